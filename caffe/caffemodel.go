@@ -1,0 +1,161 @@
+package caffe
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe/caffepb"
+)
+
+// ReadNet reads a caffemodel.
+func ReadNet(path string) (*caffepb.NetParameter, error) {
+	n := &caffepb.NetParameter{}
+	if err := ReadBinary(path, "caffemodel", n); err != nil {
+		return nil, err
+	}
+	if len(n.Layer) == 0 && len(n.Layers) == 0 {
+		return nil, &FileError{Path: path, Msg: "is not a caffemodel: it holds no layer"}
+	}
+	if err := checkLayers(path, n); err != nil {
+		return nil, err
+	}
+	for _, l := range n.Layer {
+		moveOfficialFields(l)
+	}
+	return n, nil
+}
+
+// checkLayers refuses nets in the forms that Caffe used until 2014.
+func checkLayers(path string, n *caffepb.NetParameter) error {
+	if len(n.Layers) > 0 {
+		return &FileError{Path: path, Msg: fmt.Sprintf("holds %d layers in the V1 form of 2014 (\"layers\"); "+
+			"upgrade it with Caffe's upgrade_net_proto_text or upgrade_net_proto_binary", len(n.Layers))}
+	}
+	return nil
+}
+
+// moveOfficialFields puts what the authors' fork stored under the numbers of elu_param and bias_param
+// where our schema has it.
+func moveOfficialFields(l *caffepb.LayerParameter) {
+	switch {
+	case l.GetType() == "CConvolution" && l.EluParam != nil:
+		p := &caffepb.CConvolutionParameter{}
+		if reparse(l.EluParam, p) {
+			l.CconvolutionParam, l.EluParam = p, nil
+		}
+	case l.GetType() == "CInnerProduct" && l.BiasParam != nil:
+		p := &caffepb.CInnerProductParameter{}
+		if reparse(l.BiasParam, p) {
+			l.CinnerProductParam, l.BiasParam = p, nil
+		}
+	}
+}
+
+func reparse(from, to proto.Message) bool {
+	data, err := proto.Marshal(from)
+	return err == nil && proto.Unmarshal(data, to) == nil
+}
+
+// ReadSolverState reads a solverstate.
+func ReadSolverState(path string) (*caffepb.SolverState, error) {
+	s := &caffepb.SolverState{}
+	if err := ReadBinary(path, "solverstate", s); err != nil {
+		return nil, err
+	}
+	if s.Iter == nil || len(s.History) == 0 {
+		return nil, &FileError{Path: path, Msg: "is not a solverstate: it holds no iteration or no history"}
+	}
+	return s, nil
+}
+
+// ReadMean reads a mean image (binaryproto).
+func ReadMean(path string) (*caffepb.BlobProto, error) {
+	b := &caffepb.BlobProto{}
+	if err := ReadBinary(path, "binaryproto mean image", b); err != nil {
+		return nil, err
+	}
+	if err := CheckBlob(b); err != nil {
+		return nil, &FileError{Path: path, Msg: err.Error()}
+	}
+	return b, nil
+}
+
+// Shape returns the extents of b, from shape or from the old num, channels, height and width.
+func Shape(b *caffepb.BlobProto) []int {
+	if b.Num != nil || b.Channels != nil || b.Height != nil || b.Width != nil {
+		return []int{int(b.GetNum()), int(b.GetChannels()), int(b.GetHeight()), int(b.GetWidth())}
+	}
+	s := make([]int, len(b.GetShape().GetDim()))
+	for i, d := range b.GetShape().GetDim() {
+		s[i] = int(d)
+	}
+	return s
+}
+
+// IsLegacy reports whether b has the old four extents.
+func IsLegacy(b *caffepb.BlobProto) bool {
+	return b.Num != nil || b.Channels != nil || b.Height != nil || b.Width != nil
+}
+
+// Count returns the number of elements of a shape, or -1 where an extent is negative or the product overflows.
+func Count(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		if d < 0 || d > 0 && n > (1<<46)/d {
+			return -1
+		}
+		n *= d
+	}
+	return n
+}
+
+// Values returns the data of b as float32, whichever of data and double_data holds it.
+func Values(b *caffepb.BlobProto) []float32 { return floats(b.Data, b.DoubleData) }
+
+// Diff returns the gradient of b as float32, or nil where the file holds none.
+func Diff(b *caffepb.BlobProto) []float32 { return floats(b.Diff, b.DoubleDiff) }
+
+func floats(single []float32, double []float64) []float32 {
+	if len(single) > 0 || len(double) == 0 {
+		return single
+	}
+	out := make([]float32, len(double))
+	for i, v := range double {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+// CheckBlob reports a blob whose number of values is not what its shape says.
+func CheckBlob(b *caffepb.BlobProto) error {
+	want, have := Count(Shape(b)), len(b.Data)+len(b.DoubleData)
+	if want != have {
+		return fmt.Errorf("a blob of shape %s holds %d values, wanted %d", FormatShape(Shape(b)), have, want)
+	}
+	return nil
+}
+
+// NewBlob returns a BlobProto of the given shape that holds data (not a copy).
+func NewBlob(shape []int, data []float32) *caffepb.BlobProto {
+	s := &caffepb.BlobShape{}
+	for _, d := range shape {
+		s.Dim = append(s.Dim, int64(d))
+	}
+	return &caffepb.BlobProto{Shape: s, Data: data}
+}
+
+// FormatShape returns a shape as 20x1x5x5, or "scalar".
+func FormatShape(shape []int) string {
+	if len(shape) == 0 {
+		return "scalar"
+	}
+	s := ""
+	for i, d := range shape {
+		if i > 0 {
+			s += "x"
+		}
+		s += fmt.Sprint(d)
+	}
+	return s
+}

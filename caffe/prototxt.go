@@ -1,0 +1,177 @@
+package caffe
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"dns-tui/caffe/caffepb"
+)
+
+// ReadPrototxt reads the text message in path into m. An error is a *FileError with the line; a field that
+// Caffe's schema lacks is an error too, with the field that was probably meant.
+func ReadPrototxt(path string, m proto.Message) error {
+	data, err := readFile(path, "prototxt")
+	if err != nil {
+		return err
+	}
+	return ParsePrototxt(path, data, m)
+}
+
+// ParsePrototxt is ReadPrototxt on text that is already in memory; path is for errors.
+func ParsePrototxt(path string, data []byte, m proto.Message) error {
+	for i, b := range data {
+		if b == 0 {
+			return &FileError{Path: path, Line: 1 + strings.Count(string(data[:i]), "\n"), Msg: "a zero byte: this is a binary file, not a prototxt"}
+		}
+	}
+	if err := prototext.Unmarshal(data, m); err != nil {
+		return textError(path, data, m, err)
+	}
+	return nil
+}
+
+// FormatPrototxt returns m as text, one field a line, two blanks of indent, as Caffe prints it.
+func FormatPrototxt(m proto.Message) string {
+	s := prototext.MarshalOptions{Multiline: true, Indent: "  "}.Format(m)
+	// prototext doubles blanks at random so that nobody relies on its bytes; files should not change for nothing.
+	return reDouble.ReplaceAllString(s, "$1 $2")
+}
+
+var (
+	reDouble  = regexp.MustCompile(`(?m)^(\s*[A-Za-z0-9_]+:?)  (\S)`)
+	reLineCol = regexp.MustCompile(`\(line (\d+):(\d+)\): (?s:(.*))$`)
+	reUnknown = regexp.MustCompile(`^unknown field: (\S+)`)
+)
+
+// textError turns an error of prototext into one with file, line and advice.
+func textError(path string, data []byte, m proto.Message, err error) error {
+	msg := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "proto:"), "\u00a0", " ")
+	fe := &FileError{Path: path, Msg: strings.TrimSpace(msg), Err: err}
+	parts := reLineCol.FindStringSubmatch(msg)
+	if parts == nil {
+		if strings.Contains(msg, "unexpected EOF") || strings.Contains(msg, "unexpected token") {
+			fe.Line = 1 + strings.Count(strings.TrimRight(string(data), "\n"), "\n")
+			fe.Msg = "ends too early: a { without its }"
+		}
+		return fe
+	}
+	fe.Line, _ = strconv.Atoi(parts[1])
+	fe.Msg = parts[3]
+	if u := reUnknown.FindStringSubmatch(parts[3]); u != nil {
+		name := strings.Trim(u[1], `"`)
+		md := m.ProtoReflect().Descriptor()
+		scanText(data, func(f textField) {
+			if f.line == fe.Line && f.name == name {
+				md = descend(m.ProtoReflect().Descriptor(), f.path)
+			}
+		})
+		fe.Msg = fmt.Sprintf("unknown field %q in %s", name, md.Name())
+		if c := Closest(name, fieldNames(md)); c != "" {
+			fe.Msg += fmt.Sprintf("; did you mean %q?", c)
+		}
+	}
+	return fe
+}
+
+// descend follows field names from one message type to the next.
+func descend(md protoreflect.MessageDescriptor, path []string) protoreflect.MessageDescriptor {
+	for _, name := range path {
+		fd := md.Fields().ByName(protoreflect.Name(name))
+		if fd == nil || fd.Message() == nil {
+			break
+		}
+		md = fd.Message()
+	}
+	return md
+}
+
+func fieldNames(md protoreflect.MessageDescriptor) []string {
+	fields := md.Fields()
+	names := make([]string, fields.Len())
+	for i := range names {
+		names[i] = string(fields.Get(i).Name())
+	}
+	return names
+}
+
+// A NetFile is a network with the place it came from, so that later errors can name file and line.
+type NetFile struct {
+	Path string
+	Net  *caffepb.NetParameter
+	// lines holds the line of each layer of the file, in order.
+	lines []int
+}
+
+// ReadNetPrototxt reads a network from a prototxt.
+func ReadNetPrototxt(path string) (*NetFile, error) {
+	data, err := readFile(path, "network prototxt")
+	if err != nil {
+		return nil, err
+	}
+	return ParseNetPrototxt(path, data)
+}
+
+// ParseNetPrototxt is ReadNetPrototxt on text that is already in memory.
+func ParseNetPrototxt(path string, data []byte) (*NetFile, error) {
+	f := &NetFile{Path: path, Net: &caffepb.NetParameter{}}
+	if err := ParsePrototxt(path, data, f.Net); err != nil {
+		return nil, err
+	}
+	scanText(data, func(t textField) {
+		if t.name == "layer" && len(t.path) == 0 {
+			f.lines = append(f.lines, t.line)
+		}
+	})
+	if err := checkLayers(path, f.Net); err != nil {
+		return nil, err
+	}
+	upgradeInputs(f)
+	return f, nil
+}
+
+// Line returns the line of layer i, or 0 where it is not known.
+func (f *NetFile) Line(i int) int {
+	if i < 0 || i >= len(f.lines) {
+		return 0
+	}
+	return f.lines[i]
+}
+
+// Errorf returns an error about layer i (-1: the net as a whole).
+func (f *NetFile) Errorf(i int, format string, args ...any) error {
+	msg := fmt.Sprintf(format, args...)
+	if i >= 0 && i < len(f.Net.Layer) {
+		msg = fmt.Sprintf("layer %q: %s", f.Net.Layer[i].GetName(), msg)
+	}
+	return &FileError{Path: f.Path, Line: f.Line(i), Msg: msg}
+}
+
+// upgradeInputs turns the net-level input fields into an Input layer, as Caffe's UpgradeNetInput does.
+func upgradeInputs(f *NetFile) {
+	n := f.Net
+	if len(n.Input) == 0 {
+		return
+	}
+	p := &caffepb.InputParameter{}
+	for i := range n.Input {
+		if i < len(n.InputShape) {
+			p.Shape = append(p.Shape, n.InputShape[i])
+			continue
+		}
+		s := &caffepb.BlobShape{}
+		for j := 4 * i; j < min(4*i+4, len(n.InputDim)); j++ {
+			s.Dim = append(s.Dim, int64(n.InputDim[j]))
+		}
+		p.Shape = append(p.Shape, s)
+	}
+	in := &caffepb.LayerParameter{Name: proto.String("input"), Type: proto.String("Input"), Top: n.Input, InputParam: p}
+	n.Layer = append([]*caffepb.LayerParameter{in}, n.Layer...)
+	f.lines = append([]int{1}, f.lines...)
+	n.Input, n.InputShape, n.InputDim = nil, nil, nil
+}

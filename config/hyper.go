@@ -1,0 +1,236 @@
+// Package config holds what a user can set: the run (Run), the hyperparameters that can change while it trains
+// (Hyper), and the sigma table.
+package config
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strconv"
+	"strings"
+
+	"dns-tui/caffe"
+	"dns-tui/gpu"
+)
+
+// Hyper is the live hyperparameters. A value is never changed in place: Set returns a changed copy, validated as a
+// whole, or a reason.
+type Hyper struct {
+	BaseLR      float64      `json:"base_lr"`
+	LRMult      float64      `json:"lr_mult"` // of the policy's rate
+	Momentum    float64      `json:"momentum"`
+	WeightDecay float64      `json:"weight_decay"`
+	Gamma       float64      `json:"gamma"` // seed rule: surgery_iter_gamma
+	Power       float64      `json:"power"` // seed rule: surgery_iter_power
+	Stop        int          `json:"stop"`  // seed rule: surgery_stop_iter; 0 never
+	Layers      []LayerHyper `json:"layers"`
+}
+
+// LayerHyper is the live settings of one layer that can be pruned.
+type LayerHyper struct {
+	Name      string   `json:"name"`
+	Rule      gpu.Rule `json:"rule"`
+	Threshold float64  `json:"threshold"` // t of the seed rule, c_rate of the paper rule
+	Prune     bool     `json:"prune"`     // takes part in surgery
+	Frozen    bool     `json:"frozen"`    // keeps its mask as it is
+	Gamma     float64  `json:"gamma"`     // paper rule
+	Power     float64  `json:"power"`     // paper rule
+	Stop      int      `json:"stop"`      // paper rule: iter_stop; 0 never
+}
+
+// ThresholdName is what the layer's rule calls its threshold.
+func (l *LayerHyper) ThresholdName() string {
+	if l.Rule == gpu.PaperRule {
+		return "c_rate"
+	}
+	return "threshold"
+}
+
+// Layer returns the settings of a layer, or nil.
+func (h *Hyper) Layer(name string) *LayerHyper {
+	for i := range h.Layers {
+		if h.Layers[i].Name == name {
+			return &h.Layers[i]
+		}
+	}
+	return nil
+}
+
+// clone returns a copy that shares nothing.
+func (h *Hyper) clone() *Hyper {
+	c := *h
+	c.Layers = append([]LayerHyper(nil), h.Layers...)
+	return &c
+}
+
+// IsThreshold reports whether a change of field waits for the next surgery.
+func IsThreshold(field string) bool {
+	return strings.HasSuffix(field, ".threshold") || strings.HasSuffix(field, ".c_rate")
+}
+
+// SplitField cuts "conv2.threshold" into layer and name; the layer of a global field is "". Layer names may hold dots.
+func SplitField(field string) (layer, name string) {
+	if i := strings.LastIndexByte(field, '.'); i >= 0 {
+		return field[:i], field[i+1:]
+	}
+	return "", field
+}
+
+// target finds the number, count or switch that a field names.
+func (h *Hyper) target(field string) (any, error) {
+	layer, name := SplitField(field)
+	fields := h.global()
+	if layer != "" {
+		l := h.Layer(layer)
+		if l == nil {
+			return nil, fmt.Errorf("no layer %q that can be pruned%s", layer, hint(layer, h.layerNames()))
+		}
+		fields = l.fields()
+	}
+	if p, ok := fields[name]; ok {
+		return p, nil
+	}
+	return nil, fmt.Errorf("no setting %q%s", field, hint(name, sortedKeys(fields)))
+}
+
+func (h *Hyper) global() map[string]any {
+	return map[string]any{
+		"base_lr": &h.BaseLR, "lr_mult": &h.LRMult, "momentum": &h.Momentum, "weight_decay": &h.WeightDecay,
+		"gamma": &h.Gamma, "power": &h.Power, "stop": &h.Stop,
+	}
+}
+
+func (l *LayerHyper) fields() map[string]any {
+	f := map[string]any{l.ThresholdName(): &l.Threshold, "prune": &l.Prune, "frozen": &l.Frozen}
+	if l.Rule == gpu.PaperRule {
+		f["gamma"], f["power"], f["stop"] = &l.Gamma, &l.Power, &l.Stop
+	}
+	return f
+}
+
+func (h *Hyper) layerNames() []string {
+	names := make([]string, len(h.Layers))
+	for i := range h.Layers {
+		names[i] = h.Layers[i].Name
+	}
+	return names
+}
+
+// Fields lists every field that can be set, in order.
+func (h *Hyper) Fields() []string {
+	all := []string{"base_lr", "lr_mult", "momentum", "weight_decay", "gamma", "power", "stop"}
+	for i := range h.Layers {
+		for _, f := range sortedKeys(h.Layers[i].fields()) {
+			all = append(all, h.Layers[i].Name+"."+f)
+		}
+	}
+	return all
+}
+
+// Get returns a field as text.
+func (h *Hyper) Get(field string) (string, error) {
+	p, err := h.target(field)
+	if err != nil {
+		return "", err
+	}
+	switch p := p.(type) {
+	case *float64:
+		return strconv.FormatFloat(*p, 'g', -1, 64), nil
+	case *int:
+		return strconv.Itoa(*p), nil
+	case *bool:
+		return onOff(*p), nil
+	}
+	panic("config: unknown kind of field")
+}
+
+func onOff(b bool) string {
+	if b {
+		return "on"
+	}
+	return "off"
+}
+
+// Set returns a copy of h with one field changed, and the old value. Nothing changes where the field is unknown, the
+// value is no number, or the whole would not be valid.
+func (h *Hyper) Set(field, value string) (changed *Hyper, old string, err error) {
+	if old, err = h.Get(field); err != nil {
+		return nil, "", err
+	}
+	c := h.clone()
+	p, _ := c.target(field)
+	switch p := p.(type) {
+	case *float64:
+		if *p, err = strconv.ParseFloat(value, 64); err != nil {
+			return nil, "", fmt.Errorf("%s: %q is not a number", field, value)
+		}
+	case *int:
+		if *p, err = strconv.Atoi(value); err != nil {
+			return nil, "", fmt.Errorf("%s: %q is not a whole number", field, value)
+		}
+	case *bool:
+		switch value {
+		case "on", "true", "1":
+			*p = true
+		case "off", "false", "0":
+			*p = false
+		default:
+			return nil, "", fmt.Errorf("%s: %q is neither on nor off", field, value)
+		}
+	}
+	if err := c.Validate(); err != nil {
+		return nil, "", err
+	}
+	return c, old, nil
+}
+
+// Validate reports every value that is out of range.
+func (h *Hyper) Validate() error {
+	var bad []string
+	check := func(name string, v, lo, hi float64) {
+		if math.IsNaN(v) || v < lo || v > hi {
+			bad = append(bad, fmt.Sprintf("%s is %g, wanted %g to %g", name, v, lo, hi))
+		}
+	}
+	check("base_lr", h.BaseLR, 0, 1e6)
+	check("lr_mult", h.LRMult, 0, 1e6)
+	check("momentum", h.Momentum, 0, 1)
+	check("weight_decay", h.WeightDecay, 0, 1e6)
+	check("gamma", h.Gamma, 0, 1e6)
+	check("power", h.Power, 0, 1e6)
+	check("stop", float64(h.Stop), 0, math.MaxInt32)
+	for i := range h.Layers {
+		l := &h.Layers[i]
+		lo := 0.0
+		if l.Rule == gpu.PaperRule {
+			lo = -100
+		}
+		check(l.Name+"."+l.ThresholdName(), l.Threshold, lo, 100)
+		check(l.Name+".gamma", l.Gamma, 0, 1e6)
+		check(l.Name+".power", l.Power, 0, 1e6)
+		check(l.Name+".stop", float64(l.Stop), 0, math.MaxInt32)
+	}
+	if bad != nil {
+		return fmt.Errorf("%s", strings.Join(bad, "; "))
+	}
+	return nil
+}
+
+func hint(word string, candidates []string) string {
+	if c := caffe.Closest(word, candidates); c != "" {
+		return fmt.Sprintf("; did you mean %q?", c)
+	}
+	if len(candidates) == 0 {
+		return ""
+	}
+	return " (there are: " + strings.Join(candidates, ", ") + ")"
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,226 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+)
+
+// Run is a training run as the user asked for it: a solver, and what the command line adds.
+type Run struct {
+	SolverPath     string
+	Solver         *caffepb.SolverParameter
+	Train          *caffe.NetFile
+	Tests          []*caffe.NetFile // one a test net, with test_iter and test_state at the same place
+	Weights        []string         // caffemodels to start from
+	Snapshot       string           // solverstate to go on from
+	MasksFromZeros bool             // exact zeros of loaded weights start masked
+	Journal        string           // where changes are written; "" is beside the snapshots
+	Replay         string           // a journal to repeat
+}
+
+// LoadSolver reads a solver prototxt and its nets, and reports every fault of the solver at once.
+func LoadSolver(path string) (*Run, error) {
+	r := &Run{SolverPath: path, Solver: &caffepb.SolverParameter{}}
+	if err := caffe.ReadPrototxt(path, r.Solver); err != nil {
+		return nil, err
+	}
+	if err := r.loadNets(); err != nil {
+		return nil, err
+	}
+	return r, r.Validate()
+}
+
+// Resolve returns path as Caffe would open it, from the working folder, or where it is not there, beside near.
+func Resolve(path, near string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	beside := filepath.Join(filepath.Dir(near), path)
+	if _, err := os.Stat(beside); err == nil {
+		return beside
+	}
+	return path
+}
+
+// loadNets finds the train net and the test nets among net, net_param, train_net, train_net_param, test_net and
+// test_net_param, in the order of Caffe's Solver::InitTrainNet and InitTestNets.
+func (r *Run) loadNets() error {
+	s := r.Solver
+	read := func(path string) (*caffe.NetFile, error) { return caffe.ReadNetPrototxt(Resolve(path, r.SolverPath)) }
+	inline := func(n *caffepb.NetParameter) *caffe.NetFile { return &caffe.NetFile{Path: r.SolverPath, Net: n} }
+	var train []*caffe.NetFile
+	var generic *caffe.NetFile
+	var err error
+	if s.TrainNetParam != nil {
+		train = append(train, inline(s.TrainNetParam))
+	}
+	if s.TrainNet != nil {
+		f, err := read(s.GetTrainNet())
+		if err != nil {
+			return err
+		}
+		train = append(train, f)
+	}
+	if s.NetParam != nil {
+		generic = inline(s.NetParam)
+		train = append(train, generic)
+	}
+	if s.Net != nil {
+		if generic, err = read(s.GetNet()); err != nil {
+			return err
+		}
+		train = append(train, generic)
+	}
+	if len(train) != 1 {
+		return &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf("%d train nets; wanted exactly one of net, net_param, train_net, train_net_param", len(train))}
+	}
+	r.Train = train[0]
+	for _, n := range s.TestNetParam {
+		r.Tests = append(r.Tests, inline(n))
+	}
+	for _, p := range s.TestNet {
+		f, err := read(p)
+		if err != nil {
+			return err
+		}
+		r.Tests = append(r.Tests, f)
+	}
+	for generic != nil && len(r.Tests) < len(s.TestIter) {
+		r.Tests = append(r.Tests, generic)
+	}
+	return nil
+}
+
+// Validate reports every fault of the solver at once.
+func (r *Run) Validate() error {
+	s := r.Solver
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf(format, args...)})
+	}
+	if t := SolverType(s); t != "SGD" {
+		bad("solver type %q is not built yet; SGD is", t)
+	}
+	if s.MaxIter == nil || s.GetMaxIter() < 0 {
+		bad("max_iter is %d; wanted a number of iterations", s.GetMaxIter())
+	}
+	if s.GetIterSize() < 1 {
+		bad("iter_size is %d; wanted at least 1", s.GetIterSize())
+	}
+	if s.GetAverageLoss() < 1 {
+		bad("average_loss is %d; wanted at least 1", s.GetAverageLoss())
+	}
+	if s.BaseLr == nil {
+		bad("base_lr is not set")
+	}
+	if reg := s.GetRegularizationType(); reg != "L1" && reg != "L2" {
+		bad("regularization_type is %q; wanted L1 or L2", reg)
+	}
+	if s.GetSnapshotFormat() == caffepb.SolverParameter_HDF5 && s.SnapshotFormat != nil {
+		bad("snapshot_format HDF5 is not built yet; BINARYPROTO is")
+	}
+	if len(s.TestIter) != len(r.Tests) {
+		bad("%d test_iter for %d test nets", len(s.TestIter), len(r.Tests))
+	}
+	if len(s.TestState) != 0 && len(s.TestState) != len(r.Tests) {
+		bad("%d test_state for %d test nets", len(s.TestState), len(r.Tests))
+	}
+	if len(r.Tests) > 0 && s.TestInterval != nil && s.GetTestInterval() < 0 {
+		bad("test_interval is %d; wanted at least 0", s.GetTestInterval())
+	}
+	errs = append(errs, r.validatePolicy()...)
+	return errors.Join(errs...)
+}
+
+// Policies are Caffe's learning-rate policies.
+var Policies = []string{"fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid"}
+
+func (r *Run) validatePolicy() []error {
+	s := r.Solver
+	known := false
+	for _, p := range Policies {
+		known = known || p == s.GetLrPolicy()
+	}
+	bad := func(format string, args ...any) []error {
+		return []error{&caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf(format, args...)}}
+	}
+	switch {
+	case !known:
+		return bad("lr_policy is %q; wanted one of %s", s.GetLrPolicy(), strings.Join(Policies, ", "))
+	case (s.GetLrPolicy() == "step" || s.GetLrPolicy() == "sigmoid") && s.GetStepsize() <= 0:
+		return bad("lr_policy %q wants a stepsize above 0", s.GetLrPolicy())
+	}
+	for i := 1; i < len(s.Stepvalue); i++ {
+		if s.Stepvalue[i] < s.Stepvalue[i-1] {
+			return bad("stepvalue %d comes after %d; wanted rising values", s.Stepvalue[i], s.Stepvalue[i-1])
+		}
+	}
+	return nil
+}
+
+// SolverType returns the solver's kind, by name or by the old enum.
+func SolverType(s *caffepb.SolverParameter) string {
+	if s.Type == nil && s.SolverType != nil {
+		switch s.GetSolverType() {
+		case caffepb.SolverParameter_SGD:
+			return "SGD"
+		case caffepb.SolverParameter_NESTEROV:
+			return "Nesterov"
+		case caffepb.SolverParameter_ADAGRAD:
+			return "AdaGrad"
+		case caffepb.SolverParameter_RMSPROP:
+			return "RMSProp"
+		case caffepb.SolverParameter_ADADELTA:
+			return "AdaDelta"
+		case caffepb.SolverParameter_ADAM:
+			return "Adam"
+		}
+	}
+	return s.GetType()
+}
+
+// SnapshotPrefix returns where snapshots go: snapshot_prefix, or the solver's own name, as Caffe has it. A prefix that
+// is a folder gets the solver's name inside it.
+func (r *Run) SnapshotPrefix() string {
+	base := strings.TrimSuffix(filepath.Base(r.SolverPath), filepath.Ext(r.SolverPath))
+	p := r.Solver.GetSnapshotPrefix()
+	if p == "" {
+		return filepath.Join(filepath.Dir(r.SolverPath), base)
+	}
+	if st, err := os.Stat(p); err == nil && st.IsDir() {
+		return filepath.Join(p, base)
+	}
+	return p
+}
+
+// CheckSnapshotFolder makes sure, before any training, that snapshots can be written.
+func (r *Run) CheckSnapshotFolder() error {
+	dir := filepath.Dir(r.SnapshotPrefix())
+	f, err := os.CreateTemp(dir, ".dns-tui-check-*")
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf("snapshots cannot be written to %s: %v (snapshot_prefix)", dir, err)}
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
+// JournalPath returns where changes are recorded.
+func (r *Run) JournalPath() string {
+	if r.Journal != "" {
+		return r.Journal
+	}
+	return r.SnapshotPrefix() + ".journal"
+}

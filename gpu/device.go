@@ -1,0 +1,229 @@
+package gpu
+
+// A Device runs kernels on tensors of its own. Its methods are called from one goroutine at a time.
+type Device interface {
+	// Name describes the device to a person: "host (2 threads, OpenBLAS ...)".
+	Name() string
+	// Capabilities says what the device is, and what it lacks.
+	Capabilities() Capabilities
+	// Close releases the device; its tensors are invalid from then on.
+	Close() error
+
+	Store
+	Vector
+	Dense
+	Spatial
+	Channelwise
+	Classify
+	Train
+}
+
+// Capabilities describes a device.
+type Capabilities struct {
+	Kind    string   // "host" or "cuda"
+	BLAS    string   // what multiplies matrices
+	Threads int      // of the host; 0 elsewhere
+	Missing []string // kernels (method names) that the device does not have
+	Notices []string // what a user should know: a library not found, and what serves instead
+}
+
+// Store allocates and moves data.
+type Store interface {
+	// Alloc returns n zeroed elements, or an error that says how much was wanted.
+	Alloc(n int) (Memory, error)
+	// Allocated returns the bytes that are allocated now.
+	Allocated() int64
+	// Upload copies src to dst; both have the same number of elements.
+	Upload(dst *Tensor, src []float32)
+	// Download waits for the kernels before it and copies src to dst.
+	Download(dst []float32, src *Tensor)
+	// Sync waits for all kernels and returns the first failure since the last call.
+	Sync() error
+}
+
+// Vector has the elementwise kernels. x, y and z have the same number of elements; outputs may be inputs.
+type Vector interface {
+	// Fill sets y = v.
+	Fill(y *Tensor, v float32)
+	// Copy sets y = x.
+	Copy(y, x *Tensor)
+	// Axpby sets y = a·x + b·y; y is not read where b is 0.
+	Axpby(a float32, x *Tensor, b float32, y *Tensor)
+	// Mul sets z = x∘y.
+	Mul(x, y, z *Tensor)
+	// MaxUpdate sets y = x and which = index wherever x > y (Caffe's Eltwise MAX, one input at a time).
+	MaxUpdate(x *Tensor, index float32, y, which *Tensor)
+	// MaxBackward sets dx = dy where which = index, else 0.
+	MaxBackward(dy, which *Tensor, index float32, dx *Tensor)
+	// Power sets y = (shift + scale·x)^power.
+	Power(x *Tensor, power, scale, shift float32, y *Tensor)
+	// Copy2D copies rows of cols elements: dst[dstOff + r·dstStride + c] = src[srcOff + r·srcStride + c].
+	Copy2D(rows, cols int, src *Tensor, srcOff, srcStride int, dst *Tensor, dstOff, dstStride int)
+	// ReLU sets y = max(x, 0) + slope·min(x, 0).
+	ReLU(x, y *Tensor, slope float32)
+	// ReLUBackward sets dx = dy·(x > 0 ? 1 : slope). x may be the output where slope >= 0.
+	ReLUBackward(x, dy, dx *Tensor, slope float32)
+	// Dropout sets y_i = x_i/(1-ratio) where u_i >= ratio, else 0; u_i is Uniform of key at i. The same call on dy
+	// is its gradient.
+	Dropout(x, y *Tensor, ratio float32, key Key)
+	// SumSquares waits and returns Σ x², summed in float64 in a fixed order.
+	SumSquares(x *Tensor) float64
+	// Finite waits and reports whether no element is NaN or infinite.
+	Finite(x *Tensor) bool
+}
+
+// Dense has the matrix product.
+type Dense interface {
+	// Gemm sets C = alpha·op(A)·op(B) + beta·C for row-major C (m×n), op(A) (m×k), op(B) (k×n), where op
+	// transposes where its flag is set. C is not read where beta is 0.
+	Gemm(transA, transB bool, m, n, k int, alpha float32, a, b *Tensor, beta float32, c *Tensor)
+}
+
+// Spatial has convolution, pooling and local response normalisation.
+type Spatial interface {
+	// Conv sets y[n,o] = b[o] + Σ_c w[o,c] ⋆ x[n,c] (Caffe's Convolution: cross-correlation). b may be nil.
+	Conv(g *ConvGeometry, x, w, b, y *Tensor)
+	// ConvBackwardData sets dx to the gradient of x.
+	ConvBackwardData(g *ConvGeometry, dy, w, dx *Tensor)
+	// ConvBackwardWeights adds the gradients of w and b to dw and db. Either may be nil.
+	ConvBackwardWeights(g *ConvGeometry, x, dy, dw, db *Tensor)
+
+	// MaxPool sets y to the maximum of each window and at to its place in the plane (row·W + column; the
+	// first of equals).
+	MaxPool(g *PoolGeometry, x, y, at *Tensor)
+	// MaxPoolBackward sets dx[at] = Σ dy.
+	MaxPoolBackward(g *PoolGeometry, dy, at, dx *Tensor)
+	// AvePool sets y to the sum of each window over its size; the size counts padding, but not what lies
+	// beyond it (Caffe's Pooling AVE).
+	AvePool(g *PoolGeometry, x, y *Tensor)
+	// AvePoolBackward is its gradient.
+	AvePoolBackward(g *PoolGeometry, dy, dx *Tensor)
+
+	// LRN normalises across channels: s = k + alpha/size · Σ_window x², y = x·s^-beta. scale keeps s.
+	LRN(g *LRNGeometry, x, scale, y *Tensor)
+	// LRNBackward sets dx = dy·s^-beta - 2·alpha·beta/size · x · Σ_window dy·y/s.
+	LRNBackward(g *LRNGeometry, x, y, scale, dy, dx *Tensor)
+}
+
+// Channelwise has the kernels over (outer, channels, inner) arrays with one number per channel.
+type Channelwise interface {
+	// AddBias adds b[c] to y[o,c,i].
+	AddBias(s ChannelShape, b, y *Tensor)
+	// SumBias adds Σ_{o,i} dy[o,c,i] to db[c].
+	SumBias(s ChannelShape, dy, db *Tensor)
+	// Scale sets y = a[c]·x + b[c]; b may be nil.
+	Scale(s ChannelShape, x, a, b, y *Tensor)
+	// ScaleBackward sets dx = a[c]·dy and adds Σ dy·x to da[c] and Σ dy to db[c]. dx, da and db may be nil.
+	ScaleBackward(s ChannelShape, x, dy, a, dx, da, db *Tensor)
+	// BatchStats sets mean[c] and variance[c] (of the population) of x.
+	BatchStats(s ChannelShape, x, mean, variance *Tensor)
+	// Normalize sets y = (x - mean[c]·f)/sqrt(variance[c]·f + eps). f is 1 where weight is nil, else 1/weight[0], or 0
+	// where that is 0: Caffe keeps running sums with their total weight.
+	Normalize(s ChannelShape, x, mean, variance, weight *Tensor, eps float32, y *Tensor)
+	// NormalizeBackward is the gradient of Normalize with BatchStats' own mean and variance, from its output y:
+	// dx = (dy - mean(dy) - y·mean(dy∘y))/sqrt(variance[c] + eps).
+	NormalizeBackward(s ChannelShape, y, dy, variance *Tensor, eps float32, dx *Tensor)
+	// NormalizeGlobalBackward is its gradient with fixed statistics: dx = dy/sqrt(variance[c]·f + eps),
+	// f as in Normalize.
+	NormalizeGlobalBackward(s ChannelShape, dy, variance, weight *Tensor, eps float32, dx *Tensor)
+}
+
+// Classify has softmax, its loss, and accuracy, over channels.
+type Classify interface {
+	// Softmax sets y[o,:,i] = exp(x - max x)/Σ exp(x - max x).
+	Softmax(s ChannelShape, x, y *Tensor)
+	// SoftmaxBackward sets dx = y∘(dy - Σ_c dy∘y).
+	SoftmaxBackward(s ChannelShape, y, dy, dx *Tensor)
+	// SoftmaxLoss sets stat[0] = Σ -log(max(prob[label], FLT_MIN))/z and stat[1] = z, over the (o,i) whose label
+	// is not ignored. z is norm, or the number of those labels (at least 1) where norm is 0. A label that is no
+	// class makes the loss NaN.
+	SoftmaxLoss(s ChannelShape, prob, label *Tensor, ignore Ignore, norm float32, stat *Tensor)
+	// SoftmaxLossBackward sets dx = weight/stat[1] · (prob - onehot(label)), and 0 where the label is ignored.
+	SoftmaxLossBackward(s ChannelShape, prob, label *Tensor, ignore Ignore, weight float32, stat, dx *Tensor)
+	// Accuracy sets out[0] to the share of labels that are among the topK largest scores; another score equal to the
+	// label's counts as larger. perClass may be nil; else it gets one share a class, 0 for a class without labels.
+	// A label that is no class makes out[0] NaN.
+	Accuracy(s ChannelShape, x, label *Tensor, ignore Ignore, topK int, out, perClass *Tensor)
+}
+
+// Train has the two kernels that this program is about.
+type Train interface {
+	// Update is one step of SGD with momentum, and the next forward weights, in one pass:
+	//
+	//	g = scale·grad + decay·w          (L2; decay·sign(w) under L1)
+	//	history = rate·g + momentum·history
+	//	w = w - history
+	//	masked = w where it was kept, still -0 where it was pruned
+	//	grad = 0
+	//
+	// masked may be nil (a parameter without a mask); see Masked weights.
+	Update(p UpdateParams, w, grad, history, masked *Tensor)
+	// Surgery measures a layer, redraws its mask, and writes masked = w∘T, as p says, and returns what it found.
+	// b and maskedB, the bias, may be nil.
+	Surgery(p *SurgeryParams, w, masked, b, maskedB *Tensor, r *SurgeryResult)
+}
+
+// ChannelShape is the shape of a channelwise kernel's array.
+type ChannelShape struct{ Outer, Channels, Inner int }
+
+// Len returns the number of elements.
+func (s ChannelShape) Len() int { return s.Outer * s.Channels * s.Inner }
+
+// Ignore is an optional label that does not count.
+type Ignore struct {
+	On    bool
+	Label int
+}
+
+// ConvGeometry is a two-dimensional convolution.
+type ConvGeometry struct {
+	N, C, H, W int // input
+	O          int // output channels
+	KH, KW     int // kernel
+	SH, SW     int // stride
+	PH, PW     int // padding
+	DH, DW     int // dilation
+	Groups     int
+	OutH, OutW int
+}
+
+// Resolve computes OutH and OutW: floor((H + 2·PH - (DH·(KH-1) + 1))/SH) + 1.
+func (g *ConvGeometry) Resolve() {
+	g.OutH = (g.H+2*g.PH-(g.DH*(g.KH-1)+1))/g.SH + 1
+	g.OutW = (g.W+2*g.PW-(g.DW*(g.KW-1)+1))/g.SW + 1
+}
+
+// PoolGeometry is pooling over Planes = N·C planes.
+type PoolGeometry struct {
+	Planes, H, W int
+	KH, KW       int
+	SH, SW       int
+	PH, PW       int
+	OutH, OutW   int
+}
+
+// Resolve computes OutH and OutW as Caffe does: rounded up (or down where floor is set), and one less where the
+// last window would start in the padding.
+func (g *PoolGeometry) Resolve(floor bool) {
+	g.OutH = pooled(g.H, g.KH, g.SH, g.PH, floor)
+	g.OutW = pooled(g.W, g.KW, g.SW, g.PW, floor)
+}
+
+func pooled(size, kernel, stride, pad int, floor bool) int {
+	span := size + 2*pad - kernel
+	n := span/stride + 1
+	if !floor && span%stride != 0 {
+		n++
+	}
+	if pad > 0 && (n-1)*stride >= size+pad {
+		n--
+	}
+	return n
+}
+
+// LRNGeometry is local response normalisation over windows of Size channels, centred.
+type LRNGeometry struct {
+	N, C, Plane    int
+	Size           int
+	Alpha, Beta, K float32
+}

@@ -1,0 +1,116 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/gonum"
+)
+
+// A multiplier computes C = alpha·op(A)·op(B) + beta·C on row-major matrices with leading dimensions, in the
+// calling thread. worker tells calls that may run at the same time apart.
+type multiplier interface {
+	name() string
+	gemm(worker int, transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int)
+}
+
+// openBLAS calls sgemm_ of a libopenblas that is found at run time. The Fortran entry takes every argument by
+// address, so a call needs no float registers and no reflection: nothing is allocated.
+type openBLAS struct {
+	title string
+	sgemm uintptr
+	calls []gemmCall // one a worker
+}
+
+// gemmCall holds the scalars of a call where C can point to them; padded against false sharing.
+type gemmCall struct {
+	transA, transB         [4]byte
+	m, n, k, lda, ldb, ldc int32
+	alpha, beta            float32
+	_                      [64]byte
+}
+
+// libraries are the names that OpenBLAS goes by, in the order tried.
+func libraries() []string {
+	if path := os.Getenv("DNS_TUI_OPENBLAS"); path != "" {
+		return []string{path}
+	}
+	if runtime.GOOS == "darwin" {
+		return []string{"/opt/homebrew/opt/openblas/lib/libopenblas.dylib", "/usr/local/opt/openblas/lib/libopenblas.dylib", "libopenblas.dylib"}
+	}
+	return []string{"libopenblas.so.0", "libopenblas.so"}
+}
+
+// loadOpenBLAS finds OpenBLAS and sets it to one thread a call: the device divides the work itself.
+func loadOpenBLAS(workers int) (*openBLAS, error) {
+	var first error
+	for _, name := range libraries() {
+		lib, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
+		if err != nil {
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		sgemm, err := purego.Dlsym(lib, "sgemm_")
+		if err != nil {
+			return nil, fmt.Errorf("%s has no sgemm_: %w", name, err)
+		}
+		o := &openBLAS{title: "OpenBLAS", sgemm: sgemm, calls: make([]gemmCall, workers)}
+		if set, err := purego.Dlsym(lib, "openblas_set_num_threads"); err == nil {
+			purego.SyscallN(set, 1)
+		}
+		if core, err := purego.Dlsym(lib, "openblas_get_corename"); err == nil {
+			var f func() string
+			purego.RegisterFunc(&f, core)
+			o.title = "OpenBLAS, " + f()
+		}
+		return o, nil
+	}
+	return nil, first
+}
+
+func (o *openBLAS) name() string { return o.title }
+
+func (o *openBLAS) gemm(worker int, transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	g := &o.calls[worker]
+	// Row-major C is column-major Cᵀ = op(B)ᵀ·op(A)ᵀ: the operands change places.
+	g.transA[0], g.transB[0] = fortranTrans(transB), fortranTrans(transA)
+	g.m, g.n, g.k = int32(n), int32(m), int32(k)
+	g.lda, g.ldb, g.ldc = int32(ldb), int32(lda), int32(ldc)
+	g.alpha, g.beta = alpha, beta
+	purego.SyscallN(o.sgemm,
+		uintptr(unsafe.Pointer(&g.transA)), uintptr(unsafe.Pointer(&g.transB)),
+		uintptr(unsafe.Pointer(&g.m)), uintptr(unsafe.Pointer(&g.n)), uintptr(unsafe.Pointer(&g.k)),
+		uintptr(unsafe.Pointer(&g.alpha)), uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&g.lda)),
+		uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&g.ldb)),
+		uintptr(unsafe.Pointer(&g.beta)), uintptr(unsafe.Pointer(&c[0])), uintptr(unsafe.Pointer(&g.ldc)),
+		1, 1) // the lengths of the two character arguments
+}
+
+func fortranTrans(t bool) byte {
+	if t {
+		return 'T'
+	}
+	return 'N'
+}
+
+// goBLAS is gonum's pure Go implementation.
+type goBLAS struct{}
+
+func (goBLAS) name() string { return "gonum" }
+
+func (goBLAS) gemm(_ int, transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	gonum.Implementation{}.Sgemm(gonumTrans(transA), gonumTrans(transB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+}
+
+func gonumTrans(t bool) blas.Transpose {
+	if t {
+		return blas.Trans
+	}
+	return blas.NoTrans
+}

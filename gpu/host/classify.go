@@ -1,0 +1,195 @@
+package host
+
+import (
+	"math"
+
+	"dns-tui/gpu"
+)
+
+const minNormal = 1.17549435e-38 // FLT_MIN, the floor that Caffe puts under a probability
+
+func (d *Device) outerRun(s gpu.ChannelShape, fn kernel, p *args) {
+	p.shape = s
+	d.pool.run(s.Outer, max(1, grain/8/max(1, s.Channels*s.Inner)), fn, p)
+}
+
+// Softmax implements gpu.Classify.
+func (d *Device) Softmax(s gpu.ChannelShape, x, y *gpu.Tensor) {
+	want("Softmax", "x", x, s.Len())
+	want("Softmax", "y", y, s.Len())
+	p := d.start()
+	p.x, p.y = slice(x), slice(y)
+	d.outerRun(s, func(p *args, lo, hi, _ int) {
+		s := p.shape
+		for o := lo; o < hi; o++ {
+			x, y := p.x[o*s.Channels*s.Inner:], p.y[o*s.Channels*s.Inner:]
+			for i := range s.Inner {
+				top := x[i]
+				for c := 1; c < s.Channels; c++ {
+					top = max(top, x[c*s.Inner+i])
+				}
+				var t float32
+				for c := range s.Channels {
+					e := float32(math.Exp(float64(x[c*s.Inner+i] - top)))
+					y[c*s.Inner+i] = e
+					t += e
+				}
+				for c := range s.Channels {
+					y[c*s.Inner+i] /= t
+				}
+			}
+		}
+	}, p)
+}
+
+// SoftmaxBackward implements gpu.Classify.
+func (d *Device) SoftmaxBackward(s gpu.ChannelShape, y, dy, dx *gpu.Tensor) {
+	want("SoftmaxBackward", "y", y, s.Len())
+	want("SoftmaxBackward", "dy", dy, s.Len())
+	want("SoftmaxBackward", "dx", dx, s.Len())
+	p := d.start()
+	p.x, p.y, p.z = slice(y), slice(dy), slice(dx)
+	d.outerRun(s, func(p *args, lo, hi, _ int) {
+		s := p.shape
+		for o := lo; o < hi; o++ {
+			base := o * s.Channels * s.Inner
+			for i := range s.Inner {
+				var t float32
+				for c := range s.Channels {
+					t += p.x[base+c*s.Inner+i] * p.y[base+c*s.Inner+i]
+				}
+				for c := range s.Channels {
+					at := base + c*s.Inner + i
+					p.z[at] = p.x[at] * (p.y[at] - t)
+				}
+			}
+		}
+	}, p)
+}
+
+// class returns the label as a class; ok is false where it is none, skip where it is to be ignored.
+func class(label float32, s gpu.ChannelShape, ignore gpu.Ignore) (c int, ok, skip bool) {
+	c = int(label)
+	if ignore.On && c == ignore.Label {
+		return c, true, true
+	}
+	return c, c >= 0 && c < s.Channels && float32(c) == label, false
+}
+
+// SoftmaxLoss implements gpu.Classify.
+func (d *Device) SoftmaxLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
+	want("SoftmaxLoss", "prob", prob, s.Len())
+	want("SoftmaxLoss", "label", label, s.Outer*s.Inner)
+	want("SoftmaxLoss", "stat", stat, 2)
+	x, lab, out := slice(prob), slice(label), slice(stat)
+	var loss float64
+	valid := 0
+	for o := range s.Outer {
+		for i := range s.Inner {
+			c, ok, skip := class(lab[o*s.Inner+i], s, ignore)
+			switch {
+			case skip:
+			case !ok:
+				loss = math.NaN()
+			default:
+				valid++
+				q := x[(o*s.Channels+c)*s.Inner+i]
+				if q < minNormal {
+					q = minNormal // NaN stays NaN
+				}
+				loss -= math.Log(float64(q))
+			}
+		}
+	}
+	if norm == 0 {
+		norm = float32(max(valid, 1))
+	}
+	out[0], out[1] = float32(loss/float64(norm)), norm
+}
+
+// SoftmaxLossBackward implements gpu.Classify.
+func (d *Device) SoftmaxLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
+	want("SoftmaxLossBackward", "prob", prob, s.Len())
+	want("SoftmaxLossBackward", "label", label, s.Outer*s.Inner)
+	want("SoftmaxLossBackward", "stat", stat, 2)
+	want("SoftmaxLossBackward", "dx", dx, s.Len())
+	p := d.start()
+	p.x, p.y, p.z, p.ignore, p.a = slice(prob), slice(label), slice(dx), ignore, weight/slice(stat)[1]
+	d.outerRun(s, func(p *args, lo, hi, _ int) {
+		s, f := p.shape, p.a
+		for o := lo; o < hi; o++ {
+			base := o * s.Channels * s.Inner
+			x, dx := p.x[base:][:s.Channels*s.Inner], p.z[base:][:s.Channels*s.Inner]
+			for i, v := range x {
+				dx[i] = f * v
+			}
+			for i := range s.Inner {
+				c, ok, skip := class(p.y[o*s.Inner+i], s, p.ignore)
+				switch {
+				case skip:
+					for c := range s.Channels {
+						dx[c*s.Inner+i] = 0
+					}
+				case ok:
+					dx[c*s.Inner+i] = f * (x[c*s.Inner+i] - 1)
+				}
+			}
+		}
+	}, p)
+}
+
+// Accuracy implements gpu.Classify.
+func (d *Device) Accuracy(s gpu.ChannelShape, x, label *gpu.Tensor, ignore gpu.Ignore, topK int, out, perClass *gpu.Tensor) {
+	want("Accuracy", "x", x, s.Len())
+	want("Accuracy", "label", label, s.Outer*s.Inner)
+	want("Accuracy", "out", out, 1)
+	optional("Accuracy", "perClass", perClass, s.Channels)
+	scores, lab := slice(x), slice(label)
+	var perHit, perCount []float32
+	if perClass != nil {
+		perHit, perCount = slice(perClass), make([]float32, s.Channels)
+		clear(perHit)
+	}
+	hit, count := 0, 0
+	bad := false
+	for o := range s.Outer {
+		for i := range s.Inner {
+			c, ok, skip := class(lab[o*s.Inner+i], s, ignore)
+			if skip {
+				continue
+			}
+			if !ok {
+				bad = true
+				continue
+			}
+			count++
+			base := o*s.Channels*s.Inner + i
+			mine, better := scores[base+c*s.Inner], -1
+			for k := range s.Channels {
+				if scores[base+k*s.Inner] >= mine {
+					better++
+				}
+			}
+			won := better >= 0 && better < topK
+			if won {
+				hit++
+			}
+			if perClass != nil {
+				perCount[c]++
+				if won {
+					perHit[c]++
+				}
+			}
+		}
+	}
+	for c, n := range perCount {
+		if n > 0 {
+			perHit[c] /= n
+		}
+	}
+	result := float32(hit) / float32(max(count, 1))
+	if bad {
+		result = float32(math.NaN())
+	}
+	slice(out)[0] = result
+}

@@ -1,0 +1,252 @@
+package host
+
+import (
+	"math"
+
+	"dns-tui/gpu"
+)
+
+// Update implements gpu.Train.
+func (d *Device) Update(u gpu.UpdateParams, w, grad, history, masked *gpu.Tensor) {
+	want("Update", "grad", grad, w.N)
+	want("Update", "history", history, w.N)
+	optional("Update", "masked", masked, w.N)
+	p := d.start()
+	p.x, p.y, p.z, p.u, p.update = slice(w), slice(grad), slice(history), slice(masked), u
+	fn := kernel(updateDense)
+	if masked != nil {
+		fn = updateMasked
+	}
+	d.pool.run(w.N, grain, fn, p)
+}
+
+// decayTerm is the regulariser's gradient at w.
+func decayTerm(u *gpu.UpdateParams, w float32) float32 {
+	if !u.L1 {
+		return u.Decay * w
+	}
+	switch {
+	case w > 0:
+		return u.Decay
+	case w < 0:
+		return -u.Decay
+	}
+	return 0
+}
+
+func updateDense(p *args, lo, hi, _ int) {
+	u := p.update
+	w, grad, hist := p.x[lo:hi], p.y[lo:hi], p.z[lo:hi]
+	if u.L1 {
+		for i, v := range w {
+			h := u.Rate*(u.Scale*grad[i]+decayTerm(&u, v)) + u.Momentum*hist[i]
+			hist[i], w[i], grad[i] = h, v-h, 0
+		}
+		return
+	}
+	for i, v := range w {
+		h := u.Rate*(u.Scale*grad[i]+u.Decay*v) + u.Momentum*hist[i]
+		hist[i], w[i], grad[i] = h, v-h, 0
+	}
+}
+
+func updateMasked(p *args, lo, hi, _ int) {
+	u := p.update
+	w, grad, hist, masked := p.x[lo:hi], p.y[lo:hi], p.z[lo:hi], p.u[lo:hi]
+	for i, v := range w {
+		var dec float32
+		if u.L1 {
+			dec = decayTerm(&u, v)
+		} else {
+			dec = u.Decay * v
+		}
+		h := u.Rate*(u.Scale*grad[i]+dec) + u.Momentum*hist[i]
+		v -= h
+		hist[i], w[i], grad[i] = h, v, 0
+		if !gpu.IsPruned(masked[i]) {
+			masked[i] = gpu.Kept(v)
+		}
+	}
+}
+
+// Surgery implements gpu.Train.
+func (d *Device) Surgery(s *gpu.SurgeryParams, w, masked, b, maskedB *gpu.Tensor, r *gpu.SurgeryResult) {
+	want("Surgery", "masked", masked, w.N)
+	if b != nil {
+		want("Surgery", "maskedB", maskedB, b.N)
+	}
+	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, MaskedAt: r.MaskedAt, Mu: s.Mu, Sigma: s.Sigma}
+	if !s.Measured || s.Rule == gpu.SeedRule {
+		if s.Rule == gpu.SeedRule {
+			r.Mu, r.Sigma = d.seedStats(w)
+		} else {
+			r.Mu, r.Sigma = d.paperStats(w, masked, b, maskedB)
+		}
+	}
+	low, high := gpu.Limits(s.Rule, s.Threshold, r.Mu, r.Sigma)
+	d.redraw(s, low, high, w, masked, r)
+	if s.Rule == gpu.PaperRule && b != nil {
+		d.redraw(s, low, high, b, maskedB, r)
+	}
+	if s.Histogram {
+		if len(r.KeptAt) != gpu.HistogramBins {
+			r.KeptAt, r.MaskedAt = make([]uint32, gpu.HistogramBins), make([]uint32, gpu.HistogramBins)
+		}
+		clear(r.KeptAt)
+		clear(r.MaskedAt)
+		histogram(s.Rule, r, slice(w), slice(masked))
+		if s.Rule == gpu.PaperRule && b != nil {
+			histogram(s.Rule, r, slice(b), slice(maskedB))
+		}
+	}
+}
+
+// seedStats returns the mean and the population standard deviation of w.
+func (d *Device) seedStats(w *gpu.Tensor) (mu, sigma float32) {
+	p := d.start()
+	p.x = slice(w)
+	pieces := (w.N + grain - 1) / grain
+	p.partial = d.partials(pieces)
+	d.pool.run(w.N, grain, func(p *args, lo, hi, _ int) { p.partial[lo/p.grain] = sum32(p.x[lo:hi]) }, p)
+	mu = float32(sum(p.partial) / float64(w.N))
+	p.a = mu
+	d.pool.run(w.N, grain, func(p *args, lo, hi, _ int) { p.partial[lo/p.grain] = squares32(p.x[lo:hi], p.a) }, p)
+	return mu, float32(math.Sqrt(sum(p.partial) / float64(w.N)))
+}
+
+// paperStats returns the mean and standard deviation of |x| over the unmasked non-zero entries of weights and bias.
+func (d *Device) paperStats(w, masked, b, maskedB *gpu.Tensor) (mu, sigma float32) {
+	var n, s, sq float64
+	for _, t := range [2][2]*gpu.Tensor{{w, masked}, {b, maskedB}} {
+		if t[0] == nil {
+			continue
+		}
+		p := d.start()
+		p.x, p.y = slice(t[0]), slice(t[1])
+		pieces := (t[0].N + grain - 1) / grain
+		p.partial = d.partials(3 * pieces)
+		d.pool.run(t[0].N, grain, func(p *args, lo, hi, _ int) {
+			var n, s, sq float64
+			for i := lo; i < hi; i++ {
+				if v := float64(p.x[i]); v != 0 && !gpu.IsPruned(p.y[i]) {
+					n++
+					s += math.Abs(v)
+					sq += v * v
+				}
+			}
+			at := 3 * (lo / p.grain)
+			p.partial[at], p.partial[at+1], p.partial[at+2] = n, s, sq
+		}, p)
+		for i := 0; i < len(p.partial); i += 3 {
+			n, s, sq = n+p.partial[i], s+p.partial[i+1], sq+p.partial[i+2]
+		}
+	}
+	if n == 0 {
+		return 0, 0
+	}
+	m := s / n
+	return float32(m), float32(math.Sqrt(max(sq/n-m*m, 0)))
+}
+
+// redraw counts one array's entries, and redraws its mask where s asks for it.
+func (d *Device) redraw(s *gpu.SurgeryParams, low, high float64, w, masked *gpu.Tensor, r *gpu.SurgeryResult) {
+	p := d.start()
+	p.x, p.y = slice(w), slice(masked)
+	p.partial2 = append(d.limits[:0], low, high)
+	pieces := (w.N + grain - 1) / grain
+	p.partial = d.partials(3 * pieces)
+	fn := kernel(countKept)
+	switch {
+	case s.Redraw && s.Rule == gpu.SeedRule:
+		fn = redrawSeed
+	case s.Redraw:
+		fn = redrawPaper
+	}
+	d.pool.run(w.N, grain, fn, p)
+	for i := 0; i < len(p.partial); i += 3 {
+		r.Kept += int(p.partial[i])
+		r.Pruned += int(p.partial[i+1])
+		r.Spliced += int(p.partial[i+2])
+	}
+	r.Total += w.N
+}
+
+func (p *args) setCounts(lo, kept, pruned, spliced int) {
+	at := 3 * (lo / p.grain)
+	p.partial[at], p.partial[at+1], p.partial[at+2] = float64(kept), float64(pruned), float64(spliced)
+}
+
+func countKept(p *args, lo, hi, _ int) {
+	n := 0
+	for _, m := range p.y[lo:hi] {
+		if !gpu.IsPruned(m) {
+			n++
+		}
+	}
+	p.setCounts(lo, n, 0, 0)
+}
+
+func redrawSeed(p *args, lo, hi, _ int) {
+	low, high := float32(p.partial2[0]), float32(p.partial2[1])
+	w, masked := p.x[lo:hi], p.y[lo:hi]
+	keep, pruned, spliced := 0, 0, 0
+	for i, v := range w {
+		was := !gpu.IsPruned(masked[i])
+		if low < v && v < high {
+			if was {
+				pruned++
+			}
+			masked[i] = gpu.Pruned
+			continue
+		}
+		keep++
+		if !was {
+			spliced++
+		}
+		masked[i] = gpu.Kept(v)
+	}
+	p.setCounts(lo, keep, pruned, spliced)
+}
+
+func redrawPaper(p *args, lo, hi, _ int) {
+	low, high := p.partial2[0], p.partial2[1]
+	w, masked := p.x[lo:hi], p.y[lo:hi]
+	keep, pruned, spliced := 0, 0, 0
+	for i, v := range w {
+		abs := math.Abs(float64(v))
+		if !gpu.IsPruned(masked[i]) {
+			if abs <= low {
+				masked[i] = gpu.Pruned
+				pruned++
+				continue
+			}
+			masked[i] = gpu.Kept(v)
+			keep++
+		} else if abs > high {
+			masked[i] = gpu.Kept(v)
+			spliced++
+			keep++
+		}
+	}
+	p.setCounts(lo, keep, pruned, spliced)
+}
+
+// histogram adds the distances of one array.
+func histogram(rule gpu.Rule, r *gpu.SurgeryResult, w, masked []float32) {
+	mu := r.Mu
+	if rule == gpu.PaperRule {
+		mu = 0
+	}
+	perBin := 0.0
+	if r.Sigma > 0 {
+		perBin = 1 / (float64(r.Sigma) * gpu.HistogramWidth)
+	}
+	for i, v := range w {
+		bin := min(int(math.Abs(float64(v)-float64(mu))*perBin), gpu.HistogramBins-1)
+		if !gpu.IsPruned(masked[i]) {
+			r.KeptAt[bin]++
+		} else {
+			r.MaskedAt[bin]++
+		}
+	}
+}

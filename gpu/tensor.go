@@ -1,0 +1,45 @@
+package gpu
+
+import "fmt"
+
+// Memory is an allocation on a device, in float32 elements.
+type Memory interface {
+	Len() int
+	Free()
+}
+
+// A Tensor is a shaped view of device memory.
+type Tensor struct {
+	Mem   Memory
+	Off   int // first element
+	N     int // number of elements
+	Shape []int
+}
+
+// NewTensor allocates a zeroed tensor on d.
+func NewTensor(d Device, shape ...int) (*Tensor, error) {
+	n := Elements(shape)
+	mem, err := d.Alloc(n)
+	if err != nil {
+		return nil, err
+	}
+	return &Tensor{Mem: mem, N: n, Shape: append([]int(nil), shape...)}, nil
+}
+
+// View returns the n elements from off on, in a new shape.
+func (t *Tensor) View(off int, shape ...int) *Tensor {
+	n := Elements(shape)
+	if off < 0 || off+n > t.N {
+		panic(fmt.Sprintf("gpu: view of %d elements at %d in a tensor of %d", n, off, t.N))
+	}
+	return &Tensor{Mem: t.Mem, Off: t.Off + off, N: n, Shape: append([]int(nil), shape...)}
+}
+
+// Elements returns the product of the extents; that of no extents is 1.
+func Elements(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}

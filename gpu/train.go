@@ -1,0 +1,91 @@
+package gpu
+
+import "math"
+
+// # Masked weights
+//
+// A pruned layer has, beside its weights W, one array of forward weights M = W∘T. The mask T is not stored:
+// an element of M is -0 exactly where T is 0, and a kept weight that is zero is stored as +0. So the mask costs no
+// memory and no traffic, and a matrix product reads M as it is.
+
+// UpdateParams are the numbers of Update.
+type UpdateParams struct {
+	Rate     float32 // learning rate, times the parameter's lr_mult
+	Momentum float32
+	Decay    float32 // weight decay, times the parameter's decay_mult
+	L1       bool
+	Scale    float32 // of the gradient: 1/iter_size, times the factor of clip_gradients
+}
+
+// Rule is a surgery rule.
+type Rule int
+
+// The two rules of the two reference programs.
+const (
+	// SeedRule: T = 0 where mu - t·sigma < w < mu + t·sigma, else 1, with mean and population standard
+	// deviation of all of W at each surgery. The bias is not pruned. (HolmesShuan's re-implementation.)
+	SeedRule Rule = iota
+	// PaperRule: with c = max(mu + t·sigma, 0) and t the layer's c_rate, an entry x of weights and bias with T = 1 and
+	// |x| <= 0.9·c becomes 0, one with T = 0 and |x| > 1.1·c becomes 1. mu and sigma are those of |x| over the
+	// unmasked non-zero entries at the first surgery. (Guo, Yao, Chen, NIPS 2016, section 3.2, and their program.)
+	PaperRule
+)
+
+// SurgeryParams says what Surgery does.
+type SurgeryParams struct {
+	Rule Rule
+	// Threshold is t of the seed rule, c_rate of the paper rule.
+	Threshold float32
+	// Mu and Sigma are used by the paper rule where Measured is set; else they are measured.
+	Measured  bool
+	Mu, Sigma float32
+	// Redraw the mask. Without it, masks stay as they are.
+	Redraw bool
+	// Histogram the distances, under the mask as it is afterwards.
+	Histogram bool
+}
+
+// HistogramBins and HistogramWidth give the histogram's resolution: bins of a thousandth of a standard
+// deviation, so that a threshold of three decimals falls on an edge; the last bin holds all beyond.
+const (
+	HistogramBins  = 6001
+	HistogramWidth = 0.001
+)
+
+// SurgeryResult is what Surgery found.
+type SurgeryResult struct {
+	Mu, Sigma float32
+	Total     int // entries under the mask: weights, and under the paper rule the bias
+	Kept      int
+	Pruned    int // 1 → 0 in this surgery
+	Spliced   int // 0 → 1 in this surgery
+	// KeptAt and MaskedAt count entries with T = 1 and T = 0 by distance/HistogramWidth, where the distance is
+	// |w - mu|/sigma under the seed rule and |x|/sigma under the paper rule.
+	KeptAt, MaskedAt []uint32
+}
+
+// Pruned is what a pruned entry of forward weights holds: -0.
+var Pruned = math.Float32frombits(prunedBits)
+
+const prunedBits = 1 << 31
+
+// IsPruned reports whether an entry of forward weights is pruned.
+func IsPruned(m float32) bool { return math.Float32bits(m) == prunedBits }
+
+// Kept returns w as an unpruned entry of forward weights: a zero loses its sign.
+func Kept(w float32) float32 {
+	if w == 0 {
+		return 0
+	}
+	return w
+}
+
+// Limits returns the numbers that Surgery compares an entry with: mu ∓ t·sigma under the seed rule, 0.9·c and 1.1·c
+// under the paper rule. The factors are applied in float64, as the reference program does.
+func Limits(rule Rule, t, mu, sigma float32) (low, high float64) {
+	if rule == SeedRule {
+		return float64(mu - t*sigma), float64(mu + t*sigma)
+	}
+	c := float64(max(mu+t*sigma, 0))
+	return 0.9 * c, 1.1 * c
+}

@@ -1,0 +1,124 @@
+package model
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+)
+
+// placed is a layer of a filtered net, with its place in the file.
+type placed struct {
+	param *caffepb.LayerParameter
+	index int // in the file; -1 for a split that was put in
+}
+
+// filter keeps the layers that a phase, level and stages include (Caffe's Net::FilterNet).
+func filter(f *caffe.NetFile, state *caffepb.NetState) ([]placed, error) {
+	var out []placed
+	for i, l := range f.Net.Layer {
+		if len(l.Include) > 0 && len(l.Exclude) > 0 {
+			return nil, f.Errorf(i, "has include and exclude rules; wanted one of the two")
+		}
+		in := len(l.Include) == 0
+		for _, r := range l.Include {
+			in = in || meets(state, r)
+		}
+		for _, r := range l.Exclude {
+			in = in && !meets(state, r)
+		}
+		if in {
+			out = append(out, placed{l, i})
+		}
+	}
+	return out, nil
+}
+
+// meets is Caffe's Net::StateMeetsRule.
+func meets(s *caffepb.NetState, r *caffepb.NetStateRule) bool {
+	if r.Phase != nil && r.GetPhase() != s.GetPhase() ||
+		r.MinLevel != nil && s.GetLevel() < r.GetMinLevel() ||
+		r.MaxLevel != nil && s.GetLevel() > r.GetMaxLevel() {
+		return false
+	}
+	has := func(stage string) bool {
+		for _, t := range s.Stage {
+			if t == stage {
+				return true
+			}
+		}
+		return false
+	}
+	for _, st := range r.Stage {
+		if !has(st) {
+			return false
+		}
+	}
+	for _, st := range r.NotStage {
+		if has(st) {
+			return false
+		}
+	}
+	return true
+}
+
+// insertSplits puts a Split behind each blob that several layers read (Caffe's InsertSplits), so that each reader has
+// a gradient of its own.
+func insertSplits(layers []placed) []placed {
+	type version struct{ layer, top int }
+	latest := map[string]version{}
+	readers := map[version]int{}
+	for i, l := range layers {
+		for _, b := range l.param.Bottom {
+			if v, ok := latest[b]; ok {
+				readers[v]++
+			}
+		}
+		for j, t := range l.param.Top {
+			latest[t] = version{i, j}
+			if j < len(l.param.LossWeight) && l.param.LossWeight[j] != 0 {
+				readers[version{i, j}]++
+			}
+		}
+	}
+	var out []placed
+	latest = map[string]version{}
+	next := map[version]int{}
+	for i, l := range layers {
+		p := proto.CloneOf(l.param)
+		for k, b := range p.Bottom {
+			if v, ok := latest[b]; ok && readers[v] > 1 {
+				p.Bottom[k] = splitName(b, layers[v.layer].param.GetName(), v.top, next[v])
+				next[v]++
+			}
+		}
+		out = append(out, placed{p, l.index})
+		for j, t := range p.Top {
+			v := version{i, j}
+			latest[t] = v
+			n := readers[v]
+			if n <= 1 {
+				continue
+			}
+			s := &caffepb.LayerParameter{Name: proto.String(fmt.Sprintf("%s_%s_%d_split", t, p.GetName(), j)),
+				Type: proto.String("Split"), Bottom: []string{t}}
+			for k := range n {
+				s.Top = append(s.Top, splitName(t, p.GetName(), j, k))
+			}
+			if j < len(p.LossWeight) && p.LossWeight[j] != 0 {
+				// The first reader is the objective.
+				s.LossWeight = append([]float32{p.LossWeight[j]}, make([]float32, n-1)...)
+				p.LossWeight[j] = 0
+				next[v]++
+			}
+			out = append(out, placed{s, -1})
+		}
+	}
+	return out
+}
+
+func splitName(blob, layer string, top, k int) string {
+	return fmt.Sprintf("%s_%s_%d_split_%d", blob, layer, top, k)
+}

@@ -1,0 +1,97 @@
+package layer
+
+import (
+	"fmt"
+
+	"dns-tui/gpu"
+)
+
+func init() {
+	register("BatchNorm", Arity{1, 1, 1, 1}, func() Layer { return &batchNorm{} })
+}
+
+// batchNorm is Caffe's BatchNorm: normalisation by the batch's statistics while training, by running ones in a test
+// (or as use_global_stats says). Its three parameters are running sums of mean and variance and their total weight;
+// no solver trains them.
+type batchNorm struct {
+	c              *Context
+	shape          gpu.ChannelShape
+	global         bool
+	fraction, eps  float32
+	mean, variance *gpu.Tensor // of the batch
+	one            *gpu.Tensor
+	norm           *gpu.Tensor // the output, kept because a later layer may work in place
+	sums           [3]*Param
+}
+
+func (l *batchNorm) Setup(c *Context, bottom, top []*Blob) (err error) {
+	l.c = c
+	p, b := c.Param.GetBatchNormParam(), bottom[0]
+	l.global = !c.Train()
+	if p != nil && p.UseGlobalStats != nil {
+		l.global = p.GetUseGlobalStats()
+	}
+	l.fraction, l.eps = p.GetMovingAverageFraction(), p.GetEps()
+	l.shape = gpu.ChannelShape{Outer: b.Len(), Channels: 1, Inner: 1}
+	if len(b.Shape) > 1 {
+		l.shape = b.channelShape(1)
+	}
+	for i, param := range c.Param.Param {
+		if param.GetLrMult() != 0 && param.LrMult != nil {
+			return fmt.Errorf("param %d: lr_mult is %g; BatchNorm's statistics are not trained, so wanted 0", i, param.GetLrMult())
+		}
+	}
+	for i := range l.sums {
+		n := l.shape.Channels
+		if i == 2 {
+			n = 1
+		}
+		if l.sums[i], err = c.NewParam(ParamSpec{Index: i, Shape: []int{n}, Statistics: true}); err != nil {
+			return err
+		}
+	}
+	for _, t := range []**gpu.Tensor{&l.mean, &l.variance} {
+		if *t, err = gpu.NewTensor(c.Device, l.shape.Channels); err != nil {
+			return err
+		}
+	}
+	if l.one, err = gpu.NewTensor(c.Device, 1); err != nil {
+		return err
+	}
+	c.Device.Fill(l.one, 1)
+	if !l.global {
+		if l.norm, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
+			return err
+		}
+	}
+	return sameShape(c, b, top[0])
+}
+
+func (l *batchNorm) Forward(bottom, top []*Blob) error {
+	d, x, y := l.c.Device, bottom[0].Data, top[0].Data
+	if l.global {
+		d.Normalize(l.shape, x, l.sums[0].Data, l.sums[1].Data, l.sums[2].Data, l.eps, y)
+		return nil
+	}
+	d.BatchStats(l.shape, x, l.mean, l.variance)
+	correction := float32(1)
+	if m := float32(l.shape.Outer * l.shape.Inner); m > 1 {
+		correction = m / (m - 1)
+	}
+	d.Axpby(1, l.mean, l.fraction, l.sums[0].Data)
+	d.Axpby(correction, l.variance, l.fraction, l.sums[1].Data)
+	d.Axpby(1, l.one, l.fraction, l.sums[2].Data)
+	d.Normalize(l.shape, x, l.mean, l.variance, nil, l.eps, l.norm)
+	d.Copy(y, l.norm)
+	return nil
+}
+
+func (l *batchNorm) Backward(top []*Blob, need []bool, bottom []*Blob) {
+	switch {
+	case !need[0]:
+	case l.global:
+		l.c.Device.NormalizeGlobalBackward(l.shape, top[0].Diff, l.sums[1].Data, l.sums[2].Data, l.eps, bottom[0].Diff)
+	default:
+		l.c.Device.NormalizeBackward(l.shape, l.norm, top[0].Diff, l.variance, l.eps, bottom[0].Diff)
+	}
+}

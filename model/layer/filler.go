@@ -1,0 +1,126 @@
+package layer
+
+import (
+	"fmt"
+	"math"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
+)
+
+// Fillers are the kinds of Caffe's fillers.
+var Fillers = []string{"constant", "gaussian", "uniform", "xavier", "msra", "positive_unitball", "bilinear"}
+
+// Fill sets out, an array of the given shape, as a filler says (Caffe's filler.hpp), with random numbers of key.
+//
+//	constant            value
+//	uniform             [min, max)
+//	gaussian            mean + std·N(0,1); with sparse >= 0, kept with probability sparse/shape[0], else 0
+//	xavier              uniform in ±sqrt(3/n)
+//	msra                N(0,1)·sqrt(2/n)
+//	positive_unitball   uniform in [0, 1), each row of shape[0] divided by its sum
+//	bilinear            the kernel of bilinear upsampling
+//
+// n is count/shape[0] (FAN_IN), count/shape[1] (FAN_OUT) or their mean (AVERAGE).
+func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) error {
+	uniform := func(lo, hi float32) {
+		for i := range out {
+			out[i] = lo + (hi-lo)*key.Uniform(i)
+		}
+	}
+	gaussian := func(mean, std float32) {
+		for i := range out {
+			out[i] = mean + std*float32(normal(key, i))
+		}
+	}
+	switch t := f.GetType(); t {
+	case "constant":
+		for i := range out {
+			out[i] = f.GetValue()
+		}
+	case "uniform":
+		uniform(f.GetMin(), f.GetMax())
+	case "gaussian":
+		gaussian(f.GetMean(), f.GetStd())
+		if s := f.GetSparse(); s >= 0 {
+			key.Iter++ // numbers of their own for the choice
+			keep := float32(s) / float32(max(1, shape[0]))
+			for i := range out {
+				if key.Uniform(i) >= keep {
+					out[i] = 0
+				}
+			}
+		}
+	case "xavier":
+		s := float32(math.Sqrt(3 / fan(f, shape)))
+		uniform(-s, s)
+	case "msra":
+		gaussian(0, float32(math.Sqrt(2/fan(f, shape))))
+	case "positive_unitball":
+		uniform(0, 1)
+		per := len(out) / max(1, shape[0])
+		for ; per > 0 && len(out) > 0; out = out[per:] {
+			var sum float32
+			for _, v := range out[:per] {
+				sum += v
+			}
+			for i := range out[:per] {
+				out[i] /= sum
+			}
+		}
+	case "bilinear":
+		return bilinear(shape, out)
+	default:
+		err := fmt.Errorf("unknown filler type %q", t)
+		if c := caffe.Closest(t, Fillers); c != "" {
+			err = fmt.Errorf("unknown filler type %q; did you mean %q?", t, c)
+		}
+		return err
+	}
+	return nil
+}
+
+// normal is the i-th standard normal number of key: Box and Muller's transform of two uniform ones.
+func normal(key gpu.Key, i int) float64 {
+	b := key.Block(uint32(i >> 1))
+	u1 := (float64(b[0]) + 1) / (1 << 32) // in (0, 1]
+	u2 := float64(b[1]) / (1 << 32)
+	r := math.Sqrt(-2 * math.Log(u1))
+	if i&1 == 0 {
+		return r * math.Cos(2*math.Pi*u2)
+	}
+	return r * math.Sin(2*math.Pi*u2)
+}
+
+func fan(f *caffepb.FillerParameter, shape []int) float64 {
+	count := gpu.Elements(shape)
+	in, out := float64(count), float64(count)
+	if len(shape) > 0 {
+		in = float64(count / shape[0])
+	}
+	if len(shape) > 1 {
+		out = float64(count / shape[1])
+	}
+	switch f.GetVarianceNorm() {
+	case caffepb.FillerParameter_FAN_OUT:
+		return out
+	case caffepb.FillerParameter_AVERAGE:
+		return (in + out) / 2
+	}
+	return in
+}
+
+func bilinear(shape []int, out []float32) error {
+	if len(shape) != 4 || shape[2] != shape[3] {
+		return fmt.Errorf("filler bilinear wants 4 axes with a square kernel, not %s", caffe.FormatShape(shape))
+	}
+	w := shape[3]
+	f := math.Ceil(float64(w) / 2)
+	c := (2*f - 1 - math.Mod(f, 2)) / (2 * f)
+	for i := range out {
+		x, y := float64(i%w), float64(i/w%w)
+		out[i] = float32((1 - math.Abs(x/f-c)) * (1 - math.Abs(y/f-c)))
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package layer
+
+import (
+	"fmt"
+
+	"dns-tui/gpu"
+)
+
+func init() {
+	a := Arity{1, 1, 1, 1}
+	register("InnerProduct", a, func() Layer { return &innerProduct{} })
+	register("CInnerProduct", a, func() Layer { return &innerProduct{} })
+}
+
+// innerProduct is Caffe's InnerProduct, y = x·Wᵀ + b over the axes from axis on, and the authors' CInnerProduct.
+type innerProduct struct {
+	c          *Context
+	m, n, k    int // rows, outputs, inputs
+	transposed bool
+	w, b       *Param
+	pruning    Pruning
+}
+
+func (l *innerProduct) Pruning() Pruning       { return l.pruning }
+func (l *innerProduct) Weights() (w, b *Param) { return l.w, l.b }
+
+func (l *innerProduct) Setup(c *Context, bottom, top []*Blob) (err error) {
+	l.c = c
+	p := c.Param.GetInnerProductParam()
+	axis, err := bottom[0].Axis(int(p.GetAxis()))
+	if err != nil {
+		return fmt.Errorf("inner_product_param: %w", err)
+	}
+	l.m, l.k, l.n = bottom[0].Count(0, axis), bottom[0].Count(axis, len(bottom[0].Shape)), int(p.GetNumOutput())
+	if l.n < 1 {
+		return fmt.Errorf("inner_product_param: num_output is %d; wanted at least 1", l.n)
+	}
+	if l.pruning, err = pruningOf(c.Param); err != nil {
+		return err
+	}
+	l.transposed = p.GetTranspose()
+	shape := []int{l.n, l.k}
+	if l.transposed {
+		shape = []int{l.k, l.n}
+	}
+	if l.w, err = c.NewParam(ParamSpec{Shape: shape, Filler: p.GetWeightFiller()}); err != nil {
+		return err
+	}
+	if p.GetBiasTerm() {
+		if l.b, err = c.NewParam(ParamSpec{Index: 1, Shape: []int{l.n}, Filler: p.GetBiasFiller()}); err != nil {
+			return err
+		}
+	}
+	return top[0].Reshape(c.Device, append(append([]int(nil), bottom[0].Shape[:axis]...), l.n)...)
+}
+
+func (l *innerProduct) Forward(bottom, top []*Blob) error {
+	d := l.c.Device
+	d.Gemm(false, !l.transposed, l.m, l.n, l.k, 1, bottom[0].Data, l.w.Forward(), 0, top[0].Data)
+	if l.b != nil {
+		d.AddBias(l.outputs(), l.b.Forward(), top[0].Data)
+	}
+	return nil
+}
+
+func (l *innerProduct) outputs() gpu.ChannelShape {
+	return gpu.ChannelShape{Outer: l.m, Channels: l.n, Inner: 1}
+}
+
+func (l *innerProduct) Backward(top []*Blob, need []bool, bottom []*Blob) {
+	d := l.c.Device
+	if dw := l.w.Gradient(); dw != nil {
+		if l.transposed {
+			d.Gemm(true, false, l.k, l.n, l.m, 1, bottom[0].Data, top[0].Diff, 1, dw)
+		} else {
+			d.Gemm(true, false, l.n, l.k, l.m, 1, top[0].Diff, bottom[0].Data, 1, dw)
+		}
+	}
+	if db := l.b.Gradient(); db != nil {
+		d.SumBias(l.outputs(), top[0].Diff, db)
+	}
+	if need[0] {
+		d.Gemm(false, l.transposed, l.m, l.k, l.n, 1, top[0].Diff, l.w.Forward(), 0, bottom[0].Diff)
+	}
+}

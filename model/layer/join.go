@@ -1,0 +1,221 @@
+package layer
+
+import (
+	"fmt"
+
+	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
+)
+
+func init() {
+	register("Concat", Arity{1, -1, 1, 1}, func() Layer { return &concat{} })
+	register("Eltwise", Arity{2, -1, 1, 1}, func() Layer { return &eltwise{} })
+	register("Split", Arity{1, 1, 1, -1}, func() Layer { return &split{} })
+	register("Flatten", Arity{1, 1, 1, 1}, func() Layer { return &flatten{} })
+}
+
+// concat joins its bottoms along one axis.
+type concat struct {
+	c     *Context
+	outer int
+	width []int // elements of each bottom in one row of the output
+	total int
+}
+
+func (l *concat) Setup(c *Context, bottom, top []*Blob) error {
+	l.c = c
+	p := c.Param.GetConcatParam()
+	axis := int(p.GetAxis())
+	if p != nil && p.ConcatDim != nil {
+		if p.Axis != nil {
+			return fmt.Errorf("concat_param: axis and concat_dim exclude each other")
+		}
+		axis = int(p.GetConcatDim())
+	}
+	axis, err := bottom[0].Axis(axis)
+	if err != nil {
+		return fmt.Errorf("concat_param: %w", err)
+	}
+	shape := append([]int(nil), bottom[0].Shape...)
+	shape[axis] = 0
+	for _, b := range bottom {
+		if len(b.Shape) != len(shape) {
+			return mismatch(bottom[0], b)
+		}
+		for i, d := range b.Shape {
+			if i != axis && d != shape[i] {
+				return mismatch(bottom[0], b)
+			}
+		}
+		shape[axis] += b.Shape[axis]
+		l.width = append(l.width, b.Count(axis, len(shape)))
+		l.total += b.Count(axis, len(shape))
+	}
+	l.outer = bottom[0].Count(0, axis)
+	return top[0].Reshape(c.Device, shape...)
+}
+
+func mismatch(a, b *Blob) error {
+	return fmt.Errorf("bottoms %q (%s) and %q (%s) do not fit", a.Name, a.FormatShape(), b.Name, b.FormatShape())
+}
+
+func (l *concat) Forward(bottom, top []*Blob) error {
+	at := 0
+	for i, b := range bottom {
+		l.c.Device.Copy2D(l.outer, l.width[i], b.Data, 0, l.width[i], top[0].Data, at, l.total)
+		at += l.width[i]
+	}
+	return nil
+}
+
+func (l *concat) Backward(top []*Blob, need []bool, bottom []*Blob) {
+	at := 0
+	for i, b := range bottom {
+		if need[i] {
+			l.c.Device.Copy2D(l.outer, l.width[i], top[0].Diff, at, l.total, b.Diff, 0, l.width[i])
+		}
+		at += l.width[i]
+	}
+}
+
+// eltwise is the product, weighted sum or maximum of its bottoms.
+type eltwise struct {
+	c     *Context
+	op    caffepb.EltwiseParameter_EltwiseOp
+	coeff []float32
+	which *gpu.Tensor // MAX: the bottom that won
+}
+
+func (l *eltwise) Setup(c *Context, bottom, top []*Blob) (err error) {
+	l.c = c
+	p := c.Param.GetEltwiseParam()
+	l.op = p.GetOperation()
+	coeff := p.GetCoeff()
+	if len(coeff) != 0 && len(coeff) != len(bottom) {
+		return fmt.Errorf("eltwise_param: %d coeff for %d bottoms", len(coeff), len(bottom))
+	}
+	if len(coeff) != 0 && l.op != caffepb.EltwiseParameter_SUM {
+		return fmt.Errorf("eltwise_param: coeff goes with operation SUM only")
+	}
+	for i, b := range bottom {
+		if b.FormatShape() != bottom[0].FormatShape() {
+			return mismatch(bottom[0], b)
+		}
+		l.coeff = append(l.coeff, 1)
+		if len(coeff) > 0 {
+			l.coeff[i] = coeff[i]
+		}
+	}
+	if l.op == caffepb.EltwiseParameter_MAX {
+		if l.which, err = gpu.NewTensor(c.Device, bottom[0].Shape...); err != nil {
+			return err
+		}
+	}
+	return sameShape(c, bottom[0], top[0])
+}
+
+func (l *eltwise) Forward(bottom, top []*Blob) error {
+	d, y := l.c.Device, top[0].Data
+	switch l.op {
+	case caffepb.EltwiseParameter_SUM:
+		d.Axpby(l.coeff[0], bottom[0].Data, 0, y)
+		for i, b := range bottom[1:] {
+			d.Axpby(l.coeff[i+1], b.Data, 1, y)
+		}
+	case caffepb.EltwiseParameter_PROD:
+		d.Mul(bottom[0].Data, bottom[1].Data, y)
+		for _, b := range bottom[2:] {
+			d.Mul(y, b.Data, y)
+		}
+	case caffepb.EltwiseParameter_MAX:
+		// Caffe lets the second of two equals win, and the earlier one after that.
+		d.Copy(y, bottom[1].Data)
+		d.Fill(l.which, 1)
+		d.MaxUpdate(bottom[0].Data, 0, y, l.which)
+		for i, b := range bottom[2:] {
+			d.MaxUpdate(b.Data, float32(i+2), y, l.which)
+		}
+	}
+	return nil
+}
+
+func (l *eltwise) Backward(top []*Blob, need []bool, bottom []*Blob) {
+	d, dy := l.c.Device, top[0].Diff
+	for i, b := range bottom {
+		if !need[i] {
+			continue
+		}
+		switch l.op {
+		case caffepb.EltwiseParameter_SUM:
+			d.Axpby(l.coeff[i], dy, 0, b.Diff)
+		case caffepb.EltwiseParameter_PROD:
+			// The product of the others, rather than a division, which fails where a factor is 0.
+			d.Copy(b.Diff, dy)
+			for j, o := range bottom {
+				if j != i {
+					d.Mul(b.Diff, o.Data, b.Diff)
+				}
+			}
+		case caffepb.EltwiseParameter_MAX:
+			d.MaxBackward(dy, l.which, float32(i), b.Diff)
+		}
+	}
+}
+
+// split lets several layers read one blob; its gradient is the sum of theirs.
+type split struct{ c *Context }
+
+func (l *split) Setup(c *Context, bottom, top []*Blob) error {
+	l.c = c
+	for _, t := range top {
+		t.ShareData(bottom[0])
+	}
+	return nil
+}
+
+func (l *split) Forward([]*Blob, []*Blob) error { return nil }
+
+func (l *split) Backward(top []*Blob, need []bool, bottom []*Blob) {
+	if !need[0] {
+		return
+	}
+	first := true
+	for _, t := range top {
+		if t.Diff == nil {
+			continue // nobody behind this top has a gradient
+		}
+		if first {
+			l.c.Device.Copy(bottom[0].Diff, t.Diff)
+			first = false
+		} else {
+			l.c.Device.Axpby(1, t.Diff, 1, bottom[0].Diff)
+		}
+	}
+}
+
+// flatten joins the axes from axis to end_axis; it moves nothing.
+type flatten struct{ noBackward }
+
+func (l *flatten) Setup(c *Context, bottom, top []*Blob) error {
+	p, b := c.Param.GetFlattenParam(), bottom[0]
+	if top[0] == b {
+		return fmt.Errorf("Flatten cannot work in place; wanted a top other than %q", b.Name)
+	}
+	from, err := b.Axis(int(p.GetAxis()))
+	if err != nil {
+		return fmt.Errorf("flatten_param: %w", err)
+	}
+	to, err := b.Axis(int(p.GetEndAxis()))
+	if err != nil {
+		return fmt.Errorf("flatten_param: end_%w", err)
+	}
+	if to < from {
+		return fmt.Errorf("flatten_param: end_axis %d comes before axis %d", to, from)
+	}
+	shape := append([]int(nil), b.Shape[:from]...)
+	shape = append(shape, b.Count(from, to+1))
+	top[0].Alias(b, append(shape, b.Shape[to+1:]...)...)
+	return nil
+}
+
+func (l *flatten) Forward([]*Blob, []*Blob) error { return nil }

@@ -1,0 +1,228 @@
+// Package layer has Caffe's layers over gpu tensors: one file a kind (or family), each registered by its type name.
+package layer
+
+import (
+	"fmt"
+	"hash/fnv"
+	"sort"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
+)
+
+// A Layer is one layer of a net. Setup fixes the shapes of its tops and makes its parameters; Forward and Backward
+// then run it. Backward overwrites the gradient of each bottom that need selects, and adds to those of parameters.
+type Layer interface {
+	Setup(c *Context, bottom, top []*Blob) error
+	Forward(bottom, top []*Blob) error
+	Backward(top []*Blob, need []bool, bottom []*Blob)
+}
+
+// Loss is a layer whose first top counts toward the objective unless loss_weight says otherwise.
+type Loss interface {
+	// IsLoss marks the kind.
+	IsLoss()
+}
+
+// Source is a layer that reads records and can go on from where a run stopped.
+type Source interface {
+	Records() uint64
+	Seek(records uint64)
+	Close() error
+}
+
+// Diagnoser is a layer that can say what in its inputs made its output NaN.
+type Diagnoser interface {
+	Diagnose(bottom []*Blob) error
+}
+
+// Arity is how many bottoms and tops a kind of layer takes; the net checks it.
+type Arity struct {
+	MinBottom, MaxBottom int // -1: any
+	MinTop, MaxTop       int
+}
+
+// Clock tells a layer which forward pass this is: the iteration, and the pass within it (iter_size).
+type Clock struct {
+	Iter uint64
+	Pass uint64
+}
+
+// Context is what a layer is set up with.
+type Context struct {
+	Param    *caffepb.LayerParameter
+	Device   gpu.Device
+	Phase    caffepb.Phase
+	Seed     uint64
+	Clock    *Clock
+	NetPath  string                               // of the prototxt, to find files beside it
+	NewParam func(spec ParamSpec) (*Param, error) // makes a parameter, or finds the one that is shared
+	Resolve  func(path string) string             // finds a file that the prototxt names
+	Weights  []float32                            // loss weights of the tops
+}
+
+// Train reports whether the net is a train net.
+func (c *Context) Train() bool { return c.Phase == caffepb.Phase_TRAIN }
+
+// Key returns the key of the layer's random numbers, of the current pass.
+func (c *Context) Key() gpu.Key {
+	return gpu.Key{Seed: c.Seed, Stream: Stream(c.Param.GetName()), Iter: c.Clock.Iter<<8 | c.Clock.Pass&0xff}
+}
+
+// Stream numbers a layer's random sequence by its name, so that it is the same wherever the layer stands.
+func Stream(name string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return h.Sum32()
+}
+
+// Blob is an array that flows between layers, with its gradient.
+type Blob struct {
+	Name  string
+	Shape []int
+	Data  *gpu.Tensor
+	Diff  *gpu.Tensor // nil where nobody needs it
+	alias *Blob       // whose memory this one shows in another shape
+}
+
+// Reshape allocates the blob.
+func (b *Blob) Reshape(d gpu.Device, shape ...int) error {
+	t, err := gpu.NewTensor(d, shape...)
+	if err != nil {
+		return err
+	}
+	b.Data, b.Shape, b.alias = t, t.Shape, nil
+	return nil
+}
+
+// Alias makes b another shape of the memory of o, data and gradient.
+func (b *Blob) Alias(o *Blob, shape ...int) {
+	b.Data, b.Shape, b.alias = o.Data.View(0, shape...), append([]int(nil), shape...), o
+}
+
+// ShareData makes b show the data of o, with a gradient of its own.
+func (b *Blob) ShareData(o *Blob) {
+	b.Data, b.Shape, b.alias = o.Data, o.Shape, nil
+}
+
+// NeedDiff allocates the gradient.
+func (b *Blob) NeedDiff(d gpu.Device) error {
+	if b.Diff != nil {
+		return nil
+	}
+	if b.alias != nil {
+		if err := b.alias.NeedDiff(d); err != nil {
+			return err
+		}
+		b.Diff = b.alias.Diff.View(0, b.Shape...)
+		return nil
+	}
+	t, err := gpu.NewTensor(d, b.Shape...)
+	b.Diff = t
+	return err
+}
+
+// Count returns the product of the extents of axes [from, to).
+func (b *Blob) Count(from, to int) int { return gpu.Elements(b.Shape[from:to]) }
+
+// Len returns the number of elements.
+func (b *Blob) Len() int { return gpu.Elements(b.Shape) }
+
+// Axis turns a possibly negative axis into a plain one.
+func (b *Blob) Axis(axis int) (int, error) {
+	n := len(b.Shape)
+	if axis < -n || axis >= n {
+		return 0, fmt.Errorf("axis is %d; blob %q has the shape %s, so wanted %d to %d", axis, b.Name, b.FormatShape(), -n, n-1)
+	}
+	if axis < 0 {
+		axis += n
+	}
+	return axis, nil
+}
+
+// FormatShape returns the shape as 64x1x28x28.
+func (b *Blob) FormatShape() string { return caffe.FormatShape(b.Shape) }
+
+// channelShape splits the shape around one axis.
+func (b *Blob) channelShape(axis int) gpu.ChannelShape {
+	return gpu.ChannelShape{Outer: b.Count(0, axis), Channels: b.Shape[axis], Inner: b.Count(axis+1, len(b.Shape))}
+}
+
+type kind struct {
+	make  func() Layer
+	arity Arity
+}
+
+var registry = map[string]kind{}
+
+// register adds a kind of layer; each layer's file calls it from init.
+func register(name string, a Arity, make func() Layer) {
+	registry[name] = kind{make: make, arity: a}
+}
+
+// Types lists the layer types that are built, sorted.
+func Types() []string {
+	names := make([]string, 0, len(registry))
+	for n := range registry {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// CaffeTypes are the layer types of Caffe (and the authors' fork), whether they are built here or not.
+var CaffeTypes = []string{"AbsVal", "Accuracy", "ArgMax", "BatchNorm", "BatchReindex", "Bias", "BNLL", "CConvolution", "CInnerProduct", "Clip",
+	"Concat", "ContrastiveLoss", "Convolution", "Crop", "Data", "Deconvolution", "Dropout", "DummyData", "Eltwise", "ELU", "Embed",
+	"EuclideanLoss", "Exp", "Filter", "Flatten", "HDF5Data", "HDF5Output", "HingeLoss", "Im2col", "ImageData", "InfogainLoss",
+	"InnerProduct", "Input", "Log", "LRN", "LSTM", "LSTMUnit", "MemoryData", "MultinomialLogisticLoss", "MVN", "Parameter", "Pooling", "Power",
+	"PReLU", "Python", "Reduction", "ReLU", "Reshape", "RNN", "Scale", "Sigmoid", "SigmoidCrossEntropyLoss", "Silence", "Slice", "Softmax",
+	"SoftmaxWithLoss", "Split", "SPP", "Swish", "TanH", "Threshold", "Tile", "WindowData"}
+
+// NotBuiltError names a layer type of Caffe that this program does not have yet.
+type NotBuiltError struct{ Type string }
+
+func (e *NotBuiltError) Error() string { return fmt.Sprintf("layer type %q is not built yet", e.Type) }
+
+// New makes a layer of the given type.
+func New(typ string) (Layer, Arity, error) {
+	k, ok := registry[typ]
+	if ok {
+		return k.make(), k.arity, nil
+	}
+	for _, t := range CaffeTypes {
+		if t == typ {
+			return nil, Arity{}, &NotBuiltError{typ}
+		}
+	}
+	err := fmt.Errorf("unknown layer type %q", typ)
+	if c := caffe.Closest(typ, CaffeTypes); c != "" {
+		err = fmt.Errorf("unknown layer type %q; did you mean %q?", typ, c)
+	}
+	return nil, Arity{}, err
+}
+
+// Check reports a wrong number of bottoms or tops.
+func (a Arity) Check(bottoms, tops int) error {
+	if err := inRange("bottom", bottoms, a.MinBottom, a.MaxBottom); err != nil {
+		return err
+	}
+	return inRange("top", tops, a.MinTop, a.MaxTop)
+}
+
+func inRange(what string, n, lo, hi int) error {
+	switch {
+	case n >= lo && (hi < 0 || n <= hi):
+		return nil
+	case lo == hi:
+		return fmt.Errorf("%d %s blobs; wanted %d", n, what, lo)
+	case hi < 0:
+		return fmt.Errorf("%d %s blobs; wanted at least %d", n, what, lo)
+	}
+	return fmt.Errorf("%d %s blobs; wanted %d to %d", n, what, lo, hi)
+}
+
+// noBackward is embedded by layers without a gradient.
+type noBackward struct{}
+
+func (noBackward) Backward([]*Blob, []bool, []*Blob) {}

@@ -1,0 +1,171 @@
+package layer
+
+import (
+	"fmt"
+	"strconv"
+
+	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
+)
+
+// Param is a learned array of a layer: data, gradient, and where it is pruned its forward weights.
+type Param struct {
+	Layer  string
+	Index  int // among the layer's parameters
+	Shape  []int
+	Data   *gpu.Tensor
+	Diff   *gpu.Tensor
+	Masked *gpu.Tensor // W∘T, or nil while nothing was ever pruned (see gpu, Masked weights)
+
+	LRMult, DecayMult float32
+	// Statistics marks what a layer updates itself (BatchNorm's running sums): never trained, whatever lr_mult says.
+	Statistics bool
+}
+
+// Forward returns what a forward pass multiplies by: W∘T, or W.
+func (p *Param) Forward() *gpu.Tensor {
+	if p.Masked != nil {
+		return p.Masked
+	}
+	return p.Data
+}
+
+// Trained reports whether the solver changes the parameter.
+func (p *Param) Trained() bool { return p.LRMult != 0 && !p.Statistics }
+
+// Gradient returns the gradient to add to, or nil where none is wanted.
+func (p *Param) Gradient() *gpu.Tensor {
+	if p == nil || !p.Trained() {
+		return nil
+	}
+	return p.Diff
+}
+
+// EnsureMask gives the parameter forward weights with nothing pruned yet.
+func (p *Param) EnsureMask(d gpu.Device) error {
+	if p.Masked != nil {
+		return nil
+	}
+	t, err := gpu.NewTensor(d, p.Shape...)
+	if err != nil {
+		return err
+	}
+	d.Axpby(1, p.Data, 0, t)
+	p.Masked = t
+	p.SetMask(d, nil)
+	return nil
+}
+
+// SetMask writes the forward weights for a mask of 0 and 1 (nil: all 1) over the current weights.
+func (p *Param) SetMask(d gpu.Device, mask []float32) {
+	w := make([]float32, p.Data.N)
+	d.Download(w, p.Data)
+	for i := range w {
+		if mask != nil && mask[i] == 0 {
+			w[i] = gpu.Pruned
+		} else {
+			w[i] = gpu.Kept(w[i])
+		}
+	}
+	d.Upload(p.Masked, w)
+}
+
+// Mask returns the mask as 0 and 1, all 1 where the parameter has none.
+func (p *Param) Mask(d gpu.Device) []float32 {
+	m := make([]float32, p.Data.N)
+	if p.Masked == nil {
+		for i := range m {
+			m[i] = 1
+		}
+		return m
+	}
+	d.Download(m, p.Masked)
+	for i := range m {
+		if gpu.IsPruned(m[i]) {
+			m[i] = 0
+		} else {
+			m[i] = 1
+		}
+	}
+	return m
+}
+
+// ParamSpec describes a parameter that a layer wants.
+type ParamSpec struct {
+	Index      int
+	Shape      []int
+	Filler     *caffepb.FillerParameter
+	Statistics bool
+}
+
+// Pruning is how the prototxt wants a layer pruned.
+type Pruning struct {
+	Rule      gpu.Rule
+	Enabled   bool // takes part in surgery when the run does any
+	Explicit  bool // the prototxt says something about surgery in this layer
+	Threshold float64
+	Gamma     float64
+	Power     float64
+	Stop      int
+}
+
+// Prunable is a layer with weights that surgery may mask.
+type Prunable interface {
+	Layer
+	Pruning() Pruning
+	// Weights returns the weights, and the bias or nil.
+	Weights() (w, b *Param)
+}
+
+// pruningOf reads the surgery fields of a Convolution, InnerProduct, CConvolution or CInnerProduct.
+func pruningOf(l *caffepb.LayerParameter) (Pruning, error) {
+	conv := l.GetType() == "Convolution" || l.GetType() == "CConvolution"
+	official := l.GetType() == "CConvolution" || l.GetType() == "CInnerProduct"
+	if official || l.GetSurgeryRule() == caffepb.SurgeryRule_PAPER {
+		p := Pruning{Rule: gpu.PaperRule, Enabled: true, Explicit: true}
+		var stop float32
+		if conv {
+			q := l.GetCconvolutionParam()
+			p.Threshold, p.Gamma, p.Power, stop = widen(q.GetCRate()), widen(q.GetGamma()), widen(q.GetPower()), q.GetIterStop()
+		} else {
+			q := l.GetCinnerProductParam()
+			p.Threshold, p.Gamma, p.Power, stop = widen(q.GetCRate()), widen(q.GetGamma()), widen(q.GetPower()), q.GetIterStop()
+		}
+		p.Stop = int(stop)
+		return p, nil
+	}
+	p := Pruning{Rule: gpu.SeedRule, Power: 1}
+	masks := 0
+	if conv {
+		q := l.GetConvolutionParam()
+		p.Enabled, p.Threshold = q.GetSparsityTerm(), widen(q.GetThreshold())
+		p.Explicit = q.GetSparsityTerm() && (q.SparsityTerm != nil || q.Threshold != nil || q.WeightMaskFiller != nil)
+		masks = len(l.Param) - boolInt(q.GetBiasTerm()) - 1
+	} else {
+		q := l.GetInnerProductParam()
+		p.Enabled, p.Threshold = q.GetSparsityTerm(), widen(q.GetThreshold())
+		p.Explicit = q.GetSparsityTerm() && (q.SparsityTerm != nil || q.Threshold != nil || q.WeightMaskFiller != nil)
+		masks = len(l.Param) - boolInt(q.GetBiasTerm()) - 1
+	}
+	if masks > 1 {
+		return p, fmt.Errorf("%d param; wanted at most weights, bias and mask", len(l.Param))
+	}
+	p.Explicit = p.Explicit || p.Enabled && masks == 1
+	if p.Threshold < 0 {
+		return p, fmt.Errorf("threshold is %g; wanted at least 0", p.Threshold)
+	}
+	return p, nil
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// widen returns the float64 that prints as f does: 0.6, not 0.6000000238418579.
+func widen(f float32) float64 {
+	v, _ := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64)
+	return v
+}

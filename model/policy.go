@@ -1,0 +1,53 @@
+package model
+
+import (
+	"math"
+	"strconv"
+
+	"dns-tui/caffe/caffepb"
+)
+
+// Rate is the learning rate of an iteration by the solver's policy, from base (Caffe's SGDSolver::GetLearningRate):
+//
+//	fixed      base
+//	step       base · gamma^floor(iter/stepsize)
+//	exp        base · gamma^iter
+//	inv        base · (1 + gamma·iter)^(-power)
+//	multistep  base · gamma^(stepvalues reached)
+//	poly       base · (1 - iter/max_iter)^power
+//	sigmoid    base / (1 + exp(-gamma·(iter - stepsize)))
+func Rate(s *caffepb.SolverParameter, base float64, iter int) float64 {
+	i, gamma, power := float64(iter), widen(s.GetGamma()), widen(s.GetPower())
+	switch s.GetLrPolicy() {
+	case "step":
+		return base * math.Pow(gamma, float64(iter/int(s.GetStepsize())))
+	case "exp":
+		return base * math.Pow(gamma, i)
+	case "inv":
+		return base * math.Pow(1+gamma*i, -power)
+	case "multistep":
+		return base * math.Pow(gamma, float64(stepsReached(s, iter)))
+	case "poly":
+		return base * math.Pow(1-i/float64(s.GetMaxIter()), power)
+	case "sigmoid":
+		return base / (1 + math.Exp(-gamma*(i-float64(s.GetStepsize()))))
+	}
+	return base
+}
+
+// stepsReached counts the stepvalues of multistep that an iteration has reached: Caffe's current_step.
+func stepsReached(s *caffepb.SolverParameter, iter int) int {
+	n := 0
+	for _, v := range s.GetStepvalue() {
+		if iter >= int(v) {
+			n++
+		}
+	}
+	return n
+}
+
+// widen returns the float64 that prints as f does: 0.6, not 0.6000000238418579.
+func widen(f float32) float64 {
+	v, _ := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64)
+	return v
+}

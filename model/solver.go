@@ -1,0 +1,373 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model/layer"
+)
+
+// Solver trains a net by stochastic gradient descent with momentum and does its surgery (Caffe's SGDSolver).
+type Solver struct {
+	Net    *Net
+	Tests  []*Net
+	Iter   int
+	Seed   uint64
+	run    *config.Run
+	param  *caffepb.SolverParameter
+	device gpu.Device
+	clock  *layer.Clock
+	// history has the momentum of each parameter of Net; nil where it is not trained.
+	history []*gpu.Tensor
+	surgeon *Surgeon
+	recent  []float32 // the last average_loss losses, oldest first
+	hyper   *config.Hyper
+}
+
+// NewSolver builds the nets of a run and loads what it starts from. Errors name the file.
+func NewSolver(run *config.Run, d gpu.Device) (*Solver, error) {
+	s := &Solver{run: run, param: run.Solver, device: d, clock: &layer.Clock{}}
+	s.Seed = rand.Uint64()
+	if r := run.Solver.GetRandomSeed(); run.Solver.RandomSeed != nil && r >= 0 {
+		s.Seed = uint64(r)
+	}
+	var state *caffepb.SolverState
+	if run.Snapshot != "" {
+		var err error
+		if state, err = caffe.ReadSolverState(run.Snapshot); err != nil {
+			return nil, err
+		}
+		if rs := state.RunState; rs != nil && rs.Seed != nil {
+			s.Seed = rs.GetSeed()
+		}
+	}
+	if err := s.build(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if err := s.start(state); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Solver) build() error {
+	trainState := &caffepb.NetState{}
+	proto.Merge(trainState, s.run.Train.Net.GetState())
+	proto.Merge(trainState, s.param.GetTrainState())
+	trainState.Phase = caffepb.Phase_TRAIN.Enum()
+	var err error
+	if s.Net, err = NewNet(s.run.Train, NetOptions{Device: s.device, State: trainState, Seed: s.Seed, Clock: s.clock}); err != nil {
+		return err
+	}
+	for i, f := range s.run.Tests {
+		st := &caffepb.NetState{}
+		proto.Merge(st, f.Net.GetState())
+		if i < len(s.param.TestState) {
+			proto.Merge(st, s.param.TestState[i])
+		}
+		st.Phase = caffepb.Phase_TEST.Enum()
+		t, err := NewNet(f, NetOptions{Device: s.device, State: st, Seed: s.Seed, Clock: s.clock, Share: s.Net})
+		if err != nil {
+			return err
+		}
+		s.Tests = append(s.Tests, t)
+	}
+	for _, p := range s.Net.Params() {
+		var h *gpu.Tensor
+		if p.Trained() {
+			if h, err = gpu.NewTensor(s.device, p.Shape...); err != nil {
+				return err
+			}
+		}
+		s.history = append(s.history, h)
+	}
+	s.surgeon = newSurgeon(s.device, s.Net, s.Seed)
+	s.hyper = initialHyper(s.param, s.Net)
+	return nil
+}
+
+// start loads the weights or the state that the run starts from, and gives masks to the layers to be pruned.
+func (s *Solver) start(state *caffepb.SolverState) error {
+	if err := s.surgeon.prepare(s.hyper); err != nil {
+		return err
+	}
+	for _, path := range s.run.Weights {
+		n, err := caffe.ReadNet(path)
+		if err != nil {
+			return err
+		}
+		if err := s.Net.LoadWeights(path, n, s.run.MasksFromZeros); err != nil {
+			return err
+		}
+	}
+	if state != nil {
+		if err := s.restore(s.run.Snapshot, state); err != nil {
+			return err
+		}
+	}
+	for _, p := range s.surgeon.layers {
+		s.surgeon.examine(p, s.hyper.Layer(p.Name), false)
+	}
+	return nil
+}
+
+// AsksForSurgery reports whether the files of a run say anything about surgery. Where they do not, they are plain Caffe
+// files, and the seed rule's default (prune every convolution and inner product) is not applied to them.
+func AsksForSurgery(s *caffepb.SolverParameter, layers []PrunableLayer) bool {
+	if s.SurgeryStopIter != nil || s.SurgeryIterGamma != nil || s.SurgeryIterPower != nil {
+		return true
+	}
+	for _, l := range layers {
+		if l.Pruning.Explicit {
+			return true
+		}
+	}
+	return false
+}
+
+// initialHyper reads the hyperparameters that the files set.
+func initialHyper(s *caffepb.SolverParameter, n *Net) *config.Hyper {
+	h := &config.Hyper{BaseLR: widen(s.GetBaseLr()), LRMult: 1, Momentum: widen(s.GetMomentum()), WeightDecay: widen(s.GetWeightDecay()),
+		Gamma: widen(s.GetSurgeryIterGamma()), Power: widen(s.GetSurgeryIterPower()), Stop: int(s.GetSurgeryStopIter())}
+	layers := n.Prunable()
+	asked := AsksForSurgery(s, layers)
+	for _, l := range layers {
+		p := l.Pruning
+		h.Layers = append(h.Layers, config.LayerHyper{Name: l.Name, Rule: p.Rule, Threshold: p.Threshold, Prune: p.Enabled && asked,
+			Gamma: p.Gamma, Power: p.Power, Stop: p.Stop})
+	}
+	return h
+}
+
+// Hyper returns the hyperparameters in force.
+func (s *Solver) Hyper() *config.Hyper { return s.hyper }
+
+// setHyper puts validated hyperparameters in force; it fails only where memory for a mask runs out.
+func (s *Solver) setHyper(h *config.Hyper) error {
+	if err := s.surgeon.prepare(h); err != nil {
+		return err
+	}
+	s.hyper = h
+	return nil
+}
+
+// Rate returns the learning rate of the next iteration.
+func (s *Solver) Rate() float64 {
+	return Rate(s.param, s.hyper.BaseLR, s.Iter) * s.hyper.LRMult
+}
+
+// SurgeryDue reports whether the mask of a layer is redrawn in the next iteration.
+func (s *Solver) surgeryDue(p *patient, force bool) bool {
+	l := s.hyper.Layer(p.Name)
+	return s.surgeon.due(p, s.hyper, l, s.Iter) || force && l.Prune && !l.Frozen
+}
+
+// Step does one iteration: surgery where it is due (or forced), iter_size passes forward and backward, one update. It
+// returns the loss. A loss that is not finite is an *UnstableError, and nothing was updated.
+func (s *Solver) Step(forceSurgery bool) (float64, error) {
+	for _, p := range s.surgeon.layers {
+		if s.surgeryDue(p, forceSurgery) {
+			s.surgeon.operate(p, s.hyper.Layer(p.Name), s.Iter)
+		}
+	}
+	passes := int(s.param.GetIterSize())
+	var loss float64
+	for pass := range passes {
+		s.clock.Iter, s.clock.Pass = uint64(s.Iter), uint64(pass)
+		l, err := s.Net.Forward()
+		if err != nil {
+			return 0, err
+		}
+		if math.IsNaN(l) || math.IsInf(l, 0) {
+			return l, &UnstableError{Iter: s.Iter, Loss: l, Cause: s.Net.FirstBad()}
+		}
+		loss += l
+		s.Net.Backward()
+	}
+	loss /= float64(passes)
+	s.update(1 / float32(passes))
+	s.smooth(loss)
+	s.Iter++
+	return loss, s.device.Sync()
+}
+
+// UnstableError says that a loss was NaN or infinite, and which layer was the first to be.
+type UnstableError struct {
+	Iter  int
+	Loss  float64
+	Cause error
+}
+
+func (e *UnstableError) Error() string {
+	if e.Cause == nil {
+		return fmt.Sprintf("iteration %d: the loss is %v, though no layer's output is", e.Iter, e.Loss)
+	}
+	return fmt.Sprintf("iteration %d: the loss is %v; first bad: %v", e.Iter, e.Loss, e.Cause)
+}
+
+func (e *UnstableError) Unwrap() error { return e.Cause }
+
+// update changes all trained parameters (Caffe's ApplyUpdate: clip, normalise, regularise, momentum).
+func (s *Solver) update(scale float32) {
+	if clip := s.param.GetClipGradients(); clip > 0 {
+		var sum float64
+		for _, p := range s.Net.Params() {
+			if p.Trained() {
+				sum += s.device.SumSquares(p.Diff)
+			}
+		}
+		if norm := math.Sqrt(sum); norm > float64(clip) {
+			scale *= float32(float64(clip) / norm)
+		}
+	}
+	rate := float32(s.Rate())
+	l1 := s.param.GetRegularizationType() == "L1"
+	for i, p := range s.Net.Params() {
+		if !p.Trained() {
+			continue
+		}
+		s.device.Update(gpu.UpdateParams{Rate: rate * p.LRMult, Momentum: float32(s.hyper.Momentum),
+			Decay: float32(s.hyper.WeightDecay) * p.DecayMult, L1: l1, Scale: scale}, p.Data, p.Diff, s.history[i], p.Masked)
+	}
+}
+
+// smooth keeps the last average_loss losses.
+func (s *Solver) smooth(loss float64) {
+	n := int(s.param.GetAverageLoss())
+	if len(s.recent) == n {
+		copy(s.recent, s.recent[1:])
+		s.recent = s.recent[:n-1]
+	}
+	s.recent = append(s.recent, float32(loss))
+}
+
+// SmoothedLoss is the mean of the last average_loss losses.
+func (s *Solver) SmoothedLoss() float64 {
+	var t float64
+	for _, l := range s.recent {
+		t += float64(l)
+	}
+	return t / float64(max(1, len(s.recent)))
+}
+
+// Output is one number that a test net gives, averaged over test_iter batches.
+type Output struct {
+	Name       string
+	Value      float64
+	LossWeight float64
+}
+
+// TestResult is one evaluation of one test net.
+type TestResult struct {
+	Net     int
+	Iter    int
+	Outputs []Output
+}
+
+// Accuracy returns the first output that is an accuracy.
+func (t *TestResult) Accuracy() (float64, bool) {
+	for _, o := range t.Outputs {
+		if o.LossWeight == 0 {
+			return o.Value, true
+		}
+	}
+	return 0, false
+}
+
+// ErrStopped is returned by Test when its caller asked it to stop.
+var ErrStopped = errors.New("stopped")
+
+// Test evaluates test net i over test_iter batches. It changes no weight, mask, statistic or random number. stop is
+// asked between batches.
+func (s *Solver) Test(i int, stop func() bool) (*TestResult, error) {
+	r, err := Evaluate(s.Tests[i], int(s.param.TestIter[i]), stop)
+	if r != nil {
+		r.Net, r.Iter = i, s.Iter
+	}
+	return r, err
+}
+
+// Evaluate runs a net over a number of batches and averages its outputs (Caffe's Solver::Test).
+func Evaluate(n *Net, batches int, stop func() bool) (*TestResult, error) {
+	r := &TestResult{}
+	outs := n.outputs()
+	for range batches {
+		if stop != nil && stop() {
+			return nil, ErrStopped
+		}
+		if _, err := n.Forward(); err != nil {
+			return nil, err
+		}
+		k := 0
+		for _, o := range outs {
+			for _, v := range n.values(o.blob) {
+				if k == len(r.Outputs) {
+					r.Outputs = append(r.Outputs, Output{Name: o.blob.Name, LossWeight: float64(o.weight)})
+				}
+				r.Outputs[k].Value += float64(v)
+				k++
+			}
+		}
+	}
+	for i := range r.Outputs {
+		r.Outputs[i].Value /= float64(max(1, batches))
+		if v := r.Outputs[i].Value; math.IsNaN(v) {
+			return r, fmt.Errorf("output %q is NaN: %w", r.Outputs[i].Name, cmpErr(n.FirstBad(), errors.New("no layer's last output is")))
+		}
+	}
+	return r, nil
+}
+
+func cmpErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+type output struct {
+	blob   *layer.Blob
+	weight float32
+}
+
+// outputs are the blobs that no layer reads, in the order of their layers.
+func (n *Net) outputs() []output {
+	read := map[*layer.Blob]bool{}
+	for _, nd := range n.nodes {
+		for _, b := range nd.bottom {
+			read[b] = true
+		}
+	}
+	var out []output
+	seen := map[*layer.Blob]bool{}
+	for _, nd := range n.nodes {
+		for j, t := range nd.top {
+			if !read[t] && !seen[t] {
+				seen[t] = true
+				out = append(out, output{t, nd.weights[j]})
+			}
+		}
+	}
+	return out
+}
+
+// Close stops the readers.
+func (s *Solver) Close() error {
+	var errs []error
+	for _, n := range append([]*Net{s.Net}, s.Tests...) {
+		if n != nil {
+			errs = append(errs, n.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,210 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model/layer"
+)
+
+// Save writes prefix_iter_N.caffemodel and then, when that is safe, prefix_iter_N.solverstate. pending are the changes
+// that wait for their surgery. It returns the name of the solverstate.
+func (s *Solver) Save(prefix string, pending [][]byte) (string, error) {
+	base := fmt.Sprintf("%s_iter_%d", prefix, s.Iter)
+	if err := caffe.WriteBinary(base+".caffemodel", s.Net.Weights(false)); err != nil {
+		return "", err
+	}
+	st, err := s.state(base + ".caffemodel")
+	if err != nil {
+		return "", err
+	}
+	st.RunState.Pending = pending
+	return base + ".solverstate", caffe.WriteBinary(base+".solverstate", st)
+}
+
+// state collects what a run needs besides weights. Caffe reads the first four fields and skips the rest.
+func (s *Solver) state(model string) (*caffepb.SolverState, error) {
+	st := &caffepb.SolverState{Iter: proto.Int32(int32(s.Iter)), LearnedNet: proto.String(model),
+		CurrentStep: proto.Int32(int32(stepsReached(s.param, s.Iter)))}
+	for _, slot := range s.slots() {
+		v := make([]float32, slot.n)
+		if slot.history != nil {
+			s.device.Download(v, slot.history)
+		}
+		st.History = append(st.History, caffe.NewBlob(slot.shape, v))
+	}
+	hyper, err := json.Marshal(s.hyper)
+	if err != nil {
+		return nil, err
+	}
+	rs := &caffepb.RunState{Seed: proto.Uint64(s.Seed), Hyper: hyper, RecentLoss: s.recent}
+	s.eachSource(func(net, name string, src layer.Source) {
+		rs.Data = append(rs.Data, &caffepb.DataPosition{Net: proto.String(net), Layer: proto.String(name), Records: proto.Uint64(src.Records())})
+	})
+	for _, p := range s.surgeon.layers {
+		rs.Surgery = append(rs.Surgery, &caffepb.LayerSurgery{Layer: proto.String(p.Name), Measured: proto.Bool(p.measured), Mu: proto.Float32(p.mu),
+			Sigma: proto.Float32(p.sigma), LastIter: proto.Int64(int64(p.lastIter)), Pruned: proto.Int64(int64(p.pruned)), Spliced: proto.Int64(int64(p.spliced))})
+	}
+	st.RunState = rs
+	return st, nil
+}
+
+// slot is an entry of a solverstate's history. Masks have one, zero, because they are parameters in the reference
+// programs.
+type slot struct {
+	shape   []int
+	n       int
+	history *gpu.Tensor // nil: a mask, or a parameter that is not trained
+	mask    bool
+}
+
+// slots lists the history in the order of the reference programs: layer by layer, parameters and then masks.
+func (s *Solver) slots() []slot {
+	var out []slot
+	at := map[*layer.Param]int{}
+	for i, p := range s.Net.Params() {
+		at[p] = i
+	}
+	seen := map[*layer.Param]bool{}
+	for _, nd := range s.Net.nodes {
+		own := false
+		for _, p := range nd.params {
+			if !seen[p] {
+				seen[p], own = true, true
+				out = append(out, slot{p.Shape, p.Data.N, s.history[at[p]], false})
+			}
+		}
+		if own {
+			for _, p := range nd.maskSlots() {
+				out = append(out, slot{p.Shape, p.Data.N, nil, true})
+			}
+		}
+	}
+	return out
+}
+
+func (s *Solver) eachSource(f func(net, name string, src layer.Source)) {
+	s.Net.sources(func(name string, src layer.Source) { f("train", name, src) })
+	for i, t := range s.Tests {
+		t.sources(func(name string, src layer.Source) { f(fmt.Sprintf("test%d", i), name, src) })
+	}
+}
+
+// restore sets weights, masks, history and, from a state of our own, everything else. A state that Caffe wrote has no
+// place in the data and no statistics of surgery: those start anew, as they do in Caffe.
+func (s *Solver) restore(path string, st *caffepb.SolverState) error {
+	rs := st.RunState
+	if rs != nil && len(rs.Hyper) > 0 {
+		h := &config.Hyper{}
+		if err := json.Unmarshal(rs.Hyper, h); err != nil {
+			return &caffe.FileError{Path: path, Msg: "its hyperparameters do not parse: " + err.Error(), Err: err}
+		}
+		if err := s.adopt(h); err != nil {
+			return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
+		}
+		// A layer whose pruning was switched on live has masks in the files that follow.
+		if err := s.surgeon.prepare(s.hyper); err != nil {
+			return err
+		}
+	}
+	if name := st.GetLearnedNet(); name != "" {
+		model := config.Resolve(name, path)
+		if beside := filepath.Join(filepath.Dir(path), filepath.Base(name)); model == name && !exists(model) && exists(beside) {
+			model = beside
+		}
+		n, err := caffe.ReadNet(model)
+		if err != nil {
+			return fmt.Errorf("%s: its learned_net: %w", path, err)
+		}
+		if err := s.Net.LoadWeights(model, n, s.run.MasksFromZeros); err != nil {
+			return err
+		}
+	}
+	if err := s.restoreHistory(path, st); err != nil {
+		return err
+	}
+	s.Iter = int(st.GetIter())
+	if rs == nil {
+		return nil
+	}
+	s.eachSource(func(net, name string, src layer.Source) {
+		for _, d := range rs.Data {
+			if d.GetNet() == net && d.GetLayer() == name {
+				src.Seek(d.GetRecords())
+			}
+		}
+	})
+	for _, p := range s.surgeon.layers {
+		for _, l := range rs.Surgery {
+			if l.GetLayer() == p.Name {
+				p.measured, p.mu, p.sigma = l.GetMeasured(), l.GetMu(), l.GetSigma()
+				p.lastIter, p.pruned, p.spliced = int(l.GetLastIter()), int(l.GetPruned()), int(l.GetSpliced())
+			}
+		}
+	}
+	s.recent = append(s.recent[:0], rs.RecentLoss...)
+	if n := int(s.param.GetAverageLoss()); len(s.recent) > n {
+		s.recent = s.recent[len(s.recent)-n:]
+	}
+	return nil
+}
+
+// adopt takes the hyperparameters of a snapshot for the layers that the net still has.
+func (s *Solver) adopt(h *config.Hyper) error {
+	layers := s.hyper.Layers
+	for i := range layers {
+		if old := h.Layer(layers[i].Name); old != nil && old.Rule == layers[i].Rule {
+			layers[i] = *old
+		}
+	}
+	h.Layers = layers
+	if err := h.Validate(); err != nil {
+		return err
+	}
+	s.hyper = h
+	return nil
+}
+
+// restoreHistory reads the history with or without slots for masks.
+func (s *Solver) restoreHistory(path string, st *caffepb.SolverState) error {
+	slots := s.slots()
+	if len(st.History) != len(slots) {
+		plain := slots[:0:0]
+		for _, sl := range slots {
+			if !sl.mask {
+				plain = append(plain, sl)
+			}
+		}
+		if len(st.History) != len(plain) {
+			return &caffe.FileError{Path: path, Msg: fmt.Sprintf("is of another net or another solver: it holds %d blobs of history, the net wants %d", len(st.History), len(slots))}
+		}
+		slots = plain
+	}
+	for i, b := range st.History {
+		if err := caffe.CheckBlob(b); err != nil {
+			return &caffe.FileError{Path: path, Msg: fmt.Sprintf("history %d: %v", i, err)}
+		}
+		if !sameExtents(b, slots[i].shape) {
+			return &caffe.FileError{Path: path, Msg: fmt.Sprintf("history %d has the shape %s, the net wants %s", i, caffe.FormatShape(caffe.Shape(b)), caffe.FormatShape(slots[i].shape))}
+		}
+	}
+	for i, b := range st.History {
+		if slots[i].history != nil {
+			s.device.Upload(slots[i].history, caffe.Values(b))
+		}
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

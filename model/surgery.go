@@ -1,0 +1,207 @@
+package model
+
+import (
+	"math"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model/layer"
+)
+
+// Surgeon does the surgery of a run: it draws when, and redraws masks (Guo, Yao, Chen, NIPS 2016, algorithm 1).
+type Surgeon struct {
+	device gpu.Device
+	seed   uint64
+	layers []*patient
+	params gpu.SurgeryParams
+}
+
+// patient is one layer that can be pruned.
+type patient struct {
+	PrunableLayer
+	measured  bool // paper rule: mu and sigma are fixed
+	mu, sigma float32
+	lastIter  int // of the last surgery; -1 before the first
+	result    gpu.SurgeryResult
+	pruned    int // in the last surgery
+	spliced   int
+}
+
+func newSurgeon(d gpu.Device, n *Net, seed uint64) *Surgeon {
+	s := &Surgeon{device: d, seed: seed}
+	for _, l := range n.Prunable() {
+		s.layers = append(s.layers, &patient{PrunableLayer: l, lastIter: -1})
+	}
+	return s
+}
+
+// LayerStats is the counts and statistics of a layer that can be pruned, as a person sees them.
+type LayerStats struct {
+	Name, Type string
+	Rule       gpu.Rule
+	Weights    int // entries that the rule looks at: weights, and the bias under the paper rule
+	Kept       int
+	Mu, Sigma  float64
+	Pruned     int // in the last surgery
+	Spliced    int
+	LastIter   int // of the last surgery; -1 before the first
+	Masked     bool
+	// Histogram of distances by gpu.HistogramWidth, of kept and of pruned entries; nil until it was measured. Shared
+	// by snapshots and never changed.
+	Histogram *Histogram
+}
+
+// streamSurgery numbers the draws of the seed rule; those of the paper rule are the layer's own.
+const streamSurgery = 0x5EED5EED
+
+// Due reports whether surgery happens: (1 + gamma·i)^(-power) > r and i < stop (0 never stops), r in [0,1).
+func Due(iter int, gamma, power float64, stop int, r float32) bool {
+	if stop > 0 && iter >= stop {
+		return false
+	}
+	return math.Pow(1+gamma*float64(iter), -power) > float64(r)
+}
+
+// due reports whether a layer's mask is redrawn in an iteration. The draw depends on seed, iteration and layer only.
+func (s *Surgeon) due(p *patient, h *config.Hyper, l *config.LayerHyper, iter int) bool {
+	if !l.Prune || l.Frozen {
+		return false
+	}
+	if l.Rule == gpu.SeedRule {
+		r := gpu.Key{Seed: s.seed, Stream: streamSurgery, Iter: uint64(iter)}.Uniform(0)
+		return Due(iter, h.Gamma, h.Power, h.Stop, r)
+	}
+	r := gpu.Key{Seed: s.seed, Stream: layer.Stream(p.Name) ^ streamSurgery, Iter: uint64(iter)}.Uniform(0)
+	return Due(iter, l.Gamma, l.Power, l.Stop, r)
+}
+
+// prepare gives forward weights to the layers that take part in surgery.
+func (s *Surgeon) prepare(h *config.Hyper) error {
+	for _, p := range s.layers {
+		l := h.Layer(p.Name)
+		if l == nil || !l.Prune || p.Weights.Masked != nil && (p.Bias == nil || l.Rule == gpu.SeedRule || p.Bias.Masked != nil) {
+			continue
+		}
+		if err := p.Weights.EnsureMask(s.device); err != nil {
+			return err
+		}
+		if l.Rule == gpu.PaperRule && p.Bias != nil {
+			if err := p.Bias.EnsureMask(s.device); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// operate redraws the mask of one layer.
+func (s *Surgeon) operate(p *patient, l *config.LayerHyper, iter int) {
+	s.run(p, l, true, false)
+	if l.Rule == gpu.PaperRule {
+		p.measured, p.mu, p.sigma = true, p.result.Mu, p.result.Sigma
+	}
+	p.pruned, p.spliced, p.lastIter = p.result.Pruned, p.result.Spliced, iter
+}
+
+// examine counts and measures a layer without changing it; histogram asks for its distances too.
+func (s *Surgeon) examine(p *patient, l *config.LayerHyper, histogram bool) {
+	if p.Weights.Masked == nil {
+		p.result.Total, p.result.Kept = p.Weights.Data.N, p.Weights.Data.N
+		if l.Rule == gpu.PaperRule && p.Bias != nil {
+			p.result.Total += p.Bias.Data.N
+			p.result.Kept += p.Bias.Data.N
+		}
+		if !histogram {
+			return
+		}
+	}
+	s.run(p, l, false, histogram)
+}
+
+func (s *Surgeon) run(p *patient, l *config.LayerHyper, redraw, histogram bool) {
+	s.params = gpu.SurgeryParams{Rule: l.Rule, Threshold: float32(l.Threshold), Measured: p.measured, Mu: p.mu, Sigma: p.sigma,
+		Redraw: redraw, Histogram: histogram}
+	var b, mb *gpu.Tensor
+	if l.Rule == gpu.PaperRule && p.Bias != nil {
+		b, mb = p.Bias.Data, p.Bias.Forward()
+	}
+	s.device.Surgery(&s.params, p.Weights.Data, p.Weights.Forward(), b, mb, &p.result)
+}
+
+// stats returns a layer's counts; h is its histogram, or nil.
+func (p *patient) stats(l *config.LayerHyper, h *Histogram) LayerStats {
+	return LayerStats{Name: p.Name, Type: p.Type, Rule: l.Rule, Weights: p.result.Total, Kept: p.result.Kept,
+		Mu: float64(p.result.Mu), Sigma: float64(p.result.Sigma), Pruned: p.pruned, Spliced: p.spliced, LastIter: p.lastIter,
+		Masked: p.Weights.Masked != nil, Histogram: h}
+}
+
+// Histogram is a layer's distances, summed up: how many kept and how many pruned entries lie closer than a distance.
+type Histogram struct {
+	rule      gpu.Rule
+	mu, sigma float64
+	kept      []uint32 // cumulative: entries with bin < i
+	masked    []uint32
+}
+
+func newHistogram(rule gpu.Rule, r *gpu.SurgeryResult) *Histogram {
+	cum := func(bins []uint32) []uint32 {
+		c := make([]uint32, len(bins)+1)
+		for i, v := range bins {
+			c[i+1] = c[i] + v
+		}
+		return c
+	}
+	return &Histogram{rule: rule, mu: float64(r.Mu), sigma: float64(r.Sigma), kept: cum(r.KeptAt), masked: cum(r.MaskedAt)}
+}
+
+// at returns the cumulative count below a distance in standard deviations.
+func at(c []uint32, distance float64) int {
+	bin := int(math.Round(distance / gpu.HistogramWidth))
+	return int(c[max(0, min(bin, len(c)-2))])
+}
+
+// Total returns the number of entries.
+func (h *Histogram) Total() int { return int(h.kept[len(h.kept)-1] + h.masked[len(h.masked)-1]) }
+
+// Pruned predicts how many entries a surgery with this threshold (t, or c_rate) leaves pruned.
+func (h *Histogram) Pruned(threshold float64) int {
+	if h.rule == gpu.SeedRule {
+		return at(h.kept, threshold) + at(h.masked, threshold)
+	}
+	if h.sigma <= 0 {
+		return int(h.masked[len(h.masked)-1])
+	}
+	c := max(h.mu/h.sigma+threshold, 0)
+	return at(h.kept, 0.9*c) + at(h.masked, 1.1*c)
+}
+
+// Bars cuts [0, limit) standard deviations into n bars, of kept and of pruned entries.
+func (h *Histogram) Bars(n int, limit float64) (kept, masked []int) {
+	kept, masked = make([]int, n), make([]int, n)
+	for i := range n {
+		lo, hi := limit*float64(i)/float64(n), limit*float64(i+1)/float64(n)
+		kept[i] = at(h.kept, hi) - at(h.kept, lo)
+		masked[i] = at(h.masked, hi) - at(h.masked, lo)
+	}
+	return kept, masked
+}
+
+// Cut returns the distance below which the next surgery prunes kept entries, in standard deviations.
+func (h *Histogram) Cut(threshold float64) float64 {
+	if h.rule == gpu.SeedRule {
+		return threshold
+	}
+	if h.sigma <= 0 {
+		return 0
+	}
+	return 0.9 * max(h.mu/h.sigma+threshold, 0)
+}
+
+// Kept returns how many entries each layer that can be pruned keeps, by name.
+func (s *Solver) Kept() map[string]int {
+	kept := map[string]int{}
+	for _, p := range s.surgeon.layers {
+		kept[p.Name] = p.result.Kept
+	}
+	return kept
+}

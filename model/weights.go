@@ -1,0 +1,228 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
+	"dns-tui/model/layer"
+)
+
+// LoadWeights copies the layers of a caffemodel into the layers of the same names, masks included. path is for errors.
+// A layer to be pruned takes W; W and b; W (b) and a mask of W (seed); or W, b and masks of both (the authors'). With
+// masksFromZeros, exact zeros start masked where the file has no mask. Nothing is changed where anything does not fit.
+func (n *Net) LoadWeights(path string, src *caffepb.NetParameter, masksFromZeros bool) error {
+	var todo []func() error
+	for _, l := range src.Layer {
+		nd := n.node(l.GetName())
+		if nd == nil || len(nd.params) == 0 || len(l.Blobs) == 0 {
+			continue
+		}
+		f, err := n.planLoad(nd, l.Blobs, masksFromZeros)
+		if err != nil {
+			return &caffe.FileError{Path: path, Msg: fmt.Sprintf("layer %q: %v", l.GetName(), err), Err: err}
+		}
+		todo = append(todo, f)
+	}
+	if len(todo) == 0 {
+		return &caffe.FileError{Path: path, Msg: fmt.Sprintf("holds weights of another net: none of its layers (%s) has the name of a layer with parameters in %s (%s)",
+			strings.Join(withBlobs(src), ", "), n.file.Path, strings.Join(n.withParams(), ", "))}
+	}
+	for _, f := range todo {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func withBlobs(src *caffepb.NetParameter) []string {
+	var names []string
+	for _, l := range src.Layer {
+		if len(l.Blobs) > 0 {
+			names = append(names, l.GetName())
+		}
+	}
+	return names
+}
+
+func (n *Net) withParams() []string {
+	var names []string
+	for _, nd := range n.nodes {
+		if len(nd.params) > 0 {
+			names = append(names, nd.name)
+		}
+	}
+	return names
+}
+
+// planLoad checks the blobs of one layer and returns what loads them.
+func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool) (func() error, error) {
+	_, prunable := nd.layer.(layer.Prunable)
+	have, want := len(blobs), len(nd.params)
+	masks := have - want
+	if masks < 0 || masks > 0 && !prunable || masks > want {
+		return nil, fmt.Errorf("the file has %d blobs (%s), the net wants %s", have, shapes(blobs), wantedBlobs(nd, prunable))
+	}
+	for i, b := range blobs {
+		p := nd.params[i%want]
+		if err := caffe.CheckBlob(b); err != nil {
+			return nil, err
+		}
+		if !sameExtents(b, p.Shape) {
+			return nil, fmt.Errorf("blob %d has the shape %s in the file, the net wants %s", i, caffe.FormatShape(caffe.Shape(b)), caffe.FormatShape(p.Shape))
+		}
+		if i >= want {
+			for _, v := range caffe.Values(b) {
+				if v != 0 && v != 1 {
+					return nil, fmt.Errorf("blob %d is a mask and holds %g; wanted 0 and 1 only", i, v)
+				}
+			}
+		}
+	}
+	return func() error {
+		for i, p := range nd.params {
+			n.device.Upload(p.Data, caffe.Values(blobs[i]))
+		}
+		for i := range nd.params {
+			var mask []float32
+			switch {
+			case want+i < have:
+				mask = caffe.Values(blobs[want+i])
+			case prunable && masksFromZeros && (i == 0 || nd.layer.(layer.Prunable).Pruning().Rule == gpu.PaperRule):
+				mask = nonZero(caffe.Values(blobs[i]))
+			}
+			if err := n.loadMask(nd.params[i], mask); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// loadMask gives a parameter the mask of a file; without one everything is kept.
+func (n *Net) loadMask(p *layer.Param, mask []float32) error {
+	if p.Masked == nil {
+		if !hasZero(mask) {
+			return nil
+		}
+		if err := p.EnsureMask(n.device); err != nil {
+			return err
+		}
+	}
+	p.SetMask(n.device, mask)
+	return nil
+}
+
+func hasZero(mask []float32) bool {
+	for _, v := range mask {
+		if v == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func nonZero(w []float32) []float32 {
+	m := make([]float32, len(w))
+	for i, v := range w {
+		if v != 0 {
+			m[i] = 1
+		}
+	}
+	return m
+}
+
+// sameExtents compares shapes; the old four extents match with leading ones dropped.
+func sameExtents(b *caffepb.BlobProto, want []int) bool {
+	have := caffe.Shape(b)
+	if caffe.IsLegacy(b) {
+		for len(have) > len(want) && have[0] == 1 {
+			have = have[1:]
+		}
+	}
+	return caffe.FormatShape(have) == caffe.FormatShape(want)
+}
+
+func shapes(blobs []*caffepb.BlobProto) string {
+	s := make([]string, len(blobs))
+	for i, b := range blobs {
+		s[i] = caffe.FormatShape(caffe.Shape(b))
+	}
+	return strings.Join(s, ", ")
+}
+
+func wantedBlobs(nd *node, prunable bool) string {
+	s := make([]string, len(nd.params))
+	for i, p := range nd.params {
+		s[i] = caffe.FormatShape(p.Shape)
+	}
+	out := fmt.Sprintf("%d (%s)", len(s), strings.Join(s, ", "))
+	if prunable {
+		out += ", with a mask of each or of the first behind them"
+	}
+	return out
+}
+
+// Weights returns the net with its weights as a caffemodel. With dense set, it holds W∘T and no masks: what another
+// program runs. Without, W and the masks: what training goes on from.
+func (n *Net) Weights(dense bool) *caffepb.NetParameter {
+	out := &caffepb.NetParameter{Name: proto.String(n.Name)}
+	for _, nd := range n.nodes {
+		if nd.index < 0 {
+			continue
+		}
+		l := proto.CloneOf(nd.param)
+		l.Phase = n.Phase.Enum()
+		l.Bottom, l.Top = n.file.Net.Layer[nd.index].Bottom, n.file.Net.Layer[nd.index].Top
+		l.Blobs = n.layerBlobs(nd, dense)
+		out.Layer = append(out.Layer, l)
+	}
+	return out
+}
+
+func (n *Net) layerBlobs(nd *node, dense bool) []*caffepb.BlobProto {
+	var blobs []*caffepb.BlobProto
+	for _, p := range nd.params {
+		t := p.Data
+		if dense {
+			t = p.Forward()
+		}
+		v := make([]float32, t.N)
+		n.device.Download(v, t)
+		if dense {
+			for i := range v {
+				v[i] = gpu.Kept(v[i]) // a pruned -0 becomes 0
+			}
+		}
+		blobs = append(blobs, caffe.NewBlob(p.Shape, v))
+	}
+	if dense {
+		return blobs
+	}
+	for _, p := range nd.maskSlots() {
+		blobs = append(blobs, caffe.NewBlob(p.Shape, p.Mask(n.device)))
+	}
+	return blobs
+}
+
+// maskSlots are the parameters of a layer whose masks a file holds: of W under the seed rule, of W and b under the
+// paper rule or where a file brought a mask of the bias; none where nothing was ever pruned.
+func (nd *node) maskSlots() []*layer.Param {
+	l, ok := nd.layer.(layer.Prunable)
+	if !ok {
+		return nil
+	}
+	w, b := l.Weights()
+	switch {
+	case b != nil && (b.Masked != nil || w.Masked != nil && l.Pruning().Rule == gpu.PaperRule):
+		return []*layer.Param{w, b}
+	case w.Masked != nil:
+		return []*layer.Param{w}
+	}
+	return nil
+}
