@@ -22,6 +22,7 @@ type Run struct {
 	MasksFromZeros bool             // exact zeros of loaded weights start masked
 	Journal        string           // where changes are written; "" is beside the snapshots
 	Replay         string           // a journal to repeat
+	Seed           *uint64          // of all random numbers; nil: random_seed, or one drawn
 }
 
 // LoadSolver reads a solver prototxt and its nets, and reports every fault of the solver at once.

@@ -30,6 +30,10 @@ type Solver struct {
 	surgeon *Surgeon
 	recent  []float32 // the last average_loss losses, oldest first
 	hyper   *config.Hyper
+	// lastPass is the loss of the last of an iteration's iter_size passes.
+	lastPass float64
+	// pending are the changes that waited for their surgery when the snapshot was written.
+	pending [][]byte
 }
 
 // NewSolver builds the nets of a run and loads what it starts from. Errors name the file.
@@ -38,6 +42,9 @@ func NewSolver(run *config.Run, d gpu.Device) (*Solver, error) {
 	s.Seed = rand.Uint64()
 	if r := run.Solver.GetRandomSeed(); run.Solver.RandomSeed != nil && r >= 0 {
 		s.Seed = uint64(r)
+	}
+	if run.Seed != nil {
+		s.Seed = *run.Seed
 	}
 	var state *caffepb.SolverState
 	if run.Snapshot != "" {
@@ -192,6 +199,7 @@ func (s *Solver) Step(forceSurgery bool) (float64, error) {
 			return l, &UnstableError{Iter: s.Iter, Loss: l, Cause: s.Net.FirstBad()}
 		}
 		loss += l
+		s.lastPass = l
 		s.Net.Backward()
 	}
 	loss /= float64(passes)
@@ -200,6 +208,9 @@ func (s *Solver) Step(forceSurgery bool) (float64, error) {
 	s.Iter++
 	return loss, s.device.Sync()
 }
+
+// LastPassLoss is the loss of the last forward pass: what Caffe's loss blob holds after an iteration.
+func (s *Solver) LastPassLoss() float64 { return s.lastPass }
 
 // UnstableError says that a loss was NaN or infinite, and which layer was the first to be.
 type UnstableError struct {

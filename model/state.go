@@ -150,6 +150,7 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 			}
 		}
 	}
+	s.pending = rs.Pending
 	s.recent = append(s.recent[:0], rs.RecentLoss...)
 	if n := int(s.param.GetAverageLoss()); len(s.recent) > n {
 		s.recent = s.recent[len(s.recent)-n:]

@@ -16,6 +16,10 @@ import (
 	"dns-tui/model"
 )
 
+// minSquare is the mean square under which a parameter counts as zero: the bias before a batch norm has no gradient
+// but rounding.
+const minSquare = 1e-6
+
 // trace is a reference run: a loss and kept counts for each iteration.
 type trace struct {
 	columns []string
@@ -81,14 +85,16 @@ func (c *comparison) follow(run *config.Run, t *trace, final string) error {
 	}
 	defer s.Close()
 	for i, row := range t.rows {
-		loss, err := s.Step(false)
-		if err != nil {
+		if _, err := s.Step(false); err != nil {
 			return err
 		}
+		loss := s.LastPassLoss()
 		tolerance := Tolerance
-		if i >= EarlyIters {
-			// From 1e-4 to 1e-2 over the rest of the run.
-			tolerance = Tolerance * math.Pow(LateTolerance/Tolerance, float64(i-EarlyIters+1)/float64(TestIterations-EarlyIters))
+		switch {
+		case i == len(t.rows)-1 && i >= EarlyIters:
+			tolerance = LateTolerance
+		case i >= EarlyIters:
+			tolerance = DriftTolerance
 		}
 		kept := s.Kept()
 		for j, col := range t.columns {
@@ -136,7 +142,7 @@ func (c *comparison) compareFinal(s *model.Solver, path string) error {
 					diff += math.Pow(float64(a[k])-float64(b[k]), 2)
 					size += math.Pow(float64(b[k]), 2)
 				}
-				c.note(math.Sqrt(diff/math.Max(size, 1e-12)), 5*LateTolerance, func() string {
+				c.note(math.Sqrt(diff/math.Max(size, float64(len(b))*minSquare)), 5*LateTolerance, func() string {
 					return fmt.Sprintf("final %s/%d differs by this share of its norm", h.GetName(), i)
 				})
 			}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+func runHelp(ctx context.Context, e *env, args []string) error {
+	if len(args) > 0 {
+		for _, c := range subcommands() {
+			if c.name == args[0] && c.name != "help" {
+				return c.run(ctx, e, []string{"-h"})
+			}
+		}
+		return usagef("no command %q", args[0])
+	}
+	fmt.Fprint(e.stdout, "dns-tui trains Caffe networks and prunes them while they train (Dynamic Network Surgery).\n\n"+
+		"  dns-tui solver.prototxt      in a terminal: watch, and steer the pruning live\n\nCommands:\n")
+	for _, c := range subcommands() {
+		fmt.Fprintf(e.stdout, "  %-38s %s\n", c.name+" "+c.args, c.help)
+	}
+	fmt.Fprint(e.stdout, "\nFlags may be written -gpu or --gpu. `dns-tui COMMAND -h` lists those of a command.\n")
+	return nil
+}
+
+func runVersion(_ context.Context, e *env, args []string) error {
+	if _, err := parse(newFlags(e, "version"), args); err != nil {
+		return err
+	}
+	v := version
+	if info, ok := debug.ReadBuildInfo(); ok && v == "dev" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v = "dev " + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	fmt.Fprintf(e.stdout, "dns-tui %s (%s %s/%s; devices: host)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
+}

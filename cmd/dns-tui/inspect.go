@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/caffe/dataset"
+	"dns-tui/model"
+)
+
+func runInspect(_ context.Context, e *env, args []string) error {
+	rest, err := parse(newFlags(e, "inspect"), args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return usagef("inspect: wanted one file, found %d arguments", len(rest))
+	}
+	path := rest[0]
+	st, err := os.Stat(path)
+	if err != nil {
+		return &caffe.FileError{Path: path, Msg: "no such file", Err: err}
+	}
+	switch {
+	case st.IsDir() || filepath.Base(path) == "data.mdb":
+		return inspectLMDB(e, strings.TrimSuffix(path, "data.mdb"))
+	case st.Size() == 0:
+		return &caffe.FileError{Path: path, Msg: "is empty"}
+	}
+	head := make([]byte, 4096)
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	n, _ := f.Read(head)
+	f.Close()
+	// A solverstate's first fields are a number and a name, a caffemodel's a name: prototxt is told by its text.
+	if isText(head[:n]) {
+		return inspectText(e, path)
+	}
+	return inspectBinary(e, path)
+}
+
+func isText(b []byte) bool {
+	for i := 0; i < 3 && len(b) > 0 && !utf8.Valid(b); i++ {
+		b = b[:len(b)-1] // a character cut at the end of the sample
+	}
+	return utf8.Valid(b) && bytes.IndexFunc(b, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }) < 0
+}
+
+// inspectBinary tries the binary kinds, the most telling first.
+func inspectBinary(e *env, path string) error {
+	if s, err := caffe.ReadSolverState(path); err == nil && len(s.ProtoReflect().GetUnknown()) == 0 {
+		return inspectState(e, s)
+	}
+	n, err := caffe.ReadNet(path)
+	if err == nil {
+		return inspectNet(e, path, n)
+	}
+	var fe *caffe.FileError
+	if errors.As(err, &fe) && strings.Contains(fe.Msg, "V1 form") {
+		return err
+	}
+	if b, err := caffe.ReadMean(path); err == nil {
+		inspectMean(e, b)
+		return nil
+	}
+	return &caffe.FileError{Path: path, Msg: "is no caffemodel, solverstate, binaryproto, prototxt or LMDB, or is cut short"}
+}
+
+func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
+	layers, err := model.CountWeights(n)
+	if err != nil {
+		return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
+	}
+	fmt.Fprintf(e.stdout, "caffemodel %q, %d layers\n", n.GetName(), len(n.Layer))
+	fmt.Fprintf(e.stdout, "  %-16s %-14s %-24s %10s %10s %8s %s\n", "layer", "type", "shapes", "weights", "kept", "sparsity", "masks")
+	kept, total := 0, 0
+	for _, l := range layers {
+		shapes := make([]string, len(l.Shapes))
+		for i, s := range l.Shapes {
+			shapes[i] = caffe.FormatShape(s)
+		}
+		fmt.Fprintf(e.stdout, "  %-16s %-14s %-24s %10d %10d %6.2f %% %5d\n", l.Name, l.Type, strings.Join(shapes, " "), l.Weights, l.WeightsKept,
+			100*(1-float64(l.WeightsKept)/float64(max(1, l.Weights))), l.Masks)
+		kept, total = kept+l.Kept, total+l.Total
+	}
+	fmt.Fprintf(e.stdout, "non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n", thousands(kept), thousands(total), float64(total)/float64(max(1, kept)))
+	return nil
+}
+
+// thousands writes a number with commas.
+func thousands(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func inspectState(e *env, s *caffepb.SolverState) error {
+	total := 0
+	for _, b := range s.History {
+		total += len(caffe.Values(b))
+	}
+	fmt.Fprintf(e.stdout, "solverstate at iteration %d\n  learned_net: %s\n  current_step: %d\n  history: %d blobs, %s numbers\n",
+		s.GetIter(), s.GetLearnedNet(), s.GetCurrentStep(), len(s.History), thousands(total))
+	rs := s.RunState
+	if rs == nil {
+		fmt.Fprintln(e.stdout, "  written by Caffe: no place in the data, no statistics of surgery; a run that resumes starts both anew")
+		return nil
+	}
+	fmt.Fprintf(e.stdout, "  seed: %d\n  hyperparameters: %s\n", rs.GetSeed(), rs.GetHyper())
+	for _, d := range rs.Data {
+		fmt.Fprintf(e.stdout, "  data %s/%s: %s records read\n", d.GetNet(), d.GetLayer(), thousands(int(d.GetRecords())))
+	}
+	for _, l := range rs.Surgery {
+		fmt.Fprintf(e.stdout, "  surgery %s: last at %d, pruned %d, spliced %d", l.GetLayer(), l.GetLastIter(), l.GetPruned(), l.GetSpliced())
+		if l.GetMeasured() {
+			fmt.Fprintf(e.stdout, ", mu %g, sigma %g", l.GetMu(), l.GetSigma())
+		}
+		fmt.Fprintln(e.stdout)
+	}
+	return nil
+}
+
+func inspectMean(e *env, b *caffepb.BlobProto) {
+	v := caffe.Values(b)
+	var sum float64
+	lo, hi := v[0], v[0]
+	for _, x := range v {
+		sum += float64(x)
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	fmt.Fprintf(e.stdout, "binaryproto (a blob) of shape %s\n  mean %g, least %g, most %g\n", caffe.FormatShape(caffe.Shape(b)), sum/float64(len(v)), lo, hi)
+}
+
+func inspectText(e *env, path string) error {
+	net, netErr := caffe.ReadNetPrototxt(path)
+	if netErr == nil && len(net.Net.Layer) > 0 {
+		fmt.Fprintf(e.stdout, "net %q, %d layers\n", net.Net.GetName(), len(net.Net.Layer))
+		for i, l := range net.Net.Layer {
+			fmt.Fprintf(e.stdout, "  line %-4d %-16s %-16s %s → %s\n", net.Line(i), l.GetName(), l.GetType(), strings.Join(l.Bottom, " "), strings.Join(l.Top, " "))
+		}
+		return nil
+	}
+	s := &caffepb.SolverParameter{}
+	solverErr := caffe.ReadPrototxt(path, s)
+	if solverErr == nil {
+		fmt.Fprintf(e.stdout, "solver\n%s", indent(caffe.FormatPrototxt(s)))
+		return nil
+	}
+	// Which of the two it was meant to be: the one that reads further.
+	var a, b *caffe.FileError
+	if errors.As(netErr, &a) && errors.As(solverErr, &b) && b.Line > a.Line {
+		return solverErr
+	}
+	return netErr
+}
+
+func indent(s string) string {
+	return "  " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n  ") + "\n"
+}
+
+func inspectLMDB(e *env, path string) error {
+	db, err := dataset.OpenLMDB(filepath.Clean(path))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	fmt.Fprintf(e.stdout, "LMDB of %s records\n", thousands(db.Len()))
+	labels := map[int]int{}
+	shapes := map[string]int{}
+	var d dataset.Datum
+	for i := range db.Len() {
+		key, value, err := db.Next()
+		if err != nil {
+			return err
+		}
+		if err := d.Parse(value); err != nil {
+			return fmt.Errorf("%s: record %q %w", path, key, err)
+		}
+		shape := "encoded"
+		if !d.Encoded {
+			shape = caffe.FormatShape([]int{d.Channels, d.Height, d.Width})
+		}
+		if i == 0 {
+			fmt.Fprintf(e.stdout, "  first: key %q, %s, label %d\n", key, shape, d.Label)
+		}
+		shapes[shape]++
+		labels[d.Label]++
+	}
+	for s, n := range shapes {
+		fmt.Fprintf(e.stdout, "  %s of shape %s\n", thousands(n), s)
+	}
+	lo, hi := 1<<31, -1<<31
+	for l := range labels {
+		lo, hi = min(lo, l), max(hi, l)
+	}
+	fmt.Fprintf(e.stdout, "  %d labels, %d to %d\n", len(labels), lo, hi)
+	return nil
+}

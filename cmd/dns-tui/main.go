@@ -1,0 +1,180 @@
+// Dns-tui trains Caffe networks and prunes them while they train, steered live from a terminal.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"dns-tui/caffe"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// subcommand is one of the program's commands: a file each.
+type subcommand struct {
+	name, args, help string
+	run              func(ctx context.Context, e *env, args []string) error
+}
+
+// env is what a command talks to.
+type env struct {
+	stdin  *os.File
+	stdout io.Writer
+	stderr io.Writer
+}
+
+func subcommands() []subcommand {
+	return []subcommand{
+		{"ui", "SOLVER", "train and prune in the terminal UI; what `dns-tui SOLVER` does", runUI},
+		{"train", "--solver SOLVER", "train without a UI: progress lines, for logs and scripts", runTrain},
+		{"test", "--model NET --weights FILE", "evaluate weights", runTest},
+		{"inspect", "FILE", "say what a caffemodel, solverstate, prototxt, binaryproto or LMDB holds", runInspect},
+		{"export", "IN.caffemodel OUT.caffemodel", "write pruned weights without masks: what another Caffe runs", runExport},
+		{"dataset", "mnist DIR OUT", "make a database that Caffe reads", runDataset},
+		{"parity", "DIR", "compare with reference vectors of a real Caffe", runParity},
+		{"devices", "", "list what can compute here", runDevices},
+		{"version", "", "print the version", runVersion},
+		{"help", "[COMMAND]", "this text", runHelp},
+	}
+}
+
+// usageError is a mistake in the command line: exit status 2.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func main() {
+	e := &env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	os.Exit(guard(e, os.Args[1:]))
+}
+
+// guard turns what goes wrong into a message and an exit status: 1 for a failure, 2 for a wrong command line. A panic
+// is a mistake of the program; its user gets a message, not a stack.
+func guard(e *env, args []string) (status int) {
+	defer func() {
+		if r := recover(); r != nil {
+			path := crashReport(r, debug.Stack())
+			fmt.Fprintf(e.stderr, "dns-tui: internal error: %v\nThis is a mistake in dns-tui; its trace is in %s\n", r, path)
+			status = 1
+		}
+	}()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	err := dispatch(ctx, e, args)
+	var u usageError
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, &u):
+		fmt.Fprintf(e.stderr, "dns-tui: %v\n", err)
+		return 2
+	case errors.Is(err, errDisagree):
+		return 1
+	}
+	fmt.Fprintf(e.stderr, "dns-tui: %v\n", err)
+	return 1
+}
+
+func crashReport(r any, stack []byte) string {
+	f, err := os.CreateTemp("", "dns-tui-crash-*.txt")
+	if err != nil {
+		return "(no file: " + err.Error() + ")"
+	}
+	defer f.Close()
+	fmt.Fprintf(f, "%v\n%s", r, stack)
+	return f.Name()
+}
+
+// dispatch finds the command. A first argument that is no command but a file is a solver for the UI.
+func dispatch(ctx context.Context, e *env, args []string) error {
+	if len(args) == 0 {
+		return runHelp(ctx, e, nil)
+	}
+	name := args[0]
+	switch name {
+	case "-h", "--help", "-help":
+		return runHelp(ctx, e, nil)
+	case "-version", "--version":
+		return runVersion(ctx, e, nil)
+	}
+	var names []string
+	for _, c := range subcommands() {
+		if c.name == name {
+			return c.run(ctx, e, args[1:])
+		}
+		names = append(names, c.name)
+	}
+	if _, err := os.Stat(name); err == nil || strings.HasSuffix(name, ".prototxt") || strings.HasPrefix(name, "-") {
+		return runUI(ctx, e, args)
+	}
+	if c := caffe.Closest(name, names); c != "" {
+		return usagef("no command %q and no such file; did you mean %q?", name, c)
+	}
+	return usagef("no command %q and no such file; see dns-tui help", name)
+}
+
+// newFlags returns a flag set that prints a command's help.
+func newFlags(e *env, name string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {
+		for _, c := range subcommands() {
+			if c.name == name {
+				fmt.Fprintf(e.stdout, "dns-tui %s %s\n  %s\n", c.name, c.args, c.help)
+			}
+		}
+		fs.SetOutput(e.stdout)
+		fs.PrintDefaults()
+		fs.SetOutput(io.Discard)
+	}
+	return fs
+}
+
+// parse reads flags that may stand before, between and behind the operands.
+func parse(fs *flag.FlagSet, args []string) ([]string, error) {
+	var rest []string
+	for {
+		if err := fs.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, usagef("%s: %v; see dns-tui %s -h", fs.Name(), err, fs.Name())
+		}
+		args = fs.Args()
+		if len(args) == 0 {
+			return rest, nil
+		}
+		rest = append(rest, args[0])
+		args = args[1:]
+	}
+}
+
+// signals calls stop on SIGINT and SIGTERM, and hangup on SIGHUP.
+func signals(ctx context.Context, stop func(os.Signal), hangup func()) {
+	c := make(chan os.Signal, 4)
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(c)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case s := <-c:
+				if s == syscall.SIGHUP {
+					hangup()
+				} else {
+					stop(s)
+				}
+			}
+		}
+	}()
+}

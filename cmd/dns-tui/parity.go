@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dns-tui/model/parity"
+)
+
+// errDisagree is a failure that has been reported already.
+var errDisagree = errors.New("disagrees")
+
+func runParity(_ context.Context, e *env, args []string) error {
+	var f deviceFlags
+	fs := newFlags(e, "parity")
+	f.add(fs)
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return usagef("parity: wanted one folder of reference vectors, found %d arguments", len(rest))
+	}
+	d, err := f.open(e)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	results, err := parity.Dir(rest[0], d, e.stdout)
+	if err != nil {
+		return err
+	}
+	count := map[parity.Status]int{}
+	for _, r := range results {
+		count[r.Status]++
+	}
+	fmt.Fprintf(e.stdout, "%d agree, %d disagree, %d not built yet\n", count[parity.Agrees], count[parity.Disagrees], count[parity.NotBuilt])
+	if count[parity.Disagrees] > 0 {
+		return errDisagree
+	}
+	return nil
+}

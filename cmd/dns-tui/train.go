@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dns-tui/caffe"
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model"
+)
+
+// runFlags are the flags that describe a run, of train and ui.
+type runFlags struct {
+	device         deviceFlags
+	solver         string
+	weights        string
+	snapshot       string
+	resume         bool
+	masksFromZeros bool
+	journal        string
+	replay         string
+}
+
+func (f *runFlags) add(fs *flag.FlagSet) {
+	f.device.add(fs)
+	fs.StringVar(&f.solver, "solver", "", "the solver's prototxt")
+	fs.StringVar(&f.weights, "weights", "", "caffemodels to start from, separated by commas")
+	fs.StringVar(&f.snapshot, "snapshot", "", "solverstate to go on from")
+	fs.BoolVar(&f.resume, "resume", false, "go on from the newest solverstate at the solver's snapshot_prefix")
+	fs.BoolVar(&f.masksFromZeros, "masks-from-zeros", false, "weights that are exactly zero in --weights start masked")
+	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
+	fs.StringVar(&f.replay, "replay", "", "journal whose run to repeat")
+}
+
+// load reads the run that the flags describe.
+func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
+	if f.solver == "" && len(rest) == 1 {
+		f.solver, rest = rest[0], nil
+	}
+	switch {
+	case len(rest) > 0:
+		return nil, usagef("%s: %q is no flag", name, rest[0])
+	case f.solver == "":
+		return nil, usagef("%s: no solver given: --solver FILE", name)
+	case f.weights != "" && f.snapshot != "":
+		return nil, usagef("%s: --weights and --snapshot exclude each other: a snapshot names its weights", name)
+	case f.resume && (f.weights != "" || f.snapshot != ""):
+		return nil, usagef("%s: --resume finds the snapshot itself; --weights and --snapshot exclude it", name)
+	}
+	run, err := config.LoadSolver(f.solver)
+	if err != nil {
+		return nil, err
+	}
+	if f.weights != "" {
+		run.Weights = strings.Split(f.weights, ",")
+	} else {
+		run.Weights = append(run.Weights, run.Solver.Weights...)
+	}
+	run.Snapshot, run.MasksFromZeros, run.Journal, run.Replay = f.snapshot, f.masksFromZeros, f.journal, f.replay
+	if f.resume {
+		if run.Snapshot, err = newestSnapshot(run.SnapshotPrefix()); err != nil {
+			return nil, err
+		}
+	}
+	if run.Snapshot != "" {
+		run.Weights = nil
+	}
+	return run, nil
+}
+
+// newestSnapshot finds the solverstate of the latest iteration at a prefix.
+func newestSnapshot(prefix string) (string, error) {
+	files, err := filepath.Glob(prefix + "_iter_*.solverstate")
+	if err != nil {
+		return "", err
+	}
+	best, bestIter := "", -1
+	for _, f := range files {
+		var n int
+		if _, err := fmt.Sscanf(strings.TrimPrefix(f, prefix), "_iter_%d.solverstate", &n); err == nil && n > bestIter {
+			best, bestIter = f, n
+		}
+	}
+	if best == "" {
+		return "", fmt.Errorf("no snapshot to resume: no %s_iter_*.solverstate", prefix)
+	}
+	return best, nil
+}
+
+func runTrain(ctx context.Context, e *env, args []string) error {
+	var f runFlags
+	fs := newFlags(e, "train")
+	f.add(fs)
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	run, err := f.load("train", rest)
+	if err != nil {
+		return err
+	}
+	d, err := f.device.open(e)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return trainLines(ctx, e, run, d)
+}
+
+// trainLines trains without a UI and prints progress lines.
+func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device) error {
+	events, progress := make(chan model.Event, 1024), make(chan model.Progress, 1024)
+	t, err := model.NewTrainer(run, d, model.SessionOptions{Events: events, Progress: progress})
+	if err != nil {
+		return err
+	}
+	announce(e, t)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// The commands' answers come as events; a signal that comes too late finds a run that has ended.
+	signals(ctx, func(os.Signal) { go t.Do(ctx, model.Command{Kind: model.Stop, Save: true}) },
+		func() { go t.Do(ctx, model.Command{Kind: model.SnapshotNow}) })
+	t.Start()
+	for {
+		select {
+		case ev := <-events:
+			printEvent(e, ev)
+		case p := <-progress:
+			printProgress(e, p)
+		case <-t.Done():
+			drain(e, events, progress)
+			if n := t.Dropped(); n > 0 {
+				fmt.Fprintf(e.stdout, "%d lines were dropped: the output was too slow\n", n)
+			}
+			if err := t.Err(); err != nil {
+				return err
+			}
+			printSummary(e, t.Snapshot())
+			return nil
+		}
+	}
+}
+
+// announce says what will be trained, on what, and from where.
+func announce(e *env, t *model.Trainer) {
+	s := t.Snapshot()
+	fmt.Fprintf(e.stdout, "%s on %s, %s: iteration %d of %d\n", s.Net, s.Source, s.Device, s.Iter, s.MaxIter)
+	pruning := 0
+	for _, l := range s.Hyper.Layers {
+		if l.Prune {
+			pruning++
+		}
+	}
+	if pruning == 0 && len(s.Hyper.Layers) > 0 {
+		fmt.Fprintln(e.stdout, "no layer is pruned: the files say nothing about surgery (solver: surgery_iter_gamma; layer: threshold, sparsity_term)")
+	}
+}
+
+func drain(e *env, events <-chan model.Event, progress <-chan model.Progress) {
+	for {
+		select {
+		case ev := <-events:
+			printEvent(e, ev)
+		case p := <-progress:
+			printProgress(e, p)
+		default:
+			return
+		}
+	}
+}
+
+func printEvent(e *env, ev model.Event) {
+	status := ""
+	if ev.Status != model.Noted {
+		status = string(ev.Status) + ": "
+	}
+	fmt.Fprintf(e.stdout, "iteration %d  %s%s\n", ev.Iter, status, ev.Text)
+}
+
+func printProgress(e *env, p model.Progress) {
+	fmt.Fprintf(e.stdout, "iteration %d  loss %.6g  lr %.4g", p.Iter, p.Loss, p.Rate)
+	if p.Total > 0 {
+		fmt.Fprintf(e.stdout, "  kept %d of %d (%.2f %%)", p.Kept, p.Total, 100*float64(p.Kept)/float64(p.Total))
+	}
+	if p.PerSecond > 0 {
+		fmt.Fprintf(e.stdout, "  %.1f it/s", p.PerSecond)
+	}
+	fmt.Fprintln(e.stdout)
+}
+
+// printSummary ends the output with a table of the layers.
+func printSummary(e *env, s *model.Snapshot) {
+	fmt.Fprintf(e.stdout, "%s at iteration %d\n", s.State, s.Iter)
+	for _, l := range s.Layers {
+		fmt.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%\n", l.Name, l.Kept, l.Weights, 100*float64(l.Kept)/float64(max(1, l.Weights)))
+	}
+	if kept, total := s.Kept(); total > 0 {
+		fmt.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%  %.1f times smaller\n", "all", kept, total, 100*float64(kept)/float64(total), float64(total)/float64(max(1, kept)))
+	}
+	if s.Saved != "" {
+		fmt.Fprintf(e.stdout, "resume with: dns-tui train --solver … --snapshot %s\n", s.Saved)
+	}
+}
+
+func runExport(_ context.Context, e *env, args []string) error {
+	fs := newFlags(e, "export")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 2 {
+		return usagef("export: wanted a caffemodel and a name for the new one, found %d arguments", len(rest))
+	}
+	n, err := caffe.ReadNet(rest[0])
+	if err != nil {
+		return err
+	}
+	removed, err := model.ApplyMasks(n)
+	if err != nil {
+		return &caffe.FileError{Path: rest[0], Msg: err.Error(), Err: err}
+	}
+	if removed == 0 {
+		fmt.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])
+	}
+	if err := caffe.WriteBinary(rest[1], n); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "%s: %d masks applied and dropped\n", rest[1], removed)
+	return nil
+}
+
+// errNoTerminal is what the UI says where there is none.
+var errNoTerminal = errors.New("standard output is no terminal")

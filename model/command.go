@@ -1,0 +1,81 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind is what a command asks for.
+type Kind int
+
+// The commands.
+const (
+	Set         Kind = iota // Field = Value; thresholds at the layer's next surgery, all others at the next iteration
+	Pause                   // after the iteration in hand
+	Resume                  //
+	Step                    // Count iterations, then pause
+	SurgeryNow              // redraw all masks at the next iteration, or at once while paused
+	TestNow                 // evaluate the test nets
+	SnapshotNow             // write a snapshot
+	Undo                    // take back the last change
+	Stop                    // end the run; Save writes a snapshot first
+)
+
+// Command is an order to a session.
+type Command struct {
+	Kind  Kind
+	Field string
+	Value string
+	Count int
+	Save  bool
+}
+
+func (c Command) String() string {
+	switch c.Kind {
+	case Set:
+		return c.Field + " " + c.Value
+	case Step:
+		return fmt.Sprintf("step %d", c.Count)
+	case Stop:
+		if c.Save {
+			return "stop after a snapshot"
+		}
+		return "stop"
+	}
+	return [...]string{"set", "pause", "resume", "step", "surgery now", "test now", "snapshot now", "undo", "stop"}[c.Kind]
+}
+
+// Ack says that a command took effect, and when.
+type Ack struct {
+	Iter   int
+	Detail string
+}
+
+// Sentinel errors of Session.Do.
+var (
+	// ErrEnded is returned when the session's loop has ended.
+	ErrEnded = errors.New("the run has ended")
+	// ErrNothingToUndo is returned by Undo when no change is left to take back.
+	ErrNothingToUndo = errors.New("nothing to undo")
+	// ErrUndone is returned for a change that was taken back before it took effect.
+	ErrUndone = errors.New("taken back before it took effect")
+	// ErrReplaced is returned for a waiting change when a later one of the same field took its place.
+	ErrReplaced = errors.New("replaced by a later change before it took effect")
+)
+
+// request is a command with the place where its caller waits.
+type request struct {
+	cmd   Command
+	reply chan reply // of capacity 1: the loop never waits for a caller
+}
+
+type reply struct {
+	ack Ack
+	err error
+}
+
+// waiting is a change that waits for its surgery.
+type waiting struct {
+	Change
+	reply chan reply
+}
