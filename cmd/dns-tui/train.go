@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -234,6 +233,3 @@ func runExport(_ context.Context, e *env, args []string) error {
 	fmt.Fprintf(e.stdout, "%s: %d masks applied and dropped\n", rest[1], removed)
 	return nil
 }
-
-// errNoTerminal is what the UI says where there is none.
-var errNoTerminal = errors.New("standard output is no terminal")

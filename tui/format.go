@@ -1,0 +1,73 @@
+package tui
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// thousands writes a number with commas.
+func thousands(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// percent writes a share with as many decimals as its size needs.
+func percent(share float64) string {
+	p := 100 * share
+	if math.IsNaN(p) {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", p)
+}
+
+// bytes writes a size as 1.2 G.
+func bytes(n int64) string {
+	f := float64(n)
+	for _, u := range []string{"B", "K", "M", "G"} {
+		if f < 1000 {
+			if u == "B" {
+				return fmt.Sprintf("%d B", n)
+			}
+			return fmt.Sprintf("%.1f %s", f, u)
+		}
+		f /= 1024
+	}
+	return fmt.Sprintf("%.1f T", f)
+}
+
+// rate writes iterations a second.
+func rate(r float64) string {
+	switch {
+	case r <= 0:
+		return "-"
+	case r < 10:
+		return fmt.Sprintf("%.2f it/s", r)
+	}
+	return fmt.Sprintf("%.0f it/s", r)
+}
+
+// eta writes a duration as 0:56, 12:03 or 3:04:05.
+func eta(d time.Duration) string {
+	s := int(d.Round(time.Second).Seconds())
+	if s >= 3600 {
+		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}
+
+// number writes a loss or an accuracy.
+func number(v float64) string {
+	switch a := math.Abs(v); {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return fmt.Sprint(v)
+	case a != 0 && (a < 0.001 || a >= 1e5):
+		return fmt.Sprintf("%.2e", v)
+	case a >= 100:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.4f", v)
+}
