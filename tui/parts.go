@@ -324,7 +324,7 @@ func (a *App) histogram(l *model.LayerStats, lo, hi, value float64, w, rows int)
 		out[r] = "   " + t.dim.Render(pruned.String()) + t.accent.Render(stays.String())
 	}
 	if w >= 60 {
-		out[0] = t.fit(out[0], w-4) + t.plain("|w|")
+		out[0] = t.fit(out[0], w-right) + "|w|"
 	}
 	return out
 }

@@ -26,12 +26,31 @@ type openBLAS struct {
 	calls []gemmCall // one a worker
 }
 
-// gemmCall holds the scalars of a call where C can point to them; padded against false sharing.
+// gemmCall holds the scalars of a call where C can point to them, and the addresses of all arguments; both live as long
+// as the device, so a call allocates nothing. Padded against false sharing.
 type gemmCall struct {
 	transA, transB         [4]byte
 	m, n, k, lda, ldb, ldc int32
 	alpha, beta            float32
+	args                   [15]uintptr
 	_                      [64]byte
+}
+
+// The places of the matrices among the arguments of sgemm_.
+const (
+	argA = 6
+	argB = 8
+	argC = 11
+)
+
+// prepare fills in the arguments that are the same in every call.
+func (g *gemmCall) prepare() {
+	p := func(v unsafe.Pointer) uintptr { return uintptr(v) }
+	g.args = [15]uintptr{
+		p(unsafe.Pointer(&g.transA)), p(unsafe.Pointer(&g.transB)), p(unsafe.Pointer(&g.m)), p(unsafe.Pointer(&g.n)), p(unsafe.Pointer(&g.k)),
+		p(unsafe.Pointer(&g.alpha)), 0, p(unsafe.Pointer(&g.lda)), 0, p(unsafe.Pointer(&g.ldb)), p(unsafe.Pointer(&g.beta)), 0, p(unsafe.Pointer(&g.ldc)),
+		1, 1, // the lengths of the two character arguments
+	}
 }
 
 // libraries are the names that OpenBLAS goes by, in the order tried.
@@ -61,6 +80,9 @@ func loadOpenBLAS(workers int) (*openBLAS, error) {
 			return nil, fmt.Errorf("%s has no sgemm_: %w", name, err)
 		}
 		o := &openBLAS{title: "OpenBLAS", sgemm: sgemm, calls: make([]gemmCall, workers)}
+		for i := range o.calls {
+			o.calls[i].prepare()
+		}
 		if set, err := purego.Dlsym(lib, "openblas_set_num_threads"); err == nil {
 			purego.SyscallN(set, 1)
 		}
@@ -83,13 +105,12 @@ func (o *openBLAS) gemm(worker int, transA, transB bool, m, n, k int, alpha floa
 	g.m, g.n, g.k = int32(n), int32(m), int32(k)
 	g.lda, g.ldb, g.ldc = int32(ldb), int32(lda), int32(ldc)
 	g.alpha, g.beta = alpha, beta
-	purego.SyscallN(o.sgemm,
-		uintptr(unsafe.Pointer(&g.transA)), uintptr(unsafe.Pointer(&g.transB)),
-		uintptr(unsafe.Pointer(&g.m)), uintptr(unsafe.Pointer(&g.n)), uintptr(unsafe.Pointer(&g.k)),
-		uintptr(unsafe.Pointer(&g.alpha)), uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&g.lda)),
-		uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&g.ldb)),
-		uintptr(unsafe.Pointer(&g.beta)), uintptr(unsafe.Pointer(&c[0])), uintptr(unsafe.Pointer(&g.ldc)),
-		1, 1) // the lengths of the two character arguments
+	g.args[argA], g.args[argB], g.args[argC] = uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&c[0]))
+	purego.SyscallN(o.sgemm, g.args[:]...)
+	// Addresses in an array of numbers keep nothing alive.
+	runtime.KeepAlive(a)
+	runtime.KeepAlive(b)
+	runtime.KeepAlive(c)
 }
 
 func fortranTrans(t bool) byte {

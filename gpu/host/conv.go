@@ -159,6 +159,10 @@ func addRuns(p *args, lo, hi, _ int) {
 
 // im2col writes the column matrix of x: row (c, kh, kw), column (oh, ow), zero where the window lies in the padding.
 func im2col(g *gpu.ConvGeometry, x, col []float32) {
+	if g.SH == 1 && g.SW == 1 && g.PH == 0 && g.PW == 0 {
+		im2colPlain(g, x, col)
+		return
+	}
 	at := 0
 	for c := range g.C / g.Groups {
 		plane := x[c*g.H*g.W:][:g.H*g.W]
@@ -190,6 +194,38 @@ func im2col(g *gpu.ConvGeometry, x, col []float32) {
 				}
 			}
 		}
+	}
+}
+
+// im2colPlain is im2col for stride 1 without padding: every window lies inside the image.
+func im2colPlain(g *gpu.ConvGeometry, x, col []float32) {
+	for c := range g.C / g.Groups {
+		plane := x[c*g.H*g.W:][:g.H*g.W]
+		for kh := range g.KH {
+			for kw := range g.KW {
+				src := plane[kh*g.DH*g.W+kw*g.DW:]
+				for range g.OutH {
+					copyRow(col[:g.OutW], src)
+					col = col[g.OutW:]
+					src = src[min(g.W, len(src)):]
+				}
+			}
+		}
+	}
+}
+
+// copyRow is copy for rows so short that calling memmove would cost more than the move.
+func copyRow(dst, src []float32) {
+	if len(dst) > 64 {
+		copy(dst, src)
+		return
+	}
+	for len(dst) >= 8 {
+		*(*[8]float32)(dst) = *(*[8]float32)(src)
+		dst, src = dst[8:], src[8:]
+	}
+	for i := range dst {
+		dst[i] = src[i]
 	}
 }
 

@@ -56,7 +56,8 @@ func maxPool(p *args, lo, hi, _ int) {
 	}
 }
 
-// maxPool2 is maxPool for windows of 2×2 that tile the plane.
+// maxPool2 is maxPool for windows of 2×2 that tile the plane. Which of four is the largest cannot be predicted, so it
+// works without branches: on integers that order as the numbers do, with the place in the window in their last bits.
 func maxPool2(p *args, lo, hi, _ int) {
 	g := p.pool
 	for n := lo; n < hi; n++ {
@@ -68,20 +69,24 @@ func maxPool2(p *args, lo, hi, _ int) {
 			r0, r1 := x[base:][:g.W], x[base+g.W:][:g.W]
 			yr, ar := y[oh*g.OutW:][:g.OutW], at[oh*g.OutW:][:g.OutW]
 			for ow := range yr {
-				best, place := r0[2*ow], base+2*ow
-				if v := r0[2*ow+1]; v > best || v != v {
-					best, place = v, base+2*ow+1
-				}
-				if v := r1[2*ow]; v > best || v != v {
-					best, place = v, base+g.W+2*ow
-				}
-				if v := r1[2*ow+1]; v > best || v != v {
-					best, place = v, base+g.W+2*ow+1
-				}
-				yr[ow], ar[ow] = best, float32(place)
+				k := max(ordered(r0[2*ow])|3, ordered(r0[2*ow+1])|2, ordered(r1[2*ow])|1, ordered(r1[2*ow+1]))
+				in := 3 - int(k&3)
+				yr[ow] = fromOrdered(k)
+				ar[ow] = float32(base + (in>>1)*g.W + 2*ow + in&1)
 			}
 		}
 	}
+}
+
+// ordered maps a number to an integer, a multiple of 4, that orders as it does; fromOrdered maps it back.
+func ordered(f float32) int64 {
+	b := int32(math.Float32bits(f))
+	return int64(b^int32(uint32(b>>31)>>1)) << 2
+}
+
+func fromOrdered(k int64) float32 {
+	b := int32(k >> 2)
+	return math.Float32frombits(uint32(b ^ int32(uint32(b>>31)>>1)))
 }
 
 // MaxPoolBackward implements gpu.Spatial.
