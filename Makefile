@@ -43,11 +43,11 @@ check-ui: openblas build demo-data ## throughput with the UI open against withou
 	$(GO) test -tags long -run TestThroughput -count 1 -v -timeout 30m ./e2e
 
 fuzz: ## every parser, a minute each
-	$(GO) test -run '^$$' -fuzz FuzzPrototxt -fuzztime 60s ./caffe
-	$(GO) test -run '^$$' -fuzz FuzzNet -fuzztime 60s ./caffe
-	$(GO) test -run '^$$' -fuzz FuzzDatum -fuzztime 60s ./caffe/dataset
-	$(GO) test -run '^$$' -fuzz FuzzIdx -fuzztime 60s ./caffe/dataset
-	$(GO) test -run '^$$' -fuzz FuzzJournal -fuzztime 60s ./model
+	$(GO) test -run '^$$' -fuzz FuzzPrototxt -fuzztime 60s -fuzzminimizetime 10x ./caffe
+	$(GO) test -run '^$$' -fuzz FuzzNet -fuzztime 60s -fuzzminimizetime 10x ./caffe
+	$(GO) test -run '^$$' -fuzz FuzzDatum -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
+	$(GO) test -run '^$$' -fuzz FuzzIdx -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
+	$(GO) test -run '^$$' -fuzz FuzzJournal -fuzztime 60s -fuzzminimizetime 10x ./model
 
 lint: ## formatting and static checks
 	test -z "$$(gofmt -l .)"

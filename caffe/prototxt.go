@@ -36,11 +36,15 @@ func ParsePrototxt(path string, data []byte, m proto.Message) error {
 	return nil
 }
 
-// FormatPrototxt returns m as text, one field a line, two blanks of indent, as Caffe prints it.
+// FormatPrototxt returns m as text, one field a line, two blanks of indent, as Caffe prints it. Fields that Caffe's
+// schema lacks are left out.
 func FormatPrototxt(m proto.Message) string {
-	s := prototext.MarshalOptions{Multiline: true, Indent: "  "}.Format(m)
+	b, err := prototext.MarshalOptions{Multiline: true, Indent: "  ", AllowPartial: true}.Marshal(m)
+	if err != nil {
+		return "# " + err.Error() + "\n" // only for a string that is not UTF-8
+	}
 	// prototext doubles blanks at random so that nobody relies on its bytes; files should not change for nothing.
-	return reDouble.ReplaceAllString(s, "$1 $2")
+	return reDouble.ReplaceAllString(string(b), "$1 $2")
 }
 
 var (

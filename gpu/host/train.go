@@ -186,49 +186,51 @@ func countKept(p *args, lo, hi, _ int) {
 	p.setCounts(lo, n, 0, 0)
 }
 
+// redrawSeed and redrawPaper decide without branches: which weights are pruned cannot be predicted.
 func redrawSeed(p *args, lo, hi, _ int) {
 	low, high := float32(p.partial2[0]), float32(p.partial2[1])
 	w, masked := p.x[lo:hi], p.y[lo:hi]
-	keep, pruned, spliced := 0, 0, 0
+	var keep, pruned, spliced uint32
 	for i, v := range w {
-		was := !gpu.IsPruned(masked[i])
-		if low < v && v < high {
-			if was {
-				pruned++
-			}
-			masked[i] = gpu.Pruned
-			continue
-		}
-		keep++
-		if !was {
-			spliced++
-		}
-		masked[i] = gpu.Kept(v)
+		drop := bit(low < v) & bit(v < high)
+		was := bit(!gpu.IsPruned(masked[i]))
+		masked[i] = forward(v, drop)
+		keep += 1 - drop
+		pruned += drop & was
+		spliced += (1 - drop) &^ was
 	}
-	p.setCounts(lo, keep, pruned, spliced)
+	p.setCounts(lo, int(keep), int(pruned), int(spliced))
 }
 
 func redrawPaper(p *args, lo, hi, _ int) {
 	low, high := p.partial2[0], p.partial2[1]
 	w, masked := p.x[lo:hi], p.y[lo:hi]
-	keep, pruned, spliced := 0, 0, 0
+	var keep, pruned, spliced uint32
 	for i, v := range w {
 		abs := math.Abs(float64(v))
-		if !gpu.IsPruned(masked[i]) {
-			if abs <= low {
-				masked[i] = gpu.Pruned
-				pruned++
-				continue
-			}
-			masked[i] = gpu.Kept(v)
-			keep++
-		} else if abs > high {
-			masked[i] = gpu.Kept(v)
-			spliced++
-			keep++
-		}
+		was := bit(!gpu.IsPruned(masked[i]))
+		drop := was&bit(abs <= low) | (1-was)&(1-bit(abs > high))
+		masked[i] = forward(v, drop)
+		keep += 1 - drop
+		pruned += drop & was
+		spliced += (1 - drop) &^ was
 	}
-	p.setCounts(lo, keep, pruned, spliced)
+	p.setCounts(lo, int(keep), int(pruned), int(spliced))
+}
+
+// bit is 1 for true; the compiler makes it one instruction.
+func bit(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// forward is gpu.Pruned where drop is 1, gpu.Kept(v) where it is 0.
+func forward(v float32, drop uint32) float32 {
+	const sign = 1 << 31
+	all := -drop
+	return math.Float32frombits(math.Float32bits(v+0)&^all | sign&all)
 }
 
 // histogram adds the distances of one array.

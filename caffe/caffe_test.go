@@ -1,0 +1,240 @@
+package caffe
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"dns-tui/caffe/caffepb"
+)
+
+const testdata = "../testdata"
+
+func TestPrototxtErrors(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"unknown field", "name: \"x\"\nlayer {\n  name: \"a\"\n  botom: \"b\"\n}\n", `n.prototxt:4: unknown field "botom" in LayerParameter; did you mean "bottom"?`},
+		{"unknown nested field", "layer {\n convolution_param {\n  kernal_size: 3\n }\n}", `n.prototxt:3: unknown field "kernal_size" in ConvolutionParameter; did you mean "kernel_size"?`},
+		{"no close name", "zzzzqqqq: 1", `n.prototxt:1: unknown field "zzzzqqqq" in NetParameter`},
+		{"wrong kind of value", "layer {\n  loss_weight: \"x\"\n}", `n.prototxt:2: invalid value for float`},
+		{"unknown enum", "layer {\n pooling_param {\n pool: MEDIAN } }", `n.prototxt:3:`},
+		{"unclosed brace", "layer {\n  name: \"a\"\n", `n.prototxt:2: ends too early`},
+		{"twice", "name: \"a\"\nname: \"b\"", `n.prototxt:2:`},
+		{"binary", "layer\x00", `n.prototxt:1: a zero byte`},
+		{"V1 layers", "layers { type: CONVOLUTION }", `V1 form`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ParseNetPrototxt("n.prototxt", []byte(c.text))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v\nwanted %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestReadErrors(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, data []byte) string {
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	whole, err := os.ReadFile(filepath.Join(testdata, "oracle/solvers/sgd_inv_init.caffemodel"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	big := write("big.caffemodel", nil)
+	if err := os.Truncate(big, MaxMessageBytes+1); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, path, want string }{
+		{"missing", filepath.Join(dir, "none"), "no such file"},
+		{"empty", write("empty", nil), "is empty"},
+		{"folder", dir, "is a directory"},
+		{"cut short", write("cut", whole[:len(whole)-100]), "is not a caffemodel, or is cut short"},
+		{"random", write("random", []byte("\xff\xfe\xfd\x01\x02random")), "is not a caffemodel"},
+		{"other message", write("other", []byte{0x0a, 0x01, 'x'}), "holds no layer"},
+		{"beyond 2 GiB", big, "at most 2 GiB"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ReadNet(c.path)
+			var fe *FileError
+			if !errors.As(err, &fe) || !strings.Contains(fe.Msg, c.want) || fe.Path != c.path {
+				t.Errorf("got %v, wanted %q about %s", err, c.want, c.path)
+			}
+		})
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	n, err := ReadNet(filepath.Join(testdata, "oracle/solvers/dns_official_mini_init.caffemodel"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "n.caffemodel")
+	if err := WriteBinary(path, n); err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadNet(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(n, again, protocmp.Transform()); d != "" {
+		t.Error(d)
+	}
+	text := FormatPrototxt(n)
+	fromText := &caffepb.NetParameter{}
+	if err := ParsePrototxt("n", []byte(text), fromText); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range n.Layer {
+		l.ProtoReflect().SetUnknown(nil)
+	}
+	if !proto.Equal(n, fromText) {
+		t.Error("text form does not read back")
+	}
+	if text != FormatPrototxt(fromText) {
+		t.Error("text form is not stable")
+	}
+}
+
+// The authors' fork stores its settings under the numbers of elu_param and bias_param.
+func TestOfficialFields(t *testing.T) {
+	n, err := ReadNet(filepath.Join(testdata, "models/lenet5_sparse.caffemodel"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rates := map[string]float32{}
+	for _, l := range n.Layer {
+		if l.EluParam != nil || l.BiasParam != nil {
+			t.Errorf("layer %s still has elu_param or bias_param", l.GetName())
+		}
+		if p := l.CconvolutionParam; p != nil {
+			rates[l.GetName()] = p.GetCRate()
+		}
+		if p := l.CinnerProductParam; p != nil {
+			rates[l.GetName()] = p.GetCRate()
+		}
+	}
+	if len(rates) != 4 || rates["conv1"] != 2 {
+		t.Errorf("c_rate of the released model is %v; wanted four layers, 2 in conv1", rates)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	if v := (&caffepb.FillerParameter{}).GetValue(); v != 0 {
+		t.Errorf("a constant filler starts at %g, wanted 0", v)
+	}
+	if v := (&caffepb.ConvolutionParameter{}).GetThreshold(); v != 0.6 {
+		t.Errorf("threshold of a convolution is %g, wanted 0.6", v)
+	}
+	if v := (&caffepb.InnerProductParameter{}).GetThreshold(); v != 1.281 {
+		t.Errorf("threshold of an inner product is %g, wanted 1.281", v)
+	}
+	if v := (&caffepb.SolverParameter{}).GetSurgeryIterGamma(); v != 1e-4 {
+		t.Errorf("surgery_iter_gamma is %g, wanted 1e-4", v)
+	}
+}
+
+func TestLegacyBlob(t *testing.T) {
+	b, err := ReadMean(filepath.Join(testdata, "oracle/old/mnist1280_mean.binaryproto"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]int{1, 1, 28, 28}, Shape(b)); d != "" || !IsLegacy(b) {
+		t.Errorf("shape of an old mean image: %s, legacy %t", d, IsLegacy(b))
+	}
+}
+
+func TestInputUpgrade(t *testing.T) {
+	f, err := ParseNetPrototxt("n", []byte("input: \"data\"\ninput_dim: 2 input_dim: 1 input_dim: 12 input_dim: 12\nlayer { name: \"r\" type: \"ReLU\" bottom: \"data\" top: \"r\" }"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := f.Net.Layer[0]
+	if in.GetType() != "Input" || len(in.InputParam.Shape) != 1 || len(in.InputParam.Shape[0].Dim) != 4 || f.Line(1) != 3 {
+		t.Errorf("upgraded input is %v, line of the next layer %d", in, f.Line(1))
+	}
+}
+
+// A write that fails leaves the old file and no temporary one.
+func TestWriteFileKeepsTheOld(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	if err := WriteFile(path, func(w io.Writer) error { _, err := w.Write([]byte("old")); return err }); err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no space left on device")
+	err := WriteFile(path, func(w io.Writer) error {
+		w.Write(bytes.Repeat([]byte("x"), 3<<20))
+		return full
+	})
+	if !errors.Is(err, full) {
+		t.Errorf("got %v, wanted the cause", err)
+	}
+	if data, _ := os.ReadFile(path); string(data) != "old" {
+		t.Errorf("the old file is %q", data)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("%d files left, wanted 1", len(left))
+	}
+	if err := WriteFile(filepath.Join(dir, "no", "f"), func(io.Writer) error { return nil }); err == nil || strings.Contains(err.Error(), ".f.") {
+		t.Errorf("got %v, wanted an error without the temporary name", err)
+	}
+}
+
+func FuzzPrototxt(f *testing.F) {
+	for _, name := range []string{"nets/lenet_dns.prototxt", "nets/cifar10_full.prototxt"} {
+		data, err := os.ReadFile(filepath.Join(testdata, name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte("layer { name: 'a' # comment\n bottom: \"x\\\"\" }"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		n, err := ParseNetPrototxt("f", data)
+		if err != nil {
+			var fe *FileError
+			if !errors.As(err, &fe) || fe.Msg == "" {
+				t.Errorf("error %v is no FileError with a message", err)
+			}
+			return
+		}
+		again := &caffepb.NetParameter{}
+		if err := ParsePrototxt("again", []byte(FormatPrototxt(n.Net)), again); err != nil {
+			t.Errorf("what was read is not written as prototxt: %v", err)
+		}
+	})
+}
+
+func FuzzNet(f *testing.F) {
+	data, err := os.ReadFile(filepath.Join(testdata, "oracle/layers/relu.caffemodel"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		n := &caffepb.NetParameter{}
+		if proto.Unmarshal(data, n) != nil {
+			return
+		}
+		for _, l := range n.Layer {
+			moveOfficialFields(l)
+			for _, b := range l.Blobs {
+				if CheckBlob(b) == nil && Count(Shape(b)) != len(Values(b)) {
+					t.Errorf("CheckBlob passes shape %v with %d values", Shape(b), len(Values(b)))
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,357 @@
+package dataset
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+)
+
+const testdata = "../../testdata"
+
+// Datum's own parser must read what protobuf writes, and protobuf what it writes.
+func TestDatumAgainstProtobuf(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := &Datum{Channels: rapid.IntRange(1, 4).Draw(t, "channels"), Height: rapid.IntRange(1, 5).Draw(t, "height"),
+			Width: rapid.IntRange(1, 5).Draw(t, "width"), Label: rapid.IntRange(0, 1000).Draw(t, "label")}
+		n := d.Channels * d.Height * d.Width
+		if rapid.Bool().Draw(t, "floats") {
+			d.Float = rapid.SliceOfN(rapid.Float32Range(-10, 10), n, n).Draw(t, "data")
+		} else {
+			d.Data = rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, "data")
+		}
+		m := &caffepb.Datum{}
+		if err := proto.Unmarshal(d.Append(nil), m); err != nil {
+			t.Fatal(err)
+		}
+		b, err := proto.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := &Datum{}
+		if err := again.Parse(b); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(d, again, cmp.Transformer("nil", func(b []byte) string { return string(b) }),
+			cmp.Transformer("nilf", func(f []float32) []float32 { return append([]float32{}, f...) })); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// What `dataset mnist` writes has the keys and the bytes of Caffe's own converter.
+func TestSameBytesAsCaffe(t *testing.T) {
+	theirs, err := OpenLMDB(filepath.Join(testdata, "oracle/solvers/mnist1280_lmdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	out := filepath.Join(t.TempDir(), "ours")
+	if err := WriteLMDB(out, theirs.Len(), func(int) (*Datum, error) {
+		_, v, err := theirs.Next()
+		d := &Datum{}
+		if err == nil {
+			err = d.Parse(v)
+		}
+		return d, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ours, err := OpenLMDB(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	if ours.Len() != theirs.Len() {
+		t.Fatalf("%d records, wanted %d", ours.Len(), theirs.Len())
+	}
+	for range theirs.Len() {
+		k1, v1, err1 := theirs.Next()
+		k2, v2, err2 := ours.Next()
+		if err1 != nil || err2 != nil || !bytes.Equal(k1, k2) || !bytes.Equal(v1, v2) {
+			t.Fatalf("record %q differs from %q (%v, %v)", k2, k1, err1, err2)
+		}
+	}
+}
+
+func TestOpenLMDBErrors(t *testing.T) {
+	dir := t.TempDir()
+	whole, err := os.ReadFile(filepath.Join(testdata, "oracle/solvers/mnist1280_lmdb/data.mdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	make := func(name string, data []byte) string {
+		p := filepath.Join(dir, name)
+		if err := os.Mkdir(p, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if data != nil {
+			if err := os.WriteFile(filepath.Join(p, "data.mdb"), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return p
+	}
+	empty := filepath.Join(dir, "norecords")
+	if err := WriteLMDB(empty, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, path, want string }{
+		{"missing", filepath.Join(dir, "none"), "no such LMDB folder"},
+		{"file", filepath.Join(testdata, "oracle/solvers/mnist1280_lmdb/data.mdb"), "is a file"},
+		{"no data.mdb", make("nodata", nil), "not an LMDB"},
+		{"empty data.mdb", make("emptyfile", []byte{}), "fewer than its two head pages"},
+		{"random", make("random", bytes.Repeat([]byte("random!!"), 2000)), "does not start as one"},
+		{"cut short", make("cut", whole[:len(whole)/2]), "is cut short"},
+		{"no records", empty, "no records"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db, err := OpenLMDB(c.path)
+			if err == nil {
+				db.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), filepath.Base(c.path)) {
+				t.Errorf("got %v, wanted %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestLoader(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	const n = 5
+	if err := WriteLMDB(dir, n, func(i int) (*Datum, error) {
+		return &Datum{Channels: 1, Height: 1, Width: 2, Label: i, Data: []byte{byte(10 * i), byte(10*i + 1)}}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, start := range []uint64{0, 3, 5, 12} {
+		db, err := OpenLMDB(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, _ := NewTransformer(nil, true)
+		l, err := NewLoader(db, tr, 2, 3, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Seek(start)
+		for i := range 8 {
+			b, err := l.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := (int(start) + 2*i) % n
+			second := (first + 1) % n
+			if d := cmp.Diff([]float32{float32(first), float32(second)}, b.Labels); d != "" {
+				t.Errorf("start %d, batch %d: %s", start, i, d)
+			}
+			if d := cmp.Diff([]float32{float32(10 * first), float32(10*first + 1), float32(10 * second), float32(10*second + 1)}, b.Data); d != "" {
+				t.Errorf("start %d, batch %d: %s", start, i, d)
+			}
+			l.Release(b)
+		}
+		if l.Records() != start+16 {
+			t.Errorf("%d records read, wanted %d", l.Records(), start+16)
+		}
+		l.Close()
+	}
+}
+
+func TestLoaderUnequalSizes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	if err := WriteLMDB(dir, 4, func(i int) (*Datum, error) {
+		return &Datum{Channels: 1, Height: 1, Width: 1 + i/3, Data: make([]byte, 1+i/3)}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	db, err := OpenLMDB(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, _ := NewTransformer(nil, true)
+	l, err := NewLoader(db, tr, 4, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := l.Next(); err == nil || !strings.Contains(err.Error(), `record "00000003" has the shape 1x1x2, the first record 1x1x1`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTransform(t *testing.T) {
+	mean := filepath.Join(t.TempDir(), "mean.binaryproto")
+	if err := caffe.WriteBinary(mean, caffe.NewBlob([]int{1, 2, 3}, []float32{1, 2, 3, 4, 5, 6})); err != nil {
+		t.Fatal(err)
+	}
+	in := &Datum{Channels: 1, Height: 2, Width: 3, Data: []byte{10, 20, 30, 40, 50, 60}}
+	const high = 1 << 31
+	for _, c := range []struct {
+		name   string
+		param  string
+		train  bool
+		random Randoms
+		want   []float32
+	}{
+		{"plain", "", true, Randoms{}, []float32{10, 20, 30, 40, 50, 60}},
+		{"scale", "scale: 0.5", true, Randoms{}, []float32{5, 10, 15, 20, 25, 30}},
+		{"mean value, then scale", "mean_value: 10 scale: 2", true, Randoms{}, []float32{0, 20, 40, 60, 80, 100}},
+		{"mean file", "mean_file: \"" + mean + "\"", true, Randoms{}, []float32{9, 18, 27, 36, 45, 54}},
+		{"mirror", "mirror: true", true, Randoms{2: high}, []float32{30, 20, 10, 60, 50, 40}},
+		{"mirror, not drawn", "mirror: true", true, Randoms{2: high - 1}, []float32{10, 20, 30, 40, 50, 60}},
+		{"centre crop", "crop_size: 1", false, Randoms{1<<32 - 1, 1<<32 - 1}, []float32{20}},
+		{"random crop", "crop_size: 1", true, Randoms{1<<32 - 1, 1<<32 - 1}, []float32{60}},
+		{"crop, mean and mirror", "crop_size: 2 mirror: true mean_file: \"" + mean + "\"", true, Randoms{0, 1<<32 - 1, high}, []float32{27, 18, 54, 45}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := &caffepb.TransformationParameter{}
+			if err := caffe.ParsePrototxt("p", []byte(c.param), p); err != nil {
+				t.Fatal(err)
+			}
+			tr, err := NewTransformer(p, c.train)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shape, err := tr.Infer(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := make([]float32, shape[0]*shape[1]*shape[2])
+			if err := tr.Apply(in, c.random, out); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(c.want, out); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestTransformErrors(t *testing.T) {
+	in := &Datum{Channels: 3, Height: 4, Width: 4, Data: make([]byte, 48)}
+	for _, c := range []struct{ param, want string }{
+		{"crop_size: 5", "larger than the image, 4x4"},
+		{"mean_value: 1 mean_value: 2", "2 mean_value for 3 channels"},
+		{"force_color: true force_gray: true", "exclude each other"},
+		{"mean_file: \"none\"", "no such file"},
+		{"mean_file: \"" + testdata + "/oracle/old/mnist1280_mean.binaryproto\"", "has the shape 1x28x28, the images 3x4x4"},
+	} {
+		p := &caffepb.TransformationParameter{}
+		if err := caffe.ParsePrototxt("p", []byte(c.param), p); err != nil {
+			t.Fatal(err)
+		}
+		tr, err := NewTransformer(p, true)
+		if err == nil {
+			_, err = tr.Infer(in)
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, wanted %q", c.param, err, c.want)
+		}
+	}
+}
+
+func TestEncoded(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 2, 1))
+	img.Set(0, 0, color.NRGBA{R: 1, G: 2, B: 3, A: 255})
+	img.Set(1, 0, color.NRGBA{R: 200, G: 100, B: 50, A: 255})
+	var buf bytes.Buffer
+	if err := png.Encode(&buf, img); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		color, gray bool
+		channels    int
+		want        []byte
+	}{
+		{false, false, 3, []byte{3, 50, 2, 100, 1, 200}}, // blue, green, red
+		{true, false, 3, []byte{3, 50, 2, 100, 1, 200}},
+		{false, true, 1, []byte{2, 124}},
+	} {
+		d := &Datum{Encoded: true, Data: buf.Bytes(), Label: 7}
+		again := &Datum{}
+		if err := again.Parse(d.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+		if err := again.Decode(c.color, c.gray); err != nil {
+			t.Fatal(err)
+		}
+		if again.Channels != c.channels || again.Width != 2 || again.Height != 1 || again.Label != 7 || !bytes.Equal(again.Data, c.want) {
+			t.Errorf("color %t gray %t: %+v, wanted %v", c.color, c.gray, again, c.want)
+		}
+	}
+	d := &Datum{Encoded: true, Data: []byte("no picture")}
+	if err := d.Decode(false, false); err == nil || !strings.Contains(err.Error(), "cannot be decoded") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMNIST(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, data []byte) {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("train-images-idx3-ubyte", []byte{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 9, 8, 7, 6})
+	write("train-labels-idx1-ubyte", []byte{0, 0, 8, 1, 0, 0, 0, 2, 3, 5})
+	out := filepath.Join(dir, "out")
+	if n, err := WriteMNIST(dir, MNISTTrain, out); err != nil || n != 2 {
+		t.Fatalf("%d images, %v", n, err)
+	}
+	if _, err := WriteMNIST(dir, MNISTTrain, out); err == nil || !strings.Contains(err.Error(), "exists already") {
+		t.Errorf("writing over a database: %v", err)
+	}
+	db, err := OpenLMDB(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	key, v, _ := db.Next()
+	var d Datum
+	if err := d.Parse(v); err != nil || string(key) != "00000000" || d.Label != 3 || !bytes.Equal(d.Data, []byte{9, 8}) {
+		t.Errorf("first record %q: %+v, %v", key, d, err)
+	}
+	if _, err := WriteMNIST(dir, MNISTTest, filepath.Join(dir, "o2")); err == nil || !strings.Contains(err.Error(), "t10k-images") {
+		t.Errorf("missing files: %v", err)
+	}
+	write("t10k-images-idx3-ubyte", []byte{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 9})
+	if _, err := WriteMNIST(dir, MNISTTest, filepath.Join(dir, "o2")); err == nil || !strings.Contains(err.Error(), "is cut short: 1 bytes of pixels, wanted 4") {
+		t.Errorf("cut file: %v", err)
+	}
+}
+
+func FuzzDatum(f *testing.F) {
+	f.Add((&Datum{Channels: 1, Height: 2, Width: 2, Label: 3, Data: []byte{1, 2, 3, 4}}).Append(nil))
+	f.Add((&Datum{Channels: 1, Height: 1, Width: 2, Float: []float32{1, 2}}).Append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var d Datum
+		if d.Parse(b) != nil || d.Decode(false, false) != nil {
+			return
+		}
+		if n := d.Channels * d.Height * d.Width; len(d.Data) != n && len(d.Float) != n {
+			t.Errorf("a Datum of %d values passes with %d bytes and %d floats", n, len(d.Data), len(d.Float))
+		}
+	})
+}
+
+func FuzzIdx(f *testing.F) {
+	f.Add([]byte{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 9, 8, 7, 6})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		data, dims, err := parseIdx(bytes.NewReader(b), idxImages)
+		if err == nil && len(data) != dims[0]*dims[1]*dims[2] {
+			t.Errorf("%d bytes for %v", len(data), dims)
+		}
+	})
+}
