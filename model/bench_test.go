@@ -20,13 +20,13 @@ func BenchmarkStep(b *testing.B) {
 			d := host.New(host.Options{})
 			defer d.Close()
 			s := modeltest.Solver(b, d, c.net, c.batch, c.classes)
-			if _, err := s.Step(false); err != nil {
+			if _, err := s.Step(); err != nil {
 				b.Fatal(err)
 			}
 			b.ResetTimer()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := s.Step(false); err != nil {
+				if _, err := s.Step(); err != nil {
 					b.Fatal(err)
 				}
 			}

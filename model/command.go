@@ -14,7 +14,7 @@ const (
 	Pause                   // after the iteration in hand
 	Resume                  //
 	Step                    // Count iterations, then pause
-	SurgeryNow              // redraw all masks at the next iteration, or at once while paused
+	SurgeryNow              // redraw all masks before the next iteration
 	TestNow                 // evaluate the test nets
 	SnapshotNow             // write a snapshot
 	Undo                    // take back the last change
@@ -78,4 +78,12 @@ type reply struct {
 type waiting struct {
 	Change
 	reply chan reply
+	seq   int  // when it was asked for, for Undo
+	undo  bool // it takes another change back, and is not taken back itself
+}
+
+// done is a change in force, as Undo finds it.
+type done struct {
+	Change
+	seq int
 }

@@ -64,11 +64,12 @@ type Trainer struct {
 	state     State
 	problem   string
 	steps     int // left before a pause; -1: none
-	force     bool
+	deferred  []request // surgery asked for during a test
 	stopping  bool
 	save      bool
 	pending   []waiting
-	undo      []Change
+	undo      []done
+	seq       int // of the last change asked for
 	events    []Event
 	losses    Series
 	accuracy  Series
@@ -121,7 +122,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 	for _, line := range t.solver.pending {
 		var c Change
 		if json.Unmarshal(line, &c) == nil {
-			t.pending = append(t.pending, waiting{c, make(chan reply, 1)})
+			t.pending = append(t.pending, waiting{Change: c, reply: make(chan reply, 1)})
 		}
 	}
 	t.hist = make([]*Histogram, len(t.solver.surgeon.layers))
@@ -196,7 +197,7 @@ func (t *Trainer) loop() {
 	defer t.end()
 	defer func() {
 		if r := recover(); r != nil {
-			t.fail(fmt.Errorf("internal error: %v\n%s", r, debug.Stack()))
+			t.fail(&InternalError{Cause: r, Stack: debug.Stack()})
 		}
 	}()
 	t.histNext = time.Now()
@@ -221,6 +222,14 @@ func (t *Trainer) loop() {
 		}
 	}
 }
+
+// InternalError is a mistake of the program that ended the run.
+type InternalError struct {
+	Cause any
+	Stack []byte
+}
+
+func (e *InternalError) Error() string { return fmt.Sprintf("internal error: %v", e.Cause) }
 
 // end publishes the last state and lets everybody go.
 func (t *Trainer) end() {
@@ -275,8 +284,8 @@ func (t *Trainer) iterate() error {
 			return err
 		}
 	}
-	t.applyPending()
-	loss, err := s.Step(t.force)
+	t.applyPending(t.dueNow)
+	loss, err := s.Step()
 	var unstable *UnstableError
 	if errors.As(err, &unstable) && t.opts.Interactive {
 		t.state, t.problem = Paused, err.Error()
@@ -286,7 +295,6 @@ func (t *Trainer) iterate() error {
 	if err != nil {
 		return err
 	}
-	t.force = false
 	if t.steps > 0 {
 		t.steps--
 	}
@@ -337,7 +345,7 @@ func (t *Trainer) carryOut(r request) {
 	var err error
 	switch c := r.cmd; c.Kind {
 	case Set:
-		if t.stage(c, r.reply) {
+		if t.stage(c, r.reply, false) {
 			return
 		}
 		ack, err = t.set(c)
@@ -399,7 +407,7 @@ func (t *Trainer) resume(c Command) error {
 
 // stage puts a threshold change on the list of those that wait for surgery, and reports whether it did. A value that
 // would be rejected, and one for a layer without further surgery, are left to set.
-func (t *Trainer) stage(c Command, to chan reply) bool {
+func (t *Trainer) stage(c Command, to chan reply, undo bool) bool {
 	if !config.IsThreshold(c.Field) || t.state == Finished {
 		return false
 	}
@@ -414,7 +422,8 @@ func (t *Trainer) stage(c Command, to chan reply) bool {
 			break
 		}
 	}
-	t.pending = append(t.pending, waiting{Change{Iter: t.solver.Iter, Field: c.Field, Old: old, New: c.Value}, to})
+	t.seq++
+	t.pending = append(t.pending, waiting{Change{Iter: t.solver.Iter, Field: c.Field, Old: old, New: c.Value}, to, t.seq, undo})
 	t.publish()
 	return true
 }
@@ -434,18 +443,23 @@ func (t *Trainer) moreSurgery(field string) bool {
 	return stop == 0 || t.solver.Iter < stop
 }
 
-// applyPending puts the waiting changes in force whose layers are operated on in this iteration.
-func (t *Trainer) applyPending() {
+// applyPending puts the waiting changes in force whose layers are operated on now.
+func (t *Trainer) applyPending(now func(field string) bool) {
 	if len(t.pending) == 0 {
 		return
 	}
 	left := t.pending[:0]
 	for _, w := range t.pending {
-		if !t.dueNow(w.Field) {
+		if !now(w.Field) {
 			left = append(left, w)
 			continue
 		}
 		ack, err := t.set(Command{Kind: Set, Field: w.Field, Value: w.New})
+		if err == nil && w.undo {
+			t.undo = t.undo[:len(t.undo)-1]
+		} else if err == nil {
+			t.undo[len(t.undo)-1].seq = w.seq
+		}
 		w.reply <- reply{ack, err}
 	}
 	clear(t.pending[len(left):])
@@ -456,7 +470,7 @@ func (t *Trainer) dueNow(field string) bool {
 	name, _ := config.SplitField(field)
 	for _, p := range t.solver.surgeon.layers {
 		if p.Name == name {
-			return t.solver.surgeryDue(p, t.force)
+			return t.solver.surgeryDue(p)
 		}
 	}
 	return false
@@ -473,7 +487,8 @@ func (t *Trainer) set(c Command) (Ack, error) {
 	}
 	ch := Change{Iter: t.solver.Iter, Field: c.Field, Old: old, New: c.Value}
 	t.record(ch)
-	t.undo = append(t.undo, ch)
+	t.seq++
+	t.undo = append(t.undo, done{ch, t.seq})
 	if len(t.undo) > maxEvents {
 		t.undo = t.undo[1:]
 	}
@@ -489,52 +504,49 @@ func (t *Trainer) record(c Change) {
 	}
 }
 
-// takeBack undoes the last change: one that waits is dropped, one in force is changed back. It returns "" where the
-// change back waits for surgery; to is answered then.
+// takeBack undoes the change that was asked for last: one that waits is dropped, one in force is changed back. It
+// returns "" where the change back waits for surgery; to is answered then.
 func (t *Trainer) takeBack(to chan reply) (string, error) {
-	if n := len(t.pending); n > 0 {
-		w := t.pending[n-1]
-		t.pending = t.pending[:n-1]
+	at, last := -1, -1 // among pending; sequence number of the last change in force
+	for i, w := range t.pending {
+		if !w.undo {
+			at = i
+		}
+	}
+	n := len(t.undo)
+	if n > 0 {
+		last = t.undo[n-1].seq
+	}
+	if at >= 0 && t.pending[at].seq > last {
+		w := t.pending[at]
+		t.pending = append(t.pending[:at], t.pending[at+1:]...)
 		w.reply <- reply{err: ErrUndone}
 		return fmt.Sprintf("%s stays %s", w.Field, w.Old), nil
 	}
-	n := len(t.undo)
 	if n == 0 {
 		return "", ErrNothingToUndo
 	}
-	last := t.undo[n-1]
-	c := Command{Kind: Set, Field: last.Field, Value: last.Old}
+	c := Command{Kind: Set, Field: t.undo[n-1].Field, Value: t.undo[n-1].Old}
 	t.undo = t.undo[:n-1]
-	if t.stage(c, to) {
-		// When it takes effect it is recorded like any change; taking that back again is the way forward.
+	if t.stage(c, to, true) {
 		return "", nil
 	}
 	ack, err := t.set(c)
 	if err == nil {
-		t.undo = t.undo[:len(t.undo)-1]
+		t.undo = t.undo[:len(t.undo)-1] // set made the change back one that could be taken back
 	}
 	return ack.Detail, err
 }
 
-// surgeryNow redraws all masks: at once while paused, in the next iteration otherwise.
+// surgeryNow redraws all masks between two iterations. Thresholds that wait for the layers' surgery are put in force.
 func (t *Trainer) surgeryNow() error {
-	if t.state.Ended() {
+	if t.state.Ended() && t.state != Finished {
 		return fmt.Errorf("the run is %s", t.state)
 	}
-	t.force = true
+	t.applyPending(t.moreSurgery)
+	// After the changes that it brings into force, so that a replay meets them in this order.
 	t.record(Change{Iter: t.solver.Iter, Field: fieldSurgery, New: "now"})
-	if t.state != Paused {
-		return nil
-	}
-	t.applyPending()
-	n := 0
-	for _, p := range t.solver.surgeon.layers {
-		if t.solver.surgeryDue(p, true) {
-			t.solver.surgeon.operate(p, t.solver.hyper.Layer(p.Name), t.solver.Iter)
-			n++
-		}
-	}
-	t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("surgery on %d layers", n)})
+	t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("surgery on %d layers", t.solver.OperateAll())})
 	t.histNext = time.Time{}
 	return nil
 }
@@ -548,8 +560,7 @@ func (t *Trainer) replayChanges() {
 			continue
 		}
 		if c.Field == fieldSurgery {
-			t.force = true
-			t.record(c)
+			t.surgeryNow()
 			continue
 		}
 		if _, err := t.set(Command{Kind: Set, Field: c.Field, Value: c.New}); err != nil {
@@ -568,6 +579,10 @@ func (t *Trainer) testAll() error {
 			t.state = before
 		}
 		t.tested, t.toTest = 0, 0
+		for _, r := range t.deferred {
+			t.carryOut(r)
+		}
+		t.deferred = nil
 	}()
 	results := make([]TestResult, 0, len(t.solver.Tests))
 	t.toTest = 0
@@ -616,6 +631,8 @@ func (t *Trainer) interrupted() bool {
 			switch r.cmd.Kind {
 			case TestNow:
 				r.reply <- reply{err: errors.New("a test is running")}
+			case SurgeryNow:
+				t.deferred = append(t.deferred, r) // a test sees one set of masks
 			case Resume, Step:
 				r.reply <- reply{ack: Ack{Iter: t.solver.Iter}}
 			case Pause:

@@ -173,17 +173,28 @@ func (s *Solver) Rate() float64 {
 	return Rate(s.param, s.hyper.BaseLR, s.Iter) * s.hyper.LRMult
 }
 
-// SurgeryDue reports whether the mask of a layer is redrawn in the next iteration.
-func (s *Solver) surgeryDue(p *patient, force bool) bool {
-	l := s.hyper.Layer(p.Name)
-	return s.surgeon.due(p, s.hyper, l, s.Iter) || force && l.Prune && !l.Frozen
+// surgeryDue reports whether the mask of a layer is redrawn in the next iteration.
+func (s *Solver) surgeryDue(p *patient) bool {
+	return s.surgeon.due(p, s.hyper, s.hyper.Layer(p.Name), s.Iter)
 }
 
-// Step does one iteration: surgery where it is due (or forced), iter_size passes forward and backward, one update. It
-// returns the loss. A loss that is not finite is an *UnstableError, and nothing was updated.
-func (s *Solver) Step(forceSurgery bool) (float64, error) {
+// OperateAll redraws the masks of all layers that take part in surgery, due or not, and returns how many those are.
+func (s *Solver) OperateAll() int {
+	n := 0
 	for _, p := range s.surgeon.layers {
-		if s.surgeryDue(p, forceSurgery) {
+		if l := s.hyper.Layer(p.Name); l.Prune && !l.Frozen {
+			s.surgeon.operate(p, l, s.Iter)
+			n++
+		}
+	}
+	return n
+}
+
+// Step does one iteration: surgery where it is due, iter_size passes forward and backward, one update. It
+// returns the loss. A loss that is not finite is an *UnstableError, and nothing was updated.
+func (s *Solver) Step() (float64, error) {
+	for _, p := range s.surgeon.layers {
+		if s.surgeryDue(p) {
 			s.surgeon.operate(p, s.hyper.Layer(p.Name), s.Iter)
 		}
 	}

@@ -100,7 +100,11 @@ func (s *Surgeon) operate(p *patient, l *config.LayerHyper, iter int) {
 	if l.Rule == gpu.PaperRule {
 		p.measured, p.mu, p.sigma = true, p.result.Mu, p.result.Sigma
 	}
-	p.pruned, p.spliced, p.lastIter = p.result.Pruned, p.result.Spliced, iter
+	if p.lastIter != iter {
+		p.pruned, p.spliced = 0, 0
+	}
+	// A second surgery in one iteration, asked for, adds to what the first did.
+	p.pruned, p.spliced, p.lastIter = p.pruned+p.result.Pruned, p.spliced+p.result.Spliced, iter
 }
 
 // examine counts and measures a layer without changing it; histogram asks for its distances too.

@@ -244,7 +244,10 @@ func histogram(rule gpu.Rule, r *gpu.SurgeryResult, w, masked []float32) {
 		perBin = 1 / (float64(r.Sigma) * gpu.HistogramWidth)
 	}
 	for i, v := range w {
-		bin := min(int(math.Abs(float64(v)-float64(mu))*perBin), gpu.HistogramBins-1)
+		bin := gpu.HistogramBins - 1
+		if at := math.Abs(float64(v)-float64(mu)) * perBin; at < gpu.HistogramBins { // false for NaN
+			bin = min(int(at), bin)
+		}
 		if !gpu.IsPruned(masked[i]) {
 			r.KeptAt[bin]++
 		} else {

@@ -85,7 +85,7 @@ func (c *comparison) follow(run *config.Run, t *trace, final string) error {
 	}
 	defer s.Close()
 	for i, row := range t.rows {
-		if _, err := s.Step(false); err != nil {
+		if _, err := s.Step(); err != nil {
 			return err
 		}
 		loss := s.LastPassLoss()
@@ -166,6 +166,6 @@ func (c *comparison) resume(run *config.Run, state string) error {
 	if s.Iter != TestIterations {
 		return fmt.Errorf("%s resumes at iteration %d, wanted %d", state, s.Iter, TestIterations)
 	}
-	_, err = s.Step(false)
+	_, err = s.Step()
 	return err
 }

@@ -1,0 +1,287 @@
+package model_test
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"testing"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
+	"dns-tui/gpu/host"
+	"dns-tui/model"
+	"dns-tui/model/layer"
+	"dns-tui/model/modeltest"
+)
+
+// noGradient are the layer types without one.
+var noGradient = map[string]bool{"Accuracy": true, "Data": true, "DummyData": true, "Input": true}
+
+// gradientCases have one net for each layer type and setting with a gradient. Inputs named labelN hold classes below N.
+var gradientCases = []struct{ name, text string }{
+	{"Convolution", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 6 dim: 5 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 6 kernel_size: 3 stride: 2 pad: 1 group: 2 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
+	{"Convolution dilated, rectangular, without bias", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 7 dim: 6 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 3 kernel_h: 2 kernel_w: 3 dilation: 2 pad_h: 1 pad_w: 2 bias_term: false weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{"CConvolution", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 5 dim: 5 } } }
+	  layer { name: "l" type: "CConvolution" bottom: "x" top: "y" convolution_param { num_output: 3 kernel_size: 3 weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{"InnerProduct", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 dim: 4 } } }
+	  layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 5 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
+	{"InnerProduct transposed, axis 2", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 dim: 4 } } }
+	  layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 5 axis: 2 transpose: true weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{"CInnerProduct", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 6 } } }
+	  layer { name: "l" type: "CInnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{"Pooling MAX", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 6 } } }
+	  layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: MAX kernel_size: 3 stride: 2 pad: 1 } }`},
+	{"Pooling AVE", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 6 } } }
+	  layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 } }`},
+	{"ReLU", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 7 } } }
+	  layer { name: "l" type: "ReLU" bottom: "x" top: "y" relu_param { negative_slope: 0.2 } }`},
+	{"LRN across", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 7 dim: 2 dim: 3 } } }
+	  layer { name: "l" type: "LRN" bottom: "x" top: "y" lrn_param { local_size: 5 alpha: 2 beta: 0.75 } }`},
+	{"LRN within", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 5 dim: 4 } } }
+	  layer { name: "l" type: "LRN" bottom: "x" top: "y" lrn_param { local_size: 3 alpha: 2 beta: 0.75 norm_region: WITHIN_CHANNEL } }`},
+	{"BatchNorm", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 2 dim: 3 } } }
+	  layer { name: "l" type: "BatchNorm" bottom: "x" top: "y" }`},
+	{"BatchNorm global", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 2 dim: 3 } } }
+	  layer { name: "l" type: "BatchNorm" bottom: "x" top: "y" batch_norm_param { use_global_stats: true eps: 0.5 } }`},
+	{"Scale", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "Scale" bottom: "x" top: "y" scale_param { bias_term: true filler { type: "gaussian" std: 1 } } }`},
+	{"Scale in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+	  layer { name: "r" type: "Flatten" bottom: "x" top: "y" flatten_param { axis: 2 } }
+	  layer { name: "l" type: "Scale" bottom: "y" top: "y" scale_param { filler { type: "gaussian" std: 1 } } }`},
+	{"Scale by a bottom", `layer { name: "in" type: "Input" top: "x" top: "a" input_param { shape { dim: 2 dim: 3 dim: 4 } shape { dim: 3 } } }
+	  layer { name: "l" type: "Scale" bottom: "x" bottom: "a" top: "y" scale_param { axis: 1 } }`},
+	{"Dropout", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 11 } } }
+	  layer { name: "l" type: "Dropout" bottom: "x" top: "y" dropout_param { dropout_ratio: 0.4 } }`},
+	{"Concat", `layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: 2 dim: 3 dim: 2 } shape { dim: 2 dim: 1 dim: 2 } } }
+	  layer { name: "l" type: "Concat" bottom: "x" bottom: "z" top: "y" }`},
+	{"Eltwise SUM", `layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: 2 dim: 5 } } }
+	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "z" top: "y" eltwise_param { operation: SUM coeff: 2 coeff: -0.5 } }`},
+	{"Eltwise PROD", `layer { name: "in" type: "Input" top: "x" top: "z" top: "v" input_param { shape { dim: 2 dim: 5 } } }
+	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "z" bottom: "v" top: "y" eltwise_param { operation: PROD } }`},
+	{"Eltwise MAX", `layer { name: "in" type: "Input" top: "x" top: "z" top: "v" input_param { shape { dim: 2 dim: 9 } } }
+	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "z" bottom: "v" top: "y" eltwise_param { operation: MAX } }`},
+	{"Flatten", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 2 } } }
+	  layer { name: "l" type: "Flatten" bottom: "x" top: "y" }`},
+	{"Softmax", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 5 } } }
+	  layer { name: "l" type: "Softmax" bottom: "x" top: "y" }`},
+	{"SoftmaxWithLoss", `layer { name: "in" type: "Input" top: "x" top: "label5" input_param { shape { dim: 6 dim: 5 } shape { dim: 6 } } }
+	  layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label5" top: "y" loss_weight: 2 }`},
+	{"SoftmaxWithLoss ignoring, normalised by the batch", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 dim: 2 } shape { dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label3" top: "y" loss_param { ignore_label: 1 normalization: BATCH_SIZE } }`},
+	{"Split", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 } } }
+	  layer { name: "a" type: "ReLU" bottom: "x" top: "u" relu_param { negative_slope: 3 } }
+	  layer { name: "l" type: "Eltwise" bottom: "u" bottom: "x" top: "y" eltwise_param { operation: SUM } }`},
+}
+
+// Every layer with a gradient is checked against differences: d(Σ r·y)/dx for random r.
+func TestGradients(t *testing.T) {
+	covered := map[string]bool{}
+	for _, c := range gradientCases {
+		f, err := caffe.ParseNetPrototxt(c.name, []byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range f.Net.Layer {
+			covered[l.GetType()] = true
+		}
+		if c.name == "Split" {
+			covered["Split"] = true
+		}
+		t.Run(c.name, func(t *testing.T) { checkGradients(t, f) })
+	}
+	for _, typ := range layer.Types() {
+		if !covered[typ] && !noGradient[typ] {
+			t.Errorf("layer type %s has no gradient check", typ)
+		}
+	}
+}
+
+// gradientTolerance is relative to the largest gradient of the array.
+const gradientTolerance = 1e-2
+
+func checkGradients(t *testing.T, f *caffe.NetFile) {
+	d := host.New(host.Options{Threads: 2})
+	defer d.Close()
+	net, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 5, Probe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := gpu.Key{Seed: 9}
+	inputs := map[string]*layer.Blob{}
+	for _, top := range f.Net.Layer[0].Top {
+		b := net.Blob(top)
+		v := make([]float32, b.Data.N)
+		key.Iter++
+		var classes int
+		if n, _ := fmt.Sscanf(top, "label%d", &classes); n == 1 {
+			for i := range v {
+				v[i] = float32(i % classes)
+			}
+		} else {
+			spread(v, key)
+			inputs[top] = b
+		}
+		d.Upload(b.Data, v)
+	}
+	for _, p := range net.Params() {
+		if p.Statistics {
+			d.Fill(p.Data, 1) // running sums with a weight of 1
+		}
+	}
+	y := net.Blob("y")
+	r := make([]float32, y.Data.N)
+	key.Iter++
+	for i := range r {
+		r[i] = key.Uniform(i) + 0.5
+	}
+	isLoss := y.Data.N == 1
+	objective := func() float64 {
+		loss, err := net.Forward()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if isLoss {
+			return loss
+		}
+		v := download(d, y.Data)
+		s := 0.0
+		for i := range v {
+			s += float64(v[i]) * float64(r[i])
+		}
+		return s
+	}
+	objective()
+	// A layer in place, or one that shows its input in another shape, shares memory with it: the inputs' data is put
+	// back before each pass, the gradient of the output comes last.
+	if !isLoss {
+		d.Upload(y.Diff, r)
+	}
+	net.Backward()
+	arrays := map[string][2]*gpu.Tensor{}
+	for name, b := range inputs {
+		arrays[name] = [2]*gpu.Tensor{b.Data, b.Diff}
+	}
+	for _, p := range net.Params() {
+		if p.Trained() {
+			arrays[fmt.Sprintf("%s/%d", p.Layer, p.Index)] = [2]*gpu.Tensor{p.Data, p.Diff}
+		}
+	}
+	names := make([]string, 0, len(arrays))
+	start := map[string][]float32{}
+	grads := map[string][]float32{}
+	for name, a := range arrays {
+		names = append(names, name)
+		grads[name] = download(d, a[1])
+	}
+	sort.Strings(names)
+	key.Iter = 1
+	for _, top := range f.Net.Layer[0].Top {
+		if b := inputs[top]; b != nil {
+			v := make([]float32, b.Data.N)
+			k := gpu.Key{Seed: 9, Iter: key.Iter}
+			spread(v, k)
+			start[top] = v
+		}
+		key.Iter++
+	}
+	for _, p := range net.Params() {
+		if name := fmt.Sprintf("%s/%d", p.Layer, p.Index); p.Trained() {
+			start[name] = download(d, p.Data)
+		}
+	}
+	for _, name := range names {
+		compareGradient(t, name, start, arrays, grads[name], d, objective)
+	}
+}
+
+// spread sets v to distinct numbers in [-1, 1] that keep clear of zero and of each other, so that a small step crosses
+// no kink of a maximum or a ReLU.
+func spread(v []float32, key gpu.Key) {
+	order := make([]int, len(v))
+	for i := range order {
+		order[i] = i
+	}
+	sort.Slice(order, func(a, b int) bool { return key.Uniform(order[a]) < key.Uniform(order[b]) })
+	for rank, i := range order {
+		v[i] = (2*float32(rank) + 1 - float32(len(v))) / float32(len(v))
+		if len(v)%2 == 1 && 2*rank+1 == len(v) {
+			v[i] = 0.5 / float32(len(v))
+		}
+		v[i] += 0.2 * float32(key.Iter) / float32(len(v)) // no equals between arrays
+	}
+}
+
+func compareGradient(t *testing.T, name string, start map[string][]float32, arrays map[string][2]*gpu.Tensor, grad []float32, d gpu.Device, objective func() float64) {
+	size := 1e-3
+	for _, g := range grad {
+		size = math.Max(size, math.Abs(float64(g)))
+	}
+	x := append([]float32(nil), start[name]...)
+	eval := func(i int, by float32) float64 {
+		for other, v := range start {
+			d.Upload(arrays[other][0], v)
+		}
+		v := append([]float32(nil), x...)
+		v[i] += by
+		d.Upload(arrays[name][0], v)
+		return objective()
+	}
+	step := float32(1e-2)
+	if n := float32(len(x)); step > 0.25/n {
+		step = max(0.25/n, 2e-3)
+	}
+	for i := range x {
+		numeric := (eval(i, step) - eval(i, -step)) / (2 * float64(step))
+		if e := math.Abs(numeric - float64(grad[i])); e > gradientTolerance*size {
+			t.Errorf("d/d%s[%d] is %g, differences give %g", name, i, grad[i], numeric)
+		}
+	}
+	eval(0, 0)
+}
+
+func download(d gpu.Device, t *gpu.Tensor) []float32 {
+	v := make([]float32, t.N)
+	d.Download(v, t)
+	return v
+}
+
+// The nets that people bring build and train a step, with batches as small as batch normalisation allows.
+func TestNetsTrain(t *testing.T) {
+	for _, c := range []struct {
+		net     string
+		classes int
+		params  int // published, masks and statistics not counted
+	}{
+		{"lenet", 10, 431080}, {"lenet_dns", 10, 431080}, {"lenet_300_100", 10, 266610},
+		{"cifar10_quick", 10, 145578}, {"cifar10_full", 10, 89578},
+		{"alexnet", 1000, 60965224}, {"caffenet", 1000, 60965224}, {"alexnet_bn", 1000, 62378344 + 2*9568}, // AlexNet without groups, and seven Scale layers
+	} {
+		t.Run(c.net, func(t *testing.T) {
+			d := host.New(host.Options{})
+			defer d.Close()
+			s := modeltest.Solver(t, d, c.net, 2, c.classes)
+			n := 0
+			for _, p := range s.Net.Params() {
+				if !p.Statistics {
+					n += p.Data.N
+				}
+			}
+			if n != c.params {
+				t.Errorf("%d parameters, wanted %d", n, c.params)
+			}
+			first, err := s.Step()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first < 0.1 || first > 20 {
+				t.Errorf("the first loss is %g", first)
+			}
+			if _, err := s.Step(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

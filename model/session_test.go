@@ -1,0 +1,470 @@
+package model_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe"
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/gpu/host"
+	"dns-tui/model"
+	"dns-tui/model/modeltest"
+)
+
+// mini is a run of the small reference net under the seed rule, or of name, with snapshots in a folder of the test's.
+func mini(t testing.TB, name string, change func(*config.Run)) *config.Run {
+	t.Helper()
+	run, err := config.LoadSolver(modeltest.Root("oracle", "solvers", name+".solver.prototxt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Weights = []string{modeltest.Root("oracle", "solvers", name+"_init.caffemodel")}
+	run.Solver.SnapshotPrefix = proto.String(filepath.Join(t.TempDir(), "run"))
+	run.Solver.SurgeryIterGamma = proto.Float32(0)
+	if change != nil {
+		change(run)
+	}
+	return run
+}
+
+// start runs a trainer that is paused and waits for commands.
+func start(t testing.TB, run *config.Run, threads int) *model.Trainer {
+	t.Helper()
+	d := host.New(host.Options{Threads: threads})
+	tr, err := model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: true})
+	if err != nil {
+		d.Close()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		tr.Do(context.Background(), model.Command{Kind: model.Stop})
+		<-tr.Done()
+		d.Close()
+	})
+	tr.Start()
+	return tr
+}
+
+// settle waits until the run stands still. It sleeps on the run's own answers: Do returns between iterations.
+func settle(t testing.TB, tr *model.Trainer) *model.Snapshot {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		s := tr.Snapshot()
+		if s.State != model.Running && s.State != model.Testing {
+			return s
+		}
+		if _, err := tr.Do(ctx, model.Command{Kind: model.Set, Field: "no such field"}); ctx.Err() != nil {
+			t.Fatalf("the run does not come to rest: %v", err)
+		}
+	}
+}
+
+// TestSession drives a run by text: see testdata/session.
+func TestSession(t *testing.T) {
+	datadriven.Walk(t, "testdata/session", func(t *testing.T, path string) {
+		var tr *model.Trainer
+		var run *config.Run
+		waiting := map[string]chan string{}
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			if d.Cmd == "run" {
+				run = mini(t, d.CmdArgs[0].Key, func(r *config.Run) {
+					for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+						merge(t, r, line)
+					}
+				})
+				tr = start(t, run, 2)
+				return describe(tr.Snapshot())
+			}
+			return drive(t, tr, run, waiting, d)
+		})
+	})
+}
+
+// merge adds prototxt fields to a solver.
+func merge(t *testing.T, r *config.Run, line string) {
+	t.Helper()
+	extra := proto.CloneOf(r.Solver)
+	extra.Reset()
+	if err := caffe.ParsePrototxt("solver", []byte(line), extra); err != nil {
+		t.Fatal(err)
+	}
+	proto.Merge(r.Solver, extra)
+}
+
+// describe is one line of state and one a layer.
+func describe(s *model.Snapshot) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s at %d\n", s.State, s.Iter)
+	for _, l := range s.Layers {
+		h := s.Hyper.Layer(l.Name)
+		fmt.Fprintf(&b, "%s %s %g kept %d of %d\n", l.Name, h.ThresholdName(), h.Threshold, l.Kept, l.Weights)
+	}
+	for _, c := range s.Pending {
+		fmt.Fprintf(&b, "pending %s %s → %s\n", c.Field, c.Old, c.New)
+	}
+	return b.String()
+}
+
+func drive(t *testing.T, tr *model.Trainer, run *config.Run, waiting map[string]chan string, d *datadriven.TestData) string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	format := func(ack model.Ack, err error) string {
+		if err != nil {
+			return "rejected: " + err.Error() + "\n"
+		}
+		return strings.TrimSpace(fmt.Sprintf("at %d %s", ack.Iter, strings.ReplaceAll(ack.Detail, filepath.Dir(run.SnapshotPrefix())+"/", ""))) + "\n"
+	}
+	do := func(c model.Command) string { return format(tr.Do(ctx, c)) }
+	arg := func(i int) string { return d.CmdArgs[i].String() }
+	switch d.Cmd {
+	case "set":
+		return do(model.Command{Kind: model.Set, Field: arg(0), Value: arg(1)})
+	case "ask": // a change whose answer is read later
+		c := make(chan string, 1)
+		waiting[arg(0)] = c
+		before := len(tr.Snapshot().Pending)
+		cmd := model.Command{Kind: model.Set, Field: arg(0), Value: arg(1)}
+		go func() { c <- format(tr.Do(context.Background(), cmd)) }()
+		for ctx.Err() == nil && len(c) == 0 && len(tr.Snapshot().Pending) == before && !pendingIs(tr, arg(0), arg(1)) {
+			tr.Do(ctx, model.Command{Kind: model.Set, Field: "no such field"})
+		}
+		return describe(tr.Snapshot())
+	case "answer":
+		select {
+		case s := <-waiting[arg(0)]:
+			return s
+		case <-ctx.Done():
+			return "no answer\n"
+		}
+	case "step":
+		n, _ := strconv.Atoi(arg(0))
+		do(model.Command{Kind: model.Step, Count: n})
+		return describe(settle(t, tr))
+	case "resume":
+		do(model.Command{Kind: model.Resume})
+		return describe(settle(t, tr))
+	case "state":
+		return describe(tr.Snapshot())
+	case "surgery":
+		return do(model.Command{Kind: model.SurgeryNow}) + describe(tr.Snapshot())
+	case "undo":
+		// Taking back a threshold that is in force waits for surgery like any change of it.
+		c := make(chan string, 1)
+		waiting["undo"] = c
+		before := len(tr.Snapshot().Pending)
+		go func() { c <- format(tr.Do(context.Background(), model.Command{Kind: model.Undo})) }()
+		for ctx.Err() == nil && len(c) == 0 && len(tr.Snapshot().Pending) <= before {
+			tr.Do(ctx, model.Command{Kind: model.Set, Field: "no such field"})
+		}
+		if len(c) > 0 {
+			return <-c + describe(tr.Snapshot())
+		}
+		return describe(tr.Snapshot())
+	case "snapshot":
+		return do(model.Command{Kind: model.SnapshotNow})
+	case "test":
+		return do(model.Command{Kind: model.TestNow})
+	case "predict": // what the histogram says a threshold would leave pruned
+		l := tr.Snapshot().Layer(arg(0))
+		v, _ := strconv.ParseFloat(arg(1), 64)
+		return fmt.Sprintf("%d kept\n", l.Histogram.Total()-l.Histogram.Pruned(v))
+	case "events":
+		var b strings.Builder
+		for _, e := range tr.Snapshot().Events {
+			if !strings.Contains(e.Text, "no such field") {
+				fmt.Fprintf(&b, "%d %s %s\n", e.Iter, e.Status, strings.ReplaceAll(e.Text, filepath.Dir(run.SnapshotPrefix())+"/", ""))
+			}
+		}
+		return b.String()
+	case "journal":
+		data, err := os.ReadFile(run.JournalPath())
+		if err != nil {
+			return err.Error()
+		}
+		return strings.ReplaceAll(string(data), run.SolverPath, "SOLVER")
+	}
+	t.Fatalf("unknown command %s", d.Cmd)
+	return ""
+}
+
+func pendingIs(tr *model.Trainer, field, value string) bool {
+	v, ok := tr.Snapshot().PendingValue(field)
+	return ok && v == value
+}
+
+// weightsAt trains a run to an iteration and returns its snapshot files.
+func weightsAt(t *testing.T, run *config.Run, threads, iter int) (weights, state []byte) {
+	t.Helper()
+	run.Solver.MaxIter = proto.Int32(int32(iter))
+	d := host.New(host.Options{Threads: threads})
+	defer d.Close()
+	tr, err := model.NewTrainer(run, d, model.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Start()
+	if err := tr.Err(); err != nil {
+		t.Fatal(err)
+	}
+	base := fmt.Sprintf("%s_iter_%d", run.SnapshotPrefix(), iter)
+	return read(t, base+".caffemodel"), read(t, base+".solverstate")
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// random surgery, several passes, dropout's clock, smoothing: all that a resume must carry.
+func lively(r *config.Run) {
+	r.Solver.SurgeryIterGamma = proto.Float32(0.05)
+	r.Solver.IterSize = proto.Int32(2)
+	r.Solver.AverageLoss = proto.Int32(5)
+	r.Solver.ClipGradients = proto.Float32(3)
+}
+
+func TestResumeIsBitForBit(t *testing.T) {
+	for _, name := range []string{"dns_seed_mini", "dns_official_mini", "sgd_itersize_bn", "dns_seed_mixed_dense"} {
+		t.Run(name, func(t *testing.T) {
+			whole, wholeState := weightsAt(t, mini(t, name, lively), 2, 30)
+			first := mini(t, name, lively)
+			weightsAt(t, first, 2, 13)
+			again := mini(t, name, lively)
+			again.Weights, again.Snapshot = nil, first.SnapshotPrefix()+"_iter_13.solverstate"
+			resumed, resumedState := weightsAt(t, again, 3, 30)
+			if !bytes.Equal(whole, resumed) {
+				t.Error("weights after a resume differ from those of the undisturbed run")
+			}
+			a, b := &caffeState{}, &caffeState{}
+			a.parse(t, wholeState)
+			b.parse(t, resumedState)
+			if a.text != b.text {
+				t.Errorf("states differ:\n%s\n%s", a.text, b.text)
+			}
+		})
+	}
+}
+
+// Evaluation changes nothing: a run with tests in it has the weights of one without.
+func TestTestingChangesNothing(t *testing.T) {
+	with := mini(t, "dns_seed_mini", func(r *config.Run) {
+		lively(r)
+		r.Tests = []*caffe.NetFile{r.Train}
+		r.Solver.TestIter = []int32{3}
+		r.Solver.TestInterval = proto.Int32(4)
+	})
+	a, _ := weightsAt(t, with, 2, 20)
+	b, _ := weightsAt(t, mini(t, "dns_seed_mini", lively), 2, 20)
+	if !bytes.Equal(a, b) {
+		t.Error("a run with tests has other weights than one without")
+	}
+}
+
+func TestThreadsDoNotMatter(t *testing.T) {
+	a, _ := weightsAt(t, mini(t, "dns_seed_mini", lively), 1, 15)
+	for _, threads := range []int{2, 3, 8} {
+		b, _ := weightsAt(t, mini(t, "dns_seed_mini", lively), threads, 15)
+		if !bytes.Equal(a, b) {
+			t.Errorf("weights on %d threads differ from those on one", threads)
+		}
+	}
+}
+
+// A journal repeats a run: the same changes at the same iterations give the same weights.
+func TestReplay(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { lively(r); r.Solver.RandomSeed = nil })
+	tr := start(t, run, 2)
+	ctx := context.Background()
+	step := func(n int) {
+		tr.Do(ctx, model.Command{Kind: model.Step, Count: n})
+		settle(t, tr)
+	}
+	step(5)
+	go tr.Do(ctx, model.Command{Kind: model.Set, Field: "conv2.threshold", Value: "1.5"})
+	tr.Do(ctx, model.Command{Kind: model.Set, Field: "lr_mult", Value: "0.5"})
+	step(7)
+	tr.Do(ctx, model.Command{Kind: model.SurgeryNow})
+	tr.Do(ctx, model.Command{Kind: model.Set, Field: "ip1.frozen", Value: "on"})
+	step(6)
+	tr.Do(ctx, model.Command{Kind: model.Undo})
+	step(7)
+	if _, err := tr.Do(ctx, model.Command{Kind: model.SnapshotNow}); err != nil {
+		t.Fatal(err)
+	}
+	want := read(t, run.SnapshotPrefix()+"_iter_25.caffemodel")
+	if len(tr.Snapshot().Pending) != 0 {
+		t.Fatal("the threshold never took effect; the test wants more iterations")
+	}
+	replay := mini(t, "dns_seed_mini", func(r *config.Run) { lively(r); r.Solver.RandomSeed = nil })
+	replay.Replay = run.JournalPath()
+	got, _ := weightsAt(t, replay, 2, 25)
+	if !bytes.Equal(want, got) {
+		t.Error("the replayed run has other weights")
+	}
+	changes, err := model.ReadJournal(replay.JournalPath())
+	if err != nil || len(changes) < 5 {
+		t.Errorf("the replayed run's own journal has %d entries, %v", len(changes), err)
+	}
+}
+
+// A bad loss pauses an interactive run, names iteration and layer, and updates nothing.
+func TestUnstableLossPauses(t *testing.T) {
+	tr := start(t, mini(t, "sgd_inv", nil), 2)
+	tr.Do(context.Background(), model.Command{Kind: model.Set, Field: "base_lr", Value: "1e6"})
+	tr.Do(context.Background(), model.Command{Kind: model.Resume})
+	s := settle(t, tr)
+	if s.State != model.Paused || !strings.Contains(s.Problem, fmt.Sprintf("iteration %d: the loss is", s.Iter)) || !strings.Contains(s.Problem, `layer "`) {
+		t.Errorf("state %s, problem %q", s.State, s.Problem)
+	}
+}
+
+func TestBadLabel(t *testing.T) {
+	run := mini(t, "sgd_inv", nil)
+	for _, l := range run.Train.Net.Layer {
+		if l.GetName() == "ip2" {
+			l.InnerProductParam.NumOutput = proto.Uint32(5)
+		}
+	}
+	run.Weights = nil
+	tr := start(t, run, 1)
+	tr.Do(context.Background(), model.Command{Kind: model.Resume})
+	if s := settle(t, tr); !strings.Contains(s.Problem, `layer "loss" (SoftmaxWithLoss): label`) || !strings.Contains(s.Problem, "is no class; wanted 0 to 4") {
+		t.Errorf("problem %q", s.Problem)
+	}
+}
+
+// A snapshot that cannot be written is reported; training goes on and the older one stays.
+func TestSnapshotFails(t *testing.T) {
+	run := mini(t, "dns_seed_mini", nil)
+	tr := start(t, run, 2)
+	ctx := context.Background()
+	tr.Do(ctx, model.Command{Kind: model.Step, Count: 2})
+	settle(t, tr)
+	if _, err := tr.Do(ctx, model.Command{Kind: model.SnapshotNow}); err != nil {
+		t.Fatal(err)
+	}
+	old := run.SnapshotPrefix() + "_iter_2.solverstate"
+	// A folder at the name makes the rename fail, for root too.
+	tr.Do(ctx, model.Command{Kind: model.Step, Count: 1})
+	settle(t, tr)
+	if err := os.MkdirAll(run.SnapshotPrefix()+"_iter_3.caffemodel/x", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tr.Do(ctx, model.Command{Kind: model.SnapshotNow}); err == nil {
+		t.Error("a snapshot over a folder did not fail")
+	}
+	if s := tr.Snapshot(); s.Saved != old {
+		t.Errorf("the last snapshot is %s, wanted %s", s.Saved, old)
+	}
+	if _, err := caffe.ReadSolverState(old); err != nil {
+		t.Error(err)
+	}
+	tr.Do(ctx, model.Command{Kind: model.Step, Count: 2})
+	if s := settle(t, tr); s.Iter != 5 || s.State != model.Paused {
+		t.Errorf("after a failed snapshot: %s at %d", s.State, s.Iter)
+	}
+}
+
+// The loop publishes without waiting for anyone, and a caller that gives up does no harm.
+func TestCallersMayGoAway(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.SurgeryIterGamma = proto.Float32(0); r.Solver.MaxIter = proto.Int32(40) })
+	tr := start(t, run, 2)
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 100 {
+		tr.Do(gone, model.Command{Kind: model.Set, Field: "lr_mult", Value: "0.9"})
+	}
+	tr.Do(context.Background(), model.Command{Kind: model.Resume})
+	if s := settle(t, tr); s.State != model.Finished || s.Iter != 40 {
+		t.Errorf("%s at %d, wanted finished at 40", s.State, s.Iter)
+	}
+	tr.Do(context.Background(), model.Command{Kind: model.Stop})
+	<-tr.Done()
+	if _, err := tr.Do(context.Background(), model.Command{Kind: model.Pause}); err != model.ErrEnded {
+		t.Errorf("a command to a run that has ended: %v, wanted ErrEnded", err)
+	}
+}
+
+// The training loop allocates nothing an iteration.
+func TestStepAllocatesNothing(t *testing.T) {
+	d := host.New(host.Options{Threads: 2})
+	defer d.Close()
+	s := modeltest.Solver(t, d, "lenet_dns", 8, 10)
+	step := func() {
+		if _, err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step()
+	if n := testing.AllocsPerRun(20, step); n > 0 {
+		t.Errorf("%g allocations an iteration", n)
+	}
+}
+
+func FuzzJournal(f *testing.F) {
+	f.Add([]byte("{\"iter\":0,\"field\":\"run\",\"new\":\"s\",\"seed\":5}\n{\"iter\":3,\"field\":\"lr_mult\",\"old\":\"1\",\"new\":\"0.5\"}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), "j")
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		changes, err := model.ReadJournal(path)
+		if err != nil && !strings.Contains(err.Error(), "j:") {
+			t.Errorf("error %v names no place", err)
+		}
+		for _, c := range changes {
+			if c.Iter < 0 || c.Field == "" {
+				t.Errorf("entry %+v", c)
+			}
+		}
+	})
+}
+
+// Predictions from the histogram are what surgery then does.
+func TestPredictionIsExact(t *testing.T) {
+	for _, name := range []string{"dns_seed_mini", "dns_official_mini"} {
+		tr := start(t, mini(t, name, nil), 2)
+		ctx := context.Background()
+		tr.Do(ctx, model.Command{Kind: model.Step, Count: 3})
+		s := settle(t, tr)
+		for _, v := range []float64{0.3, 0.674, 1.281, 2.5} {
+			for _, l := range s.Layers {
+				l = *tr.Snapshot().Layer(l.Name)
+				want := l.Histogram.Total() - l.Histogram.Pruned(v)
+				field := l.Name + "." + tr.Snapshot().Hyper.Layer(l.Name).ThresholdName()
+				go tr.Do(ctx, model.Command{Kind: model.Set, Field: field, Value: fmt.Sprint(v)})
+				for !pendingIs(tr, field, fmt.Sprint(v)) && tr.Snapshot().Hyper.Layer(l.Name).Threshold != v {
+					tr.Do(ctx, model.Command{Kind: model.Set, Field: "no such field"})
+				}
+				if _, err := tr.Do(ctx, model.Command{Kind: model.SurgeryNow}); err != nil {
+					t.Fatal(err)
+				}
+				got := tr.Snapshot().Layer(l.Name)
+				// Entries within rounding of the edge of a bin may fall to either side.
+				if diff := got.Kept - want; diff < -1 || diff > 1 {
+					t.Errorf("%s %s at %g: %d kept, %d predicted", name, l.Name, v, got.Kept, want)
+				}
+				if l.Rule == gpu.SeedRule && got.Weights != got.Histogram.Total() {
+					t.Errorf("%s: %d weights, %d in the histogram", l.Name, got.Weights, got.Histogram.Total())
+				}
+			}
+		}
+	}
+}
