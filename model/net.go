@@ -130,6 +130,11 @@ func (b *builder) add(p placed) error {
 	if err := b.setup(p, nd); err != nil {
 		return b.wrap(p, err)
 	}
+	if nd.typ == "Split" {
+		for _, t := range nd.top {
+			b.producer[t] = b.producer[nd.bottom[0]]
+		}
+	}
 	n.nodes = append(n.nodes, nd)
 	return nil
 }
@@ -225,7 +230,7 @@ func (b *builder) wrap(p placed, err error) error {
 	var in []string
 	for _, name := range p.param.Bottom {
 		if blob, ok := b.net.blobs[name]; ok && blob.Data != nil {
-			in = append(in, fmt.Sprintf("%q of layer %q, %s", name, b.producer[blob], blob.FormatShape()))
+			in = append(in, fmt.Sprintf("%q of layer %q, %s", blob.Name, b.producer[blob], blob.FormatShape()))
 		}
 	}
 	if len(in) > 0 && !strings.Contains(err.Error(), "unknown") {

@@ -63,7 +63,7 @@ type Trainer struct {
 	// What follows belongs to the loop.
 	state     State
 	problem   string
-	steps     int // left before a pause; -1: none
+	steps     int       // left before a pause; -1: none
 	deferred  []request // surgery asked for during a test
 	stopping  bool
 	save      bool

@@ -169,6 +169,7 @@ func (l *split) Setup(c *Context, bottom, top []*Blob) error {
 	l.c = c
 	for _, t := range top {
 		t.ShareData(bottom[0])
+		t.Name = bottom[0].Name // what the prototxt calls it, for errors
 	}
 	return nil
 }

@@ -1,0 +1,370 @@
+package model_test
+
+import (
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/gpu/host"
+	"dns-tui/model"
+	"dns-tui/model/layer"
+	"dns-tui/model/modeltest"
+)
+
+func build(t *testing.T, text string, phase caffepb.Phase) (*model.Net, error) {
+	t.Helper()
+	f, err := caffe.ParseNetPrototxt("n.prototxt", []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	d := host.New(host.Options{Threads: 1})
+	t.Cleanup(func() { d.Close() })
+	n, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: phase.Enum()}, Seed: 1})
+	if err == nil {
+		t.Cleanup(func() { n.Close() })
+	}
+	return n, err
+}
+
+const image = `layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } shape { dim: 2 } } }
+`
+
+// Every error names file, line, layer and kind, what was found and what is wanted.
+func TestNetErrors(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"unknown type", `layer { name: "l" type: "Convolutoin" bottom: "x" top: "y" }`, `n.prototxt:2: layer "l": (Convolutoin) unknown layer type "Convolutoin"; did you mean "Convolution"?`},
+		{"not built", `layer { name: "l" type: "LSTM" bottom: "x" top: "y" }`, `layer type "LSTM" is not built yet`},
+		{"unknown bottom", `layer { name: "l" type: "ReLU" bottom: "xx" top: "y" }`, `unknown bottom blob "xx"; did you mean "x"?`},
+		{"no bottom", `layer { name: "l" type: "ReLU" top: "y" }`, `0 bottom blobs; wanted 1`},
+		{"kernel missing", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 } }`, `kernel is 0x0; wanted at least 1x1`},
+		{"stride 0", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 3 stride: 0 } }`, `stride is 0x0`},
+		{"group", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 3 group: 2 } }`, `group is 2; wanted a divisor of the 3 input channels and of num_output 2`},
+		{"kernel too large", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 9 } }`, `is larger than bottom "x", 8x8`},
+		{"shapes", `layer { name: "c" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 3 } }
+layer { name: "l" type: "Eltwise" bottom: "x" bottom: "y" top: "z" }`, `"x" of layer "in", 2x3x8x8; "y" of layer "c", 2x2x6x6`},
+		{"labels", `layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label" top: "z" }`, `bottom "label" (2) has 2 labels for the 128 places of bottom "x" (2x3x8x8)`},
+		{"top twice", `layer { name: "a" type: "ReLU" bottom: "x" top: "y" } layer { name: "l" type: "ReLU" bottom: "x" top: "y" }`, `top blob "y" is made by layer "a" already`},
+		{"name twice", `layer { name: "in" type: "ReLU" bottom: "x" top: "y" }`, `a second layer of this name`},
+		{"filler", `layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 weight_filler { type: "xaver" } } }`, `unknown filler type "xaver"; did you mean "xavier"?`},
+		{"include and exclude", `layer { name: "l" type: "ReLU" bottom: "x" top: "y" include { phase: TRAIN } exclude { phase: TEST } }`, `include and exclude rules`},
+		{"missing database", `layer { name: "l" type: "Data" top: "d" data_param { source: "nowhere_lmdb" batch_size: 2 backend: LMDB } }`, `nowhere_lmdb: no such LMDB folder`},
+		{"batch size", `layer { name: "l" type: "Data" top: "d" data_param { source: "` + modeltest.Root("oracle/solvers/mnist1280_lmdb") + `" backend: LMDB } }`, `batch_size is 0`},
+		{"pool", `layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { kernel_size: 2 pad: 2 } }`, `pad is 2x2; wanted less than the kernel`},
+		{"dropout", `layer { name: "l" type: "Dropout" bottom: "x" top: "y" dropout_param { dropout_ratio: 1 } }`, `dropout_ratio is 1`},
+		{"too many param", `layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" param {} param {} param {} param {} inner_product_param { num_output: 2 } }`, `4 param; wanted at most`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := build(t, image+c.text, caffepb.Phase_TRAIN)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "n.prototxt:") {
+				t.Errorf("got  %v\nwanted %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestFilter(t *testing.T) {
+	text := image + `
+layer { name: "train" type: "ReLU" bottom: "x" top: "a" include { phase: TRAIN } }
+layer { name: "test" type: "ReLU" bottom: "x" top: "b" include { phase: TEST } }
+layer { name: "nottest" type: "ReLU" bottom: "x" top: "c" exclude { phase: TEST } }
+layer { name: "level1" type: "ReLU" bottom: "x" top: "d" include { min_level: 1 } }
+layer { name: "deploy" type: "ReLU" bottom: "x" top: "e" include { stage: "deploy" } }
+layer { name: "notdeploy" type: "ReLU" bottom: "x" top: "f" include { not_stage: "deploy" } }`
+	f, err := caffe.ParseNetPrototxt("n", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	for _, c := range []struct {
+		state string
+		want  string
+	}{
+		{"phase: TRAIN", "acf"},
+		{"phase: TEST", "bf"},
+		{"phase: TRAIN level: 1 stage: 'deploy'", "acde"},
+	} {
+		st := &caffepb.NetState{}
+		if err := caffe.ParsePrototxt("s", []byte(c.state), st); err != nil {
+			t.Fatal(err)
+		}
+		n, err := model.NewNet(f, model.NetOptions{Device: d, State: st})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, b := range []string{"a", "b", "c", "d", "e", "f"} {
+			if n.Blob(b) != nil {
+				got += b
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: blobs %s, wanted %s", c.state, got, c.want)
+		}
+	}
+}
+
+// Two layers that share a parameter by name train one array.
+func TestSharedParameters(t *testing.T) {
+	n, err := build(t, image+`
+layer { name: "a" type: "InnerProduct" bottom: "x" top: "u" param { name: "w" } param { name: "b" } inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "b" type: "InnerProduct" bottom: "x" top: "v" param { name: "w" } param { name: "b" } inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "s" type: "Eltwise" bottom: "u" bottom: "v" top: "y" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "y" bottom: "label" top: "loss" }`, caffepb.Phase_TRAIN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(n.Params()); got != 2 {
+		t.Errorf("%d parameters, wanted 2", got)
+	}
+	_, err = build(t, image+`
+layer { name: "a" type: "InnerProduct" bottom: "x" top: "u" param { name: "w" } inner_product_param { num_output: 4 } }
+layer { name: "b" type: "InnerProduct" bottom: "x" top: "v" param { name: "w" } inner_product_param { num_output: 5 } }`, caffepb.Phase_TRAIN)
+	if err == nil || !strings.Contains(err.Error(), `shape 5x192 here, and 4x192 in layer "a"`) {
+		t.Errorf("shapes that differ: %v", err)
+	}
+}
+
+func TestFillers(t *testing.T) {
+	const n = 40000
+	for _, c := range []struct {
+		filler    string
+		shape     []int
+		mean, std float64
+	}{
+		{"type: 'constant' value: 3", []int{200, 200}, 3, 0},
+		{"type: 'uniform' min: -1 max: 3", []int{200, 200}, 1, 4 / math.Sqrt(12)},
+		{"type: 'gaussian' mean: 2 std: 0.5", []int{200, 200}, 2, 0.5},
+		{"type: 'xavier'", []int{200, 200}, 0, math.Sqrt(1.0 / 200)},
+		{"type: 'xavier' variance_norm: FAN_OUT", []int{400, 100}, 0, math.Sqrt(1.0 / 400)},
+		{"type: 'msra' variance_norm: AVERAGE", []int{400, 100}, 0, math.Sqrt(2.0 / 250)},
+		{"type: 'positive_unitball'", []int{200, 200}, 1.0 / 200, 1.0 / 200 / math.Sqrt(3)},
+	} {
+		f := &caffepb.FillerParameter{}
+		if err := caffe.ParsePrototxt("f", []byte(c.filler), f); err != nil {
+			t.Fatal(err)
+		}
+		v := make([]float32, n)
+		if err := layer.Fill(f, c.shape, gpu.Key{Seed: 1}, v); err != nil {
+			t.Fatal(err)
+		}
+		mean, sq := 0.0, 0.0
+		for _, x := range v {
+			mean += float64(x) / n
+		}
+		for _, x := range v {
+			sq += math.Pow(float64(x)-mean, 2) / n
+		}
+		if math.Abs(mean-c.mean) > 0.02*math.Max(c.std, 1e-3) || math.Abs(math.Sqrt(sq)-c.std) > 0.02*c.std+1e-7 {
+			t.Errorf("%s: mean %g std %g, wanted %g and %g", c.filler, mean, math.Sqrt(sq), c.mean, c.std)
+		}
+	}
+	v := make([]float32, n)
+	f := &caffepb.FillerParameter{Type: proto.String("gaussian"), Sparse: proto.Int32(20)}
+	if err := layer.Fill(f, []int{200, 200}, gpu.Key{Seed: 1}, v); err != nil {
+		t.Fatal(err)
+	}
+	nonZero := 0
+	for _, x := range v {
+		if x != 0 {
+			nonZero++
+		}
+	}
+	if math.Abs(float64(nonZero)/n-0.1) > 0.01 {
+		t.Errorf("sparse: %d of %d are not zero, wanted a tenth", nonZero, n)
+	}
+	v = make([]float32, 16)
+	if err := layer.Fill(&caffepb.FillerParameter{Type: proto.String("bilinear")}, []int{1, 1, 4, 4}, gpu.Key{}, v); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []float32{0.0625, 0.1875, 0.1875, 0.0625} {
+		if v[i] != want {
+			t.Errorf("bilinear[%d] is %g, wanted %g", i, v[i], want)
+		}
+	}
+}
+
+func TestRate(t *testing.T) {
+	for _, c := range []struct {
+		policy string
+		iter   int
+		want   float64
+	}{
+		{"lr_policy: 'fixed'", 100, 0.1},
+		{"lr_policy: 'step' gamma: 0.5 stepsize: 10", 29, 0.025},
+		{"lr_policy: 'exp' gamma: 0.9", 2, 0.081},
+		{"lr_policy: 'inv' gamma: 0.5 power: 2", 2, 0.025},
+		{"lr_policy: 'multistep' gamma: 0.1 stepvalue: 5 stepvalue: 8", 7, 0.01},
+		{"lr_policy: 'multistep' gamma: 0.1 stepvalue: 5 stepvalue: 8", 8, 0.001},
+		{"lr_policy: 'poly' power: 2 max_iter: 10", 5, 0.025},
+		{"lr_policy: 'sigmoid' gamma: -1 stepsize: 10", 10, 0.05},
+	} {
+		s := &caffepb.SolverParameter{}
+		if err := caffe.ParsePrototxt("s", []byte(c.policy), s); err != nil {
+			t.Fatal(err)
+		}
+		if got := model.Rate(s, 0.1, c.iter); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%s at %d: %g, wanted %g", c.policy, c.iter, got, c.want)
+		}
+	}
+}
+
+func TestDue(t *testing.T) {
+	for _, c := range []struct {
+		iter, stop   int
+		gamma, power float64
+		r            float32
+		want         bool
+	}{
+		{0, 0, 1e-4, 1, 0.999, true},
+		{10000, 0, 1e-4, 1, 0.49, true},
+		{10000, 0, 1e-4, 1, 0.5, false},
+		{10000, 10000, 0, 1, 0, false},
+		{9999, 10000, 0, 1, 0, true},
+	} {
+		if got := model.Due(c.iter, c.gamma, c.power, c.stop, c.r); got != c.want {
+			t.Errorf("Due(%+v) = %t", c, got)
+		}
+	}
+}
+
+// A layer takes 1, 2, 3 or 4 blobs; anything else is an error that names layer, file and net, and changes nothing.
+func TestLoadWeights(t *testing.T) {
+	text := func(typ, param string) string {
+		return `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } }
+layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param { num_output: 2 ` + param + ` } }`
+	}
+	w, bias := caffe.NewBlob([]int{2, 3}, []float32{1, 0, 3, 4, 5, 6}), caffe.NewBlob([]int{2}, []float32{7, 8})
+	mw, mb := caffe.NewBlob([]int{2, 3}, []float32{1, 1, 0, 1, 0, 1}), caffe.NewBlob([]int{2}, []float32{0, 1})
+	for _, c := range []struct {
+		name, typ, param string
+		blobs            []*caffepb.BlobProto
+		zeros            bool
+		want             []float32 // outputs for x = 1, 1, 1
+		err              string
+	}{
+		{"plain", "InnerProduct", "", []*caffepb.BlobProto{w, bias}, false, []float32{11, 23}, ""},
+		{"plain without bias", "InnerProduct", "bias_term: false", []*caffepb.BlobProto{w}, false, []float32{4, 15}, ""},
+		{"seed", "InnerProduct", "", []*caffepb.BlobProto{w, bias, mw}, false, []float32{8, 18}, ""},
+		{"seed without bias", "InnerProduct", "bias_term: false", []*caffepb.BlobProto{w, mw}, false, []float32{1, 10}, ""},
+		{"official", "CInnerProduct", "", []*caffepb.BlobProto{w, bias, mw, mb}, false, []float32{1, 18}, ""},
+		{"official into seed", "InnerProduct", "", []*caffepb.BlobProto{w, bias, mw, mb}, false, []float32{1, 18}, ""},
+		{"seed into official", "CInnerProduct", "", []*caffepb.BlobProto{w, bias, mw}, false, []float32{8, 18}, ""},
+		{"masks from zeros", "InnerProduct", "", []*caffepb.BlobProto{w, bias}, true, []float32{11, 23}, ""},
+		{"too few", "InnerProduct", "", []*caffepb.BlobProto{w}, false, nil, `layer "l": the file has 1 blobs (2x3), the net wants 2 (2x3, 2)`},
+		{"too many", "InnerProduct", "", []*caffepb.BlobProto{w, bias, mw, mb, mb}, false, nil, "the file has 5 blobs"},
+		{"shape", "InnerProduct", "", []*caffepb.BlobProto{caffe.NewBlob([]int{3, 2}, make([]float32, 6)), bias}, false, nil, `blob 0 has the shape 3x2 in the file, the net wants 2x3`},
+		{"count", "InnerProduct", "", []*caffepb.BlobProto{caffe.NewBlob([]int{2, 3}, make([]float32, 5)), bias}, false, nil, `holds 5 values, wanted 6`},
+		{"mask of other values", "InnerProduct", "", []*caffepb.BlobProto{w, bias, w}, false, nil, "is a mask and holds 3"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n, err := build(t, text(c.typ, c.param), caffepb.Phase_TEST)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = n.LoadWeights("f.caffemodel", &caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String("l"), Blobs: c.blobs}}}, c.zeros)
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), "f.caffemodel") {
+					t.Errorf("got %v, wanted %q", err, c.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := host.New(host.Options{Threads: 1})
+			defer d.Close()
+			d.Upload(n.Blob("x").Data, []float32{1, 1, 1})
+			if _, err := n.Forward(); err != nil {
+				t.Fatal(err)
+			}
+			if got := download(d, n.Blob("y").Data); got[0] != c.want[0] || got[1] != c.want[1] {
+				t.Errorf("outputs %v, wanted %v", got, c.want)
+			}
+			if c.zeros {
+				if m := n.Params()[0].Mask(d); m[1] != 0 || m[0] != 1 {
+					t.Errorf("mask %v; the zero should start masked", m)
+				}
+			}
+			// What is written reads back, masks and all.
+			blobs := n.Weights(false).Layer[1].Blobs
+			if !c.zeros && len(blobs) != len(c.blobs) && c.name != "seed into official" {
+				t.Errorf("%d blobs are written, %d were read", len(blobs), len(c.blobs))
+			}
+		})
+	}
+	n, err := build(t, text("InnerProduct", ""), caffepb.Phase_TEST)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = n.LoadWeights("f.caffemodel", &caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String("other"), Blobs: []*caffepb.BlobProto{w}}}}, false)
+	if err == nil || !strings.Contains(err.Error(), "weights of another net") || !strings.Contains(err.Error(), "other") {
+		t.Errorf("weights of another net: %v", err)
+	}
+}
+
+// Masks are never trained or decayed, whatever the prototxt says, and Caffe's statistics neither.
+func TestMaskIsNotTrained(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) {
+		for _, l := range r.Train.Net.Layer {
+			if len(l.Param) == 3 {
+				l.Param[2] = &caffepb.ParamSpec{LrMult: proto.Float32(1), DecayMult: proto.Float32(1)}
+			}
+		}
+	})
+	got, _ := weightsAt(t, run, 2, 10)
+	want, _ := weightsAt(t, mini(t, "dns_seed_mini", nil), 2, 10)
+	a, b := &caffepb.NetParameter{}, &caffepb.NetParameter{}
+	if proto.Unmarshal(got, a) != nil || proto.Unmarshal(want, b) != nil {
+		t.Fatal("unreadable snapshots")
+	}
+	for i := range a.Layer {
+		for k := range a.Layer[i].Blobs {
+			if !proto.Equal(a.Layer[i].Blobs[k], b.Layer[i].Blobs[k]) {
+				t.Errorf("layer %s blob %d differs where the mask has lr_mult 1", a.Layer[i].GetName(), k)
+			}
+		}
+	}
+}
+
+// The paper authors' released nets give the accuracy that Caffe gives them.
+func TestReleasedModel(t *testing.T) {
+	n, err := caffe.ReadNet(modeltest.Root("models", "lenet5_sparse.caffemodel"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := model.CountWeights(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, total := 0, 0
+	for _, l := range layers {
+		kept, total = kept+l.Kept, total+l.Total
+	}
+	if kept != 3993 || total != 431080 {
+		t.Errorf("%d of %d parameters, wanted 3,993 of 431,080", kept, total)
+	}
+}
+
+func TestSnapshotPrefix(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ prefix, want string }{
+		{"", "dir/s"}, {filepath.Join(dir, "x"), filepath.Join(dir, "x")}, {dir, filepath.Join(dir, "s")},
+	} {
+		r := &config.Run{SolverPath: "dir/s.prototxt", Solver: &caffepb.SolverParameter{SnapshotPrefix: proto.String(c.prefix)}}
+		if got := r.SnapshotPrefix(); got != c.want {
+			t.Errorf("prefix %q: %s, wanted %s", c.prefix, got, c.want)
+		}
+	}
+	r := &config.Run{SolverPath: "s.prototxt", Solver: &caffepb.SolverParameter{SnapshotPrefix: proto.String(filepath.Join(dir, "no", "where"))}}
+	if err := r.CheckSnapshotFolder(); err == nil || !strings.Contains(err.Error(), "snapshots cannot be written to") {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}
