@@ -723,7 +723,7 @@ func (t *Trainer) refreshHistograms(now bool) {
 		pruned, spliced := p.result.Pruned, p.result.Spliced
 		t.solver.surgeon.examine(p, l, true)
 		p.result.Pruned, p.result.Spliced = pruned, spliced
-		t.hist[i] = newHistogram(l.Rule, &p.result)
+		t.hist[i] = NewHistogram(l.Rule, &p.result)
 	}
 	cost := time.Since(begin)
 	t.histNext = time.Now().Add(max(500*time.Millisecond, 100*cost))

@@ -147,7 +147,8 @@ type Histogram struct {
 	masked    []uint32
 }
 
-func newHistogram(rule gpu.Rule, r *gpu.SurgeryResult) *Histogram {
+// NewHistogram sums up the bins of a surgery that was asked for a histogram.
+func NewHistogram(rule gpu.Rule, r *gpu.SurgeryResult) *Histogram {
 	cum := func(bins []uint32) []uint32 {
 		c := make([]uint32, len(bins)+1)
 		for i, v := range bins {

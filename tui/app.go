@@ -65,6 +65,9 @@ func New(o Options) *App {
 	in := textinput.New()
 	in.Prompt = ":"
 	in.CharLimit = 200
+	styles := in.Styles()
+	styles.Cursor.Blink = false // a blinking cursor sends bytes for nothing
+	in.SetStyles(styles)
 	return &App{opts: o, theme: newTheme(o.ASCII), draft: map[string]float64{}, input: in, width: 80, height: 24}
 }
 

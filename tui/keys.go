@@ -219,7 +219,7 @@ func (a *App) startTyping() tea.Cmd {
 	a.input.Reset()
 	a.input.ShowSuggestions = true
 	a.input.SetSuggestions(append(a.snap.Hyper.Fields(), "step", "surgery", "test", "snapshot", "pause", "resume", "undo", "quit"))
-	a.input.SetWidth(max(1, a.width-3))
+	a.input.SetWidth(max(1, a.width-4))
 	return a.input.Focus()
 }
 

@@ -9,12 +9,12 @@ import (
 
 // layout places the parts for the size of the terminal.
 //
-//	height below 3      one line of state, and the selected layer where there is a second
+//	below 30x8          a line of state, and a line for each layer there is room for
 //	up to 99 wide       one column: layers, the selected layer, loss beside journal
 //	100 and wider       two columns: layers and editor, plots and journal
 func (a *App) layout(w, h int) []string {
 	switch {
-	case h < 3 || w < 20:
+	case h < 8 || w < 30:
 		return a.tiny(w, h)
 	case w < 100:
 		return a.narrow(w, h)
@@ -55,8 +55,8 @@ func (a *App) narrow(w, h int) []string {
 		return append(lines, a.footer(w))
 	}
 	edit := min(6, rest-table)
-	if spare := rest - table - edit; spare > 12 {
-		edit += min(3, spare-12)
+	if spare := rest - table - edit; spare > 6 {
+		edit += min(4, spare-6) // rows of the histogram
 	}
 	if edit >= 4 {
 		lines = append(lines, a.layers(w, table)...)
@@ -73,7 +73,7 @@ func (a *App) narrow(w, h int) []string {
 		lines = append(lines, a.journal(w, bottom-half)...)
 	case bottom >= 3 && w >= 50:
 		lw := w * 2 / 5
-		lines = append(lines, beside(a.lossPlot(lw, bottom), a.journal(w-lw, bottom))...)
+		lines = append(lines, beside(a.lossAndAccuracy(lw, bottom), a.journal(w-lw, bottom))...)
 	case bottom >= 3:
 		lines = append(lines, a.journal(w, bottom)...)
 	}

@@ -42,7 +42,7 @@ func (a *App) header(w int) string {
 	right = append(right, fmt.Sprintf("%.0f %%", 100*share))
 	if state != "" {
 		right = append(right, state)
-	} else {
+	} else if w >= 50 {
 		right = append(right, rate(s.PerSecond))
 	}
 	if w >= 70 && s.Remaining > 0 && s.State == model.Running {
@@ -73,7 +73,7 @@ func base(path string) string {
 func (a *App) layers(w, h int) []string {
 	t := &a.theme
 	inner := w - 2
-	name, count := 10, 9
+	name, count := min(10, max(6, inner-29)), 9
 	for _, l := range a.snap.Layers {
 		name = max(name, min(ansi.StringWidth(l.Name)+1, inner/4))
 	}
@@ -376,6 +376,15 @@ func (a *App) lossPlot(w, h int) []string {
 	return a.plot("Loss", &a.snap.Losses, w, h, number(a.snap.Smoothed))
 }
 
+// lossAndAccuracy is the loss plot with the last accuracy beside the loss, where there is no room for its own plot.
+func (a *App) lossAndAccuracy(w, h int) []string {
+	note := number(a.snap.Smoothed)
+	if _, v, ok := a.snap.Accuracy.Last(); ok {
+		note += fmt.Sprintf("  acc %.2f %%", 100*v)
+	}
+	return a.plot("Loss", &a.snap.Losses, w, h, note)
+}
+
 func (a *App) accuracyPlot(w, h int) []string {
 	note := ""
 	if _, v, ok := a.snap.Accuracy.Last(); ok {
@@ -421,19 +430,24 @@ func (a *App) footer(w int) string {
 	case a.snap.Problem != "":
 		return t.fit(t.warn.Render(t.plain(" "+a.snap.Problem)), w)
 	}
-	s := ""
+	// Help and quit have the last word where not everything fits.
+	var last, s string
 	for _, b := range bindings {
-		if b.short == "" {
+		if b.short == "help" || b.short == "quit" {
+			last += " " + t.title.Render(t.plain(b.label)) + " " + b.short + " "
+		}
+	}
+	room := w - ansi.StringWidth(last)
+	for _, b := range bindings {
+		if b.short == "" || b.short == "help" || b.short == "quit" {
 			continue
 		}
 		item := " " + t.title.Render(t.plain(b.label)) + " " + b.short + " "
-		if ansi.StringWidth(s)+ansi.StringWidth(item) > w {
-			if b.short != "help" && b.short != "quit" {
-				continue
-			}
+		if room -= ansi.StringWidth(item); room < 0 {
 			break
 		}
 		s += item
 	}
+	s += last
 	return t.fit(s, w)
 }

@@ -1,0 +1,375 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+	"pgregory.net/rapid"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model"
+)
+
+var updateGolden = flag.Bool("update", false, "write the golden screens anew")
+
+// fake is a session that stands still and notes its commands.
+type fake struct {
+	snap *model.Snapshot
+	got  []model.Command
+	err  error
+}
+
+func (f *fake) Snapshot() *model.Snapshot { return f.snap }
+
+func (f *fake) Do(_ context.Context, c model.Command) (model.Ack, error) {
+	f.got = append(f.got, c)
+	return model.Ack{Iter: f.snap.Iter}, f.err
+}
+
+// scene is a snapshot like that of the demo in mid-run, with histograms of a normal distribution.
+func scene() *model.Snapshot {
+	s := &model.Snapshot{Net: "LeNet", Source: "mnist_train_lmdb", Device: "host (2 threads, OpenBLAS)", State: model.Running,
+		Iter: 12480, MaxIter: 30000, Rate: 0.00572, Loss: 0.0123, Smoothed: 0.0123, PerSecond: 312, Remaining: 56e9, Memory: 1234567890,
+		Hyper: &config.Hyper{BaseLR: 0.01, LRMult: 1, Momentum: 0.9, WeightDecay: 0.0005, Gamma: 1e-4, Power: 1}}
+	for _, l := range []struct {
+		name, typ     string
+		weights, kept int
+		t             float64
+	}{{"conv1", "Convolution", 500, 72, 0.94}, {"conv2", "Convolution", 25000, 770, 1.96}, {"ip1", "InnerProduct", 400000, 2920, 2.4}, {"ip2", "InnerProduct", 5000, 215, 1.281}} {
+		s.Hyper.Layers = append(s.Hyper.Layers, config.LayerHyper{Name: l.name, Threshold: l.t, Prune: true})
+		s.Layers = append(s.Layers, model.LayerStats{Name: l.name, Type: l.typ, Weights: l.weights, Kept: l.kept, Sigma: 0.05, Pruned: 12, Spliced: 3, LastIter: 12479,
+			Masked: true, Histogram: normalHistogram(l.weights, l.t)})
+	}
+	for i := range 200 {
+		s.Losses.Add(60*i, 1.2*math.Exp(-float64(i)/15)+0.02*(1+math.Sin(float64(i))))
+	}
+	for i := range 25 {
+		s.Accuracy.Add(500*i, 0.991-0.01*math.Exp(-float64(i)/4))
+	}
+	s.Events = []model.Event{{Iter: 12000, Text: "test  accuracy 0.9909  loss 0.0310"}, {Iter: 12440, Status: model.Applied, Text: "conv2.threshold 1.64 → 1.96"},
+		{Iter: 12460, Status: model.Rejected, Text: "momentum 2: momentum is 2, wanted 0 to 1"}}
+	s.Pending = []model.Change{{Iter: 12480, Field: "ip1.threshold", Old: "2.4", New: "2.1"}}
+	return s
+}
+
+var histograms = map[string]*model.Histogram{}
+
+func normalHistogram(n int, t float64) *model.Histogram {
+	key := fmt.Sprint(n, t)
+	if histograms[key] == nil {
+		histograms[key] = makeHistogram(n, t)
+	}
+	return histograms[key]
+}
+
+func makeHistogram(n int, t float64) *model.Histogram {
+	r := &gpu.SurgeryResult{Sigma: 0.05, KeptAt: make([]uint32, gpu.HistogramBins), MaskedAt: make([]uint32, gpu.HistogramBins)}
+	at := func(d float64) float64 { return config.GaussianSparsity(d) * float64(n) }
+	for i := range gpu.HistogramBins {
+		lo, hi := float64(i)*gpu.HistogramWidth, float64(i+1)*gpu.HistogramWidth
+		c := uint32(math.Round(at(hi)) - math.Round(at(lo)))
+		if lo < t {
+			r.MaskedAt[i] = c
+		} else {
+			r.KeptAt[i] = c
+		}
+	}
+	return model.NewHistogram(gpu.SeedRule, r)
+}
+
+func open(t testing.TB, s *model.Snapshot, ascii bool) (*App, *fake) {
+	t.Helper()
+	f := &fake{snap: s}
+	a := New(Options{Name: "solver.prototxt", ASCII: ascii, Open: func() (model.Session, error) { return f, nil }})
+	a.Update(openedMsg{session: f})
+	return a, f
+}
+
+// press types keys and carries out the commands that they cause.
+func press(a *App, keys ...string) {
+	for _, k := range keys {
+		var msg tea.KeyPressMsg
+		switch k {
+		case "up":
+			msg = tea.KeyPressMsg{Code: tea.KeyUp}
+		case "down":
+			msg = tea.KeyPressMsg{Code: tea.KeyDown}
+		case "left":
+			msg = tea.KeyPressMsg{Code: tea.KeyLeft}
+		case "right":
+			msg = tea.KeyPressMsg{Code: tea.KeyRight}
+		case "shift+left":
+			msg = tea.KeyPressMsg{Code: tea.KeyLeft, Mod: tea.ModShift}
+		case "shift+right":
+			msg = tea.KeyPressMsg{Code: tea.KeyRight, Mod: tea.ModShift}
+		case "enter":
+			msg = tea.KeyPressMsg{Code: tea.KeyEnter}
+		case "esc":
+			msg = tea.KeyPressMsg{Code: tea.KeyEscape}
+		case "space":
+			msg = tea.KeyPressMsg{Code: tea.KeySpace, Text: " "}
+		case "ctrl+c":
+			msg = tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}
+		default:
+			msg = tea.KeyPressMsg{Code: []rune(k)[0], Text: k}
+		}
+		_, cmd := a.Update(msg)
+		if cmd != nil {
+			if m, ok := cmd().(ackMsg); ok {
+				a.Update(m)
+			}
+		}
+	}
+}
+
+var sizes = [][2]int{{1, 1}, {20, 5}, {40, 12}, {80, 24}, {120, 40}, {200, 60}}
+
+// Golden screens: `go test ./tui -update` writes them.
+func TestScreens(t *testing.T) {
+	screens := map[string]func(*App){
+		"main":    func(*App) {},
+		"drafted": func(a *App) { press(a, "down", "4") },
+		"help":    func(a *App) { press(a, "?") },
+		"quit":    func(a *App) { press(a, "q") },
+		"command": func(a *App) { press(a, ":", "i", "p") },
+	}
+	for name, prepare := range screens {
+		for _, size := range sizes {
+			for _, ascii := range []bool{false, true} {
+				if ascii && (name == "help" || name == "command") && size[0] != 80 {
+					continue
+				}
+				a, _ := open(t, scene(), ascii)
+				a.Update(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+				prepare(a)
+				golden(t, fmt.Sprintf("%s_%dx%d%s", name, size[0], size[1], map[bool]string{true: "_ascii"}[ascii]), a.Frame(size[0], size[1]))
+			}
+		}
+	}
+	a, _ := open(t, scene(), false)
+	a.snap.State, a.snap.Problem = model.Paused, `iteration 12480: the loss is NaN; first bad: layer "conv1" (Convolution): blob "conv1" holds NaN or Inf`
+	golden(t, "problem_80x24", a.Frame(80, 24))
+	loading := New(Options{Name: "solver.prototxt"})
+	golden(t, "loading_80x24", loading.Frame(80, 24))
+}
+
+func golden(t *testing.T, name, frame string) {
+	t.Helper()
+	got := ansi.Strip(frame) + "\n"
+	path := filepath.Join("testdata", name+".golden")
+	if *updateGolden {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs from its golden screen:\n%s", name, got)
+	}
+}
+
+// At every size a frame has exactly the terminal's lines and cells; in ASCII no other character.
+func TestFramesFit(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w, h := rapid.IntRange(1, 230).Draw(rt, "w"), rapid.IntRange(1, 70).Draw(rt, "h")
+		ascii := rapid.Bool().Draw(rt, "ascii")
+		s := scene()
+		switch rapid.IntRange(0, 4).Draw(rt, "scene") {
+		case 0:
+			s.Layers, s.Hyper.Layers = nil, nil
+		case 1:
+			s.Layers[0].Histogram, s.Losses, s.Accuracy, s.Events = nil, model.Series{}, model.Series{}, nil
+		case 2:
+			for i := range 30 {
+				l := s.Layers[i%4]
+				l.Name = fmt.Sprintf("inception_%da/3x3_reduce", i)
+				s.Layers = append(s.Layers, l)
+				s.Hyper.Layers = append(s.Hyper.Layers, config.LayerHyper{Name: l.Name, Rule: gpu.PaperRule, Threshold: -3})
+			}
+		case 3:
+			s.MaxIter, s.Iter, s.PerSecond = 0, 0, 0
+		}
+		a, _ := open(t, s, ascii)
+		a.Update(tea.WindowSizeMsg{Width: w, Height: h})
+		press(a, rapid.SliceOf(rapid.SampledFrom([]string{"down", "up", "left", "right", "1", "5", "?", "q", ":", "x", "esc", "enter", "u"})).Draw(rt, "keys")...)
+		lines := strings.Split(a.Frame(w, h), "\n")
+		if len(lines) != h {
+			rt.Fatalf("%d lines at %dx%d", len(lines), w, h)
+		}
+		for i, l := range lines {
+			if n := ansi.StringWidth(l); n != w {
+				rt.Fatalf("line %d has %d cells at %dx%d: %q", i, n, w, h, ansi.Strip(l))
+			}
+			if ascii {
+				for _, r := range ansi.Strip(l) {
+					if r > 126 {
+						rt.Fatalf("line %d has %q in ASCII: %q", i, r, ansi.Strip(l))
+					}
+				}
+			}
+		}
+	})
+}
+
+// Each key of the table does what its help says.
+func TestKeys(t *testing.T) {
+	for _, c := range []struct {
+		keys []string
+		want string // commands sent, one after the other
+	}{
+		{[]string{"down", "right", "enter"}, "conv2.threshold 1.97"},
+		{[]string{"j", "l", "l", "h", "enter"}, "conv2.threshold 1.97"},
+		{[]string{"down", "down", "up", "left", "enter"}, "conv2.threshold 1.95"},
+		{[]string{"j", "k", "shift+right", "enter"}, "conv1.threshold 1.04"},
+		{[]string{"H", "L", "L", "enter"}, "conv1.threshold 1.04"},
+		{[]string{"shift+left", "enter"}, "conv1.threshold 0.84"},
+		{[]string{"1", "enter"}, "conv1.threshold 0.674"},
+		{[]string{"2", "enter"}, "conv1.threshold 0.994"},
+		{[]string{"3", "enter"}, "conv1.threshold 1.281"},
+		{[]string{"4", "enter"}, "conv1.threshold 1.644"},
+		{[]string{"5", "enter"}, "conv1.threshold 1.959"},
+		{[]string{"5", "esc", "enter"}, ""},
+		{[]string{"enter"}, ""},
+		{[]string{"space"}, "pause"},
+		{[]string{"n"}, "step 1"},
+		{[]string{"u"}, "undo"},
+		{[]string{"p"}, "conv1.prune off"},
+		{[]string{"f"}, "conv1.frozen on"},
+		{[]string{"["}, "lr_mult 0.5"},
+		{[]string{"]"}, "lr_mult 2"},
+		{[]string{"S"}, "surgery now"},
+		{[]string{"s"}, "snapshot now"},
+		{[]string{"t"}, "test now"},
+		{[]string{"?", "s", "t"}, "test now"}, // any key leaves the help
+		{[]string{":", "l", "r", "_", "m", "u", "l", "t", "space", "3", "enter"}, "lr_mult 3"},
+		{[]string{":", "t", "esc", "t"}, "test now"},
+		{[]string{"q", "c", "t"}, "test now"},
+		{[]string{"q", "esc"}, ""},
+		{[]string{"q", "s"}, "stop after a snapshot"},
+		{[]string{"q", "enter"}, "stop after a snapshot"},
+		{[]string{"q", "a"}, "stop"},
+		{[]string{"ctrl+c"}, ""},
+		{[]string{"ctrl+c", "s"}, "stop after a snapshot"},
+		{[]string{"ctrl+c", "ctrl+c"}, "stop"},
+	} {
+		a, f := open(t, scene(), false)
+		press(a, c.keys...)
+		var got []string
+		for _, g := range f.got {
+			got = append(got, g.String())
+		}
+		if s := strings.Join(got, ", "); s != c.want {
+			t.Errorf("%v sent %q, wanted %q", c.keys, s, c.want)
+		}
+	}
+	// Every binding with an action is pressed above.
+	for _, b := range bindings {
+		if b.do != nil && b.help == "" {
+			t.Errorf("binding %v has no help", b.keys)
+		}
+	}
+}
+
+func TestPauseKeyResumes(t *testing.T) {
+	s := scene()
+	s.State = model.Paused
+	a, f := open(t, s, false)
+	press(a, "space")
+	if len(f.got) != 1 || f.got[0].Kind != model.Resume {
+		t.Errorf("space on a paused run sent %v", f.got)
+	}
+}
+
+// Under the paper rule the presets come from the layer's own histogram.
+func TestPaperPresets(t *testing.T) {
+	s := scene()
+	l := &s.Layers[1]
+	l.Rule, s.Hyper.Layers[1].Rule, s.Hyper.Layers[1].Threshold, l.Mu = gpu.PaperRule, gpu.PaperRule, 0, 0.04
+	r := &gpu.SurgeryResult{Mu: 0.04, Sigma: 0.05, KeptAt: make([]uint32, gpu.HistogramBins), MaskedAt: make([]uint32, gpu.HistogramBins)}
+	for i := range 1000 {
+		r.KeptAt[3*i] = 1
+	}
+	l.Histogram = model.NewHistogram(gpu.PaperRule, r)
+	a, f := open(t, s, false)
+	press(a, "down", "3", "enter")
+	if len(f.got) != 1 || f.got[0].Field != "conv2.c_rate" {
+		t.Fatalf("sent %v", f.got)
+	}
+	var v float64
+	fmt.Sscan(f.got[0].Value, &v)
+	if n := l.Histogram.Pruned(v); n < 795 || n > 815 {
+		t.Errorf("c_rate %g prunes %d of 1000, wanted 800", v, n)
+	}
+}
+
+func TestParseCommand(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"conv2.threshold 1.9", "conv2.threshold 1.9"}, {"set lr_mult = 0.5", "lr_mult 0.5"}, {"lr_mult=0.5", "lr_mult 0.5"},
+		{"step", "step 1"}, {"step 100", "step 100"}, {"surgery", "surgery now"}, {"undo", "undo"},
+		{"step x", "error"}, {"", "error"}, {"a b c", "error"}, {"nonsense", "error"}, {"quit", "quit"},
+	} {
+		got := "quit"
+		if cmd, err := parseCommand(c.in); err != nil {
+			got = "error"
+		} else if cmd != nil {
+			got = cmd.String()
+		}
+		if got != c.want {
+			t.Errorf("%q is %q, wanted %q", c.in, got, c.want)
+		}
+	}
+}
+
+// A rejected command and a session that cannot be made are both said.
+func TestErrorsShow(t *testing.T) {
+	a, f := open(t, scene(), false)
+	f.err = errors.New("nothing to undo")
+	press(a, "u")
+	if !strings.Contains(ansi.Strip(a.Frame(80, 24)), "undo: nothing to undo") {
+		t.Error("the rejection does not show")
+	}
+	b := New(Options{})
+	_, cmd := b.Update(openedMsg{err: errors.New("no such net")})
+	if cmd == nil || b.Err() == nil {
+		t.Error("a session that cannot be made does not end the UI")
+	}
+}
+
+func TestPredictionShows(t *testing.T) {
+	a, _ := open(t, scene(), false)
+	press(a, "down", "1")
+	frame := ansi.Strip(a.Frame(120, 40))
+	for _, want := range []string{"?50.0 %", "t 0.674", "next surgery: 50.0 %", "⏎ applies", "*96.4 %", "pending ip1.threshold 2.4 → 2.1"} {
+		if !strings.Contains(frame, want) {
+			t.Errorf("no %q on the screen:\n%s", want, frame)
+		}
+	}
+}
+
+func BenchmarkFrame(b *testing.B) {
+	a, _ := open(b, scene(), false)
+	for _, size := range [][2]int{{80, 24}, {200, 60}} {
+		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
+			for b.Loop() {
+				a.Frame(size[0], size[1])
+			}
+		})
+	}
+}
