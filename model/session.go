@@ -378,8 +378,8 @@ func (t *Trainer) carryOut(r request) {
 	if err != nil && r.cmd.Kind != Undo {
 		t.note(Event{Iter: t.solver.Iter, Status: Rejected, Text: r.cmd.String() + ": " + err.Error()})
 	}
+	t.publish() // first: who has the answer sees its effect
 	r.reply <- reply{ack, err}
-	t.publish()
 }
 
 func (t *Trainer) pausable() (State, error) {
@@ -637,6 +637,7 @@ func (t *Trainer) interrupted() bool {
 				r.reply <- reply{ack: Ack{Iter: t.solver.Iter}}
 			case Pause:
 				t.state = Paused
+				t.publish()
 				r.reply <- reply{ack: Ack{Iter: t.solver.Iter}}
 				return true
 			default:

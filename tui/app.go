@@ -45,6 +45,7 @@ type App struct {
 	noticeBad     bool
 	leaving       bool // a stop was sent; quit when it is done
 	spin          int
+	resizes       int
 }
 
 // mode is what the keyboard goes to.
@@ -74,8 +75,12 @@ func New(o Options) *App {
 // Err returns why the session could not be made, after the program has ended.
 func (a *App) Err() error { return a.err }
 
+// settleTime is how long a size must last before the screen is drawn anew.
+const settleTime = 250 * time.Millisecond
+
 type (
-	openedMsg struct {
+	settledMsg int
+	openedMsg  struct {
 		session model.Session
 		err     error
 	}
@@ -105,6 +110,15 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch m := msg.(type) {
 	case tea.WindowSizeMsg:
 		a.width, a.height = m.Width, m.Height
+		// Frames on their way when the size changed may have left anything on the screen: once it has settled, it is
+		// drawn anew.
+		a.resizes++
+		n := a.resizes
+		return a, tea.Tick(settleTime, func(time.Time) tea.Msg { return settledMsg(n) })
+	case settledMsg:
+		if int(m) == a.resizes {
+			return a, tea.ClearScreen
+		}
 	case openedMsg:
 		if m.err != nil {
 			a.err = m.err
