@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dns-tui/caffe/dataset"
+	"dns-tui/model/modeltest"
+)
+
+// run carries out a command line and returns its exit status and output.
+func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	status = guard(&env{stdin: null, stdout: &out, stderr: &errs}, args)
+	return status, out.String(), errs.String()
+}
+
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	p := filepath.Join(dir, name)
+	if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Every mistake of a user gives one clear message and a status, never a panic.
+func TestMistakes(t *testing.T) {
+	dir := t.TempDir()
+	solvers := modeltest.Root("oracle", "solvers")
+	net := filepath.Join(solvers, "dns_seed_mini.net.prototxt")
+	weights := filepath.Join(solvers, "dns_seed_mini_init.caffemodel")
+	solver := func(name, text string) string { return write(t, dir, name, text) }
+	good := fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 3 snapshot_prefix: %q ", net, filepath.Join(dir, "run"))
+	empty := write(t, dir, "empty.prototxt", "")
+	random := write(t, dir, "random.caffemodel", "\x01\x02\xff\xferandom bytes that are no message")
+	whole, err := os.ReadFile(weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := write(t, dir, "cut.caffemodel", string(whole[:len(whole)/2]))
+	unequal := filepath.Join(dir, "unequal_lmdb")
+	if err := dataset.WriteLMDB(unequal, 4, func(i int) (*dataset.Datum, error) {
+		return &dataset.Datum{Channels: 1, Height: 28, Width: 28 + i/2, Data: make([]byte, 28*(28+i/2))}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	labels := filepath.Join(dir, "labels_lmdb")
+	if err := dataset.WriteLMDB(labels, 64, func(i int) (*dataset.Datum, error) {
+		return &dataset.Datum{Channels: 1, Height: 28, Width: 28, Label: i, Data: make([]byte, 28*28)}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	withData := func(name, db string) string {
+		n := write(t, dir, name+".net", strings.ReplaceAll(string(text), `"mnist1280_lmdb"`, fmt.Sprintf("%q", db)))
+		return solver(name+".prototxt", strings.ReplaceAll(good, net, n))
+	}
+	for _, c := range []struct {
+		name   string
+		args   []string
+		status int
+		want   string
+	}{
+		{"unknown command", []string{"tarin"}, 2, `did you mean "train"?`},
+		{"unknown flag", []string{"train", "--slover", "x"}, 2, "-slover"},
+		{"no solver", []string{"train"}, 2, "no solver given"},
+		{"missing solver", []string{"train", "--solver", filepath.Join(dir, "none.prototxt")}, 1, "no such file"},
+		{"missing solver for the UI", []string{filepath.Join(dir, "none.prototxt")}, 1, "no such file"},
+		{"empty solver", []string{"train", "--solver", empty}, 1, "is empty"},
+		{"folder for a solver", []string{"train", "--solver", dir}, 1, "is a directory"},
+		{"binary for a solver", []string{"train", "--solver", weights}, 1, "this is a binary file"},
+		{"misspelt field", []string{"train", "--solver", solver("typo.prototxt", good+"\nmomentun: 0.9")}, 1, `typo.prototxt:2: unknown field "momentun" in SolverParameter; did you mean "momentum"?`},
+		{"no net", []string{"train", "--solver", solver("nonet.prototxt", "base_lr: 1 lr_policy: \"fixed\" max_iter: 5")}, 1, "0 train nets"},
+		{"several faults", []string{"train", "--solver", solver("faults.prototxt", fmt.Sprintf("net: %q lr_policy: \"fixd\" iter_size: 0", net))}, 1, "max_iter is 0"},
+		{"several faults, the last", []string{"train", "--solver", filepath.Join(dir, "faults.prototxt")}, 1, `lr_policy is "fixd"`},
+		{"unknown solver type", []string{"train", "--solver", solver("adam.prototxt", good+`type: "Adam"`)}, 1, `solver type "Adam" is not built yet`},
+		{"random weights", []string{"train", "--solver", solver("good.prototxt", good), "--weights", random}, 1, "is not a caffemodel"},
+		{"cut weights", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", cut}, 1, "is cut short"},
+		{"weights of another net", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", modeltest.Root("models", "lenet5_dense.caffemodel")}, 1, `layer "conv1": blob 0 has the shape 20x1x5x5 in the file, the net wants 8x1x5x5`},
+		{"weights and snapshot", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", "a", "--snapshot", "b"}, 2, "exclude each other"},
+		{"nothing to resume", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--resume"}, 1, "no snapshot to resume"},
+		{"caffemodel for a snapshot", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--snapshot", weights}, 1, "is not a solverstate"},
+		{"snapshot folder", []string{"train", "--solver", solver("folder.prototxt", strings.ReplaceAll(good, filepath.Join(dir, "run"), "/proc/nowhere/run"))}, 1, "snapshots cannot be written to /proc/nowhere"},
+		{"unequal images", []string{"train", "--solver", withData("unequal", unequal)}, 1, `record "00000002" has the shape 1x28x29, the first record 1x28x28`},
+		{"label outside the classes", []string{"train", "--solver", withData("labels", labels)}, 1, `label 10 (number 10 of blob "label") is no class; wanted 0 to 9`},
+		{"database missing", []string{"train", "--solver", withData("nodb", "nowhere_lmdb")}, 1, "nowhere_lmdb: no such LMDB folder"},
+		{"cuda", []string{"parity", "--device", "cuda", dir}, 1, "has no CUDA device"},
+		{"device", []string{"devices", "--device", "tpu"}, 0, ""},
+		{"unknown device", []string{"parity", "--device", "tpu", dir}, 2, `wanted host or cuda`},
+		{"parity of an empty folder", []string{"parity", t.TempDir()}, 1, "no case here"},
+		{"test without a model", []string{"test", "--weights", weights}, 2, "--model is not given"},
+		{"inspect nothing", []string{"inspect", filepath.Join(dir, "none")}, 1, "no such file"},
+		{"inspect random bytes", []string{"inspect", random}, 1, "is no caffemodel, solverstate"},
+		{"inspect an empty file", []string{"inspect", empty}, 1, "is empty"},
+		{"dataset of nothing", []string{"dataset", "mnist", dir, filepath.Join(dir, "out")}, 1, "no train-images-idx3-ubyte"},
+		{"dataset of another kind", []string{"dataset", "cifar", dir, "x"}, 2, "wanted `dataset mnist"},
+		{"replay of nothing", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--replay", filepath.Join(dir, "none.journal")}, 1, "none.journal"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			status, _, stderr := run(t, c.args...)
+			if status != c.status || !strings.Contains(stderr, c.want) || strings.Contains(stderr, "internal error") {
+				t.Errorf("status %d, wanted %d; said\n%s\nwanted %q", status, c.status, stderr, c.want)
+			}
+		})
+	}
+}
+
+func TestCommands(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{}, []string{"dns-tui solver.prototxt", "inspect FILE"}},
+		{[]string{"help"}, []string{"dataset mnist DIR OUT"}},
+		{[]string{"help", "train"}, []string{"-masks-from-zeros", "-gpu"}},
+		{[]string{"train", "-h"}, []string{"-resume"}},
+		{[]string{"version"}, []string{"dns-tui ", "devices: host"}},
+		{[]string{"devices"}, []string{"host (", "matrix products:", "cuda"}},
+		{[]string{"inspect", modeltest.Root("models", "lenet5_sparse.caffemodel")}, []string{"3,993 of 431,080 (107.96 times smaller)", "99.27 %"}},
+		{[]string{"inspect", modeltest.Root("oracle", "solvers", "sgd_inv_iter_60.solverstate")}, []string{"solverstate at iteration 60", "written by Caffe"}},
+		{[]string{"inspect", modeltest.Root("oracle", "solvers", "mnist1280_lmdb")}, []string{"LMDB of 1,280 records", "1x28x28", "10 labels, 0 to 9"}},
+		{[]string{"inspect", modeltest.Root("oracle", "old", "mnist1280_mean.binaryproto")}, []string{"shape 1x1x28x28"}},
+		{[]string{"inspect", modeltest.Root("nets", "lenet.prototxt")}, []string{`net "LeNet"`, "conv2"}},
+		{[]string{"inspect", modeltest.Root("solvers", "lenet.prototxt")}, []string{"solver", `lr_policy: "inv"`}},
+		{[]string{"parity", "-gpu", "0", modeltest.Root("oracle", "solvers")}, []string{"dns_seed_mini                    ok", "0 disagree"}},
+		{[]string{"parity", "--gpu", "0", modeltest.Root("oracle", "layers")}, []string{"elu                              not built yet", "0 disagree"}},
+		{[]string{"export", modeltest.Root("oracle", "solvers", "dns_seed_mini_final.caffemodel"), filepath.Join(dir, "x.caffemodel")}, []string{"4 masks applied and dropped"}},
+		{[]string{"inspect", filepath.Join(dir, "x.caffemodel")}, []string{"conv1"}},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			status, stdout, stderr := run(t, c.args...)
+			if status != 0 {
+				t.Fatalf("status %d: %s", status, stderr)
+			}
+			for _, w := range c.want {
+				if !strings.Contains(stdout, w) {
+					t.Errorf("no %q in\n%s", w, stdout)
+				}
+			}
+		})
+	}
+}
+
+// The released nets give the accuracy that Caffe gives them, on all of MNIST's test images.
+func TestReleasedAccuracy(t *testing.T) {
+	idx := modeltest.MNISTFiles(t) // before leaving the module's folder
+	t.Chdir(t.TempDir())
+	if status, _, stderr := run(t, "dataset", "mnist", "--split", "test", idx, "mnist_test_lmdb"); status != 0 {
+		t.Fatal(stderr)
+	}
+	for _, name := range []string{"lenet5_dense", "lenet5_sparse"} {
+		status, stdout, stderr := run(t, "test", "--model", modeltest.Root("nets", "lenet.prototxt"), "--weights", modeltest.Root("models", name+".caffemodel"), "--iterations", "100")
+		if status != 0 || !strings.Contains(stdout, "accuracy = 0.9909\n") {
+			t.Errorf("%s: status %d, %s%s; wanted accuracy 0.9909", name, status, stdout, stderr)
+		}
+	}
+}
+
+// A pruned snapshot that is exported holds W∘T, and gives what the snapshot gives.
+func TestExportGivesTheSame(t *testing.T) {
+	dir := t.TempDir()
+	in := modeltest.Root("oracle", "solvers", "dns_official_mini_final.caffemodel")
+	out := filepath.Join(dir, "out.caffemodel")
+	if status, _, stderr := run(t, "export", in, out); status != 0 {
+		t.Fatal(stderr)
+	}
+	a, b := fileSize(t, in), fileSize(t, out)
+	if b >= a {
+		t.Errorf("the export has %d bytes, the snapshot %d", b, a)
+	}
+	_, before, _ := run(t, "inspect", in)
+	_, after, _ := run(t, "inspect", out)
+	last := func(s string) string { l := strings.Split(strings.TrimSpace(s), "\n"); return l[len(l)-1] }
+	if last(before) != last(after) {
+		t.Errorf("kept before: %s\nand after: %s", last(before), last(after))
+	}
+}
+
+func fileSize(t *testing.T, path string) int64 {
+	t.Helper()
+	st, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Size()
+}
