@@ -368,3 +368,21 @@ func TestSnapshotPrefix(t *testing.T) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }
+
+// Constant dummy data stays, random dummy data is drawn anew in each pass.
+func TestDummyData(t *testing.T) {
+	n, err := build(t, `layer { name: "d" type: "DummyData" top: "a" top: "b" dummy_data_param { shape { dim: 2 dim: 3 }
+	  data_filler { type: "constant" value: 4 } data_filler { type: "uniform" max: 1 } } }`, caffepb.Phase_TRAIN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	n.Forward()
+	if a := download(d, n.Blob("a").Data); a[0] != 4 || a[5] != 4 {
+		t.Errorf("constant: %v", a)
+	}
+	if b := download(d, n.Blob("b").Data); b[0] == b[1] || b[0] < 0 || b[0] >= 1 {
+		t.Errorf("uniform: %v", b)
+	}
+}

@@ -29,6 +29,8 @@ type SessionOptions struct {
 	Interactive bool // stay for commands after the last iteration; pause on a bad loss instead of failing
 	Histograms  bool // keep the layers' histograms fresh, for predictions
 	Paused      bool // wait for Resume before the first iteration
+	// Notices are told as the run's first events.
+	Notices []string
 	// Events gets the run's events. The loop never waits for it: what does not fit is dropped and counted.
 	Events chan<- Event
 	// Progress gets a line every display iterations, in the same way.
@@ -133,6 +135,12 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 	if err := t.journal.write(Change{Iter: t.solver.Iter, Field: fieldRun, New: run.SolverPath, Seed: t.solver.Seed}); err != nil {
 		t.solver.Close()
 		return nil, err
+	}
+	for _, n := range o.Notices {
+		t.note(Event{Iter: t.solver.Iter, Text: n})
+	}
+	if h := t.solver.hyper; len(h.Layers) > 0 && !AsksForSurgery(run.Solver, t.solver.Net.Prunable()) {
+		t.note(Event{Iter: t.solver.Iter, Text: "nothing is pruned: neither solver (surgery_iter_gamma) nor layers (threshold) ask for surgery"})
 	}
 	t.publish()
 	return t, nil

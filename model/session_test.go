@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/gpu/host"
@@ -466,5 +467,41 @@ func TestPredictionIsExact(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The paper rule on plain layer types, by our own field, is the authors' rule.
+func TestPaperRuleOnPlainLayers(t *testing.T) {
+	plain := mini(t, "dns_official_mini", func(r *config.Run) {
+		for _, l := range r.Train.Net.Layer {
+			if strings.HasPrefix(l.GetType(), "CC") || strings.HasPrefix(l.GetType(), "CI") {
+				l.Type = proto.String(l.GetType()[1:])
+				l.SurgeryRule = caffepb.SurgeryRule_PAPER.Enum()
+			}
+		}
+	})
+	a, b := start(t, plain, 2), start(t, mini(t, "dns_official_mini", nil), 2)
+	for _, tr := range []*model.Trainer{a, b} {
+		tr.Do(context.Background(), model.Command{Kind: model.Step, Count: 20})
+	}
+	x, y := settle(t, a), settle(t, b)
+	if x.Loss != y.Loss || fmt.Sprint(x.Kept()) != fmt.Sprint(y.Kept()) {
+		t.Errorf("plain layers: loss %g, the authors' types: %g", x.Loss, y.Loss)
+	}
+}
+
+// Several test nets, each with its own iterations, and a test before the first iteration.
+func TestSeveralTestNets(t *testing.T) {
+	run := mini(t, "sgd_inv", func(r *config.Run) {
+		r.Tests = []*caffe.NetFile{r.Train, r.Train}
+		r.Solver.TestIter = []int32{2, 3}
+		r.Solver.TestInterval = proto.Int32(5)
+		r.Solver.MaxIter = proto.Int32(10)
+	})
+	tr := start(t, run, 2)
+	tr.Do(context.Background(), model.Command{Kind: model.Resume})
+	s := settle(t, tr)
+	if len(s.Tests) != 2 || s.Tests[1].Iter != 10 || len(s.TestLoss.Values) != 3 {
+		t.Errorf("%d nets tested, %d points; wanted 2 nets, at 0, 5 and 10", len(s.Tests), len(s.TestLoss.Values))
 	}
 }

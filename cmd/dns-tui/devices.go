@@ -24,23 +24,37 @@ func (f *deviceFlags) add(fs *flag.FlagSet) {
 	fs.BoolVar(&f.goBLAS, "go-blas", false, "multiply matrices in Go even where OpenBLAS is found")
 }
 
-// open returns the device that the flags ask for, or the host device, and says on stderr where that is not the same.
-func (f *deviceFlags) open(e *env) (gpu.Device, error) {
+// check reports flags that make no sense.
+func (f *deviceFlags) check() error {
 	switch f.device {
 	case "", "host":
 	case "cuda":
-		return nil, fmt.Errorf("this build has no CUDA device; --device host is there")
+		return fmt.Errorf("this build has no CUDA device; --device host is there")
 	default:
-		return nil, usagef("--device is %q; wanted host or cuda", f.device)
+		return usagef("--device is %q; wanted host or cuda", f.device)
 	}
 	if f.threads < 0 {
-		return nil, usagef("--threads is %d; wanted at least 0", f.threads)
+		return usagef("--threads is %d; wanted at least 0", f.threads)
 	}
-	d := host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})
+	return nil
+}
+
+// make returns the device that the flags ask for, or the host device, and what the user should know about it.
+func (f *deviceFlags) make() (d gpu.Device, notices []string) {
+	d = host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})
 	if f.gpu != "" {
-		fmt.Fprintf(e.stderr, "dns-tui: -gpu %s: this build has no CUDA device; going on with the %s\n", f.gpu, d.Name())
+		notices = append(notices, fmt.Sprintf("-gpu %s: this build has no CUDA device; going on with the %s", f.gpu, d.Name()))
 	}
-	for _, n := range d.Capabilities().Notices {
+	return d, append(notices, d.Capabilities().Notices...)
+}
+
+// open is check and make, with the notices on stderr.
+func (f *deviceFlags) open(e *env) (gpu.Device, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	d, notices := f.make()
+	for _, n := range notices {
 		fmt.Fprintf(e.stderr, "dns-tui: %s\n", n)
 	}
 	return d, nil

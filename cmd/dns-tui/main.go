@@ -160,6 +160,7 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 
 // signals calls stop on SIGINT and SIGTERM, and hangup on SIGHUP.
 func signals(ctx context.Context, stop func(os.Signal), hangup func()) {
+	signal.Ignore(syscall.SIGPIPE) // a reader of the log that goes away must not end the training
 	c := make(chan os.Signal, 4)
 	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {

@@ -150,15 +150,6 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device) erro
 func announce(e *env, t *model.Trainer) {
 	s := t.Snapshot()
 	fmt.Fprintf(e.stdout, "%s on %s, %s: iteration %d of %d\n", s.Net, s.Source, s.Device, s.Iter, s.MaxIter)
-	pruning := 0
-	for _, l := range s.Hyper.Layers {
-		if l.Prune {
-			pruning++
-		}
-	}
-	if pruning == 0 && len(s.Hyper.Layers) > 0 {
-		fmt.Fprintln(e.stdout, "no layer is pruned: the files say nothing about surgery (solver: surgery_iter_gamma; layer: threshold, sparsity_term)")
-	}
 }
 
 func drain(e *env, events <-chan model.Event, progress <-chan model.Progress) {

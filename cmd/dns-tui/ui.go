@@ -39,19 +39,24 @@ func runUI(ctx context.Context, e *env, args []string) error {
 		defer d.Close()
 		return trainLines(ctx, e, run, d)
 	}
-	d, err := f.device.open(e)
-	if err != nil {
+	if err := f.device.check(); err != nil {
 		return err
 	}
-	defer d.Close()
 	u := &uiRun{}
 	app := tui.New(tui.Options{
 		Name: filepath.Base(run.SolverPath), ASCII: *ascii || !utf8Locale(),
 		Open: func() (model.Session, error) {
-			t, err := model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: *paused})
+			// In the background, like the nets and their weights: the first frame waits for none of it.
+			d, notices := f.device.make()
+			t, err := model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: *paused, Notices: notices})
 			if err != nil {
+				d.Close()
 				return nil, err
 			}
+			go func() {
+				<-t.Done()
+				d.Close()
+			}()
 			u.set(t)
 			t.Start()
 			return t, nil
