@@ -721,7 +721,7 @@ func (t *Trainer) progress() {
 	}
 }
 
-// refreshHistograms measures the layers anew, at most twice a second and at most a hundredth of the time.
+// refreshHistograms measures the layers anew, at most once a second and for at most half a hundredth of the time.
 func (t *Trainer) refreshHistograms(now bool) {
 	if !t.opts.Histograms || !now && time.Now().Before(t.histNext) {
 		return
@@ -735,7 +735,7 @@ func (t *Trainer) refreshHistograms(now bool) {
 		t.hist[i] = NewHistogram(l.Rule, &p.result)
 	}
 	cost := time.Since(begin)
-	t.histNext = time.Now().Add(max(500*time.Millisecond, 100*cost))
+	t.histNext = time.Now().Add(max(time.Second, 200*cost))
 }
 
 // publish makes a snapshot the latest.
