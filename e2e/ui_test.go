@@ -18,7 +18,7 @@ var kept = regexp.MustCompile(`conv2 +3,200 +([0-9.]+) %`)
 // A person's way: move to a layer, change its threshold, see it pending, applied and the bar move, undo, quit, resume.
 func TestSteer(t *testing.T) {
 	dir := folder(t, "max_iter: 1000")
-	e := start(t, dir, 100, 30, "solver.prototxt", "--paused")
+	e := start(t, dir, 120, 36, "solver.prototxt", "--paused")
 	e.wait("PAUSED", "conv1", "0/1,000", "100.0 %")
 	e.keys("n") // one iteration, with surgery
 	e.wait("1/1,000", "0.674")
@@ -59,7 +59,7 @@ func TestSteer(t *testing.T) {
 		t.Error(err)
 	}
 
-	e = start(t, dir, 100, 30, "solver.prototxt", "--resume", "--paused")
+	e = start(t, dir, 120, 36, "solver.prototxt", "--resume", "--paused")
 	e.wait("PAUSED", "3/1,000", "0.674")
 	if m := kept.FindStringSubmatch(e.screen()); m == nil || m[1] == "100.0" {
 		t.Errorf("the masks did not come back:\n%s", e.screen())

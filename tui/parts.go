@@ -73,11 +73,12 @@ func base(path string) string {
 func (a *App) layers(w, h int) []string {
 	t := &a.theme
 	inner := w - 2
-	name, count := min(10, max(6, inner-29)), 9
+	kept, total := a.snap.Kept()
+	name, count := min(10, max(6, inner-29)), max(8, len(thousands(total)))+1
 	for _, l := range a.snap.Layers {
 		name = max(name, min(ansi.StringWidth(l.Name)+1, inner/4))
 	}
-	showCount := inner >= 58
+	showCount := inner >= 64
 	rest := inner - 2 - name - 9 - 9 - 9 // cursor, name, kept, threshold, next
 	if showCount {
 		rest -= count + 1
@@ -107,7 +108,6 @@ func (a *App) layers(w, h int) []string {
 		bar := t.glyph.barEndLeft() + t.bar(1-kept, barW) + t.glyph.barEnd
 		lines = append(lines, row(cursor, n, thousands(l.Weights), percent(kept), bar, a.thresholdCell(l), a.nextCell(l)))
 	}
-	kept, total := a.snap.Kept()
 	small := "dense"
 	if kept > 0 && kept < total {
 		small = fmt.Sprintf("%.1f × smaller", float64(total)/float64(kept))

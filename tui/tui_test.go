@@ -373,3 +373,39 @@ func BenchmarkFrame(b *testing.B) {
 		})
 	}
 }
+
+// keyTable is the key table of the README, from the binding table.
+func keyTable() string {
+	var b strings.Builder
+	for _, k := range bindings {
+		if k.help != "" {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Join(strings.Fields(k.label), "` `"), k.help)
+		}
+	}
+	return b.String()
+}
+
+// The README's key table is the binding table.
+func TestReadmeKeys(t *testing.T) {
+	path := filepath.Join("..", "README.md")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head = "| key | what it does |\n| --- | --- |\n"
+	_, rest, ok := strings.Cut(string(data), head)
+	if !ok {
+		t.Fatal("README.md has no key table")
+	}
+	table, tail, _ := strings.Cut(rest, "\n\n")
+	if *updateGolden {
+		before, _, _ := strings.Cut(string(data), head)
+		if err := os.WriteFile(path, []byte(before+head+keyTable()+"\n"+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if table+"\n" != keyTable() {
+		t.Errorf("README.md's key table is not that of the bindings; `go test ./tui -update` writes it:\n%s", keyTable())
+	}
+}

@@ -140,7 +140,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device) erro
 			if err := t.Err(); err != nil {
 				return err
 			}
-			printSummary(e, t.Snapshot())
+			printSummary(e, run, t.Snapshot())
 			return nil
 		}
 	}
@@ -185,7 +185,7 @@ func printProgress(e *env, p model.Progress) {
 }
 
 // printSummary ends the output with a table of the layers.
-func printSummary(e *env, s *model.Snapshot) {
+func printSummary(e *env, run *config.Run, s *model.Snapshot) {
 	fmt.Fprintf(e.stdout, "%s at iteration %d\n", s.State, s.Iter)
 	for _, l := range s.Layers {
 		fmt.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%\n", l.Name, l.Kept, l.Weights, 100*float64(l.Kept)/float64(max(1, l.Weights)))
@@ -194,7 +194,7 @@ func printSummary(e *env, s *model.Snapshot) {
 		fmt.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%  %.1f times smaller\n", "all", kept, total, 100*float64(kept)/float64(total), float64(total)/float64(max(1, kept)))
 	}
 	if s.Saved != "" {
-		fmt.Fprintf(e.stdout, "resume with: dns-tui train --solver … --snapshot %s\n", s.Saved)
+		fmt.Fprintf(e.stdout, "go on with: dns-tui %s --snapshot %s\n", run.SolverPath, s.Saved)
 	}
 }
 

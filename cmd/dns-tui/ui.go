@@ -12,6 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"golang.org/x/term"
 
+	"dns-tui/config"
 	"dns-tui/model"
 	"dns-tui/tui"
 )
@@ -62,7 +63,7 @@ func runUI(ctx context.Context, e *env, args []string) error {
 			return t, nil
 		},
 	})
-	return u.drive(ctx, app)
+	return u.drive(ctx, e, run, app)
 }
 
 // uiRun is a run with a terminal on it, which may go away.
@@ -88,7 +89,7 @@ const patience = 2 * time.Second
 
 // drive runs the UI until it quits. A signal stops the run with a snapshot; a hangup, or a terminal that is gone,
 // leaves it to go on alone.
-func (u *uiRun) drive(ctx context.Context, app *tui.App) error {
+func (u *uiRun) drive(ctx context.Context, e *env, run *config.Run, app *tui.App) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := tea.NewProgram(app, tea.WithoutSignalHandler(), tea.WithFPS(30))
@@ -142,6 +143,7 @@ func (u *uiRun) drive(ctx context.Context, app *tui.App) error {
 	if err != nil && errors.Is(err, tea.ErrProgramPanic) {
 		return err
 	}
+	printSummary(e, run, t.Snapshot())
 	return nil
 }
 
