@@ -46,12 +46,13 @@ fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzPrototxt -fuzztime 60s -fuzzminimizetime 10x ./caffe
 	$(GO) test -run '^$$' -fuzz FuzzNet -fuzztime 60s -fuzzminimizetime 10x ./caffe
 	$(GO) test -run '^$$' -fuzz FuzzDatum -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
+	$(GO) test -run '^$$' -fuzz FuzzLMDB -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzIdx -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzJournal -fuzztime 60s -fuzzminimizetime 10x ./model
 
 lint: ## formatting and static checks
 	test -z "$$(gofmt -l .)"
-	$(GO) run honnef.co/go/tools/cmd/staticcheck@2026.1 ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 proto: ## regenerate caffe/caffepb from caffe/caffe.proto; wants protoc
 	GOBIN=$(CURDIR)/build $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -352,6 +353,87 @@ func FuzzIdx(f *testing.F) {
 		data, dims, err := parseIdx(bytes.NewReader(b), idxImages)
 		if err == nil && len(data) != dims[0]*dims[1]*dims[2] {
 			t.Errorf("%d bytes for %v", len(data), dims)
+		}
+	})
+}
+
+// The reader finds what the library wrote: records of any size, in any number, in key order, round and round.
+func TestReaderAgainstLibrary(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp("", "lmdb")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		sizes := rapid.SliceOfN(rapid.SampledFrom([]int{1, 10, 784, 1990, 2030, 2100, 5000, 40000}), 1, 300).Draw(rt, "sizes")
+		out := filepath.Join(dir, "db")
+		datum := func(i int) *Datum {
+			d := &Datum{Channels: 1, Height: 1, Width: sizes[i], Label: i, Data: make([]byte, sizes[i])}
+			for k := range d.Data {
+				d.Data[k] = byte(i + k)
+			}
+			return d
+		}
+		if err := WriteLMDB(out, len(sizes), func(i int) (*Datum, error) { return datum(i), nil }); err != nil {
+			rt.Fatal(err)
+		}
+		db, err := OpenLMDB(out)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer db.Close()
+		if db.Len() != len(sizes) {
+			rt.Fatalf("%d records, wanted %d", db.Len(), len(sizes))
+		}
+		for round := range 2 {
+			for i := range sizes {
+				key, value, err := db.Next()
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if want := fmt.Sprintf("%08d", i); string(key) != want || !bytes.Equal(value, datum(i).Append(nil)) {
+					rt.Fatalf("round %d: record %q differs from %q", round, key, want)
+				}
+			}
+		}
+	})
+}
+
+// A damaged database gives an error or other bytes, never a crash.
+func FuzzLMDB(f *testing.F) {
+	dir := f.TempDir()
+	if err := WriteLMDB(filepath.Join(dir, "db"), 30, func(i int) (*Datum, error) {
+		return &Datum{Channels: 1, Height: 1, Width: 700 * (1 + i%4), Label: i, Data: make([]byte, 700*(1+i%4))}, nil
+	}); err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(filepath.Join(dir, "db", "data.mdb"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(uint32(8192), []byte{1, 2, 3, 4, 5, 6, 7, 8}, uint32(0))
+	f.Add(uint32(12288+10), []byte{0xff, 0xff, 0xff, 0xff}, uint32(20))
+	f.Add(uint32(4096+16+88), []byte{0xff, 0xff}, uint32(5000))
+	f.Fuzz(func(t *testing.T, at uint32, patch []byte, cut uint32) {
+		data := append([]byte(nil), whole...)
+		copy(data[int(at)%len(data):], patch)
+		data = data[:len(data)-int(cut)%len(data)]
+		d := t.TempDir()
+		if err := os.WriteFile(filepath.Join(d, "data.mdb"), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		db, err := OpenLMDB(d)
+		if err != nil {
+			return
+		}
+		defer db.Close()
+		var datum Datum
+		for range 100 {
+			_, v, err := db.Next()
+			if err != nil {
+				return
+			}
+			datum.Parse(v)
 		}
 	})
 }

@@ -4,111 +4,123 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
-	"github.com/PowerDNS/lmdb-go/lmdb"
+	"golang.org/x/sys/unix"
 )
 
 // An LMDB is an open database of Datum records, read in key order.
+//
+// It reads the file's pages itself: the library maps the file and follows what it finds there, and a damaged page makes
+// it abort the process. Here every page number, offset and length is checked before it is followed. The format is that
+// of LMDB 0.9 (mdb.c, "Page format"); databases are written by the library.
 type LMDB struct {
-	path   string
-	env    *lmdb.Env
-	txn    *lmdb.Txn
-	cursor *lmdb.Cursor
-	n      int
+	path     string
+	data     []byte // the mapped file
+	pageSize int
+	pages    uint64 // in use
+	root     uint64
+	depth    int
+	n        int
+	stack    []level // from the root to a leaf
 }
 
-// OpenLMDB opens a database folder for reading. Records are read in place: no lock file is made, nothing is
-// written, and a folder without write permission is fine.
+// level is a page on the way to the record in hand, and the place in it.
+type level struct {
+	page []byte
+	at   int
+}
+
+// The format's constants.
+const (
+	lmdbMagic    = 0xBEEFC0DE
+	lmdbVersion  = 1
+	lmdbPageHead = 16 // bytes of a page header
+	lmdbNodeHead = 8  // bytes of a node header
+
+	flagBranch   = 0x01 // of a page
+	flagLeaf     = 0x02
+	flagOverflow = 0x04
+	flagBigData  = 0x01 // of a node: its data is on pages of its own
+
+	noPage = ^uint64(0)
+)
+
+var le = binary.LittleEndian
+
+// OpenLMDB opens a database folder for reading. No lock file is made and nothing is written, so a folder without
+// write permission is fine.
 func OpenLMDB(path string) (*LMDB, error) {
-	if err := checkLMDB(path); err != nil {
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: no such LMDB folder", path)
+	case err != nil:
+		return nil, err
+	case !st.IsDir():
+		return nil, fmt.Errorf("%s: is a file; wanted an LMDB, which is a folder with a data.mdb", path)
+	}
+	f, err := os.Open(filepath.Join(path, "data.mdb"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: not an LMDB: %w", path, err)
+	}
+	defer f.Close()
+	if st, err = f.Stat(); err != nil {
 		return nil, err
 	}
-	env, err := lmdb.NewEnv()
-	if err != nil {
+	db := &LMDB{path: path}
+	const headPages = 2 * 512 // of the smallest page size
+	if st.Size() < headPages {
+		return nil, fmt.Errorf("%s: not an LMDB: data.mdb has %d bytes, fewer than its two head pages", path, st.Size())
+	}
+	if db.data, err = unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_SHARED); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	db := &LMDB{path: path, env: env}
-	if err := env.Open(path, lmdb.Readonly|lmdb.NoLock|lmdb.NoTLS|lmdb.NoReadahead, 0o644); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("%s: cannot be opened as an LMDB: %w", path, err)
-	}
-	db.txn, err = env.BeginTxn(nil, lmdb.Readonly)
-	if err != nil {
+	if err := db.readHead(); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	db.txn.RawRead = true
-	dbi, err := db.txn.OpenRoot(0)
-	if err == nil {
-		var st *lmdb.Stat
-		if st, err = db.txn.Stat(dbi); err == nil {
-			db.n = int(st.Entries)
-			db.cursor, err = db.txn.OpenCursor(dbi)
-		}
-	}
-	if err != nil {
-		db.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if db.n == 0 {
-		db.Close()
-		return nil, fmt.Errorf("%s: the LMDB holds no records", path)
 	}
 	return db, nil
 }
 
-const (
-	lmdbMagic    = 0xBEEFC0DE
-	lmdbPageHead = 16 // bytes of a page header before the meta record
-)
-
-// checkLMDB looks at the two meta pages before the library maps the file: a map that is longer than its
-// file kills the process at the first access beyond the end.
-func checkLMDB(path string) error {
-	st, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: no such LMDB folder", path)
-	} else if err != nil {
-		return err
+// readHead finds the newer of the two meta pages and checks what it says of the file.
+func (db *LMDB) readHead() error {
+	magic := le.Uint32(db.data[lmdbPageHead:])
+	if magic != lmdbMagic {
+		return fmt.Errorf("not an LMDB: data.mdb does not start as one (magic %#x, wanted %#x)", magic, uint32(lmdbMagic))
 	}
-	if !st.IsDir() {
-		return fmt.Errorf("%s: is a file; wanted an LMDB, which is a folder with a data.mdb", path)
+	// MDB_meta: magic, version, address, map size, two MDB_db of 48 bytes (free pages, records), last page, transaction.
+	// The page size is in the first MDB_db.
+	db.pageSize = int(le.Uint32(db.data[lmdbPageHead+24:]))
+	if db.pageSize < 512 || db.pageSize > 1<<16 || db.pageSize&(db.pageSize-1) != 0 || len(db.data) < 2*db.pageSize {
+		return fmt.Errorf("is a damaged LMDB: its pages have %d bytes", db.pageSize)
 	}
-	file := filepath.Join(path, "data.mdb")
-	f, err := os.Open(file)
-	if err != nil {
-		return fmt.Errorf("%s: not an LMDB: %w", path, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	const pageSize = 4096
-	var page [pageSize]byte
-	best := int64(-1)
-	var bestTxn uint64
-	for i := range int64(2) {
-		if _, err := io.ReadFull(io.NewSectionReader(f, i*pageSize, pageSize), page[:]); err != nil {
-			return fmt.Errorf("%s: not an LMDB: data.mdb has %d bytes, fewer than its two head pages", path, info.Size())
-		}
-		meta := page[lmdbPageHead:]
-		if binary.LittleEndian.Uint32(meta) != lmdbMagic {
-			return fmt.Errorf("%s: not an LMDB: data.mdb does not start as one (magic %#x, wanted %#x)",
-				path, binary.LittleEndian.Uint32(meta), uint32(lmdbMagic))
-		}
-		// MDB_meta: magic, version, address, map size, two MDB_db of 48 bytes, last page, transaction.
-		if txn := binary.LittleEndian.Uint64(meta[128:]); best < 0 || txn > bestTxn {
-			best, bestTxn = int64(binary.LittleEndian.Uint64(meta[120:])), txn
+	var meta []byte
+	for i := range 2 {
+		m := db.data[i*db.pageSize+lmdbPageHead:]
+		if le.Uint32(m) == lmdbMagic && le.Uint32(m[4:]) == lmdbVersion && (meta == nil || le.Uint64(m[128:]) > le.Uint64(meta[128:])) {
+			meta = m
 		}
 	}
-	if want := (best + 1) * pageSize; info.Size() < want {
-		return fmt.Errorf("%s: the LMDB is cut short: data.mdb has %d bytes, wanted %d", path, info.Size(), want)
+	if meta == nil {
+		return fmt.Errorf("is an LMDB of version %d; wanted %d", le.Uint32(db.data[lmdbPageHead+4:]), lmdbVersion)
 	}
+	main := meta[72:]
+	db.depth, db.root = int(le.Uint16(main[6:])), le.Uint64(main[40:])
+	entries := le.Uint64(main[32:])
+	db.pages = le.Uint64(meta[120:]) + 1
+	if want := db.pages * uint64(db.pageSize); uint64(len(db.data)) < want || db.pages > 1<<48 {
+		return fmt.Errorf("the LMDB is cut short: data.mdb has %d bytes, wanted %d", len(db.data), want)
+	}
+	if entries == 0 || db.root == noPage {
+		return errors.New("the LMDB holds no records")
+	}
+	if entries > uint64(len(db.data)) || db.depth < 1 || db.depth > 64 {
+		return fmt.Errorf("is a damaged LMDB: %d records in %d levels", entries, db.depth)
+	}
+	db.n = int(entries)
 	return nil
 }
 
@@ -118,23 +130,121 @@ func (db *LMDB) Len() int { return db.n }
 // Path returns the folder.
 func (db *LMDB) Path() string { return db.path }
 
-// Next returns the next record, and the first again after the last. The value is valid until Close.
+// Next returns the next record, and the first again after the last. Key and value are valid until Close.
 func (db *LMDB) Next() (key, value []byte, err error) {
-	key, value, err = db.cursor.Get(nil, nil, lmdb.Next)
-	if lmdb.IsNotFound(err) {
-		key, value, err = db.cursor.Get(nil, nil, lmdb.First)
+	if err := db.advance(); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", db.path, err)
 	}
-	if err != nil {
+	leaf := &db.stack[len(db.stack)-1]
+	if key, value, err = db.record(leaf.page, leaf.at); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", db.path, err)
 	}
 	return key, value, nil
 }
 
+// advance moves the stack to the next record.
+func (db *LMDB) advance() error {
+	for len(db.stack) > 0 {
+		top := &db.stack[len(db.stack)-1]
+		if top.at++; top.at < nodes(top.page) {
+			return db.descend()
+		}
+		db.stack = db.stack[:len(db.stack)-1]
+	}
+	p, err := db.page(db.root)
+	if err != nil {
+		return err
+	}
+	db.stack = append(db.stack, level{page: p})
+	return db.descend()
+}
+
+// descend goes down to the leftmost leaf under the top of the stack.
+func (db *LMDB) descend() error {
+	for {
+		top := &db.stack[len(db.stack)-1]
+		if le.Uint16(top.page[10:])&flagLeaf != 0 {
+			return nil
+		}
+		if len(db.stack) >= db.depth {
+			return fmt.Errorf("is a damaged LMDB: a branch page at level %d of %d", len(db.stack), db.depth)
+		}
+		node, err := node(top.page, top.at)
+		if err != nil {
+			return err
+		}
+		child := uint64(le.Uint16(node)) | uint64(le.Uint16(node[2:]))<<16 | uint64(le.Uint16(node[4:]))<<32
+		p, err := db.page(child)
+		if err != nil {
+			return err
+		}
+		db.stack = append(db.stack, level{page: p})
+	}
+}
+
+// page returns a branch or leaf page that has nodes.
+func (db *LMDB) page(n uint64) ([]byte, error) {
+	if n < 2 || n >= db.pages {
+		return nil, fmt.Errorf("is a damaged LMDB: it points to page %d of %d", n, db.pages)
+	}
+	p := db.data[n*uint64(db.pageSize):][:db.pageSize]
+	flags, lower := le.Uint16(p[10:]), int(le.Uint16(p[12:]))
+	if le.Uint64(p) != n || flags&(flagBranch|flagLeaf) == 0 || flags&flagOverflow != 0 || lower < lmdbPageHead+2 || lower > db.pageSize {
+		return nil, fmt.Errorf("is a damaged LMDB: page %d is no branch or leaf", n)
+	}
+	return p, nil
+}
+
+// nodes counts the nodes of a page.
+func nodes(p []byte) int { return (int(le.Uint16(p[12:])) - lmdbPageHead) / 2 }
+
+// node returns node i of a page, to the page's end.
+func node(p []byte, i int) ([]byte, error) {
+	at := int(le.Uint16(p[lmdbPageHead+2*i:]))
+	if at < lmdbPageHead || at+lmdbNodeHead > len(p) {
+		return nil, fmt.Errorf("is a damaged LMDB: a node at byte %d of page %d", at, le.Uint64(p))
+	}
+	return p[at:], nil
+}
+
+// record returns key and value of a leaf's node.
+func (db *LMDB) record(p []byte, i int) (key, value []byte, err error) {
+	n, err := node(p, i)
+	if err != nil {
+		return nil, nil, err
+	}
+	size := uint64(le.Uint16(n)) | uint64(le.Uint16(n[2:]))<<16
+	flags, keySize := le.Uint16(n[4:]), int(le.Uint16(n[6:]))
+	body := n[lmdbNodeHead:]
+	if keySize > len(body) {
+		return nil, nil, fmt.Errorf("is a damaged LMDB: a key of %d bytes in page %d", keySize, le.Uint64(p))
+	}
+	key, body = body[:keySize:keySize], body[keySize:]
+	if flags&flagBigData == 0 {
+		if size > uint64(len(body)) {
+			return nil, nil, fmt.Errorf("is a damaged LMDB: record %q has %d bytes", key, size)
+		}
+		return key, body[:size:size], nil
+	}
+	if len(body) < 8 {
+		return nil, nil, fmt.Errorf("is a damaged LMDB: record %q points nowhere", key)
+	}
+	first := le.Uint64(body)
+	if first < 2 || first >= db.pages {
+		return nil, nil, fmt.Errorf("is a damaged LMDB: record %q points to page %d of %d", key, first, db.pages)
+	}
+	at := first*uint64(db.pageSize) + lmdbPageHead
+	if le.Uint16(db.data[at-6:])&flagOverflow == 0 || size > uint64(len(db.data))-at {
+		return nil, nil, fmt.Errorf("is a damaged LMDB: record %q has %d bytes on page %d", key, size, first)
+	}
+	return key, db.data[at:][:size:size], nil
+}
+
 // Skip moves n records on from the start of the database.
 func (db *LMDB) Skip(n uint64) error {
 	for range n % uint64(db.n) {
-		if _, _, err := db.Next(); err != nil {
-			return err
+		if err := db.advance(); err != nil {
+			return fmt.Errorf("%s: %w", db.path, err)
 		}
 	}
 	return nil
@@ -142,76 +252,10 @@ func (db *LMDB) Skip(n uint64) error {
 
 // Close releases the database.
 func (db *LMDB) Close() error {
-	if db.cursor != nil {
-		db.cursor.Close()
+	if db.data == nil {
+		return nil
 	}
-	if db.txn != nil {
-		db.txn.Abort()
-	}
-	return db.env.Close()
-}
-
-// WriteLMDB makes a database at path, which must not exist, from the n records that next returns; keys are
-// the record's number in eight digits, as Caffe's converters write them.
-func WriteLMDB(path string, n int, next func(i int) (*Datum, error)) (err error) {
-	if _, err := os.Stat(path); err == nil {
-		return fmt.Errorf("%s: exists already; remove it, or name another", path)
-	}
-	// Made beside its place and renamed, so that a half-written database never has the name.
-	tmp := path + ".partial"
-	if err := os.RemoveAll(tmp); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(tmp, 0o755); err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.RemoveAll(tmp)
-		}
-	}()
-	if err := fillLMDB(tmp, n, next); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return os.Rename(tmp, path)
-}
-
-func fillLMDB(path string, n int, next func(i int) (*Datum, error)) error {
-	env, err := lmdb.NewEnv()
-	if err != nil {
-		return err
-	}
-	defer env.Close()
-	// The map is address space, not memory; the file grows as it is filled.
-	if err := env.SetMapSize(1 << 40); err != nil {
-		return err
-	}
-	if err := env.Open(path, lmdb.NoSync, 0o644); err != nil {
-		return err
-	}
-	const perTxn = 1000
-	var buf []byte
-	for lo := 0; lo < n; lo += perTxn {
-		err := env.Update(func(txn *lmdb.Txn) error {
-			dbi, err := txn.OpenRoot(lmdb.Create)
-			if err != nil {
-				return err
-			}
-			for i := lo; i < min(lo+perTxn, n); i++ {
-				d, err := next(i)
-				if err != nil {
-					return err
-				}
-				buf = d.Append(buf[:0])
-				if err := txn.Put(dbi, fmt.Appendf(nil, "%08d", i), buf, lmdb.Append); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return env.Sync(true)
+	err := unix.Munmap(db.data)
+	db.data, db.stack = nil, nil
+	return err
 }

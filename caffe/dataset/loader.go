@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"runtime/debug"
 	"sync"
 )
 
@@ -112,6 +113,13 @@ func (l *Loader) Close() error {
 func (l *Loader) run() {
 	defer l.done.Done()
 	defer close(l.full)
+	// A file that is cut while it is mapped faults where it is read; that is the file's mistake, not the program's end.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			l.err = fmt.Errorf("%s: cannot be read any more: %v", l.db.Path(), r)
+		}
+	}()
 	// NewLoader consumed record 0 to learn the shape, so the cursor stands behind it; start+len-1 more
 	// records lead round to the place wanted.
 	if l.err = l.db.Skip(l.start%uint64(l.db.Len()) + uint64(l.db.Len()) - 1); l.err != nil {
