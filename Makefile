@@ -17,7 +17,8 @@ run: openblas build demo-data ## the demo: LeNet on MNIST, pruned live
 
 test: openblas ## every test
 	$(GO) vet ./...
-	$(GO) test ./...
+	$(GO) test $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test -count 1 ./e2e
 
 bench: openblas ## ms a training step, and the kernels
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./model ./gpu/host ./tui

@@ -18,7 +18,7 @@ const (
 	TestNow                 // evaluate the test nets
 	SnapshotNow             // write a snapshot
 	Undo                    // take back the last change
-	Stop                    // end the run; Save writes a snapshot first
+	Stop                    // end the run; Save writes a snapshot first, and where that fails the run goes on
 )
 
 // Command is an order to a session.

@@ -373,6 +373,9 @@ func TestSnapshotFails(t *testing.T) {
 	if _, err := tr.Do(ctx, model.Command{Kind: model.SnapshotNow}); err == nil {
 		t.Error("a snapshot over a folder did not fail")
 	}
+	if _, err := tr.Do(ctx, model.Command{Kind: model.Stop, Save: true}); err == nil || tr.Snapshot().State != model.Paused {
+		t.Errorf("a stop whose snapshot failed: %v, and the run is %s; wanted an error, and the run to stay", err, tr.Snapshot().State)
+	}
 	if s := tr.Snapshot(); s.Saved != old {
 		t.Errorf("the last snapshot is %s, wanted %s", s.Saved, old)
 	}
@@ -382,6 +385,24 @@ func TestSnapshotFails(t *testing.T) {
 	tr.Do(ctx, model.Command{Kind: model.Step, Count: 2})
 	if s := settle(t, tr); s.Iter != 5 || s.State != model.Paused {
 		t.Errorf("after a failed snapshot: %s at %d", s.State, s.Iter)
+	}
+}
+
+// A run without anybody to ask must not end as if its weights were saved.
+func TestLastSnapshotFails(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(3) })
+	if err := os.MkdirAll(run.SnapshotPrefix()+"_iter_3.caffemodel/x", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	tr, err := model.NewTrainer(run, d, model.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Start()
+	if err := tr.Err(); err == nil || !strings.Contains(err.Error(), "its weights could not be saved") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -172,6 +172,9 @@ func (a *App) do(c model.Command) tea.Cmd {
 // answer shows what became of a command.
 func (a *App) answer(m ackMsg) {
 	a.noticeBad = m.err != nil
+	if m.cmd.Kind == model.Stop && m.err != nil {
+		a.leaving = false // the snapshot failed, and the run goes on
+	}
 	switch {
 	case errors.Is(m.err, model.ErrReplaced), errors.Is(m.err, model.ErrUndone):
 		return

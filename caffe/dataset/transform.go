@@ -13,12 +13,12 @@ import (
 //
 // with x' = x, or crop-1-x where mirrored.
 type Transformer struct {
-	param               *caffepb.TransformationParameter
-	train               bool
-	mean                []float32 // of a mean file
-	meanShape           []int     // channels, height, width
-	channels, inH, inW  int       // of the records
-	outH, outW, cropTop int
+	param              *caffepb.TransformationParameter
+	train              bool
+	mean               []float32 // of a mean file
+	meanShape          []int     // channels, height, width
+	channels, inH, inW int       // of the records
+	outH, outW         int
 }
 
 // NewTransformer checks p and loads its mean file. train selects random crops and mirroring.

@@ -123,7 +123,16 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device) erro
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// The commands' answers come as events; a signal that comes too late finds a run that has ended.
-	signals(ctx, func(os.Signal) { go t.Do(ctx, model.Command{Kind: model.Stop, Save: true}) },
+	stopErr := make(chan error, 1)
+	signals(ctx, func(os.Signal) {
+		go func() {
+			err := stopSaved(ctx, t)
+			select {
+			case stopErr <- err:
+			default:
+			}
+		}()
+	},
 		func() { go t.Do(ctx, model.Command{Kind: model.SnapshotNow}) })
 	t.Start()
 	for {
@@ -141,6 +150,9 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device) erro
 				return err
 			}
 			printSummary(e, run, t.Snapshot())
+			if t.Snapshot().State == model.Stopped {
+				return <-stopErr
+			}
 			return nil
 		}
 	}

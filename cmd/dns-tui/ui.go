@@ -70,6 +70,7 @@ func runUI(ctx context.Context, e *env, args []string) error {
 type uiRun struct {
 	mu      sync.Mutex
 	trainer *model.Trainer
+	stopErr error // of a signal's snapshot; read after the trainer is done
 }
 
 func (u *uiRun) set(t *model.Trainer) {
@@ -103,7 +104,7 @@ func (u *uiRun) drive(ctx context.Context, e *env, run *config.Run, app *tui.App
 	signals(ctx, func(os.Signal) {
 		go func() {
 			if t := u.get(); t != nil {
-				t.Do(ctx, model.Command{Kind: model.Stop, Save: true})
+				u.stopErr = stopSaved(ctx, t)
 				<-t.Done()
 			}
 			leave()
@@ -137,13 +138,23 @@ func (u *uiRun) drive(ctx context.Context, e *env, run *config.Run, app *tui.App
 		return t.Err()
 	}
 	if !t.Snapshot().State.Ended() || t.Snapshot().State == model.Finished {
-		t.Do(ctx, model.Command{Kind: model.Stop, Save: err != nil})
+		t.Do(ctx, model.Command{Kind: model.Stop})
 	}
 	<-t.Done()
 	if err != nil && errors.Is(err, tea.ErrProgramPanic) {
 		return err
 	}
 	printSummary(e, run, t.Snapshot())
+	return u.stopErr
+}
+
+// stopSaved ends a run with a snapshot; where that cannot be written it ends without.
+func stopSaved(ctx context.Context, t *model.Trainer) error {
+	_, err := t.Do(ctx, model.Command{Kind: model.Stop, Save: true})
+	if err != nil && !errors.Is(err, model.ErrEnded) {
+		t.Do(ctx, model.Command{Kind: model.Stop})
+		return err
+	}
 	return nil
 }
 
@@ -153,7 +164,7 @@ func goOnAlone(t *model.Trainer) error {
 		if t.Snapshot().State == model.Paused {
 			if t.Snapshot().Problem != "" {
 				// A run that paused itself over a bad loss would wait for ever.
-				t.Do(context.Background(), model.Command{Kind: model.Stop, Save: true})
+				stopSaved(context.Background(), t)
 				break
 			}
 			t.Do(context.Background(), model.Command{Kind: model.Resume})

@@ -11,7 +11,7 @@ import (
 // allocation: kernels are plain functions, not closures.
 type args struct {
 	x, y, z, u, v, w  []float32
-	a, b, c, d        float32
+	a, b, c           float32
 	i, j, k, l, m, n  int
 	flag              bool
 	conv              *gpu.ConvGeometry

@@ -200,7 +200,7 @@ type flatten struct{ noBackward }
 func (l *flatten) Setup(c *Context, bottom, top []*Blob) error {
 	p, b := c.Param.GetFlattenParam(), bottom[0]
 	if top[0] == b {
-		return fmt.Errorf("Flatten cannot work in place; wanted a top other than %q", b.Name)
+		return fmt.Errorf("in place: wanted a top other than %q", b.Name)
 	}
 	from, err := b.Axis(int(p.GetAxis()))
 	if err != nil {

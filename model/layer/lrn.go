@@ -39,7 +39,7 @@ func (l *lrn) Setup(c *Context, bottom, top []*Blob) (err error) {
 		return fmt.Errorf("lrn_param: local_size is %d; wanted an odd number", size)
 	}
 	if top[0] == b {
-		return fmt.Errorf("LRN cannot work in place; wanted a top other than %q", b.Name)
+		return fmt.Errorf("in place: wanted a top other than %q", b.Name)
 	}
 	l.across, l.alpha, l.beta = p.GetNormRegion() == caffepb.LRNParameter_ACROSS_CHANNELS, p.GetAlpha(), p.GetBeta()
 	l.geom = gpu.LRNGeometry{N: b.Shape[0], C: b.Shape[1], Plane: b.Count(2, 4), Size: size, Alpha: l.alpha, Beta: l.beta, K: p.GetK()}

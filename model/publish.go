@@ -1,0 +1,112 @@
+package model
+
+import (
+	"time"
+)
+
+// note keeps an event for the snapshots and passes it on without waiting.
+func (t *Trainer) note(e Event) {
+	if len(t.events) >= maxEvents {
+		copy(t.events, t.events[1:])
+		t.events = t.events[:maxEvents-1]
+	}
+	t.events = append(t.events, e)
+	if t.opts.Events != nil {
+		select {
+		case t.opts.Events <- e:
+		default:
+			t.dropped.Add(1)
+		}
+	}
+}
+
+func (t *Trainer) progress() {
+	if t.opts.Progress == nil {
+		return
+	}
+	p := Progress{Iter: t.solver.Iter - 1, Loss: t.solver.SmoothedLoss(), Rate: t.solver.Rate(), PerSecond: t.speed.perSecond()}
+	for _, l := range t.solver.surgeon.layers {
+		p.Kept += l.result.Kept
+		p.Total += l.result.Total
+	}
+	select {
+	case t.opts.Progress <- p:
+	default:
+		t.dropped.Add(1)
+	}
+}
+
+// refreshHistograms measures the layers anew, at most once a second and for at most half a hundredth of the time.
+func (t *Trainer) refreshHistograms(now bool) {
+	if !t.opts.Histograms || !now && time.Now().Before(t.histNext) {
+		return
+	}
+	begin := time.Now()
+	for i, p := range t.solver.surgeon.layers {
+		l := t.solver.hyper.Layer(p.Name)
+		pruned, spliced := p.result.Pruned, p.result.Spliced
+		t.solver.surgeon.examine(p, l, true)
+		p.result.Pruned, p.result.Spliced = pruned, spliced
+		t.hist[i] = NewHistogram(l.Rule, &p.result)
+	}
+	cost := time.Since(begin)
+	t.histNext = time.Now().Add(max(time.Second, 200*cost))
+}
+
+// publish makes a snapshot the latest.
+func (t *Trainer) publish() {
+	s := t.solver
+	t.published = time.Now()
+	sn := &Snapshot{Net: s.Net.Name, Source: t.source, Device: s.device.Name(), State: t.state, Problem: t.problem,
+		Iter: s.Iter, MaxIter: int(t.run.Solver.GetMaxIter()), Rate: s.Rate(), Loss: t.lastLoss, Smoothed: s.SmoothedLoss(),
+		PerSecond: t.speed.perSecond(), BatchSize: t.batchSize * int(t.run.Solver.GetIterSize()), Memory: s.device.Allocated(), Hyper: s.hyper,
+		Losses: t.losses.copy(), Accuracy: t.accuracy.copy(), TestLoss: t.testLoss.copy(), Tests: append([]TestResult(nil), t.tests...),
+		Tested: t.tested, ToTest: t.toTest, Events: append([]Event(nil), t.events...), Saved: t.saved, SavedIter: t.savedIter, Published: t.published}
+	if sn.PerSecond > 0 {
+		sn.Remaining = time.Duration(float64(sn.MaxIter-sn.Iter) / sn.PerSecond * float64(time.Second))
+	}
+	for i, p := range s.surgeon.layers {
+		sn.Layers = append(sn.Layers, p.stats(s.hyper.Layer(p.Name), t.hist[i]))
+	}
+	for _, w := range t.pending {
+		sn.Pending = append(sn.Pending, w.Change)
+	}
+	t.latest.Store(sn)
+}
+
+// speedometer measures iterations a second over the last few seconds.
+type speedometer struct {
+	at    [16]time.Time
+	iter  [16]int
+	n     int
+	every time.Time
+}
+
+// tick notes an iteration, at most four times a second.
+func (m *speedometer) tick(iter int) {
+	now := time.Now()
+	if now.Before(m.every) {
+		return
+	}
+	m.every = now.Add(250 * time.Millisecond)
+	m.at[m.n%len(m.at)], m.iter[m.n%len(m.at)] = now, iter
+	m.n++
+}
+
+func (m *speedometer) reset() { m.n, m.every = 0, time.Time{} }
+
+func (m *speedometer) perSecond() float64 {
+	if m.n < 2 {
+		return 0
+	}
+	last := (m.n - 1) % len(m.at)
+	first := 0
+	if m.n > len(m.at) {
+		first = m.n % len(m.at)
+	}
+	d := m.at[last].Sub(m.at[first]).Seconds()
+	if d <= 0 {
+		return 0
+	}
+	return float64(m.iter[last]-m.iter[first]) / d
+}
