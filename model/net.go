@@ -365,12 +365,18 @@ func (n *Net) Blob(name string) *layer.Blob { return n.blobs[name] }
 // File returns the file that the net was built from.
 func (n *Net) File() *caffe.NetFile { return n.file }
 
-// Prunable returns the layers that surgery can work on, by name and type.
+// Prunable returns the layers that surgery can work on, by name and type. Of layers that share their weights it is the
+// first.
 func (n *Net) Prunable() []PrunableLayer {
 	var out []PrunableLayer
+	seen := map[*layer.Param]bool{}
 	for _, nd := range n.nodes {
 		if p, ok := nd.layer.(layer.Prunable); ok {
 			w, b := p.Weights()
+			if seen[w] {
+				continue
+			}
+			seen[w] = true
 			out = append(out, PrunableLayer{Name: nd.name, Type: nd.typ, Pruning: p.Pruning(), Weights: w, Bias: b})
 		}
 	}

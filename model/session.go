@@ -301,6 +301,7 @@ func (t *Trainer) iterate() error {
 		t.steps--
 	}
 	t.lastLoss = loss
+	t.warnOfEmpty()
 	t.losses.Add(s.Iter-1, loss)
 	t.speed.tick(s.Iter)
 	if d := int(p.GetDisplay()); d > 0 && (s.Iter-1)%d == 0 {
@@ -314,6 +315,16 @@ func (t *Trainer) iterate() error {
 		t.publish()
 	}
 	return nil
+}
+
+// warnOfEmpty says when surgery has left a layer without any weight: nothing passes it, forward or backward.
+func (t *Trainer) warnOfEmpty() {
+	for _, p := range t.solver.surgeon.layers {
+		if p.lastIter == t.solver.Iter-1 && p.result.Kept == 0 && p.pruned > 0 {
+			l := t.solver.hyper.Layer(p.Name)
+			t.note(Event{Iter: p.lastIter, Text: fmt.Sprintf("%s keeps no weight, so nothing passes it: lower its %s, now %g", p.Name, l.ThresholdName(), l.Threshold)})
+		}
+	}
 }
 
 // finish does what follows the last iteration, and reports whether the loop goes on to wait for commands.

@@ -430,6 +430,9 @@ func TestCallersMayGoAway(t *testing.T) {
 func TestStepAllocatesNothing(t *testing.T) {
 	d := host.New(host.Options{Threads: 2})
 	defer d.Close()
+	if d.Capabilities().BLAS == "gonum" {
+		t.Skip("without OpenBLAS, gonum's matrix product allocates for its own threads")
+	}
 	s := modeltest.Solver(t, d, "lenet_dns", 8, 10)
 	step := func() {
 		if _, err := s.Step(); err != nil {
@@ -510,6 +513,26 @@ func TestPaperRuleOnPlainLayers(t *testing.T) {
 	x, y := settle(t, a), settle(t, b)
 	if x.Loss != y.Loss || fmt.Sprint(x.Kept()) != fmt.Sprint(y.Kept()) {
 		t.Errorf("plain layers: loss %g, the authors' types: %g", x.Loss, y.Loss)
+	}
+}
+
+// A layer that surgery empties is told of.
+func TestEmptyLayerIsToldOf(t *testing.T) {
+	tr := start(t, mini(t, "dns_seed_mini", nil), 2)
+	ctx := context.Background()
+	go tr.Do(ctx, model.Command{Kind: model.Set, Field: "ip1.threshold", Value: "5"})
+	for !pendingIs(tr, "ip1.threshold", "5") {
+		tr.Do(ctx, model.Command{Kind: model.Set, Field: "no such field"})
+	}
+	tr.Do(ctx, model.Command{Kind: model.Step, Count: 3})
+	told := 0
+	for _, e := range settle(t, tr).Events {
+		if strings.Contains(e.Text, "ip1 keeps no weight") {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times, wanted once", told)
 	}
 }
 

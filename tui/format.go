@@ -18,8 +18,12 @@ func thousands(n int) string {
 // percent writes a share with as many decimals as its size needs.
 func percent(share float64) string {
 	p := 100 * share
-	if math.IsNaN(p) {
+	switch {
+	case math.IsNaN(p):
 		return "-"
+	case p > 0 && p < 1 || p > 99 && p < 100:
+		// Near the ends the second decimal is what counts; and neither end is shown for what is not quite there.
+		return fmt.Sprintf("%.2f %%", max(0.01, min(p, 99.99)))
 	}
 	return fmt.Sprintf("%.1f %%", p)
 }

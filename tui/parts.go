@@ -145,8 +145,11 @@ func (a *App) nextCell(l *model.LayerStats) string {
 	if l.Histogram == nil || (!h.Prune || h.Frozen) && !drafted {
 		return "-"
 	}
-	s := percent(share(l.Histogram.Pruned(a.threshold(l)), l.Histogram.Total()))
+	n, total := l.Histogram.Pruned(a.threshold(l)), l.Histogram.Total()
+	s := percent(share(n, total))
 	switch {
+	case n == total:
+		return a.theme.warn.Render("ALL !") // the layer would keep nothing
 	case drafted:
 		return "?" + s
 	case waits:
@@ -373,7 +376,23 @@ func precision(values []float64) uint {
 }
 
 func (a *App) lossPlot(w, h int) []string {
-	return a.plot("Loss", &a.snap.Losses, w, h, number(a.snap.Smoothed))
+	s := cutSpike(a.snap.Losses)
+	return a.plot("Loss", &s, w, h, number(a.snap.Smoothed))
+}
+
+// cutSpike cuts a curve off at three times the highest value of its newer half: the first losses of a run would press
+// all that follows to the floor.
+func cutSpike(s model.Series) model.Series {
+	top := 0.0
+	for _, v := range s.Values[len(s.Values)/2:] {
+		top = max(top, 3*v)
+	}
+	cut := make([]float64, len(s.Values))
+	for i, v := range s.Values {
+		cut[i] = min(v, top)
+	}
+	s.Values = cut
+	return s
 }
 
 // lossAndAccuracy is the loss plot with the last accuracy beside the loss, where there is no room for its own plot.
@@ -382,7 +401,8 @@ func (a *App) lossAndAccuracy(w, h int) []string {
 	if _, v, ok := a.snap.Accuracy.Last(); ok {
 		note += fmt.Sprintf("  acc %.2f %%", 100*v)
 	}
-	return a.plot("Loss", &a.snap.Losses, w, h, note)
+	s := cutSpike(a.snap.Losses)
+	return a.plot("Loss", &s, w, h, note)
 }
 
 func (a *App) accuracyPlot(w, h int) []string {

@@ -3,6 +3,8 @@ package layer
 import (
 	"fmt"
 	"math"
+	"runtime"
+	"sync"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -25,14 +27,10 @@ var Fillers = []string{"constant", "gaussian", "uniform", "xavier", "msra", "pos
 // n is count/shape[0] (FAN_IN), count/shape[1] (FAN_OUT) or their mean (AVERAGE).
 func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) error {
 	uniform := func(lo, hi float32) {
-		for i := range out {
-			out[i] = lo + (hi-lo)*key.Uniform(i)
-		}
+		spread(out, func(i int) float32 { return lo + (hi-lo)*key.Uniform(i) })
 	}
 	gaussian := func(mean, std float32) {
-		for i := range out {
-			out[i] = mean + std*float32(normal(key, i))
-		}
+		spread(out, func(i int) float32 { return mean + std*float32(normal(key, i)) })
 	}
 	switch t := f.GetType(); t {
 	case "constant":
@@ -79,6 +77,24 @@ func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) e
 		return err
 	}
 	return nil
+}
+
+// spread sets out[i] = f(i), on all processors: f depends on i alone.
+func spread(out []float32, f func(i int) float32) {
+	const piece = 1 << 16
+	var wg sync.WaitGroup
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for lo := 0; lo < len(out); lo += piece {
+		free <- struct{}{}
+		wg.Add(1)
+		go func() {
+			defer func() { <-free; wg.Done() }()
+			for i := lo; i < min(lo+piece, len(out)); i++ {
+				out[i] = f(i)
+			}
+		}()
+	}
+	wg.Wait()
 }
 
 // normal is the i-th standard normal number of key: Box and Muller's transform of two uniform ones.

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
+)
+
+// The table of the re-implementation's documentation is that of the normal distribution, to its two decimals.
+func TestSigmaTable(t *testing.T) {
+	for _, row := range SigmaTable {
+		if got := GaussianSparsity(row.Threshold); math.Abs(got-row.Sparsity) > 0.005 {
+			t.Errorf("within %g sigma lie %g, the table says %g", row.Threshold, got, row.Sparsity)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		v := rapid.Float64Range(0, 4).Draw(t, "t")
+		if back := GaussianThreshold(GaussianSparsity(v)); math.Abs(back-v) > 1e-6 {
+			t.Fatalf("GaussianThreshold(GaussianSparsity(%g)) = %g", v, back)
+		}
+	})
+	if GaussianSparsity(-1) != 0 {
+		t.Error("a negative threshold prunes something")
+	}
+}
+
+func hyper() *Hyper {
+	return &Hyper{BaseLR: 0.01, LRMult: 1, Momentum: 0.9, Layers: []LayerHyper{
+		{Name: "conv1", Threshold: 0.6, Prune: true}, {Name: "block.ip", Rule: gpu.PaperRule, Threshold: -0.5, Power: 1, Stop: 100}}}
+}
+
+func TestSet(t *testing.T) {
+	for _, c := range []struct{ field, value, old, err string }{
+		{"lr_mult", "0.5", "1", ""},
+		{"conv1.threshold", "1.281", "0.6", ""},
+		{"conv1.prune", "off", "on", ""},
+		{"conv1.frozen", "true", "off", ""},
+		{"block.ip.c_rate", "-2", "-0.5", ""},
+		{"block.ip.stop", "50", "100", ""},
+		{"stop", "1000", "0", ""},
+		{"block.ip.threshold", "1", "", `no setting "block.ip.threshold"`},
+		{"conv1.c_rate", "1", "", `no setting "conv1.c_rate"`},
+		{"conv1.gamma", "1", "", `no setting "conv1.gamma"`},
+		{"momentun", "1", "", `did you mean "momentum"?`},
+		{"conv2.threshold", "1", "", `no layer "conv2" that can be pruned; did you mean "conv1"?`},
+		{"lr_mult", "fast", "", `"fast" is not a number`},
+		{"lr_mult", "NaN", "", "wanted 0 to"},
+		{"conv1.prune", "maybe", "", "neither on nor off"},
+		{"stop", "1.5", "", "not a whole number"},
+		{"momentum", "1.01", "", "momentum is 1.01, wanted 0 to 1"},
+		{"conv1.threshold", "-0.1", "", "conv1.threshold is -0.1, wanted 0 to 100"},
+	} {
+		h := hyper()
+		changed, old, err := h.Set(c.field, c.value)
+		if d := cmp.Diff(hyper(), h); d != "" {
+			t.Errorf("Set(%s, %s) changed its receiver: %s", c.field, c.value, d)
+		}
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) || changed != nil {
+				t.Errorf("Set(%s, %s): %v, wanted %q", c.field, c.value, err, c.err)
+			}
+			continue
+		}
+		if err != nil || old != c.old {
+			t.Errorf("Set(%s, %s): old %q, %v; wanted %q", c.field, c.value, old, err, c.old)
+			continue
+		}
+		again, _, err := changed.Set(c.field, old)
+		if d := cmp.Diff(h, again); d != "" || err != nil {
+			t.Errorf("Set(%s) and back: %s %v", c.field, d, err)
+		}
+	}
+}
+
+// Whatever is typed, Set gives a valid value or a reason, and never both.
+func TestSetNeverBreaks(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := hyper()
+		field := rapid.OneOf(rapid.SampledFrom(h.Fields()), rapid.String()).Draw(t, "field")
+		value := rapid.OneOf(rapid.String(), rapid.Map(rapid.Float64(), func(f float64) string { return fmt.Sprint(f) })).Draw(t, "value")
+		c, _, err := h.Set(field, value)
+		if (c == nil) == (err == nil) {
+			t.Fatalf("Set(%q, %q) gives %v and %v", field, value, c, err)
+		}
+		if c != nil && c.Validate() != nil {
+			t.Fatalf("Set(%q, %q) is not valid: %v", field, value, c.Validate())
+		}
+	})
+}
+
+func TestEveryFieldIsListed(t *testing.T) {
+	for _, f := range hyper().Fields() {
+		if _, err := hyper().Get(f); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSolverType(t *testing.T) {
+	for text, want := range map[string]string{"": "SGD", "type: 'Adam'": "Adam", "solver_type: NESTEROV": "Nesterov", "solver_type: ADADELTA type: 'SGD'": "SGD"} {
+		s := &caffepb.SolverParameter{}
+		if err := caffe.ParsePrototxt("s", []byte(text), s); err != nil {
+			t.Fatal(err)
+		}
+		if got := SolverType(s); got != want {
+			t.Errorf("%q is a solver of type %s, wanted %s", text, got, want)
+		}
+	}
+}
