@@ -108,8 +108,14 @@ func (r *Run) Validate() error {
 	bad := func(format string, args ...any) {
 		errs = append(errs, &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf(format, args...)})
 	}
-	if t := SolverType(s); t != "SGD" {
-		bad("solver type %q is not built yet; SGD is", t)
+	switch t := SolverType(s); t {
+	case "SGD", "Nesterov", "AdaDelta", "Adam":
+	case "AdaGrad", "RMSProp":
+		if s.GetMomentum() != 0 {
+			bad("momentum is %g; solver type %s has none, so wanted 0", s.GetMomentum(), t)
+		}
+	default:
+		bad("unknown solver type %q%s", t, hint(t, SolverTypes))
 	}
 	if s.MaxIter == nil || s.GetMaxIter() < 0 {
 		bad("max_iter is %d; wanted a number of iterations", s.GetMaxIter())
@@ -141,6 +147,9 @@ func (r *Run) Validate() error {
 	errs = append(errs, r.validatePolicy()...)
 	return errors.Join(errs...)
 }
+
+// SolverTypes are Caffe's solver types.
+var SolverTypes = []string{"SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"}
 
 // Policies are Caffe's learning-rate policies.
 var Policies = []string{"fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid"}

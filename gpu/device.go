@@ -57,6 +57,12 @@ type Vector interface {
 	MaxBackward(dy, which *Tensor, index float32, dx *Tensor)
 	// Power sets y = (shift + scale·x)^power.
 	Power(x *Tensor, power, scale, shift float32, y *Tensor)
+	// Unary sets y = f(x).
+	Unary(f UnaryFunc, x, y *Tensor)
+	// UnaryBackward sets dx = dy·f'(x), given y = f(x).
+	UnaryBackward(f UnaryFunc, x, y, dy, dx *Tensor)
+	// Dot sets out[0] = alpha·Σ x·y.
+	Dot(alpha float32, x, y, out *Tensor)
 	// Copy2D copies rows of cols elements: dst[dstOff + r·dstStride + c] = src[srcOff + r·srcStride + c].
 	Copy2D(rows, cols int, src *Tensor, srcOff, srcStride int, dst *Tensor, dstOff, dstStride int)
 	// ReLU sets y = max(x, 0) + slope·min(x, 0).
@@ -115,6 +121,10 @@ type Channelwise interface {
 	Scale(s ChannelShape, x, a, b, y *Tensor)
 	// ScaleBackward sets dx = a[c]·dy and adds Σ dy·x to da[c] and Σ dy to db[c]. dx, da and db may be nil.
 	ScaleBackward(s ChannelShape, x, dy, a, dx, da, db *Tensor)
+	// PReLU sets y = max(x, 0) + a[c]·min(x, 0).
+	PReLU(s ChannelShape, x, a, y *Tensor)
+	// PReLUBackward sets dx = dy·(x > 0 ? 1 : a[c]) and adds Σ dy·min(x, 0) to da[c]. dx and da may be nil.
+	PReLUBackward(s ChannelShape, x, dy, a, dx, da *Tensor)
 	// BatchStats sets mean[c] and variance[c] (of the population) of x.
 	BatchStats(s ChannelShape, x, mean, variance *Tensor)
 	// Normalize sets y = (x - mean[c]·f)/sqrt(variance[c]·f + eps). f is 1 where weight is nil, else 1/weight[0], or 0
@@ -140,6 +150,11 @@ type Classify interface {
 	SoftmaxLoss(s ChannelShape, prob, label *Tensor, ignore Ignore, norm float32, stat *Tensor)
 	// SoftmaxLossBackward sets dx = weight/stat[1] · (prob - onehot(label)), and 0 where the label is ignored.
 	SoftmaxLossBackward(s ChannelShape, prob, label *Tensor, ignore Ignore, weight float32, stat, dx *Tensor)
+	// SigmoidLoss sets stat[0] = Σ (log(1 + exp(x)) - x·t)/z, the cross-entropy of sigmoid(x) and the target t, and
+	// stat[1] = z, over the elements whose target is not ignored. z is norm, or their number (at least 1) where norm is 0.
+	SigmoidLoss(x, target *Tensor, ignore Ignore, norm float32, stat *Tensor)
+	// SigmoidLossBackward sets dx = weight/stat[1] · (sigmoid(x) - t), and 0 where the target is ignored.
+	SigmoidLossBackward(x, target *Tensor, ignore Ignore, weight float32, stat, dx *Tensor)
 	// Accuracy sets out[0] to the share of labels that are among the topK largest scores; another score equal to the
 	// label's counts as larger. perClass may be nil; else it gets one share a class, 0 for a class without labels.
 	// A label that is no class makes out[0] NaN.
@@ -148,16 +163,16 @@ type Classify interface {
 
 // Train has the two kernels that this program is about.
 type Train interface {
-	// Update is one step of SGD with momentum, and the next forward weights, in one pass:
+	// Update is one step of a solver, and the next forward weights, in one pass:
 	//
 	//	g = scale·grad + decay·w          (L2; decay·sign(w) under L1)
-	//	history = rate·g + momentum·history
-	//	w = w - history
+	//	w = w - step(g)                   (see Method)
 	//	masked = w where it was kept, still -0 where it was pruned
 	//	grad = 0
 	//
-	// masked may be nil (a parameter without a mask); see Masked weights.
-	Update(p UpdateParams, w, grad, history, masked *Tensor)
+	// h is the method's history, h2 its second, nil for methods without one. masked may be nil (a parameter without a
+	// mask); see Masked weights.
+	Update(p UpdateParams, w, grad, h, h2, masked *Tensor)
 	// Surgery measures a layer, redraws its mask, and writes masked = w∘T, as p says, and returns what it found.
 	// b and maskedB, the bias, may be nil.
 	Surgery(p *SurgeryParams, w, masked, b, maskedB *Tensor, r *SurgeryResult)

@@ -8,13 +8,39 @@ import "math"
 // an element of M is -0 exactly where T is 0, and a kept weight that is zero is stored as +0. So the mask costs no
 // memory and no traffic, and a matrix product reads M as it is.
 
+// Method is how Update steps: Caffe's solver types.
+type Method int
+
+// The methods. m is Momentum, d Delta.
+const (
+	SGD      Method = iota // h = rate·g + m·h; step = h
+	Nesterov               // h' = rate·g + m·h; step = (1 + m)·h' - m·h; h = h'
+	AdaGrad                // h = h + g²; step = rate·g/(√h + d)
+	RMSProp                // h = decay2·h + (1 - decay2)·g²; step = rate·g/(√h + d)
+	AdaDelta               // h = m·h + (1 - m)·g²; u = g·√((h2 + d)/(h + d)); h2 = m·h2 + (1 - m)·u²; step = rate·u
+	Adam                   // h = m·h + (1 - m)·g; h2 = decay2·h2 + (1 - decay2)·g²; step = rate·correction·h/(√h2 + d)
+)
+
+// Histories returns how many history arrays the method has.
+func (m Method) Histories() int {
+	if m == AdaDelta || m == Adam {
+		return 2
+	}
+	return 1
+}
+
 // UpdateParams are the numbers of Update.
 type UpdateParams struct {
+	Method   Method
 	Rate     float32 // learning rate, times the parameter's lr_mult
 	Momentum float32
-	Decay    float32 // weight decay, times the parameter's decay_mult
-	L1       bool
-	Scale    float32 // of the gradient: 1/iter_size, times the factor of clip_gradients
+	Delta    float32 // keeps a divisor from zero
+	Decay2   float32 // rms_decay of RMSProp, momentum2 of Adam
+	// Correction is Adam's √(1 - decay2^t)/(1 - m^t) in step t, from 1.
+	Correction float32
+	Decay      float32 // weight decay, times the parameter's decay_mult
+	L1         bool
+	Scale      float32 // of the gradient: 1/iter_size, times the factor of clip_gradients
 }
 
 // Rule is a surgery rule.

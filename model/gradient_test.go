@@ -16,7 +16,7 @@ import (
 )
 
 // noGradient are the layer types without one.
-var noGradient = map[string]bool{"Accuracy": true, "Data": true, "DummyData": true, "Input": true}
+var noGradient = map[string]bool{"Accuracy": true, "Data": true, "DummyData": true, "Input": true, "Threshold": true}
 
 // gradientCases have one net for each layer type and setting with a gradient. Inputs named labelN hold classes below N.
 var gradientCases = []struct{ name, text string }{
@@ -71,6 +71,79 @@ var gradientCases = []struct{ name, text string }{
 	  layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label5" top: "y" loss_weight: 2 }`},
 	{"SoftmaxWithLoss ignoring, normalised by the batch", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 dim: 2 } shape { dim: 4 dim: 2 } } }
 	  layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label3" top: "y" loss_param { ignore_label: 1 normalization: BATCH_SIZE } }`},
+	{"AbsVal", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "AbsVal" bottom: "x" top: "y"  }`},
+	{"AbsVal in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "AbsVal" bottom: "y" top: "y"  }`},
+	{"BNLL", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "BNLL" bottom: "x" top: "y"  }`},
+	{"BNLL in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "BNLL" bottom: "y" top: "y"  }`},
+	{"Sigmoid", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "Sigmoid" bottom: "x" top: "y"  }`},
+	{"Sigmoid in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "Sigmoid" bottom: "y" top: "y"  }`},
+	{"TanH", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "TanH" bottom: "x" top: "y"  }`},
+	{"TanH in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "TanH" bottom: "y" top: "y"  }`},
+	{"Clip", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "Clip" bottom: "x" top: "y" clip_param { min: -0.4 max: 0.5 } }`},
+	{"Clip in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "Clip" bottom: "y" top: "y" clip_param { min: -0.4 max: 0.5 } }`},
+	{"ELU", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "ELU" bottom: "x" top: "y" elu_param { alpha: 0.7 } }`},
+	{"ELU in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "ELU" bottom: "y" top: "y" elu_param { alpha: 0.7 } }`},
+	{"Exp", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "Exp" bottom: "x" top: "y" exp_param { base: 2 scale: 1.5 shift: 0.5 } }`},
+	{"Exp in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "Exp" bottom: "y" top: "y" exp_param { base: 2 scale: 1.5 shift: 0.5 } }`},
+	{"Log", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "Log" bottom: "x" top: "y" log_param { base: 3 scale: 0.5 shift: 2 } }`},
+	{"Log in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "Log" bottom: "y" top: "y" log_param { base: 3 scale: 0.5 shift: 2 } }`},
+	{"Power", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "Power" bottom: "x" top: "y" power_param { power: 3 scale: 0.5 shift: 2 } }`},
+	{"Power in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "Power" bottom: "y" top: "y" power_param { power: 3 scale: 0.5 shift: 2 } }`},
+	{"Swish", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "Swish" bottom: "x" top: "y" swish_param { beta: 1.5 } }`},
+	{"Swish in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "Swish" bottom: "y" top: "y" swish_param { beta: 1.5 } }`},
+	{"PReLU", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "PReLU" bottom: "x" top: "y" prelu_param { filler { type: "uniform" min: 0.1 max: 1 } } }`},
+	{"PReLU in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+	  layer { name: "l" type: "PReLU" bottom: "y" top: "y" prelu_param { filler { type: "uniform" min: 0.1 max: 1 } } }`},
+	{"PReLU shared", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "PReLU" bottom: "x" top: "y" prelu_param { channel_shared: true } }`},
+	{"Deconvolution", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "Deconvolution" bottom: "x" top: "y" convolution_param { num_output: 6 group: 2 kernel_size: 3 stride: 2 pad: 1 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
+	{"MVN", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 3 } } }
+	  layer { name: "l" type: "MVN" bottom: "x" top: "y" }`},
+	{"MVN across channels, mean alone", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "MVN" bottom: "x" top: "y" mvn_param { across_channels: true normalize_variance: false } }`},
+	{"EuclideanLoss", `layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: 4 dim: 3 } } }
+	  layer { name: "l" type: "EuclideanLoss" bottom: "x" bottom: "z" top: "y" loss_weight: 3 }`},
+	{"SigmoidCrossEntropyLoss", `layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 4 dim: 3 } } }
+	  layer { name: "l" type: "SigmoidCrossEntropyLoss" bottom: "x" bottom: "label2" top: "y" }`},
+	{"Slice", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 dim: 2 } } }
+	  layer { name: "s" type: "Slice" bottom: "x" top: "u" top: "v" top: "w" slice_param { axis: 1 slice_point: 2 slice_point: 3 } }
+	  layer { name: "q" type: "Silence" bottom: "v" }
+	  layer { name: "l" type: "Eltwise" bottom: "u" bottom: "w" top: "y" eltwise_param { operation: PROD } }`},
+	{"Reshape", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }
+	  layer { name: "l" type: "Reshape" bottom: "x" top: "y" reshape_param { axis: 1 shape { dim: 2 dim: -1 } } }`},
 	{"Split", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 } } }
 	  layer { name: "a" type: "ReLU" bottom: "x" top: "u" relu_param { negative_slope: 3 } }
 	  layer { name: "l" type: "Eltwise" bottom: "u" bottom: "x" top: "y" eltwise_param { operation: SUM } }`},

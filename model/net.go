@@ -300,7 +300,7 @@ func (b *builder) planBackward() error {
 
 // isLabel reports whether a bottom holds labels, which have no gradient.
 func isLabel(nd *node, bottom int) bool {
-	return bottom == 1 && (nd.typ == "SoftmaxWithLoss" || nd.typ == "Accuracy")
+	return bottom == 1 && (nd.typ == "SoftmaxWithLoss" || nd.typ == "SigmoidCrossEntropyLoss" || nd.typ == "Accuracy")
 }
 
 // Forward runs all layers and returns the objective: the losses times their weights.

@@ -2,7 +2,9 @@ package model_test
 
 import (
 	"math"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -384,5 +386,27 @@ func TestDummyData(t *testing.T) {
 	}
 	if b := download(d, n.Blob("b").Data); b[0] == b[1] || b[0] < 0 || b[0] >= 1 {
 		t.Errorf("uniform: %v", b)
+	}
+}
+
+// The README names every layer type of Caffe that is not built.
+func TestReadmeNamesWhatIsNotBuilt(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, ok := strings.Cut(string(data), "Not built yet:")
+	if !ok {
+		t.Fatal("README.md does not say what is not built")
+	}
+	built := map[string]bool{}
+	for _, typ := range layer.Types() {
+		built[typ] = true
+	}
+	for _, typ := range layer.CaffeTypes {
+		named := regexp.MustCompile(`\b` + typ + `\b`).MatchString(list)
+		if named == built[typ] && typ != "LSTMUnit" {
+			t.Errorf("layer type %s: built %t, named as not built %t", typ, built[typ], named)
+		}
 	}
 }

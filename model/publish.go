@@ -11,17 +11,23 @@ func (t *Trainer) note(e Event) {
 		t.events = t.events[:maxEvents-1]
 	}
 	t.events = append(t.events, e)
-	if t.opts.Events != nil {
-		select {
-		case t.opts.Events <- e:
-		default:
-			t.dropped.Add(1)
-		}
+	t.send(e)
+}
+
+func (t *Trainer) send(e Event) {
+	if t.opts.Events == nil {
+		return
+	}
+	select {
+	case t.opts.Events <- e:
+	default:
+		t.dropped.Add(1)
 	}
 }
 
+// progress passes on what a display line says.
 func (t *Trainer) progress() {
-	if t.opts.Progress == nil {
+	if t.opts.Events == nil {
 		return
 	}
 	p := Progress{Iter: t.solver.Iter - 1, Loss: t.solver.SmoothedLoss(), Rate: t.solver.Rate(), PerSecond: t.speed.perSecond()}
@@ -29,11 +35,7 @@ func (t *Trainer) progress() {
 		p.Kept += l.result.Kept
 		p.Total += l.result.Total
 	}
-	select {
-	case t.opts.Progress <- p:
-	default:
-		t.dropped.Add(1)
-	}
+	t.send(Event{Iter: p.Iter, Progress: &p})
 }
 
 // refreshHistograms measures the layers anew, at most once a second and for at most half a hundredth of the time.

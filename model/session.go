@@ -30,10 +30,9 @@ type SessionOptions struct {
 	Paused      bool // wait for Resume before the first iteration
 	// Notices are told as the run's first events.
 	Notices []string
-	// Events gets the run's events. The loop never waits for it: what does not fit is dropped and counted.
+	// Events gets the run's events, and every display iterations one with Progress. The loop never waits for it: what
+	// does not fit is dropped and counted.
 	Events chan<- Event
-	// Progress gets a line every display iterations, in the same way.
-	Progress chan<- Progress
 }
 
 // Progress is what a display line says.
@@ -164,7 +163,7 @@ func (t *Trainer) Err() error {
 	return t.err
 }
 
-// Dropped counts events and progress lines that nobody read in time.
+// Dropped counts events that nobody read in time.
 func (t *Trainer) Dropped() int64 { return t.dropped.Load() }
 
 // Snapshot implements Session.

@@ -265,6 +265,29 @@ func TestResumeIsBitForBit(t *testing.T) {
 	}
 }
 
+// Every solver type resumes bit for bit, second histories included.
+func TestEveryMethodResumes(t *testing.T) {
+	for _, typ := range config.SolverTypes {
+		t.Run(typ, func(t *testing.T) {
+			with := func(r *config.Run) {
+				lively(r)
+				r.Solver.Type = proto.String(typ)
+				if typ == "AdaGrad" || typ == "RMSProp" {
+					r.Solver.Momentum = nil
+				}
+			}
+			whole, _ := weightsAt(t, mini(t, "dns_seed_mini", with), 2, 12)
+			first := mini(t, "dns_seed_mini", with)
+			weightsAt(t, first, 2, 7)
+			again := mini(t, "dns_seed_mini", with)
+			again.Weights, again.Snapshot = nil, first.SnapshotPrefix()+"_iter_7.solverstate"
+			if resumed, _ := weightsAt(t, again, 1, 12); !bytes.Equal(whole, resumed) {
+				t.Error("weights after a resume differ from those of the undisturbed run")
+			}
+		})
+	}
+}
+
 // Evaluation changes nothing: a run with tests in it has the weights of one without.
 func TestTestingChangesNothing(t *testing.T) {
 	with := mini(t, "dns_seed_mini", func(r *config.Run) {

@@ -97,6 +97,8 @@ type Event struct {
 	Iter   int
 	Status Status
 	Text   string
+	// Progress is set in the events of display, which snapshots do not keep.
+	Progress *Progress
 }
 
 // Series is a curve of bounded length: when it is full, neighbours are averaged in pairs.

@@ -15,7 +15,7 @@ import (
 	"dns-tui/model/layer"
 )
 
-// Solver trains a net by stochastic gradient descent with momentum and does its surgery (Caffe's SGDSolver).
+// Solver trains a net by one of Caffe's methods and does its surgery.
 type Solver struct {
 	Net    *Net
 	Tests  []*Net
@@ -25,8 +25,9 @@ type Solver struct {
 	param  *caffepb.SolverParameter
 	device gpu.Device
 	clock  *layer.Clock
-	// history has the momentum of each parameter of Net; nil where it is not trained.
-	history []*gpu.Tensor
+	method gpu.Method
+	// history has the method's arrays of each parameter of Net; nil where it is not trained.
+	history [][2]*gpu.Tensor
 	surgeon *Surgeon
 	recent  []float32 // the last average_loss losses, oldest first
 	hyper   *config.Hyper
@@ -36,9 +37,12 @@ type Solver struct {
 	pending [][]byte
 }
 
+// methods are Caffe's solver types.
+var methods = map[string]gpu.Method{"SGD": gpu.SGD, "Nesterov": gpu.Nesterov, "AdaGrad": gpu.AdaGrad, "RMSProp": gpu.RMSProp, "AdaDelta": gpu.AdaDelta, "Adam": gpu.Adam}
+
 // NewSolver builds the nets of a run and loads what it starts from. Errors name the file.
 func NewSolver(run *config.Run, d gpu.Device) (*Solver, error) {
-	s := &Solver{run: run, param: run.Solver, device: d, clock: &layer.Clock{}}
+	s := &Solver{run: run, param: run.Solver, device: d, clock: &layer.Clock{}, method: methods[config.SolverType(run.Solver)]}
 	s.Seed = rand.Uint64()
 	if r := run.Solver.GetRandomSeed(); run.Solver.RandomSeed != nil && r >= 0 {
 		s.Seed = uint64(r)
@@ -90,10 +94,12 @@ func (s *Solver) build() error {
 		s.Tests = append(s.Tests, t)
 	}
 	for _, p := range s.Net.Params() {
-		var h *gpu.Tensor
-		if p.Trained() {
-			if h, err = gpu.NewTensor(s.device, p.Shape...); err != nil {
-				return err
+		var h [2]*gpu.Tensor
+		for i := range s.method.Histories() {
+			if p.Trained() {
+				if h[i], err = gpu.NewTensor(s.device, p.Shape...); err != nil {
+					return err
+				}
 			}
 		}
 		s.history = append(s.history, h)
@@ -253,13 +259,22 @@ func (s *Solver) update(scale float32) {
 		}
 	}
 	rate := float32(s.Rate())
-	l1 := s.param.GetRegularizationType() == "L1"
+	u := gpu.UpdateParams{Method: s.method, Momentum: float32(s.hyper.Momentum), L1: s.param.GetRegularizationType() == "L1", Scale: scale,
+		Delta: s.param.GetDelta()}
+	switch s.method {
+	case gpu.RMSProp:
+		u.Decay2 = s.param.GetRmsDecay()
+	case gpu.Adam:
+		u.Decay2 = s.param.GetMomentum2()
+		t := float64(s.Iter + 1)
+		u.Correction = float32(math.Sqrt(1-math.Pow(float64(u.Decay2), t)) / (1 - math.Pow(s.hyper.Momentum, t)))
+	}
 	for i, p := range s.Net.Params() {
 		if !p.Trained() {
 			continue
 		}
-		s.device.Update(gpu.UpdateParams{Rate: rate * p.LRMult, Momentum: float32(s.hyper.Momentum),
-			Decay: float32(s.hyper.WeightDecay) * p.DecayMult, L1: l1, Scale: scale}, p.Data, p.Diff, s.history[i], p.Masked)
+		u.Rate, u.Decay = rate*p.LRMult, float32(s.hyper.WeightDecay)*p.DecayMult
+		s.device.Update(u, p.Data, p.Diff, s.history[i][0], s.history[i][1], p.Masked)
 	}
 }
 

@@ -69,6 +69,15 @@ type slot struct {
 // slots lists the history in the order of the reference programs: layer by layer, parameters and then masks.
 func (s *Solver) slots() []slot {
 	var out []slot
+	for k := range s.method.Histories() {
+		out = append(out, s.slotsOf(k)...)
+	}
+	return out
+}
+
+// slotsOf lists the slots of history array k: a method with two has first all of the one, then all of the other.
+func (s *Solver) slotsOf(k int) []slot {
+	var out []slot
 	at := map[*layer.Param]int{}
 	for i, p := range s.Net.Params() {
 		at[p] = i
@@ -79,7 +88,7 @@ func (s *Solver) slots() []slot {
 		for _, p := range nd.params {
 			if !seen[p] {
 				seen[p], own = true, true
-				out = append(out, slot{p.Shape, p.Data.N, s.history[at[p]], false})
+				out = append(out, slot{p.Shape, p.Data.N, s.history[at[p]][k], false})
 			}
 		}
 		if own {

@@ -87,7 +87,7 @@ func TestMistakes(t *testing.T) {
 		{"no net", []string{"train", "--solver", solver("nonet.prototxt", "base_lr: 1 lr_policy: \"fixed\" max_iter: 5")}, 1, "0 train nets"},
 		{"several faults", []string{"train", "--solver", solver("faults.prototxt", fmt.Sprintf("net: %q lr_policy: \"fixd\" iter_size: 0", net))}, 1, "max_iter is 0"},
 		{"several faults, the last", []string{"train", "--solver", filepath.Join(dir, "faults.prototxt")}, 1, `lr_policy is "fixd"`},
-		{"unknown solver type", []string{"train", "--solver", solver("adam.prototxt", good+`type: "Adam"`)}, 1, `solver type "Adam" is not built yet`},
+		{"unknown solver type", []string{"train", "--solver", solver("adam.prototxt", good+`type: "Adaam"`)}, 1, `unknown solver type "Adaam"; did you mean "Adam"?`},
 		{"random weights", []string{"train", "--solver", solver("good.prototxt", good), "--weights", random}, 1, "is not a caffemodel"},
 		{"cut weights", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", cut}, 1, "is cut short"},
 		{"weights of another net", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", modeltest.Root("models", "lenet5_dense.caffemodel")}, 1, `layer "conv1": blob 0 has the shape 20x1x5x5 in the file, the net wants 8x1x5x5`},
@@ -138,7 +138,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"inspect", modeltest.Root("nets", "lenet.prototxt")}, []string{`net "LeNet"`, "conv2"}},
 		{[]string{"inspect", modeltest.Root("solvers", "lenet.prototxt")}, []string{"solver", `lr_policy: "inv"`}},
 		{[]string{"parity", "-gpu", "0", modeltest.Root("oracle", "solvers")}, []string{"dns_seed_mini                    ok", "0 disagree"}},
-		{[]string{"parity", "--gpu", "0", modeltest.Root("oracle", "layers")}, []string{"elu                              not built yet", "0 disagree"}},
+		{[]string{"parity", "--gpu", "0", modeltest.Root("oracle", "layers")}, []string{"elu                              ok", "0 disagree"}},
 		{[]string{"export", modeltest.Root("oracle", "solvers", "dns_seed_mini_final.caffemodel"), filepath.Join(dir, "x.caffemodel")}, []string{"4 masks applied and dropped"}},
 		{[]string{"inspect", filepath.Join(dir, "x.caffemodel")}, []string{"conv1"}},
 	} {

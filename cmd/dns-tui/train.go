@@ -114,8 +114,8 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 
 // trainLines trains without a UI and prints progress lines.
 func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device) error {
-	events, progress := make(chan model.Event, 1024), make(chan model.Progress, 1024)
-	t, err := model.NewTrainer(run, d, model.SessionOptions{Events: events, Progress: progress})
+	events := make(chan model.Event, 1024)
+	t, err := model.NewTrainer(run, d, model.SessionOptions{Events: events})
 	if err != nil {
 		return err
 	}
@@ -139,10 +139,8 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device) erro
 		select {
 		case ev := <-events:
 			printEvent(e, ev)
-		case p := <-progress:
-			printProgress(e, p)
 		case <-t.Done():
-			drain(e, events, progress)
+			drain(e, events)
 			if n := t.Dropped(); n > 0 {
 				fmt.Fprintf(e.stdout, "%d lines were dropped: the output was too slow\n", n)
 			}
@@ -164,13 +162,11 @@ func announce(e *env, t *model.Trainer) {
 	fmt.Fprintf(e.stdout, "%s on %s, %s: iteration %d of %d\n", s.Net, s.Source, s.Device, s.Iter, s.MaxIter)
 }
 
-func drain(e *env, events <-chan model.Event, progress <-chan model.Progress) {
+func drain(e *env, events <-chan model.Event) {
 	for {
 		select {
 		case ev := <-events:
 			printEvent(e, ev)
-		case p := <-progress:
-			printProgress(e, p)
 		default:
 			return
 		}
@@ -178,6 +174,10 @@ func drain(e *env, events <-chan model.Event, progress <-chan model.Progress) {
 }
 
 func printEvent(e *env, ev model.Event) {
+	if ev.Progress != nil {
+		printProgress(e, *ev.Progress)
+		return
+	}
 	status := ""
 	if ev.Status != model.Noted {
 		status = string(ev.Status) + ": "

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,8 +132,10 @@ func (u *uiRun) drive(ctx context.Context, e *env, run *config.Run, app *tui.App
 		return goOnAlone(t)
 	default:
 	}
-	if err != nil && !t.Snapshot().State.Ended() && !errors.Is(err, tea.ErrProgramPanic) {
-		return goOnAlone(t) // the terminal went away without a signal
+	if err != nil && !t.Snapshot().State.Ended() {
+		// The terminal went away without a signal, or the UI failed: neither is a reason to lose the run.
+		fmt.Fprintf(e.stderr, "dns-tui: the UI ended (%v); training goes on without it\n", err)
+		return goOnAlone(t)
 	}
 	if t.Snapshot().State == model.Failed {
 		return t.Err()
@@ -141,9 +144,6 @@ func (u *uiRun) drive(ctx context.Context, e *env, run *config.Run, app *tui.App
 		t.Do(ctx, model.Command{Kind: model.Stop})
 	}
 	<-t.Done()
-	if err != nil && errors.Is(err, tea.ErrProgramPanic) {
-		return err
-	}
 	printSummary(e, run, t.Snapshot())
 	return u.stopErr
 }

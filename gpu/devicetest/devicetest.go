@@ -30,11 +30,11 @@ func Run(t *testing.T, open func() gpu.Device) {
 		name string
 		run  func(*bench)
 	}{
-		{"Store", store}, {"Vector", vector}, {"Reductions", reductions}, {"Copy2D", copy2D}, {"Dropout", dropout},
+		{"Store", store}, {"Vector", vector}, {"Reductions", reductions}, {"Unary", unary}, {"Copy2D", copy2D}, {"Dropout", dropout},
 		{"Gemm", gemm}, {"Conv", conv}, {"MaxPool", maxPool}, {"AvePool", avePool}, {"LRN", lrn},
-		{"Bias", bias}, {"Scale", scale}, {"BatchNorm", batchNorm},
-		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"Accuracy", accuracy},
-		{"Update", update}, {"SeedSurgery", seedSurgery}, {"PaperSurgery", paperSurgery}, {"Panics", panics},
+		{"Bias", bias}, {"Scale", scale}, {"PReLU", prelu}, {"BatchNorm", batchNorm},
+		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss}, {"Accuracy", accuracy},
+		{"Update", update}, {"Methods", methods}, {"SeedSurgery", seedSurgery}, {"PaperSurgery", paperSurgery}, {"Panics", panics},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(&bench{T: t, d: d, key: gpu.Key{Seed: 7, Stream: uint32(len(c.name))}}) })
 	}
@@ -109,6 +109,63 @@ func each(n int, f func(i int) float64) []float64 {
 		v[i] = f(i)
 	}
 	return v
+}
+
+// unary checks each function against its formula, and its slope against differences of it.
+func unary(b *bench) {
+	sig := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	for _, c := range []struct {
+		f  gpu.UnaryFunc
+		at func(x float64) float64
+	}{
+		{gpu.UnaryFunc{Op: gpu.Abs}, math.Abs},
+		{gpu.UnaryFunc{Op: gpu.BNLL}, func(x float64) float64 { return math.Log(1 + math.Exp(x)) }},
+		{gpu.UnaryFunc{Op: gpu.Clip, A: -0.5, B: 1}, func(x float64) float64 { return math.Min(math.Max(x, -0.5), 1) }},
+		{gpu.UnaryFunc{Op: gpu.ELU, A: 0.7}, func(x float64) float64 {
+			if x > 0 {
+				return x
+			}
+			return 0.7 * (math.Exp(x) - 1)
+		}},
+		{gpu.UnaryFunc{Op: gpu.Exp, A: 0.5, B: 2}, func(x float64) float64 { return 2 * math.Exp(0.5*x) }},
+		{gpu.UnaryFunc{Op: gpu.Log, A: 0.5, B: 4, C: 3}, func(x float64) float64 { return 3 * math.Log(0.5*x+4) }},
+		{gpu.UnaryFunc{Op: gpu.Pow, A: 3, B: 0.5, C: 4}, func(x float64) float64 { return math.Pow(4+0.5*x, 3) }},
+		{gpu.UnaryFunc{Op: gpu.Pow, A: 0.5, B: 0.5, C: 4}, func(x float64) float64 { return math.Sqrt(4 + 0.5*x) }},
+		{gpu.UnaryFunc{Op: gpu.Sigmoid}, sig},
+		{gpu.UnaryFunc{Op: gpu.Swish, A: 1.5}, func(x float64) float64 { return x * sig(1.5*x) }},
+		{gpu.UnaryFunc{Op: gpu.TanH}, math.Tanh},
+		{gpu.UnaryFunc{Op: gpu.Threshold, A: 0.3}, func(x float64) float64 {
+			if x > float64(float32(0.3)) {
+				return 1
+			}
+			return 0
+		}},
+	} {
+		for _, n := range sizes {
+			x, dy := b.random(n), b.random(n)
+			for i := range x {
+				x[i] *= 5
+			}
+			tx, ty, tdx := b.tensor(x), b.empty(n), b.empty(n)
+			b.d.Unary(c.f, tx, ty)
+			name := fmt.Sprintf("Unary %+v", c.f)
+			b.check(name, ty, each(n, func(i int) float64 { return c.at(float64(x[i])) }))
+			b.d.UnaryBackward(c.f, tx, ty, b.tensor(dy), tdx)
+			b.check(name+" backward", tdx, each(n, func(i int) float64 {
+				const h = 1e-6
+				if v := float64(x[i]); c.f.Op != gpu.Threshold {
+					return float64(dy[i]) * (c.at(v+h) - c.at(v-h)) / (2 * h)
+				}
+				return 0
+			}))
+		}
+	}
+	big := b.tensor([]float32{200, -200})
+	out := b.empty(2)
+	b.d.Unary(gpu.UnaryFunc{Op: gpu.BNLL}, big, out)
+	b.check("BNLL far out", out, []float64{200, 0})
+	b.d.Unary(gpu.UnaryFunc{Op: gpu.Sigmoid}, big, out)
+	b.check("Sigmoid far out", out, []float64{1, 0})
 }
 
 // sizes meet the edges of vector kernels: one, not a multiple of a vector, more than one piece.
@@ -202,6 +259,14 @@ func reductions(b *bench) {
 		if got := b.d.SumSquares(t); math.Abs(got-want) > 1e-6*want {
 			b.Errorf("SumSquares of %d is %g, wanted %g", n, got, want)
 		}
+		y := b.random(n)
+		dot := 0.0
+		for i, v := range x {
+			dot += float64(v) * float64(y[i])
+		}
+		out := b.empty(1)
+		b.d.Dot(0.5, t, b.tensor(y), out)
+		b.check("Dot", out, []float64{0.5 * dot})
 		if !b.d.Finite(t) {
 			b.Errorf("Finite of %d finite numbers is false", n)
 		}
@@ -315,6 +380,27 @@ func scale(b *bench) {
 		b.check("ScaleBackward dx", ty, each(s.Len(), func(i int) float64 { return float64(dy[i]) * float64(a[ch(i)]) }))
 		b.check("ScaleBackward da", tda, perChannel(s, da, func(i int) float64 { return float64(dy[i]) * float64(x[i]) }))
 		b.check("ScaleBackward db", tdb, perChannel(s, db, func(i int) float64 { return float64(dy[i]) }))
+	}
+}
+
+func prelu(b *bench) {
+	for _, s := range shapes {
+		x, dy, a := b.random(s.Len()), b.random(s.Len()), b.random(s.Channels)
+		slope := func(i int) float64 {
+			if x[i] > 0 {
+				return 1
+			}
+			return float64(a[i/s.Inner%s.Channels])
+		}
+		tx, tdy, ta, ty := b.tensor(x), b.tensor(dy), b.tensor(a), b.empty(s.Len())
+		b.d.PReLU(s, tx, ta, ty)
+		b.check("PReLU", ty, each(s.Len(), func(i int) float64 { return float64(x[i]) * slope(i) }))
+		da := b.random(s.Channels)
+		tda := b.tensor(da)
+		b.d.PReLUBackward(s, tx, tdy, ta, ty, tda)
+		b.check("PReLUBackward dx", ty, each(s.Len(), func(i int) float64 { return float64(dy[i]) * slope(i) }))
+		b.check("PReLUBackward da", tda, perChannel(s, da, func(i int) float64 { return float64(dy[i]) * math.Min(float64(x[i]), 0) }))
+		b.d.PReLUBackward(s, tx, tdy, ta, nil, tda)
 	}
 }
 

@@ -120,6 +120,45 @@ func softmaxLoss(b *bench) {
 	}
 }
 
+func sigmoidLoss(b *bench) {
+	for _, n := range []int{1, 7, 5000} {
+		for _, ignore := range []gpu.Ignore{{}, {On: true, Label: 1}} {
+			for _, norm := range []float32{0, 5} {
+				x, t := b.random(n), b.labels(n, 2)
+				for i := range x {
+					x[i] *= 30
+				}
+				loss, count := 0.0, 0.0
+				counts := func(i int) bool { return !ignore.On || int(t[i]) != ignore.Label }
+				for i, v := range x {
+					if counts(i) {
+						s := 1 / (1 + math.Exp(-float64(v)))
+						if t[i] == 0 {
+							s = 1 / (1 + math.Exp(float64(v)))
+						}
+						loss -= math.Log(s)
+						count++
+					}
+				}
+				z := float64(norm)
+				if z == 0 {
+					z = math.Max(count, 1)
+				}
+				tx, tt, ts, tdx := b.tensor(x), b.tensor(t), b.empty(2), b.empty(n)
+				b.d.SigmoidLoss(tx, tt, ignore, norm, ts)
+				b.check("SigmoidLoss", ts, []float64{loss / z, z})
+				b.d.SigmoidLossBackward(tx, tt, ignore, 0.5, ts, tdx)
+				b.check("SigmoidLossBackward", tdx, each(n, func(i int) float64 {
+					if !counts(i) {
+						return 0
+					}
+					return 0.5 / z * (1/(1+math.Exp(-float64(x[i]))) - float64(t[i]))
+				}))
+			}
+		}
+	}
+}
+
 func accuracy(b *bench) {
 	s := gpu.ChannelShape{Outer: 4, Channels: 3, Inner: 1}
 	x := b.tensor([]float32{3, 2, 1, 1, 2, 3, 2, 2, 0, 0, 5, 1})
@@ -187,7 +226,7 @@ func update(b *bench) {
 				if withMask {
 					tm = b.tensor(m)
 				}
-				b.d.Update(p, tw, tg, th, tm)
+				b.d.Update(p, tw, tg, th, nil, tm)
 				hist := each(n, func(i int) float64 {
 					dec := 0.01 * float64(w[i])
 					if l1 {
@@ -204,6 +243,67 @@ func update(b *bench) {
 			}
 		}
 	}
+}
+
+// methods checks the steps of the solvers other than SGD, over three updates.
+func methods(b *bench) {
+	const n = 20001
+	for _, method := range []gpu.Method{gpu.Nesterov, gpu.AdaGrad, gpu.RMSProp, gpu.AdaDelta, gpu.Adam} {
+		for _, withMask := range []bool{false, true} {
+			p := gpu.UpdateParams{Method: method, Rate: 0.1, Momentum: 0.9, Delta: 0.01, Decay2: 0.99, Correction: 0.7, Decay: 0.01, Scale: 0.5}
+			w := b.random(n)
+			m, mask := masked(w)
+			tw, th, th2 := b.tensor(w), b.tensor(make([]float32, n)), b.tensor(make([]float32, n))
+			var tm *gpu.Tensor
+			if withMask {
+				tm = b.tensor(m)
+			}
+			want, h, h2 := wide(w), make([]float64, n), make([]float64, n)
+			for range 3 {
+				g := b.random(n)
+				tg := b.tensor(g)
+				b.d.Update(p, tw, tg, th, th2, tm)
+				for i := range want {
+					want[i] -= methodStep(method, 0.5*float64(g[i])+0.01*want[i], &h[i], &h2[i])
+				}
+				b.check("Update gradient", tg, make([]float64, n))
+			}
+			name := fmt.Sprintf("method %d", method)
+			b.check(name+" weights", tw, want)
+			b.check(name+" history", th, h)
+			if method.Histories() > 1 {
+				b.check(name+" second history", th2, h2)
+			}
+			if withMask {
+				b.checkMasked(name+" masked", tm, b.values(tw), mask)
+			}
+		}
+	}
+}
+
+// methodStep is one step of a method with the numbers of methods, by Caffe's formulas.
+func methodStep(m gpu.Method, g float64, h, h2 *float64) float64 {
+	const rate, mom, delta, decay2, correction = 0.1, 0.9, 0.01, 0.99, 0.7
+	switch m {
+	case gpu.Nesterov:
+		before := *h
+		*h = mom*before + rate*g
+		return *h + mom*(*h-before)
+	case gpu.AdaGrad:
+		*h += g * g
+		return rate * g / (math.Sqrt(*h) + delta)
+	case gpu.RMSProp:
+		*h = decay2*(*h) + (1-decay2)*g*g
+		return rate * g / (math.Sqrt(*h) + delta)
+	case gpu.AdaDelta:
+		*h = mom*(*h) + (1-mom)*g*g
+		u := g * math.Sqrt((*h2+delta)/(*h+delta))
+		*h2 = mom*(*h2) + (1-mom)*u*u
+		return rate * u
+	}
+	*h = mom*(*h) + (1-mom)*g
+	*h2 = decay2*(*h2) + (1-decay2)*g*g
+	return rate * correction * *h / (math.Sqrt(*h2) + delta)
 }
 
 func sign(v float32) int {

@@ -164,6 +164,60 @@ func dot32(x, y []float32) float64 {
 	return t
 }
 
+// PReLU implements gpu.Channelwise.
+func (d *Device) PReLU(s gpu.ChannelShape, x, a, y *gpu.Tensor) {
+	want("PReLU", "x", x, s.Len())
+	want("PReLU", "a", a, s.Channels)
+	want("PReLU", "y", y, s.Len())
+	p := d.start()
+	p.x, p.y, p.u = slice(x), slice(y), slice(a)
+	d.channels(s, func(p *args, lo, hi, _ int) {
+		s := p.shape
+		for o := range s.Outer {
+			for c := lo; c < hi; c++ {
+				at := (o*s.Channels + c) * s.Inner
+				y, a := p.y[at:at+s.Inner], p.u[c]
+				for i, v := range p.x[at : at+s.Inner] {
+					y[i] = max(v, 0) + a*min(v, 0)
+				}
+			}
+		}
+	}, p)
+}
+
+// PReLUBackward implements gpu.Channelwise.
+func (d *Device) PReLUBackward(s gpu.ChannelShape, x, dy, a, dx, da *gpu.Tensor) {
+	want("PReLUBackward", "x", x, s.Len())
+	want("PReLUBackward", "dy", dy, s.Len())
+	want("PReLUBackward", "a", a, s.Channels)
+	optional("PReLUBackward", "dx", dx, s.Len())
+	optional("PReLUBackward", "da", da, s.Channels)
+	p := d.start()
+	p.x, p.y, p.u, p.z, p.v = slice(x), slice(dy), slice(a), slice(dx), slice(da)
+	d.channels(s, func(p *args, lo, hi, _ int) {
+		s := p.shape
+		for c := lo; c < hi; c++ {
+			var t float64
+			for o := range s.Outer {
+				at := (o*s.Channels + c) * s.Inner
+				for i := at; i < at+s.Inner; i++ {
+					x, g := p.x[i], p.y[i]
+					if !(x > 0) {
+						t += float64(g * x)
+						g *= p.u[c]
+					}
+					if p.z != nil {
+						p.z[i] = g
+					}
+				}
+			}
+			if p.v != nil {
+				p.v[c] += float32(t)
+			}
+		}
+	}, p)
+}
+
 // BatchStats implements gpu.Channelwise.
 func (d *Device) BatchStats(s gpu.ChannelShape, x, mean, variance *gpu.Tensor) {
 	want("BatchStats", "x", x, s.Len())

@@ -138,6 +138,49 @@ func (d *Device) SoftmaxLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor
 	}, p)
 }
 
+// ignored reports whether a target of SigmoidLoss does not count.
+func ignored(t float32, ignore gpu.Ignore) bool { return ignore.On && int(t) == ignore.Label }
+
+// SigmoidLoss implements gpu.Classify.
+func (d *Device) SigmoidLoss(x, target *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
+	want("SigmoidLoss", "target", target, x.N)
+	want("SigmoidLoss", "stat", stat, 2)
+	t, out := slice(target), slice(stat)
+	var loss float64
+	valid := 0
+	for i, v := range slice(x) {
+		if ignored(t[i], ignore) {
+			continue
+		}
+		valid++
+		// log(1 + exp(x)) - x·t, without overflow.
+		w := float64(v)
+		loss += math.Max(w, 0) + math.Log1p(math.Exp(-math.Abs(w))) - w*float64(t[i])
+	}
+	if norm == 0 {
+		norm = float32(max(valid, 1))
+	}
+	out[0], out[1] = float32(loss/float64(norm)), norm
+}
+
+// SigmoidLossBackward implements gpu.Classify.
+func (d *Device) SigmoidLossBackward(x, target *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
+	want("SigmoidLossBackward", "target", target, x.N)
+	want("SigmoidLossBackward", "stat", stat, 2)
+	want("SigmoidLossBackward", "dx", dx, x.N)
+	p := d.start()
+	p.x, p.y, p.z, p.ignore, p.a = slice(x), slice(target), slice(dx), ignore, weight/slice(stat)[1]
+	p.unary.Op = gpu.Sigmoid
+	d.pool.run(x.N, grain/4, func(p *args, lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			p.z[i] = 0
+			if !ignored(p.y[i], p.ignore) {
+				p.z[i] = p.a * (p.unary.At(p.x[i]) - p.y[i])
+			}
+		}
+	}, p)
+}
+
 // Accuracy implements gpu.Classify.
 func (d *Device) Accuracy(s gpu.ChannelShape, x, label *gpu.Tensor, ignore gpu.Ignore, topK int, out, perClass *gpu.Tensor) {
 	want("Accuracy", "x", x, s.Len())

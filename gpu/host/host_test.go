@@ -54,8 +54,10 @@ func BenchmarkKernel(b *testing.B) {
 		run   func()
 	}{
 		{"Copy", 8 * n, func() { d.Copy(g, h) }},
-		{"Update", 28 * n, func() { d.Update(gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1}, w, g, h, nil) }},
-		{"UpdateMasked", 36 * n, func() { d.Update(gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1}, w, g, h, m) }},
+		{"Update", 28 * n, func() {
+			d.Update(gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1}, w, g, h, nil, nil)
+		}},
+		{"UpdateMasked", 36 * n, func() { d.Update(gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1}, w, g, h, nil, m) }},
 		{"SeedSurgery", 20 * n, func() { d.Surgery(&gpu.SurgeryParams{Threshold: 1.281, Redraw: true}, w, m, nil, nil, &r) }},
 		{"Histogram", 8 * n, func() { d.Surgery(&gpu.SurgeryParams{Histogram: true}, w, m, nil, nil, &r) }},
 	} {

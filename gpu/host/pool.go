@@ -20,6 +20,7 @@ type args struct {
 	shape             gpu.ChannelShape
 	ignore            gpu.Ignore
 	key               gpu.Key
+	unary             gpu.UnaryFunc
 	update            gpu.UpdateParams
 	grain             int
 	partial, partial2 []float64

@@ -7,18 +7,76 @@ import (
 )
 
 // Update implements gpu.Train.
-func (d *Device) Update(u gpu.UpdateParams, w, grad, history, masked *gpu.Tensor) {
+func (d *Device) Update(u gpu.UpdateParams, w, grad, h, h2, masked *gpu.Tensor) {
 	want("Update", "grad", grad, w.N)
-	want("Update", "history", history, w.N)
+	want("Update", "h", h, w.N)
+	if u.Method.Histories() > 1 {
+		want("Update", "h2", h2, w.N)
+	}
 	optional("Update", "masked", masked, w.N)
 	p := d.start()
-	p.x, p.y, p.z, p.u, p.update = slice(w), slice(grad), slice(history), slice(masked), u
-	fn := kernel(updateDense)
-	if masked != nil {
+	p.x, p.y, p.z, p.v, p.u, p.update = slice(w), slice(grad), slice(h), slice(h2), slice(masked), u
+	fn := kernel(updateAny)
+	switch {
+	case u.Method == gpu.SGD && masked == nil:
+		fn = updateDense
+	case u.Method == gpu.SGD:
 		fn = updateMasked
 	}
 	d.pool.run(w.N, grain, fn, p)
 }
+
+// updateAny is Update for the methods other than SGD.
+func updateAny(p *args, lo, hi, _ int) {
+	u := p.update
+	w, grad, hist := p.x[lo:hi], p.y[lo:hi], p.z[lo:hi]
+	for i, v := range w {
+		g := u.Scale * grad[i]
+		if u.L1 {
+			g += decayTerm(&u, v)
+		} else {
+			g += u.Decay * v
+		}
+		var second *float32
+		if p.v != nil {
+			second = &p.v[lo+i]
+		}
+		v -= step(&u, g, &hist[i], second)
+		w[i], grad[i] = v, 0
+		if p.u != nil && !gpu.IsPruned(p.u[lo+i]) {
+			p.u[lo+i] = gpu.Kept(v)
+		}
+	}
+}
+
+// step returns what a method takes off a weight with gradient g, and moves its history on. See gpu.Method.
+func step(u *gpu.UpdateParams, g float32, h, h2 *float32) float32 {
+	m := u.Momentum
+	switch u.Method {
+	case gpu.Nesterov:
+		before := *h
+		*h = u.Rate*g + m*before
+		return (1+m)**h - m*before
+	case gpu.AdaGrad:
+		*h += g * g
+		return u.Rate * g / (sqrt(*h) + u.Delta)
+	case gpu.RMSProp:
+		*h = u.Decay2**h + (1-u.Decay2)*g*g
+		return u.Rate * g / (sqrt(*h) + u.Delta)
+	case gpu.AdaDelta:
+		*h = m**h + (1-m)*g*g
+		d := g * sqrt((*h2+u.Delta)/(*h+u.Delta))
+		*h2 = m**h2 + (1-m)*d*d
+		return u.Rate * d
+	case gpu.Adam:
+		*h = m**h + (1-m)*g
+		*h2 = u.Decay2**h2 + (1-u.Decay2)*g*g
+		return u.Rate * u.Correction * *h / (sqrt(*h2) + u.Delta)
+	}
+	panic("gpu: Update: unknown method")
+}
+
+func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 
 // decayTerm is the regulariser's gradient at w.
 func decayTerm(u *gpu.UpdateParams, w float32) float32 {

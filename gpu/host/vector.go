@@ -134,6 +134,44 @@ func pow(x, e float32) float32 {
 	return float32(math.Pow(float64(x), float64(e)))
 }
 
+// Unary implements gpu.Vector.
+func (d *Device) Unary(f gpu.UnaryFunc, x, y *gpu.Tensor) {
+	want("Unary", "x", x, y.N)
+	p := d.start()
+	p.x, p.y, p.unary = slice(x), slice(y), f
+	d.pool.run(y.N, grain/4, func(p *args, lo, hi, _ int) {
+		y, f := p.y[lo:hi], p.unary
+		for i, v := range p.x[lo:hi] {
+			y[i] = f.At(v)
+		}
+	}, p)
+}
+
+// UnaryBackward implements gpu.Vector.
+func (d *Device) UnaryBackward(f gpu.UnaryFunc, x, y, dy, dx *gpu.Tensor) {
+	want("UnaryBackward", "x", x, dx.N)
+	want("UnaryBackward", "y", y, dx.N)
+	want("UnaryBackward", "dy", dy, dx.N)
+	p := d.start()
+	p.x, p.y, p.z, p.w, p.unary = slice(x), slice(y), slice(dy), slice(dx), f
+	d.pool.run(dx.N, grain/4, func(p *args, lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			p.w[i] = p.z[i] * p.unary.Slope(p.x[i], p.y[i])
+		}
+	}, p)
+}
+
+// Dot implements gpu.Vector.
+func (d *Device) Dot(alpha float32, x, y, out *gpu.Tensor) {
+	want("Dot", "y", y, x.N)
+	want("Dot", "out", out, 1)
+	p := d.start()
+	p.x, p.y = slice(x), slice(y)
+	p.partial = d.partials((x.N + grain - 1) / grain)
+	d.pool.run(x.N, grain, func(p *args, lo, hi, _ int) { p.partial[lo/p.grain] = dot32(p.x[lo:hi], p.y[lo:hi]) }, p)
+	slice(out)[0] = float32(float64(alpha) * sum(p.partial))
+}
+
 // Copy2D implements gpu.Vector.
 func (d *Device) Copy2D(rows, cols int, src *gpu.Tensor, srcOff, srcStride int, dst *gpu.Tensor, dstOff, dstStride int) {
 	if rows == 0 || cols == 0 {

@@ -66,59 +66,14 @@ func (l *convolution) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return nil
 }
 
-// convGeometry reads the sizes of a convolution_param, as Caffe's BaseConvolutionLayer::LayerSetUp does.
+// convGeometry is the geometry of a convolution over bottom.
 func convGeometry(p *caffepb.ConvolutionParameter, bottom *Blob) (gpu.ConvGeometry, error) {
-	g := gpu.ConvGeometry{N: bottom.Shape[0], C: bottom.Shape[1], H: bottom.Shape[2], W: bottom.Shape[3],
-		O: int(p.GetNumOutput()), Groups: int(p.GetGroup())}
-	var err error
-	pair := func(name string, list []uint32, h, w *uint32, def int) (int, int) {
-		switch {
-		case h != nil || w != nil:
-			if len(list) > 0 && err == nil {
-				err = fmt.Errorf("convolution_param: %s and %s_h/%s_w exclude each other", name, name, name)
-			}
-			if (h == nil) != (w == nil) && err == nil && name == "kernel" {
-				err = fmt.Errorf("convolution_param: kernel_h and kernel_w go together")
-			}
-			a, b := def, def
-			if h != nil {
-				a = int(*h)
-			}
-			if w != nil {
-				b = int(*w)
-			}
-			return a, b
-		case len(list) == 0:
-			return def, def
-		case len(list) == 1:
-			return int(list[0]), int(list[0])
-		case len(list) == 2:
-			return int(list[0]), int(list[1])
-		}
-		if err == nil {
-			err = fmt.Errorf("convolution_param: %d values of %s; wanted 1 or 2", len(list), name)
-		}
-		return def, def
-	}
-	g.KH, g.KW = pair("kernel", p.KernelSize, p.KernelH, p.KernelW, 0)
-	g.SH, g.SW = pair("stride", p.Stride, p.StrideH, p.StrideW, 1)
-	padH, padW := p.PadH, p.PadW
-	g.PH, g.PW = pair("pad", p.Pad, padH, padW, 0)
-	g.DH, g.DW = pair("dilation", p.Dilation, nil, nil, 1)
-	switch {
-	case err != nil:
-	case g.O < 1:
-		err = fmt.Errorf("convolution_param: num_output is %d; wanted at least 1", g.O)
-	case g.KH < 1 || g.KW < 1:
-		err = fmt.Errorf("convolution_param: kernel is %dx%d; wanted at least 1x1 (kernel_size, or kernel_h and kernel_w)", g.KH, g.KW)
-	case g.SH < 1 || g.SW < 1:
-		err = fmt.Errorf("convolution_param: stride is %dx%d; wanted at least 1x1", g.SH, g.SW)
-	case g.DH < 1 || g.DW < 1:
-		err = fmt.Errorf("convolution_param: dilation is %dx%d; wanted at least 1x1", g.DH, g.DW)
-	case g.Groups < 1 || g.C%g.Groups != 0 || g.O%g.Groups != 0:
-		err = fmt.Errorf("convolution_param: group is %d; wanted a divisor of the %d input channels and of num_output %d", g.Groups, g.C, g.O)
-	}
+	g, err := convParams(p)
 	if err != nil {
+		return g, err
+	}
+	g.N, g.C, g.H, g.W, g.O = bottom.Shape[0], bottom.Shape[1], bottom.Shape[2], bottom.Shape[3], int(p.GetNumOutput())
+	if err := checkGroups(&g, g.C, g.O); err != nil {
 		return g, err
 	}
 	g.Resolve()
@@ -127,6 +82,71 @@ func convGeometry(p *caffepb.ConvolutionParameter, bottom *Blob) (gpu.ConvGeomet
 			g.KH, g.KW, g.DH, g.DW, bottom.Name, g.H, g.W, g.PH, g.PW)
 	}
 	return g, nil
+}
+
+func checkGroups(g *gpu.ConvGeometry, inputs, outputs int) error {
+	if g.Groups < 1 || inputs%g.Groups != 0 || outputs%g.Groups != 0 {
+		return fmt.Errorf("convolution_param: group is %d; wanted a divisor of the %d input channels and of num_output %d", g.Groups, inputs, outputs)
+	}
+	return nil
+}
+
+// spatial reads one setting of a convolution_param that is given once, twice, or as _h and _w.
+func spatial(name string, list []uint32, h, w *uint32, def int) (int, int, error) {
+	if h != nil || w != nil {
+		if len(list) > 0 {
+			return 0, 0, fmt.Errorf("convolution_param: %s and %s_h/%s_w exclude each other", name, name, name)
+		}
+		if (h == nil) != (w == nil) && name == "kernel" {
+			return 0, 0, fmt.Errorf("convolution_param: kernel_h and kernel_w go together")
+		}
+		a, b := def, def
+		if h != nil {
+			a = int(*h)
+		}
+		if w != nil {
+			b = int(*w)
+		}
+		return a, b, nil
+	}
+	switch len(list) {
+	case 0:
+		return def, def, nil
+	case 1:
+		return int(list[0]), int(list[0]), nil
+	case 2:
+		return int(list[0]), int(list[1]), nil
+	}
+	return 0, 0, fmt.Errorf("convolution_param: %d values of %s; wanted 1 or 2", len(list), name)
+}
+
+// convParams reads and checks the settings that do not depend on the bottom (Caffe's BaseConvolutionLayer::LayerSetUp).
+func convParams(p *caffepb.ConvolutionParameter) (g gpu.ConvGeometry, err error) {
+	if p == nil {
+		p = &caffepb.ConvolutionParameter{}
+	}
+	g.Groups = int(p.GetGroup())
+	var errs [4]error
+	g.KH, g.KW, errs[0] = spatial("kernel", p.GetKernelSize(), p.KernelH, p.KernelW, 0)
+	g.SH, g.SW, errs[1] = spatial("stride", p.GetStride(), p.StrideH, p.StrideW, 1)
+	g.PH, g.PW, errs[2] = spatial("pad", p.GetPad(), p.PadH, p.PadW, 0)
+	g.DH, g.DW, errs[3] = spatial("dilation", p.GetDilation(), nil, nil, 1)
+	for _, e := range errs {
+		if e != nil {
+			return g, e
+		}
+	}
+	switch {
+	case p.GetNumOutput() < 1:
+		err = fmt.Errorf("convolution_param: num_output is %d; wanted at least 1", p.GetNumOutput())
+	case g.KH < 1 || g.KW < 1:
+		err = fmt.Errorf("convolution_param: kernel is %dx%d; wanted at least 1x1 (kernel_size, or kernel_h and kernel_w)", g.KH, g.KW)
+	case g.SH < 1 || g.SW < 1:
+		err = fmt.Errorf("convolution_param: stride is %dx%d; wanted at least 1x1", g.SH, g.SW)
+	case g.DH < 1 || g.DW < 1:
+		err = fmt.Errorf("convolution_param: dilation is %dx%d; wanted at least 1x1", g.DH, g.DW)
+	}
+	return g, err
 }
 
 func (l *convolution) Forward(bottom, top []*Blob) error {

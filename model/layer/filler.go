@@ -6,10 +6,17 @@ import (
 	"runtime"
 	"sync"
 
+	"google.golang.org/protobuf/proto"
+
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
 )
+
+// constant is a filler that sets v.
+func constant(v float32) *caffepb.FillerParameter {
+	return &caffepb.FillerParameter{Type: proto.String("constant"), Value: proto.Float32(v)}
+}
 
 // Fillers are the kinds of Caffe's fillers.
 var Fillers = []string{"constant", "gaussian", "uniform", "xavier", "msra", "positive_unitball", "bilinear"}

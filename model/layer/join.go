@@ -3,6 +3,7 @@ package layer
 import (
 	"fmt"
 
+	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
 )
@@ -10,6 +11,9 @@ import (
 func init() {
 	register("Concat", Arity{1, -1, 1, 1}, func() Layer { return &concat{} })
 	register("Eltwise", Arity{2, -1, 1, 1}, func() Layer { return &eltwise{} })
+	register("Slice", Arity{1, 1, 1, -1}, func() Layer { return &slice{} })
+	register("Reshape", Arity{1, 1, 1, 1}, func() Layer { return &reshape{} })
+	register("Silence", Arity{1, -1, 0, 0}, func() Layer { return &silence{} })
 	register("Split", Arity{1, 1, 1, -1}, func() Layer { return &split{} })
 	register("Flatten", Arity{1, 1, 1, 1}, func() Layer { return &flatten{} })
 }
@@ -220,3 +224,149 @@ func (l *flatten) Setup(c *Context, bottom, top []*Blob) error {
 }
 
 func (l *flatten) Forward([]*Blob, []*Blob) error { return nil }
+
+// slice cuts its bottom along one axis: at slice_point, or in equal parts.
+type slice struct {
+	c     *Context
+	outer int
+	width []int
+	total int
+}
+
+func (l *slice) Setup(c *Context, bottom, top []*Blob) error {
+	l.c = c
+	p, b := c.Param.GetSliceParam(), bottom[0]
+	axis := int(p.GetAxis())
+	if p != nil && p.SliceDim != nil {
+		if p.Axis != nil {
+			return fmt.Errorf("slice_param: axis and slice_dim exclude each other")
+		}
+		axis = int(p.GetSliceDim())
+	}
+	axis, err := b.Axis(axis)
+	if err != nil {
+		return fmt.Errorf("slice_param: %w", err)
+	}
+	size, points := b.Shape[axis], p.GetSlicePoint()
+	if len(points) == 0 {
+		if size%len(top) != 0 {
+			return fmt.Errorf("%d tops do not divide axis %d of bottom %q (%s)", len(top), axis, b.Name, b.FormatShape())
+		}
+		for i := 1; i < len(top); i++ {
+			points = append(points, uint32(i*size/len(top)))
+		}
+	}
+	if len(points) != len(top)-1 {
+		return fmt.Errorf("slice_param: %d slice_point for %d tops; wanted %d", len(points), len(top), len(top)-1)
+	}
+	l.outer, l.total = b.Count(0, axis), b.Count(axis, len(b.Shape))
+	from := 0
+	for i, t := range top {
+		to := size
+		if i < len(points) {
+			to = int(points[i])
+		}
+		if to <= from || to > size {
+			return fmt.Errorf("slice_param: a slice from %d to %d of axis %d of bottom %q (%s)", from, to, axis, b.Name, b.FormatShape())
+		}
+		shape := append([]int(nil), b.Shape...)
+		shape[axis] = to - from
+		if err := t.Reshape(c.Device, shape...); err != nil {
+			return err
+		}
+		l.width = append(l.width, t.Count(axis, len(shape)))
+		from = to
+	}
+	return nil
+}
+
+func (l *slice) Forward(bottom, top []*Blob) error {
+	at := 0
+	for i, t := range top {
+		l.c.Device.Copy2D(l.outer, l.width[i], bottom[0].Data, at, l.total, t.Data, 0, l.width[i])
+		at += l.width[i]
+	}
+	return nil
+}
+
+func (l *slice) Backward(top []*Blob, need []bool, bottom []*Blob) {
+	if !need[0] {
+		return
+	}
+	at := 0
+	for i, t := range top {
+		if t.Diff != nil {
+			l.c.Device.Copy2D(l.outer, l.width[i], t.Diff, 0, l.width[i], bottom[0].Diff, at, l.total)
+		}
+		at += l.width[i]
+	}
+}
+
+// reshape gives its bottom another shape; it moves nothing. In reshape_param's shape, 0 copies an extent and -1 is what
+// is left; axis and num_axes choose the part that it replaces.
+type reshape struct{ noBackward }
+
+func (l *reshape) Setup(c *Context, bottom, top []*Blob) error {
+	p, b := c.Param.GetReshapeParam(), bottom[0]
+	if top[0] == b {
+		return fmt.Errorf("in place: wanted a top other than %q", b.Name)
+	}
+	from := int(p.GetAxis())
+	if from < 0 {
+		from += len(b.Shape) + 1
+	}
+	to := len(b.Shape)
+	if n := int(p.GetNumAxes()); n >= 0 {
+		to = from + n
+	}
+	if from < 0 || from > len(b.Shape) || to > len(b.Shape) {
+		return fmt.Errorf("reshape_param: axis %d and num_axes %d do not fit bottom %q (%s)", p.GetAxis(), p.GetNumAxes(), b.Name, b.FormatShape())
+	}
+	shape := append([]int(nil), b.Shape[:from]...)
+	infer := -1
+	for i, d := range p.GetShape().GetDim() {
+		switch {
+		case d == 0:
+			if from+i >= len(b.Shape) {
+				return fmt.Errorf("reshape_param: dim %d copies an extent that bottom %q (%s) does not have", i, b.Name, b.FormatShape())
+			}
+			shape = append(shape, b.Shape[from+i])
+		case d == -1 && infer < 0:
+			infer = len(shape)
+			shape = append(shape, 1)
+		case d < 0:
+			return fmt.Errorf("reshape_param: dim %d is %d; wanted at least 0, or one -1", i, d)
+		default:
+			shape = append(shape, int(d))
+		}
+	}
+	shape = append(shape, b.Shape[to:]...)
+	if n := gpu.Elements(shape); infer >= 0 && n > 0 {
+		shape[infer] = b.Len() / n
+	}
+	if gpu.Elements(shape) != b.Len() {
+		return fmt.Errorf("reshape_param: the shape %s does not hold the %d elements of bottom %q (%s)", caffe.FormatShape(shape), b.Len(), b.Name, b.FormatShape())
+	}
+	top[0].Alias(b, shape...)
+	return nil
+}
+
+func (l *reshape) Forward([]*Blob, []*Blob) error { return nil }
+
+// silence reads blobs so that they are no outputs of the net; their gradient is 0.
+type silence struct{ c *Context }
+
+func (l *silence) Setup(c *Context, _, _ []*Blob) error {
+	l.c = c
+	return nil
+}
+
+func (l *silence) Forward([]*Blob, []*Blob) error { return nil }
+
+func (l *silence) Backward(_ []*Blob, need []bool, bottom []*Blob) {
+	for i, b := range bottom {
+		if need[i] {
+			l.c.Device.Fill(b.Diff, 0)
+		}
+	}
+}

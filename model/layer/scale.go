@@ -5,8 +5,6 @@ import (
 
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
-
-	"google.golang.org/protobuf/proto"
 )
 
 func init() {
@@ -33,7 +31,7 @@ func (l *scale) Setup(c *Context, bottom, top []*Blob) (err error) {
 	if len(bottom) == 1 {
 		filler := p.GetFiller()
 		if filler == nil {
-			filler = &caffepb.FillerParameter{Type: proto.String("constant"), Value: proto.Float32(1)}
+			filler = constant(1)
 		}
 		if l.a, err = c.NewParam(ParamSpec{Shape: extents, Filler: filler}); err != nil {
 			return err

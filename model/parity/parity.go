@@ -26,6 +26,7 @@ const (
 	// A solver run's losses are held to Tolerance over EarlyIters, and its last to LateTolerance. Rounding drifts apart
 	// exponentially, so single iterations between stray further than the last.
 	EarlyIters     = 20
+	EarlyAdaptive  = 10 // of methods that divide a gradient by its own size: rounding of a zero gradient makes a whole step
 	DriftTolerance = 3e-2
 	LateTolerance  = 1e-2
 	TestIterations = 60

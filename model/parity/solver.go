@@ -90,10 +90,14 @@ func (c *comparison) follow(run *config.Run, t *trace, final string) error {
 		}
 		loss := s.LastPassLoss()
 		tolerance := Tolerance
+		early := EarlyIters
+		if typ := config.SolverType(run.Solver); typ != "SGD" && typ != "Nesterov" {
+			early = EarlyAdaptive
+		}
 		switch {
-		case i == len(t.rows)-1 && i >= EarlyIters:
+		case i == len(t.rows)-1 && i >= early:
 			tolerance = LateTolerance
-		case i >= EarlyIters:
+		case i >= early:
 			tolerance = DriftTolerance
 		}
 		kept := s.Kept()
