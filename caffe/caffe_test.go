@@ -28,7 +28,8 @@ func TestPrototxtErrors(t *testing.T) {
 		{"unclosed brace", "layer {\n  name: \"a\"\n", `n.prototxt:2: ends too early`},
 		{"twice", "name: \"a\"\nname: \"b\"", `n.prototxt:2:`},
 		{"binary", "layer\x00", `n.prototxt:1: a zero byte`},
-		{"V1 layers", "layers { type: CONVOLUTION }", `V1 form`},
+		{"V0 layers", "layers { layer { name: \"a\" type: \"conv\" } }", `layer "a" is in the V0 form of 2013`},
+		{"both forms", "layers { type: RELU } layer { type: \"ReLU\" }", `1 layers in the V1 form`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParseNetPrototxt("n.prototxt", []byte(c.text))
@@ -163,6 +164,62 @@ func TestInputUpgrade(t *testing.T) {
 	in := f.Net.Layer[0]
 	if in.GetType() != "Input" || len(in.InputParam.Shape) != 1 || len(in.InputParam.Shape[0].Dim) != 4 || f.Line(1) != 3 {
 		t.Errorf("upgraded input is %v, line of the next layer %d", in, f.Line(1))
+	}
+}
+
+// A V1 net becomes what Caffe's own tool makes of it.
+func TestUpgradeV1(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.prototxt")
+	did, err := UpgradeFile(filepath.Join(testdata, "oracle/old/v1.prototxt"), out)
+	if err != nil || len(did) != 2 {
+		t.Fatalf("%v, %v", did, err)
+	}
+	got, want := &caffepb.NetParameter{}, &caffepb.NetParameter{}
+	if err := errors.Join(ReadPrototxt(out, got), ReadPrototxt(filepath.Join(testdata, "oracle/old/v1_upgraded_by_caffe.prototxt"), want)); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got, protocmp.Transform()); d != "" {
+		t.Error(d)
+	}
+	if did, err := Upgrade(got); len(did) != 0 || err != nil {
+		t.Errorf("a net that is up to date: %v, %v", did, err)
+	}
+}
+
+func TestUpgradeFields(t *testing.T) {
+	f, err := ParseNetPrototxt("n", []byte(`
+layers { name: "d" type: DATA top: "data" data_param { source: "x" scale: 0.5 mirror: true crop_size: 7 } }
+layers { name: "a" type: INNER_PRODUCT bottom: "data" top: "a" param: "w" blob_share_mode: PERMISSIVE blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0 inner_product_param { num_output: 3 } }
+layers { name: "l" type: SOFTMAX_LOSS bottom: "a" bottom: "a" top: "l" loss_weight: 2 }`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &caffepb.NetParameter{}
+	if err := ParsePrototxt("w", []byte(`
+layer { name: "d" type: "Data" top: "data" transform_param { scale: 0.5 mirror: true crop_size: 7 } data_param { source: "x" } }
+layer { name: "a" type: "InnerProduct" bottom: "data" top: "a" param { name: "w" share_mode: PERMISSIVE lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 } inner_product_param { num_output: 3 } }
+layer { name: "l" type: "SoftmaxWithLoss" bottom: "a" bottom: "a" top: "l" loss_weight: 2 }`), want); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, f.Net, protocmp.Transform()); d != "" {
+		t.Error(d)
+	}
+	if f.Line(2) != 4 {
+		t.Errorf("line of the third layer is %d, wanted 4", f.Line(2))
+	}
+	f, err = ParseNetPrototxt("n", []byte(`layer { name: "b" type: "BatchNorm" bottom: "x" top: "y" param { lr_mult: 1 } param {} param {} }`))
+	if err != nil || len(f.Upgraded) != 1 || f.Net.Layer[0].Param[0].GetLrMult() != 0 || f.Net.Layer[0].Param[2].GetDecayMult() != 0 {
+		t.Errorf("BatchNorm's statistics: %v, %v", f.Net.Layer[0].Param, err)
+	}
+}
+
+// Every V1 type has a present name.
+func TestV1TypesAreAll(t *testing.T) {
+	values := caffepb.V1LayerParameter_NONE.Descriptor().Values()
+	for i := range values.Len() {
+		if _, ok := v1Types[caffepb.V1LayerParameter_LayerType(values.Get(i).Number())]; !ok {
+			t.Errorf("V1 type %s has no present name", values.Get(i).Name())
+		}
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"dns-tui/caffe/caffepb"
 )
 
-// ReadNet reads a caffemodel.
+// ReadNet reads a caffemodel, in the V1 form of 2014 too.
 func ReadNet(path string) (*caffepb.NetParameter, error) {
 	n := &caffepb.NetParameter{}
 	if err := ReadBinary(path, "caffemodel", n); err != nil {
@@ -17,22 +17,13 @@ func ReadNet(path string) (*caffepb.NetParameter, error) {
 	if len(n.Layer) == 0 && len(n.Layers) == 0 {
 		return nil, &FileError{Path: path, Msg: "is not a caffemodel: it holds no layer"}
 	}
-	if err := checkLayers(path, n); err != nil {
-		return nil, err
+	if _, err := Upgrade(n); err != nil {
+		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
 	}
 	for _, l := range n.Layer {
 		moveOfficialFields(l)
 	}
 	return n, nil
-}
-
-// checkLayers refuses nets in the forms that Caffe used until 2014.
-func checkLayers(path string, n *caffepb.NetParameter) error {
-	if len(n.Layers) > 0 {
-		return &FileError{Path: path, Msg: fmt.Sprintf("holds %d layers in the V1 form of 2014 (\"layers\"); "+
-			"upgrade it with Caffe's upgrade_net_proto_text or upgrade_net_proto_binary", len(n.Layers))}
-	}
-	return nil
 }
 
 // moveOfficialFields puts what the authors' fork stored under the numbers of elu_param and bias_param

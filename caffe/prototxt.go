@@ -2,6 +2,7 @@ package caffe
 
 import (
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -108,6 +109,8 @@ func fieldNames(md protoreflect.MessageDescriptor) []string {
 type NetFile struct {
 	Path string
 	Net  *caffepb.NetParameter
+	// Upgraded says what was brought from an older form, a line each.
+	Upgraded []string
 	// lines holds the line of each layer of the file, in order.
 	lines []int
 }
@@ -128,14 +131,18 @@ func ParseNetPrototxt(path string, data []byte) (*NetFile, error) {
 		return nil, err
 	}
 	scanText(data, func(t textField) {
-		if t.name == "layer" && len(t.path) == 0 {
+		if (t.name == "layer" || t.name == "layers") && len(t.path) == 0 {
 			f.lines = append(f.lines, t.line)
 		}
 	})
-	if err := checkLayers(path, f.Net); err != nil {
-		return nil, err
+	inputs := len(f.Net.Input) > 0
+	var err error
+	if f.Upgraded, err = Upgrade(f.Net); err != nil {
+		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
 	}
-	upgradeInputs(f)
+	if inputs {
+		f.lines = append([]int{1}, f.lines...) // the Input layer stands first
+	}
 	return f, nil
 }
 
@@ -156,26 +163,10 @@ func (f *NetFile) Errorf(i int, format string, args ...any) error {
 	return &FileError{Path: f.Path, Line: f.Line(i), Msg: msg}
 }
 
-// upgradeInputs turns the net-level input fields into an Input layer, as Caffe's UpgradeNetInput does.
-func upgradeInputs(f *NetFile) {
-	n := f.Net
-	if len(n.Input) == 0 {
-		return
-	}
-	p := &caffepb.InputParameter{}
-	for i := range n.Input {
-		if i < len(n.InputShape) {
-			p.Shape = append(p.Shape, n.InputShape[i])
-			continue
-		}
-		s := &caffepb.BlobShape{}
-		for j := 4 * i; j < min(4*i+4, len(n.InputDim)); j++ {
-			s.Dim = append(s.Dim, int64(n.InputDim[j]))
-		}
-		p.Shape = append(p.Shape, s)
-	}
-	in := &caffepb.LayerParameter{Name: proto.String("input"), Type: proto.String("Input"), Top: n.Input, InputParam: p}
-	n.Layer = append([]*caffepb.LayerParameter{in}, n.Layer...)
-	f.lines = append([]int{1}, f.lines...)
-	n.Input, n.InputShape, n.InputDim = nil, nil, nil
+// writeText writes m as prototxt in one step: see WriteFile.
+func writeText(path string, m proto.Message) error {
+	return WriteFile(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, FormatPrototxt(m))
+		return err
+	})
 }

@@ -56,8 +56,13 @@ func Resolve(path, near string) string {
 // test_net_param, in the order of Caffe's Solver::InitTrainNet and InitTestNets.
 func (r *Run) loadNets() error {
 	s := r.Solver
+	var inlineErr error
 	read := func(path string) (*caffe.NetFile, error) { return caffe.ReadNetPrototxt(Resolve(path, r.SolverPath)) }
-	inline := func(n *caffepb.NetParameter) *caffe.NetFile { return &caffe.NetFile{Path: r.SolverPath, Net: n} }
+	inline := func(n *caffepb.NetParameter) *caffe.NetFile {
+		f := &caffe.NetFile{Path: r.SolverPath, Net: n}
+		f.Upgraded, inlineErr = caffe.Upgrade(n)
+		return f
+	}
 	var train []*caffe.NetFile
 	var generic *caffe.NetFile
 	var err error
@@ -80,6 +85,9 @@ func (r *Run) loadNets() error {
 			return err
 		}
 		train = append(train, generic)
+	}
+	if inlineErr != nil {
+		return &caffe.FileError{Path: r.SolverPath, Msg: inlineErr.Error(), Err: inlineErr}
 	}
 	if len(train) != 1 {
 		return &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf("%d train nets; wanted exactly one of net, net_param, train_net, train_net_param", len(train))}

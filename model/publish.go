@@ -43,6 +43,11 @@ func (t *Trainer) refreshHistograms(now bool) {
 	if !t.opts.Histograms || !now && time.Now().Before(t.histNext) {
 		return
 	}
+	// While paused nothing moves but by surgery and pruning switched on, which clear histNext.
+	if t.histIter == t.solver.Iter && !t.histNext.IsZero() {
+		return
+	}
+	t.histIter = t.solver.Iter
 	begin := time.Now()
 	for i, p := range t.solver.surgeon.layers {
 		l := t.solver.hyper.Layer(p.Name)

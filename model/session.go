@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/gpu"
 )
@@ -83,6 +85,7 @@ type Trainer struct {
 	published time.Time
 	hist      []*Histogram
 	histNext  time.Time
+	histIter  int // iteration of the last histograms
 	source    string
 	batchSize int
 }
@@ -131,6 +134,11 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 	if err := t.journal.write(Change{Iter: t.solver.Iter, Field: fieldRun, New: run.SolverPath, Seed: t.solver.Seed}); err != nil {
 		t.solver.Close()
 		return nil, err
+	}
+	for _, f := range append([]*caffe.NetFile{run.Train}, run.Tests...) {
+		if len(f.Upgraded) > 0 && (f == run.Train || f.Path != run.Train.Path) {
+			o.Notices = append(o.Notices, fmt.Sprintf("%s was upgraded: %s (dns-tui upgrade writes it so)", f.Path, strings.Join(f.Upgraded, "; ")))
+		}
 	}
 	for _, n := range o.Notices {
 		t.note(Event{Iter: t.solver.Iter, Text: n})
@@ -204,7 +212,7 @@ func (t *Trainer) loop() {
 			t.fail(&InternalError{Cause: r, Stack: debug.Stack()})
 		}
 	}()
-	t.histNext = time.Now()
+	t.histNext = time.Time{}
 	for {
 		t.obey()
 		if t.stopping {

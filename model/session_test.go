@@ -539,6 +539,27 @@ func TestPaperRuleOnPlainLayers(t *testing.T) {
 	}
 }
 
+// A LevelDB trains as the LMDB of the same images does, though the prototxt still says LMDB.
+func TestLevelDBTrainsTheSame(t *testing.T) {
+	want, _ := weightsAt(t, mini(t, "sgd_inv", nil), 2, 25)
+	for _, name := range []string{"mnist1280_leveldb", "mnist1280_leveldb_tables"} {
+		got, _ := weightsAt(t, mini(t, "sgd_inv", func(r *config.Run) {
+			r.Train.Net.Layer[0].DataParam.Source = proto.String(modeltest.Root("oracle", "solvers", name))
+		}), 2, 25)
+		a, b := &caffepb.NetParameter{}, &caffepb.NetParameter{}
+		if proto.Unmarshal(got, a) != nil || proto.Unmarshal(want, b) != nil {
+			t.Fatal("unreadable snapshots")
+		}
+		for i := range a.Layer {
+			for k := range a.Layer[i].Blobs {
+				if !proto.Equal(a.Layer[i].Blobs[k], b.Layer[i].Blobs[k]) {
+					t.Errorf("%s: layer %s differs", name, a.Layer[i].GetName())
+				}
+			}
+		}
+	}
+}
+
 // A layer that surgery empties is told of.
 func TestEmptyLayerIsToldOf(t *testing.T) {
 	tr := start(t, mini(t, "dns_seed_mini", nil), 2)

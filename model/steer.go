@@ -159,6 +159,7 @@ func (t *Trainer) set(c Command) (Ack, error) {
 	if err := t.solver.setHyper(h); err != nil {
 		return Ack{}, err
 	}
+	t.histNext = time.Time{}
 	ch := Change{Iter: t.solver.Iter, Field: c.Field, Old: old, New: c.Value}
 	t.record(ch)
 	t.seq++

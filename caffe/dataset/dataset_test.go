@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -59,7 +60,7 @@ func TestSameBytesAsCaffe(t *testing.T) {
 	}
 	defer theirs.Close()
 	out := filepath.Join(t.TempDir(), "ours")
-	if err := WriteLMDB(out, theirs.Len(), func(int) (*Datum, error) {
+	if err := WriteLMDB(out, count(t, theirs), func(int) (*Datum, error) {
 		_, v, err := theirs.Next()
 		d := &Datum{}
 		if err == nil {
@@ -74,10 +75,10 @@ func TestSameBytesAsCaffe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ours.Close()
-	if ours.Len() != theirs.Len() {
-		t.Fatalf("%d records, wanted %d", ours.Len(), theirs.Len())
+	if count(t, ours) != count(t, theirs) {
+		t.Fatalf("%d records, wanted %d", count(t, ours), count(t, theirs))
 	}
-	for range theirs.Len() {
+	for range count(t, theirs) {
 		k1, v1, err1 := theirs.Next()
 		k2, v2, err2 := ours.Next()
 		if err1 != nil || err2 != nil || !bytes.Equal(k1, k2) || !bytes.Equal(v1, v2) {
@@ -382,8 +383,8 @@ func TestReaderAgainstLibrary(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer db.Close()
-		if db.Len() != len(sizes) {
-			rt.Fatalf("%d records, wanted %d", db.Len(), len(sizes))
+		if db.n != len(sizes) {
+			rt.Fatalf("%d records, wanted %d", db.n, len(sizes))
 		}
 		for round := range 2 {
 			for i := range sizes {
@@ -436,4 +437,103 @@ func FuzzLMDB(f *testing.F) {
 			datum.Parse(v)
 		}
 	})
+}
+
+func count(t *testing.T, db Database) int {
+	t.Helper()
+	n, err := db.Count()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A LevelDB, in its log or in snappy-compressed tables, holds what the LMDB of the same images holds.
+func TestLevelDB(t *testing.T) {
+	for _, name := range []string{"mnist1280_leveldb", "mnist1280_leveldb_tables"} {
+		path := filepath.Join(testdata, "oracle/solvers", name)
+		before, _ := os.ReadDir(path)
+		l, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := OpenLMDB(filepath.Join(testdata, "oracle/solvers/mnist1280_lmdb"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count(t, l) != 1280 || l.Kind() != "LevelDB" {
+			t.Errorf("%s: %s of %d records", name, l.Kind(), count(t, l))
+		}
+		for _, seek := range []uint64{0, 1277, 5000} {
+			if err := errors.Join(l.Seek(seek), m.Seek(seek)); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 20 {
+				_, v1, err1 := l.Next()
+				_, v2, err2 := m.Next()
+				if err1 != nil || err2 != nil || !bytes.Equal(v1, v2) {
+					t.Fatalf("%s: record %d differs (%v, %v)", name, int(seek)+i, err1, err2)
+				}
+			}
+		}
+		l.Close()
+		m.Close()
+		if after, _ := os.ReadDir(path); len(after) != len(before) {
+			t.Errorf("%s: reading left %d files, there were %d", name, len(after), len(before))
+		}
+	}
+}
+
+// Damage to a LevelDB is an error, wherever it is.
+func TestDamagedLevelDB(t *testing.T) {
+	for _, name := range []string{"mnist1280_leveldb", "mnist1280_leveldb_tables"} {
+		files, err := os.ReadDir(filepath.Join(testdata, "oracle/solvers", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, victim := range files {
+			for _, how := range []string{"missing", "cut", "random"} {
+				dir := t.TempDir()
+				size := 0
+				for _, f := range files {
+					data, err := os.ReadFile(filepath.Join(testdata, "oracle/solvers", name, f.Name()))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if f.Name() == victim.Name() {
+						size = len(data)
+						switch how {
+						case "missing":
+							continue
+						case "cut":
+							data = data[:len(data)/2]
+						case "random":
+							for i := range data {
+								if i%97 == 13 {
+									data[i] ^= 0x5a
+								}
+							}
+						}
+					}
+					if err := os.WriteFile(filepath.Join(dir, f.Name()), data, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if size == 0 {
+					continue // an empty log has nothing to damage
+				}
+				err := func() error {
+					db, err := Open(dir)
+					if err != nil {
+						return err
+					}
+					defer db.Close()
+					return ReadAll(db, func(int, []byte, *Datum) error { return nil })
+				}()
+				if err == nil {
+					t.Errorf("%s: %s %s is no error", name, victim.Name(), how)
+				}
+			}
+		}
+	}
 }

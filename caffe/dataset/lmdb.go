@@ -124,13 +124,16 @@ func (db *LMDB) readHead() error {
 	return nil
 }
 
-// Len returns the number of records.
-func (db *LMDB) Len() int { return db.n }
+// Count implements Database.
+func (db *LMDB) Count() (int, error) { return db.n, nil }
 
-// Path returns the folder.
+// Path implements Database.
 func (db *LMDB) Path() string { return db.path }
 
-// Next returns the next record, and the first again after the last. Key and value are valid until Close.
+// Kind implements Database.
+func (db *LMDB) Kind() string { return "LMDB" }
+
+// Next implements Database. Key and value are valid until Close.
 func (db *LMDB) Next() (key, value []byte, err error) {
 	if err := db.advance(); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", db.path, err)
@@ -240,8 +243,9 @@ func (db *LMDB) record(p []byte, i int) (key, value []byte, err error) {
 	return key, db.data[at:][:size:size], nil
 }
 
-// Skip moves n records on from the start of the database.
-func (db *LMDB) Skip(n uint64) error {
+// Seek implements Database.
+func (db *LMDB) Seek(n uint64) error {
+	db.stack = db.stack[:0]
 	for range n % uint64(db.n) {
 		if err := db.advance(); err != nil {
 			return fmt.Errorf("%s: %w", db.path, err)
@@ -250,7 +254,7 @@ func (db *LMDB) Skip(n uint64) error {
 	return nil
 }
 
-// Close releases the database.
+// Close implements Database.
 func (db *LMDB) Close() error {
 	if db.data == nil {
 		return nil

@@ -14,7 +14,7 @@ type Batch struct {
 
 // A Loader reads, decodes and transforms batches in a goroutine of its own, some ahead of their use.
 type Loader struct {
-	db        *LMDB
+	db        Database
 	transform *Transformer
 	batchSize int
 	shape     []int // channels, height, width
@@ -32,7 +32,7 @@ type Loader struct {
 
 // NewLoader opens nothing: db stays the caller's until Close, which closes it too. slots is the number of
 // batches in memory; random gives the numbers of a record and must not depend on when it is called.
-func NewLoader(db *LMDB, t *Transformer, batchSize, slots int, random func(record uint64) Randoms) (*Loader, error) {
+func NewLoader(db Database, t *Transformer, batchSize, slots int, random func(record uint64) Randoms) (*Loader, error) {
 	if batchSize <= 0 {
 		return nil, fmt.Errorf("data_param: batch_size is %d; wanted at least 1", batchSize)
 	}
@@ -120,9 +120,8 @@ func (l *Loader) run() {
 			l.err = fmt.Errorf("%s: cannot be read any more: %v", l.db.Path(), r)
 		}
 	}()
-	// NewLoader consumed record 0 to learn the shape, so the cursor stands behind it; start+len-1 more
-	// records lead round to the place wanted.
-	if l.err = l.db.Skip(l.start%uint64(l.db.Len()) + uint64(l.db.Len()) - 1); l.err != nil {
+	// NewLoader read the first record to learn the shape.
+	if l.err = l.db.Seek(l.start); l.err != nil {
 		return
 	}
 	record := l.start

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -31,7 +33,7 @@ func runInspect(_ context.Context, e *env, args []string) error {
 	}
 	switch {
 	case st.IsDir() || filepath.Base(path) == "data.mdb":
-		return inspectLMDB(e, strings.TrimSuffix(path, "data.mdb"))
+		return inspectDatabase(e, strings.TrimSuffix(path, "data.mdb"))
 	case st.Size() == 0:
 		return &caffe.FileError{Path: path, Msg: "is empty"}
 	}
@@ -66,14 +68,14 @@ func inspectBinary(e *env, path string) error {
 		return inspectNet(e, path, n)
 	}
 	var fe *caffe.FileError
-	if errors.As(err, &fe) && strings.Contains(fe.Msg, "V1 form") {
+	if errors.As(err, &fe) && strings.Contains(fe.Msg, "V0 form") {
 		return err
 	}
 	if b, err := caffe.ReadMean(path); err == nil {
 		inspectMean(e, b)
 		return nil
 	}
-	return &caffe.FileError{Path: path, Msg: "is no caffemodel, solverstate, binaryproto, prototxt or LMDB, or is cut short"}
+	return &caffe.FileError{Path: path, Msg: "is no caffemodel, solverstate, binaryproto, prototxt or database, or is cut short"}
 }
 
 func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
@@ -170,24 +172,19 @@ func indent(s string) string {
 	return "  " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n  ") + "\n"
 }
 
-func inspectLMDB(e *env, path string) error {
-	db, err := dataset.OpenLMDB(filepath.Clean(path))
+func inspectDatabase(e *env, path string) error {
+	db, err := dataset.Open(filepath.Clean(path))
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	fmt.Fprintf(e.stdout, "LMDB of %s records\n", thousands(db.Len()))
-	labels := map[int]int{}
-	shapes := map[string]int{}
-	var d dataset.Datum
-	for i := range db.Len() {
-		key, value, err := db.Next()
-		if err != nil {
-			return err
-		}
-		if err := d.Parse(value); err != nil {
-			return fmt.Errorf("%s: record %q %w", path, key, err)
-		}
+	n, err := db.Count()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "%s of %s records\n", db.Kind(), thousands(n))
+	labels, shapes := map[int]int{}, map[string]int{}
+	err = dataset.ReadAll(db, func(i int, key []byte, d *dataset.Datum) error {
 		shape := "encoded"
 		if !d.Encoded {
 			shape = caffe.FormatShape([]int{d.Channels, d.Height, d.Width})
@@ -197,14 +194,15 @@ func inspectLMDB(e *env, path string) error {
 		}
 		shapes[shape]++
 		labels[d.Label]++
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	for s, n := range shapes {
-		fmt.Fprintf(e.stdout, "  %s of shape %s\n", thousands(n), s)
+	for _, s := range slices.Sorted(maps.Keys(shapes)) {
+		fmt.Fprintf(e.stdout, "  %s of shape %s\n", thousands(shapes[s]), s)
 	}
-	lo, hi := 1<<31, -1<<31
-	for l := range labels {
-		lo, hi = min(lo, l), max(hi, l)
-	}
-	fmt.Fprintf(e.stdout, "  %d labels, %d to %d\n", len(labels), lo, hi)
+	all := slices.Sorted(maps.Keys(labels))
+	fmt.Fprintf(e.stdout, "  %d labels, %d to %d\n", len(all), all[0], all[len(all)-1])
 	return nil
 }

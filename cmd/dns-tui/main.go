@@ -39,6 +39,7 @@ func subcommands() []subcommand {
 		{"test", "--model NET --weights FILE", "evaluate weights", runTest},
 		{"inspect", "FILE", "say what a caffemodel, solverstate, prototxt, binaryproto or LMDB holds", runInspect},
 		{"export", "IN.caffemodel OUT.caffemodel", "write pruned weights without masks: what another Caffe runs", runExport},
+		{"upgrade", "IN OUT", "write a net in Caffe's present form, as prototxt or caffemodel", runUpgrade},
 		{"dataset", "mnist DIR OUT", "make a database that Caffe reads", runDataset},
 		{"parity", "DIR", "compare with reference vectors of a real Caffe", runParity},
 		{"devices", "", "list what can compute here", runDevices},

@@ -141,6 +141,10 @@ func TestCommands(t *testing.T) {
 		{[]string{"parity", "--gpu", "0", modeltest.Root("oracle", "layers")}, []string{"elu                              ok", "0 disagree"}},
 		{[]string{"export", modeltest.Root("oracle", "solvers", "dns_seed_mini_final.caffemodel"), filepath.Join(dir, "x.caffemodel")}, []string{"4 masks applied and dropped"}},
 		{[]string{"inspect", filepath.Join(dir, "x.caffemodel")}, []string{"conv1"}},
+		{[]string{"upgrade", modeltest.Root("oracle", "old", "v1.prototxt"), filepath.Join(dir, "v2.prototxt")}, []string{"4 layers in the V1 form of 2014; input fields of the net"}},
+		{[]string{"inspect", filepath.Join(dir, "v2.prototxt")}, []string{"InnerProduct"}},
+		{[]string{"upgrade", filepath.Join(dir, "v2.prototxt"), filepath.Join(dir, "v3.prototxt")}, []string{"nothing to upgrade"}},
+		{[]string{"inspect", modeltest.Root("oracle", "solvers", "mnist1280_leveldb_tables")}, []string{"LevelDB of 1,280 records", "10 labels, 0 to 9"}},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			status, stdout, stderr := run(t, c.args...)

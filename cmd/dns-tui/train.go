@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model"
@@ -208,31 +207,4 @@ func printSummary(e *env, run *config.Run, s *model.Snapshot) {
 	if s.Saved != "" {
 		fmt.Fprintf(e.stdout, "go on with: dns-tui %s --snapshot %s\n", run.SolverPath, s.Saved)
 	}
-}
-
-func runExport(_ context.Context, e *env, args []string) error {
-	fs := newFlags(e, "export")
-	rest, err := parse(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(rest) != 2 {
-		return usagef("export: wanted a caffemodel and a name for the new one, found %d arguments", len(rest))
-	}
-	n, err := caffe.ReadNet(rest[0])
-	if err != nil {
-		return err
-	}
-	removed, err := model.ApplyMasks(n)
-	if err != nil {
-		return &caffe.FileError{Path: rest[0], Msg: err.Error(), Err: err}
-	}
-	if removed == 0 {
-		fmt.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])
-	}
-	if err := caffe.WriteBinary(rest[1], n); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stdout, "%s: %d masks applied and dropped\n", rest[1], removed)
-	return nil
 }

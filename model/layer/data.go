@@ -2,9 +2,6 @@ package layer
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
 
@@ -29,16 +26,9 @@ func (l *data) Setup(c *Context, _, top []*Blob) error {
 	if p.GetSource() == "" {
 		return errors.New("data_param: source is not set")
 	}
-	if p.Scale != nil || p.MeanFile != nil || p.CropSize != nil || p.Mirror != nil {
-		return errors.New("data_param: scale, mean_file, crop_size and mirror are of 2014; move them to transform_param")
-	}
 	path := c.Resolve(p.GetSource())
-	if p.GetBackend() == caffepb.DataParameter_LEVELDB {
-		if _, err := os.Stat(filepath.Join(path, "data.mdb")); err != nil {
-			return fmt.Errorf("data_param: backend LEVELDB is not built yet, and %s is no LMDB; backend: LMDB is read", path)
-		}
-	}
-	db, err := dataset.OpenLMDB(path)
+	// What the folder holds counts, not backend, which is LEVELDB where a prototxt says nothing.
+	db, err := dataset.Open(path)
 	if err != nil {
 		return err
 	}
@@ -56,7 +46,7 @@ func (l *data) Setup(c *Context, _, top []*Blob) error {
 	return nil
 }
 
-func (l *data) start(c *Context, db *dataset.LMDB, p *caffepb.DataParameter) error {
+func (l *data) start(c *Context, db dataset.Database, p *caffepb.DataParameter) error {
 	l.device = c.Device
 	tp := c.Param.GetTransformParam()
 	if tp.GetMeanFile() != "" {

@@ -1,0 +1,220 @@
+package caffe
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"dns-tui/caffe/caffepb"
+)
+
+// Upgrade brings a net from the forms of 2014 and later to the present one, in place, as Caffe's upgrade tools do, and
+// returns what it did, a line each; none where there was nothing to do. A net in the V0 form of 2013 is an error.
+func Upgrade(n *caffepb.NetParameter) ([]string, error) {
+	var did []string
+	if len(n.Layers) > 0 {
+		if len(n.Layer) > 0 {
+			return nil, fmt.Errorf("holds %d layers in the V1 form (\"layers\") and %d in the present one (\"layer\"); wanted one of the two", len(n.Layers), len(n.Layer))
+		}
+		for _, old := range n.Layers {
+			l, err := upgradeV1(old)
+			if err != nil {
+				return nil, err
+			}
+			n.Layer = append(n.Layer, l)
+		}
+		n.Layers = nil
+		did = append(did, fmt.Sprintf("%d layers in the V1 form of 2014", len(n.Layer)))
+	}
+	if upgradeInputs(n) {
+		did = append(did, "input fields of the net, now an Input layer")
+	}
+	moved, frozen := 0, 0
+	for _, l := range n.Layer {
+		moved += boolInt(upgradeTransform(l))
+		frozen += boolInt(upgradeBatchNorm(l))
+	}
+	if moved > 0 {
+		did = append(did, fmt.Sprintf("transformation fields of %d data layers, now in transform_param", moved))
+	}
+	if frozen > 0 {
+		did = append(did, fmt.Sprintf("lr_mult of the statistics of %d BatchNorm layers, now 0", frozen))
+	}
+	return did, nil
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// v1Types are the present names of the V1 layer types (Caffe's UpgradeV1LayerType).
+var v1Types = map[caffepb.V1LayerParameter_LayerType]string{
+	caffepb.V1LayerParameter_NONE: "", caffepb.V1LayerParameter_ABSVAL: "AbsVal", caffepb.V1LayerParameter_ACCURACY: "Accuracy",
+	caffepb.V1LayerParameter_ARGMAX: "ArgMax", caffepb.V1LayerParameter_BNLL: "BNLL", caffepb.V1LayerParameter_CONCAT: "Concat",
+	caffepb.V1LayerParameter_CONTRASTIVE_LOSS: "ContrastiveLoss", caffepb.V1LayerParameter_CONVOLUTION: "Convolution",
+	caffepb.V1LayerParameter_DATA: "Data", caffepb.V1LayerParameter_DECONVOLUTION: "Deconvolution", caffepb.V1LayerParameter_DROPOUT: "Dropout",
+	caffepb.V1LayerParameter_DUMMY_DATA: "DummyData", caffepb.V1LayerParameter_EUCLIDEAN_LOSS: "EuclideanLoss",
+	caffepb.V1LayerParameter_ELTWISE: "Eltwise", caffepb.V1LayerParameter_EXP: "Exp", caffepb.V1LayerParameter_FLATTEN: "Flatten",
+	caffepb.V1LayerParameter_HDF5_DATA: "HDF5Data", caffepb.V1LayerParameter_HDF5_OUTPUT: "HDF5Output",
+	caffepb.V1LayerParameter_HINGE_LOSS: "HingeLoss", caffepb.V1LayerParameter_IM2COL: "Im2col", caffepb.V1LayerParameter_IMAGE_DATA: "ImageData",
+	caffepb.V1LayerParameter_INFOGAIN_LOSS: "InfogainLoss", caffepb.V1LayerParameter_INNER_PRODUCT: "InnerProduct",
+	caffepb.V1LayerParameter_LRN: "LRN", caffepb.V1LayerParameter_MEMORY_DATA: "MemoryData",
+	caffepb.V1LayerParameter_MULTINOMIAL_LOGISTIC_LOSS: "MultinomialLogisticLoss", caffepb.V1LayerParameter_MVN: "MVN",
+	caffepb.V1LayerParameter_POOLING: "Pooling", caffepb.V1LayerParameter_POWER: "Power", caffepb.V1LayerParameter_RELU: "ReLU",
+	caffepb.V1LayerParameter_SIGMOID: "Sigmoid", caffepb.V1LayerParameter_SIGMOID_CROSS_ENTROPY_LOSS: "SigmoidCrossEntropyLoss",
+	caffepb.V1LayerParameter_SILENCE: "Silence", caffepb.V1LayerParameter_SLICE: "Slice", caffepb.V1LayerParameter_SOFTMAX: "Softmax",
+	caffepb.V1LayerParameter_SOFTMAX_LOSS: "SoftmaxWithLoss", caffepb.V1LayerParameter_SPLIT: "Split", caffepb.V1LayerParameter_TANH: "TanH",
+	caffepb.V1LayerParameter_WINDOW_DATA: "WindowData", caffepb.V1LayerParameter_THRESHOLD: "Threshold",
+}
+
+// upgradeV1 is Caffe's UpgradeV1LayerParameter.
+func upgradeV1(old *caffepb.V1LayerParameter) (*caffepb.LayerParameter, error) {
+	if old.Layer != nil {
+		return nil, fmt.Errorf("layer %q is in the V0 form of 2013; upgrade it with Caffe's upgrade_net_proto_text or upgrade_net_proto_binary", old.Layer.GetName())
+	}
+	name, ok := v1Types[old.GetType()]
+	if !ok {
+		return nil, fmt.Errorf("layer %q has the V1 type %d, which is none of Caffe's", old.GetName(), old.GetType())
+	}
+	l := &caffepb.LayerParameter{Bottom: old.Bottom, Top: old.Top, Include: old.Include, Exclude: old.Exclude, Blobs: old.Blobs, LossWeight: old.LossWeight}
+	if old.Name != nil {
+		l.Name = old.Name
+	}
+	if old.Type != nil {
+		l.Type = proto.String(name)
+	}
+	spec := func(i int) *caffepb.ParamSpec {
+		for len(l.Param) <= i {
+			l.Param = append(l.Param, &caffepb.ParamSpec{})
+		}
+		return l.Param[i]
+	}
+	for i, s := range old.Param {
+		spec(i).Name = proto.String(s)
+	}
+	for i, m := range old.BlobShareMode {
+		mode := caffepb.ParamSpec_STRICT
+		if m == caffepb.V1LayerParameter_PERMISSIVE {
+			mode = caffepb.ParamSpec_PERMISSIVE
+		}
+		spec(i).ShareMode = mode.Enum()
+	}
+	for i, v := range old.BlobsLr {
+		spec(i).LrMult = proto.Float32(v)
+	}
+	for i, v := range old.WeightDecay {
+		spec(i).DecayMult = proto.Float32(v)
+	}
+	// The settings of the kinds have the same names and messages in both forms.
+	to := l.ProtoReflect()
+	old.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		if fd.Kind() == protoreflect.MessageKind && !fd.IsList() {
+			if same := to.Descriptor().Fields().ByName(fd.Name()); same != nil && same.Message() != nil && same.Message().FullName() == fd.Message().FullName() {
+				to.Set(same, v)
+			}
+		}
+		return true
+	})
+	return l, nil
+}
+
+// upgradeInputs turns the net-level input fields into an Input layer (Caffe's UpgradeNetInput).
+func upgradeInputs(n *caffepb.NetParameter) bool {
+	if len(n.Input) == 0 {
+		return false
+	}
+	p := &caffepb.InputParameter{}
+	for i := range n.Input {
+		if i < len(n.InputShape) {
+			p.Shape = append(p.Shape, n.InputShape[i])
+			continue
+		}
+		s := &caffepb.BlobShape{}
+		for j := 4 * i; j < min(4*i+4, len(n.InputDim)); j++ {
+			s.Dim = append(s.Dim, int64(n.InputDim[j]))
+		}
+		if len(s.Dim) > 0 {
+			p.Shape = append(p.Shape, s)
+		}
+	}
+	n.Layer = append([]*caffepb.LayerParameter{{Name: proto.String("input"), Type: proto.String("Input"), Top: n.Input, InputParam: p}}, n.Layer...)
+	n.Input, n.InputShape, n.InputDim = nil, nil, nil
+	return true
+}
+
+// upgradeTransform moves scale, mean_file, crop_size and mirror of a data layer's own settings to transform_param
+// (Caffe's UpgradeNetDataTransformation).
+func upgradeTransform(l *caffepb.LayerParameter) bool {
+	var own proto.Message
+	switch {
+	case l.DataParam != nil:
+		own = l.DataParam
+	case l.ImageDataParam != nil:
+		own = l.ImageDataParam
+	case l.WindowDataParam != nil:
+		own = l.WindowDataParam
+	default:
+		return false
+	}
+	moved := false
+	from := own.ProtoReflect()
+	for _, name := range []protoreflect.Name{"scale", "mean_file", "crop_size", "mirror"} {
+		fd := from.Descriptor().Fields().ByName(name)
+		if fd == nil || !from.Has(fd) {
+			continue
+		}
+		if l.TransformParam == nil {
+			l.TransformParam = &caffepb.TransformationParameter{}
+		}
+		to := l.TransformParam.ProtoReflect()
+		to.Set(to.Descriptor().Fields().ByName(name), from.Get(fd))
+		from.Clear(fd)
+		moved = true
+	}
+	return moved
+}
+
+// upgradeBatchNorm sets the lr_mult and decay_mult of BatchNorm's three statistics to 0 (Caffe's UpgradeNetBatchNorm).
+func upgradeBatchNorm(l *caffepb.LayerParameter) bool {
+	if l.GetType() != "BatchNorm" || len(l.Param) != 3 {
+		return false
+	}
+	changed := false
+	for _, p := range l.Param {
+		changed = changed || p.GetLrMult() != 0 || p.GetDecayMult() != 0
+		p.LrMult, p.DecayMult = proto.Float32(0), proto.Float32(0)
+	}
+	return changed
+}
+
+// UpgradeFile reads a net, as prototxt or caffemodel, upgrades it, and writes it in the same form. It returns what it
+// did.
+func UpgradeFile(in, out string) ([]string, error) {
+	data, err := readFile(in, "net")
+	if err != nil {
+		return nil, err
+	}
+	n := &caffepb.NetParameter{}
+	text := ParsePrototxt(in, data, n) == nil
+	if !text {
+		n.Reset()
+		if err := ReadBinary(in, "net, neither prototxt nor caffemodel", n); err != nil {
+			return nil, err
+		}
+	}
+	did, err := Upgrade(n)
+	if err != nil {
+		return nil, &FileError{Path: in, Msg: err.Error(), Err: err}
+	}
+	for _, l := range n.Layer {
+		moveOfficialFields(l)
+	}
+	if text {
+		return did, writeText(out, n)
+	}
+	return did, WriteBinary(out, n)
+}
