@@ -144,6 +144,26 @@ var gradientCases = []struct{ name, text string }{
 	  layer { name: "l" type: "Eltwise" bottom: "u" bottom: "w" top: "y" eltwise_param { operation: PROD } }`},
 	{"Reshape", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }
 	  layer { name: "l" type: "Reshape" bottom: "x" top: "y" reshape_param { axis: 1 shape { dim: 2 dim: -1 } } }`},
+	{"Bias", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "Bias" bottom: "x" top: "y" bias_param { axis: 1 num_axes: 2 filler { type: "gaussian" std: 1 } } }`},
+	{"Bias by a bottom, in place", `layer { name: "in" type: "Input" top: "x" top: "a" input_param { shape { dim: 2 dim: 3 dim: 4 } shape { dim: 3 } } }
+	  layer { name: "r" type: "Flatten" bottom: "x" top: "y" flatten_param { axis: 2 } }
+	  layer { name: "l" type: "Bias" bottom: "y" bottom: "a" top: "y" }`},
+	{"Tile", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 2 } } }
+	  layer { name: "l" type: "Tile" bottom: "x" top: "y" tile_param { axis: 1 tiles: 3 } }`},
+	{"Reduction SUM", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 dim: 4 } } }
+	  layer { name: "l" type: "Reduction" bottom: "x" top: "y" reduction_param { axis: 1 coeff: 0.5 } }`},
+	{"Reduction MEAN", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 dim: 4 } } }
+	  layer { name: "l" type: "Reduction" bottom: "x" top: "y" reduction_param { operation: MEAN axis: -1 } }`},
+	{"Reduction ASUM", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "Reduction" bottom: "x" top: "y" reduction_param { operation: ASUM axis: 1 } }`},
+	{"Reduction SUMSQ", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "Reduction" bottom: "x" top: "y" reduction_param { operation: SUMSQ axis: 1 coeff: 2 } }`},
+	{"Crop", `layer { name: "in" type: "Input" top: "x" top: "label1" input_param { shape { dim: 2 dim: 3 dim: 5 dim: 6 } shape { dim: 2 dim: 3 dim: 2 dim: 3 } } }
+	  layer { name: "l" type: "Crop" bottom: "x" bottom: "label1" top: "y" crop_param { axis: 2 offset: 1 offset: 2 } }`},
+	{"Parameter", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
+	  layer { name: "p" type: "Parameter" top: "a" parameter_param { shape { dim: 2 dim: 3 } } }
+	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "a" top: "y" eltwise_param { operation: SUM coeff: 1 coeff: -2 } }`},
 	{"Split", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 } } }
 	  layer { name: "a" type: "ReLU" bottom: "x" top: "u" relu_param { negative_slope: 3 } }
 	  layer { name: "l" type: "Eltwise" bottom: "u" bottom: "x" top: "y" eltwise_param { operation: SUM } }`},

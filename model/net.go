@@ -300,7 +300,11 @@ func (b *builder) planBackward() error {
 
 // isLabel reports whether a bottom holds labels, which have no gradient.
 func isLabel(nd *node, bottom int) bool {
-	return bottom == 1 && (nd.typ == "SoftmaxWithLoss" || nd.typ == "SigmoidCrossEntropyLoss" || nd.typ == "Accuracy")
+	switch nd.typ {
+	case "SoftmaxWithLoss", "SigmoidCrossEntropyLoss", "Accuracy", "Crop": // Crop's second bottom is only a shape
+		return bottom == 1
+	}
+	return false
 }
 
 // Forward runs all layers and returns the objective: the losses times their weights.

@@ -60,6 +60,17 @@ layer { name: "l" type: "Eltwise" bottom: "x" bottom: "y" top: "z" }`, `"x" of l
 		{"batch size", `layer { name: "l" type: "Data" top: "d" data_param { source: "` + modeltest.Root("oracle/solvers/mnist1280_lmdb") + `" backend: LMDB } }`, `batch_size is 0`},
 		{"pool", `layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { kernel_size: 2 pad: 2 } }`, `pad is 2x2; wanted less than the kernel`},
 		{"dropout", `layer { name: "l" type: "Dropout" bottom: "x" top: "y" dropout_param { dropout_ratio: 1 } }`, `dropout_ratio is 1`},
+		{"slice points", `layer { name: "l" type: "Slice" bottom: "x" top: "a" top: "b" slice_param { slice_point: 3 } }`, `a slice from 3 to 3 of axis 1 of bottom "x" (2x3x8x8)`},
+		{"slice count", `layer { name: "l" type: "Slice" bottom: "x" top: "a" top: "b" }`, `2 tops do not divide axis 1`},
+		{"reshape", `layer { name: "l" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 5 dim: -1 } } }`, `the shape 5x76 does not hold the 384 elements`},
+		{"two unknown extents", `layer { name: "l" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: -1 dim: -1 } } }`, `dim 1 is -1`},
+		{"tiles", `layer { name: "l" type: "Tile" bottom: "x" top: "y" }`, `tiles is 0; wanted at least 1`},
+		{"reduction axis", `layer { name: "l" type: "Reduction" bottom: "x" top: "y" reduction_param { axis: 4 } }`, `axis is 4`},
+		{"crop", `layer { name: "l" type: "Crop" bottom: "x" bottom: "x" top: "y" crop_param { offset: 1 } }`, `8 elements from 1 on reach beyond axis 2`},
+		{"log base", `layer { name: "l" type: "Log" bottom: "x" top: "y" log_param { base: 1 } }`, `log_param: base is 1`},
+		{"bias axes", `layer { name: "l" type: "Bias" bottom: "x" top: "y" bias_param { axis: 3 num_axes: 2 } }`, `axis 3 and 2 axes reach beyond bottom "x"`},
+		{"deconvolution", `layer { name: "l" type: "Deconvolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 1 pad: 9 } }`, `pad 9x9 leaves an output of -10x-10`},
+		{"losses", `layer { name: "l" type: "EuclideanLoss" bottom: "x" bottom: "label" top: "y" }`, `bottoms "x" (2x3x8x8) and "label" (2) do not fit`},
 		{"too many param", `layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" param {} param {} param {} param {} inner_product_param { num_output: 2 } }`, `4 param; wanted at most`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package layer
 import (
 	"fmt"
 
-	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
 )
 
@@ -22,9 +21,9 @@ type scale struct {
 func (l *scale) Setup(c *Context, bottom, top []*Blob) (err error) {
 	l.c = c
 	p, b := c.Param.GetScaleParam(), bottom[0]
-	axis, extents, err := l.extents(p, bottom)
+	axis, extents, err := spanned(int(p.GetAxis()), int(p.GetNumAxes()), bottom)
 	if err != nil {
-		return err
+		return fmt.Errorf("scale_param: %w", err)
 	}
 	l.shape = gpu.ChannelShape{Outer: b.Count(0, axis), Channels: gpu.Elements(extents), Inner: b.Count(axis+len(extents), len(b.Shape))}
 	next := 0
@@ -51,35 +50,36 @@ func (l *scale) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return sameShape(c, b, top[0])
 }
 
-// extents returns the axes that the factors span.
-func (l *scale) extents(p *caffepb.ScaleParameter, bottom []*Blob) (axis int, extents []int, err error) {
+// spanned returns the axes that the numbers of a Scale or Bias span: numAxes from axis on (-1: all), or those of the
+// second bottom that holds them.
+func spanned(axis, numAxes int, bottom []*Blob) (from int, extents []int, err error) {
 	b := bottom[0]
-	if axis, err = b.Axis(int(p.GetAxis())); err != nil {
-		return 0, nil, fmt.Errorf("scale_param: %w", err)
+	if from, err = b.Axis(axis); err != nil {
+		return 0, nil, err
 	}
-	n := int(p.GetNumAxes())
-	if len(bottom) == 2 {
-		n = len(bottom[1].Shape)
-		if n == 0 {
-			axis = 0
+	n := numAxes
+	switch {
+	case len(bottom) == 2:
+		if n = len(bottom[1].Shape); n == 0 {
+			from = 0
 		}
-	} else if n < -1 {
-		return 0, nil, fmt.Errorf("scale_param: num_axes is %d; wanted at least -1", n)
-	} else if n == -1 {
-		n = len(b.Shape) - axis
+	case n < -1:
+		return 0, nil, fmt.Errorf("num_axes is %d; wanted at least -1", n)
+	case n == -1:
+		n = len(b.Shape) - from
 	}
-	if axis+n > len(b.Shape) {
-		return 0, nil, fmt.Errorf("scale_param: axis %d and %d axes reach beyond bottom %q, %s", axis, n, b.Name, b.FormatShape())
+	if from+n > len(b.Shape) {
+		return 0, nil, fmt.Errorf("axis %d and %d axes reach beyond bottom %q, %s", from, n, b.Name, b.FormatShape())
 	}
-	extents = b.Shape[axis : axis+n]
+	extents = b.Shape[from : from+n]
 	if len(bottom) == 2 {
 		for i, d := range bottom[1].Shape {
 			if d != extents[i] {
-				return 0, nil, fmt.Errorf("bottom %q (%s) does not fit axis %d of bottom %q (%s)", bottom[1].Name, bottom[1].FormatShape(), axis, b.Name, b.FormatShape())
+				return 0, nil, fmt.Errorf("bottom %q (%s) does not fit axis %d of bottom %q (%s)", bottom[1].Name, bottom[1].FormatShape(), from, b.Name, b.FormatShape())
 			}
 		}
 	}
-	return axis, append([]int(nil), extents...), nil
+	return from, append([]int(nil), extents...), nil
 }
 
 func (l *scale) factor(bottom []*Blob) *gpu.Tensor {
