@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -348,16 +349,65 @@ func (n *Net) values(b *layer.Blob) []float32 {
 func (n *Net) Backward() {
 	for i := len(n.nodes) - 1; i >= 0; i-- {
 		nd := n.nodes[i]
-		if !nd.backward {
-			continue
+		if nd.backward {
+			n.backward(nd)
 		}
-		for j, w := range nd.weights {
-			if _, ok := nd.layer.(layer.Loss); w != 0 && !ok {
-				n.device.Fill(nd.top[j].Diff, w)
+	}
+}
+
+// backward runs one layer backward. The gradient of a top that counts toward the objective starts at its weight; a loss
+// layer knows its own.
+func (n *Net) backward(nd *node) {
+	for j, w := range nd.weights {
+		if _, ok := nd.layer.(layer.Loss); w != 0 && !ok {
+			n.device.Fill(nd.top[j].Diff, w)
+		}
+	}
+	nd.layer.Backward(nd.top, nd.need, nd.bottom)
+}
+
+// LayerTime is how long a layer took, summed over passes.
+type LayerTime struct {
+	Name, Type        string
+	Forward, Backward time.Duration
+}
+
+// Time runs passes forward and backward and measures each layer (Caffe's `caffe time`). A device that works
+// asynchronously is waited for after every layer, so the sum is more than that of an undisturbed pass.
+func (n *Net) Time(passes int, stop func() bool) ([]LayerTime, error) {
+	times := make([]LayerTime, len(n.nodes))
+	for i, nd := range n.nodes {
+		times[i].Name, times[i].Type = nd.name, nd.typ
+	}
+	measure := func(sum *time.Duration, f func() error) error {
+		begin := time.Now()
+		if err := f(); err != nil {
+			return err
+		}
+		err := n.device.Sync()
+		*sum += time.Since(begin)
+		return err
+	}
+	for range passes {
+		if stop() {
+			return nil, ErrStopped
+		}
+		for i, nd := range n.nodes {
+			if err := measure(&times[i].Forward, func() error { return nd.layer.Forward(nd.bottom, nd.top) }); err != nil {
+				return nil, n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)
 			}
 		}
-		nd.layer.Backward(nd.top, nd.need, nd.bottom)
+		for i := len(n.nodes) - 1; i >= 0; i-- {
+			nd := n.nodes[i]
+			if !nd.backward {
+				continue
+			}
+			if err := measure(&times[i].Backward, func() error { n.backward(nd); return nil }); err != nil {
+				return nil, err
+			}
+		}
 	}
+	return times, nil
 }
 
 // Params returns the parameters, each once.

@@ -37,6 +37,7 @@ func subcommands() []subcommand {
 		{"ui", "SOLVER", "train and prune in the terminal UI; what `dns-tui SOLVER` does", runUI},
 		{"train", "--solver SOLVER", "train without a UI: progress lines, for logs and scripts", runTrain},
 		{"test", "--model NET --weights FILE", "evaluate weights", runTest},
+		{"time", "--model NET", "measure each layer, forward and backward", runTime},
 		{"inspect", "FILE", "say what a caffemodel, solverstate, prototxt, binaryproto or LMDB holds", runInspect},
 		{"export", "IN.caffemodel OUT.caffemodel", "write pruned weights without masks: what another Caffe runs", runExport},
 		{"upgrade", "IN OUT", "write a net in Caffe's present form, as prototxt or caffemodel", runUpgrade},
@@ -104,6 +105,8 @@ func dispatch(ctx context.Context, e *env, args []string) error {
 	switch name {
 	case "-h", "--help", "-help":
 		return runHelp(ctx, e, nil)
+	case "device_query": // as Caffe has it
+		return runDevices(ctx, e, args[1:])
 	case "-version", "--version":
 		return runVersion(ctx, e, nil)
 	}
