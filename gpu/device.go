@@ -65,6 +65,11 @@ type Vector interface {
 	Dot(alpha float32, x, y, out *Tensor)
 	// Copy2D copies rows of cols elements: dst[dstOff + r·dstStride + c] = src[srcOff + r·srcStride + c].
 	Copy2D(rows, cols int, src *Tensor, srcOff, srcStride int, dst *Tensor, dstOff, dstStride int)
+	// Gather sets row r of dst to row index[r] of src, rows of width elements. An index that is no row of src makes the
+	// row NaN.
+	Gather(width int, index, src, dst *Tensor)
+	// ScatterAdd adds row r of src to row index[r] of dst, in the order of r. An index that is no row is passed over.
+	ScatterAdd(width int, index, src, dst *Tensor)
 	// ReLU sets y = max(x, 0) + slope·min(x, 0).
 	ReLU(x, y *Tensor, slope float32)
 	// ReLUBackward sets dx = dy·(x > 0 ? 1 : slope). x may be the output where slope >= 0.
@@ -155,6 +160,14 @@ type Classify interface {
 	SigmoidLoss(x, target *Tensor, ignore Ignore, norm float32, stat *Tensor)
 	// SigmoidLossBackward sets dx = weight/stat[1] · (sigmoid(x) - t), and 0 where the target is ignored.
 	SigmoidLossBackward(x, target *Tensor, ignore Ignore, weight float32, stat, dx *Tensor)
+	// HingeLoss sets out[0] = Σ m/outer, or Σ m²/outer where squared, with m = max(0, 1 - d·x) and d = 1 for the label's
+	// score, -1 for the others. A label that is no class makes it NaN.
+	HingeLoss(s ChannelShape, x, label *Tensor, squared bool, out *Tensor)
+	// HingeLossBackward sets dx = weight/outer · (-d) · (m > 0 ? 1 : 0), or · 2m where squared.
+	HingeLossBackward(s ChannelShape, x, label *Tensor, squared bool, weight float32, dx *Tensor)
+	// ArgMax sets row r of index and of value, k wide, to the places and the values of the k largest of the channels at
+	// (outer, inner), largest first and the earlier of equals; rows are in the order of (outer, inner). Either may be nil.
+	ArgMax(s ChannelShape, k int, x, index, value *Tensor)
 	// Accuracy sets out[0] to the share of labels that are among the topK largest scores; another score equal to the
 	// label's counts as larger. perClass may be nil; else it gets one share a class, 0 for a class without labels.
 	// A label that is no class makes out[0] NaN.

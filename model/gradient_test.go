@@ -16,7 +16,7 @@ import (
 )
 
 // noGradient are the layer types without one.
-var noGradient = map[string]bool{"Accuracy": true, "Data": true, "DummyData": true, "Input": true, "Threshold": true}
+var noGradient = map[string]bool{"Accuracy": true, "ArgMax": true, "Data": true, "DummyData": true, "Input": true, "Threshold": true}
 
 // gradientCases have one net for each layer type and setting with a gradient. Inputs named labelN hold classes below N.
 var gradientCases = []struct{ name, text string }{
@@ -164,6 +164,14 @@ var gradientCases = []struct{ name, text string }{
 	{"Parameter", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
 	  layer { name: "p" type: "Parameter" top: "a" parameter_param { shape { dim: 2 dim: 3 } } }
 	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "a" top: "y" eltwise_param { operation: SUM coeff: 1 coeff: -2 } }`},
+	{"HingeLoss L1", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+	  layer { name: "l" type: "HingeLoss" bottom: "x" bottom: "label3" top: "y" loss_weight: 2 }`},
+	{"HingeLoss L2", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+	  layer { name: "l" type: "HingeLoss" bottom: "x" bottom: "label3" top: "y" hinge_loss_param { norm: L2 } }`},
+	{"Embed", `layer { name: "in" type: "Input" top: "label3" input_param { shape { dim: 5 } } }
+	  layer { name: "l" type: "Embed" bottom: "label3" top: "y" embed_param { input_dim: 3 num_output: 4 weight_filler { type: "gaussian" std: 1 } } }`},
+	{"BatchReindex", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 3 dim: 2 } shape { dim: 5 } } }
+	  layer { name: "l" type: "BatchReindex" bottom: "x" bottom: "label3" top: "y" }`},
 	{"Split", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 } } }
 	  layer { name: "a" type: "ReLU" bottom: "x" top: "u" relu_param { negative_slope: 3 } }
 	  layer { name: "l" type: "Eltwise" bottom: "u" bottom: "x" top: "y" eltwise_param { operation: SUM } }`},

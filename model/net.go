@@ -302,8 +302,10 @@ func (b *builder) planBackward() error {
 // isLabel reports whether a bottom holds labels, which have no gradient.
 func isLabel(nd *node, bottom int) bool {
 	switch nd.typ {
-	case "SoftmaxWithLoss", "SigmoidCrossEntropyLoss", "Accuracy", "Crop": // Crop's second bottom is only a shape
+	case "SoftmaxWithLoss", "SigmoidCrossEntropyLoss", "HingeLoss", "Accuracy", "BatchReindex", "Crop": // Crop's second bottom is only a shape
 		return bottom == 1
+	case "Embed":
+		return true
 	}
 	return false
 }

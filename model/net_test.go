@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -379,6 +380,34 @@ func TestSnapshotPrefix(t *testing.T) {
 	r := &config.Run{SolverPath: "s.prototxt", Solver: &caffepb.SolverParameter{SnapshotPrefix: proto.String(filepath.Join(dir, "no", "where"))}}
 	if err := r.CheckSnapshotFolder(); err == nil || !strings.Contains(err.Error(), "snapshots cannot be written to") {
 		t.Errorf("a folder that is not there: %v", err)
+	}
+}
+
+// ArgMax over an axis, over whole examples, with values and places.
+func TestArgMax(t *testing.T) {
+	for _, c := range []struct {
+		param, shape string
+		want         []float32
+	}{
+		{"", "2x1x1", []float32{2, 1}},
+		{"top_k: 2", "2x1x2", []float32{2, 0, 1, 3}},
+		{"top_k: 2 out_max_val: true", "2x2x2", []float32{2, 0, 6, 5, 1, 3, 9, 8}},
+		{"axis: 1", "2x1x2", []float32{1, 0, 1, 0}},
+		{"axis: 1 top_k: 2 out_max_val: true", "2x2x2", []float32{6, 4, 5, 3, 7, 9, 1, 8}},
+		{"axis: -1", "2x2x1", []float32{0, 0, 1, 1}},
+	} {
+		n, err := build(t, `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 2 } } }
+		  layer { name: "l" type: "ArgMax" bottom: "x" top: "y" argmax_param { `+c.param+` } }`, caffepb.Phase_TEST)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := host.New(host.Options{Threads: 1})
+		defer d.Close()
+		d.Upload(n.Blob("x").Data, []float32{5, 4, 6, 3, 1, 9, 7, 8})
+		n.Forward()
+		if got := download(d, n.Blob("y").Data); n.Blob("y").FormatShape() != c.shape || fmt.Sprint(got) != fmt.Sprint(c.want) {
+			t.Errorf("%q: %s %v, wanted %s %v", c.param, n.Blob("y").FormatShape(), got, c.shape, c.want)
+		}
 	}
 }
 

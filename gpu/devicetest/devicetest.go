@@ -30,10 +30,10 @@ func Run(t *testing.T, open func() gpu.Device) {
 		name string
 		run  func(*bench)
 	}{
-		{"Store", store}, {"Vector", vector}, {"Reductions", reductions}, {"Unary", unary}, {"Copy2D", copy2D}, {"Dropout", dropout},
+		{"Store", store}, {"Vector", vector}, {"Reductions", reductions}, {"Unary", unary}, {"Gather", gather}, {"Copy2D", copy2D}, {"Dropout", dropout},
 		{"Gemm", gemm}, {"Conv", conv}, {"MaxPool", maxPool}, {"AvePool", avePool}, {"LRN", lrn},
 		{"Bias", bias}, {"Scale", scale}, {"PReLU", prelu}, {"BatchNorm", batchNorm},
-		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss}, {"Accuracy", accuracy},
+		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss}, {"HingeLoss", hingeLoss}, {"ArgMax", argMax}, {"Accuracy", accuracy},
 		{"Update", update}, {"Methods", methods}, {"SeedSurgery", seedSurgery}, {"PaperSurgery", paperSurgery}, {"Panics", panics},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(&bench{T: t, d: d, key: gpu.Key{Seed: 7, Stream: uint32(len(c.name))}}) })
@@ -291,6 +291,32 @@ func copy2D(b *bench) {
 		}
 	}
 	b.check("Copy2D", ty, want)
+}
+
+func gather(b *bench) {
+	for _, width := range []int{1, 3, 700} {
+		const rows, n = 5, 40
+		src, dst := b.random(rows*width), b.random(n*width)
+		index := b.labels(n, rows)
+		ti, ts, td := b.tensor(index), b.tensor(src), b.tensor(dst)
+		b.d.Gather(width, ti, ts, td)
+		b.check("Gather", td, each(n*width, func(i int) float64 { return float64(src[int(index[i/width])*width+i%width]) }))
+		b.d.Upload(td, dst)
+		b.d.ScatterAdd(width, ti, td, ts)
+		want := wide(src)
+		for i, v := range dst {
+			want[int(index[i/width])*width+i%width] += float64(v)
+		}
+		b.check("ScatterAdd", ts, want)
+	}
+	for _, bad := range []float32{-1, 5, 0.5} {
+		out := b.empty(2)
+		b.d.Gather(2, b.tensor([]float32{bad}), b.empty(10), out)
+		if v := b.values(out); !math.IsNaN(float64(v[0])) {
+			b.Errorf("Gather of row %g of 5 is %g, wanted NaN", bad, v[0])
+		}
+		b.d.ScatterAdd(2, b.tensor([]float32{bad}), out, b.empty(10)) // passed over
+	}
 }
 
 func dropout(b *bench) {

@@ -159,6 +159,56 @@ func sigmoidLoss(b *bench) {
 	}
 }
 
+func hingeLoss(b *bench) {
+	for _, s := range shapes {
+		for _, squared := range []bool{false, true} {
+			x, labels := b.random(s.Len()), b.labels(s.Outer*s.Inner, s.Channels)
+			for i := range x {
+				x[i] *= 2
+			}
+			loss, dx := 0.0, make([]float64, s.Len())
+			columns(s, func(p int, at []int) {
+				for c, i := range at {
+					d := -1.0
+					if c == int(labels[p]) {
+						d = 1
+					}
+					m := math.Max(0, 1-d*float64(x[i]))
+					switch {
+					case squared:
+						loss += m * m
+						dx[i] = -d * 2 * m * 0.5 / float64(s.Outer)
+					case m > 0:
+						loss += m
+						dx[i] = -d * 0.5 / float64(s.Outer)
+					}
+				}
+			})
+			tx, tl, out, tdx := b.tensor(x), b.tensor(labels), b.empty(1), b.empty(s.Len())
+			b.d.HingeLoss(s, tx, tl, squared, out)
+			b.check("HingeLoss", out, []float64{loss / float64(s.Outer)})
+			b.d.HingeLossBackward(s, tx, tl, squared, 0.5, tdx)
+			b.check("HingeLossBackward", tdx, dx)
+		}
+	}
+	out := b.empty(1)
+	b.d.HingeLoss(gpu.ChannelShape{Outer: 1, Channels: 3, Inner: 1}, b.empty(3), b.tensor([]float32{3}), false, out)
+	if v := b.values(out)[0]; !math.IsNaN(float64(v)) {
+		b.Errorf("HingeLoss with label 3 of 3 classes is %g, wanted NaN", v)
+	}
+}
+
+func argMax(b *bench) {
+	s := gpu.ChannelShape{Outer: 2, Channels: 4, Inner: 2}
+	x := b.tensor([]float32{1, 9, 5, 8, 5, 7, 2, 6 /* next outer */, 0, 0, 0, 1, 0, 0, -1, 2})
+	index, value := b.empty(12), b.empty(12)
+	b.d.ArgMax(s, 3, x, index, value)
+	b.check("ArgMax places", index, []float64{1, 2, 3, 0, 1, 2, 0, 1, 2, 3, 1, 0})
+	b.check("ArgMax values", value, []float64{5, 5, 2, 9, 8, 7, 0, 0, 0, 2, 1, 0})
+	b.d.ArgMax(s, 3, x, index, nil)
+	b.d.ArgMax(s, 3, x, nil, value)
+}
+
 func accuracy(b *bench) {
 	s := gpu.ChannelShape{Outer: 4, Channels: 3, Inner: 1}
 	x := b.tensor([]float32{3, 2, 1, 1, 2, 3, 2, 2, 0, 0, 5, 1})

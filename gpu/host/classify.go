@@ -181,6 +181,108 @@ func (d *Device) SigmoidLossBackward(x, target *gpu.Tensor, ignore gpu.Ignore, w
 	}, p)
 }
 
+// HingeLoss implements gpu.Classify.
+func (d *Device) HingeLoss(s gpu.ChannelShape, x, label *gpu.Tensor, squared bool, out *gpu.Tensor) {
+	want("HingeLoss", "x", x, s.Len())
+	want("HingeLoss", "label", label, s.Outer*s.Inner)
+	want("HingeLoss", "out", out, 1)
+	v, lab := slice(x), slice(label)
+	var loss float64
+	for i, w := range v {
+		m := margin(w, lab, s, i)
+		if squared {
+			m *= m
+		}
+		loss += float64(m)
+	}
+	for _, l := range lab {
+		if _, ok, _ := class(l, s, gpu.Ignore{}); !ok {
+			loss = math.NaN()
+		}
+	}
+	slice(out)[0] = float32(loss / float64(s.Outer))
+}
+
+// margin is max(0, 1 - d·x) of element i, d as in gpu.Classify.HingeLoss.
+func margin(x float32, label []float32, s gpu.ChannelShape, i int) float32 {
+	if isLabel(label, s, i) {
+		return max(0, 1-x)
+	}
+	return max(0, 1+x)
+}
+
+// isLabel reports whether element i is the score of its place's label.
+func isLabel(label []float32, s gpu.ChannelShape, i int) bool {
+	place := i/(s.Channels*s.Inner)*s.Inner + i%s.Inner
+	return label[place] == float32(i/s.Inner%s.Channels)
+}
+
+// HingeLossBackward implements gpu.Classify.
+func (d *Device) HingeLossBackward(s gpu.ChannelShape, x, label *gpu.Tensor, squared bool, weight float32, dx *gpu.Tensor) {
+	want("HingeLossBackward", "x", x, s.Len())
+	want("HingeLossBackward", "label", label, s.Outer*s.Inner)
+	want("HingeLossBackward", "dx", dx, s.Len())
+	p := d.start()
+	p.x, p.y, p.z, p.shape, p.flag, p.a = slice(x), slice(label), slice(dx), s, squared, weight/float32(s.Outer)
+	d.pool.run(s.Len(), grain, func(p *args, lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			m := margin(p.x[i], p.y, p.shape, i)
+			g := p.a
+			switch {
+			case m == 0:
+				g = 0
+			case p.flag:
+				g *= 2 * m
+			}
+			if isLabel(p.y, p.shape, i) {
+				g = -g
+			}
+			p.z[i] = g
+		}
+	}, p)
+}
+
+// ArgMax implements gpu.Classify.
+func (d *Device) ArgMax(s gpu.ChannelShape, k int, x, index, value *gpu.Tensor) {
+	want("ArgMax", "x", x, s.Len())
+	optional("ArgMax", "index", index, s.Outer*s.Inner*k)
+	optional("ArgMax", "value", value, s.Outer*s.Inner*k)
+	p := d.start()
+	p.x, p.y, p.z, p.k = slice(x), slice(index), slice(value), k
+	d.outerRun(s, func(p *args, lo, hi, _ int) {
+		s := p.shape
+		for o := lo; o < hi; o++ {
+			for i := range s.Inner {
+				x := p.x[o*s.Channels*s.Inner+i:]
+				lastPlace := -1
+				var last float32
+				for rank := range p.k {
+					// The largest that comes after the last one found.
+					best := -1
+					for c := range s.Channels {
+						v := x[c*s.Inner]
+						after := rank == 0 || v < last || v == last && c > lastPlace
+						if after && (best < 0 || v > x[best*s.Inner]) {
+							best = c
+						}
+					}
+					if best < 0 {
+						best = 0 // only where scores are NaN
+					}
+					at := (o*s.Inner+i)*p.k + rank
+					lastPlace, last = best, x[best*s.Inner]
+					if p.y != nil {
+						p.y[at] = float32(best)
+					}
+					if p.z != nil {
+						p.z[at] = last
+					}
+				}
+			}
+		}
+	}, p)
+}
+
 // Accuracy implements gpu.Classify.
 func (d *Device) Accuracy(s gpu.ChannelShape, x, label *gpu.Tensor, ignore gpu.Ignore, topK int, out, perClass *gpu.Tensor) {
 	want("Accuracy", "x", x, s.Len())

@@ -186,6 +186,48 @@ func (d *Device) Copy2D(rows, cols int, src *gpu.Tensor, srcOff, srcStride int, 
 	}, p)
 }
 
+// row returns the row that an index names.
+func row(index float32, rows int) (int, bool) {
+	i := int(index)
+	return i, i >= 0 && i < rows && float32(i) == index
+}
+
+// Gather implements gpu.Vector.
+func (d *Device) Gather(width int, index, src, dst *gpu.Tensor) {
+	want("Gather", "dst", dst, index.N*width)
+	p := d.start()
+	p.u, p.x, p.y, p.i, p.j = slice(index), slice(src), slice(dst), width, src.N/max(1, width)
+	d.pool.run(index.N, max(1, grain/max(1, width)), func(p *args, lo, hi, _ int) {
+		for r := lo; r < hi; r++ {
+			dst := p.y[r*p.i:][:p.i]
+			if i, ok := row(p.u[r], p.j); ok {
+				copy(dst, p.x[i*p.i:])
+				continue
+			}
+			for k := range dst {
+				dst[k] = float32(math.NaN())
+			}
+		}
+	}, p)
+}
+
+// ScatterAdd implements gpu.Vector. Rows may meet in one place, so it is done in order, cut by columns.
+func (d *Device) ScatterAdd(width int, index, src, dst *gpu.Tensor) {
+	want("ScatterAdd", "src", src, index.N*width)
+	p := d.start()
+	p.u, p.x, p.y, p.i, p.j = slice(index), slice(src), slice(dst), width, dst.N/max(1, width)
+	d.pool.run(width, 256, func(p *args, lo, hi, _ int) {
+		for r, v := range p.u {
+			if i, ok := row(v, p.j); ok {
+				dst := p.y[i*p.i+lo : i*p.i+hi]
+				for k, g := range p.x[r*p.i+lo : r*p.i+hi] {
+					dst[k] += g
+				}
+			}
+		}
+	}, p)
+}
+
 // ReLU implements gpu.Vector.
 func (d *Device) ReLU(x, y *gpu.Tensor, slope float32) {
 	want("ReLU", "x", x, y.N)

@@ -7,6 +7,7 @@ import (
 
 func init() {
 	register("EuclideanLoss", Arity{2, 2, 1, 1}, func() Layer { return &euclideanLoss{} })
+	register("HingeLoss", Arity{2, 2, 1, 1}, func() Layer { return &hingeLoss{} })
 	register("SigmoidCrossEntropyLoss", Arity{2, 2, 1, 2}, func() Layer { return &sigmoidLoss{} })
 }
 
@@ -99,4 +100,40 @@ func (l *sigmoidLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 	if need[0] {
 		l.c.Device.SigmoidLossBackward(bottom[0].Data, bottom[1].Data, l.ignore, l.c.Weights[0], l.stat, bottom[0].Diff)
 	}
+}
+
+// hingeLoss is one against the rest: Σ max(0, 1 - d·x), or its squares (norm L2), over the examples.
+type hingeLoss struct {
+	c       *Context
+	shape   gpu.ChannelShape
+	squared bool
+}
+
+func (*hingeLoss) IsLoss() {}
+
+func (l *hingeLoss) Setup(c *Context, bottom, top []*Blob) (err error) {
+	l.c, l.squared = c, c.Param.GetHingeLossParam().GetNorm() == caffepb.HingeLossParameter_L2
+	if len(bottom[0].Shape) == 0 {
+		return mismatch(bottom[0], bottom[1])
+	}
+	l.shape = gpu.ChannelShape{Outer: bottom[0].Shape[0], Channels: bottom[0].Len() / bottom[0].Shape[0], Inner: 1}
+	if bottom[1].Len() != l.shape.Outer {
+		return mismatch(bottom[0], bottom[1])
+	}
+	return top[0].Reshape(c.Device)
+}
+
+func (l *hingeLoss) Forward(bottom, top []*Blob) error {
+	l.c.Device.HingeLoss(l.shape, bottom[0].Data, bottom[1].Data, l.squared, top[0].Data)
+	return nil
+}
+
+func (l *hingeLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
+	if need[0] {
+		l.c.Device.HingeLossBackward(l.shape, bottom[0].Data, bottom[1].Data, l.squared, l.c.Weights[0], bottom[0].Diff)
+	}
+}
+
+func (l *hingeLoss) Diagnose(bottom []*Blob) error {
+	return badLabel(l.c.Device, bottom[1], l.shape, gpu.Ignore{})
 }
