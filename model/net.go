@@ -299,15 +299,10 @@ func (b *builder) planBackward() error {
 	return nil
 }
 
-// isLabel reports whether a bottom holds labels, which have no gradient.
+// isLabel reports whether a bottom has no gradient: labels, indices, a shape.
 func isLabel(nd *node, bottom int) bool {
-	switch nd.typ {
-	case "SoftmaxWithLoss", "SigmoidCrossEntropyLoss", "HingeLoss", "Accuracy", "BatchReindex", "Crop": // Crop's second bottom is only a shape
-		return bottom == 1
-	case "Embed":
-		return true
-	}
-	return false
+	l, ok := nd.layer.(layer.Selective)
+	return ok && l.NoGradient(bottom)
 }
 
 // Forward runs all layers and returns the objective: the losses times their weights.

@@ -72,6 +72,7 @@ func badLabel(d gpu.Device, label *Blob, s gpu.ChannelShape, ignore gpu.Ignore) 
 
 // softmaxLoss is the mean of -log softmax(x)[label], normalised as loss_param says.
 type softmaxLoss struct {
+	labelSecond
 	c          *Context
 	shape      gpu.ChannelShape
 	ignore     gpu.Ignore
@@ -145,6 +146,7 @@ func (l *softmaxLoss) Diagnose(bottom []*Blob) error {
 // accuracy is the share of labels among the top_k largest scores; a second top has it for each class.
 type accuracy struct {
 	noBackward
+	labelSecond
 	c      *Context
 	shape  gpu.ChannelShape
 	ignore gpu.Ignore

@@ -32,6 +32,16 @@ type Source interface {
 	Close() error
 }
 
+// Selective is a layer some of whose bottoms have no gradient: labels, indices, a shape to crop to.
+type Selective interface {
+	NoGradient(bottom int) bool
+}
+
+// labelSecond is embedded by layers whose second bottom has no gradient.
+type labelSecond struct{}
+
+func (labelSecond) NoGradient(bottom int) bool { return bottom == 1 }
+
 // Diagnoser is a layer that can say what in its inputs made its output NaN.
 type Diagnoser interface {
 	Diagnose(bottom []*Blob) error

@@ -19,6 +19,9 @@ type embed struct {
 	w, b *Param
 }
 
+// NoGradient implements Selective: indices have none.
+func (l *embed) NoGradient(int) bool { return true }
+
 func (l *embed) Setup(c *Context, bottom, top []*Blob) (err error) {
 	l.c = c
 	p := c.Param.GetEmbedParam()
@@ -61,6 +64,7 @@ func (l *embed) Diagnose(bottom []*Blob) error {
 
 // batchReindex picks examples of its first bottom by the numbers in its second.
 type batchReindex struct {
+	labelSecond
 	c     *Context
 	width int
 	rows  int

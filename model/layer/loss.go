@@ -50,6 +50,7 @@ func (l *euclideanLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 
 // sigmoidLoss is the cross-entropy of sigmoid(x) and targets in [0, 1]; a second top gets sigmoid(x).
 type sigmoidLoss struct {
+	labelSecond
 	c      *Context
 	ignore gpu.Ignore
 	norm   float32
@@ -104,6 +105,7 @@ func (l *sigmoidLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 
 // hingeLoss is one against the rest: Σ max(0, 1 - d·x), or its squares (norm L2), over the examples.
 type hingeLoss struct {
+	labelSecond
 	c       *Context
 	shape   gpu.ChannelShape
 	squared bool
