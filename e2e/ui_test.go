@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -261,5 +262,41 @@ func TestKilled(t *testing.T) {
 	}
 	if read(t, filepath.Join(whole, "run_iter_200.caffemodel")) != read(t, filepath.Join(killed, "run_iter_200.caffemodel")) {
 		t.Error("the weights differ from those of the undisturbed run")
+	}
+}
+
+// Without a UI the signals do what Caffe's flags say.
+func TestSignalEffects(t *testing.T) {
+	dir := folder(t, "max_iter: 1000000 display: 1")
+	c := exec.Command(binary, "train", "--solver", "solver.prototxt", "--sigint_effect", "snapshot", "--sighup_effect", "none")
+	c.Dir = dir
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Process.Kill()
+	lines := bufio.NewScanner(out)
+	until := func(text string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), text) {
+				return
+			}
+		}
+		t.Fatalf("the output ended before %q", text)
+	}
+	until("iteration 3  loss")
+	c.Process.Signal(syscall.SIGHUP)
+	until("loss")
+	c.Process.Signal(syscall.SIGINT)
+	until("snapshot run_iter_")
+	until("loss") // it goes on
+	c.Process.Signal(syscall.SIGTERM)
+	until("stopped at iteration")
+	if err := c.Wait(); err != nil {
+		t.Error(err)
 	}
 }

@@ -103,6 +103,7 @@ func TestMistakes(t *testing.T) {
 		{"unknown device", []string{"parity", "--device", "tpu", dir}, 2, `wanted host or cuda`},
 		{"parity of an empty folder", []string{"parity", t.TempDir()}, 1, "no case here"},
 		{"test without a model", []string{"test", "--weights", weights}, 2, "--model is not given"},
+		{"effect of a signal", []string{"train", "--solver", "x", "--sigint_effect", "explode"}, 2, "wanted stop, snapshot or none"},
 		{"time of nothing", []string{"time"}, 2, "--model is not given"},
 		{"time of a phase", []string{"time", "--model", net, "--phase", "TRIAN"}, 2, "wanted TRAIN or TEST"},
 		{"inspect nothing", []string{"inspect", filepath.Join(dir, "none")}, 1, "no such file"},

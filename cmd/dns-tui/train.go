@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model"
@@ -23,6 +24,8 @@ type runFlags struct {
 	masksFromZeros bool
 	journal        string
 	replay         string
+	level          int
+	stage          string
 }
 
 func (f *runFlags) add(fs *flag.FlagSet) {
@@ -34,6 +37,25 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	fs.BoolVar(&f.masksFromZeros, "masks-from-zeros", false, "weights that are exactly zero in --weights start masked")
 	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
 	fs.StringVar(&f.replay, "replay", "", "journal whose run to repeat")
+	fs.IntVar(&f.level, "level", 0, "level of the train net's state")
+	fs.StringVar(&f.stage, "stage", "", "stages of the train net's state, separated by commas")
+}
+
+// applyState adds the flags that choose layers to the solver's train_state.
+func (f *runFlags) applyState(s *caffepb.SolverParameter) {
+	if f.level == 0 && f.stage == "" {
+		return
+	}
+	if s.TrainState == nil {
+		s.TrainState = &caffepb.NetState{}
+	}
+	if f.level != 0 {
+		level := int32(f.level)
+		s.TrainState.Level = &level
+	}
+	if f.stage != "" {
+		s.TrainState.Stage = append(s.TrainState.Stage, strings.Split(f.stage, ",")...)
+	}
 }
 
 // load reads the run that the flags describe.
@@ -55,6 +77,7 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.applyState(run.Solver)
 	if f.weights != "" {
 		run.Weights = strings.Split(f.weights, ",")
 	} else {
@@ -95,9 +118,16 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	var f runFlags
 	fs := newFlags(e, "train")
 	f.add(fs)
+	sigint := fs.String("sigint_effect", "stop", "what SIGINT does: stop (with a snapshot), snapshot, none")
+	sighup := fs.String("sighup_effect", "snapshot", "what SIGHUP does: stop (with a snapshot), snapshot, none")
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
+	}
+	for _, effect := range []string{*sigint, *sighup} {
+		if effect != "stop" && effect != "snapshot" && effect != "none" {
+			return usagef("train: effect of a signal is %q; wanted stop, snapshot or none", effect)
+		}
 	}
 	run, err := f.load("train", rest)
 	if err != nil {
@@ -108,11 +138,14 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer d.Close()
-	return trainLines(ctx, e, run, d)
+	return trainLines(ctx, e, run, d, effects{*sigint, *sighup})
 }
 
+// effects are what SIGINT and SIGHUP do to a run without a UI: stop, snapshot or none. SIGTERM stops.
+type effects struct{ sigint, sighup string }
+
 // trainLines trains without a UI and prints progress lines.
-func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device) error {
+func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff effects) error {
 	events := make(chan model.Event, 1024)
 	t, err := model.NewTrainer(run, d, model.SessionOptions{Events: events})
 	if err != nil {
@@ -123,16 +156,25 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device) erro
 	defer cancel()
 	// The commands' answers come as events; a signal that comes too late finds a run that has ended.
 	stopErr := make(chan error, 1)
-	signals(ctx, func(os.Signal) {
-		go func() {
+	carryOut := func(effect string) {
+		switch effect {
+		case "stop":
 			err := stopSaved(ctx, t)
 			select {
 			case stopErr <- err:
 			default:
 			}
-		}()
-	},
-		func() { go t.Do(ctx, model.Command{Kind: model.SnapshotNow}) })
+		case "snapshot":
+			t.Do(ctx, model.Command{Kind: model.SnapshotNow})
+		}
+	}
+	signals(ctx, func(s os.Signal) {
+		effect := "stop"
+		if s == os.Interrupt {
+			effect = eff.sigint
+		}
+		go carryOut(effect)
+	}, func() { go carryOut(eff.sighup) })
 	t.Start()
 	for {
 		select {

@@ -39,7 +39,7 @@ func runUI(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 		defer d.Close()
-		return trainLines(ctx, e, run, d)
+		return trainLines(ctx, e, run, d, effects{"stop", "snapshot"})
 	}
 	if err := f.device.check(); err != nil {
 		return err
