@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"dns-tui/caffe/dataset"
 	"dns-tui/model/modeltest"
@@ -207,4 +208,17 @@ func fileSize(t *testing.T, path string) int64 {
 		t.Fatal(err)
 	}
 	return st.Size()
+}
+
+// --resume goes on from the snapshot that was written last, not from the one of the highest iteration.
+func TestNewestSnapshot(t *testing.T) {
+	dir := t.TempDir()
+	old, now := write(t, dir, "run_iter_8000.solverstate", "x"), write(t, dir, "run_iter_200.solverstate", "x")
+	past := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(old, past, past); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := newestSnapshot(filepath.Join(dir, "run")); err != nil || got != now {
+		t.Errorf("%s, %v; wanted %s", got, err, now)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
@@ -33,7 +34,7 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.solver, "solver", "", "the solver's prototxt")
 	fs.StringVar(&f.weights, "weights", "", "caffemodels to start from, separated by commas")
 	fs.StringVar(&f.snapshot, "snapshot", "", "solverstate to go on from")
-	fs.BoolVar(&f.resume, "resume", false, "go on from the newest solverstate at the solver's snapshot_prefix")
+	fs.BoolVar(&f.resume, "resume", false, "go on from the solverstate written last at the solver's snapshot_prefix")
 	fs.BoolVar(&f.masksFromZeros, "masks-from-zeros", false, "weights that are exactly zero in --weights start masked")
 	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
 	fs.StringVar(&f.replay, "replay", "", "journal whose run to repeat")
@@ -95,17 +96,18 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 	return run, nil
 }
 
-// newestSnapshot finds the solverstate of the latest iteration at a prefix.
+// newestSnapshot finds the solverstate at a prefix that was written last: where a run was begun anew, that of the new
+// one, though the old one came further.
 func newestSnapshot(prefix string) (string, error) {
 	files, err := filepath.Glob(prefix + "_iter_*.solverstate")
 	if err != nil {
 		return "", err
 	}
-	best, bestIter := "", -1
+	best := ""
+	var written time.Time
 	for _, f := range files {
-		var n int
-		if _, err := fmt.Sscanf(strings.TrimPrefix(f, prefix), "_iter_%d.solverstate", &n); err == nil && n > bestIter {
-			best, bestIter = f, n
+		if st, err := os.Stat(f); err == nil && (best == "" || st.ModTime().After(written)) {
+			best, written = f, st.ModTime()
 		}
 	}
 	if best == "" {
