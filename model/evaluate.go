@@ -50,7 +50,7 @@ func (t *Trainer) testAll() error {
 			}
 		}
 	}
-	t.note(Event{Iter: t.solver.Iter, Text: t.testText()})
+	t.note(Event{Iter: t.solver.Iter, Text: t.testText(), Tests: results})
 	t.speed.reset()
 	t.publish()
 	return nil

@@ -30,7 +30,8 @@ func (t *Trainer) progress() {
 	if t.opts.Events == nil {
 		return
 	}
-	p := Progress{Iter: t.solver.Iter - 1, Loss: t.solver.SmoothedLoss(), Rate: t.solver.Rate(), PerSecond: t.speed.perSecond()}
+	p := Progress{Iter: t.solver.Iter - 1, Loss: t.solver.SmoothedLoss(), Rate: t.solver.Rate(t.solver.Iter - 1), PerSecond: t.speed.perSecond(),
+		Outputs: t.solver.Net.Outputs()}
 	for _, l := range t.solver.surgeon.layers {
 		p.Kept += l.result.Kept
 		p.Total += l.result.Total
@@ -65,7 +66,7 @@ func (t *Trainer) publish() {
 	s := t.solver
 	t.published = time.Now()
 	sn := &Snapshot{Net: s.Net.Name, Source: t.source, Device: s.device.Name(), State: t.state, Problem: t.problem,
-		Iter: s.Iter, MaxIter: int(t.run.Solver.GetMaxIter()), Rate: s.Rate(), Loss: t.lastLoss, Smoothed: s.SmoothedLoss(),
+		Iter: s.Iter, MaxIter: int(t.run.Solver.GetMaxIter()), Rate: s.Rate(s.Iter), Loss: t.lastLoss, Smoothed: s.SmoothedLoss(),
 		PerSecond: t.speed.perSecond(), BatchSize: t.batchSize * int(t.run.Solver.GetIterSize()), Memory: s.device.Allocated(), Hyper: s.hyper,
 		Losses: t.losses.copy(), Accuracy: t.accuracy.copy(), TestLoss: t.testLoss.copy(), Tests: append([]TestResult(nil), t.tests...),
 		Tested: t.tested, ToTest: t.toTest, Events: append([]Event(nil), t.events...), Saved: t.saved, SavedIter: t.savedIter, Published: t.published}

@@ -45,6 +45,7 @@ type Progress struct {
 	PerSecond float64
 	Kept      int
 	Total     int
+	Outputs   []Output // of the train net, in the last pass
 }
 
 // Trainer is the Session of a Solver in this process: its loop runs in a goroutine of its own.
@@ -376,7 +377,7 @@ func (t *Trainer) saveSnapshot() error {
 		return err
 	}
 	t.saved, t.savedIter = name, t.solver.Iter
-	t.note(Event{Iter: t.solver.Iter, Text: "snapshot " + name})
+	t.note(Event{Iter: t.solver.Iter, Text: "snapshot " + name, Saved: name})
 	t.speed.reset()
 	return nil
 }

@@ -99,6 +99,9 @@ type Event struct {
 	Text   string
 	// Progress is set in the events of display, which snapshots do not keep.
 	Progress *Progress
+	// Tests and Saved are set where the event is a test, or a snapshot.
+	Tests []TestResult
+	Saved string
 }
 
 // Series is a curve of bounded length: when it is full, neighbours are averaged in pairs.

@@ -174,9 +174,9 @@ func (s *Solver) setHyper(h *config.Hyper) error {
 	return nil
 }
 
-// Rate returns the learning rate of the next iteration.
-func (s *Solver) Rate() float64 {
-	return Rate(s.param, s.hyper.BaseLR, s.Iter) * s.hyper.LRMult
+// Rate returns the learning rate of an iteration under the hyperparameters in force.
+func (s *Solver) Rate(iter int) float64 {
+	return Rate(s.param, s.hyper.BaseLR, iter) * s.hyper.LRMult
 }
 
 // surgeryDue reports whether the mask of a layer is redrawn in the next iteration.
@@ -258,7 +258,7 @@ func (s *Solver) update(scale float32) {
 			scale *= float32(float64(clip) / norm)
 		}
 	}
-	rate := float32(s.Rate())
+	rate := float32(s.Rate(s.Iter))
 	u := gpu.UpdateParams{Method: s.method, Momentum: float32(s.hyper.Momentum), L1: s.param.GetRegularizationType() == "L1", Scale: scale,
 		Delta: s.param.GetDelta()}
 	switch s.method {
@@ -337,7 +337,6 @@ func (s *Solver) Test(i int, stop func() bool) (*TestResult, error) {
 // Evaluate runs a net over a number of batches and averages its outputs (Caffe's Solver::Test).
 func Evaluate(n *Net, batches int, stop func() bool) (*TestResult, error) {
 	r := &TestResult{}
-	outs := n.outputs()
 	for range batches {
 		if stop != nil && stop() {
 			return nil, ErrStopped
@@ -345,15 +344,11 @@ func Evaluate(n *Net, batches int, stop func() bool) (*TestResult, error) {
 		if _, err := n.Forward(); err != nil {
 			return nil, err
 		}
-		k := 0
-		for _, o := range outs {
-			for _, v := range n.values(o.blob) {
-				if k == len(r.Outputs) {
-					r.Outputs = append(r.Outputs, Output{Name: o.blob.Name, LossWeight: float64(o.weight)})
-				}
-				r.Outputs[k].Value += float64(v)
-				k++
+		for k, o := range n.Outputs() {
+			if k == len(r.Outputs) {
+				r.Outputs = append(r.Outputs, Output{Name: o.Name, LossWeight: o.LossWeight})
 			}
+			r.Outputs[k].Value += o.Value
 		}
 	}
 	for i := range r.Outputs {
@@ -370,6 +365,17 @@ func cmpErr(a, b error) error {
 		return a
 	}
 	return b
+}
+
+// Outputs returns the numbers in the blobs that no layer reads, as the last pass left them.
+func (n *Net) Outputs() []Output {
+	var out []Output
+	for _, o := range n.outputs() {
+		for _, v := range n.values(o.blob) {
+			out = append(out, Output{Name: o.blob.Name, Value: float64(v), LossWeight: float64(o.weight)})
+		}
+	}
+	return out
 }
 
 type output struct {

@@ -30,6 +30,8 @@ type env struct {
 	stdin  *os.File
 	stdout io.Writer
 	stderr io.Writer
+	// caffeLog makes progress lines those of Caffe.
+	caffeLog bool
 }
 
 func subcommands() []subcommand {

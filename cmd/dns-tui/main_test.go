@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -220,5 +221,28 @@ func TestNewestSnapshot(t *testing.T) {
 	}
 	if got, err := newestSnapshot(filepath.Join(dir, "run")); err != nil || got != now {
 		t.Errorf("%s, %v; wanted %s", got, err, now)
+	}
+}
+
+// With --log caffe, what tools that read Caffe's log look for is there.
+func TestCaffeLog(t *testing.T) {
+	dir := t.TempDir()
+	solver := write(t, dir, "s.prototxt", fmt.Sprintf(`net: %q base_lr: 0.01 momentum: 0.9 lr_policy: "step" gamma: 0.1 stepsize: 5 max_iter: 6 display: 2 test_iter: 2 test_interval: 3
+snapshot_prefix: %q random_seed: 1`, modeltest.Root("oracle", "solvers", "sgd_inv.net.prototxt"), filepath.Join(dir, "run")))
+	status, stdout, stderr := run(t, "train", "--solver", solver, "--log", "caffe")
+	if status != 0 {
+		t.Fatal(stderr)
+	}
+	for _, want := range []string{
+		`Iteration 0, loss = \d\.\d+`, `Iteration 4, loss = \d`, `    Train net output #0: loss = \S+ \(\* 1 = \S+ loss\)`, `Iteration 4, lr = 0\.01`,
+		`Iteration 3, Testing net \(#0\)`, `    Test net output #0: loss = \S+ \(\* 1 = \S+ loss\)`,
+		`Snapshotting to binary proto file .*run_iter_6\.caffemodel`, `Snapshotting solver state to binary proto file .*run_iter_6\.solverstate`, `Optimization Done\.`,
+	} {
+		if !regexp.MustCompile(`(?m)^I\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ \w+\.cpp:\d+\] ` + want).MatchString(stdout) {
+			t.Errorf("no line %s in\n%s", want, stdout)
+		}
+	}
+	if status, _, stderr := run(t, "train", "--solver", solver, "--log", "json"); status != 2 || !strings.Contains(stderr, "wanted plain or caffe") {
+		t.Errorf("status %d: %s", status, stderr)
 	}
 }

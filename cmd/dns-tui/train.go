@@ -121,10 +121,14 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	fs := newFlags(e, "train")
 	f.add(fs)
 	sigint := fs.String("sigint_effect", "stop", "what SIGINT does: stop (with a snapshot), snapshot, none")
+	log := fs.String("log", "plain", "form of the progress lines: plain, or caffe for tools that read Caffe's log")
 	sighup := fs.String("sighup_effect", "snapshot", "what SIGHUP does: stop (with a snapshot), snapshot, none")
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
+	}
+	if *log != "plain" && *log != "caffe" {
+		return usagef("train: --log is %q; wanted plain or caffe", *log)
 	}
 	for _, effect := range []string{*sigint, *sighup} {
 		if effect != "stop" && effect != "snapshot" && effect != "none" {
@@ -140,6 +144,7 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer d.Close()
+	e.caffeLog = *log == "caffe"
 	return trainLines(ctx, e, run, d, effects{*sigint, *sighup})
 }
 
@@ -153,7 +158,9 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	if err != nil {
 		return err
 	}
-	announce(e, t)
+	if !e.caffeLog {
+		announce(e, t)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// The commands' answers come as events; a signal that comes too late finds a run that has ended.
@@ -190,7 +197,11 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 			if err := t.Err(); err != nil {
 				return err
 			}
-			printSummary(e, run, t.Snapshot())
+			if e.caffeLog {
+				caffeLine(e, "caffe.cpp:254", "Optimization Done.")
+			} else {
+				printSummary(e, run, t.Snapshot())
+			}
 			if t.Snapshot().State == model.Stopped {
 				return <-stopErr
 			}
@@ -217,6 +228,10 @@ func drain(e *env, events <-chan model.Event) {
 }
 
 func printEvent(e *env, ev model.Event) {
+	if e.caffeLog {
+		printCaffe(e, ev)
+		return
+	}
 	if ev.Progress != nil {
 		printProgress(e, *ev.Progress)
 		return

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"dns-tui/model"
+)
+
+// caffeLine prints a line as Caffe's logger does: severity, date, time, process, the place in Caffe's source that says
+// the same, and the text.
+func caffeLine(e *env, place, format string, args ...any) {
+	fmt.Fprintf(e.stdout, "I%s %5d %s] %s\n", time.Now().Format("0102 15:04:05.000000"), os.Getpid(), place, fmt.Sprintf(format, args...))
+}
+
+// printCaffe prints an event in the words of Caffe's solver, for tools that read its log (parse_log.py and its kin).
+func printCaffe(e *env, ev model.Event) {
+	switch {
+	case ev.Progress != nil:
+		p := ev.Progress
+		caffeLine(e, "solver.cpp:228", "Iteration %d, loss = %.6g", p.Iter, p.Loss)
+		for i, o := range p.Outputs {
+			caffeLine(e, "solver.cpp:244", "    Train net output #%d: %s", i, formatOutput(o))
+		}
+		caffeLine(e, "sgd_solver.cpp:106", "Iteration %d, lr = %.6g", p.Iter, p.Rate)
+	case ev.Tests != nil:
+		for _, t := range ev.Tests {
+			caffeLine(e, "solver.cpp:337", "Iteration %d, Testing net (#%d)", t.Iter, t.Net)
+			for i, o := range t.Outputs {
+				caffeLine(e, "solver.cpp:404", "    Test net output #%d: %s", i, formatOutput(o))
+			}
+		}
+	case ev.Saved != "":
+		caffeLine(e, "solver.cpp:454", "Snapshotting to binary proto file %s", strings.TrimSuffix(ev.Saved, ".solverstate")+".caffemodel")
+		caffeLine(e, "sgd_solver.cpp:273", "Snapshotting solver state to binary proto file %s", ev.Saved)
+	default:
+		caffeLine(e, "dns_tui.go:1", "Iteration %d: %s %s", ev.Iter, ev.Status, ev.Text)
+	}
+}
