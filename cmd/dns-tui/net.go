@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -77,50 +78,51 @@ func (f *netFlags) load(d gpu.Device) (*model.Net, error) {
 	return net, nil
 }
 
-// untilSignal returns a context that a signal ends.
-func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	signals(ctx, func(os.Signal) { cancel() }, func() {})
-	return ctx, cancel
-}
-
-func runTest(ctx context.Context, e *env, args []string) error {
-	var f netFlags
-	fs := newFlags(e, "test")
-	f.add(fs, "TEST")
+// withNet reads the flags of a command, builds its net, and calls f until a signal ends its context.
+func withNet(ctx context.Context, e *env, name, phase string, args []string, f func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error) error {
+	var flags netFlags
+	fs := newFlags(e, name)
+	flags.add(fs, phase)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
 	}
-	if err := f.check("test", rest); err != nil {
+	if err := flags.check(name, rest); err != nil {
 		return err
 	}
-	if f.weights == "" {
+	if name == "test" && flags.weights == "" {
 		return usagef("test: --weights is not given")
 	}
-	d, err := f.device.open(e)
+	d, err := flags.device.open(e)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	net, err := f.load(d)
+	net, err := flags.load(d)
 	if err != nil {
 		return err
 	}
 	defer net.Close()
-	ctx, cancel := untilSignal(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, err := model.Evaluate(net, f.iterations, func() bool { return ctx.Err() != nil })
-	if errors.Is(err, model.ErrStopped) {
-		return errors.New("test: interrupted")
+	signals(ctx, func(os.Signal) { cancel() }, func() {})
+	if err = f(ctx, net, d, &flags); errors.Is(err, model.ErrStopped) {
+		return fmt.Errorf("%s: interrupted", name)
 	}
-	if err != nil {
-		return err
-	}
-	for _, o := range r.Outputs {
-		fmt.Fprintln(e.stdout, formatOutput(o))
-	}
-	return nil
+	return err
+}
+
+func runTest(ctx context.Context, e *env, args []string) error {
+	return withNet(ctx, e, "test", "TEST", args, func(ctx context.Context, n *model.Net, _ gpu.Device, flags *netFlags) error {
+		r, err := model.Evaluate(n, flags.iterations, func() bool { return ctx.Err() != nil })
+		if err != nil {
+			return err
+		}
+		for _, o := range r.Outputs {
+			fmt.Fprintln(e.stdout, formatOutput(o))
+		}
+		return nil
+	})
 }
 
 // formatOutput is Caffe's way to print a test output.
@@ -133,52 +135,33 @@ func formatOutput(o model.Output) string {
 }
 
 func runTime(ctx context.Context, e *env, args []string) error {
-	var f netFlags
-	fs := newFlags(e, "time")
-	f.add(fs, "TRAIN")
-	rest, err := parse(fs, args)
-	if err != nil {
-		return err
-	}
-	if err := f.check("time", rest); err != nil {
-		return err
-	}
-	d, err := f.device.open(e)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	net, err := f.load(d)
-	if err != nil {
-		return err
-	}
-	defer net.Close()
-	ctx, cancel := untilSignal(ctx)
-	defer cancel()
-	stop := func() bool { return ctx.Err() != nil }
-	if _, err := net.Time(1, stop); err != nil { // the first pass allocates
-		return err
-	}
-	times, err := net.Time(f.iterations, stop)
-	if errors.Is(err, model.ErrStopped) {
-		return errors.New("time: interrupted")
-	}
-	if err != nil {
-		return err
-	}
-	var total model.LayerTime
-	fmt.Fprintf(e.stdout, "%-24s %-16s %12s %12s\n", "layer", "type", "forward", "backward")
+	return withNet(ctx, e, "time", "TRAIN", args, func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
+		stop := func() bool { return ctx.Err() != nil }
+		if _, err := n.Time(1, stop); err != nil { // the first pass allocates
+			return err
+		}
+		times, err := n.Time(flags.iterations, stop)
+		if err != nil {
+			return err
+		}
+		printTimes(e, times, flags.iterations)
+		fmt.Fprintf(e.stdout, "average of %d passes on the %s\n", flags.iterations, d.Name())
+		return nil
+	})
+}
+
+// printTimes prints the mean of each layer, and the sums.
+func printTimes(e *env, times []model.LayerTime, passes int) {
+	ms := func(d time.Duration) float64 { return 1000 * d.Seconds() / float64(passes) }
 	line := func(t model.LayerTime) {
-		ms := func(d float64) float64 { return 1000 * d / float64(f.iterations) }
-		fmt.Fprintf(e.stdout, "%-24s %-16s %9.3f ms %9.3f ms\n", t.Name, t.Type, ms(t.Forward.Seconds()), ms(t.Backward.Seconds()))
+		fmt.Fprintf(e.stdout, "%-24s %-16s %9.3f ms %9.3f ms\n", t.Name, t.Type, ms(t.Forward), ms(t.Backward))
 	}
+	fmt.Fprintf(e.stdout, "%-24s %-16s %12s %12s\n", "layer", "type", "forward", "backward")
+	total := model.LayerTime{Name: "all"}
 	for _, t := range times {
 		line(t)
 		total.Forward += t.Forward
 		total.Backward += t.Backward
 	}
-	total.Name = "all"
 	line(total)
-	fmt.Fprintf(e.stdout, "average of %d passes on the %s\n", f.iterations, d.Name())
-	return nil
 }
