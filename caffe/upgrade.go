@@ -32,8 +32,12 @@ func Upgrade(n *caffepb.NetParameter) ([]string, error) {
 	}
 	moved, frozen := 0, 0
 	for _, l := range n.Layer {
-		moved += boolInt(upgradeTransform(l))
-		frozen += boolInt(upgradeBatchNorm(l))
+		if upgradeTransform(l) {
+			moved++
+		}
+		if upgradeBatchNorm(l) {
+			frozen++
+		}
 	}
 	if moved > 0 {
 		did = append(did, fmt.Sprintf("transformation fields of %d data layers, now in transform_param", moved))
@@ -42,13 +46,6 @@ func Upgrade(n *caffepb.NetParameter) ([]string, error) {
 		did = append(did, fmt.Sprintf("lr_mult of the statistics of %d BatchNorm layers, now 0", frozen))
 	}
 	return did, nil
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // v1Types are the present names of the V1 layer types (Caffe's UpgradeV1LayerType).

@@ -30,15 +30,11 @@ func masksOf(l *caffepb.LayerParameter) int {
 	default:
 		return 0
 	}
-	params := 1 + boolInt(bias)
-	return max(0, min(len(l.Blobs)-params, params))
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
+	params := 1
+	if bias {
+		params++
 	}
-	return 0
+	return max(0, min(len(l.Blobs)-params, params))
 }
 
 // CountWeights counts what each layer of a caffemodel keeps.

@@ -37,6 +37,7 @@ type Net struct {
 	blobs  map[string]*layer.Blob
 	params []*layer.Param // each once, in order of layers
 	named  map[string]*layer.Param
+	outs   []output // blobs that no layer reads
 	lossV  [1]float32
 }
 
@@ -67,7 +68,7 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 	}
 	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock,
 		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}}
-	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, unread: map[string]bool{}}
+	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}}
 	for _, p := range insertSplits(layers) {
 		if err := b.add(p); err != nil {
 			n.Close()
@@ -78,6 +79,7 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 		n.Close()
 		return nil, err
 	}
+	n.outs = n.unread()
 	return n, nil
 }
 
@@ -86,7 +88,6 @@ type builder struct {
 	net      *Net
 	opts     NetOptions
 	producer map[*layer.Blob]string
-	unread   map[string]bool // blobs that no layer has read yet
 }
 
 func (b *builder) add(p placed) error {
@@ -114,7 +115,6 @@ func (b *builder) add(p placed) error {
 			return b.wrap(p, err)
 		}
 		nd.bottom = append(nd.bottom, blob)
-		delete(b.unread, name)
 	}
 	for i, name := range p.param.Top {
 		blob := &layer.Blob{Name: name}
@@ -125,7 +125,6 @@ func (b *builder) add(p placed) error {
 		}
 		nd.top = append(nd.top, blob)
 		n.blobs[name] = blob
-		b.unread[name] = true
 		b.producer[blob] = p.param.GetName()
 	}
 	if err := b.setup(p, nd); err != nil {
@@ -151,7 +150,7 @@ func (b *builder) setup(p placed, nd *node) error {
 	}
 	c := &layer.Context{
 		Param: p.param, Device: b.opts.Device, Phase: b.opts.State.GetPhase(), Seed: b.opts.Seed, Clock: b.opts.Clock,
-		NetPath: b.net.file.Path, Weights: nd.weights,
+		Weights: nd.weights,
 		Resolve: func(path string) string { return config.Resolve(path, b.net.file.Path) },
 	}
 	c.NewParam = func(s layer.ParamSpec) (*layer.Param, error) { return b.newParam(nd, s) }
@@ -255,8 +254,8 @@ func (b *builder) planBackward() error {
 			needs = needs || p.Trained()
 		}
 		for i, bl := range nd.bottom {
-			need := needed[bl] || (b.opts.Probe || n.file.Net.GetForceBackward()) && !isLabel(nd, i)
-			nd.need = append(nd.need, need && !isLabel(nd, i))
+			wanted := needed[bl] || b.opts.Probe || n.file.Net.GetForceBackward()
+			nd.need = append(nd.need, wanted && !isLabel(nd, i))
 			needs = needs || nd.need[i]
 		}
 		for _, t := range nd.top {
@@ -282,7 +281,7 @@ func (b *builder) planBackward() error {
 			continue
 		}
 		for _, t := range nd.top {
-			if nd.typ != "Split" && (under[t] || b.opts.Probe) || nd.typ == "Split" && under[t] {
+			if under[t] || b.opts.Probe && nd.typ != "Split" {
 				if err := t.NeedDiff(n.device); err != nil {
 					return err
 				}

@@ -308,7 +308,7 @@ layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param {
 				}
 			}
 			// What is written reads back, masks and all.
-			blobs := n.Weights(false).Layer[1].Blobs
+			blobs := n.Weights().Layer[1].Blobs
 			if !c.zeros && len(blobs) != len(c.blobs) && c.name != "seed into official" {
 				t.Errorf("%d blobs are written, %d were read", len(blobs), len(c.blobs))
 			}

@@ -2,9 +2,9 @@ package model
 
 import (
 	"math"
-	"strconv"
 
 	"dns-tui/caffe/caffepb"
+	"dns-tui/model/layer"
 )
 
 // Rate is the learning rate of an iteration by the solver's policy, from base (Caffe's SGDSolver::GetLearningRate):
@@ -17,7 +17,7 @@ import (
 //	poly       base · (1 - iter/max_iter)^power
 //	sigmoid    base / (1 + exp(-gamma·(iter - stepsize)))
 func Rate(s *caffepb.SolverParameter, base float64, iter int) float64 {
-	i, gamma, power := float64(iter), widen(s.GetGamma()), widen(s.GetPower())
+	i, gamma, power := float64(iter), layer.Widen(s.GetGamma()), layer.Widen(s.GetPower())
 	switch s.GetLrPolicy() {
 	case "step":
 		return base * math.Pow(gamma, float64(iter/int(s.GetStepsize())))
@@ -44,10 +44,4 @@ func stepsReached(s *caffepb.SolverParameter, iter int) int {
 		}
 	}
 	return n
-}
-
-// widen returns the float64 that prints as f does: 0.6, not 0.6000000238418579.
-func widen(f float32) float64 {
-	v, _ := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64)
-	return v
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -150,8 +151,8 @@ func AsksForSurgery(s *caffepb.SolverParameter, layers []PrunableLayer) bool {
 
 // initialHyper reads the hyperparameters that the files set.
 func initialHyper(s *caffepb.SolverParameter, n *Net) *config.Hyper {
-	h := &config.Hyper{BaseLR: widen(s.GetBaseLr()), LRMult: 1, Momentum: widen(s.GetMomentum()), WeightDecay: widen(s.GetWeightDecay()),
-		Gamma: widen(s.GetSurgeryIterGamma()), Power: widen(s.GetSurgeryIterPower()), Stop: int(s.GetSurgeryStopIter())}
+	h := &config.Hyper{BaseLR: layer.Widen(s.GetBaseLr()), LRMult: 1, Momentum: layer.Widen(s.GetMomentum()), WeightDecay: layer.Widen(s.GetWeightDecay()),
+		Gamma: layer.Widen(s.GetSurgeryIterGamma()), Power: layer.Widen(s.GetSurgeryIterPower()), Stop: int(s.GetSurgeryStopIter())}
 	layers := n.Prunable()
 	asked := AsksForSurgery(s, layers)
 	for _, l := range layers {
@@ -354,23 +355,16 @@ func Evaluate(n *Net, batches int, stop func() bool) (*TestResult, error) {
 	for i := range r.Outputs {
 		r.Outputs[i].Value /= float64(max(1, batches))
 		if v := r.Outputs[i].Value; math.IsNaN(v) {
-			return r, fmt.Errorf("output %q is NaN: %w", r.Outputs[i].Name, cmpErr(n.FirstBad(), errors.New("no layer's last output is")))
+			return r, fmt.Errorf("output %q is NaN: %w", r.Outputs[i].Name, cmp.Or(n.FirstBad(), errors.New("no layer's last output is")))
 		}
 	}
 	return r, nil
 }
 
-func cmpErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
 // Outputs returns the numbers in the blobs that no layer reads, as the last pass left them.
 func (n *Net) Outputs() []Output {
 	var out []Output
-	for _, o := range n.outputs() {
+	for _, o := range n.outs {
 		for _, v := range n.values(o.blob) {
 			out = append(out, Output{Name: o.blob.Name, Value: float64(v), LossWeight: float64(o.weight)})
 		}
@@ -383,8 +377,8 @@ type output struct {
 	weight float32
 }
 
-// outputs are the blobs that no layer reads, in the order of their layers.
-func (n *Net) outputs() []output {
+// unread lists the blobs that no layer reads, in the order of their layers.
+func (n *Net) unread() []output {
 	read := map[*layer.Blob]bool{}
 	for _, nd := range n.nodes {
 		for _, b := range nd.bottom {

@@ -19,7 +19,7 @@ import (
 // that wait for their surgery. It returns the name of the solverstate.
 func (s *Solver) Save(prefix string, pending [][]byte) (string, error) {
 	base := fmt.Sprintf("%s_iter_%d", prefix, s.Iter)
-	if err := caffe.WriteBinary(base+".caffemodel", s.Net.Weights(false)); err != nil {
+	if err := caffe.WriteBinary(base+".caffemodel", s.Net.Weights()); err != nil {
 		return "", err
 	}
 	st, err := s.state(base + ".caffemodel")

@@ -168,9 +168,9 @@ func wantedBlobs(nd *node, prunable bool) string {
 	return out
 }
 
-// Weights returns the net with its weights as a caffemodel. With dense set, it holds W∘T and no masks: what another
-// program runs. Without, W and the masks: what training goes on from.
-func (n *Net) Weights(dense bool) *caffepb.NetParameter {
+// Weights returns the net as a caffemodel with W and the masks: what training goes on from. ApplyMasks makes of it what
+// another program runs.
+func (n *Net) Weights() *caffepb.NetParameter {
 	out := &caffepb.NetParameter{Name: proto.String(n.Name)}
 	for _, nd := range n.nodes {
 		if nd.index < 0 {
@@ -179,30 +179,18 @@ func (n *Net) Weights(dense bool) *caffepb.NetParameter {
 		l := proto.CloneOf(nd.param)
 		l.Phase = n.Phase.Enum()
 		l.Bottom, l.Top = n.file.Net.Layer[nd.index].Bottom, n.file.Net.Layer[nd.index].Top
-		l.Blobs = n.layerBlobs(nd, dense)
+		l.Blobs = n.layerBlobs(nd)
 		out.Layer = append(out.Layer, l)
 	}
 	return out
 }
 
-func (n *Net) layerBlobs(nd *node, dense bool) []*caffepb.BlobProto {
+func (n *Net) layerBlobs(nd *node) []*caffepb.BlobProto {
 	var blobs []*caffepb.BlobProto
 	for _, p := range nd.params {
-		t := p.Data
-		if dense {
-			t = p.Forward()
-		}
-		v := make([]float32, t.N)
-		n.device.Download(v, t)
-		if dense {
-			for i := range v {
-				v[i] = gpu.Kept(v[i]) // a pruned -0 becomes 0
-			}
-		}
+		v := make([]float32, p.Data.N)
+		n.device.Download(v, p.Data)
 		blobs = append(blobs, caffe.NewBlob(p.Shape, v))
-	}
-	if dense {
-		return blobs
 	}
 	for _, p := range nd.maskSlots() {
 		blobs = append(blobs, caffe.NewBlob(p.Shape, p.Mask(n.device)))

@@ -24,8 +24,6 @@ type Options struct {
 	ASCII bool
 	// Refresh is the time between two looks at the session; 0 is a fifth of a second.
 	Refresh time.Duration
-	// Prompt lists the fields that the command line completes.
-	Fields func(*model.Snapshot) []string
 }
 
 // App is the top-level Bubble Tea model. Its parts are drawn from the latest snapshot; nothing in Update or View waits.

@@ -69,7 +69,7 @@ func (a *App) narrow(w, h int) []string {
 	case bottom >= 14:
 		half := bottom / 2
 		lw := w / 2
-		lines = append(lines, beside(a.lossPlot(lw, half), a.accuracyPlot(w-lw, half))...)
+		lines = append(lines, beside(a.lossPlot(lw, half, ""), a.accuracyPlot(w-lw, half))...)
 		lines = append(lines, a.journal(w, bottom-half)...)
 	case bottom >= 3 && w >= 50:
 		lw := w * 2 / 5
@@ -100,10 +100,10 @@ func (a *App) wide(w, h int) []string {
 	if spare := edit - min(edit, 10); spare > 0 {
 		// The journal has moved to the left.
 		half := rest / 2
-		right = append(a.lossPlot(rw, half), a.accuracyPlot(rw, rest-half)...)
+		right = append(a.lossPlot(rw, half, ""), a.accuracyPlot(rw, rest-half)...)
 	} else {
 		third := rest / 3
-		right = append(a.lossPlot(rw, third), a.accuracyPlot(rw, third)...)
+		right = append(a.lossPlot(rw, third, ""), a.accuracyPlot(rw, third)...)
 		right = append(right, a.journal(rw, rest-2*third)...)
 	}
 	lines := append([]string{a.header(w)}, beside(left, right)...)

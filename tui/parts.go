@@ -34,10 +34,10 @@ func (a *App) header(w int) string {
 	if s.Source != "" && w >= 90 {
 		left += " · " + base(s.Source)
 	}
-	progress := thousands(s.Iter) + "/" + thousands(s.MaxIter)
+	progress := Thousands(s.Iter) + "/" + Thousands(s.MaxIter)
 	right := []string{progress}
 	if w >= 60 {
-		right = append(right, t.glyph.barEndLeft()+t.bar(share, max(6, w/6))+t.glyph.barEnd)
+		right = append(right, t.glyph.barStart+t.bar(share, max(6, w/6))+t.glyph.barEnd)
 	}
 	right = append(right, fmt.Sprintf("%.0f %%", 100*share))
 	if state != "" {
@@ -57,13 +57,6 @@ func (a *App) header(w int) string {
 	return t.fit(t.plain(t.ends(left, strings.Join(right, "  "), w)), w)
 }
 
-func (g *glyphs) barEndLeft() string {
-	if g.barEnd == "|" {
-		return "|"
-	}
-	return "▕"
-}
-
 func base(path string) string {
 	path = strings.TrimRight(path, "/")
 	return path[strings.LastIndexByte(path, '/')+1:]
@@ -74,7 +67,7 @@ func (a *App) layers(w, h int) []string {
 	t := &a.theme
 	inner := w - 2
 	kept, total := a.snap.Kept()
-	name, count := min(10, max(6, inner-29)), max(8, len(thousands(total)))+1
+	name, count := min(10, max(6, inner-29)), max(8, len(Thousands(total)))+1
 	for _, l := range a.snap.Layers {
 		name = max(name, min(ansi.StringWidth(l.Name)+1, inner/4))
 	}
@@ -105,8 +98,8 @@ func (a *App) layers(w, h int) []string {
 		if i == a.selected {
 			cursor, n = t.marked.Render(t.glyph.cursor), t.marked.Render(t.fit(l.Name, name))
 		}
-		bar := t.glyph.barEndLeft() + t.bar(1-kept, barW) + t.glyph.barEnd
-		lines = append(lines, row(cursor, n, thousands(l.Weights), percent(kept), bar, a.thresholdCell(l), a.nextCell(l)))
+		bar := t.glyph.barStart + t.bar(1-kept, barW) + t.glyph.barEnd
+		lines = append(lines, row(cursor, n, Thousands(l.Weights), percent(kept), bar, a.thresholdCell(l), a.nextCell(l)))
 	}
 	small := "dense"
 	if kept > 0 && kept < total {
@@ -117,7 +110,7 @@ func (a *App) layers(w, h int) []string {
 	}
 	all := t.fit("", 2) + t.fit("all", name)
 	if showCount {
-		all += t.fitRight(thousands(total), count) + " "
+		all += t.fitRight(Thousands(total), count) + " "
 	}
 	lines = append(lines, all+t.fitRight(percent(share(kept, total)), 8)+"  "+t.plain(small))
 	return t.box("Layers", lines, w, h)
@@ -208,18 +201,18 @@ func (a *App) editorInfo(l *model.LayerStats, value float64) []string {
 	first := t.title.Render(fmt.Sprintf("%s %.3f", name, value))
 	if l.Histogram != nil {
 		n, total := l.Histogram.Pruned(value), l.Histogram.Total()
-		first += fmt.Sprintf("  next surgery: %s, %s kept", percent(share(n, total)), thousands(total-n))
+		first += fmt.Sprintf("  next surgery: %s, %s kept", percent(share(n, total)), Thousands(total-n))
 	}
 	if _, ok := a.draft[l.Name]; ok {
 		first += "  " + t.warn.Render(t.plain("⏎ applies"))
 	} else if _, ok := a.pendingThreshold(l); ok {
 		first += "  " + t.warn.Render("pending")
 	}
-	second := fmt.Sprintf("last surgery: pruned %s spliced %s", thousands(l.Pruned), thousands(l.Spliced))
+	second := fmt.Sprintf("last surgery: pruned %s spliced %s", Thousands(l.Pruned), Thousands(l.Spliced))
 	if l.LastIter < 0 {
 		second = "no surgery yet"
 	} else {
-		second += fmt.Sprintf(" at %s", thousands(l.LastIter))
+		second += fmt.Sprintf(" at %s", Thousands(l.LastIter))
 	}
 	if !h.Prune {
 		second = "left out of surgery (p prunes it)"
@@ -237,12 +230,17 @@ func position(v, lo, hi float64, cells int) int {
 	return max(0, min(cells-1, int((v-lo)/(hi-lo)*float64(cells-1)+0.5)))
 }
 
+// ruler returns the labels at the ends of a scale w cells wide, and the cells between: slider, ticks and histogram share
+// them, so that they stand under each other.
+func (a *App) ruler(lo, hi float64, w int) (left, right string, cells int) {
+	left, right = a.theme.plain("0σ "), a.theme.plain(fmt.Sprintf(" %.3gσ", hi-lo))
+	return left, right, w - ansi.StringWidth(left) - ansi.StringWidth(right)
+}
+
 // slider draws the scale with the handle.
 func (a *App) slider(lo, hi, value float64, w int, l *model.LayerStats) string {
 	t := &a.theme
-	left, right := "0σ ", fmt.Sprintf(" %.3gσ", hi-lo)
-	left, right = t.plain(left), t.plain(right)
-	cells := w - ansi.StringWidth(left) - ansi.StringWidth(right)
+	left, right, cells := a.ruler(lo, hi, w)
 	if cells < 4 {
 		return ""
 	}
@@ -262,15 +260,16 @@ func (a *App) slider(lo, hi, value float64, w int, l *model.LayerStats) string {
 // ticks labels the presets under the slider; labels that would touch are left out.
 func (a *App) ticks(lo, hi float64, w int, l *model.LayerStats) string {
 	t := &a.theme
-	cells := w - 3 - ansi.StringWidth(t.plain(fmt.Sprintf(" %.3gσ", hi-lo)))
+	left, _, cells := a.ruler(lo, hi, w)
 	if cells < 4 {
 		return ""
 	}
+	indent := ansi.StringWidth(left)
 	out := []byte(strings.Repeat(" ", w))
 	next := 0
 	for _, v := range a.presets(l) {
 		label := fmt.Sprintf("%.0f", 100*v.Sparsity)
-		at := 3 + position(v.Threshold, lo, hi, cells)
+		at := indent + position(v.Threshold, lo, hi, cells)
 		if v.Threshold > hi || at < next || at+len(label) > w {
 			continue
 		}
@@ -296,8 +295,7 @@ func (a *App) presets(l *model.LayerStats) []config.SigmaStep {
 // the slider's left part.
 func (a *App) histogram(l *model.LayerStats, lo, hi, value float64, w, rows int) []string {
 	t := &a.theme
-	right := ansi.StringWidth(t.plain(fmt.Sprintf(" %.3gσ", hi-lo)))
-	cells := w - 3 - right
+	left, right, cells := a.ruler(lo, hi, w)
 	if l.Histogram == nil || cells < 4 || rows < 1 {
 		return nil
 	}
@@ -324,10 +322,10 @@ func (a *App) histogram(l *model.LayerStats, lo, hi, value float64, w, rows int)
 				stays.WriteString(g)
 			}
 		}
-		out[r] = "   " + t.dim.Render(pruned.String()) + t.accent.Render(stays.String())
+		out[r] = strings.Repeat(" ", ansi.StringWidth(left)) + t.dim.Render(pruned.String()) + t.accent.Render(stays.String())
 	}
 	if w >= 60 {
-		out[0] = t.fit(out[0], w-right) + "|w|"
+		out[0] = t.fit(out[0], w-ansi.StringWidth(right)) + "|w|"
 	}
 	return out
 }
@@ -375,9 +373,9 @@ func precision(values []float64) uint {
 	return 4
 }
 
-func (a *App) lossPlot(w, h int) []string {
+func (a *App) lossPlot(w, h int, note string) []string {
 	s := cutSpike(a.snap.Losses)
-	return a.plot("Loss", &s, w, h, number(a.snap.Smoothed))
+	return a.plot("Loss", &s, w, h, number(a.snap.Smoothed)+note)
 }
 
 // cutSpike cuts a curve off at three times the highest value of its newer half: the first losses of a run would press
@@ -397,12 +395,11 @@ func cutSpike(s model.Series) model.Series {
 
 // lossAndAccuracy is the loss plot with the last accuracy beside the loss, where there is no room for its own plot.
 func (a *App) lossAndAccuracy(w, h int) []string {
-	note := number(a.snap.Smoothed)
+	note := ""
 	if _, v, ok := a.snap.Accuracy.Last(); ok {
-		note += fmt.Sprintf("  acc %.2f %%", 100*v)
+		note = fmt.Sprintf("  acc %.2f %%", 100*v)
 	}
-	s := cutSpike(a.snap.Losses)
-	return a.plot("Loss", &s, w, h, note)
+	return a.lossPlot(w, h, note)
 }
 
 func (a *App) accuracyPlot(w, h int) []string {
@@ -426,10 +423,10 @@ func (a *App) journal(w, h int) []string {
 		case model.Rejected:
 			status = t.warn.Render("REJECTED ")
 		}
-		lines = append(lines, " "+t.dim.Render(thousands(e.Iter))+" "+status+t.plain(e.Text))
+		lines = append(lines, " "+t.dim.Render(Thousands(e.Iter))+" "+status+t.plain(e.Text))
 	}
 	for _, c := range a.snap.Pending {
-		lines = append(lines, " "+t.dim.Render(thousands(c.Iter))+" "+t.warn.Render("pending ")+t.plain(fmt.Sprintf("%s %s → %s", c.Field, c.Old, c.New)))
+		lines = append(lines, " "+t.dim.Render(Thousands(c.Iter))+" "+t.warn.Render("pending ")+t.plain(fmt.Sprintf("%s %s → %s", c.Field, c.Old, c.New)))
 	}
 	if len(lines) > rows {
 		lines = lines[len(lines)-rows:]

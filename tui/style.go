@@ -19,7 +19,8 @@ type theme struct {
 type glyphs struct {
 	h, v, tl, tr, bl, br    string
 	bar                     []string // eighths, from none to full
-	barEmpty, barEnd        string
+	barEmpty                string
+	barStart, barEnd        string
 	spark                   []string // heights, from none to full
 	ruler, tick, handle     string
 	cursor, arrow, ellipsis string
@@ -28,14 +29,14 @@ type glyphs struct {
 
 var unicodeGlyphs = glyphs{
 	h: "─", v: "│", tl: "╭", tr: "╮", bl: "╰", br: "╯",
-	bar: []string{" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"}, barEmpty: "░", barEnd: "▏",
+	bar: []string{" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"}, barEmpty: "░", barStart: "▕", barEnd: "▏",
 	spark: []string{" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
 	ruler: "─", tick: "┬", handle: "●", cursor: "▸", arrow: "→", ellipsis: "…", times: "×",
 }
 
 var asciiGlyphs = glyphs{
 	h: "-", v: "|", tl: "+", tr: "+", bl: "+", br: "+",
-	bar: []string{" ", "#"}, barEmpty: ".", barEnd: "|",
+	bar: []string{" ", "#"}, barEmpty: ".", barStart: "|", barEnd: "|",
 	spark: []string{" ", "_", ".", ":", "-", "=", "+", "*", "#"},
 	ruler: "-", tick: "+", handle: "O", cursor: ">", arrow: "->", ellipsis: "~", times: "x",
 }

@@ -1,7 +1,9 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -27,6 +29,20 @@ func Open(path string) (Database, error) {
 		return OpenLevelDB(path)
 	}
 	return OpenLMDB(path)
+}
+
+// checkFolder reports a database folder that is not there or is no folder.
+func checkFolder(path, kind, wanted string) error {
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: no such %s folder", path, kind)
+	case err != nil:
+		return err
+	case !st.IsDir():
+		return fmt.Errorf("%s: is a file; wanted %s", path, wanted)
+	}
+	return nil
 }
 
 // ReadAll calls f for every record of a database, from the first, with its Datum parsed.

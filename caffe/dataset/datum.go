@@ -135,11 +135,10 @@ func (d *Datum) Decode(forceColor, forceGray bool) error {
 	if !d.Encoded {
 		return nil
 	}
-	img, format, err := image.Decode(bytes.NewReader(d.Data))
+	img, _, err := image.Decode(bytes.NewReader(d.Data))
 	if err != nil {
 		return fmt.Errorf("is an encoded Datum whose picture cannot be decoded (JPEG and PNG are known): %w", err)
 	}
-	_ = format
 	gray := forceGray
 	if !forceColor && !forceGray {
 		switch img.(type) {

@@ -25,14 +25,8 @@ type LevelDB struct {
 
 // OpenLevelDB opens a database folder for reading. Nothing is written to it, not even a lock.
 func OpenLevelDB(path string) (*LevelDB, error) {
-	st, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: no such LevelDB folder", path)
-	case err != nil:
+	if err := checkFolder(path, "LevelDB", "a LevelDB, which is a folder"); err != nil {
 		return nil, err
-	case !st.IsDir():
-		return nil, fmt.Errorf("%s: is a file; wanted a LevelDB, which is a folder", path)
 	}
 	db, err := leveldb.Open(readOnlyFolder(path), &opt.Options{ReadOnly: true, ErrorIfMissing: true, Strict: opt.StrictAll})
 	if err != nil {

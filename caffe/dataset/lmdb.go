@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -53,21 +52,16 @@ var le = binary.LittleEndian
 // OpenLMDB opens a database folder for reading. No lock file is made and nothing is written, so a folder without
 // write permission is fine.
 func OpenLMDB(path string) (*LMDB, error) {
-	st, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: no such LMDB folder", path)
-	case err != nil:
+	if err := checkFolder(path, "LMDB", "an LMDB, which is a folder with a data.mdb"); err != nil {
 		return nil, err
-	case !st.IsDir():
-		return nil, fmt.Errorf("%s: is a file; wanted an LMDB, which is a folder with a data.mdb", path)
 	}
 	f, err := os.Open(filepath.Join(path, "data.mdb"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: not an LMDB: %w", path, err)
 	}
 	defer f.Close()
-	if st, err = f.Stat(); err != nil {
+	st, err := f.Stat()
+	if err != nil {
 		return nil, err
 	}
 	db := &LMDB{path: path}

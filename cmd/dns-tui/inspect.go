@@ -16,6 +16,7 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/caffe/dataset"
 	"dns-tui/model"
+	"dns-tui/tui"
 )
 
 func runInspect(_ context.Context, e *env, args []string) error {
@@ -95,17 +96,8 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 			100*(1-float64(l.WeightsKept)/float64(max(1, l.Weights))), l.Masks)
 		kept, total = kept+l.Kept, total+l.Total
 	}
-	fmt.Fprintf(e.stdout, "non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n", thousands(kept), thousands(total), float64(total)/float64(max(1, kept)))
+	fmt.Fprintf(e.stdout, "non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n", tui.Thousands(kept), tui.Thousands(total), float64(total)/float64(max(1, kept)))
 	return nil
-}
-
-// thousands writes a number with commas.
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 func inspectState(e *env, s *caffepb.SolverState) error {
@@ -114,7 +106,7 @@ func inspectState(e *env, s *caffepb.SolverState) error {
 		total += len(caffe.Values(b))
 	}
 	fmt.Fprintf(e.stdout, "solverstate at iteration %d\n  learned_net: %s\n  current_step: %d\n  history: %d blobs, %s numbers\n",
-		s.GetIter(), s.GetLearnedNet(), s.GetCurrentStep(), len(s.History), thousands(total))
+		s.GetIter(), s.GetLearnedNet(), s.GetCurrentStep(), len(s.History), tui.Thousands(total))
 	rs := s.RunState
 	if rs == nil {
 		fmt.Fprintln(e.stdout, "  written by Caffe: no place in the data, no statistics of surgery; a run that resumes starts both anew")
@@ -122,7 +114,7 @@ func inspectState(e *env, s *caffepb.SolverState) error {
 	}
 	fmt.Fprintf(e.stdout, "  seed: %d\n  hyperparameters: %s\n", rs.GetSeed(), rs.GetHyper())
 	for _, d := range rs.Data {
-		fmt.Fprintf(e.stdout, "  data %s/%s: %s records read\n", d.GetNet(), d.GetLayer(), thousands(int(d.GetRecords())))
+		fmt.Fprintf(e.stdout, "  data %s/%s: %s records read\n", d.GetNet(), d.GetLayer(), tui.Thousands(int(d.GetRecords())))
 	}
 	for _, l := range rs.Surgery {
 		fmt.Fprintf(e.stdout, "  surgery %s: last at %d, pruned %d, spliced %d", l.GetLayer(), l.GetLastIter(), l.GetPruned(), l.GetSpliced())
@@ -182,7 +174,7 @@ func inspectDatabase(e *env, path string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "%s of %s records\n", db.Kind(), thousands(n))
+	fmt.Fprintf(e.stdout, "%s of %s records\n", db.Kind(), tui.Thousands(n))
 	labels, shapes := map[int]int{}, map[string]int{}
 	err = dataset.ReadAll(db, func(i int, key []byte, d *dataset.Datum) error {
 		shape := "encoded"
@@ -200,7 +192,7 @@ func inspectDatabase(e *env, path string) error {
 		return err
 	}
 	for _, s := range slices.Sorted(maps.Keys(shapes)) {
-		fmt.Fprintf(e.stdout, "  %s of shape %s\n", thousands(shapes[s]), s)
+		fmt.Fprintf(e.stdout, "  %s of shape %s\n", tui.Thousands(shapes[s]), s)
 	}
 	all := slices.Sorted(maps.Keys(labels))
 	fmt.Fprintf(e.stdout, "  %d labels, %d to %d\n", len(all), all[0], all[len(all)-1])

@@ -66,7 +66,6 @@ type Context struct {
 	Phase    caffepb.Phase
 	Seed     uint64
 	Clock    *Clock
-	NetPath  string                               // of the prototxt, to find files beside it
 	NewParam func(spec ParamSpec) (*Param, error) // makes a parameter, or finds the one that is shared
 	Resolve  func(path string) string             // finds a file that the prototxt names
 	Weights  []float32                            // loss weights of the tops

@@ -50,7 +50,6 @@ func (p *Param) EnsureMask(d gpu.Device) error {
 	if err != nil {
 		return err
 	}
-	d.Axpby(1, p.Data, 0, t)
 	p.Masked = t
 	p.SetMask(d, nil)
 	return nil
@@ -126,10 +125,10 @@ func pruningOf(l *caffepb.LayerParameter) (Pruning, error) {
 		var stop float32
 		if conv {
 			q := l.GetCconvolutionParam()
-			p.Threshold, p.Gamma, p.Power, stop = widen(q.GetCRate()), widen(q.GetGamma()), widen(q.GetPower()), q.GetIterStop()
+			p.Threshold, p.Gamma, p.Power, stop = Widen(q.GetCRate()), Widen(q.GetGamma()), Widen(q.GetPower()), q.GetIterStop()
 		} else {
 			q := l.GetCinnerProductParam()
-			p.Threshold, p.Gamma, p.Power, stop = widen(q.GetCRate()), widen(q.GetGamma()), widen(q.GetPower()), q.GetIterStop()
+			p.Threshold, p.Gamma, p.Power, stop = Widen(q.GetCRate()), Widen(q.GetGamma()), Widen(q.GetPower()), q.GetIterStop()
 		}
 		p.Stop = int(stop)
 		return p, nil
@@ -138,12 +137,12 @@ func pruningOf(l *caffepb.LayerParameter) (Pruning, error) {
 	masks := 0
 	if conv {
 		q := l.GetConvolutionParam()
-		p.Enabled, p.Threshold = q.GetSparsityTerm(), widen(q.GetThreshold())
+		p.Enabled, p.Threshold = q.GetSparsityTerm(), Widen(q.GetThreshold())
 		p.Explicit = q.GetSparsityTerm() && (q.SparsityTerm != nil || q.Threshold != nil || q.WeightMaskFiller != nil)
 		masks = len(l.Param) - boolInt(q.GetBiasTerm()) - 1
 	} else {
 		q := l.GetInnerProductParam()
-		p.Enabled, p.Threshold = q.GetSparsityTerm(), widen(q.GetThreshold())
+		p.Enabled, p.Threshold = q.GetSparsityTerm(), Widen(q.GetThreshold())
 		p.Explicit = q.GetSparsityTerm() && (q.SparsityTerm != nil || q.Threshold != nil || q.WeightMaskFiller != nil)
 		masks = len(l.Param) - boolInt(q.GetBiasTerm()) - 1
 	}
@@ -164,8 +163,8 @@ func boolInt(b bool) int {
 	return 0
 }
 
-// widen returns the float64 that prints as f does: 0.6, not 0.6000000238418579.
-func widen(f float32) float64 {
+// Widen returns the float64 that prints as f does: 0.6, not 0.6000000238418579.
+func Widen(f float32) float64 {
 	v, _ := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64)
 	return v
 }

@@ -130,7 +130,7 @@ func (c *comparison) compareFinal(s *model.Solver, path string) error {
 	if err != nil {
 		return err
 	}
-	have := s.Net.Weights(false)
+	have := s.Net.Weights()
 	for _, w := range want.Layer {
 		for _, h := range have.Layer {
 			if h.GetName() != w.GetName() {
