@@ -411,6 +411,25 @@ func TestSnapshotFails(t *testing.T) {
 	}
 }
 
+// A stop with a snapshot writes what is in force now, though the iteration had a snapshot before the change.
+func TestStopSavesWhatChangedWhilePaused(t *testing.T) {
+	run := mini(t, "dns_seed_mini", nil)
+	tr := start(t, run, 2)
+	ctx := context.Background()
+	tr.Do(ctx, model.Command{Kind: model.Step, Count: 2})
+	settle(t, tr)
+	for _, c := range []model.Command{{Kind: model.SnapshotNow}, {Kind: model.Set, Field: "lr_mult", Value: "0.25"}, {Kind: model.Stop, Save: true}} {
+		if _, err := tr.Do(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-tr.Done()
+	st, err := caffe.ReadSolverState(run.SnapshotPrefix() + "_iter_2.solverstate")
+	if err != nil || !strings.Contains(string(st.RunState.Hyper), `"lr_mult":0.25`) {
+		t.Errorf("the snapshot holds %s, %v", st.GetRunState().GetHyper(), err)
+	}
+}
+
 // A run without anybody to ask must not end as if its weights were saved.
 func TestLastSnapshotFails(t *testing.T) {
 	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(3) })

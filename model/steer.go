@@ -41,7 +41,8 @@ func (t *Trainer) carryOut(r request) {
 			return // waits
 		}
 	case Stop:
-		if c.Save && t.savedIter != t.solver.Iter {
+		// Though this iteration may have a snapshot already: settings and masks can have changed since, while paused.
+		if c.Save {
 			err = t.saveSnapshot()
 		}
 		// A run whose snapshot failed goes on: its weights are nowhere else.

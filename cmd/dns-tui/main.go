@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"dns-tui/caffe"
+	"dns-tui/model"
 )
 
 // version is set by the linker.
@@ -66,8 +67,7 @@ func main() {
 func guard(e *env, args []string) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
-			path := crashReport(r, debug.Stack())
-			fmt.Fprintf(e.stderr, "dns-tui: internal error: %v\nThis is a mistake in dns-tui; its trace is in %s\n", r, path)
+			sayInternal(e, r, debug.Stack())
 			status = 1
 		}
 	}()
@@ -75,6 +75,7 @@ func guard(e *env, args []string) (status int) {
 	defer stop()
 	err := dispatch(ctx, e, args)
 	var u usageError
+	var internal *model.InternalError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
@@ -83,9 +84,17 @@ func guard(e *env, args []string) (status int) {
 		return 2
 	case errors.Is(err, errDisagree):
 		return 1
+	case errors.As(err, &internal):
+		sayInternal(e, internal.Cause, internal.Stack)
+		return 1
 	}
 	fmt.Fprintf(e.stderr, "dns-tui: %v\n", err)
 	return 1
+}
+
+// sayInternal tells of a mistake of the program, in a command or in a run's own goroutine.
+func sayInternal(e *env, cause any, stack []byte) {
+	fmt.Fprintf(e.stderr, "dns-tui: internal error: %v\nThis is a mistake in dns-tui; its trace is in %s\n", cause, crashReport(cause, stack))
 }
 
 func crashReport(r any, stack []byte) string {

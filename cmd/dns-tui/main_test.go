@@ -211,6 +211,20 @@ func fileSize(t *testing.T, path string) int64 {
 	return st.Size()
 }
 
+// A mistake of the program leaves a message and a file with its trace, wherever it happened.
+func TestInternalErrors(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var errs bytes.Buffer
+	sayInternal(&env{stderr: &errs}, "index out of range", []byte("the trace"))
+	files, _ := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "dns-tui-crash-*.txt"))
+	if len(files) != 1 || !strings.Contains(errs.String(), files[0]) || !strings.Contains(errs.String(), "internal error: index out of range") {
+		t.Fatalf("files %v, said %s", files, errs.String())
+	}
+	if data, err := os.ReadFile(files[0]); err != nil || !strings.Contains(string(data), "the trace") {
+		t.Errorf("the file holds %q, %v", data, err)
+	}
+}
+
 // --resume goes on from the snapshot that was written last, not from the one of the highest iteration.
 func TestNewestSnapshot(t *testing.T) {
 	dir := t.TempDir()
