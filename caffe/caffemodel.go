@@ -62,8 +62,17 @@ func ReadSolverState(path string) (*caffepb.SolverState, error) {
 
 // ReadMean reads a mean image (binaryproto).
 func ReadMean(path string) (*caffepb.BlobProto, error) {
+	return readBlob(path, "binaryproto mean image")
+}
+
+// ReadMatrix reads the matrix of an InfogainLoss (binaryproto).
+func ReadMatrix(path string) (*caffepb.BlobProto, error) {
+	return readBlob(path, "binaryproto matrix")
+}
+
+func readBlob(path, kind string) (*caffepb.BlobProto, error) {
 	b := &caffepb.BlobProto{}
-	if err := ReadBinary(path, "binaryproto mean image", b); err != nil {
+	if err := ReadBinary(path, kind, b); err != nil {
 		return nil, err
 	}
 	if err := CheckBlob(b); err != nil {

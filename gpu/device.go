@@ -15,6 +15,7 @@ type Device interface {
 	Spatial
 	Channelwise
 	Classify
+	Recurrent
 	Train
 }
 
@@ -110,6 +111,19 @@ type Spatial interface {
 	// AvePoolBackward is its gradient.
 	AvePoolBackward(g *PoolGeometry, dy, dx *Tensor)
 
+	// StochasticPool sets y to one element of each window, x with probability x/Σx, and at to its place in the plane:
+	// the first at which the running sum reaches Uniform of key, at the output's number, times the sum. It is the first
+	// where none does; an empty window gives 0 and -1. The inputs are meant to be 0 or more (Zeiler and Fergus, ICLR 2013; Caffe's Pooling STOCHASTIC).
+	// Its gradient is MaxPoolBackward.
+	StochasticPool(g *PoolGeometry, x, y, at *Tensor, key Key)
+	// ExpectedPool sets y to what StochasticPool gives on average: Σx²/Σx, or 0 where Σx is not positive.
+	ExpectedPool(g *PoolGeometry, x, y *Tensor)
+
+	// Im2col sets col, (channels·kernel) × output, to the elements of x that each place of the output sees, 0 in the padding.
+	Im2col(g *ColGeometry, x, col *Tensor)
+	// Col2im sets each element of x to the sum of those of col that Im2col takes from it.
+	Col2im(g *ColGeometry, col, x *Tensor)
+
 	// LRN normalises across channels: s = k + alpha/size · Σ_window x², y = x·s^-beta. scale keeps s.
 	LRN(g *LRNGeometry, x, scale, y *Tensor)
 	// LRNBackward sets dx = dy·s^-beta - 2·alpha·beta/size · x · Σ_window dy·y/s.
@@ -165,6 +179,25 @@ type Classify interface {
 	HingeLoss(s ChannelShape, x, label *Tensor, squared bool, out *Tensor)
 	// HingeLossBackward sets dx = weight/outer · (-d) · (m > 0 ? 1 : 0), or · 2m where squared.
 	HingeLossBackward(s ChannelShape, x, label *Tensor, squared bool, weight float32, dx *Tensor)
+	// LogLoss sets out[0] = Σ -log(max(prob[label], LogFloor))/outer. A label that is no class makes it NaN.
+	LogLoss(s ChannelShape, prob, label, out *Tensor)
+	// LogLossBackward sets dx = -weight/outer/max(prob, LogFloor) at the label, else 0.
+	LogLossBackward(s ChannelShape, prob, label *Tensor, weight float32, dx *Tensor)
+	// InfogainLoss sets stat[0] = Σ -Σ_c h[label,c]·log(max(prob[c], LogFloor))/z and stat[1] = z, over the (o,i) whose
+	// label is not ignored; z as in SoftmaxLoss, at least 1. h is channels × channels. A label that is no class makes the
+	// loss NaN.
+	InfogainLoss(s ChannelShape, prob, label, h *Tensor, ignore Ignore, norm float32, stat *Tensor)
+	// InfogainLossBackward sets dx[c] = weight/stat[1] · (prob[c]·Σ_k h[label,k] - h[label,c]), the gradient through the
+	// softmax that made prob, and 0 where the label is ignored.
+	InfogainLossBackward(s ChannelShape, prob, label, h *Tensor, ignore Ignore, weight float32, stat, dx *Tensor)
+	// ContrastiveLoss compares the rows of a and b: with d² = Σ (a-b)², out[0] = Σ l/(2·outer), where l is d² in the rows
+	// whose similar, as an integer, is not 0, and max(margin - d, 0)² in the others; max(margin - d², 0) under legacy.
+	// s.Inner is 1. (Hadsell, Chopra and LeCun, CVPR 2006.)
+	ContrastiveLoss(s ChannelShape, a, b, similar *Tensor, margin float32, legacy bool, out *Tensor)
+	// ContrastiveLossBackward sets dx = weight/outer · (a-b) in similar rows, -weight/outer · (margin-d)/(d+1e-4) · (a-b)
+	// in others with d < margin (-weight/outer · (a-b) under legacy, d² < margin), else 0: the gradient of a, and with
+	// -weight that of b.
+	ContrastiveLossBackward(s ChannelShape, a, b, similar *Tensor, margin float32, legacy bool, weight float32, dx *Tensor)
 	// ArgMax sets row r of index and of value, k wide, to the places and the values of the k largest of the channels at
 	// (outer, inner), largest first and the earlier of equals; rows are in the order of (outer, inner). Either may be nil.
 	ArgMax(s ChannelShape, k int, x, index, value *Tensor)
@@ -172,6 +205,18 @@ type Classify interface {
 	// label's counts as larger. perClass may be nil; else it gets one share a class, 0 for a class without labels.
 	// A label that is no class makes out[0] NaN.
 	Accuracy(s ChannelShape, x, label *Tensor, ignore Ignore, topK int, out, perClass *Tensor)
+}
+
+// Recurrent has the cell of a long short-term memory.
+type Recurrent interface {
+	// LSTMUnit is one time step of n streams with cells of size (Caffe's LSTMUnit): from the gates' inputs x, rows of
+	// (i, f, o, g), the cells before and cont, a number a stream, 0 where a sequence begins,
+	//
+	//	c = cont·σ(f)·before + σ(i)·tanh(g)
+	//	h = σ(o)·tanh(c)
+	LSTMUnit(n, size int, before, x, cont, c, h *Tensor)
+	// LSTMUnitBackward is its gradient, from those of c and h: it sets dx and dbefore. dbefore may be dc.
+	LSTMUnitBackward(n, size int, before, x, cont, c, dc, dh, dbefore, dx *Tensor)
 }
 
 // Train has the two kernels that this program is about.
@@ -220,6 +265,32 @@ func (g *ConvGeometry) Resolve() {
 	g.OutH = (g.H+2*g.PH-(g.DH*(g.KH-1)+1))/g.SH + 1
 	g.OutW = (g.W+2*g.PW-(g.DW*(g.KW-1)+1))/g.SW + 1
 }
+
+// ColGeometry is what Im2col reads: one image of Channels over any number of spatial axes.
+type ColGeometry struct {
+	Channels                               int
+	In, Kernel, Stride, Pad, Dilation, Out []int
+}
+
+// MaxSpatialAxes is how many spatial axes a ColGeometry may have.
+const MaxSpatialAxes = 8
+
+// Resolve computes Out: floor((In + 2·Pad - (Dilation·(Kernel-1) + 1))/Stride) + 1.
+func (g *ColGeometry) Resolve() {
+	g.Out = make([]int, len(g.In))
+	for i := range g.In {
+		g.Out[i] = (g.In[i]+2*g.Pad[i]-(g.Dilation[i]*(g.Kernel[i]-1)+1))/g.Stride[i] + 1
+	}
+}
+
+// Rows returns the rows of col, Channels·ΠKernel, and Places its columns, ΠOut.
+func (g *ColGeometry) Rows() int { return g.Channels * Elements(g.Kernel) }
+
+// Places returns the number of places of the output.
+func (g *ColGeometry) Places() int { return Elements(g.Out) }
+
+// LogFloor is what Caffe puts under a probability before it takes the logarithm (kLOG_THRESHOLD).
+const LogFloor = 1e-20
 
 // PoolGeometry is pooling over Planes = N·C planes.
 type PoolGeometry struct {

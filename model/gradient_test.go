@@ -172,6 +172,43 @@ var gradientCases = []struct{ name, text string }{
 	  layer { name: "l" type: "Embed" bottom: "label3" top: "y" embed_param { input_dim: 3 num_output: 4 weight_filler { type: "gaussian" std: 1 } } }`},
 	{"BatchReindex", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 3 dim: 2 } shape { dim: 5 } } }
 	  layer { name: "l" type: "BatchReindex" bottom: "x" bottom: "label3" top: "y" }`},
+	{"Convolution over three axes", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 3 dim: 4 dim: 3 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 4 group: 2 kernel_size: 2 stride: 1 stride: 2 stride: 1 pad: 1 pad: 0 pad: 1 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
+	{"Convolution over one axis, channels first", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 9 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { axis: 0 num_output: 4 kernel_size: 3 stride: 2 dilation: 2 pad: 1 weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{"Deconvolution over three axes", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 2 dim: 3 dim: 2 } } }
+	  layer { name: "l" type: "Deconvolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 2 stride: 2 pad: 1 pad: 0 pad: 0 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
+	{"Im2col", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 4 dim: 5 } } }
+	  layer { name: "l" type: "Im2col" bottom: "x" top: "y" convolution_param { kernel_h: 2 kernel_w: 3 stride: 2 pad: 1 } }`},
+	{"Pooling STOCHASTIC", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 4 dim: 4 } } }
+	  layer { name: "p" type: "Power" bottom: "x" top: "u" power_param { shift: 2 } }
+	  layer { name: "l" type: "Pooling" bottom: "u" top: "y" pooling_param { pool: STOCHASTIC kernel_size: 2 stride: 2 } }`},
+	{"SPP MAX", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 8 dim: 7 } } }
+	  layer { name: "l" type: "SPP" bottom: "x" top: "y" spp_param { pyramid_height: 3 } }`},
+	{"SPP AVE", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 7 dim: 8 } } }
+	  layer { name: "l" type: "SPP" bottom: "x" top: "y" spp_param { pyramid_height: 2 pool: AVE } }`},
+	{"MultinomialLogisticLoss", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+	  layer { name: "p" type: "Power" bottom: "x" top: "u" power_param { shift: 2 } }
+	  layer { name: "l" type: "MultinomialLogisticLoss" bottom: "u" bottom: "label3" top: "y" loss_weight: 2 }`},
+	{"InfogainLoss", `layer { name: "in" type: "Input" top: "x" top: "label3" top: "label4" input_param { shape { dim: 4 dim: 3 dim: 2 } shape { dim: 4 dim: 2 } shape { dim: 3 dim: 3 } } }
+	  layer { name: "l" type: "InfogainLoss" bottom: "x" bottom: "label3" bottom: "label4" top: "y" loss_param { ignore_label: 1 } }`},
+	{"ContrastiveLoss", `layer { name: "in" type: "Input" top: "x" top: "z" top: "label2" input_param { shape { dim: 6 dim: 3 } shape { dim: 6 dim: 3 } shape { dim: 6 } } }
+	  layer { name: "l" type: "ContrastiveLoss" bottom: "x" bottom: "z" bottom: "label2" top: "y" contrastive_loss_param { margin: 1.2 } }`},
+	{"ContrastiveLoss legacy", `layer { name: "in" type: "Input" top: "x" top: "z" top: "label2" input_param { shape { dim: 6 dim: 3 } shape { dim: 6 dim: 3 } shape { dim: 6 } } }
+	  layer { name: "l" type: "ContrastiveLoss" bottom: "x" bottom: "z" bottom: "label2" top: "y" loss_weight: 3 contrastive_loss_param { margin: 1.2 legacy_version: true } }`},
+	{"Filter", `layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 5 dim: 3 } shape { dim: 5 } } }
+	  layer { name: "f" type: "Filter" bottom: "x" bottom: "label2" top: "u" }
+	  layer { name: "l" type: "InnerProduct" bottom: "u" top: "y" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{"LSTM", `layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 3 dim: 1 dim: 4 } shape { dim: 3 dim: 1 } } }
+	  layer { name: "l" type: "LSTM" bottom: "x" bottom: "label2" top: "y" recurrent_param { num_output: 3 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
+	{"LSTM with a static input and exposed states", `layer { name: "in" type: "Input" top: "x" top: "label2" top: "z" top: "label3" top: "label5" input_param { shape { dim: 3 dim: 3 dim: 2 dim: 2 } shape { dim: 3 dim: 3 } shape { dim: 3 dim: 2 } shape { dim: 1 dim: 3 dim: 3 } shape { dim: 1 dim: 3 dim: 3 } } }
+	  layer { name: "l" type: "LSTM" bottom: "x" bottom: "label2" bottom: "z" bottom: "label3" bottom: "label5" top: "y" top: "hT" top: "cT" recurrent_param { num_output: 3 expose_hidden: true weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{"LSTMUnit", `layer { name: "in" type: "Input" top: "x" top: "z" top: "label2" input_param { shape { dim: 1 dim: 3 dim: 4 } shape { dim: 1 dim: 3 dim: 16 } shape { dim: 1 dim: 3 } } }
+	  layer { name: "l" type: "LSTMUnit" bottom: "x" bottom: "z" bottom: "label2" top: "c" top: "y" }`},
+	{"RNN", `layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 3 dim: 1 dim: 4 } shape { dim: 3 dim: 1 } } }
+	  layer { name: "l" type: "RNN" bottom: "x" bottom: "label2" top: "y" recurrent_param { num_output: 3 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
+	{"RNN with a static input and an exposed state", `layer { name: "in" type: "Input" top: "x" top: "label2" top: "z" top: "label3" input_param { shape { dim: 3 dim: 3 dim: 4 } shape { dim: 3 dim: 3 } shape { dim: 3 dim: 2 } shape { dim: 1 dim: 3 dim: 3 } } }
+	  layer { name: "l" type: "RNN" bottom: "x" bottom: "label2" bottom: "z" bottom: "label3" top: "y" top: "hT" recurrent_param { num_output: 3 expose_hidden: true weight_filler { type: "gaussian" std: 0.5 } } }`},
 	{"Split", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 } } }
 	  layer { name: "a" type: "ReLU" bottom: "x" top: "u" relu_param { negative_slope: 3 } }
 	  layer { name: "l" type: "Eltwise" bottom: "u" bottom: "x" top: "y" eltwise_param { operation: SUM } }`},
@@ -233,6 +270,16 @@ func checkGradients(t *testing.T, f *caffe.NetFile) {
 		}
 	}
 	y := net.Blob("y")
+	before := map[string][]float32{}
+	for name, b := range inputs {
+		before[name] = download(d, b.Data)
+	}
+	if _, err := net.Forward(); err != nil { // a Filter's output has its shape from here on
+		t.Fatal(err)
+	}
+	for name, b := range inputs {
+		d.Upload(b.Data, before[name]) // a layer in place may have changed it
+	}
 	r := make([]float32, y.Data.N)
 	key.Iter++
 	for i := range r {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -33,6 +32,7 @@ type Net struct {
 	file   *caffe.NetFile
 	device gpu.Device
 	clock  *layer.Clock
+	seed   uint64
 	nodes  []*node
 	blobs  map[string]*layer.Blob
 	params []*layer.Param // each once, in order of layers
@@ -52,6 +52,8 @@ type node struct {
 	weights     []float32 // loss weights of the tops
 	need        []bool    // bottoms that want a gradient
 	backward    bool
+	data        []*gpu.Tensor // of the bottoms, when the layer was set up
+	idle        bool          // nothing to do: all bottoms are empty
 }
 
 // NewNet builds the net of a file for one state. Every error names the file, the line and the layer.
@@ -66,7 +68,7 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 	if o.Clock == nil {
 		o.Clock = &layer.Clock{}
 	}
-	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock,
+	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock, seed: o.Seed,
 		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}}
 	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}}
 	for _, p := range insertSplits(layers) {
@@ -97,7 +99,7 @@ func (b *builder) add(p placed) error {
 			return n.file.Errorf(p.index, "a second layer of this name")
 		}
 	}
-	l, arity, err := layer.New(p.param.GetType())
+	l, arity, err := layer.New(p.param)
 	if err != nil {
 		return b.wrap(p, err)
 	}
@@ -148,13 +150,19 @@ func (b *builder) setup(p placed, nd *node) error {
 	if _, ok := nd.layer.(layer.Loss); ok && len(p.param.LossWeight) == 0 {
 		nd.weights[0] = 1
 	}
-	c := &layer.Context{
-		Param: p.param, Device: b.opts.Device, Phase: b.opts.State.GetPhase(), Seed: b.opts.Seed, Clock: b.opts.Clock,
-		Weights: nd.weights,
-		Resolve: func(path string) string { return config.Resolve(path, b.net.file.Path) },
+	return b.net.setUp(nd, func(s layer.ParamSpec) (*layer.Param, error) { return b.newParam(nd, s) })
+}
+
+// setUp fixes the shapes of a node for those of its bottoms.
+func (n *Net) setUp(nd *node, newParam func(layer.ParamSpec) (*layer.Param, error)) error {
+	nd.data = nd.data[:0]
+	for _, b := range nd.bottom {
+		nd.data = append(nd.data, b.Data)
 	}
-	c.NewParam = func(s layer.ParamSpec) (*layer.Param, error) { return b.newParam(nd, s) }
-	return nd.layer.Setup(c, nd.bottom, nd.top)
+	return nd.layer.Setup(&layer.Context{
+		Param: nd.param, Device: n.device, Phase: n.Phase, Seed: n.seed, Clock: n.clock, Weights: nd.weights, NewParam: newParam,
+		Resolve: func(path string) string { return config.Resolve(path, n.file.Path) },
+	}, nd.bottom, nd.top)
 }
 
 // newParam makes a parameter, or finds the one that is shared: with the net that this one tests, or by the name in
@@ -233,7 +241,8 @@ func (b *builder) wrap(p placed, err error) error {
 			in = append(in, fmt.Sprintf("%q of layer %q, %s", blob.Name, b.producer[blob], blob.FormatShape()))
 		}
 	}
-	if len(in) > 0 && !strings.Contains(err.Error(), "unknown") {
+	var unknown *layer.UnknownTypeError
+	if len(in) > 0 && !errors.As(err, &unknown) {
 		err = fmt.Errorf("%w [bottoms: %s]", err, strings.Join(in, "; "))
 	}
 	fe := b.net.file.Errorf(p.index, "(%s) %v", p.param.GetType(), err)
@@ -306,9 +315,9 @@ func isLabel(nd *node, bottom int) bool {
 
 // Forward runs all layers and returns the objective: the losses times their weights.
 func (n *Net) Forward() (float64, error) {
-	for _, nd := range n.nodes {
-		if err := nd.layer.Forward(nd.bottom, nd.top); err != nil {
-			return 0, n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)
+	for i := range n.nodes {
+		if err := n.forward(i); err != nil {
+			return 0, err
 		}
 	}
 	var loss float64
@@ -320,6 +329,21 @@ func (n *Net) Forward() (float64, error) {
 		}
 	}
 	return loss, nil
+}
+
+// forward runs one layer.
+func (n *Net) forward(i int) error {
+	nd := n.nodes[i]
+	if nd.idle {
+		return nil
+	}
+	if err := nd.layer.Forward(nd.bottom, nd.top); err != nil {
+		return n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)
+	}
+	if d, ok := nd.layer.(layer.Dynamic); ok && d.Reshaped() {
+		return n.reshape(i)
+	}
+	return nil
 }
 
 // total sums a blob on the host.
@@ -354,56 +378,15 @@ func (n *Net) Backward() {
 // backward runs one layer backward. The gradient of a top that counts toward the objective starts at its weight; a loss
 // layer knows its own.
 func (n *Net) backward(nd *node) {
+	if nd.idle {
+		return
+	}
 	for j, w := range nd.weights {
 		if _, ok := nd.layer.(layer.Loss); w != 0 && !ok {
 			n.device.Fill(nd.top[j].Diff, w)
 		}
 	}
 	nd.layer.Backward(nd.top, nd.need, nd.bottom)
-}
-
-// LayerTime is how long a layer took, summed over passes.
-type LayerTime struct {
-	Name, Type        string
-	Forward, Backward time.Duration
-}
-
-// Time runs passes forward and backward and measures each layer (Caffe's `caffe time`). A device that works
-// asynchronously is waited for after every layer, so the sum is more than that of an undisturbed pass.
-func (n *Net) Time(passes int, stop func() bool) ([]LayerTime, error) {
-	times := make([]LayerTime, len(n.nodes))
-	for i, nd := range n.nodes {
-		times[i].Name, times[i].Type = nd.name, nd.typ
-	}
-	measure := func(sum *time.Duration, f func() error) error {
-		begin := time.Now()
-		if err := f(); err != nil {
-			return err
-		}
-		err := n.device.Sync()
-		*sum += time.Since(begin)
-		return err
-	}
-	for range passes {
-		if stop() {
-			return nil, ErrStopped
-		}
-		for i, nd := range n.nodes {
-			if err := measure(&times[i].Forward, func() error { return nd.layer.Forward(nd.bottom, nd.top) }); err != nil {
-				return nil, n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)
-			}
-		}
-		for i := len(n.nodes) - 1; i >= 0; i-- {
-			nd := n.nodes[i]
-			if !nd.backward {
-				continue
-			}
-			if err := measure(&times[i].Backward, func() error { n.backward(nd); return nil }); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return times, nil
 }
 
 // Params returns the parameters, each once.

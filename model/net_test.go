@@ -3,9 +3,7 @@ package model_test
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -43,7 +41,7 @@ const image = `layer { name: "in" type: "Input" top: "x" top: "label" input_para
 func TestNetErrors(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"unknown type", `layer { name: "l" type: "Convolutoin" bottom: "x" top: "y" }`, `n.prototxt:2: layer "l": (Convolutoin) unknown layer type "Convolutoin"; did you mean "Convolution"?`},
-		{"not built", `layer { name: "l" type: "LSTM" bottom: "x" top: "y" }`, `layer type "LSTM" is not built yet`},
+		{"Python", `layer { name: "l" type: "Python" bottom: "x" top: "y" python_param { module: "m" layer: "L" } }`, `layer type "Python" runs code of the user's (module "m", layer "L")`},
 		{"unknown bottom", `layer { name: "l" type: "ReLU" bottom: "xx" top: "y" }`, `unknown bottom blob "xx"; did you mean "x"?`},
 		{"no bottom", `layer { name: "l" type: "ReLU" top: "y" }`, `0 bottom blobs; wanted 1`},
 		{"kernel missing", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 } }`, `kernel is 0x0; wanted at least 1x1`},
@@ -426,27 +424,5 @@ func TestDummyData(t *testing.T) {
 	}
 	if b := download(d, n.Blob("b").Data); b[0] == b[1] || b[0] < 0 || b[0] >= 1 {
 		t.Errorf("uniform: %v", b)
-	}
-}
-
-// The README names every layer type of Caffe that is not built.
-func TestReadmeNamesWhatIsNotBuilt(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join("..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, list, ok := strings.Cut(string(data), "Not built yet:")
-	if !ok {
-		t.Fatal("README.md does not say what is not built")
-	}
-	built := map[string]bool{}
-	for _, typ := range layer.Types() {
-		built[typ] = true
-	}
-	for _, typ := range layer.CaffeTypes {
-		named := regexp.MustCompile(`\b` + typ + `\b`).MatchString(list)
-		if named == built[typ] && typ != "LSTMUnit" {
-			t.Errorf("layer type %s: built %t, named as not built %t", typ, built[typ], named)
-		}
 	}
 }

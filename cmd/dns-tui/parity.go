@@ -35,7 +35,7 @@ func runParity(_ context.Context, e *env, args []string) error {
 	for _, r := range results {
 		count[r.Status]++
 	}
-	fmt.Fprintf(e.stdout, "%d agree, %d disagree, %d not built yet\n", count[parity.Agrees], count[parity.Disagrees], count[parity.NotBuilt])
+	fmt.Fprintf(e.stdout, "%d agree, %d disagree\n", count[parity.Agrees], count[parity.Disagrees])
 	if count[parity.Disagrees] > 0 {
 		return errDisagree
 	}

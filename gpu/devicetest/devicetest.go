@@ -31,9 +31,9 @@ func Run(t *testing.T, open func() gpu.Device) {
 		run  func(*bench)
 	}{
 		{"Store", store}, {"Vector", vector}, {"Reductions", reductions}, {"Unary", unary}, {"Gather", gather}, {"Copy2D", copy2D}, {"Dropout", dropout},
-		{"Gemm", gemm}, {"Conv", conv}, {"MaxPool", maxPool}, {"AvePool", avePool}, {"LRN", lrn},
+		{"Gemm", gemm}, {"Conv", conv}, {"MaxPool", maxPool}, {"AvePool", avePool}, {"StochasticPool", stochasticPool}, {"Im2col", im2col}, {"LRN", lrn},
 		{"Bias", bias}, {"Scale", scale}, {"PReLU", prelu}, {"BatchNorm", batchNorm},
-		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss}, {"HingeLoss", hingeLoss}, {"ArgMax", argMax}, {"Accuracy", accuracy},
+		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss}, {"HingeLoss", hingeLoss}, {"LogLoss", logLoss}, {"InfogainLoss", infogainLoss}, {"ContrastiveLoss", contrastiveLoss}, {"LSTMUnit", lstmUnit}, {"ArgMax", argMax}, {"Accuracy", accuracy},
 		{"Update", update}, {"Methods", methods}, {"SeedSurgery", seedSurgery}, {"PaperSurgery", paperSurgery}, {"Panics", panics},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(&bench{T: t, d: d, key: gpu.Key{Seed: 7, Stream: uint32(len(c.name))}}) })

@@ -69,13 +69,15 @@ func (d *Device) Close() error {
 
 // memory is an allocation: a slice.
 type memory struct {
-	data []float32
-	dev  *Device
+	data    []float32
+	dev     *Device
+	forgive runtime.Cleanup // takes it off the account when it is dropped without Free
 }
 
 func (m *memory) Len() int { return len(m.data) }
 
 func (m *memory) Free() {
+	m.forgive.Stop()
 	m.dev.allocated.Add(-4 * int64(len(m.data)))
 	m.data = nil
 }
@@ -86,7 +88,9 @@ func (d *Device) Alloc(n int) (gpu.Memory, error) {
 		return nil, fmt.Errorf("host: no allocation of %d numbers", n)
 	}
 	d.allocated.Add(4 * int64(n))
-	return &memory{data: make([]float32, n), dev: d}, nil
+	m := &memory{data: make([]float32, n), dev: d}
+	m.forgive = runtime.AddCleanup(m, func(bytes int64) { d.allocated.Add(-bytes) }, 4*int64(n))
+	return m, nil
 }
 
 // Allocated implements gpu.Store.

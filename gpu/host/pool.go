@@ -10,21 +10,22 @@ import (
 // args carries a kernel's operands to the workers. One is reused for all calls, so that a kernel costs no
 // allocation: kernels are plain functions, not closures.
 type args struct {
-	x, y, z, u, v, w  []float32
-	a, b, c           float32
-	i, j, k, l, m, n  int
-	flag              bool
-	conv              *gpu.ConvGeometry
-	pool              *gpu.PoolGeometry
-	lrn               *gpu.LRNGeometry
-	shape             gpu.ChannelShape
-	ignore            gpu.Ignore
-	key               gpu.Key
-	unary             gpu.UnaryFunc
-	update            gpu.UpdateParams
-	grain             int
-	partial, partial2 []float64
-	dev               *Device
+	x, y, z, u, v, w, s, t []float32
+	a, b, c                float32
+	i, j, k, l, m, n       int
+	flag                   bool
+	conv                   *gpu.ConvGeometry
+	pool                   *gpu.PoolGeometry
+	col                    *gpu.ColGeometry
+	lrn                    *gpu.LRNGeometry
+	shape                  gpu.ChannelShape
+	ignore                 gpu.Ignore
+	key                    gpu.Key
+	unary                  gpu.UnaryFunc
+	update                 gpu.UpdateParams
+	grain                  int
+	partial, partial2      []float64
+	dev                    *Device
 }
 
 // A kernel does the items [lo, hi) of a call; worker tells the scratch space that it may use.

@@ -172,3 +172,81 @@ func (d *Device) AvePoolBackward(g *gpu.PoolGeometry, dy, dx *gpu.Tensor) {
 		}
 	}, p)
 }
+
+// StochasticPool implements gpu.Spatial.
+func (d *Device) StochasticPool(g *gpu.PoolGeometry, x, y, at *gpu.Tensor, key gpu.Key) {
+	checkPool("StochasticPool", g, x, y)
+	want("StochasticPool", "at", at, y.N)
+	p := d.start()
+	p.x, p.y, p.z, p.pool, p.key = slice(x), slice(y), slice(at), g, key
+	d.pool.run(g.Planes, planeGrain(g), func(p *args, lo, hi, _ int) {
+		g := p.pool
+		for n := lo; n < hi; n++ {
+			x := p.x[n*g.H*g.W:][:g.H*g.W]
+			for oh := range g.OutH {
+				for ow := range g.OutW {
+					out := (n*g.OutH+oh)*g.OutW + ow
+					h0, h1, w0, w1, _ := window(g, oh, ow)
+					place := draw(x, g.W, h0, h1, w0, w1, p.key.Uniform(out))
+					p.y[out], p.z[out] = 0, float32(place)
+					if place >= 0 {
+						p.y[out] = x[place]
+					}
+				}
+			}
+		}
+	}, p)
+}
+
+// draw returns the first place of a window at which the running sum reaches u times the sum, or -1 for a window that a
+// long stride puts outside the plane.
+func draw(x []float32, width, h0, h1, w0, w1 int, u float32) int {
+	if h0 >= h1 || w0 >= w1 {
+		return -1
+	}
+	var sum float32
+	for h := h0; h < h1; h++ {
+		for _, v := range x[h*width+w0 : h*width+w1] {
+			sum += v
+		}
+	}
+	limit := u * sum
+	sum = 0
+	for h := h0; h < h1; h++ {
+		for w := w0; w < w1; w++ {
+			if sum += x[h*width+w]; sum >= limit {
+				return h*width + w
+			}
+		}
+	}
+	return h0*width + w0
+}
+
+// ExpectedPool implements gpu.Spatial.
+func (d *Device) ExpectedPool(g *gpu.PoolGeometry, x, y *gpu.Tensor) {
+	checkPool("ExpectedPool", g, x, y)
+	p := d.start()
+	p.x, p.y, p.pool = slice(x), slice(y), g
+	d.pool.run(g.Planes, planeGrain(g), func(p *args, lo, hi, _ int) {
+		g := p.pool
+		for n := lo; n < hi; n++ {
+			x := p.x[n*g.H*g.W:][:g.H*g.W]
+			for oh := range g.OutH {
+				for ow := range g.OutW {
+					h0, h1, w0, w1, _ := window(g, oh, ow)
+					var sum, squares, mean float32
+					for h := h0; h < h1; h++ {
+						for _, v := range x[h*g.W+w0 : h*g.W+w1] {
+							sum += v
+							squares += v * v
+						}
+					}
+					if sum > 0 {
+						mean = squares / sum
+					}
+					p.y[(n*g.OutH+oh)*g.OutW+ow] = mean
+				}
+			}
+		}
+	}, p)
+}

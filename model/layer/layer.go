@@ -42,6 +42,13 @@ type labelSecond struct{}
 
 func (labelSecond) NoGradient(bottom int) bool { return bottom == 1 }
 
+// Dynamic is a layer whose tops take their shapes from data: after a Forward that changed one, the net sets up what
+// stands below again.
+type Dynamic interface {
+	// Reshaped reports whether the last Forward changed the shape of a top.
+	Reshaped() bool
+}
+
 // Diagnoser is a layer that can say what in its inputs made its output NaN.
 type Diagnoser interface {
 	Diagnose(bottom []*Blob) error
@@ -115,6 +122,9 @@ func (b *Blob) ShareData(o *Blob) {
 	b.Data, b.Shape, b.alias = o.Data, o.Shape, nil
 }
 
+// Aliased reports whether the blob shows the memory of another.
+func (b *Blob) Aliased() bool { return b.alias != nil }
+
 // NeedDiff allocates the gradient.
 func (b *Blob) NeedDiff(d gpu.Device) error {
 	if b.Diff != nil {
@@ -180,35 +190,27 @@ func Types() []string {
 	return names
 }
 
-// CaffeTypes are the layer types of Caffe (and the authors' fork), whether they are built here or not.
-var CaffeTypes = []string{"AbsVal", "Accuracy", "ArgMax", "BatchNorm", "BatchReindex", "Bias", "BNLL", "CConvolution", "CInnerProduct", "Clip",
-	"Concat", "ContrastiveLoss", "Convolution", "Crop", "Data", "Deconvolution", "Dropout", "DummyData", "Eltwise", "ELU", "Embed",
-	"EuclideanLoss", "Exp", "Filter", "Flatten", "HDF5Data", "HDF5Output", "HingeLoss", "Im2col", "ImageData", "InfogainLoss",
-	"InnerProduct", "Input", "Log", "LRN", "LSTM", "LSTMUnit", "MemoryData", "MultinomialLogisticLoss", "MVN", "Parameter", "Pooling", "Power",
-	"PReLU", "Python", "Reduction", "ReLU", "Reshape", "RNN", "Scale", "Sigmoid", "SigmoidCrossEntropyLoss", "Silence", "Slice", "Softmax",
-	"SoftmaxWithLoss", "Split", "SPP", "Swish", "TanH", "Threshold", "Tile", "WindowData"}
+// UnknownTypeError names a layer type that there is no layer for.
+type UnknownTypeError struct{ Type string }
 
-// NotBuiltError names a layer type of Caffe that this program does not have yet.
-type NotBuiltError struct{ Type string }
+func (e *UnknownTypeError) Error() string {
+	if c := caffe.Closest(e.Type, Types()); c != "" {
+		return fmt.Sprintf("unknown layer type %q; did you mean %q?", e.Type, c)
+	}
+	return fmt.Sprintf("unknown layer type %q", e.Type)
+}
 
-func (e *NotBuiltError) Error() string { return fmt.Sprintf("layer type %q is not built yet", e.Type) }
-
-// New makes a layer of the given type.
-func New(typ string) (Layer, Arity, error) {
-	k, ok := registry[typ]
-	if ok {
+// New makes a layer of the type that p names.
+func New(p *caffepb.LayerParameter) (Layer, Arity, error) {
+	if k, ok := registry[p.GetType()]; ok {
 		return k.make(), k.arity, nil
 	}
-	for _, t := range CaffeTypes {
-		if t == typ {
-			return nil, Arity{}, &NotBuiltError{typ}
-		}
+	if p.GetType() == "Python" {
+		q := p.GetPythonParam()
+		return nil, Arity{}, fmt.Errorf("layer type \"Python\" runs code of the user's (module %q, layer %q), which this program cannot; "+
+			"wanted a layer of another type in its place", q.GetModule(), q.GetLayer())
 	}
-	err := fmt.Errorf("unknown layer type %q", typ)
-	if c := caffe.Closest(typ, CaffeTypes); c != "" {
-		err = fmt.Errorf("unknown layer type %q; did you mean %q?", typ, c)
-	}
-	return nil, Arity{}, err
+	return nil, Arity{}, &UnknownTypeError{p.GetType()}
 }
 
 // Check reports a wrong number of bottoms or tops.

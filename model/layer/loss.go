@@ -115,12 +115,8 @@ func (*hingeLoss) IsLoss() {}
 
 func (l *hingeLoss) Setup(c *Context, bottom, top []*Blob) (err error) {
 	l.c, l.squared = c, c.Param.GetHingeLossParam().GetNorm() == caffepb.HingeLossParameter_L2
-	if len(bottom[0].Shape) == 0 {
-		return mismatch(bottom[0], bottom[1])
-	}
-	l.shape = gpu.ChannelShape{Outer: bottom[0].Shape[0], Channels: bottom[0].Len() / bottom[0].Shape[0], Inner: 1}
-	if bottom[1].Len() != l.shape.Outer {
-		return mismatch(bottom[0], bottom[1])
+	if l.shape, err = scores(bottom[0], bottom[1]); err != nil {
+		return err
 	}
 	return top[0].Reshape(c.Device)
 }

@@ -11,54 +11,99 @@ func init() {
 	register("Pooling", Arity{1, 1, 1, 2}, func() Layer { return &pooling{} })
 }
 
-// pooling is Caffe's Pooling: MAX (a second top gets the places of the maxima) and AVE.
-type pooling struct {
-	c    *Context
-	geom gpu.PoolGeometry
-	max  bool
-	at   *gpu.Tensor
-}
+// pooling is Caffe's Pooling: MAX (a second top gets the places of the maxima), AVE and STOCHASTIC.
+type pooling struct{ pooler }
 
 func (l *pooling) Setup(c *Context, bottom, top []*Blob) error {
-	l.c = c
 	p, b := c.Param.GetPoolingParam(), bottom[0]
-	if len(b.Shape) != 4 {
-		return fmt.Errorf("bottom %q has the shape %s; wanted 4 axes: images, channels, height, width", b.Name, b.FormatShape())
-	}
-	switch p.GetPool() {
-	case caffepb.PoolingParameter_MAX:
-		l.max = true
-	case caffepb.PoolingParameter_STOCHASTIC:
-		return fmt.Errorf("pooling_param: pool STOCHASTIC is not built yet; MAX and AVE are")
-	}
-	if !l.max && len(top) > 1 {
+	if p.GetPool() != caffepb.PoolingParameter_MAX && len(top) > 1 {
 		return fmt.Errorf("a second top goes with pool MAX only")
 	}
-	g := &l.geom
-	g.Planes, g.H, g.W = b.Shape[0]*b.Shape[1], b.Shape[2], b.Shape[3]
-	if err := poolWindow(p, g); err != nil {
+	g, err := planes(b)
+	if err != nil {
+		return err
+	}
+	if err := poolWindow(p, &g); err != nil {
 		return err
 	}
 	g.Resolve(p.GetRoundMode() == caffepb.PoolingParameter_FLOOR)
 	if g.OutH < 1 || g.OutW < 1 {
 		return fmt.Errorf("the window, %dx%d, is larger than bottom %q, %dx%d with padding %dx%d", g.KH, g.KW, b.Name, g.H, g.W, g.PH, g.PW)
 	}
-	shape := []int{b.Shape[0], b.Shape[1], g.OutH, g.OutW}
 	for _, t := range top {
-		if err := t.Reshape(c.Device, shape...); err != nil {
+		if err := t.Reshape(c.Device, b.Shape[0], b.Shape[1], g.OutH, g.OutW); err != nil {
 			return err
 		}
 	}
 	if len(top) > 1 {
 		l.at = top[1].Data
-	} else if l.max {
-		at, err := gpu.NewTensor(c.Device, shape...)
-		if err != nil {
-			return err
-		}
-		l.at = at
 	}
+	return l.setup(c, p.GetPool(), g)
+}
+
+func (l *pooling) Forward(bottom, top []*Blob) error {
+	l.forward(bottom[0].Data, top[0].Data, l.c.Key())
 	return nil
+}
+
+func (l *pooling) Backward(top []*Blob, need []bool, bottom []*Blob) {
+	if need[0] {
+		l.backward(top[0].Diff, bottom[0].Diff)
+	}
+}
+
+// planes is a blob of images as planes to pool.
+func planes(b *Blob) (gpu.PoolGeometry, error) {
+	if len(b.Shape) != 4 {
+		return gpu.PoolGeometry{}, fmt.Errorf("bottom %q has the shape %s; wanted 4 axes: images, channels, height, width", b.Name, b.FormatShape())
+	}
+	return gpu.PoolGeometry{Planes: b.Shape[0] * b.Shape[1], H: b.Shape[2], W: b.Shape[3]}, nil
+}
+
+// pooler pools planes by one method.
+type pooler struct {
+	c      *Context
+	geom   gpu.PoolGeometry
+	method caffepb.PoolingParameter_PoolMethod
+	at     *gpu.Tensor // MAX and STOCHASTIC: where the output was taken from
+}
+
+func (l *pooler) setup(c *Context, method caffepb.PoolingParameter_PoolMethod, g gpu.PoolGeometry) (err error) {
+	l.c, l.method, l.geom = c, method, g
+	if method == caffepb.PoolingParameter_STOCHASTIC && (g.PH != 0 || g.PW != 0) {
+		return fmt.Errorf("pooling_param: pad is %dx%d; pool STOCHASTIC wants 0", g.PH, g.PW)
+	}
+	if l.at == nil && method != caffepb.PoolingParameter_AVE {
+		l.at, err = gpu.NewTensor(c.Device, g.Planes, g.OutH, g.OutW)
+	}
+	return err
+}
+
+// NoGradient implements Selective: STOCHASTIC in a test net gives the mean of its draws, whose gradient Caffe does not have.
+func (l *pooler) NoGradient(int) bool {
+	return l.method == caffepb.PoolingParameter_STOCHASTIC && !l.c.Train()
+}
+
+func (l *pooler) forward(x, y *gpu.Tensor, key gpu.Key) {
+	d := l.c.Device
+	switch {
+	case l.method == caffepb.PoolingParameter_MAX:
+		d.MaxPool(&l.geom, x, y, l.at)
+	case l.method == caffepb.PoolingParameter_AVE:
+		d.AvePool(&l.geom, x, y)
+	case l.c.Train():
+		d.StochasticPool(&l.geom, x, y, l.at, key)
+	default:
+		d.ExpectedPool(&l.geom, x, y)
+	}
+}
+
+func (l *pooler) backward(dy, dx *gpu.Tensor) {
+	if l.method == caffepb.PoolingParameter_AVE {
+		l.c.Device.AvePoolBackward(&l.geom, dy, dx)
+	} else {
+		l.c.Device.MaxPoolBackward(&l.geom, dy, l.at, dx)
+	}
 }
 
 // poolWindow reads kernel, stride and pad, as Caffe's PoolingLayer::LayerSetUp does.
@@ -102,23 +147,4 @@ func poolWindow(p *caffepb.PoolingParameter, g *gpu.PoolGeometry) error {
 		return fmt.Errorf("pooling_param: global_pooling wants pad 0 and stride 1")
 	}
 	return nil
-}
-
-func (l *pooling) Forward(bottom, top []*Blob) error {
-	if l.max {
-		l.c.Device.MaxPool(&l.geom, bottom[0].Data, top[0].Data, l.at)
-	} else {
-		l.c.Device.AvePool(&l.geom, bottom[0].Data, top[0].Data)
-	}
-	return nil
-}
-
-func (l *pooling) Backward(top []*Blob, need []bool, bottom []*Blob) {
-	switch {
-	case !need[0]:
-	case l.max:
-		l.c.Device.MaxPoolBackward(&l.geom, top[0].Diff, l.at, bottom[0].Diff)
-	default:
-		l.c.Device.AvePoolBackward(&l.geom, top[0].Diff, bottom[0].Diff)
-	}
 }

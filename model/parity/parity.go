@@ -3,7 +3,6 @@
 package parity
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -35,11 +34,10 @@ const (
 // Status is what became of a case.
 type Status string
 
-// The three outcomes.
+// The two outcomes.
 const (
 	Agrees    Status = "ok"
 	Disagrees Status = "DISAGREES"
-	NotBuilt  Status = "not built yet"
 )
 
 // Result is one case's outcome: its largest error and where it is.
@@ -47,7 +45,7 @@ type Result struct {
 	Name   string
 	Status Status
 	Error  float64
-	Where  string // of the largest error, or what is missing or wrong
+	Where  string // of the largest error, or what is wrong
 }
 
 // Dir runs every case in a folder and writes a line for each as it ends.
@@ -82,22 +80,11 @@ func Dir(dir string, d gpu.Device, w io.Writer) ([]Result, error) {
 }
 
 func (r Result) String() string {
-	if r.Status == NotBuilt {
-		return fmt.Sprintf("%-32s %-13s           %s", r.Name, r.Status, r.Where)
-	}
 	return fmt.Sprintf("%-32s %-13s %8.2g  %s", r.Name, r.Status, r.Error, r.Where)
 }
 
 // failed turns an error into a result.
 func failed(name string, err error) Result {
-	var nb *layer.NotBuiltError
-	if errors.As(err, &nb) || strings.Contains(err.Error(), "is not built yet") {
-		what := err.Error()
-		if nb != nil {
-			what = nb.Error()
-		}
-		return Result{Name: name, Status: NotBuilt, Where: what}
-	}
 	return Result{Name: name, Status: Disagrees, Error: math.Inf(1), Where: err.Error()}
 }
 
