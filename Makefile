@@ -46,6 +46,7 @@ check-ui: openblas build demo-data ## throughput with the UI open against withou
 fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzPrototxt -fuzztime 60s -fuzzminimizetime 10x ./caffe
 	$(GO) test -run '^$$' -fuzz FuzzNet -fuzztime 60s -fuzzminimizetime 10x ./caffe
+	$(GO) test -run '^$$' -fuzz FuzzFile -fuzztime 60s -fuzzminimizetime 10x ./caffe/hdf5
 	$(GO) test -run '^$$' -fuzz FuzzDatum -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzLMDB -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzIdx -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset

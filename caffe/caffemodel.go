@@ -6,12 +6,18 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe/caffepb"
+	"dns-tui/caffe/hdf5"
 )
 
-// ReadNet reads a caffemodel, in the V1 form of 2014 too.
+// ReadNet reads a caffemodel, in HDF5 and in the forms of 2013 and 2014 too.
 func ReadNet(path string) (*caffepb.NetParameter, error) {
 	n := &caffepb.NetParameter{}
-	if err := ReadBinary(path, "caffemodel", n); err != nil {
+	if hdf5.Is(path) {
+		var err error
+		if n, err = readNetHDF5(path); err != nil {
+			return nil, err
+		}
+	} else if err := ReadBinary(path, "caffemodel", n); err != nil {
 		return nil, err
 	}
 	if len(n.Layer) == 0 && len(n.Layers) == 0 {
@@ -24,6 +30,14 @@ func ReadNet(path string) (*caffepb.NetParameter, error) {
 		moveOfficialFields(l)
 	}
 	return n, nil
+}
+
+// WriteNet writes a caffemodel, in HDF5 where the name says so.
+func WriteNet(path string, n *caffepb.NetParameter) error {
+	if IsHDF5Name(path) {
+		return writeNetHDF5(path, n)
+	}
+	return WriteBinary(path, n)
 }
 
 // moveOfficialFields puts what the authors' fork stored under the numbers of elu_param and bias_param
@@ -48,8 +62,11 @@ func reparse(from, to proto.Message) bool {
 	return err == nil && proto.Unmarshal(data, to) == nil
 }
 
-// ReadSolverState reads a solverstate.
+// ReadSolverState reads a solverstate, in HDF5 too.
 func ReadSolverState(path string) (*caffepb.SolverState, error) {
+	if hdf5.Is(path) {
+		return readStateHDF5(path)
+	}
 	s := &caffepb.SolverState{}
 	if err := ReadBinary(path, "solverstate", s); err != nil {
 		return nil, err
@@ -58,6 +75,14 @@ func ReadSolverState(path string) (*caffepb.SolverState, error) {
 		return nil, &FileError{Path: path, Msg: "is not a solverstate: it holds no iteration or no history"}
 	}
 	return s, nil
+}
+
+// WriteSolverState writes a solverstate, in HDF5 where the name says so.
+func WriteSolverState(path string, s *caffepb.SolverState) error {
+	if IsHDF5Name(path) {
+		return writeStateHDF5(path, s)
+	}
+	return WriteBinary(path, s)
 }
 
 // ReadMean reads a mean image (binaryproto).

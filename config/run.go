@@ -140,9 +140,6 @@ func (r *Run) Validate() error {
 	if reg := s.GetRegularizationType(); reg != "L1" && reg != "L2" {
 		bad("regularization_type is %q; wanted L1 or L2", reg)
 	}
-	if s.GetSnapshotFormat() == caffepb.SolverParameter_HDF5 && s.SnapshotFormat != nil {
-		bad("snapshot_format HDF5 is not built yet; BINARYPROTO is")
-	}
 	if len(s.TestIter) != len(r.Tests) {
 		bad("%d test_iter for %d test nets", len(s.TestIter), len(r.Tests))
 	}

@@ -19,10 +19,13 @@ type LayerWeights struct {
 }
 
 // masksOf tells how many of a stored layer's blobs are masks: blobs are W, b, T or W, b, T_W, T_b, or without a bias W, T.
-// A layer of a kind that is never pruned has none.
+// A layer of a kind that is never pruned has none. A file in HDF5 that Caffe wrote names no kinds: there, the blobs behind
+// the parameters that hold 0 and 1 alone, in the same shapes, are masks.
 func masksOf(l *caffepb.LayerParameter) int {
 	bias := true
 	switch l.GetType() {
+	case "":
+		return masksByContent(l.Blobs)
 	case "Convolution", "CConvolution":
 		bias = l.GetConvolutionParam().GetBiasTerm()
 	case "InnerProduct", "CInnerProduct":
@@ -35,6 +38,24 @@ func masksOf(l *caffepb.LayerParameter) int {
 		params++
 	}
 	return max(0, min(len(l.Blobs)-params, params))
+}
+
+func masksByContent(blobs []*caffepb.BlobProto) int {
+	for masks := 2; masks > 0; masks-- {
+		params := len(blobs) - masks
+		found := params >= masks && params <= 2
+		for i := 0; found && i < masks; i++ {
+			m := blobs[params+i]
+			found = caffe.FormatShape(caffe.Shape(m)) == caffe.FormatShape(caffe.Shape(blobs[i]))
+			for _, v := range caffe.Values(m) {
+				found = found && (v == 0 || v == 1)
+			}
+		}
+		if found {
+			return masks
+		}
+	}
+	return 0
 }
 
 // CountWeights counts what each layer of a caffemodel keeps.

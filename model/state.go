@@ -15,19 +15,23 @@ import (
 	"dns-tui/model/layer"
 )
 
-// Save writes prefix_iter_N.caffemodel and then, when that is safe, prefix_iter_N.solverstate. pending are the changes
-// that wait for their surgery. It returns the name of the solverstate.
+// Save writes prefix_iter_N.caffemodel and then, when that is safe, prefix_iter_N.solverstate, each with .h5 behind it
+// where snapshot_format is HDF5. pending are the changes that wait for their surgery. It returns the name of the solverstate.
 func (s *Solver) Save(prefix string, pending [][]byte) (string, error) {
-	base := fmt.Sprintf("%s_iter_%d", prefix, s.Iter)
-	if err := caffe.WriteBinary(base+".caffemodel", s.Net.Weights()); err != nil {
+	base, ext := fmt.Sprintf("%s_iter_%d", prefix, s.Iter), ""
+	if s.param.GetSnapshotFormat() == caffepb.SolverParameter_HDF5 {
+		ext = ".h5"
+	}
+	weights, state := base+".caffemodel"+ext, base+".solverstate"+ext
+	if err := caffe.WriteNet(weights, s.Net.Weights()); err != nil {
 		return "", err
 	}
-	st, err := s.state(base + ".caffemodel")
+	st, err := s.state(weights)
 	if err != nil {
 		return "", err
 	}
 	st.RunState.Pending = pending
-	return base + ".solverstate", caffe.WriteBinary(base+".solverstate", st)
+	return state, caffe.WriteSolverState(state, st)
 }
 
 // state collects what a run needs besides weights. Caffe reads the first four fields and skips the rest.
@@ -48,6 +52,15 @@ func (s *Solver) state(model string) (*caffepb.SolverState, error) {
 	rs := &caffepb.RunState{Seed: proto.Uint64(s.Seed), Hyper: hyper, RecentLoss: s.recent}
 	s.eachSource(func(net, name string, src layer.Source) {
 		rs.Data = append(rs.Data, &caffepb.DataPosition{Net: proto.String(net), Layer: proto.String(name), Records: proto.Uint64(src.Records())})
+	})
+	s.eachState(func(net, name string, tensors []*gpu.Tensor) {
+		l := &caffepb.LayerState{Net: proto.String(net), Layer: proto.String(name)}
+		for _, t := range tensors {
+			v := make([]float32, t.N)
+			s.device.Download(v, t)
+			l.Blobs = append(l.Blobs, caffe.NewBlob(t.Shape, v))
+		}
+		rs.States = append(rs.States, l)
 	})
 	for _, p := range s.surgeon.layers {
 		rs.Surgery = append(rs.Surgery, &caffepb.LayerSurgery{Layer: proto.String(p.Name), Measured: proto.Bool(p.measured), Mu: proto.Float32(p.mu),
@@ -100,11 +113,51 @@ func (s *Solver) slotsOf(k int) []slot {
 	return out
 }
 
-func (s *Solver) eachSource(f func(net, name string, src layer.Source)) {
-	s.Net.sources(func(name string, src layer.Source) { f("train", name, src) })
-	for i, t := range s.Tests {
-		t.sources(func(name string, src layer.Source) { f(fmt.Sprintf("test%d", i), name, src) })
+// eachLayer calls f for the layers of the train net and the test nets.
+func (s *Solver) eachLayer(f func(net string, nd *node)) {
+	for _, nd := range s.Net.nodes {
+		f("train", nd)
 	}
+	for i, t := range s.Tests {
+		for _, nd := range t.nodes {
+			f(fmt.Sprintf("test%d", i), nd)
+		}
+	}
+}
+
+func (s *Solver) eachSource(f func(net, name string, src layer.Source)) {
+	s.eachLayer(func(net string, nd *node) {
+		if src, ok := nd.layer.(layer.Source); ok {
+			f(net, nd.name, src)
+		}
+	})
+}
+
+func (s *Solver) eachState(f func(net, name string, tensors []*gpu.Tensor)) {
+	s.eachLayer(func(net string, nd *node) {
+		if st, ok := nd.layer.(layer.Stateful); ok {
+			f(net, nd.name, st.State())
+		}
+	})
+}
+
+// restoreStates sets what layers carry from pass to pass. A layer that a state file does not know begins anew.
+func (s *Solver) restoreStates(path string, states []*caffepb.LayerState) (err error) {
+	s.eachState(func(net, name string, tensors []*gpu.Tensor) {
+		for _, l := range states {
+			if l.GetNet() != net || l.GetLayer() != name {
+				continue
+			}
+			for i, t := range tensors {
+				if i >= len(l.Blobs) || len(caffe.Values(l.Blobs[i])) != t.N {
+					err = &caffe.FileError{Path: path, Msg: fmt.Sprintf("the hidden state of layer %q is not that of the net, %s", name, caffe.FormatShape(t.Shape))}
+					return
+				}
+				s.device.Upload(t, caffe.Values(l.Blobs[i]))
+			}
+		}
+	})
+	return err
 }
 
 // restore sets weights, masks, history and, from a state of our own, everything else. A state that Caffe wrote has no
@@ -151,6 +204,9 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 			}
 		}
 	})
+	if err := s.restoreStates(path, rs.States); err != nil {
+		return err
+	}
 	for _, p := range s.surgeon.layers {
 		for _, l := range rs.Surgery {
 			if l.GetLayer() == p.Name {

@@ -70,6 +70,9 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 	}
 	for i, b := range blobs {
 		p := nd.params[i%want]
+		if leftOut(b) && p.Layer != nd.name {
+			continue
+		}
 		if err := caffe.CheckBlob(b); err != nil {
 			return nil, err
 		}
@@ -86,9 +89,14 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 	}
 	return func() error {
 		for i, p := range nd.params {
-			n.device.Upload(p.Data, caffe.Values(blobs[i]))
+			if !leftOut(blobs[i]) {
+				n.device.Upload(p.Data, caffe.Values(blobs[i]))
+			}
 		}
 		for i := range nd.params {
+			if leftOut(blobs[i]) {
+				continue
+			}
 			var mask []float32
 			switch {
 			case want+i < have:
@@ -103,6 +111,9 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 		return nil
 	}, nil
 }
+
+// leftOut reports a blob that Caffe left out of an HDF5 file because its layer shares it.
+func leftOut(b *caffepb.BlobProto) bool { return len(b.Data) == 0 && b.Shape == nil }
 
 // loadMask gives a parameter the mask of a file; without one everything is kept.
 func (n *Net) loadMask(p *layer.Param, mask []float32) error {

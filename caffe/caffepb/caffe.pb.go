@@ -8107,7 +8107,9 @@ type RunState struct {
 	// The losses that average_loss smooths over, oldest first.
 	RecentLoss []float32 `protobuf:"fixed32,5,rep,packed,name=recent_loss,json=recentLoss" json:"recent_loss,omitempty"`
 	// Changes asked for that wait for their surgery step, as JSON (journal entries).
-	Pending       [][]byte `protobuf:"bytes,6,rep,name=pending" json:"pending,omitempty"`
+	Pending [][]byte `protobuf:"bytes,6,rep,name=pending" json:"pending,omitempty"`
+	// What layers carry from pass to pass: hidden states of recurrent layers.
+	States        []*LayerState `protobuf:"bytes,7,rep,name=states" json:"states,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -8184,6 +8186,73 @@ func (x *RunState) GetPending() [][]byte {
 	return nil
 }
 
+func (x *RunState) GetStates() []*LayerState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+type LayerState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Net           *string                `protobuf:"bytes,1,opt,name=net" json:"net,omitempty"`
+	Layer         *string                `protobuf:"bytes,2,opt,name=layer" json:"layer,omitempty"`
+	Blobs         []*BlobProto           `protobuf:"bytes,3,rep,name=blobs" json:"blobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayerState) Reset() {
+	*x = LayerState{}
+	mi := &file_caffe_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayerState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayerState) ProtoMessage() {}
+
+func (x *LayerState) ProtoReflect() protoreflect.Message {
+	mi := &file_caffe_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayerState.ProtoReflect.Descriptor instead.
+func (*LayerState) Descriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *LayerState) GetNet() string {
+	if x != nil && x.Net != nil {
+		return *x.Net
+	}
+	return ""
+}
+
+func (x *LayerState) GetLayer() string {
+	if x != nil && x.Layer != nil {
+		return *x.Layer
+	}
+	return ""
+}
+
+func (x *LayerState) GetBlobs() []*BlobProto {
+	if x != nil {
+		return x.Blobs
+	}
+	return nil
+}
+
 type DataPosition struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Net           *string                `protobuf:"bytes,1,opt,name=net" json:"net,omitempty"`
@@ -8195,7 +8264,7 @@ type DataPosition struct {
 
 func (x *DataPosition) Reset() {
 	*x = DataPosition{}
-	mi := &file_caffe_proto_msgTypes[66]
+	mi := &file_caffe_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8207,7 +8276,7 @@ func (x *DataPosition) String() string {
 func (*DataPosition) ProtoMessage() {}
 
 func (x *DataPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[66]
+	mi := &file_caffe_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8220,7 +8289,7 @@ func (x *DataPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataPosition.ProtoReflect.Descriptor instead.
 func (*DataPosition) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{66}
+	return file_caffe_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *DataPosition) GetNet() string {
@@ -8260,7 +8329,7 @@ type LayerSurgery struct {
 
 func (x *LayerSurgery) Reset() {
 	*x = LayerSurgery{}
-	mi := &file_caffe_proto_msgTypes[67]
+	mi := &file_caffe_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8272,7 +8341,7 @@ func (x *LayerSurgery) String() string {
 func (*LayerSurgery) ProtoMessage() {}
 
 func (x *LayerSurgery) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[67]
+	mi := &file_caffe_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8285,7 +8354,7 @@ func (x *LayerSurgery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerSurgery.ProtoReflect.Descriptor instead.
 func (*LayerSurgery) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{67}
+	return file_caffe_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *LayerSurgery) GetLayer() string {
@@ -9095,7 +9164,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\x03MAX\x10\x00\x12\a\n" +
 	"\x03AVE\x10\x01\x12\x0e\n" +
 	"\n" +
-	"STOCHASTIC\x10\x02\"\xcb\x01\n" +
+	"STOCHASTIC\x10\x02\"\xf6\x01\n" +
 	"\bRunState\x12\x12\n" +
 	"\x04seed\x18\x01 \x01(\x04R\x04seed\x12\x14\n" +
 	"\x05hyper\x18\x02 \x01(\fR\x05hyper\x12'\n" +
@@ -9103,7 +9172,13 @@ const file_caffe_proto_rawDesc = "" +
 	"\asurgery\x18\x04 \x03(\v2\x13.caffe.LayerSurgeryR\asurgery\x12#\n" +
 	"\vrecent_loss\x18\x05 \x03(\x02B\x02\x10\x01R\n" +
 	"recentLoss\x12\x18\n" +
-	"\apending\x18\x06 \x03(\fR\apending\"P\n" +
+	"\apending\x18\x06 \x03(\fR\apending\x12)\n" +
+	"\x06states\x18\a \x03(\v2\x11.caffe.LayerStateR\x06states\"\\\n" +
+	"\n" +
+	"LayerState\x12\x10\n" +
+	"\x03net\x18\x01 \x01(\tR\x03net\x12\x14\n" +
+	"\x05layer\x18\x02 \x01(\tR\x05layer\x12&\n" +
+	"\x05blobs\x18\x03 \x03(\v2\x10.caffe.BlobProtoR\x05blobs\"P\n" +
 	"\fDataPosition\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x14\n" +
 	"\x05layer\x18\x02 \x01(\tR\x05layer\x12\x18\n" +
@@ -9136,7 +9211,7 @@ func file_caffe_proto_rawDescGZIP() []byte {
 }
 
 var file_caffe_proto_enumTypes = make([]protoimpl.EnumInfo, 27)
-var file_caffe_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
+var file_caffe_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_caffe_proto_goTypes = []any{
 	(Phase)(0),                           // 0: caffe.Phase
 	(SurgeryRule)(0),                     // 1: caffe.SurgeryRule
@@ -9231,8 +9306,9 @@ var file_caffe_proto_goTypes = []any{
 	(*V1LayerParameter)(nil),             // 90: caffe.V1LayerParameter
 	(*V0LayerParameter)(nil),             // 91: caffe.V0LayerParameter
 	(*RunState)(nil),                     // 92: caffe.RunState
-	(*DataPosition)(nil),                 // 93: caffe.DataPosition
-	(*LayerSurgery)(nil),                 // 94: caffe.LayerSurgery
+	(*LayerState)(nil),                   // 93: caffe.LayerState
+	(*DataPosition)(nil),                 // 94: caffe.DataPosition
+	(*LayerSurgery)(nil),                 // 95: caffe.LayerSurgery
 }
 var file_caffe_proto_depIdxs = []int32{
 	27,  // 0: caffe.BlobProto.shape:type_name -> caffe.BlobShape
@@ -9393,13 +9469,15 @@ var file_caffe_proto_depIdxs = []int32{
 	26,  // 155: caffe.V0LayerParameter.pool:type_name -> caffe.V0LayerParameter.PoolMethod
 	28,  // 156: caffe.V0LayerParameter.blobs:type_name -> caffe.BlobProto
 	62,  // 157: caffe.V0LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	93,  // 158: caffe.RunState.data:type_name -> caffe.DataPosition
-	94,  // 159: caffe.RunState.surgery:type_name -> caffe.LayerSurgery
-	160, // [160:160] is the sub-list for method output_type
-	160, // [160:160] is the sub-list for method input_type
-	160, // [160:160] is the sub-list for extension type_name
-	160, // [160:160] is the sub-list for extension extendee
-	0,   // [0:160] is the sub-list for field type_name
+	94,  // 158: caffe.RunState.data:type_name -> caffe.DataPosition
+	95,  // 159: caffe.RunState.surgery:type_name -> caffe.LayerSurgery
+	93,  // 160: caffe.RunState.states:type_name -> caffe.LayerState
+	28,  // 161: caffe.LayerState.blobs:type_name -> caffe.BlobProto
+	162, // [162:162] is the sub-list for method output_type
+	162, // [162:162] is the sub-list for method input_type
+	162, // [162:162] is the sub-list for extension type_name
+	162, // [162:162] is the sub-list for extension extendee
+	0,   // [0:162] is the sub-list for field type_name
 }
 
 func init() { file_caffe_proto_init() }
@@ -9413,7 +9491,7 @@ func file_caffe_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_caffe_proto_rawDesc), len(file_caffe_proto_rawDesc)),
 			NumEnums:      27,
-			NumMessages:   68,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -33,7 +33,7 @@ func printCaffe(e *env, ev model.Event) {
 			}
 		}
 	case ev.Saved != "":
-		caffeLine(e, "solver.cpp:454", "Snapshotting to binary proto file %s", strings.TrimSuffix(ev.Saved, ".solverstate")+".caffemodel")
+		caffeLine(e, "solver.cpp:454", "Snapshotting to binary proto file %s", strings.Replace(ev.Saved, ".solverstate", ".caffemodel", 1))
 		caffeLine(e, "sgd_solver.cpp:273", "Snapshotting solver state to binary proto file %s", ev.Saved)
 	default:
 		caffeLine(e, "dns_tui.go:1", "Iteration %d: %s %s", ev.Iter, ev.Status, ev.Text)

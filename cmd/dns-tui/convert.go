@@ -29,7 +29,7 @@ func runExport(_ context.Context, e *env, args []string) error {
 	if removed == 0 {
 		fmt.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])
 	}
-	if err := caffe.WriteBinary(rest[1], n); err != nil {
+	if err := caffe.WriteNet(rest[1], n); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "%s: %d masks applied and dropped\n", rest[1], removed)

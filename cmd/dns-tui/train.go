@@ -99,9 +99,13 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 // newestSnapshot finds the solverstate at a prefix that was written last: where a run was begun anew, that of the new
 // one, though the old one came further.
 func newestSnapshot(prefix string) (string, error) {
-	files, err := filepath.Glob(prefix + "_iter_*.solverstate")
-	if err != nil {
-		return "", err
+	var files []string
+	for _, ext := range []string{"", ".h5"} {
+		found, err := filepath.Glob(prefix + "_iter_*.solverstate" + ext)
+		if err != nil {
+			return "", err
+		}
+		files = append(files, found...)
 	}
 	best := ""
 	var written time.Time
