@@ -230,7 +230,9 @@ func readState(root *hdf5.Group, s *caffepb.SolverState) error {
 		return err
 	}
 	names := history.Names()
-	sort.Slice(names, func(i, j int) bool { return len(names[i]) < len(names[j]) || len(names[i]) == len(names[j]) && names[i] < names[j] })
+	sort.Slice(names, func(i, j int) bool {
+		return len(names[i]) < len(names[j]) || len(names[i]) == len(names[j]) && names[i] < names[j]
+	})
 	for _, name := range names {
 		b, err := readBlobHDF5(history, name)
 		if err != nil {

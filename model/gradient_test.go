@@ -16,7 +16,8 @@ import (
 )
 
 // noGradient are the layer types without one.
-var noGradient = map[string]bool{"Accuracy": true, "ArgMax": true, "Data": true, "DummyData": true, "Input": true, "Threshold": true}
+var noGradient = map[string]bool{"Accuracy": true, "ArgMax": true, "Data": true, "DummyData": true, "HDF5Data": true, "HDF5Output": true,
+	"ImageData": true, "Input": true, "MemoryData": true, "Threshold": true, "WindowData": true}
 
 // gradientCases have one net for each layer type and setting with a gradient. Inputs named labelN hold classes below N.
 var gradientCases = []struct{ name, text string }{

@@ -5,6 +5,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"dns-tui/caffe"
@@ -423,15 +424,6 @@ type PrunableLayer struct {
 	Weights, Bias *layer.Param
 }
 
-// sources calls f for each layer that reads records.
-func (n *Net) sources(f func(name string, s layer.Source)) {
-	for _, nd := range n.nodes {
-		if s, ok := nd.layer.(layer.Source); ok {
-			f(nd.name, s)
-		}
-	}
-}
-
 // FirstBad returns an error that names the first layer whose parameters or output hold a NaN or an infinity, or nil.
 func (n *Net) FirstBad() error {
 	for _, nd := range n.nodes {
@@ -455,10 +447,16 @@ func (n *Net) FirstBad() error {
 	return nil
 }
 
-// Close stops the readers of the net.
+// Close stops the readers of the net, and finishes the files that it writes.
 func (n *Net) Close() error {
 	var errs []error
-	n.sources(func(_ string, s layer.Source) { errs = append(errs, s.Close()) })
+	for _, nd := range n.nodes {
+		if c, ok := nd.layer.(io.Closer); ok {
+			if err := c.Close(); err != nil {
+				errs = append(errs, n.file.Errorf(nd.index, "(%s) %v", nd.typ, err))
+			}
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -34,7 +34,7 @@ func build(t *testing.T, text string, phase caffepb.Phase) (*model.Net, error) {
 	return n, err
 }
 
-const image = `layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } shape { dim: 2 } } }
+const imageInput = `layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } shape { dim: 2 } } }
 `
 
 // Every error names file, line, layer and kind, what was found and what is wanted.
@@ -73,7 +73,7 @@ layer { name: "l" type: "Eltwise" bottom: "x" bottom: "y" top: "z" }`, `"x" of l
 		{"too many param", `layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" param {} param {} param {} param {} inner_product_param { num_output: 2 } }`, `4 param; wanted at most`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := build(t, image+c.text, caffepb.Phase_TRAIN)
+			_, err := build(t, imageInput+c.text, caffepb.Phase_TRAIN)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "n.prototxt:") {
 				t.Errorf("got  %v\nwanted %s", err, c.want)
 			}
@@ -82,7 +82,7 @@ layer { name: "l" type: "Eltwise" bottom: "x" bottom: "y" top: "z" }`, `"x" of l
 }
 
 func TestFilter(t *testing.T) {
-	text := image + `
+	text := imageInput + `
 layer { name: "train" type: "ReLU" bottom: "x" top: "a" include { phase: TRAIN } }
 layer { name: "test" type: "ReLU" bottom: "x" top: "b" include { phase: TEST } }
 layer { name: "nottest" type: "ReLU" bottom: "x" top: "c" exclude { phase: TEST } }
@@ -125,7 +125,7 @@ layer { name: "notdeploy" type: "ReLU" bottom: "x" top: "f" include { not_stage:
 
 // Two layers that share a parameter by name train one array.
 func TestSharedParameters(t *testing.T) {
-	n, err := build(t, image+`
+	n, err := build(t, imageInput+`
 layer { name: "a" type: "InnerProduct" bottom: "x" top: "u" param { name: "w" } param { name: "b" } inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
 layer { name: "b" type: "InnerProduct" bottom: "x" top: "v" param { name: "w" } param { name: "b" } inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
 layer { name: "s" type: "Eltwise" bottom: "u" bottom: "v" top: "y" }
@@ -136,7 +136,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "y" bottom: "label" top: "l
 	if got := len(n.Params()); got != 2 {
 		t.Errorf("%d parameters, wanted 2", got)
 	}
-	_, err = build(t, image+`
+	_, err = build(t, imageInput+`
 layer { name: "a" type: "InnerProduct" bottom: "x" top: "u" param { name: "w" } inner_product_param { num_output: 4 } }
 layer { name: "b" type: "InnerProduct" bottom: "x" top: "v" param { name: "w" } inner_product_param { num_output: 5 } }`, caffepb.Phase_TRAIN)
 	if err == nil || !strings.Contains(err.Error(), `shape 5x192 here, and 4x192 in layer "a"`) {

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"io"
+
 	"dns-tui/model/layer"
 )
 
@@ -15,9 +17,11 @@ func (n *Net) reshape(i int) error {
 		if !nd.changed() {
 			continue
 		}
-		var err error
-		if nd.layer, _, err = layer.New(nd.param); err != nil {
-			return n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)
+		if _, open := nd.layer.(io.Closer); !open { // one that has a file open goes on with it
+			var err error
+			if nd.layer, _, err = layer.New(nd.param); err != nil {
+				return n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)
+			}
 		}
 		keep := func(s layer.ParamSpec) (*layer.Param, error) { return nd.params[s.Index], nil }
 		if err := n.setUp(nd, keep); err != nil {

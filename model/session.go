@@ -246,9 +246,11 @@ func (t *Trainer) end() {
 	for _, w := range t.pending {
 		w.reply <- reply{err: ErrEnded}
 	}
+	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
+		t.err, t.state, t.problem = err, Failed, err.Error()
+	}
 	t.publish()
 	t.journal.close()
-	t.solver.Close()
 	close(t.done)
 }
 

@@ -130,6 +130,15 @@ func TestOpenLMDBErrors(t *testing.T) {
 	}
 }
 
+func recordsOf(t *testing.T, db Database, tr *Transformer) Source {
+	t.Helper()
+	s, err := FromDatabase(db, tr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestLoader(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")
 	const n = 5
@@ -144,7 +153,7 @@ func TestLoader(t *testing.T) {
 			t.Fatal(err)
 		}
 		tr, _ := NewTransformer(nil, true)
-		l, err := NewLoader(db, tr, 2, 3, nil)
+		l, err := NewLoader(recordsOf(t, db, tr), 2, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +192,7 @@ func TestLoaderUnequalSizes(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr, _ := NewTransformer(nil, true)
-	l, err := NewLoader(db, tr, 4, 1, nil)
+	l, err := NewLoader(recordsOf(t, db, tr), 4, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,8 @@
 package dataset
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"image"
-	_ "image/jpeg" // encoded Datum
-	_ "image/png"  // encoded Datum
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -127,52 +123,4 @@ func (d *Datum) Append(b []byte) []byte {
 		b = protowire.AppendVarint(protowire.AppendTag(b, 7, protowire.VarintType), 1)
 	}
 	return b
-}
-
-// Decode replaces an encoded picture by its pixels. forceColor and forceGray are those of transform_param;
-// with neither, the picture keeps the channels that it has (one where it is grey, else three).
-func (d *Datum) Decode(forceColor, forceGray bool) error {
-	if !d.Encoded {
-		return nil
-	}
-	img, _, err := image.Decode(bytes.NewReader(d.Data))
-	if err != nil {
-		return fmt.Errorf("is an encoded Datum whose picture cannot be decoded (JPEG and PNG are known): %w", err)
-	}
-	gray := forceGray
-	if !forceColor && !forceGray {
-		switch img.(type) {
-		case *image.Gray, *image.Gray16:
-			gray = true
-		}
-	}
-	d.fromImage(img, gray)
-	return nil
-}
-
-// fromImage stores img as raw pixels: grey by the ITU-R 601 luma weights that OpenCV uses, or blue, green, red.
-func (d *Datum) fromImage(img image.Image, gray bool) {
-	bounds := img.Bounds()
-	h, w := bounds.Dy(), bounds.Dx()
-	d.Height, d.Width, d.Channels, d.Encoded = h, w, 3, false
-	if gray {
-		d.Channels = 1
-	}
-	pix := make([]byte, d.Channels*h*w)
-	for y := range h {
-		for x := range w {
-			r, g, b, _ := img.At(bounds.Min.X+x, bounds.Min.Y+y).RGBA()
-			i := y*w + x
-			if gray {
-				if gr, ok := img.(*image.Gray); ok {
-					pix[i] = gr.GrayAt(bounds.Min.X+x, bounds.Min.Y+y).Y
-					continue
-				}
-				pix[i] = uint8((299*(r>>8) + 587*(g>>8) + 114*(b>>8) + 500) / 1000)
-				continue
-			}
-			pix[i], pix[h*w+i], pix[2*h*w+i] = uint8(b>>8), uint8(g>>8), uint8(r>>8)
-		}
-	}
-	d.Data = pix
 }

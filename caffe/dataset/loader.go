@@ -2,23 +2,24 @@ package dataset
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // A Batch is one prefetched batch: images one after the other, and their labels.
 type Batch struct {
+	Shape  []int // of an image: channels, height, width
 	Data   []float32
 	Labels []float32
 }
 
 // A Loader reads, decodes and transforms batches in a goroutine of its own, some ahead of their use.
 type Loader struct {
-	db        Database
-	transform *Transformer
+	source    Source
 	batchSize int
-	shape     []int // channels, height, width
-	random    func(record uint64) Randoms
+	workers   int
 
 	records uint64 // consumed by Next
 	start   uint64 // records before the first
@@ -30,46 +31,30 @@ type Loader struct {
 	err     error // set before full is closed
 }
 
-// NewLoader opens nothing: db stays the caller's until Close, which closes it too. slots is the number of
-// batches in memory; random gives the numbers of a record and must not depend on when it is called.
-func NewLoader(db Database, t *Transformer, batchSize, slots int, random func(record uint64) Randoms) (*Loader, error) {
+// maxWorkers is how many goroutines read a source that allows it.
+const maxWorkers = 8
+
+// NewLoader reads nothing yet. slots is the number of batches in memory. Close closes the source.
+func NewLoader(s Source, batchSize, slots int) (*Loader, error) {
 	if batchSize <= 0 {
-		return nil, fmt.Errorf("data_param: batch_size is %d; wanted at least 1", batchSize)
+		return nil, fmt.Errorf("batch_size is %d; wanted at least 1", batchSize)
 	}
-	l := &Loader{db: db, transform: t, batchSize: batchSize, random: random}
-	var d Datum
-	key, value, err := db.Next()
-	if err != nil {
-		return nil, err
-	}
-	if err := l.parse(&d, key, value); err != nil {
-		return nil, err
-	}
-	if l.shape, err = t.Infer(&d); err != nil {
-		return nil, fmt.Errorf("%s: %w", db.Path(), err)
+	l := &Loader{source: s, batchSize: batchSize, workers: 1}
+	if _, ok := s.(Concurrent); ok {
+		l.workers = min(runtime.GOMAXPROCS(0), maxWorkers, batchSize)
 	}
 	slots = max(slots, 1)
 	l.free, l.full = make(chan *Batch, slots), make(chan *Batch, slots)
-	size := l.shape[0] * l.shape[1] * l.shape[2]
+	shape := s.Shape()
+	size := shape[0] * shape[1] * shape[2]
 	for range slots {
-		l.free <- &Batch{Data: make([]float32, batchSize*size), Labels: make([]float32, batchSize)}
+		l.free <- &Batch{Shape: append([]int(nil), shape...), Data: make([]float32, batchSize*size), Labels: make([]float32, batchSize)}
 	}
 	return l, nil
 }
 
-func (l *Loader) parse(d *Datum, key, value []byte) error {
-	err := d.Parse(value)
-	if err == nil {
-		err = l.transform.Decode(d)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: record %q %w", l.db.Path(), key, err)
-	}
-	return nil
-}
-
-// Shape returns the shape of an image: channels, height, width.
-func (l *Loader) Shape() []int { return l.shape }
+// Shape returns the shape of the first image: channels, height, width.
+func (l *Loader) Shape() []int { return l.source.Shape() }
 
 // Records returns how many records Next has handed out since the start of the run.
 func (l *Loader) Records() uint64 { return l.records }
@@ -101,31 +86,22 @@ func (l *Loader) Next() (*Batch, error) {
 // Release hands a batch back for reuse.
 func (l *Loader) Release(b *Batch) { l.free <- b }
 
-// Close stops the goroutine and closes the database.
+// Close stops the goroutine and closes the source.
 func (l *Loader) Close() error {
 	if l.running {
 		close(l.stop)
 		l.done.Wait()
 	}
-	return l.db.Close()
+	return l.source.Close()
 }
 
 func (l *Loader) run() {
 	defer l.done.Done()
 	defer close(l.full)
-	// A file that is cut while it is mapped faults where it is read; that is the file's mistake, not the program's end.
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			l.err = fmt.Errorf("%s: cannot be read any more: %v", l.db.Path(), r)
-		}
-	}()
-	// NewLoader read the first record to learn the shape.
-	if l.err = l.db.Seek(l.start); l.err != nil {
+	if l.err = l.source.Seek(l.start); l.err != nil {
 		return
 	}
 	record := l.start
-	var d Datum
 	for {
 		var b *Batch
 		select {
@@ -133,7 +109,7 @@ func (l *Loader) run() {
 			return
 		case b = <-l.free:
 		}
-		if l.err = l.fill(b, &d, record); l.err != nil {
+		if l.err = l.fill(b, record); l.err != nil {
 			return
 		}
 		record += uint64(l.batchSize)
@@ -145,24 +121,58 @@ func (l *Loader) run() {
 	}
 }
 
-func (l *Loader) fill(b *Batch, d *Datum, record uint64) error {
-	size := l.shape[0] * l.shape[1] * l.shape[2]
-	for i := range l.batchSize {
-		key, value, err := l.db.Next()
+// fill reads a batch, shared out over the workers where the source allows it.
+func (l *Loader) fill(b *Batch, record uint64) error {
+	if l.workers == 1 {
+		return l.read(b, record, 0, l.batchSize)
+	}
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	errs := make([]error, l.workers)
+	for w := range l.workers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for errs[w] == nil {
+				i := int(next.Add(1)) - 1
+				if i >= l.batchSize {
+					return
+				}
+				errs[w] = l.read(b, record, i, i+1)
+			}
+		}()
+	}
+	wg.Wait()
+	for _, err := range errs {
 		if err != nil {
 			return err
 		}
-		if err := l.parse(d, key, value); err != nil {
+	}
+	return nil
+}
+
+// read reads the images [lo, hi) of a batch. A file that is cut while it is mapped faults where it is read, and a
+// decoder may panic over a damaged picture: that is the file's mistake, not the program's end.
+func (l *Loader) read(b *Batch, record uint64, lo, hi int) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: cannot be read any more (record %d): %v", l.source.Path(), record+uint64(lo), r)
+		}
+	}()
+	size := len(b.Data) / l.batchSize
+	for ; lo < hi; lo++ {
+		s := Sample{Data: b.Data[lo*size:][:size], shape: b.Shape, alone: l.batchSize == 1}
+		if s.alone {
+			s.Data = b.Data
+		}
+		if err := l.source.Read(record+uint64(lo), &s); err != nil {
 			return err
 		}
-		var r Randoms
-		if l.random != nil && l.transform.NeedsRandom() {
-			r = l.random(record + uint64(i))
+		b.Labels[lo] = s.Label
+		if s.alone {
+			b.Data, b.Shape = s.Data, s.shape
 		}
-		if err := l.transform.Apply(d, r, b.Data[i*size:][:size]); err != nil {
-			return fmt.Errorf("%s: record %q %w", l.db.Path(), key, err)
-		}
-		b.Labels[i] = float32(d.Label)
 	}
 	return nil
 }

@@ -71,6 +71,11 @@ func (t *Transformer) Infer(d *Datum) ([]int, error) {
 	return []int{t.channels, t.outH, t.outW}, nil
 }
 
+// fits reports whether d has the shape that Infer saw.
+func (t *Transformer) fits(d *Datum) bool {
+	return d.Channels == t.channels && d.Height == t.inH && d.Width == t.inW
+}
+
 // Decode turns an encoded record into pixels as force_color and force_gray say.
 func (t *Transformer) Decode(d *Datum) error {
 	return d.Decode(t.param.GetForceColor(), t.param.GetForceGray())
@@ -86,8 +91,8 @@ func (t *Transformer) NeedsRandom() bool {
 
 // Apply writes the transformed record to out, which holds one output image.
 func (t *Transformer) Apply(d *Datum, r Randoms, out []float32) error {
-	if d.Channels != t.channels || d.Height != t.inH || d.Width != t.inW {
-		return fmt.Errorf("has the shape %dx%dx%d, the first record %dx%dx%d",
+	if !t.fits(d) {
+		return fmt.Errorf("has the shape %dx%dx%d, the first record %dx%dx%d; images of any size want batch_size 1",
 			d.Channels, d.Height, d.Width, t.channels, t.inH, t.inW)
 	}
 	y0, x0 := (t.inH-t.outH)/2, (t.inW-t.outW)/2

@@ -79,7 +79,7 @@ func (f *netFlags) load(d gpu.Device) (*model.Net, error) {
 }
 
 // withNet reads the flags of a command, builds its net, and calls f until a signal ends its context.
-func withNet(ctx context.Context, e *env, name, phase string, args []string, f func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error) error {
+func withNet(ctx context.Context, e *env, name, phase string, args []string, f func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error) (err error) {
 	var flags netFlags
 	fs := newFlags(e, name)
 	flags.add(fs, phase)
@@ -102,7 +102,7 @@ func withNet(ctx context.Context, e *env, name, phase string, args []string, f f
 	if err != nil {
 		return err
 	}
-	defer net.Close()
+	defer func() { err = errors.Join(err, net.Close()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	signals(ctx, func(os.Signal) { cancel() }, func() {})

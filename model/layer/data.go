@@ -2,6 +2,8 @@ package layer
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -12,72 +14,46 @@ import (
 
 func init() {
 	register("Data", Arity{0, 0, 1, 2}, func() Layer { return &data{} })
+	register("ImageData", Arity{0, 0, 2, 2}, func() Layer { return &imageData{} })
+	register("WindowData", Arity{0, 0, 2, 2}, func() Layer { return &windowData{} })
 }
 
-// data reads batches from a database: images, and labels where there is a second top.
-type data struct {
+// loaded is what the layers share that read batches ahead: images, and labels where there is a second top.
+type loaded struct {
 	noBackward
-	loader *dataset.Loader
-	device gpu.Device
+	device   gpu.Device
+	loader   *dataset.Loader
+	shape    []int // of an image
+	reshaped bool
 }
 
-func (l *data) Setup(c *Context, _, top []*Blob) error {
-	p := c.Param.GetDataParam()
-	if p.GetSource() == "" {
-		return errors.New("data_param: source is not set")
-	}
-	path := c.Resolve(p.GetSource())
-	// What the folder holds counts, not backend, which is LEVELDB where a prototxt says nothing.
-	db, err := dataset.Open(path)
-	if err != nil {
+// start begins to read from a source. It closes the source where it fails.
+func (l *loaded) start(c *Context, s dataset.Source, batch, slots int, top []*Blob) (err error) {
+	l.device = c.Device
+	if l.loader, err = dataset.NewLoader(s, batch, slots); err != nil {
+		s.Close()
 		return err
 	}
-	if err := l.start(c, db, p); err != nil {
-		db.Close()
-		return err
-	}
-	n := int(p.GetBatchSize())
-	if err := top[0].Reshape(c.Device, append([]int{n}, l.loader.Shape()...)...); err != nil {
+	l.shape = append([]int(nil), s.Shape()...)
+	if err := top[0].Reshape(c.Device, append([]int{batch}, l.shape...)...); err != nil {
 		return err
 	}
 	if len(top) > 1 {
-		return top[1].Reshape(c.Device, n)
+		return top[1].Reshape(c.Device, batch)
 	}
 	return nil
 }
 
-func (l *data) start(c *Context, db dataset.Database, p *caffepb.DataParameter) error {
-	l.device = c.Device
-	tp := c.Param.GetTransformParam()
-	if tp.GetMeanFile() != "" {
-		tp = proto.CloneOf(tp)
-		tp.MeanFile = proto.String(c.Resolve(tp.GetMeanFile()))
-	}
-	t, err := dataset.NewTransformer(tp, c.Train())
-	if err != nil {
-		return err
-	}
-	key := gpu.Key{Seed: c.Seed, Stream: Stream(c.Param.GetName())}
-	random := func(record uint64) dataset.Randoms {
-		k := key
-		k.Iter = record
-		b := k.Block(0)
-		return dataset.Randoms{b[0], b[1], b[2]}
-	}
-	if l.loader, err = dataset.NewLoader(db, t, int(p.GetBatchSize()), int(p.GetPrefetch()), random); err != nil {
-		return err
-	}
-	if skip := p.GetRandSkip(); skip > 0 {
-		key.Iter = 1 << 62
-		l.loader.Seek(uint64(key.Block(0)[0]) * uint64(skip) >> 32)
-	}
-	return nil
-}
-
-func (l *data) Forward(_, top []*Blob) error {
+func (l *loaded) Forward(_, top []*Blob) error {
 	b, err := l.loader.Next()
 	if err != nil {
 		return err
+	}
+	if l.reshaped = !equal(b.Shape, l.shape); l.reshaped {
+		l.shape = append(l.shape[:0], b.Shape...)
+		if err := top[0].Reshape(l.device, append([]int{top[0].Shape[0]}, l.shape...)...); err != nil {
+			return err
+		}
 	}
 	l.device.Upload(top[0].Data, b.Data)
 	if len(top) > 1 {
@@ -87,6 +63,175 @@ func (l *data) Forward(_, top []*Blob) error {
 	return nil
 }
 
-func (l *data) Records() uint64     { return l.loader.Records() }
-func (l *data) Seek(records uint64) { l.loader.Seek(records) }
-func (l *data) Close() error        { return l.loader.Close() }
+func equal(a, b []int) bool {
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Reshaped implements Dynamic: a batch of one may hold an image of any size.
+func (l *loaded) Reshaped() bool { return l.reshaped }
+
+func (l *loaded) Records() uint64     { return l.loader.Records() }
+func (l *loaded) Seek(records uint64) { l.loader.Seek(records) }
+
+func (l *loaded) Close() error {
+	if l.loader == nil {
+		return nil
+	}
+	return l.loader.Close()
+}
+
+// transformer is what the layer's transform_param makes of an image.
+func (c *Context) transformer() (*dataset.Transformer, error) {
+	p := c.Param.GetTransformParam()
+	if p.GetMeanFile() != "" {
+		p = proto.CloneOf(p)
+		p.MeanFile = proto.String(c.Resolve(p.GetMeanFile()))
+	}
+	return dataset.NewTransformer(p, c.Train())
+}
+
+// recordKey is the key of the random numbers of a record, which do not depend on when it is read.
+func (c *Context) recordKey(record uint64) gpu.Key {
+	return gpu.Key{Seed: c.Seed, Stream: Stream(c.Param.GetName()), Iter: record}
+}
+
+func (c *Context) recordRandoms(record uint64) dataset.Randoms {
+	b := c.recordKey(record).Block(0)
+	return dataset.Randoms{b[0], b[1], b[2]}
+}
+
+// The records of streams that are no record's.
+const (
+	skipRecord    = 1 << 62
+	shuffleRecord = 1 << 61
+)
+
+// skip is how many records rand_skip passes over: fewer than it says.
+func (c *Context) skip(randSkip uint32) uint64 {
+	return uint64(c.recordKey(skipRecord).Block(0)[0]) * uint64(randSkip) >> 32
+}
+
+// shuffled returns the numbers below n in the order of a round: part tells apart what is shuffled in it.
+func (c *Context) shuffled(n int, round, part uint64) []int {
+	key := c.recordKey(shuffleRecord + round)
+	key.Stream += uint32(part) * 0x9E3779B9
+	return dataset.Shuffle(n, func(i, bound int) int { return int(uint64(key.Block(uint32(i))[0]) * uint64(bound) >> 32) })
+}
+
+// data reads a database.
+type data struct{ loaded }
+
+func (l *data) Setup(c *Context, _, top []*Blob) error {
+	p := c.Param.GetDataParam()
+	if p.GetSource() == "" {
+		return errors.New("data_param: source is not set")
+	}
+	t, err := c.transformer()
+	if err != nil {
+		return err
+	}
+	// What the folder holds counts, not backend, which is LEVELDB where a prototxt says nothing.
+	db, err := dataset.Open(c.Resolve(p.GetSource()))
+	if err != nil {
+		return err
+	}
+	s, err := dataset.FromDatabase(db, t, c.recordRandoms)
+	if err != nil {
+		db.Close()
+		return err
+	}
+	if err := l.start(c, s, int(p.GetBatchSize()), int(p.GetPrefetch()), top); err != nil {
+		return fmt.Errorf("data_param: %w", err)
+	}
+	l.Seek(c.skip(p.GetRandSkip()))
+	return nil
+}
+
+// imageData reads the pictures of a list.
+type imageData struct{ loaded }
+
+func (l *imageData) Setup(c *Context, _, top []*Blob) error {
+	p := c.Param.GetImageDataParam()
+	if p.GetSource() == "" {
+		return errors.New("image_data_param: source is not set")
+	}
+	t, err := c.transformer()
+	if err != nil {
+		return err
+	}
+	list, err := dataset.ReadImageList(c.Resolve(p.GetSource()))
+	if err != nil {
+		return err
+	}
+	o := dataset.PictureOptions{Root: c.root(p.GetRootFolder(), list.Entries[0].Path), Height: int(p.GetNewHeight()), Width: int(p.GetNewWidth()), Gray: p != nil && !p.GetIsColor()}
+	var order func(round uint64) []int
+	if p.GetShuffle() {
+		order = func(round uint64) []int { return c.shuffled(len(list.Entries), round, 0) }
+	}
+	s, err := dataset.FromImages(list, o, t, c.recordRandoms, order)
+	if err != nil {
+		return err
+	}
+	const slots = 4 // Caffe's, where the prototxt has no say
+	if err := l.start(c, s, int(p.GetBatchSize()), slots, top); err != nil {
+		return fmt.Errorf("image_data_param: %w", err)
+	}
+	if skip := p.GetRandSkip(); skip > 0 {
+		if int(skip) > len(list.Entries) {
+			return fmt.Errorf("image_data_param: rand_skip is %d; %s has %d images", skip, p.GetSource(), len(list.Entries))
+		}
+		l.Seek(c.skip(skip))
+	}
+	return nil
+}
+
+// root finds a root_folder, which goes before paths as it is. Without one, it is the folder in which first is found.
+func (c *Context) root(folder, first string) string {
+	if folder == "" {
+		if found := c.Resolve(first); strings.HasSuffix(found, first) {
+			return strings.TrimSuffix(found, first)
+		}
+		return ""
+	}
+	found := c.Resolve(folder)
+	if folder[len(folder)-1] == '/' && found[len(found)-1] != '/' {
+		found += "/"
+	}
+	return found
+}
+
+// windowData reads windows of pictures.
+type windowData struct{ loaded }
+
+func (l *windowData) Setup(c *Context, _, top []*Blob) error {
+	p := c.Param.GetWindowDataParam()
+	if p.GetSource() == "" {
+		return errors.New("window_data_param: source is not set")
+	}
+	t, err := c.transformer()
+	if err != nil {
+		return err
+	}
+	f, err := dataset.ReadWindowFile(c.Resolve(p.GetSource()), p.GetFgThreshold(), p.GetBgThreshold())
+	if err != nil {
+		return err
+	}
+	f.Root = c.root(p.GetRootFolder(), f.Pictures[0].Path)
+	if p == nil {
+		p = &caffepb.WindowDataParameter{}
+	}
+	s, err := dataset.FromWindows(f, p, t, int(p.GetBatchSize()), c.recordRandoms)
+	if err != nil {
+		return err
+	}
+	const slots = 4
+	if err := l.start(c, s, int(p.GetBatchSize()), slots, top); err != nil {
+		return fmt.Errorf("window_data_param: %w", err)
+	}
+	return nil
+}

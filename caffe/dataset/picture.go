@@ -1,0 +1,186 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	_ "image/jpeg" // a picture
+	_ "image/png"  // a picture
+	"os"
+
+	_ "golang.org/x/image/bmp"  // a picture
+	_ "golang.org/x/image/tiff" // a picture
+)
+
+// ReadPicture reads an image file (JPEG, PNG, BMP, TIFF) as the pixels of a Datum: blue, green and red, or grey where
+// color is not set; scaled to height × width where both are above 0 (Caffe's ReadImageToCVMat).
+func ReadPicture(path string, height, width int, color bool) (*Datum, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	d := &Datum{Encoded: true, Data: data}
+	if err := d.Decode(color, !color); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if height > 0 && width > 0 {
+		d.Resize(height, width)
+	}
+	return d, nil
+}
+
+// Decode replaces an encoded picture by its pixels. forceColor and forceGray are those of transform_param;
+// with neither, the picture keeps the channels that it has (one where it is grey, else three).
+func (d *Datum) Decode(forceColor, forceGray bool) error {
+	if !d.Encoded {
+		return nil
+	}
+	img, _, err := image.Decode(bytes.NewReader(d.Data))
+	if err != nil {
+		return fmt.Errorf("is a picture that cannot be decoded (JPEG, PNG, BMP and TIFF are known): %w", err)
+	}
+	gray := forceGray
+	if !forceColor && !forceGray {
+		switch img.(type) {
+		case *image.Gray, *image.Gray16:
+			gray = true
+		}
+	}
+	d.fromImage(img, gray)
+	return nil
+}
+
+// fromImage stores img as raw pixels: blue, green, red; or grey, which is the luma of a JPEG, and elsewhere the weighted
+// sum of ITU-R 601 that OpenCV uses.
+func (d *Datum) fromImage(img image.Image, gray bool) {
+	bounds := img.Bounds()
+	h, w := bounds.Dy(), bounds.Dx()
+	d.Height, d.Width, d.Channels, d.Encoded = h, w, 3, false
+	if gray {
+		d.Channels = 1
+	}
+	d.Data = make([]byte, d.Channels*h*w)
+	for y := range h {
+		row := pixels(img, bounds.Min.Y+y)
+		for x := range w {
+			r, g, b, luma := row(bounds.Min.X + x)
+			i := y*w + x
+			if gray {
+				d.Data[i] = luma
+				continue
+			}
+			d.Data[i], d.Data[h*w+i], d.Data[2*h*w+i] = b, g, r
+		}
+	}
+}
+
+// pixels returns what reads a row of img. The kinds that decoders make most are read without an interface call a pixel.
+func pixels(img image.Image, y int) func(x int) (r, g, b, luma uint8) {
+	switch m := img.(type) {
+	case *image.YCbCr:
+		return func(x int) (r, g, b, luma uint8) {
+			yi, ci := m.YOffset(x, y), m.COffset(x, y)
+			r, g, b = color.YCbCrToRGB(m.Y[yi], m.Cb[ci], m.Cr[ci])
+			return r, g, b, m.Y[yi]
+		}
+	case *image.Gray:
+		return func(x int) (r, g, b, luma uint8) {
+			v := m.Pix[m.PixOffset(x, y)]
+			return v, v, v, v
+		}
+	case *image.RGBA:
+		return func(x int) (r, g, b, luma uint8) {
+			p := m.Pix[m.PixOffset(x, y):]
+			return p[0], p[1], p[2], lumaOf(p[0], p[1], p[2])
+		}
+	case *image.NRGBA:
+		return func(x int) (r, g, b, luma uint8) {
+			p := m.Pix[m.PixOffset(x, y):]
+			return p[0], p[1], p[2], lumaOf(p[0], p[1], p[2])
+		}
+	}
+	return func(x int) (r, g, b, luma uint8) {
+		c := color.NRGBA64Model.Convert(img.At(x, y)).(color.NRGBA64) // OpenCV drops the alpha of a picture, it does not apply it
+		r, g, b = uint8(c.R>>8), uint8(c.G>>8), uint8(c.B>>8)
+		return r, g, b, lumaOf(r, g, b)
+	}
+}
+
+// lumaOf is OpenCV's grey, in its fixed point of 14 bits.
+func lumaOf(r, g, b uint8) uint8 {
+	return uint8((4899*int(r) + 9617*int(g) + 1868*int(b) + 1<<13) >> 14)
+}
+
+// Resize scales the pixels of d by bilinear interpolation between the centres of pixels, in the fixed point of OpenCV's
+// resize (INTER_LINEAR): weights of 11 bits.
+func (d *Datum) Resize(height, width int) {
+	if height == d.Height && width == d.Width {
+		return
+	}
+	xs, ys := taps(d.Width, width, true), taps(d.Height, height, false)
+	out := make([]byte, d.Channels*height*width)
+	row := [2][]int{make([]int, width), make([]int, width)}
+	for c := range d.Channels {
+		plane := d.Data[c*d.Height*d.Width:][:d.Height*d.Width]
+		have := [2]int{-1, -1}
+		for y, ty := range ys {
+			for k, at := range [2]int{max(ty.at, 0), min(ty.at+1, d.Height-1)} {
+				if have[k] == at {
+					continue
+				}
+				have[k] = at
+				in := plane[at*d.Width:][:d.Width]
+				for x, t := range xs {
+					row[k][x] = int(in[t.at])*t.w0 + int(in[min(t.at+1, d.Width-1)])*t.w1
+				}
+			}
+			dst := out[(c*height+y)*width:][:width]
+			for x := range dst {
+				dst[x] = uint8((ty.w0*(row[0][x]>>4)>>16 + ty.w1*(row[1][x]>>4)>>16 + 2) >> 2)
+			}
+		}
+	}
+	d.Data, d.Height, d.Width = out, height, width
+}
+
+// tap is what one pixel of the output takes: weights, that add up to 2048, of two neighbours.
+type tap struct{ at, w0, w1 int }
+
+// taps are those of one axis. At an edge OpenCV moves the weights of a row to the pixel that there is, but for columns it
+// takes that pixel twice, which rounds otherwise.
+func taps(in, out int, atEdge bool) []tap {
+	t := make([]tap, out)
+	scale := float64(in) / float64(out)
+	for i := range t {
+		f := float32((float64(i)+0.5)*scale - 0.5)
+		at := int(f)
+		if f < 0 && float32(at) != f {
+			at--
+		}
+		f -= float32(at)
+		switch {
+		case atEdge && at < 0:
+			at, f = 0, 0
+		case atEdge && at >= in-1:
+			at, f = in-1, 0
+		}
+		t[i] = tap{at, roundEven((1 - f) * 2048), roundEven(f * 2048)}
+	}
+	return t
+}
+
+// roundEven rounds a weight as OpenCV's saturate_cast does: halves to the even neighbour.
+func roundEven(f float32) int {
+	n := int(f)
+	switch d := f - float32(n); {
+	case d > 0.5 || d == 0.5 && n%2 == 1:
+		return n + 1
+	}
+	return n
+}

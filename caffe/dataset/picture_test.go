@@ -1,0 +1,137 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/image/bmp"
+)
+
+// Resize gives OpenCV's pixels (testdata/resize.py).
+func TestResizeIsOpenCVs(t *testing.T) {
+	f, err := os.Open("testdata/resize.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var first *Datum
+	for s := bufio.NewScanner(f); s.Scan(); {
+		r := strings.NewReader(s.Text())
+		d := &Datum{Channels: 1}
+		fmt.Fscan(r, &d.Width, &d.Height)
+		for range d.Width * d.Height {
+			var v int
+			fmt.Fscan(r, &v)
+			d.Data = append(d.Data, uint8(v))
+		}
+		if first == nil {
+			first = d
+		}
+		have := *first
+		have.Resize(d.Height, d.Width)
+		if !bytes.Equal(have.Data, d.Data) {
+			t.Errorf("%dx%d:\n%d\nwanted\n%d", d.Height, d.Width, have.Data, d.Data)
+		}
+	}
+}
+
+// Every kind of picture gives the same pixels, blue first; a grey one, the luma.
+func TestReadPicture(t *testing.T) {
+	dir := t.TempDir()
+	img := image.NewNRGBA(image.Rect(0, 0, 3, 2))
+	for i := range 6 {
+		img.SetNRGBA(i%3, i/3, color.NRGBA{uint8(40 * i), uint8(200 - 30*i), 17, 255})
+	}
+	paletted := image.NewPaletted(img.Bounds(), nil)
+	gray := image.NewGray(img.Bounds())
+	for i := range 6 {
+		paletted.Palette = append(paletted.Palette, img.NRGBAAt(i%3, i/3))
+		paletted.SetColorIndex(i%3, i/3, uint8(i))
+		gray.SetGray(i%3, i/3, color.Gray{uint8(i * 40)})
+	}
+	files := map[string][]byte{}
+	for name, m := range map[string]image.Image{"plain": img, "paletted": paletted, "gray": gray} {
+		var b bytes.Buffer
+		if err := png.Encode(&b, m); err != nil {
+			t.Fatal(err)
+		}
+		files[name+".png"] = b.Bytes()
+	}
+	var b bytes.Buffer
+	if err := bmp.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	files["plain.bmp"] = b.Bytes()
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"plain.png", "paletted.png", "plain.bmp"} {
+		d, err := ReadPicture(filepath.Join(dir, name), 0, 0, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []byte{17, 17, 17, 17, 17, 17, 200, 170, 140, 110, 80, 50, 0, 40, 80, 120, 160, 200}
+		if d.Channels != 3 || d.Height != 2 || d.Width != 3 || !bytes.Equal(d.Data, want) {
+			t.Errorf("%s: %dx%dx%d %d, wanted %d", name, d.Channels, d.Height, d.Width, d.Data, want)
+		}
+		g, err := ReadPicture(filepath.Join(dir, name), 0, 0, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// OpenCV's 0.299·r + 0.587·g + 0.114·b.
+		if want := []byte{119, 114, 108, 102, 97, 91}; g.Channels != 1 || !bytes.Equal(g.Data, want) {
+			t.Errorf("%s in grey: %d, wanted %d", name, g.Data, want)
+		}
+	}
+	d, err := ReadPicture(filepath.Join(dir, "gray.png"), 4, 6, true)
+	if err != nil || d.Channels != 3 || d.Height != 4 || d.Width != 6 || len(d.Data) != 72 {
+		t.Errorf("a grey picture in colour, scaled: %+v, %v", d, err)
+	}
+	for name, want := range map[string]string{"none.png": "no such file", "text.png": "cannot be decoded"} {
+		if name == "text.png" {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("text"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := ReadPicture(filepath.Join(dir, name), 0, 0, true); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, wanted %q", name, err, want)
+		}
+	}
+}
+
+// A JPEG in colour has the decoder's colours, and in grey its own luma.
+func TestJPEG(t *testing.T) {
+	img := image.NewYCbCr(image.Rect(0, 0, 16, 16), image.YCbCrSubsampleRatio420)
+	for i := range img.Y {
+		img.Y[i] = uint8(16 * (i % 16))
+	}
+	for i := range img.Cb {
+		img.Cb[i], img.Cr[i] = 128, 128
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 100}); err != nil {
+		t.Fatal(err)
+	}
+	for _, gray := range []bool{false, true} {
+		d := &Datum{Encoded: true, Data: b.Bytes()}
+		if err := d.Decode(!gray, gray); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range d.Data {
+			if e := int(v) - 16*(i%16); e < -3 || e > 3 {
+				t.Fatalf("grey %t: pixel %d is %d, wanted about %d", gray, i, v, 16*(i%16))
+			}
+		}
+	}
+}
