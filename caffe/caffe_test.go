@@ -28,7 +28,7 @@ func TestPrototxtErrors(t *testing.T) {
 		{"unclosed brace", "layer {\n  name: \"a\"\n", `n.prototxt:2: ends too early`},
 		{"twice", "name: \"a\"\nname: \"b\"", `n.prototxt:2:`},
 		{"binary", "layer\x00", `n.prototxt:1: a zero byte`},
-		{"V0 layers", "layers { layer { name: \"a\" type: \"conv\" } }", `layer "a" is in the V0 form of 2013`},
+		{"V0 layers", "layers { layer { name: \"a\" type: \"convo\" } }", `layer "a" has the V0 type "convo", which is none of Caffe's; did you mean "conv"?`},
 		{"both forms", "layers { type: RELU } layer { type: \"ReLU\" }", `1 layers in the V1 form`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -210,6 +210,119 @@ layer { name: "l" type: "SoftmaxWithLoss" bottom: "a" bottom: "a" top: "l" loss_
 	f, err = ParseNetPrototxt("n", []byte(`layer { name: "b" type: "BatchNorm" bottom: "x" top: "y" param { lr_mult: 1 } param {} param {} }`))
 	if err != nil || len(f.Upgraded) != 1 || f.Net.Layer[0].Param[0].GetLrMult() != 0 || f.Net.Layer[0].Param[2].GetDecayMult() != 0 {
 		t.Errorf("BatchNorm's statistics: %v, %v", f.Net.Layer[0].Param, err)
+	}
+}
+
+// A V0 net, with padding layers, fields of every kind and blobs, becomes what Caffe's tool makes of it; a field that a
+// layer has no use for is left out and named.
+func TestUpgradeV0(t *testing.T) {
+	f, err := ParseNetPrototxt("n", []byte(`name: "old"
+input: "more" input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 4
+layers { layer { name: "data" type: "data" source: "db" meanfile: "mean" batchsize: 256 cropsize: 227 mirror: true rand_skip: 7 scale: 0.5 } top: "data" top: "label" }
+layers { layer { name: "pad1" type: "padding" pad: 2 } bottom: "data" top: "pad1" }
+layers { layer { name: "conv1" type: "conv" num_output: 96 kernelsize: 5 group: 2 stride: 4 biasterm: false weight_filler { type: "gaussian" std: 0.01 } blobs_lr: 1. weight_decay: 1. }
+  bottom: "pad1" top: "conv1" }
+layers { layer { name: "pool1" type: "pool" pool: AVE kernelsize: 3 stride: 2 dropout_ratio: 0.3 } bottom: "conv1" top: "pool1" }
+layers { layer { name: "norm1" type: "lrn" local_size: 5 alpha: 0.0001 beta: 0.75 k: 2 } bottom: "pool1" top: "norm1" }
+layers { layer { name: "drop" type: "dropout" dropout_ratio: 0.2 } bottom: "norm1" top: "norm1" }
+layers { layer { name: "fc" type: "innerproduct" num_output: 10 bias_filler { value: 1 } blobs { num: 1 channels: 1 height: 1 width: 2 data: 3 data: 4 } } bottom: "norm1" top: "fc" }
+layers { layer { name: "imgs" type: "images" source: "list" batchsize: 3 shuffle_images: true new_height: 5 new_width: 6 } top: "i" top: "l" }
+layers { layer { name: "win" type: "window_data" source: "w" det_fg_threshold: 0.4 det_bg_threshold: 0.3 det_fg_fraction: 0.2 det_context_pad: 1 det_crop_mode: "square" } top: "w" top: "wl" }
+layers { layer { name: "cat" type: "concat" concat_dim: 0 } bottom: "i" bottom: "w" top: "cat" }
+layers { layer { name: "loss" type: "softmax_loss" } bottom: "fc" bottom: "label" top: "loss" }
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &caffepb.NetParameter{}
+	if err := ParsePrototxt("w", []byte(`name: "old"
+layer { name: "input" type: "Input" top: "more" input_param { shape { dim: 1 dim: 2 dim: 3 dim: 4 } } }
+layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "db" batch_size: 256 rand_skip: 7 } transform_param { mean_file: "mean" crop_size: 227 mirror: true scale: 0.5 } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" param { lr_mult: 1 decay_mult: 1 }
+  convolution_param { num_output: 96 kernel_size: 5 group: 2 stride: 4 bias_term: false pad: 2 weight_filler { type: "gaussian" std: 0.01 } } }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { pool: AVE kernel_size: 3 stride: 2 } }
+layer { name: "norm1" type: "LRN" bottom: "pool1" top: "norm1" lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 k: 2 } }
+layer { name: "drop" type: "Dropout" bottom: "norm1" top: "norm1" dropout_param { dropout_ratio: 0.2 } }
+layer { name: "fc" type: "InnerProduct" bottom: "norm1" top: "fc" inner_product_param { num_output: 10 bias_filler { value: 1 } } blobs { num: 1 channels: 1 height: 1 width: 2 data: 3 data: 4 } }
+layer { name: "imgs" type: "ImageData" top: "i" top: "l" image_data_param { source: "list" batch_size: 3 shuffle: true new_height: 5 new_width: 6 } }
+layer { name: "win" type: "WindowData" top: "w" top: "wl" window_data_param { source: "w" fg_threshold: 0.4 bg_threshold: 0.3 fg_fraction: 0.2 context_pad: 1 crop_mode: "square" } }
+layer { name: "cat" type: "Concat" bottom: "i" bottom: "w" top: "cat" concat_param { concat_dim: 0 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+`), want); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, f.Net, protocmp.Transform()); d != "" {
+		t.Error(d)
+	}
+	if len(f.Upgraded) != 3 || f.Upgraded[0] != "11 layers in the V0 form of 2013" ||
+		f.Upgraded[1] != `fields that their layers have no use for, left out: dropout_ratio of layer "pool1" (pool)` {
+		t.Errorf("said %q", f.Upgraded)
+	}
+	for i, line := range map[int]int{0: 1, 1: 3, 2: 5, 3: 7, 10: 14} {
+		if f.Line(i) != line {
+			t.Errorf("layer %d is said to be in line %d, wanted %d", i, f.Line(i), line)
+		}
+	}
+	for text, want := range map[string]string{
+		`layers { layer { name: "p" type: "padding" } bottom: "x" top: "p" } layers { layer { name: "r" type: "relu" } bottom: "p" top: "r" }`:            `unknown bottom blob "x"`,
+		`input: "x" layers { layer { name: "p" type: "padding" } bottom: "x" top: "p" } layers { layer { name: "r" type: "relu" } bottom: "p" top: "r" }`: `layer "r" (relu) is padded by layer "p"; wanted a conv or a pool`,
+	} {
+		if _, err := ParseNetPrototxt("n", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, wanted %q", text, err, want)
+		}
+	}
+}
+
+// Every V0 field that Caffe moves has a place of its kind in V1, and every V0 field is moved but two that Caffe never
+// read.
+func TestV0FieldsFit(t *testing.T) {
+	fields := (&caffepb.V0LayerParameter{}).ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		fd := fields.Get(i)
+		paths := v0Fields[fd.Name()]
+		if len(paths) == 0 && fd.Name() != "type" && fd.Name() != "new_num" && fd.Name() != "new_channels" {
+			t.Errorf("V0 field %s goes nowhere", fd.Name())
+		}
+		for _, path := range paths {
+			l := &caffepb.V1LayerParameter{}
+			from := (&caffepb.V0LayerParameter{}).ProtoReflect()
+			setPath(l.ProtoReflect(), path, fd, from.NewField(fd))
+			if proto.Size(l) == 0 && !fd.IsList() {
+				t.Errorf("V0 field %s was not set at %s", fd.Name(), path)
+			}
+		}
+	}
+}
+
+// A binary net of 2013 loads.
+func TestReadsV0Caffemodel(t *testing.T) {
+	n := &caffepb.NetParameter{Layers: []*caffepb.V1LayerParameter{{Bottom: []string{"x"}, Top: []string{"y"}, Layer: &caffepb.V0LayerParameter{
+		Name: proto.String("fc"), Type: proto.String("innerproduct"), NumOutput: proto.Uint32(1), Blobs: []*caffepb.BlobProto{NewBlob([]int{1, 2}, []float32{5, 6})}}}},
+		Input: []string{"x"}, InputDim: []int32{1, 2, 1, 1}}
+	path := filepath.Join(t.TempDir(), "old.caffemodel")
+	if err := WriteBinary(path, n); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadNet(path)
+	if err != nil || len(got.Layer) != 2 || got.Layer[1].GetType() != "InnerProduct" || got.Layer[1].Blobs[0].Data[1] != 6 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// upgrade writes solvers too: the enum of their type becomes its name.
+func TestUpgradeSolverFile(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in"), filepath.Join(dir, "out")
+	if err := os.WriteFile(in, []byte("net: \"n\"\nsolver_type: NESTEROV\nbase_lr: 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	did, err := UpgradeFile(in, out)
+	if err != nil || len(did) != 1 {
+		t.Fatalf("%v, %v", did, err)
+	}
+	s := &caffepb.SolverParameter{}
+	if err := ReadPrototxt(out, s); err != nil || s.GetType() != "Nesterov" || s.SolverType != nil || s.GetNet() != "n" {
+		t.Errorf("%v, %v", s, err)
 	}
 }
 

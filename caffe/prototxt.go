@@ -135,13 +135,19 @@ func ParseNetPrototxt(path string, data []byte) (*NetFile, error) {
 			f.lines = append(f.lines, t.line)
 		}
 	})
-	inputs := len(f.Net.Input) > 0
+	var was []int
 	var err error
-	if f.Upgraded, err = Upgrade(f.Net); err != nil {
+	if f.Upgraded, was, err = upgrade(f.Net); err != nil {
 		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
 	}
-	if inputs {
-		f.lines = append([]int{1}, f.lines...) // the Input layer stands first
+	if was != nil {
+		lines := make([]int, len(was))
+		for i, k := range was {
+			if lines[i] = 1; k >= 0 && k < len(f.lines) { // an Input layer made of input fields stands first
+				lines[i] = f.lines[k]
+			}
+		}
+		f.lines = lines
 	}
 	return f, nil
 }

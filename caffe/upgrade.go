@@ -1,7 +1,9 @@
 package caffe
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -10,24 +12,49 @@ import (
 )
 
 // Upgrade brings a net from the forms of 2014 and later to the present one, in place, as Caffe's upgrade tools do, and
-// returns what it did, a line each; none where there was nothing to do. A net in the V0 form of 2013 is an error.
+// returns what it did, a line each; none where there was nothing to do.
 func Upgrade(n *caffepb.NetParameter) ([]string, error) {
-	var did []string
+	did, _, err := upgrade(n)
+	return did, err
+}
+
+// upgrade is Upgrade. It also returns the numbers that the layers had, or nil where they are the same; -1 is a layer
+// that was not there.
+func upgrade(n *caffepb.NetParameter) (did []string, was []int, err error) {
+	if isV0(n) {
+		count := len(n.Layers)
+		var dropped []string
+		if was, dropped, err = upgradeV0(n); err != nil {
+			return nil, nil, err
+		}
+		did = append(did, fmt.Sprintf("%d layers in the V0 form of 2013", count))
+		if len(dropped) > 0 {
+			did = append(did, "fields that their layers have no use for, left out: "+strings.Join(dropped, ", "))
+		}
+	}
 	if len(n.Layers) > 0 {
 		if len(n.Layer) > 0 {
-			return nil, fmt.Errorf("holds %d layers in the V1 form (\"layers\") and %d in the present one (\"layer\"); wanted one of the two", len(n.Layers), len(n.Layer))
+			return nil, nil, fmt.Errorf("holds %d layers in the V1 form (\"layers\") and %d in the present one (\"layer\"); wanted one of the two", len(n.Layers), len(n.Layer))
 		}
 		for _, old := range n.Layers {
 			l, err := upgradeV1(old)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			n.Layer = append(n.Layer, l)
 		}
 		n.Layers = nil
-		did = append(did, fmt.Sprintf("%d layers in the V1 form of 2014", len(n.Layer)))
+		if len(did) == 0 {
+			did = append(did, fmt.Sprintf("%d layers in the V1 form of 2014", len(n.Layer)))
+		}
 	}
 	if upgradeInputs(n) {
+		if was == nil {
+			for i := range n.Layer[1:] {
+				was = append(was, i)
+			}
+		}
+		was = append([]int{-1}, was...)
 		did = append(did, "input fields of the net, now an Input layer")
 	}
 	moved, frozen := 0, 0
@@ -45,7 +72,16 @@ func Upgrade(n *caffepb.NetParameter) ([]string, error) {
 	if frozen > 0 {
 		did = append(did, fmt.Sprintf("lr_mult of the statistics of %d BatchNorm layers, now 0", frozen))
 	}
-	return did, nil
+	return did, was, nil
+}
+
+func isV0(n *caffepb.NetParameter) bool {
+	for _, l := range n.Layers {
+		if l.Layer != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // v1Types are the present names of the V1 layer types (Caffe's UpgradeV1LayerType).
@@ -70,9 +106,6 @@ var v1Types = map[caffepb.V1LayerParameter_LayerType]string{
 
 // upgradeV1 is Caffe's UpgradeV1LayerParameter.
 func upgradeV1(old *caffepb.V1LayerParameter) (*caffepb.LayerParameter, error) {
-	if old.Layer != nil {
-		return nil, fmt.Errorf("layer %q is in the V0 form of 2013; upgrade it with Caffe's upgrade_net_proto_text or upgrade_net_proto_binary", old.Layer.GetName())
-	}
 	name, ok := v1Types[old.GetType()]
 	if !ok {
 		return nil, fmt.Errorf("layer %q has the V1 type %d, which is none of Caffe's", old.GetName(), old.GetType())
@@ -188,18 +221,25 @@ func upgradeBatchNorm(l *caffepb.LayerParameter) bool {
 	return changed
 }
 
-// UpgradeFile reads a net, as prototxt or caffemodel, upgrades it, and writes it in the same form. It returns what it
-// did.
+// UpgradeFile reads a net, as prototxt or caffemodel, or a solver prototxt, upgrades it, and writes it in the same form.
+// It returns what it did.
 func UpgradeFile(in, out string) ([]string, error) {
-	data, err := readFile(in, "net")
+	data, err := readFile(in, "net or solver")
 	if err != nil {
 		return nil, err
 	}
 	n := &caffepb.NetParameter{}
-	text := ParsePrototxt(in, data, n) == nil
-	if !text {
+	textErr := ParsePrototxt(in, data, n)
+	if textErr != nil {
+		s := &caffepb.SolverParameter{}
+		if ParsePrototxt(in, data, s) == nil {
+			return UpgradeSolver(s), writeText(out, s)
+		}
 		n.Reset()
-		if err := ReadBinary(in, "net, neither prototxt nor caffemodel", n); err != nil {
+		if err := ReadBinary(in, "net, neither prototxt nor caffemodel", n); err != nil || len(n.Layer)+len(n.Layers) == 0 {
+			if isText(data) {
+				return nil, textErr
+			}
 			return nil, err
 		}
 	}
@@ -210,8 +250,35 @@ func UpgradeFile(in, out string) ([]string, error) {
 	for _, l := range n.Layer {
 		moveOfficialFields(l)
 	}
-	if text {
+	if textErr == nil {
 		return did, writeText(out, n)
 	}
-	return did, WriteBinary(out, n)
+	return did, WriteNet(out, n)
+}
+
+// isText reports whether data reads as text.
+func isText(data []byte) bool {
+	data = data[:min(len(data), 4096)]
+	return !bytes.ContainsFunc(data, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' })
+}
+
+// UpgradeSolver replaces the enum solver_type by the name in type, in place (Caffe's UpgradeSolverType).
+func UpgradeSolver(s *caffepb.SolverParameter) []string {
+	if s.SolverType == nil {
+		return nil
+	}
+	did := []string{fmt.Sprintf("solver_type %s, now type %q", s.GetSolverType(), SolverName(s))}
+	s.Type, s.SolverType = proto.String(SolverName(s)), nil
+	return did
+}
+
+// SolverName returns the kind of a solver, by its name or by the old enum.
+func SolverName(s *caffepb.SolverParameter) string {
+	if s.Type == nil && s.SolverType != nil {
+		return map[caffepb.SolverParameter_SolverType]string{
+			caffepb.SolverParameter_SGD: "SGD", caffepb.SolverParameter_NESTEROV: "Nesterov", caffepb.SolverParameter_ADAGRAD: "AdaGrad",
+			caffepb.SolverParameter_RMSPROP: "RMSProp", caffepb.SolverParameter_ADADELTA: "AdaDelta", caffepb.SolverParameter_ADAM: "Adam",
+		}[s.GetSolverType()]
+	}
+	return s.GetType()
 }

@@ -110,7 +110,7 @@ func TestSolverType(t *testing.T) {
 		if err := caffe.ParsePrototxt("s", []byte(text), s); err != nil {
 			t.Fatal(err)
 		}
-		if got := SolverType(s); got != want {
+		if got := caffe.SolverName(s); got != want {
 			t.Errorf("%q is a solver of type %s, wanted %s", text, got, want)
 		}
 	}

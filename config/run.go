@@ -116,7 +116,10 @@ func (r *Run) Validate() error {
 	bad := func(format string, args ...any) {
 		errs = append(errs, &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf(format, args...)})
 	}
-	switch t := SolverType(s); t {
+	if s.Type != nil && s.SolverType != nil {
+		bad("type %q and solver_type %s exclude each other", s.GetType(), s.GetSolverType())
+	}
+	switch t := caffe.SolverName(s); t {
 	case "SGD", "Nesterov", "AdaDelta", "Adam":
 	case "AdaGrad", "RMSProp":
 		if s.GetMomentum() != 0 {
@@ -180,27 +183,6 @@ func (r *Run) validatePolicy() []error {
 		}
 	}
 	return nil
-}
-
-// SolverType returns the solver's kind, by name or by the old enum.
-func SolverType(s *caffepb.SolverParameter) string {
-	if s.Type == nil && s.SolverType != nil {
-		switch s.GetSolverType() {
-		case caffepb.SolverParameter_SGD:
-			return "SGD"
-		case caffepb.SolverParameter_NESTEROV:
-			return "Nesterov"
-		case caffepb.SolverParameter_ADAGRAD:
-			return "AdaGrad"
-		case caffepb.SolverParameter_RMSPROP:
-			return "RMSProp"
-		case caffepb.SolverParameter_ADADELTA:
-			return "AdaDelta"
-		case caffepb.SolverParameter_ADAM:
-			return "Adam"
-		}
-	}
-	return s.GetType()
 }
 
 // SnapshotPrefix returns where snapshots go: snapshot_prefix, or the solver's own name, as Caffe has it. A prefix that

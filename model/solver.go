@@ -43,7 +43,7 @@ var methods = map[string]gpu.Method{"SGD": gpu.SGD, "Nesterov": gpu.Nesterov, "A
 
 // NewSolver builds the nets of a run and loads what it starts from. Errors name the file.
 func NewSolver(run *config.Run, d gpu.Device) (*Solver, error) {
-	s := &Solver{run: run, param: run.Solver, device: d, clock: &layer.Clock{}, method: methods[config.SolverType(run.Solver)]}
+	s := &Solver{run: run, param: run.Solver, device: d, clock: &layer.Clock{}, method: methods[caffe.SolverName(run.Solver)]}
 	s.Seed = rand.Uint64()
 	if r := run.Solver.GetRandomSeed(); run.Solver.RandomSeed != nil && r >= 0 {
 		s.Seed = uint64(r)

@@ -68,10 +68,6 @@ func inspectBinary(e *env, path string) error {
 	if err == nil {
 		return inspectNet(e, path, n)
 	}
-	var fe *caffe.FileError
-	if errors.As(err, &fe) && strings.Contains(fe.Msg, "V0 form") {
-		return err
-	}
 	if b, err := caffe.ReadMean(path); err == nil {
 		inspectMean(e, b)
 		return nil

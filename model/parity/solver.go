@@ -91,7 +91,7 @@ func (c *comparison) follow(run *config.Run, t *trace, final string) error {
 		loss := s.LastPassLoss()
 		tolerance := Tolerance
 		early := EarlyIters
-		if typ := config.SolverType(run.Solver); typ != "SGD" && typ != "Nesterov" {
+		if typ := caffe.SolverName(run.Solver); typ != "SGD" && typ != "Nesterov" {
 			early = EarlyAdaptive
 		}
 		switch {
