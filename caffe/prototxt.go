@@ -152,6 +152,13 @@ func ParseNetPrototxt(path string, data []byte) (*NetFile, error) {
 	return f, nil
 }
 
+// Replace returns the file with another net in it, whose layers stand in the places of those that were there.
+func (f *NetFile) Replace(n *caffepb.NetParameter) *NetFile {
+	c := *f
+	c.Net = n
+	return &c
+}
+
 // Line returns the line of layer i, or 0 where it is not known.
 func (f *NetFile) Line(i int) int {
 	if i < 0 || i >= len(f.lines) {

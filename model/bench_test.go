@@ -11,7 +11,7 @@ import (
 func BenchmarkStep(b *testing.B) {
 	for _, c := range []struct {
 		net     string
-		batch   int64
+		batch   int
 		classes int
 	}{
 		{"lenet", 64, 10}, {"lenet_dns", 64, 10}, {"lenet_300_100", 64, 10}, {"cifar10_full", 100, 10}, {"alexnet_bn", 16, 1000},

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"regexp"
 
 	"google.golang.org/protobuf/proto"
 
@@ -122,3 +123,7 @@ func insertSplits(layers []placed) []placed {
 func splitName(blob, layer string, top, k int) string {
 	return fmt.Sprintf("%s_%s_%d_split_%d", blob, layer, top, k)
 }
+
+var reSplitName = regexp.MustCompile(`_split_\d+$`)
+
+func isSplitName(blob string) bool { return reSplitName.MatchString(blob) }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sort"
 	"strings"
 
 	"dns-tui/caffe"
@@ -39,6 +41,7 @@ type Net struct {
 	params []*layer.Param // each once, in order of layers
 	named  map[string]*layer.Param
 	outs   []output // blobs that no layer reads
+	debug  func(line string)
 	lossV  [1]float32
 }
 
@@ -194,7 +197,7 @@ func (b *builder) newParam(nd *node, s layer.ParamSpec) (*layer.Param, error) {
 			return nil, err
 		}
 	}
-	if !s.Statistics {
+	if _, dry := b.opts.Device.(gpu.Dry); !s.Statistics && !dry {
 		f := s.Filler
 		if f == nil {
 			f = &caffepb.FillerParameter{}
@@ -341,6 +344,9 @@ func (n *Net) forward(i int) error {
 	if err := nd.layer.Forward(nd.bottom, nd.top); err != nil {
 		return n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)
 	}
+	if n.debug != nil {
+		n.debugForward(nd)
+	}
 	if d, ok := nd.layer.(layer.Dynamic); ok && d.Reshaped() {
 		return n.reshape(i)
 	}
@@ -372,7 +378,13 @@ func (n *Net) Backward() {
 		nd := n.nodes[i]
 		if nd.backward {
 			n.backward(nd)
+			if n.debug != nil {
+				n.debugBackward(nd)
+			}
 		}
+	}
+	if n.debug != nil {
+		n.debugNorms()
 	}
 }
 
@@ -395,6 +407,13 @@ func (n *Net) Params() []*layer.Param { return n.params }
 
 // Blob returns a blob by name, or nil.
 func (n *Net) Blob(name string) *layer.Blob { return n.blobs[name] }
+
+// BlobNames lists the blobs, sorted, without those that splits put in.
+func (n *Net) BlobNames() []string {
+	names := blobNames(n.blobs)
+	sort.Strings(names)
+	return slices.DeleteFunc(names, isSplitName)
+}
 
 // File returns the file that the net was built from.
 func (n *Net) File() *caffe.NetFile { return n.file }

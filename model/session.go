@@ -35,6 +35,8 @@ type SessionOptions struct {
 	// Events gets the run's events, and every display iterations one with Progress. The loop never waits for it: what
 	// does not fit is dropped and counted.
 	Events chan<- Event
+	// Debug gets the lines of the solver's debug_info. The loop waits for it.
+	Debug func(line string)
 }
 
 // Progress is what a display line says.
@@ -116,6 +118,11 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 	var err error
 	if t.solver, err = NewSolver(run, d); err != nil {
 		return nil, err
+	}
+	if run.Solver.GetDebugInfo() && o.Debug != nil {
+		for _, n := range append([]*Net{t.solver.Net}, t.solver.Tests...) {
+			n.SetDebug(o.Debug)
+		}
 	}
 	if t.journal, err = openJournal(run.JournalPath()); err != nil {
 		t.solver.Close()

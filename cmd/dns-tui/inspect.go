@@ -20,7 +20,10 @@ import (
 )
 
 func runInspect(_ context.Context, e *env, args []string) error {
-	rest, err := parse(newFlags(e, "inspect"), args)
+	var f shapeFlags
+	fs := newFlags(e, "inspect")
+	f.add(fs)
+	rest, err := parse(fs, args)
 	if err != nil {
 		return err
 	}
@@ -39,15 +42,15 @@ func runInspect(_ context.Context, e *env, args []string) error {
 		return &caffe.FileError{Path: path, Msg: "is empty"}
 	}
 	head := make([]byte, 4096)
-	f, err := os.Open(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	n, _ := f.Read(head)
-	f.Close()
+	n, _ := file.Read(head)
+	file.Close()
 	// A solverstate's first fields are a number and a name, a caffemodel's a name: prototxt is told by its text.
 	if isText(head[:n]) {
-		return inspectText(e, path)
+		return inspectText(e, path, &f)
 	}
 	return inspectBinary(e, path)
 }
@@ -133,14 +136,10 @@ func inspectMean(e *env, b *caffepb.BlobProto) {
 	fmt.Fprintf(e.stdout, "binaryproto (a blob) of shape %s\n  mean %g, least %g, most %g\n", caffe.FormatShape(caffe.Shape(b)), sum/float64(len(v)), lo, hi)
 }
 
-func inspectText(e *env, path string) error {
+func inspectText(e *env, path string, f *shapeFlags) error {
 	net, netErr := caffe.ReadNetPrototxt(path)
 	if netErr == nil && len(net.Net.Layer) > 0 {
-		fmt.Fprintf(e.stdout, "net %q, %d layers\n", net.Net.GetName(), len(net.Net.Layer))
-		for i, l := range net.Net.Layer {
-			fmt.Fprintf(e.stdout, "  line %-4d %-16s %-16s %s → %s\n", net.Line(i), l.GetName(), l.GetType(), strings.Join(l.Bottom, " "), strings.Join(l.Top, " "))
-		}
-		return nil
+		return inspectLayers(e, net, f)
 	}
 	s := &caffepb.SolverParameter{}
 	solverErr := caffe.ReadPrototxt(path, s)
@@ -154,6 +153,36 @@ func inspectText(e *env, path string) error {
 		return solverErr
 	}
 	return netErr
+}
+
+// inspectLayers prints a net's layers with their shapes and parameters.
+func inspectLayers(e *env, file *caffe.NetFile, f *shapeFlags) error {
+	for _, did := range file.Upgraded {
+		fmt.Fprintf(e.stdout, "upgraded: %s\n", did)
+	}
+	n, err := f.shapes(file)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	layers := model.LayersOf(n, file)
+	fmt.Fprintf(e.stdout, "net %q, %d layers in phase %s\n", n.Name, len(layers), f.phase)
+	fmt.Fprintf(e.stdout, "  %-24s %-16s %-20s %12s  %s\n", "layer", "type", "output", "parameters", "bottoms")
+	for _, l := range layers {
+		shapes := make([]string, len(l.Shapes))
+		for i, s := range l.Shapes {
+			shapes[i] = caffe.FormatShape(s)
+		}
+		count := ""
+		if l.Count > 0 {
+			count = tui.Thousands(l.Count)
+		} else if l.Shared {
+			count = "shared"
+		}
+		fmt.Fprintf(e.stdout, "  %-24s %-16s %-20s %12s  %s\n", l.Name, l.Type, strings.Join(shapes, " "), count, strings.Join(l.Bottom, " "))
+	}
+	fmt.Fprintf(e.stdout, "%s parameters\n", tui.Thousands(n.Count()))
+	return nil
 }
 
 func indent(s string) string {

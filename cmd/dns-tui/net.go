@@ -78,20 +78,33 @@ func (f *netFlags) load(d gpu.Device) (*model.Net, error) {
 	return net, nil
 }
 
+// netCommand is a command on a net without a solver.
+type netCommand struct {
+	name, phase  string
+	needsWeights bool
+	operands     func(rest []string) error // checks what is no flag; nil: nothing may be left
+}
+
 // withNet reads the flags of a command, builds its net, and calls f until a signal ends its context.
-func withNet(ctx context.Context, e *env, name, phase string, args []string, f func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error) (err error) {
+func withNet(ctx context.Context, e *env, c netCommand, args []string, f func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error) (err error) {
 	var flags netFlags
-	fs := newFlags(e, name)
-	flags.add(fs, phase)
+	fs := newFlags(e, c.name)
+	flags.add(fs, c.phase)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
 	}
-	if err := flags.check(name, rest); err != nil {
+	if c.operands != nil {
+		if err := c.operands(rest); err != nil {
+			return err
+		}
+		rest = nil
+	}
+	if err := flags.check(c.name, rest); err != nil {
 		return err
 	}
-	if name == "test" && flags.weights == "" {
-		return usagef("test: --weights is not given")
+	if c.needsWeights && flags.weights == "" {
+		return usagef("%s: --weights is not given", c.name)
 	}
 	d, err := flags.device.open(e)
 	if err != nil {
@@ -107,13 +120,13 @@ func withNet(ctx context.Context, e *env, name, phase string, args []string, f f
 	defer cancel()
 	signals(ctx, func(os.Signal) { cancel() }, func() {})
 	if err = f(ctx, net, d, &flags); errors.Is(err, model.ErrStopped) {
-		return fmt.Errorf("%s: interrupted", name)
+		return fmt.Errorf("%s: interrupted", c.name)
 	}
 	return err
 }
 
 func runTest(ctx context.Context, e *env, args []string) error {
-	return withNet(ctx, e, "test", "TEST", args, func(ctx context.Context, n *model.Net, _ gpu.Device, flags *netFlags) error {
+	return withNet(ctx, e, netCommand{name: "test", phase: "TEST", needsWeights: true}, args, func(ctx context.Context, n *model.Net, _ gpu.Device, flags *netFlags) error {
 		r, err := model.Evaluate(n, flags.iterations, func() bool { return ctx.Err() != nil })
 		if err != nil {
 			return err
@@ -135,7 +148,7 @@ func formatOutput(o model.Output) string {
 }
 
 func runTime(ctx context.Context, e *env, args []string) error {
-	return withNet(ctx, e, "time", "TRAIN", args, func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
+	return withNet(ctx, e, netCommand{name: "time", phase: "TRAIN"}, args, func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
 		stop := func() bool { return ctx.Err() != nil }
 		if _, err := n.Time(1, stop); err != nil { // the first pass allocates
 			return err

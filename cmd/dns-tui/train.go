@@ -4,9 +4,11 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"dns-tui/caffe/caffepb"
@@ -158,7 +160,13 @@ type effects struct{ sigint, sighup string }
 // trainLines trains without a UI and prints progress lines.
 func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff effects) error {
 	events := make(chan model.Event, 1024)
-	t, err := model.NewTrainer(run, d, model.SessionOptions{Events: events})
+	out := &lockedWriter{w: e.stdout} // debug_info writes from the training loop
+	e.stdout = out
+	debug := func(line string) { fmt.Fprintln(out, line) }
+	if e.caffeLog {
+		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
+	}
+	t, err := model.NewTrainer(run, d, model.SessionOptions{Events: events, Debug: debug})
 	if err != nil {
 		return err
 	}
@@ -212,6 +220,18 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 			return nil
 		}
 	}
+}
+
+// lockedWriter lets several goroutines write whole lines.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
 }
 
 // announce says what will be trained, on what, and from where.

@@ -50,13 +50,23 @@ func runUI(ctx context.Context, e *env, args []string) error {
 		Open: func() (model.Session, error) {
 			// In the background, like the nets and their weights: the first frame waits for none of it.
 			d, notices := f.device.make()
-			t, err := model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: *paused, Notices: notices})
+			debug, err := openDebug(run)
+			if debug != nil {
+				notices = append(notices, "debug_info goes to "+debug.Name())
+			}
+			var t *model.Trainer
+			if err == nil {
+				t, err = model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: *paused, Notices: notices,
+					Debug: func(line string) { fmt.Fprintln(debug, line) }})
+			}
 			if err != nil {
+				debug.Close()
 				d.Close()
 				return nil, err
 			}
 			go func() {
 				<-t.Done()
+				debug.Close()
 				d.Close()
 			}()
 			u.set(t)
@@ -65,6 +75,15 @@ func runUI(ctx context.Context, e *env, args []string) error {
 		},
 	})
 	return u.drive(ctx, e, run, app)
+}
+
+// openDebug opens a file beside the snapshots for the lines of debug_info, which have no room on the screen; nil where the
+// solver does not ask for them.
+func openDebug(run *config.Run) (*os.File, error) {
+	if !run.Solver.GetDebugInfo() {
+		return nil, nil
+	}
+	return os.Create(run.SnapshotPrefix() + ".debug_info")
 }
 
 // uiRun is a run with a terminal on it, which may go away.

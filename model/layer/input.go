@@ -72,6 +72,9 @@ func (l *dummyData) Setup(c *Context, _, top []*Blob) error {
 			f = p.DataFiller[min(i, n-1)]
 		}
 		l.filler = append(l.filler, f)
+		if _, dry := c.Device.(gpu.Dry); dry {
+			continue
+		}
 		buf := make([]float32, t.Len())
 		if err := l.fill(i, t, buf); err != nil {
 			return fmt.Errorf("dummy_data_param: %w", err)

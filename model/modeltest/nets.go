@@ -21,52 +21,91 @@ func Root(elem ...string) string {
 	return filepath.Join(append([]string{filepath.Dir(file), "..", "..", "testdata"}, elem...)...)
 }
 
-// InputShapes are the image shapes of the nets in testdata/nets, by file name.
-var InputShapes = map[string][]int64{
-	"lenet": {1, 28, 28}, "lenet_dns": {1, 28, 28}, "lenet_300_100": {1, 28, 28}, "cifar10_quick": {3, 32, 32}, "cifar10_full": {3, 32, 32},
-	"alexnet": {3, 227, 227}, "caffenet": {3, 227, 227}, "alexnet_bn": {3, 224, 224},
+// Example is a net of testdata/nets.
+type Example struct {
+	Name    string
+	Image   []int // of an image; nil: as the net crops
+	Classes int
+	Params  int // published, or where nobody did, by its layers' formulas; masks and statistics are not counted
 }
 
-// ReadNet reads a net of testdata/nets with its Data layers replaced by one Input layer of the given batch.
-func ReadNet(tb testing.TB, name string, batch int64) *caffe.NetFile {
+// Examples are all nets of testdata/nets.
+var Examples = []Example{
+	{"lenet", []int{1, 28, 28}, 10, 431080},
+	{"lenet_dns", []int{1, 28, 28}, 10, 431080},
+	{"lenet_300_100", []int{1, 28, 28}, 10, 266610},
+	{"cifar10_quick", []int{3, 32, 32}, 10, 145578},
+	{"cifar10_full", []int{3, 32, 32}, 10, 89578},
+	{"alexnet", nil, 1000, 60965224},
+	{"caffenet", nil, 1000, 60965224},
+	{"alexnet_bn", nil, 1000, 62378344 + 2*9568}, // AlexNet without groups, and seven Scale layers
+	{"googlenet", nil, 1000, 13378280},           // with the auxiliary classifiers; 6,998,552 without
+	{"vgg16", nil, 1000, 138357544},
+	{"squeezenet_1.1", nil, 1000, 1235496},
+	{"resnet50", nil, 1000, 25557032},
+	{"mobilenet", nil, 1000, 4231976},
+	{"lstm", nil, 1000, 1000*64 + 4*128*(64+128+1) + 129*1000},
+	{"autoencoder", []int{1, 28, 28}, 0, 2837314},
+	{"siamese", []int{2, 28, 28}, 2, 431080 + 2*10 + 2}, // one LeNet and its two features
+}
+
+// Find returns an example by its name.
+func Find(tb testing.TB, name string) Example {
+	tb.Helper()
+	for _, e := range Examples {
+		if e.Name == name {
+			return e
+		}
+	}
+	tb.Fatalf("no example net %q", name)
+	return Example{}
+}
+
+// ReadNet reads a net of testdata/nets with Input layers of the given batch for its data layers.
+func ReadNet(tb testing.TB, name string, batch int) *caffe.NetFile {
 	tb.Helper()
 	f, err := caffe.ReadNetPrototxt(Root("nets", name+".prototxt"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	in := &caffepb.LayerParameter{Name: proto.String("data"), Type: proto.String("Input"), Top: []string{"data", "label"},
-		InputParam: &caffepb.InputParameter{Shape: []*caffepb.BlobShape{{Dim: append([]int64{batch}, InputShapes[name]...)}, {Dim: []int64{batch}}}}}
-	layers := []*caffepb.LayerParameter{in}
-	for _, l := range f.Net.Layer {
-		if l.GetType() != "Data" {
-			layers = append(layers, l)
-		}
+	var shapes [][]int
+	if e := Find(tb, name); e.Image != nil {
+		shapes = [][]int{e.Image}
 	}
-	text := caffe.FormatPrototxt(&caffepb.NetParameter{Name: f.Net.Name, Layer: layers})
-	if f, err = caffe.ParseNetPrototxt(name+".prototxt", []byte(text)); err != nil {
+	if name == "lstm" {
+		shapes = [][]int{{5, batch}, {5, batch}, {5, batch}}
+	}
+	if f, err = model.WithInputs(f, batch, shapes...); err != nil {
 		tb.Fatal(err)
 	}
 	return f
 }
 
-// FillInputs sets the images of a net to random numbers in [-0.5, 0.5) and the labels to 0, 1, 2, … below classes.
+// FillInputs sets the images of a net to random numbers in [-0.5, 0.5), and labels and words to 0, 1, 2, … below classes.
 func FillInputs(d gpu.Device, n *model.Net, classes int) {
-	data, label := n.Blob("data").Data, n.Blob("label").Data
-	v := make([]float32, data.N)
-	key := gpu.Key{Seed: 42}
-	for i := range v {
-		v[i] = key.Uniform(i) - 0.5
+	for stream, name := range []string{"data", "pair_data", "label", "sim", "words", "cont"} {
+		b := n.Blob(name)
+		if b == nil {
+			continue
+		}
+		v := make([]float32, b.Data.N)
+		key := gpu.Key{Seed: 42, Stream: uint32(stream)}
+		for i := range v {
+			switch name {
+			case "data", "pair_data":
+				v[i] = key.Uniform(i) - 0.5
+			case "cont":
+				v[i] = float32(min(1, i/b.Shape[1]))
+			default:
+				v[i] = float32(i % max(1, classes))
+			}
+		}
+		d.Upload(b.Data, v)
 	}
-	d.Upload(data, v)
-	v = v[:label.N]
-	for i := range v {
-		v[i] = float32(i % classes)
-	}
-	d.Upload(label, v)
 }
 
 // Solver returns a solver over a net of testdata/nets on random data, with surgery where the net asks for it.
-func Solver(tb testing.TB, d gpu.Device, name string, batch int64, classes int) *model.Solver {
+func Solver(tb testing.TB, d gpu.Device, name string, batch, classes int) *model.Solver {
 	tb.Helper()
 	run := &config.Run{SolverPath: "solver.prototxt", Train: ReadNet(tb, name, batch), Solver: &caffepb.SolverParameter{
 		BaseLr: proto.Float32(0.001), Momentum: proto.Float32(0.9), WeightDecay: proto.Float32(0.0005), LrPolicy: proto.String("fixed"),

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"dns-tui/caffe/dataset"
+	"dns-tui/gpu"
+	"dns-tui/model"
+)
+
+// runFeatures is Caffe's extract_features: it runs a net over batches and writes blobs, an example a record.
+func runFeatures(ctx context.Context, e *env, args []string) error {
+	blobs := ""
+	var outs []string
+	return withNet(ctx, e, netCommand{name: "features", phase: "TEST", needsWeights: true, operands: func(rest []string) error {
+		if len(rest) < 2 {
+			return usagef("features: wanted the names of blobs, with commas between them, and a name for the LMDB of each, found %d arguments", len(rest))
+		}
+		if blobs, outs = rest[0], rest[1:]; len(strings.Split(blobs, ",")) != len(outs) {
+			return usagef("features: %d names of databases for %d blobs", len(outs), len(strings.Split(blobs, ",")))
+		}
+		return nil
+	}}, args, func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
+		return extract(ctx, e, n, d, strings.Split(blobs, ","), outs, flags.iterations)
+	})
+}
+
+func extract(ctx context.Context, e *env, n *model.Net, d gpu.Device, blobs, outs []string, batches int) (err error) {
+	runtime.LockOSThread() // a transaction belongs to its thread
+	defer runtime.UnlockOSThread()
+	writers := make([]*dataset.LMDBWriter, len(blobs))
+	defer func() {
+		for _, w := range writers {
+			if w != nil {
+				w.Abort()
+			}
+		}
+	}()
+	for i, name := range blobs {
+		if n.Blob(name) == nil {
+			return fmt.Errorf("the net has no blob %q; it has %s", name, strings.Join(n.BlobNames(), ", "))
+		}
+		if writers[i], err = dataset.CreateLMDB(outs[i]); err != nil {
+			return err
+		}
+	}
+	counts := make([]int, len(blobs))
+	for range batches {
+		if ctx.Err() != nil {
+			return model.ErrStopped
+		}
+		if _, err := n.Forward(); err != nil {
+			return err
+		}
+		for i, name := range blobs {
+			b := n.Blob(name)
+			if len(b.Shape) == 0 || len(b.Shape) > 4 {
+				return fmt.Errorf("blob %q has the shape %s; wanted examples of up to 3 axes", name, b.FormatShape())
+			}
+			values := make([]float32, b.Len())
+			d.Download(values, b.Data)
+			size := [3]int{1, 1, 1}
+			copy(size[:], b.Shape[1:])
+			per := size[0] * size[1] * size[2]
+			for k := range b.Shape[0] {
+				record := &dataset.Datum{Channels: size[0], Height: size[1], Width: size[2], Float: values[k*per:][:per]}
+				if err := writers[i].Put(fmt.Sprintf("%010d", counts[i]), record); err != nil {
+					return err
+				}
+				counts[i]++
+			}
+		}
+	}
+	var errs []error
+	for i, w := range writers {
+		if err := w.Commit(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		fmt.Fprintf(e.stdout, "%s: %d records of blob %s\n", outs[i], counts[i], blobs[i])
+	}
+	return errors.Join(errs...)
+}
