@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dns-tui/caffe"
 	"dns-tui/model"
 )
 
@@ -33,8 +34,12 @@ func printCaffe(e *env, ev model.Event) {
 			}
 		}
 	case ev.Saved != "":
-		caffeLine(e, "solver.cpp:454", "Snapshotting to binary proto file %s", strings.Replace(ev.Saved, ".solverstate", ".caffemodel", 1))
-		caffeLine(e, "sgd_solver.cpp:273", "Snapshotting solver state to binary proto file %s", ev.Saved)
+		form := "binary proto"
+		if caffe.IsHDF5Name(ev.Saved) {
+			form = "HDF5"
+		}
+		caffeLine(e, "solver.cpp:454", "Snapshotting to %s file %s", form, strings.Replace(ev.Saved, ".solverstate", ".caffemodel", 1))
+		caffeLine(e, "sgd_solver.cpp:273", "Snapshotting solver state to %s file %s", form, ev.Saved)
 	default:
 		caffeLine(e, "dns_tui.go:1", "Iteration %d: %s %s", ev.Iter, ev.Status, ev.Text)
 	}

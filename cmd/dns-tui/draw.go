@@ -70,10 +70,13 @@ func (f *shapeFlags) shapes(file *caffe.NetFile) (*model.Net, error) {
 	}
 	n, buildErr := model.NewNet(without, model.NetOptions{Device: gpu.Dry{}, State: st})
 	if buildErr != nil && err != nil {
-		return nil, fmt.Errorf("%w, and that is not there: %w; --input CxHxW says it", err, buildErr)
+		return nil, &noShapesError{fmt.Errorf("%w, and that is not there: %w; --input CxHxW says it", err, buildErr)}
 	}
 	return n, buildErr
 }
+
+// noShapesError says why a net's shapes are not known: there is nothing wrong with the net.
+type noShapesError struct{ error }
 
 func runDraw(_ context.Context, e *env, args []string) error {
 	fs := newFlags(e, "draw")

@@ -161,6 +161,15 @@ func inspectLayers(e *env, file *caffe.NetFile, f *shapeFlags) error {
 		fmt.Fprintf(e.stdout, "upgraded: %s\n", did)
 	}
 	n, err := f.shapes(file)
+	var unknown *noShapesError
+	if errors.As(err, &unknown) {
+		fmt.Fprintf(e.stdout, "net %q, %d layers\n", file.Net.GetName(), len(file.Net.Layer))
+		for i, l := range file.Net.Layer {
+			fmt.Fprintf(e.stdout, "  line %-4d %-16s %-16s %s → %s\n", file.Line(i), l.GetName(), l.GetType(), strings.Join(l.Bottom, " "), strings.Join(l.Top, " "))
+		}
+		fmt.Fprintf(e.stdout, "no shapes: %v\n", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
