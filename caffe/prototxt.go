@@ -52,6 +52,7 @@ var (
 	reDouble  = regexp.MustCompile(`(?m)^(\s*[A-Za-z0-9_]+:?)  (\S)`)
 	reLineCol = regexp.MustCompile(`\(line (\d+):(\d+)\): (?s:(.*))$`)
 	reUnknown = regexp.MustCompile(`^unknown field: (\S+)`)
+	reInvalid = regexp.MustCompile(`^invalid value for (\S+) type: (.*)$`)
 )
 
 // textError turns an error of prototext into one with file, line and advice.
@@ -81,7 +82,40 @@ func textError(path string, data []byte, m proto.Message, err error) error {
 			fe.Msg += fmt.Sprintf("; did you mean %q?", c)
 		}
 	}
+	if v := reInvalid.FindStringSubmatch(parts[3]); v != nil {
+		col, _ := strconv.Atoi(parts[2])
+		scanText(data, func(f textField) { // the last field before the value
+			if f.line < fe.Line || f.line == fe.Line && f.col <= col {
+				fe.Msg = fmt.Sprintf("%s: %s is no %s", f.name, v[2], v[1])
+				if len(f.path) > 0 {
+					fe.Msg = f.path[len(f.path)-1] + ": " + fe.Msg
+				}
+				if v[1] == "enum" {
+					fe.Msg = strings.TrimSuffix(fe.Msg, " is no enum") + enumHint(descend(m.ProtoReflect().Descriptor(), f.path), f.name, v[2])
+				}
+				if v[1] == "uint32" && strings.HasPrefix(v[2], "-") {
+					fe.Msg += "; wanted at least 0"
+				}
+			}
+		})
+	}
 	return fe
+}
+
+// enumHint says which values a field takes.
+func enumHint(md protoreflect.MessageDescriptor, field, value string) string {
+	fd := md.Fields().ByName(protoreflect.Name(field))
+	if fd == nil || fd.Enum() == nil {
+		return " is none of its values"
+	}
+	var names []string
+	for i := range fd.Enum().Values().Len() {
+		names = append(names, string(fd.Enum().Values().Get(i).Name()))
+	}
+	if c := Closest(value, names); c != "" {
+		return fmt.Sprintf("; did you mean %s?", c)
+	}
+	return "; wanted one of " + strings.Join(names, ", ")
 }
 
 // descend follows field names from one message type to the next.

@@ -101,12 +101,12 @@ type Spatial interface {
 	ConvBackwardWeights(g *ConvGeometry, x, dy, dw, db *Tensor)
 
 	// MaxPool sets y to the maximum of each window and at to its place in the plane (row·W + column; the
-	// first of equals).
+	// first of equals). An empty window, which a stride longer than the window can make, gives -FLT_MAX and -1.
 	MaxPool(g *PoolGeometry, x, y, at *Tensor)
 	// MaxPoolBackward sets dx[at] = Σ dy.
 	MaxPoolBackward(g *PoolGeometry, dy, at, dx *Tensor)
 	// AvePool sets y to the sum of each window over its size; the size counts padding, but not what lies
-	// beyond it (Caffe's Pooling AVE).
+	// beyond it (Caffe's Pooling AVE). An empty window gives 0.
 	AvePool(g *PoolGeometry, x, y *Tensor)
 	// AvePoolBackward is its gradient.
 	AvePoolBackward(g *PoolGeometry, dy, dx *Tensor)

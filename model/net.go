@@ -163,10 +163,19 @@ func (n *Net) setUp(nd *node, newParam func(layer.ParamSpec) (*layer.Param, erro
 	for _, b := range nd.bottom {
 		nd.data = append(nd.data, b.Data)
 	}
-	return nd.layer.Setup(&layer.Context{
+	err := nd.layer.Setup(&layer.Context{
 		Param: nd.param, Device: n.device, Phase: n.Phase, Seed: n.seed, Clock: n.clock, Weights: nd.weights, NewParam: newParam,
 		Resolve: func(path string) string { return config.Resolve(path, n.file.Path) },
 	}, nd.bottom, nd.top)
+	if err != nil {
+		return err
+	}
+	for i, b := range nd.bottom { // a layer that works in place leaves the blob's memory as it is
+		if i < len(nd.top) && nd.top[i] == b && b.Data != nd.data[i] {
+			return fmt.Errorf("in place: wanted a top other than %q", b.Name)
+		}
+	}
+	return nil
 }
 
 // newParam makes a parameter, or finds the one that is shared: with the net that this one tests, or by the name in

@@ -40,7 +40,7 @@ func maxPool(p *args, lo, hi, _ int) {
 			for ow := range g.OutW {
 				w0 := ow*g.SW - g.PW
 				w1 := min(w0+g.KW, g.W)
-				w0 = max(w0, 0)
+				w0 = min(max(w0, 0), max(w1, 0)) // a long stride may put the last window outside: it is empty
 				best, place := float32(-math.MaxFloat32), -1
 				for h := h0; h < h1; h++ {
 					base := h * g.W
@@ -112,12 +112,14 @@ func (d *Device) MaxPoolBackward(g *gpu.PoolGeometry, dy, at, dx *gpu.Tensor) {
 	}, p)
 }
 
-// window returns the clipped window of output (oh, ow) and the divisor, which counts the padding.
+// window returns the clipped window of output (oh, ow) and the divisor, which counts the padding. A long stride may put
+// the last window outside: it is empty.
 func window(g *gpu.PoolGeometry, oh, ow int) (h0, h1, w0, w1 int, size float32) {
 	h0, w0 = oh*g.SH-g.PH, ow*g.SW-g.PW
 	h1, w1 = min(h0+g.KH, g.H+g.PH), min(w0+g.KW, g.W+g.PW)
-	size = float32((h1 - h0) * (w1 - w0))
-	return max(h0, 0), min(h1, g.H), max(w0, 0), min(w1, g.W), size
+	size = float32(max(1, (h1-h0)*(w1-w0)))
+	h1, w1 = min(h1, g.H), min(w1, g.W)
+	return min(max(h0, 0), h1), h1, min(max(w0, 0), w1), w1, size
 }
 
 // AvePool implements gpu.Spatial.

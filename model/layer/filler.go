@@ -33,6 +33,9 @@ var Fillers = []string{"constant", "gaussian", "uniform", "xavier", "msra", "pos
 //
 // n is count/shape[0] (FAN_IN), count/shape[1] (FAN_OUT) or their mean (AVERAGE).
 func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) error {
+	if len(shape) == 0 {
+		shape = []int{1}
+	}
 	uniform := func(lo, hi float32) {
 		spread(out, func(i int) float32 { return lo + (hi-lo)*key.Uniform(i) })
 	}

@@ -101,6 +101,9 @@ func (l *eltwise) Setup(c *Context, bottom, top []*Blob) (err error) {
 	if len(coeff) != 0 && l.op != caffepb.EltwiseParameter_SUM {
 		return fmt.Errorf("eltwise_param: coeff goes with operation SUM only")
 	}
+	if top[0] == bottom[0] {
+		return fmt.Errorf("in place: wanted a top other than %q", bottom[0].Name)
+	}
 	for i, b := range bottom {
 		if b.FormatShape() != bottom[0].FormatShape() {
 			return mismatch(bottom[0], b)

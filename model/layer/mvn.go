@@ -34,8 +34,7 @@ func (l *mvn) Setup(c *Context, bottom, top []*Blob) (err error) {
 		n = b.Shape[0]
 	}
 	l.shape = gpu.ChannelShape{Outer: 1, Channels: n, Inner: b.Len() / n}
-	// Caffe divides by √variance + eps; under the root that is eps² where the variance is nothing.
-	l.withVariance, l.eps = p.GetNormalizeVariance(), p.GetEps()*p.GetEps()
+	l.withVariance, l.eps = p.GetNormalizeVariance(), p.GetEps()
 	if l.mean, err = gpu.NewTensor(c.Device, n); err != nil {
 		return err
 	}
@@ -60,7 +59,10 @@ func (l *mvn) Forward(bottom, top []*Blob) error {
 		return nil
 	}
 	d.BatchStats(l.shape, bottom[0].Data, l.mean, l.variance)
-	d.Normalize(l.shape, bottom[0].Data, l.mean, l.variance, nil, l.eps, top[0].Data)
+	// Caffe divides by √variance + eps: by the root of the square of that.
+	d.Power(l.variance, 0.5, 1, 0, l.variance)
+	d.Power(l.variance, 2, 1, l.eps, l.variance)
+	d.Normalize(l.shape, bottom[0].Data, l.mean, l.variance, nil, 0, top[0].Data)
 	return nil
 }
 
@@ -68,7 +70,7 @@ func (l *mvn) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	switch {
 	case !need[0]:
 	case l.withVariance:
-		l.c.Device.NormalizeBackward(l.shape, top[0].Data, top[0].Diff, l.variance, l.eps, bottom[0].Diff)
+		l.c.Device.NormalizeBackward(l.shape, top[0].Data, top[0].Diff, l.variance, 0, bottom[0].Diff)
 	default:
 		l.center(top[0].Diff, bottom[0].Diff)
 	}

@@ -16,6 +16,9 @@ type pooling struct{ pooler }
 
 func (l *pooling) Setup(c *Context, bottom, top []*Blob) error {
 	p, b := c.Param.GetPoolingParam(), bottom[0]
+	if p == nil {
+		p = &caffepb.PoolingParameter{}
+	}
 	if p.GetPool() != caffepb.PoolingParameter_MAX && len(top) > 1 {
 		return fmt.Errorf("a second top goes with pool MAX only")
 	}
