@@ -68,6 +68,7 @@ func textError(path string, data []byte, m proto.Message, err error) error {
 		return fe
 	}
 	fe.Line, _ = strconv.Atoi(parts[1])
+	parts[3] = strings.TrimSpace(parts[3])
 	fe.Msg = parts[3]
 	if u := reUnknown.FindStringSubmatch(parts[3]); u != nil {
 		name := strings.Trim(u[1], `"`)

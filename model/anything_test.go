@@ -160,7 +160,7 @@ func surviveAnything(t *rapid.T, d gpu.Device, typ string) (built int) {
 		return 0
 	}
 	phase := rapid.SampledFrom([]caffepb.Phase{caffepb.Phase_TRAIN, caffepb.Phase_TEST}).Draw(t, "phase")
-	err, trace := tryNet(f, d, phase, in.Top)
+	trace, err := tryNet(f, d, phase, in.Top)
 	switch {
 	case trace != "":
 		t.Fatalf("%s\n%s", text, trace)
@@ -173,7 +173,7 @@ func surviveAnything(t *rapid.T, d gpu.Device, typ string) (built int) {
 }
 
 // tryNet builds a net and runs it both ways. A panic comes back as its trace.
-func tryNet(f *caffe.NetFile, d gpu.Device, phase caffepb.Phase, inputs []string) (err error, trace string) {
+func tryNet(f *caffe.NetFile, d gpu.Device, phase caffepb.Phase, inputs []string) (trace string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			trace = fmt.Sprintf("panic: %v\n%s", r, debug.Stack())
@@ -181,7 +181,7 @@ func tryNet(f *caffe.NetFile, d gpu.Device, phase caffepb.Phase, inputs []string
 	}()
 	n, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: phase.Enum()}, Seed: 1, Probe: true})
 	if err != nil {
-		return err, ""
+		return "", err
 	}
 	defer n.Close()
 	for _, name := range inputs {
@@ -195,5 +195,5 @@ func tryNet(f *caffe.NetFile, d gpu.Device, phase caffepb.Phase, inputs []string
 	if _, err := n.Forward(); err == nil {
 		n.Backward()
 	}
-	return nil, ""
+	return "", nil
 }
