@@ -23,7 +23,7 @@ func TestPrototxtErrors(t *testing.T) {
 		{"unknown field", "name: \"x\"\nlayer {\n  name: \"a\"\n  botom: \"b\"\n}\n", `n.prototxt:4: unknown field "botom" in LayerParameter; did you mean "bottom"?`},
 		{"unknown nested field", "layer {\n convolution_param {\n  kernal_size: 3\n }\n}", `n.prototxt:3: unknown field "kernal_size" in ConvolutionParameter; did you mean "kernel_size"?`},
 		{"no close name", "zzzzqqqq: 1", `n.prototxt:1: unknown field "zzzzqqqq" in NetParameter`},
-		{"wrong kind of value", "layer {\n  loss_weight: \"x\"\n}", `n.prototxt:2: loss_weight: "x" is no float`},
+		{"wrong kind of value", "layer {\n  loss_weight: \"x\"\n}", `n.prototxt:2: layer: loss_weight: "x" is no float`},
 		{"unknown enum", "layer {\n pooling_param {\n pool: MEDIAN } }", `n.prototxt:3:`},
 		{"unclosed brace", "layer {\n  name: \"a\"\n", `n.prototxt:2: ends too early`},
 		{"twice", "name: \"a\"\nname: \"b\"", `n.prototxt:2:`},

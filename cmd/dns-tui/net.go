@@ -24,6 +24,7 @@ type netFlags struct {
 	phase      string
 	level      int
 	stage      string
+	log        string
 }
 
 func (f *netFlags) add(fs *flag.FlagSet, phase string) {
@@ -34,6 +35,7 @@ func (f *netFlags) add(fs *flag.FlagSet, phase string) {
 	fs.StringVar(&f.phase, "phase", phase, "TRAIN or TEST")
 	fs.IntVar(&f.level, "level", 0, "level of the net's state")
 	fs.StringVar(&f.stage, "stage", "", "stages of the net's state, separated by commas")
+	fs.StringVar(&f.log, "log", "plain", "form of the lines: plain, or caffe for tools that read Caffe's log")
 }
 
 func (f *netFlags) check(name string, rest []string) error {
@@ -44,6 +46,8 @@ func (f *netFlags) check(name string, rest []string) error {
 		return usagef("%s: --model is not given", name)
 	case f.iterations < 1:
 		return usagef("%s: --iterations is %d; wanted at least 1", name, f.iterations)
+	case f.log != "plain" && f.log != "caffe":
+		return usagef("%s: --log is %q; wanted plain or caffe", name, f.log)
 	case f.phase != "TRAIN" && f.phase != "TEST":
 		return usagef("%s: --phase is %q; wanted TRAIN or TEST", name, f.phase)
 	}
@@ -127,15 +131,41 @@ func withNet(ctx context.Context, e *env, c netCommand, args []string, f func(ct
 
 func runTest(ctx context.Context, e *env, args []string) error {
 	return withNet(ctx, e, netCommand{name: "test", phase: "TEST", needsWeights: true}, args, func(ctx context.Context, n *model.Net, _ gpu.Device, flags *netFlags) error {
-		r, err := model.Evaluate(n, flags.iterations, func() bool { return ctx.Err() != nil })
+		batch := 0
+		r, err := model.Evaluate(n, flags.iterations, func() bool {
+			if flags.log == "caffe" && batch > 0 {
+				logBatch(e, n, batch-1)
+			}
+			batch++
+			return ctx.Err() != nil
+		})
 		if err != nil {
 			return err
 		}
+		if flags.log == "caffe" {
+			logBatch(e, n, batch-1)
+			loss := 0.0
+			for _, o := range r.Outputs {
+				loss += o.LossWeight * o.Value
+			}
+			caffeLine(e, "caffe.cpp:330", "Loss: %.6g", loss)
+		}
 		for _, o := range r.Outputs {
-			fmt.Fprintln(e.stdout, formatOutput(o))
+			if flags.log == "caffe" {
+				caffeLine(e, "caffe.cpp:342", "%s", formatOutput(o))
+			} else {
+				fmt.Fprintln(e.stdout, formatOutput(o))
+			}
 		}
 		return nil
 	})
+}
+
+// logBatch prints a batch's outputs as Caffe does.
+func logBatch(e *env, n *model.Net, batch int) {
+	for _, o := range n.Outputs() {
+		caffeLine(e, "caffe.cpp:318", "Batch %d, %s = %.6g", batch, o.Name, o.Value)
+	}
 }
 
 // formatOutput is Caffe's way to print a test output.
@@ -153,9 +183,14 @@ func runTime(ctx context.Context, e *env, args []string) error {
 		if _, err := n.Time(1, stop); err != nil { // the first pass allocates
 			return err
 		}
+		begin := time.Now()
 		times, err := n.Time(flags.iterations, stop)
 		if err != nil {
 			return err
+		}
+		if flags.log == "caffe" {
+			logTimes(e, times, flags.iterations, time.Since(begin))
+			return nil
 		}
 		printTimes(e, times, flags.iterations)
 		fmt.Fprintf(e.stdout, "average of %d passes on the %s\n", flags.iterations, d.Name())
@@ -177,4 +212,24 @@ func printTimes(e *env, times []model.LayerTime, passes int) {
 		total.Backward += t.Backward
 	}
 	line(total)
+}
+
+// logTimes prints what Caffe's time does.
+func logTimes(e *env, times []model.LayerTime, passes int, total time.Duration) {
+	ms := func(d time.Duration) float64 { return 1000 * d.Seconds() / float64(passes) }
+	say := func(format string, args ...any) { caffeLine(e, "caffe.cpp:397", format, args...) }
+	say("*** Benchmark begins ***")
+	say("Testing for %d iterations.", passes)
+	say("Average time per layer: ")
+	var forward, backward time.Duration
+	for _, t := range times {
+		say("%10s\tforward: %.6g ms.", t.Name, ms(t.Forward))
+		say("%10s\tbackward: %.6g ms.", t.Name, ms(t.Backward))
+		forward, backward = forward+t.Forward, backward+t.Backward
+	}
+	say("Average Forward pass: %.6g ms.", ms(forward))
+	say("Average Backward pass: %.6g ms.", ms(backward))
+	say("Average Forward-Backward: %.6g ms.", ms(total))
+	say("Total Time: %.6g ms.", 1000*total.Seconds())
+	say("*** Benchmark ends ***")
 }

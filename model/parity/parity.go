@@ -5,10 +5,10 @@ package parity
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 
 	"dns-tui/caffe"
@@ -48,35 +48,40 @@ type Result struct {
 	Where  string // of the largest error, or what is wrong
 }
 
-// Dir runs every case in a folder and writes a line for each as it ends.
+// Dir runs every case in a folder and the folders below, and writes a line for each as it ends.
 func Dir(dir string, d gpu.Device, w io.Writer) ([]Result, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.prototxt"))
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(dir); err != nil {
-		return nil, err
-	}
-	sort.Strings(files)
 	var results []Result
-	for _, f := range files {
-		name := strings.TrimSuffix(filepath.Base(f), ".prototxt")
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, prototxt := strings.CutSuffix(e.Name(), ".prototxt")
+		if e.IsDir() || !prototxt {
+			return nil
+		}
 		var r Result
-		switch {
-		case strings.HasSuffix(name, ".solver"):
-			r = Solver(dir, strings.TrimSuffix(name, ".solver"), d)
-		case strings.HasSuffix(name, ".net"):
-			continue
+		at := filepath.Dir(path)
+		switch solver, ok := strings.CutSuffix(name, ".solver"); {
+		case ok:
+			r = Solver(at, solver, d)
+		case !exists(filepath.Join(at, name+".caffemodel")):
+			return nil // a net of a solver's, or one that comes without vectors
 		default:
-			r = Layer(dir, name, d)
+			r = Layer(at, name, d)
 		}
 		results = append(results, r)
 		fmt.Fprintln(w, r)
+		return nil
+	})
+	if err == nil && len(results) == 0 {
+		err = fmt.Errorf("%s: no case here: wanted NAME.prototxt with NAME.caffemodel, or NAME.solver.prototxt", dir)
 	}
-	if len(results) == 0 {
-		return nil, fmt.Errorf("%s: no case here: wanted NAME.prototxt or NAME.solver.prototxt", dir)
-	}
-	return results, nil
+	return results, err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (r Result) String() string {
