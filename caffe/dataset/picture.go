@@ -66,6 +66,10 @@ func (d *Datum) fromImage(img image.Image, gray bool) {
 		d.Channels = 1
 	}
 	d.Data = make([]byte, d.Channels*h*w)
+	if m, ok := img.(*image.YCbCr); ok && !gray {
+		d.fromYCbCr(m)
+		return
+	}
 	for y := range h {
 		row := pixels(img, bounds.Min.Y+y)
 		for x := range w {

@@ -135,3 +135,33 @@ func TestJPEG(t *testing.T) {
 		}
 	}
 }
+
+// A JPEG gives the pixels that OpenCV reads, to within the rounding of the two decoders (testdata/jpeg.py).
+func TestJPEGIsOpenCVs(t *testing.T) {
+	for _, name := range []string{"jpeg_420", "jpeg_422", "jpeg_444"} {
+		want, err := os.ReadFile(filepath.Join("testdata", name+".raw"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := ReadPicture(filepath.Join("testdata", name+".jpg"), 0, 0, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Channels != 3 || d.Height != 29 || d.Width != 43 || len(d.Data) != len(want) {
+			t.Fatalf("%s: %dx%dx%d", name, d.Channels, d.Height, d.Width)
+		}
+		off := 0
+		for i, v := range d.Data {
+			e := int(v) - int(want[i])
+			if e < -3 || e > 3 {
+				t.Fatalf("%s: pixel %d is %d, OpenCV's %d", name, i, v, want[i])
+			}
+			if e != 0 {
+				off++
+			}
+		}
+		if off*10 > len(want) {
+			t.Errorf("%s: %d of %d pixels are not OpenCV's", name, off, len(want))
+		}
+	}
+}
