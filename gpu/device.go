@@ -199,7 +199,7 @@ type Classify interface {
 	// -weight that of b.
 	ContrastiveLossBackward(s ChannelShape, a, b, similar *Tensor, margin float32, legacy bool, weight float32, dx *Tensor)
 	// ArgMax sets row r of index and of value, k wide, to the places and the values of the k largest of the channels at
-	// (outer, inner), largest first and the earlier of equals; rows are in the order of (outer, inner). Either may be nil.
+	// (outer, inner), largest first and the later of equals, as Caffe sorts them; rows are in the order of (outer, inner). Either may be nil.
 	ArgMax(s ChannelShape, k int, x, index, value *Tensor)
 	// Accuracy sets out[0] to the share of labels that are among the topK largest scores; another score equal to the
 	// label's counts as larger. perClass may be nil; else it gets one share a class, 0 for a class without labels.

@@ -122,6 +122,9 @@ func (b *builder) add(p placed) error {
 		}
 		nd.bottom = append(nd.bottom, blob)
 	}
+	if n := len(p.param.PropagateDown); n > 0 && n != len(p.param.Bottom) {
+		return b.wrap(p, fmt.Errorf("%d propagate_down for %d bottoms; wanted none or one for each", n, len(p.param.Bottom)))
+	}
 	for i, name := range p.param.Top {
 		blob := &layer.Blob{Name: name}
 		if i < len(p.param.Bottom) && p.param.Bottom[i] == name {
@@ -277,6 +280,9 @@ func (b *builder) planBackward() error {
 		}
 		for i, bl := range nd.bottom {
 			wanted := needed[bl] || b.opts.Probe || n.file.Net.GetForceBackward()
+			if down := nd.param.PropagateDown; len(down) > 0 {
+				wanted = down[i]
+			}
 			nd.need = append(nd.need, wanted && !isLabel(nd, i))
 			needs = needs || nd.need[i]
 		}

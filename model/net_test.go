@@ -86,6 +86,7 @@ layer { name: "l" type: "Eltwise" bottom: "x" bottom: "y" top: "z" }`, `"x" of l
 		{"infogain file", `layer { name: "i" type: "Input" top: "s" input_param { shape { dim: 2 dim: 3 } } } layer { name: "l" type: "InfogainLoss" bottom: "s" bottom: "label" top: "y" infogain_loss_param { source: "none.binaryproto" } }`, `none.binaryproto: no such file (wanted a binaryproto matrix)`},
 		{"pairs", `layer { name: "i" type: "Input" top: "s" input_param { shape { dim: 2 dim: 3 } } } layer { name: "l" type: "ContrastiveLoss" bottom: "s" bottom: "x" bottom: "label" top: "y" }`, `bottoms "s" (2x3) and "x" (2x3x8x8) do not fit`},
 		{"in place", `layer { name: "l" type: "Pooling" bottom: "x" top: "x" pooling_param { kernel_size: 2 } }`, `in place: wanted a top other than "x"`},
+		{"propagate_down", `layer { name: "l" type: "ReLU" bottom: "x" top: "y" propagate_down: true propagate_down: false }`, `2 propagate_down for 1 bottoms; wanted none or one for each`},
 		{"loss tops", `layer { name: "l" type: "MultinomialLogisticLoss" bottom: "x" bottom: "label" top: "y" top: "z" }`, `2 top blobs; wanted 1`},
 		{"deconvolution", `layer { name: "l" type: "Deconvolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 1 pad: 9 } }`, `pad 9x9 leaves an output of -10x-10`},
 		{"losses", `layer { name: "l" type: "EuclideanLoss" bottom: "x" bottom: "label" top: "y" }`, `bottoms "x" (2x3x8x8) and "label" (2) do not fit`},
@@ -443,5 +444,33 @@ func TestDummyData(t *testing.T) {
 	}
 	if b := download(d, n.Blob("b").Data); b[0] == b[1] || b[0] < 0 || b[0] >= 1 {
 		t.Errorf("uniform: %v", b)
+	}
+}
+
+// propagate_down: false keeps a gradient from a bottom; what stands above it is not trained through that layer.
+func TestPropagateDown(t *testing.T) {
+	text := imageInput + `
+	  layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 1 } } }
+	  layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" %s inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 1 } } }
+	  layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "label" top: "loss" }`
+	for _, c := range []struct {
+		setting string
+		reaches bool
+	}{{"", true}, {"propagate_down: true", true}, {"propagate_down: false", false}} {
+		n, err := build(t, fmt.Sprintf(text, c.setting), caffepb.Phase_TRAIN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := host.New(host.Options{Threads: 1})
+		defer d.Close()
+		d.Fill(n.Blob("x").Data, 1)
+		if _, err := n.Forward(); err != nil {
+			t.Fatal(err)
+		}
+		n.Backward()
+		first, second := d.SumSquares(n.Params()[0].Diff), d.SumSquares(n.Params()[2].Diff)
+		if (first > 0) != c.reaches || second == 0 {
+			t.Errorf("%q: gradients of size %g above and %g below", c.setting, first, second)
+		}
 	}
 }

@@ -300,6 +300,7 @@ func (s *Solver) SmoothedLoss() float64 {
 
 // Output is one number that a test net gives, averaged over test_iter batches.
 type Output struct {
+	Type       string // of the layer that makes it
 	Name       string
 	Value      float64
 	LossWeight float64
@@ -309,13 +310,14 @@ type Output struct {
 type TestResult struct {
 	Net     int
 	Iter    int
+	Loss    float64 // the objective
 	Outputs []Output
 }
 
-// Accuracy returns the first output that is an accuracy.
+// Accuracy returns the first output of an Accuracy layer.
 func (t *TestResult) Accuracy() (float64, bool) {
 	for _, o := range t.Outputs {
-		if o.LossWeight == 0 {
+		if o.Type == "Accuracy" {
 			return o.Value, true
 		}
 	}
@@ -342,12 +344,16 @@ func Evaluate(n *Net, batches int, stop func() bool) (*TestResult, error) {
 		if stop != nil && stop() {
 			return nil, ErrStopped
 		}
-		if _, err := n.Forward(); err != nil {
+		loss, err := n.Forward()
+		if err != nil {
 			return nil, err
 		}
+		r.Loss += loss / float64(batches)
 		for k, o := range n.Outputs() {
 			if k == len(r.Outputs) {
-				r.Outputs = append(r.Outputs, Output{Name: o.Name, LossWeight: o.LossWeight})
+				first := o
+				first.Value = 0
+				r.Outputs = append(r.Outputs, first)
 			}
 			r.Outputs[k].Value += o.Value
 		}
@@ -366,7 +372,7 @@ func (n *Net) Outputs() []Output {
 	var out []Output
 	for _, o := range n.outs {
 		for _, v := range n.values(o.blob) {
-			out = append(out, Output{Name: o.blob.Name, Value: float64(v), LossWeight: float64(o.weight)})
+			out = append(out, Output{Name: o.blob.Name, Type: o.typ, Value: float64(v), LossWeight: float64(o.weight)})
 		}
 	}
 	return out
@@ -374,6 +380,7 @@ func (n *Net) Outputs() []Output {
 
 type output struct {
 	blob   *layer.Blob
+	typ    string // of its layer
 	weight float32
 }
 
@@ -391,7 +398,7 @@ func (n *Net) unread() []output {
 		for j, t := range nd.top {
 			if !read[t] && !seen[t] {
 				seen[t] = true
-				out = append(out, output{t, nd.weights[j]})
+				out = append(out, output{t, nd.typ, nd.weights[j]})
 			}
 		}
 	}

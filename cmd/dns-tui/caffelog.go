@@ -29,6 +29,9 @@ func printCaffe(e *env, ev model.Event) {
 	case ev.Tests != nil:
 		for _, t := range ev.Tests {
 			caffeLine(e, "solver.cpp:337", "Iteration %d, Testing net (#%d)", t.Iter, t.Net)
+			if e.testLoss {
+				caffeLine(e, "solver.cpp:389", "Test loss: %.6g", t.Loss)
+			}
 			for i, o := range t.Outputs {
 				caffeLine(e, "solver.cpp:404", "    Test net output #%d: %s", i, formatOutput(o))
 			}

@@ -33,6 +33,8 @@ type env struct {
 	stderr io.Writer
 	// caffeLog makes progress lines those of Caffe.
 	caffeLog bool
+	// testLoss makes tests print the objective (test_compute_loss).
+	testLoss bool
 }
 
 func subcommands() []subcommand {

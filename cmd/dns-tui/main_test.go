@@ -245,7 +245,7 @@ func TestNewestSnapshot(t *testing.T) {
 // With --log caffe, what tools that read Caffe's log look for is there.
 func TestCaffeLog(t *testing.T) {
 	dir := t.TempDir()
-	solver := write(t, dir, "s.prototxt", fmt.Sprintf(`net: %q base_lr: 0.01 momentum: 0.9 lr_policy: "step" gamma: 0.1 stepsize: 5 max_iter: 6 display: 2 test_iter: 2 test_interval: 3
+	solver := write(t, dir, "s.prototxt", fmt.Sprintf(`net: %q base_lr: 0.01 momentum: 0.9 lr_policy: "step" gamma: 0.1 stepsize: 5 max_iter: 6 display: 2 test_iter: 2 test_interval: 3 test_compute_loss: true
 snapshot_prefix: %q random_seed: 1`, modeltest.Root("oracle", "solvers", "sgd_inv.net.prototxt"), filepath.Join(dir, "run")))
 	status, stdout, stderr := run(t, "train", "--solver", solver, "--log", "caffe")
 	if status != 0 {
@@ -253,7 +253,7 @@ snapshot_prefix: %q random_seed: 1`, modeltest.Root("oracle", "solvers", "sgd_in
 	}
 	for _, want := range []string{
 		`Iteration 0, loss = \d\.\d+`, `Iteration 4, loss = \d`, `    Train net output #0: loss = \S+ \(\* 1 = \S+ loss\)`, `Iteration 4, lr = 0\.01`,
-		`Iteration 3, Testing net \(#0\)`, `    Test net output #0: loss = \S+ \(\* 1 = \S+ loss\)`,
+		`Iteration 3, Testing net \(#0\)`, `Test loss: \d\.\d+`, `    Test net output #0: loss = \S+ \(\* 1 = \S+ loss\)`,
 		`Snapshotting to binary proto file .*run_iter_6\.caffemodel`, `Snapshotting solver state to binary proto file .*run_iter_6\.solverstate`, `Optimization Done\.`,
 	} {
 		if !regexp.MustCompile(`(?m)^I\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ \w+\.cpp:\d+\] ` + want).MatchString(stdout) {

@@ -160,6 +160,7 @@ type effects struct{ sigint, sighup string }
 // trainLines trains without a UI and prints progress lines.
 func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff effects) error {
 	events := make(chan model.Event, 1024)
+	e.testLoss = run.Solver.GetTestComputeLoss()
 	out := &lockedWriter{w: e.stdout} // debug_info writes from the training loop
 	e.stdout = out
 	debug := func(line string) { fmt.Fprintln(out, line) }
@@ -265,6 +266,11 @@ func printEvent(e *env, ev model.Event) {
 		status = string(ev.Status) + ": "
 	}
 	fmt.Fprintf(e.stdout, "iteration %d  %s%s\n", ev.Iter, status, ev.Text)
+	for _, t := range ev.Tests {
+		if e.testLoss {
+			fmt.Fprintf(e.stdout, "iteration %d  test loss %.6g\n", ev.Iter, t.Loss)
+		}
+	}
 }
 
 func printProgress(e *env, p model.Progress) {

@@ -261,8 +261,8 @@ func (d *Device) ArgMax(s gpu.ChannelShape, k int, x, index, value *gpu.Tensor) 
 					best := -1
 					for c := range s.Channels {
 						v := x[c*s.Inner]
-						after := rank == 0 || v < last || v == last && c > lastPlace
-						if after && (best < 0 || v > x[best*s.Inner]) {
+						after := rank == 0 || v < last || v == last && c < lastPlace
+						if after && (best < 0 || v >= x[best*s.Inner]) {
 							best = c
 						}
 					}
