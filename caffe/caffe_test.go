@@ -171,22 +171,24 @@ func TestInputUpgrade(t *testing.T) {
 	}
 }
 
-// A V1 net becomes what Caffe's own tool makes of it.
-func TestUpgradeV1(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "out.prototxt")
-	did, err := UpgradeFile(filepath.Join(testdata, "oracle/old/v1.prototxt"), out)
-	if err != nil || len(did) != 2 {
-		t.Fatalf("%v, %v", did, err)
-	}
-	got, want := &caffepb.NetParameter{}, &caffepb.NetParameter{}
-	if err := errors.Join(ReadPrototxt(out, got), ReadPrototxt(filepath.Join(testdata, "oracle/old/v1_upgraded_by_caffe.prototxt"), want)); err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(want, got, protocmp.Transform()); d != "" {
-		t.Error(d)
-	}
-	if did, err := Upgrade(got); len(did) != 0 || err != nil {
-		t.Errorf("a net that is up to date: %v, %v", did, err)
+// A V0 and a V1 net become what Caffe's own tool makes of it.
+func TestUpgradeIsCaffes(t *testing.T) {
+	for _, form := range []string{"v0", "v1"} {
+		out := filepath.Join(t.TempDir(), "out.prototxt")
+		did, err := UpgradeFile(filepath.Join(testdata, "oracle/old", form+".prototxt"), out)
+		if err != nil || len(did) != 2 {
+			t.Fatalf("%v, %v", did, err)
+		}
+		got, want := &caffepb.NetParameter{}, &caffepb.NetParameter{}
+		if err := errors.Join(ReadPrototxt(out, got), ReadPrototxt(filepath.Join(testdata, "oracle/old", form+"_upgraded_by_caffe.prototxt"), want)); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got, protocmp.Transform()); d != "" {
+			t.Errorf("%s: %s", form, d)
+		}
+		if did, err := Upgrade(got); len(did) != 0 || err != nil {
+			t.Errorf("a net that is up to date: %v, %v", did, err)
+		}
 	}
 }
 

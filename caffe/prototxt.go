@@ -45,11 +45,15 @@ func FormatPrototxt(m proto.Message) string {
 		return "# " + err.Error() + "\n" // only for a string that is not UTF-8
 	}
 	// prototext doubles blanks at random so that nobody relies on its bytes; files should not change for nothing.
-	return reDouble.ReplaceAllString(string(b), "$1 $2")
+	text := reDouble.ReplaceAllString(string(b), "$1 $2")
+	text = reEmpty.ReplaceAllString(text, "$1$2 {\n$1}")
+	return reOpen.ReplaceAllString(text, "$1 {")
 }
 
 var (
 	reDouble  = regexp.MustCompile(`(?m)^(\s*[A-Za-z0-9_]+:?)  (\S)`)
+	reOpen    = regexp.MustCompile(`(?m)^(\s*\w+): \{$`)
+	reEmpty   = regexp.MustCompile(`(?m)^( *)(\w+): \{\}$`)
 	reLineCol = regexp.MustCompile(`\(line (\d+):(\d+)\): (?s:(.*))$`)
 	reUnknown = regexp.MustCompile(`^unknown field: (\S+)`)
 	reInvalid = regexp.MustCompile(`^invalid value for (\S+) type: (.*)$`)

@@ -301,20 +301,21 @@ type PoolGeometry struct {
 	OutH, OutW   int
 }
 
-// Resolve computes OutH and OutW as Caffe does: rounded up (or down where floor is set), and one less where the
-// last window would start in the padding.
+// Resolve computes OutH and OutW as Caffe does: rounded up (or down where floor is set), and, where either side is
+// padded, one less where the last window would start in the padding or behind it.
 func (g *PoolGeometry) Resolve(floor bool) {
-	g.OutH = pooled(g.H, g.KH, g.SH, g.PH, floor)
-	g.OutW = pooled(g.W, g.KW, g.SW, g.PW, floor)
+	padded := g.PH > 0 || g.PW > 0
+	g.OutH = pooled(g.H, g.KH, g.SH, g.PH, floor, padded)
+	g.OutW = pooled(g.W, g.KW, g.SW, g.PW, floor, padded)
 }
 
-func pooled(size, kernel, stride, pad int, floor bool) int {
+func pooled(size, kernel, stride, pad int, floor, padded bool) int {
 	span := size + 2*pad - kernel
 	n := span/stride + 1
 	if !floor && span%stride != 0 {
 		n++
 	}
-	if pad > 0 && (n-1)*stride >= size+pad {
+	if padded && (n-1)*stride >= size+pad {
 		n--
 	}
 	return n

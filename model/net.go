@@ -279,12 +279,12 @@ func (b *builder) planBackward() error {
 			needs = needs || p.Trained()
 		}
 		for i, bl := range nd.bottom {
-			wanted := needed[bl] || b.opts.Probe || n.file.Net.GetForceBackward()
+			wanted := (needed[bl] || b.opts.Probe || n.file.Net.GetForceBackward()) && !isLabel(nd, i)
+			needs = needs || wanted
 			if down := nd.param.PropagateDown; len(down) > 0 {
-				wanted = down[i]
+				wanted = down[i] && !isLabel(nd, i)
 			}
-			nd.need = append(nd.need, wanted && !isLabel(nd, i))
-			needs = needs || nd.need[i]
+			nd.need = append(nd.need, wanted)
 		}
 		for _, t := range nd.top {
 			needed[t] = needs
@@ -419,6 +419,15 @@ func (n *Net) backward(nd *node) {
 
 // Params returns the parameters, each once.
 func (n *Net) Params() []*layer.Param { return n.params }
+
+// EachParam calls f for the parameters of each layer, shared ones once for each layer.
+func (n *Net) EachParam(f func(layer string, index int, p *layer.Param)) {
+	for _, nd := range n.nodes {
+		for i, p := range nd.params {
+			f(nd.name, i, p)
+		}
+	}
+}
 
 // Blob returns a blob by name, or nil.
 func (n *Net) Blob(name string) *layer.Blob { return n.blobs[name] }

@@ -288,7 +288,7 @@ func TestEncoded(t *testing.T) {
 	}{
 		{false, false, 3, []byte{3, 50, 2, 100, 1, 200}}, // blue, green, red
 		{true, false, 3, []byte{3, 50, 2, 100, 1, 200}},
-		{false, true, 1, []byte{2, 124}},
+		{false, true, 1, []byte{1, 124}}, // libpng rounds down
 	} {
 		d := &Datum{Encoded: true, Data: buf.Bytes(), Label: 7}
 		again := &Datum{}

@@ -6,9 +6,15 @@ import "image"
 // scales them up by a triangle filter; Go's decoder leaves that to the reader. These are libjpeg's "fancy upsampling" and
 // its conversion to RGB, so that the pixels agree to within the rounding of the decoders.
 
-// fromYCbCr stores a JPEG's pixels: blue, green, red.
-func (d *Datum) fromYCbCr(m *image.YCbCr) {
+// fromYCbCr stores a JPEG's pixels: blue, green, red; or grey, which is its luma.
+func (d *Datum) fromYCbCr(m *image.YCbCr, gray bool) {
 	h, w := d.Height, d.Width
+	if gray {
+		for y := range h {
+			copy(d.Data[y*w:][:w], m.Y[m.YOffset(m.Rect.Min.X, m.Rect.Min.Y+y):])
+		}
+		return
+	}
 	cb, cr := fullSize(m, m.Cb), fullSize(m, m.Cr)
 	plane := h * w
 	for y := range h {

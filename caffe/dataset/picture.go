@@ -41,7 +41,7 @@ func (d *Datum) Decode(forceColor, forceGray bool) error {
 	if !d.Encoded {
 		return nil
 	}
-	img, _, err := image.Decode(bytes.NewReader(d.Data))
+	img, format, err := image.Decode(bytes.NewReader(d.Data))
 	if err != nil {
 		return fmt.Errorf("is a picture that cannot be decoded (JPEG, PNG, BMP and TIFF are known): %w", err)
 	}
@@ -52,13 +52,17 @@ func (d *Datum) Decode(forceColor, forceGray bool) error {
 			gray = true
 		}
 	}
-	d.fromImage(img, gray)
+	luma := lumaOf
+	if format == "png" {
+		luma = pngLuma
+	}
+	d.fromImage(img, gray, luma)
 	return nil
 }
 
-// fromImage stores img as raw pixels: blue, green, red; or grey, which is the luma of a JPEG, and elsewhere the weighted
-// sum of ITU-R 601 that OpenCV uses.
-func (d *Datum) fromImage(img image.Image, gray bool) {
+// fromImage stores img as raw pixels: blue, green, red; or grey, which is the luma of a JPEG, and elsewhere what luma
+// makes of the three.
+func (d *Datum) fromImage(img image.Image, gray bool, luma func(r, g, b uint8) uint8) {
 	bounds := img.Bounds()
 	h, w := bounds.Dy(), bounds.Dx()
 	d.Height, d.Width, d.Channels, d.Encoded = h, w, 3, false
@@ -66,17 +70,17 @@ func (d *Datum) fromImage(img image.Image, gray bool) {
 		d.Channels = 1
 	}
 	d.Data = make([]byte, d.Channels*h*w)
-	if m, ok := img.(*image.YCbCr); ok && !gray {
-		d.fromYCbCr(m)
+	if m, ok := img.(*image.YCbCr); ok {
+		d.fromYCbCr(m, gray)
 		return
 	}
 	for y := range h {
 		row := pixels(img, bounds.Min.Y+y)
 		for x := range w {
-			r, g, b, luma := row(bounds.Min.X + x)
+			r, g, b := row(bounds.Min.X + x)
 			i := y*w + x
 			if gray {
-				d.Data[i] = luma
+				d.Data[i] = luma(r, g, b)
 				continue
 			}
 			d.Data[i], d.Data[h*w+i], d.Data[2*h*w+i] = b, g, r
@@ -85,40 +89,38 @@ func (d *Datum) fromImage(img image.Image, gray bool) {
 }
 
 // pixels returns what reads a row of img. The kinds that decoders make most are read without an interface call a pixel.
-func pixels(img image.Image, y int) func(x int) (r, g, b, luma uint8) {
+func pixels(img image.Image, y int) func(x int) (r, g, b uint8) {
 	switch m := img.(type) {
-	case *image.YCbCr:
-		return func(x int) (r, g, b, luma uint8) {
-			yi, ci := m.YOffset(x, y), m.COffset(x, y)
-			r, g, b = color.YCbCrToRGB(m.Y[yi], m.Cb[ci], m.Cr[ci])
-			return r, g, b, m.Y[yi]
-		}
 	case *image.Gray:
-		return func(x int) (r, g, b, luma uint8) {
+		return func(x int) (r, g, b uint8) {
 			v := m.Pix[m.PixOffset(x, y)]
-			return v, v, v, v
+			return v, v, v
 		}
 	case *image.RGBA:
-		return func(x int) (r, g, b, luma uint8) {
+		return func(x int) (r, g, b uint8) {
 			p := m.Pix[m.PixOffset(x, y):]
-			return p[0], p[1], p[2], lumaOf(p[0], p[1], p[2])
+			return p[0], p[1], p[2]
 		}
 	case *image.NRGBA:
-		return func(x int) (r, g, b, luma uint8) {
+		return func(x int) (r, g, b uint8) {
 			p := m.Pix[m.PixOffset(x, y):]
-			return p[0], p[1], p[2], lumaOf(p[0], p[1], p[2])
+			return p[0], p[1], p[2]
 		}
 	}
-	return func(x int) (r, g, b, luma uint8) {
+	return func(x int) (r, g, b uint8) {
 		c := color.NRGBA64Model.Convert(img.At(x, y)).(color.NRGBA64) // OpenCV drops the alpha of a picture, it does not apply it
-		r, g, b = uint8(c.R>>8), uint8(c.G>>8), uint8(c.B>>8)
-		return r, g, b, lumaOf(r, g, b)
+		return uint8(c.R >> 8), uint8(c.G >> 8), uint8(c.B >> 8)
 	}
 }
 
 // lumaOf is OpenCV's grey, in its fixed point of 14 bits.
 func lumaOf(r, g, b uint8) uint8 {
 	return uint8((4899*int(r) + 9617*int(g) + 1868*int(b) + 1<<13) >> 14)
+}
+
+// pngLuma is the grey that OpenCV gets of a PNG, which libpng makes: in 15 bits, rounded down.
+func pngLuma(r, g, b uint8) uint8 {
+	return uint8((9797*int(r) + 19234*int(g) + 3737*int(b)) >> 15)
 }
 
 // Resize scales the pixels of d by bilinear interpolation between the centres of pixels, in the fixed point of OpenCV's

@@ -89,8 +89,12 @@ func TestReadPicture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// OpenCV's 0.299·r + 0.587·g + 0.114·b.
-		if want := []byte{119, 114, 108, 102, 97, 91}; g.Channels != 1 || !bytes.Equal(g.Data, want) {
+		// 0.299·r + 0.587·g + 0.114·b, which libpng rounds down.
+		want = []byte{119, 113, 108, 102, 96, 91}
+		if name == "plain.bmp" {
+			want = []byte{119, 114, 108, 102, 97, 91}
+		}
+		if g.Channels != 1 || !bytes.Equal(g.Data, want) {
 			t.Errorf("%s in grey: %d, wanted %d", name, g.Data, want)
 		}
 	}

@@ -130,9 +130,7 @@ type comparison struct {
 
 func (c *comparison) runLayer(net *model.Net, v vectors, gradients bool) error {
 	params := map[string]*layer.Param{}
-	for _, p := range net.Params() {
-		params[fmt.Sprintf("%s/%d", p.Layer, p.Index)] = p
-	}
+	net.EachParam(func(name string, i int, p *layer.Param) { params[fmt.Sprintf("%s/%d", name, i)] = p })
 	set := func(key string, t *gpu.Tensor, data []float32) error {
 		if t == nil || len(data) != t.N {
 			return fmt.Errorf("%s: the vector has %d elements, the net another number", key, len(data))

@@ -33,7 +33,7 @@ func TestOracle(t *testing.T) {
 					t.Errorf("%s: %v", d.Name(), r)
 				}
 			}
-			if want := map[string]int{"layers": 39, "solvers": 7}[dir]; agree < want {
+			if want := map[string]int{"layers": 142, "solvers": 18}[dir]; agree < want {
 				t.Errorf("%s: %d cases of %s agree, wanted at least %d", d.Name(), agree, dir, want)
 			}
 		}
