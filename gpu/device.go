@@ -1,5 +1,7 @@
 package gpu
 
+import "math"
+
 // A Device runs kernels on tensors of its own. Its methods are called from one goroutine at a time.
 type Device interface {
 	// Name describes the device to a person: "host (2 threads, OpenBLAS ...)".
@@ -310,8 +312,8 @@ func (g *PoolGeometry) Resolve(floor bool) {
 }
 
 func pooled(size, kernel, stride, pad int, floor, padded bool) int {
-	span := size + 2*pad - kernel
-	n := span/stride + 1
+	span := size + 2*pad - kernel // below 0 where the window is larger than the plane
+	n := int(math.Floor(float64(span)/float64(stride))) + 1
 	if !floor && span%stride != 0 {
 		n++
 	}

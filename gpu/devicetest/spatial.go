@@ -98,6 +98,7 @@ var pools = []gpu.PoolGeometry{
 	{Planes: 4, H: 7, W: 5, KH: 7, KW: 5, SH: 1, SW: 1},
 	{Planes: 300, H: 24, W: 24, KH: 2, KW: 2, SH: 2, SW: 2},
 	{Planes: 2, H: 5, W: 5, KH: 2, KW: 2, SH: 2, SW: 2},
+	{Planes: 2, H: 3, W: 5, KH: 4, KW: 3, SH: 2, SW: 2}, // a window larger than the plane
 	{Planes: 2, H: 2, W: 6, KH: 1, KW: 2, SH: 3, SW: 3}, // the last windows are empty
 }
 

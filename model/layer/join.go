@@ -217,7 +217,7 @@ func (l *flatten) Setup(c *Context, bottom, top []*Blob) error {
 	if err != nil {
 		return fmt.Errorf("flatten_param: end_%w", err)
 	}
-	if to < from {
+	if to < from-1 { // just before it, a new axis of 1 stands there
 		return fmt.Errorf("flatten_param: end_axis %d comes before axis %d", to, from)
 	}
 	shape := append([]int(nil), b.Shape[:from]...)

@@ -23,13 +23,13 @@ type mvn struct {
 func (l *mvn) Setup(c *Context, bottom, top []*Blob) (err error) {
 	l.c = c
 	p, b := c.Param.GetMvnParam(), bottom[0]
-	if len(b.Shape) < 2 {
-		return fmt.Errorf("bottom %q has the shape %s; wanted at least 2 axes", b.Name, b.FormatShape())
+	if len(b.Shape) < 1 {
+		return fmt.Errorf("bottom %q is a scalar; wanted at least 1 axis", b.Name)
 	}
 	if top[0] == b {
 		return fmt.Errorf("in place: wanted a top other than %q", b.Name)
 	}
-	n := b.Count(0, 2)
+	n := b.Count(0, min(2, len(b.Shape)))
 	if p.GetAcrossChannels() {
 		n = b.Shape[0]
 	}

@@ -144,8 +144,6 @@ func poolWindow(p *caffepb.PoolingParameter, g *gpu.PoolGeometry) error {
 		return fmt.Errorf("pooling_param: stride is %dx%d; wanted at least 1x1", g.SH, g.SW)
 	case g.PH >= g.KH || g.PW >= g.KW:
 		return fmt.Errorf("pooling_param: pad is %dx%d; wanted less than the kernel, %dx%d", g.PH, g.PW, g.KH, g.KW)
-	case g.KH > g.H+2*g.PH || g.KW > g.W+2*g.PW:
-		return fmt.Errorf("pooling_param: the window, %dx%d, is larger than the plane, %dx%d with padding %dx%d", g.KH, g.KW, g.H, g.W, g.PH, g.PW)
 	case p.GetGlobalPooling() && (g.PH != 0 || g.PW != 0 || g.SH != 1 || g.SW != 1):
 		return fmt.Errorf("pooling_param: global_pooling wants pad 0 and stride 1")
 	}
