@@ -216,9 +216,12 @@ type Recurrent interface {
 	//
 	//	c = cont·σ(f)·before + σ(i)·tanh(g)
 	//	h = σ(o)·tanh(c)
+	//
+	// It leaves in x what the gates let through, σ(i), cont·σ(f), σ(o) and tanh(g), which the gradient takes.
 	LSTMUnit(n, size int, before, x, cont, c, h *Tensor)
-	// LSTMUnitBackward is its gradient, from those of c and h: it sets dx and dbefore. dbefore may be dc.
-	LSTMUnitBackward(n, size int, before, x, cont, c, dc, dh, dbefore, dx *Tensor)
+	// LSTMUnitBackward is its gradient, from those of c and h, and the gates that it left: it sets dx, the gradient of the
+	// gates' inputs, and dbefore. dbefore may be dc, and dx the gates.
+	LSTMUnitBackward(n, size int, before, gates, c, dc, dh, dbefore, dx *Tensor)
 }
 
 // Train has the two kernels that this program is about.

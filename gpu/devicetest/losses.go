@@ -150,8 +150,19 @@ func lstmUnit(b *bench) {
 			return d
 		})
 	}
-	tdc, tdx := b.tensor(dc), b.empty(4*n*size)
-	b.d.LSTMUnitBackward(n, size, tb, tx, tcont, tc, tdc, b.tensor(dh), tdc, tdx)
+	gates := each(4*n*size, func(i int) float64 {
+		switch v := wx[i]; i / size % 4 {
+		case 1:
+			return float64(cont[i/size/4]) * sig(v)
+		case 3:
+			return math.Tanh(v)
+		default:
+			return sig(v)
+		}
+	})
+	b.check("LSTMUnit gates", tx, gates)
+	tdc := b.tensor(dc)
+	b.d.LSTMUnitBackward(n, size, tb, tx, tc, tdc, b.tensor(dh), tdc, tx) // both in place
 	b.check("LSTMUnitBackward before", tdc, slope(wb))
-	b.check("LSTMUnitBackward x", tdx, slope(wx))
+	b.check("LSTMUnitBackward x", tx, slope(wx))
 }

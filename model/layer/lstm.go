@@ -76,7 +76,7 @@ func (l *lstm) Backward(top []*Blob, need []bool, bottom []*Blob) {
 		if top[0].Diff != nil {
 			d.Axpby(1, l.tops.of(top[0].Diff, l.steps)[t], 1, l.dh)
 		}
-		d.LSTMUnitBackward(l.n, l.size, l.cellBefore(t), l.z.step[t], l.cont.step[t], l.cells.step[t], l.dc, l.dh, l.dc, l.dz.step[t])
+		d.LSTMUnitBackward(l.n, l.size, l.cellBefore(t), l.z.step[t], l.cells.step[t], l.dc, l.dh, l.dc, l.dz.step[t])
 		l.recurBackward(t)
 	}
 	l.finish(need, bottom)
@@ -86,6 +86,7 @@ func (l *lstm) Backward(top []*Blob, need []bool, bottom []*Blob) {
 type lstmUnit struct {
 	c       *Context
 	n, size int
+	gates   *gpu.Tensor
 	zero    *gpu.Tensor // the gradient of a top that nobody uses
 	dc, dx  *gpu.Tensor // the gradient of a bottom that nobody wants
 }
@@ -111,8 +112,10 @@ func (l *lstmUnit) Setup(c *Context, bottom, top []*Blob) (err error) {
 			return err
 		}
 	}
-	if l.dx, err = gpu.NewTensor(c.Device, x.Shape...); err != nil {
-		return err
+	for _, t := range []**gpu.Tensor{&l.gates, &l.dx} {
+		if *t, err = gpu.NewTensor(c.Device, x.Shape...); err != nil {
+			return err
+		}
 	}
 	if err := top[0].Reshape(c.Device, before.Shape...); err != nil {
 		return err
@@ -121,7 +124,8 @@ func (l *lstmUnit) Setup(c *Context, bottom, top []*Blob) (err error) {
 }
 
 func (l *lstmUnit) Forward(bottom, top []*Blob) error {
-	l.c.Device.LSTMUnit(l.n, l.size, bottom[0].Data, bottom[1].Data, bottom[2].Data, top[0].Data, top[1].Data)
+	l.c.Device.Copy(l.gates, bottom[1].Data)
+	l.c.Device.LSTMUnit(l.n, l.size, bottom[0].Data, l.gates, bottom[2].Data, top[0].Data, top[1].Data)
 	return nil
 }
 
@@ -139,6 +143,6 @@ func (l *lstmUnit) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	if need[1] {
 		dx = bottom[1].Diff
 	}
-	l.c.Device.LSTMUnitBackward(l.n, l.size, bottom[0].Data, bottom[1].Data, bottom[2].Data, top[0].Data,
+	l.c.Device.LSTMUnitBackward(l.n, l.size, bottom[0].Data, l.gates, top[0].Data,
 		pick(top[0].Diff, l.zero), pick(top[1].Diff, l.zero), dbefore, dx)
 }
