@@ -14,7 +14,6 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
-	"dns-tui/gpu/host"
 	"dns-tui/model"
 	"dns-tui/model/modeltest"
 )
@@ -32,28 +31,13 @@ func TestHDF5SnapshotResumesBitForBit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			whole, _ := weightsAt(t, mini(t, name, lively), 2, 20)
 			first := mini(t, name, inHDF5)
-			train(t, first, 13)
+			train(t, first, 2, 13)
 			again := mini(t, name, lively)
 			again.Weights, again.Snapshot = nil, first.SnapshotPrefix()+"_iter_13.solverstate.h5"
 			if resumed, _ := weightsAt(t, again, 3, 20); !bytes.Equal(whole, resumed) {
 				t.Error("weights after a resume from HDF5 differ from those of the undisturbed run")
 			}
 		})
-	}
-}
-
-func train(t *testing.T, run *config.Run, iter int) {
-	t.Helper()
-	run.Solver.MaxIter = proto.Int32(int32(iter))
-	d := host.New(host.Options{Threads: 2})
-	defer d.Close()
-	tr, err := model.NewTrainer(run, d, model.SessionOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr.Start()
-	if err := tr.Err(); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -71,7 +55,7 @@ func TestResumesCaffesHDF5Snapshot(t *testing.T) {
 		}
 	}
 	run := mini(t, "sgd_inv", nil)
-	train(t, run, 3)
+	train(t, run, 2, 3)
 	close := func(what string, have, want []*caffepb.BlobProto) {
 		t.Helper()
 		if len(have) != len(want) {
@@ -125,7 +109,7 @@ func TestResumesCaffesHDF5Snapshot(t *testing.T) {
 	}
 	again := mini(t, "sgd_inv", nil)
 	again.Weights, again.Snapshot = nil, filepath.Join(dir, "h5_iter_3.solverstate.h5")
-	train(t, again, 5)
+	train(t, again, 2, 5)
 	if _, err := os.Stat(again.SnapshotPrefix() + "_iter_5.solverstate"); err != nil {
 		t.Error(err)
 	}

@@ -208,8 +208,8 @@ func pendingIs(tr *model.Trainer, field, value string) bool {
 	return ok && v == value
 }
 
-// weightsAt trains a run to an iteration and returns its snapshot files.
-func weightsAt(t *testing.T, run *config.Run, threads, iter int) (weights, state []byte) {
+// train trains a run to an iteration.
+func train(t *testing.T, run *config.Run, threads, iter int) {
 	t.Helper()
 	run.Solver.MaxIter = proto.Int32(int32(iter))
 	d := host.New(host.Options{Threads: threads})
@@ -222,6 +222,12 @@ func weightsAt(t *testing.T, run *config.Run, threads, iter int) (weights, state
 	if err := tr.Err(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// weightsAt trains a run to an iteration and returns its snapshot files.
+func weightsAt(t *testing.T, run *config.Run, threads, iter int) (weights, state []byte) {
+	t.Helper()
+	train(t, run, threads, iter)
 	base := fmt.Sprintf("%s_iter_%d", run.SnapshotPrefix(), iter)
 	return read(t, base+".caffemodel"), read(t, base+".solverstate")
 }

@@ -18,14 +18,12 @@ import (
 
 // shapeFlags say how a net is built that is only looked at.
 type shapeFlags struct {
-	phase, stage, input string
-	level               int
+	stateFlags
+	input string
 }
 
 func (f *shapeFlags) add(fs *flag.FlagSet) {
-	fs.StringVar(&f.phase, "phase", "TRAIN", "of a net: TRAIN or TEST")
-	fs.StringVar(&f.stage, "stage", "", "stages of a net's state, separated by commas")
-	fs.IntVar(&f.level, "level", 0, "level of a net's state")
+	f.stateFlags.add(fs, "TRAIN")
 	fs.StringVar(&f.input, "input", "", "the images' shape, such as 3x227x227, where the data is not there to tell; or the shapes of all tops: 20x8,20x8")
 }
 
@@ -52,23 +50,18 @@ func parseShapes(s string) ([][]int, error) {
 // shapes builds a net without its data, on a device that allocates nothing. The data is asked only for its shape, where
 // nothing else tells it.
 func (f *shapeFlags) shapes(file *caffe.NetFile) (*model.Net, error) {
-	if f.phase != "TRAIN" && f.phase != "TEST" {
-		return nil, usagef("--phase is %q; wanted TRAIN or TEST", f.phase)
+	if err := f.check("inspect, draw"); err != nil {
+		return nil, err
 	}
 	input, err := parseShapes(f.input)
 	if err != nil {
 		return nil, err
 	}
-	level := int32(f.level)
-	st := &caffepb.NetState{Phase: caffepb.Phase(caffepb.Phase_value[f.phase]).Enum(), Level: &level}
-	if f.stage != "" {
-		st.Stage = strings.Split(f.stage, ",")
-	}
 	without, err := model.WithInputs(file, 1, input...)
 	if err != nil {
 		without = file
 	}
-	n, buildErr := model.NewNet(without, model.NetOptions{Device: gpu.Dry{}, State: st})
+	n, buildErr := model.NewNet(without, model.NetOptions{Device: gpu.Dry{}, State: f.netState()})
 	if buildErr != nil && err != nil {
 		return nil, &noShapesError{fmt.Errorf("%w, and that is not there: %w; --input CxHxW says it", err, buildErr)}
 	}

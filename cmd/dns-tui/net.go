@@ -21,10 +21,36 @@ type netFlags struct {
 	model      string
 	weights    string
 	iterations int
-	phase      string
-	level      int
-	stage      string
-	log        string
+	stateFlags
+	log string
+}
+
+// stateFlags say which layers of a net are built.
+type stateFlags struct {
+	phase, stage string
+	level        int
+}
+
+func (f *stateFlags) add(fs *flag.FlagSet, phase string) {
+	fs.StringVar(&f.phase, "phase", phase, "of a net: TRAIN or TEST")
+	fs.IntVar(&f.level, "level", 0, "level of the net's state")
+	fs.StringVar(&f.stage, "stage", "", "stages of the net's state, separated by commas")
+}
+
+func (f *stateFlags) check(name string) error {
+	if f.phase != "TRAIN" && f.phase != "TEST" {
+		return usagef("%s: --phase is %q; wanted TRAIN or TEST", name, f.phase)
+	}
+	return nil
+}
+
+func (f *stateFlags) netState() *caffepb.NetState {
+	level := int32(f.level)
+	st := &caffepb.NetState{Phase: caffepb.Phase(caffepb.Phase_value[f.phase]).Enum(), Level: &level}
+	if f.stage != "" {
+		st.Stage = strings.Split(f.stage, ",")
+	}
+	return st
 }
 
 func (f *netFlags) add(fs *flag.FlagSet, phase string) {
@@ -32,9 +58,7 @@ func (f *netFlags) add(fs *flag.FlagSet, phase string) {
 	fs.StringVar(&f.model, "model", "", "the net's prototxt")
 	fs.StringVar(&f.weights, "weights", "", "caffemodels to load, separated by commas")
 	fs.IntVar(&f.iterations, "iterations", 50, "batches")
-	fs.StringVar(&f.phase, "phase", phase, "TRAIN or TEST")
-	fs.IntVar(&f.level, "level", 0, "level of the net's state")
-	fs.StringVar(&f.stage, "stage", "", "stages of the net's state, separated by commas")
+	f.stateFlags.add(fs, phase)
 	fs.StringVar(&f.log, "log", "plain", "form of the lines: plain, or caffe for tools that read Caffe's log")
 }
 
@@ -48,10 +72,8 @@ func (f *netFlags) check(name string, rest []string) error {
 		return usagef("%s: --iterations is %d; wanted at least 1", name, f.iterations)
 	case f.log != "plain" && f.log != "caffe":
 		return usagef("%s: --log is %q; wanted plain or caffe", name, f.log)
-	case f.phase != "TRAIN" && f.phase != "TEST":
-		return usagef("%s: --phase is %q; wanted TRAIN or TEST", name, f.phase)
 	}
-	return nil
+	return f.stateFlags.check(name)
 }
 
 // load builds the net and loads its weights.
@@ -60,12 +82,7 @@ func (f *netFlags) load(d gpu.Device) (*model.Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	level := int32(f.level)
-	st := &caffepb.NetState{Phase: caffepb.Phase(caffepb.Phase_value[f.phase]).Enum(), Level: &level}
-	if f.stage != "" {
-		st.Stage = strings.Split(f.stage, ",")
-	}
-	net, err := model.NewNet(file, model.NetOptions{Device: d, State: st})
+	net, err := model.NewNet(file, model.NetOptions{Device: d, State: f.netState()})
 	if err != nil || f.weights == "" {
 		return net, err
 	}

@@ -92,19 +92,23 @@ func (l *softmaxLoss) Setup(c *Context, bottom, top []*Blob) (err error) {
 		l.ignore = gpu.Ignore{On: true, Label: int(p.GetIgnoreLabel())}
 	}
 	l.norm = lossNorm(p, l.shape)
-	if l.stat, err = gpu.NewTensor(c.Device, 2); err != nil {
-		return err
+	l.prob, l.stat, err = lossTops(c, bottom[0], top)
+	return err
+}
+
+// lossTops shapes the tops of a loss over a softmax: the loss, a view of stat, which keeps its divisor too; and the
+// softmax's output, where there is a second top.
+func lossTops(c *Context, b *Blob, top []*Blob) (prob, stat *gpu.Tensor, err error) {
+	if stat, err = gpu.NewTensor(c.Device, 2); err != nil {
+		return nil, nil, err
 	}
+	top[0].Data, top[0].Shape = stat.View(0), []int{}
 	if len(top) > 1 {
-		if err := top[1].Reshape(c.Device, bottom[0].Shape...); err != nil {
-			return err
-		}
-		l.prob = top[1].Data
-	} else if l.prob, err = gpu.NewTensor(c.Device, bottom[0].Shape...); err != nil {
-		return err
+		err = top[1].Reshape(c.Device, b.Shape...)
+		return top[1].Data, stat, err
 	}
-	top[0].Data, top[0].Shape = l.stat.View(0), []int{}
-	return nil
+	prob, err = gpu.NewTensor(c.Device, b.Shape...)
+	return prob, stat, err
 }
 
 // lossNorm is the divisor that loss_param asks for; 0 stands for the number of labels that count.

@@ -84,19 +84,8 @@ func (l *infogainLoss) Setup(c *Context, bottom, top []*Blob) (err error) {
 	if err := l.matrix(bottom); err != nil {
 		return err
 	}
-	if l.stat, err = gpu.NewTensor(c.Device, 2); err != nil {
-		return err
-	}
-	if len(top) > 1 {
-		if err := top[1].Reshape(c.Device, bottom[0].Shape...); err != nil {
-			return err
-		}
-		l.prob = top[1].Data
-	} else if l.prob, err = gpu.NewTensor(c.Device, bottom[0].Shape...); err != nil {
-		return err
-	}
-	top[0].Data, top[0].Shape = l.stat.View(0), []int{}
-	return nil
+	l.prob, l.stat, err = lossTops(c, bottom[0], top)
+	return err
 }
 
 // matrix finds H, classes × classes.

@@ -1,0 +1,256 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model/layer"
+)
+
+// builder holds what is only needed while a net is built.
+type builder struct {
+	net      *Net
+	opts     NetOptions
+	producer map[*layer.Blob]string
+}
+
+func (b *builder) add(p placed) error {
+	n, name := b.net, p.param.GetName()
+	for _, o := range n.nodes {
+		if o.name == name && p.index >= 0 {
+			return n.file.Errorf(p.index, "a second layer of this name")
+		}
+	}
+	l, arity, err := layer.New(p.param)
+	if err != nil {
+		return b.wrap(p, err)
+	}
+	nd := &node{name: name, typ: p.param.GetType(), index: p.index, param: p.param, layer: l}
+	if err := arity.Check(len(p.param.Bottom), len(p.param.Top)); err != nil {
+		return b.wrap(p, err)
+	}
+	for _, name := range p.param.Bottom {
+		blob, ok := n.blobs[name]
+		if !ok {
+			err := fmt.Errorf("unknown bottom blob %q", name)
+			if c := caffe.Closest(name, blobNames(n.blobs)); c != "" {
+				err = fmt.Errorf("unknown bottom blob %q; did you mean %q?", name, c)
+			}
+			return b.wrap(p, err)
+		}
+		nd.bottom = append(nd.bottom, blob)
+	}
+	if n := len(p.param.PropagateDown); n > 0 && n != len(p.param.Bottom) {
+		return b.wrap(p, fmt.Errorf("%d propagate_down for %d bottoms; wanted none or one for each", n, len(p.param.Bottom)))
+	}
+	for i, name := range p.param.Top {
+		blob := &layer.Blob{Name: name}
+		if i < len(p.param.Bottom) && p.param.Bottom[i] == name {
+			blob = nd.bottom[i] // in place
+		} else if old, ok := n.blobs[name]; ok {
+			return b.wrap(p, fmt.Errorf("top blob %q is made by layer %q already", name, b.producer[old]))
+		}
+		nd.top = append(nd.top, blob)
+		n.blobs[name] = blob
+		b.producer[blob] = p.param.GetName()
+	}
+	if err := b.setup(p, nd); err != nil {
+		return b.wrap(p, err)
+	}
+	if nd.typ == "Split" {
+		for _, t := range nd.top {
+			b.producer[t] = b.producer[nd.bottom[0]]
+		}
+	}
+	n.nodes = append(n.nodes, nd)
+	return nil
+}
+
+func (b *builder) setup(p placed, nd *node) error {
+	nd.weights = make([]float32, len(nd.top))
+	copy(nd.weights, p.param.LossWeight)
+	if len(p.param.LossWeight) > len(nd.top) {
+		return fmt.Errorf("%d loss_weight for %d tops", len(p.param.LossWeight), len(nd.top))
+	}
+	if _, ok := nd.layer.(layer.Loss); ok && len(p.param.LossWeight) == 0 {
+		nd.weights[0] = 1
+	}
+	return b.net.setUp(nd, func(s layer.ParamSpec) (*layer.Param, error) { return b.newParam(nd, s) })
+}
+
+// setUp fixes the shapes of a node for those of its bottoms.
+func (n *Net) setUp(nd *node, newParam func(layer.ParamSpec) (*layer.Param, error)) error {
+	nd.data = nd.data[:0]
+	for _, b := range nd.bottom {
+		nd.data = append(nd.data, b.Data)
+	}
+	err := nd.layer.Setup(&layer.Context{
+		Param: nd.param, Device: n.device, Phase: n.Phase, Seed: n.seed, Clock: n.clock, Weights: nd.weights, NewParam: newParam,
+		Resolve: func(path string) string { return config.Resolve(path, n.file.Path) },
+	}, nd.bottom, nd.top)
+	if err != nil {
+		return err
+	}
+	for i, b := range nd.bottom { // a layer that works in place leaves the blob's memory as it is
+		if i < len(nd.top) && nd.top[i] == b && b.Data != nd.data[i] {
+			return fmt.Errorf("in place: wanted a top other than %q", b.Name)
+		}
+	}
+	return nil
+}
+
+// newParam makes a parameter, or finds the one that is shared: with the net that this one tests, or by the name in
+// its ParamSpec.
+func (b *builder) newParam(nd *node, s layer.ParamSpec) (*layer.Param, error) {
+	spec := &caffepb.ParamSpec{}
+	if s.Index < len(nd.param.Param) {
+		spec = nd.param.Param[s.Index]
+	}
+	p := b.shared(nd, s.Index, spec)
+	if p != nil {
+		permissive := spec.GetShareMode() == caffepb.ParamSpec_PERMISSIVE
+		if gpu.Elements(p.Shape) != gpu.Elements(s.Shape) || !permissive && caffe.FormatShape(p.Shape) != caffe.FormatShape(s.Shape) {
+			return nil, fmt.Errorf("parameter %d has the shape %s here, and %s in layer %q, which it is shared with",
+				s.Index, caffe.FormatShape(s.Shape), caffe.FormatShape(p.Shape), p.Layer)
+		}
+		nd.params = append(nd.params, p)
+		b.addParam(p)
+		return p, nil
+	}
+	p = &layer.Param{Layer: nd.name, Index: s.Index, Shape: s.Shape, LRMult: spec.GetLrMult(), DecayMult: spec.GetDecayMult(), Statistics: s.Statistics}
+	var err error
+	if p.Data, err = gpu.NewTensor(b.opts.Device, s.Shape...); err != nil {
+		return nil, err
+	}
+	if p.Trained() && (b.opts.State.GetPhase() == caffepb.Phase_TRAIN || b.opts.Probe) {
+		if p.Diff, err = gpu.NewTensor(b.opts.Device, s.Shape...); err != nil {
+			return nil, err
+		}
+	}
+	if _, dry := b.opts.Device.(gpu.Dry); !s.Statistics && !dry {
+		f := s.Filler
+		if f == nil {
+			f = &caffepb.FillerParameter{}
+		}
+		values := make([]float32, p.Data.N)
+		if err := layer.Fill(f, s.Shape, layer.FillerKey(b.opts.Seed, nd.name, s.Index), values); err != nil {
+			return nil, err
+		}
+		b.opts.Device.Upload(p.Data, values)
+	}
+	if spec.GetName() != "" {
+		b.net.named[spec.GetName()] = p
+	}
+	nd.params = append(nd.params, p)
+	b.addParam(p)
+	return p, nil
+}
+
+func (b *builder) shared(nd *node, index int, spec *caffepb.ParamSpec) *layer.Param {
+	if b.opts.Share != nil {
+		if o := b.opts.Share.node(nd.name); o != nil && index < len(o.params) {
+			return o.params[index]
+		}
+	}
+	if spec.GetName() != "" {
+		return b.net.named[spec.GetName()]
+	}
+	return nil
+}
+
+func (b *builder) addParam(p *layer.Param) {
+	for _, q := range b.net.params {
+		if p == q {
+			return
+		}
+	}
+	b.net.params = append(b.net.params, p)
+}
+
+// wrap says which layer an error is about, and what its inputs are.
+func (b *builder) wrap(p placed, err error) error {
+	var in []string
+	for _, name := range p.param.Bottom {
+		if blob, ok := b.net.blobs[name]; ok && blob.Data != nil {
+			in = append(in, fmt.Sprintf("%q of layer %q, %s", blob.Name, b.producer[blob], blob.FormatShape()))
+		}
+	}
+	var unknown *layer.UnknownTypeError
+	if len(in) > 0 && !errors.As(err, &unknown) {
+		err = fmt.Errorf("%w [bottoms: %s]", err, strings.Join(in, "; "))
+	}
+	fe := b.net.file.Errorf(p.index, "(%s) %v", p.param.GetType(), err)
+	var f *caffe.FileError
+	if errors.As(fe, &f) {
+		f.Err = err
+	}
+	return fe
+}
+
+// planBackward decides which layers run backward, and allocates the gradients that flow.
+func (b *builder) planBackward() error {
+	n := b.net
+	needed := map[*layer.Blob]bool{}
+	for _, nd := range n.nodes {
+		needs := false
+		for _, p := range nd.params {
+			needs = needs || p.Trained()
+		}
+		for i, bl := range nd.bottom {
+			wanted := (needed[bl] || b.opts.Probe || n.file.Net.GetForceBackward()) && !isLabel(nd, i)
+			needs = needs || wanted
+			if down := nd.param.PropagateDown; len(down) > 0 {
+				wanted = down[i] && !isLabel(nd, i)
+			}
+			nd.need = append(nd.need, wanted)
+		}
+		for _, t := range nd.top {
+			needed[t] = needs
+		}
+		nd.backward = needs
+	}
+	under := map[*layer.Blob]bool{} // blobs that reach a loss
+	for i := len(n.nodes) - 1; i >= 0; i-- {
+		nd := n.nodes[i]
+		reaches := b.opts.Probe
+		for j, t := range nd.top {
+			reaches = reaches || nd.weights[j] != 0 || under[t]
+		}
+		nd.backward = nd.backward && reaches && (n.Phase == caffepb.Phase_TRAIN || b.opts.Probe)
+		for j, bl := range nd.bottom {
+			under[bl] = under[bl] || reaches && nd.need[j]
+			nd.need[j] = nd.need[j] && nd.backward
+		}
+	}
+	for _, nd := range n.nodes {
+		if !nd.backward {
+			continue
+		}
+		for _, t := range nd.top {
+			if under[t] || b.opts.Probe && nd.typ != "Split" {
+				if err := t.NeedDiff(n.device); err != nil {
+					return err
+				}
+			}
+		}
+		for j, bl := range nd.bottom {
+			if nd.need[j] {
+				if err := bl.NeedDiff(n.device); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// isLabel reports whether a bottom has no gradient: labels, indices, a shape.
+func isLabel(nd *node, bottom int) bool {
+	l, ok := nd.layer.(layer.Selective)
+	return ok && l.NoGradient(bottom)
+}
