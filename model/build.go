@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
@@ -12,11 +14,15 @@ import (
 	"dns-tui/model/layer"
 )
 
+// automatic is what Caffe calls the top of a loss that the prototxt gives none, as nets of 2013 do.
+const automatic = "(automatic)"
+
 // builder holds what is only needed while a net is built.
 type builder struct {
 	net      *Net
 	opts     NetOptions
 	producer map[*layer.Blob]string
+	said     map[*layer.Param]*caffepb.ParamSpec // what the layers say of a parameter
 }
 
 func (b *builder) add(p placed) error {
@@ -29,6 +35,12 @@ func (b *builder) add(p placed) error {
 	l, arity, err := layer.New(p.param)
 	if err != nil {
 		return b.wrap(p, err)
+	}
+	if _, loss := l.(layer.Loss); loss && len(p.param.Top) < arity.MinTop {
+		p.param = proto.CloneOf(p.param)
+		for len(p.param.Top) < arity.MinTop {
+			p.param.Top = append(p.param.Top, automatic)
+		}
 	}
 	nd := &node{name: name, typ: p.param.GetType(), index: p.index, param: p.param, layer: l}
 	if err := arity.Check(len(p.param.Bottom), len(p.param.Top)); err != nil {
@@ -52,7 +64,7 @@ func (b *builder) add(p placed) error {
 		blob := &layer.Blob{Name: name}
 		if i < len(p.param.Bottom) && p.param.Bottom[i] == name {
 			blob = nd.bottom[i] // in place
-		} else if old, ok := n.blobs[name]; ok {
+		} else if old, ok := n.blobs[name]; ok && name != automatic {
 			return b.wrap(p, fmt.Errorf("top blob %q is made by layer %q already", name, b.producer[old]))
 		}
 		nd.top = append(nd.top, blob)
@@ -118,6 +130,9 @@ func (b *builder) newParam(nd *node, s layer.ParamSpec) (*layer.Param, error) {
 			return nil, fmt.Errorf("parameter %d has the shape %s here, and %s in layer %q, which it is shared with",
 				s.Index, caffe.FormatShape(s.Shape), caffe.FormatShape(p.Shape), p.Layer)
 		}
+		if err := b.agree(p, spec); err != nil {
+			return nil, err
+		}
 		nd.params = append(nd.params, p)
 		b.addParam(p)
 		return p, nil
@@ -146,9 +161,36 @@ func (b *builder) newParam(nd *node, s layer.ParamSpec) (*layer.Param, error) {
 	if spec.GetName() != "" {
 		b.net.named[spec.GetName()] = p
 	}
+	b.said[p] = spec
 	nd.params = append(nd.params, p)
 	b.addParam(p)
 	return p, nil
+}
+
+// agree holds the multipliers of a layer that shares a parameter against those that were said before: the first that
+// says one sets it, and the others say the same or nothing (Caffe's Net::AppendParam).
+func (b *builder) agree(p *layer.Param, spec *caffepb.ParamSpec) error {
+	said := b.said[p]
+	if said == nil || b.opts.Share != nil {
+		return nil // it is the train net's
+	}
+	merged := proto.CloneOf(said)
+	for _, m := range []struct {
+		name     string
+		old, new *float32
+		to       **float32
+		value    *float32
+	}{{"lr_mult", said.LrMult, spec.LrMult, &merged.LrMult, &p.LRMult}, {"decay_mult", said.DecayMult, spec.DecayMult, &merged.DecayMult, &p.DecayMult}} {
+		switch {
+		case m.new == nil:
+		case m.old == nil:
+			*m.to, *m.value = m.new, *m.new
+		case *m.old != *m.new:
+			return fmt.Errorf("%s of a shared parameter is %g here, and %g in layer %q", m.name, *m.new, *m.old, p.Layer)
+		}
+	}
+	b.said[p] = merged
+	return nil
 }
 
 func (b *builder) shared(nd *node, index int, spec *caffepb.ParamSpec) *layer.Param {

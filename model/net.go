@@ -72,7 +72,7 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 	}
 	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock, seed: o.Seed,
 		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}}
-	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}}
+	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, said: map[*layer.Param]*caffepb.ParamSpec{}}
 	for _, p := range insertSplits(layers) {
 		if err := b.add(p); err != nil {
 			n.Close()

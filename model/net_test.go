@@ -87,6 +87,7 @@ layer { name: "l" type: "Eltwise" bottom: "x" bottom: "y" top: "z" }`, `"x" of l
 		{"pairs", `layer { name: "i" type: "Input" top: "s" input_param { shape { dim: 2 dim: 3 } } } layer { name: "l" type: "ContrastiveLoss" bottom: "s" bottom: "x" bottom: "label" top: "y" }`, `bottoms "s" (2x3) and "x" (2x3x8x8) do not fit`},
 		{"in place", `layer { name: "l" type: "Pooling" bottom: "x" top: "x" pooling_param { kernel_size: 2 } }`, `in place: wanted a top other than "x"`},
 		{"propagate_down", `layer { name: "l" type: "ReLU" bottom: "x" top: "y" propagate_down: true propagate_down: false }`, `2 propagate_down for 1 bottoms; wanted none or one for each`},
+		{"shared multipliers", `layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" param { name: "w" lr_mult: 2 } inner_product_param { num_output: 3 } } layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" param { name: "w" lr_mult: 3 } inner_product_param { num_output: 3 } }`, `lr_mult of a shared parameter is 3 here, and 2 in layer "a"`},
 		{"loss tops", `layer { name: "l" type: "MultinomialLogisticLoss" bottom: "x" bottom: "label" top: "y" top: "z" }`, `2 top blobs; wanted 1`},
 		{"deconvolution", `layer { name: "l" type: "Deconvolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 1 pad: 9 } }`, `pad 9x9 leaves an output of -10x-10`},
 		{"losses", `layer { name: "l" type: "EuclideanLoss" bottom: "x" bottom: "label" top: "y" }`, `bottoms "x" (2x3x8x8) and "label" (2) do not fit`},
@@ -472,5 +473,44 @@ func TestPropagateDown(t *testing.T) {
 		if (first > 0) != c.reaches || second == 0 {
 			t.Errorf("%q: gradients of size %g above and %g below", c.setting, first, second)
 		}
+	}
+}
+
+// A loss may be without a top, as in nets of 2013 and 2014; a net may have several of them.
+func TestLossWithoutTop(t *testing.T) {
+	n, err := build(t, imageInput+`
+	  layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 1 } } }
+	  layer { name: "l1" type: "SoftmaxWithLoss" bottom: "a" bottom: "label" }
+	  layer { name: "l2" type: "HingeLoss" bottom: "a" bottom: "label" loss_weight: 0.5 }`, caffepb.Phase_TRAIN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loss, err := n.Forward()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Backward()
+	out := n.Outputs()
+	if len(out) != 2 || out[0].Name != "(automatic)" || math.Abs(loss-out[0].Value-0.5*out[1].Value) > 1e-6 {
+		t.Errorf("loss %g, outputs %+v", loss, out)
+	}
+	if w := n.Weights(); len(w.Layer[2].Top) != 0 {
+		t.Errorf("the caffemodel has the top %q", w.Layer[2].Top)
+	}
+}
+
+// Of layers that share a parameter, the one that says a multiplier sets it for all.
+func TestSharedMultipliers(t *testing.T) {
+	n, err := build(t, imageInput+`
+	  layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" param { name: "w" } param { name: "b" lr_mult: 2 } inner_product_param { num_output: 3 } }
+	  layer { name: "b" type: "InnerProduct" bottom: "x" top: "b" param { name: "w" lr_mult: 0.5 decay_mult: 0 } param { name: "b" lr_mult: 2 } inner_product_param { num_output: 3 } }
+	  layer { name: "s" type: "Eltwise" bottom: "a" bottom: "b" top: "s" }
+	  layer { name: "l" type: "SoftmaxWithLoss" bottom: "s" bottom: "label" }`, caffepb.Phase_TRAIN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := n.Params()
+	if len(p) != 2 || p[0].LRMult != 0.5 || p[0].DecayMult != 0 || p[1].LRMult != 2 || p[1].DecayMult != 1 {
+		t.Errorf("%+v %+v", p[0], p[1])
 	}
 }
