@@ -195,6 +195,9 @@ func readStateHDF5(path string) (*caffepb.SolverState, error) {
 		return nil, fileError(path, err)
 	}
 	defer f.Close()
+	if !root.Has("iter") {
+		return nil, &FileError{Path: path, Msg: "is not a solverstate: it has no dataset /iter"}
+	}
 	s := &caffepb.SolverState{}
 	if err := readState(root, s); err != nil {
 		return nil, fileError(path, err)

@@ -15,6 +15,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/caffe/dataset"
+	"dns-tui/caffe/hdf5"
 	"dns-tui/model"
 	"dns-tui/tui"
 )
@@ -75,6 +76,9 @@ func inspectBinary(e *env, path string) error {
 		inspectMean(e, b)
 		return nil
 	}
+	if hdf5.Is(path) {
+		return inspectHDF5(e, path)
+	}
 	return &caffe.FileError{Path: path, Msg: "is no caffemodel, solverstate, binaryproto, prototxt or database, or is cut short"}
 }
 
@@ -121,6 +125,39 @@ func inspectState(e *env, s *caffepb.SolverState) error {
 			fmt.Fprintf(e.stdout, ", mu %g, sigma %g", l.GetMu(), l.GetSigma())
 		}
 		fmt.Fprintln(e.stdout)
+	}
+	return nil
+}
+
+// inspectHDF5 lists the datasets of an HDF5 file that is neither: what HDF5Data reads.
+func inspectHDF5(e *env, path string) error {
+	f, err := hdf5.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	root, err := f.Root()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, "HDF5 file")
+	return listHDF5(e, root, "/")
+}
+
+func listHDF5(e *env, g *hdf5.Group, at string) error {
+	kinds := map[hdf5.Class]string{hdf5.Integer: "integers", hdf5.Float: "floats", hdf5.String: "strings"}
+	for _, name := range g.Names() {
+		if sub, err := g.Group(name); err == nil {
+			if err := listHDF5(e, sub, at+name+"/"); err != nil {
+				return err
+			}
+			continue
+		}
+		ds, err := g.Dataset(name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stdout, "  %-24s %-16s %s\n", at+name, caffe.FormatShape(ds.Shape), kinds[ds.Class])
 	}
 	return nil
 }

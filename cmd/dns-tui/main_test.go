@@ -151,6 +151,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"time", "--model", modeltest.Root("oracle", "layers", "net_lenet.prototxt"), "--iterations", "2", "--log", "caffe"}, []string{"*** Benchmark begins ***", "conv1\tforward: ", "conv1\tbackward: ", "] Average Forward pass: ", "] Average Backward pass: ", "] Total Time: "}},
 		{[]string{"test", "--model", modeltest.Root("oracle", "solvers", "sgd_inv.net.prototxt"), "--weights", modeltest.Root("oracle", "solvers", "sgd_inv_final.caffemodel"), "--phase", "TRAIN", "--iterations", "2", "--log", "caffe"},
 			[]string{"] Batch 0, loss = ", "] Batch 1, loss = ", "] Loss: ", "] loss = "}},
+		{[]string{"inspect", modeltest.Root("oracle", "hdf5", "sample_data.h5")}, []string{"HDF5 file", "/data                    10x8x6x5         floats", "/label                   10x1             floats"}},
 		{[]string{"device_query"}, []string{"host ("}},
 		{[]string{"upgrade", modeltest.Root("oracle", "old", "v1.prototxt"), filepath.Join(dir, "v2.prototxt")}, []string{"4 layers in the V1 form of 2014; input fields of the net"}},
 		{[]string{"inspect", filepath.Join(dir, "v2.prototxt")}, []string{"InnerProduct"}},
