@@ -122,6 +122,9 @@ func (ds *Dataset) dataspace(d *decoder) error {
 	return d.err
 }
 
+// floatLayouts are IEEE 754's, by size: where the exponent begins and its bits, the mantissa and its bits.
+var floatLayouts = map[int][4]byte{2: {10, 5, 0, 10}, 4: {23, 8, 0, 23}, 8: {52, 11, 0, 52}}
+
 func (ds *Dataset) datatype(d *decoder) error {
 	class := d.u8()
 	bits := [3]byte(d.take(3)[:3])
@@ -132,7 +135,9 @@ func (ds *Dataset) datatype(d *decoder) error {
 	case Integer:
 		ok = ds.size == 1 || ds.size == 2 || ds.size == 4 || ds.size == 8
 	case Float:
-		ok = (ds.size == 4 || ds.size == 8) && bits[0]&0x40 == 0
+		d.skip(4) // offset and precision
+		layout := [4]byte(d.take(4)[:4])
+		ok = layout == floatLayouts[ds.size] && layout != [4]byte{} && bits[0]&0x40 == 0
 	case String:
 		ok = ds.size > 0 && ds.size < 1<<30
 	}
@@ -143,7 +148,7 @@ func (ds *Dataset) datatype(d *decoder) error {
 	if int(class&15) < len(classNames) {
 		name = classNames[class&15]
 	}
-	return ds.f.errorf("%s holds %s of %d bytes; wanted integers of 1 to 8, floats of 4 or 8, or strings of fixed length", ds.path, name, ds.size)
+	return ds.f.errorf("%s holds %s of %d bytes; wanted integers of 1 to 8, IEEE floats of 2, 4 or 8, or strings of fixed length", ds.path, name, ds.size)
 }
 
 func (ds *Dataset) readLayout(d *decoder) error {
@@ -432,6 +437,8 @@ func (ds *Dataset) Floats() ([]float32, error) {
 		switch {
 		case ds.Class == Float && ds.size == 4:
 			out[i] = math.Float32frombits(uint32(v))
+		case ds.Class == Float && ds.size == 2:
+			out[i] = fromHalf(uint16(v))
 		case ds.Class == Float:
 			out[i] = float32(math.Float64frombits(v))
 		case ds.signed:
@@ -442,6 +449,19 @@ func (ds *Dataset) Floats() ([]float32, error) {
 		}
 	}
 	return out, nil
+}
+
+// fromHalf widens an IEEE 754 binary16.
+func fromHalf(h uint16) float32 {
+	sign, exp, mantissa := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&0x3ff)
+	switch exp {
+	case 0:
+		v := float32(mantissa) / (1 << 24)
+		return math.Float32frombits(sign | math.Float32bits(v))
+	case 31:
+		return math.Float32frombits(sign | 0xff<<23 | mantissa<<13)
+	}
+	return math.Float32frombits(sign | (exp+127-15)<<23 | mantissa<<13)
 }
 
 func (ds *Dataset) bits(b []byte) (v uint64) {

@@ -155,7 +155,8 @@ func listHDF5(e *env, g *hdf5.Group, at string) error {
 		}
 		ds, err := g.Dataset(name)
 		if err != nil {
-			return err
+			fmt.Fprintf(e.stdout, "  %-24s not read: %v\n", at+name, err)
+			continue
 		}
 		fmt.Fprintf(e.stdout, "  %-24s %-16s %s\n", at+name, caffe.FormatShape(ds.Shape), kinds[ds.Class])
 	}
