@@ -192,7 +192,7 @@ func (ds *Dataset) readLayout(d *decoder) error {
 				ds.path, ds.layout, version)
 		}
 	default:
-		return ds.f.errorf("%s has a layout of version %d; wanted 1 to 4", ds.path, version)
+		return ds.f.errorf("%s has a layout of version %d, which is not read; wanted 1 to 4: h5repack IN OUT converts the file", ds.path, version)
 	}
 	return d.err
 }
