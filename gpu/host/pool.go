@@ -1,7 +1,7 @@
 package host
 
 import (
-	"sync"
+	"runtime"
 	"sync/atomic"
 
 	"dns-tui/gpu"
@@ -33,30 +33,80 @@ type kernel func(a *args, lo, hi, worker int)
 
 // workers runs kernels over ranges. How a range is cut depends on the call alone, never on the number of
 // workers, so results do not depend on it either.
+//
+// Kernels of a small net take microseconds, and waking a sleeping thread takes as long as many of them. So a helper that
+// has nothing to do looks for the next call for a while before it sleeps, and a call does not wait for a helper that comes
+// when the work is done.
 type workers struct {
 	n     int
-	wake  []chan struct{}
-	wg    sync.WaitGroup
 	fn    kernel
 	args  *args
 	total int
 	grain int
 	next  atomic.Int64
+
+	call   atomic.Uint64 // counts calls
+	inside atomic.Int64  // helpers at work, and the bit closed between calls
+	helper []helper
+	ended  atomic.Bool
 }
 
+// helper is a worker's place to sleep.
+type helper struct {
+	asleep atomic.Bool
+	wake   chan struct{}
+	_      [48]byte // a cache line of its own
+}
+
+// closed is the bit of workers.inside that is set while there is no call to join.
+const closed = 1 << 40
+
+// A helper looks spins times, some 50 µs, before it sleeps, and lets other goroutines run after every yield.
+const (
+	spins = 1 << 13
+	yield = 1 << 7
+)
+
 func newWorkers(n int) *workers {
-	w := &workers{n: n, wake: make([]chan struct{}, n)}
+	w := &workers{n: n, helper: make([]helper, n)}
+	w.inside.Store(closed)
 	for i := 1; i < n; i++ {
-		w.wake[i] = make(chan struct{}, 1)
+		w.helper[i].wake = make(chan struct{}, 1)
 		go w.loop(i)
 	}
 	return w
 }
 
 func (w *workers) loop(id int) {
-	for range w.wake[id] {
-		w.work(id)
-		w.wg.Done()
+	seen := uint64(0)
+	for !w.ended.Load() {
+		seen = w.await(id, seen)
+		if w.inside.Add(1)&closed == 0 {
+			w.work(id)
+		}
+		w.inside.Add(-1)
+	}
+}
+
+// await returns the number of a call after the one that was seen last.
+func (w *workers) await(id int, seen uint64) uint64 {
+	h := &w.helper[id]
+	for i := 1; ; i++ {
+		if c := w.call.Load(); c != seen {
+			return c
+		}
+		if i%yield == 0 {
+			runtime.Gosched()
+		}
+		if i < spins {
+			continue
+		}
+		h.asleep.Store(true)
+		if w.call.Load() != seen && h.asleep.CompareAndSwap(true, false) {
+			continue // a call came in between, and did not see this helper asleep
+		}
+		<-h.wake
+		i = 0
 	}
 }
 
@@ -83,17 +133,28 @@ func (w *workers) run(total, grain int, fn kernel, a *args) {
 	}
 	w.fn, w.args, w.total, w.grain = fn, a, total, grain
 	w.next.Store(0)
-	helpers := min(w.n, pieces) - 1
-	w.wg.Add(helpers)
-	for i := 1; i <= helpers; i++ {
-		w.wake[i] <- struct{}{}
-	}
+	w.inside.And(^closed)
+	w.announce(min(w.n, pieces) - 1)
 	w.work(0)
-	w.wg.Wait()
+	w.inside.Or(closed)
+	for i := 1; w.inside.Load() != closed; i++ {
+		if i%yield == 0 {
+			runtime.Gosched()
+		}
+	}
+}
+
+// announce tells of a call, and wakes helpers that sleep.
+func (w *workers) announce(helpers int) {
+	w.call.Add(1)
+	for i := 1; i <= helpers; i++ {
+		if h := &w.helper[i]; h.asleep.CompareAndSwap(true, false) {
+			h.wake <- struct{}{}
+		}
+	}
 }
 
 func (w *workers) close() {
-	for i := 1; i < w.n; i++ {
-		close(w.wake[i])
-	}
+	w.ended.Store(true)
+	w.announce(w.n - 1)
 }

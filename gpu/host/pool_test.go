@@ -1,0 +1,34 @@
+package host
+
+import (
+	"runtime"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Every item of every call is done once, whatever the calls, however many helpers are late, asleep or still at it.
+func TestWorkers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorkers(rapid.IntRange(1, 6).Draw(t, "workers"))
+		defer w.close()
+		a := &args{}
+		for range rapid.IntRange(1, 60).Draw(t, "calls") {
+			n := rapid.IntRange(0, 300).Draw(t, "items")
+			a.x = make([]float32, n)
+			w.run(n, rapid.IntRange(1, 70).Draw(t, "grain"), func(a *args, lo, hi, _ int) {
+				for i := lo; i < hi; i++ {
+					a.x[i]++
+				}
+			}, a)
+			for i, v := range a.x {
+				if v != 1 {
+					t.Fatalf("item %d of %d was done %g times", i, n, v)
+				}
+			}
+			for range rapid.SampledFrom([]int{0, 0, 0, 1, 1 << 14}).Draw(t, "pause") { // helpers fall asleep in a long one
+				runtime.Gosched()
+			}
+		}
+	})
+}
