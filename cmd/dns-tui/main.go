@@ -47,7 +47,7 @@ func subcommands() []subcommand {
 		{"draw", "NET OUT.svg", "draw a net as SVG or DOT, with the sparsity of --weights", runDraw},
 		{"export", "IN.caffemodel OUT.caffemodel", "write pruned weights without masks: what another Caffe runs", runExport},
 		{"upgrade", "IN OUT", "write a net or a solver in Caffe's present form", runUpgrade},
-		{"dataset", "mnist DIR OUT | images ROOT LIST OUT", "make a database that Caffe reads", runDataset},
+		{"dataset", "mnist|images …", "make a database that Caffe reads: of MNIST, of a list of images", runDataset},
 		{"mean", "DB OUT.binaryproto", "the mean image of a database", runMean},
 		{"features", "BLOB[,…] OUT…", "run --model with --weights and write blobs to databases", runFeatures},
 		{"parity", "DIR", "compare with reference vectors of a real Caffe", runParity},

@@ -132,7 +132,7 @@ func TestCommands(t *testing.T) {
 		want []string
 	}{
 		{[]string{}, []string{"dns-tui solver.prototxt", "inspect FILE"}},
-		{[]string{"help"}, []string{"dataset mnist DIR OUT"}},
+		{[]string{"help"}, []string{"dataset mnist|images"}},
 		{[]string{"help", "train"}, []string{"-masks-from-zeros", "-gpu"}},
 		{[]string{"train", "-h"}, []string{"-resume"}},
 		{[]string{"version"}, []string{"dns-tui ", "devices: host"}},
