@@ -87,13 +87,13 @@ func WriteBinary(path string, m proto.Message) error {
 func WriteFile(path string, fill func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return &FileError{Path: path, Msg: "cannot be written: " + cause(err), Err: err}
+		return &FileError{Path: path, Msg: "cannot be written: " + Cause(err).Error(), Err: err}
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
 			os.Remove(f.Name())
-			err = &FileError{Path: path, Msg: "cannot be written: " + cause(err), Err: err}
+			err = &FileError{Path: path, Msg: "cannot be written: " + Cause(err).Error(), Err: err}
 		}
 	}()
 	w := bufio.NewWriterSize(f, 1<<20)
@@ -115,11 +115,27 @@ func WriteFile(path string, fill func(io.Writer) error) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// cause drops the temporary name that a PathError carries: the user knows only the final one.
-func cause(err error) string {
+// Open opens the file in path. kind says in errors what was wanted ("a window file").
+func Open(path, kind string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &FileError{Path: path, Msg: Cause(err).Error() + " (wanted " + kind + ")", Err: err}
+	}
+	return f, nil
+}
+
+// Exists reports whether there is a file or a folder at path.
+func Exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Cause drops the operation and the path that a PathError carries, where the message names the file already, or where
+// the path is a temporary one that the user does not know.
+func Cause(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
-		return pe.Err.Error()
+		return pe.Err
 	}
-	return err.Error()
+	return err
 }

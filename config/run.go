@@ -42,11 +42,10 @@ func Resolve(path, near string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
 	}
-	if _, err := os.Stat(path); err == nil {
+	if caffe.Exists(path) {
 		return path
 	}
-	beside := filepath.Join(filepath.Dir(near), path)
-	if _, err := os.Stat(beside); err == nil {
+	if beside := filepath.Join(filepath.Dir(near), path); caffe.Exists(beside) {
 		return beside
 	}
 	return path

@@ -3,10 +3,8 @@ package model
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"dns-tui/caffe"
@@ -35,11 +33,7 @@ type journal struct {
 func openJournal(path string) (*journal, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return nil, &caffe.FileError{Path: path, Msg: "the journal cannot be written: " + err.Error(), Err: err}
+		return nil, &caffe.FileError{Path: path, Msg: "the journal cannot be written: " + caffe.Cause(err).Error(), Err: err}
 	}
 	return &journal{f}, nil
 }

@@ -3,7 +3,6 @@ package model
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
@@ -179,7 +178,7 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 	}
 	if name := st.GetLearnedNet(); name != "" {
 		model := config.Resolve(name, path)
-		if beside := filepath.Join(filepath.Dir(path), filepath.Base(name)); model == name && !exists(model) && exists(beside) {
+		if beside := filepath.Join(filepath.Dir(path), filepath.Base(name)); model == name && !caffe.Exists(model) && caffe.Exists(beside) {
 			model = beside
 		}
 		n, err := caffe.ReadNet(model)
@@ -268,9 +267,4 @@ func (s *Solver) restoreHistory(path string, st *caffepb.SolverState) error {
 		}
 	}
 	return nil
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

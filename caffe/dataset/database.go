@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"dns-tui/caffe"
 )
 
 // A Database is an open database of Datum records, read in key order, round and round.
@@ -25,7 +27,7 @@ type Database interface {
 
 // Open opens a database folder for reading, whichever of the two formats it is in.
 func Open(path string) (Database, error) {
-	if _, err := os.Stat(filepath.Join(path, "CURRENT")); err == nil {
+	if caffe.Exists(filepath.Join(path, "CURRENT")) {
 		return OpenLevelDB(path)
 	}
 	return OpenLMDB(path)

@@ -2,9 +2,7 @@ package dataset
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -28,9 +26,9 @@ type ImageEntry struct {
 
 // ReadImageList reads the list in path.
 func ReadImageList(path string) (*ImageList, error) {
-	f, err := os.Open(path)
+	f, err := caffe.Open(path, "a list of images")
 	if err != nil {
-		return nil, openError(path, "a list of images", err)
+		return nil, err
 	}
 	defer f.Close()
 	l := &ImageList{path: path}
@@ -55,16 +53,6 @@ func ReadImageList(path string) (*ImageList, error) {
 		return nil, &caffe.FileError{Path: path, Msg: "names no image"}
 	}
 	return l, nil
-}
-
-// openError is that of a text file that does not open.
-func openError(path, kind string, err error) error {
-	msg := err.Error()
-	var pe *os.PathError
-	if errors.As(err, &pe) {
-		msg = pe.Err.Error()
-	}
-	return &caffe.FileError{Path: path, Msg: msg + " (wanted " + kind + ")", Err: err}
 }
 
 // PictureOptions say how the pictures of a list are read.

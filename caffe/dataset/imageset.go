@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -73,11 +72,7 @@ func (o ImagesetOptions) read(l *ImageList, e ImageEntry) (*Datum, error) {
 			_, _, err = image.DecodeConfig(bytes.NewReader(data))
 		}
 		if err != nil {
-			var pe *os.PathError
-			if errors.As(err, &pe) {
-				err = pe.Err
-			}
-			return nil, &caffe.FileError{Path: l.path, Line: e.Line, Msg: fmt.Sprintf("%s: %v", o.Root+e.Path, err), Err: err}
+			return nil, &caffe.FileError{Path: l.path, Line: e.Line, Msg: fmt.Sprintf("%s: %v", o.Root+e.Path, caffe.Cause(err)), Err: err}
 		}
 		return &Datum{Encoded: true, Data: data, Label: e.Label}, nil
 	}

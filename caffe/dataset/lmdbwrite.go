@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 
+	"dns-tui/caffe"
+
 	"github.com/PowerDNS/lmdb-go/lmdb"
 )
 
@@ -23,7 +25,7 @@ const perTxn = 1000
 
 // CreateLMDB begins a database at path, which must not exist.
 func CreateLMDB(path string) (*LMDBWriter, error) {
-	if _, err := os.Stat(path); err == nil {
+	if caffe.Exists(path) {
 		return nil, fmt.Errorf("%s: exists already; remove it, or name another", path)
 	}
 	w := &LMDBWriter{path: path}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"dns-tui/caffe"
 )
 
 // MNISTSplit is one of the two parts of MNIST.
@@ -57,7 +59,7 @@ func readIdx(dir, stem, suffix string, magic uint32) (data []byte, dims []int, e
 	}
 	for _, name := range names {
 		path := filepath.Join(dir, name)
-		if _, err := os.Stat(path); err == nil {
+		if caffe.Exists(path) {
 			return readIdxFile(path, magic)
 		}
 	}

@@ -2,13 +2,14 @@ package dataset
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	_ "image/jpeg" // a picture
 	_ "image/png"  // a picture
 	"os"
+
+	"dns-tui/caffe"
 
 	_ "golang.org/x/image/bmp"  // a picture
 	_ "golang.org/x/image/tiff" // a picture
@@ -19,11 +20,7 @@ import (
 func ReadPicture(path string, height, width int, color bool) (*Datum, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		var pe *os.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, caffe.Cause(err))
 	}
 	d := &Datum{Encoded: true, Data: data}
 	if err := d.Decode(color, !color); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -93,9 +92,9 @@ func (w *words) int(what string, low float64) int { return int(w.number(what, lo
 
 // ReadWindowFile reads the file in path.
 func ReadWindowFile(path string, fgThreshold, bgThreshold float32) (*WindowFile, error) {
-	f, err := os.Open(path)
+	f, err := caffe.Open(path, "a window file")
 	if err != nil {
-		return nil, openError(path, "a window file", err)
+		return nil, err
 	}
 	defer f.Close()
 	return parseWindowFile(path, f, fgThreshold, bgThreshold)

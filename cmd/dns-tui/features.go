@@ -14,18 +14,17 @@ import (
 
 // runFeatures is Caffe's extract_features: it runs a net over batches and writes blobs, an example a record.
 func runFeatures(ctx context.Context, e *env, args []string) error {
-	blobs := ""
-	var outs []string
+	var blobs, outs []string
 	return withNet(ctx, e, netCommand{name: "features", phase: "TEST", needsWeights: true, operands: func(rest []string) error {
 		if len(rest) < 2 {
 			return usagef("features: wanted the names of blobs, with commas between them, and a name for the LMDB of each, found %d arguments", len(rest))
 		}
-		if blobs, outs = rest[0], rest[1:]; len(strings.Split(blobs, ",")) != len(outs) {
-			return usagef("features: %d names of databases for %d blobs", len(outs), len(strings.Split(blobs, ",")))
+		if blobs, outs = strings.Split(rest[0], ","), rest[1:]; len(blobs) != len(outs) {
+			return usagef("features: %d names of databases for %d blobs", len(outs), len(blobs))
 		}
 		return nil
 	}}, args, func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
-		return extract(ctx, e, n, d, strings.Split(blobs, ","), outs, flags.iterations)
+		return extract(ctx, e, n, d, blobs, outs, flags.iterations)
 	})
 }
 

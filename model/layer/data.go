@@ -3,6 +3,7 @@ package layer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -49,7 +50,7 @@ func (l *loaded) Forward(_, top []*Blob) error {
 	if err != nil {
 		return err
 	}
-	if l.reshaped = !equal(b.Shape, l.shape); l.reshaped {
+	if l.reshaped = !slices.Equal(b.Shape, l.shape); l.reshaped {
 		l.shape = append(l.shape[:0], b.Shape...)
 		if err := top[0].Reshape(l.device, append([]int{top[0].Shape[0]}, l.shape...)...); err != nil {
 			return err
@@ -61,15 +62,6 @@ func (l *loaded) Forward(_, top []*Blob) error {
 	}
 	l.loader.Release(b)
 	return nil
-}
-
-func equal(a, b []int) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // Reshaped implements Dynamic: a batch of one may hold an image of any size.

@@ -83,9 +83,9 @@ func (l *hdf5Data) Setup(c *Context, _, top []*Blob) error {
 
 // list reads the names of the files, and the shapes in all of them, which must agree.
 func (l *hdf5Data) list(source string) error {
-	f, err := os.Open(source)
+	f, err := caffe.Open(source, "a text file that lists HDF5 files")
 	if err != nil {
-		return &caffe.FileError{Path: source, Msg: "no such file (wanted a text file that lists HDF5 files)", Err: err}
+		return err
 	}
 	defer f.Close()
 	s := bufio.NewScanner(f)
@@ -93,7 +93,7 @@ func (l *hdf5Data) list(source string) error {
 		for name := range strings.FieldsSeq(s.Text()) {
 			if found := l.c.Resolve(name); found != name || filepath.IsAbs(name) {
 				name = found
-			} else if beside := filepath.Join(filepath.Dir(source), name); exists(beside) && !exists(name) {
+			} else if beside := filepath.Join(filepath.Dir(source), name); caffe.Exists(beside) && !caffe.Exists(name) {
 				name = beside
 			}
 			shapes, err := hdf5Shapes(name, l.tops)
@@ -119,11 +119,6 @@ func (l *hdf5Data) list(source string) error {
 		return &caffe.FileError{Path: source, Msg: "lists no HDF5 file with rows"}
 	}
 	return nil
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // hdf5Shapes reads the shapes of datasets, which have as many rows.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -64,7 +63,7 @@ func Dir(dir string, d gpu.Device, w io.Writer) ([]Result, error) {
 		switch solver, ok := strings.CutSuffix(name, ".solver"); {
 		case ok:
 			r = Solver(at, solver, d)
-		case !exists(filepath.Join(at, name+".caffemodel")):
+		case !caffe.Exists(filepath.Join(at, name+".caffemodel")):
 			return nil // a net of a solver's, or one that comes without vectors
 		default:
 			r = Layer(at, name, d)
@@ -77,11 +76,6 @@ func Dir(dir string, d gpu.Device, w io.Writer) ([]Result, error) {
 		err = fmt.Errorf("%s: no case here: wanted NAME.prototxt with NAME.caffemodel, or NAME.solver.prototxt", dir)
 	}
 	return results, err
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 func (r Result) String() string {
