@@ -234,3 +234,18 @@ func TestFilterReshapes(t *testing.T) {
 		}
 	}
 }
+
+// A recurrent layer has nothing to carry where a Filter lets no time step through: an error, and no panic.
+func TestFilterOfAllTimeSteps(t *testing.T) {
+	d := host.New(host.Options{Threads: 2})
+	defer d.Close()
+	for _, typ := range []string{"LSTM", "RNN"} {
+		net := probeNet(t, d, fmt.Sprintf(`layer { name: "in" type: "Input" top: "x" top: "cont" top: "sel" input_param { shape { dim: 3 dim: 2 dim: 4 } shape { dim: 3 dim: 2 } shape { dim: 3 } } }
+		  layer { name: "pick" type: "Filter" bottom: "x" bottom: "cont" bottom: "sel" top: "u" top: "c" }
+		  layer { name: "l" type: %q bottom: "u" bottom: "c" top: "y" recurrent_param { num_output: 5 } }`, typ))
+		_, err := net.Forward() // the selector is 0
+		if want := `bottom "u" has the shape 0x2x4; wanted at least 1 time step and 1 stream`; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v; wanted %s", typ, err, want)
+		}
+	}
+}

@@ -75,6 +75,9 @@ func (l *recurrent) setup(c *Context, states, width int, bottom, top []*Blob) er
 		return fmt.Errorf("bottom %q has the shape %s; wanted at least 2 axes: time steps, streams", x.Name, x.FormatShape())
 	}
 	l.steps, l.n, l.in = x.Shape[0], x.Shape[1], x.Count(2, len(x.Shape))
+	if l.steps < 1 || l.n < 1 { // of a Filter that lets nothing through; Caffe refuses any change of the steps
+		return fmt.Errorf("bottom %q has the shape %s; wanted at least 1 time step and 1 stream", x.Name, x.FormatShape())
+	}
 	if len(cont.Shape) != 2 || cont.Shape[0] != l.steps || cont.Shape[1] != l.n {
 		return fmt.Errorf("bottom %q, which says where sequences go on, has the shape %s; wanted %dx%d: time steps, streams", cont.Name, cont.FormatShape(), l.steps, l.n)
 	}
