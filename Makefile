@@ -7,18 +7,47 @@ DEMO    := build/demo
 SOLVER  := ../../testdata/solvers/lenet_dns.prototxt
 DENSE   := ../../testdata/models/lenet5_dense.caffemodel
 
-.PHONY: build run test bench lint proto openblas demo-data check-lenet check-prune check-kill check-ui fuzz clean
+# The CUDA device is built where NVIDIA's cuda.h is found; NOCUDA=1 leaves it out.
+CUDA_INCLUDE := $(if $(NOCUDA),,$(shell CUDA_HOME="$(CUDA_HOME)" sh scripts/cuda_headers.sh))
+EMULATOR     := $(CURDIR)/build/cuda/emulator
+ifneq ($(CUDA_INCLUDE),)
+CUDA_TAGS := -tags cuda
+CUDA_ENV   = eval "export $$(sh scripts/cuda_env.sh $(CUDA_INCLUDE))";
+endif
 
-build: ## bin/dns-tui
-	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
+.PHONY: build run test test-host test-cuda bench lint proto ptx openblas cuda-toolkit cuda-headers emulator demo-data check-lenet check-prune check-kill check-ui fuzz clean
+
+build: ## bin/dns-tui, with the CUDA device where a toolkit is found
+	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
 
 run: openblas build demo-data ## the demo: LeNet on MNIST, pruned live
 	@cd $(DEMO) && ../../bin/dns-tui ui --solver $(SOLVER) --weights $(DENSE)
 
-test: openblas ## every test
+test: test-host test-cuda ## every test
+
+test-host: openblas ## every test that needs no CUDA header
 	$(GO) vet ./...
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -count 1 ./e2e
+
+test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU: conformance, parity, a pruning run
+	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export LD_LIBRARY_PATH=$(EMULATOR):$$LD_LIBRARY_PATH; set -ex; \
+	$(GO) vet -tags cuda ./gpu/cuda ./cmd/dns-tui ./model; \
+	$(GO) test -tags cuda -count 1 ./gpu/cuda; \
+	$(GO) test -tags cuda -count 1 -run CUDA ./model ./cmd/dns-tui
+
+emulator: ## stand-ins for NVIDIA's libraries: the kernels on the processor
+	@$(MAKE) -s -C gpu/cuda/emulator OUT=$(EMULATOR)
+
+ptx: ## compile the kernels to the PTX that is committed; wants nvcc
+	sh scripts/ptx.sh
+
+cuda-toolkit: ## NVIDIA's toolkit by Debian's packages (0.8 GB)
+	sh scripts/cuda_toolkit.sh
+
+# The header alone is enough to build; NVIDIA publishes it in a small Python package.
+cuda-headers:
+	@sh scripts/cuda_fetch.sh
 
 bench: openblas ## ms a training step, and the kernels
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./model ./gpu/host ./tui

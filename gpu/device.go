@@ -23,9 +23,12 @@ type Device interface {
 
 // Capabilities describes a device.
 type Capabilities struct {
-	Kind    string   // "host" or "cuda"
-	BLAS    string   // what multiplies matrices
-	Threads int      // of the host; 0 elsewhere
+	Kind    string // "host" or "cuda"
+	BLAS    string // what multiplies matrices
+	Threads int    // of the host; 0 elsewhere
+	// Lag is how many steps a training loop may be ahead of the results that it has read: 0 on a device that does all
+	// work when it is asked to.
+	Lag     int
 	Missing []string // kernels (method names) that the device does not have
 	Notices []string // what a user should know: a library not found, and what serves instead
 }
@@ -40,8 +43,24 @@ type Store interface {
 	Upload(dst *Tensor, src []float32)
 	// Download waits for the kernels before it and copies src to dst.
 	Download(dst []float32, src *Tensor)
-	// Sync waits for all kernels and returns the first failure since the last call.
+	// Fetch copies src, as it is now, to dst. dst holds it when Await has returned for a Mark made after.
+	Fetch(dst []float32, src *Tensor)
+	// Mark returns a point in the order of kernels. Only the last eight are kept apart.
+	Mark() Mark
+	// Await waits until all kernels before m are done, and what Fetch and Surgery were to write is written. It returns the
+	// device's first failure; a device that failed stays failed.
+	Await(m Mark) error
+	// Sync is Await(Mark()).
 	Sync() error
+}
+
+// A Mark is a point in the order of a device's kernels.
+type Mark uint64
+
+// A Labeler is a device that says in its errors what it was told that its kernels are for.
+type Labeler interface {
+	// Label names what the kernels from now on are for: "conv1 forward".
+	Label(name string)
 }
 
 // Vector has the elementwise kernels. x, y and z have the same number of elements; outputs may be inputs.
@@ -236,8 +255,8 @@ type Train interface {
 	// h is the method's history, h2 its second, nil for methods without one. masked may be nil (a parameter without a
 	// mask); see Masked weights.
 	Update(p UpdateParams, w, grad, h, h2, masked *Tensor)
-	// Surgery measures a layer, redraws its mask, and writes masked = w∘T, as p says, and returns what it found.
-	// b and maskedB, the bias, may be nil.
+	// Surgery measures a layer, redraws its mask, and writes masked = w∘T, as p says. r is what it found, when Sync has
+	// returned, or Await for a Mark made after; it must stay until then. b and maskedB, the bias, may be nil.
 	Surgery(p *SurgeryParams, w, masked, b, maskedB *Tensor, r *SurgeryResult)
 }
 

@@ -32,3 +32,9 @@ func (Dry) Fill(*Tensor, float32) {}
 
 // Sync implements Store.
 func (Dry) Sync() error { return nil }
+
+// Mark implements Store.
+func (Dry) Mark() Mark { return 0 }
+
+// Await implements Store.
+func (Dry) Await(Mark) error { return nil }

@@ -43,3 +43,16 @@ func Elements(shape []int) int {
 	}
 	return n
 }
+
+// FormatBytes returns a number of bytes as a person reads it: "1.5 GiB".
+func FormatBytes(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	v := float64(n)
+	for len(units) > 1 && (v >= 1023.5 || v <= -1023.5) {
+		v, units = v/1024, units[1:]
+	}
+	if units[0] == "B" || v >= 100 {
+		return fmt.Sprintf("%.0f %s", v, units[0])
+	}
+	return fmt.Sprintf("%.1f %s", v, units[0])
+}

@@ -41,6 +41,9 @@ type UpdateParams struct {
 	Decay      float32 // weight decay, times the parameter's decay_mult
 	L1         bool
 	Scale      float32 // of the gradient: 1/iter_size, times the factor of clip_gradients
+	// Gate, where it is not nil, is one number: where it is not finite, Update only sets the gradients to 0. So a device
+	// that works ahead does not train on a loss that went wrong.
+	Gate *Tensor
 }
 
 // Rule is a surgery rule.
@@ -67,6 +70,8 @@ type SurgeryParams struct {
 	Mu, Sigma float32
 	// Redraw the mask. Without it, masks stay as they are.
 	Redraw bool
+	// Gate, where it is not nil, is one number: where it is not finite, masks stay as they are.
+	Gate *Tensor
 	// Histogram the distances, under the mask as it is afterwards.
 	Histogram bool
 }

@@ -42,7 +42,8 @@ func (b *builder) add(p placed) error {
 			p.param.Top = append(p.param.Top, automatic)
 		}
 	}
-	nd := &node{name: name, typ: p.param.GetType(), index: p.index, param: p.param, layer: l}
+	nd := &node{name: name, typ: p.param.GetType(), index: p.index, param: p.param, layer: l,
+		forwardName: fmt.Sprintf("layer %q, forward", name), backwardName: fmt.Sprintf("layer %q, backward", name)}
 	if err := arity.Check(len(p.param.Bottom), len(p.param.Top)); err != nil {
 		return b.wrap(p, err)
 	}

@@ -40,22 +40,28 @@ type Net struct {
 	named  map[string]*layer.Param
 	outs   []output // blobs that no layer reads
 	debug  func(line string)
-	lossV  [1]float32
+	labels gpu.Labeler // nil where the device names no layers
+	// What Forward and fetchLosses use in each pass.
+	lossV       []float32
+	losses      []*layer.Blob
+	lossWeights []float64
 }
 
 // node is a layer in its place.
 type node struct {
-	name, typ   string
-	index       int // in the file, or -1
-	param       *caffepb.LayerParameter
-	layer       layer.Layer
-	bottom, top []*layer.Blob
-	params      []*layer.Param
-	weights     []float32 // loss weights of the tops
-	need        []bool    // bottoms that want a gradient
-	backward    bool
-	data        []*gpu.Tensor // of the bottoms, when the layer was set up
-	idle        bool          // nothing to do: all bottoms are empty
+	name, typ string
+	// What a device that fails is told that it worked on.
+	forwardName, backwardName string
+	index                     int // in the file, or -1
+	param                     *caffepb.LayerParameter
+	layer                     layer.Layer
+	bottom, top               []*layer.Blob
+	params                    []*layer.Param
+	weights                   []float32 // loss weights of the tops
+	need                      []bool    // bottoms that want a gradient
+	backward                  bool
+	data                      []*gpu.Tensor // of the bottoms, when the layer was set up
+	idle                      bool          // nothing to do: all bottoms are empty
 }
 
 // NewNet builds the net of a file for one state. Every error names the file, the line and the layer.
@@ -72,6 +78,7 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 	}
 	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock, seed: o.Seed,
 		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}}
+	n.labels, _ = o.Device.(gpu.Labeler)
 	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, said: map[*layer.Param]*caffepb.ParamSpec{}}
 	for _, p := range insertSplits(layers) {
 		if err := b.add(p); err != nil {
@@ -89,20 +96,66 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 
 // Forward runs all layers and returns the objective: the losses times their weights.
 func (n *Net) Forward() (float64, error) {
+	if err := n.run(); err != nil {
+		return 0, err
+	}
+	n.lossV = n.fetchLosses(n.lossV[:0])
+	if err := n.device.Sync(); err != nil {
+		return 0, err
+	}
+	return n.objective(n.lossV), nil
+}
+
+// run runs all layers; their results may still be on their way.
+func (n *Net) run() error {
 	for i := range n.nodes {
 		if err := n.forward(i); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	var loss float64
+	return nil
+}
+
+// lossBlobs are the tops that count toward the objective.
+func (n *Net) lossBlobs() []*layer.Blob {
+	n.losses, n.lossWeights = n.losses[:0], n.lossWeights[:0]
 	for _, nd := range n.nodes {
 		for j, w := range nd.weights {
 			if w != 0 {
-				loss += float64(w) * n.total(nd.top[j])
+				n.losses, n.lossWeights = append(n.losses, nd.top[j]), append(n.lossWeights, float64(w))
 			}
 		}
 	}
-	return loss, nil
+	return n.losses
+}
+
+// fetchLosses starts to copy the losses behind to, whose room it returns with.
+func (n *Net) fetchLosses(to []float32) []float32 {
+	from, blobs := len(to), n.lossBlobs()
+	for _, b := range blobs {
+		for range b.Data.N {
+			to = append(to, 0)
+		}
+	}
+	for _, b := range blobs { // after to has grown to where it stays
+		n.device.Fetch(to[from:from+b.Data.N], b.Data)
+		from += b.Data.N
+	}
+	return to
+}
+
+// objective is what losses, as fetchLosses got them, come to.
+func (n *Net) objective(losses []float32) float64 {
+	var sum float64
+	for i, b := range n.lossBlobs() {
+		var s float64
+		for _, v := range losses[:b.Data.N] {
+			s += float64(v)
+		}
+		losses = losses[b.Data.N:]
+		sum += n.lossWeights[i] * s
+	}
+	return sum
 }
 
 // forward runs one layer.
@@ -110,6 +163,9 @@ func (n *Net) forward(i int) error {
 	nd := n.nodes[i]
 	if nd.idle {
 		return nil
+	}
+	if n.labels != nil {
+		n.labels.Label(nd.forwardName)
 	}
 	if err := nd.layer.Forward(nd.bottom, nd.top); err != nil {
 		return n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)
@@ -121,19 +177,6 @@ func (n *Net) forward(i int) error {
 		return n.reshape(i)
 	}
 	return nil
-}
-
-// total sums a blob on the host.
-func (n *Net) total(b *layer.Blob) float64 {
-	if b.Data.N == 1 {
-		n.device.Download(n.lossV[:], b.Data)
-		return float64(n.lossV[0])
-	}
-	var s float64
-	for _, v := range n.values(b) {
-		s += float64(v)
-	}
-	return s
 }
 
 func (n *Net) values(b *layer.Blob) []float32 {
@@ -163,6 +206,9 @@ func (n *Net) Backward() {
 func (n *Net) backward(nd *node) {
 	if nd.idle {
 		return
+	}
+	if n.labels != nil {
+		n.labels.Label(nd.backwardName)
 	}
 	for j, w := range nd.weights {
 		if _, ok := nd.layer.(layer.Loss); w != 0 && !ok {

@@ -50,6 +50,9 @@ func (t *Trainer) refreshHistograms(now bool) {
 	}
 	t.histIter = t.solver.Iter
 	begin := time.Now()
+	if t.solver.Drain() != nil {
+		return // the next iteration tells
+	}
 	for i, p := range t.solver.surgeon.layers {
 		l := t.solver.hyper.Layer(p.Name)
 		pruned, spliced := p.result.Pruned, p.result.Spliced

@@ -136,6 +136,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 	}
 	t.hist = make([]*Histogram, len(t.solver.surgeon.layers))
 	t.describe()
+	t.solver.OnSettled = t.settled
 	if o.Paused {
 		t.state = Paused
 	}
@@ -222,13 +223,21 @@ func (t *Trainer) loop() {
 	}()
 	t.histNext = time.Time{}
 	for {
-		t.obey()
+		if err := t.obey(); err != nil {
+			t.fail(err)
+			return
+		}
 		if t.stopping {
 			t.state = Stopped
 			return
 		}
 		if t.solver.Iter >= int(t.run.Solver.GetMaxIter()) {
-			if !t.finish() {
+			iter := t.solver.Iter
+			if err := t.drain(); err != nil {
+				t.fail(err)
+				return
+			}
+			if t.solver.Iter == iter && !t.finish() {
 				return
 			}
 			continue
@@ -271,14 +280,20 @@ func (t *Trainer) fail(err error) {
 	}
 }
 
+// drain waits for the iterations that the device is at work on. Commands, tests and snapshots meet what they left.
+func (t *Trainer) drain() error { return t.interrupt(t.solver.Drain()) }
+
 // obey carries out the commands that have come; while paused or finished it waits for them.
-func (t *Trainer) obey() {
+func (t *Trainer) obey() error {
 	if t.steps == 0 && t.state == Running {
 		t.steps, t.state = -1, Paused
 	}
 	waits := func() bool { return (t.state == Paused || t.state == Finished) && !t.stopping }
 	for {
 		if waits() {
+			if err := t.drain(); err != nil {
+				return err
+			}
 			t.refreshHistograms(true)
 			t.publish()
 			t.carryOut(<-t.requests)
@@ -286,9 +301,12 @@ func (t *Trainer) obey() {
 		}
 		select {
 		case r := <-t.requests:
+			if err := t.drain(); err != nil {
+				return err
+			}
 			t.carryOut(r)
 		default:
-			return
+			return nil
 		}
 	}
 }
@@ -298,33 +316,33 @@ func (t *Trainer) iterate() error {
 	s, p := t.solver, t.run.Solver
 	t.replayChanges()
 	if n := int(p.GetTestInterval()); n > 0 && s.Iter%n == 0 && (s.Iter > 0 || p.GetTestInitialization()) && t.testedAt != s.Iter {
+		iter := s.Iter
+		if err := t.drain(); err != nil || s.Iter != iter {
+			return err
+		}
 		t.testedAt = s.Iter
 		if err := t.testAll(); err != nil || t.stopping || t.state == Paused {
 			return err
 		}
 	}
 	t.applyPending(t.dueNow)
-	loss, err := s.Step()
-	var unstable *UnstableError
-	if errors.As(err, &unstable) && t.opts.Interactive {
-		t.state, t.problem = Paused, err.Error()
-		t.note(Event{Iter: s.Iter, Text: "paused: " + err.Error()})
-		return nil
+	shown := due(int(p.GetDisplay()), s.Iter)
+	saves := due(int(p.GetSnapshot()), s.Iter+1)
+	err := s.Advance()
+	if err == nil && (shown || saves || t.steps > 0) {
+		err = s.Drain() // a display line, a snapshot and a step show this very iteration
 	}
 	if err != nil {
-		return err
+		return t.interrupt(err)
 	}
 	if t.steps > 0 {
 		t.steps--
 	}
-	t.lastLoss = loss
-	t.warnOfEmpty()
-	t.losses.Add(s.Iter-1, loss)
 	t.speed.tick(s.Iter)
-	if d := int(p.GetDisplay()); d > 0 && (s.Iter-1)%d == 0 {
+	if shown {
 		t.progress()
 	}
-	if n := int(p.GetSnapshot()); n > 0 && s.Iter%n == 0 {
+	if saves {
 		t.saveSnapshot()
 	}
 	if time.Since(t.published) >= publishEvery {
@@ -334,10 +352,31 @@ func (t *Trainer) iterate() error {
 	return nil
 }
 
+// due reports whether something that is done every so many iterations is done in this one; every 0 is never.
+func due(every, iter int) bool { return every > 0 && iter%every == 0 }
+
+// interrupt pauses an interactive run whose loss went wrong; any other failure it returns.
+func (t *Trainer) interrupt(err error) error {
+	var unstable *UnstableError
+	if !errors.As(err, &unstable) || !t.opts.Interactive {
+		return err
+	}
+	t.state, t.problem = Paused, err.Error()
+	t.note(Event{Iter: t.solver.Iter, Text: "paused: " + err.Error()})
+	return nil
+}
+
+// settled takes in the loss of an iteration.
+func (t *Trainer) settled(iter int, loss float64) {
+	t.lastLoss = loss
+	t.warnOfEmpty(iter)
+	t.losses.Add(iter, loss)
+}
+
 // warnOfEmpty says when surgery has left a layer without any weight: nothing passes it, forward or backward.
-func (t *Trainer) warnOfEmpty() {
+func (t *Trainer) warnOfEmpty(iter int) {
 	for _, p := range t.solver.surgeon.layers {
-		if p.lastIter == t.solver.Iter-1 && p.result.Kept == 0 && p.pruned > 0 {
+		if p.lastIter == iter && p.result.Kept == 0 && p.pruned > 0 {
 			l := t.solver.hyper.Layer(p.Name)
 			t.note(Event{Iter: p.lastIter, Text: fmt.Sprintf("%s keeps no weight, so nothing passes it: lower its %s, now %g", p.Name, l.ThresholdName(), l.Threshold)})
 		}

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -34,6 +33,7 @@ type Solver struct {
 	hyper   *config.Hyper
 	// lastPass is the loss of the last of an iteration's iter_size passes.
 	lastPass float64
+	pipeline
 	// pending are the changes that waited for their surgery when the snapshot was written.
 	pending [][]byte
 }
@@ -106,6 +106,9 @@ func (s *Solver) build() error {
 		s.history = append(s.history, h)
 	}
 	s.surgeon = newSurgeon(s.device, s.Net, s.Seed)
+	if err := s.openPipeline(); err != nil {
+		return err
+	}
 	s.hyper = initialHyper(s.param, s.Net)
 	return nil
 }
@@ -185,48 +188,6 @@ func (s *Solver) surgeryDue(p *patient) bool {
 	return s.surgeon.due(p, s.hyper, s.hyper.Layer(p.Name), s.Iter)
 }
 
-// OperateAll redraws the masks of all layers that take part in surgery, due or not, and returns how many those are.
-func (s *Solver) OperateAll() int {
-	n := 0
-	for _, p := range s.surgeon.layers {
-		if l := s.hyper.Layer(p.Name); l.Prune && !l.Frozen {
-			s.surgeon.operate(p, l, s.Iter)
-			n++
-		}
-	}
-	return n
-}
-
-// Step does one iteration: surgery where it is due, iter_size passes forward and backward, one update. It
-// returns the loss. A loss that is not finite is an *UnstableError, and nothing was updated.
-func (s *Solver) Step() (float64, error) {
-	for _, p := range s.surgeon.layers {
-		if s.surgeryDue(p) {
-			s.surgeon.operate(p, s.hyper.Layer(p.Name), s.Iter)
-		}
-	}
-	passes := int(s.param.GetIterSize())
-	var loss float64
-	for pass := range passes {
-		s.clock.Iter, s.clock.Pass = uint64(s.Iter), uint64(pass)
-		l, err := s.Net.Forward()
-		if err != nil {
-			return 0, err
-		}
-		if math.IsNaN(l) || math.IsInf(l, 0) {
-			return l, &UnstableError{Iter: s.Iter, Loss: l, Cause: s.Net.FirstBad()}
-		}
-		loss += l
-		s.lastPass = l
-		s.Net.Backward()
-	}
-	loss /= float64(passes)
-	s.update(1 / float32(passes))
-	s.smooth(loss)
-	s.Iter++
-	return loss, s.device.Sync()
-}
-
 // LastPassLoss is the loss of the last forward pass: what Caffe's loss blob holds after an iteration.
 func (s *Solver) LastPassLoss() float64 { return s.lastPass }
 
@@ -274,7 +235,7 @@ func (s *Solver) update(scale float32) {
 		if !p.Trained() {
 			continue
 		}
-		u.Rate, u.Decay = rate*p.LRMult, float32(s.hyper.WeightDecay)*p.DecayMult
+		u.Rate, u.Decay, u.Gate = rate*p.LRMult, float32(s.hyper.WeightDecay)*p.DecayMult, s.gate
 		s.device.Update(u, p.Data, p.Diff, s.history[i][0], s.history[i][1], p.Masked)
 	}
 }
@@ -296,113 +257,6 @@ func (s *Solver) SmoothedLoss() float64 {
 		t += float64(l)
 	}
 	return t / float64(max(1, len(s.recent)))
-}
-
-// Output is one number that a test net gives, averaged over test_iter batches.
-type Output struct {
-	Type       string // of the layer that makes it
-	Name       string
-	Value      float64
-	LossWeight float64
-}
-
-// TestResult is one evaluation of one test net.
-type TestResult struct {
-	Net     int
-	Iter    int
-	Loss    float64 // the objective
-	Outputs []Output
-}
-
-// Accuracy returns the first output of an Accuracy layer.
-func (t *TestResult) Accuracy() (float64, bool) {
-	for _, o := range t.Outputs {
-		if o.Type == "Accuracy" {
-			return o.Value, true
-		}
-	}
-	return 0, false
-}
-
-// ErrStopped is returned by Test when its caller asked it to stop.
-var ErrStopped = errors.New("stopped")
-
-// Test evaluates test net i over test_iter batches. It changes no weight, mask, statistic or random number. stop is
-// asked between batches.
-func (s *Solver) Test(i int, stop func() bool) (*TestResult, error) {
-	r, err := Evaluate(s.Tests[i], int(s.param.TestIter[i]), stop)
-	if r != nil {
-		r.Net, r.Iter = i, s.Iter
-	}
-	return r, err
-}
-
-// Evaluate runs a net over a number of batches and averages its outputs (Caffe's Solver::Test).
-func Evaluate(n *Net, batches int, stop func() bool) (*TestResult, error) {
-	r := &TestResult{}
-	for range batches {
-		if stop != nil && stop() {
-			return nil, ErrStopped
-		}
-		loss, err := n.Forward()
-		if err != nil {
-			return nil, err
-		}
-		r.Loss += loss / float64(batches)
-		for k, o := range n.Outputs() {
-			if k == len(r.Outputs) {
-				first := o
-				first.Value = 0
-				r.Outputs = append(r.Outputs, first)
-			}
-			r.Outputs[k].Value += o.Value
-		}
-	}
-	for i := range r.Outputs {
-		r.Outputs[i].Value /= float64(max(1, batches))
-		if v := r.Outputs[i].Value; math.IsNaN(v) {
-			return r, fmt.Errorf("output %q is NaN: %w", r.Outputs[i].Name, cmp.Or(n.FirstBad(), errors.New("no layer's last output is")))
-		}
-	}
-	return r, nil
-}
-
-// Outputs returns the numbers in the blobs that no layer reads, as the last pass left them.
-func (n *Net) Outputs() []Output {
-	var out []Output
-	for _, o := range n.outs {
-		for _, v := range n.values(o.blob) {
-			out = append(out, Output{Name: o.blob.Name, Type: o.typ, Value: float64(v), LossWeight: float64(o.weight)})
-		}
-	}
-	return out
-}
-
-type output struct {
-	blob   *layer.Blob
-	typ    string // of its layer
-	weight float32
-}
-
-// unread lists the blobs that no layer reads, in the order of their layers.
-func (n *Net) unread() []output {
-	read := map[*layer.Blob]bool{}
-	for _, nd := range n.nodes {
-		for _, b := range nd.bottom {
-			read[b] = true
-		}
-	}
-	var out []output
-	seen := map[*layer.Blob]bool{}
-	for _, nd := range n.nodes {
-		for j, t := range nd.top {
-			if !read[t] && !seen[t] {
-				seen[t] = true
-				out = append(out, output{t, nd.typ, nd.weights[j]})
-			}
-		}
-	}
-	return out
 }
 
 // Close stops the readers.

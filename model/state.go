@@ -22,11 +22,15 @@ func (s *Solver) Save(prefix string, pending [][]byte) (string, error) {
 		ext = ".h5"
 	}
 	weights, state := base+".caffemodel"+ext, base+".solverstate"+ext
-	if err := caffe.WriteNet(weights, s.Net.Weights()); err != nil {
-		return "", err
-	}
+	params := s.Net.Weights()
 	st, err := s.state(weights)
 	if err != nil {
+		return "", err
+	}
+	if err := s.device.Sync(); err != nil { // what a device that failed gives is not worth a file
+		return "", fmt.Errorf("the weights cannot be read: %w", err)
+	}
+	if err := caffe.WriteNet(weights, params); err != nil {
 		return "", err
 	}
 	st.RunState.Pending = pending

@@ -14,6 +14,7 @@ type Surgeon struct {
 	seed   uint64
 	layers []*patient
 	params gpu.SurgeryParams
+	gate   *gpu.Tensor // behind which surgery changes nothing; nil on a device without a lag
 }
 
 // patient is one layer that can be pruned.
@@ -94,17 +95,34 @@ func (s *Surgeon) prepare(h *config.Hyper) error {
 	return nil
 }
 
-// operate redraws the mask of one layer.
-func (s *Surgeon) operate(p *patient, l *config.LayerHyper, iter int) {
-	s.run(p, l, true, false)
-	if l.Rule == gpu.PaperRule {
-		p.measured, p.mu, p.sigma = true, p.result.Mu, p.result.Sigma
+// operation is a surgery whose result may still be on its way.
+type operation struct {
+	p    *patient
+	rule gpu.Rule
+	iter int
+	r    gpu.SurgeryResult
+}
+
+// operate redraws the mask of one layer. What it found is in o once the device has been waited for; absorb takes it in.
+func (s *Surgeon) operate(p *patient, l *config.LayerHyper, iter int, o *operation) {
+	*o = operation{p: p, rule: l.Rule, iter: iter}
+	s.run(p, l, true, false, &o.r)
+	if l.Rule == gpu.PaperRule && !p.measured && s.device.Sync() == nil {
+		p.measured, p.mu, p.sigma = true, o.r.Mu, o.r.Sigma // once: the next surgery goes by them
 	}
-	if p.lastIter != iter {
+}
+
+// absorb takes in what an operation found.
+func (s *Surgeon) absorb(o *operation) {
+	p := o.p
+	kept, masked := p.result.KeptAt, p.result.MaskedAt
+	p.result = o.r
+	p.result.KeptAt, p.result.MaskedAt = kept, masked
+	if p.lastIter != o.iter {
 		p.pruned, p.spliced = 0, 0
 	}
 	// A second surgery in one iteration, asked for, adds to what the first did.
-	p.pruned, p.spliced, p.lastIter = p.pruned+p.result.Pruned, p.spliced+p.result.Spliced, iter
+	p.pruned, p.spliced, p.lastIter = p.pruned+o.r.Pruned, p.spliced+o.r.Spliced, o.iter
 }
 
 // examine counts and measures a layer without changing it; histogram asks for its distances too.
@@ -119,17 +137,18 @@ func (s *Surgeon) examine(p *patient, l *config.LayerHyper, histogram bool) {
 			return
 		}
 	}
-	s.run(p, l, false, histogram)
+	s.run(p, l, false, histogram, &p.result)
+	s.device.Sync() // the next iteration tells of a failure
 }
 
-func (s *Surgeon) run(p *patient, l *config.LayerHyper, redraw, histogram bool) {
+func (s *Surgeon) run(p *patient, l *config.LayerHyper, redraw, histogram bool, r *gpu.SurgeryResult) {
 	s.params = gpu.SurgeryParams{Rule: l.Rule, Threshold: float32(l.Threshold), Measured: p.measured, Mu: p.mu, Sigma: p.sigma,
-		Redraw: redraw, Histogram: histogram}
+		Redraw: redraw, Histogram: histogram, Gate: s.gate}
 	var b, mb *gpu.Tensor
 	if l.Rule == gpu.PaperRule && p.Bias != nil {
 		b, mb = p.Bias.Data, p.Bias.Forward()
 	}
-	s.device.Surgery(&s.params, p.Weights.Data, p.Weights.Forward(), b, mb, &p.result)
+	s.device.Surgery(&s.params, p.Weights.Data, p.Weights.Forward(), b, mb, r)
 }
 
 // stats returns a layer's counts; h is its histogram, or nil.

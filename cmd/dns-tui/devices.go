@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"strconv"
+	"strings"
 
+	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
+	"dns-tui/gpu/cuda"
 	"dns-tui/gpu/host"
 )
 
@@ -15,37 +20,96 @@ type deviceFlags struct {
 	device  string
 	threads int
 	goBLAS  bool
+	sync    bool
+
+	mode *caffepb.SolverParameter // what the solver says of the device; nil without one
 }
 
 func (f *deviceFlags) add(fs *flag.FlagSet) {
-	fs.StringVar(&f.gpu, "gpu", "", "GPU to use, by number (this build has the host device only)")
-	fs.StringVar(&f.device, "device", "", "host or cuda")
+	fs.StringVar(&f.gpu, "gpu", "", "GPU to use, by number, as CUDA_VISIBLE_DEVICES counts (default: the solver's device_id)")
+	fs.StringVar(&f.device, "device", "", "host or cuda (default: a GPU where there is one, unless the solver says solver_mode: CPU)")
 	fs.IntVar(&f.threads, "threads", 0, "threads of the host device (0: one a processor)")
 	fs.BoolVar(&f.goBLAS, "go-blas", false, "multiply matrices in Go even where OpenBLAS is found")
+	fs.BoolVar(&f.sync, "gpu-sync", false, "wait after each kernel of the GPU, to find the one that fails; slow")
 }
 
 // check reports flags that make no sense.
 func (f *deviceFlags) check() error {
 	switch f.device {
-	case "", "host":
+	case "":
+	case "host":
+		if f.gpu != "" {
+			return usagef("--device host and --gpu %s exclude each other", f.gpu)
+		}
 	case "cuda":
-		return fmt.Errorf("this build has no CUDA device; --device host is there")
+		if !cuda.Built {
+			return cuda.ErrAbsent
+		}
 	default:
 		return usagef("--device is %q; wanted host or cuda", f.device)
 	}
 	if f.threads < 0 {
 		return usagef("--threads is %d; wanted at least 0", f.threads)
 	}
-	return nil
+	_, err := f.ordinals()
+	return err
 }
 
-// make returns the device that the flags ask for, or the host device, and what the user should know about it.
-func (f *deviceFlags) make() (d gpu.Device, notices []string) {
-	d = host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})
-	if f.gpu != "" {
-		notices = append(notices, fmt.Sprintf("-gpu %s: this build has no CUDA device; going on with the %s", f.gpu, d.Name()))
+// ordinals returns the GPUs that --gpu names; all is the first.
+func (f *deviceFlags) ordinals() ([]int, error) {
+	if f.gpu == "" {
+		return nil, nil
 	}
-	return d, append(notices, d.Capabilities().Notices...)
+	if f.gpu == "all" {
+		return []int{0}, nil
+	}
+	var out []int
+	for _, s := range strings.Split(f.gpu, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(s))
+		if err != nil || n < 0 {
+			return nil, usagef("--gpu is %q; wanted a number from 0", f.gpu)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// make returns the device that the flags and the solver ask for, and what the user should know about it. A machine without
+// a GPU gets the host device, unless --device cuda insists; a GPU that is not there on a machine that has others is an error.
+func (f *deviceFlags) make() (d gpu.Device, notices []string, err error) {
+	asked, err := f.ordinals()
+	if err != nil {
+		return nil, nil, err
+	}
+	onHost := f.device == "host" || f.device == "" && len(asked) == 0 && f.mode != nil && f.mode.SolverMode != nil && f.mode.GetSolverMode() == caffepb.SolverParameter_CPU
+	if !onHost {
+		o := cuda.Options{Ordinal: int(f.mode.GetDeviceId()), Blocking: f.sync}
+		if len(asked) > 0 {
+			o.Ordinal = asked[0]
+		}
+		if len(asked) > 1 || f.gpu == "all" {
+			notices = append(notices, fmt.Sprintf("-gpu %s: one GPU is used, number %d", f.gpu, o.Ordinal))
+		}
+		d, err = cuda.Open(o)
+		none := errors.Is(err, cuda.ErrAbsent) || errors.Is(err, cuda.ErrNoGPU)
+		switch {
+		case err == nil:
+			return d, append(notices, d.Capabilities().Notices...), nil
+		case f.device == "cuda", len(asked) > 0 && !none:
+			return nil, nil, err
+		}
+		d = host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})
+		switch {
+		case len(asked) > 0:
+			notices = []string{fmt.Sprintf("-gpu %s: %v; going on with the %s", f.gpu, err, d.Name())}
+		case !none:
+			notices = append(notices, fmt.Sprintf("%v; going on with the %s", err, d.Name()))
+		}
+	}
+	if d == nil {
+		d = host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})
+	}
+	return d, append(notices, d.Capabilities().Notices...), nil
 }
 
 // open is check and make, with the notices on stderr.
@@ -53,7 +117,10 @@ func (f *deviceFlags) open(e *env) (gpu.Device, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	d, notices := f.make()
+	d, notices, err := f.make()
+	if err != nil {
+		return nil, err
+	}
 	for _, n := range notices {
 		fmt.Fprintf(e.stderr, "dns-tui: %s\n", n)
 	}
@@ -74,6 +141,29 @@ func runDevices(_ context.Context, e *env, args []string) error {
 	for _, n := range c.Notices {
 		fmt.Fprintf(e.stdout, "  note: %s\n", n)
 	}
-	fmt.Fprintln(e.stdout, "cuda\n  not in this build")
+	gpus, err := cuda.Devices()
+	if err != nil {
+		fmt.Fprintf(e.stdout, "cuda\n  %v\n", err)
+		return nil
+	}
+	for _, g := range gpus {
+		fmt.Fprintf(e.stdout, "cuda %d: %s\n  compute capability: %d.%d\n  memory: %s\n", g.Ordinal, g.Name, g.Major, g.Minor, gpu.FormatBytes(g.Memory))
+		describeGPU(e, g)
+	}
 	return nil
+}
+
+// describeGPU says what is in use on a GPU.
+func describeGPU(e *env, g cuda.Info) {
+	d, err := cuda.Open(cuda.Options{Ordinal: g.Ordinal})
+	if err != nil {
+		fmt.Fprintf(e.stdout, "  cannot be used: %v\n", err)
+		return
+	}
+	defer d.Close()
+	c := d.Capabilities()
+	fmt.Fprintf(e.stdout, "  matrix products: %s\n", c.BLAS)
+	for _, n := range c.Notices {
+		fmt.Fprintf(e.stdout, "  note: %s\n", n)
+	}
 }

@@ -81,6 +81,7 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 		return nil, err
 	}
 	f.applyState(run.Solver)
+	f.device.mode = run.Solver
 	if f.weights != "" {
 		run.Weights = strings.Split(f.weights, ",")
 	} else {

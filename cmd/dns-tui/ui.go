@@ -49,7 +49,10 @@ func runUI(ctx context.Context, e *env, args []string) error {
 		Name: filepath.Base(run.SolverPath), ASCII: *ascii || !utf8Locale(),
 		Open: func() (model.Session, error) {
 			// In the background, like the nets and their weights: the first frame waits for none of it.
-			d, notices := f.device.make()
+			d, notices, err := f.device.make()
+			if err != nil {
+				return nil, err
+			}
 			debug, err := openDebug(run)
 			if debug != nil {
 				notices = append(notices, "debug_info goes to "+debug.Name())

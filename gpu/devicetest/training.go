@@ -145,7 +145,7 @@ func seedSurgery(b *bench) {
 			tw, tm := b.tensor(w), b.tensor(m)
 			mean, std := moments(w)
 			var r gpu.SurgeryResult
-			b.d.Surgery(&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: t, Redraw: true, Histogram: true}, tw, tm, nil, nil, &r)
+			b.surgery(&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: t, Redraw: true, Histogram: true}, tw, tm, nil, nil, &r)
 			b.checkValues("Surgery mean and sigma", []float32{r.Mu, r.Sigma}, []float64{mean, std})
 			low, high := gpu.Limits(gpu.SeedRule, t, r.Mu, r.Sigma)
 			kept, pruned, spliced := 0, 0, 0
@@ -160,10 +160,19 @@ func seedSurgery(b *bench) {
 			b.checkMasked("Surgery", tm, w, mask)
 			b.checkHistogram(&r, w, mask, float64(r.Mu))
 			// Looking changes nothing.
-			b.d.Surgery(&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: 9}, tw, tm, nil, nil, &r)
+			b.surgery(&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: 9}, tw, tm, nil, nil, &r)
 			b.checkCounts(&r, n, kept, 0, 0)
 			b.checkMasked("Surgery without Redraw", tm, w, mask)
 		}
+	}
+}
+
+// surgery does one and waits for its result.
+func (b *bench) surgery(p *gpu.SurgeryParams, w, masked, c, maskedC *gpu.Tensor, r *gpu.SurgeryResult) {
+	b.Helper()
+	b.d.Surgery(p, w, masked, c, maskedC, r)
+	if err := b.d.Sync(); err != nil {
+		b.Fatal(err)
 	}
 }
 
@@ -230,7 +239,7 @@ func paperSurgery(b *bench) {
 			mu, sigma := absMoments(append(append([]float32(nil), w...), c...), append(append([]bool(nil), maskW...), maskC...))
 			var r gpu.SurgeryResult
 			p := gpu.SurgeryParams{Rule: gpu.PaperRule, Threshold: rate, Redraw: true}
-			b.d.Surgery(&p, tw, tmw, tc, tmc, &r)
+			b.surgery(&p, tw, tmw, tc, tmc, &r)
 			b.checkValues("Surgery mean and sigma of |x|", []float32{r.Mu, r.Sigma}, []float64{mu, sigma})
 			low, high := gpu.Limits(gpu.PaperRule, rate, r.Mu, r.Sigma)
 			kept, pruned, spliced := 0, 0, 0
@@ -255,7 +264,7 @@ func paperSurgery(b *bench) {
 			b.checkMasked("Surgery bias", tmc, c, maskC)
 			// Statistics that were measured before are used, not measured again.
 			p = gpu.SurgeryParams{Rule: gpu.PaperRule, Measured: true, Mu: 0.25, Sigma: 0.125, Threshold: 1}
-			b.d.Surgery(&p, tw, tmw, tc, tmc, &r)
+			b.surgery(&p, tw, tmw, tc, tmc, &r)
 			if r.Mu != 0.25 || r.Sigma != 0.125 {
 				b.Fatalf("Surgery measured mu %g sigma %g again", r.Mu, r.Sigma)
 			}
@@ -279,4 +288,82 @@ func absMoments(v []float32, mask []bool) (mu, sigma float64) {
 		}
 	}
 	return mu, math.Sqrt(sigma / math.Max(n, 1))
+}
+
+// gates checks that a loss that is not finite stops updates and surgery, and that nothing else does.
+func gates(b *bench) {
+	for _, c := range []struct {
+		value float64
+		open  bool
+	}{{0, true}, {-3, true}, {math.NaN(), false}, {math.Inf(1), false}, {math.Inf(-1), false}} {
+		const n = 3000
+		w, g, h := b.random(n), b.random(n), b.random(n)
+		m, mask := masked(w)
+		gate := b.tensor([]float32{float32(c.value)})
+		tw, tg, th, tm := b.tensor(w), b.tensor(g), b.tensor(h), b.tensor(m)
+		b.d.Update(gpu.UpdateParams{Rate: 0.1, Momentum: 0.5, Scale: 1, Gate: gate}, tw, tg, th, nil, tm)
+		b.check("Update gradient", tg, make([]float64, n))
+		b.check("Update weights", tw, each(n, func(i int) float64 {
+			if !c.open {
+				return float64(w[i])
+			}
+			return float64(w[i]) - 0.1*float64(g[i]) - 0.5*float64(h[i])
+		}))
+		var r gpu.SurgeryResult
+		b.surgery(&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: 100, Redraw: true, Gate: gate}, tw, tm, nil, nil, &r)
+		if c.open != (r.Kept == 0) {
+			b.Errorf("Surgery with gate %g kept %d", c.value, r.Kept)
+		}
+		if !c.open {
+			b.checkMasked("Surgery behind a gate", tm, w, mask)
+		}
+	}
+}
+
+// batches checks that updates and surgeries in a row do not meet, whatever their number.
+func batches(b *bench) {
+	const parameters = 70
+	type layer struct {
+		w, c        []float32
+		tw, tg, th  *gpu.Tensor
+		tm, tc, tcm *gpu.Tensor
+		rate, t     float32
+		result      gpu.SurgeryResult
+	}
+	layers := make([]layer, parameters)
+	for i := range layers {
+		n := 10 + 37*i
+		l := layer{w: b.random(n), c: b.random(3), rate: 0.01 * float32(i), t: 0.02 * float32(i)}
+		l.tw, l.tg, l.th, l.tm = b.tensor(l.w), b.tensor(l.w), b.tensor(make([]float32, n)), b.tensor(l.w)
+		l.tc, l.tcm = b.tensor(l.c), b.tensor(l.c)
+		layers[i] = l
+	}
+	for i := range layers {
+		l := &layers[i]
+		b.d.Update(gpu.UpdateParams{Rate: l.rate, Scale: 1}, l.tw, l.tg, l.th, nil, l.tm)
+	}
+	for i := range layers {
+		l := &layers[i]
+		p := gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: l.t, Redraw: true}
+		b.d.Surgery(&p, l.tw, l.tm, l.tc, l.tcm, &l.result)
+	}
+	if err := b.d.Sync(); err != nil {
+		b.Fatal(err)
+	}
+	for i := range layers {
+		l := &layers[i]
+		b.check(fmt.Sprint("Update of parameter ", i), l.tw, each(len(l.w), func(k int) float64 { return float64(l.w[k]) * (1 - float64(l.rate)) }))
+		kept := 0
+		for _, v := range b.values(l.tm) {
+			kept += count(!gpu.IsPruned(v))
+		}
+		if i%2 == 1 {
+			for _, v := range b.values(l.tcm) {
+				kept += count(!gpu.IsPruned(v))
+			}
+		}
+		if total := len(l.w) + i%2*3; l.result.Total != total || l.result.Kept != kept {
+			b.Errorf("surgery of layer %d: total %d kept %d, wanted %d and %d", i, l.result.Total, l.result.Kept, total, kept)
+		}
+	}
 }

@@ -133,7 +133,16 @@ func (d *Device) Download(dst []float32, src *gpu.Tensor) {
 	copy(dst, slice(src))
 }
 
-// Sync implements gpu.Store. The host is synchronous.
+// Fetch implements gpu.Store. The host does everything at once.
+func (d *Device) Fetch(dst []float32, src *gpu.Tensor) { d.Download(dst, src) }
+
+// Mark implements gpu.Store.
+func (d *Device) Mark() gpu.Mark { return 0 }
+
+// Await implements gpu.Store.
+func (d *Device) Await(gpu.Mark) error { return nil }
+
+// Sync implements gpu.Store.
 func (d *Device) Sync() error { return nil }
 
 // Gemm implements gpu.Dense.

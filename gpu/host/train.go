@@ -14,6 +14,10 @@ func (d *Device) Update(u gpu.UpdateParams, w, grad, h, h2, masked *gpu.Tensor) 
 		want("Update", "h2", h2, w.N)
 	}
 	optional("Update", "masked", masked, w.N)
+	if shut(u.Gate) {
+		d.Fill(grad, 0)
+		return
+	}
 	p := d.start()
 	p.x, p.y, p.z, p.v, p.u, p.update = slice(w), slice(grad), slice(h), slice(h2), slice(masked), u
 	fn := kernel(updateAny)
@@ -24,6 +28,15 @@ func (d *Device) Update(u gpu.UpdateParams, w, grad, h, h2, masked *gpu.Tensor) 
 		fn = updateMasked
 	}
 	d.pool.run(w.N, grain, fn, p)
+}
+
+// shut reports whether a gate is not finite.
+func shut(gate *gpu.Tensor) bool {
+	if gate == nil {
+		return false
+	}
+	v := slice(gate)[0]
+	return v-v != 0
 }
 
 // updateAny is Update for the methods other than SGD.
@@ -215,6 +228,7 @@ func (d *Device) redraw(s *gpu.SurgeryParams, low, high float64, w, masked *gpu.
 	p.partial = d.partials(3 * pieces)
 	fn := kernel(countKept)
 	switch {
+	case shut(s.Gate):
 	case s.Redraw && s.Rule == gpu.SeedRule:
 		fn = redrawSeed
 	case s.Redraw:

@@ -1,0 +1,14 @@
+//go:build !cuda
+
+package cuda
+
+import "dns-tui/gpu"
+
+// Built reports whether the program has this device.
+const Built = false
+
+// Open returns ErrAbsent.
+func Open(Options) (gpu.Device, error) { return nil, ErrAbsent }
+
+// Devices returns ErrAbsent.
+func Devices() ([]Info, error) { return nil, ErrAbsent }

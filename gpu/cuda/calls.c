@@ -1,0 +1,119 @@
+//go:build cuda
+
+#include "calls.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// A record, in words of eight bytes: what queue.go writes.
+typedef struct {
+	uint64_t function; // or what a clear sets
+	uint32_t grid_x, grid_y, grid_z, threads;
+	uint16_t kind, args;
+	uint32_t blob; // words behind the arguments
+	uint64_t mark;
+} record;
+
+typedef struct { uint64_t at, id; } mark;
+
+static CUresult run_one(const record *r, CUstream stream, uint64_t mark_at) {
+	const uint64_t *args = (const uint64_t *)(r + 1);
+	if (r->kind == record_clear) return cuMemsetD32Async((CUdeviceptr)args[0], (unsigned)r->function, (size_t)args[1], stream);
+	mark m = {mark_at, r->mark};
+	void *params[64];
+	int n = 0;
+	params[n++] = &m;
+	for (int i = 0; i < r->args; i++) params[n++] = (void *)(args + i);
+	if (r->blob) params[n++] = (void *)(args + r->args);
+	return cuLaunchKernel((CUfunction)r->function, r->grid_x, r->grid_y, r->grid_z, r->threads, 1, 1, 0, stream, params, NULL);
+}
+
+static CUresult run_all(const uint64_t *words, size_t n, CUstream stream, uint64_t mark_at, int blocking, size_t *failed) {
+	for (size_t at = 0; at < n;) {
+		const record *r = (const record *)(words + at);
+		*failed = at;
+		CUresult e = run_one(r, stream, mark_at);
+		if (!e && blocking) e = cuStreamSynchronize(stream);
+		if (e) return e;
+		at += sizeof(record) / 8 + r->args + r->blob;
+	}
+	return CUDA_SUCCESS;
+}
+
+CUresult dns_run(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, int blocking, size_t *failed) {
+	*failed = 0;
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : run_all(words, n, stream, mark_at, blocking, failed);
+}
+
+CUresult dns_capture(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, CUgraphExec *exec, size_t *failed) {
+	*failed = 0;
+	CUresult e = cuCtxSetCurrent(ctx);
+	if (e) return e;
+	if ((e = cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL))) return e;
+	CUgraph graph = NULL;
+	e = run_all(words, n, stream, mark_at, 0, failed);
+	CUresult ended = cuStreamEndCapture(stream, &graph);
+	if (!e) e = ended;
+	if (!e) e = cuGraphInstantiateWithFlags(exec, graph, 0);
+	if (graph) cuGraphDestroy(graph);
+	return e;
+}
+
+CUresult dns_launch_graph(CUcontext ctx, CUgraphExec exec, CUstream stream) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : cuGraphLaunch(exec, stream);
+}
+
+CUresult dns_upload(CUcontext ctx, uint64_t dst, const void *src, size_t bytes, CUstream stream, CUevent after) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	if (!e) e = cuMemcpyHtoDAsync((CUdeviceptr)dst, src, bytes, stream);
+	return e ? e : cuEventRecord(after, stream);
+}
+
+CUresult dns_fetch(CUcontext ctx, void *dst, uint64_t src, size_t bytes, CUstream stream) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : cuMemcpyDtoHAsync(dst, (CUdeviceptr)src, bytes, stream);
+}
+
+CUresult dns_record(CUcontext ctx, CUevent ev, CUstream stream) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : cuEventRecord(ev, stream);
+}
+
+CUresult dns_wait(CUcontext ctx, CUevent ev) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : cuEventSynchronize(ev);
+}
+
+CUresult dns_reached(CUcontext ctx, CUevent ev) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : cuEventQuery(ev);
+}
+
+CUresult dns_host_alloc(CUcontext ctx, void **p, size_t bytes) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : cuMemHostAlloc(p, bytes, CU_MEMHOSTALLOC_DEVICEMAP);
+}
+
+CUresult dns_host_address(CUcontext ctx, void *p, uint64_t *address) {
+	CUdeviceptr d = 0;
+	CUresult e = cuCtxSetCurrent(ctx);
+	if (!e) e = cuMemHostGetDevicePointer(&d, p, 0);
+	*address = (uint64_t)d;
+	return e;
+}
+
+void dns_error_name(int code, char *name, size_t n) {
+	const char *s = NULL;
+	if (cuGetErrorName((CUresult)code, &s) || !s) snprintf(name, n, "CUDA error %d", code);
+	else snprintf(name, n, "%s", s);
+}
+
+const char *dns_missing(void) {
+	static const char *needed[] = {"cuCtxCreate_v2", "cuCtxSetCurrent", "cuMemAlloc_v2", "cuMemFree_v2", "cuMemGetInfo_v2", "cuMemHostAlloc", "cuMemFreeHost",
+		"cuMemHostGetDevicePointer_v2", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuMemsetD32Async", "cuModuleLoadData", "cuModuleGetFunction",
+		"cuLaunchKernel", "cuStreamCreate", "cuStreamSynchronize", "cuEventCreate", "cuEventRecord", "cuEventSynchronize", "cuEventElapsedTime",
+		"cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags", "cuGraphLaunch", "cuGraphDestroy", "cuGraphExecDestroy", NULL};
+	return cuda_driver_lacks(needed);
+}

@@ -1,0 +1,73 @@
+// Stands in for libcuda.so.1 when the program is linked, so that the program starts on a machine without NVIDIA's
+// driver. Each function is a jump through a table that cuInit fills with what it finds in the real library.
+//
+// gorgonia.org/cu calls cuInit when the program starts and exits where that fails. This cuInit keeps the failure for
+// cuda_driver_status and returns success; without a driver every function then returns CUDA_ERROR_NO_DEVICE.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { no_device = 100, not_found = 500 };
+
+static int absent(void) { return no_device; }
+static int lacking(void) { return not_found; }
+
+#if defined(__x86_64__)
+#define JUMP(name) __asm__(".text\n.globl " #name "\n.type " #name ", @function\n" #name ": jmp *slot_" #name "(%rip)\n");
+#elif defined(__aarch64__)
+#define JUMP(name) __asm__(".text\n.globl " #name "\n.type " #name ", %function\n" #name ": adrp x16, slot_" #name "\nldr x16, [x16, :lo12:slot_" #name "]\nbr x16\n");
+#else
+#error "x86-64 and aarch64"
+#endif
+
+#define SYMBOL(name) __attribute__((visibility("hidden"), used)) int (*slot_##name)(void) = absent; JUMP(name)
+#include "symbols.h"
+#undef SYMBOL
+
+static struct { const char *name; int (**slot)(void); } table[] = {
+#define SYMBOL(name) {#name, &slot_##name},
+#include "symbols.h"
+#undef SYMBOL
+};
+
+static int status = no_device;
+static char problem[512];
+
+int cuda_driver_status(void) { return status; }
+const char *cuda_driver_problem(void) { return problem; }
+
+// cuda_driver_lacks returns the first of a list of functions, ended by NULL, that the driver does not have.
+const char *cuda_driver_lacks(const char **names) {
+	for (; *names; names++)
+		for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+			if (!strcmp(table[i].name, *names) && *table[i].slot == lacking) return *names;
+	return NULL;
+}
+
+int cuInit(unsigned int flags) {
+	static int tried;
+	if (tried) return 0;
+	tried = 1;
+	void *lib = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+	if (!lib) {
+		snprintf(problem, sizeof problem, "%s", dlerror());
+		return 0;
+	}
+	int (*real)(unsigned int) = (int (*)(unsigned int))dlsym(lib, "cuInit");
+	if (!real) {
+		snprintf(problem, sizeof problem, "libcuda.so.1 has no cuInit");
+		return 0;
+	}
+	status = real(flags);
+	if (status) {
+		snprintf(problem, sizeof problem, "cuInit failed with CUDA error %d", status);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		void *f = dlsym(lib, table[i].name);
+		*table[i].slot = f ? (int (*)(void))f : lacking;
+	}
+	return 0;
+}

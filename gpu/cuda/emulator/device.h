@@ -1,0 +1,108 @@
+// CUDA C for an ordinary C++ compiler: what the kernels in ../kernels see instead of nvcc's own headers. A launch
+// runs its blocks on the processor's threads; the threads of a block are fibers, so barriers, shared memory and warp
+// shuffles work, and loads and stores are checked against the allocations (see memory.h).
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <tuple>
+#include <utility>
+
+struct uint3 { unsigned x, y, z; };
+struct alignas(8) float2 { float x, y; };
+struct alignas(16) float4 { float x, y, z, w; };
+struct alignas(8) uint2 { unsigned x, y; };
+struct alignas(16) uint4 { unsigned x, y, z, w; };
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+inline float2 make_float2(float x, float y) { return {x, y}; }
+inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
+inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+
+namespace emulator {
+
+// Where the running thread stands.
+struct Place { uint3 thread, block, block_dim, grid_dim; };
+extern thread_local Place here;
+
+// barrier is __syncthreads.
+void barrier();
+// exchange gives every lane of a warp the bits that lane from (of the same warp) brought.
+uint64_t exchange(uint64_t bits, int from);
+
+// A Kernel is an entry of the kernels, by name, with its parameters unpacked from kernelParams.
+struct Kernel {
+	const char *name;
+	int threads;      // launch bound
+	bool fibers;      // uses barriers or shuffles; else a block is a plain loop
+	int count;        // parameters
+	unsigned sizes[40];
+	void (*call)(const Kernel *, void **);
+	void (*entry)();
+	Kernel *next;
+
+	template <class... A> Kernel(const char *name, int threads, bool fibers, void (*f)(A...))
+		: name(name), threads(threads), fibers(fibers), count(sizeof...(A)), sizes{(unsigned)sizeof(A)...}, entry((void (*)())f) {
+		static_assert(sizeof...(A) <= 40, "too many parameters");
+		call = [](const Kernel *k, void **p) { unpack<A...>((void (*)(A...))k->entry, p, std::index_sequence_for<A...>{}); };
+		enlist(this);
+	}
+
+private:
+	template <class... A, size_t... I> static void unpack(void (*f)(A...), void **p, std::index_sequence<I...>) { f(*(A *)p[I]...); }
+	static void enlist(Kernel *);
+};
+
+} // namespace emulator
+
+#define threadIdx (emulator::here.thread)
+#define blockIdx (emulator::here.block)
+#define blockDim (emulator::here.block_dim)
+#define gridDim (emulator::here.grid_dim)
+#define __device__
+#define __forceinline__ inline
+#define __shared__ static thread_local
+
+#define KERNEL(threads, name, ...) \
+	static void name(Mark mark, __VA_ARGS__); \
+	static emulator::Kernel kernel_##name(#name, threads, false, name); \
+	static void name(Mark mark, __VA_ARGS__)
+#define BLOCK_KERNEL(threads, name, ...) \
+	static void name(Mark mark, __VA_ARGS__); \
+	static emulator::Kernel kernel_##name(#name, threads, true, name); \
+	static void name(Mark mark, __VA_ARGS__)
+
+inline void __syncthreads() { emulator::barrier(); }
+inline void __syncwarp() { emulator::exchange(0, 0); }
+inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+template <class T> inline T shuffle_bits(T v, int from) {
+	uint64_t bits = 0;
+	memcpy(&bits, &v, sizeof v);
+	bits = emulator::exchange(bits, from);
+	memcpy(&v, &bits, sizeof v);
+	return v;
+}
+inline int lane_of_thread() { return (int)(threadIdx.x & 31); }
+template <class T> inline T __shfl_sync(unsigned, T v, int lane) { return shuffle_bits(v, lane & 31); }
+template <class T> inline T __shfl_xor_sync(unsigned, T v, int mask) { return shuffle_bits(v, lane_of_thread() ^ mask); }
+template <class T> inline T __shfl_down_sync(unsigned, T v, int delta) {
+	int lane = lane_of_thread() + delta;
+	return shuffle_bits(v, lane > 31 ? lane_of_thread() : lane);
+}
+
+inline unsigned atomicAdd(unsigned *p, unsigned v) { return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); }
+inline int atomicAdd(int *p, int v) { return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST); }
+
+inline unsigned __float_as_uint(float f) { unsigned u; memcpy(&u, &f, 4); return u; }
+inline float __uint_as_float(unsigned u) { float f; memcpy(&f, &u, 4); return f; }
+inline int __float_as_int(float f) { int u; memcpy(&u, &f, 4); return u; }
+inline float __int_as_float(int u) { float f; memcpy(&f, &u, 4); return f; }
+inline float __fmul_rn(float a, float b) { return a * b; }
+inline float __fadd_rn(float a, float b) { return a + b; }
+inline float __fsub_rn(float a, float b) { return a - b; }
+inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((uint64_t)a * b) >> 32); }
+inline float rsqrtf(float x) { return 1 / sqrtf(x); }
+template <class T> inline T min(T a, T b) { return b < a ? b : a; }
+template <class T> inline T max(T a, T b) { return a < b ? b : a; }
+inline float max(float a, float b) { return fmaxf(a, b); }
+inline float min(float a, float b) { return fminf(a, b); }

@@ -1,0 +1,444 @@
+// A stand-in for NVIDIA's driver, libcuda.so.1: as much of its interface as the CUDA device and gorgonia.org/cu use while
+// they train. Kernels are those of ../kernels, compiled for this machine; the PTX that a program loads is read for the
+// names and parameters of its kernels, which must be the same.
+//
+// A stream does its work as late as it may, when somebody waits for it. So a program that touches a buffer too early, or
+// forgets to wait, gets wrong numbers here too. EMULATOR_EAGER=1 does work at once.
+//
+// Read when a context is made:
+//
+//	EMULATOR_DEVICES=n   devices (1)
+//	EMULATOR_CAPABILITY  compute capability times ten (90)
+//	EMULATOR_DRIVER      version of the driver (12020)
+//	EMULATOR_MEMORY      bytes of memory (4 GiB)
+//	EMULATOR_FAIL=x:n    the n-th x from then on fails: launch (a failed launch), alloc (no memory), lost (the device is gone)
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "block.h"
+#include "memory.h"
+
+using namespace emulator;
+
+typedef int CUresult;
+typedef int CUdevice;
+typedef uintptr_t CUdeviceptr;
+
+enum {
+	success = 0, invalid_value = 1, out_of_memory = 2, not_initialized = 3, no_device = 100, invalid_device = 101, invalid_image = 200, invalid_context = 201,
+	no_binary = 209, unsupported_ptx = 222, invalid_handle = 400, not_found = 500, not_ready = 600, illegal_address = 700, out_of_resources = 701,
+	launch_failed = 719, capture_unsupported = 900, device_lost = 46,
+};
+
+// What a kernel's parameters are, in the PTX.
+typedef std::map<std::string, std::vector<unsigned>> Entries;
+
+struct Module { Entries entries; };
+struct Function { const Kernel *kernel; };
+
+struct Node {
+	std::function<CUresult()> run;
+	bool kernel;
+};
+struct Graph { std::vector<Node> nodes; };
+struct Exec { std::vector<Node> nodes; };
+
+struct Stream {
+	std::vector<Node> pending;
+	unsigned long queued = 0, done = 0; // nodes ever
+	Graph *capture = nullptr;
+};
+struct Event {
+	Stream *stream = nullptr;
+	unsigned long after = 0;
+	double at = -1;
+};
+struct Context { int device; };
+
+static std::recursive_mutex mu;
+static bool ready;
+static CUresult sticky;
+static Stream null_stream;
+static std::vector<Stream *> streams{&null_stream};
+static thread_local Context *current;
+static long fail_at, fail_seen;
+static std::string fail_what;
+static long counts[8]; // see emulator_count
+enum { launches, graph_launches, kernels_run, pinned_bytes };
+
+#define LOCK std::lock_guard<std::recursive_mutex> lock(mu)
+#define ENTER \
+	LOCK; \
+	if (!ready) return not_initialized; \
+	if (!current) return invalid_context; \
+	if (sticky) return sticky
+
+static long setting(const char *name, long otherwise) {
+	const char *e = getenv(name);
+	return e && *e ? atol(e) : otherwise;
+}
+
+// fails reports whether this is the call that is to fail.
+static bool fails(const char *what) { return fail_what == what && ++fail_seen == fail_at; }
+
+static double now() {
+	return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+static void run_next(Stream *s, size_t upto) {
+	// Nodes may be added while others run only by the same thread, which waits; so the list is stable.
+	std::vector<Node> todo(s->pending.begin(), s->pending.begin() + upto);
+	s->pending.erase(s->pending.begin(), s->pending.begin() + upto);
+	for (auto &n : todo) {
+		if (!sticky) {
+			CUresult r = n.run();
+			if (const char *f = take_fault()) (void)f, r = illegal_address;
+			if (r) sticky = r;
+		}
+		s->done++;
+	}
+}
+
+static CUresult finish(Stream *s) {
+	run_next(s, s->pending.size());
+	return sticky;
+}
+
+static CUresult finish_all() {
+	for (auto *s : streams) finish(s);
+	return sticky;
+}
+
+static Stream *stream_of(void *h) { return h ? (Stream *)h : &null_stream; }
+
+// later puts work at the end of a stream, or into the graph that it records.
+static CUresult later(void *h, Node n) {
+	Stream *s = stream_of(h);
+	if (s->capture) {
+		s->capture->nodes.push_back(std::move(n));
+		return success;
+	}
+	s->pending.push_back(std::move(n));
+	s->queued++;
+	if (getenv("EMULATOR_EAGER")) return finish(s);
+	return success;
+}
+
+extern "C" {
+
+// emulator_count returns how often something happened: 0 direct launches of kernels, 1 launches of graphs, 2 kernels run,
+// 3 bytes of pinned memory held.
+long emulator_count(int what) {
+	LOCK;
+	return counts[what];
+}
+
+CUresult cuInit(unsigned) {
+	LOCK;
+	if (setting("EMULATOR_DEVICES", 1) == 0) return no_device;
+	ready = true;
+	return success;
+}
+
+CUresult cuDriverGetVersion(int *v) { *v = (int)setting("EMULATOR_DRIVER", 12020); return success; }
+CUresult cuDeviceGetCount(int *n) { *n = (int)setting("EMULATOR_DEVICES", 1); return success; }
+CUresult cuDeviceGet(CUdevice *d, int i) {
+	if (i < 0 || i >= setting("EMULATOR_DEVICES", 1)) return invalid_device;
+	*d = i;
+	return success;
+}
+CUresult cuDeviceGetName(char *name, int len, CUdevice) { snprintf(name, len, "emulated GPU"); return success; }
+CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice) { *bytes = setting("EMULATOR_MEMORY", 4l << 30); return success; }
+CUresult cuDeviceGetUuid(char *uuid, CUdevice) { memset(uuid, 0, 16); return success; }
+CUresult cuDeviceGetAttribute(int *v, int what, CUdevice) {
+	int cc = (int)setting("EMULATOR_CAPABILITY", 90);
+	switch (what) {
+	case 75: *v = cc / 10; break;
+	case 76: *v = cc % 10; break;
+	case 16: *v = 4; break;        // multiprocessors
+	case 1: *v = 1024; break;      // threads of a block
+	case 8: *v = 48 << 10; break;  // shared memory of a block
+	case 10: *v = 32; break;       // warp
+	default: *v = 0;
+	}
+	return success;
+}
+
+CUresult cuCtxCreate_v2(void **c, unsigned, CUdevice dev) {
+	LOCK;
+	if (!ready) return not_initialized;
+	const char *f = getenv("EMULATOR_FAIL");
+	std::string fail = f ? f : "";
+	size_t colon = fail.find(':');
+	fail_what = fail.substr(0, colon);
+	fail_at = colon == std::string::npos ? 0 : atol(fail.c_str() + colon + 1);
+	fail_seen = 0;
+	sticky = success;
+	set_memory(setting("EMULATOR_MEMORY", 4l << 30));
+	current = new Context{dev};
+	*c = current;
+	return success;
+}
+CUresult cuCtxDestroy_v2(void *c) {
+	LOCK;
+	finish_all();
+	if (current == c) current = nullptr;
+	sticky = success;
+	delete (Context *)c;
+	return success;
+}
+CUresult cuCtxSetCurrent(void *c) { current = (Context *)c; return success; }
+CUresult cuCtxGetCurrent(void **c) { *c = current; return success; }
+CUresult cuCtxGetDevice(CUdevice *d) {
+	if (!current) return invalid_context;
+	*d = current->device;
+	return success;
+}
+CUresult cuCtxSynchronize(void) { ENTER; return finish_all(); }
+
+// Memory.
+
+CUresult cuMemAlloc_v2(CUdeviceptr *p, size_t bytes) {
+	ENTER;
+	if (fails("alloc")) return out_of_memory;
+	*p = allocate(bytes);
+	return *p ? success : out_of_memory;
+}
+CUresult cuMemFree_v2(CUdeviceptr p) {
+	ENTER;
+	if (CUresult r = finish_all()) return r;
+	return release(p) ? success : invalid_value;
+}
+CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total) { ENTER; memory_info(free_bytes, total); return success; }
+static std::map<void *, size_t> pinned;
+CUresult cuMemHostAlloc(void **p, size_t bytes, unsigned) {
+	ENTER;
+	*p = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+	memset(*p, 0xFF, bytes);
+	pinned[*p] = bytes;
+	counts[pinned_bytes] += bytes;
+	return success;
+}
+CUresult cuMemFreeHost(void *p) {
+	LOCK;
+	finish_all();
+	if (!pinned.count(p)) return invalid_value;
+	counts[pinned_bytes] -= pinned[p];
+	pinned.erase(p);
+	free(p);
+	return success;
+}
+CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *d, void *p, unsigned) { *d = (CUdeviceptr)p; return success; }
+
+static CUresult copy(void *dst, const void *src, size_t n, CUdeviceptr device_side) {
+	if (!owned(device_side, n)) {
+		say_fault("copy", device_side, n);
+		return illegal_address;
+	}
+	memcpy(dst, src, n);
+	return success;
+}
+CUresult cuMemcpyHtoD_v2(CUdeviceptr d, const void *s, size_t n) {
+	ENTER;
+	if (CUresult r = finish_all()) return r;
+	return copy((void *)d, s, n, d) ? invalid_value : success;
+}
+CUresult cuMemcpyDtoH_v2(void *d, CUdeviceptr s, size_t n) {
+	ENTER;
+	if (CUresult r = finish_all()) return r;
+	return copy(d, (void *)s, n, s) ? invalid_value : success;
+}
+CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr d, const void *s, size_t n, void *h) {
+	ENTER;
+	return later(h, {[=] { return copy((void *)d, s, n, d); }, false});
+}
+CUresult cuMemcpyDtoHAsync_v2(void *d, CUdeviceptr s, size_t n, void *h) {
+	ENTER;
+	return later(h, {[=] { return copy(d, (void *)s, n, s); }, false});
+}
+CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr d, CUdeviceptr s, size_t n, void *h) {
+	ENTER;
+	return later(h, {[=] { return owned(s, n) ? copy((void *)d, (void *)s, n, d) : copy((void *)d, (void *)s, n, s); }, false});
+}
+CUresult cuMemsetD32Async(CUdeviceptr d, unsigned v, size_t n, void *h) {
+	ENTER;
+	return later(h, {[=]() -> CUresult {
+		if (!owned(d, 4 * n)) {
+			say_fault("memset", d, 4 * n);
+			return illegal_address;
+		}
+		for (size_t i = 0; i < n; i++) ((unsigned *)d)[i] = v;
+		return success;
+	}, false});
+}
+
+// Modules.
+
+static unsigned param_bytes(const std::string &line) {
+	static const std::pair<const char *, unsigned> types[] = {{".u64 ", 8}, {".b64 ", 8}, {".f64 ", 8}, {".s64 ", 8}, {".u32 ", 4}, {".b32 ", 4}, {".f32 ", 4},
+		{".s32 ", 4}, {".u16 ", 2}, {".u8 ", 1}, {".b8 ", 1}};
+	unsigned bytes = 0;
+	for (auto &t : types)
+		if (line.find(t.first) != std::string::npos) bytes = t.second;
+	size_t open = line.rfind('[');
+	if (open != std::string::npos) bytes *= (unsigned)atoi(line.c_str() + open + 1);
+	return bytes;
+}
+
+CUresult cuModuleLoadData(void **m, const void *image) {
+	ENTER;
+	const char *text = (const char *)image;
+	const char *target = strstr(text, ".target sm_"), *version = strstr(text, ".version ");
+	if (!target || !version) return invalid_image;
+	if (atoi(target + 11) > setting("EMULATOR_CAPABILITY", 90)) return no_binary;
+	int major = 0, minor = 0;
+	sscanf(version, ".version %d.%d", &major, &minor);
+	// PTX 7.8 came with CUDA 11.8, and so on backwards: 7.0 with 11.0.
+	if (major == 7 && setting("EMULATOR_DRIVER", 12020) < 11000 + 10 * minor) return unsupported_ptx;
+	auto *mod = new Module;
+	for (const char *at = text; (at = strstr(at, ".entry ")); at++) {
+		const char *name = at + 7, *open = strchr(name, '('), *close = strchr(name, ')');
+		if (!open || !close) continue;
+		auto &params = mod->entries[std::string(name, open)];
+		std::string list(open + 1, close);
+		for (size_t i = 0; i < list.size();) {
+			size_t comma = list.find(',', i);
+			std::string line = list.substr(i, comma == std::string::npos ? comma : comma - i);
+			if (line.find(".param") != std::string::npos) params.push_back(param_bytes(line));
+			if (comma == std::string::npos) break;
+			i = comma + 1;
+		}
+	}
+	*m = mod;
+	return success;
+}
+CUresult cuModuleUnload(void *m) { LOCK; delete (Module *)m; return success; }
+CUresult cuModuleGetFunction(void **f, void *m, const char *name) {
+	ENTER;
+	auto &entries = ((Module *)m)->entries;
+	auto it = entries.find(name);
+	const Kernel *k = find_kernel(name);
+	if (it == entries.end() || !k) return not_found;
+	bool same = (int)it->second.size() == k->count;
+	for (int i = 0; same && i < k->count; i++) same = it->second[i] == k->sizes[i];
+	if (!same) {
+		fprintf(stderr, "emulator: kernel %s has other parameters in the PTX than in the source; make ptx\n", name);
+		return invalid_image;
+	}
+	*f = new Function{k};
+	return success;
+}
+CUresult cuFuncGetAttribute(int *v, int, void *) { *v = 0; return success; }
+
+CUresult cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned, void *h, void **params, void **) {
+	ENTER;
+	const Kernel *k = ((Function *)f)->kernel;
+	unsigned threads = bx * by * bz;
+	if (gx == 0 || gy == 0 || gz == 0 || threads == 0 || threads > 1024 || gy > 65535 || gz > 65535 || gx > 2147483647u) return invalid_value;
+	if ((int)threads > k->threads) return out_of_resources;
+	if (fails("lost")) return sticky = device_lost;
+	size_t bytes = 0;
+	for (int i = 0; i < k->count; i++) bytes += (k->sizes[i] + 15) & ~15u;
+	auto values = std::make_shared<std::vector<char>>(bytes);
+	auto addresses = std::make_shared<std::vector<void *>>(k->count);
+	size_t at = 0;
+	for (int i = 0; i < k->count; i++) {
+		(*addresses)[i] = values->data() + at;
+		memcpy(values->data() + at, params[i], k->sizes[i]);
+		at += (k->sizes[i] + 15) & ~15u;
+	}
+	if (!stream_of(h)->capture) counts[launches]++;
+	return later(h, {[=]() -> CUresult {
+		counts[kernels_run]++;
+		if (fails("launch")) return launch_failed;
+		run_kernel(k, {gx, gy, gz}, {bx, by, bz}, addresses->data());
+		(void)values;
+		return success;
+	}, true});
+}
+
+// Streams, events and graphs.
+
+CUresult cuStreamCreate(void **h, unsigned) {
+	ENTER;
+	auto *s = new Stream;
+	streams.push_back(s);
+	*h = s;
+	return success;
+}
+CUresult cuStreamDestroy_v2(void *h) {
+	LOCK;
+	finish((Stream *)h);
+	for (size_t i = 0; i < streams.size(); i++)
+		if (streams[i] == h) streams.erase(streams.begin() + i);
+	delete (Stream *)h;
+	return success;
+}
+CUresult cuStreamSynchronize(void *h) { ENTER; return finish(stream_of(h)); }
+CUresult cuStreamQuery(void *h) { ENTER; return finish(stream_of(h)); }
+
+CUresult cuEventCreate(void **e, unsigned) { ENTER; *e = new Event; return success; }
+CUresult cuEventDestroy_v2(void *e) { delete (Event *)e; return success; }
+CUresult cuEventRecord(void *e, void *h) {
+	ENTER;
+	auto *ev = (Event *)e;
+	Stream *s = stream_of(h);
+	CUresult r = later(h, {[=]() -> CUresult { ev->at = now(); return success; }, false});
+	ev->stream = s;
+	ev->after = s->queued;
+	return r;
+}
+CUresult cuEventSynchronize(void *e) {
+	ENTER;
+	auto *ev = (Event *)e;
+	if (ev->stream && ev->after > ev->stream->done) run_next(ev->stream, ev->after - ev->stream->done);
+	return sticky;
+}
+CUresult cuEventQuery(void *e) {
+	LOCK;
+	auto *ev = (Event *)e;
+	if (ev->stream && ev->after > ev->stream->done) return not_ready;
+	return sticky;
+}
+CUresult cuEventElapsedTime(float *ms, void *a, void *b) { *ms = (float)(((Event *)b)->at - ((Event *)a)->at); return success; }
+
+CUresult cuStreamBeginCapture_v2(void *h, int) {
+	ENTER;
+	Stream *s = stream_of(h);
+	if (s == &null_stream || s->capture) return capture_unsupported;
+	s->capture = new Graph;
+	return success;
+}
+CUresult cuStreamEndCapture(void *h, void **g) {
+	ENTER;
+	Stream *s = stream_of(h);
+	*g = s->capture;
+	s->capture = nullptr;
+	return *g ? success : invalid_value;
+}
+CUresult cuGraphInstantiateWithFlags(void **x, void *g, unsigned long long) { ENTER; *x = new Exec{((Graph *)g)->nodes}; return success; }
+CUresult cuGraphDestroy(void *g) { delete (Graph *)g; return success; }
+CUresult cuGraphExecDestroy(void *x) { LOCK; finish_all(); delete (Exec *)x; return success; }
+CUresult cuGraphLaunch(void *x, void *h) {
+	ENTER;
+	counts[graph_launches]++;
+	auto *e = (Exec *)x;
+	return later(h, {[=]() -> CUresult {
+		for (auto &n : e->nodes) {
+			if (CUresult r = n.run()) return r;
+			if (take_fault()) return illegal_address;
+		}
+		return success;
+	}, true});
+}
+
+} // extern "C"

@@ -1,0 +1,4 @@
+// The kernels, compiled for this machine.
+#include "device.h"
+
+#include "../kernels/all.cu"

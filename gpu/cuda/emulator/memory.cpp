@@ -1,0 +1,157 @@
+#include "memory.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <map>
+#include <mutex>
+
+#include "block.h"
+
+namespace emulator {
+
+// Addresses are not used twice until the arena is, so what was freed stays poisoned for long.
+static const size_t arena_bytes = (size_t)64 << 30;
+static const size_t gap = 256; // alignment, and the least distance of two allocations
+
+static std::mutex mu;
+static uintptr_t base;
+static uint8_t *shadow;
+static size_t cursor, total_bytes = (size_t)4 << 30, used_bytes;
+static std::map<uintptr_t, size_t> live;
+static char fault[256];
+static bool faulted;
+
+static void open_arena() {
+	if (base) return;
+	base = (uintptr_t)mmap(nullptr, arena_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	shadow = (uint8_t *)mmap(nullptr, arena_bytes / 4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+void set_memory(size_t bytes) {
+	std::lock_guard<std::mutex> l(mu);
+	total_bytes = bytes;
+}
+
+static size_t padded(size_t bytes) { return (bytes + gap - 1) / gap * gap; }
+
+uintptr_t allocate(size_t bytes) {
+	std::lock_guard<std::mutex> l(mu);
+	open_arena();
+	if (bytes == 0 || bytes > total_bytes - used_bytes) return 0;
+	size_t room = padded(bytes) + gap;
+	if (cursor + room > arena_bytes) cursor = 0;
+	for (;;) { // past what still lives there
+		auto it = live.lower_bound(base + cursor);
+		if (it != live.begin()) {
+			auto before = std::prev(it);
+			size_t end = before->first + padded(before->second) + gap - base;
+			if (end > cursor) {
+				cursor = end;
+				continue;
+			}
+		}
+		if (it == live.end() || it->first >= base + cursor + room) break;
+		cursor = it->first + padded(it->second) + gap - base;
+	}
+	if (cursor + room > arena_bytes) return 0;
+	uintptr_t p = base + cursor;
+	cursor += room;
+	live[p] = bytes;
+	used_bytes += bytes;
+	memset(shadow + (p - base) / 4, 1, (bytes + 3) / 4);
+	memset((void *)p, 0xFF, bytes); // NaN: new memory is not zero on a GPU either
+	return p;
+}
+
+bool release(uintptr_t p) {
+	std::lock_guard<std::mutex> l(mu);
+	auto it = live.find(p);
+	if (it == live.end()) return false;
+	memset(shadow + (p - base) / 4, 0, (it->second + 3) / 4);
+	size_t whole = it->second & ~(size_t)4095;
+	if (whole) { // give the pages back
+		uintptr_t from = (p + 4095) & ~(uintptr_t)4095, to = (p + it->second) & ~(uintptr_t)4095;
+		if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
+	}
+	used_bytes -= it->second;
+	live.erase(it);
+	return true;
+}
+
+void memory_info(size_t *free_bytes, size_t *total) {
+	std::lock_guard<std::mutex> l(mu);
+	*total = total_bytes;
+	*free_bytes = total_bytes - used_bytes;
+}
+
+bool owned(uintptr_t p, size_t bytes) {
+	std::lock_guard<std::mutex> l(mu);
+	auto it = live.upper_bound(p);
+	if (it == live.begin()) return false;
+	--it;
+	return p + bytes <= it->first + it->second;
+}
+
+const char *take_fault() {
+	std::lock_guard<std::mutex> l(mu);
+	if (!faulted) return nullptr;
+	faulted = false;
+	return fault;
+}
+
+void say_fault(const char *what, uintptr_t p, size_t bytes) {
+	std::lock_guard<std::mutex> l(mu);
+	if (faulted) return;
+	faulted = true;
+	const char *where = "outside device memory";
+	char near[96];
+	if (!live.empty()) {
+		auto it = live.upper_bound(p);
+		if (it != live.begin()) {
+			--it;
+			snprintf(near, sizeof near, "%zd bytes behind the start of an allocation of %zu", (ssize_t)(p - it->first), it->second);
+			where = near;
+		}
+	}
+	snprintf(fault, sizeof fault, "%s of %zu bytes at %#zx, %s", what, bytes, (size_t)p, where);
+	fprintf(stderr, "emulator: %s\n", fault);
+}
+
+static void bad(uintptr_t p, size_t bytes, bool store) {
+	char what[128];
+	snprintf(what, sizeof what, "kernel %s, block (%u,%u,%u), thread (%u,%u,%u): %s", running_kernel(), here.block.x, here.block.y, here.block.z,
+		here.thread.x, here.thread.y, here.thread.z, store ? "store" : "load");
+	say_fault(what, p, bytes);
+}
+
+// check looks at the shadow of an access to the arena; the rest of memory is not the device's.
+static inline void check(uintptr_t p, size_t bytes, bool store) {
+	size_t at = p - base;
+	if (__builtin_expect(at >= arena_bytes, 1)) {
+		if (__builtin_expect(p < 4096, 0)) bad(p, bytes, store);
+		return;
+	}
+	for (size_t i = at / 4; i <= (at + bytes - 1) / 4; i++)
+		if (__builtin_expect(!shadow[i], 0)) {
+			bad(p, bytes, store);
+			return;
+		}
+}
+
+} // namespace emulator
+
+#define ACCESS(n) \
+	extern "C" void __asan_load##n##_noabort(uintptr_t p) { emulator::check(p, n, false); } \
+	extern "C" void __asan_store##n##_noabort(uintptr_t p) { emulator::check(p, n, true); }
+ACCESS(1)
+ACCESS(2)
+ACCESS(4)
+ACCESS(8)
+ACCESS(16)
+extern "C" void __asan_loadN_noabort(uintptr_t p, size_t n) { emulator::check(p, n, false); }
+extern "C" void __asan_storeN_noabort(uintptr_t p, size_t n) { emulator::check(p, n, true); }
+extern "C" void __asan_handle_no_return() {}
+extern "C" void __asan_before_dynamic_init(const char *) {}
+extern "C" void __asan_after_dynamic_init() {}

@@ -1,0 +1,178 @@
+//go:build cuda
+
+package cuda
+
+// #include "calls.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"unsafe"
+
+	"gorgonia.org/cu"
+)
+
+// fault is what is known of failures.
+type fault struct {
+	err     error   // the first; everything after it does nothing
+	begun   *uint32 // pinned: the label and the number of the kernel that began last
+	at      uint64  // where kernels write it
+	labels  []string
+	numbers map[string]uint32
+	label   uint32
+}
+
+// Error is a failure of the GPU: what failed, and where.
+type Error struct {
+	Device string
+	Code   int    // of the driver
+	Name   string // CUDA_ERROR_ILLEGAL_ADDRESS
+	Doing  string // "kernel conv_64 of layer conv2"
+	lost   bool
+}
+
+func (e *Error) Error() string {
+	if e.lost {
+		return fmt.Sprintf("%s is lost (%s), in %s: it stopped answering; see nvidia-smi and the system's log", e.Device, e.Name, e.Doing)
+	}
+	return fmt.Sprintf("%s failed in %s: %s", e.Device, e.Doing, e.Name)
+}
+
+func (d *Device) openFault() error {
+	p, err := d.pinned(4)
+	if err != nil {
+		return err
+	}
+	d.fault.begun = (*uint32)(p)
+	*d.fault.begun = 0
+	var at C.uint64_t
+	if r := C.dns_host_address(d.c(), p, &at); r != 0 {
+		return d.failCode(r, "mapping memory")
+	}
+	d.fault.at = uint64(at)
+	d.fault.numbers = map[string]uint32{}
+	d.Label("")
+	return nil
+}
+
+// Label says what the kernels from now on are for: the layer that a failure names.
+func (d *Device) Label(name string) {
+	f := &d.fault
+	n, ok := f.numbers[name]
+	if !ok {
+		n = uint32(len(f.labels))
+		f.labels, f.numbers[name] = append(f.labels, name), n
+	}
+	f.label = n & 0xFFFF
+}
+
+// markOf is what a kernel writes when it begins.
+func (d *Device) markOf(k kernelID) uint64 { return uint64(d.fault.label<<16 | uint32(k)) }
+
+// describeMark says what a mark stands for.
+func (d *Device) describeMark(mark uint32) string {
+	k, label := kernelID(mark&0xFFFF), mark>>16
+	if k >= kernelCount {
+		return "a kernel"
+	}
+	if int(label) < len(d.fault.labels) && d.fault.labels[label] != "" {
+		return fmt.Sprintf("kernel %s of %s", kernelNames[k], d.fault.labels[label])
+	}
+	return "kernel " + kernelNames[k]
+}
+
+// lostCodes are the errors after which a GPU does not come back: unavailable, ECC, hardware stack, unknown, MPS and so on.
+var lostCodes = map[int]bool{46: true, 214: true, 215: true, 714: true, 721: true, 999: true}
+
+// asynchronous errors tell of a kernel that ran before.
+var asynchronous = map[int]bool{700: true, 702: true, 714: true, 715: true, 716: true, 717: true, 718: true, 719: true, 46: true, 214: true, 999: true}
+
+// failCode keeps the first failure. doing says what the host was about.
+func (d *Device) failCode(code C.CUresult, doing string) error {
+	if d.fault.err != nil {
+		return d.fault.err
+	}
+	n := int(code)
+	e := &Error{Device: fmt.Sprintf("GPU %d (%s)", d.opts.Ordinal, d.info.Name), Code: n, Doing: doing, lost: lostCodes[n]}
+	var name [64]C.char
+	C.dns_error_name(C.int(n), &name[0], 64)
+	e.Name = C.GoString(&name[0])
+	if say, ok := errorNames[n]; ok && strings.HasPrefix(e.Name, "CUDA error ") {
+		e.Name = say
+	}
+	if asynchronous[n] && d.fault.begun != nil {
+		e.Doing = d.describeMark(atomic.LoadUint32(d.fault.begun))
+	}
+	d.fault.err = e
+	return e
+}
+
+// errorNames are what users may see, where the driver does not name them.
+var errorNames = map[int]string{2: "CUDA_ERROR_OUT_OF_MEMORY", 46: "CUDA_ERROR_DEVICE_UNAVAILABLE", 214: "CUDA_ERROR_ECC_UNCORRECTABLE",
+	700: "CUDA_ERROR_ILLEGAL_ADDRESS (a read or write outside an allocation)", 702: "CUDA_ERROR_LAUNCH_TIMEOUT", 719: "CUDA_ERROR_LAUNCH_FAILED", 999: "CUDA_ERROR_UNKNOWN"}
+
+// fail is failCode for an error of package cu, whose numbers are its kind's.
+func (d *Device) fail(err error, doing string) error {
+	for code := range errorNames {
+		if err.Error() == cuError(code) {
+			return d.failCode(C.CUresult(code), doing)
+		}
+	}
+	if d.fault.err == nil {
+		d.fault.err = fmt.Errorf("GPU %d (%s) failed in %s: %w", d.opts.Ordinal, d.info.Name, doing, err)
+	}
+	return d.fault.err
+}
+
+// cuError is how package cu prints an error.
+func cuError(code int) string {
+	switch code {
+	case 2:
+		return cu.OutOfMemory.Error()
+	case 214:
+		return cu.EccUncorrectable.Error()
+	case 700:
+		return cu.IllegalAddress.Error()
+	case 719:
+		return cu.LaunchFailed.Error()
+	case 999:
+		return cu.Unknown.Error()
+	}
+	return fmt.Sprintf("UnknownErrorCode:%d", code)
+}
+
+var errClosed = errors.New("the GPU's device is closed")
+
+// enter ties the goroutine to its thread and gives the thread the context.
+func (d *Device) enter() (leave func(), err error) {
+	if d.ctx == (cu.CUContext{}) {
+		return nil, errClosed
+	}
+	runtime.LockOSThread()
+	if err := cu.SetCurrentContext(d.ctx); err != nil {
+		runtime.UnlockOSThread()
+		return nil, d.fail(err, "taking the context")
+	}
+	return runtime.UnlockOSThread, nil
+}
+
+// pinned allocates memory of the host that the device can reach.
+func (d *Device) pinned(bytes int) (unsafe.Pointer, error) {
+	var p unsafe.Pointer
+	if r := C.dns_host_alloc(d.c(), &p, C.size_t(bytes)); r != 0 {
+		return nil, d.failCode(r, "allocating pinned memory of the host")
+	}
+	d.staging.owned = append(d.staging.owned, p)
+	return p, nil
+}
+
+func (d *Device) freePinned() {
+	for _, p := range d.staging.owned {
+		cu.MemFreeHost(p)
+	}
+	d.staging.owned, d.fault.begun = nil, nil
+}

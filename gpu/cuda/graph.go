@@ -1,0 +1,117 @@
+//go:build cuda
+
+package cuda
+
+// #include "calls.h"
+import "C"
+
+import (
+	"hash/maphash"
+	"slices"
+	"unsafe"
+)
+
+// programs are the queues that were seen: the second time one comes it is captured as a graph.
+type programs struct {
+	seed   maphash.Seed
+	known  map[uint64]*program
+	clock  uint64 // counts runs
+	graphs int
+}
+
+type program struct {
+	words []uint64
+	graph C.CUgraphExec
+	used  uint64
+}
+
+// A graph is worth capturing where it has more than one record. maxGraphs bounds what is kept: of nets whose shapes
+// change all the time, the oldest go.
+const maxGraphs = 128
+
+func (p *programs) run(d *Device, words []uint64) {
+	if d.opts.NoGraphs || d.opts.Blocking || len(words) > 1<<20 {
+		d.runNow(words)
+		return
+	}
+	if p.known == nil {
+		p.seed, p.known = maphash.MakeSeed(), map[uint64]*program{}
+	}
+	p.clock++
+	h := maphash.Bytes(p.seed, unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), 8*len(words)))
+	known := p.known[h]
+	switch {
+	case known == nil: // the first time
+		p.known[h] = &program{used: p.clock}
+		p.forget(d)
+		d.runNow(words)
+		return
+	case known.graph == nil:
+		if !p.capture(d, known, words) {
+			d.runNow(words)
+			return
+		}
+	case !slices.Equal(known.words, words): // another queue with the same hash
+		d.runNow(words)
+		return
+	}
+	known.used = p.clock
+	if r := C.dns_launch_graph(d.c(), known.graph, d.s()); r != 0 {
+		d.failCode(r, "launching a graph")
+	}
+}
+
+// runNow launches kernel by kernel.
+func (d *Device) runNow(words []uint64) {
+	var failed C.size_t
+	blocking := C.int(0)
+	if d.opts.Blocking {
+		blocking = 1
+	}
+	r := C.dns_run((*C.uint64_t)(unsafe.Pointer(&words[0])), C.size_t(len(words)), d.c(), d.s(), C.uint64_t(d.fault.at), blocking, &failed)
+	if r != 0 {
+		d.failCode(r, "launching "+d.describeMark(uint32(words[int(failed)+4])))
+	}
+}
+
+func (p *programs) capture(d *Device, to *program, words []uint64) bool {
+	var failed C.size_t
+	var graph C.CUgraphExec
+	r := C.dns_capture((*C.uint64_t)(unsafe.Pointer(&words[0])), C.size_t(len(words)), d.c(), d.s(), C.uint64_t(d.fault.at), &graph, &failed)
+	if r != 0 {
+		d.notices = append(d.notices, "kernels are launched one by one: the driver captured no graph of them")
+		d.opts.NoGraphs = true
+		return false
+	}
+	to.words, to.graph = slices.Clone(words), graph
+	p.graphs++
+	return true
+}
+
+// forget drops what was used longest ago, where there is too much.
+func (p *programs) forget(d *Device) {
+	const maxKnown = 4096
+	if p.graphs <= maxGraphs && len(p.known) <= maxKnown {
+		return
+	}
+	for h, k := range p.known {
+		if p.clock-k.used > maxGraphs/2 {
+			p.drop(k)
+			delete(p.known, h)
+		}
+	}
+}
+
+func (p *programs) drop(k *program) {
+	if k.graph != nil {
+		C.cuGraphExecDestroy(k.graph)
+		p.graphs--
+	}
+}
+
+func (p *programs) free(d *Device) {
+	for _, k := range p.known {
+		p.drop(k)
+	}
+	p.known = nil
+}

@@ -1,0 +1,191 @@
+//go:build cuda
+
+package cuda
+
+// kernelID is a kernel: its place in kernelNames.
+type kernelID int
+
+// The kernels. Of a product's, the tile's size is part of the name, and kernels of one product are in order of it.
+const (
+	kAddBias kernelID = iota
+	kScale
+	kPrelu
+	kSumBias
+	kSumBiasColumns
+	kScaleBackward
+	kPreluBackward
+	kBatchStats
+	kNormalize
+	kNormalizeScale
+	kNormalizeMeans
+	kNormalizeBackward
+	kNormalizeGlobalBackward
+	kSoftmaxColumns
+	kSoftmaxRows
+	kSoftmaxBackwardColumns
+	kSoftmaxBackwardRows
+	kSoftmaxLoss
+	kSoftmaxLossBackward
+	kSigmoidLoss
+	kSigmoidLossBackward
+	kHingeLoss
+	kHingeLossBackward
+	kLogLoss
+	kLogLossBackward
+	kInfogainLoss
+	kInfogainLossBackward
+	kContrastiveLoss
+	kContrastiveLossBackward
+	kArgMax
+	kCountHits
+	kAccuracy
+	kConv32
+	kConv64
+	kConv128
+	kConvBackwardData32
+	kConvBackwardData64
+	kConvBackwardData128
+	kConvBackwardWeights32
+	kConvBackwardWeights64
+	kConvBackwardWeights128
+	kGemmNn32
+	kGemmNt32
+	kGemmTn32
+	kGemmTt32
+	kGemmNn64
+	kGemmNt64
+	kGemmTn64
+	kGemmTt64
+	kGemmNn128
+	kGemmNt128
+	kGemmTn128
+	kGemmTt128
+	kLstmUnit
+	kLstmUnitBackward
+	kMaxPool
+	kMaxPoolBackward
+	kAvePool
+	kAvePoolBackward
+	kStochasticPool
+	kExpectedPool
+	kLrn
+	kLrnBackward
+	kIm2col
+	kCol2im
+	kUpdate
+	kSurgeryMeasure
+	kSurgeryRedraw
+	kSurgeryHistogram
+	kFill
+	kCopy
+	kAx
+	kAxpby
+	kMul
+	kMaxUpdate
+	kMaxBackward
+	kPower
+	kUnary
+	kUnaryBackward
+	kCopy2d
+	kGather
+	kScatterAdd
+	kRelu
+	kReluBackward
+	kDropout
+	kDot
+	kSumSquares
+	kCountBad
+	kernelCount
+)
+
+// kernelNames are their names in the module.
+var kernelNames = [kernelCount]string{
+	kAddBias:                 "add_bias",
+	kScale:                   "scale",
+	kPrelu:                   "prelu",
+	kSumBias:                 "sum_bias",
+	kSumBiasColumns:          "sum_bias_columns",
+	kScaleBackward:           "scale_backward",
+	kPreluBackward:           "prelu_backward",
+	kBatchStats:              "batch_stats",
+	kNormalize:               "normalize",
+	kNormalizeScale:          "normalize_scale",
+	kNormalizeMeans:          "normalize_means",
+	kNormalizeBackward:       "normalize_backward",
+	kNormalizeGlobalBackward: "normalize_global_backward",
+	kSoftmaxColumns:          "softmax_columns",
+	kSoftmaxRows:             "softmax_rows",
+	kSoftmaxBackwardColumns:  "softmax_backward_columns",
+	kSoftmaxBackwardRows:     "softmax_backward_rows",
+	kSoftmaxLoss:             "softmax_loss",
+	kSoftmaxLossBackward:     "softmax_loss_backward",
+	kSigmoidLoss:             "sigmoid_loss",
+	kSigmoidLossBackward:     "sigmoid_loss_backward",
+	kHingeLoss:               "hinge_loss",
+	kHingeLossBackward:       "hinge_loss_backward",
+	kLogLoss:                 "log_loss",
+	kLogLossBackward:         "log_loss_backward",
+	kInfogainLoss:            "infogain_loss",
+	kInfogainLossBackward:    "infogain_loss_backward",
+	kContrastiveLoss:         "contrastive_loss",
+	kContrastiveLossBackward: "contrastive_loss_backward",
+	kArgMax:                  "arg_max",
+	kCountHits:               "count_hits",
+	kAccuracy:                "accuracy",
+	kConv32:                  "conv_32",
+	kConv64:                  "conv_64",
+	kConv128:                 "conv_128",
+	kConvBackwardData32:      "conv_backward_data_32",
+	kConvBackwardData64:      "conv_backward_data_64",
+	kConvBackwardData128:     "conv_backward_data_128",
+	kConvBackwardWeights32:   "conv_backward_weights_32",
+	kConvBackwardWeights64:   "conv_backward_weights_64",
+	kConvBackwardWeights128:  "conv_backward_weights_128",
+	kGemmNn32:                "gemm_nn_32",
+	kGemmNt32:                "gemm_nt_32",
+	kGemmTn32:                "gemm_tn_32",
+	kGemmTt32:                "gemm_tt_32",
+	kGemmNn64:                "gemm_nn_64",
+	kGemmNt64:                "gemm_nt_64",
+	kGemmTn64:                "gemm_tn_64",
+	kGemmTt64:                "gemm_tt_64",
+	kGemmNn128:               "gemm_nn_128",
+	kGemmNt128:               "gemm_nt_128",
+	kGemmTn128:               "gemm_tn_128",
+	kGemmTt128:               "gemm_tt_128",
+	kLstmUnit:                "lstm_unit",
+	kLstmUnitBackward:        "lstm_unit_backward",
+	kMaxPool:                 "max_pool",
+	kMaxPoolBackward:         "max_pool_backward",
+	kAvePool:                 "ave_pool",
+	kAvePoolBackward:         "ave_pool_backward",
+	kStochasticPool:          "stochastic_pool",
+	kExpectedPool:            "expected_pool",
+	kLrn:                     "lrn",
+	kLrnBackward:             "lrn_backward",
+	kIm2col:                  "im2col",
+	kCol2im:                  "col2im",
+	kUpdate:                  "update",
+	kSurgeryMeasure:          "surgery_measure",
+	kSurgeryRedraw:           "surgery_redraw",
+	kSurgeryHistogram:        "surgery_histogram",
+	kFill:                    "fill",
+	kCopy:                    "copy",
+	kAx:                      "ax",
+	kAxpby:                   "axpby",
+	kMul:                     "mul",
+	kMaxUpdate:               "max_update",
+	kMaxBackward:             "max_backward",
+	kPower:                   "power",
+	kUnary:                   "unary",
+	kUnaryBackward:           "unary_backward",
+	kCopy2d:                  "copy2d",
+	kGather:                  "gather",
+	kScatterAdd:              "scatter_add",
+	kRelu:                    "relu",
+	kReluBackward:            "relu_backward",
+	kDropout:                 "dropout",
+	kDot:                     "dot",
+	kSumSquares:              "sum_squares",
+	kCountBad:                "count_bad",
+}

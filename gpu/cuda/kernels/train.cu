@@ -1,0 +1,242 @@
+// The two kernels that this program is about: gpu.Train. All parameters of a net in one launch of update, all layers that are
+// operated on in at most two launches: surgery_measure and surgery_redraw.
+#include "common.cuh"
+
+// The methods, as gpu.Method numbers them.
+enum { SGD, NESTEROV, ADAGRAD, RMSPROP, ADADELTA, ADAM };
+
+// What changes while a run goes on is read from device memory, so that a recorded launch stays right: gpu.UpdateParams.
+struct UpdateParams {
+	float rate, momentum, delta, decay2, correction, decay, scale;
+	int l1;
+};
+
+// UpdateSegment is one parameter: n elements, from block first on.
+struct UpdateSegment {
+	float *w, *grad, *h, *h2, *masked;
+	int n, first;
+};
+#define UPDATE_SEGMENTS 64
+struct UpdateBatch {
+	int count, method;
+	UpdateSegment s[UPDATE_SEGMENTS];
+};
+
+__device__ __forceinline__ float step_of(int method, const UpdateParams &u, float g, float &h, float *h2) {
+	float m = u.momentum;
+	switch (method) {
+	case SGD: return h = u.rate * g + m * h;
+	case NESTEROV: {
+		float before = h;
+		h = u.rate * g + m * before;
+		return (1 + m) * h - m * before;
+	}
+	case ADAGRAD:
+		h += g * g;
+		return u.rate * g / (sqrtf(h) + u.delta);
+	case RMSPROP:
+		h = u.decay2 * h + (1 - u.decay2) * g * g;
+		return u.rate * g / (sqrtf(h) + u.delta);
+	case ADADELTA: {
+		h = m * h + (1 - m) * g * g;
+		float d = g * sqrtf((*h2 + u.delta) / (h + u.delta));
+		*h2 = m * *h2 + (1 - m) * d * d;
+		return u.rate * d;
+	}
+	default:
+		h = m * h + (1 - m) * g;
+		*h2 = u.decay2 * *h2 + (1 - u.decay2) * g * g;
+		return u.rate * u.correction * h / (sqrtf(*h2) + u.delta);
+	}
+}
+
+// One step of the solver for all parameters:
+//
+//	g = scale·grad + decay·w           (decay·sign(w) under L1)
+//	w = w - step(g)                    (see gpu.Method)
+//	masked = w where it was kept, still -0 where it was pruned
+//	grad = 0
+//
+// Where *gate is not finite, only the gradients are set to 0. A block does 1024 elements of one parameter; params has
+// one entry a segment. Moves 6n (8n with a mask; 2n more for a second history).
+KERNEL(256, update, const UpdateParams *params, const float *gate, UpdateBatch b) {
+	START;
+	int low = 0, high = b.count - 1;
+	while (low < high) { // the last segment that begins at or before this block
+		int mid = (low + high + 1) >> 1;
+		if (b.s[mid].first <= (int)blockIdx.x) low = mid;
+		else high = mid - 1;
+	}
+	const UpdateSegment &s = b.s[low];
+	UpdateParams u = params[low];
+	bool go = !gate || finite(*gate);
+	int from = ((int)blockIdx.x - s.first) * PER_BLOCK, to = min(s.n, from + PER_BLOCK);
+	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
+		if (go) {
+			float w = s.w[i], g = u.scale * s.grad[i], h = s.h[i];
+			g += u.l1 ? (w > 0 ? u.decay : w < 0 ? -u.decay : 0.0f) : u.decay * w;
+			w -= step_of(b.method, u, g, h, s.h2 ? s.h2 + i : (float *)0);
+			s.w[i] = w;
+			s.h[i] = h;
+			if (s.masked && !is_pruned(s.masked[i])) s.masked[i] = kept(w);
+		}
+		s.grad[i] = 0;
+	}
+}
+
+// The rules, as gpu.Rule numbers them.
+enum { SEED_RULE, PAPER_RULE };
+
+// SurgeryParams is what changes while a run goes on.
+struct SurgeryParams {
+	float threshold, mu, sigma;
+	int measured;
+};
+
+// SurgeryResult is what a surgery found in one layer.
+struct SurgeryResult {
+	float mu, sigma;
+	unsigned kept, pruned, spliced, pad[3];
+	double low, high; // what redraw compares with: gpu.Limits
+};
+
+// SurgerySegment is one array of a layer: weights or bias. All arrays of a layer have its number.
+struct SurgerySegment {
+	const float *w;
+	float *masked;
+	int n, first, layer, rule;
+};
+#define SURGERY_SEGMENTS 64
+struct SurgeryBatch {
+	int count, layers, redraw;
+	SurgerySegment s[SURGERY_SEGMENTS];
+};
+#define SURGERY_BLOCK 4096 // elements a block
+
+__device__ __forceinline__ int segment_of(const SurgeryBatch &b) {
+	int low = 0, high = b.count - 1;
+	while (low < high) {
+		int mid = (low + high + 1) >> 1;
+		if (b.s[mid].first <= (int)blockIdx.x) low = mid;
+		else high = mid - 1;
+	}
+	return low;
+}
+
+// The statistics of every layer, and the limits that follow from them. Sums are float64, in a fixed order: each block's
+// go to partial, and the last block of all, one layer a warp, adds them up. Moves n under the seed rule, 2n under the
+// paper rule.
+//
+//	seed rule:  mu and sigma of w
+//	paper rule: mu and sigma of |x| over entries that are unmasked and not zero
+BLOCK_KERNEL(256, surgery_measure, const SurgeryParams *params, SurgeryResult *results, double *partial, unsigned *counter, const float *gate, SurgeryBatch b) {
+	START;
+	int at = segment_of(b);
+	const SurgerySegment &s = b.s[at];
+	int from = ((int)blockIdx.x - s.first) * SURGERY_BLOCK, to = min(s.n, from + SURGERY_BLOCK);
+	double v[3] = {0, 0, 0};
+	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
+		double x = s.w[i];
+		if (s.rule == PAPER_RULE) {
+			if (x == 0 || is_pruned(s.masked[i])) continue;
+			x = fabs(x);
+		}
+		v[0] += 1;
+		v[1] += x;
+		v[2] += x * x;
+	}
+	block_sums(v);
+	if (threadIdx.x == 0)
+		for (int k = 0; k < 3; k++) partial[3 * blockIdx.x + k] = v[k];
+	if (!last_block(counter, gridDim.x)) return;
+	int lane = threadIdx.x & 31;
+	for (int layer = threadIdx.x >> 5; layer < b.layers; layer += 8) {
+		double t[3] = {0, 0, 0};
+		int rule = SEED_RULE;
+		for (int j = 0; j < b.count; j++) {
+			if (b.s[j].layer != layer) continue;
+			rule = b.s[j].rule;
+			int end = j + 1 < b.count ? b.s[j + 1].first : (int)gridDim.x;
+			for (int block = b.s[j].first + lane; block < end; block += 32)
+				for (int k = 0; k < 3; k++) t[k] += partial[3 * block + k];
+		}
+		for (int k = 0; k < 3; k++) t[k] = warp_sum(t[k]);
+		if (lane != 0) continue;
+		SurgeryParams p = params[layer];
+		SurgeryResult r = {};
+		if (rule == PAPER_RULE && p.measured) {
+			r.mu = p.mu;
+			r.sigma = p.sigma;
+		} else if (t[0] > 0) {
+			double m = t[1] / t[0], q = t[2] / t[0] - m * m;
+			r.mu = (float)m;
+			r.sigma = (float)sqrt(q < 0 ? 0.0 : q);
+		}
+		// In the roundings of gpu.Limits, so that every device prunes the same weights.
+		if (rule == SEED_RULE) {
+			float d = __fmul_rn(p.threshold, r.sigma);
+			r.low = __fsub_rn(r.mu, d);
+			r.high = __fadd_rn(r.mu, d);
+		} else {
+			float c = __fadd_rn(r.mu, __fmul_rn(p.threshold, r.sigma));
+			double limit = c > 0 ? c : 0.0f;
+			r.low = 0.9 * limit;
+			r.high = 1.1 * limit;
+		}
+		results[layer] = r;
+	}
+}
+
+// Redraws the masks and writes W∘T where b.redraw is set, and counts. Where *gate is not finite it counts only. A block
+// does 4096 elements. Moves 3n.
+BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, SurgeryBatch b) {
+	START;
+	__shared__ unsigned counts[3];
+	if (threadIdx.x < 3) counts[threadIdx.x] = 0;
+	__syncthreads();
+	const SurgerySegment &s = b.s[segment_of(b)];
+	SurgeryResult *r = results + s.layer;
+	double low = r->low, high = r->high;
+	bool redraw = b.redraw && (!gate || finite(*gate));
+	int from = ((int)blockIdx.x - s.first) * SURGERY_BLOCK, to = min(s.n, from + SURGERY_BLOCK);
+	unsigned keeps = 0, pruned = 0, spliced = 0;
+	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
+		float w = s.w[i];
+		bool was = !is_pruned(s.masked[i]), keep = was;
+		if (redraw) {
+			if (s.rule == SEED_RULE) keep = !(low < w && w < high);
+			else {
+				double a = fabs((double)w);
+				keep = was ? !(a <= low) : a > high;
+			}
+			s.masked[i] = keep ? kept(w) : __uint_as_float(PRUNED);
+		}
+		keeps += keep;
+		pruned += was && !keep;
+		spliced += !was && keep;
+	}
+	atomicAdd(counts, keeps);
+	atomicAdd(counts + 1, pruned);
+	atomicAdd(counts + 2, spliced);
+	__syncthreads();
+	if (threadIdx.x == 0) {
+		atomicAdd(&r->kept, counts[0]);
+		atomicAdd(&r->pruned, counts[1]);
+		atomicAdd(&r->spliced, counts[2]);
+	}
+}
+
+#define HISTOGRAM_BINS 6001
+#define HISTOGRAM_WIDTH 0.001
+
+// Counts one array's entries by their distance, |w - mu|/sigma or |x|/sigma, into bins of a thousandth; kept ones in bins,
+// pruned ones HISTOGRAM_BINS later. bins is 0 before. Moves 2n.
+KERNEL(256, surgery_histogram, int n, const float *w, const float *masked, const SurgeryResult *r, int rule, unsigned *bins) {
+	START;
+	double mu = rule == PAPER_RULE ? 0.0 : (double)r->mu, per_bin = r->sigma > 0 ? 1 / ((double)r->sigma * HISTOGRAM_WIDTH) : 0.0;
+	EACH(i, n) {
+		double at = fabs((double)w[i] - mu) * per_bin;
+		int bin = at < HISTOGRAM_BINS ? min((int)at, HISTOGRAM_BINS - 1) : HISTOGRAM_BINS - 1;
+		atomicAdd(bins + (is_pruned(masked[i]) ? HISTOGRAM_BINS : 0) + bin, 1u);
+	}
+}

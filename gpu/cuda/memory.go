@@ -1,0 +1,206 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"gorgonia.org/cu"
+
+	"dns-tui/gpu"
+)
+
+// memory is the allocator. Freed blocks wait for the next allocation of their size: giving them back to the driver
+// would wait for all kernels, and what a net frees when its shapes change it soon wants again. Kernels run in one order,
+// so a block may be handed out while kernels that read it are still queued.
+type memory struct {
+	free_ map[int64][]cu.DevicePtr // by size
+	owned map[cu.DevicePtr]int64   // every block of the driver's
+	held  int64                    // bytes owned
+	used  atomic.Int64             // bytes handed out, as asked for
+
+	mu      sync.Mutex
+	dropped []block // by tensors that nobody freed; taken back at the next allocation
+}
+
+// block is a piece of device memory.
+type block struct {
+	at    cu.DevicePtr
+	size  int64 // of the block
+	bytes int64 // as asked for
+}
+
+// allocation is a gpu.Memory.
+type allocation struct {
+	block
+	n       int
+	dev     *Device
+	forgive runtime.Cleanup
+}
+
+// Len implements gpu.Memory.
+func (a *allocation) Len() int { return a.n }
+
+// Free implements gpu.Memory.
+func (a *allocation) Free() {
+	if a.at == 0 {
+		return
+	}
+	a.forgive.Stop()
+	a.dev.memory.put(a.dev, a.block)
+	a.block = block{}
+}
+
+// sizeClass rounds a size up to one of eight steps between powers of two, and to 512 bytes.
+func sizeClass(n int64) int64 {
+	const least = 512
+	if n <= least {
+		return least
+	}
+	step := max(least, int64(1)<<(bits.Len64(uint64(n-1))-3))
+	return (n + step - 1) / step * step
+}
+
+// Alloc implements gpu.Store.
+func (d *Device) Alloc(n int) (gpu.Memory, error) {
+	if n < 0 || n > maxElements {
+		return nil, fmt.Errorf("GPU %d: no allocation of %d numbers; an array may have %d", d.opts.Ordinal, n, maxElements)
+	}
+	if d.fault.err != nil {
+		return nil, d.fault.err
+	}
+	b, err := d.memory.get(d, 4*int64(max(n, 1)))
+	if err != nil {
+		return nil, err
+	}
+	a := &allocation{block: b, n: n, dev: d}
+	a.forgive = runtime.AddCleanup(a, d.memory.drop, b)
+	d.clear(uint64(b.at), (b.bytes+3)/4)
+	return a, nil
+}
+
+// maxElements is how many numbers an array may have: kernels count in 32 bits.
+const maxElements = 1<<31 - 1<<20
+
+// Allocated implements gpu.Store.
+func (d *Device) Allocated() int64 { return d.memory.used.Load() }
+
+func (m *memory) drop(b block) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropped = append(m.dropped, b)
+}
+
+// reclaim takes back what was dropped.
+func (m *memory) reclaim(d *Device) {
+	m.mu.Lock()
+	dropped := m.dropped
+	m.dropped = nil
+	m.mu.Unlock()
+	for _, b := range dropped {
+		m.put(d, b)
+	}
+}
+
+func (m *memory) get(d *Device, bytes int64) (block, error) {
+	m.reclaim(d)
+	b := block{size: bytes, bytes: bytes}
+	if !d.opts.NoCache {
+		b.size = sizeClass(bytes)
+	}
+	if list := m.free_[b.size]; len(list) > 0 {
+		b.at, m.free_[b.size] = list[len(list)-1], list[:len(list)-1]
+		m.used.Add(bytes)
+		return b, nil
+	}
+	unlock, err := d.enter()
+	if err != nil {
+		return block{}, err
+	}
+	defer unlock()
+	at, err := cu.MemAlloc(b.size)
+	if errors.Is(err, cu.OutOfMemory) && m.release(d) {
+		at, err = cu.MemAlloc(b.size)
+	}
+	if err != nil {
+		return block{}, m.refused(d, bytes, err)
+	}
+	if m.owned == nil {
+		m.owned, m.free_ = map[cu.DevicePtr]int64{}, map[int64][]cu.DevicePtr{}
+	}
+	b.at, m.owned[at] = at, b.size
+	m.held += b.size
+	m.used.Add(bytes)
+	return b, nil
+}
+
+// put keeps a block for the next of its size.
+func (m *memory) put(d *Device, b block) {
+	m.used.Add(-b.bytes)
+	if m.owned[b.at] == 0 {
+		return // the device was closed
+	}
+	m.free_[b.size] = append(m.free_[b.size], b.at)
+	if d.opts.NoCache {
+		m.release(d)
+	}
+}
+
+// release gives what is not in use back to the driver, and reports whether that was anything.
+func (m *memory) release(d *Device) bool {
+	d.flush() // kernels that wait in the queue may still use it
+	unlock, err := d.enter()
+	if err != nil {
+		return false
+	}
+	defer unlock()
+	before := m.held
+	for size, list := range m.free_ {
+		for _, at := range list {
+			cu.MemFree(at)
+			delete(m.owned, at)
+			m.held -= size
+		}
+	}
+	clear(m.free_)
+	return m.held < before
+}
+
+// OutOfMemoryError says that an allocation did not fit.
+type OutOfMemoryError struct {
+	Device      string
+	Wanted      int64 // bytes
+	Held        int64 // by this program
+	Free, Total int64 // on the device
+}
+
+func (e *OutOfMemoryError) Error() string {
+	return fmt.Sprintf("%s is out of memory: wanted %s more, %s are free of %s, this program holds %s", e.Device, gpu.FormatBytes(e.Wanted), gpu.FormatBytes(e.Free), gpu.FormatBytes(e.Total), gpu.FormatBytes(e.Held))
+}
+
+// OutOfMemory marks the error for gpu.IsOutOfMemory.
+func (e *OutOfMemoryError) OutOfMemory() (wanted, held, free int64) { return e.Wanted, e.Held, e.Free }
+
+// refused says why an allocation failed.
+func (m *memory) refused(d *Device, bytes int64, err error) error {
+	if !errors.Is(err, cu.OutOfMemory) {
+		return d.fail(err, "allocating")
+	}
+	e := &OutOfMemoryError{Device: fmt.Sprintf("GPU %d (%s)", d.opts.Ordinal, d.info.Name), Wanted: bytes, Held: m.held}
+	e.Free, e.Total, _ = cu.MemInfo()
+	return e
+}
+
+// free gives everything back.
+func (m *memory) free(d *Device) {
+	m.reclaim(d)
+	for at := range m.owned {
+		cu.MemFree(at)
+	}
+	m.owned, m.free_, m.held = nil, nil, 0
+}

@@ -1,0 +1,220 @@
+//go:build cuda
+
+package cuda
+
+// #include "calls.h"
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"dns-tui/gpu"
+)
+
+// Built reports whether the program has this device.
+const Built = true
+
+// driverNeeded is the oldest driver that takes the kernels' PTX (of CUDA 11.8, ISA 7.8), as cuDriverGetVersion counts.
+const driverNeeded = 11080
+
+// lag is how many iterations the training loop may be ahead of the results that it has seen.
+const lag = 2
+
+// Device is a GPU.
+type Device struct {
+	info   Info
+	driver int
+	ctx    cu.CUContext
+	stream cu.Stream
+	module cu.Module
+	opts   Options
+	sms    int // multiprocessors
+
+	functions [kernelCount]uint64
+	queue     queue
+	programs  programs
+	memory    memory
+	staging   staging
+	fetches   fetches
+	scratch   scratch
+	fault     fault
+	notices   []string
+	mu        sync.Mutex // of what finalizers touch: memory.dropped
+}
+
+var _ gpu.Device = (*Device)(nil)
+
+// driverError says why there is no driver, or nil.
+func driverError() error {
+	if C.cuda_driver_status() == 0 {
+		if name := C.dns_missing(); name != nil {
+			return fmt.Errorf("NVIDIA's driver lacks %s: wanted driver %s or newer", C.GoString(name), driverName(driverNeeded))
+		}
+		return nil
+	}
+	if C.cuda_driver_status() == C.CUDA_ERROR_NO_DEVICE && C.GoString(C.cuda_driver_problem()) == "cuInit failed with CUDA error 100" {
+		return fmt.Errorf("%w: NVIDIA's driver finds none (see nvidia-smi, and CUDA_VISIBLE_DEVICES)", ErrNoGPU)
+	}
+	return fmt.Errorf("%w: NVIDIA's driver cannot be used: %s", ErrNoGPU, C.GoString(C.cuda_driver_problem()))
+}
+
+// driverName names the release of CUDA that a driver belongs to.
+func driverName(v int) string {
+	if v == driverNeeded {
+		return "520 (CUDA 11.8)"
+	}
+	return fmt.Sprintf("of CUDA %d.%d", v/1000, v%1000/10)
+}
+
+// Devices lists the GPUs.
+func Devices() ([]Info, error) {
+	if err := driverError(); err != nil {
+		return nil, err
+	}
+	n, err := cu.NumDevices()
+	if err != nil {
+		return nil, fmt.Errorf("NVIDIA's driver counts no devices: %w", err)
+	}
+	var out []Info
+	for i := range n {
+		info, err := describe(i)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}
+
+func describe(ordinal int) (Info, error) {
+	fail := func(err error) (Info, error) { return Info{}, fmt.Errorf("GPU %d: %w", ordinal, err) }
+	dev, err := cu.GetDevice(ordinal)
+	if err != nil {
+		return fail(err)
+	}
+	i := Info{Ordinal: ordinal}
+	if i.Name, err = dev.Name(); err != nil {
+		return fail(err)
+	}
+	if i.Memory, err = dev.TotalMem(); err != nil {
+		return fail(err)
+	}
+	if i.Major, err = dev.Attribute(cu.ComputeCapabilityMajor); err != nil {
+		return fail(err)
+	}
+	if i.Minor, err = dev.Attribute(cu.ComputeCapabilityMinor); err != nil {
+		return fail(err)
+	}
+	return i, nil
+}
+
+// Open makes a context on a GPU and loads the kernels. Its errors say what is missing: a driver, a newer driver, a device.
+func Open(o Options) (gpu.Device, error) {
+	if err := driverError(); err != nil {
+		return nil, err
+	}
+	n, err := cu.NumDevices()
+	if err != nil {
+		return nil, fmt.Errorf("NVIDIA's driver counts no devices: %w", err)
+	}
+	if o.Ordinal < 0 || o.Ordinal >= n {
+		return nil, fmt.Errorf("no GPU %d; there are %d, numbered from 0", o.Ordinal, n)
+	}
+	d := &Device{opts: o, driver: cu.Version()}
+	if d.driver < driverNeeded {
+		return nil, fmt.Errorf("NVIDIA's driver is %s; wanted %s or newer", driverName(d.driver), driverName(driverNeeded))
+	}
+	if d.info, err = describe(o.Ordinal); err != nil {
+		return nil, err
+	}
+	if d.info.Major < 7 {
+		return nil, fmt.Errorf("GPU %d, %s, has compute capability %d.%d; wanted 7.0 or more", o.Ordinal, d.info.Name, d.info.Major, d.info.Minor)
+	}
+	runtime.LockOSThread() // a context belongs to a thread
+	defer runtime.UnlockOSThread()
+	if err := d.open(); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("GPU %d, %s: %w", o.Ordinal, d.info.Name, err)
+	}
+	return d, nil
+}
+
+func (d *Device) open() error {
+	dev, err := cu.GetDevice(d.opts.Ordinal)
+	if err != nil {
+		return err
+	}
+	if d.sms, err = dev.Attribute(cu.MultiprocessorCount); err != nil {
+		return err
+	}
+	if d.ctx, err = dev.MakeContext(cu.SchedAuto); err != nil {
+		return fmt.Errorf("no context: %w", err)
+	}
+	if d.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
+		return err
+	}
+	if err := d.loadKernels(); err != nil {
+		return err
+	}
+	for _, f := range []func() error{d.openFault, d.openStaging, d.openQueue, d.openFetches, d.openScratch} {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return d.Sync()
+}
+
+// loadKernels has the driver compile the kernels for the GPU, which it remembers for the next time.
+func (d *Device) loadKernels() error {
+	image, err := kernelImage()
+	if err != nil {
+		return err
+	}
+	if d.module, err = cu.LoadData(image); err != nil {
+		return fmt.Errorf("the driver does not take the kernels: %w", err)
+	}
+	for k := range kernelCount {
+		f, err := d.module.Function(kernelNames[k])
+		if err != nil {
+			return fmt.Errorf("kernel %s: %w", kernelNames[k], err)
+		}
+		d.functions[k] = uint64(*(*uintptr)(unsafe.Pointer(&f)))
+	}
+	return nil
+}
+
+// c and s are the context and the stream as C has them.
+func (d *Device) c() C.CUcontext { return *(*C.CUcontext)(unsafe.Pointer(&d.ctx)) }
+func (d *Device) s() C.CUstream  { return *(*C.CUstream)(unsafe.Pointer(&d.stream)) }
+
+// Name implements gpu.Device.
+func (d *Device) Name() string { return d.info.Name }
+
+// Capabilities implements gpu.Device.
+func (d *Device) Capabilities() gpu.Capabilities {
+	return gpu.Capabilities{Kind: "cuda", BLAS: "kernels of this program", Lag: lag, Notices: d.notices}
+}
+
+// Close implements gpu.Device.
+func (d *Device) Close() error {
+	if d.ctx == (cu.CUContext{}) {
+		return nil
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := d.Sync()
+	d.programs.free(d)
+	d.memory.free(d)
+	d.freePinned()
+	if d.stream != (cu.Stream{}) {
+		d.stream.Destroy()
+	}
+	d.ctx.Destroy()
+	d.ctx = cu.CUContext{}
+	return err
+}

@@ -1,0 +1,171 @@
+//go:build cuda
+
+package cuda
+
+import "dns-tui/gpu"
+
+// tile is a size of product.cuh: a block makes size × size results, step deep at a time.
+type tile struct {
+	size, step int
+	work       float64 // of a block for one step of k, in steps of the large tile: small tiles reuse less
+}
+
+var tiles = [...]tile{{32, 16, 1.0 / 6}, {64, 16, 1.0 / 2.7}, {128, 8, 1}}
+
+// plan is how a product is cut: the tile, and the shares of k.
+type plan struct {
+	tile   int // of tiles
+	shares int
+	length int // of a share
+	grid   grid
+}
+
+// leastShare is the least length of a share of k: below, adding shares up costs more than it saves.
+const leastShare = 64
+
+// planProduct chooses the tile and the shares for a product of groups of m×n×k: as few steps one after another as the
+// multiprocessors allow, where two blocks run on each.
+func (d *Device) planProduct(m, n, k, groups int) plan {
+	slots := 2 * d.sms
+	var best plan
+	bestCost := 0.0
+	for i, t := range tiles {
+		gx, gy := (n+t.size-1)/t.size, (m+t.size-1)/t.size
+		blocks := gx * gy * groups
+		for shares := 1; shares <= 64; shares *= 2 {
+			length := (k + shares - 1) / shares
+			length = (length + t.step - 1) / t.step * t.step
+			count := (k + length - 1) / length
+			if shares > 1 && (length < leastShare || blocks > counterWords || int64(blocks)*int64(count)*int64(t.size*t.size)*4 > 256<<20) {
+				break
+			}
+			waves := (blocks*count + slots - 1) / slots
+			cost := float64(waves) * (float64(length) + 24) * t.work
+			if count > 1 {
+				cost += 16 + float64(count)*2
+			}
+			if best.shares == 0 || cost < bestCost {
+				best, bestCost = plan{tile: i, shares: count, length: length, grid: grid{gx, gy, groups * count}}, cost
+			}
+		}
+	}
+	return best
+}
+
+// epilogue is what a product's result passes through: Epilogue of product.cuh.
+type epilogue struct {
+	alpha, beta         float32
+	rowBias, columnBias uint64
+	rectify             bool
+	slope               float32
+}
+
+// Words of an Epilogue.
+const epilogueWords = 4
+
+func (b *blob) epilogue(e epilogue) {
+	b.float(e.alpha)
+	b.float(e.beta)
+	b.ptr(e.rowBias)
+	b.ptr(e.columnBias)
+	b.u32(uint32(flag(e.rectify)))
+	b.float(e.slope)
+}
+
+// shares puts a Shares into the blob.
+func (d *Device) shares(p *plan) {
+	var at uint64
+	if p.shares > 1 {
+		t := tiles[p.tile]
+		var ok bool
+		if at, ok = d.tiles(4 * int64(p.grid.x*p.grid.y*p.grid.z) * int64(t.size*t.size)); !ok {
+			p.grid.z /= p.shares
+			p.shares = 1
+		}
+	}
+	b := &d.queue.blob
+	b.ptr(at)
+	b.ptr(d.scratch.counters)
+	b.ints(p.shares, p.length)
+}
+
+// Gemm implements gpu.Dense.
+func (d *Device) Gemm(transA, transB bool, m, n, k int, alpha float32, a, b *gpu.Tensor, beta float32, c *gpu.Tensor) {
+	want("Gemm", "A", a, m*k)
+	want("Gemm", "B", b, k*n)
+	want("Gemm", "C", c, m*n)
+	if m == 0 || n == 0 {
+		return
+	}
+	d.closeBatches()
+	p := d.planProduct(m, n, k, 1)
+	v := &d.queue.blob
+	v.ints(m, n, k)
+	v.ptr(d.ptr(a))
+	v.ptr(d.ptr(b))
+	v.ptr(d.ptr(c))
+	at := v.n / 2
+	v.epilogue(epilogue{alpha: alpha, beta: beta})
+	d.shares(&p)
+	kernel := kGemmNn32 + kernelID(4*p.tile) + kernelID(2*flag(transA)+flag(transB))
+	d.launch(kernel, p.grid, 256)
+	d.queue.fusable(lastOp{kind: multiplied, out: d.ptr(c), n: c.N, shape: gpu.ChannelShape{Outer: m, Channels: n, Inner: 1}, plain: beta == 0}, at)
+}
+
+// geometry puts a Geometry of conv.cu into the blob.
+func (b *blob) geometry(g *gpu.ConvGeometry) {
+	b.ints(g.N, g.C/g.Groups, g.H, g.W, g.O/g.Groups, g.KH, g.KW, g.SH, g.SW, g.PH, g.PW, g.DH, g.DW, g.Groups, g.OutH, g.OutW)
+	for _, n := range []int{g.OutH * g.OutW, g.OutW, g.KH * g.KW, g.KW, g.H * g.W, g.W, g.SH, g.SW} {
+		b.divisor(n)
+	}
+}
+
+func weightCount(g *gpu.ConvGeometry) int { return g.O * (g.C / g.Groups) * g.KH * g.KW }
+
+// convolve queues one of the three products of a convolution.
+func (d *Device) convolve(first kernelID, g *gpu.ConvGeometry, m, n, k int, x, w, y uint64, e epilogue) {
+	d.closeBatches()
+	p := d.planProduct(m, n, k, g.Groups)
+	v := &d.queue.blob
+	v.ptr(x)
+	v.ptr(w)
+	v.ptr(y)
+	v.epilogue(e)
+	d.shares(&p)
+	v.geometry(g)
+	d.launch(first+kernelID(p.tile), p.grid, 256)
+}
+
+// Conv implements gpu.Spatial.
+func (d *Device) Conv(g *gpu.ConvGeometry, x, w, b, y *gpu.Tensor) {
+	want("Conv", "x", x, g.N*g.C*g.H*g.W)
+	want("Conv", "w", w, weightCount(g))
+	optional("Conv", "b", b, g.O)
+	want("Conv", "y", y, g.N*g.O*g.OutH*g.OutW)
+	places := g.OutH * g.OutW
+	d.convolve(kConv32, g, g.O/g.Groups, g.N*places, g.C/g.Groups*g.KH*g.KW, d.ptr(x), d.ptr(w), d.ptr(y), epilogue{alpha: 1, rowBias: d.ptr(b)})
+	d.queue.fusable(lastOp{kind: convolved, out: d.ptr(y), n: y.N}, 3)
+}
+
+// ConvBackwardData implements gpu.Spatial.
+func (d *Device) ConvBackwardData(g *gpu.ConvGeometry, dy, w, dx *gpu.Tensor) {
+	want("ConvBackwardData", "dy", dy, g.N*g.O*g.OutH*g.OutW)
+	want("ConvBackwardData", "w", w, weightCount(g))
+	want("ConvBackwardData", "dx", dx, g.N*g.C*g.H*g.W)
+	d.convolve(kConvBackwardData32, g, g.C/g.Groups, g.N*g.H*g.W, g.O/g.Groups*g.KH*g.KW, d.ptr(dy), d.ptr(w), d.ptr(dx), epilogue{alpha: 1})
+}
+
+// ConvBackwardWeights implements gpu.Spatial.
+func (d *Device) ConvBackwardWeights(g *gpu.ConvGeometry, x, dy, dw, db *gpu.Tensor) {
+	places := g.OutH * g.OutW
+	want("ConvBackwardWeights", "x", x, g.N*g.C*g.H*g.W)
+	want("ConvBackwardWeights", "dy", dy, g.N*g.O*places)
+	optional("ConvBackwardWeights", "dw", dw, weightCount(g))
+	optional("ConvBackwardWeights", "db", db, g.O)
+	if db != nil {
+		d.SumBias(gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: places}, dy, db)
+	}
+	if dw != nil {
+		d.convolve(kConvBackwardWeights32, g, g.O/g.Groups, g.C/g.Groups*g.KH*g.KW, g.N*places, d.ptr(x), d.ptr(dy), d.ptr(dw), epilogue{alpha: 1})
+	}
+}

@@ -1,0 +1,28 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"bytes"
+	"compress/gzip"
+	_ "embed"
+	"fmt"
+	"io"
+)
+
+// The kernels as PTX, made by `make ptx`; the driver compiles them for the GPU at hand.
+//
+//go:embed kernels/kernels.ptx.gz
+var compressedKernels []byte
+
+func kernelImage() (string, error) {
+	r, err := gzip.NewReader(bytes.NewReader(compressedKernels))
+	if err != nil {
+		return "", fmt.Errorf("the kernels in this program are damaged: %w", err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return "", fmt.Errorf("the kernels in this program are damaged: %w", err)
+	}
+	return string(b), nil
+}

@@ -1,0 +1,264 @@
+//go:build cuda
+
+package cuda
+
+// #include "calls.h"
+import "C"
+
+import (
+	"math"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"dns-tui/gpu"
+)
+
+// stagingBytes is the ring of pinned memory that uploads pass through; a larger one goes in pieces.
+const stagingBytes = 32 << 20
+
+// staging is a ring: what is to be uploaded is copied to its head, and its tail follows when the device has read it.
+type staging struct {
+	owned []unsafe.Pointer // all pinned memory of the device
+
+	ring       []byte
+	head, tail int // bytes ever written, and ever read by the device
+	trips      [64]trip
+	first, n   int // of trips
+}
+
+// trip is one upload under way.
+type trip struct {
+	end  int // head after it
+	done cu.Event
+}
+
+func (d *Device) openStaging() error {
+	p, err := d.pinned(stagingBytes)
+	if err != nil {
+		return err
+	}
+	d.staging.ring = unsafe.Slice((*byte)(p), stagingBytes)
+	for i := range d.staging.trips {
+		if d.staging.trips[i].done, err = cu.MakeEvent(cu.DisableTiming); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func event(e cu.Event) C.CUevent { return *(*C.CUevent)(unsafe.Pointer(&e)) }
+
+// room returns the next n bytes of the ring, and waits until they are free.
+func (s *staging) room(d *Device, n int) []byte {
+	at := s.head % stagingBytes
+	if at+n > stagingBytes { // not over the end
+		s.head += stagingBytes - at
+		at = 0
+	}
+	for s.n > 0 && (s.head+n-s.tail > stagingBytes || s.n == len(s.trips)) {
+		t := &s.trips[s.first]
+		if r := C.dns_wait(d.c(), event(t.done)); r != 0 {
+			d.failCode(r, "uploading")
+		}
+		s.tail, s.first, s.n = t.end, (s.first+1)%len(s.trips), s.n-1
+	}
+	if s.n == 0 {
+		s.tail = s.head
+	}
+	s.head += n
+	return s.ring[at : at+n]
+}
+
+// send uploads a piece of the ring to the device.
+func (s *staging) send(d *Device, dst uint64, piece []byte) {
+	t := &s.trips[(s.first+s.n)%len(s.trips)]
+	t.end, s.n = s.head, s.n+1
+	if r := C.dns_upload(d.c(), C.uint64_t(dst), unsafe.Pointer(&piece[0]), C.size_t(len(piece)), d.s(), event(t.done)); r != 0 {
+		d.failCode(r, "uploading")
+	}
+}
+
+// Upload implements gpu.Store.
+func (d *Device) Upload(dst *gpu.Tensor, src []float32) {
+	want("Upload", "dst", dst, len(src))
+	d.flush()
+	at := d.ptr(dst)
+	for len(src) > 0 && d.fault.err == nil {
+		n := min(len(src), stagingBytes/8)
+		piece := d.staging.room(d, 4*n)
+		copy(unsafe.Slice((*float32)(unsafe.Pointer(&piece[0])), n), src)
+		d.staging.send(d, at, piece)
+		at, src = at+uint64(4*n), src[n:]
+	}
+}
+
+// fetches are copies from the device that nobody waits for yet. Each mark has its own pinned memory.
+type fetches struct {
+	slots  [8]slot
+	number gpu.Mark // of the slot that is being filled
+	oldest gpu.Mark // not delivered yet
+}
+
+// slotBytes is the pinned memory of a mark. What does not fit is downloaded at once.
+const slotBytes = 64 << 10
+
+// slot is what one mark waits for.
+type slot struct {
+	memory  []byte
+	used    int
+	done    cu.Event
+	floats  []fetched
+	surgery []operated
+}
+
+type fetched struct {
+	at  int // in the slot's memory
+	dst []float32
+}
+
+func (d *Device) openFetches() error {
+	f := &d.fetches
+	p, err := d.pinned(slotBytes * len(f.slots))
+	if err != nil {
+		return err
+	}
+	all := unsafe.Slice((*byte)(p), slotBytes*len(f.slots))
+	for i := range f.slots {
+		f.slots[i].memory = all[i*slotBytes : (i+1)*slotBytes]
+		if f.slots[i].done, err = cu.MakeEvent(cu.DisableTiming); err != nil {
+			return err
+		}
+	}
+	f.number, f.oldest = 1, 1
+	return nil
+}
+
+func (f *fetches) slot(m gpu.Mark) *slot { return &f.slots[int(m)%len(f.slots)] }
+
+// take starts a copy of bytes into the slot that is being filled, and returns where; -1 where it has no room.
+func (d *Device) take(src uint64, bytes int) int {
+	s := d.fetches.slot(d.fetches.number)
+	if s.used+bytes > slotBytes {
+		return -1
+	}
+	at := s.used
+	s.used += (bytes + 15) &^ 15
+	d.fetchInto(s.memory[at:at+bytes], src)
+	return at
+}
+
+func (d *Device) fetchInto(piece []byte, src uint64) {
+	if d.fault.err != nil || len(piece) == 0 {
+		return
+	}
+	if r := C.dns_fetch(d.c(), unsafe.Pointer(&piece[0]), C.uint64_t(src), C.size_t(len(piece)), d.s()); r != 0 {
+		d.failCode(r, "downloading")
+	}
+}
+
+// Fetch implements gpu.Store.
+func (d *Device) Fetch(dst []float32, src *gpu.Tensor) {
+	want("Fetch", "src", src, len(dst))
+	s := d.fetches.slot(d.fetches.number)
+	if s.used+4*len(dst) > slotBytes/2 { // the other half is for results of surgery
+		d.Download(dst, src)
+		return
+	}
+	d.flush()
+	at := d.take(d.ptr(src), 4*len(dst))
+	s.floats = append(s.floats, fetched{at, dst})
+}
+
+// Mark implements gpu.Store.
+func (d *Device) Mark() gpu.Mark {
+	d.flush()
+	f := &d.fetches
+	d.takeSurgery()
+	m := f.number
+	if d.fault.err == nil {
+		if r := C.dns_record(d.c(), event(f.slot(m).done), d.s()); r != 0 {
+			d.failCode(r, "marking")
+		}
+	}
+	f.number++
+	if f.number-f.oldest == gpu.Mark(len(f.slots)) {
+		d.deliver(f.oldest)
+	}
+	return m
+}
+
+// Await implements gpu.Store.
+func (d *Device) Await(m gpu.Mark) error {
+	for d.fetches.oldest <= m && d.fetches.oldest < d.fetches.number {
+		d.deliver(d.fetches.oldest)
+	}
+	return d.fault.err
+}
+
+// deliver waits for the oldest mark and hands out what was fetched for it; NaN where the device failed.
+func (d *Device) deliver(m gpu.Mark) {
+	s := d.fetches.slot(m)
+	if d.fault.err == nil {
+		if r := C.dns_wait(d.c(), event(s.done)); r != 0 {
+			d.failCode(r, "waiting for results")
+		}
+	}
+	for _, f := range s.floats {
+		if d.fault.err != nil {
+			fillNaN(f.dst)
+			continue
+		}
+		copy(f.dst, unsafe.Slice((*float32)(unsafe.Pointer(&s.memory[f.at])), len(f.dst)))
+	}
+	d.deliverSurgery(s)
+	s.floats, s.surgery, s.used = s.floats[:0], s.surgery[:0], 0
+	d.fetches.oldest++
+}
+
+func fillNaN(v []float32) {
+	for i := range v {
+		v[i] = float32(math.NaN())
+	}
+}
+
+// Download implements gpu.Store. It goes through the staging ring, in pieces.
+func (d *Device) Download(dst []float32, src *gpu.Tensor) {
+	want("Download", "src", src, len(dst))
+	d.flush()
+	at := d.ptr(src)
+	for len(dst) > 0 {
+		n := min(len(dst), stagingBytes/8)
+		piece := d.staging.room(d, 4*n)
+		d.fetchInto(piece, at)
+		d.wait()
+		if d.fault.err != nil {
+			fillNaN(dst)
+			return
+		}
+		copy(dst[:n], unsafe.Slice((*float32)(unsafe.Pointer(&piece[0])), n))
+		at, dst = at+uint64(4*n), dst[n:]
+	}
+}
+
+// wait waits for everything that was handed over.
+func (d *Device) wait() {
+	if d.fault.err != nil {
+		return
+	}
+	s := &d.staging
+	t := &s.trips[(s.first+s.n)%len(s.trips)]
+	r := C.dns_record(d.c(), event(t.done), d.s())
+	if r == 0 {
+		r = C.dns_wait(d.c(), event(t.done))
+	}
+	if r != 0 {
+		d.failCode(r, "waiting")
+	}
+	s.tail, s.first, s.n = s.head, 0, 0
+}
+
+// Sync implements gpu.Store.
+func (d *Device) Sync() error {
+	return d.Await(d.Mark())
+}

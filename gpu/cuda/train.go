@@ -1,0 +1,245 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"math"
+	"unsafe"
+
+	"dns-tui/gpu"
+)
+
+// batches are calls that wait for more of their kind, to become one launch: updates of parameters, surgery of layers.
+type batches struct {
+	updates []updateSegment
+	method  gpu.Method
+	gate    uint64
+
+	surgery  []surgerySegment
+	layers   []surgeryLayer
+	redraw   bool
+	results  int // layers since the last mark: where their results go
+	operated []operated
+}
+
+func (b *batches) open() bool { return len(b.updates) > 0 || len(b.surgery) > 0 }
+
+// maxSegments is UPDATE_SEGMENTS and SURGERY_SEGMENTS of train.cu.
+const maxSegments = 64
+
+type updateSegment struct {
+	w, grad, h, h2, masked uint64
+	n                      int
+	p                      gpu.UpdateParams
+}
+
+type surgerySegment struct {
+	w, masked      uint64
+	n, layer, rule int
+}
+
+type surgeryLayer struct {
+	threshold, mu, sigma float32
+	measured             bool
+}
+
+// operated is a surgery whose result is on its way.
+type operated struct {
+	number int // among the results
+	total  int
+	r      *gpu.SurgeryResult
+	at     int // in the slot's memory
+}
+
+// closeBatches queues what waits for more of its kind.
+func (d *Device) closeBatches() {
+	if len(d.queue.batch.updates) > 0 {
+		d.closeUpdates()
+	}
+	if len(d.queue.batch.surgery) > 0 {
+		d.closeSurgery()
+	}
+}
+
+// Update implements gpu.Train.
+func (d *Device) Update(u gpu.UpdateParams, w, grad, h, h2, masked *gpu.Tensor) {
+	want("Update", "grad", grad, w.N)
+	want("Update", "h", h, w.N)
+	if u.Method.Histories() > 1 {
+		want("Update", "h2", h2, w.N)
+	}
+	optional("Update", "masked", masked, w.N)
+	b := &d.queue.batch
+	gate := d.ptr(u.Gate)
+	if len(b.surgery) > 0 || len(b.updates) == maxSegments || len(b.updates) > 0 && (b.method != u.Method || b.gate != gate) {
+		d.closeBatches()
+	}
+	b.method, b.gate = u.Method, gate
+	s := updateSegment{w: d.ptr(w), grad: d.ptr(grad), h: d.ptr(h), masked: d.ptr(masked), n: w.N, p: u}
+	if u.Method.Histories() > 1 {
+		s.h2 = d.ptr(h2)
+	}
+	b.updates = append(b.updates, s)
+}
+
+func (d *Device) closeUpdates() {
+	b := &d.queue.batch
+	list := b.updates
+	b.updates = b.updates[:0]
+	const words = 8 // of UpdateParams
+	at, live := d.liveNumbers(words * len(list))
+	v := &d.queue.blob
+	v.ints(len(list), int(b.method))
+	blocks := 0
+	for i := range list {
+		s := &list[i]
+		p := &s.p
+		for k, f := range [words - 1]float32{p.Rate, p.Momentum, p.Delta, p.Decay2, p.Correction, p.Decay, p.Scale} {
+			live[words*i+k] = math.Float32bits(f)
+		}
+		live[words*i+words-1] = uint32(flag(p.L1))
+		for _, a := range [...]uint64{s.w, s.grad, s.h, s.h2, s.masked} {
+			v.ptr(a)
+		}
+		v.ints(s.n, blocks)
+		blocks += (s.n + 1023) / 1024
+	}
+	v.pad(8 + 48*maxSegments)
+	d.launch(kUpdate, grid{blocks, 1, 1}, 256, at, b.gate)
+}
+
+// resultBytes is the size of a SurgeryResult of train.cu; maxResults is how many there may be between two marks.
+const (
+	resultBytes = 48
+	maxResults  = slotBytes / 2 / resultBytes
+)
+
+// surgeryResult is SurgeryResult of train.cu.
+type surgeryResult struct {
+	mu, sigma             float32
+	kept, pruned, spliced uint32
+	_                     [3]uint32
+	low, high             float64
+}
+
+// resultsAt is where the results of surgery are: in the upper part of the partial sums, which no sums of surgery reach.
+func (d *Device) resultsAt(number int) uint64 {
+	return d.scratch.partial + partialBytes - slotBytes + uint64(number*resultBytes)
+}
+
+// Surgery implements gpu.Train. Calls in a row become one measurement and one redrawing of all their layers.
+func (d *Device) Surgery(s *gpu.SurgeryParams, w, masked, b, maskedB *gpu.Tensor, r *gpu.SurgeryResult) {
+	want("Surgery", "masked", masked, w.N)
+	if b != nil {
+		want("Surgery", "maskedB", maskedB, b.N)
+	}
+	q := &d.queue.batch
+	gate := d.ptr(s.Gate)
+	if len(q.updates) > 0 || len(q.surgery) > maxSegments-2 || len(q.surgery) > 0 && (q.redraw != s.Redraw || q.gate != gate) {
+		d.closeBatches()
+	}
+	if q.results+len(q.layers) >= maxResults {
+		d.Sync()
+	}
+	q.redraw, q.gate = s.Redraw, gate
+	layer := len(q.layers)
+	q.layers = append(q.layers, surgeryLayer{s.Threshold, s.Mu, s.Sigma, s.Measured})
+	q.surgery = append(q.surgery, surgerySegment{d.ptr(w), d.ptr(masked), w.N, layer, int(s.Rule)})
+	total := w.N
+	if s.Rule == gpu.PaperRule && b != nil {
+		q.surgery = append(q.surgery, surgerySegment{d.ptr(b), d.ptr(maskedB), b.N, layer, int(s.Rule)})
+		total += b.N
+	}
+	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, MaskedAt: r.MaskedAt, Total: total}
+	q.operated = append(q.operated, operated{number: q.results + layer, total: total, r: r})
+	if s.Histogram {
+		d.histogram(s.Rule, w, masked, b, maskedB, q.results+layer, r)
+	}
+}
+
+func (d *Device) closeSurgery() {
+	q := &d.queue.batch
+	list, layers := q.surgery, q.layers
+	q.surgery, q.layers = q.surgery[:0], q.layers[:0]
+	const words = 4 // of SurgeryParams
+	at, live := d.liveNumbers(words * len(layers))
+	for i, l := range layers {
+		live[words*i], live[words*i+1], live[words*i+2] = math.Float32bits(l.threshold), math.Float32bits(l.mu), math.Float32bits(l.sigma)
+		live[words*i+3] = uint32(flag(l.measured))
+	}
+	results := d.resultsAt(q.results)
+	q.results += len(layers)
+	blocks := d.surgeryBatch(list, len(layers))
+	d.launch(kSurgeryMeasure, grid{blocks, 1, 1}, 256, at, results, d.scratch.partial, d.scratch.counters, q.gate)
+	d.surgeryBatch(list, len(layers))
+	d.launch(kSurgeryRedraw, grid{blocks, 1, 1}, 256, results, q.gate)
+}
+
+// surgeryBatch puts a SurgeryBatch of train.cu into the blob, and returns how many blocks it takes.
+func (d *Device) surgeryBatch(list []surgerySegment, layers int) int {
+	q, v := &d.queue.batch, &d.queue.blob
+	v.ints(len(list), layers, int(flag(q.redraw)))
+	v.ptr(0)
+	v.n -= 2 // aligned
+	blocks := 0
+	for _, s := range list {
+		v.ptr(s.w)
+		v.ptr(s.masked)
+		v.ints(s.n, blocks, s.layer, s.rule)
+		blocks += (s.n + 4095) / 4096
+	}
+	v.pad(16 + 32*maxSegments)
+	return blocks
+}
+
+// takeSurgery starts to copy the results of the surgeries since the last mark.
+func (d *Device) takeSurgery() {
+	q := &d.queue.batch
+	if len(q.operated) == 0 {
+		return
+	}
+	s := d.fetches.slot(d.fetches.number)
+	at := d.take(d.resultsAt(0), q.results*resultBytes)
+	if at < 0 {
+		panic("gpu: too many results between two marks")
+	}
+	for _, o := range q.operated {
+		o.at = at + o.number*resultBytes
+		s.surgery = append(s.surgery, o)
+	}
+	q.operated, q.results = q.operated[:0], 0
+}
+
+// deliverSurgery hands out the results that a mark waited for.
+func (d *Device) deliverSurgery(s *slot) {
+	for _, o := range s.surgery {
+		if d.fault.err != nil {
+			continue
+		}
+		have := (*surgeryResult)(unsafe.Pointer(&s.memory[o.at]))
+		r := o.r
+		r.Mu, r.Sigma, r.Kept, r.Pruned, r.Spliced, r.Total = have.mu, have.sigma, int(have.kept), int(have.pruned), int(have.spliced), o.total
+	}
+}
+
+// histogram counts a layer's distances, and waits for them.
+func (d *Device) histogram(rule gpu.Rule, w, masked, b, maskedB *gpu.Tensor, number int, r *gpu.SurgeryResult) {
+	const bins = 2 * gpu.HistogramBins
+	d.clear(d.scratch.counts, bins)
+	for _, t := range [2][2]*gpu.Tensor{{w, masked}, {b, maskedB}} {
+		if t[0] == nil || t[0] == b && rule != gpu.PaperRule {
+			continue
+		}
+		d.each(kSurgeryHistogram, t[0].N, i32(t[0].N), d.ptr(t[0]), d.ptr(t[1]), d.resultsAt(number), i32(int(rule)), d.scratch.counts)
+	}
+	d.flush()
+	piece := d.staging.room(d, 4*bins)
+	d.fetchInto(piece, d.scratch.counts)
+	d.wait()
+	if len(r.KeptAt) != gpu.HistogramBins {
+		r.KeptAt, r.MaskedAt = make([]uint32, gpu.HistogramBins), make([]uint32, gpu.HistogramBins)
+	}
+	counts := unsafe.Slice((*uint32)(unsafe.Pointer(&piece[0])), bins)
+	copy(r.KeptAt, counts)
+	copy(r.MaskedAt, counts[gpu.HistogramBins:])
+}

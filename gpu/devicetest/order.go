@@ -1,0 +1,97 @@
+package devicetest
+
+import (
+	"fmt"
+
+	"dns-tui/gpu"
+)
+
+// repeats does the same work several times with other numbers, as a training loop does: a device may record it the
+// first time, but not what changes. In the middle the thread changes, and memory is freed and taken again.
+func repeats(b *bench) {
+	s := gpu.ChannelShape{Outer: 4, Channels: 6, Inner: 1}
+	x, w, y, dx := b.empty(4*5), b.empty(6*5), b.empty(s.Len()), b.empty(s.Len())
+	bias, h, masked := b.tensor(make([]float32, 6)), b.tensor(make([]float32, 6*5)), b.empty(6*5)
+	dw := b.tensor(make([]float32, 6*5))
+	for i := range 6 {
+		xs, ws, bs := b.random(4*5), b.random(6*5), b.random(6)
+		if i == 3 {
+			w = b.empty(6 * 5)
+		}
+		b.d.Upload(x, xs)
+		b.d.Upload(w, ws)
+		b.d.Upload(bias, bs)
+		b.d.Fill(h, 0)
+		key := gpu.Key{Seed: 9, Stream: 2, Iter: uint64(i)}
+		work := func() {
+			b.d.Gemm(false, true, 4, 6, 5, 1, x, w, 0, y)
+			b.d.AddBias(s, bias, y)
+			b.d.ReLU(y, y, 0.25)
+			b.d.Dropout(y, dx, 0.5, key)
+			b.d.Gemm(true, false, 6, 5, 4, 1, dx, x, 1, dw)
+			b.d.Update(gpu.UpdateParams{Rate: 0.1 * float32(i), Scale: 1}, w, dw, h, nil, masked)
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); work() }()
+		<-done
+		want := make([]float64, s.Len())
+		for r := range 4 {
+			for c := range 6 {
+				v := float64(bs[c])
+				for k := range 5 {
+					v += float64(xs[5*r+k]) * float64(ws[5*c+k])
+				}
+				if v < 0 {
+					v *= 0.25
+				}
+				want[6*r+c] = v
+			}
+		}
+		b.check(fmt.Sprint("product, bias and ReLU, round ", i), y, want)
+		for k := range want {
+			want[k] *= 2
+			if key.Uniform(k) < 0.5 {
+				want[k] = 0
+			}
+		}
+		b.check(fmt.Sprint("dropout, round ", i), dx, want)
+		b.check(fmt.Sprint("update, round ", i), w, each(6*5, func(at int) float64 {
+			g := 0.0
+			for r := range 4 {
+				g += want[6*r+at/5] * float64(xs[5*r+at%5])
+			}
+			return float64(ws[at]) - float64(0.1*float32(i))*g
+		}))
+	}
+}
+
+// fetch reads results that nobody waits for at once, and reuses what they came from.
+func fetch(b *bench) {
+	x := b.empty(3)
+	var got [20][3]float32
+	var big [40000]float32
+	marks := make([]gpu.Mark, len(got))
+	for i := range got {
+		b.d.Fill(x, float32(i))
+		b.d.Fetch(got[i][:], x)
+		b.d.Fill(x, -1)
+		marks[i] = b.d.Mark()
+		if i >= 2 {
+			if err := b.d.Await(marks[i-2]); err != nil {
+				b.Fatal(err)
+			}
+			if got[i-2] != [3]float32{float32(i - 2), float32(i - 2), float32(i - 2)} {
+				b.Fatalf("fetched %v in round %d", got[i-2], i-2)
+			}
+		}
+	}
+	large := b.empty(len(big))
+	b.d.Fill(large, 3)
+	b.d.Fetch(big[:], large)
+	if err := b.d.Sync(); err != nil {
+		b.Fatal(err)
+	}
+	if big[0] != 3 || big[len(big)-1] != 3 || got[19][0] != 19 {
+		b.Fatalf("fetched %g, %g and %g", big[0], big[len(big)-1], got[19][0])
+	}
+}
