@@ -31,10 +31,10 @@ test-host: openblas ## every test that needs no CUDA header
 	$(GO) test -count 1 ./e2e
 
 test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU: conformance, parity, a pruning run
-	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export LD_LIBRARY_PATH=$(EMULATOR):$$LD_LIBRARY_PATH; set -ex; \
+	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export DNS_TUI_NEED_CUDA=1; set -ex; \
 	$(GO) vet -tags cuda ./gpu/cuda ./cmd/dns-tui ./model; \
-	$(GO) test -tags cuda -count 1 ./gpu/cuda; \
-	$(GO) test -tags cuda -count 1 -run CUDA ./model ./cmd/dns-tui
+	LD_LIBRARY_PATH=$(EMULATOR)/checked $(GO) test -tags cuda -count 1 ./gpu/cuda; \
+	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -tags cuda -count 1 -run CUDA ./model ./cmd/dns-tui
 
 emulator: ## stand-ins for NVIDIA's libraries: the kernels on the processor
 	@$(MAKE) -s -C gpu/cuda/emulator OUT=$(EMULATOR)

@@ -8,6 +8,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -48,7 +49,7 @@ func (d *Device) openFault() error {
 		return err
 	}
 	d.fault.begun = (*uint32)(p)
-	*d.fault.begun = 0
+	*d.fault.begun = noMark
 	var at C.uint64_t
 	if r := C.dns_host_address(d.c(), p, &at); r != 0 {
 		return d.failCode(r, "mapping memory")
@@ -72,6 +73,9 @@ func (d *Device) Label(name string) {
 
 // markOf is what a kernel writes when it begins.
 func (d *Device) markOf(k kernelID) uint64 { return uint64(d.fault.label<<16 | uint32(k)) }
+
+// noMark is the word before any kernel has begun.
+const noMark = math.MaxUint32
 
 // describeMark says what a mark stands for.
 func (d *Device) describeMark(mark uint32) string {
@@ -105,7 +109,9 @@ func (d *Device) failCode(code C.CUresult, doing string) error {
 		e.Name = say
 	}
 	if asynchronous[n] && d.fault.begun != nil {
-		e.Doing = d.describeMark(atomic.LoadUint32(d.fault.begun))
+		if mark := atomic.LoadUint32(d.fault.begun); mark != noMark {
+			e.Doing = d.describeMark(mark)
+		}
 	}
 	d.fault.err = e
 	return e

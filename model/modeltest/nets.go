@@ -2,6 +2,7 @@
 package modeltest
 
 import (
+	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -15,8 +16,12 @@ import (
 	"dns-tui/model"
 )
 
-// Root returns a path under the repository's testdata folder.
+// Root returns a path under the repository's testdata folder, or under DNS_TUI_TESTDATA: a test that was built on one
+// machine finds its data on another by it.
 func Root(elem ...string) string {
+	if dir := os.Getenv("DNS_TUI_TESTDATA"); dir != "" {
+		return filepath.Join(append([]string{dir}, elem...)...)
+	}
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(append([]string{filepath.Dir(file), "..", "..", "testdata"}, elem...)...)
 }
@@ -104,12 +109,16 @@ func FillInputs(d gpu.Device, n *model.Net, classes int) {
 	}
 }
 
-// Solver returns a solver over a net of testdata/nets on random data, with surgery where the net asks for it.
-func Solver(tb testing.TB, d gpu.Device, name string, batch, classes int) *model.Solver {
+// Solver returns a solver over a net of testdata/nets on random data, with surgery where the net asks for it. edit may
+// change the run before.
+func Solver(tb testing.TB, d gpu.Device, name string, batch, classes int, edit ...func(*config.Run)) *model.Solver {
 	tb.Helper()
 	run := &config.Run{SolverPath: "solver.prototxt", Train: ReadNet(tb, name, batch), Solver: &caffepb.SolverParameter{
 		BaseLr: proto.Float32(0.001), Momentum: proto.Float32(0.9), WeightDecay: proto.Float32(0.0005), LrPolicy: proto.String("fixed"),
 		MaxIter: proto.Int32(1 << 30), RandomSeed: proto.Int64(1)}}
+	for _, f := range edit {
+		f(run)
+	}
 	s, err := model.NewSolver(run, d)
 	if err != nil {
 		tb.Fatal(err)

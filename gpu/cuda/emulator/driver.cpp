@@ -193,6 +193,7 @@ CUresult cuCtxDestroy_v2(void *c) {
 	finish_all();
 	if (current == c) current = nullptr;
 	sticky = success;
+	release_all(c);
 	delete (Context *)c;
 	return success;
 }
@@ -210,7 +211,7 @@ CUresult cuCtxSynchronize(void) { ENTER; return finish_all(); }
 CUresult cuMemAlloc_v2(CUdeviceptr *p, size_t bytes) {
 	ENTER;
 	if (fails("alloc")) return out_of_memory;
-	*p = allocate(bytes);
+	*p = allocate(bytes, current);
 	return *p ? success : out_of_memory;
 }
 CUresult cuMemFree_v2(CUdeviceptr p) {
@@ -345,7 +346,6 @@ CUresult cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned
 	unsigned threads = bx * by * bz;
 	if (gx == 0 || gy == 0 || gz == 0 || threads == 0 || threads > 1024 || gy > 65535 || gz > 65535 || gx > 2147483647u) return invalid_value;
 	if ((int)threads > k->threads) return out_of_resources;
-	if (fails("lost")) return sticky = device_lost;
 	size_t bytes = 0;
 	for (int i = 0; i < k->count; i++) bytes += (k->sizes[i] + 15) & ~15u;
 	auto values = std::make_shared<std::vector<char>>(bytes);
@@ -359,10 +359,10 @@ CUresult cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned
 	if (!stream_of(h)->capture) counts[launches]++;
 	return later(h, {[=]() -> CUresult {
 		counts[kernels_run]++;
-		if (fails("launch")) return launch_failed;
 		run_kernel(k, {gx, gy, gz}, {bx, by, bz}, addresses->data());
 		(void)values;
-		return success;
+		if (fails("launch")) return launch_failed;
+		return fails("lost") ? device_lost : success;
 	}, true});
 }
 

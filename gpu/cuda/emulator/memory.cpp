@@ -22,6 +22,7 @@ static size_t cursor, total_bytes = (size_t)4 << 30, used_bytes;
 static std::map<uintptr_t, size_t> live;
 static char fault[256];
 static bool faulted;
+static std::map<uintptr_t, const void *> owners;
 
 static void open_arena() {
 	if (base) return;
@@ -36,7 +37,7 @@ void set_memory(size_t bytes) {
 
 static size_t padded(size_t bytes) { return (bytes + gap - 1) / gap * gap; }
 
-uintptr_t allocate(size_t bytes) {
+uintptr_t allocate(size_t bytes, const void *owner) {
 	std::lock_guard<std::mutex> l(mu);
 	open_arena();
 	if (bytes == 0 || bytes > total_bytes - used_bytes) return 0;
@@ -59,14 +60,14 @@ uintptr_t allocate(size_t bytes) {
 	uintptr_t p = base + cursor;
 	cursor += room;
 	live[p] = bytes;
+	owners[p] = owner;
 	used_bytes += bytes;
 	memset(shadow + (p - base) / 4, 1, (bytes + 3) / 4);
 	memset((void *)p, 0xFF, bytes); // NaN: new memory is not zero on a GPU either
 	return p;
 }
 
-bool release(uintptr_t p) {
-	std::lock_guard<std::mutex> l(mu);
+static bool release_locked(uintptr_t p) {
 	auto it = live.find(p);
 	if (it == live.end()) return false;
 	memset(shadow + (p - base) / 4, 0, (it->second + 3) / 4);
@@ -77,7 +78,20 @@ bool release(uintptr_t p) {
 	}
 	used_bytes -= it->second;
 	live.erase(it);
+	owners.erase(p);
 	return true;
+}
+
+bool release(uintptr_t p) {
+	std::lock_guard<std::mutex> l(mu);
+	return release_locked(p);
+}
+
+void release_all(const void *owner) {
+	std::lock_guard<std::mutex> l(mu);
+	std::map<uintptr_t, const void *> all = owners;
+	for (auto &o : all)
+		if (o.second == owner) release_locked(o.first);
 }
 
 void memory_info(size_t *free_bytes, size_t *total) {

@@ -10,9 +10,11 @@ namespace emulator {
 // set_memory says how many bytes the device has.
 void set_memory(size_t bytes);
 // allocate returns 0 where the device has not that much left.
-uintptr_t allocate(size_t bytes);
+uintptr_t allocate(size_t bytes, const void *owner);
 // release reports whether p was an allocation.
 bool release(uintptr_t p);
+// release_all releases what an owner has left.
+void release_all(const void *owner);
 void memory_info(size_t *free_bytes, size_t *total);
 // owned reports whether all bytes lie in one allocation.
 bool owned(uintptr_t p, size_t bytes);
