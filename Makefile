@@ -15,7 +15,7 @@ CUDA_TAGS := -tags cuda
 CUDA_ENV   = eval "export $$(sh scripts/cuda_env.sh $(CUDA_INCLUDE))";
 endif
 
-.PHONY: build run test test-host test-cuda bench lint proto ptx openblas cuda-toolkit cuda-headers emulator demo-data check-lenet check-prune check-kill check-ui fuzz clean
+.PHONY: build run test test-host test-cuda bench lint proto ptx openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report demo-data check-lenet check-prune check-kill check-ui fuzz clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -44,6 +44,13 @@ ptx: ## compile the kernels to the PTX that is committed; wants nvcc
 
 cuda-toolkit: ## NVIDIA's toolkit by Debian's packages (0.8 GB)
 	sh scripts/cuda_toolkit.sh
+
+gpu-bundle: cuda-headers ## build/gpu-bundle: what a machine with a GPU needs for the report
+	sh scripts/gpu_bundle.sh
+
+gpu-report: gpu-bundle ## on a machine with a GPU: conformance, parity, benchmarks, into docs/benchmarks.md
+	sh build/gpu-bundle/report.sh
+	{ echo; cat build/gpu-bundle/report.md; } >> docs/benchmarks.md
 
 # The header alone is enough to build; NVIDIA publishes it in a small Python package.
 cuda-headers:

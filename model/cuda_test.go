@@ -39,7 +39,7 @@ func openCUDA(t testing.TB, o cuda.Options) gpu.Device {
 
 // Every layer of Caffe's vectors, and the runs with surgery of both reference programs.
 func TestCUDAOracle(t *testing.T) {
-	d := openCUDA(t, cuda.Options{})
+	d := openCUDA(t, cuda.Options{Precision: cuda.FP32})
 	results, err := parity.Dir(modeltest.Root("oracle", "layers"), d, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -108,9 +108,9 @@ func TestCUDALeNet(t *testing.T) {
 	const batch, iters = 8, 12
 	h := host.New(host.Options{})
 	defer h.Close()
-	d := openCUDA(t, cuda.Options{})
+	d := openCUDA(t, cuda.Options{Precision: cuda.FP32})
 	want, have := lenet(t, h, batch, iters), lenet(t, d, batch, iters)
-	again, single := lenet(t, d, batch, iters), lenet(t, openCUDA(t, cuda.Options{NoGraphs: true}), batch, iters)
+	again, single := lenet(t, d, batch, iters), lenet(t, openCUDA(t, cuda.Options{Precision: cuda.FP32, NoGraphs: true}), batch, iters)
 	if len(have.losses) != iters {
 		t.Fatalf("%d losses, wanted %d", len(have.losses), iters)
 	}
@@ -150,7 +150,7 @@ func TestCUDALeNet(t *testing.T) {
 func TestCUDASurgeryIsTheHosts(t *testing.T) {
 	h := host.New(host.Options{})
 	defer h.Close()
-	d := openCUDA(t, cuda.Options{})
+	d := openCUDA(t, cuda.Options{Precision: cuda.FP32})
 	masks := func(d gpu.Device, t0 float32) []float32 {
 		const n = 50000
 		w := make([]float32, n)
@@ -223,7 +223,7 @@ func TestCUDAUnstable(t *testing.T) {
 		e.loss = loss
 		return e
 	}
-	want, have := run(h), run(openCUDA(t, cuda.Options{}))
+	want, have := run(h), run(openCUDA(t, cuda.Options{Precision: cuda.FP32}))
 	if have.iter != want.iter || have.message != want.message || !strings.Contains(have.message, "label 77") {
 		t.Errorf("stopped at %d: %s; the host at %d: %s", have.iter, have.message, want.iter, want.message)
 	}
@@ -239,7 +239,7 @@ func TestCUDAUnstable(t *testing.T) {
 
 // The training loop allocates nothing an iteration once its graphs are captured.
 func TestCUDAStepAllocatesNothing(t *testing.T) {
-	d := openCUDA(t, cuda.Options{})
+	d := openCUDA(t, cuda.Options{Precision: cuda.FP32})
 	s := modeltest.Solver(t, d, "lenet_300_100", 2, 10)
 	step := func() {
 		if err := s.Advance(); err != nil {
@@ -272,10 +272,10 @@ func TestCUDAResume(t *testing.T) {
 		}
 		return string(b)
 	}
-	want := finish(whole, openCUDA(t, cuda.Options{}))
+	want := finish(whole, openCUDA(t, cuda.Options{Precision: cuda.FP32}))
 	resumed := mini(t, "dns_official_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(8) })
 	resumed.Weights, resumed.Snapshot = nil, whole.SnapshotPrefix()+"_iter_4.solverstate"
-	if finish(resumed, openCUDA(t, cuda.Options{})) != want {
+	if finish(resumed, openCUDA(t, cuda.Options{Precision: cuda.FP32})) != want {
 		t.Error("the resumed run has other weights")
 	}
 	h := host.New(host.Options{})

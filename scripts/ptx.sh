@@ -9,4 +9,7 @@ for c in g++-11 g++; do
 done
 mkdir -p ../../../build
 nvcc $host -ptx -O3 -std=c++14 -arch=compute_70 all.cu -o ../../../build/kernels.ptx
-{ echo "// source $sum"; cat ../../../build/kernels.ptx; } | gzip -9n > kernels.ptx.gz
+nvcc $host -ptx -O3 -std=c++14 -arch=compute_80 tensor.cu -o ../../../build/tensor.ptx
+for f in kernels tensor; do
+    { echo "// source $sum"; cat ../../../build/$f.ptx; } | gzip -9n > $f.ptx.gz
+done

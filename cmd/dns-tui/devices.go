@@ -16,11 +16,12 @@ import (
 
 // deviceFlags are the flags that choose a device, on every command that computes.
 type deviceFlags struct {
-	gpu     string
-	device  string
-	threads int
-	goBLAS  bool
-	sync    bool
+	gpu       string
+	device    string
+	threads   int
+	goBLAS    bool
+	sync      bool
+	precision string
 
 	mode *caffepb.SolverParameter // what the solver says of the device; nil without one
 }
@@ -30,6 +31,7 @@ func (f *deviceFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.device, "device", "", "host or cuda (default: a GPU where there is one, unless the solver says solver_mode: CPU)")
 	fs.IntVar(&f.threads, "threads", 0, "threads of the host device (0: one a processor)")
 	fs.BoolVar(&f.goBLAS, "go-blas", false, "multiply matrices in Go even where OpenBLAS is found")
+	fs.StringVar(&f.precision, "precision", "auto", "how a GPU multiplies: fp32, tf32 or bf16; auto is tf32 where the GPU has it. Weights and masks are float32 always")
 	fs.BoolVar(&f.sync, "gpu-sync", false, "wait after each kernel of the GPU, to find the one that fails; slow")
 }
 
@@ -50,6 +52,9 @@ func (f *deviceFlags) check() error {
 	}
 	if f.threads < 0 {
 		return usagef("--threads is %d; wanted at least 0", f.threads)
+	}
+	if _, err := cuda.ParsePrecision(f.precision); err != nil {
+		return usageError{fmt.Errorf("--%w", err)}
 	}
 	_, err := f.ordinals()
 	return err
@@ -84,6 +89,9 @@ func (f *deviceFlags) make() (d gpu.Device, notices []string, err error) {
 	onHost := f.device == "host" || f.device == "" && len(asked) == 0 && f.mode != nil && f.mode.SolverMode != nil && f.mode.GetSolverMode() == caffepb.SolverParameter_CPU
 	if !onHost {
 		o := cuda.Options{Ordinal: int(f.mode.GetDeviceId()), Blocking: f.sync}
+		if o.Precision, err = cuda.ParsePrecision(f.precision); err != nil {
+			return nil, nil, err
+		}
 		if len(asked) > 0 {
 			o.Ordinal = asked[0]
 		}
@@ -147,18 +155,24 @@ func runDevices(_ context.Context, e *env, args []string) error {
 		return nil
 	}
 	for _, g := range gpus {
-		fmt.Fprintf(e.stdout, "cuda %d: %s\n  compute capability: %d.%d\n  memory: %s\n", g.Ordinal, g.Name, g.Major, g.Minor, gpu.FormatBytes(g.Memory))
-		describeGPU(e, g)
+		fmt.Fprintf(e.stdout, "cuda %d: %s\n  driver: %s\n  compute capability: %d.%d\n  memory: %s\n", g.Ordinal, g.Name, g.Driver, g.Major, g.Minor, gpu.FormatBytes(g.Memory))
+		if err := describeGPU(e, &f, g); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // describeGPU says what is in use on a GPU.
-func describeGPU(e *env, g cuda.Info) {
-	d, err := cuda.Open(cuda.Options{Ordinal: g.Ordinal})
+func describeGPU(e *env, f *deviceFlags, g cuda.Info) error {
+	precision, err := cuda.ParsePrecision(f.precision)
+	if err != nil {
+		return usageError{err}
+	}
+	d, err := cuda.Open(cuda.Options{Ordinal: g.Ordinal, Precision: precision})
 	if err != nil {
 		fmt.Fprintf(e.stdout, "  cannot be used: %v\n", err)
-		return
+		return nil
 	}
 	defer d.Close()
 	c := d.Capabilities()
@@ -166,4 +180,5 @@ func describeGPU(e *env, g cuda.Info) {
 	for _, n := range c.Notices {
 		fmt.Fprintf(e.stdout, "  note: %s\n", n)
 	}
+	return nil
 }

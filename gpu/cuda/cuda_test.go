@@ -3,6 +3,7 @@
 package cuda_test
 
 import (
+	"strings"
 	"testing"
 
 	"dns-tui/gpu"
@@ -21,9 +22,34 @@ func open(t *testing.T, o cuda.Options) gpu.Device {
 }
 
 func TestConformance(t *testing.T) {
-	for name, o := range map[string]cuda.Options{"Graphs": {}, "Bounds": {NoCache: true}, "Blocking": {Blocking: true}} {
+	for name, o := range map[string]cuda.Options{"Graphs": {Precision: cuda.FP32}, "Bounds": {Precision: cuda.FP32, NoCache: true}, "Blocking": {Precision: cuda.FP32, Blocking: true}} {
 		t.Run(name, func(t *testing.T) {
 			devicetest.Run(t, func() gpu.Device { return open(t, o) })
 		})
+	}
+}
+
+// Tensor cores round what they multiply: the suite passes within what that makes of sums as long as its longest.
+func TestTensorCores(t *testing.T) {
+	for _, p := range []cuda.Precision{cuda.TF32, cuda.BF16} {
+		t.Run(p.String(), func(t *testing.T) {
+			devicetest.RunWithin(t, map[cuda.Precision]float64{cuda.TF32: 2e-3, cuda.BF16: 2e-2}[p], func() gpu.Device {
+				return open(t, cuda.Options{Precision: p, NoCache: true})
+			})
+		})
+	}
+}
+
+// Auto is TF32 where the GPU has tensor cores for it, and float32 elsewhere; asking for what it has not is an error.
+func TestPrecision(t *testing.T) {
+	emulated(t)
+	t.Setenv("EMULATOR_CAPABILITY", "75")
+	d := open(t, cuda.Options{})
+	defer d.Close()
+	if b := d.Capabilities().BLAS; !strings.Contains(b, "fp32") {
+		t.Errorf("auto is %s on compute capability 7.5", b)
+	}
+	if _, err := cuda.Open(cuda.Options{Precision: cuda.BF16}); err == nil || !strings.Contains(err.Error(), "wants compute capability 8.0") {
+		t.Errorf("bf16 on compute capability 7.5: %v", err)
 	}
 }

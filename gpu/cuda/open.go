@@ -27,13 +27,13 @@ const lag = 2
 
 // Device is a GPU.
 type Device struct {
-	info   Info
-	driver int
-	ctx    cu.CUContext
-	stream cu.Stream
-	module cu.Module
-	opts   Options
-	sms    int // multiprocessors
+	info      Info
+	driver    int
+	ctx       cu.CUContext
+	stream    cu.Stream
+	opts      Options
+	sms       int       // multiprocessors
+	precision Precision // never Auto
 
 	functions [kernelCount]uint64
 	queue     queue
@@ -97,7 +97,8 @@ func describe(ordinal int) (Info, error) {
 	if err != nil {
 		return fail(err)
 	}
-	i := Info{Ordinal: ordinal}
+	v := cu.Version()
+	i := Info{Ordinal: ordinal, Driver: fmt.Sprintf("CUDA %d.%d", v/1000, v%1000/10)}
 	if i.Name, err = dev.Name(); err != nil {
 		return fail(err)
 	}
@@ -152,6 +153,9 @@ func (d *Device) open() error {
 	if d.sms, err = dev.Attribute(cu.MultiprocessorCount); err != nil {
 		return err
 	}
+	if err := d.choosePrecision(); err != nil {
+		return err
+	}
 	if d.ctx, err = dev.MakeContext(cu.SchedAuto); err != nil {
 		return fmt.Errorf("no context: %w", err)
 	}
@@ -171,19 +175,45 @@ func (d *Device) open() error {
 
 // loadKernels has the driver compile the kernels for the GPU, which it remembers for the next time.
 func (d *Device) loadKernels() error {
-	image, err := kernelImage()
+	if err := d.load(compressedKernels, 0, firstTensor); err != nil {
+		return err
+	}
+	if d.precision == FP32 {
+		return nil
+	}
+	return d.load(compressedTensor, firstTensor, kernelCount)
+}
+
+// load loads the module of some kernels.
+func (d *Device) load(compressed []byte, from, to kernelID) error {
+	text, err := image(compressed)
 	if err != nil {
 		return err
 	}
-	if d.module, err = cu.LoadData(image); err != nil {
+	module, err := cu.LoadData(text)
+	if err != nil {
 		return fmt.Errorf("the driver does not take the kernels: %w", err)
 	}
-	for k := range kernelCount {
-		f, err := d.module.Function(kernelNames[k])
+	for k := from; k < to; k++ {
+		f, err := module.Function(kernelNames[k])
 		if err != nil {
 			return fmt.Errorf("kernel %s: %w", kernelNames[k], err)
 		}
 		d.functions[k] = uint64(*(*uintptr)(unsafe.Pointer(&f)))
+	}
+	return nil
+}
+
+// choosePrecision fixes the precision that was asked for.
+func (d *Device) choosePrecision() error {
+	d.precision = d.opts.Precision
+	switch {
+	case d.precision == Auto && d.info.Major >= 8:
+		d.precision = TF32
+	case d.precision == Auto:
+		d.precision = FP32
+	case d.precision != FP32 && d.info.Major < 8:
+		return fmt.Errorf("no %s: it wants compute capability 8.0, and this is %d.%d; --precision fp32 works", d.precision, d.info.Major, d.info.Minor)
 	}
 	return nil
 }
@@ -197,7 +227,7 @@ func (d *Device) Name() string { return d.info.Name }
 
 // Capabilities implements gpu.Device.
 func (d *Device) Capabilities() gpu.Capabilities {
-	return gpu.Capabilities{Kind: "cuda", BLAS: "kernels of this program", Lag: lag, Notices: d.notices}
+	return gpu.Capabilities{Kind: "cuda", BLAS: "kernels of this program, " + d.precision.String(), Lag: lag, Notices: d.notices}
 }
 
 // Close implements gpu.Device.

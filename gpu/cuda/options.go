@@ -1,17 +1,49 @@
 package cuda
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Options of a CUDA device.
 type Options struct {
 	// Ordinal is the device's number, as CUDA_VISIBLE_DEVICES counts.
 	Ordinal int
+	// Precision of matrix products.
+	Precision Precision
 	// NoGraphs launches every kernel by itself.
 	NoGraphs bool
 	// NoCache gives freed memory back at once, and rounds no size up: so that a checker sees each tensor's bounds.
 	NoCache bool
 	// Blocking waits after each kernel, so that a failure shows where it happens. Slow.
 	Blocking bool
+}
+
+// Precision is how matrix products and convolutions multiply. Weights, sums, statistics, losses and masks are float32
+// always, so surgery does not depend on it.
+type Precision int
+
+// The precisions.
+const (
+	Auto Precision = iota // TF32 where the GPU has it, FP32 elsewhere
+	FP32                  // float32
+	TF32                  // operands rounded to 10 bits of mantissa, on tensor cores; wants compute capability 8.0
+	BF16                  // operands rounded to 7 bits of mantissa, on tensor cores; wants compute capability 8.0
+)
+
+// Precisions lists what may be asked for.
+var Precisions = []Precision{FP32, TF32, BF16}
+
+func (p Precision) String() string { return [...]string{"auto", "fp32", "tf32", "bf16"}[p] }
+
+// ParsePrecision reads a precision.
+func ParsePrecision(s string) (Precision, error) {
+	for _, p := range append([]Precision{Auto}, Precisions...) {
+		if s == p.String() {
+			return p, nil
+		}
+	}
+	return 0, fmt.Errorf("precision is %q; wanted fp32, tf32 or bf16", s)
 }
 
 // ErrAbsent says that the program was built without this device.
@@ -22,6 +54,7 @@ var ErrNoGPU = errors.New("no GPU")
 
 // Info describes a GPU.
 type Info struct {
+	Driver       string // the release of CUDA that the driver is of
 	Ordinal      int
 	Name         string
 	Memory       int64 // bytes

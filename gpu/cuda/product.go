@@ -4,17 +4,63 @@ package cuda
 
 import "dns-tui/gpu"
 
-// tile is a size of product.cuh: a block makes size × size results, step deep at a time.
+// tile is a size of product.cuh or tensor.cuh: a block makes size × size results, step deep at a time.
 type tile struct {
 	size, step int
 	work       float64 // of a block for one step of k, in steps of the large tile: small tiles reuse less
 }
 
-var tiles = [...]tile{{32, 16, 1.0 / 6}, {64, 16, 1.0 / 2.7}, {128, 8, 1}}
+// product is one of the products that there are kernels for, in the order of the kernels of a tile.
+type product int
+
+const (
+	gemmNN product = iota
+	gemmNT
+	gemmTN
+	gemmTT
+	convForward
+	convBackwardData
+	convBackwardWeights
+	products
+)
+
+// tilesOf lists the tiles of a precision.
+func tilesOf(p Precision) []tile {
+	switch p {
+	case TF32:
+		return tensorTiles[:2]
+	case BF16:
+		return tensorTiles[2:]
+	}
+	return plainTiles[:]
+}
+
+var (
+	plainTiles  = [...]tile{{32, 16, 1.0 / 6}, {64, 16, 1.0 / 2.7}, {128, 8, 1}}
+	tensorTiles = [...]tile{{64, 16, 1.0 / 2.5}, {128, 16, 1}, {64, 32, 1.0 / 2.5}, {128, 32, 1}}
+)
+
+// kernelOf returns the kernel of a product for tile number t of a precision.
+func kernelOf(k product, p Precision, t int) kernelID {
+	switch {
+	case p == TF32:
+		return firstTensor + kernelID(t)*kernelID(products) + kernelID(k)
+	case p == BF16:
+		return firstTensor + kernelID(2+t)*kernelID(products) + kernelID(k)
+	case k <= gemmTT:
+		return kGemmNn32 + 4*kernelID(t) + kernelID(k)
+	case k == convForward:
+		return kConv32 + kernelID(t)
+	case k == convBackwardData:
+		return kConvBackwardData32 + kernelID(t)
+	}
+	return kConvBackwardWeights32 + kernelID(t)
+}
 
 // plan is how a product is cut: the tile, and the shares of k.
 type plan struct {
-	tile   int // of tiles
+	tile   int // of tilesOf the precision
+	size   int // of the tile
 	shares int
 	length int // of a share
 	grid   grid
@@ -29,7 +75,7 @@ func (d *Device) planProduct(m, n, k, groups int) plan {
 	slots := 2 * d.sms
 	var best plan
 	bestCost := 0.0
-	for i, t := range tiles {
+	for i, t := range tilesOf(d.precision) {
 		gx, gy := (n+t.size-1)/t.size, (m+t.size-1)/t.size
 		blocks := gx * gy * groups
 		for shares := 1; shares <= 64; shares *= 2 {
@@ -45,7 +91,7 @@ func (d *Device) planProduct(m, n, k, groups int) plan {
 				cost += 16 + float64(count)*2
 			}
 			if best.shares == 0 || cost < bestCost {
-				best, bestCost = plan{tile: i, shares: count, length: length, grid: grid{gx, gy, groups * count}}, cost
+				best, bestCost = plan{tile: i, size: t.size, shares: count, length: length, grid: grid{gx, gy, groups * count}}, cost
 			}
 		}
 	}
@@ -76,9 +122,8 @@ func (b *blob) epilogue(e epilogue) {
 func (d *Device) shares(p *plan) {
 	var at uint64
 	if p.shares > 1 {
-		t := tiles[p.tile]
 		var ok bool
-		if at, ok = d.tiles(4 * int64(p.grid.x*p.grid.y*p.grid.z) * int64(t.size*t.size)); !ok {
+		if at, ok = d.tiles(4 * int64(p.grid.x*p.grid.y*p.grid.z) * int64(p.size*p.size)); !ok {
 			p.grid.z /= p.shares
 			p.shares = 1
 		}
@@ -107,8 +152,7 @@ func (d *Device) Gemm(transA, transB bool, m, n, k int, alpha float32, a, b *gpu
 	at := v.n / 2
 	v.epilogue(epilogue{alpha: alpha, beta: beta})
 	d.shares(&p)
-	kernel := kGemmNn32 + kernelID(4*p.tile) + kernelID(2*flag(transA)+flag(transB))
-	d.launch(kernel, p.grid, 256)
+	d.launch(kernelOf(product(2*flag(transA)+flag(transB)), d.precision, p.tile), p.grid, 256)
 	d.queue.fusable(lastOp{kind: multiplied, out: d.ptr(c), n: c.N, shape: gpu.ChannelShape{Outer: m, Channels: n, Inner: 1}, plain: beta == 0}, at)
 }
 
@@ -123,7 +167,7 @@ func (b *blob) geometry(g *gpu.ConvGeometry) {
 func weightCount(g *gpu.ConvGeometry) int { return g.O * (g.C / g.Groups) * g.KH * g.KW }
 
 // convolve queues one of the three products of a convolution.
-func (d *Device) convolve(first kernelID, g *gpu.ConvGeometry, m, n, k int, x, w, y uint64, e epilogue) {
+func (d *Device) convolve(what product, g *gpu.ConvGeometry, m, n, k int, x, w, y uint64, e epilogue) {
 	d.closeBatches()
 	p := d.planProduct(m, n, k, g.Groups)
 	v := &d.queue.blob
@@ -133,7 +177,7 @@ func (d *Device) convolve(first kernelID, g *gpu.ConvGeometry, m, n, k int, x, w
 	v.epilogue(e)
 	d.shares(&p)
 	v.geometry(g)
-	d.launch(first+kernelID(p.tile), p.grid, 256)
+	d.launch(kernelOf(what, d.precision, p.tile), p.grid, 256)
 }
 
 // Conv implements gpu.Spatial.
@@ -143,7 +187,7 @@ func (d *Device) Conv(g *gpu.ConvGeometry, x, w, b, y *gpu.Tensor) {
 	optional("Conv", "b", b, g.O)
 	want("Conv", "y", y, g.N*g.O*g.OutH*g.OutW)
 	places := g.OutH * g.OutW
-	d.convolve(kConv32, g, g.O/g.Groups, g.N*places, g.C/g.Groups*g.KH*g.KW, d.ptr(x), d.ptr(w), d.ptr(y), epilogue{alpha: 1, rowBias: d.ptr(b)})
+	d.convolve(convForward, g, g.O/g.Groups, g.N*places, g.C/g.Groups*g.KH*g.KW, d.ptr(x), d.ptr(w), d.ptr(y), epilogue{alpha: 1, rowBias: d.ptr(b)})
 	d.queue.fusable(lastOp{kind: convolved, out: d.ptr(y), n: y.N}, 3)
 }
 
@@ -152,7 +196,7 @@ func (d *Device) ConvBackwardData(g *gpu.ConvGeometry, dy, w, dx *gpu.Tensor) {
 	want("ConvBackwardData", "dy", dy, g.N*g.O*g.OutH*g.OutW)
 	want("ConvBackwardData", "w", w, weightCount(g))
 	want("ConvBackwardData", "dx", dx, g.N*g.C*g.H*g.W)
-	d.convolve(kConvBackwardData32, g, g.C/g.Groups, g.N*g.H*g.W, g.O/g.Groups*g.KH*g.KW, d.ptr(dy), d.ptr(w), d.ptr(dx), epilogue{alpha: 1})
+	d.convolve(convBackwardData, g, g.C/g.Groups, g.N*g.H*g.W, g.O/g.Groups*g.KH*g.KW, d.ptr(dy), d.ptr(w), d.ptr(dx), epilogue{alpha: 1})
 }
 
 // ConvBackwardWeights implements gpu.Spatial.
@@ -166,6 +210,6 @@ func (d *Device) ConvBackwardWeights(g *gpu.ConvGeometry, x, dy, dw, db *gpu.Ten
 		d.SumBias(gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: places}, dy, db)
 	}
 	if dw != nil {
-		d.convolve(kConvBackwardWeights32, g, g.O/g.Groups, g.C/g.Groups*g.KH*g.KW, g.N*places, d.ptr(x), d.ptr(dy), d.ptr(dw), epilogue{alpha: 1})
+		d.convolve(convBackwardWeights, g, g.O/g.Groups, g.C/g.Groups*g.KH*g.KW, g.N*places, d.ptr(x), d.ptr(dy), d.ptr(dw), epilogue{alpha: 1})
 	}
 }

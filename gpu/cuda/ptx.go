@@ -15,8 +15,12 @@ import (
 //go:embed kernels/kernels.ptx.gz
 var compressedKernels []byte
 
-func kernelImage() (string, error) {
-	r, err := gzip.NewReader(bytes.NewReader(compressedKernels))
+//go:embed kernels/tensor.ptx.gz
+var compressedTensor []byte
+
+// image returns the text of a module.
+func image(compressed []byte) (string, error) {
+	r, err := gzip.NewReader(bytes.NewReader(compressed))
 	if err != nil {
 		return "", fmt.Errorf("the kernels in this program are damaged: %w", err)
 	}

@@ -115,6 +115,7 @@ struct Worker {
 	void *main_sp;
 	Fiber fibers[max_threads];
 	uint64_t brought[2][max_threads];
+	Fragments fragments[2][max_threads];
 	int n, current, alive, arrived;
 	unsigned generation;
 	int warp_alive[32], warp_arrived[32];
@@ -183,13 +184,13 @@ void barrier() {
 	go_on(w);
 }
 
-uint64_t exchange(uint64_t bits, int from) {
-	Worker *w = in_block("shuffle");
+// meet waits until all lanes of the warp have come, and returns which of the two buffers they used: what was brought is read
+// after all have come, and written over only two meetings later.
+template <class T, class V> static T *meet(Worker *w, T (&buffers)[2][max_threads], const V &mine) {
 	int me = w->current, warp = me >> 5;
 	Fiber &f = w->fibers[me];
-	// What was brought is read after all have come, and written over only two exchanges later.
-	uint64_t *brought = w->brought[f.exchanges++ & 1];
-	brought[me] = bits;
+	T *brought = buffers[f.exchanges++ & 1];
+	brought[me] = mine;
 	if (++w->warp_arrived[warp] == w->warp_alive[warp]) {
 		w->warp_arrived[warp] = 0;
 		w->warp_generation[warp]++;
@@ -198,7 +199,17 @@ uint64_t exchange(uint64_t bits, int from) {
 		f.generation = w->warp_generation[warp];
 		go_on(w);
 	}
-	return brought[(warp << 5) + from];
+	return brought + (warp << 5);
+}
+
+uint64_t exchange(uint64_t bits, int from) {
+	Worker *w = in_block("shuffle");
+	return meet(w, w->brought, bits)[from];
+}
+
+const Fragments *bring(const Fragments &mine) {
+	Worker *w = in_block("matrix instruction");
+	return meet(w, w->fragments, mine);
 }
 
 static void fiber_main() {

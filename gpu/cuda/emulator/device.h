@@ -29,6 +29,26 @@ void barrier();
 // exchange gives every lane of a warp the bits that lane from (of the same warp) brought.
 uint64_t exchange(uint64_t bits, int from);
 
+// Fragments is what the lanes of a warp bring to a matrix instruction: each four words of a and two of b.
+struct Fragments { unsigned a[4], b[2]; };
+// bring gives every lane of a warp all lanes' fragments.
+const Fragments *bring(const Fragments &mine);
+
+// multiply is mma.sync: d += a·b, in pieces as tensor.cuh says; number takes a number out of a word, which has pack of them.
+template <int pack, class F> inline void multiply(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], F number) {
+	int lane = (int)(here.thread.x & 31), g = lane >> 2, t = lane & 3;
+	const Fragments *all = bring({{a[0], a[1], a[2], a[3]}, {b[0], b[1]}});
+	for (int i = 0; i < 4; i++) {
+		int column = 2 * t + (i & 1);
+		float sum = 0;
+		for (int half = 0; half < 2; half++)
+			for (int q = 0; q < 4; q++)
+				for (int p = 0; p < pack; p++)
+					sum += number(all[4 * g + q].a[(i >> 1) + 2 * half], p) * number(all[4 * column + q].b[half], p);
+		d[i] += sum;
+	}
+}
+
 // A Kernel is an entry of the kernels, by name, with its parameters unpacked from kernelParams.
 struct Kernel {
 	const char *name;

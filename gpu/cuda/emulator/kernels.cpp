@@ -2,3 +2,4 @@
 #include "device.h"
 
 #include "../kernels/all.cu"
+#include "../kernels/tensor.cu"

@@ -34,57 +34,97 @@ struct Shares {
 
 // An operand's tile of BX rows (of A; columns of B) and BK steps of k, spread over the threads. A warp reads along the index that
 // lies together in memory: k for an operand with k_together, else the row.
-template <int BX, int BK, class X, int L> __device__ __forceinline__ void rows_of(const X &x, typename X::Row (&rows)[L], int group, int from, int n) {
+// PACK steps of k lie side by side in a word of the tile (two for bf16).
+template <int BX, int BK, int PACK, class X, int L> __device__ __forceinline__ void rows_of(const X &x, typename X::Row (&rows)[L], int group, int from, int n) {
 #pragma unroll
 	for (int i = 0; i < L; i++) {
 		int e = threadIdx.x + 256 * i;
-		rows[i] = x.row(group, from + (X::k_together ? e / BK : e % BX), n);
+		rows[i] = x.row(group, from + (X::k_together ? e / (BK / PACK) : e % BX), n);
 	}
 }
-template <int BX, int BK, class X, int L> __device__ __forceinline__ void fetch(const X &x, const typename X::Row (&rows)[L], float (&r)[L], int from, int to) {
+template <int BX, int BK, int PACK, class X, int L>
+__device__ __forceinline__ void fetch(const X &x, const typename X::Row (&rows)[L], float (&r)[L * PACK], int from, int to) {
 #pragma unroll
 	for (int i = 0; i < L; i++) {
-		int e = threadIdx.x + 256 * i, k = from + (X::k_together ? e % BK : e / BX);
-		r[i] = k < to ? x.at(rows[i], k) : 0.0f;
+		int e = threadIdx.x + 256 * i, k = from + PACK * (X::k_together ? e % (BK / PACK) : e / BX);
+#pragma unroll
+		for (int j = 0; j < PACK; j++) r[i * PACK + j] = k + j < to ? x.at(rows[i], k + j) : 0.0f;
 	}
 }
-template <class X, int BX, int BK, int L, int WIDTH> __device__ __forceinline__ void keep(const float (&r)[L], float (&tile)[BK][WIDTH]) {
+// keep stores what was fetched into the tile, as W::word makes words of it.
+template <class W, class X, int BX, int BK, int L, int WIDTH, int PACK>
+__device__ __forceinline__ void keep(const float (&r)[L * PACK], typename W::Word (&tile)[BK / PACK][WIDTH]) {
 #pragma unroll
 	for (int i = 0; i < L; i++) {
 		int e = threadIdx.x + 256 * i;
-		tile[X::k_together ? e % BK : e / BX][X::k_together ? e / BK : e % BX] = r[i];
+		tile[X::k_together ? e % (BK / PACK) : e / BX][X::k_together ? e / (BK / PACK) : e % BX] = W::word(r + i * PACK);
 	}
 }
+
+// Slice says which part of a product a block makes.
+struct Slice {
+	int m0, n0, k0, k1, group, split, tile;
+};
+template <int BM, int BN> __device__ __forceinline__ Slice slice_of(const Shares &shares, int k) {
+	Slice s;
+	bool shared = shares.count > 1;
+	s.m0 = (int)blockIdx.y * BM;
+	s.n0 = (int)blockIdx.x * BN;
+	s.split = shared ? (int)blockIdx.z % shares.count : 0;
+	s.group = shared ? (int)blockIdx.z / shares.count : (int)blockIdx.z;
+	s.k0 = s.split * shares.length;
+	s.k1 = shared ? min(k, s.k0 + shares.length) : k;
+	s.tile = (s.group * (int)gridDim.y + (int)blockIdx.y) * (int)gridDim.x + (int)blockIdx.x;
+	return s;
+}
+
+// add_shares replaces a thread's results by their sums over the shares, and reports whether this block is the one that goes on
+// with them.
+template <int BM, int BN, int COUNT> __device__ __forceinline__ bool add_shares(float (&sum)[COUNT], const Slice &s, const Shares &shares) {
+	if (shares.count <= 1) return true;
+	float *mine = shares.partial + ((long long)s.tile * shares.count + s.split) * (BM * BN) + threadIdx.x;
+#pragma unroll
+	for (int i = 0; i < COUNT; i++) mine[i * 256] = sum[i];
+	if (!last_block(shares.counters + s.tile, shares.count)) return false;
+	const float *all = shares.partial + (long long)s.tile * shares.count * (BM * BN) + threadIdx.x;
+#pragma unroll
+	for (int i = 0; i < COUNT; i++) {
+		float v = 0;
+		for (int k = 0; k < shares.count; k++) v += all[((long long)k * COUNT + i) * 256];
+		sum[i] = v;
+	}
+	return true;
+}
+
+// Plain is a tile of float32.
+struct Plain {
+	typedef float Word;
+	__device__ __forceinline__ static float word(const float *r) { return *r; }
+};
 
 // A tile's block is (blockIdx.x, blockIdx.y): n and m. group, an argument of A, B and C, is for grouped convolutions.
 template <int BM, int BN, int BK, int TM, int TN, class A, class B, class C>
 __device__ __forceinline__ void product(const A &a, const B &b, const C &c, int m, int n, int k, const Shares &shares) {
-	const int PAD = 4;
+	const int PAD = 4, LA = BM * BK / 256, LB = BN * BK / 256;
 	__shared__ float as[BK][BM + PAD], bs[BK][BN + PAD];
-	const int LA = BM * BK / 256, LB = BN * BK / 256;
-	int t = threadIdx.x, m0 = (int)blockIdx.y * BM, n0 = (int)blockIdx.x * BN;
-	int split = shares.count > 1 ? (int)blockIdx.z % shares.count : 0;
-	int group = shares.count > 1 ? (int)blockIdx.z / shares.count : (int)blockIdx.z;
-	int k0 = split * shares.length, k1 = shares.count > 1 ? min(k, k0 + shares.length) : k;
-	int tm = t / (BN / TN), tn = t % (BN / TN);
-	float sum[TM][TN], ra[LA], rb[LB];
+	Slice s = slice_of<BM, BN>(shares, k);
+	int tm = threadIdx.x / (BN / TN), tn = threadIdx.x % (BN / TN);
+	float sum[TM * TN], ra[LA], rb[LB];
 #pragma unroll
-	for (int i = 0; i < TM; i++)
-#pragma unroll
-		for (int j = 0; j < TN; j++) sum[i][j] = 0;
+	for (int i = 0; i < TM * TN; i++) sum[i] = 0;
 	typename A::Row arow[LA];
 	typename B::Row brow[LB];
-	rows_of<BM, BK>(a, arow, group, m0, m);
-	rows_of<BN, BK>(b, brow, group, n0, n);
-	fetch<BM, BK>(a, arow, ra, k0, k1);
-	fetch<BN, BK>(b, brow, rb, k0, k1);
-	for (int at = k0; at < k1; at += BK) {
-		keep<A, BM, BK>(ra, as);
-		keep<B, BN, BK>(rb, bs);
+	rows_of<BM, BK, 1>(a, arow, s.group, s.m0, m);
+	rows_of<BN, BK, 1>(b, brow, s.group, s.n0, n);
+	fetch<BM, BK, 1>(a, arow, ra, s.k0, s.k1);
+	fetch<BN, BK, 1>(b, brow, rb, s.k0, s.k1);
+	for (int at = s.k0; at < s.k1; at += BK) {
+		keep<Plain, A, BM, BK, LA, BM + PAD, 1>(ra, as);
+		keep<Plain, B, BN, BK, LB, BN + PAD, 1>(rb, bs);
 		__syncthreads();
-		if (at + BK < k1) {
-			fetch<BM, BK>(a, arow, ra, at + BK, k1);
-			fetch<BN, BK>(b, brow, rb, at + BK, k1);
+		if (at + BK < s.k1) {
+			fetch<BM, BK, 1>(a, arow, ra, at + BK, s.k1);
+			fetch<BN, BK, 1>(b, brow, rb, at + BK, s.k1);
 		}
 #pragma unroll
 		for (int kk = 0; kk < BK; kk++) {
@@ -96,29 +136,14 @@ __device__ __forceinline__ void product(const A &a, const B &b, const C &c, int 
 #pragma unroll
 			for (int i = 0; i < TM; i++)
 #pragma unroll
-				for (int j = 0; j < TN; j++) sum[i][j] += x[i] * y[j];
+				for (int j = 0; j < TN; j++) sum[i * TN + j] += x[i] * y[j];
 		}
 		__syncthreads();
 	}
-	int tile = ((group * (int)gridDim.y + (int)blockIdx.y) * (int)gridDim.x + (int)blockIdx.x);
-	if (shares.count > 1) {
-		float *mine = shares.partial + ((long long)tile * shares.count + split) * (BM * BN) + t;
+	if (!add_shares<BM, BN>(sum, s, shares)) return;
 #pragma unroll
-		for (int i = 0; i < TM * TN; i++) mine[i * 256] = sum[i / TN][i % TN];
-		if (!last_block(shares.counters + tile, shares.count)) return;
-		const float *all = shares.partial + (long long)tile * shares.count * (BM * BN) + t;
-#pragma unroll
-		for (int i = 0; i < TM * TN; i++) {
-			float v = 0;
-			for (int s = 0; s < shares.count; s++) v += all[((long long)s * (TM * TN) + i) * 256];
-			sum[i / TN][i % TN] = v;
-		}
+	for (int i = 0; i < TM * TN; i++) {
+		int mm = s.m0 + tm * TM + i / TN, nn = s.n0 + tn * TN + i % TN;
+		if (mm < m && nn < n) c.put(s.group, mm, nn, sum[i]);
 	}
-#pragma unroll
-	for (int i = 0; i < TM; i++)
-#pragma unroll
-		for (int j = 0; j < TN; j++) {
-			int mm = m0 + tm * TM + i, nn = n0 + tn * TN + j;
-			if (mm < m && nn < n) c.put(group, mm, nn, sum[i][j]);
-		}
 }

@@ -1,0 +1,37 @@
+// What a matrix product of row-major arrays reads and writes.
+#pragma once
+#include "product.cuh"
+
+// Lines reads row i (or, together, column i) of a matrix whose rows lie stride apart.
+template <bool TOGETHER> struct Lines {
+	typedef const float *Row;
+	static const bool k_together = TOGETHER;
+	const float *p;
+	int stride;
+	__device__ __forceinline__ Row row(int, int i, int n) const {
+		if (i >= n) return (Row)0;
+		return TOGETHER ? p + (long long)i * stride : p + i;
+	}
+	__device__ __forceinline__ float at(Row r, int k) const {
+		if (!r) return 0.0f;
+		return TOGETHER ? r[k] : r[(long long)k * stride];
+	}
+};
+
+struct Matrix {
+	float *p;
+	int stride;
+	Epilogue e;
+	__device__ __forceinline__ void put(int, int m, int n, float v) const {
+		float *y = p + (long long)m * stride + n;
+		*y = e.of(v, m, n, y);
+	}
+};
+
+struct GemmArgs {
+	int m, n, k;
+	const float *a, *b;
+	float *c;
+	Epilogue e;
+	Shares shares;
+};

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Makes build/gpu-bundle: what a machine with an NVIDIA GPU, and neither Go nor a toolkit, needs for the report. Copy the
+# folder there and run sh gpu-bundle/report.sh.
+set -eu
+cd "$(dirname "$0")/.."
+out=build/gpu-bundle
+rm -rf $out
+mkdir -p $out/testdata/oracle
+eval "export $(sh scripts/cuda_env.sh "$(sh scripts/cuda_headers.sh)")"
+version=$(git describe --tags --always --dirty 2>/dev/null || echo dev)
+go build -tags cuda -trimpath -ldflags "-s -w -X main.version=$version" -o $out/dns-tui ./cmd/dns-tui
+go test -c -tags cuda -trimpath -ldflags "-s -w" -o $out/cuda.test ./gpu/cuda
+go test -c -tags cuda -trimpath -ldflags "-s -w" -o $out/model.test ./model
+cp -r testdata/nets $out/testdata/
+cp -r testdata/oracle/layers testdata/oracle/solvers $out/testdata/oracle/
+cp scripts/gpu_report.sh $out/report.sh
+du -sh $out
