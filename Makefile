@@ -30,10 +30,14 @@ test-host: openblas ## every test that needs no CUDA header
 	$(GO) test $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -count 1 ./e2e
 
+# Tests of many products, for the emulator that does not check each load.
+WHOLE := Libraries|Choices|Tuned
+
 test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU: conformance, parity, a pruning run
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export DNS_TUI_NEED_CUDA=1; set -ex; \
 	$(GO) vet -tags cuda ./gpu/cuda ./cmd/dns-tui ./model; \
-	LD_LIBRARY_PATH=$(EMULATOR)/checked $(GO) test -tags cuda -count 1 ./gpu/cuda; \
+	LD_LIBRARY_PATH=$(EMULATOR)/checked $(GO) test -tags cuda -count 1 -skip '$(WHOLE)' ./gpu/cuda; \
+	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -tags cuda -count 1 -run '$(WHOLE)' ./gpu/cuda; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -tags cuda -count 1 -run CUDA ./model ./cmd/dns-tui
 
 emulator: ## stand-ins for NVIDIA's libraries: the kernels on the processor

@@ -88,7 +88,7 @@ func (f *deviceFlags) make() (d gpu.Device, notices []string, err error) {
 	}
 	onHost := f.device == "host" || f.device == "" && len(asked) == 0 && f.mode != nil && f.mode.SolverMode != nil && f.mode.GetSolverMode() == caffepb.SolverParameter_CPU
 	if !onHost {
-		o := cuda.Options{Ordinal: int(f.mode.GetDeviceId()), Blocking: f.sync}
+		o := cuda.Options{Ordinal: int(f.mode.GetDeviceId()), Blocking: f.sync, Tune: true}
 		if o.Precision, err = cuda.ParsePrecision(f.precision); err != nil {
 			return nil, nil, err
 		}
@@ -140,6 +140,9 @@ func runDevices(_ context.Context, e *env, args []string) error {
 	fs := newFlags(e, "devices")
 	f.add(fs)
 	if _, err := parse(fs, args); err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
 		return err
 	}
 	d := host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})

@@ -9,7 +9,19 @@ const char *cuda_driver_problem(void);
 const char *cuda_driver_lacks(const char **names);
 
 // The kinds of records; see queue.go for their layout.
-enum { record_kernel, record_clear };
+enum { record_kernel, record_clear, record_gemm, record_conv };
+
+// What of cuBLAS and cuDNN is called while a queue runs; null where they are absent.
+typedef struct {
+	uint64_t blas, dnn; // handles
+	uint64_t gemm, conv[3];
+} dns_libraries;
+extern dns_libraries dns_libs;
+
+// dns_call calls one of a library's other functions, which all return a status and take integers and addresses.
+int dns_call(uint64_t f, const uint64_t *a);
+// dns_call_ints is for functions of a descriptor and up to nine int.
+int dns_call_ints(uint64_t f, uint64_t first, const int *v, int n);
 
 // dns_run starts the records in words on a stream, in order. On failure *failed is where the record begins that failed.
 CUresult dns_run(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, int blocking, size_t *failed);
@@ -24,6 +36,9 @@ CUresult dns_fetch(CUcontext ctx, void *dst, uint64_t src, size_t bytes, CUstrea
 CUresult dns_record(CUcontext ctx, CUevent e, CUstream stream);
 CUresult dns_wait(CUcontext ctx, CUevent e);
 CUresult dns_reached(CUcontext ctx, CUevent e);
+
+// dns_time runs the records a number of times and measures them.
+CUresult dns_time(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, int times, CUevent from, CUevent to, float *ms);
 
 CUresult dns_host_alloc(CUcontext ctx, void **p, size_t bytes);
 CUresult dns_host_address(CUcontext ctx, void *p, uint64_t *address);

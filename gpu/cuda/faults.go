@@ -108,6 +108,9 @@ func (d *Device) failCode(code C.CUresult, doing string) error {
 	if say, ok := errorNames[n]; ok && strings.HasPrefix(e.Name, "CUDA error ") {
 		e.Name = say
 	}
+	if n == libraryFailed {
+		e.Name = "cuBLAS or cuDNN failed"
+	}
 	if asynchronous[n] && d.fault.begun != nil {
 		if mark := atomic.LoadUint32(d.fault.begun); mark != noMark {
 			e.Doing = d.describeMark(mark)

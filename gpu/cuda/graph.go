@@ -75,6 +75,8 @@ func (d *Device) runNow(words []uint64) {
 }
 
 func (p *programs) capture(d *Device, to *program, words []uint64) bool {
+	defer d.during("capturing")()
+	d.saveChoices()
 	var failed C.size_t
 	var graph C.CUgraphExec
 	r := C.dns_capture((*C.uint64_t)(unsafe.Pointer(&words[0])), C.size_t(len(words)), d.c(), d.s(), C.uint64_t(d.fault.at), &graph, &failed)

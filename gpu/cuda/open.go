@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -43,6 +44,9 @@ type Device struct {
 	fetches   fetches
 	scratch   scratch
 	fault     fault
+	libs      libraries
+	choices   choices
+	phase     atomic.Pointer[string]
 	notices   []string
 	mu        sync.Mutex // of what finalizers touch: memory.dropped
 }
@@ -165,7 +169,7 @@ func (d *Device) open() error {
 	if err := d.loadKernels(); err != nil {
 		return err
 	}
-	for _, f := range []func() error{d.openFault, d.openStaging, d.openQueue, d.openFetches, d.openScratch} {
+	for _, f := range []func() error{d.openFault, d.openStaging, d.openQueue, d.openFetches, d.openScratch, d.openLibraries, d.openChoices} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -222,12 +226,27 @@ func (d *Device) choosePrecision() error {
 func (d *Device) c() C.CUcontext { return *(*C.CUcontext)(unsafe.Pointer(&d.ctx)) }
 func (d *Device) s() C.CUstream  { return *(*C.CUstream)(unsafe.Pointer(&d.stream)) }
 
+// Phase says what the device is about besides the work that it was given: "choosing kernels", or "". It may be called
+// from any goroutine.
+func (d *Device) Phase() string {
+	if p := d.phase.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
+
+// during sets the phase; the function that it returns ends it.
+func (d *Device) during(phase string) (done func()) {
+	before := d.phase.Swap(&phase)
+	return func() { d.phase.Store(before) }
+}
+
 // Name implements gpu.Device.
 func (d *Device) Name() string { return d.info.Name }
 
 // Capabilities implements gpu.Device.
 func (d *Device) Capabilities() gpu.Capabilities {
-	return gpu.Capabilities{Kind: "cuda", BLAS: "kernels of this program, " + d.precision.String(), Lag: lag, Notices: d.notices}
+	return gpu.Capabilities{Kind: "cuda", BLAS: d.using(), Lag: lag, Notices: d.notices}
 }
 
 // Close implements gpu.Device.
@@ -238,6 +257,8 @@ func (d *Device) Close() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err := d.Sync()
+	d.saveChoices()
+	d.closeLibraries()
 	d.programs.free(d)
 	d.memory.free(d)
 	d.freePinned()

@@ -11,6 +11,11 @@ type Options struct {
 	Ordinal int
 	// Precision of matrix products.
 	Precision Precision
+	// NoLibraries leaves cuBLAS and cuDNN alone, though the machine has them.
+	NoLibraries bool
+	// Tune measures, for each product and convolution at its first use, which kernel is the fastest, and remembers it in
+	// the user's cache folder. Without it a rule of thumb chooses.
+	Tune bool
 	// NoGraphs launches every kernel by itself.
 	NoGraphs bool
 	// NoCache gives freed memory back at once, and rounds no size up: so that a checker sees each tensor's bounds.

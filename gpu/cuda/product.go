@@ -64,6 +64,7 @@ type plan struct {
 	shares int
 	length int // of a share
 	grid   grid
+	cost   float64 // estimated, in steps of the large tile one after another
 }
 
 // leastShare is the least length of a share of k: below, adding shares up costs more than it saves.
@@ -72,30 +73,46 @@ const leastShare = 64
 // planProduct chooses the tile and the shares for a product of groups of m×n×k: as few steps one after another as the
 // multiprocessors allow, where two blocks run on each.
 func (d *Device) planProduct(m, n, k, groups int) plan {
-	slots := 2 * d.sms
 	var best plan
-	bestCost := 0.0
-	for i, t := range tilesOf(d.precision) {
-		gx, gy := (n+t.size-1)/t.size, (m+t.size-1)/t.size
-		blocks := gx * gy * groups
-		for shares := 1; shares <= 64; shares *= 2 {
-			length := (k + shares - 1) / shares
-			length = (length + t.step - 1) / t.step * t.step
-			count := (k + length - 1) / length
-			if shares > 1 && (length < leastShare || blocks > counterWords || int64(blocks)*int64(count)*int64(t.size*t.size)*4 > 256<<20) {
-				break
-			}
-			waves := (blocks*count + slots - 1) / slots
-			cost := float64(waves) * (float64(length) + 24) * t.work
-			if count > 1 {
-				cost += 16 + float64(count)*2
-			}
-			if best.shares == 0 || cost < bestCost {
-				best, bestCost = plan{tile: i, size: t.size, shares: count, length: length, grid: grid{gx, gy, groups * count}}, cost
-			}
+	for t := range tilesOf(d.precision) {
+		if p := d.planTile(t, m, n, k, groups); best.shares == 0 || p.cost < best.cost {
+			best = p
 		}
 	}
 	return best
+}
+
+// planTile chooses the shares for a tile.
+func (d *Device) planTile(tile, m, n, k, groups int) plan {
+	t := tilesOf(d.precision)[tile]
+	gx, gy := (n+t.size-1)/t.size, (m+t.size-1)/t.size
+	slots := 2 * d.sms
+	var best plan
+	for shares := 1; shares <= 64; shares *= 2 {
+		length := (k + shares - 1) / shares
+		length = max(t.step, (length+t.step-1)/t.step*t.step)
+		count := max(1, (k+length-1)/length)
+		p := plan{tile: tile, size: t.size, shares: count, length: length, grid: grid{gx, gy, groups * count}}
+		if !d.sharable(p, groups, count) {
+			break
+		}
+		waves := (gx*gy*groups*count + slots - 1) / slots
+		p.cost = float64(waves) * (float64(length) + 24) * t.work
+		if count > 1 {
+			p.cost += 16 + float64(count)*2
+		}
+		if best.shares == 0 || p.cost < best.cost {
+			best = p
+		}
+	}
+	return best
+}
+
+// sharable reports whether a product can be cut so: shares are long enough, and there is room for their results.
+func (d *Device) sharable(p plan, groups, shares int) bool {
+	tiles := p.grid.x * p.grid.y * groups
+	return p.shares == 1 && shares == 1 ||
+		p.shares == shares && p.length >= leastShare && tiles <= counterWords && 4*int64(tiles*shares)*int64(p.size*p.size) <= 256<<20
 }
 
 // epilogue is what a product's result passes through: Epilogue of product.cuh.
@@ -143,17 +160,65 @@ func (d *Device) Gemm(transA, transB bool, m, n, k int, alpha float32, a, b *gpu
 		return
 	}
 	d.closeBatches()
-	p := d.planProduct(m, n, k, 1)
+	w := work{what: product(2*flag(transA) + flag(transB)), m: m, n: n, k: k, groups: 1, x: d.ptr(a), w: d.ptr(b), y: d.ptr(c), out: c.N,
+		e: epilogue{alpha: alpha, beta: beta}}
+	if d.do(&w) {
+		d.queue.fusable(lastOp{kind: multiplied, out: d.ptr(c), n: c.N, shape: gpu.ChannelShape{Outer: m, Channels: n, Inner: 1}, plain: beta == 0}, gemmEpilogue)
+	}
+}
+
+// work is one product: what product.cuh is given. x, w and y are A, B and C of a gemm.
+type work struct {
+	what    product
+	m, n, k int
+	groups  int
+	x, w, y uint64
+	out     int // elements of y
+	e       epilogue
+	g       *gpu.ConvGeometry // nil for a gemm
+}
+
+// Where the epilogue lies in the arguments of a gemm and of a convolution, in words.
+const (
+	gemmEpilogue = 5
+	convEpilogue = 3
+)
+
+// emit queues a product by a kernel of this program.
+func (d *Device) emit(w *work, p plan) {
 	v := &d.queue.blob
-	v.ints(m, n, k)
-	v.ptr(d.ptr(a))
-	v.ptr(d.ptr(b))
-	v.ptr(d.ptr(c))
-	at := v.n / 2
-	v.epilogue(epilogue{alpha: alpha, beta: beta})
+	if w.g == nil {
+		v.ints(w.m, w.n, w.k)
+	}
+	v.ptr(w.x)
+	v.ptr(w.w)
+	v.ptr(w.y)
+	v.epilogue(w.e)
 	d.shares(&p)
-	d.launch(kernelOf(product(2*flag(transA)+flag(transB)), d.precision, p.tile), p.grid, 256)
-	d.queue.fusable(lastOp{kind: multiplied, out: d.ptr(c), n: c.N, shape: gpu.ChannelShape{Outer: m, Channels: n, Inner: 1}, plain: beta == 0}, at)
+	if w.g != nil {
+		v.geometry(w.g)
+	}
+	d.launch(kernelOf(w.what, d.precision, p.tile), p.grid, 256)
+}
+
+// emitLibrary queues a product by cuBLAS or cuDNN, and reports whether they have it.
+func (d *Device) emitLibrary(w *work) bool {
+	if w.g != nil {
+		if d.libs.dnn == nil || !d.dnnConv(w.what, w.g, w.x, w.w, w.y) {
+			return false
+		}
+		if w.e.rowBias != 0 {
+			s := gpu.ChannelShape{Outer: w.g.N, Channels: w.g.O, Inner: w.g.OutH * w.g.OutW}
+			d.channels(s)
+			d.each(kAddBias, s.Len(), w.e.rowBias, w.y)
+		}
+		return true
+	}
+	if d.libs.blas == nil {
+		return false
+	}
+	d.blasGemm(w.what&2 != 0, w.what&1 != 0, w.m, w.n, w.k, w.e.alpha, w.x, w.w, w.e.beta, w.y)
+	return true
 }
 
 // geometry puts a Geometry of conv.cu into the blob.
@@ -166,18 +231,10 @@ func (b *blob) geometry(g *gpu.ConvGeometry) {
 
 func weightCount(g *gpu.ConvGeometry) int { return g.O * (g.C / g.Groups) * g.KH * g.KW }
 
-// convolve queues one of the three products of a convolution.
-func (d *Device) convolve(what product, g *gpu.ConvGeometry, m, n, k int, x, w, y uint64, e epilogue) {
+// convolve queues one of the three products of a convolution, and reports whether a kernel of this program does it.
+func (d *Device) convolve(what product, g *gpu.ConvGeometry, m, n, k int, x, w, y *gpu.Tensor, e epilogue) bool {
 	d.closeBatches()
-	p := d.planProduct(m, n, k, g.Groups)
-	v := &d.queue.blob
-	v.ptr(x)
-	v.ptr(w)
-	v.ptr(y)
-	v.epilogue(e)
-	d.shares(&p)
-	v.geometry(g)
-	d.launch(kernelOf(what, d.precision, p.tile), p.grid, 256)
+	return d.do(&work{what: what, m: m, n: n, k: k, groups: g.Groups, x: d.ptr(x), w: d.ptr(w), y: d.ptr(y), out: y.N, e: e, g: g})
 }
 
 // Conv implements gpu.Spatial.
@@ -187,8 +244,9 @@ func (d *Device) Conv(g *gpu.ConvGeometry, x, w, b, y *gpu.Tensor) {
 	optional("Conv", "b", b, g.O)
 	want("Conv", "y", y, g.N*g.O*g.OutH*g.OutW)
 	places := g.OutH * g.OutW
-	d.convolve(convForward, g, g.O/g.Groups, g.N*places, g.C/g.Groups*g.KH*g.KW, d.ptr(x), d.ptr(w), d.ptr(y), epilogue{alpha: 1, rowBias: d.ptr(b)})
-	d.queue.fusable(lastOp{kind: convolved, out: d.ptr(y), n: y.N}, 3)
+	if d.convolve(convForward, g, g.O/g.Groups, g.N*places, g.C/g.Groups*g.KH*g.KW, x, w, y, epilogue{alpha: 1, rowBias: d.ptr(b)}) {
+		d.queue.fusable(lastOp{kind: convolved, out: d.ptr(y), n: y.N}, convEpilogue)
+	}
 }
 
 // ConvBackwardData implements gpu.Spatial.
@@ -196,7 +254,7 @@ func (d *Device) ConvBackwardData(g *gpu.ConvGeometry, dy, w, dx *gpu.Tensor) {
 	want("ConvBackwardData", "dy", dy, g.N*g.O*g.OutH*g.OutW)
 	want("ConvBackwardData", "w", w, weightCount(g))
 	want("ConvBackwardData", "dx", dx, g.N*g.C*g.H*g.W)
-	d.convolve(convBackwardData, g, g.C/g.Groups, g.N*g.H*g.W, g.O/g.Groups*g.KH*g.KW, d.ptr(dy), d.ptr(w), d.ptr(dx), epilogue{alpha: 1})
+	d.convolve(convBackwardData, g, g.C/g.Groups, g.N*g.H*g.W, g.O/g.Groups*g.KH*g.KW, dy, w, dx, epilogue{alpha: 1})
 }
 
 // ConvBackwardWeights implements gpu.Spatial.
@@ -210,6 +268,6 @@ func (d *Device) ConvBackwardWeights(g *gpu.ConvGeometry, x, dy, dw, db *gpu.Ten
 		d.SumBias(gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: places}, dy, db)
 	}
 	if dw != nil {
-		d.convolve(convBackwardWeights, g, g.O/g.Groups, g.C/g.Groups*g.KH*g.KW, g.N*places, d.ptr(x), d.ptr(dy), d.ptr(dw), epilogue{alpha: 1})
+		d.convolve(convBackwardWeights, g, g.O/g.Groups, g.C/g.Groups*g.KH*g.KW, g.N*places, x, dy, dw, epilogue{alpha: 1})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // The kernels as PTX, made by `make ptx`; the driver compiles them for the GPU at hand.
@@ -29,4 +30,14 @@ func image(compressed []byte) (string, error) {
 		return "", fmt.Errorf("the kernels in this program are damaged: %w", err)
 	}
 	return string(b), nil
+}
+
+// sourceOf returns the first line of a module: of which source it was made.
+func sourceOf(compressed []byte) string {
+	text, err := image(compressed)
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }

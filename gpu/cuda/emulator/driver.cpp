@@ -142,6 +142,13 @@ long emulator_count(int what) {
 	return counts[what];
 }
 
+// emulator_later does a library's work in a stream's order; emulator_owned reports whether device memory holds so many bytes at p.
+void emulator_later(void *stream, void (*f)(void *), void *data) {
+	LOCK;
+	later(stream, {[=]() -> CUresult { f(data); return success; }, true});
+}
+int emulator_owned(uintptr_t p, size_t bytes) { return owned(p, bytes); }
+
 CUresult cuInit(unsigned) {
 	LOCK;
 	if (setting("EMULATOR_DEVICES", 1) == 0) return no_device;

@@ -1,0 +1,331 @@
+//go:build cuda
+
+package cuda
+
+// #include "calls.h"
+import "C"
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"dns-tui/gpu"
+)
+
+// Which kernel does a product: one of this program's, in a tile and a number of shares, or a library's. What a library does
+// is first checked against a kernel of this program; one that differs is not used again.
+
+// choice is how one product is done.
+type choice struct {
+	Library bool
+	Tile    int
+	Shares  int
+}
+
+// choices are what was chosen, by product and shape. They are kept in a file, so that a run that goes on tomorrow adds its
+// numbers up in the same order as today.
+type choices struct {
+	known  map[shape]choice
+	stored map[string]choice // of the file, for this GPU, driver, libraries and precision
+	dirty  bool
+	name   string // of this GPU's part of the file
+	from   cu.Event
+	to     cu.Event
+}
+
+// shape is what a choice depends on.
+type shape struct {
+	what            product
+	m, n, k, groups int
+	g               gpu.ConvGeometry
+}
+
+func (w *work) shape() shape {
+	s := shape{what: w.what, m: w.m, n: w.n, k: w.k, groups: w.groups}
+	if w.g != nil {
+		s.g = *w.g
+	}
+	return s
+}
+
+// do queues a product the way that was chosen for its shape, and reports whether that is a kernel of this program, which
+// others may be fused with.
+func (d *Device) do(w *work) bool {
+	c := &d.choices
+	s := w.shape()
+	how, ok := c.known[s]
+	if !ok {
+		how = d.choose(w)
+		c.known[s] = how
+	}
+	if how.Library && d.emitLibrary(w) {
+		return false
+	}
+	d.emit(w, d.planAs(w, how))
+	return true
+}
+
+// planAs is the plan of a choice.
+func (d *Device) planAs(w *work, how choice) plan {
+	t := tilesOf(d.precision)[how.Tile]
+	length := (w.k + how.Shares - 1) / how.Shares
+	length = max(t.step, (length+t.step-1)/t.step*t.step)
+	count := max(1, (w.k+length-1)/length)
+	return plan{tile: how.Tile, size: t.size, shares: count, length: length, grid: grid{(w.n + t.size - 1) / t.size, (w.m + t.size - 1) / t.size, w.groups * count}}
+}
+
+// libraryWorth is the least number of multiplications for which a library is considered: a smaller product takes as long as its
+// launch, and a kernel of this program adds the bias and the ReLU in the same one.
+const libraryWorth = 1 << 24
+
+// choose finds out how to do a product of a new shape.
+func (d *Device) choose(w *work) choice {
+	p := d.planProduct(w.m, w.n, w.k, w.groups)
+	own := choice{Tile: p.tile, Shares: p.shares}
+	if stored, ok := d.choices.stored[d.shapeName(w)]; ok && stored.Tile < len(tilesOf(d.precision)) && stored.Shares > 0 {
+		if !stored.Library || d.trusted(w, own) {
+			return stored
+		}
+		return own
+	}
+	worth := float64(w.m)*float64(w.n)*float64(w.k)*float64(w.groups) >= libraryWorth
+	if d.opts.Tune {
+		defer d.during("choosing kernels")()
+		best := d.measure(w, own, worth)
+		d.choices.dirty = true
+		return best
+	}
+	if worth && d.trusted(w, own) {
+		return choice{Library: true, Tile: own.Tile, Shares: own.Shares}
+	}
+	return own
+}
+
+// try returns the records that emit queues.
+func (d *Device) try(emit func() bool) []uint64 {
+	q := &d.queue
+	blocking := d.opts.Blocking
+	d.opts.Blocking = false // which would hand each record over
+	defer func() { d.opts.Blocking = blocking }()
+	if !emit() {
+		q.words, q.last, q.blob.n = q.words[:0], lastOp{}, 0
+		return nil
+	}
+	words := slices.Clone(q.words)
+	q.words, q.last = q.words[:0], lastOp{}
+	return words
+}
+
+// into is a product with its result elsewhere: nothing is added to what was there.
+func (w *work) into(y uint64) *work {
+	v := *w
+	v.y, v.e.beta = y, 0
+	return &v
+}
+
+// trusted reports whether the library's result for a product is that of a kernel of this program. Where it is not, or it
+// fails, the library is not used any more.
+func (d *Device) trusted(w *work, own choice) bool {
+	if w.g != nil && d.libs.dnn == nil || w.g == nil && d.libs.blas == nil {
+		return false
+	}
+	d.flush()
+	a, errA := d.memory.get(d, 4*int64(w.out))
+	b, errB := d.memory.get(d, 4*int64(w.out))
+	defer func() {
+		for _, x := range []block{a, b} {
+			if x.at != 0 {
+				d.memory.put(d, x)
+			}
+		}
+	}()
+	if errA != nil || errB != nil || d.fault.err != nil {
+		return false
+	}
+	d.clear(uint64(a.at), int64(w.out))
+	d.clear(uint64(b.at), int64(w.out))
+	d.flush()
+	mine := d.try(func() bool { d.emit(w.into(uint64(a.at)), d.planAs(w, own)); return true })
+	theirs := d.try(func() bool { return d.emitLibrary(w.into(uint64(b.at))) })
+	if theirs == nil {
+		return false
+	}
+	if d.timed(mine, 1) < 0 {
+		return false
+	}
+	if d.timed(theirs, 1) < 0 {
+		d.distrust(w, "it failed")
+		return false
+	}
+	difference := d.difference(uint64(a.at), uint64(b.at), w.out)
+	if limit := map[Precision]float64{FP32: 1e-4, TF32: 5e-3, BF16: 5e-2}[d.precision]; !(difference <= limit) {
+		d.distrust(w, fmt.Sprintf("its result differs by %.2g of the norm", difference))
+		return false
+	}
+	return true
+}
+
+// difference is ‖a-b‖/‖a‖; it spends a.
+func (d *Device) difference(a, b uint64, n int) float64 {
+	wrap := func(at uint64) *gpu.Tensor {
+		return &gpu.Tensor{Mem: &allocation{block: block{at: cu.DevicePtr(at)}, n: n, dev: d}, N: n}
+	}
+	whole := d.SumSquares(wrap(a))
+	d.Axpby(-1, wrap(b), 1, wrap(a))
+	return math.Sqrt(d.SumSquares(wrap(a)) / math.Max(whole, 1e-30))
+}
+
+// distrust turns a library off.
+func (d *Device) distrust(w *work, why string) {
+	l := &d.libs.blas
+	if w.g != nil {
+		l = &d.libs.dnn
+	}
+	d.notices = append(d.notices, fmt.Sprintf("%s is not used: %s in %s", (*l).version, why, d.fault.labels[d.fault.label]))
+	*l = nil
+}
+
+// timed runs records a number of times and returns ms for one; -1 where they fail. A library's failure is not the device's.
+func (d *Device) timed(words []uint64, times int) float64 {
+	if d.fault.err != nil {
+		return -1
+	}
+	var ms C.float
+	r := C.dns_time((*C.uint64_t)(unsafe.Pointer(&words[0])), C.size_t(len(words)), d.c(), d.s(), C.uint64_t(d.fault.at), C.int(times), event(d.choices.from), event(d.choices.to), &ms)
+	if r == C.CUresult(libraryFailed) {
+		return -1
+	}
+	if r != 0 {
+		d.failCode(r, "choosing kernels")
+		return -1
+	}
+	return float64(ms) / float64(times)
+}
+
+// libraryFailed is library_failed of calls.c.
+const libraryFailed = 998
+
+// measure tries every way of doing a product and returns the fastest.
+func (d *Device) measure(w *work, own choice, library bool) choice {
+	best := own
+	d.flush()
+	out, err := d.memory.get(d, 4*int64(w.out))
+	if err != nil {
+		return best
+	}
+	defer d.memory.put(d, out)
+	d.clear(uint64(out.at), int64(w.out))
+	d.flush()
+	v := w.into(uint64(out.at))
+	bestMS := math.Inf(1)
+	consider := func(c choice, emit func() bool) {
+		words := d.try(emit)
+		if words == nil || d.timed(words, 1) < 0 { // the first time is not counted
+			return
+		}
+		if ms := d.timed(words, 3); ms >= 0 && ms < bestMS {
+			best, bestMS = c, ms
+		}
+	}
+	for t := range tilesOf(d.precision) {
+		best := d.planTile(t, w.m, w.n, w.k, w.groups)
+		for _, shares := range []int{best.shares / 2, best.shares, best.shares * 2} {
+			c := choice{Tile: t, Shares: shares}
+			if shares < 1 || !d.sharable(d.planAs(w, c), w.groups, shares) {
+				continue
+			}
+			consider(c, func() bool { d.emit(v, d.planAs(w, c)); return true })
+		}
+	}
+	if library && d.trusted(w, own) {
+		consider(choice{Library: true, Tile: best.Tile, Shares: best.Shares}, func() bool { return d.emitLibrary(v) })
+	}
+	return best
+}
+
+// shapeName names a product and its shape in the file.
+func (d *Device) shapeName(w *work) string {
+	if w.g == nil {
+		return fmt.Sprintf("gemm %d: %d %d %d", w.what, w.m, w.n, w.k)
+	}
+	return fmt.Sprintf("conv %d: %+v", w.what, *w.g)
+}
+
+func (d *Device) choicesFile() (string, error) {
+	dir, err := os.UserCacheDir()
+	return filepath.Join(dir, "dns-tui", "kernels.json"), err
+}
+
+// choicesName is what the choices in the file are for.
+func (d *Device) choicesName() string {
+	return fmt.Sprintf("%s, driver %d, %s, %s", d.info.Name, d.driver, d.using(), sourceOf(compressedKernels))
+}
+
+func (d *Device) openChoices() (err error) {
+	c := &d.choices
+	c.known, c.name = map[shape]choice{}, d.choicesName()
+	if c.from, err = cu.MakeEvent(cu.DefaultEvent); err != nil {
+		return err
+	}
+	if c.to, err = cu.MakeEvent(cu.DefaultEvent); err != nil {
+		return err
+	}
+	if d.opts.Tune {
+		c.stored = readChoices(d)[c.name]
+	}
+	return nil
+}
+
+func readChoices(d *Device) map[string]map[string]choice {
+	all := map[string]map[string]choice{}
+	if path, err := d.choicesFile(); err == nil {
+		if b, err := os.ReadFile(path); err == nil {
+			json.Unmarshal(b, &all) // a file that cannot be read is made anew
+		}
+	}
+	return all
+}
+
+// saveChoices adds what was measured to the file. A cache that cannot be written costs the next run the time to measure.
+func (d *Device) saveChoices() {
+	c := &d.choices
+	if !c.dirty {
+		return
+	}
+	c.dirty = false
+	path, err := d.choicesFile()
+	if err != nil {
+		return
+	}
+	all := readChoices(d)
+	mine := all[c.name]
+	if mine == nil {
+		mine = map[string]choice{}
+		all[c.name] = mine
+	}
+	for s, how := range c.known {
+		w := &work{what: s.what, m: s.m, n: s.n, k: s.k}
+		if s.what >= convForward {
+			w.g = &s.g
+		}
+		mine[d.shapeName(w)] = how
+	}
+	b, err := json.MarshalIndent(all, "", " ")
+	if err != nil || os.MkdirAll(filepath.Dir(path), 0o755) != nil {
+		return
+	}
+	if tmp, err := os.CreateTemp(filepath.Dir(path), "kernels"); err == nil {
+		_, err = tmp.Write(b)
+		if tmp.Close() == nil && err == nil {
+			os.Rename(tmp.Name(), path)
+		}
+		os.Remove(tmp.Name())
+	}
+}

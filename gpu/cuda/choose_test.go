@@ -1,0 +1,137 @@
+//go:build cuda
+
+package cuda_test
+
+import (
+	"strings"
+	"testing"
+
+	"dns-tui/gpu"
+	"dns-tui/gpu/cuda"
+	"dns-tui/gpu/devicetest"
+)
+
+// withLibraries opens a device that has cuBLAS and cuDNN: the emulator's stand-ins, which `make test-cuda` puts on the path.
+func withLibraries(t *testing.T, o cuda.Options) gpu.Device {
+	t.Helper()
+	d := open(t, o)
+	if b := d.Capabilities().BLAS; !strings.Contains(b, "cuBLAS") || !strings.Contains(b, "cuDNN") {
+		d.Close()
+		t.Skip("no cuBLAS and cuDNN")
+	}
+	return d
+}
+
+// big is a product and a convolution that are worth a library's call.
+func big(t *testing.T, d gpu.Device) (y, z []float32) {
+	t.Helper()
+	tensor := func(n int, stream uint32) *gpu.Tensor {
+		x, err := gpu.NewTensor(d, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = gpu.Key{Stream: stream}.Uniform(i) - 0.5
+		}
+		d.Upload(x, v)
+		return x
+	}
+	const n = 256
+	a, b, c := tensor(n*n, 1), tensor(n*n, 2), tensor(n*n, 3)
+	d.(gpu.Labeler).Label("layer \"ip1\", forward")
+	d.Gemm(false, true, n, n, n, 1, a, b, 0, c)
+	g := gpu.ConvGeometry{N: 4, C: 32, H: 24, W: 24, O: 32, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1}
+	g.Resolve()
+	x, w, bias, out := tensor(4*32*24*24, 4), tensor(32*32*9, 5), tensor(32, 6), tensor(4*32*24*24, 7)
+	dx, dw := tensor(x.N, 8), tensor(w.N, 9)
+	for range 3 { // chosen, launched, captured
+		d.(gpu.Labeler).Label("layer \"conv1\", forward")
+		d.Conv(&g, x, w, bias, out)
+		d.ReLU(out, out, 0)
+		d.ConvBackwardData(&g, out, w, dx)
+		d.Fill(dw, 1)
+		d.ConvBackwardWeights(&g, dx, out, dw, nil)
+		if err := d.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	y, z = make([]float32, n*n), make([]float32, dw.N)
+	d.Download(y, c)
+	d.Download(z, dw)
+	return y, z
+}
+
+func near(t *testing.T, what string, have, want []float32) {
+	t.Helper()
+	size := float32(0)
+	for _, v := range want {
+		size = max(size, v, -v)
+	}
+	for i, v := range want {
+		if e := have[i] - v; !(e < 1e-4*size && e > -1e-4*size) {
+			t.Fatalf("%s[%d] is %g, wanted %g", what, i, have[i], v)
+		}
+	}
+}
+
+// cuBLAS and cuDNN are used, and their results are those of our own kernels; one that fails or is wrong is turned off, with
+// a notice, and the numbers stay right.
+func TestLibraries(t *testing.T) {
+	own := open(t, cuda.Options{Precision: cuda.FP32, NoLibraries: true})
+	defer own.Close()
+	wantY, wantZ := big(t, own)
+	for _, c := range []struct {
+		name, env, value string
+		options          cuda.Options
+		notice           string
+	}{
+		{"used", "", "", cuda.Options{}, ""},
+		{"measured", "", "", cuda.Options{Tune: true}, ""},
+		{"cuDNN is wrong", "EMULATOR_DNN", "wrong", cuda.Options{}, "cuDNN 9.14 is not used: its result differs"},
+		{"cuDNN fails", "EMULATOR_DNN", "fail", cuda.Options{}, "cuDNN 9.14 is not used: it failed in layer \"conv1\", forward"},
+		{"cuBLAS fails", "EMULATOR_BLAS", "fail", cuda.Options{Tune: true}, "cuBLAS 12.2 is not used: it failed in layer \"ip1\""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("XDG_CACHE_HOME", t.TempDir())
+			if c.env != "" {
+				emulated(t)
+				t.Setenv(c.env, c.value)
+			}
+			c.options.Precision = cuda.FP32
+			d := withLibraries(t, c.options)
+			defer d.Close()
+			y, z := big(t, d)
+			near(t, "product", y, wantY)
+			near(t, "convolution", z, wantZ)
+			if notices := strings.Join(d.Capabilities().Notices, "; "); !strings.Contains(notices, c.notice) || c.notice == "" && notices != "" {
+				t.Errorf("notices: %q, wanted %q", notices, c.notice)
+			}
+		})
+	}
+}
+
+// What was measured is kept for the next run, which then has the same bits.
+func TestChoicesAreKept(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	var first []float32
+	for i := range 3 {
+		d := open(t, cuda.Options{Precision: cuda.FP32, Tune: true})
+		y, _ := big(t, d)
+		d.Close()
+		if i == 0 {
+			first = y
+		}
+		for k := range y {
+			if y[k] != first[k] {
+				t.Fatalf("run %d: element %d is %v, at first %v", i, k, y[k], first[k])
+			}
+		}
+	}
+}
+
+// The suite with every product measured, and by the libraries where they are.
+func TestTuned(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	devicetest.Run(t, func() gpu.Device { return open(t, cuda.Options{Precision: cuda.FP32, Tune: true}) })
+}

@@ -1,0 +1,164 @@
+//go:build cuda
+
+package cuda
+
+// #include "calls.h"
+import "C"
+
+import (
+	"fmt"
+
+	"dns-tui/gpu"
+)
+
+// cuDNN's convolutions, by its legacy interface: the one that cuDNN 8 and 9 share.
+
+var dnnFunctions = []string{"cudnnGetVersion", "cudnnCreate", "cudnnDestroy", "cudnnSetStream",
+	"cudnnCreateTensorDescriptor", "cudnnSetTensor4dDescriptor", "cudnnDestroyTensorDescriptor",
+	"cudnnCreateFilterDescriptor", "cudnnSetFilter4dDescriptor", "cudnnDestroyFilterDescriptor",
+	"cudnnCreateConvolutionDescriptor", "cudnnSetConvolution2dDescriptor", "cudnnSetConvolutionGroupCount", "cudnnSetConvolutionMathType", "cudnnDestroyConvolutionDescriptor",
+	"cudnnGetConvolutionForwardWorkspaceSize", "cudnnGetConvolutionBackwardDataWorkspaceSize", "cudnnGetConvolutionBackwardFilterWorkspaceSize",
+	"cudnnConvolutionForward", "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter"}
+
+func (d *Device) openDNN() error {
+	l, err := openLibrary([]string{"libcudnn.so.9", "libcudnn.so.8"}, dnnFunctions)
+	if l == nil {
+		return err
+	}
+	leave, err := d.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	err = l.call("cudnnCreate", l.result())
+	handle := l.out[0]
+	if err == nil {
+		err = l.call("cudnnSetStream", handle, d.streamWord())
+	}
+	if err == nil {
+		_, err = d.space()
+	}
+	if err != nil {
+		return fmt.Errorf("cuDNN of %s: %w", l.path, err)
+	}
+	version := l.status("cudnnGetVersion")
+	if version >= 90000 {
+		l.version = fmt.Sprintf("cuDNN %d.%d", version/10000, version/100%100)
+	} else {
+		l.version = fmt.Sprintf("cuDNN %d.%d", version/1000, version/100%10)
+	}
+	d.libs.dnn, d.libs.handles[1] = l, handle
+	C.dns_libs.dnn = C.uint64_t(handle)
+	for i, f := range []string{"cudnnConvolutionForward", "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter"} {
+		C.dns_libs.conv[i] = C.uint64_t(l.functions[f])
+	}
+	return nil
+}
+
+// convDescriptors are a convolution's shapes as cuDNN has them.
+type convDescriptors struct {
+	x, y, w, conv uint64
+	work          [3]int64 // bytes of workspace of forward, data and weights; -1 where cuDNN has no such convolution
+}
+
+// The algorithms that are the same in every run: CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, BWD_DATA_ALGO_1 and
+// BWD_FILTER_ALGO_1.
+const dnnAlgorithm = 1
+
+// Enumerators of cudnn.h.
+const (
+	dnnNCHW             = 0
+	dnnFloat            = 0
+	dnnCrossCorrelation = 1
+	dnnDefaultMath      = 0 // TF32 where the GPU has it
+	dnnFMAMath          = 3
+)
+
+func (c *convDescriptors) destroy(l *library) {
+	l.call("cudnnDestroyTensorDescriptor", c.x)
+	l.call("cudnnDestroyTensorDescriptor", c.y)
+	l.call("cudnnDestroyFilterDescriptor", c.w)
+	l.call("cudnnDestroyConvolutionDescriptor", c.conv)
+}
+
+// describe returns the descriptors of a convolution, made at its first use.
+func (d *Device) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
+	if c := d.libs.descriptors[*g]; c != nil {
+		return c, nil
+	}
+	l, c := d.libs.dnn, &convDescriptors{}
+	math := dnnDefaultMath
+	if d.precision == FP32 {
+		math = dnnFMAMath
+	}
+	create := func(name string, to *uint64) func() error {
+		return func() error {
+			err := l.call(name, l.result())
+			*to = l.out[0]
+			return err
+		}
+	}
+	for _, step := range []func() error{
+		create("cudnnCreateTensorDescriptor", &c.x),
+		create("cudnnCreateTensorDescriptor", &c.y),
+		create("cudnnCreateFilterDescriptor", &c.w),
+		create("cudnnCreateConvolutionDescriptor", &c.conv),
+		func() error { return l.ints("cudnnSetTensor4dDescriptor", c.x, dnnNCHW, dnnFloat, g.N, g.C, g.H, g.W) },
+		func() error {
+			return l.ints("cudnnSetTensor4dDescriptor", c.y, dnnNCHW, dnnFloat, g.N, g.O, g.OutH, g.OutW)
+		},
+		func() error {
+			return l.ints("cudnnSetFilter4dDescriptor", c.w, dnnFloat, dnnNCHW, g.O, g.C/g.Groups, g.KH, g.KW)
+		},
+		func() error {
+			return l.ints("cudnnSetConvolution2dDescriptor", c.conv, g.PH, g.PW, g.SH, g.SW, g.DH, g.DW, dnnCrossCorrelation, dnnFloat)
+		},
+		func() error { return l.ints("cudnnSetConvolutionGroupCount", c.conv, g.Groups) },
+		func() error { return l.ints("cudnnSetConvolutionMathType", c.conv, math) },
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	for i, q := range []struct {
+		name string
+		args [4]uint64
+	}{
+		{"cudnnGetConvolutionForwardWorkspaceSize", [4]uint64{c.x, c.w, c.conv, c.y}},
+		{"cudnnGetConvolutionBackwardDataWorkspaceSize", [4]uint64{c.w, c.y, c.conv, c.x}},
+		{"cudnnGetConvolutionBackwardFilterWorkspaceSize", [4]uint64{c.x, c.y, c.conv, c.w}},
+	} {
+		s := l.status(q.name, d.libs.handles[1], q.args[0], q.args[1], q.args[2], q.args[3], dnnAlgorithm, l.result())
+		bytes := l.out[0]
+		if s != 0 || bytes > workspaceBytes {
+			c.work[i] = -1
+			continue
+		}
+		c.work[i] = int64(bytes)
+	}
+	d.libs.descriptors[*g] = c
+	return c, nil
+}
+
+// dnnConv queues a convolution by cuDNN: of the first operand and the second into the third. It reports false where cuDNN
+// has no such convolution.
+func (d *Device) dnnConv(what product, g *gpu.ConvGeometry, x, w, y uint64) bool {
+	c, err := d.describeConv(g)
+	i := int(what - convForward)
+	if err != nil || c.work[i] < 0 {
+		return false
+	}
+	var d1, d2, d3 uint64
+	beta := float32(0)
+	switch what {
+	case convForward:
+		d1, d2, d3 = c.x, c.w, c.y
+	case convBackwardData: // of w and dy; x is dy here
+		d1, d2, d3 = c.w, c.y, c.x
+		x, w = w, x
+	case convBackwardWeights: // of x and dy, which is w here
+		d1, d2, d3, beta = c.x, c.y, c.w, 1
+	}
+	d.call(uint64(C.record_conv), uint64(i), d1, x, d2, w, c.conv, dnnAlgorithm, d.libs.workspace, uint64(c.work[i]), d3, y, f32(beta))
+	return true
+}

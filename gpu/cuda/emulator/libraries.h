@@ -1,0 +1,26 @@
+// What the stand-ins for NVIDIA's libraries share: they do their work in the emulated streams' order.
+#pragma once
+#include <dlfcn.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <functional>
+
+extern "C" void emulator_later(void *stream, void (*f)(void *), void *data);
+extern "C" int emulator_owned(uintptr_t p, size_t bytes);
+
+inline void later(void *stream, std::function<void()> work) {
+	// A graph runs its nodes again and again, so the work is never freed.
+	emulator_later(stream, [](void *p) { (*(std::function<void()> *)p)(); }, new std::function<void()>(std::move(work)));
+}
+
+// reads stops the program where a library is given memory that is not the device's.
+inline void reads(const char *what, const void *p, size_t floats) {
+	if (floats && !emulator_owned((uintptr_t)p, 4 * floats)) {
+		fprintf(stderr, "emulator: %s: %zu numbers at %p are not in one allocation\n", what, floats, p);
+		abort();
+	}
+}

@@ -1,0 +1,256 @@
+//go:build cuda
+
+package cuda
+
+// #include "calls.h"
+// #include <stdlib.h>
+import "C"
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+
+	"dns-tui/gpu"
+)
+
+// library is cuBLAS or cuDNN, whatever version the machine has.
+type library struct {
+	path      string
+	handle    uintptr
+	version   string
+	functions map[string]uintptr
+	out       *[8]uint64 // where its functions write: memory of C's, which does not move
+}
+
+// result is the address that a function writes its result to; out[0] is the result.
+func (l *library) result() uint64 {
+	l.out[0] = 0
+	return uint64(uintptr(unsafe.Pointer(l.out)))
+}
+
+// libraryFolders are where NVIDIA's libraries lie besides the loader's own path: toolkits, and Python packages.
+func libraryFolders() []string {
+	dirs := []string{""}
+	if home := os.Getenv("CUDA_HOME"); home != "" {
+		dirs = append(dirs, filepath.Join(home, "lib64"), filepath.Join(home, "lib"))
+	}
+	globs := []string{"/usr/local/cuda/lib64", "/usr/local/cuda-*/lib64", "/opt/cuda/lib64", "/usr/lib/*-linux-gnu"}
+	roots := []string{"/usr", "/usr/local", "/opt/conda", os.Getenv("VIRTUAL_ENV"), os.Getenv("CONDA_PREFIX")}
+	if home, err := os.UserHomeDir(); err == nil {
+		roots = append(roots, filepath.Join(home, ".local"))
+	}
+	for _, root := range roots {
+		if root != "" {
+			globs = append(globs, filepath.Join(root, "lib", "python3*", "*-packages", "nvidia", "*", "lib"), filepath.Join(root, "lib"))
+		}
+	}
+	for _, g := range globs {
+		found, _ := filepath.Glob(g)
+		dirs = append(dirs, found...)
+	}
+	return dirs
+}
+
+// openLibrary finds a library by its names, newest first, and its functions. A library that lacks one is not used.
+func openLibrary(names, functions []string) (*library, error) {
+	var lacking error
+	for _, dir := range libraryFolders() {
+		for _, name := range names {
+			path := filepath.Join(dir, name)
+			if dir != "" {
+				if _, err := os.Stat(path); err != nil {
+					continue
+				}
+			}
+			h, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+			if err != nil {
+				if dir != "" {
+					lacking = fmt.Errorf("%s does not load: %w", path, err)
+				}
+				continue
+			}
+			l := &library{path: path, handle: h, functions: map[string]uintptr{}, out: (*[8]uint64)(C.calloc(8, 8))}
+			for _, f := range functions {
+				if l.functions[f], err = purego.Dlsym(h, f); err != nil {
+					lacking = fmt.Errorf("%s lacks %s", path, f)
+					l = nil
+					break
+				}
+			}
+			if l != nil {
+				return l, nil
+			}
+		}
+	}
+	return nil, lacking
+}
+
+// call calls a function of the library that returns 0 for success.
+func (l *library) call(name string, args ...uint64) error {
+	if s := l.status(name, args...); s != 0 {
+		return fmt.Errorf("%s: status %d", name, s)
+	}
+	return nil
+}
+
+// status calls a function of up to seven integers and addresses.
+func (l *library) status(name string, args ...uint64) int {
+	var a [7]C.uint64_t
+	for i, v := range args {
+		a[i] = C.uint64_t(v)
+	}
+	return int(C.dns_call(C.uint64_t(l.functions[name]), &a[0]))
+}
+
+// ints calls a function of a descriptor and numbers.
+func (l *library) ints(name string, first uint64, v ...int) error {
+	var a [9]C.int
+	for i, n := range v {
+		a[i] = C.int(n)
+	}
+	if s := C.dns_call_ints(C.uint64_t(l.functions[name]), C.uint64_t(first), &a[0], C.int(len(v))); s != 0 {
+		return fmt.Errorf("%s: status %d", name, int(s))
+	}
+	return nil
+}
+
+// libraries are what the device found.
+type libraries struct {
+	blas, dnn      *library
+	workspace      uint64 // of both: one kernel after the other uses it
+	workspaceBytes int64
+	handles        [2]uint64
+	descriptors    map[gpu.ConvGeometry]*convDescriptors
+}
+
+// workspaceBytes is what cuBLAS wants on an H100 (its documentation of cublasSetWorkspace), and enough for the convolutions.
+const workspaceBytes = 64 << 20
+
+var blasFunctions = []string{"cublasCreate_v2", "cublasDestroy_v2", "cublasSetStream_v2", "cublasSetWorkspace_v2", "cublasGetVersion_v2", "cublasGemmEx"}
+
+// openLibraries loads cuBLAS and cuDNN where they are. Neither is needed.
+func (d *Device) openLibraries() error {
+	if d.opts.NoLibraries {
+		return nil
+	}
+	d.libs.descriptors = map[gpu.ConvGeometry]*convDescriptors{}
+	for _, open := range []func() error{d.openBLAS, d.openDNN} {
+		if err := open(); err != nil {
+			d.notices = append(d.notices, err.Error()+"; the kernels of this program serve instead")
+		}
+	}
+	return nil
+}
+
+// space allocates the workspace.
+func (d *Device) space() (uint64, error) {
+	if d.libs.workspace == 0 {
+		b, err := d.memory.get(d, workspaceBytes)
+		if err != nil {
+			return 0, err
+		}
+		d.libs.workspace, d.libs.workspaceBytes = uint64(b.at), workspaceBytes
+	}
+	return d.libs.workspace, nil
+}
+
+func (d *Device) openBLAS() error {
+	l, err := openLibrary([]string{"libcublas.so.13", "libcublas.so.12", "libcublas.so.11"}, blasFunctions)
+	if l == nil {
+		return err
+	}
+	leave, err := d.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := l.call("cublasCreate_v2", l.result()); err != nil {
+		return fmt.Errorf("cuBLAS of %s: %w", l.path, err)
+	}
+	handle := l.out[0]
+	space, err := d.space()
+	if err == nil {
+		err = l.call("cublasSetStream_v2", handle, d.streamWord())
+	}
+	if err == nil {
+		err = l.call("cublasSetWorkspace_v2", handle, space, workspaceBytes)
+	}
+	if err == nil {
+		err = l.call("cublasGetVersion_v2", handle, l.result())
+	}
+	version := int(int32(l.out[0]))
+	if err != nil {
+		return fmt.Errorf("cuBLAS of %s: %w", l.path, err)
+	}
+	l.version = fmt.Sprintf("cuBLAS %d.%d", version/10000, version/100%100)
+	if version < 110000 { // before 11 a release was four digits
+		l.version = fmt.Sprintf("cuBLAS %d", version)
+	}
+	d.libs.blas, d.libs.handles[0] = l, handle
+	C.dns_libs.blas = C.uint64_t(handle)
+	C.dns_libs.gemm = C.uint64_t(l.functions["cublasGemmEx"])
+	return nil
+}
+
+func (d *Device) streamWord() uint64 { return uint64(*(*uintptr)(unsafe.Pointer(&d.stream))) }
+
+// compute is how cuBLAS multiplies, by precision: CUBLAS_COMPUTE_32F and its FAST_TF32 and FAST_16BF.
+func (p Precision) compute() uint64 {
+	switch p {
+	case TF32:
+		return 77
+	case BF16:
+		return 75
+	}
+	return 68
+}
+
+// blasGemm queues a product by cuBLAS.
+func (d *Device) blasGemm(transA, transB bool, m, n, k int, alpha float32, a, b uint64, beta float32, c uint64) {
+	d.call(uint64(C.record_gemm), 0, i32(m)|i32(n)<<32, i32(k)|flag(transA)<<32|flag(transB)<<33, f32(alpha)|f32(beta)<<32, a, b, c, d.precision.compute())
+}
+
+// call queues a library's work. Its kernels write no mark; the one before it shows in a failure.
+func (d *Device) call(kind, function uint64, args ...uint64) {
+	if d.fault.err != nil {
+		return
+	}
+	q := &d.queue
+	q.last = lastOp{}
+	q.words = append(q.words, function, 0, 0, kind|uint64(len(args))<<16, d.markOf(kFill))
+	q.words = append(q.words, args...)
+	if d.opts.Blocking {
+		d.flush()
+	}
+}
+
+// closeLibraries lets the libraries go.
+func (d *Device) closeLibraries() {
+	l := &d.libs
+	if l.dnn != nil {
+		for _, c := range l.descriptors {
+			c.destroy(l.dnn)
+		}
+		l.dnn.call("cudnnDestroy", l.handles[1])
+	}
+	if l.blas != nil {
+		l.blas.call("cublasDestroy_v2", l.handles[0])
+	}
+	l.dnn, l.blas = nil, nil
+}
+
+// using says what multiplies matrices.
+func (d *Device) using() string {
+	var parts []string
+	for _, l := range []*library{d.libs.blas, d.libs.dnn} {
+		if l != nil {
+			parts = append(parts, l.version)
+		}
+	}
+	return strings.Join(append(parts, "kernels of this program"), ", ") + ", " + d.precision.String()
+}
