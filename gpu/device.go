@@ -63,6 +63,20 @@ type Labeler interface {
 	Label(name string)
 }
 
+// A Monitored device tells how it is. Vitals may be called from any goroutine, and does not wait.
+type Monitored interface {
+	Vitals() Vitals
+}
+
+// Vitals is how a device is, for people.
+type Vitals struct {
+	Phase       string // what it is about besides the work that it was given: "choosing kernels", "capturing"; or ""
+	Known       bool   // the rest is known
+	Utilization int    // percent of the last second in which kernels ran
+	Memory      int64  // bytes in use on the device, by all programs
+	Temperature int    // °C
+}
+
 // Vector has the elementwise kernels. x, y and z have the same number of elements; outputs may be inputs.
 type Vector interface {
 	// Fill sets y = v.

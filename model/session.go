@@ -183,8 +183,18 @@ func (t *Trainer) Err() error {
 // Dropped counts events that nobody read in time.
 func (t *Trainer) Dropped() int64 { return t.dropped.Load() }
 
-// Snapshot implements Session.
-func (t *Trainer) Snapshot() *Snapshot { return t.latest.Load() }
+// Snapshot implements Session. How the device is shows at once, also while the loop waits for it.
+func (t *Trainer) Snapshot() *Snapshot {
+	s := t.latest.Load()
+	if m, ok := t.solver.device.(gpu.Monitored); ok {
+		if v := m.Vitals(); v != s.Vitals {
+			now := *s
+			now.Vitals = v
+			return &now
+		}
+	}
+	return s
+}
 
 // Do implements Session.
 func (t *Trainer) Do(ctx context.Context, c Command) (Ack, error) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"dns-tui/config"
+	"dns-tui/gpu"
 )
 
 // State is what a session is doing.
@@ -38,6 +39,7 @@ type Snapshot struct {
 	BatchSize           int     // images an iteration
 	Remaining           time.Duration
 	Memory              int64 // bytes on the device
+	Vitals              gpu.Vitals
 	Hyper               *config.Hyper
 	Layers              []LayerStats
 	Pending             []Change
@@ -51,6 +53,9 @@ type Snapshot struct {
 	SavedIter           int
 	Published           time.Time
 }
+
+// ImagesPerSecond is the throughput in images; 0 where the batch size is not known.
+func (s *Snapshot) ImagesPerSecond() float64 { return s.PerSecond * float64(s.BatchSize) }
 
 // Kept sums the entries kept and their total over the layers that can be pruned.
 func (s *Snapshot) Kept() (kept, total int) {

@@ -40,10 +40,16 @@ func (a *App) header(w int) string {
 		right = append(right, t.glyph.barStart+t.bar(share, max(6, w/6))+t.glyph.barEnd)
 	}
 	right = append(right, fmt.Sprintf("%.0f %%", 100*share))
-	if state != "" {
+	switch {
+	case state != "":
 		right = append(right, state)
-	} else if w >= 50 {
+	case s.Vitals.Phase != "":
+		right = append(right, t.good.Render(s.Vitals.Phase))
+	case w >= 50:
 		right = append(right, rate(s.PerSecond))
+		if v := s.ImagesPerSecond(); w >= 130 && v > 0 {
+			right = append(right, Thousands(int(v+0.5))+" img/s")
+		}
 	}
 	if w >= 70 && s.Remaining > 0 && s.State == model.Running {
 		right = append(right, "ETA "+eta(s.Remaining))
@@ -52,9 +58,18 @@ func (a *App) header(w int) string {
 		right = append(right, fmt.Sprintf("lr %.3g", s.Rate))
 	}
 	if w >= 130 {
-		right = append(right, strings.SplitN(s.Device, " (", 2)[0]+" "+bytes(s.Memory))
+		right = append(right, device(s))
 	}
 	return t.fit(t.plain(t.ends(left, strings.Join(right, "  "), w)), w)
+}
+
+// device is the device's name, and how it is as far as that is known: "H100 62 % 71 °C 1.2 G".
+func device(s *model.Snapshot) string {
+	name, v := strings.SplitN(s.Device, " (", 2)[0], s.Vitals
+	if !v.Known {
+		return name + " " + bytes(s.Memory)
+	}
+	return fmt.Sprintf("%s %d %% %d °C %s", name, v.Utilization, v.Temperature, bytes(v.Memory))
 }
 
 func base(path string) string {

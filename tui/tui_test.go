@@ -159,6 +159,13 @@ func TestScreens(t *testing.T) {
 	a, _ := open(t, scene(), false)
 	a.snap.State, a.snap.Problem = model.Paused, `iteration 12480: the loss is NaN; first bad: layer "conv1" (Convolution): blob "conv1" holds NaN or Inf`
 	golden(t, "problem_80x24", a.Frame(80, 24))
+	onGPU := scene()
+	onGPU.Device, onGPU.BatchSize = "NVIDIA H100 80GB HBM3", 64
+	onGPU.Vitals = gpu.Vitals{Known: true, Utilization: 62, Memory: 1300 << 20, Temperature: 58}
+	a, _ = open(t, onGPU, false)
+	golden(t, "gpu_160x40", a.Frame(160, 40))
+	a.snap.Vitals.Phase = "choosing kernels"
+	golden(t, "choosing_80x24", a.Frame(80, 24))
 	loading := New(Options{Name: "solver.prototxt"})
 	golden(t, "loading_80x24", loading.Frame(80, 24))
 }

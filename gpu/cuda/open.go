@@ -8,7 +8,6 @@ import "C"
 import (
 	"fmt"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -46,9 +45,9 @@ type Device struct {
 	fault     fault
 	libs      libraries
 	choices   choices
+	monitor   monitor
 	phase     atomic.Pointer[string]
 	notices   []string
-	mu        sync.Mutex // of what finalizers touch: memory.dropped
 }
 
 var _ gpu.Device = (*Device)(nil)
@@ -169,7 +168,7 @@ func (d *Device) open() error {
 	if err := d.loadKernels(); err != nil {
 		return err
 	}
-	for _, f := range []func() error{d.openFault, d.openStaging, d.openQueue, d.openFetches, d.openScratch, d.openLibraries, d.openChoices} {
+	for _, f := range []func() error{d.openFault, d.openStaging, d.openQueue, d.openFetches, d.openScratch, d.openLibraries, d.openChoices, d.openMonitor} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -226,16 +225,7 @@ func (d *Device) choosePrecision() error {
 func (d *Device) c() C.CUcontext { return *(*C.CUcontext)(unsafe.Pointer(&d.ctx)) }
 func (d *Device) s() C.CUstream  { return *(*C.CUstream)(unsafe.Pointer(&d.stream)) }
 
-// Phase says what the device is about besides the work that it was given: "choosing kernels", or "". It may be called
-// from any goroutine.
-func (d *Device) Phase() string {
-	if p := d.phase.Load(); p != nil {
-		return *p
-	}
-	return ""
-}
-
-// during sets the phase; the function that it returns ends it.
+// during sets what the device says that it is about; the function that it returns ends it.
 func (d *Device) during(phase string) (done func()) {
 	before := d.phase.Swap(&phase)
 	return func() { d.phase.Store(before) }
@@ -256,6 +246,7 @@ func (d *Device) Close() error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	d.closeMonitor()
 	err := d.Sync()
 	d.saveChoices()
 	d.closeLibraries()

@@ -1,0 +1,88 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+	"gorgonia.org/cu"
+
+	"dns-tui/gpu"
+)
+
+// monitor reads the GPU's vitals from NVML, which comes with the driver. Where it is absent there are none.
+type monitor struct {
+	latest atomic.Pointer[gpu.Vitals]
+	stop   chan struct{}
+	ended  chan struct{}
+}
+
+// monitorEvery is how often NVML is asked; an answer can take it some milliseconds.
+const monitorEvery = time.Second
+
+// openMonitor begins to watch the GPU in a goroutine of its own.
+func (d *Device) openMonitor() error {
+	dev, err := cu.GetDevice(d.opts.Ordinal)
+	if err != nil {
+		return err
+	}
+	uuid, err := dev.UUID()
+	if err != nil || nvml.Init() != nvml.SUCCESS {
+		return nil
+	}
+	// By its identity: NVML does not know of CUDA_VISIBLE_DEVICES.
+	h, status := nvml.DeviceGetHandleByUUID("GPU-" + uuid.String())
+	if status != nvml.SUCCESS {
+		nvml.Shutdown()
+		return nil
+	}
+	m := &d.monitor
+	m.stop, m.ended = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(m.ended)
+		defer nvml.Shutdown()
+		tick := time.NewTicker(monitorEvery)
+		defer tick.Stop()
+		for {
+			v := &gpu.Vitals{}
+			if u, s := h.GetUtilizationRates(); s == nvml.SUCCESS {
+				v.Known, v.Utilization = true, int(u.Gpu)
+			}
+			if mem, s := h.GetMemoryInfo(); s == nvml.SUCCESS {
+				v.Known, v.Memory = true, int64(mem.Used)
+			}
+			if t, s := h.GetTemperature(nvml.TEMPERATURE_GPU); s == nvml.SUCCESS {
+				v.Known, v.Temperature = true, int(t)
+			}
+			m.latest.Store(v)
+			select {
+			case <-m.stop:
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return nil
+}
+
+// Vitals implements gpu.Monitored.
+func (d *Device) Vitals() gpu.Vitals {
+	var v gpu.Vitals
+	if l := d.monitor.latest.Load(); l != nil {
+		v = *l
+	}
+	if p := d.phase.Load(); p != nil {
+		v.Phase = *p
+	}
+	return v
+}
+
+func (d *Device) closeMonitor() {
+	if d.monitor.stop != nil {
+		close(d.monitor.stop)
+		<-d.monitor.ended
+		d.monitor.stop = nil
+	}
+}
