@@ -9,4 +9,4 @@ if [ ! -f build/cuda/link/libcuda.a ] || [ gpu/cuda/driver/trampoline.c -nt buil
     rm -f build/cuda/link/libcuda.a
     ar rcs build/cuda/link/libcuda.a build/cuda/link/trampoline.o
 fi
-echo "CGO_CFLAGS='-O2 -g -I$PWD/gpu/cuda/compat -I$1' CGO_LDFLAGS='-O2 -g -L$PWD/build/cuda/link -ldl'"
+echo "CGO_CFLAGS='-O2 -g -Wno-deprecated-declarations -I$PWD/gpu/cuda/compat -I$1' CGO_LDFLAGS='-O2 -g -L$PWD/build/cuda/link -ldl'"

@@ -65,11 +65,26 @@ func (a *App) header(w int) string {
 
 // device is the device's name, and how it is as far as that is known: "H100 62 % 71 °C 1.2 G".
 func device(s *model.Snapshot) string {
-	name, v := strings.SplitN(s.Device, " (", 2)[0], s.Vitals
+	name, v := deviceName(s.Device), s.Vitals
 	if !v.Known {
 		return name + " " + bytes(s.Memory)
 	}
 	return fmt.Sprintf("%s %d %% %d °C %s", name, v.Utilization, v.Temperature, bytes(v.Memory))
+}
+
+// deviceName is a device's name without its maker, its family and what it has: "H100" of "NVIDIA H100 80GB HBM3".
+func deviceName(full string) string {
+	var words []string
+	for _, w := range strings.Fields(strings.SplitN(full, " (", 2)[0]) {
+		switch {
+		case w == "NVIDIA" || w == "GeForce" || w == "Tesla" || w == "Quadro":
+			continue
+		case len(words) > 0 && (strings.HasSuffix(w, "GB") || w == "PCIe" || strings.HasPrefix(w, "HBM")):
+			return strings.Join(words, " ")
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
 }
 
 func base(path string) string {

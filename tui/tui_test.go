@@ -416,3 +416,12 @@ func TestReadmeKeys(t *testing.T) {
 		t.Errorf("README.md's key table is not that of the bindings; `go test ./tui -update` writes it:\n%s", keyTable())
 	}
 }
+
+func TestDeviceName(t *testing.T) {
+	for full, want := range map[string]string{"NVIDIA H100 80GB HBM3": "H100", "NVIDIA GeForce RTX 4090": "RTX 4090", "Tesla V100-SXM2-32GB": "V100-SXM2-32GB",
+		"NVIDIA H100 PCIe": "H100", "host (2 threads, OpenBLAS)": "host", "emulated GPU": "emulated GPU", "": ""} {
+		if have := deviceName(full); have != want {
+			t.Errorf("%q is %q, wanted %q", full, have, want)
+		}
+	}
+}
