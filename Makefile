@@ -95,6 +95,7 @@ fuzz: ## every parser, a minute each
 lint: ## formatting and static checks
 	test -z "$$(gofmt -l .)"
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags cuda ./gpu/cuda ./model ./cmd/dns-tui)
 
 proto: ## regenerate caffe/caffepb from caffe/caffe.proto; wants protoc
 	GOBIN=$(CURDIR)/build $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12

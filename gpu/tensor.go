@@ -44,6 +44,24 @@ func Elements(shape []int) int {
 	return n
 }
 
+// Want panics where t does not have n elements: a mistake of the caller. op is the kernel and arg its operand.
+func Want(op, arg string, t *Tensor, n int) {
+	if t == nil || t.N != n {
+		have := 0
+		if t != nil {
+			have = t.N
+		}
+		panic(fmt.Sprintf("gpu: %s: %s has %d elements, wanted %d", op, arg, have, n))
+	}
+}
+
+// WantOptional is Want for an operand that may be nil.
+func WantOptional(op, arg string, t *Tensor, n int) {
+	if t != nil {
+		Want(op, arg, t, n)
+	}
+}
+
 // FormatBytes returns a number of bytes as a person reads it: "1.5 GiB".
 func FormatBytes(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}

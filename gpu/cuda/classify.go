@@ -39,106 +39,106 @@ func (d *Device) byExample(s gpu.ChannelShape, rows, columns kernelID, args ...u
 
 // Softmax implements gpu.Classify.
 func (d *Device) Softmax(s gpu.ChannelShape, x, y *gpu.Tensor) {
-	want("Softmax", "x", x, s.Len())
-	want("Softmax", "y", y, s.Len())
+	gpu.Want("Softmax", "x", x, s.Len())
+	gpu.Want("Softmax", "y", y, s.Len())
 	d.byExample(s, kSoftmaxRows, kSoftmaxColumns, d.ptr(x), d.ptr(y))
 }
 
 // SoftmaxBackward implements gpu.Classify.
 func (d *Device) SoftmaxBackward(s gpu.ChannelShape, y, dy, dx *gpu.Tensor) {
-	want("SoftmaxBackward", "y", y, s.Len())
-	want("SoftmaxBackward", "dy", dy, s.Len())
-	want("SoftmaxBackward", "dx", dx, s.Len())
+	gpu.Want("SoftmaxBackward", "y", y, s.Len())
+	gpu.Want("SoftmaxBackward", "dy", dy, s.Len())
+	gpu.Want("SoftmaxBackward", "dx", dx, s.Len())
 	d.byExample(s, kSoftmaxBackwardRows, kSoftmaxBackwardColumns, d.ptr(y), d.ptr(dy), d.ptr(dx))
 }
 
 // SoftmaxLoss implements gpu.Classify.
 func (d *Device) SoftmaxLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
-	want("SoftmaxLoss", "prob", prob, s.Len())
-	want("SoftmaxLoss", "label", label, s.Outer*s.Inner)
-	want("SoftmaxLoss", "stat", stat, 2)
+	gpu.Want("SoftmaxLoss", "prob", prob, s.Len())
+	gpu.Want("SoftmaxLoss", "label", label, s.Outer*s.Inner)
+	gpu.Want("SoftmaxLoss", "stat", stat, 2)
 	d.scores(s)
 	d.sums(kSoftmaxLoss, s.Outer*s.Inner, d.ptr(prob), d.ptr(label), f32(norm), d.ptr(stat), d.scratch.partial, d.scratch.counters, ignored(ignore))
 }
 
 // SoftmaxLossBackward implements gpu.Classify.
 func (d *Device) SoftmaxLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
-	want("SoftmaxLossBackward", "prob", prob, s.Len())
-	want("SoftmaxLossBackward", "label", label, s.Outer*s.Inner)
-	want("SoftmaxLossBackward", "stat", stat, 2)
-	want("SoftmaxLossBackward", "dx", dx, s.Len())
+	gpu.Want("SoftmaxLossBackward", "prob", prob, s.Len())
+	gpu.Want("SoftmaxLossBackward", "label", label, s.Outer*s.Inner)
+	gpu.Want("SoftmaxLossBackward", "stat", stat, 2)
+	gpu.Want("SoftmaxLossBackward", "dx", dx, s.Len())
 	d.scores(s)
 	d.each(kSoftmaxLossBackward, s.Len(), d.ptr(prob), d.ptr(label), f32(weight), d.ptr(stat), d.ptr(dx), ignored(ignore))
 }
 
 // SigmoidLoss implements gpu.Classify.
 func (d *Device) SigmoidLoss(x, target *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
-	want("SigmoidLoss", "target", target, x.N)
-	want("SigmoidLoss", "stat", stat, 2)
+	gpu.Want("SigmoidLoss", "target", target, x.N)
+	gpu.Want("SigmoidLoss", "stat", stat, 2)
 	d.sums(kSigmoidLoss, x.N, i32(x.N), d.ptr(x), d.ptr(target), f32(norm), d.ptr(stat), d.scratch.partial, d.scratch.counters, ignored(ignore))
 }
 
 // SigmoidLossBackward implements gpu.Classify.
 func (d *Device) SigmoidLossBackward(x, target *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
-	want("SigmoidLossBackward", "target", target, x.N)
-	want("SigmoidLossBackward", "stat", stat, 2)
-	want("SigmoidLossBackward", "dx", dx, x.N)
+	gpu.Want("SigmoidLossBackward", "target", target, x.N)
+	gpu.Want("SigmoidLossBackward", "stat", stat, 2)
+	gpu.Want("SigmoidLossBackward", "dx", dx, x.N)
 	d.each(kSigmoidLossBackward, x.N, i32(x.N), d.ptr(x), d.ptr(target), f32(weight), d.ptr(stat), d.ptr(dx), ignored(ignore))
 }
 
 // HingeLoss implements gpu.Classify.
 func (d *Device) HingeLoss(s gpu.ChannelShape, x, label *gpu.Tensor, squared bool, out *gpu.Tensor) {
-	want("HingeLoss", "x", x, s.Len())
-	want("HingeLoss", "label", label, s.Outer*s.Inner)
-	want("HingeLoss", "out", out, 1)
+	gpu.Want("HingeLoss", "x", x, s.Len())
+	gpu.Want("HingeLoss", "label", label, s.Outer*s.Inner)
+	gpu.Want("HingeLoss", "out", out, 1)
 	d.scores(s)
 	d.sums(kHingeLoss, s.Outer*s.Inner, d.ptr(x), d.ptr(label), flag(squared), d.ptr(out), d.scratch.partial, d.scratch.counters)
 }
 
 // HingeLossBackward implements gpu.Classify.
 func (d *Device) HingeLossBackward(s gpu.ChannelShape, x, label *gpu.Tensor, squared bool, weight float32, dx *gpu.Tensor) {
-	want("HingeLossBackward", "x", x, s.Len())
-	want("HingeLossBackward", "label", label, s.Outer*s.Inner)
-	want("HingeLossBackward", "dx", dx, s.Len())
+	gpu.Want("HingeLossBackward", "x", x, s.Len())
+	gpu.Want("HingeLossBackward", "label", label, s.Outer*s.Inner)
+	gpu.Want("HingeLossBackward", "dx", dx, s.Len())
 	d.scores(s)
 	d.rows(kHingeLossBackward, s.Outer*s.Inner, d.ptr(x), d.ptr(label), flag(squared), f32(weight), d.ptr(dx))
 }
 
 // LogLoss implements gpu.Classify.
 func (d *Device) LogLoss(s gpu.ChannelShape, prob, label, out *gpu.Tensor) {
-	want("LogLoss", "prob", prob, s.Len())
-	want("LogLoss", "label", label, s.Outer)
-	want("LogLoss", "out", out, 1)
+	gpu.Want("LogLoss", "prob", prob, s.Len())
+	gpu.Want("LogLoss", "label", label, s.Outer)
+	gpu.Want("LogLoss", "out", out, 1)
 	d.scores(s)
 	d.sums(kLogLoss, s.Outer, d.ptr(prob), d.ptr(label), d.ptr(out), d.scratch.partial, d.scratch.counters)
 }
 
 // LogLossBackward implements gpu.Classify.
 func (d *Device) LogLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor, weight float32, dx *gpu.Tensor) {
-	want("LogLossBackward", "prob", prob, s.Len())
-	want("LogLossBackward", "label", label, s.Outer)
-	want("LogLossBackward", "dx", dx, s.Len())
+	gpu.Want("LogLossBackward", "prob", prob, s.Len())
+	gpu.Want("LogLossBackward", "label", label, s.Outer)
+	gpu.Want("LogLossBackward", "dx", dx, s.Len())
 	d.scores(s)
 	d.each(kLogLossBackward, s.Len(), d.ptr(prob), d.ptr(label), f32(weight), d.ptr(dx))
 }
 
 // InfogainLoss implements gpu.Classify.
 func (d *Device) InfogainLoss(s gpu.ChannelShape, prob, label, h *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
-	want("InfogainLoss", "prob", prob, s.Len())
-	want("InfogainLoss", "label", label, s.Outer*s.Inner)
-	want("InfogainLoss", "h", h, s.Channels*s.Channels)
-	want("InfogainLoss", "stat", stat, 2)
+	gpu.Want("InfogainLoss", "prob", prob, s.Len())
+	gpu.Want("InfogainLoss", "label", label, s.Outer*s.Inner)
+	gpu.Want("InfogainLoss", "h", h, s.Channels*s.Channels)
+	gpu.Want("InfogainLoss", "stat", stat, 2)
 	d.scores(s)
 	d.sums(kInfogainLoss, s.Outer*s.Inner, d.ptr(prob), d.ptr(label), d.ptr(h), f32(norm), d.ptr(stat), d.scratch.partial, d.scratch.counters, ignored(ignore))
 }
 
 // InfogainLossBackward implements gpu.Classify.
 func (d *Device) InfogainLossBackward(s gpu.ChannelShape, prob, label, h *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
-	want("InfogainLossBackward", "prob", prob, s.Len())
-	want("InfogainLossBackward", "label", label, s.Outer*s.Inner)
-	want("InfogainLossBackward", "h", h, s.Channels*s.Channels)
-	want("InfogainLossBackward", "stat", stat, 2)
-	want("InfogainLossBackward", "dx", dx, s.Len())
+	gpu.Want("InfogainLossBackward", "prob", prob, s.Len())
+	gpu.Want("InfogainLossBackward", "label", label, s.Outer*s.Inner)
+	gpu.Want("InfogainLossBackward", "h", h, s.Channels*s.Channels)
+	gpu.Want("InfogainLossBackward", "stat", stat, 2)
+	gpu.Want("InfogainLossBackward", "dx", dx, s.Len())
 	d.scores(s)
 	d.rows(kInfogainLossBackward, s.Outer*s.Inner, d.ptr(prob), d.ptr(label), d.ptr(h), f32(weight), d.ptr(stat), d.ptr(dx), ignored(ignore))
 }
@@ -147,15 +147,15 @@ func checkPairs(op string, s gpu.ChannelShape, a, b, similar *gpu.Tensor) {
 	if s.Inner != 1 {
 		panic("gpu: " + op + ": Inner is not 1")
 	}
-	want(op, "a", a, s.Len())
-	want(op, "b", b, s.Len())
-	want(op, "similar", similar, s.Outer)
+	gpu.Want(op, "a", a, s.Len())
+	gpu.Want(op, "b", b, s.Len())
+	gpu.Want(op, "similar", similar, s.Outer)
 }
 
 // ContrastiveLoss implements gpu.Classify.
 func (d *Device) ContrastiveLoss(s gpu.ChannelShape, a, b, similar *gpu.Tensor, margin float32, legacy bool, out *gpu.Tensor) {
 	checkPairs("ContrastiveLoss", s, a, b, similar)
-	want("ContrastiveLoss", "out", out, 1)
+	gpu.Want("ContrastiveLoss", "out", out, 1)
 	d.sums(kContrastiveLoss, s.Outer, i32(s.Outer), i32(s.Channels), d.ptr(a), d.ptr(b), d.ptr(similar), f32(margin), flag(legacy), d.ptr(out),
 		d.scratch.partial, d.scratch.counters)
 }
@@ -163,26 +163,26 @@ func (d *Device) ContrastiveLoss(s gpu.ChannelShape, a, b, similar *gpu.Tensor, 
 // ContrastiveLossBackward implements gpu.Classify.
 func (d *Device) ContrastiveLossBackward(s gpu.ChannelShape, a, b, similar *gpu.Tensor, margin float32, legacy bool, weight float32, dx *gpu.Tensor) {
 	checkPairs("ContrastiveLossBackward", s, a, b, similar)
-	want("ContrastiveLossBackward", "dx", dx, s.Len())
+	gpu.Want("ContrastiveLossBackward", "dx", dx, s.Len())
 	d.rows(kContrastiveLossBackward, s.Outer, i32(s.Outer), i32(s.Channels), d.ptr(a), d.ptr(b), d.ptr(similar), f32(margin), flag(legacy),
 		f32(weight/float32(s.Outer)), d.ptr(dx))
 }
 
 // ArgMax implements gpu.Classify.
 func (d *Device) ArgMax(s gpu.ChannelShape, k int, x, index, value *gpu.Tensor) {
-	want("ArgMax", "x", x, s.Len())
-	optional("ArgMax", "index", index, s.Outer*s.Inner*k)
-	optional("ArgMax", "value", value, s.Outer*s.Inner*k)
+	gpu.Want("ArgMax", "x", x, s.Len())
+	gpu.WantOptional("ArgMax", "index", index, s.Outer*s.Inner*k)
+	gpu.WantOptional("ArgMax", "value", value, s.Outer*s.Inner*k)
 	d.scores(s)
 	d.rows(kArgMax, s.Outer*s.Inner, i32(k), d.ptr(x), d.ptr(index), d.ptr(value))
 }
 
 // Accuracy implements gpu.Classify.
 func (d *Device) Accuracy(s gpu.ChannelShape, x, label *gpu.Tensor, ignore gpu.Ignore, topK int, out, perClass *gpu.Tensor) {
-	want("Accuracy", "x", x, s.Len())
-	want("Accuracy", "label", label, s.Outer*s.Inner)
-	want("Accuracy", "out", out, 1)
-	optional("Accuracy", "perClass", perClass, s.Channels)
+	gpu.Want("Accuracy", "x", x, s.Len())
+	gpu.Want("Accuracy", "label", label, s.Outer*s.Inner)
+	gpu.Want("Accuracy", "out", out, 1)
+	gpu.WantOptional("Accuracy", "perClass", perClass, s.Channels)
 	classes := 0
 	if perClass != nil {
 		classes = s.Channels

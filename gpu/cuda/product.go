@@ -123,9 +123,6 @@ type epilogue struct {
 	slope               float32
 }
 
-// Words of an Epilogue.
-const epilogueWords = 4
-
 func (b *blob) epilogue(e epilogue) {
 	b.float(e.alpha)
 	b.float(e.beta)
@@ -153,9 +150,9 @@ func (d *Device) shares(p *plan) {
 
 // Gemm implements gpu.Dense.
 func (d *Device) Gemm(transA, transB bool, m, n, k int, alpha float32, a, b *gpu.Tensor, beta float32, c *gpu.Tensor) {
-	want("Gemm", "A", a, m*k)
-	want("Gemm", "B", b, k*n)
-	want("Gemm", "C", c, m*n)
+	gpu.Want("Gemm", "A", a, m*k)
+	gpu.Want("Gemm", "B", b, k*n)
+	gpu.Want("Gemm", "C", c, m*n)
 	if m == 0 || n == 0 {
 		return
 	}
@@ -239,10 +236,10 @@ func (d *Device) convolve(what product, g *gpu.ConvGeometry, m, n, k int, x, w, 
 
 // Conv implements gpu.Spatial.
 func (d *Device) Conv(g *gpu.ConvGeometry, x, w, b, y *gpu.Tensor) {
-	want("Conv", "x", x, g.N*g.C*g.H*g.W)
-	want("Conv", "w", w, weightCount(g))
-	optional("Conv", "b", b, g.O)
-	want("Conv", "y", y, g.N*g.O*g.OutH*g.OutW)
+	gpu.Want("Conv", "x", x, g.N*g.C*g.H*g.W)
+	gpu.Want("Conv", "w", w, weightCount(g))
+	gpu.WantOptional("Conv", "b", b, g.O)
+	gpu.Want("Conv", "y", y, g.N*g.O*g.OutH*g.OutW)
 	places := g.OutH * g.OutW
 	if d.convolve(convForward, g, g.O/g.Groups, g.N*places, g.C/g.Groups*g.KH*g.KW, x, w, y, epilogue{alpha: 1, rowBias: d.ptr(b)}) {
 		d.queue.fusable(lastOp{kind: convolved, out: d.ptr(y), n: y.N}, convEpilogue)
@@ -251,19 +248,19 @@ func (d *Device) Conv(g *gpu.ConvGeometry, x, w, b, y *gpu.Tensor) {
 
 // ConvBackwardData implements gpu.Spatial.
 func (d *Device) ConvBackwardData(g *gpu.ConvGeometry, dy, w, dx *gpu.Tensor) {
-	want("ConvBackwardData", "dy", dy, g.N*g.O*g.OutH*g.OutW)
-	want("ConvBackwardData", "w", w, weightCount(g))
-	want("ConvBackwardData", "dx", dx, g.N*g.C*g.H*g.W)
+	gpu.Want("ConvBackwardData", "dy", dy, g.N*g.O*g.OutH*g.OutW)
+	gpu.Want("ConvBackwardData", "w", w, weightCount(g))
+	gpu.Want("ConvBackwardData", "dx", dx, g.N*g.C*g.H*g.W)
 	d.convolve(convBackwardData, g, g.C/g.Groups, g.N*g.H*g.W, g.O/g.Groups*g.KH*g.KW, dy, w, dx, epilogue{alpha: 1})
 }
 
 // ConvBackwardWeights implements gpu.Spatial.
 func (d *Device) ConvBackwardWeights(g *gpu.ConvGeometry, x, dy, dw, db *gpu.Tensor) {
 	places := g.OutH * g.OutW
-	want("ConvBackwardWeights", "x", x, g.N*g.C*g.H*g.W)
-	want("ConvBackwardWeights", "dy", dy, g.N*g.O*places)
-	optional("ConvBackwardWeights", "dw", dw, weightCount(g))
-	optional("ConvBackwardWeights", "db", db, g.O)
+	gpu.Want("ConvBackwardWeights", "x", x, g.N*g.C*g.H*g.W)
+	gpu.Want("ConvBackwardWeights", "dy", dy, g.N*g.O*places)
+	gpu.WantOptional("ConvBackwardWeights", "dw", dw, weightCount(g))
+	gpu.WantOptional("ConvBackwardWeights", "db", db, g.O)
 	if db != nil {
 		d.SumBias(gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: places}, dy, db)
 	}

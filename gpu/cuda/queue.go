@@ -6,7 +6,6 @@ package cuda
 import "C"
 
 import (
-	"fmt"
 	"math"
 	"unsafe"
 
@@ -141,23 +140,6 @@ func (d *Device) ptr(t *gpu.Tensor) uint64 {
 
 func f32(v float32) uint64 { return uint64(math.Float32bits(v)) }
 func i32(v int) uint64     { return uint64(uint32(int32(v))) }
-
-// want panics where t does not have n elements: a mistake of the caller.
-func want(op, arg string, t *gpu.Tensor, n int) {
-	if t == nil || t.N != n {
-		have := 0
-		if t != nil {
-			have = t.N
-		}
-		panic(fmt.Sprintf("gpu: %s: %s has %d elements, wanted %d", op, arg, have, n))
-	}
-}
-
-func optional(op, arg string, t *gpu.Tensor, n int) {
-	if t != nil {
-		want(op, arg, t, n)
-	}
-}
 
 // blob builds a struct for a kernel: numbers of four bytes, and addresses on multiples of eight.
 type blob struct {

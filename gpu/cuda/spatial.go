@@ -6,8 +6,8 @@ import "dns-tui/gpu"
 
 // pool checks a pooling's operands and puts a Pool of spatial.cu into the blob.
 func (d *Device) pool(op string, g *gpu.PoolGeometry, in, out *gpu.Tensor) {
-	want(op, "input", in, g.Planes*g.H*g.W)
-	want(op, "output", out, g.Planes*g.OutH*g.OutW)
+	gpu.Want(op, "input", in, g.Planes*g.H*g.W)
+	gpu.Want(op, "output", out, g.Planes*g.OutH*g.OutW)
 	d.closeBatches()
 	b := &d.queue.blob
 	b.ints(g.Planes, g.H, g.W, g.KH, g.KW, g.SH, g.SW, g.PH, g.PW, g.OutH, g.OutW)
@@ -18,14 +18,14 @@ func (d *Device) pool(op string, g *gpu.PoolGeometry, in, out *gpu.Tensor) {
 
 // MaxPool implements gpu.Spatial.
 func (d *Device) MaxPool(g *gpu.PoolGeometry, x, y, at *gpu.Tensor) {
-	want("MaxPool", "at", at, y.N)
+	gpu.Want("MaxPool", "at", at, y.N)
 	d.pool("MaxPool", g, x, y)
 	d.each(kMaxPool, y.N, d.ptr(x), d.ptr(y), d.ptr(at))
 }
 
 // MaxPoolBackward implements gpu.Spatial.
 func (d *Device) MaxPoolBackward(g *gpu.PoolGeometry, dy, at, dx *gpu.Tensor) {
-	want("MaxPoolBackward", "at", at, dy.N)
+	gpu.Want("MaxPoolBackward", "at", at, dy.N)
 	d.pool("MaxPoolBackward", g, dx, dy)
 	d.each(kMaxPoolBackward, dx.N, d.ptr(dy), d.ptr(at), d.ptr(dx))
 }
@@ -44,7 +44,7 @@ func (d *Device) AvePoolBackward(g *gpu.PoolGeometry, dy, dx *gpu.Tensor) {
 
 // StochasticPool implements gpu.Spatial.
 func (d *Device) StochasticPool(g *gpu.PoolGeometry, x, y, at *gpu.Tensor, key gpu.Key) {
-	want("StochasticPool", "at", at, y.N)
+	gpu.Want("StochasticPool", "at", at, y.N)
 	k := d.liveKey(key)
 	d.pool("StochasticPool", g, x, y)
 	d.each(kStochasticPool, y.N, d.ptr(x), d.ptr(y), d.ptr(at), k)
@@ -61,8 +61,8 @@ func (d *Device) col(op string, g *gpu.ColGeometry, x, col *gpu.Tensor) {
 	if len(g.In) > gpu.MaxSpatialAxes {
 		panic("gpu: " + op + ": too many spatial axes")
 	}
-	want(op, "x", x, g.Channels*gpu.Elements(g.In))
-	want(op, "col", col, g.Rows()*g.Places())
+	gpu.Want(op, "x", x, g.Channels*gpu.Elements(g.In))
+	gpu.Want(op, "col", col, g.Rows()*g.Places())
 	d.closeBatches()
 	b := &d.queue.blob
 	b.ints(g.Channels, len(g.In), gpu.Elements(g.Kernel), g.Places(), gpu.Elements(g.In))
@@ -90,7 +90,7 @@ func (d *Device) Col2im(g *gpu.ColGeometry, col, x *gpu.Tensor) {
 func (d *Device) lrn(op string, g *gpu.LRNGeometry, ts ...*gpu.Tensor) int {
 	n := g.N * g.C * g.Plane
 	for _, t := range ts {
-		want(op, "an operand", t, n)
+		gpu.Want(op, "an operand", t, n)
 	}
 	d.closeBatches()
 	b := &d.queue.blob

@@ -81,7 +81,7 @@ func (s *staging) send(d *Device, dst uint64, piece []byte) {
 
 // Upload implements gpu.Store.
 func (d *Device) Upload(dst *gpu.Tensor, src []float32) {
-	want("Upload", "dst", dst, len(src))
+	gpu.Want("Upload", "dst", dst, len(src))
 	d.flush()
 	at := d.ptr(dst)
 	for len(src) > 0 && d.fault.err == nil {
@@ -159,7 +159,7 @@ func (d *Device) fetchInto(piece []byte, src uint64) {
 
 // Fetch implements gpu.Store.
 func (d *Device) Fetch(dst []float32, src *gpu.Tensor) {
-	want("Fetch", "src", src, len(dst))
+	gpu.Want("Fetch", "src", src, len(dst))
 	s := d.fetches.slot(d.fetches.number)
 	if s.used+4*len(dst) > slotBytes/2 { // the other half is for results of surgery
 		d.Download(dst, src)
@@ -224,7 +224,7 @@ func fillNaN(v []float32) {
 
 // Download implements gpu.Store. It goes through the staging ring, in pieces.
 func (d *Device) Download(dst []float32, src *gpu.Tensor) {
-	want("Download", "src", src, len(dst))
+	gpu.Want("Download", "src", src, len(dst))
 	d.flush()
 	at := d.ptr(src)
 	for len(dst) > 0 {

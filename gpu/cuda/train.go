@@ -63,12 +63,12 @@ func (d *Device) closeBatches() {
 
 // Update implements gpu.Train.
 func (d *Device) Update(u gpu.UpdateParams, w, grad, h, h2, masked *gpu.Tensor) {
-	want("Update", "grad", grad, w.N)
-	want("Update", "h", h, w.N)
+	gpu.Want("Update", "grad", grad, w.N)
+	gpu.Want("Update", "h", h, w.N)
 	if u.Method.Histories() > 1 {
-		want("Update", "h2", h2, w.N)
+		gpu.Want("Update", "h2", h2, w.N)
 	}
-	optional("Update", "masked", masked, w.N)
+	gpu.WantOptional("Update", "masked", masked, w.N)
 	b := &d.queue.batch
 	gate := d.ptr(u.Gate)
 	if len(b.surgery) > 0 || len(b.updates) == maxSegments || len(b.updates) > 0 && (b.method != u.Method || b.gate != gate) {
@@ -129,9 +129,9 @@ func (d *Device) resultsAt(number int) uint64 {
 
 // Surgery implements gpu.Train. Calls in a row become one measurement and one redrawing of all their layers.
 func (d *Device) Surgery(s *gpu.SurgeryParams, w, masked, b, maskedB *gpu.Tensor, r *gpu.SurgeryResult) {
-	want("Surgery", "masked", masked, w.N)
+	gpu.Want("Surgery", "masked", masked, w.N)
 	if b != nil {
-		want("Surgery", "maskedB", maskedB, b.N)
+		gpu.Want("Surgery", "maskedB", maskedB, b.N)
 	}
 	q := &d.queue.batch
 	gate := d.ptr(s.Gate)

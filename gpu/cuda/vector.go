@@ -20,7 +20,7 @@ func (d *Device) Fill(y *gpu.Tensor, v float32) {
 
 // Copy implements gpu.Vector.
 func (d *Device) Copy(y, x *gpu.Tensor) {
-	want("Copy", "x", x, y.N)
+	gpu.Want("Copy", "x", x, y.N)
 	if d.fuseCopy(y, x) {
 		return
 	}
@@ -29,7 +29,7 @@ func (d *Device) Copy(y, x *gpu.Tensor) {
 
 // Axpby implements gpu.Vector.
 func (d *Device) Axpby(a float32, x *gpu.Tensor, b float32, y *gpu.Tensor) {
-	want("Axpby", "x", x, y.N)
+	gpu.Want("Axpby", "x", x, y.N)
 	if b == 0 {
 		d.each(kAx, y.N, i32(y.N), f32(a), d.ptr(x), d.ptr(y))
 		return
@@ -39,49 +39,49 @@ func (d *Device) Axpby(a float32, x *gpu.Tensor, b float32, y *gpu.Tensor) {
 
 // Mul implements gpu.Vector.
 func (d *Device) Mul(x, y, z *gpu.Tensor) {
-	want("Mul", "x", x, z.N)
-	want("Mul", "y", y, z.N)
+	gpu.Want("Mul", "x", x, z.N)
+	gpu.Want("Mul", "y", y, z.N)
 	d.each(kMul, z.N, i32(z.N), d.ptr(x), d.ptr(y), d.ptr(z))
 }
 
 // MaxUpdate implements gpu.Vector.
 func (d *Device) MaxUpdate(x *gpu.Tensor, index float32, y, which *gpu.Tensor) {
-	want("MaxUpdate", "x", x, y.N)
-	want("MaxUpdate", "which", which, y.N)
+	gpu.Want("MaxUpdate", "x", x, y.N)
+	gpu.Want("MaxUpdate", "which", which, y.N)
 	d.each(kMaxUpdate, y.N, i32(y.N), d.ptr(x), f32(index), d.ptr(y), d.ptr(which))
 }
 
 // MaxBackward implements gpu.Vector.
 func (d *Device) MaxBackward(dy, which *gpu.Tensor, index float32, dx *gpu.Tensor) {
-	want("MaxBackward", "dy", dy, dx.N)
-	want("MaxBackward", "which", which, dx.N)
+	gpu.Want("MaxBackward", "dy", dy, dx.N)
+	gpu.Want("MaxBackward", "which", which, dx.N)
 	d.each(kMaxBackward, dx.N, i32(dx.N), d.ptr(dy), d.ptr(which), f32(index), d.ptr(dx))
 }
 
 // Power implements gpu.Vector.
 func (d *Device) Power(x *gpu.Tensor, power, scale, shift float32, y *gpu.Tensor) {
-	want("Power", "x", x, y.N)
+	gpu.Want("Power", "x", x, y.N)
 	d.each(kPower, y.N, i32(y.N), d.ptr(x), f32(power), f32(scale), f32(shift), d.ptr(y))
 }
 
 // Unary implements gpu.Vector.
 func (d *Device) Unary(f gpu.UnaryFunc, x, y *gpu.Tensor) {
-	want("Unary", "x", x, y.N)
+	gpu.Want("Unary", "x", x, y.N)
 	d.each(kUnary, y.N, i32(y.N), i32(int(f.Op)), f32(f.A), f32(f.B), f32(f.C), d.ptr(x), d.ptr(y))
 }
 
 // UnaryBackward implements gpu.Vector.
 func (d *Device) UnaryBackward(f gpu.UnaryFunc, x, y, dy, dx *gpu.Tensor) {
-	want("UnaryBackward", "x", x, dx.N)
-	want("UnaryBackward", "y", y, dx.N)
-	want("UnaryBackward", "dy", dy, dx.N)
+	gpu.Want("UnaryBackward", "x", x, dx.N)
+	gpu.Want("UnaryBackward", "y", y, dx.N)
+	gpu.Want("UnaryBackward", "dy", dy, dx.N)
 	d.each(kUnaryBackward, dx.N, i32(dx.N), i32(int(f.Op)), f32(f.A), f32(f.B), f32(f.C), d.ptr(x), d.ptr(y), d.ptr(dy), d.ptr(dx))
 }
 
 // Dot implements gpu.Vector.
 func (d *Device) Dot(alpha float32, x, y, out *gpu.Tensor) {
-	want("Dot", "y", y, x.N)
-	want("Dot", "out", out, 1)
+	gpu.Want("Dot", "y", y, x.N)
+	gpu.Want("Dot", "out", out, 1)
 	d.sums(kDot, x.N, i32(x.N), f32(alpha), d.ptr(x), d.ptr(y), d.ptr(out), d.scratch.partial, d.scratch.counters)
 }
 
@@ -105,7 +105,7 @@ func checkRows(arg string, t *gpu.Tensor, rows, cols, off, stride int) {
 
 // Gather implements gpu.Vector.
 func (d *Device) Gather(width int, index, src, dst *gpu.Tensor) {
-	want("Gather", "dst", dst, index.N*width)
+	gpu.Want("Gather", "dst", dst, index.N*width)
 	d.closeBatches()
 	d.queue.blob.divisor(width)
 	d.each(kGather, dst.N, i32(index.N), i32(width), i32(src.N/max(1, width)), d.ptr(index), d.ptr(src), d.ptr(dst))
@@ -113,13 +113,13 @@ func (d *Device) Gather(width int, index, src, dst *gpu.Tensor) {
 
 // ScatterAdd implements gpu.Vector.
 func (d *Device) ScatterAdd(width int, index, src, dst *gpu.Tensor) {
-	want("ScatterAdd", "src", src, index.N*width)
+	gpu.Want("ScatterAdd", "src", src, index.N*width)
 	d.rows(kScatterAdd, width, i32(index.N), i32(width), i32(dst.N/max(1, width)), d.ptr(index), d.ptr(src), d.ptr(dst))
 }
 
 // ReLU implements gpu.Vector.
 func (d *Device) ReLU(x, y *gpu.Tensor, slope float32) {
-	want("ReLU", "x", x, y.N)
+	gpu.Want("ReLU", "x", x, y.N)
 	if d.fuseReLU(x, y, slope) {
 		return
 	}
@@ -128,8 +128,8 @@ func (d *Device) ReLU(x, y *gpu.Tensor, slope float32) {
 
 // ReLUBackward implements gpu.Vector.
 func (d *Device) ReLUBackward(x, dy, dx *gpu.Tensor, slope float32) {
-	want("ReLUBackward", "x", x, dx.N)
-	want("ReLUBackward", "dy", dy, dx.N)
+	gpu.Want("ReLUBackward", "x", x, dx.N)
+	gpu.Want("ReLUBackward", "dy", dy, dx.N)
 	d.each(kReluBackward, dx.N, i32(dx.N), d.ptr(x), d.ptr(dy), f32(slope), d.ptr(dx))
 }
 
@@ -143,7 +143,7 @@ func (d *Device) liveKey(k gpu.Key) uint64 {
 
 // Dropout implements gpu.Vector.
 func (d *Device) Dropout(x, y *gpu.Tensor, ratio float32, key gpu.Key) {
-	want("Dropout", "x", x, y.N)
+	gpu.Want("Dropout", "x", x, y.N)
 	at := d.liveKey(key)
 	d.each(kDropout, y.N, i32(y.N), d.ptr(x), f32(ratio), f32(1/(1-ratio)), at, d.ptr(y))
 }

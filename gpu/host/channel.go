@@ -14,8 +14,8 @@ func (d *Device) channels(s gpu.ChannelShape, fn kernel, p *args) {
 
 // AddBias implements gpu.Channelwise.
 func (d *Device) AddBias(s gpu.ChannelShape, b, y *gpu.Tensor) {
-	want("AddBias", "b", b, s.Channels)
-	want("AddBias", "y", y, s.Len())
+	gpu.Want("AddBias", "b", b, s.Channels)
+	gpu.Want("AddBias", "y", y, s.Len())
 	p := d.start()
 	p.x, p.y, p.shape = slice(b), slice(y), s
 	d.pool.run(s.Outer, max(1, grain/(s.Channels*s.Inner)), func(p *args, lo, hi, _ int) {
@@ -40,8 +40,8 @@ func (d *Device) AddBias(s gpu.ChannelShape, b, y *gpu.Tensor) {
 
 // SumBias implements gpu.Channelwise.
 func (d *Device) SumBias(s gpu.ChannelShape, dy, db *gpu.Tensor) {
-	want("SumBias", "dy", dy, s.Len())
-	want("SumBias", "db", db, s.Channels)
+	gpu.Want("SumBias", "dy", dy, s.Len())
+	gpu.Want("SumBias", "db", db, s.Channels)
 	p := d.start()
 	p.x, p.y = slice(dy), slice(db)
 	d.channels(s, func(p *args, lo, hi, _ int) {
@@ -80,10 +80,10 @@ func sum32(x []float32) float64 {
 
 // Scale implements gpu.Channelwise.
 func (d *Device) Scale(s gpu.ChannelShape, x, a, b, y *gpu.Tensor) {
-	want("Scale", "x", x, s.Len())
-	want("Scale", "a", a, s.Channels)
-	optional("Scale", "b", b, s.Channels)
-	want("Scale", "y", y, s.Len())
+	gpu.Want("Scale", "x", x, s.Len())
+	gpu.Want("Scale", "a", a, s.Channels)
+	gpu.WantOptional("Scale", "b", b, s.Channels)
+	gpu.Want("Scale", "y", y, s.Len())
 	p := d.start()
 	p.x, p.y, p.u, p.v = slice(x), slice(y), slice(a), slice(b)
 	d.channels(s, func(p *args, lo, hi, _ int) {
@@ -106,11 +106,11 @@ func (d *Device) Scale(s gpu.ChannelShape, x, a, b, y *gpu.Tensor) {
 
 // ScaleBackward implements gpu.Channelwise.
 func (d *Device) ScaleBackward(s gpu.ChannelShape, x, dy, a, dx, da, db *gpu.Tensor) {
-	want("ScaleBackward", "x", x, s.Len())
-	want("ScaleBackward", "dy", dy, s.Len())
-	want("ScaleBackward", "a", a, s.Channels)
-	optional("ScaleBackward", "dx", dx, s.Len())
-	optional("ScaleBackward", "da", da, s.Channels)
+	gpu.Want("ScaleBackward", "x", x, s.Len())
+	gpu.Want("ScaleBackward", "dy", dy, s.Len())
+	gpu.Want("ScaleBackward", "a", a, s.Channels)
+	gpu.WantOptional("ScaleBackward", "dx", dx, s.Len())
+	gpu.WantOptional("ScaleBackward", "da", da, s.Channels)
 	if db != nil {
 		d.SumBias(s, dy, db)
 	}
@@ -166,9 +166,9 @@ func dot32(x, y []float32) float64 {
 
 // PReLU implements gpu.Channelwise.
 func (d *Device) PReLU(s gpu.ChannelShape, x, a, y *gpu.Tensor) {
-	want("PReLU", "x", x, s.Len())
-	want("PReLU", "a", a, s.Channels)
-	want("PReLU", "y", y, s.Len())
+	gpu.Want("PReLU", "x", x, s.Len())
+	gpu.Want("PReLU", "a", a, s.Channels)
+	gpu.Want("PReLU", "y", y, s.Len())
 	p := d.start()
 	p.x, p.y, p.u = slice(x), slice(y), slice(a)
 	d.channels(s, func(p *args, lo, hi, _ int) {
@@ -187,11 +187,11 @@ func (d *Device) PReLU(s gpu.ChannelShape, x, a, y *gpu.Tensor) {
 
 // PReLUBackward implements gpu.Channelwise.
 func (d *Device) PReLUBackward(s gpu.ChannelShape, x, dy, a, dx, da *gpu.Tensor) {
-	want("PReLUBackward", "x", x, s.Len())
-	want("PReLUBackward", "dy", dy, s.Len())
-	want("PReLUBackward", "a", a, s.Channels)
-	optional("PReLUBackward", "dx", dx, s.Len())
-	optional("PReLUBackward", "da", da, s.Channels)
+	gpu.Want("PReLUBackward", "x", x, s.Len())
+	gpu.Want("PReLUBackward", "dy", dy, s.Len())
+	gpu.Want("PReLUBackward", "a", a, s.Channels)
+	gpu.WantOptional("PReLUBackward", "dx", dx, s.Len())
+	gpu.WantOptional("PReLUBackward", "da", da, s.Channels)
 	p := d.start()
 	p.x, p.y, p.u, p.z, p.v = slice(x), slice(dy), slice(a), slice(dx), slice(da)
 	d.channels(s, func(p *args, lo, hi, _ int) {
@@ -220,9 +220,9 @@ func (d *Device) PReLUBackward(s gpu.ChannelShape, x, dy, a, dx, da *gpu.Tensor)
 
 // BatchStats implements gpu.Channelwise.
 func (d *Device) BatchStats(s gpu.ChannelShape, x, mean, variance *gpu.Tensor) {
-	want("BatchStats", "x", x, s.Len())
-	want("BatchStats", "mean", mean, s.Channels)
-	want("BatchStats", "variance", variance, s.Channels)
+	gpu.Want("BatchStats", "x", x, s.Len())
+	gpu.Want("BatchStats", "mean", mean, s.Channels)
+	gpu.Want("BatchStats", "variance", variance, s.Channels)
 	p := d.start()
 	p.x, p.y, p.z = slice(x), slice(mean), slice(variance)
 	d.channels(s, func(p *args, lo, hi, _ int) {
@@ -266,10 +266,10 @@ func squares32(x []float32, m float32) float64 {
 
 // Normalize implements gpu.Channelwise.
 func (d *Device) Normalize(s gpu.ChannelShape, x, mean, variance, weight *gpu.Tensor, eps float32, y *gpu.Tensor) {
-	want("Normalize", "x", x, s.Len())
-	want("Normalize", "mean", mean, s.Channels)
-	want("Normalize", "variance", variance, s.Channels)
-	want("Normalize", "y", y, s.Len())
+	gpu.Want("Normalize", "x", x, s.Len())
+	gpu.Want("Normalize", "mean", mean, s.Channels)
+	gpu.Want("Normalize", "variance", variance, s.Channels)
+	gpu.Want("Normalize", "y", y, s.Len())
 	p := d.start()
 	p.x, p.y, p.u, p.v, p.a, p.b = slice(x), slice(y), slice(mean), slice(variance), inverseWeight(weight), eps
 	d.channels(s, func(p *args, lo, hi, _ int) {
@@ -292,7 +292,7 @@ func inverseWeight(weight *gpu.Tensor) float32 {
 	if weight == nil {
 		return 1
 	}
-	want("Normalize", "weight", weight, 1)
+	gpu.Want("Normalize", "weight", weight, 1)
 	if w := slice(weight)[0]; w != 0 {
 		return 1 / w
 	}
@@ -305,10 +305,10 @@ func reciprocalStd(variance, eps float32) float32 {
 
 // NormalizeBackward implements gpu.Channelwise.
 func (d *Device) NormalizeBackward(s gpu.ChannelShape, y, dy, variance *gpu.Tensor, eps float32, dx *gpu.Tensor) {
-	want("NormalizeBackward", "y", y, s.Len())
-	want("NormalizeBackward", "dy", dy, s.Len())
-	want("NormalizeBackward", "variance", variance, s.Channels)
-	want("NormalizeBackward", "dx", dx, s.Len())
+	gpu.Want("NormalizeBackward", "y", y, s.Len())
+	gpu.Want("NormalizeBackward", "dy", dy, s.Len())
+	gpu.Want("NormalizeBackward", "variance", variance, s.Channels)
+	gpu.Want("NormalizeBackward", "dx", dx, s.Len())
 	p := d.start()
 	p.x, p.y, p.v, p.z, p.b = slice(y), slice(dy), slice(variance), slice(dx), eps
 	d.channels(s, func(p *args, lo, hi, _ int) {
@@ -335,9 +335,9 @@ func (d *Device) NormalizeBackward(s gpu.ChannelShape, y, dy, variance *gpu.Tens
 
 // NormalizeGlobalBackward implements gpu.Channelwise.
 func (d *Device) NormalizeGlobalBackward(s gpu.ChannelShape, dy, variance, weight *gpu.Tensor, eps float32, dx *gpu.Tensor) {
-	want("NormalizeGlobalBackward", "dy", dy, s.Len())
-	want("NormalizeGlobalBackward", "variance", variance, s.Channels)
-	want("NormalizeGlobalBackward", "dx", dx, s.Len())
+	gpu.Want("NormalizeGlobalBackward", "dy", dy, s.Len())
+	gpu.Want("NormalizeGlobalBackward", "variance", variance, s.Channels)
+	gpu.Want("NormalizeGlobalBackward", "dx", dx, s.Len())
 	p := d.start()
 	p.x, p.y, p.v, p.a, p.b = slice(dy), slice(dx), slice(variance), inverseWeight(weight), eps
 	d.channels(s, func(p *args, lo, hi, _ int) {

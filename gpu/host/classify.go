@@ -15,8 +15,8 @@ func (d *Device) outerRun(s gpu.ChannelShape, fn kernel, p *args) {
 
 // Softmax implements gpu.Classify.
 func (d *Device) Softmax(s gpu.ChannelShape, x, y *gpu.Tensor) {
-	want("Softmax", "x", x, s.Len())
-	want("Softmax", "y", y, s.Len())
+	gpu.Want("Softmax", "x", x, s.Len())
+	gpu.Want("Softmax", "y", y, s.Len())
 	p := d.start()
 	p.x, p.y = slice(x), slice(y)
 	d.outerRun(s, func(p *args, lo, hi, _ int) {
@@ -44,9 +44,9 @@ func (d *Device) Softmax(s gpu.ChannelShape, x, y *gpu.Tensor) {
 
 // SoftmaxBackward implements gpu.Classify.
 func (d *Device) SoftmaxBackward(s gpu.ChannelShape, y, dy, dx *gpu.Tensor) {
-	want("SoftmaxBackward", "y", y, s.Len())
-	want("SoftmaxBackward", "dy", dy, s.Len())
-	want("SoftmaxBackward", "dx", dx, s.Len())
+	gpu.Want("SoftmaxBackward", "y", y, s.Len())
+	gpu.Want("SoftmaxBackward", "dy", dy, s.Len())
+	gpu.Want("SoftmaxBackward", "dx", dx, s.Len())
 	p := d.start()
 	p.x, p.y, p.z = slice(y), slice(dy), slice(dx)
 	d.outerRun(s, func(p *args, lo, hi, _ int) {
@@ -78,9 +78,9 @@ func class(label float32, s gpu.ChannelShape, ignore gpu.Ignore) (c int, ok, ski
 
 // SoftmaxLoss implements gpu.Classify.
 func (d *Device) SoftmaxLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
-	want("SoftmaxLoss", "prob", prob, s.Len())
-	want("SoftmaxLoss", "label", label, s.Outer*s.Inner)
-	want("SoftmaxLoss", "stat", stat, 2)
+	gpu.Want("SoftmaxLoss", "prob", prob, s.Len())
+	gpu.Want("SoftmaxLoss", "label", label, s.Outer*s.Inner)
+	gpu.Want("SoftmaxLoss", "stat", stat, 2)
 	x, lab, out := slice(prob), slice(label), slice(stat)
 	var loss float64
 	valid := 0
@@ -109,10 +109,10 @@ func (d *Device) SoftmaxLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore
 
 // SoftmaxLossBackward implements gpu.Classify.
 func (d *Device) SoftmaxLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
-	want("SoftmaxLossBackward", "prob", prob, s.Len())
-	want("SoftmaxLossBackward", "label", label, s.Outer*s.Inner)
-	want("SoftmaxLossBackward", "stat", stat, 2)
-	want("SoftmaxLossBackward", "dx", dx, s.Len())
+	gpu.Want("SoftmaxLossBackward", "prob", prob, s.Len())
+	gpu.Want("SoftmaxLossBackward", "label", label, s.Outer*s.Inner)
+	gpu.Want("SoftmaxLossBackward", "stat", stat, 2)
+	gpu.Want("SoftmaxLossBackward", "dx", dx, s.Len())
 	p := d.start()
 	p.x, p.y, p.z, p.ignore, p.a = slice(prob), slice(label), slice(dx), ignore, weight/slice(stat)[1]
 	d.outerRun(s, func(p *args, lo, hi, _ int) {
@@ -143,8 +143,8 @@ func ignored(t float32, ignore gpu.Ignore) bool { return ignore.On && int(t) == 
 
 // SigmoidLoss implements gpu.Classify.
 func (d *Device) SigmoidLoss(x, target *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
-	want("SigmoidLoss", "target", target, x.N)
-	want("SigmoidLoss", "stat", stat, 2)
+	gpu.Want("SigmoidLoss", "target", target, x.N)
+	gpu.Want("SigmoidLoss", "stat", stat, 2)
 	t, out := slice(target), slice(stat)
 	var loss float64
 	valid := 0
@@ -165,9 +165,9 @@ func (d *Device) SigmoidLoss(x, target *gpu.Tensor, ignore gpu.Ignore, norm floa
 
 // SigmoidLossBackward implements gpu.Classify.
 func (d *Device) SigmoidLossBackward(x, target *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
-	want("SigmoidLossBackward", "target", target, x.N)
-	want("SigmoidLossBackward", "stat", stat, 2)
-	want("SigmoidLossBackward", "dx", dx, x.N)
+	gpu.Want("SigmoidLossBackward", "target", target, x.N)
+	gpu.Want("SigmoidLossBackward", "stat", stat, 2)
+	gpu.Want("SigmoidLossBackward", "dx", dx, x.N)
 	p := d.start()
 	p.x, p.y, p.z, p.ignore, p.a = slice(x), slice(target), slice(dx), ignore, weight/slice(stat)[1]
 	p.unary.Op = gpu.Sigmoid
@@ -183,9 +183,9 @@ func (d *Device) SigmoidLossBackward(x, target *gpu.Tensor, ignore gpu.Ignore, w
 
 // HingeLoss implements gpu.Classify.
 func (d *Device) HingeLoss(s gpu.ChannelShape, x, label *gpu.Tensor, squared bool, out *gpu.Tensor) {
-	want("HingeLoss", "x", x, s.Len())
-	want("HingeLoss", "label", label, s.Outer*s.Inner)
-	want("HingeLoss", "out", out, 1)
+	gpu.Want("HingeLoss", "x", x, s.Len())
+	gpu.Want("HingeLoss", "label", label, s.Outer*s.Inner)
+	gpu.Want("HingeLoss", "out", out, 1)
 	v, lab := slice(x), slice(label)
 	var loss float64
 	for i, w := range v {
@@ -219,9 +219,9 @@ func isLabel(label []float32, s gpu.ChannelShape, i int) bool {
 
 // HingeLossBackward implements gpu.Classify.
 func (d *Device) HingeLossBackward(s gpu.ChannelShape, x, label *gpu.Tensor, squared bool, weight float32, dx *gpu.Tensor) {
-	want("HingeLossBackward", "x", x, s.Len())
-	want("HingeLossBackward", "label", label, s.Outer*s.Inner)
-	want("HingeLossBackward", "dx", dx, s.Len())
+	gpu.Want("HingeLossBackward", "x", x, s.Len())
+	gpu.Want("HingeLossBackward", "label", label, s.Outer*s.Inner)
+	gpu.Want("HingeLossBackward", "dx", dx, s.Len())
 	p := d.start()
 	p.x, p.y, p.z, p.shape, p.flag, p.a = slice(x), slice(label), slice(dx), s, squared, weight/float32(s.Outer)
 	d.pool.run(s.Len(), grain, func(p *args, lo, hi, _ int) {
@@ -244,9 +244,9 @@ func (d *Device) HingeLossBackward(s gpu.ChannelShape, x, label *gpu.Tensor, squ
 
 // ArgMax implements gpu.Classify.
 func (d *Device) ArgMax(s gpu.ChannelShape, k int, x, index, value *gpu.Tensor) {
-	want("ArgMax", "x", x, s.Len())
-	optional("ArgMax", "index", index, s.Outer*s.Inner*k)
-	optional("ArgMax", "value", value, s.Outer*s.Inner*k)
+	gpu.Want("ArgMax", "x", x, s.Len())
+	gpu.WantOptional("ArgMax", "index", index, s.Outer*s.Inner*k)
+	gpu.WantOptional("ArgMax", "value", value, s.Outer*s.Inner*k)
 	p := d.start()
 	p.x, p.y, p.z, p.k = slice(x), slice(index), slice(value), k
 	d.outerRun(s, func(p *args, lo, hi, _ int) {
@@ -285,10 +285,10 @@ func (d *Device) ArgMax(s gpu.ChannelShape, k int, x, index, value *gpu.Tensor) 
 
 // Accuracy implements gpu.Classify.
 func (d *Device) Accuracy(s gpu.ChannelShape, x, label *gpu.Tensor, ignore gpu.Ignore, topK int, out, perClass *gpu.Tensor) {
-	want("Accuracy", "x", x, s.Len())
-	want("Accuracy", "label", label, s.Outer*s.Inner)
-	want("Accuracy", "out", out, 1)
-	optional("Accuracy", "perClass", perClass, s.Channels)
+	gpu.Want("Accuracy", "x", x, s.Len())
+	gpu.Want("Accuracy", "label", label, s.Outer*s.Inner)
+	gpu.Want("Accuracy", "out", out, 1)
+	gpu.WantOptional("Accuracy", "perClass", perClass, s.Channels)
 	scores, lab := slice(x), slice(label)
 	var perHit, perCount []float32
 	if perClass != nil {

@@ -32,10 +32,10 @@ func weightCount(g *gpu.ConvGeometry) int { return g.O * (g.C / g.Groups) * g.KH
 // Conv implements gpu.Spatial.
 func (d *Device) Conv(g *gpu.ConvGeometry, x, w, b, y *gpu.Tensor) {
 	s := sizesOf(g)
-	want("Conv", "x", x, g.N*s.in)
-	want("Conv", "w", w, weightCount(g))
-	optional("Conv", "b", b, g.O)
-	want("Conv", "y", y, g.N*s.out)
+	gpu.Want("Conv", "x", x, g.N*s.in)
+	gpu.Want("Conv", "w", w, weightCount(g))
+	gpu.WantOptional("Conv", "b", b, g.O)
+	gpu.Want("Conv", "y", y, g.N*s.out)
 	p := d.start()
 	p.x, p.w, p.u, p.y, p.conv = slice(x), slice(w), slice(b), slice(y), g
 	d.pool.run(g.N, 1, convForward, p)
@@ -76,9 +76,9 @@ func (d *Device) columns(g *gpu.ConvGeometry, s *convSizes, x []float32, worker 
 // ConvBackwardData implements gpu.Spatial.
 func (d *Device) ConvBackwardData(g *gpu.ConvGeometry, dy, w, dx *gpu.Tensor) {
 	s := sizesOf(g)
-	want("ConvBackwardData", "dy", dy, g.N*s.out)
-	want("ConvBackwardData", "w", w, weightCount(g))
-	want("ConvBackwardData", "dx", dx, g.N*s.in)
+	gpu.Want("ConvBackwardData", "dy", dy, g.N*s.out)
+	gpu.Want("ConvBackwardData", "w", w, weightCount(g))
+	gpu.Want("ConvBackwardData", "dx", dx, g.N*s.in)
 	p := d.start()
 	p.y, p.w, p.x, p.conv = slice(dy), slice(w), slice(dx), g
 	d.pool.run(g.N, 1, convBackwardData, p)
@@ -109,10 +109,10 @@ const maxPartialBytes = 64 << 20
 // apart and then added in order, so that the result does not depend on which worker took which.
 func (d *Device) ConvBackwardWeights(g *gpu.ConvGeometry, x, dy, dw, db *gpu.Tensor) {
 	s, nw := sizesOf(g), weightCount(g)
-	want("ConvBackwardWeights", "x", x, g.N*s.in)
-	want("ConvBackwardWeights", "dy", dy, g.N*s.out)
-	optional("ConvBackwardWeights", "dw", dw, nw)
-	optional("ConvBackwardWeights", "db", db, g.O)
+	gpu.Want("ConvBackwardWeights", "x", x, g.N*s.in)
+	gpu.Want("ConvBackwardWeights", "dy", dy, g.N*s.out)
+	gpu.WantOptional("ConvBackwardWeights", "dw", dw, nw)
+	gpu.WantOptional("ConvBackwardWeights", "db", db, g.O)
 	if db != nil {
 		d.SumBias(gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: s.cols}, dy, db)
 	}

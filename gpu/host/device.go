@@ -104,32 +104,15 @@ func slice(t *gpu.Tensor) []float32 {
 	return t.Mem.(*memory).data[t.Off : t.Off+t.N : t.Off+t.N]
 }
 
-// want panics where t does not have n elements: a mistake of the caller.
-func want(op, arg string, t *gpu.Tensor, n int) {
-	if t == nil || t.N != n {
-		have := 0
-		if t != nil {
-			have = t.N
-		}
-		panic(fmt.Sprintf("gpu: %s: %s has %d elements, wanted %d", op, arg, have, n))
-	}
-}
-
-func optional(op, arg string, t *gpu.Tensor, n int) {
-	if t != nil {
-		want(op, arg, t, n)
-	}
-}
-
 // Upload implements gpu.Store.
 func (d *Device) Upload(dst *gpu.Tensor, src []float32) {
-	want("Upload", "dst", dst, len(src))
+	gpu.Want("Upload", "dst", dst, len(src))
 	copy(slice(dst), src)
 }
 
 // Download implements gpu.Store.
 func (d *Device) Download(dst []float32, src *gpu.Tensor) {
-	want("Download", "src", src, len(dst))
+	gpu.Want("Download", "src", src, len(dst))
 	copy(dst, slice(src))
 }
 
@@ -147,9 +130,9 @@ func (d *Device) Sync() error { return nil }
 
 // Gemm implements gpu.Dense.
 func (d *Device) Gemm(transA, transB bool, m, n, k int, alpha float32, a, b *gpu.Tensor, beta float32, c *gpu.Tensor) {
-	want("Gemm", "A", a, m*k)
-	want("Gemm", "B", b, k*n)
-	want("Gemm", "C", c, m*n)
+	gpu.Want("Gemm", "A", a, m*k)
+	gpu.Want("Gemm", "B", b, k*n)
+	gpu.Want("Gemm", "C", c, m*n)
 	lda, ldb := k, n
 	if transA {
 		lda = m

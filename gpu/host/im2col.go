@@ -6,8 +6,8 @@ func checkCol(op string, g *gpu.ColGeometry, x, col *gpu.Tensor) {
 	if len(g.In) > gpu.MaxSpatialAxes {
 		panic("gpu: " + op + ": too many spatial axes")
 	}
-	want(op, "x", x, g.Channels*gpu.Elements(g.In))
-	want(op, "col", col, g.Rows()*g.Places())
+	gpu.Want(op, "x", x, g.Channels*gpu.Elements(g.In))
+	gpu.Want(op, "col", col, g.Rows()*g.Places())
 }
 
 // Im2col implements gpu.Spatial.

@@ -16,9 +16,9 @@ func logOf(q float32) float64 {
 
 // LogLoss implements gpu.Classify.
 func (d *Device) LogLoss(s gpu.ChannelShape, prob, label, out *gpu.Tensor) {
-	want("LogLoss", "prob", prob, s.Len())
-	want("LogLoss", "label", label, s.Outer)
-	want("LogLoss", "out", out, 1)
+	gpu.Want("LogLoss", "prob", prob, s.Len())
+	gpu.Want("LogLoss", "label", label, s.Outer)
+	gpu.Want("LogLoss", "out", out, 1)
 	x, loss := slice(prob), 0.0
 	for o, v := range slice(label) {
 		c, ok, _ := class(v, s, gpu.Ignore{})
@@ -33,9 +33,9 @@ func (d *Device) LogLoss(s gpu.ChannelShape, prob, label, out *gpu.Tensor) {
 
 // LogLossBackward implements gpu.Classify.
 func (d *Device) LogLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor, weight float32, dx *gpu.Tensor) {
-	want("LogLossBackward", "prob", prob, s.Len())
-	want("LogLossBackward", "label", label, s.Outer)
-	want("LogLossBackward", "dx", dx, s.Len())
+	gpu.Want("LogLossBackward", "prob", prob, s.Len())
+	gpu.Want("LogLossBackward", "label", label, s.Outer)
+	gpu.Want("LogLossBackward", "dx", dx, s.Len())
 	x, dst := slice(prob), slice(dx)
 	clear(dst)
 	for o, v := range slice(label) {
@@ -47,10 +47,10 @@ func (d *Device) LogLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor, we
 
 // InfogainLoss implements gpu.Classify.
 func (d *Device) InfogainLoss(s gpu.ChannelShape, prob, label, h *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
-	want("InfogainLoss", "prob", prob, s.Len())
-	want("InfogainLoss", "label", label, s.Outer*s.Inner)
-	want("InfogainLoss", "h", h, s.Channels*s.Channels)
-	want("InfogainLoss", "stat", stat, 2)
+	gpu.Want("InfogainLoss", "prob", prob, s.Len())
+	gpu.Want("InfogainLoss", "label", label, s.Outer*s.Inner)
+	gpu.Want("InfogainLoss", "h", h, s.Channels*s.Channels)
+	gpu.Want("InfogainLoss", "stat", stat, 2)
 	x, lab, gain, out := slice(prob), slice(label), slice(h), slice(stat)
 	var loss float64
 	valid := 0
@@ -81,11 +81,11 @@ func (d *Device) InfogainLoss(s gpu.ChannelShape, prob, label, h *gpu.Tensor, ig
 
 // InfogainLossBackward implements gpu.Classify.
 func (d *Device) InfogainLossBackward(s gpu.ChannelShape, prob, label, h *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
-	want("InfogainLossBackward", "prob", prob, s.Len())
-	want("InfogainLossBackward", "label", label, s.Outer*s.Inner)
-	want("InfogainLossBackward", "h", h, s.Channels*s.Channels)
-	want("InfogainLossBackward", "stat", stat, 2)
-	want("InfogainLossBackward", "dx", dx, s.Len())
+	gpu.Want("InfogainLossBackward", "prob", prob, s.Len())
+	gpu.Want("InfogainLossBackward", "label", label, s.Outer*s.Inner)
+	gpu.Want("InfogainLossBackward", "h", h, s.Channels*s.Channels)
+	gpu.Want("InfogainLossBackward", "stat", stat, 2)
+	gpu.Want("InfogainLossBackward", "dx", dx, s.Len())
 	p := d.start()
 	p.x, p.y, p.z, p.u, p.ignore, p.a = slice(prob), slice(label), slice(dx), slice(h), ignore, weight/slice(stat)[1]
 	d.outerRun(s, func(p *args, lo, hi, _ int) {
@@ -117,9 +117,9 @@ func checkPairs(op string, s gpu.ChannelShape, a, b, similar *gpu.Tensor) {
 	if s.Inner != 1 {
 		panic("gpu: " + op + ": Inner is not 1")
 	}
-	want(op, "a", a, s.Len())
-	want(op, "b", b, s.Len())
-	want(op, "similar", similar, s.Outer)
+	gpu.Want(op, "a", a, s.Len())
+	gpu.Want(op, "b", b, s.Len())
+	gpu.Want(op, "similar", similar, s.Outer)
 }
 
 // distance2 is Σ (a-b)².
@@ -134,7 +134,7 @@ func distance2(a, b []float32) float32 {
 // ContrastiveLoss implements gpu.Classify.
 func (d *Device) ContrastiveLoss(s gpu.ChannelShape, a, b, similar *gpu.Tensor, margin float32, legacy bool, out *gpu.Tensor) {
 	checkPairs("ContrastiveLoss", s, a, b, similar)
-	want("ContrastiveLoss", "out", out, 1)
+	gpu.Want("ContrastiveLoss", "out", out, 1)
 	x, y := slice(a), slice(b)
 	var loss float64
 	for o, v := range slice(similar) {
@@ -155,7 +155,7 @@ func (d *Device) ContrastiveLoss(s gpu.ChannelShape, a, b, similar *gpu.Tensor, 
 // ContrastiveLossBackward implements gpu.Classify.
 func (d *Device) ContrastiveLossBackward(s gpu.ChannelShape, a, b, similar *gpu.Tensor, margin float32, legacy bool, weight float32, dx *gpu.Tensor) {
 	checkPairs("ContrastiveLossBackward", s, a, b, similar)
-	want("ContrastiveLossBackward", "dx", dx, s.Len())
+	gpu.Want("ContrastiveLossBackward", "dx", dx, s.Len())
 	p := d.start()
 	p.x, p.y, p.z, p.u, p.a, p.b, p.flag = slice(a), slice(b), slice(similar), slice(dx), margin, weight/float32(s.Outer), legacy
 	d.outerRun(s, func(p *args, lo, hi, _ int) {

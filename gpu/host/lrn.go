@@ -7,7 +7,7 @@ const rowGrain = 512
 
 func (d *Device) checkLRN(op string, g *gpu.LRNGeometry, ts ...*gpu.Tensor) {
 	for _, t := range ts {
-		want(op, "an operand", t, g.N*g.C*g.Plane)
+		gpu.Want(op, "an operand", t, g.N*g.C*g.Plane)
 	}
 }
 

@@ -10,14 +10,14 @@ import (
 func planeGrain(g *gpu.PoolGeometry) int { return max(1, grain/(g.H*g.W)) }
 
 func checkPool(op string, g *gpu.PoolGeometry, in, out *gpu.Tensor) {
-	want(op, "input", in, g.Planes*g.H*g.W)
-	want(op, "output", out, g.Planes*g.OutH*g.OutW)
+	gpu.Want(op, "input", in, g.Planes*g.H*g.W)
+	gpu.Want(op, "output", out, g.Planes*g.OutH*g.OutW)
 }
 
 // MaxPool implements gpu.Spatial.
 func (d *Device) MaxPool(g *gpu.PoolGeometry, x, y, at *gpu.Tensor) {
 	checkPool("MaxPool", g, x, y)
-	want("MaxPool", "at", at, y.N)
+	gpu.Want("MaxPool", "at", at, y.N)
 	p := d.start()
 	p.x, p.y, p.z, p.pool = slice(x), slice(y), slice(at), g
 	fn := kernel(maxPool)
@@ -93,7 +93,7 @@ func fromOrdered(k int64) float32 {
 // MaxPoolBackward implements gpu.Spatial.
 func (d *Device) MaxPoolBackward(g *gpu.PoolGeometry, dy, at, dx *gpu.Tensor) {
 	checkPool("MaxPoolBackward", g, dx, dy)
-	want("MaxPoolBackward", "at", at, dy.N)
+	gpu.Want("MaxPoolBackward", "at", at, dy.N)
 	p := d.start()
 	p.x, p.y, p.z, p.pool = slice(dx), slice(dy), slice(at), g
 	d.pool.run(g.Planes, planeGrain(g), func(p *args, lo, hi, _ int) {
@@ -178,7 +178,7 @@ func (d *Device) AvePoolBackward(g *gpu.PoolGeometry, dy, dx *gpu.Tensor) {
 // StochasticPool implements gpu.Spatial.
 func (d *Device) StochasticPool(g *gpu.PoolGeometry, x, y, at *gpu.Tensor, key gpu.Key) {
 	checkPool("StochasticPool", g, x, y)
-	want("StochasticPool", "at", at, y.N)
+	gpu.Want("StochasticPool", "at", at, y.N)
 	p := d.start()
 	p.x, p.y, p.z, p.pool, p.key = slice(x), slice(y), slice(at), g, key
 	d.pool.run(g.Planes, planeGrain(g), func(p *args, lo, hi, _ int) {

@@ -12,11 +12,11 @@ func tanh(x float32) float32 { return float32(math.Tanh(float64(x))) }
 
 // LSTMUnit implements gpu.Recurrent.
 func (d *Device) LSTMUnit(n, size int, before, x, cont, c, h *gpu.Tensor) {
-	want("LSTMUnit", "before", before, n*size)
-	want("LSTMUnit", "x", x, 4*n*size)
-	want("LSTMUnit", "cont", cont, n)
-	want("LSTMUnit", "c", c, n*size)
-	want("LSTMUnit", "h", h, n*size)
+	gpu.Want("LSTMUnit", "before", before, n*size)
+	gpu.Want("LSTMUnit", "x", x, 4*n*size)
+	gpu.Want("LSTMUnit", "cont", cont, n)
+	gpu.Want("LSTMUnit", "c", c, n*size)
+	gpu.Want("LSTMUnit", "h", h, n*size)
 	p := d.start()
 	p.x, p.y, p.z, p.u, p.v, p.k = slice(x), slice(before), slice(cont), slice(c), slice(h), size
 	d.pool.run(n, max(1, grain/16/max(1, size)), func(p *args, lo, hi, _ int) {
@@ -40,13 +40,13 @@ func (d *Device) LSTMUnit(n, size int, before, x, cont, c, h *gpu.Tensor) {
 
 // LSTMUnitBackward implements gpu.Recurrent.
 func (d *Device) LSTMUnitBackward(n, size int, before, gates, c, dc, dh, dbefore, dx *gpu.Tensor) {
-	want("LSTMUnitBackward", "before", before, n*size)
-	want("LSTMUnitBackward", "gates", gates, 4*n*size)
-	want("LSTMUnitBackward", "c", c, n*size)
-	want("LSTMUnitBackward", "dc", dc, n*size)
-	want("LSTMUnitBackward", "dh", dh, n*size)
-	want("LSTMUnitBackward", "dbefore", dbefore, n*size)
-	want("LSTMUnitBackward", "dx", dx, 4*n*size)
+	gpu.Want("LSTMUnitBackward", "before", before, n*size)
+	gpu.Want("LSTMUnitBackward", "gates", gates, 4*n*size)
+	gpu.Want("LSTMUnitBackward", "c", c, n*size)
+	gpu.Want("LSTMUnitBackward", "dc", dc, n*size)
+	gpu.Want("LSTMUnitBackward", "dh", dh, n*size)
+	gpu.Want("LSTMUnitBackward", "dbefore", dbefore, n*size)
+	gpu.Want("LSTMUnitBackward", "dx", dx, 4*n*size)
 	p := d.start()
 	p.x, p.y, p.u, p.v, p.w, p.k = slice(gates), slice(before), slice(c), slice(dc), slice(dh), size
 	p.s, p.t = slice(dbefore), slice(dx)

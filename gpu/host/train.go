@@ -8,12 +8,12 @@ import (
 
 // Update implements gpu.Train.
 func (d *Device) Update(u gpu.UpdateParams, w, grad, h, h2, masked *gpu.Tensor) {
-	want("Update", "grad", grad, w.N)
-	want("Update", "h", h, w.N)
+	gpu.Want("Update", "grad", grad, w.N)
+	gpu.Want("Update", "h", h, w.N)
 	if u.Method.Histories() > 1 {
-		want("Update", "h2", h2, w.N)
+		gpu.Want("Update", "h2", h2, w.N)
 	}
-	optional("Update", "masked", masked, w.N)
+	gpu.WantOptional("Update", "masked", masked, w.N)
 	if shut(u.Gate) {
 		d.Fill(grad, 0)
 		return
@@ -142,9 +142,9 @@ func updateMasked(p *args, lo, hi, _ int) {
 
 // Surgery implements gpu.Train.
 func (d *Device) Surgery(s *gpu.SurgeryParams, w, masked, b, maskedB *gpu.Tensor, r *gpu.SurgeryResult) {
-	want("Surgery", "masked", masked, w.N)
+	gpu.Want("Surgery", "masked", masked, w.N)
 	if b != nil {
-		want("Surgery", "maskedB", maskedB, b.N)
+		gpu.Want("Surgery", "maskedB", maskedB, b.N)
 	}
 	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, MaskedAt: r.MaskedAt, Mu: s.Mu, Sigma: s.Sigma}
 	if !s.Measured || s.Rule == gpu.SeedRule {

@@ -31,7 +31,7 @@ func (d *Device) Fill(y *gpu.Tensor, v float32) {
 
 // Copy implements gpu.Vector.
 func (d *Device) Copy(y, x *gpu.Tensor) {
-	want("Copy", "x", x, y.N)
+	gpu.Want("Copy", "x", x, y.N)
 	p := d.start()
 	p.x, p.y = slice(x), slice(y)
 	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) { copy(p.y[lo:hi], p.x[lo:hi]) }, p)
@@ -39,7 +39,7 @@ func (d *Device) Copy(y, x *gpu.Tensor) {
 
 // Axpby implements gpu.Vector.
 func (d *Device) Axpby(a float32, x *gpu.Tensor, b float32, y *gpu.Tensor) {
-	want("Axpby", "x", x, y.N)
+	gpu.Want("Axpby", "x", x, y.N)
 	p := d.start()
 	p.x, p.y, p.a, p.b = slice(x), slice(y), a, b
 	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {
@@ -58,8 +58,8 @@ func (d *Device) Axpby(a float32, x *gpu.Tensor, b float32, y *gpu.Tensor) {
 
 // Mul implements gpu.Vector.
 func (d *Device) Mul(x, y, z *gpu.Tensor) {
-	want("Mul", "x", x, z.N)
-	want("Mul", "y", y, z.N)
+	gpu.Want("Mul", "x", x, z.N)
+	gpu.Want("Mul", "y", y, z.N)
 	p := d.start()
 	p.x, p.y, p.z = slice(x), slice(y), slice(z)
 	d.pool.run(z.N, grain, func(p *args, lo, hi, _ int) {
@@ -72,8 +72,8 @@ func (d *Device) Mul(x, y, z *gpu.Tensor) {
 
 // MaxUpdate implements gpu.Vector.
 func (d *Device) MaxUpdate(x *gpu.Tensor, index float32, y, which *gpu.Tensor) {
-	want("MaxUpdate", "x", x, y.N)
-	want("MaxUpdate", "which", which, y.N)
+	gpu.Want("MaxUpdate", "x", x, y.N)
+	gpu.Want("MaxUpdate", "which", which, y.N)
 	p := d.start()
 	p.x, p.y, p.z, p.a = slice(x), slice(y), slice(which), index
 	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {
@@ -87,8 +87,8 @@ func (d *Device) MaxUpdate(x *gpu.Tensor, index float32, y, which *gpu.Tensor) {
 
 // MaxBackward implements gpu.Vector.
 func (d *Device) MaxBackward(dy, which *gpu.Tensor, index float32, dx *gpu.Tensor) {
-	want("MaxBackward", "dy", dy, dx.N)
-	want("MaxBackward", "which", which, dx.N)
+	gpu.Want("MaxBackward", "dy", dy, dx.N)
+	gpu.Want("MaxBackward", "which", which, dx.N)
 	p := d.start()
 	p.x, p.y, p.z, p.a = slice(dy), slice(which), slice(dx), index
 	d.pool.run(dx.N, grain, func(p *args, lo, hi, _ int) {
@@ -104,7 +104,7 @@ func (d *Device) MaxBackward(dy, which *gpu.Tensor, index float32, dx *gpu.Tenso
 
 // Power implements gpu.Vector.
 func (d *Device) Power(x *gpu.Tensor, power, scale, shift float32, y *gpu.Tensor) {
-	want("Power", "x", x, y.N)
+	gpu.Want("Power", "x", x, y.N)
 	p := d.start()
 	p.x, p.y, p.a, p.b, p.c = slice(x), slice(y), power, scale, shift
 	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {
@@ -136,7 +136,7 @@ func pow(x, e float32) float32 {
 
 // Unary implements gpu.Vector.
 func (d *Device) Unary(f gpu.UnaryFunc, x, y *gpu.Tensor) {
-	want("Unary", "x", x, y.N)
+	gpu.Want("Unary", "x", x, y.N)
 	p := d.start()
 	p.x, p.y, p.unary = slice(x), slice(y), f
 	d.pool.run(y.N, grain/4, func(p *args, lo, hi, _ int) {
@@ -149,9 +149,9 @@ func (d *Device) Unary(f gpu.UnaryFunc, x, y *gpu.Tensor) {
 
 // UnaryBackward implements gpu.Vector.
 func (d *Device) UnaryBackward(f gpu.UnaryFunc, x, y, dy, dx *gpu.Tensor) {
-	want("UnaryBackward", "x", x, dx.N)
-	want("UnaryBackward", "y", y, dx.N)
-	want("UnaryBackward", "dy", dy, dx.N)
+	gpu.Want("UnaryBackward", "x", x, dx.N)
+	gpu.Want("UnaryBackward", "y", y, dx.N)
+	gpu.Want("UnaryBackward", "dy", dy, dx.N)
 	p := d.start()
 	p.x, p.y, p.z, p.w, p.unary = slice(x), slice(y), slice(dy), slice(dx), f
 	d.pool.run(dx.N, grain/4, func(p *args, lo, hi, _ int) {
@@ -163,8 +163,8 @@ func (d *Device) UnaryBackward(f gpu.UnaryFunc, x, y, dy, dx *gpu.Tensor) {
 
 // Dot implements gpu.Vector.
 func (d *Device) Dot(alpha float32, x, y, out *gpu.Tensor) {
-	want("Dot", "y", y, x.N)
-	want("Dot", "out", out, 1)
+	gpu.Want("Dot", "y", y, x.N)
+	gpu.Want("Dot", "out", out, 1)
 	p := d.start()
 	p.x, p.y = slice(x), slice(y)
 	p.partial = d.partials((x.N + grain - 1) / grain)
@@ -194,7 +194,7 @@ func row(index float32, rows int) (int, bool) {
 
 // Gather implements gpu.Vector.
 func (d *Device) Gather(width int, index, src, dst *gpu.Tensor) {
-	want("Gather", "dst", dst, index.N*width)
+	gpu.Want("Gather", "dst", dst, index.N*width)
 	p := d.start()
 	p.u, p.x, p.y, p.i, p.j = slice(index), slice(src), slice(dst), width, src.N/max(1, width)
 	d.pool.run(index.N, max(1, grain/max(1, width)), func(p *args, lo, hi, _ int) {
@@ -213,7 +213,7 @@ func (d *Device) Gather(width int, index, src, dst *gpu.Tensor) {
 
 // ScatterAdd implements gpu.Vector. Rows may meet in one place, so it is done in order, cut by columns.
 func (d *Device) ScatterAdd(width int, index, src, dst *gpu.Tensor) {
-	want("ScatterAdd", "src", src, index.N*width)
+	gpu.Want("ScatterAdd", "src", src, index.N*width)
 	p := d.start()
 	p.u, p.x, p.y, p.i, p.j = slice(index), slice(src), slice(dst), width, dst.N/max(1, width)
 	d.pool.run(width, 256, func(p *args, lo, hi, _ int) {
@@ -230,7 +230,7 @@ func (d *Device) ScatterAdd(width int, index, src, dst *gpu.Tensor) {
 
 // ReLU implements gpu.Vector.
 func (d *Device) ReLU(x, y *gpu.Tensor, slope float32) {
-	want("ReLU", "x", x, y.N)
+	gpu.Want("ReLU", "x", x, y.N)
 	p := d.start()
 	p.x, p.y, p.a = slice(x), slice(y), slope
 	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {
@@ -249,8 +249,8 @@ func (d *Device) ReLU(x, y *gpu.Tensor, slope float32) {
 
 // ReLUBackward implements gpu.Vector.
 func (d *Device) ReLUBackward(x, dy, dx *gpu.Tensor, slope float32) {
-	want("ReLUBackward", "x", x, dx.N)
-	want("ReLUBackward", "dy", dy, dx.N)
+	gpu.Want("ReLUBackward", "x", x, dx.N)
+	gpu.Want("ReLUBackward", "dy", dy, dx.N)
 	p := d.start()
 	p.x, p.y, p.z, p.a = slice(x), slice(dy), slice(dx), slope
 	d.pool.run(dx.N, grain, func(p *args, lo, hi, _ int) {
@@ -267,7 +267,7 @@ func (d *Device) ReLUBackward(x, dy, dx *gpu.Tensor, slope float32) {
 
 // Dropout implements gpu.Vector.
 func (d *Device) Dropout(x, y *gpu.Tensor, ratio float32, key gpu.Key) {
-	want("Dropout", "x", x, y.N)
+	gpu.Want("Dropout", "x", x, y.N)
 	p := d.start()
 	p.x, p.y, p.a, p.key = slice(x), slice(y), ratio, key
 	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {

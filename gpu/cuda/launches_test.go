@@ -1,0 +1,99 @@
+//go:build cuda
+
+package cuda_test
+
+import (
+	"testing"
+
+	"github.com/ebitengine/purego"
+
+	"dns-tui/gpu"
+	"dns-tui/gpu/cuda"
+)
+
+// counted returns how many graphs were launched, and how many kernels ran, while f ran.
+func counted(t *testing.T, d gpu.Device, f func()) (graphs, kernels int) {
+	t.Helper()
+	lib, err := purego.Dlopen("libcuda.so.1", purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var count func(what int32) int64
+	purego.RegisterLibFunc(&count, lib, "emulator_count")
+	d.Sync()
+	g, k := count(1), count(2)
+	f()
+	d.Sync()
+	return int(count(1) - g), int(count(2) - k)
+}
+
+// What belongs together is one kernel: a product with its bias and ReLU, BatchNorm with Scale and ReLU, the updates of all
+// parameters; the surgery of all layers is two. The second time it comes it is a graph.
+func TestLaunches(t *testing.T) {
+	emulated(t)
+	d := open(t, cuda.Options{Precision: cuda.FP32})
+	defer d.Close()
+	tensor := func(n int) *gpu.Tensor {
+		x, err := gpu.NewTensor(d, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	const n = 4 * 6 * 6
+	x, y, z, w, c := tensor(n), tensor(n), tensor(n), tensor(4*4*9), tensor(4)
+	g := gpu.ConvGeometry{N: 1, C: 4, H: 6, W: 6, O: 4, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1}
+	g.Resolve()
+	rows, planes := gpu.ChannelShape{Outer: 36, Channels: 4, Inner: 1}, gpu.ChannelShape{Outer: 1, Channels: 4, Inner: 36}
+	mean, variance := tensor(4), tensor(4)
+	var results [5]gpu.SurgeryResult
+	params := [5][4]*gpu.Tensor{}
+	for i := range params {
+		for k := range params[i] {
+			params[i][k] = tensor(100 * (i + 1))
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		work    func()
+		kernels int
+	}{
+		{"convolution, bias, ReLU", func() {
+			d.Conv(&g, x, w, c, y)
+			d.ReLU(y, y, 0)
+		}, 1},
+		{"product, bias, ReLU", func() {
+			d.Gemm(false, true, 36, 4, 4, 1, x, w.View(0, 16), 0, y)
+			d.AddBias(rows, c, y)
+			d.ReLU(y, y, 0.1)
+		}, 1},
+		{"ReLU elsewhere", func() {
+			d.Conv(&g, x, w, c, y)
+			d.ReLU(y, z, 0)
+		}, 2},
+		{"BatchNorm, Scale, ReLU", func() {
+			d.BatchStats(planes, x, mean, variance)
+			d.Normalize(planes, x, mean, variance, nil, 1e-5, y)
+			d.Copy(z, y)
+			d.Scale(planes, z, c, c, z)
+			d.ReLU(z, z, 0)
+		}, 2},
+		{"updates", func() {
+			for i, p := range params {
+				d.Update(gpu.UpdateParams{Rate: float32(i), Scale: 1}, p[0], p[1], p[2], nil, p[3])
+			}
+		}, 1},
+		{"surgery", func() {
+			for i, p := range params {
+				d.Surgery(&gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: float32(i), Redraw: true}, p[0], p[3], p[1], p[2], &results[i])
+			}
+		}, 2},
+	} {
+		for round := range 3 {
+			graphs, kernels := counted(t, d, test.work)
+			if kernels != test.kernels || graphs != min(round, 1) {
+				t.Errorf("%s, round %d: %d kernels, %d graphs; wanted %d and %d", test.name, round, kernels, graphs, test.kernels, min(round, 1))
+			}
+		}
+	}
+}

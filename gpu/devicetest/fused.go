@@ -1,0 +1,136 @@
+package devicetest
+
+import (
+	"fmt"
+	"math"
+
+	"dns-tui/gpu"
+)
+
+// chains calls kernels in the rows in which layers call them, which a device may make one of: a product with its bias and
+// ReLU, BatchNorm with Scale and ReLU. What each writes must be there afterwards, and what is read between must be right.
+func chains(b *bench) {
+	for _, slope := range []float32{0, 0.1} {
+		for _, inPlace := range []bool{true, false} {
+			convChain(b, slope, inPlace)
+			gemmChain(b, slope, inPlace)
+			for _, scaled := range []bool{true, false} {
+				normChain(b, slope, inPlace, scaled)
+			}
+		}
+	}
+}
+
+func rectified(v float64, slope float32) float64 {
+	if v > 0 {
+		return v
+	}
+	return float64(slope) * v
+}
+
+func convChain(b *bench, slope float32, inPlace bool) {
+	g := gpu.ConvGeometry{N: 2, C: 3, H: 5, W: 5, O: 4, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1}
+	g.Resolve()
+	n := g.N * g.O * g.OutH * g.OutW
+	x, w, c := b.random(g.N*g.C*g.H*g.W), b.random(weights(&g)), b.random(g.O)
+	y := make([]float64, n)
+	for i := range y {
+		y[i] = float64(c[i/(g.OutH*g.OutW)%g.O])
+	}
+	taps(&g, func(i, k, o int) { y[o] += float64(x[i]) * float64(w[k]) })
+	ty := b.empty(n)
+	to := ty
+	if !inPlace {
+		to = b.empty(n)
+	}
+	b.d.Conv(&g, b.tensor(x), b.tensor(w), b.tensor(c), ty)
+	b.d.ReLU(ty, to, slope)
+	if !inPlace {
+		b.check("Conv before ReLU", ty, y)
+	}
+	b.check("Conv and ReLU", to, each(n, func(i int) float64 { return rectified(y[i], slope) }))
+}
+
+func weights(g *gpu.ConvGeometry) int { return g.O * g.C / g.Groups * g.KH * g.KW }
+
+func gemmChain(b *bench, slope float32, inPlace bool) {
+	const m, n, k = 5, 7, 9
+	x, w, c := b.random(m*k), b.random(n*k), b.random(n)
+	y := each(m*n, func(i int) float64 {
+		t := float64(c[i%n])
+		for j := range k {
+			t += float64(x[i/n*k+j]) * float64(w[i%n*k+j])
+		}
+		return t
+	})
+	ty := b.empty(m * n)
+	to := ty
+	if !inPlace {
+		to = b.empty(m * n)
+	}
+	s := gpu.ChannelShape{Outer: m, Channels: n, Inner: 1}
+	tx, tw, tc := b.tensor(x), b.tensor(w), b.tensor(c)
+	b.d.Gemm(false, true, m, n, k, 1, tx, tw, 0, ty)
+	b.d.AddBias(s, tc, ty)
+	b.d.ReLU(ty, to, slope)
+	b.check("product, bias and ReLU", to, each(m*n, func(i int) float64 { return rectified(y[i], slope) }))
+	// Twice the bias, and a product that adds: both are their own kernels.
+	b.d.Gemm(false, true, m, n, k, 1, tx, tw, 0, ty)
+	b.d.AddBias(s, tc, ty)
+	b.d.AddBias(s, tc, ty)
+	b.d.Gemm(false, true, m, n, k, 1, tx, tw, 1, ty)
+	b.d.AddBias(s, tc, ty)
+	b.check("products and biases", ty, each(m*n, func(i int) float64 { return 2*y[i] + float64(c[i%n]) }))
+}
+
+func normChain(b *bench, slope float32, inPlace, scaled bool) {
+	s := gpu.ChannelShape{Outer: 4, Channels: 3, Inner: 6}
+	n := s.Len()
+	x, a, c := b.random(n), b.random(3), b.random(3)
+	tx, mean, variance, norm, y, kept := b.tensor(x), b.empty(3), b.empty(3), b.empty(n), b.empty(n), b.empty(n)
+	out := y
+	if !inPlace {
+		out = b.empty(n)
+	}
+	b.d.BatchStats(s, tx, mean, variance)
+	b.d.Normalize(s, tx, mean, variance, nil, 1e-5, norm)
+	b.d.Copy(y, norm)
+	if scaled {
+		b.d.Copy(kept, y)
+		b.d.Scale(s, y, b.tensor(a), b.tensor(c), y)
+	}
+	b.d.ReLU(y, out, slope)
+	channel := func(i int) int { return i / s.Inner % s.Channels }
+	per := float64(s.Outer * s.Inner)
+	want := make([]float64, n)
+	for ch := range s.Channels {
+		m, v := 0.0, 0.0
+		for i := range n {
+			if channel(i) == ch {
+				m += float64(x[i]) / per
+			}
+		}
+		for i := range n {
+			if channel(i) == ch {
+				v += math.Pow(float64(x[i])-m, 2) / per
+			}
+		}
+		for i := range n {
+			if channel(i) == ch {
+				want[i] = (float64(x[i]) - m) / math.Sqrt(v+1e-5)
+			}
+		}
+	}
+	name := fmt.Sprintf("in place %t, scaled %t, slope %g: ", inPlace, scaled, slope)
+	b.check(name+"norm", norm, want)
+	if scaled {
+		b.check(name+"copy", kept, want)
+		for i := range want {
+			want[i] = float64(a[channel(i)])*want[i] + float64(c[channel(i)])
+		}
+	}
+	if !inPlace {
+		b.check(name+"before ReLU", y, want)
+	}
+	b.check(name+"output", out, each(n, func(i int) float64 { return rectified(want[i], slope) }))
+}
