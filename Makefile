@@ -15,7 +15,7 @@ CUDA_TAGS := -tags cuda
 CUDA_ENV   = eval "export $$(sh scripts/cuda_env.sh $(CUDA_INCLUDE))";
 endif
 
-.PHONY: build run test test-host test-cuda bench lint proto ptx openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report demo-data check-lenet check-prune check-kill check-ui fuzz clean
+.PHONY: build run test test-host test-cuda bench lint proto ptx openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report demo-data check-lenet check-prune check-kill check-ui check-mutations fuzz clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -82,6 +82,9 @@ check-kill: openblas build demo-data ## kill -9 at random moments, resume, compa
 	sh scripts/check_kill.sh
 check-ui: openblas build demo-data ## throughput with the UI open against without, and bytes sent
 	$(GO) test -tags long -run TestThroughput -count 1 -v -timeout 30m ./e2e
+
+check-mutations: cuda-headers ## break kernels on purpose: the tests must see each
+	sh scripts/check_mutations.sh
 
 fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzPrototxt -fuzztime 60s -fuzzminimizetime 10x ./caffe

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Breaks kernels on purpose, one at a time, and wants `make test-cuda`'s tests to fail for each: a test that cannot fail
+# proves nothing.
+set -u
+cd "$(dirname "$0")/.."
+eval "export $(sh scripts/cuda_env.sh "$(sh scripts/cuda_headers.sh)")"
+export DNS_TUI_NEED_CUDA=1
+work=build/cuda/mutant
+rm -rf $work
+survived=0
+go test -c -tags cuda -o $work/cuda.test ./gpu/cuda && go test -c -tags cuda -o $work/model.test ./model || exit 1
+mutate() { # name, file, from, to
+    rm -rf $work/src $work/emulator
+    mkdir -p $work/src
+    cp -r gpu/cuda/kernels gpu/cuda/emulator $work/src/
+    file=$work/src/kernels/$2
+    before=$(cksum <"$file")
+    sed -i "s#$3#$4#" "$file"
+    if [ "$before" = "$(cksum <"$file")" ]; then echo "$1: nothing changed"; survived=1; return; fi
+    if ! make -s -C $work/src/emulator OUT="$PWD/$work/emulator" >/dev/null 2>&1; then echo "$1: does not compile"; survived=1; return; fi
+    if (cd gpu/cuda && LD_LIBRARY_PATH=../../$work/emulator/checked ../../$work/cuda.test -test.run Conformance/Graphs) >$work/out.txt 2>&1 &&
+        (cd model && LD_LIBRARY_PATH=../$work/emulator/fast ../$work/model.test -test.run 'CUDA(LeNet|Surgery|Unstable)') >>$work/out.txt 2>&1; then
+        echo "$1: SURVIVED"
+        survived=1
+    else
+        echo "$1: caught by $(grep -o -- '--- FAIL: [^ ]*' $work/out.txt | tail -n 1 | cut -c11-), $(grep -m 1 '_test.go:\|devicetest\|spatial.go\|training.go\|emulator:' $work/out.txt | sed 's/^ *//' | cut -c1-110)"
+    fi
+}
+mutate "update forgets momentum" train.cu 'u.rate \* g + m \* h;' 'u.rate * g;'
+mutate "surgery splices at the lower limit" train.cu 'a > high' 'a > low'
+mutate "update trains behind the gate" train.cu 'bool go = !gate || finite(\*gate);' 'bool go = true;'
+mutate "shares of k are not all added" product.cuh 'k < shares.count; k++) v' 'k < shares.count - 1; k++) v'
+mutate "convolution reads one row too far" conv.cuh '(unsigned)h >= (unsigned)g.h || (unsigned)w >= (unsigned)g.w) return 0.0f;' '(unsigned)w >= (unsigned)g.w) return 0.0f;'
+mutate "a barrier is missing" product.cuh '		__syncthreads();' '		;'
+mutate "the last of equals wins" spatial.cu 'u > best || u != u' 'u >= best || u != u'
+mutate "dropout draws another block" vector.cu 'philox(k, at >> 2)' 'philox(k, at >> 3)'
+[ $survived = 0 ] && echo "ok: every mutation was caught"
+exit $survived
