@@ -4,10 +4,13 @@ package model_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -283,4 +286,45 @@ func TestCUDAResume(t *testing.T) {
 	onHost := mini(t, "dns_official_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(8) })
 	onHost.Weights, onHost.Snapshot = nil, filepath.Join(filepath.Dir(whole.SnapshotPrefix()), "run_iter_4.solverstate")
 	finish(onHost, h)
+}
+
+// A run that does not fit says how much it needs and which batch would fit; with that batch it trains.
+func TestCUDAMemoryAdvice(t *testing.T) {
+	if err := openCUDA(t, cuda.Options{Precision: cuda.FP32}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("EMULATOR_MEMORY", fmt.Sprint(20<<20))
+	run := func(batch int) error {
+		d := openCUDA(t, cuda.Options{Precision: cuda.FP32, NoLibraries: true})
+		if d.Name() != "emulated GPU" {
+			t.Skip("wants the emulator")
+		}
+		defer d.Close()
+		r := mini(t, "dns_seed_mini", func(r *config.Run) {
+			for _, l := range r.Train.Net.Layer {
+				if l.DataParam != nil {
+					l.DataParam.BatchSize = proto.Uint32(uint32(batch))
+				}
+			}
+			r.Solver.MaxIter = proto.Int32(3)
+		})
+		tr, err := model.NewTrainer(r, d, model.SessionOptions{})
+		if err != nil {
+			return err
+		}
+		tr.Start()
+		return tr.Err()
+	}
+	err := run(1000)
+	if err == nil {
+		t.Fatal("a batch of 1000 fits")
+	}
+	m := regexp.MustCompile(`out of memory: .* needs about .* with a batch of 1000, and a batch of (\d+) would fit$`).FindStringSubmatch(err.Error())
+	if m == nil {
+		t.Fatalf("got %v", err)
+	}
+	fits, _ := strconv.Atoi(m[1])
+	if err := run(fits); err != nil {
+		t.Errorf("with a batch of %d: %v", fits, err)
+	}
 }

@@ -63,11 +63,11 @@ func NewSolver(run *config.Run, d gpu.Device) (*Solver, error) {
 	}
 	if err := s.build(); err != nil {
 		s.Close()
-		return nil, err
+		return nil, adviseMemory(run, err)
 	}
 	if err := s.start(state); err != nil {
 		s.Close()
-		return nil, err
+		return nil, adviseMemory(run, err)
 	}
 	return s, nil
 }

@@ -22,6 +22,7 @@ type memory struct {
 	free_ map[int64][]cu.DevicePtr // by size
 	owned map[cu.DevicePtr]int64   // every block of the driver's
 	held  int64                    // bytes owned
+	own   int64                    // of them, what the device itself needs
 	used  atomic.Int64             // bytes handed out, as asked for
 
 	mu      sync.Mutex
@@ -177,21 +178,22 @@ type OutOfMemoryError struct {
 	Wanted      int64 // bytes
 	Held        int64 // by this program
 	Free, Total int64 // on the device
+	Own         int64 // of what is held, the device's own scratch memory
 }
 
 func (e *OutOfMemoryError) Error() string {
 	return fmt.Sprintf("%s is out of memory: wanted %s more, %s are free of %s, this program holds %s", e.Device, gpu.FormatBytes(e.Wanted), gpu.FormatBytes(e.Free), gpu.FormatBytes(e.Total), gpu.FormatBytes(e.Held))
 }
 
-// OutOfMemory marks the error for gpu.IsOutOfMemory.
-func (e *OutOfMemoryError) OutOfMemory() (wanted, held, free int64) { return e.Wanted, e.Held, e.Free }
+// Room returns the bytes that tensors may take: what they hold and what is free.
+func (e *OutOfMemoryError) Room() int64 { return e.Held + e.Free - e.Own }
 
 // refused says why an allocation failed.
 func (m *memory) refused(d *Device, bytes int64, err error) error {
 	if !errors.Is(err, cu.OutOfMemory) {
 		return d.fail(err, "allocating")
 	}
-	e := &OutOfMemoryError{Device: fmt.Sprintf("GPU %d (%s)", d.opts.Ordinal, d.info.Name), Wanted: bytes, Held: m.held}
+	e := &OutOfMemoryError{Device: fmt.Sprintf("GPU %d (%s)", d.opts.Ordinal, d.info.Name), Wanted: bytes, Held: m.held, Own: m.own}
 	e.Free, e.Total, _ = cu.MemInfo()
 	return e
 }

@@ -173,6 +173,7 @@ func (d *Device) open() error {
 			return err
 		}
 	}
+	d.memory.own = d.memory.held
 	return d.Sync()
 }
 

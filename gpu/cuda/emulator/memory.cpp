@@ -40,7 +40,7 @@ static size_t padded(size_t bytes) { return (bytes + gap - 1) / gap * gap; }
 uintptr_t allocate(size_t bytes, const void *owner) {
 	std::lock_guard<std::mutex> l(mu);
 	open_arena();
-	if (bytes == 0 || bytes > total_bytes - used_bytes) return 0;
+	if (bytes == 0 || used_bytes + bytes > total_bytes) return 0;
 	size_t room = padded(bytes) + gap;
 	if (cursor + room > arena_bytes) cursor = 0;
 	for (;;) { // past what still lives there
@@ -97,7 +97,7 @@ void release_all(const void *owner) {
 void memory_info(size_t *free_bytes, size_t *total) {
 	std::lock_guard<std::mutex> l(mu);
 	*total = total_bytes;
-	*free_bytes = total_bytes - used_bytes;
+	*free_bytes = used_bytes < total_bytes ? total_bytes - used_bytes : 0;
 }
 
 bool owned(uintptr_t p, size_t bytes) {
