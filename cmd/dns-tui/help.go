@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"dns-tui/gpu/cuda"
 )
 
 func runHelp(ctx context.Context, e *env, args []string) error {
@@ -37,6 +39,10 @@ func runVersion(_ context.Context, e *env, args []string) error {
 			}
 		}
 	}
-	fmt.Fprintf(e.stdout, "dns-tui %s (%s %s/%s; devices: host)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	devices := "host"
+	if cuda.Built {
+		devices = "host, cuda"
+	}
+	fmt.Fprintf(e.stdout, "dns-tui %s (%s %s/%s; devices: %s)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH, devices)
 	return nil
 }

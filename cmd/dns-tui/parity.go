@@ -22,6 +22,9 @@ func runParity(_ context.Context, e *env, args []string) error {
 	if len(rest) != 1 {
 		return usagef("parity: wanted one folder of reference vectors, found %d arguments", len(rest))
 	}
+	if f.precision == "auto" { // Caffe's vectors are float32's
+		f.precision = "fp32"
+	}
 	d, err := f.open(e)
 	if err != nil {
 		return err
