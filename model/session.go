@@ -285,8 +285,8 @@ func (t *Trainer) fail(err error) {
 	t.err, t.state, t.problem = err, Failed, err.Error()
 	t.note(Event{Iter: t.solver.Iter, Text: "failed: " + err.Error()})
 	var unstable *UnstableError
-	if !errors.As(err, &unstable) && t.savedIter != t.solver.Iter {
-		t.saveSnapshot()
+	if !errors.As(err, &unstable) && t.savedIter != t.solver.Iter && t.saveSnapshot() != nil && t.saved != "" {
+		t.note(Event{Iter: t.solver.Iter, Text: "the last snapshot is " + t.saved})
 	}
 }
 

@@ -41,10 +41,10 @@ func (a *App) header(w int) string {
 	}
 	right = append(right, fmt.Sprintf("%.0f %%", 100*share))
 	switch {
+	case s.Vitals.Phase != "" && (s.State == model.Running || s.State == model.Testing):
+		right = append(right, t.good.Render(s.Vitals.Phase))
 	case state != "":
 		right = append(right, state)
-	case s.Vitals.Phase != "":
-		right = append(right, t.good.Render(s.Vitals.Phase))
 	case w >= 50:
 		right = append(right, rate(s.PerSecond))
 		if v := s.ImagesPerSecond(); w >= 130 && v > 0 {

@@ -111,9 +111,7 @@ func (d *Device) Normalize(s gpu.ChannelShape, x, mean, variance, weight *gpu.Te
 	d.channels(s)
 	d.each(kNormalize, s.Len(), d.ptr(x), d.ptr(mean), d.ptr(variance), d.ptr(weight), f32(eps), d.ptr(y))
 	if weight == nil {
-		d.queue.last = lastOp{kind: normalized, out: d.ptr(y), n: y.N, shape: s, x: d.ptr(x), mean: d.ptr(mean), variance: d.ptr(variance), eps: eps, norm: d.ptr(y),
-			words: len(d.queue.words)}
-		d.queue.last.start = d.queue.recordStart()
+		d.queue.noted(lastOp{kind: normalized, out: d.ptr(y), n: y.N, shape: s, x: d.ptr(x), mean: d.ptr(mean), variance: d.ptr(variance), eps: eps, norm: d.ptr(y)})
 	}
 }
 

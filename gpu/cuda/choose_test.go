@@ -3,6 +3,8 @@
 package cuda_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -134,4 +136,32 @@ func TestChoicesAreKept(t *testing.T) {
 func TestTuned(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	devicetest.Run(t, func() gpu.Device { return open(t, cuda.Options{Precision: cuda.FP32, Tune: true}) })
+}
+
+// A library that loads but lacks a function is passed over, with a notice that names both.
+func TestLibraryLacksFunction(t *testing.T) {
+	emulated(t)
+	other, err := os.ReadFile("../../build/cuda/emulator/libraries/libcublas.so.12")
+	if err != nil {
+		t.Skip("the stand-ins are not here")
+	}
+	if d := open(t, cuda.Options{}); strings.Contains(d.Capabilities().BLAS, "cuDNN") {
+		d.Close()
+		t.Skip("there is a cuDNN")
+	} else {
+		d.Close()
+	}
+	dir := filepath.Join(t.TempDir(), "lib64")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "libcudnn.so.9"), other, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CUDA_HOME", filepath.Dir(dir))
+	d := open(t, cuda.Options{})
+	defer d.Close()
+	if n := strings.Join(d.Capabilities().Notices, "; "); !strings.Contains(n, "libcudnn.so.9 lacks cudnnGetVersion; the kernels of this program serve instead") {
+		t.Errorf("notices: %q", n)
+	}
 }

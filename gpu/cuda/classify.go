@@ -42,6 +42,9 @@ func (d *Device) Softmax(s gpu.ChannelShape, x, y *gpu.Tensor) {
 	gpu.Want("Softmax", "x", x, s.Len())
 	gpu.Want("Softmax", "y", y, s.Len())
 	d.byExample(s, kSoftmaxRows, kSoftmaxColumns, d.ptr(x), d.ptr(y))
+	if s.Inner == 1 && s.Outer <= 8*maxSumBlocks {
+		d.queue.noted(lastOp{kind: softmaxed, out: d.ptr(y), n: y.N, shape: s, x: d.ptr(x)})
+	}
 }
 
 // SoftmaxBackward implements gpu.Classify.
@@ -57,6 +60,9 @@ func (d *Device) SoftmaxLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore
 	gpu.Want("SoftmaxLoss", "prob", prob, s.Len())
 	gpu.Want("SoftmaxLoss", "label", label, s.Outer*s.Inner)
 	gpu.Want("SoftmaxLoss", "stat", stat, 2)
+	if d.fuseLoss(s, prob, label, ignore, norm, stat) {
+		return
+	}
 	d.scores(s)
 	d.sums(kSoftmaxLoss, s.Outer*s.Inner, d.ptr(prob), d.ptr(label), f32(norm), d.ptr(stat), d.scratch.partial, d.scratch.counters, ignored(ignore))
 }

@@ -32,7 +32,7 @@ func TestFaults(t *testing.T) {
 		want             []string
 	}{
 		{"no such device", "", "", cuda.Options{Ordinal: 3}, nil, []string{"no GPU 3", "there are 1"}},
-		{"old driver", "EMULATOR_DRIVER", "11040", cuda.Options{}, nil, []string{"of CUDA 11.4", "wanted 520"}},
+		{"old driver", "EMULATOR_DRIVER", "11040", cuda.Options{}, nil, []string{"of CUDA 11.4", "wanted driver 520"}},
 		{"old device", "EMULATOR_CAPABILITY", "61", cuda.Options{}, nil, []string{"compute capability 6.1", "wanted 7.0"}},
 		{"no memory at the start", "EMULATOR_MEMORY", "1000000", cuda.Options{}, nil, []string{"out of memory", "wanted", "free of 977 KiB"}},
 		{"no memory later", "EMULATOR_MEMORY", "20000000", cuda.Options{}, func(d gpu.Device) error {

@@ -9,7 +9,7 @@ import (
 )
 
 // Neighbours in the queue that become one kernel: a product or convolution and the bias and ReLU behind it; BatchNorm, Scale and
-// ReLU. Each later call changes the record that the first one left, as long as nothing else was queued in between; what the
+// ReLU; softmax and its loss. Each later call changes the record that the first one left, as long as nothing else was queued in between; what the
 // calls write, the one kernel writes too.
 
 type opKind int
@@ -19,6 +19,7 @@ const (
 	multiplied
 	convolved
 	normalized // and perhaps scaled
+	softmaxed
 )
 
 // lastOp is what is known of the record queued last.
@@ -42,11 +43,16 @@ type lastOp struct {
 
 // fusable notes that the record just queued is a product whose epilogue begins at word at of its blob.
 func (q *queue) fusable(op lastOp, at int) {
+	q.noted(op)
+	q.last.epilogue = q.last.start + headerWords + at
+}
+
+// noted keeps what the record just queued is, for those that may be fused with it.
+func (q *queue) noted(op lastOp) {
 	if len(q.words) == 0 {
 		return // handed over already, or nothing to do
 	}
 	op.start, op.words = q.recordStart(), len(q.words)
-	op.epilogue = op.start + headerWords + at
 	q.last = op
 }
 
@@ -137,6 +143,19 @@ func (d *Device) fuseScale(s gpu.ChannelShape, x, a, b, y *gpu.Tensor) bool {
 	}
 	l.scaled, l.a, l.b = true, d.ptr(a), d.ptr(b)
 	d.renormalize(l, false, 0)
+	return true
+}
+
+// fuseLoss makes the loss part of the softmax that it is of.
+func (d *Device) fuseLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) bool {
+	l := d.queue.before(d.ptr(prob), prob.N, softmaxed)
+	if l == nil || l.shape != s {
+		return false
+	}
+	x := l.x
+	d.queue.words = d.queue.words[:l.start]
+	d.scores(s)
+	d.launch(kSoftmaxWithLoss, grid{(s.Outer + 7) / 8, 1, 1}, 256, x, d.ptr(prob), d.ptr(label), f32(norm), d.ptr(stat), d.scratch.partial, d.scratch.counters, ignored(ignore))
 	return true
 }
 

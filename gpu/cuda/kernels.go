@@ -25,6 +25,7 @@ const (
 	kSoftmaxBackwardColumns
 	kSoftmaxBackwardRows
 	kSoftmaxLoss
+	kSoftmaxWithLoss
 	kSoftmaxLossBackward
 	kSigmoidLoss
 	kSigmoidLossBackward
@@ -151,6 +152,7 @@ var kernelNames = [kernelCount]string{
 	kSoftmaxBackwardColumns:     "softmax_backward_columns",
 	kSoftmaxBackwardRows:        "softmax_backward_rows",
 	kSoftmaxLoss:                "softmax_loss",
+	kSoftmaxWithLoss:            "softmax_with_loss",
 	kSoftmaxLossBackward:        "softmax_loss_backward",
 	kSigmoidLoss:                "sigmoid_loss",
 	kSigmoidLossBackward:        "sigmoid_loss_backward",

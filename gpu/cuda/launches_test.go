@@ -78,6 +78,10 @@ func TestLaunches(t *testing.T) {
 			d.Scale(planes, z, c, c, z)
 			d.ReLU(z, z, 0)
 		}, 2},
+		{"softmax, loss", func() {
+			d.Softmax(rows, x, y)
+			d.SoftmaxLoss(rows, y, z.View(0, 36), gpu.Ignore{}, 0, c.View(0, 2))
+		}, 1},
 		{"updates", func() {
 			for i, p := range params {
 				d.Update(gpu.UpdateParams{Rate: float32(i), Scale: 1}, p[0], p[1], p[2], nil, p[3])

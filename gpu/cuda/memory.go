@@ -19,7 +19,7 @@ import (
 // would wait for all kernels, and what a net frees when its shapes change it soon wants again. Kernels run in one order,
 // so a block may be handed out while kernels that read it are still queued.
 type memory struct {
-	free_ map[int64][]cu.DevicePtr // by size
+	spare map[int64][]cu.DevicePtr // by size
 	owned map[cu.DevicePtr]int64   // every block of the driver's
 	held  int64                    // bytes owned
 	own   int64                    // of them, what the device itself needs
@@ -114,8 +114,8 @@ func (m *memory) get(d *Device, bytes int64) (block, error) {
 	if !d.opts.NoCache {
 		b.size = sizeClass(bytes)
 	}
-	if list := m.free_[b.size]; len(list) > 0 {
-		b.at, m.free_[b.size] = list[len(list)-1], list[:len(list)-1]
+	if list := m.spare[b.size]; len(list) > 0 {
+		b.at, m.spare[b.size] = list[len(list)-1], list[:len(list)-1]
 		m.used.Add(bytes)
 		return b, nil
 	}
@@ -132,7 +132,7 @@ func (m *memory) get(d *Device, bytes int64) (block, error) {
 		return block{}, m.refused(d, bytes, err)
 	}
 	if m.owned == nil {
-		m.owned, m.free_ = map[cu.DevicePtr]int64{}, map[int64][]cu.DevicePtr{}
+		m.owned, m.spare = map[cu.DevicePtr]int64{}, map[int64][]cu.DevicePtr{}
 	}
 	b.at, m.owned[at] = at, b.size
 	m.held += b.size
@@ -146,7 +146,7 @@ func (m *memory) put(d *Device, b block) {
 	if m.owned[b.at] == 0 {
 		return // the device was closed
 	}
-	m.free_[b.size] = append(m.free_[b.size], b.at)
+	m.spare[b.size] = append(m.spare[b.size], b.at)
 	if d.opts.NoCache {
 		m.release(d)
 	}
@@ -161,14 +161,14 @@ func (m *memory) release(d *Device) bool {
 	}
 	defer unlock()
 	before := m.held
-	for size, list := range m.free_ {
+	for size, list := range m.spare {
 		for _, at := range list {
 			cu.MemFree(at)
 			delete(m.owned, at)
 			m.held -= size
 		}
 	}
-	clear(m.free_)
+	clear(m.spare)
 	return m.held < before
 }
 
@@ -204,5 +204,5 @@ func (m *memory) free(d *Device) {
 	for at := range m.owned {
 		cu.MemFree(at)
 	}
-	m.owned, m.free_, m.held = nil, nil, 0
+	m.owned, m.spare, m.held = nil, nil, 0
 }

@@ -131,7 +131,7 @@ func Open(o Options) (gpu.Device, error) {
 	}
 	d := &Device{opts: o, driver: cu.Version()}
 	if d.driver < driverNeeded {
-		return nil, fmt.Errorf("NVIDIA's driver is %s; wanted %s or newer", driverName(d.driver), driverName(driverNeeded))
+		return nil, fmt.Errorf("NVIDIA's driver is %s; wanted driver %s or newer", driverName(d.driver), driverName(driverNeeded))
 	}
 	if d.info, err = describe(o.Ordinal); err != nil {
 		return nil, err

@@ -23,13 +23,12 @@ import (
 //
 // So the same work gives the same words, whatever the live numbers are.
 type queue struct {
-	words   []uint64
-	live    []uint32 // the live numbers of these records
-	base    uint64   // of their buffer on the device
-	last    lastOp   // what the next record may be fused with
-	batch   batches
-	blob    blob
-	tensors int
+	words []uint64
+	live  []uint32 // the live numbers of these records
+	base  uint64   // of their buffer on the device
+	last  lastOp   // what the next record may be fused with
+	batch batches
+	blob  blob
 }
 
 // liveWords is the room for live numbers, in words of four bytes.
@@ -93,10 +92,13 @@ func (d *Device) rows(k kernelID, n int, args ...uint64) {
 	d.launch(k, grid{(n + 255) / 256, 1, 1}, 256, args...)
 }
 
+// maxSumBlocks bounds the blocks of a kernel that sums: scratch has room for three numbers of each.
+const maxSumBlocks = 1024
+
 // sums queues a kernel that sums over n items, and gives it scratch memory.
 func (d *Device) sums(k kernelID, n int, args ...uint64) {
 	d.closeBatches()
-	d.launch(k, grid{max(1, min(1024, (n+1023)/1024)), 1, 1}, 256, args...)
+	d.launch(k, grid{max(1, min(maxSumBlocks, (n+1023)/1024)), 1, 1}, 256, args...)
 }
 
 // liveNumbers makes room for n live numbers of the next record, and returns their address on the device. Their values

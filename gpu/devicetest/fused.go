@@ -10,6 +10,7 @@ import (
 // chains calls kernels in the rows in which layers call them, which a device may make one of: a product with its bias and
 // ReLU, BatchNorm with Scale and ReLU. What each writes must be there afterwards, and what is read between must be right.
 func chains(b *bench) {
+	lossChain(b)
 	for _, slope := range []float32{0, 0.1} {
 		for _, inPlace := range []bool{true, false} {
 			convChain(b, slope, inPlace)
@@ -133,4 +134,32 @@ func normChain(b *bench, slope float32, inPlace, scaled bool) {
 		b.check(name+"before ReLU", y, want)
 	}
 	b.check(name+"output", out, each(n, func(i int) float64 { return rectified(want[i], slope) }))
+}
+
+// lossChain is a softmax and its loss, with labels that are ignored and one that is no class.
+func lossChain(b *bench) {
+	for _, s := range []gpu.ChannelShape{{Outer: 19, Channels: 10, Inner: 1}, {Outer: 3, Channels: 70, Inner: 1}, {Outer: 2, Channels: 4, Inner: 5}} {
+		x, labels := b.random(s.Len()), b.labels(s.Outer*s.Inner, s.Channels)
+		y := reference(s, x)
+		loss, count := 0.0, 0.0
+		columns(s, func(p int, at []int) {
+			if c := int(labels[p]); c != 1 {
+				loss -= math.Log(y[at[c]])
+				count++
+			}
+		})
+		count = math.Max(count, 1)
+		tx, tl, ty, stat := b.tensor(x), b.tensor(labels), b.empty(s.Len()), b.empty(2)
+		b.d.Softmax(s, tx, ty)
+		b.d.SoftmaxLoss(s, ty, tl, gpu.Ignore{On: true, Label: 1}, 0, stat)
+		b.check("softmax before its loss", ty, y)
+		b.check("loss of a softmax", stat, []float64{loss / count, count})
+		labels[len(labels)-1] = float32(s.Channels)
+		b.d.Upload(tl, labels)
+		b.d.Softmax(s, tx, ty)
+		b.d.SoftmaxLoss(s, ty, tl, gpu.Ignore{}, 0, stat)
+		if v := b.values(stat)[0]; v == v {
+			b.Errorf("loss of a softmax with a label that is no class is %g, wanted NaN", v)
+		}
+	}
 }

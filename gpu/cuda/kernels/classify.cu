@@ -40,24 +40,28 @@ KERNEL(256, softmax_columns, const float *x, float *y, Scores s) {
 	for (int c = 0; c < s.channels; c++) y[at + c * s.inner] /= t;
 }
 
-// softmax_rows: a warp an example, for inner = 1. Blocks of eight examples.
-BLOCK_KERNEL(256, softmax_rows, const float *x, float *y, Scores s) {
-	START;
-	int e = (int)(blockIdx.x * 8 + (threadIdx.x >> 5)), lane = threadIdx.x & 31;
-	if (e >= s.outer) return;
-	x += (long long)e * s.channels;
-	y += (long long)e * s.channels;
+// softmax_row makes the softmax of one row by one warp; every lane returns with the sum and the maximum.
+__device__ __forceinline__ void softmax_row(const float *x, float *y, int channels) {
+	int lane = threadIdx.x & 31;
 	float top = -3.402823466e+38f, t = 0;
 	bool bad = false;
-	for (int c = lane; c < s.channels; c += 32) {
+	for (int c = lane; c < channels; c += 32) {
 		float v = x[c];
 		bad = bad || v != v;
 		top = fmaxf(top, v);
 	}
 	top = warp_max(top);
-	for (int c = lane; c < s.channels; c += 32) t += expf(x[c] - top);
+	for (int c = lane; c < channels; c += 32) t += expf(x[c] - top);
 	t = warp_sum(bad ? not_a_number() : t);
-	for (int c = lane; c < s.channels; c += 32) y[c] = expf(x[c] - top) / t;
+	for (int c = lane; c < channels; c += 32) y[c] = expf(x[c] - top) / t;
+}
+
+// softmax_rows: a warp an example, for inner = 1. Blocks of eight examples.
+BLOCK_KERNEL(256, softmax_rows, const float *x, float *y, Scores s) {
+	START;
+	int e = (int)(blockIdx.x * 8 + (threadIdx.x >> 5));
+	if (e >= s.outer) return;
+	softmax_row(x + (long long)e * s.channels, y + (long long)e * s.channels, s.channels);
 }
 
 // dx = y∘(dy - Σ_c dy∘y). Moves 3n.
@@ -106,6 +110,24 @@ BLOCK_KERNEL(256, softmax_loss, const float *prob, const float *label, float nor
 			v[0] -= (double)logf(p < 1.17549435e-38f ? 1.17549435e-38f : p);
 			v[1] += 1;
 		} else if (what == NO_CLASS) v[2] += 1;
+	}
+	if (grid_sums(v, partial, counter)) write_loss(v, norm, 0.0f, stat);
+}
+
+// softmax_rows and softmax_loss in one, for inner = 1. Blocks of eight examples. Moves 2n.
+BLOCK_KERNEL(256, softmax_with_loss, const float *x, float *prob, const float *label, float norm, float *stat, double *partial, unsigned *counter, Ignore ignore, Scores s) {
+	START;
+	int e = (int)(blockIdx.x * 8 + (threadIdx.x >> 5)), lane = threadIdx.x & 31;
+	double v[3] = {0, 0, 0};
+	if (e < s.outer) {
+		float *row = prob + (long long)e * s.channels;
+		softmax_row(x + (long long)e * s.channels, row, s.channels);
+		int c, what = class_of(label[e], s.channels, ignore, c);
+		if (what == COUNTS && lane == (c & 31)) { // the lane that wrote this probability
+			float p = row[c];
+			v[0] = -(double)logf(p < 1.17549435e-38f ? 1.17549435e-38f : p);
+			v[1] = 1;
+		} else if (what == NO_CLASS && lane == 0) v[2] = 1;
 	}
 	if (grid_sums(v, partial, counter)) write_loss(v, norm, 0.0f, stat);
 }
