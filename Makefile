@@ -38,7 +38,8 @@ test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU:
 	$(GO) vet -tags cuda ./gpu/cuda ./cmd/dns-tui ./model; \
 	LD_LIBRARY_PATH=$(EMULATOR)/checked $(GO) test -tags cuda -count 1 -skip '$(WHOLE)' ./gpu/cuda; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -tags cuda -count 1 -run '$(WHOLE)' ./gpu/cuda; \
-	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -tags cuda -count 1 -run CUDA ./model ./cmd/dns-tui
+	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -tags cuda -count 1 -run CUDA ./model ./cmd/dns-tui; \
+	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -tags cuda -count 1 -run CUDANotices ./model
 
 emulator: ## stand-ins for NVIDIA's libraries: the kernels on the processor
 	@$(MAKE) -s -C gpu/cuda/emulator OUT=$(EMULATOR)

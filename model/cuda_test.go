@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ebitengine/purego"
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/config"
@@ -326,5 +327,63 @@ func TestCUDAMemoryAdvice(t *testing.T) {
 	fits, _ := strconv.Atoi(m[1])
 	if err := run(fits); err != nil {
 		t.Errorf("with a batch of %d: %v", fits, err)
+	}
+}
+
+// A steady step is two graphs, of no more kernels than docs/performance.md says.
+func TestCUDALaunchesAStep(t *testing.T) {
+	for _, c := range []struct {
+		net     string
+		kernels int64
+	}{{"lenet_dns", 26}, {"lenet_300_100", 17}} {
+		d := openCUDA(t, cuda.Options{Precision: cuda.FP32})
+		if d.Name() != "emulated GPU" {
+			t.Skip("wants the emulator, which counts")
+		}
+		lib, err := purego.Dlopen("libcuda.so.1", purego.RTLD_NOW|purego.RTLD_LOCAL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var count func(what int32) int64 // of direct launches, graphs, kernels run
+		purego.RegisterLibFunc(&count, lib, "emulator_count")
+		s := modeltest.Solver(t, d, c.net, 1, 10)
+		for range 4 {
+			if _, err := s.Step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		direct, graphs, kernels := count(0), count(1), count(2)
+		if _, err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+		if direct, graphs, kernels = count(0)-direct, count(1)-graphs, count(2)-kernels; direct != 0 || graphs != 2 || kernels != c.kernels {
+			t.Errorf("%s: %d direct launches, %d graphs, %d kernels; wanted 0, 2 and %d", c.net, direct, graphs, kernels, c.kernels)
+		}
+	}
+}
+
+// A library that is turned off in mid-run is told of.
+func TestCUDANoticesAreTold(t *testing.T) {
+	d := openCUDA(t, cuda.Options{Precision: cuda.FP32})
+	if d.Name() != "emulated GPU" || !strings.Contains(d.Capabilities().BLAS, "cuBLAS 12.2") {
+		t.Skip("wants the emulator's libraries")
+	}
+	t.Setenv("EMULATOR_BLAS", "fail")
+	t.Setenv("EMULATOR_DNN", "fail")
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(3) })
+	tr, err := model.NewTrainer(run, d, model.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Start()
+	if err := tr.Err(); err != nil {
+		t.Fatal(err)
+	}
+	told := ""
+	for _, e := range tr.Snapshot().Events {
+		told += e.Text + "\n"
+	}
+	if !strings.Contains(told, "is not used: it failed in layer") {
+		t.Errorf("told:\n%s", told)
 	}
 }

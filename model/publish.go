@@ -68,6 +68,10 @@ func (t *Trainer) refreshHistograms(now bool) {
 func (t *Trainer) publish() {
 	s := t.solver
 	t.published = time.Now()
+	for _, n := range s.device.Capabilities().Notices[t.noticed:] { // a library that was turned off, say
+		t.note(Event{Iter: s.Iter, Text: n})
+		t.noticed++
+	}
 	sn := &Snapshot{Net: s.Net.Name, Source: t.source, Device: s.device.Name(), State: t.state, Problem: t.problem,
 		Iter: s.Iter, MaxIter: int(t.run.Solver.GetMaxIter()), Rate: s.Rate(s.Iter), Loss: t.lastLoss, Smoothed: s.SmoothedLoss(),
 		PerSecond: t.speed.perSecond(), BatchSize: t.batchSize * int(t.run.Solver.GetIterSize()), Memory: s.device.Allocated(), Hyper: s.hyper,

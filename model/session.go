@@ -65,6 +65,7 @@ type Trainer struct {
 	dropped  atomic.Int64
 
 	// What follows belongs to the loop.
+	noticed   int // of the device's notices, those that were told
 	state     State
 	problem   string
 	steps     int       // left before a pause; -1: none
@@ -137,6 +138,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 	t.hist = make([]*Histogram, len(t.solver.surgeon.layers))
 	t.describe()
 	t.solver.OnSettled = t.settled
+	t.noticed = len(d.Capabilities().Notices) // what it said at its opening is told by who opened it
 	if o.Paused {
 		t.state = Paused
 	}

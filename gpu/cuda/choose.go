@@ -227,7 +227,10 @@ func (d *Device) measure(w *work, own choice, library bool) choice {
 	bestMS := math.Inf(1)
 	consider := func(c choice, emit func() bool) {
 		words := d.try(emit)
-		if words == nil || d.timed(words, 1) < 0 { // the first time is not counted
+		if words == nil {
+			return
+		}
+		if first := d.timed(words, 1); first < 0 || first > 4*bestMS { // the first time is slower, but not by so much
 			return
 		}
 		if ms := d.timed(words, 3); ms >= 0 && ms < bestMS {

@@ -245,10 +245,11 @@ func (d *Device) Close() error {
 	if d.ctx == (cu.CUContext{}) {
 		return nil
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	d.closeMonitor()
 	err := d.Sync()
+	if leave, e := d.enter(); e == nil {
+		defer leave()
+	}
 	d.saveChoices()
 	d.closeLibraries()
 	d.programs.free(d)
