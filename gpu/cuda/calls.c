@@ -112,6 +112,16 @@ CUresult dns_fetch(CUcontext ctx, void *dst, uint64_t src, size_t bytes, CUstrea
 	return e ? e : cuMemcpyDtoHAsync(dst, (CUdeviceptr)src, bytes, stream);
 }
 
+CUresult dns_wait_for(CUcontext ctx, CUstream stream, CUevent ev) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : cuStreamWaitEvent(stream, ev, 0);
+}
+
+CUresult dns_copy(CUcontext ctx, uint64_t dst, uint64_t src, size_t bytes, CUstream stream) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : cuMemcpyDtoDAsync((CUdeviceptr)dst, (CUdeviceptr)src, bytes, stream);
+}
+
 CUresult dns_record(CUcontext ctx, CUevent ev, CUstream stream) {
 	CUresult e = cuCtxSetCurrent(ctx);
 	return e ? e : cuEventRecord(ev, stream);

@@ -33,6 +33,9 @@ CUresult dns_launch_graph(CUcontext ctx, CUgraphExec exec, CUstream stream);
 // dns_upload copies bytes from pinned memory to the device, in the stream's order; dns_fetch copies them back.
 CUresult dns_upload(CUcontext ctx, uint64_t dst, const void *src, size_t bytes, CUstream stream, CUevent after);
 CUresult dns_fetch(CUcontext ctx, void *dst, uint64_t src, size_t bytes, CUstream stream);
+// dns_wait_for makes a stream wait for an event; dns_copy copies on the device.
+CUresult dns_wait_for(CUcontext ctx, CUstream stream, CUevent e);
+CUresult dns_copy(CUcontext ctx, uint64_t dst, uint64_t src, size_t bytes, CUstream stream);
 CUresult dns_record(CUcontext ctx, CUevent e, CUstream stream);
 CUresult dns_wait(CUcontext ctx, CUevent e);
 CUresult dns_reached(CUcontext ctx, CUevent e);

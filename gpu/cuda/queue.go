@@ -125,7 +125,7 @@ func (d *Device) flush() {
 	if len(q.live) > 0 {
 		piece := d.staging.room(d, 4*len(q.live))
 		copy(unsafe.Slice((*uint32)(unsafe.Pointer(&piece[0])), len(q.live)), q.live)
-		d.staging.send(d, q.base, piece)
+		d.staging.send(d, q.base, piece, d.s())
 	}
 	if d.fault.err == nil {
 		d.programs.run(d, q.words)

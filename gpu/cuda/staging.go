@@ -25,7 +25,21 @@ type staging struct {
 	head, tail int // bytes ever written, and ever read by the device
 	trips      [64]trip
 	first, n   int // of trips
+
+	waited  cu.Event
+	copies  cu.Stream        // large uploads go beside the kernels
+	buffers map[int][]buffer // of large uploads, by their size
 }
+
+// buffer is device memory that a large upload waits in until the kernels before it are done with where it goes.
+type buffer struct {
+	at         uint64
+	full, free cu.Event
+}
+
+// largeUpload is the least size in bytes that takes the way through a buffer: the kernels of a small net do not take longer
+// than that way costs.
+const largeUpload = 128 << 10
 
 // trip is one upload under way.
 type trip struct {
@@ -39,6 +53,13 @@ func (d *Device) openStaging() error {
 		return err
 	}
 	d.staging.ring = unsafe.Slice((*byte)(p), stagingBytes)
+	d.staging.buffers = map[int][]buffer{}
+	if d.staging.copies, err = cu.MakeStream(cu.NonBlocking); err != nil {
+		return err
+	}
+	if d.staging.waited, err = cu.MakeEvent(cu.DisableTiming); err != nil {
+		return err
+	}
 	for i := range d.staging.trips {
 		if d.staging.trips[i].done, err = cu.MakeEvent(cu.DisableTiming); err != nil {
 			return err
@@ -70,12 +91,17 @@ func (s *staging) room(d *Device, n int) []byte {
 	return s.ring[at : at+n]
 }
 
-// send uploads a piece of the ring to the device.
-func (s *staging) send(d *Device, dst uint64, piece []byte) {
+// send uploads a piece of the ring to the device, in the order of a stream.
+func (s *staging) send(d *Device, dst uint64, piece []byte, stream C.CUstream) {
 	t := &s.trips[(s.first+s.n)%len(s.trips)]
 	t.end, s.n = s.head, s.n+1
-	if r := C.dns_upload(d.c(), C.uint64_t(dst), unsafe.Pointer(&piece[0]), C.size_t(len(piece)), d.s(), event(t.done)); r != 0 {
-		d.failCode(r, "uploading")
+	d.must(C.dns_upload(d.c(), C.uint64_t(dst), unsafe.Pointer(&piece[0]), C.size_t(len(piece)), stream, event(t.done)), "uploading")
+}
+
+// must keeps the failure of a call.
+func (d *Device) must(r C.CUresult, doing string) {
+	if r != 0 {
+		d.failCode(r, doing)
 	}
 }
 
@@ -83,14 +109,79 @@ func (s *staging) send(d *Device, dst uint64, piece []byte) {
 func (d *Device) Upload(dst *gpu.Tensor, src []float32) {
 	gpu.Want("Upload", "dst", dst, len(src))
 	d.flush()
-	at := d.ptr(dst)
+	if b := d.buffer(len(src)); b != nil {
+		d.uploadBeside(d.ptr(dst), src, b)
+		return
+	}
+	d.pour(d.ptr(dst), src, d.s())
+}
+
+// pour copies numbers through the ring to the device.
+func (d *Device) pour(at uint64, src []float32, stream C.CUstream) {
 	for len(src) > 0 && d.fault.err == nil {
 		n := min(len(src), stagingBytes/8)
 		piece := d.staging.room(d, 4*n)
 		copy(unsafe.Slice((*float32)(unsafe.Pointer(&piece[0])), n), src)
-		d.staging.send(d, at, piece)
+		d.staging.send(d, at, piece, stream)
 		at, src = at+uint64(4*n), src[n:]
 	}
+}
+
+// buffer returns the next of two buffers for uploads of n numbers; nil where they are small, or there is no memory.
+func (d *Device) buffer(n int) *buffer {
+	s := &d.staging
+	if 4*n < largeUpload || d.fault.err != nil {
+		return nil
+	}
+	pair, ok := s.buffers[n]
+	if !ok {
+		pair = make([]buffer, 2)
+		for i := range pair {
+			m, err := d.memory.get(d, 4*int64(n))
+			if err != nil {
+				pair = nil
+				break
+			}
+			pair[i].at = uint64(m.at)
+			for _, e := range []*cu.Event{&pair[i].full, &pair[i].free} {
+				if *e, err = d.event(); err != nil {
+					return nil
+				}
+			}
+			// Kernels may still read what the memory was before.
+			d.must(C.dns_record(d.c(), event(pair[i].free), d.s()), "uploading")
+		}
+		s.buffers[n] = pair
+	}
+	if pair == nil {
+		return nil
+	}
+	pair[0], pair[1] = pair[1], pair[0]
+	return &pair[0]
+}
+
+// event makes an event that measures no time.
+func (d *Device) event() (cu.Event, error) {
+	leave, err := d.enter()
+	if err != nil {
+		return cu.Event{}, err
+	}
+	defer leave()
+	return cu.MakeEvent(cu.DisableTiming)
+}
+
+// uploadBeside fills a buffer while kernels run, and has the stream copy it to its place behind them.
+func (d *Device) uploadBeside(at uint64, src []float32, b *buffer) {
+	copies := *(*C.CUstream)(unsafe.Pointer(&d.staging.copies))
+	d.must(C.dns_wait_for(d.c(), copies, event(b.free)), "uploading")
+	d.pour(b.at, src, copies)
+	if d.fault.err != nil {
+		return
+	}
+	d.must(C.dns_record(d.c(), event(b.full), copies), "uploading")
+	d.must(C.dns_wait_for(d.c(), d.s(), event(b.full)), "uploading")
+	d.must(C.dns_copy(d.c(), C.uint64_t(at), C.uint64_t(b.at), C.size_t(4*len(src)), d.s()), "uploading")
+	d.must(C.dns_record(d.c(), event(b.free), d.s()), "uploading")
 }
 
 // fetches are copies from the device that nobody waits for yet. Each mark has its own pinned memory.
@@ -246,16 +337,11 @@ func (d *Device) wait() {
 	if d.fault.err != nil {
 		return
 	}
-	s := &d.staging
-	t := &s.trips[(s.first+s.n)%len(s.trips)]
-	r := C.dns_record(d.c(), event(t.done), d.s())
+	r := C.dns_record(d.c(), event(d.staging.waited), d.s())
 	if r == 0 {
-		r = C.dns_wait(d.c(), event(t.done))
+		r = C.dns_wait(d.c(), event(d.staging.waited))
 	}
-	if r != 0 {
-		d.failCode(r, "waiting")
-	}
-	s.tail, s.first, s.n = s.head, 0, 0
+	d.must(r, "waiting")
 }
 
 // Sync implements gpu.Store.

@@ -2,6 +2,7 @@ package devicetest
 
 import (
 	"fmt"
+	"math"
 
 	"dns-tui/gpu"
 )
@@ -93,5 +94,28 @@ func fetch(b *bench) {
 	}
 	if big[0] != 3 || big[len(big)-1] != 3 || got[19][0] != 19 {
 		b.Fatalf("fetched %g, %g and %g", big[0], big[len(big)-1], got[19][0])
+	}
+}
+
+// uploads sends batch after batch, large and small, without waiting, and spoils what was sent at once: a device must have
+// taken it, and must not put it in place before the kernels that still read the batch before.
+func uploads(b *bench) {
+	for _, n := range []int{10, 300000, 3 << 20} {
+		x, total, label := b.empty(n), b.tensor(make([]float32, n)), b.empty(1)
+		src := make([]float32, n)
+		const rounds = 5
+		for round := range rounds {
+			for i := range src {
+				src[i] = float32(round + i%7)
+			}
+			b.d.Upload(x, src)
+			b.d.Upload(label, []float32{float32(round)})
+			for i := range src {
+				src[i] = float32(math.NaN())
+			}
+			b.d.Axpby(1, x, 1, total)
+		}
+		b.check(fmt.Sprint("batches of ", n), total, each(n, func(i int) float64 { return float64(rounds*(rounds-1)/2 + rounds*(i%7)) }))
+		b.check("labels", label, []float64{rounds - 1})
 	}
 }

@@ -404,6 +404,15 @@ CUresult cuEventRecord(void *e, void *h) {
 	ev->after = s->queued;
 	return r;
 }
+CUresult cuStreamWaitEvent(void *h, void *e, unsigned) {
+	ENTER;
+	Stream *of = ((Event *)e)->stream;
+	unsigned long after = ((Event *)e)->after; // as it is recorded now
+	return later(h, {[=]() -> CUresult {
+		if (of && after > of->done) run_next(of, after - of->done);
+		return sticky;
+	}, false});
+}
 CUresult cuEventSynchronize(void *e) {
 	ENTER;
 	auto *ev = (Event *)e;
