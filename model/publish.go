@@ -2,6 +2,8 @@ package model
 
 import (
 	"time"
+
+	"dns-tui/gpu"
 )
 
 // note keeps an event for the snapshots and passes it on without waiting.
@@ -77,6 +79,9 @@ func (t *Trainer) publish() {
 		PerSecond: t.speed.perSecond(), BatchSize: t.batchSize * int(t.run.Solver.GetIterSize()), Memory: s.device.Allocated(), Hyper: s.hyper,
 		Losses: t.losses.copy(), Accuracy: t.accuracy.copy(), TestLoss: t.testLoss.copy(), Tests: append([]TestResult(nil), t.tests...),
 		Tested: t.tested, ToTest: t.toTest, Events: append([]Event(nil), t.events...), Saved: t.saved, SavedIter: t.savedIter, Published: t.published}
+	if m, ok := s.device.(gpu.Monitored); ok {
+		sn.Vitals = m.Vitals()
+	}
 	if sn.PerSecond > 0 {
 		sn.Remaining = time.Duration(float64(sn.MaxIter-sn.Iter) / sn.PerSecond * float64(time.Second))
 	}
