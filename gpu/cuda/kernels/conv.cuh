@@ -12,49 +12,56 @@ struct Geometry {
 // Weights is the weights of a group, o × (c·kh·kw), a row an output channel.
 struct Weights {
 	typedef const float *Row;
+	typedef int Tap;
 	static const bool k_together = true;
 	const float *w;
 	int rows, length;
 	__device__ __forceinline__ Row row(int group, int i, int n) const {
 		return i < n ? w + ((long long)group * rows + i) * length : (Row)0;
 	}
-	__device__ __forceinline__ float at(Row r, int k) const { return r ? r[k] : 0.0f; }
+	__device__ __forceinline__ Tap tap(int k) const { return k; }
+	__device__ __forceinline__ float at(Row r, Tap t) const { return r ? r[t] : 0.0f; }
 };
 
-// A place of the output: where its window begins in its image.
-struct WindowAt {
-	const float *image; // of the group; null outside
-	int h, w;
+// Spot is an element of a plane, relative to a row's: at from its memory, and its row and column, which the padding may cut off.
+struct Spot {
+	int at, h, w;
 };
-__device__ __forceinline__ WindowAt window_at(const Geometry &g, const float *x, int group, int place, int n) {
-	WindowAt r = {(const float *)0, 0, 0};
-	if (place >= n) return r;
-	unsigned image, p, row, column;
-	g.by_places.divmod(place, image, p);
-	g.by_out_w.divmod(p, row, column);
-	r.image = x + ((long long)image * g.groups + group) * g.c * g.h * g.w;
-	r.h = (int)row * g.sh - g.ph;
-	r.w = (int)column * g.sw - g.pw;
-	return r;
-}
-// tap is element k = (c, kh, kw) of a window, 0 in the padding.
-__device__ __forceinline__ float tap(const Geometry &g, const WindowAt &r, int k) {
-	unsigned c, t, kh, kw;
-	g.by_taps.divmod(k, c, t);
-	g.by_kw.divmod(t, kh, kw);
-	int h = r.h + (int)kh * g.dh, w = r.w + (int)kw * g.dw;
-	if (!r.image || (unsigned)h >= (unsigned)g.h || (unsigned)w >= (unsigned)g.w) return 0.0f;
-	return r.image[((int)c * g.h + h) * g.w + w];
-}
 
-// Columns has the window of each place of the output: (c·kh·kw) × (n·places).
+// Columns has the window of each place of the output: (c·kh·kw) × (n·places). A tap is an element of the window.
 struct Columns {
-	typedef WindowAt Row;
+	struct Row {
+		const float *image; // of the group; null outside
+		int at, h, w;       // where the window begins, perhaps in the padding
+	};
+	typedef Spot Tap;
 	static const bool k_together = false;
 	const Geometry &g;
 	const float *x;
-	__device__ __forceinline__ Row row(int group, int i, int n) const { return window_at(g, x, group, i, n); }
-	__device__ __forceinline__ float at(const Row &r, int k) const { return tap(g, r, k); }
+	__device__ __forceinline__ Row row(int group, int i, int n) const {
+		Row r = {(const float *)0, 0, 0, 0};
+		if (i >= n) return r;
+		unsigned image, p, oh, ow;
+		g.by_places.divmod(i, image, p);
+		g.by_out_w.divmod(p, oh, ow);
+		r.image = x + ((long long)image * g.groups + group) * g.c * g.h * g.w;
+		r.h = (int)oh * g.sh - g.ph;
+		r.w = (int)ow * g.sw - g.pw;
+		r.at = r.h * g.w + r.w;
+		return r;
+	}
+	__device__ __forceinline__ Tap tap(int k) const {
+		unsigned c, t, kh, kw;
+		g.by_taps.divmod(k, c, t);
+		g.by_kw.divmod(t, kh, kw);
+		Tap v = {0, (int)kh * g.dh, (int)kw * g.dw};
+		v.at = ((int)c * g.h + v.h) * g.w + v.w;
+		return v;
+	}
+	__device__ __forceinline__ float at(const Row &r, const Tap &t) const {
+		if (!r.image || (unsigned)(r.h + t.h) >= (unsigned)g.h || (unsigned)(r.w + t.w) >= (unsigned)g.w) return 0.0f;
+		return r.image[r.at + t.at];
+	}
 };
 
 // Outputs is y[n, o, place] as a matrix o × (n·places).
@@ -91,11 +98,13 @@ struct WeightsByInput {
 		Row r = {i < n ? w + ((long long)group * g.o * g.c + i) * (g.kh * g.kw) : (const float *)0};
 		return r;
 	}
-	__device__ __forceinline__ float at(const Row &r, int k) const {
+	typedef int Tap;
+	__device__ __forceinline__ Tap tap(int k) const {
 		unsigned o, t;
 		g.by_taps.divmod(k, o, t);
-		return r.w ? r.w[(long long)o * g.c * (g.kh * g.kw) + t] : 0.0f;
+		return (int)o * g.c * (g.kh * g.kw) + (int)t;
 	}
+	__device__ __forceinline__ float at(const Row &r, Tap t) const { return r.w ? r.w[t] : 0.0f; }
 };
 
 // Gradients has, for each element of the input, the outputs that it reaches: (o·kh·kw) × (n·h·w).
@@ -118,17 +127,22 @@ struct Gradients {
 		r.w = (int)w + g.pw;
 		return r;
 	}
-	__device__ __forceinline__ float at(const Row &r, int k) const {
-		unsigned o, t, kh, kw, oh, ow, rest;
+	typedef Spot Tap;
+	__device__ __forceinline__ Tap tap(int k) const {
+		unsigned o, t, kh, kw;
 		g.by_taps.divmod(k, o, t);
 		g.by_kw.divmod(t, kh, kw);
-		int h = r.h - (int)kh * g.dh, w = r.w - (int)kw * g.dw;
+		Tap v = {(int)o * (g.out_h * g.out_w), (int)kh * g.dh, (int)kw * g.dw};
+		return v;
+	}
+	__device__ __forceinline__ float at(const Row &r, const Tap &t) const {
+		int h = r.h - t.h, w = r.w - t.w;
+		unsigned oh, ow, rest_h, rest_w;
 		if (!r.image || h < 0 || w < 0) return 0.0f;
-		g.by_sh.divmod(h, oh, rest);
-		if (rest || (int)oh >= g.out_h) return 0.0f;
-		g.by_sw.divmod(w, ow, rest);
-		if (rest || (int)ow >= g.out_w) return 0.0f;
-		return r.image[((int)o * g.out_h + (int)oh) * g.out_w + (int)ow];
+		g.by_sh.divmod(h, oh, rest_h);
+		g.by_sw.divmod(w, ow, rest_w);
+		if (rest_h || rest_w || (int)oh >= g.out_h || (int)ow >= g.out_w) return 0.0f;
+		return r.image[t.at + (int)oh * g.out_w + (int)ow];
 	}
 };
 
@@ -154,24 +168,26 @@ struct OutputGradients {
 		Row r = {i < n ? dy + ((long long)group * g.o + i) * (g.out_h * g.out_w) : (const float *)0};
 		return r;
 	}
-	__device__ __forceinline__ float at(const Row &r, int k) const {
+	typedef int Tap;
+	__device__ __forceinline__ Tap tap(int k) const {
 		unsigned image, p;
 		g.by_places.divmod(k, image, p);
-		return r.channel ? r.channel[(long long)image * g.groups * g.o * (g.out_h * g.out_w) + p] : 0.0f;
+		return (int)image * g.groups * g.o * (g.out_h * g.out_w) + (int)p;
 	}
+	__device__ __forceinline__ float at(const Row &r, Tap t) const { return r.channel ? r.channel[t] : 0.0f; }
 };
 
 // ColumnsByTap is the columns, transposed: a row a tap (c, kh, kw), a column a place.
 struct ColumnsByTap {
 	struct Row {
 		const float *plane; // in the first image; null outside
-		int h, w;
+		int at, h, w;
 	};
 	static const bool k_together = true;
 	const Geometry &g;
 	const float *x;
 	__device__ __forceinline__ Row row(int group, int i, int n) const {
-		Row r = {(const float *)0, 0, 0};
+		Row r = {(const float *)0, 0, 0, 0};
 		if (i >= n) return r;
 		unsigned c, t, kh, kw;
 		g.by_taps.divmod(i, c, t);
@@ -179,15 +195,21 @@ struct ColumnsByTap {
 		r.plane = x + ((long long)group * g.c + c) * (g.h * g.w);
 		r.h = (int)kh * g.dh - g.ph;
 		r.w = (int)kw * g.dw - g.pw;
+		r.at = r.h * g.w + r.w;
 		return r;
 	}
-	__device__ __forceinline__ float at(const Row &r, int k) const {
+	typedef Spot Tap;
+	__device__ __forceinline__ Tap tap(int k) const {
 		unsigned image, p, oh, ow;
 		g.by_places.divmod(k, image, p);
 		g.by_out_w.divmod(p, oh, ow);
-		int h = (int)oh * g.sh + r.h, w = (int)ow * g.sw + r.w;
-		if (!r.plane || (unsigned)h >= (unsigned)g.h || (unsigned)w >= (unsigned)g.w) return 0.0f;
-		return r.plane[(long long)image * g.groups * g.c * (g.h * g.w) + h * g.w + w];
+		Tap v = {0, (int)oh * g.sh, (int)ow * g.sw};
+		v.at = (int)image * g.groups * g.c * (g.h * g.w) + v.h * g.w + v.w;
+		return v;
+	}
+	__device__ __forceinline__ float at(const Row &r, const Tap &t) const {
+		if (!r.plane || (unsigned)(r.h + t.h) >= (unsigned)g.h || (unsigned)(r.w + t.w) >= (unsigned)g.w) return 0.0f;
+		return r.plane[r.at + t.at];
 	}
 };
 

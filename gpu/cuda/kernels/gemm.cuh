@@ -5,6 +5,7 @@
 // Lines reads row i (or, together, column i) of a matrix whose rows lie stride apart.
 template <bool TOGETHER> struct Lines {
 	typedef const float *Row;
+	typedef int Tap;
 	static const bool k_together = TOGETHER;
 	const float *p;
 	int stride;
@@ -12,10 +13,8 @@ template <bool TOGETHER> struct Lines {
 		if (i >= n) return (Row)0;
 		return TOGETHER ? p + (long long)i * stride : p + i;
 	}
-	__device__ __forceinline__ float at(Row r, int k) const {
-		if (!r) return 0.0f;
-		return TOGETHER ? r[k] : r[(long long)k * stride];
-	}
+	__device__ __forceinline__ Tap tap(int k) const { return TOGETHER ? k : k * stride; }
+	__device__ __forceinline__ float at(Row r, Tap t) const { return r ? r[t] : 0.0f; }
 };
 
 struct Matrix {

@@ -1,7 +1,8 @@
 // The matrix product that gemm and the convolutions share: C = A·B, tile by tile. What A, B and C are is up to small structs with
 // at() and put(), so a convolution reads its columns straight from the image and none are ever written.
 //
-// A block of 256 threads makes a tile of BM×BN, in steps of BK along k: it loads the next step's elements into registers, multiplies
+// An operand is read by rows and taps: row(i) is where the elements of row i (of A; column i of B) begin, tap(k) how far the k-th lies from
+// there, at(row, tap) the element. A block of 256 threads makes a tile of BM×BN, in steps of BK along k: it loads the next step's elements into registers, multiplies
 // the present one from shared memory (each thread TM×TN results), stores the registers into shared memory. Of k each block of
 // blockIdx.z takes a share; the last of the shares to finish adds them up in order (split k), so the result is the same in
 // every run. Floor: m·n·k multiplications and additions; moves BM·k + BN·k a tile.
@@ -42,13 +43,19 @@ template <int BX, int BK, int PACK, class X, int L> __device__ __forceinline__ v
 		rows[i] = x.row(group, from + (X::k_together ? e / (BK / PACK) : e % BX), n);
 	}
 }
+// chart works out, once for the whole block, what each of the next steps of k means for an operand: where its element lies from
+// the beginning of a row. The threads of a block share it instead of dividing k for every element.
+template <int BK, class X> __device__ __forceinline__ void chart(const X &x, typename X::Tap (&taps)[BK], int first, int from, int to) {
+	int i = (int)threadIdx.x - first;
+	if (i >= 0 && i < BK && from + i < to) taps[i] = x.tap(from + i);
+}
 template <int BX, int BK, int PACK, class X, int L>
-__device__ __forceinline__ void fetch(const X &x, const typename X::Row (&rows)[L], float (&r)[L * PACK], int from, int to) {
+__device__ __forceinline__ void fetch(const X &x, const typename X::Row (&rows)[L], const typename X::Tap (&taps)[BK], float (&r)[L * PACK], int from, int to) {
 #pragma unroll
 	for (int i = 0; i < L; i++) {
-		int e = threadIdx.x + 256 * i, k = from + PACK * (X::k_together ? e % (BK / PACK) : e / BX);
+		int e = threadIdx.x + 256 * i, k = PACK * (X::k_together ? e % (BK / PACK) : e / BX);
 #pragma unroll
-		for (int j = 0; j < PACK; j++) r[i * PACK + j] = k + j < to ? x.at(rows[i], k + j) : 0.0f;
+		for (int j = 0; j < PACK; j++) r[i * PACK + j] = from + k + j < to ? x.at(rows[i], taps[k + j]) : 0.0f;
 	}
 }
 // keep stores what was fetched into the tile, as W::word makes words of it.
@@ -107,6 +114,8 @@ template <int BM, int BN, int BK, int TM, int TN, class A, class B, class C>
 __device__ __forceinline__ void product(const A &a, const B &b, const C &c, int m, int n, int k, const Shares &shares) {
 	const int PAD = 4, LA = BM * BK / 256, LB = BN * BK / 256;
 	__shared__ float as[BK][BM + PAD], bs[BK][BN + PAD];
+	__shared__ typename A::Tap ataps[BK];
+	__shared__ typename B::Tap btaps[BK];
 	Slice s = slice_of<BM, BN>(shares, k);
 	int tm = threadIdx.x / (BN / TN), tn = threadIdx.x % (BN / TN);
 	float sum[TM * TN], ra[LA], rb[LB];
@@ -116,15 +125,21 @@ __device__ __forceinline__ void product(const A &a, const B &b, const C &c, int 
 	typename B::Row brow[LB];
 	rows_of<BM, BK, 1>(a, arow, s.group, s.m0, m);
 	rows_of<BN, BK, 1>(b, brow, s.group, s.n0, n);
-	fetch<BM, BK, 1>(a, arow, ra, s.k0, s.k1);
-	fetch<BN, BK, 1>(b, brow, rb, s.k0, s.k1);
+	chart<BK>(a, ataps, 0, s.k0, s.k1);
+	chart<BK>(b, btaps, 128, s.k0, s.k1);
+	__syncthreads();
+	fetch<BM, BK, 1>(a, arow, ataps, ra, s.k0, s.k1);
+	fetch<BN, BK, 1>(b, brow, btaps, rb, s.k0, s.k1);
+	__syncthreads();
 	for (int at = s.k0; at < s.k1; at += BK) {
 		keep<Plain, A, BM, BK, LA, BM + PAD, 1>(ra, as);
 		keep<Plain, B, BN, BK, LB, BN + PAD, 1>(rb, bs);
+		chart<BK>(a, ataps, 0, at + BK, s.k1);
+		chart<BK>(b, btaps, 128, at + BK, s.k1);
 		__syncthreads();
 		if (at + BK < s.k1) {
-			fetch<BM, BK, 1>(a, arow, ra, at + BK, s.k1);
-			fetch<BN, BK, 1>(b, brow, rb, at + BK, s.k1);
+			fetch<BM, BK, 1>(a, arow, ataps, ra, at + BK, s.k1);
+			fetch<BN, BK, 1>(b, brow, btaps, rb, at + BK, s.k1);
 		}
 #pragma unroll
 		for (int kk = 0; kk < BK; kk++) {

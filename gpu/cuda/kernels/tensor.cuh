@@ -66,6 +66,8 @@ __device__ __forceinline__ void tensor_product(const A &a, const B &b, const C &
 	const int PACK = W::PACK, PAD = 8; // a row of words is 8 off a multiple of 32: the lanes of a warp meet 32 banks
 	const int LA = BM * BK / PACK / 256, LB = BN * BK / PACK / 256, MF = BM / 32, NF = BN / 32; // pieces of a warp
 	__shared__ unsigned as[BK / PACK][BM + PAD], bs[BK / PACK][BN + PAD];
+	__shared__ typename A::Tap ataps[BK];
+	__shared__ typename B::Tap btaps[BK];
 	Slice s = slice_of<BM, BN>(shares, k);
 	int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, g = lane >> 2, t = lane & 3;
 	int wm = (warp >> 2) * (BM / 2), wn = (warp & 3) * (BN / 4);
@@ -76,15 +78,21 @@ __device__ __forceinline__ void tensor_product(const A &a, const B &b, const C &
 	typename B::Row brow[LB];
 	rows_of<BM, BK, PACK>(a, arow, s.group, s.m0, m);
 	rows_of<BN, BK, PACK>(b, brow, s.group, s.n0, n);
-	fetch<BM, BK, PACK>(a, arow, ra, s.k0, s.k1);
-	fetch<BN, BK, PACK>(b, brow, rb, s.k0, s.k1);
+	chart<BK>(a, ataps, 0, s.k0, s.k1);
+	chart<BK>(b, btaps, 128, s.k0, s.k1);
+	__syncthreads();
+	fetch<BM, BK, PACK>(a, arow, ataps, ra, s.k0, s.k1);
+	fetch<BN, BK, PACK>(b, brow, btaps, rb, s.k0, s.k1);
+	__syncthreads();
 	for (int at = s.k0; at < s.k1; at += BK) {
 		keep<W, A, BM, BK, LA, BM + PAD, PACK>(ra, as);
 		keep<W, B, BN, BK, LB, BN + PAD, PACK>(rb, bs);
+		chart<BK>(a, ataps, 0, at + BK, s.k1);
+		chart<BK>(b, btaps, 128, at + BK, s.k1);
 		__syncthreads();
 		if (at + BK < s.k1) {
-			fetch<BM, BK, PACK>(a, arow, ra, at + BK, s.k1);
-			fetch<BN, BK, PACK>(b, brow, rb, at + BK, s.k1);
+			fetch<BM, BK, PACK>(a, arow, ataps, ra, at + BK, s.k1);
+			fetch<BN, BK, PACK>(b, brow, btaps, rb, at + BK, s.k1);
 		}
 #pragma unroll
 		for (int w = 0; w < BK / PACK; w += W::STEP / PACK) {
