@@ -53,7 +53,8 @@ cuda-toolkit: ## NVIDIA's toolkit by Debian's packages (0.8 GB)
 gpu-bundle: cuda-headers ## build/gpu-bundle: what a machine with a GPU needs for the report
 	sh scripts/gpu_bundle.sh
 
-gpu-report: gpu-bundle ## on a machine with a GPU: conformance, parity, benchmarks, into docs/benchmarks.md
+gpu-report: ## on a machine with a GPU: conformance, parity, benchmarks, into docs/benchmarks.md
+	@test -d build/gpu-bundle || $(MAKE) gpu-bundle
 	sh build/gpu-bundle/report.sh
 	{ echo; cat build/gpu-bundle/report.md; } >> docs/benchmarks.md
 
