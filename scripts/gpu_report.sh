@@ -7,9 +7,10 @@
 #   REPORT_PARITY=200     iterations compared with the host
 #   REPORT_SOAK=400000    steps of the soak: about a minute on an H100
 #   REPORT_BENCHTIME=2s   per line of the table
+#   DNS_TUI_TESTDATA=dir  testdata elsewhere than beside this script
 set -u
 cd "$(dirname "$0")"
-export DNS_TUI_TESTDATA="$PWD/testdata" DNS_TUI_NEED_CUDA=1
+export DNS_TUI_TESTDATA="${DNS_TUI_TESTDATA:-$PWD/testdata}" DNS_TUI_NEED_CUDA=1
 # The host device wants OpenBLAS; it serves without.
 status=0
 run() {
