@@ -5,6 +5,6 @@
 //
 // Conventions. Arrays are contiguous and row-major. Kernels that take gradients of parameters add to them;
 // kernels that take gradients of inputs overwrite them. Kernels may run asynchronously, in the order of their
-// calls; only Download, SumSquares, Finite, Await, Sync, and Surgery that is asked for a histogram wait. A wrong shape is a mistake of the program
+// calls; only Download, SumSquares, Finite, Await and Sync wait. A wrong shape is a mistake of the program
 // and panics with a message that starts with "gpu:"; what a user can cause (no memory, a lost device) is an error.
 package gpu

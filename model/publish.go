@@ -55,12 +55,9 @@ func (t *Trainer) refreshHistograms(now bool) {
 	if t.solver.Drain() != nil {
 		return // the next iteration tells
 	}
+	t.solver.surgeon.examine(t.solver.hyper, true)
 	for i, p := range t.solver.surgeon.layers {
-		l := t.solver.hyper.Layer(p.Name)
-		pruned, spliced := p.result.Pruned, p.result.Spliced
-		t.solver.surgeon.examine(p, l, true)
-		p.result.Pruned, p.result.Spliced = pruned, spliced
-		t.hist[i] = NewHistogram(l.Rule, &p.result)
+		t.hist[i] = NewHistogram(t.solver.hyper.Layer(p.Name).Rule, &p.result)
 	}
 	cost := time.Since(begin)
 	t.histNext = time.Now().Add(max(time.Second, 200*cost))

@@ -132,9 +132,7 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 			return err
 		}
 	}
-	for _, p := range s.surgeon.layers {
-		s.surgeon.examine(p, s.hyper.Layer(p.Name), false)
-	}
+	s.surgeon.examine(s.hyper, false)
 	return nil
 }
 

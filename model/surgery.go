@@ -125,19 +125,22 @@ func (s *Surgeon) absorb(o *operation) {
 	p.pruned, p.spliced, p.lastIter = p.pruned+o.r.Pruned, p.spliced+o.r.Spliced, o.iter
 }
 
-// examine counts and measures a layer without changing it; histogram asks for its distances too.
-func (s *Surgeon) examine(p *patient, l *config.LayerHyper, histogram bool) {
-	if p.Weights.Masked == nil {
-		p.result.Total, p.result.Kept = p.Weights.Data.N, p.Weights.Data.N
-		if l.Rule == gpu.PaperRule && p.Bias != nil {
-			p.result.Total += p.Bias.Data.N
-			p.result.Kept += p.Bias.Data.N
+// examine counts and measures all layers without changing them; histogram asks for their distances too.
+func (s *Surgeon) examine(h *config.Hyper, histogram bool) {
+	for _, p := range s.layers {
+		l := h.Layer(p.Name)
+		if p.Weights.Masked == nil {
+			p.result.Total, p.result.Kept = p.Weights.Data.N, p.Weights.Data.N
+			if l.Rule == gpu.PaperRule && p.Bias != nil {
+				p.result.Total += p.Bias.Data.N
+				p.result.Kept += p.Bias.Data.N
+			}
+			if !histogram {
+				continue
+			}
 		}
-		if !histogram {
-			return
-		}
+		s.run(p, l, false, histogram, &p.result)
 	}
-	s.run(p, l, false, histogram, &p.result)
 	s.device.Sync() // the next iteration tells of a failure
 }
 

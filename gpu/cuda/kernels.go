@@ -76,7 +76,6 @@ const (
 	kUpdate
 	kSurgeryMeasure
 	kSurgeryRedraw
-	kSurgeryHistogram
 	kFill
 	kCopy
 	kAx
@@ -203,7 +202,6 @@ var kernelNames = [kernelCount]string{
 	kUpdate:                     "update",
 	kSurgeryMeasure:             "surgery_measure",
 	kSurgeryRedraw:              "surgery_redraw",
-	kSurgeryHistogram:           "surgery_histogram",
 	kFill:                       "fill",
 	kCopy:                       "copy",
 	kAx:                         "ax",

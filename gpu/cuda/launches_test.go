@@ -92,6 +92,11 @@ func TestLaunches(t *testing.T) {
 				d.Surgery(&gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: float32(i), Redraw: true}, p[0], p[3], p[1], p[2], &results[i])
 			}
 		}, 2},
+		{"surgery with histograms", func() {
+			for i, p := range params {
+				d.Surgery(&gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: float32(i), Redraw: true, Histogram: true}, p[0], p[3], p[1], p[2], &results[i])
+			}
+		}, 2},
 	} {
 		for round := range 3 {
 			graphs, kernels := counted(t, d, test.work)

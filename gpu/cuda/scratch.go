@@ -7,7 +7,8 @@ type scratch struct {
 	partial  uint64 // sums of blocks: partialBytes
 	counters uint64 // of blocks that are done; 0 between kernels: counterWords
 	result   uint64 // a number that somebody waits for
-	counts   uint64 // of Accuracy and the histogram: countWords
+	counts   uint64 // of Accuracy: countWords
+	bins     uint64 // of histograms, of maxHistograms layers; 0 until one is asked for
 
 	tiles     uint64 // shares of products
 	tileBytes int64

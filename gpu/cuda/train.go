@@ -18,7 +18,8 @@ type batches struct {
 	surgery  []surgerySegment
 	layers   []surgeryLayer
 	redraw   bool
-	results  int // layers since the last mark: where their results go
+	bins     bool // histograms are asked for
+	results  int  // layers since the last mark: where their results go
 	operated []operated
 }
 
@@ -45,10 +46,11 @@ type surgeryLayer struct {
 
 // operated is a surgery whose result is on its way.
 type operated struct {
-	number int // among the results
-	total  int
-	r      *gpu.SurgeryResult
-	at     int // in the slot's memory
+	number    int // among the results
+	total     int
+	r         *gpu.SurgeryResult
+	at        int // in the slot's memory
+	histogram bool
 }
 
 // closeBatches queues what waits for more of its kind.
@@ -135,13 +137,13 @@ func (d *Device) Surgery(s *gpu.SurgeryParams, w, masked, b, maskedB *gpu.Tensor
 	}
 	q := &d.queue.batch
 	gate := d.ptr(s.Gate)
-	if len(q.updates) > 0 || len(q.surgery) > maxSegments-2 || len(q.surgery) > 0 && (q.redraw != s.Redraw || q.gate != gate) {
+	if len(q.updates) > 0 || len(q.surgery) > maxSegments-2 || len(q.surgery) > 0 && (q.redraw != s.Redraw || q.gate != gate || q.bins != s.Histogram) {
 		d.closeBatches()
 	}
-	if q.results+len(q.layers) >= maxResults {
+	if n := q.results + len(q.layers); n >= maxResults || s.Histogram && n >= maxHistograms {
 		d.Sync()
 	}
-	q.redraw, q.gate = s.Redraw, gate
+	q.redraw, q.gate, q.bins = s.Redraw, gate, s.Histogram
 	layer := len(q.layers)
 	q.layers = append(q.layers, surgeryLayer{s.Threshold, s.Mu, s.Sigma, s.Measured})
 	q.surgery = append(q.surgery, surgerySegment{d.ptr(w), d.ptr(masked), w.N, layer, int(s.Rule)})
@@ -151,10 +153,7 @@ func (d *Device) Surgery(s *gpu.SurgeryParams, w, masked, b, maskedB *gpu.Tensor
 		total += b.N
 	}
 	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, MaskedAt: r.MaskedAt, Total: total}
-	q.operated = append(q.operated, operated{number: q.results + layer, total: total, r: r})
-	if s.Histogram {
-		d.histogram(s.Rule, w, masked, b, maskedB, q.results+layer, r)
-	}
+	q.operated = append(q.operated, operated{number: q.results + layer, total: total, r: r, histogram: s.Histogram})
 }
 
 func (d *Device) closeSurgery() {
@@ -168,11 +167,17 @@ func (d *Device) closeSurgery() {
 		live[words*i+3] = uint32(flag(l.measured))
 	}
 	results := d.resultsAt(q.results)
+	bins := uint64(0)
+	if q.bins {
+		if bins = d.binsAt(q.results); bins != 0 {
+			d.clear(bins, int64(len(layers)*histogramWords))
+		}
+	}
 	q.results += len(layers)
 	blocks := d.surgeryBatch(list, len(layers))
 	d.launch(kSurgeryMeasure, grid{blocks, 1, 1}, 256, at, results, d.scratch.partial, d.scratch.counters, q.gate)
 	d.surgeryBatch(list, len(layers))
-	d.launch(kSurgeryRedraw, grid{blocks, 1, 1}, 256, results, q.gate)
+	d.launch(kSurgeryRedraw, grid{blocks, 1, 1}, 256, results, q.gate, bins)
 }
 
 // surgeryBatch puts a SurgeryBatch of train.cu into the blob, and returns how many blocks it takes.
@@ -198,6 +203,7 @@ func (d *Device) takeSurgery() {
 	if len(q.operated) == 0 {
 		return
 	}
+	d.takeHistograms()
 	s := d.fetches.slot(d.fetches.number)
 	at := d.take(d.resultsAt(0), q.results*resultBytes)
 	if at < 0 {
@@ -222,24 +228,45 @@ func (d *Device) deliverSurgery(s *slot) {
 	}
 }
 
-// histogram counts a layer's distances, and waits for them.
-func (d *Device) histogram(rule gpu.Rule, w, masked, b, maskedB *gpu.Tensor, number int, r *gpu.SurgeryResult) {
-	const bins = 2 * gpu.HistogramBins
-	d.clear(d.scratch.counts, bins)
-	for _, t := range [2][2]*gpu.Tensor{{w, masked}, {b, maskedB}} {
-		if t[0] == nil || t[0] == b && rule != gpu.PaperRule {
+// histogramWords is a layer's bins, of kept and of pruned entries; maxHistograms is how many layers may have theirs between
+// two marks.
+const (
+	histogramWords = 2 * gpu.HistogramBins
+	maxHistograms  = 96
+)
+
+// binsAt is where a layer's bins are; 0 where there is no memory for them.
+func (d *Device) binsAt(number int) uint64 {
+	if d.scratch.bins == 0 {
+		b, err := d.memory.get(d, 4*histogramWords*maxHistograms)
+		if err != nil {
+			return 0
+		}
+		d.scratch.bins = uint64(b.at)
+	}
+	return d.scratch.bins + uint64(4*histogramWords*number)
+}
+
+// takeHistograms waits for the histograms that were asked for. Who asks for one waits for it.
+func (d *Device) takeHistograms() {
+	for _, o := range d.queue.batch.operated {
+		if !o.histogram {
 			continue
 		}
-		d.each(kSurgeryHistogram, t[0].N, i32(t[0].N), d.ptr(t[0]), d.ptr(t[1]), d.resultsAt(number), i32(int(rule)), d.scratch.counts)
+		r := o.r
+		if len(r.KeptAt) != gpu.HistogramBins {
+			r.KeptAt, r.MaskedAt = make([]uint32, gpu.HistogramBins), make([]uint32, gpu.HistogramBins)
+		}
+		if d.scratch.bins == 0 {
+			clear(r.KeptAt)
+			clear(r.MaskedAt)
+			continue
+		}
+		piece := d.staging.room(d, 4*histogramWords)
+		d.fetchInto(piece, d.binsAt(o.number))
+		d.wait()
+		counts := unsafe.Slice((*uint32)(unsafe.Pointer(&piece[0])), histogramWords)
+		copy(r.KeptAt, counts)
+		copy(r.MaskedAt, counts[gpu.HistogramBins:])
 	}
-	d.flush()
-	piece := d.staging.room(d, 4*bins)
-	d.fetchInto(piece, d.scratch.counts)
-	d.wait()
-	if len(r.KeptAt) != gpu.HistogramBins {
-		r.KeptAt, r.MaskedAt = make([]uint32, gpu.HistogramBins), make([]uint32, gpu.HistogramBins)
-	}
-	counts := unsafe.Slice((*uint32)(unsafe.Pointer(&piece[0])), bins)
-	copy(r.KeptAt, counts)
-	copy(r.MaskedAt, counts[gpu.HistogramBins:])
 }

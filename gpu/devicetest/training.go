@@ -344,7 +344,7 @@ func batches(b *bench) {
 	}
 	for i := range layers {
 		l := &layers[i]
-		p := gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: l.t, Redraw: true}
+		p := gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: l.t, Redraw: true, Histogram: i > parameters/2}
 		b.d.Surgery(&p, l.tw, l.tm, l.tc, l.tcm, &l.result)
 	}
 	if err := b.d.Sync(); err != nil {
@@ -360,6 +360,15 @@ func batches(b *bench) {
 		if i%2 == 1 {
 			for _, v := range b.values(l.tcm) {
 				kept += count(!gpu.IsPruned(v))
+			}
+		}
+		if i > parameters/2 {
+			binned := 0
+			for _, n := range l.result.KeptAt {
+				binned += int(n)
+			}
+			if binned != kept {
+				b.Errorf("surgery of layer %d: its histogram has %d kept entries, wanted %d", i, binned, kept)
 			}
 		}
 		if total := len(l.w) + i%2*3; l.result.Total != total || l.result.Kept != kept {

@@ -187,9 +187,13 @@ BLOCK_KERNEL(256, surgery_measure, const SurgeryParams *params, SurgeryResult *r
 	}
 }
 
-// Redraws the masks and writes W∘T where b.redraw is set, and counts. Where *gate is not finite it counts only. A block
-// does 4096 elements. Moves 3n.
-BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, SurgeryBatch b) {
+#define HISTOGRAM_BINS 6001
+#define HISTOGRAM_WIDTH 0.001
+
+// Redraws the masks and writes W∘T where b.redraw is set, and counts. Where *gate is not finite it counts only. Where bins is not
+// null it also counts the entries by their distance, |w - mu|/sigma or |x|/sigma, in bins of a thousandth: of layer l kept ones from
+// bins[2·l·HISTOGRAM_BINS] on, pruned ones behind them; bins is 0 before. A block does 4096 elements. Moves 3n.
+BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, unsigned *bins, SurgeryBatch b) {
 	START;
 	__shared__ unsigned counts[3];
 	if (threadIdx.x < 3) counts[threadIdx.x] = 0;
@@ -199,6 +203,8 @@ BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, Sur
 	double low = r->low, high = r->high;
 	bool redraw = b.redraw && (!gate || finite(*gate));
 	int from = ((int)blockIdx.x - s.first) * SURGERY_BLOCK, to = min(s.n, from + SURGERY_BLOCK);
+	double mu = s.rule == PAPER_RULE ? 0.0 : (double)r->mu, per_bin = r->sigma > 0 ? 1 / ((double)r->sigma * HISTOGRAM_WIDTH) : 0.0;
+	if (bins) bins += 2 * s.layer * HISTOGRAM_BINS;
 	unsigned keeps = 0, pruned = 0, spliced = 0;
 	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
 		float w = s.w[i];
@@ -210,6 +216,11 @@ BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, Sur
 				keep = was ? !(a <= low) : a > high;
 			}
 			s.masked[i] = keep ? kept(w) : __uint_as_float(PRUNED);
+		}
+		if (bins) {
+			double at = fabs((double)w - mu) * per_bin;
+			int bin = at < HISTOGRAM_BINS ? min((int)at, HISTOGRAM_BINS - 1) : HISTOGRAM_BINS - 1;
+			atomicAdd(bins + (keep ? 0 : HISTOGRAM_BINS) + bin, 1u);
 		}
 		keeps += keep;
 		pruned += was && !keep;
@@ -223,20 +234,5 @@ BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, Sur
 		atomicAdd(&r->kept, counts[0]);
 		atomicAdd(&r->pruned, counts[1]);
 		atomicAdd(&r->spliced, counts[2]);
-	}
-}
-
-#define HISTOGRAM_BINS 6001
-#define HISTOGRAM_WIDTH 0.001
-
-// Counts one array's entries by their distance, |w - mu|/sigma or |x|/sigma, into bins of a thousandth; kept ones in bins,
-// pruned ones HISTOGRAM_BINS later. bins is 0 before. Moves 2n.
-KERNEL(256, surgery_histogram, int n, const float *w, const float *masked, const SurgeryResult *r, int rule, unsigned *bins) {
-	START;
-	double mu = rule == PAPER_RULE ? 0.0 : (double)r->mu, per_bin = r->sigma > 0 ? 1 / ((double)r->sigma * HISTOGRAM_WIDTH) : 0.0;
-	EACH(i, n) {
-		double at = fabs((double)w[i] - mu) * per_bin;
-		int bin = at < HISTOGRAM_BINS ? min((int)at, HISTOGRAM_BINS - 1) : HISTOGRAM_BINS - 1;
-		atomicAdd(bins + (is_pruned(masked[i]) ? HISTOGRAM_BINS : 0) + bin, 1u);
 	}
 }
