@@ -145,7 +145,7 @@ func i32(v int) uint64     { return uint64(uint32(int32(v))) }
 
 // blob builds a struct for a kernel: numbers of four bytes, and addresses on multiples of eight.
 type blob struct {
-	buf [520]uint64
+	buf [64]uint64
 	n   int // numbers of four bytes
 }
 
@@ -184,13 +184,6 @@ func (b *blob) divisor(d int) {
 	b.u32(uint32(d))
 	b.u32(uint32(m))
 	b.u32(s)
-}
-
-// pad makes the blob as long as a struct of so many bytes.
-func (b *blob) pad(bytes int) {
-	for 4*b.n < bytes {
-		b.u32(0)
-	}
 }
 
 func (b *blob) words() []uint64 { return b.buf[:(b.n+1)/2] }

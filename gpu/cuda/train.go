@@ -25,8 +25,8 @@ type batches struct {
 
 func (b *batches) open() bool { return len(b.updates) > 0 || len(b.surgery) > 0 }
 
-// maxSegments is UPDATE_SEGMENTS and SURGERY_SEGMENTS of train.cu.
-const maxSegments = 64
+// maxSegments is how many arrays one launch takes: their table goes with the live numbers.
+const maxSegments = 400
 
 type updateSegment struct {
 	w, grad, h, h2, masked uint64
@@ -88,26 +88,27 @@ func (d *Device) closeUpdates() {
 	b := &d.queue.batch
 	list := b.updates
 	b.updates = b.updates[:0]
-	const words = 8 // of UpdateParams
-	at, live := d.liveNumbers(words * len(list))
-	v := &d.queue.blob
-	v.ints(len(list), int(b.method))
+	// In words of four bytes: an UpdateParams and an UpdateSegment of train.cu.
+	const params, segment = 8, 12
+	at, live := d.liveNumbers((params + segment) * len(list))
+	table := at + 4*params*uint64(len(list))
 	blocks := 0
 	for i := range list {
 		s := &list[i]
 		p := &s.p
-		for k, f := range [words - 1]float32{p.Rate, p.Momentum, p.Delta, p.Decay2, p.Correction, p.Decay, p.Scale} {
-			live[words*i+k] = math.Float32bits(f)
+		v := live[params*i:]
+		for k, f := range [params - 1]float32{p.Rate, p.Momentum, p.Delta, p.Decay2, p.Correction, p.Decay, p.Scale} {
+			v[k] = math.Float32bits(f)
 		}
-		live[words*i+words-1] = uint32(flag(p.L1))
-		for _, a := range [...]uint64{s.w, s.grad, s.h, s.h2, s.masked} {
-			v.ptr(a)
+		v[params-1] = uint32(flag(p.L1))
+		v = live[params*len(list)+segment*i:]
+		for k, a := range [...]uint64{s.w, s.grad, s.h, s.h2, s.masked} {
+			v[2*k], v[2*k+1] = uint32(a), uint32(a>>32)
 		}
-		v.ints(s.n, blocks)
+		v[10], v[11] = uint32(s.n), uint32(blocks)
 		blocks += (s.n + 1023) / 1024
 	}
-	v.pad(8 + 48*maxSegments)
-	d.launch(kUpdate, grid{blocks, 1, 1}, 256, at, b.gate)
+	d.launch(kUpdate, grid{blocks, 1, 1}, 256, at, b.gate, table, i32(len(list)), i32(int(b.method)))
 }
 
 // resultBytes is the size of a SurgeryResult of train.cu; maxResults is how many there may be between two marks.
@@ -160,41 +161,32 @@ func (d *Device) closeSurgery() {
 	q := &d.queue.batch
 	list, layers := q.surgery, q.layers
 	q.surgery, q.layers = q.surgery[:0], q.layers[:0]
-	const words = 4 // of SurgeryParams
-	at, live := d.liveNumbers(words * len(layers))
-	for i, l := range layers {
-		live[words*i], live[words*i+1], live[words*i+2] = math.Float32bits(l.threshold), math.Float32bits(l.mu), math.Float32bits(l.sigma)
-		live[words*i+3] = uint32(flag(l.measured))
-	}
-	results := d.resultsAt(q.results)
-	bins := uint64(0)
+	bins := uint64(0) // found before the live numbers: an allocation may hand the queue over
 	if q.bins {
 		if bins = d.binsAt(q.results); bins != 0 {
 			d.clear(bins, int64(len(layers)*histogramWords))
 		}
 	}
-	q.results += len(layers)
-	blocks := d.surgeryBatch(list, len(layers))
-	d.launch(kSurgeryMeasure, grid{blocks, 1, 1}, 256, at, results, d.scratch.partial, d.scratch.counters, q.gate)
-	d.surgeryBatch(list, len(layers))
-	d.launch(kSurgeryRedraw, grid{blocks, 1, 1}, 256, results, q.gate, bins)
-}
-
-// surgeryBatch puts a SurgeryBatch of train.cu into the blob, and returns how many blocks it takes.
-func (d *Device) surgeryBatch(list []surgerySegment, layers int) int {
-	q, v := &d.queue.batch, &d.queue.blob
-	v.ints(len(list), layers, int(flag(q.redraw)))
-	v.ptr(0)
-	v.n -= 2 // aligned
+	// In words of four bytes: a SurgeryParams and a SurgerySegment of train.cu.
+	const params, segment = 4, 8
+	at, live := d.liveNumbers(params*len(layers) + segment*len(list))
+	table := at + 4*params*uint64(len(layers))
+	for i, l := range layers {
+		v := live[params*i:]
+		v[0], v[1], v[2], v[3] = math.Float32bits(l.threshold), math.Float32bits(l.mu), math.Float32bits(l.sigma), uint32(flag(l.measured))
+	}
 	blocks := 0
-	for _, s := range list {
-		v.ptr(s.w)
-		v.ptr(s.masked)
-		v.ints(s.n, blocks, s.layer, s.rule)
+	for i, s := range list {
+		v := live[params*len(layers)+segment*i:]
+		v[0], v[1], v[2], v[3] = uint32(s.w), uint32(s.w>>32), uint32(s.masked), uint32(s.masked>>32)
+		v[4], v[5], v[6], v[7] = uint32(s.n), uint32(blocks), uint32(s.layer), uint32(s.rule)
 		blocks += (s.n + 4095) / 4096
 	}
-	v.pad(16 + 32*maxSegments)
-	return blocks
+	results := d.resultsAt(q.results)
+	q.results += len(layers)
+	n := i32(len(list))
+	d.launch(kSurgeryMeasure, grid{blocks, 1, 1}, 256, at, results, d.scratch.partial, d.scratch.counters, table, n, i32(len(layers)))
+	d.launch(kSurgeryRedraw, grid{blocks, 1, 1}, 256, results, q.gate, bins, table, n, flag(q.redraw))
 }
 
 // takeSurgery starts to copy the results of the surgeries since the last mark.

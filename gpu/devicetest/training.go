@@ -322,7 +322,7 @@ func gates(b *bench) {
 
 // batches checks that updates and surgeries in a row do not meet, whatever their number.
 func batches(b *bench) {
-	const parameters = 70
+	const parameters = 170
 	type layer struct {
 		w, c        []float32
 		tw, tg, th  *gpu.Tensor

@@ -16,11 +16,17 @@ struct UpdateSegment {
 	float *w, *grad, *h, *h2, *masked;
 	int n, first;
 };
-#define UPDATE_SEGMENTS 64
-struct UpdateBatch {
-	int count, method;
-	UpdateSegment s[UPDATE_SEGMENTS];
-};
+
+// segment_of finds the segment that this block works on: the last that begins at or before it.
+template <class S> __device__ __forceinline__ int segment_of(const S *segments, int count) {
+	int low = 0, high = count - 1;
+	while (low < high) {
+		int mid = (low + high + 1) >> 1;
+		if (segments[mid].first <= (int)blockIdx.x) low = mid;
+		else high = mid - 1;
+	}
+	return low;
+}
 
 __device__ __forceinline__ float step_of(int method, const UpdateParams &u, float g, float &h, float *h2) {
 	float m = u.momentum;
@@ -59,23 +65,18 @@ __device__ __forceinline__ float step_of(int method, const UpdateParams &u, floa
 //
 // Where *gate is not finite, only the gradients are set to 0. A block does 1024 elements of one parameter; params has
 // one entry a segment. Moves 6n (8n with a mask; 2n more for a second history).
-KERNEL(256, update, const UpdateParams *params, const float *gate, UpdateBatch b) {
+KERNEL(256, update, const UpdateParams *params, const float *gate, const UpdateSegment *segments, int count, int method) {
 	START;
-	int low = 0, high = b.count - 1;
-	while (low < high) { // the last segment that begins at or before this block
-		int mid = (low + high + 1) >> 1;
-		if (b.s[mid].first <= (int)blockIdx.x) low = mid;
-		else high = mid - 1;
-	}
-	const UpdateSegment &s = b.s[low];
-	UpdateParams u = params[low];
+	int at = segment_of(segments, count);
+	UpdateSegment s = segments[at];
+	UpdateParams u = params[at];
 	bool go = !gate || finite(*gate);
 	int from = ((int)blockIdx.x - s.first) * PER_BLOCK, to = min(s.n, from + PER_BLOCK);
 	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
 		if (go) {
 			float w = s.w[i], g = u.scale * s.grad[i], h = s.h[i];
 			g += u.l1 ? (w > 0 ? u.decay : w < 0 ? -u.decay : 0.0f) : u.decay * w;
-			w -= step_of(b.method, u, g, h, s.h2 ? s.h2 + i : (float *)0);
+			w -= step_of(method, u, g, h, s.h2 ? s.h2 + i : (float *)0);
 			s.w[i] = w;
 			s.h[i] = h;
 			if (s.masked && !is_pruned(s.masked[i])) s.masked[i] = kept(w);
@@ -106,22 +107,7 @@ struct SurgerySegment {
 	float *masked;
 	int n, first, layer, rule;
 };
-#define SURGERY_SEGMENTS 64
-struct SurgeryBatch {
-	int count, layers, redraw;
-	SurgerySegment s[SURGERY_SEGMENTS];
-};
 #define SURGERY_BLOCK 4096 // elements a block
-
-__device__ __forceinline__ int segment_of(const SurgeryBatch &b) {
-	int low = 0, high = b.count - 1;
-	while (low < high) {
-		int mid = (low + high + 1) >> 1;
-		if (b.s[mid].first <= (int)blockIdx.x) low = mid;
-		else high = mid - 1;
-	}
-	return low;
-}
 
 // The statistics of every layer, and the limits that follow from them. Sums are float64, in a fixed order: each block's
 // go to partial, and the last block of all, one layer a warp, adds them up. Moves n under the seed rule, 2n under the
@@ -129,10 +115,10 @@ __device__ __forceinline__ int segment_of(const SurgeryBatch &b) {
 //
 //	seed rule:  mu and sigma of w
 //	paper rule: mu and sigma of |x| over entries that are unmasked and not zero
-BLOCK_KERNEL(256, surgery_measure, const SurgeryParams *params, SurgeryResult *results, double *partial, unsigned *counter, const float *gate, SurgeryBatch b) {
+BLOCK_KERNEL(256, surgery_measure, const SurgeryParams *params, SurgeryResult *results, double *partial, unsigned *counter, const SurgerySegment *segments, int count,
+	int layers) {
 	START;
-	int at = segment_of(b);
-	const SurgerySegment &s = b.s[at];
+	SurgerySegment s = segments[segment_of(segments, count)];
 	int from = ((int)blockIdx.x - s.first) * SURGERY_BLOCK, to = min(s.n, from + SURGERY_BLOCK);
 	double v[3] = {0, 0, 0};
 	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
@@ -150,14 +136,14 @@ BLOCK_KERNEL(256, surgery_measure, const SurgeryParams *params, SurgeryResult *r
 		for (int k = 0; k < 3; k++) partial[3 * blockIdx.x + k] = v[k];
 	if (!last_block(counter, gridDim.x)) return;
 	int lane = threadIdx.x & 31;
-	for (int layer = threadIdx.x >> 5; layer < b.layers; layer += 8) {
+	for (int layer = threadIdx.x >> 5; layer < layers; layer += 8) {
 		double t[3] = {0, 0, 0};
 		int rule = SEED_RULE;
-		for (int j = 0; j < b.count; j++) {
-			if (b.s[j].layer != layer) continue;
-			rule = b.s[j].rule;
-			int end = j + 1 < b.count ? b.s[j + 1].first : (int)gridDim.x;
-			for (int block = b.s[j].first + lane; block < end; block += 32)
+		for (int j = 0; j < count; j++) {
+			if (segments[j].layer != layer) continue;
+			rule = segments[j].rule;
+			int end = j + 1 < count ? segments[j + 1].first : (int)gridDim.x;
+			for (int block = segments[j].first + lane; block < end; block += 32)
 				for (int k = 0; k < 3; k++) t[k] += partial[3 * block + k];
 		}
 		for (int k = 0; k < 3; k++) t[k] = warp_sum(t[k]);
@@ -190,18 +176,18 @@ BLOCK_KERNEL(256, surgery_measure, const SurgeryParams *params, SurgeryResult *r
 #define HISTOGRAM_BINS 6001
 #define HISTOGRAM_WIDTH 0.001
 
-// Redraws the masks and writes W∘T where b.redraw is set, and counts. Where *gate is not finite it counts only. Where bins is not
+// Redraws the masks and writes W∘T where redraws is set, and counts. Where *gate is not finite it counts only. Where bins is not
 // null it also counts the entries by their distance, |w - mu|/sigma or |x|/sigma, in bins of a thousandth: of layer l kept ones from
 // bins[2·l·HISTOGRAM_BINS] on, pruned ones behind them; bins is 0 before. A block does 4096 elements. Moves 3n.
-BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, unsigned *bins, SurgeryBatch b) {
+BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, unsigned *bins, const SurgerySegment *segments, int count, int redraws) {
 	START;
 	__shared__ unsigned counts[3];
 	if (threadIdx.x < 3) counts[threadIdx.x] = 0;
 	__syncthreads();
-	const SurgerySegment &s = b.s[segment_of(b)];
+	SurgerySegment s = segments[segment_of(segments, count)];
 	SurgeryResult *r = results + s.layer;
 	double low = r->low, high = r->high;
-	bool redraw = b.redraw && (!gate || finite(*gate));
+	bool redraw = redraws && (!gate || finite(*gate));
 	int from = ((int)blockIdx.x - s.first) * SURGERY_BLOCK, to = min(s.n, from + SURGERY_BLOCK);
 	double mu = s.rule == PAPER_RULE ? 0.0 : (double)r->mu, per_bin = r->sigma > 0 ? 1 / ((double)r->sigma * HISTOGRAM_WIDTH) : 0.0;
 	if (bins) bins += 2 * s.layer * HISTOGRAM_BINS;
