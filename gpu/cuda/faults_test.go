@@ -154,3 +154,33 @@ func TestMemory(t *testing.T) {
 		t.Errorf("%d bytes are held, wanted %d", d.Allocated(), before)
 	}
 }
+
+// A device that cannot be opened whole is closed again, however far it came, and the next one opens.
+func TestOpenFails(t *testing.T) {
+	emulated(t)
+	failed := 0
+	for n := 1; n <= 12; n++ {
+		t.Run(fmt.Sprint("allocation ", n), func(t *testing.T) {
+			t.Setenv("EMULATOR_FAIL", fmt.Sprint("alloc:", n))
+			d, err := cuda.Open(cuda.Options{NoLibraries: true})
+			if err == nil {
+				d.Close()
+				return
+			}
+			failed++
+			if !strings.Contains(err.Error(), "out of memory") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if failed < 3 {
+		t.Errorf("%d of 12 failed allocations stopped it, wanted at least 3", failed)
+	}
+	d := open(t, cuda.Options{})
+	if err := relu(d); err != nil {
+		t.Error(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -34,6 +34,7 @@ type Device struct {
 	opts      Options
 	sms       int       // multiprocessors
 	precision Precision // never Auto
+	ready     bool      // opened whole
 
 	functions [kernelCount]uint64
 	queue     queue
@@ -173,7 +174,7 @@ func (d *Device) open() error {
 			return err
 		}
 	}
-	d.memory.own = d.memory.held
+	d.memory.own, d.ready = d.memory.held, true
 	return d.Sync()
 }
 
@@ -246,7 +247,10 @@ func (d *Device) Close() error {
 		return nil
 	}
 	d.closeMonitor()
-	err := d.Sync()
+	var err error
+	if d.ready {
+		err = d.Sync()
+	}
 	if leave, e := d.enter(); e == nil {
 		defer leave()
 	}
