@@ -23,7 +23,8 @@ type deviceFlags struct {
 	sync      bool
 	precision string
 
-	mode *caffepb.SolverParameter // what the solver says of the device; nil without one
+	untuned bool                     // kernels by a rule, not by what is measured: the same in every run on every machine
+	mode    *caffepb.SolverParameter // what the solver says of the device; nil without one
 }
 
 func (f *deviceFlags) add(fs *flag.FlagSet) {
@@ -88,7 +89,7 @@ func (f *deviceFlags) make() (d gpu.Device, notices []string, err error) {
 	}
 	onHost := f.device == "host" || f.device == "" && len(asked) == 0 && f.mode != nil && f.mode.SolverMode != nil && f.mode.GetSolverMode() == caffepb.SolverParameter_CPU
 	if !onHost {
-		o := cuda.Options{Ordinal: int(f.mode.GetDeviceId()), Blocking: f.sync, Tune: true}
+		o := cuda.Options{Ordinal: int(f.mode.GetDeviceId()), Blocking: f.sync, Tune: !f.untuned}
 		if o.Precision, err = cuda.ParsePrecision(f.precision); err != nil {
 			return nil, nil, err
 		}

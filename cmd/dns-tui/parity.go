@@ -22,6 +22,8 @@ func runParity(_ context.Context, e *env, args []string) error {
 	if len(rest) != 1 {
 		return usagef("parity: wanted one folder of reference vectors, found %d arguments", len(rest))
 	}
+	// A weight that lies within rounding of a threshold goes either way with another order of a sum.
+	f.untuned = true
 	if f.precision == "auto" { // Caffe's vectors are float32's
 		f.precision = "fp32"
 	}
