@@ -264,7 +264,7 @@ type Train interface {
 	//	g = scale·grad + decay·w          (L2; decay·sign(w) under L1)
 	//	w = w - step(g)                   (see Method)
 	//	masked = w where it was kept, still -0 where it was pruned
-	//	grad = 0
+	//	grad = 0                          (the step under KeepStep)
 	//
 	// h is the method's history, h2 its second, nil for methods without one. masked may be nil (a parameter without a
 	// mask); see Masked weights.
@@ -272,6 +272,17 @@ type Train interface {
 	// Surgery measures a layer, redraws its mask, and writes masked = w∘T, as p says. r is what it found, when Sync has
 	// returned, or Await for a Mark made after; it must stay until then. b and maskedB, the bias, may be nil.
 	Surgery(p *SurgeryParams, w, masked, b, maskedB *Tensor, r *SurgeryResult)
+	// Reach sets kept[o] to the largest |w - center| among the entries of output o with T = 1, pruned[o] among those with
+	// T = 0, and -1 where there are none. Output o has the weights of row o of w; of column o where g is transposed. masked
+	// may be nil: nothing is pruned.
+	Reach(g Outputs, center float32, w, masked, kept, pruned *Tensor)
+}
+
+// Outputs is how the weights of a layer belong to its outputs, filters or neurons: Outputs × Inputs, or where Transposed is
+// set Inputs × Outputs.
+type Outputs struct {
+	Outputs, Inputs int
+	Transposed      bool
 }
 
 // ChannelShape is the shape of a channelwise kernel's array.

@@ -76,6 +76,7 @@ const (
 	kUpdate
 	kSurgeryMeasure
 	kSurgeryRedraw
+	kReach
 	kFill
 	kCopy
 	kAx
@@ -202,6 +203,7 @@ var kernelNames = [kernelCount]string{
 	kUpdate:                     "update",
 	kSurgeryMeasure:             "surgery_measure",
 	kSurgeryRedraw:              "surgery_redraw",
+	kReach:                      "reach",
 	kFill:                       "fill",
 	kCopy:                       "copy",
 	kAx:                         "ax",

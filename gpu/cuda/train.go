@@ -100,7 +100,7 @@ func (d *Device) closeUpdates() {
 		for k, f := range [params - 1]float32{p.Rate, p.Momentum, p.Delta, p.Decay2, p.Correction, p.Decay, p.Scale} {
 			v[k] = math.Float32bits(f)
 		}
-		v[params-1] = uint32(flag(p.L1))
+		v[params-1] = uint32(flag(p.L1) | flag(p.KeepStep)<<1)
 		v = live[params*len(list)+segment*i:]
 		for k, a := range [...]uint64{s.w, s.grad, s.h, s.h2, s.masked} {
 			v[2*k], v[2*k+1] = uint32(a), uint32(a>>32)
@@ -109,6 +109,20 @@ func (d *Device) closeUpdates() {
 		blocks += (s.n + 1023) / 1024
 	}
 	d.launch(kUpdate, grid{blocks, 1, 1}, 256, at, b.gate, table, i32(len(list)), i32(int(b.method)))
+}
+
+// Reach implements gpu.Train.
+func (d *Device) Reach(g gpu.Outputs, center float32, w, masked, kept, pruned *gpu.Tensor) {
+	gpu.Want("Reach", "w", w, g.Outputs*g.Inputs)
+	gpu.WantOptional("Reach", "masked", masked, w.N)
+	gpu.Want("Reach", "kept", kept, g.Outputs)
+	gpu.Want("Reach", "pruned", pruned, g.Outputs)
+	d.closeBatches()
+	across, along := g.Inputs, 1
+	if g.Transposed {
+		across, along = 1, g.Outputs
+	}
+	d.launch(kReach, grid{g.Outputs, 1, 1}, 256, i32(g.Inputs), i32(across), i32(along), f32(center), d.ptr(w), d.ptr(masked), d.ptr(kept), d.ptr(pruned))
 }
 
 // resultBytes is the size of a SurgeryResult of train.cu; maxResults is how many there may be between two marks.

@@ -38,7 +38,7 @@ func RunWithin(t *testing.T, tolerance float64, open func() gpu.Device) {
 		{"Gemm", gemm}, {"Conv", conv}, {"MaxPool", maxPool}, {"AvePool", avePool}, {"StochasticPool", stochasticPool}, {"Im2col", im2col}, {"LRN", lrn},
 		{"Bias", bias}, {"Scale", scale}, {"PReLU", prelu}, {"BatchNorm", batchNorm},
 		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss}, {"HingeLoss", hingeLoss}, {"LogLoss", logLoss}, {"InfogainLoss", infogainLoss}, {"ContrastiveLoss", contrastiveLoss}, {"LSTMUnit", lstmUnit}, {"ArgMax", argMax}, {"Accuracy", accuracy},
-		{"Update", update}, {"Methods", methods}, {"SeedSurgery", seedSurgery}, {"PaperSurgery", paperSurgery}, {"Gates", gates}, {"Chains", chains}, {"Batches", batches}, {"Repeats", repeats}, {"Fetch", fetch}, {"Uploads", uploads}, {"Panics", panics},
+		{"Update", update}, {"Methods", methods}, {"SeedSurgery", seedSurgery}, {"PaperSurgery", paperSurgery}, {"Reach", reach}, {"Gates", gates}, {"Chains", chains}, {"Batches", batches}, {"Repeats", repeats}, {"Fetch", fetch}, {"Uploads", uploads}, {"Panics", panics},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(&bench{T: t, tolerance: tolerance, d: d, key: gpu.Key{Seed: 7, Stream: uint32(len(c.name))}})

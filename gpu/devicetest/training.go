@@ -46,6 +46,7 @@ func update(b *bench) {
 				if withMask {
 					tm = b.tensor(m)
 				}
+				p.KeepStep = n == sizes[0]
 				b.d.Update(p, tw, tg, th, nil, tm)
 				hist := each(n, func(i int) float64 {
 					dec := 0.01 * float64(w[i])
@@ -56,7 +57,11 @@ func update(b *bench) {
 				})
 				b.check("Update history", th, hist)
 				b.check("Update weights", tw, each(n, func(i int) float64 { return float64(w[i]) - hist[i] }))
-				b.check("Update gradient", tg, make([]float64, n))
+				left := make([]float64, n)
+				if p.KeepStep {
+					left = hist
+				}
+				b.check("Update gradient", tg, left)
 				if withMask {
 					b.checkMasked("Update masked", tm, b.values(tw), mask)
 				}
@@ -79,14 +84,20 @@ func methods(b *bench) {
 				tm = b.tensor(m)
 			}
 			want, h, h2 := wide(w), make([]float64, n), make([]float64, n)
-			for range 3 {
+			for step := range 3 {
 				g := b.random(n)
 				tg := b.tensor(g)
+				p.KeepStep = step == 1
 				b.d.Update(p, tw, tg, th, th2, tm)
+				left := make([]float64, n)
 				for i := range want {
-					want[i] -= methodStep(method, 0.5*float64(g[i])+0.01*want[i], &h[i], &h2[i])
+					d := methodStep(method, 0.5*float64(g[i])+0.01*want[i], &h[i], &h2[i])
+					want[i] -= d
+					if p.KeepStep {
+						left[i] = d
+					}
 				}
-				b.check("Update gradient", tg, make([]float64, n))
+				b.check("Update gradient", tg, left)
 			}
 			name := fmt.Sprintf("method %d", method)
 			b.check(name+" weights", tw, want)
@@ -373,6 +384,48 @@ func batches(b *bench) {
 		}
 		if total := len(l.w) + i%2*3; l.result.Total != total || l.result.Kept != kept {
 			b.Errorf("surgery of layer %d: total %d kept %d, wanted %d and %d", i, l.result.Total, l.result.Kept, total, kept)
+		}
+	}
+}
+
+// reach checks the largest distances of each output, of rows and of columns.
+func reach(b *bench) {
+	for _, g := range []gpu.Outputs{{Outputs: 1, Inputs: 1}, {Outputs: 20, Inputs: 25}, {Outputs: 7, Inputs: 1500}, {Outputs: 300, Inputs: 33, Transposed: true}} {
+		for _, center := range []float32{0, 0.25} {
+			n := g.Outputs * g.Inputs
+			w := b.random(n)
+			m, mask := masked(w)
+			at := func(o, i int) int {
+				if g.Transposed {
+					return i*g.Outputs + o
+				}
+				return o*g.Inputs + i
+			}
+			for i := range g.Inputs { // an output with nothing left, and one with nothing pruned
+				m[at(0, i)], mask[at(0, i)] = gpu.Pruned, false
+				if g.Outputs > 1 {
+					m[at(1, i)], mask[at(1, i)] = gpu.Kept(w[at(1, i)]), true
+				}
+			}
+			kept, pruned := each(g.Outputs, func(int) float64 { return -1 }), each(g.Outputs, func(int) float64 { return -1 })
+			all := each(g.Outputs, func(int) float64 { return -1 })
+			for o := range g.Outputs {
+				for i := range g.Inputs {
+					d := math.Abs(float64(w[at(o, i)]) - float64(center))
+					all[o] = max(all[o], d)
+					if mask[at(o, i)] {
+						kept[o] = max(kept[o], d)
+					} else {
+						pruned[o] = max(pruned[o], d)
+					}
+				}
+			}
+			tw, tk, tp := b.tensor(w), b.tensor(make([]float32, g.Outputs)), b.tensor(make([]float32, g.Outputs))
+			b.d.Reach(g, center, tw, b.tensor(m), tk, tp)
+			b.check("Reach kept", tk, kept)
+			b.check("Reach pruned", tp, pruned)
+			b.d.Reach(g, center, tw, nil, tk, tp)
+			b.check("Reach without a mask", tk, all)
 		}
 	}
 }

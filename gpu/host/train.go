@@ -43,6 +43,7 @@ func shut(gate *gpu.Tensor) bool {
 func updateAny(p *args, lo, hi, _ int) {
 	u := p.update
 	w, grad, hist := p.x[lo:hi], p.y[lo:hi], p.z[lo:hi]
+	stay := keepBits(u.KeepStep)
 	for i, v := range w {
 		g := u.Scale * grad[i]
 		if u.L1 {
@@ -54,8 +55,9 @@ func updateAny(p *args, lo, hi, _ int) {
 		if p.v != nil {
 			second = &p.v[lo+i]
 		}
-		v -= step(&u, g, &hist[i], second)
-		w[i], grad[i] = v, 0
+		d := step(&u, g, &hist[i], second)
+		v -= d
+		w[i], grad[i] = v, keep(d, stay)
 		if p.u != nil && !gpu.IsPruned(p.u[lo+i]) {
 			p.u[lo+i] = gpu.Kept(v)
 		}
@@ -105,25 +107,35 @@ func decayTerm(u *gpu.UpdateParams, w float32) float32 {
 	return 0
 }
 
+// keepBits is all ones where the step is to stay in the gradient; keep gives the step then, and else 0. The loops have no
+// branch for it, and the same arithmetic either way: looking at a step does not change it.
+func keepBits(stays bool) uint32 { return -bit(stays) }
+
+func keep(step float32, bits uint32) float32 {
+	return math.Float32frombits(math.Float32bits(step) & bits)
+}
+
 func updateDense(p *args, lo, hi, _ int) {
 	u := p.update
 	w, grad, hist := p.x[lo:hi], p.y[lo:hi], p.z[lo:hi]
+	stay := keepBits(u.KeepStep)
 	if u.L1 {
 		for i, v := range w {
 			h := u.Rate*(u.Scale*grad[i]+decayTerm(&u, v)) + u.Momentum*hist[i]
-			hist[i], w[i], grad[i] = h, v-h, 0
+			hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
 		}
 		return
 	}
 	for i, v := range w {
 		h := u.Rate*(u.Scale*grad[i]+u.Decay*v) + u.Momentum*hist[i]
-		hist[i], w[i], grad[i] = h, v-h, 0
+		hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
 	}
 }
 
 func updateMasked(p *args, lo, hi, _ int) {
 	u := p.update
 	w, grad, hist, masked := p.x[lo:hi], p.y[lo:hi], p.z[lo:hi], p.u[lo:hi]
+	stay := keepBits(u.KeepStep)
 	for i, v := range w {
 		var dec float32
 		if u.L1 {
@@ -133,7 +145,7 @@ func updateMasked(p *args, lo, hi, _ int) {
 		}
 		h := u.Rate*(u.Scale*grad[i]+dec) + u.Momentum*hist[i]
 		v -= h
-		hist[i], w[i], grad[i] = h, v, 0
+		hist[i], w[i], grad[i] = h, v, keep(h, stay)
 		if !gpu.IsPruned(masked[i]) {
 			masked[i] = gpu.Kept(v)
 		}

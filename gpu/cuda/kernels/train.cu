@@ -8,8 +8,10 @@ enum { SGD, NESTEROV, ADAGRAD, RMSPROP, ADADELTA, ADAM };
 // What changes while a run goes on is read from device memory, so that a recorded launch stays right: gpu.UpdateParams.
 struct UpdateParams {
 	float rate, momentum, delta, decay2, correction, decay, scale;
-	int l1;
+	int flags; // L1, KEEP_STEP
 };
+
+enum { L1 = 1, KEEP_STEP = 2 };
 
 // UpdateSegment is one parameter: n elements, from block first on.
 struct UpdateSegment {
@@ -61,7 +63,7 @@ __device__ __forceinline__ float step_of(int method, const UpdateParams &u, floa
 //	g = scale·grad + decay·w           (decay·sign(w) under L1)
 //	w = w - step(g)                    (see gpu.Method)
 //	masked = w where it was kept, still -0 where it was pruned
-//	grad = 0
+//	grad = 0                           (the step under KEEP_STEP)
 //
 // Where *gate is not finite, only the gradients are set to 0. A block does 1024 elements of one parameter; params has
 // one entry a segment. Moves 6n (8n with a mask; 2n more for a second history).
@@ -75,13 +77,14 @@ KERNEL(256, update, const UpdateParams *params, const float *gate, const UpdateS
 	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
 		if (go) {
 			float w = s.w[i], g = u.scale * s.grad[i], h = s.h[i];
-			g += u.l1 ? (w > 0 ? u.decay : w < 0 ? -u.decay : 0.0f) : u.decay * w;
-			w -= step_of(method, u, g, h, s.h2 ? s.h2 + i : (float *)0);
+			g += u.flags & L1 ? (w > 0 ? u.decay : w < 0 ? -u.decay : 0.0f) : u.decay * w;
+			float step = step_of(method, u, g, h, s.h2 ? s.h2 + i : (float *)0);
+			w -= step;
 			s.w[i] = w;
 			s.h[i] = h;
 			if (s.masked && !is_pruned(s.masked[i])) s.masked[i] = kept(w);
-		}
-		s.grad[i] = 0;
+			s.grad[i] = u.flags & KEEP_STEP ? step : 0.0f;
+		} else s.grad[i] = 0;
 	}
 }
 
@@ -220,5 +223,34 @@ BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, uns
 		atomicAdd(&r->kept, counts[0]);
 		atomicAdd(&r->pruned, counts[1]);
 		atomicAdd(&r->spliced, counts[2]);
+	}
+}
+
+// The largest |w - center| of each output, among kept entries and among pruned ones; -1 where there are none. Output o has the
+// entries o·across + i·along for i < inputs. masked may be null. One block an output. Moves 2n.
+BLOCK_KERNEL(256, reach, int inputs, int across, int along, float center, const float *w, const float *masked, float *to_kept, float *to_pruned) {
+	START;
+	__shared__ float best[2][8];
+	float k = -1, p = -1;
+	for (int i = threadIdx.x; i < inputs; i += 256) {
+		long long at = (long long)blockIdx.x * across + (long long)i * along;
+		float d = fabsf(w[at] - center);
+		if (masked && is_pruned(masked[at])) p = d > p ? d : p;
+		else k = d > k ? d : k;
+	}
+	k = warp_max(k);
+	p = warp_max(p);
+	if ((threadIdx.x & 31) == 0) {
+		best[0][threadIdx.x >> 5] = k;
+		best[1][threadIdx.x >> 5] = p;
+	}
+	__syncthreads();
+	if (threadIdx.x == 0) {
+		for (int i = 1; i < 8; i++) {
+			k = fmaxf(k, best[0][i]);
+			p = fmaxf(p, best[1][i]);
+		}
+		to_kept[blockIdx.x] = k;
+		to_pruned[blockIdx.x] = p;
 	}
 }
