@@ -33,6 +33,7 @@ type LayerHyper struct {
 	Threshold float64  `json:"threshold"` // t of the seed rule, c_rate of the paper rule
 	Prune     bool     `json:"prune"`     // takes part in surgery
 	Frozen    bool     `json:"frozen"`    // keeps its mask as it is
+	Fixed     bool     `json:"fixed"`     // keeps its weights as they are
 	Gamma     float64  `json:"gamma"`     // paper rule
 	Power     float64  `json:"power"`     // paper rule
 	Stop      int      `json:"stop"`      // paper rule: iter_stop; 0 never
@@ -76,9 +77,22 @@ func SplitField(field string) (layer, name string) {
 	return "", field
 }
 
+// Canonical returns the full name of a field: lr is base_lr, conv2.t is conv2.threshold, or conv2.c_rate under the paper rule.
+// A field that it does not know stays as it is.
+func (h *Hyper) Canonical(field string) string {
+	layer, name := SplitField(field)
+	switch l := h.Layer(layer); {
+	case layer == "" && name == "lr":
+		return "base_lr"
+	case l != nil && name == "t":
+		return layer + "." + l.ThresholdName()
+	}
+	return field
+}
+
 // target finds the number, count or switch that a field names.
 func (h *Hyper) target(field string) (any, error) {
-	layer, name := SplitField(field)
+	layer, name := SplitField(h.Canonical(field))
 	fields := h.global()
 	if layer != "" {
 		l := h.Layer(layer)
@@ -101,7 +115,7 @@ func (h *Hyper) global() map[string]any {
 }
 
 func (l *LayerHyper) fields() map[string]any {
-	f := map[string]any{l.ThresholdName(): &l.Threshold, "prune": &l.Prune, "frozen": &l.Frozen}
+	f := map[string]any{l.ThresholdName(): &l.Threshold, "prune": &l.Prune, "frozen": &l.Frozen, "fixed": &l.Fixed}
 	if l.Rule == gpu.PaperRule {
 		f["gamma"], f["power"], f["stop"] = &l.Gamma, &l.Power, &l.Stop
 	}

@@ -197,6 +197,9 @@ func (b *builder) agree(p *layer.Param, spec *caffepb.ParamSpec) error {
 func (b *builder) shared(nd *node, index int, spec *caffepb.ParamSpec) *layer.Param {
 	if b.opts.Share != nil {
 		if o := b.opts.Share.node(nd.name); o != nil && index < len(o.params) {
+			if b.opts.Stand != nil {
+				return b.opts.Stand(o.params[index])
+			}
 			return o.params[index]
 		}
 	}

@@ -19,6 +19,13 @@ const (
 	SnapshotNow             // write a snapshot
 	Undo                    // take back the last change
 	Stop                    // end the run; Save writes a snapshot first, and where that fails the run goes on
+	StepSurgery             // train up to and with the next iteration that operates, then pause
+	Redo                    // repeat the change that was taken back last
+	Schedule                // Plan: Field = Value at an iteration, or over many
+	Cancel                  // drop plan number Count
+	GoBack                  // to the snapshot Value, or the last good state; then pause
+	Probe                   // measure the sensitivity of all layers, beside the training; Value "off" ends it
+	Look                    // return the weights of layer Field that Area wants
 )
 
 // Command is an order to a session.
@@ -28,12 +35,25 @@ type Command struct {
 	Value string
 	Count int
 	Save  bool
+	Plan  Plan // of Schedule
+	Area  Area // of Look
+	By    string
 }
 
 func (c Command) String() string {
 	switch c.Kind {
 	case Set:
 		return c.Field + " " + c.Value
+	case Schedule:
+		return c.Plan.String()
+	case Cancel:
+		return fmt.Sprintf("cancel plan %d", c.Count)
+	case GoBack:
+		if c.Value != "" {
+			return "go back to " + c.Value
+		}
+	case Look:
+		return "look at " + c.Field
 	case Step:
 		return fmt.Sprintf("step %d", c.Count)
 	case Stop:
@@ -42,13 +62,15 @@ func (c Command) String() string {
 		}
 		return "stop"
 	}
-	return [...]string{"set", "pause", "resume", "step", "surgery now", "test now", "snapshot now", "undo", "stop"}[c.Kind]
+	return [...]string{"set", "pause", "resume", "step", "surgery now", "test now", "snapshot now", "undo", "stop",
+		"step to the next surgery", "redo", "schedule", "cancel", "go back to the last good state", "measure sensitivity", "look"}[c.Kind]
 }
 
 // Ack says that a command took effect, and when.
 type Ack struct {
-	Iter   int
-	Detail string
+	Iter    int
+	Detail  string
+	Picture *Picture // of Look
 }
 
 // Sentinel errors of Session.Do.
@@ -57,6 +79,8 @@ var (
 	ErrEnded = errors.New("the run has ended")
 	// ErrNothingToUndo is returned by Undo when no change is left to take back.
 	ErrNothingToUndo = errors.New("nothing to undo")
+	// ErrNothingToRedo is returned by Redo when no change was taken back, or another was made since.
+	ErrNothingToRedo = errors.New("nothing to redo")
 	// ErrUndone is returned for a change that was taken back before it took effect.
 	ErrUndone = errors.New("taken back before it took effect")
 	// ErrReplaced is returned for a waiting change when a later one of the same field took its place.
@@ -80,10 +104,12 @@ type waiting struct {
 	reply chan reply
 	seq   int  // when it was asked for, for Undo
 	undo  bool // it takes another change back, and is not taken back itself
+	redo  bool // it repeats a change
 }
 
 // done is a change in force, as Undo finds it.
 type done struct {
 	Change
-	seq int
+	seq  int
+	plan int // the plan that made the change, or, where Field is "", the plan that was made
 }

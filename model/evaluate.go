@@ -41,15 +41,16 @@ func (t *Trainer) testAll() error {
 	t.tests = results
 	for i := range results {
 		if a, ok := results[i].Accuracy(); ok && i == 0 {
-			t.accuracy.Add(t.solver.Iter, a)
+			t.curves.accuracy.Add(t.solver.Iter, a)
 		}
 		for _, o := range results[i].Outputs {
 			if o.LossWeight != 0 && i == 0 {
-				t.testLoss.Add(t.solver.Iter, o.Value)
+				t.curves.testLoss.Add(t.solver.Iter, o.Value)
 				break
 			}
 		}
 	}
+	t.recordTest(results)
 	t.note(Event{Iter: t.solver.Iter, Text: t.testText(), Tests: results})
 	t.speed.reset()
 	t.publish()
@@ -70,7 +71,9 @@ func (t *Trainer) interrupted() bool {
 				r.reply <- reply{err: errors.New("a test is running")}
 			case SurgeryNow:
 				t.deferred = append(t.deferred, r) // a test sees one set of masks
-			case Resume, Step:
+			case GoBack, Probe:
+				t.deferred = append(t.deferred, r)
+			case Resume, Step, StepSurgery:
 				r.reply <- reply{ack: Ack{Iter: t.solver.Iter}}
 			case Pause:
 				t.state = Paused

@@ -22,6 +22,8 @@ type NetOptions struct {
 	Seed   uint64
 	Clock  *layer.Clock
 	Share  *Net // a net whose parameters are used where a layer has the same name
+	// Stand, where it is not nil, gives what stands for a parameter of Share.
+	Stand func(*layer.Param) *layer.Param
 	// Probe computes the gradients of all outputs and inputs, whether or not they reach a loss.
 	Probe bool
 }
@@ -255,10 +257,20 @@ func (n *Net) Prunable() []PrunableLayer {
 				continue
 			}
 			seen[w] = true
-			out = append(out, PrunableLayer{Name: nd.name, Type: nd.typ, Pruning: p.Pruning(), Weights: w, Bias: b})
+			out = append(out, PrunableLayer{Name: nd.name, Type: nd.typ, Pruning: p.Pruning(), Weights: w, Bias: b, Outputs: outputsOf(nd, w)})
 		}
 	}
 	return out
+}
+
+// outputsOf tells how a layer's weights belong to its filters or neurons.
+func outputsOf(nd *node, w *layer.Param) gpu.Outputs {
+	g := gpu.Outputs{Outputs: w.Shape[0], Transposed: nd.param.GetInnerProductParam().GetTranspose()}
+	if g.Transposed {
+		g.Outputs = w.Shape[1]
+	}
+	g.Inputs = w.Data.N / max(1, g.Outputs)
+	return g
 }
 
 // PrunableLayer is a layer that surgery can work on.
@@ -266,6 +278,7 @@ type PrunableLayer struct {
 	Name, Type    string
 	Pruning       layer.Pruning
 	Weights, Bias *layer.Param
+	Outputs       gpu.Outputs // of Weights
 }
 
 // FirstBad returns an error that names the first layer whose parameters or output hold a NaN or an infinity, or nil.

@@ -12,6 +12,8 @@ func (t *Trainer) note(e Event) {
 		copy(t.events, t.events[1:])
 		t.events = t.events[:maxEvents-1]
 	}
+	t.eventSeq++
+	e.Seq = t.eventSeq
 	t.events = append(t.events, e)
 	t.send(e)
 }
@@ -50,17 +52,28 @@ func (t *Trainer) refreshHistograms(now bool) {
 	if t.histIter == t.solver.Iter && !t.histNext.IsZero() {
 		return
 	}
-	t.histIter = t.solver.Iter
 	begin := time.Now()
-	if t.solver.Drain() != nil {
+	if !t.measure() {
 		return // the next iteration tells
+	}
+	t.solver.Observe()
+	cost := time.Since(begin)
+	t.histNext = time.Now().Add(max(time.Second, 200*cost))
+}
+
+// measure measures the layers as they are; false where the device failed.
+func (t *Trainer) measure() bool {
+	t.histIter = t.solver.Iter
+	if t.solver.Drain() != nil {
+		return false
 	}
 	t.solver.surgeon.examine(t.solver.hyper, true)
 	for i, p := range t.solver.surgeon.layers {
-		t.hist[i] = NewHistogram(t.solver.hyper.Layer(p.Name).Rule, &p.result)
+		rule := t.solver.hyper.Layer(p.Name).Rule
+		t.hist[i] = NewHistogram(rule, &p.result)
+		t.hist[i].Deaths = p.deaths(rule)
 	}
-	cost := time.Since(begin)
-	t.histNext = time.Now().Add(max(time.Second, 200*cost))
+	return true
 }
 
 // publish makes a snapshot the latest.
@@ -71,11 +84,19 @@ func (t *Trainer) publish() {
 		t.note(Event{Iter: s.Iter, Text: n})
 		t.noticed++
 	}
+	c := &t.curves
 	sn := &Snapshot{Net: s.Net.Name, Source: t.source, Device: s.device.Name(), State: t.state, Problem: t.problem,
 		Iter: s.Iter, MaxIter: int(t.run.Solver.GetMaxIter()), Rate: s.Rate(s.Iter), Loss: t.lastLoss, Smoothed: s.SmoothedLoss(),
 		PerSecond: t.speed.perSecond(), BatchSize: t.batchSize * int(t.run.Solver.GetIterSize()), Memory: s.device.Allocated(), Hyper: s.hyper,
-		Losses: t.losses.copy(), Accuracy: t.accuracy.copy(), TestLoss: t.testLoss.copy(), Tests: append([]TestResult(nil), t.tests...),
-		Tested: t.tested, ToTest: t.toTest, Events: append([]Event(nil), t.events...), Saved: t.saved, SavedIter: t.savedIter, Published: t.published}
+		Surgeries: t.surgeries, Losses: c.loss.share(), Smooth: c.smoothed.share(), Accuracy: c.accuracy.share(), TestLoss: c.testLoss.share(),
+		Rates: c.rate.share(), Share: c.kept.share(), Speed: c.speed.share(), Tests: append([]TestResult(nil), t.tests...),
+		Tested: t.tested, ToTest: t.toTest, Events: append([]Event(nil), t.events...), Changes: t.changes[:len(t.changes):len(t.changes)],
+		Plans: append([]Plan(nil), t.plans...), States: t.states, Sensitivity: t.probing.result(), Path: t.run.SolverPath,
+		Prefix: t.run.SnapshotPrefix(), Journal: t.run.JournalPath(), Saved: t.saved, SavedIter: t.savedIter, Published: t.published}
+	sn.Undo, sn.Redo = t.next()
+	if t.opts.Viewers != nil {
+		sn.Viewers = t.opts.Viewers()
+	}
 	if m, ok := s.device.(gpu.Monitored); ok {
 		sn.Vitals = m.Vitals()
 	}
@@ -83,7 +104,7 @@ func (t *Trainer) publish() {
 		sn.Remaining = time.Duration(float64(sn.MaxIter-sn.Iter) / sn.PerSecond * float64(time.Second))
 	}
 	for i, p := range s.surgeon.layers {
-		sn.Layers = append(sn.Layers, p.stats(s.hyper.Layer(p.Name), t.hist[i]))
+		sn.Layers = append(sn.Layers, p.stats(s.hyper.Layer(p.Name), t.hist[i], &c.layers[i]))
 	}
 	for _, w := range t.pending {
 		sn.Pending = append(sn.Pending, w.Change)
@@ -99,15 +120,16 @@ type speedometer struct {
 	every time.Time
 }
 
-// tick notes an iteration, at most four times a second.
-func (m *speedometer) tick(iter int) {
+// tick notes an iteration, at most four times a second, and reports whether it did.
+func (m *speedometer) tick(iter int) bool {
 	now := time.Now()
 	if now.Before(m.every) {
-		return
+		return false
 	}
 	m.every = now.Add(250 * time.Millisecond)
 	m.at[m.n%len(m.at)], m.iter[m.n%len(m.at)] = now, iter
 	m.n++
+	return true
 }
 
 func (m *speedometer) reset() { m.n, m.every = 0, time.Time{} }

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -30,6 +29,9 @@ type SessionOptions struct {
 	Interactive bool // stay for commands after the last iteration; pause on a bad loss instead of failing
 	Histograms  bool // keep the layers' histograms fresh, for predictions
 	Paused      bool // wait for Resume before the first iteration
+	Guard       int  // how many snapshots to keep of those that are written before risky changes; 0 writes none
+	// Viewers, where it is not nil, tells who watches from outside. It must not wait.
+	Viewers func() []string
 	// Notices are told as the run's first events.
 	Notices []string
 	// Events gets the run's events, and every display iterations one with Progress. The loop never waits for it: what
@@ -74,10 +76,20 @@ type Trainer struct {
 	pending   []waiting
 	undo      []done
 	seq       int // of the last change asked for
+	redo      []Change
+	plans     []Plan
+	planID    int  // of the last plan
+	toSurgery bool // pause after the next surgery
 	events    []Event
-	losses    Series
-	accuracy  Series
-	testLoss  Series
+	eventSeq  int
+	changes   []Change // in force, for marks
+	states    []SavedState
+	edits     int // changes and surgeries asked for
+	curves    curves
+	surgeries int // iterations that operated
+	recorded  recorder
+	probing   *prober
+	looker    looker
 	tests     []TestResult
 	tested    int
 	toTest    int
@@ -129,12 +141,8 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 		t.solver.Close()
 		return nil, err
 	}
-	for _, line := range t.solver.pending {
-		var c Change
-		if json.Unmarshal(line, &c) == nil {
-			t.pending = append(t.pending, waiting{Change: c, reply: make(chan reply, 1)})
-		}
-	}
+	t.adoptPending()
+	t.curves.layers = make([]layerHistory, len(t.solver.surgeon.layers))
 	t.hist = make([]*Histogram, len(t.solver.surgeon.layers))
 	t.describe()
 	t.solver.OnSettled = t.settled
@@ -142,7 +150,8 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 	if o.Paused {
 		t.state = Paused
 	}
-	if err := t.journal.write(Change{Iter: t.solver.Iter, Field: fieldRun, New: run.SolverPath, Seed: t.solver.Seed}); err != nil {
+	t.loadHistory()
+	if err := t.recordStart(); err != nil {
 		t.solver.Close()
 		return nil, err
 	}
@@ -159,6 +168,17 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 	}
 	t.publish()
 	return t, nil
+}
+
+// adoptPending takes the changes and plans that the snapshot, from which the solver starts, carries.
+func (t *Trainer) adoptPending() {
+	t.pending = t.pending[:0]
+	for _, line := range t.solver.pending {
+		if c, err := parseChange(line); err == nil {
+			t.pending = append(t.pending, waiting{Change: c, reply: make(chan reply, 1)})
+		}
+	}
+	t.restorePlans(t.solver.plans)
 }
 
 // describe finds the name of the data and the batch size.
@@ -274,6 +294,7 @@ func (t *Trainer) end() {
 	for _, w := range t.pending {
 		w.reply <- reply{err: ErrEnded}
 	}
+	t.recordEnd()
 	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
 		t.err, t.state, t.problem = err, Failed, err.Error()
 	}
@@ -287,7 +308,7 @@ func (t *Trainer) fail(err error) {
 	t.err, t.state, t.problem = err, Failed, err.Error()
 	t.note(Event{Iter: t.solver.Iter, Text: "failed: " + err.Error()})
 	var unstable *UnstableError
-	if !errors.As(err, &unstable) && t.savedIter != t.solver.Iter && t.saveSnapshot() != nil && t.saved != "" {
+	if !errors.As(err, &unstable) && t.savedIter != t.solver.Iter && t.saveSnapshot("after a failure") != nil && t.saved != "" {
 		t.note(Event{Iter: t.solver.Iter, Text: "the last snapshot is " + t.saved})
 	}
 }
@@ -301,15 +322,28 @@ func (t *Trainer) obey() error {
 		t.steps, t.state = -1, Paused
 	}
 	waits := func() bool { return (t.state == Paused || t.state == Finished) && !t.stopping }
-	for {
+	for n := 0; ; n++ {
 		if waits() {
 			if err := t.drain(); err != nil {
 				return err
 			}
+			t.recordMeasure(true)
 			t.refreshHistograms(true)
 			t.publish()
+			if t.probing.busy() {
+				select {
+				case r := <-t.requests:
+					t.carryOut(r)
+				default:
+					t.probeNext()
+				}
+				continue
+			}
 			t.carryOut(<-t.requests)
 			continue
+		}
+		if n == maxRequests {
+			return nil // whoever asks without end does not keep the run from its next iteration
 		}
 		select {
 		case r := <-t.requests:
@@ -322,6 +356,9 @@ func (t *Trainer) obey() error {
 		}
 	}
 }
+
+// maxRequests is how many commands are carried out between two iterations.
+const maxRequests = 16
 
 // iterate does one iteration with what surrounds it in Caffe's Solver::Step: the test before, the snapshot after.
 func (t *Trainer) iterate() error {
@@ -337,11 +374,13 @@ func (t *Trainer) iterate() error {
 			return err
 		}
 	}
+	t.followPlans()
 	t.applyPending(t.dueNow)
+	operates := t.operates()
 	shown := due(int(p.GetDisplay()), s.Iter)
 	saves := due(int(p.GetSnapshot()), s.Iter+1)
 	err := s.Advance()
-	if err == nil && (shown || saves || t.steps > 0) {
+	if err == nil && (shown || saves || t.steps > 0 || t.toSurgery && operates) {
 		err = s.Drain() // a display line, a snapshot and a step show this very iteration
 	}
 	if err != nil {
@@ -350,12 +389,26 @@ func (t *Trainer) iterate() error {
 	if t.steps > 0 {
 		t.steps--
 	}
-	t.speed.tick(s.Iter)
+	if t.toSurgery && operates {
+		t.steps, t.toSurgery = 0, false
+	}
+	if t.speed.tick(s.Iter) {
+		if v := t.speed.perSecond(); v > 0 {
+			t.curves.speed.Add(s.Iter, v)
+		}
+	}
+	t.recordMeasure(false)
 	if shown {
 		t.progress()
 	}
 	if saves {
-		t.saveSnapshot()
+		t.saveSnapshot("by the solver's schedule")
+	}
+	if t.probing.due() {
+		if err := t.drain(); err != nil {
+			return err
+		}
+		t.probeNext()
 	}
 	if time.Since(t.published) >= publishEvery {
 		t.refreshHistograms(false)
@@ -381,8 +434,35 @@ func (t *Trainer) interrupt(err error) error {
 // settled takes in the loss of an iteration.
 func (t *Trainer) settled(iter int, loss float64) {
 	t.lastLoss = loss
-	t.warnOfEmpty(iter)
-	t.losses.Add(iter, loss)
+	c := &t.curves
+	c.loss.Add(iter, loss)
+	c.smoothed.Add(iter, t.solver.SmoothedLoss())
+	c.rate.Add(iter, t.solver.Rate(iter))
+	kept, total, operated := 0, 0, false
+	for i, p := range t.solver.surgeon.layers {
+		kept, total = kept+p.result.Kept, total+p.result.Total
+		if p.lastIter == iter {
+			operated = true
+			c.layers[i].note(p)
+		}
+	}
+	if total > 0 {
+		c.kept.Add(iter, share(kept, total))
+	}
+	if operated {
+		t.surgeries++
+		t.warnOfEmpty(iter)
+	}
+}
+
+// operates reports whether the next iteration redraws a mask.
+func (t *Trainer) operates() bool {
+	for _, p := range t.solver.surgeon.layers {
+		if t.solver.surgeryDue(p) {
+			return true
+		}
+	}
+	return false
 }
 
 // warnOfEmpty says when surgery has left a layer without any weight: nothing passes it, forward or backward.
@@ -401,7 +481,7 @@ func (t *Trainer) finish() bool {
 		t.state = Running
 		p := t.run.Solver
 		if p.GetSnapshotAfterTrain() && t.savedIter != t.solver.Iter {
-			if err := t.saveSnapshot(); err != nil && !t.opts.Interactive {
+			if err := t.saveSnapshot("at the end"); err != nil && !t.opts.Interactive {
 				t.fail(fmt.Errorf("the training is done, but its weights could not be saved: %w", err))
 				return false
 			}
@@ -421,23 +501,4 @@ func (t *Trainer) finish() bool {
 		t.note(Event{Iter: t.solver.Iter, Text: "finished"})
 	}
 	return t.opts.Interactive
-}
-
-// saveSnapshot writes a snapshot. Where that fails training goes on, and the snapshot before stays.
-func (t *Trainer) saveSnapshot() error {
-	var pending [][]byte
-	for _, w := range t.pending {
-		if line, err := json.Marshal(w.Change); err == nil {
-			pending = append(pending, line)
-		}
-	}
-	name, err := t.solver.Save(t.run.SnapshotPrefix(), pending)
-	if err != nil {
-		t.note(Event{Iter: t.solver.Iter, Text: "snapshot failed: " + err.Error()})
-		return err
-	}
-	t.saved, t.savedIter = name, t.solver.Iter
-	t.note(Event{Iter: t.solver.Iter, Text: "snapshot " + name, Saved: name})
-	t.speed.reset()
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -45,8 +46,14 @@ func mini(t testing.TB, name string, change func(*config.Run)) *config.Run {
 // start runs a trainer that is paused and waits for commands.
 func start(t testing.TB, run *config.Run, threads int) *model.Trainer {
 	t.Helper()
+	return startWith(t, run, threads, model.SessionOptions{})
+}
+
+func startWith(t testing.TB, run *config.Run, threads int, o model.SessionOptions) *model.Trainer {
+	t.Helper()
 	d := host.New(host.Options{Threads: threads})
-	tr, err := model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: true})
+	o.Interactive, o.Histograms, o.Paused = true, true, true
+	tr, err := model.NewTrainer(run, d, o)
 	if err != nil {
 		d.Close()
 		t.Fatal(err)
@@ -90,7 +97,11 @@ func TestSession(t *testing.T) {
 						merge(t, r, line)
 					}
 				})
-				tr = start(t, run, 2)
+				o := model.SessionOptions{}
+				if d.HasArg("guard") {
+					d.ScanArgs(t, "guard", &o.Guard)
+				}
+				tr = startWith(t, run, 2, o)
 				return describe(tr.Snapshot())
 			}
 			return drive(t, tr, run, waiting, d)
@@ -128,7 +139,7 @@ func drive(t *testing.T, tr *model.Trainer, run *config.Run, waiting map[string]
 	defer cancel()
 	format := func(ack model.Ack, err error) string {
 		if err != nil {
-			return "rejected: " + err.Error() + "\n"
+			return "rejected: " + strings.ReplaceAll(err.Error(), filepath.Dir(run.SnapshotPrefix())+"/", "") + "\n"
 		}
 		return strings.TrimSpace(fmt.Sprintf("at %d %s", ack.Iter, strings.ReplaceAll(ack.Detail, filepath.Dir(run.SnapshotPrefix())+"/", ""))) + "\n"
 	}
@@ -197,11 +208,64 @@ func drive(t *testing.T, tr *model.Trainer, run *config.Run, waiting map[string]
 		if err != nil {
 			return err.Error()
 		}
-		return strings.ReplaceAll(string(data), run.SolverPath, "SOLVER")
+		var b strings.Builder // without what differs from machine to machine
+		for _, line := range strings.SplitAfter(strings.ReplaceAll(string(data), run.SolverPath, "SOLVER"), "\n") {
+			if !strings.Contains(line, `"field":"measure"`) {
+				b.WriteString(describing.ReplaceAllString(line, "}"))
+			}
+		}
+		return b.String()
+	case "redo":
+		return do(model.Command{Kind: model.Redo}) + describe(tr.Snapshot())
+	case "until-surgery":
+		if s := do(model.Command{Kind: model.StepSurgery}); strings.HasPrefix(s, "rejected") {
+			return s
+		}
+		return describe(settle(t, tr))
+	case "plan": // field value at [over] [from], at +N relative
+		p := model.Plan{Field: arg(0), Value: arg(1), Relative: strings.HasPrefix(arg(2), "+")}
+		p.At, _ = strconv.Atoi(strings.TrimPrefix(arg(2), "+"))
+		if len(d.CmdArgs) > 3 {
+			p.Over, _ = strconv.Atoi(arg(3))
+		}
+		if len(d.CmdArgs) > 4 {
+			p.From = arg(4)
+		}
+		return do(model.Command{Kind: model.Schedule, Plan: p})
+	case "cancel":
+		n, _ := strconv.Atoi(arg(0))
+		return do(model.Command{Kind: model.Cancel, Count: n})
+	case "plans":
+		var b strings.Builder
+		for _, p := range tr.Snapshot().Plans {
+			fmt.Fprintf(&b, "%d: %s\n", p.ID, p)
+		}
+		return b.String()
+	case "back":
+		path := ""
+		if len(d.CmdArgs) > 0 {
+			path = filepath.Join(filepath.Dir(run.SnapshotPrefix()), arg(0))
+		}
+		return do(model.Command{Kind: model.GoBack, Value: path}) + describe(tr.Snapshot())
+	case "states":
+		var b strings.Builder
+		for _, s := range tr.Snapshot().States {
+			fmt.Fprintf(&b, "%d %s: %s, kept %d of %d\n", s.Iter, filepath.Base(s.Path), s.Why, s.Kept, s.Total)
+		}
+		return b.String()
+	case "next":
+		s := tr.Snapshot()
+		return fmt.Sprintf("undo: %s\nredo: %s\n", s.Undo, s.Redo)
+	case "value":
+		v, err := tr.Snapshot().Hyper.Get(arg(0))
+		return fmt.Sprintln(v, err)
 	}
 	t.Fatalf("unknown command %s", d.Cmd)
 	return ""
 }
+
+// describing is what a journal's lines say beyond the change.
+var describing = regexp.MustCompile(`,"(time|start)":.*\}`)
 
 func pendingIs(tr *model.Trainer, field, value string) bool {
 	v, ok := tr.Snapshot().PendingValue(field)

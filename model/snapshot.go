@@ -43,12 +43,26 @@ type Snapshot struct {
 	Hyper               *config.Hyper
 	Layers              []LayerStats
 	Pending             []Change
+	Surgeries           int // operations so far: iterations in which some layer was operated on
 	Losses              Series
+	Smooth              Series // the loss, averaged
+	Rates               Series // learning rate
+	Share               Series // of the weights kept
+	Speed               Series // iterations a second
 	Accuracy            Series
 	TestLoss            Series
 	Tests               []TestResult // the last of each test net
 	Tested, ToTest      int          // batches, while Testing
 	Events              []Event      // oldest first
+	Changes             []Change     // in force, oldest first: marks for plots
+	Plans               []Plan
+	States              []SavedState // that the run can go back to, oldest first
+	Undo, Redo          string       // what Undo and Redo would do; "": nothing
+	Sensitivity         *Sensitivity // nil until it was asked for; never changed
+	Path                string       // the solver's file
+	Prefix              string       // of snapshots
+	Journal             string       // where changes are recorded
+	Viewers             []string     // who watches from outside
 	Saved               string       // the last solverstate written
 	SavedIter           int
 	Published           time.Time
@@ -99,59 +113,14 @@ const (
 
 // Event is one line of the journal pane.
 type Event struct {
+	Seq    int // counts a run's events
 	Iter   int
 	Status Status
 	Text   string
+	By     string // who asked for it, where several may
 	// Progress is set in the events of display, which snapshots do not keep.
 	Progress *Progress
 	// Tests and Saved are set where the event is a test, or a snapshot.
 	Tests []TestResult
 	Saved string
-}
-
-// Series is a curve of bounded length: when it is full, neighbours are averaged in pairs.
-type Series struct {
-	Iters  []int
-	Values []float64
-	per    int // samples a point stands for
-	n      int // samples in the point being made
-	sum    float64
-}
-
-// seriesCap is the most points that a Series keeps.
-const seriesCap = 1024
-
-// Add appends a sample.
-func (s *Series) Add(iter int, v float64) {
-	if s.per == 0 {
-		s.per = 1
-		s.Iters, s.Values = make([]int, 0, seriesCap), make([]float64, 0, seriesCap)
-	}
-	s.sum += v
-	if s.n++; s.n < s.per {
-		return
-	}
-	if len(s.Values) == seriesCap {
-		for i := range seriesCap / 2 {
-			s.Iters[i], s.Values[i] = s.Iters[2*i+1], (s.Values[2*i]+s.Values[2*i+1])/2
-		}
-		s.Iters, s.Values = s.Iters[:seriesCap/2], s.Values[:seriesCap/2]
-		s.per *= 2
-		return // the sample in hand is half of the next point
-	}
-	s.Iters, s.Values = append(s.Iters, iter), append(s.Values, s.sum/float64(s.n))
-	s.n, s.sum = 0, 0
-}
-
-// copy returns a copy that later samples do not change.
-func (s *Series) copy() Series {
-	return Series{Iters: append([]int(nil), s.Iters...), Values: append([]float64(nil), s.Values...)}
-}
-
-// Last returns the newest point.
-func (s *Series) Last() (iter int, v float64, ok bool) {
-	if len(s.Values) == 0 {
-		return 0, 0, false
-	}
-	return s.Iters[len(s.Iters)-1], s.Values[len(s.Values)-1], true
 }

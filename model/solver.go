@@ -31,11 +31,14 @@ type Solver struct {
 	surgeon *Surgeon
 	recent  []float32 // the last average_loss losses, oldest first
 	hyper   *config.Hyper
+	observe bool // measure norms in the next update
 	// lastPass is the loss of the last of an iteration's iter_size passes.
 	lastPass float64
 	pipeline
 	// pending are the changes that waited for their surgery when the snapshot was written.
 	pending [][]byte
+	// plans are the changes that were planned then.
+	plans [][]byte
 }
 
 // methods are Caffe's solver types.
@@ -82,13 +85,7 @@ func (s *Solver) build() error {
 		return err
 	}
 	for i, f := range s.run.Tests {
-		st := &caffepb.NetState{}
-		proto.Merge(st, f.Net.GetState())
-		if i < len(s.param.TestState) {
-			proto.Merge(st, s.param.TestState[i])
-		}
-		st.Phase = caffepb.Phase_TEST.Enum()
-		t, err := NewNet(f, NetOptions{Device: s.device, State: st, Seed: s.Seed, Clock: s.clock, Share: s.Net})
+		t, err := NewNet(f, NetOptions{Device: s.device, State: s.testState(i), Seed: s.Seed, Clock: s.clock, Share: s.Net})
 		if err != nil {
 			return err
 		}
@@ -210,7 +207,7 @@ func (s *Solver) update(scale float32) {
 	if clip := s.param.GetClipGradients(); clip > 0 {
 		var sum float64
 		for _, p := range s.Net.Params() {
-			if p.Trained() {
+			if p.Trained() && !s.fixed(p) {
 				sum += s.device.SumSquares(p.Diff)
 			}
 		}
@@ -229,12 +226,57 @@ func (s *Solver) update(scale float32) {
 		t := float64(s.Iter + 1)
 		u.Correction = float32(math.Sqrt(1-math.Pow(float64(u.Decay2), t)) / (1 - math.Pow(s.hyper.Momentum, t)))
 	}
+	if s.observe {
+		u.KeepStep = true
+		s.measureGradients(scale)
+	}
 	for i, p := range s.Net.Params() {
 		if !p.Trained() {
 			continue
 		}
+		if s.fixed(p) {
+			s.device.Fill(p.Diff, 0)
+			continue
+		}
 		u.Rate, u.Decay, u.Gate = rate*p.LRMult, float32(s.hyper.WeightDecay)*p.DecayMult, s.gate
 		s.device.Update(u, p.Data, p.Diff, s.history[i][0], s.history[i][1], p.Masked)
+	}
+	if s.observe {
+		s.observe = false
+		s.measureSteps()
+	}
+}
+
+// fixed reports whether a parameter's layer is not trained for now. Its history stays as it is.
+func (s *Solver) fixed(p *layer.Param) bool {
+	l := s.hyper.Layer(p.Layer)
+	return l != nil && l.Fixed
+}
+
+// Observe has the next iteration measure the norms of the layers that can be pruned. It changes no bit of the training.
+func (s *Solver) Observe() { s.observe = true }
+
+// measureGradients measures what the gradients of the weights are before the update; measureSteps what it took off, which it
+// left in their place.
+func (s *Solver) measureGradients(scale float32) {
+	for _, p := range s.surgeon.layers {
+		p.norms = Norms{Iter: s.Iter, Weights: math.Sqrt(s.device.SumSquares(p.Weights.Data))}
+		if p.Weights.Trained() {
+			p.norms.Gradient = math.Sqrt(s.device.SumSquares(p.Weights.Diff)) * math.Abs(float64(scale))
+		}
+	}
+}
+
+func (s *Solver) measureSteps() {
+	for _, p := range s.surgeon.layers {
+		if p.Weights.Trained() {
+			p.norms.Step = math.Sqrt(s.device.SumSquares(p.Weights.Diff))
+		}
+	}
+	for _, p := range s.Net.Params() {
+		if p.Trained() {
+			s.device.Fill(p.Diff, 0)
+		}
 	}
 }
 

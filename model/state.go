@@ -15,8 +15,8 @@ import (
 )
 
 // Save writes prefix_iter_N.caffemodel and then, when that is safe, prefix_iter_N.solverstate, each with .h5 behind it
-// where snapshot_format is HDF5. pending are the changes that wait for their surgery. It returns the name of the solverstate.
-func (s *Solver) Save(prefix string, pending [][]byte) (string, error) {
+// where snapshot_format is HDF5. pending are the changes that wait for their surgery, plans those to come. It returns the name of the solverstate.
+func (s *Solver) Save(prefix string, pending, plans [][]byte) (string, error) {
 	base, ext := fmt.Sprintf("%s_iter_%d", prefix, s.Iter), ""
 	if s.param.GetSnapshotFormat() == caffepb.SolverParameter_HDF5 {
 		ext = ".h5"
@@ -33,7 +33,7 @@ func (s *Solver) Save(prefix string, pending [][]byte) (string, error) {
 	if err := caffe.WriteNet(weights, params); err != nil {
 		return "", err
 	}
-	st.RunState.Pending = pending
+	st.RunState.Pending, st.RunState.Plans = pending, plans
 	return state, caffe.WriteSolverState(state, st)
 }
 
@@ -218,7 +218,7 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 			}
 		}
 	}
-	s.pending = rs.Pending
+	s.pending, s.plans = rs.Pending, rs.Plans
 	s.recent = append(s.recent[:0], rs.RecentLoss...)
 	if n := int(s.param.GetAverageLoss()); len(s.recent) > n {
 		s.recent = s.recent[len(s.recent)-n:]
@@ -226,9 +226,24 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 	return nil
 }
 
+// Rewind takes a run that has begun back to a state of its own. Where that fails nothing has changed.
+func (s *Solver) Rewind(path string, st *caffepb.SolverState) error {
+	if err := s.Drain(); err != nil {
+		return err
+	}
+	old := *s
+	s.pending, s.plans = nil, nil
+	if err := s.restore(path, st); err != nil {
+		s.hyper, s.Iter, s.pending, s.plans = old.hyper, old.Iter, old.pending, old.plans
+		return err
+	}
+	s.surgeon.examine(s.hyper, false)
+	return nil
+}
+
 // adopt takes the hyperparameters of a snapshot for the layers that the net still has.
 func (s *Solver) adopt(h *config.Hyper) error {
-	layers := s.hyper.Layers
+	layers := append([]config.LayerHyper(nil), s.hyper.Layers...) // snapshots share what is in force
 	for i := range layers {
 		if old := h.Layer(layers[i].Name); old != nil && old.Rule == layers[i].Rule {
 			layers[i] = *old

@@ -26,12 +26,23 @@ type patient struct {
 	result    gpu.SurgeryResult
 	pruned    int // in the last surgery
 	spliced   int
+	ruleNow   gpu.Rule // by which reach was measured
+	reach     reach
+	norms     Norms
+}
+
+// Norms are Euclidean norms of a layer's weights in one iteration.
+type Norms struct {
+	Iter     int // -1 before the first
+	Weights  float64
+	Gradient float64 // without decay, over the iteration's passes
+	Step     float64 // what the update took off the weights
 }
 
 func newSurgeon(d gpu.Device, n *Net, seed uint64) *Surgeon {
 	s := &Surgeon{device: d, seed: seed}
 	for _, l := range n.Prunable() {
-		s.layers = append(s.layers, &patient{PrunableLayer: l, lastIter: -1})
+		s.layers = append(s.layers, &patient{PrunableLayer: l, lastIter: -1, norms: Norms{Iter: -1}})
 	}
 	return s
 }
@@ -47,6 +58,12 @@ type LayerStats struct {
 	Spliced    int
 	LastIter   int // of the last surgery; -1 before the first
 	Masked     bool
+	// Outputs are the filters or neurons; Dead of them have no weight left. Dead is -1 where that is not known.
+	Outputs, Dead int
+	Norms         Norms
+	Kernel        [2]int // of a convolution's filters, height and width; else 0
+	History       Series // share of the weights kept, by surgery
+	Operations    []Operated
 	// Histogram of distances by gpu.HistogramWidth, of kept and of pruned entries; nil until it was measured. Shared
 	// by snapshots and never changed.
 	Histogram *Histogram
@@ -141,7 +158,14 @@ func (s *Surgeon) examine(h *config.Hyper, histogram bool) {
 		}
 		s.run(p, l, false, histogram, &p.result)
 	}
-	s.device.Sync() // the next iteration tells of a failure
+	if s.device.Sync() != nil || !histogram { // the next iteration tells of a failure
+		return
+	}
+	for _, p := range s.layers {
+		p.ruleNow = h.Layer(p.Name).Rule
+		s.measureReach(p)
+	}
+	s.device.Sync()
 }
 
 func (s *Surgeon) run(p *patient, l *config.LayerHyper, redraw, histogram bool, r *gpu.SurgeryResult) {
@@ -154,74 +178,19 @@ func (s *Surgeon) run(p *patient, l *config.LayerHyper, redraw, histogram bool, 
 	s.device.Surgery(&s.params, p.Weights.Data, p.Weights.Forward(), b, mb, r)
 }
 
-// stats returns a layer's counts; h is its histogram, or nil.
-func (p *patient) stats(l *config.LayerHyper, h *Histogram) LayerStats {
-	return LayerStats{Name: p.Name, Type: p.Type, Rule: l.Rule, Weights: p.result.Total, Kept: p.result.Kept,
+// stats returns a layer's counts; g is its histogram, or nil, h what became of it.
+func (p *patient) stats(l *config.LayerHyper, g *Histogram, h *layerHistory) LayerStats {
+	st := LayerStats{Name: p.Name, Type: p.Type, Rule: l.Rule, Weights: p.result.Total, Kept: p.result.Kept,
 		Mu: float64(p.result.Mu), Sigma: float64(p.result.Sigma), Pruned: p.pruned, Spliced: p.spliced, LastIter: p.lastIter,
-		Masked: p.Weights.Masked != nil, Histogram: h}
-}
-
-// Histogram is a layer's distances, summed up: how many kept and how many pruned entries lie closer than a distance.
-type Histogram struct {
-	rule      gpu.Rule
-	mu, sigma float64
-	kept      []uint32 // cumulative: entries with bin < i
-	masked    []uint32
-}
-
-// NewHistogram sums up the bins of a surgery that was asked for a histogram.
-func NewHistogram(rule gpu.Rule, r *gpu.SurgeryResult) *Histogram {
-	cum := func(bins []uint32) []uint32 {
-		c := make([]uint32, len(bins)+1)
-		for i, v := range bins {
-			c[i+1] = c[i] + v
-		}
-		return c
+		Masked: p.Weights.Masked != nil, Outputs: p.Outputs.Outputs, Dead: -1, Norms: p.norms, Histogram: g,
+		History: h.kept.share(), Operations: h.recent()}
+	if p.reach.values[0] != nil {
+		st.Dead = p.dead()
 	}
-	return &Histogram{rule: rule, mu: float64(r.Mu), sigma: float64(r.Sigma), kept: cum(r.KeptAt), masked: cum(r.MaskedAt)}
-}
-
-// at returns the cumulative count below a distance in standard deviations.
-func at(c []uint32, distance float64) int {
-	bin := int(math.Round(distance / gpu.HistogramWidth))
-	return int(c[max(0, min(bin, len(c)-2))])
-}
-
-// Total returns the number of entries.
-func (h *Histogram) Total() int { return int(h.kept[len(h.kept)-1] + h.masked[len(h.masked)-1]) }
-
-// Pruned predicts how many entries a surgery with this threshold (t, or c_rate) leaves pruned.
-func (h *Histogram) Pruned(threshold float64) int {
-	if h.rule == gpu.SeedRule {
-		return at(h.kept, threshold) + at(h.masked, threshold)
+	if s := p.Weights.Shape; len(s) == 4 {
+		st.Kernel = [2]int{s[2], s[3]}
 	}
-	if h.sigma <= 0 {
-		return int(h.masked[len(h.masked)-1])
-	}
-	c := max(h.mu/h.sigma+threshold, 0)
-	return at(h.kept, 0.9*c) + at(h.masked, 1.1*c)
-}
-
-// Bars cuts [0, limit) standard deviations into n bars, of kept and of pruned entries.
-func (h *Histogram) Bars(n int, limit float64) (kept, masked []int) {
-	kept, masked = make([]int, n), make([]int, n)
-	for i := range n {
-		lo, hi := limit*float64(i)/float64(n), limit*float64(i+1)/float64(n)
-		kept[i] = at(h.kept, hi) - at(h.kept, lo)
-		masked[i] = at(h.masked, hi) - at(h.masked, lo)
-	}
-	return kept, masked
-}
-
-// Cut returns the distance below which the next surgery prunes kept entries, in standard deviations.
-func (h *Histogram) Cut(threshold float64) float64 {
-	if h.rule == gpu.SeedRule {
-		return threshold
-	}
-	if h.sigma <= 0 {
-		return 0
-	}
-	return 0.9 * max(h.mu/h.sigma+threshold, 0)
+	return st
 }
 
 // Kept returns how many entries each layer that can be pruned keeps, by name.

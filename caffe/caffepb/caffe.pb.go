@@ -8109,7 +8109,9 @@ type RunState struct {
 	// Changes asked for that wait for their surgery step, as JSON (journal entries).
 	Pending [][]byte `protobuf:"bytes,6,rep,name=pending" json:"pending,omitempty"`
 	// What layers carry from pass to pass: hidden states of recurrent layers.
-	States        []*LayerState `protobuf:"bytes,7,rep,name=states" json:"states,omitempty"`
+	States []*LayerState `protobuf:"bytes,7,rep,name=states" json:"states,omitempty"`
+	// Changes that are planned for later iterations, as JSON.
+	Plans         [][]byte `protobuf:"bytes,8,rep,name=plans" json:"plans,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -8189,6 +8191,13 @@ func (x *RunState) GetPending() [][]byte {
 func (x *RunState) GetStates() []*LayerState {
 	if x != nil {
 		return x.States
+	}
+	return nil
+}
+
+func (x *RunState) GetPlans() [][]byte {
+	if x != nil {
+		return x.Plans
 	}
 	return nil
 }
@@ -9164,7 +9173,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\x03MAX\x10\x00\x12\a\n" +
 	"\x03AVE\x10\x01\x12\x0e\n" +
 	"\n" +
-	"STOCHASTIC\x10\x02\"\xf6\x01\n" +
+	"STOCHASTIC\x10\x02\"\x8c\x02\n" +
 	"\bRunState\x12\x12\n" +
 	"\x04seed\x18\x01 \x01(\x04R\x04seed\x12\x14\n" +
 	"\x05hyper\x18\x02 \x01(\fR\x05hyper\x12'\n" +
@@ -9173,7 +9182,8 @@ const file_caffe_proto_rawDesc = "" +
 	"\vrecent_loss\x18\x05 \x03(\x02B\x02\x10\x01R\n" +
 	"recentLoss\x12\x18\n" +
 	"\apending\x18\x06 \x03(\fR\apending\x12)\n" +
-	"\x06states\x18\a \x03(\v2\x11.caffe.LayerStateR\x06states\"\\\n" +
+	"\x06states\x18\a \x03(\v2\x11.caffe.LayerStateR\x06states\x12\x14\n" +
+	"\x05plans\x18\b \x03(\fR\x05plans\"\\\n" +
 	"\n" +
 	"LayerState\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x14\n" +

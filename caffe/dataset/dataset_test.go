@@ -176,6 +176,17 @@ func TestLoader(t *testing.T) {
 		if l.Records() != start+16 {
 			t.Errorf("%d records read, wanted %d", l.Records(), start+16)
 		}
+		for _, back := range []uint64{start + 16, 1, start, 1} { // batches were read ahead
+			l.Seek(back)
+			b, err := l.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := float32(back % n); b.Labels[0] != want || b.Labels[1] != float32((back+1)%n) {
+				t.Errorf("after Seek(%d): %v, wanted %g first", back, b.Labels, want)
+			}
+			l.Release(b)
+		}
 		l.Close()
 	}
 }

@@ -59,12 +59,27 @@ func (l *Loader) Shape() []int { return l.source.Shape() }
 // Records returns how many records Next has handed out since the start of the run.
 func (l *Loader) Records() uint64 { return l.records }
 
-// Seek sets the number of records consumed so far; it must come before the first Next.
+// Seek sets the number of records consumed so far: the next batch begins there. What was read ahead is dropped. All batches
+// have been released.
 func (l *Loader) Seek(records uint64) {
+	if l.running && records == l.records {
+		return
+	}
 	if l.running {
-		panic("dataset: Loader.Seek after Next")
+		l.halt()
+		for b := range l.full {
+			l.free <- b
+		}
+		l.full, l.err = make(chan *Batch, cap(l.full)), nil
 	}
 	l.records, l.start = records, records
+}
+
+// halt ends the goroutine that reads; full is closed then, and every batch is in full or free.
+func (l *Loader) halt() {
+	close(l.stop)
+	l.done.Wait()
+	l.running = false
 }
 
 // Next returns the next batch. It waits only where reading is slower than training. Hand it back with Release.
@@ -89,8 +104,7 @@ func (l *Loader) Release(b *Batch) { l.free <- b }
 // Close stops the goroutine and closes the source.
 func (l *Loader) Close() error {
 	if l.running {
-		close(l.stop)
-		l.done.Wait()
+		l.halt()
 	}
 	return l.source.Close()
 }
@@ -110,11 +124,13 @@ func (l *Loader) run() {
 		case b = <-l.free:
 		}
 		if l.err = l.fill(b, record); l.err != nil {
+			l.free <- b
 			return
 		}
 		record += uint64(l.batchSize)
 		select {
 		case <-l.stop:
+			l.free <- b
 			return
 		case l.full <- b:
 		}

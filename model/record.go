@@ -1,0 +1,261 @@
+package model
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"time"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+)
+
+// recorder decides when the journal gets a line of how the run does.
+type recorder struct {
+	iter int // of the last line
+	at   time.Time
+	loss float64 // summed since
+	n    int
+}
+
+// A journal gets measures at as many places of a run as recordPoints, and one at least every recordEvery.
+const (
+	recordPoints = 500
+	recordEvery  = 30 * time.Second
+)
+
+// recordStart writes where the run begins, or goes on, and the settings of this very iteration: a reader drops what the
+// journal holds from this iteration on.
+func (t *Trainer) recordStart() error {
+	s := t.solver
+	st := &Start{Net: s.Net.Name, Device: s.device.Name(), Source: t.source, Batch: t.batchSize, MaxIter: int(t.run.Solver.GetMaxIter()),
+		Weights: t.run.Weights, From: t.run.Snapshot}
+	for _, p := range s.surgeon.layers {
+		l := s.hyper.Layer(p.Name)
+		st.Layers = append(st.Layers, StartLayer{Name: p.Name, Type: p.Type, Rule: ruleName(l.Rule), Weights: p.result.Total, Threshold: l.Threshold})
+	}
+	missing := t.unrecorded()
+	t.recorded = recorder{iter: s.Iter, at: time.Now()}
+	err := t.journal.write(Change{Iter: s.Iter, Field: fieldRun, New: t.run.SolverPath, Seed: s.Seed, Time: time.Now().Unix(), Start: st})
+	for _, c := range missing {
+		if err == nil {
+			err = t.journal.write(c)
+		}
+	}
+	return err
+}
+
+func ruleName(r gpu.Rule) string {
+	if r == gpu.PaperRule {
+		return "paper"
+	}
+	return "seed"
+}
+
+// unrecorded returns the changes that lead from what the journal says before this iteration to the settings in force: those
+// that were made in this iteration before its snapshot, or outside this journal.
+func (t *Trainer) unrecorded() []Change {
+	h := initialHyper(t.run.Solver, t.solver.Net)
+	past, err := ReadJournal(t.run.JournalPath())
+	if err != nil {
+		past = nil
+	}
+	for _, c := range past {
+		if c.Iter < t.solver.Iter && c.IsSetting() {
+			if changed, _, err := h.Set(c.Field, c.New); err == nil {
+				h = changed
+			}
+		}
+	}
+	var out []Change
+	for _, f := range h.Fields() {
+		old, _ := h.Get(f)
+		if now, err := t.solver.hyper.Get(f); err == nil && now != old {
+			out = append(out, Change{Iter: t.solver.Iter, Field: f, Old: old, New: now})
+		}
+	}
+	return out
+}
+
+// recordMeasure writes how the run does, when it is time for it or where now is set and something happened since.
+func (t *Trainer) recordMeasure(now bool) {
+	r, iter := &t.recorded, t.solver.Iter
+	if l := t.lastLoss; !math.IsNaN(l) && !math.IsInf(l, 0) && iter > r.iter {
+		r.loss, r.n = r.loss+l, r.n+1
+	}
+	every := max(1, int(t.run.Solver.GetMaxIter())/recordPoints)
+	if iter == r.iter || !now && iter%every != 0 && time.Since(r.at) < recordEvery {
+		return
+	}
+	m := &Measure{}
+	if r.n > 0 {
+		loss := r.loss / float64(r.n)
+		m.Loss = &loss
+	}
+	rate, speed := t.solver.Rate(iter), t.speed.perSecond()
+	m.Rate = &rate
+	if speed > 0 {
+		m.Speed = &speed
+	}
+	for _, p := range t.solver.surgeon.layers {
+		m.Kept = append(m.Kept, p.result.Kept)
+	}
+	t.writeMeasure(m)
+	*r = recorder{iter: iter, at: time.Now()}
+}
+
+// recordTest writes what a test gave.
+func (t *Trainer) recordTest(results []TestResult) {
+	m := &Measure{}
+	if len(results) > 0 {
+		if a, ok := results[0].Accuracy(); ok {
+			m.Accuracy = &a
+		}
+		if l := results[0].Loss; !math.IsNaN(l) && !math.IsInf(l, 0) {
+			m.TestLoss = &l
+		}
+	}
+	t.writeMeasure(m)
+}
+
+// recordEnd writes how the run ended.
+func (t *Trainer) recordEnd() {
+	t.recordMeasure(true)
+	t.writeMeasure(&Measure{State: t.state.String(), Saved: t.saved})
+}
+
+func (t *Trainer) writeMeasure(m *Measure) {
+	t.record(Change{Iter: t.solver.Iter, Field: fieldMeasure, Time: time.Now().Unix(), Measure: m})
+}
+
+// loadHistory fills the curves of a run that goes on with what its journal tells of the iterations before.
+func (t *Trainer) loadHistory() {
+	if t.solver.Iter == 0 {
+		return
+	}
+	past, err := ReadJournal(t.run.JournalPath())
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.note(Event{Iter: t.solver.Iter, Text: "the plots begin here: " + err.Error()})
+		}
+		return
+	}
+	h := NewHistory(past)
+	for _, c := range h.Changes {
+		if c.Iter < t.solver.Iter {
+			t.changes = append(t.changes, c)
+		}
+	}
+	c := &t.curves
+	for _, p := range []struct{ to, from *Series }{{&c.loss, &h.Loss}, {&c.smoothed, &h.Loss}, {&c.rate, &h.Rate}, {&c.kept, &h.Kept}, {&c.speed, &h.Speed},
+		{&c.accuracy, &h.Accuracy}, {&c.testLoss, &h.TestLoss}} {
+		for i, iter := range p.from.Iters {
+			if iter <= t.solver.Iter {
+				p.to.Add(iter, p.from.Values[i])
+			}
+		}
+	}
+	for i, p := range t.solver.surgeon.layers {
+		if s := h.Layers[p.Name]; s != nil {
+			for k, iter := range s.Iters {
+				if iter <= t.solver.Iter {
+					c.layers[i].kept.Add(iter, s.Values[k])
+				}
+			}
+		}
+	}
+}
+
+// History is a run as its journal tells it.
+type History struct {
+	Starts                                      []Change           // where it began and went on
+	Changes                                     []Change           // of settings, and surgeries asked for
+	Loss, Rate, Speed, Kept, Accuracy, TestLoss Series             // Kept is the share of all weights
+	Layers                                      map[string]*Series // the share that each layer keeps
+	Last                                        Measure            // the newest of everything
+	LastIter                                    int
+	Begun, Ended                                time.Time
+}
+
+// NewHistory sorts the lines of a journal.
+func NewHistory(lines []Change) *History {
+	h := &History{Layers: map[string]*Series{}}
+	var start *Start
+	for _, c := range lines {
+		h.LastIter = max(h.LastIter, c.Iter)
+		if c.Time != 0 {
+			at := time.Unix(c.Time, 0)
+			if h.Begun.IsZero() {
+				h.Begun = at
+			}
+			h.Ended = at
+		}
+		switch {
+		case c.Field == fieldRun:
+			h.Starts = append(h.Starts, c)
+			if c.Start != nil {
+				start = c.Start
+			}
+		case c.Measure != nil:
+			h.measure(c.Iter, c.Measure, start)
+		case c.IsSetting():
+			h.Changes = append(h.Changes, c)
+		}
+	}
+	return h
+}
+
+// Start returns what the journal says of the run; nil in a journal of an older version.
+func (h *History) Start() *Start {
+	for i := len(h.Starts) - 1; i >= 0; i-- {
+		if h.Starts[i].Start != nil {
+			return h.Starts[i].Start
+		}
+	}
+	return nil
+}
+
+func (h *History) measure(iter int, m *Measure, start *Start) {
+	for _, p := range []struct {
+		to   *Series
+		from *float64
+		last **float64
+	}{{&h.Loss, m.Loss, &h.Last.Loss}, {&h.Rate, m.Rate, &h.Last.Rate}, {&h.Speed, m.Speed, &h.Last.Speed}, {&h.Accuracy, m.Accuracy, &h.Last.Accuracy},
+		{&h.TestLoss, m.TestLoss, &h.Last.TestLoss}} {
+		if p.from != nil {
+			p.to.Add(iter, *p.from)
+			*p.last = p.from
+		}
+	}
+	if m.State != "" {
+		h.Last.State = m.State
+	}
+	if m.Saved != "" {
+		h.Last.Saved = m.Saved
+	}
+	if start == nil || len(m.Kept) == 0 || len(m.Kept) != len(start.Layers) {
+		return
+	}
+	h.Last.Kept = m.Kept
+	kept, total := 0, 0
+	for i, l := range start.Layers {
+		s := h.Layers[l.Name]
+		if s == nil {
+			s = &Series{}
+			h.Layers[l.Name] = s
+		}
+		s.Add(iter, share(m.Kept[i], l.Weights))
+		kept, total = kept+m.Kept[i], total+l.Weights
+	}
+	h.Kept.Add(iter, share(kept, total))
+}
+
+// Settings returns the settings in force after all changes, over those of the solver's files.
+func (h *History) Settings(from *config.Hyper) *config.Hyper {
+	for _, c := range h.Changes {
+		if changed, _, err := from.Set(c.Field, c.New); err == nil {
+			from = changed
+		}
+	}
+	return from
+}
