@@ -102,9 +102,11 @@ lint: ## formatting and static checks
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags cuda ./gpu/cuda ./model ./cmd/dns-tui)
 
-proto: ## regenerate caffe/caffepb from caffe/caffe.proto; wants protoc
+proto: ## regenerate the packages of caffe.proto, remote.proto and preferences.proto; wants protoc
 	GOBIN=$(CURDIR)/build $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 	PATH=$(CURDIR)/build:$$PATH protoc -I caffe --go_out=caffe/caffepb --go_opt=paths=source_relative caffe/caffe.proto
+	PATH=$(CURDIR)/build:$$PATH protoc -I model/remote --go_out=model/remote/remotepb --go_opt=paths=source_relative model/remote/remote.proto
+	PATH=$(CURDIR)/build:$$PATH protoc -I config --go_out=config/configpb --go_opt=paths=source_relative config/preferences.proto
 
 clean:
 	rm -rf bin build

@@ -33,7 +33,14 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "%s", out)
 		os.Exit(1)
 	}
+	// Sockets of its own: a person's runs are left alone.
+	os.Setenv("DNS_TUI_RUNTIME_DIR", filepath.Join(dir, "run"))
+	os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
 	code := m.Run()
+	// A test that failed may have left its run behind.
+	if pids, _ := exec.Command("pgrep", "-f", binary+" host").Output(); len(pids) > 0 {
+		exec.Command("pkill", "-9", "-f", binary+" host").Run()
+	}
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
@@ -203,4 +210,35 @@ func write(t testing.TB, path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// dns runs a command of the program without a terminal.
+func dns(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(binary, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("dns-tui %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// poll looks again until something is so: what happens in another process has nothing to wait on.
+func poll(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}
+
+func untilFile(t testing.TB, path string) {
+	t.Helper()
+	poll(t, path, func() bool { _, err := os.Stat(path); return err == nil })
+}
+
+// untilNoRun waits until no run goes on.
+func untilNoRun(t testing.TB) {
+	t.Helper()
+	poll(t, "no run goes on", func() bool { return strings.Contains(dns(t, "runs"), "no run is going on") })
 }

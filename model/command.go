@@ -28,6 +28,30 @@ const (
 	Look                    // return the weights of layer Field that Area wants
 )
 
+// kindNames are short names of the kinds, for commands that are written down or sent.
+var kindNames = [...]string{"set", "pause", "resume", "step", "surgery", "test", "snapshot", "undo", "stop", "next-surgery", "redo", "plan", "cancel", "back",
+	"sensitivity", "look"}
+
+func (k Kind) String() string {
+	if k < 0 || int(k) >= len(kindNames) {
+		return fmt.Sprintf("Kind(%d)", int(k))
+	}
+	return kindNames[k]
+}
+
+// KindOf is the inverse of String.
+func KindOf(name string) (Kind, bool) {
+	for i, n := range kindNames {
+		if n == name {
+			return Kind(i), true
+		}
+	}
+	return 0, false
+}
+
+// ReadsOnly reports a command that changes nothing.
+func (k Kind) ReadsOnly() bool { return k == Look }
+
 // Command is an order to a session.
 type Command struct {
 	Kind  Kind

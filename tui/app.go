@@ -10,7 +10,11 @@ import (
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/colorprofile"
 
+	"dns-tui/config"
+	"dns-tui/config/configpb"
 	"dns-tui/model"
 )
 
@@ -20,58 +24,135 @@ type Options struct {
 	Open func() (model.Session, error)
 	// Name is shown while the session is being made.
 	Name string
-	// ASCII keeps to characters that every terminal has.
-	ASCII bool
-	// Refresh is the time between two looks at the session; 0 is a fifth of a second.
-	Refresh time.Duration
+	// Preferences are what the person likes; nil is what comes with the program.
+	Preferences *config.Preferences
+	// UTF8 says that the locale is UTF-8: without it pictures are drawn in ASCII.
+	UTF8 bool
+	// NoColor keeps to the terminal's own colours.
+	NoColor bool
+	// ReadOnly refuses what would change the run.
+	ReadOnly bool
+	// Compare are runs whose curves are drawn beside this one's.
+	Compare []Compared
+}
+
+// Compared is another run, as its journal tells it.
+type Compared struct {
+	Name    string
+	History *model.History
 }
 
 // App is the top-level Bubble Tea model. Its parts are drawn from the latest snapshot; nothing in Update or View waits.
 type App struct {
-	opts    Options
-	theme   theme
-	session model.Session
-	snap    *model.Snapshot
-	err     error // why no session could be made
+	opts     Options
+	bindings []binding
+	theme    theme
+	session  model.Session
+	snap     *model.Snapshot
+	err      error // why there is no session, or none any more
 
 	width, height int
-	selected      int
-	draft         map[string]float64 // thresholds being chosen, by layer, not sent yet
 	mode          mode
+	under         mode // where a line that is typed goes back to
 	input         textinput.Model
 	notice        string // the answer to the last command, until the next key
 	noticeBad     bool
 	leaving       bool // a stop was sent; quit when it is done
+	stopped       bool // the run was stopped from here
+	detached      bool
+	still         string // the frame that is held; "" where none is
+	blurred       bool
+	slow          func() bool // whether the terminal lags; nil: not known
 	spin          int
 	resizes       int
+
+	selected int                // layer
+	filter   string             // of layers, by a part of their name
+	marks    map[string]bool    // layers
+	scope    scope              // what a choice is for
+	handle   handle             // what the arrows move
+	draft    map[string]float64 // thresholds being chosen, by layer, not sent yet
+	copied   *copied
+	top      int // first line of a text that scrolls
+	search   string
+	item     int // chosen in a list: form, states, palette
+	field    string
+
+	plot    plotState
+	picture pictureState
+	point   int // of the sensitivity
+	layout  geometry
 }
 
-// mode is what the keyboard goes to.
+// mode is what the screen shows and the keyboard goes to.
 type mode int
 
 const (
 	browsing mode = iota
+	plotting
+	picturing
+	sensing
+	reading
+	forming
+	returning
 	helping
 	quitting
+	// A line is typed.
 	typing
+	filtering
+	valuing
+	searching
+	editing
+	choosing
 )
 
-// New returns the UI.
-func New(o Options) *App {
-	if o.Refresh <= 0 {
-		o.Refresh = 200 * time.Millisecond
+// types reports whether keys go to the line.
+func (m mode) types() bool { return m >= typing }
+
+// New returns the UI. Preferences whose bindings contradict each other are refused.
+func New(o Options) (*App, error) {
+	if o.Preferences == nil {
+		o.Preferences = config.DefaultPreferences()
+	}
+	table, err := bind(o.Preferences)
+	if err != nil {
+		return nil, err
 	}
 	in := textinput.New()
-	in.Prompt = ":"
 	in.CharLimit = 200
-	styles := in.Styles()
-	styles.Cursor.Blink = false // a blinking cursor sends bytes for nothing
-	in.SetStyles(styles)
-	return &App{opts: o, theme: newTheme(o.ASCII), draft: map[string]float64{}, input: in, width: 80, height: 24}
+	in.ShowSuggestions = true
+	// No colours of its own, and no blinking cursor, which sends bytes for nothing.
+	line := textinput.StyleState{Suggestion: lipgloss.NewStyle().Faint(true)}
+	in.SetStyles(textinput.Styles{Focused: line, Blurred: line})
+	a := &App{opts: o, bindings: table, draft: map[string]float64{}, marks: map[string]bool{}, input: in, width: 80, height: 24}
+	a.plot.log = o.Preferences.GetLogScale()
+	a.theme = newTheme(firstTier(o), o.Preferences.GetTheme() == configpb.Preferences_LIGHT, a.plain())
+	return a, nil
+}
+
+// plain reports whether no colour is wanted.
+func (a *App) plain() bool {
+	return a.opts.NoColor || a.opts.Preferences.GetTheme() == configpb.Preferences_MONO
+}
+
+func firstTier(o Options) tier {
+	switch g := o.Preferences.GetGlyphs(); {
+	case !o.UTF8, g == configpb.Preferences_ASCII:
+		return asciiTier
+	case g == configpb.Preferences_BRAILLE:
+		return brailleTier
+	}
+	return blockTier
 }
 
 // Err returns why the session could not be made, after the program has ended.
 func (a *App) Err() error { return a.err }
+
+// Stopped reports whether the run was stopped from here.
+func (a *App) Stopped() bool { return a.stopped }
+
+// Detached reports whether the person left and the run goes on.
+func (a *App) Detached() bool { return a.detached }
 
 // settleTime is how long a size must last before the screen is drawn anew.
 const settleTime = 250 * time.Millisecond
@@ -96,27 +177,48 @@ func (a *App) Init() tea.Cmd {
 		s, err := a.opts.Open()
 		return openedMsg{s, err}
 	}
-	return tea.Batch(open, a.tick())
+	return tea.Batch(open, a.tick(), tea.RequestBackgroundColor)
 }
 
+// lazy is how much longer a look waits while nobody looks, or the terminal lags.
+const lazy = 5
+
 func (a *App) tick() tea.Cmd {
-	return tea.Tick(a.opts.Refresh, func(time.Time) tea.Msg { return tickMsg{} })
+	d := a.opts.Preferences.RefreshTime()
+	if a.blurred || a.slow != nil && a.slow() {
+		d *= lazy
+	}
+	return tea.Tick(d, func(time.Time) tea.Msg { return tickMsg{} })
 }
 
 // Update implements tea.Model.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch m := msg.(type) {
 	case tea.WindowSizeMsg:
-		a.width, a.height = m.Width, m.Height
+		a.width, a.height, a.still = m.Width, m.Height, ""
 		// Frames on their way when the size changed may have left anything on the screen: once it has settled, it is
 		// drawn anew.
 		a.resizes++
 		n := a.resizes
-		return a, tea.Tick(settleTime, func(time.Time) tea.Msg { return settledMsg(n) })
+		return a, tea.Batch(a.lookAnew(), tea.Tick(settleTime, func(time.Time) tea.Msg { return settledMsg(n) }))
 	case settledMsg:
 		if int(m) == a.resizes {
 			return a, tea.ClearScreen
 		}
+	case tea.BackgroundColorMsg:
+		if a.opts.Preferences.GetTheme() == configpb.Preferences_AUTO {
+			a.theme = newTheme(a.theme.tier, !m.IsDark(), a.plain())
+		}
+	case tea.ColorProfileMsg:
+		if m.Profile != colorprofile.Unknown && m.Profile <= colorprofile.ASCII {
+			a.opts.NoColor = true
+			a.theme = newTheme(a.theme.tier, a.theme.light, true)
+		}
+	case tea.FocusMsg:
+		a.blurred = false
+		a.look()
+	case tea.BlurMsg:
+		a.blurred = true
 	case openedMsg:
 		if m.err != nil {
 			a.err = m.err
@@ -125,25 +227,46 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		a.session = m.session
 		a.look()
 	case tickMsg:
-		a.spin++
-		a.look()
-		if a.leaving && a.snap != nil && (a.snap.State == model.Stopped || a.snap.State == model.Failed) {
-			return a, tea.Quit
-		}
-		return a, a.tick()
+		return a, a.ticked()
 	case ackMsg:
 		a.answer(m)
 		a.look()
 	case tea.KeyPressMsg:
 		return a, a.key(m)
+	case tea.MouseMsg:
+		return a, a.mouse(m)
 	case tea.PasteMsg:
-		if a.mode == typing {
+		if a.mode.types() {
 			var cmd tea.Cmd
 			a.input, cmd = a.input.Update(msg)
+			a.typed()
 			return a, cmd
 		}
 	}
 	return a, nil
+}
+
+func (a *App) ticked() tea.Cmd {
+	a.spin++
+	a.look()
+	if a.snap != nil && (a.leaving && (a.snap.State == model.Stopped || a.snap.State == model.Failed) || a.gone()) {
+		return tea.Quit
+	}
+	return tea.Batch(a.tick(), a.lookAgain())
+}
+
+// gone reports whether a session in another process has ended, or its process has.
+func (a *App) gone() bool {
+	s, ok := a.session.(interface{ Gone() <-chan struct{} })
+	if !ok {
+		return false
+	}
+	select {
+	case <-s.Gone():
+		return true
+	default:
+		return false
+	}
 }
 
 // look takes the latest snapshot.
@@ -169,11 +292,17 @@ func (a *App) do(c model.Command) tea.Cmd {
 
 // answer shows what became of a command.
 func (a *App) answer(m ackMsg) {
+	if m.cmd.Kind == model.Look {
+		a.looked(m)
+		return
+	}
 	a.noticeBad = m.err != nil
-	if m.cmd.Kind == model.Stop && m.err != nil {
-		a.leaving = false // the snapshot failed, and the run goes on
+	if m.cmd.Kind == model.Stop && m.err != nil && !errors.Is(m.err, model.ErrEnded) {
+		a.leaving, a.stopped = false, false // the snapshot failed, and the run goes on
 	}
 	switch {
+	case m.cmd.Kind == model.Stop && errors.Is(m.err, model.ErrEnded):
+		return
 	case errors.Is(m.err, model.ErrReplaced), errors.Is(m.err, model.ErrUndone):
 		return
 	case m.err != nil:
@@ -187,15 +316,49 @@ func (a *App) answer(m ackMsg) {
 
 // layer returns the selected layer, or nil.
 func (a *App) layer() *model.LayerStats {
-	if a.snap == nil || a.selected >= len(a.snap.Layers) {
+	if a.snap == nil || len(a.visible()) == 0 || a.selected >= len(a.snap.Layers) {
 		return nil
 	}
 	return &a.snap.Layers[a.selected]
 }
 
+// say shows a refusal until the next key.
+func (a *App) say(text string) { a.notice, a.noticeBad = text, true }
+
+// enter changes the screen.
+func (a *App) enter(m mode) tea.Cmd {
+	if a.snap == nil && m != quitting {
+		return nil
+	}
+	if !m.types() {
+		a.mode, a.top, a.item = m, 0, 0
+	}
+	switch m {
+	case plotting:
+		a.plot.cursor = -1
+	case picturing:
+		a.picture = pictureState{filters: true}
+		return a.lookAnew()
+	case typing:
+		return a.startLine(typing, ":", "", append(a.snap.Hyper.Fields(), commandWords...))
+	case filtering:
+		return a.startLine(filtering, "/", a.filter, nil)
+	case searching:
+		return a.startLine(searching, "/", a.search, nil)
+	case choosing:
+		a.item = 0
+		return a.startLine(choosing, "> ", "", nil)
+	}
+	return nil
+}
+
 // key dispatches a key by the mode.
 func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	name := k.String()
+	if a.still != "" {
+		a.still = ""
+		return nil
+	}
 	if name == "ctrl+c" {
 		if a.mode == quitting || a.session == nil {
 			return a.stop(false)
@@ -204,27 +367,29 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	a.notice = ""
-	switch a.mode {
-	case helping:
-		a.mode = browsing
-		return nil
-	case quitting:
+	switch {
+	case a.mode == quitting:
 		return a.quitKey(name)
-	case typing:
-		return a.typeKey(k, name)
+	case a.mode.types():
+		return a.lineKey(k, name)
 	}
-	for i := range bindings {
-		for _, b := range bindings[i].keys {
-			if b == name && bindings[i].do != nil {
-				return bindings[i].do(a)
-			}
+	for i := range a.bindings {
+		if b := &a.bindings[i]; b.in&in(a.mode) != 0 && contains(b.keys, name) {
+			return a.run(b)
 		}
+	}
+	if a.mode == helping { // any other key leaves the help
+		a.mode = browsing
 	}
 	return nil
 }
 
-// stop ends the run and the UI.
+// stop ends the run and the UI. Who only watches ends the UI.
 func (a *App) stop(save bool) tea.Cmd {
+	if a.opts.ReadOnly && a.session != nil {
+		return a.detach()
+	}
+	a.stopped = a.session != nil
 	if a.session == nil || a.snap != nil && a.snap.State.Ended() && a.snap.State != model.Finished {
 		return tea.Quit
 	}
@@ -232,10 +397,39 @@ func (a *App) stop(save bool) tea.Cmd {
 	return a.do(model.Command{Kind: model.Stop, Save: save})
 }
 
+// detach leaves the run to itself.
+func (a *App) detach() tea.Cmd {
+	if s, ok := a.session.(interface{ Run() string }); !ok || s.Run() == "" {
+		a.say("this run cannot be found again: its socket could not be made")
+		return nil
+	}
+	a.detached = true
+	return tea.Quit
+}
+
+// nextTier draws with other glyphs.
+func (a *App) nextTier() tea.Cmd {
+	a.theme = newTheme((a.theme.tier+1)%tiers, a.theme.light, a.theme.mono)
+	a.notice, a.noticeBad = "drawn with "+a.theme.tier.String(), false
+	return a.lookAnew()
+}
+
+// freeze holds the screen still.
+func (a *App) freeze() tea.Cmd {
+	a.still = a.Frame(a.width, a.height)
+	return nil
+}
+
 // View implements tea.Model.
 func (a *App) View() tea.View {
-	v := tea.NewView(a.Frame(a.width, a.height))
-	v.AltScreen = true
+	v := tea.NewView(a.still)
+	if a.still == "" {
+		v.Content = a.Frame(a.width, a.height)
+		if a.opts.Preferences.GetMouse() {
+			v.MouseMode = tea.MouseModeCellMotion
+		}
+	}
+	v.AltScreen, v.ReportFocus = true, true
 	v.WindowTitle = "dns-tui " + a.opts.Name
 	return v
 }
@@ -245,18 +439,7 @@ func (a *App) Frame(w, h int) string {
 	if w <= 0 || h <= 0 {
 		return ""
 	}
-	var lines []string
-	switch {
-	case a.snap == nil:
-		lines = a.loading(w, h)
-	case a.mode == helping:
-		lines = a.help(w, h)
-	default:
-		lines = a.layout(w, h)
-		if a.mode == quitting {
-			lines = a.overlay(lines, a.quitDialogue(w), w, h)
-		}
-	}
+	lines := a.screen(w, h)
 	for len(lines) < h {
 		lines = append(lines, "")
 	}
@@ -265,6 +448,69 @@ func (a *App) Frame(w, h int) string {
 		lines[i] = a.theme.fit(lines[i], w)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// small is below which a screen has no room for anything but the layers.
+const smallWidth, smallHeight = 30, 8
+
+func (a *App) screen(w, h int) []string {
+	a.layout = geometry{}
+	if a.snap == nil {
+		return a.loading(w, h)
+	}
+	under := a.mode
+	if under.types() {
+		under = a.under
+	}
+	tiny := w < smallWidth || h < smallHeight
+	var lines []string
+	switch {
+	case under == helping:
+		return a.help(w, h)
+	case tiny && (under == browsing || under == quitting):
+		lines = a.tiny(w, h)
+	case under == browsing || under == quitting:
+		lines = a.main(w, h)
+	default:
+		lines = a.whole(under, w, h)
+	}
+	switch {
+	case a.mode == quitting && !tiny:
+		lines = a.overlay(lines, a.quitDialogue(w), w, h)
+	case a.mode == choosing && !tiny:
+		lines = a.overlay(lines, a.palette(w, h), w, h)
+	}
+	return lines
+}
+
+// whole is a screen with one part: header, the part, footer.
+func (a *App) whole(m mode, w, h int) []string {
+	inner := h - 2
+	var header []string
+	if h < 6 {
+		inner = h - 1
+	} else {
+		header = []string{a.header(w)}
+	}
+	var part []string
+	switch m {
+	case plotting:
+		part = a.plotScreen(w, inner)
+	case picturing:
+		part = a.pictureScreen(w, inner)
+	case sensing:
+		part = a.sensitivityScreen(w, inner)
+	case reading:
+		part = a.journalScreen(w, inner)
+	case forming:
+		part = a.form(w, inner)
+	case returning:
+		part = a.statesScreen(w, inner)
+	}
+	for len(part) < inner {
+		part = append(part, "")
+	}
+	return append(append(header, part[:max(0, inner)]...), a.footer(w))
 }
 
 // loading is the screen before the session is there.

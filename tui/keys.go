@@ -2,279 +2,246 @@ package tui
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
 	"dns-tui/config"
-	"dns-tui/gpu"
 	"dns-tui/model"
 )
 
-// binding is one action: the one table behind dispatch, help and footer.
-type binding struct {
-	keys  []string
-	label string // of the keys, as shown
-	short string // in the footer; "" keeps it out
-	help  string
-	do    func(*App) tea.Cmd
+// modes is a set of modes, for bindings.
+type modes uint
+
+func in(ms ...mode) modes {
+	var s modes
+	for _, m := range ms {
+		s |= 1 << m
+	}
+	return s
 }
 
-// bindings is filled by init: its functions refer to it.
-var bindings []binding
+// binding is one action: the one table behind dispatch, help, footer, palette and preferences.
+type binding struct {
+	name   string   // in preferences and the palette
+	keys   []string // as Bubble Tea calls them
+	short  string   // in the footer; "" keeps it out
+	help   string
+	in     modes
+	steers bool // it changes the run: not for those who only watch
+	do     func(*App) tea.Cmd
+}
+
+// footerHints stand in the footer for several bindings.
+var footerHints = []struct {
+	in          mode
+	label, text string
+}{
+	{browsing, "↑↓", "layer"}, {browsing, "←→", "threshold"}, {browsing, "1-5", "presets"},
+	{plotting, "←→", "cursor"}, {plotting, "+-", "zoom"},
+	{picturing, "↑↓←→", "scroll"}, {picturing, "+-", "zoom"},
+	{sensing, "↑↓", "layer"}, {sensing, "←→", "point"},
+	{forming, "↑↓", "field"}, {returning, "↑↓", "choose"}, {reading, "↑↓", "scroll"}, {helping, "↑↓", "scroll"},
+}
+
+// actions is filled by init: its functions refer to it.
+var actions []binding
 
 func init() {
-	bindings = []binding{
-		{[]string{"up", "k"}, "↑", "", "the layer above", func(a *App) tea.Cmd { return a.move(-1) }},
-		{[]string{"down", "j"}, "↓", "", "the layer below", func(a *App) tea.Cmd { return a.move(1) }},
-		{nil, "↑↓", "layer", "", nil},
-		{[]string{"left", "h"}, "←", "", "a lower threshold, by 0.01", func(a *App) tea.Cmd { return a.nudge(-0.01) }},
-		{[]string{"right", "l"}, "→", "", "a higher threshold, by 0.01", func(a *App) tea.Cmd { return a.nudge(0.01) }},
-		{[]string{"shift+left", "H"}, "shift+← H", "", "a lower threshold, by 0.1", func(a *App) tea.Cmd { return a.nudge(-0.1) }},
-		{[]string{"shift+right", "L"}, "shift+→ L", "", "a higher threshold, by 0.1", func(a *App) tea.Cmd { return a.nudge(0.1) }},
-		{nil, "←→", "threshold", "", nil},
-		{[]string{"1"}, "1", "", "threshold for 50 % sparsity", func(a *App) tea.Cmd { return a.preset(0) }},
-		{[]string{"2"}, "2", "", "threshold for 68 % sparsity", func(a *App) tea.Cmd { return a.preset(1) }},
-		{[]string{"3"}, "3", "", "threshold for 80 % sparsity", func(a *App) tea.Cmd { return a.preset(2) }},
-		{[]string{"4"}, "4", "", "threshold for 90 % sparsity", func(a *App) tea.Cmd { return a.preset(3) }},
-		{[]string{"5"}, "5", "", "threshold for 95 % sparsity", func(a *App) tea.Cmd { return a.preset(4) }},
-		{nil, "1-5", "presets", "", nil},
-		{[]string{"enter"}, "⏎", "apply", "apply the chosen threshold at the layer's next surgery", (*App).apply},
-		{[]string{"esc"}, "esc", "", "drop the chosen threshold", func(a *App) tea.Cmd { return a.drop() }},
-		{[]string{"space"}, "space", "pause", "pause, or go on", (*App).togglePause},
-		{[]string{"n"}, "n", "", "one iteration, then pause", func(a *App) tea.Cmd { return a.do(model.Command{Kind: model.Step, Count: 1}) }},
-		{[]string{"u"}, "u", "undo", "take back the last change", func(a *App) tea.Cmd { return a.do(model.Command{Kind: model.Undo}) }},
-		{[]string{"p"}, "p", "", "prune this layer, or leave it out of surgery", func(a *App) tea.Cmd { return a.toggle("prune") }},
-		{[]string{"f"}, "f", "", "freeze this layer's mask, or let it go", func(a *App) tea.Cmd { return a.toggle("frozen") }},
-		{[]string{"["}, "[", "", "halve the learning rate", func(a *App) tea.Cmd { return a.scaleRate(0.5) }},
-		{[]string{"]"}, "]", "", "double the learning rate", func(a *App) tea.Cmd { return a.scaleRate(2) }},
-		{[]string{"S"}, "S", "surgery now", "redraw all masks now", func(a *App) tea.Cmd { return a.do(model.Command{Kind: model.SurgeryNow}) }},
-		{[]string{"s"}, "s", "snapshot", "write a snapshot", func(a *App) tea.Cmd { return a.do(model.Command{Kind: model.SnapshotNow}) }},
-		{[]string{"t"}, "t", "test", "evaluate the test nets", func(a *App) tea.Cmd { return a.do(model.Command{Kind: model.TestNow}) }},
-		{[]string{":"}, ":", "command", "set anything by name: conv2.threshold 1.9", (*App).startTyping},
-		{[]string{"?"}, "?", "help", "this text", func(a *App) tea.Cmd { a.mode = helping; return nil }},
-		{[]string{"q"}, "q", "quit", "stop with a snapshot, or without, or not at all", func(a *App) tea.Cmd { a.mode = quitting; return nil }},
+	actions = append(browseActions(), viewActions()...)
+	for i, s := range config.SigmaTable {
+		actions = append(actions, binding{fmt.Sprint("preset-", i+1), []string{fmt.Sprint(i + 1)}, "", fmt.Sprintf("threshold for %.0f %% sparsity", 100*s.Sparsity), in(browsing), true,
+			func(a *App) tea.Cmd { return a.preset(i) }})
 	}
 }
 
-func (a *App) move(by int) tea.Cmd {
-	if a.snap != nil {
-		a.selected = max(0, min(a.selected+by, len(a.snap.Layers)-1))
-	}
-	return nil
+func command(c model.Command) func(*App) tea.Cmd {
+	return func(a *App) tea.Cmd { return a.do(c) }
 }
 
-// threshold returns what the editor shows for a layer: the value being chosen, the one that waits, or the one in force.
-func (a *App) threshold(l *model.LayerStats) float64 {
-	if v, ok := a.draft[l.Name]; ok {
-		return v
-	}
-	if v, ok := a.pendingThreshold(l); ok {
-		return v
-	}
-	return a.snap.Hyper.Layer(l.Name).Threshold
+func enter(m mode) func(*App) tea.Cmd {
+	return func(a *App) tea.Cmd { return a.enter(m) }
 }
 
-func (a *App) pendingThreshold(l *model.LayerStats) (float64, bool) {
-	s, ok := a.snap.PendingValue(a.field(l))
-	if !ok {
-		return 0, false
+// browseActions are those of the main screen. Those that any screen takes say so.
+func browseActions() []binding {
+	b := in(browsing)
+	views := in(browsing, plotting, picturing, sensing, reading, returning)
+	return []binding{
+		{"up", []string{"up", "k"}, "", "the layer above", b, false, func(a *App) tea.Cmd { return a.move(-1) }},
+		{"down", []string{"down", "j"}, "", "the layer below", b, false, func(a *App) tea.Cmd { return a.move(1) }},
+		{"lower", []string{"left", "h"}, "", "the handle a little down", b, true, func(a *App) tea.Cmd { return a.nudge(-1) }},
+		{"higher", []string{"right", "l"}, "", "the handle a little up", b, true, func(a *App) tea.Cmd { return a.nudge(1) }},
+		{"much-lower", []string{"shift+left", "H"}, "", "the handle down, ten times as far", b, true, func(a *App) tea.Cmd { return a.nudge(-10) }},
+		{"much-higher", []string{"shift+right", "L"}, "", "the handle up, ten times as far", b, true, func(a *App) tea.Cmd { return a.nudge(10) }},
+		{"handle", []string{"tab"}, "", "the next handle: threshold, sparsity, weights kept", b, false, (*App).nextHandle},
+		{"type", []string{"e", "="}, "type", "type the handle's value; the others follow", b, true, (*App).startValue},
+		{"apply", []string{"enter"}, "apply", "apply what was chosen, at the layers' next surgery", b, true, (*App).apply},
+		{"drop", []string{"esc"}, "", "drop what was chosen; then the filter, then the marks", b, false, (*App).drop},
+		{"mark", []string{"m"}, "", "mark this layer", b, false, (*App).mark},
+		{"scope", []string{"M"}, "scope", "what a change is for: this layer, those marked, all convolutions, all inner products, all", b, false, (*App).nextScope},
+		{"copy", []string{"y"}, "", "copy this layer's threshold", b, false, (*App).copyThreshold},
+		{"paste", []string{"Y"}, "", "choose the copied threshold here", b, true, (*App).pasteThreshold},
+		{"filter", []string{"/"}, "", "show the layers whose name has a text", b, false, enter(filtering)},
+		{"prune", []string{"p"}, "", "prune, or leave out of surgery", b, true, func(a *App) tea.Cmd { return a.toggle("prune") }},
+		{"freeze-mask", []string{"f"}, "", "freeze the mask, or let it go", b, true, func(a *App) tea.Cmd { return a.toggle("frozen") }},
+		{"freeze-weights", []string{"w"}, "", "freeze the weights, or let them train", b, true, func(a *App) tea.Cmd { return a.toggle("fixed") }},
+		{"pause", []string{"space"}, "pause", "pause, or go on", views, true, (*App).togglePause},
+		{"step", []string{"n"}, "", "one iteration, then pause", views, true, command(model.Command{Kind: model.Step, Count: 1})},
+		{"step-surgery", []string{"N"}, "", "train to the next surgery, then pause", views, true, command(model.Command{Kind: model.StepSurgery})},
+		{"surgery", []string{"S"}, "", "redraw all masks now", views, true, command(model.Command{Kind: model.SurgeryNow})},
+		{"undo", []string{"u"}, "undo", "take back the last change", views, true, command(model.Command{Kind: model.Undo})},
+		{"redo", []string{"U", "ctrl+r"}, "", "repeat what was taken back", views, true, command(model.Command{Kind: model.Redo})},
+		{"last-good", []string{"B"}, "", "go back to the last good state, and pause", views, true, command(model.Command{Kind: model.GoBack})},
+		{"lr-half", []string{"["}, "", "halve the learning rate", views, true, func(a *App) tea.Cmd { return a.scaleRate(0.5) }},
+		{"lr-double", []string{"]"}, "", "double the learning rate", views, true, func(a *App) tea.Cmd { return a.scaleRate(2) }},
+		{"snapshot", []string{"s"}, "snapshot", "write a snapshot", views, true, command(model.Command{Kind: model.SnapshotNow})},
+		{"test", []string{"t"}, "test", "evaluate the test nets", views, true, command(model.Command{Kind: model.TestNow})},
+		{"settings", []string{"o"}, "", "every setting in one form", views, false, enter(forming)},
+		{"plots", []string{"v"}, "plots", "plots, large: cursor, zoom, log scale", b, false, enter(plotting)},
+		{"picture", []string{"i"}, "", "the layer's filters, or a map of its mask", b, false, enter(picturing)},
+		{"sensitivity", []string{"x"}, "", "accuracy against sparsity, of each layer", b, false, enter(sensing)},
+		{"journal", []string{"J"}, "", "the journal, whole, with a filter", b, false, enter(reading)},
+		{"states", []string{"b"}, "", "plans, and states to go back to", b, false, enter(returning)},
+		{"glyphs", []string{"g"}, "", "draw with blocks, braille or ASCII", views, false, (*App).nextTier},
+		{"freeze-screen", []string{"F"}, "", "hold the screen still, to select and copy; any key goes on", views, false, (*App).freeze},
+		{"command", []string{":"}, "", "set, plan or do anything: conv2.t 1.9, lr 0.001 at 20000", views, true, enter(typing)},
+		{"palette", []string{"ctrl+p", "P"}, "", "find an action by its name", views, false, enter(choosing)},
+		{"detach", []string{"d"}, "detach", "leave the terminal; the run goes on", views, false, (*App).detach},
+		{"help", []string{"?"}, "help", "this text", views | in(forming), false, enter(helping)},
+		{"quit", []string{"q"}, "quit", "stop with a snapshot, or without, or detach", b, false, enter(quitting)},
 	}
-	v, err := strconv.ParseFloat(s, 64)
-	return v, err == nil
 }
 
-// field is the name of a layer's threshold.
-func (a *App) field(l *model.LayerStats) string {
-	return l.Name + "." + a.snap.Hyper.Layer(l.Name).ThresholdName()
+// viewActions are those of the other screens.
+func viewActions() []binding {
+	plot, pic, sens, form, ret, read := in(plotting), in(picturing), in(sensing), in(forming), in(returning), in(reading, helping)
+	at := func(f func(*App, int), n int) func(*App) tea.Cmd {
+		return func(a *App) tea.Cmd { f(a, n); return nil }
+	}
+	return []binding{
+		{"back", []string{"esc", "q"}, "back", "back to the main screen", plot | pic | sens | ret | form | read, false, enter(browsing)},
+
+		{"plot-next", []string{"tab", "down", "j"}, "next", "the next plot", plot, false, at((*App).turnPlot, 1)},
+		{"plot-before", []string{"shift+tab", "up", "k"}, "", "the plot before", plot, false, at((*App).turnPlot, -1)},
+		{"cursor-left", []string{"left", "h"}, "", "the cursor left", plot, false, at((*App).moveCursor, -1)},
+		{"cursor-right", []string{"right", "l"}, "", "the cursor right", plot, false, at((*App).moveCursor, 1)},
+		{"pan-left", []string{"shift+left", "H"}, "", "earlier", plot, false, at((*App).pan, -1)},
+		{"pan-right", []string{"shift+right", "L"}, "", "later", plot, false, at((*App).pan, 1)},
+		{"zoom-in", []string{"+", "="}, "", "closer, around the cursor", plot, false, at((*App).zoom, 1)},
+		{"zoom-out", []string{"-"}, "", "farther", plot, false, at((*App).zoom, -1)},
+		{"whole", []string{"0"}, "whole", "the whole run", plot, false, func(a *App) tea.Cmd { a.plot.from, a.plot.to = 0, 0; return nil }},
+		{"log", []string{"O"}, "log", "a logarithmic scale, or a plain one", plot, false, func(a *App) tea.Cmd { a.plot.log = !a.plot.log; return nil }},
+
+		{"scroll-up", []string{"up", "k"}, "", "up", pic, false, func(a *App) tea.Cmd { return a.scrollPicture(-1, 0) }},
+		{"scroll-down", []string{"down", "j"}, "", "down", pic, false, func(a *App) tea.Cmd { return a.scrollPicture(1, 0) }},
+		{"scroll-left", []string{"left", "h"}, "", "left", pic, false, func(a *App) tea.Cmd { return a.scrollPicture(0, -1) }},
+		{"scroll-right", []string{"right", "l"}, "", "right", pic, false, func(a *App) tea.Cmd { return a.scrollPicture(0, 1) }},
+		{"closer", []string{"+", "="}, "", "closer", pic, false, func(a *App) tea.Cmd { return a.zoomPicture(1) }},
+		{"farther", []string{"-"}, "", "farther", pic, false, func(a *App) tea.Cmd { return a.zoomPicture(-1) }},
+		{"filters", []string{"tab"}, "filters/map", "filters as pictures, or the map of the mask", pic, false, (*App).turnPicture},
+		{"next-layer", []string{"pgdown"}, "", "the next layer", pic, false, func(a *App) tea.Cmd { a.move(1); return a.lookAnew() }},
+		{"layer-before", []string{"pgup"}, "", "the layer before", pic, false, func(a *App) tea.Cmd { a.move(-1); return a.lookAnew() }},
+
+		{"sens-up", []string{"up", "k"}, "", "the layer above", sens, false, func(a *App) tea.Cmd { return a.move(-1) }},
+		{"sens-down", []string{"down", "j"}, "", "the layer below", sens, false, func(a *App) tea.Cmd { return a.move(1) }},
+		{"sens-left", []string{"left", "h"}, "", "less sparse", sens, false, at((*App).movePoint, -1)},
+		{"sens-right", []string{"right", "l"}, "", "sparser", sens, false, at((*App).movePoint, 1)},
+		{"sens-choose", []string{"enter"}, "choose", "choose the point's threshold for the layer", sens, true, (*App).choosePoint},
+		{"measure", []string{"r"}, "measure", "measure, beside the training", sens, true, command(model.Command{Kind: model.Probe})},
+		{"measure-off", []string{"R"}, "", "stop measuring", sens, true, command(model.Command{Kind: model.Probe, Value: "off"})},
+
+		{"form-up", []string{"up", "k"}, "", "the field above", form, false, at((*App).moveField, -1)},
+		{"form-down", []string{"down", "j"}, "", "the field below", form, false, at((*App).moveField, 1)},
+		{"form-edit", []string{"enter", "e"}, "edit", "type the field's value", form, true, (*App).editField},
+
+		{"state-up", []string{"up", "k"}, "", "up", ret, false, at((*App).moveState, -1)},
+		{"state-down", []string{"down", "j"}, "", "down", ret, false, at((*App).moveState, 1)},
+		{"go-back", []string{"enter"}, "go back", "go back to this state, and pause", ret, true, (*App).goBack},
+		{"cancel-plan", []string{"delete", "D"}, "drop plan", "drop this plan", ret, true, (*App).dropPlan},
+
+		{"read-up", []string{"up", "k"}, "", "up", read, false, at((*App).scrollText, -1)},
+		{"read-down", []string{"down", "j"}, "", "down", read, false, at((*App).scrollText, 1)},
+		{"page-up", []string{"pgup"}, "", "a page up", read, false, at((*App).scrollText, -10)},
+		{"page-down", []string{"pgdown"}, "", "a page down", read, false, at((*App).scrollText, 10)},
+		{"search", []string{"/"}, "filter", "show the lines that have a text", in(reading), false, enter(searching)},
+	}
 }
 
-func (a *App) nudge(by float64) tea.Cmd {
-	if l := a.layer(); l != nil {
-		a.choose(l, a.threshold(l)+by)
+// bind returns the table with the keys of preferences in place of its own.
+func bind(p *config.Preferences) ([]binding, error) {
+	table := append([]binding(nil), actions...)
+	at := map[string]int{}
+	for i := range table {
+		at[table[i].name] = i
 	}
-	return nil
-}
-
-// choose makes v the threshold that enter will send, rounded to three decimals and kept on the scale.
-func (a *App) choose(l *model.LayerStats, v float64) {
-	lo, hi := a.scale(l)
-	v = math.Round(max(lo, min(v, max(hi, maxThreshold)))*1000) / 1000
-	if v == a.inForce(l) {
-		delete(a.draft, l.Name)
-		return
-	}
-	a.draft[l.Name] = v
-}
-
-// inForce is the threshold that counts without the draft.
-func (a *App) inForce(l *model.LayerStats) float64 {
-	if v, ok := a.pendingThreshold(l); ok {
-		return v
-	}
-	return a.snap.Hyper.Layer(l.Name).Threshold
-}
-
-// maxThreshold is where the editor ends; the command line takes more.
-const maxThreshold = 6
-
-// preset chooses the threshold of a row of the sigma table: by the table under the seed rule, by the layer's own
-// histogram under the paper rule, whose thresholds mean something else in each layer.
-func (a *App) preset(i int) tea.Cmd {
-	l := a.layer()
-	if l == nil {
-		return nil
-	}
-	row := config.SigmaTable[i]
-	if l.Rule == gpu.SeedRule {
-		a.choose(l, row.Threshold)
-		return nil
-	}
-	if l.Histogram == nil {
-		return nil
-	}
-	lo, hi := a.scale(l)
-	want := row.Sparsity * float64(l.Histogram.Total())
-	for v := lo; v <= hi; v += 0.01 {
-		if float64(l.Histogram.Pruned(v)) >= want {
-			a.choose(l, v)
-			break
+	for _, b := range p.Bind {
+		i, ok := at[b.GetAction()]
+		if !ok {
+			return nil, fmt.Errorf("%s: bind: there is no action %q; `dns-tui config` lists them", p.Path, b.GetAction())
 		}
+		table[i].keys = b.Key
 	}
-	return nil
-}
-
-func (a *App) apply() tea.Cmd {
-	l := a.layer()
-	if l == nil {
-		return nil
-	}
-	v, ok := a.draft[l.Name]
-	if !ok {
-		return nil
-	}
-	delete(a.draft, l.Name)
-	return a.do(model.Command{Kind: model.Set, Field: a.field(l), Value: strconv.FormatFloat(v, 'g', -1, 64)})
-}
-
-func (a *App) drop() tea.Cmd {
-	if l := a.layer(); l != nil {
-		delete(a.draft, l.Name)
-	}
-	return nil
-}
-
-func (a *App) togglePause() tea.Cmd {
-	if a.snap != nil && a.snap.State == model.Paused {
-		return a.do(model.Command{Kind: model.Resume})
-	}
-	return a.do(model.Command{Kind: model.Pause})
-}
-
-func (a *App) toggle(name string) tea.Cmd {
-	l := a.layer()
-	if l == nil {
-		return nil
-	}
-	old, err := a.snap.Hyper.Get(l.Name + "." + name)
-	if err != nil {
-		return nil
-	}
-	value := "on"
-	if old == "on" {
-		value = "off"
-	}
-	return a.do(model.Command{Kind: model.Set, Field: l.Name + "." + name, Value: value})
-}
-
-func (a *App) scaleRate(by float64) tea.Cmd {
-	if a.snap == nil {
-		return nil
-	}
-	return a.do(model.Command{Kind: model.Set, Field: "lr_mult", Value: strconv.FormatFloat(a.snap.Hyper.LRMult*by, 'g', -1, 64)})
-}
-
-// quitKey answers the quit dialogue.
-func (a *App) quitKey(name string) tea.Cmd {
-	switch name {
-	case "s", "enter":
-		a.mode = browsing
-		return a.stop(true)
-	case "a":
-		a.mode = browsing
-		return a.stop(false)
-	case "c", "esc", "q":
-		a.mode = browsing
-	}
-	return nil
-}
-
-func (a *App) startTyping() tea.Cmd {
-	if a.snap == nil {
-		return nil
-	}
-	a.mode = typing
-	a.input.Reset()
-	a.input.ShowSuggestions = true
-	a.input.SetSuggestions(append(a.snap.Hyper.Fields(), "step", "surgery", "test", "snapshot", "pause", "resume", "undo", "quit"))
-	a.input.SetWidth(max(1, a.width-4))
-	return a.input.Focus()
-}
-
-// typeKey edits the command line.
-func (a *App) typeKey(k tea.KeyPressMsg, name string) tea.Cmd {
-	switch name {
-	case "esc":
-		a.mode = browsing
-		return nil
-	case "enter":
-		a.mode = browsing
-		c, err := parseCommand(a.input.Value())
-		switch {
-		case err != nil:
-			a.notice, a.noticeBad = err.Error(), true
-			return nil
-		case c == nil:
-			a.mode = quitting
-			return nil
-		}
-		return a.do(*c)
-	}
-	var cmd tea.Cmd
-	a.input, cmd = a.input.Update(k)
-	return cmd
-}
-
-// parseCommand reads a command line; nil without an error is "quit".
-func parseCommand(s string) (*model.Command, error) {
-	w := strings.Fields(strings.ReplaceAll(s, "=", " "))
-	if len(w) > 0 && w[0] == "set" {
-		w = w[1:]
-	}
-	if len(w) == 0 {
-		return nil, fmt.Errorf("nothing typed: FIELD VALUE, step N, surgery, test, snapshot, pause, resume, undo or quit")
-	}
-	simple := map[string]model.Kind{"surgery": model.SurgeryNow, "test": model.TestNow, "snapshot": model.SnapshotNow, "pause": model.Pause,
-		"resume": model.Resume, "undo": model.Undo}
-	kind, ok := simple[w[0]]
-	switch {
-	case len(w) == 1 && (w[0] == "quit" || w[0] == "q"):
-		return nil, nil
-	case ok && len(w) == 1:
-		return &model.Command{Kind: kind}, nil
-	case w[0] == "step" && len(w) <= 2:
-		n := 1
-		if len(w) == 2 {
-			var err error
-			if n, err = strconv.Atoi(w[1]); err != nil {
-				return nil, fmt.Errorf("step %s: wanted a number of iterations", w[1])
+	for i := range table {
+		for j := range table[:i] {
+			if table[i].in&table[j].in == 0 {
+				continue
+			}
+			for _, k := range table[i].keys {
+				if contains(table[j].keys, k) {
+					return nil, fmt.Errorf("%s: bind: key %q is of both %s and %s", p.Path, k, table[j].name, table[i].name)
+				}
 			}
 		}
-		return &model.Command{Kind: model.Step, Count: n}, nil
-	case len(w) == 2:
-		return &model.Command{Kind: model.Set, Field: w[0], Value: w[1]}, nil
 	}
-	return nil, fmt.Errorf("%q: wanted FIELD VALUE, step N, surgery, test, snapshot, pause, resume, undo or quit", s)
+	return table, nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+var keySymbols = strings.NewReplacer("shift+", "shift+", "up", "↑", "down", "↓", "left", "←", "right", "→", "enter", "⏎", "pgup", "pgup", "pgdown", "pgdn")
+
+// label is a binding's keys as people read them.
+func (b *binding) label() string {
+	out := make([]string, len(b.keys))
+	for i, k := range b.keys {
+		out[i] = k
+		if !strings.HasPrefix(k, "pg") {
+			out[i] = keySymbols.Replace(k)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// KeyTable lists the effective bindings, an action a line: name, keys, what it does.
+func KeyTable(p *config.Preferences) (string, error) {
+	table, err := bind(p)
+	if err != nil {
+		return "", err
+	}
+	var s strings.Builder
+	for i := range table {
+		b := &table[i]
+		fmt.Fprintf(&s, "%-16s %-22s %s\n", b.name, strings.Join(b.keys, " "), b.help)
+	}
+	return s.String(), nil
+}
+
+// run does an action, unless it is not for those who only watch.
+func (a *App) run(b *binding) tea.Cmd {
+	if b.steers && a.opts.ReadOnly {
+		a.say("you are reading only: attach without --read-only to steer")
+		return nil
+	}
+	if a.snap == nil && b.name != "quit" {
+		return nil
+	}
+	return b.do(a)
 }

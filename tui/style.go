@@ -1,17 +1,32 @@
 package tui
 
 import (
+	"image/color"
 	"strings"
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 )
 
+// tier is what pictures are drawn with.
+type tier int
+
+const (
+	blockTier tier = iota
+	brailleTier
+	asciiTier
+	tiers
+)
+
+func (t tier) String() string { return [...]string{"blocks", "braille", "ASCII"}[t] }
+
 // theme has the styles and glyphs of the screen. Colours are from Okabe and Ito's palette, which most colour-blind
 // people can tell apart; none is the only sign of anything.
 type theme struct {
-	ascii                                  bool
+	tier                                   tier
+	ascii, mono, light                     bool
 	title, dim, accent, good, warn, marked lipgloss.Style
+	pos, neg                               color.Color // of weights
 	glyph                                  glyphs
 }
 
@@ -21,6 +36,8 @@ type glyphs struct {
 	bar                     []string // eighths, from none to full
 	barEmpty                string
 	barStart, barEnd        string
+	mark                    string   // of a chosen value on a bar
+	on                      string   // of a layer that is marked
 	spark                   []string // heights, from none to full
 	ruler, tick, handle     string
 	cursor, arrow, ellipsis string
@@ -30,6 +47,7 @@ type glyphs struct {
 var unicodeGlyphs = glyphs{
 	h: "─", v: "│", tl: "╭", tr: "╮", bl: "╰", br: "╯",
 	bar: []string{" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"}, barEmpty: "░", barStart: "▕", barEnd: "▏",
+	mark: "│", on: "•",
 	spark: []string{" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
 	ruler: "─", tick: "┬", handle: "●", cursor: "▸", arrow: "→", ellipsis: "…", times: "×",
 }
@@ -37,24 +55,28 @@ var unicodeGlyphs = glyphs{
 var asciiGlyphs = glyphs{
 	h: "-", v: "|", tl: "+", tr: "+", bl: "+", br: "+",
 	bar: []string{" ", "#"}, barEmpty: ".", barStart: "|", barEnd: "|",
+	mark: "!", on: "*",
 	spark: []string{" ", "_", ".", ":", "-", "=", "+", "*", "#"},
 	ruler: "-", tick: "+", handle: "O", cursor: ">", arrow: "->", ellipsis: "~", times: "x",
 }
 
-func newTheme(ascii bool) theme {
-	t := theme{
-		ascii:  ascii,
-		title:  lipgloss.NewStyle().Bold(true),
-		dim:    lipgloss.NewStyle().Faint(true),
-		accent: lipgloss.NewStyle().Foreground(lipgloss.Color("#56B4E9")),
-		good:   lipgloss.NewStyle().Foreground(lipgloss.Color("#009E73")),
-		warn:   lipgloss.NewStyle().Foreground(lipgloss.Color("#E69F00")).Bold(true),
-		marked: lipgloss.NewStyle().Bold(true).Foreground(lipgloss.Color("#56B4E9")),
-		glyph:  unicodeGlyphs,
-	}
-	if ascii {
+func newTheme(tr tier, light, mono bool) theme {
+	t := theme{tier: tr, ascii: tr == asciiTier, mono: mono, light: light, title: lipgloss.NewStyle().Bold(true), dim: lipgloss.NewStyle().Faint(true), glyph: unicodeGlyphs}
+	if t.ascii {
 		t.glyph = asciiGlyphs
 	}
+	if mono {
+		t.accent, t.good, t.warn, t.marked = lipgloss.NewStyle(), lipgloss.NewStyle(), t.title, t.title
+		return t
+	}
+	// Sky blue and orange are lost on white; there blue and vermillion stand for them.
+	blue, green, orange := "#56B4E9", "#009E73", "#E69F00"
+	if light {
+		blue, green, orange = "#0072B2", "#007A59", "#D55E00"
+	}
+	colour := func(c string) lipgloss.Style { return lipgloss.NewStyle().Foreground(lipgloss.Color(c)) }
+	t.accent, t.good, t.warn, t.marked = colour(blue), colour(green), colour(orange).Bold(true), colour(blue).Bold(true)
+	t.pos, t.neg = lipgloss.Color(blue), lipgloss.Color(orange)
 	return t
 }
 
@@ -67,7 +89,7 @@ func (t *theme) plain(s string) string {
 }
 
 var asciiText = strings.NewReplacer("─", "-", "│", "|", "┤", "|", "┼", "+", "╭", "+", "╮", "+", "╰", "+", "╯", "+", "╴", "-", "╶", "-",
-	"→", "->", "×", "x", "σ", "s", "…", "~", "·", ".", "µ", "u", "↑", "^", "↓", "v", "←", "<", "⏎", "enter")
+	"→", "->", "×", "x", "σ", "s", "…", "~", "·", ".", "µ", "u", "↑", "^", "↓", "v", "←", "<", "⏎", "enter", "└", "+", "┬", "+", "▲", "^", "≤", "<=", "≥", ">=", "−", "-", "°", " ")
 
 // fit cuts or pads a line to exactly w cells.
 func (t *theme) fit(s string, w int) string {
@@ -130,8 +152,8 @@ func (t *theme) box(title string, lines []string, w, h int) []string {
 	return append(out, t.dim.Render(g.bl+strings.Repeat(g.h, w-2)+g.br))
 }
 
-// bar draws a share of w cells.
-func (t *theme) bar(share float64, w int) string {
+// bar draws a share of w cells, and a mark where another value stands; a negative mark is none.
+func (t *theme) bar(share float64, w int, mark float64) string {
 	if w <= 0 {
 		return ""
 	}
@@ -140,13 +162,61 @@ func (t *theme) bar(share float64, w int) string {
 	n := int(share*float64(w*steps) + 0.5)
 	n = max(0, min(n, w*steps))
 	full, part := n/steps, n%steps
-	s := strings.Repeat(g.bar[steps], full)
-	rest := w - full
-	if part > 0 {
-		s += g.bar[part]
-		rest--
+	cells := make([]string, w)
+	for i := range cells {
+		cells[i] = g.barEmpty
+		if i < full {
+			cells[i] = g.bar[steps]
+		}
 	}
-	return t.accent.Render(s) + t.dim.Render(strings.Repeat(g.barEmpty, rest))
+	if part > 0 {
+		cells[full] = g.bar[part]
+		full++
+	}
+	at := -1
+	if mark >= 0 {
+		at = max(0, min(w-1, int(mark*float64(w))))
+	}
+	filled := min(full, w)
+	piece := func(lo, hi int) string {
+		if lo >= hi {
+			return ""
+		}
+		mid := max(lo, min(hi, filled))
+		s := ""
+		if lo < mid {
+			s = t.accent.Render(strings.Join(cells[lo:mid], ""))
+		}
+		if mid < hi {
+			s += t.dim.Render(strings.Join(cells[mid:hi], ""))
+		}
+		return s
+	}
+	if at < 0 {
+		return piece(0, w)
+	}
+	return piece(0, at) + t.warn.Render(g.mark) + piece(at+1, w)
+}
+
+// spark draws values as bars of one line, the newest w of them, against their largest.
+func (t *theme) spark(values []float64, w int) string {
+	if len(values) > w {
+		values = values[len(values)-w:]
+	}
+	top := 0.0
+	for _, v := range values {
+		top = max(top, v)
+	}
+	levels := len(t.glyph.spark) - 1
+	var b strings.Builder
+	for _, v := range values {
+		i := 0
+		if top > 0 && v > 0 {
+			i = max(1, int(v/top*float64(levels)+0.5))
+		}
+		b.WriteString(t.glyph.spark[i])
+	}
+	return b.String()
 }
 
 // beside joins two columns of lines.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -32,8 +33,27 @@ type fake struct {
 func (f *fake) Snapshot() *model.Snapshot { return f.snap }
 
 func (f *fake) Do(_ context.Context, c model.Command) (model.Ack, error) {
+	if c.Kind == model.Look {
+		return model.Ack{Picture: picture(c)}, f.err
+	}
 	f.got = append(f.got, c)
 	return model.Ack{Iter: f.snap.Iter}, f.err
+}
+
+// Run is the name under which the run is found again.
+func (f *fake) Run() string { return "solver-1" }
+
+// picture draws weights whose signs and masks make a pattern.
+func picture(c model.Command) *model.Picture {
+	a := c.Area
+	p := &model.Picture{Layer: c.Field, Rows: 50, Cols: 500, Area: a, Iter: 12480, Kept: make([]byte, a.Height*a.Width), Mean: make([]int8, a.Height*a.Width), Max: 0.3}
+	for i := range p.Kept {
+		y, x := i/a.Width+a.Row, i%a.Width+a.Col
+		if (x*7+y*13)%5 < 2 {
+			p.Kept[i], p.Mean[i] = byte(40+(x*31+y*17)%216), int8((x*53+y*29)%255-127)
+		}
+	}
+	return p
 }
 
 // scene is a snapshot like that of the demo in mid-run, with histograms of a normal distribution.
@@ -87,12 +107,52 @@ func makeHistogram(n int, t float64) *model.Histogram {
 	return model.NewHistogram(gpu.SeedRule, r)
 }
 
-func open(t testing.TB, s *model.Snapshot, ascii bool) (*App, *fake) {
+// look says how a test's terminal is.
+type look struct {
+	tier    tier
+	noColor bool
+}
+
+func (l look) String() string {
+	s := [...]string{"block", "braille", "ascii"}[l.tier]
+	if l.noColor {
+		s += "_mono"
+	}
+	return s
+}
+
+func open(t testing.TB, s *model.Snapshot, l look) (*App, *fake) {
+	t.Helper()
+	return openWith(t, s, l, Options{})
+}
+
+func openWith(t testing.TB, s *model.Snapshot, l look, o Options) (*App, *fake) {
 	t.Helper()
 	f := &fake{snap: s}
-	a := New(Options{Name: "solver.prototxt", ASCII: ascii, Open: func() (model.Session, error) { return f, nil }})
+	o.Name, o.UTF8, o.NoColor = "solver.prototxt", true, l.noColor
+	o.Open = func() (model.Session, error) { return f, nil }
+	a, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.theme = newTheme(l.tier, false, l.noColor)
 	a.Update(openedMsg{session: f})
 	return a, f
+}
+
+// obey carries out a command of Bubble Tea's, and those that a batch holds, as far as they are the session's.
+func obey(a *App, cmd tea.Cmd) {
+	if cmd == nil {
+		return
+	}
+	switch m := cmd().(type) {
+	case ackMsg:
+		a.Update(m)
+	case tea.BatchMsg:
+		for _, c := range m {
+			obey(a, c)
+		}
+	}
 }
 
 // press types keys and carries out the commands that they cause.
@@ -118,57 +178,136 @@ func press(a *App, keys ...string) {
 			msg = tea.KeyPressMsg{Code: tea.KeyEscape}
 		case "space":
 			msg = tea.KeyPressMsg{Code: tea.KeySpace, Text: " "}
-		case "ctrl+c":
-			msg = tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}
+		case "ctrl+c", "ctrl+p", "ctrl+r":
+			msg = tea.KeyPressMsg{Code: rune(k[5]), Mod: tea.ModCtrl}
+		case "tab":
+			msg = tea.KeyPressMsg{Code: tea.KeyTab}
+		case "shift+tab":
+			msg = tea.KeyPressMsg{Code: tea.KeyTab, Mod: tea.ModShift}
+		case "pgup":
+			msg = tea.KeyPressMsg{Code: tea.KeyPgUp}
+		case "pgdown":
+			msg = tea.KeyPressMsg{Code: tea.KeyPgDown}
+		case "delete":
+			msg = tea.KeyPressMsg{Code: tea.KeyDelete}
 		default:
 			msg = tea.KeyPressMsg{Code: []rune(k)[0], Text: k}
 		}
 		_, cmd := a.Update(msg)
-		if cmd != nil {
-			if m, ok := cmd().(ackMsg); ok {
-				a.Update(m)
-			}
+		if a.mode.types() && k != "enter" {
+			continue // the cursor's command waits
 		}
+		obey(a, cmd)
 	}
 }
 
 var sizes = [][2]int{{1, 1}, {20, 5}, {40, 12}, {80, 24}, {120, 40}, {200, 60}}
 
-// Golden screens: `go test ./tui -update` writes them.
-func TestScreens(t *testing.T) {
-	screens := map[string]func(*App){
-		"main":    func(*App) {},
-		"drafted": func(a *App) { press(a, "down", "4") },
-		"help":    func(a *App) { press(a, "?") },
-		"quit":    func(a *App) { press(a, "q") },
-		"command": func(a *App) { press(a, ":", "i", "p") },
+// scenes are the screens that have golden files, and how they are reached.
+var scenes = []struct {
+	name    string
+	scene   func(*model.Snapshot)
+	prepare func(*App)
+}{
+	{"main", nil, nil},
+	{"drafted", nil, func(a *App) { press(a, "down", "4") }},
+	{"scoped", nil, func(a *App) { press(a, "m", "down", "m", "M", "tab", "e", "9", "7") }},
+	{"dying", func(s *model.Snapshot) {
+		s.Layers[0].Outputs, s.Layers[0].Dead, s.Layers[0].Kernel = 20, 2, [2]int{5, 5}
+		s.Layers[0].Histogram = &model.Histogram{Rule: s.Layers[0].Histogram.Rule, Mu: 0, Sigma: 0.05, Kept: s.Layers[0].Histogram.Kept, Masked: s.Layers[0].Histogram.Masked,
+			Deaths: []float32{0.5, 0.7, 1.5, 2.5}}
+	}, func(a *App) { press(a, "5") }},
+	{"filtered", nil, func(a *App) { press(a, "/", "i", "p", "enter") }},
+	{"plots", nil, func(a *App) { press(a, "v") }},
+	{"plot_cursor", nil, func(a *App) { press(a, "v", "O", "left", "left", "left", "+") }},
+	{"filters", conv1, func(a *App) { press(a, "i") }},
+	{"map", conv1, func(a *App) { press(a, "i", "tab") }},
+	{"sensitivity_none", nil, func(a *App) { press(a, "x") }},
+	{"sensitivity", measured, func(a *App) { press(a, "x", "down", "right", "right", "right") }},
+	{"journal", nil, func(a *App) { press(a, "J") }},
+	{"settings", nil, func(a *App) { press(a, "o", "down", "down") }},
+	{"settings_bad", nil, func(a *App) { press(a, "o", "down", "down", "enter", "9") }},
+	{"states", planned, func(a *App) { press(a, "b", "down") }},
+	{"palette", nil, func(a *App) { press(a, "ctrl+p", "m", "a", "s", "k") }},
+	{"help", nil, func(a *App) { press(a, "?") }},
+	{"quit", nil, func(a *App) { press(a, "q") }},
+	{"command", nil, func(a *App) { press(a, ":", "i", "p") }},
+}
+
+func conv1(s *model.Snapshot) { s.Layers[0].Outputs, s.Layers[0].Kernel = 20, [2]int{5, 5} }
+
+func measured(s *model.Snapshot) {
+	if len(s.Layers) == 0 {
+		return
 	}
-	for name, prepare := range screens {
-		for _, size := range sizes {
-			for _, ascii := range []bool{false, true} {
-				if ascii && (name == "help" || name == "command") && size[0] != 80 {
-					continue
+	sens := &model.Sensitivity{Iter: 12000, Images: 1000, Done: 20, Total: 33, Running: true, Base: model.SensitivityPoint{Accuracy: 0.991, Loss: 0.03}}
+	for i, l := range s.Layers {
+		c := model.LayerSensitivity{Name: l.Name}
+		for k, sp := range []float64{0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99}[:max(1, 8-2*i)] {
+			c.Points = append(c.Points, model.SensitivityPoint{Threshold: 0.3 * float64(k), Sparsity: sp, Accuracy: 0.991 - 0.02*float64(4-min(i, 4))*sp*sp*sp*sp, Loss: 0.03 + sp})
+		}
+		sens.Layers = append(sens.Layers, c)
+	}
+	s.Sensitivity = sens
+}
+
+func planned(s *model.Snapshot) {
+	s.Plans = []model.Plan{{ID: 1, Field: "base_lr", Value: "0.001", At: 20000}, {ID: 2, Field: "conv2.threshold", Value: "2.2", From: "1.96", At: 12000, Over: 2000, Begun: true}}
+	s.States = []model.SavedState{{Path: "lenet_iter_10000.solverstate", Iter: 10000, Why: "snapshot 5000", Smoothed: 0.013, Accuracy: 0.9907, Kept: 4100, Total: 430500},
+		{Path: "lenet_guard_iter_12440.solverstate", Iter: 12440, Why: "before conv2.threshold 1.96", Guard: true, Smoothed: 0.0125, Accuracy: -1, Kept: 3990, Total: 430500}}
+}
+
+// Golden screens: `go test ./tui -update` writes them. A file holds a screen at all sizes, with one set of glyphs.
+func TestScreens(t *testing.T) {
+	for _, sc := range scenes {
+		for _, l := range []look{{blockTier, false}, {brailleTier, false}, {asciiTier, false}, {blockTier, true}} {
+			var all strings.Builder
+			for _, size := range sizes {
+				s := scene()
+				if sc.scene != nil {
+					sc.scene(s)
 				}
-				a, _ := open(t, scene(), ascii)
+				a, _ := open(t, s, l)
 				a.Update(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
-				prepare(a)
-				golden(t, fmt.Sprintf("%s_%dx%d%s", name, size[0], size[1], map[bool]string{true: "_ascii"}[ascii]), a.Frame(size[0], size[1]))
+				if sc.prepare != nil {
+					sc.prepare(a)
+				}
+				frame := a.Frame(size[0], size[1])
+				if l.noColor && colours.MatchString(frame) {
+					t.Errorf("%s has colours though none are wanted: %q", sc.name, colours.FindString(frame))
+				}
+				fmt.Fprintf(&all, "%dx%d\n%s\n", size[0], size[1], frame)
 			}
+			golden(t, sc.name+"_"+l.String(), all.String())
 		}
 	}
-	a, _ := open(t, scene(), false)
+	a, _ := open(t, scene(), look{})
 	a.snap.State, a.snap.Problem = model.Paused, `iteration 12480: the loss is NaN; first bad: layer "conv1" (Convolution): blob "conv1" holds NaN or Inf`
 	golden(t, "problem_80x24", a.Frame(80, 24))
 	onGPU := scene()
 	onGPU.Device, onGPU.BatchSize = "NVIDIA H100 80GB HBM3", 64
 	onGPU.Vitals = gpu.Vitals{Known: true, Utilization: 62, Memory: 1300 << 20, Temperature: 58}
-	a, _ = open(t, onGPU, false)
+	a, _ = open(t, onGPU, look{})
 	golden(t, "gpu_160x40", a.Frame(160, 40))
 	a.snap.Vitals.Phase = "choosing kernels"
 	golden(t, "choosing_80x24", a.Frame(80, 24))
-	loading := New(Options{Name: "solver.prototxt"})
+	loading, err := New(Options{Name: "solver.prototxt", UTF8: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	golden(t, "loading_80x24", loading.Frame(80, 24))
+	a, _ = openWith(t, scene(), look{}, Options{ReadOnly: true})
+	golden(t, "read_only_80x24", a.Frame(80, 24))
+	other := &model.History{}
+	for i := range 100 {
+		other.Loss.Add(150*i, 0.2+0.5*math.Exp(-float64(i)/30))
+	}
+	a, _ = openWith(t, scene(), look{}, Options{Compare: []Compared{{"earlier", other}}})
+	press(a, "v")
+	golden(t, "compare_80x24", a.Frame(80, 24))
 }
+
+var colours = regexp.MustCompile("\x1b\\[[0-9;:]*(3[0-8]|4[0-8]|9[0-7])[0-9;:]*m")
 
 func golden(t *testing.T, name, frame string) {
 	t.Helper()
@@ -192,11 +331,22 @@ func golden(t *testing.T, name, frame string) {
 	}
 }
 
+// everyKey lists all keys of the table but those that end the UI or change its glyphs, and some letters.
+func everyKey() []string {
+	keys := []string{"9", "z", "."}
+	for i := range actions {
+		if n := actions[i].name; n != "detach" && n != "glyphs" {
+			keys = append(keys, actions[i].keys...)
+		}
+	}
+	return keys
+}
+
 // At every size a frame has exactly the terminal's lines and cells; in ASCII no other character.
 func TestFramesFit(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w, h := rapid.IntRange(1, 230).Draw(rt, "w"), rapid.IntRange(1, 70).Draw(rt, "h")
-		ascii := rapid.Bool().Draw(rt, "ascii")
+		l := look{tier(rapid.IntRange(0, 2).Draw(rt, "tier")), rapid.Bool().Draw(rt, "mono")}
 		s := scene()
 		switch rapid.IntRange(0, 4).Draw(rt, "scene") {
 		case 0:
@@ -213,21 +363,26 @@ func TestFramesFit(t *testing.T) {
 		case 3:
 			s.MaxIter, s.Iter, s.PerSecond = 0, 0, 0
 		}
-		a, _ := open(t, s, ascii)
+		if len(s.Layers) > 0 {
+			conv1(s)
+		}
+		measured(s)
+		planned(s)
+		a, _ := open(t, s, l)
 		a.Update(tea.WindowSizeMsg{Width: w, Height: h})
-		press(a, rapid.SliceOf(rapid.SampledFrom([]string{"down", "up", "left", "right", "1", "5", "?", "q", ":", "x", "esc", "enter", "u"})).Draw(rt, "keys")...)
+		press(a, rapid.SliceOf(rapid.SampledFrom(everyKey())).Draw(rt, "keys")...)
 		lines := strings.Split(a.Frame(w, h), "\n")
 		if len(lines) != h {
 			rt.Fatalf("%d lines at %dx%d", len(lines), w, h)
 		}
-		for i, l := range lines {
-			if n := ansi.StringWidth(l); n != w {
-				rt.Fatalf("line %d has %d cells at %dx%d: %q", i, n, w, h, ansi.Strip(l))
+		for i, line := range lines {
+			if n := ansi.StringWidth(line); n != w {
+				rt.Fatalf("line %d has %d cells at %dx%d: %q", i, n, w, h, ansi.Strip(line))
 			}
-			if ascii {
-				for _, r := range ansi.Strip(l) {
+			if l.tier == asciiTier {
+				for _, r := range ansi.Strip(line) {
 					if r > 126 {
-						rt.Fatalf("line %d has %q in ASCII: %q", i, r, ansi.Strip(l))
+						rt.Fatalf("line %d has %q in ASCII: %q", i, r, ansi.Strip(line))
 					}
 				}
 			}
@@ -276,7 +431,7 @@ func TestKeys(t *testing.T) {
 		{[]string{"ctrl+c", "s"}, "stop after a snapshot"},
 		{[]string{"ctrl+c", "ctrl+c"}, "stop"},
 	} {
-		a, f := open(t, scene(), false)
+		a, f := open(t, scene(), look{})
 		press(a, c.keys...)
 		var got []string
 		for _, g := range f.got {
@@ -286,18 +441,12 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%v sent %q, wanted %q", c.keys, s, c.want)
 		}
 	}
-	// Every binding with an action is pressed above.
-	for _, b := range bindings {
-		if b.do != nil && b.help == "" {
-			t.Errorf("binding %v has no help", b.keys)
-		}
-	}
 }
 
 func TestPauseKeyResumes(t *testing.T) {
 	s := scene()
 	s.State = model.Paused
-	a, f := open(t, s, false)
+	a, f := open(t, s, look{})
 	press(a, "space")
 	if len(f.got) != 1 || f.got[0].Kind != model.Resume {
 		t.Errorf("space on a paused run sent %v", f.got)
@@ -314,7 +463,7 @@ func TestPaperPresets(t *testing.T) {
 		r.KeptAt[3*i] = 1
 	}
 	l.Histogram = model.NewHistogram(gpu.PaperRule, r)
-	a, f := open(t, s, false)
+	a, f := open(t, s, look{})
 	press(a, "down", "3", "enter")
 	if len(f.got) != 1 || f.got[0].Field != "conv2.c_rate" {
 		t.Fatalf("sent %v", f.got)
@@ -329,13 +478,20 @@ func TestPaperPresets(t *testing.T) {
 func TestParseCommand(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"conv2.threshold 1.9", "conv2.threshold 1.9"}, {"set lr_mult = 0.5", "lr_mult 0.5"}, {"lr_mult=0.5", "lr_mult 0.5"},
-		{"step", "step 1"}, {"step 100", "step 100"}, {"surgery", "surgery now"}, {"undo", "undo"},
-		{"step x", "error"}, {"", "error"}, {"a b c", "error"}, {"nonsense", "error"}, {"quit", "quit"},
+		{"step", "step 1"}, {"step 100", "step 100"}, {"surgery", "surgery now"}, {"undo", "undo"}, {"redo", "redo"}, {"back", "go back to the last good state"},
+		{"back x.solverstate", "go back to x.solverstate"}, {"cancel 3", "cancel plan 3"}, {"next-surgery", "step to the next surgery"},
+		{"lr 0.001 at 20000", "lr 0.001 at 20000"}, {"conv2.t 1.6 at +500", "conv2.t 1.6 at +500"}, {"conv2.t 0.9 to 1.6 over 2000", "conv2.t 0.9 to 1.6 over 2000 at +0"},
+		{"conv2.t to 1.6 over 2000 at 100", "conv2.t to 1.6 over 2000 at 100"},
+		{"step x", "error"}, {"", "error"}, {"a b c", "error"}, {"nonsense", "error"}, {"lr 1 at x", "error"}, {"lr 1 at -3", "error"}, {"lr 1 over 0", "error"}, {"lr to 2", "error"},
+		{"lr 1 to 2", "error"}, {"lr 1 at", "error"}, {"quit", "quit"},
 	} {
-		got := "quit"
-		if cmd, err := parseCommand(c.in); err != nil {
+		got := ""
+		switch cmd, err := parseCommand(c.in); {
+		case errors.Is(err, errQuit):
+			got = "quit"
+		case err != nil:
 			got = "error"
-		} else if cmd != nil {
+		default:
 			got = cmd.String()
 		}
 		if got != c.want {
@@ -346,13 +502,16 @@ func TestParseCommand(t *testing.T) {
 
 // A rejected command and a session that cannot be made are both said.
 func TestErrorsShow(t *testing.T) {
-	a, f := open(t, scene(), false)
+	a, f := open(t, scene(), look{})
 	f.err = errors.New("nothing to undo")
 	press(a, "u")
 	if !strings.Contains(ansi.Strip(a.Frame(80, 24)), "undo: nothing to undo") {
 		t.Error("the rejection does not show")
 	}
-	b := New(Options{})
+	b, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, cmd := b.Update(openedMsg{err: errors.New("no such net")})
 	if cmd == nil || b.Err() == nil {
 		t.Error("a session that cannot be made does not end the UI")
@@ -360,10 +519,10 @@ func TestErrorsShow(t *testing.T) {
 }
 
 func TestPredictionShows(t *testing.T) {
-	a, _ := open(t, scene(), false)
+	a, _ := open(t, scene(), look{})
 	press(a, "down", "1")
 	frame := ansi.Strip(a.Frame(120, 40))
-	for _, want := range []string{"?50.0 %", "t 0.674", "next surgery: 50.0 %", "⏎ applies", "*96.4 %", "pending ip1.threshold 2.4 → 2.1"} {
+	for _, want := range []string{"?50.0 %", "t 0.674", "sparsity 50.0 %", "⏎ applies", "*96.4 %", "pending ip1.threshold 2.4 → 2.1"} {
 		if !strings.Contains(frame, want) {
 			t.Errorf("no %q on the screen:\n%s", want, frame)
 		}
@@ -371,7 +530,7 @@ func TestPredictionShows(t *testing.T) {
 }
 
 func BenchmarkFrame(b *testing.B) {
-	a, _ := open(b, scene(), false)
+	a, _ := open(b, scene(), look{})
 	for _, size := range [][2]int{{80, 24}, {200, 60}} {
 		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
 			for b.Loop() {
@@ -384,9 +543,15 @@ func BenchmarkFrame(b *testing.B) {
 // keyTable is the key table of the README, from the binding table.
 func keyTable() string {
 	var b strings.Builder
-	for _, k := range bindings {
-		if k.help != "" {
-			fmt.Fprintf(&b, "| `%s` | %s |\n", strings.Join(strings.Fields(k.label), "` `"), k.help)
+	told := map[string]bool{}
+	for _, sc := range screens {
+		for i := range actions {
+			k := &actions[i]
+			if k.in&in(sc.of) == 0 || told[k.name] {
+				continue
+			}
+			told[k.name] = true
+			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", sc.title, strings.Join(strings.Fields(k.label()), "` `"), k.help)
 		}
 	}
 	return b.String()
@@ -399,7 +564,7 @@ func TestReadmeKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const head = "| key | what it does |\n| --- | --- |\n"
+	const head = "| screen | key | what it does |\n| --- | --- | --- |\n"
 	_, rest, ok := strings.Cut(string(data), head)
 	if !ok {
 		t.Fatal("README.md has no key table")

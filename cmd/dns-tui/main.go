@@ -41,6 +41,9 @@ func subcommands() []subcommand {
 	return []subcommand{
 		{"ui", "SOLVER", "train and prune in the terminal UI; what `dns-tui SOLVER` does", runUI},
 		{"train", "--solver SOLVER", "train without a UI: progress lines, for logs and scripts", runTrain},
+		{"runs", "", "list the runs that go on, with or without a terminal", runRuns},
+		{"attach", "[RUN]", "open the UI on a run that goes on", runAttach},
+		{"config", "", "print the preferences in force, and every key", runConfig},
 		{"test", "--model NET --weights FILE", "evaluate weights", runTest},
 		{"time", "--model NET", "measure each layer, forward and backward", runTime},
 		{"inspect", "FILE", "say what a caffemodel, solverstate, prototxt, binaryproto or database holds", runInspect},
@@ -123,6 +126,8 @@ func dispatch(ctx context.Context, e *env, args []string) error {
 		return runHelp(ctx, e, nil)
 	case "device_query": // as Caffe has it
 		return runDevices(ctx, e, args[1:])
+	case "host": // the process of a run, started by ui
+		return runHost(ctx, e, args[1:])
 	case "-version", "--version":
 		return runVersion(ctx, e, nil)
 	}

@@ -15,6 +15,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model"
+	"dns-tui/model/remote"
 )
 
 // runFlags are the flags that describe a run, of train and ui.
@@ -130,6 +131,7 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	sigint := fs.String("sigint_effect", "stop", "what SIGINT does: stop (with a snapshot), snapshot, none")
 	log := fs.String("log", "plain", "form of the progress lines: plain, or caffe for tools that read Caffe's log")
 	sighup := fs.String("sighup_effect", "snapshot", "what SIGHUP does: stop (with a snapshot), snapshot, none")
+	serve := fs.Bool("serve", false, "let terminals attach to the run (dns-tui attach)")
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -152,14 +154,20 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	}
 	defer d.Close()
 	e.caffeLog = *log == "caffe"
-	return trainLines(ctx, e, run, d, effects{*sigint, *sighup})
+	return trainLines(ctx, e, run, d, linesOptions{effects{*sigint, *sighup}, *serve})
 }
 
 // effects are what SIGINT and SIGHUP do to a run without a UI: stop, snapshot or none. SIGTERM stops.
 type effects struct{ sigint, sighup string }
 
+// linesOptions say how a run without a UI behaves.
+type linesOptions struct {
+	effects
+	serve bool // a UI may attach
+}
+
 // trainLines trains without a UI and prints progress lines.
-func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff effects) error {
+func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff linesOptions) error {
 	events := make(chan model.Event, 1024)
 	e.testLoss = run.Solver.GetTestComputeLoss()
 	out := &lockedWriter{w: e.stdout} // debug_info writes from the training loop
@@ -168,9 +176,23 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	if e.caffeLog {
 		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
 	}
-	t, err := model.NewTrainer(run, d, model.SessionOptions{Events: events, Debug: debug})
+	opts := model.SessionOptions{Events: events, Debug: debug}
+	server := remote.NewServer(remote.RunName(run.SolverPath), version)
+	if eff.serve {
+		opts.Histograms, opts.Viewers = true, server.Watchers
+	}
+	t, err := model.NewTrainer(run, d, opts)
 	if err != nil {
 		return err
+	}
+	if eff.serve {
+		if err := server.Listen(t); err != nil {
+			return err
+		}
+		defer server.Close()
+		if !e.caffeLog {
+			fmt.Fprintf(e.stdout, "to watch and steer: dns-tui attach %s\n", remote.RunName(run.SolverPath))
+		}
 	}
 	if !e.caffeLog {
 		announce(e, t)
@@ -214,7 +236,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 			if e.caffeLog {
 				caffeLine(e, "caffe.cpp:254", "Optimization Done.")
 			} else {
-				printSummary(e, run, t.Snapshot())
+				printSummary(e, t.Snapshot())
 			}
 			if t.Snapshot().State == model.Stopped {
 				return <-stopErr
@@ -286,7 +308,7 @@ func printProgress(e *env, p model.Progress) {
 }
 
 // printSummary ends the output with a table of the layers.
-func printSummary(e *env, run *config.Run, s *model.Snapshot) {
+func printSummary(e *env, s *model.Snapshot) {
 	fmt.Fprintf(e.stdout, "%s at iteration %d\n", s.State, s.Iter)
 	for _, l := range s.Layers {
 		fmt.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%\n", l.Name, l.Kept, l.Weights, 100*float64(l.Kept)/float64(max(1, l.Weights)))
@@ -295,6 +317,6 @@ func printSummary(e *env, run *config.Run, s *model.Snapshot) {
 		fmt.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%  %.1f times smaller\n", "all", kept, total, 100*float64(kept)/float64(total), float64(total)/float64(max(1, kept)))
 	}
 	if s.Saved != "" {
-		fmt.Fprintf(e.stdout, "go on with: dns-tui %s --snapshot %s\n", run.SolverPath, s.Saved)
+		fmt.Fprintf(e.stdout, "go on with: dns-tui %s --snapshot %s\n", s.Path, s.Saved)
 	}
 }

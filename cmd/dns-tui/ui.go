@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,17 +14,29 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"golang.org/x/term"
 
-	"dns-tui/config"
 	"dns-tui/model"
+	"dns-tui/model/remote"
 	"dns-tui/tui"
 )
 
+// uiFlags are the flags of ui alone.
+type uiFlags struct {
+	ascii, paused bool
+	compare       string
+}
+
+func (u *uiFlags) add(fs *flag.FlagSet) {
+	fs.BoolVar(&u.ascii, "ascii", false, "draw with ASCII characters only (default: where the locale is not UTF-8)")
+	fs.StringVar(&u.compare, "compare", "", "journals of other runs, separated by commas: their curves are drawn beside this one's")
+	fs.BoolVar(&u.paused, "paused", false, "wait for a key before the first iteration")
+}
+
 func runUI(ctx context.Context, e *env, args []string) error {
 	var f runFlags
+	var u uiFlags
 	fs := newFlags(e, "ui")
 	f.add(fs)
-	ascii := fs.Bool("ascii", false, "draw with ASCII characters only (default: where the locale is not UTF-8)")
-	paused := fs.Bool("paused", false, "wait for a key before the first iteration")
+	u.add(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -32,175 +45,147 @@ func runUI(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	out, ok := e.stdout.(*os.File)
-	if !ok || !term.IsTerminal(int(out.Fd())) || !term.IsTerminal(int(e.stdin.Fd())) {
+	if !onTerminal(e) {
 		d, err := f.device.open(e)
 		if err != nil {
 			return err
 		}
 		defer d.Close()
-		return trainLines(ctx, e, run, d, effects{"stop", "snapshot"})
+		return trainLines(ctx, e, run, d, linesOptions{effects: effects{"stop", "snapshot"}})
 	}
 	if err := f.device.check(); err != nil {
 		return err
 	}
-	u := &uiRun{}
-	app := tui.New(tui.Options{
-		Name: filepath.Base(run.SolverPath), ASCII: *ascii || !utf8Locale(),
-		Open: func() (model.Session, error) {
-			// In the background, like the nets and their weights: the first frame waits for none of it.
-			d, notices, err := f.device.make()
-			if err != nil {
-				return nil, err
-			}
-			debug, err := openDebug(run)
-			if debug != nil {
-				notices = append(notices, "debug_info goes to "+debug.Name())
-			}
-			var t *model.Trainer
-			if err == nil {
-				t, err = model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: *paused, Notices: notices,
-					Debug: func(line string) { fmt.Fprintln(debug, line) }})
-			}
-			if err != nil {
-				debug.Close()
-				d.Close()
-				return nil, err
-			}
-			go func() {
-				<-t.Done()
-				debug.Close()
-				d.Close()
-			}()
-			u.set(t)
-			t.Start()
-			return t, nil
-		},
-	})
-	return u.drive(ctx, e, run, app)
-}
-
-// openDebug opens a file beside the snapshots for the lines of debug_info, which have no room on the screen; nil where the
-// solver does not ask for them.
-func openDebug(run *config.Run) (*os.File, error) {
-	if !run.Solver.GetDebugInfo() {
-		return nil, nil
+	v := &viewer{starts: true}
+	opts, err := uiOptions(u.ascii, u.compare)
+	if err != nil {
+		return err
 	}
-	return os.Create(run.SnapshotPrefix() + ".debug_info")
+	opts.Name = filepath.Base(run.SolverPath)
+	opts.Open = func() (model.Session, error) {
+		// In the background: the first frame waits for none of it.
+		c, process, err := startHost(ctx, args, hostLog(run))
+		if err != nil {
+			return nil, err
+		}
+		v.set(c, process)
+		return c, nil
+	}
+	app, err := tui.New(opts)
+	if err != nil {
+		return err
+	}
+	return v.drive(ctx, e, app)
 }
 
-// uiRun is a run with a terminal on it, which may go away.
-type uiRun struct {
+// onTerminal reports whether a UI can be drawn.
+func onTerminal(e *env) bool {
+	out, ok := e.stdout.(*os.File)
+	return ok && term.IsTerminal(int(out.Fd())) && term.IsTerminal(int(e.stdin.Fd()))
+}
+
+// viewer is a terminal that watches a run.
+type viewer struct {
+	starts bool // it started the run
+
 	mu      sync.Mutex
-	trainer *model.Trainer
-	stopErr error // of a signal's snapshot; read after the trainer is done
+	client  *remote.Client
+	process *exec.Cmd // of the run; nil where another started it
+	stopErr error     // of a signal's snapshot
 }
 
-func (u *uiRun) set(t *model.Trainer) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.trainer = t
+func (v *viewer) set(c *remote.Client, process *exec.Cmd) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.client, v.process = c, process
 }
 
-func (u *uiRun) get() *model.Trainer {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.trainer
+func (v *viewer) get() *remote.Client {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.client
 }
 
 // patience is how long the UI may take to leave the terminal before it is made to.
 const patience = 2 * time.Second
 
-// drive runs the UI until it quits. A signal stops the run with a snapshot; a hangup, or a terminal that is gone,
-// leaves it to go on alone.
-func (u *uiRun) drive(ctx context.Context, e *env, run *config.Run, app *tui.App) error {
+// drive runs the UI until it quits. At the terminal that started the run a signal stops it with a snapshot; a hangup, or a
+// terminal that is gone, leaves it to go on alone, as a signal does at a terminal that attached.
+func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := tea.NewProgram(app, tea.WithoutSignalHandler(), tea.WithFPS(30))
+	p := tea.NewProgram(app, append(app.ProgramOptions(os.Stdout), tea.WithoutSignalHandler())...)
 	leave := func() {
 		// Quit waits for the program's loop, which a stalled terminal can hold up.
 		time.AfterFunc(patience, p.Kill)
 		p.Quit()
 	}
-	hungUp := make(chan struct{})
-	var once sync.Once
 	signals(ctx, func(os.Signal) {
 		go func() {
-			if t := u.get(); t != nil {
-				u.stopErr = stopSaved(ctx, t)
-				<-t.Done()
+			if c := v.get(); c != nil && v.starts {
+				v.mu.Lock()
+				v.stopErr = stopSaved(ctx, c)
+				v.mu.Unlock()
+				<-c.Gone()
 			}
 			leave()
 		}()
-	}, func() {
-		once.Do(func() { close(hungUp) })
-		go func() {
-			if t := u.get(); t != nil {
-				go t.Do(ctx, model.Command{Kind: model.SnapshotNow})
-			}
-			p.Kill()
-		}()
-	})
+	}, func() { go v.hangUp(ctx, p) })
 	_, err := p.Run()
-	t := u.get()
-	if t == nil {
+	c := v.get()
+	if c == nil {
 		if app.Err() != nil {
 			return app.Err()
 		}
 		return err
 	}
+	return v.end(e, c, app)
+}
+
+// hangUp leaves a terminal that is gone. The run goes on, after a snapshot.
+func (v *viewer) hangUp(ctx context.Context, p *tea.Program) {
+	if c := v.get(); c != nil {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		c.Do(ctx, model.Command{Kind: model.SnapshotNow})
+	}
+	p.Kill()
+}
+
+// end says what became of the run after the UI.
+func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
+	v.mu.Lock()
+	stopErr := v.stopErr
+	v.mu.Unlock()
+	if app.Stopped() || stopErr != nil {
+		<-c.Gone()
+	}
+	s := c.Snapshot()
 	select {
-	case <-hungUp:
-		return goOnAlone(t)
+	case <-c.Gone():
 	default:
-	}
-	if err != nil && !t.Snapshot().State.Ended() {
-		// The terminal went away without a signal, or the UI failed: neither is a reason to lose the run.
-		fmt.Fprintf(e.stderr, "dns-tui: the UI ended (%v); training goes on without it\n", err)
-		return goOnAlone(t)
-	}
-	if t.Snapshot().State == model.Failed {
-		return t.Err()
-	}
-	if !t.Snapshot().State.Ended() || t.Snapshot().State == model.Finished {
-		t.Do(ctx, model.Command{Kind: model.Stop})
-	}
-	<-t.Done()
-	printSummary(e, run, t.Snapshot())
-	return u.stopErr
-}
-
-// stopSaved ends a run with a snapshot; where that cannot be written it ends without.
-func stopSaved(ctx context.Context, t *model.Trainer) error {
-	_, err := t.Do(ctx, model.Command{Kind: model.Stop, Save: true})
-	if err != nil && !errors.Is(err, model.ErrEnded) {
-		t.Do(ctx, model.Command{Kind: model.Stop})
-		return err
-	}
-	return nil
-}
-
-// goOnAlone trains to the end without a terminal: after the last iteration nobody is there to give commands.
-func goOnAlone(t *model.Trainer) error {
-	for !t.Snapshot().State.Ended() {
-		if t.Snapshot().State == model.Paused {
-			if t.Snapshot().Problem != "" {
-				// A run that paused itself over a bad loss would wait for ever.
-				stopSaved(context.Background(), t)
-				break
-			}
-			t.Do(context.Background(), model.Command{Kind: model.Resume})
+		c.Close()
+		fmt.Fprintf(e.stdout, "%s goes on without this terminal, at iteration %d of %d", s.Net, s.Iter, s.MaxIter)
+		if s.State == model.Paused {
+			fmt.Fprint(e.stdout, ": it is paused")
 		}
-		select {
-		case <-t.Done():
-		case <-time.After(time.Second):
-		}
+		fmt.Fprintf(e.stdout, "\ncome back with: dns-tui attach %s\n", c.Run())
+		return nil
 	}
-	if t.Snapshot().State == model.Finished {
-		t.Do(context.Background(), model.Command{Kind: model.Stop})
+	var status error
+	if v.process != nil {
+		status = v.process.Wait()
 	}
-	<-t.Done()
-	return t.Err()
+	switch {
+	case s.State == model.Failed:
+		return fmt.Errorf("%s", s.Problem)
+	case s.State == model.Stopped:
+		printSummary(e, s)
+		return stopErr
+	case status != nil:
+		return fmt.Errorf("the run's process ended at iteration %d (%v)%s", s.Iter, status, lastWords(s.Prefix+".log"))
+	}
+	return fmt.Errorf("the connection to the run is lost at iteration %d: %v", s.Iter, c.Err())
 }
 
 // utf8Locale reports whether the terminal's locale is UTF-8, by the order in which the C library looks.

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+
+	"dns-tui/model"
+	"dns-tui/model/remote"
+	"dns-tui/tui"
+)
+
+// runAttach opens the UI on a run that goes on in another process.
+func runAttach(ctx context.Context, e *env, args []string) error {
+	fs := newFlags(e, "attach")
+	readOnly := fs.Bool("read-only", false, "watch, and change nothing")
+	ascii := fs.Bool("ascii", false, "draw with ASCII characters only (default: where the locale is not UTF-8)")
+	compare := fs.String("compare", "", "journals of other runs, separated by commas: their curves are drawn beside this one's")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 1 {
+		return usagef("attach: %d runs are named; wanted one", len(rest))
+	}
+	if !onTerminal(e) {
+		return errors.New("attach: needs a terminal; `dns-tui runs` prints what goes on")
+	}
+	what := ""
+	if len(rest) == 1 {
+		what = rest[0]
+	}
+	runs, err := remote.Runs(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := remote.Find(runs, what)
+	if err != nil {
+		return err
+	}
+	opts, err := uiOptions(*ascii, *compare)
+	if err != nil {
+		return err
+	}
+	v := &viewer{}
+	opts.Name, opts.ReadOnly = r.Name, *readOnly
+	opts.Open = func() (model.Session, error) {
+		c, err := remote.Dial(ctx, r.Path, remote.ClientOptions{Name: viewerName(), ReadOnly: *readOnly})
+		if err != nil {
+			return nil, fmt.Errorf("attach to %s: %w", r.Name, err)
+		}
+		v.set(c, nil)
+		return c, nil
+	}
+	app, err := tui.New(opts)
+	if err != nil {
+		return err
+	}
+	return v.drive(ctx, e, app)
+}
+
+// runRuns lists the runs that can be attached to.
+func runRuns(ctx context.Context, e *env, args []string) error {
+	fs := newFlags(e, "runs")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return usagef("runs: %q is no flag", rest[0])
+	}
+	runs, err := remote.Runs(ctx)
+	if err != nil {
+		return err
+	}
+	if len(runs) == 0 {
+		fmt.Fprintln(e.stdout, "no run is going on")
+		return nil
+	}
+	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "RUN\tPID\tNET\tSTATE\tITERATION\tKEPT\tVIEWERS\tSOLVER")
+	for _, r := range runs {
+		if r.Err != nil {
+			fmt.Fprintf(w, "%s\t-\t-\tdoes not answer: %v\n", r.Name, r.Err)
+			continue
+		}
+		s := r.State
+		kept, total := s.Kept()
+		share := "-"
+		if total > 0 {
+			share = fmt.Sprintf("%.2f %%", 100*float64(kept)/float64(total))
+		}
+		state := s.State.String()
+		if s.Problem != "" {
+			state += ": " + s.Problem
+		}
+		// This listing is a viewer itself.
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d/%d\t%s\t%d\t%s\n", r.Name, r.Pid, s.Net, state, s.Iter, s.MaxIter, share, others(s.Viewers), s.Path)
+	}
+	return w.Flush()
+}
+
+// others counts the viewers that are no listing.
+func others(names []string) int {
+	n := 0
+	for _, name := range names {
+		if name != remote.ListingName+" (reads only)" {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"dns-tui/config"
+	"dns-tui/model"
+	"dns-tui/model/remote"
+)
+
+// A run with a UI trains in a process of its own, in a session of its own, so that the terminal may leave and come back, and
+// nothing that happens to the UI happens to the run. The UI's end of a socket is its terminal's connection to it.
+
+// hostFD is the descriptor at which a host finds the connection of the UI that started it.
+const hostFD = 3
+
+// guards is how many snapshots before risky changes a run keeps.
+const guards = 3
+
+// startHost starts the process of a run with the arguments of ui, and attaches to it: the answer comes when net and weights
+// are loaded. log gets what libraries and crashes print.
+func startHost(ctx context.Context, args []string, log string) (*remote.Client, *exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the run's process cannot be started: %w", err)
+	}
+	mine, theirs := os.NewFile(uintptr(fds[0]), "run"), os.NewFile(uintptr(fds[1]), "ui")
+	defer mine.Close()
+	conn, err := net.FileConn(mine)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	c := exec.Command(self, append([]string{"host"}, args...)...)
+	c.ExtraFiles = []*os.File{theirs}
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if f, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644); err == nil {
+		c.Stdout, c.Stderr = f, f
+		defer f.Close()
+	}
+	err = c.Start()
+	theirs.Close()
+	if err != nil {
+		conn.Close()
+		return nil, nil, fmt.Errorf("the run's process cannot be started: %w", err)
+	}
+	client, err := remote.NewClient(ctx, conn, remote.ClientOptions{Name: viewerName()})
+	if err != nil {
+		var refused *remote.RefusedError
+		if !errors.As(err, &refused) && ctx.Err() == nil {
+			err = fmt.Errorf("the run's process ended before it began%s", lastWords(log))
+		}
+		c.Process.Kill()
+		c.Wait()
+		return nil, nil, err
+	}
+	return client, c, nil
+}
+
+// lastWords is the end of a log, for a process that can no longer say itself what happened.
+func lastWords(path string) string {
+	data, err := os.ReadFile(path)
+	text := strings.TrimSpace(string(data))
+	if err != nil || text == "" {
+		return ""
+	}
+	return ": " + text[strings.LastIndexByte(text, '\n')+1:] + " (" + path + ")"
+}
+
+// viewerName says who watches: "anna on pts/3".
+func viewerName() string {
+	name := os.Getenv("USER")
+	if name == "" {
+		name = fmt.Sprint("user ", os.Getuid())
+	}
+	if tty, err := os.Readlink("/proc/self/fd/0"); err == nil {
+		name += " on " + strings.TrimPrefix(tty, "/dev/")
+	}
+	return name
+}
+
+// hostLog is where the process of a run writes what is no part of the run.
+func hostLog(run *config.Run) string { return run.SnapshotPrefix() + ".log" }
+
+// runHost is the process of a run that a UI started. It has no terminal.
+func runHost(ctx context.Context, e *env, args []string) (err error) {
+	conn, err := net.FileConn(os.NewFile(hostFD, "ui"))
+	if err != nil {
+		return usagef("host: is started by the UI alone")
+	}
+	syscall.CloseOnExec(hostFD)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	t, server, closeAll, err := openHost(e, args)
+	if err != nil {
+		return errors.Join(err, remote.Refuse(conn, err.Error()))
+	}
+	defer closeAll()
+	if err := server.Listen(t); err != nil {
+		fmt.Fprintln(e.stderr, "dns-tui:", err)
+	}
+	server.Attend(t, conn)
+	signals(ctx, func(os.Signal) { go stopSaved(ctx, t) }, func() {})
+	t.Start()
+	endUnattended(ctx, t, server)
+	server.Close()
+	return t.Err()
+}
+
+// openHost makes the run of a host.
+func openHost(e *env, args []string) (t *model.Trainer, server *remote.Server, closeAll func(), err error) {
+	var f runFlags
+	var u uiFlags
+	fs := newFlags(e, "ui")
+	f.add(fs)
+	u.add(fs)
+	rest, err := parse(fs, args)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	run, err := f.load("ui", rest)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	d, notices, err := f.device.make()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	debug, err := openDebug(run)
+	if debug != nil {
+		notices = append(notices, "debug_info goes to "+debug.Name())
+	}
+	if err == nil {
+		server = remote.NewServer(remote.RunName(run.SolverPath), version)
+		t, err = model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: u.paused, Guard: guards, Viewers: server.Watchers, Notices: notices,
+			Debug: func(line string) { fmt.Fprintln(debug, line) }})
+	}
+	closeAll = func() {
+		debug.Close()
+		d.Close()
+	}
+	if err != nil {
+		closeAll()
+		return nil, nil, nil, err
+	}
+	return t, server, closeAll, nil
+}
+
+// openDebug opens a file beside the snapshots for the lines of debug_info, which have no room on the screen; nil where the
+// solver does not ask for them.
+func openDebug(run *config.Run) (*os.File, error) {
+	if !run.Solver.GetDebugInfo() {
+		return nil, nil
+	}
+	return os.Create(run.SnapshotPrefix() + ".debug_info")
+}
+
+// lonely is how long a run that has reached its last iteration waits for somebody to come back.
+const lonely = 3 * time.Second
+
+// endUnattended waits for the run to end. One that is finished stays for commands while somebody watches; then it ends, and
+// the device is free.
+func endUnattended(ctx context.Context, t *model.Trainer, server *remote.Server) {
+	var alone time.Time
+	for {
+		select {
+		case <-t.Done():
+			return
+		case <-time.After(500 * time.Millisecond):
+		}
+		switch {
+		case len(server.Watchers()) > 0 || t.Snapshot().State != model.Finished:
+			alone = time.Time{}
+		case alone.IsZero():
+			alone = time.Now()
+		case time.Since(alone) > lonely:
+			t.Do(ctx, model.Command{Kind: model.Stop})
+		}
+	}
+}
+
+// stopSaved ends a run with a snapshot; where that cannot be written it ends without.
+func stopSaved(ctx context.Context, s model.Session) error {
+	_, err := s.Do(ctx, model.Command{Kind: model.Stop, Save: true})
+	if err != nil && !errors.Is(err, model.ErrEnded) {
+		s.Do(ctx, model.Command{Kind: model.Stop})
+		return err
+	}
+	return nil
+}

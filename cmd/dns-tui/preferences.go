@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"dns-tui/config"
+	"dns-tui/model"
+	"dns-tui/tui"
+)
+
+// uiOptions are what preferences and environment say of the UI.
+func uiOptions(ascii bool, compare string) (tui.Options, error) {
+	p, err := config.LoadPreferences()
+	if err != nil {
+		return tui.Options{}, err
+	}
+	if _, err := tui.KeyTable(p); err != nil {
+		return tui.Options{}, err
+	}
+	// https://no-color.org: any value but the empty one.
+	o := tui.Options{Preferences: p, UTF8: !ascii && utf8Locale(), NoColor: os.Getenv("NO_COLOR") != ""}
+	for _, path := range strings.FieldsFunc(compare, func(r rune) bool { return r == ',' }) {
+		lines, err := model.ReadJournal(path)
+		if err != nil {
+			return o, err
+		}
+		o.Compare = append(o.Compare, tui.Compared{Name: strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".journal"), History: model.NewHistory(lines)})
+	}
+	return o, nil
+}
+
+// runConfig prints the preferences in force, and the keys.
+func runConfig(_ context.Context, e *env, args []string) error {
+	fs := newFlags(e, "config")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return usagef("config: %q is no flag", rest[0])
+	}
+	p, err := config.LoadPreferences()
+	if err != nil {
+		return err
+	}
+	keys, err := tui.KeyTable(p)
+	if err != nil {
+		return err
+	}
+	state := ""
+	if _, err := os.Stat(p.Path); err != nil {
+		state = " (no such file: all is as it comes)"
+	}
+	fmt.Fprintf(e.stdout, "# %s%s\n%s\n# Actions, their keys, what they do. `bind { action: \"pause\" key: \"z\" }` in that file gives one other keys.\n", p.Path, state, p)
+	for _, l := range strings.Split(strings.TrimRight(keys, "\n"), "\n") {
+		fmt.Fprintln(e.stdout, "#", l)
+	}
+	return nil
+}

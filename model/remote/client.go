@@ -1,0 +1,221 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dns-tui/model"
+	"dns-tui/model/remote/remotepb"
+)
+
+// ClientOptions say who watches, and how.
+type ClientOptions struct {
+	Name     string
+	ReadOnly bool
+	// Interval is the least time between two states; 0 is a tenth of a second.
+	Interval time.Duration
+}
+
+// Client is the Session of a run in another process.
+type Client struct {
+	conn     net.Conn
+	welcome  *remotepb.Welcome
+	interval atomic.Int64 // of states, in milliseconds
+	latest   atomic.Pointer[model.Snapshot]
+	gone     chan struct{}
+
+	mu      sync.Mutex // of what is sent and who waits
+	buf     []byte
+	id      uint64
+	waiting map[uint64]chan *remotepb.Answer
+	err     error // why the connection ended
+}
+
+// Dial attaches to the run behind a socket, and waits for its first state.
+func Dial(ctx context.Context, path string, o ClientOptions) (*Client, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return NewClient(ctx, conn, o)
+}
+
+// RefusedError is why a run cannot be attached to, in its own words.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return e.Reason }
+
+// NewClient attaches over a connection that is there already.
+func NewClient(ctx context.Context, conn net.Conn, o ClientOptions) (*Client, error) {
+	if o.Interval <= 0 {
+		o.Interval = 100 * time.Millisecond
+	}
+	c := &Client{conn: conn, gone: make(chan struct{}), waiting: map[uint64]chan *remotepb.Answer{}}
+	c.SetInterval(o.Interval)
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := c.greet(o); err != nil {
+		conn.Close()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, err
+	}
+	go c.read()
+	return c, nil
+}
+
+func (c *Client) greet(o ClientOptions) error {
+	hello := &remotepb.Hello{Version: Version, Name: o.Name, ReadOnly: o.ReadOnly}
+	if err := c.send(&remotepb.Request{Kind: &remotepb.Request_Hello{Hello: hello}}); err != nil {
+		return err
+	}
+	var m remotepb.Reply
+	if _, err := readFrame(c.conn, nil, maxReply, &m); err != nil {
+		return fmt.Errorf("the run does not answer: %w", err)
+	}
+	if r := m.GetRefused(); r != nil {
+		return &RefusedError{r.Reason}
+	}
+	if c.welcome = m.GetWelcome(); c.welcome == nil || c.welcome.Version != Version {
+		return errors.New("what answers is no run of this version")
+	}
+	if err := c.want(); err != nil {
+		return err
+	}
+	var first remotepb.Reply
+	if _, err := readFrame(c.conn, nil, maxReply, &first); err != nil {
+		return fmt.Errorf("the run shows no state: %w", err)
+	}
+	if first.GetState() == nil {
+		return errors.New("the run shows no state")
+	}
+	return c.take(first.GetState())
+}
+
+// take makes a state the latest, and asks for the next.
+func (c *Client) take(m *remotepb.State) error {
+	s, err := decodeState(m, c.latest.Load())
+	if err != nil {
+		return err
+	}
+	c.latest.Store(s)
+	c.want() // a run that ends has closed its end, and its last state may be on its way still: reading tells
+	return nil
+}
+
+func (c *Client) want() error {
+	return c.send(&remotepb.Request{Kind: &remotepb.Request_Want{Want: &remotepb.Want{IntervalMs: uint32(c.interval.Load())}}})
+}
+
+func (c *Client) send(m *remotepb.Request) (err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.buf, err = writeFrame(c.conn, c.buf, m)
+	return err
+}
+
+func (c *Client) read() {
+	err := c.readAll()
+	c.conn.Close()
+	c.mu.Lock()
+	c.err = err
+	close(c.gone)
+	c.mu.Unlock()
+}
+
+func (c *Client) readAll() error {
+	var buf []byte
+	for {
+		var m remotepb.Reply
+		var err error
+		if buf, err = readFrame(c.conn, buf, maxReply, &m); err != nil {
+			return err
+		}
+		switch k := m.Kind.(type) {
+		case *remotepb.Reply_State:
+			if err := c.take(k.State); err != nil {
+				return err
+			}
+		case *remotepb.Reply_Answer:
+			c.mu.Lock()
+			to := c.waiting[k.Answer.Id]
+			delete(c.waiting, k.Answer.Id)
+			c.mu.Unlock()
+			if to != nil {
+				to <- k.Answer
+			}
+		default:
+			return errors.New("not a message of this protocol")
+		}
+	}
+}
+
+// Run is the run's name, Pid its process.
+func (c *Client) Run() string { return c.welcome.Run }
+
+// Pid is the process of the run.
+func (c *Client) Pid() int { return int(c.welcome.Pid) }
+
+// SetInterval sets the least time between two states.
+func (c *Client) SetInterval(d time.Duration) { c.interval.Store(max(1, d.Milliseconds())) }
+
+// Gone is closed when the connection has ended: the run has, or the two no longer understand each other.
+func (c *Client) Gone() <-chan struct{} { return c.gone }
+
+// Err tells why the connection ended. It waits for that.
+func (c *Client) Err() error {
+	<-c.gone
+	return c.err
+}
+
+// Close detaches. The run goes on.
+func (c *Client) Close() error {
+	err := c.conn.Close()
+	<-c.gone
+	return err
+}
+
+// Snapshot implements model.Session.
+func (c *Client) Snapshot() *model.Snapshot { return c.latest.Load() }
+
+// Do implements model.Session.
+func (c *Client) Do(ctx context.Context, cmd model.Command) (model.Ack, error) {
+	c.mu.Lock()
+	c.id++
+	id := c.id
+	to := make(chan *remotepb.Answer, 1)
+	c.waiting[id] = to
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.waiting, id)
+		c.mu.Unlock()
+	}()
+	o, err := encodeCommand(id, cmd)
+	if err != nil {
+		return model.Ack{}, err
+	}
+	if err := c.send(&remotepb.Request{Kind: &remotepb.Request_Order{Order: o}}); err != nil {
+		return model.Ack{}, model.ErrEnded
+	}
+	select {
+	case a := <-to:
+		return decodeAnswer(a)
+	case <-ctx.Done():
+		return model.Ack{}, ctx.Err()
+	case <-c.gone:
+		select {
+		case a := <-to:
+			return decodeAnswer(a)
+		default:
+			return model.Ack{}, model.ErrEnded
+		}
+	}
+}

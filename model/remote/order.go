@@ -1,0 +1,100 @@
+package remote
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"dns-tui/model"
+	"dns-tui/model/remote/remotepb"
+)
+
+func encodeCommand(id uint64, c model.Command) (*remotepb.Order, error) {
+	o := &remotepb.Order{Id: id, Kind: c.Kind.String(), Field: c.Field, Value: c.Value, Count: int64(c.Count), Save: c.Save}
+	if c.Kind == model.Look {
+		o.Area = encodeArea(c.Area)
+	}
+	var err error
+	if c.Kind == model.Schedule {
+		o.Plan, err = json.Marshal(c.Plan)
+	}
+	return o, err
+}
+
+func decodeCommand(o *remotepb.Order) (model.Command, error) {
+	k, ok := model.KindOf(o.Kind)
+	if !ok {
+		return model.Command{}, fmt.Errorf("unknown order %q", o.Kind)
+	}
+	c := model.Command{Kind: k, Field: o.Field, Value: o.Value, Count: int(o.Count), Save: o.Save, Area: decodeArea(o.Area)}
+	if len(o.Plan) > 0 {
+		if err := json.Unmarshal(o.Plan, &c.Plan); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func encodeArea(a model.Area) *remotepb.Area {
+	return &remotepb.Area{Row: int64(a.Row), Col: int64(a.Col), Rows: int64(a.Rows), Cols: int64(a.Cols), Height: int64(a.Height), Width: int64(a.Width)}
+}
+
+func decodeArea(a *remotepb.Area) model.Area {
+	return model.Area{Row: int(a.GetRow()), Col: int(a.GetCol()), Rows: int(a.GetRows()), Cols: int(a.GetCols()), Height: int(a.GetHeight()), Width: int(a.GetWidth())}
+}
+
+// faults are the errors of a session that callers tell apart.
+var faults = map[remotepb.Fault_Code]error{
+	remotepb.Fault_ENDED: model.ErrEnded, remotepb.Fault_NOTHING_TO_UNDO: model.ErrNothingToUndo, remotepb.Fault_UNDONE: model.ErrUndone,
+	remotepb.Fault_REPLACED: model.ErrReplaced, remotepb.Fault_NOTHING_TO_REDO: model.ErrNothingToRedo, remotepb.Fault_NO_STATE: model.ErrNoState,
+}
+
+func encodeAnswer(id uint64, ack model.Ack, err error) *remotepb.Answer {
+	a := &remotepb.Answer{Id: id, Iter: int64(ack.Iter), Detail: ack.Detail}
+	if err != nil {
+		a.Fault = &remotepb.Fault{Text: err.Error()}
+		for code, e := range faults {
+			if errors.Is(err, e) {
+				a.Fault.Code = code
+			}
+		}
+		return a
+	}
+	if p := ack.Picture; p != nil {
+		a.Picture = &remotepb.Picture{Layer: p.Layer, Rows: int64(p.Rows), Cols: int64(p.Cols), Area: encodeArea(p.Area), Iter: int64(p.Iter), Kept: p.Kept,
+			Mean: make([]byte, len(p.Mean)), Max: p.Max}
+		for i, v := range p.Mean {
+			a.Picture.Mean[i] = byte(v)
+		}
+		for _, n := range p.Shape {
+			a.Picture.Shape = append(a.Picture.Shape, int64(n))
+		}
+	}
+	return a
+}
+
+func decodeAnswer(a *remotepb.Answer) (model.Ack, error) {
+	ack := model.Ack{Iter: int(a.Iter), Detail: a.Detail}
+	if f := a.Fault; f != nil {
+		if err, ok := faults[f.Code]; ok {
+			return ack, err
+		}
+		return ack, errors.New(f.Text)
+	}
+	m := a.Picture
+	if m == nil {
+		return ack, nil
+	}
+	p := &model.Picture{Layer: m.Layer, Rows: int(m.Rows), Cols: int(m.Cols), Area: decodeArea(m.Area), Iter: int(m.Iter), Kept: m.Kept, Mean: make([]int8, len(m.Mean)), Max: m.Max}
+	if n := p.Area.Height * p.Area.Width; len(p.Kept) != n || len(p.Mean) != n {
+		return ack, fmt.Errorf("a picture of %d cells holds %d and %d", n, len(p.Kept), len(p.Mean))
+	}
+	for i, v := range m.Mean {
+		p.Mean[i] = int8(v)
+	}
+	for _, n := range m.Shape {
+		p.Shape = append(p.Shape, int(n))
+	}
+	ack.Picture = p
+	return ack, nil
+}

@@ -1,0 +1,230 @@
+package remote
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model"
+	"dns-tui/model/remote/remotepb"
+)
+
+// series lists a snapshot's curves, in the order of State.series.
+func series(s *model.Snapshot) []*model.Series {
+	return []*model.Series{&s.Losses, &s.Smooth, &s.Accuracy, &s.TestLoss, &s.Rates, &s.Share, &s.Speed}
+}
+
+// encodeState turns a snapshot into a message, as far as it differs from the one that was sent before; nil sends all.
+func encodeState(s, before *model.Snapshot) *remotepb.State {
+	m := &remotepb.State{Net: s.Net, Source: s.Source, Device: s.Device, State: int32(s.State), Problem: s.Problem, Iter: int64(s.Iter), MaxIter: int64(s.MaxIter),
+		Rate: s.Rate, Loss: s.Loss, Smoothed: s.Smoothed, PerSecond: s.PerSecond, BatchSize: int64(s.BatchSize), RemainingNs: int64(s.Remaining), Memory: s.Memory,
+		Tested: int64(s.Tested), ToTest: int64(s.ToTest), Path: s.Path, Prefix: s.Prefix, Journal: s.Journal, Viewers: s.Viewers, Saved: s.Saved,
+		SavedIter: int64(s.SavedIter), PublishedNs: s.Published.UnixNano(), Undo: s.Undo, Redo: s.Redo, Surgeries: int64(s.Surgeries)}
+	v := s.Vitals
+	m.Vitals = &remotepb.Vitals{Phase: v.Phase, Known: v.Known, Utilization: int32(v.Utilization), Memory: v.Memory, Temperature: int32(v.Temperature)}
+	o := before
+	if o == nil {
+		o = &model.Snapshot{}
+	}
+	line := func(to *[]byte, changed bool, v any) {
+		if changed || before == nil {
+			*to, _ = json.Marshal(v) // a number that JSON has no word for leaves it as it was
+		}
+	}
+	line(&m.Hyper, s.Hyper != o.Hyper, s.Hyper)
+	line(&m.Pending, len(s.Pending)+len(o.Pending) > 0, s.Pending)
+	line(&m.Plans, len(s.Plans)+len(o.Plans) > 0, s.Plans)
+	line(&m.Changes, !same(s.Changes, o.Changes), s.Changes)
+	line(&m.States, !same(s.States, o.States), s.States)
+	line(&m.Sensitivity, s.Sensitivity != o.Sensitivity, s.Sensitivity)
+	line(&m.Tests, len(s.Tests)+len(o.Tests) > 0, s.Tests)
+	last := 0
+	if n := len(o.Events); n > 0 {
+		last = o.Events[n-1].Seq
+	}
+	for _, e := range s.Events {
+		if e.Seq > last {
+			m.Events = append(m.Events, &remotepb.Event{Seq: int64(e.Seq), Iter: int64(e.Iter), Status: string(e.Status), Text: e.Text, By: e.By, Saved: e.Saved})
+		}
+	}
+	then := series(o)
+	for i, c := range series(s) {
+		m.Series = append(m.Series, encodeSeries(c, then[i]))
+	}
+	for i := range s.Layers {
+		l, was := &s.Layers[i], &model.LayerStats{}
+		if i < len(o.Layers) && o.Layers[i].Name == l.Name {
+			was = &o.Layers[i]
+		}
+		m.Layers = append(m.Layers, encodeLayer(l, was))
+	}
+	return m
+}
+
+// same reports whether two lists share their memory: a session makes a new list for each change, or appends.
+func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+
+func encodeSeries(s, before *model.Series) *remotepb.Series {
+	from := 0
+	if s.Epoch == before.Epoch && len(before.Values) <= len(s.Values) {
+		from = len(before.Values)
+	}
+	m := &remotepb.Series{Epoch: uint32(s.Epoch), From: uint32(from), Values: s.Values[from:]}
+	for _, i := range s.Iters[from:] {
+		m.Iters = append(m.Iters, int64(i))
+	}
+	return m
+}
+
+func encodeLayer(l, before *model.LayerStats) *remotepb.Layer {
+	m := &remotepb.Layer{Name: l.Name, Type: l.Type, Rule: int32(l.Rule), Weights: int64(l.Weights), Kept: int64(l.Kept), Mu: l.Mu, Sigma: l.Sigma,
+		Pruned: int64(l.Pruned), Spliced: int64(l.Spliced), LastIter: int64(l.LastIter), Masked: l.Masked, Outputs: int64(l.Outputs), Dead: int64(l.Dead),
+		KernelH: int32(l.Kernel[0]), KernelW: int32(l.Kernel[1]), NormsIter: int64(l.Norms.Iter), NormWeights: l.Norms.Weights, NormGradient: l.Norms.Gradient,
+		NormStep: l.Norms.Step, History: encodeSeries(&l.History, &before.History)}
+	if n := len(l.Operations); n != len(before.Operations) || n > 0 && l.Operations[n-1] != before.Operations[n-1] {
+		m.Operations = &remotepb.Operations{}
+		for _, o := range l.Operations {
+			m.Operations.Numbers = append(m.Operations.Numbers, int64(o.Iter), int64(o.Pruned), int64(o.Spliced), int64(o.Kept))
+		}
+	}
+	if h := l.Histogram; h != nil && h != before.Histogram {
+		m.Histogram = &remotepb.Histogram{Rule: int32(h.Rule), Mu: h.Mu, Sigma: h.Sigma, Kept: bins(h.Kept), Masked: bins(h.Masked), Deaths: h.Deaths}
+	}
+	return m
+}
+
+// bins are the differences of a sum, without the zeros at its end.
+func bins(sum []uint32) []uint32 {
+	out := make([]uint32, len(sum)-1)
+	last := 0
+	for i := range out {
+		if out[i] = sum[i+1] - sum[i]; out[i] != 0 {
+			last = i + 1
+		}
+	}
+	return out[:last]
+}
+
+// decodeState makes the snapshot that a message tells of, from the one before it; nil for the first.
+func decodeState(m *remotepb.State, before *model.Snapshot) (*model.Snapshot, error) {
+	s := &model.Snapshot{}
+	if before != nil {
+		*s = *before
+	}
+	old := *s
+	s.Net, s.Source, s.Device, s.State, s.Problem = m.Net, m.Source, m.Device, model.State(m.State), m.Problem
+	if s.State < model.Running || s.State > model.Stopped {
+		return nil, fmt.Errorf("state %d", m.State)
+	}
+	s.Iter, s.MaxIter, s.Rate, s.Loss, s.Smoothed, s.PerSecond = int(m.Iter), int(m.MaxIter), m.Rate, m.Loss, m.Smoothed, m.PerSecond
+	s.BatchSize, s.Remaining, s.Memory, s.Tested, s.ToTest = int(m.BatchSize), time.Duration(m.RemainingNs), m.Memory, int(m.Tested), int(m.ToTest)
+	s.Path, s.Prefix, s.Journal, s.Viewers, s.Saved, s.SavedIter = m.Path, m.Prefix, m.Journal, m.Viewers, m.Saved, int(m.SavedIter)
+	s.Published, s.Undo, s.Redo, s.Surgeries = time.Unix(0, m.PublishedNs), m.Undo, m.Redo, int(m.Surgeries)
+	v := m.GetVitals()
+	s.Vitals = gpu.Vitals{Phase: v.GetPhase(), Known: v.GetKnown(), Utilization: int(v.GetUtilization()), Memory: v.GetMemory(), Temperature: int(v.GetTemperature())}
+	if err := decodeLines(m, s); err != nil {
+		return nil, err
+	}
+	if s.Hyper == nil {
+		return nil, errors.New("no hyperparameters")
+	}
+	s.Events = append([]model.Event(nil), old.Events...)
+	for _, e := range m.Events {
+		s.Events = append(s.Events, model.Event{Seq: int(e.Seq), Iter: int(e.Iter), Status: model.Status(e.Status), Text: e.Text, By: e.By, Saved: e.Saved})
+	}
+	if n := len(s.Events); n > maxEvents {
+		s.Events = s.Events[n-maxEvents:]
+	}
+	curves := series(s)
+	if len(m.Series) != len(curves) {
+		return nil, fmt.Errorf("%d curves; wanted %d", len(m.Series), len(curves))
+	}
+	for i, c := range curves {
+		if err := decodeSeries(m.Series[i], c); err != nil {
+			return nil, err
+		}
+	}
+	s.Layers = make([]model.LayerStats, len(m.Layers))
+	for i, l := range m.Layers {
+		was := model.LayerStats{}
+		if i < len(old.Layers) && old.Layers[i].Name == l.Name {
+			was = old.Layers[i]
+		}
+		if err := decodeLayer(l, was, &s.Layers[i]); err != nil {
+			return nil, fmt.Errorf("layer %s: %w", l.Name, err)
+		}
+		if s.Hyper.Layer(l.Name) == nil {
+			return nil, fmt.Errorf("layer %s has no settings", l.Name)
+		}
+	}
+	return s, nil
+}
+
+// maxEvents bounds what a watcher keeps; maxPoints what it takes for a curve.
+const (
+	maxEvents = 200
+	maxPoints = 1 << 16
+)
+
+func decodeLines(m *remotepb.State, s *model.Snapshot) error {
+	var errs []error
+	read := func(line []byte, to func() any) {
+		if line != nil {
+			errs = append(errs, json.Unmarshal(line, to()))
+		}
+	}
+	read(m.Hyper, func() any { s.Hyper = &config.Hyper{}; return s.Hyper })
+	read(m.Pending, func() any { s.Pending = nil; return &s.Pending })
+	read(m.Plans, func() any { s.Plans = nil; return &s.Plans })
+	read(m.Changes, func() any { s.Changes = nil; return &s.Changes })
+	read(m.States, func() any { s.States = nil; return &s.States })
+	read(m.Sensitivity, func() any { s.Sensitivity = nil; return &s.Sensitivity })
+	read(m.Tests, func() any { s.Tests = nil; return &s.Tests })
+	return errors.Join(errs...)
+}
+
+// decodeSeries brings a curve up to date. What was shown of it before stays: points are only appended, or all are new.
+func decodeSeries(m *remotepb.Series, s *model.Series) error {
+	from := int(m.GetFrom())
+	if from > len(s.Values) || len(m.GetIters()) != len(m.GetValues()) || from+len(m.GetValues()) > maxPoints {
+		return fmt.Errorf("a curve of %d points goes on from point %d with %d iterations and %d values", len(s.Values), from, len(m.GetIters()), len(m.GetValues()))
+	}
+	iters, values := s.Iters, s.Values
+	if from < len(values) {
+		iters, values = append([]int(nil), iters[:from]...), append([]float64(nil), values[:from]...)
+	}
+	for _, i := range m.GetIters() {
+		iters = append(iters, int(i))
+	}
+	*s = model.Series{Iters: iters, Values: append(values, m.GetValues()...), Epoch: int(m.GetEpoch())}
+	return nil
+}
+
+func decodeLayer(m *remotepb.Layer, was model.LayerStats, l *model.LayerStats) error {
+	*l = model.LayerStats{Name: m.Name, Type: m.Type, Rule: gpu.Rule(m.Rule), Weights: int(m.Weights), Kept: int(m.Kept), Mu: m.Mu, Sigma: m.Sigma,
+		Pruned: int(m.Pruned), Spliced: int(m.Spliced), LastIter: int(m.LastIter), Masked: m.Masked, Outputs: int(m.Outputs), Dead: int(m.Dead),
+		Kernel: [2]int{int(m.KernelH), int(m.KernelW)}, Norms: model.Norms{Iter: int(m.NormsIter), Weights: m.NormWeights, Gradient: m.NormGradient, Step: m.NormStep},
+		History: was.History, Operations: was.Operations, Histogram: was.Histogram}
+	if m.Operations != nil {
+		n := m.Operations.Numbers
+		if len(n)%4 != 0 || len(n) > maxPoints {
+			return fmt.Errorf("%d numbers of surgeries", len(n))
+		}
+		l.Operations = nil
+		for ; len(n) > 0; n = n[4:] {
+			l.Operations = append(l.Operations, model.Operated{Iter: int(n[0]), Pruned: int(n[1]), Spliced: int(n[2]), Kept: int(n[3])})
+		}
+	}
+	if h := m.Histogram; h != nil {
+		if len(h.Kept) > gpu.HistogramBins || len(h.Masked) > gpu.HistogramBins {
+			return fmt.Errorf("a histogram of %d and %d bins; wanted at most %d", len(h.Kept), len(h.Masked), gpu.HistogramBins)
+		}
+		whole := func(b []uint32) []uint32 { return append(b, make([]uint32, gpu.HistogramBins-len(b))...) }
+		l.Histogram = model.NewHistogram(gpu.Rule(h.Rule), &gpu.SurgeryResult{KeptAt: whole(h.Kept), MaskedAt: whole(h.Masked)})
+		l.Histogram.Mu, l.Histogram.Sigma, l.Histogram.Deaths = h.Mu, h.Sigma, h.Deaths
+	}
+	return decodeSeries(m.History, &l.History)
+}

@@ -1,0 +1,244 @@
+package tui
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model"
+)
+
+// scale returns the ends of a layer's slider, in the units of its threshold.
+func (a *App) scale(l *model.LayerStats) (lo, hi float64) {
+	if l.Rule == gpu.PaperRule && l.Sigma > 0 {
+		lo = -l.Mu / l.Sigma
+	}
+	hi = lo + 3
+	if t := a.threshold(l); t > hi {
+		hi = min(t+0.25, max(maxThreshold, t))
+	}
+	return lo, hi
+}
+
+// editor shows the selected layer: slider, histogram, what the next surgery would do.
+func (a *App) editor(w, h int) []string {
+	t, l := &a.theme, a.layer()
+	if l == nil {
+		return t.box("", []string{"no layer of this net can be pruned"}, w, h)
+	}
+	inner := w - 4
+	lo, hi := a.scale(l)
+	value := a.threshold(l)
+	lines := []string{" " + a.slider(lo, hi, value, inner, l)}
+	if ticks := a.ticks(lo, hi, inner, l); ticks != "" && h >= 6 {
+		lines = append(lines, " "+ticks)
+	}
+	info := a.editorInfo(l, inner, max(2, min(5, h-5)))
+	for _, s := range a.histogram(l, lo, hi, value, inner, min(h-2-len(lines)-len(info), 8)) {
+		lines = append(lines, " "+s)
+	}
+	for _, s := range info {
+		lines = append(lines, " "+s)
+	}
+	title := l.Name + "  " + l.Type
+	if l.Rule == gpu.PaperRule {
+		title += ", paper rule"
+	}
+	return t.box(title, lines, w, h)
+}
+
+// editorInfo is the text under the slider: the linked handles, what the next surgery would do, what the last ones did.
+func (a *App) editorInfo(l *model.LayerStats, w, rows int) []string {
+	t := &a.theme
+	names := [...]string{"t", "sparsity", "kept"}
+	if l.Rule == gpu.PaperRule {
+		names[0] = "c_rate"
+	}
+	var parts []string
+	for h := range handles {
+		text := names[h] + " " + a.handleValue(h, l)
+		if h == a.handle {
+			text = t.marked.Render(t.glyph.cursor + text)
+		}
+		parts = append(parts, text)
+	}
+	head := strings.Join(parts, "  ")
+	if _, ok := a.draft[l.Name]; ok {
+		head += "  " + t.warn.Render(t.plain("⏎ applies"))
+	} else if _, ok := a.pendingThreshold(l); ok {
+		head += "  " + t.warn.Render("pending")
+	}
+	lines := []string{head}
+	if s := a.deaths(l); s != "" {
+		lines = append(lines, s)
+	}
+	return first(append(lines, a.surgeryInfo(l, w)...), rows)
+}
+
+// deaths tells of outputs without a weight, and of those that the chosen threshold would kill.
+func (a *App) deaths(l *model.LayerStats) string {
+	t := &a.theme
+	kind := "neurons"
+	if l.Kernel[0] > 0 {
+		kind = "filters"
+	}
+	would := 0
+	if h := l.Histogram; h != nil {
+		v := float32(a.threshold(l))
+		would = sort.Search(len(h.Deaths), func(i int) bool { return h.Deaths[i] > v })
+	}
+	switch {
+	case would > max(0, l.Dead) && would == l.Outputs && l.Outputs > 0:
+		return t.warn.Render(fmt.Sprintf("! the layer would die: all %d %s lose their last weight", would, kind))
+	case would > max(0, l.Dead):
+		return t.warn.Render(fmt.Sprintf("! %d of %d %s would lose their last weight", would, l.Outputs, kind))
+	case l.Dead > 0:
+		return t.warn.Render(fmt.Sprintf("! %d of %d %s have no weight left", l.Dead, l.Outputs, kind))
+	}
+	return ""
+}
+
+// surgeryInfo is what surgery did, newest first in words, the last ones as sparklines, and the sizes of gradient and step.
+func (a *App) surgeryInfo(l *model.LayerStats, w int) []string {
+	t := &a.theme
+	h := a.snap.Hyper.Layer(l.Name)
+	second := "no surgery yet"
+	if l.LastIter >= 0 {
+		second = fmt.Sprintf("last surgery: pruned %s spliced %s at %s", Thousands(l.Pruned), Thousands(l.Spliced), Thousands(l.LastIter))
+	}
+	switch {
+	case !h.Prune:
+		second = "left out of surgery (p prunes it)"
+	case h.Frozen:
+		second = "mask frozen (f lets it go)"
+	}
+	if h.Fixed {
+		second += ", weights frozen (w lets them train)"
+	}
+	lines := []string{t.dim.Render(second)}
+	if n := len(l.Operations); n > 1 {
+		pruned, spliced := make([]float64, n), make([]float64, n)
+		for i, o := range l.Operations {
+			pruned[i], spliced[i] = float64(o.Pruned), float64(o.Spliced)
+		}
+		cells := max(4, min(20, (w-32)/3))
+		lines = append(lines, fmt.Sprintf("pruned %s spliced %s kept %s", t.fit(t.spark(pruned, cells), cells), t.fit(t.spark(spliced, cells), cells), t.accent.Render(t.spark(l.History.Values, cells))))
+	}
+	if m := l.Norms; m.Iter >= 0 && m.Weights > 0 {
+		lines = append(lines, t.dim.Render(t.plain(fmt.Sprintf("norms: weights %.3g  gradient %.3g  step %.3g (%.1e of the weights)", m.Weights, m.Gradient, m.Step, m.Step/m.Weights))))
+	}
+	return lines
+}
+
+// position maps a threshold to a cell of the slider.
+func position(v, lo, hi float64, cells int) int {
+	if hi <= lo {
+		return 0
+	}
+	return max(0, min(cells-1, int((v-lo)/(hi-lo)*float64(cells-1)+0.5)))
+}
+
+// ruler returns the labels at the ends of a scale w cells wide, and the cells between: slider, ticks and histogram share
+// them, so that they stand under each other.
+func (a *App) ruler(lo, hi float64, w int) (left, right string, cells int) {
+	left, right = a.theme.plain("0σ "), a.theme.plain(fmt.Sprintf(" %.3gσ", hi-lo))
+	return left, right, w - ansi.StringWidth(left) - ansi.StringWidth(right)
+}
+
+// slider draws the scale with the handle.
+func (a *App) slider(lo, hi, value float64, w int, l *model.LayerStats) string {
+	t := &a.theme
+	left, right, cells := a.ruler(lo, hi, w)
+	if cells < 4 {
+		return ""
+	}
+	line := make([]string, cells)
+	for i := range line {
+		line[i] = t.glyph.ruler
+	}
+	for _, v := range a.presets(l) {
+		if v.Threshold <= hi {
+			line[position(v.Threshold, lo, hi, cells)] = t.glyph.tick
+		}
+	}
+	at := position(value, lo, hi, cells)
+	a.layout.slider = [2]int{ansi.StringWidth(left), cells}
+	return t.dim.Render(left+strings.Join(line[:at], "")) + t.marked.Render(t.glyph.handle) + t.dim.Render(strings.Join(line[at+1:], "")+right)
+}
+
+// ticks labels the presets under the slider; labels that would touch are left out.
+func (a *App) ticks(lo, hi float64, w int, l *model.LayerStats) string {
+	t := &a.theme
+	left, _, cells := a.ruler(lo, hi, w)
+	if cells < 4 {
+		return ""
+	}
+	indent := ansi.StringWidth(left)
+	out := []byte(strings.Repeat(" ", w))
+	next := 0
+	for _, v := range a.presets(l) {
+		label := fmt.Sprintf("%.0f", 100*v.Sparsity)
+		at := indent + position(v.Threshold, lo, hi, cells)
+		if v.Threshold > hi || at < next || at+len(label) > w {
+			continue
+		}
+		copy(out[at:], label)
+		next = at + len(label) + 1
+	}
+	s := strings.TrimRight(string(out), " ")
+	if s == "" {
+		return ""
+	}
+	return t.dim.Render(s + " %")
+}
+
+// presets are the rows of the sigma table on a layer's slider; the paper rule has no table.
+func (a *App) presets(l *model.LayerStats) []config.SigmaStep {
+	if l.Rule == gpu.PaperRule {
+		return nil
+	}
+	return config.SigmaTable
+}
+
+// histogram draws the distances as bars aligned with the slider; what the next surgery prunes is dim and underlined by
+// the slider's left part.
+func (a *App) histogram(l *model.LayerStats, lo, hi, value float64, w, rows int) []string {
+	t := &a.theme
+	left, right, cells := a.ruler(lo, hi, w)
+	if l.Histogram == nil || cells < 4 || rows < 1 {
+		return nil
+	}
+	kept, masked := l.Histogram.Bars(cells, hi-lo)
+	top := 1
+	for i := range kept {
+		top = max(top, kept[i]+masked[i])
+	}
+	cut := position(lo+l.Histogram.Cut(value), lo, hi, cells)
+	levels := len(t.glyph.spark) - 1
+	out := make([]string, rows)
+	for r := range rows {
+		var pruned, stays strings.Builder
+		for i := range kept {
+			n := kept[i] + masked[i]
+			height := n * levels * rows / top
+			if n > 0 && height == 0 {
+				height = 1
+			}
+			g := t.glyph.spark[max(0, min(levels, height-(rows-1-r)*levels))]
+			if i < cut {
+				pruned.WriteString(g)
+			} else {
+				stays.WriteString(g)
+			}
+		}
+		out[r] = strings.Repeat(" ", ansi.StringWidth(left)) + t.dim.Render(pruned.String()) + t.accent.Render(stays.String())
+	}
+	if w >= 60 {
+		out[0] = t.fit(out[0], w-ansi.StringWidth(right)) + "|w|"
+	}
+	return out
+}

@@ -1,0 +1,53 @@
+package tui
+
+import (
+	"fmt"
+
+	tea "charm.land/bubbletea/v2"
+
+	"dns-tui/model"
+)
+
+// form lists every setting that can be changed while the run goes on, with what waits and what is planned for it.
+func (a *App) form(w, h int) []string {
+	t := &a.theme
+	fields := a.snap.Hyper.Fields()
+	a.item = max(0, min(a.item, len(fields)-1))
+	name := 12
+	for _, f := range fields {
+		name = max(name, min(len(f)+1, w/2))
+	}
+	rows := max(1, h-2)
+	top := max(0, min(a.item-rows/2, len(fields)-rows))
+	var lines []string
+	for i := top; i < min(top+rows, len(fields)); i++ {
+		value, _ := a.snap.Hyper.Get(fields[i])
+		note := ""
+		if v, ok := a.snap.PendingValue(fields[i]); ok {
+			note = t.warn.Render(t.plain("→ " + v + " pending"))
+		}
+		for _, p := range a.snap.Plans {
+			if p.Field == fields[i] {
+				note += "  " + t.plain(fmt.Sprintf("plan %d: %s", p.ID, p))
+			}
+		}
+		cursor, n := "  ", t.fit(fields[i], name)
+		if i == a.item {
+			cursor, n = t.marked.Render(t.glyph.cursor)+" ", t.marked.Render(n)
+		}
+		lines = append(lines, cursor+n+t.fitRight(value, 12)+"  "+note)
+	}
+	return t.box("Settings", lines, w, h)
+}
+
+func (a *App) moveField(by int) { a.item += by }
+
+func (a *App) editField() tea.Cmd {
+	fields := a.snap.Hyper.Fields()
+	a.field = fields[max(0, min(a.item, len(fields)-1))]
+	old, _ := a.snap.Hyper.Get(a.field)
+	if old == "on" || old == "off" { // two values need no typing
+		return a.do(model.Command{Kind: model.Set, Field: a.field, Value: map[string]string{"on": "off", "off": "on"}[old]})
+	}
+	return a.startLine(editing, a.field+": ", old, nil)
+}

@@ -1,0 +1,91 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"dns-tui/model"
+)
+
+// header is the first line: net, data, progress, speed, state.
+func (a *App) header(w int) string {
+	s, t := a.snap, &a.theme
+	state := s.State.String()
+	switch s.State {
+	case model.Paused, model.Failed:
+		state = t.warn.Render(strings.ToUpper(state))
+	case model.Testing:
+		state = fmt.Sprintf("testing %d/%d", s.Tested, s.ToTest)
+	case model.Running:
+		state = ""
+	default:
+		state = t.good.Render(state)
+	}
+	share := 0.0
+	if s.MaxIter > 0 {
+		share = float64(s.Iter) / float64(s.MaxIter)
+	}
+	left := t.title.Render("dns-tui") + "  " + s.Net
+	if s.Source != "" && w >= 90 {
+		left += " · " + base(s.Source)
+	}
+	progress := Thousands(s.Iter) + "/" + Thousands(s.MaxIter)
+	right := []string{progress}
+	if w >= 60 {
+		right = append(right, t.glyph.barStart+t.bar(share, max(6, w/6), -1)+t.glyph.barEnd)
+	}
+	right = append(right, fmt.Sprintf("%.0f %%", 100*share))
+	switch {
+	case s.Vitals.Phase != "" && (s.State == model.Running || s.State == model.Testing):
+		right = append(right, t.good.Render(s.Vitals.Phase))
+	case state != "":
+		right = append(right, state)
+	case w >= 50:
+		right = append(right, rate(s.PerSecond))
+		if v := s.ImagesPerSecond(); w >= 130 && v > 0 {
+			right = append(right, Thousands(int(v+0.5))+" img/s")
+		}
+	}
+	if w >= 70 && s.Remaining > 0 && s.State == model.Running {
+		right = append(right, "ETA "+eta(s.Remaining))
+	}
+	if n := len(s.Viewers); n > 1 {
+		right = append(right, fmt.Sprintf("%d watch", n))
+	}
+	if w >= 110 {
+		right = append(right, fmt.Sprintf("lr %.3g", s.Rate))
+	}
+	if w >= 130 {
+		right = append(right, device(s))
+	}
+	return t.fit(t.plain(t.ends(left, strings.Join(right, "  "), w)), w)
+}
+
+// device is the device's name, and how it is as far as that is known: "H100 62 % 71 °C 1.2 G".
+func device(s *model.Snapshot) string {
+	name, v := deviceName(s.Device), s.Vitals
+	if !v.Known {
+		return name + " " + bytes(s.Memory)
+	}
+	return fmt.Sprintf("%s %d %% %d °C %s", name, v.Utilization, v.Temperature, bytes(v.Memory))
+}
+
+// deviceName is a device's name without its maker, its family and what it has: "H100" of "NVIDIA H100 80GB HBM3".
+func deviceName(full string) string {
+	var words []string
+	for _, w := range strings.Fields(strings.SplitN(full, " (", 2)[0]) {
+		switch {
+		case w == "NVIDIA" || w == "GeForce" || w == "Tesla" || w == "Quadro":
+			continue
+		case len(words) > 0 && (strings.HasSuffix(w, "GB") || w == "PCIe" || strings.HasPrefix(w, "HBM")):
+			return strings.Join(words, " ")
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
+}
+
+func base(path string) string {
+	path = strings.TrimRight(path, "/")
+	return path[strings.LastIndexByte(path, '/')+1:]
+}

@@ -1,0 +1,67 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"dns-tui/model"
+)
+
+// journalLines are what happened, what waits and what is planned, oldest first.
+func (a *App) journalLines() []string {
+	t := &a.theme
+	var lines []string
+	add := func(iter int, status, text, by string) {
+		if by != "" && len(a.snap.Viewers) > 1 {
+			text += "  (" + by + ")"
+		}
+		lines = append(lines, " "+t.dim.Render(Thousands(iter))+" "+status+t.plain(text))
+	}
+	for _, e := range a.snap.Events {
+		status := ""
+		switch e.Status {
+		case model.Applied:
+			status = t.good.Render("applied ")
+		case model.Rejected:
+			status = t.warn.Render("REJECTED ")
+		case model.Waiting:
+			status = t.warn.Render("planned ")
+		}
+		add(e.Iter, status, e.Text, e.By)
+	}
+	for _, c := range a.snap.Pending {
+		add(c.Iter, t.warn.Render("pending "), fmt.Sprintf("%s %s → %s", c.Field, c.Old, c.New), c.By)
+	}
+	return lines
+}
+
+// journal is the pane: the newest lines.
+func (a *App) journal(w, h int) []string {
+	lines := a.journalLines()
+	return a.theme.box("Journal", lines[max(0, len(lines)-max(0, h-2)):], w, h)
+}
+
+// journalScreen is the whole journal, newest first, of the lines that the filter lets through.
+func (a *App) journalScreen(w, h int) []string {
+	t := &a.theme
+	all := a.journalLines()
+	var lines []string
+	for i := len(all) - 1; i >= 0; i-- {
+		if strings.Contains(strings.ToLower(ansi.Strip(all[i])), strings.ToLower(a.search)) {
+			lines = append(lines, all[i])
+		}
+	}
+	title := fmt.Sprintf("Journal  %d lines", len(lines))
+	if a.search != "" {
+		title = fmt.Sprintf("Journal  /%s  %d of %d lines", a.search, len(lines), len(all))
+	}
+	if a.snap.Journal != "" {
+		title += "  " + a.snap.Journal
+	}
+	a.top = max(0, min(a.top, len(lines)-1))
+	return t.box(title, lines[min(a.top, len(lines)):], w, h)
+}
+
+func (a *App) scrollText(by int) { a.top = max(0, a.top+by) }

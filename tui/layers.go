@@ -1,0 +1,131 @@
+package tui
+
+import (
+	"fmt"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"dns-tui/model"
+)
+
+// layers is the table: one line a layer, a line for all.
+func (a *App) layers(w, h int) []string {
+	t := &a.theme
+	inner := w - 2
+	kept, total := a.snap.Kept()
+	name, count := min(10, max(6, inner-29)), max(8, len(Thousands(total)))+1
+	visible := a.visible()
+	for _, i := range visible {
+		name = max(name, min(ansi.StringWidth(a.snap.Layers[i].Name)+1, inner/4))
+	}
+	showCount := inner >= 64
+	rest := inner - 2 - name - 9 - 9 - 9 // cursor, name, kept, threshold, next
+	if showCount {
+		rest -= count + 1
+	}
+	barW := max(0, rest-4)
+	row := func(cursor, n, weights, kept, bar, thr, next string) string {
+		s := t.fit(cursor, 2) + t.fit(n, name)
+		if showCount {
+			s += t.fitRight(weights, count) + " "
+		}
+		s += t.fitRight(kept, 8) + " "
+		if barW >= 3 {
+			s += " " + bar + " "
+		}
+		return s + t.fitRight(thr, 9) + t.fitRight(next, 9)
+	}
+	lines := []string{t.dim.Render(row("", "layer", "weights", "kept", t.fit("sparsity", barW+2), "threshold", t.plain("→ next")))}
+	rows := max(1, h-4)
+	top := max(0, min(a.place(visible)-rows/2, len(visible)-rows))
+	for _, i := range visible[top:min(top+rows, len(visible))] {
+		l := &a.snap.Layers[i]
+		kept := share(l.Kept, l.Weights)
+		cursor, n := " ", l.Name
+		if a.marks[l.Name] {
+			cursor = t.warn.Render(t.glyph.on)
+		}
+		if l.Dead > 0 {
+			n = t.fit(l.Name, name-2) + t.warn.Render("!")
+		}
+		if i == a.selected {
+			cursor, n = t.marked.Render(t.glyph.cursor)+cursor, t.marked.Render(t.fit(n, name))
+		} else {
+			cursor = " " + cursor
+		}
+		mark := -1.0
+		if next, ok := a.next(l); ok {
+			mark = next
+		}
+		bar := t.glyph.barStart + t.bar(1-kept, barW, mark) + t.glyph.barEnd
+		a.layout.rows = append(a.layout.rows, rowOf{len(lines) + 1, i})
+		lines = append(lines, row(cursor, n, Thousands(l.Weights), percent(kept), bar, a.thresholdCell(l), a.nextCell(l)))
+	}
+	small := "dense"
+	if kept > 0 && kept < total {
+		small = fmt.Sprintf("%.1f × smaller", float64(total)/float64(kept))
+	}
+	if n := a.predictNet(); n.known && n.kept > 0 {
+		small += fmt.Sprintf("  → %s, %.1f ×, %s sparse", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept), bytes(n.bytes))
+	}
+	for len(lines) < h-3 {
+		lines = append(lines, "")
+	}
+	all := t.fit("", 2) + t.fit("all", name)
+	if showCount {
+		all += t.fitRight(Thousands(total), count) + " "
+	}
+	lines = append(lines, all+t.fitRight(percent(share(kept, total)), 8)+"  "+t.plain(small))
+	title := "Layers"
+	if a.filter != "" {
+		title += fmt.Sprintf("  /%s  %d of %d", a.filter, len(visible), len(a.snap.Layers))
+	}
+	if a.scope != thisLayer {
+		title += "  changes are for " + a.scope.String()
+	}
+	return t.box(title, lines, w, h)
+}
+
+func share(n, of int) float64 { return float64(n) / float64(max(1, of)) }
+
+// thresholdCell shows the threshold in force, and marks one that is off or frozen.
+func (a *App) thresholdCell(l *model.LayerStats) string {
+	h := a.snap.Hyper.Layer(l.Name)
+	switch {
+	case !h.Prune:
+		return "off"
+	case h.Frozen:
+		return "frozen"
+	}
+	return fmt.Sprintf("%.3f", h.Threshold)
+}
+
+// next predicts a layer's sparsity after its next surgery, with the threshold that is chosen, waits or is in force.
+func (a *App) next(l *model.LayerStats) (float64, bool) {
+	h := a.snap.Hyper.Layer(l.Name)
+	_, drafted := a.draft[l.Name]
+	if l.Histogram == nil || (!h.Prune || h.Frozen) && !drafted {
+		return 0, false
+	}
+	return l.Histogram.Sparsity(a.threshold(l)), true
+}
+
+// nextCell shows what next predicts.
+func (a *App) nextCell(l *model.LayerStats) string {
+	next, ok := a.next(l)
+	if !ok {
+		return "-"
+	}
+	_, drafted := a.draft[l.Name]
+	_, waits := a.pendingThreshold(l)
+	s := percent(next)
+	switch {
+	case next == 1:
+		return a.theme.warn.Render("ALL !") // the layer would keep nothing
+	case drafted:
+		return "?" + s
+	case waits:
+		return "*" + s
+	}
+	return s
+}

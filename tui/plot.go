@@ -1,0 +1,523 @@
+package tui
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/guptarohit/asciigraph"
+
+	"dns-tui/config/configpb"
+	"dns-tui/model"
+)
+
+// plotKind is one of the plots; its number is that of the preferences.
+type plotKind = configpb.Preferences_Plot
+
+// plotKinds is the order in which the plot screen turns.
+var plotKinds = []plotKind{configpb.Preferences_LOSS, configpb.Preferences_ACCURACY, configpb.Preferences_TEST_LOSS, configpb.Preferences_RATE, configpb.Preferences_SPARSITY,
+	configpb.Preferences_SPEED}
+
+// plotState is what the plot screen shows.
+type plotState struct {
+	index    int // of plotKinds
+	from, to int // iterations; to of 0 is the whole run, as it grows
+	cursor   int // iteration; -1 is none
+	log      bool
+}
+
+// curve is one line of a plot.
+type curve struct {
+	name   string
+	series model.Series
+	style  lipgloss.Style
+	ansi   asciigraph.AnsiColor
+	char   string // in ASCII
+}
+
+// plotted is a plot's title, its curves, the last drawn on top, and what it says of now.
+type plotted struct {
+	title, note string
+	curves      []curve
+	scale       func(float64) float64
+}
+
+// gather collects the curves of a plot.
+func (a *App) gather(k plotKind) plotted {
+	s, t := a.snap, &a.theme
+	main := func(name string, v model.Series) curve { return curve{name, v, t.accent, 75, "*"} }
+	p := plotted{}
+	pick := func(*model.History) *model.Series { return nil }
+	last := func(v *model.Series, format func(float64) string) {
+		if _, x, ok := v.Last(); ok {
+			p.note = format(x)
+		}
+	}
+	switch k {
+	case configpb.Preferences_LOSS:
+		p.title, p.note = "Loss", number(s.Smoothed)
+		p.curves = []curve{{"raw", s.Losses, t.dim, 244, "."}, main("smoothed", s.Smooth)}
+		pick = func(h *model.History) *model.Series { return &h.Loss }
+	case configpb.Preferences_ACCURACY:
+		p.title, p.curves = "Accuracy", []curve{main("accuracy", s.Accuracy)}
+		last(&s.Accuracy, func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) })
+		pick = func(h *model.History) *model.Series { return &h.Accuracy }
+	case configpb.Preferences_TEST_LOSS:
+		p.title, p.curves = "Test loss", []curve{main("test loss", s.TestLoss)}
+		last(&s.TestLoss, number)
+		pick = func(h *model.History) *model.Series { return &h.TestLoss }
+	case configpb.Preferences_RATE:
+		p.title, p.curves = "Learning rate", []curve{main("rate", s.Rates)}
+		last(&s.Rates, number)
+		pick = func(h *model.History) *model.Series { return &h.Rate }
+	case configpb.Preferences_SPARSITY:
+		p.title, p.curves = "Kept", []curve{main("kept", s.Share)}
+		last(&s.Share, percent)
+		pick = func(h *model.History) *model.Series { return &h.Kept }
+	case configpb.Preferences_SPEED:
+		p.title, p.curves = "Speed", []curve{main("it/s", s.Speed)}
+		last(&s.Speed, rate)
+		pick = func(h *model.History) *model.Series { return &h.Speed }
+	}
+	others := make([]curve, 0, len(a.opts.Compare)+len(p.curves))
+	for i, o := range a.opts.Compare {
+		style, ansi := t.good, asciigraph.AnsiColor(36)
+		if i%2 == 1 {
+			style, ansi = t.warn, 214
+		}
+		others = append(others, curve{o.Name, *pick(o.History), style, ansi, string(rune('a' + i%26))})
+	}
+	p.curves = append(others, p.curves...)
+	return p
+}
+
+// window is the part of the run that a plot shows, in as many columns.
+type window struct {
+	from, to, cols int
+}
+
+// column is where an iteration stands, or -1.
+func (w window) column(iter int) int {
+	if iter < w.from || iter > w.to || w.cols < 1 {
+		return -1
+	}
+	return min(w.cols-1, int(float64(iter-w.from)/float64(max(1, w.to-w.from))*float64(w.cols-1)+0.5))
+}
+
+// iter is the iteration of a column.
+func (w window) iter(col int) int {
+	return w.from + int(float64(col)/float64(max(1, w.cols-1))*float64(w.to-w.from)+0.5)
+}
+
+// sample reads a curve at each of n places between the window's ends: the mean of the points nearest to a place, a line between
+// points, NaN outside the curve.
+func (w window) sample(s *model.Series, n int) []float64 {
+	out := make([]float64, n)
+	step := float64(w.to-w.from) / float64(max(1, n-1))
+	for i := range out {
+		out[i] = math.NaN()
+		at := float64(w.from) + step*float64(i)
+		lo := sort.Search(len(s.Iters), func(k int) bool { return float64(s.Iters[k]) >= at-step/2 })
+		hi := sort.Search(len(s.Iters), func(k int) bool { return float64(s.Iters[k]) >= at+step/2 })
+		switch {
+		case hi > lo:
+			sum := 0.0
+			for _, v := range s.Values[lo:hi] {
+				sum += v
+			}
+			out[i] = sum / float64(hi-lo)
+		case lo > 0 && lo < len(s.Iters):
+			x0, x1 := float64(s.Iters[lo-1]), float64(s.Iters[lo])
+			out[i] = s.Values[lo-1] + (s.Values[lo]-s.Values[lo-1])*(at-x0)/(x1-x0)
+		}
+	}
+	return out
+}
+
+// extent is the range of iterations of some curves.
+func extent(curves []curve) (from, to int) {
+	from = math.MaxInt
+	for _, c := range curves {
+		if n := len(c.series.Iters); n > 0 {
+			from, to = min(from, c.series.Iters[0]), max(to, c.series.Iters[n-1])
+		}
+	}
+	if from > to {
+		return 0, 0
+	}
+	return from, to
+}
+
+// spikes is how many times the highest value of a curve's newer half a plot reaches: the first losses of a run would press all
+// that follows to the floor.
+const spikes = 3
+
+// bounds is the range of values. A plot of the whole run leaves spikes out.
+func bounds(rows [][]float64, whole bool) (lo, hi float64) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	late := math.Inf(-1)
+	for _, r := range rows {
+		for i, v := range r {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				continue
+			}
+			lo, hi = min(lo, v), max(hi, v)
+			if i >= len(r)/2 {
+				late = max(late, v)
+			}
+		}
+	}
+	if whole && late > 0 {
+		hi = min(hi, spikes*late)
+	}
+	if lo > hi {
+		return 0, 1
+	}
+	if hi-lo < 1e-12*max(1, math.Abs(hi)) {
+		pad := max(1e-6, 0.05*math.Abs(hi))
+		lo, hi = lo-pad, hi+pad
+	}
+	return lo, hi
+}
+
+// plotBox draws a plot in a frame, of the whole run.
+func (a *App) plotBox(k plotKind, w, h int, note string) []string {
+	p := a.gather(k)
+	if p.note+note != "" {
+		p.title += "  " + p.note + note
+	}
+	from, to := extent(p.curves)
+	log := a.plot.log && k == configpb.Preferences_LOSS
+	return a.theme.box(p.title, a.draw(p, window{from: from, to: to}, w-2, h-2, log, true, -1), w, h)
+}
+
+// axisRoom is the room for the labels of the values.
+const axisRoom = 9
+
+// draw plots curves in w by h cells: values, and below them a line with the iterations and the marks of changes.
+func (a *App) draw(p plotted, win window, w, h int, log, whole bool, cursor int) []string {
+	t := &a.theme
+	axis := h >= 4
+	rows := h
+	if axis {
+		rows--
+	}
+	win.cols = w - axisRoom
+	empty := true
+	for _, c := range p.curves {
+		empty = empty && len(c.series.Values) == 0
+	}
+	switch {
+	case rows < 1 || win.cols < 4:
+		return nil
+	case empty:
+		return []string{"", t.dim.Render(" no values yet")}
+	}
+	per := 1
+	if t.tier == brailleTier {
+		per = 2
+	}
+	values := make([][]float64, len(p.curves))
+	for i := range p.curves {
+		values[i] = win.sample(&p.curves[i].series, win.cols*per)
+		if log {
+			for k, v := range values[i] {
+				values[i][k] = math.Log10(max(v, 1e-12))
+			}
+		}
+	}
+	lo, hi := bounds(values, whole && !log)
+	for i := range values {
+		for k, v := range values[i] {
+			values[i][k] = max(lo, min(v, hi)) // NaN stays
+		}
+	}
+	label := func(v float64) string {
+		if log {
+			v = math.Pow(10, v)
+		}
+		return t.fitRight(compact(v, hi-lo, log), axisRoom-2)
+	}
+	var lines []string
+	if t.tier == brailleTier {
+		lines = t.braille(p.curves, values, lo, hi, win.cols, rows, label)
+	} else {
+		lines = a.graph(p.curves, values, lo, hi, rows, label)
+	}
+	if axis {
+		lines = append(first(lines, rows), strings.Repeat(" ", axisRoom)+a.axis(win, cursor))
+	}
+	return lines
+}
+
+func first(lines []string, n int) []string { return lines[:max(0, min(n, len(lines)))] }
+
+// compact writes a value in seven cells, with decimals that tell neighbours apart.
+func compact(v, span float64, log bool) string {
+	switch a := math.Abs(v); {
+	case log || a >= 1e5 || a != 0 && a < 1e-3:
+		return fmt.Sprintf("%.1e", v)
+	case span >= 10:
+		return fmt.Sprintf("%.0f", v)
+	case span >= 1:
+		return fmt.Sprintf("%.2f", v)
+	case span >= 0.01:
+		return fmt.Sprintf("%.3f", v)
+	}
+	return fmt.Sprintf("%.5f", v)
+}
+
+// graph draws with asciigraph, a column a value.
+func (a *App) graph(curves []curve, values [][]float64, lo, hi float64, rows int, label func(float64) string) []string {
+	t := &a.theme
+	var shown [][]float64
+	var colours []asciigraph.AnsiColor
+	var chars []asciigraph.CharSet
+	for i, v := range values {
+		known := false
+		for _, x := range v {
+			known = known || !math.IsNaN(x)
+		}
+		if !known {
+			continue // asciigraph wants a number in each
+		}
+		shown, colours = append(shown, v), append(colours, curves[i].ansi)
+		set := asciigraph.DefaultCharSet
+		if t.ascii {
+			set = asciigraph.CreateCharSet(curves[i].char)
+		}
+		chars = append(chars, set)
+	}
+	if len(shown) == 0 {
+		return []string{"", t.dim.Render(" no values here")}
+	}
+	opts := []asciigraph.Option{asciigraph.Height(max(1, rows-1)), asciigraph.LowerBound(lo), asciigraph.UpperBound(hi), asciigraph.SeriesChars(chars...)}
+	if !t.mono {
+		opts = append(opts, asciigraph.SeriesColors(colours...))
+	}
+	lines := strings.Split(t.plain(asciigraph.PlotMany(shown, opts...)), "\n")
+	for i, l := range lines {
+		v := hi - (hi-lo)*float64(i)/float64(max(1, len(lines)-1))
+		lines[i] = t.dim.Render(label(v)+" ") + fromAxis(l)
+	}
+	return lines
+}
+
+// fromAxis is a line of asciigraph without its label: ours are of one width, whatever the values.
+func fromAxis(line string) string {
+	for i, r := range []rune(ansi.Strip(line)) {
+		if strings.ContainsRune("┤┼|+", r) {
+			return ansi.TruncateLeft(line, i, "")
+		}
+	}
+	return line
+}
+
+// axis is the line of iterations: the ends, marks where something was changed, the cursor.
+func (a *App) axis(win window, cursor int) string {
+	t := &a.theme
+	cells := make([]string, win.cols)
+	for i := range cells {
+		cells[i] = " "
+	}
+	put := func(at int, text string) {
+		for i, r := range text {
+			if at+i >= 0 && at+i < len(cells) {
+				cells[at+i] = t.dim.Render(string(r))
+			}
+		}
+	}
+	left, right := Thousands(win.from), Thousands(win.to)
+	put(0, left)
+	if len(left)+len(right)+2 <= win.cols {
+		put(win.cols-len(right), right)
+	}
+	for _, c := range a.snap.Changes {
+		if col := win.column(c.Iter); col >= 0 {
+			cells[col] = t.warn.Render(t.plain("▲"))
+		}
+	}
+	if col := win.column(cursor); cursor >= 0 && col >= 0 {
+		cells[col] = t.marked.Render(t.glyph.v)
+	}
+	return strings.Join(cells, "")
+}
+
+// brailleDots are the bits of a braille cell, by row and column.
+var brailleDots = [4][2]rune{{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}}
+
+// braille draws with two by four dots a cell; values has two a column.
+func (t *theme) braille(curves []curve, values [][]float64, lo, hi float64, cols, rows int, label func(float64) string) []string {
+	dots, owner := make([]rune, rows*cols), make([]int, rows*cols)
+	tall := rows*4 - 1
+	level := func(v float64) int {
+		return max(0, min(tall, int((v-lo)/(hi-lo)*float64(tall)+0.5)))
+	}
+	for c, row := range values {
+		before := -1
+		for x, v := range row {
+			if math.IsNaN(v) {
+				before = -1
+				continue
+			}
+			y := level(v)
+			from, to := y, y
+			if before >= 0 { // the line to the value before
+				from, to = min(y, before), max(y, before)
+				if from < to && before < y {
+					from++
+				} else if from < to {
+					to--
+				}
+			}
+			before = y
+			for k := from; k <= to; k++ {
+				up := tall - k
+				cell := up/4*cols + x/2
+				dots[cell] |= brailleDots[up%4][x%2]
+				owner[cell] = c
+			}
+		}
+	}
+	lines := make([]string, rows)
+	for r := range rows {
+		v := hi - (hi-lo)*float64(r)/float64(max(1, rows-1))
+		var b strings.Builder
+		b.WriteString(t.dim.Render(label(v) + " ┤"))
+		for c := 0; c < cols; {
+			end := c
+			for end < cols && owner[r*cols+end] == owner[r*cols+c] && (dots[r*cols+end] == 0) == (dots[r*cols+c] == 0) {
+				end++
+			}
+			if dots[r*cols+c] == 0 {
+				b.WriteString(strings.Repeat(" ", end-c))
+			} else {
+				text := make([]rune, 0, end-c)
+				for _, d := range dots[r*cols+c : r*cols+end] {
+					text = append(text, 0x2800+d)
+				}
+				b.WriteString(curves[owner[r*cols+c]].style.Render(string(text)))
+			}
+			c = end
+		}
+		lines[r] = b.String()
+	}
+	return lines
+}
+
+// plotScreen is one plot, large, with a cursor that reads values.
+func (a *App) plotScreen(w, h int) []string {
+	k := plotKinds[a.plot.index]
+	p := a.gather(k)
+	win := a.plotWindow()
+	title := fmt.Sprintf("%s  %s", p.title, p.note)
+	if a.plot.log {
+		title += "  log"
+	}
+	if a.plot.to == 0 {
+		title += "  whole run"
+	}
+	info := 2
+	if h < 9 {
+		info = 0
+	}
+	lines := a.draw(p, win, w-2, h-2-info, a.plot.log, a.plot.to == 0, a.plot.cursor)
+	for len(lines) < h-2-info {
+		lines = append(lines, "")
+	}
+	if info > 0 {
+		lines = append(lines, a.reading(p, win)...)
+	}
+	return a.theme.box(title, lines, w, h)
+}
+
+// plotWindow is what the plot screen shows.
+func (a *App) plotWindow() window {
+	from, to := extent(a.gather(plotKinds[a.plot.index]).curves)
+	if a.plot.to > 0 {
+		from, to = a.plot.from, a.plot.to
+	}
+	return window{from: from, to: to, cols: max(4, a.width-2-axisRoom)}
+}
+
+// reading says the values at the cursor and the change nearest to it; without a cursor, which line is which.
+func (a *App) reading(p plotted, win window) []string {
+	t := &a.theme
+	at := a.plot.cursor
+	if at < 0 {
+		var names []string
+		for _, c := range p.curves {
+			name := c.style.Render(c.name)
+			if t.ascii {
+				name = c.char + " " + c.name
+			}
+			names = append(names, name)
+		}
+		return []string{" " + strings.Join(names, "   "), t.dim.Render(t.plain(" ←→ reads values; ▲ marks changes"))}
+	}
+	text := " at " + Thousands(at) + ":"
+	step := max(1, (win.to-win.from)/max(1, win.cols))
+	for _, c := range p.curves {
+		v := window{at - step, at + step, 3}.sample(&c.series, 3)[1]
+		if !math.IsNaN(v) {
+			text += "  " + c.name + " " + number(v)
+		}
+	}
+	var near *model.Change
+	for i := range a.snap.Changes {
+		c := &a.snap.Changes[i]
+		if near == nil || math.Abs(float64(c.Iter-at)) <= math.Abs(float64(near.Iter-at)) {
+			near = c
+		}
+	}
+	change := " no change so far"
+	if near != nil {
+		change = fmt.Sprintf(" nearest change, at %s: %s %s → %s", Thousands(near.Iter), near.Field, near.Old, near.New)
+	}
+	return []string{t.marked.Render(text), t.plain(change)}
+}
+
+func (a *App) turnPlot(by int) {
+	n := len(plotKinds)
+	a.plot.index = (a.plot.index + by + n) % n
+}
+
+// moveCursor moves the reading by a column.
+func (a *App) moveCursor(by int) {
+	w := a.plotWindow()
+	if a.plot.cursor < 0 {
+		a.plot.cursor = w.to
+		return
+	}
+	a.plot.cursor = w.iter(max(0, min(w.cols-1, max(0, w.column(a.plot.cursor))+by)))
+}
+
+// pan shows what is earlier, or later, by a quarter.
+func (a *App) pan(by int) {
+	w := a.plotWindow()
+	from, to := extent(a.gather(plotKinds[a.plot.index]).curves)
+	d := by * max(1, (w.to-w.from)/4)
+	d = max(from-w.from, min(d, to-w.to))
+	a.plot.from, a.plot.to = w.from+d, w.to+d
+}
+
+// zoom halves what is shown around the cursor, or doubles it.
+func (a *App) zoom(by int) {
+	w := a.plotWindow()
+	from, to := extent(a.gather(plotKinds[a.plot.index]).curves)
+	mid := (w.from + w.to) / 2
+	if a.plot.cursor >= 0 {
+		mid = a.plot.cursor
+	}
+	half := max(2, (w.to-w.from)/4)
+	if by < 0 {
+		half = w.to - w.from
+	}
+	a.plot.from, a.plot.to = max(from, mid-half), min(to, mid+half)
+	if by < 0 && a.plot.from <= from && a.plot.to >= to || a.plot.to <= 0 {
+		a.plot.from, a.plot.to = 0, 0
+	}
+}
