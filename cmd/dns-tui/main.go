@@ -43,6 +43,7 @@ func subcommands() []subcommand {
 		{"train", "--solver SOLVER", "train without a UI: progress lines, for logs and scripts", runTrain},
 		{"runs", "", "list the runs that go on, with or without a terminal", runRuns},
 		{"attach", "[RUN]", "open the UI on a run that goes on", runAttach},
+		{"report", "[--format html|md|csv|json] RUN", "how a run went: plots, the final table, every change, the recipe to repeat it", runReport},
 		{"config", "", "print the preferences in force, and every key", runConfig},
 		{"test", "--model NET --weights FILE", "evaluate weights", runTest},
 		{"time", "--model NET", "measure each layer, forward and backward", runTime},

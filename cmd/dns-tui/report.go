@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dns-tui/caffe"
+	"dns-tui/config"
+	"dns-tui/model/remote"
+	"dns-tui/model/report"
+)
+
+// runReport tells how a run went.
+func runReport(ctx context.Context, e *env, args []string) error {
+	fs := newFlags(e, "report")
+	format := fs.String("format", "html", "html (a page), md (Markdown), csv (the curves) or json (everything)")
+	out := fs.String("out", "", "file to write; - is standard output (default: RUN.html for a page, else standard output)")
+	rest, err := parse(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return usagef("report: %d runs are named; wanted one: a journal, a solver, or the name of a run that goes on", len(rest))
+	}
+	journal, err := journalOf(ctx, rest[0])
+	if err != nil {
+		return err
+	}
+	r, err := report.Read(journal)
+	if err != nil {
+		return err
+	}
+	write, ok := map[string]func(io.Writer) error{"html": r.HTML, "md": r.Markdown, "csv": r.CSV, "json": r.JSON}[*format]
+	if !ok {
+		return usagef("report: --format is %q; wanted html, md, csv or json", *format)
+	}
+	if *out == "" && *format == "html" {
+		*out = strings.TrimSuffix(journal, ".journal") + ".html"
+	}
+	if *out == "" || *out == "-" {
+		return write(e.stdout)
+	}
+	if err := caffe.WriteFile(*out, write); err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, *out)
+	return nil
+}
+
+// journalOf finds a run's journal: by the file, by its solver, or by the name of a run that goes on.
+func journalOf(ctx context.Context, what string) (string, error) {
+	if strings.HasSuffix(what, ".prototxt") {
+		run, err := config.LoadSolver(what)
+		if err != nil {
+			return "", err
+		}
+		return run.JournalPath(), nil
+	}
+	if caffe.Exists(what) {
+		return what, nil
+	}
+	runs, err := remote.Runs(ctx)
+	if err != nil {
+		return "", err
+	}
+	r, err := remote.Find(runs, what)
+	if err != nil || r.State == nil {
+		return "", fmt.Errorf("%s: no such file (wanted a journal or a solver), and no run of this name goes on", what)
+	}
+	path := r.State.Journal
+	if !filepath.IsAbs(path) { // it is the other process's
+		if dir, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", r.Pid)); err == nil {
+			path = filepath.Join(dir, path)
+		}
+	}
+	return path, nil
+}

@@ -1,0 +1,291 @@
+// Package report tells how a run went, from its journal: as a page, as text, and as data for scripts.
+package report
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"dns-tui/model"
+)
+
+// Report is a run, summed up.
+type Report struct {
+	Solver    string           `json:"solver"`
+	Journal   string           `json:"journal"`
+	Net       string           `json:"net,omitempty"`
+	Device    string           `json:"device,omitempty"`
+	Source    string           `json:"source,omitempty"`
+	Seed      uint64           `json:"seed"`
+	Begun     time.Time        `json:"begun,omitzero"`
+	Ended     time.Time        `json:"ended,omitzero"`
+	Iter      int              `json:"iteration"`
+	MaxIter   int              `json:"max_iter,omitempty"`
+	State     string           `json:"state,omitempty"` // "" while it goes on, or where it was cut off
+	Loss      *float64         `json:"loss,omitempty"`
+	Accuracy  *float64         `json:"accuracy,omitempty"`
+	TestLoss  *float64         `json:"test_loss,omitempty"`
+	Weights   int              `json:"weights,omitempty"`
+	Kept      int              `json:"kept,omitempty"`
+	Snapshot  string           `json:"snapshot,omitempty"`
+	Layers    []Layer          `json:"layers,omitempty"`
+	Changes   []Change         `json:"changes"`
+	Recipe    []string         `json:"recipe"`
+	Curves    map[string]Curve `json:"curves"`
+	sequence  []string         // of Curves
+	threshold map[string]string
+}
+
+// Layer is a row of the final table.
+type Layer struct {
+	Name      string  `json:"name"`
+	Type      string  `json:"type"`
+	Rule      string  `json:"rule"`
+	Threshold string  `json:"threshold"` // in force at the end
+	Weights   int     `json:"weights"`
+	Kept      int     `json:"kept"`
+	Share     float64 `json:"kept_share"`
+}
+
+// Change is a change that was made.
+type Change struct {
+	Iter  int    `json:"iteration"`
+	Field string `json:"field"`
+	Old   string `json:"old,omitempty"`
+	New   string `json:"new"`
+	By    string `json:"by,omitempty"`
+}
+
+// Curve is what was measured, and when.
+type Curve struct {
+	Iters  []int     `json:"iterations"`
+	Values []float64 `json:"values"`
+}
+
+// The curves' names; those of layers are "kept " and the layer's.
+const (
+	lossCurve, accuracyCurve, testLossCurve = "loss", "accuracy", "test loss"
+	keptCurve, rateCurve, speedCurve        = "kept", "learning rate", "iterations a second"
+)
+
+// Read makes the report of a journal.
+func Read(journal string) (*Report, error) {
+	lines, err := model.ReadJournal(journal)
+	if err != nil {
+		return nil, err
+	}
+	return New(journal, lines)
+}
+
+// New makes the report of a journal's lines.
+func New(journal string, lines []model.Change) (*Report, error) {
+	h := model.NewHistory(lines)
+	if len(h.Starts) == 0 {
+		return nil, fmt.Errorf("%s: tells of no run: no line of field \"run\"", journal)
+	}
+	first := h.Starts[0]
+	r := &Report{Solver: first.New, Journal: journal, Seed: first.Seed, Begun: h.Begun, Ended: h.Ended, Iter: h.LastIter, State: h.Last.State, Loss: h.Last.Loss,
+		Accuracy: h.Last.Accuracy, TestLoss: h.Last.TestLoss, Snapshot: h.Last.Saved, Changes: []Change{}, Curves: map[string]Curve{}, threshold: map[string]string{}}
+	for _, c := range h.Changes {
+		r.Changes = append(r.Changes, Change{c.Iter, c.Field, c.Old, c.New, c.By})
+		r.threshold[c.Field] = c.New
+	}
+	if s := h.Start(); s != nil {
+		r.describe(s, h)
+	}
+	r.addCurve(lossCurve, &h.Loss)
+	r.addCurve(accuracyCurve, &h.Accuracy)
+	r.addCurve(testLossCurve, &h.TestLoss)
+	r.addCurve(keptCurve, &h.Kept)
+	for _, l := range r.Layers {
+		r.addCurve("kept "+l.Name, h.Layers[l.Name])
+	}
+	r.addCurve(rateCurve, &h.Rate)
+	r.addCurve(speedCurve, &h.Speed)
+	r.Recipe = recipe(journal, first)
+	return r, nil
+}
+
+func (r *Report) describe(s *model.Start, h *model.History) {
+	r.Net, r.Device, r.Source, r.MaxIter = s.Net, s.Device, s.Source, s.MaxIter
+	for i, l := range s.Layers {
+		out := Layer{Name: l.Name, Type: l.Type, Rule: l.Rule, Weights: l.Weights, Kept: l.Weights, Threshold: strconv.FormatFloat(l.Threshold, 'g', -1, 64)}
+		name := ".threshold"
+		if l.Rule == "paper" {
+			name = ".c_rate"
+		}
+		if t, ok := r.threshold[l.Name+name]; ok {
+			out.Threshold = t
+		}
+		if len(h.Last.Kept) == len(s.Layers) {
+			out.Kept = h.Last.Kept[i]
+		}
+		out.Share = float64(out.Kept) / float64(max(1, out.Weights))
+		r.Weights, r.Kept = r.Weights+out.Weights, r.Kept+out.Kept
+		r.Layers = append(r.Layers, out)
+	}
+}
+
+func (r *Report) addCurve(name string, s *model.Series) {
+	if s == nil || len(s.Values) == 0 {
+		return
+	}
+	r.sequence = append(r.sequence, name)
+	r.Curves[name] = Curve{s.Iters, s.Values}
+}
+
+// recipe is what repeats the run: the commands, in the folder that it ran in.
+func recipe(journal string, start model.Change) []string {
+	from := ""
+	if s := start.Start; s != nil {
+		switch {
+		case s.From != "":
+			from = " --snapshot " + quote(s.From)
+		case len(s.Weights) > 0:
+			from = " --weights " + quote(strings.Join(s.Weights, ","))
+		}
+	}
+	copied := strings.TrimSuffix(filepath.Base(journal), ".journal") + ".repeat.journal"
+	return []string{
+		"cp " + quote(journal) + " " + quote(copied),
+		"dns-tui train --solver " + quote(start.New) + from + " --replay " + quote(copied),
+	}
+}
+
+// quote writes a word for a shell.
+func quote(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,+:@%", r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// Smaller is how many times fewer weights are kept; 0 where nothing is.
+func (r *Report) Smaller() float64 {
+	if r.Kept == 0 {
+		return 0
+	}
+	return float64(r.Weights) / float64(r.Kept)
+}
+
+// JSON writes the report whole.
+func (r *Report) JSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// CSV writes the curves: a line for each iteration at which something was measured, empty where a curve has no value there.
+func (r *Report) CSV(w io.Writer) error {
+	at := map[int][]string{}
+	var iters []int
+	for i, name := range r.sequence {
+		c := r.Curves[name]
+		for k, iter := range c.Iters {
+			row, ok := at[iter]
+			if !ok {
+				row = make([]string, len(r.sequence)+1)
+				row[0] = strconv.Itoa(iter)
+				at[iter] = row
+				iters = append(iters, iter)
+			}
+			row[i+1] = strconv.FormatFloat(c.Values[k], 'g', 8, 64)
+		}
+	}
+	sort.Ints(iters)
+	out := csv.NewWriter(w)
+	out.Write(append([]string{"iteration"}, r.sequence...))
+	for _, i := range iters {
+		out.Write(at[i])
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// facts are what the head of a report says, in pairs.
+func (r *Report) facts() [][2]string {
+	var out [][2]string
+	add := func(name, value string) {
+		if value != "" {
+			out = append(out, [2]string{name, value})
+		}
+	}
+	add("solver", r.Solver)
+	add("data", r.Source)
+	add("device", r.Device)
+	state := r.State
+	if state == "" {
+		state = "going on, or cut off"
+	}
+	place := fmt.Sprint(r.Iter)
+	if r.MaxIter > 0 {
+		place += fmt.Sprintf(" of %d", r.MaxIter)
+	}
+	add("iterations", place+", "+state)
+	if !r.Begun.IsZero() {
+		add("time", r.Begun.UTC().Format("2006-01-02 15:04")+" to "+r.Ended.UTC().Format("2006-01-02 15:04")+" UTC")
+	}
+	if r.Accuracy != nil {
+		add("accuracy", fmt.Sprintf("%.4f", *r.Accuracy))
+	}
+	if r.TestLoss != nil {
+		add("test loss", fmt.Sprintf("%.5g", *r.TestLoss))
+	}
+	if r.Loss != nil {
+		add("training loss", fmt.Sprintf("%.5g", *r.Loss))
+	}
+	if r.Weights > 0 {
+		add("kept", fmt.Sprintf("%d of %d weights, %.2f %%, %.1f times smaller", r.Kept, r.Weights, 100*float64(r.Kept)/float64(r.Weights), r.Smaller()))
+	}
+	add("snapshot", r.Snapshot)
+	add("seed", fmt.Sprint(r.Seed))
+	return out
+}
+
+// Markdown writes the report as text.
+func (r *Report) Markdown(w io.Writer) error {
+	var b strings.Builder
+	cell := func(s string) string { return strings.NewReplacer("|", `\|`, "\n", " ").Replace(s) }
+	fmt.Fprintf(&b, "# %s\n\n", r.title())
+	for _, f := range r.facts() {
+		fmt.Fprintf(&b, "- %s: %s\n", f[0], f[1])
+	}
+	if len(r.Layers) > 0 {
+		b.WriteString("\n| layer | type | rule | threshold | weights | kept | share |\n| --- | --- | --- | ---: | ---: | ---: | ---: |\n")
+		for _, l := range r.Layers {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %d | %.2f %% |\n", cell(l.Name), l.Type, l.Rule, l.Threshold, l.Weights, l.Kept, 100*l.Share)
+		}
+		fmt.Fprintf(&b, "| all | | | | %d | %d | %.2f %% |\n", r.Weights, r.Kept, 100*float64(r.Kept)/float64(max(1, r.Weights)))
+	}
+	b.WriteString("\n## Changes\n\n")
+	if len(r.Changes) == 0 {
+		b.WriteString("None was made.\n")
+	} else {
+		b.WriteString("| iteration | setting | from | to | by |\n| ---: | --- | ---: | ---: | --- |\n")
+		for _, c := range r.Changes {
+			fmt.Fprintf(&b, "| %d | %s | %s | %s | %s |\n", c.Iter, cell(c.Field), c.Old, c.New, cell(c.By))
+		}
+	}
+	fmt.Fprintf(&b, "\n## To repeat it\n\n    %s\n", strings.Join(r.Recipe, "\n    "))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r *Report) title() string {
+	if r.Net != "" {
+		return r.Net
+	}
+	return filepath.Base(r.Solver)
+}
+
+// finite reports whether a value can be plotted.
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
