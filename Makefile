@@ -96,6 +96,8 @@ fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzLMDB -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzIdx -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzJournal -fuzztime 60s -fuzzminimizetime 10x ./model
+	$(GO) test -run '^$$' -fuzz FuzzRequest -fuzztime 60s -fuzzminimizetime 10x ./model/remote
+	$(GO) test -run '^$$' -fuzz FuzzState -fuzztime 60s -fuzzminimizetime 10x ./model/remote
 
 lint: ## formatting and static checks
 	test -z "$$(gofmt -l .)"

@@ -37,10 +37,6 @@ func TestMain(m *testing.M) {
 	os.Setenv("DNS_TUI_RUNTIME_DIR", filepath.Join(dir, "run"))
 	os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
 	code := m.Run()
-	// A test that failed may have left its run behind.
-	if pids, _ := exec.Command("pgrep", "-f", binary+" host").Output(); len(pids) > 0 {
-		exec.Command("pkill", "-9", "-f", binary+" host").Run()
-	}
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
@@ -78,6 +74,7 @@ func start(t testing.TB, dir string, w, h int, args ...string) *terminal {
 	t.Cleanup(func() {
 		c.Process.Kill()
 		f.Close()
+		exec.Command("pkill", "-9", "-f", binary+" host").Run() // the run of a test that failed
 	})
 	return term
 }

@@ -94,9 +94,6 @@ func (t *Trainer) publish() {
 		Plans: append([]Plan(nil), t.plans...), States: t.states, Sensitivity: t.probing.result(), Path: t.run.SolverPath,
 		Prefix: t.run.SnapshotPrefix(), Journal: t.run.JournalPath(), Saved: t.saved, SavedIter: t.savedIter, Published: t.published}
 	sn.Undo, sn.Redo = t.next()
-	if t.opts.Viewers != nil {
-		sn.Viewers = t.opts.Viewers()
-	}
 	if m, ok := s.device.(gpu.Monitored); ok {
 		sn.Vitals = m.Vitals()
 	}

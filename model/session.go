@@ -30,8 +30,6 @@ type SessionOptions struct {
 	Histograms  bool // keep the layers' histograms fresh, for predictions
 	Paused      bool // wait for Resume before the first iteration
 	Guard       int  // how many snapshots to keep of those that are written before risky changes; 0 writes none
-	// Viewers, where it is not nil, tells who watches from outside. It must not wait.
-	Viewers func() []string
 	// Notices are told as the run's first events.
 	Notices []string
 	// Events gets the run's events, and every display iterations one with Progress. The loop never waits for it: what

@@ -62,7 +62,7 @@ type Snapshot struct {
 	Path                string       // the solver's file
 	Prefix              string       // of snapshots
 	Journal             string       // where changes are recorded
-	Viewers             []string     // who watches from outside
+	Viewers             []string     // who watches, where the run is served
 	Saved               string       // the last solverstate written
 	SavedIter           int
 	Published           time.Time

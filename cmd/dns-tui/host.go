@@ -144,7 +144,7 @@ func openHost(e *env, args []string) (t *model.Trainer, server *remote.Server, c
 	}
 	if err == nil {
 		server = remote.NewServer(remote.RunName(run.SolverPath), version)
-		t, err = model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: u.paused, Guard: guards, Viewers: server.Watchers, Notices: notices,
+		t, err = model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: u.paused, Guard: guards, Notices: notices,
 			Debug: func(line string) { fmt.Fprintln(debug, line) }})
 	}
 	closeAll = func() {

@@ -176,11 +176,8 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	if e.caffeLog {
 		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
 	}
-	opts := model.SessionOptions{Events: events, Debug: debug}
+	opts := model.SessionOptions{Events: events, Debug: debug, Histograms: eff.serve}
 	server := remote.NewServer(remote.RunName(run.SolverPath), version)
-	if eff.serve {
-		opts.Histograms, opts.Viewers = true, server.Watchers
-	}
 	t, err := model.NewTrainer(run, d, opts)
 	if err != nil {
 		return err

@@ -351,7 +351,7 @@ func snapshots(t *rapid.T) []*model.Snapshot {
 	var hist *model.Histogram
 	var ops []model.Operated
 	for i := range rapid.IntRange(1, 8).Draw(t, "states") {
-		for range rapid.IntRange(0, 700).Draw(t, "points") {
+		for range rapid.IntRange(0, 400).Draw(t, "points") {
 			loss.Add(len(loss.Iters), float64(len(loss.Iters))/3)
 		}
 		if rapid.Bool().Draw(t, "event") {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +51,7 @@ type Server struct {
 }
 
 // NewServer returns a server that nobody can reach yet. name tells the run from others of the same user; program is the program's
-// version. It may be asked for its Watchers before it has a session.
+// version.
 func NewServer(name, program string) *Server {
 	return &Server{name: name, program: program, watchers: map[*watcher]bool{},
 		limit: rate.NewLimiter(ordersPerSecond, ordersAtOnce), closing: make(chan struct{})}
@@ -142,7 +143,14 @@ func (s *Server) run() string {
 	return s.name
 }
 
-// Watchers lists who watches.
+// snapshot is the session's latest, with those who watch.
+func (s *Server) snapshot() *model.Snapshot {
+	c := *s.session.Snapshot()
+	c.Viewers = s.Watchers()
+	return &c
+}
+
+// Watchers lists who watches, in order.
 func (s *Server) Watchers() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,6 +165,7 @@ func (s *Server) Watchers() []string {
 		}
 		names = append(names, n)
 	}
+	slices.Sort(names)
 	return names
 }
 
@@ -386,17 +395,17 @@ func (w *watcher) news() {
 }
 
 func (w *watcher) isNews() bool {
-	s := w.server.session.Snapshot()
+	s := w.server.snapshot()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.sent == nil || s.Published != w.sent.Published || s.Vitals != w.sent.Vitals
+	return w.sent == nil || s.Published != w.sent.Published || s.Vitals != w.sent.Vitals || !slices.Equal(s.Viewers, w.sent.Viewers)
 }
 
 // show sends the latest state.
 func (w *watcher) show() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.server.session.Snapshot()
+	s := w.server.snapshot()
 	m := encodeState(s, w.sent)
 	w.sent = s
 	return w.write(&remotepb.Reply{Kind: &remotepb.Reply_State{State: m}})
