@@ -76,6 +76,10 @@ func (c Command) String() string {
 		if c.Value != "" {
 			return "go back to " + c.Value
 		}
+	case Probe:
+		if c.Value == "off" {
+			return "stop measuring sensitivity"
+		}
 	case Look:
 		return "look at " + c.Field
 	case Step:

@@ -106,6 +106,10 @@ const (
 	choosing
 )
 
+func (m mode) String() string {
+	return [...]string{"main", "plots", "picture", "sensitivity", "journal", "settings", "states", "help", "quit", "command", "filter", "value", "search", "field", "palette"}[m]
+}
+
 // types reports whether keys go to the line.
 func (m mode) types() bool { return m >= typing }
 

@@ -504,20 +504,23 @@ func (a *App) pan(by int) {
 	a.plot.from, a.plot.to = w.from+d, w.to+d
 }
 
-// zoom halves what is shown around the cursor, or doubles it.
+// zoom halves what is shown, or doubles it; what is under the cursor stays where it is.
 func (a *App) zoom(by int) {
 	w := a.plotWindow()
 	from, to := extent(a.gather(plotKinds[a.plot.index]).curves)
 	mid := (w.from + w.to) / 2
-	if a.plot.cursor >= 0 {
+	if a.plot.cursor >= w.from && a.plot.cursor <= w.to {
 		mid = a.plot.cursor
 	}
-	half := max(2, (w.to-w.from)/4)
+	span := max(4, (w.to-w.from)/2)
 	if by < 0 {
-		half = w.to - w.from
+		span = 2 * (w.to - w.from)
 	}
-	a.plot.from, a.plot.to = max(from, mid-half), min(to, mid+half)
-	if by < 0 && a.plot.from <= from && a.plot.to >= to || a.plot.to <= 0 {
+	if span >= to-from {
 		a.plot.from, a.plot.to = 0, 0
+		return
 	}
+	first := mid - int(float64(mid-w.from)/float64(max(1, w.to-w.from))*float64(span))
+	first = max(from, min(first, to-span))
+	a.plot.from, a.plot.to = first, first+span
 }

@@ -390,7 +390,7 @@ func TestFramesFit(t *testing.T) {
 	})
 }
 
-// Each key of the table does what its help says.
+// Rows of keys do together what a person means.
 func TestKeys(t *testing.T) {
 	for _, c := range []struct {
 		keys []string
