@@ -82,8 +82,8 @@ check-prune: openblas build demo-data ## the demo's run: at most 1 weight in 20 
 	sh scripts/check_prune.sh
 check-kill: openblas build demo-data ## kill -9 at random moments, resume, compare weights
 	sh scripts/check_kill.sh
-check-ui: openblas build demo-data ## throughput with the UI open against without, and bytes sent
-	$(GO) test -tags long -run TestThroughput -count 1 -v -timeout 30m ./e2e
+check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
+	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e
 
 check-mutations: cuda-headers ## break kernels on purpose: the tests must see each
 	sh scripts/check_mutations.sh

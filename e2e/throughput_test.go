@@ -8,86 +8,179 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sort"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// TestThroughput trains LeNet (batch 64) with the UI open and without, in pairs, and prints the medians. It is a
-// measurement: `make check-ui` prints it, `make test` leaves it out.
-func TestThroughput(t *testing.T) {
-	const pairs, iters = 7, 1200
+// These are measurements: `make check-ui` prints them, `make test` leaves them out.
+
+// lenetRun makes a folder in which LeNet (batch 64) trains from the demo's databases.
+func lenetRun(t *testing.T) (dir string, solver func(name string, iters int)) {
+	t.Helper()
 	demo, err := filepath.Abs("../build/demo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := filepath.Abs("../testdata/nets/lenet.prototxt")
+	net, err := filepath.Abs("../testdata/nets/lenet_dns.prototxt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir = t.TempDir()
 	for _, db := range []string{"mnist_train_lmdb", "mnist_test_lmdb"} {
 		if err := os.Symlink(filepath.Join(demo, db), filepath.Join(dir, db)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	run := func(i int, ui bool) (wall, cpu time.Duration, bytes float64) {
-		name := fmt.Sprintf("r%d_%t", i, ui)
+	return dir, func(name string, iters int) {
 		write(t, filepath.Join(dir, name+".prototxt"), fmt.Sprintf(`net: "%s" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" random_seed: 1 max_iter: %d snapshot_prefix: "%s"`, net, iters, name))
+	}
+}
+
+// TestThroughput trains without a UI, with one, and with one and two viewers more, in turn, and prints the medians.
+func TestThroughput(t *testing.T) {
+	const rounds, iters = 7, 1200
+	dir, solver := lenetRun(t)
+	run := func(i, viewers int) (wall, cpu time.Duration) {
+		name := fmt.Sprintf("r%d_%d", i, viewers)
+		solver(name, iters)
 		model := filepath.Join(dir, fmt.Sprintf("%s_iter_%d.caffemodel", name, iters))
-		var c *exec.Cmd
-		var sent int64
-		if ui {
-			e := start(t, dir, 80, 24, name+".prototxt")
-			e.until("the end", func(string) bool { _, err := os.Stat(model); return err == nil })
-			sent = e.bytes.Load()
-			e.keys("qa")
-			e.end()
-			c = e.cmd
-		} else {
-			c = exec.Command(binary, "train", "--solver", name+".prototxt")
+		c := exec.Command(binary, "train", "--solver", name+".prototxt")
+		if viewers == 0 {
 			c.Dir = dir
 			if out, err := c.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
+			cpu = c.ProcessState.UserTime() + c.ProcessState.SystemTime()
+		} else {
+			all := []*terminal{start(t, dir, 80, 24, name+".prototxt")}
+			all[0].wait("it/s")
+			for len(all) < viewers {
+				all = append(all, start(t, dir, 80, 24, "attach", "--read-only"))
+			}
+			untilFile(t, model)
+			all[0].keys("qa")
+			for _, e := range all {
+				e.end()
+				cpu += e.cmd.ProcessState.UserTime() + e.cmd.ProcessState.SystemTime()
+			}
 		}
-		// The journal is written when training begins, the model when it ends.
-		begin, err := os.Stat(filepath.Join(dir, name+".journal"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		end, err := os.Stat(model)
-		if err != nil {
-			t.Fatal(err)
-		}
-		wall = end.ModTime().Sub(begin.ModTime())
-		return wall, c.ProcessState.UserTime() + c.ProcessState.SystemTime(), float64(sent) / wall.Seconds()
+		return trained(t, dir, name, model), cpu
 	}
-	var walls, cpus, rates, speeds []float64
-	for i := range pairs {
-		order := []bool{i%2 == 0, i%2 != 0}
-		var wall, cpu [2]time.Duration
-		for _, ui := range order {
-			k := 0
-			if ui {
-				k = 1
-			}
-			var b float64
-			wall[k], cpu[k], b = run(i, ui)
-			if ui {
-				rates = append(rates, b)
-			}
+	var walls, cpus [2][]float64
+	var speeds []float64
+	kinds := []int{0, 1, 3}
+	for i := range rounds {
+		var wall, cpu [4]time.Duration
+		for k := range kinds {
+			v := kinds[(i+k)%len(kinds)]
+			wall[v], cpu[v] = run(i, v)
 		}
-		walls = append(walls, float64(wall[1])/float64(wall[0]))
-		cpus = append(cpus, float64(cpu[1])/float64(cpu[0]))
+		for k, v := range kinds[1:] {
+			walls[k] = append(walls[k], float64(wall[v])/float64(wall[0]))
+			cpus[k] = append(cpus[k], float64(cpu[v])/float64(cpu[0]))
+		}
 		speeds = append(speeds, iters/wall[0].Seconds())
 	}
-	t.Logf("LeNet batch 64, %d pairs of %d iterations, UI at 80x24:", pairs, iters)
-	t.Logf("  wall time with UI / without: median %.4f (%.4f to %.4f)", median(walls), walls[0], walls[len(walls)-1])
-	t.Logf("  processor time with UI / without: median %.4f (%.4f to %.4f)", median(cpus), cpus[0], cpus[len(cpus)-1])
-	t.Logf("  without UI: median %.1f it/s; bytes sent: median %.0f B/s", median(speeds), median(rates))
-	if m := median(rates); m > 20_000 {
-		t.Errorf("%.0f B/s sent, wanted at most 20,000", m)
+	t.Logf("LeNet batch 64 with surgery, %d rounds of %d iterations, UI at 80x24; without: median %.1f it/s", rounds, iters, median(speeds))
+	for k, name := range []string{"UI", "UI and two viewers"} {
+		t.Logf("  %s / without: wall time median %.4f (%.4f to %.4f), processor time of all processes %.4f", name, median(walls[k]), walls[k][0], walls[k][rounds-1], median(cpus[k]))
 	}
+}
+
+// trained is the time from the making of a run's journal, when it begins, to its last weights.
+func trained(t *testing.T, dir, name, model string) time.Duration {
+	t.Helper()
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, filepath.Join(dir, name+".journal"), 0, unix.STATX_BTIME, &st); err != nil || st.Mask&unix.STATX_BTIME == 0 {
+		t.Skip("this file system does not keep when a file was made")
+	}
+	end, err := os.Stat(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return end.ModTime().Sub(time.Unix(st.Btime.Sec, int64(st.Btime.Nsec)))
+}
+
+// TestBytes counts what a minute of training sends to the terminal.
+func TestBytes(t *testing.T) {
+	dir, solver := lenetRun(t)
+	for _, size := range [][2]int{{80, 24}, {200, 60}} {
+		name := fmt.Sprintf("b%d", size[0])
+		solver(name, 1000000)
+		e := start(t, dir, size[0], size[1], name+".prototxt")
+		e.wait("it/s")
+		before := e.bytes.Load()
+		time.Sleep(time.Minute)
+		rate := float64(e.bytes.Load()-before) / 60
+		t.Logf("%dx%d: %.0f bytes a second over one minute", size[0], size[1], rate)
+		if rate > 20_000 {
+			t.Errorf("wanted at most 20,000")
+		}
+		e.keys("qa")
+		e.end()
+	}
+}
+
+// alexnet makes a folder in which AlexNet-BN trains on made-up images, batch 16.
+func alexnet(t *testing.T) string {
+	dir := t.TempDir()
+	net := read(t, "../testdata/nets/alexnet_bn.prototxt")
+	net = net[strings.Index(net, "layer {\n  name: \"conv1\""):]
+	write(t, filepath.Join(dir, "net.prototxt"), `name: "AlexNet-BN"
+layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param {
+  shape { dim: 16 dim: 3 dim: 224 dim: 224 } shape { dim: 16 } data_filler { type: "gaussian" std: 50 } data_filler { type: "constant" value: 1 } } }
+`+net)
+	write(t, filepath.Join(dir, "solver.prototxt"), `net: "net.prototxt" base_lr: 0.001 momentum: 0.9 lr_policy: "fixed" random_seed: 7 max_iter: 100000 snapshot_prefix: "run" surgery_iter_gamma: 0`)
+	return dir
+}
+
+// TestFirstFrame measures the time from the start of the program to its first frame, of a small and of a large net.
+func TestFirstFrame(t *testing.T) {
+	for name, dir := range map[string]string{"mini LeNet": folder(t, "max_iter: 1000000"), "AlexNet-BN": alexnet(t)} {
+		var times []float64
+		for range 7 {
+			begin := time.Now()
+			e := start(t, dir, 80, 24, "solver.prototxt")
+			e.wait("dns-tui", "solver.prototxt")
+			times = append(times, time.Since(begin).Seconds()*1000)
+			e.keys("\x03")
+			e.end()
+		}
+		m := median(times)
+		t.Logf("%s: first frame after %.0f ms, median of 7 (%.0f to %.0f)", name, m, times[0], times[6])
+		if m > 100 {
+			t.Errorf("wanted at most 100")
+		}
+	}
+}
+
+// TestKeyLatency measures the time from a key to its effect on the screen while AlexNet-BN trains on the host.
+func TestKeyLatency(t *testing.T) {
+	e := start(t, alexnet(t), 80, 24, "solver.prototxt")
+	e.wait("it/s", "conv1")
+	e.until("a few iterations", func(s string) bool { return strings.Contains(s, " 3/100,000") })
+	var times []float64
+	for i := range 60 {
+		key, want := "j", "▸ conv2"
+		if i%2 == 1 {
+			key, want = "k", "▸ conv1"
+		}
+		begin := time.Now()
+		e.keys(key)
+		e.wait(want)
+		times = append(times, time.Since(begin).Seconds()*1000)
+		time.Sleep(150 * time.Millisecond) // a person's pace
+	}
+	m := median(times)
+	t.Logf("a key's effect is on the screen after %.1f ms, median of %d; nine in ten within %.1f, the slowest %.1f", m, len(times), times[len(times)*9/10], times[len(times)-1])
+	if times[len(times)-1] > 50 {
+		t.Errorf("wanted at most 50")
+	}
+	e.keys("qa")
+	e.end()
 }
 
 // median sorts v.
