@@ -15,7 +15,7 @@ CUDA_TAGS := -tags cuda
 CUDA_ENV   = eval "export $$(sh scripts/cuda_env.sh $(CUDA_INCLUDE))";
 endif
 
-.PHONY: build run test test-host test-cuda bench lint proto ptx openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report demo-data check-lenet check-prune check-kill check-ui check-mutations fuzz clean
+.PHONY: build run test test-host test-cuda bench lint proto ptx openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report demo-data check-lenet check-prune check-kill check-ui check-mutations screens fuzz clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -84,6 +84,9 @@ check-kill: openblas build demo-data ## kill -9 at random moments, resume, compa
 	sh scripts/check_kill.sh
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
 	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e
+
+screens: build demo-data ## docs/screens, from the demo itself
+	$(GO) test -tags screens -run TestCapture -count 1 -timeout 10m ./e2e
 
 check-mutations: cuda-headers ## break kernels on purpose: the tests must see each
 	sh scripts/check_mutations.sh
