@@ -13,10 +13,11 @@ func (a *App) form(w, h int) []string {
 	t := &a.theme
 	fields := a.snap.Hyper.Fields()
 	a.item = max(0, min(a.item, len(fields)-1))
-	name := 12
+	name, room := 12, min(12, max(7, (w-4)/3))
 	for _, f := range fields {
-		name = max(name, min(len(f)+1, w/2))
+		name = max(name, len(f)+1)
 	}
+	name = max(1, min(name, w-4-room))
 	rows := max(1, h-2)
 	top := max(0, min(a.item-rows/2, len(fields)-rows))
 	var lines []string
@@ -35,7 +36,11 @@ func (a *App) form(w, h int) []string {
 		if i == a.item {
 			cursor, n = t.marked.Render(t.glyph.cursor)+" ", t.marked.Render(n)
 		}
-		lines = append(lines, cursor+n+t.fitRight(value, 12)+"  "+note)
+		line := cursor + n + t.fitRight(value, room)
+		if note != "" {
+			line += "  " + note
+		}
+		lines = append(lines, line)
 	}
 	return t.box("Settings", lines, w, h)
 }

@@ -66,7 +66,10 @@ func (a *App) layers(w, h int) []string {
 		small = fmt.Sprintf("%.1f × smaller", float64(total)/float64(kept))
 	}
 	if n := a.predictNet(); n.known && n.kept > 0 {
-		small += fmt.Sprintf("  → %s, %.1f ×, %s sparse", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept), bytes(n.bytes))
+		small += fmt.Sprintf(" → %s, %.1f ×, %s", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept), bytes(n.bytes))
+		if inner >= 90 {
+			small += " as sparse rows"
+		}
 	}
 	for len(lines) < h-3 {
 		lines = append(lines, "")

@@ -243,10 +243,15 @@ func (a *App) footer(w int) string {
 func (a *App) footerKeys(w int) string {
 	t := &a.theme
 	of := a.mode
-	if of == quitting {
-		of = browsing
-	}
 	item := func(label, text string) string { return " " + t.title.Render(t.plain(label)) + " " + text + " " }
+	if of == quitting && !a.opts.ReadOnly {
+		if w < 42 {
+			return " leave? s a d c"
+		}
+		return item("s", "save") + item("a", "abandon") + item("d", "detach") + item("c", "cancel")
+	} else if of == quitting {
+		return item("d", "leave") + item("c", "cancel")
+	}
 	var last, s string
 	ends := func(b *binding) bool { return b.name == "help" || b.name == "quit" || b.name == "back" }
 	for i := range a.bindings {

@@ -286,7 +286,7 @@ func (a *App) graph(curves []curve, values [][]float64, lo, hi float64, rows int
 		}
 		shown, colours = append(shown, v), append(colours, curves[i].ansi)
 		set := asciigraph.DefaultCharSet
-		if t.ascii {
+		if t.ascii || t.mono && i < len(values)-1 { // without colours form tells them apart
 			set = asciigraph.CreateCharSet(curves[i].char)
 		}
 		chars = append(chars, set)
@@ -449,9 +449,9 @@ func (a *App) reading(p plotted, win window) []string {
 	at := a.plot.cursor
 	if at < 0 {
 		var names []string
-		for _, c := range p.curves {
+		for i, c := range p.curves {
 			name := c.style.Render(c.name)
-			if t.ascii {
+			if t.ascii || t.mono && i < len(p.curves)-1 {
 				name = c.char + " " + c.name
 			}
 			names = append(names, name)

@@ -71,6 +71,7 @@ func scene() *model.Snapshot {
 			Masked: true, Histogram: normalHistogram(l.weights, l.t)})
 	}
 	for i := range 200 {
+		s.Smooth.Add(60*i, 1.2*math.Exp(-float64(i)/15)+0.02)
 		s.Losses.Add(60*i, 1.2*math.Exp(-float64(i)/15)+0.02*(1+math.Sin(float64(i))))
 	}
 	for i := range 25 {

@@ -46,7 +46,7 @@ func runAttach(ctx context.Context, e *env, args []string) error {
 	v := &viewer{}
 	opts.Name, opts.ReadOnly = r.Name, *readOnly
 	opts.Open = func() (model.Session, error) {
-		c, err := remote.Dial(ctx, r.Path, remote.ClientOptions{Name: viewerName(), ReadOnly: *readOnly})
+		c, err := remote.Dial(ctx, r.Path, remote.ClientOptions{Name: viewerName(), ReadOnly: *readOnly, Interval: opts.Preferences.RefreshTime()})
 		if err != nil {
 			return nil, fmt.Errorf("attach to %s: %w", r.Name, err)
 		}

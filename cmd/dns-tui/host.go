@@ -27,8 +27,8 @@ const hostFD = 3
 const guards = 3
 
 // startHost starts the process of a run with the arguments of ui, and attaches to it: the answer comes when net and weights
-// are loaded. log gets what libraries and crashes print.
-func startHost(ctx context.Context, args []string, log string) (*remote.Client, *exec.Cmd, error) {
+// are loaded. log gets what libraries and crashes print; interval is the time between two states.
+func startHost(ctx context.Context, args []string, log string, interval time.Duration) (*remote.Client, *exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
@@ -57,7 +57,7 @@ func startHost(ctx context.Context, args []string, log string) (*remote.Client, 
 		conn.Close()
 		return nil, nil, fmt.Errorf("the run's process cannot be started: %w", err)
 	}
-	client, err := remote.NewClient(ctx, conn, remote.ClientOptions{Name: viewerName()})
+	client, err := remote.NewClient(ctx, conn, remote.ClientOptions{Name: viewerName(), Interval: interval})
 	if err != nil {
 		var refused *remote.RefusedError
 		if !errors.As(err, &refused) && ctx.Err() == nil {

@@ -177,6 +177,9 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
 	}
 	opts := model.SessionOptions{Events: events, Debug: debug, Histograms: eff.serve}
+	if eff.serve {
+		opts.Guard = guards
+	}
 	server := remote.NewServer(remote.RunName(run.SolverPath), version)
 	t, err := model.NewTrainer(run, d, opts)
 	if err != nil {

@@ -64,7 +64,7 @@ func runUI(ctx context.Context, e *env, args []string) error {
 	opts.Name = filepath.Base(run.SolverPath)
 	opts.Open = func() (model.Session, error) {
 		// In the background: the first frame waits for none of it.
-		c, process, err := startHost(ctx, args, hostLog(run))
+		c, process, err := startHost(ctx, args, hostLog(run), opts.Preferences.RefreshTime())
 		if err != nil {
 			return nil, err
 		}
