@@ -41,7 +41,7 @@ func lenetRun(t *testing.T) (dir string, solver func(name string, iters int)) {
 
 // TestThroughput trains without a UI, with one, and with one and two viewers more, in turn, and prints the medians.
 func TestThroughput(t *testing.T) {
-	const rounds, iters = 7, 1200
+	const rounds, iters = 7, 1000
 	dir, solver := lenetRun(t)
 	run := func(i, viewers int) (wall, cpu time.Duration) {
 		name := fmt.Sprintf("r%d_%d", i, viewers)

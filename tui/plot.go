@@ -191,7 +191,23 @@ func (a *App) plotBox(k plotKind, w, h int, note string) []string {
 	}
 	from, to := extent(p.curves)
 	log := a.plot.log && k == configpb.Preferences_LOSS
-	return a.theme.box(p.title, a.draw(p, window{from: from, to: to}, w-2, h-2, log, true, -1), w, h)
+	return a.theme.box(p.title, a.draw(p, steady(from, to), w-2, h-2, log, true, -1), w, h)
+}
+
+// steady is a window that holds a growing run and seldom changes: its end moves in steps of a fifth, so that from one frame to
+// the next all columns but the newest stay as they are, and little is sent.
+func steady(from, to int) window {
+	span := 10.0
+	for span < float64(to-from) {
+		span *= 1.2
+	}
+	return window{from: from, to: from + int(span)}
+}
+
+// round moves bounds outwards to multiples of a round number, so that they stay while values move a little.
+func round(lo, hi float64) (float64, float64) {
+	step := math.Pow(10, math.Floor(math.Log10(hi-lo))) / 5
+	return math.Floor(lo/step) * step, math.Ceil(hi/step) * step
 }
 
 // axisRoom is the room for the labels of the values.
@@ -229,7 +245,7 @@ func (a *App) draw(p plotted, win window, w, h int, log, whole bool, cursor int)
 			}
 		}
 	}
-	lo, hi := bounds(values, whole && !log)
+	lo, hi := round(bounds(values, whole && !log))
 	for i := range values {
 		for k, v := range values[i] {
 			values[i][k] = max(lo, min(v, hi)) // NaN stays
@@ -406,121 +422,4 @@ func (t *theme) braille(curves []curve, values [][]float64, lo, hi float64, cols
 		lines[r] = b.String()
 	}
 	return lines
-}
-
-// plotScreen is one plot, large, with a cursor that reads values.
-func (a *App) plotScreen(w, h int) []string {
-	k := plotKinds[a.plot.index]
-	p := a.gather(k)
-	win := a.plotWindow()
-	title := fmt.Sprintf("%s  %s", p.title, p.note)
-	if a.plot.log {
-		title += "  log"
-	}
-	if a.plot.to == 0 {
-		title += "  whole run"
-	}
-	info := 2
-	if h < 9 {
-		info = 0
-	}
-	lines := a.draw(p, win, w-2, h-2-info, a.plot.log, a.plot.to == 0, a.plot.cursor)
-	for len(lines) < h-2-info {
-		lines = append(lines, "")
-	}
-	if info > 0 {
-		lines = append(lines, a.reading(p, win)...)
-	}
-	return a.theme.box(title, lines, w, h)
-}
-
-// plotWindow is what the plot screen shows.
-func (a *App) plotWindow() window {
-	from, to := extent(a.gather(plotKinds[a.plot.index]).curves)
-	if a.plot.to > 0 {
-		from, to = a.plot.from, a.plot.to
-	}
-	return window{from: from, to: to, cols: max(4, a.width-2-axisRoom)}
-}
-
-// reading says the values at the cursor and the change nearest to it; without a cursor, which line is which.
-func (a *App) reading(p plotted, win window) []string {
-	t := &a.theme
-	at := a.plot.cursor
-	if at < 0 {
-		var names []string
-		for i, c := range p.curves {
-			name := c.style.Render(c.name)
-			if t.ascii || t.mono && i < len(p.curves)-1 {
-				name = c.char + " " + c.name
-			}
-			names = append(names, name)
-		}
-		return []string{" " + strings.Join(names, "   "), t.dim.Render(t.plain(" ←→ reads values; ▲ marks changes"))}
-	}
-	text := " at " + Thousands(at) + ":"
-	step := max(1, (win.to-win.from)/max(1, win.cols))
-	for _, c := range p.curves {
-		v := window{at - step, at + step, 3}.sample(&c.series, 3)[1]
-		if !math.IsNaN(v) {
-			text += "  " + c.name + " " + number(v)
-		}
-	}
-	var near *model.Change
-	for i := range a.snap.Changes {
-		c := &a.snap.Changes[i]
-		if near == nil || math.Abs(float64(c.Iter-at)) <= math.Abs(float64(near.Iter-at)) {
-			near = c
-		}
-	}
-	change := " no change so far"
-	if near != nil {
-		change = fmt.Sprintf(" nearest change, at %s: %s %s → %s", Thousands(near.Iter), near.Field, near.Old, near.New)
-	}
-	return []string{t.marked.Render(text), t.plain(change)}
-}
-
-func (a *App) turnPlot(by int) {
-	n := len(plotKinds)
-	a.plot.index = (a.plot.index + by + n) % n
-}
-
-// moveCursor moves the reading by a column.
-func (a *App) moveCursor(by int) {
-	w := a.plotWindow()
-	if a.plot.cursor < 0 {
-		a.plot.cursor = w.to
-		return
-	}
-	a.plot.cursor = w.iter(max(0, min(w.cols-1, max(0, w.column(a.plot.cursor))+by)))
-}
-
-// pan shows what is earlier, or later, by a quarter.
-func (a *App) pan(by int) {
-	w := a.plotWindow()
-	from, to := extent(a.gather(plotKinds[a.plot.index]).curves)
-	d := by * max(1, (w.to-w.from)/4)
-	d = max(from-w.from, min(d, to-w.to))
-	a.plot.from, a.plot.to = w.from+d, w.to+d
-}
-
-// zoom halves what is shown, or doubles it; what is under the cursor stays where it is.
-func (a *App) zoom(by int) {
-	w := a.plotWindow()
-	from, to := extent(a.gather(plotKinds[a.plot.index]).curves)
-	mid := (w.from + w.to) / 2
-	if a.plot.cursor >= w.from && a.plot.cursor <= w.to {
-		mid = a.plot.cursor
-	}
-	span := max(4, (w.to-w.from)/2)
-	if by < 0 {
-		span = 2 * (w.to - w.from)
-	}
-	if span >= to-from {
-		a.plot.from, a.plot.to = 0, 0
-		return
-	}
-	first := mid - int(float64(mid-w.from)/float64(max(1, w.to-w.from))*float64(span))
-	first = max(from, min(first, to-span))
-	a.plot.from, a.plot.to = first, first+span
 }

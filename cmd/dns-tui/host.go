@@ -121,16 +121,7 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 
 // openHost makes the run of a host.
 func openHost(e *env, args []string) (t *model.Trainer, server *remote.Server, closeAll func(), err error) {
-	var f runFlags
-	var u uiFlags
-	fs := newFlags(e, "ui")
-	f.add(fs)
-	u.add(fs)
-	rest, err := parse(fs, args)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	run, err := f.load("ui", rest)
+	f, u, run, err := parseUI(e, args)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"golang.org/x/term"
 
+	"dns-tui/config"
 	"dns-tui/model"
 	"dns-tui/model/remote"
 	"dns-tui/tui"
@@ -31,17 +32,20 @@ func (u *uiFlags) add(fs *flag.FlagSet) {
 	fs.BoolVar(&u.paused, "paused", false, "wait for a key before the first iteration")
 }
 
-func runUI(ctx context.Context, e *env, args []string) error {
-	var f runFlags
-	var u uiFlags
+// parseUI reads the arguments of ui, for the UI and for the process of its run.
+func parseUI(e *env, args []string) (f runFlags, u uiFlags, run *config.Run, err error) {
 	fs := newFlags(e, "ui")
 	f.add(fs)
 	u.add(fs)
 	rest, err := parse(fs, args)
-	if err != nil {
-		return err
+	if err == nil {
+		run, err = f.load("ui", rest)
 	}
-	run, err := f.load("ui", rest)
+	return f, u, run, err
+}
+
+func runUI(ctx context.Context, e *env, args []string) error {
+	f, u, run, err := parseUI(e, args)
 	if err != nil {
 		return err
 	}
