@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"dns-tui/model/remote"
 )
 
 // These are measurements: `make check-ui` prints them, `make test` leaves them out.
@@ -39,69 +39,60 @@ func lenetRun(t *testing.T) (dir string, solver func(name string, iters int)) {
 	}
 }
 
-// TestThroughput trains without a UI, with one, and with one and two viewers more, in turn, and prints the medians.
+// TestThroughput compares the speed of one run while nobody watches, while a UI is attached, and while two viewers are besides, in
+// windows that take turns: the machine's own ups and downs meet all alike.
 func TestThroughput(t *testing.T) {
-	const rounds, iters = 7, 1000
+	const rounds, window = 8, 5 * time.Second
 	dir, solver := lenetRun(t)
-	run := func(i, viewers int) (wall, cpu time.Duration) {
-		name := fmt.Sprintf("r%d_%d", i, viewers)
-		solver(name, iters)
-		model := filepath.Join(dir, fmt.Sprintf("%s_iter_%d.caffemodel", name, iters))
-		c := exec.Command(binary, "train", "--solver", name+".prototxt")
-		if viewers == 0 {
-			c.Dir = dir
-			if out, err := c.CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			cpu = c.ProcessState.UserTime() + c.ProcessState.SystemTime()
-		} else {
-			all := []*terminal{start(t, dir, 80, 24, name+".prototxt")}
-			all[0].wait("it/s")
-			for len(all) < viewers {
-				all = append(all, start(t, dir, 80, 24, "attach", "--read-only"))
-			}
-			untilFile(t, model)
-			all[0].keys("qa")
-			for _, e := range all {
-				e.end()
-				cpu += e.cmd.ProcessState.UserTime() + e.cmd.ProcessState.SystemTime()
-			}
-		}
-		return trained(t, dir, name, model), cpu
-	}
-	var walls, cpus [2][]float64
-	var speeds []float64
-	kinds := []int{0, 1, 3}
-	for i := range rounds {
-		var wall, cpu [4]time.Duration
-		for k := range kinds {
-			v := kinds[(i+k)%len(kinds)]
-			wall[v], cpu[v] = run(i, v)
-		}
-		for k, v := range kinds[1:] {
-			walls[k] = append(walls[k], float64(wall[v])/float64(wall[0]))
-			cpus[k] = append(cpus[k], float64(cpu[v])/float64(cpu[0]))
-		}
-		speeds = append(speeds, iters/wall[0].Seconds())
-	}
-	t.Logf("LeNet batch 64 with surgery, %d rounds of %d iterations, UI at 80x24; without: median %.1f it/s", rounds, iters, median(speeds))
-	for k, name := range []string{"UI", "UI and two viewers"} {
-		t.Logf("  %s / without: wall time median %.4f (%.4f to %.4f), processor time of all processes %.4f", name, median(walls[k]), walls[k][0], walls[k][rounds-1], median(cpus[k]))
-	}
-}
-
-// trained is the time from the making of a run's journal, when it begins, to its last weights.
-func trained(t *testing.T, dir, name, model string) time.Duration {
-	t.Helper()
-	var st unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, filepath.Join(dir, name+".journal"), 0, unix.STATX_BTIME, &st); err != nil || st.Mask&unix.STATX_BTIME == 0 {
-		t.Skip("this file system does not keep when a file was made")
-	}
-	end, err := os.Stat(model)
-	if err != nil {
+	solver("run", 1000000)
+	c := exec.Command(binary, "train", "--solver", "run.prototxt", "--serve")
+	c.Dir = dir
+	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return end.ModTime().Sub(time.Unix(st.Btime.Sec, int64(st.Btime.Nsec)))
+	defer c.Process.Kill()
+	var sockets []string
+	poll(t, "the socket", func() bool {
+		sockets, _ = filepath.Glob(filepath.Join(os.Getenv("DNS_TUI_RUNTIME_DIR"), "*.sock"))
+		return len(sockets) == 1
+	})
+	iter := func() int {
+		v, err := remote.Dial(t.Context(), sockets[0], remote.ClientOptions{Name: "test", ReadOnly: true, Interval: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		return v.Snapshot().Iter
+	}
+	measure := func(viewers int) float64 {
+		var all []*terminal
+		for len(all) < viewers {
+			e := start(t, dir, 80, 24, "attach")
+			e.wait("it/s")
+			all = append(all, e)
+		}
+		from, begin := iter(), time.Now()
+		time.Sleep(window)
+		speed := float64(iter()-from) / time.Since(begin).Seconds()
+		for _, e := range all {
+			e.keys("d")
+			e.end()
+		}
+		return speed
+	}
+	measure(1) // warm
+	var one, three, alone []float64
+	for i := range rounds {
+		speed := map[int]float64{}
+		for k := range 3 {
+			v := []int{0, 1, 3}[(i+k)%3]
+			speed[v] = measure(v)
+		}
+		alone, one, three = append(alone, speed[0]), append(one, speed[1]/speed[0]), append(three, speed[3]/speed[0])
+	}
+	t.Logf("LeNet batch 64 with surgery, %d rounds of windows of %v, 80x24; alone: median %.1f it/s", rounds, window, median(alone))
+	t.Logf("  with the UI: %.4f of that, median (%.4f to %.4f)", median(one), one[0], one[rounds-1])
+	t.Logf("  with the UI and two viewers: %.4f (%.4f to %.4f)", median(three), three[0], three[rounds-1])
 }
 
 // TestBytes counts what a minute of training sends to the terminal.

@@ -186,12 +186,17 @@ func (a *App) Init() tea.Cmd {
 // lazy is how much longer a look waits while nobody looks, or the terminal lags.
 const lazy = 5
 
-func (a *App) tick() tea.Cmd {
+// interval is the time to the next look at the run.
+func (a *App) interval() time.Duration {
 	d := a.opts.Preferences.RefreshTime()
 	if a.blurred || a.slow != nil && a.slow() {
 		d *= lazy
 	}
-	return tea.Tick(d, func(time.Time) tea.Msg { return tickMsg{} })
+	return d
+}
+
+func (a *App) tick() tea.Cmd {
+	return tea.Tick(a.interval(), func(time.Time) tea.Msg { return tickMsg{} })
 }
 
 // Update implements tea.Model.

@@ -11,7 +11,7 @@ import (
 
 // framesPerSecond bounds how soon a key's effect is drawn. How often the screen changes by itself is the refresh's, at most ten
 // times a second.
-const framesPerSecond = 30
+const framesPerSecond = 60
 
 // output is the terminal, and notices when it lags.
 type output struct {

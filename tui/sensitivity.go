@@ -56,11 +56,10 @@ func worth(base, p model.SensitivityPoint) float64 {
 // held is the highest sparsity of a curve at which accuracy still holds.
 func held(base model.SensitivityPoint, points []model.SensitivityPoint) (float64, bool) {
 	best, ok := 0.0, false
-	for _, p := range points {
-		if base.Accuracy < 0 || p.Accuracy < base.Accuracy-holds {
-			break
+	for _, p := range points { // one that is less sparse than the layer is may do worse: its weights have lain idle
+		if base.Accuracy >= 0 && p.Accuracy >= base.Accuracy-holds {
+			best, ok = p.Sparsity, true
 		}
-		best, ok = p.Sparsity, true
 	}
 	return best, ok
 }

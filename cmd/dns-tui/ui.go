@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -116,6 +117,8 @@ const patience = 2 * time.Second
 // drive runs the UI until it quits. At the terminal that started the run a signal stops it with a snapshot; a hangup, or a
 // terminal that is gone, leaves it to go on alone, as a signal does at a terminal that attached.
 func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
+	// A viewer is small, and shares its machine with the training: it collects less often than Go would.
+	debug.SetGCPercent(400)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := tea.NewProgram(app, append(app.ProgramOptions(os.Stdout), tea.WithoutSignalHandler())...)
