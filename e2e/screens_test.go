@@ -30,7 +30,7 @@ func TestCapture(t *testing.T) {
 	e.keys(" ") // measuring has the machine to itself then
 	e.wait("PAUSED")
 	e.keys("rjk") // and the answer goes from the last line
-	e.until("the sensitivity of all layers", func(s string) bool { return !strings.Contains(s, "measuring") && strings.Contains(s, "holds to") })
+	e.until("the sensitivity of all layers", func(s string) bool { return !strings.Contains(s, " of 33") && strings.Contains(s, "holds to") })
 	e.keys("jj")
 	e.wait("▸ ip1")
 	e.save("sensitivity")
@@ -45,8 +45,8 @@ func TestCapture(t *testing.T) {
 	e.keys("qjji\t")
 	e.wait("map of the mask, rows")
 	e.save("mask")
-	e.keys("qgv")
-	e.wait("drawn")
+	e.keys("qgv") // in braille
+	e.wait("whole run")
 	e.keys("\x1b[D\x1b[D")
 	e.wait("nearest change")
 	e.save("plots")
