@@ -95,19 +95,7 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 		if s.Problem != "" {
 			state += ": " + s.Problem
 		}
-		// This listing is a viewer itself.
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d/%d\t%s\t%d\t%s\n", r.Name, r.Pid, s.Net, state, s.Iter, s.MaxIter, share, others(s.Viewers), s.Path)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d/%d\t%s\t%d\t%s\n", r.Name, r.Pid, s.Net, state, s.Iter, s.MaxIter, share, len(s.Viewers), s.Path)
 	}
 	return w.Flush()
-}
-
-// others counts the viewers that are no listing.
-func others(names []string) int {
-	n := 0
-	for _, name := range names {
-		if name != remote.ListingName+" (reads only)" {
-			n++
-		}
-	}
-	return n
 }

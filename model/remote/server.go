@@ -156,7 +156,7 @@ func (s *Server) Watchers() []string {
 	defer s.mu.Unlock()
 	var names []string
 	for w := range s.watchers {
-		if w.name == "" {
+		if w.name == "" || w.name == ListingName { // who lists the runs does not watch one
 			continue
 		}
 		n := w.name
