@@ -42,7 +42,7 @@ func lenetRun(t *testing.T) (dir string, solver func(name string, iters int)) {
 // TestThroughput compares the speed of one run while nobody watches, while a UI is attached, and while two viewers are besides, in
 // windows that take turns: the machine's own ups and downs meet all alike.
 func TestThroughput(t *testing.T) {
-	const rounds, window = 8, 5 * time.Second
+	const rounds, window = 6, 5 * time.Second
 	dir, solver := lenetRun(t)
 	solver("run", 1000000)
 	c := exec.Command(binary, "train", "--solver", "run.prototxt", "--serve")
