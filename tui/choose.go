@@ -134,15 +134,11 @@ func (a *App) nudge(steps int) tea.Cmd {
 			continue
 		}
 		pruned, total := h.Pruned(a.threshold(l)), h.Total()
-		by := float64(total) / 1000
-		if a.handle == byKept {
-			steps = -steps
-			by = float64(total-pruned) / 100
+		by := float64(steps) * float64(total) / 1000
+		if a.handle == byKept { // more kept is fewer pruned
+			by = -float64(steps) * float64(total-pruned) / 100
 		}
-		n := pruned + int(math.Copysign(math.Ceil(by*math.Abs(float64(steps))), float64(steps)))
-		if a.handle == byKept {
-			steps = -steps
-		}
+		n := pruned + int(math.Copysign(math.Ceil(math.Abs(by)), by))
 		a.choose(l, h.Threshold(max(0, min(n, total))))
 	}
 	return nil

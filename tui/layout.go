@@ -172,7 +172,6 @@ func (a *App) help(w, h int) []string {
 	rows := max(1, h-2)
 	cols := max(1, (w-2)/58)
 	cw := max(1, (w-2)/cols)
-	rows = max(rows, 1)
 	a.top = max(0, min(a.top, len(items)-rows*cols))
 	items = items[a.top:]
 	var lines []string
@@ -193,7 +192,7 @@ func (a *App) quitDialogue(w int) []string {
 	t := &a.theme
 	if a.opts.ReadOnly {
 		lines := []string{"", "  " + t.title.Render("d") + "  leave; the run goes on", "  " + t.title.Render("c") + "  cancel: stay", ""}
-		return a.centred("Leave?", lines, w)
+		return a.theme.centred("Leave?", lines, min(w, 54), w)
 	}
 	lines := []string{
 		"",
@@ -206,17 +205,7 @@ func (a *App) quitDialogue(w int) []string {
 	if a.snap != nil && a.snap.Saved != "" {
 		lines = append(lines, t.dim.Render("  last snapshot: "+a.snap.Saved))
 	}
-	return a.centred("Leave?", lines, w)
-}
-
-// centred is a box in the middle of a line.
-func (a *App) centred(title string, lines []string, w int) []string {
-	bw := min(w, 54)
-	box := a.theme.box(title, lines, bw, len(lines)+2)
-	for i := range box {
-		box[i] = strings.Repeat(" ", max(0, (w-bw)/2)) + box[i]
-	}
-	return box
+	return a.theme.centred("Leave?", lines, min(w, 54), w)
 }
 
 // footer is the last line: the line that is typed, the answer to the last command, a problem, or the keys.

@@ -40,7 +40,6 @@ func (a *App) palette(w, h int) []string {
 	t := &a.theme
 	found := a.paletteItems(a.input.Value())
 	rows := max(1, min(h-6, 14))
-	bw := min(w, 76)
 	top := max(0, min(a.item-rows/2, len(found)-rows))
 	var lines []string
 	for i := top; i < min(top+rows, len(found)); i++ {
@@ -54,9 +53,5 @@ func (a *App) palette(w, h int) []string {
 	if len(found) == 0 {
 		lines = append(lines, " no action has this")
 	}
-	box := t.box("Actions", lines, bw, len(lines)+2)
-	for i := range box {
-		box[i] = strings.Repeat(" ", max(0, (w-bw)/2)) + box[i]
-	}
-	return box
+	return t.centred("Actions", lines, min(w, 76), w)
 }

@@ -29,6 +29,11 @@ const lookEvery = 10
 // hasFilters reports whether a layer's rows are made of kernels.
 func hasFilters(l *model.LayerStats) bool { return l.Kernel[0] > 1 || l.Kernel[1] > 1 }
 
+// channels is how many input channels a layer's filters have.
+func channels(l *model.LayerStats) int {
+	return max(1, l.Weights/max(1, l.Outputs*l.Kernel[0]*l.Kernel[1]))
+}
+
 // wanted is the part of the weights that the screen has room for, and what it is called.
 func (a *App) wanted(l *model.LayerStats) (model.Area, string) {
 	w, h := a.pictureRoom()
@@ -118,9 +123,8 @@ func (a *App) scrollPicture(down, right int) tea.Cmd {
 	if p.filters && hasFilters(l) {
 		w, h := a.pictureRoom()
 		across, _ := a.filterGrid(l, w, h)
-		channels := max(1, l.Weights/max(1, l.Outputs*l.Kernel[0]*l.Kernel[1]))
 		p.row = max(0, min(p.row+down*across, (l.Outputs-1)/across*across))
-		p.col = max(0, min(p.col+right, channels-1))
+		p.col = max(0, min(p.col+right, channels(l)-1))
 	} else if p.pic != nil {
 		area, _ := a.wanted(l)
 		p.row = max(0, min(p.row+down*max(1, area.Rows/4), p.pic.Rows-area.Rows))
@@ -170,8 +174,7 @@ func (a *App) pictureScreen(w, h int) []string {
 	isFilters := hasFilters(l) && pic.Area.Cols == l.Kernel[0]*l.Kernel[1] && pic.Area.Width == pic.Area.Cols
 	if isFilters {
 		lines = a.drawFilters(l, pic, w-4)
-		channels := max(1, l.Weights/max(1, l.Outputs*l.Kernel[0]*l.Kernel[1]))
-		title += fmt.Sprintf(" %d to %d of %d, input channel %d of %d, iteration %s", pic.Area.Row+1, pic.Area.Row+pic.Area.Rows, l.Outputs, pic.Area.Col/max(1, pic.Area.Cols)+1, channels, Thousands(pic.Iter))
+		title += fmt.Sprintf(" %d to %d of %d, input channel %d of %d, iteration %s", pic.Area.Row+1, pic.Area.Row+pic.Area.Rows, l.Outputs, pic.Area.Col/max(1, pic.Area.Cols)+1, channels(l), Thousands(pic.Iter))
 	} else {
 		lines = a.drawMap(pic)
 		title += fmt.Sprintf(", rows %d to %d of %d, columns %d to %d of %d, iteration %s", pic.Area.Row+1, pic.Area.Row+pic.Area.Rows, pic.Rows, pic.Area.Col+1, pic.Area.Col+pic.Area.Cols, pic.Cols, Thousands(pic.Iter))

@@ -42,7 +42,6 @@ type curve struct {
 type plotted struct {
 	title, note string
 	curves      []curve
-	scale       func(float64) float64
 }
 
 // gather collects the curves of a plot.

@@ -152,6 +152,15 @@ func (t *theme) box(title string, lines []string, w, h int) []string {
 	return append(out, t.dim.Render(g.bl+strings.Repeat(g.h, w-2)+g.br))
 }
 
+// centred is a box as high as its lines and of a width, in the middle of w cells.
+func (t *theme) centred(title string, lines []string, width, w int) []string {
+	box := t.box(title, lines, width, len(lines)+2)
+	for i := range box {
+		box[i] = strings.Repeat(" ", max(0, (w-width)/2)) + box[i]
+	}
+	return box
+}
+
 // bar draws a share of w cells, and a mark where another value stands; a negative mark is none.
 func (t *theme) bar(share float64, w int, mark float64) string {
 	if w <= 0 {

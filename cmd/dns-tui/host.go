@@ -103,15 +103,16 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 	}
 	syscall.CloseOnExec(hostFD)
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	t, server, closeAll, err := openHost(e, args)
+	t, closeAll, err := openHost(e, args)
 	if err != nil {
 		return errors.Join(err, remote.Refuse(conn, err.Error()))
 	}
 	defer closeAll()
-	if err := server.Listen(t); err != nil {
+	server := remote.NewServer(t, remote.RunName(t.Snapshot().Path), version)
+	if err := server.Listen(); err != nil {
 		fmt.Fprintln(e.stderr, "dns-tui:", err)
 	}
-	server.Attend(t, conn)
+	server.Attend(conn)
 	signals(ctx, func(os.Signal) { go stopSaved(ctx, t) }, func() {})
 	t.Start()
 	endUnattended(ctx, t, server)
@@ -120,21 +121,20 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 }
 
 // openHost makes the run of a host.
-func openHost(e *env, args []string) (t *model.Trainer, server *remote.Server, closeAll func(), err error) {
+func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err error) {
 	f, u, run, err := parseUI(e, args)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	d, notices, err := f.device.make()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	debug, err := openDebug(run)
 	if debug != nil {
 		notices = append(notices, "debug_info goes to "+debug.Name())
 	}
 	if err == nil {
-		server = remote.NewServer(remote.RunName(run.SolverPath), version)
 		t, err = model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: u.paused, Guard: guards, Notices: notices,
 			Debug: func(line string) { fmt.Fprintln(debug, line) }})
 	}
@@ -144,9 +144,9 @@ func openHost(e *env, args []string) (t *model.Trainer, server *remote.Server, c
 	}
 	if err != nil {
 		closeAll()
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	return t, server, closeAll, nil
+	return t, closeAll, nil
 }
 
 // openDebug opens a file beside the snapshots for the lines of debug_info, which have no room on the screen; nil where the

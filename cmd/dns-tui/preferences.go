@@ -17,9 +17,6 @@ func uiOptions(ascii bool, compare string) (tui.Options, error) {
 	if err != nil {
 		return tui.Options{}, err
 	}
-	if _, err := tui.KeyTable(p); err != nil {
-		return tui.Options{}, err
-	}
 	// https://no-color.org: any value but the empty one.
 	o := tui.Options{Preferences: p, UTF8: !ascii && utf8Locale(), NoColor: os.Getenv("NO_COLOR") != ""}
 	for _, path := range strings.FieldsFunc(compare, func(r rune) bool { return r == ',' }) {

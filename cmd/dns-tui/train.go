@@ -180,18 +180,19 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	if eff.serve {
 		opts.Guard = guards
 	}
-	server := remote.NewServer(remote.RunName(run.SolverPath), version)
 	t, err := model.NewTrainer(run, d, opts)
 	if err != nil {
 		return err
 	}
 	if eff.serve {
-		if err := server.Listen(t); err != nil {
+		name := remote.RunName(run.SolverPath)
+		server := remote.NewServer(t, name, version)
+		if err := server.Listen(); err != nil {
 			return err
 		}
 		defer server.Close()
 		if !e.caffeLog {
-			fmt.Fprintf(e.stdout, "to watch and steer: dns-tui attach %s\n", remote.RunName(run.SolverPath))
+			fmt.Fprintf(e.stdout, "to watch and steer: dns-tui attach %s\n", name)
 		}
 	}
 	if !e.caffeLog {

@@ -79,8 +79,8 @@ func serve(t *testing.T, f *fake) *Server {
 		t.Fatal(err)
 	}
 	t.Setenv("DNS_TUI_RUNTIME_DIR", filepath.Join(dir, "r"))
-	s := NewServer("lenet-1", "test")
-	if err := s.Listen(f); err != nil {
+	s := NewServer(f, "lenet-1", "test")
+	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close(); os.RemoveAll(dir) })
@@ -277,8 +277,8 @@ func TestAttendAndRefuse(t *testing.T) {
 		return a, b
 	}
 	mine, theirs := pair()
-	s := NewServer("lenet-1", "test")
-	s.Attend(newFake(), theirs)
+	s := NewServer(newFake(), "lenet-1", "test")
+	s.Attend(theirs)
 	defer s.Close()
 	c, err := NewClient(context.Background(), mine, ClientOptions{Name: "anna"})
 	if err != nil {
@@ -337,7 +337,7 @@ func TestFolderOfOthers(t *testing.T) {
 		t.Errorf("a folder that others can read: %v", err)
 	}
 	t.Setenv("DNS_TUI_RUNTIME_DIR", filepath.Join(dir, strings.Repeat("x", 110)))
-	if err := NewServer("lenet-1", "test").Listen(newFake()); err == nil || !strings.Contains(err.Error(), "at most 107") {
+	if err := NewServer(newFake(), "lenet-1", "test").Listen(); err == nil || !strings.Contains(err.Error(), "at most 107") {
 		t.Errorf("a path that is too long: %v", err)
 	}
 }
@@ -426,14 +426,14 @@ func FuzzRequest(f *testing.F) {
 		f.Add(b)
 	}
 	session := newFake()
-	s := NewServer("fuzz-1", "test")
+	s := NewServer(session, "fuzz-1", "test")
 	f.Cleanup(func() { s.Close() })
 	f.Fuzz(func(t *testing.T, data []byte) {
 		mine, theirs, err := socketpair()
 		if err != nil {
 			t.Skip(err)
 		}
-		s.Attend(session, theirs)
+		s.Attend(theirs)
 		writeFrame(mine, nil, &remotepb.Request{Kind: &remotepb.Request_Hello{Hello: &remotepb.Hello{Version: Version, Name: "fuzz"}}})
 		go io.Copy(io.Discard, mine)
 		mine.Write(data)

@@ -50,20 +50,20 @@ type Server struct {
 	conns    sync.WaitGroup
 }
 
-// NewServer returns a server that nobody can reach yet. name tells the run from others of the same user; program is the program's
+// NewServer returns the server of a session, which nobody can reach yet. name tells the run from others of the same user; program is the program's
 // version.
-func NewServer(name, program string) *Server {
-	return &Server{name: name, program: program, watchers: map[*watcher]bool{},
+func NewServer(session model.Session, name, program string) *Server {
+	return &Server{session: session, name: name, program: program, watchers: map[*watcher]bool{},
 		limit: rate.NewLimiter(ordersPerSecond, ordersAtOnce), closing: make(chan struct{})}
 }
 
 // Listen opens the socket of the run, for everybody of its user.
-func (s *Server) Listen(session model.Session) error {
+func (s *Server) Listen() error {
 	dir, err := Folder()
 	if err != nil {
 		return err
 	}
-	s.session, s.path = session, filepath.Join(dir, s.name+socketExt)
+	s.path = filepath.Join(dir, s.name+socketExt)
 	if err := s.listen(); err != nil {
 		s.path = ""
 		return err
@@ -73,10 +73,7 @@ func (s *Server) Listen(session model.Session) error {
 }
 
 // Attend serves a connection that is there already: that of the terminal that started the run.
-func (s *Server) Attend(session model.Session, conn net.Conn) {
-	s.session = session
-	s.take(conn)
-}
+func (s *Server) Attend(conn net.Conn) { s.take(conn) }
 
 // Refuse tells who waits at a connection why there will be no run.
 func Refuse(conn net.Conn, reason string) error {
