@@ -1,0 +1,264 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+// publishEvery is the least time between two snapshots of a run that goes on.
+const publishEvery = 100 * time.Millisecond
+
+// loop trains until the run ends.
+func (t *Trainer) loop() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer t.end()
+	defer func() {
+		if r := recover(); r != nil {
+			t.fail(&InternalError{Cause: r, Stack: debug.Stack()})
+		}
+	}()
+	t.histNext = time.Time{}
+	for {
+		if err := t.obey(); err != nil {
+			t.fail(err)
+			return
+		}
+		if t.stopping {
+			t.state = Stopped
+			return
+		}
+		if t.solver.Iter >= int(t.run.Solver.GetMaxIter()) {
+			iter := t.solver.Iter
+			if err := t.drain(); err != nil {
+				t.fail(err)
+				return
+			}
+			if t.solver.Iter == iter && !t.finish() {
+				return
+			}
+			continue
+		}
+		if err := t.iterate(); err != nil {
+			t.fail(err)
+			return
+		}
+	}
+}
+
+// end publishes the last state and lets everybody go.
+func (t *Trainer) end() {
+	for _, w := range t.pending {
+		w.reply <- reply{err: ErrEnded}
+	}
+	t.recordEnd()
+	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
+		t.err, t.state, t.problem = err, Failed, err.Error()
+	}
+	t.publish()
+	t.journal.close()
+	close(t.done)
+}
+
+// fail ends the run with an error; weights that are good are saved.
+func (t *Trainer) fail(err error) {
+	t.err, t.state, t.problem = err, Failed, err.Error()
+	t.note(Event{Iter: t.solver.Iter, Text: "failed: " + err.Error()})
+	var unstable *UnstableError
+	if !errors.As(err, &unstable) && t.savedIter != t.solver.Iter && t.saveSnapshot("after a failure") != nil && t.saved != "" {
+		t.note(Event{Iter: t.solver.Iter, Text: "the last snapshot is " + t.saved})
+	}
+}
+
+// drain waits for the iterations that the device is at work on. Commands, tests and snapshots meet what they left.
+func (t *Trainer) drain() error { return t.interrupt(t.solver.Drain()) }
+
+// obey carries out the commands that have come; while paused or finished it waits for them.
+func (t *Trainer) obey() error {
+	if t.steps == 0 && t.state == Running {
+		t.steps, t.state = -1, Paused
+	}
+	waits := func() bool { return (t.state == Paused || t.state == Finished) && !t.stopping }
+	for n := 0; ; n++ {
+		if waits() {
+			if err := t.drain(); err != nil {
+				return err
+			}
+			t.recordMeasure(true)
+			t.refreshHistograms(true)
+			t.publish()
+			if t.probing.busy() {
+				select {
+				case r := <-t.requests:
+					t.carryOut(r)
+				default:
+					t.probeNext()
+				}
+				continue
+			}
+			t.carryOut(<-t.requests)
+			continue
+		}
+		if n == maxRequests {
+			return nil // whoever asks without end does not keep the run from its next iteration
+		}
+		select {
+		case r := <-t.requests:
+			if err := t.drain(); err != nil {
+				return err
+			}
+			t.carryOut(r)
+		default:
+			return nil
+		}
+	}
+}
+
+// maxRequests is how many commands are carried out between two iterations.
+const maxRequests = 16
+
+// iterate does one iteration with what surrounds it in Caffe's Solver::Step: the test before, the snapshot after.
+func (t *Trainer) iterate() error {
+	s, p := t.solver, t.run.Solver
+	t.replayChanges()
+	if n := int(p.GetTestInterval()); n > 0 && s.Iter%n == 0 && (s.Iter > 0 || p.GetTestInitialization()) && t.testedAt != s.Iter {
+		iter := s.Iter
+		if err := t.drain(); err != nil || s.Iter != iter {
+			return err
+		}
+		t.testedAt = s.Iter
+		if err := t.testAll(); err != nil || t.stopping || t.state == Paused {
+			return err
+		}
+	}
+	t.followPlans()
+	t.applyPending(t.dueNow)
+	operates := t.operates()
+	shown := due(int(p.GetDisplay()), s.Iter)
+	saves := due(int(p.GetSnapshot()), s.Iter+1)
+	err := s.Advance()
+	if err == nil && (shown || saves || t.steps > 0 || t.toSurgery && operates) {
+		err = s.Drain() // a display line, a snapshot and a step show this very iteration
+	}
+	if err != nil {
+		return t.interrupt(err)
+	}
+	if t.steps > 0 {
+		t.steps--
+	}
+	if t.toSurgery && operates {
+		t.steps, t.toSurgery = 0, false
+	}
+	if t.speed.tick(s.Iter) {
+		if v := t.speed.perSecond(); v > 0 {
+			t.curves.speed.Add(s.Iter, v)
+		}
+	}
+	t.recordMeasure(false)
+	if shown {
+		t.progress()
+	}
+	if saves {
+		t.saveSnapshot("by the solver's schedule")
+	}
+	if t.probing.due() {
+		if err := t.drain(); err != nil {
+			return err
+		}
+		t.probeNext()
+	}
+	if time.Since(t.published) >= publishEvery {
+		t.refreshHistograms(false)
+		t.publish()
+	}
+	return nil
+}
+
+// due reports whether something that is done every so many iterations is done in this one; every 0 is never.
+func due(every, iter int) bool { return every > 0 && iter%every == 0 }
+
+// interrupt pauses an interactive run whose loss went wrong; any other failure it returns.
+func (t *Trainer) interrupt(err error) error {
+	var unstable *UnstableError
+	if !errors.As(err, &unstable) || !t.opts.Interactive {
+		return err
+	}
+	t.state, t.problem = Paused, err.Error()
+	t.note(Event{Iter: t.solver.Iter, Text: "paused: " + err.Error()})
+	return nil
+}
+
+// settled takes in the loss of an iteration.
+func (t *Trainer) settled(iter int, loss float64) {
+	t.lastLoss = loss
+	c := &t.curves
+	c.loss.Add(iter, loss)
+	c.smoothed.Add(iter, t.solver.SmoothedLoss())
+	c.rate.Add(iter, t.solver.Rate(iter))
+	kept, total, operated := 0, 0, false
+	for i, p := range t.solver.surgeon.layers {
+		kept, total = kept+p.result.Kept, total+p.result.Total
+		if p.lastIter == iter {
+			operated = true
+			c.layers[i].note(p)
+		}
+	}
+	if total > 0 {
+		c.kept.Add(iter, share(kept, total))
+	}
+	if operated {
+		t.surgeries++
+		t.warnOfEmpty(iter)
+	}
+}
+
+// operates reports whether the next iteration redraws a mask.
+func (t *Trainer) operates() bool {
+	for _, p := range t.solver.surgeon.layers {
+		if t.solver.surgeryDue(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// warnOfEmpty says when surgery has left a layer without any weight: nothing passes it, forward or backward.
+func (t *Trainer) warnOfEmpty(iter int) {
+	for _, p := range t.solver.surgeon.layers {
+		if p.lastIter == iter && p.result.Kept == 0 && p.pruned > 0 {
+			l := t.solver.hyper.Layer(p.Name)
+			t.note(Event{Iter: p.lastIter, Text: fmt.Sprintf("%s keeps no weight, so nothing passes it: lower its %s, now %g", p.Name, l.ThresholdName(), l.Threshold)})
+		}
+	}
+}
+
+// finish does what follows the last iteration, and reports whether the loop goes on to wait for commands.
+func (t *Trainer) finish() bool {
+	if t.state != Finished {
+		t.state = Running
+		p := t.run.Solver
+		if p.GetSnapshotAfterTrain() && t.savedIter != t.solver.Iter {
+			if err := t.saveSnapshot("at the end"); err != nil && !t.opts.Interactive {
+				t.fail(fmt.Errorf("the training is done, but its weights could not be saved: %w", err))
+				return false
+			}
+		}
+		if len(t.solver.Tests) > 0 && p.GetTestInterval() > 0 && t.testedAt != t.solver.Iter {
+			t.testedAt = t.solver.Iter
+			if err := t.testAll(); err != nil {
+				t.fail(err)
+				return false
+			}
+		}
+		if t.stopping {
+			return true
+		}
+		t.progress()
+		t.state = Finished
+		t.note(Event{Iter: t.solver.Iter, Text: "finished"})
+	}
+	return t.opts.Interactive
+}
