@@ -56,9 +56,8 @@ type App struct {
 	input         textinput.Model
 	notice        string // the answer to the last command, until the next key
 	noticeBad     bool
-	leaving       bool // a stop was sent; quit when it is done
-	stopped       bool // the run was stopped from here
-	detached      bool
+	leaving       bool   // a stop was sent; quit when it is done
+	stopped       bool   // the run was stopped from here
 	still         string // the frame that is held; "" where none is
 	blurred       bool
 	slow          func() bool // whether the terminal lags; nil: not known
@@ -153,9 +152,6 @@ func (a *App) Err() error { return a.err }
 
 // Stopped reports whether the run was stopped from here.
 func (a *App) Stopped() bool { return a.stopped }
-
-// Detached reports whether the person left and the run goes on.
-func (a *App) Detached() bool { return a.detached }
 
 // settleTime is how long a size must last before the screen is drawn anew.
 const settleTime = 250 * time.Millisecond
@@ -411,7 +407,6 @@ func (a *App) detach() tea.Cmd {
 		a.say("this run cannot be found again: its socket could not be made")
 		return nil
 	}
-	a.detached = true
 	return tea.Quit
 }
 

@@ -18,7 +18,7 @@ var ways = map[mode][]string{browsing: {"j", "right"}, plotting: {"v", "left"}, 
 func state(a *App) []string {
 	p := &a.picture
 	out := []string{fmt.Sprint("mode ", a.mode), fmt.Sprint("layer ", a.selected), fmt.Sprint("handle ", a.handle), "changes for " + a.scope.String(), "filter " + a.filter,
-		fmt.Sprint("top ", a.top), fmt.Sprint("item ", a.item), fmt.Sprint("point ", a.point), fmt.Sprint("glyphs ", a.theme.tier), fmt.Sprint("still ", a.still != ""), fmt.Sprint("detached ", a.detached),
+		fmt.Sprint("top ", a.top), fmt.Sprint("item ", a.item), fmt.Sprint("point ", a.point), fmt.Sprint("glyphs ", a.theme.tier), fmt.Sprint("still ", a.still != ""), fmt.Sprint("left ", a.session.(*fake).quit),
 		fmt.Sprint("plot ", plotKinds[a.plot.index]), fmt.Sprintf("plot from %d to %d", a.plot.from, a.plot.to), fmt.Sprint("cursor ", a.plot.cursor), fmt.Sprint("log ", a.plot.log),
 		fmt.Sprintf("picture filters %t zoom %d row %d column %d", p.filters, p.zoom, p.row, p.col), "line " + a.input.Value(), "says " + a.notice}
 	for _, name := range sorted(a.draft) {

@@ -9,11 +9,11 @@ type rowOf struct{ line, layer int }
 
 // geometry is where the last frame of the main screen had what a mouse can touch. Drawing writes it.
 type geometry struct {
-	rows      []rowOf
-	top, left int    // of the table
-	right     int    // end of its column
-	slider    [2]int // first cell inside the editor's frame, and how many
-	sliderAt  int    // line; 0 is none
+	rows     []rowOf
+	top      int    // line of the table
+	right    int    // end of its column
+	slider   [2]int // first cell inside the editor's frame, and how many
+	sliderAt int    // line; 0 is none
 }
 
 // mouse selects layers by clicks and the wheel, and moves the slider's handle.

@@ -44,52 +44,46 @@ type plotted struct {
 	curves      []curve
 }
 
+// plotDef is what a kind of plot shows: a curve of this run, the same of another run's journal, and how its last value reads.
+type plotDef struct {
+	title, curve string
+	of           func(*model.Snapshot) *model.Series
+	ofOther      func(*model.History) *model.Series
+	format       func(float64) string
+}
+
+var plotDefs = map[plotKind]plotDef{
+	configpb.Preferences_LOSS: {"Loss", "smoothed", func(s *model.Snapshot) *model.Series { return &s.Smooth }, func(h *model.History) *model.Series { return &h.Loss }, number},
+	configpb.Preferences_ACCURACY: {"Accuracy", "accuracy", func(s *model.Snapshot) *model.Series { return &s.Accuracy }, func(h *model.History) *model.Series { return &h.Accuracy },
+		func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) }},
+	configpb.Preferences_TEST_LOSS: {"Test loss", "test loss", func(s *model.Snapshot) *model.Series { return &s.TestLoss }, func(h *model.History) *model.Series { return &h.TestLoss }, number},
+	configpb.Preferences_RATE:      {"Learning rate", "rate", func(s *model.Snapshot) *model.Series { return &s.Rates }, func(h *model.History) *model.Series { return &h.Rate }, number},
+	configpb.Preferences_SPARSITY:  {"Kept", "kept", func(s *model.Snapshot) *model.Series { return &s.Share }, func(h *model.History) *model.Series { return &h.Kept }, percent},
+	configpb.Preferences_SPEED:     {"Speed", "it/s", func(s *model.Snapshot) *model.Series { return &s.Speed }, func(h *model.History) *model.Series { return &h.Speed }, rate},
+}
+
 // gather collects the curves of a plot.
 func (a *App) gather(k plotKind) plotted {
-	s, t := a.snap, &a.theme
-	main := func(name string, v model.Series) curve { return curve{name, v, t.accent, 75, "*"} }
-	p := plotted{}
-	pick := func(*model.History) *model.Series { return nil }
-	last := func(v *model.Series, format func(float64) string) {
-		if _, x, ok := v.Last(); ok {
-			p.note = format(x)
-		}
-	}
-	switch k {
-	case configpb.Preferences_LOSS:
-		p.title, p.note = "Loss", number(s.Smoothed)
-		p.curves = []curve{{"raw", s.Losses, t.dim, 244, "."}, main("smoothed", s.Smooth)}
-		pick = func(h *model.History) *model.Series { return &h.Loss }
-	case configpb.Preferences_ACCURACY:
-		p.title, p.curves = "Accuracy", []curve{main("accuracy", s.Accuracy)}
-		last(&s.Accuracy, func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) })
-		pick = func(h *model.History) *model.Series { return &h.Accuracy }
-	case configpb.Preferences_TEST_LOSS:
-		p.title, p.curves = "Test loss", []curve{main("test loss", s.TestLoss)}
-		last(&s.TestLoss, number)
-		pick = func(h *model.History) *model.Series { return &h.TestLoss }
-	case configpb.Preferences_RATE:
-		p.title, p.curves = "Learning rate", []curve{main("rate", s.Rates)}
-		last(&s.Rates, number)
-		pick = func(h *model.History) *model.Series { return &h.Rate }
-	case configpb.Preferences_SPARSITY:
-		p.title, p.curves = "Kept", []curve{main("kept", s.Share)}
-		last(&s.Share, percent)
-		pick = func(h *model.History) *model.Series { return &h.Kept }
-	case configpb.Preferences_SPEED:
-		p.title, p.curves = "Speed", []curve{main("it/s", s.Speed)}
-		last(&s.Speed, rate)
-		pick = func(h *model.History) *model.Series { return &h.Speed }
-	}
-	others := make([]curve, 0, len(a.opts.Compare)+len(p.curves))
+	t, d := &a.theme, plotDefs[k]
+	p := plotted{title: d.title}
 	for i, o := range a.opts.Compare {
 		style, ansi := t.good, asciigraph.AnsiColor(36)
 		if i%2 == 1 {
 			style, ansi = t.warn, 214
 		}
-		others = append(others, curve{o.Name, *pick(o.History), style, ansi, string(rune('a' + i%26))})
+		p.curves = append(p.curves, curve{o.Name, *d.ofOther(o.History), style, ansi, string(rune('a' + i%26))})
 	}
-	p.curves = append(others, p.curves...)
+	if k == configpb.Preferences_LOSS {
+		p.curves = append(p.curves, curve{"raw", a.snap.Losses, t.dim, 244, "."})
+	}
+	own := d.of(a.snap)
+	p.curves = append(p.curves, curve{d.curve, *own, t.accent, 75, "*"})
+	if _, x, ok := own.Last(); ok {
+		p.note = d.format(x)
+	}
+	if k == configpb.Preferences_LOSS { // the curve's last point may be older
+		p.note = number(a.snap.Smoothed)
+	}
 	return p
 }
 

@@ -28,6 +28,7 @@ type fake struct {
 	snap *model.Snapshot
 	got  []model.Command
 	err  error
+	quit bool // the UI has ended
 }
 
 func (f *fake) Snapshot() *model.Snapshot { return f.snap }
@@ -149,6 +150,8 @@ func obey(a *App, cmd tea.Cmd) {
 	switch m := cmd().(type) {
 	case ackMsg:
 		a.Update(m)
+	case tea.QuitMsg:
+		a.session.(*fake).quit = true
 	case tea.BatchMsg:
 		for _, c := range m {
 			obey(a, c)
