@@ -375,12 +375,20 @@ func (w *watcher) news() {
 			return
 		case interval = <-w.wanted:
 		}
-		for first := true; first || time.Since(last) < interval || !w.isNews(); first = false {
+		// Training shares the processor with this: it wakes once when the interval is over, and often only where nothing is new.
+		for {
+			wait := interval - time.Since(last)
+			if wait <= 0 {
+				if w.isNews() {
+					break
+				}
+				wait = looks
+			}
 			select {
 			case <-w.gone:
 				return
 			case interval = <-w.wanted:
-			case <-time.After(looks):
+			case <-time.After(wait):
 			}
 		}
 		last = time.Now()
