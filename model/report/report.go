@@ -254,10 +254,12 @@ func (r *Report) facts() [][2]string {
 // Markdown writes the report as text.
 func (r *Report) Markdown(w io.Writer) error {
 	var b strings.Builder
-	cell := func(s string) string { return strings.NewReplacer("|", `\|`, "\n", " ").Replace(s) }
-	fmt.Fprintf(&b, "# %s\n\n", r.title())
+	// Names are text: neither HTML, which Markdown lets through, nor the end of a cell.
+	text := strings.NewReplacer("<", "&lt;", "\n", " ").Replace
+	cell := func(s string) string { return strings.ReplaceAll(text(s), "|", `\|`) }
+	fmt.Fprintf(&b, "# %s\n\n", text(r.title()))
 	for _, f := range r.facts() {
-		fmt.Fprintf(&b, "- %s: %s\n", f[0], f[1])
+		fmt.Fprintf(&b, "- %s: %s\n", f[0], text(f[1]))
 	}
 	if len(r.Layers) > 0 {
 		b.WriteString("\n| layer | type | rule | threshold | weights | kept | share |\n| --- | --- | --- | ---: | ---: | ---: | ---: |\n")
