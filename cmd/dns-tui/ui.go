@@ -96,7 +96,9 @@ type viewer struct {
 	mu      sync.Mutex
 	client  *remote.Client
 	process *exec.Cmd // of the run; nil where another started it
-	stopErr error     // of a signal's snapshot
+
+	saving  sync.Mutex // held while a signal's snapshot is written: the end waits for it
+	stopErr error      // of that snapshot
 }
 
 func (v *viewer) set(c *remote.Client, process *exec.Cmd) {
@@ -130,9 +132,9 @@ func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
 	signals(ctx, func(os.Signal) {
 		go func() {
 			if c := v.get(); c != nil && v.starts {
-				v.mu.Lock()
+				v.saving.Lock()
 				v.stopErr = stopSaved(ctx, c)
-				v.mu.Unlock()
+				v.saving.Unlock()
 				<-c.Gone()
 			}
 			leave()
@@ -161,9 +163,9 @@ func (v *viewer) hangUp(ctx context.Context, p *tea.Program) {
 
 // end says what became of the run after the UI.
 func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
-	v.mu.Lock()
+	v.saving.Lock()
 	stopErr := v.stopErr
-	v.mu.Unlock()
+	v.saving.Unlock()
 	if app.Stopped() || stopErr != nil {
 		<-c.Gone()
 	}
