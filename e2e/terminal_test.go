@@ -53,6 +53,7 @@ type terminal struct {
 	changed chan struct{}
 	exited  chan error
 	bytes   atomic.Int64
+	deaf    atomic.Bool  // reads, and draws nothing
 	gate    sync.RWMutex // held while the terminal does not read
 	tail    bytes.Buffer
 	tailMu  sync.Mutex
@@ -86,10 +87,12 @@ func (e *terminal) read() {
 		n, err := e.pty.Read(buf)
 		e.gate.RUnlock()
 		e.bytes.Add(int64(n))
-		e.emu.Write(buf[:n])
-		e.tailMu.Lock()
-		e.tail.Write(buf[:n])
-		e.tailMu.Unlock()
+		if !e.deaf.Load() {
+			e.emu.Write(buf[:n])
+			e.tailMu.Lock()
+			e.tail.Write(buf[:n])
+			e.tailMu.Unlock()
+		}
 		select {
 		case e.changed <- struct{}{}:
 		default:

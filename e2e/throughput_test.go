@@ -4,14 +4,17 @@ package e2e
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"dns-tui/model"
 	"dns-tui/model/remote"
 )
 
@@ -39,60 +42,102 @@ func lenetRun(t *testing.T) (dir string, solver func(name string, iters int)) {
 	}
 }
 
-// TestThroughput compares the speed of one run while nobody watches, while a UI is attached, and while two viewers are besides, in
-// windows that take turns: the machine's own ups and downs meet all alike.
+// TestThroughput compares the speed of one run while nobody watches, while a UI is attached, and while two viewers are besides. All are
+// there from the start, and stopped or let go on in windows of a second that take turns: the machine's own ups and downs, which are
+// larger than what is to be seen, meet all alike, and many windows even them out. Where training fills every core, viewers take their
+// processor time from it; where it leaves one, as beside a GPU, they do not.
 func TestThroughput(t *testing.T) {
-	const rounds, window = 6, 5 * time.Second
+	t.Run("every core trains", func(t *testing.T) { throughput(t) })
+	t.Run("one core trains", func(t *testing.T) { throughput(t, "GOMAXPROCS=1") })
+}
+
+func throughput(t *testing.T, env ...string) {
+	const rounds, window = 80, time.Second
 	dir, solver := lenetRun(t)
 	solver("run", 1000000)
 	c := exec.Command(binary, "train", "--solver", "run.prototxt", "--serve")
-	c.Dir = dir
+	c.Dir, c.Env = dir, append(os.Environ(), env...)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer c.Process.Kill()
+	defer func() {
+		c.Process.Signal(syscall.SIGTERM) // who is killed leaves the socket
+		c.Wait()
+	}()
 	var sockets []string
 	poll(t, "the socket", func() bool {
 		sockets, _ = filepath.Glob(filepath.Join(os.Getenv("DNS_TUI_RUNTIME_DIR"), "*.sock"))
 		return len(sockets) == 1
 	})
-	iter := func() int {
-		v, err := remote.Dial(t.Context(), sockets[0], remote.ClientOptions{Name: "test", ReadOnly: true, Interval: time.Hour})
+	counter, err := remote.Dial(t.Context(), sockets[0], remote.ClientOptions{Name: remote.ListingName, ReadOnly: true, Interval: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer counter.Close()
+	layer := counter.Snapshot().Layers[0].Name
+	iter := func() (int, time.Time) {
+		// A look is answered between two iterations, with the number of the next.
+		ack, err := counter.Do(t.Context(), model.Command{Kind: model.Look, Field: layer, Area: model.Area{Rows: 1, Cols: 1, Height: 1, Width: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer v.Close()
-		return v.Snapshot().Iter
+		return ack.Picture.Iter, time.Now()
 	}
-	measure := func(viewers int) float64 {
-		var all []*terminal
-		for len(all) < viewers {
-			e := start(t, dir, 80, 24, "attach")
-			e.wait("it/s")
-			all = append(all, e)
+	var viewers []*terminal
+	defer func() {
+		for _, e := range viewers {
+			e.cmd.Process.Kill()
 		}
-		from, begin := iter(), time.Now()
+	}()
+	for len(viewers) < 3 {
+		e := start(t, dir, 80, 24, "attach")
+		e.wait("it/s")
+		e.deaf.Store(true) // terminals that draw are on other machines
+		viewers = append(viewers, e)
+	}
+	measure := func(watching int) float64 {
+		for i, e := range viewers {
+			sig := syscall.SIGSTOP
+			if i < watching {
+				sig = syscall.SIGCONT
+			}
+			e.cmd.Process.Signal(sig)
+		}
+		time.Sleep(window / 10)
+		first, begin := iter()
 		time.Sleep(window)
-		speed := float64(iter()-from) / time.Since(begin).Seconds()
-		for _, e := range all {
-			e.keys("d")
-			e.end()
-		}
-		return speed
+		last, end := iter()
+		return float64(last-first) / end.Sub(begin).Seconds()
 	}
-	measure(1) // warm
-	var one, three, alone []float64
+	var alone []float64
+	ratios := map[int][]float64{}
 	for i := range rounds {
 		speed := map[int]float64{}
 		for k := range 3 {
 			v := []int{0, 1, 3}[(i+k)%3]
 			speed[v] = measure(v)
 		}
-		alone, one, three = append(alone, speed[0]), append(one, speed[1]/speed[0]), append(three, speed[3]/speed[0])
+		alone = append(alone, speed[0])
+		for _, v := range []int{1, 3} {
+			ratios[v] = append(ratios[v], math.Log(speed[v]/speed[0]))
+		}
 	}
 	t.Logf("LeNet batch 64 with surgery, %d rounds of windows of %v, 80x24; alone: median %.1f it/s", rounds, window, median(alone))
-	t.Logf("  with the UI: %.4f of that, median (%.4f to %.4f)", median(one), one[0], one[rounds-1])
-	t.Logf("  with the UI and two viewers: %.4f (%.4f to %.4f)", median(three), three[0], three[rounds-1])
+	for _, v := range []int{1, 3} {
+		mean, err := meanError(ratios[v])
+		t.Logf("  with %d watching: %.4f of that, plus or minus %.4f", v, math.Exp(mean), err)
+	}
+}
+
+// meanError is the mean of values and its standard error.
+func meanError(v []float64) (mean, err float64) {
+	for _, x := range v {
+		mean += x / float64(len(v))
+	}
+	for _, x := range v {
+		err += (x - mean) * (x - mean)
+	}
+	return mean, math.Sqrt(err / float64(len(v)-1) / float64(len(v)))
 }
 
 // TestBytes counts what a minute of training sends to the terminal.
