@@ -129,7 +129,7 @@ func (a *App) surgeryInfo(l *model.LayerStats, w int) []string {
 		lines = append(lines, fmt.Sprintf("pruned %s spliced %s kept %s", t.fit(t.spark(pruned, cells), cells), t.fit(t.spark(spliced, cells), cells), t.accent.Render(t.spark(l.History.Values, cells))))
 	}
 	if m := l.Norms; m.Iter >= 0 && m.Weights > 0 {
-		lines = append(lines, t.dim.Render(t.plain(fmt.Sprintf("norms: weights %.3g  gradient %.3g  step %.3g (%.1e of the weights)", m.Weights, m.Gradient, m.Step, m.Step/m.Weights))))
+		lines = append(lines, t.dim.Render(t.plain(fmt.Sprintf("norms: weights %.3g  gradient %.3g  step %.3g (ratio %.1e)", m.Weights, m.Gradient, m.Step, m.Step/m.Weights))))
 	}
 	return lines
 }

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -61,14 +62,14 @@ func (a *App) layers(w, h int) []string {
 		a.layout.rows = append(a.layout.rows, rowOf{len(lines) + 1, i})
 		lines = append(lines, row(cursor, n, Thousands(l.Weights), percent(kept), bar, a.thresholdCell(l), a.nextCell(l)))
 	}
-	small := "dense"
+	small, then := "dense", ""
 	if kept > 0 && kept < total {
 		small = fmt.Sprintf("%.1f × smaller", float64(total)/float64(kept))
 	}
 	if n := a.predictNet(); n.known && n.kept > 0 {
-		small += fmt.Sprintf(" → %s, %.1f ×, %s", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept), bytes(n.bytes))
+		then = fmt.Sprintf(" → %s, %.1f ×, %s", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept), bytes(n.bytes))
 		if inner >= 90 {
-			small += " as sparse rows"
+			then += " as sparse rows"
 		}
 	}
 	for len(lines) < h-3 {
@@ -78,7 +79,11 @@ func (a *App) layers(w, h int) []string {
 	if showCount {
 		all += t.fitRight(Thousands(total), count) + " "
 	}
-	lines = append(lines, all+t.fitRight(percent(share(kept, total)), 8)+"  "+t.plain(small))
+	all += t.fitRight(percent(share(kept, total)), 8) + "  "
+	if ansi.StringWidth(all+small+then) > inner {
+		small = strings.TrimSuffix(small, " smaller")
+	}
+	lines = append(lines, all+t.plain(small+then))
 	title := "Layers"
 	if a.filter != "" {
 		title += fmt.Sprintf("  /%s  %d of %d", a.filter, len(visible), len(a.snap.Layers))

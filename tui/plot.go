@@ -42,6 +42,7 @@ type curve struct {
 type plotted struct {
 	title, note string
 	curves      []curve
+	fraction    bool // values from 0 to 1, and no axis beyond
 }
 
 // plotDef is what a kind of plot shows: a curve of this run, the same of another run's journal, and how its last value reads.
@@ -65,7 +66,7 @@ var plotDefs = map[plotKind]plotDef{
 // gather collects the curves of a plot.
 func (a *App) gather(k plotKind) plotted {
 	t, d := &a.theme, plotDefs[k]
-	p := plotted{title: d.title}
+	p := plotted{title: d.title, fraction: k == configpb.Preferences_ACCURACY || k == configpb.Preferences_SPARSITY}
 	for i, o := range a.opts.Compare {
 		style, ansi := t.good, asciigraph.AnsiColor(36)
 		if i%2 == 1 {
@@ -239,6 +240,9 @@ func (a *App) draw(p plotted, win window, w, h int, log, whole bool, cursor int)
 		}
 	}
 	lo, hi := round(bounds(values, whole && !log))
+	if p.fraction && !log {
+		lo, hi = max(lo, 0), min(hi, 1)
+	}
 	for i := range values {
 		for k, v := range values[i] {
 			values[i][k] = max(lo, min(v, hi)) // NaN stays
@@ -248,7 +252,7 @@ func (a *App) draw(p plotted, win window, w, h int, log, whole bool, cursor int)
 		if log {
 			v = math.Pow(10, v)
 		}
-		return t.fitRight(compact(v, hi-lo, log), axisRoom-2)
+		return t.fitRight(compact(v, (hi-lo)/float64(max(1, rows-1)), log), axisRoom-2)
 	}
 	var lines []string
 	if t.tier == brailleTier {
@@ -264,19 +268,25 @@ func (a *App) draw(p plotted, win window, w, h int, log, whole bool, cursor int)
 
 func first(lines []string, n int) []string { return lines[:max(0, min(n, len(lines)))] }
 
-// compact writes a value in seven cells, with decimals that tell neighbours apart.
-func compact(v, span float64, log bool) string {
-	switch a := math.Abs(v); {
-	case log || a >= 1e5 || a != 0 && a < 1e-3:
+// compact writes a value in seven cells, with decimals that tell it from the label a step above.
+func compact(v, step float64, log bool) string {
+	a := math.Abs(v)
+	if log || a >= 1e5 || a != 0 && a < 1e-3 {
+		if v < 0 { // the sign takes a cell
+			return fmt.Sprintf("%.0e", v)
+		}
 		return fmt.Sprintf("%.1e", v)
-	case span >= 10:
-		return fmt.Sprintf("%.0f", v)
-	case span >= 1:
-		return fmt.Sprintf("%.2f", v)
-	case span >= 0.01:
-		return fmt.Sprintf("%.3f", v)
 	}
-	return fmt.Sprintf("%.5f", v)
+	decimals := 0
+	if step < 1 {
+		decimals = max(2, min(5, int(math.Ceil(-math.Log10(step)-1e-9))))
+	}
+	for {
+		if s := fmt.Sprintf("%.*f", decimals, v); decimals == 0 || len(s) <= 7 {
+			return s
+		}
+		decimals--
+	}
 }
 
 // graph draws with asciigraph, a column a value.
