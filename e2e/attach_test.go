@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"os/exec"
@@ -8,8 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"bytes"
 )
 
 var runName = regexp.MustCompile(`attach (\S+)`)
@@ -26,6 +25,28 @@ func detach(t *testing.T, e *terminal) string {
 		t.Fatalf("it is not said how to come back: %q", lastLines(e.sent()))
 	}
 	return m[1]
+}
+
+// Where no socket can be made, the run says why while there is still somebody to read it, and does not let itself be left behind.
+func TestNoWayBack(t *testing.T) {
+	dir := folder(t, "max_iter: 1000000")
+	open := filepath.Join(dir, "open")
+	if err := os.Mkdir(open, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DNS_TUI_RUNTIME_DIR", open)
+	e := start(t, dir, 200, 30, "solver.prototxt")
+	e.wait("it/s", "nobody can attach to this run")
+	e.keys("J")
+	e.wait("can be read by others (mode 755); wanted 700")
+	e.keys("\x1b")
+	e.wait("last surgery")
+	e.keys("d")
+	e.wait("could not be attached to")
+	e.keys("qa")
+	if code := e.end(); code != 0 || !strings.Contains(e.sent(), "stopped at iteration") {
+		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
+	}
 }
 
 // A person leaves, the run goes on and is listed; they come back, steer it, and end it.

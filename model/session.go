@@ -182,6 +182,13 @@ func (t *Trainer) describe() {
 	}
 }
 
+// Notice tells something that users should know as an event of the run, like SessionOptions.Notices. It may be called before
+// Start alone.
+func (t *Trainer) Notice(text string) {
+	t.note(Event{Iter: t.solver.Iter, Text: text})
+	t.publish()
+}
+
 // Start begins the loop.
 func (t *Trainer) Start() { go t.loop() }
 

@@ -404,7 +404,7 @@ func (a *App) stop(save bool) tea.Cmd {
 // detach leaves the run to itself.
 func (a *App) detach() tea.Cmd {
 	if s, ok := a.session.(interface{ Run() string }); !ok || s.Run() == "" {
-		a.say("this run cannot be found again: its socket could not be made")
+		a.say("this run could not be attached to: it has no socket (the journal says why)")
 		return nil
 	}
 	return tea.Quit

@@ -110,6 +110,7 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 	defer closeAll()
 	server := remote.NewServer(t, remote.RunName(t.Snapshot().Path), version)
 	if err := server.Listen(); err != nil {
+		t.Notice("nobody can attach to this run: " + err.Error())
 		fmt.Fprintln(e.stderr, "dns-tui:", err)
 	}
 	server.Attend(conn)
