@@ -11,7 +11,10 @@ import (
 	"testing"
 )
 
-var runName = regexp.MustCompile(`attach (\S+)`)
+var (
+	runName    = regexp.MustCompile(`attach (\S+)`)
+	lineErased = regexp.MustCompile(`\x1b\[K[^\x1b]* goes on without`)
+)
 
 // detach leaves a run and returns its name.
 func detach(t *testing.T, e *terminal) string {
@@ -23,6 +26,10 @@ func detach(t *testing.T, e *terminal) string {
 	m := runName.FindStringSubmatch(e.sent())
 	if m == nil || !strings.Contains(e.sent(), "goes on without this terminal") {
 		t.Fatalf("it is not said how to come back: %q", lastLines(e.sent()))
+	}
+	// In a terminal without an alternate screen, as GNU screen is by default, the UI's last line is still there.
+	if !lineErased.MatchString(e.sent()) {
+		t.Errorf("what is said at the end is written over the UI's last line: %q", lastLines(e.sent()))
 	}
 	return m[1]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 
 	"dns-tui/config"
@@ -141,6 +143,8 @@ func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
 		}()
 	}, func() { go v.hangUp(ctx, p) })
 	_, err := p.Run()
+	// Where there is no alternate screen (GNU screen, by default), what follows would be written over the last line.
+	io.WriteString(os.Stdout, ansi.EraseLineRight)
 	c := v.get()
 	if c == nil {
 		if app.Err() != nil {
