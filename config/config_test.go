@@ -46,6 +46,10 @@ func TestSet(t *testing.T) {
 		{"block.ip.c_rate", "-2", "-0.5", ""},
 		{"block.ip.stop", "50", "100", ""},
 		{"stop", "1000", "0", ""},
+		{"block.ip.iter_stop", "50", "100", ""},
+		{"surgery_stop_iter", "1000", "0", ""},
+		{"surgery_iter_gamma", "-1", "", "gamma is -1, wanted 0 to"},
+		{"conv1.iter_stop", "1", "", `no setting "conv1.iter_stop"`},
 		{"block.ip.threshold", "1", "", `no setting "block.ip.threshold"`},
 		{"conv1.c_rate", "1", "", `no setting "conv1.c_rate"`},
 		{"conv1.gamma", "1", "", `no setting "conv1.gamma"`},
@@ -77,6 +81,21 @@ func TestSet(t *testing.T) {
 		if d := cmp.Diff(h, again); d != "" || err != nil {
 			t.Errorf("Set(%s) and back: %s %v", c.field, d, err)
 		}
+	}
+}
+
+func TestEveryFieldHasAMeaning(t *testing.T) {
+	h := hyper()
+	for _, f := range h.Fields() {
+		if h.Meaning(f) == "" {
+			t.Errorf("%s has no meaning", f)
+		}
+	}
+	if got, want := h.Meaning("conv1.t"), h.Meaning("conv1.threshold"); got != want {
+		t.Errorf("the meaning of conv1.t is %q, wanted that of conv1.threshold, %q", got, want)
+	}
+	if got := h.Meaning("momentun"); got != "" {
+		t.Errorf("an unknown field means %q", got)
 	}
 }
 

@@ -77,17 +77,48 @@ func SplitField(field string) (layer, name string) {
 	return "", field
 }
 
-// Canonical returns the full name of a field: lr is base_lr, conv2.t is conv2.threshold, or conv2.c_rate under the paper rule.
-// A field that it does not know stays as it is.
+// aliases are further names of the fields without a layer: what people type, and what the solver's file calls them.
+var aliases = map[string]string{"lr": "base_lr", "surgery_iter_gamma": "gamma", "surgery_iter_power": "power", "surgery_stop_iter": "stop"}
+
+// Canonical returns the full name of a field: lr is base_lr, conv2.t is conv2.threshold, or conv2.c_rate under the paper rule;
+// the names of the solver's and the layers' fields in a prototxt are known too. A field that it does not know stays as it is.
 func (h *Hyper) Canonical(field string) string {
 	layer, name := SplitField(field)
 	switch l := h.Layer(layer); {
-	case layer == "" && name == "lr":
-		return "base_lr"
+	case layer == "" && aliases[name] != "":
+		return aliases[name]
 	case l != nil && name == "t":
 		return layer + "." + l.ThresholdName()
+	case l != nil && l.Rule == gpu.PaperRule && name == "iter_stop":
+		return layer + ".stop"
 	}
 	return field
+}
+
+// Meaning says in a line what a field does; "" for one that is unknown.
+func (h *Hyper) Meaning(field string) string {
+	layer, name := SplitField(h.Canonical(field))
+	if layer == "" {
+		return map[string]string{
+			"base_lr":      "the solver's learning rate, before lr_policy and lr_mult",
+			"lr_mult":      "multiplies the rate that lr_policy gives",
+			"momentum":     "the part of an update that goes into the next, 0 to 1",
+			"weight_decay": "strength of the solver's regularization",
+			"gamma":        "surgery_iter_gamma: surgery in iteration i with probability (1 + gamma × i)^-power",
+			"power":        "surgery_iter_power: surgery in iteration i with probability (1 + gamma × i)^-power",
+			"stop":         "surgery_stop_iter: no surgery from this iteration on; 0 is never",
+		}[name]
+	}
+	return map[string]string{
+		"threshold": "pruned: weights within so many standard deviations of the mean",
+		"c_rate":    "c = mean + c_rate standard deviations of |w|: pruned up to 0.9 c, spliced above 1.1 c",
+		"prune":     "takes part in surgery; off leaves its mask as it is, if it has one",
+		"frozen":    "keeps its mask as it is",
+		"fixed":     "keeps its weights as they are",
+		"gamma":     "surgery of this layer in iteration i with probability (1 + gamma × i)^-power",
+		"power":     "surgery of this layer in iteration i with probability (1 + gamma × i)^-power",
+		"stop":      "iter_stop: no surgery of this layer from this iteration on; 0 is never",
+	}[name]
 }
 
 // target finds the number, count or switch that a field names.

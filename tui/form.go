@@ -19,6 +19,10 @@ func (a *App) form(w, h int) []string {
 	}
 	name = max(1, min(name, w-4-room))
 	rows := max(1, h-2)
+	explains := rows >= 5
+	if explains {
+		rows--
+	}
 	top := max(0, min(a.item-rows/2, len(fields)-rows))
 	var lines []string
 	for i := top; i < min(top+rows, len(fields)); i++ {
@@ -41,6 +45,12 @@ func (a *App) form(w, h int) []string {
 			line += "  " + note
 		}
 		lines = append(lines, line)
+	}
+	if explains {
+		for len(lines) < rows {
+			lines = append(lines, "")
+		}
+		lines = append(lines, " "+t.dim.Render(t.plain(a.snap.Hyper.Meaning(fields[a.item]))))
 	}
 	return t.box("Settings", lines, w, h)
 }
