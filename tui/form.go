@@ -47,10 +47,7 @@ func (a *App) form(w, h int) []string {
 		lines = append(lines, line)
 	}
 	if explains {
-		for len(lines) < rows {
-			lines = append(lines, "")
-		}
-		lines = append(lines, " "+t.dim.Render(t.plain(a.snap.Hyper.Meaning(fields[a.item]))))
+		lines = append(filled(lines, rows), " "+t.dim.Render(t.plain(a.snap.Hyper.Meaning(fields[a.item]))))
 	}
 	return t.box("Settings", lines, w, h)
 }

@@ -25,15 +25,19 @@ func (a *App) Frame(w, h int) string {
 	if w <= 0 || h <= 0 {
 		return ""
 	}
-	lines := a.screen(w, h)
-	for len(lines) < h {
-		lines = append(lines, "")
-	}
-	lines = lines[:h]
+	lines := filled(a.screen(w, h), h)[:h]
 	for i := range lines {
 		lines[i] = a.theme.fit(lines[i], w)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// filled adds empty lines up to n, so that what follows stands below.
+func filled(lines []string, n int) []string {
+	for len(lines) < n {
+		lines = append(lines, "")
+	}
+	return lines
 }
 
 // small is below which a screen has no room for anything but the layers.
@@ -93,10 +97,7 @@ func (a *App) whole(m mode, w, h int) []string {
 	case returning:
 		part = a.statesScreen(w, inner)
 	}
-	for len(part) < inner {
-		part = append(part, "")
-	}
-	return append(append(header, part[:max(0, inner)]...), a.footer(w))
+	return append(append(header, filled(part, inner)[:max(0, inner)]...), a.footer(w))
 }
 
 // loading is the screen before the session is there.
@@ -107,9 +108,7 @@ func (a *App) loading(w, _ int) []string {
 
 // overlay puts a box in the middle of the screen.
 func (a *App) overlay(lines, box []string, w, h int) []string {
-	for len(lines) < h {
-		lines = append(lines, "")
-	}
+	lines = filled(lines, h)
 	top := max(0, (h-len(box))/2)
 	for i, l := range box {
 		if top+i < len(lines) {

@@ -72,9 +72,6 @@ func (a *App) layers(w, h int) []string {
 			then += " as sparse rows"
 		}
 	}
-	for len(lines) < h-3 {
-		lines = append(lines, "")
-	}
 	all := t.fit("", 2) + t.fit("all", name)
 	if showCount {
 		all += t.fitRight(Thousands(total), count) + " "
@@ -83,7 +80,7 @@ func (a *App) layers(w, h int) []string {
 	if ansi.StringWidth(all+small+then) > inner {
 		small = strings.TrimSuffix(small, " smaller")
 	}
-	lines = append(lines, all+t.plain(small+then))
+	lines = append(filled(lines, h-3), all+t.plain(small+then))
 	title := "Layers"
 	if a.filter != "" {
 		title += fmt.Sprintf("  /%s  %d of %d", a.filter, len(visible), len(a.snap.Layers))

@@ -79,10 +79,7 @@ func (a *App) narrow(w, h int) []string {
 	case bottom >= 3:
 		lines = append(lines, a.journal(w, bottom)...)
 	}
-	for len(lines) < h-1 {
-		lines = append(lines, "")
-	}
-	return append(lines[:h-1], a.footer(w))
+	return append(filled(lines, h-1)[:h-1], a.footer(w))
 }
 
 // plotsBeside shows the first two plots, or the only one.

@@ -183,10 +183,7 @@ func (a *App) pictureScreen(w, h int) []string {
 	for i := range lines {
 		lines[i] = " " + lines[i]
 	}
-	lines = first(lines, max(0, room))
-	for len(lines) < room {
-		lines = append(lines, "")
-	}
+	lines = filled(first(lines, room), room)
 	legend := " blank: pruned"
 	if isFilters {
 		legend = " " + a.weightCell(1, 1) + " positive  " + a.weightCell(1, -1) + " negative  " + a.weightCell(0, 0) + " pruned"

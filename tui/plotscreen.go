@@ -24,10 +24,7 @@ func (a *App) plotScreen(w, h int) []string {
 	if h < 9 {
 		info = 0
 	}
-	lines := a.draw(p, win, w-2, h-2-info, a.plot.log, a.plot.to == 0, a.plot.cursor)
-	for len(lines) < h-2-info {
-		lines = append(lines, "")
-	}
+	lines := filled(a.draw(p, win, w-2, h-2-info, a.plot.log, a.plot.to == 0, a.plot.cursor), h-2-info)
 	if info > 0 {
 		lines = append(lines, a.reading(p, win)...)
 	}

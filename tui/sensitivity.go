@@ -94,10 +94,7 @@ func (a *App) sensitivityScreen(w, h int) []string {
 	for _, i := range visible[top:min(top+rows, len(visible))] {
 		lines = append(lines, a.sensitivityLine(&a.snap.Layers[i], s, name, i == a.selected))
 	}
-	for len(lines) < h-2-4 {
-		lines = append(lines, "")
-	}
-	return t.box(title, append(lines, a.sensitivityPoint(s)...), w, h)
+	return t.box(title, append(filled(lines, h-2-4), a.sensitivityPoint(s)...), w, h)
 }
 
 func (a *App) worthText(base, p model.SensitivityPoint) string {
