@@ -95,21 +95,18 @@ func (h *Hyper) Canonical(field string) string {
 	return field
 }
 
-// Meaning says in a line what a field does; "" for one that is unknown.
-func (h *Hyper) Meaning(field string) string {
-	layer, name := SplitField(h.Canonical(field))
-	if layer == "" {
-		return map[string]string{
-			"base_lr":      "the solver's learning rate, before lr_policy and lr_mult",
-			"lr_mult":      "multiplies the rate that lr_policy gives",
-			"momentum":     "the part of an update that goes into the next, 0 to 1",
-			"weight_decay": "strength of the solver's regularization",
-			"gamma":        "surgery_iter_gamma: surgery in iteration i with probability (1 + gamma × i)^-power",
-			"power":        "surgery_iter_power: surgery in iteration i with probability (1 + gamma × i)^-power",
-			"stop":         "surgery_stop_iter: no surgery from this iteration on; 0 is never",
-		}[name]
+// meanings say what the fields without a layer do, layerMeanings those of a layer.
+var (
+	meanings = map[string]string{
+		"base_lr":      "the solver's learning rate, before lr_policy and lr_mult",
+		"lr_mult":      "multiplies the rate that lr_policy gives",
+		"momentum":     "the part of an update that goes into the next, 0 to 1",
+		"weight_decay": "strength of the solver's regularization",
+		"gamma":        "surgery_iter_gamma: surgery in iteration i with probability (1 + gamma × i)^-power",
+		"power":        "surgery_iter_power: surgery in iteration i with probability (1 + gamma × i)^-power",
+		"stop":         "surgery_stop_iter: no surgery from this iteration on; 0 is never",
 	}
-	return map[string]string{
+	layerMeanings = map[string]string{
 		"threshold": "pruned: weights within so many standard deviations of the mean",
 		"c_rate":    "c = mean + c_rate standard deviations of |w|: pruned up to 0.9 c, spliced above 1.1 c",
 		"prune":     "takes part in surgery; off leaves its mask as it is, if it has one",
@@ -118,7 +115,16 @@ func (h *Hyper) Meaning(field string) string {
 		"gamma":     "surgery of this layer in iteration i with probability (1 + gamma × i)^-power",
 		"power":     "surgery of this layer in iteration i with probability (1 + gamma × i)^-power",
 		"stop":      "iter_stop: no surgery of this layer from this iteration on; 0 is never",
-	}[name]
+	}
+)
+
+// Meaning says in a line what a field does; "" for one that is unknown.
+func (h *Hyper) Meaning(field string) string {
+	layer, name := SplitField(h.Canonical(field))
+	if layer == "" {
+		return meanings[name]
+	}
+	return layerMeanings[name]
 }
 
 // target finds the number, count or switch that a field names.

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -62,9 +61,9 @@ func (a *App) layers(w, h int) []string {
 		a.layout.rows = append(a.layout.rows, rowOf{len(lines) + 1, i})
 		lines = append(lines, row(cursor, n, Thousands(l.Weights), percent(kept), bar, a.thresholdCell(l), a.nextCell(l)))
 	}
-	small, then := "dense", ""
+	now, word, then := "dense", "", ""
 	if kept > 0 && kept < total {
-		small = fmt.Sprintf("%.1f × smaller", float64(total)/float64(kept))
+		now, word = fmt.Sprintf("%.1f ×", float64(total)/float64(kept)), " smaller"
 	}
 	if n := a.predictNet(); n.known && n.kept > 0 {
 		then = fmt.Sprintf(" → %s, %.1f ×, %s", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept), bytes(n.bytes))
@@ -77,10 +76,10 @@ func (a *App) layers(w, h int) []string {
 		all += t.fitRight(Thousands(total), count) + " "
 	}
 	all += t.fitRight(percent(share(kept, total)), 8) + "  "
-	if ansi.StringWidth(all+small+then) > inner {
-		small = strings.TrimSuffix(small, " smaller")
+	if ansi.StringWidth(all+t.plain(now+word+then)) > inner {
+		word = ""
 	}
-	lines = append(filled(lines, h-3), all+t.plain(small+then))
+	lines = append(filled(lines, h-3), all+t.plain(now+word+then))
 	title := "Layers"
 	if a.filter != "" {
 		title += fmt.Sprintf("  /%s  %d of %d", a.filter, len(visible), len(a.snap.Layers))

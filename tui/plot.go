@@ -42,31 +42,33 @@ type curve struct {
 type plotted struct {
 	title, note string
 	curves      []curve
-	fraction    bool // values from 0 to 1, and no axis beyond
+	fraction    bool // no axis beyond 0 and 1
 }
 
-// plotDef is what a kind of plot shows: a curve of this run, the same of another run's journal, and how its last value reads.
+// plotDef is what a kind of plot shows: a curve of this run, the same of another run's journal, how its last value reads, and
+// whether values go from 0 to 1.
 type plotDef struct {
 	title, curve string
 	of           func(*model.Snapshot) *model.Series
 	ofOther      func(*model.History) *model.Series
 	format       func(float64) string
+	fraction     bool
 }
 
 var plotDefs = map[plotKind]plotDef{
-	configpb.Preferences_LOSS: {"Loss", "smoothed", func(s *model.Snapshot) *model.Series { return &s.Smooth }, func(h *model.History) *model.Series { return &h.Loss }, number},
+	configpb.Preferences_LOSS: {"Loss", "smoothed", func(s *model.Snapshot) *model.Series { return &s.Smooth }, func(h *model.History) *model.Series { return &h.Loss }, number, false},
 	configpb.Preferences_ACCURACY: {"Accuracy", "accuracy", func(s *model.Snapshot) *model.Series { return &s.Accuracy }, func(h *model.History) *model.Series { return &h.Accuracy },
-		func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) }},
-	configpb.Preferences_TEST_LOSS: {"Test loss", "test loss", func(s *model.Snapshot) *model.Series { return &s.TestLoss }, func(h *model.History) *model.Series { return &h.TestLoss }, number},
-	configpb.Preferences_RATE:      {"Learning rate", "rate", func(s *model.Snapshot) *model.Series { return &s.Rates }, func(h *model.History) *model.Series { return &h.Rate }, number},
-	configpb.Preferences_SPARSITY:  {"Kept", "kept", func(s *model.Snapshot) *model.Series { return &s.Share }, func(h *model.History) *model.Series { return &h.Kept }, percent},
-	configpb.Preferences_SPEED:     {"Speed", "it/s", func(s *model.Snapshot) *model.Series { return &s.Speed }, func(h *model.History) *model.Series { return &h.Speed }, rate},
+		func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) }, true},
+	configpb.Preferences_TEST_LOSS: {"Test loss", "test loss", func(s *model.Snapshot) *model.Series { return &s.TestLoss }, func(h *model.History) *model.Series { return &h.TestLoss }, number, false},
+	configpb.Preferences_RATE:      {"Learning rate", "rate", func(s *model.Snapshot) *model.Series { return &s.Rates }, func(h *model.History) *model.Series { return &h.Rate }, number, false},
+	configpb.Preferences_SPARSITY:  {"Kept", "kept", func(s *model.Snapshot) *model.Series { return &s.Share }, func(h *model.History) *model.Series { return &h.Kept }, percent, true},
+	configpb.Preferences_SPEED:     {"Speed", "it/s", func(s *model.Snapshot) *model.Series { return &s.Speed }, func(h *model.History) *model.Series { return &h.Speed }, rate, false},
 }
 
 // gather collects the curves of a plot.
 func (a *App) gather(k plotKind) plotted {
 	t, d := &a.theme, plotDefs[k]
-	p := plotted{title: d.title, fraction: k == configpb.Preferences_ACCURACY || k == configpb.Preferences_SPARSITY}
+	p := plotted{title: d.title, fraction: d.fraction}
 	for i, o := range a.opts.Compare {
 		style, ansi := t.good, asciigraph.AnsiColor(36)
 		if i%2 == 1 {
