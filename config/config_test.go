@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -87,8 +88,8 @@ func TestSet(t *testing.T) {
 func TestEveryFieldHasAMeaning(t *testing.T) {
 	h := hyper()
 	for _, f := range h.Fields() {
-		if h.Meaning(f) == "" {
-			t.Errorf("%s has no meaning", f)
+		if n := utf8.RuneCountInString(h.Meaning(f)); n == 0 || n > 77 {
+			t.Errorf("the meaning of %s, %q, has %d characters; wanted 1 to 77, so that 80 columns show it", f, h.Meaning(f), n)
 		}
 	}
 	if got, want := h.Meaning("conv1.t"), h.Meaning("conv1.threshold"); got != want {

@@ -102,18 +102,18 @@ var (
 		"lr_mult":      "multiplies the rate that lr_policy gives",
 		"momentum":     "the part of an update that goes into the next, 0 to 1",
 		"weight_decay": "strength of the solver's regularization",
-		"gamma":        "surgery_iter_gamma: surgery in iteration i with probability (1 + gamma × i)^-power",
-		"power":        "surgery_iter_power: surgery in iteration i with probability (1 + gamma × i)^-power",
+		"gamma":        "surgery_iter_gamma: surgery has the chance (1 + gamma × iteration)^-power",
+		"power":        "surgery_iter_power: surgery has the chance (1 + gamma × iteration)^-power",
 		"stop":         "surgery_stop_iter: no surgery from this iteration on; 0 is never",
 	}
 	layerMeanings = map[string]string{
 		"threshold": "pruned: weights within so many standard deviations of the mean",
-		"c_rate":    "c = mean + c_rate standard deviations of |w|: pruned up to 0.9 c, spliced above 1.1 c",
+		"c_rate":    "c = mean + c_rate × deviation of |w|: pruned to 0.9 c, spliced above 1.1 c",
 		"prune":     "takes part in surgery; off leaves its mask as it is, if it has one",
 		"frozen":    "keeps its mask as it is",
 		"fixed":     "keeps its weights as they are",
-		"gamma":     "surgery of this layer in iteration i with probability (1 + gamma × i)^-power",
-		"power":     "surgery of this layer in iteration i with probability (1 + gamma × i)^-power",
+		"gamma":     "surgery of this layer has the chance (1 + gamma × iteration)^-power",
+		"power":     "surgery of this layer has the chance (1 + gamma × iteration)^-power",
 		"stop":      "iter_stop: no surgery of this layer from this iteration on; 0 is never",
 	}
 )
