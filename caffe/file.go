@@ -1,15 +1,15 @@
 package caffe
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
+
+	"dns-tui/files"
 )
 
 // MaxMessageBytes is the largest protobuf message that the format allows: 2 GiB less one byte.
@@ -82,37 +82,17 @@ func WriteBinary(path string, m proto.Message) error {
 	})
 }
 
-// WriteFile gives path new content in one step: what fill writes goes to a temporary name in the same
-// folder, is synced, and is renamed. Until then, and on any error, a file that was at path stays as it was.
-func WriteFile(path string, fill func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return &FileError{Path: path, Msg: "cannot be written: " + Cause(err).Error(), Err: err}
+// WriteFile gives path new content in one step, as files.Write does; an error names the file.
+func WriteFile(path string, fill func(io.Writer) error) error {
+	if err := files.Write(path, fill); err != nil {
+		return NotWritten(path, err)
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = &FileError{Path: path, Msg: "cannot be written: " + Cause(err).Error(), Err: err}
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	if err := fill(w); err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
+}
+
+// NotWritten is the error of a file that could not be written.
+func NotWritten(path string, err error) error {
+	return &FileError{Path: path, Msg: "cannot be written: " + Cause(err).Error(), Err: err}
 }
 
 // Open opens the file in path. kind says in errors what was wanted ("a window file").
@@ -136,6 +116,10 @@ func Cause(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
 		return pe.Err
+	}
+	var le *os.LinkError
+	if errors.As(err, &le) {
+		return le.Err
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/files"
 )
 
 // Run is a training run as the user asked for it: a solver, and what the command line adds.
@@ -198,19 +199,17 @@ func (r *Run) SnapshotPrefix() string {
 	return p
 }
 
-// CheckSnapshotFolder makes sure, before any training, that snapshots can be written.
+// CheckSnapshotFolder makes sure, before any training, that snapshots can be written, and removes what killed runs of this
+// prefix left there under temporary names.
 func (r *Run) CheckSnapshotFolder() error {
 	dir := filepath.Dir(r.SnapshotPrefix())
-	f, err := os.CreateTemp(dir, ".dns-tui-check-*")
+	f, err := files.CreateTemp(r.SnapshotPrefix())
 	if err != nil {
-		var pe *os.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf("snapshots cannot be written to %s: %v (snapshot_prefix)", dir, err)}
+		return &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf("snapshots cannot be written to %s: %v (snapshot_prefix)", dir, caffe.Cause(err))}
 	}
 	f.Close()
-	return os.Remove(f.Name())
+	files.Sweep(r.SnapshotPrefix())
+	return nil
 }
 
 // JournalPath returns where changes are recorded.

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"dns-tui/caffe"
+	"dns-tui/files"
 )
 
 // Change is one change of a run: a line of the journal. Lines of the fields run and measure tell where the run began, or went
@@ -72,7 +73,7 @@ type journal struct {
 }
 
 func openJournal(path string) (*journal, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := files.OpenAppend(path)
 	if err != nil {
 		return nil, &caffe.FileError{Path: path, Msg: "the journal cannot be written: " + caffe.Cause(err).Error(), Err: err}
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"dns-tui/caffe"
+	"dns-tui/files"
 
 	"github.com/PowerDNS/lmdb-go/lmdb"
 )
@@ -103,7 +104,10 @@ func (w *LMDBWriter) Commit() error {
 	}
 	w.env.Close()
 	w.env = nil
-	return os.Rename(w.partial(), w.path)
+	if err := files.SyncFolder(w.partial()); err != nil {
+		return fmt.Errorf("%s: %w", w.path, err)
+	}
+	return files.Rename(w.partial(), w.path)
 }
 
 // Abort removes what was written. It does nothing after Commit.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -12,7 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	"dns-tui/caffe"
 	"dns-tui/config"
+	"dns-tui/files"
 	"dns-tui/model"
 	"dns-tui/model/remote"
 )
@@ -47,10 +50,14 @@ func startHost(ctx context.Context, args []string, log string, interval time.Dur
 	c := exec.Command(self, append([]string{"host"}, args...)...)
 	c.ExtraFiles = []*os.File{theirs}
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if f, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644); err == nil {
-		c.Stdout, c.Stderr = f, f
-		defer f.Close()
+	f, err := openLog(log)
+	if err != nil {
+		theirs.Close()
+		conn.Close()
+		return nil, nil, err
 	}
+	defer f.Close()
+	c.Stdout, c.Stderr = f, f
 	err = c.Start()
 	theirs.Close()
 	if err != nil {
@@ -70,14 +77,37 @@ func startHost(ctx context.Context, args []string, log string, interval time.Dur
 	return client, c, nil
 }
 
-// lastWords is the end of a log, for a process that can no longer say itself what happened.
+// logStart begins the line of a log that says where a start begins.
+const logStart = "--- dns-tui "
+
+// openLog opens a run's log behind what earlier starts wrote, and writes a line that says where this one begins.
+func openLog(path string) (*os.File, error) {
+	f, err := files.OpenAppend(path)
+	if err != nil {
+		return nil, caffe.NotWritten(path, err)
+	}
+	fmt.Fprintf(f, "%s%s started at %s\n", logStart, version, time.Now().Format(time.RFC3339))
+	return f, nil
+}
+
+// lastWords is the last line of a log since the last start, for a process that can no longer say itself what happened.
 func lastWords(path string) string {
-	data, err := os.ReadFile(path)
-	text := strings.TrimSpace(string(data))
-	if err != nil || text == "" {
+	f, err := os.Open(path)
+	if err != nil {
 		return ""
 	}
-	return ": " + text[strings.LastIndexByte(text, '\n')+1:] + " (" + path + ")"
+	defer f.Close()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return ""
+	}
+	data, err := io.ReadAll(io.NewSectionReader(f, max(0, end-1<<16), 1<<16))
+	text := strings.TrimSpace(string(data))
+	line := text[strings.LastIndexByte(text, '\n')+1:]
+	if err != nil || line == "" || strings.HasPrefix(line, logStart) {
+		return ""
+	}
+	return ": " + line + " (" + path + ")"
 }
 
 // viewerName says who watches: "anna on pts/3".
@@ -156,7 +186,12 @@ func openDebug(run *config.Run) (*os.File, error) {
 	if !run.Solver.GetDebugInfo() {
 		return nil, nil
 	}
-	return os.Create(run.SnapshotPrefix() + ".debug_info")
+	path := run.SnapshotPrefix() + ".debug_info"
+	f, err := files.OpenAppend(path)
+	if err != nil {
+		return nil, caffe.NotWritten(path, err)
+	}
+	return f, nil
 }
 
 // lonely is how long a run that has reached its last iteration waits for somebody to come back.

@@ -8,6 +8,7 @@ import "C"
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"gorgonia.org/cu"
 
+	"dns-tui/files"
 	"dns-tui/gpu"
 )
 
@@ -324,11 +326,8 @@ func (d *Device) saveChoices() {
 	if err != nil || os.MkdirAll(filepath.Dir(path), 0o755) != nil {
 		return
 	}
-	if tmp, err := os.CreateTemp(filepath.Dir(path), "kernels"); err == nil {
-		_, err = tmp.Write(b)
-		if tmp.Close() == nil && err == nil {
-			os.Rename(tmp.Name(), path)
-		}
-		os.Remove(tmp.Name())
-	}
+	files.Write(path, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
 }

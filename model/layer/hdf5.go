@@ -11,6 +11,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/hdf5"
+	"dns-tui/files"
 )
 
 func init() {
@@ -307,9 +308,9 @@ func (l *hdf5Output) Setup(c *Context, bottom, _ []*Blob) error {
 		if l.parts[i] != nil {
 			continue
 		}
-		f, err := os.CreateTemp(filepath.Dir(l.path), "."+filepath.Base(l.path)+"."+hdf5OutputNames[i]+".*")
+		f, err := files.CreateTemp(l.path)
 		if err != nil {
-			return fmt.Errorf("hdf5_output_param: %s cannot be written: %w", l.path, err)
+			return fmt.Errorf("hdf5_output_param: %w", caffe.NotWritten(l.path, err))
 		}
 		l.parts[i] = f
 	}
