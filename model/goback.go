@@ -15,15 +15,15 @@ import (
 
 // SavedState is a snapshot that the run can go back to.
 type SavedState struct {
-	Path     string
-	Iter     int
-	Why      string
-	Guard    bool // written before a risky change; only the last few are kept
-	Smoothed float64
-	Accuracy float64 // of the last test before it; -1 where there was none
-	Kept     int
-	Total    int
-	edits    int // the run's count when it was saved: what was changed since, in the same iteration, makes it another state
+	Path     string  `json:"path"`
+	Iter     int     `json:"iter"`
+	Why      string  `json:"why,omitempty"`
+	Guard    bool    `json:"guard,omitempty"` // written before a risky change; only the last few are kept
+	Smoothed float64 `json:"loss"`
+	Accuracy float64 `json:"accuracy"` // of the last test before it; -1 where there was none
+	Kept     int     `json:"kept"`
+	Total    int     `json:"total"`
+	edits    int     // the run's count when it was saved: what was changed since, in the same iteration, makes it another state
 }
 
 // maxStates bounds the states that a run remembers.

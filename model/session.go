@@ -129,9 +129,13 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 			n.SetDebug(o.Debug)
 		}
 	}
-	if t.journal, err = openJournal(run.JournalPath()); err != nil {
+	var cut int64
+	if t.journal, cut, err = openJournal(run.JournalPath()); err != nil {
 		t.solver.Close()
 		return nil, err
+	}
+	if cut > 0 {
+		o.Notices = append(o.Notices, fmt.Sprintf("%s: its last line was cut short, and is cut off (%d bytes)", run.JournalPath(), cut))
 	}
 	t.adoptPending()
 	t.curves.layers = make([]layerHistory, len(t.solver.surgeon.layers))
