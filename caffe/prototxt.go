@@ -191,6 +191,31 @@ func ParseNetPrototxt(path string, data []byte) (*NetFile, error) {
 	return f, nil
 }
 
+// FieldLine returns the line of the first field of a name in a prototxt, from line on: where a value stands that turned out
+// to be wrong. Where there is none, it returns line.
+func FieldLine(path string, line int, name string) int {
+	data, err := readFile(path, "prototxt")
+	if err != nil {
+		return line
+	}
+	found := 0
+	scanText(data, func(f textField) {
+		if found == 0 && f.line >= line && f.name == name {
+			found = f.line
+		}
+	})
+	if found == 0 {
+		return line
+	}
+	return found
+}
+
+// Widen returns the float64 that prints as f does: 0.6, not 0.6000000238418579.
+func Widen(f float32) float64 {
+	v, _ := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64)
+	return v
+}
+
 // Replace returns the file with another net in it, whose layers stand in the places of those that were there.
 func (f *NetFile) Replace(n *caffepb.NetParameter) *NetFile {
 	c := *f

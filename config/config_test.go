@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -34,7 +36,7 @@ func TestSigmaTable(t *testing.T) {
 }
 
 func hyper() *Hyper {
-	return &Hyper{BaseLR: 0.01, LRMult: 1, Momentum: 0.9, Layers: []LayerHyper{
+	return &Hyper{BaseLR: 0.01, LRMult: 1, Momentum: 0.9, Stop: Never, Layers: []LayerHyper{
 		{Name: "conv1", Threshold: 0.6, Prune: true}, {Name: "block.ip", Rule: gpu.PaperRule, Threshold: -0.5, Power: 1, Stop: 100}}}
 }
 
@@ -46,9 +48,14 @@ func TestSet(t *testing.T) {
 		{"conv1.frozen", "true", "off", ""},
 		{"block.ip.c_rate", "-2", "-0.5", ""},
 		{"block.ip.stop", "50", "100", ""},
-		{"stop", "1000", "0", ""},
+		{"stop", "1000", "never", ""},
+		{"stop", "0", "never", ""},
+		{"stop", "-1", "never", ""},
+		{"block.ip.stop", "never", "100", ""},
+		{"block.ip.stop", "0", "100", ""},
+		{"block.ip.stop", "-1", "", "block.ip.stop is -1, wanted an iteration from 0, or never"},
 		{"block.ip.iter_stop", "50", "100", ""},
-		{"surgery_stop_iter", "1000", "0", ""},
+		{"surgery_stop_iter", "1000", "never", ""},
 		{"surgery_iter_gamma", "-1", "", "gamma is -1, wanted 0 to"},
 		{"conv1.iter_stop", "1", "", `no setting "conv1.iter_stop"`},
 		{"block.ip.threshold", "1", "", `no setting "block.ip.threshold"`},
@@ -132,6 +139,49 @@ func TestSolverType(t *testing.T) {
 		}
 		if got := caffe.SolverName(s); got != want {
 			t.Errorf("%q is a solver of type %s, wanted %s", text, got, want)
+		}
+	}
+}
+
+// What a prototxt's numbers mean: the authors' layers are operated on while iteration < iter_stop; the re-implementation
+// reads surgery_stop_iter and ignores it.
+func TestStops(t *testing.T) {
+	for stop, want := range map[float32]int{10000: 10000, 1: 1, 0.5: 1, 7999.5: 8000, 0: 0, -1: 0, float32(math.Inf(1)): Never,
+		float32(math.Inf(-1)): 0, 1e20: Never, 2147483648: Never} {
+		if got := IterStop(stop); got != want {
+			t.Errorf("iter_stop %g is %d, wanted %d", stop, got, want)
+		}
+	}
+	for stop, want := range map[int]int{0: Never, -1: Never, 1: 1, 6000: 6000} {
+		if got := SurgeryStop(stop); got != want {
+			t.Errorf("surgery_stop_iter %d is %d, wanted %d", stop, got, want)
+		}
+	}
+}
+
+// What would be refused live is refused when the solver is read, with file and line.
+func TestSolverFaults(t *testing.T) {
+	dir := t.TempDir()
+	net := filepath.Join(dir, "n.prototxt")
+	if err := os.WriteFile(net, []byte("name: \"n\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ text, want string }{
+		{"momentum: 1.01", "s.prototxt:3: momentum is 1.01, wanted 0 to 1"},
+		{"momentum: 0.9\nweight_decay: -0.1", "s.prototxt:4: weight_decay is -0.1, wanted 0 to"},
+		{"surgery_iter_gamma: -1", "s.prototxt:3: surgery_iter_gamma is -1, wanted 0 to"},
+		{"surgery_iter_power: nan", "s.prototxt:3: surgery_iter_power is NaN, wanted 0 to"},
+		{"surgery_stop_iter: -1", ""},
+		{"surgery_stop_iter: 0", ""},
+	} {
+		path := filepath.Join(dir, "s.prototxt")
+		text := fmt.Sprintf("net: %q\nbase_lr: 0.1 lr_policy: \"fixed\" max_iter: 1\n%s\n", net, c.text)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadSolver(path)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, wanted %q", c.text, err, c.want)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
 )
 
@@ -22,7 +23,7 @@ type Hyper struct {
 	WeightDecay float64      `json:"weight_decay"`
 	Gamma       float64      `json:"gamma"` // seed rule: surgery_iter_gamma
 	Power       float64      `json:"power"` // seed rule: surgery_iter_power
-	Stop        int          `json:"stop"`  // seed rule: surgery_stop_iter; 0 never
+	Stop        int          `json:"stop"`  // seed rule: surgery_stop_iter: surgery while iteration < Stop; Never
 	Layers      []LayerHyper `json:"layers"`
 }
 
@@ -36,7 +37,39 @@ type LayerHyper struct {
 	Fixed     bool     `json:"fixed"`     // keeps its weights as they are
 	Gamma     float64  `json:"gamma"`     // paper rule
 	Power     float64  `json:"power"`     // paper rule
-	Stop      int      `json:"stop"`      // paper rule: iter_stop; 0 never
+	Stop      int      `json:"stop"`      // paper rule: iter_stop: surgery while iteration < Stop; 0 protects the layer; Never
+}
+
+// Never is a Stop that no iteration reaches: surgery goes on to the end. In text it is "never".
+const Never = math.MaxInt32
+
+// IterStop returns the first iteration without surgery for the iter_stop of a cconvolution_param or cinner_product_param.
+// The authors' fork compares iteration < iter_stop, with a float: 7999.5 leaves out 8000, 0 and less leave out all, and
+// inf none.
+func IterStop(stop float32) int {
+	switch v := math.Ceil(float64(stop)); {
+	case v >= Never:
+		return Never
+	case v > 0:
+		return int(v)
+	}
+	return 0
+}
+
+// SurgeryStop is IterStop for surgery_stop_iter of the solver: the re-implementation reads the field and ignores it, so
+// 0 and less, like a solver without it, never stop.
+func SurgeryStop(stop int) int {
+	if stop <= 0 {
+		return Never
+	}
+	return stop
+}
+
+// FromSolver returns the hyperparameters that a solver's file sets, without those of layers.
+func FromSolver(s *caffepb.SolverParameter) *Hyper {
+	return &Hyper{BaseLR: caffe.Widen(s.GetBaseLr()), LRMult: 1, Momentum: caffe.Widen(s.GetMomentum()),
+		WeightDecay: caffe.Widen(s.GetWeightDecay()), Gamma: caffe.Widen(s.GetSurgeryIterGamma()),
+		Power: caffe.Widen(s.GetSurgeryIterPower()), Stop: SurgeryStop(int(s.GetSurgeryStopIter()))}
 }
 
 // ThresholdName is what the layer's rule calls its threshold.
@@ -104,7 +137,7 @@ var (
 		"weight_decay": "strength of the solver's regularization",
 		"gamma":        "surgery_iter_gamma: surgery has the chance (1 + gamma × iteration)^-power",
 		"power":        "surgery_iter_power: surgery has the chance (1 + gamma × iteration)^-power",
-		"stop":         "surgery_stop_iter: no surgery from this iteration on; 0 is never",
+		"stop":         "surgery_stop_iter: no surgery from this iteration on; never",
 	}
 	layerMeanings = map[string]string{
 		"threshold": "pruned: weights within so many standard deviations of the mean",
@@ -114,7 +147,7 @@ var (
 		"fixed":     "keeps its weights as they are",
 		"gamma":     "surgery of this layer has the chance (1 + gamma × iteration)^-power",
 		"power":     "surgery of this layer has the chance (1 + gamma × iteration)^-power",
-		"stop":      "iter_stop: no surgery of this layer from this iteration on; 0 is never",
+		"stop":      "iter_stop: no surgery of this layer from this iteration on; 0 is none; never",
 	}
 )
 
@@ -187,7 +220,10 @@ func (h *Hyper) Get(field string) (string, error) {
 	switch p := p.(type) {
 	case *float64:
 		return strconv.FormatFloat(*p, 'g', -1, 64), nil
-	case *int:
+	case *int: // the stops are the only ones
+		if *p == Never {
+			return "never", nil
+		}
 		return strconv.Itoa(*p), nil
 	case *bool:
 		return onOff(*p), nil
@@ -216,9 +252,16 @@ func (h *Hyper) Set(field, value string) (changed *Hyper, old string, err error)
 			return nil, "", fmt.Errorf("%s: %q is not a number", field, value)
 		}
 	case *int:
-		if *p, err = strconv.Atoi(value); err != nil {
-			return nil, "", fmt.Errorf("%s: %q is not a whole number", field, value)
+		n, err := strconv.Atoi(value)
+		switch {
+		case value == "never" || value == "inf":
+			n = Never
+		case err != nil:
+			return nil, "", fmt.Errorf("%s: %q is not a whole number, or never", field, value)
+		case p == &c.Stop:
+			n = SurgeryStop(n)
 		}
+		*p = n
 	case *bool:
 		switch value {
 		case "on", "true", "1":
@@ -235,12 +278,31 @@ func (h *Hyper) Set(field, value string) (changed *Hyper, old string, err error)
 	return c, old, nil
 }
 
+// A Fault is a value that is out of range.
+type Fault struct {
+	Field string
+	Msg   string // what it is, and what it must be
+}
+
 // Validate reports every value that is out of range.
 func (h *Hyper) Validate() error {
-	var bad []string
+	faults := h.Faults()
+	if faults == nil {
+		return nil
+	}
+	bad := make([]string, len(faults))
+	for i, f := range faults {
+		bad[i] = f.Field + " " + f.Msg
+	}
+	return fmt.Errorf("%s", strings.Join(bad, "; "))
+}
+
+// Faults lists the values that are out of range. It judges what files set, what a snapshot holds and what is typed alike.
+func (h *Hyper) Faults() []Fault {
+	var bad []Fault
 	check := func(name string, v, lo, hi float64) {
 		if math.IsNaN(v) || v < lo || v > hi {
-			bad = append(bad, fmt.Sprintf("%s is %g, wanted %g to %g", name, v, lo, hi))
+			bad = append(bad, Fault{name, fmt.Sprintf("is %g, wanted %g to %g", v, lo, hi)})
 		}
 	}
 	check("base_lr", h.BaseLR, 0, 1e6)
@@ -249,7 +311,12 @@ func (h *Hyper) Validate() error {
 	check("weight_decay", h.WeightDecay, 0, 1e6)
 	check("gamma", h.Gamma, 0, 1e6)
 	check("power", h.Power, 0, 1e6)
-	check("stop", float64(h.Stop), 0, math.MaxInt32)
+	stop := func(name string, v, lo int) {
+		if v < lo {
+			bad = append(bad, Fault{name, fmt.Sprintf("is %d, wanted an iteration from %d, or never", v, lo)})
+		}
+	}
+	stop("stop", h.Stop, 1)
 	for i := range h.Layers {
 		l := &h.Layers[i]
 		lo := 0.0
@@ -257,14 +324,24 @@ func (h *Hyper) Validate() error {
 			lo = -100
 		}
 		check(l.Name+"."+l.ThresholdName(), l.Threshold, lo, 100)
-		check(l.Name+".gamma", l.Gamma, 0, 1e6)
-		check(l.Name+".power", l.Power, 0, 1e6)
-		check(l.Name+".stop", float64(l.Stop), 0, math.MaxInt32)
+		if l.Rule == gpu.PaperRule {
+			check(l.Name+".gamma", l.Gamma, 0, 1e6)
+			check(l.Name+".power", l.Power, 0, 1e6)
+			stop(l.Name+".stop", l.Stop, 0)
+		}
 	}
-	if bad != nil {
-		return fmt.Errorf("%s", strings.Join(bad, "; "))
+	return bad
+}
+
+// fileNames are the names in a prototxt of the fields that are called otherwise here.
+var fileNames = map[string]string{"gamma": "surgery_iter_gamma", "power": "surgery_iter_power", "stop": "surgery_stop_iter"}
+
+// FileName returns what a field without a layer is called in the solver's prototxt.
+func FileName(field string) string {
+	if n := fileNames[field]; n != "" {
+		return n
 	}
-	return nil
+	return field
 }
 
 func hint(word string, candidates []string) string {

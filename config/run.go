@@ -152,6 +152,10 @@ func (r *Run) Validate() error {
 	if len(r.Tests) > 0 && s.TestInterval != nil && s.GetTestInterval() < 0 {
 		bad("test_interval is %d; wanted at least 0", s.GetTestInterval())
 	}
+	for _, f := range FromSolver(s).Faults() {
+		name := FileName(f.Field)
+		errs = append(errs, &caffe.FileError{Path: r.SolverPath, Line: caffe.FieldLine(r.SolverPath, 0, name), Msg: name + " " + f.Msg})
+	}
 	errs = append(errs, r.validatePolicy()...)
 	return errors.Join(errs...)
 }

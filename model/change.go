@@ -46,7 +46,7 @@ func (t *Trainer) moreSurgery(field string) bool {
 	if l.Rule == gpu.PaperRule {
 		stop = l.Stop
 	}
-	return stop == 0 || t.solver.Iter < stop
+	return t.solver.Iter < stop
 }
 
 // applyPending puts the waiting changes in force whose layers are operated on now.

@@ -256,9 +256,10 @@ func TestDue(t *testing.T) {
 		r            float32
 		want         bool
 	}{
-		{0, 0, 1e-4, 1, 0.999, true},
-		{10000, 0, 1e-4, 1, 0.49, true},
-		{10000, 0, 1e-4, 1, 0.5, false},
+		{0, config.Never, 1e-4, 1, 0.999, true},
+		{10000, config.Never, 1e-4, 1, 0.49, true},
+		{10000, config.Never, 1e-4, 1, 0.5, false},
+		{0, 0, 0, 1, 0, false}, // iteration < 0
 		{10000, 10000, 0, 1, 0, false},
 		{9999, 10000, 0, 1, 0, true},
 	} {

@@ -3,8 +3,8 @@ package model
 import (
 	"math"
 
+	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
-	"dns-tui/model/layer"
 )
 
 // Rate is the learning rate of an iteration by the solver's policy, from base (Caffe's SGDSolver::GetLearningRate):
@@ -17,7 +17,7 @@ import (
 //	poly       base · (1 - iter/max_iter)^power
 //	sigmoid    base / (1 + exp(-gamma·(iter - stepsize)))
 func Rate(s *caffepb.SolverParameter, base float64, iter int) float64 {
-	i, gamma, power := float64(iter), layer.Widen(s.GetGamma()), layer.Widen(s.GetPower())
+	i, gamma, power := float64(iter), caffe.Widen(s.GetGamma()), caffe.Widen(s.GetPower())
 	switch s.GetLrPolicy() {
 	case "step":
 		return base * math.Pow(gamma, float64(iter/int(s.GetStepsize())))

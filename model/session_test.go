@@ -684,3 +684,39 @@ func TestSeveralTestNets(t *testing.T) {
 		t.Errorf("%d nets tested, %d points; wanted 2 nets, at 0, 5 and 10", len(s.Tests), len(s.TestLoss.Values))
 	}
 }
+
+// What would be refused live is refused at the start, with the net's file and line.
+func TestLayerFaults(t *testing.T) {
+	for _, c := range []struct{ typ, text, want string }{
+		{"InnerProduct", "inner_product_param { num_output: 2\n  threshold: 200 }", `n.prototxt:3: layer "ip": threshold is 200, wanted 0 to 100`},
+		{"InnerProduct", "inner_product_param { num_output: 2\n  threshold: -1 }", `n.prototxt:3: layer "ip": threshold is -1, wanted 0 to 100`},
+		{"CInnerProduct", "inner_product_param { num_output: 2 } cinner_product_param {\n\n power: -1 }", `n.prototxt:4: layer "ip": power is -1, wanted 0 to`},
+		{"CInnerProduct", "inner_product_param { num_output: 2 } cinner_product_param { iter_stop: nan }", `iter_stop is nan; wanted an iteration`},
+		{"CInnerProduct", "inner_product_param { num_output: 2 } cinner_product_param { iter_stop: -1 }", ""},
+	} {
+		dir := t.TempDir()
+		net := filepath.Join(dir, "n.prototxt")
+		text := fmt.Sprintf("layer { name: \"in\" type: \"DummyData\" top: \"x\" dummy_data_param { shape { dim: 1 dim: 3 } } }\n"+
+			"layer { name: \"ip\" type: %q bottom: \"x\" top: \"y\" %s }\nlayer { name: \"loss\" type: \"Reduction\" bottom: \"y\" top: \"l\" loss_weight: 1 }\n", c.typ, c.text)
+		if err := os.WriteFile(net, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		solver := filepath.Join(dir, "s.prototxt")
+		if err := os.WriteFile(solver, fmt.Appendf(nil, "net: %q base_lr: 0.1 lr_policy: \"fixed\" max_iter: 1", net), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		run, err := config.LoadSolver(solver)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := host.New(host.Options{Threads: 1})
+		s, err := model.NewSolver(run, d)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, wanted %q", c.text, err, c.want)
+		}
+		if err == nil {
+			s.Close()
+		}
+		d.Close()
+	}
+}

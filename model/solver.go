@@ -107,7 +107,26 @@ func (s *Solver) build() error {
 		return err
 	}
 	s.hyper = initialHyper(s.param, s.Net)
-	return nil
+	return s.checkLayers()
+}
+
+// checkLayers reports every value of a layer's surgery that would be refused live, with its line in the net's file.
+func (s *Solver) checkLayers() error {
+	var errs []error
+	for _, f := range s.hyper.Faults() {
+		name, field := config.SplitField(f.Field)
+		nd := s.Net.node(name)
+		if nd == nil {
+			continue // of the solver: config.Run.Validate tells
+		}
+		if field == "stop" {
+			field = "iter_stop"
+		}
+		file := s.Net.file
+		errs = append(errs, &caffe.FileError{Path: file.Path, Line: caffe.FieldLine(file.Path, file.Line(nd.index), field),
+			Msg: fmt.Sprintf("layer %q: %s %s", name, field, f.Msg)})
+	}
+	return errors.Join(errs...)
 }
 
 // start loads the weights or the state that the run starts from, and gives masks to the layers to be pruned.
@@ -149,8 +168,7 @@ func AsksForSurgery(s *caffepb.SolverParameter, layers []PrunableLayer) bool {
 
 // initialHyper reads the hyperparameters that the files set.
 func initialHyper(s *caffepb.SolverParameter, n *Net) *config.Hyper {
-	h := &config.Hyper{BaseLR: layer.Widen(s.GetBaseLr()), LRMult: 1, Momentum: layer.Widen(s.GetMomentum()), WeightDecay: layer.Widen(s.GetWeightDecay()),
-		Gamma: layer.Widen(s.GetSurgeryIterGamma()), Power: layer.Widen(s.GetSurgeryIterPower()), Stop: int(s.GetSurgeryStopIter())}
+	h := config.FromSolver(s)
 	layers := n.Prunable()
 	asked := AsksForSurgery(s, layers)
 	for _, l := range layers {

@@ -72,9 +72,9 @@ type LayerStats struct {
 // streamSurgery numbers the draws of the seed rule; those of the paper rule are the layer's own.
 const streamSurgery = 0x5EED5EED
 
-// Due reports whether surgery happens: (1 + gamma·i)^(-power) > r and i < stop (0 never stops), r in [0,1).
+// Due reports whether surgery happens: (1 + gamma·i)^(-power) > r and i < stop, r in [0,1).
 func Due(iter int, gamma, power float64, stop int, r float32) bool {
-	if stop > 0 && iter >= stop {
+	if iter >= stop {
 		return false
 	}
 	return math.Pow(1+gamma*float64(iter), -power) > float64(r)

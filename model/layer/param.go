@@ -1,10 +1,13 @@
 package layer
 
 import (
+	"errors"
 	"fmt"
-	"strconv"
+	"math"
 
+	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
 	"dns-tui/gpu"
 )
 
@@ -105,7 +108,7 @@ type Pruning struct {
 	Threshold float64
 	Gamma     float64
 	Power     float64
-	Stop      int
+	Stop      int // first iteration without surgery; config.Never
 }
 
 // Prunable is a layer with weights that surgery may mask.
@@ -125,24 +128,27 @@ func pruningOf(l *caffepb.LayerParameter) (Pruning, error) {
 		var stop float32
 		if conv {
 			q := l.GetCconvolutionParam()
-			p.Threshold, p.Gamma, p.Power, stop = Widen(q.GetCRate()), Widen(q.GetGamma()), Widen(q.GetPower()), q.GetIterStop()
+			p.Threshold, p.Gamma, p.Power, stop = caffe.Widen(q.GetCRate()), caffe.Widen(q.GetGamma()), caffe.Widen(q.GetPower()), q.GetIterStop()
 		} else {
 			q := l.GetCinnerProductParam()
-			p.Threshold, p.Gamma, p.Power, stop = Widen(q.GetCRate()), Widen(q.GetGamma()), Widen(q.GetPower()), q.GetIterStop()
+			p.Threshold, p.Gamma, p.Power, stop = caffe.Widen(q.GetCRate()), caffe.Widen(q.GetGamma()), caffe.Widen(q.GetPower()), q.GetIterStop()
 		}
-		p.Stop = int(stop)
+		if math.IsNaN(float64(stop)) {
+			return p, errors.New("iter_stop is nan; wanted an iteration, 0 for no surgery, or inf")
+		}
+		p.Stop = config.IterStop(stop)
 		return p, nil
 	}
-	p := Pruning{Rule: gpu.SeedRule, Power: 1}
+	p := Pruning{Rule: gpu.SeedRule, Power: 1, Stop: config.Never}
 	masks := 0
 	if conv {
 		q := l.GetConvolutionParam()
-		p.Enabled, p.Threshold = q.GetSparsityTerm(), Widen(q.GetThreshold())
+		p.Enabled, p.Threshold = q.GetSparsityTerm(), caffe.Widen(q.GetThreshold())
 		p.Explicit = q.GetSparsityTerm() && (q.SparsityTerm != nil || q.Threshold != nil || q.WeightMaskFiller != nil)
 		masks = len(l.Param) - boolInt(q.GetBiasTerm()) - 1
 	} else {
 		q := l.GetInnerProductParam()
-		p.Enabled, p.Threshold = q.GetSparsityTerm(), Widen(q.GetThreshold())
+		p.Enabled, p.Threshold = q.GetSparsityTerm(), caffe.Widen(q.GetThreshold())
 		p.Explicit = q.GetSparsityTerm() && (q.SparsityTerm != nil || q.Threshold != nil || q.WeightMaskFiller != nil)
 		masks = len(l.Param) - boolInt(q.GetBiasTerm()) - 1
 	}
@@ -150,9 +156,6 @@ func pruningOf(l *caffepb.LayerParameter) (Pruning, error) {
 		return p, fmt.Errorf("%d param; wanted at most weights, bias and mask", len(l.Param))
 	}
 	p.Explicit = p.Explicit || p.Enabled && masks == 1
-	if p.Threshold < 0 {
-		return p, fmt.Errorf("threshold is %g; wanted at least 0", p.Threshold)
-	}
 	return p, nil
 }
 
@@ -161,10 +164,4 @@ func boolInt(b bool) int {
 		return 1
 	}
 	return 0
-}
-
-// Widen returns the float64 that prints as f does: 0.6, not 0.6000000238418579.
-func Widen(f float32) float64 {
-	v, _ := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64)
-	return v
 }
