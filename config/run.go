@@ -21,6 +21,7 @@ type Run struct {
 	Weights        []string         // caffemodels to start from
 	Snapshot       string           // solverstate to go on from
 	MasksFromZeros bool             // exact zeros of loaded weights start masked
+	SkipMismatched bool             // layers of Weights that do not fit are left out
 	Journal        string           // where changes are written; "" is beside the snapshots
 	Replay         string           // a journal to repeat
 	Seed           *uint64          // of all random numbers; nil: random_seed, or one drawn

@@ -269,6 +269,67 @@ func TestDue(t *testing.T) {
 	}
 }
 
+// What of a file fits no layer, and what of the net no file, is said; a layer of another shape is refused, or left out.
+func TestLoadFiles(t *testing.T) {
+	text := `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } }
+layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 2 } }
+layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" inner_product_param { num_output: 2 } }`
+	dir := t.TempDir()
+	file := func(name string, layers ...string) string {
+		n := &caffepb.NetParameter{}
+		for _, l := range layers {
+			name, shape, _ := strings.Cut(l, " ")
+			in := 3
+			if shape == "2" {
+				in = 2
+			}
+			n.Layer = append(n.Layer, &caffepb.LayerParameter{Name: proto.String(name),
+				Blobs: []*caffepb.BlobProto{caffe.NewBlob([]int{2, in}, make([]float32, 2*in)), caffe.NewBlob([]int{2}, make([]float32, 2))}})
+		}
+		path := filepath.Join(dir, name)
+		if err := caffe.WriteNet(path, n); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct {
+		name    string
+		files   []string
+		skip    bool
+		notices []string // in order, parts of each
+		err     string
+	}{
+		{"whole", []string{file("whole", "a 3", "b 2")}, false, nil, ""},
+		{"in two files", []string{file("first", "a 3"), file("second", "b 2")}, false, nil, ""},
+		{"part", []string{file("part", "a 3", "c 3", "d 3")}, false, []string{"part: not used, for the net has no such layer: layers c, d", "no weights for layer b"}, ""},
+		{"shape", []string{file("shape", "a 3", "b 3")}, false, nil, "layer \"b\": blob 0 has the shape 2x3 in the file, the net wants 2x2 (--skip-mismatched"},
+		{"shape left out", []string{file("shape", "a 3", "b 3")}, true, []string{"layer \"b\" is left out: blob 0", "no weights for layer b"}, ""},
+		{"nothing", []string{file("nothing", "b 3")}, true, nil, "weights of another net"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n, err := build(t, text, caffepb.Phase_TEST)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := n.LoadFiles(c.files, model.LoadOptions{SkipMismatched: c.skip})
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Fatalf("got %v, wanted %q", err, c.err)
+				}
+				return
+			}
+			if err != nil || len(l.Notices) != len(c.notices) {
+				t.Fatalf("%v, notices %q, wanted %q", err, l.Notices, c.notices)
+			}
+			for i, want := range c.notices {
+				if !strings.Contains(l.Notices[i], want) {
+					t.Errorf("notice %q, wanted %q", l.Notices[i], want)
+				}
+			}
+		})
+	}
+}
+
 // A layer takes 1, 2, 3 or 4 blobs; anything else is an error that names layer, file and net, and changes nothing.
 func TestLoadWeights(t *testing.T) {
 	text := func(typ, param string) string {
@@ -303,7 +364,8 @@ layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = n.LoadWeights("f.caffemodel", &caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String("l"), Blobs: c.blobs}}}, c.zeros)
+			_, err = n.LoadWeights("f.caffemodel", &caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String("l"), Blobs: c.blobs}}},
+				model.LoadOptions{MasksFromZeros: c.zeros})
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), "f.caffemodel") {
 					t.Errorf("got %v, wanted %q", err, c.err)
@@ -338,7 +400,7 @@ layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = n.LoadWeights("f.caffemodel", &caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String("other"), Blobs: []*caffepb.BlobProto{w}}}}, false)
+	_, err = n.LoadWeights("f.caffemodel", &caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String("other"), Blobs: []*caffepb.BlobProto{w}}}}, model.LoadOptions{})
 	if err == nil || !strings.Contains(err.Error(), "weights of another net") || !strings.Contains(err.Error(), "other") {
 		t.Errorf("weights of another net: %v", err)
 	}

@@ -156,7 +156,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 			o.Notices = append(o.Notices, fmt.Sprintf("%s was upgraded: %s (dns-tui upgrade writes it so)", f.Path, strings.Join(f.Upgraded, "; ")))
 		}
 	}
-	for _, n := range o.Notices {
+	for _, n := range append(o.Notices, t.solver.Notices...) {
 		t.note(Event{Iter: t.solver.Iter, Text: n})
 	}
 	if h := t.solver.hyper; len(h.Layers) > 0 && !AsksForSurgery(run.Solver, t.solver.Net.Prunable()) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -21,6 +22,10 @@ type Solver struct {
 	Tests  []*Net
 	Iter   int
 	Seed   uint64
+	// Notices are what a user should know of what the run starts from: weights that fit nothing, settings that are not the
+	// file's.
+	Notices []string
+
 	run    *config.Run
 	param  *caffepb.SolverParameter
 	device gpu.Device
@@ -134,12 +139,8 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 	if err := s.surgeon.prepare(s.hyper); err != nil {
 		return err
 	}
-	for _, path := range s.run.Weights {
-		n, err := caffe.ReadNet(path)
-		if err != nil {
-			return err
-		}
-		if err := s.Net.LoadWeights(path, n, s.run.MasksFromZeros); err != nil {
+	if len(s.run.Weights) > 0 {
+		if err := s.loadWeights(s.run.Weights); err != nil {
 			return err
 		}
 	}
@@ -149,6 +150,23 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 		}
 	}
 	s.surgeon.examine(s.hyper, false)
+	return nil
+}
+
+// manyZeros is the share of exact zeros from which a file without masks looks like a net that was pruned elsewhere.
+const manyZeros = 0.05
+
+// loadWeights loads caffemodels, and tells what of them did not fit.
+func (s *Solver) loadWeights(paths []string) error {
+	l, err := s.Net.LoadFiles(paths, LoadOptions{MasksFromZeros: s.run.MasksFromZeros, SkipMismatched: s.run.SkipMismatched})
+	if err != nil {
+		return err
+	}
+	s.Notices = append(s.Notices, l.Notices...)
+	if !s.run.MasksFromZeros && float64(l.Zeros) > manyZeros*float64(l.Weights) {
+		s.Notices = append(s.Notices, fmt.Sprintf("%d of %d weights in %s are exactly zero and came without masks: they train like all others; "+
+			"--masks-from-zeros keeps them pruned", l.Zeros, l.Weights, strings.Join(paths, ", ")))
+	}
 	return nil
 }
 

@@ -185,12 +185,8 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 		if beside := filepath.Join(filepath.Dir(path), filepath.Base(name)); model == name && !caffe.Exists(model) && caffe.Exists(beside) {
 			model = beside
 		}
-		n, err := caffe.ReadNet(model)
-		if err != nil {
+		if err := s.loadWeights([]string{model}); err != nil {
 			return fmt.Errorf("%s: its learned_net: %w", path, err)
-		}
-		if err := s.Net.LoadWeights(model, n, s.run.MasksFromZeros); err != nil {
-			return err
 		}
 	}
 	if err := s.restoreHistory(path, st); err != nil {

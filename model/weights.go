@@ -12,25 +12,86 @@ import (
 	"dns-tui/model/layer"
 )
 
+// LoadOptions say how weights are taken from a file.
+type LoadOptions struct {
+	MasksFromZeros bool // exact zeros start masked where the file has no mask
+	SkipMismatched bool // a layer whose blobs have another shape or number keeps the values that it has
+}
+
+// Loaded is what weights files gave a net.
+type Loaded struct {
+	params map[*layer.Param]bool
+	// Notices say what did not fit, a line each.
+	Notices []string
+	// Zeros of Weights entries of layers that can be pruned are exactly zero, in layers whose masks are not in the file.
+	Zeros, Weights int
+	Untouched      []string // layers with parameters that no file gave anything
+}
+
+// LoadFiles loads weights files, one after the other, and says what each layer got, as Caffe logs it
+// (Net::CopyTrainedLayersFrom).
+func (n *Net) LoadFiles(paths []string, o LoadOptions) (*Loaded, error) {
+	l := &Loaded{params: map[*layer.Param]bool{}}
+	for _, path := range paths {
+		src, err := caffe.ReadNet(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := n.load(path, src, o, l); err != nil {
+			return nil, err
+		}
+	}
+	for _, nd := range n.nodes {
+		for _, p := range nd.params {
+			if !l.params[p] {
+				l.Untouched = append(l.Untouched, nd.name)
+				break
+			}
+		}
+	}
+	if len(l.Untouched) > 0 && len(paths) > 0 {
+		l.Notices = append(l.Notices, fmt.Sprintf("%s: no weights for %s of the net, which keep the values of their fillers",
+			strings.Join(paths, ", "), layersNamed(l.Untouched)))
+	}
+	return l, nil
+}
+
 // LoadWeights copies the layers of a caffemodel into the layers of the same names, masks included. path is for errors.
-// A layer to be pruned takes W; W and b; W (b) and a mask of W (seed); or W, b and masks of both (the authors'). With
-// masksFromZeros, exact zeros start masked where the file has no mask. Nothing is changed where anything does not fit.
-func (n *Net) LoadWeights(path string, src *caffepb.NetParameter, masksFromZeros bool) error {
+// A layer to be pruned takes W; W and b; W (b) and a mask of W (seed); or W, b and masks of both (the authors'). Nothing
+// is changed where anything does not fit.
+func (n *Net) LoadWeights(path string, src *caffepb.NetParameter, o LoadOptions) (*Loaded, error) {
+	l := &Loaded{params: map[*layer.Param]bool{}}
+	return l, n.load(path, src, o, l)
+}
+
+func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *Loaded) error {
 	var todo []func() error
+	var unused []string
 	for _, l := range src.Layer {
-		nd := n.node(l.GetName())
-		if nd == nil || len(nd.params) == 0 || len(l.Blobs) == 0 {
+		if len(l.Blobs) == 0 {
 			continue
 		}
-		f, err := n.planLoad(nd, l.Blobs, masksFromZeros)
+		nd := n.node(l.GetName())
+		if nd == nil || len(nd.params) == 0 {
+			unused = append(unused, l.GetName())
+			continue
+		}
+		f, err := n.planLoad(nd, l.Blobs, o.MasksFromZeros, into)
+		if err != nil && o.SkipMismatched {
+			into.Notices = append(into.Notices, fmt.Sprintf("%s: layer %q is left out: %v", path, l.GetName(), err))
+			continue
+		}
 		if err != nil {
-			return &caffe.FileError{Path: path, Msg: fmt.Sprintf("layer %q: %v", l.GetName(), err), Err: err}
+			return &caffe.FileError{Path: path, Msg: fmt.Sprintf("layer %q: %v (--skip-mismatched leaves such layers out)", l.GetName(), err), Err: err}
 		}
 		todo = append(todo, f)
 	}
 	if len(todo) == 0 {
-		return &caffe.FileError{Path: path, Msg: fmt.Sprintf("holds weights of another net: none of its layers (%s) has the name of a layer with parameters in %s (%s)",
+		return &caffe.FileError{Path: path, Msg: fmt.Sprintf("holds weights of another net: none of its layers (%s) fits a layer with parameters in %s (%s)",
 			strings.Join(withBlobs(src), ", "), n.file.Path, strings.Join(n.withParams(), ", "))}
+	}
+	if len(unused) > 0 {
+		into.Notices = append(into.Notices, fmt.Sprintf("%s: not used, for the net has no such layer: %s", path, layersNamed(unused)))
 	}
 	for _, f := range todo {
 		if err := f(); err != nil {
@@ -38,6 +99,14 @@ func (n *Net) LoadWeights(path string, src *caffepb.NetParameter, masksFromZeros
 		}
 	}
 	return nil
+}
+
+// layersNamed is "layer a" or "layers a, b".
+func layersNamed(names []string) string {
+	if len(names) == 1 {
+		return "layer " + names[0]
+	}
+	return "layers " + strings.Join(names, ", ")
 }
 
 func withBlobs(src *caffepb.NetParameter) []string {
@@ -61,7 +130,7 @@ func (n *Net) withParams() []string {
 }
 
 // planLoad checks the blobs of one layer and returns what loads them.
-func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool) (func() error, error) {
+func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool, into *Loaded) (func() error, error) {
 	_, prunable := nd.layer.(layer.Prunable)
 	have, want := len(blobs), len(nd.params)
 	masks := have - want
@@ -91,7 +160,12 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 		for i, p := range nd.params {
 			if !leftOut(blobs[i]) {
 				n.device.Upload(p.Data, caffe.Values(blobs[i]))
+				into.params[p] = true
 			}
+		}
+		if prunable && masks == 0 {
+			into.Weights += nd.params[0].Data.N
+			into.Zeros += zeros(caffe.Values(blobs[0]))
 		}
 		for i := range nd.params {
 			if leftOut(blobs[i]) {
@@ -136,6 +210,16 @@ func hasZero(mask []float32) bool {
 		}
 	}
 	return false
+}
+
+func zeros(w []float32) int {
+	n := 0
+	for _, v := range w {
+		if v == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func nonZero(w []float32) []float32 {

@@ -17,10 +17,11 @@ import (
 
 // netFlags are the flags that describe a net without a solver, of test and time.
 type netFlags struct {
-	device     deviceFlags
-	model      string
-	weights    string
-	iterations int
+	device         deviceFlags
+	model          string
+	weights        string
+	iterations     int
+	skipMismatched bool
 	stateFlags
 	log string
 }
@@ -57,6 +58,7 @@ func (f *netFlags) add(fs *flag.FlagSet, phase string) {
 	f.device.add(fs)
 	fs.StringVar(&f.model, "model", "", "the net's prototxt")
 	fs.StringVar(&f.weights, "weights", "", "caffemodels to load, separated by commas")
+	fs.BoolVar(&f.skipMismatched, "skip-mismatched", false, skipMismatchedUsage)
 	fs.IntVar(&f.iterations, "iterations", 50, "batches")
 	f.stateFlags.add(fs, phase)
 	fs.StringVar(&f.log, "log", "plain", "form of the lines: plain, or caffe for tools that read Caffe's log")
@@ -77,7 +79,7 @@ func (f *netFlags) check(name string, rest []string) error {
 }
 
 // load builds the net and loads its weights.
-func (f *netFlags) load(d gpu.Device) (*model.Net, error) {
+func (f *netFlags) load(e *env, d gpu.Device) (*model.Net, error) {
 	file, err := caffe.ReadNetPrototxt(f.model)
 	if err != nil {
 		return nil, err
@@ -86,15 +88,16 @@ func (f *netFlags) load(d gpu.Device) (*model.Net, error) {
 	if err != nil || f.weights == "" {
 		return net, err
 	}
-	for _, w := range strings.Split(f.weights, ",") {
-		m, err := caffe.ReadNet(w)
-		if err == nil {
-			err = net.LoadWeights(w, m, false)
-		}
-		if err != nil {
-			net.Close()
-			return nil, err
-		}
+	l, err := net.LoadFiles(strings.Split(f.weights, ","), model.LoadOptions{SkipMismatched: f.skipMismatched})
+	if err != nil {
+		net.Close()
+		return nil, err
+	}
+	for _, n := range l.Notices {
+		fmt.Fprintf(e.stderr, "dns-tui: %s\n", n)
+	}
+	if len(l.Untouched) > 0 {
+		fmt.Fprintln(e.stderr, "dns-tui: the figures that follow come from untrained weights in part")
 	}
 	return net, nil
 }
@@ -132,7 +135,7 @@ func withNet(ctx context.Context, e *env, c netCommand, args []string, f func(ct
 		return err
 	}
 	defer d.Close()
-	net, err := flags.load(d)
+	net, err := flags.load(e, d)
 	if err != nil {
 		return err
 	}

@@ -26,11 +26,14 @@ type runFlags struct {
 	snapshot       string
 	resume         bool
 	masksFromZeros bool
+	skipMismatched bool
 	journal        string
 	replay         string
 	level          int
 	stage          string
 }
+
+const skipMismatchedUsage = "layers of --weights whose blobs have another shape keep their filler's values"
 
 func (f *runFlags) add(fs *flag.FlagSet) {
 	f.device.add(fs)
@@ -39,6 +42,7 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.snapshot, "snapshot", "", "solverstate to go on from")
 	fs.BoolVar(&f.resume, "resume", false, "go on from the solverstate written last at the solver's snapshot_prefix")
 	fs.BoolVar(&f.masksFromZeros, "masks-from-zeros", false, "weights that are exactly zero in --weights start masked")
+	fs.BoolVar(&f.skipMismatched, "skip-mismatched", false, skipMismatchedUsage)
 	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
 	fs.StringVar(&f.replay, "replay", "", "journal whose run to repeat")
 	fs.IntVar(&f.level, "level", 0, "level of the train net's state")
@@ -88,7 +92,8 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 	} else {
 		run.Weights = append(run.Weights, run.Solver.Weights...)
 	}
-	run.Snapshot, run.MasksFromZeros, run.Journal, run.Replay = f.snapshot, f.masksFromZeros, f.journal, f.replay
+	run.Snapshot, run.Journal, run.Replay = f.snapshot, f.journal, f.replay
+	run.MasksFromZeros, run.SkipMismatched = f.masksFromZeros, f.skipMismatched
 	if f.resume {
 		if run.Snapshot, err = newestSnapshot(run.SnapshotPrefix()); err != nil {
 			return nil, err
