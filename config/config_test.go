@@ -171,11 +171,18 @@ func TestSolverFaults(t *testing.T) {
 		{"momentum: 0.9\nweight_decay: -0.1", "s.prototxt:4: weight_decay is -0.1, wanted 0 to"},
 		{"surgery_iter_gamma: -1", "s.prototxt:3: surgery_iter_gamma is -1, wanted 0 to"},
 		{"surgery_iter_power: nan", "s.prototxt:3: surgery_iter_power is NaN, wanted 0 to"},
+		{"lr_policy: 'sigmoid' stepsize: 5 gamma: -0.1", "gamma is -0.1; lr_policy \"sigmoid\" wants at least 0"},
+		{"lr_policy: 'exp' gamma: -0.1", "gamma is -0.1; lr_policy \"exp\" wants at least 0"},
+		{"lr_policy: 'poly' gamma: -0.1", ""}, // poly has none
 		{"surgery_stop_iter: -1", ""},
 		{"surgery_stop_iter: 0", ""},
 	} {
 		path := filepath.Join(dir, "s.prototxt")
-		text := fmt.Sprintf("net: %q\nbase_lr: 0.1 lr_policy: \"fixed\" max_iter: 1\n%s\n", net, c.text)
+		policy := "lr_policy: \"fixed\""
+		if strings.Contains(c.text, "lr_policy") {
+			policy = ""
+		}
+		text := fmt.Sprintf("net: %q\nbase_lr: 0.1 %s max_iter: 1\n%s\n", net, policy, c.text)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

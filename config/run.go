@@ -181,6 +181,8 @@ func (r *Run) validatePolicy() []error {
 		return bad("lr_policy is %q; wanted one of %s", s.GetLrPolicy(), strings.Join(Policies, ", "))
 	case (s.GetLrPolicy() == "step" || s.GetLrPolicy() == "sigmoid") && s.GetStepsize() <= 0:
 		return bad("lr_policy %q wants a stepsize above 0", s.GetLrPolicy())
+	case s.GetGamma() < 0 && s.GetLrPolicy() != "fixed" && s.GetLrPolicy() != "poly":
+		return bad("gamma is %g; lr_policy %q wants at least 0", s.GetGamma(), s.GetLrPolicy())
 	}
 	for i := 1; i < len(s.Stepvalue); i++ {
 		if s.Stepvalue[i] < s.Stepvalue[i-1] {

@@ -66,6 +66,9 @@ func (b *builder) add(p placed) error {
 		if i < len(p.param.Bottom) && p.param.Bottom[i] == name {
 			blob = nd.bottom[i] // in place
 		} else if old, ok := n.blobs[name]; ok && name != automatic {
+			if i < len(nd.bottom) && nd.bottom[i].Name == name { // a split stands between
+				return b.wrap(p, fmt.Errorf("in place on %q, which other layers read or which counts as a loss; wanted a top of another name", name))
+			}
 			return b.wrap(p, fmt.Errorf("top blob %q is made by layer %q already", name, b.producer[old]))
 		}
 		nd.top = append(nd.top, blob)
@@ -86,12 +89,11 @@ func (b *builder) add(p placed) error {
 
 func (b *builder) setup(p placed, nd *node) error {
 	nd.weights = make([]float32, len(nd.top))
-	copy(nd.weights, p.param.LossWeight)
 	if len(p.param.LossWeight) > len(nd.top) {
 		return fmt.Errorf("%d loss_weight for %d tops", len(p.param.LossWeight), len(nd.top))
 	}
-	if _, ok := nd.layer.(layer.Loss); ok && len(p.param.LossWeight) == 0 {
-		nd.weights[0] = 1
+	for j := range nd.top {
+		nd.weights[j] = lossWeight(p.param, j)
 	}
 	return b.net.setUp(nd, func(s layer.ParamSpec) (*layer.Param, error) { return b.newParam(nd, s) })
 }
@@ -103,7 +105,8 @@ func (n *Net) setUp(nd *node, newParam func(layer.ParamSpec) (*layer.Param, erro
 		nd.data = append(nd.data, b.Data)
 	}
 	err := nd.layer.Setup(&layer.Context{
-		Param: nd.param, Device: n.device, Phase: n.Phase, Seed: n.seed, Clock: n.clock, Weights: nd.weights, NewParam: newParam,
+		Param: nd.param, Device: n.device, Phase: n.Phase, Seed: n.seed, Clock: n.clock, NewParam: newParam,
+		Weight: &nd.weight, Backward: n.gradients,
 		Resolve: func(path string) string { return config.Resolve(path, n.file.Path) },
 	}, nd.bottom, nd.top)
 	if err != nil {
@@ -143,21 +146,15 @@ func (b *builder) newParam(nd *node, s layer.ParamSpec) (*layer.Param, error) {
 	if p.Data, err = gpu.NewTensor(b.opts.Device, s.Shape...); err != nil {
 		return nil, err
 	}
-	if p.Trained() && (b.opts.State.GetPhase() == caffepb.Phase_TRAIN || b.opts.Probe) {
+	if p.Trained() && b.net.gradients {
 		if p.Diff, err = gpu.NewTensor(b.opts.Device, s.Shape...); err != nil {
 			return nil, err
 		}
 	}
-	if _, dry := b.opts.Device.(gpu.Dry); !s.Statistics && !dry {
-		f := s.Filler
-		if f == nil {
-			f = &caffepb.FillerParameter{}
-		}
-		values := make([]float32, p.Data.N)
-		if err := layer.Fill(f, s.Shape, layer.FillerKey(b.opts.Seed, nd.name, s.Index), values); err != nil {
+	if !s.Statistics {
+		if err := b.fill(p, s.Filler, layer.FillerKey(b.opts.Seed, nd.name, s.Index)); err != nil {
 			return nil, err
 		}
-		b.opts.Device.Upload(p.Data, values)
 	}
 	if spec.GetName() != "" {
 		b.net.named[spec.GetName()] = p
@@ -166,6 +163,22 @@ func (b *builder) newParam(nd *node, s layer.ParamSpec) (*layer.Param, error) {
 	nd.params = append(nd.params, p)
 	b.addParam(p)
 	return p, nil
+}
+
+// fill gives a parameter its first values, by a filler or its default.
+func (b *builder) fill(p *layer.Param, f *caffepb.FillerParameter, key gpu.Key) error {
+	if f == nil {
+		f = &caffepb.FillerParameter{}
+	}
+	if _, dry := b.opts.Device.(gpu.Dry); dry {
+		return layer.CheckFiller(f, p.Shape)
+	}
+	values := make([]float32, p.Data.N)
+	if err := layer.Fill(f, p.Shape, key, values); err != nil {
+		return err
+	}
+	b.opts.Device.Upload(p.Data, values)
+	return nil
 }
 
 // agree holds the multipliers of a layer that shares a parameter against those that were said before: the first that
@@ -238,9 +251,16 @@ func (b *builder) wrap(p placed, err error) error {
 	return fe
 }
 
-// planBackward decides which layers run backward, and allocates the gradients that flow.
+// planBackward decides which layers run backward, and allocates the gradients that flow (Caffe's Net::Init).
 func (b *builder) planBackward() error {
 	n := b.net
+	if !n.gradients {
+		for _, nd := range n.nodes {
+			nd.need = make([]bool, len(nd.bottom))
+		}
+		return nil
+	}
+	force := n.file.Net.GetForceBackward()
 	needed := map[*layer.Blob]bool{}
 	for _, nd := range n.nodes {
 		needs := false
@@ -248,51 +268,87 @@ func (b *builder) planBackward() error {
 			needs = needs || p.Trained()
 		}
 		for i, bl := range nd.bottom {
-			wanted := (needed[bl] || b.opts.Probe || n.file.Net.GetForceBackward()) && !isLabel(nd, i)
-			needs = needs || wanted
-			if down := nd.param.PropagateDown; len(down) > 0 {
-				wanted = down[i] && !isLabel(nd, i)
+			wanted := needed[bl] || b.opts.Probe || force
+			needs = needs || wanted && !isLabel(nd, i)
+			if down := nd.param.PropagateDown; len(down) > 0 && !force { // force_backward goes before it
+				wanted = down[i]
 			}
-			nd.need = append(nd.need, wanted)
+			nd.need = append(nd.need, wanted && !isLabel(nd, i))
 		}
 		for _, t := range nd.top {
 			needed[t] = needs
 		}
 		nd.backward = needs
 	}
+	ends := b.ends()
 	under := map[*layer.Blob]bool{} // blobs that reach a loss
 	for i := len(n.nodes) - 1; i >= 0; i-- {
 		nd := n.nodes[i]
 		reaches := b.opts.Probe
 		for j, t := range nd.top {
-			reaches = reaches || nd.weights[j] != 0 || under[t]
+			reaches = reaches || nd.weights[j] != 0 || under[t] || ends[t]
 		}
-		nd.backward = nd.backward && reaches && (n.Phase == caffepb.Phase_TRAIN || b.opts.Probe)
+		nd.backward = nd.backward && reaches
 		for j, bl := range nd.bottom {
 			under[bl] = under[bl] || reaches && nd.need[j]
 			nd.need[j] = nd.need[j] && nd.backward
 		}
 	}
-	for _, nd := range n.nodes {
+	return b.allocate(func(nd *node, j int) bool {
+		t := nd.top[j]
+		return nd.weights[j] != 0 && !(isLoss(nd) && j == 0) || under[t] || ends[t] || b.opts.Probe && nd.typ != "Split"
+	})
+}
+
+// ends are the blobs that stand for losses in a net that has none and whose gradients are wanted all the same.
+func (b *builder) ends() map[*layer.Blob]bool {
+	ends := map[*layer.Blob]bool{}
+	if !b.opts.Backward || len(b.net.lossBlobs()) > 0 {
+		return ends
+	}
+	for _, o := range b.net.unread() {
+		ends[o.blob] = true
+	}
+	return ends
+}
+
+// allocate makes the gradients of the layers that run backward: those of tops that flows tells, and of bottoms that are
+// needed. A loss that another layer reads, and so has no weight of its own, takes its weight from its top's gradient.
+func (b *builder) allocate(flows func(nd *node, top int) bool) error {
+	d := b.net.device
+	for _, nd := range b.net.nodes {
 		if !nd.backward {
 			continue
 		}
-		for _, t := range nd.top {
-			if under[t] || b.opts.Probe && nd.typ != "Split" {
-				if err := t.NeedDiff(n.device); err != nil {
-					return err
-				}
+		for j, t := range nd.top {
+			if !flows(nd, j) {
+				continue
+			}
+			if err := t.NeedDiff(d); err != nil {
+				return err
+			}
+		}
+		if isLoss(nd) {
+			nd.weight = nd.weights[0]
+			if nd.chained = nd.weight == 0 && nd.top[0].Diff != nil; nd.chained {
+				nd.weight = 1
 			}
 		}
 		for j, bl := range nd.bottom {
-			if nd.need[j] {
-				if err := bl.NeedDiff(n.device); err != nil {
-					return err
-				}
+			if !nd.need[j] {
+				continue
+			}
+			if err := bl.NeedDiff(d); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+func isLoss(nd *node) bool {
+	_, ok := nd.layer.(layer.Loss)
+	return ok
 }
 
 // isLabel reports whether a bottom has no gradient: labels, indices, a shape.

@@ -8,6 +8,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/model/layer"
 )
 
 // placed is a layer of a filtered net, with its place in the file.
@@ -65,8 +66,20 @@ func meets(s *caffepb.NetState, r *caffepb.NetStateRule) bool {
 	return true
 }
 
+// lossWeight is what a top counts toward the objective: its loss_weight, or 1 for the first of a loss that says nothing.
+func lossWeight(p *caffepb.LayerParameter, top int) float32 {
+	switch {
+	case top < len(p.LossWeight):
+		return p.LossWeight[top]
+	case top == 0 && len(p.LossWeight) == 0 && layer.IsLoss(p.GetType()):
+		return 1
+	}
+	return 0
+}
+
 // insertSplits puts a Split behind each blob that several layers read (Caffe's InsertSplits), so that each reader has
-// a gradient of its own.
+// a gradient of its own. The objective is a reader. Caffe forgets it for the weight of 1 that a loss has by default, and the
+// gradient is then that of the other reader alone; here it is the sum, as it is for a weight that the file says.
 func insertSplits(layers []placed) []placed {
 	type version struct{ layer, top int }
 	latest := map[string]version{}
@@ -79,7 +92,7 @@ func insertSplits(layers []placed) []placed {
 		}
 		for j, t := range l.param.Top {
 			latest[t] = version{i, j}
-			if j < len(l.param.LossWeight) && l.param.LossWeight[j] != 0 {
+			if lossWeight(l.param, j) != 0 {
 				readers[version{i, j}]++
 			}
 		}
@@ -108,9 +121,12 @@ func insertSplits(layers []placed) []placed {
 			for k := range n {
 				s.Top = append(s.Top, splitName(t, p.GetName(), j, k))
 			}
-			if j < len(p.LossWeight) && p.LossWeight[j] != 0 {
+			if w := lossWeight(p, j); w != 0 {
 				// The first reader is the objective.
-				s.LossWeight = append([]float32{p.LossWeight[j]}, make([]float32, n-1)...)
+				s.LossWeight = append([]float32{w}, make([]float32, n-1)...)
+				if len(p.LossWeight) == 0 {
+					p.LossWeight = []float32{0}
+				}
 				p.LossWeight[j] = 0
 				next[v]++
 			}

@@ -26,6 +26,8 @@ type NetOptions struct {
 	Stand func(*layer.Param) *layer.Param
 	// Probe computes the gradients of all outputs and inputs, whether or not they reach a loss.
 	Probe bool
+	// Backward computes gradients in every phase, and where the net has no loss, from its outputs down: to measure them.
+	Backward bool
 }
 
 // Net is a network on a device.
@@ -41,8 +43,10 @@ type Net struct {
 	params []*layer.Param // each once, in order of layers
 	named  map[string]*layer.Param
 	outs   []output // blobs that no layer reads
-	debug  func(line string)
-	labels gpu.Labeler // nil where the device names no layers
+	// gradients tells that the net runs backward.
+	gradients bool
+	debug     func(line string)
+	labels    gpu.Labeler // nil where the device names no layers
 	// What Forward and fetchLosses use in each pass.
 	lossV       []float32
 	losses      []*layer.Blob
@@ -60,6 +64,8 @@ type node struct {
 	bottom, top               []*layer.Blob
 	params                    []*layer.Param
 	weights                   []float32 // loss weights of the tops
+	weight                    float32   // of a loss: what its gradient is multiplied by
+	chained                   bool      // a loss whose gradient is multiplied by that of its top, too
 	need                      []bool    // bottoms that want a gradient
 	backward                  bool
 	data                      []*gpu.Tensor // of the bottoms, when the layer was set up
@@ -81,6 +87,7 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock, seed: o.Seed,
 		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}}
 	n.labels, _ = o.Device.(gpu.Labeler)
+	n.gradients = n.Phase == caffepb.Phase_TRAIN || o.Probe || o.Backward
 	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, said: map[*layer.Param]*caffepb.ParamSpec{}}
 	for _, p := range insertSplits(layers) {
 		if err := b.add(p); err != nil {
@@ -204,7 +211,7 @@ func (n *Net) Backward() {
 }
 
 // backward runs one layer backward. The gradient of a top that counts toward the objective starts at its weight; a loss
-// layer knows its own.
+// knows its own, or takes it from its top.
 func (n *Net) backward(nd *node) {
 	if nd.idle {
 		return
@@ -212,12 +219,20 @@ func (n *Net) backward(nd *node) {
 	if n.labels != nil {
 		n.labels.Label(nd.backwardName)
 	}
+	loss := isLoss(nd)
 	for j, w := range nd.weights {
-		if _, ok := nd.layer.(layer.Loss); w != 0 && !ok {
+		if w != 0 && !(loss && j == 0) {
 			n.device.Fill(nd.top[j].Diff, w)
 		}
 	}
 	nd.layer.Backward(nd.top, nd.need, nd.bottom)
+	if nd.chained {
+		for j, b := range nd.bottom {
+			if nd.need[j] {
+				n.device.Scale(gpu.ChannelShape{Outer: 1, Channels: 1, Inner: b.Diff.N}, b.Diff, nd.top[0].Diff, nil, b.Diff)
+			}
+		}
+	}
 }
 
 // Params returns the parameters, each once.
@@ -241,6 +256,9 @@ func (n *Net) BlobNames() []string {
 	sort.Strings(names)
 	return slices.DeleteFunc(names, isSplitName)
 }
+
+// Device returns the device that the net is on.
+func (n *Net) Device() gpu.Device { return n.device }
 
 // File returns the file that the net was built from.
 func (n *Net) File() *caffe.NetFile { return n.file }

@@ -139,7 +139,7 @@ func (l *softmaxLoss) Forward(bottom, top []*Blob) error {
 
 func (l *softmaxLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 	if need[0] {
-		l.c.Device.SoftmaxLossBackward(l.shape, l.prob, bottom[1].Data, l.ignore, l.c.Weights[0], l.stat, bottom[0].Diff)
+		l.c.Device.SoftmaxLossBackward(l.shape, l.prob, bottom[1].Data, l.ignore, *l.c.Weight, l.stat, bottom[0].Diff)
 	}
 }
 

@@ -44,7 +44,7 @@ func (l *contrastiveLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 	for i, sign := range []float32{1, -1} {
 		if need[i] {
 			l.c.Device.ContrastiveLossBackward(l.shape, bottom[0].Data, bottom[1].Data, bottom[2].Data, l.margin, l.legacy,
-				sign*l.c.Weights[0], bottom[i].Diff)
+				sign**l.c.Weight, bottom[i].Diff)
 		}
 	}
 }

@@ -33,6 +33,9 @@ var Fillers = []string{"constant", "gaussian", "uniform", "xavier", "msra", "pos
 //
 // n is count/shape[0] (FAN_IN), count/shape[1] (FAN_OUT) or their mean (AVERAGE).
 func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) error {
+	if err := CheckFiller(f, shape); err != nil {
+		return err
+	}
 	if len(shape) == 0 {
 		shape = []int{1}
 	}
@@ -78,13 +81,44 @@ func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) e
 			}
 		}
 	case "bilinear":
-		return bilinear(shape, out)
-	default:
-		err := fmt.Errorf("unknown filler type %q", t)
-		if c := caffe.Closest(t, Fillers); c != "" {
-			err = fmt.Errorf("unknown filler type %q; did you mean %q?", t, c)
+		bilinear(shape[3], out)
+	}
+	return nil
+}
+
+// CheckFiller refuses what Caffe's fillers refuse, for an array of the given shape.
+func CheckFiller(f *caffepb.FillerParameter, shape []int) error {
+	t := f.GetType()
+	if f.GetSparse() != -1 && t != "gaussian" {
+		return fmt.Errorf("filler %s: sparse is %d; only the filler gaussian has it", t, f.GetSparse())
+	}
+	switch t {
+	case "constant", "xavier", "msra", "positive_unitball":
+	case "uniform":
+		if f.GetMin() > f.GetMax() {
+			return fmt.Errorf("filler uniform: min is %g and max %g; wanted a min that is not above max", f.GetMin(), f.GetMax())
 		}
-		return err
+	case "gaussian":
+		outputs := 1
+		if len(shape) > 0 {
+			outputs = shape[0]
+		}
+		switch s := int(f.GetSparse()); {
+		case f.GetStd() <= 0:
+			return fmt.Errorf("filler gaussian: std is %g; wanted above 0", f.GetStd())
+		case s < -1 || s > outputs:
+			return fmt.Errorf("filler gaussian: sparse is %d for %d outputs (shape %s); wanted 0 to %d, or -1 for none",
+				s, outputs, caffe.FormatShape(shape), outputs)
+		}
+	case "bilinear":
+		if len(shape) != 4 || shape[2] != shape[3] {
+			return fmt.Errorf("filler bilinear wants 4 axes with a square kernel, not %s", caffe.FormatShape(shape))
+		}
+	default:
+		if c := caffe.Closest(t, Fillers); c != "" {
+			return fmt.Errorf("unknown filler type %q; did you mean %q?", t, c)
+		}
+		return fmt.Errorf("unknown filler type %q", t)
 	}
 	return nil
 }
@@ -137,16 +171,12 @@ func fan(f *caffepb.FillerParameter, shape []int) float64 {
 	return in
 }
 
-func bilinear(shape []int, out []float32) error {
-	if len(shape) != 4 || shape[2] != shape[3] {
-		return fmt.Errorf("filler bilinear wants 4 axes with a square kernel, not %s", caffe.FormatShape(shape))
-	}
-	w := shape[3]
+// bilinear sets kernels of width w, (1 - |x/f - c|)·(1 - |y/f - c|) with f = ceil(w/2) and c = (w - 1)/(2f).
+func bilinear(w int, out []float32) {
 	f := math.Ceil(float64(w) / 2)
-	c := (2*f - 1 - math.Mod(f, 2)) / (2 * f)
+	c := float64(w-1) / (2 * f)
 	for i := range out {
 		x, y := float64(i%w), float64(i/w%w)
 		out[i] = float32((1 - math.Abs(x/f-c)) * (1 - math.Abs(y/f-c)))
 	}
-	return nil
 }

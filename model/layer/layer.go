@@ -19,7 +19,8 @@ type Layer interface {
 	Backward(top []*Blob, need []bool, bottom []*Blob)
 }
 
-// Loss is a layer whose first top counts toward the objective unless loss_weight says otherwise.
+// Loss is a layer whose first top, one number, counts toward the objective unless loss_weight says otherwise. Its Backward
+// gives the gradient of that number times Context.Weight.
 type Loss interface {
 	// IsLoss marks the kind.
 	IsLoss()
@@ -75,7 +76,10 @@ type Context struct {
 	Clock    *Clock
 	NewParam func(spec ParamSpec) (*Param, error) // makes a parameter, or finds the one that is shared
 	Resolve  func(path string) string             // finds a file that the prototxt names
-	Weights  []float32                            // loss weights of the tops
+	// Weight is what the gradient of a Loss is multiplied by. It is said before the first Backward.
+	Weight *float32
+	// Backward reports that gradients will be asked for; layers keep then what these need.
+	Backward bool
 }
 
 // Train reports whether the net is a train net.
@@ -198,6 +202,16 @@ func (e *UnknownTypeError) Error() string {
 		return fmt.Sprintf("unknown layer type %q; did you mean %q?", e.Type, c)
 	}
 	return fmt.Sprintf("unknown layer type %q", e.Type)
+}
+
+// IsLoss reports whether a type of layer is a Loss.
+func IsLoss(typ string) bool {
+	k, ok := registry[typ]
+	if !ok {
+		return false
+	}
+	_, ok = k.make().(Loss)
+	return ok
 }
 
 // New makes a layer of the type that p names.

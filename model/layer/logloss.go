@@ -45,7 +45,7 @@ func (l *logLoss) Forward(bottom, top []*Blob) error {
 
 func (l *logLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 	if need[0] {
-		l.c.Device.LogLossBackward(l.shape, bottom[0].Data, bottom[1].Data, l.c.Weights[0], bottom[0].Diff)
+		l.c.Device.LogLossBackward(l.shape, bottom[0].Data, bottom[1].Data, *l.c.Weight, bottom[0].Diff)
 	}
 }
 
@@ -123,7 +123,7 @@ func (l *infogainLoss) Forward(bottom, top []*Blob) error {
 
 func (l *infogainLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 	if need[0] {
-		l.c.Device.InfogainLossBackward(l.shape, l.prob, bottom[1].Data, l.h, l.ignore, l.c.Weights[0], l.stat, bottom[0].Diff)
+		l.c.Device.InfogainLossBackward(l.shape, l.prob, bottom[1].Data, l.h, l.ignore, *l.c.Weight, l.stat, bottom[0].Diff)
 	}
 }
 

@@ -43,7 +43,7 @@ func (l *euclideanLoss) Forward(bottom, top []*Blob) error {
 func (l *euclideanLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 	for i, sign := range []float32{1, -1} {
 		if need[i] {
-			l.c.Device.Axpby(sign*l.c.Weights[0]/float32(l.n), l.diff, 0, bottom[i].Diff)
+			l.c.Device.Axpby(sign**l.c.Weight/float32(l.n), l.diff, 0, bottom[i].Diff)
 		}
 	}
 }
@@ -99,7 +99,7 @@ func (l *sigmoidLoss) Forward(bottom, top []*Blob) error {
 
 func (l *sigmoidLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 	if need[0] {
-		l.c.Device.SigmoidLossBackward(bottom[0].Data, bottom[1].Data, l.ignore, l.c.Weights[0], l.stat, bottom[0].Diff)
+		l.c.Device.SigmoidLossBackward(bottom[0].Data, bottom[1].Data, l.ignore, *l.c.Weight, l.stat, bottom[0].Diff)
 	}
 }
 
@@ -128,7 +128,7 @@ func (l *hingeLoss) Forward(bottom, top []*Blob) error {
 
 func (l *hingeLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 	if need[0] {
-		l.c.Device.HingeLossBackward(l.shape, bottom[0].Data, bottom[1].Data, l.squared, l.c.Weights[0], bottom[0].Diff)
+		l.c.Device.HingeLossBackward(l.shape, bottom[0].Data, bottom[1].Data, l.squared, *l.c.Weight, bottom[0].Diff)
 	}
 }
 

@@ -42,7 +42,7 @@ func (l *scale) Setup(c *Context, bottom, top []*Blob) (err error) {
 			return err
 		}
 	}
-	if top[0] == b {
+	if top[0] == b && c.Backward {
 		if l.x, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
 			return err
 		}
@@ -92,9 +92,7 @@ func (l *scale) factor(bottom []*Blob) *gpu.Tensor {
 func (l *scale) Forward(bottom, top []*Blob) error {
 	d, x := l.c.Device, bottom[0].Data
 	if l.x != nil {
-		if l.c.Train() {
-			d.Copy(l.x, x)
-		}
+		d.Copy(l.x, x)
 	}
 	var b *gpu.Tensor
 	if l.b != nil {

@@ -61,6 +61,9 @@ func (l *spp) Setup(c *Context, bottom, top []*Blob) error {
 	if l.dx, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
 		return err
 	}
+	if height == 1 { // Caffe's is then a pooling layer, and flattens nothing
+		return top[0].Reshape(c.Device, l.images, b.Shape[1], 1, 1)
+	}
 	return top[0].Reshape(c.Device, l.images, l.width)
 }
 

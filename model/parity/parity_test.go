@@ -2,6 +2,7 @@ package parity
 
 import (
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu/host"
+	"dns-tui/model"
+	"dns-tui/model/layer"
 )
 
 const oracle = "../../testdata/oracle"
@@ -71,6 +74,54 @@ func TestDisagreementIsSeen(t *testing.T) {
 		}
 		if r := Layer(dir, "c", d); r.Status != Disagrees || !strings.Contains(r.Where, part) {
 			t.Errorf("%s changed by 1e-2: %v", part, r)
+		}
+	}
+}
+
+// A trace counts the masks of the weights: a bias that surgery pruned does not show in it.
+func TestKeptCountsWeightsAlone(t *testing.T) {
+	f, err := caffe.ParseNetPrototxt("n", []byte(`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } }
+layer { name: "ip" type: "CInnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	n, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := n.Prunable()[0]
+	for p, mask := range map[*layer.Param][]float32{l.Weights: {1, 0, 1, 0, 1, 1}, l.Bias: {0, 1}} {
+		if err := p.EnsureMask(d); err != nil {
+			t.Fatal(err)
+		}
+		p.SetMask(d, mask)
+	}
+	if kept := keptWeights(n); kept["ip"] != 4 || len(kept) != 1 {
+		t.Errorf("kept %v, wanted 4 weights of ip", kept)
+	}
+}
+
+func TestLossTolerance(t *testing.T) {
+	for _, c := range []struct {
+		method string
+		iter   int
+		want   float64
+	}{
+		{"SGD", 19, Tolerance}, {"SGD", 20, DriftTolerance}, {"SGD", 53, DriftTolerance}, {"SGD", 59, LateTolerance},
+		{"AdaDelta", 9, Tolerance}, {"AdaDelta", 10, DriftTolerance}, {"AdaDelta", 53, ChaosTolerance}, {"AdaDelta", 59, LateTolerance},
+	} {
+		if have := lossTolerance(c.method, c.iter, 60); have != c.want {
+			t.Errorf("%s, iteration %d: %g, wanted %g", c.method, c.iter, have, c.want)
+		}
+	}
+	// What Caffe gives on three machines agrees with each other.
+	for _, loss := range []float64{0.378, 0.402, 0.410} {
+		for _, other := range []float64{0.378, 0.402, 0.410} {
+			if math.Abs(loss-other)/other > ChaosTolerance {
+				t.Errorf("%g and %g are told apart", loss, other)
+			}
 		}
 	}
 }

@@ -89,18 +89,8 @@ func (c *comparison) follow(run *config.Run, t *trace, final string) error {
 			return err
 		}
 		loss := s.LastPassLoss()
-		tolerance := Tolerance
-		early := EarlyIters
-		if typ := caffe.SolverName(run.Solver); typ != "SGD" && typ != "Nesterov" {
-			early = EarlyAdaptive
-		}
-		switch {
-		case i == len(t.rows)-1 && i >= early:
-			tolerance = LateTolerance
-		case i >= early:
-			tolerance = DriftTolerance
-		}
-		kept := s.Kept()
+		tolerance := lossTolerance(caffe.SolverName(run.Solver), i, len(t.rows))
+		kept := keptWeights(s.Net)
 		for j, col := range t.columns {
 			switch {
 			case col == "loss":
@@ -122,6 +112,35 @@ func (c *comparison) follow(run *config.Run, t *trace, final string) error {
 		}
 	}
 	return c.compareFinal(s, final)
+}
+
+// lossTolerance is what the loss of an iteration of a run may differ from Caffe's.
+func lossTolerance(method string, iter, iters int) float64 {
+	early := EarlyIters
+	if method != "SGD" && method != "Nesterov" {
+		early = EarlyAdaptive
+	}
+	switch {
+	case iter < early:
+		return Tolerance
+	case iter == iters-1:
+		return LateTolerance
+	case method == "AdaDelta" && iter >= ChaosIters:
+		return ChaosTolerance
+	}
+	return DriftTolerance
+}
+
+// keptWeights counts what each layer that can be pruned keeps of its weights. A trace counts the masks of the weights alone,
+// where surgery under the paper rule prunes biases too.
+func keptWeights(n *model.Net) map[string]int {
+	kept := map[string]int{}
+	for _, l := range n.Prunable() {
+		for _, m := range l.Weights.Mask(n.Device()) {
+			kept[l.Name] += int(m)
+		}
+	}
+	return kept
 }
 
 // compareFinal holds the weights after the last iteration to LateTolerance.
