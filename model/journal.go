@@ -13,6 +13,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/config"
+	"dns-tui/escape"
 	"dns-tui/files"
 )
 
@@ -259,7 +260,10 @@ func (j *journal) flush() error {
 }
 
 // line is the change as the journal has it.
-func (c Change) line() ([]byte, error) { return json.Marshal(c) }
+func (c Change) line() ([]byte, error) {
+	b, err := json.Marshal(c)
+	return escape.JSON(b), err
+}
 
 func parseChange(line []byte) (Change, error) {
 	var c Change

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"dns-tui/escape"
 	"errors"
 	"fmt"
 	"runtime"
@@ -56,7 +57,7 @@ func (t *Trainer) end() {
 	}
 	t.recordEnd()
 	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
-		t.err, t.state, t.problem = err, Failed, err.Error()
+		t.err, t.state, t.problem = err, Failed, escape.Error(err)
 	}
 	t.publish()
 	t.journal.close()
@@ -65,7 +66,7 @@ func (t *Trainer) end() {
 
 // fail ends the run with an error; weights that are good are saved.
 func (t *Trainer) fail(err error) {
-	t.err, t.state, t.problem = err, Failed, err.Error()
+	t.err, t.state, t.problem = err, Failed, escape.Error(err)
 	t.note(Event{Iter: t.solver.Iter, Text: "failed: " + err.Error()})
 	var unstable *UnstableError
 	if !errors.As(err, &unstable) && t.savedIter != t.solver.Iter && t.saveSnapshot("after a failure") != nil && t.saved != "" {
@@ -186,7 +187,7 @@ func (t *Trainer) interrupt(err error) error {
 	if !errors.As(err, &unstable) || !t.opts.Interactive {
 		return err
 	}
-	t.state, t.problem = Paused, err.Error()
+	t.state, t.problem = Paused, escape.Error(err)
 	t.note(Event{Iter: t.solver.Iter, Text: "paused: " + err.Error()})
 	return nil
 }

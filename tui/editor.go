@@ -44,7 +44,7 @@ func (a *App) editor(w, h int) []string {
 	for _, s := range info {
 		lines = append(lines, " "+s)
 	}
-	title := l.Name + "  " + l.Type
+	title := t.text(l.Name + "  " + l.Type)
 	if l.Rule == gpu.PaperRule {
 		title += ", paper rule"
 	}

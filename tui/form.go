@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/model"
 )
@@ -15,7 +16,7 @@ func (a *App) form(w, h int) []string {
 	a.item = max(0, min(a.item, len(fields)-1))
 	name, room := 12, min(12, max(7, (w-4)/3))
 	for _, f := range fields {
-		name = max(name, len(f)+1)
+		name = max(name, ansi.StringWidth(t.text(f))+1)
 	}
 	name = max(1, min(name, w-4-room))
 	rows := max(1, h-2)
@@ -29,25 +30,25 @@ func (a *App) form(w, h int) []string {
 		value, _ := a.snap.Hyper.Get(fields[i])
 		note := ""
 		if v, ok := a.snap.PendingValue(fields[i]); ok {
-			note = t.warn.Render(t.plain("→ " + v + " pending"))
+			note = t.warn.Render(t.text("→ " + v + " pending"))
 		}
 		for _, p := range a.snap.Plans {
 			if p.Field == fields[i] {
-				note += "  " + t.plain(fmt.Sprintf("plan %d: %s", p.ID, p))
+				note += "  " + t.text(fmt.Sprintf("plan %d: %s", p.ID, p))
 			}
 		}
-		cursor, n := "  ", t.fit(fields[i], name)
+		cursor, n := "  ", t.fit(t.text(fields[i]), name)
 		if i == a.item {
 			cursor, n = t.marked.Render(t.glyph.cursor)+" ", t.marked.Render(n)
 		}
-		line := cursor + n + t.fitRight(value, room)
+		line := cursor + n + t.fitRight(t.text(value), room)
 		if note != "" {
 			line += "  " + note
 		}
 		lines = append(lines, line)
 	}
 	if explains {
-		lines = append(filled(lines, rows), " "+t.dim.Render(t.plain(a.snap.Hyper.Meaning(fields[a.item]))))
+		lines = append(filled(lines, rows), " "+t.dim.Render(t.text(a.snap.Hyper.Meaning(fields[a.item]))))
 	}
 	return t.box("Settings", lines, w, h)
 }

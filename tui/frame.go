@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"dns-tui/escape"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -16,7 +17,7 @@ func (a *App) View() tea.View {
 		}
 	}
 	v.AltScreen, v.ReportFocus = true, true
-	v.WindowTitle = "dns-tui " + a.opts.Name
+	v.WindowTitle = "dns-tui " + escape.Line(a.opts.Name)
 	return v
 }
 
@@ -103,7 +104,7 @@ func (a *App) whole(m mode, w, h int) []string {
 // loading is the screen before the session is there.
 func (a *App) loading(w, _ int) []string {
 	dots := strings.Repeat(".", 1+a.spin%3)
-	return []string{a.theme.fit(a.theme.title.Render("dns-tui")+"  "+a.opts.Name, w), "", "  loading the net and its weights" + dots}
+	return []string{a.theme.fit(a.theme.title.Render("dns-tui")+"  "+a.theme.text(a.opts.Name), w), "", "  loading the net and its weights" + dots}
 }
 
 // overlay puts a box in the middle of the screen.

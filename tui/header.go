@@ -25,9 +25,9 @@ func (a *App) header(w int) string {
 	if s.MaxIter > 0 {
 		share = float64(s.Iter) / float64(s.MaxIter)
 	}
-	left := t.title.Render("dns-tui") + "  " + s.Net
+	left := t.title.Render("dns-tui") + "  " + t.text(s.Net)
 	if s.Source != "" && w >= 90 {
-		left += " · " + base(s.Source)
+		left += " · " + t.text(base(s.Source))
 	}
 	progress := Thousands(s.Iter) + "/" + Thousands(s.MaxIter)
 	right := []string{progress}
@@ -37,7 +37,7 @@ func (a *App) header(w int) string {
 	right = append(right, fmt.Sprintf("%.0f %%", 100*share))
 	switch {
 	case s.Vitals.Phase != "" && (s.State == model.Running || s.State == model.Testing):
-		right = append(right, t.good.Render(s.Vitals.Phase))
+		right = append(right, t.good.Render(t.text(s.Vitals.Phase)))
 	case state != "":
 		right = append(right, state)
 	case w >= 50:
@@ -56,7 +56,7 @@ func (a *App) header(w int) string {
 		right = append(right, fmt.Sprintf("lr %.3g", s.Rate))
 	}
 	if w >= 130 {
-		right = append(right, device(s))
+		right = append(right, t.text(device(s)))
 	}
 	return t.fit(t.plain(t.ends(left, strings.Join(right, "  "), w)), w)
 }

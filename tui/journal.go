@@ -18,7 +18,7 @@ func (a *App) journalLines() []string {
 		if by != "" && len(a.snap.Viewers) > 1 {
 			text += "  (" + by + ")"
 		}
-		lines = append(lines, " "+t.dim.Render(Thousands(iter))+" "+status+t.plain(text))
+		lines = append(lines, " "+t.dim.Render(Thousands(iter))+" "+status+t.text(text))
 	}
 	for _, e := range a.snap.Events {
 		status := ""
@@ -58,10 +58,10 @@ func (a *App) journalScreen(w, h int) []string {
 	}
 	title := fmt.Sprintf("Journal  %d lines", entries)
 	if a.search != "" {
-		title = fmt.Sprintf("Journal  /%s  %d of %d lines", a.search, entries, len(all))
+		title = fmt.Sprintf("Journal  /%s  %d of %d lines", t.text(a.search), entries, len(all))
 	}
 	if a.snap.Journal != "" {
-		title += "  " + a.snap.Journal
+		title += "  " + t.text(a.snap.Journal)
 	}
 	a.top = max(0, min(a.top, len(lines)-1))
 	return t.box(title, lines[min(a.top, len(lines)):], w, h)

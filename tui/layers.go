@@ -16,7 +16,7 @@ func (a *App) layers(w, h int) []string {
 	name, count := min(10, max(6, inner-29)), max(8, len(Thousands(total)))+1
 	visible := a.visible()
 	for _, i := range visible {
-		name = max(name, min(ansi.StringWidth(a.snap.Layers[i].Name)+1, inner/4))
+		name = max(name, min(ansi.StringWidth(a.theme.text(a.snap.Layers[i].Name))+1, inner/4))
 	}
 	showCount := inner >= 64
 	rest := inner - 2 - name - 9 - 9 - 9 // cursor, name, kept, threshold, next
@@ -41,12 +41,12 @@ func (a *App) layers(w, h int) []string {
 	for _, i := range visible[top:min(top+rows, len(visible))] {
 		l := &a.snap.Layers[i]
 		kept := share(l.Kept, l.Weights)
-		cursor, n := " ", l.Name
+		cursor, n := " ", t.text(l.Name)
 		if a.marks[l.Name] {
 			cursor = t.warn.Render(t.glyph.on)
 		}
 		if l.Dead > 0 {
-			n = t.fit(l.Name, name-2) + t.warn.Render("!")
+			n = t.fit(n, name-2) + t.warn.Render("!")
 		}
 		if i == a.selected {
 			cursor, n = t.marked.Render(t.glyph.cursor)+cursor, t.marked.Render(t.fit(n, name))

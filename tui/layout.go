@@ -37,7 +37,7 @@ func (a *App) tiny(w, h int) []string {
 		if i == a.selected {
 			mark = a.theme.glyph.cursor
 		}
-		lines = append(lines, mark+l.Name+" "+percent(share(l.Kept, l.Weights)))
+		lines = append(lines, mark+a.theme.text(l.Name)+" "+percent(share(l.Kept, l.Weights)))
 	}
 	return lines[:min(len(lines), h)]
 }
@@ -200,7 +200,7 @@ func (a *App) quitDialogue(w int) []string {
 		"",
 	}
 	if a.snap != nil && a.snap.Saved != "" {
-		lines = append(lines, t.dim.Render("  last snapshot: "+a.snap.Saved))
+		lines = append(lines, t.dim.Render("  last snapshot: "+t.text(a.snap.Saved)))
 	}
 	return a.theme.centred("Leave?", lines, min(w, 54), w)
 }
@@ -210,15 +210,15 @@ func (a *App) footer(w int) string {
 	t := &a.theme
 	switch {
 	case a.mode.types() && a.notice != "" && w > 40: // what is wrong with what is typed
-		return t.fit(t.fit(a.input.View(), w/2)+" "+t.warn.Render(t.plain(a.notice)), w)
+		return t.fit(t.fit(a.input.View(), w/2)+" "+t.warn.Render(t.text(a.notice)), w)
 	case a.mode.types():
 		return t.fit(a.input.View(), w)
 	case a.notice != "" && a.noticeBad:
-		return t.fit(t.warn.Render(t.plain(" "+a.notice)), w)
+		return t.fit(t.warn.Render(t.text(" "+a.notice)), w)
 	case a.notice != "":
-		return t.fit(t.plain(" "+a.notice), w)
+		return t.fit(t.text(" "+a.notice), w)
 	case a.snap.Problem != "":
-		return t.fit(t.warn.Render(t.plain(" "+a.snap.Problem)), w)
+		return t.fit(t.warn.Render(t.text(" "+a.snap.Problem)), w)
 	case a.opts.ReadOnly && a.mode == browsing && w < 60:
 		return t.fit(" reading only", w)
 	}

@@ -3,11 +3,13 @@ package tui
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
+	"dns-tui/escape"
 	"dns-tui/model"
 )
 
@@ -15,9 +17,10 @@ import (
 func (a *App) startLine(m mode, prompt, value string, suggestions []string) tea.Cmd {
 	a.under, a.mode = a.mode, m
 	a.input.Reset()
-	a.input.Prompt = a.theme.plain(prompt)
+	a.input.Prompt = a.theme.text(prompt)
 	a.input.SetValue(value)
-	a.input.SetSuggestions(suggestions)
+	// A name that has to be escaped cannot be typed.
+	a.input.SetSuggestions(slices.DeleteFunc(suggestions, func(s string) bool { return escape.Line(s) != s }))
 	a.input.SetWidth(max(1, a.width-len([]rune(prompt))-2))
 	return a.input.Focus()
 }
@@ -44,7 +47,7 @@ func (a *App) lineKey(k tea.KeyPressMsg, name string) tea.Cmd {
 		return nil
 	case a.mode == valuing && name == "tab":
 		a.nextHandle()
-		a.input.Prompt = a.theme.plain(a.handlePrompt(a.layer()))
+		a.input.Prompt = a.theme.text(a.handlePrompt(a.layer()))
 		a.typed()
 		return nil
 	}

@@ -162,11 +162,11 @@ func (a *App) pictureScreen(w, h int) []string {
 	if p.filters && hasFilters(l) {
 		what = "filters"
 	}
-	title := fmt.Sprintf("%s  %s", l.Name, what)
+	title := t.text(l.Name + "  " + what)
 	pic := p.pic
 	switch {
 	case p.problem != "":
-		return t.box(title, []string{t.warn.Render(" " + p.problem)}, w, h)
+		return t.box(title, []string{t.warn.Render(" " + t.text(p.problem))}, w, h)
 	case pic == nil || pic.Layer != l.Name:
 		return t.box(title, []string{" looking at the weights"}, w, h)
 	}

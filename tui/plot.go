@@ -74,7 +74,7 @@ func (a *App) gather(k plotKind) plotted {
 		if i%2 == 1 {
 			style, ansi = t.warn, 214
 		}
-		p.curves = append(p.curves, curve{o.Name, *d.ofOther(o.History), style, ansi, string(rune('a' + i%26))})
+		p.curves = append(p.curves, curve{t.text(o.Name), *d.ofOther(o.History), style, ansi, string(rune('a' + i%26))})
 	}
 	if k == configpb.Preferences_LOSS {
 		p.curves = append(p.curves, curve{"raw", a.snap.Losses, t.dim, 244, "."})

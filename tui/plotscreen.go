@@ -76,7 +76,7 @@ func (a *App) reading(p plotted, win window) []string {
 	if near != nil {
 		change = fmt.Sprintf(" nearest change, at %s: %s %s → %s", Thousands(near.Iter), near.Field, near.Old, near.New)
 	}
-	return []string{t.marked.Render(text), t.plain(change)}
+	return []string{t.marked.Render(text), t.text(change)}
 }
 
 func (a *App) turnPlot(by int) {

@@ -7,6 +7,7 @@ import (
 	"dns-tui/model"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // holds is how much accuracy a layer may lose and still be said to hold.
@@ -77,7 +78,7 @@ func (a *App) sensitivityScreen(w, h int) []string {
 	case s.Running:
 		title += fmt.Sprintf("  measuring %d of %d", s.Done, s.Total)
 	case s.Problem != "":
-		title += "  " + s.Problem
+		title += "  " + t.text(s.Problem)
 	}
 	what := "accuracy"
 	if s.Base.Accuracy < 0 {
@@ -86,7 +87,7 @@ func (a *App) sensitivityScreen(w, h int) []string {
 	lines := []string{fmt.Sprintf(" as it is: %s %s", what, a.worthText(s.Base, s.Base))}
 	name := 8
 	for _, l := range s.Layers {
-		name = max(name, min(len(l.Name)+1, w/4))
+		name = max(name, min(ansi.StringWidth(t.text(l.Name))+1, w/4))
 	}
 	visible := a.visible()
 	rows := max(1, h-2-1-5)
@@ -112,7 +113,7 @@ func (a *App) sensitivityLine(l *model.LayerStats, s *model.Sensitivity, name in
 			points = s.Layers[i].Points
 		}
 	}
-	cursor, n := "  ", t.fit(l.Name, name)
+	cursor, n := "  ", t.fit(t.text(l.Name), name)
 	if selected {
 		cursor, n = t.marked.Render(t.glyph.cursor)+" ", t.marked.Render(n)
 	}
@@ -150,6 +151,6 @@ func (a *App) sensitivityPoint(s *model.Sensitivity) []string {
 	}
 	p := c.Points[at]
 	return []string{t.dim.Render(" sparsity ") + sparsity.String(), t.dim.Render(" measured ") + values.String(),
-		fmt.Sprintf(" %s: threshold %.3f gives %s sparsity and %s", c.Name, p.Threshold, percent(p.Sparsity), a.worthText(s.Base, p)),
+		fmt.Sprintf(" %s: threshold %.3f gives %s sparsity and %s", t.text(c.Name), p.Threshold, percent(p.Sparsity), a.worthText(s.Base, p)),
 		t.dim.Render(t.plain(" ⏎ chooses this threshold; nothing changes until it is applied"))}
 }

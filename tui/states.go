@@ -21,7 +21,7 @@ func (a *App) statesScreen(w, h int) []string {
 	}
 	lines := []string{t.dim.Render(" Plans")}
 	for i, p := range plans {
-		text := fmt.Sprintf("%d  %s", p.ID, p)
+		text := t.text(fmt.Sprintf("%d  %s", p.ID, p))
 		if p.Begun {
 			text += "  (under way)"
 		}
@@ -43,7 +43,7 @@ func (a *App) statesScreen(w, h int) []string {
 		if s.Total > 0 {
 			text += fmt.Sprintf("  kept %s", percent(share(s.Kept, s.Total)))
 		}
-		lines = append(lines, line(len(plans)+i, text+"  "+s.Why+"  "+base(s.Path)))
+		lines = append(lines, line(len(plans)+i, text+"  "+t.text(s.Why+"  "+base(s.Path))))
 	}
 	rows := h - 2
 	at := a.item + 1

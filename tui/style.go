@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"dns-tui/escape"
 	"image/color"
 	"strings"
 
@@ -90,6 +91,9 @@ func (t *theme) plain(s string) string {
 
 var asciiText = strings.NewReplacer("─", "-", "│", "|", "┤", "|", "┼", "+", "╭", "+", "╮", "+", "╰", "+", "╯", "+", "╴", "-", "╶", "-",
 	"→", "->", "×", "x", "σ", "s", "…", "~", "·", ".", "µ", "u", "↑", "^", "↓", "v", "←", "<", "⏎", "enter", "└", "+", "┬", "+", "▲", "^", "≤", "<=", "≥", ">=", "−", "-", "°", " ")
+
+// text is a name, a value or a message that a file, a person or a run supplied, as the terminal may have it: see escape.Line.
+func (t *theme) text(s string) string { return t.plain(escape.Line(s)) }
 
 // fit cuts or pads a line to exactly w cells.
 func (t *theme) fit(s string, w int) string {

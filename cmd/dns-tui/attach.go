@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"dns-tui/escape"
 	"dns-tui/model"
 	"dns-tui/model/remote"
 	"dns-tui/tui"
@@ -75,14 +76,14 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if len(runs) == 0 {
-		fmt.Fprintln(e.stdout, "no run is going on")
+		escape.Fprintln(e.stdout, "no run is going on")
 		return nil
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tPID\tNET\tSTATE\tITERATION\tKEPT\tVIEWERS\tSOLVER")
+	escape.Fprintf(w, "RUN\tPID\tNET\tSTATE\tITERATION\tKEPT\tVIEWERS\tSOLVER\n")
 	for _, r := range runs {
 		if r.Err != nil {
-			fmt.Fprintf(w, "%s\t-\t-\tdoes not answer: %v\n", r.Name, r.Err)
+			escape.Fprintf(w, "%s\t-\t-\tdoes not answer: %v\n", r.Name, r.Err)
 			continue
 		}
 		s := r.State
@@ -95,7 +96,7 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 		if s.Problem != "" {
 			state += ": " + s.Problem
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d/%d\t%s\t%d\t%s\n", r.Name, r.Pid, s.Net, state, s.Iter, s.MaxIter, share, len(s.Viewers), s.Path)
+		escape.Fprintf(w, "%s\t%d\t%s\t%s\t%d/%d\t%s\t%d\t%s\n", r.Name, r.Pid, s.Net, state, s.Iter, s.MaxIter, share, len(s.Viewers), s.Path)
 	}
 	return w.Flush()
 }

@@ -1,19 +1,19 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"time"
 
 	"dns-tui/caffe"
+	"dns-tui/escape"
 	"dns-tui/model"
 )
 
 // caffeLine prints a line as Caffe's logger does: severity, date, time, process, the place in Caffe's source that says
 // the same, and the text.
 func caffeLine(e *env, place, format string, args ...any) {
-	fmt.Fprintf(e.stdout, "I%s %5d %s] %s\n", time.Now().Format("0102 15:04:05.000000"), os.Getpid(), place, fmt.Sprintf(format, args...))
+	escape.Fprintf(e.stdout, "I%s %5d %s] "+format+"\n", append([]any{time.Now().Format("0102 15:04:05.000000"), os.Getpid(), place}, args...)...)
 }
 
 // printCaffe prints an event in the words of Caffe's solver, for tools that read its log (parse_log.py and its kin).

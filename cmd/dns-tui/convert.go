@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"dns-tui/caffe"
+	"dns-tui/escape"
 	"dns-tui/model"
 )
 
@@ -27,12 +27,12 @@ func runExport(_ context.Context, e *env, args []string) error {
 		return &caffe.FileError{Path: rest[0], Msg: err.Error(), Err: err}
 	}
 	if removed == 0 {
-		fmt.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])
+		escape.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])
 	}
 	if err := caffe.WriteNet(rest[1], n); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "%s: %d masks applied and dropped\n", rest[1], removed)
+	escape.Fprintf(e.stdout, "%s: %d masks applied and dropped\n", rest[1], removed)
 	return nil
 }
 
@@ -51,6 +51,6 @@ func runUpgrade(_ context.Context, e *env, args []string) error {
 	if len(did) == 0 {
 		did = []string{"nothing to upgrade"}
 	}
-	fmt.Fprintf(e.stdout, "%s: %s\n", rest[1], strings.Join(did, "; "))
+	escape.Fprintf(e.stdout, "%s: %s\n", rest[1], strings.Join(did, "; "))
 	return nil
 }

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"strings"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/dataset"
+	"dns-tui/escape"
 	"dns-tui/gpu"
 	"dns-tui/tui"
 )
@@ -50,7 +50,7 @@ func writeMNIST(e *env, part string, rest []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "%s: %d images of 28x28\n", rest[1], n)
+	escape.Fprintf(e.stdout, "%s: %d images of 28x28\n", rest[1], n)
 	return nil
 }
 
@@ -100,7 +100,7 @@ func (f *imageFlags) write(e *env, rest []string) error {
 	if err := dataset.WriteImages(list, o, rest[2]); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "%s: %s images\n", rest[2], tui.Thousands(len(list.Entries)))
+	escape.Fprintf(e.stdout, "%s: %s images\n", rest[2], tui.Thousands(len(list.Entries)))
 	return nil
 }
 
@@ -124,14 +124,14 @@ func runMean(_ context.Context, e *env, args []string) error {
 	if err := caffe.WriteBinary(rest[1], mean); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "%s: %s\n", rest[1], caffe.FormatShape(caffe.Shape(mean)))
+	escape.Fprintf(e.stdout, "%s: %s\n", rest[1], caffe.FormatShape(caffe.Shape(mean)))
 	plane := int(mean.GetHeight() * mean.GetWidth())
 	for c := range int(mean.GetChannels()) {
 		var sum float64
 		for _, v := range mean.Data[c*plane:][:plane] {
 			sum += float64(v)
 		}
-		fmt.Fprintf(e.stdout, "mean_value channel [%d]: %.6g\n", c, sum/float64(plane))
+		escape.Fprintf(e.stdout, "mean_value channel [%d]: %.6g\n", c, sum/float64(plane))
 	}
 	return nil
 }

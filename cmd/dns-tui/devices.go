@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dns-tui/caffe/caffepb"
+	"dns-tui/escape"
 	"dns-tui/gpu"
 	"dns-tui/gpu/cuda"
 	"dns-tui/gpu/host"
@@ -131,7 +132,7 @@ func (f *deviceFlags) open(e *env) (gpu.Device, error) {
 		return nil, err
 	}
 	for _, n := range notices {
-		fmt.Fprintf(e.stderr, "dns-tui: %s\n", n)
+		escape.Fprintf(e.stderr, "dns-tui: %s\n", n)
 	}
 	return d, nil
 }
@@ -149,17 +150,17 @@ func runDevices(_ context.Context, e *env, args []string) error {
 	d := host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})
 	defer d.Close()
 	c := d.Capabilities()
-	fmt.Fprintf(e.stdout, "%s\n  matrix products: %s\n  threads: %d\n", d.Name(), c.BLAS, c.Threads)
+	escape.Fprintf(e.stdout, "%s\n  matrix products: %s\n  threads: %d\n", d.Name(), c.BLAS, c.Threads)
 	for _, n := range c.Notices {
-		fmt.Fprintf(e.stdout, "  note: %s\n", n)
+		escape.Fprintf(e.stdout, "  note: %s\n", n)
 	}
 	gpus, err := cuda.Devices()
 	if err != nil {
-		fmt.Fprintf(e.stdout, "cuda\n  %v\n", err)
+		escape.Fprintf(e.stdout, "cuda\n  %v\n", err)
 		return nil
 	}
 	for _, g := range gpus {
-		fmt.Fprintf(e.stdout, "cuda %d: %s\n  driver: %s\n  compute capability: %d.%d\n  memory: %s\n", g.Ordinal, g.Name, g.Driver, g.Major, g.Minor, gpu.FormatBytes(g.Memory))
+		escape.Fprintf(e.stdout, "cuda %d: %s\n  driver: %s\n  compute capability: %d.%d\n  memory: %s\n", g.Ordinal, g.Name, g.Driver, g.Major, g.Minor, gpu.FormatBytes(g.Memory))
 		if err := describeGPU(e, &f, g); err != nil {
 			return err
 		}
@@ -175,14 +176,14 @@ func describeGPU(e *env, f *deviceFlags, g cuda.Info) error {
 	}
 	d, err := cuda.Open(cuda.Options{Ordinal: g.Ordinal, Precision: precision})
 	if err != nil {
-		fmt.Fprintf(e.stdout, "  cannot be used: %v\n", err)
+		escape.Fprintf(e.stdout, "  cannot be used: %v\n", err)
 		return nil
 	}
 	defer d.Close()
 	c := d.Capabilities()
-	fmt.Fprintf(e.stdout, "  matrix products: %s\n", c.BLAS)
+	escape.Fprintf(e.stdout, "  matrix products: %s\n", c.BLAS)
 	for _, n := range c.Notices {
-		fmt.Fprintf(e.stdout, "  note: %s\n", n)
+		escape.Fprintf(e.stdout, "  note: %s\n", n)
 	}
 	return nil
 }

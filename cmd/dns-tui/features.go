@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dns-tui/caffe/dataset"
+	"dns-tui/escape"
 	"dns-tui/gpu"
 	"dns-tui/model"
 )
@@ -80,7 +81,7 @@ func extract(ctx context.Context, e *env, n *model.Net, d gpu.Device, blobs, out
 			errs = append(errs, err)
 			continue
 		}
-		fmt.Fprintf(e.stdout, "%s: %d records of blob %s\n", outs[i], counts[i], blobs[i])
+		escape.Fprintf(e.stdout, "%s: %d records of blob %s\n", outs[i], counts[i], blobs[i])
 	}
 	return errors.Join(errs...)
 }

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
+	"dns-tui/escape"
 	"dns-tui/gpu/cuda"
 )
 
@@ -18,12 +18,12 @@ func runHelp(ctx context.Context, e *env, args []string) error {
 		}
 		return usagef("no command %q", args[0])
 	}
-	fmt.Fprint(e.stdout, "dns-tui trains Caffe networks and prunes them while they train (Dynamic Network Surgery).\n\n"+
+	escape.Fprintf(e.stdout, "dns-tui trains Caffe networks and prunes them while they train (Dynamic Network Surgery).\n\n"+
 		"  dns-tui solver.prototxt      in a terminal: watch, and steer the pruning live\n\nCommands:\n")
 	for _, c := range subcommands() {
-		fmt.Fprintf(e.stdout, "  %-38s %s\n", c.name+" "+c.args, c.help)
+		escape.Fprintf(e.stdout, "  %-38s %s\n", c.name+" "+c.args, c.help)
 	}
-	fmt.Fprint(e.stdout, "\nFlags may be written -gpu or --gpu. `dns-tui COMMAND -h` lists those of a command.\n")
+	escape.Fprintf(e.stdout, "\nFlags may be written -gpu or --gpu. `dns-tui COMMAND -h` lists those of a command.\n")
 	return nil
 }
 
@@ -43,6 +43,6 @@ func runVersion(_ context.Context, e *env, args []string) error {
 	if cuda.Built {
 		devices = "host, cuda"
 	}
-	fmt.Fprintf(e.stdout, "dns-tui %s (%s %s/%s; devices: %s)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH, devices)
+	escape.Fprintf(e.stdout, "dns-tui %s (%s %s/%s; devices: %s)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH, devices)
 	return nil
 }

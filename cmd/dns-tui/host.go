@@ -15,6 +15,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/config"
+	"dns-tui/escape"
 	"dns-tui/files"
 	"dns-tui/model"
 	"dns-tui/model/remote"
@@ -135,13 +136,13 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	t, closeAll, err := openHost(e, args)
 	if err != nil {
-		return errors.Join(err, remote.Refuse(conn, err.Error()))
+		return errors.Join(err, remote.Refuse(conn, escape.Error(err)))
 	}
 	defer closeAll()
 	server := remote.NewServer(t, remote.RunName(t.Snapshot().Path), version)
 	if err := server.Listen(); err != nil {
 		t.Notice("nobody can attach to this run: " + err.Error())
-		fmt.Fprintln(e.stderr, "dns-tui:", err)
+		escape.Fprintln(e.stderr, "dns-tui:", err)
 	}
 	server.Attend(conn)
 	signals(ctx, func(os.Signal) { go stopSaved(ctx, t) }, func() {})
@@ -167,7 +168,7 @@ func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err err
 	}
 	if err == nil {
 		t, err = model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: u.paused, Guard: guards, Notices: notices,
-			Debug: func(line string) { fmt.Fprintln(debug, line) }})
+			Debug: func(line string) { escape.Fprintln(debug, line) }})
 	}
 	closeAll = func() {
 		debug.Close()

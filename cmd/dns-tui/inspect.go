@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/caffe/dataset"
 	"dns-tui/caffe/hdf5"
+	"dns-tui/escape"
 	"dns-tui/model"
 	"dns-tui/tui"
 )
@@ -87,19 +87,19 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 	if err != nil {
 		return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
 	}
-	fmt.Fprintf(e.stdout, "caffemodel %q, %d layers\n", n.GetName(), len(n.Layer))
-	fmt.Fprintf(e.stdout, "  %-16s %-14s %-24s %10s %10s %8s %s\n", "layer", "type", "shapes", "weights", "kept", "sparsity", "masks")
+	escape.Fprintf(e.stdout, "caffemodel %q, %d layers\n", n.GetName(), len(n.Layer))
+	escape.Fprintf(e.stdout, "  %-16s %-14s %-24s %10s %10s %8s %s\n", "layer", "type", "shapes", "weights", "kept", "sparsity", "masks")
 	kept, total := 0, 0
 	for _, l := range layers {
 		shapes := make([]string, len(l.Shapes))
 		for i, s := range l.Shapes {
 			shapes[i] = caffe.FormatShape(s)
 		}
-		fmt.Fprintf(e.stdout, "  %-16s %-14s %-24s %10d %10d %6.2f %% %5d\n", l.Name, l.Type, strings.Join(shapes, " "), l.Weights, l.WeightsKept,
+		escape.Fprintf(e.stdout, "  %-16s %-14s %-24s %10d %10d %6.2f %% %5d\n", l.Name, l.Type, strings.Join(shapes, " "), l.Weights, l.WeightsKept,
 			100*(1-float64(l.WeightsKept)/float64(max(1, l.Weights))), l.Masks)
 		kept, total = kept+l.Kept, total+l.Total
 	}
-	fmt.Fprintf(e.stdout, "non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n", tui.Thousands(kept), tui.Thousands(total), float64(total)/float64(max(1, kept)))
+	escape.Fprintf(e.stdout, "non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n", tui.Thousands(kept), tui.Thousands(total), float64(total)/float64(max(1, kept)))
 	return nil
 }
 
@@ -108,23 +108,23 @@ func inspectState(e *env, s *caffepb.SolverState) error {
 	for _, b := range s.History {
 		total += len(caffe.Values(b))
 	}
-	fmt.Fprintf(e.stdout, "solverstate at iteration %d\n  learned_net: %s\n  current_step: %d\n  history: %d blobs, %s numbers\n",
+	escape.Fprintf(e.stdout, "solverstate at iteration %d\n  learned_net: %s\n  current_step: %d\n  history: %d blobs, %s numbers\n",
 		s.GetIter(), s.GetLearnedNet(), s.GetCurrentStep(), len(s.History), tui.Thousands(total))
 	rs := s.RunState
 	if rs == nil {
-		fmt.Fprintln(e.stdout, "  written by Caffe: no place in the data, no statistics of surgery; a run that resumes starts both anew")
+		escape.Fprintln(e.stdout, "  written by Caffe: no place in the data, no statistics of surgery; a run that resumes starts both anew")
 		return nil
 	}
-	fmt.Fprintf(e.stdout, "  seed: %d\n  hyperparameters: %s\n", rs.GetSeed(), rs.GetHyper())
+	escape.Fprintf(e.stdout, "  seed: %d\n  hyperparameters: %s\n", rs.GetSeed(), rs.GetHyper())
 	for _, d := range rs.Data {
-		fmt.Fprintf(e.stdout, "  data %s/%s: %s records read\n", d.GetNet(), d.GetLayer(), tui.Thousands(int(d.GetRecords())))
+		escape.Fprintf(e.stdout, "  data %s/%s: %s records read\n", d.GetNet(), d.GetLayer(), tui.Thousands(int(d.GetRecords())))
 	}
 	for _, l := range rs.Surgery {
-		fmt.Fprintf(e.stdout, "  surgery %s: last at %d, pruned %d, spliced %d", l.GetLayer(), l.GetLastIter(), l.GetPruned(), l.GetSpliced())
+		escape.Fprintf(e.stdout, "  surgery %s: last at %d, pruned %d, spliced %d", l.GetLayer(), l.GetLastIter(), l.GetPruned(), l.GetSpliced())
 		if l.GetMeasured() {
-			fmt.Fprintf(e.stdout, ", mu %g, sigma %g", l.GetMu(), l.GetSigma())
+			escape.Fprintf(e.stdout, ", mu %g, sigma %g", l.GetMu(), l.GetSigma())
 		}
-		fmt.Fprintln(e.stdout)
+		escape.Fprintln(e.stdout)
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func inspectHDF5(e *env, path string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(e.stdout, "HDF5 file")
+	escape.Fprintln(e.stdout, "HDF5 file")
 	return listHDF5(e, root, "/")
 }
 
@@ -155,10 +155,10 @@ func listHDF5(e *env, g *hdf5.Group, at string) error {
 		}
 		ds, err := g.Dataset(name)
 		if err != nil {
-			fmt.Fprintf(e.stdout, "  %-24s not read: %v\n", at+name, err)
+			escape.Fprintf(e.stdout, "  %-24s not read: %v\n", at+name, err)
 			continue
 		}
-		fmt.Fprintf(e.stdout, "  %-24s %-16s %s\n", at+name, caffe.FormatShape(ds.Shape), kinds[ds.Class])
+		escape.Fprintf(e.stdout, "  %-24s %-16s %s\n", at+name, caffe.FormatShape(ds.Shape), kinds[ds.Class])
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func inspectMean(e *env, b *caffepb.BlobProto) {
 		sum += float64(x)
 		lo, hi = min(lo, x), max(hi, x)
 	}
-	fmt.Fprintf(e.stdout, "binaryproto (a blob) of shape %s\n  mean %g, least %g, most %g\n", caffe.FormatShape(caffe.Shape(b)), sum/float64(len(v)), lo, hi)
+	escape.Fprintf(e.stdout, "binaryproto (a blob) of shape %s\n  mean %g, least %g, most %g\n", caffe.FormatShape(caffe.Shape(b)), sum/float64(len(v)), lo, hi)
 }
 
 func inspectText(e *env, path string, f *shapeFlags) error {
@@ -182,7 +182,7 @@ func inspectText(e *env, path string, f *shapeFlags) error {
 	s := &caffepb.SolverParameter{}
 	solverErr := caffe.ReadPrototxt(path, s)
 	if solverErr == nil {
-		fmt.Fprintf(e.stdout, "solver\n%s", indent(caffe.FormatPrototxt(s)))
+		escape.Fprintf(e.stdout, "solver\n%s", escape.Block(indent(caffe.FormatPrototxt(s))))
 		return nil
 	}
 	// Which of the two it was meant to be: the one that reads further.
@@ -196,16 +196,16 @@ func inspectText(e *env, path string, f *shapeFlags) error {
 // inspectLayers prints a net's layers with their shapes and parameters.
 func inspectLayers(e *env, file *caffe.NetFile, f *shapeFlags) error {
 	for _, did := range file.Upgraded {
-		fmt.Fprintf(e.stdout, "upgraded: %s\n", did)
+		escape.Fprintf(e.stdout, "upgraded: %s\n", did)
 	}
 	n, err := f.shapes(file)
 	var unknown *noShapesError
 	if errors.As(err, &unknown) {
-		fmt.Fprintf(e.stdout, "net %q, %d layers\n", file.Net.GetName(), len(file.Net.Layer))
+		escape.Fprintf(e.stdout, "net %q, %d layers\n", file.Net.GetName(), len(file.Net.Layer))
 		for i, l := range file.Net.Layer {
-			fmt.Fprintf(e.stdout, "  line %-4d %-16s %-16s %s → %s\n", file.Line(i), l.GetName(), l.GetType(), strings.Join(l.Bottom, " "), strings.Join(l.Top, " "))
+			escape.Fprintf(e.stdout, "  line %-4d %-16s %-16s %s → %s\n", file.Line(i), l.GetName(), l.GetType(), strings.Join(l.Bottom, " "), strings.Join(l.Top, " "))
 		}
-		fmt.Fprintf(e.stdout, "no shapes: %v\n", err)
+		escape.Fprintf(e.stdout, "no shapes: %v\n", err)
 		return nil
 	}
 	if err != nil {
@@ -213,8 +213,8 @@ func inspectLayers(e *env, file *caffe.NetFile, f *shapeFlags) error {
 	}
 	defer n.Close()
 	layers := model.LayersOf(n, file)
-	fmt.Fprintf(e.stdout, "net %q, %d layers in phase %s\n", n.Name, len(layers), f.phase)
-	fmt.Fprintf(e.stdout, "  %-24s %-16s %-20s %12s  %s\n", "layer", "type", "output", "parameters", "bottoms")
+	escape.Fprintf(e.stdout, "net %q, %d layers in phase %s\n", n.Name, len(layers), f.phase)
+	escape.Fprintf(e.stdout, "  %-24s %-16s %-20s %12s  %s\n", "layer", "type", "output", "parameters", "bottoms")
 	for _, l := range layers {
 		shapes := make([]string, len(l.Shapes))
 		for i, s := range l.Shapes {
@@ -226,9 +226,9 @@ func inspectLayers(e *env, file *caffe.NetFile, f *shapeFlags) error {
 		} else if l.Shared {
 			count = "shared"
 		}
-		fmt.Fprintf(e.stdout, "  %-24s %-16s %-20s %12s  %s\n", l.Name, l.Type, strings.Join(shapes, " "), count, strings.Join(l.Bottom, " "))
+		escape.Fprintf(e.stdout, "  %-24s %-16s %-20s %12s  %s\n", l.Name, l.Type, strings.Join(shapes, " "), count, strings.Join(l.Bottom, " "))
 	}
-	fmt.Fprintf(e.stdout, "%s parameters\n", tui.Thousands(n.Count()))
+	escape.Fprintf(e.stdout, "%s parameters\n", tui.Thousands(n.Count()))
 	return nil
 }
 
@@ -246,7 +246,7 @@ func inspectDatabase(e *env, path string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "%s of %s records\n", db.Kind(), tui.Thousands(n))
+	escape.Fprintf(e.stdout, "%s of %s records\n", db.Kind(), tui.Thousands(n))
 	labels, shapes := map[int]int{}, map[string]int{}
 	err = dataset.ReadAll(db, func(i int, key []byte, d *dataset.Datum) error {
 		shape := "encoded"
@@ -254,7 +254,7 @@ func inspectDatabase(e *env, path string) error {
 			shape = caffe.FormatShape([]int{d.Channels, d.Height, d.Width})
 		}
 		if i == 0 {
-			fmt.Fprintf(e.stdout, "  first: key %q, %s, label %d\n", key, shape, d.Label)
+			escape.Fprintf(e.stdout, "  first: key %q, %s, label %d\n", key, shape, d.Label)
 		}
 		shapes[shape]++
 		labels[d.Label]++
@@ -264,9 +264,9 @@ func inspectDatabase(e *env, path string) error {
 		return err
 	}
 	for _, s := range slices.Sorted(maps.Keys(shapes)) {
-		fmt.Fprintf(e.stdout, "  %s of shape %s\n", tui.Thousands(shapes[s]), s)
+		escape.Fprintf(e.stdout, "  %s of shape %s\n", tui.Thousands(shapes[s]), s)
 	}
 	all := slices.Sorted(maps.Keys(labels))
-	fmt.Fprintf(e.stdout, "  %d labels, %d to %d\n", len(all), all[0], all[len(all)-1])
+	escape.Fprintf(e.stdout, "  %d labels, %d to %d\n", len(all), all[0], all[len(all)-1])
 	return nil
 }

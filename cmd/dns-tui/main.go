@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"dns-tui/caffe"
+	"dns-tui/escape"
 	"dns-tui/model"
 )
 
@@ -89,7 +90,7 @@ func guard(e *env, args []string) (status int) {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.As(err, &u):
-		fmt.Fprintf(e.stderr, "dns-tui: %v\n", err)
+		escape.Fprintf(e.stderr, "dns-tui: %v\n", err)
 		return 2
 	case errors.Is(err, errDisagree):
 		return 1
@@ -97,13 +98,13 @@ func guard(e *env, args []string) (status int) {
 		sayInternal(e, internal.Cause, internal.Stack)
 		return 1
 	}
-	fmt.Fprintf(e.stderr, "dns-tui: %v\n", err)
+	escape.Fprintf(e.stderr, "dns-tui: %v\n", err)
 	return 1
 }
 
 // sayInternal tells of a mistake of the program, in a command or in a run's own goroutine.
 func sayInternal(e *env, cause any, stack []byte) {
-	fmt.Fprintf(e.stderr, "dns-tui: internal error: %v\nThis is a mistake in dns-tui; its trace is in %s\n", cause, crashReport(cause, stack))
+	escape.Fprintf(e.stderr, "dns-tui: internal error: %v\nThis is a mistake in dns-tui; its trace is in %s\n", cause, crashReport(cause, stack))
 }
 
 func crashReport(r any, stack []byte) string {
@@ -155,7 +156,7 @@ func newFlags(e *env, name string) *flag.FlagSet {
 	fs.Usage = func() {
 		for _, c := range subcommands() {
 			if c.name == name {
-				fmt.Fprintf(e.stdout, "dns-tui %s %s\n  %s\n", c.name, c.args, c.help)
+				escape.Fprintf(e.stdout, "dns-tui %s %s\n  %s\n", c.name, c.args, c.help)
 			}
 		}
 		fs.SetOutput(e.stdout)

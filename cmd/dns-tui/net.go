@@ -11,6 +11,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/escape"
 	"dns-tui/gpu"
 	"dns-tui/model"
 )
@@ -174,7 +175,7 @@ func runTest(ctx context.Context, e *env, args []string) error {
 			if flags.log == "caffe" {
 				caffeLine(e, "caffe.cpp:342", "%s", formatOutput(o))
 			} else {
-				fmt.Fprintln(e.stdout, formatOutput(o))
+				escape.Fprintln(e.stdout, formatOutput(o))
 			}
 		}
 		return nil
@@ -213,7 +214,7 @@ func runTime(ctx context.Context, e *env, args []string) error {
 			return nil
 		}
 		printTimes(e, times, flags.iterations)
-		fmt.Fprintf(e.stdout, "average of %d passes on the %s\n", flags.iterations, d.Name())
+		escape.Fprintf(e.stdout, "average of %d passes on the %s\n", flags.iterations, d.Name())
 		return nil
 	})
 }
@@ -222,9 +223,9 @@ func runTime(ctx context.Context, e *env, args []string) error {
 func printTimes(e *env, times []model.LayerTime, passes int) {
 	ms := func(d time.Duration) float64 { return 1000 * d.Seconds() / float64(passes) }
 	line := func(t model.LayerTime) {
-		fmt.Fprintf(e.stdout, "%-24s %-16s %9.3f ms %9.3f ms\n", t.Name, t.Type, ms(t.Forward), ms(t.Backward))
+		escape.Fprintf(e.stdout, "%-24s %-16s %9.3f ms %9.3f ms\n", t.Name, t.Type, ms(t.Forward), ms(t.Backward))
 	}
-	fmt.Fprintf(e.stdout, "%-24s %-16s %12s %12s\n", "layer", "type", "forward", "backward")
+	escape.Fprintf(e.stdout, "%-24s %-16s %12s %12s\n", "layer", "type", "forward", "backward")
 	total := model.LayerTime{Name: "all"}
 	for _, t := range times {
 		line(t)

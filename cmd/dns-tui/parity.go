@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
+	"dns-tui/escape"
 	"dns-tui/model/parity"
 )
 
@@ -40,7 +40,7 @@ func runParity(_ context.Context, e *env, args []string) error {
 	for _, r := range results {
 		count[r.Status]++
 	}
-	fmt.Fprintf(e.stdout, "%d agree, %d disagree\n", count[parity.Agrees], count[parity.Disagrees])
+	escape.Fprintf(e.stdout, "%d agree, %d disagree\n", count[parity.Agrees], count[parity.Disagrees])
 	if count[parity.Disagrees] > 0 {
 		return errDisagree
 	}

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"strings"
 
 	"dns-tui/config"
+	"dns-tui/escape"
 	"dns-tui/model"
 	"dns-tui/tui"
 )
@@ -51,9 +51,9 @@ func runConfig(_ context.Context, e *env, args []string) error {
 	if _, err := os.Stat(p.Path); err != nil {
 		state = " (no such file: all is as it comes)"
 	}
-	fmt.Fprintf(e.stdout, "# %s%s\n%s\n# Actions, their keys, what they do. `bind { action: \"pause\" key: \"z\" }` in that file gives one other keys.\n", p.Path, state, p)
+	escape.Fprintf(e.stdout, "# %s%s\n%s\n# Actions, their keys, what they do. `bind { action: \"pause\" key: \"z\" }` in that file gives one other keys.\n", p.Path, state, escape.Block(p.String()))
 	for _, l := range strings.Split(strings.TrimRight(keys, "\n"), "\n") {
-		fmt.Fprintln(e.stdout, "#", l)
+		escape.Fprintln(e.stdout, "#", l)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/config"
+	"dns-tui/escape"
 	"dns-tui/model/remote"
 	"dns-tui/model/report"
 )
@@ -47,7 +48,7 @@ func runReport(ctx context.Context, e *env, args []string) error {
 	if err := caffe.WriteFile(*out, write); err != nil {
 		return err
 	}
-	fmt.Fprintln(e.stdout, *out)
+	escape.Fprintln(e.stdout, *out)
 	return nil
 }
 

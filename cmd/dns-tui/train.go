@@ -13,6 +13,7 @@ import (
 
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
+	"dns-tui/escape"
 	"dns-tui/gpu"
 	"dns-tui/model"
 	"dns-tui/model/remote"
@@ -177,7 +178,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	e.testLoss = run.Solver.GetTestComputeLoss()
 	out := &lockedWriter{w: e.stdout} // debug_info writes from the training loop
 	e.stdout = out
-	debug := func(line string) { fmt.Fprintln(out, line) }
+	debug := func(line string) { escape.Fprintln(out, line) }
 	if e.caffeLog {
 		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
 	}
@@ -197,7 +198,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 		}
 		defer server.Close()
 		if !e.caffeLog {
-			fmt.Fprintf(e.stdout, "to watch and steer: dns-tui attach %s\n", name)
+			escape.Fprintf(e.stdout, "to watch and steer: dns-tui attach %s\n", name)
 		}
 	}
 	if !e.caffeLog {
@@ -234,7 +235,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 		case <-t.Done():
 			drain(e, events)
 			if n := t.Dropped(); n > 0 {
-				fmt.Fprintf(e.stdout, "%d lines were dropped: the output was too slow\n", n)
+				escape.Fprintf(e.stdout, "%d lines were dropped: the output was too slow\n", n)
 			}
 			if err := t.Err(); err != nil {
 				return err
@@ -267,7 +268,7 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 // announce says what will be trained, on what, and from where.
 func announce(e *env, t *model.Trainer) {
 	s := t.Snapshot()
-	fmt.Fprintf(e.stdout, "%s on %s, %s: iteration %d of %d\n", s.Net, s.Source, s.Device, s.Iter, s.MaxIter)
+	escape.Fprintf(e.stdout, "%s on %s, %s: iteration %d of %d\n", s.Net, s.Source, s.Device, s.Iter, s.MaxIter)
 }
 
 func drain(e *env, events <-chan model.Event) {
@@ -294,35 +295,35 @@ func printEvent(e *env, ev model.Event) {
 	if ev.Status != model.Noted {
 		status = string(ev.Status) + ": "
 	}
-	fmt.Fprintf(e.stdout, "iteration %d  %s%s\n", ev.Iter, status, ev.Text)
+	escape.Fprintf(e.stdout, "iteration %d  %s%s\n", ev.Iter, status, ev.Text)
 	for _, t := range ev.Tests {
 		if e.testLoss {
-			fmt.Fprintf(e.stdout, "iteration %d  test loss %.6g\n", ev.Iter, t.Loss)
+			escape.Fprintf(e.stdout, "iteration %d  test loss %.6g\n", ev.Iter, t.Loss)
 		}
 	}
 }
 
 func printProgress(e *env, p model.Progress) {
-	fmt.Fprintf(e.stdout, "iteration %d  loss %.6g  lr %.4g", p.Iter, p.Loss, p.Rate)
+	escape.Fprintf(e.stdout, "iteration %d  loss %.6g  lr %.4g", p.Iter, p.Loss, p.Rate)
 	if p.Total > 0 {
-		fmt.Fprintf(e.stdout, "  kept %d of %d (%.2f %%)", p.Kept, p.Total, 100*float64(p.Kept)/float64(p.Total))
+		escape.Fprintf(e.stdout, "  kept %d of %d (%.2f %%)", p.Kept, p.Total, 100*float64(p.Kept)/float64(p.Total))
 	}
 	if p.PerSecond > 0 {
-		fmt.Fprintf(e.stdout, "  %.1f it/s", p.PerSecond)
+		escape.Fprintf(e.stdout, "  %.1f it/s", p.PerSecond)
 	}
-	fmt.Fprintln(e.stdout)
+	escape.Fprintln(e.stdout)
 }
 
 // printSummary ends the output with a table of the layers.
 func printSummary(e *env, s *model.Snapshot) {
-	fmt.Fprintf(e.stdout, "%s at iteration %d\n", s.State, s.Iter)
+	escape.Fprintf(e.stdout, "%s at iteration %d\n", s.State, s.Iter)
 	for _, l := range s.Layers {
-		fmt.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%\n", l.Name, l.Kept, l.Weights, 100*float64(l.Kept)/float64(max(1, l.Weights)))
+		escape.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%\n", l.Name, l.Kept, l.Weights, 100*float64(l.Kept)/float64(max(1, l.Weights)))
 	}
 	if kept, total := s.Kept(); total > 0 {
-		fmt.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%  %.1f times smaller\n", "all", kept, total, 100*float64(kept)/float64(total), float64(total)/float64(max(1, kept)))
+		escape.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%  %.1f times smaller\n", "all", kept, total, 100*float64(kept)/float64(total), float64(total)/float64(max(1, kept)))
 	}
 	if s.Saved != "" {
-		fmt.Fprintf(e.stdout, "go on with: dns-tui %s --snapshot %s\n", s.Path, s.Saved)
+		escape.Fprintf(e.stdout, "go on with: dns-tui %s --snapshot %s\n", s.Path, s.Saved)
 	}
 }

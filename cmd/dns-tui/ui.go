@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"dns-tui/config"
+	"dns-tui/escape"
 	"dns-tui/model"
 	"dns-tui/model/remote"
 	"dns-tui/tui"
@@ -178,11 +179,11 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 	case <-c.Gone():
 	default:
 		c.Close()
-		fmt.Fprintf(e.stdout, "%s goes on without this terminal, at iteration %d of %d", s.Net, s.Iter, s.MaxIter)
+		escape.Fprintf(e.stdout, "%s goes on without this terminal, at iteration %d of %d", s.Net, s.Iter, s.MaxIter)
 		if s.State == model.Paused {
-			fmt.Fprint(e.stdout, ": it is paused")
+			escape.Fprintf(e.stdout, ": it is paused")
 		}
-		fmt.Fprintf(e.stdout, "\ncome back with: dns-tui attach %s\n", c.Run())
+		escape.Fprintf(e.stdout, "\ncome back with: dns-tui attach %s\n", c.Run())
 		return nil
 	}
 	var status error
@@ -191,7 +192,7 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 	}
 	switch {
 	case s.State == model.Failed:
-		return fmt.Errorf("%s", s.Problem)
+		return problem(s.Problem)
 	case s.State == model.Stopped:
 		printSummary(e, s)
 		return stopErr
@@ -200,6 +201,14 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 	}
 	return fmt.Errorf("the connection to the run is lost at iteration %d: %v", s.Iter, c.Err())
 }
+
+// problem is why a run ended, in its own words.
+type problem string
+
+func (p problem) Error() string { return string(p) }
+
+// MultiLine says that the line ends in it are the run's: see escape.Error.
+func (problem) MultiLine() {}
 
 // utf8Locale reports whether the terminal's locale is UTF-8, by the order in which the C library looks.
 func utf8Locale() bool {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dns-tui/caffe"
+	"dns-tui/escape"
 	"dns-tui/model"
 )
 
@@ -41,7 +42,7 @@ func (g *Graph) edges() []edge {
 	for i, l := range g.Layers {
 		for _, b := range l.Bottom {
 			if from, ok := made[b]; ok {
-				out = append(out, edge{from, i, b + " " + shape[b]})
+				out = append(out, edge{from, i, escape.Line(b) + " " + shape[b]})
 			}
 		}
 		for k, t := range l.Top {
@@ -53,7 +54,7 @@ func (g *Graph) edges() []edge {
 
 // lines are the text of a layer's box.
 func (g *Graph) lines(l model.LayerInfo) []string {
-	lines := []string{l.Name, l.Type}
+	lines := []string{escape.Line(l.Name), escape.Line(l.Type)}
 	if l.Count > 0 {
 		lines = append(lines, thousands(l.Count)+" parameters")
 	} else if l.Shared {
@@ -96,19 +97,14 @@ func (g *Graph) shade(layer string) string {
 // DOT writes the graph for graphviz.
 func (g *Graph) DOT(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "digraph %s {\n  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\"];\n  edge [fontname=\"Helvetica\", fontsize=10];\n", quote(g.Name))
+	fmt.Fprintf(&b, "digraph %s {\n  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\"];\n  edge [fontname=\"Helvetica\", fontsize=10];\n", escape.DOT(g.Name))
 	for i, l := range g.Layers {
-		fmt.Fprintf(&b, "  n%d [label=%s, fillcolor=%q];\n", i, quote(strings.Join(g.lines(l), "\n")), g.shade(l.Name))
+		fmt.Fprintf(&b, "  n%d [label=%s, fillcolor=%q];\n", i, escape.DOT(strings.Join(g.lines(l), "\n")), g.shade(l.Name))
 	}
 	for _, e := range g.edges() {
-		fmt.Fprintf(&b, "  n%d -> n%d [label=%s];\n", e.from, e.to, quote(e.label))
+		fmt.Fprintf(&b, "  n%d -> n%d [label=%s];\n", e.from, e.to, escape.DOT(e.label))
 	}
 	b.WriteString("}\n")
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// quote is a DOT string.
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
 }

@@ -1,8 +1,8 @@
 package draw
 
 import (
+	"dns-tui/escape"
 	"fmt"
-	"html"
 	"io"
 	"sort"
 	"strings"
@@ -35,7 +35,7 @@ func (g *Graph) SVG(w io.Writer) error {
 	width, height := measure(rows)
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="Helvetica, Arial, sans-serif" font-size="12">`+"\n", width, height, width, height)
-	fmt.Fprintf(&b, "<title>%s</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n", html.EscapeString(g.Name))
+	fmt.Fprintf(&b, "<title>%s</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n", escape.XML(g.Name))
 	b.WriteString(`<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#555"/></marker></defs>` + "\n")
 	for _, p := range paths {
 		p.svg(&b)
@@ -59,7 +59,7 @@ func (x *box) svg(b *strings.Builder, fill string) {
 		if i == 0 {
 			weight = ` font-weight="bold"`
 		}
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle"%s>%s</text>`+"\n", x.x, x.y+boxPad+float64(i+1)*lineHeight-4, weight, html.EscapeString(line))
+		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle"%s>%s</text>`+"\n", x.x, x.y+boxPad+float64(i+1)*lineHeight-4, weight, escape.XML(line))
 	}
 }
 
@@ -93,7 +93,7 @@ func (p path) svg(b *strings.Builder) {
 	if p.atEnd {
 		x, y = p.boxes[1].x+4, p.boxes[1].y-9
 	}
-	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" font-size="9" fill="#555">%s</text>`+"\n", x, y, html.EscapeString(p.label))
+	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" font-size="9" fill="#555">%s</text>`+"\n", x, y, escape.XML(p.label))
 }
 
 // label leaves each blob's name at its first edge alone: where that begins, or where a layer makes several, where it ends.

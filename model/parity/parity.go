@@ -12,6 +12,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/escape"
 	"dns-tui/gpu"
 	"dns-tui/model"
 	"dns-tui/model/layer"
@@ -73,7 +74,7 @@ func Dir(dir string, d gpu.Device, w io.Writer) ([]Result, error) {
 			r = Layer(at, name, d)
 		}
 		results = append(results, r)
-		fmt.Fprintln(w, r)
+		escape.Fprintln(w, r)
 		return nil
 	})
 	if err == nil && len(results) == 0 {

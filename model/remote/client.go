@@ -51,6 +51,9 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }
 
+// MultiLine says that the line ends in it are the run's own: what it quotes is escaped (escape.Error).
+func (e *RefusedError) MultiLine() {}
+
 // NewClient attaches over a connection that is there already.
 func NewClient(ctx context.Context, conn net.Conn, o ClientOptions) (*Client, error) {
 	if o.Interval <= 0 {

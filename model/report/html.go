@@ -1,6 +1,7 @@
 package report
 
 import (
+	"dns-tui/escape"
 	"fmt"
 	"html/template"
 	"io"
@@ -9,8 +10,8 @@ import (
 )
 
 // page is the whole report: it loads nothing.
-var page = template.Must(template.New("report").Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{{.Title}}: dns-tui report</title>
+var page = template.Must(template.New("report").Funcs(template.FuncMap{"line": escape.Line}).Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{{.Title | line}}: dns-tui report</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 body { font: 15px/1.45 system-ui, sans-serif; color: #1b1f24; background: #fff; max-width: 1080px; margin: 2em auto; padding: 0 1em }
@@ -22,11 +23,11 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
 svg text { font: 11px system-ui, sans-serif; fill: #57606a } pre { background: #f6f8fa; padding: .8em; overflow-x: auto }
 @media (prefers-color-scheme: dark) { body { color: #e6edf3; background: #0d1117 } td, th { border-color: #30363d } pre, .bar { background: #21262d } svg text { fill: #9da7b3 } }
 </style></head><body>
-<h1>{{.Title}}</h1>
-<table>{{range .Facts}}<tr><th>{{index . 0}}</th><td>{{index . 1}}</td></tr>{{end}}</table>
+<h1>{{.Title | line}}</h1>
+<table>{{range .Facts}}<tr><th>{{index . 0}}</th><td>{{index . 1 | line}}</td></tr>{{end}}</table>
 {{if .R.Layers}}<h2>Layers</h2>
 <table><tr><th>layer</th><th>type</th><th>rule</th><th class="n">threshold</th><th class="n">weights</th><th class="n">kept</th><th class="n">share</th><th>sparsity</th></tr>
-{{range .R.Layers}}<tr><td>{{.Name}}</td><td>{{.Type}}</td><td>{{.Rule}}</td><td class="n">{{.Threshold}}</td><td class="n">{{.Weights}}</td><td class="n">{{.Kept}}</td><td class="n">{{call $.Percent .Share}}</td>
+{{range .R.Layers}}<tr><td>{{.Name | line}}</td><td>{{.Type | line}}</td><td>{{.Rule | line}}</td><td class="n">{{.Threshold | line}}</td><td class="n">{{.Weights}}</td><td class="n">{{.Kept}}</td><td class="n">{{call $.Percent .Share}}</td>
 <td><span class="bar"><i style="width:{{call $.Sparse .Share}}"></i></span></td></tr>
 {{end}}<tr><th>all</th><td></td><td></td><td></td><td class="n">{{.R.Weights}}</td><td class="n">{{.R.Kept}}</td><td class="n">{{call .Percent .Share}}</td><td>{{printf "%.1f" .R.Smaller}} times smaller</td></tr></table>{{end}}
 <h2>Curves</h2>
@@ -34,11 +35,11 @@ svg text { font: 11px system-ui, sans-serif; fill: #57606a } pre { background: #
 <p>A line from top to bottom is a change; it says which where the pointer rests on it.</p>
 <h2>Changes</h2>
 {{if .R.Changes}}<table><tr><th class="n">iteration</th><th>setting</th><th class="n">from</th><th class="n">to</th><th>by</th></tr>
-{{range .R.Changes}}<tr><td class="n">{{.Iter}}</td><td>{{.Field}}</td><td class="n">{{.Old}}</td><td class="n">{{.New}}</td><td>{{.By}}</td></tr>
+{{range .R.Changes}}<tr><td class="n">{{.Iter}}</td><td>{{.Field | line}}</td><td class="n">{{.Old | line}}</td><td class="n">{{.New | line}}</td><td>{{.By | line}}</td></tr>
 {{end}}</table>{{else}}<p>None was made.</p>{{end}}
 <h2>To repeat it</h2>
 <p>In the folder that the run ran in, with the same data; the result has the same bits on the same kind of device.</p>
-<pre>{{range .R.Recipe}}{{.}}
+<pre>{{range .R.Recipe}}{{. | line}}
 {{end}}</pre>
 </body></html>
 `))
@@ -99,7 +100,7 @@ func (r *Report) svg(title string, names []string) string {
 		return plotLeft + float64(iter-from)/float64(max(1, to-from))*(plotWidth-plotLeft-plotRight)
 	}
 	y := func(v float64) float64 { return plotTop + (hi-v)/(hi-lo)*(plotHeight-plotTop-foot) }
-	esc := template.HTMLEscapeString
+	esc := escape.XML
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %d %d" role="img" aria-label="%s"><text x="%d" y="15" style="font-weight:bold">%s</text>`, plotWidth, plotHeight, esc(title), plotLeft, esc(title))
 	for i := range 5 {

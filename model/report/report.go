@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"dns-tui/escape"
 	"dns-tui/model"
 )
 
@@ -147,26 +148,16 @@ func recipe(journal string, start model.Change) []string {
 	if s := start.Start; s != nil {
 		switch {
 		case s.From != "":
-			from = " --snapshot " + quote(s.From)
+			from = " --snapshot " + escape.Shell(s.From)
 		case len(s.Weights) > 0:
-			from = " --weights " + quote(strings.Join(s.Weights, ","))
+			from = " --weights " + escape.Shell(strings.Join(s.Weights, ","))
 		}
 	}
 	copied := strings.TrimSuffix(filepath.Base(journal), ".journal") + ".repeat.journal"
 	return []string{
-		"cp " + quote(journal) + " " + quote(copied),
-		"dns-tui train --solver " + quote(start.New) + from + " --replay " + quote(copied),
+		"cp " + escape.Command(journal, copied),
+		"dns-tui train --solver " + escape.Shell(start.New) + from + " --replay " + escape.Shell(copied),
 	}
-}
-
-// quote writes a word for a shell.
-func quote(s string) string {
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,+:@%", r)
-	}) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // Smaller is how many times fewer weights are kept; 0 where nothing is.
@@ -179,9 +170,11 @@ func (r *Report) Smaller() float64 {
 
 // JSON writes the report whole.
 func (r *Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err == nil {
+		_, err = w.Write(append(escape.JSON(b), '\n'))
+	}
+	return err
 }
 
 // CSV writes the curves: a line for each iteration at which something was measured, empty where a curve has no value there.
@@ -203,7 +196,11 @@ func (r *Report) CSV(w io.Writer) error {
 	}
 	sort.Ints(iters)
 	out := csv.NewWriter(w)
-	out.Write(append([]string{"iteration"}, r.sequence...))
+	head := []string{"iteration"}
+	for _, name := range r.sequence {
+		head = append(head, escape.CSV(name))
+	}
+	out.Write(head)
 	for _, i := range iters {
 		out.Write(at[i])
 	}
@@ -254,9 +251,7 @@ func (r *Report) facts() [][2]string {
 // Markdown writes the report as text.
 func (r *Report) Markdown(w io.Writer) error {
 	var b strings.Builder
-	// Names are text: neither HTML, which Markdown lets through, nor the end of a cell.
-	text := strings.NewReplacer("<", "&lt;", "\n", " ").Replace
-	cell := func(s string) string { return strings.ReplaceAll(text(s), "|", `\|`) }
+	text := escape.Markdown
 	fmt.Fprintf(&b, "# %s\n\n", text(r.title()))
 	for _, f := range r.facts() {
 		fmt.Fprintf(&b, "- %s: %s\n", f[0], text(f[1]))
@@ -264,7 +259,7 @@ func (r *Report) Markdown(w io.Writer) error {
 	if len(r.Layers) > 0 {
 		b.WriteString("\n| layer | type | rule | threshold | weights | kept | share |\n| --- | --- | --- | ---: | ---: | ---: | ---: |\n")
 		for _, l := range r.Layers {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %d | %.2f %% |\n", cell(l.Name), l.Type, l.Rule, l.Threshold, l.Weights, l.Kept, 100*l.Share)
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %d | %.2f %% |\n", text(l.Name), text(l.Type), text(l.Rule), text(l.Threshold), l.Weights, l.Kept, 100*l.Share)
 		}
 		fmt.Fprintf(&b, "| all | | | | %d | %d | %.2f %% |\n", r.Weights, r.Kept, 100*float64(r.Kept)/float64(max(1, r.Weights)))
 	}
@@ -274,7 +269,7 @@ func (r *Report) Markdown(w io.Writer) error {
 	} else {
 		b.WriteString("| iteration | setting | from | to | by |\n| ---: | --- | ---: | ---: | --- |\n")
 		for _, c := range r.Changes {
-			fmt.Fprintf(&b, "| %d | %s | %s | %s | %s |\n", c.Iter, cell(c.Field), c.Old, c.New, cell(c.By))
+			fmt.Fprintf(&b, "| %d | %s | %s | %s | %s |\n", c.Iter, text(c.Field), text(c.Old), text(c.New), text(c.By))
 		}
 	}
 	fmt.Fprintf(&b, "\n## To repeat it\n\n    %s\n", strings.Join(r.Recipe, "\n    "))
