@@ -95,10 +95,10 @@ func (f *netFlags) load(e *env, d gpu.Device) (*model.Net, error) {
 		return nil, err
 	}
 	for _, n := range l.Notices {
-		fmt.Fprintf(e.stderr, "dns-tui: %s\n", n)
+		escape.Fprintf(e.stderr, "dns-tui: %s\n", n)
 	}
 	if len(l.Untouched) > 0 {
-		fmt.Fprintln(e.stderr, "dns-tui: the figures that follow come from untrained weights in part")
+		escape.Fprintln(e.stderr, "dns-tui: the figures that follow come from untrained weights in part")
 	}
 	return net, nil
 }
