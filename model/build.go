@@ -14,8 +14,8 @@ import (
 	"dns-tui/model/layer"
 )
 
-// automatic is what Caffe calls the top of a loss that the prototxt gives none, as nets of 2013 do.
-const automatic = "(automatic)"
+// AutomaticTop is what Caffe calls the top of a loss that the prototxt gives none, as nets of 2013 do.
+const AutomaticTop = "(AutomaticTop)"
 
 // builder holds what is only needed while a net is built.
 type builder struct {
@@ -39,7 +39,7 @@ func (b *builder) add(p placed) error {
 	if _, loss := l.(layer.Loss); loss && len(p.param.Top) < arity.MinTop {
 		p.param = proto.CloneOf(p.param)
 		for len(p.param.Top) < arity.MinTop {
-			p.param.Top = append(p.param.Top, automatic)
+			p.param.Top = append(p.param.Top, AutomaticTop)
 		}
 	}
 	nd := &node{name: name, typ: p.param.GetType(), index: p.index, param: p.param, layer: l,
@@ -65,7 +65,7 @@ func (b *builder) add(p placed) error {
 		blob := &layer.Blob{Name: name}
 		if i < len(p.param.Bottom) && p.param.Bottom[i] == name {
 			blob = nd.bottom[i] // in place
-		} else if old, ok := n.blobs[name]; ok && name != automatic {
+		} else if old, ok := n.blobs[name]; ok && name != AutomaticTop {
 			if i < len(nd.bottom) && nd.bottom[i].Name == name { // a split stands between
 				return b.wrap(p, fmt.Errorf("in place on %q, which other layers read or which counts as a loss; wanted a top of another name", name))
 			}

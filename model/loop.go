@@ -22,7 +22,7 @@ func (t *Trainer) loop() {
 			t.fail(&InternalError{Cause: r, Stack: debug.Stack()})
 		}
 	}()
-	t.histNext = time.Time{}
+	t.histNext, t.shown = time.Time{}, time.Now()
 	for {
 		if err := t.obey(); err != nil {
 			t.fail(err)
@@ -247,7 +247,14 @@ func (t *Trainer) finish() bool {
 				return false
 			}
 		}
-		if len(t.solver.Tests) > 0 && p.GetTestInterval() > 0 && t.testedAt != t.solver.Iter {
+		if t.opts.CaffeEnd {
+			if err := t.showLastLoss(); err != nil {
+				t.fail(err)
+				return false
+			}
+		}
+		tests := p.GetTestInterval() > 0 && (!t.opts.CaffeEnd || due(int(p.GetTestInterval()), t.solver.Iter))
+		if len(t.solver.Tests) > 0 && tests && t.testedAt != t.solver.Iter {
 			t.testedAt = t.solver.Iter
 			if err := t.testAll(); err != nil {
 				t.fail(err)
@@ -257,7 +264,9 @@ func (t *Trainer) finish() bool {
 		if t.stopping {
 			return true
 		}
-		t.progress()
+		if !t.opts.CaffeEnd && t.shownIter != t.solver.Iter-1 { // once
+			t.progress()
+		}
 		t.state = Finished
 		t.note(Event{Iter: t.solver.Iter, Text: "finished"})
 	}

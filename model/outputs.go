@@ -13,7 +13,8 @@ import (
 // Output is one number that a test net gives, averaged over test_iter batches.
 type Output struct {
 	Type       string // of the layer that makes it
-	Name       string
+	Name       string // of the blob, in the prototxt
+	Blob       string // what Caffe calls it: a split behind it has a name of its own
 	Value      float64
 	LossWeight float64
 }
@@ -118,7 +119,7 @@ func (e *evaluated) add(r *TestResult) {
 	for i, o := range e.outs {
 		for _, v := range e.values[i] {
 			if k == len(r.Outputs) {
-				r.Outputs = append(r.Outputs, Output{Name: o.blob.Name, Type: o.typ, LossWeight: float64(o.weight)})
+				r.Outputs = append(r.Outputs, Output{Name: o.blob.Name, Blob: o.name, Type: o.typ, LossWeight: float64(o.weight)})
 			}
 			r.Outputs[k].Value += float64(v)
 			k++
@@ -131,7 +132,7 @@ func (n *Net) Outputs() []Output {
 	var out []Output
 	for _, o := range n.outs {
 		for _, v := range n.values(o.blob) {
-			out = append(out, Output{Name: o.blob.Name, Type: o.typ, Value: float64(v), LossWeight: float64(o.weight)})
+			out = append(out, Output{Name: o.blob.Name, Blob: o.name, Type: o.typ, Value: float64(v), LossWeight: float64(o.weight)})
 		}
 	}
 	return out
@@ -139,6 +140,7 @@ func (n *Net) Outputs() []Output {
 
 type output struct {
 	blob   *layer.Blob
+	name   string
 	typ    string // of its layer
 	weight float32
 }
@@ -157,7 +159,7 @@ func (n *Net) unread() []output {
 		for j, t := range nd.top {
 			if !read[t] && !seen[t] {
 				seen[t] = true
-				out = append(out, output{t, nd.typ, nd.weights[j]})
+				out = append(out, output{t, nd.param.Top[j], nd.typ, nd.weights[j]})
 			}
 		}
 	}

@@ -36,11 +36,29 @@ func (t *Trainer) progress() {
 	}
 	p := Progress{Iter: t.solver.Iter - 1, Loss: t.solver.SmoothedLoss(), Rate: t.solver.Rate(t.solver.Iter - 1), PerSecond: t.speed.perSecond(),
 		Outputs: t.solver.Net.Outputs()}
+	now := time.Now()
+	p.Seconds, p.Iters = now.Sub(t.shown).Seconds(), p.Iter-max(0, t.shownIter)
+	t.shown, t.shownIter = now, p.Iter
 	for _, l := range t.solver.surgeon.layers {
 		p.Kept += l.result.Kept
 		p.Total += l.result.Total
 	}
 	t.send(Event{Iter: p.Iter, Progress: &p})
+}
+
+// showLastLoss tells the loss of the weights after the last update, as Caffe does at the end of a run that shows its iterations:
+// it takes one more batch, after the last snapshot.
+func (t *Trainer) showLastLoss() error {
+	if t.opts.Events == nil || !due(int(t.run.Solver.GetDisplay()), t.solver.Iter) {
+		return nil
+	}
+	loss, err := t.solver.Net.Forward()
+	if err != nil {
+		return err
+	}
+	t.solver.smooth(loss)
+	t.send(Event{Iter: t.solver.Iter, Progress: &Progress{Iter: t.solver.Iter, Loss: t.solver.SmoothedLoss(), Last: true}})
+	return nil
 }
 
 // refreshHistograms measures the layers anew, at most once a second and for at most half a hundredth of the time.

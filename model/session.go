@@ -32,6 +32,9 @@ type SessionOptions struct {
 	// Events gets the run's events, and every display iterations one with Progress. The loop never waits for it: what
 	// does not fit is dropped and counted.
 	Events chan<- Event
+	// CaffeEnd ends the run as Caffe does: with the loss of the weights after the last update, where the last iteration is one
+	// that is displayed, and with a test only where one is due.
+	CaffeEnd bool
 	// Debug gets the lines of the solver's debug_info. The loop waits for it.
 	Debug func(line string)
 }
@@ -45,6 +48,11 @@ type Progress struct {
 	Kept      int
 	Total     int
 	Outputs   []Output // of the train net, in the last pass
+	// Seconds and Iters are the time and the iterations since the line before.
+	Seconds float64
+	Iters   int
+	// Last is the line that ends a run: the loss after the last update, and nothing else.
+	Last bool
 }
 
 // Trainer is the Session of a Solver in this process: its loop runs in a goroutine of its own.
@@ -94,6 +102,8 @@ type Trainer struct {
 	testedAt  int // iteration of the last scheduled test; -1 before the first
 	speed     speedometer
 	published time.Time
+	shown     time.Time // the last progress line, or the start
+	shownIter int       // iteration of the last progress line; -1 before the first
 	hist      []*Histogram
 	histNext  time.Time
 	histIter  int // iteration of the last histograms
@@ -109,7 +119,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 	if err := run.CheckSnapshotFolder(); err != nil {
 		return nil, err
 	}
-	t := &Trainer{run: run, opts: o, requests: make(chan request, 64), done: make(chan struct{}), steps: -1, testedAt: -1, savedIter: -1}
+	t := &Trainer{run: run, opts: o, requests: make(chan request, 64), done: make(chan struct{}), steps: -1, testedAt: -1, savedIter: -1, shownIter: -1}
 	if run.Replay != "" {
 		changes, err := ReadJournal(run.Replay)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,9 +22,17 @@ func printCaffe(e *env, ev model.Event) {
 	switch {
 	case ev.Progress != nil:
 		p := ev.Progress
-		caffeLine(e, "solver.cpp:228", "Iteration %d, loss = %.6g", p.Iter, p.Loss)
-		for i, o := range p.Outputs {
-			caffeLine(e, "solver.cpp:244", "    Train net output #%d: %s", i, formatOutput(o))
+		if p.Last {
+			caffeLine(e, "solver.cpp:331", "Iteration %d, loss = %.6g", p.Iter, p.Loss)
+			return
+		}
+		perSecond := 0.0
+		if p.Seconds > 0 {
+			perSecond = float64(p.Iters) / p.Seconds
+		}
+		caffeLine(e, "solver.cpp:239", "Iteration %d (%.6g iter/s, %.6gs/%d iters), loss = %.6g", p.Iter, perSecond, p.Seconds, e.display, p.Loss)
+		for i, o := range caffeOutputs(p.Outputs) {
+			caffeLine(e, "solver.cpp:258", "    Train net output #%d: %s", i, formatOutput(o))
 		}
 		caffeLine(e, "sgd_solver.cpp:106", "Iteration %d, lr = %.6g", p.Iter, p.Rate)
 	case ev.Tests != nil:
@@ -32,7 +41,7 @@ func printCaffe(e *env, ev model.Event) {
 			if e.testLoss {
 				caffeLine(e, "solver.cpp:389", "Test loss: %.6g", t.Loss)
 			}
-			for i, o := range t.Outputs {
+			for i, o := range caffeOutputs(t.Outputs) {
 				caffeLine(e, "solver.cpp:404", "    Test net output #%d: %s", i, formatOutput(o))
 			}
 		}
@@ -44,6 +53,25 @@ func printCaffe(e *env, ev model.Event) {
 		caffeLine(e, "solver.cpp:454", "Snapshotting to %s file %s", form, strings.Replace(ev.Saved, ".solverstate", ".caffemodel", 1))
 		caffeLine(e, "sgd_solver.cpp:273", "Snapshotting solver state to %s file %s", form, ev.Saved)
 	default:
-		caffeLine(e, "dns_tui.go:1", "Iteration %d: %s %s", ev.Iter, ev.Status, ev.Text)
+		status := ""
+		if ev.Status != model.Noted {
+			status = string(ev.Status) + ": "
+		}
+		// "iteration", since what reads Caffe's log looks for Iteration.
+		caffeLine(e, "dns_tui.go:1", "iteration %d: %s%s", ev.Iter, status, ev.Text)
 	}
+}
+
+// caffeOutputs are outputs in Caffe's order, that of their blobs' names, under those names. The top that Caffe gives a loss
+// without one is no output there.
+func caffeOutputs(outs []model.Output) []model.Output {
+	var sorted []model.Output
+	for _, o := range outs {
+		if o.Blob != model.AutomaticTop {
+			o.Name = o.Blob
+			sorted = append(sorted, o)
+		}
+	}
+	slices.SortStableFunc(sorted, func(a, b model.Output) int { return strings.Compare(a.Name, b.Name) })
+	return sorted
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -256,7 +257,7 @@ snapshot_prefix: %q random_seed: 1`, modeltest.Root("oracle", "solvers", "sgd_in
 		t.Fatal(stderr)
 	}
 	for _, want := range []string{
-		`Iteration 0, loss = \d\.\d+`, `Iteration 4, loss = \d`, `    Train net output #0: loss = \S+ \(\* 1 = \S+ loss\)`, `Iteration 4, lr = 0\.01`,
+		`Solving `, `Learning Rate Policy: step`, `Iteration 0 \(0 iter/s, [\d.e+-]+s/2 iters\), loss = \d\.\d+`, `Iteration 4 \([\d.e+-]+ iter/s, [\d.e+-]+s/2 iters\), loss = \d`, `    Train net output #0: loss = \S+ \(\* 1 = \S+ loss\)`, `Iteration 4, lr = 0\.01`,
 		`Iteration 3, Testing net \(#0\)`, `Test loss: \d\.\d+`, `    Test net output #0: loss = \S+ \(\* 1 = \S+ loss\)`,
 		`Snapshotting to binary proto file .*run_iter_6\.caffemodel`, `Snapshotting solver state to binary proto file .*run_iter_6\.solverstate`, `Optimization Done\.`,
 	} {
@@ -266,5 +267,57 @@ snapshot_prefix: %q random_seed: 1`, modeltest.Root("oracle", "solvers", "sgd_in
 	}
 	if status, _, stderr := run(t, "train", "--solver", solver, "--log", "json"); status != 2 || !strings.Contains(stderr, "wanted plain or caffe") {
 		t.Errorf("status %d: %s", status, stderr)
+	}
+}
+
+// --log caffe ends as Caffe's log does: the loss after the last update where the last iteration is displayed, a test where one
+// is due, no line twice; outputs are numbered in the order of their names, and a split has the name that Caffe gives it.
+func TestCaffeLogEnds(t *testing.T) {
+	const net = `layer { name: "in" type: "DummyData" top: "x" top: "label" dummy_data_param { shape { dim: 2 dim: 6 } shape { dim: 2 }
+  data_filler { type: "constant" value: 1 } data_filler { type: "constant" } } }
+layer { name: "head" type: "InnerProduct" bottom: "x" top: "head" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+layer { name: "z" type: "SoftmaxWithLoss" bottom: "head" bottom: "label" top: "zloss" loss_weight: 2 }
+layer { name: "p" type: "Power" bottom: "zloss" top: "half" power_param { scale: 0.5 } }
+layer { name: "a" type: "Accuracy" bottom: "head" bottom: "label" top: "accuracy" }
+layer { name: "e" type: "EuclideanLoss" bottom: "head" bottom: "head" }
+`
+	for _, c := range []struct {
+		fields string
+		rows   []string // of iterations and tests
+	}{
+		{"max_iter: 3 display: 1 test_interval: 2", []string{"Iteration 0, Testing", "Iteration 0 (", "Iteration 1 (", "Iteration 2, Testing", "Iteration 2 (", "Iteration 3, loss"}},
+		{"max_iter: 4 display: 3 test_interval: 2", []string{"Iteration 0, Testing", "Iteration 0 (", "Iteration 2, Testing", "Iteration 3 (", "Iteration 4, Testing"}},
+		{"max_iter: 2 display: 2 test_interval: 2 test_initialization: false", []string{"Iteration 0 (", "Iteration 2, loss", "Iteration 2, Testing"}},
+		{"max_iter: 2 display: 0 test_interval: 3 test_initialization: false", nil},
+	} {
+		dir := t.TempDir()
+		solver := write(t, dir, "s.prototxt", fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: 'fixed' test_iter: 1 snapshot_prefix: %q random_seed: 1 %s",
+			write(t, dir, "n.prototxt", net), filepath.Join(dir, "run"), c.fields))
+		out := mustRun(t, "train", "--solver", solver, "--log", "caffe")
+		rows := regexp.MustCompile(`Iteration \d+(, Testing| \(|, loss)`).FindAllString(out, -1)
+		if !slices.Equal(rows, c.rows) {
+			t.Errorf("%s: the rows are %q, wanted %q", c.fields, rows, c.rows)
+		}
+		if n := strings.Count(out, "Optimization Done."); n != 1 || !strings.HasSuffix(out, "] Optimization Done.\n") {
+			t.Errorf("%s: %d times done in\n%s", c.fields, n, out)
+		}
+		if strings.Contains(c.fields, "test_initialization") {
+			continue
+		}
+		for i, name := range []string{"accuracy", "half", "zloss_z_0_split_0"} {
+			if !strings.Contains(out, fmt.Sprintf("Train net output #%d: %s = ", i, name)) || !strings.Contains(out, fmt.Sprintf("Test net output #%d: %s = ", i, name)) {
+				t.Errorf("%s: no output #%d %s in\n%s", c.fields, i, name, out)
+			}
+		}
+		if strings.Contains(out, "output #3") || !strings.Contains(out, "split_0 = ") || !strings.Contains(out, "(* 2 = ") {
+			t.Errorf("%s: outputs in\n%s", c.fields, out)
+		}
+	}
+	// Without the flag, the last line is not told twice.
+	dir := t.TempDir()
+	solver := write(t, dir, "s.prototxt", fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: 'fixed' snapshot_prefix: %q random_seed: 1 max_iter: 3 display: 2",
+		write(t, dir, "n.prototxt", net), filepath.Join(dir, "run")))
+	if out := mustRun(t, "train", "--solver", solver); strings.Count(out, "iteration 2  loss") != 1 {
+		t.Errorf("the last line is there %d times in\n%s", strings.Count(out, "iteration 2  loss"), out)
 	}
 }

@@ -165,18 +165,14 @@ func runTest(ctx context.Context, e *env, args []string) error {
 		}
 		if flags.log == "caffe" {
 			logBatch(e, n, batch-1)
-			loss := 0.0
-			for _, o := range r.Outputs {
-				loss += o.LossWeight * o.Value
+			caffeLine(e, "caffe.cpp:330", "Loss: %.6g", r.Loss)
+			for _, o := range caffeOutputs(r.Outputs) {
+				caffeLine(e, "caffe.cpp:342", "%s", formatOutput(o))
 			}
-			caffeLine(e, "caffe.cpp:330", "Loss: %.6g", loss)
+			return nil
 		}
 		for _, o := range r.Outputs {
-			if flags.log == "caffe" {
-				caffeLine(e, "caffe.cpp:342", "%s", formatOutput(o))
-			} else {
-				escape.Fprintln(e.stdout, formatOutput(o))
-			}
+			escape.Fprintln(e.stdout, formatOutput(o))
 		}
 		return nil
 	})
@@ -184,7 +180,7 @@ func runTest(ctx context.Context, e *env, args []string) error {
 
 // logBatch prints a batch's outputs as Caffe does.
 func logBatch(e *env, n *model.Net, batch int) {
-	for _, o := range n.Outputs() {
+	for _, o := range caffeOutputs(n.Outputs()) {
 		caffeLine(e, "caffe.cpp:318", "Batch %d, %s = %.6g", batch, o.Name, o.Value)
 	}
 }

@@ -175,14 +175,14 @@ type linesOptions struct {
 // trainLines trains without a UI and prints progress lines.
 func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff linesOptions) error {
 	events := make(chan model.Event, 1024)
-	e.testLoss = run.Solver.GetTestComputeLoss()
+	e.testLoss, e.display = run.Solver.GetTestComputeLoss(), int(run.Solver.GetDisplay())
 	out := &lockedWriter{w: e.stdout} // debug_info writes from the training loop
 	e.stdout = out
 	debug := func(line string) { escape.Fprintln(out, line) }
 	if e.caffeLog {
 		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
 	}
-	opts := model.SessionOptions{Events: events, Debug: debug, Histograms: eff.serve}
+	opts := model.SessionOptions{Events: events, Debug: debug, Histograms: eff.serve, CaffeEnd: e.caffeLog}
 	if eff.serve {
 		opts.Guard = guards
 	}
@@ -201,7 +201,10 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 			escape.Fprintf(e.stdout, "to watch and steer: dns-tui attach %s\n", name)
 		}
 	}
-	if !e.caffeLog {
+	if e.caffeLog {
+		caffeLine(e, "solver.cpp:293", "Solving %s", run.Train.Net.GetName())
+		caffeLine(e, "solver.cpp:294", "Learning Rate Policy: %s", run.Solver.GetLrPolicy())
+	} else {
 		announce(e, t)
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -241,6 +244,9 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 				return err
 			}
 			if e.caffeLog {
+				if t.Snapshot().State == model.Stopped {
+					caffeLine(e, "solver.cpp:325", "Optimization stopped early.")
+				}
 				caffeLine(e, "caffe.cpp:254", "Optimization Done.")
 			} else {
 				printSummary(e, t.Snapshot())

@@ -1,5 +1,6 @@
 # Each case: sh run.sh; DNS_TUI names the binary. Exit 0: as it should be; 1: the fault is there.
 DNS_TUI=${DNS_TUI:-dns-tui}
+CASE=$(dirname "$(readlink -f "$0")") # the files beside run.sh
 W=$(mktemp -d); trap 'rm -rf "$W"' EXIT; cd "$W" || exit 2
 export DNS_TUI_RUNTIME_DIR=$W/rt XDG_CONFIG_HOME=$W/xdg
 dns() { timeout -k 2 "${LIMIT:-1800}" "$DNS_TUI" "$@"; }
