@@ -24,6 +24,7 @@ type Run struct {
 	SkipMismatched bool             // layers of Weights that do not fit are left out
 	Journal        string           // where changes are written; "" is beside the snapshots
 	Replay         string           // a journal to repeat
+	Inputs         *Inputs          // in place of the data layers, or nil
 	Seed           *uint64          // of all random numbers; nil: random_seed, or one drawn
 }
 

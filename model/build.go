@@ -247,6 +247,9 @@ func (b *builder) wrap(p placed, err error) error {
 	var f *caffe.FileError
 	if errors.As(fe, &f) {
 		f.Err = err
+		if _, ok := dataBatch(p.param); ok {
+			f.Err = &DataError{err}
+		}
 	}
 	return fe
 }

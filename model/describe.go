@@ -1,7 +1,7 @@
 package model
 
 import (
-	"google.golang.org/protobuf/proto"
+	"slices"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -57,6 +57,20 @@ func (n *Net) Layers() []LayerInfo {
 	return out
 }
 
+// LayersOfFile describes the layers that a file has for a state, without shapes: what is known of a net without its data.
+func LayersOfFile(f *caffe.NetFile, state *caffepb.NetState) ([]LayerInfo, error) {
+	layers, err := filter(f, state)
+	if err != nil {
+		return nil, err
+	}
+	var out []LayerInfo
+	for _, p := range layers {
+		l := LayerInfo{Name: p.param.GetName(), Type: p.param.GetType(), Bottom: slices.Clone(p.param.Bottom), Top: slices.Clone(p.param.Top)}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
 // Count returns the number of parameters, each once; running statistics are not counted.
 func (n *Net) Count() int {
 	total := 0
@@ -66,53 +80,4 @@ func (n *Net) Count() int {
 		}
 	}
 	return total
-}
-
-// WithInputs returns the net with its data layers replaced by Input layers: what a net is without its data. Of one shape,
-// images are batch × shape, and labels one number each; several are those of a layer's tops, whole. Without one, images
-// are batch × 3 × crop_size × crop_size where a layer crops. An error says which layer's shape is not known.
-func WithInputs(f *caffe.NetFile, batch int, shapes ...[]int) (*caffe.NetFile, error) {
-	n := proto.CloneOf(f.Net)
-	n.Layer = nil
-	for i, l := range f.Net.Layer {
-		switch l.GetType() {
-		case "Data", "ImageData", "WindowData", "MemoryData", "HDF5Data":
-		default:
-			n.Layer = append(n.Layer, l)
-			continue
-		}
-		var image []int
-		if len(shapes) > 0 {
-			image = shapes[0]
-		}
-		if crop := int(l.GetTransformParam().GetCropSize()); len(image) == 0 && crop > 0 {
-			image = []int{3, crop, crop}
-		}
-		if p := l.GetMemoryDataParam(); len(image) == 0 && p != nil {
-			image = []int{int(p.GetChannels()), int(p.GetHeight()), int(p.GetWidth())}
-		}
-		if len(shapes) > 1 && len(shapes) != len(l.Top) {
-			return nil, f.Errorf(i, "(%s) %d shapes for %d tops", l.GetType(), len(shapes), len(l.Top))
-		}
-		if len(image) == 0 {
-			return nil, f.Errorf(i, "(%s) the shape of its images is not known without the data", l.GetType())
-		}
-		in := &caffepb.LayerParameter{Name: l.Name, Type: proto.String("Input"), Top: l.Top, Include: l.Include, Exclude: l.Exclude, InputParam: &caffepb.InputParameter{}}
-		for k := range l.Top {
-			s := &caffepb.BlobShape{}
-			whole := append([]int{batch}, image...)
-			switch {
-			case len(shapes) > 1:
-				whole = shapes[k]
-			case k > 0:
-				whole = whole[:1]
-			}
-			for _, d := range whole {
-				s.Dim = append(s.Dim, int64(d))
-			}
-			in.InputParam.Shape = append(in.InputParam.Shape, s)
-		}
-		n.Layer = append(n.Layer, in)
-	}
-	return f.Replace(n), nil
 }

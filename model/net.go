@@ -11,6 +11,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model/layer"
 )
@@ -28,6 +29,8 @@ type NetOptions struct {
 	Probe bool
 	// Backward computes gradients in every phase, and where the net has no loss, from its outputs down: to measure them.
 	Backward bool
+	// Inputs, where it is not nil, stands in place of the data layers.
+	Inputs *config.Inputs
 }
 
 // Net is a network on a device.
@@ -74,6 +77,13 @@ type node struct {
 
 // NewNet builds the net of a file for one state. Every error names the file, the line and the layer.
 func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
+	var replaced map[int]bool
+	if o.Inputs != nil {
+		var err error
+		if f, replaced, err = replaceData(f, o.Inputs); err != nil {
+			return nil, err
+		}
+	}
 	layers, err := filter(f, o.State)
 	if err != nil {
 		return nil, err
@@ -100,6 +110,9 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 		return nil, err
 	}
 	n.outs = n.unread()
+	if o.Inputs != nil {
+		n.fillInputs(o.Inputs, replaced)
+	}
 	return n, nil
 }
 

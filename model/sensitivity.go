@@ -137,7 +137,7 @@ func (s *Solver) newProber() (*prober, error) {
 		}
 		return p.own[o]
 	}
-	if p.net, err = NewNet(f, NetOptions{Device: s.device, State: s.testState(0), Seed: s.Seed, Clock: &layer.Clock{}, Share: s.Net, Stand: stand}); err != nil {
+	if p.net, err = NewNet(f, NetOptions{Device: s.device, State: s.testState(0), Seed: s.Seed, Clock: &layer.Clock{}, Share: s.Net, Stand: stand, Inputs: s.run.Inputs}); err != nil {
 		return nil, err
 	}
 	batch := p.net.batchSize()

@@ -18,10 +18,10 @@ import (
 
 // Solver trains a net by one of Caffe's methods and does its surgery.
 type Solver struct {
-	Net    *Net
-	Tests  []*Net
-	Iter   int
-	Seed   uint64
+	Net   *Net
+	Tests []*Net
+	Iter  int
+	Seed  uint64
 	// Notices are what a user should know of what the run starts from: weights that fit nothing, settings that are not the
 	// file's.
 	Notices []string
@@ -59,6 +59,9 @@ func NewSolver(run *config.Run, d gpu.Device) (*Solver, error) {
 	if run.Seed != nil {
 		s.Seed = *run.Seed
 	}
+	if run.Inputs != nil {
+		s.Notices = append(s.Notices, "random data stands in place of the data layers (--input)")
+	}
 	var state *caffepb.SolverState
 	if run.Snapshot != "" {
 		var err error
@@ -86,11 +89,11 @@ func (s *Solver) build() error {
 	proto.Merge(trainState, s.param.GetTrainState())
 	trainState.Phase = caffepb.Phase_TRAIN.Enum()
 	var err error
-	if s.Net, err = NewNet(s.run.Train, NetOptions{Device: s.device, State: trainState, Seed: s.Seed, Clock: s.clock}); err != nil {
+	if s.Net, err = NewNet(s.run.Train, NetOptions{Device: s.device, State: trainState, Seed: s.Seed, Clock: s.clock, Inputs: s.run.Inputs}); err != nil {
 		return err
 	}
 	for i, f := range s.run.Tests {
-		t, err := NewNet(f, NetOptions{Device: s.device, State: s.testState(i), Seed: s.Seed, Clock: s.clock, Share: s.Net})
+		t, err := NewNet(f, NetOptions{Device: s.device, State: s.testState(i), Seed: s.Seed, Clock: s.clock, Share: s.Net, Inputs: s.run.Inputs})
 		if err != nil {
 			return err
 		}

@@ -2,15 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
+	"dns-tui/escape"
 	"dns-tui/gpu"
 	"dns-tui/model"
 	"dns-tui/model/draw"
@@ -19,32 +20,42 @@ import (
 // shapeFlags say how a net is built that is only looked at.
 type shapeFlags struct {
 	stateFlags
-	input string
+	input inputFlag
+}
+
+// inputFlag is --input: what stands in place of data layers.
+type inputFlag struct {
+	text string
+	*config.Inputs
+}
+
+// String implements flag.Value.
+func (f *inputFlag) String() string { return f.text }
+
+// Set implements flag.Value.
+func (f *inputFlag) Set(text string) (err error) {
+	f.text = text
+	f.Inputs, err = config.ParseInputs(text)
+	return err
+}
+
+// add adds the flag to a command that runs a net.
+func (f *inputFlag) add(fs *flag.FlagSet) {
+	fs.Var(f, "input", "random data of this shape in place of data layers: 3x227x227, 3x227x227:1000 with labels below 1000, or the shapes of all tops: 20x8,20x8")
+}
+
+// adviseInput names the flag where a net's data cannot be read.
+func adviseInput(err error) error {
+	var missing *model.DataError
+	if errors.As(err, &missing) {
+		return fmt.Errorf("%w; --input %s puts random data in its place", err, config.InputsForm)
+	}
+	return err
 }
 
 func (f *shapeFlags) add(fs *flag.FlagSet) {
 	f.stateFlags.add(fs, "TRAIN")
-	fs.StringVar(&f.input, "input", "", "the images' shape, such as 3x227x227, where the data is not there to tell; or the shapes of all tops: 20x8,20x8")
-}
-
-// parseShapes reads 3x227x227, or several with commas between them.
-func parseShapes(s string) ([][]int, error) {
-	if s == "" {
-		return nil, nil
-	}
-	var shapes [][]int
-	for text := range strings.SplitSeq(s, ",") {
-		var shape []int
-		for part := range strings.SplitSeq(text, "x") {
-			n, err := strconv.Atoi(part)
-			if err != nil || n < 1 {
-				return nil, usagef("--input is %q; wanted channels, height and width, such as 3x227x227", s)
-			}
-			shape = append(shape, n)
-		}
-		shapes = append(shapes, shape)
-	}
-	return shapes, nil
+	fs.Var(&f.input, "input", "the images' shape, such as 3x227x227, where the data is not there to tell; or the shapes of all tops: 20x8,20x8")
 }
 
 // shapes builds a net without its data, on a device that allocates nothing. The data is asked only for its shape, where
@@ -53,9 +64,9 @@ func (f *shapeFlags) shapes(file *caffe.NetFile) (*model.Net, error) {
 	if err := f.check("inspect, draw"); err != nil {
 		return nil, err
 	}
-	input, err := parseShapes(f.input)
-	if err != nil {
-		return nil, err
+	var input [][]int
+	if f.input.Inputs != nil {
+		input = f.input.Shapes
 	}
 	without, err := model.WithInputs(file, 1, input...)
 	if err != nil {
@@ -66,6 +77,21 @@ func (f *shapeFlags) shapes(file *caffe.NetFile) (*model.Net, error) {
 		return nil, &noShapesError{fmt.Errorf("%w, and that is not there: %w; --input CxHxW says it", err, buildErr)}
 	}
 	return n, buildErr
+}
+
+// layers describes a net to draw, without shapes where these are not known, which is said.
+func (f *shapeFlags) layers(e *env, file *caffe.NetFile) ([]model.LayerInfo, error) {
+	n, err := f.shapes(file)
+	var unknown *noShapesError
+	if errors.As(err, &unknown) {
+		escape.Fprintf(e.stderr, "drawn without shapes: %v\n", err)
+		return model.LayersOfFile(file, f.netState())
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer n.Close()
+	return model.LayersOf(n, file), nil
 }
 
 // noShapesError says why a net's shapes are not known: there is nothing wrong with the net.
@@ -91,11 +117,10 @@ func runDraw(_ context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	n, err := f.shapes(file)
+	layers, err := f.layers(e, file)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
 	var kept []model.LayerWeights
 	if *weights != "" {
 		m, err := caffe.ReadNet(*weights)
@@ -106,7 +131,7 @@ func runDraw(_ context.Context, e *env, args []string) error {
 			return err
 		}
 	}
-	g := draw.New(n.Name, model.LayersOf(n, file), kept)
+	g := draw.New(file.Net.GetName(), layers, kept)
 	return caffe.WriteFile(rest[1], func(w io.Writer) error {
 		if strings.HasSuffix(rest[1], ".dot") {
 			return g.DOT(w)

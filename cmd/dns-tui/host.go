@@ -169,6 +169,7 @@ func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err err
 	if err == nil {
 		t, err = model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: u.paused, Guard: guards, Notices: notices,
 			Debug: func(line string) { escape.Fprintln(debug, line) }})
+		err = adviseInput(err)
 	}
 	closeAll = func() {
 		debug.Close()

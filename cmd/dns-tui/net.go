@@ -24,7 +24,9 @@ type netFlags struct {
 	iterations     int
 	skipMismatched bool
 	stateFlags
-	log string
+	log      string
+	input    inputFlag
+	backward bool // gradients are wanted, of a net without a loss too
 }
 
 // stateFlags say which layers of a net are built.
@@ -62,6 +64,7 @@ func (f *netFlags) add(fs *flag.FlagSet, phase string) {
 	fs.BoolVar(&f.skipMismatched, "skip-mismatched", false, skipMismatchedUsage)
 	fs.IntVar(&f.iterations, "iterations", 50, "batches")
 	f.stateFlags.add(fs, phase)
+	f.input.add(fs)
 	fs.StringVar(&f.log, "log", "plain", "form of the lines: plain, or caffe for tools that read Caffe's log")
 }
 
@@ -85,9 +88,15 @@ func (f *netFlags) load(e *env, d gpu.Device) (*model.Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, err := model.NewNet(file, model.NetOptions{Device: d, State: f.netState()})
-	if err != nil || f.weights == "" {
-		return net, err
+	net, err := model.NewNet(file, model.NetOptions{Device: d, State: f.netState(), Inputs: f.input.Inputs, Backward: f.backward})
+	if err != nil {
+		return nil, adviseInput(err)
+	}
+	if f.input.Inputs != nil {
+		escape.Fprintf(e.stderr, "dns-tui: random data in place of data layers (--input %s)\n", f.input.text)
+	}
+	if f.weights == "" {
+		return net, nil
 	}
 	l, err := net.LoadFiles(strings.Split(f.weights, ","), model.LoadOptions{SkipMismatched: f.skipMismatched})
 	if err != nil {
@@ -107,12 +116,13 @@ func (f *netFlags) load(e *env, d gpu.Device) (*model.Net, error) {
 type netCommand struct {
 	name, phase  string
 	needsWeights bool
+	backward     bool
 	operands     func(rest []string) error // checks what is no flag; nil: nothing may be left
 }
 
 // withNet reads the flags of a command, builds its net, and calls f until a signal ends its context.
 func withNet(ctx context.Context, e *env, c netCommand, args []string, f func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error) (err error) {
-	var flags netFlags
+	flags := netFlags{backward: c.backward}
 	fs := newFlags(e, c.name)
 	flags.add(fs, c.phase)
 	rest, err := parse(fs, args)
@@ -195,7 +205,7 @@ func formatOutput(o model.Output) string {
 }
 
 func runTime(ctx context.Context, e *env, args []string) error {
-	return withNet(ctx, e, netCommand{name: "time", phase: "TRAIN"}, args, func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
+	return withNet(ctx, e, netCommand{name: "time", phase: "TRAIN", backward: true}, args, func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
 		stop := func() bool { return ctx.Err() != nil }
 		if _, err := n.Time(1, stop); err != nil { // the first pass allocates
 			return err

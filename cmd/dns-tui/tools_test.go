@@ -245,3 +245,67 @@ func TestInspectAndDrawNets(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// --input puts random data in place of data layers that are not there, and where it is missing the error names it; draw draws
+// without shapes.
+func TestInputInPlaceOfData(t *testing.T) {
+	dir := t.TempDir()
+	net := write(t, dir, "n.prototxt", `layer { name: "photos" type: "Data" top: "data" top: "label" data_param { source: "nowhere_lmdb" batch_size: 4 } }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "fc" type: "InnerProduct" bottom: "c" top: "fc" inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }`)
+	prefix := filepath.Join(dir, "run")
+	solver := write(t, dir, "s.prototxt", fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: 'fixed' max_iter: 5 display: 1 test_iter: 2 test_interval: 2 snapshot_prefix: %q random_seed: 1", net, prefix))
+	weights := prefix + "_iter_5.caffemodel"
+	for _, args := range [][]string{
+		{"train", "--solver", solver}, {"time", "--model", net, "--iterations", "1"}, {"test", "--model", net, "--weights", weights, "--iterations", "2"},
+	} {
+		status, _, stderr := run(t, args...)
+		if status != 1 || !strings.Contains(stderr, "nowhere_lmdb") || !strings.Contains(stderr, "--input CxHxW[:classes] puts random data in its place") {
+			t.Errorf("%q: status %d: %s", args, status, stderr)
+		}
+		out := mustRun(t, append(args, "--input", "3x20x20:5")...)
+		if !strings.Contains(out, "loss") {
+			t.Errorf("%q: %s", args, out)
+		}
+		for _, bad := range []string{"3x20x", "3x0x2", "3x20:0", "3x20:x", "9999999x9999999"} {
+			if status, _, stderr := run(t, append(args, "--input", bad)...); status != 2 || !strings.Contains(stderr, "wanted") {
+				t.Errorf("%q --input %s: status %d: %s", args, bad, status, stderr)
+			}
+		}
+	}
+	// The batch is the layer's own, and labels are below the classes.
+	if out := mustRun(t, "train", "--solver", solver, "--input", "3x20x20:5"); !strings.Contains(out, "random data stands in place of the data layers") {
+		t.Error(out)
+	}
+	if status, _, stderr := run(t, "test", "--model", net, "--weights", weights, "--input", "3x20x20:9"); status != 0 {
+		t.Errorf("labels of a batch of 4 reach 3: status %d, %s", status, stderr)
+	}
+	without := write(t, dir, "w.prototxt", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } } layer { name: "r" type: "ReLU" bottom: "x" top: "y" }`)
+	if status, _, stderr := run(t, "time", "--model", without, "--input", "3x20x20"); status != 1 || !strings.Contains(stderr, "has no data layer that --input could stand in for") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+	svg := filepath.Join(dir, "n.svg")
+	status, _, stderr := run(t, "draw", net, svg)
+	if status != 0 || !strings.Contains(stderr, "drawn without shapes: ") || !strings.Contains(readText(t, svg), "photos") || !strings.Contains(readText(t, svg), "SoftmaxWithLoss") {
+		t.Errorf("draw: status %d: %s", status, stderr)
+	}
+}
+
+// time measures backward of a net without a loss, and in every phase, as Caffe does.
+func TestTimeWithoutLoss(t *testing.T) {
+	net := write(t, t.TempDir(), "deploy.prototxt", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 8 dim: 16 dim: 24 dim: 24 } } }
+layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param { num_output: 16 kernel_size: 5 weight_filler { type: "xavier" } } }
+layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
+layer { name: "fc" type: "InnerProduct" bottom: "c" top: "fc" inner_product_param { num_output: 9 weight_filler { type: "xavier" } } }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }`)
+	for _, phase := range []string{"TRAIN", "TEST"} {
+		out := mustRun(t, "time", "--model", net, "--iterations", "2", "--phase", phase)
+		for _, layer := range []string{"c ", "fc ", "r ", "prob "} {
+			m := regexp.MustCompile(`(?m)^` + layer + ` *\w+ +\S+ ms +(\S+) ms`).FindStringSubmatch(out)
+			if m == nil || m[1] == "0.000" && (layer == "c " || layer == "fc ") {
+				t.Errorf("phase %s: backward of %sis not measured:\n%s", phase, layer, out)
+			}
+		}
+	}
+}

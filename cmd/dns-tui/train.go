@@ -32,6 +32,7 @@ type runFlags struct {
 	replay         string
 	level          int
 	stage          string
+	input          inputFlag
 }
 
 const skipMismatchedUsage = "layers of --weights whose blobs have another shape keep their filler's values"
@@ -46,6 +47,7 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	fs.BoolVar(&f.skipMismatched, "skip-mismatched", false, skipMismatchedUsage)
 	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
 	fs.StringVar(&f.replay, "replay", "", "journal whose run to repeat")
+	f.input.add(fs)
 	fs.IntVar(&f.level, "level", 0, "level of the train net's state")
 	fs.StringVar(&f.stage, "stage", "", "stages of the train net's state, separated by commas")
 }
@@ -94,7 +96,7 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 		run.Weights = append(run.Weights, run.Solver.Weights...)
 	}
 	run.Snapshot, run.Journal, run.Replay = f.snapshot, f.journal, f.replay
-	run.MasksFromZeros, run.SkipMismatched = f.masksFromZeros, f.skipMismatched
+	run.MasksFromZeros, run.SkipMismatched, run.Inputs = f.masksFromZeros, f.skipMismatched, f.input.Inputs
 	if f.resume {
 		if run.Snapshot, err = newestSnapshot(run.SnapshotPrefix()); err != nil {
 			return nil, err
@@ -188,7 +190,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	}
 	t, err := model.NewTrainer(run, d, opts)
 	if err != nil {
-		return err
+		return adviseInput(err)
 	}
 	if eff.serve {
 		name := remote.RunName(run.SolverPath)

@@ -42,11 +42,14 @@ func (g *Graph) edges() []edge {
 	for i, l := range g.Layers {
 		for _, b := range l.Bottom {
 			if from, ok := made[b]; ok {
-				out = append(out, edge{from, i, escape.Line(b) + " " + shape[b]})
+				out = append(out, edge{from, i, strings.TrimSpace(escape.Line(b) + " " + shape[b])})
 			}
 		}
 		for k, t := range l.Top {
-			made[t], shape[t] = i, caffe.FormatShape(l.Shapes[k])
+			made[t], shape[t] = i, ""
+			if k < len(l.Shapes) {
+				shape[t] = caffe.FormatShape(l.Shapes[k])
+			}
 		}
 	}
 	return out
