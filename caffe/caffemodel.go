@@ -1,8 +1,12 @@
 package caffe
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"slices"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe/caffepb"
@@ -34,10 +38,24 @@ func ReadNet(path string) (*caffepb.NetParameter, error) {
 
 // WriteNet writes a caffemodel, in HDF5 where the name says so.
 func WriteNet(path string, n *caffepb.NetParameter) error {
-	if IsHDF5Name(path) {
-		return writeNetHDF5(path, n)
+	p, err := PrepareNet(path, n)
+	if err != nil {
+		return err
 	}
-	return WriteBinary(path, n)
+	defer p.Abort()
+	return p.Commit()
+}
+
+// PrepareNet is WriteNet up to the rename.
+func PrepareNet(path string, n *caffepb.NetParameter) (*Prepared, error) {
+	if IsHDF5Name(path) {
+		return prepareNetHDF5(path, n)
+	}
+	data, err := marshal(path, n)
+	if err != nil {
+		return nil, err
+	}
+	return prepare(path, writes(data))
 }
 
 // moveOfficialFields puts what the authors' fork stored under the numbers of elu_param and bias_param
@@ -62,27 +80,62 @@ func reparse(from, to proto.Message) bool {
 	return err == nil && proto.Unmarshal(data, to) == nil
 }
 
-// ReadSolverState reads a solverstate, in HDF5 too.
+// ReadSolverState reads a solverstate, in HDF5 too. One of ours that is damaged is an error.
 func ReadSolverState(path string) (*caffepb.SolverState, error) {
 	if hdf5.Is(path) {
 		return readStateHDF5(path)
 	}
+	data, err := readFile(path, "solverstate")
+	if err != nil {
+		return nil, err
+	}
 	s := &caffepb.SolverState{}
-	if err := ReadBinary(path, "solverstate", s); err != nil {
+	if err := unmarshal(path, "solverstate", data, s); err != nil {
 		return nil, err
 	}
 	if s.Iter == nil || len(s.History) == 0 {
 		return nil, &FileError{Path: path, Msg: "is not a solverstate: it holds no iteration or no history"}
 	}
+	if s.Sha256 != nil && !bytes.Equal(appendStateSum(data[:max(0, len(data)-stateSumBytes)]), data) {
+		return nil, &FileError{Path: path, Msg: damagedMsg}
+	}
+	s.Sha256 = nil
 	return s, nil
 }
 
+const damagedMsg = "is damaged: its content is not what its checksum says"
+
 // WriteSolverState writes a solverstate, in HDF5 where the name says so.
 func WriteSolverState(path string, s *caffepb.SolverState) error {
-	if IsHDF5Name(path) {
-		return writeStateHDF5(path, s)
+	p, err := PrepareSolverState(path, s)
+	if err != nil {
+		return err
 	}
-	return WriteBinary(path, s)
+	defer p.Abort()
+	return p.Commit()
+}
+
+// PrepareSolverState is WriteSolverState up to the rename.
+func PrepareSolverState(path string, s *caffepb.SolverState) (*Prepared, error) {
+	if IsHDF5Name(path) {
+		return prepareStateHDF5(path, s)
+	}
+	data, err := marshal(path, s)
+	if err != nil {
+		return nil, err
+	}
+	return prepare(path, writes(appendStateSum(data)))
+}
+
+// stateSumBytes is the length of the field sha256 at the end of a solverstate.
+const stateSumBytes = 3 + sha256.Size
+
+// appendStateSum returns a solverstate followed by its field sha256.
+func appendStateSum(data []byte) []byte {
+	sum := sha256.Sum256(data)
+	number := (&caffepb.SolverState{}).ProtoReflect().Descriptor().Fields().ByName("sha256").Number()
+	out := protowire.AppendTag(slices.Clip(data), number, protowire.BytesType)
+	return protowire.AppendBytes(out, sum[:])
 }
 
 // ReadMean reads a mean image (binaryproto).

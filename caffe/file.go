@@ -1,6 +1,7 @@
 package caffe
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +61,10 @@ func ReadBinary(path, kind string, m proto.Message) error {
 	if err != nil {
 		return err
 	}
+	return unmarshal(path, kind, data, m)
+}
+
+func unmarshal(path, kind string, data []byte, m proto.Message) error {
 	if err := proto.Unmarshal(data, m); err != nil {
 		return &FileError{Path: path, Msg: fmt.Sprintf("is not a %s, or is cut short: %d bytes that do not parse as %s",
 			kind, len(data), m.ProtoReflect().Descriptor().FullName()), Err: err}
@@ -69,25 +74,90 @@ func ReadBinary(path, kind string, m proto.Message) error {
 
 // WriteBinary writes m to path in one step: see WriteFile.
 func WriteBinary(path string, m proto.Message) error {
+	data, err := marshal(path, m)
+	if err != nil {
+		return err
+	}
+	return WriteFile(path, writes(data))
+}
+
+// marshal returns the bytes of m in the file at path.
+func marshal(path string, m proto.Message) ([]byte, error) {
 	if n := proto.Size(m); n > MaxMessageBytes {
-		return &FileError{Path: path, Msg: fmt.Sprintf("not written: %d bytes, and a protobuf message holds at most 2 GiB", n)}
+		return nil, &FileError{Path: path, Msg: fmt.Sprintf("not written: %d bytes, and a protobuf message holds at most 2 GiB", n)}
 	}
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
-		return &FileError{Path: path, Msg: err.Error(), Err: err}
+		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
 	}
-	return WriteFile(path, func(w io.Writer) error {
+	return data, nil
+}
+
+func writes(data []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
-	})
+	}
 }
 
 // WriteFile gives path new content in one step, as files.Write does; an error names the file.
 func WriteFile(path string, fill func(io.Writer) error) error {
-	if err := files.Write(path, fill); err != nil {
-		return NotWritten(path, err)
+	p, err := prepare(path, fill)
+	if err != nil {
+		return err
+	}
+	defer p.Abort()
+	return p.Commit()
+}
+
+// Prepared is new content for a path, on the disk under a temporary name: Commit is a rename. So several files that belong
+// together are first prepared, when much can go wrong, and then committed.
+type Prepared struct {
+	path string
+	file *files.Pending
+	// SHA256 is the content's.
+	SHA256 []byte
+}
+
+func prepare(path string, fill func(io.Writer) error) (*Prepared, error) {
+	f, err := files.Create(path)
+	if err != nil {
+		return nil, NotWritten(path, err)
+	}
+	h := sha256.New()
+	if err = fill(io.MultiWriter(f, h)); err == nil {
+		err = f.Finish()
+	}
+	if err != nil {
+		f.Abort()
+		return nil, NotWritten(path, err)
+	}
+	return &Prepared{path: path, file: f, SHA256: h.Sum(nil)}, nil
+}
+
+// Commit gives the content its path.
+func (p *Prepared) Commit() error {
+	if err := p.file.Commit(); err != nil {
+		return NotWritten(p.path, err)
 	}
 	return nil
+}
+
+// Abort drops the content. It does nothing after Commit.
+func (p *Prepared) Abort() { p.file.Abort() }
+
+// FileSHA256 returns the SHA-256 of a file.
+func FileSHA256(path string) ([]byte, error) {
+	f, err := Open(path, "a file")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, &FileError{Path: path, Msg: Cause(err).Error(), Err: err}
+	}
+	return h.Sum(nil), nil
 }
 
 // NotWritten is the error of a file that could not be written.

@@ -1,7 +1,11 @@
 package caffe
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"sort"
 	"strconv"
@@ -20,6 +24,7 @@ const (
 	hdf5Data    = "data"
 	hdf5History = "history"
 	hdf5Ours    = "dns_tui"
+	hdf5Sum     = "dns_tui_sha256"
 )
 
 // IsHDF5Name reports whether a file of this name is written in HDF5, as Caffe decides it.
@@ -83,15 +88,19 @@ func readNetHDF5(path string) (*caffepb.NetParameter, error) {
 }
 
 func readMessage(root *hdf5.Group, m proto.Message) error {
-	ds, err := root.Dataset(hdf5Ours)
-	if err != nil {
-		return err
-	}
-	b, err := ds.Bytes()
+	b, err := readBytes(root, hdf5Ours)
 	if err != nil {
 		return err
 	}
 	return proto.Unmarshal(b, m)
+}
+
+func readBytes(root *hdf5.Group, name string) ([]byte, error) {
+	ds, err := root.Dataset(name)
+	if err != nil {
+		return nil, err
+	}
+	return ds.Bytes()
 }
 
 // readLayers calls f for each layer of a group. A slash in a layer's name is a group in a group.
@@ -146,8 +155,8 @@ func addBlob(g *hdf5.Node, name string, b *caffepb.BlobProto) {
 	g.Floats(name, Shape(b), Values(b), nil)
 }
 
-// writeNetHDF5 writes a caffemodel in HDF5.
-func writeNetHDF5(path string, n *caffepb.NetParameter) error {
+// prepareNetHDF5 writes a caffemodel in HDF5, up to the rename.
+func prepareNetHDF5(path string, n *caffepb.NetParameter) (*Prepared, error) {
 	root := hdf5.NewGroup()
 	data := root.Group(hdf5Data)
 	bare := &caffepb.NetParameter{Name: n.Name}
@@ -155,15 +164,15 @@ func writeNetHDF5(path string, n *caffepb.NetParameter) error {
 		g := data
 		for part := range strings.SplitSeq(l.GetName(), "/") {
 			if g = g.Group(part); !g.IsGroup() {
-				return clash(path, l)
+				return nil, clash(path, l)
 			}
 		}
 		for i, b := range l.Blobs {
 			if g.Has(strconv.Itoa(i)) {
-				return clash(path, l)
+				return nil, clash(path, l)
 			}
 			if err := CheckBlob(b); err != nil {
-				return &FileError{Path: path, Msg: "not written: layer " + l.GetName() + ": " + err.Error(), Err: err}
+				return nil, &FileError{Path: path, Msg: "not written: layer " + l.GetName() + ": " + err.Error(), Err: err}
 			}
 			addBlob(g, strconv.Itoa(i), b)
 		}
@@ -172,20 +181,20 @@ func writeNetHDF5(path string, n *caffepb.NetParameter) error {
 		bare.Layer = append(bare.Layer, proto.CloneOf(l))
 		l.Blobs = blobs
 	}
-	return writeHDF5(path, root, bare)
+	ours, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare)
+	if err != nil {
+		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
+	}
+	return prepareHDF5(path, root, ours)
 }
 
 func clash(path string, l *caffepb.LayerParameter) error {
 	return &FileError{Path: path, Msg: "not written: layer " + l.GetName() + " and a blob of another layer have one name in HDF5; wanted snapshot_format BINARYPROTO, or another name"}
 }
 
-func writeHDF5(path string, root *hdf5.Node, ours proto.Message) error {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(ours)
-	if err != nil {
-		return &FileError{Path: path, Msg: err.Error(), Err: err}
-	}
-	root.Bytes(hdf5Ours, b)
-	return WriteFile(path, func(w io.Writer) error { return hdf5.Write(w, root) })
+func prepareHDF5(path string, root *hdf5.Node, ours []byte) (*Prepared, error) {
+	root.Bytes(hdf5Ours, ours)
+	return prepare(path, func(w io.Writer) error { return hdf5.Write(w, root) })
 }
 
 // readStateHDF5 reads a solverstate in HDF5.
@@ -247,11 +256,38 @@ func readState(root *hdf5.Group, s *caffepb.SolverState) error {
 		return nil
 	}
 	s.RunState = &caffepb.RunState{}
-	return readMessage(root, s.RunState)
+	if err := readMessage(root, s.RunState); err != nil || !root.Has(hdf5Sum) {
+		return err
+	}
+	sum, err := readBytes(root, hdf5Sum)
+	if err != nil {
+		return err
+	}
+	ours, err := readBytes(root, hdf5Ours)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(sum, stateSum(s, ours)) {
+		return errors.New(damagedMsg)
+	}
+	return nil
 }
 
-// writeStateHDF5 writes a solverstate in HDF5.
-func writeStateHDF5(path string, s *caffepb.SolverState) error {
+// stateSum is the SHA-256 of what a solverstate in HDF5 holds: iteration, name of the weights, our own fields, and the
+// history's numbers.
+func stateSum(s *caffepb.SolverState, ours []byte) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %d %q %d ", s.GetIter(), s.GetCurrentStep(), s.GetLearnedNet(), len(ours))
+	h.Write(ours)
+	for _, b := range s.History {
+		fmt.Fprintf(h, " %s ", FormatShape(Shape(b)))
+		binary.Write(h, binary.LittleEndian, Values(b))
+	}
+	return h.Sum(nil)
+}
+
+// prepareStateHDF5 writes a solverstate in HDF5, up to the rename.
+func prepareStateHDF5(path string, s *caffepb.SolverState) (*Prepared, error) {
 	root := hdf5.NewGroup()
 	root.Int("iter", int(s.GetIter()))
 	root.Int("current_step", int(s.GetCurrentStep()))
@@ -260,5 +296,10 @@ func writeStateHDF5(path string, s *caffepb.SolverState) error {
 	for i, b := range s.History {
 		addBlob(history, strconv.Itoa(i), b)
 	}
-	return writeHDF5(path, root, s.RunState)
+	ours, err := proto.MarshalOptions{Deterministic: true}.Marshal(s.RunState)
+	if err != nil {
+		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
+	}
+	root.Bytes(hdf5Sum, stateSum(s, ours))
+	return prepareHDF5(path, root, ours)
 }

@@ -217,16 +217,21 @@ func (h *Hyper) Get(field string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return format(p), nil
+}
+
+// format prints the value of a field.
+func format(p any) string {
 	switch p := p.(type) {
 	case *float64:
-		return strconv.FormatFloat(*p, 'g', -1, 64), nil
+		return strconv.FormatFloat(*p, 'g', -1, 64)
 	case *int: // the stops are the only ones
 		if *p == Never {
-			return "never", nil
+			return "never"
 		}
-		return strconv.Itoa(*p), nil
+		return strconv.Itoa(*p)
 	case *bool:
-		return onOff(*p), nil
+		return onOff(*p)
 	}
 	panic("config: unknown kind of field")
 }

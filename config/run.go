@@ -25,8 +25,20 @@ type Run struct {
 	Journal        string           // where changes are written; "" is beside the snapshots
 	Replay         string           // a journal to repeat
 	Inputs         *Inputs          // in place of the data layers, or nil
+	Resume         Resume           // find Snapshot at the prefix
+	Settings       Precedence       // whose settings hold where Snapshot and files differ
 	Seed           *uint64          // of all random numbers; nil: random_seed, or one drawn
 }
+
+// Resume says whether a run looks for a snapshot at its prefix.
+type Resume string
+
+// What --resume may be.
+const (
+	ResumeNone   Resume = ""
+	ResumeNewest Resume = "newest" // the whole one of the highest iteration
+	ResumeAuto   Resume = "auto"   // the same, and where there is none the run begins
+)
 
 // LoadSolver reads a solver prototxt and its nets, and reports every fault of the solver at once.
 func LoadSolver(path string) (*Run, error) {

@@ -61,6 +61,7 @@ func (t *Trainer) end() {
 	}
 	t.publish()
 	t.journal.close()
+	t.lock.release()
 	close(t.done)
 }
 

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -23,10 +24,11 @@ type Session interface {
 
 // SessionOptions say how a run is kept.
 type SessionOptions struct {
-	Interactive bool // stay for commands after the last iteration; pause on a bad loss instead of failing
-	Histograms  bool // keep the layers' histograms fresh, for predictions
-	Paused      bool // wait for Resume before the first iteration
-	Guard       int  // how many snapshots to keep of those that are written before risky changes; 0 writes none
+	Name        string // by which dns-tui attach finds the run; "" where nobody can attach
+	Interactive bool   // stay for commands after the last iteration; pause on a bad loss instead of failing
+	Histograms  bool   // keep the layers' histograms fresh, for predictions
+	Paused      bool   // wait for Resume before the first iteration
+	Guard       int    // how many snapshots to keep of those that are written before risky changes; 0 writes none
 	// Notices are told as the run's first events.
 	Notices []string
 	// Events gets the run's events, and every display iterations one with Progress. The loop never waits for it: what
@@ -61,6 +63,7 @@ type Trainer struct {
 	run     *config.Run
 	opts    SessionOptions
 	journal *journal
+	lock    *prefixLock
 	replay  []Change
 
 	requests chan request
@@ -115,11 +118,29 @@ type Trainer struct {
 const maxEvents = 200
 
 // NewTrainer prepares a run: nets, weights, journal, and a check that snapshots can be written. Start begins it.
-func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, error) {
+func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, err error) {
 	if err := run.CheckSnapshotFolder(); err != nil {
 		return nil, err
 	}
-	t := &Trainer{run: run, opts: o, requests: make(chan request, 64), done: make(chan struct{}), steps: -1, testedAt: -1, savedIter: -1, shownIter: -1}
+	prefix := run.SnapshotPrefix()
+	lock, err := lockPrefix(prefix, o.Name)
+	switch {
+	case errors.Is(err, errNoLocks):
+		o.Notices = append(o.Notices, fmt.Sprintf("a second run at %s would not be noticed: %v", prefix, err))
+	case err != nil:
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			lock.release()
+		}
+	}()
+	found, err := resume(run)
+	if err != nil {
+		return nil, err
+	}
+	o.Notices = append(o.Notices, found...)
+	t := &Trainer{lock: lock, run: run, opts: o, requests: make(chan request, 64), done: make(chan struct{}), steps: -1, testedAt: -1, savedIter: -1, shownIter: -1}
 	if run.Replay != "" {
 		changes, err := ReadJournal(run.Replay)
 		if err != nil {
@@ -130,7 +151,6 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 			run.Seed = &seed
 		}
 	}
-	var err error
 	if t.solver, err = NewSolver(run, d); err != nil {
 		return nil, err
 	}
@@ -166,7 +186,12 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (*Trainer, erro
 			o.Notices = append(o.Notices, fmt.Sprintf("%s was upgraded: %s (dns-tui upgrade writes it so)", f.Path, strings.Join(f.Upgraded, "; ")))
 		}
 	}
-	for _, n := range append(o.Notices, t.solver.Notices...) {
+	dropPrevious(prefix)
+	o.Notices = append(o.Notices, t.solver.Notices...)
+	if n := olderSnapshots(prefix, t.solver.Iter, run.Snapshot != ""); n != "" {
+		o.Notices = append(o.Notices, n)
+	}
+	for _, n := range o.Notices {
 		t.note(Event{Iter: t.solver.Iter, Text: n})
 	}
 	if h := t.solver.hyper; len(h.Layers) > 0 && !AsksForSurgery(run.Solver, t.solver.Net.Prunable()) {

@@ -22,6 +22,7 @@ type Solver struct {
 	Tests []*Net
 	Iter  int
 	Seed  uint64
+	ID    string // of the run, in all its snapshots
 	// Notices are what a user should know of what the run starts from: weights that fit nothing, settings that are not the
 	// file's.
 	Notices []string
@@ -36,7 +37,8 @@ type Solver struct {
 	surgeon *Surgeon
 	recent  []float32 // the last average_loss losses, oldest first
 	hyper   *config.Hyper
-	observe bool // measure norms in the next update
+	files   *config.Hyper // what the files say of them
+	observe bool          // measure norms in the next update
 	// lastPass is the loss of the last of an iteration's iter_size passes.
 	lastPass float64
 	pipeline
@@ -52,7 +54,7 @@ var methods = map[string]gpu.Method{"SGD": gpu.SGD, "Nesterov": gpu.Nesterov, "A
 // NewSolver builds the nets of a run and loads what it starts from. Errors name the file.
 func NewSolver(run *config.Run, d gpu.Device) (*Solver, error) {
 	s := &Solver{run: run, param: run.Solver, device: d, clock: &layer.Clock{}, method: methods[caffe.SolverName(run.Solver)]}
-	s.Seed = rand.Uint64()
+	s.Seed, s.ID = rand.Uint64(), fmt.Sprintf("%08x", rand.Uint32())
 	if r := run.Solver.GetRandomSeed(); run.Solver.RandomSeed != nil && r >= 0 {
 		s.Seed = uint64(r)
 	}
@@ -68,9 +70,7 @@ func NewSolver(run *config.Run, d gpu.Device) (*Solver, error) {
 		if state, err = caffe.ReadSolverState(run.Snapshot); err != nil {
 			return nil, err
 		}
-		if rs := state.RunState; rs != nil && rs.Seed != nil {
-			s.Seed = rs.GetSeed()
-		}
+		s.resumeSeed(state.RunState)
 	}
 	if err := s.build(); err != nil {
 		s.Close()
@@ -81,6 +81,32 @@ func NewSolver(run *config.Run, d gpu.Device) (*Solver, error) {
 		return nil, adviseMemory(run, err)
 	}
 	return s, nil
+}
+
+// resumeSeed takes the seed of a snapshot, unless random_seed was edited since.
+func (s *Solver) resumeSeed(rs *caffepb.RunState) {
+	if rs == nil || rs.Seed == nil {
+		return
+	}
+	now, then := s.param.RandomSeed, rs.RandomSeed
+	same := now == nil || then != nil && *then == *now
+	switch {
+	case s.run.Settings == config.ByFiles && now != nil && *now >= 0 && s.Seed != rs.GetSeed():
+		s.Notices = append(s.Notices, fmt.Sprintf("random_seed is %d by the files; the snapshot's seed was %d", *now, rs.GetSeed()))
+		return
+	case s.run.Settings == config.ByEdit && len(rs.Files) > 0 && !same:
+		was := "not set"
+		if then != nil {
+			was = fmt.Sprint(*then)
+		}
+		s.Notices = append(s.Notices, fmt.Sprintf("random_seed %s → %d: the files were edited since the snapshot", was, *now))
+		if *now >= 0 {
+			return
+		}
+	case now != nil && *now >= 0 && uint64(*now) != rs.GetSeed():
+		s.Notices = append(s.Notices, fmt.Sprintf("the random numbers go on with the snapshot's seed, %d; random_seed of the files is %d", rs.GetSeed(), *now))
+	}
+	s.Seed = rs.GetSeed()
 }
 
 func (s *Solver) build() error {
@@ -114,7 +140,8 @@ func (s *Solver) build() error {
 	if err := s.openPipeline(); err != nil {
 		return err
 	}
-	s.hyper = initialHyper(s.param, s.Net)
+	s.files = initialHyper(s.param, s.Net)
+	s.hyper = s.files
 	return s.checkLayers()
 }
 

@@ -3,7 +3,6 @@ package model
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
 
@@ -14,8 +13,8 @@ import (
 	"dns-tui/model/layer"
 )
 
-// Save writes prefix_iter_N.caffemodel and then, when that is safe, prefix_iter_N.solverstate, each with .h5 behind it
-// where snapshot_format is HDF5. pending are the changes that wait for their surgery, plans those to come. It returns the name of the solverstate.
+// Save writes the pair prefix_iter_N.caffemodel and prefix_iter_N.solverstate, each with .h5 behind it where snapshot_format
+// is HDF5. When it returns, both are on the disk; at any moment before, a pair that they replace is whole. pending are the changes that wait for their surgery, plans those to come. It returns the name of the solverstate.
 func (s *Solver) Save(prefix string, pending, plans [][]byte) (string, error) {
 	base, ext := fmt.Sprintf("%s_iter_%d", prefix, s.Iter), ""
 	if s.param.GetSnapshotFormat() == caffepb.SolverParameter_HDF5 {
@@ -30,11 +29,18 @@ func (s *Solver) Save(prefix string, pending, plans [][]byte) (string, error) {
 	if err := s.device.Sync(); err != nil { // what a device that failed gives is not worth a file
 		return "", fmt.Errorf("the weights cannot be read: %w", err)
 	}
-	if err := caffe.WriteNet(weights, params); err != nil {
+	w, err := caffe.PrepareNet(weights, params)
+	if err != nil {
 		return "", err
 	}
-	st.RunState.Pending, st.RunState.Plans = pending, plans
-	return state, caffe.WriteSolverState(state, st)
+	defer w.Abort()
+	st.RunState.Pending, st.RunState.Plans, st.RunState.WeightsSha256 = pending, plans, w.SHA256
+	p, err := caffe.PrepareSolverState(state, st)
+	if err != nil {
+		return "", err
+	}
+	defer p.Abort()
+	return state, replacePair(weights, w, state, p)
 }
 
 // state collects what a run needs besides weights. Caffe reads the first four fields and skips the rest.
@@ -52,7 +58,12 @@ func (s *Solver) state(model string) (*caffepb.SolverState, error) {
 	if err != nil {
 		return nil, err
 	}
-	rs := &caffepb.RunState{Seed: proto.Uint64(s.Seed), Hyper: hyper, RecentLoss: s.recent}
+	files, err := json.Marshal(s.files)
+	if err != nil {
+		return nil, err
+	}
+	rs := &caffepb.RunState{Seed: proto.Uint64(s.Seed), Hyper: hyper, RecentLoss: s.recent, RunId: proto.String(s.ID), Files: files,
+		RandomSeed: s.param.RandomSeed}
 	s.eachSource(func(net, name string, src layer.Source) {
 		rs.Data = append(rs.Data, &caffepb.DataPosition{Net: proto.String(net), Layer: proto.String(name), Records: proto.Uint64(src.Records())})
 	})
@@ -168,24 +179,23 @@ func (s *Solver) restoreStates(path string, states []*caffepb.LayerState) (err e
 func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 	rs := st.RunState
 	if rs != nil && len(rs.Hyper) > 0 {
-		h := &config.Hyper{}
-		if err := json.Unmarshal(rs.Hyper, h); err != nil {
-			return &caffe.FileError{Path: path, Msg: "its hyperparameters do not parse: " + err.Error(), Err: err}
-		}
-		if err := s.adopt(h); err != nil {
-			return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
+		if err := s.adopt(path, rs); err != nil {
+			return err
 		}
 		// A layer whose pruning was switched on live has masks in the files that follow.
 		if err := s.surgeon.prepare(s.hyper); err != nil {
 			return err
 		}
 	}
-	if name := st.GetLearnedNet(); name != "" {
-		model := config.Resolve(name, path)
-		if beside := filepath.Join(filepath.Dir(path), filepath.Base(name)); model == name && !caffe.Exists(model) && caffe.Exists(beside) {
-			model = beside
-		}
-		if err := s.loadWeights([]string{model}); err != nil {
+	if id := rs.GetRunId(); id != "" {
+		s.ID = id
+	}
+	weights, err := weightsOf(path, st)
+	if err != nil {
+		return err
+	}
+	if weights != "" {
+		if err := s.loadWeights([]string{weights}); err != nil {
 			return fmt.Errorf("%s: its learned_net: %w", path, err)
 		}
 	}
@@ -237,20 +247,44 @@ func (s *Solver) Rewind(path string, st *caffepb.SolverState) error {
 	return nil
 }
 
-// adopt takes the hyperparameters of a snapshot for the layers that the net still has.
-func (s *Solver) adopt(h *config.Hyper) error {
-	layers := append([]config.LayerHyper(nil), s.hyper.Layers...) // snapshots share what is in force
-	for i := range layers {
-		if old := h.Layer(layers[i].Name); old != nil && old.Rule == layers[i].Rule {
-			layers[i] = *old
+// adopt takes the hyperparameters of a snapshot, as far as they hold beside those of the files; see config.Merge.
+func (s *Solver) adopt(path string, rs *caffepb.RunState) error {
+	saved, then, err := readSettings(rs, s.files)
+	if err != nil {
+		return &caffe.FileError{Path: path, Msg: "its hyperparameters do not parse: " + err.Error(), Err: err}
+	}
+	merged, notes := config.Merge(saved, then, s.files, s.run.Settings)
+	if err := merged.Validate(); err != nil {
+		return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
+	}
+	s.hyper = merged
+	s.Notices = append(s.Notices, notes...)
+	return nil
+}
+
+// readSettings returns the hyperparameters of a snapshot, and those that the files had then; nil in a snapshot of a version
+// that did not write them. There a stop of 0 was never: for a layer's iter_stop too, unless the files say 0, which protects
+// the layer now as in the authors' program.
+func readSettings(rs *caffepb.RunState, files *config.Hyper) (saved, then *config.Hyper, err error) {
+	saved = &config.Hyper{}
+	if err := json.Unmarshal(rs.Hyper, saved); err != nil {
+		return nil, nil, err
+	}
+	if len(rs.Files) > 0 {
+		then = &config.Hyper{}
+		if err := json.Unmarshal(rs.Files, then); err != nil {
+			return nil, nil, err
+		}
+		return saved, then, nil
+	}
+	saved.Stop = config.SurgeryStop(saved.Stop)
+	for i := range saved.Layers {
+		l := &saved.Layers[i]
+		if f := files.Layer(l.Name); l.Stop <= 0 && (f == nil || f.Stop > 0) {
+			l.Stop = config.Never
 		}
 	}
-	h.Layers = layers
-	if err := h.Validate(); err != nil {
-		return err
-	}
-	s.hyper = h
-	return nil
+	return saved, nil, nil
 }
 
 // restoreHistory reads the history with or without slots for masks.

@@ -2831,7 +2831,9 @@ type SolverState struct {
 	History     []*BlobProto           `protobuf:"bytes,3,rep,name=history" json:"history,omitempty"`
 	CurrentStep *int32                 `protobuf:"varint,4,opt,name=current_step,json=currentStep,def=0" json:"current_step,omitempty"`
 	// Ours: what Caffe's solverstate lacks for a bit-for-bit continuation.
-	RunState      *RunState `protobuf:"bytes,1000,opt,name=run_state,json=runState" json:"run_state,omitempty"`
+	RunState *RunState `protobuf:"bytes,1000,opt,name=run_state,json=runState" json:"run_state,omitempty"`
+	// Ours: SHA-256 of the file before this field, which stands last.
+	Sha256        []byte `protobuf:"bytes,1001,opt,name=sha256" json:"sha256,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2902,6 +2904,13 @@ func (x *SolverState) GetCurrentStep() int32 {
 func (x *SolverState) GetRunState() *RunState {
 	if x != nil {
 		return x.RunState
+	}
+	return nil
+}
+
+func (x *SolverState) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
 	}
 	return nil
 }
@@ -8111,7 +8120,15 @@ type RunState struct {
 	// What layers carry from pass to pass: hidden states of recurrent layers.
 	States []*LayerState `protobuf:"bytes,7,rep,name=states" json:"states,omitempty"`
 	// Changes that are planned for later iterations, as JSON.
-	Plans         [][]byte `protobuf:"bytes,8,rep,name=plans" json:"plans,omitempty"`
+	Plans [][]byte `protobuf:"bytes,8,rep,name=plans" json:"plans,omitempty"`
+	// Names the run: the same in all its snapshots, also after it was resumed.
+	RunId *string `protobuf:"bytes,9,opt,name=run_id,json=runId" json:"run_id,omitempty"`
+	// SHA-256 of the file that learned_net names.
+	WeightsSha256 []byte `protobuf:"bytes,10,opt,name=weights_sha256,json=weightsSha256" json:"weights_sha256,omitempty"`
+	// What the prototxt files said of the live hyperparameters (config.Hyper as JSON) and of random_seed when this was
+	// written: a run that goes on knows by it what was edited since.
+	Files         []byte `protobuf:"bytes,11,opt,name=files" json:"files,omitempty"`
+	RandomSeed    *int64 `protobuf:"varint,12,opt,name=random_seed,json=randomSeed" json:"random_seed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -8200,6 +8217,34 @@ func (x *RunState) GetPlans() [][]byte {
 		return x.Plans
 	}
 	return nil
+}
+
+func (x *RunState) GetRunId() string {
+	if x != nil && x.RunId != nil {
+		return *x.RunId
+	}
+	return ""
+}
+
+func (x *RunState) GetWeightsSha256() []byte {
+	if x != nil {
+		return x.WeightsSha256
+	}
+	return nil
+}
+
+func (x *RunState) GetFiles() []byte {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *RunState) GetRandomSeed() int64 {
+	if x != nil && x.RandomSeed != nil {
+		return *x.RandomSeed
+	}
+	return 0
 }
 
 type LayerState struct {
@@ -8548,14 +8593,15 @@ const file_caffe_proto_rawDesc = "" +
 	"\aADAGRAD\x10\x02\x12\v\n" +
 	"\aRMSPROP\x10\x03\x12\f\n" +
 	"\bADADELTA\x10\x04\x12\b\n" +
-	"\x04ADAM\x10\x05\"\xc3\x01\n" +
+	"\x04ADAM\x10\x05\"\xdc\x01\n" +
 	"\vSolverState\x12\x12\n" +
 	"\x04iter\x18\x01 \x01(\x05R\x04iter\x12\x1f\n" +
 	"\vlearned_net\x18\x02 \x01(\tR\n" +
 	"learnedNet\x12*\n" +
 	"\ahistory\x18\x03 \x03(\v2\x10.caffe.BlobProtoR\ahistory\x12$\n" +
 	"\fcurrent_step\x18\x04 \x01(\x05:\x010R\vcurrentStep\x12-\n" +
-	"\trun_state\x18\xe8\a \x01(\v2\x0f.caffe.RunStateR\brunState\"\xc7\x01\n" +
+	"\trun_state\x18\xe8\a \x01(\v2\x0f.caffe.RunStateR\brunState\x12\x17\n" +
+	"\x06sha256\x18\xe9\a \x01(\fR\x06sha256\"\xc7\x01\n" +
 	"\tParamSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12<\n" +
 	"\n" +
@@ -9173,7 +9219,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\x03MAX\x10\x00\x12\a\n" +
 	"\x03AVE\x10\x01\x12\x0e\n" +
 	"\n" +
-	"STOCHASTIC\x10\x02\"\x8c\x02\n" +
+	"STOCHASTIC\x10\x02\"\x81\x03\n" +
 	"\bRunState\x12\x12\n" +
 	"\x04seed\x18\x01 \x01(\x04R\x04seed\x12\x14\n" +
 	"\x05hyper\x18\x02 \x01(\fR\x05hyper\x12'\n" +
@@ -9183,7 +9229,13 @@ const file_caffe_proto_rawDesc = "" +
 	"recentLoss\x12\x18\n" +
 	"\apending\x18\x06 \x03(\fR\apending\x12)\n" +
 	"\x06states\x18\a \x03(\v2\x11.caffe.LayerStateR\x06states\x12\x14\n" +
-	"\x05plans\x18\b \x03(\fR\x05plans\"\\\n" +
+	"\x05plans\x18\b \x03(\fR\x05plans\x12\x15\n" +
+	"\x06run_id\x18\t \x01(\tR\x05runId\x12%\n" +
+	"\x0eweights_sha256\x18\n" +
+	" \x01(\fR\rweightsSha256\x12\x14\n" +
+	"\x05files\x18\v \x01(\fR\x05files\x12\x1f\n" +
+	"\vrandom_seed\x18\f \x01(\x03R\n" +
+	"randomSeed\"\\\n" +
 	"\n" +
 	"LayerState\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x14\n" +

@@ -139,7 +139,7 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 		return errors.Join(err, remote.Refuse(conn, escape.Error(err)))
 	}
 	defer closeAll()
-	server := remote.NewServer(t, remote.RunName(t.Snapshot().Path), version)
+	server := remote.NewServer(t, remote.RunName(t.Snapshot().Path), version) // the name that its lock has
 	if err := server.Listen(); err != nil {
 		t.Notice("nobody can attach to this run: " + err.Error())
 		escape.Fprintln(e.stderr, "dns-tui:", err)
@@ -167,7 +167,8 @@ func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err err
 		notices = append(notices, "debug_info goes to "+debug.Name())
 	}
 	if err == nil {
-		t, err = model.NewTrainer(run, d, model.SessionOptions{Interactive: true, Histograms: true, Paused: u.paused, Guard: guards, Notices: notices,
+		t, err = model.NewTrainer(run, d, model.SessionOptions{Name: remote.RunName(run.SolverPath), Interactive: true, Histograms: true, Paused: u.paused,
+			Guard: guards, Notices: notices,
 			Debug: func(line string) { escape.Fprintln(debug, line) }})
 		err = adviseInput(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"dns-tui/caffe/dataset"
 	"dns-tui/model/modeltest"
@@ -231,19 +230,6 @@ func TestInternalErrors(t *testing.T) {
 	}
 	if data, err := os.ReadFile(files[0]); err != nil || !strings.Contains(string(data), "the trace") {
 		t.Errorf("the file holds %q, %v", data, err)
-	}
-}
-
-// --resume goes on from the snapshot that was written last, not from the one of the highest iteration.
-func TestNewestSnapshot(t *testing.T) {
-	dir := t.TempDir()
-	old, now := write(t, dir, "run_iter_8000.solverstate", "x"), write(t, dir, "run_iter_200.solverstate", "x")
-	past := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(old, past, past); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := newestSnapshot(filepath.Join(dir, "run")); err != nil || got != now {
-		t.Errorf("%s, %v; wanted %s", got, err, now)
 	}
 }
 

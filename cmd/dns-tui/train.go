@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
@@ -25,7 +23,8 @@ type runFlags struct {
 	solver         string
 	weights        string
 	snapshot       string
-	resume         bool
+	resume         resumeFlag
+	settings       string
 	masksFromZeros bool
 	skipMismatched bool
 	journal        string
@@ -42,7 +41,8 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.solver, "solver", "", "the solver's prototxt")
 	fs.StringVar(&f.weights, "weights", "", "caffemodels to start from, separated by commas")
 	fs.StringVar(&f.snapshot, "snapshot", "", "solverstate to go on from")
-	fs.BoolVar(&f.resume, "resume", false, "go on from the solverstate written last at the solver's snapshot_prefix")
+	fs.Var(&f.resume, "resume", "go on from the whole snapshot of the highest iteration at the solver's snapshot_prefix; =auto: or begin, where there is none")
+	fs.StringVar(&f.settings, "settings", "", "whose settings hold where snapshot and files differ: files, snapshot, or by default the files' where they were edited since, else the snapshot's")
 	fs.BoolVar(&f.masksFromZeros, "masks-from-zeros", false, "weights that are exactly zero in --weights start masked")
 	fs.BoolVar(&f.skipMismatched, "skip-mismatched", false, skipMismatchedUsage)
 	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
@@ -81,7 +81,11 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 		return nil, usagef("%s: no solver given: --solver FILE", name)
 	case f.weights != "" && f.snapshot != "":
 		return nil, usagef("%s: --weights and --snapshot exclude each other: a snapshot names its weights", name)
-	case f.resume && (f.weights != "" || f.snapshot != ""):
+	case f.settings != "" && f.settings != string(config.BySnapshot) && f.settings != string(config.ByFiles):
+		return nil, usagef("%s: --settings is %q; wanted files or snapshot", name, f.settings)
+	case f.resume != "" && f.snapshot != "":
+		return nil, usagef("%s: --resume finds the snapshot itself; --snapshot excludes it", name)
+	case f.resume == resumeFlag(config.ResumeNewest) && (f.weights != "" || f.snapshot != ""):
 		return nil, usagef("%s: --resume finds the snapshot itself; --weights and --snapshot exclude it", name)
 	}
 	run, err := config.LoadSolver(f.solver)
@@ -96,40 +100,34 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 		run.Weights = append(run.Weights, run.Solver.Weights...)
 	}
 	run.Snapshot, run.Journal, run.Replay = f.snapshot, f.journal, f.replay
+	run.Settings, run.Resume = config.Precedence(f.settings), config.Resume(f.resume)
 	run.MasksFromZeros, run.SkipMismatched, run.Inputs = f.masksFromZeros, f.skipMismatched, f.input.Inputs
-	if f.resume {
-		if run.Snapshot, err = newestSnapshot(run.SnapshotPrefix()); err != nil {
-			return nil, err
-		}
-	}
 	if run.Snapshot != "" {
 		run.Weights = nil
 	}
 	return run, nil
 }
 
-// newestSnapshot finds the solverstate at a prefix that was written last: where a run was begun anew, that of the new
-// one, though the old one came further.
-func newestSnapshot(prefix string) (string, error) {
-	var files []string
-	for _, ext := range []string{"", ".h5"} {
-		found, err := filepath.Glob(prefix + "_iter_*.solverstate" + ext)
-		if err != nil {
-			return "", err
-		}
-		files = append(files, found...)
+// resumeFlag is --resume, --resume=auto, or neither.
+type resumeFlag config.Resume
+
+func (r *resumeFlag) String() string { return string(*r) }
+
+// IsBoolFlag lets the flag stand without a value.
+func (r *resumeFlag) IsBoolFlag() bool { return true }
+
+func (r *resumeFlag) Set(v string) error {
+	switch v {
+	case "true":
+		*r = resumeFlag(config.ResumeNewest)
+	case "false":
+		*r = ""
+	case "auto":
+		*r = resumeFlag(config.ResumeAuto)
+	default:
+		return errors.New("wanted --resume or --resume=auto")
 	}
-	best := ""
-	var written time.Time
-	for _, f := range files {
-		if st, err := os.Stat(f); err == nil && (best == "" || st.ModTime().After(written)) {
-			best, written = f, st.ModTime()
-		}
-	}
-	if best == "" {
-		return "", fmt.Errorf("no snapshot to resume: no %s_iter_*.solverstate", prefix)
-	}
-	return best, nil
+	return nil
 }
 
 func runTrain(ctx context.Context, e *env, args []string) error {
@@ -186,14 +184,14 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	}
 	opts := model.SessionOptions{Events: events, Debug: debug, Histograms: eff.serve, CaffeEnd: e.caffeLog}
 	if eff.serve {
-		opts.Guard = guards
+		opts.Guard, opts.Name = guards, remote.RunName(run.SolverPath)
 	}
 	t, err := model.NewTrainer(run, d, opts)
 	if err != nil {
 		return adviseInput(err)
 	}
 	if eff.serve {
-		name := remote.RunName(run.SolverPath)
+		name := opts.Name
 		server := remote.NewServer(t, name, version)
 		if err := server.Listen(); err != nil {
 			return err

@@ -1,0 +1,244 @@
+package model
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
+)
+
+// A snapshot is a pair of files, weights and a solverstate that names them and knows their checksum. This file writes
+// pairs so that a whole one is there at any moment, and finds the whole ones again.
+
+// ErrNoSnapshot is returned when there is no snapshot of a prefix.
+var ErrNoSnapshot = errors.New("no snapshot to resume")
+
+// previousSuffix is added to the name of weights while both files of their pair are replaced.
+const previousSuffix = ".previous"
+
+// replacePair gives two prepared files their names. Where they replace a pair of the same names, its weights stay under
+// another name until both are there: the older solverstate finds them by their checksum.
+func replacePair(weights string, w *caffe.Prepared, state string, s *caffe.Prepared) error {
+	previous := weights + previousSuffix
+	if err := keepPrevious(weights, previous, state); err != nil {
+		return err
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	if err := s.Commit(); err != nil {
+		return err
+	}
+	os.Remove(previous)
+	return nil
+}
+
+// keepPrevious gives the weights of a pair that is about to be replaced a second name.
+func keepPrevious(weights, previous, state string) error {
+	if !caffe.Exists(state) {
+		return nil
+	}
+	st, err := caffe.ReadSolverState(state)
+	if err != nil {
+		return nil // damaged: there is nothing to keep
+	}
+	at, err := weightsOf(state, st)
+	if err != nil || at != weights { // no pair, or one whose weights have their second name already
+		return nil
+	}
+	os.Remove(previous)
+	if err := os.Link(weights, previous); err != nil { // a file system without hard links
+		if err := os.Rename(weights, previous); err != nil {
+			return caffe.NotWritten(weights, err)
+		}
+	}
+	return nil
+}
+
+// SnapshotFile is a solverstate at a prefix.
+type SnapshotFile struct {
+	Path string
+	Iter int
+}
+
+// Snapshots lists the solverstates of a prefix, PREFIX_iter_N.solverstate with or without .h5, the highest N first. The
+// prefix is a name, not a pattern.
+func Snapshots(prefix string) ([]SnapshotFile, error) {
+	entries, err := os.ReadDir(filepath.Dir(prefix))
+	if err != nil {
+		return nil, &caffe.FileError{Path: filepath.Dir(prefix), Msg: caffe.Cause(err).Error(), Err: err}
+	}
+	var out []SnapshotFile
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), filepath.Base(prefix)+"_iter_")
+		digits, ok2 := strings.CutSuffix(strings.TrimSuffix(rest, ".h5"), ".solverstate")
+		n, err := strconv.Atoi(digits)
+		if !ok || !ok2 || err != nil || n < 0 {
+			continue
+		}
+		out = append(out, SnapshotFile{filepath.Join(filepath.Dir(prefix), e.Name()), n})
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Iter > out[j].Iter })
+	return out, nil
+}
+
+// FindSnapshot returns the snapshot of a prefix with the highest iteration that is whole: a solverstate that reads, and the
+// weights that it was written with. What a going back left behind, by the journal, is passed over, and so are damaged ones;
+// notices say so. It returns ErrNoSnapshot where there is none at all.
+func FindSnapshot(prefix, journal string) (path string, notices []string, err error) {
+	all, err := Snapshots(prefix)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(all) == 0 {
+		return "", nil, fmt.Errorf("%w: no %s_iter_*.solverstate", ErrNoSnapshot, prefix)
+	}
+	abandoned, err := Abandoned(journal)
+	if err != nil {
+		notices = append(notices, fmt.Sprintf("what was left behind by going back is not known: %v", err))
+	}
+	for _, s := range all {
+		if abandoned[filepath.Base(s.Path)] {
+			notices = append(notices, s.Path+" is passed over: the run went back before it")
+			continue
+		}
+		st, err := caffe.ReadSolverState(s.Path)
+		if err == nil {
+			_, err = weightsOf(s.Path, st)
+		}
+		if err == nil {
+			return s.Path, notices, nil
+		}
+		notices = append(notices, fmt.Sprintf("%s is passed over: %v", s.Path, err))
+	}
+	return "", nil, fmt.Errorf("no whole snapshot to resume:\n  %s", strings.Join(notices, "\n  "))
+}
+
+// resume finds the snapshot of a run that looks for one at its prefix. notices say what was passed over.
+func resume(run *config.Run) (notices []string, err error) {
+	if run.Resume == config.ResumeNone || run.Snapshot != "" {
+		return nil, nil
+	}
+	path, notices, err := FindSnapshot(run.SnapshotPrefix(), run.JournalPath())
+	if run.Resume == config.ResumeAuto && errors.Is(err, ErrNoSnapshot) {
+		return []string{err.Error() + ": the run begins"}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	run.Snapshot, run.Weights = path, nil
+	return notices, nil
+}
+
+// olderSnapshots says that snapshots of earlier runs are at a prefix which a run that starts at an iteration may replace;
+// "" where there are none.
+func olderSnapshots(prefix string, iter int, resumed bool) string {
+	all, err := Snapshots(prefix)
+	if err != nil {
+		return ""
+	}
+	var later []SnapshotFile
+	for _, s := range all {
+		if s.Iter > iter || !resumed {
+			later = append(later, s)
+		}
+	}
+	if len(later) == 0 {
+		return ""
+	}
+	n := "a snapshot"
+	if len(later) > 1 {
+		n = fmt.Sprintf("%d snapshots", len(later))
+	}
+	text := fmt.Sprintf("%s of an earlier run at %s, up to iteration %d: this run starts at iteration %d and replaces those of the same iterations",
+		n, prefix, later[0].Iter, iter)
+	if !resumed {
+		text += "; --resume goes on from them"
+	}
+	return text
+}
+
+// weightsOf finds the weights of a solverstate: beside it first, then where learned_net says, as Caffe opens it. Where the
+// solverstate knows their checksum, a file of the name with other content is passed over, and an error says whose it is. It
+// returns "" where the solverstate names no weights.
+func weightsOf(path string, st *caffepb.SolverState) (string, error) {
+	name := st.GetLearnedNet()
+	if name == "" {
+		return "", nil
+	}
+	dir := filepath.Dir(path)
+	beside := filepath.Join(dir, filepath.Base(name))
+	own := filepath.Join(dir, strings.Replace(filepath.Base(path), ".solverstate", ".caffemodel", 1)) // of a snapshot that was renamed
+	want := st.GetRunState().GetWeightsSha256()
+	var wrong []string
+	tried := map[string]bool{}
+	for _, c := range []string{beside, beside + previousSuffix, own, own + previousSuffix, name, config.Resolve(name, path)} {
+		if tried[c] || !caffe.Exists(c) {
+			continue
+		}
+		tried[c] = true
+		if want == nil {
+			return c, nil
+		}
+		sum, err := caffe.FileSHA256(c)
+		if err != nil {
+			return "", err
+		}
+		if bytes.Equal(sum, want) {
+			return c, nil
+		}
+		wrong = append(wrong, c+", "+whose(c, sum))
+	}
+	if wrong == nil {
+		return "", &caffe.FileError{Path: path, Msg: fmt.Sprintf("its weights are not there: no %s, beside it or from the working folder", name)}
+	}
+	return "", &caffe.FileError{Path: path, Msg: fmt.Sprintf("its weights, of run %s with SHA-256 %s…, are not there: %s",
+		runName(st), hex.EncodeToString(want[:min(4, len(want))]), strings.Join(wrong, "; "))}
+}
+
+// whose says what a file of weights is whose checksum is not the wanted one.
+func whose(weights string, sum []byte) string {
+	state := strings.Replace(weights, ".caffemodel", ".solverstate", 1)
+	if st, err := caffe.ReadSolverState(state); err == nil && bytes.Equal(st.GetRunState().GetWeightsSha256(), sum) {
+		return fmt.Sprintf("of run %s, belongs to %s", runName(st), state)
+	}
+	return fmt.Sprintf("has SHA-256 %s…: damaged, or of another run", hex.EncodeToString(sum[:4]))
+}
+
+func runName(st *caffepb.SolverState) string {
+	if id := st.GetRunState().GetRunId(); id != "" {
+		return id
+	}
+	return "without a name"
+}
+
+// dropPrevious removes weights that a killed process kept aside while it replaced a pair, where the pair is whole without
+// them.
+func dropPrevious(prefix string) {
+	all, err := Snapshots(prefix)
+	if err != nil {
+		return
+	}
+	for _, s := range all {
+		weights := strings.Replace(s.Path, ".solverstate", ".caffemodel", 1)
+		if !caffe.Exists(weights + previousSuffix) {
+			continue
+		}
+		st, err := caffe.ReadSolverState(s.Path)
+		if err != nil {
+			continue
+		}
+		if found, err := weightsOf(s.Path, st); err == nil && found == weights && st.GetRunState().GetWeightsSha256() != nil {
+			os.Remove(weights + previousSuffix)
+		}
+	}
+}

@@ -1,0 +1,216 @@
+package model_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
+	"dns-tui/gpu/host"
+	"dns-tui/model"
+)
+
+// snapshots trains the small net to iteration 3 at a prefix and keeps a snapshot of each iteration.
+func snapshots(t *testing.T, prefix string, change func(*config.Run)) *config.Run {
+	t.Helper()
+	run := mini(t, "dns_seed_mini", func(r *config.Run) {
+		r.Solver.SnapshotPrefix, r.Solver.Snapshot = proto.String(prefix), proto.Int32(1)
+		if change != nil {
+			change(r)
+		}
+	})
+	train(t, run, 1, 3)
+	return run
+}
+
+func flip(t *testing.T, path string) {
+	t.Helper()
+	data := read(t, path)
+	data[len(data)/2] ^= 4
+	put(t, path, data)
+}
+
+func put(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// --resume takes the highest iteration whose two files are whole and belong together, and says what it passed over.
+func TestFindSnapshot(t *testing.T) {
+	for _, c := range []struct {
+		name, prefix string
+		format       caffepb.SolverParameter_SnapshotFormat
+		spoil        func(t *testing.T, prefix, ext string)
+		want         string // the iteration
+		notice       string
+	}{
+		{"all whole", "run", 1, func(*testing.T, string, string) {}, "3", ""},
+		{"a prefix is no pattern", "lr=[0.01]*", 1, func(*testing.T, string, string) {}, "3", ""},
+		{"the oldest file is the newest snapshot", "run", 1, func(t *testing.T, prefix, ext string) {
+			put(t, prefix+"_iter_1.solverstate"+ext, read(t, prefix+"_iter_1.solverstate"+ext))
+		}, "3", ""},
+		{"a flipped bit in the weights", "run", 1, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.caffemodel"+ext) }, "2", "run_iter_3.caffemodel, has SHA-256"},
+		{"a flipped bit in the state", "run", 1, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.solverstate"+ext) }, "2", "run_iter_3.solverstate"},
+		{"a flipped bit in HDF5", "run", 0, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.caffemodel"+ext) }, "2", "run_iter_3.caffemodel.h5, has SHA-256"},
+		{"a state that was cut short", "run", 1, func(t *testing.T, prefix, ext string) {
+			os.Truncate(prefix+"_iter_3.solverstate"+ext, 40)
+		}, "2", "run_iter_3.solverstate is passed over"},
+		{"weights that are gone", "run", 1, func(t *testing.T, prefix, ext string) {
+			os.Remove(prefix + "_iter_3.caffemodel" + ext)
+			os.Remove(prefix + "_iter_2.caffemodel" + ext)
+		}, "1", "its weights are not there"},
+		{"weights of another iteration", "run", 1, func(t *testing.T, prefix, ext string) {
+			put(t, prefix+"_iter_3.caffemodel"+ext, read(t, prefix+"_iter_2.caffemodel"+ext))
+		}, "2", "has SHA-256"},
+		{"killed between the two renames", "run", 1, func(t *testing.T, prefix, ext string) {
+			w := prefix + "_iter_3.caffemodel" + ext
+			put(t, w+".previous", read(t, w))
+			put(t, w, []byte("the weights of a run that came no further"))
+		}, "3", ""},
+		{"other names", "run", 1, func(t *testing.T, prefix, ext string) {
+			data := read(t, prefix+"_iter_3.solverstate"+ext)
+			for _, name := range []string{"_iter_x.solverstate", "_iter_9.solverstate.bak", "_guard_iter_9.solverstate", "_iter_-9.solverstate", "2_iter_9.solverstate"} {
+				put(t, prefix+name, data)
+			}
+		}, "3", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			prefix := filepath.Join(t.TempDir(), c.prefix)
+			run := snapshots(t, prefix, func(r *config.Run) { r.Solver.SnapshotFormat = c.format.Enum() })
+			ext := map[caffepb.SolverParameter_SnapshotFormat]string{0: ".h5", 1: ""}[c.format]
+			c.spoil(t, prefix, ext)
+			path, notices, err := model.FindSnapshot(prefix, run.JournalPath())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := prefix + "_iter_" + c.want + ".solverstate" + ext; path != want {
+				t.Errorf("found %s, wanted %s", path, want)
+			}
+			if all := strings.Join(notices, "\n"); (c.notice == "") != (all == "") || !strings.Contains(all, c.notice) {
+				t.Errorf("notices %q, wanted %q", notices, c.notice)
+			}
+			again := mini(t, "dns_seed_mini", func(r *config.Run) { r.Weights, r.Snapshot = nil, path })
+			train(t, again, 1, 4)
+		})
+	}
+	if _, _, err := model.FindSnapshot(filepath.Join(t.TempDir(), "run"), ""); !errors.Is(err, model.ErrNoSnapshot) {
+		t.Errorf("no snapshot: %v", err)
+	}
+}
+
+// Every byte of a solverstate is under its checksum.
+func TestStateChecksum(t *testing.T) {
+	prefix := filepath.Join(t.TempDir(), "run")
+	snapshots(t, prefix, nil)
+	path := prefix + "_iter_3.solverstate"
+	data := read(t, path)
+	for i := range 64 {
+		at := i * len(data) / 64
+		bad := append([]byte(nil), data...)
+		bad[at] ^= 1
+		put(t, path, bad)
+		if _, err := caffe.ReadSolverState(path); err == nil {
+			t.Errorf("byte %d of %d was changed, and nothing noticed", at, len(data))
+		}
+	}
+}
+
+// Weights of another run are an error that says whose they are; those beside the solverstate go before those of the same
+// relative name.
+func TestMovedSnapshot(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, d := range []string{"run", "backup"} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	snapshots(t, "run/t", nil)
+	state, weights := read(t, "run/t_iter_3.solverstate"), read(t, "run/t_iter_3.caffemodel")
+	snapshots(t, "run/t", func(r *config.Run) { r.Solver.BaseLr = proto.Float32(0.001) })
+	put(t, "backup/t_iter_3.solverstate", state)
+	resumed := func() error {
+		run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Weights, r.Snapshot = nil, "backup/t_iter_3.solverstate" })
+		d := host.New(host.Options{Threads: 1})
+		defer d.Close()
+		s, err := model.NewSolver(run, d)
+		if err == nil {
+			s.Close()
+		}
+		return err
+	}
+	if err := resumed(); err == nil || !strings.Contains(err.Error(), "run/t_iter_3.caffemodel, of run ") || !strings.Contains(err.Error(), "belongs to run/t_iter_3.solverstate") {
+		t.Errorf("weights of another run: %v", err)
+	}
+	put(t, "backup/t_iter_3.caffemodel", weights)
+	if err := resumed(); err != nil {
+		t.Error(err)
+	}
+	// A pair that was renamed as a whole.
+	put(t, "backup/best.solverstate", state)
+	put(t, "backup/best.caffemodel", weights)
+	os.Remove("backup/t_iter_3.caffemodel")
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Weights, r.Snapshot = nil, "backup/best.solverstate" })
+	train(t, run, 1, 4)
+}
+
+// Two runs never write to one prefix; a run that ended lets go of it.
+func TestPrefixInUse(t *testing.T) {
+	run := mini(t, "dns_seed_mini", nil)
+	tr := startWith(t, run, 1, model.SessionOptions{Name: "mini-1"})
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	_, err := model.NewTrainer(run, d, model.SessionOptions{})
+	var used *model.InUseError
+	if !errors.As(err, &used) || !strings.Contains(err.Error(), "run mini-1 (pid ") || !strings.Contains(err.Error(), "dns-tui attach mini-1") {
+		t.Fatalf("a second run at the prefix: %v", err)
+	}
+	must(t, tr, model.Command{Kind: model.Stop})
+	<-tr.Done()
+	if _, err := os.Stat(run.SnapshotPrefix() + ".lock"); !os.IsNotExist(err) {
+		t.Errorf("the lock of a run that ended: %v", err)
+	}
+	put(t, run.SnapshotPrefix()+".lock", []byte("what a killed run left"))
+	train(t, run, 1, 1)
+}
+
+// A run that begins where snapshots are says so, and how to go on from them; --resume=auto begins where there are none.
+func TestBeginsBesideSnapshots(t *testing.T) {
+	prefix := filepath.Join(t.TempDir(), "run")
+	told := func(change func(*config.Run)) string {
+		run := mini(t, "dns_seed_mini", func(r *config.Run) {
+			r.Solver.SnapshotPrefix = proto.String(prefix)
+			change(r)
+		})
+		tr := startWith(t, run, 1, model.SessionOptions{})
+		var all []string
+		for _, e := range tr.Snapshot().Events {
+			all = append(all, e.Text)
+		}
+		must(t, tr, model.Command{Kind: model.Stop})
+		<-tr.Done()
+		return strings.Join(all, "\n")
+	}
+	auto := func(r *config.Run) { r.Resume = config.ResumeAuto }
+	if got := told(auto); !strings.Contains(got, "no snapshot to resume") || strings.Contains(got, "earlier run") {
+		t.Errorf("a first start: %q", got)
+	}
+	snapshots(t, prefix, nil)
+	if got := told(func(*config.Run) {}); !strings.Contains(got, "3 snapshots of an earlier run") || !strings.Contains(got, "--resume") {
+		t.Errorf("a second start: %q", got)
+	}
+	if got := told(func(r *config.Run) { r.Weights, r.Snapshot = nil, prefix+"_iter_2.solverstate" }); !strings.Contains(got, "a snapshot of an earlier run") {
+		t.Errorf("a start from iteration 2: %q", got)
+	}
+	if got := told(auto); strings.Contains(got, "earlier run") || strings.Contains(got, "no snapshot") {
+		t.Errorf("a resume of the last: %q", got)
+	}
+}
