@@ -70,8 +70,9 @@ func readNetHDF5(path string) (*caffepb.NetParameter, error) {
 		return nil, &FileError{Path: path, Msg: "is not a caffemodel: it has no group /" + hdf5Data}
 	}
 	at := map[string]*caffepb.LayerParameter{}
+	var names LayerNames
 	for _, l := range n.Layer {
-		at[l.GetName()] = l
+		at[names.Next(l.GetName(), l.GetType())] = l
 	}
 	err = readLayers(root, hdf5Data, "", func(name string, blobs []*caffepb.BlobProto) {
 		l := at[name]
@@ -160,9 +161,10 @@ func prepareNetHDF5(path string, n *caffepb.NetParameter) (*Prepared, error) {
 	root := hdf5.NewGroup()
 	data := root.Group(hdf5Data)
 	bare := &caffepb.NetParameter{Name: n.Name}
+	var names LayerNames
 	for _, l := range n.Layer {
 		g := data
-		for part := range strings.SplitSeq(l.GetName(), "/") {
+		for part := range strings.SplitSeq(names.Next(l.GetName(), l.GetType()), "/") {
 			if g = g.Group(part); !g.IsGroup() {
 				return nil, clash(path, l)
 			}

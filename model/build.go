@@ -23,14 +23,15 @@ type builder struct {
 	opts     NetOptions
 	producer map[*layer.Blob]string
 	said     map[*layer.Param]*caffepb.ParamSpec // what the layers say of a parameter
+	names    caffe.LayerNames
 }
 
 func (b *builder) add(p placed) error {
-	n, name := b.net, p.param.GetName()
-	for _, o := range n.nodes {
-		if o.name == name && p.index >= 0 {
-			return n.file.Errorf(p.index, "a second layer of this name")
-		}
+	n, said := b.net, p.param.GetName()
+	name := said
+	if p.index >= 0 {
+		name = b.names.Next(said, p.param.GetType())
+		p.param.Name = &name // random numbers, too, are a layer's own
 	}
 	l, arity, err := layer.New(p.param)
 	if err != nil {
@@ -42,7 +43,7 @@ func (b *builder) add(p placed) error {
 			p.param.Top = append(p.param.Top, AutomaticTop)
 		}
 	}
-	nd := &node{name: name, typ: p.param.GetType(), index: p.index, param: p.param, layer: l,
+	nd := &node{name: name, said: said, typ: p.param.GetType(), index: p.index, param: p.param, layer: l,
 		forwardName: fmt.Sprintf("layer %q, forward", name), backwardName: fmt.Sprintf("layer %q, backward", name)}
 	if err := arity.Check(len(p.param.Bottom), len(p.param.Top)); err != nil {
 		return b.wrap(p, err)
@@ -84,6 +85,7 @@ func (b *builder) add(p placed) error {
 		}
 	}
 	n.nodes = append(n.nodes, nd)
+	n.byName[name] = nd
 	return nil
 }
 

@@ -12,11 +12,7 @@ import (
 func LayersOf(n *Net, f *caffe.NetFile) []LayerInfo {
 	layers := n.Layers()
 	for i := range layers {
-		for _, l := range f.Net.Layer {
-			if l.GetName() == layers[i].Name {
-				layers[i].Type = l.GetType()
-			}
-		}
+		layers[i].Type = f.Net.Layer[layers[i].index].GetType()
 	}
 	return layers
 }
@@ -29,6 +25,7 @@ type LayerInfo struct {
 	Params      [][]int // shapes of the parameters
 	Count       int     // their elements; running statistics are not counted
 	Shared      bool    // its parameters are another layer's too, and counted there
+	index       int     // in the file
 }
 
 // Layers describes the net, in the order in which it runs.
@@ -39,7 +36,7 @@ func (n *Net) Layers() []LayerInfo {
 			continue
 		}
 		file := n.file.Net.Layer[nd.index]
-		l := LayerInfo{Name: nd.name, Type: nd.typ, Bottom: file.Bottom, Top: file.Top}
+		l := LayerInfo{Name: nd.name, Type: nd.typ, Bottom: file.Bottom, Top: file.Top, index: nd.index}
 		for _, t := range nd.top {
 			l.Shapes = append(l.Shapes, t.Shape)
 		}
@@ -64,8 +61,9 @@ func LayersOfFile(f *caffe.NetFile, state *caffepb.NetState) ([]LayerInfo, error
 		return nil, err
 	}
 	var out []LayerInfo
+	var names caffe.LayerNames
 	for _, p := range layers {
-		l := LayerInfo{Name: p.param.GetName(), Type: p.param.GetType(), Bottom: slices.Clone(p.param.Bottom), Top: slices.Clone(p.param.Top)}
+		l := LayerInfo{Name: names.Next(p.param.GetName(), p.param.GetType()), Type: p.param.GetType(), Bottom: slices.Clone(p.param.Bottom), Top: slices.Clone(p.param.Top), index: p.index}
 		out = append(out, l)
 	}
 	return out, nil

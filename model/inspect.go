@@ -61,11 +61,13 @@ func masksByContent(blobs []*caffepb.BlobProto) int {
 // CountWeights counts what each layer of a caffemodel keeps.
 func CountWeights(n *caffepb.NetParameter) ([]LayerWeights, error) {
 	var out []LayerWeights
+	var names caffe.LayerNames
 	for _, l := range n.Layer {
+		name := names.Next(l.GetName(), l.GetType())
 		if len(l.Blobs) == 0 {
 			continue
 		}
-		lw := LayerWeights{Name: l.GetName(), Type: l.GetType(), Masks: masksOf(l)}
+		lw := LayerWeights{Name: name, Type: l.GetType(), Masks: masksOf(l)}
 		params := len(l.Blobs) - lw.Masks
 		for i, b := range l.Blobs[:params] {
 			if err := caffe.CheckBlob(b); err != nil {

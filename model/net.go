@@ -42,6 +42,7 @@ type Net struct {
 	clock  *layer.Clock
 	seed   uint64
 	nodes  []*node
+	byName map[string]*node
 	blobs  map[string]*layer.Blob
 	params []*layer.Param // each once, in order of layers
 	named  map[string]*layer.Param
@@ -58,7 +59,8 @@ type Net struct {
 
 // node is a layer in its place.
 type node struct {
-	name, typ string
+	name, typ string // the name is the layer's own: see caffe.LayerNames
+	said      string // the name in the file
 	// What a device that fails is told that it worked on.
 	forwardName, backwardName string
 	index                     int // in the file, or -1
@@ -95,7 +97,7 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 		o.Clock = &layer.Clock{}
 	}
 	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock, seed: o.Seed,
-		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}}
+		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}, byName: map[string]*node{}}
 	n.labels, _ = o.Device.(gpu.Labeler)
 	n.gradients = n.Phase == caffepb.Phase_TRAIN || o.Probe || o.Backward
 	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, said: map[*layer.Param]*caffepb.ParamSpec{}}
@@ -348,14 +350,7 @@ func (n *Net) Close() error {
 	return errors.Join(errs...)
 }
 
-func (n *Net) node(name string) *node {
-	for _, nd := range n.nodes {
-		if nd.name == name {
-			return nd
-		}
-	}
-	return nil
-}
+func (n *Net) node(name string) *node { return n.byName[name] }
 
 func blobNames(m map[string]*layer.Blob) []string {
 	names := make([]string, 0, len(m))

@@ -52,7 +52,6 @@ func TestNetErrors(t *testing.T) {
 layer { name: "l" type: "Eltwise" bottom: "x" bottom: "y" top: "z" }`, `"x" of layer "in", 2x3x8x8; "y" of layer "c", 2x2x6x6`},
 		{"labels", `layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label" top: "z" }`, `bottom "label" (2) has 2 labels for the 128 places of bottom "x" (2x3x8x8)`},
 		{"top twice", `layer { name: "a" type: "ReLU" bottom: "x" top: "y" } layer { name: "l" type: "ReLU" bottom: "x" top: "y" }`, `top blob "y" is made by layer "a" already`},
-		{"name twice", `layer { name: "in" type: "ReLU" bottom: "x" top: "y" }`, `a second layer of this name`},
 		{"filler", `layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 weight_filler { type: "xaver" } } }`, `unknown filler type "xaver"; did you mean "xavier"?`},
 		{"include and exclude", `layer { name: "l" type: "ReLU" bottom: "x" top: "y" include { phase: TRAIN } exclude { phase: TEST } }`, `include and exclude rules`},
 		{"missing database", `layer { name: "l" type: "Data" top: "d" data_param { source: "nowhere_lmdb" batch_size: 2 backend: LMDB } }`, `nowhere_lmdb: no such LMDB folder`},

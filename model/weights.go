@@ -67,12 +67,13 @@ func (n *Net) LoadWeights(path string, src *caffepb.NetParameter, o LoadOptions)
 func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *Loaded) error {
 	var todo []func() error
 	var unused []string
-	for _, l := range src.Layer {
+	takers, notices := n.takers(path, src)
+	for i, l := range src.Layer {
 		if len(l.Blobs) == 0 {
 			continue
 		}
-		nd := n.node(l.GetName())
-		if nd == nil || len(nd.params) == 0 {
+		nd := takers[i]
+		if nd == nil {
 			unused = append(unused, l.GetName())
 			continue
 		}
@@ -93,12 +94,51 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 	if len(unused) > 0 {
 		into.Notices = append(into.Notices, fmt.Sprintf("%s: not used, for the net has no such layer: %s", path, layersNamed(unused)))
 	}
+	into.Notices = append(into.Notices, notices...)
 	for _, f := range todo {
 		if err := f(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// takers finds for each layer of a file that has blobs the layer of the net that takes them: the one of its name, by Caffe's
+// rule. Where file and net have several layers of one name, and the same number, they are taken in order, so that what a net
+// writes is what it reads. Where the numbers differ, the last of the net takes them, and keeps those of the last of the file
+// (Caffe's layer_names_index_, by which it reads HDF5), which is told.
+func (n *Net) takers(path string, src *caffepb.NetParameter) (takers []*node, notices []string) {
+	mine := map[string][]*node{}
+	for _, nd := range n.nodes {
+		if nd.index >= 0 && len(nd.params) > 0 {
+			mine[nd.said] = append(mine[nd.said], nd)
+		}
+	}
+	count := map[string]int{}
+	for _, l := range src.Layer {
+		if len(l.Blobs) > 0 {
+			count[l.GetName()]++
+		}
+	}
+	takers = make([]*node, len(src.Layer))
+	at := map[string]int{}
+	for i, l := range src.Layer {
+		name := l.GetName()
+		fit := mine[name]
+		if len(l.Blobs) == 0 || len(fit) == 0 {
+			continue
+		}
+		if count[name] == len(fit) {
+			takers[i] = fit[at[name]]
+		} else {
+			takers[i] = fit[len(fit)-1]
+			if at[name] == 0 {
+				notices = append(notices, fmt.Sprintf("%s: layers %q: %d in the file, %d in the net; the last of the file goes into the last of the net", path, name, count[name], len(fit)))
+			}
+		}
+		at[name]++
+	}
+	return takers, notices
 }
 
 // layersNamed is "layer a" or "layers a, b".
@@ -273,7 +313,7 @@ func (n *Net) Weights() *caffepb.NetParameter {
 		}
 		l := proto.CloneOf(nd.param)
 		l.Phase = n.Phase.Enum()
-		l.Bottom, l.Top = n.file.Net.Layer[nd.index].Bottom, n.file.Net.Layer[nd.index].Top
+		l.Name, l.Bottom, l.Top = n.file.Net.Layer[nd.index].Name, n.file.Net.Layer[nd.index].Bottom, n.file.Net.Layer[nd.index].Top
 		l.Blobs = n.layerBlobs(nd)
 		out.Layer = append(out.Layer, l)
 	}
