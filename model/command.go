@@ -10,7 +10,7 @@ type Kind int
 
 // The commands.
 const (
-	Set         Kind = iota // Field = Value; thresholds at the layer's next surgery, all others at the next iteration
+	Set         Kind = iota // Field = Value, or all of Edits; thresholds at the layer's next surgery, all others at the next iteration
 	Pause                   // after the iteration in hand
 	Resume                  //
 	Step                    // Count iterations, then pause
@@ -57,6 +57,7 @@ type Command struct {
 	Kind  Kind
 	Field string
 	Value string
+	Edits []Edit // of Set: several fields as one change, in place of Field and Value
 	Count int
 	Save  bool
 	Plan  Plan // of Schedule
@@ -67,6 +68,9 @@ type Command struct {
 func (c Command) String() string {
 	switch c.Kind {
 	case Set:
+		if len(c.Edits) > 0 {
+			return EditsText(c.Edits)
+		}
 		return c.Field + " " + c.Value
 	case Schedule:
 		return c.Plan.String()
@@ -124,20 +128,4 @@ type request struct {
 type reply struct {
 	ack Ack
 	err error
-}
-
-// waiting is a change that waits for its surgery.
-type waiting struct {
-	Change
-	reply chan reply
-	seq   int  // when it was asked for, for Undo
-	undo  bool // it takes another change back, and is not taken back itself
-	redo  bool // it repeats a change
-}
-
-// done is a change in force, as Undo finds it.
-type done struct {
-	Change
-	seq  int
-	plan int // the plan that made the change, or, where Field is "", the plan that was made
 }

@@ -1,201 +1,130 @@
 package model
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
 	"dns-tui/caffe"
-	"dns-tui/config"
 )
 
-// SavedState is a snapshot that the run can go back to.
-type SavedState struct {
-	Path     string  `json:"path"`
-	Iter     int     `json:"iter"`
-	Why      string  `json:"why,omitempty"`
-	Guard    bool    `json:"guard,omitempty"` // written before a risky change; only the last few are kept
-	Smoothed float64 `json:"loss"`
-	Accuracy float64 `json:"accuracy"` // of the last test before it; -1 where there was none
-	Kept     int     `json:"kept"`
-	Total    int     `json:"total"`
-	edits    int     // the run's count when it was saved: what was changed since, in the same iteration, makes it another state
+// session is what a snapshot keeps of the session, beside what the solver needs: as JSON in RunState.
+type session struct {
+	// Lately are the changes of the snapshot's iteration that were made before it: a journal that goes on from here begins with them.
+	Lately []Change `json:"lately,omitempty"`
+	Past   past     `json:"past"`
+	PlanID int      `json:"plan_id,omitempty"` // of the last plan
+	Seq    int      `json:"seq,omitempty"`     // of the last command
 }
 
-// maxStates bounds the states that a run remembers.
-const maxStates = 50
-
-// guardSuffix is added to the prefix of the snapshots that are written before risky changes.
-const guardSuffix = "_guard"
-
-// saveSnapshot writes a snapshot. Where that fails training goes on, and the snapshot before stays.
-func (t *Trainer) saveSnapshot(why string) error {
-	name, err := t.save(t.run.SnapshotPrefix())
-	if err != nil {
-		return err
-	}
-	t.saved, t.savedIter = name, t.solver.Iter
-	t.remember(name, why, false)
-	t.note(Event{Iter: t.solver.Iter, Text: "snapshot " + name, Saved: name})
-	return nil
-}
-
-func (t *Trainer) save(prefix string) (string, error) {
-	pending := make([][]byte, 0, len(t.pending))
-	for _, w := range t.pending {
-		if line, err := w.Change.line(); err == nil {
-			pending = append(pending, line)
+// carried is what a snapshot made now keeps of the session.
+func (t *Trainer) carried() Carried {
+	c := Carried{Plans: t.plansJSON()}
+	for i := range t.pending {
+		if line, err := t.pending[i].change().line(); err == nil {
+			c.Pending = append(c.Pending, line)
 		}
 	}
-	name, err := t.solver.Save(prefix, pending, t.plansJSON())
-	if err != nil {
-		t.note(Event{Iter: t.solver.Iter, Text: "snapshot failed: " + err.Error()})
-	}
-	t.speed.reset()
-	return name, err
+	c.Session, _ = json.Marshal(session{t.sinceLately(), t.past, t.planID, t.seq}) // of these types nothing fails
+	return c
 }
 
-// remember puts a snapshot among the states that the run can go back to.
-func (t *Trainer) remember(path, why string, guard bool) {
-	s := SavedState{Path: path, Iter: t.solver.Iter, Why: why, Guard: guard, Smoothed: t.solver.SmoothedLoss(), Accuracy: -1, edits: t.edits}
-	if _, v, ok := t.curves.accuracy.Last(); ok {
-		s.Accuracy = v
+// sinceLately are the changes of this iteration.
+func (t *Trainer) sinceLately() []Change {
+	if n := len(t.lately); n == 0 || t.lately[n-1].Iter != t.solver.Iter {
+		return nil
 	}
-	for _, p := range t.solver.surgeon.layers {
-		s.Kept, s.Total = s.Kept+p.result.Kept, s.Total+p.result.Total
-	}
-	states := make([]SavedState, 0, len(t.states)+1) // snapshots share the old
-	for _, o := range t.states {
-		if o.Path != path {
-			states = append(states, o)
-		}
-	}
-	if len(states) >= maxStates {
-		states = states[1:]
-	}
-	t.states = append(states, s)
+	return t.lately
 }
 
-// guard writes a snapshot before a change that may spoil the run, unless this iteration has one.
-func (t *Trainer) guard(c Command) {
-	if t.opts.Guard <= 0 || t.state.Ended() {
-		return
+// adopt takes what the snapshot carries, from which the solver goes on.
+func (t *Trainer) adopt() {
+	var s session
+	known := json.Unmarshal(t.solver.carried.Session, &s) == nil // an older program's has none
+	t.lately, t.planID, t.seq = s.Lately, max(t.planID, s.PlanID), max(t.seq, s.Seq)
+	if known {
+		t.past = s.Past
+	} else {
+		t.past = past{}
 	}
-	why := t.risk(c)
-	if why == "" {
-		return
-	}
-	for _, s := range t.states {
-		if s.Iter == t.solver.Iter && s.edits == t.edits {
-			return
-		}
-	}
-	name, err := t.save(t.run.SnapshotPrefix() + guardSuffix)
-	if err != nil {
-		return // said; the change itself was asked for
-	}
-	t.remember(name, "before "+why, true)
-	t.note(Event{Iter: t.solver.Iter, Text: fmt.Sprintf("saved before %s: B goes back to it", why), Saved: name})
-	t.dropOldGuards()
-}
-
-// dropOldGuards removes the oldest snapshots that nobody asked for.
-func (t *Trainer) dropOldGuards() {
-	n := 0
-	for _, s := range t.states {
-		if s.Guard {
-			n++
-		}
-	}
-	states := make([]SavedState, 0, len(t.states))
-	for _, s := range t.states {
-		if s.Guard && n > t.opts.Guard {
-			n--
-			os.Remove(s.Path)
-			os.Remove(strings.Replace(s.Path, ".solverstate", ".caffemodel", 1))
+	t.pending = nil
+	orders := map[int]*order{}
+	for i, line := range t.solver.carried.Pending {
+		c, err := parseChange(line)
+		if err != nil {
 			continue
 		}
-		states = append(states, s)
+		key := c.Seq
+		if key == 0 {
+			key = -1 - i
+		}
+		o := orders[key]
+		if o == nil {
+			o = &order{seq: c.Seq, iter: c.Iter, by: c.By, reply: make(chan reply, 1), undo: t.past.find(c.Seq) == nil}
+			orders[key] = o
+		}
+		o.waits++
+		t.pending = append(t.pending, waiting{Edit{c.Field, c.Old, c.New}, o})
 	}
-	t.states = states
-}
-
-// risk says what is risky about a change, or "".
-func (t *Trainer) risk(c Command) string {
-	h, old, err := t.solver.hyper.Set(c.Field, c.Value)
-	if err != nil || old == c.Value {
-		return ""
-	}
-	was, _ := strconv.ParseFloat(old, 64)
-	now, _ := strconv.ParseFloat(c.Value, 64)
-	name, field := config.SplitField(c.Field)
-	change := fmt.Sprintf("%s %s → %s", c.Field, old, c.Value)
-	switch field {
-	case "base_lr", "lr_mult":
-		if now >= 2*was {
-			return change
-		}
-	case "momentum":
-		if 1-now <= (1-was)/2 { // as good as twice the rate
-			return change
-		}
-	case "weight_decay":
-		if now >= 10*was && now > 0 {
-			return change
-		}
-	case "prune":
-		if h.Layer(name).Prune {
-			return change
-		}
-	case "threshold", "c_rate":
-		l := t.solver.hyper.Layer(name)
-		if now <= was || !l.Prune || l.Frozen {
-			return ""
-		}
-		g := t.histogramOf(name)
-		if g == nil {
-			return ""
-		}
-		kept, next := g.Total()-int(g.Masked[len(g.Masked)-1]), g.Total()-g.Pruned(now)
-		if 2*next < kept {
-			return fmt.Sprintf("%s, which keeps %d of %d weights", change, next, kept)
-		}
-	}
-	return ""
-}
-
-// histogramOf measures a layer now.
-func (t *Trainer) histogramOf(name string) *Histogram {
-	for i, p := range t.solver.surgeon.layers {
-		if p.Name == name {
-			if t.hist[i] == nil || t.histIter != t.solver.Iter {
-				t.measure()
-			}
-			return t.hist[i]
-		}
-	}
-	return nil
+	t.restorePlans(t.solver.carried.Plans)
 }
 
 // ErrNoState is returned by GoBack where there is nothing to go back to.
 var ErrNoState = errors.New("no snapshot of this run to go back to")
 
-// goBack takes the run back to a snapshot, of this run or another of the same net; "" is the last state that was saved
-// before this iteration. The run then waits.
+// lastGood is the state that GoBack without a name means: the one that was left by going back, where nothing happened since; else
+// the last one before what is now. nil where there is none.
+func (t *Trainer) lastGood() *SavedState {
+	here := t.place()
+	returns := t.returnTo.path != "" && t.returnTo.from == here
+	var last *SavedState
+	for i := range t.states {
+		switch s := &t.states[i]; {
+		case returns && s.Path == t.returnTo.path:
+			return s
+		case !s.Left && (s.Iter < here.iter || s.place != here):
+			last = s
+		}
+	}
+	return last
+}
+
+// detour says how the last going back can be taken back.
+type detour struct {
+	from place
+	path string
+}
+
+// keepPresent makes sure that a snapshot of this very state is there, and returns it.
+func (t *Trainer) keepPresent(target string) (string, error) {
+	here := t.place()
+	for _, s := range t.states {
+		if s.place == here && caffe.Exists(s.Path) {
+			return s.Path, nil
+		}
+	}
+	name, err := t.save(t.run.SnapshotPrefix() + guardSuffix)
+	if err != nil {
+		return "", err
+	}
+	t.remember(name, "before going back", true)
+	t.dropOldGuards(target)
+	return name, nil
+}
+
+// goBack takes the run back to a snapshot, of this run or another of the same net; "" is the last good state. What is now is saved
+// first, so that going back once more returns to it. The run then waits.
 func (t *Trainer) goBack(path string) (string, error) {
 	if path == "" {
-		for i := len(t.states) - 1; i >= 0 && path == ""; i-- {
-			if s := t.states[i]; s.Iter < t.solver.Iter || s.edits != t.edits {
-				path = s.Path
-			}
-		}
-		if path == "" {
+		s := t.lastGood()
+		if s == nil {
 			return "", ErrNoState
 		}
+		path = s.Path
 	}
 	state, err := caffe.ReadSolverState(path)
 	if err != nil {
@@ -204,42 +133,108 @@ func (t *Trainer) goBack(path string) (string, error) {
 	if rs := state.RunState; rs != nil && rs.Seed != nil && rs.GetSeed() != t.solver.Seed {
 		return "", &caffe.FileError{Path: path, Msg: "is of another run, with another seed: wanted a snapshot of this one"}
 	}
+	if err := t.solver.Drain(); err != nil {
+		return "", err
+	}
 	from := t.solver.Iter
+	present, err := t.keepPresent(path)
+	if err != nil && t.problem == "" { // a loss that went wrong is worth leaving without
+		return "", fmt.Errorf("what is now could not be saved, so the run stays where it is: %w", err)
+	}
 	if err := t.solver.Rewind(path, state); err != nil {
 		return "", err
 	}
+	told := map[*order]bool{}
 	for _, w := range t.pending {
-		w.reply <- reply{err: ErrUndone}
+		if !told[w.of] {
+			told[w.of] = true
+			w.of.waits = 0
+			w.of.settle(t.solver.Iter, ErrUndone)
+		}
 	}
-	t.adoptPending()
-	t.undo, t.redo = t.undo[:0], t.redo[:0]
+	t.adopt()
+	t.leave(path)
 	t.curves.cut(t.solver.Iter - 1)
-	t.saved, t.savedIter, t.testedAt = path, t.solver.Iter, -1
-	states := make([]SavedState, 0, len(t.states))
-	for _, s := range t.states {
-		if s.Iter <= t.solver.Iter {
-			states = append(states, s)
-		}
-		if s.Path == path {
-			t.edits = s.edits
-		}
-	}
-	t.states = states
-	t.changes = keepChanges(t.changes, t.solver.Iter)
+	t.saved, t.savedIter, t.savedAt, t.testedAt = path, t.solver.Iter, t.place(), -1
+	t.changes = keepChanges(t.changes, t.solver.Iter, t.lately)
 	t.state, t.problem, t.steps, t.toSurgery = Paused, "", -1, false
 	t.histNext = time.Time{}
 	t.speed.reset()
-	t.recordStart()
+	t.written(t.recordStart(path, from))
 	text := fmt.Sprintf("from %d back to %d, %s", from, t.solver.Iter, filepath.Base(path))
+	if present != "" {
+		text += "; back once more returns"
+	}
 	t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: text})
+	t.promote(path)
+	t.returnTo = detour{t.place(), present}
 	return text, nil
 }
 
-// keepChanges returns the changes up to an iteration, in new memory.
-func keepChanges(all []Change, iter int) []Change {
+// leave makes a state the place where the run stands, and marks the states of the course that it left.
+func (t *Trainer) leave(path string) {
+	at := place{course: t.here.course, iter: t.solver.Iter, version: -1, masks: -1}
+	for _, s := range t.states {
+		if s.Path == path {
+			at = s.place
+		}
+	}
+	t.courses++
+	t.origins[t.courses] = at
+	t.here = place{t.courses, t.solver.Iter, at.version, at.masks}
+	states := append([]SavedState(nil), t.states...) // snapshots share the old
+	for i := range states {
+		s := &states[i]
+		s.Left = !t.passed(s.place)
+		if name := filepath.Base(s.Path); s.Left {
+			t.left[name] = true
+		} else {
+			delete(t.left, name)
+		}
+	}
+	known := map[string]bool{}
+	for _, s := range states {
+		known[s.Path] = true
+	}
+	files, _ := Snapshots(t.run.SnapshotPrefix()) // the folder was written to
+	for _, f := range files {
+		if f.Iter > t.solver.Iter && !known[f.Path] { // of a run before this one
+			t.left[filepath.Base(f.Path)] = true
+		}
+	}
+	t.states = states
+}
+
+// leftNames are the names of the states that are left behind, in order.
+func (t *Trainer) leftNames() []string { return slices.Sorted(maps.Keys(t.left)) }
+
+// promote gives a guard that the run went back to the name of a snapshot, where that is free: a run that is cut off goes on from it.
+func (t *Trainer) promote(path string) {
+	i := slices.IndexFunc(t.states, func(s SavedState) bool { return s.Path == path && s.Guard })
+	if i < 0 {
+		return
+	}
+	why := t.states[i].Why
+	files, err := Snapshots(t.run.SnapshotPrefix())
+	if err != nil || slices.ContainsFunc(files, func(f SnapshotFile) bool { return f.Iter == t.solver.Iter }) {
+		return
+	}
+	if name, err := t.save(t.run.SnapshotPrefix()); err == nil {
+		t.saved, t.savedAt = name, t.place()
+		t.remember(name, why, false)
+	}
+}
+
+// keepChanges returns the changes before an iteration, and those of it that led to its snapshot, in new memory.
+func keepChanges(all []Change, iter int, lately []Change) []Change {
 	var out []Change
 	for _, c := range all {
-		if c.Iter <= iter {
+		if c.Iter < iter {
+			out = append(out, c)
+		}
+	}
+	for _, c := range lately {
+		if len(c.All()) > 0 || c.Field == fieldPlan {
 			out = append(out, c)
 		}
 	}

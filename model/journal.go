@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"dns-tui/caffe"
@@ -24,7 +25,12 @@ type Edit struct {
 	New   string `json:"new"`
 }
 
-func (e Edit) String() string { return fmt.Sprintf("%s %s → %s", e.Field, e.Old, e.New) }
+func (e Edit) String() string {
+	if e.Old == "" {
+		return e.Field + " " + e.New // asked for
+	}
+	return fmt.Sprintf("%s %s → %s", e.Field, e.Old, e.New)
+}
 
 // Change is one change of a run: a line of the journal. Lines of the fields run and measure tell where the run began, or went
 // on, and how it went.
@@ -58,7 +64,7 @@ func (c Change) All() []Edit {
 	switch c.Field {
 	case fieldEdits:
 		return c.Edits
-	case fieldRun, fieldMeasure, fieldSurgery, fieldPlan:
+	case fieldRun, fieldMeasure, fieldSurgery, fieldPlan, fieldPrefix:
 		return nil
 	}
 	return []Edit{{c.Field, c.Old, c.New}}
@@ -156,6 +162,7 @@ const (
 	fieldMeasure = "measure"
 	fieldEdits   = "edits" // several fields at once
 	fieldPlan    = "plan"  // a ramp begins, or ends before its time
+	fieldPrefix  = "snapshot_prefix"
 )
 
 // planOff is what the journal says of a ramp that ended before its time.
@@ -293,6 +300,8 @@ type Course struct {
 	Skipped []int
 	// Left are the solverstates, by base name, that going back left behind and that were not written anew since.
 	Left map[string]bool
+	// Saved are the snapshots that were written, the last of each file; of a run that was begun anew, those since.
+	Saved []SavedState
 	// Path is the journal's.
 	Path string
 }
@@ -399,8 +408,13 @@ func (o *Course) take(c Change) {
 			}
 		}
 	}
-	if c.Measure != nil && c.Measure.Saved != "" && c.Measure.State == "" {
-		delete(o.Left, filepath.Base(c.Measure.Saved))
+	if c.Field == fieldRun && c.Start != nil && c.Iter == 0 && c.Start.From == "" {
+		o.Saved = nil
+	}
+	if m := c.Measure; m != nil && m.Snapshot != nil {
+		delete(o.Left, filepath.Base(m.Snapshot.Path))
+		o.Saved = slices.DeleteFunc(o.Saved, func(s SavedState) bool { return s.Path == m.Snapshot.Path })
+		o.Saved = append(o.Saved, *m.Snapshot)
 	}
 	o.Changes = append(o.Changes, c)
 }
@@ -416,4 +430,6 @@ func JournalSeed(changes []Change) (uint64, bool) {
 }
 
 // IsSetting reports whether the change is of a setting, or a surgery that was asked for: what a replay repeats.
-func (c Change) IsSetting() bool { return c.Field != fieldRun && c.Field != fieldMeasure }
+func (c Change) IsSetting() bool {
+	return c.Field != fieldRun && c.Field != fieldMeasure && c.Field != fieldPrefix
+}

@@ -53,7 +53,8 @@ func (t *Trainer) loop() {
 // end publishes the last state and lets everybody go.
 func (t *Trainer) end() {
 	for _, w := range t.pending {
-		w.reply <- reply{err: ErrEnded}
+		w.of.waits--
+		w.of.settle(t.solver.Iter, ErrEnded)
 	}
 	t.recordEnd()
 	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
@@ -83,7 +84,9 @@ func (t *Trainer) obey() error {
 	if t.steps == 0 && t.state == Running {
 		t.steps, t.state = -1, Paused
 	}
-	waits := func() bool { return (t.state == Paused || t.state == Finished) && !t.stopping }
+	waits := func() bool {
+		return (t.state == Paused || t.state == Finished && t.stays()) && !t.stopping
+	}
 	for n := 0; ; n++ {
 		if waits() {
 			if err := t.drain(); err != nil {
@@ -101,7 +104,7 @@ func (t *Trainer) obey() error {
 				}
 				continue
 			}
-			t.carryOut(<-t.requests)
+			t.await()
 			continue
 		}
 		if n == maxRequests {
@@ -163,9 +166,10 @@ func (t *Trainer) iterate() error {
 	if shown {
 		t.progress()
 	}
-	if saves {
+	if saves && t.disk.snapshot.err == nil {
 		t.saveSnapshot("by the solver's schedule")
 	}
+	t.saveOwed()
 	if t.probing.due() {
 		if err := t.drain(); err != nil {
 			return err
@@ -182,15 +186,35 @@ func (t *Trainer) iterate() error {
 // due reports whether something that is done every so many iterations is done in this one; every 0 is never.
 func due(every, iter int) bool { return every > 0 && iter%every == 0 }
 
-// interrupt pauses an interactive run whose loss went wrong; any other failure it returns.
+// interrupt goes on after an iteration that was given up to stop, and pauses an interactive run whose loss went wrong; any other
+// failure it returns.
 func (t *Trainer) interrupt(err error) error {
 	var unstable *UnstableError
-	if !errors.As(err, &unstable) || !t.opts.Interactive {
+	var givenUp *GivenUpError
+	isUnstable, isGivenUp := errors.As(err, &unstable), errors.As(err, &givenUp)
+	if (isUnstable || isGivenUp) && len(t.solver.operated) > 0 {
+		// A run that goes on from here operates once more in this iteration, and so must its replay.
+		t.surgeryDone(append([]string(nil), t.solver.operated...))
+	}
+	switch {
+	case isGivenUp:
+		t.note(Event{Iter: t.solver.Iter, Text: err.Error() + ", to stop"})
+		return nil
+	case !isUnstable || !t.opts.Interactive:
 		return err
 	}
 	t.state, t.problem = Paused, escape.Error(err)
 	t.note(Event{Iter: t.solver.Iter, Text: "paused: " + err.Error()})
 	return nil
+}
+
+// stopPatience is how long a stop waits for the iteration in hand before that is given up between two passes.
+const stopPatience = 2 * time.Second
+
+// stopWaits reports whether a stop has waited long enough.
+func (t *Trainer) stopWaits() bool {
+	at := t.stopAsked.Load()
+	return at != 0 && time.Since(time.Unix(0, at)) > stopPatience
 }
 
 // settled takes in the loss of an iteration.
@@ -237,13 +261,19 @@ func (t *Trainer) warnOfEmpty(iter int) {
 	}
 }
 
+// stays reports whether the loop waits for commands after the last iteration: for somebody who watches, or for a place to save to.
+func (t *Trainer) stays() bool {
+	return t.opts.Interactive || t.opts.Served && t.disk.snapshot.err != nil
+}
+
 // finish does what follows the last iteration, and reports whether the loop goes on to wait for commands.
 func (t *Trainer) finish() bool {
 	if t.state != Finished {
 		t.state = Running
+		t.replayChanges()
 		p := t.run.Solver
-		if p.GetSnapshotAfterTrain() && t.savedIter != t.solver.Iter {
-			if err := t.saveSnapshot("at the end"); err != nil && !t.opts.Interactive {
+		if p.GetSnapshotAfterTrain() && (t.savedIter != t.solver.Iter || t.savedAt != t.place()) {
+			if err := t.saveSnapshot("at the end"); err != nil && !t.stays() {
 				t.fail(fmt.Errorf("the training is done, but its weights could not be saved: %w", err))
 				return false
 			}
@@ -269,7 +299,11 @@ func (t *Trainer) finish() bool {
 			t.progress()
 		}
 		t.state = Finished
-		t.note(Event{Iter: t.solver.Iter, Text: "finished"})
+		text := "finished"
+		if t.disk.snapshot.err != nil {
+			text = t.finishedUnsaved()
+		}
+		t.note(Event{Iter: t.solver.Iter, Text: text})
 	}
-	return t.opts.Interactive
+	return t.stays()
 }

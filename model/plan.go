@@ -2,8 +2,10 @@ package model
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"dns-tui/config"
@@ -63,53 +65,79 @@ func (p *Plan) rampValue(iter int) (float64, bool) {
 // maxPlans bounds what a run plans.
 const maxPlans = 200
 
-// schedule takes a plan in, checked against the settings of now.
+// schedule takes a plan in, checked whole against the settings of now.
 func (t *Trainer) schedule(c Command) (string, error) {
 	p := c.Plan
 	p.Field, p.By = t.solver.hyper.Canonical(p.Field), c.By
-	if p.Relative {
+	if p.Relative && p.At <= math.MaxInt32 {
 		p.At, p.Relative = p.At+t.solver.Iter, false
 	}
+	if err := t.checkPlan(&p); err != nil {
+		return "", err
+	}
+	t.planID++
+	p.ID, p.Begun, p.Start, p.Old = t.planID, false, 0, ""
+	t.plans = append(t.plans, p)
+	t.seq++
+	t.past.did(deed{Seq: t.seq, Plan: p.ID})
+	t.note(Event{Iter: t.solver.Iter, Status: Waiting, Text: fmt.Sprintf("%s: %s", planName(p.ID), p), By: c.By})
+	return fmt.Sprintf("%s: %s", planName(p.ID), p), nil
+}
+
+// checkPlan says what is wrong with a plan.
+func (t *Trainer) checkPlan(p *Plan) error {
+	end := int(t.run.Solver.GetMaxIter())
 	switch {
 	case len(t.plans) >= maxPlans:
-		return "", fmt.Errorf("%d changes are planned already", maxPlans)
+		return fmt.Errorf("%d changes are planned already", maxPlans)
+	case p.Field == "":
+		return errors.New("a plan of no field; wanted one of the settings")
+	case p.Value == "":
+		return fmt.Errorf("%s: a plan without a value", p.Field)
 	case p.At < t.solver.Iter:
-		return "", fmt.Errorf("%s: iteration %d is over", p.Field, p.At)
-	case p.At >= int(t.run.Solver.GetMaxIter()):
-		return "", fmt.Errorf("%s: at iteration %d; the run ends at %d", p.Field, p.At, t.run.Solver.GetMaxIter())
-	case p.Over < 0:
-		return "", fmt.Errorf("%s: over %d iterations; wanted at least 1", p.Field, p.Over)
+		return fmt.Errorf("%s: iteration %d is over", p.Field, p.At)
+	case p.At >= end:
+		return fmt.Errorf("%s: at iteration %d; the run ends at %d", p.Field, p.At, end)
+	case p.Over < 0 || p.Over > math.MaxInt32:
+		return fmt.Errorf("%s: over %d iterations; wanted at least 1", p.Field, p.Over)
+	case p.From != "" && p.Over == 0:
+		return fmt.Errorf("%s: from %s without iterations to go over; wanted at least 1", p.Field, p.From)
 	}
 	for _, v := range []string{p.Value, p.From} {
-		if v == p.From && v == "" {
+		if v == "" {
 			continue // from where it will be
 		}
 		if _, _, err := t.solver.hyper.Set(p.Field, v); err != nil {
-			return "", err
+			return err
 		}
 		if _, err := strconv.ParseFloat(v, 64); p.Over > 0 && err != nil {
-			return "", fmt.Errorf("%s: %q is not a number, so there is nothing between", p.Field, v)
+			return fmt.Errorf("%s: %q is not a number, so there is nothing between", p.Field, v)
 		}
 	}
-	t.planID++
-	p.ID, p.Begun = t.planID, false
-	t.plans = append(t.plans, p)
-	t.seq++
-	t.did(done{plan: p.ID, seq: t.seq})
-	t.note(Event{Iter: t.solver.Iter, Status: Waiting, Text: fmt.Sprintf("plan %d: %s", p.ID, p), By: c.By})
-	return fmt.Sprintf("plan %d: %s", p.ID, p), nil
+	return nil
+}
+
+// planName is what a plan is called; "" for none.
+func planName(id int) string {
+	if id == 0 {
+		return ""
+	}
+	return fmt.Sprintf("plan %d", id)
 }
 
 // cancel drops a plan. A ramp stops where it is.
 func (t *Trainer) cancel(id int) (string, error) {
-	for i := range t.plans {
-		if p := t.plans[i]; p.ID == id {
-			t.plans = append(t.plans[:i:i], t.plans[i+1:]...)
-			t.note(Event{Iter: t.solver.Iter, Text: fmt.Sprintf("plan %d is dropped: %s", id, p)})
-			return fmt.Sprintf("plan %d is dropped", id), nil
-		}
+	found := t.plan(id)
+	if found == nil {
+		return "", fmt.Errorf("there is no plan %d", id)
 	}
-	return "", fmt.Errorf("there is no plan %d", id)
+	p := *found
+	t.drop(id)
+	if p.Begun {
+		t.record(Change{Iter: t.solver.Iter, Field: fieldPlan, Old: p.String(), New: planOff, Plan: &p})
+	}
+	t.note(Event{Iter: t.solver.Iter, Text: fmt.Sprintf("%s is dropped: %s", planName(id), p)})
+	return planName(id) + " is dropped", nil
 }
 
 // followPlans makes the planned changes of this iteration.
@@ -117,69 +145,125 @@ func (t *Trainer) followPlans() {
 	if len(t.plans) == 0 {
 		return
 	}
-	left := make([]Plan, 0, len(t.plans))
-	for _, p := range t.plans {
-		if t.solver.Iter < p.At || !t.follow(&p) {
-			left = append(left, p)
+	for _, p := range append([]Plan(nil), t.plans...) {
+		if t.solver.Iter < p.At {
+			continue
+		}
+		switch {
+		case t.plan(p.ID) == nil: // another plan took its field in hand
+		case p.Over == 0:
+			t.drop(p.ID)
+			t.planned(&p)
+		case t.ramp(p.ID):
+			t.drop(p.ID)
 		}
 	}
-	t.plans = left
 }
 
-// follow does what a plan wants now, and reports whether it is done.
-func (t *Trainer) follow(p *Plan) bool {
-	threshold := config.IsThreshold(p.Field)
-	if p.Over == 0 {
-		c := Command{Kind: Set, Field: p.Field, Value: p.Value, By: p.By}
-		t.guard(c)
-		if t.stage(c, make(chan reply, 1), false, false) {
-			return true
+// plan finds a plan; nil where there is none. It is where it is until the next is made or dropped.
+func (t *Trainer) plan(id int) *Plan {
+	for i := range t.plans {
+		if t.plans[i].ID == id {
+			return &t.plans[i]
 		}
-		if _, err := t.set(c); err != nil {
-			t.note(Event{Iter: t.solver.Iter, Status: Rejected, Text: fmt.Sprintf("plan %d: %v", p.ID, err)})
-		} else {
-			t.undo[len(t.undo)-1].plan = p.ID
-		}
-		return true
 	}
+	return nil
+}
+
+// drop takes a plan off the list, in new memory.
+func (t *Trainer) drop(id int) {
+	t.plans = slices.DeleteFunc(append([]Plan(nil), t.plans...), func(p Plan) bool { return p.ID == id })
+}
+
+// planned makes the change of a plan.
+func (t *Trainer) planned(p *Plan) {
+	o := &order{by: p.By, reply: make(chan reply, 1)}
+	if _, _, err := t.change([]Edit{{Field: p.Field, New: p.Value}}, o, p.ID); err != nil {
+		t.note(Event{Iter: t.solver.Iter, Status: Rejected, Text: fmt.Sprintf("%s: %v", planName(p.ID), err)})
+	}
+}
+
+// ramp takes a ramp to where it is at this iteration, and reports whether it is done. It is one line of the journal, when it begins.
+func (t *Trainer) ramp(id int) bool {
+	p := t.plan(id)
 	// A threshold takes effect with surgery, so a ramp moves when there is one.
-	if threshold && t.moreSurgery(p.Field) && !t.dueNow(p.Field) {
+	if config.IsThreshold(p.Field) && t.moreSurgery(p.Field) && !t.dueNow(p.Field) {
 		return false
 	}
-	if !p.Begun && !t.beginRamp(p) {
-		return true
+	if !p.Begun {
+		if err := t.beginRamp(*p); err != nil {
+			t.note(Event{Iter: t.solver.Iter, Status: Rejected, Text: fmt.Sprintf("%s: %v", planName(id), err)})
+			return true
+		}
+		p = t.plan(id)
 	}
 	v, last := p.rampValue(t.solver.Iter)
 	text := strconv.FormatFloat(v, 'g', -1, 64)
 	if now, _ := t.solver.hyper.Get(p.Field); now != text {
-		if err := t.setQuietly(Change{Field: p.Field, New: text, By: p.By}); err != nil {
-			t.note(Event{Iter: t.solver.Iter, Status: Rejected, Text: fmt.Sprintf("plan %d: %v", p.ID, err)})
+		if _, err := t.setQuietly([]Edit{{Field: p.Field, New: text}}); err != nil {
+			t.note(Event{Iter: t.solver.Iter, Status: Rejected, Text: fmt.Sprintf("%s: %v", planName(p.ID), err)})
 			return true
 		}
 	}
 	if last {
-		t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("%s %s → %s, the end of plan %d", p.Field, p.Old, text, p.ID), By: p.By})
+		t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("%s %s → %s, the end of %s", p.Field, p.Old, text, planName(p.ID)), By: p.By})
 	}
 	return last
 }
 
 // beginRamp notes where a ramp starts, so that one step of Undo takes it back.
-func (t *Trainer) beginRamp(p *Plan) bool {
+func (t *Trainer) beginRamp(p Plan) error {
 	old, err := t.solver.hyper.Get(p.Field)
+	if err != nil {
+		return err
+	}
 	start := p.From
 	if start == "" {
 		start = old
 	}
-	v, err2 := strconv.ParseFloat(start, 64)
-	if err != nil || err2 != nil {
-		return false
+	v, err := strconv.ParseFloat(start, 64)
+	if err != nil {
+		return fmt.Errorf("%s starts at %q, which is not a number", p.Field, start)
 	}
-	t.guard(Command{Kind: Set, Field: p.Field, Value: p.Value})
-	p.Begun, p.Start, p.Old = true, v, old
+	t.guard([]Edit{{Field: p.Field, New: p.Value}})
+	t.endRamps(p.Field)
+	t.replaceWaiting(p.Field)
+	t.begun(t.plan(p.ID), v, old)
+	return nil
+}
+
+func (t *Trainer) begun(p *Plan, start float64, old string) {
+	p.Begun, p.Start, p.Old = true, start, old
 	t.seq++
-	t.did(done{Change: Change{Iter: t.solver.Iter, Field: p.Field, Old: old, New: p.Value}, plan: p.ID, seq: t.seq})
-	t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("plan %d begins: %s", p.ID, p), By: p.By})
-	return true
+	t.past.did(deed{Seq: t.seq, Edits: []Edit{{p.Field, old, p.Value}}, Plan: p.ID})
+	kept := *p
+	t.record(Change{Iter: t.solver.Iter, Field: fieldPlan, Old: old, New: p.String(), By: p.By, Plan: &kept})
+	t.mark(Change{Iter: t.solver.Iter, Field: p.Field, Old: old, New: p.Value, By: p.By})
+	t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("%s begins: %s", planName(p.ID), p), By: p.By})
+}
+
+// replayRamp begins a ramp of a replayed journal, or ends one.
+func (t *Trainer) replayRamp(c Change) error {
+	if c.Plan == nil {
+		return errors.New("a plan without its numbers")
+	}
+	if c.New == planOff {
+		_, err := t.cancel(c.Plan.ID)
+		return err
+	}
+	p := *c.Plan
+	for _, v := range []string{p.Value, strconv.FormatFloat(p.Start, 'g', -1, 64)} {
+		if _, _, err := t.solver.hyper.Set(p.Field, v); err != nil {
+			return err
+		}
+	}
+	if p.Over < 1 {
+		return fmt.Errorf("%s: over %d iterations; wanted at least 1", p.Field, p.Over)
+	}
+	t.planID = max(t.planID, p.ID)
+	t.plans = append(t.plans, p)
+	t.begun(&t.plans[len(t.plans)-1], p.Start, p.Old)
+	return nil
 }
 
 // plansJSON is what a snapshot keeps of the plans.

@@ -111,7 +111,11 @@ func (t *Trainer) publish() {
 		Tested: t.tested, ToTest: t.toTest, Events: append([]Event(nil), t.events...), Changes: t.changes[:len(t.changes):len(t.changes)],
 		Plans: append([]Plan(nil), t.plans...), States: t.states, Sensitivity: t.probing.result(), Path: t.run.SolverPath,
 		Prefix: t.run.SnapshotPrefix(), Journal: t.run.JournalPath(), Saved: t.saved, SavedIter: t.savedIter, Published: t.published}
-	sn.Undo, sn.Redo = t.next()
+	sn.Undo, sn.Redo = t.past.texts()
+	if back := t.lastGood(); back != nil {
+		sn.Back = back.Path
+	}
+	sn.Trouble, sn.Unsaved = t.disk.text(), t.unsavedIters()
 	if m, ok := s.device.(gpu.Monitored); ok {
 		sn.Vitals = m.Vitals()
 	}
@@ -121,8 +125,8 @@ func (t *Trainer) publish() {
 	for i, p := range s.surgeon.layers {
 		sn.Layers = append(sn.Layers, p.stats(s.hyper.Layer(p.Name), t.hist[i], &c.layers[i]))
 	}
-	for _, w := range t.pending {
-		sn.Pending = append(sn.Pending, w.Change)
+	for i := range t.pending {
+		sn.Pending = append(sn.Pending, t.pending[i].change())
 	}
 	t.latest.Store(sn)
 }

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"math"
+	"slices"
+	"strconv"
 	"time"
 
-	"dns-tui/config"
 	"dns-tui/gpu"
 )
 
@@ -24,20 +25,40 @@ const (
 	recordEvery  = 30 * time.Second
 )
 
-// recordStart writes where the run begins, or goes on, and the settings of this very iteration: a reader drops what the
-// journal holds from this iteration on.
-func (t *Trainer) recordStart() error {
+// recordStart writes where the run begins, or goes on from a snapshot, and what was changed in this very iteration before it: a
+// reader drops what the journal holds from this iteration on. back is the iteration that was left for it, by going back; else 0.
+func (t *Trainer) recordStart(from string, back int) error {
 	s := t.solver
 	st := &Start{Net: s.Net.Name, Device: s.device.Name(), Source: t.source, Batch: t.batchSize, MaxIter: int(t.run.Solver.GetMaxIter()),
-		Weights: t.run.Weights, From: t.run.Snapshot}
+		Weights: t.run.Weights, From: from, Back: back}
+	if back > 0 {
+		st.Left = t.leftNames()
+	}
 	for _, p := range s.surgeon.layers {
 		l := s.hyper.Layer(p.Name)
 		st.Layers = append(st.Layers, StartLayer{Name: p.Name, Type: p.Type, Rule: ruleName(l.Rule), Weights: p.result.Total, Threshold: l.Threshold})
 	}
-	missing := t.unrecorded()
+	lately := t.sinceLately()
+	missing := t.unrecorded(lately)
 	t.recorded = recorder{iter: s.Iter, at: time.Now()}
 	err := t.journal.write(Change{Iter: s.Iter, Field: fieldRun, New: t.run.SolverPath, Seed: s.Seed, Time: time.Now().Unix(), Start: st})
+	// What was edited in the files since stays behind what was set before the snapshot.
+	set := map[string]bool{}
+	for _, c := range lately {
+		for _, e := range c.All() {
+			set[e.Field] = true
+		}
+	}
+	var all, later []Change
 	for _, c := range missing {
+		if set[c.Field] {
+			later = append(later, c)
+		} else {
+			all = append(all, c)
+		}
+	}
+	t.lately = append(append(all, lately...), later...)
+	for _, c := range t.lately {
 		if err == nil {
 			err = t.journal.write(c)
 		}
@@ -52,25 +73,60 @@ func ruleName(r gpu.Rule) string {
 	return "seed"
 }
 
-// unrecorded returns the changes that lead from what the journal says before this iteration to the settings in force: those
-// that were made in this iteration before its snapshot, or outside this journal.
-func (t *Trainer) unrecorded() []Change {
+// unrecorded returns the changes that lead from what the journal says before this iteration to the settings in force before those
+// of this iteration, lately: what was made outside this journal.
+func (t *Trainer) unrecorded(lately []Change) []Change {
 	h := initialHyper(t.run.Solver, t.solver.Net)
+	ramps := map[string]Plan{} // under way, by field
+	set := func(c Change) {
+		if c.Field == fieldPlan && c.Plan != nil {
+			delete(ramps, c.Plan.Field)
+			if c.New != planOff {
+				ramps[c.Plan.Field] = *c.Plan
+			}
+		}
+		for _, e := range c.All() {
+			if changed, _, err := h.Set(e.Field, e.New); err == nil {
+				h = changed
+			}
+			delete(ramps, e.Field)
+		}
+	}
 	past, err := ReadJournal(t.run.JournalPath())
 	if err != nil {
 		past = nil
 	}
 	for _, c := range past {
-		if c.Iter < t.solver.Iter && c.IsSetting() {
-			if changed, _, err := h.Set(c.Field, c.New); err == nil {
-				h = changed
-			}
+		if c.Iter < t.solver.Iter {
+			set(c)
 		}
 	}
+	for _, c := range lately {
+		set(c)
+	}
 	var out []Change
+	for i := range t.plans { // a ramp that another journal saw begin
+		p := t.plans[i]
+		if r, ok := ramps[p.Field]; p.Begun && (!ok || r.ID != p.ID) {
+			out = append(out, Change{Iter: t.solver.Iter, Field: fieldPlan, Old: p.Old, New: p.String(), Plan: &p})
+		}
+		if p.Begun {
+			ramps[p.Field] = p
+		}
+	}
 	for _, f := range h.Fields() {
-		old, _ := h.Get(f)
-		if now, err := t.solver.hyper.Get(f); err == nil && now != old {
+		now, err := t.solver.hyper.Get(f)
+		if err != nil {
+			continue
+		}
+		r, ramped := ramps[f]
+		if ramped && slices.ContainsFunc(t.plans, func(p Plan) bool { return p.Begun && p.ID == r.ID && p.Field == f }) {
+			continue // the ramp says it
+		}
+		if old, _ := h.Get(f); now != old && !(ramped && now == r.Value) {
+			if ramped {
+				out = append(out, Change{Iter: t.solver.Iter, Field: fieldPlan, Old: r.String(), New: planOff, Plan: &r})
+			}
 			out = append(out, Change{Iter: t.solver.Iter, Field: f, Old: old, New: now})
 		}
 	}
@@ -128,24 +184,28 @@ func (t *Trainer) writeMeasure(m *Measure) {
 	t.record(Change{Iter: t.solver.Iter, Field: fieldMeasure, Time: time.Now().Unix(), Measure: m})
 }
 
-// loadHistory fills the curves of a run that goes on with what its journal tells of the iterations before.
-func (t *Trainer) loadHistory() {
-	if t.solver.Iter == 0 {
-		return
-	}
-	past, err := ReadJournal(t.run.JournalPath())
+// readPast reads the run's journal as it was before this start; nil where there is none.
+func (t *Trainer) readPast() *Course {
+	past, err := ReadCourse(t.run.JournalPath())
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, fs.ErrNotExist) && t.solver.Iter > 0 {
 			t.note(Event{Iter: t.solver.Iter, Text: "the plots begin here: " + err.Error()})
 		}
+		return nil
+	}
+	if n := past.Notice(); n != "" {
+		t.note(Event{Iter: t.solver.Iter, Text: n})
+	}
+	return past
+}
+
+// loadHistory fills the curves of a run that goes on with what its journal tells of the iterations before.
+func (t *Trainer) loadHistory(past *Course) {
+	if t.solver.Iter == 0 || past == nil {
 		return
 	}
-	h := NewHistory(past)
-	for _, c := range h.Changes {
-		if c.Iter < t.solver.Iter {
-			t.changes = append(t.changes, c)
-		}
-	}
+	h := NewHistory(past.Changes)
+	t.changes = keepChanges(h.Changes, t.solver.Iter, t.lately)
 	c := &t.curves
 	for _, p := range []struct{ to, from *Series }{{&c.loss, &h.Loss}, {&c.smoothed, &h.Loss}, {&c.rate, &h.Rate}, {&c.kept, &h.Kept}, {&c.speed, &h.Speed},
 		{&c.accuracy, &h.Accuracy}, {&c.testLoss, &h.TestLoss}} {
@@ -198,7 +258,7 @@ func NewHistory(lines []Change) *History {
 			}
 		case c.Measure != nil:
 			h.measure(c.Iter, c.Measure, start)
-		case c.IsSetting():
+		case c.IsSetting(), c.Field == fieldPrefix:
 			h.Changes = append(h.Changes, c)
 		}
 	}
@@ -250,12 +310,11 @@ func (h *History) measure(iter int, m *Measure, start *Start) {
 	h.Kept.Add(iter, share(kept, total))
 }
 
-// Settings returns the settings in force after all changes, over those of the solver's files.
-func (h *History) Settings(from *config.Hyper) *config.Hyper {
-	for _, c := range h.Changes {
-		if changed, _, err := from.Set(c.Field, c.New); err == nil {
-			from = changed
-		}
+// EditsAt are the settings that a change has led to by an iteration: of a ramp, where it is then.
+func (c Change) EditsAt(iter int) []Edit {
+	if c.Field != fieldPlan || c.Plan == nil || c.New == planOff || c.Plan.Over < 1 {
+		return c.All()
 	}
-	return from
+	v, _ := c.Plan.rampValue(iter)
+	return []Edit{{c.Plan.Field, c.Old, strconv.FormatFloat(v, 'g', -1, 64)}}
 }

@@ -28,6 +28,7 @@ type SessionOptions struct {
 	Interactive bool   // stay for commands after the last iteration; pause on a bad loss instead of failing
 	Histograms  bool   // keep the layers' histograms fresh, for predictions
 	Paused      bool   // wait for Resume before the first iteration
+	Served      bool   // commands can come: a run that is done but could not be saved waits for a place to save to
 	Guard       int    // how many snapshots to keep of those that are written before risky changes; 0 writes none
 	// Notices are told as the run's first events.
 	Notices []string
@@ -71,6 +72,8 @@ type Trainer struct {
 	done     chan struct{}
 	err      error // why the run failed; set before done is closed
 	dropped  atomic.Int64
+	// stopAsked is when a stop was asked for that has not been carried out, in nanoseconds since 1970; 0: none was.
+	stopAsked atomic.Int64
 
 	// What follows belongs to the loop.
 	noticed   int // of the device's notices, those that were told
@@ -80,9 +83,9 @@ type Trainer struct {
 	deferred  []request // surgery asked for during a test
 	stopping  bool
 	pending   []waiting
-	undo      []done
-	seq       int // of the last change asked for
-	redo      []Change
+	past      past
+	seq       int      // of the last change asked for
+	lately    []Change // settings and surgeries of one iteration: where that is this one, a snapshot carries them
 	plans     []Plan
 	planID    int  // of the last plan
 	toSurgery bool // pause after the next surgery
@@ -90,7 +93,13 @@ type Trainer struct {
 	eventSeq  int
 	changes   []Change // in force, for marks
 	states    []SavedState
-	edits     int // changes and surgeries asked for
+	left      map[string]bool // base names of the solverstates that going back left behind
+	here      place           // but for the iteration
+	versions  int             // of the last change
+	courses   int             // how often the run went back
+	origins   map[int]place   // where a course began
+	returnTo  detour
+	disk      disk
 	curves    curves
 	surgeries int // iterations that operated
 	recorded  recorder
@@ -102,6 +111,8 @@ type Trainer struct {
 	lastLoss  float64
 	saved     string
 	savedIter int
+	savedAt   place
+	startIter int
 	testedAt  int // iteration of the last scheduled test; -1 before the first
 	speed     speedometer
 	published time.Time
@@ -140,14 +151,18 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 		return nil, err
 	}
 	o.Notices = append(o.Notices, found...)
-	t := &Trainer{lock: lock, run: run, opts: o, requests: make(chan request, 64), done: make(chan struct{}), steps: -1, testedAt: -1, savedIter: -1, shownIter: -1}
+	t := &Trainer{lock: lock, run: run, opts: o, requests: make(chan request, 64), done: make(chan struct{}), steps: -1, testedAt: -1, savedIter: -1, shownIter: -1,
+		left: map[string]bool{}, origins: map[int]place{}}
 	if run.Replay != "" {
-		changes, err := ReadJournal(run.Replay)
+		course, err := ReadCourse(run.Replay)
 		if err != nil {
 			return nil, err
 		}
-		t.replay = changes
-		if seed, ok := JournalSeed(changes); ok {
+		if n := course.Notice(); n != "" {
+			o.Notices = append(o.Notices, n)
+		}
+		t.replay = course.Changes
+		if seed, ok := JournalSeed(t.replay); ok {
 			run.Seed = &seed
 		}
 	}
@@ -167,17 +182,21 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 	if cut > 0 {
 		o.Notices = append(o.Notices, fmt.Sprintf("%s: its last line was cut short, and is cut off (%d bytes)", run.JournalPath(), cut))
 	}
-	t.adoptPending()
+	t.startIter = t.solver.Iter
+	t.adopt()
+	t.skipReplayed()
 	t.curves.layers = make([]layerHistory, len(t.solver.surgeon.layers))
 	t.hist = make([]*Histogram, len(t.solver.surgeon.layers))
 	t.describe()
-	t.solver.OnSettled = t.settled
+	t.solver.OnSettled, t.solver.Interrupted = t.settled, t.stopWaits
 	t.noticed = len(d.Capabilities().Notices) // what it said at its opening is told by who opened it
 	if o.Paused {
 		t.state = Paused
 	}
-	t.loadHistory()
-	if err := t.recordStart(); err != nil {
+	past := t.readPast()
+	t.loadHistory(past)
+	t.findStates(past)
+	if err := t.recordStart(run.Snapshot, 0); err != nil {
 		t.solver.Close()
 		return nil, err
 	}
@@ -201,15 +220,26 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 	return t, nil
 }
 
-// adoptPending takes the changes and plans that the snapshot, from which the solver starts, carries.
-func (t *Trainer) adoptPending() {
-	t.pending = t.pending[:0]
-	for _, line := range t.solver.pending {
-		if c, err := parseChange(line); err == nil {
-			t.pending = append(t.pending, waiting{Change: c, reply: make(chan reply, 1)})
-		}
+// skipReplayed drops the changes of a replay that the snapshot holds from which the run goes on.
+func (t *Trainer) skipReplayed() {
+	iter, n := t.solver.Iter, 0
+	same := func(c Change) string {
+		line, _ := c.line()
+		return string(line)
 	}
-	t.restorePlans(t.solver.plans)
+	for len(t.replay) > 0 && (t.replay[0].Iter < iter || !t.replay[0].IsSetting()) {
+		t.replay = t.replay[1:]
+	}
+	for _, c := range t.lately {
+		for n < len(t.replay) && !t.replay[n].IsSetting() {
+			n++
+		}
+		if n == len(t.replay) || same(t.replay[n]) != same(c) {
+			return
+		}
+		n++
+	}
+	t.replay = t.replay[n:]
 }
 
 // describe finds the name of the data and the batch size.
@@ -259,6 +289,9 @@ func (t *Trainer) Snapshot() *Snapshot {
 // Do implements Session.
 func (t *Trainer) Do(ctx context.Context, c Command) (Ack, error) {
 	r := request{cmd: c, reply: make(chan reply, 1)}
+	if c.Kind == Stop {
+		t.stopAsked.CompareAndSwap(0, time.Now().UnixNano())
+	}
 	select {
 	case <-t.done:
 		return Ack{}, ErrEnded

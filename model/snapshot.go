@@ -57,6 +57,8 @@ type Snapshot struct {
 	Changes             []Change     // in force, oldest first: marks for plots
 	Plans               []Plan
 	States              []SavedState // that the run can go back to, oldest first
+	Back                string       // the file of the state that GoBack without a name goes to; "": none
+	Trouble             string       // what cannot be written, and why; "": nothing
 	Undo, Redo          string       // what Undo and Redo would do; "": nothing
 	Sensitivity         *Sensitivity // nil until it was asked for; never changed
 	Path                string       // the solver's file
@@ -65,6 +67,7 @@ type Snapshot struct {
 	Viewers             []string     // who watches, where the run is served
 	Saved               string       // the last solverstate written
 	SavedIter           int
+	Unsaved             int // iterations since the last snapshot, or since the start
 	Published           time.Time
 }
 

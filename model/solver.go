@@ -42,10 +42,8 @@ type Solver struct {
 	// lastPass is the loss of the last of an iteration's iter_size passes.
 	lastPass float64
 	pipeline
-	// pending are the changes that waited for their surgery when the snapshot was written.
-	pending [][]byte
-	// plans are the changes that were planned then.
-	plans [][]byte
+	// carried is what the session put into the snapshot that the solver started from.
+	carried Carried
 }
 
 // methods are Caffe's solver types.

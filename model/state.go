@@ -13,9 +13,17 @@ import (
 	"dns-tui/model/layer"
 )
 
+// Carried is what a snapshot keeps for the session, each as JSON.
+type Carried struct {
+	Pending [][]byte // changes that wait for their surgery
+	Plans   [][]byte // changes to come
+	Session []byte
+}
+
 // Save writes the pair prefix_iter_N.caffemodel and prefix_iter_N.solverstate, each with .h5 behind it where snapshot_format
-// is HDF5. When it returns, both are on the disk; at any moment before, a pair that they replace is whole. pending are the changes that wait for their surgery, plans those to come. It returns the name of the solverstate.
-func (s *Solver) Save(prefix string, pending, plans [][]byte) (string, error) {
+// is HDF5. When it returns, both are on the disk; at any moment before, a pair that they replace is whole. It returns the name
+// of the solverstate.
+func (s *Solver) Save(prefix string, carried Carried) (string, error) {
 	base, ext := fmt.Sprintf("%s_iter_%d", prefix, s.Iter), ""
 	if s.param.GetSnapshotFormat() == caffepb.SolverParameter_HDF5 {
 		ext = ".h5"
@@ -34,7 +42,8 @@ func (s *Solver) Save(prefix string, pending, plans [][]byte) (string, error) {
 		return "", err
 	}
 	defer w.Abort()
-	st.RunState.Pending, st.RunState.Plans, st.RunState.WeightsSha256 = pending, plans, w.SHA256
+	rs := st.RunState
+	rs.Pending, rs.Plans, rs.Session, rs.WeightsSha256 = carried.Pending, carried.Plans, carried.Session, w.SHA256
 	p, err := caffe.PrepareSolverState(state, st)
 	if err != nil {
 		return "", err
@@ -224,7 +233,7 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 			}
 		}
 	}
-	s.pending, s.plans = rs.Pending, rs.Plans
+	s.carried = Carried{rs.Pending, rs.Plans, rs.Session}
 	s.recent = append(s.recent[:0], rs.RecentLoss...)
 	if n := int(s.param.GetAverageLoss()); len(s.recent) > n {
 		s.recent = s.recent[len(s.recent)-n:]
@@ -238,9 +247,9 @@ func (s *Solver) Rewind(path string, st *caffepb.SolverState) error {
 		return err
 	}
 	old := *s
-	s.pending, s.plans = nil, nil
+	s.carried = Carried{}
 	if err := s.restore(path, st); err != nil {
-		s.hyper, s.Iter, s.pending, s.plans = old.hyper, old.Iter, old.pending, old.plans
+		s.hyper, s.Iter, s.carried = old.hyper, old.Iter, old.carried
 		return err
 	}
 	s.surgeon.examine(s.hyper, false)

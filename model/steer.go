@@ -13,19 +13,20 @@ func (t *Trainer) carryOut(r request) {
 	quiet := false // its refusal is no event
 	switch c := r.cmd; c.Kind {
 	case Set:
-		c.Field = t.solver.hyper.Canonical(c.Field)
-		t.guard(c)
-		t.endRamps(c.Field)
-		if t.stage(c, r.reply, false, false) {
+		if c.Field == fieldPrefix && len(c.Edits) == 0 {
+			ack.Detail, err = t.movePrefix(c.Value, c.By)
+			break
+		}
+		var waits bool
+		if ack, waits, err = t.change(t.edits(c), &order{by: c.By, reply: r.reply}, 0); waits {
 			return
 		}
-		ack, err = t.set(c)
 	case Pause:
 		t.state, err = t.pausable()
 	case Resume, Step, StepSurgery:
 		err = t.resume(c)
 	case SurgeryNow:
-		err = t.surgeryNow()
+		err = t.surgeryNow(nil)
 	case TestNow:
 		if len(t.solver.Tests) == 0 {
 			err = errors.New("the solver has no test net")
@@ -38,13 +39,13 @@ func (t *Trainer) carryOut(r request) {
 		}
 	case Undo:
 		quiet = true
-		ack.Detail, err = t.takeBack(r.reply)
+		ack.Detail, err = t.takeBack(r.reply, c.By)
 		if err == nil && ack.Detail == "" {
 			return // waits
 		}
 	case Redo:
 		quiet = true
-		ack.Detail, err = t.repeat(r.reply)
+		ack.Detail, err = t.repeat(r.reply, c.By)
 		if err == nil && ack.Detail == "" {
 			return
 		}
@@ -65,6 +66,7 @@ func (t *Trainer) carryOut(r request) {
 			return
 		}
 	case Stop:
+		t.stopAsked.Store(0)
 		// Though this iteration may have a snapshot already: settings and masks can have changed since, while paused.
 		if c.Save {
 			err = t.saveSnapshot("before the stop")
@@ -108,16 +110,16 @@ func (t *Trainer) resume(c Command) error {
 	return nil
 }
 
-// surgeryNow redraws all masks between two iterations. Thresholds that wait for the layers' surgery are put in force.
-func (t *Trainer) surgeryNow() error {
+// surgeryNow redraws the masks of some layers, or of all, nil, between two iterations. Thresholds that wait for the layers' surgery are put in
+// force.
+func (t *Trainer) surgeryNow(layers []string) error {
 	if t.state.Ended() && t.state != Finished {
 		return fmt.Errorf("the run is %s", t.state)
 	}
 	t.applyPending(t.moreSurgery)
-	t.edits++
 	// After the changes that it brings into force, so that a replay meets them in this order.
-	t.record(Change{Iter: t.solver.Iter, Field: fieldSurgery, New: "now"})
-	t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("surgery on %d layers", t.solver.OperateAll())})
+	t.surgeryDone(layers)
+	t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("surgery on %d layers", t.solver.OperateAll(layers))})
 	for i, p := range t.solver.surgeon.layers {
 		if p.lastIter == t.solver.Iter {
 			t.curves.layers[i].note(p)
@@ -125,4 +127,11 @@ func (t *Trainer) surgeryNow() error {
 	}
 	t.histNext = time.Time{}
 	return nil
+}
+
+// surgeryDone records a surgery beside those of the schedule.
+func (t *Trainer) surgeryDone(layers []string) {
+	t.edited()
+	t.here.masks = t.here.version
+	t.record(Change{Iter: t.solver.Iter, Field: fieldSurgery, New: "now", Layers: layers})
 }

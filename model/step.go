@@ -1,7 +1,9 @@
 package model
 
 import (
+	"fmt"
 	"math"
+	"slices"
 
 	"dns-tui/gpu"
 	"dns-tui/model/layer"
@@ -25,6 +27,10 @@ type pipeline struct {
 	settledLoss float64
 	// OnSettled is told of each iteration whose loss has come, in order.
 	OnSettled func(iter int, loss float64)
+	// Interrupted is asked between the passes of an iteration whether to give it up.
+	Interrupted func() bool
+	// operated are the layers whose masks were redrawn in the iteration that was given up, or whose loss was not finite.
+	operated []string
 }
 
 // flight is an iteration under way.
@@ -84,6 +90,9 @@ func (s *Solver) Advance() error {
 		}
 	}
 	for pass := range f.passes {
+		if pass > 0 && s.Interrupted != nil && s.Interrupted() {
+			return s.giveUp(f, pass)
+		}
 		s.clock.Iter, s.clock.Pass = uint64(s.Iter), uint64(pass)
 		if err := s.Net.run(); err != nil {
 			return err
@@ -163,29 +172,62 @@ func (s *Solver) settle() error {
 	return nil
 }
 
+// GivenUpError says that an iteration was given up between two passes. Weights and history are those before it, and the data
+// begins where it did; masks that it redrew stay, and so do the running statistics of its passes.
+type GivenUpError struct{ Iter, Passes, Of int }
+
+func (e *GivenUpError) Error() string {
+	return fmt.Sprintf("iteration %d was given up after %d of %d passes", e.Iter, e.Passes, e.Of)
+}
+
+// giveUp drops an iteration that has done some of its passes.
+func (s *Solver) giveUp(f *flight, passes int) error {
+	if err := s.Drain(); err != nil {
+		return err
+	}
+	if err := s.device.Sync(); err != nil {
+		return err
+	}
+	s.dropped(f)
+	s.seek(f)
+	return &GivenUpError{f.iter, passes, f.passes}
+}
+
+// dropped takes in the surgery of an iteration that is given up, and forgets its gradients.
+func (s *Solver) dropped(f *flight) {
+	s.operated = s.operated[:0]
+	for i := range f.ops {
+		s.surgeon.absorb(&f.ops[i])
+		s.operated = append(s.operated, f.ops[i].p.Name)
+	}
+	for _, p := range s.Net.Params() {
+		if p.Gradient() != nil {
+			s.device.Fill(p.Diff, 0)
+		}
+	}
+}
+
+// seek takes the data back to where an iteration began.
+func (s *Solver) seek(f *flight) {
+	for i, src := range s.sources {
+		src.Seek(f.places[i])
+	}
+}
+
 // unstable goes back to an iteration whose loss was not finite, and says which layer was the first to be. What was started
 // after it is dropped: behind the gate it changed nothing.
 func (s *Solver) unstable(f *flight, loss float64) error {
 	late := s.flying > 0
 	s.settledLoss = loss
 	err := &UnstableError{Iter: f.iter, Loss: loss}
-	for i := range f.ops {
-		s.surgeon.absorb(&f.ops[i])
-	}
+	s.dropped(f)
 	s.flying, s.Iter = 0, f.iter
-	for _, p := range s.Net.Params() {
-		if p.Gradient() != nil {
-			s.device.Fill(p.Diff, 0) // of passes before
-		}
-	}
 	if late {
 		if e := s.device.Sync(); e != nil {
 			return e
 		}
 		s.device.Fill(s.gate, 0)
-		for i, src := range s.sources {
-			src.Seek(f.places[i])
-		}
+		s.seek(f)
 		for pass := range f.passes { // as far as the pass that failed, whose blobs tell
 			s.clock.Iter, s.clock.Pass = uint64(s.Iter), uint64(pass)
 			l, e := s.Net.Forward()
@@ -198,14 +240,16 @@ func (s *Solver) unstable(f *flight, loss float64) error {
 		}
 	}
 	err.Cause = s.Net.FirstBad()
+	s.seek(f)
 	return err
 }
 
-// OperateAll redraws the masks of all layers that take part in surgery, due or not, and returns how many those are.
-func (s *Solver) OperateAll() int {
+// OperateAll redraws the masks of the layers that take part in surgery, due or not, and returns how many those are. layers are the
+// names of those that are meant; nil is all.
+func (s *Solver) OperateAll(layers []string) int {
 	ops := make([]operation, 0, len(s.surgeon.layers))
 	for _, p := range s.surgeon.layers {
-		if l := s.hyper.Layer(p.Name); l.Prune && !l.Frozen {
+		if l := s.hyper.Layer(p.Name); l.Prune && !l.Frozen && (layers == nil || slices.Contains(layers, p.Name)) {
 			ops = append(ops, operation{})
 			s.surgeon.operate(p, l, s.Iter, &ops[len(ops)-1])
 		}

@@ -8127,8 +8127,10 @@ type RunState struct {
 	WeightsSha256 []byte `protobuf:"bytes,10,opt,name=weights_sha256,json=weightsSha256" json:"weights_sha256,omitempty"`
 	// What the prototxt files said of the live hyperparameters (config.Hyper as JSON) and of random_seed when this was
 	// written: a run that goes on knows by it what was edited since.
-	Files         []byte `protobuf:"bytes,11,opt,name=files" json:"files,omitempty"`
-	RandomSeed    *int64 `protobuf:"varint,12,opt,name=random_seed,json=randomSeed" json:"random_seed,omitempty"`
+	Files      []byte `protobuf:"bytes,11,opt,name=files" json:"files,omitempty"`
+	RandomSeed *int64 `protobuf:"varint,12,opt,name=random_seed,json=randomSeed" json:"random_seed,omitempty"`
+	// The changes of this iteration, and what can be taken back and repeated, as JSON (model/goback.go).
+	Session       []byte `protobuf:"bytes,20,opt,name=session" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -8245,6 +8247,13 @@ func (x *RunState) GetRandomSeed() int64 {
 		return *x.RandomSeed
 	}
 	return 0
+}
+
+func (x *RunState) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
 }
 
 type LayerState struct {
@@ -9219,7 +9228,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\x03MAX\x10\x00\x12\a\n" +
 	"\x03AVE\x10\x01\x12\x0e\n" +
 	"\n" +
-	"STOCHASTIC\x10\x02\"\x81\x03\n" +
+	"STOCHASTIC\x10\x02\"\x9b\x03\n" +
 	"\bRunState\x12\x12\n" +
 	"\x04seed\x18\x01 \x01(\x04R\x04seed\x12\x14\n" +
 	"\x05hyper\x18\x02 \x01(\fR\x05hyper\x12'\n" +
@@ -9235,7 +9244,8 @@ const file_caffe_proto_rawDesc = "" +
 	" \x01(\fR\rweightsSha256\x12\x14\n" +
 	"\x05files\x18\v \x01(\fR\x05files\x12\x1f\n" +
 	"\vrandom_seed\x18\f \x01(\x03R\n" +
-	"randomSeed\"\\\n" +
+	"randomSeed\x12\x18\n" +
+	"\asession\x18\x14 \x01(\fR\asession\"\\\n" +
 	"\n" +
 	"LayerState\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x14\n" +

@@ -11,6 +11,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/escape"
+	"dns-tui/escape"
 	"dns-tui/model/remote"
 	"dns-tui/model/report"
 )
@@ -34,6 +35,9 @@ func runReport(ctx context.Context, e *env, args []string) error {
 	r, err := report.Read(journal)
 	if err != nil {
 		return err
+	}
+	if r.Notice != "" {
+		escape.Fprintln(e.stderr, "dns-tui: "+r.Notice)
 	}
 	write, ok := map[string]func(io.Writer) error{"html": r.HTML, "md": r.Markdown, "csv": r.CSV, "json": r.JSON}[*format]
 	if !ok {

@@ -18,6 +18,9 @@ func encodeCommand(id uint64, c model.Command) (*remotepb.Order, error) {
 	if c.Kind == model.Schedule {
 		o.Plan, err = json.Marshal(c.Plan)
 	}
+	if len(c.Edits) > 0 {
+		o.Edits, err = json.Marshal(c.Edits)
+	}
 	return o, err
 }
 
@@ -29,6 +32,11 @@ func decodeCommand(o *remotepb.Order) (model.Command, error) {
 	c := model.Command{Kind: k, Field: o.Field, Value: o.Value, Count: int(o.Count), Save: o.Save, Area: decodeArea(o.Area)}
 	if len(o.Plan) > 0 {
 		if err := json.Unmarshal(o.Plan, &c.Plan); err != nil {
+			return c, err
+		}
+	}
+	if len(o.Edits) > 0 {
+		if err := json.Unmarshal(o.Edits, &c.Edits); err != nil {
 			return c, err
 		}
 	}

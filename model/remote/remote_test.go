@@ -346,7 +346,7 @@ func TestFolderOfOthers(t *testing.T) {
 func snapshots(t *rapid.T) []*model.Snapshot {
 	var out []*model.Snapshot
 	var loss model.Series
-	h := &config.Hyper{BaseLR: 0.01, Layers: []config.LayerHyper{{Name: "conv1", Threshold: 0.6, Prune: true}}}
+	h := &config.Hyper{BaseLR: 0.01, Stop: config.Never, Layers: []config.LayerHyper{{Name: "conv1", Threshold: 0.6, Prune: true}}}
 	var events []model.Event
 	var hist *model.Histogram
 	var ops []model.Operated

@@ -40,6 +40,7 @@ type Report struct {
 	Changes   []Change         `json:"changes"`
 	Recipe    []string         `json:"recipe"`
 	Curves    map[string]Curve `json:"curves"`
+	Notice    string           `json:"notice,omitempty"` // what is wrong with the journal
 	sequence  []string         // of Curves
 	threshold map[string]string
 }
@@ -78,11 +79,15 @@ const (
 
 // Read makes the report of a journal.
 func Read(journal string) (*Report, error) {
-	lines, err := model.ReadJournal(journal)
+	course, err := model.ReadCourse(journal)
 	if err != nil {
 		return nil, err
 	}
-	return New(journal, lines)
+	r, err := New(journal, course.Changes)
+	if err == nil {
+		r.Notice = course.Notice()
+	}
+	return r, err
 }
 
 // New makes the report of a journal's lines.
@@ -95,8 +100,16 @@ func New(journal string, lines []model.Change) (*Report, error) {
 	r := &Report{Solver: first.New, Journal: journal, Seed: first.Seed, Begun: h.Begun, Ended: h.Ended, Iter: h.LastIter, State: h.Last.State, Loss: h.Last.Loss,
 		Accuracy: h.Last.Accuracy, TestLoss: h.Last.TestLoss, Snapshot: h.Last.Saved, Changes: []Change{}, Curves: map[string]Curve{}, threshold: map[string]string{}}
 	for _, c := range h.Changes {
-		r.Changes = append(r.Changes, Change{c.Iter, c.Field, c.Old, c.New, c.By})
-		r.threshold[c.Field] = c.New
+		if edits := c.All(); len(edits) == 0 {
+			r.Changes = append(r.Changes, Change{c.Iter, c.Field, c.Old, c.New, c.By})
+		} else {
+			for _, e := range edits {
+				r.Changes = append(r.Changes, Change{c.Iter, e.Field, e.Old, e.New, c.By})
+			}
+		}
+		for _, e := range c.EditsAt(h.LastIter) {
+			r.threshold[e.Field] = e.New
+		}
 	}
 	if s := h.Start(); s != nil {
 		r.describe(s, h)

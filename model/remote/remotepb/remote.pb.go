@@ -531,8 +531,10 @@ type Order struct {
 	Count int64  `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
 	Save  bool   `protobuf:"varint,6,opt,name=save,proto3" json:"save,omitempty"`
 	// model.Plan as JSON.
-	Plan          []byte `protobuf:"bytes,7,opt,name=plan,proto3" json:"plan,omitempty"`
-	Area          *Area  `protobuf:"bytes,8,opt,name=area,proto3" json:"area,omitempty"`
+	Plan []byte `protobuf:"bytes,7,opt,name=plan,proto3" json:"plan,omitempty"`
+	Area *Area  `protobuf:"bytes,8,opt,name=area,proto3" json:"area,omitempty"`
+	// model.Edits as JSON.
+	Edits         []byte `protobuf:"bytes,9,opt,name=edits,proto3" json:"edits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -619,6 +621,13 @@ func (x *Order) GetPlan() []byte {
 func (x *Order) GetArea() *Area {
 	if x != nil {
 		return x.Area
+	}
+	return nil
+}
+
+func (x *Order) GetEdits() []byte {
+	if x != nil {
+		return x.Edits
 	}
 	return nil
 }
@@ -973,6 +982,9 @@ type State struct {
 	Undo        string                 `protobuf:"bytes,25,opt,name=undo,proto3" json:"undo,omitempty"`
 	Redo        string                 `protobuf:"bytes,26,opt,name=redo,proto3" json:"redo,omitempty"`
 	Surgeries   int64                  `protobuf:"varint,27,opt,name=surgeries,proto3" json:"surgeries,omitempty"`
+	Back        string                 `protobuf:"bytes,28,opt,name=back,proto3" json:"back,omitempty"`
+	Trouble     string                 `protobuf:"bytes,29,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	Unsaved     int64                  `protobuf:"varint,40,opt,name=unsaved,proto3" json:"unsaved,omitempty"`
 	// JSON of what has no message of its own: it is that of the journal and of snapshots. Absent: as before.
 	Hyper       []byte `protobuf:"bytes,30,opt,name=hyper,proto3,oneof" json:"hyper,omitempty"`
 	Pending     []byte `protobuf:"bytes,31,opt,name=pending,proto3,oneof" json:"pending,omitempty"`
@@ -1205,6 +1217,27 @@ func (x *State) GetRedo() string {
 func (x *State) GetSurgeries() int64 {
 	if x != nil {
 		return x.Surgeries
+	}
+	return 0
+}
+
+func (x *State) GetBack() string {
+	if x != nil {
+		return x.Back
+	}
+	return ""
+}
+
+func (x *State) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
+}
+
+func (x *State) GetUnsaved() int64 {
+	if x != nil {
+		return x.Unsaved
 	}
 	return 0
 }
@@ -1880,7 +1913,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"'\n" +
 	"\x04Want\x12\x1f\n" +
 	"\vinterval_ms\x18\x01 \x01(\rR\n" +
-	"intervalMs\"\xbe\x01\n" +
+	"intervalMs\"\xd4\x01\n" +
 	"\x05Order\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
@@ -1889,7 +1922,8 @@ const file_remote_proto_rawDesc = "" +
 	"\x05count\x18\x05 \x01(\x03R\x05count\x12\x12\n" +
 	"\x04save\x18\x06 \x01(\bR\x04save\x12\x12\n" +
 	"\x04plan\x18\a \x01(\fR\x04plan\x12'\n" +
-	"\x04area\x18\b \x01(\v2\x13.dnstui.remote.AreaR\x04area\"\x80\x01\n" +
+	"\x04area\x18\b \x01(\v2\x13.dnstui.remote.AreaR\x04area\x12\x14\n" +
+	"\x05edits\x18\t \x01(\fR\x05edits\"\x80\x01\n" +
 	"\x04Area\x12\x10\n" +
 	"\x03row\x18\x01 \x01(\x03R\x03row\x12\x10\n" +
 	"\x03col\x18\x02 \x01(\x03R\x03col\x12\x12\n" +
@@ -1924,7 +1958,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x04iter\x18\x06 \x01(\x03R\x04iter\x12\x12\n" +
 	"\x04kept\x18\a \x01(\fR\x04kept\x12\x12\n" +
 	"\x04mean\x18\b \x01(\fR\x04mean\x12\x10\n" +
-	"\x03max\x18\t \x01(\x01R\x03max\"\xf2\b\n" +
+	"\x03max\x18\t \x01(\x01R\x03max\"\xba\t\n" +
 	"\x05State\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n" +
@@ -1956,7 +1990,10 @@ const file_remote_proto_rawDesc = "" +
 	"\fpublished_ns\x18\x18 \x01(\x03R\vpublishedNs\x12\x12\n" +
 	"\x04undo\x18\x19 \x01(\tR\x04undo\x12\x12\n" +
 	"\x04redo\x18\x1a \x01(\tR\x04redo\x12\x1c\n" +
-	"\tsurgeries\x18\x1b \x01(\x03R\tsurgeries\x12\x19\n" +
+	"\tsurgeries\x18\x1b \x01(\x03R\tsurgeries\x12\x12\n" +
+	"\x04back\x18\x1c \x01(\tR\x04back\x12\x18\n" +
+	"\atrouble\x18\x1d \x01(\tR\atrouble\x12\x18\n" +
+	"\aunsaved\x18( \x01(\x03R\aunsaved\x12\x19\n" +
 	"\x05hyper\x18\x1e \x01(\fH\x00R\x05hyper\x88\x01\x01\x12\x1d\n" +
 	"\apending\x18\x1f \x01(\fH\x01R\apending\x88\x01\x01\x12\x19\n" +
 	"\x05plans\x18  \x01(\fH\x02R\x05plans\x88\x01\x01\x12\x1d\n" +

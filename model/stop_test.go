@@ -1,0 +1,85 @@
+package model_test
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
+	"dns-tui/model"
+)
+
+// An iteration of any length is given up for a stop; the weights are those before it, and the run goes on from there.
+func TestStopWithinAnIteration(t *testing.T) {
+	for _, name := range []string{"dns_seed_mini", "dns_official_mini"} {
+		t.Run(name, func(t *testing.T) {
+			change := func(r *config.Run) { long(r); r.Solver.SurgeryIterGamma = proto.Float32(0) }
+			run := mini(t, name, change)
+			tr := start(t, run, 2)
+			stepTo(t, tr, 4)
+			before := save(t, tr)
+			state := tr.Snapshot().Saved
+			stop(tr)
+			endless := mini(t, name, func(r *config.Run) {
+				change(r)
+				r.Solver.IterSize = proto.Int32(math.MaxInt32)
+				r.Weights, r.Snapshot = nil, state
+				r.Solver.SnapshotPrefix = proto.String(run.SnapshotPrefix())
+			})
+			tr = start(t, endless, 2)
+			must(t, tr, model.Command{Kind: model.Resume})
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			if _, err := tr.Do(ctx, model.Command{Kind: model.Stop, Save: true}); err != nil {
+				t.Fatal(err)
+			}
+			<-tr.Done()
+			s := tr.Snapshot()
+			told := false
+			for _, e := range s.Events {
+				told = told || strings.Contains(e.Text, "was given up after")
+			}
+			if s.State != model.Stopped || s.Iter != 4 || !told {
+				t.Errorf("%s at %d, told %t", s.State, s.Iter, told)
+			}
+			after := read(t, strings.Replace(state, "solverstate", "caffemodel", 1))
+			if a, b := dense(t, before), dense(t, after); !bytes.Equal(a, b) {
+				t.Error("the iteration that was given up changed weights")
+			}
+			// What it operated on is in the journal, so that a replay gives the same masks.
+			if lines := settingLines(t, endless); len(lines) != 1 || !strings.Contains(lines[0], "4 surgery on conv1") {
+				t.Errorf("journal %q", lines)
+			}
+			replay := mini(t, name, func(r *config.Run) {
+				change(r)
+				r.Replay = endless.JournalPath()
+			})
+			if got, _ := weightsAt(t, replay, 1, 4); !bytes.Equal(got, after) {
+				t.Error("the replay has other weights")
+			}
+		})
+	}
+}
+
+// dense are the weights and biases of a caffemodel, without masks.
+func dense(t *testing.T, data []byte) []byte {
+	t.Helper()
+	n := &caffepb.NetParameter{}
+	if err := proto.Unmarshal(data, n); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range n.Layer {
+		l.Blobs = l.Blobs[:min(2, len(l.Blobs))]
+	}
+	out, err := proto.MarshalOptions{Deterministic: true}.Marshal(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
