@@ -11,7 +11,6 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/escape"
-	"dns-tui/escape"
 	"dns-tui/model/remote"
 	"dns-tui/model/report"
 )
