@@ -54,6 +54,7 @@ type App struct {
 	mode          mode
 	under         mode // where a line that is typed goes back to
 	input         textinput.Model
+	question      question
 	notice        string // the answer to the last command, until the next key
 	noticeBad     bool
 	leaving       bool   // a stop was sent; quit when it is done
@@ -95,6 +96,7 @@ const (
 	returning
 	helping
 	quitting
+	asking
 	// A line is typed.
 	typing
 	filtering
@@ -105,7 +107,7 @@ const (
 )
 
 func (m mode) String() string {
-	return [...]string{"main", "plots", "picture", "sensitivity", "journal", "settings", "states", "help", "quit", "command", "filter", "value", "search", "field", "palette"}[m]
+	return [...]string{"main", "plots", "picture", "sensitivity", "journal", "settings", "states", "help", "quit", "question", "command", "filter", "value", "search", "field", "palette"}[m]
 }
 
 // types reports whether keys go to the line.
@@ -364,8 +366,12 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	if name == "ctrl+c" {
-		if a.mode == quitting || a.session == nil {
-			return a.stop(false)
+		switch {
+		case a.leaving: // the run does not answer: it is left to itself
+			a.leaving, a.stopped = false, false
+			return tea.Quit
+		case a.mode == quitting || a.session == nil:
+			return a.stop(true)
 		}
 		a.mode = quitting
 		return nil
@@ -374,6 +380,8 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	switch {
 	case a.mode == quitting:
 		return a.quitKey(name)
+	case a.mode == asking:
+		return a.answerKey(name)
 	case a.mode.types():
 		return a.lineKey(k, name)
 	}
@@ -398,15 +406,19 @@ func (a *App) stop(save bool) tea.Cmd {
 		return tea.Quit
 	}
 	a.leaving = true
+	a.notice, a.noticeBad = "stopping; ctrl+c once more leaves without waiting", false
 	return a.do(model.Command{Kind: model.Stop, Save: save})
 }
 
 // detach leaves the run to itself.
 func (a *App) detach() tea.Cmd {
 	if s, ok := a.session.(interface{ Run() string }); !ok || s.Run() == "" {
-		a.say("this run could not be attached to: it has no socket (the journal says why)")
-		return nil
+		if !a.leaving {
+			a.say("this run could not be attached to: it has no socket (the journal says why)")
+			return nil
+		}
 	}
+	a.leaving, a.stopped = false, false
 	return tea.Quit
 }
 

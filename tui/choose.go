@@ -170,6 +170,7 @@ func (a *App) preset(i int) tea.Cmd {
 			a.choose(l, l.Histogram.Threshold(int(math.Round(row.Sparsity*float64(l.Histogram.Total())))))
 		}
 	}
+	a.tellNone()
 	return nil
 }
 
@@ -225,11 +226,11 @@ func (a *App) pasteThreshold() tea.Cmd {
 
 // apply sends what was chosen in the scope, and for the selected layer.
 func (a *App) apply() tea.Cmd {
-	var cmds []tea.Cmd
+	var edits []model.Edit
 	send := func(l *model.LayerStats) {
 		if v, ok := a.draft[l.Name]; ok {
 			delete(a.draft, l.Name)
-			cmds = append(cmds, a.do(model.Command{Kind: model.Set, Field: a.thresholdField(l), Value: formatThreshold(v)}))
+			edits = append(edits, model.Edit{Field: a.thresholdField(l), New: formatThreshold(v)})
 		}
 	}
 	for _, l := range a.targets() {
@@ -238,7 +239,18 @@ func (a *App) apply() tea.Cmd {
 	if l := a.layer(); l != nil {
 		send(l)
 	}
-	return tea.Batch(cmds...)
+	return a.set(edits)
+}
+
+// set sends edits as one command.
+func (a *App) set(edits []model.Edit) tea.Cmd {
+	switch len(edits) {
+	case 0:
+		return nil
+	case 1:
+		return a.do(model.Command{Kind: model.Set, Field: edits[0].Field, Value: edits[0].New})
+	}
+	return a.do(model.Command{Kind: model.Set, Edits: edits})
 }
 
 func formatThreshold(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
@@ -280,13 +292,13 @@ func (a *App) toggle(name string) tea.Cmd {
 	if old == "on" {
 		value = "off"
 	}
-	var cmds []tea.Cmd
+	var edits []model.Edit
 	for _, o := range a.targets() {
 		if now, _ := a.snap.Hyper.Get(o.Name + "." + name); now != value {
-			cmds = append(cmds, a.do(model.Command{Kind: model.Set, Field: o.Name + "." + name, Value: value}))
+			edits = append(edits, model.Edit{Field: o.Name + "." + name, New: value})
 		}
 	}
-	return tea.Batch(cmds...)
+	return a.set(edits)
 }
 
 func (a *App) togglePause() tea.Cmd {
@@ -307,7 +319,7 @@ func (a *App) quitKey(name string) tea.Cmd {
 	case "s", "enter":
 		return a.stop(true)
 	case "a":
-		return a.stop(false)
+		return a.abandon()
 	case "d":
 		return a.detach()
 	case "c", "esc", "q":
@@ -351,18 +363,23 @@ func (a *App) handlePrompt(l *model.LayerStats) string {
 
 // chooseTyped makes what is typed the choice, as it is typed.
 func (a *App) chooseTyped(text string) error {
-	text = strings.TrimSpace(strings.TrimSuffix(strings.ReplaceAll(strings.TrimSpace(text), ",", ""), "%"))
+	text, isShare := strings.CutSuffix(strings.ReplaceAll(strings.TrimSpace(text), ",", ""), "%")
+	text = strings.TrimSpace(text)
+	handle := a.handle
+	if isShare { // whatever was asked for, that is what it says
+		handle = bySparsity
+	}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Errorf("%q is not a number", text)
 	}
 	for _, l := range a.targets() {
 		h := l.Histogram
-		if a.handle != byThreshold && h == nil {
+		if handle != byThreshold && h == nil {
 			return fmt.Errorf("%s has not been measured yet", l.Name)
 		}
 		switch {
-		case a.handle == byThreshold:
+		case handle == byThreshold:
 			if _, _, err := a.snap.Hyper.Set(a.thresholdField(l), formatThreshold(v)); err != nil {
 				return err
 			}
@@ -370,9 +387,9 @@ func (a *App) chooseTyped(text string) error {
 			if v == a.inForce(l) {
 				delete(a.draft, l.Name)
 			}
-		case a.handle == bySparsity && (v < 0 || v > 100):
+		case handle == bySparsity && (v < 0 || v > 100):
 			return fmt.Errorf("sparsity is %g %%, wanted 0 to 100", v)
-		case a.handle == bySparsity:
+		case handle == bySparsity:
 			a.choose(l, h.Threshold(int(math.Round(v/100*float64(h.Total())))))
 		case v < 0 || v > float64(h.Total()):
 			return fmt.Errorf("%g weights kept, wanted 0 to %s in %s", v, Thousands(h.Total()), l.Name)
@@ -381,6 +398,28 @@ func (a *App) chooseTyped(text string) error {
 		}
 	}
 	return nil
+}
+
+// sparsity turns "95%", typed as a layer's threshold, into the threshold that gives it. Other values stay as they are.
+func (a *App) sparsity(field, value string) (string, error) {
+	text, isShare := strings.CutSuffix(strings.TrimSpace(value), "%")
+	if !isShare {
+		return value, nil
+	}
+	field = a.snap.Hyper.Canonical(field)
+	layer, _ := config.SplitField(field)
+	l := a.snap.Layer(layer)
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	switch {
+	case l == nil || !config.IsThreshold(field):
+		return "", fmt.Errorf("%s: %s is a share; wanted a number", field, value)
+	case err != nil || !(v >= 0 && v <= 100):
+		return "", fmt.Errorf("%s: %q is no sparsity; wanted 0 to 100 %%", field, value)
+	case l.Histogram == nil:
+		return "", fmt.Errorf("%s has not been measured yet", layer)
+	}
+	at := l.Histogram.Threshold(int(math.Round(v / 100 * float64(l.Histogram.Total()))))
+	return formatThreshold(math.Round(1000*at) / 1000), nil
 }
 
 // whatIf is what the whole net would keep after surgery with everything that is chosen and waits.
@@ -395,8 +434,7 @@ func (a *App) predictNet() whatIf {
 	for i := range a.snap.Layers {
 		l := &a.snap.Layers[i]
 		kept, total := l.Kept, l.Weights
-		h := a.snap.Hyper.Layer(l.Name)
-		if h.Prune && !h.Frozen {
+		if a.none(l) == "" {
 			if l.Histogram == nil {
 				w.known = false
 			} else {

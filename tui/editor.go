@@ -68,7 +68,11 @@ func (a *App) editorInfo(l *model.LayerStats, w, rows int) []string {
 	}
 	head := strings.Join(parts, "  ")
 	if _, ok := a.draft[l.Name]; ok {
-		head += "  " + t.warn.Render(t.plain("⏎ applies"))
+		word := "⏎ applies"
+		if a.none(l) != "" {
+			word = "⏎ sets it"
+		}
+		head += "  " + t.warn.Render(t.plain(word))
 	} else if _, ok := a.pendingThreshold(l); ok {
 		head += "  " + t.warn.Render("pending")
 	}
@@ -115,6 +119,10 @@ func (a *App) surgeryInfo(l *model.LayerStats, w int) []string {
 		second = "left out of surgery (p prunes it)"
 	case h.Frozen:
 		second = "mask frozen (f lets it go)"
+	default:
+		if why := a.none(l); why != "" {
+			second = "no surgery is due: " + t.text(why)
+		}
 	}
 	if h.Fixed {
 		second += ", weights frozen (w lets them train)"

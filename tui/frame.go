@@ -53,12 +53,15 @@ func (a *App) screen(w, h int) []string {
 	if under.types() {
 		under = a.under
 	}
+	if under == asking {
+		under = a.question.from
+	}
 	tiny := w < smallWidth || h < smallHeight
 	var lines []string
 	switch {
 	case under == helping:
 		return a.help(w, h)
-	case tiny && (under == browsing || under == quitting):
+	case tiny && (under == browsing || under == quitting || under == asking):
 		lines = a.tiny(w, h)
 	case under == browsing || under == quitting:
 		lines = a.main(w, h)
@@ -68,6 +71,8 @@ func (a *App) screen(w, h int) []string {
 	switch {
 	case a.mode == quitting && !tiny:
 		lines = a.overlay(lines, a.quitDialogue(w), w, h)
+	case a.mode == asking && !tiny:
+		lines = a.overlay(lines, a.questionDialogue(w), w, h)
 	case a.mode == choosing && !tiny:
 		lines = a.overlay(lines, a.palette(w, h), w, h)
 	}

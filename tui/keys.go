@@ -92,7 +92,7 @@ func browseActions() []binding {
 		{"surgery", []string{"S"}, "", "redraw all masks now", views, true, command(model.Command{Kind: model.SurgeryNow})},
 		{"undo", []string{"u"}, "undo", "take back the last change", views, true, command(model.Command{Kind: model.Undo})},
 		{"redo", []string{"U", "ctrl+r"}, "", "repeat what was taken back", views, true, command(model.Command{Kind: model.Redo})},
-		{"last-good", []string{"B"}, "", "go back to the last good state, and pause", views, true, command(model.Command{Kind: model.GoBack})},
+		{"last-good", []string{"B"}, "", "go back to the last good state, and pause; once more returns", views, true, func(a *App) tea.Cmd { return a.askBack("", "B") }},
 		{"lr-half", []string{"["}, "", "halve the learning rate", views, true, func(a *App) tea.Cmd { return a.scaleRate(0.5) }},
 		{"lr-double", []string{"]"}, "", "double the learning rate", views, true, func(a *App) tea.Cmd { return a.scaleRate(2) }},
 		{"snapshot", []string{"s"}, "snapshot", "write a snapshot", views, true, command(model.Command{Kind: model.SnapshotNow})},

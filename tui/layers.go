@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -65,7 +66,8 @@ func (a *App) layers(w, h int) []string {
 	if kept > 0 && kept < total {
 		now, word = fmt.Sprintf("%.1f ×", float64(total)/float64(kept)), " smaller"
 	}
-	if n := a.predictNet(); n.known && n.kept > 0 {
+	due := slices.ContainsFunc(a.snap.Layers, func(l model.LayerStats) bool { _, ok := a.next(&l); return ok })
+	if n := a.predictNet(); due && n.known && n.kept > 0 {
 		then = fmt.Sprintf(" → %s, %.1f ×, %s", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept), bytes(n.bytes))
 		if inner >= 90 {
 			then += " as sparse rows"
@@ -108,7 +110,8 @@ func (a *App) thresholdCell(l *model.LayerStats) string {
 func (a *App) next(l *model.LayerStats) (float64, bool) {
 	h := a.snap.Hyper.Layer(l.Name)
 	_, drafted := a.draft[l.Name]
-	if l.Histogram == nil || (!h.Prune || h.Frozen) && !drafted {
+	off := !h.Prune || h.Frozen // a choice may be looked at before it is switched on
+	if l.Histogram == nil || off && !drafted || !off && a.none(l) != "" {
 		return 0, false
 	}
 	return l.Histogram.Sparsity(a.threshold(l)), true

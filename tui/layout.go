@@ -199,10 +199,17 @@ func (a *App) quitDialogue(w int) []string {
 		"  " + t.title.Render("c") + "  cancel: stay",
 		"",
 	}
-	if a.snap != nil && a.snap.Saved != "" {
-		lines = append(lines, t.dim.Render("  last snapshot: "+t.text(a.snap.Saved)))
+	if a.snap != nil {
+		lines[1] += t.text(", " + a.stopsAs() + ".*")
+		lines = append(lines, t.dim.Render("  ctrl+c once more stops with that snapshot"))
+		if a.snap.Unsaved > 0 {
+			lines = append(lines, t.dim.Render(t.text("  not in any snapshot: "+count(a.snap.Unsaved, "iteration"))))
+		}
+		if a.snap.Saved != "" {
+			lines = append(lines, t.dim.Render("  last snapshot: "+t.text(a.snap.Saved)))
+		}
 	}
-	return a.theme.centred("Leave?", lines, min(w, 54), w)
+	return a.theme.centred("Leave?", lines, min(w, 60), w)
 }
 
 // footer is the last line: the line that is typed, the answer to the last command, a problem, or the keys.
@@ -219,6 +226,8 @@ func (a *App) footer(w int) string {
 		return t.fit(t.text(" "+a.notice), w)
 	case a.snap.Problem != "":
 		return t.fit(t.warn.Render(t.text(" "+a.snap.Problem)), w)
+	case a.snap.Trouble != "" && a.mode == browsing:
+		return t.fit(t.warn.Render(t.text(" "+a.snap.Trouble+"  (:snapshot_prefix DIR/NAME saves elsewhere)")), w)
 	case a.opts.ReadOnly && a.mode == browsing && w < 60:
 		return t.fit(" reading only", w)
 	}
@@ -235,6 +244,8 @@ func (a *App) footerKeys(w int) string {
 			return " leave? s a d c"
 		}
 		return item("s", "save") + item("a", "abandon") + item("d", "detach") + item("c", "cancel")
+	} else if of == asking {
+		return t.fit(" "+t.title.Render("y")+" "+t.text(a.question.yes)+"  "+t.title.Render("c")+" cancel", w)
 	} else if of == quitting {
 		return item("d", "leave") + item("c", "cancel")
 	}

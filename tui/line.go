@@ -80,7 +80,11 @@ func (a *App) typed() {
 		if text == "" {
 			return
 		}
-		if _, _, err := a.snap.Hyper.Set(a.field, text); err != nil {
+		value, err := a.sparsity(a.field, text)
+		if err == nil {
+			_, _, err = a.snap.Hyper.Set(a.field, value)
+		}
+		if err != nil {
 			a.say(err.Error())
 		}
 	}
@@ -100,12 +104,16 @@ func (a *App) entered() tea.Cmd {
 		a.mode = a.under
 		return a.apply()
 	case editing:
-		if _, _, err := a.snap.Hyper.Set(a.field, text); err != nil {
+		value, err := a.sparsity(a.field, text)
+		if err == nil {
+			_, _, err = a.snap.Hyper.Set(a.field, value)
+		}
+		if err != nil {
 			a.say(err.Error())
 			return nil
 		}
 		a.mode = a.under
-		return a.do(model.Command{Kind: model.Set, Field: a.field, Value: text})
+		return a.do(model.Command{Kind: model.Set, Field: a.field, Value: value})
 	case choosing:
 		a.mode = a.under
 		if found := a.paletteItems(text); a.item < len(found) {
@@ -119,9 +127,15 @@ func (a *App) entered() tea.Cmd {
 			a.mode = quitting
 			return nil
 		}
+		if err == nil && c.Kind == model.Set {
+			c.Value, err = a.sparsity(c.Field, c.Value)
+		}
 		if err != nil {
 			a.say(err.Error())
 			return nil
+		}
+		if c.Kind == model.GoBack {
+			return a.askBack(c.Value, "")
 		}
 		return a.do(*c)
 	}
@@ -149,7 +163,7 @@ const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE o
 //	conv2.t 1.6 at +500              500 iterations from now
 //	conv2.t 0.9 to 1.6 over 2000     a ramp; "at" says where it begins, without a first value it begins where it is
 func parseCommand(s string) (*model.Command, error) {
-	w := strings.Fields(strings.ReplaceAll(s, "=", " "))
+	w := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(s, "=", " "), " %", "%"))
 	if len(w) > 0 && w[0] == "set" {
 		w = w[1:]
 	}
@@ -215,6 +229,11 @@ func parsePlan(w []string) (model.Plan, error) {
 			}
 		default:
 			return p, errors.New(commandForms)
+		}
+	}
+	for _, v := range []string{p.From, p.Value} {
+		if strings.HasSuffix(v, "%") {
+			return p, fmt.Errorf("%s is a sparsity; a plan wants the value itself, since what gives that sparsity then is not known now", v)
 		}
 	}
 	if p.Value == "" || ramp != (p.Over > 0) {

@@ -74,7 +74,7 @@ func (a *App) reading(p plotted, win window) []string {
 	}
 	change := " no change so far"
 	if near != nil {
-		change = fmt.Sprintf(" nearest change, at %s: %s %s → %s", Thousands(near.Iter), near.Field, near.Old, near.New)
+		change = fmt.Sprintf(" nearest change, at %s: %s", Thousands(near.Iter), near.Text())
 	}
 	return []string{t.marked.Render(text), t.text(change)}
 }

@@ -43,6 +43,9 @@ func (a *App) statesScreen(w, h int) []string {
 		if s.Total > 0 {
 			text += fmt.Sprintf("  kept %s", percent(share(s.Kept, s.Total)))
 		}
+		if s.Left {
+			text += "  left behind"
+		}
 		lines = append(lines, line(len(plans)+i, text+"  "+t.text(s.Why+"  "+base(s.Path))))
 	}
 	rows := h - 2
@@ -63,7 +66,7 @@ func (a *App) goBack() tea.Cmd {
 		a.say("choose a state to go back to; D drops a plan")
 		return nil
 	}
-	return a.do(model.Command{Kind: model.GoBack, Value: a.snap.States[len(a.snap.States)-1-i].Path})
+	return a.askBack(a.snap.States[len(a.snap.States)-1-i].Path, "")
 }
 
 func (a *App) dropPlan() tea.Cmd {

@@ -80,6 +80,8 @@ func scene() *model.Snapshot {
 	}
 	s.Events = []model.Event{{Iter: 12000, Text: "test  accuracy 0.9909  loss 0.0310"}, {Iter: 12440, Status: model.Applied, Text: "conv2.threshold 1.64 → 1.96"},
 		{Iter: 12460, Status: model.Rejected, Text: "momentum 2: momentum is 2, wanted 0 to 1"}}
+	s.States = []model.SavedState{{Path: "d/lenet_iter_12000.solverstate", Iter: 12000, Why: "asked for", Accuracy: 0.99}}
+	s.Back, s.Prefix, s.Unsaved = s.States[0].Path, "d/lenet", 480
 	s.Pending = []model.Change{{Iter: 12480, Field: "ip1.threshold", Old: "2.4", New: "2.1"}}
 	return s
 }
@@ -235,6 +237,12 @@ var scenes = []struct {
 	{"palette", nil, func(a *App) { press(a, "ctrl+p", "m", "a", "s", "k") }},
 	{"help", nil, func(a *App) { press(a, "?") }},
 	{"quit", nil, func(a *App) { press(a, "q") }},
+	{"back", nil, func(a *App) { press(a, "B") }},
+	{"abandon", nil, func(a *App) { press(a, "q", "a") }},
+	{"none_due", func(s *model.Snapshot) { s.Hyper.Stop = 10000 }, func(a *App) { press(a, "4") }},
+	{"finished_unsaved", func(s *model.Snapshot) {
+		s.State, s.Iter, s.Trouble = model.Finished, s.MaxIter, "not saved: no space left on device"
+	}, nil},
 	{"command", nil, func(a *App) { press(a, ":", "i", "p") }},
 }
 
@@ -430,10 +438,26 @@ func TestKeys(t *testing.T) {
 		{[]string{"q", "esc"}, ""},
 		{[]string{"q", "s"}, "stop after a snapshot"},
 		{[]string{"q", "enter"}, "stop after a snapshot"},
-		{[]string{"q", "a"}, "stop"},
+		{[]string{"q", "a"}, ""}, // 480 iterations are in no snapshot: it asks
+		{[]string{"q", "a", "c", "q", "a", "n"}, ""},
+		{[]string{"q", "a", "y"}, "stop"},
+		{[]string{"q", "a", "a"}, "stop"},
 		{[]string{"ctrl+c"}, ""},
 		{[]string{"ctrl+c", "s"}, "stop after a snapshot"},
-		{[]string{"ctrl+c", "ctrl+c"}, "stop"},
+		{[]string{"ctrl+c", "ctrl+c"}, "stop after a snapshot"},
+		{[]string{"B"}, ""}, // it asks
+		{[]string{"B", "c"}, ""},
+		{[]string{"B", "esc", "t"}, "test now"},
+		{[]string{"B", "y"}, "go back to d/lenet_iter_12000.solverstate"},
+		{[]string{"B", "enter"}, "go back to d/lenet_iter_12000.solverstate"},
+		{[]string{"B", "B"}, "go back to d/lenet_iter_12000.solverstate"},
+		{[]string{":", "b", "a", "c", "k", "enter", "y"}, "go back to d/lenet_iter_12000.solverstate"},
+		{[]string{"M", "M", "p"}, "prune → off in ip1, ip2"}, // one command
+		{[]string{"M", "M", "M", "5", "enter"}, "threshold → 1.959 in conv1, conv2, ip1 and 1 more"},
+		{[]string{"e", "9", "5", "%", "enter"}, "conv1.threshold 1.952"}, // never a threshold of 95
+		{[]string{":", "c", "o", "n", "v", "2", ".", "t", "space", "9", "0", "%", "enter"}, "conv2.t 1.645"},
+		{[]string{":", "l", "r", "space", "9", "5", "%", "enter"}, ""},
+		{[]string{":", "c", "o", "n", "v", "2", ".", "t", "space", "9", "5", "%", "space", "a", "t", "space", "+", "5", "enter"}, ""},
 	} {
 		a, f := open(t, scene(), look{})
 		press(a, c.keys...)
