@@ -405,7 +405,7 @@ func FuzzNet(f *testing.F) {
 			return
 		}
 		for _, l := range n.Layer {
-			moveOfficialFields(l)
+			adoptFork(l)
 			for _, b := range l.Blobs {
 				if CheckBlob(b) == nil && Count(Shape(b)) != len(Values(b)) {
 					t.Errorf("CheckBlob passes shape %v with %d values", Shape(b), len(Values(b)))

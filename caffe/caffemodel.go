@@ -30,8 +30,11 @@ func ReadNet(path string) (*caffepb.NetParameter, error) {
 	if _, err := Upgrade(n); err != nil {
 		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
 	}
-	for _, l := range n.Layer {
-		moveOfficialFields(l)
+	if err := expandRaw(n); err != nil {
+		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
+	}
+	if err := proto.CheckInitialized(n); err != nil {
+		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
 	}
 	return n, nil
 }
@@ -58,28 +61,6 @@ func PrepareNet(path string, n *caffepb.NetParameter) (*Prepared, error) {
 	return prepare(path, writes(data))
 }
 
-// moveOfficialFields puts what the authors' fork stored under the numbers of elu_param and bias_param
-// where our schema has it.
-func moveOfficialFields(l *caffepb.LayerParameter) {
-	switch {
-	case l.GetType() == "CConvolution" && l.EluParam != nil:
-		p := &caffepb.CConvolutionParameter{}
-		if reparse(l.EluParam, p) {
-			l.CconvolutionParam, l.EluParam = p, nil
-		}
-	case l.GetType() == "CInnerProduct" && l.BiasParam != nil:
-		p := &caffepb.CInnerProductParameter{}
-		if reparse(l.BiasParam, p) {
-			l.CinnerProductParam, l.BiasParam = p, nil
-		}
-	}
-}
-
-func reparse(from, to proto.Message) bool {
-	data, err := proto.Marshal(from)
-	return err == nil && proto.Unmarshal(data, to) == nil
-}
-
 // ReadSolverState reads a solverstate, in HDF5 too. One of ours that is damaged is an error.
 func ReadSolverState(path string) (*caffepb.SolverState, error) {
 	if hdf5.Is(path) {
@@ -92,6 +73,9 @@ func ReadSolverState(path string) (*caffepb.SolverState, error) {
 	s := &caffepb.SolverState{}
 	if err := unmarshal(path, "solverstate", data, s); err != nil {
 		return nil, err
+	}
+	if err := expandRaw(s); err != nil {
+		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
 	}
 	if s.Iter == nil || len(s.History) == 0 {
 		return nil, &FileError{Path: path, Msg: "is not a solverstate: it holds no iteration or no history"}
@@ -153,7 +137,11 @@ func readBlob(path, kind string) (*caffepb.BlobProto, error) {
 	if err := ReadBinary(path, kind, b); err != nil {
 		return nil, err
 	}
-	if err := CheckBlob(b); err != nil {
+	err := expandRaw(b)
+	if err == nil {
+		err = CheckBlob(b)
+	}
+	if err != nil {
 		return nil, &FileError{Path: path, Msg: err.Error()}
 	}
 	return b, nil

@@ -65,7 +65,8 @@ func ReadBinary(path, kind string, m proto.Message) error {
 }
 
 func unmarshal(path, kind string, data []byte, m proto.Message) error {
-	if err := proto.Unmarshal(data, m); err != nil {
+	// What forks store under the number of another message may lack what that requires.
+	if err := (proto.UnmarshalOptions{AllowPartial: true}).Unmarshal(data, m); err != nil {
 		return &FileError{Path: path, Msg: fmt.Sprintf("is not a %s, or is cut short: %d bytes that do not parse as %s",
 			kind, len(data), m.ProtoReflect().Descriptor().FullName()), Err: err}
 	}

@@ -2,59 +2,125 @@ package caffe
 
 import "strings"
 
-// A textField is one field name met in a prototxt: its line, its column, and the names of the messages around it.
+// A textField is one field name met in a prototxt: its line and column, where it stands in the text, and what it is of.
 type textField struct {
-	name      string
-	line, col int
-	path      []string
+	name       string
+	line, col  int
+	start, end int      // bytes of the text: from the name to behind a value that is no message
+	scalar     bool     // the value is no message and no list
+	value      string   // of such a value, without quotes
+	path       []string // the names of the messages around it; valid until visit returns
+	messages   []int    // their numbers, in the order in which they begin; as path
 }
 
-// scanText walks a prototxt and calls visit for each field name. It knows only enough of the text format
-// to keep track of nesting; judging the file is prototext's work. Columns count bytes from 1.
-func scanText(data []byte, visit func(textField)) {
-	var path []string
-	line, lineStart := 1, 0
+// scanText walks a prototxt and calls visit for each field name. It knows only enough of the text format to keep track of nesting; judging the file is prototext's work. Columns
+// count bytes from 1.
+func scanText(data []byte, visit func(*textField)) {
+	s := &textScanner{data: data, line: 1}
+	f := textField{}
+	count := 0
 	last := ""
-	for i := 0; i < len(data); {
-		c := data[i]
-		switch {
-		case c == '\n':
-			line++
-			i++
-			lineStart = i
-		case c == '#':
-			for i < len(data) && data[i] != '\n' {
-				i++
-			}
-		case c == '"' || c == '\'':
-			for i++; i < len(data) && data[i] != c && data[i] != '\n'; i++ {
-				if data[i] == '\\' {
-					i++
-				}
-			}
-			i++
+	for s.at < len(data) {
+		switch c := data[s.at]; {
 		case c == '{' || c == '<':
-			path = append(path, last)
-			i++
+			f.path, f.messages = append(f.path, last), append(f.messages, count)
+			count++
+			s.at++
 		case c == '}' || c == '>':
-			if len(path) > 0 {
-				path = path[:len(path)-1]
+			if n := len(f.path); n > 0 {
+				f.path, f.messages = f.path[:n-1], f.messages[:n-1]
 			}
-			i++
+			s.at++
 		case isWord(c):
-			start := i
-			for i < len(data) && isWord(data[i]) {
-				i++
+			f.start, f.line, f.col = s.at, s.line, s.at-s.lineStart+1
+			s.word()
+			f.name = string(data[f.start:s.at])
+			after := *s
+			after.blanks()
+			if next := after.peek(); next != ':' && next != '{' && next != '<' {
+				continue // a value
 			}
-			next := strings.TrimLeft(string(data[i:min(len(data), i+64)]), " \t\r\n")
-			if next != "" && (next[0] == ':' || next[0] == '{' || next[0] == '<') {
-				last = string(data[start:i])
-				visit(textField{name: last, line: line, col: start - lineStart + 1, path: append([]string(nil), path...)})
+			f.end, f.value, f.scalar = s.at, "", false
+			if after.peek() == ':' {
+				after.at++
+				after.blanks()
+				begin := after.at
+				f.value = after.scalar()
+				f.end, f.scalar = after.at, after.at > begin
 			}
+			last = f.name
+			visit(&f)
 		default:
-			i++
+			s.step()
 		}
 	}
+}
+
+// textScanner is a place in a prototxt.
+type textScanner struct {
+	data            []byte
+	at              int
+	line, lineStart int
+}
+
+func (s *textScanner) peek() byte {
+	if s.at < len(s.data) {
+		return s.data[s.at]
+	}
+	return 0
+}
+
+// step passes over one byte, a comment, or a string.
+func (s *textScanner) step() {
+	switch c := s.data[s.at]; c {
+	case '\n':
+		s.at++
+		s.line, s.lineStart = s.line+1, s.at
+	case '#':
+		for s.at < len(s.data) && s.data[s.at] != '\n' {
+			s.at++
+		}
+	case '"', '\'':
+		for s.at++; s.at < len(s.data) && s.data[s.at] != c && s.data[s.at] != '\n'; s.at++ {
+			if s.data[s.at] == '\\' {
+				s.at++
+			}
+		}
+		if s.peek() != '\n' {
+			s.at = min(s.at+1, len(s.data))
+		}
+	default:
+		s.at++
+	}
+}
+
+// blanks passes over white space and comments.
+func (s *textScanner) blanks() {
+	for s.at < len(s.data) && strings.IndexByte(" \t\r\n\v\f#", s.data[s.at]) >= 0 {
+		s.step()
+	}
+}
+
+func (s *textScanner) word() {
+	for s.at < len(s.data) && isWord(s.data[s.at]) {
+		s.at++
+	}
+}
+
+// scalar passes over a value that is no message, and returns it; "" for a message or a list.
+func (s *textScanner) scalar() string {
+	start := s.at
+	switch c := s.peek(); c {
+	case '"', '\'':
+		s.step()
+		return strings.Trim(string(s.data[start:s.at]), string(c))
+	case '{', '<', '[', 0:
+		return ""
+	}
+	for s.at < len(s.data) && strings.IndexByte(" \t\r\n\v\f,;#{}<>[]\"'", s.data[s.at]) < 0 {
+		s.at++
+	}
+	return string(s.data[start:s.at])
 }
 
 func isWord(c byte) bool {

@@ -57,6 +57,22 @@ func upgrade(n *caffepb.NetParameter) (did []string, was []int, err error) {
 		was = append([]int{-1}, was...)
 		did = append(did, "input fields of the net, now an Input layer")
 	}
+	adopted := map[string]int{}
+	var order []string
+	for i, l := range n.Layer {
+		what, err := adoptFork(l)
+		if err != nil {
+			return nil, was, &layerError{i, fmt.Errorf("layer %q: %w", l.GetName(), err)}
+		}
+		if what != "" {
+			if adopted[what]++; adopted[what] == 1 {
+				order = append(order, what)
+			}
+		}
+	}
+	for _, what := range order {
+		did = append(did, fmt.Sprintf("%d layers of another fork: %s", adopted[what], what))
+	}
 	moved, frozen := 0, 0
 	for _, l := range n.Layer {
 		if upgradeTransform(l) {
@@ -74,6 +90,14 @@ func upgrade(n *caffepb.NetParameter) (did []string, was []int, err error) {
 	}
 	return did, was, nil
 }
+
+// layerError is what is wrong with a layer, by its number after the upgrade.
+type layerError struct {
+	layer int
+	error
+}
+
+func (e *layerError) Unwrap() error { return e.error }
 
 func isV0(n *caffepb.NetParameter) bool {
 	for _, l := range n.Layers {
@@ -229,11 +253,19 @@ func UpgradeFile(in, out string) ([]string, error) {
 		return nil, err
 	}
 	n := &caffepb.NetParameter{}
-	textErr := ParsePrototxt(in, data, n)
+	dropped, textErr := parseText(in, data, n)
+	if textErr == nil && len(dropped) > 0 { // it would be lost
+		_, types := survey(in, data, n.ProtoReflect().Descriptor())
+		return nil, append(types, dropped...).asError()
+	}
 	if textErr != nil {
 		s := &caffepb.SolverParameter{}
-		if ParsePrototxt(in, data, s) == nil {
+		solverErr := ParsePrototxt(in, data, s)
+		if solverErr == nil {
 			return UpgradeSolver(s), writeText(out, s)
+		}
+		if CountFaults(solverErr) < CountFaults(textErr) { // what it was meant to be
+			textErr = solverErr
 		}
 		n.Reset()
 		if err := ReadBinary(in, "net, neither prototxt nor caffemodel", n); err != nil || len(n.Layer)+len(n.Layers) == 0 {
@@ -244,11 +276,11 @@ func UpgradeFile(in, out string) ([]string, error) {
 		}
 	}
 	did, err := Upgrade(n)
+	if err == nil {
+		err = expandRaw(n)
+	}
 	if err != nil {
 		return nil, &FileError{Path: in, Msg: err.Error(), Err: err}
-	}
-	for _, l := range n.Layer {
-		moveOfficialFields(l)
 	}
 	if textErr == nil {
 		return did, writeText(out, n)

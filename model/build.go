@@ -233,6 +233,17 @@ func (b *builder) addParam(p *layer.Param) {
 	b.net.params = append(b.net.params, p)
 }
 
+// known names all layers whose type there is none of here, which is what the first look at a fork's net wants.
+func (b *builder) known(layers []placed) error {
+	var errs []error
+	for _, p := range layers {
+		if err := layer.Known(p.param); err != nil {
+			errs = append(errs, b.wrap(p, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // wrap says which layer an error is about, and what its inputs are.
 func (b *builder) wrap(p placed, err error) error {
 	var in []string

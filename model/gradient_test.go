@@ -147,6 +147,33 @@ var gradientCases = []struct{ name, text string }{
 	  layer { name: "l" type: "Eltwise" bottom: "u" bottom: "w" top: "y" eltwise_param { operation: PROD } }`},
 	{"Reshape", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }
 	  layer { name: "l" type: "Reshape" bottom: "x" top: "y" reshape_param { axis: 1 shape { dim: 2 dim: -1 } } }`},
+	{"Convolution, sides padded differently", `layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: 2 dim: 2 dim: 4 dim: 5 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" bottom: "z" top: "y" top: "v" convolution_param { num_output: 3 kernel_size: 3 stride: 2 pad_l: 1 pad_r: 2 pad_b: 1 weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{"DepthwiseConvolution", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 5 dim: 5 } } }
+	  layer { name: "l" type: "DepthwiseConvolution" bottom: "x" top: "y" convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{"DNSInnerProduct", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 6 } } }
+	  layer { name: "l" type: "DNSInnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.5 } } dns_inner_product_param { c_rate: 2 } }`},
+	{"Pooling MAX, sides padded differently", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 6 } } }
+	  layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: MAX kernel_size: 3 stride: 2 pad_l: 2 pad_t: 1 pad_b: 2 } }`},
+	{"Pooling AVE, sides padded differently", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 6 } } }
+	  layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: AVE kernel_size: 3 stride: 2 pad_r: 1 pad_t: 2 ceil_mode: false } }`},
+	{"Permute", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 5 } } }
+	  layer { name: "l" type: "Permute" bottom: "x" top: "y" permute_param { order: 0 order: 2 order: 3 order: 1 } }`},
+	{"Permute of all axes", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "Permute" bottom: "x" top: "y" permute_param { order: 2 order: 0 } }`},
+	{"Permute that changes nothing", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "Permute" bottom: "x" top: "y" }`},
+	{"Normalize", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 2 dim: 4 } } }
+	  layer { name: "l" type: "Normalize" bottom: "x" top: "y" norm_param { scale_filler { type: "constant" value: 2 } } }`},
+	{"Normalize of each place, channels apart", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 2 dim: 4 } } }
+	  layer { name: "l" type: "Normalize" bottom: "x" top: "y" norm_param { across_spatial: false channel_shared: false eps: 0.1 scale_filler { type: "uniform" min: 1 max: 3 } } }`},
+	{"Normalize in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }
+	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 3 dim: -1 } } }
+	  layer { name: "l" type: "Normalize" bottom: "y" top: "y" norm_param { across_spatial: false } }`},
+	{"Interp larger", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 5 } } }
+	  layer { name: "l" type: "Interp" bottom: "x" top: "y" interp_param { height: 7 width: 12 } }`},
+	{"Interp smaller, cut", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 8 } } }
+	  layer { name: "l" type: "Interp" bottom: "x" top: "y" interp_param { shrink_factor: 2 pad_beg: -1 pad_end: -1 } }`},
 	{"Bias", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
 	  layer { name: "l" type: "Bias" bottom: "x" top: "y" bias_param { axis: 1 num_axes: 2 filler { type: "gaussian" std: 1 } } }`},
 	{"Bias by a bottom, in place", `layer { name: "in" type: "Input" top: "x" top: "a" input_param { shape { dim: 2 dim: 3 dim: 4 } shape { dim: 3 } } }

@@ -101,6 +101,9 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 	n.labels, _ = o.Device.(gpu.Labeler)
 	n.gradients = n.Phase == caffepb.Phase_TRAIN || o.Probe || o.Backward
 	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, said: map[*layer.Param]*caffepb.ParamSpec{}}
+	if err := b.known(layers); err != nil {
+		return nil, err
+	}
 	for _, p := range insertSplits(layers) {
 		if err := b.add(p); err != nil {
 			n.Close()

@@ -84,6 +84,75 @@ func (Phase) EnumDescriptor() ([]byte, []int) {
 	return file_caffe_proto_rawDescGZIP(), []int{0}
 }
 
+// What NVIDIA's raw_data holds, low byte first.
+type RawType int32
+
+const (
+	RawType_DOUBLE  RawType = 0
+	RawType_FLOAT   RawType = 1
+	RawType_FLOAT16 RawType = 2
+	RawType_INT     RawType = 3
+	RawType_UINT    RawType = 4
+	RawType_BOOL    RawType = 5
+)
+
+// Enum value maps for RawType.
+var (
+	RawType_name = map[int32]string{
+		0: "DOUBLE",
+		1: "FLOAT",
+		2: "FLOAT16",
+		3: "INT",
+		4: "UINT",
+		5: "BOOL",
+	}
+	RawType_value = map[string]int32{
+		"DOUBLE":  0,
+		"FLOAT":   1,
+		"FLOAT16": 2,
+		"INT":     3,
+		"UINT":    4,
+		"BOOL":    5,
+	}
+)
+
+func (x RawType) Enum() *RawType {
+	p := new(RawType)
+	*p = x
+	return p
+}
+
+func (x RawType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RawType) Descriptor() protoreflect.EnumDescriptor {
+	return file_caffe_proto_enumTypes[1].Descriptor()
+}
+
+func (RawType) Type() protoreflect.EnumType {
+	return &file_caffe_proto_enumTypes[1]
+}
+
+func (x RawType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *RawType) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = RawType(num)
+	return nil
+}
+
+// Deprecated: Use RawType.Descriptor instead.
+func (RawType) EnumDescriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{1}
+}
+
 // Which of the two surgery rules a layer follows.
 type SurgeryRule int32
 
@@ -115,11 +184,11 @@ func (x SurgeryRule) String() string {
 }
 
 func (SurgeryRule) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[1].Descriptor()
+	return file_caffe_proto_enumTypes[2].Descriptor()
 }
 
 func (SurgeryRule) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[1]
+	return &file_caffe_proto_enumTypes[2]
 }
 
 func (x SurgeryRule) Number() protoreflect.EnumNumber {
@@ -138,7 +207,7 @@ func (x *SurgeryRule) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SurgeryRule.Descriptor instead.
 func (SurgeryRule) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{1}
+	return file_caffe_proto_rawDescGZIP(), []int{2}
 }
 
 type FillerParameter_VarianceNorm int32
@@ -174,11 +243,11 @@ func (x FillerParameter_VarianceNorm) String() string {
 }
 
 func (FillerParameter_VarianceNorm) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[2].Descriptor()
+	return file_caffe_proto_enumTypes[3].Descriptor()
 }
 
 func (FillerParameter_VarianceNorm) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[2]
+	return &file_caffe_proto_enumTypes[3]
 }
 
 func (x FillerParameter_VarianceNorm) Number() protoreflect.EnumNumber {
@@ -230,11 +299,11 @@ func (x SolverParameter_SnapshotFormat) String() string {
 }
 
 func (SolverParameter_SnapshotFormat) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[3].Descriptor()
+	return file_caffe_proto_enumTypes[4].Descriptor()
 }
 
 func (SolverParameter_SnapshotFormat) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[3]
+	return &file_caffe_proto_enumTypes[4]
 }
 
 func (x SolverParameter_SnapshotFormat) Number() protoreflect.EnumNumber {
@@ -286,11 +355,11 @@ func (x SolverParameter_SolverMode) String() string {
 }
 
 func (SolverParameter_SolverMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[4].Descriptor()
+	return file_caffe_proto_enumTypes[5].Descriptor()
 }
 
 func (SolverParameter_SolverMode) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[4]
+	return &file_caffe_proto_enumTypes[5]
 }
 
 func (x SolverParameter_SolverMode) Number() protoreflect.EnumNumber {
@@ -354,11 +423,11 @@ func (x SolverParameter_SolverType) String() string {
 }
 
 func (SolverParameter_SolverType) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[5].Descriptor()
+	return file_caffe_proto_enumTypes[6].Descriptor()
 }
 
 func (SolverParameter_SolverType) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[5]
+	return &file_caffe_proto_enumTypes[6]
 }
 
 func (x SolverParameter_SolverType) Number() protoreflect.EnumNumber {
@@ -410,11 +479,11 @@ func (x ParamSpec_DimCheckMode) String() string {
 }
 
 func (ParamSpec_DimCheckMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[6].Descriptor()
+	return file_caffe_proto_enumTypes[7].Descriptor()
 }
 
 func (ParamSpec_DimCheckMode) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[6]
+	return &file_caffe_proto_enumTypes[7]
 }
 
 func (x ParamSpec_DimCheckMode) Number() protoreflect.EnumNumber {
@@ -472,11 +541,11 @@ func (x LossParameter_NormalizationMode) String() string {
 }
 
 func (LossParameter_NormalizationMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[7].Descriptor()
+	return file_caffe_proto_enumTypes[8].Descriptor()
 }
 
 func (LossParameter_NormalizationMode) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[7]
+	return &file_caffe_proto_enumTypes[8]
 }
 
 func (x LossParameter_NormalizationMode) Number() protoreflect.EnumNumber {
@@ -528,11 +597,11 @@ func (x DataParameter_DB) String() string {
 }
 
 func (DataParameter_DB) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[8].Descriptor()
+	return file_caffe_proto_enumTypes[9].Descriptor()
 }
 
 func (DataParameter_DB) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[8]
+	return &file_caffe_proto_enumTypes[9]
 }
 
 func (x DataParameter_DB) Number() protoreflect.EnumNumber {
@@ -587,11 +656,11 @@ func (x ConvolutionParameter_Engine) String() string {
 }
 
 func (ConvolutionParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[9].Descriptor()
+	return file_caffe_proto_enumTypes[10].Descriptor()
 }
 
 func (ConvolutionParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[9]
+	return &file_caffe_proto_enumTypes[10]
 }
 
 func (x ConvolutionParameter_Engine) Number() protoreflect.EnumNumber {
@@ -646,11 +715,11 @@ func (x EltwiseParameter_EltwiseOp) String() string {
 }
 
 func (EltwiseParameter_EltwiseOp) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[10].Descriptor()
+	return file_caffe_proto_enumTypes[11].Descriptor()
 }
 
 func (EltwiseParameter_EltwiseOp) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[10]
+	return &file_caffe_proto_enumTypes[11]
 }
 
 func (x EltwiseParameter_EltwiseOp) Number() protoreflect.EnumNumber {
@@ -669,7 +738,7 @@ func (x *EltwiseParameter_EltwiseOp) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use EltwiseParameter_EltwiseOp.Descriptor instead.
 func (EltwiseParameter_EltwiseOp) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{30, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{35, 0}
 }
 
 type HingeLossParameter_Norm int32
@@ -702,11 +771,11 @@ func (x HingeLossParameter_Norm) String() string {
 }
 
 func (HingeLossParameter_Norm) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[11].Descriptor()
+	return file_caffe_proto_enumTypes[12].Descriptor()
 }
 
 func (HingeLossParameter_Norm) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[11]
+	return &file_caffe_proto_enumTypes[12]
 }
 
 func (x HingeLossParameter_Norm) Number() protoreflect.EnumNumber {
@@ -725,7 +794,7 @@ func (x *HingeLossParameter_Norm) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use HingeLossParameter_Norm.Descriptor instead.
 func (HingeLossParameter_Norm) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{36, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{41, 0}
 }
 
 type LRNParameter_NormRegion int32
@@ -758,11 +827,11 @@ func (x LRNParameter_NormRegion) String() string {
 }
 
 func (LRNParameter_NormRegion) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[12].Descriptor()
+	return file_caffe_proto_enumTypes[13].Descriptor()
 }
 
 func (LRNParameter_NormRegion) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[12]
+	return &file_caffe_proto_enumTypes[13]
 }
 
 func (x LRNParameter_NormRegion) Number() protoreflect.EnumNumber {
@@ -781,7 +850,7 @@ func (x *LRNParameter_NormRegion) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use LRNParameter_NormRegion.Descriptor instead.
 func (LRNParameter_NormRegion) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{40, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{45, 0}
 }
 
 type LRNParameter_Engine int32
@@ -817,11 +886,11 @@ func (x LRNParameter_Engine) String() string {
 }
 
 func (LRNParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[13].Descriptor()
+	return file_caffe_proto_enumTypes[14].Descriptor()
 }
 
 func (LRNParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[13]
+	return &file_caffe_proto_enumTypes[14]
 }
 
 func (x LRNParameter_Engine) Number() protoreflect.EnumNumber {
@@ -840,7 +909,7 @@ func (x *LRNParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use LRNParameter_Engine.Descriptor instead.
 func (LRNParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{40, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{45, 1}
 }
 
 type PoolingParameter_PoolMethod int32
@@ -876,11 +945,11 @@ func (x PoolingParameter_PoolMethod) String() string {
 }
 
 func (PoolingParameter_PoolMethod) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[14].Descriptor()
+	return file_caffe_proto_enumTypes[15].Descriptor()
 }
 
 func (PoolingParameter_PoolMethod) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[14]
+	return &file_caffe_proto_enumTypes[15]
 }
 
 func (x PoolingParameter_PoolMethod) Number() protoreflect.EnumNumber {
@@ -899,7 +968,7 @@ func (x *PoolingParameter_PoolMethod) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use PoolingParameter_PoolMethod.Descriptor instead.
 func (PoolingParameter_PoolMethod) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{46, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{51, 0}
 }
 
 type PoolingParameter_Engine int32
@@ -935,11 +1004,11 @@ func (x PoolingParameter_Engine) String() string {
 }
 
 func (PoolingParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[15].Descriptor()
+	return file_caffe_proto_enumTypes[16].Descriptor()
 }
 
 func (PoolingParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[15]
+	return &file_caffe_proto_enumTypes[16]
 }
 
 func (x PoolingParameter_Engine) Number() protoreflect.EnumNumber {
@@ -958,7 +1027,7 @@ func (x *PoolingParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use PoolingParameter_Engine.Descriptor instead.
 func (PoolingParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{46, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{51, 1}
 }
 
 type PoolingParameter_RoundMode int32
@@ -991,11 +1060,11 @@ func (x PoolingParameter_RoundMode) String() string {
 }
 
 func (PoolingParameter_RoundMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[16].Descriptor()
+	return file_caffe_proto_enumTypes[17].Descriptor()
 }
 
 func (PoolingParameter_RoundMode) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[16]
+	return &file_caffe_proto_enumTypes[17]
 }
 
 func (x PoolingParameter_RoundMode) Number() protoreflect.EnumNumber {
@@ -1014,7 +1083,7 @@ func (x *PoolingParameter_RoundMode) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use PoolingParameter_RoundMode.Descriptor instead.
 func (PoolingParameter_RoundMode) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{46, 2}
+	return file_caffe_proto_rawDescGZIP(), []int{51, 2}
 }
 
 type ReLUParameter_Engine int32
@@ -1050,11 +1119,11 @@ func (x ReLUParameter_Engine) String() string {
 }
 
 func (ReLUParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[17].Descriptor()
+	return file_caffe_proto_enumTypes[18].Descriptor()
 }
 
 func (ReLUParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[17]
+	return &file_caffe_proto_enumTypes[18]
 }
 
 func (x ReLUParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1073,7 +1142,7 @@ func (x *ReLUParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use ReLUParameter_Engine.Descriptor instead.
 func (ReLUParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{49, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{54, 0}
 }
 
 type ReductionParameter_ReductionOp int32
@@ -1112,11 +1181,11 @@ func (x ReductionParameter_ReductionOp) String() string {
 }
 
 func (ReductionParameter_ReductionOp) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[18].Descriptor()
+	return file_caffe_proto_enumTypes[19].Descriptor()
 }
 
 func (ReductionParameter_ReductionOp) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[18]
+	return &file_caffe_proto_enumTypes[19]
 }
 
 func (x ReductionParameter_ReductionOp) Number() protoreflect.EnumNumber {
@@ -1135,7 +1204,7 @@ func (x *ReductionParameter_ReductionOp) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use ReductionParameter_ReductionOp.Descriptor instead.
 func (ReductionParameter_ReductionOp) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{51, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{56, 0}
 }
 
 type SPPParameter_PoolMethod int32
@@ -1171,11 +1240,11 @@ func (x SPPParameter_PoolMethod) String() string {
 }
 
 func (SPPParameter_PoolMethod) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[19].Descriptor()
+	return file_caffe_proto_enumTypes[20].Descriptor()
 }
 
 func (SPPParameter_PoolMethod) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[19]
+	return &file_caffe_proto_enumTypes[20]
 }
 
 func (x SPPParameter_PoolMethod) Number() protoreflect.EnumNumber {
@@ -1194,7 +1263,7 @@ func (x *SPPParameter_PoolMethod) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SPPParameter_PoolMethod.Descriptor instead.
 func (SPPParameter_PoolMethod) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{53, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{58, 0}
 }
 
 type SPPParameter_Engine int32
@@ -1230,11 +1299,11 @@ func (x SPPParameter_Engine) String() string {
 }
 
 func (SPPParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[20].Descriptor()
+	return file_caffe_proto_enumTypes[21].Descriptor()
 }
 
 func (SPPParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[20]
+	return &file_caffe_proto_enumTypes[21]
 }
 
 func (x SPPParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1253,7 +1322,7 @@ func (x *SPPParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SPPParameter_Engine.Descriptor instead.
 func (SPPParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{53, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{58, 1}
 }
 
 type SigmoidParameter_Engine int32
@@ -1289,11 +1358,11 @@ func (x SigmoidParameter_Engine) String() string {
 }
 
 func (SigmoidParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[21].Descriptor()
+	return file_caffe_proto_enumTypes[22].Descriptor()
 }
 
 func (SigmoidParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[21]
+	return &file_caffe_proto_enumTypes[22]
 }
 
 func (x SigmoidParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1312,7 +1381,7 @@ func (x *SigmoidParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SigmoidParameter_Engine.Descriptor instead.
 func (SigmoidParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{55, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{60, 0}
 }
 
 type SoftmaxParameter_Engine int32
@@ -1348,11 +1417,11 @@ func (x SoftmaxParameter_Engine) String() string {
 }
 
 func (SoftmaxParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[22].Descriptor()
+	return file_caffe_proto_enumTypes[23].Descriptor()
 }
 
 func (SoftmaxParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[22]
+	return &file_caffe_proto_enumTypes[23]
 }
 
 func (x SoftmaxParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1371,7 +1440,7 @@ func (x *SoftmaxParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SoftmaxParameter_Engine.Descriptor instead.
 func (SoftmaxParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{57, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{62, 0}
 }
 
 type TanHParameter_Engine int32
@@ -1407,11 +1476,11 @@ func (x TanHParameter_Engine) String() string {
 }
 
 func (TanHParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[23].Descriptor()
+	return file_caffe_proto_enumTypes[24].Descriptor()
 }
 
 func (TanHParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[23]
+	return &file_caffe_proto_enumTypes[24]
 }
 
 func (x TanHParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1430,7 +1499,7 @@ func (x *TanHParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use TanHParameter_Engine.Descriptor instead.
 func (TanHParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{59, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{64, 0}
 }
 
 type V1LayerParameter_LayerType int32
@@ -1577,11 +1646,11 @@ func (x V1LayerParameter_LayerType) String() string {
 }
 
 func (V1LayerParameter_LayerType) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[24].Descriptor()
+	return file_caffe_proto_enumTypes[25].Descriptor()
 }
 
 func (V1LayerParameter_LayerType) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[24]
+	return &file_caffe_proto_enumTypes[25]
 }
 
 func (x V1LayerParameter_LayerType) Number() protoreflect.EnumNumber {
@@ -1600,7 +1669,7 @@ func (x *V1LayerParameter_LayerType) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use V1LayerParameter_LayerType.Descriptor instead.
 func (V1LayerParameter_LayerType) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{63, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{68, 0}
 }
 
 type V1LayerParameter_DimCheckMode int32
@@ -1633,11 +1702,11 @@ func (x V1LayerParameter_DimCheckMode) String() string {
 }
 
 func (V1LayerParameter_DimCheckMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[25].Descriptor()
+	return file_caffe_proto_enumTypes[26].Descriptor()
 }
 
 func (V1LayerParameter_DimCheckMode) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[25]
+	return &file_caffe_proto_enumTypes[26]
 }
 
 func (x V1LayerParameter_DimCheckMode) Number() protoreflect.EnumNumber {
@@ -1656,7 +1725,7 @@ func (x *V1LayerParameter_DimCheckMode) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use V1LayerParameter_DimCheckMode.Descriptor instead.
 func (V1LayerParameter_DimCheckMode) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{63, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{68, 1}
 }
 
 type V0LayerParameter_PoolMethod int32
@@ -1692,11 +1761,11 @@ func (x V0LayerParameter_PoolMethod) String() string {
 }
 
 func (V0LayerParameter_PoolMethod) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[26].Descriptor()
+	return file_caffe_proto_enumTypes[27].Descriptor()
 }
 
 func (V0LayerParameter_PoolMethod) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[26]
+	return &file_caffe_proto_enumTypes[27]
 }
 
 func (x V0LayerParameter_PoolMethod) Number() protoreflect.EnumNumber {
@@ -1715,7 +1784,7 @@ func (x *V0LayerParameter_PoolMethod) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use V0LayerParameter_PoolMethod.Descriptor instead.
 func (V0LayerParameter_PoolMethod) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{64, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{69, 0}
 }
 
 // The extents of a blob, outermost axis first.
@@ -1765,16 +1834,21 @@ func (x *BlobShape) GetDim() []int64 {
 
 // An array of numbers with its shape. num, channels, height and width are the old form of shape.
 type BlobProto struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Num           *int32                 `protobuf:"varint,1,opt,name=num,def=0" json:"num,omitempty"`
-	Channels      *int32                 `protobuf:"varint,2,opt,name=channels,def=0" json:"channels,omitempty"`
-	Height        *int32                 `protobuf:"varint,3,opt,name=height,def=0" json:"height,omitempty"`
-	Width         *int32                 `protobuf:"varint,4,opt,name=width,def=0" json:"width,omitempty"`
-	Data          []float32              `protobuf:"fixed32,5,rep,packed,name=data" json:"data,omitempty"`
-	Diff          []float32              `protobuf:"fixed32,6,rep,packed,name=diff" json:"diff,omitempty"`
-	Shape         *BlobShape             `protobuf:"bytes,7,opt,name=shape" json:"shape,omitempty"`
-	DoubleData    []float64              `protobuf:"fixed64,8,rep,packed,name=double_data,json=doubleData" json:"double_data,omitempty"`
-	DoubleDiff    []float64              `protobuf:"fixed64,9,rep,packed,name=double_diff,json=doubleDiff" json:"double_diff,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Num        *int32                 `protobuf:"varint,1,opt,name=num,def=0" json:"num,omitempty"`
+	Channels   *int32                 `protobuf:"varint,2,opt,name=channels,def=0" json:"channels,omitempty"`
+	Height     *int32                 `protobuf:"varint,3,opt,name=height,def=0" json:"height,omitempty"`
+	Width      *int32                 `protobuf:"varint,4,opt,name=width,def=0" json:"width,omitempty"`
+	Data       []float32              `protobuf:"fixed32,5,rep,packed,name=data" json:"data,omitempty"`
+	Diff       []float32              `protobuf:"fixed32,6,rep,packed,name=diff" json:"diff,omitempty"`
+	Shape      *BlobShape             `protobuf:"bytes,7,opt,name=shape" json:"shape,omitempty"`
+	DoubleData []float64              `protobuf:"fixed64,8,rep,packed,name=double_data,json=doubleData" json:"double_data,omitempty"`
+	DoubleDiff []float64              `protobuf:"fixed64,9,rep,packed,name=double_diff,json=doubleDiff" json:"double_diff,omitempty"`
+	// NVIDIA's fork stores the numbers here, half of the bytes for FLOAT16. What reads a blob moves them to data.
+	RawDataType   *RawType `protobuf:"varint,10,opt,name=raw_data_type,json=rawDataType,enum=caffe.RawType" json:"raw_data_type,omitempty"`
+	RawDiffType   *RawType `protobuf:"varint,11,opt,name=raw_diff_type,json=rawDiffType,enum=caffe.RawType" json:"raw_diff_type,omitempty"`
+	RawData       []byte   `protobuf:"bytes,12,opt,name=raw_data,json=rawData" json:"raw_data,omitempty"`
+	RawDiff       []byte   `protobuf:"bytes,13,opt,name=raw_diff,json=rawDiff" json:"raw_diff,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1876,6 +1950,34 @@ func (x *BlobProto) GetDoubleData() []float64 {
 func (x *BlobProto) GetDoubleDiff() []float64 {
 	if x != nil {
 		return x.DoubleDiff
+	}
+	return nil
+}
+
+func (x *BlobProto) GetRawDataType() RawType {
+	if x != nil && x.RawDataType != nil {
+		return *x.RawDataType
+	}
+	return RawType_DOUBLE
+}
+
+func (x *BlobProto) GetRawDiffType() RawType {
+	if x != nil && x.RawDiffType != nil {
+		return *x.RawDiffType
+	}
+	return RawType_DOUBLE
+}
+
+func (x *BlobProto) GetRawData() []byte {
+	if x != nil {
+		return x.RawData
+	}
+	return nil
+}
+
+func (x *BlobProto) GetRawDiff() []byte {
+	if x != nil {
+		return x.RawDiff
 	}
 	return nil
 }
@@ -3057,6 +3159,15 @@ type LayerParameter struct {
 	// Their text form is the same; ReadNet moves what a binary file of that fork holds there.
 	CconvolutionParam  *CConvolutionParameter  `protobuf:"bytes,1001,opt,name=cconvolution_param,json=cconvolutionParam" json:"cconvolution_param,omitempty"`
 	CinnerProductParam *CInnerProductParameter `protobuf:"bytes,1002,opt,name=cinner_product_param,json=cinnerProductParam" json:"cinner_product_param,omitempty"`
+	// Of other forks, with the numbers that they have there: SSD's.
+	PermuteParam *PermuteParameter   `protobuf:"bytes,202,opt,name=permute_param,json=permuteParam" json:"permute_param,omitempty"`
+	NormParam    *NormalizeParameter `protobuf:"bytes,206,opt,name=norm_param,json=normParam" json:"norm_param,omitempty"`
+	// DeepLab's and PSPNet's; the number, 143, is Caffe's input_param.
+	InterpParam *InterpParameter `protobuf:"bytes,2143,opt,name=interp_param,json=interpParam" json:"interp_param,omitempty"`
+	// The fork 32l/Neural-Network-Model-Compressing: what it calls the authors' two. Its numbers, 147 and 148, are Caffe's
+	// swish_param and clip_param. What reads a net moves them to cconvolution_param and cinner_product_param.
+	DnsConvolutionParam  *DNSConvolutionParameter  `protobuf:"bytes,2147,opt,name=dns_convolution_param,json=dnsConvolutionParam" json:"dns_convolution_param,omitempty"`
+	DnsInnerProductParam *DNSInnerProductParameter `protobuf:"bytes,2148,opt,name=dns_inner_product_param,json=dnsInnerProductParam" json:"dns_inner_product_param,omitempty"`
 	// Ours: PAPER prunes a plain Convolution or InnerProduct by the paper rule, with the numbers of
 	// cconvolution_param or cinner_product_param.
 	SurgeryRule   *SurgeryRule `protobuf:"varint,1000,opt,name=surgery_rule,json=surgeryRule,enum=caffe.SurgeryRule,def=0" json:"surgery_rule,omitempty"`
@@ -3533,6 +3644,41 @@ func (x *LayerParameter) GetCinnerProductParam() *CInnerProductParameter {
 	return nil
 }
 
+func (x *LayerParameter) GetPermuteParam() *PermuteParameter {
+	if x != nil {
+		return x.PermuteParam
+	}
+	return nil
+}
+
+func (x *LayerParameter) GetNormParam() *NormalizeParameter {
+	if x != nil {
+		return x.NormParam
+	}
+	return nil
+}
+
+func (x *LayerParameter) GetInterpParam() *InterpParameter {
+	if x != nil {
+		return x.InterpParam
+	}
+	return nil
+}
+
+func (x *LayerParameter) GetDnsConvolutionParam() *DNSConvolutionParameter {
+	if x != nil {
+		return x.DnsConvolutionParam
+	}
+	return nil
+}
+
+func (x *LayerParameter) GetDnsInnerProductParam() *DNSInnerProductParameter {
+	if x != nil {
+		return x.DnsInnerProductParam
+	}
+	return nil
+}
+
 func (x *LayerParameter) GetSurgeryRule() SurgeryRule {
 	if x != nil && x.SurgeryRule != nil {
 		return *x.SurgeryRule
@@ -3857,7 +4003,12 @@ type ConvolutionParameter struct {
 	SparsityTerm     *bool            `protobuf:"varint,20,opt,name=sparsity_term,json=sparsityTerm,def=1" json:"sparsity_term,omitempty"`
 	WeightMaskFiller *FillerParameter `protobuf:"bytes,21,opt,name=weight_mask_filler,json=weightMaskFiller" json:"weight_mask_filler,omitempty"`
 	// Seed rule: weights within threshold standard deviations of the mean are masked.
-	Threshold     *float32 `protobuf:"fixed32,22,opt,name=threshold,def=0.6" json:"threshold,omitempty"`
+	Threshold *float32 `protobuf:"fixed32,22,opt,name=threshold,def=0.6" json:"threshold,omitempty"`
+	// Of Synopsys' fork: padding of each side, in place of pad.
+	PadL          *int32 `protobuf:"varint,26,opt,name=pad_l,json=padL,def=0" json:"pad_l,omitempty"`
+	PadR          *int32 `protobuf:"varint,27,opt,name=pad_r,json=padR,def=0" json:"pad_r,omitempty"`
+	PadT          *int32 `protobuf:"varint,28,opt,name=pad_t,json=padT,def=0" json:"pad_t,omitempty"`
+	PadB          *int32 `protobuf:"varint,29,opt,name=pad_b,json=padB,def=0" json:"pad_b,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3873,6 +4024,10 @@ const (
 	Default_ConvolutionParameter_ForceNdIm2Col = bool(false)
 	Default_ConvolutionParameter_SparsityTerm  = bool(true)
 	Default_ConvolutionParameter_Threshold     = float32(0.6000000238418579)
+	Default_ConvolutionParameter_PadL          = int32(0)
+	Default_ConvolutionParameter_PadR          = int32(0)
+	Default_ConvolutionParameter_PadT          = int32(0)
+	Default_ConvolutionParameter_PadB          = int32(0)
 )
 
 func (x *ConvolutionParameter) Reset() {
@@ -4052,6 +4207,34 @@ func (x *ConvolutionParameter) GetThreshold() float32 {
 	return Default_ConvolutionParameter_Threshold
 }
 
+func (x *ConvolutionParameter) GetPadL() int32 {
+	if x != nil && x.PadL != nil {
+		return *x.PadL
+	}
+	return Default_ConvolutionParameter_PadL
+}
+
+func (x *ConvolutionParameter) GetPadR() int32 {
+	if x != nil && x.PadR != nil {
+		return *x.PadR
+	}
+	return Default_ConvolutionParameter_PadR
+}
+
+func (x *ConvolutionParameter) GetPadT() int32 {
+	if x != nil && x.PadT != nil {
+		return *x.PadT
+	}
+	return Default_ConvolutionParameter_PadT
+}
+
+func (x *ConvolutionParameter) GetPadB() int32 {
+	if x != nil && x.PadB != nil {
+		return *x.PadB
+	}
+	return Default_ConvolutionParameter_PadB
+}
+
 type InnerProductParameter struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	NumOutput    *uint32                `protobuf:"varint,1,opt,name=num_output,json=numOutput" json:"num_output,omitempty"`
@@ -4171,6 +4354,442 @@ func (x *InnerProductParameter) GetThreshold() float32 {
 	return Default_InnerProductParameter_Threshold
 }
 
+// SSD's Permute: axis i of the top is axis order[i] of the bottom; axes that are not named follow in their order.
+type PermuteParameter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Order         []uint32               `protobuf:"varint,1,rep,name=order" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PermuteParameter) Reset() {
+	*x = PermuteParameter{}
+	mi := &file_caffe_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PermuteParameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PermuteParameter) ProtoMessage() {}
+
+func (x *PermuteParameter) ProtoReflect() protoreflect.Message {
+	mi := &file_caffe_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PermuteParameter.ProtoReflect.Descriptor instead.
+func (*PermuteParameter) Descriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PermuteParameter) GetOrder() []uint32 {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// SSD's Normalize: x / sqrt(sum x^2 + eps), over the channels, or over channels and space, times a learned scale.
+type NormalizeParameter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AcrossSpatial *bool                  `protobuf:"varint,1,opt,name=across_spatial,json=acrossSpatial,def=1" json:"across_spatial,omitempty"`
+	ScaleFiller   *FillerParameter       `protobuf:"bytes,2,opt,name=scale_filler,json=scaleFiller" json:"scale_filler,omitempty"`
+	ChannelShared *bool                  `protobuf:"varint,3,opt,name=channel_shared,json=channelShared,def=1" json:"channel_shared,omitempty"`
+	Eps           *float32               `protobuf:"fixed32,4,opt,name=eps,def=1e-10" json:"eps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+// Default values for NormalizeParameter fields.
+const (
+	Default_NormalizeParameter_AcrossSpatial = bool(true)
+	Default_NormalizeParameter_ChannelShared = bool(true)
+	Default_NormalizeParameter_Eps           = float32(1.000000013351432e-10)
+)
+
+func (x *NormalizeParameter) Reset() {
+	*x = NormalizeParameter{}
+	mi := &file_caffe_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NormalizeParameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NormalizeParameter) ProtoMessage() {}
+
+func (x *NormalizeParameter) ProtoReflect() protoreflect.Message {
+	mi := &file_caffe_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NormalizeParameter.ProtoReflect.Descriptor instead.
+func (*NormalizeParameter) Descriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *NormalizeParameter) GetAcrossSpatial() bool {
+	if x != nil && x.AcrossSpatial != nil {
+		return *x.AcrossSpatial
+	}
+	return Default_NormalizeParameter_AcrossSpatial
+}
+
+func (x *NormalizeParameter) GetScaleFiller() *FillerParameter {
+	if x != nil {
+		return x.ScaleFiller
+	}
+	return nil
+}
+
+func (x *NormalizeParameter) GetChannelShared() bool {
+	if x != nil && x.ChannelShared != nil {
+		return *x.ChannelShared
+	}
+	return Default_NormalizeParameter_ChannelShared
+}
+
+func (x *NormalizeParameter) GetEps() float32 {
+	if x != nil && x.Eps != nil {
+		return *x.Eps
+	}
+	return Default_NormalizeParameter_Eps
+}
+
+// DeepLab's and PSPNet's Interp: bilinear, corners on corners.
+type InterpParameter struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Height       *int32                 `protobuf:"varint,1,opt,name=height,def=0" json:"height,omitempty"`
+	Width        *int32                 `protobuf:"varint,2,opt,name=width,def=0" json:"width,omitempty"`
+	ZoomFactor   *int32                 `protobuf:"varint,3,opt,name=zoom_factor,json=zoomFactor,def=1" json:"zoom_factor,omitempty"`
+	ShrinkFactor *int32                 `protobuf:"varint,4,opt,name=shrink_factor,json=shrinkFactor,def=1" json:"shrink_factor,omitempty"`
+	// 0 or less: cuts pixels off.
+	PadBeg        *int32 `protobuf:"varint,5,opt,name=pad_beg,json=padBeg,def=0" json:"pad_beg,omitempty"`
+	PadEnd        *int32 `protobuf:"varint,6,opt,name=pad_end,json=padEnd,def=0" json:"pad_end,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+// Default values for InterpParameter fields.
+const (
+	Default_InterpParameter_Height       = int32(0)
+	Default_InterpParameter_Width        = int32(0)
+	Default_InterpParameter_ZoomFactor   = int32(1)
+	Default_InterpParameter_ShrinkFactor = int32(1)
+	Default_InterpParameter_PadBeg       = int32(0)
+	Default_InterpParameter_PadEnd       = int32(0)
+)
+
+func (x *InterpParameter) Reset() {
+	*x = InterpParameter{}
+	mi := &file_caffe_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InterpParameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InterpParameter) ProtoMessage() {}
+
+func (x *InterpParameter) ProtoReflect() protoreflect.Message {
+	mi := &file_caffe_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InterpParameter.ProtoReflect.Descriptor instead.
+func (*InterpParameter) Descriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *InterpParameter) GetHeight() int32 {
+	if x != nil && x.Height != nil {
+		return *x.Height
+	}
+	return Default_InterpParameter_Height
+}
+
+func (x *InterpParameter) GetWidth() int32 {
+	if x != nil && x.Width != nil {
+		return *x.Width
+	}
+	return Default_InterpParameter_Width
+}
+
+func (x *InterpParameter) GetZoomFactor() int32 {
+	if x != nil && x.ZoomFactor != nil {
+		return *x.ZoomFactor
+	}
+	return Default_InterpParameter_ZoomFactor
+}
+
+func (x *InterpParameter) GetShrinkFactor() int32 {
+	if x != nil && x.ShrinkFactor != nil {
+		return *x.ShrinkFactor
+	}
+	return Default_InterpParameter_ShrinkFactor
+}
+
+func (x *InterpParameter) GetPadBeg() int32 {
+	if x != nil && x.PadBeg != nil {
+		return *x.PadBeg
+	}
+	return Default_InterpParameter_PadBeg
+}
+
+func (x *InterpParameter) GetPadEnd() int32 {
+	if x != nil && x.PadEnd != nil {
+		return *x.PadEnd
+	}
+	return Default_InterpParameter_PadEnd
+}
+
+// The DNSConvolution of 32l/Neural-Network-Model-Compressing: the paper rule, with that fork's defaults.
+type DNSConvolutionParameter struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Gamma            *float32               `protobuf:"fixed32,1,opt,name=gamma,def=0.001" json:"gamma,omitempty"`
+	Power            *float32               `protobuf:"fixed32,2,opt,name=power,def=1" json:"power,omitempty"`
+	IterStop         *float32               `protobuf:"fixed32,3,opt,name=iter_stop,json=iterStop,def=1e+07" json:"iter_stop,omitempty"`
+	CRate            *float32               `protobuf:"fixed32,4,opt,name=c_rate,json=cRate,def=3" json:"c_rate,omitempty"`
+	WeightMaskFiller *FillerParameter       `protobuf:"bytes,5,opt,name=weight_mask_filler,json=weightMaskFiller" json:"weight_mask_filler,omitempty"`
+	BiasMaskFiller   *FillerParameter       `protobuf:"bytes,6,opt,name=bias_mask_filler,json=biasMaskFiller" json:"bias_mask_filler,omitempty"`
+	// What c is multiplied by for pruning and for splicing. Here they are the paper's 0.9 and 1.1.
+	AlphaLow      *float32 `protobuf:"fixed32,7,opt,name=alpha_low,json=alphaLow" json:"alpha_low,omitempty"`
+	AlphaHigh     *float32 `protobuf:"fixed32,8,opt,name=alpha_high,json=alphaHigh" json:"alpha_high,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+// Default values for DNSConvolutionParameter fields.
+const (
+	Default_DNSConvolutionParameter_Gamma    = float32(0.0010000000474974513)
+	Default_DNSConvolutionParameter_Power    = float32(1)
+	Default_DNSConvolutionParameter_IterStop = float32(1e+07)
+	Default_DNSConvolutionParameter_CRate    = float32(3)
+)
+
+func (x *DNSConvolutionParameter) Reset() {
+	*x = DNSConvolutionParameter{}
+	mi := &file_caffe_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DNSConvolutionParameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DNSConvolutionParameter) ProtoMessage() {}
+
+func (x *DNSConvolutionParameter) ProtoReflect() protoreflect.Message {
+	mi := &file_caffe_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DNSConvolutionParameter.ProtoReflect.Descriptor instead.
+func (*DNSConvolutionParameter) Descriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DNSConvolutionParameter) GetGamma() float32 {
+	if x != nil && x.Gamma != nil {
+		return *x.Gamma
+	}
+	return Default_DNSConvolutionParameter_Gamma
+}
+
+func (x *DNSConvolutionParameter) GetPower() float32 {
+	if x != nil && x.Power != nil {
+		return *x.Power
+	}
+	return Default_DNSConvolutionParameter_Power
+}
+
+func (x *DNSConvolutionParameter) GetIterStop() float32 {
+	if x != nil && x.IterStop != nil {
+		return *x.IterStop
+	}
+	return Default_DNSConvolutionParameter_IterStop
+}
+
+func (x *DNSConvolutionParameter) GetCRate() float32 {
+	if x != nil && x.CRate != nil {
+		return *x.CRate
+	}
+	return Default_DNSConvolutionParameter_CRate
+}
+
+func (x *DNSConvolutionParameter) GetWeightMaskFiller() *FillerParameter {
+	if x != nil {
+		return x.WeightMaskFiller
+	}
+	return nil
+}
+
+func (x *DNSConvolutionParameter) GetBiasMaskFiller() *FillerParameter {
+	if x != nil {
+		return x.BiasMaskFiller
+	}
+	return nil
+}
+
+func (x *DNSConvolutionParameter) GetAlphaLow() float32 {
+	if x != nil && x.AlphaLow != nil {
+		return *x.AlphaLow
+	}
+	return 0
+}
+
+func (x *DNSConvolutionParameter) GetAlphaHigh() float32 {
+	if x != nil && x.AlphaHigh != nil {
+		return *x.AlphaHigh
+	}
+	return 0
+}
+
+// The DNSInnerProduct of the same fork.
+type DNSInnerProductParameter struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Gamma            *float32               `protobuf:"fixed32,1,opt,name=gamma,def=0.001" json:"gamma,omitempty"`
+	Power            *float32               `protobuf:"fixed32,2,opt,name=power,def=1" json:"power,omitempty"`
+	CRate            *float32               `protobuf:"fixed32,3,opt,name=c_rate,json=cRate,def=1" json:"c_rate,omitempty"`
+	IterStop         *float32               `protobuf:"fixed32,4,opt,name=iter_stop,json=iterStop,def=1e+06" json:"iter_stop,omitempty"`
+	WeightMaskFiller *FillerParameter       `protobuf:"bytes,5,opt,name=weight_mask_filler,json=weightMaskFiller" json:"weight_mask_filler,omitempty"`
+	BiasMaskFiller   *FillerParameter       `protobuf:"bytes,6,opt,name=bias_mask_filler,json=biasMaskFiller" json:"bias_mask_filler,omitempty"`
+	AlphaLow         *float32               `protobuf:"fixed32,7,opt,name=alpha_low,json=alphaLow" json:"alpha_low,omitempty"`
+	AlphaHigh        *float32               `protobuf:"fixed32,8,opt,name=alpha_high,json=alphaHigh" json:"alpha_high,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+// Default values for DNSInnerProductParameter fields.
+const (
+	Default_DNSInnerProductParameter_Gamma    = float32(0.0010000000474974513)
+	Default_DNSInnerProductParameter_Power    = float32(1)
+	Default_DNSInnerProductParameter_CRate    = float32(1)
+	Default_DNSInnerProductParameter_IterStop = float32(1e+06)
+)
+
+func (x *DNSInnerProductParameter) Reset() {
+	*x = DNSInnerProductParameter{}
+	mi := &file_caffe_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DNSInnerProductParameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DNSInnerProductParameter) ProtoMessage() {}
+
+func (x *DNSInnerProductParameter) ProtoReflect() protoreflect.Message {
+	mi := &file_caffe_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DNSInnerProductParameter.ProtoReflect.Descriptor instead.
+func (*DNSInnerProductParameter) Descriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DNSInnerProductParameter) GetGamma() float32 {
+	if x != nil && x.Gamma != nil {
+		return *x.Gamma
+	}
+	return Default_DNSInnerProductParameter_Gamma
+}
+
+func (x *DNSInnerProductParameter) GetPower() float32 {
+	if x != nil && x.Power != nil {
+		return *x.Power
+	}
+	return Default_DNSInnerProductParameter_Power
+}
+
+func (x *DNSInnerProductParameter) GetCRate() float32 {
+	if x != nil && x.CRate != nil {
+		return *x.CRate
+	}
+	return Default_DNSInnerProductParameter_CRate
+}
+
+func (x *DNSInnerProductParameter) GetIterStop() float32 {
+	if x != nil && x.IterStop != nil {
+		return *x.IterStop
+	}
+	return Default_DNSInnerProductParameter_IterStop
+}
+
+func (x *DNSInnerProductParameter) GetWeightMaskFiller() *FillerParameter {
+	if x != nil {
+		return x.WeightMaskFiller
+	}
+	return nil
+}
+
+func (x *DNSInnerProductParameter) GetBiasMaskFiller() *FillerParameter {
+	if x != nil {
+		return x.BiasMaskFiller
+	}
+	return nil
+}
+
+func (x *DNSInnerProductParameter) GetAlphaLow() float32 {
+	if x != nil && x.AlphaLow != nil {
+		return *x.AlphaLow
+	}
+	return 0
+}
+
+func (x *DNSInnerProductParameter) GetAlphaHigh() float32 {
+	if x != nil && x.AlphaHigh != nil {
+		return *x.AlphaHigh
+	}
+	return 0
+}
+
 // Paper rule (section 3.2) for a convolution.
 type CConvolutionParameter struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -4195,7 +4814,7 @@ const (
 
 func (x *CConvolutionParameter) Reset() {
 	*x = CConvolutionParameter{}
-	mi := &file_caffe_proto_msgTypes[17]
+	mi := &file_caffe_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4207,7 +4826,7 @@ func (x *CConvolutionParameter) String() string {
 func (*CConvolutionParameter) ProtoMessage() {}
 
 func (x *CConvolutionParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[17]
+	mi := &file_caffe_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4220,7 +4839,7 @@ func (x *CConvolutionParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CConvolutionParameter.ProtoReflect.Descriptor instead.
 func (*CConvolutionParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{17}
+	return file_caffe_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CConvolutionParameter) GetGamma() float32 {
@@ -4289,7 +4908,7 @@ const (
 
 func (x *CInnerProductParameter) Reset() {
 	*x = CInnerProductParameter{}
-	mi := &file_caffe_proto_msgTypes[18]
+	mi := &file_caffe_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4301,7 +4920,7 @@ func (x *CInnerProductParameter) String() string {
 func (*CInnerProductParameter) ProtoMessage() {}
 
 func (x *CInnerProductParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[18]
+	mi := &file_caffe_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4314,7 +4933,7 @@ func (x *CInnerProductParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CInnerProductParameter.ProtoReflect.Descriptor instead.
 func (*CInnerProductParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{18}
+	return file_caffe_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CInnerProductParameter) GetGamma() float32 {
@@ -4376,7 +4995,7 @@ const (
 
 func (x *AccuracyParameter) Reset() {
 	*x = AccuracyParameter{}
-	mi := &file_caffe_proto_msgTypes[19]
+	mi := &file_caffe_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4388,7 +5007,7 @@ func (x *AccuracyParameter) String() string {
 func (*AccuracyParameter) ProtoMessage() {}
 
 func (x *AccuracyParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[19]
+	mi := &file_caffe_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4401,7 +5020,7 @@ func (x *AccuracyParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccuracyParameter.ProtoReflect.Descriptor instead.
 func (*AccuracyParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{19}
+	return file_caffe_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AccuracyParameter) GetTopK() uint32 {
@@ -4442,7 +5061,7 @@ const (
 
 func (x *ArgMaxParameter) Reset() {
 	*x = ArgMaxParameter{}
-	mi := &file_caffe_proto_msgTypes[20]
+	mi := &file_caffe_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4454,7 +5073,7 @@ func (x *ArgMaxParameter) String() string {
 func (*ArgMaxParameter) ProtoMessage() {}
 
 func (x *ArgMaxParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[20]
+	mi := &file_caffe_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4467,7 +5086,7 @@ func (x *ArgMaxParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArgMaxParameter.ProtoReflect.Descriptor instead.
 func (*ArgMaxParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{20}
+	return file_caffe_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ArgMaxParameter) GetOutMaxVal() bool {
@@ -4508,7 +5127,7 @@ const (
 
 func (x *BatchNormParameter) Reset() {
 	*x = BatchNormParameter{}
-	mi := &file_caffe_proto_msgTypes[21]
+	mi := &file_caffe_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4520,7 +5139,7 @@ func (x *BatchNormParameter) String() string {
 func (*BatchNormParameter) ProtoMessage() {}
 
 func (x *BatchNormParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[21]
+	mi := &file_caffe_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4533,7 +5152,7 @@ func (x *BatchNormParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchNormParameter.ProtoReflect.Descriptor instead.
 func (*BatchNormParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{21}
+	return file_caffe_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *BatchNormParameter) GetUseGlobalStats() bool {
@@ -4574,7 +5193,7 @@ const (
 
 func (x *BiasParameter) Reset() {
 	*x = BiasParameter{}
-	mi := &file_caffe_proto_msgTypes[22]
+	mi := &file_caffe_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4586,7 +5205,7 @@ func (x *BiasParameter) String() string {
 func (*BiasParameter) ProtoMessage() {}
 
 func (x *BiasParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[22]
+	mi := &file_caffe_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4599,7 +5218,7 @@ func (x *BiasParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BiasParameter.ProtoReflect.Descriptor instead.
 func (*BiasParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{22}
+	return file_caffe_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *BiasParameter) GetAxis() int32 {
@@ -4633,7 +5252,7 @@ type ClipParameter struct {
 
 func (x *ClipParameter) Reset() {
 	*x = ClipParameter{}
-	mi := &file_caffe_proto_msgTypes[23]
+	mi := &file_caffe_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4645,7 +5264,7 @@ func (x *ClipParameter) String() string {
 func (*ClipParameter) ProtoMessage() {}
 
 func (x *ClipParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[23]
+	mi := &file_caffe_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4658,7 +5277,7 @@ func (x *ClipParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClipParameter.ProtoReflect.Descriptor instead.
 func (*ClipParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{23}
+	return file_caffe_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ClipParameter) GetMin() float32 {
@@ -4691,7 +5310,7 @@ const (
 
 func (x *ConcatParameter) Reset() {
 	*x = ConcatParameter{}
-	mi := &file_caffe_proto_msgTypes[24]
+	mi := &file_caffe_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4703,7 +5322,7 @@ func (x *ConcatParameter) String() string {
 func (*ConcatParameter) ProtoMessage() {}
 
 func (x *ConcatParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[24]
+	mi := &file_caffe_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4716,7 +5335,7 @@ func (x *ConcatParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConcatParameter.ProtoReflect.Descriptor instead.
 func (*ConcatParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{24}
+	return file_caffe_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ConcatParameter) GetConcatDim() uint32 {
@@ -4749,7 +5368,7 @@ const (
 
 func (x *ContrastiveLossParameter) Reset() {
 	*x = ContrastiveLossParameter{}
-	mi := &file_caffe_proto_msgTypes[25]
+	mi := &file_caffe_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4761,7 +5380,7 @@ func (x *ContrastiveLossParameter) String() string {
 func (*ContrastiveLossParameter) ProtoMessage() {}
 
 func (x *ContrastiveLossParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[25]
+	mi := &file_caffe_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4774,7 +5393,7 @@ func (x *ContrastiveLossParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContrastiveLossParameter.ProtoReflect.Descriptor instead.
 func (*ContrastiveLossParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{25}
+	return file_caffe_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ContrastiveLossParameter) GetMargin() float32 {
@@ -4806,7 +5425,7 @@ const (
 
 func (x *CropParameter) Reset() {
 	*x = CropParameter{}
-	mi := &file_caffe_proto_msgTypes[26]
+	mi := &file_caffe_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4818,7 +5437,7 @@ func (x *CropParameter) String() string {
 func (*CropParameter) ProtoMessage() {}
 
 func (x *CropParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[26]
+	mi := &file_caffe_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4831,7 +5450,7 @@ func (x *CropParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CropParameter.ProtoReflect.Descriptor instead.
 func (*CropParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{26}
+	return file_caffe_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CropParameter) GetAxis() int32 {
@@ -4862,7 +5481,7 @@ const (
 
 func (x *DropoutParameter) Reset() {
 	*x = DropoutParameter{}
-	mi := &file_caffe_proto_msgTypes[27]
+	mi := &file_caffe_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4874,7 +5493,7 @@ func (x *DropoutParameter) String() string {
 func (*DropoutParameter) ProtoMessage() {}
 
 func (x *DropoutParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[27]
+	mi := &file_caffe_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4887,7 +5506,7 @@ func (x *DropoutParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropoutParameter.ProtoReflect.Descriptor instead.
 func (*DropoutParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{27}
+	return file_caffe_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DropoutParameter) GetDropoutRatio() float32 {
@@ -4911,7 +5530,7 @@ type DummyDataParameter struct {
 
 func (x *DummyDataParameter) Reset() {
 	*x = DummyDataParameter{}
-	mi := &file_caffe_proto_msgTypes[28]
+	mi := &file_caffe_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4923,7 +5542,7 @@ func (x *DummyDataParameter) String() string {
 func (*DummyDataParameter) ProtoMessage() {}
 
 func (x *DummyDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[28]
+	mi := &file_caffe_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4936,7 +5555,7 @@ func (x *DummyDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DummyDataParameter.ProtoReflect.Descriptor instead.
 func (*DummyDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{28}
+	return file_caffe_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DummyDataParameter) GetDataFiller() []*FillerParameter {
@@ -4995,7 +5614,7 @@ const (
 
 func (x *ELUParameter) Reset() {
 	*x = ELUParameter{}
-	mi := &file_caffe_proto_msgTypes[29]
+	mi := &file_caffe_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5007,7 +5626,7 @@ func (x *ELUParameter) String() string {
 func (*ELUParameter) ProtoMessage() {}
 
 func (x *ELUParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[29]
+	mi := &file_caffe_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5020,7 +5639,7 @@ func (x *ELUParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ELUParameter.ProtoReflect.Descriptor instead.
 func (*ELUParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{29}
+	return file_caffe_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ELUParameter) GetAlpha() float32 {
@@ -5047,7 +5666,7 @@ const (
 
 func (x *EltwiseParameter) Reset() {
 	*x = EltwiseParameter{}
-	mi := &file_caffe_proto_msgTypes[30]
+	mi := &file_caffe_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5059,7 +5678,7 @@ func (x *EltwiseParameter) String() string {
 func (*EltwiseParameter) ProtoMessage() {}
 
 func (x *EltwiseParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[30]
+	mi := &file_caffe_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5072,7 +5691,7 @@ func (x *EltwiseParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EltwiseParameter.ProtoReflect.Descriptor instead.
 func (*EltwiseParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{30}
+	return file_caffe_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *EltwiseParameter) GetOperation() EltwiseParameter_EltwiseOp {
@@ -5114,7 +5733,7 @@ const (
 
 func (x *EmbedParameter) Reset() {
 	*x = EmbedParameter{}
-	mi := &file_caffe_proto_msgTypes[31]
+	mi := &file_caffe_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5126,7 +5745,7 @@ func (x *EmbedParameter) String() string {
 func (*EmbedParameter) ProtoMessage() {}
 
 func (x *EmbedParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[31]
+	mi := &file_caffe_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5139,7 +5758,7 @@ func (x *EmbedParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedParameter.ProtoReflect.Descriptor instead.
 func (*EmbedParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{31}
+	return file_caffe_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EmbedParameter) GetNumOutput() uint32 {
@@ -5195,7 +5814,7 @@ const (
 
 func (x *ExpParameter) Reset() {
 	*x = ExpParameter{}
-	mi := &file_caffe_proto_msgTypes[32]
+	mi := &file_caffe_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5207,7 +5826,7 @@ func (x *ExpParameter) String() string {
 func (*ExpParameter) ProtoMessage() {}
 
 func (x *ExpParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[32]
+	mi := &file_caffe_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5220,7 +5839,7 @@ func (x *ExpParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpParameter.ProtoReflect.Descriptor instead.
 func (*ExpParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{32}
+	return file_caffe_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ExpParameter) GetBase() float32 {
@@ -5260,7 +5879,7 @@ const (
 
 func (x *FlattenParameter) Reset() {
 	*x = FlattenParameter{}
-	mi := &file_caffe_proto_msgTypes[33]
+	mi := &file_caffe_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5272,7 +5891,7 @@ func (x *FlattenParameter) String() string {
 func (*FlattenParameter) ProtoMessage() {}
 
 func (x *FlattenParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[33]
+	mi := &file_caffe_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5285,7 +5904,7 @@ func (x *FlattenParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlattenParameter.ProtoReflect.Descriptor instead.
 func (*FlattenParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{33}
+	return file_caffe_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *FlattenParameter) GetAxis() int32 {
@@ -5318,7 +5937,7 @@ const (
 
 func (x *HDF5DataParameter) Reset() {
 	*x = HDF5DataParameter{}
-	mi := &file_caffe_proto_msgTypes[34]
+	mi := &file_caffe_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5330,7 +5949,7 @@ func (x *HDF5DataParameter) String() string {
 func (*HDF5DataParameter) ProtoMessage() {}
 
 func (x *HDF5DataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[34]
+	mi := &file_caffe_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5343,7 +5962,7 @@ func (x *HDF5DataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HDF5DataParameter.ProtoReflect.Descriptor instead.
 func (*HDF5DataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{34}
+	return file_caffe_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *HDF5DataParameter) GetSource() string {
@@ -5376,7 +5995,7 @@ type HDF5OutputParameter struct {
 
 func (x *HDF5OutputParameter) Reset() {
 	*x = HDF5OutputParameter{}
-	mi := &file_caffe_proto_msgTypes[35]
+	mi := &file_caffe_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5388,7 +6007,7 @@ func (x *HDF5OutputParameter) String() string {
 func (*HDF5OutputParameter) ProtoMessage() {}
 
 func (x *HDF5OutputParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[35]
+	mi := &file_caffe_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5401,7 +6020,7 @@ func (x *HDF5OutputParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HDF5OutputParameter.ProtoReflect.Descriptor instead.
 func (*HDF5OutputParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{35}
+	return file_caffe_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *HDF5OutputParameter) GetFileName() string {
@@ -5425,7 +6044,7 @@ const (
 
 func (x *HingeLossParameter) Reset() {
 	*x = HingeLossParameter{}
-	mi := &file_caffe_proto_msgTypes[36]
+	mi := &file_caffe_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5437,7 +6056,7 @@ func (x *HingeLossParameter) String() string {
 func (*HingeLossParameter) ProtoMessage() {}
 
 func (x *HingeLossParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[36]
+	mi := &file_caffe_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5450,7 +6069,7 @@ func (x *HingeLossParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HingeLossParameter.ProtoReflect.Descriptor instead.
 func (*HingeLossParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{36}
+	return file_caffe_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *HingeLossParameter) GetNorm() HingeLossParameter_Norm {
@@ -5494,7 +6113,7 @@ const (
 
 func (x *ImageDataParameter) Reset() {
 	*x = ImageDataParameter{}
-	mi := &file_caffe_proto_msgTypes[37]
+	mi := &file_caffe_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5506,7 +6125,7 @@ func (x *ImageDataParameter) String() string {
 func (*ImageDataParameter) ProtoMessage() {}
 
 func (x *ImageDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[37]
+	mi := &file_caffe_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5519,7 +6138,7 @@ func (x *ImageDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageDataParameter.ProtoReflect.Descriptor instead.
 func (*ImageDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{37}
+	return file_caffe_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ImageDataParameter) GetSource() string {
@@ -5621,7 +6240,7 @@ const (
 
 func (x *InfogainLossParameter) Reset() {
 	*x = InfogainLossParameter{}
-	mi := &file_caffe_proto_msgTypes[38]
+	mi := &file_caffe_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5633,7 +6252,7 @@ func (x *InfogainLossParameter) String() string {
 func (*InfogainLossParameter) ProtoMessage() {}
 
 func (x *InfogainLossParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[38]
+	mi := &file_caffe_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5646,7 +6265,7 @@ func (x *InfogainLossParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfogainLossParameter.ProtoReflect.Descriptor instead.
 func (*InfogainLossParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{38}
+	return file_caffe_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *InfogainLossParameter) GetSource() string {
@@ -5672,7 +6291,7 @@ type InputParameter struct {
 
 func (x *InputParameter) Reset() {
 	*x = InputParameter{}
-	mi := &file_caffe_proto_msgTypes[39]
+	mi := &file_caffe_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5684,7 +6303,7 @@ func (x *InputParameter) String() string {
 func (*InputParameter) ProtoMessage() {}
 
 func (x *InputParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[39]
+	mi := &file_caffe_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5697,7 +6316,7 @@ func (x *InputParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputParameter.ProtoReflect.Descriptor instead.
 func (*InputParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{39}
+	return file_caffe_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *InputParameter) GetShape() []*BlobShape {
@@ -5731,7 +6350,7 @@ const (
 
 func (x *LRNParameter) Reset() {
 	*x = LRNParameter{}
-	mi := &file_caffe_proto_msgTypes[40]
+	mi := &file_caffe_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5743,7 +6362,7 @@ func (x *LRNParameter) String() string {
 func (*LRNParameter) ProtoMessage() {}
 
 func (x *LRNParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[40]
+	mi := &file_caffe_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5756,7 +6375,7 @@ func (x *LRNParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LRNParameter.ProtoReflect.Descriptor instead.
 func (*LRNParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{40}
+	return file_caffe_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LRNParameter) GetLocalSize() uint32 {
@@ -5819,7 +6438,7 @@ const (
 
 func (x *LogParameter) Reset() {
 	*x = LogParameter{}
-	mi := &file_caffe_proto_msgTypes[41]
+	mi := &file_caffe_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5831,7 +6450,7 @@ func (x *LogParameter) String() string {
 func (*LogParameter) ProtoMessage() {}
 
 func (x *LogParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[41]
+	mi := &file_caffe_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5844,7 +6463,7 @@ func (x *LogParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogParameter.ProtoReflect.Descriptor instead.
 func (*LogParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{41}
+	return file_caffe_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LogParameter) GetBase() float32 {
@@ -5886,7 +6505,7 @@ const (
 
 func (x *MVNParameter) Reset() {
 	*x = MVNParameter{}
-	mi := &file_caffe_proto_msgTypes[42]
+	mi := &file_caffe_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5898,7 +6517,7 @@ func (x *MVNParameter) String() string {
 func (*MVNParameter) ProtoMessage() {}
 
 func (x *MVNParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[42]
+	mi := &file_caffe_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5911,7 +6530,7 @@ func (x *MVNParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MVNParameter.ProtoReflect.Descriptor instead.
 func (*MVNParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{42}
+	return file_caffe_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *MVNParameter) GetNormalizeVariance() bool {
@@ -5947,7 +6566,7 @@ type MemoryDataParameter struct {
 
 func (x *MemoryDataParameter) Reset() {
 	*x = MemoryDataParameter{}
-	mi := &file_caffe_proto_msgTypes[43]
+	mi := &file_caffe_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5959,7 +6578,7 @@ func (x *MemoryDataParameter) String() string {
 func (*MemoryDataParameter) ProtoMessage() {}
 
 func (x *MemoryDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[43]
+	mi := &file_caffe_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5972,7 +6591,7 @@ func (x *MemoryDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemoryDataParameter.ProtoReflect.Descriptor instead.
 func (*MemoryDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{43}
+	return file_caffe_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *MemoryDataParameter) GetBatchSize() uint32 {
@@ -6018,7 +6637,7 @@ const (
 
 func (x *PReLUParameter) Reset() {
 	*x = PReLUParameter{}
-	mi := &file_caffe_proto_msgTypes[44]
+	mi := &file_caffe_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6030,7 +6649,7 @@ func (x *PReLUParameter) String() string {
 func (*PReLUParameter) ProtoMessage() {}
 
 func (x *PReLUParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[44]
+	mi := &file_caffe_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6043,7 +6662,7 @@ func (x *PReLUParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PReLUParameter.ProtoReflect.Descriptor instead.
 func (*PReLUParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{44}
+	return file_caffe_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PReLUParameter) GetFiller() *FillerParameter {
@@ -6069,7 +6688,7 @@ type ParameterParameter struct {
 
 func (x *ParameterParameter) Reset() {
 	*x = ParameterParameter{}
-	mi := &file_caffe_proto_msgTypes[45]
+	mi := &file_caffe_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6081,7 +6700,7 @@ func (x *ParameterParameter) String() string {
 func (*ParameterParameter) ProtoMessage() {}
 
 func (x *ParameterParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[45]
+	mi := &file_caffe_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6094,7 +6713,7 @@ func (x *ParameterParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParameterParameter.ProtoReflect.Descriptor instead.
 func (*ParameterParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{45}
+	return file_caffe_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ParameterParameter) GetShape() *BlobShape {
@@ -6119,6 +6738,13 @@ type PoolingParameter struct {
 	Engine        *PoolingParameter_Engine     `protobuf:"varint,11,opt,name=engine,enum=caffe.PoolingParameter_Engine,def=0" json:"engine,omitempty"`
 	GlobalPooling *bool                        `protobuf:"varint,12,opt,name=global_pooling,json=globalPooling,def=0" json:"global_pooling,omitempty"`
 	RoundMode     *PoolingParameter_RoundMode  `protobuf:"varint,13,opt,name=round_mode,json=roundMode,enum=caffe.PoolingParameter_RoundMode,def=0" json:"round_mode,omitempty"`
+	// Of several forks: false is round_mode FLOOR.
+	CeilMode *bool `protobuf:"varint,14,opt,name=ceil_mode,json=ceilMode,def=1" json:"ceil_mode,omitempty"`
+	// Of Synopsys' fork: padding of each side, in place of pad.
+	PadL          *uint32 `protobuf:"varint,16,opt,name=pad_l,json=padL,def=0" json:"pad_l,omitempty"`
+	PadR          *uint32 `protobuf:"varint,17,opt,name=pad_r,json=padR,def=0" json:"pad_r,omitempty"`
+	PadT          *uint32 `protobuf:"varint,18,opt,name=pad_t,json=padT,def=0" json:"pad_t,omitempty"`
+	PadB          *uint32 `protobuf:"varint,19,opt,name=pad_b,json=padB,def=0" json:"pad_b,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6133,11 +6759,16 @@ const (
 	Default_PoolingParameter_Engine        = PoolingParameter_DEFAULT
 	Default_PoolingParameter_GlobalPooling = bool(false)
 	Default_PoolingParameter_RoundMode     = PoolingParameter_CEIL
+	Default_PoolingParameter_CeilMode      = bool(true)
+	Default_PoolingParameter_PadL          = uint32(0)
+	Default_PoolingParameter_PadR          = uint32(0)
+	Default_PoolingParameter_PadT          = uint32(0)
+	Default_PoolingParameter_PadB          = uint32(0)
 )
 
 func (x *PoolingParameter) Reset() {
 	*x = PoolingParameter{}
-	mi := &file_caffe_proto_msgTypes[46]
+	mi := &file_caffe_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6149,7 +6780,7 @@ func (x *PoolingParameter) String() string {
 func (*PoolingParameter) ProtoMessage() {}
 
 func (x *PoolingParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[46]
+	mi := &file_caffe_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6162,7 +6793,7 @@ func (x *PoolingParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolingParameter.ProtoReflect.Descriptor instead.
 func (*PoolingParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{46}
+	return file_caffe_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PoolingParameter) GetPool() PoolingParameter_PoolMethod {
@@ -6256,6 +6887,41 @@ func (x *PoolingParameter) GetRoundMode() PoolingParameter_RoundMode {
 	return Default_PoolingParameter_RoundMode
 }
 
+func (x *PoolingParameter) GetCeilMode() bool {
+	if x != nil && x.CeilMode != nil {
+		return *x.CeilMode
+	}
+	return Default_PoolingParameter_CeilMode
+}
+
+func (x *PoolingParameter) GetPadL() uint32 {
+	if x != nil && x.PadL != nil {
+		return *x.PadL
+	}
+	return Default_PoolingParameter_PadL
+}
+
+func (x *PoolingParameter) GetPadR() uint32 {
+	if x != nil && x.PadR != nil {
+		return *x.PadR
+	}
+	return Default_PoolingParameter_PadR
+}
+
+func (x *PoolingParameter) GetPadT() uint32 {
+	if x != nil && x.PadT != nil {
+		return *x.PadT
+	}
+	return Default_PoolingParameter_PadT
+}
+
+func (x *PoolingParameter) GetPadB() uint32 {
+	if x != nil && x.PadB != nil {
+		return *x.PadB
+	}
+	return Default_PoolingParameter_PadB
+}
+
 type PowerParameter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Power         *float32               `protobuf:"fixed32,1,opt,name=power,def=1" json:"power,omitempty"`
@@ -6274,7 +6940,7 @@ const (
 
 func (x *PowerParameter) Reset() {
 	*x = PowerParameter{}
-	mi := &file_caffe_proto_msgTypes[47]
+	mi := &file_caffe_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6286,7 +6952,7 @@ func (x *PowerParameter) String() string {
 func (*PowerParameter) ProtoMessage() {}
 
 func (x *PowerParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[47]
+	mi := &file_caffe_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6299,7 +6965,7 @@ func (x *PowerParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PowerParameter.ProtoReflect.Descriptor instead.
 func (*PowerParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{47}
+	return file_caffe_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *PowerParameter) GetPower() float32 {
@@ -6341,7 +7007,7 @@ const (
 
 func (x *PythonParameter) Reset() {
 	*x = PythonParameter{}
-	mi := &file_caffe_proto_msgTypes[48]
+	mi := &file_caffe_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6353,7 +7019,7 @@ func (x *PythonParameter) String() string {
 func (*PythonParameter) ProtoMessage() {}
 
 func (x *PythonParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[48]
+	mi := &file_caffe_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6366,7 +7032,7 @@ func (x *PythonParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PythonParameter.ProtoReflect.Descriptor instead.
 func (*PythonParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{48}
+	return file_caffe_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PythonParameter) GetModule() string {
@@ -6413,7 +7079,7 @@ const (
 
 func (x *ReLUParameter) Reset() {
 	*x = ReLUParameter{}
-	mi := &file_caffe_proto_msgTypes[49]
+	mi := &file_caffe_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6425,7 +7091,7 @@ func (x *ReLUParameter) String() string {
 func (*ReLUParameter) ProtoMessage() {}
 
 func (x *ReLUParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[49]
+	mi := &file_caffe_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6438,7 +7104,7 @@ func (x *ReLUParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReLUParameter.ProtoReflect.Descriptor instead.
 func (*ReLUParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{49}
+	return file_caffe_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReLUParameter) GetNegativeSlope() float32 {
@@ -6475,7 +7141,7 @@ const (
 
 func (x *RecurrentParameter) Reset() {
 	*x = RecurrentParameter{}
-	mi := &file_caffe_proto_msgTypes[50]
+	mi := &file_caffe_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6487,7 +7153,7 @@ func (x *RecurrentParameter) String() string {
 func (*RecurrentParameter) ProtoMessage() {}
 
 func (x *RecurrentParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[50]
+	mi := &file_caffe_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6500,7 +7166,7 @@ func (x *RecurrentParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecurrentParameter.ProtoReflect.Descriptor instead.
 func (*RecurrentParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{50}
+	return file_caffe_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RecurrentParameter) GetNumOutput() uint32 {
@@ -6556,7 +7222,7 @@ const (
 
 func (x *ReductionParameter) Reset() {
 	*x = ReductionParameter{}
-	mi := &file_caffe_proto_msgTypes[51]
+	mi := &file_caffe_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6568,7 +7234,7 @@ func (x *ReductionParameter) String() string {
 func (*ReductionParameter) ProtoMessage() {}
 
 func (x *ReductionParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[51]
+	mi := &file_caffe_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6581,7 +7247,7 @@ func (x *ReductionParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReductionParameter.ProtoReflect.Descriptor instead.
 func (*ReductionParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{51}
+	return file_caffe_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReductionParameter) GetOperation() ReductionParameter_ReductionOp {
@@ -6622,7 +7288,7 @@ const (
 
 func (x *ReshapeParameter) Reset() {
 	*x = ReshapeParameter{}
-	mi := &file_caffe_proto_msgTypes[52]
+	mi := &file_caffe_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6634,7 +7300,7 @@ func (x *ReshapeParameter) String() string {
 func (*ReshapeParameter) ProtoMessage() {}
 
 func (x *ReshapeParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[52]
+	mi := &file_caffe_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6647,7 +7313,7 @@ func (x *ReshapeParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReshapeParameter.ProtoReflect.Descriptor instead.
 func (*ReshapeParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{52}
+	return file_caffe_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReshapeParameter) GetShape() *BlobShape {
@@ -6688,7 +7354,7 @@ const (
 
 func (x *SPPParameter) Reset() {
 	*x = SPPParameter{}
-	mi := &file_caffe_proto_msgTypes[53]
+	mi := &file_caffe_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6700,7 +7366,7 @@ func (x *SPPParameter) String() string {
 func (*SPPParameter) ProtoMessage() {}
 
 func (x *SPPParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[53]
+	mi := &file_caffe_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6713,7 +7379,7 @@ func (x *SPPParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SPPParameter.ProtoReflect.Descriptor instead.
 func (*SPPParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{53}
+	return file_caffe_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SPPParameter) GetPyramidHeight() uint32 {
@@ -6757,7 +7423,7 @@ const (
 
 func (x *ScaleParameter) Reset() {
 	*x = ScaleParameter{}
-	mi := &file_caffe_proto_msgTypes[54]
+	mi := &file_caffe_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6769,7 +7435,7 @@ func (x *ScaleParameter) String() string {
 func (*ScaleParameter) ProtoMessage() {}
 
 func (x *ScaleParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[54]
+	mi := &file_caffe_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6782,7 +7448,7 @@ func (x *ScaleParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleParameter.ProtoReflect.Descriptor instead.
 func (*ScaleParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{54}
+	return file_caffe_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ScaleParameter) GetAxis() int32 {
@@ -6834,7 +7500,7 @@ const (
 
 func (x *SigmoidParameter) Reset() {
 	*x = SigmoidParameter{}
-	mi := &file_caffe_proto_msgTypes[55]
+	mi := &file_caffe_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6846,7 +7512,7 @@ func (x *SigmoidParameter) String() string {
 func (*SigmoidParameter) ProtoMessage() {}
 
 func (x *SigmoidParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[55]
+	mi := &file_caffe_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6859,7 +7525,7 @@ func (x *SigmoidParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SigmoidParameter.ProtoReflect.Descriptor instead.
 func (*SigmoidParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{55}
+	return file_caffe_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SigmoidParameter) GetEngine() SigmoidParameter_Engine {
@@ -6886,7 +7552,7 @@ const (
 
 func (x *SliceParameter) Reset() {
 	*x = SliceParameter{}
-	mi := &file_caffe_proto_msgTypes[56]
+	mi := &file_caffe_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6898,7 +7564,7 @@ func (x *SliceParameter) String() string {
 func (*SliceParameter) ProtoMessage() {}
 
 func (x *SliceParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[56]
+	mi := &file_caffe_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6911,7 +7577,7 @@ func (x *SliceParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceParameter.ProtoReflect.Descriptor instead.
 func (*SliceParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{56}
+	return file_caffe_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SliceParameter) GetSliceDim() uint32 {
@@ -6951,7 +7617,7 @@ const (
 
 func (x *SoftmaxParameter) Reset() {
 	*x = SoftmaxParameter{}
-	mi := &file_caffe_proto_msgTypes[57]
+	mi := &file_caffe_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6963,7 +7629,7 @@ func (x *SoftmaxParameter) String() string {
 func (*SoftmaxParameter) ProtoMessage() {}
 
 func (x *SoftmaxParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[57]
+	mi := &file_caffe_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6976,7 +7642,7 @@ func (x *SoftmaxParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SoftmaxParameter.ProtoReflect.Descriptor instead.
 func (*SoftmaxParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{57}
+	return file_caffe_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SoftmaxParameter) GetEngine() SoftmaxParameter_Engine {
@@ -7007,7 +7673,7 @@ const (
 
 func (x *SwishParameter) Reset() {
 	*x = SwishParameter{}
-	mi := &file_caffe_proto_msgTypes[58]
+	mi := &file_caffe_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7019,7 +7685,7 @@ func (x *SwishParameter) String() string {
 func (*SwishParameter) ProtoMessage() {}
 
 func (x *SwishParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[58]
+	mi := &file_caffe_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7032,7 +7698,7 @@ func (x *SwishParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SwishParameter.ProtoReflect.Descriptor instead.
 func (*SwishParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{58}
+	return file_caffe_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SwishParameter) GetBeta() float32 {
@@ -7056,7 +7722,7 @@ const (
 
 func (x *TanHParameter) Reset() {
 	*x = TanHParameter{}
-	mi := &file_caffe_proto_msgTypes[59]
+	mi := &file_caffe_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7068,7 +7734,7 @@ func (x *TanHParameter) String() string {
 func (*TanHParameter) ProtoMessage() {}
 
 func (x *TanHParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[59]
+	mi := &file_caffe_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7081,7 +7747,7 @@ func (x *TanHParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TanHParameter.ProtoReflect.Descriptor instead.
 func (*TanHParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{59}
+	return file_caffe_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *TanHParameter) GetEngine() TanHParameter_Engine {
@@ -7105,7 +7771,7 @@ const (
 
 func (x *ThresholdParameter) Reset() {
 	*x = ThresholdParameter{}
-	mi := &file_caffe_proto_msgTypes[60]
+	mi := &file_caffe_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7117,7 +7783,7 @@ func (x *ThresholdParameter) String() string {
 func (*ThresholdParameter) ProtoMessage() {}
 
 func (x *ThresholdParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[60]
+	mi := &file_caffe_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7130,7 +7796,7 @@ func (x *ThresholdParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThresholdParameter.ProtoReflect.Descriptor instead.
 func (*ThresholdParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{60}
+	return file_caffe_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ThresholdParameter) GetThreshold() float32 {
@@ -7155,7 +7821,7 @@ const (
 
 func (x *TileParameter) Reset() {
 	*x = TileParameter{}
-	mi := &file_caffe_proto_msgTypes[61]
+	mi := &file_caffe_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7167,7 +7833,7 @@ func (x *TileParameter) String() string {
 func (*TileParameter) ProtoMessage() {}
 
 func (x *TileParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[61]
+	mi := &file_caffe_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7180,7 +7846,7 @@ func (x *TileParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TileParameter.ProtoReflect.Descriptor instead.
 func (*TileParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{61}
+	return file_caffe_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *TileParameter) GetAxis() int32 {
@@ -7232,7 +7898,7 @@ const (
 
 func (x *WindowDataParameter) Reset() {
 	*x = WindowDataParameter{}
-	mi := &file_caffe_proto_msgTypes[62]
+	mi := &file_caffe_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7244,7 +7910,7 @@ func (x *WindowDataParameter) String() string {
 func (*WindowDataParameter) ProtoMessage() {}
 
 func (x *WindowDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[62]
+	mi := &file_caffe_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7257,7 +7923,7 @@ func (x *WindowDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowDataParameter.ProtoReflect.Descriptor instead.
 func (*WindowDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{62}
+	return file_caffe_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *WindowDataParameter) GetSource() string {
@@ -7403,7 +8069,7 @@ type V1LayerParameter struct {
 
 func (x *V1LayerParameter) Reset() {
 	*x = V1LayerParameter{}
-	mi := &file_caffe_proto_msgTypes[63]
+	mi := &file_caffe_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7415,7 +8081,7 @@ func (x *V1LayerParameter) String() string {
 func (*V1LayerParameter) ProtoMessage() {}
 
 func (x *V1LayerParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[63]
+	mi := &file_caffe_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7428,7 +8094,7 @@ func (x *V1LayerParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use V1LayerParameter.ProtoReflect.Descriptor instead.
 func (*V1LayerParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{63}
+	return file_caffe_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *V1LayerParameter) GetLayer() *V0LayerParameter {
@@ -7808,7 +8474,7 @@ const (
 
 func (x *V0LayerParameter) Reset() {
 	*x = V0LayerParameter{}
-	mi := &file_caffe_proto_msgTypes[64]
+	mi := &file_caffe_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7820,7 +8486,7 @@ func (x *V0LayerParameter) String() string {
 func (*V0LayerParameter) ProtoMessage() {}
 
 func (x *V0LayerParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[64]
+	mi := &file_caffe_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7833,7 +8499,7 @@ func (x *V0LayerParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use V0LayerParameter.ProtoReflect.Descriptor instead.
 func (*V0LayerParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{64}
+	return file_caffe_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *V0LayerParameter) GetName() string {
@@ -8137,7 +8803,7 @@ type RunState struct {
 
 func (x *RunState) Reset() {
 	*x = RunState{}
-	mi := &file_caffe_proto_msgTypes[65]
+	mi := &file_caffe_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8149,7 +8815,7 @@ func (x *RunState) String() string {
 func (*RunState) ProtoMessage() {}
 
 func (x *RunState) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[65]
+	mi := &file_caffe_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8162,7 +8828,7 @@ func (x *RunState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunState.ProtoReflect.Descriptor instead.
 func (*RunState) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{65}
+	return file_caffe_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *RunState) GetSeed() uint64 {
@@ -8267,7 +8933,7 @@ type LayerState struct {
 
 func (x *LayerState) Reset() {
 	*x = LayerState{}
-	mi := &file_caffe_proto_msgTypes[66]
+	mi := &file_caffe_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8279,7 +8945,7 @@ func (x *LayerState) String() string {
 func (*LayerState) ProtoMessage() {}
 
 func (x *LayerState) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[66]
+	mi := &file_caffe_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8292,7 +8958,7 @@ func (x *LayerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerState.ProtoReflect.Descriptor instead.
 func (*LayerState) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{66}
+	return file_caffe_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *LayerState) GetNet() string {
@@ -8327,7 +8993,7 @@ type DataPosition struct {
 
 func (x *DataPosition) Reset() {
 	*x = DataPosition{}
-	mi := &file_caffe_proto_msgTypes[67]
+	mi := &file_caffe_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8339,7 +9005,7 @@ func (x *DataPosition) String() string {
 func (*DataPosition) ProtoMessage() {}
 
 func (x *DataPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[67]
+	mi := &file_caffe_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8352,7 +9018,7 @@ func (x *DataPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataPosition.ProtoReflect.Descriptor instead.
 func (*DataPosition) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{67}
+	return file_caffe_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *DataPosition) GetNet() string {
@@ -8392,7 +9058,7 @@ type LayerSurgery struct {
 
 func (x *LayerSurgery) Reset() {
 	*x = LayerSurgery{}
-	mi := &file_caffe_proto_msgTypes[68]
+	mi := &file_caffe_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8404,7 +9070,7 @@ func (x *LayerSurgery) String() string {
 func (*LayerSurgery) ProtoMessage() {}
 
 func (x *LayerSurgery) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[68]
+	mi := &file_caffe_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8417,7 +9083,7 @@ func (x *LayerSurgery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerSurgery.ProtoReflect.Descriptor instead.
 func (*LayerSurgery) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{68}
+	return file_caffe_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *LayerSurgery) GetLayer() string {
@@ -8475,7 +9141,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\n" +
 	"\vcaffe.proto\x12\x05caffe\"!\n" +
 	"\tBlobShape\x12\x14\n" +
-	"\x03dim\x18\x01 \x03(\x03B\x02\x10\x01R\x03dim\"\x95\x02\n" +
+	"\x03dim\x18\x01 \x03(\x03B\x02\x10\x01R\x03dim\"\xb3\x03\n" +
 	"\tBlobProto\x12\x13\n" +
 	"\x03num\x18\x01 \x01(\x05:\x010R\x03num\x12\x1d\n" +
 	"\bchannels\x18\x02 \x01(\x05:\x010R\bchannels\x12\x19\n" +
@@ -8487,7 +9153,12 @@ const file_caffe_proto_rawDesc = "" +
 	"\vdouble_data\x18\b \x03(\x01B\x02\x10\x01R\n" +
 	"doubleData\x12#\n" +
 	"\vdouble_diff\x18\t \x03(\x01B\x02\x10\x01R\n" +
-	"doubleDiff\"9\n" +
+	"doubleDiff\x122\n" +
+	"\rraw_data_type\x18\n" +
+	" \x01(\x0e2\x0e.caffe.RawTypeR\vrawDataType\x122\n" +
+	"\rraw_diff_type\x18\v \x01(\x0e2\x0e.caffe.RawTypeR\vrawDiffType\x12\x19\n" +
+	"\braw_data\x18\f \x01(\fR\arawData\x12\x19\n" +
+	"\braw_diff\x18\r \x01(\fR\arawDiff\"9\n" +
 	"\x0fBlobProtoVector\x12&\n" +
 	"\x05blobs\x18\x01 \x03(\v2\x10.caffe.BlobProtoR\x05blobs\"\xbb\x01\n" +
 	"\x05Datum\x12\x1a\n" +
@@ -8622,7 +9293,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\n" +
 	"\x06STRICT\x10\x00\x12\x0e\n" +
 	"\n" +
-	"PERMISSIVE\x10\x01\"\xb3\x1c\n" +
+	"PERMISSIVE\x10\x01\"\x97\x1f\n" +
 	"\x0eLayerParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -8702,7 +9373,13 @@ const file_caffe_proto_rawDesc = "" +
 	"\n" +
 	"clip_param\x18\x94\x01 \x01(\v2\x14.caffe.ClipParameterR\tclipParam\x12L\n" +
 	"\x12cconvolution_param\x18\xe9\a \x01(\v2\x1c.caffe.CConvolutionParameterR\x11cconvolutionParam\x12P\n" +
-	"\x14cinner_product_param\x18\xea\a \x01(\v2\x1d.caffe.CInnerProductParameterR\x12cinnerProductParam\x12<\n" +
+	"\x14cinner_product_param\x18\xea\a \x01(\v2\x1d.caffe.CInnerProductParameterR\x12cinnerProductParam\x12=\n" +
+	"\rpermute_param\x18\xca\x01 \x01(\v2\x17.caffe.PermuteParameterR\fpermuteParam\x129\n" +
+	"\n" +
+	"norm_param\x18\xce\x01 \x01(\v2\x19.caffe.NormalizeParameterR\tnormParam\x12:\n" +
+	"\finterp_param\x18\xdf\x10 \x01(\v2\x16.caffe.InterpParameterR\vinterpParam\x12S\n" +
+	"\x15dns_convolution_param\x18\xe3\x10 \x01(\v2\x1e.caffe.DNSConvolutionParameterR\x13dnsConvolutionParam\x12W\n" +
+	"\x17dns_inner_product_param\x18\xe4\x10 \x01(\v2\x1f.caffe.DNSInnerProductParameterR\x14dnsInnerProductParam\x12<\n" +
 	"\fsurgery_rule\x18\xe8\a \x01(\x0e2\x12.caffe.SurgeryRule:\x04SEEDR\vsurgeryRule\"\xfb\x01\n" +
 	"\x17TransformationParameter\x12\x17\n" +
 	"\x05scale\x18\x01 \x01(\x02:\x011R\x05scale\x12\x1d\n" +
@@ -8740,7 +9417,7 @@ const file_caffe_proto_rawDesc = "" +
 	" \x01(\r:\x014R\bprefetch\"\x1b\n" +
 	"\x02DB\x12\v\n" +
 	"\aLEVELDB\x10\x00\x12\b\n" +
-	"\x04LMDB\x10\x01\"\xb6\x06\n" +
+	"\x04LMDB\x10\x01\"\x96\a\n" +
 	"\x14ConvolutionParameter\x12\x1d\n" +
 	"\n" +
 	"num_output\x18\x01 \x01(\rR\tnumOutput\x12!\n" +
@@ -8766,7 +9443,11 @@ const file_caffe_proto_rawDesc = "" +
 	"\bdilation\x18\x12 \x03(\rR\bdilation\x12)\n" +
 	"\rsparsity_term\x18\x14 \x01(\b:\x04trueR\fsparsityTerm\x12D\n" +
 	"\x12weight_mask_filler\x18\x15 \x01(\v2\x16.caffe.FillerParameterR\x10weightMaskFiller\x12!\n" +
-	"\tthreshold\x18\x16 \x01(\x02:\x030.6R\tthreshold\"+\n" +
+	"\tthreshold\x18\x16 \x01(\x02:\x030.6R\tthreshold\x12\x16\n" +
+	"\x05pad_l\x18\x1a \x01(\x05:\x010R\x04padL\x12\x16\n" +
+	"\x05pad_r\x18\x1b \x01(\x05:\x010R\x04padR\x12\x16\n" +
+	"\x05pad_t\x18\x1c \x01(\x05:\x010R\x04padT\x12\x16\n" +
+	"\x05pad_b\x18\x1d \x01(\x05:\x010R\x04padB\"+\n" +
 	"\x06Engine\x12\v\n" +
 	"\aDEFAULT\x10\x00\x12\t\n" +
 	"\x05CAFFE\x10\x01\x12\t\n" +
@@ -8782,7 +9463,42 @@ const file_caffe_proto_rawDesc = "" +
 	"\ttranspose\x18\x06 \x01(\b:\x05falseR\ttranspose\x12)\n" +
 	"\rsparsity_term\x18\x14 \x01(\b:\x04trueR\fsparsityTerm\x12D\n" +
 	"\x12weight_mask_filler\x18\x15 \x01(\v2\x16.caffe.FillerParameterR\x10weightMaskFiller\x12#\n" +
-	"\tthreshold\x18\x16 \x01(\x02:\x051.281R\tthreshold\"\x93\x02\n" +
+	"\tthreshold\x18\x16 \x01(\x02:\x051.281R\tthreshold\"(\n" +
+	"\x10PermuteParameter\x12\x14\n" +
+	"\x05order\x18\x01 \x03(\rR\x05order\"\xc2\x01\n" +
+	"\x12NormalizeParameter\x12+\n" +
+	"\x0eacross_spatial\x18\x01 \x01(\b:\x04trueR\racrossSpatial\x129\n" +
+	"\fscale_filler\x18\x02 \x01(\v2\x16.caffe.FillerParameterR\vscaleFiller\x12+\n" +
+	"\x0echannel_shared\x18\x03 \x01(\b:\x04trueR\rchannelShared\x12\x17\n" +
+	"\x03eps\x18\x04 \x01(\x02:\x051e-10R\x03eps\"\xc9\x01\n" +
+	"\x0fInterpParameter\x12\x19\n" +
+	"\x06height\x18\x01 \x01(\x05:\x010R\x06height\x12\x17\n" +
+	"\x05width\x18\x02 \x01(\x05:\x010R\x05width\x12\"\n" +
+	"\vzoom_factor\x18\x03 \x01(\x05:\x011R\n" +
+	"zoomFactor\x12&\n" +
+	"\rshrink_factor\x18\x04 \x01(\x05:\x011R\fshrinkFactor\x12\x1a\n" +
+	"\apad_beg\x18\x05 \x01(\x05:\x010R\x06padBeg\x12\x1a\n" +
+	"\apad_end\x18\x06 \x01(\x05:\x010R\x06padEnd\"\xd1\x02\n" +
+	"\x17DNSConvolutionParameter\x12\x1b\n" +
+	"\x05gamma\x18\x01 \x01(\x02:\x050.001R\x05gamma\x12\x17\n" +
+	"\x05power\x18\x02 \x01(\x02:\x011R\x05power\x12\"\n" +
+	"\titer_stop\x18\x03 \x01(\x02:\x051e+07R\biterStop\x12\x18\n" +
+	"\x06c_rate\x18\x04 \x01(\x02:\x013R\x05cRate\x12D\n" +
+	"\x12weight_mask_filler\x18\x05 \x01(\v2\x16.caffe.FillerParameterR\x10weightMaskFiller\x12@\n" +
+	"\x10bias_mask_filler\x18\x06 \x01(\v2\x16.caffe.FillerParameterR\x0ebiasMaskFiller\x12\x1b\n" +
+	"\talpha_low\x18\a \x01(\x02R\balphaLow\x12\x1d\n" +
+	"\n" +
+	"alpha_high\x18\b \x01(\x02R\talphaHigh\"\xd2\x02\n" +
+	"\x18DNSInnerProductParameter\x12\x1b\n" +
+	"\x05gamma\x18\x01 \x01(\x02:\x050.001R\x05gamma\x12\x17\n" +
+	"\x05power\x18\x02 \x01(\x02:\x011R\x05power\x12\x18\n" +
+	"\x06c_rate\x18\x03 \x01(\x02:\x011R\x05cRate\x12\"\n" +
+	"\titer_stop\x18\x04 \x01(\x02:\x051e+06R\biterStop\x12D\n" +
+	"\x12weight_mask_filler\x18\x05 \x01(\v2\x16.caffe.FillerParameterR\x10weightMaskFiller\x12@\n" +
+	"\x10bias_mask_filler\x18\x06 \x01(\v2\x16.caffe.FillerParameterR\x0ebiasMaskFiller\x12\x1b\n" +
+	"\talpha_low\x18\a \x01(\x02R\balphaLow\x12\x1d\n" +
+	"\n" +
+	"alpha_high\x18\b \x01(\x02R\talphaHigh\"\x93\x02\n" +
 	"\x15CConvolutionParameter\x12\x1b\n" +
 	"\x05gamma\x18\x01 \x01(\x02:\x050.001R\x05gamma\x12\x17\n" +
 	"\x05power\x18\x02 \x01(\x02:\x011R\x05power\x12\"\n" +
@@ -8930,7 +9646,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\x06filler\x18\x01 \x01(\v2\x16.caffe.FillerParameterR\x06filler\x12,\n" +
 	"\x0echannel_shared\x18\x02 \x01(\b:\x05falseR\rchannelShared\"<\n" +
 	"\x12ParameterParameter\x12&\n" +
-	"\x05shape\x18\x01 \x01(\v2\x10.caffe.BlobShapeR\x05shape\"\xf2\x04\n" +
+	"\x05shape\x18\x01 \x01(\v2\x10.caffe.BlobShapeR\x05shape\"\xf5\x05\n" +
 	"\x10PoolingParameter\x12;\n" +
 	"\x04pool\x18\x01 \x01(\x0e2\".caffe.PoolingParameter.PoolMethod:\x03MAXR\x04pool\x12\x1f\n" +
 	"\vkernel_size\x18\x02 \x01(\rR\n" +
@@ -8947,7 +9663,12 @@ const file_caffe_proto_rawDesc = "" +
 	"\x06engine\x18\v \x01(\x0e2\x1e.caffe.PoolingParameter.Engine:\aDEFAULTR\x06engine\x12,\n" +
 	"\x0eglobal_pooling\x18\f \x01(\b:\x05falseR\rglobalPooling\x12F\n" +
 	"\n" +
-	"round_mode\x18\r \x01(\x0e2!.caffe.PoolingParameter.RoundMode:\x04CEILR\troundMode\".\n" +
+	"round_mode\x18\r \x01(\x0e2!.caffe.PoolingParameter.RoundMode:\x04CEILR\troundMode\x12!\n" +
+	"\tceil_mode\x18\x0e \x01(\b:\x04trueR\bceilMode\x12\x16\n" +
+	"\x05pad_l\x18\x10 \x01(\r:\x010R\x04padL\x12\x16\n" +
+	"\x05pad_r\x18\x11 \x01(\r:\x010R\x04padR\x12\x16\n" +
+	"\x05pad_t\x18\x12 \x01(\r:\x010R\x04padT\x12\x16\n" +
+	"\x05pad_b\x18\x13 \x01(\r:\x010R\x04padB\".\n" +
 	"\n" +
 	"PoolMethod\x12\a\n" +
 	"\x03MAX\x10\x00\x12\a\n" +
@@ -9265,7 +9986,15 @@ const file_caffe_proto_rawDesc = "" +
 	"\aspliced\x18\a \x01(\x03R\aspliced*\x1c\n" +
 	"\x05Phase\x12\t\n" +
 	"\x05TRAIN\x10\x00\x12\b\n" +
-	"\x04TEST\x10\x01*\"\n" +
+	"\x04TEST\x10\x01*J\n" +
+	"\aRawType\x12\n" +
+	"\n" +
+	"\x06DOUBLE\x10\x00\x12\t\n" +
+	"\x05FLOAT\x10\x01\x12\v\n" +
+	"\aFLOAT16\x10\x02\x12\a\n" +
+	"\x03INT\x10\x03\x12\b\n" +
+	"\x04UINT\x10\x04\x12\b\n" +
+	"\x04BOOL\x10\x05*\"\n" +
 	"\vSurgeryRule\x12\b\n" +
 	"\x04SEED\x10\x00\x12\t\n" +
 	"\x05PAPER\x10\x01B\x17Z\x15dns-tui/caffe/caffepb"
@@ -9282,274 +10011,292 @@ func file_caffe_proto_rawDescGZIP() []byte {
 	return file_caffe_proto_rawDescData
 }
 
-var file_caffe_proto_enumTypes = make([]protoimpl.EnumInfo, 27)
-var file_caffe_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
+var file_caffe_proto_enumTypes = make([]protoimpl.EnumInfo, 28)
+var file_caffe_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
 var file_caffe_proto_goTypes = []any{
 	(Phase)(0),                           // 0: caffe.Phase
-	(SurgeryRule)(0),                     // 1: caffe.SurgeryRule
-	(FillerParameter_VarianceNorm)(0),    // 2: caffe.FillerParameter.VarianceNorm
-	(SolverParameter_SnapshotFormat)(0),  // 3: caffe.SolverParameter.SnapshotFormat
-	(SolverParameter_SolverMode)(0),      // 4: caffe.SolverParameter.SolverMode
-	(SolverParameter_SolverType)(0),      // 5: caffe.SolverParameter.SolverType
-	(ParamSpec_DimCheckMode)(0),          // 6: caffe.ParamSpec.DimCheckMode
-	(LossParameter_NormalizationMode)(0), // 7: caffe.LossParameter.NormalizationMode
-	(DataParameter_DB)(0),                // 8: caffe.DataParameter.DB
-	(ConvolutionParameter_Engine)(0),     // 9: caffe.ConvolutionParameter.Engine
-	(EltwiseParameter_EltwiseOp)(0),      // 10: caffe.EltwiseParameter.EltwiseOp
-	(HingeLossParameter_Norm)(0),         // 11: caffe.HingeLossParameter.Norm
-	(LRNParameter_NormRegion)(0),         // 12: caffe.LRNParameter.NormRegion
-	(LRNParameter_Engine)(0),             // 13: caffe.LRNParameter.Engine
-	(PoolingParameter_PoolMethod)(0),     // 14: caffe.PoolingParameter.PoolMethod
-	(PoolingParameter_Engine)(0),         // 15: caffe.PoolingParameter.Engine
-	(PoolingParameter_RoundMode)(0),      // 16: caffe.PoolingParameter.RoundMode
-	(ReLUParameter_Engine)(0),            // 17: caffe.ReLUParameter.Engine
-	(ReductionParameter_ReductionOp)(0),  // 18: caffe.ReductionParameter.ReductionOp
-	(SPPParameter_PoolMethod)(0),         // 19: caffe.SPPParameter.PoolMethod
-	(SPPParameter_Engine)(0),             // 20: caffe.SPPParameter.Engine
-	(SigmoidParameter_Engine)(0),         // 21: caffe.SigmoidParameter.Engine
-	(SoftmaxParameter_Engine)(0),         // 22: caffe.SoftmaxParameter.Engine
-	(TanHParameter_Engine)(0),            // 23: caffe.TanHParameter.Engine
-	(V1LayerParameter_LayerType)(0),      // 24: caffe.V1LayerParameter.LayerType
-	(V1LayerParameter_DimCheckMode)(0),   // 25: caffe.V1LayerParameter.DimCheckMode
-	(V0LayerParameter_PoolMethod)(0),     // 26: caffe.V0LayerParameter.PoolMethod
-	(*BlobShape)(nil),                    // 27: caffe.BlobShape
-	(*BlobProto)(nil),                    // 28: caffe.BlobProto
-	(*BlobProtoVector)(nil),              // 29: caffe.BlobProtoVector
-	(*Datum)(nil),                        // 30: caffe.Datum
-	(*FillerParameter)(nil),              // 31: caffe.FillerParameter
-	(*NetParameter)(nil),                 // 32: caffe.NetParameter
-	(*NetState)(nil),                     // 33: caffe.NetState
-	(*NetStateRule)(nil),                 // 34: caffe.NetStateRule
-	(*SolverParameter)(nil),              // 35: caffe.SolverParameter
-	(*SolverState)(nil),                  // 36: caffe.SolverState
-	(*ParamSpec)(nil),                    // 37: caffe.ParamSpec
-	(*LayerParameter)(nil),               // 38: caffe.LayerParameter
-	(*TransformationParameter)(nil),      // 39: caffe.TransformationParameter
-	(*LossParameter)(nil),                // 40: caffe.LossParameter
-	(*DataParameter)(nil),                // 41: caffe.DataParameter
-	(*ConvolutionParameter)(nil),         // 42: caffe.ConvolutionParameter
-	(*InnerProductParameter)(nil),        // 43: caffe.InnerProductParameter
-	(*CConvolutionParameter)(nil),        // 44: caffe.CConvolutionParameter
-	(*CInnerProductParameter)(nil),       // 45: caffe.CInnerProductParameter
-	(*AccuracyParameter)(nil),            // 46: caffe.AccuracyParameter
-	(*ArgMaxParameter)(nil),              // 47: caffe.ArgMaxParameter
-	(*BatchNormParameter)(nil),           // 48: caffe.BatchNormParameter
-	(*BiasParameter)(nil),                // 49: caffe.BiasParameter
-	(*ClipParameter)(nil),                // 50: caffe.ClipParameter
-	(*ConcatParameter)(nil),              // 51: caffe.ConcatParameter
-	(*ContrastiveLossParameter)(nil),     // 52: caffe.ContrastiveLossParameter
-	(*CropParameter)(nil),                // 53: caffe.CropParameter
-	(*DropoutParameter)(nil),             // 54: caffe.DropoutParameter
-	(*DummyDataParameter)(nil),           // 55: caffe.DummyDataParameter
-	(*ELUParameter)(nil),                 // 56: caffe.ELUParameter
-	(*EltwiseParameter)(nil),             // 57: caffe.EltwiseParameter
-	(*EmbedParameter)(nil),               // 58: caffe.EmbedParameter
-	(*ExpParameter)(nil),                 // 59: caffe.ExpParameter
-	(*FlattenParameter)(nil),             // 60: caffe.FlattenParameter
-	(*HDF5DataParameter)(nil),            // 61: caffe.HDF5DataParameter
-	(*HDF5OutputParameter)(nil),          // 62: caffe.HDF5OutputParameter
-	(*HingeLossParameter)(nil),           // 63: caffe.HingeLossParameter
-	(*ImageDataParameter)(nil),           // 64: caffe.ImageDataParameter
-	(*InfogainLossParameter)(nil),        // 65: caffe.InfogainLossParameter
-	(*InputParameter)(nil),               // 66: caffe.InputParameter
-	(*LRNParameter)(nil),                 // 67: caffe.LRNParameter
-	(*LogParameter)(nil),                 // 68: caffe.LogParameter
-	(*MVNParameter)(nil),                 // 69: caffe.MVNParameter
-	(*MemoryDataParameter)(nil),          // 70: caffe.MemoryDataParameter
-	(*PReLUParameter)(nil),               // 71: caffe.PReLUParameter
-	(*ParameterParameter)(nil),           // 72: caffe.ParameterParameter
-	(*PoolingParameter)(nil),             // 73: caffe.PoolingParameter
-	(*PowerParameter)(nil),               // 74: caffe.PowerParameter
-	(*PythonParameter)(nil),              // 75: caffe.PythonParameter
-	(*ReLUParameter)(nil),                // 76: caffe.ReLUParameter
-	(*RecurrentParameter)(nil),           // 77: caffe.RecurrentParameter
-	(*ReductionParameter)(nil),           // 78: caffe.ReductionParameter
-	(*ReshapeParameter)(nil),             // 79: caffe.ReshapeParameter
-	(*SPPParameter)(nil),                 // 80: caffe.SPPParameter
-	(*ScaleParameter)(nil),               // 81: caffe.ScaleParameter
-	(*SigmoidParameter)(nil),             // 82: caffe.SigmoidParameter
-	(*SliceParameter)(nil),               // 83: caffe.SliceParameter
-	(*SoftmaxParameter)(nil),             // 84: caffe.SoftmaxParameter
-	(*SwishParameter)(nil),               // 85: caffe.SwishParameter
-	(*TanHParameter)(nil),                // 86: caffe.TanHParameter
-	(*ThresholdParameter)(nil),           // 87: caffe.ThresholdParameter
-	(*TileParameter)(nil),                // 88: caffe.TileParameter
-	(*WindowDataParameter)(nil),          // 89: caffe.WindowDataParameter
-	(*V1LayerParameter)(nil),             // 90: caffe.V1LayerParameter
-	(*V0LayerParameter)(nil),             // 91: caffe.V0LayerParameter
-	(*RunState)(nil),                     // 92: caffe.RunState
-	(*LayerState)(nil),                   // 93: caffe.LayerState
-	(*DataPosition)(nil),                 // 94: caffe.DataPosition
-	(*LayerSurgery)(nil),                 // 95: caffe.LayerSurgery
+	(RawType)(0),                         // 1: caffe.RawType
+	(SurgeryRule)(0),                     // 2: caffe.SurgeryRule
+	(FillerParameter_VarianceNorm)(0),    // 3: caffe.FillerParameter.VarianceNorm
+	(SolverParameter_SnapshotFormat)(0),  // 4: caffe.SolverParameter.SnapshotFormat
+	(SolverParameter_SolverMode)(0),      // 5: caffe.SolverParameter.SolverMode
+	(SolverParameter_SolverType)(0),      // 6: caffe.SolverParameter.SolverType
+	(ParamSpec_DimCheckMode)(0),          // 7: caffe.ParamSpec.DimCheckMode
+	(LossParameter_NormalizationMode)(0), // 8: caffe.LossParameter.NormalizationMode
+	(DataParameter_DB)(0),                // 9: caffe.DataParameter.DB
+	(ConvolutionParameter_Engine)(0),     // 10: caffe.ConvolutionParameter.Engine
+	(EltwiseParameter_EltwiseOp)(0),      // 11: caffe.EltwiseParameter.EltwiseOp
+	(HingeLossParameter_Norm)(0),         // 12: caffe.HingeLossParameter.Norm
+	(LRNParameter_NormRegion)(0),         // 13: caffe.LRNParameter.NormRegion
+	(LRNParameter_Engine)(0),             // 14: caffe.LRNParameter.Engine
+	(PoolingParameter_PoolMethod)(0),     // 15: caffe.PoolingParameter.PoolMethod
+	(PoolingParameter_Engine)(0),         // 16: caffe.PoolingParameter.Engine
+	(PoolingParameter_RoundMode)(0),      // 17: caffe.PoolingParameter.RoundMode
+	(ReLUParameter_Engine)(0),            // 18: caffe.ReLUParameter.Engine
+	(ReductionParameter_ReductionOp)(0),  // 19: caffe.ReductionParameter.ReductionOp
+	(SPPParameter_PoolMethod)(0),         // 20: caffe.SPPParameter.PoolMethod
+	(SPPParameter_Engine)(0),             // 21: caffe.SPPParameter.Engine
+	(SigmoidParameter_Engine)(0),         // 22: caffe.SigmoidParameter.Engine
+	(SoftmaxParameter_Engine)(0),         // 23: caffe.SoftmaxParameter.Engine
+	(TanHParameter_Engine)(0),            // 24: caffe.TanHParameter.Engine
+	(V1LayerParameter_LayerType)(0),      // 25: caffe.V1LayerParameter.LayerType
+	(V1LayerParameter_DimCheckMode)(0),   // 26: caffe.V1LayerParameter.DimCheckMode
+	(V0LayerParameter_PoolMethod)(0),     // 27: caffe.V0LayerParameter.PoolMethod
+	(*BlobShape)(nil),                    // 28: caffe.BlobShape
+	(*BlobProto)(nil),                    // 29: caffe.BlobProto
+	(*BlobProtoVector)(nil),              // 30: caffe.BlobProtoVector
+	(*Datum)(nil),                        // 31: caffe.Datum
+	(*FillerParameter)(nil),              // 32: caffe.FillerParameter
+	(*NetParameter)(nil),                 // 33: caffe.NetParameter
+	(*NetState)(nil),                     // 34: caffe.NetState
+	(*NetStateRule)(nil),                 // 35: caffe.NetStateRule
+	(*SolverParameter)(nil),              // 36: caffe.SolverParameter
+	(*SolverState)(nil),                  // 37: caffe.SolverState
+	(*ParamSpec)(nil),                    // 38: caffe.ParamSpec
+	(*LayerParameter)(nil),               // 39: caffe.LayerParameter
+	(*TransformationParameter)(nil),      // 40: caffe.TransformationParameter
+	(*LossParameter)(nil),                // 41: caffe.LossParameter
+	(*DataParameter)(nil),                // 42: caffe.DataParameter
+	(*ConvolutionParameter)(nil),         // 43: caffe.ConvolutionParameter
+	(*InnerProductParameter)(nil),        // 44: caffe.InnerProductParameter
+	(*PermuteParameter)(nil),             // 45: caffe.PermuteParameter
+	(*NormalizeParameter)(nil),           // 46: caffe.NormalizeParameter
+	(*InterpParameter)(nil),              // 47: caffe.InterpParameter
+	(*DNSConvolutionParameter)(nil),      // 48: caffe.DNSConvolutionParameter
+	(*DNSInnerProductParameter)(nil),     // 49: caffe.DNSInnerProductParameter
+	(*CConvolutionParameter)(nil),        // 50: caffe.CConvolutionParameter
+	(*CInnerProductParameter)(nil),       // 51: caffe.CInnerProductParameter
+	(*AccuracyParameter)(nil),            // 52: caffe.AccuracyParameter
+	(*ArgMaxParameter)(nil),              // 53: caffe.ArgMaxParameter
+	(*BatchNormParameter)(nil),           // 54: caffe.BatchNormParameter
+	(*BiasParameter)(nil),                // 55: caffe.BiasParameter
+	(*ClipParameter)(nil),                // 56: caffe.ClipParameter
+	(*ConcatParameter)(nil),              // 57: caffe.ConcatParameter
+	(*ContrastiveLossParameter)(nil),     // 58: caffe.ContrastiveLossParameter
+	(*CropParameter)(nil),                // 59: caffe.CropParameter
+	(*DropoutParameter)(nil),             // 60: caffe.DropoutParameter
+	(*DummyDataParameter)(nil),           // 61: caffe.DummyDataParameter
+	(*ELUParameter)(nil),                 // 62: caffe.ELUParameter
+	(*EltwiseParameter)(nil),             // 63: caffe.EltwiseParameter
+	(*EmbedParameter)(nil),               // 64: caffe.EmbedParameter
+	(*ExpParameter)(nil),                 // 65: caffe.ExpParameter
+	(*FlattenParameter)(nil),             // 66: caffe.FlattenParameter
+	(*HDF5DataParameter)(nil),            // 67: caffe.HDF5DataParameter
+	(*HDF5OutputParameter)(nil),          // 68: caffe.HDF5OutputParameter
+	(*HingeLossParameter)(nil),           // 69: caffe.HingeLossParameter
+	(*ImageDataParameter)(nil),           // 70: caffe.ImageDataParameter
+	(*InfogainLossParameter)(nil),        // 71: caffe.InfogainLossParameter
+	(*InputParameter)(nil),               // 72: caffe.InputParameter
+	(*LRNParameter)(nil),                 // 73: caffe.LRNParameter
+	(*LogParameter)(nil),                 // 74: caffe.LogParameter
+	(*MVNParameter)(nil),                 // 75: caffe.MVNParameter
+	(*MemoryDataParameter)(nil),          // 76: caffe.MemoryDataParameter
+	(*PReLUParameter)(nil),               // 77: caffe.PReLUParameter
+	(*ParameterParameter)(nil),           // 78: caffe.ParameterParameter
+	(*PoolingParameter)(nil),             // 79: caffe.PoolingParameter
+	(*PowerParameter)(nil),               // 80: caffe.PowerParameter
+	(*PythonParameter)(nil),              // 81: caffe.PythonParameter
+	(*ReLUParameter)(nil),                // 82: caffe.ReLUParameter
+	(*RecurrentParameter)(nil),           // 83: caffe.RecurrentParameter
+	(*ReductionParameter)(nil),           // 84: caffe.ReductionParameter
+	(*ReshapeParameter)(nil),             // 85: caffe.ReshapeParameter
+	(*SPPParameter)(nil),                 // 86: caffe.SPPParameter
+	(*ScaleParameter)(nil),               // 87: caffe.ScaleParameter
+	(*SigmoidParameter)(nil),             // 88: caffe.SigmoidParameter
+	(*SliceParameter)(nil),               // 89: caffe.SliceParameter
+	(*SoftmaxParameter)(nil),             // 90: caffe.SoftmaxParameter
+	(*SwishParameter)(nil),               // 91: caffe.SwishParameter
+	(*TanHParameter)(nil),                // 92: caffe.TanHParameter
+	(*ThresholdParameter)(nil),           // 93: caffe.ThresholdParameter
+	(*TileParameter)(nil),                // 94: caffe.TileParameter
+	(*WindowDataParameter)(nil),          // 95: caffe.WindowDataParameter
+	(*V1LayerParameter)(nil),             // 96: caffe.V1LayerParameter
+	(*V0LayerParameter)(nil),             // 97: caffe.V0LayerParameter
+	(*RunState)(nil),                     // 98: caffe.RunState
+	(*LayerState)(nil),                   // 99: caffe.LayerState
+	(*DataPosition)(nil),                 // 100: caffe.DataPosition
+	(*LayerSurgery)(nil),                 // 101: caffe.LayerSurgery
 }
 var file_caffe_proto_depIdxs = []int32{
-	27,  // 0: caffe.BlobProto.shape:type_name -> caffe.BlobShape
-	28,  // 1: caffe.BlobProtoVector.blobs:type_name -> caffe.BlobProto
-	2,   // 2: caffe.FillerParameter.variance_norm:type_name -> caffe.FillerParameter.VarianceNorm
-	90,  // 3: caffe.NetParameter.layers:type_name -> caffe.V1LayerParameter
-	33,  // 4: caffe.NetParameter.state:type_name -> caffe.NetState
-	27,  // 5: caffe.NetParameter.input_shape:type_name -> caffe.BlobShape
-	38,  // 6: caffe.NetParameter.layer:type_name -> caffe.LayerParameter
-	0,   // 7: caffe.NetState.phase:type_name -> caffe.Phase
-	0,   // 8: caffe.NetStateRule.phase:type_name -> caffe.Phase
-	4,   // 9: caffe.SolverParameter.solver_mode:type_name -> caffe.SolverParameter.SolverMode
-	32,  // 10: caffe.SolverParameter.train_net_param:type_name -> caffe.NetParameter
-	32,  // 11: caffe.SolverParameter.test_net_param:type_name -> caffe.NetParameter
-	32,  // 12: caffe.SolverParameter.net_param:type_name -> caffe.NetParameter
-	33,  // 13: caffe.SolverParameter.train_state:type_name -> caffe.NetState
-	33,  // 14: caffe.SolverParameter.test_state:type_name -> caffe.NetState
-	5,   // 15: caffe.SolverParameter.solver_type:type_name -> caffe.SolverParameter.SolverType
-	3,   // 16: caffe.SolverParameter.snapshot_format:type_name -> caffe.SolverParameter.SnapshotFormat
-	28,  // 17: caffe.SolverState.history:type_name -> caffe.BlobProto
-	92,  // 18: caffe.SolverState.run_state:type_name -> caffe.RunState
-	6,   // 19: caffe.ParamSpec.share_mode:type_name -> caffe.ParamSpec.DimCheckMode
-	37,  // 20: caffe.LayerParameter.param:type_name -> caffe.ParamSpec
-	28,  // 21: caffe.LayerParameter.blobs:type_name -> caffe.BlobProto
-	34,  // 22: caffe.LayerParameter.include:type_name -> caffe.NetStateRule
-	34,  // 23: caffe.LayerParameter.exclude:type_name -> caffe.NetStateRule
-	0,   // 24: caffe.LayerParameter.phase:type_name -> caffe.Phase
-	39,  // 25: caffe.LayerParameter.transform_param:type_name -> caffe.TransformationParameter
-	40,  // 26: caffe.LayerParameter.loss_param:type_name -> caffe.LossParameter
-	46,  // 27: caffe.LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
-	47,  // 28: caffe.LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
-	51,  // 29: caffe.LayerParameter.concat_param:type_name -> caffe.ConcatParameter
-	52,  // 30: caffe.LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
-	42,  // 31: caffe.LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
-	41,  // 32: caffe.LayerParameter.data_param:type_name -> caffe.DataParameter
-	54,  // 33: caffe.LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
-	55,  // 34: caffe.LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
-	57,  // 35: caffe.LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
-	59,  // 36: caffe.LayerParameter.exp_param:type_name -> caffe.ExpParameter
-	61,  // 37: caffe.LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
-	62,  // 38: caffe.LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	63,  // 39: caffe.LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
-	64,  // 40: caffe.LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
-	65,  // 41: caffe.LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
-	43,  // 42: caffe.LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
-	67,  // 43: caffe.LayerParameter.lrn_param:type_name -> caffe.LRNParameter
-	70,  // 44: caffe.LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
-	69,  // 45: caffe.LayerParameter.mvn_param:type_name -> caffe.MVNParameter
-	73,  // 46: caffe.LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
-	74,  // 47: caffe.LayerParameter.power_param:type_name -> caffe.PowerParameter
-	76,  // 48: caffe.LayerParameter.relu_param:type_name -> caffe.ReLUParameter
-	82,  // 49: caffe.LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
-	84,  // 50: caffe.LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
-	83,  // 51: caffe.LayerParameter.slice_param:type_name -> caffe.SliceParameter
-	86,  // 52: caffe.LayerParameter.tanh_param:type_name -> caffe.TanHParameter
-	87,  // 53: caffe.LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
-	89,  // 54: caffe.LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
-	75,  // 55: caffe.LayerParameter.python_param:type_name -> caffe.PythonParameter
-	71,  // 56: caffe.LayerParameter.prelu_param:type_name -> caffe.PReLUParameter
-	80,  // 57: caffe.LayerParameter.spp_param:type_name -> caffe.SPPParameter
-	79,  // 58: caffe.LayerParameter.reshape_param:type_name -> caffe.ReshapeParameter
-	68,  // 59: caffe.LayerParameter.log_param:type_name -> caffe.LogParameter
-	60,  // 60: caffe.LayerParameter.flatten_param:type_name -> caffe.FlattenParameter
-	78,  // 61: caffe.LayerParameter.reduction_param:type_name -> caffe.ReductionParameter
-	58,  // 62: caffe.LayerParameter.embed_param:type_name -> caffe.EmbedParameter
-	88,  // 63: caffe.LayerParameter.tile_param:type_name -> caffe.TileParameter
-	48,  // 64: caffe.LayerParameter.batch_norm_param:type_name -> caffe.BatchNormParameter
-	56,  // 65: caffe.LayerParameter.elu_param:type_name -> caffe.ELUParameter
-	49,  // 66: caffe.LayerParameter.bias_param:type_name -> caffe.BiasParameter
-	81,  // 67: caffe.LayerParameter.scale_param:type_name -> caffe.ScaleParameter
-	66,  // 68: caffe.LayerParameter.input_param:type_name -> caffe.InputParameter
-	53,  // 69: caffe.LayerParameter.crop_param:type_name -> caffe.CropParameter
-	72,  // 70: caffe.LayerParameter.parameter_param:type_name -> caffe.ParameterParameter
-	77,  // 71: caffe.LayerParameter.recurrent_param:type_name -> caffe.RecurrentParameter
-	85,  // 72: caffe.LayerParameter.swish_param:type_name -> caffe.SwishParameter
-	50,  // 73: caffe.LayerParameter.clip_param:type_name -> caffe.ClipParameter
-	44,  // 74: caffe.LayerParameter.cconvolution_param:type_name -> caffe.CConvolutionParameter
-	45,  // 75: caffe.LayerParameter.cinner_product_param:type_name -> caffe.CInnerProductParameter
-	1,   // 76: caffe.LayerParameter.surgery_rule:type_name -> caffe.SurgeryRule
-	7,   // 77: caffe.LossParameter.normalization:type_name -> caffe.LossParameter.NormalizationMode
-	8,   // 78: caffe.DataParameter.backend:type_name -> caffe.DataParameter.DB
-	31,  // 79: caffe.ConvolutionParameter.weight_filler:type_name -> caffe.FillerParameter
-	31,  // 80: caffe.ConvolutionParameter.bias_filler:type_name -> caffe.FillerParameter
-	9,   // 81: caffe.ConvolutionParameter.engine:type_name -> caffe.ConvolutionParameter.Engine
-	31,  // 82: caffe.ConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	31,  // 83: caffe.InnerProductParameter.weight_filler:type_name -> caffe.FillerParameter
-	31,  // 84: caffe.InnerProductParameter.bias_filler:type_name -> caffe.FillerParameter
-	31,  // 85: caffe.InnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	31,  // 86: caffe.CConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	31,  // 87: caffe.CConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	31,  // 88: caffe.CInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	31,  // 89: caffe.CInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	31,  // 90: caffe.BiasParameter.filler:type_name -> caffe.FillerParameter
-	31,  // 91: caffe.DummyDataParameter.data_filler:type_name -> caffe.FillerParameter
-	27,  // 92: caffe.DummyDataParameter.shape:type_name -> caffe.BlobShape
-	10,  // 93: caffe.EltwiseParameter.operation:type_name -> caffe.EltwiseParameter.EltwiseOp
-	31,  // 94: caffe.EmbedParameter.weight_filler:type_name -> caffe.FillerParameter
-	31,  // 95: caffe.EmbedParameter.bias_filler:type_name -> caffe.FillerParameter
-	11,  // 96: caffe.HingeLossParameter.norm:type_name -> caffe.HingeLossParameter.Norm
-	27,  // 97: caffe.InputParameter.shape:type_name -> caffe.BlobShape
-	12,  // 98: caffe.LRNParameter.norm_region:type_name -> caffe.LRNParameter.NormRegion
-	13,  // 99: caffe.LRNParameter.engine:type_name -> caffe.LRNParameter.Engine
-	31,  // 100: caffe.PReLUParameter.filler:type_name -> caffe.FillerParameter
-	27,  // 101: caffe.ParameterParameter.shape:type_name -> caffe.BlobShape
-	14,  // 102: caffe.PoolingParameter.pool:type_name -> caffe.PoolingParameter.PoolMethod
-	15,  // 103: caffe.PoolingParameter.engine:type_name -> caffe.PoolingParameter.Engine
-	16,  // 104: caffe.PoolingParameter.round_mode:type_name -> caffe.PoolingParameter.RoundMode
-	17,  // 105: caffe.ReLUParameter.engine:type_name -> caffe.ReLUParameter.Engine
-	31,  // 106: caffe.RecurrentParameter.weight_filler:type_name -> caffe.FillerParameter
-	31,  // 107: caffe.RecurrentParameter.bias_filler:type_name -> caffe.FillerParameter
-	18,  // 108: caffe.ReductionParameter.operation:type_name -> caffe.ReductionParameter.ReductionOp
-	27,  // 109: caffe.ReshapeParameter.shape:type_name -> caffe.BlobShape
-	19,  // 110: caffe.SPPParameter.pool:type_name -> caffe.SPPParameter.PoolMethod
-	20,  // 111: caffe.SPPParameter.engine:type_name -> caffe.SPPParameter.Engine
-	31,  // 112: caffe.ScaleParameter.filler:type_name -> caffe.FillerParameter
-	31,  // 113: caffe.ScaleParameter.bias_filler:type_name -> caffe.FillerParameter
-	21,  // 114: caffe.SigmoidParameter.engine:type_name -> caffe.SigmoidParameter.Engine
-	22,  // 115: caffe.SoftmaxParameter.engine:type_name -> caffe.SoftmaxParameter.Engine
-	23,  // 116: caffe.TanHParameter.engine:type_name -> caffe.TanHParameter.Engine
-	91,  // 117: caffe.V1LayerParameter.layer:type_name -> caffe.V0LayerParameter
-	24,  // 118: caffe.V1LayerParameter.type:type_name -> caffe.V1LayerParameter.LayerType
-	28,  // 119: caffe.V1LayerParameter.blobs:type_name -> caffe.BlobProto
-	51,  // 120: caffe.V1LayerParameter.concat_param:type_name -> caffe.ConcatParameter
-	42,  // 121: caffe.V1LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
-	41,  // 122: caffe.V1LayerParameter.data_param:type_name -> caffe.DataParameter
-	54,  // 123: caffe.V1LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
-	61,  // 124: caffe.V1LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
-	62,  // 125: caffe.V1LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	64,  // 126: caffe.V1LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
-	65,  // 127: caffe.V1LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
-	43,  // 128: caffe.V1LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
-	67,  // 129: caffe.V1LayerParameter.lrn_param:type_name -> caffe.LRNParameter
-	73,  // 130: caffe.V1LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
-	89,  // 131: caffe.V1LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
-	74,  // 132: caffe.V1LayerParameter.power_param:type_name -> caffe.PowerParameter
-	70,  // 133: caffe.V1LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
-	47,  // 134: caffe.V1LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
-	57,  // 135: caffe.V1LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
-	87,  // 136: caffe.V1LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
-	55,  // 137: caffe.V1LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
-	46,  // 138: caffe.V1LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
-	63,  // 139: caffe.V1LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
-	76,  // 140: caffe.V1LayerParameter.relu_param:type_name -> caffe.ReLUParameter
-	83,  // 141: caffe.V1LayerParameter.slice_param:type_name -> caffe.SliceParameter
-	34,  // 142: caffe.V1LayerParameter.include:type_name -> caffe.NetStateRule
-	34,  // 143: caffe.V1LayerParameter.exclude:type_name -> caffe.NetStateRule
-	69,  // 144: caffe.V1LayerParameter.mvn_param:type_name -> caffe.MVNParameter
-	39,  // 145: caffe.V1LayerParameter.transform_param:type_name -> caffe.TransformationParameter
-	86,  // 146: caffe.V1LayerParameter.tanh_param:type_name -> caffe.TanHParameter
-	82,  // 147: caffe.V1LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
-	84,  // 148: caffe.V1LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
-	52,  // 149: caffe.V1LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
-	59,  // 150: caffe.V1LayerParameter.exp_param:type_name -> caffe.ExpParameter
-	40,  // 151: caffe.V1LayerParameter.loss_param:type_name -> caffe.LossParameter
-	25,  // 152: caffe.V1LayerParameter.blob_share_mode:type_name -> caffe.V1LayerParameter.DimCheckMode
-	31,  // 153: caffe.V0LayerParameter.weight_filler:type_name -> caffe.FillerParameter
-	31,  // 154: caffe.V0LayerParameter.bias_filler:type_name -> caffe.FillerParameter
-	26,  // 155: caffe.V0LayerParameter.pool:type_name -> caffe.V0LayerParameter.PoolMethod
-	28,  // 156: caffe.V0LayerParameter.blobs:type_name -> caffe.BlobProto
-	62,  // 157: caffe.V0LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	94,  // 158: caffe.RunState.data:type_name -> caffe.DataPosition
-	95,  // 159: caffe.RunState.surgery:type_name -> caffe.LayerSurgery
-	93,  // 160: caffe.RunState.states:type_name -> caffe.LayerState
-	28,  // 161: caffe.LayerState.blobs:type_name -> caffe.BlobProto
-	162, // [162:162] is the sub-list for method output_type
-	162, // [162:162] is the sub-list for method input_type
-	162, // [162:162] is the sub-list for extension type_name
-	162, // [162:162] is the sub-list for extension extendee
-	0,   // [0:162] is the sub-list for field type_name
+	28,  // 0: caffe.BlobProto.shape:type_name -> caffe.BlobShape
+	1,   // 1: caffe.BlobProto.raw_data_type:type_name -> caffe.RawType
+	1,   // 2: caffe.BlobProto.raw_diff_type:type_name -> caffe.RawType
+	29,  // 3: caffe.BlobProtoVector.blobs:type_name -> caffe.BlobProto
+	3,   // 4: caffe.FillerParameter.variance_norm:type_name -> caffe.FillerParameter.VarianceNorm
+	96,  // 5: caffe.NetParameter.layers:type_name -> caffe.V1LayerParameter
+	34,  // 6: caffe.NetParameter.state:type_name -> caffe.NetState
+	28,  // 7: caffe.NetParameter.input_shape:type_name -> caffe.BlobShape
+	39,  // 8: caffe.NetParameter.layer:type_name -> caffe.LayerParameter
+	0,   // 9: caffe.NetState.phase:type_name -> caffe.Phase
+	0,   // 10: caffe.NetStateRule.phase:type_name -> caffe.Phase
+	5,   // 11: caffe.SolverParameter.solver_mode:type_name -> caffe.SolverParameter.SolverMode
+	33,  // 12: caffe.SolverParameter.train_net_param:type_name -> caffe.NetParameter
+	33,  // 13: caffe.SolverParameter.test_net_param:type_name -> caffe.NetParameter
+	33,  // 14: caffe.SolverParameter.net_param:type_name -> caffe.NetParameter
+	34,  // 15: caffe.SolverParameter.train_state:type_name -> caffe.NetState
+	34,  // 16: caffe.SolverParameter.test_state:type_name -> caffe.NetState
+	6,   // 17: caffe.SolverParameter.solver_type:type_name -> caffe.SolverParameter.SolverType
+	4,   // 18: caffe.SolverParameter.snapshot_format:type_name -> caffe.SolverParameter.SnapshotFormat
+	29,  // 19: caffe.SolverState.history:type_name -> caffe.BlobProto
+	98,  // 20: caffe.SolverState.run_state:type_name -> caffe.RunState
+	7,   // 21: caffe.ParamSpec.share_mode:type_name -> caffe.ParamSpec.DimCheckMode
+	38,  // 22: caffe.LayerParameter.param:type_name -> caffe.ParamSpec
+	29,  // 23: caffe.LayerParameter.blobs:type_name -> caffe.BlobProto
+	35,  // 24: caffe.LayerParameter.include:type_name -> caffe.NetStateRule
+	35,  // 25: caffe.LayerParameter.exclude:type_name -> caffe.NetStateRule
+	0,   // 26: caffe.LayerParameter.phase:type_name -> caffe.Phase
+	40,  // 27: caffe.LayerParameter.transform_param:type_name -> caffe.TransformationParameter
+	41,  // 28: caffe.LayerParameter.loss_param:type_name -> caffe.LossParameter
+	52,  // 29: caffe.LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
+	53,  // 30: caffe.LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
+	57,  // 31: caffe.LayerParameter.concat_param:type_name -> caffe.ConcatParameter
+	58,  // 32: caffe.LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
+	43,  // 33: caffe.LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
+	42,  // 34: caffe.LayerParameter.data_param:type_name -> caffe.DataParameter
+	60,  // 35: caffe.LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
+	61,  // 36: caffe.LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
+	63,  // 37: caffe.LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
+	65,  // 38: caffe.LayerParameter.exp_param:type_name -> caffe.ExpParameter
+	67,  // 39: caffe.LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
+	68,  // 40: caffe.LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	69,  // 41: caffe.LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
+	70,  // 42: caffe.LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
+	71,  // 43: caffe.LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
+	44,  // 44: caffe.LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
+	73,  // 45: caffe.LayerParameter.lrn_param:type_name -> caffe.LRNParameter
+	76,  // 46: caffe.LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
+	75,  // 47: caffe.LayerParameter.mvn_param:type_name -> caffe.MVNParameter
+	79,  // 48: caffe.LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
+	80,  // 49: caffe.LayerParameter.power_param:type_name -> caffe.PowerParameter
+	82,  // 50: caffe.LayerParameter.relu_param:type_name -> caffe.ReLUParameter
+	88,  // 51: caffe.LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
+	90,  // 52: caffe.LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
+	89,  // 53: caffe.LayerParameter.slice_param:type_name -> caffe.SliceParameter
+	92,  // 54: caffe.LayerParameter.tanh_param:type_name -> caffe.TanHParameter
+	93,  // 55: caffe.LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
+	95,  // 56: caffe.LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
+	81,  // 57: caffe.LayerParameter.python_param:type_name -> caffe.PythonParameter
+	77,  // 58: caffe.LayerParameter.prelu_param:type_name -> caffe.PReLUParameter
+	86,  // 59: caffe.LayerParameter.spp_param:type_name -> caffe.SPPParameter
+	85,  // 60: caffe.LayerParameter.reshape_param:type_name -> caffe.ReshapeParameter
+	74,  // 61: caffe.LayerParameter.log_param:type_name -> caffe.LogParameter
+	66,  // 62: caffe.LayerParameter.flatten_param:type_name -> caffe.FlattenParameter
+	84,  // 63: caffe.LayerParameter.reduction_param:type_name -> caffe.ReductionParameter
+	64,  // 64: caffe.LayerParameter.embed_param:type_name -> caffe.EmbedParameter
+	94,  // 65: caffe.LayerParameter.tile_param:type_name -> caffe.TileParameter
+	54,  // 66: caffe.LayerParameter.batch_norm_param:type_name -> caffe.BatchNormParameter
+	62,  // 67: caffe.LayerParameter.elu_param:type_name -> caffe.ELUParameter
+	55,  // 68: caffe.LayerParameter.bias_param:type_name -> caffe.BiasParameter
+	87,  // 69: caffe.LayerParameter.scale_param:type_name -> caffe.ScaleParameter
+	72,  // 70: caffe.LayerParameter.input_param:type_name -> caffe.InputParameter
+	59,  // 71: caffe.LayerParameter.crop_param:type_name -> caffe.CropParameter
+	78,  // 72: caffe.LayerParameter.parameter_param:type_name -> caffe.ParameterParameter
+	83,  // 73: caffe.LayerParameter.recurrent_param:type_name -> caffe.RecurrentParameter
+	91,  // 74: caffe.LayerParameter.swish_param:type_name -> caffe.SwishParameter
+	56,  // 75: caffe.LayerParameter.clip_param:type_name -> caffe.ClipParameter
+	50,  // 76: caffe.LayerParameter.cconvolution_param:type_name -> caffe.CConvolutionParameter
+	51,  // 77: caffe.LayerParameter.cinner_product_param:type_name -> caffe.CInnerProductParameter
+	45,  // 78: caffe.LayerParameter.permute_param:type_name -> caffe.PermuteParameter
+	46,  // 79: caffe.LayerParameter.norm_param:type_name -> caffe.NormalizeParameter
+	47,  // 80: caffe.LayerParameter.interp_param:type_name -> caffe.InterpParameter
+	48,  // 81: caffe.LayerParameter.dns_convolution_param:type_name -> caffe.DNSConvolutionParameter
+	49,  // 82: caffe.LayerParameter.dns_inner_product_param:type_name -> caffe.DNSInnerProductParameter
+	2,   // 83: caffe.LayerParameter.surgery_rule:type_name -> caffe.SurgeryRule
+	8,   // 84: caffe.LossParameter.normalization:type_name -> caffe.LossParameter.NormalizationMode
+	9,   // 85: caffe.DataParameter.backend:type_name -> caffe.DataParameter.DB
+	32,  // 86: caffe.ConvolutionParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 87: caffe.ConvolutionParameter.bias_filler:type_name -> caffe.FillerParameter
+	10,  // 88: caffe.ConvolutionParameter.engine:type_name -> caffe.ConvolutionParameter.Engine
+	32,  // 89: caffe.ConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 90: caffe.InnerProductParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 91: caffe.InnerProductParameter.bias_filler:type_name -> caffe.FillerParameter
+	32,  // 92: caffe.InnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 93: caffe.NormalizeParameter.scale_filler:type_name -> caffe.FillerParameter
+	32,  // 94: caffe.DNSConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 95: caffe.DNSConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 96: caffe.DNSInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 97: caffe.DNSInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 98: caffe.CConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 99: caffe.CConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 100: caffe.CInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 101: caffe.CInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 102: caffe.BiasParameter.filler:type_name -> caffe.FillerParameter
+	32,  // 103: caffe.DummyDataParameter.data_filler:type_name -> caffe.FillerParameter
+	28,  // 104: caffe.DummyDataParameter.shape:type_name -> caffe.BlobShape
+	11,  // 105: caffe.EltwiseParameter.operation:type_name -> caffe.EltwiseParameter.EltwiseOp
+	32,  // 106: caffe.EmbedParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 107: caffe.EmbedParameter.bias_filler:type_name -> caffe.FillerParameter
+	12,  // 108: caffe.HingeLossParameter.norm:type_name -> caffe.HingeLossParameter.Norm
+	28,  // 109: caffe.InputParameter.shape:type_name -> caffe.BlobShape
+	13,  // 110: caffe.LRNParameter.norm_region:type_name -> caffe.LRNParameter.NormRegion
+	14,  // 111: caffe.LRNParameter.engine:type_name -> caffe.LRNParameter.Engine
+	32,  // 112: caffe.PReLUParameter.filler:type_name -> caffe.FillerParameter
+	28,  // 113: caffe.ParameterParameter.shape:type_name -> caffe.BlobShape
+	15,  // 114: caffe.PoolingParameter.pool:type_name -> caffe.PoolingParameter.PoolMethod
+	16,  // 115: caffe.PoolingParameter.engine:type_name -> caffe.PoolingParameter.Engine
+	17,  // 116: caffe.PoolingParameter.round_mode:type_name -> caffe.PoolingParameter.RoundMode
+	18,  // 117: caffe.ReLUParameter.engine:type_name -> caffe.ReLUParameter.Engine
+	32,  // 118: caffe.RecurrentParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 119: caffe.RecurrentParameter.bias_filler:type_name -> caffe.FillerParameter
+	19,  // 120: caffe.ReductionParameter.operation:type_name -> caffe.ReductionParameter.ReductionOp
+	28,  // 121: caffe.ReshapeParameter.shape:type_name -> caffe.BlobShape
+	20,  // 122: caffe.SPPParameter.pool:type_name -> caffe.SPPParameter.PoolMethod
+	21,  // 123: caffe.SPPParameter.engine:type_name -> caffe.SPPParameter.Engine
+	32,  // 124: caffe.ScaleParameter.filler:type_name -> caffe.FillerParameter
+	32,  // 125: caffe.ScaleParameter.bias_filler:type_name -> caffe.FillerParameter
+	22,  // 126: caffe.SigmoidParameter.engine:type_name -> caffe.SigmoidParameter.Engine
+	23,  // 127: caffe.SoftmaxParameter.engine:type_name -> caffe.SoftmaxParameter.Engine
+	24,  // 128: caffe.TanHParameter.engine:type_name -> caffe.TanHParameter.Engine
+	97,  // 129: caffe.V1LayerParameter.layer:type_name -> caffe.V0LayerParameter
+	25,  // 130: caffe.V1LayerParameter.type:type_name -> caffe.V1LayerParameter.LayerType
+	29,  // 131: caffe.V1LayerParameter.blobs:type_name -> caffe.BlobProto
+	57,  // 132: caffe.V1LayerParameter.concat_param:type_name -> caffe.ConcatParameter
+	43,  // 133: caffe.V1LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
+	42,  // 134: caffe.V1LayerParameter.data_param:type_name -> caffe.DataParameter
+	60,  // 135: caffe.V1LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
+	67,  // 136: caffe.V1LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
+	68,  // 137: caffe.V1LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	70,  // 138: caffe.V1LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
+	71,  // 139: caffe.V1LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
+	44,  // 140: caffe.V1LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
+	73,  // 141: caffe.V1LayerParameter.lrn_param:type_name -> caffe.LRNParameter
+	79,  // 142: caffe.V1LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
+	95,  // 143: caffe.V1LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
+	80,  // 144: caffe.V1LayerParameter.power_param:type_name -> caffe.PowerParameter
+	76,  // 145: caffe.V1LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
+	53,  // 146: caffe.V1LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
+	63,  // 147: caffe.V1LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
+	93,  // 148: caffe.V1LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
+	61,  // 149: caffe.V1LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
+	52,  // 150: caffe.V1LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
+	69,  // 151: caffe.V1LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
+	82,  // 152: caffe.V1LayerParameter.relu_param:type_name -> caffe.ReLUParameter
+	89,  // 153: caffe.V1LayerParameter.slice_param:type_name -> caffe.SliceParameter
+	35,  // 154: caffe.V1LayerParameter.include:type_name -> caffe.NetStateRule
+	35,  // 155: caffe.V1LayerParameter.exclude:type_name -> caffe.NetStateRule
+	75,  // 156: caffe.V1LayerParameter.mvn_param:type_name -> caffe.MVNParameter
+	40,  // 157: caffe.V1LayerParameter.transform_param:type_name -> caffe.TransformationParameter
+	92,  // 158: caffe.V1LayerParameter.tanh_param:type_name -> caffe.TanHParameter
+	88,  // 159: caffe.V1LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
+	90,  // 160: caffe.V1LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
+	58,  // 161: caffe.V1LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
+	65,  // 162: caffe.V1LayerParameter.exp_param:type_name -> caffe.ExpParameter
+	41,  // 163: caffe.V1LayerParameter.loss_param:type_name -> caffe.LossParameter
+	26,  // 164: caffe.V1LayerParameter.blob_share_mode:type_name -> caffe.V1LayerParameter.DimCheckMode
+	32,  // 165: caffe.V0LayerParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 166: caffe.V0LayerParameter.bias_filler:type_name -> caffe.FillerParameter
+	27,  // 167: caffe.V0LayerParameter.pool:type_name -> caffe.V0LayerParameter.PoolMethod
+	29,  // 168: caffe.V0LayerParameter.blobs:type_name -> caffe.BlobProto
+	68,  // 169: caffe.V0LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	100, // 170: caffe.RunState.data:type_name -> caffe.DataPosition
+	101, // 171: caffe.RunState.surgery:type_name -> caffe.LayerSurgery
+	99,  // 172: caffe.RunState.states:type_name -> caffe.LayerState
+	29,  // 173: caffe.LayerState.blobs:type_name -> caffe.BlobProto
+	174, // [174:174] is the sub-list for method output_type
+	174, // [174:174] is the sub-list for method input_type
+	174, // [174:174] is the sub-list for extension type_name
+	174, // [174:174] is the sub-list for extension extendee
+	0,   // [0:174] is the sub-list for field type_name
 }
 
 func init() { file_caffe_proto_init() }
@@ -9562,8 +10309,8 @@ func file_caffe_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_caffe_proto_rawDesc), len(file_caffe_proto_rawDesc)),
-			NumEnums:      27,
-			NumMessages:   69,
+			NumEnums:      28,
+			NumMessages:   74,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -185,9 +185,8 @@ func inspectText(e *env, path string, f *shapeFlags) error {
 		escape.Fprintf(e.stdout, "solver\n%s", escape.Block(indent(caffe.FormatPrototxt(s))))
 		return nil
 	}
-	// Which of the two it was meant to be: the one that reads further.
-	var a, b *caffe.FileError
-	if errors.As(netErr, &a) && errors.As(solverErr, &b) && b.Line > a.Line {
+	// Which of the two it was meant to be: the one with fewer faults.
+	if caffe.CountFaults(solverErr) < caffe.CountFaults(netErr) {
 		return solverErr
 	}
 	return netErr

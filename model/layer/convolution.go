@@ -3,6 +3,8 @@ package layer
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
@@ -21,13 +23,18 @@ type convolution struct {
 	op      convolver
 	w, b    *Param
 	pruning Pruning
+	pad     *padding // sides that are padded differently
 }
 
 func (l *convolution) Pruning() Pruning       { return l.pruning }
 func (l *convolution) Weights() (w, b *Param) { return l.w, l.b }
 
 func (l *convolution) Setup(c *Context, bottom, top []*Blob) (err error) {
-	p, in := c.Param.GetConvolutionParam(), bottom[0]
+	p := c.Param.GetConvolutionParam()
+	if p, bottom, err = l.padded(c, p, bottom); err != nil {
+		return err
+	}
+	in := bottom[0]
 	w, err := convWindow(p, bottom, top)
 	if err != nil {
 		return err
@@ -50,6 +57,34 @@ func (l *convolution) Setup(c *Context, bottom, top []*Blob) (err error) {
 	}
 	g := w.col(channels, w.in)
 	return convTops(c, top, in.Shape[:w.axis], out, g.Out)
+}
+
+// padded makes the padding of sides that differ, and returns the layer's numbers without it and its bottoms with it.
+func (l *convolution) padded(c *Context, p *caffepb.ConvolutionParameter, bottom []*Blob) (*caffepb.ConvolutionParameter, []*Blob, error) {
+	l.pad = nil
+	if !uneven(p) {
+		return p, bottom, nil
+	}
+	s := sides{int(p.GetPadL()), int(p.GetPadR()), int(p.GetPadT()), int(p.GetPadB())}
+	var err error
+	if l.pad, err = newPadding(c, bottom[0], s, 0); err != nil {
+		return nil, nil, fmt.Errorf("convolution_param: %w", err)
+	}
+	p = proto.CloneOf(p)
+	p.PadL, p.PadR, p.PadT, p.PadB = nil, nil, nil, nil
+	out := make([]*Blob, len(bottom))
+	for i, b := range bottom {
+		if b.FormatShape() != bottom[0].FormatShape() {
+			return nil, nil, mismatch(bottom[0], b)
+		}
+		out[i] = &Blob{Name: b.Name, Shape: []int{b.Shape[0], b.Shape[1], l.pad.height(), l.pad.width()}}
+	}
+	return p, out, nil
+}
+
+// uneven reports whether a convolution says of each side how it is padded.
+func uneven(p *caffepb.ConvolutionParameter) bool {
+	return p.GetPadL() != 0 || p.GetPadR() != 0 || p.GetPadT() != 0 || p.GetPadB() != 0
 }
 
 // convWindow checks what Convolution and Deconvolution share, and reads the window.
@@ -109,17 +144,30 @@ func forwardOf(p *Param) *gpu.Tensor {
 
 func (l *convolution) Forward(bottom, top []*Blob) error {
 	for i := range bottom {
-		l.op.forward(bottom[i].Data, l.w.Forward(), forwardOf(l.b), top[i].Data)
+		l.op.forward(l.input(bottom[i]), l.w.Forward(), forwardOf(l.b), top[i].Data)
 	}
 	return nil
+}
+
+// input is what the kernel reads of a bottom.
+func (l *convolution) input(b *Blob) *gpu.Tensor {
+	if l.pad == nil {
+		return b.Data
+	}
+	return l.pad.put(b.Data)
 }
 
 func (l *convolution) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	for i := range top {
 		if dw, db := l.w.Gradient(), l.b.Gradient(); dw != nil || db != nil {
-			l.op.backwardWeights(bottom[i].Data, top[i].Diff, dw, db)
+			l.op.backwardWeights(l.input(bottom[i]), top[i].Diff, dw, db)
 		}
-		if need[i] {
+		switch {
+		case !need[i]:
+		case l.pad != nil:
+			l.op.backwardData(top[i].Diff, l.w.Forward(), l.pad.diff.all)
+			l.pad.take(bottom[i].Diff)
+		default:
 			l.op.backwardData(top[i].Diff, l.w.Forward(), bottom[i].Diff)
 		}
 	}

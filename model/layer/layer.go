@@ -197,12 +197,7 @@ func Types() []string {
 // UnknownTypeError names a layer type that there is no layer for.
 type UnknownTypeError struct{ Type string }
 
-func (e *UnknownTypeError) Error() string {
-	if c := caffe.Closest(e.Type, Types()); c != "" {
-		return fmt.Sprintf("unknown layer type %q; did you mean %q?", e.Type, c)
-	}
-	return fmt.Sprintf("unknown layer type %q", e.Type)
-}
+func (e *UnknownTypeError) Error() string { return caffe.UnknownType(e.Type) }
 
 // IsLoss reports whether a type of layer is a Loss.
 func IsLoss(typ string) bool {
@@ -216,15 +211,24 @@ func IsLoss(typ string) bool {
 
 // New makes a layer of the type that p names.
 func New(p *caffepb.LayerParameter) (Layer, Arity, error) {
-	if k, ok := registry[p.GetType()]; ok {
-		return k.make(), k.arity, nil
+	if err := Known(p); err != nil {
+		return nil, Arity{}, err
+	}
+	k := registry[p.GetType()]
+	return k.make(), k.arity, nil
+}
+
+// Known reports a layer that there is none of here.
+func Known(p *caffepb.LayerParameter) error {
+	if _, ok := registry[p.GetType()]; ok {
+		return nil
 	}
 	if p.GetType() == "Python" {
 		q := p.GetPythonParam()
-		return nil, Arity{}, fmt.Errorf("layer type \"Python\" runs code of the user's (module %q, layer %q), which this program cannot; "+
+		return fmt.Errorf("layer type \"Python\" runs code of the user's (module %q, layer %q), which this program cannot; "+
 			"wanted a layer of another type in its place", q.GetModule(), q.GetLayer())
 	}
-	return nil, Arity{}, &UnknownTypeError{p.GetType()}
+	return &UnknownTypeError{p.GetType()}
 }
 
 // Check reports a wrong number of bottoms or tops.

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"fmt"
+	"math"
 
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
@@ -12,7 +13,10 @@ func init() {
 }
 
 // pooling is Caffe's Pooling: MAX (a second top gets the places of the maxima), AVE and STOCHASTIC.
-type pooling struct{ pooler }
+type pooling struct {
+	pooler
+	pad *padding // sides that are padded differently
+}
 
 func (l *pooling) Setup(c *Context, bottom, top []*Blob) error {
 	p, b := c.Param.GetPoolingParam(), bottom[0]
@@ -29,7 +33,13 @@ func (l *pooling) Setup(c *Context, bottom, top []*Blob) error {
 	if err := poolWindow(p, &g); err != nil {
 		return err
 	}
-	g.Resolve(p.GetRoundMode() == caffepb.PoolingParameter_FLOOR)
+	floor := p.GetRoundMode() == caffepb.PoolingParameter_FLOOR
+	g.Resolve(floor)
+	if l.pad = nil; p.PadL != nil || p.PadR != nil || p.PadT != nil || p.PadB != nil {
+		if err := l.frame(c, p, b, &g, floor, len(top)); err != nil {
+			return fmt.Errorf("pooling_param: pad_l, pad_r, pad_t, pad_b: %w", err)
+		}
+	}
 	if g.OutH < 1 || g.OutW < 1 {
 		return fmt.Errorf("the window, %dx%d, is larger than bottom %q, %dx%d with padding %dx%d", g.KH, g.KW, b.Name, g.H, g.W, g.PH, g.PW)
 	}
@@ -45,14 +55,55 @@ func (l *pooling) Setup(c *Context, bottom, top []*Blob) error {
 }
 
 func (l *pooling) Forward(bottom, top []*Blob) error {
-	l.forward(bottom[0].Data, top[0].Data, l.c.Key())
+	x := bottom[0].Data
+	if l.pad != nil {
+		x = l.pad.put(x)
+	}
+	l.forward(x, top[0].Data, l.c.Key())
 	return nil
 }
 
 func (l *pooling) Backward(top []*Blob, need []bool, bottom []*Blob) {
-	if need[0] {
+	switch {
+	case !need[0]:
+	case l.pad != nil:
+		l.backward(top[0].Diff, l.pad.diff.all)
+		l.pad.take(bottom[0].Diff)
+	default:
 		l.backward(top[0].Diff, bottom[0].Diff)
 	}
+}
+
+// frame makes the padding of sides that differ (Synopsys' fork), and g the geometry of planes that have it: a border that
+// no maximum is taken from, of zeros for a mean, which counts it.
+func (l *pooling) frame(c *Context, p *caffepb.PoolingParameter, b *Blob, g *gpu.PoolGeometry, floor bool, tops int) (err error) {
+	s := sides{int(p.GetPadL()), int(p.GetPadR()), int(p.GetPadT()), int(p.GetPadB())}
+	border := float32(0)
+	switch {
+	case p.GetPool() == caffepb.PoolingParameter_STOCHASTIC:
+		return fmt.Errorf("pool STOCHASTIC wants no padding")
+	case tops > 1:
+		return fmt.Errorf("a top of the maxima's places wants the same padding on both sides")
+	case p.GetGlobalPooling():
+		return fmt.Errorf("global_pooling wants no padding")
+	case max(s.top, s.bottom) >= g.KH || max(s.left, s.right) >= g.KW:
+		return fmt.Errorf("the padding is %d, %d, %d, %d; wanted less than the kernel, %dx%d", s.left, s.right, s.top, s.bottom, g.KH, g.KW)
+	case p.GetPool() == caffepb.PoolingParameter_MAX:
+		border = -math.MaxFloat32
+	}
+	if l.pad, err = newPadding(c, b, s, border); err != nil {
+		return err
+	}
+	h, w := g.H, g.W
+	g.H, g.W = l.pad.height(), l.pad.width()
+	g.Resolve(floor)
+	if (g.OutH-1)*g.SH >= h+s.top { // a last window that would begin in the padding
+		g.OutH--
+	}
+	if (g.OutW-1)*g.SW >= w+s.left {
+		g.OutW--
+	}
+	return nil
 }
 
 // planes is a blob of images as planes to pool.

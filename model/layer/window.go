@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"errors"
 	"fmt"
 
 	"dns-tui/caffe"
@@ -23,6 +24,9 @@ func readWindow(p *caffepb.ConvolutionParameter, bottom *Blob) (*window, error) 
 	axis, err := bottom.Axis(int(p.GetAxis()))
 	if err != nil {
 		return nil, fmt.Errorf("convolution_param: %w", err)
+	}
+	if uneven(p) {
+		return nil, errors.New("convolution_param: pad_l, pad_r, pad_t and pad_b go with Convolution alone")
 	}
 	w := &window{axis: axis, in: append([]int(nil), bottom.Shape[axis+1:]...)}
 	n := len(w.in)

@@ -1,0 +1,340 @@
+package caffe
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Faults is what is wrong with a file, in the order of its lines.
+type Faults []*FileError
+
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i, e := range f {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the faults, for errors.As.
+func (f Faults) Unwrap() []error {
+	out := make([]error, len(f))
+	for i, e := range f {
+		out[i] = e
+	}
+	return out
+}
+
+// CountFaults returns how many faults of a file an error tells of; 0 where it is nil.
+func CountFaults(err error) int {
+	var f Faults
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &f):
+		return len(f)
+	}
+	return 1
+}
+
+// maxFaults is how many faults of a file are told.
+const maxFaults = 30
+
+// asError returns the faults as an error, the first ones where there are many.
+func (f Faults) asError() error {
+	sort.SliceStable(f, func(i, j int) bool { return f[i].Line < f[j].Line })
+	switch n := len(f) - maxFaults; {
+	case len(f) == 0:
+		return nil
+	case len(f) == 1:
+		return f[0]
+	case n > 0:
+		last := *f[maxFaults-1]
+		last.Msg += fmt.Sprintf(" (and %d more faults)", n)
+		f = append(f[:maxFaults-1:maxFaults-1], &last)
+	}
+	return f
+}
+
+// ReadPrototxt reads the text message in path into m. An error is a *FileError with the line, or Faults; a field that
+// Caffe's schema lacks is an error too, with the field that was probably meant.
+func ReadPrototxt(path string, m proto.Message) error {
+	data, err := readFile(path, "prototxt")
+	if err != nil {
+		return err
+	}
+	return ParsePrototxt(path, data, m)
+}
+
+// ParsePrototxt is ReadPrototxt on text that is already in memory; path is for errors. Fields of a layer whose type is none
+// of LayerTypes are passed over: what builds a net names the layer.
+func ParsePrototxt(path string, data []byte, m proto.Message) error {
+	_, err := parseText(path, data, m)
+	return err
+}
+
+// parseText is ParsePrototxt. It also returns what it passed over.
+func parseText(path string, data []byte, m proto.Message) (dropped Faults, err error) {
+	data, faults, err := readable(path, data)
+	if err != nil {
+		return nil, err
+	}
+	text, blanked := data, map[int]bool{}
+	for range maxFaults {
+		proto.Reset(m)
+		err := prototext.UnmarshalOptions{DiscardUnknown: true, AllowPartial: true}.Unmarshal(text, m)
+		if err == nil {
+			break
+		}
+		fault, at := textError(path, data, m, err)
+		faults = append(faults, fault)
+		if at == nil || !at.scalar || blanked[at.start] { // what follows cannot be told
+			break
+		}
+		// Without the value that is wrong the others are read.
+		blanked[at.start] = true
+		if len(blanked) == 1 {
+			text = bytes.Clone(text)
+		}
+		for i := at.start; i < at.end; i++ {
+			if text[i] != '\n' {
+				text[i] = ' '
+			}
+		}
+	}
+	unknown, types := survey(path, data, m.ProtoReflect().Descriptor())
+	for _, u := range unknown {
+		if u.layer == nil || u.layer.typ == "" || knownType(u.layer.typ) {
+			faults = append(faults, u.fault)
+		} else {
+			dropped = append(dropped, u.fault)
+		}
+	}
+	if len(faults) > 0 { // then the layers that will be refused are told too
+		faults = append(faults, types...)
+		return nil, faults.asError()
+	}
+	if err := proto.CheckInitialized(m); err != nil {
+		return nil, &FileError{Path: path, Msg: strings.TrimSpace(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto:")), Err: err}
+	}
+	return dropped, nil
+}
+
+// readable brings what editors leave in a text to what the parser takes: the mark in front of UTF-8 is dropped; comments in
+// another encoding (GBK, Latin-1) are passed over; bytes of names in another encoding stay the bytes that they are. Comments
+// of C are faults.
+func readable(path string, data []byte) ([]byte, Faults, error) {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return nil, nil, &FileError{Path: path, Line: 1, Msg: "is text in UTF-16; wanted UTF-8 (iconv -f UTF-16 -t UTF-8 converts it)"}
+	}
+	if i := bytes.IndexByte(data, 0); i >= 0 {
+		return nil, nil, &FileError{Path: path, Line: 1 + bytes.Count(data[:i], []byte("\n")), Msg: "a zero byte: this is a binary file, not a prototxt"}
+	}
+	if utf8.Valid(data) && !bytes.Contains(data, []byte("//")) && !bytes.Contains(data, []byte("/*")) {
+		return data, nil, nil
+	}
+	var faults Faults
+	out := make([]byte, 0, len(data))
+	s := &textScanner{data: data, line: 1}
+	for s.at < len(data) {
+		start, c := s.at, data[s.at]
+		if c == '/' && s.at+1 < len(data) && (data[s.at+1] == '/' || data[s.at+1] == '*') {
+			faults = append(faults, &FileError{Path: path, Line: s.line, Msg: fmt.Sprintf("%q begins no comment in a prototxt; wanted \"#\"", data[s.at:s.at+2])})
+			for s.at < len(data) && data[s.at] != '\n' {
+				s.at++
+			}
+			continue
+		}
+		s.step()
+		piece := data[start:s.at]
+		switch {
+		case utf8.Valid(piece):
+			out = append(out, piece...)
+		case c == '#':
+			out = append(out, bytes.ToValidUTF8(piece, []byte("?"))...)
+		case c == '"' || c == '\'':
+			for len(piece) > 0 {
+				r, size := utf8.DecodeRune(piece)
+				if r == utf8.RuneError && size == 1 {
+					out = append(out, fmt.Sprintf("\\%03o", piece[0])...)
+				} else {
+					out = append(out, piece[:size]...)
+				}
+				piece = piece[size:]
+			}
+		default: // a byte of a character
+			out = append(out, piece...)
+		}
+	}
+	return out, faults, nil
+}
+
+var (
+	reLineCol = regexp.MustCompile(`\(line (\d+):(\d+)\): (?s:(.*))$`)
+	reInvalid = regexp.MustCompile(`^invalid value for (\S+) type: (.*)$`)
+)
+
+// textError turns an error of prototext into one with file, line and advice. It also returns the field that it is about,
+// where that is known.
+func textError(path string, data []byte, m proto.Message, err error) (*FileError, *textField) {
+	msg := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "proto:"), "\u00a0", " ")
+	fe := &FileError{Path: path, Msg: strings.TrimSpace(msg), Err: err}
+	parts := reLineCol.FindStringSubmatch(msg)
+	if parts == nil {
+		if strings.Contains(msg, "unexpected EOF") || strings.Contains(msg, "unexpected token") {
+			fe.Line = 1 + strings.Count(strings.TrimRight(string(data), "\n"), "\n")
+			fe.Msg = "ends too early: a { without its }"
+		}
+		return fe, nil
+	}
+	fe.Line, _ = strconv.Atoi(parts[1])
+	col, _ := strconv.Atoi(parts[2])
+	fe.Msg = strings.TrimSpace(parts[3])
+	var at *textField
+	scanText(data, func(f *textField) { // the last field before the value
+		if f.line < fe.Line || f.line == fe.Line && f.col <= col {
+			if at == nil {
+				at = &textField{}
+			}
+			path := append(at.path[:0], f.path...)
+			*at = *f
+			at.path, at.messages = path, nil
+		}
+	})
+	v := reInvalid.FindStringSubmatch(fe.Msg)
+	if v == nil || at == nil {
+		return fe, at
+	}
+	fe.Msg = fmt.Sprintf("%s: %s is no %s", at.name, v[2], v[1])
+	if len(at.path) > 0 {
+		fe.Msg = at.path[len(at.path)-1] + ": " + fe.Msg
+	}
+	if v[1] == "enum" {
+		fe.Msg = strings.TrimSuffix(fe.Msg, " is no enum") + enumHint(descend(m.ProtoReflect().Descriptor(), at.path), at.name, v[2])
+	}
+	if v[1] == "uint32" && strings.HasPrefix(v[2], "-") {
+		fe.Msg += "; wanted at least 0"
+	}
+	return fe, at
+}
+
+// textLayer is a layer met in a text.
+type textLayer struct {
+	line      int
+	name, typ string
+}
+
+// unknownField is a field that Caffe's schema lacks.
+type unknownField struct {
+	fault *FileError
+	layer *textLayer // that it is in, or nil
+}
+
+// survey finds the fields of a text that the schema of md lacks, and the layers whose type is unknown.
+func survey(path string, data []byte, md protoreflect.MessageDescriptor) (unknown []unknownField, types Faults) {
+	type open struct {
+		id    int
+		md    protoreflect.MessageDescriptor // nil: an unknown field
+		layer *textLayer
+	}
+	var stack []open
+	var layers []*textLayer
+	line := 0
+	scanText(data, func(f *textField) {
+		for n := len(stack); n > len(f.messages) || n > 0 && stack[n-1].id != f.messages[n-1]; n = len(stack) {
+			stack = stack[:n-1]
+		}
+		at := open{md: md}
+		if n := len(stack); n > 0 {
+			at = stack[n-1]
+		}
+		for i := len(stack); i < len(f.messages); i++ {
+			var next protoreflect.MessageDescriptor
+			if at.md != nil {
+				if fd := at.md.Fields().ByName(protoreflect.Name(f.path[i])); fd != nil {
+					next = fd.Message()
+				}
+			}
+			at = open{f.messages[i], next, at.layer}
+			if next != nil && next.Name() == "LayerParameter" {
+				at.layer = &textLayer{line: line}
+				layers = append(layers, at.layer)
+			}
+			stack = append(stack, at)
+		}
+		line = f.line
+		if at.md == nil {
+			return
+		}
+		if at.layer != nil && at.md.Name() == "LayerParameter" {
+			switch f.name {
+			case "name":
+				at.layer.name = f.value
+			case "type":
+				at.layer.typ = f.value
+			}
+		}
+		if at.md.Fields().ByName(protoreflect.Name(f.name)) == nil {
+			msg := fmt.Sprintf("unknown field %q in %s", f.name, at.md.Name())
+			if c := Closest(f.name, fieldNames(at.md)); c != "" {
+				msg += fmt.Sprintf("; did you mean %q?", c)
+			}
+			unknown = append(unknown, unknownField{&FileError{Path: path, Line: f.line, Msg: msg}, at.layer})
+		}
+	})
+	for _, l := range layers {
+		if l.typ != "" && !knownType(l.typ) {
+			types = append(types, &FileError{Path: path, Line: l.line, Msg: fmt.Sprintf("layer %q: (%s) %s", l.name, l.typ, UnknownType(l.typ))})
+		}
+	}
+	return unknown, types
+}
+
+// enumHint says which values a field takes.
+func enumHint(md protoreflect.MessageDescriptor, field, value string) string {
+	fd := md.Fields().ByName(protoreflect.Name(field))
+	if fd == nil || fd.Enum() == nil {
+		return " is none of its values"
+	}
+	var names []string
+	for i := range fd.Enum().Values().Len() {
+		names = append(names, string(fd.Enum().Values().Get(i).Name()))
+	}
+	if c := Closest(value, names); c != "" {
+		return fmt.Sprintf("; did you mean %s?", c)
+	}
+	return "; wanted one of " + strings.Join(names, ", ")
+}
+
+// descend follows field names from one message type to the next.
+func descend(md protoreflect.MessageDescriptor, path []string) protoreflect.MessageDescriptor {
+	for _, name := range path {
+		fd := md.Fields().ByName(protoreflect.Name(name))
+		if fd == nil || fd.Message() == nil {
+			break
+		}
+		md = fd.Message()
+	}
+	return md
+}
+
+func fieldNames(md protoreflect.MessageDescriptor) []string {
+	fields := md.Fields()
+	names := make([]string, fields.Len())
+	for i := range names {
+		names[i] = string(fields.Get(i).Name())
+	}
+	return slices.Clip(names)
+}
