@@ -15,7 +15,7 @@ CUDA_TAGS := -tags cuda
 CUDA_ENV   = eval "export $$(sh scripts/cuda_env.sh $(CUDA_INCLUDE))";
 endif
 
-.PHONY: build run test test-host test-cuda bench lint proto ptx openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report demo-data check-lenet check-prune check-kill check-ui check-mutations screens fuzz clean
+.PHONY: build run test test-host test-cuda bench lint proto ptx openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report demo-data check-lenet check-prune check-kill check-faults check-ui check-mutations screens fuzz clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -82,6 +82,8 @@ check-prune: openblas build demo-data ## the demo's run: at most 1 weight in 20 
 	sh scripts/check_prune.sh
 check-kill: openblas build demo-data ## kill -9 at random moments, resume, compare weights
 	sh scripts/check_kill.sh
+check-faults: openblas ## killed and failing at each system call of a snapshot, torn files: tried and survived; wants strace
+	$(GO) test -tags faults -run TestFaults -count 1 -timeout 120m ./e2e
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
 	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e
 

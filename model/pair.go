@@ -51,7 +51,7 @@ func keepPrevious(weights, previous, state string) error {
 	if err != nil {
 		return nil // damaged: there is nothing to keep
 	}
-	at, err := weightsOf(state, st)
+	at, err := WeightsOf(state, st)
 	if err != nil || at != weights { // no pair, or one whose weights have their second name already
 		return nil
 	}
@@ -113,7 +113,7 @@ func FindSnapshot(prefix, journal string) (path string, notices []string, err er
 		}
 		st, err := caffe.ReadSolverState(s.Path)
 		if err == nil {
-			_, err = weightsOf(s.Path, st)
+			_, err = WeightsOf(s.Path, st)
 		}
 		if err == nil {
 			return s.Path, notices, nil
@@ -167,10 +167,10 @@ func olderSnapshots(prefix string, iter int, resumed bool) string {
 	return text
 }
 
-// weightsOf finds the weights of a solverstate: beside it first, then where learned_net says, as Caffe opens it. Where the
+// WeightsOf finds the weights of a solverstate: beside it first, then where learned_net says, as Caffe opens it. Where the
 // solverstate knows their checksum, a file of the name with other content is passed over, and an error says whose it is. It
 // returns "" where the solverstate names no weights.
-func weightsOf(path string, st *caffepb.SolverState) (string, error) {
+func WeightsOf(path string, st *caffepb.SolverState) (string, error) {
 	name := st.GetLearnedNet()
 	if name == "" {
 		return "", nil
@@ -237,7 +237,7 @@ func dropPrevious(prefix string) {
 		if err != nil {
 			continue
 		}
-		if found, err := weightsOf(s.Path, st); err == nil && found == weights && st.GetRunState().GetWeightsSha256() != nil {
+		if found, err := WeightsOf(s.Path, st); err == nil && found == weights && st.GetRunState().GetWeightsSha256() != nil {
 			os.Remove(weights + previousSuffix)
 		}
 	}

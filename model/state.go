@@ -199,7 +199,7 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 	if id := rs.GetRunId(); id != "" {
 		s.ID = id
 	}
-	weights, err := weightsOf(path, st)
+	weights, err := WeightsOf(path, st)
 	if err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func (s *Solver) adopt(path string, rs *caffepb.RunState) error {
 	}
 	merged, notes := config.Merge(saved, then, s.files, s.run.Settings)
 	if err := merged.Validate(); err != nil {
-		return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
+		return &caffe.FileError{Path: path, Msg: err.Error() + " (--settings files takes what the files say)", Err: err}
 	}
 	s.hyper = merged
 	s.Notices = append(s.Notices, notes...)
