@@ -1,9 +1,6 @@
 package config
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Precedence says whose settings hold where a run goes on from a snapshot and the files say something else.
 type Precedence string
@@ -21,8 +18,8 @@ const (
 
 // Merge returns the settings of a run that goes on: now are those of its files, saved those of the snapshot, and then what
 // the files said when the snapshot was written (nil: not known, as in snapshots of versions before; BySnapshot holds then).
-// notes say in a line each which settings are not what one of them says.
-func Merge(saved, then, now *Hyper, by Precedence) (merged *Hyper, notes []string) {
+// notes say in a line each which of the files' edits hold or do not, kept what is as in the snapshot and not as in the files.
+func Merge(saved, then, now *Hyper, by Precedence) (merged *Hyper, notes, kept []string) {
 	merged = now.clone()
 	if then == nil && by == ByEdit {
 		by = BySnapshot
@@ -46,10 +43,7 @@ func Merge(saved, then, now *Hyper, by Precedence) (merged *Hyper, notes []strin
 			m.merge(l.Name+".", l.fields(), s.fields(), before)
 		}
 	}
-	if m.kept != nil {
-		m.notes = append(m.notes, fmt.Sprintf("as in the snapshot: %s; --settings files takes the files'", strings.Join(m.kept, ", ")))
-	}
-	return merged, m.notes
+	return merged, m.notes, m.kept
 }
 
 // byName indexes the layers; nil has none.

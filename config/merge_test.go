@@ -32,19 +32,22 @@ func TestMerge(t *testing.T) {
 		{"edited", base, base, set(base, "base_lr", "1e-5", "conv1.threshold", "1"), ByEdit, set(base, "base_lr", "1e-5", "conv1.threshold", "1"),
 			[]string{"base_lr 0.01 → 1e-05: the files were edited", "conv1.threshold 0.6 → 1: the files were edited"}},
 		{"set live", set(base, "lr_mult", "0.5", "block.ip.c_rate", "2"), base, base, ByEdit, set(base, "lr_mult", "0.5", "block.ip.c_rate", "2"),
-			[]string{"as in the snapshot: lr_mult 0.5 (files: 1), block.ip.c_rate 2 (files: -0.5); --settings files"}},
+			[]string{"kept: lr_mult 0.5 (files: 1), block.ip.c_rate 2 (files: -0.5)"}},
 		{"edited and set live", set(base, "momentum", "0.5"), base, set(base, "momentum", "0.8"), ByEdit, set(base, "momentum", "0.8"),
 			[]string{"momentum 0.9 → 0.8: the files were edited since the snapshot; the 0.5 that was set in the run does not hold"}},
 		{"edited to what was set live", set(base, "momentum", "0.5"), base, set(base, "momentum", "0.5"), ByEdit, set(base, "momentum", "0.5"), nil},
 		{"set live and edited, by the snapshot", set(base, "momentum", "0.5"), base, set(base, "momentum", "0.8"), BySnapshot, set(base, "momentum", "0.5"),
 			[]string{"momentum is 0.5 by the snapshot, though the files were edited from 0.9 to 0.8"}},
 		{"set live, by the files", set(base, "momentum", "0.5"), base, base, ByFiles, base, []string{"momentum is 0.9 by the files; it was set to 0.5"}},
-		{"an older snapshot", set(base, "momentum", "0.5"), nil, base, ByEdit, set(base, "momentum", "0.5"), []string{"as in the snapshot: momentum 0.5 (files: 0.9)"}},
+		{"an older snapshot", set(base, "momentum", "0.5"), nil, base, ByEdit, set(base, "momentum", "0.5"), []string{"kept: momentum 0.5 (files: 0.9)"}},
 		{"an older snapshot, by the files", set(base, "momentum", "0.5"), nil, base, ByFiles, base, []string{"momentum is 0.9 by the files; it was 0.5 in the snapshot"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := []*Hyper{c.saved.clone(), c.now.clone()}
-			got, notes := Merge(c.saved, c.then, c.now, c.by)
+			got, notes, kept := Merge(c.saved, c.then, c.now, c.by)
+			if kept != nil {
+				notes = append(notes, "kept: "+strings.Join(kept, ", "))
+			}
 			if d := cmp.Diff(c.want, got); d != "" {
 				t.Error(d)
 			}
@@ -64,7 +67,7 @@ func TestMerge(t *testing.T) {
 	t.Run("layers that came and went", func(t *testing.T) {
 		saved := &Hyper{LRMult: 1, Stop: Never, Layers: []LayerHyper{{Name: "gone"}, {Name: "ruled", Rule: gpu.PaperRule, Threshold: 2}}}
 		now := &Hyper{LRMult: 1, Stop: Never, Layers: []LayerHyper{{Name: "new", Threshold: 1}, {Name: "ruled", Threshold: 1}}}
-		got, notes := Merge(saved, saved, now, ByEdit)
+		got, notes, _ := Merge(saved, saved, now, ByEdit)
 		if d := cmp.Diff(now, got); d != "" {
 			t.Error(d)
 		}

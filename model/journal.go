@@ -130,6 +130,18 @@ type Start struct {
 	Back    int          `json:"back,omitempty"`     // the iteration that was left for it, by going back
 	Left    []string     `json:"left,omitempty"`     // solverstates, by base name, that are of a course that the run has left
 	Layers  []StartLayer `json:"layers"`
+	// Settings are those of the solver and the nets as they were read; a replay begins with them.
+	Settings *config.Hyper `json:"settings,omitempty"`
+}
+
+// beganWith returns the settings that the files of a journal's run had; nil in a journal of an older version.
+func beganWith(lines []Change) *config.Hyper {
+	for _, c := range lines {
+		if c.Start != nil {
+			return c.Start.Settings
+		}
+	}
+	return nil
 }
 
 // StartLayer is a layer that can be pruned.

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -212,5 +213,34 @@ func TestBeginsBesideSnapshots(t *testing.T) {
 	}
 	if got := told(auto); strings.Contains(got, "earlier run") || strings.Contains(got, "no snapshot") {
 		t.Errorf("a resume of the last: %q", got)
+	}
+}
+
+// A solver that is edited between two parts of a run holds from then on, and a replay of the whole repeats both parts: it
+// begins as the run began, whatever the file says now.
+func TestEditedSolver(t *testing.T) {
+	prefix := filepath.Join(t.TempDir(), "run")
+	part := func(rate float32, iter int, change func(*config.Run)) {
+		train(t, mini(t, "dns_seed_mini", func(r *config.Run) {
+			r.Solver.SnapshotPrefix, r.Solver.BaseLr = proto.String(prefix), proto.Float32(rate)
+			change(r)
+		}), 1, iter)
+	}
+	part(0.01, 3, func(*config.Run) {})
+	part(0.02, 6, func(r *config.Run) { r.Weights, r.Snapshot = nil, prefix+"_iter_3.solverstate" })
+	want := read(t, prefix+"_iter_6.caffemodel")
+	for _, rate := range []float32{0.01, 0.02} {
+		again := mini(t, "dns_seed_mini", func(r *config.Run) {
+			r.Solver.BaseLr, r.Replay = proto.Float32(rate), prefix+".journal"
+		})
+		got, _ := weightsAt(t, again, 1, 6)
+		if !bytes.Equal(want, got) {
+			t.Errorf("the replay with base_lr %g in its file has other weights", rate)
+		}
+	}
+	again := mini(t, "dns_seed_mini", func(r *config.Run) { r.Weights, r.Snapshot = nil, prefix+"_iter_3.solverstate" })
+	other, _ := weightsAt(t, again, 1, 6)
+	if bytes.Equal(want, other) {
+		t.Error("the edit made no difference")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"dns-tui/config"
 	"dns-tui/gpu"
 )
 
@@ -30,7 +31,7 @@ const (
 func (t *Trainer) recordStart(from string, back int) error {
 	s := t.solver
 	st := &Start{Net: s.Net.Name, Device: s.device.Name(), Source: t.source, Batch: t.batchSize, MaxIter: int(t.run.Solver.GetMaxIter()),
-		Weights: t.run.Weights, From: from, Back: back}
+		Weights: t.run.Weights, From: from, Back: back, Settings: s.files}
 	if back > 0 {
 		st.Left = t.leftNames()
 	}
@@ -76,7 +77,14 @@ func ruleName(r gpu.Rule) string {
 // unrecorded returns the changes that lead from what the journal says before this iteration to the settings in force before those
 // of this iteration, lately: what was made outside this journal.
 func (t *Trainer) unrecorded(lately []Change) []Change {
-	h := initialHyper(t.run.Solver, t.solver.Net)
+	past, err := ReadJournal(t.run.JournalPath())
+	if err != nil {
+		past = nil
+	}
+	h := t.solver.files
+	if began := beganWith(past); began != nil && past[0].Iter < t.solver.Iter { // a replay begins with these
+		h, _, _ = config.Merge(began, nil, h, config.BySnapshot)
+	}
 	ramps := map[string]Plan{} // under way, by field
 	set := func(c Change) {
 		if c.Field == fieldPlan && c.Plan != nil {
@@ -91,10 +99,6 @@ func (t *Trainer) unrecorded(lately []Change) []Change {
 			}
 			delete(ramps, e.Field)
 		}
-	}
-	past, err := ReadJournal(t.run.JournalPath())
-	if err != nil {
-		past = nil
 	}
 	for _, c := range past {
 		if c.Iter < t.solver.Iter {

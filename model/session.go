@@ -169,6 +169,12 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 	if t.solver, err = NewSolver(run, d); err != nil {
 		return nil, err
 	}
+	if began := beganWith(t.replay); began != nil && run.Snapshot == "" {
+		if err := t.solver.startAs(began); err != nil {
+			t.solver.Close()
+			return nil, fmt.Errorf("%s: %w", run.Replay, err)
+		}
+	}
 	if run.Solver.GetDebugInfo() && o.Debug != nil {
 		for _, n := range append([]*Net{t.solver.Net}, t.solver.Tests...) {
 			n.SetDebug(o.Debug)

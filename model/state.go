@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -262,13 +263,29 @@ func (s *Solver) adopt(path string, rs *caffepb.RunState) error {
 	if err != nil {
 		return &caffe.FileError{Path: path, Msg: "its hyperparameters do not parse: " + err.Error(), Err: err}
 	}
-	merged, notes := config.Merge(saved, then, s.files, s.run.Settings)
+	merged, notes, kept := config.Merge(saved, then, s.files, s.run.Settings)
+	if kept != nil {
+		notes = append(notes, fmt.Sprintf("as in the snapshot: %s; --settings files takes the files'", strings.Join(kept, ", ")))
+	}
 	if err := merged.Validate(); err != nil {
 		return &caffe.FileError{Path: path, Msg: err.Error() + " (--settings files takes what the files say)", Err: err}
 	}
 	s.hyper = merged
 	s.Notices = append(s.Notices, notes...)
 	return nil
+}
+
+// startAs takes the settings with which a replayed run began, where its files said something else than these.
+func (s *Solver) startAs(began *config.Hyper) error {
+	merged, notes, kept := config.Merge(began, nil, s.files, config.BySnapshot)
+	if err := merged.Validate(); err != nil {
+		return err
+	}
+	s.Notices = append(s.Notices, notes...)
+	if kept != nil {
+		s.Notices = append(s.Notices, "as the replayed run began: "+strings.Join(kept, ", "))
+	}
+	return s.setHyper(merged)
 }
 
 // readSettings returns the hyperparameters of a snapshot, and those that the files had then; nil in a snapshot of a version
