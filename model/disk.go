@@ -100,6 +100,7 @@ func (t *Trainer) saveSnapshot(why string) error {
 	}
 	t.saved, t.savedIter, t.savedAt = name, t.solver.Iter, t.place()
 	t.remember(name, why, false)
+	t.written(t.journal.sync()) // what led to this snapshot is on the disk when it is
 	t.note(Event{Iter: t.solver.Iter, Text: "snapshot " + name + again, Saved: name})
 	return nil
 }

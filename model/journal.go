@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"dns-tui/caffe"
 	"dns-tui/config"
@@ -293,6 +294,18 @@ func parseChange(line []byte) (Change, error) {
 		return c, errors.New("no field, or no iteration")
 	}
 	return c, nil
+}
+
+// sync brings the lines that are written to the disk.
+func (j *journal) sync() error {
+	if err := j.flush(); err != nil || j == nil {
+		return err
+	}
+	err := j.f.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EROFS) { // a FIFO, or a device
+		return nil
+	}
+	return err
 }
 
 func (j *journal) close() error {

@@ -89,7 +89,9 @@ func TestWeightsOfOneName(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := other.Weights()
-	same := func(a, b *caffepb.LayerParameter) bool { return slices.Equal(caffe.Values(a.Blobs[0]), caffe.Values(b.Blobs[0])) }
+	same := func(a, b *caffepb.LayerParameter) bool {
+		return slices.Equal(caffe.Values(a.Blobs[0]), caffe.Values(b.Blobs[0]))
+	}
 	if !same(after.Layer[2], file.Layer[1]) || !same(after.Layer[1], before.Layer[1]) {
 		t.Error("the last layer of the name did not take the weights, or the first did")
 	}

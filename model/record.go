@@ -64,6 +64,9 @@ func (t *Trainer) recordStart(from string, back int) error {
 			err = t.journal.write(c)
 		}
 	}
+	if err == nil {
+		err = t.journal.sync() // a crash must not bring back what the run has left
+	}
 	return err
 }
 
