@@ -50,7 +50,7 @@ func TestNoWayBack(t *testing.T) {
 	e.wait("last surgery")
 	e.keys("d")
 	e.wait("could not be attached to")
-	e.keys("qa")
+	e.keys("qaa")
 	if code := e.end(); code != 0 || !strings.Contains(e.sent(), "stopped at iteration") {
 		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
 	}
@@ -69,7 +69,7 @@ func TestDetachAndAttach(t *testing.T) {
 	e.wait("mini-lenet", "conv1", "it/s")
 	e.keys(" ")
 	e.wait("PAUSED")
-	e.keys("qa")
+	e.keys("qaa")
 	if code := e.end(); code != 0 || !strings.Contains(e.sent(), "stopped at iteration") {
 		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
 	}
@@ -99,7 +99,7 @@ func TestViewers(t *testing.T) {
 		t.Errorf("reading only: exit status %d", code)
 	}
 	a.wait("2 watch", "0/1,000,000")
-	b.keys("qa") // one ends the run; the other is told
+	b.keys("qaa") // one ends the run; the other is told
 	for _, e := range []*terminal{b, a} {
 		if code := e.end(); code != 0 || !strings.Contains(e.sent(), "stopped at iteration 0") {
 			t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
@@ -116,7 +116,7 @@ func TestClosedTerminal(t *testing.T) {
 	e.end()
 	e = start(t, dir, 80, 24, "attach", "solver")
 	e.wait("mini-lenet", "it/s")
-	e.keys("qa")
+	e.keys("qaa")
 	if code := e.end(); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
@@ -209,7 +209,7 @@ func TestPreferences(t *testing.T) {
 	if m := regexp.MustCompile(`\x1b\[[0-9;]*(3[0-8]|4[0-8]|9[0-7])[0-9;:]*m`).FindString(e.sent()); m != "" {
 		t.Errorf("colour %q was sent under NO_COLOR", m)
 	}
-	e.keys("qa")
+	e.keys("qaa")
 	e.end()
 	for _, c := range []struct{ text, want string }{
 		{"glyphs: ASCI\n", "preferences.prototxt:1: glyphs: "}, {"theme: DARK\nrefresh: 5\n", "refresh is 5, wanted 100 to 60000"},

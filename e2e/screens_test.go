@@ -51,7 +51,7 @@ func TestCapture(t *testing.T) {
 	e.wait("nearest change")
 	e.save("plots")
 	e.keys("qgg:lr 0.001 at 20000\r")
-	e.keys("qa")
+	e.keys("qaa")
 	e.end()
 }
 

@@ -155,7 +155,7 @@ func TestBytes(t *testing.T) {
 		if rate > 20_000 {
 			t.Errorf("wanted at most 20,000")
 		}
-		e.keys("qa")
+		e.keys("qaa")
 		e.end()
 	}
 }
@@ -218,7 +218,7 @@ func TestKeyLatency(t *testing.T) {
 	if times[len(times)-1] > 50 {
 		t.Errorf("wanted at most 50")
 	}
-	e.keys("qa")
+	e.keys("qaa")
 	e.end()
 }
 

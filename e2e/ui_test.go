@@ -64,7 +64,7 @@ func TestSteer(t *testing.T) {
 	if m := kept.FindStringSubmatch(e.screen()); m == nil || m[1] == "100.0" {
 		t.Errorf("the masks did not come back:\n%s", e.screen())
 	}
-	e.keys("qa")
+	e.keys("qaa")
 	if code := e.end(); code != 0 {
 		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
 	}
@@ -122,7 +122,7 @@ func TestStalledTerminal(t *testing.T) {
 	untilFile(t, filepath.Join(dir, "run_iter_600.solverstate"))
 	e.gate.Unlock()
 	e.wait("600/600", "finished")
-	e.keys("qa")
+	e.keys("qaa")
 	if code := e.end(); code != 0 {
 		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
 	}
@@ -143,7 +143,7 @@ func TestResizeStorm(t *testing.T) {
 		}
 	}
 	e.wait("dns-tui", "Layers", "conv1", "q quit")
-	e.keys("qa")
+	e.keys("qaa")
 	if code := e.end(); code != 0 {
 		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
 	}
@@ -157,7 +157,7 @@ func TestNoColor(t *testing.T) {
 	if m := regexp.MustCompile(`\x1b\[[0-9;]*(3[0-8]|4[0-8]|9[0-7])[0-9;:]*m`).FindString(e.sent()); m != "" {
 		t.Errorf("colour %q was sent under NO_COLOR", m)
 	}
-	e.keys("qa")
+	e.keys("qaa")
 	e.end()
 }
 

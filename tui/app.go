@@ -152,6 +152,9 @@ func firstTier(o Options) tier {
 // Err returns why the session could not be made, after the program has ended.
 func (a *App) Err() error { return a.err }
 
+// Opened reports whether the session was there before the UI ended.
+func (a *App) Opened() bool { return a.session != nil }
+
 // Stopped reports whether the run was stopped from here.
 func (a *App) Stopped() bool { return a.stopped }
 

@@ -25,8 +25,8 @@ func runAttach(ctx context.Context, e *env, args []string) error {
 	if len(rest) > 1 {
 		return usagef("attach: %d runs are named; wanted one", len(rest))
 	}
-	if !onTerminal(e) {
-		return errors.New("attach: needs a terminal; `dns-tui runs` prints what goes on")
+	if why := noTerminal(e); why != "" {
+		return errors.New("attach: " + why + "; `dns-tui runs` prints what goes on")
 	}
 	what := ""
 	if len(rest) == 1 {

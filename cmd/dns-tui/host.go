@@ -154,7 +154,7 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 
 // openHost makes the run of a host.
 func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err error) {
-	f, u, run, err := parseUI(e, args)
+	f, _, run, err := parseUI(e, args)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,7 +167,7 @@ func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err err
 		notices = append(notices, "debug_info goes to "+debug.Name())
 	}
 	if err == nil {
-		t, err = model.NewTrainer(run, d, model.SessionOptions{Name: remote.RunName(run.SolverPath), Interactive: true, Histograms: true, Paused: u.paused,
+		t, err = model.NewTrainer(run, d, model.SessionOptions{Name: remote.RunName(run.SolverPath), Interactive: true, Histograms: true, Paused: f.paused,
 			Guard: guards, Notices: notices,
 			Debug: func(line string) { escape.Fprintln(debug, line) }})
 		err = adviseInput(err)
@@ -211,7 +211,7 @@ func endUnattended(ctx context.Context, t *model.Trainer, server *remote.Server)
 		case <-time.After(500 * time.Millisecond):
 		}
 		switch {
-		case len(server.Watchers()) > 0 || t.Snapshot().State != model.Finished:
+		case len(server.Watchers()) > 0 || t.Snapshot().State != model.Finished || t.Snapshot().Trouble != "": // not saved yet
 			alone = time.Time{}
 		case alone.IsZero():
 			alone = time.Now()

@@ -32,6 +32,7 @@ type runFlags struct {
 	level          int
 	stage          string
 	input          inputFlag
+	paused         bool
 }
 
 const skipMismatchedUsage = "layers of --weights whose blobs have another shape keep their filler's values"
@@ -48,6 +49,7 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
 	fs.StringVar(&f.replay, "replay", "", "journal whose run to repeat")
 	f.input.add(fs)
+	fs.BoolVar(&f.paused, "paused", false, "wait before the first iteration, for a key; without a UI for one of dns-tui attach (means --serve)")
 	fs.IntVar(&f.level, "level", 0, "level of the train net's state")
 	fs.StringVar(&f.stage, "stage", "", "stages of the train net's state, separated by commas")
 }
@@ -160,7 +162,7 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	}
 	defer d.Close()
 	e.caffeLog = *log == "caffe"
-	return trainLines(ctx, e, run, d, linesOptions{effects{*sigint, *sighup}, *serve})
+	return trainLines(ctx, e, run, d, linesOptions{effects{*sigint, *sighup}, *serve, f.paused})
 }
 
 // effects are what SIGINT and SIGHUP do to a run without a UI: stop, snapshot or none. SIGTERM stops.
@@ -169,11 +171,13 @@ type effects struct{ sigint, sighup string }
 // linesOptions say how a run without a UI behaves.
 type linesOptions struct {
 	effects
-	serve bool // a UI may attach
+	serve  bool // a UI may attach
+	paused bool // wait for one before the first iteration
 }
 
 // trainLines trains without a UI and prints progress lines.
 func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff linesOptions) error {
+	eff.serve = eff.serve || eff.paused // somebody must be able to let it go on
 	events := make(chan model.Event, 1024)
 	e.testLoss, e.display = run.Solver.GetTestComputeLoss(), int(run.Solver.GetDisplay())
 	out := &lockedWriter{w: e.stdout} // debug_info writes from the training loop
@@ -182,7 +186,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	if e.caffeLog {
 		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
 	}
-	opts := model.SessionOptions{Events: events, Debug: debug, Histograms: eff.serve, CaffeEnd: e.caffeLog}
+	opts := model.SessionOptions{Events: events, Debug: debug, Histograms: eff.serve, CaffeEnd: e.caffeLog, Served: eff.serve, Paused: eff.paused}
 	if eff.serve {
 		opts.Guard, opts.Name = guards, remote.RunName(run.SolverPath)
 	}
@@ -200,6 +204,9 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 		if !e.caffeLog {
 			escape.Fprintf(e.stdout, "to watch and steer: dns-tui attach %s\n", name)
 		}
+		if eff.paused {
+			escape.Fprintf(e.stderr, "dns-tui: paused before the first iteration: space in dns-tui attach %s goes on\n", name)
+		}
 	}
 	if e.caffeLog {
 		caffeLine(e, "solver.cpp:293", "Solving %s", run.Train.Net.GetName())
@@ -210,17 +217,13 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// The commands' answers come as events; a signal that comes too late finds a run that has ended.
-	stopErr := make(chan error, 1)
+	var stops stopping
 	carryOut := func(effect string) {
 		switch effect {
 		case "stop":
-			err := stopSaved(ctx, t)
-			select {
-			case stopErr <- err:
-			default:
-			}
+			stops.stop(ctx, t)
 		case "snapshot":
-			t.Do(ctx, model.Command{Kind: model.SnapshotNow})
+			go t.Do(ctx, model.Command{Kind: model.SnapshotNow})
 		}
 	}
 	signals(ctx, func(s os.Signal) {
@@ -228,8 +231,8 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 		if s == os.Interrupt {
 			effect = eff.sigint
 		}
-		go carryOut(effect)
-	}, func() { go carryOut(eff.sighup) })
+		carryOut(effect)
+	}, func() { carryOut(eff.sighup) })
 	t.Start()
 	for {
 		select {
@@ -251,12 +254,39 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 			} else {
 				printSummary(e, t.Snapshot())
 			}
-			if t.Snapshot().State == model.Stopped {
-				return <-stopErr
-			}
-			return nil
+			return stops.wait() // nil where a viewer stopped it
 		}
 	}
+}
+
+// stopping are the stops that signals asked for.
+type stopping struct {
+	under sync.WaitGroup
+	mu    sync.Mutex
+	err   error // of the first that failed
+}
+
+// stop stops a run with a snapshot, in the background.
+func (s *stopping) stop(ctx context.Context, t *model.Trainer) {
+	s.under.Add(1)
+	go func() {
+		defer s.under.Done()
+		if err := stopSaved(ctx, t); err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.err == nil {
+				s.err = err
+			}
+		}
+	}()
+}
+
+// wait returns what became of them, for a run that has ended.
+func (s *stopping) wait() error {
+	s.under.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 // lockedWriter lets several goroutines write whole lines.

@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -26,14 +28,13 @@ import (
 
 // uiFlags are the flags of ui alone.
 type uiFlags struct {
-	ascii, paused bool
-	compare       string
+	ascii   bool
+	compare string
 }
 
 func (u *uiFlags) add(fs *flag.FlagSet) {
 	fs.BoolVar(&u.ascii, "ascii", false, "draw with ASCII characters only (default: where the locale is not UTF-8)")
 	fs.StringVar(&u.compare, "compare", "", "journals of other runs, separated by commas: their curves are drawn beside this one's")
-	fs.BoolVar(&u.paused, "paused", false, "wait for a key before the first iteration")
 }
 
 // parseUI reads the arguments of ui, for the UI and for the process of its run.
@@ -53,18 +54,21 @@ func runUI(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if !onTerminal(e) {
+	if why := noTerminal(e); why != "" {
+		escape.Fprintf(e.stderr, "dns-tui: no UI, progress lines: %s\n", why)
 		d, err := f.device.open(e)
 		if err != nil {
 			return err
 		}
 		defer d.Close()
-		return trainLines(ctx, e, run, d, linesOptions{effects: effects{"stop", "snapshot"}})
+		return trainLines(ctx, e, run, d, linesOptions{effects: effects{"stop", "snapshot"}, paused: f.paused})
 	}
 	if err := f.device.check(); err != nil {
 		return err
 	}
-	v := &viewer{starts: true}
+	loading, stopLoading := context.WithCancel(ctx)
+	defer stopLoading()
+	v := &viewer{starts: true, opened: make(chan struct{}), stopLoading: stopLoading}
 	opts, err := uiOptions(u.ascii, u.compare)
 	if err != nil {
 		return err
@@ -72,7 +76,8 @@ func runUI(ctx context.Context, e *env, args []string) error {
 	opts.Name = filepath.Base(run.SolverPath)
 	opts.Open = func() (model.Session, error) {
 		// In the background: the first frame waits for none of it.
-		c, process, err := startHost(ctx, args, hostLog(run), opts.Preferences.RefreshTime())
+		defer close(v.opened)
+		c, process, err := startHost(loading, args, hostLog(run), opts.Preferences.RefreshTime())
 		if err != nil {
 			return nil, err
 		}
@@ -86,22 +91,32 @@ func runUI(ctx context.Context, e *env, args []string) error {
 	return v.drive(ctx, e, app)
 }
 
-// onTerminal reports whether a UI can be drawn.
-func onTerminal(e *env) bool {
+// noTerminal says why no UI can be drawn; "" where one can.
+func noTerminal(e *env) string {
 	out, ok := e.stdout.(*os.File)
-	return ok && term.IsTerminal(int(out.Fd())) && term.IsTerminal(int(e.stdin.Fd()))
+	switch {
+	case !ok || !term.IsTerminal(int(out.Fd())):
+		return "standard output is not a terminal"
+	case !term.IsTerminal(int(e.stdin.Fd())):
+		return "standard input is not a terminal"
+	case os.Getenv("TERM") == "dumb":
+		return "TERM is dumb: the terminal cannot place a cursor"
+	}
+	return ""
 }
 
 // viewer is a terminal that watches a run.
 type viewer struct {
-	starts bool // it started the run
+	starts      bool          // it started the run
+	opened      chan struct{} // of a viewer that starts one: closed when that has begun, or failed to
+	stopLoading func()
 
 	mu      sync.Mutex
 	client  *remote.Client
 	process *exec.Cmd // of the run; nil where another started it
-
-	saving  sync.Mutex // held while a signal's snapshot is written: the end waits for it
-	stopErr error      // of that snapshot
+	stopErr error     // of a signal's snapshot
+	signals int       // that were to end it
+	hungUp  bool
 }
 
 func (v *viewer) set(c *remote.Client, process *exec.Cmd) {
@@ -116,11 +131,16 @@ func (v *viewer) get() *remote.Client {
 	return v.client
 }
 
-// patience is how long the UI may take to leave the terminal before it is made to.
-const patience = 2 * time.Second
+// patience is how long the UI may take to leave the terminal before it is made to, and answerTime how long a run may take to stop before
+// it is left to itself: the order stays with it.
+const (
+	patience   = 2 * time.Second
+	answerTime = 10 * time.Second
+)
 
 // drive runs the UI until it quits. At the terminal that started the run a signal stops it with a snapshot; a hangup, or a
-// terminal that is gone, leaves it to go on alone, as a signal does at a terminal that attached.
+// terminal that is gone, leaves it to go on alone, as a signal does at a terminal that attached. A run that does not answer keeps
+// nobody: a second signal, and SIGQUIT, leave at once.
 func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
 	// A viewer is small, and shares its machine with the training: it collects less often than Go would.
 	debug.SetGCPercent(400)
@@ -132,20 +152,23 @@ func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
 		time.AfterFunc(patience, p.Kill)
 		p.Quit()
 	}
-	signals(ctx, func(os.Signal) {
-		go func() {
-			if c := v.get(); c != nil && v.starts {
-				v.saving.Lock()
-				v.stopErr = stopSaved(ctx, c)
-				v.saving.Unlock()
-				<-c.Gone()
-			}
+	signals(ctx, func(s os.Signal) { go v.signalled(ctx, leave) }, func() { go v.hangUp(ctx, p) })
+	quit := make(chan os.Signal, 1)
+	signal.Notify(quit, syscall.SIGQUIT)
+	defer signal.Stop(quit)
+	go func() {
+		select {
+		case <-quit:
 			leave()
-		}()
-	}, func() { go v.hangUp(ctx, p) })
+		case <-ctx.Done():
+		}
+	}()
 	_, err := p.Run()
 	// Where there is no alternate screen (GNU screen, by default), what follows would be written over the last line.
 	io.WriteString(os.Stdout, ansi.EraseLineRight)
+	if v.starts && !app.Opened() && v.endLoading(e) {
+		return app.Err()
+	}
 	c := v.get()
 	if c == nil {
 		if app.Err() != nil {
@@ -156,8 +179,62 @@ func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
 	return v.end(e, c, app)
 }
 
+// signalled stops the run of the terminal that started it, with a snapshot, and leaves.
+func (v *viewer) signalled(ctx context.Context, leave func()) {
+	v.mu.Lock()
+	v.signals++
+	c, again := v.client, v.signals > 1
+	v.mu.Unlock()
+	if c == nil || !v.starts || again {
+		leave()
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	err := stopSaved(ctx, c)
+	if err == nil {
+		select {
+		case <-c.Gone():
+		case <-ctx.Done():
+		}
+	} else if ctx.Err() != nil {
+		err = fmt.Errorf("the run does not answer: it was asked to stop with a snapshot, and does when it can (process %d)", c.Pid())
+	}
+	v.mu.Lock()
+	v.stopErr = err
+	v.mu.Unlock()
+	leave()
+}
+
+// endLoading ends the process of a run that has not begun, for a viewer that does not wait for it, and reports whether it did: a
+// terminal that is gone leaves it to begin.
+func (v *viewer) endLoading(e *env) bool {
+	v.mu.Lock()
+	hungUp := v.hungUp
+	v.mu.Unlock()
+	if hungUp {
+		return false
+	}
+	v.stopLoading() // kills it
+	select {
+	case <-v.opened:
+	case <-time.After(patience):
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.process != nil { // it began in this moment
+		v.process.Process.Kill()
+		v.process.Wait()
+		v.client.Close()
+	}
+	return true
+}
+
 // hangUp leaves a terminal that is gone. The run goes on, after a snapshot.
 func (v *viewer) hangUp(ctx context.Context, p *tea.Program) {
+	v.mu.Lock()
+	v.hungUp = true
+	v.mu.Unlock()
 	if c := v.get(); c != nil {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -168,11 +245,14 @@ func (v *viewer) hangUp(ctx context.Context, p *tea.Program) {
 
 // end says what became of the run after the UI.
 func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
-	v.saving.Lock()
-	stopErr := v.stopErr
-	v.saving.Unlock()
-	if app.Stopped() || stopErr != nil {
-		<-c.Gone()
+	v.mu.Lock()
+	stopErr, signals := v.stopErr, v.signals
+	v.mu.Unlock()
+	if app.Stopped() || signals == 1 && v.starts {
+		select {
+		case <-c.Gone():
+		case <-time.After(patience):
+		}
 	}
 	s := c.Snapshot()
 	select {
@@ -184,12 +264,9 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 			escape.Fprintf(e.stdout, ": it is paused")
 		}
 		escape.Fprintf(e.stdout, "\ncome back with: dns-tui attach %s\n", c.Run())
-		return nil
+		return stopErr
 	}
-	var status error
-	if v.process != nil {
-		status = v.process.Wait()
-	}
+	status := v.wait()
 	switch {
 	case s.State == model.Failed:
 		return problem(s.Problem)
@@ -200,6 +277,21 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 		return fmt.Errorf("the run's process ended at iteration %d (%v)%s", s.Iter, status, lastWords(s.Prefix+".log"))
 	}
 	return fmt.Errorf("the connection to the run is lost at iteration %d: %v", s.Iter, c.Err())
+}
+
+// wait waits for the process of a run whose connection has ended.
+func (v *viewer) wait() error {
+	if v.process == nil {
+		return nil
+	}
+	status := make(chan error, 1)
+	go func() { status <- v.process.Wait() }()
+	select {
+	case err := <-status:
+		return err
+	case <-time.After(answerTime):
+		return fmt.Errorf("process %d does not end", v.process.Process.Pid)
+	}
 }
 
 // problem is why a run ended, in its own words.
