@@ -27,6 +27,7 @@ type Run struct {
 	Inputs         *Inputs          // in place of the data layers, or nil
 	Resume         Resume           // find Snapshot at the prefix
 	Settings       Precedence       // whose settings hold where Snapshot and files differ
+	Found          []string         // what was found elsewhere than the solver says, a line each
 	Seed           *uint64          // of all random numbers; nil: random_seed, or one drawn
 }
 
@@ -49,21 +50,8 @@ func LoadSolver(path string) (*Run, error) {
 	if err := r.loadNets(); err != nil {
 		return nil, err
 	}
+	r.findFolders()
 	return r, r.Validate()
-}
-
-// Resolve returns path as Caffe would open it, from the working folder, or where it is not there, beside near.
-func Resolve(path, near string) string {
-	if path == "" || filepath.IsAbs(path) {
-		return path
-	}
-	if caffe.Exists(path) {
-		return path
-	}
-	if beside := filepath.Join(filepath.Dir(near), path); caffe.Exists(beside) {
-		return beside
-	}
-	return path
 }
 
 // loadNets finds the train net and the test nets among net, net_param, train_net, train_net_param, test_net and
@@ -71,7 +59,7 @@ func Resolve(path, near string) string {
 func (r *Run) loadNets() error {
 	s := r.Solver
 	var inlineErr error
-	read := func(path string) (*caffe.NetFile, error) { return caffe.ReadNetPrototxt(Resolve(path, r.SolverPath)) }
+	read := r.findNet
 	inline := func(n *caffepb.NetParameter) *caffe.NetFile {
 		f := &caffe.NetFile{Path: r.SolverPath, Net: n}
 		f.Upgraded, inlineErr = caffe.Upgrade(n)

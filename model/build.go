@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -109,7 +110,7 @@ func (n *Net) setUp(nd *node, newParam func(layer.ParamSpec) (*layer.Param, erro
 	err := nd.layer.Setup(&layer.Context{
 		Param: nd.param, Device: n.device, Phase: n.Phase, Seed: n.seed, Clock: n.clock, NewParam: newParam,
 		Weight: &nd.weight, Backward: n.gradients,
-		Resolve: func(path string) string { return config.Resolve(path, n.file.Path) },
+		Resolve: n.resolve,
 	}, nd.bottom, nd.top)
 	if err != nil {
 		return err
@@ -120,6 +121,28 @@ func (n *Net) setUp(nd *node, newParam func(layer.ParamSpec) (*layer.Param, erro
 		}
 	}
 	return nil
+}
+
+// resolve finds a file that the net names, and keeps it where that is not where its name says.
+func (n *Net) resolve(path string) string {
+	found, elsewhere := config.Find(path, n.file.Path)
+	if elsewhere {
+		if line := config.FoundElsewhere(path, found); !slices.Contains(n.found, line) {
+			n.found = append(n.found, line)
+		}
+	}
+	return found
+}
+
+// foundTold is how many files that were found elsewhere are told one by one.
+const foundTold = 5
+
+// Found tells of files that were not where the net says.
+func (n *Net) Found() []string {
+	if more := len(n.found) - foundTold; more > 0 {
+		return append(n.found[:foundTold:foundTold], fmt.Sprintf("and %d more files that are not in the working folder", more))
+	}
+	return n.found
 }
 
 // newParam makes a parameter, or finds the one that is shared: with the net that this one tests, or by the name in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -206,6 +207,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 		t.solver.Close()
 		return nil, err
 	}
+	o.Notices = append(o.Notices, t.elsewhere()...)
 	for _, f := range append([]*caffe.NetFile{run.Train}, run.Tests...) {
 		if len(f.Upgraded) > 0 && (f == run.Train || f.Path != run.Train.Path) {
 			o.Notices = append(o.Notices, fmt.Sprintf("%s was upgraded: %s (dns-tui upgrade writes it so)", f.Path, strings.Join(f.Upgraded, "; ")))
@@ -246,6 +248,19 @@ func (t *Trainer) skipReplayed() {
 		n++
 	}
 	t.replay = t.replay[n:]
+}
+
+// elsewhere tells of files that were not where solver and nets say, each once.
+func (t *Trainer) elsewhere() []string {
+	lines := slices.Clone(t.run.Found)
+	for _, n := range append([]*Net{t.solver.Net}, t.solver.Tests...) {
+		for _, line := range n.Found() {
+			if !slices.Contains(lines, line) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
 }
 
 // describe finds the name of the data and the batch size.

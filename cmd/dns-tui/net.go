@@ -92,6 +92,9 @@ func (f *netFlags) load(e *env, d gpu.Device) (*model.Net, error) {
 	if err != nil {
 		return nil, adviseInput(err)
 	}
+	for _, line := range net.Found() {
+		escape.Fprintf(e.stderr, "dns-tui: %s\n", line)
+	}
 	if f.input.Inputs != nil {
 		escape.Fprintf(e.stderr, "dns-tui: random data in place of data layers (--input %s)\n", f.input.text)
 	}

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe"
+)
+
+// Find returns where the file is that another, near, names: as Caffe would open it, from the working folder; where it is not
+// there, beside near; and where the name has a folder in it, from a folder above near, as that of a file which was written
+// to be run from Caffe's own folder (net: "examples/mnist/lenet.prototxt", in examples/mnist). elsewhere reports that it is
+// not the first; where it is nowhere, path comes back.
+func Find(path, near string) (found string, elsewhere bool) {
+	if path == "" || filepath.IsAbs(path) || caffe.Exists(path) {
+		return path, false
+	}
+	dir := filepath.Dir(near)
+	if beside := filepath.Join(dir, path); caffe.Exists(beside) {
+		return beside, true
+	}
+	if !strings.Contains(strings.TrimRight(path, "/"), "/") {
+		return path, false
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return path, false
+	}
+	for up := ".."; abs != "/"; up, abs = filepath.Join(up, ".."), filepath.Dir(abs) {
+		if above := filepath.Join(dir, up, path); caffe.Exists(above) {
+			return above, true
+		}
+	}
+	return path, false
+}
+
+// Resolve is Find, without whether the file was elsewhere.
+func Resolve(path, near string) string {
+	found, _ := Find(path, near)
+	return found
+}
+
+// FoundElsewhere says in a line that a file was found at another place than its name says.
+func FoundElsewhere(path, found string) string {
+	return fmt.Sprintf("%s is not in the working folder; found as %s", path, found)
+}
+
+// find is Find for a file that the solver names. Run.Found tells of it.
+func (r *Run) find(path string) string {
+	found, elsewhere := Find(path, r.SolverPath)
+	if elsewhere {
+		r.found(FoundElsewhere(path, found))
+	}
+	return found
+}
+
+func (r *Run) found(notice string) {
+	for _, n := range r.Found {
+		if n == notice {
+			return
+		}
+	}
+	r.Found = append(r.Found, notice)
+}
+
+// findNet reads a net that the solver names.
+func (r *Run) findNet(path string) (*caffe.NetFile, error) {
+	found := r.find(path)
+	f, err := caffe.ReadNetPrototxt(found)
+	if err != nil && !caffe.Exists(found) && !filepath.IsAbs(path) {
+		msg := fmt.Sprintf("no such file; looked for it in the working folder, beside %s, and from the folders above that", r.SolverPath)
+		if base := filepath.Base(path); base != path {
+			if beside := filepath.Join(filepath.Dir(r.SolverPath), base); caffe.Exists(beside) {
+				msg += fmt.Sprintf("; there is %s: did you mean %q?", beside, base)
+			}
+		}
+		return nil, &caffe.FileError{Path: r.SolverPath, Line: caffe.FieldLine(r.SolverPath, 1, "net"), Msg: fmt.Sprintf("%s: %s", path, msg), Err: err}
+	}
+	return f, err
+}
+
+// findFolders looks for the other files that a solver names as for its nets, and for the folder of its snapshots.
+func (r *Run) findFolders() {
+	for i, w := range r.Solver.Weights {
+		parts := strings.Split(w, ",")
+		for k := range parts {
+			parts[k] = r.find(parts[k])
+		}
+		r.Solver.Weights[i] = strings.Join(parts, ",")
+	}
+	p := r.Solver.GetSnapshotPrefix()
+	dir, base := filepath.Split(p)
+	if dir == "" {
+		return
+	}
+	if found, elsewhere := Find(filepath.Clean(dir), r.SolverPath); elsewhere {
+		r.found(fmt.Sprintf("snapshot_prefix: the folder %s is not in the working folder; found as %s", dir, found))
+		r.Solver.SnapshotPrefix = proto.String(filepath.Join(found, base))
+	}
+}
