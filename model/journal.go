@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/escape"
@@ -199,6 +201,11 @@ func openJournal(path string) (j *journal, cut int64, err error) {
 	f, err := files.OpenAppend(path)
 	if err != nil {
 		return nil, 0, &caffe.FileError{Path: path, Msg: "the journal cannot be written: " + caffe.Cause(err).Error(), Err: err}
+	}
+	// Two runs that write to one journal, at prefixes of their own, would mix their changes.
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		f.Close()
+		return nil, 0, &caffe.FileError{Path: path, Msg: "another run writes to this journal; wanted a --journal of its own"}
 	}
 	j = &journal{f: f}
 	if cut, err = j.mend(); err != nil {

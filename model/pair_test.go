@@ -174,6 +174,10 @@ func TestPrefixInUse(t *testing.T) {
 	if !errors.As(err, &used) || !strings.Contains(err.Error(), "run mini-1 (pid ") || !strings.Contains(err.Error(), "dns-tui attach mini-1") {
 		t.Fatalf("a second run at the prefix: %v", err)
 	}
+	other := mini(t, "dns_seed_mini", func(r *config.Run) { r.Journal = run.JournalPath() })
+	if _, err := model.NewTrainer(other, d, model.SessionOptions{}); err == nil || !strings.Contains(err.Error(), "another run writes to this journal") {
+		t.Errorf("a second run with the journal: %v", err)
+	}
 	must(t, tr, model.Command{Kind: model.Stop})
 	<-tr.Done()
 	if _, err := os.Stat(run.SnapshotPrefix() + ".lock"); !os.IsNotExist(err) {

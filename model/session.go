@@ -214,7 +214,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 		}
 	}
 	dropPrevious(prefix)
-	o.Notices = append(o.Notices, t.solver.Notices...)
+	o.Notices = append(append(o.Notices, t.solver.Notices...), idleKeys(run.Solver, t.solver.Net)...)
 	if n := olderSnapshots(prefix, t.solver.Iter, run.Snapshot != ""); n != "" {
 		o.Notices = append(o.Notices, n)
 	}
