@@ -203,7 +203,7 @@ func openJournal(path string) (j *journal, cut int64, err error) {
 		return nil, 0, &caffe.FileError{Path: path, Msg: "the journal cannot be written: " + caffe.Cause(err).Error(), Err: err}
 	}
 	// Two runs that write to one journal, at prefixes of their own, would mix their changes.
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK) {
 		f.Close()
 		return nil, 0, &caffe.FileError{Path: path, Msg: "another run writes to this journal; wanted a --journal of its own"}
 	}

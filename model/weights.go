@@ -29,7 +29,7 @@ type Loaded struct {
 }
 
 // LoadFiles loads weights files, one after the other, and says what each layer got, as Caffe logs it
-// (Net::CopyTrainedLayersFrom).
+// (Net::CopyTrainedLayersFrom). On a device that allocates nothing it says so and loads nothing.
 func (n *Net) LoadFiles(paths []string, o LoadOptions) (*Loaded, error) {
 	l := &Loaded{params: map[*layer.Param]bool{}}
 	for _, path := range paths {
@@ -95,6 +95,9 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 		into.Notices = append(into.Notices, fmt.Sprintf("%s: not used, for the net has no such layer: %s", path, layersNamed(unused)))
 	}
 	into.Notices = append(into.Notices, notices...)
+	if _, dry := n.device.(gpu.Dry); dry {
+		return nil
+	}
 	for _, f := range todo {
 		if err := f(); err != nil {
 			return err
@@ -196,16 +199,20 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 			}
 		}
 	}
+	for i, p := range nd.params {
+		if !leftOut(blobs[i]) {
+			into.params[p] = true
+		}
+	}
+	if prunable && masks == 0 {
+		into.Weights += nd.params[0].Data.N
+		into.Zeros += zeros(caffe.Values(blobs[0]))
+	}
 	return func() error {
 		for i, p := range nd.params {
 			if !leftOut(blobs[i]) {
 				n.device.Upload(p.Data, caffe.Values(blobs[i]))
-				into.params[p] = true
 			}
-		}
-		if prunable && masks == 0 {
-			into.Weights += nd.params[0].Data.N
-			into.Zeros += zeros(caffe.Values(blobs[0]))
 		}
 		for i := range nd.params {
 			if leftOut(blobs[i]) {

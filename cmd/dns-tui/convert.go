@@ -11,12 +11,20 @@ import (
 
 func runExport(_ context.Context, e *env, args []string) error {
 	fs := newFlags(e, "export")
+	net := fs.String("model", "", "a net's prototxt: says which layers of it the weights do not fit")
+	var f shapeFlags
+	f.add(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
 	}
 	if len(rest) != 2 {
 		return usagef("export: wanted a caffemodel and a name for the new one, found %d arguments", len(rest))
+	}
+	if *net != "" {
+		if err := f.fits(e, *net, rest[0]); err != nil {
+			return err
+		}
 	}
 	n, err := caffe.ReadNet(rest[0])
 	if err != nil {
@@ -33,6 +41,27 @@ func runExport(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	escape.Fprintf(e.stdout, "%s: %d masks applied and dropped\n", rest[1], removed)
+	return nil
+}
+
+// fits says which layers of a net a weights file does not fit.
+func (f *shapeFlags) fits(e *env, net, weights string) error {
+	file, err := caffe.ReadNetPrototxt(net)
+	if err != nil {
+		return err
+	}
+	n, err := f.shapes(file)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	l, err := n.LoadFiles([]string{weights}, model.LoadOptions{})
+	if err != nil {
+		return err
+	}
+	for _, text := range l.Notices {
+		escape.Fprintf(e.stderr, "dns-tui: %s\n", text)
+	}
 	return nil
 }
 

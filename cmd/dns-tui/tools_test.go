@@ -309,3 +309,35 @@ layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }`)
 		}
 	}
 }
+
+// test, features and export --model name the layers that weights do not fit, and a run too.
+func TestPartialWeightsAreTold(t *testing.T) {
+	dir := t.TempDir()
+	solvers := modeltest.Root("oracle", "solvers")
+	text, err := os.ReadFile(filepath.Join(solvers, "dns_seed_mini.net.prototxt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	net := write(t, dir, "net.prototxt", strings.ReplaceAll(strings.Replace(string(text), `name: "ip2"`, `name: "ip2_new"`, 1),
+		`"mnist1280_lmdb"`, fmt.Sprintf("%q", filepath.Join(solvers, "mnist1280_lmdb"))))
+	weights := filepath.Join(solvers, "dns_seed_mini_init.caffemodel")
+	solver := write(t, dir, "s.prototxt", fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 1 snapshot_prefix: %q", net, filepath.Join(dir, "run")))
+	for _, args := range [][]string{
+		{"test", "--model", net, "--weights", weights, "--iterations", "1"},
+		{"features", "--model", net, "--weights", weights, "--iterations", "1", "ip1", filepath.Join(dir, "features")},
+		{"train", "--solver", solver, "--weights", weights},
+		{"export", "--model", net, weights, filepath.Join(dir, "out.caffemodel")},
+	} {
+		status, stdout, stderr := run(t, args...)
+		said := stdout + stderr
+		if status != 0 || !strings.Contains(said, "not used, for the net has no such layer: layer ip2") || !strings.Contains(said, "no weights for layer ip2_new") {
+			t.Errorf("%v: status %d, %s", args[0], status, said)
+		}
+		if args[0] == "test" && !strings.Contains(said, "untrained weights") {
+			t.Errorf("test does not say that its figures are of untrained weights: %s", said)
+		}
+	}
+	if status, _, stderr := run(t, "export", "--model", net, weights, filepath.Join(dir, "again.caffemodel"), "--nonsense"); status != 2 {
+		t.Errorf("status %d, %s", status, stderr)
+	}
+}
