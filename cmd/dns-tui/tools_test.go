@@ -324,7 +324,7 @@ func TestPartialWeightsAreTold(t *testing.T) {
 	solver := write(t, dir, "s.prototxt", fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 1 snapshot_prefix: %q", net, filepath.Join(dir, "run")))
 	for _, args := range [][]string{
 		{"test", "--model", net, "--weights", weights, "--iterations", "1"},
-		{"features", "--model", net, "--weights", weights, "--iterations", "1", "ip1", filepath.Join(dir, "features")},
+		{"features", "--model", net, "--weights", weights, "--iterations", "1", "i1", filepath.Join(dir, "features")},
 		{"train", "--solver", solver, "--weights", weights},
 		{"export", "--model", net, weights, filepath.Join(dir, "out.caffemodel")},
 	} {
