@@ -106,7 +106,7 @@ func TestDatasetImages(t *testing.T) {
 		{[]string{"mean", at("list.txt"), at("m")}, "list.txt: is a file; wanted"},
 		{[]string{"features", "ip1", at("f")}, "--model is not given"},
 		{[]string{"draw", modeltest.Root("nets", "alexnet.prototxt"), at("x.png")}, "ends in .svg or .dot"},
-		{[]string{"draw", "--input", "3xA", modeltest.Root("nets", "lenet.prototxt"), at("x.svg")}, `--input is "3xA"`},
+		{[]string{"draw", "--input", "3xA", modeltest.Root("nets", "lenet.prototxt"), at("x.svg")}, `"3xA": wanted channels, height and width`},
 	} {
 		if status, _, stderr := run(t, c.args...); status == 0 || !strings.Contains(stderr, c.want) {
 			t.Errorf("%q: status %d, said %s; wanted %q", c.args, status, stderr, c.want)
