@@ -3,9 +3,9 @@ package caffe
 import (
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
@@ -14,16 +14,24 @@ import (
 )
 
 // FormatPrototxt returns m as text, one field a line, two blanks of indent, as Caffe prints it. Fields that Caffe's
-// schema lacks are left out.
+// schema lacks are left out. A message that cannot be written is a comment that says why.
 func FormatPrototxt(m proto.Message) string {
+	text, err := formatPrototxt(m)
+	if err != nil {
+		return "# " + strings.ReplaceAll(err.Error(), "\n", " ") + "\n"
+	}
+	return text
+}
+
+func formatPrototxt(m proto.Message) (string, error) {
 	b, err := prototext.MarshalOptions{Multiline: true, Indent: "  ", AllowPartial: true}.Marshal(m)
 	if err != nil {
-		return "# " + err.Error() + "\n" // only for a string that is not UTF-8
+		return "", fmt.Errorf("a text in it is not UTF-8, which prototxt cannot hold: %w", err)
 	}
 	// prototext doubles blanks at random so that nobody relies on its bytes; files should not change for nothing.
 	text := reDouble.ReplaceAllString(string(b), "$1 $2")
 	text = reEmpty.ReplaceAllString(text, "$1$2 {\n$1}")
-	return reOpen.ReplaceAllString(text, "$1 {")
+	return reOpen.ReplaceAllString(text, "$1 {"), nil
 }
 
 var (
@@ -137,8 +145,9 @@ func (f *NetFile) Errorf(i int, format string, args ...any) error {
 
 // writeText writes m as prototxt in one step: see WriteFile.
 func writeText(path string, m proto.Message) error {
-	return WriteFile(path, func(w io.Writer) error {
-		_, err := io.WriteString(w, FormatPrototxt(m))
-		return err
-	})
+	text, err := formatPrototxt(m)
+	if err != nil {
+		return NotWritten(path, err)
+	}
+	return WriteFile(path, writes([]byte(text)))
 }

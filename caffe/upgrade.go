@@ -48,14 +48,20 @@ func upgrade(n *caffepb.NetParameter) (did []string, was []int, err error) {
 			did = append(did, fmt.Sprintf("%d layers in the V1 form of 2014", len(n.Layer)))
 		}
 	}
-	if upgradeInputs(n) {
+	inputs, made, err := upgradeInputs(n)
+	if err != nil {
+		return nil, was, err
+	}
+	if inputs != "" {
+		did = append(did, inputs)
+	}
+	if made {
 		if was == nil {
 			for i := range n.Layer[1:] {
 				was = append(was, i)
 			}
 		}
 		was = append([]int{-1}, was...)
-		did = append(did, "input fields of the net, now an Input layer")
 	}
 	adopted := map[string]int{}
 	var order []string
@@ -176,28 +182,34 @@ func upgradeV1(old *caffepb.V1LayerParameter) (*caffepb.LayerParameter, error) {
 	return l, nil
 }
 
-// upgradeInputs turns the net-level input fields into an Input layer (Caffe's UpgradeNetInput).
-func upgradeInputs(n *caffepb.NetParameter) bool {
-	if len(n.Input) == 0 {
-		return false
+// upgradeInputs turns the net-level input fields into an Input layer (Caffe's UpgradeNetInput). Inputs without any shape are
+// stripped, as there: they are of a net whose Input layer says the shapes, or of weights. made reports a new layer.
+func upgradeInputs(n *caffepb.NetParameter) (did string, made bool, err error) {
+	names, shapes, dims := n.Input, n.InputShape, n.InputDim
+	if len(names) == 0 {
+		return "", false, nil
 	}
-	p := &caffepb.InputParameter{}
-	for i := range n.Input {
-		if i < len(n.InputShape) {
-			p.Shape = append(p.Shape, n.InputShape[i])
-			continue
-		}
-		s := &caffepb.BlobShape{}
-		for j := 4 * i; j < min(4*i+4, len(n.InputDim)); j++ {
-			s.Dim = append(s.Dim, int64(n.InputDim[j]))
-		}
-		if len(s.Dim) > 0 {
-			p.Shape = append(p.Shape, s)
-		}
-	}
-	n.Layer = append([]*caffepb.LayerParameter{{Name: proto.String("input"), Type: proto.String("Input"), Top: n.Input, InputParam: p}}, n.Layer...)
 	n.Input, n.InputShape, n.InputDim = nil, nil, nil
-	return true
+	p := &caffepb.InputParameter{}
+	switch {
+	case len(shapes) == 0 && len(dims) == 0:
+		return fmt.Sprintf("input %q of the net without a shape, left out", strings.Join(names, ", ")), false, nil
+	case len(shapes) > 0 && len(shapes) != len(names):
+		return "", false, fmt.Errorf("%d input_shape for %d inputs of the net; wanted one for each", len(shapes), len(names))
+	case len(shapes) > 0:
+		p.Shape = shapes
+	case len(dims) != 4*len(names):
+		return "", false, fmt.Errorf("%d input_dim for %d inputs of the net; wanted four for each", len(dims), len(names))
+	}
+	for i := 0; i < len(dims) && len(shapes) == 0; i += 4 {
+		s := &caffepb.BlobShape{}
+		for _, d := range dims[i : i+4] {
+			s.Dim = append(s.Dim, int64(d))
+		}
+		p.Shape = append(p.Shape, s)
+	}
+	n.Layer = append([]*caffepb.LayerParameter{{Name: proto.String("input"), Type: proto.String("Input"), Top: names, InputParam: p}}, n.Layer...)
+	return "input fields of the net, now an Input layer", true, nil
 }
 
 // upgradeTransform moves scale, mean_file, crop_size and mirror of a data layer's own settings to transform_param
@@ -262,7 +274,7 @@ func UpgradeFile(in, out string) ([]string, error) {
 		s := &caffepb.SolverParameter{}
 		solverErr := ParsePrototxt(in, data, s)
 		if solverErr == nil {
-			return UpgradeSolver(s), writeText(out, s)
+			return upgradeSolverFile(in, out, s)
 		}
 		if CountFaults(solverErr) < CountFaults(textErr) { // what it was meant to be
 			textErr = solverErr
@@ -286,6 +298,25 @@ func UpgradeFile(in, out string) ([]string, error) {
 		return did, writeText(out, n)
 	}
 	return did, WriteNet(out, n)
+}
+
+// upgradeSolverFile writes a solver in the present form, with the nets that it holds.
+func upgradeSolverFile(in, out string, s *caffepb.SolverParameter) ([]string, error) {
+	if s.Type != nil && s.SolverType != nil {
+		return nil, &FileError{Path: in, Msg: fmt.Sprintf("type %q and solver_type %s exclude each other", s.GetType(), s.GetSolverType())}
+	}
+	did := UpgradeSolver(s)
+	for _, n := range append([]*caffepb.NetParameter{s.NetParam, s.TrainNetParam}, s.TestNetParam...) {
+		if n == nil {
+			continue
+		}
+		more, err := Upgrade(n)
+		if err != nil {
+			return nil, &FileError{Path: in, Msg: err.Error(), Err: err}
+		}
+		did = append(did, more...)
+	}
+	return did, writeText(out, s)
 }
 
 // isText reports whether data reads as text.
