@@ -21,13 +21,22 @@ const (
 
 // writeFrame sends a message: its length in four bytes, low byte first, and its bytes, in one write.
 func writeFrame(w io.Writer, buf []byte, m proto.Message) ([]byte, error) {
+	b, err := encodeFrame(buf, m)
+	if err != nil {
+		return buf, err
+	}
+	_, err = w.Write(b)
+	return b, err
+}
+
+// encodeFrame is the frame of a message, in buf where it has room.
+func encodeFrame(buf []byte, m proto.Message) ([]byte, error) {
 	b, err := proto.MarshalOptions{}.MarshalAppend(append(buf[:0], 0, 0, 0, 0), m)
 	if err != nil {
 		return buf, err
 	}
 	binary.LittleEndian.PutUint32(b, uint32(len(b)-4))
-	_, err = w.Write(b)
-	return b, err
+	return b, nil
 }
 
 // readFrame receives a message of at most limit bytes.

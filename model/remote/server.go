@@ -41,20 +41,24 @@ type Server struct {
 	program string
 	path    string
 	limit   *rate.Limiter
+	news    *news
 	closing chan struct{}
 
-	mu       sync.Mutex
-	listener net.Listener
-	watchers map[*watcher]bool
-	closed   bool
-	conns    sync.WaitGroup
+	mu         sync.Mutex
+	listener   net.Listener
+	watchers   map[*watcher]bool
+	names      []string // of those who watch, while they are known
+	namesKnown bool
+	looking    sync.Once
+	closed     bool
+	conns      sync.WaitGroup
 }
 
 // NewServer returns the server of a session, which nobody can reach yet. name tells the run from others of the same user; program is the program's
 // version.
 func NewServer(session model.Session, name, program string) *Server {
 	return &Server{session: session, name: name, program: program, watchers: map[*watcher]bool{},
-		limit: rate.NewLimiter(ordersPerSecond, ordersAtOnce), closing: make(chan struct{})}
+		limit: rate.NewLimiter(ordersPerSecond, ordersAtOnce), closing: make(chan struct{}), news: newNews()}
 }
 
 // Listen opens the socket of the run, for everybody of its user.
@@ -140,17 +144,13 @@ func (s *Server) run() string {
 	return s.name
 }
 
-// snapshot is the session's latest, with those who watch.
-func (s *Server) snapshot() *model.Snapshot {
-	c := *s.session.Snapshot()
-	c.Viewers = s.Watchers()
-	return &c
-}
-
-// Watchers lists who watches, in order.
+// Watchers lists who watches, in order. The list is never changed.
 func (s *Server) Watchers() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.namesKnown {
+		return s.names
+	}
 	var names []string
 	for w := range s.watchers {
 		if w.name == "" || w.name == ListingName { // who lists the runs does not watch one
@@ -163,6 +163,7 @@ func (s *Server) Watchers() []string {
 		names = append(names, n)
 	}
 	slices.Sort(names)
+	s.names, s.namesKnown = names, true
 	return names
 }
 
@@ -224,6 +225,7 @@ func (s *Server) take(c net.Conn) {
 		c.Close()
 		return
 	}
+	s.looking.Do(func() { go s.lookOut() })
 	go w.serve()
 }
 
@@ -256,13 +258,14 @@ func (w *watcher) serve() {
 		w.end()
 		s.mu.Lock()
 		delete(s.watchers, w)
+		s.namesKnown = false
 		s.mu.Unlock()
 		s.conns.Done()
 	}()
 	if err := w.greet(); err != nil {
 		return
 	}
-	go w.news()
+	go w.sendNews()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var buf []byte
@@ -308,6 +311,7 @@ func (w *watcher) greet() error {
 	}
 	s.mu.Lock()
 	w.name, w.readOnly = printable(h.Name), h.ReadOnly
+	s.namesKnown = false
 	s.mu.Unlock()
 	return w.send(&remotepb.Reply{Kind: &remotepb.Reply_Welcome{Welcome: &remotepb.Welcome{Version: Version, Run: s.run(), Pid: int64(os.Getpid()), Program: s.program}}})
 }
@@ -365,8 +369,8 @@ func (w *watcher) want(interval time.Duration) {
 	}
 }
 
-// news sends the states that are wanted.
-func (w *watcher) news() {
+// sendNews sends the states that are wanted.
+func (w *watcher) sendNews() {
 	var last time.Time
 	for {
 		var interval time.Duration
@@ -375,20 +379,21 @@ func (w *watcher) news() {
 			return
 		case interval = <-w.wanted:
 		}
-		// Training shares the processor with this: it wakes once when the interval is over, and often only where nothing is new.
 		for {
-			wait := interval - time.Since(last)
-			if wait <= 0 {
-				if w.isNews() {
-					break
-				}
-				wait = looks
+			// Training shares the processor with this: it wakes once when the interval is over, and once when something is new.
+			var over <-chan time.Time
+			var coming <-chan struct{}
+			if wait := interval - time.Since(last); wait > 0 {
+				over = time.After(wait)
+			} else if coming = w.server.after(w.has()); coming == closedChannel {
+				break
 			}
 			select {
 			case <-w.gone:
 				return
 			case interval = <-w.wanted:
-			case <-time.After(wait):
+			case <-over:
+			case <-coming:
 			}
 		}
 		last = time.Now()
@@ -399,21 +404,25 @@ func (w *watcher) news() {
 	}
 }
 
-func (w *watcher) isNews() bool {
-	s := w.server.snapshot()
+// has is the state that the watcher has.
+func (w *watcher) has() *model.Snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.sent == nil || s.Published != w.sent.Published || s.Vitals != w.sent.Vitals || !slices.Equal(s.Viewers, w.sent.Viewers)
+	return w.sent
 }
 
 // show sends the latest state.
 func (w *watcher) show() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.server.snapshot()
-	m := encodeState(s, w.sent)
+	frame, s, err := w.server.frame(w.sent)
+	if err != nil {
+		return err
+	}
 	w.sent = s
-	return w.write(&remotepb.Reply{Kind: &remotepb.Reply_State{State: m}})
+	w.conn.SetWriteDeadline(time.Now().Add(sendTime))
+	_, err = w.conn.Write(frame)
+	return err
 }
 
 func (w *watcher) send(m *remotepb.Reply) error {

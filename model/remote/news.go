@@ -1,0 +1,106 @@
+package remote
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"dns-tui/model"
+	"dns-tui/model/remote/remotepb"
+)
+
+// news is the latest state as all watchers see it, and the frames that lead to it: each is encoded once, whoever asks.
+type news struct {
+	mu     sync.Mutex
+	latest *model.Snapshot
+	of     *model.Snapshot // the session's, with its viewers
+	frames map[*model.Snapshot][]byte
+	// coming is closed when there is a later state; nil while nobody waits.
+	coming chan struct{}
+	asked  chan struct{} // somebody waits
+}
+
+func newNews() *news {
+	return &news{frames: map[*model.Snapshot][]byte{}, asked: make(chan struct{}, 1)}
+}
+
+// snapshot is the session's latest, with those who watch. It is the same until something changes.
+func (s *Server) snapshot() *model.Snapshot {
+	now, viewers := s.session.Snapshot(), s.Watchers()
+	n := s.news
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.latest != nil && (now == n.of || now.Published.Equal(n.of.Published) && now.Vitals == n.of.Vitals) && slices.Equal(viewers, n.latest.Viewers) {
+		return n.latest
+	}
+	if n.latest != nil && now.Published.Before(n.of.Published) {
+		return n.latest // another was quicker to see a later one
+	}
+	c := *now
+	c.Viewers = viewers
+	n.latest, n.of = &c, now
+	clear(n.frames)
+	if n.coming != nil {
+		close(n.coming)
+		n.coming = nil
+	}
+	return n.latest
+}
+
+// frame is what leads from a state that a watcher has, or nil, to the latest, and that state.
+func (s *Server) frame(from *model.Snapshot) ([]byte, *model.Snapshot, error) {
+	s.snapshot()
+	n := s.news
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if b, ok := n.frames[from]; ok {
+		return b, n.latest, nil
+	}
+	b, err := encodeFrame(nil, &remotepb.Reply{Kind: &remotepb.Reply_State{State: encodeState(n.latest, from)}})
+	if err == nil {
+		n.frames[from] = b
+	}
+	return b, n.latest, err
+}
+
+// after is closed once there is another state than the one that a watcher has.
+func (s *Server) after(has *model.Snapshot) <-chan struct{} {
+	n := s.news
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.latest != has || has == nil {
+		return closedChannel
+	}
+	if n.coming == nil {
+		n.coming = make(chan struct{})
+	}
+	select {
+	case n.asked <- struct{}{}:
+	default:
+	}
+	return n.coming
+}
+
+var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// lookOut looks for later states while somebody waits for one: one for all.
+func (s *Server) lookOut() {
+	for {
+		select {
+		case <-s.closing:
+			return
+		case <-s.news.asked:
+		}
+		for waits := true; waits; {
+			select {
+			case <-s.closing:
+				return
+			case <-time.After(looks):
+			}
+			s.snapshot()
+			s.news.mu.Lock()
+			waits = s.news.coming != nil
+			s.news.mu.Unlock()
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package remote
+
+import (
+	"testing"
+	"time"
+
+	"dns-tui/model"
+)
+
+// A state is encoded once for all watchers that have the same one before, and anew for the others.
+func TestFramesAreShared(t *testing.T) {
+	f := newFake()
+	s := NewServer(f, "lenet-1", "test")
+	frame := func(from *model.Snapshot) ([]byte, *model.Snapshot) {
+		t.Helper()
+		b, at, err := s.frame(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b, at
+	}
+	a, first := frame(nil)
+	b, again := frame(nil)
+	if &a[0] != &b[0] || first != again {
+		t.Error("the same state was encoded twice")
+	}
+	next := *f.Snapshot()
+	next.Iter, next.Published = 7, next.Published.Add(time.Second)
+	f.latest.Store(&next)
+	diff, second := frame(first)
+	whole, _ := frame(nil)
+	if second == first || second.Iter != 7 || len(diff) >= len(whole) {
+		t.Errorf("at %d, %d bytes for a watcher with the state before, %d for one with none", second.Iter, len(diff), len(whole))
+	}
+	if c, _ := frame(first); &c[0] != &diff[0] {
+		t.Error("the difference was encoded twice")
+	}
+	select {
+	case <-s.after(first):
+	default:
+		t.Error("a watcher with an older state waits")
+	}
+	select {
+	case <-s.after(second):
+		t.Error("nothing is new")
+	default:
+	}
+}
