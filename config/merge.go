@@ -75,7 +75,7 @@ type merger struct {
 // merge sets fields, which hold the files' values, to those that hold. then is nil where it is not known.
 func (m *merger) merge(prefix string, fields, saved, then map[string]any) {
 	for _, name := range sortedKeys(fields) {
-		field, now, old := prefix+name, format(fields[name]), format(saved[name])
+		field, now, old := fileField(prefix, name), format(fields[name]), format(saved[name])
 		before, known := old, false
 		if p, ok := then[name]; ok {
 			before, known = format(p), true
@@ -96,6 +96,17 @@ func (m *merger) merge(prefix string, fields, saved, then map[string]any) {
 			}
 		}
 	}
+}
+
+// fileField is a field as the files call it: what is told here is looked for there.
+func fileField(layer, name string) string {
+	switch {
+	case layer == "":
+		return FileName(name)
+	case name == "stop":
+		return layer + "iter_stop"
+	}
+	return layer + name
 }
 
 // assign sets a field to the value of another of its kind.

@@ -123,6 +123,7 @@ func EditsText(edits []Edit) string {
 
 // Start is what a journal says of the run at its beginning.
 type Start struct {
+	Run     string       `json:"run,omitempty"` // its id, as its snapshots have it
 	Net     string       `json:"net"`
 	Device  string       `json:"device"`
 	Source  string       `json:"source,omitempty"`

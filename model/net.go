@@ -50,7 +50,7 @@ type Net struct {
 	// gradients tells that the net runs backward.
 	gradients bool
 	debug     func(line string)
-	found     []string // files that were not where the net says, a line each
+	found     []string    // files that were not where the net says, a line each
 	labels    gpu.Labeler // nil where the device names no layers
 	// What Forward and fetchLosses use in each pass.
 	lossV       []float32

@@ -102,12 +102,14 @@ func FindSnapshot(prefix, journal string) (path string, notices []string, err er
 	if len(all) == 0 {
 		return "", nil, fmt.Errorf("%w: no %s_iter_*.solverstate", ErrNoSnapshot, prefix)
 	}
-	abandoned, err := Abandoned(journal)
+	course, err := ReadCourse(journal)
 	if err != nil {
-		notices = append(notices, fmt.Sprintf("what was left behind by going back is not known: %v", err))
+		if course = (&Course{}); !errors.Is(err, os.ErrNotExist) {
+			notices = append(notices, fmt.Sprintf("what was left behind by going back is not known: %v", err))
+		}
 	}
 	for _, s := range all {
-		if abandoned[filepath.Base(s.Path)] {
+		if course.Left[filepath.Base(s.Path)] {
 			notices = append(notices, s.Path+" is passed over: the run went back before it")
 			continue
 		}
@@ -116,11 +118,26 @@ func FindSnapshot(prefix, journal string) (path string, notices []string, err er
 			_, err = WeightsOf(s.Path, st)
 		}
 		if err == nil {
-			return s.Path, notices, nil
+			return s.Path, append(notices, ofOtherRun(s, st, course)...), nil
 		}
 		notices = append(notices, fmt.Sprintf("%s is passed over: %v", s.Path, err))
 	}
 	return "", nil, fmt.Errorf("no whole snapshot to resume:\n  %s", strings.Join(notices, "\n  "))
+}
+
+// ofOtherRun says that the snapshot of the highest iteration is not of the run that a journal tells of last: a run that was
+// begun anew and has not come as far.
+func ofOtherRun(s SnapshotFile, st *caffepb.SolverState, course *Course) []string {
+	last := ""
+	for _, c := range course.Changes {
+		if c.Start != nil {
+			last = c.Start.Run
+		}
+	}
+	if id := st.GetRunState().GetRunId(); last == "" || id == "" || id == last {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s is of run %s; the last run at this prefix, %s, has not come as far: --snapshot goes on from one of its snapshots", s.Path, runName(st), last)}
 }
 
 // resume finds the snapshot of a run that looks for one at its prefix. notices say what was passed over.

@@ -30,7 +30,7 @@ const (
 // reader drops what the journal holds from this iteration on. back is the iteration that was left for it, by going back; else 0.
 func (t *Trainer) recordStart(from string, back int) error {
 	s := t.solver
-	st := &Start{Net: s.Net.Name, Device: s.device.Name(), Source: t.source, Batch: t.batchSize, MaxIter: int(t.run.Solver.GetMaxIter()),
+	st := &Start{Run: s.ID, Net: s.Net.Name, Device: s.device.Name(), Source: t.source, Batch: t.batchSize, MaxIter: int(t.run.Solver.GetMaxIter()),
 		Weights: t.run.Weights, From: from, Back: back, Settings: s.files}
 	if back > 0 {
 		st.Left = t.leftNames()

@@ -218,6 +218,9 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 	if n := olderSnapshots(prefix, t.solver.Iter, run.Snapshot != ""); n != "" {
 		o.Notices = append(o.Notices, n)
 	}
+	if most := int(run.Solver.GetMaxIter()); t.solver.Iter >= most && run.Snapshot != "" {
+		o.Notices = append(o.Notices, fmt.Sprintf("nothing is left to train: the snapshot is of iteration %d, and max_iter is %d", t.solver.Iter, most))
+	}
 	for _, n := range o.Notices {
 		t.note(Event{Iter: t.solver.Iter, Text: n})
 	}
