@@ -12,15 +12,15 @@ import (
 
 // Find returns where the file is that another, near, names: as Caffe would open it, from the working folder; where it is not
 // there, beside near; and where the name has a folder in it, from a folder above near, as that of a file which was written
-// to be run from Caffe's own folder (net: "examples/mnist/lenet.prototxt", in examples/mnist). elsewhere reports that it is
-// not the first; where it is nowhere, path comes back.
+// to be run from Caffe's own folder (net: "examples/mnist/lenet.prototxt", in examples/mnist). elsewhere reports the last,
+// which is worth a word; where it is nowhere, path comes back.
 func Find(path, near string) (found string, elsewhere bool) {
 	if path == "" || filepath.IsAbs(path) || caffe.Exists(path) {
 		return path, false
 	}
 	dir := filepath.Dir(near)
 	if beside := filepath.Join(dir, path); caffe.Exists(beside) {
-		return beside, true
+		return beside, false
 	}
 	if !strings.Contains(strings.TrimRight(path, "/"), "/") {
 		return path, false
@@ -45,7 +45,7 @@ func Resolve(path, near string) string {
 
 // FoundElsewhere says in a line that a file was found at another place than its name says.
 func FoundElsewhere(path, found string) string {
-	return fmt.Sprintf("%s is not in the working folder; found as %s", path, found)
+	return fmt.Sprintf("%s is neither in the working folder nor beside the file that names it; found as %s", path, found)
 }
 
 // find is Find for a file that the solver names. Run.Found tells of it.
