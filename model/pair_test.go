@@ -215,7 +215,7 @@ func TestBeginsBesideSnapshots(t *testing.T) {
 	if got := told(func(r *config.Run) { r.Weights, r.Snapshot = nil, prefix+"_iter_2.solverstate" }); !strings.Contains(got, "a snapshot of an earlier run") {
 		t.Errorf("a start from iteration 2: %q", got)
 	}
-	snapshots(t, prefix, func(r *config.Run) { r.Solver.MaxIter = proto.Int32(2) })
+	train(t, mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.SnapshotPrefix = proto.String(prefix) }), 1, 2)
 	if got := told(auto); !strings.Contains(got, "run_iter_3.solverstate is of run ") || !strings.Contains(got, "has not come as far") {
 		t.Errorf("a resume of another run's snapshot: %q", got)
 	}
