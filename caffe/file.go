@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/files"
+	"dns-tui/memory"
 )
 
 // MaxMessageBytes is the largest protobuf message that the format allows: 2 GiB less one byte.
@@ -47,6 +48,9 @@ func readFile(path, kind string) ([]byte, error) {
 		return nil, &FileError{Path: path, Msg: fmt.Sprintf("%d bytes: a protobuf message holds at most 2 GiB", st.Size())}
 	case st.Mode().IsRegular() && st.Size() == 0:
 		return nil, &FileError{Path: path, Msg: "is empty (wanted a " + kind + ")"}
+	}
+	if err := memory.Check("its content", 2*st.Size()); err != nil { // the bytes, and the numbers in them
+		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -1,6 +1,10 @@
 package gpu
 
-import "fmt"
+import (
+	"dns-tui/memory"
+	"fmt"
+	"strings"
+)
 
 // Memory is an allocation on a device, in float32 elements.
 type Memory interface {
@@ -19,11 +23,26 @@ type Tensor struct {
 // NewTensor allocates a zeroed tensor on d.
 func NewTensor(d Device, shape ...int) (*Tensor, error) {
 	n := Elements(shape)
+	if overflows(shape) { // the product may be a small number all the same
+		return nil, fmt.Errorf("an array of the shape %s: no machine has so much memory", format(shape))
+	}
 	mem, err := d.Alloc(n)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("an array of the shape %s: %w", format(shape), err)
 	}
 	return &Tensor{Mem: mem, N: n, Shape: append([]int(nil), shape...)}, nil
+}
+
+func format(shape []int) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(shape), "[]"), " ", "x")
+}
+
+func overflows(shape []int) bool {
+	n := int64(1)
+	for _, d := range shape {
+		n = memory.Product(n, int64(d))
+	}
+	return n > 1<<50
 }
 
 // View returns the n elements from off on, in a new shape.
@@ -63,14 +82,4 @@ func WantOptional(op, arg string, t *Tensor, n int) {
 }
 
 // FormatBytes returns a number of bytes as a person reads it: "1.5 GiB".
-func FormatBytes(n int64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	v := float64(n)
-	for len(units) > 1 && (v >= 1023.5 || v <= -1023.5) {
-		v, units = v/1024, units[1:]
-	}
-	if units[0] == "B" || v >= 100 {
-		return fmt.Sprintf("%.0f %s", v, units[0])
-	}
-	return fmt.Sprintf("%.1f %s", v, units[0])
-}
+func FormatBytes(n int64) string { return memory.Format(n) }

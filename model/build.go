@@ -12,6 +12,7 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/memory"
 	"dns-tui/model/layer"
 )
 
@@ -197,6 +198,9 @@ func (b *builder) fill(p *layer.Param, f *caffepb.FillerParameter, key gpu.Key) 
 	}
 	if _, dry := b.opts.Device.(gpu.Dry); dry {
 		return layer.CheckFiller(f, p.Shape)
+	}
+	if err := memory.Check("the values of a filler", 4*int64(p.Data.N)); err != nil {
+		return err
 	}
 	values := make([]float32, p.Data.N)
 	if err := layer.Fill(f, p.Shape, key, values); err != nil {

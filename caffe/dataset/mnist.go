@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"dns-tui/caffe"
+	"dns-tui/memory"
 )
 
 // MNISTSplit is one of the two parts of MNIST.
@@ -109,6 +110,9 @@ func parseIdx(r io.Reader, magic uint32) ([]byte, []int, error) {
 		if n *= dims[i]; n > 1<<32 {
 			return nil, nil, fmt.Errorf("has the shape %v, more than 4 GiB", dims[:i+1])
 		}
+	}
+	if err := memory.Check("its pixels", 2*int64(n)); err != nil {
+		return nil, nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(r, int64(n)))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"dns-tui/caffe"
+	"dns-tui/memory"
 
 	_ "golang.org/x/image/bmp"  // a picture
 	_ "golang.org/x/image/tiff" // a picture
@@ -27,6 +28,9 @@ func ReadPicture(path string, height, width int, color bool) (*Datum, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if height > 0 && width > 0 {
+		if err := memory.Check(fmt.Sprintf("%s: scaled to %dx%d", path, width, height), memory.Product(int64(height), int64(width), 3)); err != nil {
+			return nil, err
+		}
 		d.Resize(height, width)
 	}
 	return d, nil
@@ -37,6 +41,9 @@ func ReadPicture(path string, height, width int, color bool) (*Datum, error) {
 func (d *Datum) Decode(forceColor, forceGray bool) error {
 	if !d.Encoded {
 		return nil
+	}
+	if err := checkSize(d.Data); err != nil {
+		return err
 	}
 	img, format, err := image.Decode(bytes.NewReader(d.Data))
 	if err != nil {
@@ -55,6 +62,24 @@ func (d *Datum) Decode(forceColor, forceGray bool) error {
 	}
 	d.fromImage(img, gray, luma)
 	return nil
+}
+
+// densest is how many pixels a byte of a file can hold at most: an eighth of a byte, packed as well as deflate can, or, of a
+// bitmap, which is not packed, a whole one. A JPEG may have more.
+var densest = map[string]int64{"png": 8 * 1032, "tiff": 8 * 4096, "bmp": 8}
+
+// checkSize holds what the head of a picture says of its size against the file and the memory, before its decoder makes room
+// for it.
+func checkSize(data []byte) error {
+	c, format, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return nil // the decoder says what is wrong
+	}
+	pixels := memory.Product(int64(c.Width), int64(c.Height))
+	if most := densest[format]; most > 0 && pixels/most > int64(len(data)) {
+		return fmt.Errorf("is a picture of %dx%d pixels by its head, and of %d bytes, which hold fewer: it is damaged or cut short", c.Width, c.Height, len(data))
+	}
+	return memory.Check(fmt.Sprintf("a picture of %dx%d pixels", c.Width, c.Height), memory.Product(pixels, 8)) // decoded, and as a Datum
 }
 
 // fromImage stores img as raw pixels: blue, green, red; or grey, which is the luma of a JPEG, and elsewhere what luma

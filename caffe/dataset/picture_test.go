@@ -3,7 +3,11 @@ package dataset
 import (
 	"bufio"
 	"bytes"
+	"dns-tui/memory"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -167,5 +171,51 @@ func TestJPEGIsOpenCVs(t *testing.T) {
 		if off*10 > len(want) {
 			t.Errorf("%s: %d of %d pixels are not OpenCV's", name, off, len(want))
 		}
+	}
+}
+
+// The head of a picture may say any size: what its bytes cannot hold, or memory cannot, is an error before room is made.
+func TestPicturesThatAreTooLarge(t *testing.T) {
+	var small bytes.Buffer
+	if err := png.Encode(&small, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	head := func(w, h uint32) []byte { // a PNG that says another size, with a checksum that is right
+		b := bytes.Clone(small.Bytes())
+		binary.BigEndian.PutUint32(b[16:], w)
+		binary.BigEndian.PutUint32(b[20:], h)
+		binary.BigEndian.PutUint32(b[29:], crc32.ChecksumIEEE(b[12:29]))
+		return b
+	}
+	bitmap := make([]byte, 54)
+	copy(bitmap, "BM")
+	binary.LittleEndian.PutUint32(bitmap[10:], 54)
+	binary.LittleEndian.PutUint32(bitmap[14:], 40)
+	binary.LittleEndian.PutUint32(bitmap[18:], 60000)
+	binary.LittleEndian.PutUint32(bitmap[22:], 60000)
+	binary.LittleEndian.PutUint16(bitmap[26:], 1)
+	binary.LittleEndian.PutUint16(bitmap[28:], 24)
+	for name, data := range map[string][]byte{"PNG": head(60000, 60000), "BMP": bitmap} {
+		d := &Datum{Encoded: true, Data: data}
+		if err := d.Decode(false, false); err == nil || !strings.Contains(err.Error(), "60000x60000 pixels by its head, and of") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// A file that is long enough for what it says: then memory has the word.
+	long := append(head(1<<30, 1<<30), make([]byte, 1<<20)...)
+	d := &Datum{Encoded: true, Data: long}
+	if err := d.Decode(false, false); err == nil {
+		t.Error("a picture of 2^60 pixels was decoded")
+	}
+	if err := d.Decode(true, false); err == nil {
+		t.Error("and in colour")
+	}
+	path := filepath.Join(t.TempDir(), "a.png")
+	if err := os.WriteFile(path, small.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var m *memory.Error
+	if _, err := ReadPicture(path, 1<<30, 1<<20, true); !errors.As(err, &m) || !strings.Contains(err.Error(), "scaled to 1048576x1073741824") {
+		t.Errorf("scaled: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dns-tui/caffe"
+	"dns-tui/memory"
 )
 
 // A Source reads labelled images by number. The numbers count the records of a run, round and round over what the source
@@ -46,6 +47,9 @@ func (s *Sample) Reshape(shape []int) error {
 	if n := shape[0] * shape[1] * shape[2]; n <= cap(s.Data) {
 		s.Data = s.Data[:n]
 	} else {
+		if err := memory.Check("an image of "+caffe.FormatShape(shape), 4*int64(n)); err != nil {
+			return err
+		}
 		s.Data = make([]float32, n)
 	}
 	return nil

@@ -2,6 +2,7 @@ package hdf5
 
 import (
 	"bytes"
+	"dns-tui/memory"
 	"fmt"
 	"math"
 )
@@ -257,6 +258,10 @@ func (ds *Dataset) Len() int {
 // raw reads the elements as they are stored.
 func (ds *Dataset) raw() ([]byte, error) {
 	want := uint64(ds.Len() * ds.size)
+	// As it is stored, and as numbers.
+	if err := memory.Check(ds.path, int64(want)+4*int64(ds.Len())); err != nil {
+		return nil, &Error{Path: ds.f.path, Msg: err.Error(), Err: err}
+	}
 	switch {
 	case want == 0:
 		return nil, nil

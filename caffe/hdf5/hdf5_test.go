@@ -2,7 +2,9 @@ package hdf5
 
 import (
 	"bytes"
+	"dns-tui/memory"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -344,5 +346,14 @@ func TestFromHalf(t *testing.T) {
 	}
 	if v := fromHalf(0x7e00); v == v {
 		t.Errorf("7e00 is %g, wanted NaN", v)
+	}
+}
+
+// A dataset that asks for more memory than there is, as one of many chunks of zeros does, is an error that names it.
+func TestTooMuchMemory(t *testing.T) {
+	ds := &Dataset{f: &File{path: "zeros.h5", size: 1 << 20}, path: "/data", Shape: []int{1 << 20, 1 << 22}, size: 4, Class: Float, layout: layoutChunked}
+	var m *memory.Error
+	if _, err := ds.Floats(); !errors.As(err, &m) || !strings.Contains(err.Error(), "zeros.h5: /data: 32.0 TiB of memory wanted") {
+		t.Error(err)
 	}
 }

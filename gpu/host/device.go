@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"dns-tui/gpu"
+	"dns-tui/memory"
 )
 
 // Options of a host device. The zero value is ready to use.
@@ -27,6 +28,7 @@ type Device struct {
 	limits    [2]float64
 	sums      []float64 // results of the pieces of a reduction
 	allocated atomic.Int64
+	account   memory.Account
 }
 
 var _ gpu.Device = (*Device)(nil)
@@ -67,16 +69,16 @@ func (d *Device) Close() error {
 	return nil
 }
 
-// memory is an allocation: a slice.
-type memory struct {
+// allocation is a slice.
+type allocation struct {
 	data    []float32
 	dev     *Device
 	forgive runtime.Cleanup // takes it off the account when it is dropped without Free
 }
 
-func (m *memory) Len() int { return len(m.data) }
+func (m *allocation) Len() int { return len(m.data) }
 
-func (m *memory) Free() {
+func (m *allocation) Free() {
 	m.forgive.Stop()
 	m.dev.allocated.Add(-4 * int64(len(m.data)))
 	m.data = nil
@@ -84,11 +86,11 @@ func (m *memory) Free() {
 
 // Alloc implements gpu.Store.
 func (d *Device) Alloc(n int) (gpu.Memory, error) {
-	if n < 0 || n > 1<<40 {
-		return nil, fmt.Errorf("host: no allocation of %d numbers", n)
+	if err := d.account.Check("host", memory.Product(4, int64(n)), d.allocated.Load()); err != nil {
+		return nil, err
 	}
 	d.allocated.Add(4 * int64(n))
-	m := &memory{data: make([]float32, n), dev: d}
+	m := &allocation{data: make([]float32, n), dev: d}
 	m.forgive = runtime.AddCleanup(m, func(bytes int64) { d.allocated.Add(-bytes) }, 4*int64(n))
 	return m, nil
 }
@@ -101,7 +103,7 @@ func slice(t *gpu.Tensor) []float32 {
 	if t == nil {
 		return nil
 	}
-	return t.Mem.(*memory).data[t.Off : t.Off+t.N : t.Off+t.N]
+	return t.Mem.(*allocation).data[t.Off : t.Off+t.N : t.Off+t.N]
 }
 
 // Upload implements gpu.Store.
