@@ -17,7 +17,7 @@ import (
 )
 
 // AutomaticTop is what Caffe calls the top of a loss that the prototxt gives none, as nets of 2013 do.
-const AutomaticTop = "(AutomaticTop)"
+const AutomaticTop = "(automatic)"
 
 // builder holds what is only needed while a net is built.
 type builder struct {

@@ -77,6 +77,9 @@ func runUI(ctx context.Context, e *env, args []string) error {
 	opts.Open = func() (model.Session, error) {
 		// In the background: the first frame waits for none of it.
 		defer close(v.opened)
+		if err := run.CheckSnapshotFolder(); err != nil { // before its log is opened there
+			return nil, err
+		}
 		c, process, err := startHost(loading, args, hostLog(run), opts.Preferences.RefreshTime())
 		if err != nil {
 			return nil, err
