@@ -82,8 +82,13 @@ func (t *Trainer) change(edits []Edit, o *order, plan int) (ack Ack, waits bool,
 	if err != nil {
 		return Ack{}, false, err
 	}
+	kills := ""
 	if !o.undo {
 		t.guard(edits)
+		if kills = t.foretell(edits); kills != "" {
+			t.note(Event{Iter: t.solver.Iter, Text: kills, By: o.by})
+			kills = "; " + kills
+		}
 	}
 	for _, e := range edits {
 		t.endRamps(e.Field)
@@ -132,7 +137,7 @@ func (t *Trainer) change(edits []Edit, o *order, plan int) (ack Ack, waits bool,
 		t.publish()
 		return Ack{}, true, nil
 	}
-	return Ack{Iter: t.solver.Iter, Detail: EditsText(o.done) + t.noneDue(now)}, false, nil
+	return Ack{Iter: t.solver.Iter, Detail: EditsText(o.done) + t.noneDue(now) + kills}, false, nil
 }
 
 // noneDue is what to add to the answer to thresholds that are in force though no surgery will go by them.

@@ -158,6 +158,7 @@ func (t *Trainer) goBack(path string) (string, error) {
 	t.saved, t.savedIter, t.savedAt, t.testedAt = path, t.solver.Iter, t.place(), -1
 	t.changes = keepChanges(t.changes, t.solver.Iter, t.lately)
 	t.state, t.problem, t.steps, t.toSurgery = Paused, "", -1, false
+	t.watch.high, t.watch.flat, t.stuck, t.flow = 0, 0, "", flow{}
 	t.histNext = time.Time{}
 	t.speed.reset()
 	t.written(t.recordStart(path, from))

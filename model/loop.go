@@ -71,7 +71,8 @@ func (t *Trainer) fail(err error) {
 	t.err, t.state, t.problem = err, Failed, escape.Error(err)
 	t.note(Event{Iter: t.solver.Iter, Text: "failed: " + err.Error()})
 	var unstable *UnstableError
-	if !errors.As(err, &unstable) && t.savedIter != t.solver.Iter && t.saveSnapshot("after a failure") != nil && t.saved != "" {
+	var collapse *CollapseError
+	if !errors.As(err, &unstable) && !errors.As(err, &collapse) && t.savedIter != t.solver.Iter && t.saveSnapshot("after a failure") != nil && t.saved != "" {
 		t.note(Event{Iter: t.solver.Iter, Text: "the last snapshot is " + t.saved})
 	}
 }
@@ -154,6 +155,12 @@ func (t *Trainer) iterate() error {
 	if t.steps > 0 {
 		t.steps--
 	}
+	if operated := t.hasOperated; operated || t.stuck != "" {
+		t.hasOperated = false
+		if err := t.watchRun(operated); err != nil {
+			return err
+		}
+	}
 	if t.toSurgery && operates {
 		t.steps, t.toSurgery = 0, false
 	}
@@ -235,8 +242,12 @@ func (t *Trainer) settled(iter int, loss float64) {
 	if total > 0 {
 		c.kept.Add(iter, share(kept, total))
 	}
+	if what := t.watch.see(loss); what != "" {
+		t.stuck = what
+	}
 	if operated {
 		t.surgeries++
+		t.hasOperated = true
 		t.warnOfEmpty(iter)
 	}
 }

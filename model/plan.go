@@ -81,7 +81,11 @@ func (t *Trainer) schedule(c Command) (string, error) {
 	t.seq++
 	t.past.did(deed{Seq: t.seq, Plan: p.ID})
 	t.note(Event{Iter: t.solver.Iter, Status: Waiting, Text: fmt.Sprintf("%s: %s", planName(p.ID), p), By: c.By})
-	return fmt.Sprintf("%s: %s", planName(p.ID), p), nil
+	text := fmt.Sprintf("%s: %s", planName(p.ID), p)
+	if kills := t.foretell([]Edit{{Field: p.Field, New: p.Value}}); kills != "" {
+		text += "; with the weights of now " + kills
+	}
+	return text, nil
 }
 
 // checkPlan says what is wrong with a plan.

@@ -30,7 +30,9 @@ type SessionOptions struct {
 	Histograms  bool   // keep the layers' histograms fresh, for predictions
 	Paused      bool   // wait for Resume before the first iteration
 	Served      bool   // commands can come: a run that is done but could not be saved waits for a place to save to
-	Guard       int    // how many snapshots to keep of those that are written before risky changes; 0 writes none
+	// StopOnCollapse ends a run that can learn nothing more with a CollapseError; without it is told, and an interactive run pauses.
+	StopOnCollapse bool
+	Guard          int // how many snapshots to keep of those that are written before risky changes; 0 writes none
 	// Notices are told as the run's first events.
 	Notices []string
 	// Events gets the run's events, and every display iterations one with Progress. The loop never waits for it: what
@@ -101,29 +103,34 @@ type Trainer struct {
 	origins   map[int]place   // where a course began
 	returnTo  detour
 	disk      disk
-	curves    curves
-	surgeries int // iterations that operated
-	recorded  recorder
-	probing   *prober
-	looker    looker
-	tests     []TestResult
-	tested    int
-	toTest    int
-	lastLoss  float64
-	saved     string
-	savedIter int
-	savedAt   place
-	startIter int
-	testedAt  int // iteration of the last scheduled test; -1 before the first
-	speed     speedometer
-	published time.Time
-	shown     time.Time // the last progress line, or the start
-	shownIter int       // iteration of the last progress line; -1 before the first
-	hist      []*Histogram
-	histNext  time.Time
-	histIter  int // iteration of the last histograms
-	source    string
-	batchSize int
+	watch     lossWatch
+	stuck     string // what the watch has seen and is not told yet
+	flow      flow
+	// hasOperated is set when an iteration with surgery was settled, until that was looked at.
+	hasOperated bool
+	curves      curves
+	surgeries   int // iterations that operated
+	recorded    recorder
+	probing     *prober
+	looker      looker
+	tests       []TestResult
+	tested      int
+	toTest      int
+	lastLoss    float64
+	saved       string
+	savedIter   int
+	savedAt     place
+	startIter   int
+	testedAt    int // iteration of the last scheduled test; -1 before the first
+	speed       speedometer
+	published   time.Time
+	shown       time.Time // the last progress line, or the start
+	shownIter   int       // iteration of the last progress line; -1 before the first
+	hist        []*Histogram
+	histNext    time.Time
+	histIter    int // iteration of the last histograms
+	source      string
+	batchSize   int
 }
 
 // maxEvents bounds the events that a snapshot carries.

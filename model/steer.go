@@ -26,7 +26,9 @@ func (t *Trainer) carryOut(r request) {
 	case Resume, Step, StepSurgery:
 		err = t.resume(c)
 	case SurgeryNow:
-		err = t.surgeryNow(nil)
+		if err = t.surgeryNow(nil); err == nil && t.flow.blocked != "" {
+			ack.Detail = fmt.Sprintf("nothing passes %s any more; B goes back", t.flow.blocked)
+		}
 	case TestNow:
 		if len(t.solver.Tests) == 0 {
 			err = errors.New("the solver has no test net")
@@ -126,6 +128,12 @@ func (t *Trainer) surgeryNow(layers []string) error {
 		}
 	}
 	t.histNext = time.Time{}
+	var collapse *CollapseError
+	if err := t.checkFlow(true); errors.As(err, &collapse) { // it was asked for: told, and no end
+		t.note(Event{Iter: t.solver.Iter, Text: "WARNING: " + collapse.What})
+	} else if err != nil {
+		return err
+	}
 	return nil
 }
 

@@ -167,7 +167,7 @@ func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err err
 		notices = append(notices, "debug_info goes to "+debug.Name())
 	}
 	if err == nil {
-		t, err = model.NewTrainer(run, d, model.SessionOptions{Name: remote.RunName(run.SolverPath), Interactive: true, Histograms: true, Paused: f.paused,
+		t, err = model.NewTrainer(run, d, model.SessionOptions{Name: remote.RunName(run.SolverPath), Interactive: true, Histograms: true, Paused: f.paused, StopOnCollapse: f.stopOnCollapse,
 			Guard: guards, Notices: notices,
 			Debug: func(line string) { escape.Fprintln(debug, line) }})
 		err = adviseInput(err)

@@ -33,6 +33,7 @@ type runFlags struct {
 	stage          string
 	input          inputFlag
 	paused         bool
+	stopOnCollapse bool
 }
 
 const skipMismatchedUsage = "layers of --weights whose blobs have another shape keep their filler's values"
@@ -49,6 +50,7 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
 	fs.StringVar(&f.replay, "replay", "", "journal whose run to repeat")
 	f.input.add(fs)
+	fs.BoolVar(&f.stopOnCollapse, "stop_on_collapse", false, "end a run that can learn nothing more: nothing passes the net, or the loss is stuck far above its start")
 	fs.BoolVar(&f.paused, "paused", false, "wait before the first iteration, for a key; without a UI for one of dns-tui attach (means --serve)")
 	fs.IntVar(&f.level, "level", 0, "level of the train net's state")
 	fs.StringVar(&f.stage, "stage", "", "stages of the train net's state, separated by commas")
@@ -162,7 +164,7 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	}
 	defer d.Close()
 	e.caffeLog = *log == "caffe"
-	return trainLines(ctx, e, run, d, linesOptions{effects{*sigint, *sighup}, *serve, f.paused})
+	return trainLines(ctx, e, run, d, linesOptions{effects{*sigint, *sighup}, *serve, f.paused, f.stopOnCollapse})
 }
 
 // effects are what SIGINT and SIGHUP do to a run without a UI: stop, snapshot or none. SIGTERM stops.
@@ -171,8 +173,9 @@ type effects struct{ sigint, sighup string }
 // linesOptions say how a run without a UI behaves.
 type linesOptions struct {
 	effects
-	serve  bool // a UI may attach
-	paused bool // wait for one before the first iteration
+	serve          bool // a UI may attach
+	paused         bool // wait for one before the first iteration
+	stopOnCollapse bool
 }
 
 // trainLines trains without a UI and prints progress lines.
@@ -186,7 +189,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	if e.caffeLog {
 		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
 	}
-	opts := model.SessionOptions{Events: events, Debug: debug, Histograms: eff.serve, CaffeEnd: e.caffeLog, Served: eff.serve, Paused: eff.paused}
+	opts := model.SessionOptions{Events: events, Debug: debug, Histograms: eff.serve, CaffeEnd: e.caffeLog, Served: eff.serve, Paused: eff.paused, StopOnCollapse: eff.stopOnCollapse}
 	if eff.serve {
 		opts.Guard, opts.Name = guards, remote.RunName(run.SolverPath)
 	}

@@ -61,7 +61,7 @@ func runUI(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 		defer d.Close()
-		return trainLines(ctx, e, run, d, linesOptions{effects: effects{"stop", "snapshot"}, paused: f.paused})
+		return trainLines(ctx, e, run, d, linesOptions{effects: effects{"stop", "snapshot"}, paused: f.paused, stopOnCollapse: f.stopOnCollapse})
 	}
 	if err := f.device.check(); err != nil {
 		return err
