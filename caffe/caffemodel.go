@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -144,6 +146,9 @@ func readBlob(path, kind string) (*caffepb.BlobProto, error) {
 	if err != nil {
 		return nil, &FileError{Path: path, Msg: err.Error()}
 	}
+	if len(Values(b)) == 0 {
+		return nil, &FileError{Path: path, Msg: "holds no values (wanted a " + kind + ")"}
+	}
 	return b, nil
 }
 
@@ -193,8 +198,14 @@ func floats(single []float32, double []float64) []float32 {
 	return out
 }
 
-// CheckBlob reports a blob whose number of values is not what its shape says.
+// MaxAxes is how many axes a blob may have (Caffe's kMaxBlobAxes).
+const MaxAxes = 32
+
+// CheckBlob reports a blob of too many axes, or whose number of values is not what its shape says.
 func CheckBlob(b *caffepb.BlobProto) error {
+	if n := len(b.GetShape().GetDim()); n > MaxAxes {
+		return fmt.Errorf("a blob has %d axes; wanted at most %d", n, MaxAxes)
+	}
 	want, have := Count(Shape(b)), len(b.Data)+len(b.DoubleData)
 	if want != have {
 		return fmt.Errorf("a blob of shape %s holds %d values, wanted %d", FormatShape(Shape(b)), have, want)
@@ -211,17 +222,21 @@ func NewBlob(shape []int, data []float32) *caffepb.BlobProto {
 	return &caffepb.BlobProto{Shape: s, Data: data}
 }
 
-// FormatShape returns a shape as 20x1x5x5, or "scalar".
+// FormatShape returns a shape as 20x1x5x5, or "scalar". Of more axes than a blob may have it shows the first.
 func FormatShape(shape []int) string {
 	if len(shape) == 0 {
 		return "scalar"
 	}
-	s := ""
+	var s strings.Builder
 	for i, d := range shape {
 		if i > 0 {
-			s += "x"
+			s.WriteByte('x')
 		}
-		s += fmt.Sprint(d)
+		if i == MaxAxes {
+			fmt.Fprintf(&s, "… (%d axes)", len(shape))
+			break
+		}
+		s.WriteString(strconv.Itoa(d))
 	}
-	return s
+	return s.String()
 }

@@ -202,17 +202,7 @@ func textError(path string, data []byte, m proto.Message, err error) (*FileError
 	fe.Line, _ = strconv.Atoi(parts[1])
 	col, _ := strconv.Atoi(parts[2])
 	fe.Msg = strings.TrimSpace(parts[3])
-	var at *textField
-	scanText(data, func(f *textField) { // the last field before the value
-		if f.line < fe.Line || f.line == fe.Line && f.col <= col {
-			if at == nil {
-				at = &textField{}
-			}
-			path := append(at.path[:0], f.path...)
-			*at = *f
-			at.path, at.messages = path, nil
-		}
-	})
+	at := lastField(data, fe.Line, col)
 	v := reInvalid.FindStringSubmatch(fe.Msg)
 	if v == nil || at == nil {
 		return fe, at
@@ -228,6 +218,27 @@ func textError(path string, data []byte, m proto.Message, err error) (*FileError
 		fe.Msg += "; wanted at least 0"
 	}
 	return fe, at
+}
+
+// lastField returns the last field that begins before a place, or nil.
+func lastField(data []byte, line, col int) (at *textField) {
+	last, i := -1, 0
+	scanText(data, func(f *textField) {
+		if f.line < line || f.line == line && f.col <= col {
+			last = i
+		}
+		i++
+	})
+	i = 0
+	scanText(data, func(f *textField) { // once more, to copy one path, which may be long
+		if i == last {
+			c := *f
+			c.path, c.messages = slices.Clone(f.path), nil
+			at = &c
+		}
+		i++
+	})
+	return at
 }
 
 // textLayer is a layer met in a text.
@@ -251,6 +262,7 @@ func survey(path string, data []byte, md protoreflect.MessageDescriptor) (unknow
 	}
 	var stack []open
 	var layers []*textLayer
+	said := map[string]string{} // of a field in a message, so that a name that stands everywhere is compared once
 	line := 0
 	scanText(data, func(f *textField) {
 		for n := len(stack); n > len(f.messages) || n > 0 && stack[n-1].id != f.messages[n-1]; n = len(stack) {
@@ -287,9 +299,14 @@ func survey(path string, data []byte, md protoreflect.MessageDescriptor) (unknow
 			}
 		}
 		if at.md.Fields().ByName(protoreflect.Name(f.name)) == nil {
-			msg := fmt.Sprintf("unknown field %q in %s", f.name, at.md.Name())
-			if c := Closest(f.name, fieldNames(at.md)); c != "" {
-				msg += fmt.Sprintf("; did you mean %q?", c)
+			key := string(at.md.FullName()) + " " + f.name
+			msg := said[key]
+			if msg == "" {
+				msg = fmt.Sprintf("unknown field %q in %s", f.name, at.md.Name())
+				if c := Closest(f.name, fieldNames(at.md)); c != "" {
+					msg += fmt.Sprintf("; did you mean %q?", c)
+				}
+				said[key] = msg
 			}
 			unknown = append(unknown, unknownField{&FileError{Path: path, Line: f.line, Msg: msg}, at.layer})
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -189,6 +190,32 @@ func TestSolverFaults(t *testing.T) {
 		_, err := LoadSolver(path)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, wanted %q", c.text, err, c.want)
+		}
+	}
+}
+
+// A layer is found as quickly among many, and what is read from a file or over a socket is found so too.
+func TestLayerIndex(t *testing.T) {
+	h := &Hyper{Stop: Never}
+	for i := range 1000 {
+		h.Layers = append(h.Layers, LayerHyper{Name: fmt.Sprint("l", i), Threshold: 1})
+	}
+	h.Index()
+	changed, _, err := h.Set("l500.threshold", "3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := &Hyper{}
+	if err := json.Unmarshal(data, read); err != nil || !read.Equal(changed) || read.Equal(h) {
+		t.Fatalf("%v: not what was written", err)
+	}
+	for _, h := range []*Hyper{h, changed, read} {
+		if len(h.index) != 1000 || h.Layer("l999") != &h.Layers[999] || h.Layer("x") != nil {
+			t.Error("no index")
 		}
 	}
 }

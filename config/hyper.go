@@ -3,8 +3,10 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
 	"sort"
 	"strconv"
 	"strings"
@@ -25,6 +27,8 @@ type Hyper struct {
 	Power       float64      `json:"power"` // seed rule: surgery_iter_power
 	Stop        int          `json:"stop"`  // seed rule: surgery_stop_iter: surgery while iteration < Stop; Never
 	Layers      []LayerHyper `json:"layers"`
+	// index has the places of the layers, where Index made it. It is never changed, so copies share it.
+	index map[string]int
 }
 
 // LayerHyper is the live settings of one layer that can be pruned.
@@ -82,12 +86,43 @@ func (l *LayerHyper) ThresholdName() string {
 
 // Layer returns the settings of a layer, or nil.
 func (h *Hyper) Layer(name string) *LayerHyper {
+	if i, ok := h.index[name]; ok && i < len(h.Layers) && h.Layers[i].Name == name {
+		return &h.Layers[i]
+	}
 	for i := range h.Layers {
 		if h.Layers[i].Name == name {
 			return &h.Layers[i]
 		}
 	}
 	return nil
+}
+
+// Index makes Layer quick, of a net with any number of layers. It is called when all layers are there.
+func (h *Hyper) Index() {
+	h.index = make(map[string]int, len(h.Layers))
+	for i := range h.Layers {
+		h.index[h.Layers[i].Name] = i
+	}
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (h *Hyper) UnmarshalJSON(data []byte) error {
+	type plain Hyper
+	if err := json.Unmarshal(data, (*plain)(h)); err != nil {
+		return err
+	}
+	h.Index()
+	return nil
+}
+
+// Equal reports whether two hold the same settings.
+func (h *Hyper) Equal(o *Hyper) bool {
+	if h == nil || o == nil {
+		return h == o
+	}
+	a, b := *h, *o
+	a.index, b.index = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 // clone returns a copy that shares nothing.

@@ -25,6 +25,7 @@ type builder struct {
 	opts     NetOptions
 	producer map[*layer.Blob]string
 	said     map[*layer.Param]*caffepb.ParamSpec // what the layers say of a parameter
+	added    map[*layer.Param]bool
 	names    caffe.LayerNames
 }
 
@@ -252,12 +253,10 @@ func (b *builder) shared(nd *node, index int, spec *caffepb.ParamSpec) *layer.Pa
 }
 
 func (b *builder) addParam(p *layer.Param) {
-	for _, q := range b.net.params {
-		if p == q {
-			return
-		}
+	if !b.added[p] {
+		b.added[p] = true
+		b.net.params = append(b.net.params, p)
 	}
-	b.net.params = append(b.net.params, p)
 }
 
 // known names all layers whose type there is none of here, which is what the first look at a fork's net wants.

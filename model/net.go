@@ -101,7 +101,8 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}, byName: map[string]*node{}}
 	n.labels, _ = o.Device.(gpu.Labeler)
 	n.gradients = n.Phase == caffepb.Phase_TRAIN || o.Probe || o.Backward
-	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, said: map[*layer.Param]*caffepb.ParamSpec{}}
+	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, said: map[*layer.Param]*caffepb.ParamSpec{},
+		added: map[*layer.Param]bool{}}
 	if err := b.known(layers); err != nil {
 		return nil, err
 	}

@@ -222,6 +222,7 @@ func initialHyper(s *caffepb.SolverParameter, n *Net) *config.Hyper {
 		h.Layers = append(h.Layers, config.LayerHyper{Name: l.Name, Rule: p.Rule, Threshold: p.Threshold, Prune: p.Enabled && asked,
 			Gamma: p.Gamma, Power: p.Power, Stop: p.Stop})
 	}
+	h.Index()
 	return h
 }
 

@@ -266,6 +266,9 @@ func inspectDatabase(e *env, path string) error {
 		escape.Fprintf(e.stdout, "  %s of shape %s\n", tui.Thousands(shapes[s]), s)
 	}
 	all := slices.Sorted(maps.Keys(labels))
+	if len(all) == 0 {
+		return nil
+	}
 	escape.Fprintf(e.stdout, "  %d labels, %d to %d\n", len(all), all[0], all[len(all)-1])
 	return nil
 }

@@ -17,6 +17,11 @@ import (
 // run carries out a command line and returns its exit status and output.
 func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
+	return runTB(t, args...)
+}
+
+func runTB(t testing.TB, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	null, err := os.Open(os.DevNull)
 	if err != nil {

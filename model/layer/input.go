@@ -3,6 +3,7 @@ package layer
 import (
 	"fmt"
 
+	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
 )
@@ -33,6 +34,9 @@ func (l *input) Setup(c *Context, _, top []*Blob) error {
 }
 
 func shapeOf(s *caffepb.BlobShape) ([]int, error) {
+	if n := len(s.GetDim()); n > caffe.MaxAxes {
+		return nil, fmt.Errorf("%d dim; wanted at most %d", n, caffe.MaxAxes)
+	}
 	out := make([]int, len(s.GetDim()))
 	for i, d := range s.GetDim() {
 		if d < 1 {

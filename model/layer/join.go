@@ -344,6 +344,9 @@ func (l *reshape) Setup(c *Context, bottom, top []*Blob) error {
 		}
 	}
 	shape = append(shape, b.Shape[to:]...)
+	if len(shape) > caffe.MaxAxes {
+		return fmt.Errorf("reshape_param: the shape has %d axes; wanted at most %d", len(shape), caffe.MaxAxes)
+	}
 	if n := gpu.Elements(shape); infer >= 0 && n > 0 {
 		shape[infer] = b.Len() / n
 	}

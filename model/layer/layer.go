@@ -108,6 +108,9 @@ type Blob struct {
 
 // Reshape allocates the blob.
 func (b *Blob) Reshape(d gpu.Device, shape ...int) error {
+	if len(shape) > caffe.MaxAxes {
+		return fmt.Errorf("top %q would have %d axes; wanted at most %d", b.Name, len(shape), caffe.MaxAxes)
+	}
 	t, err := gpu.NewTensor(d, shape...)
 	if err != nil {
 		return err
