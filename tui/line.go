@@ -127,7 +127,7 @@ func (a *App) entered() tea.Cmd {
 			a.mode = quitting
 			return nil
 		}
-		if err == nil && c.Kind == model.Set {
+		if err == nil && c.Kind == model.Set && c.Field != "snapshot_prefix" {
 			c.Value, err = a.sparsity(c.Field, c.Value)
 		}
 		if err != nil {
@@ -150,11 +150,11 @@ var simpleCommands = map[string]model.Command{
 }
 
 // commandWords are offered for completion beside the names of settings.
-var commandWords = []string{"surgery", "test", "snapshot", "pause", "resume", "undo", "redo", "back", "sensitivity", "next-surgery", "step", "cancel", "quit"}
+var commandWords = []string{"surgery", "test", "snapshot", "pause", "resume", "undo", "redo", "back", "sensitivity", "next-surgery", "step", "cancel", "snapshot_prefix", "quit"}
 
 var errQuit = errors.New("quit")
 
-const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE over N [at N], step N, cancel PLAN, surgery, test, snapshot, pause, resume, undo, redo, back, next-surgery, sensitivity or quit"
+const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE over N [at N], step N, cancel PLAN, surgery, test, snapshot, pause, resume, undo, redo, back, next-surgery, sensitivity, snapshot_prefix DIR/NAME or quit"
 
 // parseCommand reads a command line; errQuit is its answer to "quit".
 //
@@ -166,6 +166,10 @@ func parseCommand(s string) (*model.Command, error) {
 	w := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(s, "=", " "), " %", "%"))
 	if len(w) > 0 && w[0] == "set" {
 		w = w[1:]
+	}
+	if len(w) > 1 && w[0] == "snapshot_prefix" { // a path, as it stands
+		_, path, _ := strings.Cut(s, "snapshot_prefix")
+		return &model.Command{Kind: model.Set, Field: "snapshot_prefix", Value: strings.TrimSpace(strings.TrimLeft(path, " ="))}, nil
 	}
 	if len(w) == 0 {
 		return nil, errors.New("nothing typed: " + commandForms)

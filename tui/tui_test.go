@@ -457,6 +457,7 @@ func TestKeys(t *testing.T) {
 		{[]string{"e", "9", "5", "%", "enter"}, "conv1.threshold 1.952"}, // never a threshold of 95
 		{[]string{":", "c", "o", "n", "v", "2", ".", "t", "space", "9", "0", "%", "enter"}, "conv2.t 1.645"},
 		{[]string{":", "l", "r", "space", "9", "5", "%", "enter"}, ""},
+		{append(append(append([]string{":"}, strings.Split("snapshot_prefix", "")...), "space"), append(strings.Split("/d/a=b5%", ""), "enter")...), "snapshot_prefix /d/a=b5%"},
 		{[]string{":", "c", "o", "n", "v", "2", ".", "t", "space", "9", "5", "%", "space", "a", "t", "space", "+", "5", "enter"}, ""},
 	} {
 		a, f := open(t, scene(), look{})

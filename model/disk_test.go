@@ -1,0 +1,41 @@
+package model
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// What fails is told of at once, then at growing intervals, and again when it is over.
+func TestTrouble(t *testing.T) {
+	full := errors.New("no space left on device")
+	begin := time.Unix(1000, 0)
+	var b trouble
+	if b.over() || b.due(begin) {
+		t.Error("trouble before anything failed")
+	}
+	var told []time.Duration
+	for at := time.Duration(0); at < 24*time.Hour; at += time.Second { // each second fails
+		if b.fails(full, begin.Add(at)) {
+			told = append(told, at)
+		}
+	}
+	want := []time.Duration{0, 30 * time.Second, 90 * time.Second, 210 * time.Second}
+	for i, w := range want {
+		if told[i] != w {
+			t.Errorf("told at %v, wanted %v first", told[:len(want)], want)
+			break
+		}
+	}
+	for i := 1; i < len(told); i++ {
+		if d := told[i] - told[i-1]; d > lastWait || i > 1 && d < told[i-1]-told[i-2] {
+			t.Errorf("from %v to %v", told[i-1], told[i])
+		}
+	}
+	if n := len(told); n < 24 || n > 40 {
+		t.Errorf("told %d times in a day", n)
+	}
+	if !b.over() || b.over() {
+		t.Error("its end is told once")
+	}
+}

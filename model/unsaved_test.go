@@ -1,0 +1,107 @@
+package model_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/config"
+	"dns-tui/gpu/host"
+	"dns-tui/model"
+)
+
+// blockSnapshots makes snapshots of the iterations fail, for root too: folders stand at their names.
+func blockSnapshots(t *testing.T, run *config.Run, iters ...string) {
+	t.Helper()
+	for _, i := range iters {
+		if err := os.MkdirAll(run.SnapshotPrefix()+"_iter_"+i+".caffemodel/x", 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func count(s *model.Snapshot, text string) int {
+	n := 0
+	for _, e := range s.Events {
+		if strings.Contains(e.Text, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// Snapshots that fail are one notice, with what is lost; another folder takes them, and the journal with them, and a replay is the same.
+func TestSnapshotsGoElsewhere(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) {
+		lively(r)
+		r.Solver.MaxIter, r.Solver.Snapshot = proto.Int32(12), proto.Int32(2)
+	})
+	blockSnapshots(t, run, "2", "4", "6", "8", "10", "12")
+	tr := start(t, run, 1)
+	stepTo(t, tr, 7)
+	must(t, tr, model.Command{Kind: model.Set, Field: "lr_mult", Value: "0.5"})
+	s := stepTo(t, tr, 11)
+	if n := count(s, "snapshot failed"); n != 1 || count(s, "are in memory alone") != 1 || !strings.Contains(s.Trouble, "not saved") || s.Unsaved != 11 {
+		t.Errorf("%d notices, trouble %q, %d unsaved", n, s.Trouble, s.Unsaved)
+	}
+	must(t, tr, model.Command{Kind: model.Resume})
+	if s = settle(t, tr); s.State != model.Finished || count(s, "finished, not saved") != 1 {
+		t.Errorf("%s, trouble %q: wanted \"finished, not saved\"", s.State, s.Trouble)
+	}
+	ctx := context.Background()
+	for _, bad := range []string{"", filepath.Join(t.TempDir(), "none", "run")} {
+		if _, err := tr.Do(ctx, model.Command{Kind: model.Set, Field: "snapshot_prefix", Value: bad}); err == nil {
+			t.Errorf("snapshots go to %q", bad)
+		}
+	}
+	elsewhere := filepath.Join(t.TempDir(), "other")
+	must(t, tr, model.Command{Kind: model.Set, Field: "snapshot_prefix", Value: elsewhere, By: "anna"})
+	s = tr.Snapshot()
+	if s.Trouble != "" || s.Saved != elsewhere+"_iter_12.solverstate" || s.Prefix != elsewhere || s.Journal != elsewhere+".journal" {
+		t.Errorf("trouble %q, saved %s, prefix %s, journal %s", s.Trouble, s.Saved, s.Prefix, s.Journal)
+	}
+	stop(tr)
+	changes, err := model.ReadJournal(elsewhere + ".journal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, c := range model.NewHistory(changes).Changes {
+		texts = append(texts, c.Text())
+	}
+	if got := strings.Join(texts, ", "); !strings.HasPrefix(got, "lr_mult 1 → 0.5, snapshot_prefix ") {
+		t.Errorf("the journal tells of %s", got)
+	}
+	again := mini(t, "dns_seed_mini", func(r *config.Run) { lively(r); r.Replay = elsewhere + ".journal" })
+	if got, _ := weightsAt(t, again, 1, 12); !bytes.Equal(got, read(t, elsewhere+"_iter_12.caffemodel")) {
+		t.Error("the replay has other weights")
+	}
+}
+
+// A run that can be reached waits, done but not saved, for a place to save to, and then ends.
+func TestServedRunWaitsForAPlace(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(3) })
+	blockSnapshots(t, run, "3")
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	tr, err := model.NewTrainer(run, d, model.SessionOptions{Served: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Start()
+	for tr.Snapshot().State != model.Finished {
+	}
+	elsewhere := filepath.Join(t.TempDir(), "other")
+	must(t, tr, model.Command{Kind: model.Set, Field: "snapshot_prefix", Value: elsewhere})
+	if err := tr.Err(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(elsewhere + "_iter_3.solverstate"); err != nil {
+		t.Error(err)
+	}
+}
