@@ -9,6 +9,8 @@ import (
 	"github.com/ebitengine/purego"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/gonum"
+
+	"dns-tui/memory"
 )
 
 // A multiplier computes C = alpha·op(A)·op(B) + beta·C on row-major matrices with leading dimensions, in the
@@ -66,6 +68,13 @@ func libraries() []string {
 
 // loadOpenBLAS finds OpenBLAS and sets it to one thread a call: the device divides the work itself.
 func loadOpenBLAS(workers int) (*openBLAS, error) {
+	if err := checkRoom(workers); err != nil {
+		return nil, err
+	}
+	// Read when the library is loaded: without it, it starts a thread a processor, with a buffer for each.
+	if os.Getenv("OPENBLAS_NUM_THREADS") == "" {
+		os.Setenv("OPENBLAS_NUM_THREADS", "1")
+	}
 	var first error
 	for _, name := range libraries() {
 		lib, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
@@ -91,9 +100,66 @@ func loadOpenBLAS(workers int) (*openBLAS, error) {
 			purego.RegisterFunc(&f, core)
 			o.title = "OpenBLAS, " + f()
 		}
+		if err := reserve(lib, workers); err != nil {
+			return nil, err
+		}
 		return o, nil
 	}
 	return nil, first
+}
+
+// Under a limit of address space OpenBLAS is used where there is room for it: when it cannot map a buffer it tries again for
+// ever. It maps a buffer for each call that runs at the same time, and keeps it.
+const (
+	libraryRoom = 64 << 20
+	bufferRoom  = 128 << 20 // of one buffer, in the builds that have the largest
+	otherRoom   = 256 << 20 // for everything else
+)
+
+// A roomError says that a limit of address space leaves no room for OpenBLAS.
+type roomError struct{ limit, left, want int64 }
+
+func (e *roomError) Error() string {
+	return fmt.Sprintf("the address space is limited to %s (ulimit -v) and %s of it are left; OpenBLAS wants %s", memory.Format(e.limit), memory.Format(max(0, e.left)),
+		memory.Format(e.want))
+}
+
+func checkRoom(workers int) error {
+	left, limit, limited := memory.AddressSpace()
+	if want := int64(libraryRoom + otherRoom + workers*bufferRoom); limited && left < want {
+		return &roomError{limit, left, want}
+	}
+	return nil
+}
+
+// reserve makes OpenBLAS map its buffers now, where address space is limited: what the net will want comes after.
+func reserve(lib uintptr, workers int) error {
+	if _, _, limited := memory.AddressSpace(); !limited {
+		return nil
+	}
+	get, err := purego.Dlsym(lib, "blas_memory_alloc")
+	if err != nil {
+		return nil // another build: the room was looked at
+	}
+	put, err := purego.Dlsym(lib, "blas_memory_free")
+	if err != nil {
+		return nil
+	}
+	var buffers []uintptr
+	defer func() {
+		for _, b := range buffers {
+			purego.SyscallN(put, b)
+		}
+	}()
+	for i := range workers {
+		left, limit, _ := memory.AddressSpace()
+		if want := int64(bufferRoom + otherRoom); left < want {
+			return &roomError{limit, left, int64(workers-i)*bufferRoom + otherRoom}
+		}
+		b, _, _ := purego.SyscallN(get, 0)
+		buffers = append(buffers, b)
+	}
+	return nil
 }
 
 func (o *openBLAS) name() string { return o.title }

@@ -3,6 +3,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -42,10 +43,14 @@ func New(o Options) *Device {
 	d := &Device{pool: newWorkers(n), blas: goBLAS{}, col: make([][]float32, n)}
 	if !o.GoBLAS {
 		lib, err := loadOpenBLAS(n)
-		if err != nil {
+		var room *roomError
+		switch {
+		case errors.As(err, &room):
+			d.notices = append(d.notices, err.Error()+"; gonum multiplies matrices, several times slower")
+		case err != nil:
 			d.notices = append(d.notices, "OpenBLAS was not found ("+err.Error()+"); gonum multiplies matrices, several times slower. "+
 				"Install it with the system's package manager (Debian: libopenblas0-pthread).")
-		} else {
+		default:
 			d.blas = lib
 		}
 	}
