@@ -145,7 +145,11 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 		escape.Fprintln(e.stderr, "dns-tui:", err)
 	}
 	server.Attend(conn)
-	signals(ctx, func(os.Signal) { go stopSaved(ctx, t) }, func() {})
+	again := persistent(e)
+	signals(ctx, func(s os.Signal) {
+		again(s)
+		go stopSaved(ctx, t)
+	}, func() {})
 	t.Start()
 	endUnattended(ctx, t, server)
 	server.Close()

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"dns-tui/caffe"
 	"dns-tui/escape"
@@ -207,4 +208,27 @@ func signals(ctx context.Context, stop func(os.Signal), hangup func()) {
 			}
 		}
 	}()
+}
+
+// stopTime is how long a stop that SIGTERM asked for may take. What hangs, in a driver or on a disk, never comes to it.
+const stopTime = 10 * time.Minute
+
+// persistent returns what to call with each signal, so that SIGTERM always ends the program: the first asks for a stop; the
+// second, or stopTime later nothing, ends it at once, without a snapshot.
+func persistent(e *env) func(os.Signal) {
+	end := func(why string) {
+		escape.Fprintf(e.stderr, "dns-tui: %s: ended at once, without a snapshot\n", why)
+		os.Exit(1)
+	}
+	asked := false
+	return func(s os.Signal) {
+		switch {
+		case s != syscall.SIGTERM:
+		case asked:
+			end("a second SIGTERM")
+		default:
+			asked = true
+			time.AfterFunc(stopTime, func() { end(fmt.Sprintf("%v after SIGTERM the stop has not come to an end", stopTime)) })
+		}
+	}
 }

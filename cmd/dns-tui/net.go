@@ -156,7 +156,11 @@ func withNet(ctx context.Context, e *env, c netCommand, args []string, f func(ct
 	defer func() { err = errors.Join(err, net.Close()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	signals(ctx, func(os.Signal) { cancel() }, func() {})
+	again := persistent(e)
+	signals(ctx, func(s os.Signal) {
+		again(s)
+		cancel()
+	}, func() {})
 	if err = f(ctx, net, d, &flags); errors.Is(err, model.ErrStopped) {
 		return fmt.Errorf("%s: interrupted", c.name)
 	}

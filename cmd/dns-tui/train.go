@@ -229,7 +229,9 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 			go t.Do(ctx, model.Command{Kind: model.SnapshotNow})
 		}
 	}
+	again := persistent(e)
 	signals(ctx, func(s os.Signal) {
+		again(s)
 		effect := "stop"
 		if s == os.Interrupt {
 			effect = eff.sigint
