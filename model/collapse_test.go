@@ -134,7 +134,7 @@ func TestNoPathThroughLayersThatKeepWeights(t *testing.T) {
 
 // An interactive run pauses, and who asks for such a threshold is told before.
 func TestCollapsePauses(t *testing.T) {
-	tr := startWith(t, mini(t, "dns_seed_mini", long), 1, model.SessionOptions{Guard: 2})
+	tr := startWith(t, mini(t, "dns_seed_mini", lasting), 1, model.SessionOptions{Guard: 2})
 	stepTo(t, tr, 3)
 	go tr.Do(context.Background(), model.Command{Kind: model.Set, Field: "ip1.threshold", Value: "50"})
 	for !pendingIs(tr, "ip1.threshold", "50") {

@@ -15,13 +15,13 @@ import (
 	"dns-tui/model"
 )
 
-func long(r *config.Run) { r.Solver.MaxIter = proto.Int32(400) }
+func lasting(r *config.Run) { r.Solver.MaxIter = proto.Int32(400) }
 
 // resumed is a run that goes on in another's folder, from one of its snapshots.
 func resumed(t *testing.T, run *config.Run, state string, o model.SessionOptions) *model.Trainer {
 	t.Helper()
 	return startWith(t, mini(t, "dns_seed_mini", func(r *config.Run) {
-		long(r)
+		lasting(r)
 		r.Solver.SnapshotPrefix = proto.String(run.SnapshotPrefix())
 		r.Weights, r.Snapshot = nil, filepath.Join(filepath.Dir(run.SnapshotPrefix()), state)
 	}), 2, o)
@@ -51,7 +51,7 @@ func settingLines(t *testing.T, run *config.Run) []string {
 // What going back leaves behind is marked, in the journal and among the states, and is not what a run goes on from; going back once more
 // returns to it.
 func TestLeftBehind(t *testing.T) {
-	run := mini(t, "dns_seed_mini", long)
+	run := mini(t, "dns_seed_mini", lasting)
 	tr := startWith(t, run, 2, model.SessionOptions{Guard: 3})
 	stepTo(t, tr, 10)
 	must(t, tr, model.Command{Kind: model.SnapshotNow})
@@ -113,7 +113,7 @@ func TestLeftBehind(t *testing.T) {
 
 // A run that is cut off after it went back to a guard goes on from there: the guard has the name of a snapshot then.
 func TestBackToAGuard(t *testing.T) {
-	run := mini(t, "dns_seed_mini", long)
+	run := mini(t, "dns_seed_mini", lasting)
 	tr := startWith(t, run, 2, model.SessionOptions{Guard: 3})
 	stepTo(t, tr, 5)
 	must(t, tr, model.Command{Kind: model.Set, Field: "lr_mult", Value: "8"})
@@ -132,7 +132,7 @@ func TestBackToAGuard(t *testing.T) {
 
 // Where what is now cannot be saved, going back changes nothing.
 func TestGoingBackKeepsWhatIsNow(t *testing.T) {
-	run := mini(t, "dns_seed_mini", long)
+	run := mini(t, "dns_seed_mini", lasting)
 	tr := start(t, run, 2)
 	stepTo(t, tr, 3)
 	must(t, tr, model.Command{Kind: model.SnapshotNow})
@@ -148,7 +148,7 @@ func TestGoingBackKeepsWhatIsNow(t *testing.T) {
 
 // Going back, and a resume, keep what can be taken back.
 func TestUndoGoesOn(t *testing.T) {
-	run := mini(t, "dns_seed_mini", long)
+	run := mini(t, "dns_seed_mini", lasting)
 	tr := startWith(t, run, 2, model.SessionOptions{Guard: 3})
 	stepTo(t, tr, 3)
 	must(t, tr, model.Command{Kind: model.Set, Field: "momentum", Value: "0.5"})
@@ -176,7 +176,7 @@ func TestUndoGoesOn(t *testing.T) {
 
 // A change to a scope is one command: one guard, one line, one mark, one undo.
 func TestScopeIsOneChange(t *testing.T) {
-	run := mini(t, "sgd_inv", long)
+	run := mini(t, "sgd_inv", lasting)
 	tr := startWith(t, run, 2, model.SessionOptions{Guard: 3})
 	s := stepTo(t, tr, 3)
 	var edits []model.Edit
@@ -226,7 +226,7 @@ func TestScopeIsOneChange(t *testing.T) {
 
 // A guard is not written where one serves; after a surgery it no longer does.
 func TestGuardsThatServe(t *testing.T) {
-	run := mini(t, "dns_seed_mini", long)
+	run := mini(t, "dns_seed_mini", lasting)
 	tr := startWith(t, run, 2, model.SessionOptions{Guard: 9})
 	for i, c := range []struct {
 		do     model.Command
@@ -248,7 +248,7 @@ func TestGuardsThatServe(t *testing.T) {
 
 // A ramp is one plan with one line of the journal and one mark.
 func TestRampIsOneLine(t *testing.T) {
-	run := mini(t, "dns_seed_mini", long)
+	run := mini(t, "dns_seed_mini", lasting)
 	tr := start(t, run, 2)
 	must(t, tr, model.Command{Kind: model.Schedule, Plan: model.Plan{Field: "lr", Value: "0.001", At: 2, Over: 20}})
 	must(t, tr, model.Command{Kind: model.Schedule, Plan: model.Plan{Field: "conv2.t", Value: "1.5", At: 3, Over: 10}})
@@ -269,7 +269,7 @@ func TestRampIsOneLine(t *testing.T) {
 
 // A plan is checked whole, by the session.
 func TestPlansAreChecked(t *testing.T) {
-	tr := start(t, mini(t, "dns_seed_mini", long), 1)
+	tr := start(t, mini(t, "dns_seed_mini", lasting), 1)
 	stepTo(t, tr, 5)
 	for _, c := range []struct {
 		plan model.Plan

@@ -19,7 +19,7 @@ import (
 func TestStopWithinAnIteration(t *testing.T) {
 	for _, name := range []string{"dns_seed_mini", "dns_official_mini"} {
 		t.Run(name, func(t *testing.T) {
-			change := func(r *config.Run) { long(r); r.Solver.SurgeryIterGamma = proto.Float32(0) }
+			change := func(r *config.Run) { lasting(r); r.Solver.SurgeryIterGamma = proto.Float32(0) }
 			run := mini(t, name, change)
 			tr := start(t, run, 2)
 			stepTo(t, tr, 4)

@@ -129,7 +129,7 @@ func TestFailedDevice(t *testing.T) {
 	if d.Finite(x) {
 		t.Error("what cannot be read is finite")
 	}
-	if _, err := gpu.NewTensor(d, 10); err != first {
+	if _, err := gpu.NewTensor(d, 10); !errors.Is(err, first) {
 		t.Errorf("an allocation: %v", err)
 	}
 }
