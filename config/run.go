@@ -12,6 +12,9 @@ import (
 	"dns-tui/files"
 )
 
+// Program is how the program was called, for commands that people are told to type.
+var Program = "dns-tui"
+
 // Run is a training run as the user asked for it: a solver, and what the command line adds.
 type Run struct {
 	SolverPath     string

@@ -180,7 +180,7 @@ func TestServeAndHostileClients(t *testing.T) {
 	for _, conn := range open {
 		conn.Close()
 	}
-	if !strings.Contains(out.String(), "to watch and steer: dns-tui attach solver-") {
+	if !strings.Contains(out.String(), "to watch and steer: "+binary+" attach solver-") {
 		t.Errorf("it is not said how to attach:\n%s", out.String())
 	}
 	if read(t, filepath.Join(plain, "run_iter_600.caffemodel")) != read(t, filepath.Join(served, "run_iter_600.caffemodel")) {

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dns-tui/caffe"
+	"dns-tui/config"
+	"dns-tui/escape"
 )
 
 // prefixLock is held by a run for as long as it may write to its snapshot_prefix. The kernel lets go of it when the process
@@ -44,7 +46,7 @@ func (e *InUseError) Error() string {
 	}
 	msg := fmt.Sprintf("%s already writes to %s", who, e.Prefix)
 	if h.Run != "" {
-		msg += ": dns-tui attach " + h.Run
+		msg += ": " + escape.Command(config.Program, "attach", h.Run)
 	}
 	return msg + "; a second run wants another snapshot_prefix"
 }

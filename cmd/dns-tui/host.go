@@ -49,6 +49,7 @@ func startHost(ctx context.Context, args []string, log string, interval time.Dur
 		return nil, nil, err
 	}
 	c := exec.Command(self, append([]string{"host"}, args...)...)
+	c.Args[0] = config.Program // what it tells people to type
 	c.ExtraFiles = []*os.File{theirs}
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	f, err := openLog(log)

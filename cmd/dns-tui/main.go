@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dns-tui/caffe"
+	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/model"
 )
@@ -71,6 +72,7 @@ type usageError struct{ error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func main() {
+	config.Program = os.Args[0]
 	e := &env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(guard(e, os.Args[1:]))
 }

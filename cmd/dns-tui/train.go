@@ -205,10 +205,10 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 		}
 		defer server.Close()
 		if !e.caffeLog {
-			escape.Fprintf(e.stdout, "to watch and steer: dns-tui attach %s\n", name)
+			escape.Fprintf(e.stdout, "to watch and steer: %s\n", commandLine("attach", name))
 		}
 		if eff.paused {
-			escape.Fprintf(e.stderr, "dns-tui: paused before the first iteration: space in dns-tui attach %s goes on\n", name)
+			escape.Fprintf(e.stderr, "dns-tui: paused before the first iteration: space in %s goes on\n", commandLine("attach", name))
 		}
 	}
 	if e.caffeLog {
@@ -257,7 +257,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 				}
 				caffeLine(e, "caffe.cpp:254", "Optimization Done.")
 			} else {
-				printSummary(e, t.Snapshot())
+				printSummary(e, "", t.Snapshot())
 			}
 			return stops.wait() // nil where a viewer stopped it
 		}
@@ -355,8 +355,8 @@ func printProgress(e *env, p model.Progress) {
 	escape.Fprintln(e.stdout)
 }
 
-// printSummary ends the output with a table of the layers.
-func printSummary(e *env, s *model.Snapshot) {
+// printSummary ends the output with a table of the layers, and how to go on. dir is the working folder of the run, or "".
+func printSummary(e *env, dir string, s *model.Snapshot) {
 	escape.Fprintf(e.stdout, "%s at iteration %d\n", s.State, s.Iter)
 	for _, l := range s.Layers {
 		escape.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%\n", l.Name, l.Kept, l.Weights, 100*float64(l.Kept)/float64(max(1, l.Weights)))
@@ -365,6 +365,6 @@ func printSummary(e *env, s *model.Snapshot) {
 		escape.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%  %.1f times smaller\n", "all", kept, total, 100*float64(kept)/float64(total), float64(total)/float64(max(1, kept)))
 	}
 	if s.Saved != "" {
-		escape.Fprintf(e.stdout, "go on with: dns-tui %s --snapshot %s\n", s.Path, s.Saved)
+		escape.Fprintf(e.stdout, "go on with: %s\n", commandLine(fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)))
 	}
 }

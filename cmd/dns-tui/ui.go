@@ -117,6 +117,7 @@ type viewer struct {
 	mu      sync.Mutex
 	client  *remote.Client
 	process *exec.Cmd // of the run; nil where another started it
+	dir     string    // the run's working folder, where another started it
 	stopErr error     // of a signal's snapshot
 	signals int       // that were to end it
 	hungUp  bool
@@ -126,6 +127,9 @@ func (v *viewer) set(c *remote.Client, process *exec.Cmd) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.client, v.process = c, process
+	if process == nil {
+		v.dir = folderOf(c.Pid())
+	}
 }
 
 func (v *viewer) get() *remote.Client {
@@ -266,7 +270,7 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 		if s.State == model.Paused {
 			escape.Fprintf(e.stdout, ": it is paused")
 		}
-		escape.Fprintf(e.stdout, "\ncome back with: dns-tui attach %s\n", c.Run())
+		escape.Fprintf(e.stdout, "\ncome back with: %s\n", commandLine("attach", c.Run()))
 		return stopErr
 	}
 	status := v.wait()
@@ -274,7 +278,7 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 	case s.State == model.Failed:
 		return problem(s.Problem)
 	case s.State == model.Stopped:
-		printSummary(e, s)
+		printSummary(e, v.dir, s)
 		return stopErr
 	case status != nil:
 		return fmt.Errorf("the run's process ended at iteration %d (%v)%s", s.Iter, status, lastWords(s.Prefix+".log"))
