@@ -152,6 +152,8 @@ func TestMasksByContent(t *testing.T) {
 		{"weights and mask", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2, 2}, ones)}, 1},
 		{"seed", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, ones)}, 1},
 		{"authors'", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, ones), blob([]int{2}, ones[:2])}, 2},
+		{"decayed", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, []float32{0.97, 1e-4, 0.97, 0})}, 1},
+		{"a recurrent layer", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, []float32{0.5, -0.5, 1, 0})}, 0},
 		{"batch norm", []*caffepb.BlobProto{blob([]int{2}, b), blob([]int{2}, b), blob([]int{1}, ones[:1])}, 0},
 	} {
 		layers, err := model.CountWeights(&caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String(c.name), Blobs: c.blobs}}})

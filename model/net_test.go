@@ -356,7 +356,10 @@ layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param {
 		{"too many", "InnerProduct", "", []*caffepb.BlobProto{w, bias, mw, mb, mb}, false, nil, "the file has 5 blobs"},
 		{"shape", "InnerProduct", "", []*caffepb.BlobProto{caffe.NewBlob([]int{3, 2}, make([]float32, 6)), bias}, false, nil, `blob 0 has the shape 3x2 in the file, the net wants 2x3`},
 		{"count", "InnerProduct", "", []*caffepb.BlobProto{caffe.NewBlob([]int{2, 3}, make([]float32, 5)), bias}, false, nil, `holds 5 values, wanted 6`},
-		{"mask of other values", "InnerProduct", "", []*caffepb.BlobProto{w, bias, w}, false, nil, "is a mask and holds 3"},
+		{"mask of other values", "InnerProduct", "", []*caffepb.BlobProto{w, bias, caffe.NewBlob([]int{2, 3}, []float32{0.5, 1, 1e-4, 0.5, 0, 2})}, false,
+			[]float32{7.5, 22}, ""},
+		{"mask that is no number", "InnerProduct", "", []*caffepb.BlobProto{w, bias, caffe.NewBlob([]int{2, 3}, []float32{1, 1, float32(math.NaN()), 1, 0, 1})},
+			false, nil, "blob 2: a mask that holds NaN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n, err := build(t, text(c.typ, c.param), caffepb.Phase_TEST)

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -25,6 +26,7 @@ type Loaded struct {
 	Notices []string
 	// Zeros of Weights entries of layers that can be pruned are exactly zero, in layers whose masks are not in the file.
 	Zeros, Weights int
+	odd            []string // layers of the file whose masks are not 0 and 1
 	Untouched      []string // layers with parameters that no file gave anything
 }
 
@@ -95,6 +97,10 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 		into.Notices = append(into.Notices, fmt.Sprintf("%s: not used, for the net has no such layer: %s", path, layersNamed(unused)))
 	}
 	into.Notices = append(into.Notices, notices...)
+	if len(into.odd) > 0 {
+		into.Notices = append(into.Notices, fmt.Sprintf("%s: the mask of %s is %s", path, layersNamed(into.odd), OddMasks))
+		into.odd = nil
+	}
 	if _, dry := n.device.(gpu.Dry); dry {
 		return nil
 	}
@@ -191,12 +197,18 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 		if !sameExtents(b, p.Shape) {
 			return nil, fmt.Errorf("blob %d has the shape %s in the file, the net wants %s", i, caffe.FormatShape(caffe.Shape(b)), caffe.FormatShape(p.Shape))
 		}
-		if i >= want {
-			for _, v := range caffe.Values(b) {
-				if v != 0 && v != 1 {
-					return nil, fmt.Errorf("blob %d is a mask and holds %g; wanted 0 and 1 only", i, v)
-				}
-			}
+	}
+	stored := make([]*storedMask, want) // nil where the file has none
+	for i := range masks {
+		if leftOut(blobs[i]) {
+			continue
+		}
+		var err error
+		if stored[i], err = readMask(caffe.Values(blobs[i]), blobs[want+i]); err != nil {
+			return nil, fmt.Errorf("blob %d: %w", want+i, err)
+		}
+		if stored[i].odd() && !slices.Contains(into.odd, nd.name) {
+			into.odd = append(into.odd, nd.name)
 		}
 	}
 	for i, p := range nd.params {
@@ -210,7 +222,11 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 	}
 	return func() error {
 		for i, p := range nd.params {
-			if !leftOut(blobs[i]) {
+			switch {
+			case leftOut(blobs[i]):
+			case stored[i] != nil:
+				n.device.Upload(p.Data, stored[i].weights)
+			default:
 				n.device.Upload(p.Data, caffe.Values(blobs[i]))
 			}
 		}
@@ -220,8 +236,8 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 			}
 			var mask []float32
 			switch {
-			case want+i < have:
-				mask = caffe.Values(blobs[want+i])
+			case stored[i] != nil:
+				mask = stored[i].mask
 			case prunable && masksFromZeros && (i == 0 || nd.layer.(layer.Prunable).Pruning().Rule == gpu.PaperRule):
 				mask = nonZero(caffe.Values(blobs[i]))
 			}

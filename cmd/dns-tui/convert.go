@@ -30,9 +30,12 @@ func runExport(_ context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	removed, err := model.ApplyMasks(n)
+	removed, odd, err := model.ApplyMasks(n)
 	if err != nil {
 		return &caffe.FileError{Path: rest[0], Msg: err.Error(), Err: err}
+	}
+	if len(odd) > 0 {
+		escape.Fprintf(e.stderr, "dns-tui: %s: the masks of layers %s are %s\n", rest[0], strings.Join(odd, ", "), model.OddMasks)
 	}
 	if removed == 0 {
 		escape.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])

@@ -90,16 +90,27 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 	escape.Fprintf(e.stdout, "caffemodel %q, %d layers\n", n.GetName(), len(n.Layer))
 	escape.Fprintf(e.stdout, "  %-16s %-14s %-24s %10s %10s %8s %s\n", "layer", "type", "shapes", "weights", "kept", "sparsity", "masks")
 	kept, total := 0, 0
+	var odd []string
 	for _, l := range layers {
+		if l.OddMasks > 0 {
+			odd = append(odd, l.Name)
+		}
 		shapes := make([]string, len(l.Shapes))
 		for i, s := range l.Shapes {
 			shapes[i] = caffe.FormatShape(s)
+		}
+		if l.Statistics {
+			escape.Fprintf(e.stdout, "  %-16s %-14s %-24s statistics, no parameters\n", l.Name, l.Type, strings.Join(shapes, " "))
+			continue
 		}
 		escape.Fprintf(e.stdout, "  %-16s %-14s %-24s %10d %10d %6.2f %% %5d\n", l.Name, l.Type, strings.Join(shapes, " "), l.Weights, l.WeightsKept,
 			100*(1-float64(l.WeightsKept)/float64(max(1, l.Weights))), l.Masks)
 		kept, total = kept+l.Kept, total+l.Total
 	}
 	escape.Fprintf(e.stdout, "non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n", tui.Thousands(kept), tui.Thousands(total), float64(total)/float64(max(1, kept)))
+	if len(odd) > 0 {
+		escape.Fprintf(e.stdout, "the masks of layers %s are %s\n", strings.Join(odd, ", "), model.OddMasks)
+	}
 	return nil
 }
 
