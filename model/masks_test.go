@@ -2,6 +2,8 @@ package model_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -11,6 +13,7 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu/host"
 	"dns-tui/model"
+	"dns-tui/model/modeltest"
 )
 
 // Whatever its layer is called and whatever its masks hold, counting, export and a net agree on what a file computes: W∘T.
@@ -97,6 +100,36 @@ func TestStatisticsAreNotCounted(t *testing.T) {
 			caffe.NewBlob([]int{3}, []float32{1, 2, 3}), caffe.NewBlob([]int{3}, []float32{1, 2, 3}), caffe.NewBlob([]int{1}, []float32{1})}}}})
 		if err != nil || counts[0].Total != 0 || !counts[0].Statistics || len(counts[0].Shapes) != 3 {
 			t.Errorf("type %q: %+v, %v", typ, counts, err)
+		}
+	}
+}
+
+// ExportBytes is the size of the file that export writes.
+func TestExportBytes(t *testing.T) {
+	for _, name := range []string{"lenet", "lenet_dns", "autoencoder"} {
+		d := host.New(host.Options{Threads: 1})
+		defer d.Close()
+		s := modeltest.Solver(t, d, name, 2, 10)
+		path := filepath.Join(t.TempDir(), "w.caffemodel")
+		if err := caffe.WriteNet(path, s.Net.Weights()); err != nil {
+			t.Fatal(err)
+		}
+		n, err := caffe.ReadNet(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := model.ApplyMasks(n); err != nil {
+			t.Fatal(err)
+		}
+		if err := caffe.WriteNet(path, n); err != nil {
+			t.Fatal(err)
+		}
+		st, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := s.Net.ExportBytes(); have != st.Size() {
+			t.Errorf("%s: %d bytes, the file has %d", name, have, st.Size())
 		}
 	}
 }

@@ -110,7 +110,7 @@ func (t *Trainer) publish() {
 		Rates: c.rate.share(), Share: c.kept.share(), Speed: c.speed.share(), Tests: append([]TestResult(nil), t.tests...),
 		Tested: t.tested, ToTest: t.toTest, Events: append([]Event(nil), t.events...), Changes: t.changes[:len(t.changes):len(t.changes)],
 		Plans: append([]Plan(nil), t.plans...), States: t.states, Sensitivity: t.probing.result(), Path: t.run.SolverPath,
-		Prefix: t.run.SnapshotPrefix(), Journal: t.run.JournalPath(), Saved: t.saved, SavedIter: t.savedIter, Published: t.published}
+		Prefix: t.run.SnapshotPrefix(), Journal: t.run.JournalPath(), Saved: t.saved, SavedIter: t.savedIter, Exported: t.exported, Published: t.published}
 	sn.Undo, sn.Redo = t.past.texts()
 	if back := t.lastGood(); back != nil {
 		sn.Back = back.Path

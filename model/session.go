@@ -124,6 +124,7 @@ type Trainer struct {
 	testedAt    int // iteration of the last scheduled test; -1 before the first
 	speed       speedometer
 	published   time.Time
+	exported    int64     // bytes of what export makes of the net
 	shown       time.Time // the last progress line, or the start
 	shownIter   int       // iteration of the last progress line; -1 before the first
 	hist        []*Histogram
@@ -177,6 +178,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 	if t.solver, err = NewSolver(run, d); err != nil {
 		return nil, err
 	}
+	t.exported = t.solver.Net.ExportBytes()
 	if began := beganWith(t.replay); began != nil && run.Snapshot == "" {
 		if err := t.solver.startAs(began); err != nil {
 			t.solver.Close()

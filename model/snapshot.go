@@ -67,7 +67,8 @@ type Snapshot struct {
 	Viewers             []string     // who watches, where the run is served
 	Saved               string       // the last solverstate written
 	SavedIter           int
-	Unsaved             int // iterations since the last snapshot, or since the start
+	Exported            int64 // bytes of the caffemodel that export makes of the net
+	Unsaved             int   // iterations since the last snapshot, or since the start
 	Published           time.Time
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe"
@@ -334,13 +335,38 @@ func (n *Net) Weights() *caffepb.NetParameter {
 		if nd.index < 0 {
 			continue
 		}
-		l := proto.CloneOf(nd.param)
-		l.Phase = n.Phase.Enum()
-		l.Name, l.Bottom, l.Top = n.file.Net.Layer[nd.index].Name, n.file.Net.Layer[nd.index].Bottom, n.file.Net.Layer[nd.index].Top
+		l := n.stored(nd)
 		l.Blobs = n.layerBlobs(nd)
 		out.Layer = append(out.Layer, l)
 	}
 	return out
+}
+
+// stored is a layer as a caffemodel has it, without its blobs.
+func (n *Net) stored(nd *node) *caffepb.LayerParameter {
+	l := proto.CloneOf(nd.param)
+	l.Phase = n.Phase.Enum()
+	l.Name, l.Bottom, l.Top = n.file.Net.Layer[nd.index].Name, n.file.Net.Layer[nd.index].Bottom, n.file.Net.Layer[nd.index].Top
+	return l
+}
+
+// ExportBytes returns the size of the caffemodel that export makes of the net: W∘T, without masks. How much is pruned does not
+// change it: pruned weights are zeros in it.
+func (n *Net) ExportBytes() int64 {
+	const blobData, layerBlobs, netLayer = 5, 7, 100 // numbers of the fields in caffe.proto
+	total := proto.Size(&caffepb.NetParameter{Name: proto.String(n.Name)})
+	for _, nd := range n.nodes {
+		if nd.index < 0 {
+			continue
+		}
+		size := proto.Size(n.stored(nd))
+		for _, p := range nd.params {
+			blob := proto.Size(caffe.NewBlob(p.Shape, nil)) + protowire.SizeTag(blobData) + protowire.SizeBytes(4*p.Data.N)
+			size += protowire.SizeTag(layerBlobs) + protowire.SizeBytes(blob)
+		}
+		total += protowire.SizeTag(netLayer) + protowire.SizeBytes(size)
+	}
+	return int64(total)
 }
 
 func (n *Net) layerBlobs(nd *node) []*caffepb.BlobProto {

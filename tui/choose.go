@@ -425,8 +425,7 @@ func (a *App) sparsity(field, value string) (string, error) {
 // whatIf is what the whole net would keep after surgery with everything that is chosen and waits.
 type whatIf struct {
 	kept, total int
-	bytes       int64 // as sparse rows: a value and a column of four bytes for each weight kept, an end for each row
-	known       bool  // every layer has been measured
+	known       bool // every layer has been measured
 }
 
 func (a *App) predictNet() whatIf {
@@ -441,7 +440,7 @@ func (a *App) predictNet() whatIf {
 				kept, total = l.Histogram.Total()-l.Histogram.Pruned(a.threshold(l)), l.Histogram.Total()
 			}
 		}
-		w.kept, w.total, w.bytes = w.kept+kept, w.total+total, w.bytes+int64(8*kept+4*(l.Outputs+1))
+		w.kept, w.total = w.kept+kept, w.total+total
 	}
 	return w
 }

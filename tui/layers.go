@@ -68,9 +68,9 @@ func (a *App) layers(w, h int) []string {
 	}
 	due := slices.ContainsFunc(a.snap.Layers, func(l model.LayerStats) bool { _, ok := a.next(&l); return ok })
 	if n := a.predictNet(); due && n.known && n.kept > 0 {
-		then = fmt.Sprintf(" → %s, %.1f ×, %s", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept), bytes(n.bytes))
-		if inner >= 90 {
-			then += " as sparse rows"
+		then = fmt.Sprintf(" → %s, %.1f ×", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept))
+		if inner >= 90 && a.snap.Exported > 0 {
+			then += ", exported " + bytes(a.snap.Exported)
 		}
 	}
 	all := t.fit("", 2) + t.fit("all", name)

@@ -59,7 +59,7 @@ func picture(c model.Command) *model.Picture {
 
 // scene is a snapshot like that of the demo in mid-run, with histograms of a normal distribution.
 func scene() *model.Snapshot {
-	s := &model.Snapshot{Net: "LeNet", Source: "mnist_train_lmdb", Device: "host (2 threads, OpenBLAS)", State: model.Running,
+	s := &model.Snapshot{Exported: 1_725_025, Net: "LeNet", Source: "mnist_train_lmdb", Device: "host (2 threads, OpenBLAS)", State: model.Running,
 		Iter: 12480, MaxIter: 30000, Rate: 0.00572, Loss: 0.0123, Smoothed: 0.0123, PerSecond: 312, Remaining: 56e9, Memory: 1234567890,
 		Hyper: &config.Hyper{BaseLR: 0.01, LRMult: 1, Momentum: 0.9, WeightDecay: 0.0005, Gamma: 1e-4, Power: 1, Stop: config.Never}}
 	for _, l := range []struct {

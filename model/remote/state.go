@@ -22,7 +22,7 @@ func encodeState(s, before *model.Snapshot) *remotepb.State {
 	m := &remotepb.State{Net: s.Net, Source: s.Source, Device: s.Device, State: int32(s.State), Problem: s.Problem, Iter: int64(s.Iter), MaxIter: int64(s.MaxIter),
 		Rate: s.Rate, Loss: s.Loss, Smoothed: s.Smoothed, PerSecond: s.PerSecond, BatchSize: int64(s.BatchSize), RemainingNs: int64(s.Remaining), Memory: s.Memory,
 		Tested: int64(s.Tested), ToTest: int64(s.ToTest), Path: s.Path, Prefix: s.Prefix, Journal: s.Journal, Viewers: s.Viewers, Saved: s.Saved,
-		SavedIter: int64(s.SavedIter), PublishedNs: s.Published.UnixNano(), Undo: s.Undo, Redo: s.Redo, Surgeries: int64(s.Surgeries),
+		SavedIter: int64(s.SavedIter), Exported: s.Exported, PublishedNs: s.Published.UnixNano(), Undo: s.Undo, Redo: s.Redo, Surgeries: int64(s.Surgeries),
 		Back: s.Back, Trouble: s.Trouble, Unsaved: int64(s.Unsaved)}
 	v := s.Vitals
 	m.Vitals = &remotepb.Vitals{Phase: v.Phase, Known: v.Known, Utilization: int32(v.Utilization), Memory: v.Memory, Temperature: int32(v.Temperature)}
@@ -122,6 +122,7 @@ func decodeState(m *remotepb.State, before *model.Snapshot) (*model.Snapshot, er
 	}
 	s.Iter, s.MaxIter, s.Rate, s.Loss, s.Smoothed, s.PerSecond = int(m.Iter), int(m.MaxIter), m.Rate, m.Loss, m.Smoothed, m.PerSecond
 	s.BatchSize, s.Remaining, s.Memory, s.Tested, s.ToTest = int(m.BatchSize), time.Duration(m.RemainingNs), m.Memory, int(m.Tested), int(m.ToTest)
+	s.Exported = m.Exported
 	s.Path, s.Prefix, s.Journal, s.Viewers, s.Saved, s.SavedIter = m.Path, m.Prefix, m.Journal, m.Viewers, m.Saved, int(m.SavedIter)
 	s.Published, s.Undo, s.Redo, s.Surgeries = time.Unix(0, m.PublishedNs), m.Undo, m.Redo, int(m.Surgeries)
 	s.Back, s.Trouble, s.Unsaved = m.Back, m.Trouble, int(m.Unsaved)

@@ -985,6 +985,7 @@ type State struct {
 	Back        string                 `protobuf:"bytes,28,opt,name=back,proto3" json:"back,omitempty"`
 	Trouble     string                 `protobuf:"bytes,29,opt,name=trouble,proto3" json:"trouble,omitempty"`
 	Unsaved     int64                  `protobuf:"varint,40,opt,name=unsaved,proto3" json:"unsaved,omitempty"`
+	Exported    int64                  `protobuf:"varint,41,opt,name=exported,proto3" json:"exported,omitempty"`
 	// JSON of what has no message of its own: it is that of the journal and of snapshots. Absent: as before.
 	Hyper       []byte `protobuf:"bytes,30,opt,name=hyper,proto3,oneof" json:"hyper,omitempty"`
 	Pending     []byte `protobuf:"bytes,31,opt,name=pending,proto3,oneof" json:"pending,omitempty"`
@@ -1238,6 +1239,13 @@ func (x *State) GetTrouble() string {
 func (x *State) GetUnsaved() int64 {
 	if x != nil {
 		return x.Unsaved
+	}
+	return 0
+}
+
+func (x *State) GetExported() int64 {
+	if x != nil {
+		return x.Exported
 	}
 	return 0
 }
@@ -1958,7 +1966,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x04iter\x18\x06 \x01(\x03R\x04iter\x12\x12\n" +
 	"\x04kept\x18\a \x01(\fR\x04kept\x12\x12\n" +
 	"\x04mean\x18\b \x01(\fR\x04mean\x12\x10\n" +
-	"\x03max\x18\t \x01(\x01R\x03max\"\xba\t\n" +
+	"\x03max\x18\t \x01(\x01R\x03max\"\xd6\t\n" +
 	"\x05State\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n" +
@@ -1993,7 +2001,8 @@ const file_remote_proto_rawDesc = "" +
 	"\tsurgeries\x18\x1b \x01(\x03R\tsurgeries\x12\x12\n" +
 	"\x04back\x18\x1c \x01(\tR\x04back\x12\x18\n" +
 	"\atrouble\x18\x1d \x01(\tR\atrouble\x12\x18\n" +
-	"\aunsaved\x18( \x01(\x03R\aunsaved\x12\x19\n" +
+	"\aunsaved\x18( \x01(\x03R\aunsaved\x12\x1a\n" +
+	"\bexported\x18) \x01(\x03R\bexported\x12\x19\n" +
 	"\x05hyper\x18\x1e \x01(\fH\x00R\x05hyper\x88\x01\x01\x12\x1d\n" +
 	"\apending\x18\x1f \x01(\fH\x01R\apending\x88\x01\x01\x12\x19\n" +
 	"\x05plans\x18  \x01(\fH\x02R\x05plans\x88\x01\x01\x12\x1d\n" +
