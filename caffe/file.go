@@ -52,9 +52,9 @@ func readFile(path, kind string) ([]byte, error) {
 	if err := memory.Check("its content", 2*st.Size()); err != nil { // the bytes, and the numbers in them
 		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
 	}
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path, MaxMessageBytes)
 	if err != nil {
-		return nil, &FileError{Path: path, Msg: err.Error(), Err: err}
+		return nil, &FileError{Path: path, Msg: Cause(err).Error() + " (wanted a " + kind + ")", Err: err}
 	}
 	return data, nil
 }
@@ -172,7 +172,7 @@ func NotWritten(path string, err error) error {
 
 // Open opens the file in path. kind says in errors what was wanted ("a window file").
 func Open(path, kind string) (*os.File, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, &FileError{Path: path, Msg: Cause(err).Error() + " (wanted " + kind + ")", Err: err}
 	}

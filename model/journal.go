@@ -382,7 +382,7 @@ func Abandoned(journalPath string) (map[string]bool, error) {
 
 // ReadCourse reads a journal. Lines that are no entries are skipped; a file without any entry is an error.
 func ReadCourse(path string) (*Course, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -7,13 +7,13 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/files"
 )
 
 // ImagesetOptions say how WriteImages makes a database (Caffe's convert_imageset).
@@ -67,7 +67,7 @@ func WriteImages(l *ImageList, o ImagesetOptions, path string) error {
 // read reads a picture, and encodes it again where the database holds pictures and this one changes.
 func (o ImagesetOptions) read(l *ImageList, e ImageEntry) (*Datum, error) {
 	if o.Encoding != "" && !o.Gray && o.Height == 0 && sameKind(e.Path, o.Encoding) {
-		data, err := os.ReadFile(o.Root + e.Path)
+		data, err := files.Read(o.Root+e.Path, caffe.MaxMessageBytes)
 		if err == nil {
 			_, _, err = image.DecodeConfig(bytes.NewReader(data))
 		}

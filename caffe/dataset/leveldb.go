@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"dns-tui/files"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -129,7 +130,7 @@ func (f readOnlyFolder) Close() error                  { return nil }
 
 // GetMeta reads CURRENT, which names the manifest.
 func (f readOnlyFolder) GetMeta() (storage.FileDesc, error) {
-	data, err := os.ReadFile(filepath.Join(string(f), "CURRENT"))
+	data, err := files.Read(filepath.Join(string(f), "CURRENT"), 1<<20)
 	if err != nil {
 		return storage.FileDesc{}, err
 	}
@@ -162,9 +163,9 @@ func (f readOnlyFolder) List(types storage.FileType) ([]storage.FileDesc, error)
 
 func (f readOnlyFolder) Open(fd storage.FileDesc) (storage.Reader, error) {
 	name := fd.String()
-	file, err := os.Open(filepath.Join(string(f), name))
+	file, err := files.Open(filepath.Join(string(f), name))
 	if errors.Is(err, fs.ErrNotExist) && fd.Type == storage.TypeTable {
-		file, err = os.Open(filepath.Join(string(f), fmt.Sprintf("%06d.sst", fd.Num))) // the name until 2013
+		file, err = files.Open(filepath.Join(string(f), fmt.Sprintf("%06d.sst", fd.Num))) // the name until 2013
 	}
 	return file, err
 }

@@ -1,10 +1,10 @@
 package dataset
 
 import (
+	"dns-tui/files"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -55,7 +55,7 @@ func OpenLMDB(path string) (*LMDB, error) {
 	if err := checkFolder(path, "LMDB", "an LMDB, which is a folder with a data.mdb"); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(filepath.Join(path, "data.mdb"))
+	f, err := files.Open(filepath.Join(path, "data.mdb"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: not an LMDB: %w", path, err)
 	}

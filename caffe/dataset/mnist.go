@@ -6,11 +6,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"dns-tui/caffe"
+	"dns-tui/files"
 	"dns-tui/memory"
 )
 
@@ -68,7 +68,7 @@ func readIdx(dir, stem, suffix string, magic uint32) (data []byte, dims []int, e
 }
 
 func readIdxFile(path string, magic uint32) ([]byte, []int, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -7,9 +7,9 @@ import (
 	"image/color"
 	_ "image/jpeg" // a picture
 	_ "image/png"  // a picture
-	"os"
 
 	"dns-tui/caffe"
+	"dns-tui/files"
 	"dns-tui/memory"
 
 	_ "golang.org/x/image/bmp"  // a picture
@@ -19,7 +19,7 @@ import (
 // ReadPicture reads an image file (JPEG, PNG, BMP, TIFF) as the pixels of a Datum: blue, green and red, or grey where
 // color is not set; scaled to height × width where both are above 0 (Caffe's ReadImageToCVMat).
 func ReadPicture(path string, height, width int, color bool) (*Datum, error) {
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path, caffe.MaxMessageBytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, caffe.Cause(err))
 	}

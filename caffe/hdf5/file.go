@@ -8,12 +8,12 @@
 package hdf5
 
 import (
+	"dns-tui/files"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 )
 
 // An Error says what is wrong with a file.
@@ -47,7 +47,10 @@ type File struct {
 
 // Is reports whether the file in path starts as an HDF5 file does.
 func Is(path string) bool {
-	f, err := os.Open(path)
+	if !files.IsRegular(path) { // a pipe is read once
+		return false
+	}
+	f, err := files.Open(path)
 	if err != nil {
 		return false
 	}
@@ -59,7 +62,7 @@ func Is(path string) bool {
 
 // Open opens the file in path.
 func Open(path string) (*File, error) {
-	osf, err := os.Open(path)
+	osf, err := files.Open(path)
 	if err != nil {
 		msg := err.Error()
 		if errors.Is(err, fs.ErrNotExist) {

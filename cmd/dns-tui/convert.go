@@ -21,6 +21,9 @@ func runExport(_ context.Context, e *env, args []string) error {
 	if len(rest) != 2 {
 		return usagef("export: wanted a caffemodel and a name for the new one, found %d arguments", len(rest))
 	}
+	if sameFile(rest[0], rest[1]) {
+		return usagef("export: %s is both the file to read and the one to write; what is pruned in it, and its masks, would be lost", rest[0])
+	}
 	if *net != "" {
 		if err := f.fits(e, *net, rest[0]); err != nil {
 			return err
@@ -43,7 +46,7 @@ func runExport(_ context.Context, e *env, args []string) error {
 	if err := caffe.WriteNet(rest[1], n); err != nil {
 		return err
 	}
-	escape.Fprintf(e.stdout, "%s: %d masks applied and dropped\n", rest[1], removed)
+	escape.Fprintf(e.beside(rest[1]), "%s: %d masks applied and dropped\n", rest[1], removed)
 	return nil
 }
 
@@ -83,6 +86,6 @@ func runUpgrade(_ context.Context, e *env, args []string) error {
 	if len(did) == 0 {
 		did = []string{"nothing to upgrade"}
 	}
-	escape.Fprintf(e.stdout, "%s: %s\n", rest[1], strings.Join(did, "; "))
+	escape.Fprintf(e.beside(rest[1]), "%s: %s\n", rest[1], strings.Join(did, "; "))
 	return nil
 }

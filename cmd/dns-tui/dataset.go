@@ -124,14 +124,15 @@ func runMean(_ context.Context, e *env, args []string) error {
 	if err := caffe.WriteBinary(rest[1], mean); err != nil {
 		return err
 	}
-	escape.Fprintf(e.stdout, "%s: %s\n", rest[1], caffe.FormatShape(caffe.Shape(mean)))
+	to := e.beside(rest[1])
+	escape.Fprintf(to, "%s: %s\n", rest[1], caffe.FormatShape(caffe.Shape(mean)))
 	plane := int(mean.GetHeight() * mean.GetWidth())
 	for c := range int(mean.GetChannels()) {
 		var sum float64
 		for _, v := range mean.Data[c*plane:][:plane] {
 			sum += float64(v)
 		}
-		escape.Fprintf(e.stdout, "mean_value channel [%d]: %.6g\n", c, sum/float64(plane))
+		escape.Fprintf(to, "mean_value channel [%d]: %.6g\n", c, sum/float64(plane))
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"dns-tui/caffe/dataset"
 	"dns-tui/caffe/hdf5"
 	"dns-tui/escape"
+	"dns-tui/files"
 	"dns-tui/model"
 	"dns-tui/tui"
 )
@@ -39,13 +40,15 @@ func runInspect(_ context.Context, e *env, args []string) error {
 	switch {
 	case st.IsDir() || filepath.Base(path) == "data.mdb":
 		return inspectDatabase(e, strings.TrimSuffix(path, "data.mdb"))
+	case !st.Mode().IsRegular():
+		return &caffe.FileError{Path: path, Msg: "is a device, a pipe or a socket; wanted a file, which is read more than once"}
 	case st.Size() == 0:
 		return &caffe.FileError{Path: path, Msg: "is empty"}
 	}
 	head := make([]byte, 4096)
-	file, err := os.Open(path)
+	file, err := files.Open(path)
 	if err != nil {
-		return err
+		return &caffe.FileError{Path: path, Msg: caffe.Cause(err).Error(), Err: err}
 	}
 	n, _ := file.Read(head)
 	file.Close()

@@ -17,6 +17,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/escape"
+	"dns-tui/files"
 	"dns-tui/model"
 )
 
@@ -64,6 +65,24 @@ func subcommands() []subcommand {
 		{"version", "", "print the version", runVersion},
 		{"help", "[COMMAND]", "this text", runHelp},
 	}
+}
+
+// beside is where a command says that it wrote to path: not among what it wrote.
+func (e *env) beside(path string) io.Writer {
+	if files.IsStdout(path) {
+		return e.stderr
+	}
+	return e.stdout
+}
+
+// sameFile reports whether two paths lead to one file.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // usageError is a mistake in the command line: exit status 2.

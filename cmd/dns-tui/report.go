@@ -48,10 +48,13 @@ func runReport(ctx context.Context, e *env, args []string) error {
 	if *out == "" || *out == "-" {
 		return write(e.stdout)
 	}
+	if sameFile(*out, journal) {
+		return usagef("report: %s is the journal that the report is made of", *out)
+	}
 	if err := caffe.WriteFile(*out, write); err != nil {
 		return err
 	}
-	escape.Fprintln(e.stdout, *out)
+	escape.Fprintln(e.beside(*out), *out)
 	return nil
 }
 

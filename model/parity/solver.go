@@ -12,6 +12,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/config"
+	"dns-tui/files"
 	"dns-tui/gpu"
 	"dns-tui/model"
 )
@@ -27,7 +28,7 @@ type trace struct {
 }
 
 func readTrace(path string) (*trace, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
