@@ -57,7 +57,7 @@ func (a *App) statesScreen(w, h int) []string {
 	return t.box("Plans and states", lines[top:], w, h)
 }
 
-func (a *App) moveState(by int) { a.item += by }
+func (a *App) moveState(by int) { a.item = max(0, a.item+by) }
 
 // goBack goes back to the chosen state.
 func (a *App) goBack() tea.Cmd {
