@@ -169,7 +169,7 @@ func (t *Trainer) checkFlow(now bool) error {
 	if kept == f.kept && f.blocked == "" {
 		return nil
 	}
-	if !now && (f.kept > 0 && 5*kept > 4*f.kept) && !(few && f.surgeries >= 10) {
+	if !now && (f.kept > 0 && 5*kept > 4*f.kept) && !(few && f.surgeries >= flowEvery) {
 		return nil
 	}
 	f.kept, f.surgeries = kept, 0
@@ -190,6 +190,9 @@ func (t *Trainer) checkFlow(now bool) error {
 	}
 	return nil
 }
+
+// flowEvery is how many surgeries lie between two looks at a net of few weights that loses them slowly.
+const flowEvery = 50
 
 // flow is what checkFlow knows.
 type flow struct {

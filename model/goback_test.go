@@ -165,6 +165,15 @@ func TestUndoGoesOn(t *testing.T) {
 	}
 	stop(tr)
 	tr = resumed(t, run, "run_iter_3.solverstate", model.SessionOptions{})
+	var told []string
+	for _, e := range tr.Snapshot().Events {
+		if e.Status == model.Applied {
+			told = append(told, e.Text)
+		}
+	}
+	if d := cmp.Diff([]string{"momentum 0.9 → 0.5", "gamma 0 → 0.1", "gamma 0.1 → 0"}, told); d != "" {
+		t.Errorf("the journal that is shown: %s", d)
+	}
 	if s := tr.Snapshot(); [2]string{s.Undo, s.Redo} != want {
 		t.Errorf("after a resume: %q, %q", s.Undo, s.Redo)
 	}

@@ -285,7 +285,7 @@ func (t *Trainer) finish() bool {
 		p := t.run.Solver
 		if p.GetSnapshotAfterTrain() && (t.savedIter != t.solver.Iter || t.savedAt != t.place()) {
 			if err := t.saveSnapshot("at the end"); err != nil && !t.stays() {
-				t.fail(fmt.Errorf("the training is done, but its weights could not be saved: %w", err))
+				t.fail(fmt.Errorf("finished, not saved: the training is done, but its weights could not be saved: %w", err))
 				return false
 			}
 		}

@@ -7,7 +7,10 @@ import (
 )
 
 // note keeps an event for the snapshots and passes it on without waiting.
-func (t *Trainer) note(e Event) {
+func (t *Trainer) note(e Event) { t.send(t.keep(e)) }
+
+// keep keeps an event for the snapshots.
+func (t *Trainer) keep(e Event) Event {
 	if len(t.events) >= maxEvents {
 		copy(t.events, t.events[1:])
 		t.events = t.events[:maxEvents-1]
@@ -15,7 +18,7 @@ func (t *Trainer) note(e Event) {
 	t.eventSeq++
 	e.Seq = t.eventSeq
 	t.events = append(t.events, e)
-	t.send(e)
+	return e
 }
 
 func (t *Trainer) send(e Event) {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"slices"
@@ -230,6 +231,33 @@ func (t *Trainer) loadHistory(past *Course) {
 				}
 			}
 		}
+	}
+}
+
+// loadEvents fills the events of a run that goes on with what its journal tells of before.
+func (t *Trainer) loadEvents(past *Course) {
+	if t.run.Snapshot == "" || past == nil {
+		return
+	}
+	keep := func(c Change) {
+		switch m := c.Measure; {
+		case c.IsSetting():
+			t.keep(Event{Iter: c.Iter, Status: Applied, Text: c.Text(), By: c.By})
+		case c.Field == fieldRun && c.Start != nil && c.Start.Back > 0:
+			t.keep(Event{Iter: c.Iter, Status: Applied, Text: fmt.Sprintf("from %d back to %d", c.Start.Back, c.Iter)})
+		case m != nil && m.Snapshot != nil:
+			t.keep(Event{Iter: c.Iter, Text: "snapshot " + m.Snapshot.Path, Saved: m.Snapshot.Path})
+		case m != nil && m.Accuracy != nil:
+			t.keep(Event{Iter: c.Iter, Text: fmt.Sprintf("test  accuracy %.4f", *m.Accuracy)})
+		}
+	}
+	for _, c := range past.Changes {
+		if c.Iter < t.solver.Iter || c.Field == fieldRun && c.Iter == t.solver.Iter {
+			keep(c)
+		}
+	}
+	for _, c := range t.lately {
+		keep(c)
 	}
 }
 

@@ -211,6 +211,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 	}
 	past := t.readPast()
 	t.loadHistory(past)
+	t.loadEvents(past)
 	t.findStates(past)
 	if err := t.recordStart(run.Snapshot, 0); err != nil {
 		t.solver.Close()

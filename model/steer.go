@@ -99,7 +99,11 @@ func (t *Trainer) resume(c Command) error {
 	t.steps, t.toSurgery = -1, c.Kind == StepSurgery
 	if t.toSurgery && !t.anySurgery() {
 		t.toSurgery = false
-		return errors.New("no layer will be operated on again")
+		why := ""
+		if layers := t.solver.hyper.Layers; len(layers) > 0 {
+			why = ": " + layers[0].Name + ": " + NoSurgery(t.solver.hyper, layers[0].Name, t.solver.Iter, false)
+		}
+		return errors.New("no layer will be operated on again" + why)
 	}
 	if c.Kind == Step {
 		if c.Count < 1 {

@@ -96,6 +96,9 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 		if s.Problem != "" {
 			state += ": " + s.Problem
 		}
+		if s.Trouble != "" {
+			state += ", " + s.Trouble
+		}
 		escape.Fprintf(w, "%s\t%d\t%s\t%s\t%d/%d\t%s\t%d\t%s\n", r.Name, r.Pid, s.Net, state, s.Iter, s.MaxIter, share, len(s.Viewers), s.Path)
 	}
 	return w.Flush()
