@@ -37,6 +37,8 @@ type env struct {
 	stderr io.Writer
 	// caffeLog makes progress lines those of Caffe.
 	caffeLog bool
+	// again are the flags that the run wants again when it goes on.
+	again []string
 	// display is the solver's: a line of Caffe's log tells of so many iterations.
 	display int
 	// testLoss makes tests print the objective (test_compute_loss).

@@ -275,7 +275,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "
 		}
 	}
 	// The batch is the layer's own, and labels are below the classes.
-	if out := mustRun(t, "train", "--solver", solver, "--input", "3x20x20:5"); !strings.Contains(out, "random data stands in place of the data layers") {
+	if out := mustRun(t, "train", "--solver", solver, "--input", "3x20x20:5"); !strings.Contains(out, "random data stands in place of the data layers") || !strings.Contains(out, "_iter_5.solverstate --input 3x20x20:5\n") {
 		t.Error(out)
 	}
 	if status, _, stderr := run(t, "test", "--model", net, "--weights", weights, "--input", "3x20x20:9"); status != 0 {

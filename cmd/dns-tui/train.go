@@ -73,6 +73,14 @@ func (f *runFlags) applyState(s *caffepb.SolverParameter) {
 	}
 }
 
+// again are the flags that a run wants again when it goes on.
+func (f *runFlags) again() []string {
+	if f.input.Inputs == nil {
+		return nil
+	}
+	return []string{"--input", f.input.text}
+}
+
 // load reads the run that the flags describe.
 func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 	if f.solver == "" && len(rest) == 1 {
@@ -158,6 +166,7 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	e.again = f.again()
 	d, err := f.device.open(e)
 	if err != nil {
 		return err
@@ -365,6 +374,6 @@ func printSummary(e *env, dir string, s *model.Snapshot) {
 		escape.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%  %.1f times smaller\n", "all", kept, total, 100*float64(kept)/float64(total), float64(total)/float64(max(1, kept)))
 	}
 	if s.Saved != "" {
-		escape.Fprintf(e.stdout, "go on with: %s\n", commandLine(fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)))
+		escape.Fprintf(e.stdout, "go on with: %s\n", commandLine(append([]string{fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)}, e.again...)...))
 	}
 }

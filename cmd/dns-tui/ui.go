@@ -45,6 +45,7 @@ func parseUI(e *env, args []string) (f runFlags, u uiFlags, run *config.Run, err
 	rest, err := parse(fs, args)
 	if err == nil {
 		run, err = f.load("ui", rest)
+		e.again = f.again()
 	}
 	return f, u, run, err
 }
