@@ -7,6 +7,9 @@ DEMO    := build/demo
 SOLVER  := ../../testdata/solvers/lenet_dns.prototxt
 DENSE   := ../../testdata/models/lenet5_dense.caffemodel
 
+# The tools that check and generate: a module of their own, so that their sums are pinned and the program's are not mixed with them.
+TOOL := $(GO) tool -modfile=scripts/tools.mod
+
 # The CUDA device is built where NVIDIA's cuda.h is found; NOCUDA=1 leaves it out.
 CUDA_INCLUDE := $(if $(NOCUDA),,$(shell CUDA_HOME="$(CUDA_HOME)" sh scripts/cuda_headers.sh))
 EMULATOR     := $(CURDIR)/build/cuda/emulator
@@ -15,7 +18,7 @@ CUDA_TAGS := -tags cuda
 CUDA_ENV   = eval "export $$(sh scripts/cuda_env.sh $(CUDA_INCLUDE))";
 endif
 
-.PHONY: build run test test-host test-cuda bench lint proto ptx openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report demo-data check-lenet check-prune check-kill check-faults check-ui check-mutations screens fuzz clean
+.PHONY: build run test test-host test-cuda bench lint vulncheck proto ptx openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report demo-data check-lenet check-prune check-kill check-faults check-ui check-mutations screens fuzz clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -107,11 +110,14 @@ fuzz: ## every parser, a minute each
 
 lint: ## formatting and static checks
 	test -z "$$(gofmt -l .)"
-	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
-	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags cuda ./gpu/cuda ./model ./cmd/dns-tui)
+	$(TOOL) staticcheck ./...
+	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(TOOL) staticcheck -tags cuda ./gpu/cuda ./model ./cmd/dns-tui)
+
+vulncheck: ## known vulnerabilities in what is called, of this program and of its modules (GOVULNDB names another database)
+	$(TOOL) govulncheck ./...
 
 proto: ## regenerate the packages of caffe.proto, remote.proto and preferences.proto; wants protoc
-	GOBIN=$(CURDIR)/build $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+	$(GO) build -modfile=scripts/tools.mod -o build/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
 	PATH=$(CURDIR)/build:$$PATH protoc -I caffe --go_out=caffe/caffepb --go_opt=paths=source_relative caffe/caffe.proto
 	PATH=$(CURDIR)/build:$$PATH protoc -I model/remote --go_out=model/remote/remotepb --go_opt=paths=source_relative model/remote/remote.proto
 	PATH=$(CURDIR)/build:$$PATH protoc -I config --go_out=config/configpb --go_opt=paths=source_relative config/preferences.proto

@@ -10,6 +10,11 @@ if ! command -v apt-get >/dev/null; then
     echo "no apt-get: install NVIDIA's CUDA toolkit, 11.8 to 13, and set CUDA_HOME" >&2
     exit 1
 fi
+if [ -n "${NO_INSTALL:-}" ]; then
+    echo "NO_INSTALL is set: nothing is installed" >&2
+    exit 1
+fi
+echo "installing nvidia-cuda-toolkit, gcc-11 and g++-11 by apt-get, 0.8 GB; /etc/apt gets the components contrib, non-free and non-free-firmware"
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
 list=/etc/apt/sources.list.d/debian.sources

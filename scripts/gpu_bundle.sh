@@ -14,4 +14,8 @@ go test -c -tags cuda -trimpath -ldflags "-s -w" -o $out/model.test ./model
 cp -r testdata/nets $out/testdata/
 cp -r testdata/oracle/layers testdata/oracle/solvers $out/testdata/oracle/
 cp scripts/gpu_report.sh $out/report.sh
+TAGS=cuda LISTFLAGS=-test sh scripts/licenses.sh $out/licenses ./cmd/dns-tui ./gpu/cuda ./model
+for text in "$(sh scripts/cuda_headers.sh)"/LICENSE.nvidia.txt; do # of the headers that it was built with
+    [ ! -f "$text" ] || cp "$text" $out/licenses/
+done
 du -sh $out
