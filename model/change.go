@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"dns-tui/config"
@@ -90,13 +91,14 @@ func (t *Trainer) change(edits []Edit, o *order, plan int) (ack Ack, waits bool,
 			kills = "; " + kills
 		}
 	}
+	var ended []Plan
 	for _, e := range edits {
-		t.endRamps(e.Field)
+		ended = append(ended, t.endRamps(e.Field)...)
 		t.replaceWaiting(e.Field)
 	}
 	t.seq++
 	o.seq, o.iter = t.seq, t.solver.Iter
-	switch d := (deed{Seq: o.seq, Edits: append([]Edit(nil), edits...), Plan: plan}); {
+	switch d := (deed{Seq: o.seq, Edits: append([]Edit(nil), edits...), Plan: plan, Ended: ended}); {
 	case o.undo:
 	case o.redo:
 		t.past.again(d)
@@ -324,17 +326,23 @@ func (t *Trainer) takeBack(to chan reply, by string) (string, error) {
 		w.of.settle(t.solver.Iter, ErrUndone)
 	}
 	t.pending = left
+	text := t.resumeRamps(d.Ended)
 	var back, stay []Edit
 	for _, e := range d.reversed() {
-		if dropped[e.Field] {
+		switch {
+		case slices.ContainsFunc(d.Ended, func(p Plan) bool { return p.Field == e.Field }): // its ramp takes it on
+		case dropped[e.Field]:
 			stay = append(stay, e)
-		} else {
+		default:
 			back = append(back, e)
 		}
 	}
 	if len(back) == 0 {
 		t.past.undone(d)
-		if len(stay) == 1 {
+		switch {
+		case text != "":
+			return text, nil
+		case len(stay) == 1:
 			return fmt.Sprintf("%s stays %s", stay[0].Field, stay[0].New), nil
 		}
 		return fmt.Sprintf("%d settings stay as they are", len(stay)), nil
@@ -347,7 +355,22 @@ func (t *Trainer) takeBack(to chan reply, by string) (string, error) {
 	if waits {
 		return "", nil
 	}
+	if text != "" {
+		return ack.Detail + "; " + text, nil
+	}
 	return ack.Detail, nil
+}
+
+// resumeRamps goes on with ramps that a change had ended, and says so; "" where there are none.
+func (t *Trainer) resumeRamps(ended []Plan) string {
+	var names []string
+	for _, p := range ended {
+		t.plans = append(t.plans, p)
+		t.record(Change{Iter: t.solver.Iter, Field: fieldPlan, Old: p.Old, New: p.String(), By: p.By, Plan: &p})
+		names = append(names, fmt.Sprintf("%s goes on: %s", planName(p.ID), p))
+		t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: names[len(names)-1], By: p.By})
+	}
+	return strings.Join(names, "; ")
 }
 
 // repeat does again what was taken back last. It returns "" where that waits for surgery; to is answered then.
@@ -368,12 +391,14 @@ func (t *Trainer) repeat(to chan reply, by string) (string, error) {
 }
 
 // endRamps drops the ramps of a field that a person, or another plan, takes in hand.
-func (t *Trainer) endRamps(field string) {
+func (t *Trainer) endRamps(field string) (ended []Plan) {
 	for _, p := range append([]Plan(nil), t.plans...) {
 		if p.Field == field && p.Begun {
 			t.cancel(p.ID)
+			ended = append(ended, p)
 		}
 	}
+	return ended
 }
 
 // anySurgery reports whether some layer will be operated on again.

@@ -161,7 +161,12 @@ func (t *Trainer) goBack(path string) (string, error) {
 	t.watch.high, t.watch.flat, t.stuck, t.flow = 0, 0, "", flow{}
 	t.histNext = time.Time{}
 	t.speed.reset()
+	t.bridged = false
 	t.written(t.recordStart(path, from))
+	if past, err := ReadCourse(t.run.JournalPath()); t.bridged && err == nil { // the curves were those of the course that is left now
+		t.curves.cut(-1)
+		t.loadHistory(past)
+	}
 	text := fmt.Sprintf("from %d back to %d, %s", from, t.solver.Iter, filepath.Base(path))
 	if present != "" {
 		text += "; back once more returns"

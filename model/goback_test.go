@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -171,7 +172,7 @@ func TestUndoGoesOn(t *testing.T) {
 			told = append(told, e.Text)
 		}
 	}
-	if d := cmp.Diff([]string{"momentum 0.9 → 0.5", "gamma 0 → 0.1", "gamma 0.1 → 0"}, told); d != "" {
+	if d := cmp.Diff([]string{"from 8 back to 3", "momentum 0.9 → 0.5", "gamma 0 → 0.1", "gamma 0.1 → 0"}, told); d != "" {
 		t.Errorf("the journal that is shown: %s", d)
 	}
 	if s := tr.Snapshot(); [2]string{s.Undo, s.Redo} != want {
@@ -307,5 +308,49 @@ func TestPlansAreChecked(t *testing.T) {
 	}
 	if n := len(tr.Snapshot().Plans); n != 0 {
 		t.Errorf("%d plans were taken", n)
+	}
+}
+
+// A change in the middle of a ramp ends it; taken back, the ramp goes on where it would be.
+func TestUndoGoesOnWithTheRamp(t *testing.T) {
+	tr := start(t, mini(t, "dns_seed_mini", lasting), 1)
+	must(t, tr, model.Command{Kind: model.Schedule, Plan: model.Plan{Field: "lr_mult", Value: "2", At: 1, Over: 10}})
+	stepTo(t, tr, 5)
+	must(t, tr, model.Command{Kind: model.Set, Field: "lr_mult", Value: "7"})
+	if s := stepTo(t, tr, 7); len(s.Plans) != 0 || s.Hyper.LRMult != 7 {
+		t.Fatalf("%d plans, lr_mult %g", len(s.Plans), s.Hyper.LRMult)
+	}
+	must(t, tr, model.Command{Kind: model.Undo})
+	if s := stepTo(t, tr, 9); len(s.Plans) != 1 || s.Hyper.LRMult != 1.7 {
+		t.Errorf("%d plans, lr_mult %g, wanted 1.7 at 8", len(s.Plans), s.Hyper.LRMult)
+	}
+	must(t, tr, model.Command{Kind: model.Redo})
+	if s := tr.Snapshot(); len(s.Plans) != 0 || s.Hyper.LRMult != 7 {
+		t.Errorf("repeated: %d plans, lr_mult %g", len(s.Plans), s.Hyper.LRMult)
+	}
+}
+
+// Returning to what was left, the journal tells of the course that led there, not of the one between.
+func TestReplayAfterReturning(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { lively(r); lasting(r) })
+	tr := startWith(t, run, 1, model.SessionOptions{Guard: 3})
+	stepTo(t, tr, 4)
+	must(t, tr, model.Command{Kind: model.SnapshotNow})
+	stepTo(t, tr, 6)
+	must(t, tr, model.Command{Kind: model.Set, Field: "momentum", Value: "0.8"})
+	stepTo(t, tr, 9)
+	must(t, tr, model.Command{Kind: model.GoBack, Value: run.SnapshotPrefix() + "_iter_4.solverstate"})
+	must(t, tr, model.Command{Kind: model.Set, Field: "lr_mult", Value: "0.5"})
+	must(t, tr, model.Command{Kind: model.SurgeryNow})
+	stepTo(t, tr, 7)
+	must(t, tr, model.Command{Kind: model.GoBack, Value: run.SnapshotPrefix() + "_guard_iter_9.solverstate"})
+	s := stepTo(t, tr, 12)
+	if d := cmp.Diff([]string{"6 momentum 0.9 → 0.8"}, settingLines(t, run)); d != "" || len(s.Changes) != 1 {
+		t.Errorf("%s, %d marks", d, len(s.Changes))
+	}
+	want := save(t, tr)
+	again := mini(t, "dns_seed_mini", func(r *config.Run) { lively(r); r.Replay = run.JournalPath() })
+	if got, _ := weightsAt(t, again, 2, 12); !bytes.Equal(got, want) {
+		t.Error("the replay has other weights")
 	}
 }

@@ -387,13 +387,32 @@ func ReadCourse(path string) (*Course, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return parseCourse(path, f)
+	return parseCourse(path, f, nil)
+}
+
+// courseOf returns the course that led to a snapshot, as its journal had it when that was written last; nil where it is not known.
+func courseOf(journalPath, state string) []Change {
+	f, err := os.Open(journalPath)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var found []Change
+	_, err = parseCourse(journalPath, f, func(o *Course, c Change) {
+		if m := c.Measure; m != nil && m.Snapshot != nil && filepath.Base(m.Snapshot.Path) == filepath.Base(state) {
+			found = slices.Clone(o.Changes)
+		}
+	})
+	if err != nil {
+		return nil
+	}
+	return found
 }
 
 // maxJournalLine bounds a line: a start has an entry for each layer.
 const maxJournalLine = 16 << 20
 
-func parseCourse(path string, r io.Reader) (*Course, error) {
+func parseCourse(path string, r io.Reader, see func(*Course, Change)) (*Course, error) {
 	out := &Course{Path: path, Left: map[string]bool{}}
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 0, 4096), maxJournalLine)
@@ -416,6 +435,9 @@ func parseCourse(path string, r io.Reader) (*Course, error) {
 			}
 		}
 		out.take(c)
+		if see != nil {
+			see(out, c)
+		}
 	}
 	if lines > 0 && len(out.Skipped) == lines && len(out.Changes) == 0 {
 		return nil, &caffe.FileError{Path: path, Line: out.Skipped[0], Msg: "is no journal entry: wanted {\"iter\":N,\"field\":\"…\",\"new\":\"…\"}"}

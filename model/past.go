@@ -4,7 +4,8 @@ package model
 type deed struct {
 	Seq   int    `json:"seq"` // of the command
 	Edits []Edit `json:"edits,omitempty"`
-	Plan  int    `json:"plan,omitempty"` // that made the edits, or, without edits, the plan that was made
+	Plan  int    `json:"plan,omitempty"`  // that made the edits, or, without edits, the plan that was made
+	Ended []Plan `json:"ended,omitempty"` // ramps under way that ended for it
 }
 
 // reversed are the edits that take it back. No two are of one field.

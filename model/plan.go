@@ -230,9 +230,10 @@ func (t *Trainer) beginRamp(p Plan) error {
 		return fmt.Errorf("%s starts at %q, which is not a number", p.Field, start)
 	}
 	t.guard([]Edit{{Field: p.Field, New: p.Value}})
-	t.endRamps(p.Field)
+	ended := t.endRamps(p.Field)
 	t.replaceWaiting(p.Field)
 	t.begun(t.plan(p.ID), v, old)
+	t.past.Undo[len(t.past.Undo)-1].Ended = ended
 	return nil
 }
 

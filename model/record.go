@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,10 +41,13 @@ func (t *Trainer) recordStart(from string, back int) error {
 		l := s.hyper.Layer(p.Name)
 		st.Layers = append(st.Layers, StartLayer{Name: p.Name, Type: p.Type, Rule: ruleName(l.Rule), Weights: p.result.Total, Threshold: l.Threshold})
 	}
+	err := t.bridge(st, from)
 	lately := t.sinceLately()
 	missing := t.unrecorded(lately)
 	t.recorded = recorder{iter: s.Iter, at: time.Now()}
-	err := t.journal.write(Change{Iter: s.Iter, Field: fieldRun, New: t.run.SolverPath, Seed: s.Seed, Time: time.Now().Unix(), Start: st})
+	if err == nil {
+		err = t.journal.write(t.startLine(s.Iter, st))
+	}
 	// What was edited in the files since stays behind what was set before the snapshot.
 	set := map[string]bool{}
 	for _, c := range lately {
@@ -69,6 +73,86 @@ func (t *Trainer) recordStart(from string, back int) error {
 		err = t.journal.sync() // a crash must not bring back what the run has left
 	}
 	return err
+}
+
+func (t *Trainer) startLine(iter int, st *Start) Change {
+	return Change{Iter: iter, Field: fieldRun, New: t.run.SolverPath, Seed: t.solver.Seed, Time: time.Now().Unix(), Start: st}
+}
+
+// bridge makes the journal's course that of a snapshot which the run goes on from, where that is of a course which the run had left: from
+// where the two part, what led to the snapshot is written again.
+func (t *Trainer) bridge(st *Start, from string) error {
+	if from == "" {
+		return nil
+	}
+	path, iter := t.run.JournalPath(), t.solver.Iter
+	led := before(courseOf(path, from), iter)
+	past, err := ReadCourse(path)
+	if led == nil || err != nil {
+		return nil
+	}
+	now := before(past.Changes, iter)
+	same := func(a, b []Change) int {
+		n := 0
+		for n < len(a) && n < len(b) && sameLine(a[n], b[n]) {
+			n++
+		}
+		return n
+	}
+	a, b := settings(led), settings(now)
+	n := same(a, b)
+	if n == len(a) && n == len(b) {
+		return nil
+	}
+	part := iter
+	for _, rest := range [][]Change{a[n:], b[n:]} {
+		if len(rest) > 0 {
+			part = min(part, rest[0].Iter)
+		}
+	}
+	t.bridged = true
+	copied := *st
+	if err := t.journal.write(t.startLine(part, &copied)); err != nil {
+		return err
+	}
+	for _, c := range led {
+		if c.Iter >= part && c.Field != fieldRun {
+			if err := t.journal.write(c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func sameLine(a, b Change) bool {
+	x, errX := a.line()
+	y, errY := b.line()
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// before are the entries of the iterations before one; nil of none.
+func before(all []Change, iter int) []Change {
+	if all == nil {
+		return nil
+	}
+	out := []Change{}
+	for _, c := range all {
+		if c.Iter < iter {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func settings(all []Change) []Change {
+	var out []Change
+	for _, c := range all {
+		if c.IsSetting() {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func ruleName(r gpu.Rule) string {

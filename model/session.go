@@ -102,6 +102,7 @@ type Trainer struct {
 	courses   int             // how often the run went back
 	origins   map[int]place   // where a course began
 	returnTo  detour
+	bridged   bool // the journal has gone over to a course that was left
 	disk      disk
 	watch     lossWatch
 	stuck     string // what the watch has seen and is not told yet

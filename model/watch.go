@@ -19,7 +19,7 @@ func (e *CollapseError) Error() string { return fmt.Sprintf("iteration %d: %s", 
 // lossWatch notices a loss that is finite but stuck, far above where the run began.
 type lossWatch struct {
 	n     int     // losses of the beginning
-	start float64 // their mean
+	start float64 // the least of them
 	high  int     // losses in a row that are far above it
 	flat  int     // and that are saturated
 	calm  int     // since it was told, losses in a row that are neither
@@ -28,7 +28,8 @@ type lossWatch struct {
 
 const (
 	watchStart = 20  // losses that make the beginning
-	watchFar   = 5   // times the beginning, or times 1 where it is less, is far above
+	watchFar   = 5   // times the beginning is far above; of one that is less than
+	watchFloor = 1.5 // times this: a net that was trained before may fall to chance, 6.9 of a thousand classes, and come back
 	watchLong  = 100 // in a row are stuck
 	watchFlat  = 5   // saturated ones in a row are stuck
 )
@@ -39,11 +40,13 @@ var saturated = -math.Log(0x1p-126)
 // see takes in a loss, and says what is wrong when that begins to be so.
 func (w *lossWatch) see(loss float64) string {
 	if w.n < watchStart {
-		w.start = (w.start*float64(w.n) + loss) / float64(w.n+1)
+		if w.n == 0 || loss < w.start {
+			w.start = loss
+		}
 		w.n++
 	}
 	flat := math.Abs(loss-saturated) < 1e-2
-	high := w.n == watchStart && loss > watchFar*max(w.start, 1)
+	high := w.n == watchStart && loss > watchFar*max(w.start, watchFloor)
 	w.flat, w.high = next(w.flat, flat), next(w.high, high)
 	if w.told {
 		if w.calm = next(w.calm, !flat && !high); w.calm >= watchStart {

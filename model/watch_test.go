@@ -28,6 +28,8 @@ func TestLossWatch(t *testing.T) {
 		{"stuck far above", row(20, 2.3, 300, 46.0), []int{119}, "began at 2.3"},
 		{"stuck far above, of many classes", row(20, 6.9, 300, 60.0), []int{119}, "began at 6.9"},
 		{"a dip after a surgery comes back", row(20, 0.02, 90, 30.0, 200, 0.05), nil, ""},
+		{"blows up in the beginning", row(3, 2.3, 300, 60.0), []int{118}, "began at 2.3"},
+		{"falls to chance of a thousand classes", row(20, 0.5, 400, 6.9), nil, ""},
 		{"a loss of another scale", row(20, 5000.0, 500, 9000.0), nil, ""},
 		{"a fine-tuning that dips for long", row(20, 0.02, 400, 2.3), nil, ""},
 		{"told once more after it came back", row(100, 2.3, 50, 87.3365, 30, 2.0, 50, 87.3365), []int{104, 184}, "87.3365"},

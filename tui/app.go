@@ -29,6 +29,8 @@ type Options struct {
 	UTF8 bool
 	// NoColor keeps to the terminal's own colours.
 	NoColor bool
+	// Attached says that the run was there before: who leaves while it does not answer leaves it as it is.
+	Attached bool
 	// ReadOnly refuses what would change the run.
 	ReadOnly bool
 	// Compare are runs whose curves are drawn beside this one's.
@@ -381,6 +383,8 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	}
 	a.notice = ""
 	switch {
+	case a.session == nil && a.opts.Attached && name == "d":
+		return tea.Quit
 	case a.mode == quitting:
 		return a.quitKey(name)
 	case a.mode == asking:

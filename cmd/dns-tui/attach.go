@@ -45,7 +45,7 @@ func runAttach(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	v := &viewer{}
-	opts.Name, opts.ReadOnly = r.Name, *readOnly
+	opts.Name, opts.ReadOnly, opts.Attached = r.Name, *readOnly, true
 	opts.Open = func() (model.Session, error) {
 		c, err := remote.Dial(ctx, r.Path, remote.ClientOptions{Name: viewerName(), ReadOnly: *readOnly, Interval: opts.Preferences.RefreshTime()})
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // Version of the protocol. Both sides must have the same: a run is steered by the program that it was started with.
-const Version = 1
+const Version = 2
 
 // The longest frames. A watcher's orders are short; a run's states hold curves and histograms.
 const (
