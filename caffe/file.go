@@ -170,11 +170,18 @@ func NotWritten(path string, err error) error {
 	return &FileError{Path: path, Msg: "cannot be written: " + Cause(err).Error(), Err: err}
 }
 
-// Open opens the file in path. kind says in errors what was wanted ("a window file").
+// Open opens a text file, behind the mark that some editors put in front of UTF-8. kind says in errors what was wanted ("a window file").
 func Open(path, kind string) (*os.File, error) {
 	f, err := files.Open(path)
 	if err != nil {
 		return nil, &FileError{Path: path, Msg: Cause(err).Error() + " (wanted " + kind + ")", Err: err}
+	}
+	mark := make([]byte, 3)
+	if n, _ := f.ReadAt(mark, 0); string(mark[:n]) == "\ufeff" { // a pipe has no place to read at
+		if _, err := f.Seek(3, io.SeekStart); err != nil {
+			f.Close()
+			return nil, &FileError{Path: path, Msg: Cause(err).Error(), Err: err}
+		}
 	}
 	return f, nil
 }

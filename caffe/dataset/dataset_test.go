@@ -557,3 +557,15 @@ func TestDamagedLevelDB(t *testing.T) {
 		}
 	}
 }
+
+// A list that an editor saved with a mark in front has no such picture as the mark and the name.
+func TestListBehindAMark(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "list.txt")
+	if err := os.WriteFile(path, []byte("\ufeffa.png 3\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l, err := ReadImageList(path)
+	if err != nil || len(l.Entries) != 1 || l.Entries[0].Path != "a.png" || l.Entries[0].Label != 3 {
+		t.Errorf("%v, %v", l, err)
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -60,10 +59,8 @@ func runInspect(_ context.Context, e *env, args []string) error {
 }
 
 func isText(b []byte) bool {
-	for i := 0; i < 3 && len(b) > 0 && !utf8.Valid(b); i++ {
-		b = b[:len(b)-1] // a character cut at the end of the sample
-	}
-	return utf8.Valid(b) && bytes.IndexFunc(b, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' }) < 0
+	// Comments may be in any encoding; a message has a control character among its tags soon.
+	return !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' })
 }
 
 // inspectBinary tries the binary kinds, the most telling first.
