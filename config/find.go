@@ -48,6 +48,17 @@ func FoundElsewhere(path, found string) string {
 	return fmt.Sprintf("%s is neither in the working folder nor beside the file that names it; found as %s", path, found)
 }
 
+// NotFound says where a file that near names was looked for, and of one of its name beside near.
+func NotFound(path, near string) string {
+	msg := fmt.Sprintf("looked for it in the working folder, beside %s, and from the folders above that", near)
+	if base := filepath.Base(path); base != path {
+		if beside := filepath.Join(filepath.Dir(near), base); caffe.Exists(beside) {
+			msg += fmt.Sprintf("; there is %s: did you mean %q?", beside, base)
+		}
+	}
+	return msg
+}
+
 // find is Find for a file that the solver names. Run.Found tells of it.
 func (r *Run) find(path string) string {
 	found, elsewhere := Find(path, r.SolverPath)
@@ -71,13 +82,7 @@ func (r *Run) findNet(path string) (*caffe.NetFile, error) {
 	found := r.find(path)
 	f, err := caffe.ReadNetPrototxt(found)
 	if err != nil && !caffe.Exists(found) && !filepath.IsAbs(path) {
-		msg := fmt.Sprintf("no such file; looked for it in the working folder, beside %s, and from the folders above that", r.SolverPath)
-		if base := filepath.Base(path); base != path {
-			if beside := filepath.Join(filepath.Dir(r.SolverPath), base); caffe.Exists(beside) {
-				msg += fmt.Sprintf("; there is %s: did you mean %q?", beside, base)
-			}
-		}
-		return nil, &caffe.FileError{Path: r.SolverPath, Line: caffe.FieldLine(r.SolverPath, 1, "net"), Msg: fmt.Sprintf("%s: %s", path, msg), Err: err}
+		return nil, &caffe.FileError{Path: r.SolverPath, Line: caffe.FieldLine(r.SolverPath, 1, "net"), Msg: fmt.Sprintf("%s: no such file; %s", path, NotFound(path, r.SolverPath)), Err: err}
 	}
 	return f, err
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -128,6 +129,9 @@ func (n *Net) setUp(nd *node, newParam func(layer.ParamSpec) (*layer.Param, erro
 // resolve finds a file that the net names, and keeps it where that is not where its name says.
 func (n *Net) resolve(path string) string {
 	found, elsewhere := config.Find(path, n.file.Path)
+	if n.missing = ""; !elsewhere && !filepath.IsAbs(path) && !caffe.Exists(found) {
+		n.missing = path
+	}
 	if elsewhere {
 		if line := config.FoundElsewhere(path, found); !slices.Contains(n.found, line) {
 			n.found = append(n.found, line)
@@ -281,6 +285,9 @@ func (b *builder) wrap(p placed, err error) error {
 	var unknown *layer.UnknownTypeError
 	if len(in) > 0 && !errors.As(err, &unknown) {
 		err = fmt.Errorf("%w [bottoms: %s]", err, strings.Join(in, "; "))
+	}
+	if path := b.net.missing; path != "" && strings.Contains(err.Error(), path) {
+		err = fmt.Errorf("%w; %s", err, config.NotFound(path, b.net.file.Path))
 	}
 	fe := b.net.file.Errorf(p.index, "(%s) %v", p.param.GetType(), err)
 	var f *caffe.FileError

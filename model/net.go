@@ -51,6 +51,7 @@ type Net struct {
 	gradients bool
 	debug     func(line string)
 	found     []string    // files that were not where the net says, a line each
+	missing   string      // the file that was looked for last, where it is nowhere
 	labels    gpu.Labeler // nil where the device names no layers
 	// What Forward and fetchLosses use in each pass.
 	lossV       []float32

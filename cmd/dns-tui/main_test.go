@@ -105,6 +105,8 @@ func TestMistakes(t *testing.T) {
 		{"unequal images", []string{"train", "--solver", withData("unequal", unequal)}, 1, `record "00000002" has the shape 1x28x29, the first record 1x28x28`},
 		{"label outside the classes", []string{"train", "--solver", withData("labels", labels)}, 1, `label 10 (number 10 of blob "label") is no class; wanted 0 to 9`},
 		{"database missing", []string{"train", "--solver", withData("nodb", "nowhere_lmdb")}, 1, "nowhere_lmdb: no such LMDB folder"},
+		{"where it was looked for", []string{"train", "--solver", filepath.Join(dir, "nodb.prototxt")}, 1, "; looked for it in the working folder, beside "},
+		{"a database of the name beside", []string{"train", "--solver", withData("beside", "examples/mnist/labels_lmdb")}, 1, `did you mean "labels_lmdb"?`},
 		{"cuda", []string{"parity", "--device", "cuda", dir}, 1, "has no CUDA device"},
 		{"device", []string{"devices", "--device", "tpu"}, 2, "wanted host or cuda"},
 		{"GPU number", []string{"parity", "--gpu", "x", dir}, 2, `--gpu is "x"; wanted a number from 0`},

@@ -308,6 +308,9 @@ func (l *hdf5Output) Setup(c *Context, bottom, _ []*Blob) error {
 		if l.parts[i] != nil {
 			continue
 		}
+		if l.parts == [2]*os.File{} {
+			files.Sweep(l.path) // of a run that was killed
+		}
 		f, err := files.CreateTemp(l.path)
 		if err != nil {
 			return fmt.Errorf("hdf5_output_param: %w", caffe.NotWritten(l.path, err))
