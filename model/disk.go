@@ -55,7 +55,6 @@ func (b *trouble) due(now time.Time) bool { return b.err != nil && !now.Before(b
 type disk struct {
 	journal, snapshot trouble
 	why               string // of the snapshot that is owed
-	lost              string
 }
 
 // text is what cannot be written, and why; "" where all can.
@@ -79,7 +78,8 @@ func (t *Trainer) written(err error) {
 		return
 	}
 	if b.fails(err, time.Now()) {
-		t.note(Event{Iter: t.solver.Iter, Text: fmt.Sprintf("journal: %v; %d lines wait in memory, and are lost if the run ends before they can be written", err, t.journal.n)})
+		text := fmt.Sprintf("journal: %v; %d lines wait in memory, and are lost if the run ends before they can be written", err, t.journal.n)
+		t.note(Event{Iter: t.solver.Iter, Text: text})
 	}
 }
 
@@ -90,7 +90,9 @@ func (t *Trainer) saveSnapshot(why string) error {
 	if err != nil {
 		t.disk.why = why
 		if b.fails(err, time.Now()) {
-			t.note(Event{Iter: t.solver.Iter, Text: fmt.Sprintf("snapshot failed: %v; %s; next try in %s, or at once in another folder: `:snapshot_prefix DIR/NAME`", err, t.unsaved(), b.wait)})
+			text := fmt.Sprintf("snapshot failed: %v; %s; next try in %s, or at once in another folder: `:snapshot_prefix DIR/NAME`",
+				err, t.unsaved(), b.wait)
+			t.note(Event{Iter: t.solver.Iter, Text: text})
 		}
 		return err
 	}

@@ -29,8 +29,8 @@ func (s *signs) alive() bool {
 }
 
 // channelwise are the layers whose channels hang each on the same one of their bottom.
-var channelwise = map[string]bool{"ReLU": true, "PReLU": true, "ELU": true, "Sigmoid": true, "TanH": true, "AbsVal": true, "Power": true, "Exp": true, "Log": true,
-	"BNLL": true, "Dropout": true, "Pooling": true, "LRN": true, "BatchNorm": true, "Scale": true, "Bias": true, "Threshold": true, "Split": true, "MVN": true}
+var channelwise = map[string]bool{"ReLU": true, "PReLU": true, "ELU": true, "Sigmoid": true, "TanH": true, "AbsVal": true, "Power": true,
+	"Exp": true, "Log": true, "BNLL": true, "Dropout": true, "Pooling": true, "LRN": true, "BatchNorm": true, "Scale": true, "Bias": true, "Threshold": true, "Split": true, "MVN": true}
 
 // blocked returns the first layer that can be pruned behind which nothing of the data passes to any loss; "" where a loss gets
 // something.
@@ -184,7 +184,8 @@ func (t *Trainer) checkFlow(now bool) error {
 		for _, p := range t.solver.surgeon.layers {
 			total += p.result.Total
 		}
-		return t.collapsed(fmt.Sprintf("nothing passes %s any more: surgery has left no path from the data to the loss (%d of %d weights are kept)", f.blocked, kept, total))
+		return t.collapsed(fmt.Sprintf("nothing passes %s any more: surgery has left no path from the data to the loss (%d of %d weights are kept)",
+			f.blocked, kept, total))
 	case f.blocked == "" && was != "":
 		t.note(Event{Iter: t.solver.Iter, Text: "data passes to the loss again"})
 	}

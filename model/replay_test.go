@@ -21,13 +21,12 @@ import (
 
 // player runs a net by random commands, over stops, kills and resumes, in one folder.
 type player struct {
-	t    *rapid.T
-	net  string
-	dir  string
-	tr   *model.Trainer
-	dev  *host.Device
-	log  []string
-	from string // the snapshot that this start goes on from
+	t   *rapid.T
+	net string
+	dir string
+	tr  *model.Trainer
+	dev *host.Device
+	log []string
 }
 
 const playedTo = 40
