@@ -65,7 +65,14 @@ func (n *Net) blocked(d gpu.Device) string {
 		case prunable:
 			out.pruned = true
 			w, _ := p.Weights()
-			out.channels = throughWeights(d, nd, w, at[nd.bottom[0].Name])
+			from := at[nd.bottom[0].Name]
+			if plain := len(nd.bottom) == 1 && nd.axis() == 1; in && !plain { // its channels are not told apart
+				from = nil
+			}
+			out.channels = throughWeights(d, nd, w, from)
+			if nd.axis() != 1 && out.alive() {
+				out.channels = nil
+			}
 		case channelwise[nd.typ] && at[nd.bottom[0].Name] != nil && at[nd.bottom[0].Name].channels != nil && len(nd.bottom) == 1:
 			out.channels = at[nd.bottom[0].Name].channels
 		case !in:
@@ -84,6 +91,17 @@ func (n *Net) blocked(d gpu.Device) string {
 		}
 	}
 	return first
+}
+
+// axis is from which on a layer's inputs are taken together.
+func (nd *node) axis() int {
+	if p := nd.param.GetInnerProductParam(); p != nil {
+		return int(p.GetAxis())
+	}
+	if p := nd.param.GetConvolutionParam(); p != nil {
+		return int(p.GetAxis())
+	}
+	return 1
 }
 
 // lossy reports a layer with a top that counts toward the objective.
