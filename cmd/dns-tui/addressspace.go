@@ -7,10 +7,12 @@ package main
 // is kept from reserving 128 MiB for each thread.
 
 /*
-#include <malloc.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 // What Go's runtime reserves is some 1.2 GiB; a small net wants as much again as is left here.
 static const unsigned long least = 1536ul << 20;
@@ -19,7 +21,9 @@ __attribute__((constructor)) static void look_at_address_space(void) {
 	struct rlimit l;
 	if (getrlimit(RLIMIT_AS, &l) != 0 || l.rlim_cur == RLIM_INFINITY)
 		return;
+#ifdef __GLIBC__
 	mallopt(M_ARENA_MAX, 1);
+#endif
 	if (l.rlim_cur < least) {
 		char text[256];
 		int n = snprintf(text, sizeof text, "dns-tui: the address space is limited to %lu MiB (ulimit -v, h_vmem); wanted at least %lu MiB\n",
