@@ -156,8 +156,8 @@ func resume(run *config.Run) (notices []string, err error) {
 	return notices, nil
 }
 
-// olderSnapshots says that snapshots of earlier runs are at a prefix which a run that starts at an iteration may replace;
-// "" where there are none.
+// olderSnapshots says which snapshots are at a prefix that a run which starts at an iteration may replace; "" where there are
+// none.
 func olderSnapshots(prefix string, iter int, resumed bool) string {
 	all, err := Snapshots(prefix)
 	if err != nil {
@@ -172,11 +172,11 @@ func olderSnapshots(prefix string, iter int, resumed bool) string {
 	if len(later) == 0 {
 		return ""
 	}
-	n := "a snapshot"
+	n := "a snapshot is"
 	if len(later) > 1 {
-		n = fmt.Sprintf("%d snapshots", len(later))
+		n = fmt.Sprintf("%d snapshots are", len(later))
 	}
-	text := fmt.Sprintf("%s of an earlier run at %s, up to iteration %d: this run starts at iteration %d and replaces those of the same iterations",
+	text := fmt.Sprintf("%s at %s already, up to iteration %d: this run starts at iteration %d and replaces those of the same iterations",
 		n, prefix, later[0].Iter, iter)
 	if !resumed {
 		text += "; --resume goes on from them"

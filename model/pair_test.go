@@ -205,14 +205,14 @@ func TestBeginsBesideSnapshots(t *testing.T) {
 		return strings.Join(all, "\n")
 	}
 	auto := func(r *config.Run) { r.Resume = config.ResumeAuto }
-	if got := told(auto); !strings.Contains(got, "no snapshot to resume") || strings.Contains(got, "earlier run") {
+	if got := told(auto); !strings.Contains(got, "no snapshot to resume") || strings.Contains(got, "already") {
 		t.Errorf("a first start: %q", got)
 	}
 	snapshots(t, prefix, nil)
-	if got := told(func(*config.Run) {}); !strings.Contains(got, "3 snapshots of an earlier run") || !strings.Contains(got, "--resume") {
+	if got := told(func(*config.Run) {}); !strings.Contains(got, "3 snapshots are at ") || !strings.Contains(got, "--resume") {
 		t.Errorf("a second start: %q", got)
 	}
-	if got := told(func(r *config.Run) { r.Weights, r.Snapshot = nil, prefix+"_iter_2.solverstate" }); !strings.Contains(got, "a snapshot of an earlier run") {
+	if got := told(func(r *config.Run) { r.Weights, r.Snapshot = nil, prefix+"_iter_2.solverstate" }); !strings.Contains(got, "a snapshot is at ") {
 		t.Errorf("a start from iteration 2: %q", got)
 	}
 	train(t, mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.SnapshotPrefix = proto.String(prefix) }), 1, 2)
@@ -222,7 +222,7 @@ func TestBeginsBesideSnapshots(t *testing.T) {
 	if got := told(func(r *config.Run) { r.Resume, r.Solver.MaxIter = config.ResumeNewest, proto.Int32(3) }); !strings.Contains(got, "nothing is left to train") {
 		t.Errorf("a resume at max_iter: %q", got)
 	}
-	if got := told(auto); strings.Contains(got, "earlier run") || strings.Contains(got, "no snapshot") {
+	if got := told(auto); strings.Contains(got, "already") || strings.Contains(got, "no snapshot") {
 		t.Errorf("a resume of the last: %q", got)
 	}
 }
