@@ -60,6 +60,11 @@ func (a *Account) Check(what string, bytes, held int64) error {
 	if a.unchecked += max(bytes, 0); bytes >= 0 && a.unchecked < small {
 		return nil
 	}
+	return a.Again(what, bytes, held)
+}
+
+// Again is Check that looks in any case.
+func (a *Account) Again(what string, bytes, held int64) error {
 	a.unchecked = 0
 	return check(what, bytes, max(0, held-Resident()))
 }

@@ -33,6 +33,21 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What was allocated and not touched yet is not there a second time, and many small pieces are seen.
+func TestAccount(t *testing.T) {
+	var a Account
+	held := Left().Bytes
+	if err := a.Check("a net", small, held+Resident()); err == nil {
+		t.Error("more than there is, by what is held, passes")
+	}
+	for range 100 {
+		if err := a.Check("a net", small/64, held+Resident()); err != nil {
+			return
+		}
+	}
+	t.Error("small pieces are never looked at")
+}
+
 // A group's limit counts, and so does that of one above it; "max" is none.
 func TestGroup(t *testing.T) {
 	root := t.TempDir()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 
 	"dns-tui/gpu"
@@ -91,13 +92,24 @@ func (m *allocation) Free() {
 
 // Alloc implements gpu.Store.
 func (d *Device) Alloc(n int) (gpu.Memory, error) {
-	if err := d.account.Check("host", memory.Product(4, int64(n)), d.allocated.Load()); err != nil {
+	if err := d.checkRoom(memory.Product(4, int64(n))); err != nil {
 		return nil, err
 	}
 	d.allocated.Add(4 * int64(n))
 	m := &allocation{data: make([]float32, n), dev: d}
 	m.forgive = runtime.AddCleanup(m, func(bytes int64) { d.allocated.Add(-bytes) }, 4*int64(n))
 	return m, nil
+}
+
+// checkRoom reports whether bytes more can be allocated, when what was dropped before has been given back.
+func (d *Device) checkRoom(bytes int64) error {
+	err := d.account.Check("host", bytes, d.allocated.Load())
+	if err != nil && d.allocated.Load() > 0 {
+		debug.FreeOSMemory()
+		runtime.Gosched() // the cleanups take it off the account
+		err = d.account.Again("host", bytes, d.allocated.Load())
+	}
+	return err
 }
 
 // Allocated implements gpu.Store.
