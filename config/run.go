@@ -218,6 +218,7 @@ func (r *Run) CheckSnapshotFolder() error {
 	if err != nil {
 		return &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf("snapshots cannot be written to %s: %v (snapshot_prefix)", dir, caffe.Cause(err))}
 	}
+	os.Remove(f.Name())
 	f.Close()
 	files.Sweep(r.SnapshotPrefix())
 	return nil

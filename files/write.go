@@ -260,7 +260,7 @@ func openReadFIFO(path string) (*os.File, error) {
 
 // Temporary names are .NAME.NUMBER.tmp. While it is written such a file is locked; the lock ends with its process, so that
 // Sweep knows what a killed one left.
-var reTemp = regexp.MustCompile(`^\.(.+)\.\d{10}\.tmp$`)
+var reTemp = regexp.MustCompile(`(?s)^\.(.+)\.\d{10}\.tmp$`)
 
 // maxStem keeps a temporary name within the 255 bytes of a file system.
 const maxStem = 255 - len("..0123456789.tmp")
@@ -324,7 +324,7 @@ func lock(f *os.File) bool {
 // Sweep removes what killed processes left of files whose names begin with prefix, and returns how many. Files that another
 // process writes now stay, and so do those of other users.
 func Sweep(prefix string) int {
-	dir, base := filepath.Dir(prefix), filepath.Base(prefix)
+	dir, base := filepath.Dir(prefix), stem(prefix)
 	if strings.HasSuffix(prefix, "/") {
 		dir, base = filepath.Clean(prefix), ""
 	}

@@ -223,7 +223,7 @@ func TestFinishThenCommit(t *testing.T) {
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{".t_iter_5.caffemodel.0123456789.tmp", ".t.journal.0000000001.tmp", ".u_iter_5.caffemodel.0123456789.tmp",
-		".t_iter_5.caffemodel.12.tmp", ".t_notes", "t_iter_5.caffemodel", "." + strings.Repeat("t", maxStem) + ".0123456789.tmp"} {
+		".t_iter_5.caffemodel.12.tmp", ".t_notes", "t_iter_5.caffemodel", "." + strings.Repeat("t", maxStem) + ".0123456789.tmp", ".t\nu.0123456789.tmp"} {
 		if err := os.WriteFile(dir+"/"+name, nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -232,8 +232,8 @@ func TestSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := Sweep(dir + "/t"); n != 3 {
-		t.Errorf("%d files removed, wanted 3", n)
+	if n := Sweep(dir + "/t"); n != 4 {
+		t.Errorf("%d files removed, wanted 4", n)
 	}
 	if err := live.Commit(); err != nil {
 		t.Error(err)

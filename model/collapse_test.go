@@ -46,6 +46,7 @@ func TestCollapse(t *testing.T) {
 		{"one layer empty", map[string]float32{"ip1": 50}, "ip1"},
 		{"the first layer empty", map[string]float32{"conv1": 50}, "conv1"},
 		{"the last layer empty", map[string]float32{"ip2": 50}, "ip2"},
+		{"all layers empty", map[string]float32{"conv1": 50, "conv2": 50, "ip1": 50, "ip2": 50}, "conv1"},
 	} {
 		for _, stops := range []bool{false, true} {
 			t.Run(fmt.Sprint(c.name, " ", stops), func(t *testing.T) {

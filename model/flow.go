@@ -184,13 +184,13 @@ func (t *Trainer) checkFlow(now bool) error {
 		few = few || p.result.Kept < 2*p.Outputs.Outputs
 	}
 	f.surgeries++
-	if kept == f.kept && f.blocked == "" {
+	if f.looked && kept == f.kept && f.blocked == "" {
 		return nil
 	}
 	if !now && (f.kept > 0 && 5*kept > 4*f.kept) && !(few && f.surgeries >= flowEvery) {
 		return nil
 	}
-	f.kept, f.surgeries = kept, 0
+	f.looked, f.kept, f.surgeries = true, kept, 0
 	if err := t.drain(); err != nil {
 		return err
 	}
@@ -215,6 +215,7 @@ const flowEvery = 50
 
 // flow is what checkFlow knows.
 type flow struct {
+	looked    bool   // there was a look
 	kept      int    // at the last look
 	surgeries int    // since
 	blocked   string // the layer that nothing passes

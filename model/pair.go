@@ -114,6 +114,9 @@ func FindSnapshot(prefix, journal string) (path string, notices []string, err er
 			continue
 		}
 		st, err := caffe.ReadSolverState(s.Path)
+		if err == nil && int(st.GetIter()) != s.Iter {
+			err = fmt.Errorf("it is of iteration %d", st.GetIter())
+		}
 		if err == nil {
 			_, err = WeightsOf(s.Path, st)
 		}
@@ -122,7 +125,11 @@ func FindSnapshot(prefix, journal string) (path string, notices []string, err er
 		}
 		notices = append(notices, fmt.Sprintf("%s is passed over: %v", s.Path, err))
 	}
-	return "", nil, fmt.Errorf("no whole snapshot to resume:\n  %s", strings.Join(notices, "\n  "))
+	lines := []error{errors.New("no whole snapshot to resume:")} // joined, for each to be a line where it is shown
+	for _, n := range notices {
+		lines = append(lines, errors.New("  "+n))
+	}
+	return "", nil, errors.Join(lines...)
 }
 
 // ofOtherRun says that the snapshot of the highest iteration is not of the run that a journal tells of last: a run that was

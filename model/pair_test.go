@@ -13,6 +13,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
+	"dns-tui/escape"
 	"dns-tui/gpu/host"
 	"dns-tui/model"
 )
@@ -71,6 +72,10 @@ func TestFindSnapshot(t *testing.T) {
 		{"weights of another iteration", "run", 1, func(t *testing.T, prefix, ext string) {
 			put(t, prefix+"_iter_3.caffemodel"+ext, read(t, prefix+"_iter_2.caffemodel"+ext))
 		}, "2", "has SHA-256"},
+		{"a state of another iteration than its name says", "run", 1, func(t *testing.T, prefix, ext string) {
+			put(t, prefix+"_iter_9.solverstate"+ext, read(t, prefix+"_iter_1.solverstate"+ext))
+			put(t, prefix+"_iter_9.caffemodel"+ext, read(t, prefix+"_iter_1.caffemodel"+ext))
+		}, "3", "run_iter_9.solverstate is passed over: it is of iteration 1"},
 		{"killed between the two renames", "run", 1, func(t *testing.T, prefix, ext string) {
 			w := prefix + "_iter_3.caffemodel" + ext
 			put(t, w+".previous", read(t, w))
@@ -104,6 +109,13 @@ func TestFindSnapshot(t *testing.T) {
 	}
 	if _, _, err := model.FindSnapshot(filepath.Join(t.TempDir(), "run"), ""); !errors.Is(err, model.ErrNoSnapshot) {
 		t.Errorf("no snapshot: %v", err)
+	}
+	prefix := filepath.Join(t.TempDir(), "run")
+	put(t, prefix+"_iter_1.solverstate", nil)
+	put(t, prefix+"_iter_2.solverstate", nil)
+	_, _, err := model.FindSnapshot(prefix, "")
+	if err == nil || strings.Count(escape.Error(err), "\n") != 2 || strings.Contains(escape.Error(err), `\n`) {
+		t.Errorf("none is whole: %q, wanted a line for each", err)
 	}
 }
 
