@@ -88,8 +88,9 @@ check-prune: openblas build demo-data ## the demo's run: at most 1 weight in 20 
 check-kill: openblas build demo-data ## kill -9 at random moments, resume, compare weights
 	sh scripts/check_kill.sh
 check-faults: openblas ## killed and failing at each system call of a snapshot, torn files, replays of anything: tried and survived; wants strace
-	$(GO) test -tags faults -run TestFaults -count 1 -timeout $(PATIENCE) ./e2e
-	$(GO) test -run TestReplayOfAnything -rapid.checks 100 -count 1 -timeout $(PATIENCE) -v ./model
+	@mkdir -p build; rm -f build/faults.txt
+	@$(GO) test -tags faults -run TestFaults -count 1 -timeout $(PATIENCE) ./e2e; status=$$?; cat build/faults.txt; exit $$status
+	$(GO) test -run TestReplayOfAnything -count 1 -timeout $(PATIENCE) -v ./model -rapid.checks=100
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
 	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e
 

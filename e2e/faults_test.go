@@ -169,7 +169,14 @@ func (c *campaign) report() {
 	if c.tried == 0 {
 		c.t.Error("nothing was tried")
 	}
-	fmt.Printf("%-40s tried %4d  survived %4d\n", c.t.Name(), c.tried, c.survived)
+	line := fmt.Sprintf("%-40s tried %4d  survived %4d\n", c.t.Name(), c.tried, c.survived)
+	c.t.Log(line)
+	f, err := os.OpenFile(filepath.Join("..", "build", "faults.txt"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer f.Close()
+	f.WriteString(line)
 }
 
 // calls counts the system calls of a thread of an undisturbed run: the most of any thread, by name.
