@@ -160,6 +160,43 @@ func TestInterpValues(t *testing.T) {
 }
 
 // A border of its own for each side, against windows written down as loops.
+// Layers of forks, too, allocate nothing in a pass.
+func TestForksAllocateNothing(t *testing.T) {
+	f, err := caffe.ParseNetPrototxt("n", []byte(`
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 6 dim: 6 } } }
+layer { name: "conv" type: "Convolution" bottom: "x" top: "conv" convolution_param {
+  num_output: 4 kernel_size: 3 pad_l: 1 pad_r: 0 pad_t: 0 pad_b: 1 weight_filler { type: "xavier" } } }
+layer { name: "norm" type: "Normalize" bottom: "conv" top: "norm" norm_param { across_spatial: false } }
+layer { name: "across" type: "Normalize" bottom: "norm" top: "across" }
+layer { name: "interp" type: "Interp" bottom: "across" top: "interp" interp_param { height: 7 width: 9 } }
+layer { name: "perm" type: "Permute" bottom: "interp" top: "perm" permute_param { order: 0 order: 2 order: 3 order: 1 } }
+layer { name: "sum" type: "Reduction" bottom: "perm" top: "sum" loss_weight: 1 }
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := host.New(host.Options{Threads: 2})
+	defer d.Close()
+	if d.Capabilities().BLAS == "gonum" {
+		t.Skip("without OpenBLAS, gonum's matrix product allocates for its own threads")
+	}
+	n, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	pass := func() {
+		if _, err := n.Forward(); err != nil {
+			t.Fatal(err)
+		}
+		n.Backward()
+	}
+	pass()
+	if n := testing.AllocsPerRun(20, pass); n > 0 {
+		t.Errorf("%g allocations a pass", n)
+	}
+}
+
 func TestUnevenPooling(t *testing.T) {
 	const h, w, k, stride, top, bottom, left, right = 5, 6, 3, 2, 2, 1, 0, 2
 	x := ramp(h * w)

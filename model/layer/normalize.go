@@ -27,10 +27,11 @@ type normalize struct {
 	eps     float32
 	u, inv  *gpu.Tensor // normalized input, 1/length
 	t, sums *gpu.Tensor
+	cuts    cuts
 }
 
 func (l *normalize) Setup(c *Context, bottom, top []*Blob) (err error) {
-	l.c = c
+	l.c, l.cuts = c, cuts{}
 	p, b := c.Param.GetNormParam(), bottom[0]
 	if p == nil {
 		p = &caffepb.NormalizeParameter{}
@@ -77,18 +78,18 @@ func (l *normalize) Setup(c *Context, bottom, top []*Blob) (err error) {
 
 // sum sets sums to Σ x over what a length is of.
 func (l *normalize) sum(x, sums *gpu.Tensor) {
-	d, n, k := l.c.Device, l.rows.Len(), l.rows.Channels
+	d, to := l.c.Device, l.cuts.of(sums, l.images)
 	d.Fill(sums, 0)
-	for i := range l.images {
-		d.SumBias(l.rows, x.View(i*n, n), sums.View(i*k, k))
+	for i, image := range l.cuts.of(x, l.images) {
+		d.SumBias(l.rows, image, to[i])
 	}
 }
 
 // multiply sets y to x times the number f that goes with each length.
 func (l *normalize) multiply(x, f, y *gpu.Tensor) {
-	n, k := l.rows.Len(), l.rows.Channels
-	for i := range l.images {
-		l.c.Device.Scale(l.rows, x.View(i*n, n), f.View(i*k, k), nil, y.View(i*n, n))
+	fs, ys := l.cuts.of(f, l.images), l.cuts.of(y, l.images)
+	for i, image := range l.cuts.of(x, l.images) {
+		l.c.Device.Scale(l.rows, image, fs[i], nil, ys[i])
 	}
 }
 

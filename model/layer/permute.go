@@ -21,6 +21,7 @@ type permute struct {
 	// Element k of a block of the top is element from[k] of the bottom's; to is the way back. They are nil where all axes
 	// stay.
 	from, to *gpu.Tensor
+	cuts     cuts
 }
 
 // maxIndex is the first whole number whose successor float32, in which indices are kept, cannot hold.
@@ -30,7 +31,7 @@ const maxIndex = 1 << 24
 const together = 1 << 20
 
 func (l *permute) Setup(c *Context, bottom, top []*Blob) error {
-	l.c = c
+	l.c, l.cuts = c, cuts{}
 	b := bottom[0]
 	order, err := permutation(c.Param.GetPermuteParam().GetOrder(), b)
 	if err != nil {
@@ -125,8 +126,9 @@ func (l *permute) move(index, x, y *gpu.Tensor) {
 		l.c.Device.Copy(y, x)
 		return
 	}
-	for i := range l.outer {
-		l.c.Device.Gather(1, index, x.View(i*l.block, l.block), y.View(i*l.block, l.block))
+	ys := l.cuts.of(y, l.outer)
+	for i, block := range l.cuts.of(x, l.outer) {
+		l.c.Device.Gather(1, index, block, ys[i])
 	}
 }
 
