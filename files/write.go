@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Pending file is new content for a path. What is written to it stands under a temporary name in the same folder until
 // A Pending file is new content for a path. What is written to it stands under a temporary name in the same folder; only
 // Commit gives it the path. Before that, and after Abort, a file that was at the path stays as it was. Where the path is
 // no regular file (a device, a FIFO, /dev/stdout) there is nothing to replace, and the content goes through it.

@@ -85,12 +85,13 @@ func (t *Trainer) written(err error) {
 
 // saveSnapshot writes a snapshot. Where that fails training goes on, the snapshot before stays, and it is tried again.
 func (t *Trainer) saveSnapshot(why string) error {
+	t.written(t.journal.sync()) // what led to this snapshot is on the disk before it is
 	name, err := t.save(t.run.SnapshotPrefix())
 	b := &t.disk.snapshot
 	if err != nil {
 		t.disk.why = why
 		if b.fails(err, time.Now()) {
-			text := fmt.Sprintf("snapshot failed: %v; %s; next try in %s, or at once in another folder: `:snapshot_prefix DIR/NAME`",
+			text := fmt.Sprintf("snapshot failed: %v; %s; it is tried again with each snapshot that is due, and in %s at the latest; `:snapshot_prefix DIR/NAME` saves elsewhere at once",
 				err, t.unsaved(), b.wait)
 			t.note(Event{Iter: t.solver.Iter, Text: text})
 		}
@@ -102,7 +103,7 @@ func (t *Trainer) saveSnapshot(why string) error {
 	}
 	t.saved, t.savedIter, t.savedAt = name, t.solver.Iter, t.place()
 	t.remember(name, why, false)
-	t.written(t.journal.sync()) // what led to this snapshot is on the disk when it is
+	t.written(t.journal.sync())
 	t.note(Event{Iter: t.solver.Iter, Text: "snapshot " + name + again, Saved: name})
 	return nil
 }

@@ -2,3 +2,6 @@ package model
 
 // Blocked is what the flow of the train net is blocked by.
 func (s *Solver) Blocked() string { return s.Net.blocked(s.device) }
+
+// StopAsked reports whether an iteration under way would be given up for a stop.
+func (t *Trainer) StopAsked() bool { return t.stopAsked.Load() != 0 }

@@ -156,6 +156,7 @@ func (t *Trainer) goBack(path string) (string, error) {
 	t.leave(path)
 	t.curves.cut(t.solver.Iter - 1)
 	t.saved, t.savedIter, t.savedAt, t.testedAt = path, t.solver.Iter, t.place(), -1
+	t.startIter = min(t.startIter, t.solver.Iter) // what is unsaved counts from here
 	t.changes = keepChanges(t.changes, t.solver.Iter, t.lately)
 	t.state, t.problem, t.steps, t.toSurgery = Paused, "", -1, false
 	t.watch.high, t.watch.flat, t.stuck, t.flow = 0, 0, "", flow{}

@@ -173,7 +173,7 @@ func (t *Trainer) iterate() error {
 	if shown {
 		t.progress()
 	}
-	if saves && t.disk.snapshot.err == nil {
+	if saves {
 		t.saveSnapshot("by the solver's schedule")
 	}
 	t.saveOwed()

@@ -121,7 +121,7 @@ type Trainer struct {
 	saved       string
 	savedIter   int
 	savedAt     place
-	startIter   int
+	startIter   int // the least iteration at which it began, or to which it went back
 	testedAt    int // iteration of the last scheduled test; -1 before the first
 	speed       speedometer
 	published   time.Time
@@ -331,6 +331,9 @@ func (t *Trainer) Do(ctx context.Context, c Command) (Ack, error) {
 	case <-t.done:
 		return Ack{}, ErrEnded
 	case <-ctx.Done():
+		if c.Kind == Stop {
+			t.stopAsked.Store(0) // it will not come: no iteration is given up for it
+		}
 		return Ack{}, ctx.Err()
 	case t.requests <- r:
 	}

@@ -12,6 +12,7 @@ import (
 
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
+	"dns-tui/gpu/host"
 	"dns-tui/model"
 )
 
@@ -65,6 +66,27 @@ func TestStopWithinAnIteration(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A stop that is not waited for, and never came to the run, gives up no iteration.
+func TestStopThatDoesNotCome(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	tr, err := model.NewTrainer(run, d, model.SessionOptions{Paused: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 2000 { // until the channel to the loop is full: as long as there is room, either may happen
+		tr.Do(gone, model.Command{Kind: model.Pause})
+	}
+	if _, err := tr.Do(gone, model.Command{Kind: model.Stop}); err == nil || tr.StopAsked() {
+		t.Errorf("error %v, stop asked for: %t", err, tr.StopAsked())
+	}
+	tr.Start()
+	stop(tr)
 }
 
 // dense are the weights and biases of a caffemodel, without masks.

@@ -83,6 +83,43 @@ func TestSnapshotsGoElsewhere(t *testing.T) {
 	}
 }
 
+// A snapshot that is due is tried, whenever the last one failed: a folder that is there again is used at once.
+func TestSnapshotsGoOnWhenTheyCan(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) {
+		lively(r)
+		r.Solver.MaxIter, r.Solver.Snapshot = proto.Int32(12), proto.Int32(2)
+	})
+	blockSnapshots(t, run, "2", "4")
+	tr := start(t, run, 1)
+	s := stepTo(t, tr, 5)
+	if s.Trouble == "" || s.Saved != "" {
+		t.Fatalf("trouble %q, saved %s", s.Trouble, s.Saved)
+	}
+	s = stepTo(t, tr, 7)
+	if want := run.SnapshotPrefix() + "_iter_6.solverstate"; s.Saved != want || s.Trouble != "" || s.Unsaved != 1 {
+		t.Errorf("saved %s, trouble %q, %d unsaved; wanted %s", s.Saved, s.Trouble, s.Unsaved, want)
+	}
+	if n := count(s, "snapshot failed"); n != 1 || count(s, ", after a failure") != 1 {
+		t.Errorf("%d notices of a failure, %d of its end", n, count(s, ", after a failure"))
+	}
+}
+
+// What is in no snapshot counts from where a resumed run went back to.
+func TestUnsavedAfterGoingBack(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	tr := start(t, run, 2)
+	for _, i := range []int{5, 10} {
+		stepTo(t, tr, i)
+		save(t, tr)
+	}
+	stop(tr)
+	tr = resumed(t, run, "run_iter_10.solverstate", model.SessionOptions{})
+	must(t, tr, model.Command{Kind: model.GoBack, Value: run.SnapshotPrefix() + "_iter_5.solverstate"})
+	if s := stepTo(t, tr, 12); s.Unsaved != 7 {
+		t.Errorf("%d iterations unsaved, wanted 7", s.Unsaved)
+	}
+}
+
 // A run that can be reached waits, done but not saved, for a place to save to, and then ends.
 func TestServedRunWaitsForAPlace(t *testing.T) {
 	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(3) })
