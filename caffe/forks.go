@@ -89,14 +89,14 @@ func adoptFork(l *caffepb.LayerParameter) (string, error) {
 	case "DNSConvolution":
 		if err := adoptDNS(l.DnsConvolutionParam, &l.DnsConvolutionParam, func(p *caffepb.DNSConvolutionParameter) {
 			l.CconvolutionParam = &caffepb.CConvolutionParameter{Gamma: proto.Float32(p.GetGamma()), Power: proto.Float32(p.GetPower()), IterStop: proto.Float32(p.GetIterStop()),
-				CRate: proto.Float32(p.GetCRate()), WeightMaskFiller: p.WeightMaskFiller, BiasMaskFiller: p.BiasMaskFiller}
+				CRate: proto.Float32(p.GetCRate()), WeightMaskFiller: p.GetWeightMaskFiller(), BiasMaskFiller: p.GetBiasMaskFiller()}
 		}); err != nil {
 			return "", fmt.Errorf("dns_convolution_param: %w", err)
 		}
 	case "DNSInnerProduct":
 		if err := adoptDNS(l.DnsInnerProductParam, &l.DnsInnerProductParam, func(p *caffepb.DNSInnerProductParameter) {
 			l.CinnerProductParam = &caffepb.CInnerProductParameter{Gamma: proto.Float32(p.GetGamma()), Power: proto.Float32(p.GetPower()), IterStop: proto.Float32(p.GetIterStop()),
-				CRate: proto.Float32(p.GetCRate()), WeightMaskFiller: p.WeightMaskFiller, BiasMaskFiller: p.BiasMaskFiller}
+				CRate: proto.Float32(p.GetCRate()), WeightMaskFiller: p.GetWeightMaskFiller(), BiasMaskFiller: p.GetBiasMaskFiller()}
 		}); err != nil {
 			return "", fmt.Errorf("dns_inner_product_param: %w", err)
 		}
@@ -109,7 +109,11 @@ func adoptFork(l *caffepb.LayerParameter) (string, error) {
 		}
 	}
 	if to := renamed[l.GetType()]; to != "" {
-		did = append(did, l.GetType()+", now "+to)
+		text := l.GetType() + ", now " + to
+		if strings.HasPrefix(l.GetType(), "DNS") { // versions of the fork differ in it
+			text += ", which prunes below 0.9 of its threshold and splices above 1.1"
+		}
+		did = append(did, text)
 		l.Type = proto.String(to)
 	}
 	more, err := adoptWindow(l)

@@ -83,6 +83,8 @@ func TestForksWords(t *testing.T) {
 		{"depthwise", `type: "ConvolutionDepthwise" convolution_param { num_output: 8 kernel_size: 3 }`, "ConvolutionDepthwise, now Convolution", "group: 8"},
 		{"depthwise with a group", `type: "DepthwiseConvolution" convolution_param { num_output: 8 kernel_size: 3 group: 4 }`, "now Convolution", "group: 4"},
 		{"DNS", `type: "DNSConvolution" dns_convolution_param { c_rate: -0.7 }`, "DNSConvolution, now CConvolution", "c_rate: -0.7"},
+		{"DNS by its defaults", `type: "DNSInnerProduct" inner_product_param { num_output: 2 }`, "DNSInnerProduct, now CInnerProduct, which prunes below 0.9", "iter_stop: 1e+06"},
+		{"DNS convolution by its defaults", `type: "DNSConvolution"`, "DNSConvolution, now CConvolution", "iter_stop: 1e+07"},
 		{"DNS by other numbers", `type: "DNSConvolution" dns_convolution_param { alpha_low: 0.95 }`, "alpha_low is 0.95", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
