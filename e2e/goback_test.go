@@ -39,7 +39,8 @@ func TestBackThenCrash(t *testing.T) {
 	e.end()
 }
 
-// SIGTERM ends a run whose iteration would never end, with the weights before it.
+// SIGTERM ends a run whose iteration would never end, with the weights before it; that it comes twice in a moment, as from
+// timeout(1), is no second one.
 func TestEndlessIteration(t *testing.T) {
 	dir := folder(t, "max_iter: 1000 iter_size: 2147483647")
 	c := exec.Command(binary, "train", "--solver", "solver.prototxt")
@@ -53,6 +54,8 @@ func TestEndlessIteration(t *testing.T) {
 	go func() { ended <- c.Wait() }()
 	untilFile(t, filepath.Join(dir, "run.journal"))
 	time.Sleep(100 * time.Millisecond)
+	c.Process.Signal(syscall.SIGTERM)
+	time.Sleep(20 * time.Millisecond)
 	c.Process.Signal(syscall.SIGTERM)
 	select {
 	case err := <-ended:

@@ -236,6 +236,10 @@ func signals(ctx context.Context, stop func(os.Signal), hangup func()) {
 // stopTime is how long a stop that SIGTERM asked for may take. What hangs, in a driver or on a disk, never comes to it.
 const stopTime = 10 * time.Minute
 
+// oneTime is how close two SIGTERM are one: timeout(1) sends it to its child and then to the child's group, and so do other
+// programs that start programs.
+const oneTime = time.Second
+
 // persistent returns what to call with each signal, so that SIGTERM always ends the program: the first asks for a stop; the
 // second, or stopTime later nothing, ends it at once, without a snapshot.
 func persistent(e *env) func(os.Signal) {
@@ -243,14 +247,14 @@ func persistent(e *env) func(os.Signal) {
 		escape.Fprintf(e.stderr, "dns-tui: %s: ended at once, without a snapshot\n", why)
 		os.Exit(1)
 	}
-	asked := false
+	var asked time.Time
 	return func(s os.Signal) {
 		switch {
 		case s != syscall.SIGTERM:
-		case asked:
+		case !asked.IsZero() && time.Since(asked) >= oneTime:
 			end("a second SIGTERM")
-		default:
-			asked = true
+		case asked.IsZero():
+			asked = time.Now()
 			time.AfterFunc(stopTime, func() { end(fmt.Sprintf("%v after SIGTERM the stop has not come to an end", stopTime)) })
 		}
 	}
