@@ -47,7 +47,7 @@ layer { name: "silence" type: "Silence" bottom: "big" }
 // Who leaves while the net loads ends the run: nobody knows of it yet.
 func TestLeaveWhileLoading(t *testing.T) {
 	for name, leave := range map[string]func(*terminal){
-		"q":       func(e *terminal) { e.keys("qa") },
+		"q":       func(e *terminal) { e.keys("q") },
 		"ctrl+c":  func(e *terminal) { e.keys("\x03") },
 		"SIGTERM": func(e *terminal) { e.cmd.Process.Signal(syscall.SIGTERM) },
 		"SIGINT":  func(e *terminal) { e.cmd.Process.Signal(syscall.SIGINT) },

@@ -383,8 +383,8 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	}
 	a.notice = ""
 	switch {
-	case a.session == nil && a.opts.Attached && name == "d":
-		return tea.Quit
+	case a.session == nil:
+		return a.loadingKey(name)
 	case a.mode == quitting:
 		return a.quitKey(name)
 	case a.mode == asking:
@@ -399,6 +399,19 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	}
 	if a.mode == helping { // any other key leaves the help
 		a.mode = browsing
+	}
+	return nil
+}
+
+// loadingKey is a key before the session is there. There is nothing to lose yet, and so no question.
+func (a *App) loadingKey(name string) tea.Cmd {
+	for i := range a.bindings {
+		if b := &a.bindings[i]; b.name == "quit" && contains(b.keys, name) {
+			return a.stop(false)
+		}
+	}
+	if a.opts.Attached && name == "d" {
+		return tea.Quit
 	}
 	return nil
 }
