@@ -174,8 +174,8 @@ func throughWeights(d gpu.Device, nd *node, w *layer.Param, in *signs) []bool {
 	return alive
 }
 
-// checkFlow looks, after a surgery, whether the net still passes anything. It is dear, so that it is done where few weights are left and
-// they have become fewer.
+// checkFlow looks, after a surgery, whether the net still passes anything. It is dear, so that it is done at the first, where they
+// have become fewer by a fifth, and now and then where few weights are left.
 func (t *Trainer) checkFlow(now bool) error {
 	f := &t.flow
 	kept, few := 0, false
@@ -187,7 +187,7 @@ func (t *Trainer) checkFlow(now bool) error {
 	if f.looked && kept == f.kept && f.blocked == "" {
 		return nil
 	}
-	if !now && (f.kept > 0 && 5*kept > 4*f.kept) && !(few && f.surgeries >= flowEvery) {
+	if !now && f.looked && 5*kept >= 4*f.kept && !(few && f.surgeries >= flowEvery) {
 		return nil
 	}
 	f.looked, f.kept, f.surgeries = true, kept, 0
