@@ -167,9 +167,13 @@ func parseCommand(s string) (*model.Command, error) {
 	if len(w) > 0 && w[0] == "set" {
 		w = w[1:]
 	}
-	if len(w) > 1 && w[0] == "snapshot_prefix" { // a path, as it stands
-		_, path, _ := strings.Cut(s, "snapshot_prefix")
-		return &model.Command{Kind: model.Set, Field: "snapshot_prefix", Value: strings.TrimSpace(strings.TrimLeft(path, " ="))}, nil
+	if len(w) > 1 && (w[0] == "snapshot_prefix" || w[0] == "back") { // a path, as it stands
+		_, path, _ := strings.Cut(s, w[0])
+		path = strings.TrimSpace(strings.TrimLeft(path, " ="))
+		if w[0] == "back" {
+			return &model.Command{Kind: model.GoBack, Value: path}, nil
+		}
+		return &model.Command{Kind: model.Set, Field: "snapshot_prefix", Value: path}, nil
 	}
 	if len(w) == 0 {
 		return nil, errors.New("nothing typed: " + commandForms)
@@ -180,8 +184,6 @@ func parseCommand(s string) (*model.Command, error) {
 		return nil, errQuit
 	case ok && len(w) == 1:
 		return &c, nil
-	case w[0] == "back" && len(w) == 2:
-		return &model.Command{Kind: model.GoBack, Value: w[1]}, nil
 	case (w[0] == "step" || w[0] == "cancel") && len(w) <= 2:
 		kind, n := model.Step, 1
 		if w[0] == "cancel" {
