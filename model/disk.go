@@ -91,8 +91,11 @@ func (t *Trainer) saveSnapshot(why string) error {
 	if err != nil {
 		t.disk.why = why
 		if b.fails(err, time.Now()) {
-			text := fmt.Sprintf("snapshot failed: %v; %s; it is tried again with each snapshot that is due, and in %s at the latest; `:snapshot_prefix DIR/NAME` saves elsewhere at once",
+			text := fmt.Sprintf("snapshot failed: %v; %s; it is tried again with each snapshot that is due, and in %s at the latest",
 				err, t.unsaved(), b.wait)
+			if t.opts.Interactive || t.opts.Served {
+				text += "; `:snapshot_prefix DIR/NAME` saves elsewhere at once"
+			}
 			t.note(Event{Iter: t.solver.Iter, Text: text})
 		}
 		return err
