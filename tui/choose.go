@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -361,13 +362,19 @@ func (a *App) handlePrompt(l *model.LayerStats) string {
 	return of + "  " + names[a.handle] + ": "
 }
 
+// reGrouped is a number with commas between thousands, as counts of weights are shown.
+var reGrouped = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+$`)
+
 // chooseTyped makes what is typed the choice, as it is typed.
 func (a *App) chooseTyped(text string) error {
-	text, isShare := strings.CutSuffix(strings.ReplaceAll(strings.TrimSpace(text), ",", ""), "%")
+	text, isShare := strings.CutSuffix(strings.TrimSpace(text), "%")
 	text = strings.TrimSpace(text)
 	handle := a.handle
 	if isShare { // whatever was asked for, that is what it says
 		handle = bySparsity
+	}
+	if handle == byKept && reGrouped.MatchString(text) { // elsewhere a comma may stand for a point: 0,95
+		text = strings.ReplaceAll(text, ",", "")
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {

@@ -455,6 +455,8 @@ func TestKeys(t *testing.T) {
 		{[]string{"M", "M", "p"}, "prune → off in ip1, ip2"}, // one command
 		{[]string{"M", "M", "M", "5", "enter"}, "threshold → 1.959 in conv1, conv2, ip1 and 1 more"},
 		{[]string{"e", "9", "5", "%", "enter"}, "conv1.threshold 1.952"}, // never a threshold of 95
+		{[]string{"e", "0", ",", "9", "5", "enter"}, ""},                 // nor one of 095
+		{[]string{"tab", "e", "9", "5", ",", "5", "enter"}, ""},
 		{[]string{":", "c", "o", "n", "v", "2", ".", "t", "space", "9", "0", "%", "enter"}, "conv2.t 1.645"},
 		{[]string{":", "l", "r", "space", "9", "5", "%", "enter"}, ""},
 		{append(append(append([]string{":"}, strings.Split("snapshot_prefix", "")...), "space"), append(strings.Split("/d/a=b5%", ""), "enter")...), "snapshot_prefix /d/a=b5%"},
