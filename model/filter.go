@@ -136,6 +136,29 @@ func insertSplits(layers []placed) []placed {
 	return out
 }
 
+// lossesRead tells of losses without a loss_weight that other layers read, for which Caffe's gradient is another; "" where
+// there are none.
+func (n *Net) lossesRead() string {
+	made := map[string]*node{}
+	var names []string
+	for _, nd := range n.nodes {
+		if nd.typ == "Split" && nd.index < 0 && nd.weights[0] != 0 {
+			l := made[nd.bottom[0].Name]
+			if l != nil && l.index >= 0 && isLoss(l) && len(n.file.Net.Layer[l.index].LossWeight) == 0 {
+				names = append(names, l.name)
+			}
+		}
+		for _, b := range nd.top {
+			made[b.Name] = nd
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return layersNamed(names) + ": a loss without a loss_weight counts with weight 1, and another layer reads it too: the gradient " +
+		"is that of both, where Caffe's is that of the other layer alone (loss_weight: 0 gives Caffe's)"
+}
+
 func splitName(blob, layer string, top, k int) string {
 	return fmt.Sprintf("%s_%s_%d_split_%d", blob, layer, top, k)
 }

@@ -119,6 +119,19 @@ func TestFindSnapshot(t *testing.T) {
 	}
 }
 
+// A solverstate of Caffe has no checksum: its weights are those that were put aside, where a kill left them.
+func TestWeightsOfCaffesState(t *testing.T) {
+	dir := t.TempDir()
+	state, weights := filepath.Join(dir, "run_iter_3.solverstate"), filepath.Join(dir, "run_iter_3.caffemodel")
+	st := &caffepb.SolverState{LearnedNet: proto.String("run_iter_3.caffemodel")}
+	for _, name := range []string{weights, weights + ".previous"} { // the second is looked at before the first
+		put(t, name, []byte("weights"))
+		if at, err := model.WeightsOf(state, st); err != nil || at != name {
+			t.Errorf("the weights are %s (%v), wanted %s", at, err, name)
+		}
+	}
+}
+
 // Every byte of a solverstate is under its checksum.
 func TestStateChecksum(t *testing.T) {
 	prefix := filepath.Join(t.TempDir(), "run")

@@ -226,6 +226,9 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 	}
 	dropPrevious(prefix)
 	o.Notices = append(append(o.Notices, t.solver.Notices...), idleKeys(run.Solver, t.solver.Net)...)
+	if n := t.solver.Net.lossesRead(); n != "" {
+		o.Notices = append(o.Notices, n)
+	}
 	if n := olderSnapshots(prefix, t.solver.Iter, run.Snapshot != ""); n != "" {
 		o.Notices = append(o.Notices, n)
 	}

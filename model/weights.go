@@ -53,8 +53,12 @@ func (n *Net) LoadFiles(paths []string, o LoadOptions) (*Loaded, error) {
 		}
 	}
 	if len(l.Untouched) > 0 && len(paths) > 0 {
-		l.Notices = append(l.Notices, fmt.Sprintf("%s: no weights for %s of the net, which keep the values of their fillers",
-			strings.Join(paths, ", "), layersNamed(l.Untouched)))
+		keep := "which keep the values of their fillers"
+		if len(l.Untouched) == 1 {
+			keep = "which keeps the values of its fillers"
+		}
+		l.Notices = append(l.Notices, fmt.Sprintf("%s: no weights for %s of the net, %s", strings.Join(paths, ", "),
+			layersNamed(l.Untouched), keep))
 	}
 	return l, nil
 }
