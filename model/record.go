@@ -37,10 +37,7 @@ func (t *Trainer) recordStart(from string, back int) error {
 	if back > 0 {
 		st.Left = t.leftNames()
 	}
-	for _, p := range s.surgeon.layers {
-		l := s.hyper.Layer(p.Name)
-		st.Layers = append(st.Layers, StartLayer{Name: p.Name, Type: p.Type, Rule: ruleName(l.Rule), Weights: p.result.Total, Threshold: l.Threshold})
-	}
+	st.Layers = s.startLayers()
 	err := t.bridge(st, from)
 	lately := t.sinceLately()
 	missing := t.unrecorded(lately)

@@ -251,3 +251,53 @@ func measures(journal string) string {
 	}
 	return b.String()
 }
+
+// What keeps a replay from being the same run is said when it begins.
+func TestReplayOfAnotherRun(t *testing.T) {
+	first := mini(t, "dns_seed_mini", nil)
+	train(t, first, 1, 2)
+	for _, c := range []struct {
+		name   string
+		change func(*config.Run)
+		want   string // "" is nothing
+	}{
+		{"the same", func(*config.Run) {}, ""},
+		{"another seed", func(r *config.Run) { r.Solver.RandomSeed = proto.Int64(r.Solver.GetRandomSeed() + 1) }, "random_seed of the files is"},
+		{"no weights", func(r *config.Run) { r.Weights = nil }, "began from dns_seed_mini_init.caffemodel, this run from its fillers"},
+		{"another net", func(r *config.Run) {
+			r.Weights = nil
+			for _, l := range r.Train.Net.Layer {
+				if p := l.InnerProductParam; p != nil && l.GetName() == "ip1" {
+					p.NumOutput = proto.Uint32(p.GetNumOutput() + 1)
+				}
+			}
+		}, "is of another net, and its run is not repeated: ip1 has "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run := mini(t, "dns_seed_mini", c.change)
+			run.Replay, run.Solver.MaxIter = first.JournalPath(), proto.Int32(1)
+			d := host.New(host.Options{Threads: 1})
+			defer d.Close()
+			events := make(chan model.Event, 1000)
+			tr, err := model.NewTrainer(run, d, model.SessionOptions{Events: events})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tr.Start()
+			if err := tr.Err(); err != nil {
+				t.Fatal(err)
+			}
+			close(events)
+			told := false
+			for e := range events {
+				told = told || c.want != "" && strings.Contains(e.Text, c.want)
+				if c.want == "" && (strings.Contains(e.Text, "replayed run") || strings.Contains(e.Text, "not repeated")) {
+					t.Errorf("told: %s", e.Text)
+				}
+			}
+			if told != (c.want != "") {
+				t.Errorf("%q was not told", c.want)
+			}
+		})
+	}
+}

@@ -179,6 +179,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 	if t.solver, err = NewSolver(run, d); err != nil {
 		return nil, err
 	}
+	o.Notices = append(o.Notices, otherThanReplayed(t.replay, run, t.solver.startLayers())...)
 	t.exported = t.solver.Net.ExportBytes()
 	if began := beganWith(t.replay); began != nil && run.Snapshot == "" {
 		if err := t.solver.startAs(began); err != nil {

@@ -122,6 +122,11 @@ func (t *Trainer) surgeryNow(layers []string) error {
 	if t.state.Ended() && t.state != Finished {
 		return fmt.Errorf("the run is %s", t.state)
 	}
+	for _, name := range layers {
+		if t.solver.hyper.Layer(name) == nil {
+			return fmt.Errorf("no layer %q that can be pruned", name)
+		}
+	}
 	t.applyPending(t.moreSurgery)
 	// After the changes that it brings into force, so that a replay meets them in this order.
 	t.surgeryDone(layers)
