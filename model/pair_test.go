@@ -280,3 +280,44 @@ func TestEditedSolver(t *testing.T) {
 		t.Error("the edit made no difference")
 	}
 }
+
+// Fields of the solver that cannot be set live are the files' after a resume too; each one that was edited is told.
+func TestEditedUpdateRules(t *testing.T) {
+	prefix := filepath.Join(t.TempDir(), "run")
+	snapshots(t, prefix, nil)
+	for _, c := range []struct {
+		name   string
+		change func(*caffepb.SolverParameter)
+		want   []string
+	}{
+		{"nothing", func(*caffepb.SolverParameter) {}, nil},
+		{"the policy", func(s *caffepb.SolverParameter) {
+			s.LrPolicy, s.Gamma, s.Stepvalue, s.Stepsize, s.Power = proto.String("multistep"), proto.Float32(0.5), []int32{2, 30}, nil, nil
+		}, []string{"lr_policy ", " → multistep: the files were edited", "stepvalue none → 2 30", "gamma "}},
+		{"the type", func(s *caffepb.SolverParameter) { s.Type = proto.String("Nesterov") }, []string{"type SGD → Nesterov: the files were edited"}},
+		{"clipping", func(s *caffepb.SolverParameter) { s.ClipGradients = proto.Float32(7) }, []string{" → 7: the files were edited"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run := mini(t, "dns_seed_mini", func(r *config.Run) {
+				r.Weights, r.Snapshot = nil, prefix+"_iter_3.solverstate"
+				c.change(r.Solver)
+			})
+			d := host.New(host.Options{Threads: 1})
+			defer d.Close()
+			s, err := model.NewSolver(run, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			all := strings.Join(s.Notices, "\n")
+			for _, w := range c.want {
+				if !strings.Contains(all, w) {
+					t.Errorf("told %q, wanted %q", all, w)
+				}
+			}
+			if c.want == nil && strings.Contains(all, "edited") {
+				t.Errorf("told %q of files that nobody edited", all)
+			}
+		})
+	}
+}

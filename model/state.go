@@ -68,7 +68,7 @@ func (s *Solver) state(model string) (*caffepb.SolverState, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := json.Marshal(s.files)
+	files, err := json.Marshal(filesSaid{s.files, config.UpdateRules(s.param)})
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +272,22 @@ func (s *Solver) adopt(path string, rs *caffepb.RunState) error {
 	}
 	s.hyper = merged
 	s.Notices = append(s.Notices, notes...)
+	var said struct { // not filesSaid: Hyper reads itself
+		Rules map[string]string `json:"rules"`
+	}
+	if len(rs.Files) > 0 {
+		if err := json.Unmarshal(rs.Files, &said); err != nil {
+			return &caffe.FileError{Path: path, Msg: "what the files said does not parse: " + err.Error(), Err: err}
+		}
+	}
+	s.Notices = append(s.Notices, config.EditedRules(said.Rules, config.UpdateRules(s.param))...)
 	return nil
+}
+
+// filesSaid is run_state.files: the settings that the files had, and the update rules, which no snapshot overrides.
+type filesSaid struct {
+	*config.Hyper
+	Rules map[string]string `json:"rules,omitempty"`
 }
 
 // startAs takes the settings with which a replayed run began, where its files said something else than these.
