@@ -2,6 +2,8 @@ package model
 
 import (
 	"errors"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -37,5 +39,31 @@ func TestTrouble(t *testing.T) {
 	}
 	if !b.over() || b.over() {
 		t.Error("its end is told once")
+	}
+}
+
+// The line that a journal begins with has an entry for each layer: of a large net too it is written, and read again.
+func TestJournalOfALargeNet(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run.journal")
+	j, _, err := openJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers := make([]StartLayer, 100_000)
+	for i := range layers {
+		layers[i] = StartLayer{Name: strings.Repeat("l", 150), Type: "InnerProduct", Rule: "seed", Weights: i}
+	}
+	if err := j.write(Change{Field: fieldRun, New: "s", Start: &Start{Net: "n", Layers: layers}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+	if j.size <= 16<<20 {
+		t.Fatalf("%d bytes: the line is short", j.size)
+	}
+	changes, err := ReadJournal(path)
+	if err != nil || len(changes) != 1 || changes[0].Start == nil || len(changes[0].Start.Layers) != len(layers) {
+		t.Errorf("%d lines, error %v", len(changes), err)
 	}
 }

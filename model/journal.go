@@ -264,7 +264,8 @@ func (j *journal) write(c Change) error {
 		return err
 	}
 	// Of measures, which a replay does without, few wait.
-	if len(j.waits)+len(line) < maxJournalWaits && (c.Field != fieldMeasure || len(j.waits) < maxJournalWaits/2) {
+	room := j.n == 0 || len(j.waits)+len(line) < maxJournalWaits // the start of a large net is long
+	if room && (c.Field != fieldMeasure || len(j.waits) < maxJournalWaits/2) {
 		j.waits, j.n = append(append(j.waits, line...), '\n'), j.n+1
 	}
 	return j.flush()
@@ -409,8 +410,8 @@ func courseOf(journalPath, state string) []Change {
 	return found
 }
 
-// maxJournalLine bounds a line: a start has an entry for each layer.
-const maxJournalLine = 16 << 20
+// maxJournalLine bounds a line: a start has two entries for each layer, some 300 bytes.
+const maxJournalLine = 256 << 20
 
 func parseCourse(path string, r io.Reader, see func(*Course, Change)) (*Course, error) {
 	out := &Course{Path: path, Left: map[string]bool{}}

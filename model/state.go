@@ -226,12 +226,14 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 	if err := s.restoreStates(path, rs.States); err != nil {
 		return err
 	}
+	operated := make(map[string]*caffepb.LayerSurgery, len(rs.Surgery))
+	for _, l := range rs.Surgery {
+		operated[l.GetLayer()] = l
+	}
 	for _, p := range s.surgeon.layers {
-		for _, l := range rs.Surgery {
-			if l.GetLayer() == p.Name {
-				p.measured, p.mu, p.sigma = l.GetMeasured(), l.GetMu(), l.GetSigma()
-				p.lastIter, p.pruned, p.spliced = int(l.GetLastIter()), int(l.GetPruned()), int(l.GetSpliced())
-			}
+		if l := operated[p.Name]; l != nil {
+			p.measured, p.mu, p.sigma = l.GetMeasured(), l.GetMu(), l.GetSigma()
+			p.lastIter, p.pruned, p.spliced = int(l.GetLastIter()), int(l.GetPruned()), int(l.GetSpliced())
 		}
 	}
 	s.carried = Carried{rs.Pending, rs.Plans, rs.Session}
