@@ -12,29 +12,47 @@ import (
 
 // Find returns where the file is that another, near, names: as Caffe would open it, from the working folder; where it is not
 // there, beside near; and where the name has a folder in it, from a folder above near, as that of a file which was written
-// to be run from Caffe's own folder (net: "examples/mnist/lenet.prototxt", in examples/mnist). elsewhere reports the last,
-// which is worth a word; where it is nowhere, path comes back.
+// to be run from Caffe's own folder (net: "examples/mnist/lenet.prototxt", in examples/mnist). Where near is reached by a link,
+// what it points to has these places too. elsewhere reports a file that is not where its name says, nor beside near, which is
+// worth a word; where it is nowhere, path comes back.
 func Find(path, near string) (found string, elsewhere bool) {
 	if path == "" || filepath.IsAbs(path) || caffe.Exists(path) {
 		return path, false
 	}
-	dir := filepath.Dir(near)
-	if beside := filepath.Join(dir, path); caffe.Exists(beside) {
+	if beside := filepath.Join(filepath.Dir(near), path); caffe.Exists(beside) {
 		return beside, false
 	}
-	if !strings.Contains(strings.TrimRight(path, "/"), "/") {
+	if above := findAbove(path, filepath.Dir(near)); above != "" {
+		return above, true
+	}
+	real, err := filepath.EvalSymlinks(near)
+	if err != nil || real == filepath.Clean(near) {
 		return path, false
+	}
+	if beside := filepath.Join(filepath.Dir(real), path); caffe.Exists(beside) {
+		return beside, true
+	}
+	if above := findAbove(path, filepath.Dir(real)); above != "" {
+		return above, true
+	}
+	return path, false
+}
+
+// findAbove looks for a path that has a folder in it from the folders above dir; "" where it is not there.
+func findAbove(path, dir string) string {
+	if !strings.Contains(strings.TrimRight(path, "/"), "/") {
+		return ""
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return path, false
+		return ""
 	}
 	for up := ".."; abs != "/"; up, abs = filepath.Join(up, ".."), filepath.Dir(abs) {
 		if above := filepath.Join(dir, up, path); caffe.Exists(above) {
-			return above, true
+			return above
 		}
 	}
-	return path, false
+	return ""
 }
 
 // Resolve is Find, without whether the file was elsewhere.

@@ -55,6 +55,22 @@ func TestFilesNamedFromAbove(t *testing.T) {
 		!strings.Contains(err.Error(), `there is examples/mnist/net.prototxt: did you mean "net.prototxt"?`) {
 		t.Error(err)
 	}
+	// A link to the solver, or to its folder: the places of what it points to are looked at, too.
+	jobs := t.TempDir()
+	t.Chdir(jobs)
+	for link, to := range map[string]string{"s.prototxt": "examples/mnist/s.prototxt", "mnist": "examples/mnist"} {
+		if err := os.Symlink(filepath.Join(root, to), filepath.Join(jobs, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, solver := range []string{"s.prototxt", "mnist/s.prototxt"} {
+		if r, err := LoadSolver(filepath.Join(jobs, solver)); err != nil {
+			t.Error(err)
+		} else if !strings.HasSuffix(r.Train.Path, "examples/mnist/net.prototxt") {
+			t.Errorf("%s: the net is %s", solver, r.Train.Path)
+		}
+	}
+	t.Chdir(root)
 	// A bare name is not looked for above: some other file may have it.
 	if r, err := LoadSolver("examples/mnist/sub/beside.prototxt"); err == nil {
 		t.Errorf("%s was taken", r.Train.Path)

@@ -195,9 +195,12 @@ func newFlags(e *env, name string) *flag.FlagSet {
 // parse reads flags that may stand before, between and behind the operands.
 func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 	var rest []string
+	usage := fs.Usage
+	fs.Usage = func() {} // an error is one line, not the whole help above it
 	for {
 		if err := fs.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				usage()
 				return nil, err
 			}
 			return nil, usagef("%s: %v; see dns-tui %s -h", fs.Name(), err, fs.Name())

@@ -119,6 +119,7 @@ func TestMistakes(t *testing.T) {
 		{"effect of a signal", []string{"train", "--solver", "x", "--sigint_effect", "explode"}, 2, "wanted stop, snapshot or none"},
 		{"time of nothing", []string{"time"}, 2, "--model is not given"},
 		{"time of a phase", []string{"time", "--model", net, "--phase", "TRIAN"}, 2, "wanted TRAIN or TEST"},
+		{"a flag's value", []string{"train", "--resume=often"}, 2, "wanted --resume or --resume=auto; see dns-tui train -h"},
 		{"inspect nothing", []string{"inspect", filepath.Join(dir, "none")}, 1, "no such file"},
 		{"inspect random bytes", []string{"inspect", random}, 1, "is no caffemodel, solverstate"},
 		{"inspect an empty file", []string{"inspect", empty}, 1, "is empty"},
@@ -127,7 +128,10 @@ func TestMistakes(t *testing.T) {
 		{"replay of nothing", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--replay", filepath.Join(dir, "none.journal")}, 1, "none.journal"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			status, _, stderr := run(t, c.args...)
+			status, stdout, stderr := run(t, c.args...)
+			if strings.Contains(stdout, "  -") {
+				t.Errorf("an error with the whole help: %s", stdout)
+			}
 			if status != c.status || !strings.Contains(stderr, c.want) || strings.Contains(stderr, "internal error") {
 				t.Errorf("status %d, wanted %d; said\n%s\nwanted %q", status, c.status, stderr, c.want)
 			}
