@@ -359,6 +359,16 @@ func (c *Course) Notice() string {
 	return fmt.Sprintf("%s: lines %s are no journal entries, and are skipped", c.Path, strings.Join(numbers, ", "))
 }
 
+// run is the name of the run that the course is of; "" where no start tells it.
+func (c *Course) run() string {
+	for _, l := range slices.Backward(c.Changes) {
+		if l.Start != nil && l.Start.Run != "" {
+			return l.Start.Run
+		}
+	}
+	return ""
+}
+
 // ReadJournal reads the changes of a run: Course.Changes.
 func ReadJournal(path string) ([]Change, error) {
 	c, err := ReadCourse(path)
@@ -392,16 +402,16 @@ func ReadCourse(path string) (*Course, error) {
 }
 
 // courseOf returns the course that led to a snapshot, as its journal had it when that was written last; nil where it is not known.
-func courseOf(journalPath, state string) []Change {
+func courseOf(journalPath, state string) *Course {
 	f, err := os.Open(journalPath)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	var found []Change
+	var found *Course
 	_, err = parseCourse(journalPath, f, func(o *Course, c Change) {
 		if m := c.Measure; m != nil && m.Snapshot != nil && filepath.Base(m.Snapshot.Path) == filepath.Base(state) {
-			found = slices.Clone(o.Changes)
+			found = &Course{Path: journalPath, Changes: slices.Clone(o.Changes), Saved: slices.Clone(o.Saved)}
 		}
 	})
 	if err != nil {

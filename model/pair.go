@@ -135,12 +135,7 @@ func FindSnapshot(prefix, journal string) (path string, notices []string, err er
 // ofOtherRun says that the snapshot of the highest iteration is not of the run that a journal tells of last: a run that was
 // begun anew and has not come as far.
 func ofOtherRun(s SnapshotFile, st *caffepb.SolverState, course *Course) []string {
-	last := ""
-	for _, c := range course.Changes {
-		if c.Start != nil {
-			last = c.Start.Run
-		}
-	}
+	last := course.run()
 	if id := st.GetRunState().GetRunId(); last == "" || id == "" || id == last {
 		return nil
 	}

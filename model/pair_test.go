@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe"
@@ -319,5 +320,65 @@ func TestEditedUpdateRules(t *testing.T) {
 				t.Errorf("told %q of files that nobody edited", all)
 			}
 		})
+	}
+}
+
+// A run that goes on from its snapshot after another was begun at its prefix has its own past, not the other's: in the curves, the
+// states, the report and a replay.
+func TestResumePastAnotherRun(t *testing.T) {
+	prefix := filepath.Join(t.TempDir(), "run")
+	seeded := func(seed int64, snapshot string, iter int) {
+		train(t, mini(t, "dns_seed_mini", func(r *config.Run) {
+			r.Solver.SnapshotPrefix, r.Solver.RandomSeed, r.Solver.Snapshot = proto.String(prefix), proto.Int64(seed), proto.Int32(2)
+			if snapshot != "" {
+				r.Weights, r.Snapshot = nil, snapshot
+			}
+		}), 1, iter)
+	}
+	seeded(1, "", 6)
+	first, err := model.ReadCourse(prefix + ".journal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeded(2, "", 3)
+	run := mini(t, "dns_seed_mini", func(r *config.Run) {
+		r.Solver.SnapshotPrefix, r.Solver.RandomSeed, r.Weights, r.Snapshot = proto.String(prefix), proto.Int64(1), nil, prefix+"_iter_6.solverstate"
+		r.Solver.MaxIter = proto.Int32(9)
+	})
+	tr := startWith(t, run, 1, model.SessionOptions{})
+	states := map[string]model.SavedState{}
+	for _, s := range tr.Snapshot().States {
+		states[filepath.Base(s.Path)] = s
+	}
+	if s := states["run_iter_4.solverstate"]; s.Total == 0 || s.Why == "found beside the run" {
+		t.Errorf("a state of the run's own: %+v", s)
+	}
+	if s := states["run_iter_2.solverstate"]; s.Why != "found beside the run" {
+		t.Errorf("a state that the other run wrote over: %+v", s)
+	}
+	if got := filepath.Base(stepTo(t, tr, 7).Back); got != "run_iter_6.solverstate" {
+		t.Errorf("going back leads to %q", got)
+	}
+	must(t, tr, model.Command{Kind: model.Stop})
+	<-tr.Done()
+	again, err := model.ReadCourse(prefix + ".journal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := model.NewHistory(first.Changes), model.NewHistory(again.Changes)
+	early := func(s model.Series) map[int]float64 {
+		out := map[int]float64{}
+		for i, iter := range s.Iters {
+			if iter < 6 {
+				out[iter] = s.Values[i]
+			}
+		}
+		return out
+	}
+	if w, g := early(want.Loss), early(got.Loss); len(w) < 3 || !cmp.Equal(w, g) {
+		t.Errorf("the journal's loss: %v, want %v", g, w)
+	}
+	if a, b := want.Starts[0], got.Starts[0]; a.Seed != b.Seed || a.Start.Run != b.Start.Run || !cmp.Equal(a.Start.Weights, b.Start.Weights) {
+		t.Errorf("the journal begins with %+v, want %+v", b, a)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -83,12 +84,12 @@ func (t *Trainer) bridge(st *Start, from string) error {
 		return nil
 	}
 	path, iter := t.run.JournalPath(), t.solver.Iter
-	led := before(courseOf(path, from), iter)
+	course := courseOf(path, from)
 	past, err := ReadCourse(path)
-	if led == nil || err != nil {
+	if course == nil || err != nil {
 		return nil
 	}
-	now := before(past.Changes, iter)
+	led, now := before(course.Changes, iter), before(past.Changes, iter)
 	same := func(a, b []Change) int {
 		n := 0
 		for n < len(a) && n < len(b) && sameLine(a[n], b[n]) {
@@ -98,7 +99,8 @@ func (t *Trainer) bridge(st *Start, from string) error {
 	}
 	a, b := settings(led), settings(now)
 	n := same(a, b)
-	if n == len(a) && n == len(b) {
+	anew := past.run() != course.run() && len(led) > 0 && led[0].Field == fieldRun && led[0].Iter == 0 // another run was begun since
+	if n == len(a) && n == len(b) && !anew {
 		return nil
 	}
 	part := iter
@@ -109,7 +111,11 @@ func (t *Trainer) bridge(st *Start, from string) error {
 	}
 	t.bridged = true
 	copied := *st
-	if err := t.journal.write(t.startLine(part, &copied)); err != nil {
+	start := t.startLine(part, &copied)
+	if anew {
+		part, start = 0, led[0]
+	}
+	if err := t.journal.write(start); err != nil {
 		return err
 	}
 	for _, c := range led {
@@ -285,7 +291,23 @@ func (t *Trainer) readPast() *Course {
 	if n := past.Notice(); n != "" {
 		t.note(Event{Iter: t.solver.Iter, Text: n})
 	}
+	if t.run.Snapshot != "" && past.run() != "" && past.run() != t.solver.ID {
+		return t.ownPast(past)
+	}
 	return past
+}
+
+// ownPast is what a journal tells of the run that the snapshot is of, where another run was begun at its prefix since.
+func (t *Trainer) ownPast(past *Course) *Course {
+	own := courseOf(past.Path, t.run.Snapshot)
+	if own == nil || own.run() != t.solver.ID {
+		own = &Course{Path: past.Path}
+	}
+	own.Left = past.Left
+	own.Saved = slices.DeleteFunc(own.Saved, func(s SavedState) bool { // the other run's now
+		return slices.ContainsFunc(past.Saved, func(o SavedState) bool { return filepath.Base(o.Path) == filepath.Base(s.Path) })
+	})
+	return own
 }
 
 // loadHistory fills the curves of a run that goes on with what its journal tells of the iterations before.

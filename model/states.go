@@ -121,26 +121,29 @@ func (t *Trainer) findStates(past *Course) {
 		}
 		t.list(s)
 	}
-	known := map[string]bool{}
-	if past != nil {
+	if past == nil {
+		past = &Course{}
+	}
+	if past.Left != nil {
 		t.left = past.Left
-		for _, s := range past.Saved {
-			s.Left = past.Left[filepath.Base(s.Path)]
-			known[filepath.Base(s.Path)] = true
-			if t.run.Snapshot != "" {
-				add(s)
-			}
-		}
 	}
 	if t.run.Snapshot == "" {
 		return // begun anew: what is there is another run's
 	}
+	known := map[string]bool{}
+	for _, s := range past.Saved {
+		known[filepath.Base(s.Path)] = true
+	}
 	files, _ := Snapshots(t.run.SnapshotPrefix()) // the folder was written to
 	slices.Reverse(files)
-	for _, f := range files {
+	for _, f := range files { // before the run's own, of which the last is where going back leads
 		if name := filepath.Base(f.Path); !known[name] {
 			add(SavedState{Path: f.Path, Iter: f.Iter, Why: "found beside the run", Left: t.left[name], Accuracy: -1})
 		}
+	}
+	for _, s := range past.Saved {
+		s.Left = past.Left[filepath.Base(s.Path)]
+		add(s)
 	}
 }
 

@@ -2,8 +2,10 @@ package tui
 
 import (
 	"fmt"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/model"
 )
@@ -46,12 +48,20 @@ func (a *App) answerKey(name string) tea.Cmd {
 
 func (a *App) questionDialogue(w int) []string {
 	t, q := &a.theme, &a.question
-	lines := []string{""}
+	width := min(w, 76)
+	var said []string
 	for _, l := range q.lines {
+		said = append(said, strings.Split(ansi.Wrap(t.text(l), max(1, width-6), ""), "\n")...)
+	}
+	if len(said)+8 > a.height-2 { // between the header and the last line
+		said = q.lines
+	}
+	lines := []string{""}
+	for _, l := range said {
 		lines = append(lines, "  "+t.text(l))
 	}
 	lines = append(lines, "", "  "+t.title.Render("y")+"  "+t.text(q.yes), "  "+t.title.Render("c")+"  cancel", "")
-	return t.centred(q.title, lines, min(w, 76), w)
+	return t.centred(q.title, lines, width, w)
 }
 
 // askBack asks before the run goes back to a state; "" is the one that the session would choose.
@@ -75,7 +85,7 @@ func (a *App) askBack(path, key string) tea.Cmd {
 	case to.Iter < 0:
 		q.lines = append(q.lines, fmt.Sprintf("from iteration %s to %s", Thousands(a.snap.Iter), base(path)))
 	case given > 0:
-		q.lines = append(q.lines, fmt.Sprintf("from iteration %s to %s: %s are given up", Thousands(a.snap.Iter), Thousands(to.Iter), count(given, "iteration")))
+		q.lines = append(q.lines, fmt.Sprintf("from iteration %s to %s: %s given up", Thousands(a.snap.Iter), Thousands(to.Iter), are(given, "iteration")))
 	default:
 		q.lines = append(q.lines, fmt.Sprintf("from iteration %s to %s", Thousands(a.snap.Iter), Thousands(to.Iter)))
 	}
@@ -102,6 +112,14 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return Thousands(n) + " " + what + "s"
+}
+
+// are is a number of things with its verb.
+func are(n int, what string) string {
+	if n == 1 {
+		return count(n, what) + " is"
+	}
+	return count(n, what) + " are"
 }
 
 // stopsAs names the snapshot that a stop writes.

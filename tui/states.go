@@ -36,7 +36,10 @@ func (a *App) statesScreen(w, h int) []string {
 	}
 	for i := range states {
 		s := states[len(states)-1-i]
-		text := fmt.Sprintf("%s  loss %s", t.fitRight(Thousands(s.Iter), 9), number(s.Smoothed))
+		text := t.fitRight(Thousands(s.Iter), 9)
+		if s.Total > 0 { // else the run did not write it, or not while its journal was there
+			text += "  loss " + number(s.Smoothed)
+		}
 		if s.Accuracy >= 0 {
 			text += fmt.Sprintf("  accuracy %.2f %%", 100*s.Accuracy)
 		}
@@ -46,7 +49,7 @@ func (a *App) statesScreen(w, h int) []string {
 		if s.Left {
 			text += "  left behind"
 		}
-		lines = append(lines, line(len(plans)+i, text+"  "+t.text(s.Why+"  "+base(s.Path))))
+		lines = append(lines, line(len(plans)+i, text+"  "+t.text(base(s.Path)+"  "+s.Why)))
 	}
 	rows := h - 2
 	at := a.item + 1
