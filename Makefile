@@ -27,6 +27,7 @@ build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 
 run: openblas build demo-data ## the demo: LeNet on MNIST, pruned live
 	@cd $(DEMO) && ../../bin/dns-tui ui --solver $(SOLVER) --weights $(DENSE)
+	@echo "in the demo's folder, that is: cd $(DEMO)"
 
 test: test-host test-cuda ## every test
 

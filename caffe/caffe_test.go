@@ -22,6 +22,7 @@ func TestPrototxtErrors(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"unknown field", "name: \"x\"\nlayer {\n  name: \"a\"\n  botom: \"b\"\n}\n", `n.prototxt:4: unknown field "botom" in LayerParameter; did you mean "bottom"?`},
 		{"unknown nested field", "layer {\n convolution_param {\n  kernal_size: 3\n }\n}", `n.prototxt:3: unknown field "kernal_size" in ConvolutionParameter; did you mean "kernel_size"?`},
+		{"a solver", "base_lr: 0.1\nmax_iter: 5\n", `n.prototxt:1: this is a solver, not a net; wanted the net that it names`},
 		{"no close name", "zzzzqqqq: 1", `n.prototxt:1: unknown field "zzzzqqqq" in NetParameter`},
 		{"wrong kind of value", "layer {\n  loss_weight: \"x\"\n}", `n.prototxt:2: layer: loss_weight: "x" is no float`},
 		{"unknown enum", "layer {\n pooling_param {\n pool: MEDIAN } }", `n.prototxt:3:`},

@@ -75,7 +75,8 @@ func UnknownType(typ string) string {
 	return fmt.Sprintf("unknown layer type %q", typ)
 }
 
-func knownType(typ string) bool {
+// KnownType reports whether there is a layer of a type.
+func KnownType(typ string) bool {
 	_, ok := slices.BinarySearch(LayerTypes, typ)
 	return ok || renamed[typ] != ""
 }

@@ -114,8 +114,11 @@ func parseText(path string, data []byte, m proto.Message) (dropped Faults, err e
 		}
 	}
 	unknown, types := survey(path, data, m.ProtoReflect().Descriptor())
+	if other := otherKind(path, m.ProtoReflect().Descriptor(), unknown); other != nil {
+		return nil, other
+	}
 	for _, u := range unknown {
-		if u.layer == nil || u.layer.typ == "" || knownType(u.layer.typ) {
+		if u.layer == nil || u.layer.typ == "" || KnownType(u.layer.typ) {
 			faults = append(faults, u.fault)
 		} else {
 			dropped = append(dropped, u.fault)
@@ -250,7 +253,9 @@ type textLayer struct {
 // unknownField is a field that Caffe's schema lacks.
 type unknownField struct {
 	fault *FileError
-	layer *textLayer // that it is in, or nil
+	layer *textLayer        // that it is in, or nil
+	in    protoreflect.Name // the message
+	name  string
 }
 
 // survey finds the fields of a text that the schema of md lacks, and the layers whose type is unknown.
@@ -308,15 +313,29 @@ func survey(path string, data []byte, md protoreflect.MessageDescriptor) (unknow
 				}
 				said[key] = msg
 			}
-			unknown = append(unknown, unknownField{&FileError{Path: path, Line: f.line, Msg: msg}, at.layer})
+			unknown = append(unknown, unknownField{&FileError{Path: path, Line: f.line, Msg: msg}, at.layer, at.md.Name(), f.name})
 		}
 	})
 	for _, l := range layers {
-		if l.typ != "" && !knownType(l.typ) {
+		if l.typ != "" && !KnownType(l.typ) {
 			types = append(types, &FileError{Path: path, Line: l.line, Msg: fmt.Sprintf("layer %q: (%s) %s", l.name, l.typ, UnknownType(l.typ))})
 		}
 	}
 	return unknown, types
+}
+
+// otherKind tells a net from a solver, where one was given for the other: its fields are no mistakes then.
+func otherKind(path string, md protoreflect.MessageDescriptor, unknown []unknownField) error {
+	const net, solver = "NetParameter", "SolverParameter"
+	for _, u := range unknown {
+		switch {
+		case u.in == solver && md.Name() == solver && (u.name == "layer" || u.name == "layers"):
+			return &FileError{Path: path, Line: u.fault.Line, Msg: "this is a net, not a solver; a solver is a file of its own, which names the net: net: \"FILE\""}
+		case u.in == net && md.Name() == net && slices.Contains([]string{"base_lr", "lr_policy", "max_iter", "net", "train_net"}, u.name):
+			return &FileError{Path: path, Line: u.fault.Line, Msg: "this is a solver, not a net; wanted the net that it names"}
+		}
+	}
+	return nil
 }
 
 // enumHint says which values a field takes.

@@ -295,7 +295,7 @@ func TestPlansAreChecked(t *testing.T) {
 		{model.Plan{Field: "lr", Value: "0.1", From: "much", Over: 5, At: 9}, "is not a number"},
 		{model.Plan{Field: "lr", Value: "0.1", From: "0.2", At: 9}, "iterations to go over"},
 		{model.Plan{Field: "lr", Value: "-1", At: 9}, "wanted"},
-		{model.Plan{Field: "lr", Value: "0.1", At: 4}, "is over"},
+		{model.Plan{Field: "lr", Value: "0.1", At: 4}, "has passed"},
 		{model.Plan{Field: "lr", Value: "0.1", At: 400}, "ends at 400"},
 		{model.Plan{Field: "lr", Value: "0.1", At: 1<<63 - 1, Relative: true}, "ends at 400"},
 		{model.Plan{Field: "lr", Value: "0.1", At: 9, Over: -1}, "wanted at least 1"},

@@ -108,6 +108,11 @@ func replaceData(f *caffe.NetFile, in *config.Inputs) (*caffe.NetFile, map[int]b
 		}
 	}
 	if len(replaced) == 0 {
+		for _, l := range f.Net.Layer {
+			if !caffe.KnownType(l.GetType()) { // it may read data; the net is refused for it, with all the others
+				return f, nil, nil
+			}
+		}
 		return nil, nil, f.Errorf(-1, "has no data layer that --input could stand in for")
 	}
 	f, err := WithInputs(f, 0, in.Shapes...)

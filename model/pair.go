@@ -219,7 +219,7 @@ func WeightsOf(path string, st *caffepb.SolverState) (string, error) {
 		if bytes.Equal(sum, want) {
 			return c, nil
 		}
-		wrong = append(wrong, c+", "+whose(c, sum))
+		wrong = append(wrong, c+" "+whose(c, sum))
 	}
 	if wrong == nil {
 		return "", &caffe.FileError{Path: path, Msg: fmt.Sprintf("its weights are not there: no %s, beside it or from the working folder", name)}
@@ -232,7 +232,7 @@ func WeightsOf(path string, st *caffepb.SolverState) (string, error) {
 func whose(weights string, sum []byte) string {
 	state := strings.Replace(weights, ".caffemodel", ".solverstate", 1)
 	if st, err := caffe.ReadSolverState(state); err == nil && bytes.Equal(st.GetRunState().GetWeightsSha256(), sum) {
-		return fmt.Sprintf("of run %s, belongs to %s", runName(st), state)
+		return fmt.Sprintf("is of run %s and belongs to %s", runName(st), state)
 	}
 	return fmt.Sprintf("has SHA-256 %s…: damaged, or of another run", hex.EncodeToString(sum[:4]))
 }

@@ -60,9 +60,9 @@ func TestFindSnapshot(t *testing.T) {
 		{"the oldest file is the newest snapshot", "run", 1, func(t *testing.T, prefix, ext string) {
 			put(t, prefix+"_iter_1.solverstate"+ext, read(t, prefix+"_iter_1.solverstate"+ext))
 		}, "3", ""},
-		{"a flipped bit in the weights", "run", 1, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.caffemodel"+ext) }, "2", "run_iter_3.caffemodel, has SHA-256"},
+		{"a flipped bit in the weights", "run", 1, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.caffemodel"+ext) }, "2", "run_iter_3.caffemodel has SHA-256"},
 		{"a flipped bit in the state", "run", 1, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.solverstate"+ext) }, "2", "run_iter_3.solverstate"},
-		{"a flipped bit in HDF5", "run", 0, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.caffemodel"+ext) }, "2", "run_iter_3.caffemodel.h5, has SHA-256"},
+		{"a flipped bit in HDF5", "run", 0, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.caffemodel"+ext) }, "2", "run_iter_3.caffemodel.h5 has SHA-256"},
 		{"a state that was cut short", "run", 1, func(t *testing.T, prefix, ext string) {
 			os.Truncate(prefix+"_iter_3.solverstate"+ext, 40)
 		}, "2", "run_iter_3.solverstate is passed over"},
@@ -174,7 +174,7 @@ func TestMovedSnapshot(t *testing.T) {
 		}
 		return err
 	}
-	if err := resumed(); err == nil || !strings.Contains(err.Error(), "run/t_iter_3.caffemodel, of run ") || !strings.Contains(err.Error(), "belongs to run/t_iter_3.solverstate") {
+	if err := resumed(); err == nil || !strings.Contains(err.Error(), "run/t_iter_3.caffemodel is of run ") || !strings.Contains(err.Error(), "belongs to run/t_iter_3.solverstate") {
 		t.Errorf("weights of another run: %v", err)
 	}
 	put(t, "backup/t_iter_3.caffemodel", weights)

@@ -99,7 +99,7 @@ func (t *Trainer) checkPlan(p *Plan) error {
 	case p.Value == "":
 		return fmt.Errorf("%s: a plan without a value", p.Field)
 	case p.At < t.solver.Iter:
-		return fmt.Errorf("%s: iteration %d is over", p.Field, p.At)
+		return fmt.Errorf("%s: iteration %d has passed", p.Field, p.At)
 	case p.At >= end:
 		return fmt.Errorf("%s: at iteration %d; the run ends at %d", p.Field, p.At, end)
 	case p.Over < 0 || p.Over > math.MaxInt32:

@@ -421,7 +421,7 @@ func (a *App) sparsity(field, value string) (string, error) {
 	case l == nil || !config.IsThreshold(field):
 		return "", fmt.Errorf("%s: %s is a share; wanted a number", field, value)
 	case err != nil || !(v >= 0 && v <= 100):
-		return "", fmt.Errorf("%s: %q is no sparsity; wanted 0 to 100 %%", field, value)
+		return "", fmt.Errorf("%s: %q is not a sparsity; must be 0 to 100 %%", field, value)
 	case l.Histogram == nil:
 		return "", fmt.Errorf("%s has not been measured yet", layer)
 	}

@@ -273,7 +273,9 @@ func first(lines []string, n int) []string { return lines[:max(0, min(n, len(lin
 // compact writes a value in seven cells, with decimals that tell it from the label a step above.
 func compact(v, step float64, log bool) string {
 	a := math.Abs(v)
-	if log || a >= 1e5 || a != 0 && a < 1e-3 {
+	if log && a >= 1e-3 && a < 1e5 && math.Pow(10, step) < 1.1 { // two digits would tell none from the next
+		step = a * (math.Pow(10, step) - 1)
+	} else if log || a >= 1e5 || a != 0 && a < 1e-3 {
 		if v < 0 { // the sign takes a cell
 			return fmt.Sprintf("%.0e", v)
 		}

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,6 +25,14 @@ func TestLabelsDiffer(t *testing.T) {
 		if a == b && v+step < 9.9 {
 			t.Fatalf("%v and %v both read %q", v, v+step, a)
 		}
+		// In a logarithmic scale the step is of the exponent, and small where a curve is flat.
+		at, by := rapid.Float64Range(1e-2, 1).Draw(t, "value of a flat curve"), rapid.Float64Range(2e-3, 0.1).Draw(t, "step of its exponent")
+		next := at * math.Pow(10, by)
+		if a, b := compact(at, by, true), compact(next, by, true); len(a) > 7 || len(b) > 7 || a == b && next > 1.05*at {
+			t.Fatalf("%v and %v read %q and %q in a logarithmic scale", at, next, a, b)
+		} else if by < 0.04 && a == b {
+			t.Fatalf("%v and %v both read %q in a logarithmic scale", at, next, a)
+		}
 	})
 }
 
@@ -41,6 +50,22 @@ func TestFractionAxis(t *testing.T) {
 				t.Errorf("accuracy %v is drawn on an axis with %q:\n%s", value, text, strings.Join(box, "\n"))
 				break
 			}
+		}
+	}
+}
+
+// What a question says is grammar for one as for many, and is not cut where there is room for all of it.
+func TestQuestionWhole(t *testing.T) {
+	why := "before conv1.threshold 0.8 → 1.644, which keeps 39 of 255 weights; a reason as long as this one goes over the edge of the box"
+	s := scene()
+	s.States = append(s.States, model.SavedState{Path: "d/x_iter_7.solverstate", Iter: s.Iter - 1, Why: why, Total: 9})
+	s.Back = "d/x_iter_7.solverstate"
+	a, _ := open(t, s, look{})
+	press(a, "B")
+	text := ansi.Strip(strings.Join(a.questionDialogue(120), "\n"))
+	for _, want := range []string{": 1 iteration is given up", "over the edge of the box"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func runExport(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	if len(rest) != 2 {
-		return usagef("export: wanted a caffemodel and a name for the new one, found %d arguments", len(rest))
+		return usagef("export: wanted a caffemodel and a name for the new one, found %s", count(len(rest), "argument"))
 	}
 	if sameFile(rest[0], rest[1]) {
 		return usagef("export: %s is both the file to read and the one to write; what is pruned in it, and its masks, would be lost", rest[0])
@@ -77,7 +77,7 @@ func runUpgrade(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	if len(rest) != 2 {
-		return usagef("upgrade: wanted a net and a name for the new one, found %d arguments", len(rest))
+		return usagef("upgrade: wanted a net and a name for the new one, found %s", count(len(rest), "argument"))
 	}
 	did, err := caffe.UpgradeFile(rest[0], rest[1])
 	if err != nil {

@@ -36,7 +36,7 @@ func runDataset(_ context.Context, e *env, args []string) error {
 
 func writeMNIST(e *env, part string, rest []string) error {
 	if len(rest) != 2 {
-		return usagef("dataset mnist: wanted a folder with idx files and a name for the LMDB, found %d arguments", len(rest))
+		return usagef("dataset mnist: wanted a folder with idx files and a name for the LMDB, found %s", count(len(rest), "argument"))
 	}
 	split := dataset.MNISTTrain
 	switch part {
@@ -75,7 +75,7 @@ func (f *imageFlags) add(fs *flag.FlagSet) {
 
 func (f *imageFlags) write(e *env, rest []string) error {
 	if len(rest) != 3 {
-		return usagef("dataset images: wanted a folder that goes before the paths, a list of images, and a name for the LMDB, found %d arguments", len(rest))
+		return usagef("dataset images: wanted a folder that goes before the paths, a list of images, and a name for the LMDB, found %s", count(len(rest), "argument"))
 	}
 	root := rest[0]
 	if root != "" && !strings.HasSuffix(root, "/") {
@@ -110,7 +110,7 @@ func runMean(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	if len(rest) != 2 {
-		return usagef("mean: wanted a database and a name for the mean image, found %d arguments", len(rest))
+		return usagef("mean: wanted a database and a name for the mean image, found %s", count(len(rest), "argument"))
 	}
 	db, err := dataset.Open(rest[0])
 	if err != nil {

@@ -29,7 +29,7 @@ func runInspect(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	if len(rest) != 1 {
-		return usagef("inspect: wanted one file, found %d arguments", len(rest))
+		return usagef("inspect: wanted one file, found %s", count(len(rest), "argument"))
 	}
 	path := rest[0]
 	st, err := os.Stat(path)

@@ -90,6 +90,14 @@ func sameFile(a, b string) bool {
 // usageError is a mistake in the command line: exit status 2.
 type usageError struct{ error }
 
+// count is a number of things in words.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func main() {

@@ -20,7 +20,7 @@ func runParity(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	if len(rest) != 1 {
-		return usagef("parity: wanted one folder of reference vectors, found %d arguments", len(rest))
+		return usagef("parity: wanted one folder of reference vectors, found %s", count(len(rest), "argument"))
 	}
 	// A weight that lies within rounding of a threshold goes either way with another order of a sum.
 	f.untuned = true

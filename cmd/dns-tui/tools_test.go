@@ -275,7 +275,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "
 		}
 	}
 	// The batch is the layer's own, and labels are below the classes.
-	if out := mustRun(t, "train", "--solver", solver, "--input", "3x20x20:5"); !strings.Contains(out, "random data stands in place of the data layers") || !strings.Contains(out, "_iter_5.solverstate --input 3x20x20:5\n") {
+	if out := mustRun(t, "train", "--solver", solver, "--input", "3x20x20:5"); strings.Contains(out, " on , ") || !strings.Contains(out, "random data stands in place of the data layers") || !strings.Contains(out, "_iter_5.solverstate --input 3x20x20:5\n") {
 		t.Error(out)
 	}
 	if status, _, stderr := run(t, "test", "--model", net, "--weights", weights, "--input", "3x20x20:9"); status != 0 {
@@ -284,6 +284,13 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "
 	without := write(t, dir, "w.prototxt", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } } layer { name: "r" type: "ReLU" bottom: "x" top: "y" }`)
 	if status, _, stderr := run(t, "time", "--model", without, "--input", "3x20x20"); status != 1 || !strings.Contains(stderr, "has no data layer that --input could stand in for") {
 		t.Errorf("status %d: %s", status, stderr)
+	}
+	fork := write(t, dir, "f.prototxt", `layer { name: "in" type: "AnnotatedData" top: "x" } layer { name: "p" type: "PriorBox" bottom: "x" top: "y" }`)
+	if status, _, stderr := run(t, "time", "--model", fork, "--input", "3x20x20"); status != 1 || !strings.Contains(stderr, `"AnnotatedData"`) || !strings.Contains(stderr, `"PriorBox"`) {
+		t.Errorf("a fork's data layer: status %d: %s", status, stderr)
+	}
+	if status, _, stderr := run(t, "train", "--solver", net); status != 1 || !strings.Contains(stderr, "this is a net, not a solver") || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("a net for a solver: status %d: %s", status, stderr)
 	}
 	svg := filepath.Join(dir, "n.svg")
 	status, _, stderr := run(t, "draw", net, svg)

@@ -318,7 +318,11 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 // announce says what will be trained, on what, and from where.
 func announce(e *env, t *model.Trainer) {
 	s := t.Snapshot()
-	escape.Fprintf(e.stdout, "%s on %s, %s: iteration %d of %d\n", s.Net, s.Source, s.Device, s.Iter, s.MaxIter)
+	on := s.Device
+	if s.Source != "" { // a net may have no data but random numbers
+		on = s.Source + ", " + on
+	}
+	escape.Fprintf(e.stdout, "%s on %s: iteration %d of %d\n", s.Net, on, s.Iter, s.MaxIter)
 }
 
 func drain(e *env, events <-chan model.Event) {
