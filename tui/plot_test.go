@@ -69,3 +69,22 @@ func TestQuestionWhole(t *testing.T) {
 		}
 	}
 }
+
+// Between two tests nothing was measured: the cursor reads the nearest test, and says which.
+func TestReadingBetweenTests(t *testing.T) {
+	s := scene()
+	s.Accuracy = model.Series{Iters: []int{0, 500}, Values: []float64{0.99, 0.98}}
+	a, _ := open(t, s, look{})
+	for i, k := range plotKinds {
+		if k == configpb.Preferences_ACCURACY {
+			a.plot.index = i
+		}
+	}
+	for at, want := range map[int]string{0: "at 0:  accuracy 0.9900", 100: "at 100:  accuracy 0.9900 at 0", 414: "at 414:  accuracy 0.9800 at 500", 500: "at 500:  accuracy 0.9800"} {
+		a.plot.cursor = at
+		got := strings.TrimSpace(ansi.Strip(a.reading(a.gather(configpb.Preferences_ACCURACY), a.plotWindow())[0]))
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

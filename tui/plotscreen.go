@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"math"
+	"sort"
 	"strings"
 
 	"dns-tui/model"
@@ -60,6 +61,11 @@ func (a *App) reading(p plotted, win window) []string {
 	text := " at " + Thousands(at) + ":"
 	step := max(1, (win.to-win.from)/max(1, win.cols))
 	for _, c := range p.curves {
+		if near := nearest(c.series.Iters, at); near >= 0 && (at-c.series.Iters[near] > step || c.series.Iters[near]-at > step) {
+			// The line between two tests was not measured.
+			text += fmt.Sprintf("  %s %s at %s", c.name, number(c.series.Values[near]), Thousands(c.series.Iters[near]))
+			continue
+		}
 		v := window{at - step, at + step, 3}.sample(&c.series, 3)[1]
 		if !math.IsNaN(v) {
 			text += "  " + c.name + " " + number(v)
@@ -77,6 +83,15 @@ func (a *App) reading(p plotted, win window) []string {
 		change = fmt.Sprintf(" nearest change, at %s: %s", Thousands(near.Iter), near.Text())
 	}
 	return []string{t.marked.Render(text), t.text(change)}
+}
+
+// nearest is the index of the iteration nearest to one; -1 of none.
+func nearest(iters []int, at int) int {
+	i := sort.SearchInts(iters, at)
+	if i == len(iters) || i > 0 && at-iters[i-1] <= iters[i]-at {
+		i--
+	}
+	return i
 }
 
 func (a *App) turnPlot(by int) {
