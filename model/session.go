@@ -240,7 +240,7 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 		t.note(Event{Iter: t.solver.Iter, Text: n})
 	}
 	if h := t.solver.hyper; len(h.Layers) > 0 && !AsksForSurgery(run.Solver, t.solver.Net.Prunable()) {
-		t.note(Event{Iter: t.solver.Iter, Text: "nothing is pruned: neither solver (surgery_iter_gamma) nor layers (threshold) ask for surgery"})
+		t.note(Event{Iter: t.solver.Iter, Text: "no surgery will be done: neither solver (surgery_iter_gamma) nor layers (threshold) ask for it"})
 	}
 	t.publish()
 	return t, nil

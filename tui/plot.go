@@ -84,7 +84,7 @@ func (a *App) gather(k plotKind) plotted {
 	if _, x, ok := own.Last(); ok {
 		p.note = d.format(x)
 	}
-	if k == configpb.Preferences_LOSS { // the curve's last point may be older
+	if k == configpb.Preferences_LOSS && (a.snap.Iter > 0 || a.snap.Smoothed != 0) { // the curve's last point may be older
 		p.note = number(a.snap.Smoothed)
 	}
 	return p

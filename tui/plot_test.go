@@ -88,3 +88,13 @@ func TestReadingBetweenTests(t *testing.T) {
 		}
 	}
 }
+
+// Before the first iteration there is no loss, not one of 0.
+func TestNoLossYet(t *testing.T) {
+	s := scene()
+	s.Iter, s.Smoothed, s.Losses, s.Smooth = 0, 0, model.Series{}, model.Series{}
+	a, _ := open(t, s, look{})
+	if p := a.gather(configpb.Preferences_LOSS); p.note != "" {
+		t.Errorf("the loss reads %q", p.note)
+	}
+}

@@ -69,7 +69,7 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if len(rest) > 0 {
-		return usagef("runs: %q is no flag", rest[0])
+		return usagef("runs: unexpected argument %q", rest[0])
 	}
 	runs, err := remote.Runs(ctx)
 	if err != nil {

@@ -71,7 +71,7 @@ func (f *netFlags) add(fs *flag.FlagSet, phase string) {
 func (f *netFlags) check(name string, rest []string) error {
 	switch {
 	case len(rest) > 0:
-		return usagef("%s: %q is no flag", name, rest[0])
+		return usagef("%s: unexpected argument %q", name, rest[0])
 	case f.model == "":
 		return usagef("%s: --model is not given", name)
 	case f.iterations < 1:

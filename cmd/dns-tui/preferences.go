@@ -37,7 +37,7 @@ func runConfig(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	if len(rest) > 0 {
-		return usagef("config: %q is no flag", rest[0])
+		return usagef("config: unexpected argument %q", rest[0])
 	}
 	p, err := config.LoadPreferences()
 	if err != nil {

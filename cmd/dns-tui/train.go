@@ -88,7 +88,7 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 	}
 	switch {
 	case len(rest) > 0:
-		return nil, usagef("%s: %q is no flag", name, rest[0])
+		return nil, usagef("%s: unexpected argument %q", name, rest[0])
 	case f.solver == "":
 		return nil, usagef("%s: no solver given: --solver FILE", name)
 	case f.weights != "" && f.snapshot != "":
