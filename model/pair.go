@@ -125,7 +125,7 @@ func FindSnapshot(prefix, journal string) (path string, notices []string, err er
 		}
 		notices = append(notices, fmt.Sprintf("%s is passed over: %v", s.Path, err))
 	}
-	lines := []error{errors.New("no whole snapshot to resume:")} // joined, for each to be a line where it is shown
+	lines := []error{errors.New("none of the snapshots to resume is whole")} // joined, for each to be a line where it is shown
 	for _, n := range notices {
 		lines = append(lines, errors.New("  "+n))
 	}
