@@ -67,6 +67,7 @@ func TestReadErrors(t *testing.T) {
 		{"empty", write("empty", nil), "is empty"},
 		{"folder", dir, "is a directory"},
 		{"cut short", write("cut", whole[:len(whole)-100]), "is not a caffemodel, or is cut short"},
+		{"a text", write("text", []byte("layer {\n  name: \"a\"\n}\n")), "is not a caffemodel but a text"},
 		{"random", write("random", []byte("\xff\xfe\xfd\x01\x02random")), "is not a caffemodel"},
 		{"other message", write("other", []byte{0x0a, 0x01, 'x'}), "holds no layer"},
 		{"beyond 2 GiB", big, "at most 2 GiB"},

@@ -1,12 +1,15 @@
 package caffe
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 
@@ -71,6 +74,9 @@ func ReadBinary(path, kind string, m proto.Message) error {
 func unmarshal(path, kind string, data []byte, m proto.Message) error {
 	// What forks store under the number of another message may lack what that requires.
 	if err := (proto.UnmarshalOptions{AllowPartial: true}).Unmarshal(data, m); err != nil {
+		if head := data[:min(len(data), 512)]; !bytes.ContainsFunc(head, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\n\r\f", r) || r == utf8.RuneError }) {
+			return &FileError{Path: path, Msg: fmt.Sprintf("is not a %s but a text; a %s is binary", kind, kind), Err: err}
+		}
 		return &FileError{Path: path, Msg: fmt.Sprintf("is not a %s, or is cut short: %d bytes that do not parse as %s",
 			kind, len(data), m.ProtoReflect().Descriptor().FullName()), Err: err}
 	}
