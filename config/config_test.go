@@ -172,8 +172,11 @@ func TestSolverFaults(t *testing.T) {
 		{"momentum: 0.9\nweight_decay: -0.1", "s.prototxt:4: weight_decay is -0.1, wanted 0 to"},
 		{"surgery_iter_gamma: -1", "s.prototxt:3: surgery_iter_gamma is -1, wanted 0 to"},
 		{"surgery_iter_power: nan", "s.prototxt:3: surgery_iter_power is NaN, wanted 0 to"},
-		{"lr_policy: 'sigmoid' stepsize: 5 gamma: -0.1", "gamma is -0.1; lr_policy \"sigmoid\" wants at least 0"},
+		{"lr_policy: 'sigmoid' stepsize: 5\ngamma: -0.1", "s.prototxt:4: gamma is -0.1; lr_policy \"sigmoid\" wants at least 0"},
 		{"lr_policy: 'exp' gamma: -0.1", "gamma is -0.1; lr_policy \"exp\" wants at least 0"},
+		{"average_loss: 0\niter_size: 0", "s.prototxt:4: iter_size is 0; wanted at least 1"},
+		{"type: 'Adm'", "s.prototxt:3: unknown solver type \"Adm\"; did you mean \"Adam\"?"},
+		{"\nlr_policy: 'step'", "s.prototxt:4: lr_policy \"step\" wants a stepsize above 0"},
 		{"lr_policy: 'poly' gamma: -0.1", ""}, // poly has none
 		{"surgery_stop_iter: -1", ""},
 		{"surgery_stop_iter: 0", ""},

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/files"
@@ -118,9 +120,7 @@ func (r *Run) loadNets() error {
 func (r *Run) Validate() error {
 	s := r.Solver
 	var errs []error
-	bad := func(format string, args ...any) {
-		errs = append(errs, &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf(format, args...)})
-	}
+	bad := func(format string, args ...any) { errs = append(errs, r.fault(format, args...)) }
 	if s.Type != nil && s.SolverType != nil {
 		bad("type %q and solver_type %s exclude each other", s.GetType(), s.GetSolverType())
 	}
@@ -165,6 +165,19 @@ func (r *Run) Validate() error {
 	return errors.Join(errs...)
 }
 
+// fault is a fault of the solver, at the line of the first field that its text names.
+func (r *Run) fault(format string, args ...any) error {
+	msg, line := fmt.Sprintf(format, args...), 0
+	fields := r.Solver.ProtoReflect().Descriptor().Fields()
+	for _, word := range strings.Fields(msg) {
+		if fields.ByName(protoreflect.Name(word)) != nil {
+			line = caffe.FieldLine(r.SolverPath, 0, word)
+			break
+		}
+	}
+	return &caffe.FileError{Path: r.SolverPath, Line: line, Msg: msg}
+}
+
 // SolverTypes are Caffe's solver types.
 var SolverTypes = []string{"SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"}
 
@@ -177,9 +190,7 @@ func (r *Run) validatePolicy() []error {
 	for _, p := range Policies {
 		known = known || p == s.GetLrPolicy()
 	}
-	bad := func(format string, args ...any) []error {
-		return []error{&caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf(format, args...)}}
-	}
+	bad := func(format string, args ...any) []error { return []error{r.fault(format, args...)} }
 	switch {
 	case !known:
 		return bad("lr_policy is %q; wanted one of %s", s.GetLrPolicy(), strings.Join(Policies, ", "))
