@@ -40,7 +40,7 @@ func (t *Trainer) progress() {
 	p := Progress{Iter: t.solver.Iter - 1, Loss: t.solver.SmoothedLoss(), Rate: t.solver.Rate(t.solver.Iter - 1), PerSecond: t.speed.perSecond(),
 		Outputs: t.solver.Net.Outputs()}
 	now := time.Now()
-	p.Seconds, p.Iters = now.Sub(t.shown).Seconds(), p.Iter-max(0, t.shownIter)
+	p.Seconds, p.Iters = now.Sub(t.shown).Seconds(), max(0, p.Iter-max(t.startIter, t.shownIter))
 	t.shown, t.shownIter = now, p.Iter
 	for _, l := range t.solver.surgeon.layers {
 		p.Kept += l.result.Kept

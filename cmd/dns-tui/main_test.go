@@ -262,6 +262,15 @@ snapshot_prefix: %q random_seed: 1`, modeltest.Root("oracle", "solvers", "sgd_in
 			t.Errorf("no line %s in\n%s", want, stdout)
 		}
 	}
+	// A run that goes on counts from where it goes on, as Caffe does.
+	longer, err := os.ReadFile(solver)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "s.prototxt", strings.Replace(string(longer), "max_iter: 6", "max_iter: 8", 1))
+	if out := mustRun(t, "train", "--solver", solver, "--log", "caffe", "--resume"); !strings.Contains(out, "] Iteration 6 (0 iter/s, ") {
+		t.Errorf("the first line after a resume: %s", out)
+	}
 	if status, _, stderr := run(t, "train", "--solver", solver, "--log", "json"); status != 2 || !strings.Contains(stderr, "wanted plain or caffe") {
 		t.Errorf("status %d: %s", status, stderr)
 	}
