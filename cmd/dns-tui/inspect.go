@@ -196,6 +196,9 @@ func inspectText(e *env, path string, f *shapeFlags) error {
 		escape.Fprintf(e.stdout, "solver\n%s", escape.Block(indent(caffe.FormatPrototxt(s))))
 		return nil
 	}
+	if netErr == nil {
+		return &caffe.FileError{Path: path, Msg: "is a net without a layer"}
+	}
 	// Which of the two it was meant to be: the one with fewer faults.
 	if caffe.CountFaults(solverErr) < caffe.CountFaults(netErr) {
 		return solverErr

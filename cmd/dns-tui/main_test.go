@@ -121,6 +121,7 @@ func TestMistakes(t *testing.T) {
 		{"time of a phase", []string{"time", "--model", net, "--phase", "TRIAN"}, 2, "wanted TRAIN or TEST"},
 		{"a flag's value", []string{"train", "--resume=often"}, 2, "wanted --resume or --resume=auto; see dns-tui train -h"},
 		{"inspect nothing", []string{"inspect", filepath.Join(dir, "none")}, 1, "no such file"},
+		{"inspect a net of nothing", []string{"inspect", write(t, dir, "layerless.prototxt", `name: "x" input: "a"`)}, 1, "is a net without a layer"},
 		{"inspect random bytes", []string{"inspect", random}, 1, "is no caffemodel, solverstate"},
 		{"inspect an empty file", []string{"inspect", empty}, 1, "is empty"},
 		{"dataset of nothing", []string{"dataset", "mnist", dir, filepath.Join(dir, "out")}, 1, "no train-images-idx3-ubyte"},
