@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,7 +35,10 @@ func TestStopWithinAnIteration(t *testing.T) {
 				r.Solver.SnapshotPrefix = proto.String(run.SnapshotPrefix())
 			})
 			tr = start(t, endless, 2)
+			begun, once := make(chan struct{}), sync.Once{}
+			tr.OnPass(func() { once.Do(func() { close(begun) }) })
 			must(t, tr, model.Command{Kind: model.Resume})
+			<-begun // a stop that comes before the first pass gives nothing up
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			if _, err := tr.Do(ctx, model.Command{Kind: model.Stop, Save: true}); err != nil {
