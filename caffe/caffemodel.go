@@ -24,6 +24,9 @@ func ReadNet(path string) (*caffepb.NetParameter, error) {
 			return nil, err
 		}
 	} else if err := ReadBinary(path, "caffemodel", n); err != nil {
+		if st, stErr := ReadSolverState(path); stErr == nil {
+			return nil, &FileError{Path: path, Msg: fmt.Sprintf("is a solverstate; its weights are in %s", st.GetLearnedNet()), Err: err}
+		}
 		return nil, err
 	}
 	if len(n.Layer) == 0 && len(n.Layers) == 0 {

@@ -302,6 +302,7 @@ layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" inner_product_param 
 		{"in two files", []string{file("first", "a 3"), file("second", "b 2")}, false, nil, ""},
 		{"part", []string{file("part", "a 3", "c 3", "d 3")}, false, []string{"part: not used, for the net has no such layer: layers c, d", "no weights for layer b"}, ""},
 		{"shape", []string{file("shape", "a 3", "b 3")}, false, nil, "layer \"b\": blob 0 has the shape 2x3 in the file, the net wants 2x2 (--skip-mismatched"},
+		{"several shapes", []string{file("shapes", "a 2", "b 3")}, false, nil, "layer \"b\": blob 0 has the shape 2x3"},
 		{"shape left out", []string{file("shape", "a 3", "b 3")}, true, []string{"layer \"b\" is left out: blob 0", "no weights for layer b"}, ""},
 		{"nothing", []string{file("nothing", "b 3")}, true, nil, "weights of another net"},
 	} {

@@ -382,3 +382,12 @@ func TestResumePastAnotherRun(t *testing.T) {
 		t.Errorf("the journal begins with %+v, want %+v", b, a)
 	}
 }
+
+// A solverstate given for weights is called one, and names them.
+func TestStateForWeights(t *testing.T) {
+	prefix := filepath.Join(t.TempDir(), "run")
+	snapshots(t, prefix, nil)
+	if _, err := caffe.ReadNet(prefix + "_iter_3.solverstate"); err == nil || !strings.Contains(err.Error(), "is a solverstate; its weights are in "+prefix+"_iter_3.caffemodel") {
+		t.Error(err)
+	}
+}

@@ -250,9 +250,16 @@ func (t *Trainer) riskOf(fieldName, value string) string {
 		if 2*next < kept {
 			return fmt.Sprintf("%s, which keeps %d of %d weights", change, next, kept)
 		}
+		live := len(g.Deaths) - g.Dead(was)
+		if die := g.Dead(now) - g.Dead(was); die > 0 && manyOutputs*die >= live {
+			return fmt.Sprintf("%s, which leaves %d of %d outputs without a weight", change, die, live)
+		}
 	}
 	return ""
 }
+
+// A threshold that takes the last weight of one output in manyOutputs, or more, is risky.
+const manyOutputs = 50
 
 // histogramOf measures a layer now.
 func (t *Trainer) histogramOf(name string) *Histogram {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,6 +75,7 @@ func (n *Net) LoadWeights(path string, src *caffepb.NetParameter, o LoadOptions)
 func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *Loaded) error {
 	var todo []func() error
 	var unused []string
+	var errs []error
 	takers, notices := n.takers(path, src)
 	for i, l := range src.Layer {
 		if len(l.Blobs) == 0 {
@@ -90,9 +92,13 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 			continue
 		}
 		if err != nil {
-			return &caffe.FileError{Path: path, Msg: fmt.Sprintf("layer %q: %v (--skip-mismatched leaves such layers out)", l.GetName(), err), Err: err}
+			errs = append(errs, &caffe.FileError{Path: path, Msg: fmt.Sprintf("layer %q: %v (--skip-mismatched leaves such layers out)", l.GetName(), err), Err: err})
+			continue
 		}
 		todo = append(todo, f)
+	}
+	if errs != nil {
+		return errors.Join(errs...)
 	}
 	if len(todo) == 0 {
 		return &caffe.FileError{Path: path, Msg: fmt.Sprintf("holds weights of another net: none of its layers (%s) fits a layer with parameters in %s (%s)",

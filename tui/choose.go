@@ -203,7 +203,7 @@ func (a *App) mark() tea.Cmd {
 func (a *App) copyThreshold() tea.Cmd {
 	if l := a.layer(); l != nil {
 		a.copied = &copied{l.Name, l.Rule, a.threshold(l)}
-		a.notice, a.noticeBad = fmt.Sprintf("copied %s of %s", formatThreshold(a.copied.threshold), l.Name), false
+		a.notice, a.noticeBad = fmt.Sprintf("copied the threshold of %s, %s", l.Name, formatThreshold(a.copied.threshold)), false
 	}
 	return nil
 }

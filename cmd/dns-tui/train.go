@@ -36,7 +36,7 @@ type runFlags struct {
 	stopOnCollapse bool
 }
 
-const skipMismatchedUsage = "layers of --weights whose blobs have another shape keep their filler's values"
+const skipMismatchedUsage = "layers of the weights file whose blobs have another shape keep their filler's values"
 
 func (f *runFlags) add(fs *flag.FlagSet) {
 	f.device.add(fs)
