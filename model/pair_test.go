@@ -391,3 +391,65 @@ func TestStateForWeights(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A net that was edited since the snapshot is told of, a line a layer; one that was not is not.
+func TestEditedNet(t *testing.T) {
+	for _, format := range []caffepb.SolverParameter_SnapshotFormat{caffepb.SolverParameter_BINARYPROTO, caffepb.SolverParameter_HDF5} {
+		prefix := filepath.Join(t.TempDir(), "run")
+		snapshots(t, prefix, func(r *config.Run) { r.Solver.SnapshotFormat = format.Enum() })
+		found, err := model.Snapshots(prefix)
+		if err != nil || len(found) != 3 {
+			t.Fatalf("%v, %v", found, err)
+		}
+		for _, c := range []struct {
+			name string
+			edit func(l *caffepb.LayerParameter)
+			want []string
+		}{
+			{"nothing", func(*caffepb.LayerParameter) {}, nil},
+			{"a type", func(l *caffepb.LayerParameter) {
+				if l.GetType() == "ReLU" {
+					l.Type = proto.String("TanH")
+				}
+			}, []string{"was edited since the snapshot: type ReLU → TanH"}},
+			{"a rate and a filler", func(l *caffepb.LayerParameter) {
+				if l.GetName() == "ip2" {
+					l.Param = []*caffepb.ParamSpec{{LrMult: proto.Float32(0)}}
+				}
+			}, []string{"layer ip2 was edited since the snapshot: param"}},
+			{"a threshold, which is told as a setting", func(l *caffepb.LayerParameter) {
+				if l.GetName() == "ip2" {
+					l.InnerProductParam.Threshold = proto.Float32(2)
+				}
+			}, nil},
+			{"a batch", func(l *caffepb.LayerParameter) {
+				if l.DataParam != nil {
+					l.DataParam.BatchSize = proto.Uint32(5)
+				}
+			}, []string{"was edited since the snapshot: data_param.batch_size 64 → 5"}},
+		} {
+			run := mini(t, "dns_seed_mini", func(r *config.Run) {
+				r.Weights, r.Snapshot = nil, found[0].Path
+				for _, l := range r.Train.Net.Layer {
+					c.edit(l)
+				}
+			})
+			d := host.New(host.Options{Threads: 1})
+			s, err := model.NewSolver(run, d)
+			if err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			var said []string
+			for _, n := range s.Notices {
+				if strings.Contains(n, "was edited since the snapshot") || strings.Contains(n, "snapshot's net") {
+					said = append(said, n)
+				}
+			}
+			if all := strings.Join(said, "\n"); len(said) != len(c.want) || c.want != nil && !strings.Contains(all, c.want[0]) {
+				t.Errorf("%v, %s: said %q, wanted %q", format, c.name, said, c.want)
+			}
+			s.Close()
+			d.Close()
+		}
+	}
+}

@@ -168,7 +168,7 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 		return err
 	}
 	if len(s.run.Weights) > 0 {
-		if err := s.loadWeights(s.run.Weights); err != nil {
+		if err := s.loadWeights(s.run.Weights, false); err != nil {
 			return err
 		}
 	}
@@ -184,9 +184,11 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 // manyZeros is the share of exact zeros from which a file without masks looks like a net that was pruned elsewhere.
 const manyZeros = 0.05
 
-// loadWeights loads caffemodels, and tells what of them did not fit.
-func (s *Solver) loadWeights(paths []string) error {
-	l, err := s.Net.LoadFiles(paths, LoadOptions{MasksFromZeros: s.run.MasksFromZeros, SkipMismatched: s.run.SkipMismatched})
+// loadWeights loads caffemodels, and tells what of them did not fit; where they are those of a snapshot of ours, what was
+// edited in the net since.
+func (s *Solver) loadWeights(paths []string, ofSnapshot bool) error {
+	l, err := s.Net.LoadFiles(paths, LoadOptions{MasksFromZeros: s.run.MasksFromZeros,
+		SkipMismatched: s.run.SkipMismatched, TellEdits: ofSnapshot})
 	if err != nil {
 		return err
 	}

@@ -205,7 +205,7 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 		return err
 	}
 	if weights != "" {
-		if err := s.loadWeights([]string{weights}); err != nil {
+		if err := s.loadWeights([]string{weights}, rs != nil); err != nil {
 			return fmt.Errorf("%s: its learned_net: %w", path, err)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 type LoadOptions struct {
 	MasksFromZeros bool // exact zeros start masked where the file has no mask
 	SkipMismatched bool // a layer whose blobs have another shape or number keeps the values that it has
+	TellEdits      bool // say where the file's layers are not those of the net: the weights are of a snapshot of it
 }
 
 // Loaded is what weights files gave a net.
@@ -108,6 +109,9 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 		into.Notices = append(into.Notices, fmt.Sprintf("%s: not used, for the net has no such layer: %s", path, layersNamed(unused)))
 	}
 	into.Notices = append(into.Notices, notices...)
+	if o.TellEdits {
+		into.Notices = append(into.Notices, n.edits(src)...)
+	}
 	if len(into.odd) > 0 {
 		into.Notices = append(into.Notices, fmt.Sprintf("%s: the mask of %s is %s", path, layersNamed(into.odd), OddMasks))
 		into.odd = nil
