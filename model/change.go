@@ -71,7 +71,8 @@ func (t *Trainer) try(edits []Edit) (*config.Hyper, []Edit, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		h, out[i] = changed, Edit{e.Field, old, e.New}
+		now, _ := changed.Get(e.Field) // as it is in force: what was typed may have been another form of it
+		h, out[i] = changed, Edit{e.Field, old, now}
 	}
 	return h, out, nil
 }
@@ -420,6 +421,7 @@ func (t *Trainer) replayChanges() {
 			continue
 		}
 		if err := t.replayOne(c); err != nil {
+			t.replayRejected++
 			t.note(Event{Iter: c.Iter, Status: Rejected, Text: "replay: " + c.Text() + ": " + err.Error()})
 		}
 	}

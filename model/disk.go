@@ -73,12 +73,19 @@ func (t *Trainer) written(err error) {
 	b := &t.disk.journal
 	if err == nil {
 		if b.over() {
-			t.note(Event{Iter: t.solver.Iter, Text: "the journal is written again, with every line that waited"})
+			text := "the journal is written again, with every line that waited"
+			if n := t.journal.lost; n > 0 {
+				text += fmt.Sprintf("; %d did not fit, and are lost", n)
+			}
+			t.note(Event{Iter: t.solver.Iter, Text: text})
 		}
 		return
 	}
 	if b.fails(err, time.Now()) {
 		text := fmt.Sprintf("journal: %v; %d lines wait in memory, and are lost if the run ends before they can be written", err, t.journal.n)
+		if n := t.journal.lost; n > 0 {
+			text += fmt.Sprintf("; %d did not fit, and are lost", n)
+		}
 		t.note(Event{Iter: t.solver.Iter, Text: text})
 	}
 }
@@ -185,11 +192,12 @@ func (t *Trainer) movePrefix(prefix, by string) (string, error) {
 		t.lock.release()
 		t.lock = lock
 	}
+	moved := Change{Iter: t.solver.Iter, Field: fieldPrefix, Old: old, New: now, By: by}
 	if j != nil {
-		t.journal.close()
+		t.journal.leave(moved)
 		t.journal = j
 	}
-	t.written(t.journal.write(Change{Iter: t.solver.Iter, Field: fieldPrefix, Old: old, New: now, By: by}))
+	t.written(t.journal.write(moved))
 	t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("snapshot_prefix %s → %s", old, now), By: by})
 	if t.disk.snapshot.err != nil {
 		if err := t.saveSnapshot(t.disk.why); err != nil {
@@ -212,7 +220,7 @@ func (t *Trainer) moveJournal(from, to string) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{f: f, waits: t.journal.waits, n: t.journal.n}
+	j := &journal{f: f, waits: t.journal.waits, n: t.journal.n, lost: t.journal.lost}
 	if _, err = f.Write(past); err == nil {
 		_, err = j.mend()
 	}

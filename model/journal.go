@@ -191,6 +191,7 @@ type journal struct {
 	size  int64 // of whole lines
 	waits []byte
 	n     int // lines that wait
+	lost  int // lines that did not fit among them
 }
 
 // maxJournalWaits bounds the bytes that wait: what follows is lost.
@@ -267,6 +268,8 @@ func (j *journal) write(c Change) error {
 	room := j.n == 0 || len(j.waits)+len(line) < maxJournalWaits // the start of a large net is long
 	if room && (c.Field != fieldMeasure || len(j.waits) < maxJournalWaits/2) {
 		j.waits, j.n = append(append(j.waits, line...), '\n'), j.n+1
+	} else {
+		j.lost++
 	}
 	return j.flush()
 }
@@ -303,6 +306,15 @@ func parseChange(line []byte) (Change, error) {
 		return c, errors.New("no field, or no iteration")
 	}
 	return c, nil
+}
+
+// leave ends a journal that goes on elsewhere, where the lines that wait go too: as far as it can still be written, it says
+// where that is.
+func (j *journal) leave(moved Change) {
+	if line, err := moved.line(); err == nil && j.n == 0 {
+		j.f.Write(append(line, '\n'))
+	}
+	j.f.Close()
 }
 
 // sync brings the lines that are written to the disk.

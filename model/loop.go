@@ -310,6 +310,9 @@ func (t *Trainer) finish() bool {
 			t.progress()
 		}
 		t.state = Finished
+		if n := t.replayRejected; n > 0 {
+			t.note(Event{Iter: t.solver.Iter, Text: fmt.Sprintf("the replay is not the journal's run: %d of its changes were rejected", n)})
+		}
 		text := "finished"
 		if t.disk.snapshot.err != nil {
 			text = t.finishedUnsaved()

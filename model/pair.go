@@ -132,10 +132,21 @@ func FindSnapshot(prefix, journal string) (path string, notices []string, err er
 	return "", nil, errors.Join(lines...)
 }
 
-// ofOtherRun says that the snapshot of the highest iteration is not of the run that a journal tells of last: a run that was
-// begun anew and has not come as far.
+// ofOtherRun says that the snapshot of the highest iteration is not the last of the run that a journal tells of last: that was
+// begun anew and has not come as far, or went on at another prefix.
 func ofOtherRun(s SnapshotFile, st *caffepb.SolverState, course *Course) []string {
-	last := course.run()
+	last, elsewhere := course.run(), ""
+	for _, c := range course.Changes {
+		switch c.Field {
+		case fieldRun:
+			elsewhere = ""
+		case fieldPrefix:
+			elsewhere = c.New
+		}
+	}
+	if elsewhere != "" && !strings.HasPrefix(filepath.Clean(s.Path), filepath.Clean(elsewhere)+"_iter_") {
+		return []string{fmt.Sprintf("the run went on at %s: its later snapshots are there, and --snapshot goes on from one", elsewhere)}
+	}
 	if id := st.GetRunState().GetRunId(); last == "" || id == "" || id == last {
 		return nil
 	}

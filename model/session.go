@@ -63,12 +63,13 @@ type Progress struct {
 
 // Trainer is the Session of a Solver in this process: its loop runs in a goroutine of its own.
 type Trainer struct {
-	solver  *Solver
-	run     *config.Run
-	opts    SessionOptions
-	journal *journal
-	lock    *prefixLock
-	replay  []Change
+	solver         *Solver
+	run            *config.Run
+	opts           SessionOptions
+	journal        *journal
+	lock           *prefixLock
+	replay         []Change
+	replayRejected int // changes of the journal that could not be repeated
 
 	requests chan request
 	latest   atomic.Pointer[Snapshot]

@@ -142,3 +142,40 @@ func TestServedRunWaitsForAPlace(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever resumes at the prefix that a run has left is told where it went on; at the new one nothing is said.
+func TestResumeAtAPrefixThatWasLeft(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.Snapshot = proto.Int32(2) })
+	tr := start(t, run, 1)
+	stepTo(t, tr, 3)
+	left, elsewhere := run.SnapshotPrefix(), filepath.Join(t.TempDir(), "other")
+	must(t, tr, model.Command{Kind: model.Set, Field: "snapshot_prefix", Value: elsewhere})
+	stepTo(t, tr, 5)
+	stop(tr)
+	for prefix, want := range map[string]string{left: "the run went on at " + elsewhere, elsewhere: ""} {
+		path, notices, err := model.FindSnapshot(prefix, prefix+".journal")
+		if all := strings.Join(notices, "\n"); err != nil || !strings.HasPrefix(path, prefix) || (want == "") != (all == "") || !strings.Contains(all, want) {
+			t.Errorf("%s, said %q, %v; wanted %q", path, notices, err, want)
+		}
+	}
+}
+
+// A value is told as it is in force, in whatever form it was typed; a replay that leaves something out says so at its end.
+func TestFormsAndReplaysThatLeaveOut(t *testing.T) {
+	run := mini(t, "dns_seed_mini", nil)
+	tr := start(t, run, 1)
+	for value, want := range map[string]string{"0.50": "lr_mult 1 → 0.5", "5e-1": "lr_mult 0.5 → 0.5"} {
+		if ack, err := tr.Do(context.Background(), model.Command{Kind: model.Set, Field: "lr_mult", Value: value}); err != nil || !strings.HasSuffix(ack.Detail, "→ 0.5") {
+			t.Errorf("%s: %q, %v, wanted %q", value, ack.Detail, err, want)
+		}
+	}
+	stop(tr)
+	journal := run.JournalPath()
+	put(t, journal, append(read(t, journal), []byte(`{"iter":1,"field":"no_such","old":"1","new":"2"}`+"\n")...))
+	again := mini(t, "dns_seed_mini", func(r *config.Run) { r.Replay, r.Solver.MaxIter = journal, proto.Int32(2) })
+	tr = start(t, again, 1)
+	must(t, tr, model.Command{Kind: model.Resume})
+	if s := settle(t, tr); count(s, "the replay is not the journal's run: 1 of its changes were rejected") != 1 {
+		t.Errorf("events %v", s.Events)
+	}
+}

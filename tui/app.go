@@ -61,6 +61,7 @@ type App struct {
 	noticeBad     bool
 	leaving       bool   // a stop was sent; quit when it is done
 	stopped       bool   // the run was stopped from here
+	ordered       bool   // a stop was sent, and not refused
 	still         string // the frame that is held; "" where none is
 	blurred       bool
 	slow          func() bool // whether the terminal lags; nil: not known
@@ -159,6 +160,9 @@ func (a *App) Opened() bool { return a.session != nil }
 
 // Stopped reports whether the run was stopped from here.
 func (a *App) Stopped() bool { return a.stopped }
+
+// StopOrdered reports whether the run was told to stop from here, though the terminal may have been left without its answer.
+func (a *App) StopOrdered() bool { return a.ordered }
 
 // settleTime is how long a size must last before the screen is drawn anew.
 const settleTime = 250 * time.Millisecond
@@ -309,7 +313,7 @@ func (a *App) answer(m ackMsg) {
 	}
 	a.noticeBad = m.err != nil
 	if m.cmd.Kind == model.Stop && m.err != nil && !errors.Is(m.err, model.ErrEnded) {
-		a.leaving, a.stopped = false, false // the snapshot failed, and the run goes on
+		a.leaving, a.stopped, a.ordered = false, false, false // the snapshot failed, and the run goes on
 	}
 	switch {
 	case m.cmd.Kind == model.Stop && errors.Is(m.err, model.ErrEnded):
@@ -421,7 +425,7 @@ func (a *App) stop(save bool) tea.Cmd {
 	if a.opts.ReadOnly && a.session != nil {
 		return a.detach()
 	}
-	a.stopped = a.session != nil
+	a.stopped, a.ordered = a.session != nil, a.session != nil
 	if a.session == nil || a.snap != nil && a.snap.State.Ended() && a.snap.State != model.Finished {
 		return tea.Quit
 	}

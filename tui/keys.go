@@ -50,7 +50,7 @@ var actions []binding
 func init() {
 	actions = append(browseActions(), viewActions()...)
 	for i, s := range config.SigmaTable {
-		actions = append(actions, binding{fmt.Sprint("preset-", i+1), []string{fmt.Sprint(i + 1)}, "", fmt.Sprintf("threshold for %.0f %% sparsity", 100*s.Sparsity), in(browsing), true,
+		actions = append(actions, binding{fmt.Sprint("preset-", i+1), []string{fmt.Sprint(i + 1)}, "", fmt.Sprintf("prunes %.0f %% of a normal distribution", 100*s.Sparsity), in(browsing), true,
 			func(a *App) tea.Cmd { return a.preset(i) }})
 	}
 }

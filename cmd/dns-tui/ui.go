@@ -267,7 +267,11 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 	case <-c.Gone():
 	default:
 		c.Close()
-		escape.Fprintf(e.stdout, "%s goes on without this terminal, at iteration %d of %d", s.Net, s.Iter, s.MaxIter)
+		what := "goes on without this terminal"
+		if app.StopOrdered() {
+			what = "was told to stop and has not answered yet"
+		}
+		escape.Fprintf(e.stdout, "%s %s, at iteration %d of %d", s.Net, what, s.Iter, s.MaxIter)
 		if s.State == model.Paused {
 			escape.Fprintf(e.stdout, ": it is paused")
 		}
