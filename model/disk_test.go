@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -65,5 +66,24 @@ func TestJournalOfALargeNet(t *testing.T) {
 	changes, err := ReadJournal(path)
 	if err != nil || len(changes) != 1 || changes[0].Start == nil || len(changes[0].Start.Layers) != len(layers) {
 		t.Errorf("%d lines, error %v", len(changes), err)
+	}
+}
+
+// Lines that cannot be written wait in memory, up to a bound; what does not fit is counted.
+func TestJournalCountsWhatIsLost(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	j := &journal{f: full}
+	c := Change{Field: strings.Repeat("x", 1<<20)}
+	for range maxJournalWaits>>20 + 3 {
+		if err := j.write(c); err == nil {
+			t.Fatal("a line was written to a full disk")
+		}
+	}
+	if len(j.waits) > maxJournalWaits || j.n+j.lost != maxJournalWaits>>20+3 || j.lost == 0 {
+		t.Errorf("%d bytes wait, %d lines of them, %d lost", len(j.waits), j.n, j.lost)
 	}
 }
