@@ -91,7 +91,7 @@ check-kill: openblas build demo-data ## kill -9 at random moments, resume, compa
 check-faults: openblas ## killed and failing at each system call of a snapshot, torn files, replays of anything: tried and survived; wants strace
 	@mkdir -p build; rm -f build/faults.txt
 	@$(GO) test -tags faults -run TestFaults -count 1 -timeout $(PATIENCE) ./e2e; status=$$?; cat build/faults.txt; exit $$status
-	$(GO) test -run TestReplayOfAnything -count 1 -timeout $(PATIENCE) -v ./model -rapid.checks=100
+	$(GO) test -run TestReplayOfAnything -count 1 -timeout $(PATIENCE) -v ./model -rapid.checks=120
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
 	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e
 
