@@ -174,23 +174,30 @@ func throughWeights(d gpu.Device, nd *node, w *layer.Param, in *signs) []bool {
 	return alive
 }
 
-// checkFlow looks, after a surgery, whether the net still passes anything. It is dear, so that it is done at the first, where they
-// have become fewer by a fifth, and now and then where few weights are left.
+// checkFlow looks, after a surgery, whether the net still passes anything. It is dear, so that it is done at the first, where the
+// weights of some layer have become fewer by a fifth, and now and then where few weights are left.
 func (t *Trainer) checkFlow(now bool) error {
 	f := &t.flow
-	kept, few := 0, false
-	for _, p := range t.solver.surgeon.layers {
+	if f.layers == nil {
+		f.layers = make([]int, len(t.solver.surgeon.layers))
+	}
+	kept, few, fewer := 0, false, false
+	for i, p := range t.solver.surgeon.layers {
 		kept += p.result.Kept
 		few = few || p.result.Kept < 2*p.Outputs.Outputs
+		fewer = fewer || 5*p.result.Kept < 4*f.layers[i]
 	}
 	f.surgeries++
-	if f.looked && kept == f.kept && f.blocked == "" {
+	if f.looked && kept == f.kept && !fewer && f.blocked == "" {
 		return nil
 	}
-	if !now && f.looked && 5*kept >= 4*f.kept && !(few && f.surgeries >= flowEvery) {
+	if !now && f.looked && !fewer && !(few && f.surgeries >= flowEvery) {
 		return nil
 	}
 	f.looked, f.kept, f.surgeries = true, kept, 0
+	for i, p := range t.solver.surgeon.layers {
+		f.layers[i] = p.result.Kept
+	}
 	if err := t.drain(); err != nil {
 		return err
 	}
@@ -217,6 +224,7 @@ const flowEvery = 50
 type flow struct {
 	looked    bool   // there was a look
 	kept      int    // at the last look
+	layers    []int  // of each layer, then
 	surgeries int    // since
 	blocked   string // the layer that nothing passes
 }
