@@ -76,7 +76,11 @@ func lockPrefix(prefix, run string) (*prefixLock, error) {
 			return nil, fmt.Errorf("%w (%v)", errNoLocks, err)
 		}
 		if l := (&prefixLock{f, path}); l.named() {
-			return l, l.sign(run)
+			if err := l.sign(run); err != nil {
+				l.release()
+				return nil, caffe.NotWritten(path, err)
+			}
+			return l, nil
 		}
 		f.Close() // its last holder removed it between the two calls
 	}

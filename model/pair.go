@@ -64,6 +64,12 @@ func keepPrevious(weights, previous, state string) error {
 	return nil
 }
 
+// WeightsName is the name that a run gives to the weights of a solverstate of this name.
+func WeightsName(state string) string {
+	dir, base := filepath.Split(state)
+	return dir + strings.Replace(base, ".solverstate", ".caffemodel", 1)
+}
+
 // SnapshotFile is a solverstate at a prefix.
 type SnapshotFile struct {
 	Path string
@@ -207,7 +213,7 @@ func WeightsOf(path string, st *caffepb.SolverState) (string, error) {
 	}
 	dir := filepath.Dir(path)
 	beside := filepath.Join(dir, filepath.Base(name))
-	own := filepath.Join(dir, strings.Replace(filepath.Base(path), ".solverstate", ".caffemodel", 1)) // of a snapshot that was renamed
+	own := filepath.Clean(WeightsName(path)) // of a snapshot that was renamed
 	want := st.GetRunState().GetWeightsSha256()
 	var wrong []string
 	tried := map[string]bool{}
@@ -263,7 +269,7 @@ func dropPrevious(prefix string) {
 		return
 	}
 	for _, s := range all {
-		weights := strings.Replace(s.Path, ".solverstate", ".caffemodel", 1)
+		weights := WeightsName(s.Path)
 		if !caffe.Exists(weights + previousSuffix) {
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"dns-tui/config"
 )
@@ -186,7 +185,7 @@ func (t *Trainer) dropOldGuards(keep string) {
 		if s.Guard && n > max(1, t.opts.Guard) && s.Path != keep {
 			n--
 			os.Remove(s.Path)
-			os.Remove(strings.Replace(s.Path, ".solverstate", ".caffemodel", 1))
+			os.Remove(WeightsName(s.Path))
 			continue
 		}
 		states = append(states, s)

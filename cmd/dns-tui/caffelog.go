@@ -50,7 +50,7 @@ func printCaffe(e *env, ev model.Event) {
 		if caffe.IsHDF5Name(ev.Saved) {
 			form = "HDF5"
 		}
-		caffeLine(e, "solver.cpp:454", "Snapshotting to %s file %s", form, strings.Replace(ev.Saved, ".solverstate", ".caffemodel", 1))
+		caffeLine(e, "solver.cpp:454", "Snapshotting to %s file %s", form, model.WeightsName(ev.Saved))
 		caffeLine(e, "sgd_solver.cpp:273", "Snapshotting solver state to %s file %s", form, ev.Saved)
 	default:
 		status := ""
