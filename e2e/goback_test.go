@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bytes"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -43,15 +41,7 @@ func TestBackThenCrash(t *testing.T) {
 // timeout(1), is no second one.
 func TestEndlessIteration(t *testing.T) {
 	dir := folder(t, "max_iter: 1000 iter_size: 2147483647")
-	c := exec.Command(binary, "train", "--solver", "solver.prototxt")
-	c.Dir = dir
-	var out bytes.Buffer
-	c.Stdout, c.Stderr = &out, &out
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
+	c, out, ended := background(t, dir, "train", "--solver", "solver.prototxt")
 	untilFile(t, filepath.Join(dir, "run.journal"))
 	time.Sleep(100 * time.Millisecond)
 	c.Process.Signal(syscall.SIGTERM)

@@ -114,15 +114,7 @@ func TestLeaveHungRun(t *testing.T) {
 func TestServedRunIsStopped(t *testing.T) {
 	for _, keys := range []string{"qs", "qaa", "\x03\x03"} {
 		dir := folder(t, "max_iter: 1000000 display: 100")
-		c := exec.Command(binary, "train", "--solver", "solver.prototxt", "--serve")
-		c.Dir = dir
-		var out bytes.Buffer
-		c.Stdout, c.Stderr = &out, &out
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- c.Wait() }()
+		c, out, ended := background(t, dir, "train", "--solver", "solver.prototxt", "--serve")
 		poll(t, "the run is listed", func() bool { return strings.Contains(dns(t, "runs"), "running") })
 		e := start(t, dir, 80, 24, "attach")
 		e.wait("/1,000,000", "it/s")

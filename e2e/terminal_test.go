@@ -41,6 +41,19 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// background starts the program without a terminal. What it prints may be read when it has ended, which ended tells.
+func background(t testing.TB, dir string, args ...string) (c *exec.Cmd, out *bytes.Buffer, ended <-chan error) {
+	t.Helper()
+	c, out = exec.Command(binary, args...), &bytes.Buffer{}
+	c.Dir, c.Stdout, c.Stderr = dir, out, out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- c.Wait() }()
+	return c, out, done
+}
+
 // patience bounds every wait. Nothing is timed: a wait ends as soon as what it waits for is there.
 const patience = 60 * time.Second
 
