@@ -163,12 +163,18 @@ func TestLegacyBlob(t *testing.T) {
 }
 
 func TestInputUpgrade(t *testing.T) {
-	f, err := ParseNetPrototxt("n", []byte("input: \"data\"\ninput_dim: 2 input_dim: 1 input_dim: 12 input_dim: 12\nlayer { name: \"r\" type: \"ReLU\" bottom: \"data\" top: \"r\" }"))
+	f, err := ParseNetPrototxt(
+		"n",
+		[]byte(
+			"input: \"data\"\ninput_dim: 2 input_dim: 1 input_dim: 12 input_dim: 12\nlayer { name: \"r\" type: \"ReLU\" bottom: \"data\" top: \"r\" }",
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	in := f.Net.Layer[0]
-	if in.GetType() != "Input" || len(in.InputParam.Shape) != 1 || len(in.InputParam.Shape[0].Dim) != 4 || f.Line(1) != 3 {
+	if in.GetType() != "Input" || len(in.InputParam.Shape) != 1 || len(in.InputParam.Shape[0].Dim) != 4 ||
+		f.Line(1) != 3 {
 		t.Errorf("upgraded input is %v, line of the next layer %d", in, f.Line(1))
 	}
 }
@@ -215,8 +221,12 @@ layer { name: "l" type: "SoftmaxWithLoss" bottom: "a" bottom: "a" top: "l" loss_
 	if f.Line(2) != 4 {
 		t.Errorf("line of the third layer is %d, wanted 4", f.Line(2))
 	}
-	f, err = ParseNetPrototxt("n", []byte(`layer { name: "b" type: "BatchNorm" bottom: "x" top: "y" param { lr_mult: 1 } param {} param {} }`))
-	if err != nil || len(f.Upgraded) != 1 || f.Net.Layer[0].Param[0].GetLrMult() != 0 || f.Net.Layer[0].Param[2].GetDecayMult() != 0 {
+	f, err = ParseNetPrototxt(
+		"n",
+		[]byte(`layer { name: "b" type: "BatchNorm" bottom: "x" top: "y" param { lr_mult: 1 } param {} param {} }`),
+	)
+	if err != nil || len(f.Upgraded) != 1 || f.Net.Layer[0].Param[0].GetLrMult() != 0 ||
+		f.Net.Layer[0].Param[2].GetDecayMult() != 0 {
 		t.Errorf("BatchNorm's statistics: %v, %v", f.Net.Layer[0].Param, err)
 	}
 }
@@ -304,15 +314,23 @@ func TestV0FieldsFit(t *testing.T) {
 
 // A binary net of 2013 loads.
 func TestReadsV0Caffemodel(t *testing.T) {
-	n := &caffepb.NetParameter{Layers: []*caffepb.V1LayerParameter{{Bottom: []string{"x"}, Top: []string{"y"}, Layer: &caffepb.V0LayerParameter{
-		Name: proto.String("fc"), Type: proto.String("innerproduct"), NumOutput: proto.Uint32(1), Blobs: []*caffepb.BlobProto{NewBlob([]int{1, 2}, []float32{5, 6})}}}},
-		Input: []string{"x"}, InputDim: []int32{1, 2, 1, 1}}
+	n := &caffepb.NetParameter{
+		Layers: []*caffepb.V1LayerParameter{
+			{Bottom: []string{"x"}, Top: []string{"y"}, Layer: &caffepb.V0LayerParameter{
+				Name: proto.String(
+					"fc",
+				), Type: proto.String("innerproduct"), NumOutput: proto.Uint32(1), Blobs: []*caffepb.BlobProto{NewBlob([]int{1, 2}, []float32{5, 6})}}},
+		},
+		Input:    []string{"x"},
+		InputDim: []int32{1, 2, 1, 1},
+	}
 	path := filepath.Join(t.TempDir(), "old.caffemodel")
 	if err := WriteBinary(path, n); err != nil {
 		t.Fatal(err)
 	}
 	got, err := ReadNet(path)
-	if err != nil || len(got.Layer) != 2 || got.Layer[1].GetType() != "InnerProduct" || got.Layer[1].Blobs[0].Data[1] != 6 {
+	if err != nil || len(got.Layer) != 2 || got.Layer[1].GetType() != "InnerProduct" ||
+		got.Layer[1].Blobs[0].Data[1] != 6 {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -329,7 +347,8 @@ func TestUpgradeSolverFile(t *testing.T) {
 		t.Fatalf("%v, %v", did, err)
 	}
 	s := &caffepb.SolverParameter{}
-	if err := ReadPrototxt(out, s); err != nil || s.GetType() != "Nesterov" || s.SolverType != nil || s.GetNet() != "n" {
+	if err := ReadPrototxt(out, s); err != nil || s.GetType() != "Nesterov" || s.SolverType != nil ||
+		s.GetNet() != "n" {
 		t.Errorf("%v, %v", s, err)
 	}
 }
@@ -365,7 +384,8 @@ func TestWriteFileKeepsTheOld(t *testing.T) {
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("%d files left, wanted 1", len(left))
 	}
-	if err := WriteFile(filepath.Join(dir, "no", "f"), func(io.Writer) error { return nil }); err == nil || strings.Contains(err.Error(), ".f.") {
+	if err := WriteFile(filepath.Join(dir, "no", "f"), func(io.Writer) error { return nil }); err == nil ||
+		strings.Contains(err.Error(), ".f.") {
 		t.Errorf("got %v, wanted an error without the temporary name", err)
 	}
 }

@@ -48,7 +48,10 @@ func readFile(path, kind string) ([]byte, error) {
 	case st.IsDir():
 		return nil, &FileError{Path: path, Msg: "is a directory (wanted a " + kind + ")"}
 	case st.Size() > MaxMessageBytes:
-		return nil, &FileError{Path: path, Msg: fmt.Sprintf("%d bytes: a protobuf message holds at most 2 GiB", st.Size())}
+		return nil, &FileError{
+			Path: path,
+			Msg:  fmt.Sprintf("%d bytes: a protobuf message holds at most 2 GiB", st.Size()),
+		}
 	case st.Mode().IsRegular() && st.Size() == 0:
 		return nil, &FileError{Path: path, Msg: "is empty (wanted a " + kind + ")"}
 	}
@@ -74,8 +77,15 @@ func ReadBinary(path, kind string, m proto.Message) error {
 func unmarshal(path, kind string, data []byte, m proto.Message) error {
 	// What forks store under the number of another message may lack what that requires.
 	if err := (proto.UnmarshalOptions{AllowPartial: true}).Unmarshal(data, m); err != nil {
-		if head := data[:min(len(data), 512)]; !bytes.ContainsFunc(head, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\n\r\f", r) || r == utf8.RuneError }) {
-			return &FileError{Path: path, Msg: fmt.Sprintf("is not a %s but a text; a %s is binary", kind, kind), Err: err}
+		if head := data[:min(len(data), 512)]; !bytes.ContainsFunc(
+			head,
+			func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\n\r\f", r) || r == utf8.RuneError },
+		) {
+			return &FileError{
+				Path: path,
+				Msg:  fmt.Sprintf("is not a %s but a text; a %s is binary", kind, kind),
+				Err:  err,
+			}
 		}
 		return &FileError{Path: path, Msg: fmt.Sprintf("is not a %s, or is cut short: %d bytes that do not parse as %s",
 			kind, len(data), m.ProtoReflect().Descriptor().FullName()), Err: err}
@@ -95,7 +105,10 @@ func WriteBinary(path string, m proto.Message) error {
 // marshal returns the bytes of m in the file at path.
 func marshal(path string, m proto.Message) ([]byte, error) {
 	if n := proto.Size(m); n > MaxMessageBytes {
-		return nil, &FileError{Path: path, Msg: fmt.Sprintf("not written: %d bytes, and a protobuf message holds at most 2 GiB", n)}
+		return nil, &FileError{
+			Path: path,
+			Msg:  fmt.Sprintf("not written: %d bytes, and a protobuf message holds at most 2 GiB", n),
+		}
 	}
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
@@ -121,8 +134,8 @@ func WriteFile(path string, fill func(io.Writer) error) error {
 	return p.Commit()
 }
 
-// Prepared is new content for a path, on the disk under a temporary name: Commit is a rename. So several files that belong
-// together are first prepared, when much can go wrong, and then committed.
+// Prepared is new content for a path, on the disk under a temporary name: Commit is a rename. So several files that
+// belong together are first prepared, when much can go wrong, and then committed.
 type Prepared struct {
 	path string
 	file *files.Pending
@@ -176,7 +189,8 @@ func NotWritten(path string, err error) error {
 	return &FileError{Path: path, Msg: "cannot be written: " + Cause(err).Error(), Err: err}
 }
 
-// Open opens a text file, behind the mark that some editors put in front of UTF-8. kind says in errors what was wanted ("a window file").
+// Open opens a text file, behind the mark that some editors put in front of UTF-8. kind says in errors what was
+// wanted ("a window file").
 func Open(path, kind string) (*os.File, error) {
 	f, err := files.Open(path)
 	if err != nil {

@@ -15,11 +15,73 @@ import (
 
 // LayerTypes are the types of layers that this program knows, sorted. Package layer has them (a test holds the two
 // together); here they tell a fork's layer from a misspelt field.
-var LayerTypes = []string{"AbsVal", "Accuracy", "ArgMax", "BNLL", "BatchNorm", "BatchReindex", "Bias", "CConvolution", "CInnerProduct", "Clip", "Concat",
-	"ContrastiveLoss", "Convolution", "Crop", "Data", "Deconvolution", "Dropout", "DummyData", "ELU", "Eltwise", "Embed", "EuclideanLoss", "Exp", "Filter", "Flatten",
-	"HDF5Data", "HDF5Output", "HingeLoss", "Im2col", "ImageData", "InfogainLoss", "InnerProduct", "Input", "Interp", "LRN", "LSTM", "LSTMUnit", "Log", "MVN",
-	"MemoryData", "MultinomialLogisticLoss", "Normalize", "PReLU", "Parameter", "Permute", "Pooling", "Power", "RNN", "ReLU", "Reduction", "Reshape", "SPP", "Scale",
-	"Sigmoid", "SigmoidCrossEntropyLoss", "Silence", "Slice", "Softmax", "SoftmaxWithLoss", "Split", "Swish", "TanH", "Threshold", "Tile", "WindowData"}
+var LayerTypes = []string{
+	"AbsVal",
+	"Accuracy",
+	"ArgMax",
+	"BNLL",
+	"BatchNorm",
+	"BatchReindex",
+	"Bias",
+	"CConvolution",
+	"CInnerProduct",
+	"Clip",
+	"Concat",
+	"ContrastiveLoss",
+	"Convolution",
+	"Crop",
+	"Data",
+	"Deconvolution",
+	"Dropout",
+	"DummyData",
+	"ELU",
+	"Eltwise",
+	"Embed",
+	"EuclideanLoss",
+	"Exp",
+	"Filter",
+	"Flatten",
+	"HDF5Data",
+	"HDF5Output",
+	"HingeLoss",
+	"Im2col",
+	"ImageData",
+	"InfogainLoss",
+	"InnerProduct",
+	"Input",
+	"Interp",
+	"LRN",
+	"LSTM",
+	"LSTMUnit",
+	"Log",
+	"MVN",
+	"MemoryData",
+	"MultinomialLogisticLoss",
+	"Normalize",
+	"PReLU",
+	"Parameter",
+	"Permute",
+	"Pooling",
+	"Power",
+	"RNN",
+	"ReLU",
+	"Reduction",
+	"Reshape",
+	"SPP",
+	"Scale",
+	"Sigmoid",
+	"SigmoidCrossEntropyLoss",
+	"Silence",
+	"Slice",
+	"Softmax",
+	"SoftmaxWithLoss",
+	"Split",
+	"Swish",
+	"TanH",
+	"Threshold",
+	"Tile",
+	"WindowData",
+}
 
 // renamed are the types of forks that are read as another: see adoptFork.
 var renamed = map[string]string{"ConvolutionDepthwise": "Convolution", "DepthwiseConvolution": "Convolution",
@@ -28,18 +90,71 @@ var renamed = map[string]string{"ConvolutionDepthwise": "Convolution", "Depthwis
 // foreign says of well-known layers of forks where they are from, and what does the same, where something does.
 var foreign = func() map[string]string {
 	from := map[string][]string{
-		"of SSD's fork (weiliu89/caffe)":                                     {"AnnotatedData", "DetectionEvaluate", "DetectionOutput", "MultiBoxLoss", "PriorBox", "VideoData"},
-		"of Fast R-CNN's fork (rbgirshick/caffe-fast-rcnn)":                  {"ROIPooling", "SmoothL1Loss"},
-		"of R-FCN's fork (daijifeng001/caffe-rfcn)":                          {"BoxAnnotatorOHEM", "PSROIPooling"},
-		"of DeepLab's fork":                                                  {"AdaptiveBiasChannel", "BiasChannel", "DenseCRF", "DomainTransform", "ImageSegData", "MatRead", "MatWrite", "SegAccuracy", "UniqueLabel"},
-		"of SegNet's fork (alexgkendall/caffe-segnet)":                       {"DenseImageData", "Upsample"},
-		"of FlowNet's fork":                                                  {"Accum", "ChannelNorm", "Correlation", "DataAugmentation", "CustomData", "Downsample", "FlowAugmentation", "FlowWarp", "L1Loss", "Resample"},
-		"of YOLO's ports to Caffe":                                           {"DetectionLoss", "EvalDetection", "RegionLoss", "Reorg", "YoloDetectionOutput", "Yolov3", "Yolov3DetectionOutput"},
-		"of forks for faces":                                                 {"CenterLoss", "CosinAdd", "LabelSpecificAdd", "MarginInnerProduct", "TripletLoss"},
-		"of spatial transformer forks":                                       {"SpatialTransformer", "STLoss"},
-		"of Ristretto, which quantizes":                                      {"ConvolutionRistretto", "DeconvolutionRistretto", "FcRistretto", "LRNRistretto"},
-		"of a fork that quantizes (32l/Neural-Network-Model-Compressing)":    {"INQConvolution", "INQInnerProduct"},
-		"of forks for speech and text":                                       {"CTCLoss", "CTCDecoder", "WarpCTC", "Transpose", "Reverse"},
+		"of SSD's fork (weiliu89/caffe)": {
+			"AnnotatedData",
+			"DetectionEvaluate",
+			"DetectionOutput",
+			"MultiBoxLoss",
+			"PriorBox",
+			"VideoData",
+		},
+		"of Fast R-CNN's fork (rbgirshick/caffe-fast-rcnn)": {"ROIPooling", "SmoothL1Loss"},
+		"of R-FCN's fork (daijifeng001/caffe-rfcn)":         {"BoxAnnotatorOHEM", "PSROIPooling"},
+		"of DeepLab's fork": {
+			"AdaptiveBiasChannel",
+			"BiasChannel",
+			"DenseCRF",
+			"DomainTransform",
+			"ImageSegData",
+			"MatRead",
+			"MatWrite",
+			"SegAccuracy",
+			"UniqueLabel",
+		},
+		"of SegNet's fork (alexgkendall/caffe-segnet)": {"DenseImageData", "Upsample"},
+		"of FlowNet's fork": {
+			"Accum",
+			"ChannelNorm",
+			"Correlation",
+			"DataAugmentation",
+			"CustomData",
+			"Downsample",
+			"FlowAugmentation",
+			"FlowWarp",
+			"L1Loss",
+			"Resample",
+		},
+		"of YOLO's ports to Caffe": {
+			"DetectionLoss",
+			"EvalDetection",
+			"RegionLoss",
+			"Reorg",
+			"YoloDetectionOutput",
+			"Yolov3",
+			"Yolov3DetectionOutput",
+		},
+		"of forks for faces": {
+			"CenterLoss",
+			"CosinAdd",
+			"LabelSpecificAdd",
+			"MarginInnerProduct",
+			"TripletLoss",
+		},
+		"of spatial transformer forks": {"SpatialTransformer", "STLoss"},
+		"of Ristretto, which quantizes": {
+			"ConvolutionRistretto",
+			"DeconvolutionRistretto",
+			"FcRistretto",
+			"LRNRistretto",
+		},
+		"of a fork that quantizes (32l/Neural-Network-Model-Compressing)": {"INQConvolution", "INQInnerProduct"},
+		"of forks for speech and text": {
+			"CTCLoss",
+			"CTCDecoder",
+			"WarpCTC",
+			"Transpose",
+			"Reverse",
+		},
 		"another LSTM than Caffe's (junhyukoh/caffe-lstm)":                   {"Lstm", "LstmUnit", "DLSTM"},
 		"a convolution without shared weights":                               {"Local", "LocallyConnected"},
 		"another BatchNorm (PSPNet, SegNet and others); BatchNorm and Scale": {"BN", "BatchNormalization", "SyncBN"},
@@ -49,8 +164,12 @@ var foreign = func() map[string]string {
 		"of SENet's fork; Scale by a bottom, and Eltwise":                    {"Axpy"},
 		"of forks for phones; Clip with min 0 and max 6":                     {"ReLU6"},
 		"of NVIDIA's fork, whose layers compute in half precision":           {"AxpyHalf", "TRT"},
-		"of Intel's fork":                                                    {"MnActivation", "MultinodeLayer", "SpatialDropout"},
-		"of forks that add noise":                                            {"GaussianNoise", "Noise"},
+		"of Intel's fork": {
+			"MnActivation",
+			"MultinodeLayer",
+			"SpatialDropout",
+		},
+		"of forks that add noise": {"GaussianNoise", "Noise"},
 	}
 	out := map[string]string{}
 	for what, types := range from {
@@ -81,8 +200,8 @@ func KnownType(typ string) bool {
 	return ok || renamed[typ] != ""
 }
 
-// adoptFork brings what a fork says in its own way to Caffe's, or to the authors': names of types, fields under numbers that
-// Caffe gave to others. It says what it did, "" for nothing.
+// adoptFork brings what a fork says in its own way to Caffe's, or to the authors': names of types, fields under
+// numbers that Caffe gave to others. It says what it did, "" for nothing.
 func adoptFork(l *caffepb.LayerParameter) (string, error) {
 	takeNumbers(l)
 	var did []string
@@ -136,7 +255,13 @@ func adoptDNS[T dns](p T, from *T, move func(T)) error {
 		have, fixed float32
 	}{{"alpha_low", p.GetAlphaLow(), 0.9}, {"alpha_high", p.GetAlphaHigh(), 1.1}} {
 		if a.have != 0 && a.have != a.fixed {
-			return fmt.Errorf("%s is %g; surgery here prunes below %g of the threshold and splices above %g", a.name, a.have, 0.9, 1.1)
+			return fmt.Errorf(
+				"%s is %g; surgery here prunes below %g of the threshold and splices above %g",
+				a.name,
+				a.have,
+				0.9,
+				1.1,
+			)
 		}
 	}
 	move(p)
@@ -153,7 +278,11 @@ func adoptWindow(l *caffepb.LayerParameter) (did []string, err error) {
 				mode = caffepb.PoolingParameter_FLOOR
 			}
 			if p.RoundMode != nil && p.GetRoundMode() != mode {
-				return nil, fmt.Errorf("pooling_param: ceil_mode: %t and round_mode: %s contradict each other", p.GetCeilMode(), p.GetRoundMode())
+				return nil, fmt.Errorf(
+					"pooling_param: ceil_mode: %t and round_mode: %s contradict each other",
+					p.GetCeilMode(),
+					p.GetRoundMode(),
+				)
 			}
 			did = append(did, fmt.Sprintf("ceil_mode: %t, now round_mode: %s", p.GetCeilMode(), mode))
 			p.RoundMode, p.CeilMode = mode.Enum(), nil

@@ -17,9 +17,9 @@ import (
 	"dns-tui/caffe/hdf5"
 )
 
-// What Caffe's HDF5 snapshots hold: a caffemodel has data/LAYER/N for the N-th blob of each layer; a solverstate has iter,
-// learned_net, current_step and history/N. Caffe opens these by name and ignores others, so what is ours stands beside
-// them, as the bytes of a message: the net without its blobs, the state of the run.
+// What Caffe's HDF5 snapshots hold: a caffemodel has data/LAYER/N for the N-th blob of each layer; a solverstate has
+// iter, learned_net, current_step and history/N. Caffe opens these by name and ignores others, so what is ours stands
+// beside them, as the bytes of a message: the net without its blobs, the state of the run.
 const (
 	hdf5Data    = "data"
 	hdf5History = "history"
@@ -174,7 +174,11 @@ func prepareNetHDF5(path string, n *caffepb.NetParameter) (*Prepared, error) {
 				return nil, clash(path, l)
 			}
 			if err := CheckBlob(b); err != nil {
-				return nil, &FileError{Path: path, Msg: "not written: layer " + l.GetName() + ": " + err.Error(), Err: err}
+				return nil, &FileError{
+					Path: path,
+					Msg:  "not written: layer " + l.GetName() + ": " + err.Error(),
+					Err:  err,
+				}
 			}
 			addBlob(g, strconv.Itoa(i), b)
 		}
@@ -191,7 +195,10 @@ func prepareNetHDF5(path string, n *caffepb.NetParameter) (*Prepared, error) {
 }
 
 func clash(path string, l *caffepb.LayerParameter) error {
-	return &FileError{Path: path, Msg: "not written: layer " + l.GetName() + " and a blob of another layer have one name in HDF5; wanted snapshot_format BINARYPROTO, or another name"}
+	return &FileError{
+		Path: path,
+		Msg:  "not written: layer " + l.GetName() + " and a blob of another layer have one name in HDF5; wanted snapshot_format BINARYPROTO, or another name",
+	}
 }
 
 func prepareHDF5(path string, root *hdf5.Node, ours []byte) (*Prepared, error) {

@@ -2,8 +2,8 @@ package caffe
 
 import "strconv"
 
-// LayerNames gives each layer of a net a name of its own. Caffe lets several layers have one name, or none: of layers named
-// cost the second is cost#2, and the first InnerProduct without a name InnerProduct#1.
+// LayerNames gives each layer of a net a name of its own. Caffe lets several layers have one name, or none: of layers
+// named cost the second is cost#2, and the first InnerProduct without a name InnerProduct#1.
 type LayerNames struct {
 	taken map[string]bool
 	last  map[string]int // the number given last, by what stands before it

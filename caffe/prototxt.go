@@ -94,8 +94,8 @@ func ParseNetPrototxt(path string, data []byte) (*NetFile, error) {
 	return f, nil
 }
 
-// FieldLine returns the line of the first field of a name in a prototxt, from line on: where a value stands that turned out
-// to be wrong. Where there is none, it returns line.
+// FieldLine returns the line of the first field of a name in a prototxt, from line on: where a value stands that
+// turned out to be wrong. Where there is none, it returns line.
 func FieldLine(path string, line int, name string) int {
 	data, err := readFile(path, "prototxt")
 	if err != nil {

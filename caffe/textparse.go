@@ -77,8 +77,8 @@ func ReadPrototxt(path string, m proto.Message) error {
 	return ParsePrototxt(path, data, m)
 }
 
-// ParsePrototxt is ReadPrototxt on text that is already in memory; path is for errors. Fields of a layer whose type is none
-// of LayerTypes are passed over: what builds a net names the layer.
+// ParsePrototxt is ReadPrototxt on text that is already in memory; path is for errors. Fields of a layer whose type
+// is none of LayerTypes are passed over: what builds a net names the layer.
 func ParsePrototxt(path string, data []byte, m proto.Message) error {
 	_, err := parseText(path, data, m)
 	return err
@@ -129,21 +129,33 @@ func parseText(path string, data []byte, m proto.Message) (dropped Faults, err e
 		return nil, faults.asError()
 	}
 	if err := proto.CheckInitialized(m); err != nil {
-		return nil, &FileError{Path: path, Msg: strings.TrimSpace(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto:")), Err: err}
+		return nil, &FileError{
+			Path: path,
+			Msg:  strings.TrimSpace(strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\u00a0", " "), "proto:")),
+			Err:  err,
+		}
 	}
 	return dropped, nil
 }
 
-// readable brings what editors leave in a text to what the parser takes: the mark in front of UTF-8 is dropped; comments in
-// another encoding (GBK, Latin-1) are passed over; bytes of names in another encoding stay the bytes that they are. Comments
-// of C are faults.
+// readable brings what editors leave in a text to what the parser takes: the mark in front of UTF-8 is dropped;
+// comments in another encoding (GBK, Latin-1) are passed over; bytes of names in another encoding stay the bytes that
+// they are. Comments of C are faults.
 func readable(path string, data []byte) ([]byte, Faults, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		return nil, nil, &FileError{Path: path, Line: 1, Msg: "is text in UTF-16; wanted UTF-8 (iconv -f UTF-16 -t UTF-8 converts it)"}
+		return nil, nil, &FileError{
+			Path: path,
+			Line: 1,
+			Msg:  "is text in UTF-16; wanted UTF-8 (iconv -f UTF-16 -t UTF-8 converts it)",
+		}
 	}
 	if i := bytes.IndexByte(data, 0); i >= 0 {
-		return nil, nil, &FileError{Path: path, Line: 1 + bytes.Count(data[:i], []byte("\n")), Msg: "a zero byte: this is a binary file, not a prototxt"}
+		return nil, nil, &FileError{
+			Path: path,
+			Line: 1 + bytes.Count(data[:i], []byte("\n")),
+			Msg:  "a zero byte: this is a binary file, not a prototxt",
+		}
 	}
 	if utf8.Valid(data) && !bytes.Contains(data, []byte("//")) && !bytes.Contains(data, []byte("/*")) {
 		return data, nil, nil
@@ -154,7 +166,14 @@ func readable(path string, data []byte) ([]byte, Faults, error) {
 	for s.at < len(data) {
 		start, c := s.at, data[s.at]
 		if c == '/' && s.at+1 < len(data) && (data[s.at+1] == '/' || data[s.at+1] == '*') {
-			faults = append(faults, &FileError{Path: path, Line: s.line, Msg: fmt.Sprintf("%q begins no comment in a prototxt; wanted \"#\"", data[s.at:s.at+2])})
+			faults = append(
+				faults,
+				&FileError{
+					Path: path,
+					Line: s.line,
+					Msg:  fmt.Sprintf("%q begins no comment in a prototxt; wanted \"#\"", data[s.at:s.at+2]),
+				},
+			)
 			for s.at < len(data) && data[s.at] != '\n' {
 				s.at++
 			}
@@ -189,8 +208,8 @@ var (
 	reInvalid = regexp.MustCompile(`^invalid value for (\S+) type: (.*)$`)
 )
 
-// textError turns an error of prototext into one with file, line and advice. It also returns the field that it is about,
-// where that is known.
+// textError turns an error of prototext into one with file, line and advice. It also returns the field that it is
+// about, where that is known.
 func textError(path string, data []byte, m proto.Message, err error) (*FileError, *textField) {
 	msg := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "proto:"), "\u00a0", " ")
 	fe := &FileError{Path: path, Msg: strings.TrimSpace(msg), Err: err}
@@ -215,7 +234,14 @@ func textError(path string, data []byte, m proto.Message, err error) (*FileError
 		fe.Msg = at.path[len(at.path)-1] + ": " + fe.Msg
 	}
 	if v[1] == "enum" {
-		fe.Msg = strings.TrimSuffix(fe.Msg, " is no enum") + enumHint(descend(m.ProtoReflect().Descriptor(), at.path), at.name, v[2])
+		fe.Msg = strings.TrimSuffix(
+			fe.Msg,
+			" is no enum",
+		) + enumHint(
+			descend(m.ProtoReflect().Descriptor(), at.path),
+			at.name,
+			v[2],
+		)
 	}
 	if v[1] == "uint32" && strings.HasPrefix(v[2], "-") {
 		fe.Msg += "; wanted at least 0"
@@ -313,12 +339,22 @@ func survey(path string, data []byte, md protoreflect.MessageDescriptor) (unknow
 				}
 				said[key] = msg
 			}
-			unknown = append(unknown, unknownField{&FileError{Path: path, Line: f.line, Msg: msg}, at.layer, at.md.Name(), f.name})
+			unknown = append(
+				unknown,
+				unknownField{&FileError{Path: path, Line: f.line, Msg: msg}, at.layer, at.md.Name(), f.name},
+			)
 		}
 	})
 	for _, l := range layers {
 		if l.typ != "" && !KnownType(l.typ) {
-			types = append(types, &FileError{Path: path, Line: l.line, Msg: fmt.Sprintf("layer %q: (%s) %s", l.name, l.typ, UnknownType(l.typ))})
+			types = append(
+				types,
+				&FileError{
+					Path: path,
+					Line: l.line,
+					Msg:  fmt.Sprintf("layer %q: (%s) %s", l.name, l.typ, UnknownType(l.typ)),
+				},
+			)
 		}
 	}
 	return unknown, types
@@ -330,9 +366,17 @@ func otherKind(path string, md protoreflect.MessageDescriptor, unknown []unknown
 	for _, u := range unknown {
 		switch {
 		case u.in == solver && md.Name() == solver && (u.name == "layer" || u.name == "layers"):
-			return &FileError{Path: path, Line: u.fault.Line, Msg: "this is a net, not a solver; a solver is a file of its own, which names the net: net: \"FILE\""}
+			return &FileError{
+				Path: path,
+				Line: u.fault.Line,
+				Msg:  "this is a net, not a solver; a solver is a file of its own, which names the net: net: \"FILE\"",
+			}
 		case u.in == net && md.Name() == net && slices.Contains([]string{"base_lr", "lr_policy", "max_iter", "net", "train_net"}, u.name):
-			return &FileError{Path: path, Line: u.fault.Line, Msg: "this is a solver, not a net; wanted the net that it names"}
+			return &FileError{
+				Path: path,
+				Line: u.fault.Line,
+				Msg:  "this is a solver, not a net; wanted the net that it names",
+			}
 		}
 	}
 	return nil

@@ -35,7 +35,8 @@ func TestEncodings(t *testing.T) {
 	}
 	// A name in another encoding keeps its bytes: it is a path on a disk of that encoding.
 	s := &caffepb.SolverParameter{}
-	if err := ParsePrototxt("s", []byte("net: \"\xca\xfd\xbe\xdd/n.prototxt\""), s); err != nil || s.GetNet() != "\xca\xfd\xbe\xdd/n.prototxt" {
+	if err := ParsePrototxt("s", []byte("net: \"\xca\xfd\xbe\xdd/n.prototxt\""), s); err != nil ||
+		s.GetNet() != "\xca\xfd\xbe\xdd/n.prototxt" {
 		t.Errorf("%q, %v", s.GetNet(), err)
 	}
 }
@@ -56,8 +57,15 @@ layer {
 	if !errors.As(err, &faults) {
 		t.Fatal(err)
 	}
-	want := []string{`n:2: "//"`, `n:3: convolution_param: num_output: x is no uint32`, `n:3: unknown field "kernal_size"`, `n:4: pooling_param: pool: MEDIAN`,
-		`n:4: pooling_param: stride: -1 is no uint32; wanted at least 0`, `n:6: `, `n:7: unknown field "botom"`}
+	want := []string{
+		`n:2: "//"`,
+		`n:3: convolution_param: num_output: x is no uint32`,
+		`n:3: unknown field "kernal_size"`,
+		`n:4: pooling_param: pool: MEDIAN`,
+		`n:4: pooling_param: stride: -1 is no uint32; wanted at least 0`,
+		`n:6: `,
+		`n:7: unknown field "botom"`,
+	}
 	if len(faults) != len(want) {
 		t.Fatalf("%d faults, wanted %d:\n%v", len(faults), len(want), err)
 	}
@@ -67,7 +75,8 @@ layer {
 		}
 	}
 	many := strings.Repeat("nonsense: 1\n", 100)
-	if err := ParsePrototxt("n", []byte(many), &caffepb.NetParameter{}); CountFaults(err) != maxFaults || !strings.HasSuffix(err.Error(), "(and 70 more faults)") {
+	if err := ParsePrototxt("n", []byte(many), &caffepb.NetParameter{}); CountFaults(err) != maxFaults ||
+		!strings.HasSuffix(err.Error(), "(and 70 more faults)") {
 		t.Errorf("%d faults told: %v", CountFaults(err), err)
 	}
 }

@@ -13,8 +13,8 @@ type textField struct {
 	messages   []int    // their numbers, in the order in which they begin; as path
 }
 
-// scanText walks a prototxt and calls visit for each field name. It knows only enough of the text format to keep track of nesting; judging the file is prototext's work. Columns
-// count bytes from 1.
+// scanText walks a prototxt and calls visit for each field name. It knows only enough of the text format to keep
+// track of nesting; judging the file is prototext's work. Columns count bytes from 1.
 func scanText(data []byte, visit func(*textField)) {
 	s := &textScanner{data: data, line: 1}
 	f := textField{}

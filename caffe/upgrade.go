@@ -34,7 +34,11 @@ func upgrade(n *caffepb.NetParameter) (did []string, was []int, err error) {
 	}
 	if len(n.Layers) > 0 {
 		if len(n.Layer) > 0 {
-			return nil, nil, fmt.Errorf("holds %d layers in the V1 form (\"layers\") and %d in the present one (\"layer\"); wanted one of the two", len(n.Layers), len(n.Layer))
+			return nil, nil, fmt.Errorf(
+				"holds %d layers in the V1 form (\"layers\") and %d in the present one (\"layer\"); wanted one of the two",
+				len(n.Layers),
+				len(n.Layer),
+			)
 		}
 		for _, old := range n.Layers {
 			l, err := upgradeV1(old)
@@ -140,7 +144,14 @@ func upgradeV1(old *caffepb.V1LayerParameter) (*caffepb.LayerParameter, error) {
 	if !ok {
 		return nil, fmt.Errorf("layer %q has the V1 type %d, which is none of Caffe's", old.GetName(), old.GetType())
 	}
-	l := &caffepb.LayerParameter{Bottom: old.Bottom, Top: old.Top, Include: old.Include, Exclude: old.Exclude, Blobs: old.Blobs, LossWeight: old.LossWeight}
+	l := &caffepb.LayerParameter{
+		Bottom:     old.Bottom,
+		Top:        old.Top,
+		Include:    old.Include,
+		Exclude:    old.Exclude,
+		Blobs:      old.Blobs,
+		LossWeight: old.LossWeight,
+	}
 	if old.Name != nil {
 		l.Name = old.Name
 	}
@@ -173,7 +184,8 @@ func upgradeV1(old *caffepb.V1LayerParameter) (*caffepb.LayerParameter, error) {
 	to := l.ProtoReflect()
 	old.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		if fd.Kind() == protoreflect.MessageKind && !fd.IsList() {
-			if same := to.Descriptor().Fields().ByName(fd.Name()); same != nil && same.Message() != nil && same.Message().FullName() == fd.Message().FullName() {
+			if same := to.Descriptor().Fields().ByName(fd.Name()); same != nil && same.Message() != nil &&
+				same.Message().FullName() == fd.Message().FullName() {
 				to.Set(same, v)
 			}
 		}
@@ -182,8 +194,9 @@ func upgradeV1(old *caffepb.V1LayerParameter) (*caffepb.LayerParameter, error) {
 	return l, nil
 }
 
-// upgradeInputs turns the net-level input fields into an Input layer (Caffe's UpgradeNetInput). Inputs without any shape are
-// stripped, as there: they are of a net whose Input layer says the shapes, or of weights. made reports a new layer.
+// upgradeInputs turns the net-level input fields into an Input layer (Caffe's UpgradeNetInput). Inputs without any
+// shape are stripped, as there: they are of a net whose Input layer says the shapes, or of weights. made reports a
+// new layer.
 func upgradeInputs(n *caffepb.NetParameter) (did string, made bool, err error) {
 	names, shapes, dims := n.Input, n.InputShape, n.InputDim
 	if len(names) == 0 {
@@ -195,11 +208,19 @@ func upgradeInputs(n *caffepb.NetParameter) (did string, made bool, err error) {
 	case len(shapes) == 0 && len(dims) == 0:
 		return fmt.Sprintf("input %q of the net without a shape, left out", strings.Join(names, ", ")), false, nil
 	case len(shapes) > 0 && len(shapes) != len(names):
-		return "", false, fmt.Errorf("%d input_shape for %d inputs of the net; wanted one for each", len(shapes), len(names))
+		return "", false, fmt.Errorf(
+			"%d input_shape for %d inputs of the net; wanted one for each",
+			len(shapes),
+			len(names),
+		)
 	case len(shapes) > 0:
 		p.Shape = shapes
 	case len(dims) != 4*len(names):
-		return "", false, fmt.Errorf("%d input_dim for %d inputs of the net; wanted four for each", len(dims), len(names))
+		return "", false, fmt.Errorf(
+			"%d input_dim for %d inputs of the net; wanted four for each",
+			len(dims),
+			len(names),
+		)
 	}
 	for i := 0; i < len(dims) && len(shapes) == 0; i += 4 {
 		s := &caffepb.BlobShape{}
@@ -208,7 +229,11 @@ func upgradeInputs(n *caffepb.NetParameter) (did string, made bool, err error) {
 		}
 		p.Shape = append(p.Shape, s)
 	}
-	n.Layer = append([]*caffepb.LayerParameter{{Name: proto.String("input"), Type: proto.String("Input"), Top: names, InputParam: p}}, n.Layer...)
+	n.Layer = append(
+		[]*caffepb.LayerParameter{
+			{Name: proto.String("input"), Type: proto.String("Input"), Top: names, InputParam: p},
+		},
+		n.Layer...)
 	return "input fields of the net, now an Input layer", true, nil
 }
 
@@ -257,8 +282,8 @@ func upgradeBatchNorm(l *caffepb.LayerParameter) bool {
 	return changed
 }
 
-// UpgradeFile reads a net, as prototxt or caffemodel, or a solver prototxt, upgrades it, and writes it in the same form.
-// It returns what it did.
+// UpgradeFile reads a net, as prototxt or caffemodel, or a solver prototxt, upgrades it, and writes it in the same
+// form. It returns what it did.
 func UpgradeFile(in, out string) ([]string, error) {
 	data, err := readFile(in, "net or solver")
 	if err != nil {
@@ -280,7 +305,8 @@ func UpgradeFile(in, out string) ([]string, error) {
 			textErr = solverErr
 		}
 		n.Reset()
-		if err := ReadBinary(in, "net, neither prototxt nor caffemodel", n); err != nil || len(n.Layer)+len(n.Layers) == 0 {
+		if err := ReadBinary(in, "net, neither prototxt nor caffemodel", n); err != nil ||
+			len(n.Layer)+len(n.Layers) == 0 {
 			if isText(data) {
 				return nil, textErr
 			}
@@ -303,7 +329,10 @@ func UpgradeFile(in, out string) ([]string, error) {
 // upgradeSolverFile writes a solver in the present form, with the nets that it holds.
 func upgradeSolverFile(in, out string, s *caffepb.SolverParameter) ([]string, error) {
 	if s.Type != nil && s.SolverType != nil {
-		return nil, &FileError{Path: in, Msg: fmt.Sprintf("type %q and solver_type %s exclude each other", s.GetType(), s.GetSolverType())}
+		return nil, &FileError{
+			Path: in,
+			Msg:  fmt.Sprintf("type %q and solver_type %s exclude each other", s.GetType(), s.GetSolverType()),
+		}
 	}
 	did := UpgradeSolver(s)
 	for _, n := range append([]*caffepb.NetParameter{s.NetParam, s.TrainNetParam}, s.TestNetParam...) {

@@ -27,24 +27,38 @@ var v0Types = map[string]caffepb.V1LayerParameter_LayerType{
 
 // v0Fields says where a V0 field goes in V1, by V0 layer type; "" is any (Caffe's UpgradeV0LayerParameter).
 var v0Fields = map[protoreflect.Name]map[string]string{
-	"num_output":        {"conv": "convolution_param.num_output", "innerproduct": "inner_product_param.num_output"},
-	"biasterm":          {"conv": "convolution_param.bias_term", "innerproduct": "inner_product_param.bias_term"},
-	"weight_filler":     {"conv": "convolution_param.weight_filler", "innerproduct": "inner_product_param.weight_filler"},
-	"bias_filler":       {"conv": "convolution_param.bias_filler", "innerproduct": "inner_product_param.bias_filler"},
-	"pad":               {"conv": "convolution_param.pad", "pool": "pooling_param.pad"},
-	"kernelsize":        {"conv": "convolution_param.kernel_size", "pool": "pooling_param.kernel_size"},
-	"group":             {"conv": "convolution_param.group"},
-	"stride":            {"conv": "convolution_param.stride", "pool": "pooling_param.stride"},
-	"pool":              {"pool": "pooling_param.pool"},
-	"dropout_ratio":     {"dropout": "dropout_param.dropout_ratio"},
-	"local_size":        {"lrn": "lrn_param.local_size"},
-	"alpha":             {"lrn": "lrn_param.alpha"},
-	"beta":              {"lrn": "lrn_param.beta"},
-	"k":                 {"lrn": "lrn_param.k"},
-	"source":            {"data": "data_param.source", "hdf5_data": "hdf5_data_param.source", "images": "image_data_param.source", "window_data": "window_data_param.source", "infogain_loss": "infogain_loss_param.source"},
-	"scale":             {"": "transform_param.scale"},
-	"meanfile":          {"": "transform_param.mean_file"},
-	"batchsize":         {"data": "data_param.batch_size", "hdf5_data": "hdf5_data_param.batch_size", "images": "image_data_param.batch_size", "window_data": "window_data_param.batch_size"},
+	"num_output": {"conv": "convolution_param.num_output", "innerproduct": "inner_product_param.num_output"},
+	"biasterm":   {"conv": "convolution_param.bias_term", "innerproduct": "inner_product_param.bias_term"},
+	"weight_filler": {
+		"conv":         "convolution_param.weight_filler",
+		"innerproduct": "inner_product_param.weight_filler",
+	},
+	"bias_filler":   {"conv": "convolution_param.bias_filler", "innerproduct": "inner_product_param.bias_filler"},
+	"pad":           {"conv": "convolution_param.pad", "pool": "pooling_param.pad"},
+	"kernelsize":    {"conv": "convolution_param.kernel_size", "pool": "pooling_param.kernel_size"},
+	"group":         {"conv": "convolution_param.group"},
+	"stride":        {"conv": "convolution_param.stride", "pool": "pooling_param.stride"},
+	"pool":          {"pool": "pooling_param.pool"},
+	"dropout_ratio": {"dropout": "dropout_param.dropout_ratio"},
+	"local_size":    {"lrn": "lrn_param.local_size"},
+	"alpha":         {"lrn": "lrn_param.alpha"},
+	"beta":          {"lrn": "lrn_param.beta"},
+	"k":             {"lrn": "lrn_param.k"},
+	"source": {
+		"data":          "data_param.source",
+		"hdf5_data":     "hdf5_data_param.source",
+		"images":        "image_data_param.source",
+		"window_data":   "window_data_param.source",
+		"infogain_loss": "infogain_loss_param.source",
+	},
+	"scale":    {"": "transform_param.scale"},
+	"meanfile": {"": "transform_param.mean_file"},
+	"batchsize": {
+		"data":        "data_param.batch_size",
+		"hdf5_data":   "hdf5_data_param.batch_size",
+		"images":      "image_data_param.batch_size",
+		"window_data": "window_data_param.batch_size",
+	},
 	"cropsize":          {"": "transform_param.crop_size"},
 	"mirror":            {"": "transform_param.mirror"},
 	"rand_skip":         {"data": "data_param.rand_skip", "images": "image_data_param.rand_skip"},
@@ -62,9 +76,9 @@ var v0Fields = map[protoreflect.Name]map[string]string{
 	"name": {"": "name"}, "blobs": {"": "blobs"}, "blobs_lr": {"": "blobs_lr"}, "weight_decay": {"": "weight_decay"},
 }
 
-// upgradeV0 turns layers of the V0 form of 2013, which have their settings in a field called layer, into V1 layers. It
-// returns which of the layers stayed (padding goes into the layer that it pads), and the fields that Caffe drops because
-// a layer's type has no place for them.
+// upgradeV0 turns layers of the V0 form of 2013, which have their settings in a field called layer, into V1 layers.
+// It returns which of the layers stayed (padding goes into the layer that it pads), and the fields that Caffe drops
+// because a layer's type has no place for them.
 func upgradeV0(n *caffepb.NetParameter) (stayed []int, dropped []string, err error) {
 	layers, stayed, err := foldPadding(n)
 	if err != nil {
@@ -76,7 +90,12 @@ func upgradeV0(n *caffepb.NetParameter) (stayed []int, dropped []string, err err
 		if v0 != nil && v0.Type != nil {
 			t, ok := v0Types[v0.GetType()]
 			if !ok {
-				return nil, nil, fmt.Errorf("layer %q has the V0 type %q, which is none of Caffe's%s", v0.GetName(), v0.GetType(), hintType(v0.GetType()))
+				return nil, nil, fmt.Errorf(
+					"layer %q has the V0 type %q, which is none of Caffe's%s",
+					v0.GetName(),
+					v0.GetType(),
+					hintType(v0.GetType()),
+				)
 			}
 			l.Type = t.Enum()
 		}
@@ -117,8 +136,8 @@ func hintType(name string) string {
 	return ""
 }
 
-// setPath sets the field that a path of names leads to. A value goes into a list as its only element, and an enum by its
-// name.
+// setPath sets the field that a path of names leads to. A value goes into a list as its only element, and an enum by
+// its name.
 func setPath(m protoreflect.Message, path string, from protoreflect.FieldDescriptor, v protoreflect.Value) {
 	head, rest, nested := strings.Cut(path, ".")
 	fd := m.Descriptor().Fields().ByName(protoreflect.Name(head))
@@ -158,10 +177,19 @@ func foldPadding(n *caffepb.NetParameter) (layers []*caffepb.V1LayerParameter, s
 				continue
 			}
 			if t := l.GetLayer().GetType(); t != "conv" && t != "pool" {
-				return nil, nil, fmt.Errorf("layer %q (%s) is padded by layer %q; wanted a conv or a pool", l.GetLayer().GetName(), t, pad.GetLayer().GetName())
+				return nil, nil, fmt.Errorf(
+					"layer %q (%s) is padded by layer %q; wanted a conv or a pool",
+					l.GetLayer().GetName(),
+					t,
+					pad.GetLayer().GetName(),
+				)
 			}
 			if len(l.Bottom) != 1 || len(pad.Bottom) != 1 || len(pad.Top) != 1 {
-				return nil, nil, fmt.Errorf("layer %q is padded by layer %q; wanted one bottom, and of the padding one bottom and one top", l.GetLayer().GetName(), pad.GetLayer().GetName())
+				return nil, nil, fmt.Errorf(
+					"layer %q is padded by layer %q; wanted one bottom, and of the padding one bottom and one top",
+					l.GetLayer().GetName(),
+					pad.GetLayer().GetName(),
+				)
 			}
 			l.Layer.Pad = proto.Uint32(pad.GetLayer().GetPad())
 			l.Bottom[j] = pad.Bottom[0]

@@ -38,7 +38,11 @@ func TestSigmaTable(t *testing.T) {
 
 func hyper() *Hyper {
 	return &Hyper{BaseLR: 0.01, LRMult: 1, Momentum: 0.9, Stop: Never, Layers: []LayerHyper{
-		{Name: "conv1", Threshold: 0.6, Prune: true}, {Name: "block.ip", Rule: gpu.PaperRule, Threshold: -0.5, Power: 1, Stop: 100}}}
+		{
+			Name:      "conv1",
+			Threshold: 0.6,
+			Prune:     true,
+		}, {Name: "block.ip", Rule: gpu.PaperRule, Threshold: -0.5, Power: 1, Stop: 100}}}
 }
 
 func TestSet(t *testing.T) {
@@ -97,7 +101,12 @@ func TestEveryFieldHasAMeaning(t *testing.T) {
 	h := hyper()
 	for _, f := range h.Fields() {
 		if n := utf8.RuneCountInString(h.Meaning(f)); n == 0 || n > 77 {
-			t.Errorf("the meaning of %s, %q, has %d characters; wanted 1 to 77, so that 80 columns show it", f, h.Meaning(f), n)
+			t.Errorf(
+				"the meaning of %s, %q, has %d characters; wanted 1 to 77, so that 80 columns show it",
+				f,
+				h.Meaning(f),
+				n,
+			)
 		}
 	}
 	if got, want := h.Meaning("conv1.t"), h.Meaning("conv1.threshold"); got != want {
@@ -113,7 +122,8 @@ func TestSetNeverBreaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := hyper()
 		field := rapid.OneOf(rapid.SampledFrom(h.Fields()), rapid.String()).Draw(t, "field")
-		value := rapid.OneOf(rapid.String(), rapid.Map(rapid.Float64(), func(f float64) string { return fmt.Sprint(f) })).Draw(t, "value")
+		value := rapid.OneOf(rapid.String(), rapid.Map(rapid.Float64(), func(f float64) string { return fmt.Sprint(f) })).
+			Draw(t, "value")
 		c, _, err := h.Set(field, value)
 		if (c == nil) == (err == nil) {
 			t.Fatalf("Set(%q, %q) gives %v and %v", field, value, c, err)
@@ -144,8 +154,8 @@ func TestSolverType(t *testing.T) {
 	}
 }
 
-// What a prototxt's numbers mean: the authors' layers are operated on while iteration < iter_stop; the re-implementation
-// reads surgery_stop_iter and ignores it.
+// What a prototxt's numbers mean: the authors' layers are operated on while iteration < iter_stop; the
+// re-implementation reads surgery_stop_iter and ignores it.
 func TestStops(t *testing.T) {
 	for stop, want := range map[float32]int{10000: 10000, 1: 1, 0.5: 1, 7999.5: 8000, 0: 0, -1: 0, float32(math.Inf(1)): Never,
 		float32(math.Inf(-1)): 0, 1e20: Never, 2147483648: Never} {

@@ -10,11 +10,11 @@ import (
 	"dns-tui/caffe"
 )
 
-// Find returns where the file is that another, near, names: as Caffe would open it, from the working folder; where it is not
-// there, beside near; and where the name has a folder in it, from a folder above near, as that of a file which was written
-// to be run from Caffe's own folder (net: "examples/mnist/lenet.prototxt", in examples/mnist). Where near is reached by a link,
-// what it points to has these places too. elsewhere reports a file that is not where its name says, nor beside near, which is
-// worth a word; where it is nowhere, path comes back.
+// Find returns where the file is that another, near, names: as Caffe would open it, from the working folder; where it
+// is not there, beside near; and where the name has a folder in it, from a folder above near, as that of a file which
+// was written to be run from Caffe's own folder (net: "examples/mnist/lenet.prototxt", in examples/mnist). Where near
+// is reached by a link, what it points to has these places too. elsewhere reports a file that is not where its name
+// says, nor beside near, which is worth a word; where it is nowhere, path comes back.
 func Find(path, near string) (found string, elsewhere bool) {
 	if path == "" || filepath.IsAbs(path) || caffe.Exists(path) {
 		return path, false
@@ -63,7 +63,11 @@ func Resolve(path, near string) string {
 
 // FoundElsewhere says in a line that a file was found at another place than its name says.
 func FoundElsewhere(path, found string) string {
-	return fmt.Sprintf("%s is neither in the working folder nor beside the file that names it; found as %s", path, found)
+	return fmt.Sprintf(
+		"%s is neither in the working folder nor beside the file that names it; found as %s",
+		path,
+		found,
+	)
 }
 
 // NotFound says where a file that near names was looked for, and of one of its name beside near.
@@ -100,7 +104,12 @@ func (r *Run) findNet(path string) (*caffe.NetFile, error) {
 	found := r.find(path)
 	f, err := caffe.ReadNetPrototxt(found)
 	if err != nil && !caffe.Exists(found) && !filepath.IsAbs(path) {
-		return nil, &caffe.FileError{Path: r.SolverPath, Line: caffe.FieldLine(r.SolverPath, 1, "net"), Msg: fmt.Sprintf("%s: no such file; %s", path, NotFound(path, r.SolverPath)), Err: err}
+		return nil, &caffe.FileError{
+			Path: r.SolverPath,
+			Line: caffe.FieldLine(r.SolverPath, 1, "net"),
+			Msg:  fmt.Sprintf("%s: no such file; %s", path, NotFound(path, r.SolverPath)),
+			Err:  err,
+		}
 	}
 	return f, err
 }

@@ -51,7 +51,11 @@ func TestFilesNamedFromAbove(t *testing.T) {
 	}
 	t.Chdir(root)
 	_, err := LoadSolver("examples/mnist/moved.prototxt")
-	if err == nil || !strings.Contains(err.Error(), `moved.prototxt:2: examples/other/net.prototxt: no such file; looked for it in the working folder, beside examples/mnist/moved.prototxt`) ||
+	if err == nil ||
+		!strings.Contains(
+			err.Error(),
+			`moved.prototxt:2: examples/other/net.prototxt: no such file; looked for it in the working folder, beside examples/mnist/moved.prototxt`,
+		) ||
 		!strings.Contains(err.Error(), `there is examples/mnist/net.prototxt: did you mean "net.prototxt"?`) {
 		t.Error(err)
 	}

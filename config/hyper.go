@@ -41,15 +41,16 @@ type LayerHyper struct {
 	Fixed     bool     `json:"fixed"`     // keeps its weights as they are
 	Gamma     float64  `json:"gamma"`     // paper rule
 	Power     float64  `json:"power"`     // paper rule
-	Stop      int      `json:"stop"`      // paper rule: iter_stop: surgery while iteration < Stop; 0 protects the layer; Never
+	// paper rule: iter_stop: surgery while iteration < Stop; 0 protects the layer; Never
+	Stop int `json:"stop"`
 }
 
 // Never is a Stop that no iteration reaches: surgery goes on to the end. In text it is "never".
 const Never = math.MaxInt32
 
-// IterStop returns the first iteration without surgery for the iter_stop of a cconvolution_param or cinner_product_param.
-// The authors' fork compares iteration < iter_stop, with a float: 7999.5 leaves out 8000, 0 and less leave out all, and
-// inf none.
+// IterStop returns the first iteration without surgery for the iter_stop of a cconvolution_param or
+// cinner_product_param. The authors' fork compares iteration < iter_stop, with a float: 7999.5 leaves out 8000, 0 and
+// less leave out all, and inf none.
 func IterStop(stop float32) int {
 	switch v := math.Ceil(float64(stop)); {
 	case v >= Never:
@@ -146,10 +147,16 @@ func SplitField(field string) (layer, name string) {
 }
 
 // aliases are further names of the fields without a layer: what people type, and what the solver's file calls them.
-var aliases = map[string]string{"lr": "base_lr", "surgery_iter_gamma": "gamma", "surgery_iter_power": "power", "surgery_stop_iter": "stop"}
+var aliases = map[string]string{
+	"lr":                 "base_lr",
+	"surgery_iter_gamma": "gamma",
+	"surgery_iter_power": "power",
+	"surgery_stop_iter":  "stop",
+}
 
-// Canonical returns the full name of a field: lr is base_lr, conv2.t is conv2.threshold, or conv2.c_rate under the paper rule;
-// the names of the solver's and the layers' fields in a prototxt are known too. A field that it does not know stays as it is.
+// Canonical returns the full name of a field: lr is base_lr, conv2.t is conv2.threshold, or conv2.c_rate under the
+// paper rule; the names of the solver's and the layers' fields in a prototxt are known too. A field that it does not
+// know stays as it is.
 func (h *Hyper) Canonical(field string) string {
 	layer, name := SplitField(field)
 	switch l := h.Layer(layer); {
@@ -337,7 +344,8 @@ func (h *Hyper) Validate() error {
 	return fmt.Errorf("%s", strings.Join(bad, "; "))
 }
 
-// Faults lists the values that are out of range. It judges what files set, what a snapshot holds and what is typed alike.
+// Faults lists the values that are out of range. It judges what files set, what a snapshot holds and what is typed
+// alike.
 func (h *Hyper) Faults() []Fault {
 	var bad []Fault
 	check := func(name string, v, lo, hi float64) {
@@ -374,7 +382,11 @@ func (h *Hyper) Faults() []Fault {
 }
 
 // fileNames are the names in a prototxt of the fields that are called otherwise here.
-var fileNames = map[string]string{"gamma": "surgery_iter_gamma", "power": "surgery_iter_power", "stop": "surgery_stop_iter"}
+var fileNames = map[string]string{
+	"gamma": "surgery_iter_gamma",
+	"power": "surgery_iter_power",
+	"stop":  "surgery_stop_iter",
+}
 
 // FileName returns what a field without a layer is called in the solver's prototxt.
 func FileName(field string) string {

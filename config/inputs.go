@@ -38,7 +38,10 @@ func ParseInputs(text string) (*Inputs, error) {
 		for part := range strings.SplitSeq(s, "x") {
 			n, err := strconv.Atoi(part)
 			if err != nil || n < 1 || n > math.MaxInt32/size {
-				return nil, fmt.Errorf("%q: wanted channels, height and width, such as 3x227x227, or 3x227x227:1000 with classes", text)
+				return nil, fmt.Errorf(
+					"%q: wanted channels, height and width, such as 3x227x227, or 3x227x227:1000 with classes",
+					text,
+				)
 			}
 			shape, size = append(shape, n), size*n
 		}

@@ -16,9 +16,10 @@ const (
 	ByFiles Precedence = "files"
 )
 
-// Merge returns the settings of a run that goes on: now are those of its files, saved those of the snapshot, and then what
-// the files said when the snapshot was written (nil: not known, as in snapshots of versions before; BySnapshot holds then).
-// notes say in a line each which of the files' edits hold or do not, kept what is as in the snapshot and not as in the files.
+// Merge returns the settings of a run that goes on: now are those of its files, saved those of the snapshot, and then
+// what the files said when the snapshot was written (nil: not known, as in snapshots of versions before; BySnapshot
+// holds then). notes say in a line each which of the files' edits hold or do not, kept what is as in the snapshot and
+// not as in the files.
 func Merge(saved, then, now *Hyper, by Precedence) (merged *Hyper, notes, kept []string) {
 	merged = now.clone()
 	if then == nil && by == ByEdit {
@@ -34,7 +35,10 @@ func Merge(saved, then, now *Hyper, by Precedence) (merged *Hyper, notes, kept [
 		case s == nil:
 			m.notes = append(m.notes, fmt.Sprintf("%s is not in the snapshot's settings: the files' hold", l.Name))
 		case s.Rule != l.Rule:
-			m.notes = append(m.notes, fmt.Sprintf("%s has another surgery_rule than in the snapshot: the files' settings hold", l.Name))
+			m.notes = append(
+				m.notes,
+				fmt.Sprintf("%s has another surgery_rule than in the snapshot: the files' settings hold", l.Name),
+			)
 		default:
 			var before map[string]any
 			if t != nil {
@@ -90,7 +94,16 @@ func (m *merger) merge(prefix string, fields, saved, then map[string]any) {
 		default:
 			assign(fields[name], saved[name])
 			if edited {
-				m.notes = append(m.notes, fmt.Sprintf("%s is %s by the snapshot, though the files were edited from %s to %s", field, old, before, now))
+				m.notes = append(
+					m.notes,
+					fmt.Sprintf(
+						"%s is %s by the snapshot, though the files were edited from %s to %s",
+						field,
+						old,
+						before,
+						now,
+					),
+				)
 			} else {
 				m.kept = append(m.kept, fmt.Sprintf("%s %s (files: %s)", field, old, now))
 			}
@@ -131,7 +144,13 @@ func fileWins(field, before, saved, file string, known bool) string {
 	case before == file:
 		return fmt.Sprintf("%s is %s by the files; it was set to %s in the run", field, file, saved)
 	case saved != before:
-		return fmt.Sprintf("%s %s → %s: the files were edited since the snapshot; the %s that was set in the run does not hold any more", field, before, file, saved)
+		return fmt.Sprintf(
+			"%s %s → %s: the files were edited since the snapshot; the %s that was set in the run does not hold any more",
+			field,
+			before,
+			file,
+			saved,
+		)
 	}
 	return fmt.Sprintf("%s %s → %s: the files were edited since the snapshot", field, before, file)
 }

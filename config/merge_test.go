@@ -65,13 +65,24 @@ func TestMerge(t *testing.T) {
 		})
 	}
 	t.Run("layers that came and went", func(t *testing.T) {
-		saved := &Hyper{LRMult: 1, Stop: Never, Layers: []LayerHyper{{Name: "gone"}, {Name: "ruled", Rule: gpu.PaperRule, Threshold: 2}}}
-		now := &Hyper{LRMult: 1, Stop: Never, Layers: []LayerHyper{{Name: "new", Threshold: 1}, {Name: "ruled", Threshold: 1}}}
+		saved := &Hyper{
+			LRMult: 1,
+			Stop:   Never,
+			Layers: []LayerHyper{{Name: "gone"}, {Name: "ruled", Rule: gpu.PaperRule, Threshold: 2}},
+		}
+		now := &Hyper{
+			LRMult: 1,
+			Stop:   Never,
+			Layers: []LayerHyper{{Name: "new", Threshold: 1}, {Name: "ruled", Threshold: 1}},
+		}
 		got, notes, _ := Merge(saved, saved, now, ByEdit)
 		if d := cmp.Diff(now, got); d != "" {
 			t.Error(d)
 		}
-		want := []string{"new is not in the snapshot's settings: the files' hold", "ruled has another surgery_rule than in the snapshot: the files' settings hold"}
+		want := []string{
+			"new is not in the snapshot's settings: the files' hold",
+			"ruled has another surgery_rule than in the snapshot: the files' settings hold",
+		}
 		if d := cmp.Diff(want, notes); d != "" {
 			t.Error(d)
 		}

@@ -9,12 +9,25 @@ import (
 	"dns-tui/caffe/caffepb"
 )
 
-// updateRules are the fields of a solver that say how weights are updated and cannot be changed live; those that can are in Hyper.
-var updateRules = []protoreflect.Name{"type", "lr_policy", "gamma", "power", "stepsize", "stepvalue", "iter_size", "momentum2", "rms_decay", "delta",
-	"clip_gradients", "regularization_type"}
+// updateRules are the fields of a solver that say how weights are updated and cannot be changed live; those that can
+// are in Hyper.
+var updateRules = []protoreflect.Name{
+	"type",
+	"lr_policy",
+	"gamma",
+	"power",
+	"stepsize",
+	"stepvalue",
+	"iter_size",
+	"momentum2",
+	"rms_decay",
+	"delta",
+	"clip_gradients",
+	"regularization_type",
+}
 
-// UpdateRules returns what a solver says of how weights are updated, in words, by field. They always come from the files, and a resume
-// compares them with what the files said when its snapshot was written.
+// UpdateRules returns what a solver says of how weights are updated, in words, by field. They always come from the
+// files, and a resume compares them with what the files said when its snapshot was written.
 func UpdateRules(p *caffepb.SolverParameter) map[string]string {
 	m := p.ProtoReflect()
 	rules := map[string]string{}
@@ -48,7 +61,10 @@ func EditedRules(then, now map[string]string) []string {
 	for _, f := range updateRules {
 		name := string(f)
 		if was, ok := then[name]; ok && was != now[name] {
-			notes = append(notes, fmt.Sprintf("%s %s → %s: the files were edited since the snapshot", name, was, now[name]))
+			notes = append(
+				notes,
+				fmt.Sprintf("%s %s → %s: the files were edited since the snapshot", name, was, now[name]),
+			)
 		}
 	}
 	return notes

@@ -97,7 +97,13 @@ func (r *Run) loadNets() error {
 		return &caffe.FileError{Path: r.SolverPath, Msg: inlineErr.Error(), Err: inlineErr}
 	}
 	if len(train) != 1 {
-		return &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf("%d train nets; wanted exactly one of net, net_param, train_net, train_net_param", len(train))}
+		return &caffe.FileError{
+			Path: r.SolverPath,
+			Msg: fmt.Sprintf(
+				"%d train nets; wanted exactly one of net, net_param, train_net, train_net_param",
+				len(train),
+			),
+		}
 	}
 	r.Train = train[0]
 	for _, n := range s.TestNetParam {
@@ -159,7 +165,10 @@ func (r *Run) Validate() error {
 	}
 	for _, f := range FromSolver(s).Faults() {
 		name := FileName(f.Field)
-		errs = append(errs, &caffe.FileError{Path: r.SolverPath, Line: caffe.FieldLine(r.SolverPath, 0, name), Msg: name + " " + f.Msg})
+		errs = append(
+			errs,
+			&caffe.FileError{Path: r.SolverPath, Line: caffe.FieldLine(r.SolverPath, 0, name), Msg: name + " " + f.Msg},
+		)
 	}
 	errs = append(errs, r.validatePolicy()...)
 	return errors.Join(errs...)
@@ -221,13 +230,16 @@ func (r *Run) SnapshotPrefix() string {
 	return p
 }
 
-// CheckSnapshotFolder makes sure, before any training, that snapshots can be written, and removes what killed runs of this
-// prefix left there under temporary names.
+// CheckSnapshotFolder makes sure, before any training, that snapshots can be written, and removes what killed runs of
+// this prefix left there under temporary names.
 func (r *Run) CheckSnapshotFolder() error {
 	dir := filepath.Dir(r.SnapshotPrefix())
 	f, err := files.CreateTemp(r.SnapshotPrefix())
 	if err != nil {
-		return &caffe.FileError{Path: r.SolverPath, Msg: fmt.Sprintf("snapshots cannot be written to %s: %v (snapshot_prefix)", dir, caffe.Cause(err))}
+		return &caffe.FileError{
+			Path: r.SolverPath,
+			Msg:  fmt.Sprintf("snapshots cannot be written to %s: %v (snapshot_prefix)", dir, caffe.Cause(err)),
+		}
 	}
 	os.Remove(f.Name())
 	f.Close()

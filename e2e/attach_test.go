@@ -34,7 +34,8 @@ func detach(t *testing.T, e *terminal) string {
 	return m[1]
 }
 
-// Where no socket can be made, the run says why while there is still somebody to read it, and does not let itself be left behind.
+// Where no socket can be made, the run says why while there is still somebody to read it, and does not let itself be
+// left behind.
 func TestNoWayBack(t *testing.T) {
 	dir := folder(t, "max_iter: 1000000")
 	open := filepath.Join(dir, "open")
@@ -172,7 +173,9 @@ func TestServeAndHostileClients(t *testing.T) {
 			break // it has ended
 		}
 		open = append(open, conn)
-		conn.Write([][]byte{bytes.Repeat([]byte{0xfe}, 4096), nil, {200, 0, 0, 0, 1}, bytes.Repeat([]byte{0, 1, 0, 0}, 1<<14)}[i%4])
+		conn.Write(
+			[][]byte{bytes.Repeat([]byte{0xfe}, 4096), nil, {200, 0, 0, 0, 1}, bytes.Repeat([]byte{0, 1, 0, 0}, 1<<14)}[i%4],
+		)
 	}
 	if err := c.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
@@ -183,7 +186,13 @@ func TestServeAndHostileClients(t *testing.T) {
 	if !strings.Contains(out.String(), "to watch and steer: "+binary+" attach solver-") {
 		t.Errorf("it is not said how to attach:\n%s", out.String())
 	}
-	if read(t, filepath.Join(plain, "run_iter_600.caffemodel")) != read(t, filepath.Join(served, "run_iter_600.caffemodel")) {
+	if read(
+		t,
+		filepath.Join(plain, "run_iter_600.caffemodel"),
+	) != read(
+		t,
+		filepath.Join(served, "run_iter_600.caffemodel"),
+	) {
 		t.Error("the weights are not those of a run that was left alone")
 	}
 }
@@ -196,7 +205,8 @@ func TestPreferences(t *testing.T) {
 	}
 	defer os.Remove(config)
 	write(t, config, "glyphs: ASCII\nbind { action: \"pause\" key: \"z\" }\n")
-	if out := dns(t, "config"); !strings.Contains(out, "glyphs: ASCII") || !regexp.MustCompile(`pause +z +pause, or go on`).MatchString(out) {
+	if out := dns(t, "config"); !strings.Contains(out, "glyphs: ASCII") ||
+		!regexp.MustCompile(`pause +z +pause, or go on`).MatchString(out) {
 		t.Errorf("config prints\n%s", out)
 	}
 	t.Setenv("NO_COLOR", "please")
@@ -263,7 +273,13 @@ func TestReport(t *testing.T) {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if read(t, filepath.Join(dir, "run_iter_60.caffemodel")) != read(t, filepath.Join(repeat, "run_iter_60.caffemodel")) {
+	if read(
+		t,
+		filepath.Join(dir, "run_iter_60.caffemodel"),
+	) != read(
+		t,
+		filepath.Join(repeat, "run_iter_60.caffemodel"),
+	) {
 		t.Error("the repeated run has other weights")
 	}
 }

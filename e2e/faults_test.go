@@ -21,9 +21,9 @@ import (
 	"dns-tui/model"
 )
 
-// The fault campaign: a small run is killed, and its system calls fail, at every place that matters; then it is resumed.
-// Whatever happened, there is a whole snapshot or none was announced, nothing panics, and the weights at the end are those
-// of a run that nobody disturbed.
+// The fault campaign: a small run is killed, and its system calls fail, at every place that matters; then it is
+// resumed. Whatever happened, there is a whole snapshot or none was announced, nothing panics, and the weights at the
+// end are those of a run that nobody disturbed.
 
 const faultNet = `name: "Tiny"
 layer { name: "in" type: "DummyData" top: "data" top: "label" dummy_data_param {
@@ -137,11 +137,12 @@ func (c *campaign) train(dir string, trace []string, args ...string) (string, er
 	return string(out), err
 }
 
-// elsewhere reports a fault in what is not the run's: the runtime's own pipe, the loading of libraries. Another product of
-// matrices gives other bits.
+// elsewhere reports a fault in what is not the run's: the runtime's own pipe, the loading of libraries. Another
+// product of matrices gives other bits.
 func elsewhere(out string, err error) bool {
 	var exit *exec.ExitError
-	return strings.Contains(out, "netpollBreak write failed") || errors.As(err, &exit) && exit.ExitCode() == 127 || strings.Contains(out, "OpenBLAS was not found (")
+	return strings.Contains(out, "netpollBreak write failed") || errors.As(err, &exit) && exit.ExitCode() == 127 ||
+		strings.Contains(out, "OpenBLAS was not found (")
 }
 
 // count counts an attempt, and that it was survived where nothing failed in it.
@@ -202,7 +203,8 @@ func (c *campaign) calls(format string, names []string) map[string]int {
 	return most
 }
 
-// places chooses at most n numbers of 1 to total, the last ones among them: a run opens libraries first, and saves at its end.
+// places chooses at most n numbers of 1 to total, the last ones among them: a run opens libraries first, and saves at
+// its end.
 func places(total, n int) []int {
 	if total <= n {
 		n = total
@@ -243,8 +245,8 @@ func TestFaultsKilledAtSystemCalls(t *testing.T) {
 	}
 }
 
-// Killed while it replaces the snapshots of an older run: at each iteration there is still a whole pair, of one run or the
-// other.
+// Killed while it replaces the snapshots of an older run: at each iteration there is still a whole pair, of one run
+// or the other.
 func TestFaultsPairs(t *testing.T) {
 	c := newCampaign(t)
 	defer c.report()
@@ -280,12 +282,20 @@ func (c *campaign) pairs(dir string) {
 	}
 }
 
-// System calls fail: the run says so and goes on or ends, what it announced is there, and a resume brings it to the end.
+// System calls fail: the run says so and goes on or ends, what it announced is there, and a resume brings it to the
+// end.
 func TestFaultsErrors(t *testing.T) {
 	c := newCampaign(t)
 	defer c.report()
-	faults := map[string][]string{"write": {"EIO", "ENOSPC"}, "fsync": {"EIO", "ENOSPC"}, "renameat": {"EIO", "ENOSPC", "EACCES"}, "openat": {"EACCES", "EIO"},
-		"ftruncate": {"EIO"}, "flock": {"ENOLCK"}, "close": {"EIO"}}
+	faults := map[string][]string{
+		"write":     {"EIO", "ENOSPC"},
+		"fsync":     {"EIO", "ENOSPC"},
+		"renameat":  {"EIO", "ENOSPC", "EACCES"},
+		"openat":    {"EACCES", "EIO"},
+		"ftruncate": {"EIO"},
+		"flock":     {"ENOLCK"},
+		"close":     {"EIO"},
+	}
 	names := make([]string, 0, len(faults))
 	for name := range faults {
 		names = append(names, name)
@@ -296,7 +306,10 @@ func TestFaultsErrors(t *testing.T) {
 				for _, fault := range faults[name] {
 					c.count(fmt.Sprintf("%s: %s at %s %d", format, fault, name, k), func(t *testing.T) {
 						dir := c.folder(format, "base_lr: 0.01", false)
-						out, err := c.train(dir, []string{"-e", fmt.Sprintf("inject=%s:error=%s:when=%d", name, fault, k)})
+						out, err := c.train(
+							dir,
+							[]string{"-e", fmt.Sprintf("inject=%s:error=%s:when=%d", name, fault, k)},
+						)
 						c.announced(dir, out)
 						var exit *exec.ExitError
 						if errors.As(err, &exit) && exit.ExitCode() != 1 {
@@ -360,7 +373,8 @@ func TestFaultsKilledAtRandom(t *testing.T) {
 	}
 }
 
-// Files that are cut short or changed: a resume takes an older whole pair and says so, and never takes a bad one for good.
+// Files that are cut short or changed: a resume takes an older whole pair and says so, and never takes a bad one for
+// good.
 func TestFaultsTornFiles(t *testing.T) {
 	c := newCampaign(t)
 	defer c.report()
@@ -369,7 +383,11 @@ func TestFaultsTornFiles(t *testing.T) {
 		for _, file := range []string{"t_iter_9.caffemodel" + ext, "t_iter_9.solverstate" + ext, "t.journal"} {
 			for i := range 24 {
 				dir := c.folder(format, "base_lr: 0.01", false)
-				c.write(dir, "first.prototxt", strings.Replace(faultSolver(format, "base_lr: 0.01"), "max_iter: 12", "max_iter: 9", 1))
+				c.write(
+					dir,
+					"first.prototxt",
+					strings.Replace(faultSolver(format, "base_lr: 0.01"), "max_iter: 12", "max_iter: 9", 1),
+				)
 				if out, err := c.train(dir, nil, "--solver", "first.prototxt"); err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}
@@ -392,7 +410,8 @@ func TestFaultsTornFiles(t *testing.T) {
 						t.Errorf("other weights at the end\n%s", out)
 					}
 					// HDF5 has bytes that hold nothing: what was read is what was written, all the same.
-					if file != "t.journal" && file != "t_iter_9.solverstate.h5" && !strings.Contains(out, "t_iter_9.solverstate"+ext+" is passed over") {
+					if file != "t.journal" && file != "t_iter_9.solverstate.h5" &&
+						!strings.Contains(out, "t_iter_9.solverstate"+ext+" is passed over") {
 						t.Errorf("nothing was said\n%s", out)
 					}
 				})
@@ -426,7 +445,8 @@ func TestFaultsSyncBeforeAnnounced(t *testing.T) {
 		}
 		said := 0
 		for i, line := range lines {
-			m := regexp.MustCompile(`write\(1<.*iteration \d+  snapshot t_iter_(\d+)\.solverstate`).FindStringSubmatch(line)
+			m := regexp.MustCompile(`write\(1<.*iteration \d+  snapshot t_iter_(\d+)\.solverstate`).
+				FindStringSubmatch(line)
 			if m == nil {
 				continue
 			}
@@ -437,8 +457,16 @@ func TestFaultsSyncBeforeAnnounced(t *testing.T) {
 			synced := last(`fsync\(\d+<.*t_iter_`+m[1]+`\.solverstate\.\d+\.tmp`, i)
 			weightsSynced := last(`fsync\(\d+<.*t_iter_`+m[1]+`\.caffemodel\.\d+\.tmp`, i)
 			if !(0 <= weightsSynced && weightsSynced < weights && 0 <= synced && synced < state && weights < state && state < folder) {
-				t.Errorf("iteration %s: weights synced in line %d and renamed in %d, state synced in %d and renamed in %d, folder synced in %d, said in %d",
-					m[1], weightsSynced, weights, synced, state, folder, i)
+				t.Errorf(
+					"iteration %s: weights synced in line %d and renamed in %d, state synced in %d and renamed in %d, folder synced in %d, said in %d",
+					m[1],
+					weightsSynced,
+					weights,
+					synced,
+					state,
+					folder,
+					i,
+				)
 			}
 		}
 		if said != 4 {

@@ -37,8 +37,8 @@ func TestBackThenCrash(t *testing.T) {
 	e.end()
 }
 
-// SIGTERM ends a run whose iteration would never end, with the weights before it; that it comes twice in a moment, as from
-// timeout(1), is no second one.
+// SIGTERM ends a run whose iteration would never end, with the weights before it; that it comes twice in a moment, as
+// from timeout(1), is no second one.
 func TestEndlessIteration(t *testing.T) {
 	dir := folder(t, "max_iter: 1000 iter_size: 2147483647")
 	c, out, ended := background(t, dir, "train", "--solver", "solver.prototxt")

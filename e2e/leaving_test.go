@@ -24,7 +24,8 @@ func hosts(dir string) []int {
 			continue
 		}
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(e)))
-		if cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err == nil && cwd == dir && string(args[1]) == "host" {
+		if cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err == nil && cwd == dir &&
+			string(args[1]) == "host" {
 			out = append(out, pid)
 		}
 	}
@@ -39,9 +40,15 @@ func slow(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, path, string(net)+`layer { name: "big" type: "InnerProduct" bottom: "data" top: "big" inner_product_param { num_output: 40000 weight_filler { type: "gaussian" std: 0.01 } } }
+	write(
+		t,
+		path,
+		string(
+			net,
+		)+`layer { name: "big" type: "InnerProduct" bottom: "data" top: "big" inner_product_param { num_output: 40000 weight_filler { type: "gaussian" std: 0.01 } } }
 layer { name: "silence" type: "Silence" bottom: "big" }
-`)
+`,
+	)
 }
 
 // Who leaves while the net loads ends the run: nobody knows of it yet.
@@ -156,10 +163,12 @@ func TestPausedEverywhere(t *testing.T) {
 		if err := c.Wait(); err != nil {
 			t.Errorf("%v: %v\n%s", args, err, out.String())
 		}
-		if !strings.Contains(said.String(), "paused before the first iteration") || !strings.Contains(out.String(), "finished at iteration 30") {
+		if !strings.Contains(said.String(), "paused before the first iteration") ||
+			!strings.Contains(out.String(), "finished at iteration 30") {
 			t.Errorf("%v said %s%s", args, said.String(), out.String())
 		}
-		if args[0] == "solver.prototxt" && !strings.Contains(said.String(), "no UI, progress lines: standard output is not a terminal") {
+		if args[0] == "solver.prototxt" &&
+			!strings.Contains(said.String(), "no UI, progress lines: standard output is not a terminal") {
 			t.Errorf("it does not say why there is no UI: %s", said.String())
 		}
 		untilNoRun(t)

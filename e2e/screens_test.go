@@ -19,8 +19,19 @@ func TestCapture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := start(t, demo, 120, 36, "ui", "--solver", "../../testdata/solvers/lenet_dns.prototxt", "--weights", "../../testdata/models/lenet5_dense.caffemodel",
-		"--journal", filepath.Join(t.TempDir(), "screens.journal"))
+	e := start(
+		t,
+		demo,
+		120,
+		36,
+		"ui",
+		"--solver",
+		"../../testdata/solvers/lenet_dns.prototxt",
+		"--weights",
+		"../../testdata/models/lenet5_dense.caffemodel",
+		"--journal",
+		filepath.Join(t.TempDir(), "screens.journal"),
+	)
 	e.wait("it/s", "conv1")
 	e.until("a test", func(string) bool { return strings.Contains(e.screen(), "500 test ") })
 	e.keys(":conv2.t 1.8\r")
@@ -30,7 +41,10 @@ func TestCapture(t *testing.T) {
 	e.keys(" ") // measuring has the machine to itself then
 	e.wait("PAUSED")
 	e.keys("rjk") // and the answer goes from the last line
-	e.until("the sensitivity of all layers", func(s string) bool { return !strings.Contains(s, " of 33") && strings.Contains(s, "holds to") })
+	e.until(
+		"the sensitivity of all layers",
+		func(s string) bool { return !strings.Contains(s, " of 33") && strings.Contains(s, "holds to") },
+	)
 	e.keys("jj")
 	e.wait("▸ ip1")
 	e.save("sensitivity")
@@ -63,9 +77,15 @@ func (e *terminal) save(name string) {
 	e.t.Helper()
 	w, h := e.emu.Width(), e.emu.Height()
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %d" width="%.0f" font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14">
+	fmt.Fprintf(
+		&b,
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %d" width="%.0f" font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14">
 <rect width="100%%" height="100%%" rx="6" fill="#11151a"/>
-`, float64(w)*cellWidth+16, h*cellHeight+16, float64(w)*cellWidth+16)
+`,
+		float64(w)*cellWidth+16,
+		h*cellHeight+16,
+		float64(w)*cellWidth+16,
+	)
 	for y := range h {
 		for x := 0; x < w; {
 			c := e.emu.CellAt(x, y)
@@ -81,10 +101,26 @@ func (e *terminal) save(name string) {
 			}
 			left, top := 8+float64(x)*cellWidth, 8+y*cellHeight
 			if c != nil && c.Style.Bg != nil {
-				fmt.Fprintf(&b, `<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s"/>`, left, top, float64(end-x)*cellWidth, cellHeight, hex(c.Style.Bg))
+				fmt.Fprintf(
+					&b,
+					`<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s"/>`,
+					left,
+					top,
+					float64(end-x)*cellWidth,
+					cellHeight,
+					hex(c.Style.Bg),
+				)
 			}
 			if strings.TrimSpace(text) != "" {
-				fmt.Fprintf(&b, `<text x="%.1f" y="%d" textLength="%.1f" lengthAdjust="spacingAndGlyphs" xml:space="preserve"%s>%s</text>`, left, top+13, float64(end-x)*cellWidth, style(c), html.EscapeString(text))
+				fmt.Fprintf(
+					&b,
+					`<text x="%.1f" y="%d" textLength="%.1f" lengthAdjust="spacingAndGlyphs" xml:space="preserve"%s>%s</text>`,
+					left,
+					top+13,
+					float64(end-x)*cellWidth,
+					style(c),
+					html.EscapeString(text),
+				)
 			}
 			x = end
 		}

@@ -31,7 +31,8 @@ func TestInstallIsSaid(t *testing.T) {
 	}
 	path := "PATH=" + dir + ":" + os.Getenv("PATH")
 	out, err := script(t, []string{path}, "openblas.sh")
-	if _, ran := os.Stat(called); err != nil || ran != nil || !strings.Contains(out, "installing OpenBLAS by apt-get: libopenblas0-pthread (NO_INSTALL=1 leaves it)") {
+	if _, ran := os.Stat(called); err != nil || ran != nil ||
+		!strings.Contains(out, "installing OpenBLAS by apt-get: libopenblas0-pthread (NO_INSTALL=1 leaves it)") {
 		t.Errorf("%s\n%v, called: %v", out, err, ran)
 	}
 	os.Remove(called)
@@ -71,7 +72,8 @@ func TestUnpackStaysInside(t *testing.T) {
 		w.Write([]byte("/etc/passwd"))
 		z.Close()
 		f.Close()
-		out, err := exec.Command("python3", "../scripts/unpack_headers.py", wheel, filepath.Join(dir, "a", "b", "include")).CombinedOutput()
+		out, err := exec.Command("python3", "../scripts/unpack_headers.py", wheel, filepath.Join(dir, "a", "b", "include")).
+			CombinedOutput()
 		var files []string
 		filepath.Walk(dir, func(p string, i os.FileInfo, _ error) error {
 			if !i.IsDir() && p != wheel {

@@ -82,7 +82,14 @@ func start(t testing.TB, dir string, w, h int, args ...string) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := &terminal{t: t, cmd: c, pty: f, emu: vt.NewSafeEmulator(w, h), changed: make(chan struct{}, 1), exited: make(chan error, 1)}
+	term := &terminal{
+		t:       t,
+		cmd:     c,
+		pty:     f,
+		emu:     vt.NewSafeEmulator(w, h),
+		changed: make(chan struct{}, 1),
+		exited:  make(chan error, 1),
+	}
 	go io.Copy(f, term.emu) // the terminal's answers to queries
 	go term.read()
 	t.Cleanup(func() {
@@ -213,8 +220,12 @@ func folder(t testing.TB, extra string) string {
 	}
 	text := strings.ReplaceAll(string(net), `"mnist1280_lmdb"`, `"`+filepath.Join(oracle(t), "mnist1280_lmdb")+`"`)
 	write(t, filepath.Join(dir, "net.prototxt"), text)
-	write(t, filepath.Join(dir, "solver.prototxt"), `net: "net.prototxt" base_lr: 0.01 momentum: 0.9 weight_decay: 0.0005 lr_policy: "fixed" random_seed: 7
-surgery_iter_gamma: 0 snapshot_prefix: "run" `+extra)
+	write(
+		t,
+		filepath.Join(dir, "solver.prototxt"),
+		`net: "net.prototxt" base_lr: 0.01 momentum: 0.9 weight_decay: 0.0005 lr_policy: "fixed" random_seed: 7
+surgery_iter_gamma: 0 snapshot_prefix: "run" `+extra,
+	)
 	return dir
 }
 

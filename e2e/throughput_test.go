@@ -38,14 +38,24 @@ func lenetRun(t *testing.T) (dir string, solver func(name string, iters int)) {
 		}
 	}
 	return dir, func(name string, iters int) {
-		write(t, filepath.Join(dir, name+".prototxt"), fmt.Sprintf(`net: "%s" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" random_seed: 1 max_iter: %d snapshot_prefix: "%s"`, net, iters, name))
+		write(
+			t,
+			filepath.Join(dir, name+".prototxt"),
+			fmt.Sprintf(
+				`net: "%s" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" random_seed: 1 max_iter: %d snapshot_prefix: "%s"`,
+				net,
+				iters,
+				name,
+			),
+		)
 	}
 }
 
-// TestThroughput compares the speed of one run while nobody watches, while a UI is attached, and while two viewers are besides. All are
-// there from the start, and stopped or let go on in windows of a second that take turns: the machine's own ups and downs, which are
-// larger than what is to be seen, meet all alike, and many windows even them out. Where training fills every core, viewers take their
-// processor time from it; where it leaves one, as beside a GPU, they do not.
+// TestThroughput compares the speed of one run while nobody watches, while a UI is attached, and while two viewers
+// are besides. All are there from the start, and stopped or let go on in windows of a second that take turns: the
+// machine's own ups and downs, which are larger than what is to be seen, meet all alike, and many windows even them
+// out. Where training fills every core, viewers take their processor time from it; where it leaves one, as beside a
+// GPU, they do not.
 func TestThroughput(t *testing.T) {
 	t.Run("every core trains", func(t *testing.T) { throughput(t) })
 	t.Run("one core trains", func(t *testing.T) { throughput(t, "GOMAXPROCS=1") })
@@ -69,7 +79,11 @@ func throughput(t *testing.T, env ...string) {
 		sockets, _ = filepath.Glob(filepath.Join(os.Getenv("DNS_TUI_RUNTIME_DIR"), "*.sock"))
 		return len(sockets) == 1
 	})
-	counter, err := remote.Dial(t.Context(), sockets[0], remote.ClientOptions{Name: remote.ListingName, ReadOnly: true, Interval: time.Minute})
+	counter, err := remote.Dial(
+		t.Context(),
+		sockets[0],
+		remote.ClientOptions{Name: remote.ListingName, ReadOnly: true, Interval: time.Minute},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +91,10 @@ func throughput(t *testing.T, env ...string) {
 	layer := counter.Snapshot().Layers[0].Name
 	iter := func() (int, time.Time) {
 		// A look is answered between two iterations, with the number of the next.
-		ack, err := counter.Do(t.Context(), model.Command{Kind: model.Look, Field: layer, Area: model.Area{Rows: 1, Cols: 1, Height: 1, Width: 1}})
+		ack, err := counter.Do(
+			t.Context(),
+			model.Command{Kind: model.Look, Field: layer, Area: model.Area{Rows: 1, Cols: 1, Height: 1, Width: 1}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +139,12 @@ func throughput(t *testing.T, env ...string) {
 			ratios[v] = append(ratios[v], math.Log(speed[v]/speed[0]))
 		}
 	}
-	t.Logf("LeNet batch 64 with surgery, %d rounds of windows of %v, 80x24; alone: median %.1f it/s", rounds, window, median(alone))
+	t.Logf(
+		"LeNet batch 64 with surgery, %d rounds of windows of %v, 80x24; alone: median %.1f it/s",
+		rounds,
+		window,
+		median(alone),
+	)
 	for _, v := range []int{1, 3} {
 		mean, err := meanError(ratios[v])
 		t.Logf("  with %d watching: %.4f of that, plus or minus %.4f", v, math.Exp(mean), err)
@@ -169,7 +191,11 @@ func alexnet(t *testing.T) string {
 layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param {
   shape { dim: 16 dim: 3 dim: 224 dim: 224 } shape { dim: 16 } data_filler { type: "gaussian" std: 50 } data_filler { type: "constant" value: 1 } } }
 `+net)
-	write(t, filepath.Join(dir, "solver.prototxt"), `net: "net.prototxt" base_lr: 0.001 momentum: 0.9 lr_policy: "fixed" random_seed: 7 max_iter: 100000 snapshot_prefix: "run" surgery_iter_gamma: 0`)
+	write(
+		t,
+		filepath.Join(dir, "solver.prototxt"),
+		`net: "net.prototxt" base_lr: 0.001 momentum: 0.9 lr_policy: "fixed" random_seed: 7 max_iter: 100000 snapshot_prefix: "run" surgery_iter_gamma: 0`,
+	)
 	return dir
 }
 
@@ -182,7 +208,8 @@ func TestFirstFrame(t *testing.T) {
 			e := start(t, dir, 80, 24, "solver.prototxt")
 			// It names the solver, or, where loading was quicker than a look at the screen, the net.
 			e.until("a first frame", func(s string) bool {
-				return strings.Contains(s, "dns-tui") && (strings.Contains(s, "solver.prototxt") || strings.Contains(s, name))
+				return strings.Contains(s, "dns-tui") &&
+					(strings.Contains(s, "solver.prototxt") || strings.Contains(s, name))
 			})
 			times = append(times, time.Since(begin).Seconds()*1000)
 			e.keys("\x03\x03")
@@ -214,7 +241,13 @@ func TestKeyLatency(t *testing.T) {
 		time.Sleep(150 * time.Millisecond) // a person's pace
 	}
 	m := median(times)
-	t.Logf("a key's effect is on the screen after %.1f ms, median of %d; nine in ten within %.1f, the slowest %.1f", m, len(times), times[len(times)*9/10], times[len(times)-1])
+	t.Logf(
+		"a key's effect is on the screen after %.1f ms, median of %d; nine in ten within %.1f, the slowest %.1f",
+		m,
+		len(times),
+		times[len(times)*9/10],
+		times[len(times)-1],
+	)
 	if times[len(times)-1] > 50 {
 		t.Errorf("wanted at most 50")
 	}

@@ -22,7 +22,10 @@ func TestSteer(t *testing.T) {
 	e.wait("PAUSED", "conv1", "0/1,000", "100.0 %")
 	e.keys("n") // one iteration, with surgery
 	e.wait("1/1,000", "0.674")
-	e.until("the kept share of the first surgery", func(string) bool { return strings.Contains(e.line("conv2 "), "61.5 %") })
+	e.until(
+		"the kept share of the first surgery",
+		func(string) bool { return strings.Contains(e.line("conv2 "), "61.5 %") },
+	)
 	bar := strings.Count(e.line("conv2 "), "█")
 
 	e.keys("j4") // conv2, 90 %
@@ -32,7 +35,10 @@ func TestSteer(t *testing.T) {
 	}
 	e.keys("\r")
 	e.wait("pending conv2.threshold 0.674 → 1.644")
-	e.until("the threshold in force unchanged", func(string) bool { return strings.Contains(e.line("▸ conv2"), "0.674") })
+	e.until(
+		"the threshold in force unchanged",
+		func(string) bool { return strings.Contains(e.line("▸ conv2"), "0.674") },
+	)
 
 	e.keys("n")
 	e.wait("2/1,000", "applied conv2.threshold 0.674 → 1.644")
@@ -169,7 +175,11 @@ func TestMistakesInTheTerminal(t *testing.T) {
 	if code := e.end(); code != 1 || !strings.Contains(e.sent(), "none.prototxt: no such file") {
 		t.Errorf("status %d: %q", code, e.sent())
 	}
-	write(t, filepath.Join(dir, "bad2.prototxt"), strings.ReplaceAll(read(t, filepath.Join(dir, "solver.prototxt")), `"run"`, `"no/such/folder/run"`))
+	write(
+		t,
+		filepath.Join(dir, "bad2.prototxt"),
+		strings.ReplaceAll(read(t, filepath.Join(dir, "solver.prototxt")), `"run"`, `"no/such/folder/run"`),
+	)
 	e = start(t, dir, 80, 24, "bad2.prototxt")
 	if code := e.end(); code != 1 || !strings.Contains(e.sent(), "snapshots cannot be written to no/such/folder") {
 		t.Errorf("status %d: %q", code, e.sent())
@@ -247,7 +257,13 @@ func TestKilled(t *testing.T) {
 		}
 		break
 	}
-	if read(t, filepath.Join(whole, "run_iter_200.caffemodel")) != read(t, filepath.Join(killed, "run_iter_200.caffemodel")) {
+	if read(
+		t,
+		filepath.Join(whole, "run_iter_200.caffemodel"),
+	) != read(
+		t,
+		filepath.Join(killed, "run_iter_200.caffemodel"),
+	) {
 		t.Error("the weights differ from those of the undisturbed run")
 	}
 }
@@ -255,7 +271,16 @@ func TestKilled(t *testing.T) {
 // Without a UI the signals do what Caffe's flags say.
 func TestSignalEffects(t *testing.T) {
 	dir := folder(t, "max_iter: 1000000 display: 1")
-	c := exec.Command(binary, "train", "--solver", "solver.prototxt", "--sigint_effect", "snapshot", "--sighup_effect", "none")
+	c := exec.Command(
+		binary,
+		"train",
+		"--solver",
+		"solver.prototxt",
+		"--sigint_effect",
+		"snapshot",
+		"--sighup_effect",
+		"none",
+	)
 	c.Dir = dir
 	out, err := c.StdoutPipe()
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package escape keeps what files and people name (layers, blobs, files, runs, fields) text, wherever it is shown: such a
-// name may hold control characters that a terminal obeys, marks that turn the direction of writing, or what Markdown, XML
-// or a spreadsheet take for more than text. Each kind of output has one function here, and its strings pass through it
-// once, at that edge; inside the program names are as they were read.
+// Package escape keeps what files and people name (layers, blobs, files, runs, fields) text, wherever it is shown:
+// such a name may hold control characters that a terminal obeys, marks that turn the direction of writing, or what
+// Markdown, XML or a spreadsheet take for more than text. Each kind of output has one function here, and its strings
+// pass through it once, at that edge; inside the program names are as they were read.
 package escape
 
 import (
@@ -16,9 +16,9 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// Line returns s as text for one line of a terminal or a log. Letters, digits, punctuation, symbols, marks and plain blanks
-// stay. Anything else (control characters, line ends, direction marks and other invisible ones, bytes that are not UTF-8)
-// is written as Go writes it in a string: \n, \x1b, \u202e.
+// Line returns s as text for one line of a terminal or a log. Letters, digits, punctuation, symbols, marks and plain
+// blanks stay. Anything else (control characters, line ends, direction marks and other invisible ones, bytes that are
+// not UTF-8) is written as Go writes it in a string: \n, \x1b, \u202e.
 func Line(s string) string {
 	i := unprintable(s)
 	if i < 0 {
@@ -91,8 +91,9 @@ func Error(err error) string {
 // Block is a text of several lines, for Fprintf.
 type Block string
 
-// Fprintf is fmt.Fprintf for a terminal or a log: what the format says stays, and the strings among args (fmt.Stringers too)
-// are escaped as Line does, errors as Error does, Blocks as Lines does. Under %q and %x they are as fmt has them.
+// Fprintf is fmt.Fprintf for a terminal or a log: what the format says stays, and the strings among args
+// (fmt.Stringers too) are escaped as Line does, errors as Error does, Blocks as Lines does. Under %q and %x they are
+// as fmt has them.
 func Fprintf(w io.Writer, format string, args ...any) (int, error) {
 	return fmt.Fprintf(w, format, safe(args)...)
 }
@@ -149,8 +150,8 @@ func (a argument) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, format+string(verb), text)
 }
 
-// XML returns s as text of an element or an attribute in HTML or SVG. What XML 1.0 has no way to hold, control characters
-// above all, is escaped as Line does.
+// XML returns s as text of an element or an attribute in HTML or SVG. What XML 1.0 has no way to hold, control
+// characters above all, is escaped as Line does.
 func XML(s string) string { return html.EscapeString(Line(s)) }
 
 // DOT returns s as a quoted string of graphviz; its line ends stay line ends of a label.
@@ -160,8 +161,40 @@ func DOT(s string) string {
 
 // markdown escapes what begins something in a line of Markdown (CommonMark and GitHub's): HTML, links, pictures, code,
 // emphasis, cells of a table, formulas, mentions; and the beginnings of addresses that are made links without a mark.
-var markdown = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "&", "&amp;",
-	"|", `\|`, "~", `\~`, "$", `\$`, "#", `\#`, "@", `\@`, "://", `\://`, "www.", `www\.`, "WWW.", `WWW\.`)
+var markdown = strings.NewReplacer(
+	`\`,
+	`\\`,
+	"`",
+	"\\`",
+	"*",
+	`\*`,
+	"[",
+	`\[`,
+	"]",
+	`\]`,
+	"<",
+	"&lt;",
+	">",
+	"&gt;",
+	"&",
+	"&amp;",
+	"|",
+	`\|`,
+	"~",
+	`\~`,
+	"$",
+	`\$`,
+	"#",
+	`\#`,
+	"@",
+	`\@`,
+	"://",
+	`\://`,
+	"www.",
+	`www\.`,
+	"WWW.",
+	`WWW\.`,
+)
 
 // Markdown returns s as text within a line, a heading or a cell of a table.
 func Markdown(s string) string {
@@ -181,11 +214,13 @@ func wordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// CSV returns s as a cell of a table that a spreadsheet may open: one that would be read as a formula gets an apostrophe in
-// front, which spreadsheets take for the mark of a text.
+// CSV returns s as a cell of a table that a spreadsheet may open: one that would be read as a formula gets an
+// apostrophe in front, which spreadsheets take for the mark of a text.
 func CSV(s string) string {
 	s = Line(s)
-	if begin := strings.TrimSpace(s); begin != "" && strings.ContainsRune("=+-@|%", rune(begin[0])) || strings.HasPrefix(begin, `\t`) || strings.HasPrefix(begin, `\r`) {
+	if begin := strings.TrimSpace(s); begin != "" && strings.ContainsRune("=+-@|%", rune(begin[0])) ||
+		strings.HasPrefix(begin, `\t`) ||
+		strings.HasPrefix(begin, `\r`) {
 		return "'" + s
 	}
 	return s
@@ -210,8 +245,8 @@ func JSON(b []byte) []byte {
 	return out
 }
 
-// Shell returns s as a word of a command that can be pasted: in quotes where a shell would take it for more, and for bash,
-// zsh and ksh where it holds what no quotes show.
+// Shell returns s as a word of a command that can be pasted: in quotes where a shell would take it for more, and for
+// bash, zsh and ksh where it holds what no quotes show.
 func Shell(s string) string {
 	if s == "" {
 		return "''"

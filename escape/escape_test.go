@@ -29,7 +29,9 @@ var hostile = []string{
 
 func anyName(t *rapid.T) string {
 	return rapid.OneOf(rapid.SampledFrom(hostile), rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
-		rapid.Map(rapid.SliceOfN(rapid.SampledFrom(hostile), 2, 3), func(s []string) string { return strings.Join(s, "") })).Draw(t, "name")
+		rapid.Map(rapid.SliceOfN(rapid.SampledFrom(hostile), 2, 3), func(s []string) string { return strings.Join(s, "") }),
+	).
+		Draw(t, "name")
 }
 
 // harmless reports what a terminal would obey or not show.

@@ -16,8 +16,8 @@ type KindError struct{ What string }
 
 func (e *KindError) Error() string { return e.What }
 
-// Open opens a file to read. A device is refused: it has no end. A FIFO that nobody writes to is refused too, and one whose
-// writer is silent for long ends with an error, not never.
+// Open opens a file to read. A device is refused: it has no end. A FIFO that nobody writes to is refused too, and one
+// whose writer is silent for long ends with an error, not never.
 func Open(path string) (*os.File, error) {
 	// O_NONBLOCK: the open of a FIFO does not wait for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -68,7 +68,11 @@ func Read(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if st.Size() > most {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: &KindError{fmt.Sprintf("%d bytes; at most %d are read", st.Size(), most)}}
+		return nil, &fs.PathError{
+			Op:   "read",
+			Path: path,
+			Err:  &KindError{fmt.Sprintf("%d bytes; at most %d are read", st.Size(), most)},
+		}
 	}
 	piece := io.Reader(f)
 	fifo := st.Mode()&fs.ModeNamedPipe != 0
@@ -78,11 +82,19 @@ func Read(path string, most int64) ([]byte, error) {
 	data, err := readAll(io.LimitReader(piece, most+1), st.Size())
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = &fs.PathError{Op: "read", Path: path, Err: &KindError{fmt.Sprintf("is a FIFO whose writer has been silent for %v", fifoPatience)}}
+		err = &fs.PathError{
+			Op:   "read",
+			Path: path,
+			Err:  &KindError{fmt.Sprintf("is a FIFO whose writer has been silent for %v", fifoPatience)},
+		}
 	case err == nil && fifo && len(data) == 0:
 		err = &fs.PathError{Op: "read", Path: path, Err: &KindError{"is a FIFO that nobody writes to"}}
 	case err == nil && int64(len(data)) > most:
-		err = &fs.PathError{Op: "read", Path: path, Err: &KindError{fmt.Sprintf("more than %d bytes, which is the most that is read", most)}}
+		err = &fs.PathError{
+			Op:   "read",
+			Path: path,
+			Err:  &KindError{fmt.Sprintf("more than %d bytes, which is the most that is read", most)},
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -26,7 +26,8 @@ func TestRead(t *testing.T) {
 		{dir, "is a directory", 100}, {dir + "/none", "no such file", 100}, {dir + "/empty", "is a FIFO that nobody writes to", 100},
 	} {
 		data, err := Read(c.path, c.most)
-		if c.want == "" && (err != nil || string(data) != "content") || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+		if c.want == "" && (err != nil || string(data) != "content") ||
+			c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %q, %v; wanted %q", c.path, data, err, c.want)
 		}
 	}

@@ -18,9 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Pending file is new content for a path. What is written to it stands under a temporary name in the same folder; only
-// Commit gives it the path. Before that, and after Abort, a file that was at the path stays as it was. Where the path is
-// no regular file (a device, a FIFO, /dev/stdout) there is nothing to replace, and the content goes through it.
+// A Pending file is new content for a path. What is written to it stands under a temporary name in the same folder;
+// only Commit gives it the path. Before that, and after Abort, a file that was at the path stays as it was. Where the
+// path is no regular file (a device, a FIFO, /dev/stdout) there is nothing to replace, and the content goes through
+// it.
 //
 // A link is followed: what it points to gets the content. A link of another user is refused.
 type Pending struct {
@@ -114,8 +115,8 @@ func (p *Pending) Abort() {
 	p.f.Close()
 }
 
-// Write gives path new content in one step: what fill writes is synced under a temporary name and renamed. On an error a
-// file that was at path stays as it was.
+// Write gives path new content in one step: what fill writes is synced under a temporary name and renamed. On an
+// error a file that was at path stays as it was.
 func Write(path string, fill func(io.Writer) error) error {
 	p, err := Create(path)
 	if err != nil {
@@ -156,8 +157,8 @@ func SyncFolder(path string) error {
 // maxLinks is how many links in a row are followed, as the kernel does.
 const maxLinks = 40
 
-// follow goes along links from path to the name that an open would reach, and returns its state, or nil where nothing is
-// there yet.
+// follow goes along links from path to the name that an open would reach, and returns its state, or nil where nothing
+// is there yet.
 func follow(path string) (string, fs.FileInfo, error) {
 	for range maxLinks {
 		st, err := os.Lstat(path)
@@ -186,15 +187,19 @@ func follow(path string) (string, fs.FileInfo, error) {
 	return "", nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
 }
 
-// trusted reports an error for a link of somebody who is neither root nor this user: what it points to is not for them to
-// choose.
+// trusted reports an error for a link of somebody who is neither root nor this user: what it points to is not for
+// them to choose.
 func trusted(path string, st fs.FileInfo) error {
 	sys, ok := st.Sys().(*syscall.Stat_t)
 	if !ok || sys.Uid == 0 || int(sys.Uid) == os.Geteuid() {
 		return nil
 	}
 	to, _ := os.Readlink(path)
-	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("a link to %s that belongs to another user (%d); it is not followed", to, sys.Uid)}
+	return &fs.PathError{
+		Op:   "open",
+		Path: path,
+		Err:  fmt.Errorf("a link to %s that belongs to another user (%d); it is not followed", to, sys.Uid),
+	}
 }
 
 var reDescriptor = regexp.MustCompile(`^/proc/(\d+)/fd$`)
@@ -257,8 +262,8 @@ func openReadFIFO(path string) (*os.File, error) {
 	}
 }
 
-// Temporary names are .NAME.NUMBER.tmp. While it is written such a file is locked; the lock ends with its process, so that
-// Sweep knows what a killed one left.
+// Temporary names are .NAME.NUMBER.tmp. While it is written such a file is locked; the lock ends with its process, so
+// that Sweep knows what a killed one left.
 var reTemp = regexp.MustCompile(`(?s)^\.(.+)\.\d{10}\.tmp$`)
 
 // maxStem keeps a temporary name within the 255 bytes of a file system.
@@ -310,8 +315,8 @@ func like(f *os.File, old fs.FileInfo) error {
 	return f.Chmod(old.Mode().Perm())
 }
 
-// lock takes the lock of a temporary file, and reports false where another has it or where the file's name is gone. A file
-// system without locks counts as locked.
+// lock takes the lock of a temporary file, and reports false where another has it or where the file's name is gone. A
+// file system without locks counts as locked.
 func lock(f *os.File) bool {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
 		return false
@@ -320,8 +325,8 @@ func lock(f *os.File) bool {
 	return unix.Fstat(int(f.Fd()), &st) != nil || st.Nlink > 0
 }
 
-// Sweep removes what killed processes left of files whose names begin with prefix, and returns how many. Files that another
-// process writes now stay, and so do those of other users.
+// Sweep removes what killed processes left of files whose names begin with prefix, and returns how many. Files that
+// another process writes now stay, and so do those of other users.
 func Sweep(prefix string) int {
 	dir, base := filepath.Dir(prefix), stem(prefix)
 	if strings.HasSuffix(prefix, "/") {
@@ -351,7 +356,8 @@ func sweep(name string) bool {
 	}
 	defer f.Close()
 	var st unix.Stat_t
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || unix.Fstat(int(f.Fd()), &st) != nil || int(st.Uid) != os.Geteuid() {
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil || unix.Fstat(int(f.Fd()), &st) != nil ||
+		int(st.Uid) != os.Geteuid() {
 		return false
 	}
 	return os.Remove(name) == nil

@@ -47,8 +47,8 @@ type Store interface {
 	Fetch(dst []float32, src *Tensor)
 	// Mark returns a point in the order of kernels. Only the last eight are kept apart.
 	Mark() Mark
-	// Await waits until all kernels before m are done, and what Fetch and Surgery were to write is written. It returns the
-	// device's first failure; a device that failed stays failed.
+	// Await waits until all kernels before m are done, and what Fetch and Surgery were to write is written. It
+	// returns the device's first failure; a device that failed stays failed.
 	Await(m Mark) error
 	// Sync is Await(Mark()).
 	Sync() error
@@ -147,14 +147,15 @@ type Spatial interface {
 	AvePoolBackward(g *PoolGeometry, dy, dx *Tensor)
 
 	// StochasticPool sets y to one element of each window, x with probability x/Σx, and at to its place in the plane:
-	// the first at which the running sum reaches Uniform of key, at the output's number, times the sum. It is the first
-	// where none does; an empty window gives 0 and -1. The inputs are meant to be 0 or more (Zeiler and Fergus, ICLR 2013; Caffe's Pooling STOCHASTIC).
-	// Its gradient is MaxPoolBackward.
+	// the first at which the running sum reaches Uniform of key, at the output's number, times the sum. It is the
+	// first where none does; an empty window gives 0 and -1. The inputs are meant to be 0 or more (Zeiler and Fergus,
+	// ICLR 2013; Caffe's Pooling STOCHASTIC). Its gradient is MaxPoolBackward.
 	StochasticPool(g *PoolGeometry, x, y, at *Tensor, key Key)
 	// ExpectedPool sets y to what StochasticPool gives on average: Σx²/Σx, or 0 where Σx is not positive.
 	ExpectedPool(g *PoolGeometry, x, y *Tensor)
 
-	// Im2col sets col, (channels·kernel) × output, to the elements of x that each place of the output sees, 0 in the padding.
+	// Im2col sets col, (channels·kernel) × output, to the elements of x that each place of the output sees, 0 in the
+	// padding.
 	Im2col(g *ColGeometry, x, col *Tensor)
 	// Col2im sets each element of x to the sum of those of col that Im2col takes from it.
 	Col2im(g *ColGeometry, col, x *Tensor)
@@ -205,12 +206,13 @@ type Classify interface {
 	// SoftmaxLossBackward sets dx = weight/stat[1] · (prob - onehot(label)), and 0 where the label is ignored.
 	SoftmaxLossBackward(s ChannelShape, prob, label *Tensor, ignore Ignore, weight float32, stat, dx *Tensor)
 	// SigmoidLoss sets stat[0] = Σ (log(1 + exp(x)) - x·t)/z, the cross-entropy of sigmoid(x) and the target t, and
-	// stat[1] = z, over the elements whose target is not ignored. z is norm, or their number (at least 1) where norm is 0.
+	// stat[1] = z, over the elements whose target is not ignored. z is norm, or their number (at least 1) where norm
+	// is 0.
 	SigmoidLoss(x, target *Tensor, ignore Ignore, norm float32, stat *Tensor)
 	// SigmoidLossBackward sets dx = weight/stat[1] · (sigmoid(x) - t), and 0 where the target is ignored.
 	SigmoidLossBackward(x, target *Tensor, ignore Ignore, weight float32, stat, dx *Tensor)
-	// HingeLoss sets out[0] = Σ m/outer, or Σ m²/outer where squared, with m = max(0, 1 - d·x) and d = 1 for the label's
-	// score, -1 for the others. A label that is no class makes it NaN.
+	// HingeLoss sets out[0] = Σ m/outer, or Σ m²/outer where squared, with m = max(0, 1 - d·x) and d = 1 for the
+	// label's score, -1 for the others. A label that is no class makes it NaN.
 	HingeLoss(s ChannelShape, x, label *Tensor, squared bool, out *Tensor)
 	// HingeLossBackward sets dx = weight/outer · (-d) · (m > 0 ? 1 : 0), or · 2m where squared.
 	HingeLossBackward(s ChannelShape, x, label *Tensor, squared bool, weight float32, dx *Tensor)
@@ -218,23 +220,32 @@ type Classify interface {
 	LogLoss(s ChannelShape, prob, label, out *Tensor)
 	// LogLossBackward sets dx = -weight/outer/max(prob, LogFloor) at the label, else 0.
 	LogLossBackward(s ChannelShape, prob, label *Tensor, weight float32, dx *Tensor)
-	// InfogainLoss sets stat[0] = Σ -Σ_c h[label,c]·log(max(prob[c], LogFloor))/z and stat[1] = z, over the (o,i) whose
-	// label is not ignored; z as in SoftmaxLoss, at least 1. h is channels × channels. A label that is no class makes the
-	// loss NaN.
+	// InfogainLoss sets stat[0] = Σ -Σ_c h[label,c]·log(max(prob[c], LogFloor))/z and stat[1] = z, over the (o,i)
+	// whose label is not ignored; z as in SoftmaxLoss, at least 1. h is channels × channels. A label that is no class
+	// makes the loss NaN.
 	InfogainLoss(s ChannelShape, prob, label, h *Tensor, ignore Ignore, norm float32, stat *Tensor)
-	// InfogainLossBackward sets dx[c] = weight/stat[1] · (prob[c]·Σ_k h[label,k] - h[label,c]), the gradient through the
-	// softmax that made prob, and 0 where the label is ignored.
+	// InfogainLossBackward sets dx[c] = weight/stat[1] · (prob[c]·Σ_k h[label,k] - h[label,c]), the gradient through
+	// the softmax that made prob, and 0 where the label is ignored.
 	InfogainLossBackward(s ChannelShape, prob, label, h *Tensor, ignore Ignore, weight float32, stat, dx *Tensor)
-	// ContrastiveLoss compares the rows of a and b: with d² = Σ (a-b)², out[0] = Σ l/(2·outer), where l is d² in the rows
-	// whose similar, as an integer, is not 0, and max(margin - d, 0)² in the others; max(margin - d², 0) under legacy.
-	// s.Inner is 1. (Hadsell, Chopra and LeCun, CVPR 2006.)
+	// ContrastiveLoss compares the rows of a and b: with d² = Σ (a-b)², out[0] = Σ l/(2·outer), where l is d² in the
+	// rows whose similar, as an integer, is not 0, and max(margin - d, 0)² in the others; max(margin - d², 0) under
+	// legacy. s.Inner is 1. (Hadsell, Chopra and LeCun, CVPR 2006.)
 	ContrastiveLoss(s ChannelShape, a, b, similar *Tensor, margin float32, legacy bool, out *Tensor)
-	// ContrastiveLossBackward sets dx = weight/outer · (a-b) in similar rows, -weight/outer · (margin-d)/(d+1e-4) · (a-b)
-	// in others with d < margin (-weight/outer · (a-b) under legacy, d² < margin), else 0: the gradient of a, and with
+	// ContrastiveLossBackward sets dx = weight/outer · (a-b) in similar rows, -weight/outer · (margin-d)/(d+1e-4) ·
+	// (a-b) in others with d < margin (-weight/outer · (a-b) under legacy, d² < margin), else 0: the gradient of a,
+	// and with
 	// -weight that of b.
-	ContrastiveLossBackward(s ChannelShape, a, b, similar *Tensor, margin float32, legacy bool, weight float32, dx *Tensor)
-	// ArgMax sets row r of index and of value, k wide, to the places and the values of the k largest of the channels at
-	// (outer, inner), largest first and the later of equals, as Caffe sorts them; rows are in the order of (outer, inner). Either may be nil.
+	ContrastiveLossBackward(
+		s ChannelShape,
+		a, b, similar *Tensor,
+		margin float32,
+		legacy bool,
+		weight float32,
+		dx *Tensor,
+	)
+	// ArgMax sets row r of index and of value, k wide, to the places and the values of the k largest of the channels
+	// at (outer, inner), largest first and the later of equals, as Caffe sorts them; rows are in the order of (outer,
+	// inner). Either may be nil.
 	ArgMax(s ChannelShape, k int, x, index, value *Tensor)
 	// Accuracy sets out[0] to the share of labels that are among the topK largest scores; another score equal to the
 	// label's counts as larger. perClass may be nil; else it gets one share a class, 0 for a class without labels.
@@ -252,8 +263,8 @@ type Recurrent interface {
 	//
 	// It leaves in x what the gates let through, σ(i), cont·σ(f), σ(o) and tanh(g), which the gradient takes.
 	LSTMUnit(n, size int, before, x, cont, c, h *Tensor)
-	// LSTMUnitBackward is its gradient, from those of c and h, and the gates that it left: it sets dx, the gradient of the
-	// gates' inputs, and dbefore. dbefore may be dc, and dx the gates.
+	// LSTMUnitBackward is its gradient, from those of c and h, and the gates that it left: it sets dx, the gradient
+	// of the gates' inputs, and dbefore. dbefore may be dc, and dx the gates.
 	LSTMUnitBackward(n, size int, before, gates, c, dc, dh, dbefore, dx *Tensor)
 }
 
@@ -272,14 +283,14 @@ type Train interface {
 	// Surgery measures a layer, redraws its mask, and writes masked = w∘T, as p says. r is what it found, when Sync has
 	// returned, or Await for a Mark made after; it must stay until then. b and maskedB, the bias, may be nil.
 	Surgery(p *SurgeryParams, w, masked, b, maskedB *Tensor, r *SurgeryResult)
-	// Reach sets kept[o] to the largest |w - center| among the entries of output o with T = 1, pruned[o] among those with
-	// T = 0, and -1 where there are none. Output o has the weights of row o of w; of column o where g is transposed. masked
-	// may be nil: nothing is pruned.
+	// Reach sets kept[o] to the largest |w - center| among the entries of output o with T = 1, pruned[o] among those
+	// with T = 0, and -1 where there are none. Output o has the weights of row o of w; of column o where g is
+	// transposed. masked may be nil: nothing is pruned.
 	Reach(g Outputs, center float32, w, masked, kept, pruned *Tensor)
 }
 
-// Outputs is how the weights of a layer belong to its outputs, filters or neurons: Outputs × Inputs, or where Transposed is
-// set Inputs × Outputs.
+// Outputs is how the weights of a layer belong to its outputs, filters or neurons: Outputs × Inputs, or where
+// Transposed is set Inputs × Outputs.
 type Outputs struct {
 	Outputs, Inputs int
 	Transposed      bool

@@ -18,7 +18,10 @@ const (
 // Block returns the n-th block of four uniform 32-bit numbers: Philox4x32-10 (Salmon et al., SC 2011) with the
 // seed as key and (n, stream, iteration) as counter.
 func (k Key) Block(n uint32) [4]uint32 {
-	return philox([4]uint32{n, k.Stream, uint32(k.Iter), uint32(k.Iter >> 32)}, [2]uint32{uint32(k.Seed), uint32(k.Seed >> 32)})
+	return philox(
+		[4]uint32{n, k.Stream, uint32(k.Iter), uint32(k.Iter >> 32)},
+		[2]uint32{uint32(k.Seed), uint32(k.Seed >> 32)},
+	)
 }
 
 func philox(c [4]uint32, k [2]uint32) [4]uint32 {

@@ -43,8 +43,8 @@ type UpdateParams struct {
 	Scale      float32 // of the gradient: 1/iter_size, times the factor of clip_gradients
 	// KeepStep leaves what was taken off the weights in grad, instead of 0: w before was w + grad.
 	KeepStep bool
-	// Gate, where it is not nil, is one number: where it is not finite, Update only sets the gradients to 0. So a device
-	// that works ahead does not train on a loss that went wrong.
+	// Gate, where it is not nil, is one number: where it is not finite, Update only sets the gradients to 0. So a
+	// device that works ahead does not train on a loss that went wrong.
 	Gate *Tensor
 }
 

@@ -1,5 +1,5 @@
-// Package memory says how much memory there is before some is asked for: Go ends a program that asks for more, with a trace
-// of its own in place of a message.
+// Package memory says how much memory there is before some is asked for: Go ends a program that asks for more, with a
+// trace of its own in place of a message.
 package memory
 
 import (
@@ -28,14 +28,20 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s: %s of memory wanted, %s are left %s", e.What, Format(e.Bytes), Format(e.Room.Bytes), e.Room.Bound)
+	return fmt.Sprintf(
+		"%s: %s of memory wanted, %s are left %s",
+		e.What,
+		Format(e.Bytes),
+		Format(e.Room.Bytes),
+		e.Room.Bound,
+	)
 }
 
 // small is what is not checked: a look at the system costs some 50 µs.
 const small = 32 << 20
 
-// Check reports whether bytes more can be allocated, for what. It is meant for sizes that a file or a person names; small
-// ones pass without a look.
+// Check reports whether bytes more can be allocated, for what. It is meant for sizes that a file or a person names;
+// small ones pass without a look.
 func Check(what string, bytes int64) error {
 	if bytes >= 0 && bytes < small {
 		return nil
@@ -50,12 +56,12 @@ func check(what string, bytes, untouched int64) error {
 	return nil
 }
 
-// An Account is for who allocates much in many pieces, which the system counts only when they are touched. It is not for
-// several goroutines at once.
+// An Account is for who allocates much in many pieces, which the system counts only when they are touched. It is not
+// for several goroutines at once.
 type Account struct{ unchecked int64 }
 
-// Check is Check of a further piece, where held bytes were allocated before. Small pieces are looked at when they have become
-// much together.
+// Check is Check of a further piece, where held bytes were allocated before. Small pieces are looked at when they
+// have become much together.
 func (a *Account) Check(what string, bytes, held int64) error {
 	if a.unchecked += max(bytes, 0); bytes >= 0 && a.unchecked < small {
 		return nil
@@ -81,8 +87,8 @@ func Product(factors ...int64) int64 {
 	return n
 }
 
-// Left returns what may be allocated now: the least of what the machine has, what its control groups and what the limits of
-// the process leave.
+// Left returns what may be allocated now: the least of what the machine has, what its control groups and what the
+// limits of the process leave.
 func Left() Room { return left(0) }
 
 // left is Left where some memory was allocated and is not touched yet.
@@ -150,8 +156,8 @@ func Resident() int64 {
 	return n
 }
 
-// groups is the least that a control group of the process, or one above it, leaves. What the kernel would give back of files
-// that were read counts as free.
+// groups is the least that a control group of the process, or one above it, leaves. What the kernel would give back
+// of files that were read counts as free.
 func groups() (int64, bool) {
 	data, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -169,7 +175,13 @@ func groups() (int64, bool) {
 		case id == "0" && controllers == "":
 			n, ok = group("/sys/fs/cgroup", path, "memory.max", "memory.current", "inactive_file")
 		case strings.Contains(","+controllers+",", ",memory,"):
-			n, ok = group("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+			n, ok = group(
+				"/sys/fs/cgroup/memory",
+				path,
+				"memory.limit_in_bytes",
+				"memory.usage_in_bytes",
+				"total_inactive_file",
+			)
 		default:
 			ok = false
 		}

@@ -20,9 +20,17 @@ import (
 
 // paramFields are the settings of a layer type, where they do not have its name.
 var paramFields = map[string][]string{
-	"CConvolution": {"convolution_param", "cconvolution_param"}, "CInnerProduct": {"inner_product_param", "cinner_product_param"},
-	"Deconvolution": {"convolution_param"}, "Im2col": {"convolution_param"}, "LSTM": {"recurrent_param"}, "RNN": {"recurrent_param"},
-	"SoftmaxWithLoss": {"softmax_param", "loss_param"}, "SigmoidCrossEntropyLoss": {"loss_param"}, "InfogainLoss": {"infogain_loss_param", "loss_param"},
+	"CConvolution": {
+		"convolution_param",
+		"cconvolution_param",
+	}, "CInnerProduct": {"inner_product_param", "cinner_product_param"},
+	"Deconvolution": {
+		"convolution_param",
+	}, "Im2col": {"convolution_param"}, "LSTM": {"recurrent_param"}, "RNN": {"recurrent_param"},
+	"SoftmaxWithLoss": {
+		"softmax_param",
+		"loss_param",
+	}, "SigmoidCrossEntropyLoss": {"loss_param"}, "InfogainLoss": {"infogain_loss_param", "loss_param"},
 }
 
 func fieldsOf(typ string) []protoreflect.FieldDescriptor {
@@ -75,7 +83,10 @@ func anyValue(t *rapid.T, fd protoreflect.FieldDescriptor) protoreflect.Value {
 		return protoreflect.ValueOfFloat32(rapid.SampledFrom([]float32{0, 1, -1, 0.5, 2, 1e-3, 300}).Draw(t, name))
 	case protoreflect.StringKind:
 		if name == "type" {
-			return protoreflect.ValueOfString(rapid.SampledFrom([]string{"constant", "gaussian", "xavier", "bilinear", "positive_unitball", "nonsense"}).Draw(t, name))
+			return protoreflect.ValueOfString(
+				rapid.SampledFrom([]string{"constant", "gaussian", "xavier", "bilinear", "positive_unitball", "nonsense"}).
+					Draw(t, name),
+			)
 		}
 		return protoreflect.ValueOfString("nowhere/at/all")
 	case protoreflect.Uint32Kind:
@@ -107,7 +118,11 @@ func TestLayersSurviveAnything(t *testing.T) {
 
 func surviveAnything(t *rapid.T, d gpu.Device, typ string) (built int) {
 	l := &caffepb.LayerParameter{Name: proto.String("l"), Type: proto.String(typ)}
-	in := &caffepb.LayerParameter{Name: proto.String("in"), Type: proto.String("Input"), InputParam: &caffepb.InputParameter{}}
+	in := &caffepb.LayerParameter{
+		Name:       proto.String("in"),
+		Type:       proto.String("Input"),
+		InputParam: &caffepb.InputParameter{},
+	}
 	_, arity, err := layer.New(l)
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +195,10 @@ func tryNet(f *caffe.NetFile, d gpu.Device, phase caffepb.Phase, inputs []string
 			trace = fmt.Sprintf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
-	n, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: phase.Enum()}, Seed: 1, Probe: true})
+	n, err := model.NewNet(
+		f,
+		model.NetOptions{Device: d, State: &caffepb.NetState{Phase: phase.Enum()}, Seed: 1, Probe: true},
+	)
 	if err != nil {
 		return "", err
 	}

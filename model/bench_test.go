@@ -7,7 +7,8 @@ import (
 	"dns-tui/model/modeltest"
 )
 
-// Whole training steps on the host with data in memory: forward, backward, update, and surgery where the net asks for it.
+// Whole training steps on the host with data in memory: forward, backward, update, and surgery where the net asks for
+// it.
 func BenchmarkStep(b *testing.B) {
 	for _, c := range []struct {
 		net     string

@@ -64,7 +64,10 @@ func (b *builder) add(p placed) error {
 		nd.bottom = append(nd.bottom, blob)
 	}
 	if n := len(p.param.PropagateDown); n > 0 && n != len(p.param.Bottom) {
-		return b.wrap(p, fmt.Errorf("%d propagate_down for %d bottoms; wanted none or one for each", n, len(p.param.Bottom)))
+		return b.wrap(
+			p,
+			fmt.Errorf("%d propagate_down for %d bottoms; wanted none or one for each", n, len(p.param.Bottom)),
+		)
 	}
 	for i, name := range p.param.Top {
 		blob := &layer.Blob{Name: name}
@@ -146,7 +149,10 @@ const foundTold = 5
 // Found tells of files that were not where the net says.
 func (n *Net) Found() []string {
 	if more := len(n.found) - foundTold; more > 0 {
-		return append(n.found[:foundTold:foundTold], fmt.Sprintf("and %d more files that are not in the working folder", more))
+		return append(
+			n.found[:foundTold:foundTold],
+			fmt.Sprintf("and %d more files that are not in the working folder", more),
+		)
 	}
 	return n.found
 }
@@ -161,7 +167,8 @@ func (b *builder) newParam(nd *node, s layer.ParamSpec) (*layer.Param, error) {
 	p := b.shared(nd, s.Index, spec)
 	if p != nil {
 		permissive := spec.GetShareMode() == caffepb.ParamSpec_PERMISSIVE
-		if gpu.Elements(p.Shape) != gpu.Elements(s.Shape) || !permissive && caffe.FormatShape(p.Shape) != caffe.FormatShape(s.Shape) {
+		if gpu.Elements(p.Shape) != gpu.Elements(s.Shape) ||
+			!permissive && caffe.FormatShape(p.Shape) != caffe.FormatShape(s.Shape) {
 			return nil, fmt.Errorf("parameter %d has the shape %s here, and %s in layer %q, which it is shared with",
 				s.Index, caffe.FormatShape(s.Shape), caffe.FormatShape(p.Shape), p.Layer)
 		}
@@ -172,7 +179,14 @@ func (b *builder) newParam(nd *node, s layer.ParamSpec) (*layer.Param, error) {
 		b.addParam(p)
 		return p, nil
 	}
-	p = &layer.Param{Layer: nd.name, Index: s.Index, Shape: s.Shape, LRMult: spec.GetLrMult(), DecayMult: spec.GetDecayMult(), Statistics: s.Statistics}
+	p = &layer.Param{
+		Layer:      nd.name,
+		Index:      s.Index,
+		Shape:      s.Shape,
+		LRMult:     spec.GetLrMult(),
+		DecayMult:  spec.GetDecayMult(),
+		Statistics: s.Statistics,
+	}
 	var err error
 	if p.Data, err = gpu.NewTensor(b.opts.Device, s.Shape...); err != nil {
 		return nil, err
@@ -234,7 +248,13 @@ func (b *builder) agree(p *layer.Param, spec *caffepb.ParamSpec) error {
 		case m.old == nil:
 			*m.to, *m.value = m.new, *m.new
 		case *m.old != *m.new:
-			return fmt.Errorf("%s of a shared parameter is %g here, and %g in layer %q", m.name, *m.new, *m.old, p.Layer)
+			return fmt.Errorf(
+				"%s of a shared parameter is %g here, and %g in layer %q",
+				m.name,
+				*m.new,
+				*m.old,
+				p.Layer,
+			)
 		}
 	}
 	b.said[p] = merged

@@ -10,8 +10,8 @@ import (
 	"dns-tui/gpu"
 )
 
-// order is a command that changes settings, until the last of its edits has taken effect: a threshold waits for the surgery of its
-// layer.
+// order is a command that changes settings, until the last of its edits has taken effect: a threshold waits for the
+// surgery of its layer.
 type order struct {
 	seq        int
 	iter       int // at which it was asked for
@@ -34,7 +34,8 @@ func (w *waiting) change() Change {
 	return Change{Iter: w.of.iter, Field: w.Field, Old: w.Old, New: w.New, By: w.of.by, Seq: w.of.seq}
 }
 
-// settle answers an order of which nothing waits any more; why is what became of the last edit, where that was not put in force.
+// settle answers an order of which nothing waits any more; why is what became of the last edit, where that was not
+// put in force.
 func (o *order) settle(iter int, why error) {
 	if why != nil {
 		o.err = why
@@ -77,8 +78,8 @@ func (t *Trainer) try(edits []Edit) (*config.Hyper, []Edit, error) {
 	return h, out, nil
 }
 
-// change carries out a command's edits, all or none: at once, or, thresholds, at their layers' next surgery. Then it reports that
-// the command waits; its caller is answered later. plan is the plan that makes the change, or 0.
+// change carries out a command's edits, all or none: at once, or, thresholds, at their layers' next surgery. Then it
+// reports that the command waits; its caller is answered later. plan is the plan that makes the change, or 0.
 func (t *Trainer) change(edits []Edit, o *order, plan int) (ack Ack, waits bool, err error) {
 	_, edits, err = t.try(edits)
 	if err != nil {
@@ -147,7 +148,8 @@ func (t *Trainer) change(edits []Edit, o *order, plan int) (ack Ack, waits bool,
 func (t *Trainer) noneDue(edits []Edit) string {
 	for _, e := range edits {
 		name, _ := config.SplitField(e.Field)
-		if why := NoSurgery(t.solver.hyper, name, t.solver.Iter, t.state == Finished); config.IsThreshold(e.Field) && why != "" {
+		if why := NoSurgery(t.solver.hyper, name, t.solver.Iter, t.state == Finished); config.IsThreshold(e.Field) &&
+			why != "" {
 			return "; no surgery is due: " + why
 		}
 	}
@@ -299,8 +301,8 @@ func (t *Trainer) record(c Change) {
 	t.written(t.journal.write(c))
 }
 
-// takeBack undoes the change that was asked for last: of its edits those that wait are dropped, those in force are changed
-// back; a plan is dropped. It returns "" where the change back waits for surgery; to is answered then.
+// takeBack undoes the change that was asked for last: of its edits those that wait are dropped, those in force are
+// changed back; a plan is dropped. It returns "" where the change back waits for surgery; to is answered then.
 func (t *Trainer) takeBack(to chan reply, by string) (string, error) {
 	d, ok := t.past.back()
 	if !ok {

@@ -35,7 +35,8 @@ func thresholds(of map[string]float32) func(*config.Run) {
 	}
 }
 
-// A surgery that leaves no path is told of in its own iteration; a flag ends the run; a net that is only sparse is left alone.
+// A surgery that leaves no path is told of in its own iteration; a flag ends the run; a net that is only sparse is
+// left alone.
 func TestCollapse(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -149,7 +150,8 @@ func TestCollapsePauses(t *testing.T) {
 	}
 	must(t, tr, model.Command{Kind: model.Resume})
 	s := settle(t, tr)
-	if s.State != model.Paused || s.Iter != 4 || !strings.Contains(s.Problem, "nothing passes ip1 any more") || !strings.Contains(s.Problem, "B goes back") {
+	if s.State != model.Paused || s.Iter != 4 || !strings.Contains(s.Problem, "nothing passes ip1 any more") ||
+		!strings.Contains(s.Problem, "B goes back") {
 		t.Errorf("%s at %d: %q", s.State, s.Iter, s.Problem)
 	}
 	must(t, tr, model.Command{Kind: model.GoBack})

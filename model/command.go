@@ -10,27 +10,44 @@ type Kind int
 
 // The commands.
 const (
-	Set         Kind = iota // Field = Value, or all of Edits; thresholds at the layer's next surgery, all others at the next iteration
-	Pause                   // after the iteration in hand
-	Resume                  //
-	Step                    // Count iterations, then pause
-	SurgeryNow              // redraw all masks before the next iteration
-	TestNow                 // evaluate the test nets
-	SnapshotNow             // write a snapshot
-	Undo                    // take back the last change
-	Stop                    // end the run; Save writes a snapshot first, and where that fails the run goes on
-	StepSurgery             // train up to and with the next iteration that operates, then pause
-	Redo                    // repeat the change that was taken back last
-	Schedule                // Plan: Field = Value at an iteration, or over many
-	Cancel                  // drop plan number Count
-	GoBack                  // to the snapshot Value, or the last good state; then pause
-	Probe                   // measure the sensitivity of all layers, beside the training; Value "off" ends it
-	Look                    // return the weights of layer Field that Area wants
+	// Field = Value, or all of Edits; thresholds at the layer's next surgery, all others at the next iteration
+	Set         Kind = iota
+	Pause            // after the iteration in hand
+	Resume           //
+	Step             // Count iterations, then pause
+	SurgeryNow       // redraw all masks before the next iteration
+	TestNow          // evaluate the test nets
+	SnapshotNow      // write a snapshot
+	Undo             // take back the last change
+	Stop             // end the run; Save writes a snapshot first, and where that fails the run goes on
+	StepSurgery      // train up to and with the next iteration that operates, then pause
+	Redo             // repeat the change that was taken back last
+	Schedule         // Plan: Field = Value at an iteration, or over many
+	Cancel           // drop plan number Count
+	GoBack           // to the snapshot Value, or the last good state; then pause
+	Probe            // measure the sensitivity of all layers, beside the training; Value "off" ends it
+	Look             // return the weights of layer Field that Area wants
 )
 
 // kindNames are short names of the kinds, for commands that are written down or sent.
-var kindNames = [...]string{"set", "pause", "resume", "step", "surgery", "test", "snapshot", "undo", "stop", "next-surgery", "redo", "plan", "cancel", "back",
-	"sensitivity", "look"}
+var kindNames = [...]string{
+	"set",
+	"pause",
+	"resume",
+	"step",
+	"surgery",
+	"test",
+	"snapshot",
+	"undo",
+	"stop",
+	"next-surgery",
+	"redo",
+	"plan",
+	"cancel",
+	"back",
+	"sensitivity",
+	"look",
+}
 
 func (k Kind) String() string {
 	if k < 0 || int(k) >= len(kindNames) {

@@ -45,7 +45,8 @@ func save(t *testing.T, tr *model.Trainer) []byte {
 	return read(t, strings.Replace(state, "solverstate", "caffemodel", 1))
 }
 
-// Whoever watches changes nothing: histograms, norms, pictures and sensitivity leave every bit of the training as it is.
+// Whoever watches changes nothing: histograms, norms, pictures and sensitivity leave every bit of the training as it
+// is.
 func TestWatchingChangesNothing(t *testing.T) {
 	for _, name := range []string{"dns_seed_mini", "dns_official_mini"} {
 		t.Run(name, func(t *testing.T) {
@@ -224,7 +225,11 @@ func TestLook(t *testing.T) {
 		if len(p.Kept) != p.Rows*p.Cols || kept != l.Kept {
 			t.Errorf("%s: %d of %d × %d kept, the layer says %d", l.Name, kept, p.Rows, p.Cols, l.Kept)
 		}
-		small := must(t, tr, model.Command{Kind: model.Look, Field: l.Name, Area: model.Area{Height: 2, Width: 3}}).Picture
+		small := must(
+			t,
+			tr,
+			model.Command{Kind: model.Look, Field: l.Name, Area: model.Area{Height: 2, Width: 3}},
+		).Picture
 		var sum float64
 		for r := range 2 {
 			for c := range small.Area.Width {
@@ -261,7 +266,10 @@ func TestDeaths(t *testing.T) {
 			kept := l.Histogram.Total() - l.Histogram.Pruned(threshold)
 			field := l.Name + "." + s.Hyper.Layer(l.Name).ThresholdName()
 			before := tr.Snapshot().Layer(l.Name).Histogram
-			go tr.Do(context.Background(), model.Command{Kind: model.Set, Field: field, Value: strconv.FormatFloat(threshold, 'g', -1, 64)})
+			go tr.Do(
+				context.Background(),
+				model.Command{Kind: model.Set, Field: field, Value: strconv.FormatFloat(threshold, 'g', -1, 64)},
+			)
 			for _, ok := tr.Snapshot().PendingValue(field); !ok; _, ok = tr.Snapshot().PendingValue(field) {
 			}
 			must(t, tr, model.Command{Kind: model.SurgeryNow})
@@ -270,7 +278,15 @@ func TestDeaths(t *testing.T) {
 				now = tr.Snapshot().Layer(l.Name)
 			}
 			if now.Dead != want || want < l.Outputs/2 {
-				t.Errorf("%s %s: %d of %d outputs are dead at %g, predicted %d", name, l.Name, now.Dead, l.Outputs, threshold, want)
+				t.Errorf(
+					"%s %s: %d of %d outputs are dead at %g, predicted %d",
+					name,
+					l.Name,
+					now.Dead,
+					l.Outputs,
+					threshold,
+					want,
+				)
 			}
 			if diff := now.Kept - kept; diff < -3 || diff > 3 { // the threshold lies within a bin
 				t.Errorf("%s %s: %d kept at %g, predicted %d", name, l.Name, now.Kept, threshold, kept)
@@ -282,7 +298,12 @@ func TestDeaths(t *testing.T) {
 // Threshold is the inverse of the prediction.
 func TestThresholdOfSparsity(t *testing.T) {
 	for _, rule := range []gpu.Rule{gpu.SeedRule, gpu.PaperRule} {
-		r := gpu.SurgeryResult{Mu: 0.02, Sigma: 0.05, KeptAt: make([]uint32, gpu.HistogramBins), MaskedAt: make([]uint32, gpu.HistogramBins)}
+		r := gpu.SurgeryResult{
+			Mu:       0.02,
+			Sigma:    0.05,
+			KeptAt:   make([]uint32, gpu.HistogramBins),
+			MaskedAt: make([]uint32, gpu.HistogramBins),
+		}
 		for i := range 3000 {
 			r.KeptAt[(i*7919)%3000]++
 			if i%4 == 0 {
@@ -295,7 +316,15 @@ func TestThresholdOfSparsity(t *testing.T) {
 			miss := abs(h.Pruned(v) - n)
 			for _, other := range []float64{v - 0.001, v + 0.001} {
 				if lo, hi := h.Range(); other >= lo && other <= hi && abs(h.Pruned(other)-n) < miss {
-					t.Errorf("rule %d: %g prunes %d, %g prunes %d, wanted %d", rule, v, h.Pruned(v), other, h.Pruned(other), n)
+					t.Errorf(
+						"rule %d: %g prunes %d, %g prunes %d, wanted %d",
+						rule,
+						v,
+						h.Pruned(v),
+						other,
+						h.Pruned(other),
+						n,
+					)
 				}
 			}
 			if miss > 3 {
@@ -332,6 +361,11 @@ func TestHistory(t *testing.T) {
 	})
 	s := start(t, again, 2).Snapshot()
 	if len(s.Losses.Values) != 30 || len(s.Share.Values) != 30 || len(s.Layers[0].History.Values) != 30 {
-		t.Errorf("%d losses, %d shares, %d of conv1; wanted the 30 of before", len(s.Losses.Values), len(s.Share.Values), len(s.Layers[0].History.Values))
+		t.Errorf(
+			"%d losses, %d shares, %d of conv1; wanted the 30 of before",
+			len(s.Losses.Values),
+			len(s.Share.Values),
+			len(s.Layers[0].History.Values),
+		)
 	}
 }

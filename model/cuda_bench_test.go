@@ -14,8 +14,8 @@ import (
 	"dns-tui/model/modeltest"
 )
 
-// Whole training steps on the GPU with images that are there already: surgery where it is due, forward, backward, update.
-// DNS_TUI_BATCH sets another batch, for the emulator.
+// Whole training steps on the GPU with images that are there already: surgery where it is due, forward, backward,
+// update. DNS_TUI_BATCH sets another batch, for the emulator.
 func BenchmarkCUDAStep(b *testing.B) {
 	for _, c := range []struct {
 		net     string
@@ -86,7 +86,13 @@ func TestCUDALongParity(t *testing.T) {
 			}
 		}
 	}
-	fmt.Printf("parity: %d iterations, losses within %.2g of the host's, masks differ in %d of %d places\n", iters, far, differ, total)
+	fmt.Printf(
+		"parity: %d iterations, losses within %.2g of the host's, masks differ in %d of %d places\n",
+		iters,
+		far,
+		differ,
+		total,
+	)
 	if far > 0.03 || differ > total/100 {
 		t.Errorf("losses within %g, masks differ in %d of %d places", far, differ, total)
 	}

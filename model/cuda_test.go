@@ -72,7 +72,8 @@ type trained struct {
 func lenet(t *testing.T, d gpu.Device, batch, iters int) trained {
 	t.Helper()
 	s := modeltest.Solver(t, d, "lenet_dns", batch, 10, func(r *config.Run) {
-		for _, l := range r.Train.Net.Layer { // the fillers are uniform: beyond 1.7 standard deviations there is nothing
+		// the fillers are uniform: beyond 1.7 standard deviations there is nothing
+		for _, l := range r.Train.Net.Layer {
 			if p := l.InnerProductParam; p != nil {
 				p.Threshold = proto.Float32(1)
 			}
@@ -114,7 +115,17 @@ func TestCUDALeNet(t *testing.T) {
 	defer h.Close()
 	d := openCUDA(t, cuda.Options{Precision: cuda.FP32})
 	want, have := lenet(t, h, batch, iters), lenet(t, d, batch, iters)
-	again, single := lenet(t, d, batch, iters), lenet(t, openCUDA(t, cuda.Options{Precision: cuda.FP32, NoGraphs: true}), batch, iters)
+	again, single := lenet(
+		t,
+		d,
+		batch,
+		iters,
+	), lenet(
+		t,
+		openCUDA(t, cuda.Options{Precision: cuda.FP32, NoGraphs: true}),
+		batch,
+		iters,
+	)
 	if len(have.losses) != iters {
 		t.Fatalf("%d losses, wanted %d", len(have.losses), iters)
 	}
@@ -123,7 +134,13 @@ func TestCUDALeNet(t *testing.T) {
 			t.Errorf("iteration %d: loss %g, the host's %g", i, have.losses[i], want.losses[i])
 		}
 		if have.losses[i] != again.losses[i] || have.losses[i] != single.losses[i] {
-			t.Errorf("iteration %d: losses %v, %v, and without graphs %v", i, have.losses[i], again.losses[i], single.losses[i])
+			t.Errorf(
+				"iteration %d: losses %v, %v, and without graphs %v",
+				i,
+				have.losses[i],
+				again.losses[i],
+				single.losses[i],
+			)
 		}
 	}
 	for i := range want.weights {
@@ -135,8 +152,16 @@ func TestCUDALeNet(t *testing.T) {
 			} else {
 				far = max(far, math.Abs(float64(w-v)))
 			}
-			if math.Float32bits(v) != math.Float32bits(again.weights[i][k]) || math.Float32bits(v) != math.Float32bits(single.weights[i][k]) {
-				t.Fatalf("array %d [%d]: %v, %v, and without graphs %v", i, k, v, again.weights[i][k], single.weights[i][k])
+			if math.Float32bits(v) != math.Float32bits(again.weights[i][k]) ||
+				math.Float32bits(v) != math.Float32bits(single.weights[i][k]) {
+				t.Fatalf(
+					"array %d [%d]: %v, %v, and without graphs %v",
+					i,
+					k,
+					v,
+					again.weights[i][k],
+					single.weights[i][k],
+				)
 			}
 		}
 		if n := len(want.weights[i]); far > 1e-4 || differ > n/1000+1 {
@@ -167,7 +192,14 @@ func TestCUDASurgeryIsTheHosts(t *testing.T) {
 		d.Upload(a, w)
 		d.Upload(m, w)
 		var r gpu.SurgeryResult
-		d.Surgery(&gpu.SurgeryParams{Rule: gpu.PaperRule, Threshold: t0, Measured: true, Mu: 0.1, Sigma: 0.07, Redraw: true}, a, m, nil, nil, &r)
+		d.Surgery(
+			&gpu.SurgeryParams{Rule: gpu.PaperRule, Threshold: t0, Measured: true, Mu: 0.1, Sigma: 0.07, Redraw: true},
+			a,
+			m,
+			nil,
+			nil,
+			&r,
+		)
 		if err := d.Sync(); err != nil {
 			t.Fatal(err)
 		}
@@ -184,8 +216,8 @@ func TestCUDASurgeryIsTheHosts(t *testing.T) {
 	}
 }
 
-// A loss that is not finite is seen two iterations late; the run is then where the host's is: at that iteration, with the weights
-// before it, and it goes on.
+// A loss that is not finite is seen two iterations late; the run is then where the host's is: at that iteration, with
+// the weights before it, and it goes on.
 func TestCUDAUnstable(t *testing.T) {
 	h := host.New(host.Options{})
 	defer h.Close()
@@ -260,7 +292,11 @@ func TestCUDAStepAllocatesNothing(t *testing.T) {
 
 // A run that was saved on the GPU goes on from its files, there and on the host.
 func TestCUDAResume(t *testing.T) {
-	whole := mini(t, "dns_official_mini", func(r *config.Run) { r.Solver.MaxIter, r.Solver.Snapshot = proto.Int32(8), proto.Int32(4) })
+	whole := mini(
+		t,
+		"dns_official_mini",
+		func(r *config.Run) { r.Solver.MaxIter, r.Solver.Snapshot = proto.Int32(8), proto.Int32(4) },
+	)
 	finish := func(run *config.Run, d gpu.Device) string {
 		tr, err := model.NewTrainer(run, d, model.SessionOptions{})
 		if err != nil {
@@ -320,7 +356,8 @@ func TestCUDAMemoryAdvice(t *testing.T) {
 	if err == nil {
 		t.Fatal("a batch of 1000 fits")
 	}
-	m := regexp.MustCompile(`out of memory: .* needs about .* with a batch of 1000, and a batch of (\d+) would fit$`).FindStringSubmatch(err.Error())
+	m := regexp.MustCompile(`out of memory: .* needs about .* with a batch of 1000, and a batch of (\d+) would fit$`).
+		FindStringSubmatch(err.Error())
 	if m == nil {
 		t.Fatalf("got %v", err)
 	}
@@ -356,8 +393,16 @@ func TestCUDALaunchesAStep(t *testing.T) {
 		if _, err := s.Step(); err != nil {
 			t.Fatal(err)
 		}
-		if direct, graphs, kernels = count(0)-direct, count(1)-graphs, count(2)-kernels; direct != 0 || graphs != 2 || kernels != c.kernels {
-			t.Errorf("%s: %d direct launches, %d graphs, %d kernels; wanted 0, 2 and %d", c.net, direct, graphs, kernels, c.kernels)
+		if direct, graphs, kernels = count(0)-direct, count(1)-graphs, count(2)-kernels; direct != 0 || graphs != 2 ||
+			kernels != c.kernels {
+			t.Errorf(
+				"%s: %d direct launches, %d graphs, %d kernels; wanted 0, 2 and %d",
+				c.net,
+				direct,
+				graphs,
+				kernels,
+				c.kernels,
+			)
 		}
 	}
 }

@@ -40,7 +40,9 @@ func (n *Net) debugForward(nd *node) {
 func (n *Net) debugBackward(nd *node) {
 	for i, b := range nd.bottom {
 		if nd.need[i] {
-			n.debug(fmt.Sprintf("    [Backward] Layer %s, bottom blob %s diff: %.6g", nd.name, b.Name, n.meanAbs(b.Diff)))
+			n.debug(
+				fmt.Sprintf("    [Backward] Layer %s, bottom blob %s diff: %.6g", nd.name, b.Name, n.meanAbs(b.Diff)),
+			)
 		}
 	}
 	for i, p := range nd.params {

@@ -54,7 +54,8 @@ func (n *Net) Layers() []LayerInfo {
 	return out
 }
 
-// LayersOfFile describes the layers that a file has for a state, without shapes: what is known of a net without its data.
+// LayersOfFile describes the layers that a file has for a state, without shapes: what is known of a net without its
+// data.
 func LayersOfFile(f *caffe.NetFile, state *caffepb.NetState) ([]LayerInfo, error) {
 	layers, err := filter(f, state)
 	if err != nil {
@@ -63,7 +64,13 @@ func LayersOfFile(f *caffe.NetFile, state *caffepb.NetState) ([]LayerInfo, error
 	var out []LayerInfo
 	var names caffe.LayerNames
 	for _, p := range layers {
-		l := LayerInfo{Name: names.Next(p.param.GetName(), p.param.GetType()), Type: p.param.GetType(), Bottom: slices.Clone(p.param.Bottom), Top: slices.Clone(p.param.Top), index: p.index}
+		l := LayerInfo{
+			Name:   names.Next(p.param.GetName(), p.param.GetType()),
+			Type:   p.param.GetType(),
+			Bottom: slices.Clone(p.param.Bottom),
+			Top:    slices.Clone(p.param.Top),
+			index:  p.index,
+		}
 		out = append(out, l)
 	}
 	return out, nil

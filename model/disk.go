@@ -82,7 +82,11 @@ func (t *Trainer) written(err error) {
 		return
 	}
 	if b.fails(err, time.Now()) {
-		text := fmt.Sprintf("journal: %v; %d lines wait in memory, and are lost if the run ends before they can be written", err, t.journal.n)
+		text := fmt.Sprintf(
+			"journal: %v; %d lines wait in memory, and are lost if the run ends before they can be written",
+			err,
+			t.journal.n,
+		)
 		if n := t.journal.lost; n > 0 {
 			text += fmt.Sprintf("; %d did not fit, and are lost", n)
 		}
@@ -98,8 +102,12 @@ func (t *Trainer) saveSnapshot(why string) error {
 	if err != nil {
 		t.disk.why = why
 		if b.fails(err, time.Now()) {
-			text := fmt.Sprintf("snapshot failed: %v; %s; it is tried again with each snapshot that is due, and in %s at the latest",
-				err, t.unsaved(), b.wait)
+			text := fmt.Sprintf(
+				"snapshot failed: %v; %s; it is tried again with each snapshot that is due, and in %s at the latest",
+				err,
+				t.unsaved(),
+				b.wait,
+			)
 			if t.opts.Interactive || t.opts.Served {
 				text += "; `:snapshot_prefix DIR/NAME` saves elsewhere at once"
 			}
@@ -142,7 +150,11 @@ func (t *Trainer) saveOwed() {
 
 // finishedUnsaved says what a run that is done but not saved waits for.
 func (t *Trainer) finishedUnsaved() string {
-	return fmt.Sprintf("finished, not saved: %v; %s; `:snapshot_prefix DIR/NAME` saves elsewhere", t.disk.snapshot.err, t.unsaved())
+	return fmt.Sprintf(
+		"finished, not saved: %v; %s; `:snapshot_prefix DIR/NAME` saves elsewhere",
+		t.disk.snapshot.err,
+		t.unsaved(),
+	)
 }
 
 // await waits for a command, or for the next try to save.

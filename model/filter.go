@@ -66,7 +66,8 @@ func meets(s *caffepb.NetState, r *caffepb.NetStateRule) bool {
 	return true
 }
 
-// lossWeight is what a top counts toward the objective: its loss_weight, or 1 for the first of a loss that says nothing.
+// lossWeight is what a top counts toward the objective: its loss_weight, or 1 for the first of a loss that says
+// nothing.
 func lossWeight(p *caffepb.LayerParameter, top int) float32 {
 	switch {
 	case top < len(p.LossWeight):
@@ -78,8 +79,9 @@ func lossWeight(p *caffepb.LayerParameter, top int) float32 {
 }
 
 // insertSplits puts a Split behind each blob that several layers read (Caffe's InsertSplits), so that each reader has
-// a gradient of its own. The objective is a reader. Caffe forgets it for the weight of 1 that a loss has by default, and the
-// gradient is then that of the other reader alone; here it is the sum, as it is for a weight that the file says.
+// a gradient of its own. The objective is a reader. Caffe forgets it for the weight of 1 that a loss has by default,
+// and the gradient is then that of the other reader alone; here it is the sum, as it is for a weight that the file
+// says.
 func insertSplits(layers []placed) []placed {
 	type version struct{ layer, top int }
 	latest := map[string]version{}
@@ -136,8 +138,8 @@ func insertSplits(layers []placed) []placed {
 	return out
 }
 
-// lossesRead tells of losses without a loss_weight that other layers read, for which Caffe's gradient is another; "" where
-// there are none.
+// lossesRead tells of losses without a loss_weight that other layers read, for which Caffe's gradient is another; ""
+// where there are none.
 func (n *Net) lossesRead() string {
 	made := map[string]*node{}
 	var names []string
@@ -155,7 +157,9 @@ func (n *Net) lossesRead() string {
 	if names == nil {
 		return ""
 	}
-	return layersNamed(names) + ": a loss without a loss_weight counts with weight 1, and another layer reads it too: the gradient " +
+	return layersNamed(
+		names,
+	) + ": a loss without a loss_weight counts with weight 1, and another layer reads it too: the gradient " +
 		"is that of both, where Caffe's is that of the other layer alone (loss_weight: 0 gives Caffe's)"
 }
 

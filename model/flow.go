@@ -8,9 +8,11 @@ import (
 	"dns-tui/model/layer"
 )
 
-// A net whose masks leave no path from the data to a loss gives the same output for every image, and learns nothing but biases.
+// A net whose masks leave no path from the data to a loss gives the same output for every image, and learns nothing
+// but biases.
 
-// signs are which channels of a blob, its second axis, hang on the data; nil is all of a blob whose channels are not told apart.
+// signs are which channels of a blob, its second axis, hang on the data; nil is all of a blob whose channels are not
+// told apart.
 type signs struct {
 	channels []bool
 	pruned   bool // it comes by way of a layer that can be pruned
@@ -29,11 +31,30 @@ func (s *signs) alive() bool {
 }
 
 // channelwise are the layers whose channels hang each on the same one of their bottom.
-var channelwise = map[string]bool{"ReLU": true, "PReLU": true, "ELU": true, "Sigmoid": true, "TanH": true, "AbsVal": true, "Power": true,
-	"Exp": true, "Log": true, "BNLL": true, "Dropout": true, "Pooling": true, "LRN": true, "BatchNorm": true, "Scale": true, "Bias": true, "Threshold": true, "Split": true, "MVN": true}
+var channelwise = map[string]bool{
+	"ReLU":      true,
+	"PReLU":     true,
+	"ELU":       true,
+	"Sigmoid":   true,
+	"TanH":      true,
+	"AbsVal":    true,
+	"Power":     true,
+	"Exp":       true,
+	"Log":       true,
+	"BNLL":      true,
+	"Dropout":   true,
+	"Pooling":   true,
+	"LRN":       true,
+	"BatchNorm": true,
+	"Scale":     true,
+	"Bias":      true,
+	"Threshold": true,
+	"Split":     true,
+	"MVN":       true,
+}
 
-// blocked returns the first layer that can be pruned behind which nothing of the data passes to any loss; "" where a loss gets
-// something.
+// blocked returns the first layer that can be pruned behind which nothing of the data passes to any loss; "" where a
+// loss gets something.
 func (n *Net) blocked(d gpu.Device) string {
 	at := map[string]*signs{}
 	last := map[string]string{} // layer that can be pruned, of which nothing passes, by blob
@@ -174,8 +195,8 @@ func throughWeights(d gpu.Device, nd *node, w *layer.Param, in *signs) []bool {
 	return alive
 }
 
-// checkFlow looks, after a surgery, whether the net still passes anything. It is dear, so that it is done at the first, where the
-// weights of some layer have become fewer by a fifth, and now and then where few weights are left.
+// checkFlow looks, after a surgery, whether the net still passes anything. It is dear, so that it is done at the
+// first, where the weights of some layer have become fewer by a fifth, and now and then where few weights are left.
 func (t *Trainer) checkFlow(now bool) error {
 	f := &t.flow
 	if f.layers == nil {
@@ -209,8 +230,14 @@ func (t *Trainer) checkFlow(now bool) error {
 		for _, p := range t.solver.surgeon.layers {
 			total += p.result.Total
 		}
-		return t.collapsed(fmt.Sprintf("nothing passes %s any more: surgery has left no path from the data to the loss (%d of %d weights are kept)",
-			f.blocked, kept, total))
+		return t.collapsed(
+			fmt.Sprintf(
+				"nothing passes %s any more: surgery has left no path from the data to the loss (%d of %d weights are kept)",
+				f.blocked,
+				kept,
+				total,
+			),
+		)
 	case f.blocked == "" && was != "":
 		t.note(Event{Iter: t.solver.Iter, Text: "data passes to the loss again"})
 	}

@@ -15,15 +15,18 @@ import (
 	"dns-tui/model"
 )
 
-// bothWays runs a net of gradientCases forward and backward, and returns its output, the gradients of its inputs and those of
-// its parameters.
+// bothWays runs a net of gradientCases forward and backward, and returns its output, the gradients of its inputs and
+// those of its parameters.
 func bothWays(t *testing.T, d gpu.Device, text string) (all [][]float32) {
 	t.Helper()
 	f, err := caffe.ParseNetPrototxt("n", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 5, Probe: true})
+	n, err := model.NewNet(
+		f,
+		model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 5, Probe: true},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

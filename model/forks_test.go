@@ -25,7 +25,10 @@ func forward(t *testing.T, layer string, x []float32, shape ...int) (y []float32
 	for _, d := range shape {
 		dims += fmt.Sprintf(" dim: %d", d)
 	}
-	f, err := caffe.ParseNetPrototxt("n", []byte(`layer { name: "in" type: "Input" top: "x" input_param { shape {`+dims+` } } } `+layer))
+	f, err := caffe.ParseNetPrototxt(
+		"n",
+		[]byte(`layer { name: "in" type: "Input" top: "x" input_param { shape {`+dims+` } } } `+layer),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +77,11 @@ func TestPermuteValues(t *testing.T) {
 	}{{[]int{0, 2, 3, 1}, "order: 0 order: 2 order: 3 order: 1"}, {[]int{3, 1, 0, 2}, "order: 3 order: 1 order: 0"}, {[]int{0, 1, 3, 2}, "order: 0 order: 1 order: 3 order: 2"}} {
 		shape := []int{2, 3, 4, 5}
 		x := ramp(gpu.Elements(shape))
-		y, out := forward(t, `layer { name: "l" type: "Permute" bottom: "x" top: "y" permute_param { `+c.text+` } }`, x, shape...)
+		y, out := forward(
+			t,
+			`layer { name: "l" type: "Permute" bottom: "x" top: "y" permute_param { `+c.text+` } }`,
+			x,
+			shape...)
 		want := make([]float32, len(x))
 		for i := range x {
 			at := [4]int{i / 60, i / 20 % 3, i / 5 % 4, i % 5}
@@ -92,7 +99,14 @@ func TestPermuteValues(t *testing.T) {
 func TestPermuteLarge(t *testing.T) {
 	n, c, s := 3, 4, 1<<17
 	x := ramp(n * c * s)
-	y, _ := forward(t, `layer { name: "l" type: "Permute" bottom: "x" top: "y" permute_param { order: 0 order: 2 order: 1 } }`, x, n, c, s)
+	y, _ := forward(
+		t,
+		`layer { name: "l" type: "Permute" bottom: "x" top: "y" permute_param { order: 0 order: 2 order: 1 } }`,
+		x,
+		n,
+		c,
+		s,
+	)
 	for i := 0; i < len(x); i += 997 {
 		if img, ch, at := i/(c*s), i/s%c, i%s; y[img*c*s+at*c+ch] != x[i] {
 			t.Fatalf("element %d", i)
@@ -104,7 +118,18 @@ func TestNormalizeValues(t *testing.T) {
 	n, ch, sp := 2, 3, 4
 	x := ramp(n * ch * sp)
 	for _, across := range []bool{true, false} {
-		y, _ := forward(t, fmt.Sprintf(`layer { name: "l" type: "Normalize" bottom: "x" top: "y" norm_param { across_spatial: %t scale_filler { type: "constant" value: 20 } } }`, across), x, n, ch, 2, 2)
+		y, _ := forward(
+			t,
+			fmt.Sprintf(
+				`layer { name: "l" type: "Normalize" bottom: "x" top: "y" norm_param { across_spatial: %t scale_filler { type: "constant" value: 20 } } }`,
+				across,
+			),
+			x,
+			n,
+			ch,
+			2,
+			2,
+		)
 		want := make([]float32, len(x))
 		for i := range x {
 			img, at := i/(ch*sp), i%sp
@@ -134,7 +159,15 @@ func TestInterpValues(t *testing.T) {
 	} {
 		planes, h, w := 4, 5, 6
 		x := ramp(planes * h * w)
-		y, out := forward(t, `layer { name: "l" type: "Interp" bottom: "x" top: "y" interp_param { `+c.text+` } }`, x, 2, 2, h, w)
+		y, out := forward(
+			t,
+			`layer { name: "l" type: "Interp" bottom: "x" top: "y" interp_param { `+c.text+` } }`,
+			x,
+			2,
+			2,
+			h,
+			w,
+		)
 		if out[2] != c.outH || out[3] != c.outW {
 			t.Fatalf("%s: %v, wanted %dx%d", c.text, out, c.outH, c.outW)
 		}
@@ -204,8 +237,24 @@ func TestUnevenPooling(t *testing.T) {
 		x[i] -= 3 // a maximum that padding with 0 would hide
 	}
 	for _, pool := range []string{"MAX", "AVE"} {
-		y, out := forward(t, fmt.Sprintf(`layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: %s kernel_size: %d stride: %d pad_t: %d pad_b: %d pad_l: %d pad_r: %d } }`,
-			pool, k, stride, top, bottom, left, right), x, 1, 1, h, w)
+		y, out := forward(
+			t,
+			fmt.Sprintf(
+				`layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: %s kernel_size: %d stride: %d pad_t: %d pad_b: %d pad_l: %d pad_r: %d } }`,
+				pool,
+				k,
+				stride,
+				top,
+				bottom,
+				left,
+				right,
+			),
+			x,
+			1,
+			1,
+			h,
+			w,
+		)
 		oh, ow := (h+top+bottom-k+stride-1)/stride+1, (w+left+right-k+stride-1)/stride+1
 		if (oh-1)*stride >= h+top {
 			oh--
@@ -244,7 +293,15 @@ func TestUnevenConvolution(t *testing.T) {
 	const h, w = 5, 6
 	x := ramp(2 * h * w)
 	conv := func(pad string) ([]float32, []int) {
-		return forward(t, `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 3 kernel_size: 3 `+pad+` weight_filler { type: "gaussian" std: 1 } } }`, x, 1, 2, h, w)
+		return forward(
+			t,
+			`layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 3 kernel_size: 3 `+pad+` weight_filler { type: "gaussian" std: 1 } } }`,
+			x,
+			1,
+			2,
+			h,
+			w,
+		)
 	}
 	all, _ := conv("pad: 2")
 	some, out := conv("pad_l: 2 pad_t: 1 pad_b: 2")
@@ -280,15 +337,23 @@ layer { name: "test" type: "DetectionOutput" bottom: "p1" top: "d1" include { ph
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = model.NewNet(f, model.NetOptions{Device: gpu.Dry{}, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}})
-	want := []string{`n.prototxt:3: layer "prior": (PriorBox) unknown layer type "PriorBox": of SSD's fork (weiliu89/caffe)`,
+	_, err = model.NewNet(
+		f,
+		model.NetOptions{Device: gpu.Dry{}, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}},
+	)
+	want := []string{
+		`n.prototxt:3: layer "prior": (PriorBox) unknown layer type "PriorBox": of SSD's fork (weiliu89/caffe)`,
 		`n.prototxt:4: layer "bn": (BN) unknown layer type "BN": another BatchNorm (PSPNet, SegNet and others); BatchNorm and Scale do the same, with other blobs`,
-		`n.prototxt:5: layer "odd": (Convolutoin) unknown layer type "Convolutoin"; did you mean "Convolution"?`}
+		`n.prototxt:5: layer "odd": (Convolutoin) unknown layer type "Convolutoin"; did you mean "Convolution"?`,
+	}
 	if err == nil || err.Error() != strings.Join(want, "\n") {
 		t.Errorf("got:\n%v\nwanted:\n%s", err, strings.Join(want, "\n"))
 	}
 	// With a fault of the text beside them they are told too.
-	_, err = caffe.ParseNetPrototxt("n.prototxt", []byte(text+`layer { name: "r" type: "ReLU" botom: "c1" top: "c1" relu_param { negative_slope: x } }`))
+	_, err = caffe.ParseNetPrototxt(
+		"n.prototxt",
+		[]byte(text+`layer { name: "r" type: "ReLU" botom: "c1" top: "c1" relu_param { negative_slope: x } }`),
+	)
 	var faults caffe.Faults
 	if !errors.As(err, &faults) || len(faults) != 6 {
 		t.Fatalf("%d faults, wanted 6:\n%v", len(faults), err)
@@ -330,9 +395,18 @@ func TestForksNumbers(t *testing.T) {
 	if err := proto.Unmarshal(raw, in); err != nil {
 		t.Fatal(err)
 	}
-	half := &caffepb.BlobProto{Shape: &caffepb.BlobShape{Dim: []int64{2}}, RawDataType: caffepb.RawType_FLOAT16.Enum(), RawData: []byte{0x00, 0x3c, 0x00, 0xc0}}
+	half := &caffepb.BlobProto{
+		Shape:       &caffepb.BlobShape{Dim: []int64{2}},
+		RawDataType: caffepb.RawType_FLOAT16.Enum(),
+		RawData:     []byte{0x00, 0x3c, 0x00, 0xc0},
+	}
 	n := &caffepb.NetParameter{Layer: []*caffepb.LayerParameter{
-		{Name: proto.String("a"), Type: proto.String("DNSConvolution"), SwishParam: swish, Blobs: []*caffepb.BlobProto{half}},
+		{
+			Name:       proto.String("a"),
+			Type:       proto.String("DNSConvolution"),
+			SwishParam: swish,
+			Blobs:      []*caffepb.BlobProto{half},
+		},
 		{Name: proto.String("b"), Type: proto.String("DNSInnerProduct"), ClipParam: clip},
 		{Name: proto.String("c"), Type: proto.String("Interp"), InputParam: in},
 	}}
@@ -346,10 +420,15 @@ func TestForksNumbers(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b, c := got.Layer[0], got.Layer[1], got.Layer[2]
-	if a.GetType() != "CConvolution" || a.CconvolutionParam.GetCRate() != -0.7 || a.CconvolutionParam.GetIterStop() != 450000 || a.CconvolutionParam.GetGamma() != 0.001 || a.SwishParam != nil {
+	if a.GetType() != "CConvolution" || a.CconvolutionParam.GetCRate() != -0.7 ||
+		a.CconvolutionParam.GetIterStop() != 450000 ||
+		a.CconvolutionParam.GetGamma() != 0.001 ||
+		a.SwishParam != nil {
 		t.Errorf("DNSConvolution: %v", a)
 	}
-	if b.GetType() != "CInnerProduct" || b.CinnerProductParam.GetCRate() != 2 || b.CinnerProductParam.GetIterStop() != 1000000 || b.ClipParam != nil {
+	if b.GetType() != "CInnerProduct" || b.CinnerProductParam.GetCRate() != 2 ||
+		b.CinnerProductParam.GetIterStop() != 1000000 ||
+		b.ClipParam != nil {
 		t.Errorf("DNSInnerProduct: %v", b)
 	}
 	if c.InterpParam.GetHeight() != 33 || c.InterpParam.GetWidth() != 65 || c.InputParam != nil {
@@ -357,9 +436,12 @@ func TestForksNumbers(t *testing.T) {
 	}
 	same(t, "raw_data", caffe.Values(a.Blobs[0]), []float32{1, -2})
 	for _, bad := range []*caffepb.BlobProto{{RawData: []byte{1, 2, 3}, RawDataType: caffepb.RawType_FLOAT16.Enum()}, {RawData: []byte{1, 2, 3, 4}, RawDataType: caffepb.RawType_INT.Enum()}} {
-		n.Layer = []*caffepb.LayerParameter{{Name: proto.String("a"), Type: proto.String("ReLU"), Blobs: []*caffepb.BlobProto{bad}}}
+		n.Layer = []*caffepb.LayerParameter{
+			{Name: proto.String("a"), Type: proto.String("ReLU"), Blobs: []*caffepb.BlobProto{bad}},
+		}
 		raw, _ = proto.Marshal(n)
-		if _, err := caffe.ReadNet(writeFile(t, dir, "bad.caffemodel", raw)); err == nil || !strings.Contains(err.Error(), "raw_data") {
+		if _, err := caffe.ReadNet(writeFile(t, dir, "bad.caffemodel", raw)); err == nil ||
+			!strings.Contains(err.Error(), "raw_data") {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}

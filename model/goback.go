@@ -14,7 +14,8 @@ import (
 
 // session is what a snapshot keeps of the session, beside what the solver needs: as JSON in RunState.
 type session struct {
-	// Lately are the changes of the snapshot's iteration that were made before it: a journal that goes on from here begins with them.
+	// Lately are the changes of the snapshot's iteration that were made before it: a journal that goes on from here
+	// begins with them.
 	Lately []Change `json:"lately,omitempty"`
 	Past   past     `json:"past"`
 	PlanID int      `json:"plan_id,omitempty"` // of the last plan
@@ -76,8 +77,8 @@ func (t *Trainer) adopt() {
 // ErrNoState is returned by GoBack where there is nothing to go back to.
 var ErrNoState = errors.New("no snapshot of this run to go back to")
 
-// lastGood is the state that GoBack without a name means: the one that was left by going back, where nothing happened since; else
-// the last one before what is now. nil where there is none.
+// lastGood is the state that GoBack without a name means: the one that was left by going back, where nothing happened
+// since; else the last one before what is now. nil where there is none.
 func (t *Trainer) lastGood() *SavedState {
 	here := t.place()
 	returns := t.returnTo.path != "" && t.returnTo.from == here
@@ -116,8 +117,8 @@ func (t *Trainer) keepPresent(target string) (string, error) {
 	return name, nil
 }
 
-// goBack takes the run back to a snapshot, of this run or another of the same net; "" is the last good state. What is now is saved
-// first, so that going back once more returns to it. The run then waits.
+// goBack takes the run back to a snapshot, of this run or another of the same net; "" is the last good state. What is
+// now is saved first, so that going back once more returns to it. The run then waits.
 func (t *Trainer) goBack(path string) (string, error) {
 	if path == "" {
 		s := t.lastGood()
@@ -131,7 +132,10 @@ func (t *Trainer) goBack(path string) (string, error) {
 		return "", err
 	}
 	if rs := state.RunState; rs != nil && rs.Seed != nil && rs.GetSeed() != t.solver.Seed {
-		return "", &caffe.FileError{Path: path, Msg: "is of another run, with another seed: wanted a snapshot of this one"}
+		return "", &caffe.FileError{
+			Path: path,
+			Msg:  "is of another run, with another seed: wanted a snapshot of this one",
+		}
 	}
 	if err := t.solver.Drain(); err != nil {
 		return "", err
@@ -164,7 +168,8 @@ func (t *Trainer) goBack(path string) (string, error) {
 	t.speed.reset()
 	t.bridged = false
 	t.written(t.recordStart(path, from))
-	if past, err := ReadCourse(t.run.JournalPath()); t.bridged && err == nil { // the curves were those of the course that is left now
+	// the curves were those of the course that is left now
+	if past, err := ReadCourse(t.run.JournalPath()); t.bridged && err == nil {
 		t.curves.cut(-1)
 		t.loadHistory(past)
 	}
@@ -215,7 +220,8 @@ func (t *Trainer) leave(path string) {
 // leftNames are the names of the states that are left behind, in order.
 func (t *Trainer) leftNames() []string { return slices.Sorted(maps.Keys(t.left)) }
 
-// promote gives a guard that the run went back to the name of a snapshot, where that is free: a run that is cut off goes on from it.
+// promote gives a guard that the run went back to the name of a snapshot, where that is free: a run that is cut off
+// goes on from it.
 func (t *Trainer) promote(path string) {
 	i := slices.IndexFunc(t.states, func(s SavedState) bool { return s.Path == path && s.Guard })
 	if i < 0 {

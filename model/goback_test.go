@@ -49,8 +49,8 @@ func settingLines(t *testing.T, run *config.Run) []string {
 	return out
 }
 
-// What going back leaves behind is marked, in the journal and among the states, and is not what a run goes on from; going back once more
-// returns to it.
+// What going back leaves behind is marked, in the journal and among the states, and is not what a run goes on from;
+// going back once more returns to it.
 func TestLeftBehind(t *testing.T) {
 	run := mini(t, "dns_seed_mini", lasting)
 	tr := startWith(t, run, 2, model.SessionOptions{Guard: 3})
@@ -62,7 +62,11 @@ func TestLeftBehind(t *testing.T) {
 	before := save(t, tr) // at 15
 	stepTo(t, tr, 17)
 	must(t, tr, model.Command{Kind: model.GoBack, Value: run.SnapshotPrefix() + "_iter_10.solverstate"})
-	want := map[string]bool{"run_iter_12.solverstate": true, "run_iter_15.solverstate": true, "run_guard_iter_17.solverstate": true}
+	want := map[string]bool{
+		"run_iter_12.solverstate":       true,
+		"run_iter_15.solverstate":       true,
+		"run_guard_iter_17.solverstate": true,
+	}
 	check := func(when string, states []model.SavedState) {
 		t.Helper()
 		left, err := model.Abandoned(run.JournalPath())
@@ -99,7 +103,11 @@ func TestLeftBehind(t *testing.T) {
 	}
 	save(t, tr)
 	// 15 was written anew, and 17 when the run returned to its guard.
-	want = map[string]bool{"run_iter_12.solverstate": true, "run_iter_17.solverstate": true, "run_guard_iter_17.solverstate": true}
+	want = map[string]bool{
+		"run_iter_12.solverstate":       true,
+		"run_iter_17.solverstate":       true,
+		"run_guard_iter_17.solverstate": true,
+	}
 	check("after new training", tr.Snapshot().States)
 	stop(tr)
 	tr = resumed(t, run, "run_iter_15.solverstate", model.SessionOptions{Guard: 3})
@@ -263,7 +271,8 @@ func TestRampIsOneLine(t *testing.T) {
 	must(t, tr, model.Command{Kind: model.Schedule, Plan: model.Plan{Field: "lr", Value: "0.001", At: 2, Over: 20}})
 	must(t, tr, model.Command{Kind: model.Schedule, Plan: model.Plan{Field: "conv2.t", Value: "1.5", At: 3, Over: 10}})
 	s := stepTo(t, tr, 30)
-	if d := cmp.Diff([]string{"2 base_lr to 0.001 over 20 at 2", "3 conv2.threshold to 1.5 over 10 at 3"}, settingLines(t, run)); d != "" || len(s.Changes) != 2 {
+	if d := cmp.Diff([]string{"2 base_lr to 0.001 over 20 at 2", "3 conv2.threshold to 1.5 over 10 at 3"}, settingLines(t, run)); d != "" ||
+		len(s.Changes) != 2 {
 		t.Errorf("%s, %d marks", d, len(s.Changes))
 	}
 	if s.Hyper.BaseLR != 0.001 || s.Hyper.Layer("conv2").Threshold != 1.5 {

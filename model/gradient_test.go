@@ -18,21 +18,38 @@ import (
 )
 
 // noGradient are the layer types without one.
-var noGradient = map[string]bool{"Accuracy": true, "ArgMax": true, "Data": true, "DummyData": true, "HDF5Data": true, "HDF5Output": true,
-	"ImageData": true, "Input": true, "MemoryData": true, "Threshold": true, "WindowData": true}
+var noGradient = map[string]bool{
+	"Accuracy":   true,
+	"ArgMax":     true,
+	"Data":       true,
+	"DummyData":  true,
+	"HDF5Data":   true,
+	"HDF5Output": true,
+	"ImageData":  true,
+	"Input":      true,
+	"MemoryData": true,
+	"Threshold":  true,
+	"WindowData": true,
+}
 
 // gradientCases have one net for each layer type and setting with a gradient. Inputs named labelN hold classes below N.
 var gradientCases = []struct{ name, text string }{
 	{"Convolution", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 6 dim: 5 } } }
 	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 6 kernel_size: 3 stride: 2 pad: 1 group: 2 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
-	{"Convolution dilated, rectangular, without bias", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 7 dim: 6 } } }
-	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 3 kernel_h: 2 kernel_w: 3 dilation: 2 pad_h: 1 pad_w: 2 bias_term: false weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{
+		"Convolution dilated, rectangular, without bias",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 7 dim: 6 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 3 kernel_h: 2 kernel_w: 3 dilation: 2 pad_h: 1 pad_w: 2 bias_term: false weight_filler { type: "gaussian" std: 0.5 } } }`,
+	},
 	{"CConvolution", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 5 dim: 5 } } }
 	  layer { name: "l" type: "CConvolution" bottom: "x" top: "y" convolution_param { num_output: 3 kernel_size: 3 weight_filler { type: "gaussian" std: 0.5 } } }`},
 	{"InnerProduct", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 dim: 4 } } }
 	  layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 5 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
-	{"InnerProduct transposed, axis 2", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 dim: 4 } } }
-	  layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 5 axis: 2 transpose: true weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{
+		"InnerProduct transposed, axis 2",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 dim: 4 } } }
+	  layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 5 axis: 2 transpose: true weight_filler { type: "gaussian" std: 0.5 } } }`,
+	},
 	{"CInnerProduct", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 6 } } }
 	  layer { name: "l" type: "CInnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.5 } } }`},
 	{"Pooling MAX", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 6 } } }
@@ -47,33 +64,54 @@ var gradientCases = []struct{ name, text string }{
 	  layer { name: "l" type: "LRN" bottom: "x" top: "y" lrn_param { local_size: 3 alpha: 2 beta: 0.75 norm_region: WITHIN_CHANNEL } }`},
 	{"BatchNorm", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 2 dim: 3 } } }
 	  layer { name: "l" type: "BatchNorm" bottom: "x" top: "y" }`},
-	{"BatchNorm global", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 2 dim: 3 } } }
-	  layer { name: "l" type: "BatchNorm" bottom: "x" top: "y" batch_norm_param { use_global_stats: true eps: 0.5 } }`},
+	{
+		"BatchNorm global",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 2 dim: 3 } } }
+	  layer { name: "l" type: "BatchNorm" bottom: "x" top: "y" batch_norm_param { use_global_stats: true eps: 0.5 } }`,
+	},
 	{"Scale", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
 	  layer { name: "l" type: "Scale" bottom: "x" top: "y" scale_param { bias_term: true filler { type: "gaussian" std: 1 } } }`},
 	{"Scale in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
 	  layer { name: "r" type: "Flatten" bottom: "x" top: "y" flatten_param { axis: 2 } }
 	  layer { name: "l" type: "Scale" bottom: "y" top: "y" scale_param { filler { type: "gaussian" std: 1 } } }`},
-	{"Scale by a bottom", `layer { name: "in" type: "Input" top: "x" top: "a" input_param { shape { dim: 2 dim: 3 dim: 4 } shape { dim: 3 } } }
-	  layer { name: "l" type: "Scale" bottom: "x" bottom: "a" top: "y" scale_param { axis: 1 } }`},
+	{
+		"Scale by a bottom",
+		`layer { name: "in" type: "Input" top: "x" top: "a" input_param { shape { dim: 2 dim: 3 dim: 4 } shape { dim: 3 } } }
+	  layer { name: "l" type: "Scale" bottom: "x" bottom: "a" top: "y" scale_param { axis: 1 } }`,
+	},
 	{"Dropout", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 11 } } }
 	  layer { name: "l" type: "Dropout" bottom: "x" top: "y" dropout_param { dropout_ratio: 0.4 } }`},
-	{"Concat", `layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: 2 dim: 3 dim: 2 } shape { dim: 2 dim: 1 dim: 2 } } }
-	  layer { name: "l" type: "Concat" bottom: "x" bottom: "z" top: "y" }`},
+	{
+		"Concat",
+		`layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: 2 dim: 3 dim: 2 } shape { dim: 2 dim: 1 dim: 2 } } }
+	  layer { name: "l" type: "Concat" bottom: "x" bottom: "z" top: "y" }`,
+	},
 	{"Eltwise SUM", `layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: 2 dim: 5 } } }
 	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "z" top: "y" eltwise_param { operation: SUM coeff: 2 coeff: -0.5 } }`},
-	{"Eltwise PROD", `layer { name: "in" type: "Input" top: "x" top: "z" top: "v" input_param { shape { dim: 2 dim: 5 } } }
-	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "z" bottom: "v" top: "y" eltwise_param { operation: PROD } }`},
-	{"Eltwise MAX", `layer { name: "in" type: "Input" top: "x" top: "z" top: "v" input_param { shape { dim: 2 dim: 9 } } }
-	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "z" bottom: "v" top: "y" eltwise_param { operation: MAX } }`},
+	{
+		"Eltwise PROD",
+		`layer { name: "in" type: "Input" top: "x" top: "z" top: "v" input_param { shape { dim: 2 dim: 5 } } }
+	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "z" bottom: "v" top: "y" eltwise_param { operation: PROD } }`,
+	},
+	{
+		"Eltwise MAX",
+		`layer { name: "in" type: "Input" top: "x" top: "z" top: "v" input_param { shape { dim: 2 dim: 9 } } }
+	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "z" bottom: "v" top: "y" eltwise_param { operation: MAX } }`,
+	},
 	{"Flatten", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 2 } } }
 	  layer { name: "l" type: "Flatten" bottom: "x" top: "y" }`},
 	{"Softmax", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 5 } } }
 	  layer { name: "l" type: "Softmax" bottom: "x" top: "y" }`},
-	{"SoftmaxWithLoss", `layer { name: "in" type: "Input" top: "x" top: "label5" input_param { shape { dim: 6 dim: 5 } shape { dim: 6 } } }
-	  layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label5" top: "y" loss_weight: 2 }`},
-	{"SoftmaxWithLoss ignoring, normalised by the batch", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 dim: 2 } shape { dim: 4 dim: 2 } } }
-	  layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label3" top: "y" loss_param { ignore_label: 1 normalization: BATCH_SIZE } }`},
+	{
+		"SoftmaxWithLoss",
+		`layer { name: "in" type: "Input" top: "x" top: "label5" input_param { shape { dim: 6 dim: 5 } shape { dim: 6 } } }
+	  layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label5" top: "y" loss_weight: 2 }`,
+	},
+	{
+		"SoftmaxWithLoss ignoring, normalised by the batch",
+		`layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 dim: 2 } shape { dim: 4 dim: 2 } } }
+	  layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label3" top: "y" loss_param { ignore_label: 1 normalization: BATCH_SIZE } }`,
+	},
 	{"AbsVal", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
 	  layer { name: "l" type: "AbsVal" bottom: "x" top: "y"  }`},
 	{"AbsVal in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 dim: 2 } } }
@@ -135,50 +173,80 @@ var gradientCases = []struct{ name, text string }{
 	  layer { name: "l" type: "Deconvolution" bottom: "x" top: "y" convolution_param { num_output: 6 group: 2 kernel_size: 3 stride: 2 pad: 1 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
 	{"MVN", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 3 } } }
 	  layer { name: "l" type: "MVN" bottom: "x" top: "y" }`},
-	{"MVN across channels, mean alone", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
-	  layer { name: "l" type: "MVN" bottom: "x" top: "y" mvn_param { across_channels: true normalize_variance: false } }`},
+	{
+		"MVN across channels, mean alone",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "MVN" bottom: "x" top: "y" mvn_param { across_channels: true normalize_variance: false } }`,
+	},
 	{"EuclideanLoss", `layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: 4 dim: 3 } } }
 	  layer { name: "l" type: "EuclideanLoss" bottom: "x" bottom: "z" top: "y" loss_weight: 3 }`},
-	{"SigmoidCrossEntropyLoss", `layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 4 dim: 3 } } }
-	  layer { name: "l" type: "SigmoidCrossEntropyLoss" bottom: "x" bottom: "label2" top: "y" }`},
+	{
+		"SigmoidCrossEntropyLoss",
+		`layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 4 dim: 3 } } }
+	  layer { name: "l" type: "SigmoidCrossEntropyLoss" bottom: "x" bottom: "label2" top: "y" }`,
+	},
 	{"Slice", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 dim: 2 } } }
 	  layer { name: "s" type: "Slice" bottom: "x" top: "u" top: "v" top: "w" slice_param { axis: 1 slice_point: 2 slice_point: 3 } }
 	  layer { name: "q" type: "Silence" bottom: "v" }
 	  layer { name: "l" type: "Eltwise" bottom: "u" bottom: "w" top: "y" eltwise_param { operation: PROD } }`},
 	{"Reshape", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }
 	  layer { name: "l" type: "Reshape" bottom: "x" top: "y" reshape_param { axis: 1 shape { dim: 2 dim: -1 } } }`},
-	{"Convolution, sides padded differently", `layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: 2 dim: 2 dim: 4 dim: 5 } } }
-	  layer { name: "l" type: "Convolution" bottom: "x" bottom: "z" top: "y" top: "v" convolution_param { num_output: 3 kernel_size: 3 stride: 2 pad_l: 1 pad_r: 2 pad_b: 1 weight_filler { type: "gaussian" std: 0.5 } } }`},
-	{"DepthwiseConvolution", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 5 dim: 5 } } }
-	  layer { name: "l" type: "DepthwiseConvolution" bottom: "x" top: "y" convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "gaussian" std: 0.5 } } }`},
+	{
+		"Convolution, sides padded differently",
+		`layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: 2 dim: 2 dim: 4 dim: 5 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" bottom: "z" top: "y" top: "v" convolution_param { num_output: 3 kernel_size: 3 stride: 2 pad_l: 1 pad_r: 2 pad_b: 1 weight_filler { type: "gaussian" std: 0.5 } } }`,
+	},
+	{
+		"DepthwiseConvolution",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 5 dim: 5 } } }
+	  layer { name: "l" type: "DepthwiseConvolution" bottom: "x" top: "y" convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "gaussian" std: 0.5 } } }`,
+	},
 	{"DNSInnerProduct", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 6 } } }
 	  layer { name: "l" type: "DNSInnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.5 } } dns_inner_product_param { c_rate: 2 } }`},
-	{"Pooling MAX, sides padded differently", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 6 } } }
-	  layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: MAX kernel_size: 3 stride: 2 pad_l: 2 pad_t: 1 pad_b: 2 } }`},
-	{"Pooling AVE, sides padded differently", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 6 } } }
-	  layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: AVE kernel_size: 3 stride: 2 pad_r: 1 pad_t: 2 ceil_mode: false } }`},
+	{
+		"Pooling MAX, sides padded differently",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 6 } } }
+	  layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: MAX kernel_size: 3 stride: 2 pad_l: 2 pad_t: 1 pad_b: 2 } }`,
+	},
+	{
+		"Pooling AVE, sides padded differently",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 6 } } }
+	  layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: AVE kernel_size: 3 stride: 2 pad_r: 1 pad_t: 2 ceil_mode: false } }`,
+	},
 	{"Permute", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 5 } } }
 	  layer { name: "l" type: "Permute" bottom: "x" top: "y" permute_param { order: 0 order: 2 order: 3 order: 1 } }`},
 	{"Permute of all axes", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
 	  layer { name: "l" type: "Permute" bottom: "x" top: "y" permute_param { order: 2 order: 0 } }`},
-	{"Permute that changes nothing", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
-	  layer { name: "l" type: "Permute" bottom: "x" top: "y" }`},
+	{
+		"Permute that changes nothing",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
+	  layer { name: "l" type: "Permute" bottom: "x" top: "y" }`,
+	},
 	{"Normalize", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 2 dim: 4 } } }
 	  layer { name: "l" type: "Normalize" bottom: "x" top: "y" norm_param { scale_filler { type: "constant" value: 2 } } }`},
-	{"Normalize of each place, channels apart", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 2 dim: 4 } } }
-	  layer { name: "l" type: "Normalize" bottom: "x" top: "y" norm_param { across_spatial: false channel_shared: false eps: 0.1 scale_filler { type: "uniform" min: 1 max: 3 } } }`},
+	{
+		"Normalize of each place, channels apart",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 2 dim: 4 } } }
+	  layer { name: "l" type: "Normalize" bottom: "x" top: "y" norm_param { across_spatial: false channel_shared: false eps: 0.1 scale_filler { type: "uniform" min: 1 max: 3 } } }`,
+	},
 	{"Normalize in place", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 6 } } }
 	  layer { name: "r" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: 3 dim: -1 } } }
 	  layer { name: "l" type: "Normalize" bottom: "y" top: "y" norm_param { across_spatial: false } }`},
 	{"Interp larger", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 5 } } }
 	  layer { name: "l" type: "Interp" bottom: "x" top: "y" interp_param { height: 7 width: 12 } }`},
-	{"Interp smaller, cut", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 8 } } }
-	  layer { name: "l" type: "Interp" bottom: "x" top: "y" interp_param { shrink_factor: 2 pad_beg: -1 pad_end: -1 } }`},
+	{
+		"Interp smaller, cut",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 8 } } }
+	  layer { name: "l" type: "Interp" bottom: "x" top: "y" interp_param { shrink_factor: 2 pad_beg: -1 pad_end: -1 } }`,
+	},
 	{"Bias", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 4 } } }
 	  layer { name: "l" type: "Bias" bottom: "x" top: "y" bias_param { axis: 1 num_axes: 2 filler { type: "gaussian" std: 1 } } }`},
-	{"Bias by a bottom, in place", `layer { name: "in" type: "Input" top: "x" top: "a" input_param { shape { dim: 2 dim: 3 dim: 4 } shape { dim: 3 } } }
+	{
+		"Bias by a bottom, in place",
+		`layer { name: "in" type: "Input" top: "x" top: "a" input_param { shape { dim: 2 dim: 3 dim: 4 } shape { dim: 3 } } }
 	  layer { name: "r" type: "Flatten" bottom: "x" top: "y" flatten_param { axis: 2 } }
-	  layer { name: "l" type: "Bias" bottom: "y" bottom: "a" top: "y" }`},
+	  layer { name: "l" type: "Bias" bottom: "y" bottom: "a" top: "y" }`,
+	},
 	{"Tile", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 2 } } }
 	  layer { name: "l" type: "Tile" bottom: "x" top: "y" tile_param { axis: 1 tiles: 3 } }`},
 	{"Reduction SUM", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 2 dim: 4 } } }
@@ -189,56 +257,110 @@ var gradientCases = []struct{ name, text string }{
 	  layer { name: "l" type: "Reduction" bottom: "x" top: "y" reduction_param { operation: ASUM axis: 1 } }`},
 	{"Reduction SUMSQ", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 4 } } }
 	  layer { name: "l" type: "Reduction" bottom: "x" top: "y" reduction_param { operation: SUMSQ axis: 1 coeff: 2 } }`},
-	{"Crop", `layer { name: "in" type: "Input" top: "x" top: "label1" input_param { shape { dim: 2 dim: 3 dim: 5 dim: 6 } shape { dim: 2 dim: 3 dim: 2 dim: 3 } } }
-	  layer { name: "l" type: "Crop" bottom: "x" bottom: "label1" top: "y" crop_param { axis: 2 offset: 1 offset: 2 } }`},
+	{
+		"Crop",
+		`layer { name: "in" type: "Input" top: "x" top: "label1" input_param { shape { dim: 2 dim: 3 dim: 5 dim: 6 } shape { dim: 2 dim: 3 dim: 2 dim: 3 } } }
+	  layer { name: "l" type: "Crop" bottom: "x" bottom: "label1" top: "y" crop_param { axis: 2 offset: 1 offset: 2 } }`,
+	},
 	{"Parameter", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
 	  layer { name: "p" type: "Parameter" top: "a" parameter_param { shape { dim: 2 dim: 3 } } }
 	  layer { name: "l" type: "Eltwise" bottom: "x" bottom: "a" top: "y" eltwise_param { operation: SUM coeff: 1 coeff: -2 } }`},
-	{"HingeLoss L1", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
-	  layer { name: "l" type: "HingeLoss" bottom: "x" bottom: "label3" top: "y" loss_weight: 2 }`},
-	{"HingeLoss L2", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
-	  layer { name: "l" type: "HingeLoss" bottom: "x" bottom: "label3" top: "y" hinge_loss_param { norm: L2 } }`},
+	{
+		"HingeLoss L1",
+		`layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+	  layer { name: "l" type: "HingeLoss" bottom: "x" bottom: "label3" top: "y" loss_weight: 2 }`,
+	},
+	{
+		"HingeLoss L2",
+		`layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+	  layer { name: "l" type: "HingeLoss" bottom: "x" bottom: "label3" top: "y" hinge_loss_param { norm: L2 } }`,
+	},
 	{"Embed", `layer { name: "in" type: "Input" top: "label3" input_param { shape { dim: 5 } } }
 	  layer { name: "l" type: "Embed" bottom: "label3" top: "y" embed_param { input_dim: 3 num_output: 4 weight_filler { type: "gaussian" std: 1 } } }`},
-	{"BatchReindex", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 3 dim: 2 } shape { dim: 5 } } }
-	  layer { name: "l" type: "BatchReindex" bottom: "x" bottom: "label3" top: "y" }`},
-	{"Convolution over three axes", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 3 dim: 4 dim: 3 } } }
-	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 4 group: 2 kernel_size: 2 stride: 1 stride: 2 stride: 1 pad: 1 pad: 0 pad: 1 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
-	{"Convolution over one axis, channels first", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 9 } } }
-	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { axis: 0 num_output: 4 kernel_size: 3 stride: 2 dilation: 2 pad: 1 weight_filler { type: "gaussian" std: 0.5 } } }`},
-	{"Deconvolution over three axes", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 2 dim: 3 dim: 2 } } }
-	  layer { name: "l" type: "Deconvolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 2 stride: 2 pad: 1 pad: 0 pad: 0 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
+	{
+		"BatchReindex",
+		`layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 3 dim: 2 } shape { dim: 5 } } }
+	  layer { name: "l" type: "BatchReindex" bottom: "x" bottom: "label3" top: "y" }`,
+	},
+	{
+		"Convolution over three axes",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 3 dim: 4 dim: 3 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 4 group: 2 kernel_size: 2 stride: 1 stride: 2 stride: 1 pad: 1 pad: 0 pad: 1 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`,
+	},
+	{
+		"Convolution over one axis, channels first",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 3 dim: 9 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { axis: 0 num_output: 4 kernel_size: 3 stride: 2 dilation: 2 pad: 1 weight_filler { type: "gaussian" std: 0.5 } } }`,
+	},
+	{
+		"Deconvolution over three axes",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 2 dim: 3 dim: 2 } } }
+	  layer { name: "l" type: "Deconvolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 2 stride: 2 pad: 1 pad: 0 pad: 0 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`,
+	},
 	{"Im2col", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 4 dim: 5 } } }
 	  layer { name: "l" type: "Im2col" bottom: "x" top: "y" convolution_param { kernel_h: 2 kernel_w: 3 stride: 2 pad: 1 } }`},
-	{"Pooling STOCHASTIC", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 4 dim: 4 } } }
+	{
+		"Pooling STOCHASTIC",
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 4 dim: 4 } } }
 	  layer { name: "p" type: "Power" bottom: "x" top: "u" power_param { shift: 2 } }
-	  layer { name: "l" type: "Pooling" bottom: "u" top: "y" pooling_param { pool: STOCHASTIC kernel_size: 2 stride: 2 } }`},
+	  layer { name: "l" type: "Pooling" bottom: "u" top: "y" pooling_param { pool: STOCHASTIC kernel_size: 2 stride: 2 } }`,
+	},
 	{"SPP MAX", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 8 dim: 7 } } }
 	  layer { name: "l" type: "SPP" bottom: "x" top: "y" spp_param { pyramid_height: 3 } }`},
 	{"SPP AVE", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 7 dim: 8 } } }
 	  layer { name: "l" type: "SPP" bottom: "x" top: "y" spp_param { pyramid_height: 2 pool: AVE } }`},
-	{"MultinomialLogisticLoss", `layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+	{
+		"MultinomialLogisticLoss",
+		`layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
 	  layer { name: "p" type: "Power" bottom: "x" top: "u" power_param { shift: 2 } }
-	  layer { name: "l" type: "MultinomialLogisticLoss" bottom: "u" bottom: "label3" top: "y" loss_weight: 2 }`},
-	{"InfogainLoss", `layer { name: "in" type: "Input" top: "x" top: "label3" top: "label4" input_param { shape { dim: 4 dim: 3 dim: 2 } shape { dim: 4 dim: 2 } shape { dim: 3 dim: 3 } } }
-	  layer { name: "l" type: "InfogainLoss" bottom: "x" bottom: "label3" bottom: "label4" top: "y" loss_param { ignore_label: 1 } }`},
-	{"ContrastiveLoss", `layer { name: "in" type: "Input" top: "x" top: "z" top: "label2" input_param { shape { dim: 6 dim: 3 } shape { dim: 6 dim: 3 } shape { dim: 6 } } }
-	  layer { name: "l" type: "ContrastiveLoss" bottom: "x" bottom: "z" bottom: "label2" top: "y" contrastive_loss_param { margin: 1.2 } }`},
-	{"ContrastiveLoss legacy", `layer { name: "in" type: "Input" top: "x" top: "z" top: "label2" input_param { shape { dim: 6 dim: 3 } shape { dim: 6 dim: 3 } shape { dim: 6 } } }
-	  layer { name: "l" type: "ContrastiveLoss" bottom: "x" bottom: "z" bottom: "label2" top: "y" loss_weight: 3 contrastive_loss_param { margin: 1.2 legacy_version: true } }`},
-	{"Filter", `layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 5 dim: 3 } shape { dim: 5 } } }
+	  layer { name: "l" type: "MultinomialLogisticLoss" bottom: "u" bottom: "label3" top: "y" loss_weight: 2 }`,
+	},
+	{
+		"InfogainLoss",
+		`layer { name: "in" type: "Input" top: "x" top: "label3" top: "label4" input_param { shape { dim: 4 dim: 3 dim: 2 } shape { dim: 4 dim: 2 } shape { dim: 3 dim: 3 } } }
+	  layer { name: "l" type: "InfogainLoss" bottom: "x" bottom: "label3" bottom: "label4" top: "y" loss_param { ignore_label: 1 } }`,
+	},
+	{
+		"ContrastiveLoss",
+		`layer { name: "in" type: "Input" top: "x" top: "z" top: "label2" input_param { shape { dim: 6 dim: 3 } shape { dim: 6 dim: 3 } shape { dim: 6 } } }
+	  layer { name: "l" type: "ContrastiveLoss" bottom: "x" bottom: "z" bottom: "label2" top: "y" contrastive_loss_param { margin: 1.2 } }`,
+	},
+	{
+		"ContrastiveLoss legacy",
+		`layer { name: "in" type: "Input" top: "x" top: "z" top: "label2" input_param { shape { dim: 6 dim: 3 } shape { dim: 6 dim: 3 } shape { dim: 6 } } }
+	  layer { name: "l" type: "ContrastiveLoss" bottom: "x" bottom: "z" bottom: "label2" top: "y" loss_weight: 3 contrastive_loss_param { margin: 1.2 legacy_version: true } }`,
+	},
+	{
+		"Filter",
+		`layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 5 dim: 3 } shape { dim: 5 } } }
 	  layer { name: "f" type: "Filter" bottom: "x" bottom: "label2" top: "u" }
-	  layer { name: "l" type: "InnerProduct" bottom: "u" top: "y" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.5 } } }`},
-	{"LSTM", `layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 3 dim: 1 dim: 4 } shape { dim: 3 dim: 1 } } }
-	  layer { name: "l" type: "LSTM" bottom: "x" bottom: "label2" top: "y" recurrent_param { num_output: 3 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
-	{"LSTM with a static input and exposed states", `layer { name: "in" type: "Input" top: "x" top: "label2" top: "z" top: "label3" top: "label5" input_param { shape { dim: 3 dim: 3 dim: 2 dim: 2 } shape { dim: 3 dim: 3 } shape { dim: 3 dim: 2 } shape { dim: 1 dim: 3 dim: 3 } shape { dim: 1 dim: 3 dim: 3 } } }
-	  layer { name: "l" type: "LSTM" bottom: "x" bottom: "label2" bottom: "z" bottom: "label3" bottom: "label5" top: "y" top: "hT" top: "cT" recurrent_param { num_output: 3 expose_hidden: true weight_filler { type: "gaussian" std: 0.5 } } }`},
-	{"LSTMUnit", `layer { name: "in" type: "Input" top: "x" top: "z" top: "label2" input_param { shape { dim: 1 dim: 3 dim: 4 } shape { dim: 1 dim: 3 dim: 16 } shape { dim: 1 dim: 3 } } }
-	  layer { name: "l" type: "LSTMUnit" bottom: "x" bottom: "z" bottom: "label2" top: "c" top: "y" }`},
-	{"RNN", `layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 3 dim: 1 dim: 4 } shape { dim: 3 dim: 1 } } }
-	  layer { name: "l" type: "RNN" bottom: "x" bottom: "label2" top: "y" recurrent_param { num_output: 3 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`},
-	{"RNN with a static input and an exposed state", `layer { name: "in" type: "Input" top: "x" top: "label2" top: "z" top: "label3" input_param { shape { dim: 3 dim: 3 dim: 4 } shape { dim: 3 dim: 3 } shape { dim: 3 dim: 2 } shape { dim: 1 dim: 3 dim: 3 } } }
-	  layer { name: "l" type: "RNN" bottom: "x" bottom: "label2" bottom: "z" bottom: "label3" top: "y" top: "hT" recurrent_param { num_output: 3 expose_hidden: true weight_filler { type: "gaussian" std: 0.5 } } }`},
+	  layer { name: "l" type: "InnerProduct" bottom: "u" top: "y" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.5 } } }`,
+	},
+	{
+		"LSTM",
+		`layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 3 dim: 1 dim: 4 } shape { dim: 3 dim: 1 } } }
+	  layer { name: "l" type: "LSTM" bottom: "x" bottom: "label2" top: "y" recurrent_param { num_output: 3 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`,
+	},
+	{
+		"LSTM with a static input and exposed states",
+		`layer { name: "in" type: "Input" top: "x" top: "label2" top: "z" top: "label3" top: "label5" input_param { shape { dim: 3 dim: 3 dim: 2 dim: 2 } shape { dim: 3 dim: 3 } shape { dim: 3 dim: 2 } shape { dim: 1 dim: 3 dim: 3 } shape { dim: 1 dim: 3 dim: 3 } } }
+	  layer { name: "l" type: "LSTM" bottom: "x" bottom: "label2" bottom: "z" bottom: "label3" bottom: "label5" top: "y" top: "hT" top: "cT" recurrent_param { num_output: 3 expose_hidden: true weight_filler { type: "gaussian" std: 0.5 } } }`,
+	},
+	{
+		"LSTMUnit",
+		`layer { name: "in" type: "Input" top: "x" top: "z" top: "label2" input_param { shape { dim: 1 dim: 3 dim: 4 } shape { dim: 1 dim: 3 dim: 16 } shape { dim: 1 dim: 3 } } }
+	  layer { name: "l" type: "LSTMUnit" bottom: "x" bottom: "z" bottom: "label2" top: "c" top: "y" }`,
+	},
+	{
+		"RNN",
+		`layer { name: "in" type: "Input" top: "x" top: "label2" input_param { shape { dim: 3 dim: 1 dim: 4 } shape { dim: 3 dim: 1 } } }
+	  layer { name: "l" type: "RNN" bottom: "x" bottom: "label2" top: "y" recurrent_param { num_output: 3 weight_filler { type: "gaussian" std: 0.5 } bias_filler { type: "gaussian" std: 0.5 } } }`,
+	},
+	{
+		"RNN with a static input and an exposed state",
+		`layer { name: "in" type: "Input" top: "x" top: "label2" top: "z" top: "label3" input_param { shape { dim: 3 dim: 3 dim: 4 } shape { dim: 3 dim: 3 } shape { dim: 3 dim: 2 } shape { dim: 1 dim: 3 dim: 3 } } }
+	  layer { name: "l" type: "RNN" bottom: "x" bottom: "label2" bottom: "z" bottom: "label3" top: "y" top: "hT" recurrent_param { num_output: 3 expose_hidden: true weight_filler { type: "gaussian" std: 0.5 } } }`,
+	},
 	{"Split", `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 5 } } }
 	  layer { name: "a" type: "ReLU" bottom: "x" top: "u" relu_param { negative_slope: 3 } }
 	  layer { name: "l" type: "Eltwise" bottom: "u" bottom: "x" top: "y" eltwise_param { operation: SUM } }`},
@@ -273,7 +395,10 @@ const gradientTolerance = 1e-2
 func checkGradients(t *testing.T, f *caffe.NetFile) {
 	d := host.New(host.Options{Threads: 2})
 	defer d.Close()
-	net, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 5, Probe: true})
+	net, err := model.NewNet(
+		f,
+		model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 5, Probe: true},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +517,15 @@ func spread(v []float32, key gpu.Key) {
 	}
 }
 
-func compareGradient(t *testing.T, name string, start map[string][]float32, arrays map[string][2]*gpu.Tensor, grad []float32, d gpu.Device, objective func() float64) {
+func compareGradient(
+	t *testing.T,
+	name string,
+	start map[string][]float32,
+	arrays map[string][2]*gpu.Tensor,
+	grad []float32,
+	d gpu.Device,
+	objective func() float64,
+) {
 	size := 1e-3
 	for _, g := range grad {
 		size = math.Max(size, math.Abs(float64(g)))

@@ -24,8 +24,8 @@ func inHDF5(r *config.Run) {
 	r.Solver.SnapshotFormat = caffepb.SolverParameter_HDF5.Enum()
 }
 
-// A snapshot in HDF5 carries as much as a binary one: a resumed run ends in the same weights, which are those of the run
-// that writes binary ones.
+// A snapshot in HDF5 carries as much as a binary one: a resumed run ends in the same weights, which are those of the
+// run that writes binary ones.
 func TestHDF5SnapshotResumesBitForBit(t *testing.T) {
 	for _, name := range []string{"dns_seed_mini", "dns_official_mini"} {
 		t.Run(name, func(t *testing.T) {
@@ -41,8 +41,8 @@ func TestHDF5SnapshotResumesBitForBit(t *testing.T) {
 	}
 }
 
-// Caffe's own HDF5 snapshot of iteration 3 holds what three iterations here come to, weights and history, and a run goes
-// on from it.
+// Caffe's own HDF5 snapshot of iteration 3 holds what three iterations here come to, weights and history, and a run
+// goes on from it.
 func TestResumesCaffesHDF5Snapshot(t *testing.T) {
 	dir := t.TempDir()
 	for from, to := range map[string]string{"sgd_inv_iter_3.caffemodel.h5": "h5_iter_3.caffemodel.h5", "sgd_inv_iter_3.solverstate.h5": "h5_iter_3.solverstate.h5"} {
@@ -120,7 +120,10 @@ func TestNetBetweenForms(t *testing.T) {
 	n := &caffepb.NetParameter{Name: proto.String("n")}
 	for i, name := range []string{"conv1/7x7", "conv1/x/y", "a", "conv1"} {
 		n.Layer = append(n.Layer, &caffepb.LayerParameter{Name: proto.String(name), Type: proto.String("InnerProduct"),
-			Blobs: []*caffepb.BlobProto{caffe.NewBlob([]int{i + 1, 2}, make([]float32, 2*i+2)), caffe.NewBlob([]int{1}, []float32{float32(i)})}})
+			Blobs: []*caffepb.BlobProto{
+				caffe.NewBlob([]int{i + 1, 2}, make([]float32, 2*i+2)),
+				caffe.NewBlob([]int{1}, []float32{float32(i)}),
+			}})
 	}
 	path := filepath.Join(t.TempDir(), "n.caffemodel.h5")
 	if err := caffe.WriteNet(path, n); err != nil {
@@ -156,7 +159,9 @@ func TestMasksByContent(t *testing.T) {
 		{"a recurrent layer", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, []float32{0.5, -0.5, 1, 0})}, 0},
 		{"batch norm", []*caffepb.BlobProto{blob([]int{2}, b), blob([]int{2}, b), blob([]int{1}, ones[:1])}, 0},
 	} {
-		layers, err := model.CountWeights(&caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String(c.name), Blobs: c.blobs}}})
+		layers, err := model.CountWeights(
+			&caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String(c.name), Blobs: c.blobs}}},
+		)
 		if err != nil || layers[0].Masks != c.masks {
 			t.Errorf("%s: %v, wanted %d masks (%v)", c.name, fmt.Sprint(layers), c.masks, err)
 		}

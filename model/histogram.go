@@ -26,7 +26,13 @@ func NewHistogram(rule gpu.Rule, r *gpu.SurgeryResult) *Histogram {
 		}
 		return c
 	}
-	return &Histogram{Rule: rule, Mu: float64(r.Mu), Sigma: float64(r.Sigma), Kept: cum(r.KeptAt), Masked: cum(r.MaskedAt)}
+	return &Histogram{
+		Rule:   rule,
+		Mu:     float64(r.Mu),
+		Sigma:  float64(r.Sigma),
+		Kept:   cum(r.KeptAt),
+		Masked: cum(r.MaskedAt),
+	}
 }
 
 // at returns the cumulative count below a distance in standard deviations.
@@ -56,8 +62,8 @@ func (h *Histogram) Sparsity(threshold float64) float64 { return share(h.Pruned(
 // thresholdStep is the resolution of Threshold, that of the bins.
 const thresholdStep = gpu.HistogramWidth
 
-// Threshold is the inverse of Pruned: the threshold, a multiple of 0.001, that leaves the number of entries pruned which is
-// nearest to n; the lower of equals. It lies in Range.
+// Threshold is the inverse of Pruned: the threshold, a multiple of 0.001, that leaves the number of entries pruned
+// which is nearest to n; the lower of equals. It lies in Range.
 func (h *Histogram) Threshold(n int) float64 {
 	lo, hi := h.Range()
 	first, last := int(math.Ceil(lo/thresholdStep-1e-9)), int(math.Floor(hi/thresholdStep+1e-9))

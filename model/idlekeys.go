@@ -9,8 +9,8 @@ import (
 	"dns-tui/model/layer"
 )
 
-// idleKeys names the keys about surgery in solver and net that have no effect, a line for each kind: a file should not say one
-// thing and the run do another.
+// idleKeys names the keys about surgery in solver and net that have no effect, a line for each kind: a file should
+// not say one thing and the run do another.
 func idleKeys(s *caffepb.SolverParameter, n *Net) []string {
 	idle := map[string][]string{} // layers, by what is said of them
 	var order []string
@@ -37,7 +37,10 @@ func idleKeys(s *caffepb.SolverParameter, n *Net) []string {
 		out = append(out, fmt.Sprintf("%s: %s", layersNamed(idle[text]), text))
 	}
 	if keys := solverSurgeryKeys(s); keys != "" && !seed {
-		out = append(out, fmt.Sprintf("%s of the solver has no effect: it is for the seed rule, and no layer goes by that", keys))
+		out = append(
+			out,
+			fmt.Sprintf("%s of the solver has no effect: it is for the seed rule, and no layer goes by that", keys),
+		)
 	}
 	return out
 }

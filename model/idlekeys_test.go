@@ -39,8 +39,15 @@ func TestIdleKeys(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			write(net, fmt.Sprintf("layer { name: \"in\" type: \"DummyData\" top: \"x\" dummy_data_param { shape { dim: 1 dim: 3 } } }\n"+
-				"layer { name: \"ip\" type: %q bottom: \"x\" top: \"y\" %s }\nlayer { name: \"loss\" type: \"Reduction\" bottom: \"y\" top: \"l\" loss_weight: 1 }\n", c.typ, c.text))
+			write(
+				net,
+				fmt.Sprintf(
+					"layer { name: \"in\" type: \"DummyData\" top: \"x\" dummy_data_param { shape { dim: 1 dim: 3 } } }\n"+
+						"layer { name: \"ip\" type: %q bottom: \"x\" top: \"y\" %s }\nlayer { name: \"loss\" type: \"Reduction\" bottom: \"y\" top: \"l\" loss_weight: 1 }\n",
+					c.typ,
+					c.text,
+				),
+			)
 			write(solver, fmt.Sprintf("net: %q base_lr: 0.1 lr_policy: \"fixed\" max_iter: 1 %s", net, c.solver))
 			run, err := config.LoadSolver(solver)
 			if err != nil {
@@ -54,7 +61,8 @@ func TestIdleKeys(t *testing.T) {
 				}
 			}
 			tr.Do(context.Background(), model.Command{Kind: model.Stop})
-			if all := strings.Join(said, "\n"); c.want == "" && all != "" || len(said) > 1 || !strings.HasPrefix(all, c.want) {
+			if all := strings.Join(said, "\n"); c.want == "" && all != "" || len(said) > 1 ||
+				!strings.HasPrefix(all, c.want) {
 				t.Errorf("said %q, wanted %q", all, c.want)
 			}
 		})

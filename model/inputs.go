@@ -10,8 +10,8 @@ import (
 	"dns-tui/model/layer"
 )
 
-// dataBatch returns the batch of a layer that reads data from files, or hands out what a program has; ok is false for any
-// other layer.
+// dataBatch returns the batch of a layer that reads data from files, or hands out what a program has; ok is false for
+// any other layer.
 func dataBatch(l *caffepb.LayerParameter) (batch int, ok bool) {
 	switch l.GetType() {
 	case "Data":
@@ -36,10 +36,10 @@ func (e *DataError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *DataError) Unwrap() error { return e.Err }
 
-// WithInputs returns the net with its data layers replaced by Input layers: what a net is without its data. Of one shape,
-// images are batch × shape, and labels one number each; several are those of a layer's tops, whole. Without one, images
-// are batch × 3 × crop_size × crop_size where a layer crops. A batch of 0 is the layer's own. An error says which layer's
-// shape is not known.
+// WithInputs returns the net with its data layers replaced by Input layers: what a net is without its data. Of one
+// shape, images are batch × shape, and labels one number each; several are those of a layer's tops, whole. Without
+// one, images are batch × 3 × crop_size × crop_size where a layer crops. A batch of 0 is the layer's own. An error
+// says which layer's shape is not known.
 func WithInputs(f *caffe.NetFile, batch int, shapes ...[]int) (*caffe.NetFile, error) {
 	n := proto.CloneOf(f.Net)
 	n.Layer = nil
@@ -81,7 +81,14 @@ func inputLayer(f *caffe.NetFile, i, batch int, shapes [][]int) (*caffepb.LayerP
 	if len(image) == 0 {
 		return nil, f.Errorf(i, "(%s) the shape of its images is not known without the data", l.GetType())
 	}
-	in := &caffepb.LayerParameter{Name: l.Name, Type: proto.String("Input"), Top: l.Top, Include: l.Include, Exclude: l.Exclude, InputParam: &caffepb.InputParameter{}}
+	in := &caffepb.LayerParameter{
+		Name:       l.Name,
+		Type:       proto.String("Input"),
+		Top:        l.Top,
+		Include:    l.Include,
+		Exclude:    l.Exclude,
+		InputParam: &caffepb.InputParameter{},
+	}
 	for k := range l.Top {
 		s := &caffepb.BlobShape{}
 		whole := append([]int{batch}, image...)
@@ -99,7 +106,8 @@ func inputLayer(f *caffe.NetFile, i, batch int, shapes [][]int) (*caffepb.LayerP
 	return in, nil
 }
 
-// replaceData puts random numbers in place of a net's data layers. It returns the file, and the layers that were replaced.
+// replaceData puts random numbers in place of a net's data layers. It returns the file, and the layers that were
+// replaced.
 func replaceData(f *caffe.NetFile, in *config.Inputs) (*caffe.NetFile, map[int]bool, error) {
 	replaced := map[int]bool{}
 	for i, l := range f.Net.Layer {

@@ -68,8 +68,8 @@ func CountWeights(n *caffepb.NetParameter) ([]LayerWeights, error) {
 	return out, nil
 }
 
-// ApplyMasks replaces the weights of a stored net by W∘T and drops the masks. It returns how many masks there were, and the
-// layers whose masks are not 0 and 1.
+// ApplyMasks replaces the weights of a stored net by W∘T and drops the masks. It returns how many masks there were,
+// and the layers whose masks are not 0 and 1.
 func ApplyMasks(n *caffepb.NetParameter) (total int, odd []string, err error) {
 	for _, l := range n.Layer {
 		masks := masksOf(l)

@@ -35,8 +35,8 @@ func (e Edit) String() string {
 	return fmt.Sprintf("%s %s → %s", e.Field, e.Old, e.New)
 }
 
-// Change is one change of a run: a line of the journal. Lines of the fields run and measure tell where the run began, or went
-// on, and how it went.
+// Change is one change of a run: a line of the journal. Lines of the fields run and measure tell where the run began,
+// or went on, and how it went.
 type Change struct {
 	Iter  int    `json:"iter"`           // at which it took effect
 	Field string `json:"field"`          // of config.Hyper; or one of those below
@@ -46,8 +46,9 @@ type Change struct {
 	By    string `json:"by,omitempty"`   // who asked for it, where several may
 	Time  int64  `json:"time,omitempty"` // of a start and a measure: seconds since 1970
 
-	Edits   []Edit   `json:"edits,omitempty"`  // of a change of several fields, whose Field is "edits"
-	Plan    *Plan    `json:"plan,omitempty"`   // of a ramp that begins, or, where New is "off", ends before its time; Field is "plan"
+	Edits []Edit `json:"edits,omitempty"` // of a change of several fields, whose Field is "edits"
+	// of a ramp that begins, or, where New is "off", ends before its time; Field is "plan"
+	Plan    *Plan    `json:"plan,omitempty"`
 	Layers  []string `json:"layers,omitempty"` // of a surgery that was not on all
 	Seq     int      `json:"seq,omitempty"`    // in a snapshot: the command that a waiting change is of
 	Start   *Start   `json:"start,omitempty"`
@@ -123,17 +124,18 @@ func EditsText(edits []Edit) string {
 
 // Start is what a journal says of the run at its beginning.
 type Start struct {
-	Run     string       `json:"run,omitempty"` // its id, as its snapshots have it
-	Net     string       `json:"net"`
-	Device  string       `json:"device"`
-	Source  string       `json:"source,omitempty"`
-	Batch   int          `json:"batch,omitempty"`
-	MaxIter int          `json:"max_iter"`
-	Weights []string     `json:"weights,omitempty"`  // caffemodels that it started from
-	From    string       `json:"snapshot,omitempty"` // or the solverstate
-	Back    int          `json:"back,omitempty"`     // the iteration that was left for it, by going back
-	Left    []string     `json:"left,omitempty"`     // solverstates, by base name, that are of a course that the run has left
-	Layers  []StartLayer `json:"layers"`
+	Run     string   `json:"run,omitempty"` // its id, as its snapshots have it
+	Net     string   `json:"net"`
+	Device  string   `json:"device"`
+	Source  string   `json:"source,omitempty"`
+	Batch   int      `json:"batch,omitempty"`
+	MaxIter int      `json:"max_iter"`
+	Weights []string `json:"weights,omitempty"`  // caffemodels that it started from
+	From    string   `json:"snapshot,omitempty"` // or the solverstate
+	Back    int      `json:"back,omitempty"`     // the iteration that was left for it, by going back
+	// solverstates, by base name, that are of a course that the run has left
+	Left   []string     `json:"left,omitempty"`
+	Layers []StartLayer `json:"layers"`
 	// Settings are those of the solver and the nets as they were read; a replay begins with them.
 	Settings *config.Hyper `json:"settings,omitempty"`
 }
@@ -184,8 +186,8 @@ const (
 // planOff is what the journal says of a ramp that ended before its time.
 const planOff = "off"
 
-// journal appends changes to a file, one JSON line each, at once. Lines that cannot be written wait in memory for the next try:
-// without them a replay would do something else.
+// journal appends changes to a file, one JSON line each, at once. Lines that cannot be written wait in memory for the
+// next try: without them a replay would do something else.
 type journal struct {
 	f     *os.File
 	size  int64 // of whole lines
@@ -197,22 +199,34 @@ type journal struct {
 // maxJournalWaits bounds the bytes that wait: what follows is lost.
 const maxJournalWaits = 16 << 20
 
-// openJournal opens a journal to write behind what it holds. A last line that a crash or a full disk cut short is cut off: cut is
-// how many bytes that was.
+// openJournal opens a journal to write behind what it holds. A last line that a crash or a full disk cut short is cut
+// off: cut is how many bytes that was.
 func openJournal(path string) (j *journal, cut int64, err error) {
 	f, err := files.OpenAppend(path)
 	if err != nil {
-		return nil, 0, &caffe.FileError{Path: path, Msg: "the journal cannot be written: " + caffe.Cause(err).Error(), Err: err}
+		return nil, 0, &caffe.FileError{
+			Path: path,
+			Msg:  "the journal cannot be written: " + caffe.Cause(err).Error(),
+			Err:  err,
+		}
 	}
 	// Two runs that write to one journal, at prefixes of their own, would mix their changes.
-	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK) {
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() &&
+		errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK) {
 		f.Close()
-		return nil, 0, &caffe.FileError{Path: path, Msg: "another run writes to this journal; wanted a --journal of its own"}
+		return nil, 0, &caffe.FileError{
+			Path: path,
+			Msg:  "another run writes to this journal; wanted a --journal of its own",
+		}
 	}
 	j = &journal{f: f}
 	if cut, err = j.mend(); err != nil {
 		f.Close()
-		return nil, 0, &caffe.FileError{Path: path, Msg: "the journal cannot be written: " + caffe.Cause(err).Error(), Err: err}
+		return nil, 0, &caffe.FileError{
+			Path: path,
+			Msg:  "the journal cannot be written: " + caffe.Cause(err).Error(),
+			Err:  err,
+		}
 	}
 	return j, cut, nil
 }
@@ -308,8 +322,8 @@ func parseChange(line []byte) (Change, error) {
 	return c, nil
 }
 
-// leave ends a journal that goes on elsewhere, where the lines that wait go too: as far as it can still be written, it says
-// where that is.
+// leave ends a journal that goes on elsewhere, where the lines that wait go too: as far as it can still be written,
+// it says where that is.
 func (j *journal) leave(moved Change) {
 	if line, err := moved.line(); err == nil && j.n == 0 {
 		j.f.Write(append(line, '\n'))
@@ -323,7 +337,8 @@ func (j *journal) sync() error {
 		return err
 	}
 	err := j.f.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EROFS) { // a FIFO, or a device
+	// a FIFO, or a device
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EROFS) {
 		return nil
 	}
 	return err
@@ -339,8 +354,8 @@ func (j *journal) close() error {
 
 // Course is what a journal tells of a run.
 type Course struct {
-	// Changes are the course that led to the last state: where the run went back, or was resumed from an earlier iteration,
-	// the changes that this undid are dropped.
+	// Changes are the course that led to the last state: where the run went back, or was resumed from an earlier
+	// iteration, the changes that this undid are dropped.
 	Changes []Change
 	// Skipped are the lines that are no entries, by number; a last one that is cut short is among them.
 	Skipped []int
@@ -390,8 +405,8 @@ func ReadJournal(path string) ([]Change, error) {
 	return c.Changes, nil
 }
 
-// Abandoned returns the solverstates, by base name, that going back left behind and that were not written anew since: a run
-// does not go on from them by itself. Without a journal there are none.
+// Abandoned returns the solverstates, by base name, that going back left behind and that were not written anew since:
+// a run does not go on from them by itself. Without a journal there are none.
 func Abandoned(journalPath string) (map[string]bool, error) {
 	c, err := ReadCourse(journalPath)
 	if errors.Is(err, os.ErrNotExist) {
@@ -413,7 +428,8 @@ func ReadCourse(path string) (*Course, error) {
 	return parseCourse(path, f, nil)
 }
 
-// courseOf returns the course that led to a snapshot, as its journal had it when that was written last; nil where it is not known.
+// courseOf returns the course that led to a snapshot, as its journal had it when that was written last; nil where it
+// is not known.
 func courseOf(journalPath, state string) *Course {
 	f, err := os.Open(journalPath)
 	if err != nil {
@@ -463,7 +479,11 @@ func parseCourse(path string, r io.Reader, see func(*Course, Change)) (*Course, 
 		}
 	}
 	if lines > 0 && len(out.Skipped) == lines && len(out.Changes) == 0 {
-		return nil, &caffe.FileError{Path: path, Line: out.Skipped[0], Msg: "is no journal entry: wanted {\"iter\":N,\"field\":\"…\",\"new\":\"…\"}"}
+		return nil, &caffe.FileError{
+			Path: path,
+			Line: out.Skipped[0],
+			Msg:  "is no journal entry: wanted {\"iter\":N,\"field\":\"…\",\"new\":\"…\"}",
+		}
 	}
 	if err := sc.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -14,8 +14,8 @@ import (
 	"dns-tui/escape"
 )
 
-// prefixLock is held by a run for as long as it may write to its snapshot_prefix. The kernel lets go of it when the process
-// ends, however it ends; over NFS the server does, where it has locks.
+// prefixLock is held by a run for as long as it may write to its snapshot_prefix. The kernel lets go of it when the
+// process ends, however it ends; over NFS the server does, where it has locks.
 type prefixLock struct {
 	f    *os.File
 	path string

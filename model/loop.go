@@ -72,7 +72,9 @@ func (t *Trainer) fail(err error) {
 	t.note(Event{Iter: t.solver.Iter, Text: "failed: " + err.Error()})
 	var unstable *UnstableError
 	var collapse *CollapseError
-	if !errors.As(err, &unstable) && !errors.As(err, &collapse) && t.savedIter != t.solver.Iter && t.saveSnapshot("after a failure") != nil && t.saved != "" {
+	if !errors.As(err, &unstable) && !errors.As(err, &collapse) && t.savedIter != t.solver.Iter &&
+		t.saveSnapshot("after a failure") != nil &&
+		t.saved != "" {
 		t.note(Event{Iter: t.solver.Iter, Text: "the last snapshot is " + t.saved})
 	}
 }
@@ -130,7 +132,8 @@ const maxRequests = 16
 func (t *Trainer) iterate() error {
 	s, p := t.solver, t.run.Solver
 	t.replayChanges()
-	if n := int(p.GetTestInterval()); n > 0 && s.Iter%n == 0 && (s.Iter > 0 || p.GetTestInitialization()) && t.testedAt != s.Iter {
+	if n := int(p.GetTestInterval()); n > 0 && s.Iter%n == 0 && (s.Iter > 0 || p.GetTestInitialization()) &&
+		t.testedAt != s.Iter {
 		iter := s.Iter
 		if err := t.drain(); err != nil || s.Iter != iter {
 			return err
@@ -193,8 +196,8 @@ func (t *Trainer) iterate() error {
 // due reports whether something that is done every so many iterations is done in this one; every 0 is never.
 func due(every, iter int) bool { return every > 0 && iter%every == 0 }
 
-// interrupt goes on after an iteration that was given up to stop, and pauses an interactive run whose loss went wrong; any other
-// failure it returns.
+// interrupt goes on after an iteration that was given up to stop, and pauses an interactive run whose loss went
+// wrong; any other failure it returns.
 func (t *Trainer) interrupt(err error) error {
 	var unstable *UnstableError
 	var givenUp *GivenUpError
@@ -267,12 +270,23 @@ func (t *Trainer) warnOfEmpty(iter int) {
 	for _, p := range t.solver.surgeon.layers {
 		if p.lastIter == iter && p.result.Kept == 0 && p.pruned > 0 {
 			l := t.solver.hyper.Layer(p.Name)
-			t.note(Event{Iter: p.lastIter, Text: fmt.Sprintf("%s keeps no weight, so nothing passes it: lower its %s, now %g", p.Name, l.ThresholdName(), l.Threshold)})
+			t.note(
+				Event{
+					Iter: p.lastIter,
+					Text: fmt.Sprintf(
+						"%s keeps no weight, so nothing passes it: lower its %s, now %g",
+						p.Name,
+						l.ThresholdName(),
+						l.Threshold,
+					),
+				},
+			)
 		}
 	}
 }
 
-// stays reports whether the loop waits for commands after the last iteration: for somebody who watches, or for a place to save to.
+// stays reports whether the loop waits for commands after the last iteration: for somebody who watches, or for a
+// place to save to.
 func (t *Trainer) stays() bool {
 	return t.opts.Interactive || t.opts.Served && t.disk.snapshot.err != nil
 }
@@ -285,7 +299,12 @@ func (t *Trainer) finish() bool {
 		p := t.run.Solver
 		if p.GetSnapshotAfterTrain() && (t.savedIter != t.solver.Iter || t.savedAt != t.place()) {
 			if err := t.saveSnapshot("at the end"); err != nil && !t.stays() {
-				t.fail(fmt.Errorf("finished, not saved: the training is done, but its weights could not be saved: %w", err))
+				t.fail(
+					fmt.Errorf(
+						"finished, not saved: the training is done, but its weights could not be saved: %w",
+						err,
+					),
+				)
 				return false
 			}
 		}
@@ -311,7 +330,12 @@ func (t *Trainer) finish() bool {
 		}
 		t.state = Finished
 		if n := t.replayRejected; n > 0 {
-			t.note(Event{Iter: t.solver.Iter, Text: fmt.Sprintf("the replay is not the journal's run: %d of its changes were rejected", n)})
+			t.note(
+				Event{
+					Iter: t.solver.Iter,
+					Text: fmt.Sprintf("the replay is not the journal's run: %d of its changes were rejected", n),
+				},
+			)
 		}
 		text := "finished"
 		if t.disk.snapshot.err != nil {

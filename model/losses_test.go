@@ -63,16 +63,22 @@ func trainNet(t *testing.T, net string, rate string, iterations int) []float64 {
 	return losses
 }
 
-// A loss that another layer reads passes the gradient on: Caffe's losses at iterations 0, 10 and 20 are 0.603, 0.035 and
+// A loss that another layer reads passes the gradient on: Caffe's losses at iterations 0, 10 and 20 are 0.603, 0.035
+// and
 // 0.017.
 func TestLossThatFeedsALayer(t *testing.T) {
-	losses := trainNet(t, `layer { name: "data" type: "DummyData" top: "data" top: "label" top: "target" dummy_data_param {
+	losses := trainNet(
+		t,
+		`layer { name: "data" type: "DummyData" top: "data" top: "label" top: "target" dummy_data_param {
   shape { dim: 8 dim: 5 } shape { dim: 8 } shape { dim: 1 } data_filler { type: "constant" value: 1 } data_filler { type: "constant" value: 2 }
   data_filler { type: "constant" value: 0 } } }
 layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 3 weight_filler { type: "constant" value: 0 } } }
 layer { name: "ce" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "ce" loss_weight: 0 }
 layer { name: "vec" type: "Reshape" bottom: "ce" top: "ce1" reshape_param { shape { dim: 1 } } }
-layer { name: "loss" type: "EuclideanLoss" bottom: "ce1" bottom: "target" top: "loss" }`, "0.1", 21)
+layer { name: "loss" type: "EuclideanLoss" bottom: "ce1" bottom: "target" top: "loss" }`,
+		"0.1",
+		21,
+	)
 	for i, want := range map[int]float64{0: 0.603, 10: 0.035, 20: 0.017} {
 		if math.Abs(losses[i]-want) > 6e-4 {
 			t.Errorf("iteration %d: the loss is %.4f, Caffe's %.3f", i, losses[i], want)
@@ -177,7 +183,14 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "label" top: "l
 		for i, p := range n.Params() {
 			reached := d.SumSquares(p.Diff) > 0
 			if want := force || i >= 2; reached != want {
-				t.Errorf("force_backward %v: the gradient of %s/%d is there: %v, wanted %v", force, p.Layer, p.Index, reached, want)
+				t.Errorf(
+					"force_backward %v: the gradient of %s/%d is there: %v, wanted %v",
+					force,
+					p.Layer,
+					p.Index,
+					reached,
+					want,
+				)
 			}
 		}
 	}
@@ -186,7 +199,11 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "label" top: "l
 // SPP of one level is a pooling layer in Caffe, and its output is not flattened.
 func TestSPPOfOneLevel(t *testing.T) {
 	for height, want := range map[string]string{"1": "2x3x1x1", "2": "2x15"} {
-		n, err := build(t, imageInput+`layer { name: "l" type: "SPP" bottom: "x" top: "y" spp_param { pyramid_height: `+height+` } }`, caffepb.Phase_TEST)
+		n, err := build(
+			t,
+			imageInput+`layer { name: "l" type: "SPP" bottom: "x" top: "y" spp_param { pyramid_height: `+height+` } }`,
+			caffepb.Phase_TEST,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +219,11 @@ func TestScaleInPlaceInTest(t *testing.T) {
 layer { name: "c" type: "Power" bottom: "x" top: "y" power_param { shift: 1 } }
 layer { name: "l" type: "Scale" bottom: "y" top: "%s" scale_param { filler { type: "constant" value: 3 } } }`
 	gradient := func(top string, phase caffepb.Phase) []float32 {
-		n, d := buildOn(t, strings.Replace(text, "%s", top, 1), model.NetOptions{State: &caffepb.NetState{Phase: phase.Enum()}, Probe: true})
+		n, d := buildOn(
+			t,
+			strings.Replace(text, "%s", top, 1),
+			model.NetOptions{State: &caffepb.NetState{Phase: phase.Enum()}, Probe: true},
+		)
 		d.Upload(n.Blob("x").Data, []float32{1, 2, 3, 4, 5, 6})
 		if _, err := n.Forward(); err != nil {
 			t.Fatal(err)

@@ -24,9 +24,9 @@ type storedMask struct {
 
 func (m *storedMask) odd() bool { return m.others > 0 }
 
-// readMask reads the mask of the weights w. The re-implementation's solver decays its masks, or trains them, unless the
-// prototxt keeps it from it, so a file may hold 0.97 and 1e-4. Its program computes with W∘T: so a kept weight is multiplied
-// by its element, and what that takes to nearly nothing is pruned, and keeps W, to be spliced.
+// readMask reads the mask of the weights w. The re-implementation's solver decays its masks, or trains them, unless
+// the prototxt keeps it from it, so a file may hold 0.97 and 1e-4. Its program computes with W∘T: so a kept weight is
+// multiplied by its element, and what that takes to nearly nothing is pruned, and keeps W, to be spliced.
 func readMask(w []float32, b *caffepb.BlobProto) (*storedMask, error) {
 	t := caffe.Values(b)
 	if len(t) != len(w) {
@@ -55,9 +55,10 @@ func readMask(w []float32, b *caffepb.BlobProto) (*storedMask, error) {
 	return m, nil
 }
 
-// masksOf tells how many of a stored layer's blobs are masks: blobs are W, b, T or W, b, T_W, T_b, or without a bias W, T.
-// A layer of one of Caffe's kinds that are never pruned has none. Of a kind that is not known, or where the file names none,
-// as Caffe's in HDF5, the blobs behind the parameters are masks that have the same shapes and hold 0 to 1 alone.
+// masksOf tells how many of a stored layer's blobs are masks: blobs are W, b, T or W, b, T_W, T_b, or without a bias
+// W, T. A layer of one of Caffe's kinds that are never pruned has none. Of a kind that is not known, or where the
+// file names none, as Caffe's in HDF5, the blobs behind the parameters are masks that have the same shapes and hold 0
+// to 1 alone.
 func masksOf(l *caffepb.LayerParameter) int {
 	bias := true
 	switch typ := l.GetType(); typ {
@@ -96,8 +97,8 @@ func masksByContent(blobs []*caffepb.BlobProto) int {
 	return 0
 }
 
-// isStatistics tells a layer whose blobs are running statistics: BatchNorm's, which are a mean and a variance of each channel,
-// and the weight of both. Where a file names no kinds, it is told by these shapes.
+// isStatistics tells a layer whose blobs are running statistics: BatchNorm's, which are a mean and a variance of each
+// channel, and the weight of both. Where a file names no kinds, it is told by these shapes.
 func isStatistics(l *caffepb.LayerParameter) bool {
 	if l.GetType() != "" {
 		return l.GetType() == "BatchNorm"

@@ -16,7 +16,8 @@ import (
 	"dns-tui/model/modeltest"
 )
 
-// Whatever its layer is called and whatever its masks hold, counting, export and a net agree on what a file computes: W∘T.
+// Whatever its layer is called and whatever its masks hold, counting, export and a net agree on what a file computes:
+// W∘T.
 func TestMasksAgree(t *testing.T) {
 	w, bias := []float32{1, 2, 3, 4, 5, 6}, []float32{7, 8}
 	for _, c := range []struct {
@@ -36,8 +37,15 @@ func TestMasksAgree(t *testing.T) {
 	} {
 		name := fmt.Sprint(c.typ, c.mask)
 		file := func() *caffepb.NetParameter {
-			l := &caffepb.LayerParameter{Name: proto.String("l"), Type: proto.String(c.typ), Blobs: []*caffepb.BlobProto{
-				caffe.NewBlob([]int{2, 3}, slices.Clone(w)), caffe.NewBlob([]int{2}, slices.Clone(bias)), caffe.NewBlob([]int{2, 3}, slices.Clone(c.mask))}}
+			l := &caffepb.LayerParameter{
+				Name: proto.String("l"),
+				Type: proto.String(c.typ),
+				Blobs: []*caffepb.BlobProto{
+					caffe.NewBlob(
+						[]int{2, 3},
+						slices.Clone(w),
+					), caffe.NewBlob([]int{2}, slices.Clone(bias)), caffe.NewBlob([]int{2, 3}, slices.Clone(c.mask))},
+			}
 			if c.bias != nil {
 				l.Blobs = append(l.Blobs, caffe.NewBlob([]int{2}, slices.Clone(c.bias)))
 			}
@@ -49,7 +57,8 @@ func TestMasksAgree(t *testing.T) {
 		}
 		exported := file()
 		masks, odd, err := model.ApplyMasks(exported)
-		if want := 1 + len(c.bias)/2; err != nil || masks != want || len(odd) != c.odd || len(exported.Layer[0].Blobs) != 2 {
+		if want := 1 + len(c.bias)/2; err != nil || masks != want || len(odd) != c.odd ||
+			len(exported.Layer[0].Blobs) != 2 {
 			t.Errorf("%s: export applies %d masks, %q odd (%v), wanted %d", name, masks, odd, err, want)
 		}
 		output := func(f *caffepb.NetParameter) ([]float32, *model.Loaded) {
@@ -96,8 +105,17 @@ layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param 
 // Running statistics are no parameters.
 func TestStatisticsAreNotCounted(t *testing.T) {
 	for _, typ := range []string{"BatchNorm", ""} {
-		counts, err := model.CountWeights(&caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String("bn"), Type: proto.String(typ), Blobs: []*caffepb.BlobProto{
-			caffe.NewBlob([]int{3}, []float32{1, 2, 3}), caffe.NewBlob([]int{3}, []float32{1, 2, 3}), caffe.NewBlob([]int{1}, []float32{1})}}}})
+		counts, err := model.CountWeights(
+			&caffepb.NetParameter{
+				Layer: []*caffepb.LayerParameter{
+					{Name: proto.String("bn"), Type: proto.String(typ), Blobs: []*caffepb.BlobProto{
+						caffe.NewBlob(
+							[]int{3},
+							[]float32{1, 2, 3},
+						), caffe.NewBlob([]int{3}, []float32{1, 2, 3}), caffe.NewBlob([]int{1}, []float32{1})}},
+				},
+			},
+		)
 		if err != nil || counts[0].Total != 0 || !counts[0].Statistics || len(counts[0].Shapes) != 3 {
 			t.Errorf("type %q: %+v, %v", typ, counts, err)
 		}

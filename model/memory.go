@@ -36,7 +36,13 @@ func adviseMemory(run *config.Run, err error) error {
 		if perImage := float64(need-small) / float64(batch-1); e == nil && perImage > 0 && room > small {
 			// A fifth stays for sizes that are rounded up and for shares of products.
 			if fits := 1 + int(0.8*float64(room-small)/perImage); fits < batch {
-				return fmt.Errorf("%w; the run needs about %s with a batch of %d, and a batch of %d would fit", err, gpu.FormatBytes(need), batch, fits)
+				return fmt.Errorf(
+					"%w; the run needs about %s with a batch of %d, and a batch of %d would fit",
+					err,
+					gpu.FormatBytes(need),
+					batch,
+					fits,
+				)
 			}
 		}
 	}
@@ -82,7 +88,13 @@ func memoryOf(run *config.Run, batch int) (int64, error) {
 		}
 	}
 	small.Train = &f
-	s := &Solver{run: &small, param: run.Solver, device: gpu.Dry{Held: &held}, clock: &layer.Clock{}, method: methods[caffe.SolverName(run.Solver)]}
+	s := &Solver{
+		run:    &small,
+		param:  run.Solver,
+		device: gpu.Dry{Held: &held},
+		clock:  &layer.Clock{},
+		method: methods[caffe.SolverName(run.Solver)],
+	}
 	defer s.Close()
 	if err := s.build(); err != nil {
 		return 0, err

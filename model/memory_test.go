@@ -26,11 +26,19 @@ func TestTooMuchMemory(t *testing.T) {
 		{"a product beyond 64 bits", `layer { name: "d" type: "Input" top: "y" input_param { shape { dim: 4294967296 dim: 4294967296 dim: 2 } } }`, `layer "d": (Input)`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f, err := caffe.ParseNetPrototxt("n", []byte(`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 10 dim: 30 dim: 30 } } } `+c.text))
+			f, err := caffe.ParseNetPrototxt(
+				"n",
+				[]byte(
+					`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 10 dim: 30 dim: 30 } } } `+c.text,
+				),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
-			n, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}})
+			n, err := model.NewNet(
+				f,
+				model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}},
+			)
 			if c.want == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -43,7 +51,8 @@ func TestTooMuchMemory(t *testing.T) {
 				t.Fatal("the net was built")
 			}
 			var m *memory.Error
-			if !strings.Contains(err.Error(), c.want) || !errors.As(err, &m) && !strings.Contains(err.Error(), "no machine has so much memory") {
+			if !strings.Contains(err.Error(), c.want) ||
+				!errors.As(err, &m) && !strings.Contains(err.Error(), "no machine has so much memory") {
 				t.Errorf("%v; wanted %s and an error of memory", err, c.want)
 			}
 		})

@@ -23,7 +23,11 @@ layer { name: "cost" type: "EuclideanLoss" bottom: "d" bottom: "goal" top: "l2" 
 
 func twinNet(t *testing.T, seed uint64, share *model.Net) *model.Net {
 	t.Helper()
-	n, _ := buildOn(t, twins, model.NetOptions{State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: seed, Share: share})
+	n, _ := buildOn(
+		t,
+		twins,
+		model.NetOptions{State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: seed, Share: share},
+	)
 	return n
 }
 
@@ -37,7 +41,8 @@ func valuesOf(n *model.Net) string {
 	return b.String()
 }
 
-// Layers of one name, or without one, are layers of their own: names to show, first values, weights in files of both kinds.
+// Layers of one name, or without one, are layers of their own: names to show, first values, weights in files of both
+// kinds.
 func TestLayersOfOneName(t *testing.T) {
 	n := twinNet(t, 1, nil)
 	var names []string
@@ -58,7 +63,11 @@ func TestLayersOfOneName(t *testing.T) {
 		t.Errorf("%d of 4 layers have first values of their own", len(seen))
 	}
 	if w := n.Weights(); w.Layer[2].GetName() != "fc" || w.Layer[3].GetName() != "" {
-		t.Errorf("the file has the names %q and %q, wanted those of the net's file", w.Layer[2].GetName(), w.Layer[3].GetName())
+		t.Errorf(
+			"the file has the names %q and %q, wanted those of the net's file",
+			w.Layer[2].GetName(),
+			w.Layer[3].GetName(),
+		)
 	}
 	if shared := twinNet(t, 2, n); valuesOf(shared) != valuesOf(n) {
 		t.Error("a test net does not share all parameters")

@@ -27,7 +27,8 @@ type NetOptions struct {
 	Stand func(*layer.Param) *layer.Param
 	// Probe computes the gradients of all outputs and inputs, whether or not they reach a loss.
 	Probe bool
-	// Backward computes gradients in every phase, and where the net has no loss, from its outputs down: to measure them.
+	// Backward computes gradients in every phase, and where the net has no loss, from its outputs down: to measure
+	// them.
 	Backward bool
 	// Inputs, where it is not nil, stands in place of the data layers.
 	Inputs *config.Inputs
@@ -250,7 +251,13 @@ func (n *Net) backward(nd *node) {
 	if nd.chained {
 		for j, b := range nd.bottom {
 			if nd.need[j] {
-				n.device.Scale(gpu.ChannelShape{Outer: 1, Channels: 1, Inner: b.Diff.N}, b.Diff, nd.top[0].Diff, nil, b.Diff)
+				n.device.Scale(
+					gpu.ChannelShape{Outer: 1, Channels: 1, Inner: b.Diff.N},
+					b.Diff,
+					nd.top[0].Diff,
+					nil,
+					b.Diff,
+				)
 			}
 		}
 	}
@@ -296,7 +303,17 @@ func (n *Net) Prunable() []PrunableLayer {
 				continue
 			}
 			seen[w] = true
-			out = append(out, PrunableLayer{Name: nd.name, Type: nd.typ, Pruning: p.Pruning(), Weights: w, Bias: b, Outputs: outputsOf(nd, w)})
+			out = append(
+				out,
+				PrunableLayer{
+					Name:    nd.name,
+					Type:    nd.typ,
+					Pruning: p.Pruning(),
+					Weights: w,
+					Bias:    b,
+					Outputs: outputsOf(nd, w),
+				},
+			)
 		}
 	}
 	return out

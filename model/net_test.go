@@ -283,7 +283,10 @@ layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" inner_product_param 
 				in = 2
 			}
 			n.Layer = append(n.Layer, &caffepb.LayerParameter{Name: proto.String(name),
-				Blobs: []*caffepb.BlobProto{caffe.NewBlob([]int{2, in}, make([]float32, 2*in)), caffe.NewBlob([]int{2}, make([]float32, 2))}})
+				Blobs: []*caffepb.BlobProto{
+					caffe.NewBlob([]int{2, in}, make([]float32, 2*in)),
+					caffe.NewBlob([]int{2}, make([]float32, 2)),
+				}})
 		}
 		path := filepath.Join(dir, name)
 		if err := caffe.WriteNet(path, n); err != nil {
@@ -367,10 +370,14 @@ layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = n.LoadWeights("f.caffemodel", &caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String("l"), Blobs: c.blobs}}},
-				model.LoadOptions{MasksFromZeros: c.zeros})
+			_, err = n.LoadWeights(
+				"f.caffemodel",
+				&caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String("l"), Blobs: c.blobs}}},
+				model.LoadOptions{MasksFromZeros: c.zeros},
+			)
 			if c.err != "" {
-				if err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), "f.caffemodel") {
+				if err == nil || !strings.Contains(err.Error(), c.err) ||
+					!strings.Contains(err.Error(), "f.caffemodel") {
 					t.Errorf("got %v, wanted %q", err, c.err)
 				}
 				return
@@ -403,8 +410,15 @@ layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = n.LoadWeights("f.caffemodel", &caffepb.NetParameter{Layer: []*caffepb.LayerParameter{{Name: proto.String("other"), Blobs: []*caffepb.BlobProto{w}}}}, model.LoadOptions{})
-	if err == nil || !strings.Contains(err.Error(), "weights of another net") || !strings.Contains(err.Error(), "other") {
+	_, err = n.LoadWeights(
+		"f.caffemodel",
+		&caffepb.NetParameter{
+			Layer: []*caffepb.LayerParameter{{Name: proto.String("other"), Blobs: []*caffepb.BlobProto{w}}},
+		},
+		model.LoadOptions{},
+	)
+	if err == nil || !strings.Contains(err.Error(), "weights of another net") ||
+		!strings.Contains(err.Error(), "other") {
 		t.Errorf("weights of another net: %v", err)
 	}
 }
@@ -457,12 +471,18 @@ func TestSnapshotPrefix(t *testing.T) {
 	for _, c := range []struct{ prefix, want string }{
 		{"", "dir/s"}, {filepath.Join(dir, "x"), filepath.Join(dir, "x")}, {dir, filepath.Join(dir, "s")},
 	} {
-		r := &config.Run{SolverPath: "dir/s.prototxt", Solver: &caffepb.SolverParameter{SnapshotPrefix: proto.String(c.prefix)}}
+		r := &config.Run{
+			SolverPath: "dir/s.prototxt",
+			Solver:     &caffepb.SolverParameter{SnapshotPrefix: proto.String(c.prefix)},
+		}
 		if got := r.SnapshotPrefix(); got != c.want {
 			t.Errorf("prefix %q: %s, wanted %s", c.prefix, got, c.want)
 		}
 	}
-	r := &config.Run{SolverPath: "s.prototxt", Solver: &caffepb.SolverParameter{SnapshotPrefix: proto.String(filepath.Join(dir, "no", "where"))}}
+	r := &config.Run{
+		SolverPath: "s.prototxt",
+		Solver:     &caffepb.SolverParameter{SnapshotPrefix: proto.String(filepath.Join(dir, "no", "where"))},
+	}
 	if err := r.CheckSnapshotFolder(); err == nil || !strings.Contains(err.Error(), "snapshots cannot be written to") {
 		t.Errorf("a folder that is not there: %v", err)
 	}
@@ -490,7 +510,8 @@ func TestArgMax(t *testing.T) {
 		defer d.Close()
 		d.Upload(n.Blob("x").Data, []float32{5, 4, 6, 3, 1, 9, 7, 8})
 		n.Forward()
-		if got := download(d, n.Blob("y").Data); n.Blob("y").FormatShape() != c.shape || fmt.Sprint(got) != fmt.Sprint(c.want) {
+		if got := download(d, n.Blob("y").Data); n.Blob("y").FormatShape() != c.shape ||
+			fmt.Sprint(got) != fmt.Sprint(c.want) {
 			t.Errorf("%q: %s %v, wanted %s %v", c.param, n.Blob("y").FormatShape(), got, c.shape, c.want)
 		}
 	}

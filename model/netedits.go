@@ -12,8 +12,8 @@ import (
 // maxNetEdits bounds the lines about a net that is another.
 const maxNetEdits = 20
 
-// edits says in a line a layer what the net's file says differently from the net of a snapshot, whose weights carry its layers.
-// What config.Merge tells of, the settings of surgery, is left out.
+// edits says in a line a layer what the net's file says differently from the net of a snapshot, whose weights carry
+// its layers. What config.Merge tells of, the settings of surgery, is left out.
 func (n *Net) edits(was *caffepb.NetParameter) []string {
 	type key struct {
 		name string
@@ -42,7 +42,10 @@ func (n *Net) edits(was *caffepb.NetParameter) []string {
 		var diff []string
 		differences("", before.ProtoReflect(), now.ProtoReflect(), &diff)
 		if diff != nil {
-			out = append(out, fmt.Sprintf("layer %s was edited since the snapshot: %s", nd.name, strings.Join(diff, ", ")))
+			out = append(
+				out,
+				fmt.Sprintf("layer %s was edited since the snapshot: %s", nd.name, strings.Join(diff, ", ")),
+			)
 		}
 	}
 	clear(seen)
@@ -65,9 +68,20 @@ func (n *Net) edits(was *caffepb.NetParameter) []string {
 }
 
 // told are the fields of a layer that are no edits of the net, or are told elsewhere.
-var told = map[string]bool{"name": true, "phase": true, "blobs": true, "include": true, "exclude": true, "surgery_rule": true, "cconvolution_param": true,
-	"cinner_product_param": true, "convolution_param.threshold": true, "inner_product_param.threshold": true,
-	"convolution_param.sparsity_term": true, "inner_product_param.sparsity_term": true}
+var told = map[string]bool{
+	"name":                              true,
+	"phase":                             true,
+	"blobs":                             true,
+	"include":                           true,
+	"exclude":                           true,
+	"surgery_rule":                      true,
+	"cconvolution_param":                true,
+	"cinner_product_param":              true,
+	"convolution_param.threshold":       true,
+	"inner_product_param.threshold":     true,
+	"convolution_param.sparsity_term":   true,
+	"inner_product_param.sparsity_term": true,
+}
 
 // differences lists the fields of two messages that differ, by their names in a prototxt.
 func differences(prefix string, a, b protoreflect.Message, out *[]string) {

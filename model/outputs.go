@@ -50,8 +50,8 @@ func (s *Solver) Test(i int, stop func() bool) (*TestResult, error) {
 	return r, err
 }
 
-// Evaluate runs a net over a number of batches and averages its outputs (Caffe's Solver::Test). A device that works ahead
-// is not waited for between batches.
+// Evaluate runs a net over a number of batches and averages its outputs (Caffe's Solver::Test). A device that works
+// ahead is not waited for between batches.
 func Evaluate(n *Net, batches int, stop func() bool) (*TestResult, error) {
 	r := &TestResult{}
 	lag := n.device.Capabilities().Lag
@@ -88,7 +88,11 @@ func Evaluate(n *Net, batches int, stop func() bool) (*TestResult, error) {
 	for i := range r.Outputs {
 		r.Outputs[i].Value /= float64(max(1, batches))
 		if v := r.Outputs[i].Value; math.IsNaN(v) {
-			return r, fmt.Errorf("output %q is NaN: %w", r.Outputs[i].Name, cmp.Or(n.FirstBad(), errors.New("no layer's last output is")))
+			return r, fmt.Errorf(
+				"output %q is NaN: %w",
+				r.Outputs[i].Name,
+				cmp.Or(n.FirstBad(), errors.New("no layer's last output is")),
+			)
 		}
 	}
 	return r, nil
@@ -119,7 +123,10 @@ func (e *evaluated) add(r *TestResult) {
 	for i, o := range e.outs {
 		for _, v := range e.values[i] {
 			if k == len(r.Outputs) {
-				r.Outputs = append(r.Outputs, Output{Name: o.blob.Name, Blob: o.name, Type: o.typ, LossWeight: float64(o.weight)})
+				r.Outputs = append(
+					r.Outputs,
+					Output{Name: o.blob.Name, Blob: o.name, Type: o.typ, LossWeight: float64(o.weight)},
+				)
 			}
 			r.Outputs[k].Value += float64(v)
 			k++
@@ -132,7 +139,10 @@ func (n *Net) Outputs() []Output {
 	var out []Output
 	for _, o := range n.outs {
 		for _, v := range n.values(o.blob) {
-			out = append(out, Output{Name: o.blob.Name, Blob: o.name, Type: o.typ, Value: float64(v), LossWeight: float64(o.weight)})
+			out = append(
+				out,
+				Output{Name: o.blob.Name, Blob: o.name, Type: o.typ, Value: float64(v), LossWeight: float64(o.weight)},
+			)
 		}
 	}
 	return out

@@ -97,9 +97,9 @@ func Snapshots(prefix string) ([]SnapshotFile, error) {
 	return out, nil
 }
 
-// FindSnapshot returns the snapshot of a prefix with the highest iteration that is whole: a solverstate that reads, and the
-// weights that it was written with. What a going back left behind, by the journal, is passed over, and so are damaged ones;
-// notices say so. It returns ErrNoSnapshot where there is none at all.
+// FindSnapshot returns the snapshot of a prefix with the highest iteration that is whole: a solverstate that reads,
+// and the weights that it was written with. What a going back left behind, by the journal, is passed over, and so are
+// damaged ones; notices say so. It returns ErrNoSnapshot where there is none at all.
 func FindSnapshot(prefix, journal string) (path string, notices []string, err error) {
 	all, err := Snapshots(prefix)
 	if err != nil {
@@ -131,15 +131,16 @@ func FindSnapshot(prefix, journal string) (path string, notices []string, err er
 		}
 		notices = append(notices, fmt.Sprintf("%s is passed over: %v", s.Path, err))
 	}
-	lines := []error{errors.New("none of the snapshots to resume is whole")} // joined, for each to be a line where it is shown
+	// joined, for each to be a line where it is shown
+	lines := []error{errors.New("none of the snapshots to resume is whole")}
 	for _, n := range notices {
 		lines = append(lines, errors.New("  "+n))
 	}
 	return "", nil, errors.Join(lines...)
 }
 
-// ofOtherRun says that the snapshot of the highest iteration is not the last of the run that a journal tells of last: that was
-// begun anew and has not come as far, or went on at another prefix.
+// ofOtherRun says that the snapshot of the highest iteration is not the last of the run that a journal tells of last:
+// that was begun anew and has not come as far, or went on at another prefix.
 func ofOtherRun(s SnapshotFile, st *caffepb.SolverState, course *Course) []string {
 	last, elsewhere := course.run(), ""
 	for _, c := range course.Changes {
@@ -151,12 +152,24 @@ func ofOtherRun(s SnapshotFile, st *caffepb.SolverState, course *Course) []strin
 		}
 	}
 	if elsewhere != "" && !strings.HasPrefix(filepath.Clean(s.Path), filepath.Clean(elsewhere)+"_iter_") {
-		return []string{fmt.Sprintf("the run went on at %s: its later snapshots are there, and --snapshot goes on from one", elsewhere)}
+		return []string{
+			fmt.Sprintf(
+				"the run went on at %s: its later snapshots are there, and --snapshot goes on from one",
+				elsewhere,
+			),
+		}
 	}
 	if id := st.GetRunState().GetRunId(); last == "" || id == "" || id == last {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s is of run %s; the last run at this prefix, %s, has not come as far: --snapshot goes on from one of its snapshots", s.Path, runName(st), last)}
+	return []string{
+		fmt.Sprintf(
+			"%s is of run %s; the last run at this prefix, %s, has not come as far: --snapshot goes on from one of its snapshots",
+			s.Path,
+			runName(st),
+			last,
+		),
+	}
 }
 
 // resume finds the snapshot of a run that looks for one at its prefix. notices say what was passed over.
@@ -175,8 +188,8 @@ func resume(run *config.Run) (notices []string, err error) {
 	return notices, nil
 }
 
-// olderSnapshots says which snapshots are at a prefix that a run which starts at an iteration may replace; "" where there are
-// none.
+// olderSnapshots says which snapshots are at a prefix that a run which starts at an iteration may replace; "" where
+// there are none.
 func olderSnapshots(prefix string, iter int, resumed bool) string {
 	all, err := Snapshots(prefix)
 	if err != nil {
@@ -195,17 +208,22 @@ func olderSnapshots(prefix string, iter int, resumed bool) string {
 	if len(later) > 1 {
 		n = fmt.Sprintf("%d snapshots are", len(later))
 	}
-	text := fmt.Sprintf("%s at %s already, up to iteration %d: this run starts at iteration %d and replaces those of the same iterations",
-		n, prefix, later[0].Iter, iter)
+	text := fmt.Sprintf(
+		"%s at %s already, up to iteration %d: this run starts at iteration %d and replaces those of the same iterations",
+		n,
+		prefix,
+		later[0].Iter,
+		iter,
+	)
 	if !resumed {
 		text += "; --resume goes on from them"
 	}
 	return text
 }
 
-// WeightsOf finds the weights of a solverstate: beside it first, then where learned_net says, as Caffe opens it. Where the
-// solverstate knows their checksum, a file of the name with other content is passed over, and an error says whose it is. It
-// returns "" where the solverstate names no weights.
+// WeightsOf finds the weights of a solverstate: beside it first, then where learned_net says, as Caffe opens it.
+// Where the solverstate knows their checksum, a file of the name with other content is passed over, and an error says
+// whose it is. It returns "" where the solverstate names no weights.
 func WeightsOf(path string, st *caffepb.SolverState) (string, error) {
 	name := st.GetLearnedNet()
 	if name == "" {
@@ -239,10 +257,16 @@ func WeightsOf(path string, st *caffepb.SolverState) (string, error) {
 		wrong = append(wrong, c+" "+whose(c, sum))
 	}
 	if wrong == nil {
-		return "", &caffe.FileError{Path: path, Msg: fmt.Sprintf("its weights are not there: no %s, beside it or from the working folder", name)}
+		return "", &caffe.FileError{
+			Path: path,
+			Msg:  fmt.Sprintf("its weights are not there: no %s, beside it or from the working folder", name),
+		}
 	}
-	return "", &caffe.FileError{Path: path, Msg: fmt.Sprintf("its weights, of run %s with SHA-256 %s…, are not there: %s",
-		runName(st), hex.EncodeToString(want[:min(4, len(want))]), strings.Join(wrong, "; "))}
+	return "", &caffe.FileError{
+		Path: path,
+		Msg: fmt.Sprintf("its weights, of run %s with SHA-256 %s…, are not there: %s",
+			runName(st), hex.EncodeToString(want[:min(4, len(want))]), strings.Join(wrong, "; ")),
+	}
 }
 
 // whose says what a file of weights is whose checksum is not the wanted one.
@@ -261,8 +285,8 @@ func runName(st *caffepb.SolverState) string {
 	return "without a name"
 }
 
-// dropPrevious removes weights that a killed process kept aside while it replaced a pair, where the pair is whole without
-// them.
+// dropPrevious removes weights that a killed process kept aside while it replaced a pair, where the pair is whole
+// without them.
 func dropPrevious(prefix string) {
 	all, err := Snapshots(prefix)
 	if err != nil {
@@ -277,7 +301,8 @@ func dropPrevious(prefix string) {
 		if err != nil {
 			continue
 		}
-		if found, err := WeightsOf(s.Path, st); err == nil && found == weights && st.GetRunState().GetWeightsSha256() != nil {
+		if found, err := WeightsOf(s.Path, st); err == nil && found == weights &&
+			st.GetRunState().GetWeightsSha256() != nil {
 			os.Remove(weights + previousSuffix)
 		}
 	}

@@ -150,8 +150,8 @@ func TestStateChecksum(t *testing.T) {
 	}
 }
 
-// Weights of another run are an error that says whose they are; those beside the solverstate go before those of the same
-// relative name.
+// Weights of another run are an error that says whose they are; those beside the solverstate go before those of the
+// same relative name.
 func TestMovedSnapshot(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -165,7 +165,11 @@ func TestMovedSnapshot(t *testing.T) {
 	snapshots(t, "run/t", func(r *config.Run) { r.Solver.BaseLr = proto.Float32(0.001) })
 	put(t, "backup/t_iter_3.solverstate", state)
 	resumed := func() error {
-		run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Weights, r.Snapshot = nil, "backup/t_iter_3.solverstate" })
+		run := mini(
+			t,
+			"dns_seed_mini",
+			func(r *config.Run) { r.Weights, r.Snapshot = nil, "backup/t_iter_3.solverstate" },
+		)
 		d := host.New(host.Options{Threads: 1})
 		defer d.Close()
 		s, err := model.NewSolver(run, d)
@@ -174,7 +178,8 @@ func TestMovedSnapshot(t *testing.T) {
 		}
 		return err
 	}
-	if err := resumed(); err == nil || !strings.Contains(err.Error(), "run/t_iter_3.caffemodel is of run ") || !strings.Contains(err.Error(), "belongs to run/t_iter_3.solverstate") {
+	if err := resumed(); err == nil || !strings.Contains(err.Error(), "run/t_iter_3.caffemodel is of run ") ||
+		!strings.Contains(err.Error(), "belongs to run/t_iter_3.solverstate") {
 		t.Errorf("weights of another run: %v", err)
 	}
 	put(t, "backup/t_iter_3.caffemodel", weights)
@@ -197,11 +202,13 @@ func TestPrefixInUse(t *testing.T) {
 	defer d.Close()
 	_, err := model.NewTrainer(run, d, model.SessionOptions{})
 	var used *model.InUseError
-	if !errors.As(err, &used) || !strings.Contains(err.Error(), "run mini-1 (pid ") || !strings.Contains(err.Error(), "dns-tui attach mini-1") {
+	if !errors.As(err, &used) || !strings.Contains(err.Error(), "run mini-1 (pid ") ||
+		!strings.Contains(err.Error(), "dns-tui attach mini-1") {
 		t.Fatalf("a second run at the prefix: %v", err)
 	}
 	other := mini(t, "dns_seed_mini", func(r *config.Run) { r.Journal = run.JournalPath() })
-	if _, err := model.NewTrainer(other, d, model.SessionOptions{}); err == nil || !strings.Contains(err.Error(), "another run writes to this journal") {
+	if _, err := model.NewTrainer(other, d, model.SessionOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "another run writes to this journal") {
 		t.Errorf("a second run with the journal: %v", err)
 	}
 	must(t, tr, model.Command{Kind: model.Stop})
@@ -235,17 +242,25 @@ func TestBeginsBesideSnapshots(t *testing.T) {
 		t.Errorf("a first start: %q", got)
 	}
 	snapshots(t, prefix, nil)
-	if got := told(func(*config.Run) {}); !strings.Contains(got, "3 snapshots are at ") || !strings.Contains(got, "--resume") {
+	if got := told(func(*config.Run) {}); !strings.Contains(got, "3 snapshots are at ") ||
+		!strings.Contains(got, "--resume") {
 		t.Errorf("a second start: %q", got)
 	}
-	if got := told(func(r *config.Run) { r.Weights, r.Snapshot = nil, prefix+"_iter_2.solverstate" }); !strings.Contains(got, "a snapshot is at ") {
+	if got := told(func(r *config.Run) { r.Weights, r.Snapshot = nil, prefix+"_iter_2.solverstate" }); !strings.Contains(
+		got,
+		"a snapshot is at ",
+	) {
 		t.Errorf("a start from iteration 2: %q", got)
 	}
 	train(t, mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.SnapshotPrefix = proto.String(prefix) }), 1, 2)
-	if got := told(auto); !strings.Contains(got, "run_iter_3.solverstate is of run ") || !strings.Contains(got, "has not come as far") {
+	if got := told(auto); !strings.Contains(got, "run_iter_3.solverstate is of run ") ||
+		!strings.Contains(got, "has not come as far") {
 		t.Errorf("a resume of another run's snapshot: %q", got)
 	}
-	if got := told(func(r *config.Run) { r.Resume, r.Solver.MaxIter = config.ResumeNewest, proto.Int32(3) }); !strings.Contains(got, "nothing is left to train") {
+	if got := told(func(r *config.Run) { r.Resume, r.Solver.MaxIter = config.ResumeNewest, proto.Int32(3) }); !strings.Contains(
+		got,
+		"nothing is left to train",
+	) {
 		t.Errorf("a resume at max_iter: %q", got)
 	}
 	if got := told(auto); strings.Contains(got, "already") || strings.Contains(got, "no snapshot") {
@@ -253,8 +268,8 @@ func TestBeginsBesideSnapshots(t *testing.T) {
 	}
 }
 
-// A solver that is edited between two parts of a run holds from then on, and a replay of the whole repeats both parts: it
-// begins as the run began, whatever the file says now.
+// A solver that is edited between two parts of a run holds from then on, and a replay of the whole repeats both
+// parts: it begins as the run began, whatever the file says now.
 func TestEditedSolver(t *testing.T) {
 	prefix := filepath.Join(t.TempDir(), "run")
 	part := func(rate float32, iter int, change func(*config.Run)) {
@@ -323,13 +338,19 @@ func TestEditedUpdateRules(t *testing.T) {
 	}
 }
 
-// A run that goes on from its snapshot after another was begun at its prefix has its own past, not the other's: in the curves, the
-// states, the report and a replay.
+// A run that goes on from its snapshot after another was begun at its prefix has its own past, not the other's: in
+// the curves, the states, the report and a replay.
 func TestResumePastAnotherRun(t *testing.T) {
 	prefix := filepath.Join(t.TempDir(), "run")
 	seeded := func(seed int64, snapshot string, iter int) {
 		train(t, mini(t, "dns_seed_mini", func(r *config.Run) {
-			r.Solver.SnapshotPrefix, r.Solver.RandomSeed, r.Solver.Snapshot = proto.String(prefix), proto.Int64(seed), proto.Int32(2)
+			r.Solver.SnapshotPrefix, r.Solver.RandomSeed, r.Solver.Snapshot = proto.String(
+				prefix,
+			), proto.Int64(
+				seed,
+			), proto.Int32(
+				2,
+			)
 			if snapshot != "" {
 				r.Weights, r.Snapshot = nil, snapshot
 			}
@@ -342,7 +363,11 @@ func TestResumePastAnotherRun(t *testing.T) {
 	}
 	seeded(2, "", 3)
 	run := mini(t, "dns_seed_mini", func(r *config.Run) {
-		r.Solver.SnapshotPrefix, r.Solver.RandomSeed, r.Weights, r.Snapshot = proto.String(prefix), proto.Int64(1), nil, prefix+"_iter_6.solverstate"
+		r.Solver.SnapshotPrefix, r.Solver.RandomSeed, r.Weights, r.Snapshot = proto.String(
+			prefix,
+		), proto.Int64(
+			1,
+		), nil, prefix+"_iter_6.solverstate"
 		r.Solver.MaxIter = proto.Int32(9)
 	})
 	tr := startWith(t, run, 1, model.SessionOptions{})
@@ -378,7 +403,8 @@ func TestResumePastAnotherRun(t *testing.T) {
 	if w, g := early(want.Loss), early(got.Loss); len(w) < 3 || !cmp.Equal(w, g) {
 		t.Errorf("the journal's loss: %v, want %v", g, w)
 	}
-	if a, b := want.Starts[0], got.Starts[0]; a.Seed != b.Seed || a.Start.Run != b.Start.Run || !cmp.Equal(a.Start.Weights, b.Start.Weights) {
+	if a, b := want.Starts[0], got.Starts[0]; a.Seed != b.Seed || a.Start.Run != b.Start.Run ||
+		!cmp.Equal(a.Start.Weights, b.Start.Weights) {
 		t.Errorf("the journal begins with %+v, want %+v", b, a)
 	}
 }
@@ -387,7 +413,8 @@ func TestResumePastAnotherRun(t *testing.T) {
 func TestStateForWeights(t *testing.T) {
 	prefix := filepath.Join(t.TempDir(), "run")
 	snapshots(t, prefix, nil)
-	if _, err := caffe.ReadNet(prefix + "_iter_3.solverstate"); err == nil || !strings.Contains(err.Error(), "is a solverstate; its weights are in "+prefix+"_iter_3.caffemodel") {
+	if _, err := caffe.ReadNet(prefix + "_iter_3.solverstate"); err == nil ||
+		!strings.Contains(err.Error(), "is a solverstate; its weights are in "+prefix+"_iter_3.caffemodel") {
 		t.Error(err)
 	}
 }
@@ -445,7 +472,8 @@ func TestEditedNet(t *testing.T) {
 					said = append(said, n)
 				}
 			}
-			if all := strings.Join(said, "\n"); len(said) != len(c.want) || c.want != nil && !strings.Contains(all, c.want[0]) {
+			if all := strings.Join(said, "\n"); len(said) != len(c.want) ||
+				c.want != nil && !strings.Contains(all, c.want[0]) {
 				t.Errorf("%v, %s: said %q, wanted %q", format, c.name, said, c.want)
 			}
 			s.Close()

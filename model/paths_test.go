@@ -15,15 +15,15 @@ import (
 	"dns-tui/model"
 )
 
-// A randomNet is a net of smooth layers with losses, weights and paths anywhere: losses that feed layers and losses, weights
-// on layers that are no losses, tops that nobody reads.
+// A randomNet is a net of smooth layers with losses, weights and paths anywhere: losses that feed layers and losses,
+// weights on layers that are no losses, tops that nobody reads.
 type randomNet struct {
 	t      *rapid.T
 	text   strings.Builder
 	blobs  []randomBlob
 	layers int
-	// open are the blobs that a layer may change in place: nobody has read them, and the gradient of the layer that made
-	// them does not need them.
+	// open are the blobs that a layer may change in place: nobody has read them, and the gradient of the layer that
+	// made them does not need them.
 	open map[string]bool
 	// weighted counts the tops that count toward the objective.
 	weighted int
@@ -81,7 +81,8 @@ func (n *randomNet) add(typ, params string, bottoms []string, loss bool, tops ..
 	fmt.Fprintf(&n.text, " %s }\n", params)
 	for i, shape := range tops {
 		name := fmt.Sprintf("t%d_%d", n.layers, i)
-		n.open[name] = weights != "all" && (typ == "InnerProduct" || typ == "Power" || typ == "Eltwise" || typ == "Concat")
+		n.open[name] = weights != "all" &&
+			(typ == "InnerProduct" || typ == "Power" || typ == "Eltwise" || typ == "Concat")
 		n.blobs = append(n.blobs, randomBlob{name, shape})
 	}
 }
@@ -90,11 +91,18 @@ func (n *randomNet) add(typ, params string, bottoms []string, loss bool, tops ..
 func (n *randomNet) grow() {
 	const matrix, half, number, one = "3x4", "3x2", "", "1"
 	kind := rapid.SampledFrom([]string{"InnerProduct", "Power", "Sigmoid", "TanH", "Eltwise", "Reduction", "Slice", "Concat", "Reshape",
-		"Silence", "TanH in place", "EuclideanLoss", "SoftmaxWithLoss", "SigmoidCrossEntropyLoss"}).Draw(n.t, "kind")
+		"Silence", "TanH in place", "EuclideanLoss", "SoftmaxWithLoss", "SigmoidCrossEntropyLoss"}).
+		Draw(n.t, "kind")
 	switch kind {
 	case "InnerProduct":
 		if b, ok := n.pick(matrix); ok {
-			n.add(kind, `inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.5 } }`, []string{b.name}, false, matrix)
+			n.add(
+				kind,
+				`inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.5 } }`,
+				[]string{b.name},
+				false,
+				matrix,
+			)
 		}
 	case "Power":
 		if b, ok := n.pick("any"); ok {
@@ -108,7 +116,13 @@ func (n *randomNet) grow() {
 		if b, ok := n.pick("any"); ok && n.open[b.name] {
 			n.layers++
 			delete(n.open, b.name)
-			fmt.Fprintf(&n.text, "layer { name: \"l%d\" type: \"TanH\" bottom: %q top: %q }\n", n.layers, b.name, b.name)
+			fmt.Fprintf(
+				&n.text,
+				"layer { name: \"l%d\" type: \"TanH\" bottom: %q top: %q }\n",
+				n.layers,
+				b.name,
+				b.name,
+			)
 		}
 	case "Eltwise":
 		if b, ok := n.pick("any"); ok {
@@ -163,7 +177,9 @@ func TestGradientsFlowThroughEveryPath(t *testing.T) {
 			n.grow()
 		}
 		if n.weighted == 0 {
-			n.text.WriteString(`layer { name: "end" type: "Reduction" bottom: "b0" top: "end" reduction_param { operation: SUMSQ } loss_weight: 1 }`)
+			n.text.WriteString(
+				`layer { name: "end" type: "Reduction" bottom: "b0" top: "end" reduction_param { operation: SUMSQ } loss_weight: 1 }`,
+			)
 		}
 		if strings.Contains(n.text.String(), "Loss\" bottom: \"t") {
 			chained++
@@ -181,7 +197,10 @@ func comparePaths(t *rapid.T, d gpu.Device, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 3})
+	net, err := model.NewNet(
+		f,
+		model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 3},
+	)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}

@@ -7,8 +7,8 @@ import (
 	"dns-tui/gpu"
 )
 
-// Area is a part of a layer's weights, seen as a matrix with a row for each entry of the blob's first axis, and how many cells
-// to show it in. Rows and Cols of 0 take all that follow, Height and Width of 0 a cell for each weight.
+// Area is a part of a layer's weights, seen as a matrix with a row for each entry of the blob's first axis, and how
+// many cells to show it in. Rows and Cols of 0 take all that follow, Height and Width of 0 a cell for each weight.
 type Area struct {
 	Row, Col, Rows, Cols int
 	Height, Width        int
@@ -67,7 +67,8 @@ func (t *Trainer) look(name string, a Area) (*Picture, error) {
 
 // clip fits an area into a matrix.
 func (a Area) clip(rows, cols int) (Area, error) {
-	if a.Row < 0 || a.Row >= rows || a.Col < 0 || a.Col >= cols || a.Rows < 0 || a.Cols < 0 || a.Height < 0 || a.Width < 0 {
+	if a.Row < 0 || a.Row >= rows || a.Col < 0 || a.Col >= cols || a.Rows < 0 || a.Cols < 0 || a.Height < 0 ||
+		a.Width < 0 {
 		return a, fmt.Errorf("row %d, column %d; wanted a place in %d × %d weights", a.Row, a.Col, rows, cols)
 	}
 	if a.Rows == 0 || a.Rows > rows-a.Row {

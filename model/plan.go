@@ -187,7 +187,8 @@ func (t *Trainer) planned(p *Plan) {
 	}
 }
 
-// ramp takes a ramp to where it is at this iteration, and reports whether it is done. It is one line of the journal, when it begins.
+// ramp takes a ramp to where it is at this iteration, and reports whether it is done. It is one line of the journal,
+// when it begins.
 func (t *Trainer) ramp(id int) bool {
 	p := t.plan(id)
 	// A threshold takes effect with surgery, so a ramp moves when there is one.
@@ -210,7 +211,14 @@ func (t *Trainer) ramp(id int) bool {
 		}
 	}
 	if last {
-		t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("%s %s → %s, the end of %s", p.Field, p.Old, text, planName(p.ID)), By: p.By})
+		t.note(
+			Event{
+				Iter:   t.solver.Iter,
+				Status: Applied,
+				Text:   fmt.Sprintf("%s %s → %s, the end of %s", p.Field, p.Old, text, planName(p.ID)),
+				By:     p.By,
+			},
+		)
 	}
 	return last
 }

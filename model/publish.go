@@ -37,8 +37,13 @@ func (t *Trainer) progress() {
 	if t.opts.Events == nil {
 		return
 	}
-	p := Progress{Iter: t.solver.Iter - 1, Loss: t.solver.SmoothedLoss(), Rate: t.solver.Rate(t.solver.Iter - 1), PerSecond: t.speed.perSecond(),
-		Outputs: t.solver.Net.Outputs()}
+	p := Progress{
+		Iter:      t.solver.Iter - 1,
+		Loss:      t.solver.SmoothedLoss(),
+		Rate:      t.solver.Rate(t.solver.Iter - 1),
+		PerSecond: t.speed.perSecond(),
+		Outputs:   t.solver.Net.Outputs(),
+	}
 	now := time.Now()
 	p.Seconds, p.Iters = now.Sub(t.shown).Seconds(), max(0, p.Iter-max(t.startIter, t.shownIter))
 	t.shown, t.shownIter = now, p.Iter
@@ -49,8 +54,8 @@ func (t *Trainer) progress() {
 	t.send(Event{Iter: p.Iter, Progress: &p})
 }
 
-// showLastLoss tells the loss of the weights after the last update, as Caffe does at the end of a run that shows its iterations:
-// it takes one more batch, after the last snapshot.
+// showLastLoss tells the loss of the weights after the last update, as Caffe does at the end of a run that shows its
+// iterations: it takes one more batch, after the last snapshot.
 func (t *Trainer) showLastLoss() error {
 	if t.opts.Events == nil || !due(int(t.run.Solver.GetDisplay()), t.solver.Iter) {
 		return nil
@@ -60,7 +65,9 @@ func (t *Trainer) showLastLoss() error {
 		return err
 	}
 	t.solver.smooth(loss)
-	t.send(Event{Iter: t.solver.Iter, Progress: &Progress{Iter: t.solver.Iter, Loss: t.solver.SmoothedLoss(), Last: true}})
+	t.send(
+		Event{Iter: t.solver.Iter, Progress: &Progress{Iter: t.solver.Iter, Loss: t.solver.SmoothedLoss(), Last: true}},
+	)
 	return nil
 }
 
@@ -112,7 +119,9 @@ func (t *Trainer) publish() {
 		Surgeries: t.surgeries, Losses: c.loss.share(), Smooth: c.smoothed.share(), Accuracy: c.accuracy.share(), TestLoss: c.testLoss.share(),
 		Rates: c.rate.share(), Share: c.kept.share(), Speed: c.speed.share(), Tests: append([]TestResult(nil), t.tests...),
 		Tested: t.tested, ToTest: t.toTest, Events: append([]Event(nil), t.events...), Changes: t.changes[:len(t.changes):len(t.changes)],
-		Plans: append([]Plan(nil), t.plans...), States: t.states, Sensitivity: t.probing.result(), Path: t.run.SolverPath,
+		Plans: append(
+			[]Plan(nil),
+			t.plans...), States: t.states, Sensitivity: t.probing.result(), Path: t.run.SolverPath,
 		Prefix: t.run.SnapshotPrefix(), Journal: t.run.JournalPath(), Saved: t.saved, SavedIter: t.savedIter, Exported: t.exported, Published: t.published}
 	sn.Undo, sn.Redo = t.past.texts()
 	if back := t.lastGood(); back != nil {

@@ -7,7 +7,8 @@ import (
 	"dns-tui/gpu"
 )
 
-// reach is what a layer's outputs, filters or neurons, are measured with: the largest weight of each decides when it dies.
+// reach is what a layer's outputs, filters or neurons, are measured with: the largest weight of each decides when it
+// dies.
 type reach struct {
 	onDevice [2]*gpu.Tensor // kept, pruned
 	values   [2][]float32
@@ -47,8 +48,9 @@ func (p *patient) dead() int {
 	return n
 }
 
-// deaths returns, sorted, the threshold of each output from which on the next surgery leaves it without a weight. Under the seed
-// rule an output dies where t·sigma > max |w - mu|; under the paper rule where 0.9·c reaches its largest kept weight and
+// deaths returns, sorted, the threshold of each output from which on the next surgery leaves it without a weight.
+// Under the seed rule an output dies where t·sigma > max |w - mu|; under the paper rule where 0.9·c reaches its
+// largest kept weight and
 // 1.1·c its largest pruned one, c = mu + c_rate·sigma.
 func (p *patient) deaths(rule gpu.Rule) []float32 {
 	kept, pruned := p.reach.values[0], p.reach.values[1]

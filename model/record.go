@@ -29,12 +29,23 @@ const (
 	recordEvery  = 30 * time.Second
 )
 
-// recordStart writes where the run begins, or goes on from a snapshot, and what was changed in this very iteration before it: a
-// reader drops what the journal holds from this iteration on. back is the iteration that was left for it, by going back; else 0.
+// recordStart writes where the run begins, or goes on from a snapshot, and what was changed in this very iteration
+// before it: a reader drops what the journal holds from this iteration on. back is the iteration that was left for
+// it, by going back; else 0.
 func (t *Trainer) recordStart(from string, back int) error {
 	s := t.solver
-	st := &Start{Run: s.ID, Net: s.Net.Name, Device: s.device.Name(), Source: t.source, Batch: t.batchSize, MaxIter: int(t.run.Solver.GetMaxIter()),
-		Weights: t.run.Weights, From: from, Back: back, Settings: s.files}
+	st := &Start{
+		Run:      s.ID,
+		Net:      s.Net.Name,
+		Device:   s.device.Name(),
+		Source:   t.source,
+		Batch:    t.batchSize,
+		MaxIter:  int(t.run.Solver.GetMaxIter()),
+		Weights:  t.run.Weights,
+		From:     from,
+		Back:     back,
+		Settings: s.files,
+	}
 	if back > 0 {
 		st.Left = t.leftNames()
 	}
@@ -74,11 +85,18 @@ func (t *Trainer) recordStart(from string, back int) error {
 }
 
 func (t *Trainer) startLine(iter int, st *Start) Change {
-	return Change{Iter: iter, Field: fieldRun, New: t.run.SolverPath, Seed: t.solver.Seed, Time: time.Now().Unix(), Start: st}
+	return Change{
+		Iter:  iter,
+		Field: fieldRun,
+		New:   t.run.SolverPath,
+		Seed:  t.solver.Seed,
+		Time:  time.Now().Unix(),
+		Start: st,
+	}
 }
 
-// bridge makes the journal's course that of a snapshot which the run goes on from, where that is of a course which the run had left: from
-// where the two part, what led to the snapshot is written again.
+// bridge makes the journal's course that of a snapshot which the run goes on from, where that is of a course which
+// the run had left: from where the two part, what led to the snapshot is written again.
 func (t *Trainer) bridge(st *Start, from string) error {
 	if from == "" {
 		return nil
@@ -99,7 +117,8 @@ func (t *Trainer) bridge(st *Start, from string) error {
 	}
 	a, b := settings(led), settings(now)
 	n := same(a, b)
-	anew := past.run() != course.run() && len(led) > 0 && led[0].Field == fieldRun && led[0].Iter == 0 // another run was begun since
+	// another run was begun since
+	anew := past.run() != course.run() && len(led) > 0 && led[0].Field == fieldRun && led[0].Iter == 0
 	if n == len(a) && n == len(b) && !anew {
 		return nil
 	}
@@ -165,8 +184,8 @@ func ruleName(r gpu.Rule) string {
 	return "seed"
 }
 
-// unrecorded returns the changes that lead from what the journal says before this iteration to the settings in force before those
-// of this iteration, lately: what was made outside this journal.
+// unrecorded returns the changes that lead from what the journal says before this iteration to the settings in force
+// before those of this iteration, lately: what was made outside this journal.
 func (t *Trainer) unrecorded(lately []Change) []Change {
 	past, err := ReadJournal(t.run.JournalPath())
 	if err != nil {
@@ -215,12 +234,16 @@ func (t *Trainer) unrecorded(lately []Change) []Change {
 			continue
 		}
 		r, ramped := ramps[f]
-		if ramped && slices.ContainsFunc(t.plans, func(p Plan) bool { return p.Begun && p.ID == r.ID && p.Field == f }) {
+		if ramped &&
+			slices.ContainsFunc(t.plans, func(p Plan) bool { return p.Begun && p.ID == r.ID && p.Field == f }) {
 			continue // the ramp says it
 		}
 		if old, _ := h.Get(f); now != old && !(ramped && now == r.Value) {
 			if ramped {
-				out = append(out, Change{Iter: t.solver.Iter, Field: fieldPlan, Old: r.String(), New: planOff, Plan: &r})
+				out = append(
+					out,
+					Change{Iter: t.solver.Iter, Field: fieldPlan, Old: r.String(), New: planOff, Plan: &r},
+				)
 			}
 			out = append(out, Change{Iter: t.solver.Iter, Field: f, Old: old, New: now})
 		}
@@ -305,7 +328,10 @@ func (t *Trainer) ownPast(past *Course) *Course {
 	}
 	own.Left = past.Left
 	own.Saved = slices.DeleteFunc(own.Saved, func(s SavedState) bool { // the other run's now
-		return slices.ContainsFunc(past.Saved, func(o SavedState) bool { return filepath.Base(o.Path) == filepath.Base(s.Path) })
+		return slices.ContainsFunc(
+			past.Saved,
+			func(o SavedState) bool { return filepath.Base(o.Path) == filepath.Base(s.Path) },
+		)
 	})
 	return own
 }

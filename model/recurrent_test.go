@@ -48,9 +48,17 @@ func TestRecurrentResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net = bytes.ReplaceAll(net, []byte(`source: "sentences_train.txt"`), fmt.Appendf(nil, "shuffle: true source: %q", filepath.Join(dir, "list.txt")))
+	net = bytes.ReplaceAll(
+		net,
+		[]byte(`source: "sentences_train.txt"`),
+		fmt.Appendf(nil, "shuffle: true source: %q", filepath.Join(dir, "list.txt")),
+	)
 	write(t, filepath.Join(dir, "net.prototxt"), string(net))
-	write(t, filepath.Join(dir, "solver.prototxt"), `net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" momentum: 0.9 clip_gradients: 5 max_iter: 1 random_seed: 3`)
+	write(
+		t,
+		filepath.Join(dir, "solver.prototxt"),
+		`net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" momentum: 0.9 clip_gradients: 5 max_iter: 1 random_seed: 3`,
+	)
 	start := func() *config.Run {
 		run, err := config.LoadSolver(filepath.Join(dir, "solver.prototxt"))
 		if err != nil {

@@ -8,8 +8,9 @@ import (
 	"dns-tui/config"
 )
 
-// otherThanReplayed says where a run that begins differs from the one that it replays, so that its weights will be others: layers,
-// and what it starts from. A seed that the files say too gives way to the replayed one, which is said.
+// otherThanReplayed says where a run that begins differs from the one that it replays, so that its weights will be
+// others: layers, and what it starts from. A seed that the files say too gives way to the replayed one, which is
+// said.
 func otherThanReplayed(changes []Change, run *config.Run, now []StartLayer) []string {
 	var began *Change
 	for i := range changes {
@@ -23,7 +24,14 @@ func otherThanReplayed(changes []Change, run *config.Run, now []StartLayer) []st
 	}
 	var out []string
 	if s := run.Solver.RandomSeed; s != nil && *s >= 0 && uint64(*s) != began.Seed && run.Snapshot == "" {
-		out = append(out, fmt.Sprintf("the random numbers are those of the replayed run, of seed %d; random_seed of the files is %d", began.Seed, *s))
+		out = append(
+			out,
+			fmt.Sprintf(
+				"the random numbers are those of the replayed run, of seed %d; random_seed of the files is %d",
+				began.Seed,
+				*s,
+			),
+		)
 	}
 	then := map[string]int{}
 	for _, l := range began.Start.Layers {
@@ -46,9 +54,17 @@ func otherThanReplayed(changes []Change, run *config.Run, now []StartLayer) []st
 		}
 	}
 	if others != nil {
-		out = append(out, fmt.Sprintf("%s is of another net, and its run is not repeated: %s", run.Replay, strings.Join(others, ", ")))
+		out = append(
+			out,
+			fmt.Sprintf(
+				"%s is of another net, and its run is not repeated: %s",
+				run.Replay,
+				strings.Join(others, ", "),
+			),
+		)
 	}
-	if a, b := startedFrom(began.Start.Weights, began.Start.From), startedFrom(run.Weights, run.Snapshot); a != b && run.Snapshot == "" {
+	if a, b := startedFrom(began.Start.Weights, began.Start.From), startedFrom(run.Weights, run.Snapshot); a != b &&
+		run.Snapshot == "" {
 		out = append(out, fmt.Sprintf("%s began from %s, this run from %s: it is not repeated", run.Replay, a, b))
 	}
 	return out
@@ -74,7 +90,16 @@ func (s *Solver) startLayers() []StartLayer {
 	var out []StartLayer
 	for _, p := range s.surgeon.layers {
 		l := s.hyper.Layer(p.Name)
-		out = append(out, StartLayer{Name: p.Name, Type: p.Type, Rule: ruleName(l.Rule), Weights: p.result.Total, Threshold: l.Threshold})
+		out = append(
+			out,
+			StartLayer{
+				Name:      p.Name,
+				Type:      p.Type,
+				Rule:      ruleName(l.Rule),
+				Weights:   p.result.Total,
+				Threshold: l.Threshold,
+			},
+		)
 	}
 	return out
 }

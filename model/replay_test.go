@@ -94,7 +94,8 @@ func (p *player) do(c model.Command) {
 		default:
 		}
 		// One that waits for surgery publishes, and gives no answer.
-		if s := p.tr.Snapshot(); s.Published != before && len(s.Pending) > 0 && (c.Kind == model.Set || c.Kind == model.Undo || c.Kind == model.Redo) {
+		if s := p.tr.Snapshot(); s.Published != before && len(s.Pending) > 0 &&
+			(c.Kind == model.Set || c.Kind == model.Undo || c.Kind == model.Redo) {
 			p.log = append(p.log, fmt.Sprintf("%d: %s waits", s.Iter, c))
 			return
 		}
@@ -237,7 +238,12 @@ func replayAnything(t *testing.T, rt *rapid.T, net string) {
 	}
 	if !bytes.Equal(got, want) {
 		journal, _ := os.ReadFile(filepath.Join(dir, "run.journal"))
-		rt.Errorf("the replay has other weights at %d\n%s\n%s", at, strings.Join(p.log, "\n"), measures(string(journal)))
+		rt.Errorf(
+			"the replay has other weights at %d\n%s\n%s",
+			at,
+			strings.Join(p.log, "\n"),
+			measures(string(journal)),
+		)
 	}
 }
 
@@ -291,7 +297,8 @@ func TestReplayOfAnotherRun(t *testing.T) {
 			told := false
 			for e := range events {
 				told = told || c.want != "" && strings.Contains(e.Text, c.want)
-				if c.want == "" && (strings.Contains(e.Text, "replayed run") || strings.Contains(e.Text, "not repeated")) {
+				if c.want == "" &&
+					(strings.Contains(e.Text, "replayed run") || strings.Contains(e.Text, "not repeated")) {
 					t.Errorf("told: %s", e.Text)
 				}
 			}

@@ -13,8 +13,8 @@ import (
 	"dns-tui/model/layer"
 )
 
-// Sensitivity is how the accuracy on a held-out batch falls as one layer after the other is pruned, all others being as they
-// are. It is never changed: each point makes another.
+// Sensitivity is how the accuracy on a held-out batch falls as one layer after the other is pruned, all others being
+// as they are. It is never changed: each point makes another.
 type Sensitivity struct {
 	Iter        int // of the weights, when it began
 	Images      int // a point is measured on
@@ -39,16 +39,16 @@ type SensitivityPoint struct {
 // probedSparsities are the points of each layer's curve.
 var probedSparsities = []float64{0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99}
 
-// probeImages is about how many images a point is measured on; probeShare is the share of the time that probing may take from a
-// run that goes on.
+// probeImages is about how many images a point is measured on; probeShare is the share of the time that probing may
+// take from a run that goes on.
 const (
 	probeImages = 1000
 	probeShare  = 0.2
 )
 
-// prober measures sensitivity between iterations. It has a test net of its own that shows the weights of the train net, with a
-// source of its own, and forward weights of its own for the layer that it tries: the run's weights, masks, random numbers
-// and places in the data stay as they are.
+// prober measures sensitivity between iterations. It has a test net of its own that shows the weights of the train
+// net, with a source of its own, and forward weights of its own for the layer that it tries: the run's weights,
+// masks, random numbers and places in the data stay as they are.
 type prober struct {
 	net     *Net
 	own     map[*layer.Param]*layer.Param // of the train net's parameters, what the probing net has in their place
@@ -107,7 +107,11 @@ func (s *Solver) newProber() (*prober, error) {
 	f := s.run.Tests[0]
 	for _, l := range f.Net.Layer {
 		if l.GetType() == "HDF5Output" {
-			return nil, fmt.Errorf("the test net writes %s (layer %q), which measuring would overwrite", l.GetHdf5OutputParam().GetFileName(), l.GetName())
+			return nil, fmt.Errorf(
+				"the test net writes %s (layer %q), which measuring would overwrite",
+				l.GetHdf5OutputParam().GetFileName(),
+				l.GetName(),
+			)
 		}
 	}
 	p := &prober{own: map[*layer.Param]*layer.Param{}}
@@ -142,7 +146,12 @@ func (s *Solver) newProber() (*prober, error) {
 	}
 	batch := p.net.batchSize()
 	p.batches = max(1, min(int(s.param.TestIter[0]), (probeImages+batch-1)/batch))
-	p.latest = &Sensitivity{Iter: s.Iter, Images: p.batches * batch, Total: 1 + len(s.surgeon.layers)*len(probedSparsities), Running: true}
+	p.latest = &Sensitivity{
+		Iter:    s.Iter,
+		Images:  p.batches * batch,
+		Total:   1 + len(s.surgeon.layers)*len(probedSparsities),
+		Running: true,
+	}
 	for _, l := range s.surgeon.layers {
 		p.latest.Layers = append(p.latest.Layers, LayerSensitivity{Name: l.Name})
 	}
@@ -223,8 +232,21 @@ func (t *Trainer) tryLayer(i int, sparsity float64) (SensitivityPoint, error) {
 		s.device.Copy(mb, l.Bias.Forward())
 	}
 	var r gpu.SurgeryResult
-	s.device.Surgery(&gpu.SurgeryParams{Rule: h.Rule, Threshold: float32(threshold), Measured: l.measured, Mu: l.mu, Sigma: l.sigma, Redraw: true},
-		l.Weights.Data, w, b, mb, &r)
+	s.device.Surgery(
+		&gpu.SurgeryParams{
+			Rule:      h.Rule,
+			Threshold: float32(threshold),
+			Measured:  l.measured,
+			Mu:        l.mu,
+			Sigma:     l.sigma,
+			Redraw:    true,
+		},
+		l.Weights.Data,
+		w,
+		b,
+		mb,
+		&r,
+	)
 	if err := s.device.Sync(); err != nil {
 		return SensitivityPoint{}, err
 	}

@@ -30,7 +30,8 @@ type SessionOptions struct {
 	Histograms  bool   // keep the layers' histograms fresh, for predictions
 	Paused      bool   // wait for Resume before the first iteration
 	Served      bool   // commands can come: a run that is done but could not be saved waits for a place to save to
-	// StopOnCollapse ends a run that can learn nothing more with a CollapseError; without it is told, and an interactive run pauses.
+	// StopOnCollapse ends a run that can learn nothing more with a CollapseError; without it is told, and an
+	// interactive run pauses.
 	StopOnCollapse bool
 	Guard          int // how many snapshots to keep of those that are written before risky changes; 0 writes none
 	// Notices are told as the run's first events.
@@ -38,8 +39,8 @@ type SessionOptions struct {
 	// Events gets the run's events, and every display iterations one with Progress. The loop never waits for it: what
 	// does not fit is dropped and counted.
 	Events chan<- Event
-	// CaffeEnd ends the run as Caffe does: with the loss of the weights after the last update, where the last iteration is one
-	// that is displayed, and with a test only where one is due.
+	// CaffeEnd ends the run as Caffe does: with the loss of the weights after the last update, where the last
+	// iteration is one that is displayed, and with a test only where one is due.
 	CaffeEnd bool
 	// Debug gets the lines of the solver's debug_info. The loop waits for it.
 	Debug func(line string)
@@ -162,8 +163,19 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 		return nil, err
 	}
 	o.Notices = append(o.Notices, found...)
-	t := &Trainer{lock: lock, run: run, opts: o, requests: make(chan request, 64), done: make(chan struct{}), steps: -1, testedAt: -1, savedIter: -1, shownIter: -1,
-		left: map[string]bool{}, origins: map[int]place{}}
+	t := &Trainer{
+		lock:      lock,
+		run:       run,
+		opts:      o,
+		requests:  make(chan request, 64),
+		done:      make(chan struct{}),
+		steps:     -1,
+		testedAt:  -1,
+		savedIter: -1,
+		shownIter: -1,
+		left:      map[string]bool{},
+		origins:   map[int]place{},
+	}
 	if run.Replay != "" {
 		course, err := ReadCourse(run.Replay)
 		if err != nil {
@@ -199,7 +211,10 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 		return nil, err
 	}
 	if cut > 0 {
-		o.Notices = append(o.Notices, fmt.Sprintf("%s: its last line was cut short, and is cut off (%d bytes)", run.JournalPath(), cut))
+		o.Notices = append(
+			o.Notices,
+			fmt.Sprintf("%s: its last line was cut short, and is cut off (%d bytes)", run.JournalPath(), cut),
+		)
 	}
 	t.startIter = t.solver.Iter
 	t.adopt()
@@ -223,7 +238,14 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 	o.Notices = append(o.Notices, t.elsewhere()...)
 	for _, f := range append([]*caffe.NetFile{run.Train}, run.Tests...) {
 		if len(f.Upgraded) > 0 && (f == run.Train || f.Path != run.Train.Path) {
-			o.Notices = append(o.Notices, fmt.Sprintf("%s was upgraded: %s (dns-tui upgrade writes it so)", f.Path, strings.Join(f.Upgraded, "; ")))
+			o.Notices = append(
+				o.Notices,
+				fmt.Sprintf(
+					"%s was upgraded: %s (dns-tui upgrade writes it so)",
+					f.Path,
+					strings.Join(f.Upgraded, "; "),
+				),
+			)
 		}
 	}
 	dropPrevious(prefix)
@@ -235,13 +257,25 @@ func NewTrainer(run *config.Run, d gpu.Device, o SessionOptions) (_ *Trainer, er
 		o.Notices = append(o.Notices, n)
 	}
 	if most := int(run.Solver.GetMaxIter()); t.solver.Iter >= most && run.Snapshot != "" {
-		o.Notices = append(o.Notices, fmt.Sprintf("nothing is left to train: the snapshot is of iteration %d, and max_iter is %d", t.solver.Iter, most))
+		o.Notices = append(
+			o.Notices,
+			fmt.Sprintf(
+				"nothing is left to train: the snapshot is of iteration %d, and max_iter is %d",
+				t.solver.Iter,
+				most,
+			),
+		)
 	}
 	for _, n := range o.Notices {
 		t.note(Event{Iter: t.solver.Iter, Text: n})
 	}
 	if h := t.solver.hyper; len(h.Layers) > 0 && !AsksForSurgery(run.Solver, t.solver.Net.Prunable()) {
-		t.note(Event{Iter: t.solver.Iter, Text: "no surgery will be done: neither solver (surgery_iter_gamma) nor layers (threshold) ask for it"})
+		t.note(
+			Event{
+				Iter: t.solver.Iter,
+				Text: "no surgery will be done: neither solver (surgery_iter_gamma) nor layers (threshold) ask for it",
+			},
+		)
 	}
 	t.publish()
 	return t, nil
@@ -291,8 +325,8 @@ func (t *Trainer) describe() {
 	}
 }
 
-// Notice tells something that users should know as an event of the run, like SessionOptions.Notices. It may be called before
-// Start alone.
+// Notice tells something that users should know as an event of the run, like SessionOptions.Notices. It may be called
+// before Start alone.
 func (t *Trainer) Notice(text string) {
 	t.note(Event{Iter: t.solver.Iter, Text: text})
 	t.publish()

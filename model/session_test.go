@@ -134,14 +134,26 @@ func describe(s *model.Snapshot) string {
 	return b.String()
 }
 
-func drive(t *testing.T, tr *model.Trainer, run *config.Run, waiting map[string]chan string, d *datadriven.TestData) string {
+func drive(
+	t *testing.T,
+	tr *model.Trainer,
+	run *config.Run,
+	waiting map[string]chan string,
+	d *datadriven.TestData,
+) string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	format := func(ack model.Ack, err error) string {
 		if err != nil {
 			return "rejected: " + strings.ReplaceAll(err.Error(), filepath.Dir(run.SnapshotPrefix())+"/", "") + "\n"
 		}
-		return strings.TrimSpace(fmt.Sprintf("at %d %s", ack.Iter, strings.ReplaceAll(ack.Detail, filepath.Dir(run.SnapshotPrefix())+"/", ""))) + "\n"
+		return strings.TrimSpace(
+			fmt.Sprintf(
+				"at %d %s",
+				ack.Iter,
+				strings.ReplaceAll(ack.Detail, filepath.Dir(run.SnapshotPrefix())+"/", ""),
+			),
+		) + "\n"
 	}
 	do := func(c model.Command) string { return format(tr.Do(ctx, c)) }
 	arg := func(i int) string { return d.CmdArgs[i].String() }
@@ -200,7 +212,13 @@ func drive(t *testing.T, tr *model.Trainer, run *config.Run, waiting map[string]
 	case "events":
 		var b strings.Builder
 		for _, e := range tr.Snapshot().Events {
-			fmt.Fprintf(&b, "%d %s %s\n", e.Iter, e.Status, strings.ReplaceAll(e.Text, filepath.Dir(run.SnapshotPrefix())+"/", ""))
+			fmt.Fprintf(
+				&b,
+				"%d %s %s\n",
+				e.Iter,
+				e.Status,
+				strings.ReplaceAll(e.Text, filepath.Dir(run.SnapshotPrefix())+"/", ""),
+			)
 		}
 		return b.String()
 	case "journal":
@@ -426,7 +444,8 @@ func TestUnstableLossPauses(t *testing.T) {
 	tr.Do(context.Background(), model.Command{Kind: model.Set, Field: "base_lr", Value: "1e6"})
 	tr.Do(context.Background(), model.Command{Kind: model.Resume})
 	s := settle(t, tr)
-	if s.State != model.Paused || !strings.Contains(s.Problem, fmt.Sprintf("iteration %d: the loss is", s.Iter)) || !strings.Contains(s.Problem, `layer "`) {
+	if s.State != model.Paused || !strings.Contains(s.Problem, fmt.Sprintf("iteration %d: the loss is", s.Iter)) ||
+		!strings.Contains(s.Problem, `layer "`) {
 		t.Errorf("state %s, problem %q", s.State, s.Problem)
 	}
 }
@@ -441,7 +460,8 @@ func TestBadLabel(t *testing.T) {
 	run.Weights = nil
 	tr := start(t, run, 1)
 	tr.Do(context.Background(), model.Command{Kind: model.Resume})
-	if s := settle(t, tr); !strings.Contains(s.Problem, `layer "loss" (SoftmaxWithLoss): label`) || !strings.Contains(s.Problem, "is no class; wanted 0 to 4") {
+	if s := settle(t, tr); !strings.Contains(s.Problem, `layer "loss" (SoftmaxWithLoss): label`) ||
+		!strings.Contains(s.Problem, "is no class; wanted 0 to 4") {
 		t.Errorf("problem %q", s.Problem)
 	}
 }
@@ -466,8 +486,13 @@ func TestSnapshotFails(t *testing.T) {
 	if _, err := tr.Do(ctx, model.Command{Kind: model.SnapshotNow}); err == nil {
 		t.Error("a snapshot over a folder did not fail")
 	}
-	if _, err := tr.Do(ctx, model.Command{Kind: model.Stop, Save: true}); err == nil || tr.Snapshot().State != model.Paused {
-		t.Errorf("a stop whose snapshot failed: %v, and the run is %s; wanted an error, and the run to stay", err, tr.Snapshot().State)
+	if _, err := tr.Do(ctx, model.Command{Kind: model.Stop, Save: true}); err == nil ||
+		tr.Snapshot().State != model.Paused {
+		t.Errorf(
+			"a stop whose snapshot failed: %v, and the run is %s; wanted an error, and the run to stay",
+			err,
+			tr.Snapshot().State,
+		)
 	}
 	if s := tr.Snapshot(); s.Saved != old {
 		t.Errorf("the last snapshot is %s, wanted %s", s.Saved, old)
@@ -520,7 +545,11 @@ func TestLastSnapshotFails(t *testing.T) {
 
 // The loop publishes without waiting for anyone, and a caller that gives up does no harm.
 func TestCallersMayGoAway(t *testing.T) {
-	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.SurgeryIterGamma = proto.Float32(0); r.Solver.MaxIter = proto.Int32(40) })
+	run := mini(
+		t,
+		"dns_seed_mini",
+		func(r *config.Run) { r.Solver.SurgeryIterGamma = proto.Float32(0); r.Solver.MaxIter = proto.Int32(40) },
+	)
 	tr := start(t, run, 2)
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -558,7 +587,11 @@ func TestStepAllocatesNothing(t *testing.T) {
 }
 
 func FuzzJournal(f *testing.F) {
-	f.Add([]byte("{\"iter\":0,\"field\":\"run\",\"new\":\"s\",\"seed\":5}\n{\"iter\":3,\"field\":\"lr_mult\",\"old\":\"1\",\"new\":\"0.5\"}\n"))
+	f.Add(
+		[]byte(
+			"{\"iter\":0,\"field\":\"run\",\"new\":\"s\",\"seed\":5}\n{\"iter\":3,\"field\":\"lr_mult\",\"old\":\"1\",\"new\":\"0.5\"}\n",
+		),
+	)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		path := filepath.Join(t.TempDir(), "j")
 		if err := os.WriteFile(path, data, 0o644); err != nil {
@@ -696,8 +729,12 @@ func TestLayerFaults(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		net := filepath.Join(dir, "n.prototxt")
-		text := fmt.Sprintf("layer { name: \"in\" type: \"DummyData\" top: \"x\" dummy_data_param { shape { dim: 1 dim: 3 } } }\n"+
-			"layer { name: \"ip\" type: %q bottom: \"x\" top: \"y\" %s }\nlayer { name: \"loss\" type: \"Reduction\" bottom: \"y\" top: \"l\" loss_weight: 1 }\n", c.typ, c.text)
+		text := fmt.Sprintf(
+			"layer { name: \"in\" type: \"DummyData\" top: \"x\" dummy_data_param { shape { dim: 1 dim: 3 } } }\n"+
+				"layer { name: \"ip\" type: %q bottom: \"x\" top: \"y\" %s }\nlayer { name: \"loss\" type: \"Reduction\" bottom: \"y\" top: \"l\" loss_weight: 1 }\n",
+			c.typ,
+			c.text,
+		)
 		if err := os.WriteFile(net, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,10 @@ func probeNet(t *testing.T, d gpu.Device, text string) *model.Net {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := model.NewNet(f, model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 3, Probe: true})
+	n, err := model.NewNet(
+		f,
+		model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 3, Probe: true},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,12 +50,22 @@ func near(t *testing.T, what string, have, want []float32) {
 	}
 }
 
-// unrolled is the net that Caffe builds inside an LSTM (LSTMLayer::FillUnrolledNet), of layers that have reference vectors.
+// unrolled is the net that Caffe builds inside an LSTM (LSTMLayer::FillUnrolledNet), of layers that have reference
+// vectors.
 func unrolled(steps, n, in, fixed, size int) string {
 	var b strings.Builder
 	gates := func(name, bottom, top, params string, axis int, bias bool) {
-		fmt.Fprintf(&b, "layer { name: %q type: \"InnerProduct\" bottom: %q top: %q %s inner_product_param { num_output: %d axis: %d bias_term: %t weight_filler { type: \"gaussian\" } } }\n",
-			name, bottom, top, params, 4*size, axis, bias)
+		fmt.Fprintf(
+			&b,
+			"layer { name: %q type: \"InnerProduct\" bottom: %q top: %q %s inner_product_param { num_output: %d axis: %d bias_term: %t weight_filler { type: \"gaussian\" } } }\n",
+			name,
+			bottom,
+			top,
+			params,
+			4*size,
+			axis,
+			bias,
+		)
 	}
 	tops := func(stem string) (s string) {
 		for t := 1; t <= steps; t++ {
@@ -60,21 +73,61 @@ func unrolled(steps, n, in, fixed, size int) string {
 		}
 		return s
 	}
-	fmt.Fprintf(&b, `layer { name: "in" type: "Input" top: "x" top: "cont" top: "s" top: "c0" top: "h0" input_param { shape { dim: %d dim: %d dim: %d } shape { dim: %d dim: %d }
+	fmt.Fprintf(
+		&b,
+		`layer { name: "in" type: "Input" top: "x" top: "cont" top: "s" top: "c0" top: "h0" input_param { shape { dim: %d dim: %d dim: %d } shape { dim: %d dim: %d }
 	  shape { dim: %d dim: %d } shape { dim: 1 dim: %d dim: %d } shape { dim: 1 dim: %d dim: %d } } }
-	`, steps, n, in, steps, n, n, fixed, n, size, n, size)
+	`,
+		steps,
+		n,
+		in,
+		steps,
+		n,
+		n,
+		fixed,
+		n,
+		size,
+		n,
+		size,
+	)
 	gates("x", "x", "xs", `param { name: "wx" } param { name: "b" }`, 2, true)
 	gates("s", "s", "ss", `param { name: "ws" }`, 1, false)
-	fmt.Fprintf(&b, "layer { name: \"r\" type: \"Reshape\" bottom: \"ss\" top: \"fixed\" reshape_param { shape { dim: 1 dim: -1 dim: %d } } }\n", 4*size)
+	fmt.Fprintf(
+		&b,
+		"layer { name: \"r\" type: \"Reshape\" bottom: \"ss\" top: \"fixed\" reshape_param { shape { dim: 1 dim: -1 dim: %d } } }\n",
+		4*size,
+	)
 	fmt.Fprintf(&b, "layer { name: \"xslice\" type: \"Slice\" bottom: \"xs\" %s slice_param { axis: 0 } }\n", tops("x"))
-	fmt.Fprintf(&b, "layer { name: \"cslice\" type: \"Slice\" bottom: \"cont\" %s slice_param { axis: 0 } }\n", tops("cont"))
+	fmt.Fprintf(
+		&b,
+		"layer { name: \"cslice\" type: \"Slice\" bottom: \"cont\" %s slice_param { axis: 0 } }\n",
+		tops("cont"),
+	)
 	for t := 1; t <= steps; t++ {
-		fmt.Fprintf(&b, "layer { name: \"hc%[1]d\" type: \"Scale\" bottom: \"h%[2]d\" bottom: \"cont%[1]d\" top: \"hc%[1]d\" scale_param { axis: 0 } }\n", t, t-1)
+		fmt.Fprintf(
+			&b,
+			"layer { name: \"hc%[1]d\" type: \"Scale\" bottom: \"h%[2]d\" bottom: \"cont%[1]d\" top: \"hc%[1]d\" scale_param { axis: 0 } }\n",
+			t,
+			t-1,
+		)
 		gates(fmt.Sprint("wh", t), fmt.Sprint("hc", t), fmt.Sprint("wh", t), `param { name: "wh" }`, 2, false)
-		fmt.Fprintf(&b, "layer { name: \"z%[1]d\" type: \"Eltwise\" bottom: \"wh%[1]d\" bottom: \"x%[1]d\" bottom: \"fixed\" top: \"z%[1]d\" }\n", t)
-		fmt.Fprintf(&b, "layer { name: \"u%[1]d\" type: \"LSTMUnit\" bottom: \"c%[2]d\" bottom: \"z%[1]d\" bottom: \"cont%[1]d\" top: \"c%[1]d\" top: \"h%[1]d\" }\n", t, t-1)
+		fmt.Fprintf(
+			&b,
+			"layer { name: \"z%[1]d\" type: \"Eltwise\" bottom: \"wh%[1]d\" bottom: \"x%[1]d\" bottom: \"fixed\" top: \"z%[1]d\" }\n",
+			t,
+		)
+		fmt.Fprintf(
+			&b,
+			"layer { name: \"u%[1]d\" type: \"LSTMUnit\" bottom: \"c%[2]d\" bottom: \"z%[1]d\" bottom: \"cont%[1]d\" top: \"c%[1]d\" top: \"h%[1]d\" }\n",
+			t,
+			t-1,
+		)
 	}
-	fmt.Fprintf(&b, "layer { name: \"join\" type: \"Concat\" %s top: \"y\" concat_param { axis: 0 } }\n", strings.ReplaceAll(tops("h"), "top", "bottom"))
+	fmt.Fprintf(
+		&b,
+		"layer { name: \"join\" type: \"Concat\" %s top: \"y\" concat_param { axis: 0 } }\n",
+		strings.ReplaceAll(tops("h"), "top", "bottom"),
+	)
 	return b.String()
 }
 
@@ -83,8 +136,22 @@ func TestLSTMIsItsUnrolledNet(t *testing.T) {
 	d := host.New(host.Options{Threads: 2})
 	defer d.Close()
 	const steps, n, in, fixed, size = 4, 3, 2, 5, 3
-	lstm := probeNet(t, d, fmt.Sprintf(`layer { name: "in" type: "Input" top: "x" top: "cont" top: "s" input_param { shape { dim: %d dim: %d dim: %d } shape { dim: %d dim: %d } shape { dim: %d dim: %d } } }
-	  layer { name: "l" type: "LSTM" bottom: "x" bottom: "cont" bottom: "s" top: "y" recurrent_param { num_output: %d } }`, steps, n, in, steps, n, n, fixed, size))
+	lstm := probeNet(
+		t,
+		d,
+		fmt.Sprintf(
+			`layer { name: "in" type: "Input" top: "x" top: "cont" top: "s" input_param { shape { dim: %d dim: %d dim: %d } shape { dim: %d dim: %d } shape { dim: %d dim: %d } } }
+	  layer { name: "l" type: "LSTM" bottom: "x" bottom: "cont" bottom: "s" top: "y" recurrent_param { num_output: %d } }`,
+			steps,
+			n,
+			in,
+			steps,
+			n,
+			n,
+			fixed,
+			size,
+		),
+	)
 	plain := probeNet(t, d, unrolled(steps, n, in, fixed, size))
 	var weights [][]float32
 	for i, p := range lstm.Params() {
@@ -101,7 +168,11 @@ func TestLSTMIsItsUnrolledNet(t *testing.T) {
 		for i := range cont {
 			cont[i] = float32(min(1, (i+pass)%5))
 		}
-		inputs := map[string][]float32{"x": uniform(steps*n*in, uint32(100+pass)), "cont": cont, "s": uniform(n*fixed, uint32(200+pass))}
+		inputs := map[string][]float32{
+			"x":    uniform(steps*n*in, uint32(100+pass)),
+			"cont": cont,
+			"s":    uniform(n*fixed, uint32(200+pass)),
+		}
 		dy := uniform(steps*n*size, uint32(300+pass))
 		for _, net := range []*model.Net{lstm, plain} {
 			for name, v := range inputs {
@@ -122,12 +193,23 @@ func TestLSTMIsItsUnrolledNet(t *testing.T) {
 		}
 		near(t, "y", download(d, lstm.Blob("y").Data), download(d, plain.Blob("y").Data))
 		for i, p := range lstm.Params() {
-			near(t, fmt.Sprintf("gradient of parameter %d", i), download(d, p.Diff), download(d, plain.Params()[i].Diff))
+			near(
+				t,
+				fmt.Sprintf("gradient of parameter %d", i),
+				download(d, p.Diff),
+				download(d, plain.Params()[i].Diff),
+			)
 		}
 		for _, name := range []string{"x", "s"} {
 			near(t, "gradient of "+name, download(d, lstm.Blob(name).Diff), download(d, plain.Blob(name).Diff))
 		}
-		state[0], state[1] = download(d, plain.Blob(fmt.Sprint("c", steps)).Data), download(d, plain.Blob(fmt.Sprint("h", steps)).Data)
+		state[0], state[1] = download(
+			d,
+			plain.Blob(fmt.Sprint("c", steps)).Data,
+		), download(
+			d,
+			plain.Blob(fmt.Sprint("h", steps)).Data,
+		)
 	}
 }
 
@@ -136,10 +218,18 @@ func TestVolumeIsSlices(t *testing.T) {
 	d := host.New(host.Options{Threads: 2})
 	defer d.Close()
 	const settings = `num_output: 4 group: 2 stride: 1 stride: 2 stride: 1 pad: 0 pad: 1 pad: 1 kernel_size: 1 kernel_size: 3 kernel_size: 2 weight_filler { type: "gaussian" std: 1 } bias_filler { type: "gaussian" std: 1 }`
-	volume := probeNet(t, d, `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 3 dim: 5 dim: 4 } } }
-	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { `+settings+` } }`)
-	plane := probeNet(t, d, `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 5 dim: 4 } } }
-	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 4 group: 2 stride_h: 2 stride_w: 1 pad: 1 kernel_h: 3 kernel_w: 2 } }`)
+	volume := probeNet(
+		t,
+		d,
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 3 dim: 5 dim: 4 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { `+settings+` } }`,
+	)
+	plane := probeNet(
+		t,
+		d,
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 5 dim: 4 } } }
+	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 4 group: 2 stride_h: 2 stride_w: 1 pad: 1 kernel_h: 3 kernel_w: 2 } }`,
+	)
 	for i, p := range volume.Params() {
 		d.Upload(plane.Params()[i].Data, download(d, p.Data))
 	}
@@ -178,8 +268,12 @@ func TestFilterReshapes(t *testing.T) {
 	  layer { name: "ip" type: "InnerProduct" bottom: "f" top: "ip" inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 1 } } }
 	  layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "t" top: "loss" }
 	  layer { name: "twice" type: "Eltwise" bottom: "loss" bottom: "loss" top: "twice" }`
-	net := probeNet(t, d, `layer { name: "in" type: "Input" top: "x" top: "label" top: "sel" input_param { shape { dim: 5 dim: 1 dim: 3 dim: 3 } shape { dim: 5 } shape { dim: 5 dim: 1 } } }
-	  layer { name: "pick" type: "Filter" bottom: "x" bottom: "label" bottom: "sel" top: "u" top: "t" }`+below)
+	net := probeNet(
+		t,
+		d,
+		`layer { name: "in" type: "Input" top: "x" top: "label" top: "sel" input_param { shape { dim: 5 dim: 1 dim: 3 dim: 3 } shape { dim: 5 } shape { dim: 5 dim: 1 } } }
+	  layer { name: "pick" type: "Filter" bottom: "x" bottom: "label" bottom: "sel" top: "u" top: "t" }`+below,
+	)
 	x, label := uniform(5*9, 4), []float32{0, 1, 2, 1, 0}
 	for round, sel := range [][]float32{{1, 1, 1, 1, 1}, {0, 1, 0, 1, 1}, {0, 0, 0, 0, 0}, {0, 0, 1, 0, 0}, {1, 0, 1, 0, 1}, {1, 1, 0, 0, 1}} {
 		d.Upload(net.Blob("x").Data, x)
@@ -205,7 +299,15 @@ func TestFilterReshapes(t *testing.T) {
 			near(t, "gradient of nothing", dx, make([]float32, len(dx)))
 			continue
 		}
-		plain := probeNet(t, d, fmt.Sprintf(`layer { name: "in" type: "Input" top: "u" top: "t" input_param { shape { dim: %d dim: 1 dim: 3 dim: 3 } shape { dim: %d } } }`, len(ut), len(ut))+below)
+		plain := probeNet(
+			t,
+			d,
+			fmt.Sprintf(
+				`layer { name: "in" type: "Input" top: "u" top: "t" input_param { shape { dim: %d dim: 1 dim: 3 dim: 3 } shape { dim: %d } } }`,
+				len(ut),
+				len(ut),
+			)+below,
+		)
 		for i, p := range net.Params() {
 			d.Upload(plain.Params()[i].Data, download(d, p.Data))
 		}
@@ -240,11 +342,19 @@ func TestFilterOfAllTimeSteps(t *testing.T) {
 	d := host.New(host.Options{Threads: 2})
 	defer d.Close()
 	for _, typ := range []string{"LSTM", "RNN"} {
-		net := probeNet(t, d, fmt.Sprintf(`layer { name: "in" type: "Input" top: "x" top: "cont" top: "sel" input_param { shape { dim: 3 dim: 2 dim: 4 } shape { dim: 3 dim: 2 } shape { dim: 3 } } }
+		net := probeNet(
+			t,
+			d,
+			fmt.Sprintf(
+				`layer { name: "in" type: "Input" top: "x" top: "cont" top: "sel" input_param { shape { dim: 3 dim: 2 dim: 4 } shape { dim: 3 dim: 2 } shape { dim: 3 } } }
 		  layer { name: "pick" type: "Filter" bottom: "x" bottom: "cont" bottom: "sel" top: "u" top: "c" }
-		  layer { name: "l" type: %q bottom: "u" bottom: "c" top: "y" recurrent_param { num_output: 5 } }`, typ))
+		  layer { name: "l" type: %q bottom: "u" bottom: "c" top: "y" recurrent_param { num_output: 5 } }`,
+				typ,
+			),
+		)
 		_, err := net.Forward() // the selector is 0
-		if want := `bottom "u" has the shape 0x2x4; wanted at least 1 time step and 1 stream`; err == nil || !strings.Contains(err.Error(), want) {
+		if want := `bottom "u" has the shape 0x2x4; wanted at least 1 time step and 1 stream`; err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v; wanted %s", typ, err, want)
 		}
 	}

@@ -23,8 +23,8 @@ type Solver struct {
 	Iter  int
 	Seed  uint64
 	ID    string // of the run, in all its snapshots
-	// Notices are what a user should know of what the run starts from: weights that fit nothing, settings that are not the
-	// file's.
+	// Notices are what a user should know of what the run starts from: weights that fit nothing, settings that are
+	// not the file's.
 	Notices []string
 
 	run    *config.Run
@@ -47,11 +47,24 @@ type Solver struct {
 }
 
 // methods are Caffe's solver types.
-var methods = map[string]gpu.Method{"SGD": gpu.SGD, "Nesterov": gpu.Nesterov, "AdaGrad": gpu.AdaGrad, "RMSProp": gpu.RMSProp, "AdaDelta": gpu.AdaDelta, "Adam": gpu.Adam}
+var methods = map[string]gpu.Method{
+	"SGD":      gpu.SGD,
+	"Nesterov": gpu.Nesterov,
+	"AdaGrad":  gpu.AdaGrad,
+	"RMSProp":  gpu.RMSProp,
+	"AdaDelta": gpu.AdaDelta,
+	"Adam":     gpu.Adam,
+}
 
 // NewSolver builds the nets of a run and loads what it starts from. Errors name the file.
 func NewSolver(run *config.Run, d gpu.Device) (*Solver, error) {
-	s := &Solver{run: run, param: run.Solver, device: d, clock: &layer.Clock{}, method: methods[caffe.SolverName(run.Solver)]}
+	s := &Solver{
+		run:    run,
+		param:  run.Solver,
+		device: d,
+		clock:  &layer.Clock{},
+		method: methods[caffe.SolverName(run.Solver)],
+	}
 	s.Seed, s.ID = rand.Uint64(), fmt.Sprintf("%08x", rand.Uint32())
 	if r := run.Solver.GetRandomSeed(); run.Solver.RandomSeed != nil && r >= 0 {
 		s.Seed = uint64(r)
@@ -90,19 +103,32 @@ func (s *Solver) resumeSeed(rs *caffepb.RunState) {
 	same := now == nil || then != nil && *then == *now
 	switch {
 	case s.run.Settings == config.ByFiles && now != nil && *now >= 0 && s.Seed != rs.GetSeed():
-		s.Notices = append(s.Notices, fmt.Sprintf("random_seed is %d by the files; the snapshot's seed was %d", *now, rs.GetSeed()))
+		s.Notices = append(
+			s.Notices,
+			fmt.Sprintf("random_seed is %d by the files; the snapshot's seed was %d", *now, rs.GetSeed()),
+		)
 		return
 	case s.run.Settings == config.ByEdit && len(rs.Files) > 0 && !same:
 		was := "not set"
 		if then != nil {
 			was = fmt.Sprint(*then)
 		}
-		s.Notices = append(s.Notices, fmt.Sprintf("random_seed %s → %d: the files were edited since the snapshot", was, *now))
+		s.Notices = append(
+			s.Notices,
+			fmt.Sprintf("random_seed %s → %d: the files were edited since the snapshot", was, *now),
+		)
 		if *now >= 0 {
 			return
 		}
 	case now != nil && *now >= 0 && uint64(*now) != rs.GetSeed():
-		s.Notices = append(s.Notices, fmt.Sprintf("the random numbers go on with the snapshot's seed, %d; random_seed of the files is %d", rs.GetSeed(), *now))
+		s.Notices = append(
+			s.Notices,
+			fmt.Sprintf(
+				"the random numbers go on with the snapshot's seed, %d; random_seed of the files is %d",
+				rs.GetSeed(),
+				*now,
+			),
+		)
 	}
 	s.Seed = rs.GetSeed()
 }
@@ -117,7 +143,17 @@ func (s *Solver) build() error {
 		return err
 	}
 	for i, f := range s.run.Tests {
-		t, err := NewNet(f, NetOptions{Device: s.device, State: s.testState(i), Seed: s.Seed, Clock: s.clock, Share: s.Net, Inputs: s.run.Inputs})
+		t, err := NewNet(
+			f,
+			NetOptions{
+				Device: s.device,
+				State:  s.testState(i),
+				Seed:   s.Seed,
+				Clock:  s.clock,
+				Share:  s.Net,
+				Inputs: s.run.Inputs,
+			},
+		)
 		if err != nil {
 			return err
 		}
@@ -156,8 +192,11 @@ func (s *Solver) checkLayers() error {
 			field = "iter_stop"
 		}
 		file := s.Net.file
-		errs = append(errs, &caffe.FileError{Path: file.Path, Line: caffe.FieldLine(file.Path, file.Line(nd.index), field),
-			Msg: fmt.Sprintf("layer %q: %s %s", name, field, f.Msg)})
+		errs = append(
+			errs,
+			&caffe.FileError{Path: file.Path, Line: caffe.FieldLine(file.Path, file.Line(nd.index), field),
+				Msg: fmt.Sprintf("layer %q: %s %s", name, field, f.Msg)},
+		)
 	}
 	return errors.Join(errs...)
 }
@@ -184,8 +223,8 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 // manyZeros is the share of exact zeros from which a file without masks looks like a net that was pruned elsewhere.
 const manyZeros = 0.05
 
-// loadWeights loads caffemodels, and tells what of them did not fit; where they are those of a snapshot of ours, what was
-// edited in the net since.
+// loadWeights loads caffemodels, and tells what of them did not fit; where they are those of a snapshot of ours, what
+// was edited in the net since.
 func (s *Solver) loadWeights(paths []string, ofSnapshot bool) error {
 	l, err := s.Net.LoadFiles(paths, LoadOptions{MasksFromZeros: s.run.MasksFromZeros,
 		SkipMismatched: s.run.SkipMismatched, TellEdits: ofSnapshot})
@@ -194,8 +233,11 @@ func (s *Solver) loadWeights(paths []string, ofSnapshot bool) error {
 	}
 	s.Notices = append(s.Notices, l.Notices...)
 	if !s.run.MasksFromZeros && float64(l.Zeros) > manyZeros*float64(l.Weights) {
-		s.Notices = append(s.Notices, fmt.Sprintf("%d of %d weights in %s are exactly zero and came without masks: they train like all others; "+
-			"--masks-from-zeros keeps them pruned", l.Zeros, l.Weights, strings.Join(paths, ", ")))
+		s.Notices = append(
+			s.Notices,
+			fmt.Sprintf("%d of %d weights in %s are exactly zero and came without masks: they train like all others; "+
+				"--masks-from-zeros keeps them pruned", l.Zeros, l.Weights, strings.Join(paths, ", ")),
+		)
 	}
 	return nil
 }
@@ -221,8 +263,11 @@ func initialHyper(s *caffepb.SolverParameter, n *Net) *config.Hyper {
 	asked := AsksForSurgery(s, layers)
 	for _, l := range layers {
 		p := l.Pruning
-		h.Layers = append(h.Layers, config.LayerHyper{Name: l.Name, Rule: p.Rule, Threshold: p.Threshold, Prune: p.Enabled && asked,
-			Gamma: p.Gamma, Power: p.Power, Stop: p.Stop})
+		h.Layers = append(
+			h.Layers,
+			config.LayerHyper{Name: l.Name, Rule: p.Rule, Threshold: p.Threshold, Prune: p.Enabled && asked,
+				Gamma: p.Gamma, Power: p.Power, Stop: p.Stop},
+		)
 	}
 	h.Index()
 	return h
@@ -283,8 +328,13 @@ func (s *Solver) update(scale float32) {
 		}
 	}
 	rate := float32(s.Rate(s.Iter))
-	u := gpu.UpdateParams{Method: s.method, Momentum: float32(s.hyper.Momentum), L1: s.param.GetRegularizationType() == "L1", Scale: scale,
-		Delta: s.param.GetDelta()}
+	u := gpu.UpdateParams{
+		Method:   s.method,
+		Momentum: float32(s.hyper.Momentum),
+		L1:       s.param.GetRegularizationType() == "L1",
+		Scale:    scale,
+		Delta:    s.param.GetDelta(),
+	}
 	switch s.method {
 	case gpu.RMSProp:
 		u.Decay2 = s.param.GetRmsDecay()
@@ -323,8 +373,8 @@ func (s *Solver) fixed(p *layer.Param) bool {
 // Observe has the next iteration measure the norms of the layers that can be pruned. It changes no bit of the training.
 func (s *Solver) Observe() { s.observe = true }
 
-// measureGradients measures what the gradients of the weights are before the update; measureSteps what it took off, which it
-// left in their place.
+// measureGradients measures what the gradients of the weights are before the update; measureSteps what it took off,
+// which it left in their place.
 func (s *Solver) measureGradients(scale float32) {
 	for _, p := range s.surgeon.layers {
 		p.norms = Norms{Iter: s.Iter, Weights: math.Sqrt(s.device.SumSquares(p.Weights.Data))}

@@ -71,7 +71,8 @@ func passes(t *testing.T, d gpu.Device, n *model.Net, blob string, count int) (o
 	return out
 }
 
-// ImageData reads its list in order, round and round; with shuffle, each round in an order of its own, the same for a seed.
+// ImageData reads its list in order, round and round; with shuffle, each round in an order of its own, the same for a
+// seed.
 func TestImageData(t *testing.T) {
 	d := host.New(host.Options{Threads: 2})
 	defer d.Close()
@@ -83,8 +84,13 @@ func TestImageData(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "list.txt"), list)
 	net := func(seed uint64, more string) *model.Net {
-		n, err := sourceNet(d, caffepb.Phase_TRAIN, seed, fmt.Sprintf(`layer { name: "d" type: "ImageData" top: "data" top: "label"
-		  image_data_param { source: %q root_folder: %q batch_size: 2 %s } transform_param { scale: 0.1 } }`, filepath.Join(dir, "list.txt"), dir+"/", more))
+		n, err := sourceNet(
+			d,
+			caffepb.Phase_TRAIN,
+			seed,
+			fmt.Sprintf(`layer { name: "d" type: "ImageData" top: "data" top: "label"
+		  image_data_param { source: %q root_folder: %q batch_size: 2 %s } transform_param { scale: 0.1 } }`, filepath.Join(dir, "list.txt"), dir+"/", more),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +129,8 @@ func TestImageData(t *testing.T) {
 			t.Errorf("a shuffled round is %v", r)
 		}
 	}
-	if fmt.Sprint(a) != fmt.Sprint(rounds(1)) || fmt.Sprint(a) == fmt.Sprint(rounds(2)) || slices.Equal(a[0], a[1]) && slices.Equal(a[1], a[2]) {
+	if fmt.Sprint(a) != fmt.Sprint(rounds(1)) || fmt.Sprint(a) == fmt.Sprint(rounds(2)) ||
+		slices.Equal(a[0], a[1]) && slices.Equal(a[1], a[2]) {
 		t.Errorf("rounds of seed 1: %v, again %v, of seed 2: %v", a, rounds(1), rounds(2))
 	}
 }
@@ -139,7 +146,10 @@ func TestImagesOfAnySize(t *testing.T) {
 		list += fmt.Sprintf("%s/%d.png 0\n", dir, i)
 	}
 	write(t, filepath.Join(dir, "list.txt"), list)
-	text := `layer { name: "d" type: "ImageData" top: "data" top: "label" image_data_param { source: "` + filepath.Join(dir, "list.txt") + `" batch_size: %d } }
+	text := `layer { name: "d" type: "ImageData" top: "data" top: "label" image_data_param { source: "` + filepath.Join(
+		dir,
+		"list.txt",
+	) + `" batch_size: %d } }
 	  layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 2 kernel_size: 3 weight_filler { type: "constant" value: 1 } } }
 	  layer { name: "p" type: "Pooling" bottom: "c" top: "p" pooling_param { pool: AVE global_pooling: true } }`
 	n, err := sourceNet(d, caffepb.Phase_TRAIN, 1, fmt.Sprintf(text, 1))
@@ -158,12 +168,17 @@ func TestImagesOfAnySize(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n2.Close()
-	if _, err := n2.Forward(); err == nil || !strings.Contains(err.Error(), "list.txt:2: 1.png has the shape 3x5x8, the first record 3x5x6; images of any size want batch_size 1") {
+	if _, err := n2.Forward(); err == nil ||
+		!strings.Contains(
+			err.Error(),
+			"list.txt:2: 1.png has the shape 3x5x8, the first record 3x5x6; images of any size want batch_size 1",
+		) {
 		t.Errorf("a batch of two: %v", err)
 	}
 }
 
-// HDF5Data hands out the rows of its files one after the other, and with shuffle each once a round; Seek goes on anywhere.
+// HDF5Data hands out the rows of its files one after the other, and with shuffle each once a round; Seek goes on
+// anywhere.
 func TestHDF5Data(t *testing.T) {
 	d := host.New(host.Options{Threads: 2})
 	defer d.Close()
@@ -190,8 +205,13 @@ func TestHDF5Data(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "list.txt"), list)
 	net := func(more string) *model.Net {
-		n, err := sourceNet(d, caffepb.Phase_TRAIN, 1, fmt.Sprintf(`layer { name: "d" type: "HDF5Data" top: "data" top: "label"
-		  hdf5_data_param { source: %q batch_size: 4 %s } }`, filepath.Join(dir, "list.txt"), more))
+		n, err := sourceNet(
+			d,
+			caffepb.Phase_TRAIN,
+			1,
+			fmt.Sprintf(`layer { name: "d" type: "HDF5Data" top: "data" top: "label"
+		  hdf5_data_param { source: %q batch_size: 4 %s } }`, filepath.Join(dir, "list.txt"), more),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,8 +266,16 @@ func TestHDF5Output(t *testing.T) {
 	d := host.New(host.Options{Threads: 2})
 	defer d.Close()
 	path := filepath.Join(t.TempDir(), "out.h5")
-	n, err := sourceNet(d, caffepb.Phase_TEST, 1, fmt.Sprintf(`layer { name: "in" type: "Input" top: "x" top: "y" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }
-	  layer { name: "o" type: "HDF5Output" bottom: "x" bottom: "y" hdf5_output_param { file_name: %q } }`, path))
+	n, err := sourceNet(
+		d,
+		caffepb.Phase_TEST,
+		1,
+		fmt.Sprintf(
+			`layer { name: "in" type: "Input" top: "x" top: "y" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }
+	  layer { name: "o" type: "HDF5Output" bottom: "x" bottom: "y" hdf5_output_param { file_name: %q } }`,
+			path,
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,8 +326,18 @@ func TestWindowData(t *testing.T) {
 	})
 	write(t, filepath.Join(dir, "w.txt"), "# 0\na.png\n3\n10\n20\n3\n7 0.9 0 0 9 9\n3 0.1 10 0 19 9\n5 0.5 0 0 1 1\n")
 	net := func(more string) *model.Net {
-		n, err := sourceNet(d, caffepb.Phase_TRAIN, 1, fmt.Sprintf(`layer { name: "d" type: "WindowData" top: "data" top: "label" transform_param { crop_size: 8 mirror: true mean_value: 1 scale: 0.5 }
-		  window_data_param { source: %q root_folder: %q batch_size: 4 fg_threshold: 0.6 bg_threshold: 0.3 fg_fraction: 0.25 %s } }`, filepath.Join(dir, "w.txt"), dir+"/", more))
+		n, err := sourceNet(
+			d,
+			caffepb.Phase_TRAIN,
+			1,
+			fmt.Sprintf(
+				`layer { name: "d" type: "WindowData" top: "data" top: "label" transform_param { crop_size: 8 mirror: true mean_value: 1 scale: 0.5 }
+		  window_data_param { source: %q root_folder: %q batch_size: 4 fg_threshold: 0.6 bg_threshold: 0.3 fg_fraction: 0.25 %s } }`,
+				filepath.Join(dir, "w.txt"),
+				dir+"/",
+				more,
+			),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -312,7 +350,8 @@ func TestWindowData(t *testing.T) {
 		t.Errorf("labels %v", label)
 	}
 	const plane = 64
-	for i, want := range [][3]float32{{49.5, -0.5, -0.5}, {49.5, -0.5, -0.5}, {49.5, -0.5, -0.5}, {-0.5, -0.5, 99.5}} { // blue, green, red
+	// blue, green, red
+	for i, want := range [][3]float32{{49.5, -0.5, -0.5}, {49.5, -0.5, -0.5}, {49.5, -0.5, -0.5}, {-0.5, -0.5, 99.5}} {
 		for c, w := range want {
 			for k, v := range data[(3*i+c)*plane:][:plane] {
 				if v != w {
@@ -358,11 +397,22 @@ func TestSourceErrors(t *testing.T) {
 	write(t, filepath.Join(dir, "w5.txt"), "# 0\na.png\n3\n5\nwide\n")
 	write(t, filepath.Join(dir, "w6.txt"), "# 0\nnone.png\n3\n5\n6\n2\n1 0.9 0 0 3 3\n1 0.1 0 0 3 3\n")
 	at := func(typ, param, name, more string) string {
-		return fmt.Sprintf(`layer { name: "d" type: %q top: "data" top: "label" %s { source: %q batch_size: 2 %s } }`, typ, param, filepath.Join(dir, name), more)
+		return fmt.Sprintf(
+			`layer { name: "d" type: %q top: "data" top: "label" %s { source: %q batch_size: 2 %s } }`,
+			typ,
+			param,
+			filepath.Join(dir, name),
+			more,
+		)
 	}
 	images := func(name, more string) string { return at("ImageData", "image_data_param", name, more) }
 	windows := func(name string) string {
-		return strings.Replace(at("WindowData", "window_data_param", name, ""), `top: "label"`, `top: "label" transform_param { crop_size: 4 }`, 1)
+		return strings.Replace(
+			at("WindowData", "window_data_param", name, ""),
+			`top: "label"`,
+			`top: "label" transform_param { crop_size: 4 }`,
+			1,
+		)
 	}
 	for _, c := range []struct{ name, text, want string }{
 		{"no list", images("none.txt", ""), "none.txt: no such file or directory (wanted a list of images)"},
@@ -388,7 +438,8 @@ func TestSourceErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := strings.ReplaceAll(c.text, "_param { source", "_param { source")
-			if strings.Contains(text, "image_data_param { source") || strings.Contains(text, "window_data_param { source") {
+			if strings.Contains(text, "image_data_param { source") ||
+				strings.Contains(text, "window_data_param { source") {
 				text = strings.Replace(text, "batch_size", fmt.Sprintf("root_folder: %q batch_size", dir+"/"), 1)
 			}
 			n, err := sourceNet(d, caffepb.Phase_TRAIN, 1, text)
@@ -416,8 +467,13 @@ func TestSeveralDataLayers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n, err := sourceNet(d, caffepb.Phase_TRAIN, 1, fmt.Sprintf(`layer { name: "a" type: "Data" top: "x" data_param { source: %q batch_size: 2 } }
-	  layer { name: "b" type: "Data" top: "y" data_param { source: %q batch_size: 2 } }`, filepath.Join(dir, "images"), filepath.Join(dir, "targets")))
+	n, err := sourceNet(
+		d,
+		caffepb.Phase_TRAIN,
+		1,
+		fmt.Sprintf(`layer { name: "a" type: "Data" top: "x" data_param { source: %q batch_size: 2 } }
+	  layer { name: "b" type: "Data" top: "y" data_param { source: %q batch_size: 2 } }`, filepath.Join(dir, "images"), filepath.Join(dir, "targets")),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

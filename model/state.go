@@ -21,9 +21,9 @@ type Carried struct {
 	Session []byte
 }
 
-// Save writes the pair prefix_iter_N.caffemodel and prefix_iter_N.solverstate, each with .h5 behind it where snapshot_format
-// is HDF5. When it returns, both are on the disk; at any moment before, a pair that they replace is whole. It returns the name
-// of the solverstate.
+// Save writes the pair prefix_iter_N.caffemodel and prefix_iter_N.solverstate, each with .h5 behind it where
+// snapshot_format is HDF5. When it returns, both are on the disk; at any moment before, a pair that they replace is
+// whole. It returns the name of the solverstate.
 func (s *Solver) Save(prefix string, carried Carried) (string, error) {
 	base, ext := fmt.Sprintf("%s_iter_%d", prefix, s.Iter), ""
 	if s.param.GetSnapshotFormat() == caffepb.SolverParameter_HDF5 {
@@ -72,10 +72,23 @@ func (s *Solver) state(model string) (*caffepb.SolverState, error) {
 	if err != nil {
 		return nil, err
 	}
-	rs := &caffepb.RunState{Seed: proto.Uint64(s.Seed), Hyper: hyper, RecentLoss: s.recent, RunId: proto.String(s.ID), Files: files,
-		RandomSeed: s.param.RandomSeed}
+	rs := &caffepb.RunState{
+		Seed:       proto.Uint64(s.Seed),
+		Hyper:      hyper,
+		RecentLoss: s.recent,
+		RunId:      proto.String(s.ID),
+		Files:      files,
+		RandomSeed: s.param.RandomSeed,
+	}
 	s.eachSource(func(net, name string, src layer.Source) {
-		rs.Data = append(rs.Data, &caffepb.DataPosition{Net: proto.String(net), Layer: proto.String(name), Records: proto.Uint64(src.Records())})
+		rs.Data = append(
+			rs.Data,
+			&caffepb.DataPosition{
+				Net:     proto.String(net),
+				Layer:   proto.String(name),
+				Records: proto.Uint64(src.Records()),
+			},
+		)
 	})
 	s.eachState(func(net, name string, tensors []*gpu.Tensor) {
 		l := &caffepb.LayerState{Net: proto.String(net), Layer: proto.String(name)}
@@ -87,8 +100,20 @@ func (s *Solver) state(model string) (*caffepb.SolverState, error) {
 		rs.States = append(rs.States, l)
 	})
 	for _, p := range s.surgeon.layers {
-		rs.Surgery = append(rs.Surgery, &caffepb.LayerSurgery{Layer: proto.String(p.Name), Measured: proto.Bool(p.measured), Mu: proto.Float32(p.mu),
-			Sigma: proto.Float32(p.sigma), LastIter: proto.Int64(int64(p.lastIter)), Pruned: proto.Int64(int64(p.pruned)), Spliced: proto.Int64(int64(p.spliced))})
+		rs.Surgery = append(
+			rs.Surgery,
+			&caffepb.LayerSurgery{
+				Layer:    proto.String(p.Name),
+				Measured: proto.Bool(p.measured),
+				Mu:       proto.Float32(p.mu),
+				Sigma: proto.Float32(
+					p.sigma,
+				),
+				LastIter: proto.Int64(int64(p.lastIter)),
+				Pruned:   proto.Int64(int64(p.pruned)),
+				Spliced:  proto.Int64(int64(p.spliced)),
+			},
+		)
 	}
 	st.RunState = rs
 	return st, nil
@@ -174,7 +199,14 @@ func (s *Solver) restoreStates(path string, states []*caffepb.LayerState) (err e
 			}
 			for i, t := range tensors {
 				if i >= len(l.Blobs) || len(caffe.Values(l.Blobs[i])) != t.N {
-					err = &caffe.FileError{Path: path, Msg: fmt.Sprintf("the hidden state of layer %q is not that of the net, %s", name, caffe.FormatShape(t.Shape))}
+					err = &caffe.FileError{
+						Path: path,
+						Msg: fmt.Sprintf(
+							"the hidden state of layer %q is not that of the net, %s",
+							name,
+							caffe.FormatShape(t.Shape),
+						),
+					}
 					return
 				}
 				s.device.Upload(t, caffe.Values(l.Blobs[i]))
@@ -267,7 +299,10 @@ func (s *Solver) adopt(path string, rs *caffepb.RunState) error {
 	}
 	merged, notes, kept := config.Merge(saved, then, s.files, s.run.Settings)
 	if kept != nil {
-		notes = append(notes, fmt.Sprintf("as in the snapshot: %s; --settings files takes the files'", strings.Join(kept, ", ")))
+		notes = append(
+			notes,
+			fmt.Sprintf("as in the snapshot: %s; --settings files takes the files'", strings.Join(kept, ", ")),
+		)
 	}
 	if err := merged.Validate(); err != nil {
 		return &caffe.FileError{Path: path, Msg: err.Error() + " (--settings files takes what the files say)", Err: err}
@@ -305,9 +340,9 @@ func (s *Solver) startAs(began *config.Hyper) error {
 	return s.setHyper(merged)
 }
 
-// readSettings returns the hyperparameters of a snapshot, and those that the files had then; nil in a snapshot of a version
-// that did not write them. There a stop of 0 was never: for a layer's iter_stop too, unless the files say 0, which protects
-// the layer now as in the authors' program.
+// readSettings returns the hyperparameters of a snapshot, and those that the files had then; nil in a snapshot of a
+// version that did not write them. There a stop of 0 was never: for a layer's iter_stop too, unless the files say 0,
+// which protects the layer now as in the authors' program.
 func readSettings(rs *caffepb.RunState, files *config.Hyper) (saved, then *config.Hyper, err error) {
 	saved = &config.Hyper{}
 	if err := json.Unmarshal(rs.Hyper, saved); err != nil {
@@ -341,7 +376,14 @@ func (s *Solver) restoreHistory(path string, st *caffepb.SolverState) error {
 			}
 		}
 		if len(st.History) != len(plain) {
-			return &caffe.FileError{Path: path, Msg: fmt.Sprintf("is of another net or another solver: it holds %d blobs of history, the net wants %d", len(st.History), len(slots))}
+			return &caffe.FileError{
+				Path: path,
+				Msg: fmt.Sprintf(
+					"is of another net or another solver: it holds %d blobs of history, the net wants %d",
+					len(st.History),
+					len(slots),
+				),
+			}
 		}
 		slots = plain
 	}
@@ -350,7 +392,15 @@ func (s *Solver) restoreHistory(path string, st *caffepb.SolverState) error {
 			return &caffe.FileError{Path: path, Msg: fmt.Sprintf("history %d: %v", i, err)}
 		}
 		if !sameExtents(b, slots[i].shape) {
-			return &caffe.FileError{Path: path, Msg: fmt.Sprintf("history %d has the shape %s, the net wants %s", i, caffe.FormatShape(caffe.Shape(b)), caffe.FormatShape(slots[i].shape))}
+			return &caffe.FileError{
+				Path: path,
+				Msg: fmt.Sprintf(
+					"history %d has the shape %s, the net wants %s",
+					i,
+					caffe.FormatShape(caffe.Shape(b)),
+					caffe.FormatShape(slots[i].shape),
+				),
+			}
 		}
 	}
 	for i, b := range st.History {

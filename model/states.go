@@ -12,11 +12,12 @@ import (
 
 // SavedState is a snapshot that the run can go back to.
 type SavedState struct {
-	Path     string  `json:"path"`
-	Iter     int     `json:"iter"`
-	Why      string  `json:"why,omitempty"`
-	Guard    bool    `json:"guard,omitempty"` // written before a risky change or before going back; only the last few are kept
-	Left     bool    `json:"left,omitempty"`  // of a course that the run has left by going back
+	Path string `json:"path"`
+	Iter int    `json:"iter"`
+	Why  string `json:"why,omitempty"`
+	// written before a risky change or before going back; only the last few are kept
+	Guard    bool    `json:"guard,omitempty"`
+	Left     bool    `json:"left,omitempty"` // of a course that the run has left by going back
 	Smoothed float64 `json:"loss"`
 	Accuracy float64 `json:"accuracy"` // of the last test before it; -1 where there was none
 	Kept     int     `json:"kept"`
@@ -67,7 +68,15 @@ func (t *Trainer) passed(p place) bool {
 
 // remember puts a snapshot among the states that the run can go back to, and into the journal.
 func (t *Trainer) remember(path, why string, guard bool) {
-	s := SavedState{Path: path, Iter: t.solver.Iter, Why: why, Guard: guard, Smoothed: t.solver.SmoothedLoss(), Accuracy: -1, place: t.place()}
+	s := SavedState{
+		Path:     path,
+		Iter:     t.solver.Iter,
+		Why:      why,
+		Guard:    guard,
+		Smoothed: t.solver.SmoothedLoss(),
+		Accuracy: -1,
+		place:    t.place(),
+	}
 	if !finite(s.Smoothed) {
 		s.Smoothed = 0
 	}
@@ -100,8 +109,8 @@ func (t *Trainer) list(s SavedState) {
 	t.states = append(states, s)
 }
 
-// findStates lists what is on disk of the run's past: the states that its journal tells of, and those at its prefix that no
-// journal knows.
+// findStates lists what is on disk of the run's past: the states that its journal tells of, and those at its prefix
+// that no journal knows.
 func (t *Trainer) findStates(past *Course) {
 	at := t.place()
 	from := ""
@@ -146,8 +155,8 @@ func (t *Trainer) findStates(past *Course) {
 	}
 }
 
-// guard writes a snapshot before a change that may spoil the run, unless one is there that serves: of this iteration, with the
-// masks of now. What was set since then can be taken back without it.
+// guard writes a snapshot before a change that may spoil the run, unless one is there that serves: of this iteration,
+// with the masks of now. What was set since then can be taken back without it.
 func (t *Trainer) guard(edits []Edit) {
 	if t.opts.Guard <= 0 || t.state.Ended() {
 		return
@@ -164,7 +173,8 @@ func (t *Trainer) guard(edits []Edit) {
 	}
 	name, err := t.save(t.run.SnapshotPrefix() + guardSuffix)
 	if err != nil {
-		t.note(Event{Iter: t.solver.Iter, Text: fmt.Sprintf("not saved before %s: %v", why, err)}) // the change itself was asked for
+		// the change itself was asked for
+		t.note(Event{Iter: t.solver.Iter, Text: fmt.Sprintf("not saved before %s: %v", why, err)})
 		return
 	}
 	t.remember(name, "before "+why, true)

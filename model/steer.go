@@ -116,8 +116,8 @@ func (t *Trainer) resume(c Command) error {
 	return nil
 }
 
-// surgeryNow redraws the masks of some layers, or of all, nil, between two iterations. Thresholds that wait for the layers' surgery are put in
-// force.
+// surgeryNow redraws the masks of some layers, or of all, nil, between two iterations. Thresholds that wait for the
+// layers' surgery are put in force.
 func (t *Trainer) surgeryNow(layers []string) error {
 	if t.state.Ended() && t.state != Finished {
 		return fmt.Errorf("the run is %s", t.state)
@@ -130,7 +130,13 @@ func (t *Trainer) surgeryNow(layers []string) error {
 	t.applyPending(t.moreSurgery)
 	// After the changes that it brings into force, so that a replay meets them in this order.
 	t.surgeryDone(layers)
-	t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("surgery on %d layers", t.solver.OperateAll(layers))})
+	t.note(
+		Event{
+			Iter:   t.solver.Iter,
+			Status: Applied,
+			Text:   fmt.Sprintf("surgery on %d layers", t.solver.OperateAll(layers)),
+		},
+	)
 	for i, p := range t.solver.surgeon.layers {
 		if p.lastIter == t.solver.Iter {
 			t.curves.layers[i].note(p)

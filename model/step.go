@@ -12,9 +12,9 @@ import (
 // pipeline is the iterations that a device is at work on. On a device with a lag the solver does not wait for an
 // iteration's loss before it starts the next; on one without, every iteration is settled when Advance returns.
 //
-// A loss that is not finite is then seen late. So the device keeps a gate: a number that becomes NaN with the first such
-// loss, behind which neither updates nor surgery change anything. When the solver sees the loss, the weights and masks
-// are still those that it was made with, and the solver goes back to that iteration.
+// A loss that is not finite is then seen late. So the device keeps a gate: a number that becomes NaN with the first
+// such loss, behind which neither updates nor surgery change anything. When the solver sees the loss, the weights and
+// masks are still those that it was made with, and the solver goes back to that iteration.
 type pipeline struct {
 	lag     int
 	gate    *gpu.Tensor // nil without a lag
@@ -29,7 +29,8 @@ type pipeline struct {
 	OnSettled func(iter int, loss float64)
 	// Interrupted is asked between the passes of an iteration whether to give it up.
 	Interrupted func() bool
-	// operated are the layers whose masks were redrawn in the iteration that was given up, or whose loss was not finite.
+	// operated are the layers whose masks were redrawn in the iteration that was given up, or whose loss was not
+	// finite.
 	operated []string
 }
 
@@ -65,8 +66,8 @@ func (s *Solver) openPipeline() (err error) {
 	return err
 }
 
-// Step does one iteration and waits for it: surgery where it is due, iter_size passes forward and backward, one update. It
-// returns the loss. A loss that is not finite is an *UnstableError, and nothing was updated.
+// Step does one iteration and waits for it: surgery where it is due, iter_size passes forward and backward, one
+// update. It returns the loss. A loss that is not finite is an *UnstableError, and nothing was updated.
 func (s *Solver) Step() (float64, error) {
 	if err := s.Advance(); err != nil {
 		return s.settledLoss, err
@@ -79,7 +80,9 @@ func (s *Solver) Step() (float64, error) {
 // solver back to the iteration whose loss was not finite.
 func (s *Solver) Advance() error {
 	f := &s.flights[(s.first+s.flying)%len(s.flights)]
-	f.iter, f.passes, f.losses, f.ops, f.places = s.Iter, int(s.param.GetIterSize()), f.losses[:0], f.ops[:0], f.places[:0]
+	f.iter, f.passes, f.losses, f.ops, f.places = s.Iter, int(
+		s.param.GetIterSize(),
+	), f.losses[:0], f.ops[:0], f.places[:0]
 	for _, src := range s.sources {
 		f.places = append(f.places, src.Records())
 	}
@@ -172,8 +175,8 @@ func (s *Solver) settle() error {
 	return nil
 }
 
-// GivenUpError says that an iteration was given up between two passes. Weights and history are those before it, and the data
-// begins where it did; masks that it redrew stay, and so do the running statistics of its passes.
+// GivenUpError says that an iteration was given up between two passes. Weights and history are those before it, and
+// the data begins where it did; masks that it redrew stay, and so do the running statistics of its passes.
 type GivenUpError struct{ Iter, Passes, Of int }
 
 func (e *GivenUpError) Error() string {
@@ -214,8 +217,8 @@ func (s *Solver) seek(f *flight) {
 	}
 }
 
-// unstable goes back to an iteration whose loss was not finite, and says which layer was the first to be. What was started
-// after it is dropped: behind the gate it changed nothing.
+// unstable goes back to an iteration whose loss was not finite, and says which layer was the first to be. What was
+// started after it is dropped: behind the gate it changed nothing.
 func (s *Solver) unstable(f *flight, loss float64) error {
 	late := s.flying > 0
 	s.settledLoss = loss
@@ -244,8 +247,8 @@ func (s *Solver) unstable(f *flight, loss float64) error {
 	return err
 }
 
-// OperateAll redraws the masks of the layers that take part in surgery, due or not, and returns how many those are. layers are the
-// names of those that are meant; nil is all.
+// OperateAll redraws the masks of the layers that take part in surgery, due or not, and returns how many those are.
+// layers are the names of those that are meant; nil is all.
 func (s *Solver) OperateAll(layers []string) int {
 	ops := make([]operation, 0, len(s.surgeon.layers))
 	for _, p := range s.surgeon.layers {

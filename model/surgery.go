@@ -97,7 +97,8 @@ func (s *Surgeon) due(p *patient, h *config.Hyper, l *config.LayerHyper, iter in
 func (s *Surgeon) prepare(h *config.Hyper) error {
 	for _, p := range s.layers {
 		l := h.Layer(p.Name)
-		if l == nil || !l.Prune || p.Weights.Masked != nil && (p.Bias == nil || l.Rule == gpu.SeedRule || p.Bias.Masked != nil) {
+		if l == nil || !l.Prune ||
+			p.Weights.Masked != nil && (p.Bias == nil || l.Rule == gpu.SeedRule || p.Bias.Masked != nil) {
 			continue
 		}
 		if err := p.Weights.EnsureMask(s.device); err != nil {
@@ -169,8 +170,16 @@ func (s *Surgeon) examine(h *config.Hyper, histogram bool) {
 }
 
 func (s *Surgeon) run(p *patient, l *config.LayerHyper, redraw, histogram bool, r *gpu.SurgeryResult) {
-	s.params = gpu.SurgeryParams{Rule: l.Rule, Threshold: float32(l.Threshold), Measured: p.measured, Mu: p.mu, Sigma: p.sigma,
-		Redraw: redraw, Histogram: histogram, Gate: s.gate}
+	s.params = gpu.SurgeryParams{
+		Rule:      l.Rule,
+		Threshold: float32(l.Threshold),
+		Measured:  p.measured,
+		Mu:        p.mu,
+		Sigma:     p.sigma,
+		Redraw:    redraw,
+		Histogram: histogram,
+		Gate:      s.gate,
+	}
 	var b, mb *gpu.Tensor
 	if l.Rule == gpu.PaperRule && p.Bias != nil {
 		b, mb = p.Bias.Data, p.Bias.Forward()
@@ -181,7 +190,9 @@ func (s *Surgeon) run(p *patient, l *config.LayerHyper, redraw, histogram bool, 
 // stats returns a layer's counts; g is its histogram, or nil, h what became of it.
 func (p *patient) stats(l *config.LayerHyper, g *Histogram, h *layerHistory) LayerStats {
 	st := LayerStats{Name: p.Name, Type: p.Type, Rule: l.Rule, Weights: p.result.Total, Kept: p.result.Kept,
-		Mu: float64(p.result.Mu), Sigma: float64(p.result.Sigma), Pruned: p.pruned, Spliced: p.spliced, LastIter: p.lastIter,
+		Mu: float64(
+			p.result.Mu,
+		), Sigma: float64(p.result.Sigma), Pruned: p.pruned, Spliced: p.spliced, LastIter: p.lastIter,
 		Masked: p.Weights.Masked != nil, Outputs: p.Outputs.Outputs, Dead: -1, Norms: p.norms, Histogram: g,
 		History: h.kept.share(), Operations: h.recent()}
 	if p.reach.values[0] != nil {

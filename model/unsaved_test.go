@@ -35,7 +35,8 @@ func count(s *model.Snapshot, text string) int {
 	return n
 }
 
-// Snapshots that fail are one notice, with what is lost; another folder takes them, and the journal with them, and a replay is the same.
+// Snapshots that fail are one notice, with what is lost; another folder takes them, and the journal with them, and a
+// replay is the same.
 func TestSnapshotsGoElsewhere(t *testing.T) {
 	run := mini(t, "dns_seed_mini", func(r *config.Run) {
 		lively(r)
@@ -46,7 +47,9 @@ func TestSnapshotsGoElsewhere(t *testing.T) {
 	stepTo(t, tr, 7)
 	must(t, tr, model.Command{Kind: model.Set, Field: "lr_mult", Value: "0.5"})
 	s := stepTo(t, tr, 11)
-	if n := count(s, "snapshot failed"); n != 1 || count(s, "are in memory alone") != 1 || !strings.Contains(s.Trouble, "not saved") || s.Unsaved != 11 {
+	if n := count(s, "snapshot failed"); n != 1 || count(s, "are in memory alone") != 1 ||
+		!strings.Contains(s.Trouble, "not saved") ||
+		s.Unsaved != 11 {
 		t.Errorf("%d notices, trouble %q, %d unsaved", n, s.Trouble, s.Unsaved)
 	}
 	must(t, tr, model.Command{Kind: model.Resume})
@@ -62,7 +65,8 @@ func TestSnapshotsGoElsewhere(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "other")
 	must(t, tr, model.Command{Kind: model.Set, Field: "snapshot_prefix", Value: elsewhere, By: "anna"})
 	s = tr.Snapshot()
-	if s.Trouble != "" || s.Saved != elsewhere+"_iter_12.solverstate" || s.Prefix != elsewhere || s.Journal != elsewhere+".journal" {
+	if s.Trouble != "" || s.Saved != elsewhere+"_iter_12.solverstate" || s.Prefix != elsewhere ||
+		s.Journal != elsewhere+".journal" {
 		t.Errorf("trouble %q, saved %s, prefix %s, journal %s", s.Trouble, s.Saved, s.Prefix, s.Journal)
 	}
 	stop(tr)
@@ -154,18 +158,22 @@ func TestResumeAtAPrefixThatWasLeft(t *testing.T) {
 	stop(tr)
 	for prefix, want := range map[string]string{left: "the run went on at " + elsewhere, elsewhere: ""} {
 		path, notices, err := model.FindSnapshot(prefix, prefix+".journal")
-		if all := strings.Join(notices, "\n"); err != nil || !strings.HasPrefix(path, prefix) || (want == "") != (all == "") || !strings.Contains(all, want) {
+		if all := strings.Join(notices, "\n"); err != nil || !strings.HasPrefix(path, prefix) ||
+			(want == "") != (all == "") ||
+			!strings.Contains(all, want) {
 			t.Errorf("%s, said %q, %v; wanted %q", path, notices, err, want)
 		}
 	}
 }
 
-// A value is told as it is in force, in whatever form it was typed; a replay that leaves something out says so at its end.
+// A value is told as it is in force, in whatever form it was typed; a replay that leaves something out says so at its
+// end.
 func TestFormsAndReplaysThatLeaveOut(t *testing.T) {
 	run := mini(t, "dns_seed_mini", nil)
 	tr := start(t, run, 1)
 	for value, want := range map[string]string{"0.50": "lr_mult 1 → 0.5", "5e-1": "lr_mult 0.5 → 0.5"} {
-		if ack, err := tr.Do(context.Background(), model.Command{Kind: model.Set, Field: "lr_mult", Value: value}); err != nil || !strings.HasSuffix(ack.Detail, "→ 0.5") {
+		if ack, err := tr.Do(context.Background(), model.Command{Kind: model.Set, Field: "lr_mult", Value: value}); err != nil ||
+			!strings.HasSuffix(ack.Detail, "→ 0.5") {
 			t.Errorf("%s: %q, %v, wanted %q", value, ack.Detail, err, want)
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"dns-tui/model"
 )
 
-// oldNet draws a net in one of the styles that public files have: the forms of 2013, 2014 and later, inputs said in each of
-// the ways, old transformation fields, statistics of BatchNorm with a rate, words of forks.
+// oldNet draws a net in one of the styles that public files have: the forms of 2013, 2014 and later, inputs said in
+// each of the ways, old transformation fields, statistics of BatchNorm with a rate, words of forks.
 type oldNet struct {
 	t    *rapid.T
 	b    strings.Builder
@@ -29,7 +29,8 @@ func (o *oldNet) pick(what string, of ...string) string {
 	return rapid.SampledFrom(of).Draw(o.t, what)
 }
 
-// layer writes a layer: v0 has the type's name and fields in V0's words, v1 the enum, v2 the name, with settings in either.
+// layer writes a layer: v0 has the type's name and fields in V0's words, v1 the enum, v2 the name, with settings in
+// either.
 func (o *oldNet) layer(v0, v1, v2, v0Fields, settings, extra string) {
 	o.n++
 	next := fmt.Sprintf("b%d", o.n)
@@ -59,7 +60,9 @@ func (o *oldNet) inputs() {
 		o.b.WriteString("input: \"data\" input_dim: 2 input_dim: 3 input_dim: 12 input_dim: 12\n")
 		if rapid.Bool().Draw(o.t, "two inputs") {
 			o.b.Reset()
-			o.b.WriteString("input: \"data\" input: \"other\" input_dim: 2 input_dim: 3 input_dim: 12 input_dim: 12 input_dim: 2 input_dim: 1 input_dim: 1 input_dim: 1\n")
+			o.b.WriteString(
+				"input: \"data\" input: \"other\" input_dim: 2 input_dim: 3 input_dim: 12 input_dim: 12 input_dim: 2 input_dim: 1 input_dim: 1 input_dim: 1\n",
+			)
 		}
 	case "shape":
 		o.b.WriteString("input: \"data\" input_shape { dim: 2 dim: 3 dim: 12 dim: 12 }\n")
@@ -67,20 +70,32 @@ func (o *oldNet) inputs() {
 		if way != "layer" {
 			o.b.WriteString("input: \"data\"\n")
 		}
-		o.b.WriteString("layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 2 dim: 3 dim: 12 dim: 12 } } }\n")
+		o.b.WriteString(
+			"layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 2 dim: 3 dim: 12 dim: 12 } } }\n",
+		)
 	default:
 		old := way != "data"
 		switch {
 		case o.form == "V0":
-			o.b.WriteString("layers { layer { name: \"data\" type: \"data\" source: \"x_lmdb\" batchsize: 2 cropsize: 12 mirror: true scale: 0.5 } top: \"data\" top: \"label\" }\n")
+			o.b.WriteString(
+				"layers { layer { name: \"data\" type: \"data\" source: \"x_lmdb\" batchsize: 2 cropsize: 12 mirror: true scale: 0.5 } top: \"data\" top: \"label\" }\n",
+			)
 		case o.form == "V1" && old:
-			o.b.WriteString("layers { name: \"data\" type: DATA top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 " + crop + " } }\n")
+			o.b.WriteString(
+				"layers { name: \"data\" type: DATA top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 " + crop + " } }\n",
+			)
 		case o.form == "V1":
-			o.b.WriteString("layers { name: \"data\" type: DATA top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 } transform_param { " + crop + " } }\n")
+			o.b.WriteString(
+				"layers { name: \"data\" type: DATA top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 } transform_param { " + crop + " } }\n",
+			)
 		case old:
-			o.b.WriteString("layer { name: \"data\" type: \"Data\" top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 " + crop + " } }\n")
+			o.b.WriteString(
+				"layer { name: \"data\" type: \"Data\" top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 " + crop + " } }\n",
+			)
 		default:
-			o.b.WriteString("layer { name: \"data\" type: \"Data\" top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 } transform_param { " + crop + " } }\n")
+			o.b.WriteString(
+				"layer { name: \"data\" type: \"Data\" top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 } transform_param { " + crop + " } }\n",
+			)
 		}
 	}
 }
@@ -92,21 +107,52 @@ func (o *oldNet) draw() string {
 	for range rapid.IntRange(1, 6).Draw(o.t, "layers") {
 		switch o.pick("layer", "conv", "pad", "pool", "relu", "ip", "bn", "dropout", "lrn", "fork pool", "depthwise") {
 		case "conv":
-			o.layer("conv", "CONVOLUTION", "Convolution", "num_output: 4 kernelsize: 3 pad: 1 weight_filler { type: \"xavier\" } blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0",
-				"convolution_param { num_output: 4 kernel_size: 3 pad: 1 }", "param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 }")
+			o.layer(
+				"conv",
+				"CONVOLUTION",
+				"Convolution",
+				"num_output: 4 kernelsize: 3 pad: 1 weight_filler { type: \"xavier\" } blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0",
+				"convolution_param { num_output: 4 kernel_size: 3 pad: 1 }",
+				"param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 }",
+			)
 		case "pad": // V0's padding layer, which goes into the convolution below it
 			if o.form == "V0" {
 				o.layer("padding", "", "", "pad: 1", "", "")
 				o.layer("conv", "", "", "num_output: 4 kernelsize: 3", "", "")
 			}
 		case "pool":
-			o.layer("pool", "POOLING", "Pooling", "pool: MAX kernelsize: 2 stride: 1", "pooling_param { pool: MAX kernel_size: 2 stride: 1 }", "")
+			o.layer(
+				"pool",
+				"POOLING",
+				"Pooling",
+				"pool: MAX kernelsize: 2 stride: 1",
+				"pooling_param { pool: MAX kernel_size: 2 stride: 1 }",
+				"",
+			)
 		case "fork pool":
-			o.layer("", "POOLING", "Pooling", "", "pooling_param { pool: AVE kernel_size: 2 stride: 2 ceil_mode: "+o.pick("ceil", "true", "false")+" pad_l: 1 pad_r: 1 }", "")
+			o.layer(
+				"",
+				"POOLING",
+				"Pooling",
+				"",
+				"pooling_param { pool: AVE kernel_size: 2 stride: 2 ceil_mode: "+o.pick(
+					"ceil",
+					"true",
+					"false",
+				)+" pad_l: 1 pad_r: 1 }",
+				"",
+			)
 		case "relu":
 			o.layer("relu", "RELU", "ReLU", "", "", "")
 		case "ip":
-			o.layer("innerproduct", "INNER_PRODUCT", "InnerProduct", "num_output: 5", "inner_product_param { num_output: 5 }", "")
+			o.layer(
+				"innerproduct",
+				"INNER_PRODUCT",
+				"InnerProduct",
+				"num_output: 5",
+				"inner_product_param { num_output: 5 }",
+				"",
+			)
 			o.layer("", "RESHAPE", "Reshape", "", "reshape_param { shape { dim: 0 dim: 5 dim: 1 dim: 1 } }", "")
 			if o.form != "V2" {
 				return o.b.String() // what follows wants images
@@ -119,7 +165,14 @@ func (o *oldNet) draw() string {
 			o.layer("lrn", "LRN", "LRN", "local_size: 3", "lrn_param { local_size: 3 }", "")
 		case "depthwise":
 			if o.form == "V2" {
-				o.layer("", "", "ConvolutionDepthwise", "", "convolution_param { num_output: 4 kernel_size: 1 group: 1 }", "")
+				o.layer(
+					"",
+					"",
+					"ConvolutionDepthwise",
+					"",
+					"convolution_param { num_output: 4 kernel_size: 1 group: 1 }",
+					"",
+				)
 			}
 		}
 	}
@@ -132,7 +185,10 @@ func shapesOf(f *caffe.NetFile) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	n, err := model.NewNet(in, model.NetOptions{Device: gpu.Dry{}, State: &caffepb.NetState{Phase: caffepb.Phase_TEST.Enum()}})
+	n, err := model.NewNet(
+		in,
+		model.NetOptions{Device: gpu.Dry{}, State: &caffepb.NetState{Phase: caffepb.Phase_TEST.Enum()}},
+	)
 	if err != nil {
 		return "", err
 	}
@@ -144,8 +200,8 @@ func shapesOf(f *caffe.NetFile) (string, error) {
 	return strings.Join(out, "; "), nil
 }
 
-// loads reports what Caffe would not take in a net: forms and fields of old, inputs that its checks refuse, bottoms that
-// nobody made.
+// loads reports what Caffe would not take in a net: forms and fields of old, inputs that its checks refuse, bottoms
+// that nobody made.
 func loads(n *caffepb.NetParameter) error {
 	if len(n.Layers)+len(n.Input)+len(n.InputDim)+len(n.InputShape) > 0 {
 		return fmt.Errorf("fields of old are left")
@@ -175,8 +231,8 @@ func loads(n *caffepb.NetParameter) error {
 	return nil
 }
 
-// Whatever style a net has: where it builds, upgrade writes a net that builds to the same shapes, that Caffe loads, and in
-// which nothing is left to upgrade.
+// Whatever style a net has: where it builds, upgrade writes a net that builds to the same shapes, that Caffe loads,
+// and in which nothing is left to upgrade.
 func TestUpgradeWritesWhatLoads(t *testing.T) {
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "in.prototxt"), filepath.Join(dir, "out.prototxt")
@@ -231,15 +287,23 @@ func TestUpgradeWritesWhatLoads(t *testing.T) {
 
 // The case that wrote a net which Caffe refuses: a name beside an Input layer.
 func TestUpgradeStripsInputsWithoutShape(t *testing.T) {
-	f, err := caffe.ParseNetPrototxt("n", []byte(`input: "data" layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } } layer { name: "r" type: "ReLU" bottom: "data" top: "r" }`))
+	f, err := caffe.ParseNetPrototxt(
+		"n",
+		[]byte(
+			`input: "data" layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } } layer { name: "r" type: "ReLU" bottom: "data" top: "r" }`,
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Net.Layer) != 2 || len(f.Net.Input) > 0 || len(f.Upgraded) != 1 || !strings.Contains(f.Upgraded[0], "left out") || f.Line(0) != 1 {
+	if len(f.Net.Layer) != 2 || len(f.Net.Input) > 0 || len(f.Upgraded) != 1 ||
+		!strings.Contains(f.Upgraded[0], "left out") ||
+		f.Line(0) != 1 {
 		t.Errorf("%v, told %q", f.Net, f.Upgraded)
 	}
 	for _, bad := range []string{`input: "a" input: "b" input_shape { dim: 1 }`, `input: "a" input_dim: 1 input_dim: 2`} {
-		if _, err := caffe.ParseNetPrototxt("n", []byte(bad)); err == nil || !strings.Contains(err.Error(), "inputs of the net") {
+		if _, err := caffe.ParseNetPrototxt("n", []byte(bad)); err == nil ||
+			!strings.Contains(err.Error(), "inputs of the net") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

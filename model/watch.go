@@ -27,9 +27,10 @@ type lossWatch struct {
 }
 
 const (
-	watchStart = 20  // losses that make the beginning
-	watchFar   = 5   // times the beginning is far above; of one that is less than
-	watchFloor = 1.5 // times this: a net that was trained before may fall to chance, 6.9 of a thousand classes, and come back
+	watchStart = 20 // losses that make the beginning
+	watchFar   = 5  // times the beginning is far above; of one that is less than
+	// times this: a net that was trained before may fall to chance, 6.9 of a thousand classes, and come back
+	watchFloor = 1.5
 	watchLong  = 100 // in a row are stuck
 	watchFlat  = 5   // saturated ones in a row are stuck
 )
@@ -57,7 +58,10 @@ func (w *lossWatch) see(loss float64) string {
 	switch {
 	case w.flat >= watchFlat:
 		w.told = true
-		return fmt.Sprintf("the loss is stuck at %.4f, -log of the smallest number: the right classes have no probability at all, and nothing is learnt", loss)
+		return fmt.Sprintf(
+			"the loss is stuck at %.4f, -log of the smallest number: the right classes have no probability at all, and nothing is learnt",
+			loss,
+		)
 	case w.high >= watchLong:
 		w.told = true
 		return fmt.Sprintf("the loss is stuck at %.4g for %d iterations; the run began at %.4g", loss, w.high, w.start)
@@ -72,7 +76,8 @@ func next(n int, more bool) int {
 	return 0
 }
 
-// collapsed tells that the run can learn nothing more: one that somebody watches is paused, one that was told to stop ends.
+// collapsed tells that the run can learn nothing more: one that somebody watches is paused, one that was told to stop
+// ends.
 func (t *Trainer) collapsed(what string) error {
 	if t.opts.StopOnCollapse {
 		return &CollapseError{t.solver.Iter, what}
@@ -113,7 +118,8 @@ func (t *Trainer) foretell(edits []Edit) string {
 	for _, e := range edits {
 		name, field := config.SplitField(e.Field)
 		was, now := t.solver.hyper.Layer(name), after.Layer(name)
-		if !config.IsThreshold(e.Field) && field != "prune" || now == nil || !now.Prune || now.Frozen || was.Prune && now.Threshold <= was.Threshold {
+		if !config.IsThreshold(e.Field) && field != "prune" || now == nil || !now.Prune || now.Frozen ||
+			was.Prune && now.Threshold <= was.Threshold {
 			continue
 		}
 		if g := t.histogramOf(name); g != nil {
@@ -125,15 +131,20 @@ func (t *Trainer) foretell(edits []Edit) string {
 	return strings.Join(out, "; ")
 }
 
-// Kills says where a surgery with a threshold would leave a layer with so little that nothing, or next to nothing, passes; "" where
-// it would not.
+// Kills says where a surgery with a threshold would leave a layer with so little that nothing, or next to nothing,
+// passes; "" where it would not.
 func (h *Histogram) Kills(name string, threshold float64) string {
 	kept, dead, of := h.Total()-h.Pruned(threshold), h.Dead(threshold), len(h.Deaths)
 	switch {
 	case kept <= 0, of > 0 && dead == of:
 		return fmt.Sprintf("surgery would leave %s no weight: nothing passes it", name)
 	case of > 1 && 10*dead >= 9*of:
-		return fmt.Sprintf("surgery would leave %d of the %d outputs of %s a weight: next to nothing passes it", of-dead, of, name)
+		return fmt.Sprintf(
+			"surgery would leave %d of the %d outputs of %s a weight: next to nothing passes it",
+			of-dead,
+			of,
+			name,
+		)
 	}
 	return ""
 }

@@ -27,7 +27,8 @@ type Loaded struct {
 	params map[*layer.Param]bool
 	// Notices say what did not fit, a line each.
 	Notices []string
-	// Zeros of Weights entries of layers that can be pruned are exactly zero, in layers whose masks are not in the file.
+	// Zeros of Weights entries of layers that can be pruned are exactly zero, in layers whose masks are not in the
+	// file.
 	Zeros, Weights int
 	odd            []string // layers of the file whose masks are not 0 and 1
 	Untouched      []string // layers with parameters that no file gave anything
@@ -65,9 +66,9 @@ func (n *Net) LoadFiles(paths []string, o LoadOptions) (*Loaded, error) {
 	return l, nil
 }
 
-// LoadWeights copies the layers of a caffemodel into the layers of the same names, masks included. path is for errors.
-// A layer to be pruned takes W; W and b; W (b) and a mask of W (seed); or W, b and masks of both (the authors'). Nothing
-// is changed where anything does not fit.
+// LoadWeights copies the layers of a caffemodel into the layers of the same names, masks included. path is for
+// errors. A layer to be pruned takes W; W and b; W (b) and a mask of W (seed); or W, b and masks of both (the
+// authors'). Nothing is changed where anything does not fit.
 func (n *Net) LoadWeights(path string, src *caffepb.NetParameter, o LoadOptions) (*Loaded, error) {
 	l := &Loaded{params: map[*layer.Param]bool{}}
 	return l, n.load(path, src, o, l)
@@ -93,7 +94,14 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 			continue
 		}
 		if err != nil {
-			errs = append(errs, &caffe.FileError{Path: path, Msg: fmt.Sprintf("layer %q: %v (--skip-mismatched leaves such layers out)", l.GetName(), err), Err: err})
+			errs = append(
+				errs,
+				&caffe.FileError{
+					Path: path,
+					Msg:  fmt.Sprintf("layer %q: %v (--skip-mismatched leaves such layers out)", l.GetName(), err),
+					Err:  err,
+				},
+			)
 			continue
 		}
 		todo = append(todo, f)
@@ -102,18 +110,31 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 		return errors.Join(errs...)
 	}
 	if len(todo) == 0 {
-		return &caffe.FileError{Path: path, Msg: fmt.Sprintf("holds weights of another net: none of its layers (%s) fits a layer with parameters in %s (%s)",
-			strings.Join(withBlobs(src), ", "), n.file.Path, strings.Join(n.withParams(), ", "))}
+		return &caffe.FileError{
+			Path: path,
+			Msg: fmt.Sprintf(
+				"holds weights of another net: none of its layers (%s) fits a layer with parameters in %s (%s)",
+				strings.Join(withBlobs(src), ", "),
+				n.file.Path,
+				strings.Join(n.withParams(), ", "),
+			),
+		}
 	}
 	if len(unused) > 0 {
-		into.Notices = append(into.Notices, fmt.Sprintf("%s: not used, for the net has no such layer: %s", path, layersNamed(unused)))
+		into.Notices = append(
+			into.Notices,
+			fmt.Sprintf("%s: not used, for the net has no such layer: %s", path, layersNamed(unused)),
+		)
 	}
 	into.Notices = append(into.Notices, notices...)
 	if o.TellEdits {
 		into.Notices = append(into.Notices, n.edits(src)...)
 	}
 	if len(into.odd) > 0 {
-		into.Notices = append(into.Notices, fmt.Sprintf("%s: the mask of %s is %s", path, layersNamed(into.odd), OddMasks))
+		into.Notices = append(
+			into.Notices,
+			fmt.Sprintf("%s: the mask of %s is %s", path, layersNamed(into.odd), OddMasks),
+		)
 		into.odd = nil
 	}
 	if _, dry := n.device.(gpu.Dry); dry {
@@ -127,10 +148,10 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 	return nil
 }
 
-// takers finds for each layer of a file that has blobs the layer of the net that takes them: the one of its name, by Caffe's
-// rule. Where file and net have several layers of one name, and the same number, they are taken in order, so that what a net
-// writes is what it reads. Where the numbers differ, the last of the net takes them, and keeps those of the last of the file
-// (Caffe's layer_names_index_, by which it reads HDF5), which is told.
+// takers finds for each layer of a file that has blobs the layer of the net that takes them: the one of its name, by
+// Caffe's rule. Where file and net have several layers of one name, and the same number, they are taken in order, so
+// that what a net writes is what it reads. Where the numbers differ, the last of the net takes them, and keeps those
+// of the last of the file (Caffe's layer_names_index_, by which it reads HDF5), which is told.
 func (n *Net) takers(path string, src *caffepb.NetParameter) (takers []*node, notices []string) {
 	mine := map[string][]*node{}
 	for _, nd := range n.nodes {
@@ -199,7 +220,12 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 	have, want := len(blobs), len(nd.params)
 	masks := have - want
 	if masks < 0 || masks > 0 && !prunable || masks > want {
-		return nil, fmt.Errorf("the file has %d blobs (%s), the net wants %s", have, shapes(blobs), wantedBlobs(nd, prunable))
+		return nil, fmt.Errorf(
+			"the file has %d blobs (%s), the net wants %s",
+			have,
+			shapes(blobs),
+			wantedBlobs(nd, prunable),
+		)
 	}
 	for i, b := range blobs {
 		p := nd.params[i%want]
@@ -210,7 +236,12 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 			return nil, err
 		}
 		if !sameExtents(b, p.Shape) {
-			return nil, fmt.Errorf("blob %d has the shape %s in the file, the net wants %s", i, caffe.FormatShape(caffe.Shape(b)), caffe.FormatShape(p.Shape))
+			return nil, fmt.Errorf(
+				"blob %d has the shape %s in the file, the net wants %s",
+				i,
+				caffe.FormatShape(caffe.Shape(b)),
+				caffe.FormatShape(p.Shape),
+			)
 		}
 	}
 	stored := make([]*storedMask, want) // nil where the file has none
@@ -364,8 +395,8 @@ func (n *Net) stored(nd *node) *caffepb.LayerParameter {
 	return l
 }
 
-// ExportBytes returns the size of the caffemodel that export makes of the net: W∘T, without masks. How much is pruned does not
-// change it: pruned weights are zeros in it.
+// ExportBytes returns the size of the caffemodel that export makes of the net: W∘T, without masks. How much is pruned
+// does not change it: pruned weights are zeros in it.
 func (n *Net) ExportBytes() int64 {
 	const blobData, layerBlobs, netLayer = 5, 7, 100 // numbers of the fields in caffe.proto
 	total := proto.Size(&caffepb.NetParameter{Name: proto.String(n.Name)})
@@ -375,7 +406,13 @@ func (n *Net) ExportBytes() int64 {
 		}
 		size := proto.Size(n.stored(nd))
 		for _, p := range nd.params {
-			blob := proto.Size(caffe.NewBlob(p.Shape, nil)) + protowire.SizeTag(blobData) + protowire.SizeBytes(4*p.Data.N)
+			blob := proto.Size(
+				caffe.NewBlob(p.Shape, nil),
+			) + protowire.SizeTag(
+				blobData,
+			) + protowire.SizeBytes(
+				4*p.Data.N,
+			)
 			size += protowire.SizeTag(layerBlobs) + protowire.SizeBytes(blob)
 		}
 		total += protowire.SizeTag(netLayer) + protowire.SizeBytes(size)

@@ -131,7 +131,15 @@ func New(o Options) (*App, error) {
 	// No colours of its own, and no blinking cursor, which sends bytes for nothing.
 	line := textinput.StyleState{Suggestion: lipgloss.NewStyle().Faint(true)}
 	in.SetStyles(textinput.Styles{Focused: line, Blurred: line})
-	a := &App{opts: o, bindings: table, draft: map[string]float64{}, marks: map[string]bool{}, input: in, width: 80, height: 24}
+	a := &App{
+		opts:     o,
+		bindings: table,
+		draft:    map[string]float64{},
+		marks:    map[string]bool{},
+		input:    in,
+		width:    80,
+		height:   24,
+	}
 	a.plot.log = o.Preferences.GetLogScale()
 	a.theme = newTheme(firstTier(o), o.Preferences.GetTheme() == configpb.Preferences_LIGHT, a.plain())
 	return a, nil
@@ -161,7 +169,8 @@ func (a *App) Opened() bool { return a.session != nil }
 // Stopped reports whether the run was stopped from here.
 func (a *App) Stopped() bool { return a.stopped }
 
-// StopOrdered reports whether the run was told to stop from here, though the terminal may have been left without its answer.
+// StopOrdered reports whether the run was told to stop from here, though the terminal may have been left without its
+// answer.
 func (a *App) StopOrdered() bool { return a.ordered }
 
 // settleTime is how long a size must last before the screen is drawn anew.

@@ -85,7 +85,15 @@ func (a *App) askBack(path, key string) tea.Cmd {
 	case to.Iter < 0:
 		q.lines = append(q.lines, fmt.Sprintf("from iteration %s to %s", Thousands(a.snap.Iter), base(path)))
 	case given > 0:
-		q.lines = append(q.lines, fmt.Sprintf("from iteration %s to %s: %s given up", Thousands(a.snap.Iter), Thousands(to.Iter), are(given, "iteration")))
+		q.lines = append(
+			q.lines,
+			fmt.Sprintf(
+				"from iteration %s to %s: %s given up",
+				Thousands(a.snap.Iter),
+				Thousands(to.Iter),
+				are(given, "iteration"),
+			),
+		)
 	default:
 		q.lines = append(q.lines, fmt.Sprintf("from iteration %s to %s", Thousands(a.snap.Iter), Thousands(to.Iter)))
 	}
@@ -102,8 +110,14 @@ func (a *App) abandon() tea.Cmd {
 		return a.stop(false)
 	}
 	return a.ask(question{title: "Stop without a snapshot?", key: "a", yes: "stop without one",
-		lines: []string{fmt.Sprintf("%s, since %s, are in no snapshot and are lost", count(a.snap.Unsaved, "iteration"), Thousands(a.snap.Iter-a.snap.Unsaved))},
-		do:    func() tea.Cmd { return a.stop(false) }})
+		lines: []string{
+			fmt.Sprintf(
+				"%s, since %s, are in no snapshot and are lost",
+				count(a.snap.Unsaved, "iteration"),
+				Thousands(a.snap.Iter-a.snap.Unsaved),
+			),
+		},
+		do: func() tea.Cmd { return a.stop(false) }})
 }
 
 // count is a number of things in words.

@@ -89,7 +89,8 @@ func (a *App) targets() []*model.LayerStats {
 	for i := range a.snap.Layers {
 		o := &a.snap.Layers[i]
 		inner := strings.Contains(o.Type, "InnerProduct")
-		if a.scope == allLayers || a.scope == markedLayers && a.marks[o.Name] || a.scope == innerProducts && inner || a.scope == convolutions && !inner {
+		if a.scope == allLayers || a.scope == markedLayers && a.marks[o.Name] || a.scope == innerProducts && inner ||
+			a.scope == convolutions && !inner {
 			out = append(out, o)
 		}
 	}
@@ -126,7 +127,8 @@ func (a *App) thresholdField(l *model.LayerStats) string {
 	return l.Name + "." + a.snap.Hyper.Layer(l.Name).ThresholdName()
 }
 
-// nudge moves the handle by so many small steps: 0.01 of the threshold, 0.1 % of sparsity, or a hundredth of the weights kept.
+// nudge moves the handle by so many small steps: 0.01 of the threshold, 0.1 % of sparsity, or a hundredth of the
+// weights kept.
 func (a *App) nudge(steps int) tea.Cmd {
 	for _, l := range a.targets() {
 		h := l.Histogram
@@ -203,7 +205,11 @@ func (a *App) mark() tea.Cmd {
 func (a *App) copyThreshold() tea.Cmd {
 	if l := a.layer(); l != nil {
 		a.copied = &copied{l.Name, l.Rule, a.threshold(l)}
-		a.notice, a.noticeBad = fmt.Sprintf("copied the threshold of %s, %s", l.Name, formatThreshold(a.copied.threshold)), false
+		a.notice, a.noticeBad = fmt.Sprintf(
+			"copied the threshold of %s, %s",
+			l.Name,
+			formatThreshold(a.copied.threshold),
+		), false
 	}
 	return nil
 }
@@ -215,7 +221,13 @@ func (a *App) pasteThreshold() tea.Cmd {
 	}
 	for _, l := range a.targets() {
 		if l.Rule != a.copied.rule {
-			a.say(fmt.Sprintf("%s has another rule than %s: their thresholds mean different things", l.Name, a.copied.from))
+			a.say(
+				fmt.Sprintf(
+					"%s has another rule than %s: their thresholds mean different things",
+					l.Name,
+					a.copied.from,
+				),
+			)
 			return nil
 		}
 	}
@@ -310,7 +322,13 @@ func (a *App) togglePause() tea.Cmd {
 }
 
 func (a *App) scaleRate(by float64) tea.Cmd {
-	return a.do(model.Command{Kind: model.Set, Field: "lr_mult", Value: strconv.FormatFloat(a.snap.Hyper.LRMult*by, 'g', -1, 64)})
+	return a.do(
+		model.Command{
+			Kind:  model.Set,
+			Field: "lr_mult",
+			Value: strconv.FormatFloat(a.snap.Hyper.LRMult*by, 'g', -1, 64),
+		},
+	)
 }
 
 // quitKey answers the quit dialogue.

@@ -106,13 +106,19 @@ func (a *App) deaths(l *model.LayerStats) string {
 	return ""
 }
 
-// surgeryInfo is what surgery did, newest first in words, the last ones as sparklines, and the sizes of gradient and step.
+// surgeryInfo is what surgery did, newest first in words, the last ones as sparklines, and the sizes of gradient and
+// step.
 func (a *App) surgeryInfo(l *model.LayerStats, w int) []string {
 	t := &a.theme
 	h := a.snap.Hyper.Layer(l.Name)
 	second := "no surgery yet"
 	if l.LastIter >= 0 {
-		second = fmt.Sprintf("last surgery: pruned %s spliced %s at %s", Thousands(l.Pruned), Thousands(l.Spliced), Thousands(l.LastIter))
+		second = fmt.Sprintf(
+			"last surgery: pruned %s spliced %s at %s",
+			Thousands(l.Pruned),
+			Thousands(l.Spliced),
+			Thousands(l.LastIter),
+		)
 	}
 	switch {
 	case !h.Prune:
@@ -134,10 +140,31 @@ func (a *App) surgeryInfo(l *model.LayerStats, w int) []string {
 			pruned[i], spliced[i] = float64(o.Pruned), float64(o.Spliced)
 		}
 		cells := max(4, min(20, (w-32)/3))
-		lines = append(lines, fmt.Sprintf("pruned %s spliced %s kept %s", t.fit(t.spark(pruned, cells), cells), t.fit(t.spark(spliced, cells), cells), t.accent.Render(t.spark(l.History.Values, cells))))
+		lines = append(
+			lines,
+			fmt.Sprintf(
+				"pruned %s spliced %s kept %s",
+				t.fit(t.spark(pruned, cells), cells),
+				t.fit(t.spark(spliced, cells), cells),
+				t.accent.Render(t.spark(l.History.Values, cells)),
+			),
+		)
 	}
 	if m := l.Norms; m.Iter >= 0 && m.Weights > 0 {
-		lines = append(lines, t.dim.Render(t.plain(fmt.Sprintf("norms: weights %.3g  gradient %.3g  step %.3g (ratio %.1e)", m.Weights, m.Gradient, m.Step, m.Step/m.Weights))))
+		lines = append(
+			lines,
+			t.dim.Render(
+				t.plain(
+					fmt.Sprintf(
+						"norms: weights %.3g  gradient %.3g  step %.3g (ratio %.1e)",
+						m.Weights,
+						m.Gradient,
+						m.Step,
+						m.Step/m.Weights,
+					),
+				),
+			),
+		)
 	}
 	return lines
 }
@@ -150,8 +177,8 @@ func position(v, lo, hi float64, cells int) int {
 	return max(0, min(cells-1, int((v-lo)/(hi-lo)*float64(cells-1)+0.5)))
 }
 
-// ruler returns the labels at the ends of a scale w cells wide, and the cells between: slider, ticks and histogram share
-// them, so that they stand under each other.
+// ruler returns the labels at the ends of a scale w cells wide, and the cells between: slider, ticks and histogram
+// share them, so that they stand under each other.
 func (a *App) ruler(lo, hi float64, w int) (left, right string, cells int) {
 	left, right = a.theme.plain("0σ "), a.theme.plain(fmt.Sprintf(" %.3gσ", hi-lo))
 	return left, right, w - ansi.StringWidth(left) - ansi.StringWidth(right)
@@ -175,7 +202,13 @@ func (a *App) slider(lo, hi, value float64, w int, l *model.LayerStats) string {
 	}
 	at := position(value, lo, hi, cells)
 	a.layout.slider = [2]int{ansi.StringWidth(left), cells}
-	return t.dim.Render(left+strings.Join(line[:at], "")) + t.marked.Render(t.glyph.handle) + t.dim.Render(strings.Join(line[at+1:], "")+right)
+	return t.dim.Render(
+		left+strings.Join(line[:at], ""),
+	) + t.marked.Render(
+		t.glyph.handle,
+	) + t.dim.Render(
+		strings.Join(line[at+1:], "")+right,
+	)
 }
 
 // ticks labels the presets under the slider; labels that would touch are left out.
@@ -243,7 +276,14 @@ func (a *App) histogram(l *model.LayerStats, lo, hi, value float64, w, rows int)
 				stays.WriteString(g)
 			}
 		}
-		out[r] = strings.Repeat(" ", ansi.StringWidth(left)) + t.dim.Render(pruned.String()) + t.accent.Render(stays.String())
+		out[r] = strings.Repeat(
+			" ",
+			ansi.StringWidth(left),
+		) + t.dim.Render(
+			pruned.String(),
+		) + t.accent.Render(
+			stays.String(),
+		)
 	}
 	if w >= 60 {
 		out[0] = t.fit(out[0], w-ansi.StringWidth(right)) + "|w|"

@@ -38,7 +38,8 @@ func spoil(v reflect.Value) {
 
 var reStyle = regexp.MustCompile(`\x1b\[[0-9;:]*m`)
 
-// Whatever names, paths, messages and people's names hold, every screen has its lines, its own styles and graphic characters.
+// Whatever names, paths, messages and people's names hold, every screen has its lines, its own styles and graphic
+// characters.
 func TestHostileNamesOnEveryScreen(t *testing.T) {
 	for _, sc := range scenes {
 		t.Run(sc.name, func(t *testing.T) {
@@ -83,7 +84,10 @@ func TestHostileNamesOnEveryScreen(t *testing.T) {
 			f.err = errors.New("refused" + evil)
 			a.Update(ackMsg{cmd: model.Command{Kind: model.Set, Field: "conv1" + evil, Value: evil}, err: f.err})
 			look("a refusal")
-			if title := a.View().WindowTitle; strings.ContainsFunc(title, func(r rune) bool { return !strconv.IsGraphic(r) }) {
+			if title := a.View().WindowTitle; strings.ContainsFunc(
+				title,
+				func(r rune) bool { return !strconv.IsGraphic(r) },
+			) {
 				t.Errorf("title %q", title)
 			}
 		})

@@ -60,7 +60,9 @@ func (a *App) editField() tea.Cmd {
 	a.field = fields[max(0, min(a.item, len(fields)-1))]
 	old, _ := a.snap.Hyper.Get(a.field)
 	if old == "on" || old == "off" { // two values need no typing
-		return a.do(model.Command{Kind: model.Set, Field: a.field, Value: map[string]string{"on": "off", "off": "on"}[old]})
+		return a.do(
+			model.Command{Kind: model.Set, Field: a.field, Value: map[string]string{"on": "off", "off": "on"}[old]},
+		)
 	}
 	return a.startLine(editing, a.field+": ", old, nil)
 }

@@ -109,7 +109,13 @@ func (a *App) whole(m mode, w, h int) []string {
 // loading is the screen before the session is there.
 func (a *App) loading(w, _ int) []string {
 	dots := strings.Repeat(".", 1+a.spin%3)
-	return []string{a.theme.fit(a.theme.title.Render("dns-tui")+"  "+a.theme.text(a.opts.Name), w), "", "  loading the net and its weights" + dots, "", a.theme.dim.Render("  q ends it")}
+	return []string{
+		a.theme.fit(a.theme.title.Render("dns-tui")+"  "+a.theme.text(a.opts.Name), w),
+		"",
+		"  loading the net and its weights" + dots,
+		"",
+		a.theme.dim.Render("  q ends it"),
+	}
 }
 
 // overlay puts a box in the middle of the screen.

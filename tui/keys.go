@@ -50,8 +50,18 @@ var actions []binding
 func init() {
 	actions = append(browseActions(), viewActions()...)
 	for i, s := range config.SigmaTable {
-		actions = append(actions, binding{fmt.Sprint("preset-", i+1), []string{fmt.Sprint(i + 1)}, "", fmt.Sprintf("prunes %.0f %% of a normal distribution", 100*s.Sparsity), in(browsing), true,
-			func(a *App) tea.Cmd { return a.preset(i) }})
+		actions = append(
+			actions,
+			binding{
+				fmt.Sprint("preset-", i+1),
+				[]string{fmt.Sprint(i + 1)},
+				"",
+				fmt.Sprintf("prunes %.0f %% of a normal distribution", 100*s.Sparsity),
+				in(browsing),
+				true,
+				func(a *App) tea.Cmd { return a.preset(i) },
+			},
+		)
 	}
 }
 
@@ -70,33 +80,193 @@ func browseActions() []binding {
 	return []binding{
 		{"up", []string{"up", "k"}, "", "the layer above", b, false, func(a *App) tea.Cmd { return a.move(-1) }},
 		{"down", []string{"down", "j"}, "", "the layer below", b, false, func(a *App) tea.Cmd { return a.move(1) }},
-		{"lower", []string{"left", "h"}, "", "the handle a little down", b, true, func(a *App) tea.Cmd { return a.nudge(-1) }},
-		{"higher", []string{"right", "l"}, "", "the handle a little up", b, true, func(a *App) tea.Cmd { return a.nudge(1) }},
-		{"much-lower", []string{"shift+left", "H"}, "", "the handle down, ten times as far", b, true, func(a *App) tea.Cmd { return a.nudge(-10) }},
-		{"much-higher", []string{"shift+right", "L"}, "", "the handle up, ten times as far", b, true, func(a *App) tea.Cmd { return a.nudge(10) }},
-		{"handle", []string{"tab"}, "", "the next handle: threshold, sparsity, weights kept", b, false, (*App).nextHandle},
+		{
+			"lower",
+			[]string{"left", "h"},
+			"",
+			"the handle a little down",
+			b,
+			true,
+			func(a *App) tea.Cmd { return a.nudge(-1) },
+		},
+		{
+			"higher",
+			[]string{"right", "l"},
+			"",
+			"the handle a little up",
+			b,
+			true,
+			func(a *App) tea.Cmd { return a.nudge(1) },
+		},
+		{
+			"much-lower",
+			[]string{"shift+left", "H"},
+			"",
+			"the handle down, ten times as far",
+			b,
+			true,
+			func(a *App) tea.Cmd { return a.nudge(-10) },
+		},
+		{
+			"much-higher",
+			[]string{"shift+right", "L"},
+			"",
+			"the handle up, ten times as far",
+			b,
+			true,
+			func(a *App) tea.Cmd { return a.nudge(10) },
+		},
+		{
+			"handle",
+			[]string{"tab"},
+			"",
+			"the next handle: threshold, sparsity, weights kept",
+			b,
+			false,
+			(*App).nextHandle,
+		},
 		{"type", []string{"e", "="}, "type", "type the handle's value; the others follow", b, true, (*App).startValue},
-		{"apply", []string{"enter"}, "apply", "apply what was chosen, at the layers' next surgery", b, true, (*App).apply},
+		{
+			"apply",
+			[]string{"enter"},
+			"apply",
+			"apply what was chosen, at the layers' next surgery",
+			b,
+			true,
+			(*App).apply,
+		},
 		{"drop", []string{"esc"}, "", "drop what was chosen; then the filter, then the marks", b, false, (*App).drop},
 		{"mark", []string{"m"}, "", "mark this layer", b, false, (*App).mark},
-		{"scope", []string{"M"}, "scope", "what a change is for: this layer, those marked, all convolutions, all inner products, all", b, false, (*App).nextScope},
+		{
+			"scope",
+			[]string{"M"},
+			"scope",
+			"what a change is for: this layer, those marked, all convolutions, all inner products, all",
+			b,
+			false,
+			(*App).nextScope,
+		},
 		{"copy", []string{"y"}, "", "copy this layer's threshold", b, false, (*App).copyThreshold},
 		{"paste", []string{"Y"}, "", "choose the copied threshold here", b, true, (*App).pasteThreshold},
 		{"filter", []string{"/"}, "", "show the layers whose name has a text", b, false, enter(filtering)},
-		{"prune", []string{"p"}, "", "prune, or leave out of surgery", b, true, func(a *App) tea.Cmd { return a.toggle("prune") }},
-		{"freeze-mask", []string{"f"}, "", "freeze the mask, or let it go", b, true, func(a *App) tea.Cmd { return a.toggle("frozen") }},
-		{"freeze-weights", []string{"w"}, "", "freeze the weights, or let them train", b, true, func(a *App) tea.Cmd { return a.toggle("fixed") }},
+		{
+			"prune",
+			[]string{"p"},
+			"",
+			"prune, or leave out of surgery",
+			b,
+			true,
+			func(a *App) tea.Cmd { return a.toggle("prune") },
+		},
+		{
+			"freeze-mask",
+			[]string{"f"},
+			"",
+			"freeze the mask, or let it go",
+			b,
+			true,
+			func(a *App) tea.Cmd { return a.toggle("frozen") },
+		},
+		{
+			"freeze-weights",
+			[]string{"w"},
+			"",
+			"freeze the weights, or let them train",
+			b,
+			true,
+			func(a *App) tea.Cmd { return a.toggle("fixed") },
+		},
 		{"pause", []string{"space"}, "pause", "pause, or go on", views, true, (*App).togglePause},
-		{"step", []string{"n"}, "", "one iteration, then pause", views, true, command(model.Command{Kind: model.Step, Count: 1})},
-		{"step-surgery", []string{"N"}, "", "train to the next surgery, then pause", views, true, command(model.Command{Kind: model.StepSurgery})},
-		{"surgery", []string{"S"}, "", "redraw all masks now", views, true, command(model.Command{Kind: model.SurgeryNow})},
-		{"undo", []string{"u"}, "undo", "take back the last change", views, true, command(model.Command{Kind: model.Undo})},
-		{"redo", []string{"U", "ctrl+r"}, "", "repeat what was taken back", views, true, command(model.Command{Kind: model.Redo})},
-		{"last-good", []string{"B"}, "", "go back to the last good state, and pause; once more returns", views, true, func(a *App) tea.Cmd { return a.askBack("", "B") }},
-		{"lr-half", []string{"["}, "", "halve the learning rate", views, true, func(a *App) tea.Cmd { return a.scaleRate(0.5) }},
-		{"lr-double", []string{"]"}, "", "double the learning rate", views, true, func(a *App) tea.Cmd { return a.scaleRate(2) }},
-		{"snapshot", []string{"s"}, "snapshot", "write a snapshot", views, true, command(model.Command{Kind: model.SnapshotNow})},
-		{"test", []string{"t"}, "test", "evaluate the test nets", views, true, command(model.Command{Kind: model.TestNow})},
+		{
+			"step",
+			[]string{"n"},
+			"",
+			"one iteration, then pause",
+			views,
+			true,
+			command(model.Command{Kind: model.Step, Count: 1}),
+		},
+		{
+			"step-surgery",
+			[]string{"N"},
+			"",
+			"train to the next surgery, then pause",
+			views,
+			true,
+			command(model.Command{Kind: model.StepSurgery}),
+		},
+		{
+			"surgery",
+			[]string{"S"},
+			"",
+			"redraw all masks now",
+			views,
+			true,
+			command(model.Command{Kind: model.SurgeryNow}),
+		},
+		{
+			"undo",
+			[]string{"u"},
+			"undo",
+			"take back the last change",
+			views,
+			true,
+			command(model.Command{Kind: model.Undo}),
+		},
+		{
+			"redo",
+			[]string{"U", "ctrl+r"},
+			"",
+			"repeat what was taken back",
+			views,
+			true,
+			command(model.Command{Kind: model.Redo}),
+		},
+		{
+			"last-good",
+			[]string{"B"},
+			"",
+			"go back to the last good state, and pause; once more returns",
+			views,
+			true,
+			func(a *App) tea.Cmd { return a.askBack("", "B") },
+		},
+		{
+			"lr-half",
+			[]string{"["},
+			"",
+			"halve the learning rate",
+			views,
+			true,
+			func(a *App) tea.Cmd { return a.scaleRate(0.5) },
+		},
+		{
+			"lr-double",
+			[]string{"]"},
+			"",
+			"double the learning rate",
+			views,
+			true,
+			func(a *App) tea.Cmd { return a.scaleRate(2) },
+		},
+		{
+			"snapshot",
+			[]string{"s"},
+			"snapshot",
+			"write a snapshot",
+			views,
+			true,
+			command(model.Command{Kind: model.SnapshotNow}),
+		},
+		{
+			"test",
+			[]string{"t"},
+			"test",
+			"evaluate the test nets",
+			views,
+			true,
+			command(model.Command{Kind: model.TestNow}),
+		},
 		{"settings", []string{"o"}, "", "every setting in one form", views, false, enter(forming)},
 		{"plots", []string{"v"}, "plots", "plots, large: cursor, zoom, log scale", b, false, enter(plotting)},
 		{"picture", []string{"i"}, "", "the layer's filters, or a map of its mask", b, false, enter(picturing)},
@@ -104,8 +274,24 @@ func browseActions() []binding {
 		{"journal", []string{"J"}, "", "the journal, whole, with a filter", b, false, enter(reading)},
 		{"states", []string{"b"}, "", "plans, and states to go back to", b, false, enter(returning)},
 		{"glyphs", []string{"g"}, "", "draw with blocks, braille or ASCII", views, false, (*App).nextTier},
-		{"freeze-screen", []string{"F"}, "", "hold the screen still, to select and copy; any key goes on", views, false, (*App).freeze},
-		{"command", []string{":"}, "", "set, plan or do anything: conv2.t 1.9, lr 0.001 at 20000", views, true, enter(typing)},
+		{
+			"freeze-screen",
+			[]string{"F"},
+			"",
+			"hold the screen still, to select and copy; any key goes on",
+			views,
+			false,
+			(*App).freeze,
+		},
+		{
+			"command",
+			[]string{":"},
+			"",
+			"set, plan or do anything: conv2.t 1.9, lr 0.001 at 20000",
+			views,
+			true,
+			enter(typing),
+		},
 		{"palette", []string{"ctrl+p", "P"}, "", "find an action by its name", views, false, enter(choosing)},
 		{"detach", []string{"d"}, "detach", "leave the terminal; the run goes on", views, false, (*App).detach},
 		{"help", []string{"?"}, "help", "this text", views | in(forming), false, enter(helping)},
@@ -115,12 +301,33 @@ func browseActions() []binding {
 
 // viewActions are those of the other screens.
 func viewActions() []binding {
-	plot, pic, sens, form, ret, read := in(plotting), in(picturing), in(sensing), in(forming), in(returning), in(reading, helping)
+	plot, pic, sens, form, ret, read := in(
+		plotting,
+	), in(
+		picturing,
+	), in(
+		sensing,
+	), in(
+		forming,
+	), in(
+		returning,
+	), in(
+		reading,
+		helping,
+	)
 	at := func(f func(*App, int), n int) func(*App) tea.Cmd {
 		return func(a *App) tea.Cmd { f(a, n); return nil }
 	}
 	return []binding{
-		{"back", []string{"esc", "q"}, "back", "back to the main screen", plot | pic | sens | ret | form | read, false, enter(browsing)},
+		{
+			"back",
+			[]string{"esc", "q"},
+			"back",
+			"back to the main screen",
+			plot | pic | sens | ret | form | read,
+			false,
+			enter(browsing),
+		},
 
 		{"plot-next", []string{"tab", "down", "j"}, "next", "the next plot", plot, false, at((*App).turnPlot, 1)},
 		{"plot-before", []string{"shift+tab", "up", "k"}, "", "the plot before", plot, false, at((*App).turnPlot, -1)},
@@ -130,26 +337,138 @@ func viewActions() []binding {
 		{"pan-right", []string{"shift+right", "L"}, "", "later", plot, false, at((*App).pan, 1)},
 		{"zoom-in", []string{"+", "="}, "", "closer, around the cursor", plot, false, at((*App).zoom, 1)},
 		{"zoom-out", []string{"-"}, "", "farther", plot, false, at((*App).zoom, -1)},
-		{"whole", []string{"0"}, "whole", "the whole run", plot, false, func(a *App) tea.Cmd { a.plot.from, a.plot.to = 0, 0; return nil }},
-		{"log", []string{"O"}, "log", "a logarithmic scale, or a plain one", plot, false, func(a *App) tea.Cmd { a.plot.log = !a.plot.log; return nil }},
+		{
+			"whole",
+			[]string{"0"},
+			"whole",
+			"the whole run",
+			plot,
+			false,
+			func(a *App) tea.Cmd { a.plot.from, a.plot.to = 0, 0; return nil },
+		},
+		{
+			"log",
+			[]string{"O"},
+			"log",
+			"a logarithmic scale, or a plain one",
+			plot,
+			false,
+			func(a *App) tea.Cmd { a.plot.log = !a.plot.log; return nil },
+		},
 
-		{"scroll-up", []string{"up", "k"}, "", "up", pic, false, func(a *App) tea.Cmd { return a.scrollPicture(-1, 0) }},
-		{"scroll-down", []string{"down", "j"}, "", "down", pic, false, func(a *App) tea.Cmd { return a.scrollPicture(1, 0) }},
-		{"scroll-left", []string{"left", "h"}, "", "left", pic, false, func(a *App) tea.Cmd { return a.scrollPicture(0, -1) }},
-		{"scroll-right", []string{"right", "l"}, "", "right", pic, false, func(a *App) tea.Cmd { return a.scrollPicture(0, 1) }},
+		{
+			"scroll-up",
+			[]string{"up", "k"},
+			"",
+			"up",
+			pic,
+			false,
+			func(a *App) tea.Cmd { return a.scrollPicture(-1, 0) },
+		},
+		{
+			"scroll-down",
+			[]string{"down", "j"},
+			"",
+			"down",
+			pic,
+			false,
+			func(a *App) tea.Cmd { return a.scrollPicture(1, 0) },
+		},
+		{
+			"scroll-left",
+			[]string{"left", "h"},
+			"",
+			"left",
+			pic,
+			false,
+			func(a *App) tea.Cmd { return a.scrollPicture(0, -1) },
+		},
+		{
+			"scroll-right",
+			[]string{"right", "l"},
+			"",
+			"right",
+			pic,
+			false,
+			func(a *App) tea.Cmd { return a.scrollPicture(0, 1) },
+		},
 		{"closer", []string{"+", "="}, "", "closer", pic, false, func(a *App) tea.Cmd { return a.zoomPicture(1) }},
 		{"farther", []string{"-"}, "", "farther", pic, false, func(a *App) tea.Cmd { return a.zoomPicture(-1) }},
-		{"filters", []string{"tab"}, "filters/map", "filters as pictures, or the map of the mask", pic, false, (*App).turnPicture},
-		{"next-layer", []string{"pgdown"}, "", "the next layer", pic, false, func(a *App) tea.Cmd { a.move(1); return a.lookAnew() }},
-		{"layer-before", []string{"pgup"}, "", "the layer before", pic, false, func(a *App) tea.Cmd { a.move(-1); return a.lookAnew() }},
+		{
+			"filters",
+			[]string{"tab"},
+			"filters/map",
+			"filters as pictures, or the map of the mask",
+			pic,
+			false,
+			(*App).turnPicture,
+		},
+		{
+			"next-layer",
+			[]string{"pgdown"},
+			"",
+			"the next layer",
+			pic,
+			false,
+			func(a *App) tea.Cmd { a.move(1); return a.lookAnew() },
+		},
+		{
+			"layer-before",
+			[]string{"pgup"},
+			"",
+			"the layer before",
+			pic,
+			false,
+			func(a *App) tea.Cmd { a.move(-1); return a.lookAnew() },
+		},
 
-		{"sens-up", []string{"up", "k"}, "", "the layer above", sens, false, func(a *App) tea.Cmd { return a.move(-1) }},
-		{"sens-down", []string{"down", "j"}, "", "the layer below", sens, false, func(a *App) tea.Cmd { return a.move(1) }},
+		{
+			"sens-up",
+			[]string{"up", "k"},
+			"",
+			"the layer above",
+			sens,
+			false,
+			func(a *App) tea.Cmd { return a.move(-1) },
+		},
+		{
+			"sens-down",
+			[]string{"down", "j"},
+			"",
+			"the layer below",
+			sens,
+			false,
+			func(a *App) tea.Cmd { return a.move(1) },
+		},
 		{"sens-left", []string{"left", "h"}, "", "less sparse", sens, false, at((*App).movePoint, -1)},
 		{"sens-right", []string{"right", "l"}, "", "sparser", sens, false, at((*App).movePoint, 1)},
-		{"sens-choose", []string{"enter"}, "choose", "choose the point's threshold for the layer", sens, true, (*App).choosePoint},
-		{"measure", []string{"r"}, "measure", "measure, beside the training", sens, true, command(model.Command{Kind: model.Probe})},
-		{"measure-off", []string{"R"}, "", "stop measuring", sens, true, command(model.Command{Kind: model.Probe, Value: "off"})},
+		{
+			"sens-choose",
+			[]string{"enter"},
+			"choose",
+			"choose the point's threshold for the layer",
+			sens,
+			true,
+			(*App).choosePoint,
+		},
+		{
+			"measure",
+			[]string{"r"},
+			"measure",
+			"measure, beside the training",
+			sens,
+			true,
+			command(model.Command{Kind: model.Probe}),
+		},
+		{
+			"measure-off",
+			[]string{"R"},
+			"",
+			"stop measuring",
+			sens,
+			true,
+			command(model.Command{Kind: model.Probe, Value: "off"}),
+		},
 
 		{"form-up", []string{"up", "k"}, "", "the field above", form, false, at((*App).moveField, -1)},
 		{"form-down", []string{"down", "j"}, "", "the field below", form, false, at((*App).moveField, 1)},
@@ -178,7 +497,11 @@ func bind(p *config.Preferences) ([]binding, error) {
 	for _, b := range p.Bind {
 		i, ok := at[b.GetAction()]
 		if !ok {
-			return nil, fmt.Errorf("%s: bind: there is no action %q; `dns-tui config` lists them", p.Path, b.GetAction())
+			return nil, fmt.Errorf(
+				"%s: bind: there is no action %q; `dns-tui config` lists them",
+				p.Path,
+				b.GetAction(),
+			)
 		}
 		table[i].keys = b.Key
 	}
@@ -189,7 +512,13 @@ func bind(p *config.Preferences) ([]binding, error) {
 			}
 			for _, k := range table[i].keys {
 				if contains(table[j].keys, k) {
-					return nil, fmt.Errorf("%s: bind: key %q is of both %s and %s", p.Path, k, table[j].name, table[i].name)
+					return nil, fmt.Errorf(
+						"%s: bind: key %q is of both %s and %s",
+						p.Path,
+						k,
+						table[j].name,
+						table[i].name,
+					)
 				}
 			}
 		}
@@ -206,7 +535,24 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-var keySymbols = strings.NewReplacer("shift+", "shift+", "up", "↑", "down", "↓", "left", "←", "right", "→", "enter", "⏎", "pgup", "pgup", "pgdown", "pgdn")
+var keySymbols = strings.NewReplacer(
+	"shift+",
+	"shift+",
+	"up",
+	"↑",
+	"down",
+	"↓",
+	"left",
+	"←",
+	"right",
+	"→",
+	"enter",
+	"⏎",
+	"pgup",
+	"pgup",
+	"pgdown",
+	"pgdn",
+)
 
 // label is a binding's keys as people read them.
 func (b *binding) label() string {

@@ -12,15 +12,52 @@ import (
 )
 
 // way is how a mode is reached from the main screen, with something there to act on.
-var ways = map[mode][]string{browsing: {"j", "right"}, plotting: {"v", "left"}, picturing: {"i"}, sensing: {"x", "j"}, reading: {"J", "j"}, forming: {"o", "j"}, returning: {"b", "j"}, helping: {"?"}}
+var ways = map[mode][]string{
+	browsing:  {"j", "right"},
+	plotting:  {"v", "left"},
+	picturing: {"i"},
+	sensing:   {"x", "j"},
+	reading:   {"J", "j"},
+	forming:   {"o", "j"},
+	returning: {"b", "j"},
+	helping:   {"?"},
+}
 
 // state is what keys may change, as text.
 func state(a *App) []string {
 	p := &a.picture
-	out := []string{fmt.Sprint("mode ", a.mode), fmt.Sprint("layer ", a.selected), fmt.Sprint("handle ", a.handle), "changes for " + a.scope.String(), "filter " + a.filter,
-		fmt.Sprint("top ", a.top), fmt.Sprint("item ", a.item), fmt.Sprint("point ", a.point), fmt.Sprint("glyphs ", a.theme.tier), fmt.Sprint("still ", a.still != ""), fmt.Sprint("left ", a.session.(*fake).quit),
-		fmt.Sprint("plot ", plotKinds[a.plot.index]), fmt.Sprintf("plot from %d to %d", a.plot.from, a.plot.to), fmt.Sprint("cursor ", a.plot.cursor), fmt.Sprint("log ", a.plot.log),
-		fmt.Sprintf("picture filters %t zoom %d row %d column %d", p.filters, p.zoom, p.row, p.col), "line " + a.input.Value(), "says " + a.notice}
+	out := []string{
+		fmt.Sprint("mode ", a.mode),
+		fmt.Sprint("layer ", a.selected),
+		fmt.Sprint("handle ", a.handle),
+		"changes for " + a.scope.String(),
+		"filter " + a.filter,
+		fmt.Sprint(
+			"top ",
+			a.top,
+		),
+		fmt.Sprint("item ", a.item),
+		fmt.Sprint("point ", a.point),
+		fmt.Sprint("glyphs ", a.theme.tier),
+		fmt.Sprint("still ", a.still != ""),
+		fmt.Sprint("left ", a.session.(*fake).quit),
+		fmt.Sprint(
+			"plot ",
+			plotKinds[a.plot.index],
+		),
+		fmt.Sprintf("plot from %d to %d", a.plot.from, a.plot.to),
+		fmt.Sprint("cursor ", a.plot.cursor),
+		fmt.Sprint("log ", a.plot.log),
+		fmt.Sprintf(
+			"picture filters %t zoom %d row %d column %d",
+			p.filters,
+			p.zoom,
+			p.row,
+			p.col,
+		),
+		"line " + a.input.Value(),
+		"says " + a.notice,
+	}
 	for _, name := range sorted(a.draft) {
 		out = append(out, fmt.Sprintf("chosen %s %g", name, a.draft[name]))
 	}

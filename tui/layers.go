@@ -36,7 +36,9 @@ func (a *App) layers(w, h int) []string {
 		}
 		return s + t.fitRight(thr, 9) + t.fitRight(next, 9)
 	}
-	lines := []string{t.dim.Render(row("", "layer", "weights", "kept", t.fit("sparsity", barW+2), "threshold", t.plain("→ next")))}
+	lines := []string{
+		t.dim.Render(row("", "layer", "weights", "kept", t.fit("sparsity", barW+2), "threshold", t.plain("→ next"))),
+	}
 	rows := max(1, h-4)
 	top := max(0, min(a.place(visible)-rows/2, len(visible)-rows))
 	for _, i := range visible[top:min(top+rows, len(visible))] {
@@ -60,7 +62,10 @@ func (a *App) layers(w, h int) []string {
 		}
 		bar := t.glyph.barStart + t.bar(1-kept, barW, mark) + t.glyph.barEnd
 		a.layout.rows = append(a.layout.rows, rowOf{len(lines) + 1, i})
-		lines = append(lines, row(cursor, n, Thousands(l.Weights), percent(kept), bar, a.thresholdCell(l), a.nextCell(l)))
+		lines = append(
+			lines,
+			row(cursor, n, Thousands(l.Weights), percent(kept), bar, a.thresholdCell(l), a.nextCell(l)),
+		)
 	}
 	now, word, then := "dense", "", ""
 	if kept > 0 && kept < total {

@@ -158,8 +158,13 @@ func (a *App) helpLines() []string {
 			lines = append(lines, " "+t.title.Render(t.fit(t.plain(b.label()), 11))+" "+t.plain(b.help))
 		}
 	}
-	return append(lines, "", t.dim.Render("In the table: ?95.0 % is predicted for the value that"), t.dim.Render("you are choosing, *95.0 % for one that waits. On a bar"),
-		t.dim.Render(t.plain("the mark "+t.glyph.mark+" is that prediction; ! is a layer with dead outputs.")))
+	return append(
+		lines,
+		"",
+		t.dim.Render("In the table: ?95.0 % is predicted for the value that"),
+		t.dim.Render("you are choosing, *95.0 % for one that waits. On a bar"),
+		t.dim.Render(t.plain("the mark "+t.glyph.mark+" is that prediction; ! is a layer with dead outputs.")),
+	)
 }
 
 // help shows the keys in as many columns as there is room for; where that is not enough it scrolls.
@@ -188,7 +193,12 @@ func (a *App) help(w, h int) []string {
 func (a *App) quitDialogue(w int) []string {
 	t := &a.theme
 	if a.opts.ReadOnly {
-		lines := []string{"", "  " + t.title.Render("d") + "  leave; the run goes on", "  " + t.title.Render("c") + "  cancel: stay", ""}
+		lines := []string{
+			"",
+			"  " + t.title.Render("d") + "  leave; the run goes on",
+			"  " + t.title.Render("c") + "  cancel: stay",
+			"",
+		}
 		return a.theme.centred("Leave?", lines, min(w, 54), w)
 	}
 	lines := []string{

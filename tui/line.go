@@ -145,12 +145,31 @@ func (a *App) entered() tea.Cmd {
 
 // simpleCommands are commands of one word.
 var simpleCommands = map[string]model.Command{
-	"surgery": {Kind: model.SurgeryNow}, "test": {Kind: model.TestNow}, "snapshot": {Kind: model.SnapshotNow}, "pause": {Kind: model.Pause}, "resume": {Kind: model.Resume},
-	"undo": {Kind: model.Undo}, "redo": {Kind: model.Redo}, "back": {Kind: model.GoBack}, "sensitivity": {Kind: model.Probe}, "next-surgery": {Kind: model.StepSurgery},
+	"surgery": {
+		Kind: model.SurgeryNow,
+	}, "test": {Kind: model.TestNow}, "snapshot": {Kind: model.SnapshotNow}, "pause": {Kind: model.Pause}, "resume": {Kind: model.Resume},
+	"undo": {
+		Kind: model.Undo,
+	}, "redo": {Kind: model.Redo}, "back": {Kind: model.GoBack}, "sensitivity": {Kind: model.Probe}, "next-surgery": {Kind: model.StepSurgery},
 }
 
 // commandWords are offered for completion beside the names of settings.
-var commandWords = []string{"surgery", "test", "snapshot", "pause", "resume", "undo", "redo", "back", "sensitivity", "next-surgery", "step", "cancel", "snapshot_prefix", "quit"}
+var commandWords = []string{
+	"surgery",
+	"test",
+	"snapshot",
+	"pause",
+	"resume",
+	"undo",
+	"redo",
+	"back",
+	"sensitivity",
+	"next-surgery",
+	"step",
+	"cancel",
+	"snapshot_prefix",
+	"quit",
+}
 
 var errQuit = errors.New("quit")
 
@@ -239,7 +258,10 @@ func parsePlan(w []string) (model.Plan, error) {
 	}
 	for _, v := range []string{p.From, p.Value} {
 		if strings.HasSuffix(v, "%") {
-			return p, fmt.Errorf("%s is a sparsity; a plan wants the value itself, since what gives that sparsity then is not known now", v)
+			return p, fmt.Errorf(
+				"%s is a sparsity; a plan wants the value itself, since what gives that sparsity then is not known now",
+				v,
+			)
 		}
 	}
 	if p.Value == "" || ramp != (p.Over > 0) {

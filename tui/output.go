@@ -9,8 +9,8 @@ import (
 	"github.com/charmbracelet/colorprofile"
 )
 
-// framesPerSecond bounds how soon a key's effect is drawn. How often the screen changes by itself is the refresh's, at most ten
-// times a second.
+// framesPerSecond bounds how soon a key's effect is drawn. How often the screen changes by itself is the refresh's,
+// at most ten times a second.
 const framesPerSecond = 60
 
 // output is the terminal, and notices when it lags.

@@ -42,7 +42,19 @@ func (a *App) wanted(l *model.LayerStats) (model.Area, string) {
 		kh, kw := l.Kernel[0], l.Kernel[1]
 		across, down := a.filterGrid(l, w, h)
 		n := max(1, min(across*down, l.Outputs-p.row))
-		return model.Area{Row: p.row, Col: p.col * kh * kw, Rows: n, Cols: kh * kw, Height: n, Width: kh * kw}, fmt.Sprint(l.Name, p.row, p.col, n)
+		return model.Area{
+				Row:    p.row,
+				Col:    p.col * kh * kw,
+				Rows:   n,
+				Cols:   kh * kw,
+				Height: n,
+				Width:  kh * kw,
+			}, fmt.Sprint(
+				l.Name,
+				p.row,
+				p.col,
+				n,
+			)
 	}
 	rows := l.Outputs
 	cols := l.Weights / max(1, rows)
@@ -50,7 +62,12 @@ func (a *App) wanted(l *model.LayerStats) (model.Area, string) {
 		rows, cols = pic.Rows, pic.Cols
 	}
 	ph, pw := a.cellPixels()
-	area := model.Area{Row: min(p.row, max(0, rows-1)), Col: min(p.col, max(0, cols-1)), Rows: max(1, rows>>p.zoom), Cols: max(1, cols>>p.zoom)}
+	area := model.Area{
+		Row:  min(p.row, max(0, rows-1)),
+		Col:  min(p.col, max(0, cols-1)),
+		Rows: max(1, rows>>p.zoom),
+		Cols: max(1, cols>>p.zoom),
+	}
 	area.Rows, area.Cols = min(area.Rows, rows-area.Row), min(area.Cols, cols-area.Col)
 	area.Height, area.Width = max(1, min(h*ph, area.Rows)), max(1, min(w*pw, area.Cols))
 	return area, fmt.Sprint(l.Name, "map", area)
@@ -70,7 +87,8 @@ func (a *App) cellPixels() (h, w int) {
 // pictureRoom is the room inside the frame, without the lines of text.
 func (a *App) pictureRoom() (w, h int) { return max(1, a.width-4), max(1, a.height-2-2-2) }
 
-// filterGrid is how many filters stand beside and above each other. A weight is two cells wide, and half a cell high in blocks.
+// filterGrid is how many filters stand beside and above each other. A weight is two cells wide, and half a cell high
+// in blocks.
 func (a *App) filterGrid(l *model.LayerStats, w, h int) (across, down int) {
 	return max(1, w/(2*l.Kernel[1]+2)), max(1, h/(l.Kernel[0]+1))
 }
@@ -92,7 +110,8 @@ func (a *App) lookAgain() tea.Cmd {
 	if a.mode != picturing || a.layer() == nil {
 		return nil
 	}
-	if _, name := a.wanted(a.layer()); name != a.picture.asked || a.spin >= a.picture.due && (a.picture.pic == nil || a.picture.pic.Iter != a.snap.Iter) {
+	if _, name := a.wanted(a.layer()); name != a.picture.asked ||
+		a.spin >= a.picture.due && (a.picture.pic == nil || a.picture.pic.Iter != a.snap.Iter) {
 		return a.lookAnew()
 	}
 	return nil
@@ -174,7 +193,15 @@ func (a *App) pictureScreen(w, h int) []string {
 	isFilters := hasFilters(l) && pic.Area.Cols == l.Kernel[0]*l.Kernel[1] && pic.Area.Width == pic.Area.Cols
 	if isFilters {
 		lines = a.drawFilters(l, pic, w-4)
-		title += fmt.Sprintf(" %d to %d of %d, input channel %d of %d, iteration %s", pic.Area.Row+1, pic.Area.Row+pic.Area.Rows, l.Outputs, pic.Area.Col/max(1, pic.Area.Cols)+1, channels(l), Thousands(pic.Iter))
+		title += fmt.Sprintf(
+			" %d to %d of %d, input channel %d of %d, iteration %s",
+			pic.Area.Row+1,
+			pic.Area.Row+pic.Area.Rows,
+			l.Outputs,
+			pic.Area.Col/max(1, pic.Area.Cols)+1,
+			channels(l),
+			Thousands(pic.Iter),
+		)
 	} else {
 		lines = a.drawMap(pic)
 		title += fmt.Sprintf(", rows %d to %d of %d, columns %d to %d of %d, iteration %s", pic.Area.Row+1, pic.Area.Row+pic.Area.Rows, pic.Rows, pic.Area.Col+1, pic.Area.Col+pic.Area.Cols, pic.Cols, Thousands(pic.Iter))
@@ -186,7 +213,16 @@ func (a *App) pictureScreen(w, h int) []string {
 	lines = filled(first(lines, room), room)
 	legend := " blank: pruned"
 	if isFilters {
-		legend = " " + a.weightCell(1, 1) + " positive  " + a.weightCell(1, -1) + " negative  " + a.weightCell(0, 0) + " pruned"
+		legend = " " + a.weightCell(
+			1,
+			1,
+		) + " positive  " + a.weightCell(
+			1,
+			-1,
+		) + " negative  " + a.weightCell(
+			0,
+			0,
+		) + " pruned"
 	}
 	return t.box(title, append(lines, t.dim.Render(legend)), w, h)
 }
@@ -199,8 +235,8 @@ var (
 	minuses  = []string{"--", "~~", "==", "@@"}
 )
 
-// weightCell is one weight of a filter, two cells wide: how large is its shade, its sign its colour and its glyph, and a pruned
-// one is dark.
+// weightCell is one weight of a filter, two cells wide: how large is its shade, its sign its colour and its glyph,
+// and a pruned one is dark.
 func (a *App) weightCell(kept, mean float64) string {
 	t := &a.theme
 	if kept == 0 {

@@ -18,8 +18,14 @@ import (
 type plotKind = configpb.Preferences_Plot
 
 // plotKinds is the order in which the plot screen turns.
-var plotKinds = []plotKind{configpb.Preferences_LOSS, configpb.Preferences_ACCURACY, configpb.Preferences_TEST_LOSS, configpb.Preferences_RATE, configpb.Preferences_SPARSITY,
-	configpb.Preferences_SPEED}
+var plotKinds = []plotKind{
+	configpb.Preferences_LOSS,
+	configpb.Preferences_ACCURACY,
+	configpb.Preferences_TEST_LOSS,
+	configpb.Preferences_RATE,
+	configpb.Preferences_SPARSITY,
+	configpb.Preferences_SPEED,
+}
 
 // plotState is what the plot screen shows.
 type plotState struct {
@@ -45,8 +51,8 @@ type plotted struct {
 	fraction    bool // no axis beyond 0 and 1
 }
 
-// plotDef is what a kind of plot shows: a curve of this run, the same of another run's journal, how its last value reads, and
-// whether values go from 0 to 1.
+// plotDef is what a kind of plot shows: a curve of this run, the same of another run's journal, how its last value
+// reads, and whether values go from 0 to 1.
 type plotDef struct {
 	title, curve string
 	of           func(*model.Snapshot) *model.Series
@@ -56,13 +62,54 @@ type plotDef struct {
 }
 
 var plotDefs = map[plotKind]plotDef{
-	configpb.Preferences_LOSS: {"Loss", "smoothed", func(s *model.Snapshot) *model.Series { return &s.Smooth }, func(h *model.History) *model.Series { return &h.Loss }, number, false},
-	configpb.Preferences_ACCURACY: {"Accuracy", "accuracy", func(s *model.Snapshot) *model.Series { return &s.Accuracy }, func(h *model.History) *model.Series { return &h.Accuracy },
-		func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) }, true},
-	configpb.Preferences_TEST_LOSS: {"Test loss", "test loss", func(s *model.Snapshot) *model.Series { return &s.TestLoss }, func(h *model.History) *model.Series { return &h.TestLoss }, number, false},
-	configpb.Preferences_RATE:      {"Learning rate", "rate", func(s *model.Snapshot) *model.Series { return &s.Rates }, func(h *model.History) *model.Series { return &h.Rate }, number, false},
-	configpb.Preferences_SPARSITY:  {"Kept", "kept", func(s *model.Snapshot) *model.Series { return &s.Share }, func(h *model.History) *model.Series { return &h.Kept }, percent, true},
-	configpb.Preferences_SPEED:     {"Speed", "it/s", func(s *model.Snapshot) *model.Series { return &s.Speed }, func(h *model.History) *model.Series { return &h.Speed }, rate, false},
+	configpb.Preferences_LOSS: {
+		"Loss",
+		"smoothed",
+		func(s *model.Snapshot) *model.Series { return &s.Smooth },
+		func(h *model.History) *model.Series { return &h.Loss },
+		number,
+		false,
+	},
+	configpb.Preferences_ACCURACY: {
+		"Accuracy",
+		"accuracy",
+		func(s *model.Snapshot) *model.Series { return &s.Accuracy },
+		func(h *model.History) *model.Series { return &h.Accuracy },
+		func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) },
+		true,
+	},
+	configpb.Preferences_TEST_LOSS: {
+		"Test loss",
+		"test loss",
+		func(s *model.Snapshot) *model.Series { return &s.TestLoss },
+		func(h *model.History) *model.Series { return &h.TestLoss },
+		number,
+		false,
+	},
+	configpb.Preferences_RATE: {
+		"Learning rate",
+		"rate",
+		func(s *model.Snapshot) *model.Series { return &s.Rates },
+		func(h *model.History) *model.Series { return &h.Rate },
+		number,
+		false,
+	},
+	configpb.Preferences_SPARSITY: {
+		"Kept",
+		"kept",
+		func(s *model.Snapshot) *model.Series { return &s.Share },
+		func(h *model.History) *model.Series { return &h.Kept },
+		percent,
+		true,
+	},
+	configpb.Preferences_SPEED: {
+		"Speed",
+		"it/s",
+		func(s *model.Snapshot) *model.Series { return &s.Speed },
+		func(h *model.History) *model.Series { return &h.Speed },
+		rate,
+		false,
+	},
 }
 
 // gather collects the curves of a plot.
@@ -84,7 +131,8 @@ func (a *App) gather(k plotKind) plotted {
 	if _, x, ok := own.Last(); ok {
 		p.note = d.format(x)
 	}
-	if k == configpb.Preferences_LOSS && (a.snap.Iter > 0 || a.snap.Smoothed != 0) { // the curve's last point may be older
+	// the curve's last point may be older
+	if k == configpb.Preferences_LOSS && (a.snap.Iter > 0 || a.snap.Smoothed != 0) {
 		p.note = number(a.snap.Smoothed)
 	}
 	return p
@@ -108,8 +156,8 @@ func (w window) iter(col int) int {
 	return w.from + int(float64(col)/float64(max(1, w.cols-1))*float64(w.to-w.from)+0.5)
 }
 
-// sample reads a curve at each of n places between the window's ends: the mean of the points nearest to a place, a line between
-// points, NaN outside the curve.
+// sample reads a curve at each of n places between the window's ends: the mean of the points nearest to a place, a
+// line between points, NaN outside the curve.
 func (w window) sample(s *model.Series, n int) []float64 {
 	out := make([]float64, n)
 	step := float64(w.to-w.from) / float64(max(1, n-1))
@@ -147,8 +195,8 @@ func extent(curves []curve) (from, to int) {
 	return from, to
 }
 
-// spikes is how many times the highest value of a curve's newer half a plot reaches: the first losses of a run would press all
-// that follows to the floor.
+// spikes is how many times the highest value of a curve's newer half a plot reaches: the first losses of a run would
+// press all that follows to the floor.
 const spikes = 3
 
 // bounds is the range of values. A plot of the whole run leaves spikes out.
@@ -190,8 +238,8 @@ func (a *App) plotBox(k plotKind, w, h int, note string) []string {
 	return a.theme.box(p.title, a.draw(p, steady(from, to), w-2, h-2, log, true, -1), w, h)
 }
 
-// steady is a window that holds a growing run and seldom changes: its end moves in steps of a fifth, so that from one frame to
-// the next all columns but the newest stay as they are, and little is sent.
+// steady is a window that holds a growing run and seldom changes: its end moves in steps of a fifth, so that from one
+// frame to the next all columns but the newest stay as they are, and little is sent.
 func steady(from, to int) window {
 	span := 10.0
 	for span < float64(to-from) {
@@ -317,7 +365,12 @@ func (a *App) graph(curves []curve, values [][]float64, lo, hi float64, rows int
 	if len(shown) == 0 {
 		return []string{"", t.dim.Render(" no values here")}
 	}
-	opts := []asciigraph.Option{asciigraph.Height(max(1, rows-1)), asciigraph.LowerBound(lo), asciigraph.UpperBound(hi), asciigraph.SeriesChars(chars...)}
+	opts := []asciigraph.Option{
+		asciigraph.Height(max(1, rows-1)),
+		asciigraph.LowerBound(lo),
+		asciigraph.UpperBound(hi),
+		asciigraph.SeriesChars(chars...),
+	}
 	if !t.mono {
 		opts = append(opts, asciigraph.SeriesColors(colours...))
 	}
@@ -373,7 +426,13 @@ func (a *App) axis(win window, cursor int) string {
 var brailleDots = [4][2]rune{{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}}
 
 // braille draws with two by four dots a cell; values has two a column.
-func (t *theme) braille(curves []curve, values [][]float64, lo, hi float64, cols, rows int, label func(float64) string) []string {
+func (t *theme) braille(
+	curves []curve,
+	values [][]float64,
+	lo, hi float64,
+	cols, rows int,
+	label func(float64) string,
+) []string {
 	dots, owner := make([]rune, rows*cols), make([]int, rows*cols)
 	tall := rows*4 - 1
 	level := func(v float64) int {

@@ -26,9 +26,13 @@ func TestLabelsDiffer(t *testing.T) {
 			t.Fatalf("%v and %v both read %q", v, v+step, a)
 		}
 		// In a logarithmic scale the step is of the exponent, and small where a curve is flat.
-		at, by := rapid.Float64Range(1e-2, 1).Draw(t, "value of a flat curve"), rapid.Float64Range(2e-3, 0.1).Draw(t, "step of its exponent")
+		at, by := rapid.Float64Range(1e-2, 1).
+			Draw(t, "value of a flat curve"),
+			rapid.Float64Range(2e-3, 0.1).
+				Draw(t, "step of its exponent")
 		next := at * math.Pow(10, by)
-		if a, b := compact(at, by, true), compact(next, by, true); len(a) > 7 || len(b) > 7 || a == b && next > 1.05*at {
+		if a, b := compact(at, by, true), compact(next, by, true); len(a) > 7 || len(b) > 7 ||
+			a == b && next > 1.05*at {
 			t.Fatalf("%v and %v read %q and %q in a logarithmic scale", at, next, a, b)
 		} else if by < 0.04 && a == b {
 			t.Fatalf("%v and %v both read %q in a logarithmic scale", at, next, a)

@@ -61,7 +61,8 @@ func (a *App) reading(p plotted, win window) []string {
 	text := " at " + Thousands(at) + ":"
 	step := max(1, (win.to-win.from)/max(1, win.cols))
 	for _, c := range p.curves {
-		if near := nearest(c.series.Iters, at); near >= 0 && (at-c.series.Iters[near] > step || c.series.Iters[near]-at > step) {
+		if near := nearest(c.series.Iters, at); near >= 0 &&
+			(at-c.series.Iters[near] > step || c.series.Iters[near]-at > step) {
 			// The line between two tests was not measured.
 			text += fmt.Sprintf("  %s %s at %s", c.name, number(c.series.Values[near]), Thousands(c.series.Iters[near]))
 			continue

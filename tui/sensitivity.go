@@ -65,13 +65,22 @@ func held(base model.SensitivityPoint, points []model.SensitivityPoint) (float64
 	return best, ok
 }
 
-// sensitivityScreen shows a small plot for each layer: accuracy against sparsity, one point a column, and the selected one in
-// numbers.
+// sensitivityScreen shows a small plot for each layer: accuracy against sparsity, one point a column, and the
+// selected one in numbers.
 func (a *App) sensitivityScreen(w, h int) []string {
 	t, s := &a.theme, a.snap.Sensitivity
 	if s == nil {
-		return t.box("Sensitivity", []string{"", " r measures how accuracy falls as each layer alone is pruned further,", " on about a thousand images of the test net, beside the training.",
-			" Weights and masks stay as they are; it takes at most a fifth of the time."}, w, h)
+		return t.box(
+			"Sensitivity",
+			[]string{
+				"",
+				" r measures how accuracy falls as each layer alone is pruned further,",
+				" on about a thousand images of the test net, beside the training.",
+				" Weights and masks stay as they are; it takes at most a fifth of the time.",
+			},
+			w,
+			h,
+		)
 	}
 	title := fmt.Sprintf("Sensitivity at iteration %s, %d images", Thousands(s.Iter), s.Images)
 	switch {
@@ -126,7 +135,12 @@ func (a *App) sensitivityLine(l *model.LayerStats, s *model.Sensitivity, name in
 	for _, r := range t.spark(values, len(values)) {
 		bars.WriteString(strings.Repeat(string(r), 3))
 	}
-	text := cursor + n + t.accent.Render(t.fit(bars.String(), 24)) + "  now " + t.fitRight(percent(1-share(l.Kept, l.Weights)), 8)
+	text := cursor + n + t.accent.Render(
+		t.fit(bars.String(), 24),
+	) + "  now " + t.fitRight(
+		percent(1-share(l.Kept, l.Weights)),
+		8,
+	)
 	if best, ok := held(s.Base, points); ok && len(points) > 1 {
 		text += "  holds to " + percent(best)
 	}
@@ -151,6 +165,12 @@ func (a *App) sensitivityPoint(s *model.Sensitivity) []string {
 	}
 	p := c.Points[at]
 	return []string{t.dim.Render(" sparsity ") + sparsity.String(), t.dim.Render(" measured ") + values.String(),
-		fmt.Sprintf(" %s: threshold %.3f gives %s sparsity and %s", t.text(c.Name), p.Threshold, percent(p.Sparsity), a.worthText(s.Base, p)),
+		fmt.Sprintf(
+			" %s: threshold %.3f gives %s sparsity and %s",
+			t.text(c.Name),
+			p.Threshold,
+			percent(p.Sparsity),
+			a.worthText(s.Base, p),
+		),
 		t.dim.Render(t.plain(" ⏎ chooses this threshold; nothing changes until it is applied"))}
 }

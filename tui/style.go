@@ -62,7 +62,15 @@ var asciiGlyphs = glyphs{
 }
 
 func newTheme(tr tier, light, mono bool) theme {
-	t := theme{tier: tr, ascii: tr == asciiTier, mono: mono, light: light, title: lipgloss.NewStyle().Bold(true), dim: lipgloss.NewStyle().Faint(true), glyph: unicodeGlyphs}
+	t := theme{
+		tier:  tr,
+		ascii: tr == asciiTier,
+		mono:  mono,
+		light: light,
+		title: lipgloss.NewStyle().Bold(true),
+		dim:   lipgloss.NewStyle().Faint(true),
+		glyph: unicodeGlyphs,
+	}
 	if t.ascii {
 		t.glyph = asciiGlyphs
 	}
@@ -89,10 +97,65 @@ func (t *theme) plain(s string) string {
 	return asciiText.Replace(s)
 }
 
-var asciiText = strings.NewReplacer("─", "-", "│", "|", "┤", "|", "┼", "+", "╭", "+", "╮", "+", "╰", "+", "╯", "+", "╴", "-", "╶", "-",
-	"→", "->", "×", "x", "σ", "s", "…", "~", "·", ".", "µ", "u", "↑", "^", "↓", "v", "←", "<", "⏎", "enter", "└", "+", "┬", "+", "▲", "^", "≤", "<=", "≥", ">=", "−", "-", "°", " ")
+var asciiText = strings.NewReplacer(
+	"─",
+	"-",
+	"│",
+	"|",
+	"┤",
+	"|",
+	"┼",
+	"+",
+	"╭",
+	"+",
+	"╮",
+	"+",
+	"╰",
+	"+",
+	"╯",
+	"+",
+	"╴",
+	"-",
+	"╶",
+	"-",
+	"→",
+	"->",
+	"×",
+	"x",
+	"σ",
+	"s",
+	"…",
+	"~",
+	"·",
+	".",
+	"µ",
+	"u",
+	"↑",
+	"^",
+	"↓",
+	"v",
+	"←",
+	"<",
+	"⏎",
+	"enter",
+	"└",
+	"+",
+	"┬",
+	"+",
+	"▲",
+	"^",
+	"≤",
+	"<=",
+	"≥",
+	">=",
+	"−",
+	"-",
+	"°",
+	" ",
+)
 
-// text is a name, a value or a message that a file, a person or a run supplied, as the terminal may have it: see escape.Line.
+// text is a name, a value or a message that a file, a person or a run supplied, as the terminal may have it: see
+// escape.Line.
 func (t *theme) text(s string) string { return t.plain(escape.Line(s)) }
 
 // fit cuts or pads a line to exactly w cells.
@@ -144,7 +207,16 @@ func (t *theme) box(title string, lines []string, w, h int) []string {
 		head = " " + ansi.Truncate(title, w-5, g.ellipsis) + " "
 	}
 	out := make([]string, 0, h)
-	out = append(out, t.dim.Render(g.tl)+t.title.Render(head)+t.dim.Render(strings.Repeat(g.h, max(0, w-2-ansi.StringWidth(head)))+g.tr))
+	out = append(
+		out,
+		t.dim.Render(
+			g.tl,
+		)+t.title.Render(
+			head,
+		)+t.dim.Render(
+			strings.Repeat(g.h, max(0, w-2-ansi.StringWidth(head)))+g.tr,
+		),
+	)
 	side := t.dim.Render(g.v)
 	for i := range h - 2 {
 		s := ""

@@ -47,7 +47,16 @@ func (f *fake) Run() string { return "solver-1" }
 // picture draws weights whose signs and masks make a pattern.
 func picture(c model.Command) *model.Picture {
 	a := c.Area
-	p := &model.Picture{Layer: c.Field, Rows: 50, Cols: 500, Area: a, Iter: 12480, Kept: make([]byte, a.Height*a.Width), Mean: make([]int8, a.Height*a.Width), Max: 0.3}
+	p := &model.Picture{
+		Layer: c.Field,
+		Rows:  50,
+		Cols:  500,
+		Area:  a,
+		Iter:  12480,
+		Kept:  make([]byte, a.Height*a.Width),
+		Mean:  make([]int8, a.Height*a.Width),
+		Max:   0.3,
+	}
 	for i := range p.Kept {
 		y, x := i/a.Width+a.Row, i%a.Width+a.Col
 		if (x*7+y*13)%5 < 2 {
@@ -59,17 +68,51 @@ func picture(c model.Command) *model.Picture {
 
 // scene is a snapshot like that of the demo in mid-run, with histograms of a normal distribution.
 func scene() *model.Snapshot {
-	s := &model.Snapshot{Exported: 1_725_025, Net: "LeNet", Source: "mnist_train_lmdb", Device: "host (2 threads, OpenBLAS)", State: model.Running,
-		Iter: 12480, MaxIter: 30000, Rate: 0.00572, Loss: 0.0123, Smoothed: 0.0123, PerSecond: 312, Remaining: 56e9, Memory: 1234567890,
-		Hyper: &config.Hyper{BaseLR: 0.01, LRMult: 1, Momentum: 0.9, WeightDecay: 0.0005, Gamma: 1e-4, Power: 1, Stop: config.Never}}
+	s := &model.Snapshot{
+		Exported:  1_725_025,
+		Net:       "LeNet",
+		Source:    "mnist_train_lmdb",
+		Device:    "host (2 threads, OpenBLAS)",
+		State:     model.Running,
+		Iter:      12480,
+		MaxIter:   30000,
+		Rate:      0.00572,
+		Loss:      0.0123,
+		Smoothed:  0.0123,
+		PerSecond: 312,
+		Remaining: 56e9,
+		Memory:    1234567890,
+		Hyper: &config.Hyper{
+			BaseLR:      0.01,
+			LRMult:      1,
+			Momentum:    0.9,
+			WeightDecay: 0.0005,
+			Gamma:       1e-4,
+			Power:       1,
+			Stop:        config.Never,
+		},
+	}
 	for _, l := range []struct {
 		name, typ     string
 		weights, kept int
 		t             float64
 	}{{"conv1", "Convolution", 500, 72, 0.94}, {"conv2", "Convolution", 25000, 770, 1.96}, {"ip1", "InnerProduct", 400000, 2920, 2.4}, {"ip2", "InnerProduct", 5000, 215, 1.281}} {
 		s.Hyper.Layers = append(s.Hyper.Layers, config.LayerHyper{Name: l.name, Threshold: l.t, Prune: true})
-		s.Layers = append(s.Layers, model.LayerStats{Name: l.name, Type: l.typ, Weights: l.weights, Kept: l.kept, Sigma: 0.05, Pruned: 12, Spliced: 3, LastIter: 12479,
-			Masked: true, Histogram: normalHistogram(l.weights, l.t)})
+		s.Layers = append(
+			s.Layers,
+			model.LayerStats{
+				Name:      l.name,
+				Type:      l.typ,
+				Weights:   l.weights,
+				Kept:      l.kept,
+				Sigma:     0.05,
+				Pruned:    12,
+				Spliced:   3,
+				LastIter:  12479,
+				Masked:    true,
+				Histogram: normalHistogram(l.weights, l.t),
+			},
+		)
 	}
 	for i := range 200 {
 		s.Smooth.Add(60*i, 1.2*math.Exp(-float64(i)/15)+0.02)
@@ -78,9 +121,14 @@ func scene() *model.Snapshot {
 	for i := range 25 {
 		s.Accuracy.Add(500*i, 0.991-0.01*math.Exp(-float64(i)/4))
 	}
-	s.Events = []model.Event{{Iter: 12000, Text: "test  accuracy 0.9909  loss 0.0310"}, {Iter: 12440, Status: model.Applied, Text: "conv2.threshold 1.64 → 1.96"},
-		{Iter: 12460, Status: model.Rejected, Text: "momentum 2: momentum is 2, wanted 0 to 1"}}
-	s.States = []model.SavedState{{Path: "d/lenet_iter_12000.solverstate", Iter: 12000, Why: "asked for", Accuracy: 0.99}}
+	s.Events = []model.Event{
+		{Iter: 12000, Text: "test  accuracy 0.9909  loss 0.0310"},
+		{Iter: 12440, Status: model.Applied, Text: "conv2.threshold 1.64 → 1.96"},
+		{Iter: 12460, Status: model.Rejected, Text: "momentum 2: momentum is 2, wanted 0 to 1"},
+	}
+	s.States = []model.SavedState{
+		{Path: "d/lenet_iter_12000.solverstate", Iter: 12000, Why: "asked for", Accuracy: 0.99},
+	}
 	s.Back, s.Prefix, s.Unsaved = s.States[0].Path, "d/lenet", 480
 	s.Pending = []model.Change{{Iter: 12480, Field: "ip1.threshold", Old: "2.4", New: "2.1"}}
 	return s
@@ -97,7 +145,11 @@ func normalHistogram(n int, t float64) *model.Histogram {
 }
 
 func makeHistogram(n int, t float64) *model.Histogram {
-	r := &gpu.SurgeryResult{Sigma: 0.05, KeptAt: make([]uint32, gpu.HistogramBins), MaskedAt: make([]uint32, gpu.HistogramBins)}
+	r := &gpu.SurgeryResult{
+		Sigma:    0.05,
+		KeptAt:   make([]uint32, gpu.HistogramBins),
+		MaskedAt: make([]uint32, gpu.HistogramBins),
+	}
 	at := func(d float64) float64 { return config.GaussianSparsity(d) * float64(n) }
 	for i := range gpu.HistogramBins {
 		lo, hi := float64(i)*gpu.HistogramWidth, float64(i+1)*gpu.HistogramWidth
@@ -220,8 +272,14 @@ var scenes = []struct {
 	{"scoped", nil, func(a *App) { press(a, "m", "down", "m", "M", "tab", "e", "9", "7") }},
 	{"dying", func(s *model.Snapshot) {
 		s.Layers[0].Outputs, s.Layers[0].Dead, s.Layers[0].Kernel = 20, 2, [2]int{5, 5}
-		s.Layers[0].Histogram = &model.Histogram{Rule: s.Layers[0].Histogram.Rule, Mu: 0, Sigma: 0.05, Kept: s.Layers[0].Histogram.Kept, Masked: s.Layers[0].Histogram.Masked,
-			Deaths: []float32{0.5, 0.7, 1.5, 2.5}}
+		s.Layers[0].Histogram = &model.Histogram{
+			Rule:   s.Layers[0].Histogram.Rule,
+			Mu:     0,
+			Sigma:  0.05,
+			Kept:   s.Layers[0].Histogram.Kept,
+			Masked: s.Layers[0].Histogram.Masked,
+			Deaths: []float32{0.5, 0.7, 1.5, 2.5},
+		}
 	}, func(a *App) { press(a, "5") }},
 	{"filtered", nil, func(a *App) { press(a, "/", "i", "p", "enter") }},
 	{"plots", nil, func(a *App) { press(a, "v") }},
@@ -252,11 +310,26 @@ func measured(s *model.Snapshot) {
 	if len(s.Layers) == 0 {
 		return
 	}
-	sens := &model.Sensitivity{Iter: 12000, Images: 1000, Done: 20, Total: 33, Running: true, Base: model.SensitivityPoint{Accuracy: 0.991, Loss: 0.03}}
+	sens := &model.Sensitivity{
+		Iter:    12000,
+		Images:  1000,
+		Done:    20,
+		Total:   33,
+		Running: true,
+		Base:    model.SensitivityPoint{Accuracy: 0.991, Loss: 0.03},
+	}
 	for i, l := range s.Layers {
 		c := model.LayerSensitivity{Name: l.Name}
 		for k, sp := range []float64{0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99}[:max(1, 8-2*i)] {
-			c.Points = append(c.Points, model.SensitivityPoint{Threshold: 0.3 * float64(k), Sparsity: sp, Accuracy: 0.991 - 0.02*float64(4-min(i, 4))*sp*sp*sp*sp, Loss: 0.03 + sp})
+			c.Points = append(
+				c.Points,
+				model.SensitivityPoint{
+					Threshold: 0.3 * float64(k),
+					Sparsity:  sp,
+					Accuracy:  0.991 - 0.02*float64(4-min(i, 4))*sp*sp*sp*sp,
+					Loss:      0.03 + sp,
+				},
+			)
 		}
 		sens.Layers = append(sens.Layers, c)
 	}
@@ -264,9 +337,31 @@ func measured(s *model.Snapshot) {
 }
 
 func planned(s *model.Snapshot) {
-	s.Plans = []model.Plan{{ID: 1, Field: "base_lr", Value: "0.001", At: 20000}, {ID: 2, Field: "conv2.threshold", Value: "2.2", From: "1.96", At: 12000, Over: 2000, Begun: true}}
-	s.States = []model.SavedState{{Path: "lenet_iter_10000.solverstate", Iter: 10000, Why: "snapshot 5000", Smoothed: 0.013, Accuracy: 0.9907, Kept: 4100, Total: 430500},
-		{Path: "lenet_guard_iter_12440.solverstate", Iter: 12440, Why: "before conv2.threshold 1.96", Guard: true, Smoothed: 0.0125, Accuracy: -1, Kept: 3990, Total: 430500}}
+	s.Plans = []model.Plan{
+		{ID: 1, Field: "base_lr", Value: "0.001", At: 20000},
+		{ID: 2, Field: "conv2.threshold", Value: "2.2", From: "1.96", At: 12000, Over: 2000, Begun: true},
+	}
+	s.States = []model.SavedState{
+		{
+			Path:     "lenet_iter_10000.solverstate",
+			Iter:     10000,
+			Why:      "snapshot 5000",
+			Smoothed: 0.013,
+			Accuracy: 0.9907,
+			Kept:     4100,
+			Total:    430500,
+		},
+		{
+			Path:     "lenet_guard_iter_12440.solverstate",
+			Iter:     12440,
+			Why:      "before conv2.threshold 1.96",
+			Guard:    true,
+			Smoothed: 0.0125,
+			Accuracy: -1,
+			Kept:     3990,
+			Total:    430500,
+		},
+	}
 }
 
 // Golden screens: `go test ./tui -update` writes them. A file holds a screen at all sizes, with one set of glyphs.
@@ -370,7 +465,10 @@ func TestFramesFit(t *testing.T) {
 				l := s.Layers[i%4]
 				l.Name = fmt.Sprintf("inception_%da/3x3_reduce", i)
 				s.Layers = append(s.Layers, l)
-				s.Hyper.Layers = append(s.Hyper.Layers, config.LayerHyper{Name: l.Name, Rule: gpu.PaperRule, Threshold: -3})
+				s.Hyper.Layers = append(
+					s.Hyper.Layers,
+					config.LayerHyper{Name: l.Name, Rule: gpu.PaperRule, Threshold: -3},
+				)
 			}
 		case 3:
 			s.MaxIter, s.Iter, s.PerSecond = 0, 0, 0
@@ -489,7 +587,12 @@ func TestPaperPresets(t *testing.T) {
 	s := scene()
 	l := &s.Layers[1]
 	l.Rule, s.Hyper.Layers[1].Rule, s.Hyper.Layers[1].Threshold, l.Mu = gpu.PaperRule, gpu.PaperRule, 0, 0.04
-	r := &gpu.SurgeryResult{Mu: 0.04, Sigma: 0.05, KeptAt: make([]uint32, gpu.HistogramBins), MaskedAt: make([]uint32, gpu.HistogramBins)}
+	r := &gpu.SurgeryResult{
+		Mu:       0.04,
+		Sigma:    0.05,
+		KeptAt:   make([]uint32, gpu.HistogramBins),
+		MaskedAt: make([]uint32, gpu.HistogramBins),
+	}
 	for i := range 1000 {
 		r.KeptAt[3*i] = 1
 	}
@@ -610,7 +713,10 @@ func TestReadmeKeys(t *testing.T) {
 		return
 	}
 	if table+"\n" != keyTable() {
-		t.Errorf("README.md's key table is not that of the bindings; `go test ./tui -update` writes it:\n%s", keyTable())
+		t.Errorf(
+			"README.md's key table is not that of the bindings; `go test ./tui -update` writes it:\n%s",
+			keyTable(),
+		)
 	}
 }
 

@@ -123,7 +123,8 @@ func TestOpenLMDBErrors(t *testing.T) {
 			if err == nil {
 				db.Close()
 			}
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), filepath.Base(c.path)) {
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				!strings.Contains(err.Error(), filepath.Base(c.path)) {
 				t.Errorf("got %v, wanted %q", err, c.want)
 			}
 		})
@@ -208,7 +209,8 @@ func TestLoaderUnequalSizes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := l.Next(); err == nil || !strings.Contains(err.Error(), `record "00000003" has the shape 1x1x2, the first record 1x1x1`) {
+	if _, err := l.Next(); err == nil ||
+		!strings.Contains(err.Error(), `record "00000003" has the shape 1x1x2, the first record 1x1x1`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -309,7 +311,8 @@ func TestEncoded(t *testing.T) {
 		if err := again.Decode(c.color, c.gray); err != nil {
 			t.Fatal(err)
 		}
-		if again.Channels != c.channels || again.Width != 2 || again.Height != 1 || again.Label != 7 || !bytes.Equal(again.Data, c.want) {
+		if again.Channels != c.channels || again.Width != 2 || again.Height != 1 || again.Label != 7 ||
+			!bytes.Equal(again.Data, c.want) {
 			t.Errorf("color %t gray %t: %+v, wanted %v", c.color, c.gray, again, c.want)
 		}
 	}
@@ -342,14 +345,17 @@ func TestMNIST(t *testing.T) {
 	defer db.Close()
 	key, v, _ := db.Next()
 	var d Datum
-	if err := d.Parse(v); err != nil || string(key) != "00000000" || d.Label != 3 || !bytes.Equal(d.Data, []byte{9, 8}) {
+	if err := d.Parse(v); err != nil || string(key) != "00000000" || d.Label != 3 ||
+		!bytes.Equal(d.Data, []byte{9, 8}) {
 		t.Errorf("first record %q: %+v, %v", key, d, err)
 	}
-	if _, err := WriteMNIST(dir, MNISTTest, filepath.Join(dir, "o2")); err == nil || !strings.Contains(err.Error(), "t10k-images") {
+	if _, err := WriteMNIST(dir, MNISTTest, filepath.Join(dir, "o2")); err == nil ||
+		!strings.Contains(err.Error(), "t10k-images") {
 		t.Errorf("missing files: %v", err)
 	}
 	write("t10k-images-idx3-ubyte", []byte{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 9})
-	if _, err := WriteMNIST(dir, MNISTTest, filepath.Join(dir, "o2")); err == nil || !strings.Contains(err.Error(), "is cut short: 1 bytes of pixels, wanted 4") {
+	if _, err := WriteMNIST(dir, MNISTTest, filepath.Join(dir, "o2")); err == nil ||
+		!strings.Contains(err.Error(), "is cut short: 1 bytes of pixels, wanted 4") {
 		t.Errorf("cut file: %v", err)
 	}
 }
@@ -386,7 +392,8 @@ func TestReaderAgainstLibrary(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
-		sizes := rapid.SliceOfN(rapid.SampledFrom([]int{1, 10, 784, 1990, 2030, 2100, 5000, 40000}), 1, 300).Draw(rt, "sizes")
+		sizes := rapid.SliceOfN(rapid.SampledFrom([]int{1, 10, 784, 1990, 2030, 2100, 5000, 40000}), 1, 300).
+			Draw(rt, "sizes")
 		out := filepath.Join(dir, "db")
 		datum := func(i int) *Datum {
 			d := &Datum{Channels: 1, Height: 1, Width: sizes[i], Label: i, Data: make([]byte, sizes[i])}

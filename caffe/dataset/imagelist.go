@@ -11,7 +11,8 @@ import (
 	"dns-tui/caffe"
 )
 
-// ImageList is a text file of pictures, a line each: a path, a space, and a label (Caffe's ImageData, convert_imageset).
+// ImageList is a text file of pictures, a line each: a path, a space, and a label (Caffe's ImageData,
+// convert_imageset).
 type ImageList struct {
 	path    string
 	Entries []ImageEntry
@@ -42,7 +43,11 @@ func ReadImageList(path string) (*ImageList, error) {
 		at := strings.LastIndexAny(line, " \t")
 		label, err := strconv.Atoi(line[at+1:])
 		if at < 1 || err != nil {
-			return nil, &caffe.FileError{Path: path, Line: n, Msg: fmt.Sprintf("%q; wanted a path, a space and a label, a number", line)}
+			return nil, &caffe.FileError{
+				Path: path,
+				Line: n,
+				Msg:  fmt.Sprintf("%q; wanted a path, a space and a label, a number", line),
+			}
 		}
 		l.Entries = append(l.Entries, ImageEntry{Path: strings.TrimRight(line[:at], " \t"), Label: label, Line: n})
 	}
@@ -89,9 +94,19 @@ type round struct {
 }
 
 // FromImages returns the pictures of a list, transformed. order shuffles each round; nil keeps the list's order.
-func FromImages(l *ImageList, o PictureOptions, t *Transformer, random Random, order func(round uint64) []int) (Source, error) {
+func FromImages(
+	l *ImageList,
+	o PictureOptions,
+	t *Transformer,
+	random Random,
+	order func(round uint64) []int,
+) (Source, error) {
 	if (o.Height == 0) != (o.Width == 0) {
-		return nil, fmt.Errorf("image_data_param: new_height is %d and new_width %d; wanted both or none", o.Height, o.Width)
+		return nil, fmt.Errorf(
+			"image_data_param: new_height is %d and new_width %d; wanted both or none",
+			o.Height,
+			o.Width,
+		)
 	}
 	s := &images{list: l, options: o, transform: t, random: random, order: order}
 	d, err := l.Read(s.entry(0), o)
@@ -130,7 +145,12 @@ func (s *images) Read(record uint64, sample *Sample) error {
 	}
 	sample.Label = float32(d.Label)
 	if err := s.transform.into(d, record, s.random, sample); err != nil {
-		return &caffe.FileError{Path: s.list.path, Line: e.Line, Msg: fmt.Sprintf("%s %v", filepath.Base(e.Path), err), Err: err}
+		return &caffe.FileError{
+			Path: s.list.path,
+			Line: e.Line,
+			Msg:  fmt.Sprintf("%s %v", filepath.Base(e.Path), err),
+			Err:  err,
+		}
 	}
 	return nil
 }

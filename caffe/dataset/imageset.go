@@ -72,7 +72,12 @@ func (o ImagesetOptions) read(l *ImageList, e ImageEntry) (*Datum, error) {
 			_, _, err = image.DecodeConfig(bytes.NewReader(data))
 		}
 		if err != nil {
-			return nil, &caffe.FileError{Path: l.path, Line: e.Line, Msg: fmt.Sprintf("%s: %v", o.Root+e.Path, caffe.Cause(err)), Err: err}
+			return nil, &caffe.FileError{
+				Path: l.path,
+				Line: e.Line,
+				Msg:  fmt.Sprintf("%s: %v", o.Root+e.Path, caffe.Cause(err)),
+				Err:  err,
+			}
 		}
 		return &Datum{Encoded: true, Data: data, Label: e.Label}, nil
 	}
@@ -158,7 +163,8 @@ func writeRecords(path string, n int, next func(i int) (string, *Datum, error)) 
 	return w.Commit()
 }
 
-// Mean returns the mean image of a database (Caffe's compute_image_mean), in the old form that all versions of Caffe read.
+// Mean returns the mean image of a database (Caffe's compute_image_mean), in the old form that all versions of Caffe
+// read.
 func Mean(db Database) (*caffepb.BlobProto, error) {
 	var sum []float64
 	var c, h, w, n int
@@ -171,7 +177,17 @@ func Mean(db Database) (*caffepb.BlobProto, error) {
 			sum = make([]float64, c*h*w)
 		}
 		if d.Channels != c || d.Height != h || d.Width != w {
-			return fmt.Errorf("%s: record %q has the shape %dx%dx%d, the first record %dx%dx%d", db.Path(), key, d.Channels, d.Height, d.Width, c, h, w)
+			return fmt.Errorf(
+				"%s: record %q has the shape %dx%dx%d, the first record %dx%dx%d",
+				db.Path(),
+				key,
+				d.Channels,
+				d.Height,
+				d.Width,
+				c,
+				h,
+				w,
+			)
 		}
 		for k, v := range d.Data {
 			sum[k] += float64(v)

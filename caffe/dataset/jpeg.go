@@ -2,9 +2,9 @@ package dataset
 
 import "image"
 
-// A JPEG stores its two colour planes at half the width, or half of both sides. Caffe's pictures come from libjpeg, which
-// scales them up by a triangle filter; Go's decoder leaves that to the reader. These are libjpeg's "fancy upsampling" and
-// its conversion to RGB, so that the pixels agree to within the rounding of the decoders.
+// A JPEG stores its two colour planes at half the width, or half of both sides. Caffe's pictures come from libjpeg,
+// which scales them up by a triangle filter; Go's decoder leaves that to the reader. These are libjpeg's "fancy
+// upsampling" and its conversion to RGB, so that the pixels agree to within the rounding of the decoders.
 
 // fromYCbCr stores a JPEG's pixels: blue, green, red; or grey, which is its luma.
 func (d *Datum) fromYCbCr(m *image.YCbCr, gray bool) {
@@ -71,8 +71,8 @@ func fullSize(m *image.YCbCr, plane []uint8) []uint8 {
 	return out
 }
 
-// widen doubles a row of n values: each pixel is three parts of the nearer and one of the other; scale is what the parts
-// and those of at add up to, and even and odd round it.
+// widen doubles a row of n values: each pixel is three parts of the nearer and one of the other; scale is what the
+// parts and those of at add up to, and even and odd round it.
 func widen(out []uint8, n int, at func(x int) int, scale, even, odd int) {
 	last, this := at(0), at(0)
 	for x := range n {

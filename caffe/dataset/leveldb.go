@@ -29,11 +29,18 @@ func OpenLevelDB(path string) (*LevelDB, error) {
 	if err := checkFolder(path, "LevelDB", "a LevelDB, which is a folder"); err != nil {
 		return nil, err
 	}
-	db, err := leveldb.Open(readOnlyFolder(path), &opt.Options{ReadOnly: true, ErrorIfMissing: true, Strict: opt.StrictAll})
+	db, err := leveldb.Open(
+		readOnlyFolder(path),
+		&opt.Options{ReadOnly: true, ErrorIfMissing: true, Strict: opt.StrictAll},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("%s: not a LevelDB, or a damaged one: %w", path, err)
 	}
-	l := &LevelDB{path: path, db: db, iter: db.NewIterator(nil, &opt.ReadOptions{DontFillCache: true, Strict: opt.StrictAll})}
+	l := &LevelDB{
+		path: path,
+		db:   db,
+		iter: db.NewIterator(nil, &opt.ReadOptions{DontFillCache: true, Strict: opt.StrictAll}),
+	}
 	if !l.iter.First() {
 		err := l.fault()
 		if err == nil {

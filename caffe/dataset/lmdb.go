@@ -83,10 +83,14 @@ func OpenLMDB(path string) (*LMDB, error) {
 func (db *LMDB) readHead() error {
 	magic := le.Uint32(db.data[lmdbPageHead:])
 	if magic != lmdbMagic {
-		return fmt.Errorf("not an LMDB: data.mdb does not start as one (magic %#x, wanted %#x)", magic, uint32(lmdbMagic))
+		return fmt.Errorf(
+			"not an LMDB: data.mdb does not start as one (magic %#x, wanted %#x)",
+			magic,
+			uint32(lmdbMagic),
+		)
 	}
-	// MDB_meta: magic, version, address, map size, two MDB_db of 48 bytes (free pages, records), last page, transaction.
-	// The page size is in the first MDB_db.
+	// MDB_meta: magic, version, address, map size, two MDB_db of 48 bytes (free pages, records), last page,
+	// transaction. The page size is in the first MDB_db.
 	db.pageSize = int(le.Uint32(db.data[lmdbPageHead+24:]))
 	if db.pageSize < 512 || db.pageSize > 1<<16 || db.pageSize&(db.pageSize-1) != 0 || len(db.data) < 2*db.pageSize {
 		return fmt.Errorf("is a damaged LMDB: its pages have %d bytes", db.pageSize)
@@ -94,7 +98,8 @@ func (db *LMDB) readHead() error {
 	var meta []byte
 	for i := range 2 {
 		m := db.data[i*db.pageSize+lmdbPageHead:]
-		if le.Uint32(m) == lmdbMagic && le.Uint32(m[4:]) == lmdbVersion && (meta == nil || le.Uint64(m[128:]) > le.Uint64(meta[128:])) {
+		if le.Uint32(m) == lmdbMagic && le.Uint32(m[4:]) == lmdbVersion &&
+			(meta == nil || le.Uint64(m[128:]) > le.Uint64(meta[128:])) {
 			meta = m
 		}
 	}
@@ -186,7 +191,8 @@ func (db *LMDB) page(n uint64) ([]byte, error) {
 	}
 	p := db.data[n*uint64(db.pageSize):][:db.pageSize]
 	flags, lower := le.Uint16(p[10:]), int(le.Uint16(p[12:]))
-	if le.Uint64(p) != n || flags&(flagBranch|flagLeaf) == 0 || flags&flagOverflow != 0 || lower < lmdbPageHead+2 || lower > db.pageSize {
+	if le.Uint64(p) != n || flags&(flagBranch|flagLeaf) == 0 || flags&flagOverflow != 0 || lower < lmdbPageHead+2 ||
+		lower > db.pageSize {
 		return nil, fmt.Errorf("is a damaged LMDB: page %d is no branch or leaf", n)
 	}
 	return p, nil

@@ -56,8 +56,8 @@ func (w *LMDBWriter) open() (err error) {
 	return w.env.Open(w.partial(), lmdb.NoSync, 0o644)
 }
 
-// Put adds a record. Keys must rise; an empty key is the record's number in eight digits, as Caffe's converters write it.
-// The writer belongs to the goroutine that puts first, which must be locked to its thread.
+// Put adds a record. Keys must rise; an empty key is the record's number in eight digits, as Caffe's converters write
+// it. The writer belongs to the goroutine that puts first, which must be locked to its thread.
 func (w *LMDBWriter) Put(key string, d *Datum) (err error) {
 	if w.txn == nil {
 		if w.txn, err = w.env.BeginTxn(nil, 0); err == nil {

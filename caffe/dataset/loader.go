@@ -64,8 +64,8 @@ func (l *Loader) Shape() []int { return l.source.Shape() }
 // Records returns how many records Next has handed out since the start of the run.
 func (l *Loader) Records() uint64 { return l.records }
 
-// Seek sets the number of records consumed so far: the next batch begins there. What was read ahead is dropped. All batches
-// have been released.
+// Seek sets the number of records consumed so far: the next batch begins there. What was read ahead is dropped. All
+// batches have been released.
 func (l *Loader) Seek(records uint64) {
 	if l.running && records == l.records {
 		return

@@ -45,7 +45,13 @@ func WriteMNIST(dir string, split MNISTSplit, out string) (int, error) {
 	}
 	size := dims[1] * dims[2]
 	err = WriteLMDB(out, dims[0], func(i int) (*Datum, error) {
-		return &Datum{Channels: 1, Height: dims[1], Width: dims[2], Label: int(labels[i]), Data: images[i*size : (i+1)*size]}, nil
+		return &Datum{
+			Channels: 1,
+			Height:   dims[1],
+			Width:    dims[2],
+			Label:    int(labels[i]),
+			Data:     images[i*size : (i+1)*size],
+		}, nil
 	})
 	return dims[0], err
 }

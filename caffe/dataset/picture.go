@@ -64,12 +64,12 @@ func (d *Datum) Decode(forceColor, forceGray bool) error {
 	return nil
 }
 
-// densest is how many pixels a byte of a file can hold at most: an eighth of a byte, packed as well as deflate can, or, of a
-// bitmap, which is not packed, a whole one. A JPEG may have more.
+// densest is how many pixels a byte of a file can hold at most: an eighth of a byte, packed as well as deflate can,
+// or, of a bitmap, which is not packed, a whole one. A JPEG may have more.
 var densest = map[string]int64{"png": 8 * 1032, "tiff": 8 * 4096, "bmp": 8}
 
-// checkSize holds what the head of a picture says of its size against the file and the memory, before its decoder makes room
-// for it.
+// checkSize holds what the head of a picture says of its size against the file and the memory, before its decoder
+// makes room for it.
 func checkSize(data []byte) error {
 	c, format, err := image.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
@@ -77,9 +77,15 @@ func checkSize(data []byte) error {
 	}
 	pixels := memory.Product(int64(c.Width), int64(c.Height))
 	if most := densest[format]; most > 0 && pixels/most > int64(len(data)) {
-		return fmt.Errorf("is a picture of %dx%d pixels by its head, and of %d bytes, which hold fewer: it is damaged or cut short", c.Width, c.Height, len(data))
+		return fmt.Errorf(
+			"is a picture of %dx%d pixels by its head, and of %d bytes, which hold fewer: it is damaged or cut short",
+			c.Width,
+			c.Height,
+			len(data),
+		)
 	}
-	return memory.Check(fmt.Sprintf("a picture of %dx%d pixels", c.Width, c.Height), memory.Product(pixels, 8)) // decoded, and as a Datum
+	// decoded, and as a Datum
+	return memory.Check(fmt.Sprintf("a picture of %dx%d pixels", c.Width, c.Height), memory.Product(pixels, 8))
 }
 
 // fromImage stores img as raw pixels: blue, green, red; or grey, which is the luma of a JPEG, and elsewhere what luma
@@ -130,7 +136,8 @@ func pixels(img image.Image, y int) func(x int) (r, g, b uint8) {
 		}
 	}
 	return func(x int) (r, g, b uint8) {
-		c := color.NRGBA64Model.Convert(img.At(x, y)).(color.NRGBA64) // OpenCV drops the alpha of a picture, it does not apply it
+		// OpenCV drops the alpha of a picture, it does not apply it
+		c := color.NRGBA64Model.Convert(img.At(x, y)).(color.NRGBA64)
 		return uint8(c.R >> 8), uint8(c.G >> 8), uint8(c.B >> 8)
 	}
 }
@@ -180,8 +187,8 @@ func (d *Datum) Resize(height, width int) {
 // tap is what one pixel of the output takes: weights, that add up to 2048, of two neighbours.
 type tap struct{ at, w0, w1 int }
 
-// taps are those of one axis. At an edge OpenCV moves the weights of a row to the pixel that there is, but for columns it
-// takes that pixel twice, which rounds otherwise.
+// taps are those of one axis. At an edge OpenCV moves the weights of a row to the pixel that there is, but for
+// columns it takes that pixel twice, which rounds otherwise.
 func taps(in, out int, atEdge bool) []tap {
 	t := make([]tap, out)
 	scale := float64(in) / float64(out)

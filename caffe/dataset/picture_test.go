@@ -112,7 +112,8 @@ func TestReadPicture(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := ReadPicture(filepath.Join(dir, name), 0, 0, true); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ReadPicture(filepath.Join(dir, name), 0, 0, true); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, wanted %q", name, err, want)
 		}
 	}
@@ -174,7 +175,8 @@ func TestJPEGIsOpenCVs(t *testing.T) {
 	}
 }
 
-// The head of a picture may say any size: what its bytes cannot hold, or memory cannot, is an error before room is made.
+// The head of a picture may say any size: what its bytes cannot hold, or memory cannot, is an error before room is
+// made.
 func TestPicturesThatAreTooLarge(t *testing.T) {
 	var small bytes.Buffer
 	if err := png.Encode(&small, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
@@ -197,7 +199,8 @@ func TestPicturesThatAreTooLarge(t *testing.T) {
 	binary.LittleEndian.PutUint16(bitmap[28:], 24)
 	for name, data := range map[string][]byte{"PNG": head(60000, 60000), "BMP": bitmap} {
 		d := &Datum{Encoded: true, Data: data}
-		if err := d.Decode(false, false); err == nil || !strings.Contains(err.Error(), "60000x60000 pixels by its head, and of") {
+		if err := d.Decode(false, false); err == nil ||
+			!strings.Contains(err.Error(), "60000x60000 pixels by its head, and of") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -215,7 +218,8 @@ func TestPicturesThatAreTooLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	var m *memory.Error
-	if _, err := ReadPicture(path, 1<<30, 1<<20, true); !errors.As(err, &m) || !strings.Contains(err.Error(), "scaled to 1048576x1073741824") {
+	if _, err := ReadPicture(path, 1<<30, 1<<20, true); !errors.As(err, &m) ||
+		!strings.Contains(err.Error(), "scaled to 1048576x1073741824") {
 		t.Errorf("scaled: %v", err)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"dns-tui/memory"
 )
 
-// A Source reads labelled images by number. The numbers count the records of a run, round and round over what the source
-// holds: record n is the same whenever, and after whatever, it is read.
+// A Source reads labelled images by number. The numbers count the records of a run, round and round over what the
+// source holds: record n is the same whenever, and after whatever, it is read.
 type Source interface {
 	// Path names the source in errors.
 	Path() string
@@ -34,14 +34,18 @@ type Sample struct {
 	alone bool // in its batch
 }
 
-// Reshape makes room for an image of channels × height × width. All images of a batch have one shape; a batch of one may
-// have another than the batch before (fully convolutional nets are trained so).
+// Reshape makes room for an image of channels × height × width. All images of a batch have one shape; a batch of one
+// may have another than the batch before (fully convolutional nets are trained so).
 func (s *Sample) Reshape(shape []int) error {
 	if caffe.FormatShape(shape) == caffe.FormatShape(s.shape) {
 		return nil
 	}
 	if !s.alone {
-		return fmt.Errorf("has the shape %s, the first record %s; images of any size want batch_size 1", caffe.FormatShape(shape), caffe.FormatShape(s.shape))
+		return fmt.Errorf(
+			"has the shape %s, the first record %s; images of any size want batch_size 1",
+			caffe.FormatShape(shape),
+			caffe.FormatShape(s.shape),
+		)
 	}
 	s.shape = append(s.shape[:0], shape...)
 	if n := shape[0] * shape[1] * shape[2]; n <= cap(s.Data) {

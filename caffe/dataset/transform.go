@@ -59,7 +59,12 @@ func (t *Transformer) Infer(d *Datum) ([]int, error) {
 		t.outH, t.outW = crop, crop
 	}
 	if n := len(t.param.MeanValue); n > 1 && n != t.channels {
-		return nil, fmt.Errorf("transform_param: %d mean_value for %d channels; wanted 1 or %d", n, t.channels, t.channels)
+		return nil, fmt.Errorf(
+			"transform_param: %d mean_value for %d channels; wanted 1 or %d",
+			n,
+			t.channels,
+			t.channels,
+		)
 	}
 	if t.mean != nil {
 		want := []int{t.channels, t.inH, t.inW}

@@ -127,8 +127,16 @@ func parseWindowFile(path string, r io.Reader, fgThreshold, bgThreshold float32)
 		return nil, w.err
 	}
 	if len(f.Foreground) == 0 || len(f.Background) == 0 {
-		return nil, &caffe.FileError{Path: path, Msg: fmt.Sprintf("has %d windows of an overlap of at least %g (fg_threshold) and %d below %g (bg_threshold); wanted both",
-			len(f.Foreground), fgThreshold, len(f.Background), bgThreshold)}
+		return nil, &caffe.FileError{
+			Path: path,
+			Msg: fmt.Sprintf(
+				"has %d windows of an overlap of at least %g (fg_threshold) and %d below %g (bg_threshold); wanted both",
+				len(f.Foreground),
+				fgThreshold,
+				len(f.Background),
+				bgThreshold,
+			),
+		}
 	}
 	return f, nil
 }
@@ -136,7 +144,14 @@ func parseWindowFile(path string, r io.Reader, fgThreshold, bgThreshold float32)
 // add reads a window and keeps it, if it is foreground or background.
 func (f *WindowFile) add(w *words, p WindowPicture, fgThreshold, bgThreshold float32) {
 	label, overlap := w.int("a class", 0), float32(w.number("an overlap", 0))
-	v := Window{Picture: len(f.Pictures) - 1, Label: label, X1: w.int("x1", 0), Y1: w.int("y1", 0), X2: w.int("x2", 0), Y2: w.int("y2", 0)}
+	v := Window{
+		Picture: len(f.Pictures) - 1,
+		Label:   label,
+		X1:      w.int("x1", 0),
+		Y1:      w.int("y1", 0),
+		X2:      w.int("x2", 0),
+		Y2:      w.int("y2", 0),
+	}
 	if w.err == nil && (v.X2 < v.X1 || v.Y2 < v.Y1 || v.X2 >= p.Width || v.Y2 >= p.Height) {
 		w.errorf("a window from %d,%d to %d,%d in a picture of %d by %d", v.X1, v.Y1, v.X2, v.Y2, p.Width, p.Height)
 	}

@@ -31,13 +31,38 @@ type windows struct {
 
 // FromWindows returns the windows of a file. t has crop_size, mirror, scale and means; its mean file is taken from the
 // middle. random gives a window's number and whether it is mirrored.
-func FromWindows(f *WindowFile, p *caffepb.WindowDataParameter, t *Transformer, batch int, random Random) (Source, error) {
-	s := &windows{file: f, crop: int(t.param.GetCropSize()), context: int(p.GetContextPad()), square: p.GetCropMode() == "square",
-		batch: uint64(max(1, batch)), channels: f.Pictures[0].Channels, mirror: t.param.GetMirror(), scale: t.param.GetScale(), random: random,
-		keep: p.GetCacheImages()}
+func FromWindows(
+	f *WindowFile,
+	p *caffepb.WindowDataParameter,
+	t *Transformer,
+	batch int,
+	random Random,
+) (Source, error) {
+	s := &windows{
+		file:    f,
+		crop:    int(t.param.GetCropSize()),
+		context: int(p.GetContextPad()),
+		square:  p.GetCropMode() == "square",
+		batch: uint64(
+			max(1, batch),
+		),
+		channels: f.Pictures[0].Channels,
+		mirror:   t.param.GetMirror(),
+		scale:    t.param.GetScale(),
+		random:   random,
+		keep:     p.GetCacheImages(),
+	}
 	for _, pic := range f.Pictures {
 		if pic.Channels != s.channels || s.channels != 1 && s.channels != 3 {
-			return nil, &caffe.FileError{Path: f.path, Line: pic.Line, Msg: fmt.Sprintf("a picture of %d channels, the first has %d; wanted 3 or 1 in all", pic.Channels, s.channels)}
+			return nil, &caffe.FileError{
+				Path: f.path,
+				Line: pic.Line,
+				Msg: fmt.Sprintf(
+					"a picture of %d channels, the first has %d; wanted 3 or 1 in all",
+					pic.Channels,
+					s.channels,
+				),
+			}
 		}
 	}
 	if s.crop < 1 {
@@ -47,7 +72,11 @@ func FromWindows(f *WindowFile, p *caffepb.WindowDataParameter, t *Transformer, 
 		return nil, fmt.Errorf("window_data_param: crop_mode is %q; wanted \"warp\" or \"square\"", m)
 	}
 	if 2*s.context >= s.crop {
-		return nil, fmt.Errorf("window_data_param: context_pad is %d; wanted less than half of crop_size %d", s.context, s.crop)
+		return nil, fmt.Errorf(
+			"window_data_param: context_pad is %d; wanted less than half of crop_size %d",
+			s.context,
+			s.crop,
+		)
 	}
 	if fr := p.GetFgFraction(); !(fr >= 0 && fr <= 1) {
 		return nil, fmt.Errorf("window_data_param: fg_fraction is %g; wanted 0 to 1", fr)
@@ -55,7 +84,12 @@ func FromWindows(f *WindowFile, p *caffepb.WindowDataParameter, t *Transformer, 
 	s.background = s.batch - uint64(float32(batch)*p.GetFgFraction())
 	if n := len(t.param.MeanValue); n > 0 {
 		if n != 1 && n != s.channels {
-			return nil, fmt.Errorf("transform_param: %d mean_value for %d channels; wanted 1 or %d", n, s.channels, s.channels)
+			return nil, fmt.Errorf(
+				"transform_param: %d mean_value for %d channels; wanted 1 or %d",
+				n,
+				s.channels,
+				s.channels,
+			)
 		}
 		for c := range s.channels {
 			s.means = append(s.means, t.param.MeanValue[c%n])
@@ -105,7 +139,18 @@ func (s *windows) Read(record uint64, sample *Sample) error {
 		return &caffe.FileError{Path: s.file.path, Line: pic.Line, Msg: err.Error(), Err: err}
 	}
 	if d.Width <= w.X2 || d.Height <= w.Y2 {
-		return &caffe.FileError{Path: s.file.path, Line: pic.Line, Msg: fmt.Sprintf("%s is %d by %d, the file says %d by %d", pic.Path, d.Width, d.Height, pic.Width, pic.Height)}
+		return &caffe.FileError{
+			Path: s.file.path,
+			Line: pic.Line,
+			Msg: fmt.Sprintf(
+				"%s is %d by %d, the file says %d by %d",
+				pic.Path,
+				d.Width,
+				d.Height,
+				pic.Width,
+				pic.Height,
+			),
+		}
 	}
 	sample.Label = float32(w.Label)
 	s.warp(d, w, s.mirror && r[2]>>31 == 1, sample.Data)

@@ -73,7 +73,11 @@ func (ds *Dataset) unfilter(b []byte, mask uint32, size int) ([]byte, error) {
 				b, err = io.ReadAll(io.LimitReader(z, int64(size)+4))
 			}
 			if err != nil {
-				return nil, &Error{Path: ds.f.path, Msg: "is damaged: a chunk of " + ds.path + " does not inflate: " + err.Error(), Err: err}
+				return nil, &Error{
+					Path: ds.f.path,
+					Msg:  "is damaged: a chunk of " + ds.path + " does not inflate: " + err.Error(),
+					Err:  err,
+				}
 			}
 		case filterShuffle:
 			b = unshuffle(b, ds.size)

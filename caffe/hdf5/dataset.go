@@ -17,8 +17,19 @@ const (
 	String  Class = 3
 )
 
-var classNames = [...]string{"integers", "floats", "times", "strings", "bit fields", "opaque data", "compounds", "references", "an enumeration",
-	"sequences of varying length", "arrays"}
+var classNames = [...]string{
+	"integers",
+	"floats",
+	"times",
+	"strings",
+	"bit fields",
+	"opaque data",
+	"compounds",
+	"references",
+	"an enumeration",
+	"sequences of varying length",
+	"arrays",
+}
 
 // The filters that are read.
 const (
@@ -146,7 +157,12 @@ func (ds *Dataset) datatype(d *decoder) error {
 	if int(class&15) < len(classNames) {
 		name = classNames[class&15]
 	}
-	return ds.f.errorf("%s holds %s of %d bytes; wanted integers of 1 to 8, IEEE floats of 2, 4 or 8, or strings of fixed length", ds.path, name, ds.size)
+	return ds.f.errorf(
+		"%s holds %s of %d bytes; wanted integers of 1 to 8, IEEE floats of 2, 4 or 8, or strings of fixed length",
+		ds.path,
+		name,
+		ds.size,
+	)
 }
 
 func (ds *Dataset) readLayout(d *decoder) error {
@@ -186,11 +202,19 @@ func (ds *Dataset) readLayout(d *decoder) error {
 				ds.chunk = append(ds.chunk, int(d.u32()))
 			}
 		default:
-			return ds.f.errorf("%s is stored in layout %d of version %d (written for HDF5 1.10 or later alone), which is not read; h5repack IN OUT converts the file",
-				ds.path, ds.layout, version)
+			return ds.f.errorf(
+				"%s is stored in layout %d of version %d (written for HDF5 1.10 or later alone), which is not read; h5repack IN OUT converts the file",
+				ds.path,
+				ds.layout,
+				version,
+			)
 		}
 	default:
-		return ds.f.errorf("%s has a layout of version %d, which is not read; wanted 1 to 4: h5repack IN OUT converts the file", ds.path, version)
+		return ds.f.errorf(
+			"%s has a layout of version %d, which is not read; wanted 1 to 4: h5repack IN OUT converts the file",
+			ds.path,
+			version,
+		)
 	}
 	return d.err
 }
@@ -215,7 +239,12 @@ func (ds *Dataset) readFilters(d *decoder) error {
 			d.skip(4)
 		}
 		if id != filterDeflate && id != filterShuffle && id != filterFletcher && d.err == nil {
-			return ds.f.errorf("%s is stored with filter %d (%s), which is not read; wanted gzip, shuffle or fletcher32", ds.path, id, text)
+			return ds.f.errorf(
+				"%s is stored with filter %d (%s), which is not read; wanted gzip, shuffle or fletcher32",
+				ds.path,
+				id,
+				text,
+			)
 		}
 		ds.filters = append(ds.filters, id)
 	}

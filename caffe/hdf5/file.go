@@ -1,10 +1,10 @@
-// Package hdf5 reads and writes the HDF5 files that Caffe does: caffemodels and solverstates in snapshot_format HDF5, and
-// the files of HDF5Data and HDF5Output. It is written from the HDF5 File Format Specification (version 3.0) in Go alone, so
-// that the program needs no libhdf5; every length and address of a file is checked before it is used.
+// Package hdf5 reads and writes the HDF5 files that Caffe does: caffemodels and solverstates in snapshot_format HDF5,
+// and the files of HDF5Data and HDF5Output. It is written from the HDF5 File Format Specification (version 3.0) in Go
+// alone, so that the program needs no libhdf5; every length and address of a file is checked before it is used.
 //
-// Read: superblocks 0 to 3, groups with symbol tables or compact links, datasets of integers, floats and fixed strings in
-// compact, contiguous or chunked layout (B-tree version 1), the filters deflate, shuffle and fletcher32. Written: what
-// libhdf5 1.8 writes by default.
+// Read: superblocks 0 to 3, groups with symbol tables or compact links, datasets of integers, floats and fixed
+// strings in compact, contiguous or chunked layout (B-tree version 1), the filters deflate, shuffle and fletcher32.
+// Written: what libhdf5 1.8 writes by default.
 package hdf5
 
 import (
@@ -112,7 +112,13 @@ func (f *File) errorf(format string, args ...any) error {
 func (f *File) bytes(what string, addr, n uint64) ([]byte, error) {
 	at := f.base + addr
 	if addr == undefined || at < addr || at > f.size || n > f.size-at {
-		return nil, f.errorf("is damaged or cut short: %s is said to be at byte %d, %d bytes, of %d", what, at, n, f.size)
+		return nil, f.errorf(
+			"is damaged or cut short: %s is said to be at byte %d, %d bytes, of %d",
+			what,
+			at,
+			n,
+			f.size,
+		)
 	}
 	b := make([]byte, n)
 	if _, err := f.r.ReadAt(b, int64(at)); err != nil && !(errors.Is(err, io.EOF) && n == 0) {

@@ -166,8 +166,11 @@ func (f *File) group(name string, addr uint64) (*Group, error) {
 				d.skip(8)
 			}
 			if d.addr() != undefined {
-				return nil, f.errorf("group %s keeps its links in a fractal heap (more than eight, written for HDF5 1.8 or later alone), which is not read; "+
-					"h5repack IN OUT converts the file", name)
+				return nil, f.errorf(
+					"group %s keeps its links in a fractal heap (more than eight, written for HDF5 1.8 or later alone), which is not read; "+
+						"h5repack IN OUT converts the file",
+					name,
+				)
 			}
 		}
 		if d.err != nil {
@@ -241,7 +244,13 @@ func (f *File) tree(addr uint64, typ uint8, keyBytes int, leaf func(key *decoder
 		d.expect("TREE")
 		t, level, used := d.u8(), int(d.u8()), int(d.u16())
 		if d.err == nil && (t != typ || above >= 0 && level != above-1) {
-			return f.errorf("is damaged: a B-tree node of type %d, level %d under level %d; wanted type %d", t, level, above, typ)
+			return f.errorf(
+				"is damaged: a B-tree node of type %d, level %d under level %d; wanted type %d",
+				t,
+				level,
+				above,
+				typ,
+			)
 		}
 		if d.err != nil {
 			return d.err

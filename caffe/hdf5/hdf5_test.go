@@ -283,7 +283,8 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	root := open(t, filepath.Join(oracle, "sample_data.h5"))
-	if _, err := root.Dataset("lable"); err == nil || !strings.Contains(err.Error(), `has no dataset /lable; / holds ["data" "label" "label2"]`) {
+	if _, err := root.Dataset("lable"); err == nil ||
+		!strings.Contains(err.Error(), `has no dataset /lable; / holds ["data" "label" "label2"]`) {
 		t.Errorf("a missing dataset: %v", err)
 	}
 }
@@ -351,9 +352,17 @@ func TestFromHalf(t *testing.T) {
 
 // A dataset that asks for more memory than there is, as one of many chunks of zeros does, is an error that names it.
 func TestTooMuchMemory(t *testing.T) {
-	ds := &Dataset{f: &File{path: "zeros.h5", size: 1 << 20}, path: "/data", Shape: []int{1 << 20, 1 << 22}, size: 4, Class: Float, layout: layoutChunked}
+	ds := &Dataset{
+		f:      &File{path: "zeros.h5", size: 1 << 20},
+		path:   "/data",
+		Shape:  []int{1 << 20, 1 << 22},
+		size:   4,
+		Class:  Float,
+		layout: layoutChunked,
+	}
 	var m *memory.Error
-	if _, err := ds.Floats(); !errors.As(err, &m) || !strings.Contains(err.Error(), "zeros.h5: /data: 32.0 TiB of memory wanted") {
+	if _, err := ds.Floats(); !errors.As(err, &m) ||
+		!strings.Contains(err.Error(), "zeros.h5: /data: 32.0 TiB of memory wanted") {
 		t.Error(err)
 	}
 }

@@ -260,7 +260,15 @@ func (b *writer) emit(n *Node) {
 		b.meta = append(b.meta, n.datasetHeader()...)
 		return
 	}
-	b.meta = append(b.meta, objectHeader(msg{msgSymbolTable, 0, binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, n.tree), n.heap)})...)
+	b.meta = append(
+		b.meta,
+		objectHeader(
+			msg{
+				msgSymbolTable,
+				0,
+				binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, n.tree), n.heap),
+			},
+		)...)
 	offsets := make([]uint64, len(n.names))
 	at := uint64(8)
 	for i, s := range n.names {

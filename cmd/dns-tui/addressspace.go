@@ -2,9 +2,9 @@
 
 package main
 
-// Under a limit of address space (ulimit -v, h_vmem of Grid Engine) Go's runtime dies with a trace before main begins, where
-// the limit is too small for what it reserves. So the limit is looked at before the runtime starts, in C; and the C library
-// is kept from reserving 128 MiB for each thread.
+// Under a limit of address space (ulimit -v, h_vmem of Grid Engine) Go's runtime dies with a trace before main
+// begins, where the limit is too small for what it reserves. So the limit is looked at before the runtime starts, in
+// C; and the C library is kept from reserving 128 MiB for each thread.
 
 /*
 #include <stdio.h>

@@ -17,7 +17,11 @@ func runAttach(ctx context.Context, e *env, args []string) error {
 	fs := newFlags(e, "attach")
 	readOnly := fs.Bool("read-only", false, "watch, and change nothing")
 	ascii := fs.Bool("ascii", false, "draw with ASCII characters only (default: where the locale is not UTF-8)")
-	compare := fs.String("compare", "", "journals of other runs, separated by commas: their curves are drawn beside this one's")
+	compare := fs.String(
+		"compare",
+		"",
+		"journals of other runs, separated by commas: their curves are drawn beside this one's",
+	)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -47,7 +51,11 @@ func runAttach(ctx context.Context, e *env, args []string) error {
 	v := &viewer{}
 	opts.Name, opts.ReadOnly, opts.Attached = r.Name, *readOnly, true
 	opts.Open = func() (model.Session, error) {
-		c, err := remote.Dial(ctx, r.Path, remote.ClientOptions{Name: viewerName(), ReadOnly: *readOnly, Interval: opts.Preferences.RefreshTime()})
+		c, err := remote.Dial(
+			ctx,
+			r.Path,
+			remote.ClientOptions{Name: viewerName(), ReadOnly: *readOnly, Interval: opts.Preferences.RefreshTime()},
+		)
 		if err != nil {
 			return nil, fmt.Errorf("attach to %s: %w", r.Name, err)
 		}
@@ -99,7 +107,19 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 		if s.Trouble != "" {
 			state += ", " + s.Trouble
 		}
-		escape.Fprintf(w, "%s\t%d\t%s\t%s\t%d/%d\t%s\t%d\t%s\n", r.Name, r.Pid, s.Net, state, s.Iter, s.MaxIter, share, len(s.Viewers), s.Path)
+		escape.Fprintf(
+			w,
+			"%s\t%d\t%s\t%s\t%d/%d\t%s\t%d\t%s\n",
+			r.Name,
+			r.Pid,
+			s.Net,
+			state,
+			s.Iter,
+			s.MaxIter,
+			share,
+			len(s.Viewers),
+			s.Path,
+		)
 	}
 	return w.Flush()
 }

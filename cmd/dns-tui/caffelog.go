@@ -14,7 +14,10 @@ import (
 // caffeLine prints a line as Caffe's logger does: severity, date, time, process, the place in Caffe's source that says
 // the same, and the text.
 func caffeLine(e *env, place, format string, args ...any) {
-	escape.Fprintf(e.stdout, "I%s %5d %s] "+format+"\n", append([]any{time.Now().Format("0102 15:04:05.000000"), os.Getpid(), place}, args...)...)
+	escape.Fprintf(
+		e.stdout,
+		"I%s %5d %s] "+format+"\n",
+		append([]any{time.Now().Format("0102 15:04:05.000000"), os.Getpid(), place}, args...)...)
 }
 
 // printCaffe prints an event in the words of Caffe's solver, for tools that read its log (parse_log.py and its kin).
@@ -30,7 +33,16 @@ func printCaffe(e *env, ev model.Event) {
 		if p.Seconds > 0 {
 			perSecond = float64(p.Iters) / p.Seconds
 		}
-		caffeLine(e, "solver.cpp:239", "Iteration %d (%.6g iter/s, %.6gs/%d iters), loss = %.6g", p.Iter, perSecond, p.Seconds, e.display, p.Loss)
+		caffeLine(
+			e,
+			"solver.cpp:239",
+			"Iteration %d (%.6g iter/s, %.6gs/%d iters), loss = %.6g",
+			p.Iter,
+			perSecond,
+			p.Seconds,
+			e.display,
+			p.Loss,
+		)
 		for i, o := range caffeOutputs(p.Outputs) {
 			caffeLine(e, "solver.cpp:258", "    Train net output #%d: %s", i, formatOutput(o))
 		}
@@ -62,8 +74,8 @@ func printCaffe(e *env, ev model.Event) {
 	}
 }
 
-// caffeOutputs are outputs in Caffe's order, that of their blobs' names, under those names. The top that Caffe gives a loss
-// without one is no output there.
+// caffeOutputs are outputs in Caffe's order, that of their blobs' names, under those names. The top that Caffe gives
+// a loss without one is no output there.
 func caffeOutputs(outs []model.Output) []model.Output {
 	var sorted []model.Output
 	for _, o := range outs {

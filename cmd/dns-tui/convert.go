@@ -22,7 +22,10 @@ func runExport(_ context.Context, e *env, args []string) error {
 		return usagef("export: wanted a caffemodel and a name for the new one, found %s", count(len(rest), "argument"))
 	}
 	if sameFile(rest[0], rest[1]) {
-		return usagef("export: %s is both the file to read and the one to write; what is pruned in it, and its masks, would be lost", rest[0])
+		return usagef(
+			"export: %s is both the file to read and the one to write; what is pruned in it, and its masks, would be lost",
+			rest[0],
+		)
 	}
 	if *net != "" {
 		if err := f.fits(e, *net, rest[0]); err != nil {
@@ -38,7 +41,13 @@ func runExport(_ context.Context, e *env, args []string) error {
 		return &caffe.FileError{Path: rest[0], Msg: err.Error(), Err: err}
 	}
 	if len(odd) > 0 {
-		escape.Fprintf(e.stderr, "dns-tui: %s: the masks of layers %s are %s\n", rest[0], strings.Join(odd, ", "), model.OddMasks)
+		escape.Fprintf(
+			e.stderr,
+			"dns-tui: %s: the masks of layers %s are %s\n",
+			rest[0],
+			strings.Join(odd, ", "),
+			model.OddMasks,
+		)
 	}
 	if removed == 0 {
 		escape.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])

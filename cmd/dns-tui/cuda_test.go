@@ -28,7 +28,11 @@ func shortSolver(t *testing.T, more string) (path, prefix string) {
 	dir := t.TempDir()
 	prefix = filepath.Join(dir, "run")
 	path = filepath.Join(dir, "solver.prototxt")
-	text := `net: "` + modeltest.Root("oracle", "solvers", "dns_seed_mini.net.prototxt") + `" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 3 display: 1
+	text := `net: "` + modeltest.Root(
+		"oracle",
+		"solvers",
+		"dns_seed_mini.net.prototxt",
+	) + `" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 3 display: 1
 snapshot_prefix: "` + prefix + `" random_seed: 3 surgery_iter_gamma: 0.0001 surgery_iter_power: 1
 ` + more
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -37,12 +41,13 @@ snapshot_prefix: "` + prefix + `" random_seed: 3 surgery_iter_gamma: 0.0001 surg
 	return path, prefix
 }
 
-// The program trains on the GPU by default, says so, and goes on from its files there and on the CPU; solver_mode: CPU keeps
-// it off.
+// The program trains on the GPU by default, says so, and goes on from its files there and on the CPU; solver_mode:
+// CPU keeps it off.
 func TestCUDATrain(t *testing.T) {
 	needGPU(t)
 	_, stdout, _ := run(t, "devices")
-	if !strings.Contains(stdout, "cuda 0: ") || !strings.Contains(stdout, "compute capability: ") || !strings.Contains(stdout, "fp32") && !strings.Contains(stdout, "tf32") {
+	if !strings.Contains(stdout, "cuda 0: ") || !strings.Contains(stdout, "compute capability: ") ||
+		!strings.Contains(stdout, "fp32") && !strings.Contains(stdout, "tf32") {
 		t.Errorf("devices says\n%s", stdout)
 	}
 	solver, prefix := shortSolver(t, "")
@@ -51,7 +56,9 @@ func TestCUDATrain(t *testing.T) {
 		t.Fatalf("status %d\n%s%s", status, stdout, stderr)
 	}
 	for _, args := range [][]string{{"--gpu", "0", "--precision", "fp32"}, {"--device", "host"}} {
-		status, stdout, stderr = run(t, append([]string{"train", "--solver", solver, "--snapshot", prefix + "_iter_3.solverstate"}, args...)...)
+		status, stdout, stderr = run(
+			t,
+			append([]string{"train", "--solver", solver, "--snapshot", prefix + "_iter_3.solverstate"}, args...)...)
 		if status != 0 || !strings.Contains(stdout, "iteration 3 of 3") {
 			t.Errorf("%v: status %d\n%s%s", args, status, stdout, stderr)
 		}
@@ -66,7 +73,8 @@ func TestCUDATrain(t *testing.T) {
 func TestCUDAWrongNumber(t *testing.T) {
 	needGPU(t)
 	solver, _ := shortSolver(t, "")
-	if status, _, stderr := run(t, "train", "--solver", solver, "--gpu", "99"); status != 1 || !strings.Contains(stderr, "no GPU 99; there ") {
+	if status, _, stderr := run(t, "train", "--solver", solver, "--gpu", "99"); status != 1 ||
+		!strings.Contains(stderr, "no GPU 99; there ") {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 }

@@ -36,7 +36,10 @@ func runDataset(_ context.Context, e *env, args []string) error {
 
 func writeMNIST(e *env, part string, rest []string) error {
 	if len(rest) != 2 {
-		return usagef("dataset mnist: wanted a folder with idx files and a name for the LMDB, found %s", count(len(rest), "argument"))
+		return usagef(
+			"dataset mnist: wanted a folder with idx files and a name for the LMDB, found %s",
+			count(len(rest), "argument"),
+		)
 	}
 	split := dataset.MNISTTrain
 	switch part {
@@ -70,12 +73,20 @@ func (f *imageFlags) add(fs *flag.FlagSet) {
 	fs.IntVar(&f.height, "resize_height", 0, "images: height to scale to")
 	fs.BoolVar(&f.checkSize, "check_size", false, "images: refuse pictures of unequal sizes")
 	fs.BoolVar(&f.encoded, "encoded", false, "images: store pictures, not pixels")
-	fs.StringVar(&f.encodeType, "encode_type", "", "images: how to store pictures: jpg or png (default: as most of the list is)")
+	fs.StringVar(
+		&f.encodeType,
+		"encode_type",
+		"",
+		"images: how to store pictures: jpg or png (default: as most of the list is)",
+	)
 }
 
 func (f *imageFlags) write(e *env, rest []string) error {
 	if len(rest) != 3 {
-		return usagef("dataset images: wanted a folder that goes before the paths, a list of images, and a name for the LMDB, found %s", count(len(rest), "argument"))
+		return usagef(
+			"dataset images: wanted a folder that goes before the paths, a list of images, and a name for the LMDB, found %s",
+			count(len(rest), "argument"),
+		)
 	}
 	root := rest[0]
 	if root != "" && !strings.HasSuffix(root, "/") {
@@ -85,7 +96,10 @@ func (f *imageFlags) write(e *env, rest []string) error {
 	if err != nil {
 		return err
 	}
-	o := dataset.ImagesetOptions{PictureOptions: dataset.PictureOptions{Root: root, Height: f.height, Width: f.width, Gray: f.gray}, CheckSize: f.checkSize}
+	o := dataset.ImagesetOptions{
+		PictureOptions: dataset.PictureOptions{Root: root, Height: f.height, Width: f.width, Gray: f.gray},
+		CheckSize:      f.checkSize,
+	}
 	if f.encodeType != "" {
 		o.Encoding = f.encodeType
 	} else if f.encoded {
@@ -95,7 +109,10 @@ func (f *imageFlags) write(e *env, rest []string) error {
 	}
 	if f.shuffle {
 		key := gpu.Key{Seed: f.seed}
-		o.Order = dataset.Shuffle(len(list.Entries), func(i, bound int) int { return int(uint64(key.Block(uint32(i))[0]) * uint64(bound) >> 32) })
+		o.Order = dataset.Shuffle(
+			len(list.Entries),
+			func(i, bound int) int { return int(uint64(key.Block(uint32(i))[0]) * uint64(bound) >> 32) },
+		)
 	}
 	if err := dataset.WriteImages(list, o, rest[2]); err != nil {
 		return err

@@ -24,16 +24,32 @@ type deviceFlags struct {
 	sync      bool
 	precision string
 
-	untuned bool                     // kernels by a rule, not by what is measured: the same in every run on every machine
+	// kernels by a rule, not by what is measured: the same in every run on every machine
+	untuned bool
 	mode    *caffepb.SolverParameter // what the solver says of the device; nil without one
 }
 
 func (f *deviceFlags) add(fs *flag.FlagSet) {
-	fs.StringVar(&f.gpu, "gpu", "", "GPU to use, by number, as CUDA_VISIBLE_DEVICES counts (default: the solver's device_id)")
-	fs.StringVar(&f.device, "device", "", "host or cuda (default: a GPU where there is one, unless the solver says solver_mode: CPU)")
+	fs.StringVar(
+		&f.gpu,
+		"gpu",
+		"",
+		"GPU to use, by number, as CUDA_VISIBLE_DEVICES counts (default: the solver's device_id)",
+	)
+	fs.StringVar(
+		&f.device,
+		"device",
+		"",
+		"host or cuda (default: a GPU where there is one, unless the solver says solver_mode: CPU)",
+	)
 	fs.IntVar(&f.threads, "threads", 0, "threads of the host device (0: one a processor)")
 	fs.BoolVar(&f.goBLAS, "go-blas", false, "multiply matrices in Go even where OpenBLAS is found")
-	fs.StringVar(&f.precision, "precision", "auto", "how a GPU multiplies: fp32, tf32 or bf16; auto is tf32 where the GPU has it. Weights and masks are float32 always")
+	fs.StringVar(
+		&f.precision,
+		"precision",
+		"auto",
+		"how a GPU multiplies: fp32, tf32 or bf16; auto is tf32 where the GPU has it. Weights and masks are float32 always",
+	)
 	fs.BoolVar(&f.sync, "gpu-sync", false, "wait after each kernel of the GPU, to find the one that fails; slow")
 }
 
@@ -81,14 +97,17 @@ func (f *deviceFlags) ordinals() ([]int, error) {
 	return out, nil
 }
 
-// make returns the device that the flags and the solver ask for, and what the user should know about it. A machine without
-// a GPU gets the host device, unless --device cuda insists; a GPU that is not there on a machine that has others is an error.
+// make returns the device that the flags and the solver ask for, and what the user should know about it. A machine
+// without a GPU gets the host device, unless --device cuda insists; a GPU that is not there on a machine that has
+// others is an error.
 func (f *deviceFlags) make() (d gpu.Device, notices []string, err error) {
 	asked, err := f.ordinals()
 	if err != nil {
 		return nil, nil, err
 	}
-	onHost := f.device == "host" || f.device == "" && len(asked) == 0 && f.mode != nil && f.mode.SolverMode != nil && f.mode.GetSolverMode() == caffepb.SolverParameter_CPU
+	onHost := f.device == "host" ||
+		f.device == "" && len(asked) == 0 && f.mode != nil && f.mode.SolverMode != nil &&
+			f.mode.GetSolverMode() == caffepb.SolverParameter_CPU
 	if !onHost {
 		o := cuda.Options{Ordinal: int(f.mode.GetDeviceId()), Blocking: f.sync, Tune: !f.untuned}
 		if o.Precision, err = cuda.ParsePrecision(f.precision); err != nil {
@@ -160,7 +179,16 @@ func runDevices(_ context.Context, e *env, args []string) error {
 		return nil
 	}
 	for _, g := range gpus {
-		escape.Fprintf(e.stdout, "cuda %d: %s\n  driver: %s\n  compute capability: %d.%d\n  memory: %s\n", g.Ordinal, g.Name, g.Driver, g.Major, g.Minor, gpu.FormatBytes(g.Memory))
+		escape.Fprintf(
+			e.stdout,
+			"cuda %d: %s\n  driver: %s\n  compute capability: %d.%d\n  memory: %s\n",
+			g.Ordinal,
+			g.Name,
+			g.Driver,
+			g.Major,
+			g.Minor,
+			gpu.FormatBytes(g.Memory),
+		)
 		if err := describeGPU(e, &f, g); err != nil {
 			return err
 		}

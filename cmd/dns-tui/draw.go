@@ -41,7 +41,11 @@ func (f *inputFlag) Set(text string) (err error) {
 
 // add adds the flag to a command that runs a net.
 func (f *inputFlag) add(fs *flag.FlagSet) {
-	fs.Var(f, "input", "random data of this shape in place of data layers: 3x227x227, 3x227x227:1000 with labels below 1000, or the shapes of all tops: 20x8,20x8")
+	fs.Var(
+		f,
+		"input",
+		"random data of this shape in place of data layers: 3x227x227, 3x227x227:1000 with labels below 1000, or the shapes of all tops: 20x8,20x8",
+	)
 }
 
 // adviseInput names the flag where a net's data cannot be read.
@@ -55,7 +59,11 @@ func adviseInput(err error) error {
 
 func (f *shapeFlags) add(fs *flag.FlagSet) {
 	f.stateFlags.add(fs, "TRAIN")
-	fs.Var(&f.input, "input", "the images' shape, such as 3x227x227, where the data is not there to tell; or the shapes of all tops: 20x8,20x8")
+	fs.Var(
+		&f.input,
+		"input",
+		"the images' shape, such as 3x227x227, where the data is not there to tell; or the shapes of all tops: 20x8,20x8",
+	)
 }
 
 // shapes builds a net without its data, on a device that allocates nothing. The data is asked only for its shape, where

@@ -26,8 +26,8 @@ import (
 	"dns-tui/model/remote"
 )
 
-// evil is a name that would colour, name the window, fill the clipboard, break the line, turn it round, load a picture, end
-// a cell and close an element.
+// evil is a name that would colour, name the window, fill the clipboard, break the line, turn it round, load a
+// picture, end a cell and close an element.
 const evil = "=a\x1b[31m\x1b]0;title\a\x1b]52;c;eA==\a\nINJECTED\u202e\u009b5m`|![x](http:\\x)<b>\"'&\x7f"
 
 // protoString is a string of a prototxt.
@@ -86,8 +86,16 @@ layer { name: %[3]s type: "SoftmaxWithLoss" bottom: %[2]s bottom: "label" top: %
 layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s include { phase: TEST } }
 `, q, protoString("ip"+evil), protoString("loss"+evil), protoString("acc"+evil))
 	net := write(t, dir, name+"n.prototxt", layers)
-	solver := write(t, dir, name+"s.prototxt", fmt.Sprintf("net: %s base_lr: 0.01 lr_policy: \"fixed\" max_iter: 4 display: 1 test_iter: 1 test_interval: 2 surgery_iter_gamma: 0.0001 debug_info: true snapshot: 2 snapshot_prefix: %s",
-		protoString(net), protoString(at("t"))))
+	solver := write(
+		t,
+		dir,
+		name+"s.prototxt",
+		fmt.Sprintf(
+			"net: %s base_lr: 0.01 lr_policy: \"fixed\" max_iter: 4 display: 1 test_iter: 1 test_interval: 2 surgery_iter_gamma: 0.0001 debug_info: true snapshot: 2 snapshot_prefix: %s",
+			protoString(net),
+			protoString(at("t")),
+		),
+	)
 	weights, state := at("t_iter_4.caffemodel"), at("t_iter_4.solverstate")
 	bad := write(t, dir, name+"bad.prototxt", strings.Replace(layers, `"InnerProduct"`, q, 1))
 	cut := write(t, dir, name+"cut.prototxt", layers+"layer {")
@@ -98,7 +106,16 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 	}); err != nil {
 		t.Fatal(err)
 	}
-	snap := &model.Snapshot{Net: evil, Source: evil, Device: evil, Path: solver, Problem: evil, State: model.Paused, MaxIter: 4, Hyper: &config.Hyper{BaseLR: 1}}
+	snap := &model.Snapshot{
+		Net:     evil,
+		Source:  evil,
+		Device:  evil,
+		Path:    solver,
+		Problem: evil,
+		State:   model.Paused,
+		MaxIter: 4,
+		Hyper:   &config.Hyper{BaseLR: 1},
+	}
 	server := remote.NewServer(still{snap}, "run-1", version)
 	if err := server.Listen(); err != nil {
 		t.Fatal(err)
@@ -107,27 +124,83 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 
 	commands := map[string][][]string{
 		"ui": {{"ui", "--solver", solver}, {solver}, {at("none.prototxt")}, {bad}},
-		"train": {{"train", "--solver", solver, "--weights", weights}, {"train", "--solver", solver, "--log", "caffe"}, {"train", "--solver", solver, "--snapshot", state},
-			{"train", "--solver", bad}, {"train", "--solver", cut}, {"train", "--solver", solver, "--weights", at("none")}, {"train", "--solver", solver, "--device", evil}, {"train", "-" + evil}},
+		"train": {
+			{"train", "--solver", solver, "--weights", weights},
+			{"train", "--solver", solver, "--log", "caffe"},
+			{"train", "--solver", solver, "--snapshot", state},
+			{
+				"train",
+				"--solver",
+				bad,
+			},
+			{"train", "--solver", cut},
+			{"train", "--solver", solver, "--weights", at("none")},
+			{"train", "--solver", solver, "--device", evil},
+			{"train", "-" + evil},
+		},
 		"runs":   {{"runs"}, {"runs", evil}},
 		"attach": {{"attach", evil}},
-		"report": {{"report", solver}, {"report", "--format", "md", solver}, {"report", "--format", "csv", solver}, {"report", "--format", "json", solver},
-			{"report", "--format", evil, solver}, {"report", "--format", "md", "--out", at("r.md"), solver}, {"report", at("none.journal")}},
+		"report": {
+			{"report", solver},
+			{"report", "--format", "md", solver},
+			{"report", "--format", "csv", solver},
+			{"report", "--format", "json", solver},
+			{
+				"report",
+				"--format",
+				evil,
+				solver,
+			},
+			{"report", "--format", "md", "--out", at("r.md"), solver},
+			{"report", at("none.journal")},
+		},
 		"config": {{"config"}, {"config", evil}},
-		"test": {{"test", "--model", net, "--weights", weights, "--iterations", "1"}, {"test", "--model", net, "--weights", weights, "--iterations", "2", "--log", "caffe"},
-			{"test", "--model", net, "--weights", net}},
-		"time":     {{"time", "--model", net, "--iterations", "1"}, {"time", "--model", net, "--iterations", "1", "--log", "caffe"}, {"time", "--model", at("none")}},
-		"inspect":  {{"inspect", net}, {"inspect", weights}, {"inspect", state}, {"inspect", solver}, {"inspect", lmdb}, {"inspect", bad}, {"inspect", at("none")}, {"inspect", at("x.h5")}},
-		"draw":     {{"draw", "--weights", weights, net, at("d.svg")}, {"draw", "--weights", weights, net, at("d.dot")}, {"draw", net, at("none/d.svg")}},
-		"export":   {{"export", weights, at("x.caffemodel")}, {"export", weights, at("x.h5")}, {"export", at("x.caffemodel"), at("y.caffemodel")}, {"export", at("none"), at("y")}},
-		"upgrade":  {{"upgrade", net, at("u.prototxt")}, {"upgrade", bad, at("u2.prototxt")}, {"upgrade", cut, at("u3.prototxt")}},
-		"dataset":  {{"dataset", "mnist", dir, at("m")}, {"dataset", "images", dir, list, at("i")}, {"dataset", evil}},
-		"mean":     {{"mean", lmdb, at("mean.binaryproto")}, {"mean", at("none"), at("m2")}},
-		"features": {{"features", "--model", net, "--weights", weights, "--iterations", "1", "ip" + evil, at("f")}, {"features", "--model", net, "--weights", weights, "nothing" + evil, at("g")}},
-		"parity":   {{"parity", at("none")}},
-		"devices":  {{"devices"}, {"devices", "--device", evil}, {"devices", "--gpu", evil}},
-		"version":  {{"version"}, {"version", "-" + evil}},
-		"help":     {{"help"}, {"help", evil}, {evil}},
+		"test": {
+			{"test", "--model", net, "--weights", weights, "--iterations", "1"},
+			{"test", "--model", net, "--weights", weights, "--iterations", "2", "--log", "caffe"},
+			{"test", "--model", net, "--weights", net},
+		},
+		"time": {
+			{"time", "--model", net, "--iterations", "1"},
+			{"time", "--model", net, "--iterations", "1", "--log", "caffe"},
+			{"time", "--model", at("none")},
+		},
+		"inspect": {
+			{"inspect", net},
+			{"inspect", weights},
+			{"inspect", state},
+			{"inspect", solver},
+			{"inspect", lmdb},
+			{"inspect", bad},
+			{"inspect", at("none")},
+			{"inspect", at("x.h5")},
+		},
+		"draw": {
+			{"draw", "--weights", weights, net, at("d.svg")},
+			{"draw", "--weights", weights, net, at("d.dot")},
+			{"draw", net, at("none/d.svg")},
+		},
+		"export": {
+			{"export", weights, at("x.caffemodel")},
+			{"export", weights, at("x.h5")},
+			{"export", at("x.caffemodel"), at("y.caffemodel")},
+			{"export", at("none"), at("y")},
+		},
+		"upgrade": {
+			{"upgrade", net, at("u.prototxt")},
+			{"upgrade", bad, at("u2.prototxt")},
+			{"upgrade", cut, at("u3.prototxt")},
+		},
+		"dataset": {{"dataset", "mnist", dir, at("m")}, {"dataset", "images", dir, list, at("i")}, {"dataset", evil}},
+		"mean":    {{"mean", lmdb, at("mean.binaryproto")}, {"mean", at("none"), at("m2")}},
+		"features": {
+			{"features", "--model", net, "--weights", weights, "--iterations", "1", "ip" + evil, at("f")},
+			{"features", "--model", net, "--weights", weights, "nothing" + evil, at("g")},
+		},
+		"parity":  {{"parity", at("none")}},
+		"devices": {{"devices"}, {"devices", "--device", evil}, {"devices", "--gpu", evil}},
+		"version": {{"version"}, {"version", "-" + evil}},
+		"help":    {{"help"}, {"help", evil}, {evil}},
 	}
 	// export reads what train wrote, inspect what export wrote.
 	order := []string{"train", "export"}
@@ -214,10 +287,21 @@ func TestHostileNamesInReports(t *testing.T) {
 		}
 		return string(b) + "\n"
 	}
-	text := line(model.Change{Field: "run", New: evil, Seed: 1, Start: &model.Start{Net: evil, Device: evil, Source: evil, From: evil, MaxIter: 5,
-		Layers: []model.StartLayer{{Name: evil, Type: evil, Rule: evil, Weights: 5}}}}) +
-		line(model.Change{Iter: 1, Field: evil + ".threshold", Old: evil, New: evil, By: evil}) +
-		line(model.Change{Iter: 2, Field: "measure", Measure: &model.Measure{Kept: []int{3}}})
+	text := line(
+		model.Change{
+			Field: "run",
+			New:   evil,
+			Seed:  1,
+			Start: &model.Start{Net: evil, Device: evil, Source: evil, From: evil, MaxIter: 5,
+				Layers: []model.StartLayer{{Name: evil, Type: evil, Rule: evil, Weights: 5}}},
+		},
+	) +
+		line(
+			model.Change{Iter: 1, Field: evil + ".threshold", Old: evil, New: evil, By: evil},
+		) +
+		line(
+			model.Change{Iter: 2, Field: "measure", Measure: &model.Measure{Kept: []int{3}}},
+		)
 	journal := write(t, dir, "t.journal", text)
 	for _, format := range []string{"md", "csv", "json"} {
 		out := mustRun(t, "report", "--format", format, journal)

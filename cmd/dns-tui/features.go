@@ -16,17 +16,30 @@ import (
 // runFeatures is Caffe's extract_features: it runs a net over batches and writes blobs, an example a record.
 func runFeatures(ctx context.Context, e *env, args []string) error {
 	var blobs, outs []string
-	return withNet(ctx, e, netCommand{name: "features", phase: "TEST", needsWeights: true, operands: func(rest []string) error {
-		if len(rest) < 2 {
-			return usagef("features: wanted the names of blobs, with commas between them, and a name for the LMDB of each, found %s", count(len(rest), "argument"))
-		}
-		if blobs, outs = strings.Split(rest[0], ","), rest[1:]; len(blobs) != len(outs) {
-			return usagef("features: %s for %s; wanted one for each blob", count(len(outs), "database"), count(len(blobs), "blob"))
-		}
-		return nil
-	}}, args, func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
-		return extract(ctx, e, n, d, blobs, outs, flags.iterations)
-	})
+	return withNet(
+		ctx,
+		e,
+		netCommand{name: "features", phase: "TEST", needsWeights: true, operands: func(rest []string) error {
+			if len(rest) < 2 {
+				return usagef(
+					"features: wanted the names of blobs, with commas between them, and a name for the LMDB of each, found %s",
+					count(len(rest), "argument"),
+				)
+			}
+			if blobs, outs = strings.Split(rest[0], ","), rest[1:]; len(blobs) != len(outs) {
+				return usagef(
+					"features: %s for %s; wanted one for each blob",
+					count(len(outs), "database"),
+					count(len(blobs), "blob"),
+				)
+			}
+			return nil
+		}},
+		args,
+		func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
+			return extract(ctx, e, n, d, blobs, outs, flags.iterations)
+		},
+	)
 }
 
 func extract(ctx context.Context, e *env, n *model.Net, d gpu.Device, blobs, outs []string, batches int) (err error) {
@@ -67,7 +80,12 @@ func extract(ctx context.Context, e *env, n *model.Net, d gpu.Device, blobs, out
 			copy(size[:], b.Shape[1:])
 			per := size[0] * size[1] * size[2]
 			for k := range b.Shape[0] {
-				record := &dataset.Datum{Channels: size[0], Height: size[1], Width: size[2], Float: values[k*per:][:per]}
+				record := &dataset.Datum{
+					Channels: size[0],
+					Height:   size[1],
+					Width:    size[2],
+					Float:    values[k*per:][:per],
+				}
 				if err := writers[i].Put(fmt.Sprintf("%010d", counts[i]), record); err != nil {
 					return err
 				}

@@ -16,21 +16,37 @@ import (
 // small files of each kind that inspect tells apart.
 func smallFiles(t testing.TB) [][]byte {
 	dir := t.TempDir()
-	net := &caffepb.NetParameter{Name: proto.String("n"), Layer: []*caffepb.LayerParameter{{Name: proto.String("ip"), Type: proto.String("InnerProduct"),
-		Blobs: []*caffepb.BlobProto{caffe.NewBlob([]int{2, 2}, []float32{1, 0, 2, 3}), caffe.NewBlob([]int{2}, []float32{1, 2}), caffe.NewBlob([]int{2, 2}, []float32{1, 0, 0.97, 0})}}}}
+	net := &caffepb.NetParameter{
+		Name: proto.String("n"),
+		Layer: []*caffepb.LayerParameter{{Name: proto.String("ip"), Type: proto.String("InnerProduct"),
+			Blobs: []*caffepb.BlobProto{
+				caffe.NewBlob([]int{2, 2}, []float32{1, 0, 2, 3}),
+				caffe.NewBlob([]int{2}, []float32{1, 2}),
+				caffe.NewBlob([]int{2, 2}, []float32{1, 0, 0.97, 0}),
+			}}},
+	}
 	for _, name := range []string{"w.caffemodel", "w.caffemodel.h5"} {
 		if err := caffe.WriteNet(filepath.Join(dir, name), net); err != nil {
 			t.Fatal(err)
 		}
 	}
-	state := &caffepb.SolverState{Iter: proto.Int32(3), LearnedNet: proto.String("w"), History: []*caffepb.BlobProto{caffe.NewBlob([]int{2}, []float32{1, 2})}}
+	state := &caffepb.SolverState{
+		Iter:       proto.Int32(3),
+		LearnedNet: proto.String("w"),
+		History:    []*caffepb.BlobProto{caffe.NewBlob([]int{2}, []float32{1, 2})},
+	}
 	if err := caffe.WriteSolverState(filepath.Join(dir, "w.solverstate"), state); err != nil {
 		t.Fatal(err)
 	}
 	if err := caffe.WriteBinary(filepath.Join(dir, "mean"), caffe.NewBlob([]int{1, 1, 2, 2}, []float32{1, 2, 3, 4})); err != nil {
 		t.Fatal(err)
 	}
-	all := [][]byte{{0x08, 0x40}, {}, []byte("layer { name: 'a' type: 'Input' top: 'x' input_param { shape { dim: 2 } } }"), []byte("base_lr: 1 net: 'x'")}
+	all := [][]byte{
+		{0x08, 0x40},
+		{},
+		[]byte("layer { name: 'a' type: 'Input' top: 'x' input_param { shape { dim: 2 } } }"),
+		[]byte("base_lr: 1 net: 'x'"),
+	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +62,12 @@ func smallFiles(t testing.TB) [][]byte {
 }
 
 // readers are the commands that read a file of any kind; OUT is where they may write.
-var readers = [][]string{{"inspect", "IN"}, {"export", "IN", "OUT.caffemodel"}, {"upgrade", "IN", "OUT.prototxt"}, {"draw", "IN", "OUT.svg"}}
+var readers = [][]string{
+	{"inspect", "IN"},
+	{"export", "IN", "OUT.caffemodel"},
+	{"upgrade", "IN", "OUT.prototxt"},
+	{"draw", "IN", "OUT.svg"},
+}
 
 func readAny(t testing.TB, data []byte) {
 	dir := t.TempDir()
@@ -83,7 +104,8 @@ func TestReadersNeverPanic(t *testing.T) {
 		}
 	}
 	status, _, stderr := run(t, "inspect", write(t, t.TempDir(), "f", "\x08\x40"))
-	if status != 1 || !strings.Contains(stderr, "is no caffemodel, solverstate, binaryproto, prototxt or database, or is cut short") {
+	if status != 1 ||
+		!strings.Contains(stderr, "is no caffemodel, solverstate, binaryproto, prototxt or database, or is cut short") {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 }

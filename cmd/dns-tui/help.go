@@ -18,8 +18,11 @@ func runHelp(ctx context.Context, e *env, args []string) error {
 		}
 		return usagef("no command %q", args[0])
 	}
-	escape.Fprintf(e.stdout, "dns-tui trains Caffe networks and prunes them while they train (Dynamic Network Surgery).\n\n"+
-		"  dns-tui solver.prototxt      in a terminal: watch, and steer the pruning live\n\nCommands:\n")
+	escape.Fprintf(
+		e.stdout,
+		"dns-tui trains Caffe networks and prunes them while they train (Dynamic Network Surgery).\n\n"+
+			"  dns-tui solver.prototxt      in a terminal: watch, and steer the pruning live\n\nCommands:\n",
+	)
 	for _, c := range subcommands() {
 		escape.Fprintf(e.stdout, "  %-38s %s\n", c.name+" "+c.args, c.help)
 	}
@@ -43,6 +46,14 @@ func runVersion(_ context.Context, e *env, args []string) error {
 	if cuda.Built {
 		devices = "host, cuda"
 	}
-	escape.Fprintf(e.stdout, "dns-tui %s (%s %s/%s; devices: %s)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH, devices)
+	escape.Fprintf(
+		e.stdout,
+		"dns-tui %s (%s %s/%s; devices: %s)\n",
+		v,
+		runtime.Version(),
+		runtime.GOOS,
+		runtime.GOARCH,
+		devices,
+	)
 	return nil
 }

@@ -21,8 +21,9 @@ import (
 	"dns-tui/model/remote"
 )
 
-// A run with a UI trains in a process of its own, in a session of its own, so that the terminal may leave and come back, and
-// nothing that happens to the UI happens to the run. The UI's end of a socket is its terminal's connection to it.
+// A run with a UI trains in a process of its own, in a session of its own, so that the terminal may leave and come
+// back, and nothing that happens to the UI happens to the run. The UI's end of a socket is its terminal's connection
+// to it.
 
 // hostFD is the descriptor at which a host finds the connection of the UI that started it.
 const hostFD = 3
@@ -30,9 +31,14 @@ const hostFD = 3
 // guards is how many snapshots before risky changes a run keeps.
 const guards = 3
 
-// startHost starts the process of a run with the arguments of ui, and attaches to it: the answer comes when net and weights
-// are loaded. log gets what libraries and crashes print; interval is the time between two states.
-func startHost(ctx context.Context, args []string, log string, interval time.Duration) (*remote.Client, *exec.Cmd, error) {
+// startHost starts the process of a run with the arguments of ui, and attaches to it: the answer comes when net and
+// weights are loaded. log gets what libraries and crashes print; interval is the time between two states.
+func startHost(
+	ctx context.Context,
+	args []string,
+	log string,
+	interval time.Duration,
+) (*remote.Client, *exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
@@ -172,9 +178,20 @@ func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err err
 		notices = append(notices, "debug_info goes to "+debug.Name())
 	}
 	if err == nil {
-		t, err = model.NewTrainer(run, d, model.SessionOptions{Name: remote.RunName(run.SolverPath), Interactive: true, Histograms: true, Paused: f.paused, StopOnCollapse: f.stopOnCollapse,
-			Guard: guards, Notices: notices,
-			Debug: func(line string) { escape.Fprintln(debug, line) }})
+		t, err = model.NewTrainer(
+			run,
+			d,
+			model.SessionOptions{
+				Name:           remote.RunName(run.SolverPath),
+				Interactive:    true,
+				Histograms:     true,
+				Paused:         f.paused,
+				StopOnCollapse: f.stopOnCollapse,
+				Guard:          guards,
+				Notices:        notices,
+				Debug:          func(line string) { escape.Fprintln(debug, line) },
+			},
+		)
 		err = adviseInput(err)
 	}
 	closeAll = func() {
@@ -188,8 +205,8 @@ func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err err
 	return t, closeAll, nil
 }
 
-// openDebug opens a file beside the snapshots for the lines of debug_info, which have no room on the screen; nil where the
-// solver does not ask for them.
+// openDebug opens a file beside the snapshots for the lines of debug_info, which have no room on the screen; nil
+// where the solver does not ask for them.
 func openDebug(run *config.Run) (*os.File, error) {
 	if !run.Solver.GetDebugInfo() {
 		return nil, nil
@@ -205,8 +222,8 @@ func openDebug(run *config.Run) (*os.File, error) {
 // lonely is how long a run that has reached its last iteration waits for somebody to come back.
 const lonely = 3 * time.Second
 
-// endUnattended waits for the run to end. One that is finished stays for commands while somebody watches; then it ends, and
-// the device is free.
+// endUnattended waits for the run to end. One that is finished stays for commands while somebody watches; then it
+// ends, and the device is free.
 func endUnattended(ctx context.Context, t *model.Trainer, server *remote.Server) {
 	var alone time.Time
 	for {
@@ -216,7 +233,8 @@ func endUnattended(ctx context.Context, t *model.Trainer, server *remote.Server)
 		case <-time.After(500 * time.Millisecond):
 		}
 		switch {
-		case len(server.Watchers()) > 0 || t.Snapshot().State != model.Finished || t.Snapshot().Trouble != "": // not saved yet
+		// not saved yet
+		case len(server.Watchers()) > 0 || t.Snapshot().State != model.Finished || t.Snapshot().Trouble != "":
 			alone = time.Time{}
 		case alone.IsZero():
 			alone = time.Now()

@@ -40,7 +40,10 @@ func runInspect(_ context.Context, e *env, args []string) error {
 	case st.IsDir() || filepath.Base(path) == "data.mdb":
 		return inspectDatabase(e, strings.TrimSuffix(path, "data.mdb"))
 	case !st.Mode().IsRegular():
-		return &caffe.FileError{Path: path, Msg: "is a device, a pipe or a socket; wanted a file, which is read more than once"}
+		return &caffe.FileError{
+			Path: path,
+			Msg:  "is a device, a pipe or a socket; wanted a file, which is read more than once",
+		}
 	case st.Size() == 0:
 		return &caffe.FileError{Path: path, Msg: "is empty"}
 	}
@@ -79,7 +82,10 @@ func inspectBinary(e *env, path string) error {
 	if hdf5.Is(path) {
 		return inspectHDF5(e, path)
 	}
-	return &caffe.FileError{Path: path, Msg: "is no caffemodel, solverstate, binaryproto, prototxt or database, or is cut short"}
+	return &caffe.FileError{
+		Path: path,
+		Msg:  "is no caffemodel, solverstate, binaryproto, prototxt or database, or is cut short",
+	}
 }
 
 func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
@@ -88,7 +94,17 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 		return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
 	}
 	escape.Fprintf(e.stdout, "caffemodel %q, %d layers\n", n.GetName(), len(n.Layer))
-	escape.Fprintf(e.stdout, "  %-16s %-14s %-24s %10s %10s %8s %s\n", "layer", "type", "shapes", "weights", "kept", "sparsity", "masks")
+	escape.Fprintf(
+		e.stdout,
+		"  %-16s %-14s %-24s %10s %10s %8s %s\n",
+		"layer",
+		"type",
+		"shapes",
+		"weights",
+		"kept",
+		"sparsity",
+		"masks",
+	)
 	kept, total := 0, 0
 	var odd []string
 	for _, l := range layers {
@@ -100,14 +116,35 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 			shapes[i] = caffe.FormatShape(s)
 		}
 		if l.Statistics {
-			escape.Fprintf(e.stdout, "  %-16s %-14s %-24s statistics, no parameters\n", l.Name, l.Type, strings.Join(shapes, " "))
+			escape.Fprintf(
+				e.stdout,
+				"  %-16s %-14s %-24s statistics, no parameters\n",
+				l.Name,
+				l.Type,
+				strings.Join(shapes, " "),
+			)
 			continue
 		}
-		escape.Fprintf(e.stdout, "  %-16s %-14s %-24s %10d %10d %6.2f %% %5d\n", l.Name, l.Type, strings.Join(shapes, " "), l.Weights, l.WeightsKept,
-			100*(1-float64(l.WeightsKept)/float64(max(1, l.Weights))), l.Masks)
+		escape.Fprintf(
+			e.stdout,
+			"  %-16s %-14s %-24s %10d %10d %6.2f %% %5d\n",
+			l.Name,
+			l.Type,
+			strings.Join(shapes, " "),
+			l.Weights,
+			l.WeightsKept,
+			100*(1-float64(l.WeightsKept)/float64(max(1, l.Weights))),
+			l.Masks,
+		)
 		kept, total = kept+l.Kept, total+l.Total
 	}
-	escape.Fprintf(e.stdout, "non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n", tui.Thousands(kept), tui.Thousands(total), float64(total)/float64(max(1, kept)))
+	escape.Fprintf(
+		e.stdout,
+		"non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n",
+		tui.Thousands(kept),
+		tui.Thousands(total),
+		float64(total)/float64(max(1, kept)),
+	)
 	if len(odd) > 0 {
 		escape.Fprintf(e.stdout, "the masks of layers %s are %s\n", strings.Join(odd, ", "), model.OddMasks)
 	}
@@ -119,19 +156,42 @@ func inspectState(e *env, s *caffepb.SolverState) error {
 	for _, b := range s.History {
 		total += len(caffe.Values(b))
 	}
-	escape.Fprintf(e.stdout, "solverstate at iteration %d\n  learned_net: %s\n  current_step: %d\n  history: %d blobs, %s numbers\n",
-		s.GetIter(), s.GetLearnedNet(), s.GetCurrentStep(), len(s.History), tui.Thousands(total))
+	escape.Fprintf(
+		e.stdout,
+		"solverstate at iteration %d\n  learned_net: %s\n  current_step: %d\n  history: %d blobs, %s numbers\n",
+		s.GetIter(),
+		s.GetLearnedNet(),
+		s.GetCurrentStep(),
+		len(s.History),
+		tui.Thousands(total),
+	)
 	rs := s.RunState
 	if rs == nil {
-		escape.Fprintln(e.stdout, "  written by Caffe: no place in the data, no statistics of surgery; a run that resumes starts both anew")
+		escape.Fprintln(
+			e.stdout,
+			"  written by Caffe: no place in the data, no statistics of surgery; a run that resumes starts both anew",
+		)
 		return nil
 	}
 	escape.Fprintf(e.stdout, "  seed: %d\n  hyperparameters: %s\n", rs.GetSeed(), rs.GetHyper())
 	for _, d := range rs.Data {
-		escape.Fprintf(e.stdout, "  data %s/%s: %s records read\n", d.GetNet(), d.GetLayer(), tui.Thousands(int(d.GetRecords())))
+		escape.Fprintf(
+			e.stdout,
+			"  data %s/%s: %s records read\n",
+			d.GetNet(),
+			d.GetLayer(),
+			tui.Thousands(int(d.GetRecords())),
+		)
 	}
 	for _, l := range rs.Surgery {
-		escape.Fprintf(e.stdout, "  surgery %s: last at %d, pruned %d, spliced %d", l.GetLayer(), l.GetLastIter(), l.GetPruned(), l.GetSpliced())
+		escape.Fprintf(
+			e.stdout,
+			"  surgery %s: last at %d, pruned %d, spliced %d",
+			l.GetLayer(),
+			l.GetLastIter(),
+			l.GetPruned(),
+			l.GetSpliced(),
+		)
 		if l.GetMeasured() {
 			escape.Fprintf(e.stdout, ", mu %g, sigma %g", l.GetMu(), l.GetSigma())
 		}
@@ -182,7 +242,14 @@ func inspectMean(e *env, b *caffepb.BlobProto) {
 		sum += float64(x)
 		lo, hi = min(lo, x), max(hi, x)
 	}
-	escape.Fprintf(e.stdout, "binaryproto (a blob) of shape %s\n  mean %g, least %g, most %g\n", caffe.FormatShape(caffe.Shape(b)), sum/float64(len(v)), lo, hi)
+	escape.Fprintf(
+		e.stdout,
+		"binaryproto (a blob) of shape %s\n  mean %g, least %g, most %g\n",
+		caffe.FormatShape(caffe.Shape(b)),
+		sum/float64(len(v)),
+		lo,
+		hi,
+	)
 }
 
 func inspectText(e *env, path string, f *shapeFlags) error {
@@ -216,7 +283,15 @@ func inspectLayers(e *env, file *caffe.NetFile, f *shapeFlags) error {
 	if errors.As(err, &unknown) {
 		escape.Fprintf(e.stdout, "net %q, %d layers\n", file.Net.GetName(), len(file.Net.Layer))
 		for i, l := range file.Net.Layer {
-			escape.Fprintf(e.stdout, "  line %-4d %-16s %-16s %s → %s\n", file.Line(i), l.GetName(), l.GetType(), strings.Join(l.Bottom, " "), strings.Join(l.Top, " "))
+			escape.Fprintf(
+				e.stdout,
+				"  line %-4d %-16s %-16s %s → %s\n",
+				file.Line(i),
+				l.GetName(),
+				l.GetType(),
+				strings.Join(l.Bottom, " "),
+				strings.Join(l.Top, " "),
+			)
 		}
 		escape.Fprintf(e.stdout, "no shapes: %v\n", err)
 		return nil
@@ -239,7 +314,15 @@ func inspectLayers(e *env, file *caffe.NetFile, f *shapeFlags) error {
 		} else if l.Shared {
 			count = "shared"
 		}
-		escape.Fprintf(e.stdout, "  %-24s %-16s %-20s %12s  %s\n", l.Name, l.Type, strings.Join(shapes, " "), count, strings.Join(l.Bottom, " "))
+		escape.Fprintf(
+			e.stdout,
+			"  %-24s %-16s %-20s %12s  %s\n",
+			l.Name,
+			l.Type,
+			strings.Join(shapes, " "),
+			count,
+			strings.Join(l.Bottom, " "),
+		)
 	}
 	escape.Fprintf(e.stdout, "%s parameters\n", tui.Thousands(n.Count()))
 	return nil

@@ -51,13 +51,23 @@ func subcommands() []subcommand {
 		{"train", "--solver SOLVER", "train without a UI: progress lines, for logs and scripts", runTrain},
 		{"runs", "", "list the runs that go on, with or without a terminal", runRuns},
 		{"attach", "[RUN]", "open the UI on a run that goes on", runAttach},
-		{"report", "[--format html|md|csv|json] RUN", "how a run went: plots, the final table, every change, the recipe to repeat it", runReport},
+		{
+			"report",
+			"[--format html|md|csv|json] RUN",
+			"how a run went: plots, the final table, every change, the recipe to repeat it",
+			runReport,
+		},
 		{"config", "", "print the preferences in force, and every key", runConfig},
 		{"test", "--model NET --weights FILE", "evaluate weights", runTest},
 		{"time", "--model NET", "measure each layer, forward and backward", runTime},
 		{"inspect", "FILE", "say what a caffemodel, solverstate, prototxt, binaryproto or database holds", runInspect},
 		{"draw", "NET OUT.svg", "draw a net as SVG or DOT, with the sparsity of --weights", runDraw},
-		{"export", "IN.caffemodel OUT.caffemodel", "write pruned weights without masks: what another Caffe runs", runExport},
+		{
+			"export",
+			"IN.caffemodel OUT.caffemodel",
+			"write pruned weights without masks: what another Caffe runs",
+			runExport,
+		},
 		{"upgrade", "IN OUT", "write a net or a solver in Caffe's present form", runUpgrade},
 		{"dataset", "mnist|images …", "make a database that Caffe reads: of MNIST, of a list of images", runDataset},
 		{"mean", "DB OUT.binaryproto", "the mean image of a database", runMean},
@@ -138,7 +148,12 @@ func guard(e *env, args []string) (status int) {
 
 // sayInternal tells of a mistake of the program, in a command or in a run's own goroutine.
 func sayInternal(e *env, cause any, stack []byte) {
-	escape.Fprintf(e.stderr, "dns-tui: internal error: %v\nThis is a mistake in dns-tui; its trace is in %s\n", cause, crashReport(cause, stack))
+	escape.Fprintf(
+		e.stderr,
+		"dns-tui: internal error: %v\nThis is a mistake in dns-tui; its trace is in %s\n",
+		cause,
+		crashReport(cause, stack),
+	)
 }
 
 func crashReport(r any, stack []byte) string {
@@ -247,12 +262,12 @@ func signals(ctx context.Context, stop func(os.Signal), hangup func()) {
 // stopTime is how long a stop that SIGTERM asked for may take. What hangs, in a driver or on a disk, never comes to it.
 const stopTime = 10 * time.Minute
 
-// oneTime is how close two SIGTERM are one: timeout(1) sends it to its child and then to the child's group, and so do other
-// programs that start programs.
+// oneTime is how close two SIGTERM are one: timeout(1) sends it to its child and then to the child's group, and so do
+// other programs that start programs.
 const oneTime = time.Second
 
-// persistent returns what to call with each signal, so that SIGTERM always ends the program: the first asks for a stop; the
-// second, or stopTime later nothing, ends it at once, without a snapshot.
+// persistent returns what to call with each signal, so that SIGTERM always ends the program: the first asks for a
+// stop; the second, or stopTime later nothing, ends it at once, without a snapshot.
 func persistent(e *env) func(os.Signal) {
 	end := func(why string) {
 		escape.Fprintf(e.stderr, "dns-tui: %s: ended at once, without a snapshot\n", why)
@@ -266,7 +281,10 @@ func persistent(e *env) func(os.Signal) {
 			end("a second SIGTERM")
 		case asked.IsZero():
 			asked = time.Now()
-			time.AfterFunc(stopTime, func() { end(fmt.Sprintf("%v after SIGTERM the stop has not come to an end", stopTime)) })
+			time.AfterFunc(
+				stopTime,
+				func() { end(fmt.Sprintf("%v after SIGTERM the stop has not come to an end", stopTime)) },
+			)
 		}
 	}
 }

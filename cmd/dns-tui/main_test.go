@@ -48,7 +48,11 @@ func TestMistakes(t *testing.T) {
 	net := filepath.Join(solvers, "dns_seed_mini.net.prototxt")
 	weights := filepath.Join(solvers, "dns_seed_mini_init.caffemodel")
 	solver := func(name, text string) string { return write(t, dir, name, text) }
-	good := fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 3 snapshot_prefix: %q ", net, filepath.Join(dir, "run"))
+	good := fmt.Sprintf(
+		"net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 3 snapshot_prefix: %q ",
+		net,
+		filepath.Join(dir, "run"),
+	)
 	empty := write(t, dir, "empty.prototxt", "")
 	random := write(t, dir, "random.caffemodel", "\x01\x02\xff\xferandom bytes that are no message")
 	whole, err := os.ReadFile(weights)
@@ -195,7 +199,16 @@ func TestReleasedAccuracy(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	for _, name := range []string{"lenet5_dense", "lenet5_sparse"} {
-		status, stdout, stderr := run(t, "test", "--model", modeltest.Root("nets", "lenet.prototxt"), "--weights", modeltest.Root("models", name+".caffemodel"), "--iterations", "100")
+		status, stdout, stderr := run(
+			t,
+			"test",
+			"--model",
+			modeltest.Root("nets", "lenet.prototxt"),
+			"--weights",
+			modeltest.Root("models", name+".caffemodel"),
+			"--iterations",
+			"100",
+		)
 		if status != 0 || !strings.Contains(stdout, "accuracy = 0.9909\n") {
 			t.Errorf("%s: status %d, %s%s; wanted accuracy 0.9909", name, status, stdout, stderr)
 		}
@@ -237,7 +250,8 @@ func TestInternalErrors(t *testing.T) {
 	var errs bytes.Buffer
 	sayInternal(&env{stderr: &errs}, "index out of range", []byte("the trace"))
 	files, _ := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "dns-tui-crash-*.txt"))
-	if len(files) != 1 || !strings.Contains(errs.String(), files[0]) || !strings.Contains(errs.String(), "internal error: index out of range") {
+	if len(files) != 1 || !strings.Contains(errs.String(), files[0]) ||
+		!strings.Contains(errs.String(), "internal error: index out of range") {
 		t.Fatalf("files %v, said %s", files, errs.String())
 	}
 	if data, err := os.ReadFile(files[0]); err != nil || !strings.Contains(string(data), "the trace") {
@@ -248,8 +262,17 @@ func TestInternalErrors(t *testing.T) {
 // With --log caffe, what tools that read Caffe's log look for is there.
 func TestCaffeLog(t *testing.T) {
 	dir := t.TempDir()
-	solver := write(t, dir, "s.prototxt", fmt.Sprintf(`net: %q base_lr: 0.01 momentum: 0.9 lr_policy: "step" gamma: 0.1 stepsize: 5 max_iter: 6 display: 2 test_iter: 2 test_interval: 3 test_compute_loss: true
-snapshot_prefix: %q random_seed: 1`, modeltest.Root("oracle", "solvers", "sgd_inv.net.prototxt"), filepath.Join(dir, "run")))
+	solver := write(
+		t,
+		dir,
+		"s.prototxt",
+		fmt.Sprintf(
+			`net: %q base_lr: 0.01 momentum: 0.9 lr_policy: "step" gamma: 0.1 stepsize: 5 max_iter: 6 display: 2 test_iter: 2 test_interval: 3 test_compute_loss: true
+snapshot_prefix: %q random_seed: 1`,
+			modeltest.Root("oracle", "solvers", "sgd_inv.net.prototxt"),
+			filepath.Join(dir, "run"),
+		),
+	)
 	status, stdout, stderr := run(t, "train", "--solver", solver, "--log", "caffe")
 	if status != 0 {
 		t.Fatal(stderr)
@@ -269,16 +292,22 @@ snapshot_prefix: %q random_seed: 1`, modeltest.Root("oracle", "solvers", "sgd_in
 		t.Fatal(err)
 	}
 	write(t, dir, "s.prototxt", strings.Replace(string(longer), "max_iter: 6", "max_iter: 8", 1))
-	if out := mustRun(t, "train", "--solver", solver, "--log", "caffe", "--resume"); !strings.Contains(out, "] Iteration 6 (0 iter/s, ") {
+	if out := mustRun(t, "train", "--solver", solver, "--log", "caffe", "--resume"); !strings.Contains(
+		out,
+		"] Iteration 6 (0 iter/s, ",
+	) {
 		t.Errorf("the first line after a resume: %s", out)
 	}
-	if status, _, stderr := run(t, "train", "--solver", solver, "--log", "json"); status != 2 || !strings.Contains(stderr, "wanted plain or caffe") {
+	if status, _, stderr := run(t, "train", "--solver", solver, "--log", "json"); status != 2 ||
+		!strings.Contains(stderr, "wanted plain or caffe") {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 }
 
-// --log caffe ends as Caffe's log does: the loss after the last update where the last iteration is displayed, a test where one
-// is due, no line twice; outputs are numbered in the order of their names, and a split has the name that Caffe gives it.
+// --log caffe ends as Caffe's log does: the loss after the last update where the last iteration is displayed, a test
+// where one
+// is due, no line twice; outputs are numbered in the order of their names, and a split has the name that Caffe gives
+// it.
 func TestCaffeLogEnds(t *testing.T) {
 	const net = `layer { name: "in" type: "DummyData" top: "x" top: "label" dummy_data_param { shape { dim: 2 dim: 6 } shape { dim: 2 }
   data_filler { type: "constant" value: 1 } data_filler { type: "constant" } } }
@@ -298,8 +327,13 @@ layer { name: "e" type: "EuclideanLoss" bottom: "head" bottom: "head" }
 		{"max_iter: 2 display: 0 test_interval: 3 test_initialization: false", nil},
 	} {
 		dir := t.TempDir()
-		solver := write(t, dir, "s.prototxt", fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: 'fixed' test_iter: 1 snapshot_prefix: %q random_seed: 1 %s",
-			write(t, dir, "n.prototxt", net), filepath.Join(dir, "run"), c.fields))
+		solver := write(
+			t,
+			dir,
+			"s.prototxt",
+			fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: 'fixed' test_iter: 1 snapshot_prefix: %q random_seed: 1 %s",
+				write(t, dir, "n.prototxt", net), filepath.Join(dir, "run"), c.fields),
+		)
 		out := mustRun(t, "train", "--solver", solver, "--log", "caffe")
 		rows := regexp.MustCompile(`Iteration \d+(, Testing| \(|, loss)`).FindAllString(out, -1)
 		if !slices.Equal(rows, c.rows) {
@@ -312,18 +346,28 @@ layer { name: "e" type: "EuclideanLoss" bottom: "head" bottom: "head" }
 			continue
 		}
 		for i, name := range []string{"accuracy", "half", "zloss_z_0_split_0"} {
-			if !strings.Contains(out, fmt.Sprintf("Train net output #%d: %s = ", i, name)) || !strings.Contains(out, fmt.Sprintf("Test net output #%d: %s = ", i, name)) {
+			if !strings.Contains(out, fmt.Sprintf("Train net output #%d: %s = ", i, name)) ||
+				!strings.Contains(out, fmt.Sprintf("Test net output #%d: %s = ", i, name)) {
 				t.Errorf("%s: no output #%d %s in\n%s", c.fields, i, name, out)
 			}
 		}
-		if strings.Contains(out, "output #3") || !strings.Contains(out, "split_0 = ") || !strings.Contains(out, "(* 2 = ") {
+		if strings.Contains(out, "output #3") || !strings.Contains(out, "split_0 = ") ||
+			!strings.Contains(out, "(* 2 = ") {
 			t.Errorf("%s: outputs in\n%s", c.fields, out)
 		}
 	}
 	// Without the flag, the last line is not told twice.
 	dir := t.TempDir()
-	solver := write(t, dir, "s.prototxt", fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: 'fixed' snapshot_prefix: %q random_seed: 1 max_iter: 3 display: 2",
-		write(t, dir, "n.prototxt", net), filepath.Join(dir, "run")))
+	solver := write(
+		t,
+		dir,
+		"s.prototxt",
+		fmt.Sprintf(
+			"net: %q base_lr: 0.01 lr_policy: 'fixed' snapshot_prefix: %q random_seed: 1 max_iter: 3 display: 2",
+			write(t, dir, "n.prototxt", net),
+			filepath.Join(dir, "run"),
+		),
+	)
 	if out := mustRun(t, "train", "--solver", solver); strings.Count(out, "iteration 2  loss") != 1 {
 		t.Errorf("the last line is there %d times in\n%s", strings.Count(out, "iteration 2  loss"), out)
 	}

@@ -88,7 +88,10 @@ func (f *netFlags) load(e *env, d gpu.Device) (*model.Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, err := model.NewNet(file, model.NetOptions{Device: d, State: f.netState(), Inputs: f.input.Inputs, Backward: f.backward})
+	net, err := model.NewNet(
+		file,
+		model.NetOptions{Device: d, State: f.netState(), Inputs: f.input.Inputs, Backward: f.backward},
+	)
 	if err != nil {
 		return nil, adviseInput(err)
 	}
@@ -124,7 +127,13 @@ type netCommand struct {
 }
 
 // withNet reads the flags of a command, builds its net, and calls f until a signal ends its context.
-func withNet(ctx context.Context, e *env, c netCommand, args []string, f func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error) (err error) {
+func withNet(
+	ctx context.Context,
+	e *env,
+	c netCommand,
+	args []string,
+	f func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error,
+) (err error) {
 	flags := netFlags{backward: c.backward}
 	fs := newFlags(e, c.name)
 	flags.add(fs, c.phase)
@@ -168,31 +177,37 @@ func withNet(ctx context.Context, e *env, c netCommand, args []string, f func(ct
 }
 
 func runTest(ctx context.Context, e *env, args []string) error {
-	return withNet(ctx, e, netCommand{name: "test", phase: "TEST", needsWeights: true}, args, func(ctx context.Context, n *model.Net, _ gpu.Device, flags *netFlags) error {
-		batch := 0
-		r, err := model.Evaluate(n, flags.iterations, func() bool {
-			if flags.log == "caffe" && batch > 0 {
-				logBatch(e, n, batch-1)
+	return withNet(
+		ctx,
+		e,
+		netCommand{name: "test", phase: "TEST", needsWeights: true},
+		args,
+		func(ctx context.Context, n *model.Net, _ gpu.Device, flags *netFlags) error {
+			batch := 0
+			r, err := model.Evaluate(n, flags.iterations, func() bool {
+				if flags.log == "caffe" && batch > 0 {
+					logBatch(e, n, batch-1)
+				}
+				batch++
+				return ctx.Err() != nil
+			})
+			if err != nil {
+				return err
 			}
-			batch++
-			return ctx.Err() != nil
-		})
-		if err != nil {
-			return err
-		}
-		if flags.log == "caffe" {
-			logBatch(e, n, batch-1)
-			caffeLine(e, "caffe.cpp:330", "Loss: %.6g", r.Loss)
-			for _, o := range caffeOutputs(r.Outputs) {
-				caffeLine(e, "caffe.cpp:342", "%s", formatOutput(o))
+			if flags.log == "caffe" {
+				logBatch(e, n, batch-1)
+				caffeLine(e, "caffe.cpp:330", "Loss: %.6g", r.Loss)
+				for _, o := range caffeOutputs(r.Outputs) {
+					caffeLine(e, "caffe.cpp:342", "%s", formatOutput(o))
+				}
+				return nil
+			}
+			for _, o := range r.Outputs {
+				escape.Fprintln(e.stdout, formatOutput(o))
 			}
 			return nil
-		}
-		for _, o := range r.Outputs {
-			escape.Fprintln(e.stdout, formatOutput(o))
-		}
-		return nil
-	})
+		},
+	)
 }
 
 // logBatch prints a batch's outputs as Caffe does.
@@ -212,24 +227,30 @@ func formatOutput(o model.Output) string {
 }
 
 func runTime(ctx context.Context, e *env, args []string) error {
-	return withNet(ctx, e, netCommand{name: "time", phase: "TRAIN", backward: true}, args, func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
-		stop := func() bool { return ctx.Err() != nil }
-		if _, err := n.Time(1, stop); err != nil { // the first pass allocates
-			return err
-		}
-		begin := time.Now()
-		times, err := n.Time(flags.iterations, stop)
-		if err != nil {
-			return err
-		}
-		if flags.log == "caffe" {
-			logTimes(e, times, flags.iterations, time.Since(begin))
+	return withNet(
+		ctx,
+		e,
+		netCommand{name: "time", phase: "TRAIN", backward: true},
+		args,
+		func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
+			stop := func() bool { return ctx.Err() != nil }
+			if _, err := n.Time(1, stop); err != nil { // the first pass allocates
+				return err
+			}
+			begin := time.Now()
+			times, err := n.Time(flags.iterations, stop)
+			if err != nil {
+				return err
+			}
+			if flags.log == "caffe" {
+				logTimes(e, times, flags.iterations, time.Since(begin))
+				return nil
+			}
+			printTimes(e, times, flags.iterations)
+			escape.Fprintf(e.stdout, "average of %d passes on the %s\n", flags.iterations, d.Name())
 			return nil
-		}
-		printTimes(e, times, flags.iterations)
-		escape.Fprintf(e.stdout, "average of %d passes on the %s\n", flags.iterations, d.Name())
-		return nil
-	})
+		},
+	)
 }
 
 // printTimes prints the mean of each layer, and the sums.

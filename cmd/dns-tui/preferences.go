@@ -24,7 +24,13 @@ func uiOptions(ascii bool, compare string) (tui.Options, error) {
 		if err != nil {
 			return o, err
 		}
-		o.Compare = append(o.Compare, tui.Compared{Name: strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".journal"), History: model.NewHistory(lines)})
+		o.Compare = append(
+			o.Compare,
+			tui.Compared{
+				Name:    strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".journal"),
+				History: model.NewHistory(lines),
+			},
+		)
 	}
 	return o, nil
 }
@@ -51,7 +57,13 @@ func runConfig(_ context.Context, e *env, args []string) error {
 	if _, err := os.Stat(p.Path); err != nil {
 		state = " (no such file: all is as it comes)"
 	}
-	escape.Fprintf(e.stdout, "# %s%s\n%s\n# Actions, their keys, what they do. `bind { action: \"pause\" key: \"z\" }` in that file gives one other keys.\n", p.Path, state, escape.Block(p.String()))
+	escape.Fprintf(
+		e.stdout,
+		"# %s%s\n%s\n# Actions, their keys, what they do. `bind { action: \"pause\" key: \"z\" }` in that file gives one other keys.\n",
+		p.Path,
+		state,
+		escape.Block(p.String()),
+	)
 	for _, l := range strings.Split(strings.TrimRight(keys, "\n"), "\n") {
 		escape.Fprintln(e.stdout, "#", l)
 	}

@@ -19,13 +19,20 @@ import (
 func runReport(ctx context.Context, e *env, args []string) error {
 	fs := newFlags(e, "report")
 	format := fs.String("format", "html", "html (a page), md (Markdown), csv (the curves) or json (everything)")
-	out := fs.String("out", "", "file to write; - is standard output (default: RUN.html for a page, else standard output)")
+	out := fs.String(
+		"out",
+		"",
+		"file to write; - is standard output (default: RUN.html for a page, else standard output)",
+	)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
 	}
 	if len(rest) != 1 {
-		return usagef("report: %d runs are named; wanted one: a journal, a solver, or the name of a run that goes on", len(rest))
+		return usagef(
+			"report: %d runs are named; wanted one: a journal, a solver, or the name of a run that goes on",
+			len(rest),
+		)
 	}
 	journal, err := journalOf(ctx, rest[0])
 	if err != nil {

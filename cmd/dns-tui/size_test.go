@@ -16,7 +16,13 @@ var sizes = map[string]func(n int) string{
 		b := &strings.Builder{}
 		b.WriteString("layer { name: 'in' type: 'Input' top: 'b0' input_param { shape { dim: 2 dim: 4 } } }\n")
 		for i := range n {
-			fmt.Fprintf(b, "layer { name: 'l%d' type: 'InnerProduct' bottom: 'b%d' top: 'b%d' inner_product_param { num_output: 4 } }\n", i, i, i+1)
+			fmt.Fprintf(
+				b,
+				"layer { name: 'l%d' type: 'InnerProduct' bottom: 'b%d' top: 'b%d' inner_product_param { num_output: 4 } }\n",
+				i,
+				i,
+				i+1,
+			)
 		}
 		return b.String()
 	},
@@ -58,8 +64,8 @@ func cpu(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// A net eight times as large takes about eight times as long, not sixty-four: 100,000 layers, 50,000 tops and files of nested
-// braces are read in seconds.
+// A net eight times as large takes about eight times as long, not sixty-four: 100,000 layers, 50,000 tops and files
+// of nested braces are read in seconds.
 func TestTimeGrowsWithSize(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range sizes {
@@ -68,7 +74,16 @@ func TestTimeGrowsWithSize(t *testing.T) {
 			if err := os.WriteFile(net, []byte(text(n)), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			solver := write(t, dir, "s.prototxt", fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: 'fixed' max_iter: 1 snapshot_prefix: %q snapshot_after_train: false solver_mode: CPU", net, filepath.Join(dir, "r")))
+			solver := write(
+				t,
+				dir,
+				"s.prototxt",
+				fmt.Sprintf(
+					"net: %q base_lr: 0.01 lr_policy: 'fixed' max_iter: 1 snapshot_prefix: %q snapshot_after_train: false solver_mode: CPU",
+					net,
+					filepath.Join(dir, "r"),
+				),
+			)
 			before := cpu(t)
 			for _, args := range [][]string{{"inspect", net}, {"draw", net, filepath.Join(dir, "n.svg")}, {"upgrade", net, filepath.Join(dir, "up")}, {"train", "--solver", solver}} {
 				if _, _, stderr := run(t, args...); strings.Contains(stderr, "internal error") {
@@ -88,7 +103,12 @@ func TestTimeGrowsWithSize(t *testing.T) {
 
 // A blob has 32 axes at most, as in Caffe.
 func TestTooManyAxes(t *testing.T) {
-	net := write(t, t.TempDir(), "n.prototxt", "layer { name: 'in' type: 'Input' top: 'x' input_param { shape { "+strings.Repeat("dim: 1 ", 100000)+"} } }")
+	net := write(
+		t,
+		t.TempDir(),
+		"n.prototxt",
+		"layer { name: 'in' type: 'Input' top: 'x' input_param { shape { "+strings.Repeat("dim: 1 ", 100000)+"} } }",
+	)
 	status, _, stderr := run(t, "inspect", net)
 	if status != 1 || !strings.Contains(stderr, "100000 dim; wanted at most 32") || len(stderr) > 500 {
 		t.Errorf("status %d: %.300s", status, stderr)

@@ -43,15 +43,34 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.solver, "solver", "", "the solver's prototxt")
 	fs.StringVar(&f.weights, "weights", "", "caffemodels to start from, separated by commas")
 	fs.StringVar(&f.snapshot, "snapshot", "", "solverstate to go on from")
-	fs.Var(&f.resume, "resume", "go on from the whole snapshot of the highest iteration at the solver's snapshot_prefix; =auto: or begin, where there is none")
-	fs.StringVar(&f.settings, "settings", "", "whose settings hold where snapshot and files differ: files, snapshot, or by default the files' where they were edited since, else the snapshot's")
+	fs.Var(
+		&f.resume,
+		"resume",
+		"go on from the whole snapshot of the highest iteration at the solver's snapshot_prefix; =auto: or begin, where there is none",
+	)
+	fs.StringVar(
+		&f.settings,
+		"settings",
+		"",
+		"whose settings hold where snapshot and files differ: files, snapshot, or by default the files' where they were edited since, else the snapshot's",
+	)
 	fs.BoolVar(&f.masksFromZeros, "masks-from-zeros", false, "weights that are exactly zero in --weights start masked")
 	fs.BoolVar(&f.skipMismatched, "skip-mismatched", false, skipMismatchedUsage)
 	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
 	fs.StringVar(&f.replay, "replay", "", "journal whose run to repeat")
 	f.input.add(fs)
-	fs.BoolVar(&f.stopOnCollapse, "stop_on_collapse", false, "end a run that can learn nothing more: nothing passes the net, or the loss is stuck far above its start")
-	fs.BoolVar(&f.paused, "paused", false, "wait before the first iteration, for a key; without a UI for one of dns-tui attach (means --serve)")
+	fs.BoolVar(
+		&f.stopOnCollapse,
+		"stop_on_collapse",
+		false,
+		"end a run that can learn nothing more: nothing passes the net, or the loss is stuck far above its start",
+	)
+	fs.BoolVar(
+		&f.paused,
+		"paused",
+		false,
+		"wait before the first iteration, for a key; without a UI for one of dns-tui attach (means --serve)",
+	)
 	fs.IntVar(&f.level, "level", 0, "level of the train net's state")
 	fs.StringVar(&f.stage, "stage", "", "stages of the train net's state, separated by commas")
 }
@@ -198,7 +217,15 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	if e.caffeLog {
 		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
 	}
-	opts := model.SessionOptions{Events: events, Debug: debug, Histograms: eff.serve, CaffeEnd: e.caffeLog, Served: eff.serve, Paused: eff.paused, StopOnCollapse: eff.stopOnCollapse}
+	opts := model.SessionOptions{
+		Events:         events,
+		Debug:          debug,
+		Histograms:     eff.serve,
+		CaffeEnd:       e.caffeLog,
+		Served:         eff.serve,
+		Paused:         eff.paused,
+		StopOnCollapse: eff.stopOnCollapse,
+	}
 	if eff.serve {
 		opts.Guard, opts.Name = guards, remote.RunName(run.SolverPath)
 	}
@@ -217,7 +244,11 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 			escape.Fprintf(e.stdout, "to watch and steer: %s\n", commandLine("attach", name))
 		}
 		if eff.paused {
-			escape.Fprintf(e.stderr, "dns-tui: paused before the first iteration: space in %s goes on\n", commandLine("attach", name))
+			escape.Fprintf(
+				e.stderr,
+				"dns-tui: paused before the first iteration: space in %s goes on\n",
+				commandLine("attach", name),
+			)
 		}
 	}
 	if e.caffeLog {
@@ -368,16 +399,36 @@ func printProgress(e *env, p model.Progress) {
 	escape.Fprintln(e.stdout)
 }
 
-// printSummary ends the output with a table of the layers, and how to go on. dir is the working folder of the run, or "".
+// printSummary ends the output with a table of the layers, and how to go on. dir is the working folder of the run, or
+// "".
 func printSummary(e *env, dir string, s *model.Snapshot) {
 	escape.Fprintf(e.stdout, "%s at iteration %d\n", s.State, s.Iter)
 	for _, l := range s.Layers {
-		escape.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%\n", l.Name, l.Kept, l.Weights, 100*float64(l.Kept)/float64(max(1, l.Weights)))
+		escape.Fprintf(
+			e.stdout,
+			"  %-16s kept %9d of %9d  %6.2f %%\n",
+			l.Name,
+			l.Kept,
+			l.Weights,
+			100*float64(l.Kept)/float64(max(1, l.Weights)),
+		)
 	}
 	if kept, total := s.Kept(); total > 0 {
-		escape.Fprintf(e.stdout, "  %-16s kept %9d of %9d  %6.2f %%  %.1f times smaller\n", "all", kept, total, 100*float64(kept)/float64(total), float64(total)/float64(max(1, kept)))
+		escape.Fprintf(
+			e.stdout,
+			"  %-16s kept %9d of %9d  %6.2f %%  %.1f times smaller\n",
+			"all",
+			kept,
+			total,
+			100*float64(kept)/float64(total),
+			float64(total)/float64(max(1, kept)),
+		)
 	}
 	if s.Saved != "" {
-		escape.Fprintf(e.stdout, "go on with: %s\n", commandLine(append([]string{fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)}, e.again...)...))
+		escape.Fprintf(
+			e.stdout,
+			"go on with: %s\n",
+			commandLine(append([]string{fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)}, e.again...)...),
+		)
 	}
 }

@@ -34,7 +34,12 @@ type uiFlags struct {
 
 func (u *uiFlags) add(fs *flag.FlagSet) {
 	fs.BoolVar(&u.ascii, "ascii", false, "draw with ASCII characters only (default: where the locale is not UTF-8)")
-	fs.StringVar(&u.compare, "compare", "", "journals of other runs, separated by commas: their curves are drawn beside this one's")
+	fs.StringVar(
+		&u.compare,
+		"compare",
+		"",
+		"journals of other runs, separated by commas: their curves are drawn beside this one's",
+	)
 }
 
 // parseUI reads the arguments of ui, for the UI and for the process of its run.
@@ -62,7 +67,13 @@ func runUI(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 		defer d.Close()
-		return trainLines(ctx, e, run, d, linesOptions{effects: effects{"stop", "snapshot"}, paused: f.paused, stopOnCollapse: f.stopOnCollapse})
+		return trainLines(
+			ctx,
+			e,
+			run,
+			d,
+			linesOptions{effects: effects{"stop", "snapshot"}, paused: f.paused, stopOnCollapse: f.stopOnCollapse},
+		)
 	}
 	if err := f.device.check(); err != nil {
 		return err
@@ -139,16 +150,16 @@ func (v *viewer) get() *remote.Client {
 	return v.client
 }
 
-// patience is how long the UI may take to leave the terminal before it is made to, and answerTime how long a run may take to stop before
-// it is left to itself: the order stays with it.
+// patience is how long the UI may take to leave the terminal before it is made to, and answerTime how long a run may
+// take to stop before it is left to itself: the order stays with it.
 const (
 	patience   = 2 * time.Second
 	answerTime = 10 * time.Second
 )
 
-// drive runs the UI until it quits. At the terminal that started the run a signal stops it with a snapshot; a hangup, or a
-// terminal that is gone, leaves it to go on alone, as a signal does at a terminal that attached. A run that does not answer keeps
-// nobody: a second signal, and SIGQUIT, leave at once.
+// drive runs the UI until it quits. At the terminal that started the run a signal stops it with a snapshot; a hangup,
+// or a terminal that is gone, leaves it to go on alone, as a signal does at a terminal that attached. A run that does
+// not answer keeps nobody: a second signal, and SIGQUIT, leave at once.
 func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
 	// A viewer is small, and shares its machine with the training: it collects less often than Go would.
 	debug.SetGCPercent(400)
@@ -214,8 +225,8 @@ func (v *viewer) signalled(ctx context.Context, leave func()) {
 	leave()
 }
 
-// endLoading ends the process of a run that has not begun, for a viewer that does not wait for it, and reports whether it did: a
-// terminal that is gone leaves it to begin.
+// endLoading ends the process of a run that has not begun, for a viewer that does not wait for it, and reports
+// whether it did: a terminal that is gone leaves it to begin.
 func (v *viewer) endLoading(e *env) bool {
 	v.mu.Lock()
 	hungUp := v.hungUp

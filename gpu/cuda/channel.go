@@ -13,7 +13,8 @@ func (d *Device) channels(s gpu.ChannelShape) {
 	b.divisor(s.Channels)
 }
 
-// eachChannel queues a kernel that sums over channels. A channel is shared out among several blocks where there are few.
+// eachChannel queues a kernel that sums over channels. A channel is shared out among several blocks where there are
+// few.
 func (d *Device) eachChannel(k kernelID, s gpu.ChannelShape, args ...uint64) {
 	per := s.Outer * s.Inner
 	shares := max(1, min(64, per/4096, 4*d.sms/max(1, s.Channels)))
@@ -40,7 +41,15 @@ func (d *Device) SumBias(s gpu.ChannelShape, dy, db *gpu.Tensor) {
 	gpu.Want("SumBias", "db", db, s.Channels)
 	if s.Inner == 1 {
 		d.closeBatches()
-		d.launch(kSumBiasColumns, grid{(s.Channels + 31) / 32, 1, 1}, 256, i32(s.Outer), i32(s.Channels), d.ptr(dy), d.ptr(db))
+		d.launch(
+			kSumBiasColumns,
+			grid{(s.Channels + 31) / 32, 1, 1},
+			256,
+			i32(s.Outer),
+			i32(s.Channels),
+			d.ptr(dy),
+			d.ptr(db),
+		)
 		return
 	}
 	d.channels(s)
@@ -69,7 +78,18 @@ func (d *Device) ScaleBackward(s gpu.ChannelShape, x, dy, a, dx, da, db *gpu.Ten
 	gpu.WantOptional("ScaleBackward", "da", da, s.Channels)
 	gpu.WantOptional("ScaleBackward", "db", db, s.Channels)
 	d.channels(s)
-	d.eachChannel(kScaleBackward, s, d.ptr(x), d.ptr(dy), d.ptr(a), d.ptr(dx), d.ptr(da), d.ptr(db), d.scratch.partial, d.scratch.counters)
+	d.eachChannel(
+		kScaleBackward,
+		s,
+		d.ptr(x),
+		d.ptr(dy),
+		d.ptr(a),
+		d.ptr(dx),
+		d.ptr(da),
+		d.ptr(db),
+		d.scratch.partial,
+		d.scratch.counters,
+	)
 }
 
 // PReLU implements gpu.Channelwise.
@@ -89,7 +109,17 @@ func (d *Device) PReLUBackward(s gpu.ChannelShape, x, dy, a, dx, da *gpu.Tensor)
 	gpu.WantOptional("PReLUBackward", "dx", dx, s.Len())
 	gpu.WantOptional("PReLUBackward", "da", da, s.Channels)
 	d.channels(s)
-	d.eachChannel(kPreluBackward, s, d.ptr(x), d.ptr(dy), d.ptr(a), d.ptr(dx), d.ptr(da), d.scratch.partial, d.scratch.counters)
+	d.eachChannel(
+		kPreluBackward,
+		s,
+		d.ptr(x),
+		d.ptr(dy),
+		d.ptr(a),
+		d.ptr(dx),
+		d.ptr(da),
+		d.scratch.partial,
+		d.scratch.counters,
+	)
 }
 
 // BatchStats implements gpu.Channelwise.
@@ -111,7 +141,19 @@ func (d *Device) Normalize(s gpu.ChannelShape, x, mean, variance, weight *gpu.Te
 	d.channels(s)
 	d.each(kNormalize, s.Len(), d.ptr(x), d.ptr(mean), d.ptr(variance), d.ptr(weight), f32(eps), d.ptr(y))
 	if weight == nil {
-		d.queue.noted(lastOp{kind: normalized, out: d.ptr(y), n: y.N, shape: s, x: d.ptr(x), mean: d.ptr(mean), variance: d.ptr(variance), eps: eps, norm: d.ptr(y)})
+		d.queue.noted(
+			lastOp{
+				kind:     normalized,
+				out:      d.ptr(y),
+				n:        y.N,
+				shape:    s,
+				x:        d.ptr(x),
+				mean:     d.ptr(mean),
+				variance: d.ptr(variance),
+				eps:      eps,
+				norm:     d.ptr(y),
+			},
+		)
 	}
 }
 
@@ -133,7 +175,12 @@ func (d *Device) NormalizeBackward(s gpu.ChannelShape, y, dy, variance *gpu.Tens
 }
 
 // NormalizeGlobalBackward implements gpu.Channelwise.
-func (d *Device) NormalizeGlobalBackward(s gpu.ChannelShape, dy, variance, weight *gpu.Tensor, eps float32, dx *gpu.Tensor) {
+func (d *Device) NormalizeGlobalBackward(
+	s gpu.ChannelShape,
+	dy, variance, weight *gpu.Tensor,
+	eps float32,
+	dx *gpu.Tensor,
+) {
 	gpu.Want("NormalizeGlobalBackward", "dy", dy, s.Len())
 	gpu.Want("NormalizeGlobalBackward", "variance", variance, s.Channels)
 	gpu.WantOptional("NormalizeGlobalBackward", "weight", weight, 1)

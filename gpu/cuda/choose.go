@@ -21,8 +21,8 @@ import (
 	"dns-tui/gpu"
 )
 
-// Which kernel does a product: one of this program's, in a tile and a number of shares, or a library's. What a library does
-// is first checked against a kernel of this program; one that differs is not used again.
+// Which kernel does a product: one of this program's, in a tile and a number of shares, or a library's. What a
+// library does is first checked against a kernel of this program; one that differs is not used again.
 
 // choice is how one product is done.
 type choice struct {
@@ -31,8 +31,8 @@ type choice struct {
 	Shares  int
 }
 
-// choices are what was chosen, by product and shape. They are kept in a file, so that a run that goes on tomorrow adds its
-// numbers up in the same order as today.
+// choices are what was chosen, by product and shape. They are kept in a file, so that a run that goes on tomorrow
+// adds its numbers up in the same order as today.
 type choices struct {
 	known  map[shape]choice
 	stored map[string]choice // of the file, for this GPU, driver, libraries and precision
@@ -57,8 +57,8 @@ func (w *work) shape() shape {
 	return s
 }
 
-// do queues a product the way that was chosen for its shape, and reports whether that is a kernel of this program, which
-// others may be fused with.
+// do queues a product the way that was chosen for its shape, and reports whether that is a kernel of this program,
+// which others may be fused with.
 func (d *Device) do(w *work) bool {
 	c := &d.choices
 	s := w.shape()
@@ -80,18 +80,25 @@ func (d *Device) planAs(w *work, how choice) plan {
 	length := (w.k + how.Shares - 1) / how.Shares
 	length = max(t.step, (length+t.step-1)/t.step*t.step)
 	count := max(1, (w.k+length-1)/length)
-	return plan{tile: how.Tile, size: t.size, shares: count, length: length, grid: grid{(w.n + t.size - 1) / t.size, (w.m + t.size - 1) / t.size, w.groups * count}}
+	return plan{
+		tile:   how.Tile,
+		size:   t.size,
+		shares: count,
+		length: length,
+		grid:   grid{(w.n + t.size - 1) / t.size, (w.m + t.size - 1) / t.size, w.groups * count},
+	}
 }
 
-// libraryWorth is the least number of multiplications for which a library is considered: a smaller product takes as long as its
-// launch, and a kernel of this program adds the bias and the ReLU in the same one.
+// libraryWorth is the least number of multiplications for which a library is considered: a smaller product takes as
+// long as its launch, and a kernel of this program adds the bias and the ReLU in the same one.
 const libraryWorth = 1 << 24
 
 // choose finds out how to do a product of a new shape.
 func (d *Device) choose(w *work) choice {
 	p := d.planProduct(w.m, w.n, w.k, w.groups)
 	own := choice{Tile: p.tile, Shares: p.shares}
-	if stored, ok := d.choices.stored[d.shapeName(w)]; ok && stored.Tile < len(tilesOf(d.precision)) && stored.Shares > 0 {
+	if stored, ok := d.choices.stored[d.shapeName(w)]; ok && stored.Tile < len(tilesOf(d.precision)) &&
+		stored.Shares > 0 {
 		if !stored.Library || d.trusted(w, own) {
 			return stored
 		}
@@ -132,8 +139,8 @@ func (w *work) into(y uint64) *work {
 	return &v
 }
 
-// trusted reports whether the library's result for a product is that of a kernel of this program. Where it is not, or it
-// fails, the library is not used any more.
+// trusted reports whether the library's result for a product is that of a kernel of this program. Where it is not, or
+// it fails, the library is not used any more.
 func (d *Device) trusted(w *work, own choice) bool {
 	if w.g != nil && d.libs.dnn == nil || w.g == nil && d.libs.blas == nil {
 		return false
@@ -190,17 +197,31 @@ func (d *Device) distrust(w *work, why string) {
 	if w.g != nil {
 		l = &d.libs.dnn
 	}
-	d.notices = append(d.notices, fmt.Sprintf("%s is not used: %s in %s", (*l).version, why, d.fault.labels[d.fault.label]))
+	d.notices = append(
+		d.notices,
+		fmt.Sprintf("%s is not used: %s in %s", (*l).version, why, d.fault.labels[d.fault.label]),
+	)
 	*l = nil
 }
 
-// timed runs records a number of times and returns ms for one; -1 where they fail. A library's failure is not the device's.
+// timed runs records a number of times and returns ms for one; -1 where they fail. A library's failure is not the
+// device's.
 func (d *Device) timed(words []uint64, times int) float64 {
 	if d.fault.err != nil {
 		return -1
 	}
 	var ms C.float
-	r := C.dns_time((*C.uint64_t)(unsafe.Pointer(&words[0])), C.size_t(len(words)), d.c(), d.s(), C.uint64_t(d.fault.at), C.int(times), event(d.choices.from), event(d.choices.to), &ms)
+	r := C.dns_time(
+		(*C.uint64_t)(unsafe.Pointer(&words[0])),
+		C.size_t(len(words)),
+		d.c(),
+		d.s(),
+		C.uint64_t(d.fault.at),
+		C.int(times),
+		event(d.choices.from),
+		event(d.choices.to),
+		&ms,
+	)
 	if r == C.CUresult(libraryFailed) {
 		return -1
 	}
@@ -298,7 +319,8 @@ func readChoices(d *Device) map[string]map[string]choice {
 	return all
 }
 
-// saveChoices adds what was measured to the file. A cache that cannot be written costs the next run the time to measure.
+// saveChoices adds what was measured to the file. A cache that cannot be written costs the next run the time to
+// measure.
 func (d *Device) saveChoices() {
 	c := &d.choices
 	if !c.dirty {

@@ -13,7 +13,8 @@ import (
 	"dns-tui/gpu/devicetest"
 )
 
-// withLibraries opens a device that has cuBLAS and cuDNN: the emulator's stand-ins, which `make test-cuda` puts on the path.
+// withLibraries opens a device that has cuBLAS and cuDNN: the emulator's stand-ins, which `make test-cuda` puts on
+// the path.
 func withLibraries(t *testing.T, o cuda.Options) gpu.Device {
 	t.Helper()
 	d := open(t, o)
@@ -43,7 +44,22 @@ func big(t *testing.T, d gpu.Device) (y, z []float32) {
 	a, b, c := tensor(n*n, 1), tensor(n*n, 2), tensor(n*n, 3)
 	d.(gpu.Labeler).Label("layer \"ip1\", forward")
 	d.Gemm(false, true, n, n, n, 1, a, b, 0, c)
-	g := gpu.ConvGeometry{N: 4, C: 32, H: 24, W: 24, O: 32, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1}
+	g := gpu.ConvGeometry{
+		N:      4,
+		C:      32,
+		H:      24,
+		W:      24,
+		O:      32,
+		KH:     3,
+		KW:     3,
+		SH:     1,
+		SW:     1,
+		PH:     1,
+		PW:     1,
+		DH:     1,
+		DW:     1,
+		Groups: 1,
+	}
 	g.Resolve()
 	x, w, bias, out := tensor(4*32*24*24, 4), tensor(32*32*9, 5), tensor(32, 6), tensor(4*32*24*24, 7)
 	dx, dw := tensor(x.N, 8), tensor(w.N, 9)
@@ -77,8 +93,8 @@ func near(t *testing.T, what string, have, want []float32) {
 	}
 }
 
-// cuBLAS and cuDNN are used, and their results are those of our own kernels; one that fails or is wrong is turned off, with
-// a notice, and the numbers stay right.
+// cuBLAS and cuDNN are used, and their results are those of our own kernels; one that fails or is wrong is turned
+// off, with a notice, and the numbers stay right.
 func TestLibraries(t *testing.T) {
 	own := open(t, cuda.Options{Precision: cuda.FP32, NoLibraries: true})
 	defer own.Close()
@@ -106,7 +122,8 @@ func TestLibraries(t *testing.T) {
 			y, z := big(t, d)
 			near(t, "product", y, wantY)
 			near(t, "convolution", z, wantZ)
-			if notices := strings.Join(d.Capabilities().Notices, "; "); !strings.Contains(notices, c.notice) || c.notice == "" && notices != "" {
+			if notices := strings.Join(d.Capabilities().Notices, "; "); !strings.Contains(notices, c.notice) ||
+				c.notice == "" && notices != "" {
 				t.Errorf("notices: %q, wanted %q", notices, c.notice)
 			}
 		})
@@ -161,7 +178,10 @@ func TestLibraryLacksFunction(t *testing.T) {
 	t.Setenv("CUDA_HOME", filepath.Dir(dir))
 	d := open(t, cuda.Options{})
 	defer d.Close()
-	if n := strings.Join(d.Capabilities().Notices, "; "); !strings.Contains(n, "libcudnn.so.9 lacks cudnnGetVersion; the kernels of this program serve instead") {
+	if n := strings.Join(d.Capabilities().Notices, "; "); !strings.Contains(
+		n,
+		"libcudnn.so.9 lacks cudnnGetVersion; the kernels of this program serve instead",
+	) {
 		t.Errorf("notices: %q", n)
 	}
 }

@@ -56,7 +56,13 @@ func (d *Device) SoftmaxBackward(s gpu.ChannelShape, y, dy, dx *gpu.Tensor) {
 }
 
 // SoftmaxLoss implements gpu.Classify.
-func (d *Device) SoftmaxLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
+func (d *Device) SoftmaxLoss(
+	s gpu.ChannelShape,
+	prob, label *gpu.Tensor,
+	ignore gpu.Ignore,
+	norm float32,
+	stat *gpu.Tensor,
+) {
 	gpu.Want("SoftmaxLoss", "prob", prob, s.Len())
 	gpu.Want("SoftmaxLoss", "label", label, s.Outer*s.Inner)
 	gpu.Want("SoftmaxLoss", "stat", stat, 2)
@@ -64,24 +70,60 @@ func (d *Device) SoftmaxLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore
 		return
 	}
 	d.scores(s)
-	d.sums(kSoftmaxLoss, s.Outer*s.Inner, d.ptr(prob), d.ptr(label), f32(norm), d.ptr(stat), d.scratch.partial, d.scratch.counters, ignored(ignore))
+	d.sums(
+		kSoftmaxLoss,
+		s.Outer*s.Inner,
+		d.ptr(prob),
+		d.ptr(label),
+		f32(norm),
+		d.ptr(stat),
+		d.scratch.partial,
+		d.scratch.counters,
+		ignored(ignore),
+	)
 }
 
 // SoftmaxLossBackward implements gpu.Classify.
-func (d *Device) SoftmaxLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
+func (d *Device) SoftmaxLossBackward(
+	s gpu.ChannelShape,
+	prob, label *gpu.Tensor,
+	ignore gpu.Ignore,
+	weight float32,
+	stat, dx *gpu.Tensor,
+) {
 	gpu.Want("SoftmaxLossBackward", "prob", prob, s.Len())
 	gpu.Want("SoftmaxLossBackward", "label", label, s.Outer*s.Inner)
 	gpu.Want("SoftmaxLossBackward", "stat", stat, 2)
 	gpu.Want("SoftmaxLossBackward", "dx", dx, s.Len())
 	d.scores(s)
-	d.each(kSoftmaxLossBackward, s.Len(), d.ptr(prob), d.ptr(label), f32(weight), d.ptr(stat), d.ptr(dx), ignored(ignore))
+	d.each(
+		kSoftmaxLossBackward,
+		s.Len(),
+		d.ptr(prob),
+		d.ptr(label),
+		f32(weight),
+		d.ptr(stat),
+		d.ptr(dx),
+		ignored(ignore),
+	)
 }
 
 // SigmoidLoss implements gpu.Classify.
 func (d *Device) SigmoidLoss(x, target *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
 	gpu.Want("SigmoidLoss", "target", target, x.N)
 	gpu.Want("SigmoidLoss", "stat", stat, 2)
-	d.sums(kSigmoidLoss, x.N, i32(x.N), d.ptr(x), d.ptr(target), f32(norm), d.ptr(stat), d.scratch.partial, d.scratch.counters, ignored(ignore))
+	d.sums(
+		kSigmoidLoss,
+		x.N,
+		i32(x.N),
+		d.ptr(x),
+		d.ptr(target),
+		f32(norm),
+		d.ptr(stat),
+		d.scratch.partial,
+		d.scratch.counters,
+		ignored(ignore),
+	)
 }
 
 // SigmoidLossBackward implements gpu.Classify.
@@ -89,7 +131,17 @@ func (d *Device) SigmoidLossBackward(x, target *gpu.Tensor, ignore gpu.Ignore, w
 	gpu.Want("SigmoidLossBackward", "target", target, x.N)
 	gpu.Want("SigmoidLossBackward", "stat", stat, 2)
 	gpu.Want("SigmoidLossBackward", "dx", dx, x.N)
-	d.each(kSigmoidLossBackward, x.N, i32(x.N), d.ptr(x), d.ptr(target), f32(weight), d.ptr(stat), d.ptr(dx), ignored(ignore))
+	d.each(
+		kSigmoidLossBackward,
+		x.N,
+		i32(x.N),
+		d.ptr(x),
+		d.ptr(target),
+		f32(weight),
+		d.ptr(stat),
+		d.ptr(dx),
+		ignored(ignore),
+	)
 }
 
 // HingeLoss implements gpu.Classify.
@@ -98,11 +150,26 @@ func (d *Device) HingeLoss(s gpu.ChannelShape, x, label *gpu.Tensor, squared boo
 	gpu.Want("HingeLoss", "label", label, s.Outer*s.Inner)
 	gpu.Want("HingeLoss", "out", out, 1)
 	d.scores(s)
-	d.sums(kHingeLoss, s.Outer*s.Inner, d.ptr(x), d.ptr(label), flag(squared), d.ptr(out), d.scratch.partial, d.scratch.counters)
+	d.sums(
+		kHingeLoss,
+		s.Outer*s.Inner,
+		d.ptr(x),
+		d.ptr(label),
+		flag(squared),
+		d.ptr(out),
+		d.scratch.partial,
+		d.scratch.counters,
+	)
 }
 
 // HingeLossBackward implements gpu.Classify.
-func (d *Device) HingeLossBackward(s gpu.ChannelShape, x, label *gpu.Tensor, squared bool, weight float32, dx *gpu.Tensor) {
+func (d *Device) HingeLossBackward(
+	s gpu.ChannelShape,
+	x, label *gpu.Tensor,
+	squared bool,
+	weight float32,
+	dx *gpu.Tensor,
+) {
 	gpu.Want("HingeLossBackward", "x", x, s.Len())
 	gpu.Want("HingeLossBackward", "label", label, s.Outer*s.Inner)
 	gpu.Want("HingeLossBackward", "dx", dx, s.Len())
@@ -129,24 +196,57 @@ func (d *Device) LogLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor, we
 }
 
 // InfogainLoss implements gpu.Classify.
-func (d *Device) InfogainLoss(s gpu.ChannelShape, prob, label, h *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
+func (d *Device) InfogainLoss(
+	s gpu.ChannelShape,
+	prob, label, h *gpu.Tensor,
+	ignore gpu.Ignore,
+	norm float32,
+	stat *gpu.Tensor,
+) {
 	gpu.Want("InfogainLoss", "prob", prob, s.Len())
 	gpu.Want("InfogainLoss", "label", label, s.Outer*s.Inner)
 	gpu.Want("InfogainLoss", "h", h, s.Channels*s.Channels)
 	gpu.Want("InfogainLoss", "stat", stat, 2)
 	d.scores(s)
-	d.sums(kInfogainLoss, s.Outer*s.Inner, d.ptr(prob), d.ptr(label), d.ptr(h), f32(norm), d.ptr(stat), d.scratch.partial, d.scratch.counters, ignored(ignore))
+	d.sums(
+		kInfogainLoss,
+		s.Outer*s.Inner,
+		d.ptr(prob),
+		d.ptr(label),
+		d.ptr(h),
+		f32(norm),
+		d.ptr(stat),
+		d.scratch.partial,
+		d.scratch.counters,
+		ignored(ignore),
+	)
 }
 
 // InfogainLossBackward implements gpu.Classify.
-func (d *Device) InfogainLossBackward(s gpu.ChannelShape, prob, label, h *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
+func (d *Device) InfogainLossBackward(
+	s gpu.ChannelShape,
+	prob, label, h *gpu.Tensor,
+	ignore gpu.Ignore,
+	weight float32,
+	stat, dx *gpu.Tensor,
+) {
 	gpu.Want("InfogainLossBackward", "prob", prob, s.Len())
 	gpu.Want("InfogainLossBackward", "label", label, s.Outer*s.Inner)
 	gpu.Want("InfogainLossBackward", "h", h, s.Channels*s.Channels)
 	gpu.Want("InfogainLossBackward", "stat", stat, 2)
 	gpu.Want("InfogainLossBackward", "dx", dx, s.Len())
 	d.scores(s)
-	d.rows(kInfogainLossBackward, s.Outer*s.Inner, d.ptr(prob), d.ptr(label), d.ptr(h), f32(weight), d.ptr(stat), d.ptr(dx), ignored(ignore))
+	d.rows(
+		kInfogainLossBackward,
+		s.Outer*s.Inner,
+		d.ptr(prob),
+		d.ptr(label),
+		d.ptr(h),
+		f32(weight),
+		d.ptr(stat),
+		d.ptr(dx),
+		ignored(ignore),
+	)
 }
 
 func checkPairs(op string, s gpu.ChannelShape, a, b, similar *gpu.Tensor) {
@@ -159,19 +259,55 @@ func checkPairs(op string, s gpu.ChannelShape, a, b, similar *gpu.Tensor) {
 }
 
 // ContrastiveLoss implements gpu.Classify.
-func (d *Device) ContrastiveLoss(s gpu.ChannelShape, a, b, similar *gpu.Tensor, margin float32, legacy bool, out *gpu.Tensor) {
+func (d *Device) ContrastiveLoss(
+	s gpu.ChannelShape,
+	a, b, similar *gpu.Tensor,
+	margin float32,
+	legacy bool,
+	out *gpu.Tensor,
+) {
 	checkPairs("ContrastiveLoss", s, a, b, similar)
 	gpu.Want("ContrastiveLoss", "out", out, 1)
-	d.sums(kContrastiveLoss, s.Outer, i32(s.Outer), i32(s.Channels), d.ptr(a), d.ptr(b), d.ptr(similar), f32(margin), flag(legacy), d.ptr(out),
-		d.scratch.partial, d.scratch.counters)
+	d.sums(
+		kContrastiveLoss,
+		s.Outer,
+		i32(s.Outer),
+		i32(s.Channels),
+		d.ptr(a),
+		d.ptr(b),
+		d.ptr(similar),
+		f32(margin),
+		flag(legacy),
+		d.ptr(out),
+		d.scratch.partial,
+		d.scratch.counters,
+	)
 }
 
 // ContrastiveLossBackward implements gpu.Classify.
-func (d *Device) ContrastiveLossBackward(s gpu.ChannelShape, a, b, similar *gpu.Tensor, margin float32, legacy bool, weight float32, dx *gpu.Tensor) {
+func (d *Device) ContrastiveLossBackward(
+	s gpu.ChannelShape,
+	a, b, similar *gpu.Tensor,
+	margin float32,
+	legacy bool,
+	weight float32,
+	dx *gpu.Tensor,
+) {
 	checkPairs("ContrastiveLossBackward", s, a, b, similar)
 	gpu.Want("ContrastiveLossBackward", "dx", dx, s.Len())
-	d.rows(kContrastiveLossBackward, s.Outer, i32(s.Outer), i32(s.Channels), d.ptr(a), d.ptr(b), d.ptr(similar), f32(margin), flag(legacy),
-		f32(weight/float32(s.Outer)), d.ptr(dx))
+	d.rows(
+		kContrastiveLossBackward,
+		s.Outer,
+		i32(s.Outer),
+		i32(s.Channels),
+		d.ptr(a),
+		d.ptr(b),
+		d.ptr(similar),
+		f32(margin),
+		flag(legacy),
+		f32(weight/float32(s.Outer)),
+		d.ptr(dx),
+	)
 }
 
 // ArgMax implements gpu.Classify.
@@ -184,7 +320,13 @@ func (d *Device) ArgMax(s gpu.ChannelShape, k int, x, index, value *gpu.Tensor) 
 }
 
 // Accuracy implements gpu.Classify.
-func (d *Device) Accuracy(s gpu.ChannelShape, x, label *gpu.Tensor, ignore gpu.Ignore, topK int, out, perClass *gpu.Tensor) {
+func (d *Device) Accuracy(
+	s gpu.ChannelShape,
+	x, label *gpu.Tensor,
+	ignore gpu.Ignore,
+	topK int,
+	out, perClass *gpu.Tensor,
+) {
 	gpu.Want("Accuracy", "x", x, s.Len())
 	gpu.Want("Accuracy", "label", label, s.Outer*s.Inner)
 	gpu.Want("Accuracy", "out", out, 1)
@@ -198,6 +340,15 @@ func (d *Device) Accuracy(s gpu.ChannelShape, x, label *gpu.Tensor, ignore gpu.I
 	}
 	d.clear(d.scratch.counts, int64(3+2*classes))
 	d.scores(s)
-	d.rows(kCountHits, s.Outer*s.Inner, d.ptr(x), d.ptr(label), i32(topK), d.scratch.counts, flag(perClass != nil), ignored(ignore))
+	d.rows(
+		kCountHits,
+		s.Outer*s.Inner,
+		d.ptr(x),
+		d.ptr(label),
+		i32(topK),
+		d.scratch.counts,
+		flag(perClass != nil),
+		ignored(ignore),
+	)
 	d.rows(kAccuracy, max(1, classes), d.scratch.counts, i32(classes), d.ptr(out), d.ptr(perClass))
 }

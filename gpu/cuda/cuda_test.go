@@ -49,7 +49,8 @@ func TestPrecision(t *testing.T) {
 	if b := d.Capabilities().BLAS; !strings.Contains(b, "fp32") {
 		t.Errorf("auto is %s on compute capability 7.5", b)
 	}
-	if _, err := cuda.Open(cuda.Options{Precision: cuda.BF16}); err == nil || !strings.Contains(err.Error(), "wants compute capability 8.0") {
+	if _, err := cuda.Open(cuda.Options{Precision: cuda.BF16}); err == nil ||
+		!strings.Contains(err.Error(), "wants compute capability 8.0") {
 		t.Errorf("bf16 on compute capability 7.5: %v", err)
 	}
 }

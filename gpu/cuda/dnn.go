@@ -140,8 +140,8 @@ func (d *Device) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
 	return c, nil
 }
 
-// dnnConv queues a convolution by cuDNN: of the first operand and the second into the third. It reports false where cuDNN
-// has no such convolution.
+// dnnConv queues a convolution by cuDNN: of the first operand and the second into the third. It reports false where
+// cuDNN has no such convolution.
 func (d *Device) dnnConv(what product, g *gpu.ConvGeometry, x, w, y uint64) bool {
 	c, err := d.describeConv(g)
 	i := int(what - convForward)
@@ -159,6 +159,20 @@ func (d *Device) dnnConv(what product, g *gpu.ConvGeometry, x, w, y uint64) bool
 	case convBackwardWeights: // of x and dy, which is w here
 		d1, d2, d3, beta = c.x, c.y, c.w, 1
 	}
-	d.call(uint64(C.record_conv), uint64(i), d1, x, d2, w, c.conv, dnnAlgorithm, d.libs.workspace, uint64(c.work[i]), d3, y, f32(beta))
+	d.call(
+		uint64(C.record_conv),
+		uint64(i),
+		d1,
+		x,
+		d2,
+		w,
+		c.conv,
+		dnnAlgorithm,
+		d.libs.workspace,
+		uint64(c.work[i]),
+		d3,
+		y,
+		f32(beta),
+	)
 	return true
 }

@@ -5,11 +5,12 @@
 //
 // A method does not launch its kernel. It appends a record of it to a queue: which kernel, how many blocks, the
 // addresses of its operands (queue.go). The queue is handed over where somebody waits for a result, where data is
-// uploaded, and at a Mark. A training loop queues the same records in every iteration, so a queue that was seen before
-// is captured as a CUDA graph, and from then on one launch does all of it (graph.go). What changes from iteration to
-// iteration (learning rates, thresholds, the keys of random numbers) is not in the records but in a small buffer on the
-// device that is copied before each launch, so a change needs no new capture. While records are queued, neighbours that
-// belong together become one kernel (fuse.go): a product with its bias and ReLU, all parameters' updates, all layers' surgery.
+// uploaded, and at a Mark. A training loop queues the same records in every iteration, so a queue that was seen
+// before is captured as a CUDA graph, and from then on one launch does all of it (graph.go). What changes from
+// iteration to iteration (learning rates, thresholds, the keys of random numbers) is not in the records but in a
+// small buffer on the device that is copied before each launch, so a change needs no new capture. While records are
+// queued, neighbours that belong together become one kernel (fuse.go): a product with its bias and ReLU, all
+// parameters' updates, all layers' surgery.
 //
 // # Memory
 //

@@ -38,7 +38,12 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if e.lost {
-		return fmt.Sprintf("%s is lost (%s), in %s: it stopped answering; see nvidia-smi and the system's log", e.Device, e.Name, e.Doing)
+		return fmt.Sprintf(
+			"%s is lost (%s), in %s: it stopped answering; see nvidia-smi and the system's log",
+			e.Device,
+			e.Name,
+			e.Doing,
+		)
 	}
 	return fmt.Sprintf("%s failed in %s: %s", e.Device, e.Doing, e.Name)
 }
@@ -89,11 +94,24 @@ func (d *Device) describeMark(mark uint32) string {
 	return "kernel " + kernelNames[k]
 }
 
-// lostCodes are the errors after which a GPU does not come back: unavailable, ECC, hardware stack, unknown, MPS and so on.
+// lostCodes are the errors after which a GPU does not come back: unavailable, ECC, hardware stack, unknown, MPS and
+// so on.
 var lostCodes = map[int]bool{46: true, 214: true, 215: true, 714: true, 721: true, 999: true}
 
 // asynchronous errors tell of a kernel that ran before.
-var asynchronous = map[int]bool{700: true, 702: true, 714: true, 715: true, 716: true, 717: true, 718: true, 719: true, 46: true, 214: true, 999: true}
+var asynchronous = map[int]bool{
+	700: true,
+	702: true,
+	714: true,
+	715: true,
+	716: true,
+	717: true,
+	718: true,
+	719: true,
+	46:  true,
+	214: true,
+	999: true,
+}
 
 // failCode keeps the first failure. doing says what the host was about.
 func (d *Device) failCode(code C.CUresult, doing string) error {
@@ -101,7 +119,12 @@ func (d *Device) failCode(code C.CUresult, doing string) error {
 		return d.fault.err
 	}
 	n := int(code)
-	e := &Error{Device: fmt.Sprintf("GPU %d (%s)", d.opts.Ordinal, d.info.Name), Code: n, Doing: doing, lost: lostCodes[n]}
+	e := &Error{
+		Device: fmt.Sprintf("GPU %d (%s)", d.opts.Ordinal, d.info.Name),
+		Code:   n,
+		Doing:  doing,
+		lost:   lostCodes[n],
+	}
 	var name [64]C.char
 	C.dns_error_name(C.int(n), &name[0], 64)
 	e.Name = C.GoString(&name[0])
@@ -121,8 +144,15 @@ func (d *Device) failCode(code C.CUresult, doing string) error {
 }
 
 // errorNames are what users may see, where the driver does not name them.
-var errorNames = map[int]string{2: "CUDA_ERROR_OUT_OF_MEMORY", 46: "CUDA_ERROR_DEVICE_UNAVAILABLE", 214: "CUDA_ERROR_ECC_UNCORRECTABLE",
-	700: "CUDA_ERROR_ILLEGAL_ADDRESS (a read or write outside an allocation)", 702: "CUDA_ERROR_LAUNCH_TIMEOUT", 719: "CUDA_ERROR_LAUNCH_FAILED", 999: "CUDA_ERROR_UNKNOWN"}
+var errorNames = map[int]string{
+	2:   "CUDA_ERROR_OUT_OF_MEMORY",
+	46:  "CUDA_ERROR_DEVICE_UNAVAILABLE",
+	214: "CUDA_ERROR_ECC_UNCORRECTABLE",
+	700: "CUDA_ERROR_ILLEGAL_ADDRESS (a read or write outside an allocation)",
+	702: "CUDA_ERROR_LAUNCH_TIMEOUT",
+	719: "CUDA_ERROR_LAUNCH_FAILED",
+	999: "CUDA_ERROR_UNKNOWN",
+}
 
 // fail is failCode for an error of package cu, whose numbers are its kind's.
 func (d *Device) fail(err error, doing string) error {

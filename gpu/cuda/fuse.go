@@ -8,9 +8,9 @@ import (
 	"dns-tui/gpu"
 )
 
-// Neighbours in the queue that become one kernel: a product or convolution and the bias and ReLU behind it; BatchNorm, Scale and
-// ReLU; softmax and its loss. Each later call changes the record that the first one left, as long as nothing else was queued in between; what the
-// calls write, the one kernel writes too.
+// Neighbours in the queue that become one kernel: a product or convolution and the bias and ReLU behind it;
+// BatchNorm, Scale and ReLU; softmax and its loss. Each later call changes the record that the first one left, as
+// long as nothing else was queued in between; what the calls write, the one kernel writes too.
 
 type opKind int
 
@@ -114,7 +114,8 @@ func (d *Device) fuseReLU(x, y *gpu.Tensor, slope float32) bool {
 	return true
 }
 
-// fuseCopy makes a copy of what Normalize wrote part of it: BatchNorm keeps one, and so does a Scale that works in place.
+// fuseCopy makes a copy of what Normalize wrote part of it: BatchNorm keeps one, and so does a Scale that works in
+// place.
 func (d *Device) fuseCopy(y, x *gpu.Tensor) bool {
 	l := d.queue.before(d.ptr(x), x.N, normalized)
 	if l == nil || l.rectified || l.scaled {
@@ -147,7 +148,13 @@ func (d *Device) fuseScale(s gpu.ChannelShape, x, a, b, y *gpu.Tensor) bool {
 }
 
 // fuseLoss makes the loss part of the softmax that it is of.
-func (d *Device) fuseLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) bool {
+func (d *Device) fuseLoss(
+	s gpu.ChannelShape,
+	prob, label *gpu.Tensor,
+	ignore gpu.Ignore,
+	norm float32,
+	stat *gpu.Tensor,
+) bool {
 	l := d.queue.before(d.ptr(prob), prob.N, softmaxed)
 	if l == nil || l.shape != s {
 		return false
@@ -155,7 +162,19 @@ func (d *Device) fuseLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gp
 	x := l.x
 	d.queue.words = d.queue.words[:l.start]
 	d.scores(s)
-	d.launch(kSoftmaxWithLoss, grid{(s.Outer + 7) / 8, 1, 1}, 256, x, d.ptr(prob), d.ptr(label), f32(norm), d.ptr(stat), d.scratch.partial, d.scratch.counters, ignored(ignore))
+	d.launch(
+		kSoftmaxWithLoss,
+		grid{(s.Outer + 7) / 8, 1, 1},
+		256,
+		x,
+		d.ptr(prob),
+		d.ptr(label),
+		f32(norm),
+		d.ptr(stat),
+		d.scratch.partial,
+		d.scratch.counters,
+		ignored(ignore),
+	)
 	return true
 }
 
@@ -165,8 +184,22 @@ func (d *Device) renormalize(l *lastOp, rectify bool, slope float32) {
 	keep := *l
 	q.words = q.words[:l.start]
 	d.channels(keep.shape)
-	d.launch(kNormalizeScale, grid{(keep.n + 1023) / 1024, 1, 1}, 256, keep.x, keep.mean, keep.variance, f32(keep.eps), keep.norm, keep.a, keep.b, keep.norm2, keep.out,
-		flag(rectify), f32(slope))
+	d.launch(
+		kNormalizeScale,
+		grid{(keep.n + 1023) / 1024, 1, 1},
+		256,
+		keep.x,
+		keep.mean,
+		keep.variance,
+		f32(keep.eps),
+		keep.norm,
+		keep.a,
+		keep.b,
+		keep.norm2,
+		keep.out,
+		flag(rectify),
+		f32(slope),
+	)
 	keep.words = len(q.words)
 	q.last = keep
 }

@@ -68,7 +68,15 @@ func (d *Device) runNow(words []uint64) {
 	if d.opts.Blocking {
 		blocking = 1
 	}
-	r := C.dns_run((*C.uint64_t)(unsafe.Pointer(&words[0])), C.size_t(len(words)), d.c(), d.s(), C.uint64_t(d.fault.at), blocking, &failed)
+	r := C.dns_run(
+		(*C.uint64_t)(unsafe.Pointer(&words[0])),
+		C.size_t(len(words)),
+		d.c(),
+		d.s(),
+		C.uint64_t(d.fault.at),
+		blocking,
+		&failed,
+	)
 	if r != 0 {
 		d.failCode(r, "launching "+d.describeMark(uint32(words[int(failed)+4])))
 	}
@@ -79,7 +87,15 @@ func (p *programs) capture(d *Device, to *program, words []uint64) bool {
 	d.saveChoices()
 	var failed C.size_t
 	var graph C.CUgraphExec
-	r := C.dns_capture((*C.uint64_t)(unsafe.Pointer(&words[0])), C.size_t(len(words)), d.c(), d.s(), C.uint64_t(d.fault.at), &graph, &failed)
+	r := C.dns_capture(
+		(*C.uint64_t)(unsafe.Pointer(&words[0])),
+		C.size_t(len(words)),
+		d.c(),
+		d.s(),
+		C.uint64_t(d.fault.at),
+		&graph,
+		&failed,
+	)
 	if r != 0 {
 		d.notices = append(d.notices, "kernels are launched one by one: the driver captured no graph of them")
 		d.opts.NoGraphs = true

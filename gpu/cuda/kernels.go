@@ -97,7 +97,8 @@ const (
 	kSumSquares
 	kCountBad
 
-	// Of the module for tensor cores: the kernels of a kind of number and a tile, in the order of the enumeration product.
+	// Of the module for tensor cores: the kernels of a kind of number and a tile, in the order of the enumeration
+	// product.
 	kGemmNnTf3264
 	kGemmNtTf3264
 	kGemmTnTf3264

@@ -58,7 +58,8 @@ func ptx(t *testing.T, name string) string {
 	return string(b)
 }
 
-// The committed PTX is that of the source: by the sum that it carries, and, where nvcc 11.8 is there, by compiling again.
+// The committed PTX is that of the source: by the sum that it carries, and, where nvcc 11.8 is there, by compiling
+// again.
 func TestPTX(t *testing.T) {
 	if _, err := os.Stat("kernels/common.cuh"); err != nil {
 		t.Skip("the source is not here")

@@ -27,8 +27,8 @@ func counted(t *testing.T, d gpu.Device, f func()) (graphs, kernels int) {
 	return int(count(1) - g), int(count(2) - k)
 }
 
-// What belongs together is one kernel: a product with its bias and ReLU, BatchNorm with Scale and ReLU, the updates of all
-// parameters; the surgery of all layers is two. The second time it comes it is a graph.
+// What belongs together is one kernel: a product with its bias and ReLU, BatchNorm with Scale and ReLU, the updates
+// of all parameters; the surgery of all layers is two. The second time it comes it is a graph.
 func TestLaunches(t *testing.T) {
 	emulated(t)
 	d := open(t, cuda.Options{Precision: cuda.FP32})
@@ -42,9 +42,32 @@ func TestLaunches(t *testing.T) {
 	}
 	const n = 4 * 6 * 6
 	x, y, z, w, c := tensor(n), tensor(n), tensor(n), tensor(4*4*9), tensor(4)
-	g := gpu.ConvGeometry{N: 1, C: 4, H: 6, W: 6, O: 4, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1}
+	g := gpu.ConvGeometry{
+		N:      1,
+		C:      4,
+		H:      6,
+		W:      6,
+		O:      4,
+		KH:     3,
+		KW:     3,
+		SH:     1,
+		SW:     1,
+		PH:     1,
+		PW:     1,
+		DH:     1,
+		DW:     1,
+		Groups: 1,
+	}
 	g.Resolve()
-	rows, planes := gpu.ChannelShape{Outer: 36, Channels: 4, Inner: 1}, gpu.ChannelShape{Outer: 1, Channels: 4, Inner: 36}
+	rows, planes := gpu.ChannelShape{
+		Outer:    36,
+		Channels: 4,
+		Inner:    1,
+	}, gpu.ChannelShape{
+		Outer:    1,
+		Channels: 4,
+		Inner:    36,
+	}
 	mean, variance := tensor(4), tensor(4)
 	var results [5]gpu.SurgeryResult
 	params := [5][4]*gpu.Tensor{}
@@ -101,7 +124,15 @@ func TestLaunches(t *testing.T) {
 		for round := range 3 {
 			graphs, kernels := counted(t, d, test.work)
 			if kernels != test.kernels || graphs != min(round, 1) {
-				t.Errorf("%s, round %d: %d kernels, %d graphs; wanted %d and %d", test.name, round, kernels, graphs, test.kernels, min(round, 1))
+				t.Errorf(
+					"%s, round %d: %d kernels, %d graphs; wanted %d and %d",
+					test.name,
+					round,
+					kernels,
+					graphs,
+					test.kernels,
+					min(round, 1),
+				)
 			}
 		}
 	}

@@ -46,7 +46,11 @@ func libraryFolders() []string {
 	}
 	for _, root := range roots {
 		if root != "" {
-			globs = append(globs, filepath.Join(root, "lib", "python3*", "*-packages", "nvidia", "*", "lib"), filepath.Join(root, "lib"))
+			globs = append(
+				globs,
+				filepath.Join(root, "lib", "python3*", "*-packages", "nvidia", "*", "lib"),
+				filepath.Join(root, "lib"),
+			)
 		}
 	}
 	for _, g := range globs {
@@ -128,10 +132,18 @@ type libraries struct {
 	descriptors    map[gpu.ConvGeometry]*convDescriptors
 }
 
-// workspaceBytes is what cuBLAS wants on an H100 (its documentation of cublasSetWorkspace), and enough for the convolutions.
+// workspaceBytes is what cuBLAS wants on an H100 (its documentation of cublasSetWorkspace), and enough for the
+// convolutions.
 const workspaceBytes = 64 << 20
 
-var blasFunctions = []string{"cublasCreate_v2", "cublasDestroy_v2", "cublasSetStream_v2", "cublasSetWorkspace_v2", "cublasGetVersion_v2", "cublasGemmEx"}
+var blasFunctions = []string{
+	"cublasCreate_v2",
+	"cublasDestroy_v2",
+	"cublasSetStream_v2",
+	"cublasSetWorkspace_v2",
+	"cublasGetVersion_v2",
+	"cublasGemmEx",
+}
 
 // openLibraries loads cuBLAS and cuDNN where they are. Neither is needed.
 func (d *Device) openLibraries() error {
@@ -212,7 +224,17 @@ func (p Precision) compute() uint64 {
 
 // blasGemm queues a product by cuBLAS.
 func (d *Device) blasGemm(transA, transB bool, m, n, k int, alpha float32, a, b uint64, beta float32, c uint64) {
-	d.call(uint64(C.record_gemm), 0, i32(m)|i32(n)<<32, i32(k)|flag(transA)<<32|flag(transB)<<33, f32(alpha)|f32(beta)<<32, a, b, c, d.precision.compute())
+	d.call(
+		uint64(C.record_gemm),
+		0,
+		i32(m)|i32(n)<<32,
+		i32(k)|flag(transA)<<32|flag(transB)<<33,
+		f32(alpha)|f32(beta)<<32,
+		a,
+		b,
+		c,
+		d.precision.compute(),
+	)
 }
 
 // call queues a library's work. Its kernels write no mark; the one before it shows in a failure.

@@ -16,8 +16,8 @@ import (
 )
 
 // memory is the allocator. Freed blocks wait for the next allocation of their size: giving them back to the driver
-// would wait for all kernels, and what a net frees when its shapes change it soon wants again. Kernels run in one order,
-// so a block may be handed out while kernels that read it are still queued.
+// would wait for all kernels, and what a net frees when its shapes change it soon wants again. Kernels run in one
+// order, so a block may be handed out while kernels that read it are still queued.
 type memory struct {
 	spare map[int64][]cu.DevicePtr // by size
 	owned map[cu.DevicePtr]int64   // every block of the driver's
@@ -70,7 +70,12 @@ func sizeClass(n int64) int64 {
 // Alloc implements gpu.Store.
 func (d *Device) Alloc(n int) (gpu.Memory, error) {
 	if n < 0 || n > maxElements {
-		return nil, fmt.Errorf("GPU %d: no allocation of %d numbers; an array may have %d", d.opts.Ordinal, n, maxElements)
+		return nil, fmt.Errorf(
+			"GPU %d: no allocation of %d numbers; an array may have %d",
+			d.opts.Ordinal,
+			n,
+			maxElements,
+		)
 	}
 	if d.fault.err != nil {
 		return nil, d.fault.err
@@ -182,7 +187,14 @@ type OutOfMemoryError struct {
 }
 
 func (e *OutOfMemoryError) Error() string {
-	return fmt.Sprintf("%s is out of memory: wanted %s more, %s are free of %s, this program holds %s", e.Device, gpu.FormatBytes(e.Wanted), gpu.FormatBytes(e.Free), gpu.FormatBytes(e.Total), gpu.FormatBytes(e.Held))
+	return fmt.Sprintf(
+		"%s is out of memory: wanted %s more, %s are free of %s, this program holds %s",
+		e.Device,
+		gpu.FormatBytes(e.Wanted),
+		gpu.FormatBytes(e.Free),
+		gpu.FormatBytes(e.Total),
+		gpu.FormatBytes(e.Held),
+	)
 }
 
 // Room returns the bytes that tensors may take: what they hold and what is free.
@@ -193,7 +205,12 @@ func (m *memory) refused(d *Device, bytes int64, err error) error {
 	if !errors.Is(err, cu.OutOfMemory) {
 		return d.fail(err, "allocating")
 	}
-	e := &OutOfMemoryError{Device: fmt.Sprintf("GPU %d (%s)", d.opts.Ordinal, d.info.Name), Wanted: bytes, Held: m.held, Own: m.own}
+	e := &OutOfMemoryError{
+		Device: fmt.Sprintf("GPU %d (%s)", d.opts.Ordinal, d.info.Name),
+		Wanted: bytes,
+		Held:   m.held,
+		Own:    m.own,
+	}
 	e.Free, e.Total, _ = cu.MemInfo()
 	return e
 }

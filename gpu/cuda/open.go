@@ -57,11 +57,16 @@ var _ gpu.Device = (*Device)(nil)
 func driverError() error {
 	if C.cuda_driver_status() == 0 {
 		if name := C.dns_missing(); name != nil {
-			return fmt.Errorf("NVIDIA's driver lacks %s: wanted driver %s or newer", C.GoString(name), driverName(driverNeeded))
+			return fmt.Errorf(
+				"NVIDIA's driver lacks %s: wanted driver %s or newer",
+				C.GoString(name),
+				driverName(driverNeeded),
+			)
 		}
 		return nil
 	}
-	if C.cuda_driver_status() == C.CUDA_ERROR_NO_DEVICE && C.GoString(C.cuda_driver_problem()) == "cuInit failed with CUDA error 100" {
+	if C.cuda_driver_status() == C.CUDA_ERROR_NO_DEVICE &&
+		C.GoString(C.cuda_driver_problem()) == "cuInit failed with CUDA error 100" {
 		return fmt.Errorf("%w: NVIDIA's driver finds none (see nvidia-smi, and CUDA_VISIBLE_DEVICES)", ErrNoGPU)
 	}
 	return fmt.Errorf("%w: NVIDIA's driver cannot be used: %s", ErrNoGPU, C.GoString(C.cuda_driver_problem()))
@@ -118,7 +123,8 @@ func describe(ordinal int) (Info, error) {
 	return i, nil
 }
 
-// Open makes a context on a GPU and loads the kernels. Its errors say what is missing: a driver, a newer driver, a device.
+// Open makes a context on a GPU and loads the kernels. Its errors say what is missing: a driver, a newer driver, a
+// device.
 func Open(o Options) (gpu.Device, error) {
 	if err := driverError(); err != nil {
 		return nil, err
@@ -132,13 +138,23 @@ func Open(o Options) (gpu.Device, error) {
 	}
 	d := &Device{opts: o, driver: cu.Version()}
 	if d.driver < driverNeeded {
-		return nil, fmt.Errorf("NVIDIA's driver is %s; wanted driver %s or newer", driverName(d.driver), driverName(driverNeeded))
+		return nil, fmt.Errorf(
+			"NVIDIA's driver is %s; wanted driver %s or newer",
+			driverName(d.driver),
+			driverName(driverNeeded),
+		)
 	}
 	if d.info, err = describe(o.Ordinal); err != nil {
 		return nil, err
 	}
 	if d.info.Major < 7 {
-		return nil, fmt.Errorf("GPU %d, %s, has compute capability %d.%d; wanted 7.0 or more", o.Ordinal, d.info.Name, d.info.Major, d.info.Minor)
+		return nil, fmt.Errorf(
+			"GPU %d, %s, has compute capability %d.%d; wanted 7.0 or more",
+			o.Ordinal,
+			d.info.Name,
+			d.info.Major,
+			d.info.Minor,
+		)
 	}
 	runtime.LockOSThread() // a context belongs to a thread
 	defer runtime.UnlockOSThread()
@@ -218,7 +234,12 @@ func (d *Device) choosePrecision() error {
 	case d.precision == Auto:
 		d.precision = FP32
 	case d.precision != FP32 && d.info.Major < 8:
-		return fmt.Errorf("no %s: it wants compute capability 8.0, and this is %d.%d; --precision fp32 works", d.precision, d.info.Major, d.info.Minor)
+		return fmt.Errorf(
+			"no %s: it wants compute capability 8.0, and this is %d.%d; --precision fp32 works",
+			d.precision,
+			d.info.Major,
+			d.info.Minor,
+		)
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ type Options struct {
 	Precision Precision
 	// NoLibraries leaves cuBLAS and cuDNN alone, though the machine has them.
 	NoLibraries bool
-	// Tune measures, for each product and convolution at its first use, which kernel is the fastest, and remembers it in
-	// the user's cache folder. Without it a rule of thumb chooses.
+	// Tune measures, for each product and convolution at its first use, which kernel is the fastest, and remembers it
+	// in the user's cache folder. Without it a rule of thumb chooses.
 	Tune bool
 	// NoGraphs launches every kernel by itself.
 	NoGraphs bool
@@ -52,7 +52,9 @@ func ParsePrecision(s string) (Precision, error) {
 }
 
 // ErrAbsent says that the program was built without this device.
-var ErrAbsent = errors.New("this build has no CUDA device; `make` builds it where a CUDA toolkit is found (`make cuda-toolkit` installs one on Debian)")
+var ErrAbsent = errors.New(
+	"this build has no CUDA device; `make` builds it where a CUDA toolkit is found (`make cuda-toolkit` installs one on Debian)",
+)
 
 // ErrNoGPU says that there is no GPU, or no driver for one.
 var ErrNoGPU = errors.New("no GPU")

@@ -112,7 +112,8 @@ func (d *Device) planTile(tile, m, n, k, groups int) plan {
 func (d *Device) sharable(p plan, groups, shares int) bool {
 	tiles := p.grid.x * p.grid.y * groups
 	return p.shares == 1 && shares == 1 ||
-		p.shares == shares && p.length >= leastShare && tiles <= counterWords && 4*int64(tiles*shares)*int64(p.size*p.size) <= 256<<20
+		p.shares == shares && p.length >= leastShare && tiles <= counterWords &&
+			4*int64(tiles*shares)*int64(p.size*p.size) <= 256<<20
 }
 
 // epilogue is what a product's result passes through: Epilogue of product.cuh.
@@ -157,10 +158,29 @@ func (d *Device) Gemm(transA, transB bool, m, n, k int, alpha float32, a, b *gpu
 		return
 	}
 	d.closeBatches()
-	w := work{what: product(2*flag(transA) + flag(transB)), m: m, n: n, k: k, groups: 1, x: d.ptr(a), w: d.ptr(b), y: d.ptr(c), out: c.N,
-		e: epilogue{alpha: alpha, beta: beta}}
+	w := work{
+		what:   product(2*flag(transA) + flag(transB)),
+		m:      m,
+		n:      n,
+		k:      k,
+		groups: 1,
+		x:      d.ptr(a),
+		w:      d.ptr(b),
+		y:      d.ptr(c),
+		out:    c.N,
+		e:      epilogue{alpha: alpha, beta: beta},
+	}
 	if d.do(&w) {
-		d.queue.fusable(lastOp{kind: multiplied, out: d.ptr(c), n: c.N, shape: gpu.ChannelShape{Outer: m, Channels: n, Inner: 1}, plain: beta == 0}, gemmEpilogue)
+		d.queue.fusable(
+			lastOp{
+				kind:  multiplied,
+				out:   d.ptr(c),
+				n:     c.N,
+				shape: gpu.ChannelShape{Outer: m, Channels: n, Inner: 1},
+				plain: beta == 0,
+			},
+			gemmEpilogue,
+		)
 	}
 }
 
@@ -220,7 +240,24 @@ func (d *Device) emitLibrary(w *work) bool {
 
 // geometry puts a Geometry of conv.cu into the blob.
 func (b *blob) geometry(g *gpu.ConvGeometry) {
-	b.ints(g.N, g.C/g.Groups, g.H, g.W, g.O/g.Groups, g.KH, g.KW, g.SH, g.SW, g.PH, g.PW, g.DH, g.DW, g.Groups, g.OutH, g.OutW)
+	b.ints(
+		g.N,
+		g.C/g.Groups,
+		g.H,
+		g.W,
+		g.O/g.Groups,
+		g.KH,
+		g.KW,
+		g.SH,
+		g.SW,
+		g.PH,
+		g.PW,
+		g.DH,
+		g.DW,
+		g.Groups,
+		g.OutH,
+		g.OutW,
+	)
 	for _, n := range []int{g.OutH * g.OutW, g.OutW, g.KH * g.KW, g.KW, g.H * g.W, g.W, g.SH, g.SW} {
 		b.divisor(n)
 	}
@@ -231,7 +268,21 @@ func weightCount(g *gpu.ConvGeometry) int { return g.O * (g.C / g.Groups) * g.KH
 // convolve queues one of the three products of a convolution, and reports whether a kernel of this program does it.
 func (d *Device) convolve(what product, g *gpu.ConvGeometry, m, n, k int, x, w, y *gpu.Tensor, e epilogue) bool {
 	d.closeBatches()
-	return d.do(&work{what: what, m: m, n: n, k: k, groups: g.Groups, x: d.ptr(x), w: d.ptr(w), y: d.ptr(y), out: y.N, e: e, g: g})
+	return d.do(
+		&work{
+			what:   what,
+			m:      m,
+			n:      n,
+			k:      k,
+			groups: g.Groups,
+			x:      d.ptr(x),
+			w:      d.ptr(w),
+			y:      d.ptr(y),
+			out:    y.N,
+			e:      e,
+			g:      g,
+		},
+	)
 }
 
 // Conv implements gpu.Spatial.
@@ -241,7 +292,17 @@ func (d *Device) Conv(g *gpu.ConvGeometry, x, w, b, y *gpu.Tensor) {
 	gpu.WantOptional("Conv", "b", b, g.O)
 	gpu.Want("Conv", "y", y, g.N*g.O*g.OutH*g.OutW)
 	places := g.OutH * g.OutW
-	if d.convolve(convForward, g, g.O/g.Groups, g.N*places, g.C/g.Groups*g.KH*g.KW, x, w, y, epilogue{alpha: 1, rowBias: d.ptr(b)}) {
+	if d.convolve(
+		convForward,
+		g,
+		g.O/g.Groups,
+		g.N*places,
+		g.C/g.Groups*g.KH*g.KW,
+		x,
+		w,
+		y,
+		epilogue{alpha: 1, rowBias: d.ptr(b)},
+	) {
 		d.queue.fusable(lastOp{kind: convolved, out: d.ptr(y), n: y.N}, convEpilogue)
 	}
 }
@@ -265,6 +326,16 @@ func (d *Device) ConvBackwardWeights(g *gpu.ConvGeometry, x, dy, dw, db *gpu.Ten
 		d.SumBias(gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: places}, dy, db)
 	}
 	if dw != nil {
-		d.convolve(convBackwardWeights, g, g.O/g.Groups, g.C/g.Groups*g.KH*g.KW, g.N*places, x, dy, dw, epilogue{alpha: 1})
+		d.convolve(
+			convBackwardWeights,
+			g,
+			g.O/g.Groups,
+			g.C/g.Groups*g.KH*g.KW,
+			g.N*places,
+			x,
+			dy,
+			dw,
+			epilogue{alpha: 1},
+		)
 	}
 }

@@ -50,7 +50,8 @@ func (d *Device) openQueue() error {
 // grid is how many blocks a launch has.
 type grid struct{ x, y, z int }
 
-// launch queues a kernel. args are words of up to eight bytes; what was put into the blob follows as the last parameter.
+// launch queues a kernel. args are words of up to eight bytes; what was put into the blob follows as the last
+// parameter.
 func (d *Device) launch(k kernelID, g grid, threads int, args ...uint64) {
 	if d.fault.err != nil || g.x <= 0 || g.y <= 0 || g.z <= 0 {
 		d.queue.blob.n = 0
@@ -59,8 +60,14 @@ func (d *Device) launch(k kernelID, g grid, threads int, args ...uint64) {
 	q := &d.queue
 	q.last = lastOp{}
 	b := q.blob.words()
-	q.words = append(q.words, d.functions[k], uint64(uint32(g.x))|uint64(uint32(g.y))<<32, uint64(uint32(g.z))|uint64(uint32(threads))<<32,
-		uint64(C.record_kernel)|uint64(len(args))<<16|uint64(len(b))<<32, d.markOf(k))
+	q.words = append(
+		q.words,
+		d.functions[k],
+		uint64(uint32(g.x))|uint64(uint32(g.y))<<32,
+		uint64(uint32(g.z))|uint64(uint32(threads))<<32,
+		uint64(C.record_kernel)|uint64(len(args))<<16|uint64(len(b))<<32,
+		d.markOf(k),
+	)
 	q.words = append(q.words, args...)
 	q.words = append(q.words, b...)
 	q.blob.n = 0

@@ -27,5 +27,17 @@ func (d *Device) LSTMUnitBackward(n, size int, before, gates, c, dc, dh, dbefore
 	gpu.Want("LSTMUnitBackward", "dx", dx, 4*n*size)
 	d.closeBatches()
 	d.queue.blob.divisor(size)
-	d.each(kLstmUnitBackward, n*size, i32(n), i32(size), d.ptr(before), d.ptr(gates), d.ptr(c), d.ptr(dc), d.ptr(dh), d.ptr(dbefore), d.ptr(dx))
+	d.each(
+		kLstmUnitBackward,
+		n*size,
+		i32(n),
+		i32(size),
+		d.ptr(before),
+		d.ptr(gates),
+		d.ptr(c),
+		d.ptr(dc),
+		d.ptr(dh),
+		d.ptr(dbefore),
+		d.ptr(dx),
+	)
 }

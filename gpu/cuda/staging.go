@@ -37,8 +37,8 @@ type buffer struct {
 	full, free cu.Event
 }
 
-// largeUpload is the least size in bytes that takes the way through a buffer: the kernels of a small net do not take longer
-// than that way costs.
+// largeUpload is the least size in bytes that takes the way through a buffer: the kernels of a small net do not take
+// longer than that way costs.
 const largeUpload = 128 << 10
 
 // trip is one upload under way.
@@ -95,7 +95,10 @@ func (s *staging) room(d *Device, n int) []byte {
 func (s *staging) send(d *Device, dst uint64, piece []byte, stream C.CUstream) {
 	t := &s.trips[(s.first+s.n)%len(s.trips)]
 	t.end, s.n = s.head, s.n+1
-	d.must(C.dns_upload(d.c(), C.uint64_t(dst), unsafe.Pointer(&piece[0]), C.size_t(len(piece)), stream, event(t.done)), "uploading")
+	d.must(
+		C.dns_upload(d.c(), C.uint64_t(dst), unsafe.Pointer(&piece[0]), C.size_t(len(piece)), stream, event(t.done)),
+		"uploading",
+	)
 }
 
 // must keeps the failure of a call.

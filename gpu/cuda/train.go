@@ -73,7 +73,8 @@ func (d *Device) Update(u gpu.UpdateParams, w, grad, h, h2, masked *gpu.Tensor) 
 	gpu.WantOptional("Update", "masked", masked, w.N)
 	b := &d.queue.batch
 	gate := d.ptr(u.Gate)
-	if len(b.surgery) > 0 || len(b.updates) == maxSegments || len(b.updates) > 0 && (b.method != u.Method || b.gate != gate) {
+	if len(b.surgery) > 0 || len(b.updates) == maxSegments ||
+		len(b.updates) > 0 && (b.method != u.Method || b.gate != gate) {
 		d.closeBatches()
 	}
 	b.method, b.gate = u.Method, gate
@@ -122,7 +123,19 @@ func (d *Device) Reach(g gpu.Outputs, center float32, w, masked, kept, pruned *g
 	if g.Transposed {
 		across, along = 1, g.Outputs
 	}
-	d.launch(kReach, grid{g.Outputs, 1, 1}, 256, i32(g.Inputs), i32(across), i32(along), f32(center), d.ptr(w), d.ptr(masked), d.ptr(kept), d.ptr(pruned))
+	d.launch(
+		kReach,
+		grid{g.Outputs, 1, 1},
+		256,
+		i32(g.Inputs),
+		i32(across),
+		i32(along),
+		f32(center),
+		d.ptr(w),
+		d.ptr(masked),
+		d.ptr(kept),
+		d.ptr(pruned),
+	)
 }
 
 // resultBytes is the size of a SurgeryResult of train.cu; maxResults is how many there may be between two marks.
@@ -152,7 +165,8 @@ func (d *Device) Surgery(s *gpu.SurgeryParams, w, masked, b, maskedB *gpu.Tensor
 	}
 	q := &d.queue.batch
 	gate := d.ptr(s.Gate)
-	if len(q.updates) > 0 || len(q.surgery) > maxSegments-2 || len(q.surgery) > 0 && (q.redraw != s.Redraw || q.gate != gate || q.bins != s.Histogram) {
+	if len(q.updates) > 0 || len(q.surgery) > maxSegments-2 ||
+		len(q.surgery) > 0 && (q.redraw != s.Redraw || q.gate != gate || q.bins != s.Histogram) {
 		d.closeBatches()
 	}
 	if n := q.results + len(q.layers); n >= maxResults || s.Histogram && n >= maxHistograms {
@@ -187,7 +201,15 @@ func (d *Device) closeSurgery() {
 	table := at + 4*params*uint64(len(layers))
 	for i, l := range layers {
 		v := live[params*i:]
-		v[0], v[1], v[2], v[3] = math.Float32bits(l.threshold), math.Float32bits(l.mu), math.Float32bits(l.sigma), uint32(flag(l.measured))
+		v[0], v[1], v[2], v[3] = math.Float32bits(
+			l.threshold,
+		), math.Float32bits(
+			l.mu,
+		), math.Float32bits(
+			l.sigma,
+		), uint32(
+			flag(l.measured),
+		)
 	}
 	blocks := 0
 	for i, s := range list {
@@ -199,7 +221,18 @@ func (d *Device) closeSurgery() {
 	results := d.resultsAt(q.results)
 	q.results += len(layers)
 	n := i32(len(list))
-	d.launch(kSurgeryMeasure, grid{blocks, 1, 1}, 256, at, results, d.scratch.partial, d.scratch.counters, table, n, i32(len(layers)))
+	d.launch(
+		kSurgeryMeasure,
+		grid{blocks, 1, 1},
+		256,
+		at,
+		results,
+		d.scratch.partial,
+		d.scratch.counters,
+		table,
+		n,
+		i32(len(layers)),
+	)
 	d.launch(kSurgeryRedraw, grid{blocks, 1, 1}, 256, results, q.gate, bins, table, n, flag(q.redraw))
 }
 
@@ -230,12 +263,18 @@ func (d *Device) deliverSurgery(s *slot) {
 		}
 		have := (*surgeryResult)(unsafe.Pointer(&s.memory[o.at]))
 		r := o.r
-		r.Mu, r.Sigma, r.Kept, r.Pruned, r.Spliced, r.Total = have.mu, have.sigma, int(have.kept), int(have.pruned), int(have.spliced), o.total
+		r.Mu, r.Sigma, r.Kept, r.Pruned, r.Spliced, r.Total = have.mu, have.sigma, int(
+			have.kept,
+		), int(
+			have.pruned,
+		), int(
+			have.spliced,
+		), o.total
 	}
 }
 
-// histogramWords is a layer's bins, of kept and of pruned entries; maxHistograms is how many layers may have theirs between
-// two marks.
+// histogramWords is a layer's bins, of kept and of pruned entries; maxHistograms is how many layers may have theirs
+// between two marks.
 const (
 	histogramWords = 2 * gpu.HistogramBins
 	maxHistograms  = 96

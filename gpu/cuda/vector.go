@@ -75,7 +75,19 @@ func (d *Device) UnaryBackward(f gpu.UnaryFunc, x, y, dy, dx *gpu.Tensor) {
 	gpu.Want("UnaryBackward", "x", x, dx.N)
 	gpu.Want("UnaryBackward", "y", y, dx.N)
 	gpu.Want("UnaryBackward", "dy", dy, dx.N)
-	d.each(kUnaryBackward, dx.N, i32(dx.N), i32(int(f.Op)), f32(f.A), f32(f.B), f32(f.C), d.ptr(x), d.ptr(y), d.ptr(dy), d.ptr(dx))
+	d.each(
+		kUnaryBackward,
+		dx.N,
+		i32(dx.N),
+		i32(int(f.Op)),
+		f32(f.A),
+		f32(f.B),
+		f32(f.C),
+		d.ptr(x),
+		d.ptr(y),
+		d.ptr(dy),
+		d.ptr(dx),
+	)
 }
 
 // Dot implements gpu.Vector.
@@ -86,7 +98,13 @@ func (d *Device) Dot(alpha float32, x, y, out *gpu.Tensor) {
 }
 
 // Copy2D implements gpu.Vector.
-func (d *Device) Copy2D(rows, cols int, src *gpu.Tensor, srcOff, srcStride int, dst *gpu.Tensor, dstOff, dstStride int) {
+func (d *Device) Copy2D(
+	rows, cols int,
+	src *gpu.Tensor,
+	srcOff, srcStride int,
+	dst *gpu.Tensor,
+	dstOff, dstStride int,
+) {
 	if rows == 0 || cols == 0 {
 		return
 	}
@@ -94,7 +112,16 @@ func (d *Device) Copy2D(rows, cols int, src *gpu.Tensor, srcOff, srcStride int, 
 	checkRows("dst", dst, rows, cols, dstOff, dstStride)
 	d.closeBatches()
 	d.queue.blob.divisor(cols)
-	d.each(kCopy2d, rows*cols, i32(rows), i32(cols), d.ptr(src)+4*uint64(srcOff), i32(srcStride), d.ptr(dst)+4*uint64(dstOff), i32(dstStride))
+	d.each(
+		kCopy2d,
+		rows*cols,
+		i32(rows),
+		i32(cols),
+		d.ptr(src)+4*uint64(srcOff),
+		i32(srcStride),
+		d.ptr(dst)+4*uint64(dstOff),
+		i32(dstStride),
+	)
 }
 
 func checkRows(arg string, t *gpu.Tensor, rows, cols, off, stride int) {

@@ -113,7 +113,14 @@ func softmaxLoss(b *bench) {
 	s := gpu.ChannelShape{Outer: 2, Channels: 3, Inner: 1}
 	stat := b.empty(2)
 	for _, bad := range []float32{3, -1, 0.5} {
-		b.d.SoftmaxLoss(s, b.tensor([]float32{0.2, 0.3, 0.5, 0.2, 0.3, 0.5}), b.tensor([]float32{0, bad}), gpu.Ignore{}, 0, stat)
+		b.d.SoftmaxLoss(
+			s,
+			b.tensor([]float32{0.2, 0.3, 0.5, 0.2, 0.3, 0.5}),
+			b.tensor([]float32{0, bad}),
+			gpu.Ignore{},
+			0,
+			stat,
+		)
 		if v := b.values(stat); !math.IsNaN(float64(v[0])) {
 			b.Errorf("SoftmaxLoss with label %g of 3 classes is %g, wanted NaN", bad, v[0])
 		}

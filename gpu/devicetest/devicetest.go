@@ -249,7 +249,11 @@ func vector(b *bench) {
 		}
 		for _, e := range []float32{-0.75, -1.75, 1, 2, 0.3} {
 			b.d.Power(tx, e, 0.5, 1.5, tz)
-			b.check(fmt.Sprint("Power ", e), tz, each(n, func(i int) float64 { return math.Pow(1.5+0.5*float64(x[i]), float64(e)) }))
+			b.check(
+				fmt.Sprint("Power ", e),
+				tz,
+				each(n, func(i int) float64 { return math.Pow(1.5+0.5*float64(x[i]), float64(e)) }),
+			)
 		}
 	}
 }
@@ -306,7 +310,11 @@ func gather(b *bench) {
 		index := b.labels(n, rows)
 		ti, ts, td := b.tensor(index), b.tensor(src), b.tensor(dst)
 		b.d.Gather(width, ti, ts, td)
-		b.check("Gather", td, each(n*width, func(i int) float64 { return float64(src[int(index[i/width])*width+i%width]) }))
+		b.check(
+			"Gather",
+			td,
+			each(n*width, func(i int) float64 { return float64(src[int(index[i/width])*width+i%width]) }),
+		)
 		b.d.Upload(td, dst)
 		b.d.ScatterAdd(width, ti, td, ts)
 		want := wide(src)
@@ -369,14 +377,23 @@ func gemm(b *bench) {
 }
 
 // shapes of channelwise kernels: per image and per position, one channel, more than a piece.
-var shapes = []gpu.ChannelShape{{Outer: 1, Channels: 1, Inner: 1}, {Outer: 3, Channels: 5, Inner: 1}, {Outer: 4, Channels: 7, Inner: 33}, {Outer: 2, Channels: 3, Inner: 20000}}
+var shapes = []gpu.ChannelShape{
+	{Outer: 1, Channels: 1, Inner: 1},
+	{Outer: 3, Channels: 5, Inner: 1},
+	{Outer: 4, Channels: 7, Inner: 33},
+	{Outer: 2, Channels: 3, Inner: 20000},
+}
 
 func bias(b *bench) {
 	for _, s := range shapes {
 		x, y := b.random(s.Channels), b.random(s.Len())
 		tx, ty := b.tensor(x), b.tensor(y)
 		b.d.AddBias(s, tx, ty)
-		b.check("AddBias", ty, each(s.Len(), func(i int) float64 { return float64(y[i]) + float64(x[i/s.Inner%s.Channels]) }))
+		b.check(
+			"AddBias",
+			ty,
+			each(s.Len(), func(i int) float64 { return float64(y[i]) + float64(x[i/s.Inner%s.Channels]) }),
+		)
 		b.d.Upload(ty, y)
 		b.d.SumBias(s, ty, tx)
 		b.check("SumBias", tx, perChannel(s, x, func(i int) float64 { return float64(y[i]) }))
@@ -403,14 +420,30 @@ func scale(b *bench) {
 		ch := func(i int) int { return i / s.Inner % s.Channels }
 		tx, tdy, ta, tc, ty := b.tensor(x), b.tensor(dy), b.tensor(a), b.tensor(c), b.empty(s.Len())
 		b.d.Scale(s, tx, ta, tc, ty)
-		b.check("Scale", ty, each(s.Len(), func(i int) float64 { return float64(x[i])*float64(a[ch(i)]) + float64(c[ch(i)]) }))
+		b.check(
+			"Scale",
+			ty,
+			each(s.Len(), func(i int) float64 { return float64(x[i])*float64(a[ch(i)]) + float64(c[ch(i)]) }),
+		)
 		b.d.Scale(s, tx, ta, nil, ty)
-		b.check("Scale without bias", ty, each(s.Len(), func(i int) float64 { return float64(x[i]) * float64(a[ch(i)]) }))
+		b.check(
+			"Scale without bias",
+			ty,
+			each(s.Len(), func(i int) float64 { return float64(x[i]) * float64(a[ch(i)]) }),
+		)
 		da, db := b.random(s.Channels), b.random(s.Channels)
 		tda, tdb := b.tensor(da), b.tensor(db)
 		b.d.ScaleBackward(s, tx, tdy, ta, ty, tda, tdb)
-		b.check("ScaleBackward dx", ty, each(s.Len(), func(i int) float64 { return float64(dy[i]) * float64(a[ch(i)]) }))
-		b.check("ScaleBackward da", tda, perChannel(s, da, func(i int) float64 { return float64(dy[i]) * float64(x[i]) }))
+		b.check(
+			"ScaleBackward dx",
+			ty,
+			each(s.Len(), func(i int) float64 { return float64(dy[i]) * float64(a[ch(i)]) }),
+		)
+		b.check(
+			"ScaleBackward da",
+			tda,
+			perChannel(s, da, func(i int) float64 { return float64(dy[i]) * float64(x[i]) }),
+		)
 		b.check("ScaleBackward db", tdb, perChannel(s, db, func(i int) float64 { return float64(dy[i]) }))
 	}
 }
@@ -431,7 +464,11 @@ func prelu(b *bench) {
 		tda := b.tensor(da)
 		b.d.PReLUBackward(s, tx, tdy, ta, ty, tda)
 		b.check("PReLUBackward dx", ty, each(s.Len(), func(i int) float64 { return float64(dy[i]) * slope(i) }))
-		b.check("PReLUBackward da", tda, perChannel(s, da, func(i int) float64 { return float64(dy[i]) * math.Min(float64(x[i]), 0) }))
+		b.check(
+			"PReLUBackward da",
+			tda,
+			perChannel(s, da, func(i int) float64 { return float64(dy[i]) * math.Min(float64(x[i]), 0) }),
+		)
 		b.d.PReLUBackward(s, tx, tdy, ta, nil, tda)
 	}
 }
@@ -455,7 +492,10 @@ func batchNorm(b *bench) {
 			continue // the gradient of one value is 0/sqrt(eps)
 		}
 		b.d.Normalize(s, tx, tm, tv, nil, eps, ty)
-		y := each(s.Len(), func(i int) float64 { return (float64(x[i]) - mean[ch(i)]) / math.Sqrt(variance[ch(i)]+eps) })
+		y := each(
+			s.Len(),
+			func(i int) float64 { return (float64(x[i]) - mean[ch(i)]) / math.Sqrt(variance[ch(i)]+eps) },
+		)
 		b.check("Normalize", ty, y)
 		tdy := b.tensor(dy)
 		b.d.NormalizeBackward(s, ty, tdy, tv, eps, tdx)
@@ -471,9 +511,20 @@ func batchNorm(b *bench) {
 				f = 1 / float64(weight)
 			}
 			b.d.Normalize(s, tx, tm, tv, tw, 1, ty)
-			b.check("Normalize with a weight", ty, each(s.Len(), func(i int) float64 { return (float64(x[i]) - mean[ch(i)]*f) / math.Sqrt(variance[ch(i)]*f+1) }))
+			b.check(
+				"Normalize with a weight",
+				ty,
+				each(
+					s.Len(),
+					func(i int) float64 { return (float64(x[i]) - mean[ch(i)]*f) / math.Sqrt(variance[ch(i)]*f+1) },
+				),
+			)
 			b.d.NormalizeGlobalBackward(s, tdy, tv, tw, 1, tdx)
-			b.check("NormalizeGlobalBackward", tdx, each(s.Len(), func(i int) float64 { return float64(dy[i]) / math.Sqrt(variance[ch(i)]*f+1) }))
+			b.check(
+				"NormalizeGlobalBackward",
+				tdx,
+				each(s.Len(), func(i int) float64 { return float64(dy[i]) / math.Sqrt(variance[ch(i)]*f+1) }),
+			)
 		}
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"dns-tui/gpu"
 )
 
-// chains calls kernels in the rows in which layers call them, which a device may make one of: a product with its bias and
-// ReLU, BatchNorm with Scale and ReLU. What each writes must be there afterwards, and what is read between must be right.
+// chains calls kernels in the rows in which layers call them, which a device may make one of: a product with its bias
+// and ReLU, BatchNorm with Scale and ReLU. What each writes must be there afterwards, and what is read between must
+// be right.
 func chains(b *bench) {
 	lossChain(b)
 	for _, slope := range []float32{0, 0.1} {
@@ -30,7 +31,22 @@ func rectified(v float64, slope float32) float64 {
 }
 
 func convChain(b *bench, slope float32, inPlace bool) {
-	g := gpu.ConvGeometry{N: 2, C: 3, H: 5, W: 5, O: 4, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1}
+	g := gpu.ConvGeometry{
+		N:      2,
+		C:      3,
+		H:      5,
+		W:      5,
+		O:      4,
+		KH:     3,
+		KW:     3,
+		SH:     1,
+		SW:     1,
+		PH:     1,
+		PW:     1,
+		DH:     1,
+		DW:     1,
+		Groups: 1,
+	}
 	g.Resolve()
 	n := g.N * g.O * g.OutH * g.OutW
 	x, w, c := b.random(g.N*g.C*g.H*g.W), b.random(weights(&g)), b.random(g.O)

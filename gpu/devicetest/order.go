@@ -97,8 +97,8 @@ func fetch(b *bench) {
 	}
 }
 
-// uploads sends batch after batch, large and small, without waiting, and spoils what was sent at once: a device must have
-// taken it, and must not put it in place before the kernels that still read the batch before.
+// uploads sends batch after batch, large and small, without waiting, and spoils what was sent at once: a device must
+// have taken it, and must not put it in place before the kernels that still read the batch before.
 func uploads(b *bench) {
 	for _, n := range []int{10, 300000, 3 << 20} {
 		x, total, label := b.empty(n), b.tensor(make([]float32, n)), b.empty(1)
@@ -115,7 +115,11 @@ func uploads(b *bench) {
 			}
 			b.d.Axpby(1, x, 1, total)
 		}
-		b.check(fmt.Sprint("batches of ", n), total, each(n, func(i int) float64 { return float64(rounds*(rounds-1)/2 + rounds*(i%7)) }))
+		b.check(
+			fmt.Sprint("batches of ", n),
+			total,
+			each(n, func(i int) float64 { return float64(rounds*(rounds-1)/2 + rounds*(i%7)) }),
+		)
 		b.check("labels", label, []float64{rounds - 1})
 	}
 }

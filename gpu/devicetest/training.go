@@ -75,7 +75,16 @@ func methods(b *bench) {
 	const n = 20001
 	for _, method := range []gpu.Method{gpu.Nesterov, gpu.AdaGrad, gpu.RMSProp, gpu.AdaDelta, gpu.Adam} {
 		for _, withMask := range []bool{false, true} {
-			p := gpu.UpdateParams{Method: method, Rate: 0.1, Momentum: 0.9, Delta: 0.01, Decay2: 0.99, Correction: 0.7, Decay: 0.01, Scale: 0.5}
+			p := gpu.UpdateParams{
+				Method:     method,
+				Rate:       0.1,
+				Momentum:   0.9,
+				Delta:      0.01,
+				Decay2:     0.99,
+				Correction: 0.7,
+				Decay:      0.01,
+				Scale:      0.5,
+			}
 			w := b.random(n)
 			m, mask := masked(w)
 			tw, th, th2 := b.tensor(w), b.tensor(make([]float32, n)), b.tensor(make([]float32, n))
@@ -156,7 +165,14 @@ func seedSurgery(b *bench) {
 			tw, tm := b.tensor(w), b.tensor(m)
 			mean, std := moments(w)
 			var r gpu.SurgeryResult
-			b.surgery(&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: t, Redraw: true, Histogram: true}, tw, tm, nil, nil, &r)
+			b.surgery(
+				&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: t, Redraw: true, Histogram: true},
+				tw,
+				tm,
+				nil,
+				nil,
+				&r,
+			)
 			b.checkValues("Surgery mean and sigma", []float32{r.Mu, r.Sigma}, []float64{mean, std})
 			low, high := gpu.Limits(gpu.SeedRule, t, r.Mu, r.Sigma)
 			kept, pruned, spliced := 0, 0, 0
@@ -207,7 +223,17 @@ func count(b bool) int {
 func (b *bench) checkCounts(r *gpu.SurgeryResult, total, kept, pruned, spliced int) {
 	b.Helper()
 	if r.Total != total || r.Kept != kept || r.Pruned != pruned || r.Spliced != spliced {
-		b.Fatalf("Surgery: total %d kept %d pruned %d spliced %d, wanted %d %d %d %d", r.Total, r.Kept, r.Pruned, r.Spliced, total, kept, pruned, spliced)
+		b.Fatalf(
+			"Surgery: total %d kept %d pruned %d spliced %d, wanted %d %d %d %d",
+			r.Total,
+			r.Kept,
+			r.Pruned,
+			r.Spliced,
+			total,
+			kept,
+			pruned,
+			spliced,
+		)
 	}
 }
 
@@ -247,7 +273,10 @@ func paperSurgery(b *bench) {
 			mw, maskW := masked(w)
 			mc, maskC := masked(c)
 			tw, tmw, tc, tmc := b.tensor(w), b.tensor(mw), b.tensor(c), b.tensor(mc)
-			mu, sigma := absMoments(append(append([]float32(nil), w...), c...), append(append([]bool(nil), maskW...), maskC...))
+			mu, sigma := absMoments(
+				append(append([]float32(nil), w...), c...),
+				append(append([]bool(nil), maskW...), maskC...),
+			)
 			var r gpu.SurgeryResult
 			p := gpu.SurgeryParams{Rule: gpu.PaperRule, Threshold: rate, Redraw: true}
 			b.surgery(&p, tw, tmw, tc, tmc, &r)
@@ -321,7 +350,14 @@ func gates(b *bench) {
 			return float64(w[i]) - 0.1*float64(g[i]) - 0.5*float64(h[i])
 		}))
 		var r gpu.SurgeryResult
-		b.surgery(&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: 100, Redraw: true, Gate: gate}, tw, tm, nil, nil, &r)
+		b.surgery(
+			&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: 100, Redraw: true, Gate: gate},
+			tw,
+			tm,
+			nil,
+			nil,
+			&r,
+		)
 		if c.open != (r.Kept == 0) {
 			b.Errorf("Surgery with gate %g kept %d", c.value, r.Kept)
 		}
@@ -363,7 +399,11 @@ func batches(b *bench) {
 	}
 	for i := range layers {
 		l := &layers[i]
-		b.check(fmt.Sprint("Update of parameter ", i), l.tw, each(len(l.w), func(k int) float64 { return float64(l.w[k]) * (1 - float64(l.rate)) }))
+		b.check(
+			fmt.Sprint("Update of parameter ", i),
+			l.tw,
+			each(len(l.w), func(k int) float64 { return float64(l.w[k]) * (1 - float64(l.rate)) }),
+		)
 		kept := 0
 		for _, v := range b.values(l.tm) {
 			kept += count(!gpu.IsPruned(v))
@@ -383,7 +423,14 @@ func batches(b *bench) {
 			}
 		}
 		if total := len(l.w) + i%2*3; l.result.Total != total || l.result.Kept != kept {
-			b.Errorf("surgery of layer %d: total %d kept %d, wanted %d and %d", i, l.result.Total, l.result.Kept, total, kept)
+			b.Errorf(
+				"surgery of layer %d: total %d kept %d, wanted %d and %d",
+				i,
+				l.result.Total,
+				l.result.Kept,
+				total,
+				kept,
+			)
 		}
 	}
 }
@@ -407,7 +454,13 @@ func reach(b *bench) {
 					m[at(1, i)], mask[at(1, i)] = gpu.Kept(w[at(1, i)]), true
 				}
 			}
-			kept, pruned := each(g.Outputs, func(int) float64 { return -1 }), each(g.Outputs, func(int) float64 { return -1 })
+			kept, pruned := each(
+				g.Outputs,
+				func(int) float64 { return -1 },
+			), each(
+				g.Outputs,
+				func(int) float64 { return -1 },
+			)
 			all := each(g.Outputs, func(int) float64 { return -1 })
 			for o := range g.Outputs {
 				for i := range g.Inputs {

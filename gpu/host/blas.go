@@ -17,7 +17,19 @@ import (
 // calling thread. worker tells calls that may run at the same time apart.
 type multiplier interface {
 	name() string
-	gemm(worker int, transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int)
+	gemm(
+		worker int,
+		transA, transB bool,
+		m, n, k int,
+		alpha float32,
+		a []float32,
+		lda int,
+		b []float32,
+		ldb int,
+		beta float32,
+		c []float32,
+		ldc int,
+	)
 }
 
 // openBLAS calls sgemm_ of a libopenblas that is found at run time. The Fortran entry takes every argument by
@@ -49,8 +61,12 @@ const (
 func (g *gemmCall) prepare() {
 	p := func(v unsafe.Pointer) uintptr { return uintptr(v) }
 	g.args = [15]uintptr{
-		p(unsafe.Pointer(&g.transA)), p(unsafe.Pointer(&g.transB)), p(unsafe.Pointer(&g.m)), p(unsafe.Pointer(&g.n)), p(unsafe.Pointer(&g.k)),
-		p(unsafe.Pointer(&g.alpha)), 0, p(unsafe.Pointer(&g.lda)), 0, p(unsafe.Pointer(&g.ldb)), p(unsafe.Pointer(&g.beta)), 0, p(unsafe.Pointer(&g.ldc)),
+		p(
+			unsafe.Pointer(&g.transA),
+		), p(unsafe.Pointer(&g.transB)), p(unsafe.Pointer(&g.m)), p(unsafe.Pointer(&g.n)), p(unsafe.Pointer(&g.k)),
+		p(
+			unsafe.Pointer(&g.alpha),
+		), 0, p(unsafe.Pointer(&g.lda)), 0, p(unsafe.Pointer(&g.ldb)), p(unsafe.Pointer(&g.beta)), 0, p(unsafe.Pointer(&g.ldc)),
 		1, 1, // the lengths of the two character arguments
 	}
 }
@@ -61,7 +77,11 @@ func libraries() []string {
 		return []string{path}
 	}
 	if runtime.GOOS == "darwin" {
-		return []string{"/opt/homebrew/opt/openblas/lib/libopenblas.dylib", "/usr/local/opt/openblas/lib/libopenblas.dylib", "libopenblas.dylib"}
+		return []string{
+			"/opt/homebrew/opt/openblas/lib/libopenblas.dylib",
+			"/usr/local/opt/openblas/lib/libopenblas.dylib",
+			"libopenblas.dylib",
+		}
 	}
 	return []string{"libopenblas.so.0", "libopenblas.so"}
 }
@@ -108,8 +128,8 @@ func loadOpenBLAS(workers int) (*openBLAS, error) {
 	return nil, first
 }
 
-// Under a limit of address space OpenBLAS is used where there is room for it: when it cannot map a buffer it tries again for
-// ever. It maps a buffer for each call that runs at the same time, and keeps it.
+// Under a limit of address space OpenBLAS is used where there is room for it: when it cannot map a buffer it tries
+// again for ever. It maps a buffer for each call that runs at the same time, and keeps it.
 const (
 	libraryRoom = 64 << 20
 	bufferRoom  = 128 << 20 // of one buffer, in the builds that have the largest
@@ -120,8 +140,12 @@ const (
 type roomError struct{ limit, left, want int64 }
 
 func (e *roomError) Error() string {
-	return fmt.Sprintf("the address space is limited to %s (ulimit -v) and %s of it are left; OpenBLAS wants %s", memory.Format(e.limit), memory.Format(max(0, e.left)),
-		memory.Format(e.want))
+	return fmt.Sprintf(
+		"the address space is limited to %s (ulimit -v) and %s of it are left; OpenBLAS wants %s",
+		memory.Format(e.limit),
+		memory.Format(max(0, e.left)),
+		memory.Format(e.want),
+	)
 }
 
 func checkRoom(workers int) error {
@@ -164,14 +188,32 @@ func reserve(lib uintptr, workers int) error {
 
 func (o *openBLAS) name() string { return o.title }
 
-func (o *openBLAS) gemm(worker int, transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+func (o *openBLAS) gemm(
+	worker int,
+	transA, transB bool,
+	m, n, k int,
+	alpha float32,
+	a []float32,
+	lda int,
+	b []float32,
+	ldb int,
+	beta float32,
+	c []float32,
+	ldc int,
+) {
 	g := &o.calls[worker]
 	// Row-major C is column-major Cᵀ = op(B)ᵀ·op(A)ᵀ: the operands change places.
 	g.transA[0], g.transB[0] = fortranTrans(transB), fortranTrans(transA)
 	g.m, g.n, g.k = int32(n), int32(m), int32(k)
 	g.lda, g.ldb, g.ldc = int32(ldb), int32(lda), int32(ldc)
 	g.alpha, g.beta = alpha, beta
-	g.args[argA], g.args[argB], g.args[argC] = uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&c[0]))
+	g.args[argA], g.args[argB], g.args[argC] = uintptr(
+		unsafe.Pointer(&b[0]),
+	), uintptr(
+		unsafe.Pointer(&a[0]),
+	), uintptr(
+		unsafe.Pointer(&c[0]),
+	)
 	purego.SyscallN(o.sgemm, g.args[:]...)
 	// Addresses in an array of numbers keep nothing alive.
 	runtime.KeepAlive(a)
@@ -191,7 +233,19 @@ type goBLAS struct{}
 
 func (goBLAS) name() string { return "gonum" }
 
-func (goBLAS) gemm(_ int, transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+func (goBLAS) gemm(
+	_ int,
+	transA, transB bool,
+	m, n, k int,
+	alpha float32,
+	a []float32,
+	lda int,
+	b []float32,
+	ldb int,
+	beta float32,
+	c []float32,
+	ldc int,
+) {
 	gonum.Implementation{}.Sgemm(gonumTrans(transA), gonumTrans(transB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 

@@ -334,7 +334,12 @@ func (d *Device) NormalizeBackward(s gpu.ChannelShape, y, dy, variance *gpu.Tens
 }
 
 // NormalizeGlobalBackward implements gpu.Channelwise.
-func (d *Device) NormalizeGlobalBackward(s gpu.ChannelShape, dy, variance, weight *gpu.Tensor, eps float32, dx *gpu.Tensor) {
+func (d *Device) NormalizeGlobalBackward(
+	s gpu.ChannelShape,
+	dy, variance, weight *gpu.Tensor,
+	eps float32,
+	dx *gpu.Tensor,
+) {
 	gpu.Want("NormalizeGlobalBackward", "dy", dy, s.Len())
 	gpu.Want("NormalizeGlobalBackward", "variance", variance, s.Channels)
 	gpu.Want("NormalizeGlobalBackward", "dx", dx, s.Len())

@@ -77,7 +77,13 @@ func class(label float32, s gpu.ChannelShape, ignore gpu.Ignore) (c int, ok, ski
 }
 
 // SoftmaxLoss implements gpu.Classify.
-func (d *Device) SoftmaxLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
+func (d *Device) SoftmaxLoss(
+	s gpu.ChannelShape,
+	prob, label *gpu.Tensor,
+	ignore gpu.Ignore,
+	norm float32,
+	stat *gpu.Tensor,
+) {
 	gpu.Want("SoftmaxLoss", "prob", prob, s.Len())
 	gpu.Want("SoftmaxLoss", "label", label, s.Outer*s.Inner)
 	gpu.Want("SoftmaxLoss", "stat", stat, 2)
@@ -108,7 +114,13 @@ func (d *Device) SoftmaxLoss(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore
 }
 
 // SoftmaxLossBackward implements gpu.Classify.
-func (d *Device) SoftmaxLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
+func (d *Device) SoftmaxLossBackward(
+	s gpu.ChannelShape,
+	prob, label *gpu.Tensor,
+	ignore gpu.Ignore,
+	weight float32,
+	stat, dx *gpu.Tensor,
+) {
 	gpu.Want("SoftmaxLossBackward", "prob", prob, s.Len())
 	gpu.Want("SoftmaxLossBackward", "label", label, s.Outer*s.Inner)
 	gpu.Want("SoftmaxLossBackward", "stat", stat, 2)
@@ -218,7 +230,13 @@ func isLabel(label []float32, s gpu.ChannelShape, i int) bool {
 }
 
 // HingeLossBackward implements gpu.Classify.
-func (d *Device) HingeLossBackward(s gpu.ChannelShape, x, label *gpu.Tensor, squared bool, weight float32, dx *gpu.Tensor) {
+func (d *Device) HingeLossBackward(
+	s gpu.ChannelShape,
+	x, label *gpu.Tensor,
+	squared bool,
+	weight float32,
+	dx *gpu.Tensor,
+) {
 	gpu.Want("HingeLossBackward", "x", x, s.Len())
 	gpu.Want("HingeLossBackward", "label", label, s.Outer*s.Inner)
 	gpu.Want("HingeLossBackward", "dx", dx, s.Len())
@@ -284,7 +302,13 @@ func (d *Device) ArgMax(s gpu.ChannelShape, k int, x, index, value *gpu.Tensor) 
 }
 
 // Accuracy implements gpu.Classify.
-func (d *Device) Accuracy(s gpu.ChannelShape, x, label *gpu.Tensor, ignore gpu.Ignore, topK int, out, perClass *gpu.Tensor) {
+func (d *Device) Accuracy(
+	s gpu.ChannelShape,
+	x, label *gpu.Tensor,
+	ignore gpu.Ignore,
+	topK int,
+	out, perClass *gpu.Tensor,
+) {
 	gpu.Want("Accuracy", "x", x, s.Len())
 	gpu.Want("Accuracy", "label", label, s.Outer*s.Inner)
 	gpu.Want("Accuracy", "out", out, 1)

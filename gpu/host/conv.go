@@ -140,8 +140,22 @@ func convBackwardWeights(p *args, lo, hi, worker int) {
 		for n := run * p.i; n < min((run+1)*p.i, g.N); n++ {
 			for grp := range g.Groups {
 				col := d.columns(g, &s, p.x[n*s.in+grp*s.inPerGroup:][:s.inPerGroup], worker)
-				d.blas.gemm(worker, false, true, s.outPerGroup, s.rows, s.cols, 1, p.y[n*s.out+grp*s.outPerGroup*s.cols:], s.cols,
-					col, s.cols, beta, acc[grp*s.weightPerGrp:], s.rows)
+				d.blas.gemm(
+					worker,
+					false,
+					true,
+					s.outPerGroup,
+					s.rows,
+					s.cols,
+					1,
+					p.y[n*s.out+grp*s.outPerGroup*s.cols:],
+					s.cols,
+					col,
+					s.cols,
+					beta,
+					acc[grp*s.weightPerGrp:],
+					s.rows,
+				)
 			}
 			beta = 1
 		}

@@ -49,8 +49,11 @@ func New(o Options) *Device {
 		case errors.As(err, &room):
 			d.notices = append(d.notices, err.Error()+"; gonum multiplies matrices, several times slower")
 		case err != nil:
-			d.notices = append(d.notices, "OpenBLAS was not found ("+err.Error()+"); gonum multiplies matrices, several times slower. "+
-				"Install it with the system's package manager (Debian: libopenblas0-pthread).")
+			d.notices = append(
+				d.notices,
+				"OpenBLAS was not found ("+err.Error()+"); gonum multiplies matrices, several times slower. "+
+					"Install it with the system's package manager (Debian: libopenblas0-pthread).",
+			)
 		default:
 			d.blas = lib
 		}

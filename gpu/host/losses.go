@@ -46,7 +46,13 @@ func (d *Device) LogLossBackward(s gpu.ChannelShape, prob, label *gpu.Tensor, we
 }
 
 // InfogainLoss implements gpu.Classify.
-func (d *Device) InfogainLoss(s gpu.ChannelShape, prob, label, h *gpu.Tensor, ignore gpu.Ignore, norm float32, stat *gpu.Tensor) {
+func (d *Device) InfogainLoss(
+	s gpu.ChannelShape,
+	prob, label, h *gpu.Tensor,
+	ignore gpu.Ignore,
+	norm float32,
+	stat *gpu.Tensor,
+) {
 	gpu.Want("InfogainLoss", "prob", prob, s.Len())
 	gpu.Want("InfogainLoss", "label", label, s.Outer*s.Inner)
 	gpu.Want("InfogainLoss", "h", h, s.Channels*s.Channels)
@@ -80,7 +86,13 @@ func (d *Device) InfogainLoss(s gpu.ChannelShape, prob, label, h *gpu.Tensor, ig
 }
 
 // InfogainLossBackward implements gpu.Classify.
-func (d *Device) InfogainLossBackward(s gpu.ChannelShape, prob, label, h *gpu.Tensor, ignore gpu.Ignore, weight float32, stat, dx *gpu.Tensor) {
+func (d *Device) InfogainLossBackward(
+	s gpu.ChannelShape,
+	prob, label, h *gpu.Tensor,
+	ignore gpu.Ignore,
+	weight float32,
+	stat, dx *gpu.Tensor,
+) {
 	gpu.Want("InfogainLossBackward", "prob", prob, s.Len())
 	gpu.Want("InfogainLossBackward", "label", label, s.Outer*s.Inner)
 	gpu.Want("InfogainLossBackward", "h", h, s.Channels*s.Channels)
@@ -132,7 +144,13 @@ func distance2(a, b []float32) float32 {
 }
 
 // ContrastiveLoss implements gpu.Classify.
-func (d *Device) ContrastiveLoss(s gpu.ChannelShape, a, b, similar *gpu.Tensor, margin float32, legacy bool, out *gpu.Tensor) {
+func (d *Device) ContrastiveLoss(
+	s gpu.ChannelShape,
+	a, b, similar *gpu.Tensor,
+	margin float32,
+	legacy bool,
+	out *gpu.Tensor,
+) {
 	checkPairs("ContrastiveLoss", s, a, b, similar)
 	gpu.Want("ContrastiveLoss", "out", out, 1)
 	x, y := slice(a), slice(b)
@@ -153,11 +171,28 @@ func (d *Device) ContrastiveLoss(s gpu.ChannelShape, a, b, similar *gpu.Tensor, 
 }
 
 // ContrastiveLossBackward implements gpu.Classify.
-func (d *Device) ContrastiveLossBackward(s gpu.ChannelShape, a, b, similar *gpu.Tensor, margin float32, legacy bool, weight float32, dx *gpu.Tensor) {
+func (d *Device) ContrastiveLossBackward(
+	s gpu.ChannelShape,
+	a, b, similar *gpu.Tensor,
+	margin float32,
+	legacy bool,
+	weight float32,
+	dx *gpu.Tensor,
+) {
 	checkPairs("ContrastiveLossBackward", s, a, b, similar)
 	gpu.Want("ContrastiveLossBackward", "dx", dx, s.Len())
 	p := d.start()
-	p.x, p.y, p.z, p.u, p.a, p.b, p.flag = slice(a), slice(b), slice(similar), slice(dx), margin, weight/float32(s.Outer), legacy
+	p.x, p.y, p.z, p.u, p.a, p.b, p.flag = slice(
+		a,
+	), slice(
+		b,
+	), slice(
+		similar,
+	), slice(
+		dx,
+	), margin, weight/float32(
+		s.Outer,
+	), legacy
 	d.outerRun(s, func(p *args, lo, hi, _ int) {
 		n := p.shape.Channels
 		for o := lo; o < hi; o++ {

@@ -34,9 +34,9 @@ type kernel func(a *args, lo, hi, worker int)
 // workers runs kernels over ranges. How a range is cut depends on the call alone, never on the number of
 // workers, so results do not depend on it either.
 //
-// Kernels of a small net take microseconds, and waking a sleeping thread takes as long as many of them. So a helper that
-// has nothing to do looks for the next call for a while before it sleeps, and a call does not wait for a helper that comes
-// when the work is done.
+// Kernels of a small net take microseconds, and waking a sleeping thread takes as long as many of them. So a helper
+// that has nothing to do looks for the next call for a while before it sleeps, and a call does not wait for a helper
+// that comes when the work is done.
 type workers struct {
 	n     int
 	fn    kernel

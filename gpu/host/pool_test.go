@@ -26,7 +26,8 @@ func TestWorkers(t *testing.T) {
 					t.Fatalf("item %d of %d was done %g times", i, n, v)
 				}
 			}
-			for range rapid.SampledFrom([]int{0, 0, 0, 1, 1 << 14}).Draw(t, "pause") { // helpers fall asleep in a long one
+			// helpers fall asleep in a long one
+			for range rapid.SampledFrom([]int{0, 0, 0, 1, 1 << 14}).Draw(t, "pause") {
 				runtime.Gosched()
 			}
 		}

@@ -14,7 +14,8 @@ func TestAddressSpace(t *testing.T) {
 	if os.Getenv("DNS_TUI_TEST_LIMITED") != "" {
 		d := New(Options{Threads: 64}) // 64 buffers
 		defer d.Close()
-		if notices := strings.Join(d.Capabilities().Notices, "\n"); d.Capabilities().BLAS != "gonum" || !strings.Contains(notices, "the address space is limited to 4.0 GiB") {
+		if notices := strings.Join(d.Capabilities().Notices, "\n"); d.Capabilities().BLAS != "gonum" ||
+			!strings.Contains(notices, "the address space is limited to 4.0 GiB") {
 			t.Errorf("%s: %s", d.Capabilities().BLAS, notices)
 		}
 		a, err := gpu.NewTensor(d, 64, 64)
@@ -22,7 +23,9 @@ func TestAddressSpace(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.Gemm(false, false, 64, 64, 64, 1, a, a, 0, a)
-		if d = New(Options{Threads: 2}); len(libraries()) > 0 && !strings.Contains(strings.Join(d.Capabilities().Notices, ""), "was not found") && d.Capabilities().BLAS == "gonum" {
+		if d = New(Options{Threads: 2}); len(libraries()) > 0 &&
+			!strings.Contains(strings.Join(d.Capabilities().Notices, ""), "was not found") &&
+			d.Capabilities().BLAS == "gonum" {
 			t.Errorf("room for two buffers was not used: %s", d.Capabilities().Notices)
 		}
 		return

@@ -107,8 +107,8 @@ func decayTerm(u *gpu.UpdateParams, w float32) float32 {
 	return 0
 }
 
-// keepBits is all ones where the step is to stay in the gradient; keep gives the step then, and else 0. The loops have no
-// branch for it, and the same arithmetic either way: looking at a step does not change it.
+// keepBits is all ones where the step is to stay in the gradient; keep gives the step then, and else 0. The loops
+// have no branch for it, and the same arithmetic either way: looking at a step does not change it.
 func keepBits(stays bool) uint32 { return -bit(stays) }
 
 func keep(step float32, bits uint32) float32 {

@@ -173,7 +173,13 @@ func (d *Device) Dot(alpha float32, x, y, out *gpu.Tensor) {
 }
 
 // Copy2D implements gpu.Vector.
-func (d *Device) Copy2D(rows, cols int, src *gpu.Tensor, srcOff, srcStride int, dst *gpu.Tensor, dstOff, dstStride int) {
+func (d *Device) Copy2D(
+	rows, cols int,
+	src *gpu.Tensor,
+	srcOff, srcStride int,
+	dst *gpu.Tensor,
+	dstOff, dstStride int,
+) {
 	if rows == 0 || cols == 0 {
 		return
 	}

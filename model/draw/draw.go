@@ -100,9 +100,19 @@ func (g *Graph) shade(layer string) string {
 // DOT writes the graph for graphviz.
 func (g *Graph) DOT(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "digraph %s {\n  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\"];\n  edge [fontname=\"Helvetica\", fontsize=10];\n", escape.DOT(g.Name))
+	fmt.Fprintf(
+		&b,
+		"digraph %s {\n  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\"];\n  edge [fontname=\"Helvetica\", fontsize=10];\n",
+		escape.DOT(g.Name),
+	)
 	for i, l := range g.Layers {
-		fmt.Fprintf(&b, "  n%d [label=%s, fillcolor=%q];\n", i, escape.DOT(strings.Join(g.lines(l), "\n")), g.shade(l.Name))
+		fmt.Fprintf(
+			&b,
+			"  n%d [label=%s, fillcolor=%q];\n",
+			i,
+			escape.DOT(strings.Join(g.lines(l), "\n")),
+			g.shade(l.Name),
+		)
 	}
 	for _, e := range g.edges() {
 		fmt.Fprintf(&b, "  n%d -> n%d [label=%s];\n", e.from, e.to, escape.DOT(e.label))

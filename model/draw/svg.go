@@ -34,9 +34,18 @@ func (g *Graph) SVG(w io.Writer) error {
 	rows, paths := g.place()
 	width, height := measure(rows)
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="Helvetica, Arial, sans-serif" font-size="12">`+"\n", width, height, width, height)
+	fmt.Fprintf(
+		&b,
+		`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="Helvetica, Arial, sans-serif" font-size="12">`+"\n",
+		width,
+		height,
+		width,
+		height,
+	)
 	fmt.Fprintf(&b, "<title>%s</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n", escape.XML(g.Name))
-	b.WriteString(`<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#555"/></marker></defs>` + "\n")
+	b.WriteString(
+		`<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#555"/></marker></defs>` + "\n",
+	)
 	for _, p := range paths {
 		p.svg(&b)
 	}
@@ -53,13 +62,28 @@ func (g *Graph) SVG(w io.Writer) error {
 }
 
 func (x *box) svg(b *strings.Builder, fill string) {
-	fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="5" fill="%s" stroke="#555"/>`+"\n", x.x-x.w/2, x.y, x.w, x.h, fill)
+	fmt.Fprintf(
+		b,
+		`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="5" fill="%s" stroke="#555"/>`+"\n",
+		x.x-x.w/2,
+		x.y,
+		x.w,
+		x.h,
+		fill,
+	)
 	for i, line := range x.lines {
 		weight := ""
 		if i == 0 {
 			weight = ` font-weight="bold"`
 		}
-		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle"%s>%s</text>`+"\n", x.x, x.y+boxPad+float64(i+1)*lineHeight-4, weight, escape.XML(line))
+		fmt.Fprintf(
+			b,
+			`<text x="%.1f" y="%.1f" text-anchor="middle"%s>%s</text>`+"\n",
+			x.x,
+			x.y+boxPad+float64(i+1)*lineHeight-4,
+			weight,
+			escape.XML(line),
+		)
 	}
 }
 
@@ -126,7 +150,12 @@ func (g *Graph) place() (rows [][]*box, paths []path) {
 		for _, s := range lines {
 			long = max(long, len([]rune(s)))
 		}
-		boxes[i] = &box{layer: i, lines: lines, w: float64(long*charWidth + 2*boxPad), h: float64(len(lines)*lineHeight + 2*boxPad)}
+		boxes[i] = &box{
+			layer: i,
+			lines: lines,
+			w:     float64(long*charWidth + 2*boxPad),
+			h:     float64(len(lines)*lineHeight + 2*boxPad),
+		}
 	}
 	for _, e := range edges { // edges lead from earlier layers to later ones
 		boxes[e.to].row = max(boxes[e.to].row, boxes[e.from].row+1)

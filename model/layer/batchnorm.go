@@ -38,7 +38,11 @@ func (l *batchNorm) Setup(c *Context, bottom, top []*Blob) (err error) {
 	}
 	for i, param := range c.Param.Param {
 		if param.GetLrMult() != 0 && param.LrMult != nil {
-			return fmt.Errorf("param %d: lr_mult is %g; BatchNorm's statistics are not trained, so wanted 0", i, param.GetLrMult())
+			return fmt.Errorf(
+				"param %d: lr_mult is %g; BatchNorm's statistics are not trained, so wanted 0",
+				i,
+				param.GetLrMult(),
+			)
 		}
 	}
 	for i := range l.sums {

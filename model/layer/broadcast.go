@@ -28,7 +28,11 @@ func (l *bias) Setup(c *Context, bottom, top []*Blob) error {
 	if err != nil {
 		return fmt.Errorf("bias_param: %w", err)
 	}
-	l.shape = gpu.ChannelShape{Outer: b.Count(0, axis), Channels: gpu.Elements(extents), Inner: b.Count(axis+len(extents), len(b.Shape))}
+	l.shape = gpu.ChannelShape{
+		Outer:    b.Count(0, axis),
+		Channels: gpu.Elements(extents),
+		Inner:    b.Count(axis+len(extents), len(b.Shape)),
+	}
 	if len(bottom) == 1 {
 		if l.b, err = c.NewParam(ParamSpec{Shape: extents, Filler: p.GetFiller()}); err != nil {
 			return err

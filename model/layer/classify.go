@@ -48,8 +48,15 @@ func labelled(bottom []*Blob, axis int) (gpu.ChannelShape, error) {
 	}
 	s := bottom[0].channelShape(axis)
 	if bottom[1].Len() != s.Outer*s.Inner {
-		return s, fmt.Errorf("bottom %q (%s) has %d labels for the %d places of bottom %q (%s)",
-			bottom[1].Name, bottom[1].FormatShape(), bottom[1].Len(), s.Outer*s.Inner, bottom[0].Name, bottom[0].FormatShape())
+		return s, fmt.Errorf(
+			"bottom %q (%s) has %d labels for the %d places of bottom %q (%s)",
+			bottom[1].Name,
+			bottom[1].FormatShape(),
+			bottom[1].Len(),
+			s.Outer*s.Inner,
+			bottom[0].Name,
+			bottom[0].FormatShape(),
+		)
 	}
 	return s, nil
 }
@@ -64,7 +71,13 @@ func badLabel(d gpu.Device, label *Blob, s gpu.ChannelShape, ignore gpu.Ignore) 
 			continue
 		}
 		if float32(c) != v || c < 0 || c >= s.Channels {
-			return fmt.Errorf("label %g (number %d of blob %q) is no class; wanted 0 to %d", v, i, label.Name, s.Channels-1)
+			return fmt.Errorf(
+				"label %g (number %d of blob %q) is no class; wanted 0 to %d",
+				v,
+				i,
+				label.Name,
+				s.Channels-1,
+			)
 		}
 	}
 	return nil
@@ -164,7 +177,12 @@ func (l *accuracy) Setup(c *Context, bottom, top []*Blob) (err error) {
 		return err
 	}
 	if l.topK = int(p.GetTopK()); l.topK < 1 || l.topK > l.shape.Channels {
-		return fmt.Errorf("accuracy_param: top_k is %d; bottom %q has %d classes", l.topK, bottom[0].Name, l.shape.Channels)
+		return fmt.Errorf(
+			"accuracy_param: top_k is %d; bottom %q has %d classes",
+			l.topK,
+			bottom[0].Name,
+			l.shape.Channels,
+		)
 	}
 	if p != nil && p.IgnoreLabel != nil {
 		l.ignore = gpu.Ignore{On: true, Label: int(p.GetIgnoreLabel())}

@@ -8,8 +8,8 @@ func init() {
 	register("ContrastiveLoss", Arity{3, 3, 1, 1}, func() Layer { return &contrastiveLoss{} })
 }
 
-// contrastiveLoss draws the rows of its first two bottoms together where the third says similar, and apart, up to margin,
-// where it does not (gpu.Classify.ContrastiveLoss).
+// contrastiveLoss draws the rows of its first two bottoms together where the third says similar, and apart, up to
+// margin, where it does not (gpu.Classify.ContrastiveLoss).
 type contrastiveLoss struct {
 	c      *Context
 	shape  gpu.ChannelShape
@@ -43,8 +43,16 @@ func (l *contrastiveLoss) Forward(bottom, top []*Blob) error {
 func (l *contrastiveLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 	for i, sign := range []float32{1, -1} {
 		if need[i] {
-			l.c.Device.ContrastiveLossBackward(l.shape, bottom[0].Data, bottom[1].Data, bottom[2].Data, l.margin, l.legacy,
-				sign**l.c.Weight, bottom[i].Diff)
+			l.c.Device.ContrastiveLossBackward(
+				l.shape,
+				bottom[0].Data,
+				bottom[1].Data,
+				bottom[2].Data,
+				l.margin,
+				l.legacy,
+				sign**l.c.Weight,
+				bottom[i].Diff,
+			)
 		}
 	}
 }

@@ -60,7 +60,11 @@ func (l *convolution) Setup(c *Context, bottom, top []*Blob) (err error) {
 }
 
 // padded makes the padding of sides that differ, and returns the layer's numbers without it and its bottoms with it.
-func (l *convolution) padded(c *Context, p *caffepb.ConvolutionParameter, bottom []*Blob) (*caffepb.ConvolutionParameter, []*Blob, error) {
+func (l *convolution) padded(
+	c *Context,
+	p *caffepb.ConvolutionParameter,
+	bottom []*Blob,
+) (*caffepb.ConvolutionParameter, []*Blob, error) {
 	l.pad = nil
 	if !uneven(p) {
 		return p, bottom, nil
@@ -94,7 +98,13 @@ func convWindow(p *caffepb.ConvolutionParameter, bottom, top []*Blob) (*window, 
 	}
 	for _, b := range bottom {
 		if b.FormatShape() != bottom[0].FormatShape() {
-			return nil, fmt.Errorf("bottoms %q (%s) and %q (%s) differ in shape", bottom[0].Name, bottom[0].FormatShape(), b.Name, b.FormatShape())
+			return nil, fmt.Errorf(
+				"bottoms %q (%s) and %q (%s) differ in shape",
+				bottom[0].Name,
+				bottom[0].FormatShape(),
+				b.Name,
+				b.FormatShape(),
+			)
 		}
 	}
 	w, err := readWindow(p, bottom[0])
@@ -106,7 +116,12 @@ func convWindow(p *caffepb.ConvolutionParameter, bottom, top []*Blob) (*window, 
 
 func checkGroups(p *caffepb.ConvolutionParameter, inputs, outputs int) error {
 	if g := int(p.GetGroup()); g < 1 || inputs%g != 0 || outputs%g != 0 {
-		return fmt.Errorf("convolution_param: group is %d; wanted a divisor of the %d input channels and of num_output %d", g, inputs, outputs)
+		return fmt.Errorf(
+			"convolution_param: group is %d; wanted a divisor of the %d input channels and of num_output %d",
+			g,
+			inputs,
+			outputs,
+		)
 	}
 	return nil
 }
@@ -195,7 +210,11 @@ func (l *deconvolution) Setup(c *Context, bottom, top []*Blob) error {
 	}
 	for _, n := range size {
 		if n < 1 {
-			return fmt.Errorf("convolution_param: pad %s leaves an output of %s", caffe.FormatShape(w.pad), caffe.FormatShape(size))
+			return fmt.Errorf(
+				"convolution_param: pad %s leaves an output of %s",
+				caffe.FormatShape(w.pad),
+				caffe.FormatShape(size),
+			)
 		}
 	}
 	channels, out := in.Shape[w.axis], int(p.GetNumOutput())

@@ -30,7 +30,12 @@ func (l *crop) Setup(c *Context, bottom, top []*Blob) error {
 	}
 	given := p.GetOffset()
 	if len(given) > 1 && len(given) != len(b.Shape)-axis {
-		return fmt.Errorf("crop_param: %d offset; wanted 0, 1 or %d, one for each axis from %d on", len(given), len(b.Shape)-axis, axis)
+		return fmt.Errorf(
+			"crop_param: %d offset; wanted 0, 1 or %d, one for each axis from %d on",
+			len(given),
+			len(b.Shape)-axis,
+			axis,
+		)
 	}
 	l.in, l.size, l.offset = b.Shape, append([]int(nil), b.Shape...), make([]int, len(b.Shape))
 	for i := axis; i < len(b.Shape); i++ {
@@ -43,7 +48,14 @@ func (l *crop) Setup(c *Context, bottom, top []*Blob) error {
 			l.offset[i] = int(given[i-axis])
 		}
 		if l.offset[i]+l.size[i] > l.in[i] {
-			return fmt.Errorf("crop_param: %d elements from %d on reach beyond axis %d of bottom %q (%s)", l.size[i], l.offset[i], i, b.Name, b.FormatShape())
+			return fmt.Errorf(
+				"crop_param: %d elements from %d on reach beyond axis %d of bottom %q (%s)",
+				l.size[i],
+				l.offset[i],
+				i,
+				b.Name,
+				b.FormatShape(),
+			)
 		}
 	}
 	return top[0].Reshape(c.Device, l.size...)

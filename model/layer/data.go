@@ -112,7 +112,10 @@ func (c *Context) skip(randSkip uint32) uint64 {
 func (c *Context) shuffled(n int, round, part uint64) []int {
 	key := c.recordKey(shuffleRecord + round)
 	key.Stream += uint32(part) * 0x9E3779B9
-	return dataset.Shuffle(n, func(i, bound int) int { return int(uint64(key.Block(uint32(i))[0]) * uint64(bound) >> 32) })
+	return dataset.Shuffle(
+		n,
+		func(i, bound int) int { return int(uint64(key.Block(uint32(i))[0]) * uint64(bound) >> 32) },
+	)
 }
 
 // data reads a database.
@@ -160,7 +163,12 @@ func (l *imageData) Setup(c *Context, _, top []*Blob) error {
 	if err != nil {
 		return err
 	}
-	o := dataset.PictureOptions{Root: c.root(p.GetRootFolder(), list.Entries[0].Path), Height: int(p.GetNewHeight()), Width: int(p.GetNewWidth()), Gray: p != nil && !p.GetIsColor()}
+	o := dataset.PictureOptions{
+		Root:   c.root(p.GetRootFolder(), list.Entries[0].Path),
+		Height: int(p.GetNewHeight()),
+		Width:  int(p.GetNewWidth()),
+		Gray:   p != nil && !p.GetIsColor(),
+	}
 	var order func(round uint64) []int
 	if p.GetShuffle() {
 		order = func(round uint64) []int { return c.shuffled(len(list.Entries), round, 0) }
@@ -175,7 +183,12 @@ func (l *imageData) Setup(c *Context, _, top []*Blob) error {
 	}
 	if skip := p.GetRandSkip(); skip > 0 {
 		if int(skip) > len(list.Entries) {
-			return fmt.Errorf("image_data_param: rand_skip is %d; %s has %d images", skip, p.GetSource(), len(list.Entries))
+			return fmt.Errorf(
+				"image_data_param: rand_skip is %d; %s has %d images",
+				skip,
+				p.GetSource(),
+				len(list.Entries),
+			)
 		}
 		l.Seek(c.skip(skip))
 	}

@@ -96,7 +96,11 @@ func CheckFiller(f *caffepb.FillerParameter, shape []int) error {
 	case "constant", "xavier", "msra", "positive_unitball":
 	case "uniform":
 		if f.GetMin() > f.GetMax() {
-			return fmt.Errorf("filler uniform: min is %g and max %g; wanted a min that is not above max", f.GetMin(), f.GetMax())
+			return fmt.Errorf(
+				"filler uniform: min is %g and max %g; wanted a min that is not above max",
+				f.GetMin(),
+				f.GetMax(),
+			)
 		}
 	case "gaussian":
 		outputs := 1

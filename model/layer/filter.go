@@ -33,7 +33,11 @@ func (l *filter) Setup(c *Context, bottom, top []*Blob) (err error) {
 		return fmt.Errorf("%d tops; wanted %d, one for each bottom but the selector", len(top), len(bottom)-1)
 	}
 	if len(sel.Shape) == 0 || sel.Len() != sel.Shape[0] {
-		return fmt.Errorf("bottom %q, the selector, has the shape %s; wanted one number an example", sel.Name, sel.FormatShape())
+		return fmt.Errorf(
+			"bottom %q, the selector, has the shape %s; wanted one number an example",
+			sel.Name,
+			sel.FormatShape(),
+		)
 	}
 	l.rows = sel.Shape[0]
 	l.selector, l.picked = make([]float32, l.rows), make([]float32, 0, l.rows)

@@ -155,7 +155,14 @@ func hdf5Shapes(path string, names []string) ([][]int, error) {
 func (l *hdf5Data) sameRows(path string, shapes [][]int) error {
 	for i, s := range shapes {
 		if caffe.FormatShape(s[1:]) != caffe.FormatShape(l.shapes[i]) {
-			return fmt.Errorf("%s: a row of dataset %q is %s, in %s it is %s", path, l.tops[i], caffe.FormatShape(s[1:]), l.files[0], caffe.FormatShape(l.shapes[i]))
+			return fmt.Errorf(
+				"%s: a row of dataset %q is %s, in %s it is %s",
+				path,
+				l.tops[i],
+				caffe.FormatShape(s[1:]),
+				l.files[0],
+				caffe.FormatShape(l.shapes[i]),
+			)
 		}
 	}
 	return nil
@@ -176,8 +183,14 @@ func (l *hdf5Data) load(p place, order []int) *hdf5Rows {
 	}
 	for i, name := range l.tops {
 		ds, err := root.Dataset(name)
-		if err == nil && caffe.FormatShape(ds.Shape) != caffe.FormatShape(append([]int{l.rows[r.file]}, l.shapes[i]...)) {
-			err = fmt.Errorf("%s: dataset %q has changed its shape to %s", l.files[r.file], name, caffe.FormatShape(ds.Shape))
+		if err == nil &&
+			caffe.FormatShape(ds.Shape) != caffe.FormatShape(append([]int{l.rows[r.file]}, l.shapes[i]...)) {
+			err = fmt.Errorf(
+				"%s: dataset %q has changed its shape to %s",
+				l.files[r.file],
+				name,
+				caffe.FormatShape(ds.Shape),
+			)
 		}
 		var v []float32
 		if err == nil {
@@ -274,8 +287,8 @@ func (l *hdf5Data) Close() error {
 	return nil
 }
 
-// hdf5Output collects its two bottoms, and writes them when the net is closed, as the datasets data and label of an HDF5
-// file: every pass, where Caffe's has room for one.
+// hdf5Output collects its two bottoms, and writes them when the net is closed, as the datasets data and label of an
+// HDF5 file: every pass, where Caffe's has room for one.
 type hdf5Output struct {
 	noBackward
 	c      *Context
@@ -302,7 +315,13 @@ func (l *hdf5Output) Setup(c *Context, bottom, _ []*Blob) error {
 	for i, b := range bottom {
 		shape := fourAxes(b.Shape)[1:]
 		if l.parts[i] != nil && caffe.FormatShape(shape) != caffe.FormatShape(l.shapes[i]) {
-			return fmt.Errorf("bottom %q changed to the shape %s; %s holds rows of %s", b.Name, b.FormatShape(), l.path, caffe.FormatShape(l.shapes[i]))
+			return fmt.Errorf(
+				"bottom %q changed to the shape %s; %s holds rows of %s",
+				b.Name,
+				b.FormatShape(),
+				l.path,
+				caffe.FormatShape(l.shapes[i]),
+			)
 		}
 		l.shapes[i], l.buf[i] = shape, make([]float32, b.Len())
 		if l.parts[i] != nil {

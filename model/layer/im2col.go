@@ -10,8 +10,8 @@ func init() {
 	register("Im2col", Arity{1, 1, 1, 1}, func() Layer { return &im2col{} })
 }
 
-// im2col is Caffe's Im2col: the matrix that a convolution of the same convolution_param would multiply its weights with,
-// as a blob of channels·kernel channels.
+// im2col is Caffe's Im2col: the matrix that a convolution of the same convolution_param would multiply its weights
+// with, as a blob of channels·kernel channels.
 type im2col struct {
 	c       *Context
 	g       gpu.ColGeometry
@@ -27,7 +27,12 @@ func (l *im2col) Setup(c *Context, bottom, top []*Blob) error {
 		return err
 	}
 	if len(w.in) < 1 {
-		return fmt.Errorf("bottom %q has the shape %s; wanted at least 1 axis behind axis %d of the channels", b.Name, b.FormatShape(), w.axis)
+		return fmt.Errorf(
+			"bottom %q has the shape %s; wanted at least 1 axis behind axis %d of the channels",
+			b.Name,
+			b.FormatShape(),
+			w.axis,
+		)
 	}
 	if err := w.checkFits(b); err != nil {
 		return err

@@ -101,7 +101,11 @@ func dummyShape(p *caffepb.DummyDataParameter, i, tops int) ([]int, error) {
 	s := &caffepb.BlobShape{}
 	for _, dims := range [][]uint32{p.GetNum(), p.GetChannels(), p.GetHeight(), p.GetWidth()} {
 		if len(dims) != 1 && len(dims) != tops {
-			return nil, fmt.Errorf("no shape, and %d values of num, channels, height or width for %d tops", len(dims), tops)
+			return nil, fmt.Errorf(
+				"no shape, and %d values of num, channels, height or width for %d tops",
+				len(dims),
+				tops,
+			)
 		}
 		s.Dim = append(s.Dim, int64(dims[min(i, len(dims)-1)]))
 	}

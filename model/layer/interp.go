@@ -11,9 +11,9 @@ func init() {
 	register("Interp", Arity{1, 1, 1, 1}, func() Layer { return &interp{} })
 }
 
-// interp is the bilinear Interp of DeepLab and PSPNet: the planes of images, cut by pad_beg and pad_end, in another size, so
-// that corners come on corners. With r = (in-1)/(out-1), place o of the output lies at o·r, between the places i = ⌊o·r⌋ and
-// i+1 of the input, and is (1-f)·x[i] + f·x[i+1], f = o·r - i, in both directions.
+// interp is the bilinear Interp of DeepLab and PSPNet: the planes of images, cut by pad_beg and pad_end, in another
+// size, so that corners come on corners. With r = (in-1)/(out-1), place o of the output lies at o·r, between the
+// places i = ⌊o·r⌋ and i+1 of the input, and is (1-f)·x[i] + f·x[i+1], f = o·r - i, in both directions.
 type interp struct {
 	c          *Context
 	planes     int
@@ -40,15 +40,30 @@ func (l *interp) Setup(c *Context, bottom, top []*Blob) (err error) {
 	h, w := l.h+int(p.GetPadBeg())+int(p.GetPadEnd()), l.w+int(p.GetPadBeg())+int(p.GetPadEnd())
 	switch {
 	case p.GetPadBeg() > 0 || p.GetPadEnd() > 0:
-		return fmt.Errorf("interp_param: pad_beg is %d and pad_end %d; wanted 0 or less, which cuts", p.GetPadBeg(), p.GetPadEnd())
+		return fmt.Errorf(
+			"interp_param: pad_beg is %d and pad_end %d; wanted 0 or less, which cuts",
+			p.GetPadBeg(),
+			p.GetPadEnd(),
+		)
 	case h < 1 || w < 1:
-		return fmt.Errorf("interp_param: pad_beg %d and pad_end %d leave nothing of bottom %q, %s", p.GetPadBeg(), p.GetPadEnd(), b.Name, b.FormatShape())
+		return fmt.Errorf(
+			"interp_param: pad_beg %d and pad_end %d leave nothing of bottom %q, %s",
+			p.GetPadBeg(),
+			p.GetPadEnd(),
+			b.Name,
+			b.FormatShape(),
+		)
 	}
 	if l.outH, l.outW, err = interpSize(p, h, w); err != nil {
 		return err
 	}
 	if rows := l.planes * max(l.h, l.outH); rows > maxIndex {
-		return fmt.Errorf("%d rows of pixels, of bottom %q or of the output; at most %d can be resized", rows, b.Name, maxIndex)
+		return fmt.Errorf(
+			"%d rows of pixels, of bottom %q or of the output; at most %d can be resized",
+			rows,
+			b.Name,
+			maxIndex,
+		)
 	}
 	if l.w*l.outW > maxIndex {
 		return fmt.Errorf("interp_param: rows of %d pixels to %d; at most %d pairs of them", l.w, l.outW, maxIndex)
@@ -59,7 +74,8 @@ func (l *interp) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return l.allocate(cut, h, w)
 }
 
-// interpSize is the size of the output. As in the fork, one factor alone goes before height and width, and these before both.
+// interpSize is the size of the output. As in the fork, one factor alone goes before height and width, and these
+// before both.
 func interpSize(p *caffepb.InterpParameter, h, w int) (outH, outW int, err error) {
 	shrink, zoom := int(p.GetShrinkFactor()), int(p.GetZoomFactor())
 	if shrink < 1 || zoom < 1 {
@@ -74,7 +90,11 @@ func interpSize(p *caffepb.InterpParameter, h, w int) (outH, outW int, err error
 	case !given:
 		return 0, 0, fmt.Errorf("interp_param: wanted height and width, or shrink_factor, or zoom_factor")
 	case p.GetHeight() < 1 || p.GetWidth() < 1:
-		return 0, 0, fmt.Errorf("interp_param: height is %d and width %d; wanted at least 1", p.GetHeight(), p.GetWidth())
+		return 0, 0, fmt.Errorf(
+			"interp_param: height is %d and width %d; wanted at least 1",
+			p.GetHeight(),
+			p.GetWidth(),
+		)
 	}
 	return int(p.GetHeight()), int(p.GetWidth()), nil
 }

@@ -253,7 +253,13 @@ func (l *slice) Setup(c *Context, bottom, top []*Blob) error {
 	size, points := b.Shape[axis], p.GetSlicePoint()
 	if len(points) == 0 {
 		if size%len(top) != 0 {
-			return fmt.Errorf("%d tops do not divide axis %d of bottom %q (%s)", len(top), axis, b.Name, b.FormatShape())
+			return fmt.Errorf(
+				"%d tops do not divide axis %d of bottom %q (%s)",
+				len(top),
+				axis,
+				b.Name,
+				b.FormatShape(),
+			)
 		}
 		for i := 1; i < len(top); i++ {
 			points = append(points, uint32(i*size/len(top)))
@@ -270,7 +276,14 @@ func (l *slice) Setup(c *Context, bottom, top []*Blob) error {
 			to = int(points[i])
 		}
 		if to <= from || to > size {
-			return fmt.Errorf("slice_param: a slice from %d to %d of axis %d of bottom %q (%s)", from, to, axis, b.Name, b.FormatShape())
+			return fmt.Errorf(
+				"slice_param: a slice from %d to %d of axis %d of bottom %q (%s)",
+				from,
+				to,
+				axis,
+				b.Name,
+				b.FormatShape(),
+			)
 		}
 		shape := append([]int(nil), b.Shape...)
 		shape[axis] = to - from
@@ -323,7 +336,13 @@ func (l *reshape) Setup(c *Context, bottom, top []*Blob) error {
 		to = from + n
 	}
 	if from < 0 || from > len(b.Shape) || to > len(b.Shape) {
-		return fmt.Errorf("reshape_param: axis %d and num_axes %d do not fit bottom %q (%s)", p.GetAxis(), p.GetNumAxes(), b.Name, b.FormatShape())
+		return fmt.Errorf(
+			"reshape_param: axis %d and num_axes %d do not fit bottom %q (%s)",
+			p.GetAxis(),
+			p.GetNumAxes(),
+			b.Name,
+			b.FormatShape(),
+		)
 	}
 	shape := append([]int(nil), b.Shape[:from]...)
 	infer := -1
@@ -331,7 +350,12 @@ func (l *reshape) Setup(c *Context, bottom, top []*Blob) error {
 		switch {
 		case d == 0:
 			if from+i >= len(b.Shape) {
-				return fmt.Errorf("reshape_param: dim %d copies an extent that bottom %q (%s) does not have", i, b.Name, b.FormatShape())
+				return fmt.Errorf(
+					"reshape_param: dim %d copies an extent that bottom %q (%s) does not have",
+					i,
+					b.Name,
+					b.FormatShape(),
+				)
 			}
 			shape = append(shape, b.Shape[from+i])
 		case d == -1 && infer < 0:
@@ -351,7 +375,13 @@ func (l *reshape) Setup(c *Context, bottom, top []*Blob) error {
 		shape[infer] = b.Len() / n
 	}
 	if gpu.Elements(shape) != b.Len() {
-		return fmt.Errorf("reshape_param: the shape %s does not hold the %d elements of bottom %q (%s)", caffe.FormatShape(shape), b.Len(), b.Name, b.FormatShape())
+		return fmt.Errorf(
+			"reshape_param: the shape %s does not hold the %d elements of bottom %q (%s)",
+			caffe.FormatShape(shape),
+			b.Len(),
+			b.Name,
+			b.FormatShape(),
+		)
 	}
 	top[0].Alias(b, shape...)
 	return nil

@@ -19,8 +19,8 @@ type Layer interface {
 	Backward(top []*Blob, need []bool, bottom []*Blob)
 }
 
-// Loss is a layer whose first top, one number, counts toward the objective unless loss_weight says otherwise. Its Backward
-// gives the gradient of that number times Context.Weight.
+// Loss is a layer whose first top, one number, counts toward the objective unless loss_weight says otherwise. Its
+// Backward gives the gradient of that number times Context.Weight.
 type Loss interface {
 	// IsLoss marks the kind.
 	IsLoss()
@@ -159,7 +159,14 @@ func (b *Blob) Len() int { return gpu.Elements(b.Shape) }
 func (b *Blob) Axis(axis int) (int, error) {
 	n := len(b.Shape)
 	if axis < -n || axis >= n {
-		return 0, fmt.Errorf("axis is %d; blob %q has the shape %s, so wanted %d to %d", axis, b.Name, b.FormatShape(), -n, n-1)
+		return 0, fmt.Errorf(
+			"axis is %d; blob %q has the shape %s, so wanted %d to %d",
+			axis,
+			b.Name,
+			b.FormatShape(),
+			-n,
+			n-1,
+		)
 	}
 	if axis < 0 {
 		axis += n
@@ -228,8 +235,12 @@ func Known(p *caffepb.LayerParameter) error {
 	}
 	if p.GetType() == "Python" {
 		q := p.GetPythonParam()
-		return fmt.Errorf("layer type \"Python\" runs code of the user's (module %q, layer %q), which this program cannot; "+
-			"wanted a layer of another type in its place", q.GetModule(), q.GetLayer())
+		return fmt.Errorf(
+			"layer type \"Python\" runs code of the user's (module %q, layer %q), which this program cannot; "+
+				"wanted a layer of another type in its place",
+			q.GetModule(),
+			q.GetLayer(),
+		)
 	}
 	return &UnknownTypeError{p.GetType()}
 }

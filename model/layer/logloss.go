@@ -13,7 +13,8 @@ func init() {
 	register("InfogainLoss", Arity{2, 3, 1, 2}, func() Layer { return &infogainLoss{} })
 }
 
-// logLoss is Caffe's MultinomialLogisticLoss: the mean of -log of the probability that the first bottom gives the label.
+// logLoss is Caffe's MultinomialLogisticLoss: the mean of -log of the probability that the first bottom gives the
+// label.
 type logLoss struct {
 	labelSecond
 	c     *Context
@@ -53,8 +54,8 @@ func (l *logLoss) Diagnose(bottom []*Blob) error {
 	return badLabel(l.c.Device, bottom[1], l.shape, gpu.Ignore{})
 }
 
-// infogainLoss is Caffe's InfogainLoss: -Σ_c H[label, c]·log softmax(x)[c]. The matrix H comes from infogain_loss_param's
-// source (a binaryproto), or is the third bottom; a second top gets the softmax.
+// infogainLoss is Caffe's InfogainLoss: -Σ_c H[label, c]·log softmax(x)[c]. The matrix H comes from
+// infogain_loss_param's source (a binaryproto), or is the third bottom; a second top gets the softmax.
 type infogainLoss struct {
 	c             *Context
 	shape         gpu.ChannelShape
@@ -93,7 +94,13 @@ func (l *infogainLoss) matrix(bottom []*Blob) error {
 	n := l.shape.Channels
 	if len(bottom) > 2 {
 		if l.h = bottom[2].Data; bottom[2].Len() != n*n {
-			return fmt.Errorf("bottom %q has the shape %s; wanted a matrix of %dx%d", bottom[2].Name, bottom[2].FormatShape(), n, n)
+			return fmt.Errorf(
+				"bottom %q has the shape %s; wanted a matrix of %dx%d",
+				bottom[2].Name,
+				bottom[2].FormatShape(),
+				n,
+				n,
+			)
 		}
 		return nil
 	}
@@ -107,7 +114,14 @@ func (l *infogainLoss) matrix(bottom []*Blob) error {
 	}
 	values := caffe.Values(b)
 	if len(values) != n*n {
-		return fmt.Errorf("%s: %d elements (%s); wanted a matrix of %dx%d", l.c.Resolve(source), len(values), caffe.FormatShape(caffe.Shape(b)), n, n)
+		return fmt.Errorf(
+			"%s: %d elements (%s); wanted a matrix of %dx%d",
+			l.c.Resolve(source),
+			len(values),
+			caffe.FormatShape(caffe.Shape(b)),
+			n,
+			n,
+		)
 	}
 	if l.h, err = gpu.NewTensor(l.c.Device, n, n); err == nil {
 		l.c.Device.Upload(l.h, values)
@@ -123,7 +137,16 @@ func (l *infogainLoss) Forward(bottom, top []*Blob) error {
 
 func (l *infogainLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 	if need[0] {
-		l.c.Device.InfogainLossBackward(l.shape, l.prob, bottom[1].Data, l.h, l.ignore, *l.c.Weight, l.stat, bottom[0].Diff)
+		l.c.Device.InfogainLossBackward(
+			l.shape,
+			l.prob,
+			bottom[1].Data,
+			l.h,
+			l.ignore,
+			*l.c.Weight,
+			l.stat,
+			bottom[0].Diff,
+		)
 	}
 }
 

@@ -128,7 +128,13 @@ func (l *argMax) Setup(c *Context, bottom, top []*Blob) (err error) {
 		shape = []int{b.Shape[0], 1 + boolInt(l.both), int(p.GetTopK())}
 	}
 	if l.k = int(p.GetTopK()); l.k < 1 || l.k > l.shape.Channels {
-		return fmt.Errorf("argmax_param: top_k is %d; bottom %q (%s) has %d to choose from", l.k, b.Name, b.FormatShape(), l.shape.Channels)
+		return fmt.Errorf(
+			"argmax_param: top_k is %d; bottom %q (%s) has %d to choose from",
+			l.k,
+			b.Name,
+			b.FormatShape(),
+			l.shape.Channels,
+		)
 	}
 	if err := top[0].Reshape(c.Device, shape...); err != nil {
 		return err

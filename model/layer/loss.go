@@ -22,7 +22,8 @@ func (*euclideanLoss) IsLoss() {}
 
 func (l *euclideanLoss) Setup(c *Context, bottom, top []*Blob) (err error) {
 	l.c = c
-	if bottom[0].Len() != bottom[1].Len() || len(bottom[0].Shape) == 0 || len(bottom[1].Shape) == 0 || bottom[0].Shape[0] != bottom[1].Shape[0] {
+	if bottom[0].Len() != bottom[1].Len() || len(bottom[0].Shape) == 0 || len(bottom[1].Shape) == 0 ||
+		bottom[0].Shape[0] != bottom[1].Shape[0] {
 		return mismatch(bottom[0], bottom[1])
 	}
 	l.n = bottom[0].Shape[0]

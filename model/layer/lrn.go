@@ -32,7 +32,11 @@ func (l *lrn) Setup(c *Context, bottom, top []*Blob) (err error) {
 	l.c = c
 	p, b := c.Param.GetLrnParam(), bottom[0]
 	if len(b.Shape) != 4 {
-		return fmt.Errorf("bottom %q has the shape %s; wanted 4 axes: images, channels, height, width", b.Name, b.FormatShape())
+		return fmt.Errorf(
+			"bottom %q has the shape %s; wanted 4 axes: images, channels, height, width",
+			b.Name,
+			b.FormatShape(),
+		)
 	}
 	size := int(p.GetLocalSize())
 	if size%2 != 1 {
@@ -42,8 +46,26 @@ func (l *lrn) Setup(c *Context, bottom, top []*Blob) (err error) {
 		return fmt.Errorf("in place: wanted a top other than %q", b.Name)
 	}
 	l.across, l.alpha, l.beta = p.GetNormRegion() == caffepb.LRNParameter_ACROSS_CHANNELS, p.GetAlpha(), p.GetBeta()
-	l.geom = gpu.LRNGeometry{N: b.Shape[0], C: b.Shape[1], Plane: b.Count(2, 4), Size: size, Alpha: l.alpha, Beta: l.beta, K: p.GetK()}
-	l.pool = gpu.PoolGeometry{Planes: b.Count(0, 2), H: b.Shape[2], W: b.Shape[3], KH: size, KW: size, SH: 1, SW: 1, PH: size / 2, PW: size / 2}
+	l.geom = gpu.LRNGeometry{
+		N:     b.Shape[0],
+		C:     b.Shape[1],
+		Plane: b.Count(2, 4),
+		Size:  size,
+		Alpha: l.alpha,
+		Beta:  l.beta,
+		K:     p.GetK(),
+	}
+	l.pool = gpu.PoolGeometry{
+		Planes: b.Count(0, 2),
+		H:      b.Shape[2],
+		W:      b.Shape[3],
+		KH:     size,
+		KW:     size,
+		SH:     1,
+		SW:     1,
+		PH:     size / 2,
+		PW:     size / 2,
+	}
 	l.pool.Resolve(false)
 	if l.scale, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
 		return err

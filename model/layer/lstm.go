@@ -98,14 +98,29 @@ func (l *lstmUnit) Setup(c *Context, bottom, top []*Blob) (err error) {
 	l.c = c
 	before, x, cont := bottom[0], bottom[1], bottom[2]
 	if len(before.Shape) != 3 || before.Shape[0] != 1 {
-		return fmt.Errorf("bottom %q has the shape %s; wanted 1 step of streams of cells", before.Name, before.FormatShape())
+		return fmt.Errorf(
+			"bottom %q has the shape %s; wanted 1 step of streams of cells",
+			before.Name,
+			before.FormatShape(),
+		)
 	}
 	l.n, l.size = before.Shape[1], before.Shape[2]
 	if x.Len() != 4*l.n*l.size || len(x.Shape) != 3 {
-		return fmt.Errorf("bottom %q has the shape %s; wanted 1x%dx%d: four gate inputs a cell", x.Name, x.FormatShape(), l.n, 4*l.size)
+		return fmt.Errorf(
+			"bottom %q has the shape %s; wanted 1x%dx%d: four gate inputs a cell",
+			x.Name,
+			x.FormatShape(),
+			l.n,
+			4*l.size,
+		)
 	}
 	if cont.Len() != l.n || len(cont.Shape) != 2 {
-		return fmt.Errorf("bottom %q has the shape %s; wanted 1x%d: one number a stream", cont.Name, cont.FormatShape(), l.n)
+		return fmt.Errorf(
+			"bottom %q has the shape %s; wanted 1x%d: one number a stream",
+			cont.Name,
+			cont.FormatShape(),
+			l.n,
+		)
 	}
 	for _, t := range []**gpu.Tensor{&l.zero, &l.dc} {
 		if *t, err = gpu.NewTensor(c.Device, before.Shape...); err != nil {

@@ -28,7 +28,11 @@ var neurons = map[string]func(*caffepb.LayerParameter) (gpu.UnaryFunc, error){
 		// base^(shift + scale·x); base -1 is e.
 		p := l.GetExpParam()
 		ln, err := lnBase("exp_param", p.GetBase())
-		return gpu.UnaryFunc{Op: gpu.Exp, A: float32(ln * float64(p.GetScale())), B: float32(math.Exp(ln * float64(p.GetShift())))}, err
+		return gpu.UnaryFunc{
+			Op: gpu.Exp,
+			A:  float32(ln * float64(p.GetScale())),
+			B:  float32(math.Exp(ln * float64(p.GetShift()))),
+		}, err
 	},
 	"Log": func(l *caffepb.LayerParameter) (gpu.UnaryFunc, error) {
 		p := l.GetLogParam()

@@ -11,13 +11,14 @@ func init() {
 	register("Normalize", Arity{1, 1, 1, 1}, func() Layer { return &normalize{} })
 }
 
-// normalize is SSD's Normalize (weiliu89/caffe; Liu, Rabinovich, Berg, ParseNet, 2015): each image, or under across_spatial:
-// false each place of it, is brought to length 1, and each channel, or all together under channel_shared, is multiplied by a
-// learned scale a:
+// normalize is SSD's Normalize (weiliu89/caffe; Liu, Rabinovich, Berg, ParseNet, 2015): each image, or under
+// across_spatial: false each place of it, is brought to length 1, and each channel, or all together under
+// channel_shared, is multiplied by a learned scale a:
 //
 //	u = x / sqrt(Σ x² + eps)    y = a·u
 //
-// The sum is over channels, and over space too under across_spatial. With du = a·dy, dx = (du - u·Σ(du·u)) / sqrt(Σ x² + eps).
+// The sum is over channels, and over space too under across_spatial. With du = a·dy, dx = (du - u·Σ(du·u)) / sqrt(Σ
+// x² + eps).
 type normalize struct {
 	c       *Context
 	a       *Param
@@ -37,7 +38,11 @@ func (l *normalize) Setup(c *Context, bottom, top []*Blob) (err error) {
 		p = &caffepb.NormalizeParameter{}
 	}
 	if len(b.Shape) < 2 || len(b.Shape) > 4 {
-		return fmt.Errorf("bottom %q has the shape %s; wanted 2 to 4 axes: images, channels, height, width", b.Name, b.FormatShape())
+		return fmt.Errorf(
+			"bottom %q has the shape %s; wanted 2 to 4 axes: images, channels, height, width",
+			b.Name,
+			b.FormatShape(),
+		)
 	}
 	if l.eps = p.GetEps(); l.eps < 0 {
 		return fmt.Errorf("norm_param: eps is %g; wanted at least 0", l.eps)

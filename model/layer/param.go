@@ -128,7 +128,13 @@ func pruningOf(l *caffepb.LayerParameter) (Pruning, error) {
 		var stop float32
 		if conv {
 			q := l.GetCconvolutionParam()
-			p.Threshold, p.Gamma, p.Power, stop = caffe.Widen(q.GetCRate()), caffe.Widen(q.GetGamma()), caffe.Widen(q.GetPower()), q.GetIterStop()
+			p.Threshold, p.Gamma, p.Power, stop = caffe.Widen(
+				q.GetCRate(),
+			), caffe.Widen(
+				q.GetGamma(),
+			), caffe.Widen(
+				q.GetPower(),
+			), q.GetIterStop()
 		} else {
 			q := l.GetCinnerProductParam()
 			p.Threshold, p.Gamma, p.Power, stop = caffe.Widen(q.GetCRate()), caffe.Widen(q.GetGamma()), caffe.Widen(q.GetPower()), q.GetIterStop()

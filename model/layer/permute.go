@@ -11,15 +11,15 @@ func init() {
 	register("Permute", Arity{1, 1, 1, 1}, func() Layer { return &permute{} })
 }
 
-// permute is SSD's Permute (weiliu89/caffe): axis i of the top is axis order[i] of the bottom; axes that order does not name
-// follow in their order.
+// permute is SSD's Permute (weiliu89/caffe): axis i of the top is axis order[i] of the bottom; axes that order does
+// not name follow in their order.
 //
 //	y[i_0, i_1, ...] = x[j_0, j_1, ...] with j_order[k] = i_k
 type permute struct {
 	c            *Context
 	outer, block int // axes at the front that stay, times what is permuted below them
-	// Element k of a block of the top is element from[k] of the bottom's; to is the way back. They are nil where all axes
-	// stay.
+	// Element k of a block of the top is element from[k] of the bottom's; to is the way back. They are nil where all
+	// axes stay.
 	from, to *gpu.Tensor
 	cuts     cuts
 }
@@ -59,7 +59,11 @@ func (l *permute) Setup(c *Context, bottom, top []*Blob) error {
 		stay, l.outer, l.block = 0, 1, b.Len()
 	}
 	if l.block > maxIndex {
-		return fmt.Errorf("permute_param: %d elements change their places among each other; at most %d can", l.block, maxIndex)
+		return fmt.Errorf(
+			"permute_param: %d elements change their places among each other; at most %d can",
+			l.block,
+			maxIndex,
+		)
 	}
 	from, to := moves(b.Shape[stay:], order[stay:], stay)
 	if l.from, err = gpu.NewTensor(c.Device, l.block); err != nil {
@@ -81,7 +85,13 @@ func permutation(given []uint32, b *Blob) ([]int, error) {
 	for _, o := range given {
 		switch {
 		case int(o) >= len(b.Shape):
-			return nil, fmt.Errorf("permute_param: order names axis %d; bottom %q has the shape %s, so wanted 0 to %d", o, b.Name, b.FormatShape(), len(b.Shape)-1)
+			return nil, fmt.Errorf(
+				"permute_param: order names axis %d; bottom %q has the shape %s, so wanted 0 to %d",
+				o,
+				b.Name,
+				b.FormatShape(),
+				len(b.Shape)-1,
+			)
 		case slices.Contains(order, int(o)):
 			return nil, fmt.Errorf("permute_param: order names axis %d twice", o)
 		}
@@ -95,7 +105,8 @@ func permutation(given []uint32, b *Blob) ([]int, error) {
 	return order, nil
 }
 
-// moves returns where each element of the top is from, and where each of the bottom goes. The axes of shape begin at first.
+// moves returns where each element of the top is from, and where each of the bottom goes. The axes of shape begin at
+// first.
 func moves(shape, order []int, first int) (from, to []float32) {
 	n := gpu.Elements(shape)
 	from, to = make([]float32, n), make([]float32, n)

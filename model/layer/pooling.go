@@ -41,7 +41,16 @@ func (l *pooling) Setup(c *Context, bottom, top []*Blob) error {
 		}
 	}
 	if g.OutH < 1 || g.OutW < 1 {
-		return fmt.Errorf("the window, %dx%d, is larger than bottom %q, %dx%d with padding %dx%d", g.KH, g.KW, b.Name, g.H, g.W, g.PH, g.PW)
+		return fmt.Errorf(
+			"the window, %dx%d, is larger than bottom %q, %dx%d with padding %dx%d",
+			g.KH,
+			g.KW,
+			b.Name,
+			g.H,
+			g.W,
+			g.PH,
+			g.PW,
+		)
 	}
 	for _, t := range top {
 		if err := t.Reshape(c.Device, b.Shape[0], b.Shape[1], g.OutH, g.OutW); err != nil {
@@ -74,9 +83,16 @@ func (l *pooling) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	}
 }
 
-// frame makes the padding of sides that differ (Synopsys' fork), and g the geometry of planes that have it: a border that
-// no maximum is taken from, of zeros for a mean, which counts it.
-func (l *pooling) frame(c *Context, p *caffepb.PoolingParameter, b *Blob, g *gpu.PoolGeometry, floor bool, tops int) (err error) {
+// frame makes the padding of sides that differ (Synopsys' fork), and g the geometry of planes that have it: a border
+// that no maximum is taken from, of zeros for a mean, which counts it.
+func (l *pooling) frame(
+	c *Context,
+	p *caffepb.PoolingParameter,
+	b *Blob,
+	g *gpu.PoolGeometry,
+	floor bool,
+	tops int,
+) (err error) {
 	s := sides{int(p.GetPadL()), int(p.GetPadR()), int(p.GetPadT()), int(p.GetPadB())}
 	border := float32(0)
 	switch {
@@ -87,7 +103,15 @@ func (l *pooling) frame(c *Context, p *caffepb.PoolingParameter, b *Blob, g *gpu
 	case p.GetGlobalPooling():
 		return fmt.Errorf("global_pooling wants no padding")
 	case max(s.top, s.bottom) >= g.KH || max(s.left, s.right) >= g.KW:
-		return fmt.Errorf("the padding is %d, %d, %d, %d; wanted less than the kernel, %dx%d", s.left, s.right, s.top, s.bottom, g.KH, g.KW)
+		return fmt.Errorf(
+			"the padding is %d, %d, %d, %d; wanted less than the kernel, %dx%d",
+			s.left,
+			s.right,
+			s.top,
+			s.bottom,
+			g.KH,
+			g.KW,
+		)
 	case p.GetPool() == caffepb.PoolingParameter_MAX:
 		border = -math.MaxFloat32
 	}
@@ -109,7 +133,11 @@ func (l *pooling) frame(c *Context, p *caffepb.PoolingParameter, b *Blob, g *gpu
 // planes is a blob of images as planes to pool.
 func planes(b *Blob) (gpu.PoolGeometry, error) {
 	if len(b.Shape) != 4 {
-		return gpu.PoolGeometry{}, fmt.Errorf("bottom %q has the shape %s; wanted 4 axes: images, channels, height, width", b.Name, b.FormatShape())
+		return gpu.PoolGeometry{}, fmt.Errorf(
+			"bottom %q has the shape %s; wanted 4 axes: images, channels, height, width",
+			b.Name,
+			b.FormatShape(),
+		)
 	}
 	return gpu.PoolGeometry{Planes: b.Shape[0] * b.Shape[1], H: b.Shape[2], W: b.Shape[3]}, nil
 }
@@ -133,7 +161,8 @@ func (l *pooler) setup(c *Context, method caffepb.PoolingParameter_PoolMethod, g
 	return err
 }
 
-// NoGradient implements Selective: STOCHASTIC in a test net gives the mean of its draws, whose gradient Caffe does not have.
+// NoGradient implements Selective: STOCHASTIC in a test net gives the mean of its draws, whose gradient Caffe does
+// not have.
 func (l *pooler) NoGradient(int) bool {
 	return l.method == caffepb.PoolingParameter_STOCHASTIC && !l.c.Train()
 }
@@ -190,7 +219,11 @@ func poolWindow(p *caffepb.PoolingParameter, g *gpu.PoolGeometry) error {
 	g.PH, g.PW = pick(p.Pad, 0, p.PadH, p.PadW)
 	switch {
 	case g.KH < 1 || g.KW < 1:
-		return fmt.Errorf("pooling_param: kernel is %dx%d; wanted at least 1x1 (kernel_size, or kernel_h and kernel_w)", g.KH, g.KW)
+		return fmt.Errorf(
+			"pooling_param: kernel is %dx%d; wanted at least 1x1 (kernel_size, or kernel_h and kernel_w)",
+			g.KH,
+			g.KW,
+		)
 	case g.SH < 1 || g.SW < 1:
 		return fmt.Errorf("pooling_param: stride is %dx%d; wanted at least 1x1", g.SH, g.SW)
 	case g.PH >= g.KH || g.PW >= g.KW:

@@ -13,8 +13,8 @@ type Stateful interface {
 
 // recurrent is what Caffe's recurrent layers share (RecurrentLayer): an input of T time steps of N streams, a second
 // bottom, T × N, that is 0 where a sequence begins, an input of each stream that stays the same (static), and hidden
-// states that pass from one batch to the next, or are bottoms and tops of their own (expose_hidden). A gradient does not
-// leave the batch: exposed states have none.
+// states that pass from one batch to the next, or are bottoms and tops of their own (expose_hidden). A gradient does
+// not leave the batch: exposed states have none.
 type recurrent struct {
 	c           *Context
 	steps, n    int
@@ -72,14 +72,28 @@ func (l *recurrent) setup(c *Context, states, width int, bottom, top []*Blob) er
 		return fmt.Errorf("recurrent_param: num_output is %d; wanted at least 1", l.size)
 	}
 	if len(x.Shape) < 2 {
-		return fmt.Errorf("bottom %q has the shape %s; wanted at least 2 axes: time steps, streams", x.Name, x.FormatShape())
+		return fmt.Errorf(
+			"bottom %q has the shape %s; wanted at least 2 axes: time steps, streams",
+			x.Name,
+			x.FormatShape(),
+		)
 	}
 	l.steps, l.n, l.in = x.Shape[0], x.Shape[1], x.Count(2, len(x.Shape))
 	if l.steps < 1 || l.n < 1 { // of a Filter that lets nothing through; Caffe refuses any change of the steps
-		return fmt.Errorf("bottom %q has the shape %s; wanted at least 1 time step and 1 stream", x.Name, x.FormatShape())
+		return fmt.Errorf(
+			"bottom %q has the shape %s; wanted at least 1 time step and 1 stream",
+			x.Name,
+			x.FormatShape(),
+		)
 	}
 	if len(cont.Shape) != 2 || cont.Shape[0] != l.steps || cont.Shape[1] != l.n {
-		return fmt.Errorf("bottom %q, which says where sequences go on, has the shape %s; wanted %dx%d: time steps, streams", cont.Name, cont.FormatShape(), l.steps, l.n)
+		return fmt.Errorf(
+			"bottom %q, which says where sequences go on, has the shape %s; wanted %dx%d: time steps, streams",
+			cont.Name,
+			cont.FormatShape(),
+			l.steps,
+			l.n,
+		)
 	}
 	if !l.expose {
 		states = 0
@@ -88,11 +102,21 @@ func (l *recurrent) setup(c *Context, states, width int, bottom, top []*Blob) er
 	case 0:
 	case 1:
 		if s := bottom[2]; len(s.Shape) == 0 || s.Shape[0] != l.n {
-			return fmt.Errorf("bottom %q, the static input, has the shape %s; wanted %d streams first", s.Name, s.FormatShape(), l.n)
+			return fmt.Errorf(
+				"bottom %q, the static input, has the shape %s; wanted %d streams first",
+				s.Name,
+				s.FormatShape(),
+				l.n,
+			)
 		}
 		l.fixed = bottom[2].Count(1, len(bottom[2].Shape))
 	default:
-		return fmt.Errorf("%d bottoms; wanted %d, or one more for a static input (expose_hidden: %t)", len(bottom), 2+states, l.expose)
+		return fmt.Errorf(
+			"%d bottoms; wanted %d, or one more for a static input (expose_hidden: %t)",
+			len(bottom),
+			2+states,
+			l.expose,
+		)
 	}
 	if len(top) != 1+states {
 		return fmt.Errorf("%d tops; wanted %d (expose_hidden: %t)", len(top), 1+states, l.expose)
@@ -100,7 +124,13 @@ func (l *recurrent) setup(c *Context, states, width int, bottom, top []*Blob) er
 	for i := range states {
 		b := bottom[len(bottom)-states+i]
 		if b.Len() != l.n*l.size {
-			return fmt.Errorf("bottom %q, a hidden state, has the shape %s; wanted 1x%dx%d", b.Name, b.FormatShape(), l.n, l.size)
+			return fmt.Errorf(
+				"bottom %q, a hidden state, has the shape %s; wanted 1x%dx%d",
+				b.Name,
+				b.FormatShape(),
+				l.n,
+				l.size,
+			)
 		}
 		if err := top[1+i].Reshape(c.Device, 1, l.n, l.size); err != nil {
 			return err

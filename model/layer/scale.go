@@ -25,7 +25,11 @@ func (l *scale) Setup(c *Context, bottom, top []*Blob) (err error) {
 	if err != nil {
 		return fmt.Errorf("scale_param: %w", err)
 	}
-	l.shape = gpu.ChannelShape{Outer: b.Count(0, axis), Channels: gpu.Elements(extents), Inner: b.Count(axis+len(extents), len(b.Shape))}
+	l.shape = gpu.ChannelShape{
+		Outer:    b.Count(0, axis),
+		Channels: gpu.Elements(extents),
+		Inner:    b.Count(axis+len(extents), len(b.Shape)),
+	}
 	next := 0
 	if len(bottom) == 1 {
 		filler := p.GetFiller()
@@ -75,7 +79,14 @@ func spanned(axis, numAxes int, bottom []*Blob) (from int, extents []int, err er
 	if len(bottom) == 2 {
 		for i, d := range bottom[1].Shape {
 			if d != extents[i] {
-				return 0, nil, fmt.Errorf("bottom %q (%s) does not fit axis %d of bottom %q (%s)", bottom[1].Name, bottom[1].FormatShape(), from, b.Name, b.FormatShape())
+				return 0, nil, fmt.Errorf(
+					"bottom %q (%s) does not fit axis %d of bottom %q (%s)",
+					bottom[1].Name,
+					bottom[1].FormatShape(),
+					from,
+					b.Name,
+					b.FormatShape(),
+				)
 			}
 		}
 	}

@@ -11,8 +11,8 @@ func init() {
 	register("SPP", Arity{1, 1, 1, 1}, func() Layer { return &spp{} })
 }
 
-// spp is spatial pyramid pooling (He et al., ECCV 2014; Caffe's SPP): level p cuts the plane into 2^p × 2^p windows, and
-// the outputs of all levels stand one behind the other in axis 1.
+// spp is spatial pyramid pooling (He et al., ECCV 2014; Caffe's SPP): level p cuts the plane into 2^p × 2^p windows,
+// and the outputs of all levels stand one behind the other in axis 1.
 type spp struct {
 	c      *Context
 	levels []*level
@@ -67,7 +67,8 @@ func (l *spp) Setup(c *Context, bottom, top []*Blob) error {
 	return top[0].Reshape(c.Device, l.images, l.width)
 }
 
-// cut sets the windows of level i (Caffe's SPPLayer::GetPoolingParam): as small as cover the plane, padded in the middle.
+// cut sets the windows of level i (Caffe's SPPLayer::GetPoolingParam): as small as cover the plane, padded in the
+// middle.
 func (v *level) cut(c *Context, method caffepb.PoolingParameter_PoolMethod, g gpu.PoolGeometry, i int) error {
 	bins := 1 << i
 	fit := func(n int) (kernel, pad int) {
@@ -78,7 +79,14 @@ func (v *level) cut(c *Context, method caffepb.PoolingParameter_PoolMethod, g gp
 	g.KW, g.PW = fit(g.W)
 	g.SH, g.SW = g.KH, g.KW
 	if g.PH >= g.KH || g.PW >= g.KW {
-		return fmt.Errorf("%d bins want padding %dx%d for a window of %dx%d; wanted less than the window, so a smaller pyramid_height", bins, g.PH, g.PW, g.KH, g.KW)
+		return fmt.Errorf(
+			"%d bins want padding %dx%d for a window of %dx%d; wanted less than the window, so a smaller pyramid_height",
+			bins,
+			g.PH,
+			g.PW,
+			g.KH,
+			g.KW,
+		)
 	}
 	g.Resolve(false)
 	return v.setup(c, method, g)

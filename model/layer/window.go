@@ -31,7 +31,14 @@ func readWindow(p *caffepb.ConvolutionParameter, bottom *Blob) (*window, error) 
 	w := &window{axis: axis, in: append([]int(nil), bottom.Shape[axis+1:]...)}
 	n := len(w.in)
 	if n > gpu.MaxSpatialAxes {
-		return nil, fmt.Errorf("bottom %q has the shape %s: %d axes behind axis %d of the channels; wanted at most %d", bottom.Name, bottom.FormatShape(), n, axis, gpu.MaxSpatialAxes)
+		return nil, fmt.Errorf(
+			"bottom %q has the shape %s: %d axes behind axis %d of the channels; wanted at most %d",
+			bottom.Name,
+			bottom.FormatShape(),
+			n,
+			axis,
+			gpu.MaxSpatialAxes,
+		)
 	}
 	for _, s := range []struct {
 		name string
@@ -52,7 +59,13 @@ func readWindow(p *caffepb.ConvolutionParameter, bottom *Blob) (*window, error) 
 		}
 		for _, v := range *s.to {
 			if v < s.min {
-				return nil, fmt.Errorf("convolution_param: %s is %s; wanted at least %s%s", s.name, caffe.FormatShape(*s.to), caffe.FormatShape(same(s.min, n)), s.hint)
+				return nil, fmt.Errorf(
+					"convolution_param: %s is %s; wanted at least %s%s",
+					s.name,
+					caffe.FormatShape(*s.to),
+					caffe.FormatShape(same(s.min, n)),
+					s.hint,
+				)
 			}
 			if v > 1<<30 { // -1, written into an unsigned field
 				return nil, fmt.Errorf("convolution_param: %s is %s", s.name, caffe.FormatShape(*s.to))
@@ -69,7 +82,12 @@ func spatial(name string, list []uint32, h, w *uint32, def, axes int) ([]int, er
 		case len(list) > 0:
 			return nil, fmt.Errorf("convolution_param: %s and %s_h/%s_w exclude each other", name, name, name)
 		case axes != 2:
-			return nil, fmt.Errorf("convolution_param: %s_h and %s_w go with 2 spatial axes; the bottom has %d", name, name, axes)
+			return nil, fmt.Errorf(
+				"convolution_param: %s_h and %s_w go with 2 spatial axes; the bottom has %d",
+				name,
+				name,
+				axes,
+			)
 		case (h == nil) != (w == nil) && name == "kernel":
 			return nil, fmt.Errorf("convolution_param: kernel_h and kernel_w go together")
 		}
@@ -88,7 +106,12 @@ func spatial(name string, list []uint32, h, w *uint32, def, axes int) ([]int, er
 	case len(list) == 1:
 		return same(int(list[0]), axes), nil
 	case len(list) != axes:
-		return nil, fmt.Errorf("convolution_param: %d values of %s; wanted 1, or one for each of the %d spatial axes", len(list), name, axes)
+		return nil, fmt.Errorf(
+			"convolution_param: %d values of %s; wanted 1, or one for each of the %d spatial axes",
+			len(list),
+			name,
+			axes,
+		)
 	}
 	v := make([]int, axes)
 	for i := range v {
@@ -119,8 +142,14 @@ func (w *window) extent(i int) int { return w.dilation[i]*(w.kernel[i]-1) + 1 }
 func (w *window) checkFits(bottom *Blob) error {
 	for i, n := range w.in {
 		if n+2*w.pad[i] < w.extent(i) {
-			return fmt.Errorf("the kernel, %s (dilation %s), is larger than bottom %q, %s with padding %s", caffe.FormatShape(w.kernel),
-				caffe.FormatShape(w.dilation), bottom.Name, caffe.FormatShape(w.in), caffe.FormatShape(w.pad))
+			return fmt.Errorf(
+				"the kernel, %s (dilation %s), is larger than bottom %q, %s with padding %s",
+				caffe.FormatShape(w.kernel),
+				caffe.FormatShape(w.dilation),
+				bottom.Name,
+				caffe.FormatShape(w.in),
+				caffe.FormatShape(w.pad),
+			)
 		}
 	}
 	return nil
@@ -133,8 +162,8 @@ type convolver interface {
 	backwardWeights(x, dy, dw, db *gpu.Tensor)
 }
 
-// newConvolver returns the kernels for a window over n inputs of c channels and size in, to o channels: the device's own
-// in up to two spatial axes, im2col and matrix products in more.
+// newConvolver returns the kernels for a window over n inputs of c channels and size in, to o channels: the device's
+// own in up to two spatial axes, im2col and matrix products in more.
 func newConvolver(d gpu.Device, w *window, n, c, o, groups int, in []int) (convolver, error) {
 	if len(in) > 2 {
 		return newVolume(d, w, n, c, o, groups, in)

@@ -86,7 +86,8 @@ func ReadNet(tb testing.TB, name string, batch int) *caffe.NetFile {
 	return f
 }
 
-// FillInputs sets the images of a net to random numbers in [-0.5, 0.5), and labels and words to 0, 1, 2, … below classes.
+// FillInputs sets the images of a net to random numbers in [-0.5, 0.5), and labels and words to 0, 1, 2, … below
+// classes.
 func FillInputs(d gpu.Device, n *model.Net, classes int) {
 	for stream, name := range []string{"data", "pair_data", "label", "sim", "words", "cont"} {
 		b := n.Blob(name)
@@ -114,7 +115,9 @@ func FillInputs(d gpu.Device, n *model.Net, classes int) {
 func Solver(tb testing.TB, d gpu.Device, name string, batch, classes int, edit ...func(*config.Run)) *model.Solver {
 	tb.Helper()
 	run := &config.Run{SolverPath: "solver.prototxt", Train: ReadNet(tb, name, batch), Solver: &caffepb.SolverParameter{
-		BaseLr: proto.Float32(0.001), Momentum: proto.Float32(0.9), WeightDecay: proto.Float32(0.0005), LrPolicy: proto.String("fixed"),
+		BaseLr: proto.Float32(
+			0.001,
+		), Momentum: proto.Float32(0.9), WeightDecay: proto.Float32(0.0005), LrPolicy: proto.String("fixed"),
 		MaxIter: proto.Int32(1 << 30), RandomSeed: proto.Int64(1)}}
 	for _, f := range edit {
 		f(run)

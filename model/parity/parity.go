@@ -18,18 +18,21 @@ import (
 	"dns-tui/model/layer"
 )
 
-// The agreement that a correct float32 implementation shows: relative to the reference, or to Floor where that is small.
+// The agreement that a correct float32 implementation shows: relative to the reference, or to Floor where that is
+// small.
 const (
 	Tolerance = 1e-4
 	Floor     = 0.1
 	// A solver run's losses are held to Tolerance over EarlyIters, and its last to LateTolerance. Rounding drifts apart
 	// exponentially, so single iterations between stray further than the last.
-	EarlyIters     = 20
-	EarlyAdaptive  = 10 // of methods that divide a gradient by its own size: rounding of a zero gradient makes a whole step
+	EarlyIters = 20
+	// of methods that divide a gradient by its own size: rounding of a zero gradient makes a whole step
+	EarlyAdaptive  = 10
 	DriftTolerance = 3e-2
 	LateTolerance  = 1e-2
-	// AdaDelta's runs become chaotic: it divides by running means of squares that are near 0 after some 50 iterations.
-	// Caffe itself gives the loss of the 54th as 0.378, 0.402 or 0.410, by the kernels that its BLAS picks for the machine.
+	// AdaDelta's runs become chaotic: it divides by running means of squares that are near 0 after some 50
+	// iterations. Caffe itself gives the loss of the 54th as 0.378, 0.402 or 0.410, by the kernels that its BLAS
+	// picks for the machine.
 	ChaosIters     = 50
 	ChaosTolerance = 0.15
 	TestIterations = 60
@@ -196,7 +199,13 @@ func (c *comparison) runLayer(net *model.Net, v vectors, gradients bool) error {
 // compare adds one array to the result.
 func (c *comparison) compare(where string, t *gpu.Tensor, want []float32) {
 	if t == nil || t.N != len(want) {
-		c.result.Status, c.result.Error, c.result.Where = Disagrees, math.Inf(1), fmt.Sprintf("%s: wanted %d elements", where, len(want))
+		c.result.Status, c.result.Error, c.result.Where = Disagrees, math.Inf(
+			1,
+		), fmt.Sprintf(
+			"%s: wanted %d elements",
+			where,
+			len(want),
+		)
 		return
 	}
 	have := make([]float32, t.N)

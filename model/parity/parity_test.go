@@ -80,8 +80,11 @@ func TestDisagreementIsSeen(t *testing.T) {
 
 // A trace counts the masks of the weights: a bias that surgery pruned does not show in it.
 func TestKeptCountsWeightsAlone(t *testing.T) {
-	f, err := caffe.ParseNetPrototxt("n", []byte(`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } }
-layer { name: "ip" type: "CInnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }`))
+	f, err := caffe.ParseNetPrototxt(
+		"n",
+		[]byte(`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } }
+layer { name: "ip" type: "CInnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }`),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

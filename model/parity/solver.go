@@ -132,8 +132,8 @@ func lossTolerance(method string, iter, iters int) float64 {
 	return DriftTolerance
 }
 
-// keptWeights counts what each layer that can be pruned keeps of its weights. A trace counts the masks of the weights alone,
-// where surgery under the paper rule prunes biases too.
+// keptWeights counts what each layer that can be pruned keeps of its weights. A trace counts the masks of the weights
+// alone, where surgery under the paper rule prunes biases too.
 func keptWeights(n *model.Net) map[string]int {
 	kept := map[string]int{}
 	for _, l := range n.Prunable() {

@@ -21,7 +21,13 @@ func busy(n int, before *model.Snapshot) *model.Snapshot {
 	s := *before
 	s.Iter, s.Published = n, time.Unix(0, int64(n))
 	for _, c := range series(&s) {
-		c.Iters, c.Values = append(c.Iters[:len(c.Iters):len(c.Iters)], n), append(c.Values[:len(c.Values):len(c.Values)], float64(n))
+		c.Iters, c.Values = append(
+			c.Iters[:len(c.Iters):len(c.Iters)],
+			n,
+		), append(
+			c.Values[:len(c.Values):len(c.Values)],
+			float64(n),
+		)
 		if len(c.Iters) > 1000 {
 			c.Iters, c.Values, c.Epoch = c.Iters[500:], c.Values[500:], c.Epoch+1
 		}
@@ -40,8 +46,8 @@ func busy(n int, before *model.Snapshot) *model.Snapshot {
 	return &s
 }
 
-// What viewers cost a run: processor time of the server for each state and viewer. The viewers throw away what they get; what that
-// costs is in it.
+// What viewers cost a run: processor time of the server for each state and viewer. The viewers throw away what they
+// get; what that costs is in it.
 func BenchmarkViewers(b *testing.B) {
 	for _, viewers := range []int{1, 8, 31} {
 		b.Run(fmt.Sprint(viewers), func(b *testing.B) {

@@ -114,7 +114,9 @@ func (c *Client) take(m *remotepb.State) error {
 }
 
 func (c *Client) want() error {
-	return c.send(&remotepb.Request{Kind: &remotepb.Request_Want{Want: &remotepb.Want{IntervalMs: uint32(c.interval.Load())}}})
+	return c.send(
+		&remotepb.Request{Kind: &remotepb.Request_Want{Want: &remotepb.Want{IntervalMs: uint32(c.interval.Load())}}},
+	)
 }
 
 func (c *Client) send(m *remotepb.Request) (err error) {

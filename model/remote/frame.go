@@ -1,5 +1,6 @@
-// Package remote serves a session over a Unix socket, so that the terminal that started a run may leave it, and others may come:
-// Server at the run, Client, which is a model.Session, at the terminal. The messages are those of remote.proto.
+// Package remote serves a session over a Unix socket, so that the terminal that started a run may leave it, and
+// others may come: Server at the run, Client, which is a model.Session, at the terminal. The messages are those of
+// remote.proto.
 package remote
 
 import (

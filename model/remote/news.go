@@ -30,7 +30,8 @@ func (s *Server) snapshot() *model.Snapshot {
 	n := s.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.latest != nil && (now == n.of || now.Published.Equal(n.of.Published) && now.Vitals == n.of.Vitals) && slices.Equal(viewers, n.latest.Viewers) {
+	if n.latest != nil && (now == n.of || now.Published.Equal(n.of.Published) && now.Vitals == n.of.Vitals) &&
+		slices.Equal(viewers, n.latest.Viewers) {
 		return n.latest
 	}
 	if n.latest != nil && now.Published.Before(n.of.Published) {

@@ -30,7 +30,12 @@ func TestFramesAreShared(t *testing.T) {
 	diff, second := frame(first)
 	whole, _ := frame(nil)
 	if second == first || second.Iter != 7 || len(diff) >= len(whole) {
-		t.Errorf("at %d, %d bytes for a watcher with the state before, %d for one with none", second.Iter, len(diff), len(whole))
+		t.Errorf(
+			"at %d, %d bytes for a watcher with the state before, %d for one with none",
+			second.Iter,
+			len(diff),
+			len(whole),
+		)
 	}
 	if c, _ := frame(first); &c[0] != &diff[0] {
 		t.Error("the difference was encoded twice")

@@ -10,7 +10,14 @@ import (
 )
 
 func encodeCommand(id uint64, c model.Command) (*remotepb.Order, error) {
-	o := &remotepb.Order{Id: id, Kind: c.Kind.String(), Field: c.Field, Value: c.Value, Count: int64(c.Count), Save: c.Save}
+	o := &remotepb.Order{
+		Id:    id,
+		Kind:  c.Kind.String(),
+		Field: c.Field,
+		Value: c.Value,
+		Count: int64(c.Count),
+		Save:  c.Save,
+	}
 	if c.Kind == model.Look {
 		o.Area = encodeArea(c.Area)
 	}
@@ -29,7 +36,14 @@ func decodeCommand(o *remotepb.Order) (model.Command, error) {
 	if !ok {
 		return model.Command{}, fmt.Errorf("unknown order %q", o.Kind)
 	}
-	c := model.Command{Kind: k, Field: o.Field, Value: o.Value, Count: int(o.Count), Save: o.Save, Area: decodeArea(o.Area)}
+	c := model.Command{
+		Kind:  k,
+		Field: o.Field,
+		Value: o.Value,
+		Count: int(o.Count),
+		Save:  o.Save,
+		Area:  decodeArea(o.Area),
+	}
 	if len(o.Plan) > 0 {
 		if err := json.Unmarshal(o.Plan, &c.Plan); err != nil {
 			return c, err
@@ -44,11 +58,25 @@ func decodeCommand(o *remotepb.Order) (model.Command, error) {
 }
 
 func encodeArea(a model.Area) *remotepb.Area {
-	return &remotepb.Area{Row: int64(a.Row), Col: int64(a.Col), Rows: int64(a.Rows), Cols: int64(a.Cols), Height: int64(a.Height), Width: int64(a.Width)}
+	return &remotepb.Area{
+		Row:    int64(a.Row),
+		Col:    int64(a.Col),
+		Rows:   int64(a.Rows),
+		Cols:   int64(a.Cols),
+		Height: int64(a.Height),
+		Width:  int64(a.Width),
+	}
 }
 
 func decodeArea(a *remotepb.Area) model.Area {
-	return model.Area{Row: int(a.GetRow()), Col: int(a.GetCol()), Rows: int(a.GetRows()), Cols: int(a.GetCols()), Height: int(a.GetHeight()), Width: int(a.GetWidth())}
+	return model.Area{
+		Row:    int(a.GetRow()),
+		Col:    int(a.GetCol()),
+		Rows:   int(a.GetRows()),
+		Cols:   int(a.GetCols()),
+		Height: int(a.GetHeight()),
+		Width:  int(a.GetWidth()),
+	}
 }
 
 // faults are the errors of a session that callers tell apart.
@@ -69,8 +97,16 @@ func encodeAnswer(id uint64, ack model.Ack, err error) *remotepb.Answer {
 		return a
 	}
 	if p := ack.Picture; p != nil {
-		a.Picture = &remotepb.Picture{Layer: p.Layer, Rows: int64(p.Rows), Cols: int64(p.Cols), Area: encodeArea(p.Area), Iter: int64(p.Iter), Kept: p.Kept,
-			Mean: make([]byte, len(p.Mean)), Max: p.Max}
+		a.Picture = &remotepb.Picture{
+			Layer: p.Layer,
+			Rows:  int64(p.Rows),
+			Cols:  int64(p.Cols),
+			Area:  encodeArea(p.Area),
+			Iter:  int64(p.Iter),
+			Kept:  p.Kept,
+			Mean:  make([]byte, len(p.Mean)),
+			Max:   p.Max,
+		}
 		for i, v := range p.Mean {
 			a.Picture.Mean[i] = byte(v)
 		}
@@ -93,7 +129,16 @@ func decodeAnswer(a *remotepb.Answer) (model.Ack, error) {
 	if m == nil {
 		return ack, nil
 	}
-	p := &model.Picture{Layer: m.Layer, Rows: int(m.Rows), Cols: int(m.Cols), Area: decodeArea(m.Area), Iter: int(m.Iter), Kept: m.Kept, Mean: make([]int8, len(m.Mean)), Max: m.Max}
+	p := &model.Picture{
+		Layer: m.Layer,
+		Rows:  int(m.Rows),
+		Cols:  int(m.Cols),
+		Area:  decodeArea(m.Area),
+		Iter:  int(m.Iter),
+		Kept:  m.Kept,
+		Mean:  make([]int8, len(m.Mean)),
+		Max:   m.Max,
+	}
 	if n := p.Area.Height * p.Area.Width; len(p.Kept) != n || len(p.Mean) != n {
 		return ack, fmt.Errorf("a picture of %d cells holds %d and %d", n, len(p.Kept), len(p.Mean))
 	}

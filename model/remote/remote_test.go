@@ -38,7 +38,9 @@ type fake struct {
 
 func newFake() *fake {
 	f := &fake{}
-	f.latest.Store(&model.Snapshot{Net: "LeNet", MaxIter: 100, Hyper: &config.Hyper{BaseLR: 0.01}, Published: time.Unix(1, 0)})
+	f.latest.Store(
+		&model.Snapshot{Net: "LeNet", MaxIter: 100, Hyper: &config.Hyper{BaseLR: 0.01}, Published: time.Unix(1, 0)},
+	)
 	return f
 }
 
@@ -126,7 +128,8 @@ func TestFaults(t *testing.T) {
 		f.mu.Lock()
 		f.err = want
 		f.mu.Unlock()
-		if _, err := c.Do(context.Background(), model.Command{Kind: model.Undo}); err == nil || !errors.Is(err, want) && err.Error() != want.Error() {
+		if _, err := c.Do(context.Background(), model.Command{Kind: model.Undo}); err == nil ||
+			!errors.Is(err, want) && err.Error() != want.Error() {
 			t.Errorf("%v arrives as %v", want, err)
 		}
 	}
@@ -136,7 +139,8 @@ func TestReadOnly(t *testing.T) {
 	f := newFake()
 	s := serve(t, f)
 	c := attach(t, s, ClientOptions{Name: "bob\x1b[31m\n", ReadOnly: true})
-	if _, err := c.Do(context.Background(), model.Command{Kind: model.Stop}); err == nil || !strings.Contains(err.Error(), "reading only") {
+	if _, err := c.Do(context.Background(), model.Command{Kind: model.Stop}); err == nil ||
+		!strings.Contains(err.Error(), "reading only") {
 		t.Errorf("stop: %v", err)
 	}
 	if _, err := c.Do(context.Background(), model.Command{Kind: model.Look, Field: "conv1"}); err != nil {
@@ -151,7 +155,15 @@ func TestReadOnly(t *testing.T) {
 func TestTwoControllers(t *testing.T) {
 	f := newFake()
 	s := serve(t, f)
-	a, b := attach(t, s, ClientOptions{Name: "anna", Interval: time.Millisecond}), attach(t, s, ClientOptions{Name: "bob", Interval: time.Millisecond})
+	a, b := attach(
+		t,
+		s,
+		ClientOptions{Name: "anna", Interval: time.Millisecond},
+	), attach(
+		t,
+		s,
+		ClientOptions{Name: "bob", Interval: time.Millisecond},
+	)
 	for i, c := range []*Client{a, b, a} {
 		if _, err := c.Do(context.Background(), model.Command{Kind: model.Pause}); err != nil {
 			t.Fatal(err)
@@ -193,7 +205,11 @@ func TestEnd(t *testing.T) {
 func TestHostileWatchers(t *testing.T) {
 	f := newFake()
 	s := serve(t, f)
-	hello, _ := writeFrame(io.Discard, nil, &remotepb.Request{Kind: &remotepb.Request_Hello{Hello: &remotepb.Hello{Version: Version, Name: "mallory"}}})
+	hello, _ := writeFrame(
+		io.Discard,
+		nil,
+		&remotepb.Request{Kind: &remotepb.Request_Hello{Hello: &remotepb.Hello{Version: Version, Name: "mallory"}}},
+	)
 	frame := func(n int, body string) []byte {
 		return append(binary.LittleEndian.AppendUint32(nil, uint32(n)), body...)
 	}
@@ -291,7 +307,8 @@ func TestAttendAndRefuse(t *testing.T) {
 	mine, theirs = pair()
 	go Refuse(theirs, "no such weights")
 	var refused *RefusedError
-	if _, err := NewClient(context.Background(), mine, ClientOptions{Name: "anna"}); !errors.As(err, &refused) || refused.Reason != "no such weights" {
+	if _, err := NewClient(context.Background(), mine, ClientOptions{Name: "anna"}); !errors.As(err, &refused) ||
+		refused.Reason != "no such weights" {
 		t.Errorf("refused with %v", err)
 	}
 }
@@ -337,7 +354,8 @@ func TestFolderOfOthers(t *testing.T) {
 		t.Errorf("a folder that others can read: %v", err)
 	}
 	t.Setenv("DNS_TUI_RUNTIME_DIR", filepath.Join(dir, strings.Repeat("x", 110)))
-	if err := NewServer(newFake(), "lenet-1", "test").Listen(); err == nil || !strings.Contains(err.Error(), "at most 107") {
+	if err := NewServer(newFake(), "lenet-1", "test").Listen(); err == nil ||
+		!strings.Contains(err.Error(), "at most 107") {
 		t.Errorf("a path that is too long: %v", err)
 	}
 }
@@ -346,7 +364,11 @@ func TestFolderOfOthers(t *testing.T) {
 func snapshots(t *rapid.T) []*model.Snapshot {
 	var out []*model.Snapshot
 	var loss model.Series
-	h := &config.Hyper{BaseLR: 0.01, Stop: config.Never, Layers: []config.LayerHyper{{Name: "conv1", Threshold: 0.6, Prune: true}}}
+	h := &config.Hyper{
+		BaseLR: 0.01,
+		Stop:   config.Never,
+		Layers: []config.LayerHyper{{Name: "conv1", Threshold: 0.6, Prune: true}},
+	}
 	var events []model.Event
 	var hist *model.Histogram
 	var ops []model.Operated
@@ -355,13 +377,25 @@ func snapshots(t *rapid.T) []*model.Snapshot {
 			loss.Add(len(loss.Iters), float64(len(loss.Iters))/3)
 		}
 		if rapid.Bool().Draw(t, "event") {
-			events = append(events[:len(events):len(events)], model.Event{Seq: len(events) + 1, Iter: i, Status: model.Applied, Text: fmt.Sprint("event ", i), By: "anna"})
+			events = append(
+				events[:len(events):len(events)],
+				model.Event{
+					Seq:    len(events) + 1,
+					Iter:   i,
+					Status: model.Applied,
+					Text:   fmt.Sprint("event ", i),
+					By:     "anna",
+				},
+			)
 		}
 		if rapid.Bool().Draw(t, "set") {
 			h, _, _ = h.Set("base_lr", fmt.Sprint(0.1*float64(i+1)))
 		}
 		if rapid.Bool().Draw(t, "measured") {
-			r := &gpu.SurgeryResult{KeptAt: make([]uint32, gpu.HistogramBins), MaskedAt: make([]uint32, gpu.HistogramBins)}
+			r := &gpu.SurgeryResult{
+				KeptAt:   make([]uint32, gpu.HistogramBins),
+				MaskedAt: make([]uint32, gpu.HistogramBins),
+			}
 			r.KeptAt[rapid.IntRange(0, gpu.HistogramBins-1).Draw(t, "bin")], r.MaskedAt[3] = 7, uint32(i)
 			hist = model.NewHistogram(gpu.SeedRule, r)
 			hist.Deaths = []float32{0.5, 1.5}
@@ -369,15 +403,46 @@ func snapshots(t *rapid.T) []*model.Snapshot {
 		if rapid.Bool().Draw(t, "operated") {
 			ops = append(ops[:len(ops):len(ops)], model.Operated{Iter: i, Pruned: 3, Spliced: 1, Kept: 90})
 		}
-		s := &model.Snapshot{Net: "LeNet", Iter: i, MaxIter: 100, Loss: 0.5, Hyper: h, Events: events, Published: time.Unix(int64(i), 0), Undo: "x", Viewers: []string{"anna"}}
-		s.Losses = model.Series{Iters: loss.Iters[:len(loss.Iters):len(loss.Iters)], Values: loss.Values[:len(loss.Values):len(loss.Values)], Epoch: loss.Epoch}
-		s.Layers = []model.LayerStats{{Name: "conv1", Type: "Convolution", Weights: 500, Kept: 100, LastIter: -1, Dead: -1, Operations: ops, Histogram: hist, Kernel: [2]int{5, 5}}}
+		s := &model.Snapshot{
+			Net:       "LeNet",
+			Iter:      i,
+			MaxIter:   100,
+			Loss:      0.5,
+			Hyper:     h,
+			Events:    events,
+			Published: time.Unix(int64(i), 0),
+			Undo:      "x",
+			Viewers:   []string{"anna"},
+		}
+		s.Losses = model.Series{
+			Iters:  loss.Iters[:len(loss.Iters):len(loss.Iters)],
+			Values: loss.Values[:len(loss.Values):len(loss.Values)],
+			Epoch:  loss.Epoch,
+		}
+		s.Layers = []model.LayerStats{
+			{
+				Name:       "conv1",
+				Type:       "Convolution",
+				Weights:    500,
+				Kept:       100,
+				LastIter:   -1,
+				Dead:       -1,
+				Operations: ops,
+				Histogram:  hist,
+				Kernel:     [2]int{5, 5},
+			},
+		}
 		if rapid.Bool().Draw(t, "pending") {
 			s.Pending = []model.Change{{Iter: i, Field: "conv1.threshold", Old: "0.6", New: "0.7"}}
 			s.Plans = []model.Plan{{ID: 1, Field: "base_lr", Value: "1", At: 50}}
 		}
 		if rapid.Bool().Draw(t, "sensitivity") {
-			s.Sensitivity = &model.Sensitivity{Iter: i, Layers: []model.LayerSensitivity{{Name: "conv1", Points: []model.SensitivityPoint{{Threshold: 1, Sparsity: 0.7, Accuracy: 0.9}}}}}
+			s.Sensitivity = &model.Sensitivity{
+				Iter: i,
+				Layers: []model.LayerSensitivity{
+					{Name: "conv1", Points: []model.SensitivityPoint{{Threshold: 1, Sparsity: 0.7, Accuracy: 0.9}}},
+				},
+			}
 		}
 		out = append(out, s)
 	}
@@ -434,7 +499,11 @@ func FuzzRequest(f *testing.F) {
 			t.Skip(err)
 		}
 		s.Attend(theirs)
-		writeFrame(mine, nil, &remotepb.Request{Kind: &remotepb.Request_Hello{Hello: &remotepb.Hello{Version: Version, Name: "fuzz"}}})
+		writeFrame(
+			mine,
+			nil,
+			&remotepb.Request{Kind: &remotepb.Request_Hello{Hello: &remotepb.Hello{Version: Version, Name: "fuzz"}}},
+		)
 		go io.Copy(io.Discard, mine)
 		mine.Write(data)
 		mine.Close()

@@ -17,9 +17,9 @@ import (
 
 const socketExt = ".sock"
 
-// Folder returns the folder of this user's sockets, and makes it: $DNS_TUI_RUNTIME_DIR, or /tmp/dns-tui-UID as tmux has it. The
-// folder that XDG_RUNTIME_DIR names is taken away when a user's last session ends, which is when runs are needed that
-// outlive it.
+// Folder returns the folder of this user's sockets, and makes it: $DNS_TUI_RUNTIME_DIR, or /tmp/dns-tui-UID as tmux
+// has it. The folder that XDG_RUNTIME_DIR names is taken away when a user's last session ends, which is when runs are
+// needed that outlive it.
 func Folder() (string, error) {
 	dir := os.Getenv("DNS_TUI_RUNTIME_DIR")
 	if dir == "" {
@@ -37,7 +37,11 @@ func Folder() (string, error) {
 	case !st.IsDir():
 		return "", fmt.Errorf("%s is no folder; wanted one for the sockets of running runs", dir)
 	case sys != nil && int(sys.Uid) != os.Getuid():
-		return "", fmt.Errorf("%s belongs to another user (%d); wanted a folder of your own (DNS_TUI_RUNTIME_DIR names one)", dir, sys.Uid)
+		return "", fmt.Errorf(
+			"%s belongs to another user (%d); wanted a folder of your own (DNS_TUI_RUNTIME_DIR names one)",
+			dir,
+			sys.Uid,
+		)
 	case st.Mode().Perm()&0o077 != 0:
 		return "", fmt.Errorf("%s can be read by others (mode %o); wanted 700", dir, st.Mode().Perm())
 	}
@@ -49,7 +53,12 @@ const maxPath = 107
 
 func checkPath(path string) error {
 	if len(path) > maxPath {
-		return fmt.Errorf("%s: the path of a socket has %d bytes; at most %d are possible (DNS_TUI_RUNTIME_DIR names a shorter folder)", path, len(path), maxPath)
+		return fmt.Errorf(
+			"%s: the path of a socket has %d bytes; at most %d are possible (DNS_TUI_RUNTIME_DIR names a shorter folder)",
+			path,
+			len(path),
+			maxPath,
+		)
 	}
 	return nil
 }
@@ -125,8 +134,8 @@ func Runs(ctx context.Context) ([]Running, error) {
 	return runs, nil
 }
 
-// Find returns the run that a person means: by its name, the beginning of one, its solver, or, where what is "", the only
-// one.
+// Find returns the run that a person means: by its name, the beginning of one, its solver, or, where what is "", the
+// only one.
 func Find(runs []Running, what string) (*Running, error) {
 	var found []*Running
 	for i := range runs {
@@ -134,7 +143,8 @@ func Find(runs []Running, what string) (*Running, error) {
 		if r.Name == what {
 			return r, nil
 		}
-		if what == "" || strings.HasPrefix(r.Name, what) || r.State != nil && (r.State.Path == what || filepath.Base(r.State.Path) == what) {
+		if what == "" || strings.HasPrefix(r.Name, what) ||
+			r.State != nil && (r.State.Path == what || filepath.Base(r.State.Path) == what) {
 			found = append(found, r)
 		}
 	}

@@ -33,8 +33,8 @@ const (
 	looks = 20 * time.Millisecond
 )
 
-// Server shows a session to watchers. Whatever they send or leave unread, the session goes on: it is only ever asked for its latest
-// snapshot, which does not wait, and given orders, whose number is bounded.
+// Server shows a session to watchers. Whatever they send or leave unread, the session goes on: it is only ever asked
+// for its latest snapshot, which does not wait, and given orders, whose number is bounded.
 type Server struct {
 	session model.Session
 	name    string
@@ -54,8 +54,8 @@ type Server struct {
 	conns      sync.WaitGroup
 }
 
-// NewServer returns the server of a session, which nobody can reach yet. name tells the run from others of the same user; program is the program's
-// version.
+// NewServer returns the server of a session, which nobody can reach yet. name tells the run from others of the same
+// user; program is the program's version.
 func NewServer(session model.Session, name, program string) *Server {
 	return &Server{session: session, name: name, program: program, watchers: map[*watcher]bool{},
 		limit: rate.NewLimiter(ordersPerSecond, ordersAtOnce), closing: make(chan struct{}), news: newNews()}
@@ -87,7 +87,11 @@ func Refuse(conn net.Conn, reason string) error {
 	if _, err := readFrame(conn, nil, maxRequest, &m); err != nil {
 		return err
 	}
-	_, err := writeFrame(conn, nil, &remotepb.Reply{Kind: &remotepb.Reply_Refused{Refused: &remotepb.Refused{Reason: reason}}})
+	_, err := writeFrame(
+		conn,
+		nil,
+		&remotepb.Reply{Kind: &remotepb.Reply_Refused{Refused: &remotepb.Refused{Reason: reason}}},
+	)
 	return err
 }
 
@@ -115,7 +119,8 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// keep opens the socket anew where somebody has tidied it away: a run is for days, and its folder is one of temporary files.
+// keep opens the socket anew where somebody has tidied it away: a run is for days, and its folder is one of temporary
+// files.
 func (s *Server) keep() {
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
@@ -213,7 +218,13 @@ func (s *Server) accept(l net.Listener) {
 
 // take serves a connection, where there is room for it.
 func (s *Server) take(c net.Conn) {
-	w := &watcher{server: s, conn: c, open: make(chan struct{}, maxOpen), wanted: make(chan time.Duration, 1), gone: make(chan struct{})}
+	w := &watcher{
+		server: s,
+		conn:   c,
+		open:   make(chan struct{}, maxOpen),
+		wanted: make(chan time.Duration, 1),
+		gone:   make(chan struct{}),
+	}
 	s.mu.Lock()
 	full := len(s.watchers) >= maxWatchers || s.closed
 	if !full {
@@ -305,7 +316,12 @@ func (w *watcher) greet() error {
 		return errors.New("no Hello")
 	}
 	if h.Version != Version {
-		why := fmt.Sprintf("the run speaks version %d of the protocol (dns-tui %s), you speak %d", Version, s.program, h.Version)
+		why := fmt.Sprintf(
+			"the run speaks version %d of the protocol (dns-tui %s), you speak %d",
+			Version,
+			s.program,
+			h.Version,
+		)
 		w.send(&remotepb.Reply{Kind: &remotepb.Reply_Refused{Refused: &remotepb.Refused{Reason: why}}})
 		return errors.New(why)
 	}
@@ -313,7 +329,13 @@ func (w *watcher) greet() error {
 	w.name, w.readOnly = printable(h.Name), h.ReadOnly
 	s.namesKnown = false
 	s.mu.Unlock()
-	return w.send(&remotepb.Reply{Kind: &remotepb.Reply_Welcome{Welcome: &remotepb.Welcome{Version: Version, Run: s.run(), Pid: int64(os.Getpid()), Program: s.program}}})
+	return w.send(
+		&remotepb.Reply{
+			Kind: &remotepb.Reply_Welcome{
+				Welcome: &remotepb.Welcome{Version: Version, Run: s.run(), Pid: int64(os.Getpid()), Program: s.program},
+			},
+		},
+	)
 }
 
 // printable is a name as it may be shown.
@@ -380,7 +402,8 @@ func (w *watcher) sendNews() {
 		case interval = <-w.wanted:
 		}
 		for {
-			// Training shares the processor with this: it wakes once when the interval is over, and once when something is new.
+			// Training shares the processor with this: it wakes once when the interval is over, and once when
+			// something is new.
 			var over <-chan time.Time
 			var coming <-chan struct{}
 			if wait := interval - time.Since(last); wait > 0 {
@@ -438,8 +461,8 @@ func (w *watcher) write(m *remotepb.Reply) (err error) {
 	return err
 }
 
-// order hands a command to the session; its answer follows a state that shows the effect. It reports whether the connection
-// goes on.
+// order hands a command to the session; its answer follows a state that shows the effect. It reports whether the
+// connection goes on.
 func (w *watcher) order(ctx context.Context, o *remotepb.Order) bool {
 	answer := func(ack model.Ack, err error) bool {
 		return w.send(&remotepb.Reply{Kind: &remotepb.Reply_Answer{Answer: encodeAnswer(o.Id, ack, err)}}) == nil

@@ -19,13 +19,50 @@ func series(s *model.Snapshot) []*model.Series {
 
 // encodeState turns a snapshot into a message, as far as it differs from the one that was sent before; nil sends all.
 func encodeState(s, before *model.Snapshot) *remotepb.State {
-	m := &remotepb.State{Net: s.Net, Source: s.Source, Device: s.Device, State: int32(s.State), Problem: s.Problem, Iter: int64(s.Iter), MaxIter: int64(s.MaxIter),
-		Rate: s.Rate, Loss: s.Loss, Smoothed: s.Smoothed, PerSecond: s.PerSecond, BatchSize: int64(s.BatchSize), RemainingNs: int64(s.Remaining), Memory: s.Memory,
-		Tested: int64(s.Tested), ToTest: int64(s.ToTest), Path: s.Path, Prefix: s.Prefix, Journal: s.Journal, Viewers: s.Viewers, Saved: s.Saved,
-		SavedIter: int64(s.SavedIter), Exported: s.Exported, PublishedNs: s.Published.UnixNano(), Undo: s.Undo, Redo: s.Redo, Surgeries: int64(s.Surgeries),
-		Back: s.Back, Trouble: s.Trouble, Unsaved: int64(s.Unsaved)}
+	m := &remotepb.State{
+		Net:         s.Net,
+		Source:      s.Source,
+		Device:      s.Device,
+		State:       int32(s.State),
+		Problem:     s.Problem,
+		Iter:        int64(s.Iter),
+		MaxIter:     int64(s.MaxIter),
+		Rate:        s.Rate,
+		Loss:        s.Loss,
+		Smoothed:    s.Smoothed,
+		PerSecond:   s.PerSecond,
+		BatchSize:   int64(s.BatchSize),
+		RemainingNs: int64(s.Remaining),
+		Memory:      s.Memory,
+		Tested: int64(
+			s.Tested,
+		),
+		ToTest:  int64(s.ToTest),
+		Path:    s.Path,
+		Prefix:  s.Prefix,
+		Journal: s.Journal,
+		Viewers: s.Viewers,
+		Saved:   s.Saved,
+		SavedIter: int64(
+			s.SavedIter,
+		),
+		Exported:    s.Exported,
+		PublishedNs: s.Published.UnixNano(),
+		Undo:        s.Undo,
+		Redo:        s.Redo,
+		Surgeries:   int64(s.Surgeries),
+		Back:        s.Back,
+		Trouble:     s.Trouble,
+		Unsaved:     int64(s.Unsaved),
+	}
 	v := s.Vitals
-	m.Vitals = &remotepb.Vitals{Phase: v.Phase, Known: v.Known, Utilization: int32(v.Utilization), Memory: v.Memory, Temperature: int32(v.Temperature)}
+	m.Vitals = &remotepb.Vitals{
+		Phase:       v.Phase,
+		Known:       v.Known,
+		Utilization: int32(v.Utilization),
+		Memory:      v.Memory,
+		Temperature: int32(v.Temperature),
+	}
 	o := before
 	if o == nil {
 		o = &model.Snapshot{}
@@ -48,7 +85,17 @@ func encodeState(s, before *model.Snapshot) *remotepb.State {
 	}
 	for _, e := range s.Events {
 		if e.Seq > last {
-			m.Events = append(m.Events, &remotepb.Event{Seq: int64(e.Seq), Iter: int64(e.Iter), Status: string(e.Status), Text: e.Text, By: e.By, Saved: e.Saved})
+			m.Events = append(
+				m.Events,
+				&remotepb.Event{
+					Seq:    int64(e.Seq),
+					Iter:   int64(e.Iter),
+					Status: string(e.Status),
+					Text:   e.Text,
+					By:     e.By,
+					Saved:  e.Saved,
+				},
+			)
 		}
 	}
 	then := series(o)
@@ -81,18 +128,53 @@ func encodeSeries(s, before *model.Series) *remotepb.Series {
 }
 
 func encodeLayer(l, before *model.LayerStats) *remotepb.Layer {
-	m := &remotepb.Layer{Name: l.Name, Type: l.Type, Rule: int32(l.Rule), Weights: int64(l.Weights), Kept: int64(l.Kept), Mu: l.Mu, Sigma: l.Sigma,
-		Pruned: int64(l.Pruned), Spliced: int64(l.Spliced), LastIter: int64(l.LastIter), Masked: l.Masked, Outputs: int64(l.Outputs), Dead: int64(l.Dead),
-		KernelH: int32(l.Kernel[0]), KernelW: int32(l.Kernel[1]), NormsIter: int64(l.Norms.Iter), NormWeights: l.Norms.Weights, NormGradient: l.Norms.Gradient,
-		NormStep: l.Norms.Step, History: encodeSeries(&l.History, &before.History)}
+	m := &remotepb.Layer{
+		Name:    l.Name,
+		Type:    l.Type,
+		Rule:    int32(l.Rule),
+		Weights: int64(l.Weights),
+		Kept:    int64(l.Kept),
+		Mu:      l.Mu,
+		Sigma:   l.Sigma,
+		Pruned: int64(
+			l.Pruned,
+		),
+		Spliced:  int64(l.Spliced),
+		LastIter: int64(l.LastIter),
+		Masked:   l.Masked,
+		Outputs:  int64(l.Outputs),
+		Dead:     int64(l.Dead),
+		KernelH: int32(
+			l.Kernel[0],
+		),
+		KernelW:      int32(l.Kernel[1]),
+		NormsIter:    int64(l.Norms.Iter),
+		NormWeights:  l.Norms.Weights,
+		NormGradient: l.Norms.Gradient,
+		NormStep:     l.Norms.Step,
+		History:      encodeSeries(&l.History, &before.History),
+	}
 	if n := len(l.Operations); n != len(before.Operations) || n > 0 && l.Operations[n-1] != before.Operations[n-1] {
 		m.Operations = &remotepb.Operations{}
 		for _, o := range l.Operations {
-			m.Operations.Numbers = append(m.Operations.Numbers, int64(o.Iter), int64(o.Pruned), int64(o.Spliced), int64(o.Kept))
+			m.Operations.Numbers = append(
+				m.Operations.Numbers,
+				int64(o.Iter),
+				int64(o.Pruned),
+				int64(o.Spliced),
+				int64(o.Kept),
+			)
 		}
 	}
 	if h := l.Histogram; h != nil && h != before.Histogram {
-		m.Histogram = &remotepb.Histogram{Rule: int32(h.Rule), Mu: h.Mu, Sigma: h.Sigma, Kept: bins(h.Kept), Masked: bins(h.Masked), Deaths: h.Deaths}
+		m.Histogram = &remotepb.Histogram{
+			Rule:   int32(h.Rule),
+			Mu:     h.Mu,
+			Sigma:  h.Sigma,
+			Kept:   bins(h.Kept),
+			Masked: bins(h.Masked),
+			Deaths: h.Deaths,
+		}
 	}
 	return m
 }
@@ -120,14 +202,34 @@ func decodeState(m *remotepb.State, before *model.Snapshot) (*model.Snapshot, er
 	if s.State < model.Running || s.State > model.Stopped {
 		return nil, fmt.Errorf("state %d", m.State)
 	}
-	s.Iter, s.MaxIter, s.Rate, s.Loss, s.Smoothed, s.PerSecond = int(m.Iter), int(m.MaxIter), m.Rate, m.Loss, m.Smoothed, m.PerSecond
-	s.BatchSize, s.Remaining, s.Memory, s.Tested, s.ToTest = int(m.BatchSize), time.Duration(m.RemainingNs), m.Memory, int(m.Tested), int(m.ToTest)
+	s.Iter, s.MaxIter, s.Rate, s.Loss, s.Smoothed, s.PerSecond = int(
+		m.Iter,
+	), int(
+		m.MaxIter,
+	), m.Rate, m.Loss, m.Smoothed, m.PerSecond
+	s.BatchSize, s.Remaining, s.Memory, s.Tested, s.ToTest = int(
+		m.BatchSize,
+	), time.Duration(
+		m.RemainingNs,
+	), m.Memory, int(
+		m.Tested,
+	), int(
+		m.ToTest,
+	)
 	s.Exported = m.Exported
-	s.Path, s.Prefix, s.Journal, s.Viewers, s.Saved, s.SavedIter = m.Path, m.Prefix, m.Journal, m.Viewers, m.Saved, int(m.SavedIter)
+	s.Path, s.Prefix, s.Journal, s.Viewers, s.Saved, s.SavedIter = m.Path, m.Prefix, m.Journal, m.Viewers, m.Saved, int(
+		m.SavedIter,
+	)
 	s.Published, s.Undo, s.Redo, s.Surgeries = time.Unix(0, m.PublishedNs), m.Undo, m.Redo, int(m.Surgeries)
 	s.Back, s.Trouble, s.Unsaved = m.Back, m.Trouble, int(m.Unsaved)
 	v := m.GetVitals()
-	s.Vitals = gpu.Vitals{Phase: v.GetPhase(), Known: v.GetKnown(), Utilization: int(v.GetUtilization()), Memory: v.GetMemory(), Temperature: int(v.GetTemperature())}
+	s.Vitals = gpu.Vitals{
+		Phase:       v.GetPhase(),
+		Known:       v.GetKnown(),
+		Utilization: int(v.GetUtilization()),
+		Memory:      v.GetMemory(),
+		Temperature: int(v.GetTemperature()),
+	}
 	if err := decodeLines(m, s); err != nil {
 		return nil, err
 	}
@@ -136,7 +238,17 @@ func decodeState(m *remotepb.State, before *model.Snapshot) (*model.Snapshot, er
 	}
 	s.Events = append([]model.Event(nil), old.Events...)
 	for _, e := range m.Events {
-		s.Events = append(s.Events, model.Event{Seq: int(e.Seq), Iter: int(e.Iter), Status: model.Status(e.Status), Text: e.Text, By: e.By, Saved: e.Saved})
+		s.Events = append(
+			s.Events,
+			model.Event{
+				Seq:    int(e.Seq),
+				Iter:   int(e.Iter),
+				Status: model.Status(e.Status),
+				Text:   e.Text,
+				By:     e.By,
+				Saved:  e.Saved,
+			},
+		)
 	}
 	if n := len(s.Events); n > maxEvents {
 		s.Events = s.Events[n-maxEvents:]
@@ -193,7 +305,13 @@ func decodeLines(m *remotepb.State, s *model.Snapshot) error {
 func decodeSeries(m *remotepb.Series, s *model.Series) error {
 	from := int(m.GetFrom())
 	if from > len(s.Values) || len(m.GetIters()) != len(m.GetValues()) || from+len(m.GetValues()) > maxPoints {
-		return fmt.Errorf("a curve of %d points goes on from point %d with %d iterations and %d values", len(s.Values), from, len(m.GetIters()), len(m.GetValues()))
+		return fmt.Errorf(
+			"a curve of %d points goes on from point %d with %d iterations and %d values",
+			len(s.Values),
+			from,
+			len(m.GetIters()),
+			len(m.GetValues()),
+		)
 	}
 	iters, values := s.Iters, s.Values
 	if from < len(values) {
@@ -207,10 +325,36 @@ func decodeSeries(m *remotepb.Series, s *model.Series) error {
 }
 
 func decodeLayer(m *remotepb.Layer, was model.LayerStats, l *model.LayerStats) error {
-	*l = model.LayerStats{Name: m.Name, Type: m.Type, Rule: gpu.Rule(m.Rule), Weights: int(m.Weights), Kept: int(m.Kept), Mu: m.Mu, Sigma: m.Sigma,
-		Pruned: int(m.Pruned), Spliced: int(m.Spliced), LastIter: int(m.LastIter), Masked: m.Masked, Outputs: int(m.Outputs), Dead: int(m.Dead),
-		Kernel: [2]int{int(m.KernelH), int(m.KernelW)}, Norms: model.Norms{Iter: int(m.NormsIter), Weights: m.NormWeights, Gradient: m.NormGradient, Step: m.NormStep},
-		History: was.History, Operations: was.Operations, Histogram: was.Histogram}
+	*l = model.LayerStats{
+		Name:    m.Name,
+		Type:    m.Type,
+		Rule:    gpu.Rule(m.Rule),
+		Weights: int(m.Weights),
+		Kept:    int(m.Kept),
+		Mu:      m.Mu,
+		Sigma:   m.Sigma,
+		Pruned: int(
+			m.Pruned,
+		),
+		Spliced:  int(m.Spliced),
+		LastIter: int(m.LastIter),
+		Masked:   m.Masked,
+		Outputs:  int(m.Outputs),
+		Dead:     int(m.Dead),
+		Kernel: [2]int{
+			int(m.KernelH),
+			int(m.KernelW),
+		},
+		Norms: model.Norms{
+			Iter:     int(m.NormsIter),
+			Weights:  m.NormWeights,
+			Gradient: m.NormGradient,
+			Step:     m.NormStep,
+		},
+		History:    was.History,
+		Operations: was.Operations,
+		Histogram:  was.Histogram,
+	}
 	if m.Operations != nil {
 		n := m.Operations.Numbers
 		if len(n)%4 != 0 || len(n) > maxPoints {
@@ -218,15 +362,26 @@ func decodeLayer(m *remotepb.Layer, was model.LayerStats, l *model.LayerStats) e
 		}
 		l.Operations = nil
 		for ; len(n) > 0; n = n[4:] {
-			l.Operations = append(l.Operations, model.Operated{Iter: int(n[0]), Pruned: int(n[1]), Spliced: int(n[2]), Kept: int(n[3])})
+			l.Operations = append(
+				l.Operations,
+				model.Operated{Iter: int(n[0]), Pruned: int(n[1]), Spliced: int(n[2]), Kept: int(n[3])},
+			)
 		}
 	}
 	if h := m.Histogram; h != nil {
 		if len(h.Kept) > gpu.HistogramBins || len(h.Masked) > gpu.HistogramBins {
-			return fmt.Errorf("a histogram of %d and %d bins; wanted at most %d", len(h.Kept), len(h.Masked), gpu.HistogramBins)
+			return fmt.Errorf(
+				"a histogram of %d and %d bins; wanted at most %d",
+				len(h.Kept),
+				len(h.Masked),
+				gpu.HistogramBins,
+			)
 		}
 		whole := func(b []uint32) []uint32 { return append(b, make([]uint32, gpu.HistogramBins-len(b))...) }
-		l.Histogram = model.NewHistogram(gpu.Rule(h.Rule), &gpu.SurgeryResult{KeptAt: whole(h.Kept), MaskedAt: whole(h.Masked)})
+		l.Histogram = model.NewHistogram(
+			gpu.Rule(h.Rule),
+			&gpu.SurgeryResult{KeptAt: whole(h.Kept), MaskedAt: whole(h.Masked)},
+		)
 		l.Histogram.Mu, l.Histogram.Sigma, l.Histogram.Deaths = h.Mu, h.Sigma, h.Deaths
 	}
 	return decodeSeries(m.History, &l.History)

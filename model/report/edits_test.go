@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// A change of several fields is a row for each, a ramp a row; thresholds in force follow both, and lines that are no entries are named.
+// A change of several fields is a row for each, a ramp a row; thresholds in force follow both, and lines that are no
+// entries are named.
 func TestEditsAndRamps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "run.journal")
 	journal := `{"iter":0,"field":"run","new":"s.prototxt","seed":5,"start":{"net":"n","device":"d","max_iter":100,"layers":[{"name":"a","type":"Convolution","rule":"seed","weights":10,"threshold":0.6},{"name":"b","type":"Convolution","rule":"seed","weights":10,"threshold":0.6}]}}
@@ -31,7 +32,8 @@ not an entry
 	if got := strings.Join(rows, ", "); got != want {
 		t.Errorf("rows %q, wanted %q", got, want)
 	}
-	if r.Layers[0].Threshold != "1" || r.Layers[1].Threshold != "2" || !strings.HasSuffix(r.Notice, "run.journal:3: is no journal entry, and is skipped") {
+	if r.Layers[0].Threshold != "1" || r.Layers[1].Threshold != "2" ||
+		!strings.HasSuffix(r.Notice, "run.journal:3: is no journal entry, and is skipped") {
 		t.Errorf("thresholds %s and %s, notice %q", r.Layers[0].Threshold, r.Layers[1].Threshold, r.Notice)
 	}
 }

@@ -63,8 +63,15 @@ func (r *Report) HTML(w io.Writer) error {
 	one("Kept, by layer", layers...)
 	one("Learning rate", rateCurve)
 	one("Iterations a second", speedCurve)
-	return page.Execute(w, map[string]any{"R": r, "Title": r.title(), "Facts": r.facts(), "Plots": plots, "Percent": percent,
-		"Share": float64(r.Kept) / float64(max(1, r.Weights)), "Sparse": func(kept float64) template.CSS { return template.CSS(fmt.Sprintf("%.2f%%", 100*(1-kept))) }})
+	return page.Execute(
+		w,
+		map[string]any{"R": r, "Title": r.title(), "Facts": r.facts(), "Plots": plots, "Percent": percent,
+			"Share": float64(
+				r.Kept,
+			) / float64(
+				max(1, r.Weights),
+			), "Sparse": func(kept float64) template.CSS { return template.CSS(fmt.Sprintf("%.2f%%", 100*(1-kept))) }},
+	)
 }
 
 // The size of a plot and the room for its labels.
@@ -102,17 +109,50 @@ func (r *Report) svg(title string, names []string) string {
 	y := func(v float64) float64 { return plotTop + (hi-v)/(hi-lo)*(plotHeight-plotTop-foot) }
 	esc := escape.XML
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg viewBox="0 0 %d %d" role="img" aria-label="%s"><text x="%d" y="15" style="font-weight:bold">%s</text>`, plotWidth, plotHeight, esc(title), plotLeft, esc(title))
+	fmt.Fprintf(
+		&b,
+		`<svg viewBox="0 0 %d %d" role="img" aria-label="%s"><text x="%d" y="15" style="font-weight:bold">%s</text>`,
+		plotWidth,
+		plotHeight,
+		esc(title),
+		plotLeft,
+		esc(title),
+	)
 	for i := range 5 {
 		v := lo + (hi-lo)*float64(i)/4
-		fmt.Fprintf(&b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#8b949e" stroke-opacity=".25"/><text x="%d" y="%.1f" text-anchor="end">%.4g</text>`,
-			plotLeft, plotWidth-plotRight, y(v), y(v), plotLeft-6, y(v)+4, v)
+		fmt.Fprintf(
+			&b,
+			`<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#8b949e" stroke-opacity=".25"/><text x="%d" y="%.1f" text-anchor="end">%.4g</text>`,
+			plotLeft,
+			plotWidth-plotRight,
+			y(v),
+			y(v),
+			plotLeft-6,
+			y(v)+4,
+			v,
+		)
 	}
-	fmt.Fprintf(&b, `<text x="%d" y="%d">%d</text><text x="%d" y="%d" text-anchor="end">%d</text>`, plotLeft, plotHeight-foot+15, from, plotWidth-plotRight, plotHeight-foot+15, to)
+	fmt.Fprintf(
+		&b,
+		`<text x="%d" y="%d">%d</text><text x="%d" y="%d" text-anchor="end">%d</text>`,
+		plotLeft,
+		plotHeight-foot+15,
+		from,
+		plotWidth-plotRight,
+		plotHeight-foot+15,
+		to,
+	)
 	for _, c := range r.Changes {
 		if c.Iter >= from && c.Iter <= to {
-			fmt.Fprintf(&b, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#E69F00" stroke-opacity=".7"><title>%s</title></line>`, x(c.Iter), x(c.Iter), plotTop, plotHeight-foot,
-				esc(fmt.Sprintf("%d: %s %s → %s", c.Iter, c.Field, c.Old, c.New)))
+			fmt.Fprintf(
+				&b,
+				`<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#E69F00" stroke-opacity=".7"><title>%s</title></line>`,
+				x(c.Iter),
+				x(c.Iter),
+				plotTop,
+				plotHeight-foot,
+				esc(fmt.Sprintf("%d: %s %s → %s", c.Iter, c.Field, c.Old, c.New)),
+			)
 		}
 	}
 	at := plotLeft
@@ -131,9 +171,22 @@ func (r *Report) svg(title string, names []string) string {
 		if len(names) > 1 && dash == "" {
 			dash = dashes[i%len(dashes)]
 		}
-		fmt.Fprintf(&b, `<polyline fill="none" stroke="%s" stroke-width="1.6" stroke-dasharray="%s" points="%s"/>`, colour, dash, strings.TrimSpace(path.String()))
+		fmt.Fprintf(
+			&b,
+			`<polyline fill="none" stroke="%s" stroke-width="1.6" stroke-dasharray="%s" points="%s"/>`,
+			colour,
+			dash,
+			strings.TrimSpace(path.String()),
+		)
 		if label := strings.TrimPrefix(n, "kept "); len(names) > 1 && at+14+7*len(label) < plotWidth {
-			fmt.Fprintf(&b, `<text x="%d" y="%d"><tspan style="fill:%s">■</tspan> %s</text>`, at, plotHeight-8, colour, esc(label))
+			fmt.Fprintf(
+				&b,
+				`<text x="%d" y="%d"><tspan style="fill:%s">■</tspan> %s</text>`,
+				at,
+				plotHeight-8,
+				colour,
+				esc(label),
+			)
 			at += 22 + 7*len(label)
 		}
 	}

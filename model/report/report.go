@@ -97,8 +97,22 @@ func New(journal string, lines []model.Change) (*Report, error) {
 		return nil, fmt.Errorf("%s: tells of no run: no line of field \"run\"", journal)
 	}
 	first := h.Starts[0]
-	r := &Report{Solver: first.New, Journal: journal, Seed: first.Seed, Begun: h.Begun, Ended: h.Ended, Iter: h.LastIter, State: h.Last.State, Loss: h.Last.Loss,
-		Accuracy: h.Last.Accuracy, TestLoss: h.Last.TestLoss, Snapshot: h.Last.Saved, Changes: []Change{}, Curves: map[string]Curve{}, threshold: map[string]string{}}
+	r := &Report{
+		Solver:    first.New,
+		Journal:   journal,
+		Seed:      first.Seed,
+		Begun:     h.Begun,
+		Ended:     h.Ended,
+		Iter:      h.LastIter,
+		State:     h.Last.State,
+		Loss:      h.Last.Loss,
+		Accuracy:  h.Last.Accuracy,
+		TestLoss:  h.Last.TestLoss,
+		Snapshot:  h.Last.Saved,
+		Changes:   []Change{},
+		Curves:    map[string]Curve{},
+		threshold: map[string]string{},
+	}
 	for _, c := range h.Changes {
 		if edits := c.All(); len(edits) == 0 {
 			r.Changes = append(r.Changes, Change{c.Iter, c.Field, c.Old, c.New, c.By})
@@ -130,7 +144,14 @@ func New(journal string, lines []model.Change) (*Report, error) {
 func (r *Report) describe(s *model.Start, h *model.History) {
 	r.Net, r.Device, r.Source, r.MaxIter = s.Net, s.Device, s.Source, s.MaxIter
 	for i, l := range s.Layers {
-		out := Layer{Name: l.Name, Type: l.Type, Rule: l.Rule, Weights: l.Weights, Kept: l.Weights, Threshold: strconv.FormatFloat(l.Threshold, 'g', -1, 64)}
+		out := Layer{
+			Name:      l.Name,
+			Type:      l.Type,
+			Rule:      l.Rule,
+			Weights:   l.Weights,
+			Kept:      l.Weights,
+			Threshold: strconv.FormatFloat(l.Threshold, 'g', -1, 64),
+		}
 		name := ".threshold"
 		if l.Rule == "paper" {
 			name = ".c_rate"
@@ -190,7 +211,8 @@ func (r *Report) JSON(w io.Writer) error {
 	return err
 }
 
-// CSV writes the curves: a line for each iteration at which something was measured, empty where a curve has no value there.
+// CSV writes the curves: a line for each iteration at which something was measured, empty where a curve has no value
+// there.
 func (r *Report) CSV(w io.Writer) error {
 	at := map[int][]string{}
 	var iters []int
@@ -254,7 +276,16 @@ func (r *Report) facts() [][2]string {
 		add("training loss", fmt.Sprintf("%.5g", *r.Loss))
 	}
 	if r.Weights > 0 {
-		add("kept", fmt.Sprintf("%d of %d weights, %.2f %%, %.1f times smaller", r.Kept, r.Weights, 100*float64(r.Kept)/float64(r.Weights), r.Smaller()))
+		add(
+			"kept",
+			fmt.Sprintf(
+				"%d of %d weights, %.2f %%, %.1f times smaller",
+				r.Kept,
+				r.Weights,
+				100*float64(r.Kept)/float64(r.Weights),
+				r.Smaller(),
+			),
+		)
 	}
 	add("snapshot", r.Snapshot)
 	add("seed", fmt.Sprint(r.Seed))
@@ -270,11 +301,29 @@ func (r *Report) Markdown(w io.Writer) error {
 		fmt.Fprintf(&b, "- %s: %s\n", f[0], text(f[1]))
 	}
 	if len(r.Layers) > 0 {
-		b.WriteString("\n| layer | type | rule | threshold | weights | kept | share |\n| --- | --- | --- | ---: | ---: | ---: | ---: |\n")
+		b.WriteString(
+			"\n| layer | type | rule | threshold | weights | kept | share |\n| --- | --- | --- | ---: | ---: | ---: | ---: |\n",
+		)
 		for _, l := range r.Layers {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %d | %.2f %% |\n", text(l.Name), text(l.Type), text(l.Rule), text(l.Threshold), l.Weights, l.Kept, 100*l.Share)
+			fmt.Fprintf(
+				&b,
+				"| %s | %s | %s | %s | %d | %d | %.2f %% |\n",
+				text(l.Name),
+				text(l.Type),
+				text(l.Rule),
+				text(l.Threshold),
+				l.Weights,
+				l.Kept,
+				100*l.Share,
+			)
 		}
-		fmt.Fprintf(&b, "| all | | | | %d | %d | %.2f %% |\n", r.Weights, r.Kept, 100*float64(r.Kept)/float64(max(1, r.Weights)))
+		fmt.Fprintf(
+			&b,
+			"| all | | | | %d | %d | %.2f %% |\n",
+			r.Weights,
+			r.Kept,
+			100*float64(r.Kept)/float64(max(1, r.Weights)),
+		)
 	}
 	b.WriteString("\n## Changes\n\n")
 	if len(r.Changes) == 0 {

@@ -28,7 +28,12 @@ func sample(t *testing.T) *Report {
 }
 
 // formats are the ways a report is written, by the ending of its file.
-var formats = map[string]func(*Report, io.Writer) error{"html": (*Report).HTML, "md": (*Report).Markdown, "csv": (*Report).CSV, "json": (*Report).JSON}
+var formats = map[string]func(*Report, io.Writer) error{
+	"html": (*Report).HTML,
+	"md":   (*Report).Markdown,
+	"csv":  (*Report).CSV,
+	"json": (*Report).JSON,
+}
 
 func written(t *testing.T, r *Report, format string) string {
 	t.Helper()
@@ -63,7 +68,14 @@ func TestGolden(t *testing.T) {
 func TestSummary(t *testing.T) {
 	r := sample(t)
 	if r.State != "finished" || r.Iter != 300 || r.Weights != 2000 || r.Kept != 100 || r.Smaller() != 20 {
-		t.Errorf("state %q, iteration %d, kept %d of %d, %g times smaller; wanted finished, 300, 100 of 2000, 20", r.State, r.Iter, r.Kept, r.Weights, r.Smaller())
+		t.Errorf(
+			"state %q, iteration %d, kept %d of %d, %g times smaller; wanted finished, 300, 100 of 2000, 20",
+			r.State,
+			r.Iter,
+			r.Kept,
+			r.Weights,
+			r.Smaller(),
+		)
 	}
 	for i, want := range []string{"1.2", "2"} {
 		if got := r.Layers[i].Threshold; got != want {
@@ -125,7 +137,10 @@ func TestDataComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "iteration,loss,accuracy,test loss,kept,kept conv1,kept ip1,learning rate,iterations a second"; strings.Join(rows[0], ",") != want {
+	if want := "iteration,loss,accuracy,test loss,kept,kept conv1,kept ip1,learning rate,iterations a second"; strings.Join(
+		rows[0],
+		",",
+	) != want {
 		t.Errorf("columns %q; wanted %s", rows[0], want)
 	}
 	if len(rows) != 4 || rows[2][0] != "200" || rows[2][2] != "" {
@@ -167,7 +182,11 @@ func TestNoRun(t *testing.T) {
 
 // A run that has only begun, and one that keeps nothing, have reports too.
 func TestEdges(t *testing.T) {
-	begun := model.Change{Field: "run", New: "s.prototxt", Start: &model.Start{Layers: []model.StartLayer{{Name: "ip", Weights: 10}}}}
+	begun := model.Change{
+		Field: "run",
+		New:   "s.prototxt",
+		Start: &model.Start{Layers: []model.StartLayer{{Name: "ip", Weights: 10}}},
+	}
 	for name, lines := range map[string][]model.Change{
 		"begun":   {begun},
 		"nothing": {begun, {Iter: 5, Field: "measure", Measure: &model.Measure{Kept: []int{0}}}},
