@@ -41,11 +41,11 @@ WHOLE := Libraries|Choices|Tuned
 
 test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU: conformance, parity, a pruning run
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export DNS_TUI_NEED_CUDA=1; set -ex; \
-	$(GO) vet -tags cuda ./gpu/cuda ./cmd/dns-tui ./model; \
+	$(GO) vet -tags cuda ./gpu/cuda ./cmd/dns-tui ./model/...; \
 	LD_LIBRARY_PATH=$(EMULATOR)/checked $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -skip '$(WHOLE)' ./gpu/cuda; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run '$(WHOLE)' ./gpu/cuda; \
-	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDA ./model ./cmd/dns-tui; \
-	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDANotices ./model
+	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDA ./model ./model/session ./cmd/dns-tui; \
+	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDANotices ./model/session
 
 emulator: ## stand-ins for NVIDIA's libraries: the kernels on the processor
 	@$(MAKE) -s -C gpu/cuda/emulator OUT=$(EMULATOR)
@@ -69,7 +69,7 @@ cuda-headers:
 	@sh scripts/cuda_fetch.sh
 
 bench: openblas ## ms a training step, and the kernels
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./model ./gpu/host ./tui
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./model/solver ./gpu/host ./tui
 
 # OpenBLAS comes from the system's package manager where that is allowed; without it gonum multiplies matrices.
 openblas:
@@ -91,7 +91,7 @@ check-kill: openblas build demo-data ## kill -9 at random moments, resume, compa
 check-faults: openblas ## killed and failing at each system call of a snapshot, torn files, replays of anything: tried and survived; wants strace
 	@mkdir -p build; rm -f build/faults.txt
 	@$(GO) test -tags faults -run TestFaults -count 1 -timeout $(PATIENCE) ./e2e; status=$$?; cat build/faults.txt; exit $$status
-	$(GO) test -run TestReplayOfAnything -count 1 -timeout $(PATIENCE) -v ./model -rapid.checks=120
+	$(GO) test -run TestReplayOfAnything -count 1 -timeout $(PATIENCE) -v ./model/session -rapid.checks=120
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
 	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e
 
@@ -109,14 +109,14 @@ fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzDatum -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzLMDB -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzIdx -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
-	$(GO) test -run '^$$' -fuzz FuzzJournal -fuzztime 60s -fuzzminimizetime 10x ./model
+	$(GO) test -run '^$$' -fuzz FuzzJournal -fuzztime 60s -fuzzminimizetime 10x ./model/session
 	$(GO) test -run '^$$' -fuzz FuzzRequest -fuzztime 60s -fuzzminimizetime 10x ./model/remote
 	$(GO) test -run '^$$' -fuzz FuzzState -fuzztime 60s -fuzzminimizetime 10x ./model/remote
 
 lint: ## formatting and static checks
 	test -z "$$(gofmt -l .)"
 	$(TOOL) staticcheck ./...
-	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(TOOL) staticcheck -tags cuda ./gpu/cuda ./model ./cmd/dns-tui)
+	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(TOOL) staticcheck -tags cuda ./gpu/cuda ./model/... ./cmd/dns-tui)
 
 vulncheck: ## known vulnerabilities in what is called, of this program and of its modules (GOVULNDB names another database)
 	$(TOOL) govulncheck ./...

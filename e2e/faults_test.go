@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"dns-tui/caffe"
-	"dns-tui/model"
+	"dns-tui/model/solver"
 )
 
 // The fault campaign: a small run is killed, and its system calls fail, at every place that matters; then it is
@@ -267,14 +267,14 @@ func TestFaultsPairs(t *testing.T) {
 func (c *campaign) pairs(dir string) {
 	c.t.Helper()
 	c.t.Chdir(dir) // learned_net is a name from the working folder
-	found, err := model.Snapshots("t")
+	found, err := solver.Snapshots("t")
 	if err != nil || len(found) != 4 {
 		c.t.Errorf("%d snapshots are there, wanted 4: %v", len(found), err)
 	}
 	for _, s := range found {
 		st, err := caffe.ReadSolverState(s.Path)
 		if err == nil {
-			_, err = model.WeightsOf(s.Path, st)
+			_, err = solver.WeightsOf(s.Path, st)
 		}
 		if err != nil {
 			c.t.Errorf("no whole pair at iteration %d: %v", s.Iter, err)
@@ -335,7 +335,7 @@ func (c *campaign) announced(dir, out string) {
 	for _, m := range reAnnounced.FindAllStringSubmatch(out, -1) {
 		st, err := caffe.ReadSolverState(m[1])
 		if err == nil {
-			_, err = model.WeightsOf(m[1], st)
+			_, err = solver.WeightsOf(m[1], st)
 		}
 		if err != nil {
 			c.t.Errorf("%s was announced: %v\n%s", m[1], err, out)

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"dns-tui/model"
 	"dns-tui/model/remote"
+	"dns-tui/model/session"
 )
 
 // These are measurements: `make check-ui` prints them, `make test` leaves them out.
@@ -93,7 +93,7 @@ func throughput(t *testing.T, env ...string) {
 		// A look is answered between two iterations, with the number of the next.
 		ack, err := counter.Do(
 			t.Context(),
-			model.Command{Kind: model.Look, Field: layer, Area: model.Area{Rows: 1, Cols: 1, Height: 1, Width: 1}},
+			session.Command{Kind: session.Look, Field: layer, Area: session.Area{Rows: 1, Cols: 1, Height: 1, Width: 1}},
 		)
 		if err != nil {
 			t.Fatal(err)

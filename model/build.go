@@ -372,7 +372,7 @@ func (b *builder) planBackward() error {
 // ends are the blobs that stand for losses in a net that has none and whose gradients are wanted all the same.
 func (b *builder) ends() map[*layer.Blob]bool {
 	ends := map[*layer.Blob]bool{}
-	if !b.opts.Backward || len(b.net.lossBlobs()) > 0 {
+	if !b.opts.Backward || len(b.net.LossBlobs()) > 0 {
 		return ends
 	}
 	for _, o := range b.net.unread() {

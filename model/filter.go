@@ -138,9 +138,9 @@ func insertSplits(layers []placed) []placed {
 	return out
 }
 
-// lossesRead tells of losses without a loss_weight that other layers read, for which Caffe's gradient is another; ""
+// SharedLosses tells of losses without a loss_weight that other layers read, for which Caffe's gradient is another; ""
 // where there are none.
-func (n *Net) lossesRead() string {
+func (n *Net) SharedLosses() string {
 	made := map[string]*node{}
 	var names []string
 	for _, nd := range n.nodes {

@@ -13,6 +13,7 @@ import (
 	"dns-tui/gpu/cuda"
 	"dns-tui/gpu/host"
 	"dns-tui/model"
+	"dns-tui/model/modeltest"
 )
 
 // bothWays runs a net of gradientCases forward and backward, and returns its output, the gradients of its inputs and
@@ -54,7 +55,7 @@ func bothWays(t *testing.T, d gpu.Device, text string) (all [][]float32) {
 
 // The layers of forks are made of kernels that both devices have: they give the same on both.
 func TestCUDAForks(t *testing.T) {
-	d := openCUDA(t, cuda.Options{Precision: cuda.FP32})
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})
 	h := host.New(host.Options{})
 	defer h.Close()
 	cases := 0

@@ -9,9 +9,9 @@ import (
 	"dns-tui/model/layer"
 )
 
-// idleKeys names the keys about surgery in solver and net that have no effect, a line for each kind: a file should
+// IdleKeys names the keys about surgery in solver and net that have no effect, a line for each kind: a file should
 // not say one thing and the run do another.
-func idleKeys(s *caffepb.SolverParameter, n *Net) []string {
+func (n *Net) IdleKeys(s *caffepb.SolverParameter) []string {
 	idle := map[string][]string{} // layers, by what is said of them
 	var order []string
 	say := func(layer, text string) {

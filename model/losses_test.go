@@ -14,6 +14,7 @@ import (
 	"dns-tui/gpu/host"
 	"dns-tui/model"
 	"dns-tui/model/layer"
+	"dns-tui/model/solver"
 )
 
 // buildOn builds a net on a device of its own.
@@ -49,7 +50,7 @@ func trainNet(t *testing.T, net string, rate string, iterations int) []float64 {
 	}
 	d := host.New(host.Options{Threads: 1})
 	defer d.Close()
-	s, err := model.NewSolver(run, d)
+	s, err := solver.New(run, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,31 +135,6 @@ layer { name: "l" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "l" `
 			if math.Abs(float64(g-times*once[i])) > 1e-5 {
 				t.Errorf("%s: the gradient is %g, wanted %g times %g", rest, g, times, once[i])
 			}
-		}
-	}
-}
-
-// The gradient of a loss that counts by default and is read, too, is not Caffe's, which a line says at the start.
-func TestLossesReadAreTold(t *testing.T) {
-	for weight, want := range map[string]bool{"": true, "loss_weight: 0": false, "loss_weight: 1": false} {
-		dir := t.TempDir()
-		for name, text := range map[string]string{"net.prototxt": `
-layer { name: "d" type: "DummyData" top: "x" top: "y" dummy_data_param { shape { dim: 2 dim: 3 } } }
-layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 } }
-layer { name: "l" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "l" ` + weight + ` }
-layer { name: "p" type: "Power" bottom: "l" top: "p" power_param { scale: 3 } loss_weight: 1 }`,
-			"s.prototxt": "net: 'net.prototxt' base_lr: 0.1 lr_policy: 'fixed' max_iter: 1 snapshot_prefix: '" + dir + "/run'"} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		run, err := config.LoadSolver(filepath.Join(dir, "s.prototxt"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr := start(t, run, 1)
-		if told := count(tr.Snapshot(), "layer l: a loss without a loss_weight") == 1; told != want {
-			t.Errorf("%q: told %t, wanted %t", weight, told, want)
 		}
 	}
 }

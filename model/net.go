@@ -1,5 +1,5 @@
-// Package model is a network at work: its graph (Net), training (Solver), surgery (Surgeon), and a run that a person
-// steers (Session).
+// Package model is a network: its graph and how that is built (Net), the plan of its backward pass, shared parameters,
+// weights in and out, shapes that are taken from data.
 package model
 
 import (
@@ -127,18 +127,18 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 
 // Forward runs all layers and returns the objective: the losses times their weights.
 func (n *Net) Forward() (float64, error) {
-	if err := n.run(); err != nil {
+	if err := n.Run(); err != nil {
 		return 0, err
 	}
-	n.lossV = n.fetchLosses(n.lossV[:0])
+	n.lossV = n.FetchLosses(n.lossV[:0])
 	if err := n.device.Sync(); err != nil {
 		return 0, err
 	}
-	return n.objective(n.lossV), nil
+	return n.Objective(n.lossV), nil
 }
 
-// run runs all layers; their results may still be on their way.
-func (n *Net) run() error {
+// Run runs all layers; their results may still be on their way.
+func (n *Net) Run() error {
 	for i := range n.nodes {
 		if err := n.forward(i); err != nil {
 			return err
@@ -147,8 +147,8 @@ func (n *Net) run() error {
 	return nil
 }
 
-// lossBlobs are the tops that count toward the objective.
-func (n *Net) lossBlobs() []*layer.Blob {
+// LossBlobs are the tops that count toward the objective. The list is overwritten by the next call.
+func (n *Net) LossBlobs() []*layer.Blob {
 	n.losses, n.lossWeights = n.losses[:0], n.lossWeights[:0]
 	for _, nd := range n.nodes {
 		for j, w := range nd.weights {
@@ -160,9 +160,10 @@ func (n *Net) lossBlobs() []*layer.Blob {
 	return n.losses
 }
 
-// fetchLosses starts to copy the losses behind to, whose room it returns with.
-func (n *Net) fetchLosses(to []float32) []float32 {
-	from, blobs := len(to), n.lossBlobs()
+// FetchLosses starts to copy the losses of the last pass to the end of to, which it returns, grown. They are there
+// once the device has been waited for.
+func (n *Net) FetchLosses(to []float32) []float32 {
+	from, blobs := len(to), n.LossBlobs()
 	for _, b := range blobs {
 		for range b.Data.N {
 			to = append(to, 0)
@@ -175,10 +176,10 @@ func (n *Net) fetchLosses(to []float32) []float32 {
 	return to
 }
 
-// objective is what losses, as fetchLosses got them, come to.
-func (n *Net) objective(losses []float32) float64 {
+// Objective is what losses, as FetchLosses copied them, come to: Σ loss_weight · loss.
+func (n *Net) Objective(losses []float32) float64 {
 	var sum float64
-	for i, b := range n.lossBlobs() {
+	for i, b := range n.LossBlobs() {
 		var s float64
 		for _, v := range losses[:b.Data.N] {
 			s += float64(v)
@@ -381,4 +382,100 @@ func blobNames(m map[string]*layer.Blob) []string {
 		names = append(names, k)
 	}
 	return names
+}
+
+// BatchSize is the number of images in a batch: the extent of the first blob.
+func (n *Net) BatchSize() int {
+	for _, nd := range n.nodes {
+		if len(nd.top) > 0 && len(nd.top[0].Shape) > 0 {
+			return max(1, nd.top[0].Shape[0])
+		}
+	}
+	return 1
+}
+
+// NamedSource is a layer that reads records.
+type NamedSource struct {
+	Layer string
+	layer.Source
+}
+
+// Sources lists the layers that read records, in the order in which they run.
+func (n *Net) Sources() []NamedSource {
+	var out []NamedSource
+	for _, nd := range n.nodes {
+		if src, ok := nd.layer.(layer.Source); ok {
+			out = append(out, NamedSource{nd.name, src})
+		}
+	}
+	return out
+}
+
+// NamedState is what a layer carries from pass to pass.
+type NamedState struct {
+	Layer   string
+	Tensors []*gpu.Tensor
+}
+
+// States lists what layers carry from pass to pass.
+func (n *Net) States() []NamedState {
+	var out []NamedState
+	for _, nd := range n.nodes {
+		if st, ok := nd.layer.(layer.Stateful); ok {
+			out = append(out, NamedState{nd.name, st.State()})
+		}
+	}
+	return out
+}
+
+// Slot is an entry of a solverstate's history: a parameter, or the mask of one.
+type Slot struct {
+	Param *layer.Param
+	Mask  bool
+}
+
+// Slots lists the parameters and masks in the order of the reference programs, layer by layer: parameters, then masks.
+// Masks have entries because they are parameters there.
+func (n *Net) Slots() []Slot {
+	var out []Slot
+	seen := map[*layer.Param]bool{}
+	for _, nd := range n.nodes {
+		own := false
+		for _, p := range nd.params {
+			if !seen[p] {
+				seen[p], own = true, true
+				out = append(out, Slot{Param: p})
+			}
+		}
+		if own {
+			for _, p := range nd.maskSlots() {
+				out = append(out, Slot{Param: p, Mask: true})
+			}
+		}
+	}
+	return out
+}
+
+// FieldError is an error about a field of a layer, with the line in the net's file; nil where the net has no such
+// layer.
+func (n *Net) FieldError(name, field, msg string) error {
+	nd := n.node(name)
+	if nd == nil {
+		return nil
+	}
+	return &caffe.FileError{
+		Path: n.file.Path,
+		Line: caffe.FieldLine(n.file.Path, n.file.Line(nd.index), field),
+		Msg:  fmt.Sprintf("layer %q: %s %s", name, field, msg),
+	}
+}
+
+// DataSource returns the database of the first Data layer, and its batch; "" and 0 where there is none.
+func (n *Net) DataSource() (source string, batch int) {
+	for _, nd := range n.nodes {
+		if p := nd.param.GetDataParam(); p != nil {
+			return p.GetSource(), int(p.GetBatchSize())
+		}
+	}
+	return "", 0
 }

@@ -17,6 +17,7 @@ import (
 	"dns-tui/model"
 	"dns-tui/model/layer"
 	"dns-tui/model/modeltest"
+	"dns-tui/model/solver"
 )
 
 func build(t *testing.T, text string, phase caffepb.Phase) (*model.Net, error) {
@@ -242,7 +243,7 @@ func TestRate(t *testing.T) {
 		if err := caffe.ParsePrototxt("s", []byte(c.policy), s); err != nil {
 			t.Fatal(err)
 		}
-		if got := model.Rate(s, 0.1, c.iter); math.Abs(got-c.want) > 1e-12 {
+		if got := solver.Rate(s, 0.1, c.iter); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("%s at %d: %g, wanted %g", c.policy, c.iter, got, c.want)
 		}
 	}
@@ -262,7 +263,7 @@ func TestDue(t *testing.T) {
 		{10000, 10000, 0, 1, 0, false},
 		{9999, 10000, 0, 1, 0, true},
 	} {
-		if got := model.Due(c.iter, c.gamma, c.power, c.stop, c.r); got != c.want {
+		if got := solver.Due(c.iter, c.gamma, c.power, c.stop, c.r); got != c.want {
 			t.Errorf("Due(%+v) = %t", c, got)
 		}
 	}
@@ -420,30 +421,6 @@ layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param {
 	if err == nil || !strings.Contains(err.Error(), "weights of another net") ||
 		!strings.Contains(err.Error(), "other") {
 		t.Errorf("weights of another net: %v", err)
-	}
-}
-
-// Masks are never trained or decayed, whatever the prototxt says, and Caffe's statistics neither.
-func TestMaskIsNotTrained(t *testing.T) {
-	run := mini(t, "dns_seed_mini", func(r *config.Run) {
-		for _, l := range r.Train.Net.Layer {
-			if len(l.Param) == 3 {
-				l.Param[2] = &caffepb.ParamSpec{LrMult: proto.Float32(1), DecayMult: proto.Float32(1)}
-			}
-		}
-	})
-	got, _ := weightsAt(t, run, 2, 10)
-	want, _ := weightsAt(t, mini(t, "dns_seed_mini", nil), 2, 10)
-	a, b := &caffepb.NetParameter{}, &caffepb.NetParameter{}
-	if proto.Unmarshal(got, a) != nil || proto.Unmarshal(want, b) != nil {
-		t.Fatal("unreadable snapshots")
-	}
-	for i := range a.Layer {
-		for k := range a.Layer[i].Blobs {
-			if !proto.Equal(a.Layer[i].Blobs[k], b.Layer[i].Blobs[k]) {
-				t.Errorf("layer %s blob %d differs where the mask has lr_mult 1", a.Layer[i].GetName(), k)
-			}
-		}
 	}
 }
 

@@ -1,6 +1,12 @@
 package model
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrStopped is returned when a measurement's caller asked it to stop.
+var ErrStopped = errors.New("stopped")
 
 // LayerTime is how long a layer took, summed over passes.
 type LayerTime struct {

@@ -235,7 +235,7 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 		if err := caffe.CheckBlob(b); err != nil {
 			return nil, err
 		}
-		if !sameExtents(b, p.Shape) {
+		if !SameExtents(b, p.Shape) {
 			return nil, fmt.Errorf(
 				"blob %d has the shape %s in the file, the net wants %s",
 				i,
@@ -341,8 +341,8 @@ func nonZero(w []float32) []float32 {
 	return m
 }
 
-// sameExtents compares shapes; the old four extents match with leading ones dropped.
-func sameExtents(b *caffepb.BlobProto, want []int) bool {
+// SameExtents compares shapes; the old four extents match with leading ones dropped.
+func SameExtents(b *caffepb.BlobProto, want []int) bool {
 	have := caffe.Shape(b)
 	if caffe.IsLegacy(b) {
 		for len(have) > len(want) && have[0] == 1 {

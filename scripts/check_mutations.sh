@@ -8,7 +8,7 @@ export DNS_TUI_NEED_CUDA=1
 work=build/cuda/mutant
 rm -rf $work
 survived=0
-go test -c -tags cuda -o $work/cuda.test ./gpu/cuda && go test -c -tags cuda -o $work/model.test ./model || exit 1
+go test -c -tags cuda -o $work/cuda.test ./gpu/cuda && go test -c -tags cuda -o $work/model.test ./model/session || exit 1
 mutate() { # name, file, from, to
     rm -rf $work/src $work/emulator
     mkdir -p $work/src
@@ -19,7 +19,7 @@ mutate() { # name, file, from, to
     if [ "$before" = "$(cksum <"$file")" ]; then echo "$1: nothing changed"; survived=1; return; fi
     if ! make -s -C $work/src/emulator OUT="$PWD/$work/emulator" >/dev/null 2>&1; then echo "$1: does not compile"; survived=1; return; fi
     if (cd gpu/cuda && LD_LIBRARY_PATH=../../$work/emulator/checked ../../$work/cuda.test -test.run Conformance/Graphs) >$work/out.txt 2>&1 &&
-        (cd model && LD_LIBRARY_PATH=../$work/emulator/fast ../$work/model.test -test.run 'CUDA(LeNet|Surgery|Unstable)') >>$work/out.txt 2>&1; then
+        (cd model/session && LD_LIBRARY_PATH=../../$work/emulator/fast ../../$work/model.test -test.run 'CUDA(LeNet|Surgery|Unstable)') >>$work/out.txt 2>&1; then
         echo "$1: SURVIVED"
         survived=1
     else

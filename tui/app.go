@@ -14,13 +14,13 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/config/configpb"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // Options of the UI.
 type Options struct {
 	// Open makes the session, in the background: the first frame does not wait for it.
-	Open func() (model.Session, error)
+	Open func() (session.Session, error)
 	// Name is shown while the session is being made.
 	Name string
 	// Preferences are what the person likes; nil is what comes with the program.
@@ -40,7 +40,7 @@ type Options struct {
 // Compared is another run, as its journal tells it.
 type Compared struct {
 	Name    string
-	History *model.History
+	History *session.History
 }
 
 // App is the top-level Bubble Tea model. Its parts are drawn from the latest snapshot; nothing in Update or View waits.
@@ -48,8 +48,8 @@ type App struct {
 	opts     Options
 	bindings []binding
 	theme    theme
-	session  model.Session
-	snap     *model.Snapshot
+	session  session.Session
+	snap     *session.Snapshot
 	err      error // why there is no session, or none any more
 
 	width, height int
@@ -179,13 +179,13 @@ const settleTime = 250 * time.Millisecond
 type (
 	settledMsg int
 	openedMsg  struct {
-		session model.Session
+		session session.Session
 		err     error
 	}
 	tickMsg struct{}
 	ackMsg  struct {
-		cmd model.Command
-		ack model.Ack
+		cmd session.Command
+		ack session.Ack
 		err error
 	}
 )
@@ -273,7 +273,7 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 func (a *App) ticked() tea.Cmd {
 	a.spin++
 	a.look()
-	if a.snap != nil && (a.leaving && (a.snap.State == model.Stopped || a.snap.State == model.Failed) || a.gone()) {
+	if a.snap != nil && (a.leaving && (a.snap.State == session.Stopped || a.snap.State == session.Failed) || a.gone()) {
 		return tea.Quit
 	}
 	return tea.Batch(a.tick(), a.lookAgain())
@@ -303,7 +303,7 @@ func (a *App) look() {
 }
 
 // do hands a command to the session; the answer comes as a message.
-func (a *App) do(c model.Command) tea.Cmd {
+func (a *App) do(c session.Command) tea.Cmd {
 	s := a.session
 	if s == nil {
 		return nil
@@ -316,18 +316,18 @@ func (a *App) do(c model.Command) tea.Cmd {
 
 // answer shows what became of a command.
 func (a *App) answer(m ackMsg) {
-	if m.cmd.Kind == model.Look {
+	if m.cmd.Kind == session.Look {
 		a.looked(m)
 		return
 	}
 	a.noticeBad = m.err != nil
-	if m.cmd.Kind == model.Stop && m.err != nil && !errors.Is(m.err, model.ErrEnded) {
+	if m.cmd.Kind == session.Stop && m.err != nil && !errors.Is(m.err, session.ErrEnded) {
 		a.leaving, a.stopped, a.ordered = false, false, false // the snapshot failed, and the run goes on
 	}
 	switch {
-	case m.cmd.Kind == model.Stop && errors.Is(m.err, model.ErrEnded):
+	case m.cmd.Kind == session.Stop && errors.Is(m.err, session.ErrEnded):
 		return
-	case errors.Is(m.err, model.ErrReplaced), errors.Is(m.err, model.ErrUndone):
+	case errors.Is(m.err, session.ErrReplaced), errors.Is(m.err, session.ErrUndone):
 		return
 	case m.err != nil:
 		a.notice = fmt.Sprintf("%s: %v", m.cmd, m.err)
@@ -339,7 +339,7 @@ func (a *App) answer(m ackMsg) {
 }
 
 // layer returns the selected layer, or nil.
-func (a *App) layer() *model.LayerStats {
+func (a *App) layer() *session.LayerStats {
 	if a.snap == nil || len(a.visible()) == 0 || a.selected >= len(a.snap.Layers) {
 		return nil
 	}
@@ -435,12 +435,12 @@ func (a *App) stop(save bool) tea.Cmd {
 		return a.detach()
 	}
 	a.stopped, a.ordered = a.session != nil, a.session != nil
-	if a.session == nil || a.snap != nil && a.snap.State.Ended() && a.snap.State != model.Finished {
+	if a.session == nil || a.snap != nil && a.snap.State.Ended() && a.snap.State != session.Finished {
 		return tea.Quit
 	}
 	a.leaving = true
 	a.notice, a.noticeBad = "stopping; ctrl+c once more leaves without waiting", false
-	return a.do(model.Command{Kind: model.Stop, Save: save})
+	return a.do(session.Command{Kind: session.Stop, Save: save})
 }
 
 // detach leaves the run to itself.

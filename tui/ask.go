@@ -7,7 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // few is how many iterations may be lost without a question.
@@ -70,17 +70,17 @@ func (a *App) askBack(path, key string) tea.Cmd {
 		path = a.snap.Back
 	}
 	if path == "" {
-		a.say(model.ErrNoState.Error())
+		a.say(session.ErrNoState.Error())
 		return nil
 	}
-	to := model.SavedState{Path: path, Iter: -1}
+	to := session.SavedState{Path: path, Iter: -1}
 	for _, s := range a.snap.States {
 		if s.Path == path {
 			to = s
 		}
 	}
 	q := question{title: "Go back?", key: key, yes: "go back, and pause"}
-	q.do = func() tea.Cmd { return a.do(model.Command{Kind: model.GoBack, Value: path}) }
+	q.do = func() tea.Cmd { return a.do(session.Command{Kind: session.GoBack, Value: path}) }
 	switch given := a.snap.Iter - to.Iter; {
 	case to.Iter < 0:
 		q.lines = append(q.lines, fmt.Sprintf("from iteration %s to %s", Thousands(a.snap.Iter), base(path)))
@@ -145,8 +145,8 @@ func (a *App) stopsAs() string {
 }
 
 // none says why no surgery of a layer is due; "" where one is.
-func (a *App) none(l *model.LayerStats) string {
-	return model.NoSurgery(a.snap.Hyper, l.Name, a.snap.Iter, a.snap.State.Ended())
+func (a *App) none(l *session.LayerStats) string {
+	return session.NoSurgery(a.snap.Hyper, l.Name, a.snap.Iter, a.snap.State.Ended())
 }
 
 // tellNone says so for what was chosen.

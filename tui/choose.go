@@ -11,7 +11,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // handle is what the arrows move: three ways to say the same, linked by the layer's histogram.
@@ -77,15 +77,15 @@ func (a *App) move(by int) tea.Cmd {
 }
 
 // targets are the layers that a choice is for.
-func (a *App) targets() []*model.LayerStats {
+func (a *App) targets() []*session.LayerStats {
 	l := a.layer()
 	if l == nil {
 		return nil
 	}
 	if a.scope == thisLayer {
-		return []*model.LayerStats{l}
+		return []*session.LayerStats{l}
 	}
-	var out []*model.LayerStats
+	var out []*session.LayerStats
 	for i := range a.snap.Layers {
 		o := &a.snap.Layers[i]
 		inner := strings.Contains(o.Type, "InnerProduct")
@@ -98,14 +98,14 @@ func (a *App) targets() []*model.LayerStats {
 }
 
 // threshold returns what the editor shows for a layer: the value being chosen, the one that waits, or the one in force.
-func (a *App) threshold(l *model.LayerStats) float64 {
+func (a *App) threshold(l *session.LayerStats) float64 {
 	if v, ok := a.draft[l.Name]; ok {
 		return v
 	}
 	return a.inForce(l)
 }
 
-func (a *App) pendingThreshold(l *model.LayerStats) (float64, bool) {
+func (a *App) pendingThreshold(l *session.LayerStats) (float64, bool) {
 	s, ok := a.snap.PendingValue(a.thresholdField(l))
 	if !ok {
 		return 0, false
@@ -115,7 +115,7 @@ func (a *App) pendingThreshold(l *model.LayerStats) (float64, bool) {
 }
 
 // inForce is the threshold that counts without the draft.
-func (a *App) inForce(l *model.LayerStats) float64 {
+func (a *App) inForce(l *session.LayerStats) float64 {
 	if v, ok := a.pendingThreshold(l); ok {
 		return v
 	}
@@ -123,7 +123,7 @@ func (a *App) inForce(l *model.LayerStats) float64 {
 }
 
 // thresholdField is the name of a layer's threshold.
-func (a *App) thresholdField(l *model.LayerStats) string {
+func (a *App) thresholdField(l *session.LayerStats) string {
 	return l.Name + "." + a.snap.Hyper.Layer(l.Name).ThresholdName()
 }
 
@@ -148,7 +148,7 @@ func (a *App) nudge(steps int) tea.Cmd {
 }
 
 // choose makes v the threshold that enter will send, rounded to three decimals and kept on the scale.
-func (a *App) choose(l *model.LayerStats, v float64) {
+func (a *App) choose(l *session.LayerStats, v float64) {
 	lo, hi := a.scale(l)
 	v = math.Round(max(lo, min(v, max(hi, maxThreshold)))*1000) / 1000
 	if v == a.inForce(l) {
@@ -239,11 +239,11 @@ func (a *App) pasteThreshold() tea.Cmd {
 
 // apply sends what was chosen in the scope, and for the selected layer.
 func (a *App) apply() tea.Cmd {
-	var edits []model.Edit
-	send := func(l *model.LayerStats) {
+	var edits []session.Edit
+	send := func(l *session.LayerStats) {
 		if v, ok := a.draft[l.Name]; ok {
 			delete(a.draft, l.Name)
-			edits = append(edits, model.Edit{Field: a.thresholdField(l), New: formatThreshold(v)})
+			edits = append(edits, session.Edit{Field: a.thresholdField(l), New: formatThreshold(v)})
 		}
 	}
 	for _, l := range a.targets() {
@@ -256,14 +256,14 @@ func (a *App) apply() tea.Cmd {
 }
 
 // set sends edits as one command.
-func (a *App) set(edits []model.Edit) tea.Cmd {
+func (a *App) set(edits []session.Edit) tea.Cmd {
 	switch len(edits) {
 	case 0:
 		return nil
 	case 1:
-		return a.do(model.Command{Kind: model.Set, Field: edits[0].Field, Value: edits[0].New})
+		return a.do(session.Command{Kind: session.Set, Field: edits[0].Field, Value: edits[0].New})
 	}
-	return a.do(model.Command{Kind: model.Set, Edits: edits})
+	return a.do(session.Command{Kind: session.Set, Edits: edits})
 }
 
 func formatThreshold(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
@@ -305,26 +305,26 @@ func (a *App) toggle(name string) tea.Cmd {
 	if old == "on" {
 		value = "off"
 	}
-	var edits []model.Edit
+	var edits []session.Edit
 	for _, o := range a.targets() {
 		if now, _ := a.snap.Hyper.Get(o.Name + "." + name); now != value {
-			edits = append(edits, model.Edit{Field: o.Name + "." + name, New: value})
+			edits = append(edits, session.Edit{Field: o.Name + "." + name, New: value})
 		}
 	}
 	return a.set(edits)
 }
 
 func (a *App) togglePause() tea.Cmd {
-	if a.snap.State == model.Paused {
-		return a.do(model.Command{Kind: model.Resume})
+	if a.snap.State == session.Paused {
+		return a.do(session.Command{Kind: session.Resume})
 	}
-	return a.do(model.Command{Kind: model.Pause})
+	return a.do(session.Command{Kind: session.Pause})
 }
 
 func (a *App) scaleRate(by float64) tea.Cmd {
 	return a.do(
-		model.Command{
-			Kind:  model.Set,
+		session.Command{
+			Kind:  session.Set,
 			Field: "lr_mult",
 			Value: strconv.FormatFloat(a.snap.Hyper.LRMult*by, 'g', -1, 64),
 		},
@@ -349,7 +349,7 @@ func (a *App) quitKey(name string) tea.Cmd {
 }
 
 // handleValue is the text of a handle for a layer.
-func (a *App) handleValue(h handle, l *model.LayerStats) string {
+func (a *App) handleValue(h handle, l *session.LayerStats) string {
 	switch {
 	case h == byThreshold:
 		return fmt.Sprintf("%.3f", a.threshold(l))
@@ -371,7 +371,7 @@ func (a *App) startValue() tea.Cmd {
 	return a.startLine(valuing, prompt, "", nil)
 }
 
-func (a *App) handlePrompt(l *model.LayerStats) string {
+func (a *App) handlePrompt(l *session.LayerStats) string {
 	names := [...]string{a.snap.Hyper.Layer(l.Name).ThresholdName(), "sparsity %", "weights kept"}
 	of := l.Name
 	if a.scope != thisLayer {

@@ -9,11 +9,11 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // scale returns the ends of a layer's slider, in the units of its threshold.
-func (a *App) scale(l *model.LayerStats) (lo, hi float64) {
+func (a *App) scale(l *session.LayerStats) (lo, hi float64) {
 	if l.Rule == gpu.PaperRule && l.Sigma > 0 {
 		lo = -l.Mu / l.Sigma
 	}
@@ -52,7 +52,7 @@ func (a *App) editor(w, h int) []string {
 }
 
 // editorInfo is the text under the slider: the linked handles, what the next surgery would do, what the last ones did.
-func (a *App) editorInfo(l *model.LayerStats, w, rows int) []string {
+func (a *App) editorInfo(l *session.LayerStats, w, rows int) []string {
 	t := &a.theme
 	names := [...]string{"t", "sparsity", "kept"}
 	if l.Rule == gpu.PaperRule {
@@ -84,7 +84,7 @@ func (a *App) editorInfo(l *model.LayerStats, w, rows int) []string {
 }
 
 // deaths tells of outputs without a weight, and of those that the chosen threshold would kill.
-func (a *App) deaths(l *model.LayerStats) string {
+func (a *App) deaths(l *session.LayerStats) string {
 	t := &a.theme
 	kind := "neurons"
 	if l.Kernel[0] > 0 {
@@ -108,7 +108,7 @@ func (a *App) deaths(l *model.LayerStats) string {
 
 // surgeryInfo is what surgery did, newest first in words, the last ones as sparklines, and the sizes of gradient and
 // step.
-func (a *App) surgeryInfo(l *model.LayerStats, w int) []string {
+func (a *App) surgeryInfo(l *session.LayerStats, w int) []string {
 	t := &a.theme
 	h := a.snap.Hyper.Layer(l.Name)
 	second := "no surgery yet"
@@ -185,7 +185,7 @@ func (a *App) ruler(lo, hi float64, w int) (left, right string, cells int) {
 }
 
 // slider draws the scale with the handle.
-func (a *App) slider(lo, hi, value float64, w int, l *model.LayerStats) string {
+func (a *App) slider(lo, hi, value float64, w int, l *session.LayerStats) string {
 	t := &a.theme
 	left, right, cells := a.ruler(lo, hi, w)
 	if cells < 4 {
@@ -212,7 +212,7 @@ func (a *App) slider(lo, hi, value float64, w int, l *model.LayerStats) string {
 }
 
 // ticks labels the presets under the slider; labels that would touch are left out.
-func (a *App) ticks(lo, hi float64, w int, l *model.LayerStats) string {
+func (a *App) ticks(lo, hi float64, w int, l *session.LayerStats) string {
 	t := &a.theme
 	left, _, cells := a.ruler(lo, hi, w)
 	if cells < 4 {
@@ -238,7 +238,7 @@ func (a *App) ticks(lo, hi float64, w int, l *model.LayerStats) string {
 }
 
 // presets are the rows of the sigma table on a layer's slider; the paper rule has no table.
-func (a *App) presets(l *model.LayerStats) []config.SigmaStep {
+func (a *App) presets(l *session.LayerStats) []config.SigmaStep {
 	if l.Rule == gpu.PaperRule {
 		return nil
 	}
@@ -247,7 +247,7 @@ func (a *App) presets(l *model.LayerStats) []config.SigmaStep {
 
 // histogram draws the distances as bars aligned with the slider; what the next surgery prunes is dim and underlined by
 // the slider's left part.
-func (a *App) histogram(l *model.LayerStats, lo, hi, value float64, w, rows int) []string {
+func (a *App) histogram(l *session.LayerStats, lo, hi, value float64, w, rows int) []string {
 	t := &a.theme
 	left, right, cells := a.ruler(lo, hi, w)
 	if l.Histogram == nil || cells < 4 || rows < 1 {

@@ -6,7 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // form lists every setting that can be changed while the run goes on, with what waits and what is planned for it.
@@ -61,7 +61,7 @@ func (a *App) editField() tea.Cmd {
 	old, _ := a.snap.Hyper.Get(a.field)
 	if old == "on" || old == "off" { // two values need no typing
 		return a.do(
-			model.Command{Kind: model.Set, Field: a.field, Value: map[string]string{"on": "off", "off": "on"}[old]},
+			session.Command{Kind: session.Set, Field: a.field, Value: map[string]string{"on": "off", "off": "on"}[old]},
 		)
 	}
 	return a.startLine(editing, a.field+": ", old, nil)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // header is the first line: net, data, progress, speed, state.
@@ -12,11 +12,11 @@ func (a *App) header(w int) string {
 	s, t := a.snap, &a.theme
 	state := s.State.String()
 	switch s.State {
-	case model.Paused, model.Failed:
+	case session.Paused, session.Failed:
 		state = t.warn.Render(strings.ToUpper(state))
-	case model.Testing:
+	case session.Testing:
 		state = fmt.Sprintf("testing %d/%d", s.Tested, s.ToTest)
-	case model.Running:
+	case session.Running:
 		state = ""
 	default:
 		state = t.good.Render(state)
@@ -36,7 +36,7 @@ func (a *App) header(w int) string {
 	}
 	right = append(right, fmt.Sprintf("%.0f %%", 100*share))
 	switch {
-	case s.Vitals.Phase != "" && (s.State == model.Running || s.State == model.Testing):
+	case s.Vitals.Phase != "" && (s.State == session.Running || s.State == session.Testing):
 		right = append(right, t.good.Render(t.text(s.Vitals.Phase)))
 	case state != "":
 		right = append(right, state)
@@ -46,7 +46,7 @@ func (a *App) header(w int) string {
 			right = append(right, Thousands(int(v+0.5))+" img/s")
 		}
 	}
-	if w >= 70 && s.Remaining > 0 && s.State == model.Running {
+	if w >= 70 && s.Remaining > 0 && s.State == session.Running {
 		right = append(right, "ETA "+eta(s.Remaining))
 	}
 	if n := len(s.Viewers); n > 1 {
@@ -62,7 +62,7 @@ func (a *App) header(w int) string {
 }
 
 // device is the device's name, and how it is as far as that is known: "H100 62 % 71 °C 1.2 G".
-func device(s *model.Snapshot) string {
+func device(s *session.Snapshot) string {
 	name, v := deviceName(s.Device), s.Vitals
 	if !v.Known {
 		return name + " " + bytes(s.Memory)

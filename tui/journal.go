@@ -7,7 +7,7 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // journalLines are what happened, what waits and what is planned, oldest first.
@@ -23,11 +23,11 @@ func (a *App) journalLines() []string {
 	for _, e := range a.snap.Events {
 		status := ""
 		switch e.Status {
-		case model.Applied:
+		case session.Applied:
 			status = t.good.Render("applied ")
-		case model.Rejected:
+		case session.Rejected:
 			status = t.warn.Render("REJECTED ")
-		case model.Waiting:
+		case session.Waiting:
 			status = t.warn.Render("planned ")
 		}
 		add(e.Iter, status, e.Text, e.By)

@@ -7,7 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"dns-tui/config"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // modes is a set of modes, for bindings.
@@ -65,7 +65,7 @@ func init() {
 	}
 }
 
-func command(c model.Command) func(*App) tea.Cmd {
+func command(c session.Command) func(*App) tea.Cmd {
 	return func(a *App) tea.Cmd { return a.do(c) }
 }
 
@@ -184,7 +184,7 @@ func browseActions() []binding {
 			"one iteration, then pause",
 			views,
 			true,
-			command(model.Command{Kind: model.Step, Count: 1}),
+			command(session.Command{Kind: session.Step, Count: 1}),
 		},
 		{
 			"step-surgery",
@@ -193,7 +193,7 @@ func browseActions() []binding {
 			"train to the next surgery, then pause",
 			views,
 			true,
-			command(model.Command{Kind: model.StepSurgery}),
+			command(session.Command{Kind: session.StepSurgery}),
 		},
 		{
 			"surgery",
@@ -202,7 +202,7 @@ func browseActions() []binding {
 			"redraw all masks now",
 			views,
 			true,
-			command(model.Command{Kind: model.SurgeryNow}),
+			command(session.Command{Kind: session.SurgeryNow}),
 		},
 		{
 			"undo",
@@ -211,7 +211,7 @@ func browseActions() []binding {
 			"take back the last change",
 			views,
 			true,
-			command(model.Command{Kind: model.Undo}),
+			command(session.Command{Kind: session.Undo}),
 		},
 		{
 			"redo",
@@ -220,7 +220,7 @@ func browseActions() []binding {
 			"repeat what was taken back",
 			views,
 			true,
-			command(model.Command{Kind: model.Redo}),
+			command(session.Command{Kind: session.Redo}),
 		},
 		{
 			"last-good",
@@ -256,7 +256,7 @@ func browseActions() []binding {
 			"write a snapshot",
 			views,
 			true,
-			command(model.Command{Kind: model.SnapshotNow}),
+			command(session.Command{Kind: session.SnapshotNow}),
 		},
 		{
 			"test",
@@ -265,7 +265,7 @@ func browseActions() []binding {
 			"evaluate the test nets",
 			views,
 			true,
-			command(model.Command{Kind: model.TestNow}),
+			command(session.Command{Kind: session.TestNow}),
 		},
 		{"settings", []string{"o"}, "", "every setting in one form", views, false, enter(forming)},
 		{"plots", []string{"v"}, "plots", "plots, large: cursor, zoom, log scale", b, false, enter(plotting)},
@@ -458,7 +458,7 @@ func viewActions() []binding {
 			"measure, beside the training",
 			sens,
 			true,
-			command(model.Command{Kind: model.Probe}),
+			command(session.Command{Kind: session.Probe}),
 		},
 		{
 			"measure-off",
@@ -467,7 +467,7 @@ func viewActions() []binding {
 			"stop measuring",
 			sens,
 			true,
-			command(model.Command{Kind: model.Probe, Value: "off"}),
+			command(session.Command{Kind: session.Probe, Value: "off"}),
 		},
 
 		{"form-up", []string{"up", "k"}, "", "the field above", form, false, at((*App).moveField, -1)},

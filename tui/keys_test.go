@@ -8,7 +8,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/config/configpb"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // way is how a mode is reached from the main screen, with something there to act on.
@@ -85,7 +85,7 @@ func effect(t *testing.T, m mode, name, key string) string {
 	conv1(s)
 	measured(s)
 	planned(s)
-	s.Changes = []model.Change{{Iter: 6000, Field: "base_lr", Old: "0.1", New: "0.01"}}
+	s.Changes = []session.Change{{Iter: 6000, Field: "base_lr", Old: "0.1", New: "0.01"}}
 	a, f := open(t, s, look{})
 	if name == "paste" {
 		press(a, "y")
@@ -172,7 +172,7 @@ func TestEachKey(t *testing.T) {
 func TestPaletteRuns(t *testing.T) {
 	a, f := open(t, scene(), look{})
 	press(a, "ctrl+p", "r", "e", "d", "r", "a", "w", "enter")
-	if len(f.got) != 1 || f.got[0].Kind != model.SurgeryNow {
+	if len(f.got) != 1 || f.got[0].Kind != session.SurgeryNow {
 		t.Errorf("the palette sent %v", f.got)
 	}
 	press(a, "P", "z", "z", "z", "enter")
@@ -188,7 +188,7 @@ func TestBind(t *testing.T) {
 	p.Bind = []*configpb.Preferences_Key{{Action: &action, Key: []string{"z"}}}
 	a, f := openWith(t, scene(), look{}, Options{Preferences: p})
 	press(a, "space", "z")
-	if len(f.got) != 1 || f.got[0].Kind != model.Pause {
+	if len(f.got) != 1 || f.got[0].Kind != session.Pause {
 		t.Errorf("space and z sent %v", f.got)
 	}
 	if !strings.Contains(a.footerKeys(200), "z") {

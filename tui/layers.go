@@ -6,7 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // layers is the table: one line a layer, a line for all.
@@ -71,7 +71,7 @@ func (a *App) layers(w, h int) []string {
 	if kept > 0 && kept < total {
 		now, word = fmt.Sprintf("%.1f ×", float64(total)/float64(kept)), " smaller"
 	}
-	due := slices.ContainsFunc(a.snap.Layers, func(l model.LayerStats) bool { _, ok := a.next(&l); return ok })
+	due := slices.ContainsFunc(a.snap.Layers, func(l session.LayerStats) bool { _, ok := a.next(&l); return ok })
 	if n := a.predictNet(); due && n.known && n.kept > 0 {
 		then = fmt.Sprintf(" → %s, %.1f ×", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept))
 		if inner >= 90 && a.snap.Exported > 0 {
@@ -100,7 +100,7 @@ func (a *App) layers(w, h int) []string {
 func share(n, of int) float64 { return float64(n) / float64(max(1, of)) }
 
 // thresholdCell shows the threshold in force, and marks one that is off or frozen.
-func (a *App) thresholdCell(l *model.LayerStats) string {
+func (a *App) thresholdCell(l *session.LayerStats) string {
 	h := a.snap.Hyper.Layer(l.Name)
 	switch {
 	case !h.Prune:
@@ -112,7 +112,7 @@ func (a *App) thresholdCell(l *model.LayerStats) string {
 }
 
 // next predicts a layer's sparsity after its next surgery, with the threshold that is chosen, waits or is in force.
-func (a *App) next(l *model.LayerStats) (float64, bool) {
+func (a *App) next(l *session.LayerStats) (float64, bool) {
 	h := a.snap.Hyper.Layer(l.Name)
 	_, drafted := a.draft[l.Name]
 	off := !h.Prune || h.Frozen // a choice may be looked at before it is switched on
@@ -123,7 +123,7 @@ func (a *App) next(l *model.LayerStats) (float64, bool) {
 }
 
 // nextCell shows what next predicts.
-func (a *App) nextCell(l *model.LayerStats) string {
+func (a *App) nextCell(l *session.LayerStats) string {
 	next, ok := a.next(l)
 	if !ok {
 		return "-"

@@ -7,7 +7,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/config/configpb"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // main places the parts of the main screen for the size of the terminal; tiny serves those that are smaller.
@@ -25,7 +25,7 @@ func (a *App) main(w, h int) []string {
 func (a *App) tiny(w, h int) []string {
 	kept, total := a.snap.Kept()
 	lines := []string{fmt.Sprintf("%d %s %s", a.snap.Iter, number(a.snap.Smoothed), percent(share(kept, total)))}
-	if a.snap.State != model.Running {
+	if a.snap.State != session.Running {
 		lines[0] = a.snap.State.String() + " " + lines[0]
 	}
 	if a.mode != browsing || a.notice != "" {

@@ -10,7 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"dns-tui/escape"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // startLine opens the line at the bottom.
@@ -113,7 +113,7 @@ func (a *App) entered() tea.Cmd {
 			return nil
 		}
 		a.mode = a.under
-		return a.do(model.Command{Kind: model.Set, Field: a.field, Value: value})
+		return a.do(session.Command{Kind: session.Set, Field: a.field, Value: value})
 	case choosing:
 		a.mode = a.under
 		if found := a.paletteItems(text); a.item < len(found) {
@@ -127,14 +127,14 @@ func (a *App) entered() tea.Cmd {
 			a.mode = quitting
 			return nil
 		}
-		if err == nil && c.Kind == model.Set && c.Field != "snapshot_prefix" {
+		if err == nil && c.Kind == session.Set && c.Field != "snapshot_prefix" {
 			c.Value, err = a.sparsity(c.Field, c.Value)
 		}
 		if err != nil {
 			a.say(err.Error())
 			return nil
 		}
-		if c.Kind == model.GoBack {
+		if c.Kind == session.GoBack {
 			return a.askBack(c.Value, "")
 		}
 		return a.do(*c)
@@ -144,13 +144,13 @@ func (a *App) entered() tea.Cmd {
 }
 
 // simpleCommands are commands of one word.
-var simpleCommands = map[string]model.Command{
+var simpleCommands = map[string]session.Command{
 	"surgery": {
-		Kind: model.SurgeryNow,
-	}, "test": {Kind: model.TestNow}, "snapshot": {Kind: model.SnapshotNow}, "pause": {Kind: model.Pause}, "resume": {Kind: model.Resume},
+		Kind: session.SurgeryNow,
+	}, "test": {Kind: session.TestNow}, "snapshot": {Kind: session.SnapshotNow}, "pause": {Kind: session.Pause}, "resume": {Kind: session.Resume},
 	"undo": {
-		Kind: model.Undo,
-	}, "redo": {Kind: model.Redo}, "back": {Kind: model.GoBack}, "sensitivity": {Kind: model.Probe}, "next-surgery": {Kind: model.StepSurgery},
+		Kind: session.Undo,
+	}, "redo": {Kind: session.Redo}, "back": {Kind: session.GoBack}, "sensitivity": {Kind: session.Probe}, "next-surgery": {Kind: session.StepSurgery},
 }
 
 // commandWords are offered for completion beside the names of settings.
@@ -181,7 +181,7 @@ const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE o
 //	lr 0.001 at 20000                at an iteration
 //	conv2.t 1.6 at +500              500 iterations from now
 //	conv2.t 0.9 to 1.6 over 2000     a ramp; "at" says where it begins, without a first value it begins where it is
-func parseCommand(s string) (*model.Command, error) {
+func parseCommand(s string) (*session.Command, error) {
 	w := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(s, "=", " "), " %", "%"))
 	if len(w) > 0 && w[0] == "set" {
 		w = w[1:]
@@ -190,9 +190,9 @@ func parseCommand(s string) (*model.Command, error) {
 		_, path, _ := strings.Cut(s, w[0])
 		path = strings.TrimSpace(strings.TrimLeft(path, " ="))
 		if w[0] == "back" {
-			return &model.Command{Kind: model.GoBack, Value: path}, nil
+			return &session.Command{Kind: session.GoBack, Value: path}, nil
 		}
-		return &model.Command{Kind: model.Set, Field: "snapshot_prefix", Value: path}, nil
+		return &session.Command{Kind: session.Set, Field: "snapshot_prefix", Value: path}, nil
 	}
 	if len(w) == 0 {
 		return nil, errors.New("nothing typed: " + commandForms)
@@ -204,9 +204,9 @@ func parseCommand(s string) (*model.Command, error) {
 	case ok && len(w) == 1:
 		return &c, nil
 	case (w[0] == "step" || w[0] == "cancel") && len(w) <= 2:
-		kind, n := model.Step, 1
+		kind, n := session.Step, 1
 		if w[0] == "cancel" {
-			kind = model.Cancel
+			kind = session.Cancel
 		}
 		if len(w) == 2 {
 			var err error
@@ -214,20 +214,20 @@ func parseCommand(s string) (*model.Command, error) {
 				return nil, fmt.Errorf("%s %s: wanted a whole number", w[0], w[1])
 			}
 		}
-		return &model.Command{Kind: kind, Count: n}, nil
+		return &session.Command{Kind: kind, Count: n}, nil
 	case len(w) == 2:
-		return &model.Command{Kind: model.Set, Field: w[0], Value: w[1]}, nil
+		return &session.Command{Kind: session.Set, Field: w[0], Value: w[1]}, nil
 	}
 	p, err := parsePlan(w)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", s, err)
 	}
-	return &model.Command{Kind: model.Schedule, Plan: p}, nil
+	return &session.Command{Kind: session.Schedule, Plan: p}, nil
 }
 
 // parsePlan reads FIELD [FROM] [to VALUE over N] [at N].
-func parsePlan(w []string) (model.Plan, error) {
-	p := model.Plan{Field: w[0], Relative: true}
+func parsePlan(w []string) (session.Plan, error) {
+	p := session.Plan{Field: w[0], Relative: true}
 	rest, ramp := w[1:], false
 	if len(rest) > 0 && rest[0] != "to" {
 		p.Value, rest = rest[0], rest[1:]

@@ -8,7 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // pictureState is what the picture screen shows: a layer's filters as small pictures, or a map of its mask.
@@ -17,7 +17,7 @@ type pictureState struct {
 	zoom     int  // of the map: the share shown is halved each time
 	row, col int  // first shown: of filters the first filter and the input channel, of the map a weight
 	waiting  bool
-	pic      *model.Picture
+	pic      *session.Picture
 	asked    string // what pic is of
 	problem  string
 	due      int // tick of the next look
@@ -27,22 +27,22 @@ type pictureState struct {
 const lookEvery = 10
 
 // hasFilters reports whether a layer's rows are made of kernels.
-func hasFilters(l *model.LayerStats) bool { return l.Kernel[0] > 1 || l.Kernel[1] > 1 }
+func hasFilters(l *session.LayerStats) bool { return l.Kernel[0] > 1 || l.Kernel[1] > 1 }
 
 // channels is how many input channels a layer's filters have.
-func channels(l *model.LayerStats) int {
+func channels(l *session.LayerStats) int {
 	return max(1, l.Weights/max(1, l.Outputs*l.Kernel[0]*l.Kernel[1]))
 }
 
 // wanted is the part of the weights that the screen has room for, and what it is called.
-func (a *App) wanted(l *model.LayerStats) (model.Area, string) {
+func (a *App) wanted(l *session.LayerStats) (session.Area, string) {
 	w, h := a.pictureRoom()
 	p := &a.picture
 	if p.filters && hasFilters(l) {
 		kh, kw := l.Kernel[0], l.Kernel[1]
 		across, down := a.filterGrid(l, w, h)
 		n := max(1, min(across*down, l.Outputs-p.row))
-		return model.Area{
+		return session.Area{
 				Row:    p.row,
 				Col:    p.col * kh * kw,
 				Rows:   n,
@@ -62,7 +62,7 @@ func (a *App) wanted(l *model.LayerStats) (model.Area, string) {
 		rows, cols = pic.Rows, pic.Cols
 	}
 	ph, pw := a.cellPixels()
-	area := model.Area{
+	area := session.Area{
 		Row:  min(p.row, max(0, rows-1)),
 		Col:  min(p.col, max(0, cols-1)),
 		Rows: max(1, rows>>p.zoom),
@@ -89,7 +89,7 @@ func (a *App) pictureRoom() (w, h int) { return max(1, a.width-4), max(1, a.heig
 
 // filterGrid is how many filters stand beside and above each other. A weight is two cells wide, and half a cell high
 // in blocks.
-func (a *App) filterGrid(l *model.LayerStats, w, h int) (across, down int) {
+func (a *App) filterGrid(l *session.LayerStats, w, h int) (across, down int) {
 	return max(1, w/(2*l.Kernel[1]+2)), max(1, h/(l.Kernel[0]+1))
 }
 
@@ -102,7 +102,7 @@ func (a *App) lookAnew() tea.Cmd {
 	}
 	area, name := a.wanted(l)
 	p.waiting, p.asked, p.due = true, name, a.spin+lookEvery
-	return a.do(model.Command{Kind: model.Look, Field: l.Name, Area: area})
+	return a.do(session.Command{Kind: session.Look, Field: l.Name, Area: area})
 }
 
 // lookAgain looks when the picture is old, or of something else than is shown.
@@ -259,7 +259,7 @@ func (a *App) weightCell(kept, mean float64) string {
 }
 
 // drawFilters puts filters beside each other, each framed by blanks.
-func (a *App) drawFilters(l *model.LayerStats, pic *model.Picture, w int) []string {
+func (a *App) drawFilters(l *session.LayerStats, pic *session.Picture, w int) []string {
 	kh, kw := l.Kernel[0], l.Kernel[1]
 	across, _ := a.filterGrid(l, w, 1)
 	var lines []string
@@ -281,7 +281,7 @@ func (a *App) drawFilters(l *model.LayerStats, pic *model.Picture, w int) []stri
 }
 
 // drawMap shows which weights are kept.
-func (a *App) drawMap(pic *model.Picture) []string {
+func (a *App) drawMap(pic *session.Picture) []string {
 	switch a.theme.tier {
 	case asciiTier:
 		return a.mapASCII(pic)
@@ -291,7 +291,7 @@ func (a *App) drawMap(pic *model.Picture) []string {
 	return a.mapBlocks(pic)
 }
 
-func (a *App) mapASCII(pic *model.Picture) []string {
+func (a *App) mapASCII(pic *session.Picture) []string {
 	const shades = ".:-=+*%#"
 	lines := make([]string, pic.Area.Height)
 	for y := range lines {
@@ -307,7 +307,7 @@ func (a *App) mapASCII(pic *model.Picture) []string {
 	return lines
 }
 
-func (a *App) mapBraille(pic *model.Picture) []string {
+func (a *App) mapBraille(pic *session.Picture) []string {
 	var lines []string
 	for y := 0; y < pic.Area.Height; y += 4 {
 		var row []rune
@@ -330,7 +330,7 @@ func (a *App) mapBraille(pic *model.Picture) []string {
 }
 
 // mapBlocks shows two rows in one, by half blocks; the colour is the share kept, in four steps.
-func (a *App) mapBlocks(pic *model.Picture) []string {
+func (a *App) mapBlocks(pic *session.Picture) []string {
 	t := &a.theme
 	step := func(y, x int) int {
 		if y >= pic.Area.Height {

@@ -11,7 +11,7 @@ import (
 	"github.com/guptarohit/asciigraph"
 
 	"dns-tui/config/configpb"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // plotKind is one of the plots; its number is that of the preferences.
@@ -38,7 +38,7 @@ type plotState struct {
 // curve is one line of a plot.
 type curve struct {
 	name   string
-	series model.Series
+	series session.Series
 	style  lipgloss.Style
 	ansi   asciigraph.AnsiColor
 	char   string // in ASCII
@@ -55,8 +55,8 @@ type plotted struct {
 // reads, and whether values go from 0 to 1.
 type plotDef struct {
 	title, curve string
-	of           func(*model.Snapshot) *model.Series
-	ofOther      func(*model.History) *model.Series
+	of           func(*session.Snapshot) *session.Series
+	ofOther      func(*session.History) *session.Series
 	format       func(float64) string
 	fraction     bool
 }
@@ -65,48 +65,48 @@ var plotDefs = map[plotKind]plotDef{
 	configpb.Preferences_LOSS: {
 		"Loss",
 		"smoothed",
-		func(s *model.Snapshot) *model.Series { return &s.Smooth },
-		func(h *model.History) *model.Series { return &h.Loss },
+		func(s *session.Snapshot) *session.Series { return &s.Smooth },
+		func(h *session.History) *session.Series { return &h.Loss },
 		number,
 		false,
 	},
 	configpb.Preferences_ACCURACY: {
 		"Accuracy",
 		"accuracy",
-		func(s *model.Snapshot) *model.Series { return &s.Accuracy },
-		func(h *model.History) *model.Series { return &h.Accuracy },
+		func(s *session.Snapshot) *session.Series { return &s.Accuracy },
+		func(h *session.History) *session.Series { return &h.Accuracy },
 		func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) },
 		true,
 	},
 	configpb.Preferences_TEST_LOSS: {
 		"Test loss",
 		"test loss",
-		func(s *model.Snapshot) *model.Series { return &s.TestLoss },
-		func(h *model.History) *model.Series { return &h.TestLoss },
+		func(s *session.Snapshot) *session.Series { return &s.TestLoss },
+		func(h *session.History) *session.Series { return &h.TestLoss },
 		number,
 		false,
 	},
 	configpb.Preferences_RATE: {
 		"Learning rate",
 		"rate",
-		func(s *model.Snapshot) *model.Series { return &s.Rates },
-		func(h *model.History) *model.Series { return &h.Rate },
+		func(s *session.Snapshot) *session.Series { return &s.Rates },
+		func(h *session.History) *session.Series { return &h.Rate },
 		number,
 		false,
 	},
 	configpb.Preferences_SPARSITY: {
 		"Kept",
 		"kept",
-		func(s *model.Snapshot) *model.Series { return &s.Share },
-		func(h *model.History) *model.Series { return &h.Kept },
+		func(s *session.Snapshot) *session.Series { return &s.Share },
+		func(h *session.History) *session.Series { return &h.Kept },
 		percent,
 		true,
 	},
 	configpb.Preferences_SPEED: {
 		"Speed",
 		"it/s",
-		func(s *model.Snapshot) *model.Series { return &s.Speed },
-		func(h *model.History) *model.Series { return &h.Speed },
+		func(s *session.Snapshot) *session.Series { return &s.Speed },
+		func(h *session.History) *session.Series { return &h.Speed },
 		rate,
 		false,
 	},
@@ -158,7 +158,7 @@ func (w window) iter(col int) int {
 
 // sample reads a curve at each of n places between the window's ends: the mean of the points nearest to a place, a
 // line between points, NaN outside the curve.
-func (w window) sample(s *model.Series, n int) []float64 {
+func (w window) sample(s *session.Series, n int) []float64 {
 	out := make([]float64, n)
 	step := float64(w.to-w.from) / float64(max(1, n-1))
 	for i := range out {

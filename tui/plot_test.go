@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dns-tui/config/configpb"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // An axis whose labels repeat reads nothing: while seven cells can tell the labels of two rows apart, they differ.
@@ -44,7 +44,7 @@ func TestLabelsDiffer(t *testing.T) {
 func TestFractionAxis(t *testing.T) {
 	for _, value := range []float64{0, 0.5, 0.9909, 1} {
 		s := scene()
-		s.Accuracy = model.Series{Iters: []int{0}, Values: []float64{value}}
+		s.Accuracy = session.Series{Iters: []int{0}, Values: []float64{value}}
 		a, _ := open(t, s, look{})
 		box := a.plotBox(configpb.Preferences_ACCURACY, 60, 12, "")
 		for _, line := range box[1 : len(box)-2] {
@@ -62,7 +62,7 @@ func TestFractionAxis(t *testing.T) {
 func TestQuestionWhole(t *testing.T) {
 	why := "before conv1.threshold 0.8 → 1.644, which keeps 39 of 255 weights; a reason as long as this one goes over the edge of the box"
 	s := scene()
-	s.States = append(s.States, model.SavedState{Path: "d/x_iter_7.solverstate", Iter: s.Iter - 1, Why: why, Total: 9})
+	s.States = append(s.States, session.SavedState{Path: "d/x_iter_7.solverstate", Iter: s.Iter - 1, Why: why, Total: 9})
 	s.Back = "d/x_iter_7.solverstate"
 	a, _ := open(t, s, look{})
 	press(a, "B")
@@ -77,7 +77,7 @@ func TestQuestionWhole(t *testing.T) {
 // Between two tests nothing was measured: the cursor reads the nearest test, and says which.
 func TestReadingBetweenTests(t *testing.T) {
 	s := scene()
-	s.Accuracy = model.Series{Iters: []int{0, 500}, Values: []float64{0.99, 0.98}}
+	s.Accuracy = session.Series{Iters: []int{0, 500}, Values: []float64{0.99, 0.98}}
 	a, _ := open(t, s, look{})
 	for i, k := range plotKinds {
 		if k == configpb.Preferences_ACCURACY {
@@ -96,7 +96,7 @@ func TestReadingBetweenTests(t *testing.T) {
 // Before the first iteration there is no loss, not one of 0.
 func TestNoLossYet(t *testing.T) {
 	s := scene()
-	s.Iter, s.Smoothed, s.Losses, s.Smooth = 0, 0, model.Series{}, model.Series{}
+	s.Iter, s.Smoothed, s.Losses, s.Smooth = 0, 0, session.Series{}, session.Series{}
 	a, _ := open(t, s, look{})
 	if p := a.gather(configpb.Preferences_LOSS); p.note != "" {
 		t.Errorf("the loss reads %q", p.note)

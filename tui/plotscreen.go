@@ -6,7 +6,7 @@ import (
 	"sort"
 	"strings"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // plotScreen is one plot, large, with a cursor that reads values.
@@ -72,7 +72,7 @@ func (a *App) reading(p plotted, win window) []string {
 			text += "  " + c.name + " " + number(v)
 		}
 	}
-	var near *model.Change
+	var near *session.Change
 	for i := range a.snap.Changes {
 		c := &a.snap.Changes[i]
 		if near == nil || math.Abs(float64(c.Iter-at)) <= math.Abs(float64(near.Iter-at)) {

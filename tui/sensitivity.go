@@ -4,17 +4,17 @@ import (
 	"fmt"
 	"strings"
 
-	"dns-tui/model"
-
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"dns-tui/model/session"
 )
 
 // holds is how much accuracy a layer may lose and still be said to hold.
 const holds = 0.005
 
 // curveOf is the measured curve of the selected layer, or nil.
-func (a *App) curveOf() *model.LayerSensitivity {
+func (a *App) curveOf() *session.LayerSensitivity {
 	s, l := a.snap.Sensitivity, a.layer()
 	if s == nil || l == nil {
 		return nil
@@ -47,7 +47,7 @@ func (a *App) choosePoint() tea.Cmd {
 }
 
 // worth is what a point of the curve is drawn by: the accuracy, or, in a net without one, the loss.
-func worth(base, p model.SensitivityPoint) float64 {
+func worth(base, p session.SensitivityPoint) float64 {
 	if base.Accuracy >= 0 {
 		return p.Accuracy
 	}
@@ -55,7 +55,7 @@ func worth(base, p model.SensitivityPoint) float64 {
 }
 
 // held is the highest sparsity of a curve at which accuracy still holds.
-func held(base model.SensitivityPoint, points []model.SensitivityPoint) (float64, bool) {
+func held(base session.SensitivityPoint, points []session.SensitivityPoint) (float64, bool) {
 	best, ok := 0.0, false
 	for _, p := range points { // one that is less sparse than the layer is may do worse: its weights have lain idle
 		if base.Accuracy >= 0 && p.Accuracy >= base.Accuracy-holds {
@@ -107,16 +107,16 @@ func (a *App) sensitivityScreen(w, h int) []string {
 	return t.box(title, append(filled(lines, h-2-4), a.sensitivityPoint(s)...), w, h)
 }
 
-func (a *App) worthText(base, p model.SensitivityPoint) string {
+func (a *App) worthText(base, p session.SensitivityPoint) string {
 	if base.Accuracy >= 0 {
 		return fmt.Sprintf("%.2f %%", 100*p.Accuracy)
 	}
 	return number(p.Loss)
 }
 
-func (a *App) sensitivityLine(l *model.LayerStats, s *model.Sensitivity, name int, selected bool) string {
+func (a *App) sensitivityLine(l *session.LayerStats, s *session.Sensitivity, name int, selected bool) string {
 	t := &a.theme
-	var points []model.SensitivityPoint
+	var points []session.SensitivityPoint
 	for i := range s.Layers {
 		if s.Layers[i].Name == l.Name {
 			points = s.Layers[i].Points
@@ -148,7 +148,7 @@ func (a *App) sensitivityLine(l *model.LayerStats, s *model.Sensitivity, name in
 }
 
 // sensitivityPoint is the selected layer in numbers.
-func (a *App) sensitivityPoint(s *model.Sensitivity) []string {
+func (a *App) sensitivityPoint(s *session.Sensitivity) []string {
 	t, c := &a.theme, a.curveOf()
 	if c == nil || len(c.Points) == 0 {
 		return []string{"", t.dim.Render(" no point of this layer yet")}

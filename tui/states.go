@@ -5,7 +5,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // statesScreen lists the plans and, newest first, the states that the run can go back to.
@@ -77,5 +77,5 @@ func (a *App) dropPlan() tea.Cmd {
 		a.say("choose a plan to drop")
 		return nil
 	}
-	return a.do(model.Command{Kind: model.Cancel, Count: a.snap.Plans[a.item].ID})
+	return a.do(session.Command{Kind: session.Cancel, Count: a.snap.Plans[a.item].ID})
 }

@@ -18,36 +18,37 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
-	"dns-tui/model"
+	"dns-tui/model/session"
+	"dns-tui/model/solver"
 )
 
 var updateGolden = flag.Bool("update", false, "write the golden screens anew")
 
 // fake is a session that stands still and notes its commands.
 type fake struct {
-	snap *model.Snapshot
-	got  []model.Command
+	snap *session.Snapshot
+	got  []session.Command
 	err  error
 	quit bool // the UI has ended
 }
 
-func (f *fake) Snapshot() *model.Snapshot { return f.snap }
+func (f *fake) Snapshot() *session.Snapshot { return f.snap }
 
-func (f *fake) Do(_ context.Context, c model.Command) (model.Ack, error) {
-	if c.Kind == model.Look {
-		return model.Ack{Picture: picture(c)}, f.err
+func (f *fake) Do(_ context.Context, c session.Command) (session.Ack, error) {
+	if c.Kind == session.Look {
+		return session.Ack{Picture: picture(c)}, f.err
 	}
 	f.got = append(f.got, c)
-	return model.Ack{Iter: f.snap.Iter}, f.err
+	return session.Ack{Iter: f.snap.Iter}, f.err
 }
 
 // Run is the name under which the run is found again.
 func (f *fake) Run() string { return "solver-1" }
 
 // picture draws weights whose signs and masks make a pattern.
-func picture(c model.Command) *model.Picture {
+func picture(c session.Command) *session.Picture {
 	a := c.Area
-	p := &model.Picture{
+	p := &session.Picture{
 		Layer: c.Field,
 		Rows:  50,
 		Cols:  500,
@@ -67,13 +68,13 @@ func picture(c model.Command) *model.Picture {
 }
 
 // scene is a snapshot like that of the demo in mid-run, with histograms of a normal distribution.
-func scene() *model.Snapshot {
-	s := &model.Snapshot{
+func scene() *session.Snapshot {
+	s := &session.Snapshot{
 		Exported:  1_725_025,
 		Net:       "LeNet",
 		Source:    "mnist_train_lmdb",
 		Device:    "host (2 threads, OpenBLAS)",
-		State:     model.Running,
+		State:     session.Running,
 		Iter:      12480,
 		MaxIter:   30000,
 		Rate:      0.00572,
@@ -100,7 +101,7 @@ func scene() *model.Snapshot {
 		s.Hyper.Layers = append(s.Hyper.Layers, config.LayerHyper{Name: l.name, Threshold: l.t, Prune: true})
 		s.Layers = append(
 			s.Layers,
-			model.LayerStats{
+			session.LayerStats{
 				Name:      l.name,
 				Type:      l.typ,
 				Weights:   l.weights,
@@ -121,22 +122,22 @@ func scene() *model.Snapshot {
 	for i := range 25 {
 		s.Accuracy.Add(500*i, 0.991-0.01*math.Exp(-float64(i)/4))
 	}
-	s.Events = []model.Event{
+	s.Events = []session.Event{
 		{Iter: 12000, Text: "test  accuracy 0.9909  loss 0.0310"},
-		{Iter: 12440, Status: model.Applied, Text: "conv2.threshold 1.64 → 1.96"},
-		{Iter: 12460, Status: model.Rejected, Text: "momentum 2: momentum is 2, wanted 0 to 1"},
+		{Iter: 12440, Status: session.Applied, Text: "conv2.threshold 1.64 → 1.96"},
+		{Iter: 12460, Status: session.Rejected, Text: "momentum 2: momentum is 2, wanted 0 to 1"},
 	}
-	s.States = []model.SavedState{
+	s.States = []session.SavedState{
 		{Path: "d/lenet_iter_12000.solverstate", Iter: 12000, Why: "asked for", Accuracy: 0.99},
 	}
 	s.Back, s.Prefix, s.Unsaved = s.States[0].Path, "d/lenet", 480
-	s.Pending = []model.Change{{Iter: 12480, Field: "ip1.threshold", Old: "2.4", New: "2.1"}}
+	s.Pending = []session.Change{{Iter: 12480, Field: "ip1.threshold", Old: "2.4", New: "2.1"}}
 	return s
 }
 
-var histograms = map[string]*model.Histogram{}
+var histograms = map[string]*solver.Histogram{}
 
-func normalHistogram(n int, t float64) *model.Histogram {
+func normalHistogram(n int, t float64) *solver.Histogram {
 	key := fmt.Sprint(n, t)
 	if histograms[key] == nil {
 		histograms[key] = makeHistogram(n, t)
@@ -144,7 +145,7 @@ func normalHistogram(n int, t float64) *model.Histogram {
 	return histograms[key]
 }
 
-func makeHistogram(n int, t float64) *model.Histogram {
+func makeHistogram(n int, t float64) *solver.Histogram {
 	r := &gpu.SurgeryResult{
 		Sigma:    0.05,
 		KeptAt:   make([]uint32, gpu.HistogramBins),
@@ -160,7 +161,7 @@ func makeHistogram(n int, t float64) *model.Histogram {
 			r.KeptAt[i] = c
 		}
 	}
-	return model.NewHistogram(gpu.SeedRule, r)
+	return solver.NewHistogram(gpu.SeedRule, r)
 }
 
 // look says how a test's terminal is.
@@ -177,16 +178,16 @@ func (l look) String() string {
 	return s
 }
 
-func open(t testing.TB, s *model.Snapshot, l look) (*App, *fake) {
+func open(t testing.TB, s *session.Snapshot, l look) (*App, *fake) {
 	t.Helper()
 	return openWith(t, s, l, Options{})
 }
 
-func openWith(t testing.TB, s *model.Snapshot, l look, o Options) (*App, *fake) {
+func openWith(t testing.TB, s *session.Snapshot, l look, o Options) (*App, *fake) {
 	t.Helper()
 	f := &fake{snap: s}
 	o.Name, o.UTF8, o.NoColor = "solver.prototxt", true, l.noColor
-	o.Open = func() (model.Session, error) { return f, nil }
+	o.Open = func() (session.Session, error) { return f, nil }
 	a, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -264,15 +265,15 @@ var sizes = [][2]int{{1, 1}, {20, 5}, {40, 12}, {80, 24}, {120, 40}, {200, 60}}
 // scenes are the screens that have golden files, and how they are reached.
 var scenes = []struct {
 	name    string
-	scene   func(*model.Snapshot)
+	scene   func(*session.Snapshot)
 	prepare func(*App)
 }{
 	{"main", nil, nil},
 	{"drafted", nil, func(a *App) { press(a, "down", "4") }},
 	{"scoped", nil, func(a *App) { press(a, "m", "down", "m", "M", "tab", "e", "9", "7") }},
-	{"dying", func(s *model.Snapshot) {
+	{"dying", func(s *session.Snapshot) {
 		s.Layers[0].Outputs, s.Layers[0].Dead, s.Layers[0].Kernel = 20, 2, [2]int{5, 5}
-		s.Layers[0].Histogram = &model.Histogram{
+		s.Layers[0].Histogram = &solver.Histogram{
 			Rule:   s.Layers[0].Histogram.Rule,
 			Mu:     0,
 			Sigma:  0.05,
@@ -297,33 +298,33 @@ var scenes = []struct {
 	{"quit", nil, func(a *App) { press(a, "q") }},
 	{"back", nil, func(a *App) { press(a, "B") }},
 	{"abandon", nil, func(a *App) { press(a, "q", "a") }},
-	{"none_due", func(s *model.Snapshot) { s.Hyper.Stop = 10000 }, func(a *App) { press(a, "4") }},
-	{"finished_unsaved", func(s *model.Snapshot) {
-		s.State, s.Iter, s.Trouble = model.Finished, s.MaxIter, "not saved: no space left on device"
+	{"none_due", func(s *session.Snapshot) { s.Hyper.Stop = 10000 }, func(a *App) { press(a, "4") }},
+	{"finished_unsaved", func(s *session.Snapshot) {
+		s.State, s.Iter, s.Trouble = session.Finished, s.MaxIter, "not saved: no space left on device"
 	}, nil},
 	{"command", nil, func(a *App) { press(a, ":", "i", "p") }},
 }
 
-func conv1(s *model.Snapshot) { s.Layers[0].Outputs, s.Layers[0].Kernel = 20, [2]int{5, 5} }
+func conv1(s *session.Snapshot) { s.Layers[0].Outputs, s.Layers[0].Kernel = 20, [2]int{5, 5} }
 
-func measured(s *model.Snapshot) {
+func measured(s *session.Snapshot) {
 	if len(s.Layers) == 0 {
 		return
 	}
-	sens := &model.Sensitivity{
+	sens := &session.Sensitivity{
 		Iter:    12000,
 		Images:  1000,
 		Done:    20,
 		Total:   33,
 		Running: true,
-		Base:    model.SensitivityPoint{Accuracy: 0.991, Loss: 0.03},
+		Base:    session.SensitivityPoint{Accuracy: 0.991, Loss: 0.03},
 	}
 	for i, l := range s.Layers {
-		c := model.LayerSensitivity{Name: l.Name}
+		c := session.LayerSensitivity{Name: l.Name}
 		for k, sp := range []float64{0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99}[:max(1, 8-2*i)] {
 			c.Points = append(
 				c.Points,
-				model.SensitivityPoint{
+				session.SensitivityPoint{
 					Threshold: 0.3 * float64(k),
 					Sparsity:  sp,
 					Accuracy:  0.991 - 0.02*float64(4-min(i, 4))*sp*sp*sp*sp,
@@ -336,12 +337,12 @@ func measured(s *model.Snapshot) {
 	s.Sensitivity = sens
 }
 
-func planned(s *model.Snapshot) {
-	s.Plans = []model.Plan{
+func planned(s *session.Snapshot) {
+	s.Plans = []session.Plan{
 		{ID: 1, Field: "base_lr", Value: "0.001", At: 20000},
 		{ID: 2, Field: "conv2.threshold", Value: "2.2", From: "1.96", At: 12000, Over: 2000, Begun: true},
 	}
-	s.States = []model.SavedState{
+	s.States = []session.SavedState{
 		{
 			Path:     "lenet_iter_10000.solverstate",
 			Iter:     10000,
@@ -389,7 +390,7 @@ func TestScreens(t *testing.T) {
 		}
 	}
 	a, _ := open(t, scene(), look{})
-	a.snap.State, a.snap.Problem = model.Paused, `iteration 12480: the loss is NaN; first bad: layer "conv1" (Convolution): blob "conv1" holds NaN or Inf`
+	a.snap.State, a.snap.Problem = session.Paused, `iteration 12480: the loss is NaN; first bad: layer "conv1" (Convolution): blob "conv1" holds NaN or Inf`
 	golden(t, "problem_80x24", a.Frame(80, 24))
 	onGPU := scene()
 	onGPU.Device, onGPU.BatchSize = "NVIDIA H100 80GB HBM3", 64
@@ -405,7 +406,7 @@ func TestScreens(t *testing.T) {
 	golden(t, "loading_80x24", loading.Frame(80, 24))
 	a, _ = openWith(t, scene(), look{}, Options{ReadOnly: true})
 	golden(t, "read_only_80x24", a.Frame(80, 24))
-	other := &model.History{}
+	other := &session.History{}
 	for i := range 100 {
 		other.Loss.Add(150*i, 0.2+0.5*math.Exp(-float64(i)/30))
 	}
@@ -459,7 +460,7 @@ func TestFramesFit(t *testing.T) {
 		case 0:
 			s.Layers, s.Hyper.Layers = nil, nil
 		case 1:
-			s.Layers[0].Histogram, s.Losses, s.Accuracy, s.Events = nil, model.Series{}, model.Series{}, nil
+			s.Layers[0].Histogram, s.Losses, s.Accuracy, s.Events = nil, session.Series{}, session.Series{}, nil
 		case 2:
 			for i := range 30 {
 				l := s.Layers[i%4]
@@ -574,10 +575,10 @@ func TestKeys(t *testing.T) {
 
 func TestPauseKeyResumes(t *testing.T) {
 	s := scene()
-	s.State = model.Paused
+	s.State = session.Paused
 	a, f := open(t, s, look{})
 	press(a, "space")
-	if len(f.got) != 1 || f.got[0].Kind != model.Resume {
+	if len(f.got) != 1 || f.got[0].Kind != session.Resume {
 		t.Errorf("space on a paused run sent %v", f.got)
 	}
 }
@@ -596,7 +597,7 @@ func TestPaperPresets(t *testing.T) {
 	for i := range 1000 {
 		r.KeptAt[3*i] = 1
 	}
-	l.Histogram = model.NewHistogram(gpu.PaperRule, r)
+	l.Histogram = solver.NewHistogram(gpu.PaperRule, r)
 	a, f := open(t, s, look{})
 	press(a, "down", "3", "enter")
 	if len(f.got) != 1 || f.got[0].Field != "conv2.c_rate" {

@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 
 	"dns-tui/escape"
-	"dns-tui/model"
 	"dns-tui/model/remote"
+	"dns-tui/model/session"
 	"dns-tui/tui"
 )
 
@@ -50,7 +50,7 @@ func runAttach(ctx context.Context, e *env, args []string) error {
 	}
 	v := &viewer{}
 	opts.Name, opts.ReadOnly, opts.Attached = r.Name, *readOnly, true
-	opts.Open = func() (model.Session, error) {
+	opts.Open = func() (session.Session, error) {
 		c, err := remote.Dial(
 			ctx,
 			r.Path,

@@ -9,6 +9,8 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/escape"
 	"dns-tui/model"
+	"dns-tui/model/session"
+	"dns-tui/model/solver"
 )
 
 // caffeLine prints a line as Caffe's logger does: severity, date, time, process, the place in Caffe's source that says
@@ -21,7 +23,7 @@ func caffeLine(e *env, place, format string, args ...any) {
 }
 
 // printCaffe prints an event in the words of Caffe's solver, for tools that read its log (parse_log.py and its kin).
-func printCaffe(e *env, ev model.Event) {
+func printCaffe(e *env, ev session.Event) {
 	switch {
 	case ev.Progress != nil:
 		p := ev.Progress
@@ -62,11 +64,11 @@ func printCaffe(e *env, ev model.Event) {
 		if caffe.IsHDF5Name(ev.Saved) {
 			form = "HDF5"
 		}
-		caffeLine(e, "solver.cpp:454", "Snapshotting to %s file %s", form, model.WeightsName(ev.Saved))
+		caffeLine(e, "solver.cpp:454", "Snapshotting to %s file %s", form, solver.WeightsName(ev.Saved))
 		caffeLine(e, "sgd_solver.cpp:273", "Snapshotting solver state to %s file %s", form, ev.Saved)
 	default:
 		status := ""
-		if ev.Status != model.Noted {
+		if ev.Status != session.Noted {
 			status = string(ev.Status) + ": "
 		}
 		// "iteration", since what reads Caffe's log looks for Iteration.

@@ -22,8 +22,8 @@ import (
 
 	"dns-tui/caffe/dataset"
 	"dns-tui/config"
-	"dns-tui/model"
 	"dns-tui/model/remote"
+	"dns-tui/model/session"
 )
 
 // evil is a name that would colour, name the window, fill the clipboard, break the line, turn it round, load a
@@ -61,12 +61,12 @@ func harmless(t *testing.T, what, text string) {
 }
 
 // still is a session that stands still.
-type still struct{ snap *model.Snapshot }
+type still struct{ snap *session.Snapshot }
 
-func (s still) Snapshot() *model.Snapshot { return s.snap }
+func (s still) Snapshot() *session.Snapshot { return s.snap }
 
-func (s still) Do(context.Context, model.Command) (model.Ack, error) {
-	return model.Ack{}, errors.New(evil)
+func (s still) Do(context.Context, session.Command) (session.Ack, error) {
+	return session.Ack{}, errors.New(evil)
 }
 
 // Names of layers, blobs, nets, files and runs are text in what every command prints and writes.
@@ -106,13 +106,13 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 	}); err != nil {
 		t.Fatal(err)
 	}
-	snap := &model.Snapshot{
+	snap := &session.Snapshot{
 		Net:     evil,
 		Source:  evil,
 		Device:  evil,
 		Path:    solver,
 		Problem: evil,
-		State:   model.Paused,
+		State:   session.Paused,
 		MaxIter: 4,
 		Hyper:   &config.Hyper{BaseLR: 1},
 	}
@@ -280,7 +280,7 @@ func checkWritten(t *testing.T, dir string) {
 // The curves of hostile layers are columns of a table and keys of JSON.
 func TestHostileNamesInReports(t *testing.T) {
 	dir := t.TempDir()
-	line := func(c model.Change) string {
+	line := func(c session.Change) string {
 		b, err := json.Marshal(c)
 		if err != nil {
 			t.Fatal(err)
@@ -288,19 +288,19 @@ func TestHostileNamesInReports(t *testing.T) {
 		return string(b) + "\n"
 	}
 	text := line(
-		model.Change{
+		session.Change{
 			Field: "run",
 			New:   evil,
 			Seed:  1,
-			Start: &model.Start{Net: evil, Device: evil, Source: evil, From: evil, MaxIter: 5,
-				Layers: []model.StartLayer{{Name: evil, Type: evil, Rule: evil, Weights: 5}}},
+			Start: &session.Start{Net: evil, Device: evil, Source: evil, From: evil, MaxIter: 5,
+				Layers: []session.StartLayer{{Name: evil, Type: evil, Rule: evil, Weights: 5}}},
 		},
 	) +
 		line(
-			model.Change{Iter: 1, Field: evil + ".threshold", Old: evil, New: evil, By: evil},
+			session.Change{Iter: 1, Field: evil + ".threshold", Old: evil, New: evil, By: evil},
 		) +
 		line(
-			model.Change{Iter: 2, Field: "measure", Measure: &model.Measure{Kept: []int{3}}},
+			session.Change{Iter: 2, Field: "measure", Measure: &session.Measure{Kept: []int{3}}},
 		)
 	journal := write(t, dir, "t.journal", text)
 	for _, format := range []string{"md", "csv", "json"} {

@@ -17,8 +17,8 @@ import (
 	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/files"
-	"dns-tui/model"
 	"dns-tui/model/remote"
+	"dns-tui/model/session"
 )
 
 // A run with a UI trains in a process of its own, in a session of its own, so that the terminal may leave and come
@@ -164,7 +164,7 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 }
 
 // openHost makes the run of a host.
-func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err error) {
+func openHost(e *env, args []string) (t *session.Trainer, closeAll func(), err error) {
 	f, _, run, err := parseUI(e, args)
 	if err != nil {
 		return nil, nil, err
@@ -178,10 +178,10 @@ func openHost(e *env, args []string) (t *model.Trainer, closeAll func(), err err
 		notices = append(notices, "debug_info goes to "+debug.Name())
 	}
 	if err == nil {
-		t, err = model.NewTrainer(
+		t, err = session.NewTrainer(
 			run,
 			d,
-			model.SessionOptions{
+			session.Options{
 				Name:           remote.RunName(run.SolverPath),
 				Interactive:    true,
 				Histograms:     true,
@@ -224,7 +224,7 @@ const lonely = 3 * time.Second
 
 // endUnattended waits for the run to end. One that is finished stays for commands while somebody watches; then it
 // ends, and the device is free.
-func endUnattended(ctx context.Context, t *model.Trainer, server *remote.Server) {
+func endUnattended(ctx context.Context, t *session.Trainer, server *remote.Server) {
 	var alone time.Time
 	for {
 		select {
@@ -234,21 +234,21 @@ func endUnattended(ctx context.Context, t *model.Trainer, server *remote.Server)
 		}
 		switch {
 		// not saved yet
-		case len(server.Watchers()) > 0 || t.Snapshot().State != model.Finished || t.Snapshot().Trouble != "":
+		case len(server.Watchers()) > 0 || t.Snapshot().State != session.Finished || t.Snapshot().Trouble != "":
 			alone = time.Time{}
 		case alone.IsZero():
 			alone = time.Now()
 		case time.Since(alone) > lonely:
-			t.Do(ctx, model.Command{Kind: model.Stop})
+			t.Do(ctx, session.Command{Kind: session.Stop})
 		}
 	}
 }
 
 // stopSaved ends a run with a snapshot; where that cannot be written it ends without.
-func stopSaved(ctx context.Context, s model.Session) error {
-	_, err := s.Do(ctx, model.Command{Kind: model.Stop, Save: true})
-	if err != nil && !errors.Is(err, model.ErrEnded) {
-		s.Do(ctx, model.Command{Kind: model.Stop})
+func stopSaved(ctx context.Context, s session.Session) error {
+	_, err := s.Do(ctx, session.Command{Kind: session.Stop, Save: true})
+	if err != nil && !errors.Is(err, session.ErrEnded) {
+		s.Do(ctx, session.Command{Kind: session.Stop})
 		return err
 	}
 	return nil

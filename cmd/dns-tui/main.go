@@ -18,7 +18,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/files"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // version is set by the linker.
@@ -129,7 +129,7 @@ func guard(e *env, args []string) (status int) {
 	defer stop()
 	err := dispatch(ctx, e, args)
 	var u usageError
-	var internal *model.InternalError
+	var internal *session.InternalError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0

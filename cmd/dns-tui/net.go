@@ -14,6 +14,7 @@ import (
 	"dns-tui/escape"
 	"dns-tui/gpu"
 	"dns-tui/model"
+	"dns-tui/model/solver"
 )
 
 // netFlags are the flags that describe a net without a solver, of test and time.
@@ -184,7 +185,7 @@ func runTest(ctx context.Context, e *env, args []string) error {
 		args,
 		func(ctx context.Context, n *model.Net, _ gpu.Device, flags *netFlags) error {
 			batch := 0
-			r, err := model.Evaluate(n, flags.iterations, func() bool {
+			r, err := solver.Evaluate(n, flags.iterations, func() bool {
 				if flags.log == "caffe" && batch > 0 {
 					logBatch(e, n, batch-1)
 				}

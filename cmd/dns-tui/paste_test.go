@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"dns-tui/config"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // What is printed to go on with can be pasted, from where the person stands, whatever the files are called.
@@ -33,7 +33,7 @@ func TestPrintedCommands(t *testing.T) {
 		config.Program = c.program
 		t.Chdir(c.from)
 		var out bytes.Buffer
-		printSummary(&env{stdout: &out}, c.dir, &model.Snapshot{Path: c.solver, Saved: c.saved})
+		printSummary(&env{stdout: &out}, c.dir, &session.Snapshot{Path: c.solver, Saved: c.saved})
 		if want := "go on with: " + c.want + "\n"; !strings.HasSuffix(out.String(), want) {
 			t.Errorf("%s; wanted %s", out.String(), want)
 		}

@@ -7,7 +7,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/escape"
-	"dns-tui/model"
+	"dns-tui/model/session"
 	"dns-tui/tui"
 )
 
@@ -20,7 +20,7 @@ func uiOptions(ascii bool, compare string) (tui.Options, error) {
 	// https://no-color.org: any value but the empty one.
 	o := tui.Options{Preferences: p, UTF8: !ascii && utf8Locale(), NoColor: os.Getenv("NO_COLOR") != ""}
 	for _, path := range strings.FieldsFunc(compare, func(r rune) bool { return r == ',' }) {
-		lines, err := model.ReadJournal(path)
+		lines, err := session.ReadJournal(path)
 		if err != nil {
 			return o, err
 		}
@@ -28,7 +28,7 @@ func uiOptions(ascii bool, compare string) (tui.Options, error) {
 			o.Compare,
 			tui.Compared{
 				Name:    strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".journal"),
-				History: model.NewHistory(lines),
+				History: session.NewHistory(lines),
 			},
 		)
 	}

@@ -13,8 +13,8 @@ import (
 	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/gpu"
-	"dns-tui/model"
 	"dns-tui/model/remote"
+	"dns-tui/model/session"
 )
 
 // runFlags are the flags that describe a run, of train and ui.
@@ -209,7 +209,7 @@ type linesOptions struct {
 // trainLines trains without a UI and prints progress lines.
 func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff linesOptions) error {
 	eff.serve = eff.serve || eff.paused // somebody must be able to let it go on
-	events := make(chan model.Event, 1024)
+	events := make(chan session.Event, 1024)
 	e.testLoss, e.display = run.Solver.GetTestComputeLoss(), int(run.Solver.GetDisplay())
 	out := &lockedWriter{w: e.stdout} // debug_info writes from the training loop
 	e.stdout = out
@@ -217,7 +217,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	if e.caffeLog {
 		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
 	}
-	opts := model.SessionOptions{
+	opts := session.Options{
 		Events:         events,
 		Debug:          debug,
 		Histograms:     eff.serve,
@@ -229,7 +229,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 	if eff.serve {
 		opts.Guard, opts.Name = guards, remote.RunName(run.SolverPath)
 	}
-	t, err := model.NewTrainer(run, d, opts)
+	t, err := session.NewTrainer(run, d, opts)
 	if err != nil {
 		return adviseInput(err)
 	}
@@ -266,7 +266,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 		case "stop":
 			stops.stop(ctx, t)
 		case "snapshot":
-			go t.Do(ctx, model.Command{Kind: model.SnapshotNow})
+			go t.Do(ctx, session.Command{Kind: session.SnapshotNow})
 		}
 	}
 	again := persistent(e)
@@ -292,7 +292,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 				return err
 			}
 			if e.caffeLog {
-				if t.Snapshot().State == model.Stopped {
+				if t.Snapshot().State == session.Stopped {
 					caffeLine(e, "solver.cpp:325", "Optimization stopped early.")
 				}
 				caffeLine(e, "caffe.cpp:254", "Optimization Done.")
@@ -312,7 +312,7 @@ type stopping struct {
 }
 
 // stop stops a run with a snapshot, in the background.
-func (s *stopping) stop(ctx context.Context, t *model.Trainer) {
+func (s *stopping) stop(ctx context.Context, t *session.Trainer) {
 	s.under.Add(1)
 	go func() {
 		defer s.under.Done()
@@ -347,7 +347,7 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 }
 
 // announce says what will be trained, on what, and from where.
-func announce(e *env, t *model.Trainer) {
+func announce(e *env, t *session.Trainer) {
 	s := t.Snapshot()
 	on := s.Device
 	if s.Source != "" { // a net may have no data but random numbers
@@ -356,7 +356,7 @@ func announce(e *env, t *model.Trainer) {
 	escape.Fprintf(e.stdout, "%s on %s: iteration %d of %d\n", s.Net, on, s.Iter, s.MaxIter)
 }
 
-func drain(e *env, events <-chan model.Event) {
+func drain(e *env, events <-chan session.Event) {
 	for {
 		select {
 		case ev := <-events:
@@ -367,7 +367,7 @@ func drain(e *env, events <-chan model.Event) {
 	}
 }
 
-func printEvent(e *env, ev model.Event) {
+func printEvent(e *env, ev session.Event) {
 	if e.caffeLog {
 		printCaffe(e, ev)
 		return
@@ -377,7 +377,7 @@ func printEvent(e *env, ev model.Event) {
 		return
 	}
 	status := ""
-	if ev.Status != model.Noted {
+	if ev.Status != session.Noted {
 		status = string(ev.Status) + ": "
 	}
 	escape.Fprintf(e.stdout, "iteration %d  %s%s\n", ev.Iter, status, ev.Text)
@@ -388,7 +388,7 @@ func printEvent(e *env, ev model.Event) {
 	}
 }
 
-func printProgress(e *env, p model.Progress) {
+func printProgress(e *env, p session.Progress) {
 	escape.Fprintf(e.stdout, "iteration %d  loss %.6g  lr %.4g", p.Iter, p.Loss, p.Rate)
 	if p.Total > 0 {
 		escape.Fprintf(e.stdout, "  kept %d of %d (%.2f %%)", p.Kept, p.Total, 100*float64(p.Kept)/float64(p.Total))
@@ -401,7 +401,7 @@ func printProgress(e *env, p model.Progress) {
 
 // printSummary ends the output with a table of the layers, and how to go on. dir is the working folder of the run, or
 // "".
-func printSummary(e *env, dir string, s *model.Snapshot) {
+func printSummary(e *env, dir string, s *session.Snapshot) {
 	escape.Fprintf(e.stdout, "%s at iteration %d\n", s.State, s.Iter)
 	for _, l := range s.Layers {
 		escape.Fprintf(

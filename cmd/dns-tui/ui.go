@@ -21,8 +21,8 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/escape"
-	"dns-tui/model"
 	"dns-tui/model/remote"
+	"dns-tui/model/session"
 	"dns-tui/tui"
 )
 
@@ -86,7 +86,7 @@ func runUI(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	opts.Name = filepath.Base(run.SolverPath)
-	opts.Open = func() (model.Session, error) {
+	opts.Open = func() (session.Session, error) {
 		// In the background: the first frame waits for none of it.
 		defer close(v.opened)
 		if err := run.CheckSnapshotFolder(); err != nil { // before its log is opened there
@@ -257,7 +257,7 @@ func (v *viewer) hangUp(ctx context.Context, p *tea.Program) {
 	if c := v.get(); c != nil {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		c.Do(ctx, model.Command{Kind: model.SnapshotNow})
+		c.Do(ctx, session.Command{Kind: session.SnapshotNow})
 	}
 	p.Kill()
 }
@@ -283,7 +283,7 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 			what = "was told to stop and has not answered yet"
 		}
 		escape.Fprintf(e.stdout, "%s %s, at iteration %d of %d", s.Net, what, s.Iter, s.MaxIter)
-		if s.State == model.Paused {
+		if s.State == session.Paused {
 			escape.Fprintf(e.stdout, ": it is paused")
 		}
 		escape.Fprintf(e.stdout, "\ncome back with: %s\n", commandLine("attach", c.Run()))
@@ -291,9 +291,9 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 	}
 	status := v.wait()
 	switch {
-	case s.State == model.Failed:
+	case s.State == session.Failed:
 		return problem(s.Problem)
-	case s.State == model.Stopped:
+	case s.State == session.Stopped:
 		printSummary(e, v.dir, s)
 		return stopErr
 	case status != nil:

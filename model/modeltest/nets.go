@@ -14,6 +14,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model"
+	"dns-tui/model/solver"
 )
 
 // Root returns a path under the repository's testdata folder, or under DNS_TUI_TESTDATA: a test that was built on one
@@ -112,7 +113,7 @@ func FillInputs(d gpu.Device, n *model.Net, classes int) {
 
 // Solver returns a solver over a net of testdata/nets on random data, with surgery where the net asks for it. edit may
 // change the run before.
-func Solver(tb testing.TB, d gpu.Device, name string, batch, classes int, edit ...func(*config.Run)) *model.Solver {
+func Solver(tb testing.TB, d gpu.Device, name string, batch, classes int, edit ...func(*config.Run)) *solver.Solver {
 	tb.Helper()
 	run := &config.Run{SolverPath: "solver.prototxt", Train: ReadNet(tb, name, batch), Solver: &caffepb.SolverParameter{
 		BaseLr: proto.Float32(
@@ -122,7 +123,7 @@ func Solver(tb testing.TB, d gpu.Device, name string, batch, classes int, edit .
 	for _, f := range edit {
 		f(run)
 	}
-	s, err := model.NewSolver(run, d)
+	s, err := solver.New(run, d)
 	if err != nil {
 		tb.Fatal(err)
 	}

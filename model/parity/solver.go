@@ -15,6 +15,7 @@ import (
 	"dns-tui/files"
 	"dns-tui/gpu"
 	"dns-tui/model"
+	"dns-tui/model/solver"
 )
 
 // minSquare is the mean square under which a parameter counts as zero: the bias before a batch norm has no gradient
@@ -80,7 +81,7 @@ func Solver(dir, name string, d gpu.Device) Result {
 
 // follow trains as many iterations as the trace has.
 func (c *comparison) follow(run *config.Run, t *trace, final string) error {
-	s, err := model.NewSolver(run, c.device)
+	s, err := solver.New(run, c.device)
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func keptWeights(n *model.Net) map[string]int {
 }
 
 // compareFinal holds the weights after the last iteration to LateTolerance.
-func (c *comparison) compareFinal(s *model.Solver, path string) error {
+func (c *comparison) compareFinal(s *solver.Solver, path string) error {
 	want, err := caffe.ReadNet(path)
 	if err != nil {
 		return err
@@ -182,7 +183,7 @@ func (c *comparison) resume(run *config.Run, state string) error {
 	}
 	again := *run
 	again.Weights, again.Snapshot = nil, state
-	s, err := model.NewSolver(&again, c.device)
+	s, err := solver.New(&again, c.device)
 	if err != nil {
 		return err
 	}

@@ -12,12 +12,13 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
-	"dns-tui/model"
 	"dns-tui/model/remote/remotepb"
+	"dns-tui/model/session"
+	"dns-tui/model/solver"
 )
 
 // busy is a run of 50 layers whose states differ as those of a run do: a point more in each curve, and new histograms.
-func busy(n int, before *model.Snapshot) *model.Snapshot {
+func busy(n int, before *session.Snapshot) *session.Snapshot {
 	s := *before
 	s.Iter, s.Published = n, time.Unix(0, int64(n))
 	for _, c := range series(&s) {
@@ -32,13 +33,13 @@ func busy(n int, before *model.Snapshot) *model.Snapshot {
 			c.Iters, c.Values, c.Epoch = c.Iters[500:], c.Values[500:], c.Epoch+1
 		}
 	}
-	s.Layers = append([]model.LayerStats(nil), s.Layers...)
+	s.Layers = append([]session.LayerStats(nil), s.Layers...)
 	if n%10 == 0 { // once a second
 		r := &gpu.SurgeryResult{KeptAt: make([]uint32, gpu.HistogramBins), MaskedAt: make([]uint32, gpu.HistogramBins)}
 		for i := range r.KeptAt[:gpu.HistogramBins/2] {
 			r.KeptAt[i] = uint32(i * n)
 		}
-		h := model.NewHistogram(gpu.SeedRule, r)
+		h := solver.NewHistogram(gpu.SeedRule, r)
 		for i := range s.Layers {
 			s.Layers[i].Histogram = h
 		}
@@ -56,9 +57,9 @@ func BenchmarkViewers(b *testing.B) {
 			for i := range 50 {
 				h.Layers = append(h.Layers, config.LayerHyper{Name: fmt.Sprint("conv", i)})
 			}
-			s := &model.Snapshot{Net: "net", Hyper: h}
+			s := &session.Snapshot{Net: "net", Hyper: h}
 			for i := range h.Layers {
-				s.Layers = append(s.Layers, model.LayerStats{Name: h.Layers[i].Name, Type: "Convolution"})
+				s.Layers = append(s.Layers, session.LayerStats{Name: h.Layers[i].Name, Type: "Convolution"})
 			}
 			f.latest.Store(s)
 			server := NewServer(f, "bench", "test")

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"dns-tui/model"
 	"dns-tui/model/remote/remotepb"
+	"dns-tui/model/session"
 )
 
 // ClientOptions say who watches, and how.
@@ -26,7 +26,7 @@ type Client struct {
 	conn     net.Conn
 	welcome  *remotepb.Welcome
 	interval atomic.Int64 // of states, in milliseconds
-	latest   atomic.Pointer[model.Snapshot]
+	latest   atomic.Pointer[session.Snapshot]
 	gone     chan struct{}
 
 	mu      sync.Mutex // of what is sent and who waits
@@ -188,10 +188,10 @@ func (c *Client) Close() error {
 }
 
 // Snapshot implements model.Session.
-func (c *Client) Snapshot() *model.Snapshot { return c.latest.Load() }
+func (c *Client) Snapshot() *session.Snapshot { return c.latest.Load() }
 
 // Do implements model.Session.
-func (c *Client) Do(ctx context.Context, cmd model.Command) (model.Ack, error) {
+func (c *Client) Do(ctx context.Context, cmd session.Command) (session.Ack, error) {
 	c.mu.Lock()
 	c.id++
 	id := c.id
@@ -205,22 +205,22 @@ func (c *Client) Do(ctx context.Context, cmd model.Command) (model.Ack, error) {
 	}()
 	o, err := encodeCommand(id, cmd)
 	if err != nil {
-		return model.Ack{}, err
+		return session.Ack{}, err
 	}
 	if err := c.send(&remotepb.Request{Kind: &remotepb.Request_Order{Order: o}}); err != nil {
-		return model.Ack{}, model.ErrEnded
+		return session.Ack{}, session.ErrEnded
 	}
 	select {
 	case a := <-to:
 		return decodeAnswer(a)
 	case <-ctx.Done():
-		return model.Ack{}, ctx.Err()
+		return session.Ack{}, ctx.Err()
 	case <-c.gone:
 		select {
 		case a := <-to:
 			return decodeAnswer(a)
 		default:
-			return model.Ack{}, model.ErrEnded
+			return session.Ack{}, session.ErrEnded
 		}
 	}
 }

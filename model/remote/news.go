@@ -5,27 +5,27 @@ import (
 	"sync"
 	"time"
 
-	"dns-tui/model"
 	"dns-tui/model/remote/remotepb"
+	"dns-tui/model/session"
 )
 
 // news is the latest state as all watchers see it, and the frames that lead to it: each is encoded once, whoever asks.
 type news struct {
 	mu     sync.Mutex
-	latest *model.Snapshot
-	of     *model.Snapshot // the session's, with its viewers
-	frames map[*model.Snapshot][]byte
+	latest *session.Snapshot
+	of     *session.Snapshot // the session's, with its viewers
+	frames map[*session.Snapshot][]byte
 	// coming is closed when there is a later state; nil while nobody waits.
 	coming chan struct{}
 	asked  chan struct{} // somebody waits
 }
 
 func newNews() *news {
-	return &news{frames: map[*model.Snapshot][]byte{}, asked: make(chan struct{}, 1)}
+	return &news{frames: map[*session.Snapshot][]byte{}, asked: make(chan struct{}, 1)}
 }
 
 // snapshot is the session's latest, with those who watch. It is the same until something changes.
-func (s *Server) snapshot() *model.Snapshot {
+func (s *Server) snapshot() *session.Snapshot {
 	now, viewers := s.session.Snapshot(), s.Watchers()
 	n := s.news
 	n.mu.Lock()
@@ -49,7 +49,7 @@ func (s *Server) snapshot() *model.Snapshot {
 }
 
 // frame is what leads from a state that a watcher has, or nil, to the latest, and that state.
-func (s *Server) frame(from *model.Snapshot) ([]byte, *model.Snapshot, error) {
+func (s *Server) frame(from *session.Snapshot) ([]byte, *session.Snapshot, error) {
 	s.snapshot()
 	n := s.news
 	n.mu.Lock()
@@ -65,7 +65,7 @@ func (s *Server) frame(from *model.Snapshot) ([]byte, *model.Snapshot, error) {
 }
 
 // after is closed once there is another state than the one that a watcher has.
-func (s *Server) after(has *model.Snapshot) <-chan struct{} {
+func (s *Server) after(has *session.Snapshot) <-chan struct{} {
 	n := s.news
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -4,14 +4,14 @@ import (
 	"testing"
 	"time"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // A state is encoded once for all watchers that have the same one before, and anew for the others.
 func TestFramesAreShared(t *testing.T) {
 	f := newFake()
 	s := NewServer(f, "lenet-1", "test")
-	frame := func(from *model.Snapshot) ([]byte, *model.Snapshot) {
+	frame := func(from *session.Snapshot) ([]byte, *session.Snapshot) {
 		t.Helper()
 		b, at, err := s.frame(from)
 		if err != nil {

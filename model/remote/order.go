@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"dns-tui/model"
 	"dns-tui/model/remote/remotepb"
+	"dns-tui/model/session"
 )
 
-func encodeCommand(id uint64, c model.Command) (*remotepb.Order, error) {
+func encodeCommand(id uint64, c session.Command) (*remotepb.Order, error) {
 	o := &remotepb.Order{
 		Id:    id,
 		Kind:  c.Kind.String(),
@@ -18,11 +18,11 @@ func encodeCommand(id uint64, c model.Command) (*remotepb.Order, error) {
 		Count: int64(c.Count),
 		Save:  c.Save,
 	}
-	if c.Kind == model.Look {
+	if c.Kind == session.Look {
 		o.Area = encodeArea(c.Area)
 	}
 	var err error
-	if c.Kind == model.Schedule {
+	if c.Kind == session.Schedule {
 		o.Plan, err = json.Marshal(c.Plan)
 	}
 	if len(c.Edits) > 0 {
@@ -31,12 +31,12 @@ func encodeCommand(id uint64, c model.Command) (*remotepb.Order, error) {
 	return o, err
 }
 
-func decodeCommand(o *remotepb.Order) (model.Command, error) {
-	k, ok := model.KindOf(o.Kind)
+func decodeCommand(o *remotepb.Order) (session.Command, error) {
+	k, ok := session.KindOf(o.Kind)
 	if !ok {
-		return model.Command{}, fmt.Errorf("unknown order %q", o.Kind)
+		return session.Command{}, fmt.Errorf("unknown order %q", o.Kind)
 	}
-	c := model.Command{
+	c := session.Command{
 		Kind:  k,
 		Field: o.Field,
 		Value: o.Value,
@@ -57,7 +57,7 @@ func decodeCommand(o *remotepb.Order) (model.Command, error) {
 	return c, nil
 }
 
-func encodeArea(a model.Area) *remotepb.Area {
+func encodeArea(a session.Area) *remotepb.Area {
 	return &remotepb.Area{
 		Row:    int64(a.Row),
 		Col:    int64(a.Col),
@@ -68,8 +68,8 @@ func encodeArea(a model.Area) *remotepb.Area {
 	}
 }
 
-func decodeArea(a *remotepb.Area) model.Area {
-	return model.Area{
+func decodeArea(a *remotepb.Area) session.Area {
+	return session.Area{
 		Row:    int(a.GetRow()),
 		Col:    int(a.GetCol()),
 		Rows:   int(a.GetRows()),
@@ -81,11 +81,11 @@ func decodeArea(a *remotepb.Area) model.Area {
 
 // faults are the errors of a session that callers tell apart.
 var faults = map[remotepb.Fault_Code]error{
-	remotepb.Fault_ENDED: model.ErrEnded, remotepb.Fault_NOTHING_TO_UNDO: model.ErrNothingToUndo, remotepb.Fault_UNDONE: model.ErrUndone,
-	remotepb.Fault_REPLACED: model.ErrReplaced, remotepb.Fault_NOTHING_TO_REDO: model.ErrNothingToRedo, remotepb.Fault_NO_STATE: model.ErrNoState,
+	remotepb.Fault_ENDED: session.ErrEnded, remotepb.Fault_NOTHING_TO_UNDO: session.ErrNothingToUndo, remotepb.Fault_UNDONE: session.ErrUndone,
+	remotepb.Fault_REPLACED: session.ErrReplaced, remotepb.Fault_NOTHING_TO_REDO: session.ErrNothingToRedo, remotepb.Fault_NO_STATE: session.ErrNoState,
 }
 
-func encodeAnswer(id uint64, ack model.Ack, err error) *remotepb.Answer {
+func encodeAnswer(id uint64, ack session.Ack, err error) *remotepb.Answer {
 	a := &remotepb.Answer{Id: id, Iter: int64(ack.Iter), Detail: ack.Detail}
 	if err != nil {
 		a.Fault = &remotepb.Fault{Text: err.Error()}
@@ -117,8 +117,8 @@ func encodeAnswer(id uint64, ack model.Ack, err error) *remotepb.Answer {
 	return a
 }
 
-func decodeAnswer(a *remotepb.Answer) (model.Ack, error) {
-	ack := model.Ack{Iter: int(a.Iter), Detail: a.Detail}
+func decodeAnswer(a *remotepb.Answer) (session.Ack, error) {
+	ack := session.Ack{Iter: int(a.Iter), Detail: a.Detail}
 	if f := a.Fault; f != nil {
 		if err, ok := faults[f.Code]; ok {
 			return ack, err
@@ -129,7 +129,7 @@ func decodeAnswer(a *remotepb.Answer) (model.Ack, error) {
 	if m == nil {
 		return ack, nil
 	}
-	p := &model.Picture{
+	p := &session.Picture{
 		Layer: m.Layer,
 		Rows:  int(m.Rows),
 		Cols:  int(m.Cols),

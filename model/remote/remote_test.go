@@ -23,15 +23,16 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
-	"dns-tui/model"
 	"dns-tui/model/remote/remotepb"
+	"dns-tui/model/session"
+	"dns-tui/model/solver"
 )
 
 // fake is a session that takes commands and shows a new snapshot for each.
 type fake struct {
-	latest atomic.Pointer[model.Snapshot]
+	latest atomic.Pointer[session.Snapshot]
 	mu     sync.Mutex
-	got    []model.Command
+	got    []session.Command
 	err    error
 	hold   chan struct{} // commands wait for it, where it is not nil
 }
@@ -39,19 +40,19 @@ type fake struct {
 func newFake() *fake {
 	f := &fake{}
 	f.latest.Store(
-		&model.Snapshot{Net: "LeNet", MaxIter: 100, Hyper: &config.Hyper{BaseLR: 0.01}, Published: time.Unix(1, 0)},
+		&session.Snapshot{Net: "LeNet", MaxIter: 100, Hyper: &config.Hyper{BaseLR: 0.01}, Published: time.Unix(1, 0)},
 	)
 	return f
 }
 
-func (f *fake) Snapshot() *model.Snapshot { return f.latest.Load() }
+func (f *fake) Snapshot() *session.Snapshot { return f.latest.Load() }
 
-func (f *fake) Do(ctx context.Context, c model.Command) (model.Ack, error) {
+func (f *fake) Do(ctx context.Context, c session.Command) (session.Ack, error) {
 	if f.hold != nil {
 		select {
 		case <-f.hold:
 		case <-ctx.Done():
-			return model.Ack{}, ctx.Err()
+			return session.Ack{}, ctx.Err()
 		}
 	}
 	f.mu.Lock()
@@ -61,7 +62,7 @@ func (f *fake) Do(ctx context.Context, c model.Command) (model.Ack, error) {
 	s.Iter++
 	s.Published = s.Published.Add(time.Second)
 	f.latest.Store(&s)
-	return model.Ack{Iter: s.Iter, Detail: c.String()}, f.err
+	return session.Ack{Iter: s.Iter, Detail: c.String()}, f.err
 }
 
 func (f *fake) commands() string {
@@ -107,11 +108,11 @@ func TestSteering(t *testing.T) {
 	if c.Snapshot().Net != "LeNet" || c.Run() != "lenet-1" || c.Pid() != os.Getpid() {
 		t.Fatalf("%q, run %q, process %d", c.Snapshot().Net, c.Run(), c.Pid())
 	}
-	ack, err := c.Do(context.Background(), model.Command{Kind: model.Set, Field: "base_lr", Value: "0.1"})
+	ack, err := c.Do(context.Background(), session.Command{Kind: session.Set, Field: "base_lr", Value: "0.1"})
 	if err != nil || ack.Iter != 1 || c.Snapshot().Iter != 1 {
 		t.Errorf("ack %+v, %v; the state is of iteration %d", ack, err, c.Snapshot().Iter)
 	}
-	plan := model.Command{Kind: model.Schedule, Plan: model.Plan{Field: "base_lr", Value: "1", At: 5, Relative: true}}
+	plan := session.Command{Kind: session.Schedule, Plan: session.Plan{Field: "base_lr", Value: "1", At: 5, Relative: true}}
 	if ack, err := c.Do(context.Background(), plan); err != nil || ack.Detail != plan.String() {
 		t.Errorf("plan: %+v, %v", ack, err)
 	}
@@ -124,11 +125,11 @@ func TestSteering(t *testing.T) {
 func TestFaults(t *testing.T) {
 	f := newFake()
 	c := attach(t, serve(t, f), ClientOptions{Name: "anna"})
-	for _, want := range []error{model.ErrNothingToUndo, model.ErrNothingToRedo, model.ErrReplaced, model.ErrUndone, model.ErrNoState, errors.New("momentum is 2")} {
+	for _, want := range []error{session.ErrNothingToUndo, session.ErrNothingToRedo, session.ErrReplaced, session.ErrUndone, session.ErrNoState, errors.New("momentum is 2")} {
 		f.mu.Lock()
 		f.err = want
 		f.mu.Unlock()
-		if _, err := c.Do(context.Background(), model.Command{Kind: model.Undo}); err == nil ||
+		if _, err := c.Do(context.Background(), session.Command{Kind: session.Undo}); err == nil ||
 			!errors.Is(err, want) && err.Error() != want.Error() {
 			t.Errorf("%v arrives as %v", want, err)
 		}
@@ -139,11 +140,11 @@ func TestReadOnly(t *testing.T) {
 	f := newFake()
 	s := serve(t, f)
 	c := attach(t, s, ClientOptions{Name: "bob\x1b[31m\n", ReadOnly: true})
-	if _, err := c.Do(context.Background(), model.Command{Kind: model.Stop}); err == nil ||
+	if _, err := c.Do(context.Background(), session.Command{Kind: session.Stop}); err == nil ||
 		!strings.Contains(err.Error(), "reading only") {
 		t.Errorf("stop: %v", err)
 	}
-	if _, err := c.Do(context.Background(), model.Command{Kind: model.Look, Field: "conv1"}); err != nil {
+	if _, err := c.Do(context.Background(), session.Command{Kind: session.Look, Field: "conv1"}); err != nil {
 		t.Errorf("look: %v", err)
 	}
 	if got := s.Watchers(); len(got) != 1 || got[0] != "bob[31m (reads only)" {
@@ -165,7 +166,7 @@ func TestTwoControllers(t *testing.T) {
 		ClientOptions{Name: "bob", Interval: time.Millisecond},
 	)
 	for i, c := range []*Client{a, b, a} {
-		if _, err := c.Do(context.Background(), model.Command{Kind: model.Pause}); err != nil {
+		if _, err := c.Do(context.Background(), session.Command{Kind: session.Pause}); err != nil {
 			t.Fatal(err)
 		}
 		for _, other := range []*Client{a, b} {
@@ -186,14 +187,14 @@ func TestEnd(t *testing.T) {
 	s := serve(t, f)
 	c := attach(t, s, ClientOptions{Name: "anna", Interval: time.Minute})
 	last := *f.Snapshot()
-	last.State, last.Iter, last.Published = model.Stopped, 77, time.Unix(99, 0)
+	last.State, last.Iter, last.Published = session.Stopped, 77, time.Unix(99, 0)
 	f.latest.Store(&last)
 	s.Close()
 	<-c.Gone()
-	if g := c.Snapshot(); g.State != model.Stopped || g.Iter != 77 {
+	if g := c.Snapshot(); g.State != session.Stopped || g.Iter != 77 {
 		t.Errorf("the last state is %v at %d", g.State, g.Iter)
 	}
-	if _, err := c.Do(context.Background(), model.Command{Kind: model.Pause}); !errors.Is(err, model.ErrEnded) {
+	if _, err := c.Do(context.Background(), session.Command{Kind: session.Pause}); !errors.Is(err, session.ErrEnded) {
 		t.Errorf("a command after the end: %v", err)
 	}
 	if _, err := os.Stat(s.path); err == nil {
@@ -233,7 +234,7 @@ func TestHostileWatchers(t *testing.T) {
 		conn.Write(send) // the server may hang up in the midst of it
 		conn.Close()
 		c := attach(t, s, ClientOptions{Name: "anna"})
-		if _, err := c.Do(context.Background(), model.Command{Kind: model.Pause}); err != nil {
+		if _, err := c.Do(context.Background(), session.Command{Kind: session.Pause}); err != nil {
 			t.Errorf("after %s: %v", name, err)
 		}
 		c.Close()
@@ -249,7 +250,7 @@ func TestFlood(t *testing.T) {
 	c := attach(t, serve(t, f), ClientOptions{Name: "mallory"})
 	refused := 0
 	for range 3 * ordersAtOnce {
-		if _, err := c.Do(context.Background(), model.Command{Kind: model.Pause}); err != nil {
+		if _, err := c.Do(context.Background(), session.Command{Kind: session.Pause}); err != nil {
 			refused++
 		}
 	}
@@ -263,7 +264,7 @@ func TestWatcherThatNeverReads(t *testing.T) {
 	f := newFake()
 	big := *f.Snapshot()
 	for i := range 200 {
-		big.Events = append(big.Events, model.Event{Seq: i + 1, Text: strings.Repeat("x", 10000)})
+		big.Events = append(big.Events, session.Event{Seq: i + 1, Text: strings.Repeat("x", 10000)})
 	}
 	f.latest.Store(&big)
 	s := serve(t, f)
@@ -278,7 +279,7 @@ func TestWatcherThatNeverReads(t *testing.T) {
 		}
 	}
 	c := attach(t, s, ClientOptions{Name: "anna"})
-	if _, err := c.Do(context.Background(), model.Command{Kind: model.Pause}); err != nil {
+	if _, err := c.Do(context.Background(), session.Command{Kind: session.Pause}); err != nil {
 		t.Error(err)
 	}
 }
@@ -361,17 +362,17 @@ func TestFolderOfOthers(t *testing.T) {
 }
 
 // snapshots draws a run's states one after the other, as a session makes them: what is shared is never changed.
-func snapshots(t *rapid.T) []*model.Snapshot {
-	var out []*model.Snapshot
-	var loss model.Series
+func snapshots(t *rapid.T) []*session.Snapshot {
+	var out []*session.Snapshot
+	var loss session.Series
 	h := &config.Hyper{
 		BaseLR: 0.01,
 		Stop:   config.Never,
 		Layers: []config.LayerHyper{{Name: "conv1", Threshold: 0.6, Prune: true}},
 	}
-	var events []model.Event
-	var hist *model.Histogram
-	var ops []model.Operated
+	var events []session.Event
+	var hist *solver.Histogram
+	var ops []session.Operated
 	for i := range rapid.IntRange(1, 8).Draw(t, "states") {
 		for range rapid.IntRange(0, 400).Draw(t, "points") {
 			loss.Add(len(loss.Iters), float64(len(loss.Iters))/3)
@@ -379,10 +380,10 @@ func snapshots(t *rapid.T) []*model.Snapshot {
 		if rapid.Bool().Draw(t, "event") {
 			events = append(
 				events[:len(events):len(events)],
-				model.Event{
+				session.Event{
 					Seq:    len(events) + 1,
 					Iter:   i,
-					Status: model.Applied,
+					Status: session.Applied,
 					Text:   fmt.Sprint("event ", i),
 					By:     "anna",
 				},
@@ -397,13 +398,13 @@ func snapshots(t *rapid.T) []*model.Snapshot {
 				MaskedAt: make([]uint32, gpu.HistogramBins),
 			}
 			r.KeptAt[rapid.IntRange(0, gpu.HistogramBins-1).Draw(t, "bin")], r.MaskedAt[3] = 7, uint32(i)
-			hist = model.NewHistogram(gpu.SeedRule, r)
+			hist = solver.NewHistogram(gpu.SeedRule, r)
 			hist.Deaths = []float32{0.5, 1.5}
 		}
 		if rapid.Bool().Draw(t, "operated") {
-			ops = append(ops[:len(ops):len(ops)], model.Operated{Iter: i, Pruned: 3, Spliced: 1, Kept: 90})
+			ops = append(ops[:len(ops):len(ops)], session.Operated{Iter: i, Pruned: 3, Spliced: 1, Kept: 90})
 		}
-		s := &model.Snapshot{
+		s := &session.Snapshot{
 			Net:       "LeNet",
 			Iter:      i,
 			MaxIter:   100,
@@ -414,12 +415,12 @@ func snapshots(t *rapid.T) []*model.Snapshot {
 			Undo:      "x",
 			Viewers:   []string{"anna"},
 		}
-		s.Losses = model.Series{
+		s.Losses = session.Series{
 			Iters:  loss.Iters[:len(loss.Iters):len(loss.Iters)],
 			Values: loss.Values[:len(loss.Values):len(loss.Values)],
 			Epoch:  loss.Epoch,
 		}
-		s.Layers = []model.LayerStats{
+		s.Layers = []session.LayerStats{
 			{
 				Name:       "conv1",
 				Type:       "Convolution",
@@ -433,14 +434,14 @@ func snapshots(t *rapid.T) []*model.Snapshot {
 			},
 		}
 		if rapid.Bool().Draw(t, "pending") {
-			s.Pending = []model.Change{{Iter: i, Field: "conv1.threshold", Old: "0.6", New: "0.7"}}
-			s.Plans = []model.Plan{{ID: 1, Field: "base_lr", Value: "1", At: 50}}
+			s.Pending = []session.Change{{Iter: i, Field: "conv1.threshold", Old: "0.6", New: "0.7"}}
+			s.Plans = []session.Plan{{ID: 1, Field: "base_lr", Value: "1", At: 50}}
 		}
 		if rapid.Bool().Draw(t, "sensitivity") {
-			s.Sensitivity = &model.Sensitivity{
+			s.Sensitivity = &session.Sensitivity{
 				Iter: i,
-				Layers: []model.LayerSensitivity{
-					{Name: "conv1", Points: []model.SensitivityPoint{{Threshold: 1, Sparsity: 0.7, Accuracy: 0.9}}},
+				Layers: []session.LayerSensitivity{
+					{Name: "conv1", Points: []session.SensitivityPoint{{Threshold: 1, Sparsity: 0.7, Accuracy: 0.9}}},
 				},
 			}
 		}
@@ -451,11 +452,11 @@ func snapshots(t *rapid.T) []*model.Snapshot {
 
 // What a watcher has after a row of differences is the state itself.
 func TestStatesArriveWhole(t *testing.T) {
-	same := []cmp.Option{cmp.AllowUnexported(model.Series{}), cmp.Comparer(func(a, b model.Series) bool {
+	same := []cmp.Option{cmp.AllowUnexported(session.Series{}), cmp.Comparer(func(a, b session.Series) bool {
 		return cmp.Equal(a.Iters, b.Iters) && cmp.Equal(a.Values, b.Values) || len(a.Values)+len(b.Values) == 0
 	}), cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })}
 	rapid.Check(t, func(rt *rapid.T) {
-		var sent, got *model.Snapshot
+		var sent, got *session.Snapshot
 		for _, s := range snapshots(rt) {
 			if rapid.IntRange(0, 3).Draw(rt, "skip") == 0 {
 				continue // a slow watcher misses states

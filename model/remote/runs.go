@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 const socketExt = ".sock"
@@ -92,7 +92,7 @@ func SocketOf(name string) (string, error) {
 type Running struct {
 	Name, Path string
 	Pid        int
-	State      *model.Snapshot
+	State      *session.Snapshot
 	Err        error // why it does not answer
 }
 

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
-	"dns-tui/model"
 	"dns-tui/model/remote/remotepb"
+	"dns-tui/model/session"
 )
 
 // The bounds of what watchers may do to a run.
@@ -36,7 +36,7 @@ const (
 // Server shows a session to watchers. Whatever they send or leave unread, the session goes on: it is only ever asked
 // for its latest snapshot, which does not wait, and given orders, whose number is bounded.
 type Server struct {
-	session model.Session
+	session session.Session
 	name    string
 	program string
 	path    string
@@ -56,7 +56,7 @@ type Server struct {
 
 // NewServer returns the server of a session, which nobody can reach yet. name tells the run from others of the same
 // user; program is the program's version.
-func NewServer(session model.Session, name, program string) *Server {
+func NewServer(session session.Session, name, program string) *Server {
 	return &Server{session: session, name: name, program: program, watchers: map[*watcher]bool{},
 		limit: rate.NewLimiter(ordersPerSecond, ordersAtOnce), closing: make(chan struct{}), news: newNews()}
 }
@@ -253,7 +253,7 @@ type watcher struct {
 
 	mu   sync.Mutex // of what is sent
 	buf  []byte
-	sent *model.Snapshot // that the watcher has
+	sent *session.Snapshot // that the watcher has
 }
 
 func (w *watcher) end() {
@@ -428,7 +428,7 @@ func (w *watcher) sendNews() {
 }
 
 // has is the state that the watcher has.
-func (w *watcher) has() *model.Snapshot {
+func (w *watcher) has() *session.Snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.sent
@@ -464,23 +464,23 @@ func (w *watcher) write(m *remotepb.Reply) (err error) {
 // order hands a command to the session; its answer follows a state that shows the effect. It reports whether the
 // connection goes on.
 func (w *watcher) order(ctx context.Context, o *remotepb.Order) bool {
-	answer := func(ack model.Ack, err error) bool {
+	answer := func(ack session.Ack, err error) bool {
 		return w.send(&remotepb.Reply{Kind: &remotepb.Reply_Answer{Answer: encodeAnswer(o.Id, ack, err)}}) == nil
 	}
 	c, err := decodeCommand(o)
 	c.By = w.name
 	switch {
 	case err != nil:
-		return answer(model.Ack{}, err)
+		return answer(session.Ack{}, err)
 	case w.readOnly && !c.Kind.ReadsOnly():
-		return answer(model.Ack{}, errors.New("you are reading only: attach without --read-only to steer"))
+		return answer(session.Ack{}, errors.New("you are reading only: attach without --read-only to steer"))
 	case !w.server.limit.Allow():
-		return answer(model.Ack{}, errors.New("too many orders at once"))
+		return answer(session.Ack{}, errors.New("too many orders at once"))
 	}
 	select {
 	case w.open <- struct{}{}:
 	default:
-		return answer(model.Ack{}, fmt.Errorf("%d orders are waiting", maxOpen))
+		return answer(session.Ack{}, fmt.Errorf("%d orders are waiting", maxOpen))
 	}
 	go func() {
 		ack, err := w.server.session.Do(ctx, c)

@@ -8,17 +8,18 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
-	"dns-tui/model"
 	"dns-tui/model/remote/remotepb"
+	"dns-tui/model/session"
+	"dns-tui/model/solver"
 )
 
 // series lists a snapshot's curves, in the order of State.series.
-func series(s *model.Snapshot) []*model.Series {
-	return []*model.Series{&s.Losses, &s.Smooth, &s.Accuracy, &s.TestLoss, &s.Rates, &s.Share, &s.Speed}
+func series(s *session.Snapshot) []*session.Series {
+	return []*session.Series{&s.Losses, &s.Smooth, &s.Accuracy, &s.TestLoss, &s.Rates, &s.Share, &s.Speed}
 }
 
 // encodeState turns a snapshot into a message, as far as it differs from the one that was sent before; nil sends all.
-func encodeState(s, before *model.Snapshot) *remotepb.State {
+func encodeState(s, before *session.Snapshot) *remotepb.State {
 	m := &remotepb.State{
 		Net:         s.Net,
 		Source:      s.Source,
@@ -65,7 +66,7 @@ func encodeState(s, before *model.Snapshot) *remotepb.State {
 	}
 	o := before
 	if o == nil {
-		o = &model.Snapshot{}
+		o = &session.Snapshot{}
 	}
 	line := func(to *[]byte, changed bool, v any) {
 		if changed || before == nil {
@@ -103,7 +104,7 @@ func encodeState(s, before *model.Snapshot) *remotepb.State {
 		m.Series = append(m.Series, encodeSeries(c, then[i]))
 	}
 	for i := range s.Layers {
-		l, was := &s.Layers[i], &model.LayerStats{}
+		l, was := &s.Layers[i], &session.LayerStats{}
 		if i < len(o.Layers) && o.Layers[i].Name == l.Name {
 			was = &o.Layers[i]
 		}
@@ -115,7 +116,7 @@ func encodeState(s, before *model.Snapshot) *remotepb.State {
 // same reports whether two lists share their memory: a session makes a new list for each change, or appends.
 func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
 
-func encodeSeries(s, before *model.Series) *remotepb.Series {
+func encodeSeries(s, before *session.Series) *remotepb.Series {
 	from := 0
 	if s.Epoch == before.Epoch && len(before.Values) <= len(s.Values) {
 		from = len(before.Values)
@@ -127,7 +128,7 @@ func encodeSeries(s, before *model.Series) *remotepb.Series {
 	return m
 }
 
-func encodeLayer(l, before *model.LayerStats) *remotepb.Layer {
+func encodeLayer(l, before *session.LayerStats) *remotepb.Layer {
 	m := &remotepb.Layer{
 		Name:    l.Name,
 		Type:    l.Type,
@@ -192,14 +193,14 @@ func bins(sum []uint32) []uint32 {
 }
 
 // decodeState makes the snapshot that a message tells of, from the one before it; nil for the first.
-func decodeState(m *remotepb.State, before *model.Snapshot) (*model.Snapshot, error) {
-	s := &model.Snapshot{}
+func decodeState(m *remotepb.State, before *session.Snapshot) (*session.Snapshot, error) {
+	s := &session.Snapshot{}
 	if before != nil {
 		*s = *before
 	}
 	old := *s
-	s.Net, s.Source, s.Device, s.State, s.Problem = m.Net, m.Source, m.Device, model.State(m.State), m.Problem
-	if s.State < model.Running || s.State > model.Stopped {
+	s.Net, s.Source, s.Device, s.State, s.Problem = m.Net, m.Source, m.Device, session.State(m.State), m.Problem
+	if s.State < session.Running || s.State > session.Stopped {
 		return nil, fmt.Errorf("state %d", m.State)
 	}
 	s.Iter, s.MaxIter, s.Rate, s.Loss, s.Smoothed, s.PerSecond = int(
@@ -236,14 +237,14 @@ func decodeState(m *remotepb.State, before *model.Snapshot) (*model.Snapshot, er
 	if s.Hyper == nil {
 		return nil, errors.New("no hyperparameters")
 	}
-	s.Events = append([]model.Event(nil), old.Events...)
+	s.Events = append([]session.Event(nil), old.Events...)
 	for _, e := range m.Events {
 		s.Events = append(
 			s.Events,
-			model.Event{
+			session.Event{
 				Seq:    int(e.Seq),
 				Iter:   int(e.Iter),
-				Status: model.Status(e.Status),
+				Status: session.Status(e.Status),
 				Text:   e.Text,
 				By:     e.By,
 				Saved:  e.Saved,
@@ -262,9 +263,9 @@ func decodeState(m *remotepb.State, before *model.Snapshot) (*model.Snapshot, er
 			return nil, err
 		}
 	}
-	s.Layers = make([]model.LayerStats, len(m.Layers))
+	s.Layers = make([]session.LayerStats, len(m.Layers))
 	for i, l := range m.Layers {
-		was := model.LayerStats{}
+		was := session.LayerStats{}
 		if i < len(old.Layers) && old.Layers[i].Name == l.Name {
 			was = old.Layers[i]
 		}
@@ -284,7 +285,7 @@ const (
 	maxPoints = 1 << 16
 )
 
-func decodeLines(m *remotepb.State, s *model.Snapshot) error {
+func decodeLines(m *remotepb.State, s *session.Snapshot) error {
 	var errs []error
 	read := func(line []byte, to func() any) {
 		if line != nil {
@@ -302,7 +303,7 @@ func decodeLines(m *remotepb.State, s *model.Snapshot) error {
 }
 
 // decodeSeries brings a curve up to date. What was shown of it before stays: points are only appended, or all are new.
-func decodeSeries(m *remotepb.Series, s *model.Series) error {
+func decodeSeries(m *remotepb.Series, s *session.Series) error {
 	from := int(m.GetFrom())
 	if from > len(s.Values) || len(m.GetIters()) != len(m.GetValues()) || from+len(m.GetValues()) > maxPoints {
 		return fmt.Errorf(
@@ -320,12 +321,12 @@ func decodeSeries(m *remotepb.Series, s *model.Series) error {
 	for _, i := range m.GetIters() {
 		iters = append(iters, int(i))
 	}
-	*s = model.Series{Iters: iters, Values: append(values, m.GetValues()...), Epoch: int(m.GetEpoch())}
+	*s = session.Series{Iters: iters, Values: append(values, m.GetValues()...), Epoch: int(m.GetEpoch())}
 	return nil
 }
 
-func decodeLayer(m *remotepb.Layer, was model.LayerStats, l *model.LayerStats) error {
-	*l = model.LayerStats{
+func decodeLayer(m *remotepb.Layer, was session.LayerStats, l *session.LayerStats) error {
+	*l = session.LayerStats{
 		Name:    m.Name,
 		Type:    m.Type,
 		Rule:    gpu.Rule(m.Rule),
@@ -345,7 +346,7 @@ func decodeLayer(m *remotepb.Layer, was model.LayerStats, l *model.LayerStats) e
 			int(m.KernelH),
 			int(m.KernelW),
 		},
-		Norms: model.Norms{
+		Norms: solver.Norms{
 			Iter:     int(m.NormsIter),
 			Weights:  m.NormWeights,
 			Gradient: m.NormGradient,
@@ -364,7 +365,7 @@ func decodeLayer(m *remotepb.Layer, was model.LayerStats, l *model.LayerStats) e
 		for ; len(n) > 0; n = n[4:] {
 			l.Operations = append(
 				l.Operations,
-				model.Operated{Iter: int(n[0]), Pruned: int(n[1]), Spliced: int(n[2]), Kept: int(n[3])},
+				session.Operated{Iter: int(n[0]), Pruned: int(n[1]), Spliced: int(n[2]), Kept: int(n[3])},
 			)
 		}
 	}
@@ -378,7 +379,7 @@ func decodeLayer(m *remotepb.Layer, was model.LayerStats, l *model.LayerStats) e
 			)
 		}
 		whole := func(b []uint32) []uint32 { return append(b, make([]uint32, gpu.HistogramBins-len(b))...) }
-		l.Histogram = model.NewHistogram(
+		l.Histogram = solver.NewHistogram(
 			gpu.Rule(h.Rule),
 			&gpu.SurgeryResult{KeptAt: whole(h.Kept), MaskedAt: whole(h.Masked)},
 		)

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"dns-tui/escape"
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 // Report is a run, summed up.
@@ -79,7 +79,7 @@ const (
 
 // Read makes the report of a journal.
 func Read(journal string) (*Report, error) {
-	course, err := model.ReadCourse(journal)
+	course, err := session.ReadCourse(journal)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +91,8 @@ func Read(journal string) (*Report, error) {
 }
 
 // New makes the report of a journal's lines.
-func New(journal string, lines []model.Change) (*Report, error) {
-	h := model.NewHistory(lines)
+func New(journal string, lines []session.Change) (*Report, error) {
+	h := session.NewHistory(lines)
 	if len(h.Starts) == 0 {
 		return nil, fmt.Errorf("%s: tells of no run: no line of field \"run\"", journal)
 	}
@@ -141,7 +141,7 @@ func New(journal string, lines []model.Change) (*Report, error) {
 	return r, nil
 }
 
-func (r *Report) describe(s *model.Start, h *model.History) {
+func (r *Report) describe(s *session.Start, h *session.History) {
 	r.Net, r.Device, r.Source, r.MaxIter = s.Net, s.Device, s.Source, s.MaxIter
 	for i, l := range s.Layers {
 		out := Layer{
@@ -168,7 +168,7 @@ func (r *Report) describe(s *model.Start, h *model.History) {
 	}
 }
 
-func (r *Report) addCurve(name string, s *model.Series) {
+func (r *Report) addCurve(name string, s *session.Series) {
 	if s == nil || len(s.Values) == 0 {
 		return
 	}
@@ -177,7 +177,7 @@ func (r *Report) addCurve(name string, s *model.Series) {
 }
 
 // recipe is what repeats the run: the commands, in the folder that it ran in.
-func recipe(journal string, start model.Change) []string {
+func recipe(journal string, start session.Change) []string {
 	from := ""
 	if s := start.Start; s != nil {
 		switch {

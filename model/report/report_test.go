@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"dns-tui/model"
+	"dns-tui/model/session"
 )
 
 var updateGolden = flag.Bool("update", false, "write the golden reports anew")
@@ -149,15 +149,17 @@ func TestDataComesBack(t *testing.T) {
 }
 
 func TestRecipe(t *testing.T) {
-	start := func(s *model.Start) model.Change { return model.Change{Field: "run", New: "s.prototxt", Start: s} }
+	start := func(s *session.Start) session.Change {
+		return session.Change{Field: "run", New: "s.prototxt", Start: s}
+	}
 	for _, c := range []struct {
 		name  string
-		start model.Change
+		start session.Change
 		want  string
 	}{
-		{"from nothing", start(&model.Start{}), "dns-tui train --solver s.prototxt --replay run.repeat.journal"},
-		{"from weights", start(&model.Start{Weights: []string{"a.caffemodel", "b c.caffemodel"}}), "dns-tui train --solver s.prototxt --weights 'a.caffemodel,b c.caffemodel' --replay run.repeat.journal"},
-		{"from a snapshot", start(&model.Start{From: "it's.solverstate"}), `dns-tui train --solver s.prototxt --snapshot 'it'\''s.solverstate' --replay run.repeat.journal`},
+		{"from nothing", start(&session.Start{}), "dns-tui train --solver s.prototxt --replay run.repeat.journal"},
+		{"from weights", start(&session.Start{Weights: []string{"a.caffemodel", "b c.caffemodel"}}), "dns-tui train --solver s.prototxt --weights 'a.caffemodel,b c.caffemodel' --replay run.repeat.journal"},
+		{"from a snapshot", start(&session.Start{From: "it's.solverstate"}), `dns-tui train --solver s.prototxt --snapshot 'it'\''s.solverstate' --replay run.repeat.journal`},
 		{"of an old journal", start(nil), "dns-tui train --solver s.prototxt --replay run.repeat.journal"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -170,7 +172,7 @@ func TestRecipe(t *testing.T) {
 }
 
 func TestNoRun(t *testing.T) {
-	for name, lines := range map[string][]model.Change{"empty": nil, "changes alone": {{Iter: 3, Field: "lr_mult", New: "0.5"}}} {
+	for name, lines := range map[string][]session.Change{"empty": nil, "changes alone": {{Iter: 3, Field: "lr_mult", New: "0.5"}}} {
 		if _, err := New("x.journal", lines); err == nil || !strings.Contains(err.Error(), "x.journal") {
 			t.Errorf("%s: %v; wanted an error that names the journal", name, err)
 		}
@@ -182,14 +184,14 @@ func TestNoRun(t *testing.T) {
 
 // A run that has only begun, and one that keeps nothing, have reports too.
 func TestEdges(t *testing.T) {
-	begun := model.Change{
+	begun := session.Change{
 		Field: "run",
 		New:   "s.prototxt",
-		Start: &model.Start{Layers: []model.StartLayer{{Name: "ip", Weights: 10}}},
+		Start: &session.Start{Layers: []session.StartLayer{{Name: "ip", Weights: 10}}},
 	}
-	for name, lines := range map[string][]model.Change{
+	for name, lines := range map[string][]session.Change{
 		"begun":   {begun},
-		"nothing": {begun, {Iter: 5, Field: "measure", Measure: &model.Measure{Kept: []int{0}}}},
+		"nothing": {begun, {Iter: 5, Field: "measure", Measure: &session.Measure{Kept: []int{0}}}},
 		"old":     {{Field: "run", New: "s.prototxt"}},
 	} {
 		t.Run(name, func(t *testing.T) {

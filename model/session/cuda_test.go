@@ -1,0 +1,420 @@
+//go:build cuda
+
+package session_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/ebitengine/purego"
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/gpu/cuda"
+	"dns-tui/gpu/host"
+	"dns-tui/model/modeltest"
+	"dns-tui/model/parity"
+	"dns-tui/model/session"
+	"dns-tui/model/solver"
+)
+
+// Every layer of Caffe's vectors, and the runs with surgery of both reference programs.
+func TestCUDAOracle(t *testing.T) {
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})
+	results, err := parity.Dir(modeltest.Root("oracle", "layers"), d, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(results) < 142 {
+		t.Errorf("%d cases, wanted at least 142", len(results))
+	}
+	for _, name := range []string{"dns_seed_mini", "dns_official_mini", "dns_seed_mixed_dense"} {
+		results = append(results, parity.Solver(modeltest.Root("oracle", "solvers"), name, d))
+	}
+	for _, r := range results {
+		if r.Status != parity.Agrees {
+			t.Error(r)
+		}
+	}
+}
+
+// trained is what a training left.
+type trained struct {
+	losses  []float64
+	weights [][]float32
+	kept    map[string]int
+}
+
+// lenet trains LeNet with surgery in every step, on random images.
+func lenet(t *testing.T, d gpu.Device, batch, iters int) trained {
+	t.Helper()
+	s := modeltest.Solver(t, d, "lenet_dns", batch, 10, func(r *config.Run) {
+		// the fillers are uniform: beyond 1.7 standard deviations there is nothing
+		for _, l := range r.Train.Net.Layer {
+			if p := l.InnerProductParam; p != nil {
+				p.Threshold = proto.Float32(1)
+			}
+			if p := l.ConvolutionParam; p != nil {
+				p.Threshold = proto.Float32(0.7)
+			}
+		}
+	})
+	var out trained
+	s.OnSettled = func(iter int, loss float64) {
+		if iter != len(out.losses) {
+			t.Errorf("settled iteration %d after %d", iter, len(out.losses)-1)
+		}
+		out.losses = append(out.losses, loss)
+	}
+	for range iters {
+		if err := s.Advance(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Drain(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range s.Net.Params() {
+		for _, tensor := range []*gpu.Tensor{p.Data, p.Forward()} {
+			v := make([]float32, tensor.N)
+			d.Download(v, tensor)
+			out.weights = append(out.weights, v)
+		}
+	}
+	out.kept = s.Kept()
+	return out
+}
+
+// LeNet with surgery in every step goes the same way as on the host, and twice the same way.
+func TestCUDALeNet(t *testing.T) {
+	const batch, iters = 8, 12
+	h := host.New(host.Options{})
+	defer h.Close()
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})
+	want, have := lenet(t, h, batch, iters), lenet(t, d, batch, iters)
+	again, single := lenet(
+		t,
+		d,
+		batch,
+		iters,
+	), lenet(
+		t,
+		modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32, NoGraphs: true}),
+		batch,
+		iters,
+	)
+	if len(have.losses) != iters {
+		t.Fatalf("%d losses, wanted %d", len(have.losses), iters)
+	}
+	for i := range want.losses {
+		if e := math.Abs(have.losses[i] - want.losses[i]); !(e < 1e-3*math.Abs(want.losses[i])) {
+			t.Errorf("iteration %d: loss %g, the host's %g", i, have.losses[i], want.losses[i])
+		}
+		if have.losses[i] != again.losses[i] || have.losses[i] != single.losses[i] {
+			t.Errorf(
+				"iteration %d: losses %v, %v, and without graphs %v",
+				i,
+				have.losses[i],
+				again.losses[i],
+				single.losses[i],
+			)
+		}
+	}
+	for i := range want.weights {
+		differ, far := 0, 0.0
+		for k, w := range want.weights[i] {
+			v := have.weights[i][k]
+			if gpu.IsPruned(w) != gpu.IsPruned(v) {
+				differ++
+			} else {
+				far = max(far, math.Abs(float64(w-v)))
+			}
+			if math.Float32bits(v) != math.Float32bits(again.weights[i][k]) ||
+				math.Float32bits(v) != math.Float32bits(single.weights[i][k]) {
+				t.Fatalf(
+					"array %d [%d]: %v, %v, and without graphs %v",
+					i,
+					k,
+					v,
+					again.weights[i][k],
+					single.weights[i][k],
+				)
+			}
+		}
+		if n := len(want.weights[i]); far > 1e-4 || differ > n/1000+1 {
+			t.Errorf("array %d of %d: weights differ by up to %g, masks in %d places", i, n, far, differ)
+		}
+	}
+	for name, n := range want.kept {
+		if m := have.kept[name]; n == 0 || math.Abs(float64(n-m)) > float64(n)/100 {
+			t.Errorf("%s keeps %d, on the host %d", name, m, n)
+		}
+	}
+}
+
+// The masks of a surgery are the host's, bit for bit, where the statistics are.
+func TestCUDASurgeryIsTheHosts(t *testing.T) {
+	h := host.New(host.Options{})
+	defer h.Close()
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})
+	masks := func(d gpu.Device, t0 float32) []float32 {
+		const n = 50000
+		w := make([]float32, n)
+		key := gpu.Key{Seed: 5}
+		for i := range w {
+			w[i] = key.Uniform(i) - 0.5
+		}
+		a, _ := gpu.NewTensor(d, n)
+		m, _ := gpu.NewTensor(d, n)
+		d.Upload(a, w)
+		d.Upload(m, w)
+		var r gpu.SurgeryResult
+		d.Surgery(
+			&gpu.SurgeryParams{Rule: gpu.PaperRule, Threshold: t0, Measured: true, Mu: 0.1, Sigma: 0.07, Redraw: true},
+			a,
+			m,
+			nil,
+			nil,
+			&r,
+		)
+		if err := d.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		d.Download(w, m)
+		return w
+	}
+	for _, t0 := range []float32{0.1, 0.7, 1.3, 3} {
+		a, b := masks(h, t0), masks(d, t0)
+		for i := range a {
+			if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+				t.Fatalf("t %g: entry %d is %g, on the host %g", t0, i, b[i], a[i])
+			}
+		}
+	}
+}
+
+// A loss that is not finite is seen two iterations late; the run is then where the host's is: at that iteration, with
+// the weights before it, and it goes on.
+func TestCUDAUnstable(t *testing.T) {
+	h := host.New(host.Options{})
+	defer h.Close()
+	type end struct {
+		iter    int
+		loss    float64
+		weights []float32
+		message string
+	}
+	run := func(d gpu.Device) end {
+		s := modeltest.Solver(t, d, "lenet_300_100", 4, 10)
+		label := s.Net.Blob("label").Data
+		good, bad := make([]float32, label.N), make([]float32, label.N)
+		d.Download(good, label)
+		copy(bad, good)
+		bad[2] = 77
+		var e end
+		var unstable *solver.UnstableError
+		for i := 0; i < 8 && unstable == nil; i++ {
+			if i == 4 {
+				d.Upload(label, bad)
+			}
+			if err := s.Advance(); err != nil && !errors.As(err, &unstable) {
+				t.Fatal(err)
+			}
+		}
+		if unstable == nil {
+			t.Fatal("no error for a label that is no class")
+		}
+		e.iter, e.message = s.Iter, unstable.Error()
+		w := s.Net.Params()[0].Data
+		e.weights = make([]float32, w.N)
+		d.Download(e.weights, w)
+		d.Upload(label, good)
+		loss, err := s.Step()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.loss = loss
+		return e
+	}
+	want, have := run(h), run(modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32}))
+	if have.iter != want.iter || have.message != want.message || !strings.Contains(have.message, "label 77") {
+		t.Errorf("stopped at %d: %s; the host at %d: %s", have.iter, have.message, want.iter, want.message)
+	}
+	for i, v := range want.weights {
+		if math.Abs(float64(v-have.weights[i])) > 1e-5 {
+			t.Fatalf("weight %d is %g, on the host %g", i, have.weights[i], v)
+		}
+	}
+	if math.Abs(have.loss-want.loss) > 1e-4 {
+		t.Errorf("goes on with loss %g, the host with %g", have.loss, want.loss)
+	}
+}
+
+// The training loop allocates nothing an iteration once its graphs are captured.
+func TestCUDAStepAllocatesNothing(t *testing.T) {
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})
+	s := modeltest.Solver(t, d, "lenet_300_100", 2, 10)
+	step := func() {
+		if err := s.Advance(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 4 {
+		step()
+	}
+	if n := testing.AllocsPerRun(10, step); n > 0 {
+		t.Errorf("%g allocations an iteration", n)
+	}
+}
+
+// A run that was saved on the GPU goes on from its files, there and on the host.
+func TestCUDAResume(t *testing.T) {
+	whole := mini(
+		t,
+		"dns_official_mini",
+		func(r *config.Run) { r.Solver.MaxIter, r.Solver.Snapshot = proto.Int32(8), proto.Int32(4) },
+	)
+	finish := func(run *config.Run, d gpu.Device) string {
+		tr, err := session.NewTrainer(run, d, session.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.Start()
+		if err := tr.Err(); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(run.SnapshotPrefix() + "_iter_8.caffemodel")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	want := finish(whole, modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32}))
+	resumed := mini(t, "dns_official_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(8) })
+	resumed.Weights, resumed.Snapshot = nil, whole.SnapshotPrefix()+"_iter_4.solverstate"
+	if finish(resumed, modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})) != want {
+		t.Error("the resumed run has other weights")
+	}
+	h := host.New(host.Options{})
+	defer h.Close()
+	onHost := mini(t, "dns_official_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(8) })
+	onHost.Weights, onHost.Snapshot = nil, filepath.Join(filepath.Dir(whole.SnapshotPrefix()), "run_iter_4.solverstate")
+	finish(onHost, h)
+}
+
+// A run that does not fit says how much it needs and which batch would fit; with that batch it trains.
+func TestCUDAMemoryAdvice(t *testing.T) {
+	if err := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("EMULATOR_MEMORY", fmt.Sprint(20<<20))
+	run := func(batch int) error {
+		d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32, NoLibraries: true})
+		if d.Name() != "emulated GPU" {
+			t.Skip("wants the emulator")
+		}
+		defer d.Close()
+		r := mini(t, "dns_seed_mini", func(r *config.Run) {
+			for _, l := range r.Train.Net.Layer {
+				if l.DataParam != nil {
+					l.DataParam.BatchSize = proto.Uint32(uint32(batch))
+				}
+			}
+			r.Solver.MaxIter = proto.Int32(3)
+		})
+		tr, err := session.NewTrainer(r, d, session.Options{})
+		if err != nil {
+			return err
+		}
+		tr.Start()
+		return tr.Err()
+	}
+	err := run(1000)
+	if err == nil {
+		t.Fatal("a batch of 1000 fits")
+	}
+	m := regexp.MustCompile(`out of memory: .* needs about .* with a batch of 1000, and a batch of (\d+) would fit$`).
+		FindStringSubmatch(err.Error())
+	if m == nil {
+		t.Fatalf("got %v", err)
+	}
+	fits, _ := strconv.Atoi(m[1])
+	if err := run(fits); err != nil {
+		t.Errorf("with a batch of %d: %v", fits, err)
+	}
+}
+
+// A steady step is two graphs, of no more kernels than docs/performance.md says.
+func TestCUDALaunchesAStep(t *testing.T) {
+	for _, c := range []struct {
+		net     string
+		kernels int64
+	}{{"lenet_dns", 26}, {"lenet_300_100", 17}} {
+		d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})
+		if d.Name() != "emulated GPU" {
+			t.Skip("wants the emulator, which counts")
+		}
+		lib, err := purego.Dlopen("libcuda.so.1", purego.RTLD_NOW|purego.RTLD_LOCAL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var count func(what int32) int64 // of direct launches, graphs, kernels run
+		purego.RegisterLibFunc(&count, lib, "emulator_count")
+		s := modeltest.Solver(t, d, c.net, 1, 10)
+		for range 4 {
+			if _, err := s.Step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		direct, graphs, kernels := count(0), count(1), count(2)
+		if _, err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+		if direct, graphs, kernels = count(0)-direct, count(1)-graphs, count(2)-kernels; direct != 0 || graphs != 2 ||
+			kernels != c.kernels {
+			t.Errorf(
+				"%s: %d direct launches, %d graphs, %d kernels; wanted 0, 2 and %d",
+				c.net,
+				direct,
+				graphs,
+				kernels,
+				c.kernels,
+			)
+		}
+	}
+}
+
+// A library that is turned off in mid-run is told of.
+func TestCUDANoticesAreTold(t *testing.T) {
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})
+	if d.Name() != "emulated GPU" || !strings.Contains(d.Capabilities().BLAS, "cuBLAS 12.2") {
+		t.Skip("wants the emulator's libraries")
+	}
+	t.Setenv("EMULATOR_BLAS", "fail")
+	t.Setenv("EMULATOR_DNN", "fail")
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(3) })
+	tr, err := session.NewTrainer(run, d, session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Start()
+	if err := tr.Err(); err != nil {
+		t.Fatal(err)
+	}
+	told := ""
+	for _, e := range tr.Snapshot().Events {
+		told += e.Text + "\n"
+	}
+	if !strings.Contains(told, "is not used: it failed in layer") {
+		t.Errorf("told:\n%s", told)
+	}
+}

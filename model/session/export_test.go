@@ -1,0 +1,13 @@
+package session
+
+// StopAsked reports whether an iteration under way would be given up for a stop.
+func (t *Trainer) StopAsked() bool { return t.stopAsked.Load() != 0 }
+
+// OnPass calls f between the passes of an iteration. The run must be paused.
+func (t *Trainer) OnPass(f func()) {
+	asked := t.solver.Interrupted
+	t.solver.Interrupted = func() bool {
+		f()
+		return asked()
+	}
+}

@@ -1,0 +1,365 @@
+package session_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/config"
+	"dns-tui/model/session"
+)
+
+func lasting(r *config.Run) { r.Solver.MaxIter = proto.Int32(400) }
+
+// resumed is a run that goes on in another's folder, from one of its snapshots.
+func resumed(t *testing.T, run *config.Run, state string, o session.Options) *session.Trainer {
+	t.Helper()
+	return startWith(t, mini(t, "dns_seed_mini", func(r *config.Run) {
+		lasting(r)
+		r.Solver.SnapshotPrefix = proto.String(run.SnapshotPrefix())
+		r.Weights, r.Snapshot = nil, filepath.Join(filepath.Dir(run.SnapshotPrefix()), state)
+	}), 2, o)
+}
+
+func stop(tr *session.Trainer) {
+	tr.Do(context.Background(), session.Command{Kind: session.Stop})
+	<-tr.Done()
+}
+
+// settingLines are the lines of a journal that are settings, as text.
+func settingLines(t *testing.T, run *config.Run) []string {
+	t.Helper()
+	changes, err := session.ReadJournal(run.JournalPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, c := range changes {
+		if c.IsSetting() {
+			out = append(out, fmt.Sprint(c.Iter, " ", c.Text()))
+		}
+	}
+	return out
+}
+
+// What going back leaves behind is marked, in the journal and among the states, and is not what a run goes on from;
+// going back once more returns to it.
+func TestLeftBehind(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	tr := startWith(t, run, 2, session.Options{Guard: 3})
+	stepTo(t, tr, 10)
+	must(t, tr, session.Command{Kind: session.SnapshotNow})
+	stepTo(t, tr, 12)
+	must(t, tr, session.Command{Kind: session.SnapshotNow})
+	stepTo(t, tr, 15)
+	before := save(t, tr) // at 15
+	stepTo(t, tr, 17)
+	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_iter_10.solverstate"})
+	want := map[string]bool{
+		"run_iter_12.solverstate":       true,
+		"run_iter_15.solverstate":       true,
+		"run_guard_iter_17.solverstate": true,
+	}
+	check := func(when string, states []session.SavedState) {
+		t.Helper()
+		left, err := session.Abandoned(run.JournalPath())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, left); d != "" {
+			t.Errorf("%s, the journal: %s", when, d)
+		}
+		marked := map[string]bool{}
+		for _, s := range states {
+			if s.Left {
+				marked[filepath.Base(s.Path)] = true
+			}
+		}
+		if d := cmp.Diff(want, marked); d != "" {
+			t.Errorf("%s, the states: %s", when, d)
+		}
+	}
+	check("after going back", tr.Snapshot().States)
+	if b := tr.Snapshot().Back; filepath.Base(b) != "run_guard_iter_17.solverstate" {
+		t.Errorf("back goes to %s, wanted what was left", b)
+	}
+	must(t, tr, session.Command{Kind: session.GoBack})
+	if s := tr.Snapshot(); s.Iter != 17 || filepath.Base(s.Back) != "run_iter_10.solverstate" {
+		t.Errorf("back again: at %d, and from there to %s", s.Iter, s.Back)
+	}
+	want = map[string]bool{}
+	check("after returning", tr.Snapshot().States)
+	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_iter_10.solverstate"})
+	stepTo(t, tr, 15)
+	if b := tr.Snapshot().Back; filepath.Base(b) != "run_iter_10.solverstate" {
+		t.Errorf("after new training back goes to %s, wanted the last good state", b)
+	}
+	save(t, tr)
+	// 15 was written anew, and 17 when the run returned to its guard.
+	want = map[string]bool{
+		"run_iter_12.solverstate":       true,
+		"run_iter_17.solverstate":       true,
+		"run_guard_iter_17.solverstate": true,
+	}
+	check("after new training", tr.Snapshot().States)
+	stop(tr)
+	tr = resumed(t, run, "run_iter_15.solverstate", session.Options{Guard: 3})
+	check("after a resume", tr.Snapshot().States)
+	if b := tr.Snapshot().Back; filepath.Base(b) != "run_iter_10.solverstate" {
+		t.Errorf("after a resume back goes to %s", b)
+	}
+	if !strings.Contains(string(before), "conv1") {
+		t.Error("no weights")
+	}
+}
+
+// A run that is cut off after it went back to a guard goes on from there: the guard has the name of a snapshot then.
+func TestBackToAGuard(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	tr := startWith(t, run, 2, session.Options{Guard: 3})
+	stepTo(t, tr, 5)
+	must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "8"})
+	stepTo(t, tr, 9)
+	must(t, tr, session.Command{Kind: session.SnapshotNow})
+	must(t, tr, session.Command{Kind: session.GoBack})
+	stop(tr)
+	left, err := session.Abandoned(run.JournalPath())
+	if err != nil || !left["run_iter_9.solverstate"] {
+		t.Errorf("left %v, %v", left, err)
+	}
+	if _, err := os.Stat(run.SnapshotPrefix() + "_iter_5.solverstate"); err != nil || left["run_iter_5.solverstate"] {
+		t.Errorf("%v, left %v; wanted a snapshot at 5 to go on from", err, left)
+	}
+}
+
+// Where what is now cannot be saved, going back changes nothing.
+func TestGoingBackKeepsWhatIsNow(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	tr := start(t, run, 2)
+	stepTo(t, tr, 3)
+	must(t, tr, session.Command{Kind: session.SnapshotNow})
+	stepTo(t, tr, 6)
+	if err := os.MkdirAll(run.SnapshotPrefix()+"_guard_iter_6.caffemodel/x", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err := tr.Do(context.Background(), session.Command{Kind: session.GoBack})
+	if err == nil || !strings.Contains(err.Error(), "could not be saved") || tr.Snapshot().Iter != 6 {
+		t.Errorf("%v, at %d", err, tr.Snapshot().Iter)
+	}
+}
+
+// Going back, and a resume, keep what can be taken back.
+func TestUndoGoesOn(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	tr := startWith(t, run, 2, session.Options{Guard: 3})
+	stepTo(t, tr, 3)
+	must(t, tr, session.Command{Kind: session.Set, Field: "momentum", Value: "0.5"})
+	must(t, tr, session.Command{Kind: session.Set, Field: "gamma", Value: "0.1"})
+	must(t, tr, session.Command{Kind: session.Undo})
+	must(t, tr, session.Command{Kind: session.SnapshotNow})
+	stepTo(t, tr, 6)
+	must(t, tr, session.Command{Kind: session.Set, Field: "weight_decay", Value: "0.001"})
+	stepTo(t, tr, 8)
+	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_iter_3.solverstate"})
+	want := [2]string{"momentum 0.5 → 0.9", "gamma 0 → 0.1"}
+	if s := tr.Snapshot(); [2]string{s.Undo, s.Redo} != want {
+		t.Errorf("after going back: %q, %q", s.Undo, s.Redo)
+	}
+	stop(tr)
+	tr = resumed(t, run, "run_iter_3.solverstate", session.Options{})
+	var told []string
+	for _, e := range tr.Snapshot().Events {
+		if e.Status == session.Applied {
+			told = append(told, e.Text)
+		}
+	}
+	if d := cmp.Diff([]string{"from 8 back to 3", "momentum 0.9 → 0.5", "gamma 0 → 0.1", "gamma 0.1 → 0"}, told); d != "" {
+		t.Errorf("the journal that is shown: %s", d)
+	}
+	if s := tr.Snapshot(); [2]string{s.Undo, s.Redo} != want {
+		t.Errorf("after a resume: %q, %q", s.Undo, s.Redo)
+	}
+	must(t, tr, session.Command{Kind: session.Undo})
+	if m := tr.Snapshot().Hyper.Momentum; m != 0.9 {
+		t.Errorf("momentum is %g", m)
+	}
+}
+
+// A change to a scope is one command: one guard, one line, one mark, one undo.
+func TestScopeIsOneChange(t *testing.T) {
+	run := mini(t, "sgd_inv", lasting)
+	tr := startWith(t, run, 2, session.Options{Guard: 3})
+	s := stepTo(t, tr, 3)
+	var edits []session.Edit
+	for _, l := range s.Layers {
+		edits = append(edits, session.Edit{Field: l.Name + ".prune", New: "on"})
+	}
+	must(t, tr, session.Command{Kind: session.Set, Edits: edits})
+	s = tr.Snapshot()
+	if len(s.States) != 1 || len(s.Changes) != 1 || len(settingLines(t, run)) != 1 {
+		t.Errorf("%d guards, %d marks, journal %q", len(s.States), len(s.Changes), settingLines(t, run))
+	}
+	if want := "prune → off in conv1, conv2, ip1 and 1 more"; s.Undo != want {
+		t.Errorf("undo %q, wanted %q", s.Undo, want)
+	}
+	must(t, tr, session.Command{Kind: session.Undo})
+	for _, l := range tr.Snapshot().Hyper.Layers {
+		if l.Prune {
+			t.Errorf("%s is still pruned", l.Name)
+		}
+	}
+	must(t, tr, session.Command{Kind: session.Redo})
+	if n := len(tr.Snapshot().States); n != 1 {
+		t.Errorf("%d guards in one iteration", n)
+	}
+	edits[3].New = "perhaps"
+	if _, err := tr.Do(context.Background(), session.Command{Kind: session.Set, Edits: edits}); err == nil {
+		t.Error("a change that is partly wrong was taken")
+	}
+	must(t, tr, session.Command{Kind: session.Undo})
+	// Thresholds of a scope wait together, and are taken back together.
+	must(t, tr, session.Command{Kind: session.Redo})
+	for i := range edits {
+		edits[i] = session.Edit{Field: s.Layers[i].Name + ".t", New: "0.9"}
+	}
+	c := make(chan error, 1)
+	go func() {
+		_, err := tr.Do(context.Background(), session.Command{Kind: session.Set, Edits: edits})
+		c <- err
+	}()
+	for len(tr.Snapshot().Pending) < len(edits) {
+	}
+	must(t, tr, session.Command{Kind: session.Undo})
+	if err := <-c; err != session.ErrUndone || len(tr.Snapshot().Pending) != 0 {
+		t.Errorf("%v, %d wait", err, len(tr.Snapshot().Pending))
+	}
+}
+
+// A guard is not written where one serves; after a surgery it no longer does.
+func TestGuardsThatServe(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	tr := startWith(t, run, 2, session.Options{Guard: 9})
+	for i, c := range []struct {
+		do     session.Command
+		guards int
+	}{
+		{session.Command{Kind: session.Set, Field: "lr_mult", Value: "4"}, 1},
+		{session.Command{Kind: session.Set, Field: "lr_mult", Value: "16"}, 1},
+		{session.Command{Kind: session.SurgeryNow}, 1},
+		{session.Command{Kind: session.Set, Field: "base_lr", Value: "0.1"}, 1}, // in place of the first: of the same file
+		{session.Command{Kind: session.Step, Count: 1}, 1},
+		{session.Command{Kind: session.Set, Field: "lr_mult", Value: "64"}, 2},
+	} {
+		must(t, tr, c.do)
+		if n := len(settle(t, tr).States); n != c.guards {
+			t.Errorf("%d: after %s %d guards, wanted %d", i, c.do, n, c.guards)
+		}
+	}
+}
+
+// A ramp is one plan with one line of the journal and one mark.
+func TestRampIsOneLine(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	tr := start(t, run, 2)
+	must(t, tr, session.Command{Kind: session.Schedule, Plan: session.Plan{Field: "lr", Value: "0.001", At: 2, Over: 20}})
+	must(t, tr, session.Command{Kind: session.Schedule, Plan: session.Plan{Field: "conv2.t", Value: "1.5", At: 3, Over: 10}})
+	s := stepTo(t, tr, 30)
+	if d := cmp.Diff([]string{"2 base_lr to 0.001 over 20 at 2", "3 conv2.threshold to 1.5 over 10 at 3"}, settingLines(t, run)); d != "" ||
+		len(s.Changes) != 2 {
+		t.Errorf("%s, %d marks", d, len(s.Changes))
+	}
+	if s.Hyper.BaseLR != 0.001 || s.Hyper.Layer("conv2").Threshold != 1.5 {
+		t.Errorf("base_lr %g, conv2 %g", s.Hyper.BaseLR, s.Hyper.Layer("conv2").Threshold)
+	}
+	save(t, tr)
+	stop(tr)
+	tr = resumed(t, run, "run_iter_30.solverstate", session.Options{})
+	if lines := settingLines(t, run); len(lines) != 2 || len(tr.Snapshot().Changes) != 2 {
+		t.Errorf("after a resume: %q, %d marks", lines, len(tr.Snapshot().Changes))
+	}
+}
+
+// A plan is checked whole, by the session.
+func TestPlansAreChecked(t *testing.T) {
+	tr := start(t, mini(t, "dns_seed_mini", lasting), 1)
+	stepTo(t, tr, 5)
+	for _, c := range []struct {
+		plan session.Plan
+		want string
+	}{
+		{session.Plan{}, "no field"},
+		{session.Plan{Field: "nonsense", At: 9}, "without a value"},
+		{session.Plan{Field: "nonsense", Value: "1", At: 9}, `no setting "nonsense"`},
+		{session.Plan{Field: "nonsense", Value: "1", Over: 3, At: 9}, `no setting "nonsense"`},
+		{session.Plan{Field: "conv9.t", Value: "1", At: 9}, `no layer "conv9"`},
+		{session.Plan{Field: "lr", At: 9}, "without a value"},
+		{session.Plan{Field: "lr", Value: "95%", At: 9}, "is not a number"},
+		{session.Plan{Field: "lr", Value: "0.1", From: "much", Over: 5, At: 9}, "is not a number"},
+		{session.Plan{Field: "lr", Value: "0.1", From: "0.2", At: 9}, "iterations to go over"},
+		{session.Plan{Field: "lr", Value: "-1", At: 9}, "wanted"},
+		{session.Plan{Field: "lr", Value: "0.1", At: 4}, "has passed"},
+		{session.Plan{Field: "lr", Value: "0.1", At: 400}, "ends at 400"},
+		{session.Plan{Field: "lr", Value: "0.1", At: 1<<63 - 1, Relative: true}, "ends at 400"},
+		{session.Plan{Field: "lr", Value: "0.1", At: 9, Over: -1}, "wanted at least 1"},
+		{session.Plan{Field: "conv1.prune", Value: "off", At: 9, Over: 2}, "nothing between"},
+	} {
+		_, err := tr.Do(context.Background(), session.Command{Kind: session.Schedule, Plan: c.plan})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, wanted %q", c.plan, err, c.want)
+		}
+	}
+	if n := len(tr.Snapshot().Plans); n != 0 {
+		t.Errorf("%d plans were taken", n)
+	}
+}
+
+// A change in the middle of a ramp ends it; taken back, the ramp goes on where it would be.
+func TestUndoGoesOnWithTheRamp(t *testing.T) {
+	tr := start(t, mini(t, "dns_seed_mini", lasting), 1)
+	must(t, tr, session.Command{Kind: session.Schedule, Plan: session.Plan{Field: "lr_mult", Value: "2", At: 1, Over: 10}})
+	stepTo(t, tr, 5)
+	must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "7"})
+	if s := stepTo(t, tr, 7); len(s.Plans) != 0 || s.Hyper.LRMult != 7 {
+		t.Fatalf("%d plans, lr_mult %g", len(s.Plans), s.Hyper.LRMult)
+	}
+	must(t, tr, session.Command{Kind: session.Undo})
+	if s := stepTo(t, tr, 9); len(s.Plans) != 1 || s.Hyper.LRMult != 1.7 {
+		t.Errorf("%d plans, lr_mult %g, wanted 1.7 at 8", len(s.Plans), s.Hyper.LRMult)
+	}
+	must(t, tr, session.Command{Kind: session.Redo})
+	if s := tr.Snapshot(); len(s.Plans) != 0 || s.Hyper.LRMult != 7 {
+		t.Errorf("repeated: %d plans, lr_mult %g", len(s.Plans), s.Hyper.LRMult)
+	}
+}
+
+// Returning to what was left, the journal tells of the course that led there, not of the one between.
+func TestReplayAfterReturning(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { lively(r); lasting(r) })
+	tr := startWith(t, run, 1, session.Options{Guard: 3})
+	stepTo(t, tr, 4)
+	must(t, tr, session.Command{Kind: session.SnapshotNow})
+	stepTo(t, tr, 6)
+	must(t, tr, session.Command{Kind: session.Set, Field: "momentum", Value: "0.8"})
+	stepTo(t, tr, 9)
+	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_iter_4.solverstate"})
+	must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "0.5"})
+	must(t, tr, session.Command{Kind: session.SurgeryNow})
+	stepTo(t, tr, 7)
+	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_guard_iter_9.solverstate"})
+	s := stepTo(t, tr, 12)
+	if d := cmp.Diff([]string{"6 momentum 0.9 → 0.8"}, settingLines(t, run)); d != "" || len(s.Changes) != 1 {
+		t.Errorf("%s, %d marks", d, len(s.Changes))
+	}
+	want := save(t, tr)
+	again := mini(t, "dns_seed_mini", func(r *config.Run) { lively(r); r.Replay = run.JournalPath() })
+	if got, _ := weightsAt(t, again, 2, 12); !bytes.Equal(got, want) {
+		t.Error("the replay has other weights")
+	}
+}

@@ -1,0 +1,145 @@
+package session
+
+import (
+	"sort"
+
+	"dns-tui/model/solver"
+)
+
+// Series is a curve of bounded length: when it is full, neighbours are averaged in pairs. What was shared of it before
+// stays as it was.
+type Series struct {
+	Iters  []int
+	Values []float64
+	// Epoch counts how often points were averaged or dropped: in between, a series only grows.
+	Epoch int
+
+	per int // samples a point stands for
+	n   int // samples in the point being made
+	sum float64
+}
+
+// seriesCap is the most points that a Series keeps.
+const seriesCap = 1024
+
+// Add appends a sample.
+func (s *Series) Add(iter int, v float64) {
+	if s.per == 0 {
+		s.per = 1
+		s.Iters, s.Values = make([]int, 0, seriesCap), make([]float64, 0, seriesCap)
+	}
+	s.sum += v
+	if s.n++; s.n < s.per {
+		return
+	}
+	if len(s.Values) == seriesCap {
+		s.halve()
+		return // the sample in hand is half of the next point
+	}
+	s.Iters, s.Values = append(s.Iters, iter), append(s.Values, s.sum/float64(s.n))
+	s.n, s.sum = 0, 0
+}
+
+// halve averages the points in pairs, in new memory: somebody may be looking at the old.
+func (s *Series) halve() {
+	iters, values := make([]int, seriesCap/2, seriesCap), make([]float64, seriesCap/2, seriesCap)
+	for i := range values {
+		iters[i], values[i] = s.Iters[2*i+1], (s.Values[2*i]+s.Values[2*i+1])/2
+	}
+	s.Iters, s.Values = iters, values
+	s.per *= 2
+	s.Epoch++
+}
+
+// view returns the series as it is now; later samples do not change it.
+func (s *Series) view() Series {
+	n := len(s.Values)
+	return Series{Iters: s.Iters[:n:n], Values: s.Values[:n:n], Epoch: s.Epoch}
+}
+
+// cut drops the points after an iteration.
+func (s *Series) cut(iter int) {
+	n := sort.SearchInts(s.Iters, iter+1)
+	if n == len(s.Iters) && s.n == 0 {
+		return
+	}
+	iters, values := make([]int, n, seriesCap), make([]float64, n, seriesCap)
+	copy(iters, s.Iters)
+	copy(values, s.Values)
+	s.Iters, s.Values, s.n, s.sum = iters, values, 0, 0
+	s.per = max(s.per, 1)
+	s.Epoch++
+}
+
+// Last returns the newest point.
+func (s *Series) Last() (iter int, v float64, ok bool) {
+	if len(s.Values) == 0 {
+		return 0, 0, false
+	}
+	return s.Iters[len(s.Iters)-1], s.Values[len(s.Values)-1], true
+}
+
+// Operated is what one surgery did to a layer.
+type Operated struct {
+	Iter, Pruned, Spliced, Kept int
+}
+
+// operatedCap is how many surgeries a layer's record holds.
+const operatedCap = 64
+
+// layerHistory is what became of a layer.
+type layerHistory struct {
+	kept Series // share of the weights
+	last [operatedCap]Operated
+	n    int
+}
+
+// note takes in the last surgery of a layer, once.
+func (h *layerHistory) note(p *solver.Layer) {
+	at := Operated{p.LastSurgery(), p.Pruned(), p.Spliced(), p.Kept()}
+	if h.n > 0 && h.last[(h.n-1)%operatedCap].Iter == at.Iter {
+		h.n-- // a second surgery in one iteration adds to the first
+	} else {
+		h.kept.Add(at.Iter, solver.Fraction(at.Kept, p.Total()))
+	}
+	h.last[h.n%operatedCap] = at
+	h.n++
+}
+
+// recent returns the record, oldest first.
+func (h *layerHistory) recent() []Operated {
+	out := make([]Operated, 0, min(h.n, operatedCap))
+	for i := max(0, h.n-operatedCap); i < h.n; i++ {
+		out = append(out, h.last[i%operatedCap])
+	}
+	return out
+}
+
+// cut forgets the surgeries from an iteration on.
+func (h *layerHistory) cut(iter int) {
+	h.kept.cut(iter - 1)
+	for h.n > 0 && h.last[(h.n-1)%operatedCap].Iter >= iter {
+		h.n--
+	}
+}
+
+// curves are what a run's plots show.
+type curves struct {
+	loss, smoothed, accuracy, testLoss, rate, kept, speed Series
+	layers                                                []layerHistory
+}
+
+// all lists the curves of the whole run.
+func (c *curves) all() []*Series {
+	return []*Series{&c.loss, &c.smoothed, &c.accuracy, &c.testLoss, &c.rate, &c.kept, &c.speed}
+}
+
+// cut drops what came after an iteration.
+func (c *curves) cut(iter int) {
+	for _, s := range c.all() {
+		s.cut(iter)
+	}
+	for i := range c.layers {
+		c.layers[i].cut(iter + 1)
+	}
+}

@@ -1,0 +1,131 @@
+package session
+
+import (
+	"time"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model/solver"
+)
+
+// State is what a session is doing.
+type State int
+
+// The states of a session.
+const (
+	Running  State = iota
+	Paused         // by a person, or by a Problem
+	Testing        // evaluating a test net
+	Finished       // max_iter is reached
+	Failed         // cannot go on: see Problem
+	Stopped        // by a person
+)
+
+func (s State) String() string {
+	return [...]string{"running", "paused", "testing", "finished", "failed", "stopped"}[s]
+}
+
+// Ended reports whether no iteration will follow.
+func (s State) Ended() bool { return s == Finished || s == Failed || s == Stopped }
+
+// Snapshot is what a session publishes: immutable, whole, the latest wins.
+type Snapshot struct {
+	Net, Source, Device string
+	State               State
+	Problem             string // why it is paused or failed
+	Iter, MaxIter       int
+	Rate                float64 // learning rate
+	Loss, Smoothed      float64
+	PerSecond           float64 // iterations
+	BatchSize           int     // images an iteration
+	Remaining           time.Duration
+	Memory              int64 // bytes on the device
+	Vitals              gpu.Vitals
+	Hyper               *config.Hyper
+	Layers              []LayerStats
+	Pending             []Change
+	Surgeries           int // operations so far: iterations in which some layer was operated on
+	Losses              Series
+	Smooth              Series // the loss, averaged
+	Rates               Series // learning rate
+	Share               Series // of the weights kept
+	Speed               Series // iterations a second
+	Accuracy            Series
+	TestLoss            Series
+	Tests               []solver.TestResult // the last of each test net
+	Tested, ToTest      int                 // batches, while Testing
+	Events              []Event             // oldest first
+	Changes             []Change            // in force, oldest first: marks for plots
+	Plans               []Plan
+	States              []SavedState // that the run can go back to, oldest first
+	Back                string       // the file of the state that GoBack without a name goes to; "": none
+	Trouble             string       // what cannot be written, and why; "": nothing
+	Undo, Redo          string       // what Undo and Redo would do; "": nothing
+	Sensitivity         *Sensitivity // nil until it was asked for; never changed
+	Path                string       // the solver's file
+	Prefix              string       // of snapshots
+	Journal             string       // where changes are recorded
+	Viewers             []string     // who watches, where the run is served
+	Saved               string       // the last solverstate written
+	SavedIter           int
+	Exported            int64 // bytes of the caffemodel that export makes of the net
+	Unsaved             int   // iterations since the last snapshot, or since the start
+	Published           time.Time
+}
+
+// ImagesPerSecond is the throughput in images; 0 where the batch size is not known.
+func (s *Snapshot) ImagesPerSecond() float64 { return s.PerSecond * float64(s.BatchSize) }
+
+// Kept sums the entries kept and their total over the layers that can be pruned.
+func (s *Snapshot) Kept() (kept, total int) {
+	for i := range s.Layers {
+		kept += s.Layers[i].Kept
+		total += s.Layers[i].Weights
+	}
+	return kept, total
+}
+
+// Layer returns a layer's statistics by name, or nil.
+func (s *Snapshot) Layer(name string) *LayerStats {
+	for i := range s.Layers {
+		if s.Layers[i].Name == name {
+			return &s.Layers[i]
+		}
+	}
+	return nil
+}
+
+// PendingValue returns the value that a field will get, if a change of it waits.
+func (s *Snapshot) PendingValue(field string) (string, bool) {
+	for i := len(s.Pending) - 1; i >= 0; i-- {
+		if s.Pending[i].Field == field {
+			return s.Pending[i].New, true
+		}
+	}
+	return "", false
+}
+
+// Status is what became of a change.
+type Status string
+
+// The fates of a change.
+const (
+	Waiting  Status = "pending"
+	Applied  Status = "applied"
+	Rejected Status = "rejected"
+	Noted    Status = "" // an event that is no change: a test, a snapshot
+)
+
+// Event is one line of the journal pane.
+type Event struct {
+	Seq    int // counts a run's events
+	Iter   int
+	Status Status
+	Text   string
+	By     string // who asked for it, where several may
+	// Progress is set in the events of display, which snapshots do not keep.
+	Progress *Progress
+	// Tests and Saved are set where the event is a test, or a snapshot.
+	Tests []solver.TestResult
+	Saved string
+}

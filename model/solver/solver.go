@@ -1,0 +1,452 @@
+// Package solver trains a net: iterations, Caffe's update rules, surgery, tests of a net, and the state that a run is
+// resumed from.
+package solver
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model"
+	"dns-tui/model/layer"
+)
+
+// Solver trains a net by one of Caffe's methods and does its surgery.
+type Solver struct {
+	Net   *model.Net
+	Tests []*model.Net
+	Iter  int
+	Seed  uint64
+	ID    string // of the run, in all its snapshots
+	// Notices are what a user should know of what the run starts from: weights that fit nothing, settings that are
+	// not the file's.
+	Notices []string
+
+	run    *config.Run
+	param  *caffepb.SolverParameter
+	device gpu.Device
+	clock  *layer.Clock
+	method gpu.Method
+	// history has the method's arrays of each parameter of Net; nil where it is not trained.
+	history [][2]*gpu.Tensor
+	surgeon *Surgeon
+	recent  []float32 // the last average_loss losses, oldest first
+	hyper   *config.Hyper
+	files   *config.Hyper // what the files say of them
+	observe bool          // measure norms in the next update
+	// lastPass is the loss of the last of an iteration's iter_size passes.
+	lastPass float64
+	pipeline
+	// carried is what the session put into the snapshot that the solver started from.
+	carried Carried
+}
+
+// methods are Caffe's solver types.
+var methods = map[string]gpu.Method{
+	"SGD":      gpu.SGD,
+	"Nesterov": gpu.Nesterov,
+	"AdaGrad":  gpu.AdaGrad,
+	"RMSProp":  gpu.RMSProp,
+	"AdaDelta": gpu.AdaDelta,
+	"Adam":     gpu.Adam,
+}
+
+// New builds the nets of a run and loads what it starts from. Errors name the file.
+func New(run *config.Run, d gpu.Device) (*Solver, error) {
+	s := &Solver{
+		run:    run,
+		param:  run.Solver,
+		device: d,
+		clock:  &layer.Clock{},
+		method: methods[caffe.SolverName(run.Solver)],
+	}
+	s.Seed, s.ID = rand.Uint64(), fmt.Sprintf("%08x", rand.Uint32())
+	if r := run.Solver.GetRandomSeed(); run.Solver.RandomSeed != nil && r >= 0 {
+		s.Seed = uint64(r)
+	}
+	if run.Seed != nil {
+		s.Seed = *run.Seed
+	}
+	if run.Inputs != nil {
+		s.Notices = append(s.Notices, "random data stands in place of the data layers (--input)")
+	}
+	var state *caffepb.SolverState
+	if run.Snapshot != "" {
+		var err error
+		if state, err = caffe.ReadSolverState(run.Snapshot); err != nil {
+			return nil, err
+		}
+		s.resumeSeed(state.RunState)
+	}
+	if err := s.build(); err != nil {
+		s.Close()
+		return nil, adviseMemory(run, err)
+	}
+	if err := s.start(state); err != nil {
+		s.Close()
+		return nil, adviseMemory(run, err)
+	}
+	return s, nil
+}
+
+// resumeSeed takes the seed of a snapshot, unless random_seed was edited since.
+func (s *Solver) resumeSeed(rs *caffepb.RunState) {
+	if rs == nil || rs.Seed == nil {
+		return
+	}
+	now, then := s.param.RandomSeed, rs.RandomSeed
+	same := now == nil || then != nil && *then == *now
+	switch {
+	case s.run.Settings == config.ByFiles && now != nil && *now >= 0 && s.Seed != rs.GetSeed():
+		s.Notices = append(
+			s.Notices,
+			fmt.Sprintf("random_seed is %d by the files; the snapshot's seed was %d", *now, rs.GetSeed()),
+		)
+		return
+	case s.run.Settings == config.ByEdit && len(rs.Files) > 0 && !same:
+		was := "not set"
+		if then != nil {
+			was = fmt.Sprint(*then)
+		}
+		s.Notices = append(
+			s.Notices,
+			fmt.Sprintf("random_seed %s → %d: the files were edited since the snapshot", was, *now),
+		)
+		if *now >= 0 {
+			return
+		}
+	case now != nil && *now >= 0 && uint64(*now) != rs.GetSeed():
+		s.Notices = append(
+			s.Notices,
+			fmt.Sprintf(
+				"the random numbers go on with the snapshot's seed, %d; random_seed of the files is %d",
+				rs.GetSeed(),
+				*now,
+			),
+		)
+	}
+	s.Seed = rs.GetSeed()
+}
+
+func (s *Solver) build() error {
+	trainState := &caffepb.NetState{}
+	proto.Merge(trainState, s.run.Train.Net.GetState())
+	proto.Merge(trainState, s.param.GetTrainState())
+	trainState.Phase = caffepb.Phase_TRAIN.Enum()
+	var err error
+	if s.Net, err = model.NewNet(s.run.Train, model.NetOptions{Device: s.device, State: trainState, Seed: s.Seed, Clock: s.clock, Inputs: s.run.Inputs}); err != nil {
+		return err
+	}
+	for i, f := range s.run.Tests {
+		t, err := model.NewNet(
+			f,
+			model.NetOptions{
+				Device: s.device,
+				State:  s.TestState(i),
+				Seed:   s.Seed,
+				Clock:  s.clock,
+				Share:  s.Net,
+				Inputs: s.run.Inputs,
+			},
+		)
+		if err != nil {
+			return err
+		}
+		s.Tests = append(s.Tests, t)
+	}
+	for _, p := range s.Net.Params() {
+		var h [2]*gpu.Tensor
+		for i := range s.method.Histories() {
+			if p.Trained() {
+				if h[i], err = gpu.NewTensor(s.device, p.Shape...); err != nil {
+					return err
+				}
+			}
+		}
+		s.history = append(s.history, h)
+	}
+	s.surgeon = newSurgeon(s.device, s.Net, s.Seed)
+	if err := s.openPipeline(); err != nil {
+		return err
+	}
+	s.files = initialHyper(s.param, s.Net)
+	s.hyper = s.files
+	return s.checkLayers()
+}
+
+// checkLayers reports every value of a layer's surgery that would be refused live, with its line in the net's file.
+func (s *Solver) checkLayers() error {
+	var errs []error
+	for _, f := range s.hyper.Faults() {
+		name, field := config.SplitField(f.Field)
+		if field == "stop" {
+			field = "iter_stop"
+		}
+		// nil of the solver's own: config.Run.Validate tells
+		errs = append(errs, s.Net.FieldError(name, field, f.Msg))
+	}
+	return errors.Join(errs...)
+}
+
+// start loads the weights or the state that the run starts from, and gives masks to the layers to be pruned.
+func (s *Solver) start(state *caffepb.SolverState) error {
+	if err := s.surgeon.prepare(s.hyper); err != nil {
+		return err
+	}
+	if len(s.run.Weights) > 0 {
+		if err := s.loadWeights(s.run.Weights, false); err != nil {
+			return err
+		}
+	}
+	if state != nil {
+		if err := s.restore(s.run.Snapshot, state); err != nil {
+			return err
+		}
+	}
+	s.surgeon.examine(s.hyper, false)
+	return nil
+}
+
+// manyZeros is the share of exact zeros from which a file without masks looks like a net that was pruned elsewhere.
+const manyZeros = 0.05
+
+// loadWeights loads caffemodels, and tells what of them did not fit; where they are those of a snapshot of ours, what
+// was edited in the net since.
+func (s *Solver) loadWeights(paths []string, ofSnapshot bool) error {
+	l, err := s.Net.LoadFiles(paths, model.LoadOptions{MasksFromZeros: s.run.MasksFromZeros,
+		SkipMismatched: s.run.SkipMismatched, TellEdits: ofSnapshot})
+	if err != nil {
+		return err
+	}
+	s.Notices = append(s.Notices, l.Notices...)
+	if !s.run.MasksFromZeros && float64(l.Zeros) > manyZeros*float64(l.Weights) {
+		s.Notices = append(
+			s.Notices,
+			fmt.Sprintf("%d of %d weights in %s are exactly zero and came without masks: they train like all others; "+
+				"--masks-from-zeros keeps them pruned", l.Zeros, l.Weights, strings.Join(paths, ", ")),
+		)
+	}
+	return nil
+}
+
+// AsksForSurgery reports whether the files of a run say anything about surgery. Where they do not, they are plain Caffe
+// files, and the seed rule's default (prune every convolution and inner product) is not applied to them.
+func AsksForSurgery(s *caffepb.SolverParameter, layers []model.PrunableLayer) bool {
+	if s.SurgeryStopIter != nil || s.SurgeryIterGamma != nil || s.SurgeryIterPower != nil {
+		return true
+	}
+	for _, l := range layers {
+		if l.Pruning.Explicit {
+			return true
+		}
+	}
+	return false
+}
+
+// initialHyper reads the hyperparameters that the files set.
+func initialHyper(s *caffepb.SolverParameter, n *model.Net) *config.Hyper {
+	h := config.FromSolver(s)
+	layers := n.Prunable()
+	asked := AsksForSurgery(s, layers)
+	for _, l := range layers {
+		p := l.Pruning
+		h.Layers = append(
+			h.Layers,
+			config.LayerHyper{Name: l.Name, Rule: p.Rule, Threshold: p.Threshold, Prune: p.Enabled && asked,
+				Gamma: p.Gamma, Power: p.Power, Stop: p.Stop},
+		)
+	}
+	h.Index()
+	return h
+}
+
+// Hyper returns the hyperparameters in force.
+func (s *Solver) Hyper() *config.Hyper { return s.hyper }
+
+// FileHyper returns the hyperparameters that the files set.
+func (s *Solver) FileHyper() *config.Hyper { return s.files }
+
+// Device returns the device that the nets are on.
+func (s *Solver) Device() gpu.Device { return s.device }
+
+// Carried is what the session put into the snapshot that the solver started from, or went back to.
+func (s *Solver) Carried() Carried { return s.carried }
+
+// SetHyper puts validated hyperparameters in force; it fails only where memory for a mask runs out.
+func (s *Solver) SetHyper(h *config.Hyper) error {
+	if err := s.surgeon.prepare(h); err != nil {
+		return err
+	}
+	s.hyper = h
+	return nil
+}
+
+// Rate returns the learning rate of an iteration under the hyperparameters in force.
+func (s *Solver) Rate(iter int) float64 {
+	return Rate(s.param, s.hyper.BaseLR, iter) * s.hyper.LRMult
+}
+
+// SurgeryDue reports whether the mask of a layer is redrawn in the next iteration.
+func (s *Solver) SurgeryDue(p *Layer) bool {
+	return s.surgeon.due(p, s.hyper, s.hyper.Layer(p.Name), s.Iter)
+}
+
+// LastPassLoss is the loss of the last forward pass: what Caffe's loss blob holds after an iteration.
+func (s *Solver) LastPassLoss() float64 { return s.lastPass }
+
+// UnstableError says that a loss was NaN or infinite, and which layer was the first to be.
+type UnstableError struct {
+	Iter  int
+	Loss  float64
+	Cause error
+}
+
+func (e *UnstableError) Error() string {
+	if e.Cause == nil {
+		return fmt.Sprintf("iteration %d: the loss is %v, though no layer's output is", e.Iter, e.Loss)
+	}
+	return fmt.Sprintf("iteration %d: the loss is %v; first bad: %v", e.Iter, e.Loss, e.Cause)
+}
+
+func (e *UnstableError) Unwrap() error { return e.Cause }
+
+// update changes all trained parameters (Caffe's ApplyUpdate: clip, normalise, regularise, momentum).
+func (s *Solver) update(scale float32) {
+	if clip := s.param.GetClipGradients(); clip > 0 {
+		var sum float64
+		for _, p := range s.Net.Params() {
+			if p.Trained() && !s.fixed(p) {
+				sum += s.device.SumSquares(p.Diff)
+			}
+		}
+		if norm := math.Sqrt(sum); norm > float64(clip) {
+			scale *= float32(float64(clip) / norm)
+		}
+	}
+	rate := float32(s.Rate(s.Iter))
+	u := gpu.UpdateParams{
+		Method:   s.method,
+		Momentum: float32(s.hyper.Momentum),
+		L1:       s.param.GetRegularizationType() == "L1",
+		Scale:    scale,
+		Delta:    s.param.GetDelta(),
+	}
+	switch s.method {
+	case gpu.RMSProp:
+		u.Decay2 = s.param.GetRmsDecay()
+	case gpu.Adam:
+		u.Decay2 = s.param.GetMomentum2()
+		t := float64(s.Iter + 1)
+		u.Correction = float32(math.Sqrt(1-math.Pow(float64(u.Decay2), t)) / (1 - math.Pow(s.hyper.Momentum, t)))
+	}
+	if s.observe {
+		u.KeepStep = true
+		s.measureGradients(scale)
+	}
+	for i, p := range s.Net.Params() {
+		if !p.Trained() {
+			continue
+		}
+		if s.fixed(p) {
+			s.device.Fill(p.Diff, 0)
+			continue
+		}
+		u.Rate, u.Decay, u.Gate = rate*p.LRMult, float32(s.hyper.WeightDecay)*p.DecayMult, s.gate
+		s.device.Update(u, p.Data, p.Diff, s.history[i][0], s.history[i][1], p.Masked)
+	}
+	if s.observe {
+		s.observe = false
+		s.measureSteps()
+	}
+}
+
+// fixed reports whether a parameter's layer is not trained for now. Its history stays as it is.
+func (s *Solver) fixed(p *layer.Param) bool {
+	l := s.hyper.Layer(p.Layer)
+	return l != nil && l.Fixed
+}
+
+// Observe has the next iteration measure the norms of the layers that can be pruned. It changes no bit of the training.
+func (s *Solver) Observe() { s.observe = true }
+
+// measureGradients measures what the gradients of the weights are before the update; measureSteps what it took off,
+// which it left in their place.
+func (s *Solver) measureGradients(scale float32) {
+	for _, p := range s.surgeon.layers {
+		p.norms = Norms{Iter: s.Iter, Weights: math.Sqrt(s.device.SumSquares(p.Weights.Data))}
+		if p.Weights.Trained() {
+			p.norms.Gradient = math.Sqrt(s.device.SumSquares(p.Weights.Diff)) * math.Abs(float64(scale))
+		}
+	}
+}
+
+func (s *Solver) measureSteps() {
+	for _, p := range s.surgeon.layers {
+		if p.Weights.Trained() {
+			p.norms.Step = math.Sqrt(s.device.SumSquares(p.Weights.Diff))
+		}
+	}
+	for _, p := range s.Net.Params() {
+		if p.Trained() {
+			s.device.Fill(p.Diff, 0)
+		}
+	}
+}
+
+// smooth keeps the last average_loss losses.
+func (s *Solver) smooth(loss float64) {
+	n := int(s.param.GetAverageLoss())
+	if len(s.recent) == n {
+		copy(s.recent, s.recent[1:])
+		s.recent = s.recent[:n-1]
+	}
+	s.recent = append(s.recent, float32(loss))
+}
+
+// SmoothedLoss is the mean of the last average_loss losses.
+func (s *Solver) SmoothedLoss() float64 {
+	var t float64
+	for _, l := range s.recent {
+		t += float64(l)
+	}
+	return t / float64(max(1, len(s.recent)))
+}
+
+// LossNow takes in the loss of one more pass with the weights of now, without an update.
+func (s *Solver) LossNow() error {
+	loss, err := s.Net.Forward()
+	if err == nil {
+		s.smooth(loss)
+	}
+	return err
+}
+
+// Close stops the readers.
+func (s *Solver) Close() error {
+	var errs []error
+	for _, n := range append([]*model.Net{s.Net}, s.Tests...) {
+		if n != nil {
+			errs = append(errs, n.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// TestState is the state that test net i is filtered by.
+func (s *Solver) TestState(i int) *caffepb.NetState {
+	st := &caffepb.NetState{}
+	proto.Merge(st, s.run.Tests[i].Net.GetState())
+	if i < len(s.param.TestState) {
+		proto.Merge(st, s.param.TestState[i])
+	}
+	st.Phase = caffepb.Phase_TEST.Enum()
+	return st
+}

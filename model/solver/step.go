@@ -1,0 +1,263 @@
+package solver
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"dns-tui/gpu"
+	"dns-tui/model"
+)
+
+// pipeline is the iterations that a device is at work on. On a device with a lag the solver does not wait for an
+// iteration's loss before it starts the next; on one without, every iteration is settled when Advance returns.
+//
+// A loss that is not finite is then seen late. So the device keeps a gate: a number that becomes NaN with the first
+// such loss, behind which neither updates nor surgery change anything. When the solver sees the loss, the weights and
+// masks are still those that it was made with, and the solver goes back to that iteration.
+type pipeline struct {
+	lag     int
+	gate    *gpu.Tensor // nil without a lag
+	scratch *gpu.Tensor
+	flights []flight // a ring of lag + 1
+	first   int      // the oldest
+	flying  int
+	sources []model.NamedSource // of the train net
+	// settledLoss is the loss of the iteration that was settled last.
+	settledLoss float64
+	// OnSettled is told of each iteration whose loss has come, in order.
+	OnSettled func(iter int, loss float64)
+	// Interrupted is asked between the passes of an iteration whether to give it up.
+	Interrupted func() bool
+	redrawn     []string // see Redrawn
+}
+
+// flight is an iteration under way.
+type flight struct {
+	iter   int
+	mark   gpu.Mark
+	passes int
+	losses []float32 // of all passes
+	ops    []operation
+	places []uint64 // of the sources when it began
+}
+
+func (s *Solver) openPipeline() (err error) {
+	s.lag = s.device.Capabilities().Lag
+	s.flights = make([]flight, s.lag+1)
+	for i := range s.flights {
+		s.flights[i].ops = make([]operation, 0, len(s.surgeon.layers))
+	}
+	s.sources = s.Net.Sources()
+	if s.lag == 0 {
+		return nil
+	}
+	if s.gate, err = gpu.NewTensor(s.device, 1); err != nil {
+		return err
+	}
+	s.surgeon.gate = s.gate
+	s.scratch, err = gpu.NewTensor(s.device, 1)
+	return err
+}
+
+// Step does one iteration and waits for it: surgery where it is due, iter_size passes forward and backward, one
+// update. It returns the loss. A loss that is not finite is an *UnstableError, and nothing was updated.
+func (s *Solver) Step() (float64, error) {
+	if err := s.Advance(); err != nil {
+		return s.settledLoss, err
+	}
+	err := s.Drain()
+	return s.settledLoss, err
+}
+
+// Advance starts one iteration, and settles those that the device is no longer to work on. An *UnstableError takes the
+// solver back to the iteration whose loss was not finite.
+func (s *Solver) Advance() error {
+	f := &s.flights[(s.first+s.flying)%len(s.flights)]
+	f.iter, f.passes, f.losses, f.ops, f.places = s.Iter, int(
+		s.param.GetIterSize(),
+	), f.losses[:0], f.ops[:0], f.places[:0]
+	for _, src := range s.sources {
+		f.places = append(f.places, src.Records())
+	}
+	for _, p := range s.surgeon.layers {
+		if s.SurgeryDue(p) {
+			f.ops = append(f.ops, operation{})
+			s.surgeon.operate(p, s.hyper.Layer(p.Name), s.Iter, &f.ops[len(f.ops)-1])
+		}
+	}
+	for pass := range f.passes {
+		if pass > 0 && s.Interrupted != nil && s.Interrupted() {
+			return s.giveUp(f, pass)
+		}
+		s.clock.Iter, s.clock.Pass = uint64(s.Iter), uint64(pass)
+		if err := s.Net.Run(); err != nil {
+			return err
+		}
+		from := len(f.losses)
+		f.losses = s.Net.FetchLosses(f.losses)
+		if s.lag > 0 {
+			s.watch()
+		} else if l := s.Net.Objective(f.losses[from:]); !finite(l) {
+			return s.unstable(f, l)
+		}
+		s.Net.Backward()
+	}
+	s.update(1 / float32(f.passes))
+	f.mark = s.device.Mark()
+	s.flying++
+	s.Iter++
+	for s.flying > s.lag {
+		if err := s.settle(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Drain settles every iteration that was started.
+func (s *Solver) Drain() error {
+	for s.flying > 0 {
+		if err := s.settle(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// watch shuts the gate where a loss of the pass is not finite: 0·x is 0 for a finite x alone.
+func (s *Solver) watch() {
+	for _, b := range s.Net.LossBlobs() {
+		x := b.Data
+		if x.N > 1 {
+			s.device.Dot(0, x, x, s.scratch)
+			x = s.scratch
+		}
+		s.device.Axpby(0, x, 1, s.gate)
+	}
+}
+
+// settle waits for the oldest iteration and takes in what it found.
+func (s *Solver) settle() error {
+	f := &s.flights[s.first]
+	if err := s.device.Await(f.mark); err != nil {
+		s.flying = 0
+		return err
+	}
+	per := len(f.losses) / f.passes
+	var loss float64
+	for pass := range f.passes {
+		l := s.Net.Objective(f.losses[pass*per:][:per])
+		if !finite(l) {
+			return s.unstable(f, l)
+		}
+		loss += l
+		s.lastPass = l
+	}
+	loss /= float64(f.passes)
+	for i := range f.ops {
+		s.surgeon.absorb(&f.ops[i])
+	}
+	s.first, s.flying = (s.first+1)%len(s.flights), s.flying-1
+	s.smooth(loss)
+	s.settledLoss = loss
+	if s.OnSettled != nil {
+		s.OnSettled(f.iter, loss)
+	}
+	return nil
+}
+
+// GivenUpError says that an iteration was given up between two passes. Weights and history are those before it, and
+// the data begins where it did; masks that it redrew stay, and so do the running statistics of its passes.
+type GivenUpError struct{ Iter, Passes, Of int }
+
+func (e *GivenUpError) Error() string {
+	return fmt.Sprintf("iteration %d was given up after %d of %d passes", e.Iter, e.Passes, e.Of)
+}
+
+// giveUp drops an iteration that has done some of its passes.
+func (s *Solver) giveUp(f *flight, passes int) error {
+	if err := s.Drain(); err != nil {
+		return err
+	}
+	if err := s.device.Sync(); err != nil {
+		return err
+	}
+	s.dropped(f)
+	s.seek(f)
+	return &GivenUpError{f.iter, passes, f.passes}
+}
+
+// dropped takes in the surgery of an iteration that is given up, and forgets its gradients.
+func (s *Solver) dropped(f *flight) {
+	s.redrawn = s.redrawn[:0]
+	for i := range f.ops {
+		s.surgeon.absorb(&f.ops[i])
+		s.redrawn = append(s.redrawn, f.ops[i].p.Name)
+	}
+	for _, p := range s.Net.Params() {
+		if p.Gradient() != nil {
+			s.device.Fill(p.Diff, 0)
+		}
+	}
+}
+
+// Redrawn are the layers whose masks were redrawn in the last iteration that was given up, or whose loss was not finite.
+func (s *Solver) Redrawn() []string { return s.redrawn }
+
+// seek takes the data back to where an iteration began.
+func (s *Solver) seek(f *flight) {
+	for i, src := range s.sources {
+		src.Seek(f.places[i])
+	}
+}
+
+// unstable goes back to an iteration whose loss was not finite, and says which layer was the first to be. What was
+// started after it is dropped: behind the gate it changed nothing.
+func (s *Solver) unstable(f *flight, loss float64) error {
+	late := s.flying > 0
+	s.settledLoss = loss
+	err := &UnstableError{Iter: f.iter, Loss: loss}
+	s.dropped(f)
+	s.flying, s.Iter = 0, f.iter
+	if late {
+		if e := s.device.Sync(); e != nil {
+			return e
+		}
+		s.device.Fill(s.gate, 0)
+		s.seek(f)
+		for pass := range f.passes { // as far as the pass that failed, whose blobs tell
+			s.clock.Iter, s.clock.Pass = uint64(s.Iter), uint64(pass)
+			l, e := s.Net.Forward()
+			if e != nil {
+				return e
+			}
+			if !finite(l) {
+				break
+			}
+		}
+	}
+	err.Cause = s.Net.FirstBad()
+	s.seek(f)
+	return err
+}
+
+// OperateAll redraws the masks of the layers that take part in surgery, due or not, and returns how many those are.
+// layers are the names of those that are meant; nil is all.
+func (s *Solver) OperateAll(layers []string) int {
+	ops := make([]operation, 0, len(s.surgeon.layers))
+	for _, p := range s.surgeon.layers {
+		if l := s.hyper.Layer(p.Name); l.Prune && !l.Frozen && (layers == nil || slices.Contains(layers, p.Name)) {
+			ops = append(ops, operation{})
+			s.surgeon.operate(p, l, s.Iter, &ops[len(ops)-1])
+		}
+	}
+	if s.device.Sync() == nil { // the next iteration tells of a failure
+		for i := range ops {
+			s.surgeon.absorb(&ops[i])
+		}
+	}
+	return len(ops)
+}

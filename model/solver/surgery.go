@@ -1,0 +1,242 @@
+package solver
+
+import (
+	"math"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model"
+	"dns-tui/model/layer"
+)
+
+// Surgeon does the surgery of a run: it draws when, and redraws masks (Guo, Yao, Chen, NIPS 2016, algorithm 1).
+type Surgeon struct {
+	device gpu.Device
+	seed   uint64
+	layers []*Layer
+	params gpu.SurgeryParams
+	gate   *gpu.Tensor // behind which surgery changes nothing; nil on a device without a lag
+}
+
+// Layer is one layer that can be pruned.
+type Layer struct {
+	model.PrunableLayer
+	measured  bool // paper rule: mu and sigma are fixed
+	mu, sigma float32
+	lastIter  int // of the last surgery; -1 before the first
+	result    gpu.SurgeryResult
+	pruned    int // in the last surgery
+	spliced   int
+	ruleNow   gpu.Rule // by which reach was measured
+	reach     reach
+	norms     Norms
+}
+
+// Norms are Euclidean norms of a layer's weights in one iteration.
+type Norms struct {
+	Iter     int // -1 before the first
+	Weights  float64
+	Gradient float64 // without decay, over the iteration's passes
+	Step     float64 // what the update took off the weights
+}
+
+func newSurgeon(d gpu.Device, n *model.Net, seed uint64) *Surgeon {
+	s := &Surgeon{device: d, seed: seed}
+	for _, l := range n.Prunable() {
+		s.layers = append(s.layers, &Layer{PrunableLayer: l, lastIter: -1, norms: Norms{Iter: -1}})
+	}
+	return s
+}
+
+// streamSurgery numbers the draws of the seed rule; those of the paper rule are the layer's own.
+const streamSurgery = 0x5EED5EED
+
+// Due reports whether surgery happens: (1 + gamma·i)^(-power) > r and i < stop, r in [0,1).
+func Due(iter int, gamma, power float64, stop int, r float32) bool {
+	if iter >= stop {
+		return false
+	}
+	return math.Pow(1+gamma*float64(iter), -power) > float64(r)
+}
+
+// due reports whether a layer's mask is redrawn in an iteration. The draw depends on seed, iteration and layer only.
+func (s *Surgeon) due(p *Layer, h *config.Hyper, l *config.LayerHyper, iter int) bool {
+	if !l.Prune || l.Frozen {
+		return false
+	}
+	if l.Rule == gpu.SeedRule {
+		r := gpu.Key{Seed: s.seed, Stream: streamSurgery, Iter: uint64(iter)}.Uniform(0)
+		return Due(iter, h.Gamma, h.Power, h.Stop, r)
+	}
+	r := gpu.Key{Seed: s.seed, Stream: layer.Stream(p.Name) ^ streamSurgery, Iter: uint64(iter)}.Uniform(0)
+	return Due(iter, l.Gamma, l.Power, l.Stop, r)
+}
+
+// prepare gives forward weights to the layers that take part in surgery.
+func (s *Surgeon) prepare(h *config.Hyper) error {
+	for _, p := range s.layers {
+		l := h.Layer(p.Name)
+		if l == nil || !l.Prune ||
+			p.Weights.Masked != nil && (p.Bias == nil || l.Rule == gpu.SeedRule || p.Bias.Masked != nil) {
+			continue
+		}
+		if err := p.Weights.EnsureMask(s.device); err != nil {
+			return err
+		}
+		if l.Rule == gpu.PaperRule && p.Bias != nil {
+			if err := p.Bias.EnsureMask(s.device); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// operation is a surgery whose result may still be on its way.
+type operation struct {
+	p    *Layer
+	rule gpu.Rule
+	iter int
+	r    gpu.SurgeryResult
+}
+
+// operate redraws the mask of one layer. What it found is in o once the device has been waited for; absorb takes it in.
+func (s *Surgeon) operate(p *Layer, l *config.LayerHyper, iter int, o *operation) {
+	*o = operation{p: p, rule: l.Rule, iter: iter}
+	s.run(p, l, true, false, &o.r)
+	if l.Rule == gpu.PaperRule && !p.measured && s.device.Sync() == nil {
+		p.measured, p.mu, p.sigma = true, o.r.Mu, o.r.Sigma // once: the next surgery goes by them
+	}
+}
+
+// absorb takes in what an operation found.
+func (s *Surgeon) absorb(o *operation) {
+	p := o.p
+	kept, masked := p.result.KeptAt, p.result.MaskedAt
+	p.result = o.r
+	p.result.KeptAt, p.result.MaskedAt = kept, masked
+	if p.lastIter != o.iter {
+		p.pruned, p.spliced = 0, 0
+	}
+	// A second surgery in one iteration, asked for, adds to what the first did.
+	p.pruned, p.spliced, p.lastIter = p.pruned+o.r.Pruned, p.spliced+o.r.Spliced, o.iter
+}
+
+// examine counts and measures all layers without changing them; histogram asks for their distances too.
+func (s *Surgeon) examine(h *config.Hyper, histogram bool) {
+	for _, p := range s.layers {
+		l := h.Layer(p.Name)
+		if p.Weights.Masked == nil {
+			p.result.Total, p.result.Kept = p.Weights.Data.N, p.Weights.Data.N
+			if l.Rule == gpu.PaperRule && p.Bias != nil {
+				p.result.Total += p.Bias.Data.N
+				p.result.Kept += p.Bias.Data.N
+			}
+			if !histogram {
+				continue
+			}
+		}
+		s.run(p, l, false, histogram, &p.result)
+	}
+	if s.device.Sync() != nil || !histogram { // the next iteration tells of a failure
+		return
+	}
+	for _, p := range s.layers {
+		p.ruleNow = h.Layer(p.Name).Rule
+		s.measureReach(p)
+	}
+	s.device.Sync()
+}
+
+func (s *Surgeon) run(p *Layer, l *config.LayerHyper, redraw, histogram bool, r *gpu.SurgeryResult) {
+	s.params = gpu.SurgeryParams{
+		Rule:      l.Rule,
+		Threshold: float32(l.Threshold),
+		Measured:  p.measured,
+		Mu:        p.mu,
+		Sigma:     p.sigma,
+		Redraw:    redraw,
+		Histogram: histogram,
+		Gate:      s.gate,
+	}
+	var b, mb *gpu.Tensor
+	if l.Rule == gpu.PaperRule && p.Bias != nil {
+		b, mb = p.Bias.Data, p.Bias.Forward()
+	}
+	s.device.Surgery(&s.params, p.Weights.Data, p.Weights.Forward(), b, mb, r)
+}
+
+// Kept is how many of the entries that the rule looks at are kept: weights, and the bias under the paper rule.
+func (p *Layer) Kept() int { return p.result.Kept }
+
+// Total is how many entries the rule looks at.
+func (p *Layer) Total() int { return p.result.Total }
+
+// Statistics are mean and deviation of the entries as they were measured last, by the layer's rule.
+func (p *Layer) Statistics() (mu, sigma float32) { return p.result.Mu, p.result.Sigma }
+
+// LastSurgery is the iteration of the last surgery; -1 before the first.
+func (p *Layer) LastSurgery() int { return p.lastIter }
+
+// Pruned is how many entries the last surgery pruned.
+func (p *Layer) Pruned() int { return p.pruned }
+
+// Spliced is how many entries the last surgery spliced.
+func (p *Layer) Spliced() int { return p.spliced }
+
+// Norms are the layer's, in the iteration that measured them last.
+func (p *Layer) Norms() Norms { return p.norms }
+
+// Dead counts the outputs, filters or neurons, that have no weight left; -1 where that was not measured.
+func (p *Layer) Dead() int {
+	if p.reach.values[0] == nil {
+		return -1
+	}
+	return p.dead()
+}
+
+// Layers are the layers that can be pruned, in the net's order.
+func (s *Solver) Layers() []*Layer { return s.surgeon.layers }
+
+// Histograms waits for the device and measures all layers, in the order of Layers, without changing them.
+func (s *Solver) Histograms() ([]*Histogram, error) {
+	if err := s.Drain(); err != nil {
+		return nil, err
+	}
+	s.surgeon.examine(s.hyper, true)
+	out := make([]*Histogram, len(s.surgeon.layers))
+	for i, p := range s.surgeon.layers {
+		rule := s.hyper.Layer(p.Name).Rule
+		out[i] = NewHistogram(rule, &p.result)
+		out[i].Deaths = p.deaths(rule)
+	}
+	return out, nil
+}
+
+// TryThreshold redraws the mask of a copy of a layer's forward weights w, and of its bias b, which is nil where the
+// rule passes over it, and returns what that prunes. The layer stays as it is.
+func (s *Solver) TryThreshold(p *Layer, threshold float64, w, b *gpu.Tensor) (gpu.SurgeryResult, error) {
+	var r gpu.SurgeryResult
+	var bias *gpu.Tensor
+	if b != nil {
+		bias = p.Bias.Data
+	}
+	s.device.Surgery(&gpu.SurgeryParams{
+		Rule:      s.hyper.Layer(p.Name).Rule,
+		Threshold: float32(threshold),
+		Measured:  p.measured,
+		Mu:        p.mu,
+		Sigma:     p.sigma,
+		Redraw:    true,
+	}, p.Weights.Data, w, bias, b, &r)
+	return r, s.device.Sync()
+}
+
+// Kept returns how many entries each layer that can be pruned keeps, by name.
+func (s *Solver) Kept() map[string]int {
+	kept := map[string]int{}
+	for _, p := range s.surgeon.layers {
+		kept[p.Name] = p.result.Kept
+	}
+	return kept
+}
