@@ -83,23 +83,23 @@ func TestViewers(t *testing.T) {
 	a := start(t, dir, 120, 36, "solver.prototxt", "--paused")
 	a.wait("PAUSED")
 	b := start(t, dir, 120, 36, "attach")
-	b.wait("PAUSED", "2 watch")
+	b.wait("PAUSED", "2 viewers")
 	r := start(t, dir, 120, 36, "attach", "--read-only")
-	r.wait("PAUSED", "reading only")
+	r.wait("PAUSED", "read-only")
 	b.keys(":momentum 0.8\r")
 	a.wait("momentum 0.9 → 0.8")
 	a.keys(":momentum 0.7\r")
 	b.wait("momentum 0.8 → 0.7")
 	r.wait("momentum 0.8 → 0.7")
 	r.keys("n")
-	r.wait("you are reading only")
+	r.wait("this session is read-only")
 	r.keys("q")
 	r.wait("leave; the run goes on")
 	r.keys("d")
 	if code := r.end(); code != 0 {
-		t.Errorf("reading only: exit status %d", code)
+		t.Errorf("read-only: exit status %d", code)
 	}
-	a.wait("2 watch", "0/1,000,000")
+	a.wait("2 viewers", "0/1,000,000")
 	b.keys("qaa") // one ends the run; the other is told
 	for _, e := range []*terminal{b, a} {
 		if code := e.end(); code != 0 || !strings.Contains(e.sent(), "stopped at iteration 0") {

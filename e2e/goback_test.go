@@ -16,7 +16,7 @@ func TestBackThenCrash(t *testing.T) {
 	e.keys(":step 12\r") // snapshots at 5 and 10
 	e.wait("12/1,000", "snapshot run_iter_10")
 	e.keys("b")
-	e.wait("States to go back to", "run_iter_5.solverstate")
+	e.wait("Restore points", "run_iter_5.solverstate")
 	e.keys("j\r") // the older one
 	e.wait("Go back?", "from iteration 12 to 5", "7 iterations are given up")
 	e.keys("y")

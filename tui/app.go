@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"charm.land/bubbles/v2/textinput"
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/colorprofile"
 
 	"dns-tui/config"
@@ -43,111 +42,72 @@ type Compared struct {
 	History *session.History
 }
 
-// App is the top-level Bubble Tea model. Its parts are drawn from the latest snapshot; nothing in Update or View waits.
+// App is the top-level Bubble Tea model: the session and its snapshots, the terminal, and which screen, dialog and line
+// are open. Nothing in Update or View waits.
 type App struct {
-	opts     Options
-	bindings []binding
-	theme    theme
-	session  session.Session
-	snap     *session.Snapshot
-	err      error // why there is no session, or none any more
+	*env
+	opts    Options
+	keys    *keyMap
+	session session.Session
+	err     error // why there is no session, or none any more
 
-	width, height int
-	mode          mode
-	under         mode // where a line that is typed goes back to
-	input         textinput.Model
-	question      question
-	notice        string // the answer to the last command, until the next key
-	noticeBad     bool
-	leaving       bool   // a stop was sent; quit when it is done
-	stopped       bool   // the run was stopped from here
-	ordered       bool   // a stop was sent, and not refused
-	still         string // the frame that is held; "" where none is
-	blurred       bool
-	slow          func() bool // whether the terminal lags; nil: not known
-	spin          int
-	resizes       int
+	sel     *selection
+	screens [screenCount]screen
+	open    screenID
+	dialog  dialog // over the screen; nil where none is
+	line    *line  // that is typed; nil where none is
+	notice  notice // the answer to the last command, until the next key
 
-	selected int                // layer
-	filter   string             // of layers, by a part of their name
-	marks    map[string]bool    // layers
-	scope    scope              // what a choice is for
-	handle   handle             // what the arrows move
-	draft    map[string]float64 // thresholds being chosen, by layer, not sent yet
-	copied   *copied
-	top      int // first line of a text that scrolls
-	search   string
-	item     int // chosen in a list: form, states, palette
-	field    string
-
-	plot    plotState
-	picture pictureState
-	point   int // of the sensitivity
-	layout  geometry
+	exit    exit
+	held    string // the frame that is held; "" where none is
+	blurred bool
+	slow    func() bool // whether the terminal lags; nil: not known
+	resizes int
 }
 
-// mode is what the screen shows and the keyboard goes to.
-type mode int
-
-const (
-	browsing mode = iota
-	plotting
-	picturing
-	sensing
-	reading
-	forming
-	returning
-	helping
-	quitting
-	asking
-	// A line is typed.
-	typing
-	filtering
-	valuing
-	searching
-	editing
-	choosing
-)
-
-func (m mode) String() string {
-	return [...]string{"main", "plots", "picture", "sensitivity", "journal", "settings", "states", "help", "quit", "question", "command", "filter", "value", "search", "field", "palette"}[m]
+// exit is how the run is being left.
+type exit struct {
+	leaving bool // a stop was sent; quit when it is done
+	stopped bool // the run was stopped from here
+	ordered bool // a stop was sent, and not rejected
 }
-
-// types reports whether keys go to the line.
-func (m mode) types() bool { return m >= typing }
 
 // New returns the UI. Preferences whose bindings contradict each other are refused.
 func New(o Options) (*App, error) {
 	if o.Preferences == nil {
 		o.Preferences = config.DefaultPreferences()
 	}
-	table, err := bind(o.Preferences)
+	keys, err := bind(o.Preferences)
 	if err != nil {
 		return nil, err
 	}
-	in := textinput.New()
-	in.CharLimit = 200
-	in.ShowSuggestions = true
-	// No colours of its own, and no blinking cursor, which sends bytes for nothing.
-	line := textinput.StyleState{Suggestion: lipgloss.NewStyle().Faint(true)}
-	in.SetStyles(textinput.Styles{Focused: line, Blurred: line})
-	a := &App{
-		opts:     o,
-		bindings: table,
-		draft:    map[string]float64{},
-		marks:    map[string]bool{},
-		input:    in,
+	e := &env{
+		prefs:    o.Preferences,
+		compare:  o.Compare,
+		readOnly: o.ReadOnly,
+		logScale: o.Preferences.GetLogScale(),
 		width:    80,
 		height:   24,
 	}
-	a.plot.log = o.Preferences.GetLogScale()
+	sel := &selection{env: e}
+	a := &App{env: e, opts: o, keys: keys, sel: sel}
+	a.screens = [screenCount]screen{
+		mainID:        newMainScreen(e, keys, sel),
+		plotsID:       &plots{env: e, keys: &keys.Plots, plotter: plotter{e}},
+		picturesID:    &pictures{env: e, keys: &keys.Pictures, sel: sel},
+		sensitivityID: &sensitivity{env: e, keys: &keys.Sensitivity, sel: sel},
+		journalID:     &journal{env: e, keys: &keys.Text},
+		settingsID:    &settings{env: e, keys: &keys.Settings},
+		restoreID:     &restorePoints{env: e, keys: &keys.Restore},
+		helpID:        &help{env: e, keys: keys},
+	}
 	a.theme = newTheme(firstTier(o), o.Preferences.GetTheme() == configpb.Preferences_LIGHT, a.plain())
 	return a, nil
 }
 
 // plain reports whether no colour is wanted.
 func (a *App) plain() bool {
-	return a.opts.NoColor || a.opts.Preferences.GetTheme() == configpb.Preferences_MONO
+	return a.opts.NoColor || a.prefs.GetTheme() == configpb.Preferences_MONO
 }
 
 func firstTier(o Options) tier {
@@ -167,11 +127,11 @@ func (a *App) Err() error { return a.err }
 func (a *App) Opened() bool { return a.session != nil }
 
 // Stopped reports whether the run was stopped from here.
-func (a *App) Stopped() bool { return a.stopped }
+func (a *App) Stopped() bool { return a.exit.stopped }
 
 // StopOrdered reports whether the run was told to stop from here, though the terminal may have been left without its
 // answer.
-func (a *App) StopOrdered() bool { return a.ordered }
+func (a *App) StopOrdered() bool { return a.exit.ordered }
 
 // settleTime is how long a size must last before the screen is drawn anew.
 const settleTime = 250 * time.Millisecond
@@ -204,7 +164,7 @@ const lazy = 5
 
 // interval is the time to the next look at the run.
 func (a *App) interval() time.Duration {
-	d := a.opts.Preferences.RefreshTime()
+	d := a.prefs.RefreshTime()
 	if a.blurred || a.slow != nil && a.slow() {
 		d *= lazy
 	}
@@ -217,20 +177,28 @@ func (a *App) tick() tea.Cmd {
 
 // Update implements tea.Model.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	cmd := a.take(msg)
+	a.arrange()
+	return a, cmd
+}
+
+// take takes in a message.
+func (a *App) take(msg tea.Msg) tea.Cmd {
 	switch m := msg.(type) {
 	case tea.WindowSizeMsg:
-		a.width, a.height, a.still = m.Width, m.Height, ""
+		a.width, a.height, a.held = m.Width, m.Height, ""
 		// Frames on their way when the size changed may have left anything on the screen: once it has settled, it is
 		// drawn anew.
 		a.resizes++
 		n := a.resizes
-		return a, tea.Batch(a.lookAnew(), tea.Tick(settleTime, func(time.Time) tea.Msg { return settledMsg(n) }))
+		settle := tea.Tick(settleTime, func(time.Time) tea.Msg { return settledMsg(n) })
+		return tea.Batch(a.pass(m), settle)
 	case settledMsg:
 		if int(m) == a.resizes {
-			return a, tea.ClearScreen
+			return tea.ClearScreen
 		}
 	case tea.BackgroundColorMsg:
-		if a.opts.Preferences.GetTheme() == configpb.Preferences_AUTO {
+		if a.prefs.GetTheme() == configpb.Preferences_AUTO {
 			a.theme = newTheme(a.theme.tier, !m.IsDark(), a.plain())
 		}
 	case tea.ColorProfileMsg:
@@ -246,37 +214,45 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case openedMsg:
 		if m.err != nil {
 			a.err = m.err
-			return a, tea.Quit
+			return tea.Quit
 		}
 		a.session = m.session
 		a.look()
 	case tickMsg:
-		return a, a.ticked()
+		return a.ticked(m)
 	case ackMsg:
-		a.answer(m)
+		cmd := a.answer(m)
 		a.look()
+		return cmd
 	case tea.KeyPressMsg:
-		return a, a.key(m)
+		return a.key(m)
 	case tea.MouseMsg:
-		return a, a.mouse(m)
+		if a.snap != nil && a.dialog == nil && a.line == nil && a.held == "" {
+			return a.pass(m)
+		}
 	case tea.PasteMsg:
-		if a.mode.types() {
-			var cmd tea.Cmd
-			a.input, cmd = a.input.Update(msg)
-			a.typed()
-			return a, cmd
+		if a.line != nil {
+			return a.typed(m)
 		}
 	}
-	return a, nil
+	return nil
 }
 
-func (a *App) ticked() tea.Cmd {
-	a.spin++
+// pass hands a message to the open screen.
+func (a *App) pass(msg tea.Msg) tea.Cmd {
+	if a.snap == nil {
+		return nil
+	}
+	return a.perform(a.screens[a.open].Update(msg))
+}
+
+func (a *App) ticked(m tickMsg) tea.Cmd {
+	a.looks++
 	a.look()
-	if a.snap != nil && (a.leaving && (a.snap.State == session.Stopped || a.snap.State == session.Failed) || a.gone()) {
+	if a.snap != nil && (a.exit.leaving && (a.snap.State == session.Stopped || a.snap.State == session.Failed) || a.gone()) {
 		return tea.Quit
 	}
-	return tea.Batch(a.tick(), a.lookAgain())
+	return tea.Batch(a.tick(), a.pass(m))
 }
 
 // gone reports whether a session in another process has ended, or its process has.
@@ -295,11 +271,23 @@ func (a *App) gone() bool {
 
 // look takes the latest snapshot.
 func (a *App) look() {
-	if a.session == nil {
+	if a.session != nil {
+		a.snap = a.session.Snapshot()
+	}
+}
+
+// arrange lays out what is open, for what there is now.
+func (a *App) arrange() {
+	if a.snap == nil {
 		return
 	}
-	a.snap = a.session.Snapshot()
-	a.selected = max(0, min(a.selected, len(a.snap.Layers)-1))
+	a.sel.arrange()
+	a.screens[a.open].Arrange(a.room())
+	if a.line != nil {
+		if p, ok := a.line.purpose.(*palette); ok {
+			p.Arrange()
+		}
+	}
 }
 
 // do hands a command to the session; the answer comes as a message.
@@ -315,155 +303,185 @@ func (a *App) do(c session.Command) tea.Cmd {
 }
 
 // answer shows what became of a command.
-func (a *App) answer(m ackMsg) {
-	if m.cmd.Kind == session.Look {
-		a.looked(m)
-		return
-	}
-	a.noticeBad = m.err != nil
-	if m.cmd.Kind == session.Stop && m.err != nil && !errors.Is(m.err, session.ErrEnded) {
-		a.leaving, a.stopped, a.ordered = false, false, false // the snapshot failed, and the run goes on
+func (a *App) answer(m ackMsg) tea.Cmd {
+	stop := m.cmd.Kind == session.Stop
+	if stop && m.err != nil && !errors.Is(m.err, session.ErrEnded) {
+		a.exit = exit{} // the snapshot failed, and the run goes on
 	}
 	switch {
-	case m.cmd.Kind == session.Stop && errors.Is(m.err, session.ErrEnded):
-		return
-	case errors.Is(m.err, session.ErrReplaced), errors.Is(m.err, session.ErrUndone):
-		return
+	case m.cmd.Kind == session.Look:
+		return a.perform(a.screens[picturesID].Update(lookedAt{m.ack.Picture, m.err}))
+	case stop && errors.Is(m.err, session.ErrEnded), errors.Is(m.err, session.ErrReplaced), errors.Is(m.err, session.ErrUndone):
 	case m.err != nil:
-		a.notice = fmt.Sprintf("%s: %v", m.cmd, m.err)
+		a.notice = notice{fmt.Sprintf("%s: %v", m.cmd, m.err), true}
 	case m.ack.Detail != "":
-		a.notice = fmt.Sprintf("%d: %s", m.ack.Iter, m.ack.Detail)
+		a.notice = notice{text: fmt.Sprintf("%d: %s", m.ack.Iter, m.ack.Detail)}
 	default:
-		a.notice = fmt.Sprintf("%d: %s", m.ack.Iter, m.cmd)
-	}
-}
-
-// layer returns the selected layer, or nil.
-func (a *App) layer() *session.LayerStats {
-	if a.snap == nil || len(a.visible()) == 0 || a.selected >= len(a.snap.Layers) {
-		return nil
-	}
-	return &a.snap.Layers[a.selected]
-}
-
-// say shows a refusal until the next key.
-func (a *App) say(text string) { a.notice, a.noticeBad = text, true }
-
-// enter changes the screen.
-func (a *App) enter(m mode) tea.Cmd {
-	if a.snap == nil && m != quitting {
-		return nil
-	}
-	if !m.types() {
-		a.mode, a.top, a.item = m, 0, 0
-	}
-	switch m {
-	case plotting:
-		a.plot.cursor = -1
-	case picturing:
-		a.picture = pictureState{filters: true}
-		return a.lookAnew()
-	case typing:
-		return a.startLine(typing, ":", "", append(a.snap.Hyper.Fields(), commandWords...))
-	case filtering:
-		return a.startLine(filtering, "/", a.filter, nil)
-	case searching:
-		return a.startLine(searching, "/", a.search, nil)
-	case choosing:
-		a.item = 0
-		return a.startLine(choosing, "> ", "", nil)
+		a.notice = notice{text: fmt.Sprintf("%d: %s", m.ack.Iter, m.cmd)}
 	}
 	return nil
 }
 
-// key dispatches a key by the mode.
+// perform does what a screen, a dialog or a line wants.
+func (a *App) perform(i intent) tea.Cmd {
+	switch i := i.(type) {
+	case intents:
+		var cmds []tea.Cmd
+		for _, one := range i {
+			cmds = append(cmds, a.perform(one))
+		}
+		return tea.Batch(cmds...)
+	case action:
+		return a.act(i.binding)
+	case send:
+		return a.do(i.Command)
+	case show:
+		a.open = i.screen
+		return a.pass(openedScreen{})
+	case notice:
+		a.notice = i
+	case typeLine:
+		var cmd tea.Cmd
+		a.line, cmd = newLine(a.env, i)
+		return cmd
+	case ask:
+		a.dialog = i.dialog
+	case toggleLog:
+		a.logScale = !a.logScale
+	case choose:
+		return a.perform(a.screens[mainID].Update(i))
+	case stopRun:
+		return a.stop(i.save)
+	case detach:
+		return a.detach()
+	}
+	return nil
+}
+
+// key dispatches a key: to what is over the screen, else by the table to the program or a screen.
 func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	name := k.String()
-	if a.still != "" {
-		a.still = ""
+	if a.held != "" {
+		a.held = ""
 		return nil
 	}
 	if name == "ctrl+c" {
-		switch {
-		case a.leaving: // the run does not answer: it is left to itself
-			a.leaving, a.stopped = false, false
-			return tea.Quit
-		case a.mode == quitting || a.session == nil:
-			return a.stop(true)
-		}
-		a.mode = quitting
-		return nil
+		return a.interrupt()
 	}
-	a.notice = ""
+	a.notice = notice{}
 	switch {
 	case a.session == nil:
-		return a.loadingKey(name)
-	case a.mode == quitting:
-		return a.quitKey(name)
-	case a.mode == asking:
-		return a.answerKey(name)
-	case a.mode.types():
-		return a.lineKey(k, name)
+		return a.loadingKey(k)
+	case a.dialog != nil:
+		i, open := a.dialog.Update(name)
+		if !open {
+			a.dialog = nil
+		}
+		return a.perform(i)
+	case a.line != nil:
+		return a.typed(k)
 	}
-	for i := range a.bindings {
-		if b := &a.bindings[i]; b.in&in(a.mode) != 0 && contains(b.keys, name) {
-			return a.run(b)
+	for _, b := range a.keys.table {
+		if b.in.has(a.open) && key.Matches(k, b.Binding) {
+			return a.act(b)
 		}
 	}
-	if a.mode == helping { // any other key leaves the help
-		a.mode = browsing
+	return a.pass(k)
+}
+
+// interrupt asks how to leave; a second time it leaves.
+func (a *App) interrupt() tea.Cmd {
+	_, asked := a.dialog.(*quitDialog)
+	switch {
+	case a.exit.leaving: // the run does not answer: it is left to itself
+		a.exit.leaving, a.exit.stopped = false, false
+		return tea.Quit
+	case asked || a.session == nil:
+		return a.stop(true)
 	}
-	return nil
+	a.line = nil
+	return a.perform(askToLeave(a.env))
+}
+
+// typed hands a message to the line.
+func (a *App) typed(msg tea.Msg) tea.Cmd {
+	i, open, cmd := a.line.Update(msg)
+	if !open {
+		a.line = nil
+	}
+	return tea.Batch(cmd, a.perform(i))
+}
+
+// act does an action, unless it steers and the viewer only reads.
+func (a *App) act(b *binding) tea.Cmd {
+	if b.steers && a.readOnly {
+		return a.perform(refuse("this session is read-only: attach without --read-only to steer"))
+	}
+	if i := steer(&a.keys.Run, a.env, b); i != nil {
+		return a.perform(i)
+	}
+	k := &a.keys.App
+	switch b {
+	case &k.Glyphs:
+		a.theme = newTheme((a.theme.tier+1)%tiers, a.theme.light, a.theme.mono)
+		a.notice = notice{text: "drawn with " + a.theme.tier.String()}
+		return a.pass(glyphsChanged{})
+	case &k.Freeze:
+		a.held = a.frame()
+		return nil
+	case &k.Command:
+		words := append(a.snap.Hyper.Fields(), commandWords...)
+		return a.perform(typeLine{purpose: commandLine{env: a.env}, suggestions: words})
+	case &k.Palette:
+		return a.perform(typeLine{purpose: newPalette(a.env, a.keys, a.open)})
+	case &k.Detach:
+		return a.detach()
+	case &k.Quit:
+		return a.perform(askToLeave(a.env))
+	}
+	if to, ok := a.keys.opens(b); ok {
+		return a.perform(show{to})
+	}
+	owner := a.open
+	if !b.in.has(owner) { // from the palette
+		owner = mainID
+	}
+	return a.perform(a.screens[owner].Update(action{b}))
 }
 
 // loadingKey is a key before the session is there. There is nothing to lose yet, and so no question.
-func (a *App) loadingKey(name string) tea.Cmd {
-	for i := range a.bindings {
-		if b := &a.bindings[i]; b.name == "quit" && contains(b.keys, name) {
-			return a.stop(false)
-		}
-	}
-	if a.opts.Attached && name == "d" {
+func (a *App) loadingKey(k tea.KeyPressMsg) tea.Cmd {
+	switch {
+	case key.Matches(k, a.keys.App.Quit.Binding):
+		return a.stop(false)
+	case a.opts.Attached && k.String() == "d":
 		return tea.Quit
 	}
 	return nil
 }
 
-// stop ends the run and the UI. Who only watches ends the UI.
+// stop ends the run and the UI. A viewer that only reads ends the UI.
 func (a *App) stop(save bool) tea.Cmd {
-	if a.opts.ReadOnly && a.session != nil {
+	if a.readOnly && a.session != nil {
 		return a.detach()
 	}
-	a.stopped, a.ordered = a.session != nil, a.session != nil
+	a.exit.stopped, a.exit.ordered = a.session != nil, a.session != nil
 	if a.session == nil || a.snap != nil && a.snap.State.Ended() && a.snap.State != session.Finished {
 		return tea.Quit
 	}
-	a.leaving = true
-	a.notice, a.noticeBad = "stopping; ctrl+c once more leaves without waiting", false
+	a.exit.leaving = true
+	a.notice = notice{text: "stopping; ctrl+c once more leaves without waiting"}
 	return a.do(session.Command{Kind: session.Stop, Save: save})
 }
 
 // detach leaves the run to itself.
 func (a *App) detach() tea.Cmd {
 	if s, ok := a.session.(interface{ Run() string }); !ok || s.Run() == "" {
-		if !a.leaving {
-			a.say("this run could not be attached to: it has no socket (the journal says why)")
+		if !a.exit.leaving {
+			a.notice = notice{"this run could not be attached to: it has no socket (the journal says why)", true}
 			return nil
 		}
 	}
-	a.leaving, a.stopped = false, false
+	a.exit.leaving, a.exit.stopped = false, false
 	return tea.Quit
-}
-
-// nextTier draws with other glyphs.
-func (a *App) nextTier() tea.Cmd {
-	a.theme = newTheme((a.theme.tier+1)%tiers, a.theme.light, a.theme.mono)
-	a.notice, a.noticeBad = "drawn with "+a.theme.tier.String(), false
-	return a.lookAnew()
-}
-
-// freeze holds the screen still.
-func (a *App) freeze() tea.Cmd {
-	a.still = a.Frame(a.width, a.height)
-	return nil
 }

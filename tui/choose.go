@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	tea "charm.land/bubbletea/v2"
-
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model/session"
@@ -47,50 +45,21 @@ type copied struct {
 	threshold float64
 }
 
-// visible lists the layers that the filter lets through.
-func (a *App) visible() []int {
-	var out []int
-	for i := range a.snap.Layers {
-		if strings.Contains(strings.ToLower(a.snap.Layers[i].Name), strings.ToLower(a.filter)) {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-// place is where the selected layer stands among the visible ones.
-func (a *App) place(visible []int) int {
-	at := 0
-	for i, v := range visible {
-		if v <= a.selected {
-			at = i
-		}
-	}
-	return at
-}
-
-func (a *App) move(by int) tea.Cmd {
-	if v := a.visible(); len(v) > 0 {
-		a.selected = v[max(0, min(a.place(v)+by, len(v)-1))]
-	}
-	return nil
-}
-
 // targets are the layers that a choice is for.
-func (a *App) targets() []*session.LayerStats {
-	l := a.layer()
+func (d *editor) targets() []*session.LayerStats {
+	l := d.sel.layer()
 	if l == nil {
 		return nil
 	}
-	if a.scope == thisLayer {
+	if d.scope == thisLayer {
 		return []*session.LayerStats{l}
 	}
 	var out []*session.LayerStats
-	for i := range a.snap.Layers {
-		o := &a.snap.Layers[i]
+	for i := range d.snap.Layers {
+		o := &d.snap.Layers[i]
 		inner := strings.Contains(o.Type, "InnerProduct")
-		if a.scope == allLayers || a.scope == markedLayers && a.marks[o.Name] || a.scope == innerProducts && inner ||
-			a.scope == convolutions && !inner {
+		if d.scope == allLayers || d.scope == markedLayers && d.marks[o.Name] || d.scope == innerProducts && inner ||
+			d.scope == convolutions && !inner {
 			out = append(out, o)
 		}
 	}
@@ -98,15 +67,15 @@ func (a *App) targets() []*session.LayerStats {
 }
 
 // threshold returns what the editor shows for a layer: the value being chosen, the one that waits, or the one in force.
-func (a *App) threshold(l *session.LayerStats) float64 {
-	if v, ok := a.draft[l.Name]; ok {
+func (d *editor) threshold(l *session.LayerStats) float64 {
+	if v, ok := d.draft[l.Name]; ok {
 		return v
 	}
-	return a.inForce(l)
+	return d.inForce(l)
 }
 
-func (a *App) pendingThreshold(l *session.LayerStats) (float64, bool) {
-	s, ok := a.snap.PendingValue(a.thresholdField(l))
+func (d *editor) pendingThreshold(l *session.LayerStats) (float64, bool) {
+	s, ok := d.snap.PendingValue(d.thresholdField(l))
 	if !ok {
 		return 0, false
 	}
@@ -115,47 +84,47 @@ func (a *App) pendingThreshold(l *session.LayerStats) (float64, bool) {
 }
 
 // inForce is the threshold that counts without the draft.
-func (a *App) inForce(l *session.LayerStats) float64 {
-	if v, ok := a.pendingThreshold(l); ok {
+func (d *editor) inForce(l *session.LayerStats) float64 {
+	if v, ok := d.pendingThreshold(l); ok {
 		return v
 	}
-	return a.snap.Hyper.Layer(l.Name).Threshold
+	return d.snap.Hyper.Layer(l.Name).Threshold
 }
 
 // thresholdField is the name of a layer's threshold.
-func (a *App) thresholdField(l *session.LayerStats) string {
-	return l.Name + "." + a.snap.Hyper.Layer(l.Name).ThresholdName()
+func (d *editor) thresholdField(l *session.LayerStats) string {
+	return l.Name + "." + d.snap.Hyper.Layer(l.Name).ThresholdName()
 }
 
 // nudge moves the handle by so many small steps: 0.01 of the threshold, 0.1 % of sparsity, or a hundredth of the
 // weights kept.
-func (a *App) nudge(steps int) tea.Cmd {
-	for _, l := range a.targets() {
+func (d *editor) nudge(steps int) intent {
+	for _, l := range d.targets() {
 		h := l.Histogram
-		if a.handle == byThreshold || h == nil {
-			a.choose(l, a.threshold(l)+0.01*float64(steps))
+		if d.handle == byThreshold || h == nil {
+			d.choose(l, d.threshold(l)+0.01*float64(steps))
 			continue
 		}
-		pruned, total := h.Pruned(a.threshold(l)), h.Total()
+		pruned, total := h.Pruned(d.threshold(l)), h.Total()
 		by := float64(steps) * float64(total) / 1000
-		if a.handle == byKept { // more kept is fewer pruned
+		if d.handle == byKept { // more kept is fewer pruned
 			by = -float64(steps) * float64(total-pruned) / 100
 		}
 		n := pruned + int(math.Copysign(math.Ceil(math.Abs(by)), by))
-		a.choose(l, h.Threshold(max(0, min(n, total))))
+		d.choose(l, h.Threshold(clamp(n, total)))
 	}
 	return nil
 }
 
 // choose makes v the threshold that enter will send, rounded to three decimals and kept on the scale.
-func (a *App) choose(l *session.LayerStats, v float64) {
-	lo, hi := a.scale(l)
+func (d *editor) choose(l *session.LayerStats, v float64) {
+	lo, hi := d.scale(l)
 	v = math.Round(max(lo, min(v, max(hi, maxThreshold)))*1000) / 1000
-	if v == a.inForce(l) {
-		delete(a.draft, l.Name)
+	if v == d.inForce(l) {
+		delete(d.draft, l.Name)
 		return
 	}
-	a.draft[l.Name] = v
+	d.draft[l.Name] = v
 }
 
 // maxThreshold is where the editor ends; the command line takes more.
@@ -163,141 +132,134 @@ const maxThreshold = 6
 
 // preset chooses the threshold of a row of the sigma table: by the table under the seed rule, by the layer's own
 // histogram under the paper rule, whose thresholds mean something else in each layer.
-func (a *App) preset(i int) tea.Cmd {
+func (d *editor) preset(i int) intent {
 	row := config.SigmaTable[i]
-	for _, l := range a.targets() {
+	for _, l := range d.targets() {
 		switch {
 		case l.Rule == gpu.SeedRule:
-			a.choose(l, row.Threshold)
+			d.choose(l, row.Threshold)
 		case l.Histogram != nil:
-			a.choose(l, l.Histogram.Threshold(int(math.Round(row.Sparsity*float64(l.Histogram.Total())))))
+			d.choose(l, l.Histogram.Threshold(int(math.Round(row.Sparsity*float64(l.Histogram.Total())))))
 		}
 	}
-	a.tellNone()
-	return nil
+	return d.tellNone()
 }
 
-func (a *App) nextHandle() tea.Cmd { a.handle = (a.handle + 1) % handles; return nil }
-
-func (a *App) nextScope() tea.Cmd {
-	a.scope = (a.scope + 1) % scopes
-	if a.scope == markedLayers && len(a.marks) == 0 {
-		a.scope++
-	}
-	a.notice, a.noticeBad = "changes are for "+a.scope.String(), false
-	return nil
+// noSurgery says why no surgery of a layer is due; "" where one is.
+func (e *env) noSurgery(l *session.LayerStats) string {
+	return session.NoSurgery(e.snap.Hyper, l.Name, e.snap.Iter, e.snap.State.Ended())
 }
 
-func (a *App) mark() tea.Cmd {
-	if l := a.layer(); l != nil {
-		if a.marks[l.Name] {
-			delete(a.marks, l.Name)
-		} else {
-			a.marks[l.Name] = true
-		}
-		if a.scope == markedLayers && len(a.marks) == 0 {
-			a.scope = thisLayer
+// tellNone says so for what was chosen.
+func (d *editor) tellNone() intent {
+	for _, l := range d.targets() {
+		if why := d.noSurgery(l); why != "" {
+			return refuse(l.Name + ": no surgery is due: " + why)
 		}
 	}
 	return nil
 }
 
-func (a *App) copyThreshold() tea.Cmd {
-	if l := a.layer(); l != nil {
-		a.copied = &copied{l.Name, l.Rule, a.threshold(l)}
-		a.notice, a.noticeBad = fmt.Sprintf(
-			"copied the threshold of %s, %s",
-			l.Name,
-			formatThreshold(a.copied.threshold),
-		), false
+func (d *editor) nextHandle() { d.handle = (d.handle + 1) % handles }
+
+func (d *editor) nextScope() intent {
+	d.scope = (d.scope + 1) % scopes
+	if d.scope == markedLayers && len(d.marks) == 0 {
+		d.scope++
 	}
-	return nil
+	return notice{text: "changes are for " + d.scope.String()}
 }
 
-func (a *App) pasteThreshold() tea.Cmd {
-	if a.copied == nil {
-		a.say("nothing is copied: y copies a layer's threshold")
+func (d *editor) mark() {
+	l := d.sel.layer()
+	if l == nil {
+		return
+	}
+	if d.marks[l.Name] {
+		delete(d.marks, l.Name)
+	} else {
+		d.marks[l.Name] = true
+	}
+	if d.scope == markedLayers && len(d.marks) == 0 {
+		d.scope = thisLayer
+	}
+}
+
+func (d *editor) copyThreshold() intent {
+	l := d.sel.layer()
+	if l == nil {
 		return nil
 	}
-	for _, l := range a.targets() {
-		if l.Rule != a.copied.rule {
-			a.say(
-				fmt.Sprintf(
-					"%s has another rule than %s: their thresholds mean different things",
-					l.Name,
-					a.copied.from,
-				),
-			)
-			return nil
+	d.copied = &copied{l.Name, l.Rule, d.threshold(l)}
+	return notice{text: fmt.Sprintf("copied the threshold of %s, %s", l.Name, formatThreshold(d.copied.threshold))}
+}
+
+func (d *editor) pasteThreshold() intent {
+	if d.copied == nil {
+		return refuse("nothing is copied: y copies a layer's threshold")
+	}
+	for _, l := range d.targets() {
+		if l.Rule != d.copied.rule {
+			return refuse(fmt.Sprintf("%s has another rule than %s: their thresholds mean different things",
+				l.Name, d.copied.from))
 		}
 	}
-	for _, l := range a.targets() {
-		a.choose(l, a.copied.threshold)
+	for _, l := range d.targets() {
+		d.choose(l, d.copied.threshold)
 	}
 	return nil
 }
 
 // apply sends what was chosen in the scope, and for the selected layer.
-func (a *App) apply() tea.Cmd {
+func (d *editor) apply() intent {
 	var edits []session.Edit
-	send := func(l *session.LayerStats) {
-		if v, ok := a.draft[l.Name]; ok {
-			delete(a.draft, l.Name)
-			edits = append(edits, session.Edit{Field: a.thresholdField(l), New: formatThreshold(v)})
+	take := func(l *session.LayerStats) {
+		if v, ok := d.draft[l.Name]; ok {
+			delete(d.draft, l.Name)
+			edits = append(edits, session.Edit{Field: d.thresholdField(l), New: formatThreshold(v)})
 		}
 	}
-	for _, l := range a.targets() {
-		send(l)
+	for _, l := range d.targets() {
+		take(l)
 	}
-	if l := a.layer(); l != nil {
-		send(l)
+	if l := d.sel.layer(); l != nil {
+		take(l)
 	}
-	return a.set(edits)
-}
-
-// set sends edits as one command.
-func (a *App) set(edits []session.Edit) tea.Cmd {
-	switch len(edits) {
-	case 0:
-		return nil
-	case 1:
-		return a.do(session.Command{Kind: session.Set, Field: edits[0].Field, Value: edits[0].New})
-	}
-	return a.do(session.Command{Kind: session.Set, Edits: edits})
+	return set(edits...)
 }
 
 func formatThreshold(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// drop takes back the nearest choice: what was chosen, then the filter, then the marks.
-func (a *App) drop() tea.Cmd {
+// drop gives up the nearest choice: what was chosen, then the filter, then the marks.
+func (d *editor) drop() intent {
 	dropped := false
-	targets := a.targets()
-	if l := a.layer(); l != nil {
+	targets := d.targets()
+	if l := d.sel.layer(); l != nil {
 		targets = append(targets, l)
 	}
 	for _, l := range targets {
-		if _, ok := a.draft[l.Name]; ok {
-			delete(a.draft, l.Name)
+		if _, ok := d.draft[l.Name]; ok {
+			delete(d.draft, l.Name)
 			dropped = true
 		}
 	}
 	switch {
 	case dropped:
-	case a.filter != "":
-		a.filter = ""
+	case d.sel.filter != "":
+		d.sel.narrow("")
 	default:
-		a.marks, a.scope = map[string]bool{}, thisLayer
+		d.marks, d.scope = map[string]bool{}, thisLayer
 	}
 	return nil
 }
 
 // toggle switches a setting of the scope's layers: to what the selected layer has not.
-func (a *App) toggle(name string) tea.Cmd {
-	l := a.layer()
+func (d *editor) toggle(name string) intent {
+	l := d.sel.layer()
 	if l == nil {
 		return nil
 	}
-	old, err := a.snap.Hyper.Get(l.Name + "." + name)
+	old, err := d.snap.Hyper.Get(l.Name + "." + name)
 	if err != nil {
 		return nil
 	}
@@ -306,89 +268,47 @@ func (a *App) toggle(name string) tea.Cmd {
 		value = "off"
 	}
 	var edits []session.Edit
-	for _, o := range a.targets() {
-		if now, _ := a.snap.Hyper.Get(o.Name + "." + name); now != value {
+	for _, o := range d.targets() {
+		if now, _ := d.snap.Hyper.Get(o.Name + "." + name); now != value {
 			edits = append(edits, session.Edit{Field: o.Name + "." + name, New: value})
 		}
 	}
-	return a.set(edits)
-}
-
-func (a *App) togglePause() tea.Cmd {
-	if a.snap.State == session.Paused {
-		return a.do(session.Command{Kind: session.Resume})
-	}
-	return a.do(session.Command{Kind: session.Pause})
-}
-
-func (a *App) scaleRate(by float64) tea.Cmd {
-	return a.do(
-		session.Command{
-			Kind:  session.Set,
-			Field: "lr_mult",
-			Value: strconv.FormatFloat(a.snap.Hyper.LRMult*by, 'g', -1, 64),
-		},
-	)
-}
-
-// quitKey answers the quit dialogue.
-func (a *App) quitKey(name string) tea.Cmd {
-	a.mode = browsing
-	switch name {
-	case "s", "enter":
-		return a.stop(true)
-	case "a":
-		return a.abandon()
-	case "d":
-		return a.detach()
-	case "c", "esc", "q":
-	default:
-		a.mode = quitting
-	}
-	return nil
+	return set(edits...)
 }
 
 // handleValue is the text of a handle for a layer.
-func (a *App) handleValue(h handle, l *session.LayerStats) string {
+func (d *editor) handleValue(h handle, l *session.LayerStats) string {
 	switch {
 	case h == byThreshold:
-		return fmt.Sprintf("%.3f", a.threshold(l))
+		return fmt.Sprintf("%.3f", d.threshold(l))
 	case l.Histogram == nil:
 		return "-"
 	case h == bySparsity:
-		return percent(l.Histogram.Sparsity(a.threshold(l)))
+		return percent(l.Histogram.Sparsity(d.threshold(l)))
 	}
-	return Thousands(l.Histogram.Total() - l.Histogram.Pruned(a.threshold(l)))
+	return Thousands(l.Histogram.Total() - l.Histogram.Pruned(d.threshold(l)))
 }
 
-// startValue types the value of the handle.
-func (a *App) startValue() tea.Cmd {
-	l := a.layer()
-	if l == nil {
-		return nil
-	}
-	prompt := a.handlePrompt(l)
-	return a.startLine(valuing, prompt, "", nil)
-}
-
-func (a *App) handlePrompt(l *session.LayerStats) string {
-	names := [...]string{a.snap.Hyper.Layer(l.Name).ThresholdName(), "sparsity %", "weights kept"}
+// prompt asks for the value of the handle.
+func (d *editor) prompt() string {
+	l := d.sel.layer()
+	names := [...]string{d.snap.Hyper.Layer(l.Name).ThresholdName(), "sparsity %", "weights kept"}
 	of := l.Name
-	if a.scope != thisLayer {
-		of = a.scope.String()
+	if d.scope != thisLayer {
+		of = d.scope.String()
 	}
-	return of + "  " + names[a.handle] + ": "
+	return of + "  " + names[d.handle] + ": "
 }
 
 // reGrouped is a number with commas between thousands, as counts of weights are shown.
 var reGrouped = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+$`)
 
 // chooseTyped makes what is typed the choice, as it is typed.
-func (a *App) chooseTyped(text string) error {
-	text, isShare := strings.CutSuffix(strings.TrimSpace(text), "%")
+func (d *editor) chooseTyped(text string) error {
+	text, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
 	text = strings.TrimSpace(text)
-	handle := a.handle
-	if isShare { // whatever was asked for, that is what it says
+	handle := d.handle
+	if isPercent { // whatever was asked for, that is what it says
 		handle = bySparsity
 	}
 	if handle == byKept && reGrouped.MatchString(text) { // elsewhere a comma may stand for a point: 0,95
@@ -398,46 +318,46 @@ func (a *App) chooseTyped(text string) error {
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Errorf("%q is not a number", text)
 	}
-	for _, l := range a.targets() {
+	for _, l := range d.targets() {
 		h := l.Histogram
 		if handle != byThreshold && h == nil {
 			return fmt.Errorf("%s has not been measured yet", l.Name)
 		}
 		switch {
 		case handle == byThreshold:
-			if _, _, err := a.snap.Hyper.Set(a.thresholdField(l), formatThreshold(v)); err != nil {
+			if _, _, err := d.snap.Hyper.Set(d.thresholdField(l), formatThreshold(v)); err != nil {
 				return err
 			}
-			a.draft[l.Name] = v
-			if v == a.inForce(l) {
-				delete(a.draft, l.Name)
+			d.draft[l.Name] = v
+			if v == d.inForce(l) {
+				delete(d.draft, l.Name)
 			}
 		case handle == bySparsity && (v < 0 || v > 100):
 			return fmt.Errorf("sparsity is %g %%, wanted 0 to 100", v)
 		case handle == bySparsity:
-			a.choose(l, h.Threshold(int(math.Round(v/100*float64(h.Total())))))
+			d.choose(l, h.Threshold(int(math.Round(v/100*float64(h.Total())))))
 		case v < 0 || v > float64(h.Total()):
 			return fmt.Errorf("%g weights kept, wanted 0 to %s in %s", v, Thousands(h.Total()), l.Name)
 		default:
-			a.choose(l, h.Threshold(h.Total()-int(v)))
+			d.choose(l, h.Threshold(h.Total()-int(v)))
 		}
 	}
 	return nil
 }
 
-// sparsity turns "95%", typed as a layer's threshold, into the threshold that gives it. Other values stay as they are.
-func (a *App) sparsity(field, value string) (string, error) {
-	text, isShare := strings.CutSuffix(strings.TrimSpace(value), "%")
-	if !isShare {
+// sparsityValue turns "95%", typed as a layer's threshold, into the threshold that gives it. Other values stay as they are.
+func sparsityValue(s *session.Snapshot, field, value string) (string, error) {
+	text, isPercent := strings.CutSuffix(strings.TrimSpace(value), "%")
+	if !isPercent {
 		return value, nil
 	}
-	field = a.snap.Hyper.Canonical(field)
+	field = s.Hyper.Canonical(field)
 	layer, _ := config.SplitField(field)
-	l := a.snap.Layer(layer)
+	l := s.Layer(layer)
 	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	switch {
 	case l == nil || !config.IsThreshold(field):
-		return "", fmt.Errorf("%s: %s is a share; wanted a number", field, value)
+		return "", fmt.Errorf("%s: %s is a fraction; wanted a number", field, value)
 	case err != nil || !(v >= 0 && v <= 100):
 		return "", fmt.Errorf("%s: %q is not a sparsity; must be 0 to 100 %%", field, value)
 	case l.Histogram == nil:
@@ -453,16 +373,16 @@ type whatIf struct {
 	known       bool // every layer has been measured
 }
 
-func (a *App) predictNet() whatIf {
-	w := whatIf{known: len(a.snap.Layers) > 0}
-	for i := range a.snap.Layers {
-		l := &a.snap.Layers[i]
+func (d *editor) predictNet() whatIf {
+	w := whatIf{known: len(d.snap.Layers) > 0}
+	for i := range d.snap.Layers {
+		l := &d.snap.Layers[i]
 		kept, total := l.Kept, l.Weights
-		if a.none(l) == "" {
+		if d.noSurgery(l) == "" {
 			if l.Histogram == nil {
 				w.known = false
 			} else {
-				kept, total = l.Histogram.Total()-l.Histogram.Pruned(a.threshold(l)), l.Histogram.Total()
+				kept, total = l.Histogram.Total()-l.Histogram.Pruned(d.threshold(l)), l.Histogram.Total()
 			}
 		}
 		w.kept, w.total = w.kept+kept, w.total+total

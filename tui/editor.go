@@ -12,33 +12,96 @@ import (
 	"dns-tui/model/session"
 )
 
+// editor chooses thresholds: for one layer or many, by three handles. What is chosen is not sent before it is applied.
+type editor struct {
+	*env
+	keys    *mainKeys
+	presets []binding
+	sel     *selection
+	handle  handle             // what the arrows move
+	scope   scope              // what a choice is for
+	marks   map[string]bool    // layers
+	draft   map[string]float64 // thresholds being chosen, by layer, not sent yet
+	copied  *copied
+}
+
+func newEditor(e *env, k *keyMap, sel *selection) *editor {
+	return &editor{env: e, keys: &k.Main, presets: k.Presets, sel: sel,
+		marks: map[string]bool{}, draft: map[string]float64{}}
+}
+
+// act does what a key of the editor is for.
+func (d *editor) act(b *binding) intent {
+	k := d.keys
+	switch b {
+	case &k.Lower:
+		return d.nudge(-1)
+	case &k.Higher:
+		return d.nudge(1)
+	case &k.MuchLower:
+		return d.nudge(-10)
+	case &k.MuchHigher:
+		return d.nudge(10)
+	case &k.Handle:
+		d.nextHandle()
+	case &k.Type:
+		if d.sel.layer() != nil {
+			return typeLine{purpose: valueLine{d}}
+		}
+	case &k.Apply:
+		return d.apply()
+	case &k.Drop:
+		return d.drop()
+	case &k.Mark:
+		d.mark()
+	case &k.Scope:
+		return d.nextScope()
+	case &k.Copy:
+		return d.copyThreshold()
+	case &k.Paste:
+		return d.pasteThreshold()
+	case &k.Prune:
+		return d.toggle("prune")
+	case &k.FreezeMask:
+		return d.toggle("frozen")
+	case &k.FreezeWeights:
+		return d.toggle("fixed")
+	}
+	for i := range d.presets {
+		if b == &d.presets[i] {
+			return d.preset(i)
+		}
+	}
+	return nil
+}
+
 // scale returns the ends of a layer's slider, in the units of its threshold.
-func (a *App) scale(l *session.LayerStats) (lo, hi float64) {
+func (d *editor) scale(l *session.LayerStats) (lo, hi float64) {
 	if l.Rule == gpu.PaperRule && l.Sigma > 0 {
 		lo = -l.Mu / l.Sigma
 	}
 	hi = lo + 3
-	if t := a.threshold(l); t > hi {
+	if t := d.threshold(l); t > hi {
 		hi = min(t+0.25, max(maxThreshold, t))
 	}
 	return lo, hi
 }
 
-// editor shows the selected layer: slider, histogram, what the next surgery would do.
-func (a *App) editor(w, h int) []string {
-	t, l := &a.theme, a.layer()
+// View shows the selected layer in w by h cells: slider, histogram, what the next surgery would do.
+func (d *editor) View(w, h int) []string {
+	t, l := &d.theme, d.sel.layer()
 	if l == nil {
 		return t.box("", []string{"no layer of this net can be pruned"}, w, h)
 	}
 	inner := w - 4
-	lo, hi := a.scale(l)
-	value := a.threshold(l)
-	lines := []string{" " + a.slider(lo, hi, value, inner, l)}
-	if ticks := a.ticks(lo, hi, inner, l); ticks != "" && h >= 6 {
+	lo, hi := d.scale(l)
+	value := d.threshold(l)
+	lines := []string{" " + d.slider(lo, hi, value, inner, l)}
+	if ticks := d.ticks(lo, hi, inner, l); ticks != "" && h >= 6 {
 		lines = append(lines, " "+ticks)
 	}
-	info := a.editorInfo(l, inner, max(2, min(5, h-5)))
-	for _, s := range a.histogram(l, lo, hi, value, inner, min(h-2-len(lines)-len(info), 8)) {
+	info := d.editorInfo(l, inner, max(2, min(5, h-5)))
+	for _, s := range d.histogram(l, lo, hi, value, inner, min(h-2-len(lines)-len(info), 8)) {
 		lines = append(lines, " "+s)
 	}
 	for _, s := range info {
@@ -52,47 +115,47 @@ func (a *App) editor(w, h int) []string {
 }
 
 // editorInfo is the text under the slider: the linked handles, what the next surgery would do, what the last ones did.
-func (a *App) editorInfo(l *session.LayerStats, w, rows int) []string {
-	t := &a.theme
+func (d *editor) editorInfo(l *session.LayerStats, w, rows int) []string {
+	t := &d.theme
 	names := [...]string{"t", "sparsity", "kept"}
 	if l.Rule == gpu.PaperRule {
 		names[0] = "c_rate"
 	}
 	var parts []string
 	for h := range handles {
-		text := names[h] + " " + a.handleValue(h, l)
-		if h == a.handle {
+		text := names[h] + " " + d.handleValue(h, l)
+		if h == d.handle {
 			text = t.marked.Render(t.glyph.cursor + text)
 		}
 		parts = append(parts, text)
 	}
 	head := strings.Join(parts, "  ")
-	if _, ok := a.draft[l.Name]; ok {
+	if _, ok := d.draft[l.Name]; ok {
 		word := "⏎ applies"
-		if a.none(l) != "" {
+		if d.noSurgery(l) != "" {
 			word = "⏎ sets it"
 		}
 		head += "  " + t.warn.Render(t.plain(word))
-	} else if _, ok := a.pendingThreshold(l); ok {
+	} else if _, ok := d.pendingThreshold(l); ok {
 		head += "  " + t.warn.Render("pending")
 	}
 	lines := []string{head}
-	if s := a.deaths(l); s != "" {
+	if s := d.deaths(l); s != "" {
 		lines = append(lines, s)
 	}
-	return first(append(lines, a.surgeryInfo(l, w)...), rows)
+	return first(append(lines, d.surgeryInfo(l, w)...), rows)
 }
 
 // deaths tells of outputs without a weight, and of those that the chosen threshold would kill.
-func (a *App) deaths(l *session.LayerStats) string {
-	t := &a.theme
+func (d *editor) deaths(l *session.LayerStats) string {
+	t := &d.theme
 	kind := "neurons"
 	if l.Kernel[0] > 0 {
 		kind = "filters"
 	}
 	would := 0
 	if h := l.Histogram; h != nil {
-		v := float32(a.threshold(l))
+		v := float32(d.threshold(l))
 		would = sort.Search(len(h.Deaths), func(i int) bool { return h.Deaths[i] > v })
 	}
 	switch {
@@ -108,17 +171,13 @@ func (a *App) deaths(l *session.LayerStats) string {
 
 // surgeryInfo is what surgery did, newest first in words, the last ones as sparklines, and the sizes of gradient and
 // step.
-func (a *App) surgeryInfo(l *session.LayerStats, w int) []string {
-	t := &a.theme
-	h := a.snap.Hyper.Layer(l.Name)
+func (d *editor) surgeryInfo(l *session.LayerStats, w int) []string {
+	t := &d.theme
+	h := d.snap.Hyper.Layer(l.Name)
 	second := "no surgery yet"
 	if l.LastIter >= 0 {
-		second = fmt.Sprintf(
-			"last surgery: pruned %s spliced %s at %s",
-			Thousands(l.Pruned),
-			Thousands(l.Spliced),
-			Thousands(l.LastIter),
-		)
+		second = fmt.Sprintf("last surgery: pruned %s spliced %s at %s",
+			Thousands(l.Pruned), Thousands(l.Spliced), Thousands(l.LastIter))
 	}
 	switch {
 	case !h.Prune:
@@ -126,7 +185,7 @@ func (a *App) surgeryInfo(l *session.LayerStats, w int) []string {
 	case h.Frozen:
 		second = "mask frozen (f lets it go)"
 	default:
-		if why := a.none(l); why != "" {
+		if why := d.noSurgery(l); why != "" {
 			second = "no surgery is due: " + t.text(why)
 		}
 	}
@@ -140,31 +199,14 @@ func (a *App) surgeryInfo(l *session.LayerStats, w int) []string {
 			pruned[i], spliced[i] = float64(o.Pruned), float64(o.Spliced)
 		}
 		cells := max(4, min(20, (w-32)/3))
-		lines = append(
-			lines,
-			fmt.Sprintf(
-				"pruned %s spliced %s kept %s",
-				t.fit(t.spark(pruned, cells), cells),
-				t.fit(t.spark(spliced, cells), cells),
-				t.accent.Render(t.spark(l.History.Values, cells)),
-			),
-		)
+		lines = append(lines, fmt.Sprintf("pruned %s spliced %s kept %s",
+			t.fit(t.spark(pruned, cells), cells), t.fit(t.spark(spliced, cells), cells),
+			t.accent.Render(t.spark(l.History.Values, cells))))
 	}
 	if m := l.Norms; m.Iter >= 0 && m.Weights > 0 {
-		lines = append(
-			lines,
-			t.dim.Render(
-				t.plain(
-					fmt.Sprintf(
-						"norms: weights %.3g  gradient %.3g  step %.3g (ratio %.1e)",
-						m.Weights,
-						m.Gradient,
-						m.Step,
-						m.Step/m.Weights,
-					),
-				),
-			),
-		)
+		norms := fmt.Sprintf("norms: weights %.3g  gradient %.3g  step %.3g (ratio %.1e)",
+			m.Weights, m.Gradient, m.Step, m.Step/m.Weights)
+		lines = append(lines, t.dim.Render(t.plain(norms)))
 	}
 	return lines
 }
@@ -179,15 +221,15 @@ func position(v, lo, hi float64, cells int) int {
 
 // ruler returns the labels at the ends of a scale w cells wide, and the cells between: slider, ticks and histogram
 // share them, so that they stand under each other.
-func (a *App) ruler(lo, hi float64, w int) (left, right string, cells int) {
-	left, right = a.theme.plain("0σ "), a.theme.plain(fmt.Sprintf(" %.3gσ", hi-lo))
+func (d *editor) ruler(lo, hi float64, w int) (left, right string, cells int) {
+	left, right = d.theme.plain("0σ "), d.theme.plain(fmt.Sprintf(" %.3gσ", hi-lo))
 	return left, right, w - ansi.StringWidth(left) - ansi.StringWidth(right)
 }
 
 // slider draws the scale with the handle.
-func (a *App) slider(lo, hi, value float64, w int, l *session.LayerStats) string {
-	t := &a.theme
-	left, right, cells := a.ruler(lo, hi, w)
+func (d *editor) slider(lo, hi, value float64, w int, l *session.LayerStats) string {
+	t := &d.theme
+	left, right, cells := d.ruler(lo, hi, w)
 	if cells < 4 {
 		return ""
 	}
@@ -195,33 +237,27 @@ func (a *App) slider(lo, hi, value float64, w int, l *session.LayerStats) string
 	for i := range line {
 		line[i] = t.glyph.ruler
 	}
-	for _, v := range a.presets(l) {
+	for _, v := range d.steps(l) {
 		if v.Threshold <= hi {
 			line[position(v.Threshold, lo, hi, cells)] = t.glyph.tick
 		}
 	}
 	at := position(value, lo, hi, cells)
-	a.layout.slider = [2]int{ansi.StringWidth(left), cells}
-	return t.dim.Render(
-		left+strings.Join(line[:at], ""),
-	) + t.marked.Render(
-		t.glyph.handle,
-	) + t.dim.Render(
-		strings.Join(line[at+1:], "")+right,
-	)
+	return t.dim.Render(left+strings.Join(line[:at], "")) + t.marked.Render(t.glyph.handle) +
+		t.dim.Render(strings.Join(line[at+1:], "")+right)
 }
 
 // ticks labels the presets under the slider; labels that would touch are left out.
-func (a *App) ticks(lo, hi float64, w int, l *session.LayerStats) string {
-	t := &a.theme
-	left, _, cells := a.ruler(lo, hi, w)
+func (d *editor) ticks(lo, hi float64, w int, l *session.LayerStats) string {
+	t := &d.theme
+	left, _, cells := d.ruler(lo, hi, w)
 	if cells < 4 {
 		return ""
 	}
 	indent := ansi.StringWidth(left)
 	out := []byte(strings.Repeat(" ", w))
 	next := 0
-	for _, v := range a.presets(l) {
+	for _, v := range d.steps(l) {
 		label := fmt.Sprintf("%.0f", 100*v.Sparsity)
 		at := indent + position(v.Threshold, lo, hi, cells)
 		if v.Threshold > hi || at < next || at+len(label) > w {
@@ -237,8 +273,8 @@ func (a *App) ticks(lo, hi float64, w int, l *session.LayerStats) string {
 	return t.dim.Render(s + " %")
 }
 
-// presets are the rows of the sigma table on a layer's slider; the paper rule has no table.
-func (a *App) presets(l *session.LayerStats) []config.SigmaStep {
+// steps are the rows of the sigma table on a layer's slider; the paper rule has no table.
+func (d *editor) steps(l *session.LayerStats) []config.SigmaStep {
 	if l.Rule == gpu.PaperRule {
 		return nil
 	}
@@ -247,9 +283,9 @@ func (a *App) presets(l *session.LayerStats) []config.SigmaStep {
 
 // histogram draws the distances as bars aligned with the slider; what the next surgery prunes is dim and underlined by
 // the slider's left part.
-func (a *App) histogram(l *session.LayerStats, lo, hi, value float64, w, rows int) []string {
-	t := &a.theme
-	left, right, cells := a.ruler(lo, hi, w)
+func (d *editor) histogram(l *session.LayerStats, lo, hi, value float64, w, rows int) []string {
+	t := &d.theme
+	left, right, cells := d.ruler(lo, hi, w)
 	if l.Histogram == nil || cells < 4 || rows < 1 {
 		return nil
 	}
@@ -276,14 +312,8 @@ func (a *App) histogram(l *session.LayerStats, lo, hi, value float64, w, rows in
 				stays.WriteString(g)
 			}
 		}
-		out[r] = strings.Repeat(
-			" ",
-			ansi.StringWidth(left),
-		) + t.dim.Render(
-			pruned.String(),
-		) + t.accent.Render(
-			stays.String(),
-		)
+		out[r] = strings.Repeat(" ", ansi.StringWidth(left)) +
+			t.dim.Render(pruned.String()) + t.accent.Render(stays.String())
 	}
 	if w >= 60 {
 		out[0] = t.fit(out[0], w-ansi.StringWidth(right)) + "|w|"

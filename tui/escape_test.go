@@ -59,7 +59,7 @@ func TestHostileNamesOnEveryScreen(t *testing.T) {
 			a.opts.Name = "solver" + evil
 			look := func(what string) {
 				for _, size := range sizes {
-					frame := a.Frame(size[0], size[1])
+					frame := frame(a, size[0], size[1])
 					if strings.Contains(frame, "\x1b[35;6") {
 						t.Fatalf("%s at %v: a colour of the name's own\n%q", what, size, frame)
 					}
@@ -94,7 +94,7 @@ func TestHostileNamesOnEveryScreen(t *testing.T) {
 	}
 	a, _ := open(t, scene(), look{})
 	a.snap, a.opts.Name = nil, evil
-	if frame := a.Frame(80, 24); strings.Contains(frame, "\x1b[35;6") || strings.Count(frame, "\n") != 23 {
+	if frame := frame(a, 80, 24); strings.Contains(frame, "\x1b[35;6") || strings.Count(frame, "\n") != 23 {
 		t.Errorf("while the net loads: %q", frame)
 	}
 }

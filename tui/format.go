@@ -15,9 +15,9 @@ func Thousands(n int) string {
 	return s
 }
 
-// percent writes a share with as many decimals as its size needs.
-func percent(share float64) string {
-	p := 100 * share
+// percent writes a fraction with as many decimals as its size needs.
+func percent(fraction float64) string {
+	p := 100 * fraction
 	switch {
 	case math.IsNaN(p):
 		return "-"

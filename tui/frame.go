@@ -1,18 +1,19 @@
 package tui
 
 import (
-	"dns-tui/escape"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"dns-tui/escape"
 )
 
-// View implements tea.Model.
+// View implements tea.Model. It changes nothing.
 func (a *App) View() tea.View {
-	v := tea.NewView(a.still)
-	if a.still == "" {
-		v.Content = a.Frame(a.width, a.height)
-		if a.opts.Preferences.GetMouse() {
+	v := tea.NewView(a.held)
+	if a.held == "" {
+		v.Content = a.frame()
+		if a.prefs.GetMouse() {
 			v.MouseMode = tea.MouseModeCellMotion
 		}
 	}
@@ -21,12 +22,13 @@ func (a *App) View() tea.View {
 	return v
 }
 
-// Frame draws the whole screen as h lines of w cells.
-func (a *App) Frame(w, h int) string {
+// frame is the whole screen, all lines of the terminal with all their cells.
+func (a *App) frame() string {
+	w, h := a.width, a.height
 	if w <= 0 || h <= 0 {
 		return ""
 	}
-	lines := filled(a.screen(w, h), h)[:h]
+	lines := filled(a.draw(), h)[:h]
 	for i := range lines {
 		lines[i] = a.theme.fit(lines[i], w)
 	}
@@ -41,76 +43,64 @@ func filled(lines []string, n int) []string {
 	return lines
 }
 
-// small is below which a screen has no room for anything but the layers.
+// smallWidth and smallHeight are below which a screen has no room for anything but the layers.
 const smallWidth, smallHeight = 30, 8
 
-func (a *App) screen(w, h int) []string {
-	a.layout = geometry{}
+// tiny reports whether the terminal is smaller.
+func (e *env) tiny() bool { return e.width < smallWidth || e.height < smallHeight }
+
+// hasHeader reports whether there is room for the first line.
+func (a *App) hasHeader() bool { return a.height >= 6 }
+
+// room is what the open screen has: between header and footer, but for the help and a tiny main screen.
+func (a *App) room() (w, h int) {
+	switch {
+	case a.open == helpID || a.open == mainID && a.tiny():
+		return a.width, a.height
+	case a.hasHeader():
+		return a.width, a.height - 2
+	}
+	return a.width, a.height - 1
+}
+
+// draw is the lines of the screen, with what is over it.
+func (a *App) draw() []string {
 	if a.snap == nil {
-		return a.loading(w, h)
+		return a.loading()
 	}
-	under := a.mode
-	if under.types() {
-		under = a.under
-	}
-	if under == asking {
-		under = a.question.from
-	}
-	tiny := w < smallWidth || h < smallHeight
-	var lines []string
+	lines := a.screens[a.open].View()
 	switch {
-	case under == helping:
-		return a.help(w, h)
-	case tiny && (under == browsing || under == quitting || under == asking):
-		lines = a.tiny(w, h)
-	case under == browsing || under == quitting:
-		lines = a.main(w, h)
-	default:
-		lines = a.whole(under, w, h)
+	case a.open == helpID:
+		return lines
+	case a.open == mainID && a.tiny():
+		if a.line != nil || a.dialog != nil || a.notice.text != "" {
+			lines = append([]string{a.footer()}, lines...)
+		}
+		return lines
 	}
-	switch {
-	case a.mode == quitting && !tiny:
-		lines = a.overlay(lines, a.quitDialogue(w), w, h)
-	case a.mode == asking && !tiny:
-		lines = a.overlay(lines, a.questionDialogue(w), w, h)
-	case a.mode == choosing && !tiny:
-		lines = a.overlay(lines, a.palette(w, h), w, h)
+	_, h := a.room()
+	lines = append(filled(lines, h)[:max(0, h)], a.footer())
+	if a.hasHeader() {
+		lines = append([]string{a.header(a.width)}, lines...)
+	}
+	if a.tiny() {
+		return lines
+	}
+	if a.dialog != nil {
+		a.overlay(lines, a.dialog.View(a.width))
+	} else if a.line != nil {
+		if p, ok := a.line.purpose.(*palette); ok {
+			a.overlay(lines, p.View(a.width))
+		}
 	}
 	return lines
 }
 
-// whole is a screen with one part: header, the part, footer.
-func (a *App) whole(m mode, w, h int) []string {
-	inner := h - 2
-	var header []string
-	if h < 6 {
-		inner = h - 1
-	} else {
-		header = []string{a.header(w)}
-	}
-	var part []string
-	switch m {
-	case plotting:
-		part = a.plotScreen(w, inner)
-	case picturing:
-		part = a.pictureScreen(w, inner)
-	case sensing:
-		part = a.sensitivityScreen(w, inner)
-	case reading:
-		part = a.journalScreen(w, inner)
-	case forming:
-		part = a.form(w, inner)
-	case returning:
-		part = a.statesScreen(w, inner)
-	}
-	return append(append(header, filled(part, inner)[:max(0, inner)]...), a.footer(w))
-}
-
 // loading is the screen before the session is there.
-func (a *App) loading(w, _ int) []string {
-	dots := strings.Repeat(".", 1+a.spin%3)
+func (a *App) loading() []string {
+	dots := strings.Repeat(".", 1+a.looks%3)
 	return []string{
-		a.theme.fit(a.theme.title.Render("dns-tui")+"  "+a.theme.text(a.opts.Name), w),
+		a.theme.fit(a.theme.title.Render("dns-tui")+"  "+a.theme.text(a.opts.Name), a.width),
 		"",
 		"  loading the net and its weights" + dots,
 		"",
@@ -119,13 +109,11 @@ func (a *App) loading(w, _ int) []string {
 }
 
 // overlay puts a box in the middle of the screen.
-func (a *App) overlay(lines, box []string, w, h int) []string {
-	lines = filled(lines, h)
-	top := max(0, (h-len(box))/2)
+func (a *App) overlay(lines, box []string) {
+	top := max(0, (a.height-len(box))/2)
 	for i, l := range box {
 		if top+i < len(lines) {
-			lines[top+i] = a.theme.fit(l, w)
+			lines[top+i] = a.theme.fit(l, a.width)
 		}
 	}
-	return lines
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // header is the first line: net, data, progress, speed, state.
-func (a *App) header(w int) string {
-	s, t := a.snap, &a.theme
+func (e *env) header(w int) string {
+	s, t := e.snap, &e.theme
 	state := s.State.String()
 	switch s.State {
 	case session.Paused, session.Failed:
@@ -21,9 +21,9 @@ func (a *App) header(w int) string {
 	default:
 		state = t.good.Render(state)
 	}
-	share := 0.0
+	done := 0.0
 	if s.MaxIter > 0 {
-		share = float64(s.Iter) / float64(s.MaxIter)
+		done = float64(s.Iter) / float64(s.MaxIter)
 	}
 	left := t.title.Render("dns-tui") + "  " + t.text(s.Net)
 	if s.Source != "" && w >= 90 {
@@ -32,9 +32,9 @@ func (a *App) header(w int) string {
 	progress := Thousands(s.Iter) + "/" + Thousands(s.MaxIter)
 	right := []string{progress}
 	if w >= 60 {
-		right = append(right, t.glyph.barStart+t.bar(share, max(6, w/6), -1)+t.glyph.barEnd)
+		right = append(right, t.glyph.barStart+t.bar(done, max(6, w/6), -1)+t.glyph.barEnd)
 	}
-	right = append(right, fmt.Sprintf("%.0f %%", 100*share))
+	right = append(right, fmt.Sprintf("%.0f %%", 100*done))
 	switch {
 	case s.Vitals.Phase != "" && (s.State == session.Running || s.State == session.Testing):
 		right = append(right, t.good.Render(t.text(s.Vitals.Phase)))
@@ -50,7 +50,7 @@ func (a *App) header(w int) string {
 		right = append(right, "ETA "+eta(s.Remaining))
 	}
 	if n := len(s.Viewers); n > 1 {
-		right = append(right, fmt.Sprintf("%d watch", n))
+		right = append(right, fmt.Sprintf("%d viewers", n))
 	}
 	if w >= 110 {
 		right = append(right, fmt.Sprintf("lr %.3g", s.Rate))

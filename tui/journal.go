@@ -4,25 +4,26 @@ import (
 	"fmt"
 	"strings"
 
+	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/model/session"
 )
 
-// journalLines are what happened, what waits and what is planned, oldest first.
-func (a *App) journalLines() []string {
-	t := &a.theme
+// journalLines are what happened, what is pending and what is planned, oldest first.
+func journalLines(e *env) []string {
+	t := &e.theme
 	var lines []string
 	add := func(iter int, status, text, by string) {
-		if by != "" && len(a.snap.Viewers) > 1 {
+		if by != "" && len(e.snap.Viewers) > 1 {
 			text += "  (" + by + ")"
 		}
 		lines = append(lines, " "+t.dim.Render(Thousands(iter))+" "+status+t.text(text))
 	}
-	for _, e := range a.snap.Events {
+	for _, ev := range e.snap.Events {
 		status := ""
-		switch e.Status {
+		switch ev.Status {
 		case session.Applied:
 			status = t.good.Render("applied ")
 		case session.Rejected:
@@ -30,41 +31,99 @@ func (a *App) journalLines() []string {
 		case session.Waiting:
 			status = t.warn.Render("planned ")
 		}
-		add(e.Iter, status, e.Text, e.By)
+		add(ev.Iter, status, ev.Text, ev.By)
 	}
-	for _, c := range a.snap.Pending {
+	for _, c := range e.snap.Pending {
 		add(c.Iter, t.warn.Render("pending "), fmt.Sprintf("%s %s → %s", c.Field, c.Old, c.New), c.By)
 	}
 	return lines
 }
 
-// journal is the pane: the newest lines.
-func (a *App) journal(w, h int) []string {
-	lines := a.journalLines()
-	return a.theme.box("Journal", lines[max(0, len(lines)-max(0, h-2)):], w, h)
+// journalPaneView is the newest lines, on the main screen.
+func journalPaneView(e *env, w, h int) []string {
+	lines := journalLines(e)
+	return e.theme.box("Journal", lines[max(0, len(lines)-max(0, h-2)):], w, h)
 }
 
-// journalScreen is the whole journal, newest first, of the lines that the filter lets through; long ones go on below.
-func (a *App) journalScreen(w, h int) []string {
-	t := &a.theme
-	all := a.journalLines()
-	var lines []string
-	entries := 0
+// journal is the whole journal, newest first, of the lines that a filter lets through; long ones go on below.
+type journal struct {
+	*env
+	keys    *textKeys
+	search  string
+	list    list
+	lines   []string // as they are shown
+	entries int      // that the filter lets through
+	all     int
+	w, h    int
+}
+
+// Update implements screen.
+func (j *journal) Update(msg tea.Msg) intent {
+	switch msg := msg.(type) {
+	case openedScreen:
+		j.list.reset()
+	case action:
+		if msg.binding == &j.keys.Search {
+			return typeLine{purpose: searchLine{journal: j}, value: j.search}
+		}
+		j.keys.scroll(&j.list, msg.binding)
+	case tea.MouseMsg:
+		scrollByWheel(&j.list, msg)
+	}
+	return nil
+}
+
+// scroll scrolls a text by its keys.
+func (k *textKeys) scroll(l *list, b *binding) {
+	const page = 10
+	switch b {
+	case &k.Up:
+		l.scroll(-1)
+	case &k.Down:
+		l.scroll(1)
+	case &k.PageUp:
+		l.scroll(-page)
+	case &k.PageDown:
+		l.scroll(page)
+	}
+}
+
+// scrollByWheel scrolls a text by the mouse.
+func scrollByWheel(l *list, msg tea.MouseMsg) {
+	const lines = 3
+	switch msg.Mouse().Button {
+	case tea.MouseWheelUp:
+		l.scroll(-lines)
+	case tea.MouseWheelDown:
+		l.scroll(lines)
+	}
+}
+
+// Arrange implements screen.
+func (j *journal) Arrange(w, h int) {
+	all := journalLines(j.env)
+	j.lines, j.entries, j.all, j.w, j.h = j.lines[:0], 0, len(all), w, h
+	search := strings.ToLower(j.search)
 	for i := len(all) - 1; i >= 0; i-- {
-		if strings.Contains(strings.ToLower(ansi.Strip(all[i])), strings.ToLower(a.search)) {
-			lines = append(lines, folded(all[i], w-2)...)
-			entries++
+		if search == "" || strings.Contains(strings.ToLower(ansi.Strip(all[i])), search) {
+			j.lines = append(j.lines, folded(all[i], w-2)...)
+			j.entries++
 		}
 	}
-	title := fmt.Sprintf("Journal  %d lines", entries)
-	if a.search != "" {
-		title = fmt.Sprintf("Journal  /%s  %d of %d lines", t.text(a.search), entries, len(all))
+	j.list.reach(len(j.lines) - 1) // the oldest may come to the top
+}
+
+// View implements screen.
+func (j *journal) View() []string {
+	title := fmt.Sprintf("Journal  %d lines", j.entries)
+	if j.search != "" {
+		title = fmt.Sprintf("Journal  /%s  %d of %d lines", j.theme.text(j.search), j.entries, j.all)
 	}
-	if a.snap.Journal != "" {
-		title += "  " + t.text(a.snap.Journal)
+	if j.snap.Journal != "" {
+		title += "  " + j.theme.text(j.snap.Journal)
 	}
-	a.top = max(0, min(a.top, len(lines)-1))
-	return t.box(title, lines[min(a.top, len(lines)):], w, h)
+	from, to := j.list.window(len(j.lines), len(j.lines))
+	return j.theme.box(title, j.lines[from:to], j.w, j.h)
 }
 
 // foldIndent is how far the second part of a long line stands to the right.
@@ -81,5 +140,3 @@ func folded(line string, width int) []string {
 	}
 	return parts
 }
-
-func (a *App) scrollText(by int) { a.top = max(0, a.top+by) }

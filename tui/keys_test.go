@@ -11,61 +11,92 @@ import (
 	"dns-tui/model/session"
 )
 
-// way is how a mode is reached from the main screen, with something there to act on.
-var ways = map[mode][]string{
-	browsing:  {"j", "right"},
-	plotting:  {"v", "left"},
-	picturing: {"i"},
-	sensing:   {"x", "j"},
-	reading:   {"J", "j"},
-	forming:   {"o", "j"},
-	returning: {"b", "j"},
-	helping:   {"?"},
+// ways are how a screen is reached from the main screen, with something there to act on.
+var ways = map[screenID][]string{
+	mainID:        {"j", "right"},
+	plotsID:       {"v", "left"},
+	picturesID:    {"i"},
+	sensitivityID: {"x", "j"},
+	journalID:     {"J", "j"},
+	settingsID:    {"o", "j"},
+	restoreID:     {"b", "j"},
+	helpID:        {"?"},
+}
+
+// modeOf says what has the keyboard.
+func modeOf(a *App) string {
+	switch {
+	case a.dialog != nil:
+		return a.dialog.String()
+	case a.line != nil:
+		return a.line.purpose.String()
+	}
+	return a.open.String()
+}
+
+// mainOf, plotsOf and picturesOf are screens of the App.
+func mainOf(a *App) *mainScreen   { return a.screens[mainID].(*mainScreen) }
+func plotsOf(a *App) *plots       { return a.screens[plotsID].(*plots) }
+func picturesOf(a *App) *pictures { return a.screens[picturesID].(*pictures) }
+func draftOf(a *App) map[string]float64 {
+	return mainOf(a).edit.draft
+}
+
+// scrolled is the first line of a text, chosen the entry that is selected.
+func scrolled(a *App) (top, chosen int) {
+	switch s := a.screens[a.open].(type) {
+	case *journal:
+		top = s.list.top
+	case *help:
+		top = s.list.top
+	case *settings:
+		chosen = s.list.chosen
+	case *restorePoints:
+		chosen = s.list.chosen
+	}
+	if a.line != nil {
+		if p, ok := a.line.purpose.(*palette); ok {
+			chosen = p.list.chosen
+		}
+	}
+	return top, chosen
 }
 
 // state is what keys may change, as text.
 func state(a *App) []string {
-	p := &a.picture
+	edit, p, pic, typed := mainOf(a).edit, plotsOf(a), picturesOf(a), ""
+	if a.line != nil {
+		typed = a.line.input.Value()
+	}
+	top, chosen := scrolled(a)
 	out := []string{
-		fmt.Sprint("mode ", a.mode),
-		fmt.Sprint("layer ", a.selected),
-		fmt.Sprint("handle ", a.handle),
-		"changes for " + a.scope.String(),
-		"filter " + a.filter,
-		fmt.Sprint(
-			"top ",
-			a.top,
-		),
-		fmt.Sprint("item ", a.item),
-		fmt.Sprint("point ", a.point),
+		"mode " + modeOf(a),
+		fmt.Sprint("layer ", a.sel.index),
+		fmt.Sprint("handle ", edit.handle),
+		"changes for " + edit.scope.String(),
+		"filter " + a.sel.filter,
+		fmt.Sprint("top ", top),
+		fmt.Sprint("item ", chosen),
+		fmt.Sprint("point ", a.screens[sensitivityID].(*sensitivity).point),
 		fmt.Sprint("glyphs ", a.theme.tier),
-		fmt.Sprint("still ", a.still != ""),
+		fmt.Sprint("still ", a.held != ""),
 		fmt.Sprint("left ", a.session.(*fake).quit),
-		fmt.Sprint(
-			"plot ",
-			plotKinds[a.plot.index],
-		),
-		fmt.Sprintf("plot from %d to %d", a.plot.from, a.plot.to),
-		fmt.Sprint("cursor ", a.plot.cursor),
-		fmt.Sprint("log ", a.plot.log),
-		fmt.Sprintf(
-			"picture filters %t zoom %d row %d column %d",
-			p.filters,
-			p.zoom,
-			p.row,
-			p.col,
-		),
-		"line " + a.input.Value(),
-		"says " + a.notice,
+		fmt.Sprint("plot ", p.kind()),
+		fmt.Sprintf("plot from %d to %d", p.from, p.to),
+		fmt.Sprint("cursor ", p.cursor),
+		fmt.Sprint("log ", a.logScale),
+		fmt.Sprintf("picture filters %t zoom %d row %d column %d", pic.filters, pic.zoom, pic.row.top, pic.col.top),
+		"line " + typed,
+		"says " + a.notice.text,
 	}
-	for _, name := range sorted(a.draft) {
-		out = append(out, fmt.Sprintf("chosen %s %g", name, a.draft[name]))
+	for _, name := range sorted(edit.draft) {
+		out = append(out, fmt.Sprintf("chosen %s %g", name, edit.draft[name]))
 	}
-	for _, name := range sorted(a.marks) {
+	for _, name := range sorted(edit.marks) {
 		out = append(out, "marked "+name)
 	}
-	if a.copied != nil {
-		out = append(out, fmt.Sprint("copied ", *a.copied))
+	if edit.copied != nil {
+		out = append(out, fmt.Sprint("copied ", *edit.copied))
 	}
 	return out
 }
@@ -79,12 +110,15 @@ func sorted[V any](m map[string]V) []string {
 	return keys
 }
 
-// effect presses a key in a mode and tells what changed: commands sent, and lines of state that are new or gone.
-func effect(t *testing.T, m mode, name, key string) string {
+// effect presses a key on a screen and tells what changed: commands sent, and lines of state that are new or gone.
+func effect(t *testing.T, m screenID, name, key string) string {
 	s := scene()
 	conv1(s)
 	measured(s)
 	planned(s)
+	for range 10 { // so that the journal scrolls
+		s.Events = append(s.Events, session.Event{Iter: 12470, Text: "test"})
+	}
 	s.Changes = []session.Change{{Iter: 6000, Field: "base_lr", Old: "0.1", New: "0.01"}}
 	a, f := open(t, s, look{})
 	if name == "paste" {
@@ -140,28 +174,27 @@ func effect(t *testing.T, m mode, name, key string) string {
 // Each key of the table does something, and all keys of an action do the same: what, is in testdata/keys.golden.
 func TestEachKey(t *testing.T) {
 	var all strings.Builder
-	for i := range actions {
-		b := &actions[i]
-		for m := browsing; m <= helping; m++ {
-			if b.in&in(m) == 0 {
+	for _, b := range newKeyMap().table {
+		for m := range screenCount {
+			if !b.in.has(m) {
 				continue
 			}
 			first := ""
-			for k, key := range b.keys {
+			for k, key := range b.Keys() {
 				got := effect(t, m, b.name, key)
 				if k == 0 {
 					first = got
 				}
 				if got != first {
-					t.Errorf("%s: key %q does %q, key %q %q", b.name, b.keys[0], first, key, got)
+					t.Errorf("%s: key %q does %q, key %q %q", b.name, b.Keys()[0], first, key, got)
 				}
 				if got == "" {
 					t.Errorf("%s: key %q does nothing in %v", b.name, key, m)
 				}
 			}
-			fmt.Fprintf(&all, "%-15s %-10s in %s: %s\n", b.name, b.label(), m, first)
+			fmt.Fprintf(&all, "%-15s %-10s in %s: %s\n", b.name, b.Help().Key, m, first)
 		}
-		if b.help == "" || len(b.keys) == 0 {
+		if b.Help().Desc == "" || !b.Enabled() {
 			t.Errorf("action %s has no help or no key", b.name)
 		}
 	}
@@ -176,8 +209,8 @@ func TestPaletteRuns(t *testing.T) {
 		t.Errorf("the palette sent %v", f.got)
 	}
 	press(a, "P", "z", "z", "z", "enter")
-	if len(f.got) != 1 || a.mode != browsing {
-		t.Errorf("what no action has sent %v, mode %v", f.got, a.mode)
+	if len(f.got) != 1 || modeOf(a) != "main" {
+		t.Errorf("what no action has sent %v, mode %v", f.got, modeOf(a))
 	}
 }
 
@@ -191,7 +224,7 @@ func TestBind(t *testing.T) {
 	if len(f.got) != 1 || f.got[0].Kind != session.Pause {
 		t.Errorf("space and z sent %v", f.got)
 	}
-	if !strings.Contains(a.footerKeys(200), "z") {
+	if !strings.Contains(a.footerKeys(a.keys.table, mainID, 200), "z") {
 		t.Error("the footer does not know the new key")
 	}
 	p.Bind[0].Key = []string{"q"}
@@ -206,10 +239,9 @@ func TestBind(t *testing.T) {
 
 // Who only watches can look at everything and change nothing.
 func TestReadOnlyKeys(t *testing.T) {
-	for i := range actions {
-		b := &actions[i]
-		for m := browsing; m <= helping; m++ {
-			if b.in&in(m) == 0 {
+	for _, b := range newKeyMap().table {
+		for m := range screenCount {
+			if !b.in.has(m) {
 				continue
 			}
 			s := scene()
@@ -218,9 +250,9 @@ func TestReadOnlyKeys(t *testing.T) {
 			planned(s)
 			a, f := openWith(t, s, look{}, Options{ReadOnly: true})
 			press(a, ways[m]...)
-			press(a, b.keys[0])
-			if len(f.got) > 0 || len(a.draft) > 0 {
-				t.Errorf("%s sent %v, chose %v", b.name, f.got, a.draft)
+			press(a, b.Keys()[0])
+			if len(f.got) > 0 || len(draftOf(a)) > 0 {
+				t.Errorf("%s sent %v, chose %v", b.name, f.got, draftOf(a))
 			}
 		}
 	}

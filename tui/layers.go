@@ -10,14 +10,14 @@ import (
 )
 
 // layers is the table: one line a layer, a line for all.
-func (a *App) layers(w, h int) []string {
-	t := &a.theme
+func (m *mainScreen) layers(w, h int) []string {
+	t := &m.theme
 	inner := w - 2
-	kept, total := a.snap.Kept()
+	kept, total := m.snap.Kept()
 	name, count := min(10, max(6, inner-29)), max(8, len(Thousands(total)))+1
-	visible := a.visible()
+	visible := m.sel.visible
 	for _, i := range visible {
-		name = max(name, min(ansi.StringWidth(a.theme.text(a.snap.Layers[i].Name))+1, inner/4))
+		name = max(name, min(ansi.StringWidth(m.theme.text(m.snap.Layers[i].Name))+1, inner/4))
 	}
 	showCount := inner >= 64
 	rest := inner - 2 - name - 9 - 9 - 9 // cursor, name, kept, threshold, next
@@ -36,72 +36,67 @@ func (a *App) layers(w, h int) []string {
 		}
 		return s + t.fitRight(thr, 9) + t.fitRight(next, 9)
 	}
-	lines := []string{
-		t.dim.Render(row("", "layer", "weights", "kept", t.fit("sparsity", barW+2), "threshold", t.plain("→ next"))),
-	}
-	rows := max(1, h-4)
-	top := max(0, min(a.place(visible)-rows/2, len(visible)-rows))
-	for _, i := range visible[top:min(top+rows, len(visible))] {
-		l := &a.snap.Layers[i]
-		kept := share(l.Kept, l.Weights)
+	head := row("", "layer", "weights", "kept", t.fit("sparsity", barW+2), "threshold", t.plain("→ next"))
+	lines := []string{t.dim.Render(head)}
+	from, to := m.table.window(len(visible), m.tableRows(h))
+	for _, i := range visible[from:to] {
+		l := &m.snap.Layers[i]
+		kept := fraction(l.Kept, l.Weights)
 		cursor, n := " ", t.text(l.Name)
-		if a.marks[l.Name] {
+		if m.edit.marks[l.Name] {
 			cursor = t.warn.Render(t.glyph.on)
 		}
 		if l.Dead > 0 {
 			n = t.fit(n, name-2) + t.warn.Render("!")
 		}
-		if i == a.selected {
+		if i == m.sel.index {
 			cursor, n = t.marked.Render(t.glyph.cursor)+cursor, t.marked.Render(t.fit(n, name))
 		} else {
 			cursor = " " + cursor
 		}
 		mark := -1.0
-		if next, ok := a.next(l); ok {
+		if next, ok := m.edit.next(l); ok {
 			mark = next
 		}
 		bar := t.glyph.barStart + t.bar(1-kept, barW, mark) + t.glyph.barEnd
-		a.layout.rows = append(a.layout.rows, rowOf{len(lines) + 1, i})
-		lines = append(
-			lines,
-			row(cursor, n, Thousands(l.Weights), percent(kept), bar, a.thresholdCell(l), a.nextCell(l)),
-		)
+		lines = append(lines,
+			row(cursor, n, Thousands(l.Weights), percent(kept), bar, m.thresholdCell(l), m.edit.nextCell(l)))
 	}
 	now, word, then := "dense", "", ""
 	if kept > 0 && kept < total {
 		now, word = fmt.Sprintf("%.1f ×", float64(total)/float64(kept)), " smaller"
 	}
-	due := slices.ContainsFunc(a.snap.Layers, func(l session.LayerStats) bool { _, ok := a.next(&l); return ok })
-	if n := a.predictNet(); due && n.known && n.kept > 0 {
-		then = fmt.Sprintf(" → %s, %.1f ×", percent(share(n.kept, n.total)), float64(n.total)/float64(n.kept))
-		if inner >= 90 && a.snap.Exported > 0 {
-			then += ", exported " + bytes(a.snap.Exported)
+	due := slices.ContainsFunc(m.snap.Layers, func(l session.LayerStats) bool { _, ok := m.edit.next(&l); return ok })
+	if n := m.edit.predictNet(); due && n.known && n.kept > 0 {
+		then = fmt.Sprintf(" → %s, %.1f ×", percent(fraction(n.kept, n.total)), float64(n.total)/float64(n.kept))
+		if inner >= 90 && m.snap.Exported > 0 {
+			then += ", exported " + bytes(m.snap.Exported)
 		}
 	}
 	all := t.fit("", 2) + t.fit("all", name)
 	if showCount {
 		all += t.fitRight(Thousands(total), count) + " "
 	}
-	all += t.fitRight(percent(share(kept, total)), 8) + "  "
+	all += t.fitRight(percent(fraction(kept, total)), 8) + "  "
 	if ansi.StringWidth(all+t.plain(now+word+then)) > inner {
 		word = ""
 	}
 	lines = append(filled(lines, h-3), all+t.plain(now+word+then))
 	title := "Layers"
-	if a.filter != "" {
-		title += fmt.Sprintf("  /%s  %d of %d", a.filter, len(visible), len(a.snap.Layers))
+	if m.sel.filter != "" {
+		title += fmt.Sprintf("  /%s  %d of %d", m.sel.filter, len(visible), len(m.snap.Layers))
 	}
-	if a.scope != thisLayer {
-		title += "  changes are for " + a.scope.String()
+	if m.edit.scope != thisLayer {
+		title += "  changes are for " + m.edit.scope.String()
 	}
 	return t.box(title, lines, w, h)
 }
 
-func share(n, of int) float64 { return float64(n) / float64(max(1, of)) }
+func fraction(n, of int) float64 { return float64(n) / float64(max(1, of)) }
 
 // thresholdCell shows the threshold in force, and marks one that is off or frozen.
-func (a *App) thresholdCell(l *session.LayerStats) string {
-	h := a.snap.Hyper.Layer(l.Name)
+func (m *mainScreen) thresholdCell(l *session.LayerStats) string {
+	h := m.snap.Hyper.Layer(l.Name)
 	switch {
 	case !h.Prune:
 		return "off"
@@ -112,28 +107,28 @@ func (a *App) thresholdCell(l *session.LayerStats) string {
 }
 
 // next predicts a layer's sparsity after its next surgery, with the threshold that is chosen, waits or is in force.
-func (a *App) next(l *session.LayerStats) (float64, bool) {
-	h := a.snap.Hyper.Layer(l.Name)
-	_, drafted := a.draft[l.Name]
+func (d *editor) next(l *session.LayerStats) (float64, bool) {
+	h := d.snap.Hyper.Layer(l.Name)
+	_, drafted := d.draft[l.Name]
 	off := !h.Prune || h.Frozen // a choice may be looked at before it is switched on
-	if l.Histogram == nil || off && !drafted || !off && a.none(l) != "" {
+	if l.Histogram == nil || off && !drafted || !off && d.noSurgery(l) != "" {
 		return 0, false
 	}
-	return l.Histogram.Sparsity(a.threshold(l)), true
+	return l.Histogram.Sparsity(d.threshold(l)), true
 }
 
 // nextCell shows what next predicts.
-func (a *App) nextCell(l *session.LayerStats) string {
-	next, ok := a.next(l)
+func (d *editor) nextCell(l *session.LayerStats) string {
+	next, ok := d.next(l)
 	if !ok {
 		return "-"
 	}
-	_, drafted := a.draft[l.Name]
-	_, waits := a.pendingThreshold(l)
+	_, drafted := d.draft[l.Name]
+	_, waits := d.pendingThreshold(l)
 	s := percent(next)
 	switch {
 	case next == 1:
-		return a.theme.warn.Render("ALL !") // the layer would keep nothing
+		return d.theme.warn.Render("ALL !") // the layer would keep nothing
 	case drafted:
 		return "?" + s
 	case waits:

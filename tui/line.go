@@ -2,270 +2,207 @@ package tui
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
+	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 
 	"dns-tui/escape"
 	"dns-tui/model/session"
 )
 
-// startLine opens the line at the bottom.
-func (a *App) startLine(m mode, prompt, value string, suggestions []string) tea.Cmd {
-	a.under, a.mode = a.mode, m
-	a.input.Reset()
-	a.input.Prompt = a.theme.text(prompt)
-	a.input.SetValue(value)
+// purpose is what a line is typed for.
+type purpose interface {
+	String() string
+	// prompt stands before the line.
+	prompt() string
+	// typed follows what stands in the line; an error is shown beside it.
+	typed(text string) error
+	// entered carries the line out. With an error the line stays, to be mended.
+	entered(text string) (intent, error)
+	// canceled undoes what typing did.
+	canceled() intent
+	// key takes a key that means something of its own in this line, where that text stands; false leaves it to the line.
+	key(name, text string) (handled bool, err error)
+}
+
+// line is the line at the bottom that is typed.
+type line struct {
+	*env
+	purpose purpose
+	input   textinput.Model
+}
+
+// newLine opens a line. The command is the cursor's.
+func newLine(e *env, t typeLine) (*line, tea.Cmd) {
+	in := textinput.New()
+	in.CharLimit = 200
+	in.ShowSuggestions = true
+	// No colours of its own, and no blinking cursor, which sends bytes for nothing.
+	style := textinput.StyleState{Suggestion: lipgloss.NewStyle().Faint(true)}
+	in.SetStyles(textinput.Styles{Focused: style, Blurred: style})
+	prompt := t.purpose.prompt()
+	in.Prompt = e.theme.text(prompt)
+	in.SetValue(t.value)
 	// A name that has to be escaped cannot be typed.
-	a.input.SetSuggestions(slices.DeleteFunc(suggestions, func(s string) bool { return escape.Line(s) != s }))
-	a.input.SetWidth(max(1, a.width-len([]rune(prompt))-2))
-	return a.input.Focus()
+	in.SetSuggestions(slices.DeleteFunc(t.suggestions, func(s string) bool { return escape.Line(s) != s }))
+	in.SetWidth(max(1, e.width-len([]rune(prompt))-2))
+	l := &line{env: e, purpose: t.purpose, input: in}
+	return l, l.input.Focus()
 }
 
-// lineKey edits the line.
-func (a *App) lineKey(k tea.KeyPressMsg, name string) tea.Cmd {
+// Update takes in a key or what is pasted, and reports whether the line is still typed. The command is the cursor's.
+func (l *line) Update(msg tea.Msg) (i intent, open bool, cmd tea.Cmd) {
+	if k, ok := msg.(tea.KeyPressMsg); ok {
+		name, text := k.String(), l.input.Value()
+		switch name {
+		case "esc":
+			return l.purpose.canceled(), false, nil
+		case "enter":
+			i, err := l.purpose.entered(text)
+			return orRefuse(i, err), err != nil, nil
+		}
+		if handled, err := l.purpose.key(name, text); handled {
+			l.input.Prompt = l.theme.text(l.purpose.prompt())
+			return orRefuse(notice{}, err), true, nil
+		}
+	}
+	l.input, cmd = l.input.Update(msg)
+	return orRefuse(notice{}, l.purpose.typed(l.input.Value())), true, cmd
+}
+
+// orRefuse is an intent, or the notice of an error.
+func orRefuse(i intent, err error) intent {
+	if err != nil {
+		return refuse(err.Error())
+	}
+	return i
+}
+
+// View draws the line.
+func (l *line) View() string { return l.input.View() }
+
+// plainLine is a purpose that has no keys of its own.
+type plainLine struct{}
+
+func (plainLine) key(string, string) (bool, error) { return false, nil }
+
+// commandLine is a line that is a command.
+type commandLine struct {
+	plainLine
+	*env
+}
+
+func (commandLine) String() string     { return "command" }
+func (commandLine) prompt() string     { return ":" }
+func (commandLine) typed(string) error { return nil }
+func (commandLine) canceled() intent   { return nil }
+
+func (c commandLine) entered(text string) (intent, error) {
+	cmd, err := parseCommand(text)
+	if errors.Is(err, errQuit) {
+		return askToLeave(c.env), nil
+	}
+	if err == nil && cmd.Kind == session.Set && cmd.Field != "snapshot_prefix" {
+		cmd.Value, err = sparsityValue(c.snap, cmd.Field, cmd.Value)
+	}
 	switch {
-	case name == "esc":
-		m := a.mode
-		a.mode = a.under
-		switch m {
-		case filtering:
-			a.filter = ""
-		case searching:
-			a.search = ""
-		case valuing:
-			return a.drop()
-		}
-		return nil
-	case name == "enter":
-		return a.entered()
-	case a.mode == choosing && (name == "up" || name == "down" || name == "ctrl+p" || name == "ctrl+n"):
-		a.movePalette(name == "down" || name == "ctrl+n")
-		return nil
-	case a.mode == valuing && name == "tab":
-		a.nextHandle()
-		a.input.Prompt = a.theme.text(a.handlePrompt(a.layer()))
-		a.typed()
-		return nil
+	case err != nil:
+		return refuse(err.Error()), nil
+	case cmd.Kind == session.GoBack:
+		return askBack(c.env, cmd.Value, ""), nil
 	}
-	var cmd tea.Cmd
-	a.input, cmd = a.input.Update(k)
-	a.typed()
-	return cmd
+	return send{*cmd}, nil
 }
 
-// typed follows what stands in the line.
-func (a *App) typed() {
-	text := a.input.Value()
-	a.notice = ""
-	switch a.mode {
-	case filtering:
-		a.filter = text
-		a.move(0)
-	case searching:
-		a.search, a.top = text, 0
-	case choosing:
-		a.item = 0
-	case valuing:
-		if text == "" {
-			return
-		}
-		if err := a.chooseTyped(text); err != nil {
-			a.say(err.Error())
-		}
-	case editing:
-		if text == "" {
-			return
-		}
-		value, err := a.sparsity(a.field, text)
-		if err == nil {
-			_, _, err = a.snap.Hyper.Set(a.field, value)
-		}
-		if err != nil {
-			a.say(err.Error())
-		}
-	}
+// filterLine is the filter of the layers.
+type filterLine struct {
+	plainLine
+	sel *selection
 }
 
-// entered carries out the line. A value that is wrong stays to be mended.
-func (a *App) entered() tea.Cmd {
-	text, m := a.input.Value(), a.mode
-	switch m {
-	case valuing:
-		if text != "" {
-			if err := a.chooseTyped(text); err != nil {
-				a.say(err.Error())
-				return nil
-			}
-		}
-		a.mode = a.under
-		return a.apply()
-	case editing:
-		value, err := a.sparsity(a.field, text)
-		if err == nil {
-			_, _, err = a.snap.Hyper.Set(a.field, value)
-		}
-		if err != nil {
-			a.say(err.Error())
-			return nil
-		}
-		a.mode = a.under
-		return a.do(session.Command{Kind: session.Set, Field: a.field, Value: value})
-	case choosing:
-		a.mode = a.under
-		if found := a.paletteItems(text); a.item < len(found) {
-			return a.run(found[a.item])
-		}
-		return nil
-	case typing:
-		a.mode = a.under
-		c, err := parseCommand(text)
-		if errors.Is(err, errQuit) {
-			a.mode = quitting
-			return nil
-		}
-		if err == nil && c.Kind == session.Set && c.Field != "snapshot_prefix" {
-			c.Value, err = a.sparsity(c.Field, c.Value)
-		}
-		if err != nil {
-			a.say(err.Error())
-			return nil
-		}
-		if c.Kind == session.GoBack {
-			return a.askBack(c.Value, "")
-		}
-		return a.do(*c)
-	}
-	a.mode = a.under
+func (filterLine) String() string                 { return "filter" }
+func (filterLine) prompt() string                 { return "/" }
+func (filterLine) entered(string) (intent, error) { return nil, nil }
+func (f filterLine) canceled() intent             { f.sel.narrow(""); return nil }
+func (f filterLine) typed(text string) error      { f.sel.narrow(text); f.sel.move(0); return nil }
+
+// searchLine is the filter of the journal.
+type searchLine struct {
+	plainLine
+	journal *journal
+}
+
+func (searchLine) String() string                 { return "search" }
+func (searchLine) prompt() string                 { return "/" }
+func (searchLine) entered(string) (intent, error) { return nil, nil }
+func (s searchLine) canceled() intent             { s.journal.search = ""; return nil }
+
+func (s searchLine) typed(text string) error {
+	s.journal.search = text
+	s.journal.list.reset()
 	return nil
 }
 
-// simpleCommands are commands of one word.
-var simpleCommands = map[string]session.Command{
-	"surgery": {
-		Kind: session.SurgeryNow,
-	}, "test": {Kind: session.TestNow}, "snapshot": {Kind: session.SnapshotNow}, "pause": {Kind: session.Pause}, "resume": {Kind: session.Resume},
-	"undo": {
-		Kind: session.Undo,
-	}, "redo": {Kind: session.Redo}, "back": {Kind: session.GoBack}, "sensitivity": {Kind: session.Probe}, "next-surgery": {Kind: session.StepSurgery},
+// valueLine is the value of the editor's handle.
+type valueLine struct{ edit *editor }
+
+func (valueLine) String() string     { return "value" }
+func (v valueLine) prompt() string   { return v.edit.prompt() }
+func (v valueLine) canceled() intent { return v.edit.drop() }
+
+func (v valueLine) typed(text string) error {
+	if text == "" {
+		return nil
+	}
+	return v.edit.chooseTyped(text)
 }
 
-// commandWords are offered for completion beside the names of settings.
-var commandWords = []string{
-	"surgery",
-	"test",
-	"snapshot",
-	"pause",
-	"resume",
-	"undo",
-	"redo",
-	"back",
-	"sensitivity",
-	"next-surgery",
-	"step",
-	"cancel",
-	"snapshot_prefix",
-	"quit",
+func (v valueLine) entered(text string) (intent, error) {
+	if err := v.typed(text); err != nil {
+		return nil, err
+	}
+	return v.edit.apply(), nil
 }
 
-var errQuit = errors.New("quit")
-
-const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE over N [at N], step N, cancel PLAN, surgery, test, snapshot, pause, resume, undo, redo, back, next-surgery, sensitivity, snapshot_prefix DIR/NAME or quit"
-
-// parseCommand reads a command line; errQuit is its answer to "quit".
-//
-//	conv2.t 1.6                      now
-//	lr 0.001 at 20000                at an iteration
-//	conv2.t 1.6 at +500              500 iterations from now
-//	conv2.t 0.9 to 1.6 over 2000     a ramp; "at" says where it begins, without a first value it begins where it is
-func parseCommand(s string) (*session.Command, error) {
-	w := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(s, "=", " "), " %", "%"))
-	if len(w) > 0 && w[0] == "set" {
-		w = w[1:]
+func (v valueLine) key(name, text string) (bool, error) {
+	if name != "tab" {
+		return false, nil
 	}
-	if len(w) > 1 && (w[0] == "snapshot_prefix" || w[0] == "back") { // a path, as it stands
-		_, path, _ := strings.Cut(s, w[0])
-		path = strings.TrimSpace(strings.TrimLeft(path, " ="))
-		if w[0] == "back" {
-			return &session.Command{Kind: session.GoBack, Value: path}, nil
-		}
-		return &session.Command{Kind: session.Set, Field: "snapshot_prefix", Value: path}, nil
-	}
-	if len(w) == 0 {
-		return nil, errors.New("nothing typed: " + commandForms)
-	}
-	c, ok := simpleCommands[w[0]]
-	switch {
-	case len(w) == 1 && (w[0] == "quit" || w[0] == "q"):
-		return nil, errQuit
-	case ok && len(w) == 1:
-		return &c, nil
-	case (w[0] == "step" || w[0] == "cancel") && len(w) <= 2:
-		kind, n := session.Step, 1
-		if w[0] == "cancel" {
-			kind = session.Cancel
-		}
-		if len(w) == 2 {
-			var err error
-			if n, err = strconv.Atoi(w[1]); err != nil {
-				return nil, fmt.Errorf("%s %s: wanted a whole number", w[0], w[1])
-			}
-		}
-		return &session.Command{Kind: kind, Count: n}, nil
-	case len(w) == 2:
-		return &session.Command{Kind: session.Set, Field: w[0], Value: w[1]}, nil
-	}
-	p, err := parsePlan(w)
-	if err != nil {
-		return nil, fmt.Errorf("%q: %w", s, err)
-	}
-	return &session.Command{Kind: session.Schedule, Plan: p}, nil
+	v.edit.nextHandle()
+	return true, v.typed(text)
 }
 
-// parsePlan reads FIELD [FROM] [to VALUE over N] [at N].
-func parsePlan(w []string) (session.Plan, error) {
-	p := session.Plan{Field: w[0], Relative: true}
-	rest, ramp := w[1:], false
-	if len(rest) > 0 && rest[0] != "to" {
-		p.Value, rest = rest[0], rest[1:]
+// fieldLine is the value of a setting.
+type fieldLine struct {
+	plainLine
+	*env
+	field string
+}
+
+func (fieldLine) String() string   { return "field" }
+func (f fieldLine) prompt() string { return f.field + ": " }
+func (fieldLine) canceled() intent { return nil }
+
+// value is what a text means for the field, where it may have it.
+func (f fieldLine) value(text string) (string, error) {
+	value, err := sparsityValue(f.snap, f.field, text)
+	if err == nil {
+		_, _, err = f.snap.Hyper.Set(f.field, value)
 	}
-	for len(rest) > 0 {
-		if len(rest) == 1 {
-			return p, errors.New(commandForms)
-		}
-		word, value := rest[0], rest[1]
-		rest = rest[2:]
-		switch word {
-		case "to":
-			p.From, p.Value, ramp = p.Value, value, true
-		case "over", "at":
-			text, relative := strings.CutPrefix(value, "+")
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 0 || word == "over" && (relative || n == 0) {
-				return p, fmt.Errorf("%s %s: wanted a number of iterations", word, value)
-			}
-			if word == "over" {
-				p.Over = n
-			} else {
-				p.At, p.Relative = n, relative
-			}
-		default:
-			return p, errors.New(commandForms)
-		}
+	return value, err
+}
+
+func (f fieldLine) typed(text string) error {
+	if text == "" {
+		return nil
 	}
-	for _, v := range []string{p.From, p.Value} {
-		if strings.HasSuffix(v, "%") {
-			return p, fmt.Errorf(
-				"%s is a sparsity; a plan wants the value itself, since what gives that sparsity then is not known now",
-				v,
-			)
-		}
-	}
-	if p.Value == "" || ramp != (p.Over > 0) {
-		return p, errors.New(commandForms)
-	}
-	return p, nil
+	_, err := f.value(text)
+	return err
+}
+
+func (f fieldLine) entered(text string) (intent, error) {
+	value, err := f.value(text)
+	return set(session.Edit{Field: f.field, New: value}), err
 }

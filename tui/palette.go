@@ -4,53 +4,89 @@ import (
 	"strings"
 )
 
-// paletteItems are the actions whose name, keys or help have every word of a text, those of this screen first.
-func (a *App) paletteItems(text string) []*binding {
+// palette finds an action by its name, with a box of those that fit above the line.
+type palette struct {
+	*env
+	keys  *keyMap
+	open  screenID
+	found []*binding
+	list  list
+}
+
+func newPalette(e *env, k *keyMap, open screenID) *palette {
+	p := &palette{env: e, keys: k, open: open}
+	p.typed("")
+	return p
+}
+
+func (*palette) String() string   { return "palette" }
+func (*palette) prompt() string   { return "> " }
+func (*palette) canceled() intent { return nil }
+
+// typed finds the actions whose name or help has every word of a text, those of this screen first.
+func (p *palette) typed(text string) error {
 	var here, elsewhere []*binding
 	words := strings.Fields(strings.ToLower(text))
-	for i := range a.bindings {
-		b := &a.bindings[i]
-		all := strings.ToLower(b.name + " " + b.help)
-		ok := b.name != "palette"
+	for _, b := range p.keys.table {
+		all := strings.ToLower(b.name + " " + b.Help().Desc)
+		ok := b != &p.keys.App.Palette
 		for _, w := range words {
 			ok = ok && strings.Contains(all, w)
 		}
 		switch {
 		case !ok:
-		case b.in&in(a.under) != 0:
+		case b.in.has(p.open):
 			here = append(here, b)
-		case b.in&in(browsing) != 0:
+		case b.in.has(mainID):
 			elsewhere = append(elsewhere, b)
 		}
 	}
-	return append(here, elsewhere...)
+	p.found = append(here, elsewhere...)
+	p.list.reset()
+	p.Arrange()
+	return nil
 }
 
-func (a *App) movePalette(down bool) {
-	n := len(a.paletteItems(a.input.Value()))
-	if down {
-		a.item = min(a.item+1, n-1)
-	} else {
-		a.item = max(0, a.item-1)
+// entered does the selected action.
+func (p *palette) entered(string) (intent, error) {
+	if p.list.chosen >= len(p.found) {
+		return nil, nil
 	}
+	return action{p.found[p.list.chosen]}, nil
 }
 
-// palette is the box of actions above the line.
-func (a *App) palette(w, h int) []string {
-	t := &a.theme
-	found := a.paletteItems(a.input.Value())
-	rows := max(1, min(h-6, 14))
-	top := max(0, min(a.item-rows/2, len(found)-rows))
+func (p *palette) key(name, _ string) (bool, error) {
+	switch name {
+	case "up", "ctrl+p":
+		p.list.move(-1)
+	case "down", "ctrl+n":
+		p.list.move(1)
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+// rows is how many actions have room.
+func (p *palette) rows() int { return max(1, min(p.height-6, 14)) }
+
+// Arrange lays the box out for the terminal.
+func (p *palette) Arrange() { p.list.fit(len(p.found), p.rows()) }
+
+// View is the box, in the middle of w cells.
+func (p *palette) View(w int) []string {
+	t := &p.theme
 	var lines []string
-	for i := top; i < min(top+rows, len(found)); i++ {
-		b := found[i]
-		s := t.fit(" "+t.plain(b.name), 17) + t.fit(t.plain(b.label()), 12) + t.plain(b.help)
-		if i == a.item {
+	from, to := p.list.window(len(p.found), p.rows())
+	for i := from; i < to; i++ {
+		b := p.found[i]
+		s := t.fit(" "+t.plain(b.name), 17) + t.fit(t.plain(b.Help().Key), 12) + t.plain(b.Help().Desc)
+		if i == p.list.chosen {
 			s = t.marked.Render(t.glyph.cursor) + t.marked.Render(s[1:])
 		}
 		lines = append(lines, s)
 	}
-	if len(found) == 0 {
+	if len(p.found) == 0 {
 		lines = append(lines, " no action has this")
 	}
 	return t.centred("Actions", lines, min(w, 76), w)

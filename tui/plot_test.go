@@ -46,7 +46,7 @@ func TestFractionAxis(t *testing.T) {
 		s := scene()
 		s.Accuracy = session.Series{Iters: []int{0}, Values: []float64{value}}
 		a, _ := open(t, s, look{})
-		box := a.plotBox(configpb.Preferences_ACCURACY, 60, 12, "")
+		box := mainOf(a).plotter.box(configpb.Preferences_ACCURACY, 60, 12, "")
 		for _, line := range box[1 : len(box)-2] {
 			text := strings.TrimLeft(ansi.Strip(line), "│ ")
 			label, err := strconv.ParseFloat(strings.Fields(text)[0], 64)
@@ -66,7 +66,7 @@ func TestQuestionWhole(t *testing.T) {
 	s.Back = "d/x_iter_7.solverstate"
 	a, _ := open(t, s, look{})
 	press(a, "B")
-	text := ansi.Strip(strings.Join(a.questionDialogue(120), "\n"))
+	text := ansi.Strip(strings.Join(a.dialog.View(120), "\n"))
 	for _, want := range []string{": 1 iteration is given up", "over the edge of the box"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -81,12 +81,13 @@ func TestReadingBetweenTests(t *testing.T) {
 	a, _ := open(t, s, look{})
 	for i, k := range plotKinds {
 		if k == configpb.Preferences_ACCURACY {
-			a.plot.index = i
+			plotsOf(a).index = i
 		}
 	}
 	for at, want := range map[int]string{0: "at 0:  accuracy 0.9900", 100: "at 100:  accuracy 0.9900 at 0", 414: "at 414:  accuracy 0.9800 at 500", 500: "at 500:  accuracy 0.9800"} {
-		a.plot.cursor = at
-		got := strings.TrimSpace(ansi.Strip(a.reading(a.gather(configpb.Preferences_ACCURACY), a.plotWindow())[0]))
+		p := plotsOf(a)
+		p.cursor = at
+		got := strings.TrimSpace(ansi.Strip(p.reading(p.plotter.gather(configpb.Preferences_ACCURACY), p.window())[0]))
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
@@ -98,7 +99,7 @@ func TestNoLossYet(t *testing.T) {
 	s := scene()
 	s.Iter, s.Smoothed, s.Losses, s.Smooth = 0, 0, session.Series{}, session.Series{}
 	a, _ := open(t, s, look{})
-	if p := a.gather(configpb.Preferences_LOSS); p.note != "" {
+	if p := plotsOf(a).plotter.gather(configpb.Preferences_LOSS); p.note != "" {
 		t.Errorf("the loss reads %q", p.note)
 	}
 }

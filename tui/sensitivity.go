@@ -10,40 +10,100 @@ import (
 	"dns-tui/model/session"
 )
 
+// sensitivity shows a small plot for each layer, accuracy against sparsity, and the selected layer in numbers.
+type sensitivity struct {
+	*env
+	keys  *sensitivityKeys
+	sel   *selection
+	list  list // of the layers
+	point int  // of the curves
+	w, h  int
+}
+
+// sensitivityKeys are the keys of the sensitivity.
+type sensitivityKeys struct {
+	Up, Down, Left, Right, Choose, Measure, Off binding
+}
+
+func defaultSensitivityKeys() sensitivityKeys {
+	return sensitivityKeys{
+		Up:    binding{Binding: does("the layer above", "up", "k"), name: "sens-up"},
+		Down:  binding{Binding: does("the layer below", "down", "j"), name: "sens-down"},
+		Left:  binding{Binding: does("less sparse", "left", "h"), name: "sens-left"},
+		Right: binding{Binding: does("sparser", "right", "l"), name: "sens-right"},
+		Choose: binding{Binding: does("choose the point's threshold for the layer", "enter"), name: "sens-choose",
+			short: "choose", steers: true},
+		Measure: binding{Binding: does("measure, beside the training", "r"), name: "measure", short: "measure",
+			steers: true},
+		Off: binding{Binding: does("stop measuring", "R"), name: "measure-off", steers: true},
+	}
+}
+
+// Update implements screen.
+func (s *sensitivity) Update(msg tea.Msg) intent {
+	a, ok := msg.(action)
+	if !ok {
+		return nil
+	}
+	switch a.binding {
+	case &s.keys.Up:
+		s.sel.move(-1)
+	case &s.keys.Down:
+		s.sel.move(1)
+	case &s.keys.Left:
+		s.movePoint(-1)
+	case &s.keys.Right:
+		s.movePoint(1)
+	case &s.keys.Choose:
+		return s.choosePoint()
+	case &s.keys.Measure:
+		return send{session.Command{Kind: session.Probe}}
+	case &s.keys.Off:
+		return send{session.Command{Kind: session.Probe, Value: "off"}}
+	}
+	return nil
+}
+
+// Arrange implements screen.
+func (s *sensitivity) Arrange(w, h int) {
+	s.w, s.h, s.list = w, h, s.sel.list
+	s.list.fit(len(s.sel.visible), s.rows())
+}
+
+// rows is how many layers have room above the selected one in numbers.
+func (s *sensitivity) rows() int { return max(1, s.h-2-1-5) }
+
 // holds is how much accuracy a layer may lose and still be said to hold.
 const holds = 0.005
 
 // curveOf is the measured curve of the selected layer, or nil.
-func (a *App) curveOf() *session.LayerSensitivity {
-	s, l := a.snap.Sensitivity, a.layer()
-	if s == nil || l == nil {
+func (s *sensitivity) curveOf() *session.LayerSensitivity {
+	m, l := s.snap.Sensitivity, s.sel.layer()
+	if m == nil || l == nil {
 		return nil
 	}
-	for i := range s.Layers {
-		if s.Layers[i].Name == l.Name {
-			return &s.Layers[i]
+	for i := range m.Layers {
+		if m.Layers[i].Name == l.Name {
+			return &m.Layers[i]
 		}
 	}
 	return nil
 }
 
-func (a *App) movePoint(by int) {
-	if c := a.curveOf(); c != nil {
-		a.point = max(0, min(a.point+by, len(c.Points)-1))
+func (s *sensitivity) movePoint(by int) {
+	if c := s.curveOf(); c != nil {
+		s.point = clamp(s.point+by, len(c.Points)-1)
 	}
 }
 
 // choosePoint makes the threshold of the point the layer's choice.
-func (a *App) choosePoint() tea.Cmd {
-	c := a.curveOf()
-	if c == nil || a.point >= len(c.Points) {
-		a.say("this layer has not been measured: r measures")
-		return nil
+func (s *sensitivity) choosePoint() intent {
+	c := s.curveOf()
+	if c == nil || len(c.Points) == 0 {
+		return refuse("this layer has not been measured: r measures")
 	}
-	l := a.layer()
-	a.choose(l, c.Points[a.point].Threshold)
-	a.mode = browsing
-	return nil
+	p := c.Points[clamp(s.point, len(c.Points)-1)] // the one that is marked
+	return intents{choose{c.Name, p.Threshold}, show{mainID}}
 }
 
 // worth is what a point of the curve is drawn by: the accuracy, or, in a net without one, the loss.
@@ -65,61 +125,53 @@ func held(base session.SensitivityPoint, points []session.SensitivityPoint) (flo
 	return best, ok
 }
 
-// sensitivityScreen shows a small plot for each layer: accuracy against sparsity, one point a column, and the
-// selected one in numbers.
-func (a *App) sensitivityScreen(w, h int) []string {
-	t, s := &a.theme, a.snap.Sensitivity
-	if s == nil {
-		return t.box(
-			"Sensitivity",
-			[]string{
-				"",
-				" r measures how accuracy falls as each layer alone is pruned further,",
-				" on about a thousand images of the test net, beside the training.",
-				" Weights and masks stay as they are; it takes at most a fifth of the time.",
-			},
-			w,
-			h,
-		)
+// View implements screen. A curve has a point a column.
+func (s *sensitivity) View() []string {
+	t, m := &s.theme, s.snap.Sensitivity
+	if m == nil {
+		return t.box("Sensitivity", []string{
+			"",
+			" r measures how accuracy falls as each layer alone is pruned further,",
+			" on about a thousand images of the test net, beside the training.",
+			" Weights and masks stay as they are; it takes at most a fifth of the time.",
+		}, s.w, s.h)
 	}
-	title := fmt.Sprintf("Sensitivity at iteration %s, %d images", Thousands(s.Iter), s.Images)
+	title := fmt.Sprintf("Sensitivity at iteration %s, %d images", Thousands(m.Iter), m.Images)
 	switch {
-	case s.Running:
-		title += fmt.Sprintf("  measuring %d of %d", s.Done, s.Total)
-	case s.Problem != "":
-		title += "  " + t.text(s.Problem)
+	case m.Running:
+		title += fmt.Sprintf("  measuring %d of %d", m.Done, m.Total)
+	case m.Problem != "":
+		title += "  " + t.text(m.Problem)
 	}
 	what := "accuracy"
-	if s.Base.Accuracy < 0 {
+	if m.Base.Accuracy < 0 {
 		what = "loss"
 	}
-	lines := []string{fmt.Sprintf(" as it is: %s %s", what, a.worthText(s.Base, s.Base))}
+	lines := []string{fmt.Sprintf(" as it is: %s %s", what, worthText(m.Base, m.Base))}
 	name := 8
-	for _, l := range s.Layers {
-		name = max(name, min(ansi.StringWidth(t.text(l.Name))+1, w/4))
+	for _, l := range m.Layers {
+		name = max(name, min(ansi.StringWidth(t.text(l.Name))+1, s.w/4))
 	}
-	visible := a.visible()
-	rows := max(1, h-2-1-5)
-	top := max(0, min(a.place(visible)-rows/2, len(visible)-rows))
-	for _, i := range visible[top:min(top+rows, len(visible))] {
-		lines = append(lines, a.sensitivityLine(&a.snap.Layers[i], s, name, i == a.selected))
+	from, to := s.list.window(len(s.sel.visible), s.rows())
+	for _, i := range s.sel.visible[from:to] {
+		lines = append(lines, s.line(&s.snap.Layers[i], m, name, i == s.sel.index))
 	}
-	return t.box(title, append(filled(lines, h-2-4), a.sensitivityPoint(s)...), w, h)
+	return t.box(title, append(filled(lines, s.h-2-4), s.numbers(m)...), s.w, s.h)
 }
 
-func (a *App) worthText(base, p session.SensitivityPoint) string {
+func worthText(base, p session.SensitivityPoint) string {
 	if base.Accuracy >= 0 {
 		return fmt.Sprintf("%.2f %%", 100*p.Accuracy)
 	}
 	return number(p.Loss)
 }
 
-func (a *App) sensitivityLine(l *session.LayerStats, s *session.Sensitivity, name int, selected bool) string {
-	t := &a.theme
+func (s *sensitivity) line(l *session.LayerStats, m *session.Sensitivity, name int, selected bool) string {
+	t := &s.theme
 	var points []session.SensitivityPoint
-	for i := range s.Layers {
-		if s.Layers[i].Name == l.Name {
-			points = s.Layers[i].Points
+	for i := range m.Layers {
+		if m.Layers[i].Name == l.Name {
+			points = m.Layers[i].Points
 		}
 	}
 	cursor, n := "  ", t.fit(t.text(l.Name), name)
@@ -128,35 +180,31 @@ func (a *App) sensitivityLine(l *session.LayerStats, s *session.Sensitivity, nam
 	}
 	values := make([]float64, len(points))
 	for i, p := range points {
-		values[i] = worth(s.Base, p)
+		values[i] = worth(m.Base, p)
 	}
 	// Each point is three cells wide, so that the plot reads as one.
 	var bars strings.Builder
 	for _, r := range t.spark(values, len(values)) {
 		bars.WriteString(strings.Repeat(string(r), 3))
 	}
-	text := cursor + n + t.accent.Render(
-		t.fit(bars.String(), 24),
-	) + "  now " + t.fitRight(
-		percent(1-share(l.Kept, l.Weights)),
-		8,
-	)
-	if best, ok := held(s.Base, points); ok && len(points) > 1 {
+	text := cursor + n + t.accent.Render(t.fit(bars.String(), 24)) +
+		"  now " + t.fitRight(percent(1-fraction(l.Kept, l.Weights)), 8)
+	if best, ok := held(m.Base, points); ok && len(points) > 1 {
 		text += "  holds to " + percent(best)
 	}
 	return text
 }
 
-// sensitivityPoint is the selected layer in numbers.
-func (a *App) sensitivityPoint(s *session.Sensitivity) []string {
-	t, c := &a.theme, a.curveOf()
+// numbers is the selected layer in numbers.
+func (s *sensitivity) numbers(m *session.Sensitivity) []string {
+	t, c := &s.theme, s.curveOf()
 	if c == nil || len(c.Points) == 0 {
 		return []string{"", t.dim.Render(" no point of this layer yet")}
 	}
-	at := max(0, min(a.point, len(c.Points)-1))
+	at := clamp(s.point, len(c.Points)-1)
 	var sparsity, values strings.Builder
 	for i, p := range c.Points {
-		x, y := t.fitRight(percent(p.Sparsity), 9), t.fitRight(a.worthText(s.Base, p), 9)
+		x, y := t.fitRight(percent(p.Sparsity), 9), t.fitRight(worthText(m.Base, p), 9)
 		if i == at {
 			x, y = t.marked.Render(x), t.marked.Render(y)
 		}
@@ -164,13 +212,11 @@ func (a *App) sensitivityPoint(s *session.Sensitivity) []string {
 		values.WriteString(y)
 	}
 	p := c.Points[at]
-	return []string{t.dim.Render(" sparsity ") + sparsity.String(), t.dim.Render(" measured ") + values.String(),
-		fmt.Sprintf(
-			" %s: threshold %.3f gives %s sparsity and %s",
-			t.text(c.Name),
-			p.Threshold,
-			percent(p.Sparsity),
-			a.worthText(s.Base, p),
-		),
-		t.dim.Render(t.plain(" ⏎ chooses this threshold; nothing changes until it is applied"))}
+	return []string{
+		t.dim.Render(" sparsity ") + sparsity.String(),
+		t.dim.Render(" measured ") + values.String(),
+		fmt.Sprintf(" %s: threshold %.3f gives %s sparsity and %s",
+			t.text(c.Name), p.Threshold, percent(p.Sparsity), worthText(m.Base, p)),
+		t.dim.Render(t.plain(" ⏎ chooses this threshold; nothing changes until it is applied")),
+	}
 }

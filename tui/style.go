@@ -237,14 +237,14 @@ func (t *theme) centred(title string, lines []string, width, w int) []string {
 	return box
 }
 
-// bar draws a share of w cells, and a mark where another value stands; a negative mark is none.
-func (t *theme) bar(share float64, w int, mark float64) string {
+// bar draws a fraction of w cells, and a mark where another value stands; a negative mark is none.
+func (t *theme) bar(fraction float64, w int, mark float64) string {
 	if w <= 0 {
 		return ""
 	}
 	g := &t.glyph
 	steps := len(g.bar) - 1
-	n := int(share*float64(w*steps) + 0.5)
+	n := int(fraction*float64(w*steps) + 0.5)
 	n = max(0, min(n, w*steps))
 	full, part := n/steps, n%steps
 	cells := make([]string, w)

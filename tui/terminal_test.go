@@ -20,7 +20,7 @@ import (
 // lineOf is the line of the screen that has a text.
 func lineOf(t *testing.T, a *App, text string) int {
 	t.Helper()
-	for i, l := range strings.Split(ansi.Strip(a.Frame(a.width, a.height)), "\n") {
+	for i, l := range strings.Split(ansi.Strip(frame(a, a.width, a.height)), "\n") {
 		if strings.Contains(l, text) {
 			return i
 		}
@@ -36,20 +36,20 @@ func TestMouse(t *testing.T) {
 			a, _ := openWith(t, scene(), look{}, Options{ReadOnly: readOnly})
 			a.Update(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
 			a.Update(tea.MouseClickMsg{X: 5, Y: lineOf(t, a, "ip1 "), Button: tea.MouseLeft})
-			if a.layer().Name != "ip1" {
-				t.Errorf("%v: a click selects %s", size, a.layer().Name)
+			if a.sel.layer().Name != "ip1" {
+				t.Errorf("%v: a click selects %s", size, a.sel.layer().Name)
 			}
 			a.Update(tea.MouseWheelMsg{Button: tea.MouseWheelUp})
-			if a.layer().Name != "conv2" {
-				t.Errorf("%v: the wheel selects %s", size, a.layer().Name)
+			if a.sel.layer().Name != "conv2" {
+				t.Errorf("%v: the wheel selects %s", size, a.sel.layer().Name)
 			}
 			line := lineOf(t, a, "0σ ")
 			a.Update(tea.MouseClickMsg{X: 5, Y: line, Button: tea.MouseLeft}) // the scale's beginning
-			if v, ok := a.draft["conv2"]; ok == readOnly || ok && v > 0.1 {
+			if v, ok := draftOf(a)["conv2"]; ok == readOnly || ok && v > 0.1 {
 				t.Errorf("%v, reading only %t: a click on the slider chooses %g, %t", size, readOnly, v, ok)
 			}
 			a.Update(tea.MouseClickMsg{X: 5, Y: size[1] - 1, Button: tea.MouseLeft})
-			if a.layer().Name != "conv2" {
+			if a.sel.layer().Name != "conv2" {
 				t.Error("a click on the footer selects a layer")
 			}
 		}

@@ -197,6 +197,14 @@ func openWith(t testing.TB, s *session.Snapshot, l look, o Options) (*App, *fake
 	return a, f
 }
 
+// frame is the screen on a terminal of a size.
+func frame(a *App, w, h int) string {
+	if a.width != w || a.height != h {
+		a.Update(tea.WindowSizeMsg{Width: w, Height: h})
+	}
+	return a.View().Content
+}
+
 // obey carries out a command of Bubble Tea's, and those that a batch holds, as far as they are the session's.
 func obey(a *App, cmd tea.Cmd) {
 	if cmd == nil {
@@ -253,7 +261,7 @@ func press(a *App, keys ...string) {
 			msg = tea.KeyPressMsg{Code: []rune(k)[0], Text: k}
 		}
 		_, cmd := a.Update(msg)
-		if a.mode.types() && k != "enter" {
+		if a.line != nil && k != "enter" {
 			continue // the cursor's command waits
 		}
 		obey(a, cmd)
@@ -380,7 +388,7 @@ func TestScreens(t *testing.T) {
 				if sc.prepare != nil {
 					sc.prepare(a)
 				}
-				frame := a.Frame(size[0], size[1])
+				frame := frame(a, size[0], size[1])
 				if l.noColor && colours.MatchString(frame) {
 					t.Errorf("%s has colours though none are wanted: %q", sc.name, colours.FindString(frame))
 				}
@@ -391,28 +399,28 @@ func TestScreens(t *testing.T) {
 	}
 	a, _ := open(t, scene(), look{})
 	a.snap.State, a.snap.Problem = session.Paused, `iteration 12480: the loss is NaN; first bad: layer "conv1" (Convolution): blob "conv1" holds NaN or Inf`
-	golden(t, "problem_80x24", a.Frame(80, 24))
+	golden(t, "problem_80x24", frame(a, 80, 24))
 	onGPU := scene()
 	onGPU.Device, onGPU.BatchSize = "NVIDIA H100 80GB HBM3", 64
 	onGPU.Vitals = gpu.Vitals{Known: true, Utilization: 62, Memory: 1300 << 20, Temperature: 58}
 	a, _ = open(t, onGPU, look{})
-	golden(t, "gpu_160x40", a.Frame(160, 40))
+	golden(t, "gpu_160x40", frame(a, 160, 40))
 	a.snap.Vitals.Phase = "choosing kernels"
-	golden(t, "choosing_80x24", a.Frame(80, 24))
+	golden(t, "choosing_80x24", frame(a, 80, 24))
 	loading, err := New(Options{Name: "solver.prototxt", UTF8: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "loading_80x24", loading.Frame(80, 24))
+	golden(t, "loading_80x24", frame(loading, 80, 24))
 	a, _ = openWith(t, scene(), look{}, Options{ReadOnly: true})
-	golden(t, "read_only_80x24", a.Frame(80, 24))
+	golden(t, "read_only_80x24", frame(a, 80, 24))
 	other := &session.History{}
 	for i := range 100 {
 		other.Loss.Add(150*i, 0.2+0.5*math.Exp(-float64(i)/30))
 	}
 	a, _ = openWith(t, scene(), look{}, Options{Compare: []Compared{{"earlier", other}}})
 	press(a, "v")
-	golden(t, "compare_80x24", a.Frame(80, 24))
+	golden(t, "compare_80x24", frame(a, 80, 24))
 }
 
 var colours = regexp.MustCompile("\x1b\\[[0-9;:]*(3[0-8]|4[0-8]|9[0-7])[0-9;:]*m")
@@ -442,9 +450,9 @@ func golden(t *testing.T, name, frame string) {
 // everyKey lists all keys of the table but those that end the UI or change its glyphs, and some letters.
 func everyKey() []string {
 	keys := []string{"9", "z", "."}
-	for i := range actions {
-		if n := actions[i].name; n != "detach" && n != "glyphs" {
-			keys = append(keys, actions[i].keys...)
+	for _, b := range newKeyMap().table {
+		if b.name != "detach" && b.name != "glyphs" {
+			keys = append(keys, b.Keys()...)
 		}
 	}
 	return keys
@@ -482,7 +490,7 @@ func TestFramesFit(t *testing.T) {
 		a, _ := open(t, s, l)
 		a.Update(tea.WindowSizeMsg{Width: w, Height: h})
 		press(a, rapid.SliceOf(rapid.SampledFrom(everyKey())).Draw(rt, "keys")...)
-		lines := strings.Split(a.Frame(w, h), "\n")
+		lines := strings.Split(frame(a, w, h), "\n")
 		if len(lines) != h {
 			rt.Fatalf("%d lines at %dx%d", len(lines), w, h)
 		}
@@ -641,7 +649,7 @@ func TestErrorsShow(t *testing.T) {
 	a, f := open(t, scene(), look{})
 	f.err = errors.New("nothing to undo")
 	press(a, "u")
-	if !strings.Contains(ansi.Strip(a.Frame(80, 24)), "undo: nothing to undo") {
+	if !strings.Contains(ansi.Strip(frame(a, 80, 24)), "undo: nothing to undo") {
 		t.Error("the rejection does not show")
 	}
 	b, err := New(Options{})
@@ -657,7 +665,7 @@ func TestErrorsShow(t *testing.T) {
 func TestPredictionShows(t *testing.T) {
 	a, _ := open(t, scene(), look{})
 	press(a, "down", "1")
-	frame := ansi.Strip(a.Frame(120, 40))
+	frame := ansi.Strip(frame(a, 120, 40))
 	for _, want := range []string{"?50.0 %", "t 0.674", "sparsity 50.0 %", "⏎ applies", "*96.4 %", "pending ip1.threshold 2.4 → 2.1"} {
 		if !strings.Contains(frame, want) {
 			t.Errorf("no %q on the screen:\n%s", want, frame)
@@ -670,24 +678,24 @@ func BenchmarkFrame(b *testing.B) {
 	for _, size := range [][2]int{{80, 24}, {200, 60}} {
 		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
 			for b.Loop() {
-				a.Frame(size[0], size[1])
+				frame(a, size[0], size[1])
 			}
 		})
 	}
 }
 
-// keyTable is the key table of the README, from the binding table.
+// keyTable is the key table of the README, from the key map.
 func keyTable() string {
 	var b strings.Builder
 	told := map[string]bool{}
-	for _, sc := range screens {
-		for i := range actions {
-			k := &actions[i]
-			if k.in&in(sc.of) == 0 || told[k.name] {
+	for _, sc := range screenTitles {
+		for _, k := range newKeyMap().table {
+			if !k.in.has(sc.of) || told[k.name] {
 				continue
 			}
 			told[k.name] = true
-			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", sc.title, strings.Join(strings.Fields(k.label()), "` `"), k.help)
+			keys := strings.Join(strings.Fields(k.Help().Key), "` `")
+			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", sc.title, keys, k.Help().Desc)
 		}
 	}
 	return b.String()

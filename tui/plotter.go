@@ -27,13 +27,8 @@ var plotKinds = []plotKind{
 	configpb.Preferences_SPEED,
 }
 
-// plotState is what the plot screen shows.
-type plotState struct {
-	index    int // of plotKinds
-	from, to int // iterations; to of 0 is the whole run, as it grows
-	cursor   int // iteration; -1 is none
-	log      bool
-}
+// plotter draws plots.
+type plotter struct{ *env }
 
 // curve is one line of a plot.
 type curve struct {
@@ -113,29 +108,29 @@ var plotDefs = map[plotKind]plotDef{
 }
 
 // gather collects the curves of a plot.
-func (a *App) gather(k plotKind) plotted {
-	t, d := &a.theme, plotDefs[k]
-	p := plotted{title: d.title, fraction: d.fraction}
-	for i, o := range a.opts.Compare {
+func (p plotter) gather(k plotKind) plotted {
+	t, d := &p.theme, plotDefs[k]
+	out := plotted{title: d.title, fraction: d.fraction}
+	for i, o := range p.compare {
 		style, ansi := t.good, asciigraph.AnsiColor(36)
 		if i%2 == 1 {
 			style, ansi = t.warn, 214
 		}
-		p.curves = append(p.curves, curve{t.text(o.Name), *d.ofOther(o.History), style, ansi, string(rune('a' + i%26))})
+		out.curves = append(out.curves, curve{t.text(o.Name), *d.ofOther(o.History), style, ansi, string(rune('a' + i%26))})
 	}
 	if k == configpb.Preferences_LOSS {
-		p.curves = append(p.curves, curve{"raw", a.snap.Losses, t.dim, 244, "."})
+		out.curves = append(out.curves, curve{"raw", p.snap.Losses, t.dim, 244, "."})
 	}
-	own := d.of(a.snap)
-	p.curves = append(p.curves, curve{d.curve, *own, t.accent, 75, "*"})
+	own := d.of(p.snap)
+	out.curves = append(out.curves, curve{d.curve, *own, t.accent, 75, "*"})
 	if _, x, ok := own.Last(); ok {
-		p.note = d.format(x)
+		out.note = d.format(x)
 	}
 	// the curve's last point may be older
-	if k == configpb.Preferences_LOSS && (a.snap.Iter > 0 || a.snap.Smoothed != 0) {
-		p.note = number(a.snap.Smoothed)
+	if k == configpb.Preferences_LOSS && (p.snap.Iter > 0 || p.snap.Smoothed != 0) {
+		out.note = number(p.snap.Smoothed)
 	}
-	return p
+	return out
 }
 
 // window is the part of the run that a plot shows, in as many columns.
@@ -227,15 +222,15 @@ func bounds(rows [][]float64, whole bool) (lo, hi float64) {
 	return lo, hi
 }
 
-// plotBox draws a plot in a frame, of the whole run.
-func (a *App) plotBox(k plotKind, w, h int, note string) []string {
-	p := a.gather(k)
-	if p.note+note != "" {
-		p.title += "  " + p.note + note
+// box draws a plot in a frame, of the whole run.
+func (p plotter) box(k plotKind, w, h int, note string) []string {
+	d := p.gather(k)
+	if d.note+note != "" {
+		d.title += "  " + d.note + note
 	}
-	from, to := extent(p.curves)
-	log := a.plot.log && k == configpb.Preferences_LOSS
-	return a.theme.box(p.title, a.draw(p, steady(from, to), w-2, h-2, log, true, -1), w, h)
+	from, to := extent(d.curves)
+	log := p.logScale && k == configpb.Preferences_LOSS
+	return p.theme.box(d.title, p.draw(d, steady(from, to), w-2, h-2, log, true, -1), w, h)
 }
 
 // steady is a window that holds a growing run and seldom changes: its end moves in steps of a fifth, so that from one
@@ -258,8 +253,8 @@ func round(lo, hi float64) (float64, float64) {
 const axisRoom = 9
 
 // draw plots curves in w by h cells: values, and below them a line with the iterations and the marks of changes.
-func (a *App) draw(p plotted, win window, w, h int, log, whole bool, cursor int) []string {
-	t := &a.theme
+func (p plotter) draw(d plotted, win window, w, h int, log, whole bool, cursor int) []string {
+	t := &p.theme
 	axis := h >= 4
 	rows := h
 	if axis {
@@ -267,7 +262,7 @@ func (a *App) draw(p plotted, win window, w, h int, log, whole bool, cursor int)
 	}
 	win.cols = w - axisRoom
 	empty := true
-	for _, c := range p.curves {
+	for _, c := range d.curves {
 		empty = empty && len(c.series.Values) == 0
 	}
 	switch {
@@ -280,9 +275,9 @@ func (a *App) draw(p plotted, win window, w, h int, log, whole bool, cursor int)
 	if t.tier == brailleTier {
 		per = 2
 	}
-	values := make([][]float64, len(p.curves))
-	for i := range p.curves {
-		values[i] = win.sample(&p.curves[i].series, win.cols*per)
+	values := make([][]float64, len(d.curves))
+	for i := range d.curves {
+		values[i] = win.sample(&d.curves[i].series, win.cols*per)
 		if log {
 			for k, v := range values[i] {
 				values[i][k] = math.Log10(max(v, 1e-12))
@@ -290,7 +285,7 @@ func (a *App) draw(p plotted, win window, w, h int, log, whole bool, cursor int)
 		}
 	}
 	lo, hi := round(bounds(values, whole && !log))
-	if p.fraction && !log {
+	if d.fraction && !log {
 		lo, hi = max(lo, 0), min(hi, 1)
 	}
 	for i := range values {
@@ -306,12 +301,12 @@ func (a *App) draw(p plotted, win window, w, h int, log, whole bool, cursor int)
 	}
 	var lines []string
 	if t.tier == brailleTier {
-		lines = t.braille(p.curves, values, lo, hi, win.cols, rows, label)
+		lines = t.braille(d.curves, values, lo, hi, win.cols, rows, label)
 	} else {
-		lines = a.graph(p.curves, values, lo, hi, rows, label)
+		lines = p.graph(d.curves, values, lo, hi, rows, label)
 	}
 	if axis {
-		lines = append(first(lines, rows), strings.Repeat(" ", axisRoom)+a.axis(win, cursor))
+		lines = append(first(lines, rows), strings.Repeat(" ", axisRoom)+p.axis(win, cursor))
 	}
 	return lines
 }
@@ -342,8 +337,8 @@ func compact(v, step float64, log bool) string {
 }
 
 // graph draws with asciigraph, a column a value.
-func (a *App) graph(curves []curve, values [][]float64, lo, hi float64, rows int, label func(float64) string) []string {
-	t := &a.theme
+func (p plotter) graph(curves []curve, values [][]float64, lo, hi float64, rows int, label func(float64) string) []string {
+	t := &p.theme
 	var shown [][]float64
 	var colours []asciigraph.AnsiColor
 	var chars []asciigraph.CharSet
@@ -393,8 +388,8 @@ func fromAxis(line string) string {
 }
 
 // axis is the line of iterations: the ends, marks where something was changed, the cursor.
-func (a *App) axis(win window, cursor int) string {
-	t := &a.theme
+func (p plotter) axis(win window, cursor int) string {
+	t := &p.theme
 	cells := make([]string, win.cols)
 	for i := range cells {
 		cells[i] = " "
@@ -411,7 +406,7 @@ func (a *App) axis(win window, cursor int) string {
 	if len(left)+len(right)+2 <= win.cols {
 		put(win.cols-len(right), right)
 	}
-	for _, c := range a.snap.Changes {
+	for _, c := range p.snap.Changes {
 		if col := win.column(c.Iter); col >= 0 {
 			cells[col] = t.warn.Render(t.plain("▲"))
 		}

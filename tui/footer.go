@@ -1,0 +1,86 @@
+package tui
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// footerHints stand in the footer for several bindings.
+var footerHints = []struct {
+	in          screenID
+	label, text string
+}{
+	{mainID, "↑↓", "layer"}, {mainID, "←→", "threshold"}, {mainID, "1-5", "presets"},
+	{plotsID, "←→", "cursor"}, {plotsID, "+-", "zoom"},
+	{picturesID, "↑↓←→", "scroll"}, {picturesID, "+-", "zoom"},
+	{sensitivityID, "↑↓", "layer"}, {sensitivityID, "←→", "point"},
+	{settingsID, "↑↓", "field"}, {restoreID, "↑↓", "choose"}, {journalID, "↑↓", "scroll"}, {helpID, "↑↓", "scroll"},
+}
+
+// footer is the last line: the line that is typed, the answer to the last command, a problem, or the keys.
+func (a *App) footer() string {
+	t, w := &a.theme, a.width
+	idle := a.open == mainID && a.dialog == nil
+	switch {
+	case a.line != nil && a.notice.text != "" && w > 40: // what is wrong with what is typed
+		return t.fit(a.line.View(), w/2) + " " + t.warn.Render(t.text(a.notice.text))
+	case a.line != nil:
+		return a.line.View()
+	case a.notice.text != "" && a.notice.bad:
+		return t.warn.Render(t.text(" " + a.notice.text))
+	case a.notice.text != "":
+		return t.text(" " + a.notice.text)
+	case a.snap.Problem != "":
+		return t.warn.Render(t.text(" " + a.snap.Problem))
+	case a.snap.Trouble != "" && idle:
+		return t.warn.Render(t.text(" " + a.snap.Trouble + "  (:snapshot_prefix DIR/NAME saves elsewhere)"))
+	case a.readOnly && idle && w < 60:
+		return " read-only"
+	case a.dialog != nil:
+		return a.dialog.footer(w)
+	}
+	return a.footerKeys(a.keys.table, a.open, w)
+}
+
+// footerKeys names the keys of a screen. Help and quit, or back, have the last word where not everything fits.
+func (e *env) footerKeys(table []*binding, of screenID, w int) string {
+	t := &e.theme
+	item := func(label, text string) string { return " " + t.title.Render(t.plain(label)) + " " + text + " " }
+	bound := func(b *binding) string { return item(strings.Fields(b.Help().Key)[0], b.short) }
+	var ends, others []*binding
+	for _, b := range table {
+		switch {
+		case !b.in.has(of) || b.short == "" || !b.Enabled():
+		case slices.Contains([]string{"help", "quit", "back"}, b.name):
+			ends = append(ends, b)
+		case !e.readOnly || !b.steers:
+			others = append(others, b)
+		}
+	}
+	last, s := "", ""
+	for _, b := range ends {
+		last += bound(b)
+	}
+	room := w - ansi.StringWidth(last)
+	add := func(text string) {
+		if room -= ansi.StringWidth(text); room >= 0 {
+			s += text
+		} else {
+			room = 0
+		}
+	}
+	if e.readOnly && of == mainID {
+		add(t.warn.Render(" read-only "))
+	}
+	for _, f := range footerHints {
+		if f.in == of {
+			add(item(f.label, f.text))
+		}
+	}
+	for _, b := range others {
+		add(bound(b))
+	}
+	return s + last
+}

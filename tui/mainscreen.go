@@ -1,0 +1,308 @@
+package tui
+
+import (
+	"fmt"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"dns-tui/config/configpb"
+	"dns-tui/model/session"
+)
+
+// mainScreen has the layers, the editor of the selected one, plots, and the newest of the journal.
+type mainScreen struct {
+	*env
+	keys    *mainKeys
+	sel     *selection
+	edit    *editor
+	plotter plotter
+	table   list // of the layers
+	panes   []pane
+	h       int
+}
+
+// mainKeys are the main screen's own keys.
+type mainKeys struct {
+	Up, Down, Lower, Higher, MuchLower, MuchHigher, Handle, Type, Apply, Drop, Mark, Scope, Copy, Paste,
+	Filter, Prune, FreezeMask, FreezeWeights binding
+}
+
+func defaultMainKeys() mainKeys {
+	return mainKeys{
+		Up:     binding{Binding: does("the layer above", "up", "k"), name: "up"},
+		Down:   binding{Binding: does("the layer below", "down", "j"), name: "down"},
+		Lower:  binding{Binding: does("the handle a little down", "left", "h"), name: "lower", steers: true},
+		Higher: binding{Binding: does("the handle a little up", "right", "l"), name: "higher", steers: true},
+		MuchLower: binding{Binding: does("the handle down, ten times as far", "shift+left", "H"), name: "much-lower",
+			steers: true},
+		MuchHigher: binding{Binding: does("the handle up, ten times as far", "shift+right", "L"), name: "much-higher",
+			steers: true},
+		Handle: binding{Binding: does("the next handle: threshold, sparsity, weights kept", "tab"), name: "handle"},
+		Type: binding{Binding: does("type the handle's value; the others follow", "e", "="), name: "type", short: "type",
+			steers: true},
+		Apply: binding{Binding: does("apply what was chosen, at the layers' next surgery", "enter"), name: "apply",
+			short: "apply", steers: true},
+		Drop: binding{Binding: does("drop what was chosen; then the filter, then the marks", "esc"), name: "drop"},
+		Mark: binding{Binding: does("mark this layer", "m"), name: "mark"},
+		Scope: binding{
+			Binding: does("what a change is for: this layer, those marked, all convolutions, all inner products, all", "M"),
+			name:    "scope", short: "scope",
+		},
+		Copy:   binding{Binding: does("copy this layer's threshold", "y"), name: "copy"},
+		Paste:  binding{Binding: does("choose the copied threshold here", "Y"), name: "paste", steers: true},
+		Filter: binding{Binding: does("show the layers whose name has a text", "/"), name: "filter"},
+		Prune:  binding{Binding: does("prune, or leave out of surgery", "p"), name: "prune", steers: true},
+		FreezeMask: binding{Binding: does("freeze the mask, or let it go", "f"), name: "freeze-mask",
+			steers: true},
+		FreezeWeights: binding{Binding: does("freeze the weights, or let them train", "w"), name: "freeze-weights",
+			steers: true},
+	}
+}
+
+func newMainScreen(e *env, k *keyMap, sel *selection) *mainScreen {
+	return &mainScreen{env: e, keys: &k.Main, sel: sel, edit: newEditor(e, k, sel), plotter: plotter{e}}
+}
+
+// Update implements screen.
+func (m *mainScreen) Update(msg tea.Msg) intent {
+	switch msg := msg.(type) {
+	case action:
+		switch msg.binding {
+		case &m.keys.Up:
+			m.sel.move(-1)
+		case &m.keys.Down:
+			m.sel.move(1)
+		case &m.keys.Filter:
+			return typeLine{purpose: filterLine{sel: m.sel}, value: m.sel.filter}
+		default:
+			return m.edit.act(msg.binding)
+		}
+	case choose:
+		if l := m.snap.Layer(msg.layer); l != nil {
+			m.edit.choose(l, msg.threshold)
+		}
+	case tea.MouseMsg:
+		m.mouse(msg)
+	}
+	return nil
+}
+
+// mouse selects layers by clicks and the wheel, and moves the slider's handle.
+func (m *mainScreen) mouse(msg tea.MouseMsg) {
+	e := msg.Mouse()
+	switch e.Button {
+	case tea.MouseWheelUp:
+		m.sel.move(-1)
+	case tea.MouseWheelDown:
+		m.sel.move(1)
+	case tea.MouseLeft:
+		if _, ok := msg.(tea.MouseReleaseMsg); ok {
+			return
+		}
+		for _, p := range m.panes {
+			if x, y, ok := p.inside(e.X, e.Y-1); ok { // below the header
+				m.click(p, x, y)
+			}
+		}
+	}
+}
+
+// click is on a cell of a pane, counted from its corner.
+func (m *mainScreen) click(p pane, x, y int) {
+	switch {
+	case p.shows == tablePane:
+		from, to := m.table.window(len(m.sel.visible), m.tableRows(p.h))
+		if i := from + y - 2; y >= 2 && i < to { // below the frame and the head
+			m.sel.index = m.sel.visible[i]
+		}
+	case p.shows == editorPane && y == 1 && !m.readOnly:
+		m.edit.click(x-2, p.w-4) // inside the frame and the margin
+	}
+}
+
+// Arrange implements screen: it places the parts for the size of the terminal.
+//
+//	up to 99 wide       one column: layers, the selected layer, loss beside journal
+//	100 and wider       two columns: layers and editor, plots and journal
+func (m *mainScreen) Arrange(w, h int) {
+	m.h, m.panes, m.table = h, m.panes[:0], m.sel.list
+	if m.tiny() {
+		return
+	}
+	if w < 100 || h < 12 {
+		m.narrow(w, h)
+	} else {
+		m.wide(w, h)
+	}
+	m.table.fit(len(m.sel.visible), m.tableRows(m.panes[0].h))
+}
+
+// View implements screen.
+func (m *mainScreen) View() []string {
+	if m.tiny() {
+		return m.smallest()
+	}
+	lines := make([]string, m.h)
+	for _, p := range m.panes {
+		for i, l := range m.draw(p) { // panes stand in the order of their columns
+			lines[p.y+i] += l
+		}
+	}
+	return lines
+}
+
+// draw draws a pane.
+func (m *mainScreen) draw(p pane) []string {
+	switch p.shows {
+	case tablePane:
+		return m.layers(p.w, p.h)
+	case editorPane:
+		return m.edit.View(p.w, p.h)
+	case journalPane:
+		return journalPaneView(m.env, p.w, p.h)
+	}
+	note := ""
+	if _, v, ok := m.snap.Accuracy.Last(); ok && p.accuracy && p.plot != configpb.Preferences_ACCURACY {
+		note = fmt.Sprintf("  acc %.2f %%", 100*v)
+	}
+	return m.plotter.box(p.plot, p.w, p.h, note)
+}
+
+// smallest says the most important things in what room there is.
+func (m *mainScreen) smallest() []string {
+	s := m.snap
+	kept, total := s.Kept()
+	first := fmt.Sprintf("%d %s %s", s.Iter, number(s.Smoothed), percent(fraction(kept, total)))
+	if s.State != session.Running {
+		first = s.State.String() + " " + first
+	}
+	lines := []string{first}
+	for _, i := range m.sel.visible {
+		l := &s.Layers[i]
+		mark := " "
+		if i == m.sel.index {
+			mark = m.theme.glyph.cursor
+		}
+		lines = append(lines, mark+m.theme.text(l.Name)+" "+percent(fraction(l.Kept, l.Weights)))
+	}
+	return lines
+}
+
+// Kinds of panes.
+const (
+	tablePane = iota
+	editorPane
+	journalPane
+	plotPane
+)
+
+// pane is a part of the main screen, and where it is.
+type pane struct {
+	shows      int
+	x, y, w, h int
+	plot       plotKind
+	accuracy   bool // the plot's title says the accuracy too
+}
+
+// inside is where in the pane a cell of the screen is.
+func (p pane) inside(x, y int) (int, int, bool) {
+	x, y = x-p.x, y-p.y
+	return x, y, x >= 0 && x < p.w && y >= 0 && y < p.h
+}
+
+// put places a pane.
+func (m *mainScreen) put(shows, x, y, w, h int) {
+	m.panes = append(m.panes, pane{shows: shows, x: x, y: y, w: w, h: h})
+}
+
+func (m *mainScreen) putPlot(k plotKind, x, y, w, h int, accuracy bool) {
+	m.panes = append(m.panes, pane{shows: plotPane, x: x, y: y, w: w, h: h, plot: k, accuracy: accuracy})
+}
+
+// tableHeight is the table's full height, frame and head included.
+func (m *mainScreen) tableHeight() int { return len(m.snap.Layers) + 4 }
+
+// tableRows is how many layers a table of a height shows.
+func (m *mainScreen) tableRows(h int) int { return max(1, h-4) }
+
+// narrow places the parts in one column.
+func (m *mainScreen) narrow(w, h int) {
+	if h < 8 {
+		m.put(tablePane, 0, 0, w, h)
+		return
+	}
+	table := min(m.tableHeight(), max(5, h*2/5))
+	edit := min(6, h-table)
+	if spare := h - table - edit; spare > 6 {
+		edit += min(7, spare-6) // rows of the histogram, and what surgery did
+	}
+	y := table + edit
+	if edit >= 4 {
+		m.put(tablePane, 0, 0, w, table)
+		m.put(editorPane, 0, table, w, edit)
+	} else {
+		m.put(tablePane, 0, 0, w, y)
+	}
+	bottom, plots := h-y, m.prefs.Plot
+	switch {
+	case bottom >= 14 && len(plots) == 1:
+		m.putPlot(plots[0], 0, y, w, bottom/2, false)
+		m.put(journalPane, 0, y+bottom/2, w, bottom-bottom/2)
+	case bottom >= 14:
+		m.putPlot(plots[0], 0, y, w/2, bottom/2, false)
+		m.putPlot(plots[1], w/2, y, w-w/2, bottom/2, false)
+		m.put(journalPane, 0, y+bottom/2, w, bottom-bottom/2)
+	case bottom >= 3 && w >= 50:
+		left := w * 2 / 5
+		m.putPlot(plots[0], 0, y, left, bottom, true)
+		m.put(journalPane, left, y, w-left, bottom)
+	case bottom >= 3:
+		m.put(journalPane, 0, y, w, bottom)
+	}
+}
+
+// editorRoom is the most lines that the editor of a wide terminal takes.
+const editorRoom = 16
+
+// wide places them in two columns.
+func (m *mainScreen) wide(w, h int) {
+	left := w * 3 / 5
+	right := w - left
+	table := min(m.tableHeight(), h-7)
+	edit := min(h-table, editorRoom)
+	below := h - table - edit
+	if below > 0 && below < 6 { // too little for the journal
+		edit, below = edit+below, 0
+	}
+	m.put(tablePane, 0, 0, left, table)
+	m.put(editorPane, 0, table, left, edit)
+	n := len(m.prefs.Plot)
+	if below > 0 {
+		m.put(journalPane, 0, table+edit, left, below)
+	} else {
+		n++ // the journal stands below the plots
+	}
+	y := 0
+	for i, k := range m.prefs.Plot {
+		high := (h - y) / (n - i)
+		m.putPlot(k, left, y, right, high, false)
+		y += high
+	}
+	if below == 0 {
+		m.put(journalPane, left, y, right, h-y)
+	}
+}
+
+// click moves the handle to a cell of the slider, which is w cells wide.
+func (d *editor) click(x, w int) {
+	l := d.sel.layer()
+	if l == nil {
+		return
+	}
+	lo, hi := d.scale(l)
+	left, _, cells := d.ruler(lo, hi, w)
+	if cell := x - ansi.StringWidth(left); cells >= 4 && cell >= 0 && cell < cells {
+		d.choose(l, lo+float64(cell)/float64(max(1, cells-1))*(hi-lo))
+	}
+}

@@ -1,0 +1,271 @@
+package tui
+
+import (
+	"fmt"
+
+	tea "charm.land/bubbletea/v2"
+
+	"dns-tui/model/session"
+)
+
+// pictures shows a layer's filters as small pictures, or a map of its mask.
+type pictures struct {
+	*env
+	keys     *picturesKeys
+	sel      *selection
+	filters  bool // where the layer has some
+	zoom     int  // of the map: the fraction shown is halved each time
+	row, col list // scrolled: of filters the first filter and the input channel, of the map a weight
+	waiting  bool
+	pic      *session.Picture
+	asked    string // what pic is of
+	problem  string
+	due      int // count of looks at the run when the weights are looked at again
+	w, h     int
+}
+
+// picturesKeys are the keys of the pictures.
+type picturesKeys struct {
+	Up, Down, Left, Right, Closer, Farther, Filters, NextLayer, LayerBefore binding
+}
+
+func defaultPicturesKeys() picturesKeys {
+	return picturesKeys{
+		Up:      binding{Binding: does("up", "up", "k"), name: "scroll-up"},
+		Down:    binding{Binding: does("down", "down", "j"), name: "scroll-down"},
+		Left:    binding{Binding: does("left", "left", "h"), name: "scroll-left"},
+		Right:   binding{Binding: does("right", "right", "l"), name: "scroll-right"},
+		Closer:  binding{Binding: does("closer", "+", "="), name: "closer"},
+		Farther: binding{Binding: does("farther", "-"), name: "farther"},
+		Filters: binding{Binding: does("filters as pictures, or the map of the mask", "tab"), name: "filters",
+			short: "filters/map"},
+		NextLayer:   binding{Binding: does("the next layer", "pgdown"), name: "next-layer"},
+		LayerBefore: binding{Binding: does("the layer before", "pgup"), name: "layer-before"},
+	}
+}
+
+// lookedAt is the session's answer to a look at the weights.
+type lookedAt struct {
+	picture *session.Picture
+	err     error
+}
+
+// lookEvery is how many looks at the run pass between two at the weights.
+const lookEvery = 10
+
+// Update implements screen.
+func (p *pictures) Update(msg tea.Msg) intent {
+	switch msg := msg.(type) {
+	case openedScreen:
+		*p = pictures{env: p.env, keys: p.keys, sel: p.sel, filters: true}
+		return p.look()
+	case tea.WindowSizeMsg, glyphsChanged:
+		return p.look()
+	case tickMsg:
+		return p.lookAgain()
+	case lookedAt:
+		p.waiting, p.problem = false, ""
+		if msg.err != nil {
+			p.problem = msg.err.Error()
+		} else {
+			p.pic = msg.picture
+		}
+	case action:
+		return p.act(msg.binding)
+	}
+	return nil
+}
+
+func (p *pictures) act(b *binding) intent {
+	k := p.keys
+	switch b {
+	case &k.Up:
+		p.scroll(-1, 0)
+	case &k.Down:
+		p.scroll(1, 0)
+	case &k.Left:
+		p.scroll(0, -1)
+	case &k.Right:
+		p.scroll(0, 1)
+	case &k.Closer:
+		return p.magnify(1)
+	case &k.Farther:
+		return p.magnify(-1)
+	case &k.Filters:
+		p.filters = !p.filters
+		p.row, p.col, p.zoom = list{}, list{}, 0
+	case &k.NextLayer:
+		p.sel.move(1)
+	case &k.LayerBefore:
+		p.sel.move(-1)
+	}
+	return p.look()
+}
+
+// look asks for the weights that are shown.
+func (p *pictures) look() intent {
+	l := p.sel.layer()
+	if l == nil || p.waiting {
+		return nil
+	}
+	area, name := p.wanted(l)
+	p.waiting, p.asked, p.due = true, name, p.looks+lookEvery
+	return send{session.Command{Kind: session.Look, Field: l.Name, Area: area}}
+}
+
+// lookAgain looks when the picture is old, or of something else than is shown.
+func (p *pictures) lookAgain() intent {
+	l := p.sel.layer()
+	if l == nil {
+		return nil
+	}
+	_, name := p.wanted(l)
+	if name != p.asked || p.looks >= p.due && (p.pic == nil || p.pic.Iter != p.snap.Iter) {
+		return p.look()
+	}
+	return nil
+}
+
+// hasFilters reports whether a layer's rows are made of kernels.
+func hasFilters(l *session.LayerStats) bool { return l.Kernel[0] > 1 || l.Kernel[1] > 1 }
+
+// channels is how many input channels a layer's filters have.
+func channels(l *session.LayerStats) int {
+	return max(1, l.Weights/max(1, l.Outputs*l.Kernel[0]*l.Kernel[1]))
+}
+
+// wanted is the part of the weights that the screen has room for, and what it is called.
+func (p *pictures) wanted(l *session.LayerStats) (session.Area, string) {
+	w, h := p.room()
+	row, col := p.row.top, p.col.top
+	if p.filters && hasFilters(l) {
+		size := l.Kernel[0] * l.Kernel[1]
+		across, down := filterGrid(l, w, h)
+		n := max(1, min(across*down, l.Outputs-row))
+		area := session.Area{Row: row, Col: col * size, Rows: n, Cols: size, Height: n, Width: size}
+		return area, fmt.Sprint(l.Name, row, col, n)
+	}
+	rows := l.Outputs
+	cols := l.Weights / max(1, rows)
+	if pic := p.pic; pic != nil && pic.Layer == l.Name {
+		rows, cols = pic.Rows, pic.Cols
+	}
+	high, wide := p.cellPixels()
+	area := session.Area{
+		Row:  clamp(row, rows-1),
+		Col:  clamp(col, cols-1),
+		Rows: max(1, rows>>p.zoom),
+		Cols: max(1, cols>>p.zoom),
+	}
+	area.Rows, area.Cols = min(area.Rows, rows-area.Row), min(area.Cols, cols-area.Col)
+	area.Height, area.Width = max(1, min(h*high, area.Rows)), max(1, min(w*wide, area.Cols))
+	return area, fmt.Sprint(l.Name, "map", area)
+}
+
+// cellPixels is how many cells of a picture one of the terminal shows, down and across.
+func (p *pictures) cellPixels() (h, w int) {
+	switch p.theme.tier {
+	case asciiTier:
+		return 1, 1
+	case brailleTier:
+		return 4, 2
+	}
+	return 2, 1
+}
+
+// room is the room inside the frame, without the lines of text.
+func (p *pictures) room() (w, h int) { return max(1, p.width-4), max(1, p.height-2-2-2) }
+
+// filterGrid is how many filters stand beside and above each other. A weight is two cells wide, and half a cell high
+// in blocks.
+func filterGrid(l *session.LayerStats, w, h int) (across, down int) {
+	return max(1, w/(2*l.Kernel[1]+2)), max(1, h/(l.Kernel[0]+1))
+}
+
+// scroll shows what is farther down, or right: of the map by a quarter of what is shown.
+func (p *pictures) scroll(down, right int) {
+	l := p.sel.layer()
+	if l == nil {
+		return
+	}
+	if p.filters && hasFilters(l) {
+		w, h := p.room()
+		across, _ := filterGrid(l, w, h)
+		p.row.reach((l.Outputs - 1) / across * across)
+		p.row.scroll(down * across)
+		p.col.reach(channels(l) - 1)
+		p.col.scroll(right)
+	} else if p.pic != nil {
+		area, _ := p.wanted(l)
+		p.row.reach(p.pic.Rows - area.Rows)
+		p.row.scroll(down * max(1, area.Rows/4))
+		p.col.reach(p.pic.Cols - area.Cols)
+		p.col.scroll(right * max(1, area.Cols/4))
+	}
+}
+
+// magnify shows half as much of the map, or twice as much, around its middle.
+func (p *pictures) magnify(by int) intent {
+	l := p.sel.layer()
+	if l == nil || p.filters && hasFilters(l) || p.pic == nil {
+		return nil
+	}
+	deepest := 0
+	for max(p.pic.Rows, p.pic.Cols)>>deepest > 4 {
+		deepest++
+	}
+	before, _ := p.wanted(l)
+	p.zoom = clamp(p.zoom+by, deepest)
+	if p.zoom == 0 {
+		p.row, p.col = list{}, list{}
+		return p.look()
+	}
+	after, _ := p.wanted(l)
+	p.row.reach(p.pic.Rows - 1)
+	p.row.scroll((before.Rows - after.Rows) / 2)
+	p.col.reach(p.pic.Cols - 1)
+	p.col.scroll((before.Cols - after.Cols) / 2)
+	return p.look()
+}
+
+// Arrange implements screen.
+func (p *pictures) Arrange(w, h int) { p.w, p.h = w, h }
+
+// View implements screen.
+func (p *pictures) View() []string {
+	t, l := &p.theme, p.sel.layer()
+	if l == nil {
+		return t.box("", []string{"no layer of this net can be pruned"}, p.w, p.h)
+	}
+	what := "map of the mask"
+	if p.filters && hasFilters(l) {
+		what = "filters"
+	}
+	title := t.text(l.Name + "  " + what)
+	pic := p.pic
+	switch {
+	case p.problem != "":
+		return t.box(title, []string{t.warn.Render(" " + t.text(p.problem))}, p.w, p.h)
+	case pic == nil || pic.Layer != l.Name:
+		return t.box(title, []string{" looking at the weights"}, p.w, p.h)
+	}
+	var lines []string
+	a := pic.Area
+	legend := " blank: pruned"
+	if hasFilters(l) && a.Cols == l.Kernel[0]*l.Kernel[1] && a.Width == a.Cols {
+		lines = t.drawFilters(l, pic, p.w-4)
+		title += fmt.Sprintf(" %d to %d of %d, input channel %d of %d, iteration %s",
+			a.Row+1, a.Row+a.Rows, l.Outputs, a.Col/max(1, a.Cols)+1, channels(l), Thousands(pic.Iter))
+		legend = " " + t.weightCell(1, 1) + " positive  " + t.weightCell(1, -1) + " negative  " +
+			t.weightCell(0, 0) + " pruned"
+	} else {
+		lines = t.drawMap(pic)
+		title += fmt.Sprintf(", rows %d to %d of %d, columns %d to %d of %d, iteration %s",
+			a.Row+1, a.Row+a.Rows, pic.Rows, a.Col+1, a.Col+a.Cols, pic.Cols, Thousands(pic.Iter))
+	}
+	for i := range lines {
+		lines[i] = " " + lines[i]
+	}
+	room := p.h - 3
+	return t.box(title, append(filled(first(lines, room), room), t.dim.Render(legend)), p.w, p.h)
+}

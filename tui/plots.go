@@ -1,0 +1,222 @@
+package tui
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"dns-tui/model/session"
+)
+
+// plots is one plot, large, with a cursor that reads values.
+type plots struct {
+	*env
+	keys     *plotsKeys
+	plotter  plotter
+	index    int // of plotKinds
+	from, to int // iterations; to of 0 is the whole run, as it grows
+	cursor   int // iteration; -1 is none
+	w, h     int
+}
+
+// plotsKeys are the keys of the plots.
+type plotsKeys struct {
+	Next, Before, CursorLeft, CursorRight, PanLeft, PanRight, ZoomIn, ZoomOut, Whole, Log binding
+}
+
+func defaultPlotsKeys() plotsKeys {
+	return plotsKeys{
+		Next:        binding{Binding: does("the next plot", "tab", "down", "j"), name: "plot-next", short: "next"},
+		Before:      binding{Binding: does("the plot before", "shift+tab", "up", "k"), name: "plot-before"},
+		CursorLeft:  binding{Binding: does("the cursor left", "left", "h"), name: "cursor-left"},
+		CursorRight: binding{Binding: does("the cursor right", "right", "l"), name: "cursor-right"},
+		PanLeft:     binding{Binding: does("earlier", "shift+left", "H"), name: "pan-left"},
+		PanRight:    binding{Binding: does("later", "shift+right", "L"), name: "pan-right"},
+		ZoomIn:      binding{Binding: does("closer, around the cursor", "+", "="), name: "zoom-in"},
+		ZoomOut:     binding{Binding: does("farther", "-"), name: "zoom-out"},
+		Whole:       binding{Binding: does("the whole run", "0"), name: "whole", short: "whole"},
+		Log:         binding{Binding: does("a logarithmic scale, or a plain one", "O"), name: "log", short: "log"},
+	}
+}
+
+// Update implements screen.
+func (p *plots) Update(msg tea.Msg) intent {
+	switch msg := msg.(type) {
+	case openedScreen:
+		p.cursor = -1
+	case action:
+		return p.act(msg.binding)
+	}
+	return nil
+}
+
+func (p *plots) act(b *binding) intent {
+	k := p.keys
+	switch b {
+	case &k.Next:
+		p.turn(1)
+	case &k.Before:
+		p.turn(-1)
+	case &k.CursorLeft:
+		p.moveCursor(-1)
+	case &k.CursorRight:
+		p.moveCursor(1)
+	case &k.PanLeft:
+		p.pan(-1)
+	case &k.PanRight:
+		p.pan(1)
+	case &k.ZoomIn:
+		p.zoom(1)
+	case &k.ZoomOut:
+		p.zoom(-1)
+	case &k.Whole:
+		p.from, p.to = 0, 0
+	case &k.Log:
+		return toggleLog{}
+	}
+	return nil
+}
+
+// Arrange implements screen.
+func (p *plots) Arrange(w, h int) { p.w, p.h = w, h }
+
+// kind is the plot that is shown.
+func (p *plots) kind() plotKind { return plotKinds[p.index] }
+
+// View implements screen.
+func (p *plots) View() []string {
+	d := p.plotter.gather(p.kind())
+	win := p.window()
+	title := fmt.Sprintf("%s  %s", d.title, d.note)
+	if p.logScale {
+		title += "  log"
+	}
+	if p.to == 0 {
+		title += "  whole run"
+	}
+	info := 2
+	if p.h < 9 {
+		info = 0
+	}
+	rows := p.h - 2 - info
+	lines := filled(p.plotter.draw(d, win, p.w-2, rows, p.logScale, p.to == 0, p.cursor), rows)
+	if info > 0 {
+		lines = append(lines, p.reading(d, win)...)
+	}
+	return p.theme.box(title, lines, p.w, p.h)
+}
+
+// window is what is shown of the run.
+func (p *plots) window() window {
+	from, to := p.extent()
+	win := steady(from, to)
+	if p.to > 0 {
+		win = window{from: p.from, to: p.to}
+	}
+	win.cols = max(4, p.width-2-axisRoom)
+	return win
+}
+
+// extent is the range of iterations of the plot's curves.
+func (p *plots) extent() (from, to int) { return extent(p.plotter.gather(p.kind()).curves) }
+
+// reading says the values at the cursor and the change nearest to it; without a cursor, which line is which.
+func (p *plots) reading(d plotted, win window) []string {
+	t := &p.theme
+	at := p.cursor
+	if at < 0 {
+		var names []string
+		for i, c := range d.curves {
+			name := c.style.Render(c.name)
+			if t.ascii || t.mono && i < len(d.curves)-1 {
+				name = c.char + " " + c.name
+			}
+			names = append(names, name)
+		}
+		return []string{" " + strings.Join(names, "   "), t.dim.Render(t.plain(" ←→ reads values; ▲ marks changes"))}
+	}
+	text := " at " + Thousands(at) + ":"
+	step := max(1, (win.to-win.from)/max(1, win.cols))
+	for _, c := range d.curves {
+		if near := nearest(c.series.Iters, at); near >= 0 &&
+			(at-c.series.Iters[near] > step || c.series.Iters[near]-at > step) {
+			// The line between two tests was not measured.
+			text += fmt.Sprintf("  %s %s at %s", c.name, number(c.series.Values[near]), Thousands(c.series.Iters[near]))
+			continue
+		}
+		v := window{at - step, at + step, 3}.sample(&c.series, 3)[1]
+		if !math.IsNaN(v) {
+			text += "  " + c.name + " " + number(v)
+		}
+	}
+	var near *session.Change
+	for i := range p.snap.Changes {
+		c := &p.snap.Changes[i]
+		if near == nil || math.Abs(float64(c.Iter-at)) <= math.Abs(float64(near.Iter-at)) {
+			near = c
+		}
+	}
+	change := " no change so far"
+	if near != nil {
+		change = fmt.Sprintf(" nearest change, at %s: %s", Thousands(near.Iter), near.Text())
+	}
+	return []string{t.marked.Render(text), t.text(change)}
+}
+
+// nearest is the index of the iteration nearest to one; -1 of none.
+func nearest(iters []int, at int) int {
+	i := sort.SearchInts(iters, at)
+	if i == len(iters) || i > 0 && at-iters[i-1] <= iters[i]-at {
+		i--
+	}
+	return i
+}
+
+func (p *plots) turn(by int) {
+	n := len(plotKinds)
+	p.index = (p.index + by + n) % n
+}
+
+// moveCursor moves the reading by a column.
+func (p *plots) moveCursor(by int) {
+	w := p.window()
+	if p.cursor < 0 {
+		_, last := p.extent()
+		p.cursor = min(w.to, last)
+		return
+	}
+	p.cursor = w.iter(clamp(max(0, w.column(p.cursor))+by, w.cols-1))
+}
+
+// pan shows what is earlier, or later, by a quarter.
+func (p *plots) pan(by int) {
+	w := p.window()
+	from, to := p.extent()
+	d := by * max(1, (w.to-w.from)/4)
+	d = max(from-w.from, min(d, to-w.to))
+	p.from, p.to = w.from+d, w.to+d
+}
+
+// zoom halves what is shown, or doubles it; what is under the cursor stays where it is.
+func (p *plots) zoom(by int) {
+	w := p.window()
+	from, to := p.extent()
+	mid := (w.from + w.to) / 2
+	if p.cursor >= w.from && p.cursor <= w.to {
+		mid = p.cursor
+	}
+	span := max(4, (w.to-w.from)/2)
+	if by < 0 {
+		span = 2 * (w.to - w.from)
+	}
+	if span >= to-from {
+		p.from, p.to = 0, 0
+		return
+	}
+	first := mid - int(float64(mid-w.from)/float64(max(1, w.to-w.from))*float64(span))
+	first = max(from, min(first, to-span))
+	p.from, p.to = first, first+span
+}
