@@ -214,6 +214,25 @@ func wordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
+// roff escapes what groff reads in a line of a manual page as more than text, or prints as another character.
+var roff = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`)
+
+// Roff returns s as text within a line of a manual page. A period that begins it begins no request.
+func Roff(s string) string {
+	var b strings.Builder
+	if strings.HasPrefix(s, ".") {
+		b.WriteString(`\&`)
+	}
+	for _, r := range roff.Replace(Line(s)) {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, `\[u%04X]`, r)
+		}
+	}
+	return b.String()
+}
+
 // CSV returns s as a cell of a table that a spreadsheet may open: one that would be read as a formula gets an
 // apostrophe in front, which spreadsheets take for the mark of a text.
 func CSV(s string) string {

@@ -206,3 +206,21 @@ func TestShell(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What groff prints of a line is the name as Line has it.
+func TestRoff(t *testing.T) {
+	for in, want := range map[string]string{
+		"a-b": `a\-b`, `C:\x`: `C:\ex`, ".TH x": `\&.TH x`, "'x": `\(aqx`, "two\nlines": `two\enlines`, "é": `\[u00E9]`, "畳": `\[u7573]`,
+		"`x` ^ ~": `\(gax\(ga \(ha \(ti`,
+	} {
+		if got := Roff(in); got != want {
+			t.Errorf("%q: %q, wanted %q", in, got, want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		if s := Roff(anyName(t)); strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 || r < ' ' }) ||
+			strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {
+			t.Fatalf("%q", s)
+		}
+	})
+}

@@ -197,10 +197,12 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 			{"features", "--model", net, "--weights", weights, "--iterations", "1", "ip" + evil, at("f")},
 			{"features", "--model", net, "--weights", weights, "nothing" + evil, at("g")},
 		},
-		"parity":  {{"parity", at("none")}},
-		"devices": {{"devices"}, {"devices", "--device", evil}, {"devices", "--gpu", evil}},
-		"version": {{"version"}, {"version", "-" + evil}},
-		"help":    {{"help"}, {"help", evil}, {evil}},
+		"parity":     {{"parity", at("none")}},
+		"devices":    {{"devices"}, {"devices", "--device", evil}, {"devices", "--gpu", evil}},
+		"completion": {{"completion", "bash"}, {"completion", evil}},
+		"man":        {{"man"}, {"man", evil}},
+		"version":    {{"version"}, {"version", "-" + evil}},
+		"help":       {{"help"}, {"help", evil}, {evil}},
 	}
 	// export reads what train wrote, inspect what export wrote.
 	order := []string{"train", "export"}

@@ -10,13 +10,17 @@ import (
 )
 
 func runHelp(ctx context.Context, e *env, args []string) error {
-	if len(args) > 0 {
+	rest, err := parse(newFlags(e, "help"), args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
 		for _, c := range subcommands() {
-			if c.name == args[0] && c.name != "help" {
+			if c.name == rest[0] {
 				return c.run(ctx, e, []string{"-h"})
 			}
 		}
-		return usagef("no command %q", args[0])
+		return usagef("no command %q", rest[0])
 	}
 	escape.Fprintf(
 		e.stdout,
@@ -30,17 +34,21 @@ func runHelp(ctx context.Context, e *env, args []string) error {
 	return nil
 }
 
+// programVersion is what the linker was told, or the commit that Go built from.
+func programVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "dev" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return "dev " + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	return version
+}
+
 func runVersion(_ context.Context, e *env, args []string) error {
 	if _, err := parse(newFlags(e, "version"), args); err != nil {
 		return err
-	}
-	v := version
-	if info, ok := debug.ReadBuildInfo(); ok && v == "dev" {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				v = "dev " + s.Value[:min(12, len(s.Value))]
-			}
-		}
 	}
 	devices := "host"
 	if cuda.Built {
@@ -49,7 +57,7 @@ func runVersion(_ context.Context, e *env, args []string) error {
 	escape.Fprintf(
 		e.stdout,
 		"dns-tui %s (%s %s/%s; devices: %s)\n",
-		v,
+		programVersion(),
 		runtime.Version(),
 		runtime.GOOS,
 		runtime.GOARCH,

@@ -43,6 +43,8 @@ type env struct {
 	display int
 	// testLoss makes tests print the objective (test_compute_loss).
 	testLoss bool
+	// describe takes a command's flags in place of the printing of its help.
+	describe func(*flag.FlagSet)
 }
 
 func subcommands() []subcommand {
@@ -74,6 +76,8 @@ func subcommands() []subcommand {
 		{"features", "BLOB[,…] OUT…", "run --model with --weights and write blobs to databases", runFeatures},
 		{"parity", "DIR", "compare with reference vectors of a real Caffe", runParity},
 		{"devices", "", "list what can compute here", runDevices},
+		{"completion", "bash|zsh|fish", "print what completes commands and flags in a shell", runCompletion},
+		{"man", "", "print the manual page, for man -l", runMan},
 		{"version", "", "print the version", runVersion},
 		{"help", "[COMMAND]", "this text", runHelp},
 	}
@@ -203,6 +207,10 @@ func newFlags(e *env, name string) *flag.FlagSet {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {
+		if e.describe != nil {
+			e.describe(fs)
+			return
+		}
 		for _, c := range subcommands() {
 			if c.name == name {
 				escape.Fprintf(e.stdout, "dns-tui %s %s\n  %s\n", c.name, c.args, c.help)
