@@ -23,7 +23,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 dns-tui
 COPY --from=build /out /
-USER dns-tui
+USER 1000
 WORKDIR /work
 ENV LANG=C.UTF-8
 ENTRYPOINT ["dns-tui"]

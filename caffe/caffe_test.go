@@ -372,7 +372,9 @@ func TestWriteFileKeepsTheOld(t *testing.T) {
 	}
 	full := errors.New("no space left on device")
 	err := WriteFile(path, func(w io.Writer) error {
-		w.Write(bytes.Repeat([]byte("x"), 3<<20))
+		if _, err := w.Write(bytes.Repeat([]byte("x"), 3<<20)); err != nil {
+			return err
+		}
 		return full
 	})
 	if !errors.Is(err, full) {
@@ -427,7 +429,7 @@ func FuzzNet(f *testing.F) {
 			return
 		}
 		for _, l := range n.Layer {
-			adoptFork(l)
+			_, _ = adoptFork(l) // what it cannot take over it says
 			for _, b := range l.Blobs {
 				if CheckBlob(b) == nil && Count(Shape(b)) != len(Values(b)) {
 					t.Errorf("CheckBlob passes shape %v with %d values", Shape(b), len(Values(b)))

@@ -215,12 +215,10 @@ func Exists(path string) bool {
 // Cause drops the operation and the path that a PathError carries, where the message names the file already, or where
 // the path is a temporary one that the user does not know.
 func Cause(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
 	}
-	var le *os.LinkError
-	if errors.As(err, &le) {
+	if le, ok := errors.AsType[*os.LinkError](err); ok {
 		return le.Err
 	}
 	return err

@@ -45,8 +45,7 @@ func openHDF5(path string) (*hdf5.File, *hdf5.Group, error) {
 
 // fileError is err as a FileError.
 func fileError(path string, err error) error {
-	var h *hdf5.Error
-	if errors.As(err, &h) {
+	if h, ok := errors.AsType[*hdf5.Error](err); ok {
 		return &FileError{Path: h.Path, Msg: h.Msg, Err: err}
 	}
 	return &FileError{Path: path, Msg: err.Error(), Err: err}
@@ -290,7 +289,7 @@ func stateSum(s *caffepb.SolverState, ours []byte) []byte {
 	h.Write(ours)
 	for _, b := range s.History {
 		fmt.Fprintf(h, " %s ", FormatShape(Shape(b)))
-		binary.Write(h, binary.LittleEndian, Values(b))
+		_ = binary.Write(h, binary.LittleEndian, Values(b)) // a hash takes everything
 	}
 	return h.Sum(nil)
 }

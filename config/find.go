@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -25,14 +26,14 @@ func Find(path, near string) (found string, elsewhere bool) {
 	if above := findAbove(path, filepath.Dir(near)); above != "" {
 		return above, true
 	}
-	real, err := filepath.EvalSymlinks(near)
-	if err != nil || real == filepath.Clean(near) {
+	target, err := filepath.EvalSymlinks(near)
+	if err != nil || target == filepath.Clean(near) {
 		return path, false
 	}
-	if beside := filepath.Join(filepath.Dir(real), path); caffe.Exists(beside) {
+	if beside := filepath.Join(filepath.Dir(target), path); caffe.Exists(beside) {
 		return beside, true
 	}
-	if above := findAbove(path, filepath.Dir(real)); above != "" {
+	if above := findAbove(path, filepath.Dir(target)); above != "" {
 		return above, true
 	}
 	return path, false
@@ -91,10 +92,8 @@ func (r *Run) find(path string) string {
 }
 
 func (r *Run) found(notice string) {
-	for _, n := range r.Found {
-		if n == notice {
-			return
-		}
+	if slices.Contains(r.Found, notice) {
+		return
 	}
 	r.Found = append(r.Found, notice)
 }

@@ -22,7 +22,9 @@ func TestFilesNamedFromAbove(t *testing.T) {
 		"examples/mnist/sub/net2/net.prototxt": tinyNet,
 	} {
 		p := filepath.Join(root, path)
-		os.MkdirAll(filepath.Dir(p), 0o755)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +42,7 @@ func TestFilesNamedFromAbove(t *testing.T) {
 		if len(r.Found) != c.told {
 			t.Errorf("from %s: told %q, wanted %d lines", c.from, r.Found, c.told)
 		}
-		for _, w := range strings.Split(r.Solver.Weights[0], ",") {
+		for w := range strings.SplitSeq(r.Solver.Weights[0], ",") {
 			if _, err := os.Stat(w); err != nil {
 				t.Errorf("from %s: %v", c.from, err)
 			}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -36,13 +37,13 @@ func UpdateRules(p *caffepb.SolverParameter) map[string]string {
 		v := m.Get(fd)
 		switch {
 		case fd.IsList():
-			text := ""
+			var text strings.Builder
 			for i := range v.List().Len() {
-				text += fmt.Sprintf(" %v", v.List().Get(i).Interface())
+				fmt.Fprintf(&text, " %v", v.List().Get(i).Interface())
 			}
 			rules[string(name)] = "none"
-			if text != "" {
-				rules[string(name)] = text[1:]
+			if text.String() != "" {
+				rules[string(name)] = text.String()[1:]
 			}
 		case name == "type":
 			rules[string(name)] = caffe.SolverName(p)

@@ -178,7 +178,7 @@ func (r *Run) Validate() error {
 func (r *Run) fault(format string, args ...any) error {
 	msg, line := fmt.Sprintf(format, args...), 0
 	fields := r.Solver.ProtoReflect().Descriptor().Fields()
-	for _, word := range strings.Fields(msg) {
+	for word := range strings.FieldsSeq(msg) {
 		if fields.ByName(protoreflect.Name(word)) != nil {
 			line = caffe.FieldLine(r.SolverPath, 0, word)
 			break

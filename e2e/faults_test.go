@@ -54,7 +54,7 @@ func newCampaign(t *testing.T) *campaign {
 	}
 	c := &campaign{t: t, want: map[string][]byte{}, older: t.TempDir()}
 	for _, format := range []string{"BINARYPROTO", "HDF5"} {
-		dir := c.folder(format, "base_lr: 0.01", false)
+		dir := c.folder(format, false)
 		c.finish(dir)
 		c.want[format] = c.end(dir, format)
 	}
@@ -72,11 +72,11 @@ func (c *campaign) write(dir, name, text string) {
 }
 
 // folder makes a place for a run, where older is set with the snapshots of another run in it.
-func (c *campaign) folder(format, more string, older bool) string {
+func (c *campaign) folder(format string, older bool) string {
 	c.t.Helper()
 	dir := c.t.TempDir()
 	c.write(dir, "n.prototxt", faultNet)
-	c.write(dir, "s.prototxt", faultSolver(format, more))
+	c.write(dir, "s.prototxt", faultSolver(format, "base_lr: 0.01"))
 	if older {
 		files, err := filepath.Glob(filepath.Join(c.older, "t_iter_*"))
 		if err != nil || len(files) != 8 {
@@ -107,9 +107,9 @@ func (c *campaign) end(dir, format string) []byte {
 }
 
 // finish brings a run to its end, from where it is.
-func (c *campaign) finish(dir string, args ...string) string {
+func (c *campaign) finish(dir string) string {
 	c.t.Helper()
-	out, err := c.train(dir, nil, append([]string{"--resume=auto"}, args...)...)
+	out, err := c.train(dir, nil, "--resume=auto")
 	if err != nil {
 		c.t.Errorf("resuming: %v\n%s", err, out)
 	}
@@ -177,13 +177,15 @@ func (c *campaign) report() {
 		c.t.Fatal(err)
 	}
 	defer f.Close()
-	f.WriteString(line)
+	if _, err := f.WriteString(line); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // calls counts the system calls of a thread of an undisturbed run: the most of any thread, by name.
 func (c *campaign) calls(format string, names []string) map[string]int {
 	c.t.Helper()
-	dir := c.folder(format, "base_lr: 0.01", format == "BINARYPROTO")
+	dir := c.folder(format, format == "BINARYPROTO")
 	if out, err := c.train(dir, []string{"-e", "trace=" + strings.Join(names, ",")}); err != nil {
 		c.t.Fatalf("%v\n%s", err, out)
 	}
@@ -233,8 +235,8 @@ func TestFaultsKilledAtSystemCalls(t *testing.T) {
 		for name, total := range c.calls(format, names) {
 			for _, k := range places(total, 40) {
 				c.count(fmt.Sprintf("%s: SIGKILL at %s %d", format, name, k), func(t *testing.T) {
-					dir := c.folder(format, "base_lr: 0.01", false)
-					c.train(dir, []string{"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", name, k)})
+					dir := c.folder(format, false)
+					_, _ = c.train(dir, []string{"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", name, k)})
 					out := c.finish(dir)
 					if got := c.end(dir, format); !bytes.Equal(got, want) {
 						t.Errorf("other weights at the end\n%s", out)
@@ -255,8 +257,8 @@ func TestFaultsPairs(t *testing.T) {
 		for _, k := range places(total, 60) {
 			for _, fault := range []string{"signal=KILL", "error=EIO"} {
 				c.count(fmt.Sprintf("%s at %s %d", fault, name, k), func(t *testing.T) {
-					dir := c.folder("BINARYPROTO", "base_lr: 0.01", true)
-					c.train(dir, []string{"-e", fmt.Sprintf("inject=%s:%s:when=%d", name, fault, k)})
+					dir := c.folder("BINARYPROTO", true)
+					_, _ = c.train(dir, []string{"-e", fmt.Sprintf("inject=%s:%s:when=%d", name, fault, k)})
 					c.pairs(dir)
 				})
 			}
@@ -305,7 +307,7 @@ func TestFaultsErrors(t *testing.T) {
 			for _, k := range places(total, 30) {
 				for _, fault := range faults[name] {
 					c.count(fmt.Sprintf("%s: %s at %s %d", format, fault, name, k), func(t *testing.T) {
-						dir := c.folder(format, "base_lr: 0.01", false)
+						dir := c.folder(format, false)
 						out, err := c.train(
 							dir,
 							[]string{"-e", fmt.Sprintf("inject=%s:error=%s:when=%d", name, fault, k)},
@@ -348,7 +350,7 @@ func TestFaultsKilledAtRandom(t *testing.T) {
 	c := newCampaign(t)
 	defer c.report()
 	for round := range 20 {
-		dir := c.folder("BINARYPROTO", "base_lr: 0.01", false)
+		dir := c.folder("BINARYPROTO", false)
 		patience := time.Duration(1+rand.IntN(40)) * time.Millisecond
 		c.count(fmt.Sprintf("round %d, kills after %v and more", round, patience), func(t *testing.T) {
 			for {
@@ -382,7 +384,7 @@ func TestFaultsTornFiles(t *testing.T) {
 		ext := map[string]string{"BINARYPROTO": "", "HDF5": ".h5"}[format]
 		for _, file := range []string{"t_iter_9.caffemodel" + ext, "t_iter_9.solverstate" + ext, "t.journal"} {
 			for i := range 24 {
-				dir := c.folder(format, "base_lr: 0.01", false)
+				dir := c.folder(format, false)
 				c.write(
 					dir,
 					"first.prototxt",
@@ -396,8 +398,8 @@ func TestFaultsTornFiles(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				at, how := rand.IntN(len(data)), ""
-				if how = "cut at"; i%2 == 0 {
+				at, how := rand.IntN(len(data)), "cut at"
+				if i%2 == 0 {
 					data = data[:at]
 				} else {
 					how = "changed at"
@@ -425,7 +427,7 @@ func TestFaultsSyncBeforeAnnounced(t *testing.T) {
 	c := newCampaign(t)
 	defer c.report()
 	c.count("order of system calls", func(t *testing.T) {
-		dir := c.folder("BINARYPROTO", "base_lr: 0.01", false)
+		dir := c.folder("BINARYPROTO", false)
 		if out, err := c.train(dir, []string{"-y", "-s", "200", "-e", "trace=write,fsync,renameat"}); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}

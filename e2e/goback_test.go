@@ -24,7 +24,9 @@ func TestBackThenCrash(t *testing.T) {
 	e.keys("q:step 2\r")
 	e.wait("7/1,000")
 	for _, pid := range hosts(dir) {
-		syscall.Kill(pid, syscall.SIGKILL)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
 	}
 	e.end()
 	e = start(t, dir, 120, 36, "solver.prototxt", "--resume", "--paused")

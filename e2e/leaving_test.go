@@ -66,7 +66,9 @@ func TestLeaveWhileLoading(t *testing.T) {
 			e := start(t, dir, 80, 24, "solver.prototxt")
 			e.wait("loading the net")
 			poll(t, "the run's process", func() bool { return len(hosts(dir)) == 1 })
-			syscall.Kill(hosts(dir)[0], syscall.SIGSTOP) // it loads for ever
+			if err := syscall.Kill(hosts(dir)[0], syscall.SIGSTOP); err != nil { // it loads for ever
+				t.Fatal(err)
+			}
 			if !strings.Contains(e.screen(), "loading the net") {
 				t.Fatalf("it has loaded already:\n%s", e.screen())
 			}
@@ -102,8 +104,10 @@ func TestLeaveHungRun(t *testing.T) {
 			if len(pids) != 1 {
 				t.Fatalf("%d processes of the run", len(pids))
 			}
-			syscall.Kill(pids[0], syscall.SIGSTOP)
-			defer syscall.Kill(pids[0], syscall.SIGKILL)
+			if err := syscall.Kill(pids[0], syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = syscall.Kill(pids[0], syscall.SIGKILL) }() // it may have ended
 			leave(e)
 			e.end()
 			want := "goes on without this terminal"
@@ -155,9 +159,8 @@ func TestPausedEverywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Process.Kill()
-		e := (*terminal)(nil)
 		poll(t, "the run waits", func() bool { return strings.Contains(dns(t, "runs"), "paused") })
-		e = start(t, dir, 80, 24, "attach")
+		e := start(t, dir, 80, 24, "attach")
 		e.wait("PAUSED", "0/30")
 		e.keys(" ")
 		if err := c.Wait(); err != nil {

@@ -69,18 +69,22 @@ func TestUnpackStaysInside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Write([]byte("/etc/passwd"))
+		if _, err := w.Write([]byte("/etc/passwd")); err != nil {
+			t.Fatal(err)
+		}
 		z.Close()
 		f.Close()
 		out, err := exec.Command("python3", "../scripts/unpack_headers.py", wheel, filepath.Join(dir, "a", "b", "include")).
 			CombinedOutput()
 		var files []string
-		filepath.Walk(dir, func(p string, i os.FileInfo, _ error) error {
-			if !i.IsDir() && p != wheel {
+		if err := filepath.Walk(dir, func(p string, i os.FileInfo, err error) error {
+			if err == nil && !i.IsDir() && p != wheel {
 				files = append(files, strings.TrimPrefix(p, dir))
 			}
-			return nil
-		})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
 		switch {
 		case c.want == "" && (err != nil || len(files) != 1 || files[0] != "/a/b/include/"+strings.TrimPrefix(c.name, inside)):
 			t.Errorf("%s: %v, %s, %q", c.name, err, out, files)

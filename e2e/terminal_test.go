@@ -90,12 +90,12 @@ func start(t testing.TB, dir string, w, h int, args ...string) *terminal {
 		changed: make(chan struct{}, 1),
 		exited:  make(chan error, 1),
 	}
-	go io.Copy(f, term.emu) // the terminal's answers to queries
+	go func() { _, _ = io.Copy(f, term.emu) }() // the terminal's answers to queries, until it is closed
 	go term.read()
 	t.Cleanup(func() {
 		c.Process.Kill()
 		f.Close()
-		exec.Command("pkill", "-9", "-f", binary+" host").Run() // the run of a test that failed
+		_ = exec.Command("pkill", "-9", "-f", binary+" host").Run() // the run of a test that failed
 	})
 	return term
 }
@@ -108,7 +108,7 @@ func (e *terminal) read() {
 		e.gate.RUnlock()
 		e.bytes.Add(int64(n))
 		if !e.deaf.Load() {
-			e.emu.Write(buf[:n])
+			_, _ = e.emu.Write(buf[:n]) // never fails
 			e.tailMu.Lock()
 			e.tail.Write(buf[:n])
 			e.tailMu.Unlock()
@@ -173,7 +173,7 @@ func (e *terminal) until(what string, ok func(screen string) bool) {
 
 // line returns the first line of the screen with a text.
 func (e *terminal) line(text string) string {
-	for _, l := range strings.Split(e.screen(), "\n") {
+	for l := range strings.SplitSeq(e.screen(), "\n") {
 		if strings.Contains(l, text) {
 			return l
 		}
@@ -186,8 +186,7 @@ func (e *terminal) end() int {
 	e.t.Helper()
 	select {
 	case err := <-e.exited:
-		var x *exec.ExitError
-		if errors.As(err, &x) {
+		if x, ok := errors.AsType[*exec.ExitError](err); ok {
 			return x.ExitCode()
 		}
 		if err != nil {

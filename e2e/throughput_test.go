@@ -72,7 +72,7 @@ func throughput(t *testing.T, env ...string) {
 	}
 	defer func() {
 		c.Process.Signal(syscall.SIGTERM) // who is killed leaves the socket
-		c.Wait()
+		_ = c.Wait()
 	}()
 	var sockets []string
 	poll(t, "the socket", func() bool {

@@ -213,7 +213,7 @@ func TestNoTerminal(t *testing.T) {
 
 // A run that is killed resumes from its last snapshot to exactly the weights of the undisturbed run.
 func TestKilled(t *testing.T) {
-	const extra = "max_iter: 200 snapshot: 20 average_loss: 10"
+	const extra = "max_iter: 300 snapshot: 20 average_loss: 10"
 	whole := folder(t, extra)
 	train := func(dir string, args ...string) *exec.Cmd {
 		c := exec.Command(binary, append([]string{"train", "--solver", "solver.prototxt"}, args...)...)
@@ -235,17 +235,19 @@ func TestKilled(t *testing.T) {
 		// Kill it after its next snapshot has begun to appear: at another moment of the run each time.
 		if kills < 4 {
 			next := filepath.Join(killed, "run_iter_"+[]string{"20", "60", "100", "140"}[kills]+".caffemodel")
-			for running := true; running; {
+			poll(t, next, func() bool {
 				select {
-				case <-ended:
-					t.Fatal("the run ended before it was killed")
+				case err := <-ended:
+					t.Fatal("the run ended before it was killed:", err)
 				default:
-					_, err := os.Stat(next)
-					running = err != nil
 				}
-			}
+				_, err := os.Stat(next)
+				return err == nil
+			})
 			c.Process.Kill()
-			<-ended
+			if err := <-ended; err == nil {
+				t.Fatal("the run ended before it was killed")
+			}
 			args = []string{"--resume"}
 			if files, _ := filepath.Glob(filepath.Join(killed, "*.solverstate")); len(files) == 0 {
 				args = nil
@@ -257,13 +259,8 @@ func TestKilled(t *testing.T) {
 		}
 		break
 	}
-	if read(
-		t,
-		filepath.Join(whole, "run_iter_200.caffemodel"),
-	) != read(
-		t,
-		filepath.Join(killed, "run_iter_200.caffemodel"),
-	) {
+	const last = "run_iter_300.caffemodel"
+	if read(t, filepath.Join(whole, last)) != read(t, filepath.Join(killed, last)) {
 		t.Error("the weights differ from those of the undisturbed run")
 	}
 }

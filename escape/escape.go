@@ -65,7 +65,7 @@ func Lines(s string) string {
 
 // Error returns the text of an error: one line, or a line for each of those that errors.Join put together.
 func Error(err error) string {
-	switch v := err.(type) {
+	switch v := err.(type) { //nolint:errorlint // each error of the chain is looked at in its turn
 	case interface{ Unwrap() []error }:
 		var lines []string
 		raw := make([]string, 0, 4)
@@ -135,19 +135,20 @@ func (a argument) Format(f fmt.State, verb rune) {
 	if verb == 's' || verb == 'v' {
 		verb, text = 's', a.escape(text)
 	}
-	format := "%"
+	var format strings.Builder
+	format.WriteString("%")
 	for _, flag := range "+-# 0" {
 		if f.Flag(int(flag)) {
-			format += string(flag)
+			format.WriteString(string(flag))
 		}
 	}
 	if n, ok := f.Width(); ok {
-		format += strconv.Itoa(n)
+		format.WriteString(strconv.Itoa(n))
 	}
 	if n, ok := f.Precision(); ok {
-		format += "." + strconv.Itoa(n)
+		format.WriteString("." + strconv.Itoa(n))
 	}
-	fmt.Fprintf(f, format+string(verb), text)
+	fmt.Fprintf(f, format.String()+string(verb), text)
 }
 
 // XML returns s as text of an element or an attribute in HTML or SVG. What XML 1.0 has no way to hold, control

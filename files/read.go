@@ -45,7 +45,7 @@ func readable(f *os.File, st fs.FileInfo) error {
 	case mode&fs.ModeDevice != 0:
 		return &KindError{"is a device"}
 	case mode&fs.ModeNamedPipe != 0:
-		return f.SetReadDeadline(time.Now().Add(fifoPatience))
+		return f.SetReadDeadline(time.Now().Add(fifoTimeout))
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func Read(path string, most int64) ([]byte, error) {
 	piece := io.Reader(f)
 	fifo := st.Mode()&fs.ModeNamedPipe != 0
 	if fifo {
-		piece = patient{f}
+		piece = deadlineReader{f}
 	}
 	data, err := readAll(io.LimitReader(piece, most+1), st.Size())
 	switch {
@@ -85,7 +85,7 @@ func Read(path string, most int64) ([]byte, error) {
 		err = &fs.PathError{
 			Op:   "read",
 			Path: path,
-			Err:  &KindError{fmt.Sprintf("is a FIFO whose writer has been silent for %v", fifoPatience)},
+			Err:  &KindError{fmt.Sprintf("is a FIFO whose writer has been silent for %v", fifoTimeout)},
 		}
 	case err == nil && fifo && len(data) == 0:
 		err = &fs.PathError{Op: "read", Path: path, Err: &KindError{"is a FIFO that nobody writes to"}}
@@ -109,10 +109,12 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// patient waits for each piece anew.
-type patient struct{ f *os.File }
+// deadlineReader gives each read a deadline of its own.
+type deadlineReader struct{ f *os.File }
 
-func (p patient) Read(b []byte) (int, error) {
-	p.f.SetReadDeadline(time.Now().Add(fifoPatience))
-	return p.f.Read(b)
+func (r deadlineReader) Read(b []byte) (int, error) {
+	if err := r.f.SetReadDeadline(time.Now().Add(fifoTimeout)); err != nil {
+		return 0, err
+	}
+	return r.f.Read(b)
 }

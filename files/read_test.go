@@ -11,13 +11,17 @@ import (
 // What has no end, or no writer, is an error at once; a pipe that is written to is read.
 func TestRead(t *testing.T) {
 	dir := t.TempDir()
-	os.WriteFile(dir+"/file", []byte("content"), 0o644)
+	if err := os.WriteFile(dir+"/file", []byte("content"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"/empty", "/pipe"} {
 		if err := syscall.Mkfifo(dir+name, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	os.Symlink("/dev/zero", dir+"/link")
+	if err := os.Symlink("/dev/zero", dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		path, want string
 		most       int64

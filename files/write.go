@@ -242,10 +242,10 @@ func duplicate(fd int, path string) (*os.File, error) {
 	return os.NewFile(uintptr(n), path), nil
 }
 
-// fifoPatience is how long a FIFO may be without anybody at its other end, in steps of fifoStep.
+// fifoTimeout is how long a FIFO may be without anybody at its other end, in steps of fifoStep.
 const (
-	fifoPatience = 10 * time.Second
-	fifoStep     = 50 * time.Millisecond
+	fifoTimeout = 10 * time.Second
+	fifoStep    = 50 * time.Millisecond
 )
 
 // openReadFIFO opens a FIFO that somebody reads, or is about to.
@@ -255,7 +255,7 @@ func openReadFIFO(path string) (*os.File, error) {
 		if !errors.Is(err, syscall.ENXIO) {
 			return f, err
 		}
-		if waited >= fifoPatience {
+		if waited >= fifoTimeout {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("a FIFO that nobody reads")}
 		}
 		time.Sleep(fifoStep)

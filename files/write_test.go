@@ -45,7 +45,9 @@ func names(t *testing.T, dir string) string {
 
 func TestWriteKeepsWhatAFileIs(t *testing.T) {
 	dir := t.TempDir()
-	os.Mkdir(dir+"/real", 0o755)
+	if err := os.Mkdir(dir+"/real", 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		make func(path string) error
@@ -115,7 +117,9 @@ func TestWriteThroughDevicesAndPipes(t *testing.T) {
 // What is written to a descriptor of this process goes where it stands: behind what >> keeps, into a pipe.
 func TestWriteToOwnDescriptor(t *testing.T) {
 	path := t.TempDir() + "/log"
-	os.WriteFile(path, []byte("before "), 0o644)
+	if err := os.WriteFile(path, []byte("before "), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +131,9 @@ func TestWriteToOwnDescriptor(t *testing.T) {
 	}
 	for _, file := range []*os.File{f, w} {
 		link := t.TempDir() + "/link"
-		os.Symlink(linkOf(t, file), link)
+		if err := os.Symlink(linkOf(t, file), link); err != nil {
+			t.Fatal(err)
+		}
 		for _, name := range []string{linkOf(t, file), link} {
 			if err := write(t, name, "x"); err != nil {
 				t.Fatal(err)
@@ -150,7 +156,9 @@ func linkOf(t *testing.T, f *os.File) string {
 		t.Fatal(err)
 	}
 	var name string
-	raw.Control(func(fd uintptr) { name = fmt.Sprint("/dev/fd/", fd) })
+	if err := raw.Control(func(fd uintptr) { name = fmt.Sprint("/dev/fd/", fd) }); err != nil {
+		t.Fatal(err)
+	}
 	return name
 }
 
@@ -158,7 +166,9 @@ func TestPermissions(t *testing.T) {
 	old := syscall.Umask(0o027)
 	defer syscall.Umask(old)
 	dir := t.TempDir()
-	os.WriteFile(dir+"/secret", nil, 0o600)
+	if err := os.WriteFile(dir+"/secret", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]fs.FileMode{"new": 0o640, "secret": 0o600} {
 		if err := write(t, dir+"/"+name, "x"); err != nil {
 			t.Fatal(err)
@@ -174,8 +184,12 @@ func TestLinkOfAnotherUser(t *testing.T) {
 		t.Skip("only root can make a link of another user")
 	}
 	dir := t.TempDir()
-	os.WriteFile(dir+"/victim", []byte("old"), 0o644)
-	os.Symlink("victim", dir+"/trap")
+	if err := os.WriteFile(dir+"/victim", []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("victim", dir+"/trap"); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Lchown(dir+"/trap", 12345, 12345); err != nil {
 		t.Skip(err)
 	}
@@ -193,12 +207,16 @@ func TestLinkOfAnotherUser(t *testing.T) {
 // Both files of a pair are on the disk before the first has its name.
 func TestFinishThenCommit(t *testing.T) {
 	dir := t.TempDir()
-	os.WriteFile(dir+"/a", []byte("old"), 0o644)
+	if err := os.WriteFile(dir+"/a", []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	a, err := Create(dir + "/a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	io.WriteString(a, "new")
+	if _, err := io.WriteString(a, "new"); err != nil {
+		t.Fatal(err)
+	}
 	if err := a.Finish(); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -129,7 +130,7 @@ func field(path, name string) (int64, bool) {
 	if !ok {
 		return 0, false
 	}
-	words := bytes.Fields(rest[:max(0, bytes.IndexByte(append(rest[:len(rest):len(rest)], '\n'), '\n'))])
+	words := bytes.Fields(rest[:max(0, bytes.IndexByte(append(slices.Clip(rest), '\n'), '\n'))])
 	if len(words) == 0 {
 		return 0, false
 	}

@@ -55,8 +55,12 @@ func TestGroup(t *testing.T) {
 		"a/memory.max": "1000\n", "a/memory.current": "600\n", "a/memory.stat": "anon 5\ninactive_file 100\n",
 		"a/b/memory.max": "max\n", "a/b/memory.current": "10\n",
 	} {
-		os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755)
-		os.WriteFile(filepath.Join(root, path), []byte(text), 0o644)
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if n, ok := group(root, "/a/b", "memory.max", "memory.current", "inactive_file"); !ok || n != 500 {
 		t.Errorf("%d, %t; wanted 500", n, ok)

@@ -93,7 +93,7 @@ func TestOpenLMDBErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	make := func(name string, data []byte) string {
+	file := func(name string, data []byte) string {
 		p := filepath.Join(dir, name)
 		if err := os.Mkdir(p, 0o755); err != nil {
 			t.Fatal(err)
@@ -112,10 +112,10 @@ func TestOpenLMDBErrors(t *testing.T) {
 	for _, c := range []struct{ name, path, want string }{
 		{"missing", filepath.Join(dir, "none"), "no such LMDB folder"},
 		{"file", filepath.Join(testdata, "oracle/solvers/mnist1280_lmdb/data.mdb"), "is a file"},
-		{"no data.mdb", make("nodata", nil), "not an LMDB"},
-		{"empty data.mdb", make("emptyfile", []byte{}), "fewer than its two head pages"},
-		{"random", make("random", bytes.Repeat([]byte("random!!"), 2000)), "does not start as one"},
-		{"cut short", make("cut", whole[:len(whole)/2]), "is cut short"},
+		{"no data.mdb", file("nodata", nil), "not an LMDB"},
+		{"empty data.mdb", file("emptyfile", []byte{}), "fewer than its two head pages"},
+		{"random", file("random", bytes.Repeat([]byte("random!!"), 2000)), "does not start as one"},
+		{"cut short", file("cut", whole[:len(whole)/2]), "is cut short"},
 		{"no records", empty, "no records"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -461,7 +461,7 @@ func FuzzLMDB(f *testing.F) {
 			if err != nil {
 				return
 			}
-			datum.Parse(v)
+			_ = datum.Parse(v) // must not panic
 		}
 	})
 }

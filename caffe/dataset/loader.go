@@ -151,9 +151,7 @@ func (l *Loader) fill(b *Batch, record uint64) error {
 	var next atomic.Int64
 	errs := make([]error, l.workers)
 	for w := range l.workers {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for errs[w] == nil {
 				i := int(next.Add(1)) - 1
 				if i >= l.batchSize {
@@ -161,7 +159,7 @@ func (l *Loader) fill(b *Batch, record uint64) error {
 				}
 				errs[w] = l.read(b, record, i, i+1)
 			}
-		}()
+		})
 	}
 	wg.Wait()
 	for _, err := range errs {

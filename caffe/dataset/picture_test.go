@@ -31,10 +31,14 @@ func TestResizeIsOpenCVs(t *testing.T) {
 	for s := bufio.NewScanner(f); s.Scan(); {
 		r := strings.NewReader(s.Text())
 		d := &Datum{Channels: 1}
-		fmt.Fscan(r, &d.Width, &d.Height)
+		if _, err := fmt.Fscan(r, &d.Width, &d.Height); err != nil {
+			t.Fatal(err)
+		}
 		for range d.Width * d.Height {
 			var v int
-			fmt.Fscan(r, &v)
+			if _, err := fmt.Fscan(r, &v); err != nil {
+				t.Fatal(err)
+			}
 			d.Data = append(d.Data, uint8(v))
 		}
 		if first == nil {

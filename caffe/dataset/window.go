@@ -120,8 +120,7 @@ func parseWindowFile(path string, r io.Reader, fgThreshold, bgThreshold float32)
 		}
 	}
 	if w.err != nil {
-		var fe *caffe.FileError
-		if !errors.As(w.err, &fe) {
+		if _, ok := errors.AsType[*caffe.FileError](w.err); !ok {
 			w.err = &caffe.FileError{Path: path, Line: w.line, Msg: w.err.Error(), Err: w.err}
 		}
 		return nil, w.err

@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"io"
+	"slices"
 )
 
 // chunks puts the chunks together.
@@ -61,11 +62,11 @@ func (ds *Dataset) chunks(want uint64) ([]byte, error) {
 
 // unfilter undoes the filters of a chunk, last first; mask names those that were left out.
 func (ds *Dataset) unfilter(b []byte, mask uint32, size int) ([]byte, error) {
-	for i := len(ds.filters) - 1; i >= 0; i-- {
+	for i, v := range slices.Backward(ds.filters) {
 		if mask>>i&1 != 0 {
 			continue
 		}
-		switch ds.filters[i] {
+		switch v {
 		case filterDeflate:
 			z, err := zlib.NewReader(bytes.NewReader(b))
 			if err == nil {

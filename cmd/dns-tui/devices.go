@@ -87,7 +87,7 @@ func (f *deviceFlags) ordinals() ([]int, error) {
 		return []int{0}, nil
 	}
 	var out []int
-	for _, s := range strings.Split(f.gpu, ",") {
+	for s := range strings.SplitSeq(f.gpu, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
 		if err != nil || n < 0 {
 			return nil, usagef("--gpu is %q; wanted a number from 0", f.gpu)

@@ -50,8 +50,7 @@ func (f *inputFlag) add(fs *flag.FlagSet) {
 
 // adviseInput names the flag where a net's data cannot be read.
 func adviseInput(err error) error {
-	var missing *model.DataError
-	if errors.As(err, &missing) {
+	if _, ok := errors.AsType[*model.DataError](err); ok {
 		return fmt.Errorf("%w; --input %s puts random data in its place", err, config.InputsForm)
 	}
 	return err
@@ -90,8 +89,7 @@ func (f *shapeFlags) shapes(file *caffe.NetFile) (*model.Net, error) {
 // layers describes a net to draw, without shapes where these are not known, which is said.
 func (f *shapeFlags) layers(e *env, file *caffe.NetFile) ([]model.LayerInfo, error) {
 	n, err := f.shapes(file)
-	var unknown *noShapesError
-	if errors.As(err, &unknown) {
+	if _, ok := errors.AsType[*noShapesError](err); ok {
 		escape.Fprintf(e.stderr, "drawn without shapes: %v\n", err)
 		return model.LayersOfFile(file, f.netState())
 	}

@@ -76,11 +76,11 @@ func readAny(t testing.TB, data []byte) {
 		t.Fatal(err)
 	}
 	for _, args := range readers {
-		var real []string
+		var line []string
 		for _, a := range args {
-			real = append(real, strings.Replace(strings.Replace(a, "IN", in, 1), "OUT", filepath.Join(dir, "out"), 1))
+			line = append(line, strings.Replace(strings.Replace(a, "IN", in, 1), "OUT", filepath.Join(dir, "out"), 1))
 		}
-		status, _, stderr := runTB(t, real...)
+		status, _, stderr := runTB(t, line...)
 		if strings.Contains(stderr, "internal error") {
 			t.Errorf("%s: %s\n%q", args[0], stderr, data)
 		}

@@ -79,7 +79,7 @@ func startHost(
 			err = fmt.Errorf("the run's process ended before it began%s", lastWords(log))
 		}
 		c.Process.Kill()
-		c.Wait()
+		_ = c.Wait() // killed
 		return nil, nil, err
 	}
 	return client, c, nil
@@ -155,7 +155,7 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 	again := persistent(e)
 	signals(ctx, func(s os.Signal) {
 		again(s)
-		go stopSaved(ctx, t)
+		go func() { _ = stopSaved(ctx, t) }() // t.Err says how the run ended
 	}, func() {})
 	t.Start()
 	endUnattended(ctx, t, server)
@@ -239,7 +239,7 @@ func endUnattended(ctx context.Context, t *session.Trainer, server *remote.Serve
 		case alone.IsZero():
 			alone = time.Now()
 		case time.Since(alone) > lonely:
-			t.Do(ctx, session.Command{Kind: session.Stop})
+			_, _ = t.Do(ctx, session.Command{Kind: session.Stop}) // fails only where it has ended
 		}
 	}
 }
@@ -248,7 +248,7 @@ func endUnattended(ctx context.Context, t *session.Trainer, server *remote.Serve
 func stopSaved(ctx context.Context, s session.Session) error {
 	_, err := s.Do(ctx, session.Command{Kind: session.Stop, Save: true})
 	if err != nil && !errors.Is(err, session.ErrEnded) {
-		s.Do(ctx, session.Command{Kind: session.Stop})
+		_, _ = s.Do(ctx, session.Command{Kind: session.Stop}) // err says more
 		return err
 	}
 	return nil

@@ -178,7 +178,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"inspect", modeltest.Root("oracle", "solvers", "mnist1280_leveldb_tables")}, []string{"LevelDB of 1,280 records", "10 labels, 0 to 9"}},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
-			if testing.Short() && c.args[0] == "parity" && strings.HasSuffix(c.args[len(c.args)-1], "solvers") {
+			if testing.Short() && len(c.args) > 0 && c.args[0] == "parity" && strings.HasSuffix(c.args[len(c.args)-1], "solvers") {
 				t.Skip("60 iterations of each solver")
 			}
 			status, stdout, stderr := run(t, c.args...)

@@ -64,7 +64,7 @@ func runConfig(_ context.Context, e *env, args []string) error {
 		state,
 		escape.Block(p.String()),
 	)
-	for _, l := range strings.Split(strings.TrimRight(keys, "\n"), "\n") {
+	for l := range strings.SplitSeq(strings.TrimRight(keys, "\n"), "\n") {
 		escape.Fprintln(e.stdout, "#", l)
 	}
 	return nil

@@ -266,7 +266,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff 
 		case "stop":
 			stops.stop(ctx, t)
 		case "snapshot":
-			go t.Do(ctx, session.Command{Kind: session.SnapshotNow})
+			go func() { _, _ = t.Do(ctx, session.Command{Kind: session.SnapshotNow}) }()
 		}
 	}
 	again := persistent(e)
@@ -313,9 +313,7 @@ type stopping struct {
 
 // stop stops a run with a snapshot, in the background.
 func (s *stopping) stop(ctx context.Context, t *session.Trainer) {
-	s.under.Add(1)
-	go func() {
-		defer s.under.Done()
+	s.under.Go(func() {
 		if err := stopSaved(ctx, t); err != nil {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -323,7 +321,7 @@ func (s *stopping) stop(ctx context.Context, t *session.Trainer) {
 				s.err = err
 			}
 		}
-	}()
+	})
 }
 
 // wait returns what became of them, for a run that has ended.

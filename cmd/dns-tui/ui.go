@@ -184,8 +184,8 @@ func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
 	}()
 	_, err := p.Run()
 	// Where there is no alternate screen (GNU screen, by default), what follows would be written over the last line.
-	io.WriteString(os.Stdout, ansi.EraseLineRight)
-	if v.starts && !app.Opened() && v.endLoading(e) {
+	_, _ = io.WriteString(os.Stdout, ansi.EraseLineRight)
+	if v.starts && !app.Opened() && v.endLoading() {
 		return app.Err()
 	}
 	c := v.get()
@@ -227,7 +227,7 @@ func (v *viewer) signalled(ctx context.Context, leave func()) {
 
 // endLoading ends the process of a run that has not begun, for a viewer that does not wait for it, and reports
 // whether it did: a terminal that is gone leaves it to begin.
-func (v *viewer) endLoading(e *env) bool {
+func (v *viewer) endLoading() bool {
 	v.mu.Lock()
 	hungUp := v.hungUp
 	v.mu.Unlock()
@@ -243,7 +243,7 @@ func (v *viewer) endLoading(e *env) bool {
 	defer v.mu.Unlock()
 	if v.process != nil { // it began in this moment
 		v.process.Process.Kill()
-		v.process.Wait()
+		_ = v.process.Wait() // killed
 		v.client.Close()
 	}
 	return true
@@ -257,7 +257,7 @@ func (v *viewer) hangUp(ctx context.Context, p *tea.Program) {
 	if c := v.get(); c != nil {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		c.Do(ctx, session.Command{Kind: session.SnapshotNow})
+		_, _ = c.Do(ctx, session.Command{Kind: session.SnapshotNow}) // nobody is there to be told
 	}
 	p.Kill()
 }

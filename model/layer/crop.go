@@ -72,12 +72,12 @@ func (l *crop) move(axis, inAt, outAt int, big, small *gpu.Tensor, cut bool) {
 		}
 		return
 	}
-	rows, cols := l.size[axis], 1
+	rows, cols := 1, l.size[n-1]
 	if axis == n-2 {
-		cols = l.size[n-1]
+		rows = l.size[axis]
 		inAt += l.offset[n-1]
-	} else {
-		rows, cols, inStride, outStride = 1, rows, 0, 0
+	} else { // one axis in all
+		inStride, outStride = 0, 0
 	}
 	if cut {
 		l.c.Device.Copy2D(rows, cols, big, inAt, inStride, small, outAt, outStride)

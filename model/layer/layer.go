@@ -183,15 +183,15 @@ func (b *Blob) channelShape(axis int) gpu.ChannelShape {
 }
 
 type kind struct {
-	make  func() Layer
+	build func() Layer
 	arity Arity
 }
 
 var registry = map[string]kind{}
 
 // register adds a kind of layer; each layer's file calls it from init.
-func register(name string, a Arity, make func() Layer) {
-	registry[name] = kind{make: make, arity: a}
+func register(name string, a Arity, build func() Layer) {
+	registry[name] = kind{build: build, arity: a}
 }
 
 // Types lists the layer types that are built, sorted.
@@ -215,7 +215,7 @@ func IsLoss(typ string) bool {
 	if !ok {
 		return false
 	}
-	_, ok = k.make().(Loss)
+	_, ok = k.build().(Loss)
 	return ok
 }
 
@@ -225,7 +225,7 @@ func New(p *caffepb.LayerParameter) (Layer, Arity, error) {
 		return nil, Arity{}, err
 	}
 	k := registry[p.GetType()]
-	return k.make(), k.arity, nil
+	return k.build(), k.arity, nil
 }
 
 // Known reports a layer that there is none of here.

@@ -109,7 +109,7 @@ func (l *neuron) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	l.c.Device.UnaryBackward(l.f, x, top[0].Data, top[0].Diff, bottom[0].Diff)
 }
 
-// prelu is y = max(x, 0) + a·min(x, 0) with one a a channel, or one in all.
+// prelu is y = max(x, 0) + a·min(x, 0) with one a for each channel, or one for all.
 type prelu struct {
 	c     *Context
 	shape gpu.ChannelShape

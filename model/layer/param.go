@@ -146,7 +146,7 @@ func pruningOf(l *caffepb.LayerParameter) (Pruning, error) {
 		return p, nil
 	}
 	p := Pruning{Rule: gpu.SeedRule, Power: 1, Stop: config.Never}
-	masks := 0
+	var masks int
 	if conv {
 		q := l.GetConvolutionParam()
 		p.Enabled, p.Threshold = q.GetSparsityTerm(), caffe.Widen(q.GetThreshold())

@@ -235,12 +235,11 @@ func (r *Report) CSV(w io.Writer) error {
 	for _, name := range r.sequence {
 		head = append(head, escape.CSV(name))
 	}
-	out.Write(head)
+	rows := [][]string{head}
 	for _, i := range iters {
-		out.Write(at[i])
+		rows = append(rows, at[i])
 	}
-	out.Flush()
-	return out.Error()
+	return out.WriteAll(rows)
 }
 
 // facts are what the head of a report says, in pairs.
