@@ -4,7 +4,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"dns-tui/caffe"
@@ -13,7 +12,7 @@ import (
 	"dns-tui/gpu"
 	"dns-tui/gpu/host"
 	"dns-tui/model"
-	"dns-tui/model/layer"
+	"dns-tui/model/modeltest"
 	"dns-tui/model/solver"
 )
 
@@ -123,7 +122,7 @@ layer { name: "l" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "l" `
 			t.Fatal(err)
 		}
 		n.Backward()
-		return download(d, n.Params()[0].Diff)
+		return modeltest.Values(d, n.Params()[0].Diff)
 	}
 	once := gradient("}")
 	for rest, times := range map[string]float32{
@@ -168,100 +167,6 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "label" top: "l
 					want,
 				)
 			}
-		}
-	}
-}
-
-// SPP of one level is a pooling layer in Caffe, and its output is not flattened.
-func TestSPPOfOneLevel(t *testing.T) {
-	for height, want := range map[string]string{"1": "2x3x1x1", "2": "2x15"} {
-		n, err := build(
-			t,
-			imageInput+`layer { name: "l" type: "SPP" bottom: "x" top: "y" spp_param { pyramid_height: `+height+` } }`,
-			caffepb.Phase_TEST,
-		)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s := n.Blob("y").FormatShape(); s != want {
-			t.Errorf("pyramid_height %s: the shape is %s, wanted %s", height, s, want)
-		}
-	}
-}
-
-// A Scale that works in place keeps what its gradient needs in every phase.
-func TestScaleInPlaceInTest(t *testing.T) {
-	const text = `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }
-layer { name: "c" type: "Power" bottom: "x" top: "y" power_param { shift: 1 } }
-layer { name: "l" type: "Scale" bottom: "y" top: "%s" scale_param { filler { type: "constant" value: 3 } } }`
-	gradient := func(top string, phase caffepb.Phase) []float32 {
-		n, d := buildOn(
-			t,
-			strings.Replace(text, "%s", top, 1),
-			model.NetOptions{State: &caffepb.NetState{Phase: phase.Enum()}, Probe: true},
-		)
-		d.Upload(n.Blob("x").Data, []float32{1, 2, 3, 4, 5, 6})
-		if _, err := n.Forward(); err != nil {
-			t.Fatal(err)
-		}
-		d.Fill(n.Blob(top).Diff, 1)
-		n.Backward()
-		return download(d, n.Params()[0].Diff)
-	}
-	want := gradient("z", caffepb.Phase_TRAIN)
-	for _, phase := range []caffepb.Phase{caffepb.Phase_TRAIN, caffepb.Phase_TEST} {
-		for i, g := range gradient("y", phase) {
-			if g != want[i] {
-				t.Errorf("%s: the gradient %d is %g in place, %g otherwise", phase, i, g, want[i])
-			}
-		}
-	}
-}
-
-// What a filler makes is what Caffe's filler.hpp makes, or has its moments; what that refuses is refused.
-func TestBilinearFiller(t *testing.T) {
-	for w, want := range map[int][]float32{ // a row's factors, by Caffe
-		1: {1}, 2: {0.5, 0.5}, 3: {0.5, 1, 0.5}, 4: {0.25, 0.75, 0.75, 0.25}, 5: {1.0 / 3, 2.0 / 3, 1, 2.0 / 3, 1.0 / 3},
-		6: {1.0 / 6, 0.5, 5.0 / 6, 5.0 / 6, 0.5, 1.0 / 6}, 7: {0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25},
-		10: {0.1, 0.3, 0.5, 0.7, 0.9, 0.9, 0.7, 0.5, 0.3, 0.1},
-	} {
-		v := make([]float32, 2*w*w)
-		f := &caffepb.FillerParameter{}
-		if err := caffe.ParsePrototxt("f", []byte("type: 'bilinear'"), f); err != nil {
-			t.Fatal(err)
-		}
-		if err := layer.Fill(f, []int{2, 1, w, w}, gpu.Key{}, v); err != nil {
-			t.Fatal(err)
-		}
-		for i := range v {
-			if x := want[i%w] * want[i/w%w]; math.Abs(float64(v[i]-x)) > 1e-6 {
-				t.Fatalf("kernel of %d: number %d is %g, Caffe's %g", w, i, v[i], x)
-			}
-		}
-	}
-}
-
-func TestFillersRefuse(t *testing.T) {
-	for _, c := range []struct {
-		filler, want string
-		shape        []int
-	}{
-		{"type: 'gaussian' sparse: 5", "sparse is 5 for 4 outputs (shape 4x3); wanted 0 to 4", []int{4, 3}},
-		{"type: 'gaussian' sparse: 4", "", []int{4, 3}},
-		{"type: 'gaussian' sparse: -2", "sparse is -2", []int{4, 3}},
-		{"type: 'gaussian' std: -1", "std is -1; wanted above 0", []int{4, 3}},
-		{"type: 'xavier' sparse: 2", "filler xavier: sparse is 2; only the filler gaussian has it", []int{4, 3}},
-		{"type: 'uniform' min: 2 max: 1", "min is 2 and max 1", []int{4, 3}},
-		{"type: 'bilinear'", "wants 4 axes with a square kernel, not 4x3", []int{4, 3}},
-		{"type: 'bilinear'", "not 1x1x2x3", []int{1, 1, 2, 3}},
-	} {
-		f := &caffepb.FillerParameter{}
-		if err := caffe.ParsePrototxt("f", []byte(c.filler), f); err != nil {
-			t.Fatal(err)
-		}
-		err := layer.Fill(f, c.shape, gpu.Key{}, make([]float32, gpu.Elements(c.shape)))
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, wanted %q", c.filler, err, c.want)
 		}
 	}
 }

@@ -77,7 +77,7 @@ layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param 
 			if _, err := n.Forward(); err != nil {
 				t.Fatal(err)
 			}
-			return download(d, n.Blob("y").Data), l
+			return modeltest.Values(d, n.Blob("y").Data), l
 		}
 		a, l := output(file())
 		b, _ := output(exported)

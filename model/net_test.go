@@ -12,10 +12,8 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
-	"dns-tui/gpu"
 	"dns-tui/gpu/host"
 	"dns-tui/model"
-	"dns-tui/model/layer"
 	"dns-tui/model/modeltest"
 	"dns-tui/model/solver"
 )
@@ -37,70 +35,6 @@ func build(t *testing.T, text string, phase caffepb.Phase) (*model.Net, error) {
 
 const imageInput = `layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } shape { dim: 2 } } }
 `
-
-// Every error names file, line, layer and kind, what was found and what is wanted.
-func TestNetErrors(t *testing.T) {
-	for _, c := range []struct{ name, text, want string }{
-		{"unknown type", `layer { name: "l" type: "Convolutoin" bottom: "x" top: "y" }`, `n.prototxt:2: layer "l": (Convolutoin) unknown layer type "Convolutoin"; did you mean "Convolution"?`},
-		{"Python", `layer { name: "l" type: "Python" bottom: "x" top: "y" python_param { module: "m" layer: "L" } }`, `layer type "Python" runs code of the user's (module "m", layer "L")`},
-		{"unknown bottom", `layer { name: "l" type: "ReLU" bottom: "xx" top: "y" }`, `unknown bottom blob "xx"; did you mean "x"?`},
-		{"no bottom", `layer { name: "l" type: "ReLU" top: "y" }`, `0 bottom blobs; wanted 1`},
-		{"kernel missing", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 } }`, `kernel is 0x0; wanted at least 1x1`},
-		{"stride 0", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 3 stride: 0 } }`, `stride is 0x0`},
-		{"group", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 3 group: 2 } }`, `group is 2; wanted a divisor of the 3 input channels and of num_output 2`},
-		{"kernel too large", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 9 } }`, `is larger than bottom "x", 8x8`},
-		{"shapes", `layer { name: "c" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 3 } }
-layer { name: "l" type: "Eltwise" bottom: "x" bottom: "y" top: "z" }`, `"x" of layer "in", 2x3x8x8; "y" of layer "c", 2x2x6x6`},
-		{"labels", `layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label" top: "z" }`, `bottom "label" (2) has 2 labels for the 128 places of bottom "x" (2x3x8x8)`},
-		{"top twice", `layer { name: "a" type: "ReLU" bottom: "x" top: "y" } layer { name: "l" type: "ReLU" bottom: "x" top: "y" }`, `top blob "y" is made by layer "a" already`},
-		{"filler", `layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 weight_filler { type: "xaver" } } }`, `unknown filler type "xaver"; did you mean "xavier"?`},
-		{"include and exclude", `layer { name: "l" type: "ReLU" bottom: "x" top: "y" include { phase: TRAIN } exclude { phase: TEST } }`, `include and exclude rules`},
-		{"missing database", `layer { name: "l" type: "Data" top: "d" data_param { source: "nowhere_lmdb" batch_size: 2 backend: LMDB } }`, `nowhere_lmdb: no such LMDB folder`},
-		{"batch size", `layer { name: "l" type: "Data" top: "d" data_param { source: "` + modeltest.Root("oracle/solvers/mnist1280_lmdb") + `" backend: LMDB } }`, `batch_size is 0`},
-		{"pool", `layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { kernel_size: 2 pad: 2 } }`, `pad is 2x2; wanted less than the kernel`},
-		{"dropout", `layer { name: "l" type: "Dropout" bottom: "x" top: "y" dropout_param { dropout_ratio: 1 } }`, `dropout_ratio is 1`},
-		{"slice points", `layer { name: "l" type: "Slice" bottom: "x" top: "a" top: "b" slice_param { slice_point: 3 } }`, `a slice from 3 to 3 of axis 1 of bottom "x" (2x3x8x8)`},
-		{"slice count", `layer { name: "l" type: "Slice" bottom: "x" top: "a" top: "b" }`, `2 tops do not divide axis 1`},
-		{"reshape", `layer { name: "l" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: 5 dim: -1 } } }`, `the shape 5x76 does not hold the 384 elements`},
-		{"two unknown extents", `layer { name: "l" type: "Reshape" bottom: "x" top: "y" reshape_param { shape { dim: -1 dim: -1 } } }`, `dim 1 is -1`},
-		{"tiles", `layer { name: "l" type: "Tile" bottom: "x" top: "y" }`, `tiles is 0; wanted at least 1`},
-		{"reduction axis", `layer { name: "l" type: "Reduction" bottom: "x" top: "y" reduction_param { axis: 4 } }`, `axis is 4`},
-		{"crop", `layer { name: "l" type: "Crop" bottom: "x" bottom: "x" top: "y" crop_param { offset: 1 } }`, `8 elements from 1 on reach beyond axis 2`},
-		{"log base", `layer { name: "l" type: "Log" bottom: "x" top: "y" log_param { base: 1 } }`, `log_param: base is 1`},
-		{"bias axes", `layer { name: "l" type: "Bias" bottom: "x" top: "y" bias_param { axis: 3 num_axes: 2 } }`, `axis 3 and 2 axes reach beyond bottom "x"`},
-		{"kernel_h over one axis", `layer { name: "r" type: "Flatten" bottom: "x" top: "f" flatten_param { axis: 2 } } layer { name: "l" type: "Convolution" bottom: "f" top: "y" convolution_param { num_output: 2 kernel_h: 1 kernel_w: 1 } }`, `kernel_h and kernel_w go with 2 spatial axes; the bottom has 1`},
-		{"kernel sizes", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 3 kernel_size: 3 kernel_size: 3 } }`, `3 values of kernel; wanted 1, or one for each of the 2 spatial axes`},
-		{"negative pad", `layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 3 pad: -1 } }`, `n.prototxt:2: convolution_param: pad: -1 is no uint32; wanted at least 0`},
-		{"no outputs", `layer { name: "l" type: "Deconvolution" bottom: "x" top: "y" convolution_param { kernel_size: 3 } }`, `num_output is 0; wanted at least 1`},
-		{"im2col of a vector", `layer { name: "l" type: "Im2col" bottom: "label" top: "y" convolution_param { kernel_size: 3 } }`, `axis is 1; blob "label" has the shape 2`},
-		{"padded STOCHASTIC", `layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: STOCHASTIC kernel_size: 2 pad: 1 } }`, `pad is 1x1; pool STOCHASTIC wants 0`},
-		{"pyramid", `layer { name: "l" type: "SPP" bottom: "x" top: "y" spp_param { pyramid_height: 5 } }`, `level 4 of 5 over planes of 8x8: 16 bins want padding 4x4 for a window of 1x1`},
-		{"pyramid of 0", `layer { name: "l" type: "SPP" bottom: "x" top: "y" }`, `pyramid_height is 0; wanted 1 to 16`},
-		{"recurrent cont", `layer { name: "l" type: "LSTM" bottom: "x" bottom: "label" top: "y" recurrent_param { num_output: 3 } }`, `bottom "label", which says where sequences go on, has the shape 2; wanted 2x3: time steps, streams`},
-		{"recurrent outputs", `layer { name: "l" type: "RNN" bottom: "x" bottom: "label" top: "y" }`, `recurrent_param: num_output is 0`},
-		{"hidden states", `layer { name: "i" type: "Input" top: "c" input_param { shape { dim: 2 dim: 3 } } } layer { name: "l" type: "LSTM" bottom: "x" bottom: "c" top: "y" recurrent_param { num_output: 3 expose_hidden: true } }`, `2 bottoms; wanted 4, or one more for a static input (expose_hidden: true)`},
-		{"gates", `layer { name: "i" type: "Input" top: "a" top: "b" top: "c" input_param { shape { dim: 1 dim: 2 dim: 3 } shape { dim: 1 dim: 2 dim: 11 } shape { dim: 1 dim: 2 } } } layer { name: "l" type: "LSTMUnit" bottom: "a" bottom: "b" bottom: "c" top: "d" top: "e" }`, `bottom "b" has the shape 1x2x11; wanted 1x2x12: four gate inputs a cell`},
-		{"selector", `layer { name: "l" type: "Filter" bottom: "label" bottom: "x" top: "y" }`, `bottom "x", the selector, has the shape 2x3x8x8; wanted one number an example`},
-		{"filter tops", `layer { name: "l" type: "Filter" bottom: "x" bottom: "label" top: "y" top: "z" }`, `2 tops; wanted 1, one for each bottom but the selector`},
-		{"infogain matrix", `layer { name: "i" type: "Input" top: "s" input_param { shape { dim: 2 dim: 3 } } } layer { name: "l" type: "InfogainLoss" bottom: "s" bottom: "label" top: "y" }`, `infogain_loss_param: source is not set, and there is no third bottom`},
-		{"infogain file", `layer { name: "i" type: "Input" top: "s" input_param { shape { dim: 2 dim: 3 } } } layer { name: "l" type: "InfogainLoss" bottom: "s" bottom: "label" top: "y" infogain_loss_param { source: "none.binaryproto" } }`, `none.binaryproto: no such file (wanted a binaryproto matrix)`},
-		{"pairs", `layer { name: "i" type: "Input" top: "s" input_param { shape { dim: 2 dim: 3 } } } layer { name: "l" type: "ContrastiveLoss" bottom: "s" bottom: "x" bottom: "label" top: "y" }`, `bottoms "s" (2x3) and "x" (2x3x8x8) do not fit`},
-		{"in place", `layer { name: "l" type: "Pooling" bottom: "x" top: "x" pooling_param { kernel_size: 2 } }`, `in place: wanted a top other than "x"`},
-		{"propagate_down", `layer { name: "l" type: "ReLU" bottom: "x" top: "y" propagate_down: true propagate_down: false }`, `2 propagate_down for 1 bottoms; wanted none or one for each`},
-		{"shared multipliers", `layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" param { name: "w" lr_mult: 2 } inner_product_param { num_output: 3 } } layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" param { name: "w" lr_mult: 3 } inner_product_param { num_output: 3 } }`, `lr_mult of a shared parameter is 3 here, and 2 in layer "a"`},
-		{"loss tops", `layer { name: "l" type: "MultinomialLogisticLoss" bottom: "x" bottom: "label" top: "y" top: "z" }`, `2 top blobs; wanted 1`},
-		{"deconvolution", `layer { name: "l" type: "Deconvolution" bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 1 pad: 9 } }`, `pad 9x9 leaves an output of -10x-10`},
-		{"losses", `layer { name: "l" type: "EuclideanLoss" bottom: "x" bottom: "label" top: "y" }`, `bottoms "x" (2x3x8x8) and "label" (2) do not fit`},
-		{"too many param", `layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" param {} param {} param {} param {} inner_product_param { num_output: 2 } }`, `4 param; wanted at most`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := build(t, imageInput+c.text, caffepb.Phase_TRAIN)
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "n.prototxt:") {
-				t.Errorf("got  %v\nwanted %s", err, c.want)
-			}
-		})
-	}
-}
 
 func TestFilter(t *testing.T) {
 	text := imageInput + `
@@ -162,65 +96,6 @@ layer { name: "a" type: "InnerProduct" bottom: "x" top: "u" param { name: "w" } 
 layer { name: "b" type: "InnerProduct" bottom: "x" top: "v" param { name: "w" } inner_product_param { num_output: 5 } }`, caffepb.Phase_TRAIN)
 	if err == nil || !strings.Contains(err.Error(), `shape 5x192 here, and 4x192 in layer "a"`) {
 		t.Errorf("shapes that differ: %v", err)
-	}
-}
-
-func TestFillers(t *testing.T) {
-	const n = 40000
-	for _, c := range []struct {
-		filler    string
-		shape     []int
-		mean, std float64
-	}{
-		{"type: 'constant' value: 3", []int{200, 200}, 3, 0},
-		{"type: 'uniform' min: -1 max: 3", []int{200, 200}, 1, 4 / math.Sqrt(12)},
-		{"type: 'gaussian' mean: 2 std: 0.5", []int{200, 200}, 2, 0.5},
-		{"type: 'xavier'", []int{200, 200}, 0, math.Sqrt(1.0 / 200)},
-		{"type: 'xavier' variance_norm: FAN_OUT", []int{400, 100}, 0, math.Sqrt(1.0 / 400)},
-		{"type: 'msra' variance_norm: AVERAGE", []int{400, 100}, 0, math.Sqrt(2.0 / 250)},
-		{"type: 'positive_unitball'", []int{200, 200}, 1.0 / 200, 1.0 / 200 / math.Sqrt(3)},
-	} {
-		f := &caffepb.FillerParameter{}
-		if err := caffe.ParsePrototxt("f", []byte(c.filler), f); err != nil {
-			t.Fatal(err)
-		}
-		v := make([]float32, n)
-		if err := layer.Fill(f, c.shape, gpu.Key{Seed: 1}, v); err != nil {
-			t.Fatal(err)
-		}
-		mean, sq := 0.0, 0.0
-		for _, x := range v {
-			mean += float64(x) / n
-		}
-		for _, x := range v {
-			sq += math.Pow(float64(x)-mean, 2) / n
-		}
-		if math.Abs(mean-c.mean) > 0.02*math.Max(c.std, 1e-3) || math.Abs(math.Sqrt(sq)-c.std) > 0.02*c.std+1e-7 {
-			t.Errorf("%s: mean %g std %g, wanted %g and %g", c.filler, mean, math.Sqrt(sq), c.mean, c.std)
-		}
-	}
-	v := make([]float32, n)
-	f := &caffepb.FillerParameter{Type: proto.String("gaussian"), Sparse: proto.Int32(20)}
-	if err := layer.Fill(f, []int{200, 200}, gpu.Key{Seed: 1}, v); err != nil {
-		t.Fatal(err)
-	}
-	nonZero := 0
-	for _, x := range v {
-		if x != 0 {
-			nonZero++
-		}
-	}
-	if math.Abs(float64(nonZero)/n-0.1) > 0.01 {
-		t.Errorf("sparse: %d of %d are not zero, wanted a tenth", nonZero, n)
-	}
-	v = make([]float32, 16)
-	if err := layer.Fill(&caffepb.FillerParameter{Type: proto.String("bilinear")}, []int{1, 1, 4, 4}, gpu.Key{}, v); err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []float32{0.0625, 0.1875, 0.1875, 0.0625} {
-		if v[i] != want {
-			t.Errorf("bilinear[%d] is %g, wanted %g", i, v[i], want)
-		}
 	}
 }
 
@@ -392,7 +267,7 @@ layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param {
 			if _, err := n.Forward(); err != nil {
 				t.Fatal(err)
 			}
-			if got := download(d, n.Blob("y").Data); got[0] != c.want[0] || got[1] != c.want[1] {
+			if got := modeltest.Values(d, n.Blob("y").Data); got[0] != c.want[0] || got[1] != c.want[1] {
 				t.Errorf("outputs %v, wanted %v", got, c.want)
 			}
 			if c.zeros {
@@ -462,53 +337,6 @@ func TestSnapshotPrefix(t *testing.T) {
 	}
 	if err := r.CheckSnapshotFolder(); err == nil || !strings.Contains(err.Error(), "snapshots cannot be written to") {
 		t.Errorf("a folder that is not there: %v", err)
-	}
-}
-
-// ArgMax over an axis, over whole examples, with values and places.
-func TestArgMax(t *testing.T) {
-	for _, c := range []struct {
-		param, shape string
-		want         []float32
-	}{
-		{"", "2x1x1", []float32{2, 1}},
-		{"top_k: 2", "2x1x2", []float32{2, 0, 1, 3}},
-		{"top_k: 2 out_max_val: true", "2x2x2", []float32{2, 0, 6, 5, 1, 3, 9, 8}},
-		{"axis: 1", "2x1x2", []float32{1, 0, 1, 0}},
-		{"axis: 1 top_k: 2 out_max_val: true", "2x2x2", []float32{6, 4, 5, 3, 7, 9, 1, 8}},
-		{"axis: -1", "2x2x1", []float32{0, 0, 1, 1}},
-	} {
-		n, err := build(t, `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 2 } } }
-		  layer { name: "l" type: "ArgMax" bottom: "x" top: "y" argmax_param { `+c.param+` } }`, caffepb.Phase_TEST)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d := host.New(host.Options{Threads: 1})
-		defer d.Close()
-		d.Upload(n.Blob("x").Data, []float32{5, 4, 6, 3, 1, 9, 7, 8})
-		n.Forward()
-		if got := download(d, n.Blob("y").Data); n.Blob("y").FormatShape() != c.shape ||
-			fmt.Sprint(got) != fmt.Sprint(c.want) {
-			t.Errorf("%q: %s %v, wanted %s %v", c.param, n.Blob("y").FormatShape(), got, c.shape, c.want)
-		}
-	}
-}
-
-// Constant dummy data stays, random dummy data is drawn anew in each pass.
-func TestDummyData(t *testing.T) {
-	n, err := build(t, `layer { name: "d" type: "DummyData" top: "a" top: "b" dummy_data_param { shape { dim: 2 dim: 3 }
-	  data_filler { type: "constant" value: 4 } data_filler { type: "uniform" max: 1 } } }`, caffepb.Phase_TRAIN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := host.New(host.Options{Threads: 1})
-	defer d.Close()
-	n.Forward()
-	if a := download(d, n.Blob("a").Data); a[0] != 4 || a[5] != 4 {
-		t.Errorf("constant: %v", a)
-	}
-	if b := download(d, n.Blob("b").Data); b[0] == b[1] || b[0] < 0 || b[0] >= 1 {
-		t.Errorf("uniform: %v", b)
 	}
 }
 

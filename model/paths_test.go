@@ -13,6 +13,7 @@ import (
 	"dns-tui/gpu"
 	"dns-tui/gpu/host"
 	"dns-tui/model"
+	"dns-tui/model/modeltest"
 )
 
 // A randomNet is a net of smooth layers with losses, weights and paths anywhere: losses that feed layers and losses,
@@ -225,7 +226,7 @@ func comparePaths(t *rapid.T, d gpu.Device, text string) {
 	objective()
 	net.Backward()
 	for _, p := range net.Params() {
-		w, grad := download(d, p.Data), download(d, p.Diff)
+		w, grad := modeltest.Values(d, p.Data), modeltest.Values(d, p.Diff)
 		size := 0.05
 		for _, g := range grad {
 			size = math.Max(size, math.Abs(float64(g)))

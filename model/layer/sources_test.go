@@ -1,4 +1,4 @@
-package model_test
+package layer_test
 
 import (
 	"fmt"
@@ -66,7 +66,7 @@ func passes(t *testing.T, d gpu.Device, n *model.Net, blob string, count int) (o
 		if _, err := n.Forward(); err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, download(d, n.Blob(blob).Data))
+		out = append(out, modeltest.Values(d, n.Blob(blob).Data))
 	}
 	return out
 }
@@ -345,7 +345,7 @@ func TestWindowData(t *testing.T) {
 		return n
 	}
 	n := net("")
-	data, label := passes(t, d, n, "data", 1)[0], download(d, n.Blob("label").Data)
+	data, label := passes(t, d, n, "data", 1)[0], modeltest.Values(d, n.Blob("label").Data)
 	if fmt.Sprint(label) != "[0 0 0 7]" {
 		t.Errorf("labels %v", label)
 	}
@@ -483,7 +483,7 @@ func TestSeveralDataLayers(t *testing.T) {
 		if _, err := n.Forward(); err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, fmt.Sprint(download(d, n.Blob("x").Data), download(d, n.Blob("y").Data)))
+		got = append(got, fmt.Sprint(modeltest.Values(d, n.Blob("x").Data), modeltest.Values(d, n.Blob("y").Data)))
 	}
 	if want := []string{"[30 31] [40 41]", "[32 30] [42 43]", "[31 32] [40 41]"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, wanted %q", got, want)

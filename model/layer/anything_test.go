@@ -1,4 +1,4 @@
-package model_test
+package layer_test
 
 import (
 	"fmt"
