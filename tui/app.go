@@ -249,8 +249,11 @@ func (a *App) pass(msg tea.Msg) tea.Cmd {
 func (a *App) ticked(m tickMsg) tea.Cmd {
 	a.looks++
 	a.look()
-	if a.snap != nil && (a.exit.leaving && (a.snap.State == session.Stopped || a.snap.State == session.Failed) || a.gone()) {
-		return tea.Quit
+	if a.snap != nil {
+		ended := a.snap.State == session.Stopped || a.snap.State == session.Failed
+		if a.exit.leaving && ended || a.gone() {
+			return tea.Quit
+		}
 	}
 	return tea.Batch(a.tick(), a.pass(m))
 }
@@ -304,14 +307,14 @@ func (a *App) do(c session.Command) tea.Cmd {
 
 // answer shows what became of a command.
 func (a *App) answer(m ackMsg) tea.Cmd {
-	stop := m.cmd.Kind == session.Stop
-	if stop && m.err != nil && !errors.Is(m.err, session.ErrEnded) {
+	stop, ended := m.cmd.Kind == session.Stop, errors.Is(m.err, session.ErrEnded)
+	if stop && m.err != nil && !ended {
 		a.exit = exit{} // the snapshot failed, and the run goes on
 	}
 	switch {
 	case m.cmd.Kind == session.Look:
 		return a.perform(a.screens[picturesID].Update(lookedAt{m.ack.Picture, m.err}))
-	case stop && errors.Is(m.err, session.ErrEnded), errors.Is(m.err, session.ErrReplaced), errors.Is(m.err, session.ErrUndone):
+	case stop && ended, errors.Is(m.err, session.ErrReplaced), errors.Is(m.err, session.ErrUndone):
 	case m.err != nil:
 		a.notice = notice{fmt.Sprintf("%s: %v", m.cmd, m.err), true}
 	case m.ack.Detail != "":

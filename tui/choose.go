@@ -345,7 +345,8 @@ func (d *editor) chooseTyped(text string) error {
 	return nil
 }
 
-// sparsityValue turns "95%", typed as a layer's threshold, into the threshold that gives it. Other values stay as they are.
+// sparsityValue turns "95%", typed as a layer's threshold, into the threshold that gives it. Other values stay as they
+// are.
 func sparsityValue(s *session.Snapshot, field, value string) (string, error) {
 	text, isPercent := strings.CutSuffix(strings.TrimSpace(value), "%")
 	if !isPercent {

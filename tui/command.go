@@ -79,7 +79,8 @@ var commandWords = []string{
 var errQuit = errors.New("quit")
 
 const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE over N [at N], step N, cancel PLAN, " +
-	"surgery, test, snapshot, pause, resume, undo, redo, back, next-surgery, sensitivity, snapshot_prefix DIR/NAME or quit"
+	"surgery, test, snapshot, pause, resume, undo, redo, back, next-surgery, sensitivity, snapshot_prefix DIR/NAME " +
+	"or quit"
 
 // parseCommand reads a command line; errQuit is its answer to "quit".
 //

@@ -22,8 +22,8 @@ func spoil(v reflect.Value) {
 			spoil(v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			spoil(v.Field(i))
+		for _, field := range v.Fields() {
+			spoil(field)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {

@@ -73,7 +73,7 @@ func device(s *session.Snapshot) string {
 // deviceName is a device's name without its maker, its family and what it has: "H100" of "NVIDIA H100 80GB HBM3".
 func deviceName(full string) string {
 	var words []string
-	for _, w := range strings.Fields(strings.SplitN(full, " (", 2)[0]) {
+	for w := range strings.FieldsSeq(strings.SplitN(full, " (", 2)[0]) {
 		switch {
 		case w == "NVIDIA" || w == "GeForce" || w == "Tesla" || w == "Quadro":
 			continue

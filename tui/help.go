@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"strings"
+
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -77,13 +79,13 @@ func (s *help) View() []string {
 	rows, cw := s.rows(), max(1, (s.w-2)/s.cols)
 	var lines []string
 	for r := range min(rows, len(shown)) {
-		line := ""
+		var line strings.Builder
 		for c := range s.cols {
 			if i := c*rows + r; i < len(shown) {
-				line += s.theme.fit(shown[i], cw)
+				line.WriteString(s.theme.fit(shown[i], cw))
 			}
 		}
-		lines = append(lines, line)
+		lines = append(lines, line.String())
 	}
 	return s.theme.box(s.theme.plain("Keys  ↑↓ scrolls, any other key goes back"), lines, s.w, s.h)
 }

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -104,9 +105,9 @@ func (j *journal) Arrange(w, h int) {
 	all := journalLines(j.env)
 	j.lines, j.entries, j.all, j.w, j.h = j.lines[:0], 0, len(all), w, h
 	search := strings.ToLower(j.search)
-	for i := len(all) - 1; i >= 0; i-- {
-		if search == "" || strings.Contains(strings.ToLower(ansi.Strip(all[i])), search) {
-			j.lines = append(j.lines, folded(all[i], w-2)...)
+	for _, l := range slices.Backward(all) {
+		if search == "" || strings.Contains(strings.ToLower(ansi.Strip(l)), search) {
+			j.lines = append(j.lines, folded(l, w-2)...)
 			j.entries++
 		}
 	}

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,10 +21,19 @@ type binding struct {
 	steers bool // it changes the run: not for viewers that only read
 }
 
-// does binds keys, as Bubble Tea calls them, to what they do.
-func does(help string, keys ...string) key.Binding {
-	return key.NewBinding(key.WithKeys(keys...), key.WithHelp(label(keys), help))
+// act is an action with its name, what it does, and its keys as Bubble Tea calls them.
+func act(name, help string, keys ...string) binding {
+	return binding{Binding: key.NewBinding(key.WithKeys(keys...), key.WithHelp(label(keys), help)), name: name}
 }
+
+// footer is the action with a word for the footer.
+func (b binding) footer(short string) binding { b.short = short; return b }
+
+// steer is the action as one that changes the run.
+func (b binding) steer() binding { b.steers = true; return b }
+
+// on is the action on other screens than those of its group.
+func (b binding) on(s screenSet) binding { b.in = s; return b }
 
 // keyMap has all actions. Their order is that of the help, of `dns-tui config` and of the README.
 type keyMap struct {
@@ -62,8 +72,8 @@ type textKeys struct {
 	Up, Down, PageUp, PageDown, Search binding
 }
 
-// steering are the screens on which keys steer the run: those that have no other use for the keys.
-var steering = on(mainID, plotsID, picturesID, sensitivityID, journalID, restoreID)
+// runScreens are those on which keys steer the run. The settings and the help have other uses for keys.
+var runScreens = only(mainID, plotsID, picturesID, sensitivityID, journalID, restoreID)
 
 // newKeyMap returns the keys that come with the program.
 func newKeyMap() *keyMap {
@@ -78,17 +88,16 @@ func newKeyMap() *keyMap {
 		Settings:    defaultSettingsKeys(),
 		Restore:     defaultRestoreKeys(),
 		Text: textKeys{
-			Up:       binding{Binding: does("up", "up", "k"), name: "read-up"},
-			Down:     binding{Binding: does("down", "down", "j"), name: "read-down"},
-			PageUp:   binding{Binding: does("a page up", "pgup"), name: "page-up"},
-			PageDown: binding{Binding: does("a page down", "pgdown"), name: "page-down"},
-			Search: binding{Binding: does("show the lines that have a text", "/"), name: "search", short: "filter",
-				in: on(journalID)},
+			Up:       act("read-up", "up", "up", "k"),
+			Down:     act("read-down", "down", "down", "j"),
+			PageUp:   act("page-up", "a page up", "pgup"),
+			PageDown: act("page-down", "a page down", "pgdown"),
+			Search:   act("search", "show the lines that have a text", "/").footer("filter").on(only(journalID)),
 		},
 	}
 	for i, s := range config.SigmaTable {
 		help := fmt.Sprintf("prunes %.0f %% of a normal distribution", 100*s.Sparsity)
-		preset := binding{Binding: does(help, fmt.Sprint(i+1)), name: fmt.Sprint("preset-", i+1), steers: true}
+		preset := act(fmt.Sprint("preset-", i+1), help, fmt.Sprint(i+1)).steer()
 		k.Presets = append(k.Presets, preset)
 	}
 	k.list()
@@ -97,20 +106,17 @@ func newKeyMap() *keyMap {
 
 func defaultRunKeys() runKeys {
 	k := runKeys{
-		Pause:       binding{Binding: does("pause, or go on", "space"), name: "pause", short: "pause"},
-		Step:        binding{Binding: does("one iteration, then pause", "n"), name: "step"},
-		StepSurgery: binding{Binding: does("train to the next surgery, then pause", "N"), name: "step-surgery"},
-		Surgery:     binding{Binding: does("redraw all masks now", "S"), name: "surgery"},
-		Undo:        binding{Binding: does("undo the last change", "u"), name: "undo", short: "undo"},
-		Redo:        binding{Binding: does("redo what was undone", "U", "ctrl+r"), name: "redo"},
-		LastGood: binding{
-			Binding: does("go back to the last good restore point, and pause; once more returns", "B"),
-			name:    "last-good",
-		},
-		HalveRate:  binding{Binding: does("halve the learning rate", "["), name: "lr-half"},
-		DoubleRate: binding{Binding: does("double the learning rate", "]"), name: "lr-double"},
-		Snapshot:   binding{Binding: does("write a snapshot", "s"), name: "snapshot", short: "snapshot"},
-		Test:       binding{Binding: does("evaluate the test nets", "t"), name: "test", short: "test"},
+		Pause:       act("pause", "pause, or go on", "space").footer("pause"),
+		Step:        act("step", "one iteration, then pause", "n"),
+		StepSurgery: act("step-surgery", "train to the next surgery, then pause", "N"),
+		Surgery:     act("surgery", "redraw all masks now", "S"),
+		Undo:        act("undo", "undo the last change", "u").footer("undo"),
+		Redo:        act("redo", "redo what was undone", "U", "ctrl+r"),
+		LastGood:    act("last-good", "go back to the last good restore point, and pause; once more returns", "B"),
+		HalveRate:   act("lr-half", "halve the learning rate", "["),
+		DoubleRate:  act("lr-double", "double the learning rate", "]"),
+		Snapshot:    act("snapshot", "write a snapshot", "s").footer("snapshot"),
+		Test:        act("test", "evaluate the test nets", "t").footer("test"),
 	}
 	for b := range bindings(&k) {
 		b.steers = true
@@ -120,34 +126,25 @@ func defaultRunKeys() runKeys {
 
 func defaultOpenKeys() openKeys {
 	return openKeys{
-		Settings:    binding{Binding: does("every setting in one form", "o"), name: "settings", in: steering},
-		Plots:       binding{Binding: does("plots, large: cursor, zoom, log scale", "v"), name: "plots", short: "plots"},
-		Pictures:    binding{Binding: does("the layer's filters, or a map of its mask", "i"), name: "picture"},
-		Sensitivity: binding{Binding: does("accuracy against sparsity, of each layer", "x"), name: "sensitivity"},
-		Journal:     binding{Binding: does("the journal, whole, with a filter", "J"), name: "journal"},
-		Restore:     binding{Binding: does("plans, and restore points", "b"), name: "states"},
+		Settings:    act("settings", "every setting in one form", "o").on(runScreens),
+		Plots:       act("plots", "plots, large: cursor, zoom, log scale", "v").footer("plots"),
+		Pictures:    act("picture", "the layer's filters, or a map of its mask", "i"),
+		Sensitivity: act("sensitivity", "accuracy against sparsity, of each layer", "x"),
+		Journal:     act("journal", "the journal, whole, with a filter", "J"),
+		Restore:     act("states", "plans, and restore points", "b"),
 	}
 }
 
 func defaultAppKeys() appKeys {
 	return appKeys{
-		Glyphs: binding{Binding: does("draw with blocks, braille or ASCII", "g"), name: "glyphs", in: steering},
-		Freeze: binding{
-			Binding: does("hold the screen still, to select and copy; any key goes on", "F"),
-			name:    "freeze-screen", in: steering,
-		},
-		Command: binding{
-			Binding: does("set, plan or do anything: conv2.t 1.9, lr 0.001 at 20000", ":"),
-			name:    "command", in: steering, steers: true,
-		},
-		Palette: binding{Binding: does("find an action by its name", "ctrl+p", "P"), name: "palette", in: steering},
-		Detach: binding{Binding: does("leave the terminal; the run goes on", "d"), name: "detach", short: "detach",
-			in: steering},
-		Help: binding{Binding: does("this text", "?"), name: "help", short: "help", in: steering | on(settingsID)},
-		Quit: binding{Binding: does("stop with a snapshot, or without, or detach", "q"), name: "quit", short: "quit",
-			in: on(mainID)},
-		Back: binding{Binding: does("back to the main screen", "esc", "q"), name: "back", short: "back",
-			in: on(plotsID, picturesID, sensitivityID, restoreID, settingsID, journalID, helpID)},
+		Glyphs:  act("glyphs", "draw with blocks, braille or ASCII", "g").on(runScreens),
+		Freeze:  act("freeze-screen", "hold the screen still, to select and copy; any key goes on", "F").on(runScreens),
+		Command: act("command", "set, plan or do anything: conv2.t 1.9, lr 0.001 at 20000", ":").steer().on(runScreens),
+		Palette: act("palette", "find an action by its name", "ctrl+p", "P").on(runScreens),
+		Detach:  act("detach", "leave the terminal; the run goes on", "d").footer("detach").on(runScreens),
+		Help:    act("help", "this text", "?").footer("help").on(runScreens | only(settingsID)),
+		Quit:    act("quit", "stop with a snapshot, or without, or detach", "q").footer("quit").on(only(mainID)),
+		Back:    act("back", "back to the main screen", "esc", "q").footer("back").on(^only(mainID)),
 	}
 }
 
@@ -174,16 +171,16 @@ func (k *keyMap) opens(b *binding) (screenID, bool) {
 	return 0, false
 }
 
-// list fills the table, and says on which screens the actions are that do not say so themselves.
+// list fills the table, and says on which screens the actions of a group are, where they do not say so themselves.
 func (k *keyMap) list() {
 	k.table = nil
 	for _, g := range []struct {
 		in   screenSet
 		keys any
 	}{
-		{on(mainID), &k.Main}, {steering, &k.Run}, {on(mainID), &k.Open}, {0, &k.App}, {on(plotsID), &k.Plots},
-		{on(picturesID), &k.Pictures}, {on(sensitivityID), &k.Sensitivity}, {on(settingsID), &k.Settings},
-		{on(restoreID), &k.Restore}, {on(journalID, helpID), &k.Text},
+		{only(mainID), &k.Main}, {runScreens, &k.Run}, {only(mainID), &k.Open}, {0, &k.App}, {only(plotsID), &k.Plots},
+		{only(picturesID), &k.Pictures}, {only(sensitivityID), &k.Sensitivity}, {only(settingsID), &k.Settings},
+		{only(restoreID), &k.Restore}, {only(journalID, helpID), &k.Text},
 	} {
 		for b := range bindings(g.keys) {
 			if b.in == 0 {
@@ -193,17 +190,17 @@ func (k *keyMap) list() {
 		}
 	}
 	for i := range k.Presets {
-		k.Presets[i].in = on(mainID)
+		k.Presets[i].in = only(mainID)
 		k.table = append(k.table, &k.Presets[i])
 	}
 }
 
 // bindings yields the fields of a struct of them.
-func bindings(keys any) func(yield func(*binding) bool) {
+func bindings(keys any) iter.Seq[*binding] {
 	v := reflect.ValueOf(keys).Elem()
 	return func(yield func(*binding) bool) {
-		for i := range v.NumField() {
-			if !yield(v.Field(i).Addr().Interface().(*binding)) {
+		for _, field := range v.Fields() {
+			if !yield(field.Addr().Interface().(*binding)) {
 				return
 			}
 		}
@@ -221,7 +218,8 @@ func bind(p *config.Preferences) (*keyMap, error) {
 				p.Path, want.GetAction())
 		}
 		b := k.table[i]
-		b.Binding = does(b.Help().Desc, want.Key...)
+		b.SetKeys(want.Key...)
+		b.SetHelp(label(want.Key), b.Help().Desc)
 	}
 	for i, b := range k.table {
 		for _, before := range k.table[:i] {

@@ -23,7 +23,8 @@ type purpose interface {
 	entered(text string) (intent, error)
 	// canceled undoes what typing did.
 	canceled() intent
-	// key takes a key that means something of its own in this line, where that text stands; false leaves it to the line.
+	// key takes a key that means something of its own in this line, where that text stands; false leaves it to the
+	// line.
 	key(name, text string) (handled bool, err error)
 }
 

@@ -15,7 +15,7 @@ type palette struct {
 
 func newPalette(e *env, k *keyMap, open screenID) *palette {
 	p := &palette{env: e, keys: k, open: open}
-	p.typed("")
+	p.find("")
 	return p
 }
 
@@ -23,8 +23,10 @@ func (*palette) String() string   { return "palette" }
 func (*palette) prompt() string   { return "> " }
 func (*palette) canceled() intent { return nil }
 
-// typed finds the actions whose name or help has every word of a text, those of this screen first.
-func (p *palette) typed(text string) error {
+func (p *palette) typed(text string) error { p.find(text); return nil }
+
+// find finds the actions whose name or help has every word of a text, those of this screen first.
+func (p *palette) find(text string) {
 	var here, elsewhere []*binding
 	words := strings.Fields(strings.ToLower(text))
 	for _, b := range p.keys.table {
@@ -44,7 +46,6 @@ func (p *palette) typed(text string) error {
 	p.found = append(here, elsewhere...)
 	p.list.reset()
 	p.Arrange()
-	return nil
 }
 
 // entered does the selected action.

@@ -31,16 +31,15 @@ type picturesKeys struct {
 
 func defaultPicturesKeys() picturesKeys {
 	return picturesKeys{
-		Up:      binding{Binding: does("up", "up", "k"), name: "scroll-up"},
-		Down:    binding{Binding: does("down", "down", "j"), name: "scroll-down"},
-		Left:    binding{Binding: does("left", "left", "h"), name: "scroll-left"},
-		Right:   binding{Binding: does("right", "right", "l"), name: "scroll-right"},
-		Closer:  binding{Binding: does("closer", "+", "="), name: "closer"},
-		Farther: binding{Binding: does("farther", "-"), name: "farther"},
-		Filters: binding{Binding: does("filters as pictures, or the map of the mask", "tab"), name: "filters",
-			short: "filters/map"},
-		NextLayer:   binding{Binding: does("the next layer", "pgdown"), name: "next-layer"},
-		LayerBefore: binding{Binding: does("the layer before", "pgup"), name: "layer-before"},
+		Up:          act("scroll-up", "up", "up", "k"),
+		Down:        act("scroll-down", "down", "down", "j"),
+		Left:        act("scroll-left", "left", "left", "h"),
+		Right:       act("scroll-right", "right", "right", "l"),
+		Closer:      act("closer", "closer", "+", "="),
+		Farther:     act("farther", "farther", "-"),
+		Filters:     act("filters", "filters as pictures, or the map of the mask", "tab").footer("filters/map"),
+		NextLayer:   act("next-layer", "the next layer", "pgdown"),
+		LayerBefore: act("layer-before", "the layer before", "pgup"),
 	}
 }
 

@@ -60,10 +60,11 @@ func TestFractionAxis(t *testing.T) {
 
 // What a question says is grammar for one as for many, and is not cut where there is room for all of it.
 func TestQuestionWhole(t *testing.T) {
-	why := "before conv1.threshold 0.8 → 1.644, which keeps 39 of 255 weights; a reason as long as this one goes over the edge of the box"
+	why := "before conv1.threshold 0.8 → 1.644, which keeps 39 of 255 weights; " +
+		"a reason as long as this one goes over the edge of the box"
 	s := scene()
-	s.States = append(s.States, session.SavedState{Path: "d/x_iter_7.solverstate", Iter: s.Iter - 1, Why: why, Total: 9})
 	s.Back = "d/x_iter_7.solverstate"
+	s.States = append(s.States, session.SavedState{Path: s.Back, Iter: s.Iter - 1, Why: why, Total: 9})
 	a, _ := open(t, s, look{})
 	press(a, "B")
 	text := ansi.Strip(strings.Join(a.dialog.View(120), "\n"))
@@ -84,7 +85,12 @@ func TestReadingBetweenTests(t *testing.T) {
 			plotsOf(a).index = i
 		}
 	}
-	for at, want := range map[int]string{0: "at 0:  accuracy 0.9900", 100: "at 100:  accuracy 0.9900 at 0", 414: "at 414:  accuracy 0.9800 at 500", 500: "at 500:  accuracy 0.9800"} {
+	for at, want := range map[int]string{
+		0:   "at 0:  accuracy 0.9900",
+		100: "at 100:  accuracy 0.9900 at 0",
+		414: "at 414:  accuracy 0.9800 at 500",
+		500: "at 500:  accuracy 0.9800",
+	} {
 		p := plotsOf(a)
 		p.cursor = at
 		got := strings.TrimSpace(ansi.Strip(p.reading(p.plotter.gather(configpb.Preferences_ACCURACY), p.window())[0]))

@@ -29,16 +29,16 @@ type plotsKeys struct {
 
 func defaultPlotsKeys() plotsKeys {
 	return plotsKeys{
-		Next:        binding{Binding: does("the next plot", "tab", "down", "j"), name: "plot-next", short: "next"},
-		Before:      binding{Binding: does("the plot before", "shift+tab", "up", "k"), name: "plot-before"},
-		CursorLeft:  binding{Binding: does("the cursor left", "left", "h"), name: "cursor-left"},
-		CursorRight: binding{Binding: does("the cursor right", "right", "l"), name: "cursor-right"},
-		PanLeft:     binding{Binding: does("earlier", "shift+left", "H"), name: "pan-left"},
-		PanRight:    binding{Binding: does("later", "shift+right", "L"), name: "pan-right"},
-		ZoomIn:      binding{Binding: does("closer, around the cursor", "+", "="), name: "zoom-in"},
-		ZoomOut:     binding{Binding: does("farther", "-"), name: "zoom-out"},
-		Whole:       binding{Binding: does("the whole run", "0"), name: "whole", short: "whole"},
-		Log:         binding{Binding: does("a logarithmic scale, or a plain one", "O"), name: "log", short: "log"},
+		Next:        act("plot-next", "the next plot", "tab", "down", "j").footer("next"),
+		Before:      act("plot-before", "the plot before", "shift+tab", "up", "k"),
+		CursorLeft:  act("cursor-left", "the cursor left", "left", "h"),
+		CursorRight: act("cursor-right", "the cursor right", "right", "l"),
+		PanLeft:     act("pan-left", "earlier", "shift+left", "H"),
+		PanRight:    act("pan-right", "later", "shift+right", "L"),
+		ZoomIn:      act("zoom-in", "closer, around the cursor", "+", "="),
+		ZoomOut:     act("zoom-out", "farther", "-"),
+		Whole:       act("whole", "the whole run", "0").footer("whole"),
+		Log:         act("log", "a logarithmic scale, or a plain one", "O").footer("log"),
 	}
 }
 
@@ -126,8 +126,7 @@ func (p *plots) extent() (from, to int) { return extent(p.plotter.gather(p.kind(
 // reading says the values at the cursor and the change nearest to it; without a cursor, which line is which.
 func (p *plots) reading(d plotted, win window) []string {
 	t := &p.theme
-	at := p.cursor
-	if at < 0 {
+	if p.cursor < 0 {
 		var names []string
 		for i, c := range d.curves {
 			name := c.style.Render(c.name)
@@ -138,32 +137,42 @@ func (p *plots) reading(d plotted, win window) []string {
 		}
 		return []string{" " + strings.Join(names, "   "), t.dim.Render(t.plain(" ←→ reads values; ▲ marks changes"))}
 	}
-	text := " at " + Thousands(at) + ":"
+	var text strings.Builder
+	fmt.Fprintf(&text, " at %s:", Thousands(p.cursor))
 	step := max(1, (win.to-win.from)/max(1, win.cols))
 	for _, c := range d.curves {
-		if near := nearest(c.series.Iters, at); near >= 0 &&
-			(at-c.series.Iters[near] > step || c.series.Iters[near]-at > step) {
-			// The line between two tests was not measured.
-			text += fmt.Sprintf("  %s %s at %s", c.name, number(c.series.Values[near]), Thousands(c.series.Iters[near]))
-			continue
-		}
-		v := window{at - step, at + step, 3}.sample(&c.series, 3)[1]
-		if !math.IsNaN(v) {
-			text += "  " + c.name + " " + number(v)
-		}
+		text.WriteString(c.reading(p.cursor, step))
 	}
+	return []string{t.marked.Render(text.String()), t.text(p.nearestChange())}
+}
+
+// reading is the value of a curve at an iteration, where columns are so many iterations apart.
+func (c *curve) reading(iter, step int) string {
+	iters := c.series.Iters
+	if i := nearest(iters, iter); i >= 0 && (iter-iters[i] > step || iters[i]-iter > step) {
+		// The line between two tests was not measured.
+		return fmt.Sprintf("  %s %s at %s", c.name, number(c.series.Values[i]), Thousands(iters[i]))
+	}
+	v := window{iter - step, iter + step, 3}.sample(&c.series, 3)[1]
+	if math.IsNaN(v) {
+		return ""
+	}
+	return "  " + c.name + " " + number(v)
+}
+
+// nearestChange is the change nearest to the cursor.
+func (p *plots) nearestChange() string {
 	var near *session.Change
+	distance := func(c *session.Change) int { return max(c.Iter-p.cursor, p.cursor-c.Iter) }
 	for i := range p.snap.Changes {
-		c := &p.snap.Changes[i]
-		if near == nil || math.Abs(float64(c.Iter-at)) <= math.Abs(float64(near.Iter-at)) {
+		if c := &p.snap.Changes[i]; near == nil || distance(c) <= distance(near) {
 			near = c
 		}
 	}
-	change := " no change so far"
-	if near != nil {
-		change = fmt.Sprintf(" nearest change, at %s: %s", Thousands(near.Iter), near.Text())
+	if near == nil {
+		return " no change so far"
 	}
-	return []string{t.marked.Render(text), t.text(change)}
+	return fmt.Sprintf(" nearest change, at %s: %s", Thousands(near.Iter), near.Text())
 }
 
 // nearest is the index of the iteration nearest to one; -1 of none.

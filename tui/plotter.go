@@ -116,7 +116,8 @@ func (p plotter) gather(k plotKind) plotted {
 		if i%2 == 1 {
 			style, ansi = t.warn, 214
 		}
-		out.curves = append(out.curves, curve{t.text(o.Name), *d.ofOther(o.History), style, ansi, string(rune('a' + i%26))})
+		char := string(rune('a' + i%26))
+		out.curves = append(out.curves, curve{t.text(o.Name), *d.ofOther(o.History), style, ansi, char})
 	}
 	if k == configpb.Preferences_LOSS {
 		out.curves = append(out.curves, curve{"raw", p.snap.Losses, t.dim, 244, "."})
@@ -337,7 +338,13 @@ func compact(v, step float64, log bool) string {
 }
 
 // graph draws with asciigraph, a column a value.
-func (p plotter) graph(curves []curve, values [][]float64, lo, hi float64, rows int, label func(float64) string) []string {
+func (p plotter) graph(
+	curves []curve,
+	values [][]float64,
+	lo, hi float64,
+	rows int,
+	label func(float64) string,
+) []string {
 	t := &p.theme
 	var shown [][]float64
 	var colours []asciigraph.AnsiColor

@@ -25,12 +25,10 @@ type restoreKeys struct {
 
 func defaultRestoreKeys() restoreKeys {
 	return restoreKeys{
-		Up:   binding{Binding: does("up", "up", "k"), name: "state-up"},
-		Down: binding{Binding: does("down", "down", "j"), name: "state-down"},
-		GoBack: binding{Binding: does("go back to this restore point, and pause", "enter"), name: "go-back",
-			short: "go back", steers: true},
-		Cancel: binding{Binding: does("cancel this plan", "delete", "D"), name: "cancel-plan", short: "cancel plan",
-			steers: true},
+		Up:     act("state-up", "up", "up", "k"),
+		Down:   act("state-down", "down", "down", "j"),
+		GoBack: act("go-back", "go back to this restore point, and pause", "enter").footer("go back").steer(),
+		Cancel: act("cancel-plan", "cancel this plan", "delete", "D").footer("cancel plan").steer(),
 	}
 }
 
@@ -84,7 +82,7 @@ func (r *restorePoints) Arrange(w, h int) {
 	r.w, r.h = w, h
 	plans, points := len(r.snap.Plans), len(r.snap.States)
 	r.list.fit(plans+points, h-2)
-	// A heading, the plans or a line that says there are none, an empty line, a heading, the restore points or such a line.
+	// A heading, the plans or a line that says there are none, an empty line, and the same of the restore points.
 	r.lines = 1 + max(1, plans) + 2 + max(1, points)
 	line := 1 + r.list.chosen
 	if r.list.chosen >= plans {

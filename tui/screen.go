@@ -41,7 +41,7 @@ func (id screenID) String() string {
 // screenSet is a set of screens.
 type screenSet uint
 
-func on(ids ...screenID) screenSet {
+func only(ids ...screenID) screenSet {
 	var s screenSet
 	for _, id := range ids {
 		s |= 1 << id
@@ -49,7 +49,7 @@ func on(ids ...screenID) screenSet {
 	return s
 }
 
-func (s screenSet) has(id screenID) bool { return s&on(id) != 0 }
+func (s screenSet) has(id screenID) bool { return s&only(id) != 0 }
 
 // A screen is one view of the run. It draws what the session published, and tells by an intent what it wants done.
 type screen interface {

@@ -27,15 +27,13 @@ type sensitivityKeys struct {
 
 func defaultSensitivityKeys() sensitivityKeys {
 	return sensitivityKeys{
-		Up:    binding{Binding: does("the layer above", "up", "k"), name: "sens-up"},
-		Down:  binding{Binding: does("the layer below", "down", "j"), name: "sens-down"},
-		Left:  binding{Binding: does("less sparse", "left", "h"), name: "sens-left"},
-		Right: binding{Binding: does("sparser", "right", "l"), name: "sens-right"},
-		Choose: binding{Binding: does("choose the point's threshold for the layer", "enter"), name: "sens-choose",
-			short: "choose", steers: true},
-		Measure: binding{Binding: does("measure, beside the training", "r"), name: "measure", short: "measure",
-			steers: true},
-		Off: binding{Binding: does("stop measuring", "R"), name: "measure-off", steers: true},
+		Up:      act("sens-up", "the layer above", "up", "k"),
+		Down:    act("sens-down", "the layer below", "down", "j"),
+		Left:    act("sens-left", "less sparse", "left", "h"),
+		Right:   act("sens-right", "sparser", "right", "l"),
+		Choose:  act("sens-choose", "choose the point's threshold for the layer", "enter").footer("choose").steer(),
+		Measure: act("measure", "measure, beside the training", "r").footer("measure").steer(),
+		Off:     act("measure-off", "stop measuring", "R").steer(),
 	}
 }
 

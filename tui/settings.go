@@ -26,9 +26,9 @@ type settingsKeys struct {
 
 func defaultSettingsKeys() settingsKeys {
 	return settingsKeys{
-		Up:   binding{Binding: does("the field above", "up", "k"), name: "form-up"},
-		Down: binding{Binding: does("the field below", "down", "j"), name: "form-down"},
-		Edit: binding{Binding: does("type the field's value", "enter", "e"), name: "form-edit", short: "edit", steers: true},
+		Up:   act("form-up", "the field above", "up", "k"),
+		Down: act("form-down", "the field below", "down", "j"),
+		Edit: act("form-edit", "type the field's value", "enter", "e").footer("edit").steer(),
 	}
 }
 

@@ -98,60 +98,11 @@ func (t *theme) plain(s string) string {
 }
 
 var asciiText = strings.NewReplacer(
-	"─",
-	"-",
-	"│",
-	"|",
-	"┤",
-	"|",
-	"┼",
-	"+",
-	"╭",
-	"+",
-	"╮",
-	"+",
-	"╰",
-	"+",
-	"╯",
-	"+",
-	"╴",
-	"-",
-	"╶",
-	"-",
-	"→",
-	"->",
-	"×",
-	"x",
-	"σ",
-	"s",
-	"…",
-	"~",
-	"·",
-	".",
-	"µ",
-	"u",
-	"↑",
-	"^",
-	"↓",
-	"v",
-	"←",
-	"<",
-	"⏎",
-	"enter",
-	"└",
-	"+",
-	"┬",
-	"+",
-	"▲",
-	"^",
-	"≤",
-	"<=",
-	"≥",
-	">=",
-	"−",
-	"-",
-	"°",
-	" ",
+	"─", "-", "│", "|", "┤", "|", "┼", "+", "╭", "+", "╮", "+",
+	"╰", "+", "╯", "+", "╴", "-", "╶", "-", "→", "->", "×", "x",
+	"σ", "s", "…", "~", "·", ".", "µ", "u", "↑", "^", "↓", "v",
+	"←", "<", "⏎", "enter", "└", "+", "┬", "+", "▲", "^", "≤", "<=",
+	"≥", ">=", "−", "-", "°", " ",
 )
 
 // text is a name, a value or a message that a file, a person or a run supplied, as the terminal may have it: see
@@ -207,16 +158,8 @@ func (t *theme) box(title string, lines []string, w, h int) []string {
 		head = " " + ansi.Truncate(title, w-5, g.ellipsis) + " "
 	}
 	out := make([]string, 0, h)
-	out = append(
-		out,
-		t.dim.Render(
-			g.tl,
-		)+t.title.Render(
-			head,
-		)+t.dim.Render(
-			strings.Repeat(g.h, max(0, w-2-ansi.StringWidth(head)))+g.tr,
-		),
-	)
+	rest := strings.Repeat(g.h, max(0, w-2-ansi.StringWidth(head)))
+	out = append(out, t.dim.Render(g.tl)+t.title.Render(head)+t.dim.Render(rest+g.tr))
 	side := t.dim.Render(g.v)
 	for i := range h - 2 {
 		s := ""
@@ -302,18 +245,4 @@ func (t *theme) spark(values []float64, w int) string {
 		b.WriteString(t.glyph.spark[i])
 	}
 	return b.String()
-}
-
-// beside joins two columns of lines.
-func beside(a, b []string) []string {
-	out := make([]string, max(len(a), len(b)))
-	for i := range out {
-		if i < len(a) {
-			out[i] = a[i]
-		}
-		if i < len(b) {
-			out[i] += b[i]
-		}
-	}
-	return out
 }

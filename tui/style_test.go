@@ -159,8 +159,8 @@ func TestStyles(t *testing.T) {
 }
 
 // In the histogram dim means "would be pruned": in every theme and with every set of glyphs, the bars of the weights
-// that the next surgery would prune are dim and no others are, wherever the handle is moved. Under the seed rule they are
-// those left of the handle; the paper rule prunes to nine tenths of its threshold.
+// that the next surgery would prune are dim and no others are, wherever the handle is moved. Under the seed rule they
+// are those left of the handle; the paper rule prunes to nine tenths of its threshold.
 func TestDimWouldBePruned(t *testing.T) {
 	for _, th := range themes {
 		for tr := range tiers {
@@ -168,27 +168,31 @@ func TestDimWouldBePruned(t *testing.T) {
 				a, _ := open(t, ruled(rule), look{})
 				a.theme = newTheme(tr, th.light, th.mono)
 				a.Update(tea.WindowSizeMsg{Width: 100, Height: 40})
-				before := -1
-				for range 5 {
-					handle, dim, rest := histogram(t, a)
-					pruned := a.sel.layer().Histogram.Pruned(mainOf(a).edit.threshold(a.sel.layer()))
-					nearest := float64(pruned) / perBin * gpu.HistogramWidth // of those that stay
-					want := 5 + position(nearest, 0, 3, 50)
-					if rule == gpu.SeedRule && handle != want {
-						t.Errorf("%v: the handle is at %d, weights are pruned up to %d", th.name, handle, want)
-					}
-					if dim != want-1 || rest != want {
-						t.Errorf("%s, %v, %v: dim to cell %d, not dim from cell %d, weights are pruned up to cell %d\n%s",
-							th.name, tr, rule, dim, rest, want, a.View().Content)
-					}
-					if dim <= before {
-						t.Errorf("%s, %v, %v: dim to cell %d with a higher threshold, %d before", th.name, tr, rule, dim, before)
-					}
-					before = dim
-					press(a, "L", "L", "L")
-				}
+				t.Run(fmt.Sprintf("%s %v rule %d", th.name, tr, rule), func(t *testing.T) { testDim(t, a, rule) })
 			}
 		}
+	}
+}
+
+func testDim(t *testing.T, a *App, rule gpu.Rule) {
+	before := -1
+	for range 5 {
+		handle, dim, rest := histogram(t, a)
+		pruned := a.sel.layer().Histogram.Pruned(mainOf(a).edit.threshold(a.sel.layer()))
+		nearest := float64(pruned) / perBin * gpu.HistogramWidth // of those that stay
+		want := 5 + position(nearest, 0, 3, 50)
+		if rule == gpu.SeedRule && handle != want {
+			t.Errorf("the handle is at %d, weights are pruned up to cell %d", handle, want)
+		}
+		if dim != want-1 || rest != want {
+			t.Errorf("dim to cell %d, not dim from cell %d, weights are pruned up to cell %d\n%s",
+				dim, rest, want, a.View().Content)
+		}
+		if dim <= before {
+			t.Errorf("dim to cell %d with a higher threshold, %d before", dim, before)
+		}
+		before = dim
+		press(a, "L", "L", "L")
 	}
 }
 

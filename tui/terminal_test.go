@@ -4,7 +4,6 @@ import (
 	"image/color"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +58,8 @@ func TestMouse(t *testing.T) {
 // Colours follow the terminal's background, where the person has not chosen, and are left out where it has none.
 func TestTheme(t *testing.T) {
 	white, black := tea.BackgroundColorMsg{Color: color.White}, tea.BackgroundColorMsg{Color: color.Black}
+	noColours := tea.ColorProfileMsg{Profile: colorprofile.ASCII}
+	sixteen := tea.ColorProfileMsg{Profile: colorprofile.ANSI}
 	for _, c := range []struct {
 		name        string
 		theme       configpb.Preferences_Theme
@@ -71,8 +72,8 @@ func TestTheme(t *testing.T) {
 		{"light chosen", configpb.Preferences_LIGHT, []tea.Msg{black}, true, false},
 		{"dark chosen", configpb.Preferences_DARK, []tea.Msg{white}, false, false},
 		{"mono chosen", configpb.Preferences_MONO, []tea.Msg{white}, false, true},
-		{"a terminal without colours", configpb.Preferences_AUTO, []tea.Msg{tea.ColorProfileMsg{Profile: colorprofile.ASCII}, black}, false, true},
-		{"a terminal of 16 colours", configpb.Preferences_AUTO, []tea.Msg{tea.ColorProfileMsg{Profile: colorprofile.ANSI}}, false, false},
+		{"a terminal without colours", configpb.Preferences_AUTO, []tea.Msg{noColours, black}, false, true},
+		{"a terminal of 16 colours", configpb.Preferences_AUTO, []tea.Msg{sixteen}, false, false},
 	} {
 		p := config.DefaultPreferences()
 		p.Theme = c.theme.Enum()
@@ -140,16 +141,25 @@ func TestOutputLags(t *testing.T) {
 	if o.slow() {
 		t.Error("a terminal that was never written to lags")
 	}
-	wrote := make(chan struct{})
+	wrote := make(chan error, 1)
 	go func() {
-		o.Write(make([]byte, 1<<20)) // more than a pipe holds
-		close(wrote)
+		_, err := o.Write(make([]byte, 1<<20)) // more than a pipe holds
+		wrote <- err
 	}()
+	deadline := time.After(time.Minute)
 	for !o.slow() { // until the write has waited long enough
-		runtime.Gosched()
+		select {
+		case <-deadline:
+			t.Fatal("a terminal that takes nothing does not lag")
+		case <-time.After(lag / 5):
+		}
 	}
-	go io.Copy(io.Discard, r)
-	<-wrote
+	if _, err := io.CopyN(io.Discard, r, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-wrote; err != nil {
+		t.Fatal(err)
+	}
 	if o.began.Load() != 0 {
 		t.Error("the write is over and still begun")
 	}
