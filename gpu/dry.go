@@ -1,48 +1,42 @@
 package gpu
 
-// Dry is a device that allocates nothing and runs nothing: to learn the shapes of a net, of any size, at no cost. Only
-// what a layer calls while it is set up works; kernels panic.
-type Dry struct {
-	Device
-	Held *int64 // where it is not nil, the bytes that were asked for are added here
+// NewDry returns a device that allocates nothing and runs nothing: to learn the shapes of a net, of any size, at no
+// cost. Only what a layer calls while it is set up works; other operations panic. Where held is not nil, the bytes that
+// are asked for are added to it.
+func NewDry(held *int64) *Device { return NewDevice(dry{held}, nil) }
+
+// Dry reports whether the device is one of NewDry's.
+func (d *Device) Dry() bool {
+	_, ok := d.back.(dry)
+	return ok
 }
+
+type dry struct{ held *int64 }
 
 type dryMemory int
 
 func (m dryMemory) Len() int { return int(m) }
 func (dryMemory) Free()      {}
 
-// Name implements Device.
-func (Dry) Name() string { return "dry" }
+func (dry) Name() string               { return "dry" }
+func (dry) Capabilities() Capabilities { return Capabilities{Kind: "dry"} }
+func (dry) Close() error               { return nil }
 
-// Capabilities implements Device.
-func (Dry) Capabilities() Capabilities { return Capabilities{Kind: "dry"} }
-
-// Close implements Device.
-func (Dry) Close() error { return nil }
-
-// Alloc implements Store.
-func (d Dry) Alloc(n int) (Memory, error) {
-	if d.Held != nil {
-		*d.Held += 4 * int64(n)
+func (d dry) Alloc(n int) (Memory, error) {
+	if d.held != nil {
+		*d.held += 4 * int64(n)
 	}
 	return dryMemory(n), nil
 }
 
-// Allocated implements Store.
-func (Dry) Allocated() int64 { return 0 }
-
-// Upload implements Store.
-func (Dry) Upload(*Tensor, []float32) {}
-
-// Fill implements Vector.
-func (Dry) Fill(*Tensor, float32) {}
-
-// Sync implements Store.
-func (Dry) Sync() error { return nil }
-
-// Mark implements Store.
-func (Dry) Mark() Mark { return 0 }
-
-// Await implements Store.
-func (Dry) Await(Mark) error { return nil }
+func (dry) Allocated() int64            { return 0 }
+func (dry) Upload(*Tensor, []float32)   {}
+func (dry) Download([]float32, *Tensor) { panic("gpu: a dry device holds no numbers") }
+func (dry) Fetch([]float32, *Tensor)    { panic("gpu: a dry device holds no numbers") }
+func (dry) Do(Op)                       {}
+func (dry) Mark() Mark                  { return 0 }
+func (dry) Await(Mark) error            { return nil }
+func (dry) Supports(op Op) bool {
+	_, ok := op.(*Fill)
+	return ok
+}

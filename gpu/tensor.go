@@ -21,7 +21,7 @@ type Tensor struct {
 }
 
 // NewTensor allocates a zeroed tensor on d.
-func NewTensor(d Device, shape ...int) (*Tensor, error) {
+func NewTensor(d *Device, shape ...int) (*Tensor, error) {
 	n := Elements(shape)
 	if overflows(shape) { // the product may be a small number all the same
 		return nil, fmt.Errorf("an array of the shape %s: no machine has so much memory", format(shape))
@@ -61,24 +61,6 @@ func Elements(shape []int) int {
 		n *= d
 	}
 	return n
-}
-
-// Want panics where t does not have n elements: a mistake of the caller. op is the kernel and arg its operand.
-func Want(op, arg string, t *Tensor, n int) {
-	if t == nil || t.N != n {
-		have := 0
-		if t != nil {
-			have = t.N
-		}
-		panic(fmt.Sprintf("gpu: %s: %s has %d elements, wanted %d", op, arg, have, n))
-	}
-}
-
-// WantOptional is Want for an operand that may be nil.
-func WantOptional(op, arg string, t *Tensor, n int) {
-	if t != nil {
-		Want(op, arg, t, n)
-	}
 }
 
 // FormatBytes returns a number of bytes as a person reads it: "1.5 GiB".

@@ -122,3 +122,77 @@ func Limits(rule Rule, t, mu, sigma float32) (low, high float64) {
 	c := float64(max(mu+t*sigma, 0))
 	return 0.9 * c, 1.1 * c
 }
+
+// Update is the operation of Device.Update.
+type Update struct {
+	Params                 UpdateParams
+	W, Grad, H, H2, Masked *Tensor
+}
+
+func (o *Update) operands(v *operands) {
+	v.out("w", &o.W, o.W.N)
+	v.out("grad", &o.Grad, o.W.N)
+	v.out("h", &o.H, o.W.N)
+	if o.Params.Method.Histories() > 1 {
+		v.out("h2", &o.H2, o.W.N)
+	}
+	v.outOptional("masked", &o.Masked, o.W.N)
+	v.inOptional("gate", &o.Params.Gate, 1)
+}
+
+// Update is one step of a solver, and the next forward weights, in one pass:
+//
+//	g = scale·grad + decay·w          (L2; decay·sign(w) under L1)
+//	w = w - step(g)                   (see Method)
+//	masked = w where it was kept, still -0 where it was pruned
+//	grad = 0                          (the step under KeepStep)
+//
+// h is the method's history, h2 its second, nil for methods without one. masked may be nil (a parameter without a
+// mask); see Masked weights.
+func (d *Device) Update(p UpdateParams, w, grad, h, h2, masked *Tensor) {
+	describe(d, &d.ops.Update, Update{Params: p, W: w, Grad: grad, H: h, H2: h2, Masked: masked})
+}
+
+// Surgery is the operation of Device.Surgery.
+type Surgery struct {
+	Params                SurgeryParams
+	W, Masked, B, MaskedB *Tensor
+	Result                *SurgeryResult
+}
+
+func (o *Surgery) operands(v *operands) {
+	v.in("w", &o.W, o.W.N)
+	v.out("masked", &o.Masked, o.W.N)
+	if o.B != nil {
+		v.in("b", &o.B, o.B.N)
+		v.out("maskedB", &o.MaskedB, o.B.N)
+	}
+	v.inOptional("gate", &o.Params.Gate, 1)
+}
+
+// Surgery measures a layer, redraws its mask, and writes masked = w∘T, as p says. r is what it found, when Sync has
+// returned, or Await for a Mark made after; it must stay until then. b and maskedB, the bias, may be nil.
+func (d *Device) Surgery(p *SurgeryParams, w, masked, b, maskedB *Tensor, r *SurgeryResult) {
+	describe(d, &d.ops.Surgery, Surgery{Params: *p, W: w, Masked: masked, B: b, MaskedB: maskedB, Result: r})
+}
+
+// Farthest is the operation of Device.Farthest.
+type Farthest struct {
+	G                       Outputs
+	Center                  float32
+	W, Masked, Kept, Pruned *Tensor
+}
+
+func (o *Farthest) operands(v *operands) {
+	v.in("w", &o.W, o.G.Len())
+	v.inOptional("masked", &o.Masked, o.G.Len())
+	v.out("kept", &o.Kept, o.G.Outputs)
+	v.out("pruned", &o.Pruned, o.G.Outputs)
+}
+
+// Farthest sets kept[o] to the largest |w - center| among the entries of output o with T = 1, pruned[o] among those
+// with T = 0, and -1 where there are none. Output o has the weights of row o of w; of column o where g is
+// transposed. masked may be nil: nothing is pruned.
+func (d *Device) Farthest(g Outputs, center float32, w, masked, kept, pruned *Tensor) {
+	describe(d, &d.ops.Farthest, Farthest{G: g, Center: center, W: w, Masked: masked, Kept: kept, Pruned: pruned})
+}

@@ -215,7 +215,7 @@ func (b *builder) fill(p *layer.Param, f *caffepb.FillerParameter, key gpu.Key) 
 	if f == nil {
 		f = &caffepb.FillerParameter{}
 	}
-	if _, dry := b.opts.Device.(gpu.Dry); dry {
+	if b.opts.Device.Dry() {
 		return layer.CheckFiller(f, p.Shape)
 	}
 	if err := memory.Check("the values of a filler", 4*int64(p.Data.N)); err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // buildOn builds a net on a device of its own.
-func buildOn(t *testing.T, text string, o model.NetOptions) (*model.Net, gpu.Device) {
+func buildOn(t *testing.T, text string, o model.NetOptions) (*model.Net, *gpu.Device) {
 	t.Helper()
 	f, err := caffe.ParseNetPrototxt("n.prototxt", []byte(text))
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 // NetOptions say how a net is built.
 type NetOptions struct {
-	Device gpu.Device
+	Device *gpu.Device
 	State  *caffepb.NetState // phase, level, stages
 	Seed   uint64
 	Clock  *layer.Clock
@@ -39,7 +39,7 @@ type Net struct {
 	Name   string
 	Phase  caffepb.Phase
 	file   *caffe.NetFile
-	device gpu.Device
+	device *gpu.Device
 	clock  *layer.Clock
 	seed   uint64
 	nodes  []*node
@@ -51,9 +51,8 @@ type Net struct {
 	// gradients tells that the net runs backward.
 	gradients bool
 	debug     func(line string)
-	found     []string    // files that were not where the net says, a line each
-	missing   string      // the file that was looked for last, where it is nowhere
-	labels    gpu.Labeler // nil where the device names no layers
+	found     []string // files that were not where the net says, a line each
+	missing   string   // the file that was looked for last, where it is nowhere
 	// What Forward and fetchLosses use in each pass.
 	lossV       []float32
 	losses      []*layer.Blob
@@ -101,7 +100,6 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 	}
 	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock, seed: o.Seed,
 		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}, byName: map[string]*node{}}
-	n.labels, _ = o.Device.(gpu.Labeler)
 	n.gradients = n.Phase == caffepb.Phase_TRAIN || o.Probe || o.Backward
 	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, said: map[*layer.Param]*caffepb.ParamSpec{},
 		added: map[*layer.Param]bool{}}
@@ -196,9 +194,7 @@ func (n *Net) forward(i int) error {
 	if nd.idle {
 		return nil
 	}
-	if n.labels != nil {
-		n.labels.Label(nd.forwardName)
-	}
+	n.device.Label(nd.forwardName)
 	if err := nd.layer.Forward(nd.bottom, nd.top); err != nil {
 		return n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)
 	}
@@ -239,9 +235,7 @@ func (n *Net) backward(nd *node) {
 	if nd.idle {
 		return
 	}
-	if n.labels != nil {
-		n.labels.Label(nd.backwardName)
-	}
+	n.device.Label(nd.backwardName)
 	loss := isLoss(nd)
 	for j, w := range nd.weights {
 		if w != 0 && !(loss && j == 0) {
@@ -287,7 +281,7 @@ func (n *Net) BlobNames() []string {
 }
 
 // Device returns the device that the net is on.
-func (n *Net) Device() gpu.Device { return n.device }
+func (n *Net) Device() *gpu.Device { return n.device }
 
 // File returns the file that the net was built from.
 func (n *Net) File() *caffe.NetFile { return n.file }

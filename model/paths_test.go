@@ -193,7 +193,7 @@ func TestGradientsFlowThroughEveryPath(t *testing.T) {
 	}
 }
 
-func comparePaths(t *rapid.T, d gpu.Device, text string) {
+func comparePaths(t *rapid.T, d *gpu.Device, text string) {
 	f, err := caffe.ParseNetPrototxt("net", []byte(text))
 	if err != nil {
 		t.Fatal(err)

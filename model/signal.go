@@ -142,7 +142,7 @@ func allBlocked(nd *node, at map[string]*signs) bool {
 }
 
 // throughWeights are the outputs of a layer that hang on an input which is alive, by a weight that is kept.
-func throughWeights(d gpu.Device, nd *node, w *layer.Param, in *signs) []bool {
+func throughWeights(d *gpu.Device, nd *node, w *layer.Param, in *signs) []bool {
 	outputs := outputsOf(nd, w)
 	alive := make([]bool, outputs.Outputs)
 	var from []bool

@@ -26,7 +26,7 @@ layer { name: "test" type: "DetectionOutput" bottom: "p1" top: "d1" include { ph
 	}
 	_, err = model.NewNet(
 		f,
-		model.NetOptions{Device: gpu.Dry{}, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}},
+		model.NetOptions{Device: gpu.NewDry(nil), State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}},
 	)
 	want := []string{
 		`n.prototxt:3: layer "prior": (PriorBox) unknown layer type "PriorBox": of SSD's fork (weiliu89/caffe)`,

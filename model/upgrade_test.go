@@ -187,7 +187,7 @@ func shapesOf(f *caffe.NetFile) (string, error) {
 	}
 	n, err := model.NewNet(
 		in,
-		model.NetOptions{Device: gpu.Dry{}, State: &caffepb.NetState{Phase: caffepb.Phase_TEST.Enum()}},
+		model.NetOptions{Device: gpu.NewDry(nil), State: &caffepb.NetState{Phase: caffepb.Phase_TEST.Enum()}},
 	)
 	if err != nil {
 		return "", err

@@ -137,7 +137,7 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 		)
 		into.odd = nil
 	}
-	if _, dry := n.device.(gpu.Dry); dry {
+	if n.device.Dry() {
 		return nil
 	}
 	for _, f := range todo {

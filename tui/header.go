@@ -36,8 +36,8 @@ func (e *env) header(w int) string {
 	}
 	right = append(right, fmt.Sprintf("%.0f %%", 100*done))
 	switch {
-	case s.Vitals.Phase != "" && (s.State == session.Running || s.State == session.Testing):
-		right = append(right, t.good.Render(t.text(s.Vitals.Phase)))
+	case s.Health.Phase != "" && (s.State == session.Running || s.State == session.Testing):
+		right = append(right, t.good.Render(t.text(s.Health.Phase)))
 	case state != "":
 		right = append(right, state)
 	case w >= 50:
@@ -63,7 +63,7 @@ func (e *env) header(w int) string {
 
 // device is the device's name, and how it is as far as that is known: "H100 62 % 71 °C 1.2 G".
 func device(s *session.Snapshot) string {
-	name, v := deviceName(s.Device), s.Vitals
+	name, v := deviceName(s.Device), s.Health
 	if !v.Known {
 		return name + " " + bytes(s.Memory)
 	}

@@ -409,10 +409,10 @@ func TestScreens(t *testing.T) {
 	golden(t, "problem_80x24", frame(a, 80, 24))
 	onGPU := scene()
 	onGPU.Device, onGPU.BatchSize = "NVIDIA H100 80GB HBM3", 64
-	onGPU.Vitals = gpu.Vitals{Known: true, Utilization: 62, Memory: 1300 << 20, Temperature: 58}
+	onGPU.Health = gpu.Health{Known: true, Utilization: 62, Memory: 1300 << 20, Temperature: 58}
 	a, _ = open(t, onGPU, look{})
 	golden(t, "gpu_160x40", frame(a, 160, 40))
-	a.snap.Vitals.Phase = "choosing kernels"
+	a.snap.Health.Phase = "choosing kernels"
 	golden(t, "choosing_80x24", frame(a, 80, 24))
 	loading, err := New(Options{Name: "solver.prototxt", UTF8: true})
 	if err != nil {

@@ -100,7 +100,7 @@ func (f *deviceFlags) ordinals() ([]int, error) {
 // make returns the device that the flags and the solver ask for, and what the user should know about it. A machine
 // without a GPU gets the host device, unless --device cuda insists; a GPU that is not there on a machine that has
 // others is an error.
-func (f *deviceFlags) make() (d gpu.Device, notices []string, err error) {
+func (f *deviceFlags) make() (d *gpu.Device, notices []string, err error) {
 	asked, err := f.ordinals()
 	if err != nil {
 		return nil, nil, err
@@ -142,7 +142,7 @@ func (f *deviceFlags) make() (d gpu.Device, notices []string, err error) {
 }
 
 // open is check and make, with the notices on stderr.
-func (f *deviceFlags) open(e *env) (gpu.Device, error) {
+func (f *deviceFlags) open(e *env) (*gpu.Device, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func (f *shapeFlags) shapes(file *caffe.NetFile) (*model.Net, error) {
 	if err != nil {
 		without = file
 	}
-	n, buildErr := model.NewNet(without, model.NetOptions{Device: gpu.Dry{}, State: f.netState()})
+	n, buildErr := model.NewNet(without, model.NetOptions{Device: gpu.NewDry(nil), State: f.netState()})
 	if buildErr != nil && err != nil {
 		return nil, &noShapesError{fmt.Errorf("%w, and that is not there: %w; --input CxHxW says it", err, buildErr)}
 	}

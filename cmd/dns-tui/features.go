@@ -36,13 +36,13 @@ func runFeatures(ctx context.Context, e *env, args []string) error {
 			return nil
 		}},
 		args,
-		func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
+		func(ctx context.Context, n *model.Net, d *gpu.Device, flags *netFlags) error {
 			return extract(ctx, e, n, d, blobs, outs, flags.iterations)
 		},
 	)
 }
 
-func extract(ctx context.Context, e *env, n *model.Net, d gpu.Device, blobs, outs []string, batches int) (err error) {
+func extract(ctx context.Context, e *env, n *model.Net, d *gpu.Device, blobs, outs []string, batches int) (err error) {
 	runtime.LockOSThread() // a transaction belongs to its thread
 	defer runtime.UnlockOSThread()
 	writers := make([]*dataset.LMDBWriter, len(blobs))

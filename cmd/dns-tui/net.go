@@ -84,7 +84,7 @@ func (f *netFlags) check(name string, rest []string) error {
 }
 
 // load builds the net and loads its weights.
-func (f *netFlags) load(e *env, d gpu.Device) (*model.Net, error) {
+func (f *netFlags) load(e *env, d *gpu.Device) (*model.Net, error) {
 	file, err := caffe.ReadNetPrototxt(f.model)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func withNet(
 	e *env,
 	c netCommand,
 	args []string,
-	f func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error,
+	f func(ctx context.Context, n *model.Net, d *gpu.Device, flags *netFlags) error,
 ) (err error) {
 	flags := netFlags{backward: c.backward}
 	fs := newFlags(e, c.name)
@@ -183,7 +183,7 @@ func runTest(ctx context.Context, e *env, args []string) error {
 		e,
 		netCommand{name: "test", phase: "TEST", needsWeights: true},
 		args,
-		func(ctx context.Context, n *model.Net, _ gpu.Device, flags *netFlags) error {
+		func(ctx context.Context, n *model.Net, _ *gpu.Device, flags *netFlags) error {
 			batch := 0
 			r, err := solver.Evaluate(n, flags.iterations, func() bool {
 				if flags.log == "caffe" && batch > 0 {
@@ -233,7 +233,7 @@ func runTime(ctx context.Context, e *env, args []string) error {
 		e,
 		netCommand{name: "time", phase: "TRAIN", backward: true},
 		args,
-		func(ctx context.Context, n *model.Net, d gpu.Device, flags *netFlags) error {
+		func(ctx context.Context, n *model.Net, d *gpu.Device, flags *netFlags) error {
 			stop := func() bool { return ctx.Err() != nil }
 			if _, err := n.Time(1, stop); err != nil { // the first pass allocates
 				return err

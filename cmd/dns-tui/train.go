@@ -207,7 +207,7 @@ type linesOptions struct {
 }
 
 // trainLines trains without a UI and prints progress lines.
-func trainLines(ctx context.Context, e *env, run *config.Run, d gpu.Device, eff linesOptions) error {
+func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff linesOptions) error {
 	eff.serve = eff.serve || eff.paused // somebody must be able to let it go on
 	events := make(chan session.Event, 1024)
 	e.testLoss, e.display = run.Solver.GetTestComputeLoss(), int(run.Solver.GetDisplay())

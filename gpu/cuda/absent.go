@@ -8,7 +8,7 @@ import "dns-tui/gpu"
 const Built = false
 
 // Open returns ErrAbsent.
-func Open(Options) (gpu.Device, error) { return nil, ErrAbsent }
+func Open(Options) (*gpu.Device, error) { return nil, ErrAbsent }
 
 // Devices returns ErrAbsent.
 func Devices() ([]Info, error) { return nil, ErrAbsent }

@@ -1,22 +1,12 @@
 //go:build cuda
 
 #include "calls.h"
+#include "kernels_gen.h"
 
 #include <stdio.h>
 #include <string.h>
 
-// A record, in words of eight bytes: what queue.go writes.
-typedef struct {
-	uint64_t function; // or what a clear sets
-	uint32_t grid_x, grid_y, grid_z, threads;
-	uint16_t kind, args;
-	uint32_t blob; // words behind the arguments
-	uint64_t mark;
-} record;
-
 typedef struct { uint64_t at, id; } mark;
-
-dns_libraries dns_libs;
 
 typedef int (*gemm_function)(void *handle, int ta, int tb, int m, int n, int k, const void *alpha, const void *a, int at, int lda, const void *b, int bt, int ldb,
 	const void *beta, void *c, int ct, int ldc, int compute, int algo);
@@ -26,52 +16,47 @@ typedef int (*conv_function)(void *handle, const void *alpha, const void *d1, co
 // library_failed stands for a status of cuBLAS or cuDNN, which the driver has no code for.
 enum { library_failed = 998 };
 
-static float float_of(uint64_t bits) {
-	uint32_t b = (uint32_t)bits;
-	float f;
-	memcpy(&f, &b, sizeof f);
-	return f;
-}
-
-// run_gemm computes row-major C (m×n) = alpha·op(A)·op(B) + beta·C, which is column-major Cᵀ = op(B)ᵀ·op(A)ᵀ.
-static CUresult run_gemm(const uint64_t *a) {
-	int m = (int)a[0], n = (int)(a[0] >> 32), k = (int)a[1], ta = (int)(a[1] >> 32) & 1, tb = (int)(a[1] >> 33) & 1;
-	float alpha = float_of(a[2]), beta = float_of(a[2] >> 32);
+// run_gemm has the operands change places: row-major C is column-major Cᵀ = op(B)ᵀ·op(A)ᵀ.
+static CUresult run_gemm(const dns_gemm_args *g) {
 	enum { r32f = 0, default_algo = -1 };
-	int status = ((gemm_function)dns_libs.gemm)((void *)dns_libs.blas, tb, ta, n, m, k, &alpha, (const void *)a[4], r32f, tb ? k : n, (const void *)a[3], r32f, ta ? m : k,
-		&beta, (void *)a[5], r32f, n, (int)a[6], default_algo);
+	int status = ((gemm_function)g->call)((void *)g->handle, g->trans_b, g->trans_a, g->n, g->m, g->k, &g->alpha, (const void *)g->b, r32f, g->trans_b ? g->k : g->n,
+		(const void *)g->a, r32f, g->trans_a ? g->m : g->k, &g->beta, (void *)g->c, r32f, g->n, g->compute, default_algo);
 	return status ? (CUresult)library_failed : CUDA_SUCCESS;
 }
 
-static CUresult run_conv(int which, const uint64_t *a) {
-	float alpha = 1, beta = float_of(a[10]);
-	int status = ((conv_function)dns_libs.conv[which])((void *)dns_libs.dnn, &alpha, (void *)a[0], (void *)a[1], (void *)a[2], (void *)a[3], (void *)a[4], (int)a[5], (void *)a[6],
-		(size_t)a[7], &beta, (void *)a[8], (void *)a[9]);
+static CUresult run_conv(const dns_conv_args *c) {
+	float alpha = 1;
+	int status = ((conv_function)c->call)((void *)c->handle, &alpha, (void *)c->d1, (void *)c->p1, (void *)c->d2, (void *)c->p2, (void *)c->conv, c->algo, (void *)c->work,
+		(size_t)c->bytes, &c->beta, (void *)c->d3, (void *)c->p3);
 	return status ? (CUresult)library_failed : CUDA_SUCCESS;
 }
 
-static CUresult run_one(const record *r, CUstream stream, uint64_t mark_at) {
-	const uint64_t *args = (const uint64_t *)(r + 1);
-	if (r->kind == record_clear) return cuMemsetD32Async((CUdeviceptr)args[0], (unsigned)r->function, (size_t)args[1], stream);
-	if (r->kind == record_gemm) return run_gemm(args);
-	if (r->kind == record_conv) return run_conv((int)r->function, args);
+static CUresult run_one(const dns_header *r, CUstream stream, uint64_t mark_at) {
+	const void *args = r + 1;
+	switch (r->kind) {
+	case record_clear: {
+		const dns_clear_args *c = args;
+		return cuMemsetD32Async((CUdeviceptr)c->at, 0, (size_t)c->n, stream);
+	}
+	case record_gemm: return run_gemm(args);
+	case record_conv: return run_conv(args);
+	}
 	mark m = {mark_at, r->mark};
-	void *params[64];
-	int n = 0;
-	params[n++] = &m;
-	for (int i = 0; i < r->args; i++) params[n++] = (void *)(args + i);
-	if (r->blob) params[n++] = (void *)(args + r->args);
+	int kernel = (int)(r->mark & 0xFFFF);
+	void *params[1 + sizeof dns_params[0].offsets];
+	params[0] = &m;
+	for (int i = 0; i < dns_params[kernel].count; i++) params[1 + i] = (char *)args + dns_params[kernel].offsets[i];
 	return cuLaunchKernel((CUfunction)r->function, r->grid_x, r->grid_y, r->grid_z, r->threads, 1, 1, 0, stream, params, NULL);
 }
 
 static CUresult run_all(const uint64_t *words, size_t n, CUstream stream, uint64_t mark_at, int blocking, size_t *failed) {
 	for (size_t at = 0; at < n;) {
-		const record *r = (const record *)(words + at);
+		const dns_header *r = (const dns_header *)(words + at);
 		*failed = at;
 		CUresult e = run_one(r, stream, mark_at);
 		if (!e && blocking) e = cuStreamSynchronize(stream);
 		if (e) return e;
-		at += sizeof(record) / 8 + r->args + r->blob;
+		at += sizeof(dns_header) / 8 + r->words;
 	}
 	return CUDA_SUCCESS;
 }
@@ -135,6 +120,24 @@ CUresult dns_wait(CUcontext ctx, CUevent ev) {
 CUresult dns_reached(CUcontext ctx, CUevent ev) {
 	CUresult e = cuCtxSetCurrent(ctx);
 	return e ? e : cuEventQuery(ev);
+}
+
+CUresult dns_alloc(CUcontext ctx, uint64_t *at, size_t bytes) {
+	CUdeviceptr p = 0;
+	CUresult e = cuCtxSetCurrent(ctx);
+	if (!e) e = cuMemAlloc(&p, bytes);
+	*at = (uint64_t)p;
+	return e;
+}
+
+CUresult dns_free(CUcontext ctx, uint64_t at) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : cuMemFree((CUdeviceptr)at);
+}
+
+CUresult dns_memory_info(CUcontext ctx, size_t *free, size_t *total) {
+	CUresult e = cuCtxSetCurrent(ctx);
+	return e ? e : cuMemGetInfo(free, total);
 }
 
 CUresult dns_host_alloc(CUcontext ctx, void **p, size_t bytes) {

@@ -6,17 +6,39 @@
 // Of driver/trampoline.c.
 int cuda_driver_status(void);
 const char *cuda_driver_problem(void);
+int cuda_driver_found(void);
 const char *cuda_driver_lacks(const char **names);
 
-// The kinds of records; see queue.go for their layout.
+// The kinds of records.
 enum { record_kernel, record_clear, record_gemm, record_conv };
 
-// What of cuBLAS and cuDNN is called while a queue runs; null where they are absent.
+// A record begins with a header; words of eight bytes behind it are its arguments: a kernel's, or one of the structs
+// below. None has bytes that belong to no field.
 typedef struct {
-	uint64_t blas, dnn; // handles
-	uint64_t gemm, conv[3];
-} dns_libraries;
-extern dns_libraries dns_libs;
+	uint64_t function;
+	uint32_t grid_x, grid_y, grid_z, threads;
+	uint16_t kind, unused;
+	uint32_t words;
+	uint64_t mark; // what the kernel notes when it begins
+} dns_header;
+
+// Sets n words of four bytes to 0.
+typedef struct { uint64_t at, n; } dns_clear_args;
+
+// cublasGemmEx: row-major C (m×n) = alpha·op(A)·op(B) + beta·C.
+typedef struct {
+	uint64_t call, handle;
+	int32_t m, n, k, trans_a, trans_b, compute;
+	float alpha, beta;
+	uint64_t a, b, c;
+} dns_gemm_args;
+
+// One of cuDNN's three convolutions, with its descriptors and operands in its order.
+typedef struct {
+	uint64_t call, handle, d1, p1, d2, p2, conv, work, bytes, d3, p3;
+	int32_t algo;
+	float beta;
+} dns_conv_args;
 
 // dns_call calls one of a library's other functions, which all return a status and take integers and addresses.
 int dns_call(uint64_t f, const uint64_t *a);
@@ -42,6 +64,11 @@ CUresult dns_reached(CUcontext ctx, CUevent e);
 
 // dns_time runs the records a number of times and measures them.
 CUresult dns_time(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, int times, CUevent from, CUevent to, float *ms);
+
+// Memory of the device.
+CUresult dns_alloc(CUcontext ctx, uint64_t *at, size_t bytes);
+CUresult dns_free(CUcontext ctx, uint64_t at);
+CUresult dns_memory_info(CUcontext ctx, size_t *free, size_t *total);
 
 CUresult dns_host_alloc(CUcontext ctx, void **p, size_t bytes);
 CUresult dns_host_address(CUcontext ctx, void *p, uint64_t *address);

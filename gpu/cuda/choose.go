@@ -21,14 +21,14 @@ import (
 	"dns-tui/gpu"
 )
 
-// Which kernel does a product: one of this program's, in a tile and a number of shares, or a library's. What a
+// Which kernel does a product: one of this program's, in a tile and a number of slices, or a library's. What a
 // library does is first checked against a kernel of this program; one that differs is not used again.
 
 // choice is how one product is done.
 type choice struct {
 	Library bool
 	Tile    int
-	Shares  int
+	Slices  int `json:"Shares"` // as the file has called them from the first
 }
 
 // choices are what was chosen, by product and shape. They are kept in a file, so that a run that goes on tomorrow
@@ -57,9 +57,9 @@ func (w *work) shape() shape {
 	return s
 }
 
-// do queues a product the way that was chosen for its shape, and reports whether that is a kernel of this program,
-// which others may be fused with.
-func (d *Device) do(w *work) bool {
+// multiply queues a product the way that was chosen for its shape, and reports whether that is a kernel of this
+// program, which others may be fused with.
+func (d *back) multiply(w *work) bool {
 	c := &d.choices
 	s := w.shape()
 	how, ok := c.known[s]
@@ -75,15 +75,15 @@ func (d *Device) do(w *work) bool {
 }
 
 // planAs is the plan of a choice.
-func (d *Device) planAs(w *work, how choice) plan {
+func (d *back) planAs(w *work, how choice) plan {
 	t := tilesOf(d.precision)[how.Tile]
-	length := (w.k + how.Shares - 1) / how.Shares
+	length := (w.k + how.Slices - 1) / how.Slices
 	length = max(t.step, (length+t.step-1)/t.step*t.step)
 	count := max(1, (w.k+length-1)/length)
 	return plan{
 		tile:   how.Tile,
 		size:   t.size,
-		shares: count,
+		slices: count,
 		length: length,
 		grid:   grid{(w.n + t.size - 1) / t.size, (w.m + t.size - 1) / t.size, w.groups * count},
 	}
@@ -94,11 +94,11 @@ func (d *Device) planAs(w *work, how choice) plan {
 const libraryWorth = 1 << 24
 
 // choose finds out how to do a product of a new shape.
-func (d *Device) choose(w *work) choice {
+func (d *back) choose(w *work) choice {
 	p := d.planProduct(w.m, w.n, w.k, w.groups)
-	own := choice{Tile: p.tile, Shares: p.shares}
+	own := choice{Tile: p.tile, Slices: p.slices}
 	if stored, ok := d.choices.stored[d.shapeName(w)]; ok && stored.Tile < len(tilesOf(d.precision)) &&
-		stored.Shares > 0 {
+		stored.Slices > 0 {
 		if !stored.Library || d.trusted(w, own) {
 			return stored
 		}
@@ -112,19 +112,19 @@ func (d *Device) choose(w *work) choice {
 		return best
 	}
 	if worth && d.trusted(w, own) {
-		return choice{Library: true, Tile: own.Tile, Shares: own.Shares}
+		return choice{Library: true, Tile: own.Tile, Slices: own.Slices}
 	}
 	return own
 }
 
 // try returns the records that emit queues.
-func (d *Device) try(emit func() bool) []uint64 {
+func (d *back) try(emit func() bool) []uint64 {
 	q := &d.queue
 	blocking := d.opts.Blocking
 	d.opts.Blocking = false // which would hand each record over
 	defer func() { d.opts.Blocking = blocking }()
 	if !emit() {
-		q.words, q.last, q.blob.n = q.words[:0], lastOp{}, 0
+		q.words, q.last = q.words[:0], lastOp{}
 		return nil
 	}
 	words := slices.Clone(q.words)
@@ -133,7 +133,7 @@ func (d *Device) try(emit func() bool) []uint64 {
 }
 
 // into is a product with its result elsewhere: nothing is added to what was there.
-func (w *work) into(y uint64) *work {
+func (w *work) into(y address) *work {
 	v := *w
 	v.y, v.e.beta = y, 0
 	return &v
@@ -141,7 +141,7 @@ func (w *work) into(y uint64) *work {
 
 // trusted reports whether the library's result for a product is that of a kernel of this program. Where it is not, or
 // it fails, the library is not used any more.
-func (d *Device) trusted(w *work, own choice) bool {
+func (d *back) trusted(w *work, own choice) bool {
 	if w.g != nil && d.libs.dnn == nil || w.g == nil && d.libs.blas == nil {
 		return false
 	}
@@ -158,11 +158,11 @@ func (d *Device) trusted(w *work, own choice) bool {
 	if errA != nil || errB != nil || d.fault.err != nil {
 		return false
 	}
-	d.clear(uint64(a.at), int64(w.out))
-	d.clear(uint64(b.at), int64(w.out))
+	d.clear(a.at, int64(w.out))
+	d.clear(b.at, int64(w.out))
 	d.flush()
-	mine := d.try(func() bool { d.emit(w.into(uint64(a.at)), d.planAs(w, own)); return true })
-	theirs := d.try(func() bool { return d.emitLibrary(w.into(uint64(b.at))) })
+	mine := d.try(func() bool { d.emit(w.into(a.at), d.planAs(w, own)); return true })
+	theirs := d.try(func() bool { return d.emitLibrary(w.into(b.at)) })
 	if theirs == nil {
 		return false
 	}
@@ -173,7 +173,7 @@ func (d *Device) trusted(w *work, own choice) bool {
 		d.distrust(w, "it failed")
 		return false
 	}
-	difference := d.difference(uint64(a.at), uint64(b.at), w.out)
+	difference := d.difference(a.at, b.at, w.out)
 	if limit := map[Precision]float64{FP32: 1e-4, TF32: 5e-3, BF16: 5e-2}[d.precision]; !(difference <= limit) {
 		d.distrust(w, fmt.Sprintf("its result differs by %.2g of the norm", difference))
 		return false
@@ -182,17 +182,14 @@ func (d *Device) trusted(w *work, own choice) bool {
 }
 
 // difference is ‖a-b‖/‖a‖; it spends a.
-func (d *Device) difference(a, b uint64, n int) float64 {
-	wrap := func(at uint64) *gpu.Tensor {
-		return &gpu.Tensor{Mem: &allocation{block: block{at: cu.DevicePtr(at)}, n: n, dev: d}, N: n}
-	}
-	whole := d.SumSquares(wrap(a))
-	d.Axpby(-1, wrap(b), 1, wrap(a))
-	return math.Sqrt(d.SumSquares(wrap(a)) / math.Max(whole, 1e-30))
+func (d *back) difference(a, b address, n int) float64 {
+	whole := d.sumSquares(a, n)
+	each(d, kAxpby, n, axpbyArgs{n: int32(n), a: -1, x: b, b: 1, y: a})
+	return math.Sqrt(d.sumSquares(a, n) / math.Max(whole, 1e-30))
 }
 
 // distrust turns a library off.
-func (d *Device) distrust(w *work, why string) {
+func (d *back) distrust(w *work, why string) {
 	l := &d.libs.blas
 	if w.g != nil {
 		l = &d.libs.dnn
@@ -206,7 +203,7 @@ func (d *Device) distrust(w *work, why string) {
 
 // timed runs records a number of times and returns ms for one; -1 where they fail. A library's failure is not the
 // device's.
-func (d *Device) timed(words []uint64, times int) float64 {
+func (d *back) timed(words []uint64, times int) float64 {
 	if d.fault.err != nil {
 		return -1
 	}
@@ -236,7 +233,7 @@ func (d *Device) timed(words []uint64, times int) float64 {
 const libraryFailed = 998
 
 // measure tries every way of doing a product and returns the fastest.
-func (d *Device) measure(w *work, own choice, library bool) choice {
+func (d *back) measure(w *work, own choice, library bool) choice {
 	best := own
 	d.flush()
 	out, err := d.memory.get(d, 4*int64(w.out))
@@ -244,9 +241,9 @@ func (d *Device) measure(w *work, own choice, library bool) choice {
 		return best
 	}
 	defer d.memory.put(d, out)
-	d.clear(uint64(out.at), int64(w.out))
+	d.clear(out.at, int64(w.out))
 	d.flush()
-	v := w.into(uint64(out.at))
+	v := w.into(out.at)
 	bestMS := math.Inf(1)
 	consider := func(c choice, emit func() bool) {
 		words := d.try(emit)
@@ -262,39 +259,39 @@ func (d *Device) measure(w *work, own choice, library bool) choice {
 	}
 	for t := range tilesOf(d.precision) {
 		best := d.planTile(t, w.m, w.n, w.k, w.groups)
-		for _, shares := range []int{best.shares / 2, best.shares, best.shares * 2} {
-			c := choice{Tile: t, Shares: shares}
-			if shares < 1 || !d.sharable(d.planAs(w, c), w.groups, shares) {
+		for _, slices := range []int{best.slices / 2, best.slices, best.slices * 2} {
+			c := choice{Tile: t, Slices: slices}
+			if slices < 1 || !sliceable(d.planAs(w, c), w.groups, slices) {
 				continue
 			}
 			consider(c, func() bool { d.emit(v, d.planAs(w, c)); return true })
 		}
 	}
 	if library && d.trusted(w, own) {
-		consider(choice{Library: true, Tile: best.Tile, Shares: best.Shares}, func() bool { return d.emitLibrary(v) })
+		consider(choice{Library: true, Tile: best.Tile, Slices: best.Slices}, func() bool { return d.emitLibrary(v) })
 	}
 	return best
 }
 
 // shapeName names a product and its shape in the file.
-func (d *Device) shapeName(w *work) string {
+func (d *back) shapeName(w *work) string {
 	if w.g == nil {
 		return fmt.Sprintf("gemm %d: %d %d %d", w.what, w.m, w.n, w.k)
 	}
 	return fmt.Sprintf("conv %d: %+v", w.what, *w.g)
 }
 
-func (d *Device) choicesFile() (string, error) {
+func (d *back) choicesFile() (string, error) {
 	dir, err := os.UserCacheDir()
 	return filepath.Join(dir, "dns-tui", "kernels.json"), err
 }
 
 // choicesName is what the choices in the file are for.
-func (d *Device) choicesName() string {
+func (d *back) choicesName() string {
 	return fmt.Sprintf("%s, driver %d, %s, %s", d.info.Name, d.driver, d.using(), sourceOf(compressedKernels))
 }
 
-func (d *Device) openChoices() (err error) {
+func (d *back) openChoices() (err error) {
 	c := &d.choices
 	c.known, c.name = map[shape]choice{}, d.choicesName()
 	if c.from, err = cu.MakeEvent(cu.DefaultEvent); err != nil {
@@ -309,7 +306,7 @@ func (d *Device) openChoices() (err error) {
 	return nil
 }
 
-func readChoices(d *Device) map[string]map[string]choice {
+func readChoices(d *back) map[string]map[string]choice {
 	all := map[string]map[string]choice{}
 	if path, err := d.choicesFile(); err == nil {
 		if b, err := os.ReadFile(path); err == nil {
@@ -321,7 +318,7 @@ func readChoices(d *Device) map[string]map[string]choice {
 
 // saveChoices adds what was measured to the file. A cache that cannot be written costs the next run the time to
 // measure.
-func (d *Device) saveChoices() {
+func (d *back) saveChoices() {
 	c := &d.choices
 	if !c.dirty {
 		return

@@ -15,7 +15,7 @@ import (
 
 // withLibraries opens a device that has cuBLAS and cuDNN: the emulator's stand-ins, which `make test-cuda` puts on
 // the path.
-func withLibraries(t *testing.T, o cuda.Options) gpu.Device {
+func withLibraries(t *testing.T, o cuda.Options) *gpu.Device {
 	t.Helper()
 	d := open(t, o)
 	if b := d.Capabilities().BLAS; !strings.Contains(b, "cuBLAS") || !strings.Contains(b, "cuDNN") {
@@ -26,7 +26,7 @@ func withLibraries(t *testing.T, o cuda.Options) gpu.Device {
 }
 
 // big is a product and a convolution that are worth a library's call.
-func big(t *testing.T, d gpu.Device) (y, z []float32) {
+func big(t *testing.T, d *gpu.Device) (y, z []float32) {
 	t.Helper()
 	tensor := func(n int, stream uint32) *gpu.Tensor {
 		x, err := gpu.NewTensor(d, n)
@@ -42,7 +42,7 @@ func big(t *testing.T, d gpu.Device) (y, z []float32) {
 	}
 	const n = 256
 	a, b, c := tensor(n*n, 1), tensor(n*n, 2), tensor(n*n, 3)
-	d.(gpu.Labeler).Label("layer \"ip1\", forward")
+	d.Label("layer \"ip1\", forward")
 	d.Gemm(false, true, n, n, n, 1, a, b, 0, c)
 	g := gpu.ConvGeometry{
 		N:      4,
@@ -64,7 +64,7 @@ func big(t *testing.T, d gpu.Device) (y, z []float32) {
 	x, w, bias, out := tensor(4*32*24*24, 4), tensor(32*32*9, 5), tensor(32, 6), tensor(4*32*24*24, 7)
 	dx, dw := tensor(x.N, 8), tensor(w.N, 9)
 	for range 3 { // chosen, launched, captured
-		d.(gpu.Labeler).Label("layer \"conv1\", forward")
+		d.Label("layer \"conv1\", forward")
 		d.Conv(&g, x, w, bias, out)
 		d.ReLU(out, out, 0)
 		d.ConvBackwardData(&g, out, w, dx)
@@ -107,8 +107,14 @@ func TestLibraries(t *testing.T) {
 		{"used", "", "", cuda.Options{}, ""},
 		{"measured", "", "", cuda.Options{Tune: true}, ""},
 		{"cuDNN is wrong", "EMULATOR_DNN", "wrong", cuda.Options{}, "cuDNN 9.14 is not used: its result differs"},
-		{"cuDNN fails", "EMULATOR_DNN", "fail", cuda.Options{}, "cuDNN 9.14 is not used: it failed in layer \"conv1\", forward"},
-		{"cuBLAS fails", "EMULATOR_BLAS", "fail", cuda.Options{Tune: true}, "cuBLAS 12.2 is not used: it failed in layer \"ip1\""},
+		{
+			"cuDNN fails", "EMULATOR_DNN", "fail", cuda.Options{},
+			"cuDNN 9.14 is not used: it failed in layer \"conv1\", forward",
+		},
+		{
+			"cuBLAS fails", "EMULATOR_BLAS", "fail", cuda.Options{Tune: true},
+			"cuBLAS 12.2 is not used: it failed in layer \"ip1\"",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("XDG_CACHE_HOME", t.TempDir())
@@ -152,7 +158,7 @@ func TestChoicesAreKept(t *testing.T) {
 // The suite with every product measured, and by the libraries where they are.
 func TestTuned(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	devicetest.Run(t, func() gpu.Device { return open(t, cuda.Options{Precision: cuda.FP32, Tune: true}) })
+	devicetest.Run(t, func() *gpu.Device { return open(t, cuda.Options{Precision: cuda.FP32, Tune: true}) })
 }
 
 // A library that loads but lacks a function is passed over, with a notice that names both.

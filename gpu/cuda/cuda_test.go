@@ -12,7 +12,7 @@ import (
 )
 
 // open returns the device, or skips the test where there is no driver: neither NVIDIA's nor the emulator.
-func open(t *testing.T, o cuda.Options) gpu.Device {
+func open(t *testing.T, o cuda.Options) *gpu.Device {
 	t.Helper()
 	d, err := cuda.Open(o)
 	if err != nil {
@@ -22,9 +22,13 @@ func open(t *testing.T, o cuda.Options) gpu.Device {
 }
 
 func TestConformance(t *testing.T) {
-	for name, o := range map[string]cuda.Options{"Graphs": {Precision: cuda.FP32}, "Bounds": {Precision: cuda.FP32, NoCache: true}, "Blocking": {Precision: cuda.FP32, Blocking: true}} {
+	for name, o := range map[string]cuda.Options{
+		"Graphs":   {Precision: cuda.FP32},
+		"Bounds":   {Precision: cuda.FP32, NoCache: true},
+		"Blocking": {Precision: cuda.FP32, Blocking: true},
+	} {
 		t.Run(name, func(t *testing.T) {
-			devicetest.Run(t, func() gpu.Device { return open(t, o) })
+			devicetest.Run(t, func() *gpu.Device { return open(t, o) })
 		})
 	}
 }
@@ -33,9 +37,13 @@ func TestConformance(t *testing.T) {
 func TestTensorCores(t *testing.T) {
 	for _, p := range []cuda.Precision{cuda.TF32, cuda.BF16} {
 		t.Run(p.String(), func(t *testing.T) {
-			devicetest.RunWithin(t, map[cuda.Precision]float64{cuda.TF32: 2e-3, cuda.BF16: 2e-2}[p], func() gpu.Device {
-				return open(t, cuda.Options{Precision: p, NoCache: true})
-			})
+			devicetest.RunWithin(
+				t,
+				map[cuda.Precision]float64{cuda.TF32: 2e-3, cuda.BF16: 2e-2}[p],
+				func() *gpu.Device {
+					return open(t, cuda.Options{Precision: p, NoCache: true})
+				},
+			)
 		})
 	}
 }

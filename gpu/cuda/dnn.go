@@ -11,16 +11,25 @@ import (
 	"dns-tui/gpu"
 )
 
-// cuDNN's convolutions, by its legacy interface: the one that cuDNN 8 and 9 share.
+// cuDNN's convolutions, by its legacy interface: the one that cuDNN 8 and 9 have in common.
 
-var dnnFunctions = []string{"cudnnGetVersion", "cudnnCreate", "cudnnDestroy", "cudnnSetStream",
+var dnnFunctions = []string{
+	"cudnnGetVersion", "cudnnCreate", "cudnnDestroy", "cudnnSetStream",
 	"cudnnCreateTensorDescriptor", "cudnnSetTensor4dDescriptor", "cudnnDestroyTensorDescriptor",
 	"cudnnCreateFilterDescriptor", "cudnnSetFilter4dDescriptor", "cudnnDestroyFilterDescriptor",
-	"cudnnCreateConvolutionDescriptor", "cudnnSetConvolution2dDescriptor", "cudnnSetConvolutionGroupCount", "cudnnSetConvolutionMathType", "cudnnDestroyConvolutionDescriptor",
-	"cudnnGetConvolutionForwardWorkspaceSize", "cudnnGetConvolutionBackwardDataWorkspaceSize", "cudnnGetConvolutionBackwardFilterWorkspaceSize",
-	"cudnnConvolutionForward", "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter"}
+	"cudnnCreateConvolutionDescriptor", "cudnnSetConvolution2dDescriptor", "cudnnSetConvolutionGroupCount",
+	"cudnnSetConvolutionMathType", "cudnnDestroyConvolutionDescriptor",
+	"cudnnGetConvolutionForwardWorkspaceSize", "cudnnGetConvolutionBackwardDataWorkspaceSize",
+	"cudnnGetConvolutionBackwardFilterWorkspaceSize",
+	"cudnnConvolutionForward", "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter",
+}
 
-func (d *Device) openDNN() error {
+// dnnConvolutions are the functions of forward, data and weights.
+var dnnConvolutions = [...]string{
+	"cudnnConvolutionForward", "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter",
+}
+
+func (d *back) openDNN() error {
 	l, err := openLibrary([]string{"libcudnn.so.9", "libcudnn.so.8"}, dnnFunctions)
 	if l == nil {
 		return err
@@ -48,10 +57,6 @@ func (d *Device) openDNN() error {
 		l.version = fmt.Sprintf("cuDNN %d.%d", version/1000, version/100%10)
 	}
 	d.libs.dnn, d.libs.handles[1] = l, handle
-	C.dns_libs.dnn = C.uint64_t(handle)
-	for i, f := range []string{"cudnnConvolutionForward", "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter"} {
-		C.dns_libs.conv[i] = C.uint64_t(l.functions[f])
-	}
 	return nil
 }
 
@@ -82,7 +87,7 @@ func (c *convDescriptors) destroy(l *library) {
 }
 
 // describe returns the descriptors of a convolution, made at its first use.
-func (d *Device) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
+func (d *back) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
 	if c := d.libs.descriptors[*g]; c != nil {
 		return c, nil
 	}
@@ -111,7 +116,8 @@ func (d *Device) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
 			return l.ints("cudnnSetFilter4dDescriptor", c.w, dnnFloat, dnnNCHW, g.O, g.C/g.Groups, g.KH, g.KW)
 		},
 		func() error {
-			return l.ints("cudnnSetConvolution2dDescriptor", c.conv, g.PH, g.PW, g.SH, g.SW, g.DH, g.DW, dnnCrossCorrelation, dnnFloat)
+			return l.ints("cudnnSetConvolution2dDescriptor", c.conv,
+				g.PH, g.PW, g.SH, g.SW, g.DH, g.DW, dnnCrossCorrelation, dnnFloat)
 		},
 		func() error { return l.ints("cudnnSetConvolutionGroupCount", c.conv, g.Groups) },
 		func() error { return l.ints("cudnnSetConvolutionMathType", c.conv, math) },
@@ -142,7 +148,7 @@ func (d *Device) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
 
 // dnnConv queues a convolution by cuDNN: of the first operand and the second into the third. It reports false where
 // cuDNN has no such convolution.
-func (d *Device) dnnConv(what product, g *gpu.ConvGeometry, x, w, y uint64) bool {
+func (d *back) dnnConv(what product, g *gpu.ConvGeometry, x, w, y address) bool {
 	c, err := d.describeConv(g)
 	i := int(what - convForward)
 	if err != nil || c.work[i] < 0 {
@@ -159,20 +165,11 @@ func (d *Device) dnnConv(what product, g *gpu.ConvGeometry, x, w, y uint64) bool
 	case convBackwardWeights: // of x and dy, which is w here
 		d1, d2, d3, beta = c.x, c.y, c.w, 1
 	}
-	d.call(
-		uint64(C.record_conv),
-		uint64(i),
-		d1,
-		x,
-		d2,
-		w,
-		c.conv,
-		dnnAlgorithm,
-		d.libs.workspace,
-		uint64(c.work[i]),
-		d3,
-		y,
-		f32(beta),
-	)
+	callLibrary(d, C.record_conv, C.dns_conv_args{
+		call: C.uint64_t(d.libs.dnn.functions[dnnConvolutions[i]]), handle: C.uint64_t(d.libs.handles[1]),
+		d1: C.uint64_t(d1), p1: C.uint64_t(x), d2: C.uint64_t(d2), p2: C.uint64_t(w), conv: C.uint64_t(c.conv),
+		work: C.uint64_t(d.libs.workspace), bytes: C.uint64_t(c.work[i]), d3: C.uint64_t(d3), p3: C.uint64_t(y),
+		algo: dnnAlgorithm, beta: C.float(beta),
+	})
 	return true
 }

@@ -21,7 +21,7 @@ import (
 type fault struct {
 	err     error   // the first; everything after it does nothing
 	begun   *uint32 // pinned: the label and the number of the kernel that began last
-	at      uint64  // where kernels write it
+	at      address // where kernels write it
 	labels  []string
 	numbers map[string]uint32
 	label   uint32
@@ -48,7 +48,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s failed in %s: %s", e.Device, e.Doing, e.Name)
 }
 
-func (d *Device) openFault() error {
+func (d *back) openFault() error {
 	p, err := d.pinned(4)
 	if err != nil {
 		return err
@@ -59,14 +59,14 @@ func (d *Device) openFault() error {
 	if r := C.dns_host_address(d.c(), p, &at); r != 0 {
 		return d.failCode(r, "mapping memory")
 	}
-	d.fault.at = uint64(at)
+	d.fault.at = address(at)
 	d.fault.numbers = map[string]uint32{}
 	d.Label("")
 	return nil
 }
 
-// Label says what the kernels from now on are for: the layer that a failure names.
-func (d *Device) Label(name string) {
+// Label implements gpu.Labeler: it says what the kernels from now on are for: the layer that a failure names.
+func (d *back) Label(name string) {
 	f := &d.fault
 	n, ok := f.numbers[name]
 	if !ok {
@@ -77,13 +77,13 @@ func (d *Device) Label(name string) {
 }
 
 // markOf is what a kernel writes when it begins.
-func (d *Device) markOf(k kernelID) uint64 { return uint64(d.fault.label<<16 | uint32(k)) }
+func (d *back) markOf(k kernelID) uint64 { return uint64(d.fault.label<<16 | uint32(k)) }
 
 // noMark is the word before any kernel has begun.
 const noMark = math.MaxUint32
 
 // describeMark says what a mark stands for.
-func (d *Device) describeMark(mark uint32) string {
+func (d *back) describeMark(mark uint32) string {
 	k, label := kernelID(mark&0xFFFF), mark>>16
 	if k >= kernelCount {
 		return "a kernel"
@@ -114,7 +114,7 @@ var asynchronous = map[int]bool{
 }
 
 // failCode keeps the first failure. doing says what the host was about.
-func (d *Device) failCode(code C.CUresult, doing string) error {
+func (d *back) failCode(code C.CUresult, doing string) error {
 	if d.fault.err != nil {
 		return d.fault.err
 	}
@@ -154,53 +154,23 @@ var errorNames = map[int]string{
 	999: "CUDA_ERROR_UNKNOWN",
 }
 
-// fail is failCode for an error of package cu, whose numbers are its kind's.
-func (d *Device) fail(err error, doing string) error {
-	for code := range errorNames {
-		if err.Error() == cuError(code) {
-			return d.failCode(C.CUresult(code), doing)
-		}
-	}
-	if d.fault.err == nil {
-		d.fault.err = fmt.Errorf("GPU %d (%s) failed in %s: %w", d.opts.Ordinal, d.info.Name, doing, err)
-	}
-	return d.fault.err
-}
-
-// cuError is how package cu prints an error.
-func cuError(code int) string {
-	switch code {
-	case 2:
-		return cu.OutOfMemory.Error()
-	case 214:
-		return cu.EccUncorrectable.Error()
-	case 700:
-		return cu.IllegalAddress.Error()
-	case 719:
-		return cu.LaunchFailed.Error()
-	case 999:
-		return cu.Unknown.Error()
-	}
-	return fmt.Sprintf("UnknownErrorCode:%d", code)
-}
-
 var errClosed = errors.New("the GPU's device is closed")
 
 // enter ties the goroutine to its thread and gives the thread the context.
-func (d *Device) enter() (leave func(), err error) {
+func (d *back) enter() (leave func(), err error) {
 	if d.ctx == (cu.CUContext{}) {
 		return nil, errClosed
 	}
 	runtime.LockOSThread()
-	if err := cu.SetCurrentContext(d.ctx); err != nil {
+	if r := C.cuCtxSetCurrent(d.c()); r != 0 {
 		runtime.UnlockOSThread()
-		return nil, d.fail(err, "taking the context")
+		return nil, d.failCode(r, "taking the context")
 	}
 	return runtime.UnlockOSThread, nil
 }
 
 // pinned allocates memory of the host that the device can reach.
-func (d *Device) pinned(bytes int) (unsafe.Pointer, error) {
+func (d *back) pinned(bytes int) (unsafe.Pointer, error) {
 	var p unsafe.Pointer
 	if r := C.dns_host_alloc(d.c(), &p, C.size_t(bytes)); r != 0 {
 		return nil, d.failCode(r, "allocating pinned memory of the host")
@@ -209,7 +179,7 @@ func (d *Device) pinned(bytes int) (unsafe.Pointer, error) {
 	return p, nil
 }
 
-func (d *Device) freePinned() {
+func (d *back) freePinned() {
 	for _, p := range d.staging.owned {
 		cu.MemFreeHost(p)
 	}

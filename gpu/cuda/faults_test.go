@@ -28,34 +28,45 @@ func TestFaults(t *testing.T) {
 	for _, c := range []struct {
 		name, env, value string
 		options          cuda.Options
-		work             func(gpu.Device) error
+		work             func(*gpu.Device) error
 		want             []string
 	}{
 		{"no such device", "", "", cuda.Options{Ordinal: 3}, nil, []string{"no GPU 3", "there are 1"}},
 		{"old driver", "EMULATOR_DRIVER", "11040", cuda.Options{}, nil, []string{"of CUDA 11.4", "wanted driver 520"}},
-		{"old device", "EMULATOR_CAPABILITY", "61", cuda.Options{}, nil, []string{"compute capability 6.1", "wanted 7.0"}},
-		{"no memory at the start", "EMULATOR_MEMORY", "1000000", cuda.Options{}, nil, []string{"out of memory", "wanted", "free of 977 KiB"}},
-		{"no memory later", "EMULATOR_MEMORY", "20000000", cuda.Options{}, func(d gpu.Device) error {
+		{
+			"old device", "EMULATOR_CAPABILITY", "61", cuda.Options{}, nil,
+			[]string{"compute capability 6.1", "wanted 7.0"},
+		},
+		{
+			"no memory at the start", "EMULATOR_MEMORY", "1000000", cuda.Options{}, nil,
+			[]string{"out of memory", "wanted", "free of 977 KiB"},
+		},
+		{"no memory later", "EMULATOR_MEMORY", "20000000", cuda.Options{}, func(d *gpu.Device) error {
 			_, err := gpu.NewTensor(d, 10<<20)
 			return err
 		}, []string{"out of memory", "wanted 40.0 MiB more", "of 19.1 MiB", "this program holds"}},
-		{"no memory at the n-th allocation", "EMULATOR_FAIL", "alloc:9", cuda.Options{NoCache: true}, func(d gpu.Device) error {
-			for range 20 {
-				if _, err := gpu.NewTensor(d, 100); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, []string{"out of memory", "wanted 400 B"}},
-		{"a launch that fails", "EMULATOR_FAIL", "launch:1", cuda.Options{}, relu, []string{"kernel relu of layer \"relu1\", forward", "LAUNCH_FAILED"}},
-		{"a launch that fails, one by one", "EMULATOR_FAIL", "launch:1", cuda.Options{Blocking: true}, relu, []string{"kernel relu of layer \"relu1\"", "LAUNCH_FAILED"}},
-		{"a GPU that goes away", "EMULATOR_FAIL", "lost:1", cuda.Options{}, relu, []string{"is lost", "kernel relu", "nvidia-smi"}},
-		{"an illegal access", "", "", cuda.Options{NoCache: true}, func(d gpu.Device) error {
+		{
+			"no memory at the n-th allocation", "EMULATOR_FAIL", "alloc:9", cuda.Options{NoCache: true}, twenty,
+			[]string{"out of memory", "wanted 400 B"},
+		},
+		{
+			"a launch that fails", "EMULATOR_FAIL", "launch:1", cuda.Options{}, relu,
+			[]string{"kernel relu of layer \"relu1\", forward", "LAUNCH_FAILED"},
+		},
+		{
+			"a launch that fails, one by one", "EMULATOR_FAIL", "launch:1", cuda.Options{Blocking: true}, relu,
+			[]string{"kernel relu of layer \"relu1\"", "LAUNCH_FAILED"},
+		},
+		{
+			"a GPU that goes away", "EMULATOR_FAIL", "lost:1", cuda.Options{}, relu,
+			[]string{"is lost", "kernel relu", "nvidia-smi"},
+		},
+		{"an illegal access", "", "", cuda.Options{NoCache: true}, func(d *gpu.Device) error {
 			x, err := gpu.NewTensor(d, 100)
 			if err != nil {
 				return err
 			}
-			d.(gpu.Labeler).Label("layer \"conv1\", backward")
+			d.Label("layer \"conv1\", backward")
 			d.Fill(&gpu.Tensor{Mem: x.Mem, N: 1000, Shape: []int{1000}}, 1) // a mistake of the program
 			return d.Sync()
 		}, []string{"kernel fill of layer \"conv1\", backward", "ILLEGAL_ADDRESS"}},
@@ -84,13 +95,23 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// twenty allocates as many small tensors.
+func twenty(d *gpu.Device) error {
+	for range 20 {
+		if _, err := gpu.NewTensor(d, 100); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // relu launches one kernel, in twos and threes so that it is captured too.
-func relu(d gpu.Device) error {
+func relu(d *gpu.Device) error {
 	x, err := gpu.NewTensor(d, 100)
 	if err != nil {
 		return err
 	}
-	d.(gpu.Labeler).Label("layer \"relu1\", forward")
+	d.Label("layer \"relu1\", forward")
 	for range 3 {
 		d.ReLU(x, x, 0)
 		if err := d.Sync(); err != nil {

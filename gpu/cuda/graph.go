@@ -29,7 +29,7 @@ type program struct {
 // change all the time, the oldest go.
 const maxGraphs = 128
 
-func (p *programs) run(d *Device, words []uint64) {
+func (p *programs) run(d *back, words []uint64) {
 	if d.opts.NoGraphs || d.opts.Blocking || len(words) > 1<<20 {
 		d.runNow(words)
 		return
@@ -62,7 +62,7 @@ func (p *programs) run(d *Device, words []uint64) {
 }
 
 // runNow launches kernel by kernel.
-func (d *Device) runNow(words []uint64) {
+func (d *back) runNow(words []uint64) {
 	var failed C.size_t
 	blocking := C.int(0)
 	if d.opts.Blocking {
@@ -78,11 +78,11 @@ func (d *Device) runNow(words []uint64) {
 		&failed,
 	)
 	if r != 0 {
-		d.failCode(r, "launching "+d.describeMark(uint32(words[int(failed)+4])))
+		d.failCode(r, "launching "+d.describeMark(uint32(headerAt(words, int(failed)).mark)))
 	}
 }
 
-func (p *programs) capture(d *Device, to *program, words []uint64) bool {
+func (p *programs) capture(d *back, to *program, words []uint64) bool {
 	defer d.during("capturing")()
 	d.saveChoices()
 	var failed C.size_t
@@ -107,7 +107,7 @@ func (p *programs) capture(d *Device, to *program, words []uint64) bool {
 }
 
 // forget drops what was used longest ago, where there is too much.
-func (p *programs) forget(d *Device) {
+func (p *programs) forget(d *back) {
 	const maxKnown = 4096
 	if p.graphs <= maxGraphs && len(p.known) <= maxKnown {
 		return
@@ -127,7 +127,7 @@ func (p *programs) drop(k *program) {
 	}
 }
 
-func (p *programs) free(d *Device) {
+func (p *programs) free(d *back) {
 	for _, k := range p.known {
 		p.drop(k)
 	}

@@ -65,7 +65,9 @@ func TestPTX(t *testing.T) {
 		t.Skip("the source is not here")
 	}
 	_, sum := source(t)
-	for name, c := range map[string][2]string{"kernels": {"all.cu", "compute_70"}, "tensor": {"tensor.cu", "compute_80"}} {
+	for name, c := range map[string][2]string{
+		"kernels": {"all.cu", "compute_70"}, "tensor": {"tensor.cu", "compute_80"},
+	} {
 		text := ptx(t, name)
 		first, rest, _ := strings.Cut(text, "\n")
 		if first != "// source "+sum {

@@ -12,7 +12,7 @@ import (
 )
 
 // counted returns how many graphs were launched, and how many kernels ran, while f ran.
-func counted(t *testing.T, d gpu.Device, f func()) (graphs, kernels int) {
+func counted(t *testing.T, d *gpu.Device, f func()) (graphs, kernels int) {
 	t.Helper()
 	lib, err := purego.Dlopen("libcuda.so.1", purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
@@ -112,12 +112,14 @@ func TestLaunches(t *testing.T) {
 		}, 1},
 		{"surgery", func() {
 			for i, p := range params {
-				d.Surgery(&gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: float32(i), Redraw: true}, p[0], p[3], p[1], p[2], &results[i])
+				o := gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: float32(i), Redraw: true}
+				d.Surgery(&o, p[0], p[3], p[1], p[2], &results[i])
 			}
 		}, 2},
 		{"surgery with histograms", func() {
 			for i, p := range params {
-				d.Surgery(&gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: float32(i), Redraw: true, Histogram: true}, p[0], p[3], p[1], p[2], &results[i])
+				o := gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: float32(i), Redraw: true, Histogram: true}
+				d.Surgery(&o, p[0], p[3], p[1], p[2], &results[i])
 			}
 		}, 2},
 	} {

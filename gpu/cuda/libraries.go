@@ -125,11 +125,10 @@ func (l *library) ints(name string, first uint64, v ...int) error {
 
 // libraries are what the device found.
 type libraries struct {
-	blas, dnn      *library
-	workspace      uint64 // of both: one kernel after the other uses it
-	workspaceBytes int64
-	handles        [2]uint64
-	descriptors    map[gpu.ConvGeometry]*convDescriptors
+	blas, dnn   *library
+	workspace   address // of both: one kernel after the other uses it
+	handles     [2]uint64
+	descriptors map[gpu.ConvGeometry]*convDescriptors
 }
 
 // workspaceBytes is what cuBLAS wants on an H100 (its documentation of cublasSetWorkspace), and enough for the
@@ -146,7 +145,7 @@ var blasFunctions = []string{
 }
 
 // openLibraries loads cuBLAS and cuDNN where they are. Neither is needed.
-func (d *Device) openLibraries() error {
+func (d *back) openLibraries() error {
 	if d.opts.NoLibraries {
 		return nil
 	}
@@ -160,18 +159,18 @@ func (d *Device) openLibraries() error {
 }
 
 // space allocates the workspace.
-func (d *Device) space() (uint64, error) {
+func (d *back) space() (address, error) {
 	if d.libs.workspace == 0 {
 		b, err := d.memory.get(d, workspaceBytes)
 		if err != nil {
 			return 0, err
 		}
-		d.libs.workspace, d.libs.workspaceBytes = uint64(b.at), workspaceBytes
+		d.libs.workspace = b.at
 	}
 	return d.libs.workspace, nil
 }
 
-func (d *Device) openBLAS() error {
+func (d *back) openBLAS() error {
 	l, err := openLibrary([]string{"libcublas.so.13", "libcublas.so.12", "libcublas.so.11"}, blasFunctions)
 	if l == nil {
 		return err
@@ -190,7 +189,7 @@ func (d *Device) openBLAS() error {
 		err = l.call("cublasSetStream_v2", handle, d.streamWord())
 	}
 	if err == nil {
-		err = l.call("cublasSetWorkspace_v2", handle, space, workspaceBytes)
+		err = l.call("cublasSetWorkspace_v2", handle, uint64(space), workspaceBytes)
 	}
 	if err == nil {
 		err = l.call("cublasGetVersion_v2", handle, l.result())
@@ -204,15 +203,13 @@ func (d *Device) openBLAS() error {
 		l.version = fmt.Sprintf("cuBLAS %d", version)
 	}
 	d.libs.blas, d.libs.handles[0] = l, handle
-	C.dns_libs.blas = C.uint64_t(handle)
-	C.dns_libs.gemm = C.uint64_t(l.functions["cublasGemmEx"])
 	return nil
 }
 
-func (d *Device) streamWord() uint64 { return uint64(*(*uintptr)(unsafe.Pointer(&d.stream))) }
+func (d *back) streamWord() uint64 { return uint64(*(*uintptr)(unsafe.Pointer(&d.stream))) }
 
 // compute is how cuBLAS multiplies, by precision: CUBLAS_COMPUTE_32F and its FAST_TF32 and FAST_16BF.
-func (p Precision) compute() uint64 {
+func (p Precision) compute() C.int32_t {
 	switch p {
 	case TF32:
 		return 77
@@ -223,36 +220,25 @@ func (p Precision) compute() uint64 {
 }
 
 // blasGemm queues a product by cuBLAS.
-func (d *Device) blasGemm(transA, transB bool, m, n, k int, alpha float32, a, b uint64, beta float32, c uint64) {
-	d.call(
-		uint64(C.record_gemm),
-		0,
-		i32(m)|i32(n)<<32,
-		i32(k)|flag(transA)<<32|flag(transB)<<33,
-		f32(alpha)|f32(beta)<<32,
-		a,
-		b,
-		c,
-		d.precision.compute(),
-	)
+func (d *back) blasGemm(w *work) {
+	l := d.libs.blas
+	callLibrary(d, C.record_gemm, C.dns_gemm_args{
+		call: C.uint64_t(l.functions["cublasGemmEx"]), handle: C.uint64_t(d.libs.handles[0]),
+		m: C.int32_t(w.m), n: C.int32_t(w.n), k: C.int32_t(w.k), alpha: C.float(w.e.alpha), beta: C.float(w.e.beta),
+		trans_a: C.int32_t(w.what) >> 1 & 1, trans_b: C.int32_t(w.what) & 1, compute: d.precision.compute(),
+		a: C.uint64_t(w.x), b: C.uint64_t(w.w), c: C.uint64_t(w.y),
+	})
 }
 
-// call queues a library's work. Its kernels write no mark; the one before it shows in a failure.
-func (d *Device) call(kind, function uint64, args ...uint64) {
-	if d.fault.err != nil {
-		return
-	}
-	q := &d.queue
-	q.last = lastOp{}
-	q.words = append(q.words, function, 0, 0, kind|uint64(len(args))<<16, d.markOf(kFill))
-	q.words = append(q.words, args...)
-	if d.opts.Blocking {
-		d.flush()
+// callLibrary queues a library's work. Its kernels write no mark; the one before it shows in a failure.
+func callLibrary[A any](d *back, kind C.uint32_t, args A) {
+	if d.fault.err == nil {
+		record(d, C.dns_header{kind: C.uint16_t(kind), mark: C.uint64_t(d.markOf(kFill.id))}, args)
 	}
 }
 
 // closeLibraries lets the libraries go.
-func (d *Device) closeLibraries() {
+func (d *back) closeLibraries() {
 	l := &d.libs
 	if l.dnn != nil {
 		for _, c := range l.descriptors {
@@ -267,7 +253,7 @@ func (d *Device) closeLibraries() {
 }
 
 // using says what multiplies matrices.
-func (d *Device) using() string {
+func (d *back) using() string {
 	var parts []string
 	for _, l := range []*library{d.libs.blas, d.libs.dnn} {
 		if l != nil {

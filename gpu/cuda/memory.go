@@ -2,8 +2,10 @@
 
 package cuda
 
+// #include "calls.h"
+import "C"
+
 import (
-	"errors"
 	"fmt"
 	"math/bits"
 	"runtime"
@@ -19,11 +21,11 @@ import (
 // would wait for all kernels, and what a net frees when its shapes change it soon wants again. Kernels run in one
 // order, so a block may be handed out while kernels that read it are still queued.
 type memory struct {
-	spare map[int64][]cu.DevicePtr // by size
-	owned map[cu.DevicePtr]int64   // every block of the driver's
-	held  int64                    // bytes owned
-	own   int64                    // of them, what the device itself needs
-	used  atomic.Int64             // bytes handed out, as asked for
+	spare map[int64][]address // by size
+	owned map[address]int64   // every block of the driver's
+	held  int64               // bytes owned
+	own   int64               // of them, what the device itself needs
+	used  atomic.Int64        // bytes handed out, as asked for
 
 	mu      sync.Mutex
 	dropped []block // by tensors that nobody freed; taken back at the next allocation
@@ -31,7 +33,7 @@ type memory struct {
 
 // block is a piece of device memory.
 type block struct {
-	at    cu.DevicePtr
+	at    address
 	size  int64 // of the block
 	bytes int64 // as asked for
 }
@@ -40,8 +42,8 @@ type block struct {
 type allocation struct {
 	block
 	n       int
-	dev     *Device
-	forgive runtime.Cleanup
+	dev     *back
+	cleanup runtime.Cleanup
 }
 
 // Len implements gpu.Memory.
@@ -52,7 +54,7 @@ func (a *allocation) Free() {
 	if a.at == 0 {
 		return
 	}
-	a.forgive.Stop()
+	a.cleanup.Stop()
 	a.dev.memory.put(a.dev, a.block)
 	a.block = block{}
 }
@@ -67,8 +69,8 @@ func sizeClass(n int64) int64 {
 	return (n + step - 1) / step * step
 }
 
-// Alloc implements gpu.Store.
-func (d *Device) Alloc(n int) (gpu.Memory, error) {
+// Alloc implements gpu.Back.
+func (d *back) Alloc(n int) (gpu.Memory, error) {
 	if n < 0 || n > maxElements {
 		return nil, fmt.Errorf(
 			"GPU %d: no allocation of %d numbers; an array may have %d",
@@ -85,16 +87,16 @@ func (d *Device) Alloc(n int) (gpu.Memory, error) {
 		return nil, err
 	}
 	a := &allocation{block: b, n: n, dev: d}
-	a.forgive = runtime.AddCleanup(a, d.memory.drop, b)
-	d.clear(uint64(b.at), (b.bytes+3)/4)
+	a.cleanup = runtime.AddCleanup(a, d.memory.drop, b)
+	d.clear(b.at, (b.bytes+3)/4)
 	return a, nil
 }
 
 // maxElements is how many numbers an array may have: kernels count in 32 bits.
 const maxElements = 1<<31 - 1<<20
 
-// Allocated implements gpu.Store.
-func (d *Device) Allocated() int64 { return d.memory.used.Load() }
+// Allocated implements gpu.Back.
+func (d *back) Allocated() int64 { return d.memory.used.Load() }
 
 func (m *memory) drop(b block) {
 	m.mu.Lock()
@@ -103,7 +105,7 @@ func (m *memory) drop(b block) {
 }
 
 // reclaim takes back what was dropped.
-func (m *memory) reclaim(d *Device) {
+func (m *memory) reclaim(d *back) {
 	m.mu.Lock()
 	dropped := m.dropped
 	m.dropped = nil
@@ -113,7 +115,7 @@ func (m *memory) reclaim(d *Device) {
 	}
 }
 
-func (m *memory) get(d *Device, bytes int64) (block, error) {
+func (m *memory) get(d *back, bytes int64) (block, error) {
 	m.reclaim(d)
 	b := block{size: bytes, bytes: bytes}
 	if !d.opts.NoCache {
@@ -124,20 +126,20 @@ func (m *memory) get(d *Device, bytes int64) (block, error) {
 		m.used.Add(bytes)
 		return b, nil
 	}
-	unlock, err := d.enter()
-	if err != nil {
-		return block{}, err
+	if d.ctx == (cu.CUContext{}) {
+		return block{}, errClosed
 	}
-	defer unlock()
-	at, err := cu.MemAlloc(b.size)
-	if errors.Is(err, cu.OutOfMemory) && m.release(d) {
-		at, err = cu.MemAlloc(b.size)
+	var p C.uint64_t
+	r := C.dns_alloc(d.c(), &p, C.size_t(b.size))
+	if r == C.CUDA_ERROR_OUT_OF_MEMORY && m.release(d) {
+		r = C.dns_alloc(d.c(), &p, C.size_t(b.size))
 	}
-	if err != nil {
-		return block{}, m.refused(d, bytes, err)
+	if r != 0 {
+		return block{}, m.refused(d, bytes, r)
 	}
+	at := address(p)
 	if m.owned == nil {
-		m.owned, m.spare = map[cu.DevicePtr]int64{}, map[int64][]cu.DevicePtr{}
+		m.owned, m.spare = map[address]int64{}, map[int64][]address{}
 	}
 	b.at, m.owned[at] = at, b.size
 	m.held += b.size
@@ -146,7 +148,7 @@ func (m *memory) get(d *Device, bytes int64) (block, error) {
 }
 
 // put keeps a block for the next of its size.
-func (m *memory) put(d *Device, b block) {
+func (m *memory) put(d *back, b block) {
 	m.used.Add(-b.bytes)
 	if m.owned[b.at] == 0 {
 		return // the device was closed
@@ -158,17 +160,12 @@ func (m *memory) put(d *Device, b block) {
 }
 
 // release gives what is not in use back to the driver, and reports whether that was anything.
-func (m *memory) release(d *Device) bool {
+func (m *memory) release(d *back) bool {
 	d.flush() // kernels that wait in the queue may still use it
-	unlock, err := d.enter()
-	if err != nil {
-		return false
-	}
-	defer unlock()
 	before := m.held
 	for size, list := range m.spare {
 		for _, at := range list {
-			cu.MemFree(at)
+			C.dns_free(d.c(), C.uint64_t(at))
 			delete(m.owned, at)
 			m.held -= size
 		}
@@ -201,9 +198,9 @@ func (e *OutOfMemoryError) Error() string {
 func (e *OutOfMemoryError) Room() int64 { return e.Held + e.Free - e.Own }
 
 // refused says why an allocation failed.
-func (m *memory) refused(d *Device, bytes int64, err error) error {
-	if !errors.Is(err, cu.OutOfMemory) {
-		return d.fail(err, "allocating")
+func (m *memory) refused(d *back, bytes int64, r C.CUresult) error {
+	if r != C.CUDA_ERROR_OUT_OF_MEMORY {
+		return d.failCode(r, "allocating")
 	}
 	e := &OutOfMemoryError{
 		Device: fmt.Sprintf("GPU %d (%s)", d.opts.Ordinal, d.info.Name),
@@ -211,15 +208,17 @@ func (m *memory) refused(d *Device, bytes int64, err error) error {
 		Held:   m.held,
 		Own:    m.own,
 	}
-	e.Free, e.Total, _ = cu.MemInfo()
+	var free, total C.size_t
+	C.dns_memory_info(d.c(), &free, &total)
+	e.Free, e.Total = int64(free), int64(total)
 	return e
 }
 
 // free gives everything back.
-func (m *memory) free(d *Device) {
+func (m *memory) free(d *back) {
 	m.reclaim(d)
 	for at := range m.owned {
-		cu.MemFree(at)
+		C.dns_free(d.c(), C.uint64_t(at))
 	}
 	m.owned, m.spare, m.held = nil, nil, 0
 }

@@ -12,9 +12,9 @@ import (
 	"dns-tui/gpu"
 )
 
-// monitor reads the GPU's vitals from NVML, which comes with the driver. Where it is absent there are none.
+// monitor reads the GPU's health from NVML, which comes with the driver. Where it is absent there is none.
 type monitor struct {
-	latest atomic.Pointer[gpu.Vitals]
+	latest atomic.Pointer[gpu.Health]
 	stop   chan struct{}
 	ended  chan struct{}
 }
@@ -23,7 +23,7 @@ type monitor struct {
 const monitorEvery = time.Second
 
 // openMonitor begins to watch the GPU in a goroutine of its own.
-func (d *Device) openMonitor() error {
+func (d *back) openMonitor() error {
 	dev, err := cu.GetDevice(d.opts.Ordinal)
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (d *Device) openMonitor() error {
 		tick := time.NewTicker(monitorEvery)
 		defer tick.Stop()
 		for {
-			v := &gpu.Vitals{}
+			v := &gpu.Health{}
 			if u, s := h.GetUtilizationRates(); s == nvml.SUCCESS {
 				v.Known, v.Utilization = true, int(u.Gpu)
 			}
@@ -67,19 +67,19 @@ func (d *Device) openMonitor() error {
 	return nil
 }
 
-// Vitals implements gpu.Monitored.
-func (d *Device) Vitals() gpu.Vitals {
-	var v gpu.Vitals
+// Health implements gpu.Monitored.
+func (d *back) Health() gpu.Health {
+	var h gpu.Health
 	if l := d.monitor.latest.Load(); l != nil {
-		v = *l
+		h = *l
 	}
 	if p := d.phase.Load(); p != nil {
-		v.Phase = *p
+		h.Phase = *p
 	}
-	return v
+	return h
 }
 
-func (d *Device) closeMonitor() {
+func (d *back) closeMonitor() {
 	if d.monitor.stop != nil {
 		close(d.monitor.stop)
 		<-d.monitor.ended

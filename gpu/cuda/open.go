@@ -14,6 +14,7 @@ import (
 	"gorgonia.org/cu"
 
 	"dns-tui/gpu"
+	"dns-tui/gpu/host"
 )
 
 // Built reports whether the program has this device.
@@ -25,8 +26,8 @@ const driverNeeded = 11080
 // lag is how many iterations the training loop may be ahead of the results that it has seen.
 const lag = 2
 
-// Device is a GPU.
-type Device struct {
+// back is a GPU.
+type back struct {
 	info      Info
 	driver    int
 	ctx       cu.CUContext
@@ -51,7 +52,11 @@ type Device struct {
 	notices   []string
 }
 
-var _ gpu.Device = (*Device)(nil)
+var (
+	_ gpu.Back      = (*back)(nil)
+	_ gpu.Labeler   = (*back)(nil)
+	_ gpu.Monitored = (*back)(nil)
+)
 
 // driverError says why there is no driver, or nil.
 func driverError() error {
@@ -65,8 +70,7 @@ func driverError() error {
 		}
 		return nil
 	}
-	if C.cuda_driver_status() == C.CUDA_ERROR_NO_DEVICE &&
-		C.GoString(C.cuda_driver_problem()) == "cuInit failed with CUDA error 100" {
+	if C.cuda_driver_found() != 0 && C.cuda_driver_status() == C.CUDA_ERROR_NO_DEVICE {
 		return fmt.Errorf("%w: NVIDIA's driver finds none (see nvidia-smi, and CUDA_VISIBLE_DEVICES)", ErrNoGPU)
 	}
 	return fmt.Errorf("%w: NVIDIA's driver cannot be used: %s", ErrNoGPU, C.GoString(C.cuda_driver_problem()))
@@ -124,8 +128,8 @@ func describe(ordinal int) (Info, error) {
 }
 
 // Open makes a context on a GPU and loads the kernels. Its errors say what is missing: a driver, a newer driver, a
-// device.
-func Open(o Options) (gpu.Device, error) {
+// device. What the GPU does not support runs on the host.
+func Open(o Options) (*gpu.Device, error) {
 	if err := driverError(); err != nil {
 		return nil, err
 	}
@@ -136,7 +140,7 @@ func Open(o Options) (gpu.Device, error) {
 	if o.Ordinal < 0 || o.Ordinal >= n {
 		return nil, fmt.Errorf("no GPU %d; there are %d, numbered from 0", o.Ordinal, n)
 	}
-	d := &Device{opts: o, driver: cu.Version()}
+	d := &back{opts: o, driver: cu.Version()}
 	if d.driver < driverNeeded {
 		return nil, fmt.Errorf(
 			"NVIDIA's driver is %s; wanted driver %s or newer",
@@ -162,10 +166,10 @@ func Open(o Options) (gpu.Device, error) {
 		d.Close()
 		return nil, fmt.Errorf("GPU %d, %s: %w", o.Ordinal, d.info.Name, err)
 	}
-	return d, nil
+	return gpu.NewDevice(d, func() gpu.Back { return host.NewBack(host.Options{}) }), nil
 }
 
-func (d *Device) open() error {
+func (d *back) open() error {
 	dev, err := cu.GetDevice(d.opts.Ordinal)
 	if err != nil {
 		return err
@@ -185,17 +189,20 @@ func (d *Device) open() error {
 	if err := d.loadKernels(); err != nil {
 		return err
 	}
-	for _, f := range []func() error{d.openFault, d.openStaging, d.openQueue, d.openFetches, d.openScratch, d.openLibraries, d.openChoices, d.openMonitor} {
+	for _, f := range []func() error{
+		d.openFault, d.openStaging, d.openQueue, d.openFetches, d.openScratch, d.openLibraries, d.openChoices,
+		d.openMonitor,
+	} {
 		if err := f(); err != nil {
 			return err
 		}
 	}
 	d.memory.own, d.ready = d.memory.held, true
-	return d.Sync()
+	return d.sync()
 }
 
 // loadKernels has the driver compile the kernels for the GPU, which it remembers for the next time.
-func (d *Device) loadKernels() error {
+func (d *back) loadKernels() error {
 	if err := d.load(compressedKernels, 0, firstTensor); err != nil {
 		return err
 	}
@@ -206,7 +213,7 @@ func (d *Device) loadKernels() error {
 }
 
 // load loads the module of some kernels.
-func (d *Device) load(compressed []byte, from, to kernelID) error {
+func (d *back) load(compressed []byte, from, to kernelID) error {
 	text, err := image(compressed)
 	if err != nil {
 		return err
@@ -226,7 +233,7 @@ func (d *Device) load(compressed []byte, from, to kernelID) error {
 }
 
 // choosePrecision fixes the precision that was asked for.
-func (d *Device) choosePrecision() error {
+func (d *back) choosePrecision() error {
 	d.precision = d.opts.Precision
 	switch {
 	case d.precision == Auto && d.info.Major >= 8:
@@ -245,32 +252,35 @@ func (d *Device) choosePrecision() error {
 }
 
 // c and s are the context and the stream as C has them.
-func (d *Device) c() C.CUcontext { return *(*C.CUcontext)(unsafe.Pointer(&d.ctx)) }
-func (d *Device) s() C.CUstream  { return *(*C.CUstream)(unsafe.Pointer(&d.stream)) }
+func (d *back) c() C.CUcontext { return *(*C.CUcontext)(unsafe.Pointer(&d.ctx)) }
+func (d *back) s() C.CUstream  { return *(*C.CUstream)(unsafe.Pointer(&d.stream)) }
 
 // during sets what the device says that it is about; the function that it returns ends it.
-func (d *Device) during(phase string) (done func()) {
+func (d *back) during(phase string) (done func()) {
 	before := d.phase.Swap(&phase)
 	return func() { d.phase.Store(before) }
 }
 
-// Name implements gpu.Device.
-func (d *Device) Name() string { return d.info.Name }
+// sync waits for everything.
+func (d *back) sync() error { return d.Await(d.Mark()) }
 
-// Capabilities implements gpu.Device.
-func (d *Device) Capabilities() gpu.Capabilities {
+// Name implements gpu.Back.
+func (d *back) Name() string { return d.info.Name }
+
+// Capabilities implements gpu.Back.
+func (d *back) Capabilities() gpu.Capabilities {
 	return gpu.Capabilities{Kind: "cuda", BLAS: d.using(), Lag: lag, Notices: d.notices}
 }
 
-// Close implements gpu.Device.
-func (d *Device) Close() error {
+// Close implements gpu.Back.
+func (d *back) Close() error {
 	if d.ctx == (cu.CUContext{}) {
 		return nil
 	}
 	d.closeMonitor()
 	var err error
 	if d.ready {
-		err = d.Sync()
+		err = d.sync()
 	}
 	if leave, e := d.enter(); e == nil {
 		defer leave()

@@ -53,7 +53,8 @@ func ParsePrecision(s string) (Precision, error) {
 
 // ErrAbsent says that the program was built without this device.
 var ErrAbsent = errors.New(
-	"this build has no CUDA device; `make` builds it where a CUDA toolkit is found (`make cuda-toolkit` installs one on Debian)",
+	"this build has no CUDA device; `make` builds it where a CUDA toolkit is found " +
+		"(`make cuda-toolkit` installs one on Debian)",
 )
 
 // ErrNoGPU says that there is no GPU, or no driver for one.

@@ -6,42 +6,44 @@ package cuda
 import "C"
 
 import (
-	"math"
+	"slices"
 	"unsafe"
 
 	"dns-tui/gpu"
 )
 
-// queue holds the records of kernels that were asked for and not handed over yet. A record is, in words of eight bytes:
-//
-//	0  the function; for a clear, the value
-//	1  grid x, grid y
-//	2  grid z, threads of a block
-//	3  kind, number of arguments, words of the blob
-//	4  mark: what the kernel notes when it begins
-//	   the arguments, a word each; the blob: the last parameter, a struct
-//
-// So the same work gives the same words, whatever the live numbers are.
+// queue holds the records of kernels that were asked for and not handed over yet, in words of eight bytes: a
+// C.dns_header, which names the kernel, its grid, and the mark that it notes when it begins, and behind it the kernel's
+// arguments, a struct of kernels_gen.go. So the same work gives the same words, whatever the live numbers are.
 type queue struct {
 	words []uint64
+	start int      // where the last record begins
 	live  []uint32 // the live numbers of these records
-	base  uint64   // of their buffer on the device
+	base  address  // of their buffer on the device
 	last  lastOp   // what the next record may be fused with
 	batch batches
-	blob  blob
 }
+
+// address is one on the device; 0 for none.
+type address uint64
+
+// kernelID is a kernel: its position in kernelNames.
+type kernelID int
+
+// kernel is a kernel that takes the arguments A.
+type kernel[A any] struct{ id kernelID }
 
 // liveWords is the room for live numbers, in words of four bytes.
 const liveWords = 16 << 10
 
-const headerWords = 5
+const headerWords = int(unsafe.Sizeof(C.dns_header{}) / 8)
 
-func (d *Device) openQueue() error {
+func (d *back) openQueue() error {
 	m, err := d.memory.get(d, 4*liveWords)
 	if err != nil {
 		return err
 	}
-	d.queue.base = uint64(m.at)
+	d.queue.base = m.at
 	d.queue.words = make([]uint64, 0, 1<<14)
 	d.queue.live = make([]uint32, 0, liveWords)
 	return nil
@@ -50,67 +52,72 @@ func (d *Device) openQueue() error {
 // grid is how many blocks a launch has.
 type grid struct{ x, y, z int }
 
-// launch queues a kernel. args are words of up to eight bytes; what was put into the blob follows as the last
-// parameter.
-func (d *Device) launch(k kernelID, g grid, threads int, args ...uint64) {
+// threads is how many threads each block has.
+const threads = 256
+
+// launch queues a kernel.
+func launch[A any](d *back, k kernel[A], g grid, args A) {
 	if d.fault.err != nil || g.x <= 0 || g.y <= 0 || g.z <= 0 {
-		d.queue.blob.n = 0
 		return
 	}
+	record(d, C.dns_header{
+		function: C.uint64_t(d.functions[k.id]), kind: C.record_kernel, threads: threads,
+		grid_x: C.uint32_t(g.x), grid_y: C.uint32_t(g.y), grid_z: C.uint32_t(g.z), mark: C.uint64_t(d.markOf(k.id)),
+	}, args)
+}
+
+// record queues a record.
+func record[A any](d *back, h C.dns_header, args A) {
 	q := &d.queue
-	q.last = lastOp{}
-	b := q.blob.words()
-	q.words = append(
-		q.words,
-		d.functions[k],
-		uint64(uint32(g.x))|uint64(uint32(g.y))<<32,
-		uint64(uint32(g.z))|uint64(uint32(threads))<<32,
-		uint64(C.record_kernel)|uint64(len(args))<<16|uint64(len(b))<<32,
-		d.markOf(k),
-	)
-	q.words = append(q.words, args...)
-	q.words = append(q.words, b...)
-	q.blob.n = 0
+	n := int(unsafe.Sizeof(args)+7) / 8
+	q.start, q.last = len(q.words), lastOp{}
+	q.words = slices.Grow(q.words, headerWords+n)[:q.start+headerWords+n]
+	q.words[len(q.words)-1] = 0 // the arguments may end in its middle
+	h.words = C.uint32_t(n)
+	*(*C.dns_header)(unsafe.Pointer(&q.words[q.start])) = h
+	*argumentsOf[A](q, q.start) = args
 	if d.opts.Blocking {
 		d.flush()
 	}
 }
 
+// argumentsOf returns the arguments in the record that begins at start.
+func argumentsOf[A any](q *queue, start int) *A {
+	return (*A)(unsafe.Pointer(&q.words[start+headerWords]))
+}
+
 // clear queues setting n words of four bytes to 0.
-func (d *Device) clear(at uint64, n int64) {
+func (d *back) clear(at address, n int64) {
 	d.closeBatches()
-	if d.fault.err != nil {
-		return
+	if d.fault.err == nil {
+		record(d, C.dns_header{kind: C.record_clear}, C.dns_clear_args{at: C.uint64_t(at), n: C.uint64_t(n)})
 	}
-	q := &d.queue
-	q.last = lastOp{}
-	q.words = append(q.words, 0, 0, 0, uint64(C.record_clear)|2<<16, 0, at, uint64(n))
 }
 
 // each queues an elementwise kernel over n elements.
-func (d *Device) each(k kernelID, n int, args ...uint64) {
+func each[A any](d *back, k kernel[A], n int, args A) {
 	d.closeBatches()
-	d.launch(k, grid{(n + 1023) / 1024, 1, 1}, 256, args...)
+	launch(d, k, grid{(n + 1023) / 1024, 1, 1}, args)
 }
 
 // rows queues a kernel of one thread an item.
-func (d *Device) rows(k kernelID, n int, args ...uint64) {
+func rows[A any](d *back, k kernel[A], n int, args A) {
 	d.closeBatches()
-	d.launch(k, grid{(n + 255) / 256, 1, 1}, 256, args...)
+	launch(d, k, grid{(n + threads - 1) / threads, 1, 1}, args)
 }
 
 // maxSumBlocks bounds the blocks of a kernel that sums: scratch has room for three numbers of each.
 const maxSumBlocks = 1024
 
-// sums queues a kernel that sums over n items, and gives it scratch memory.
-func (d *Device) sums(k kernelID, n int, args ...uint64) {
+// sums queues a kernel that sums over n items in scratch memory.
+func sums[A any](d *back, k kernel[A], n int, args A) {
 	d.closeBatches()
-	d.launch(k, grid{max(1, min(maxSumBlocks, (n+1023)/1024)), 1, 1}, 256, args...)
+	launch(d, k, grid{max(1, min(maxSumBlocks, (n+1023)/1024)), 1, 1}, args)
 }
 
 // liveNumbers makes room for n live numbers of the next record, and returns their address on the device. Their values
 // are not part of the record.
-func (d *Device) liveNumbers(n int) (at uint64, values []uint32) {
+func (d *back) liveNumbers(n int) (at address, values []uint32) {
 	q := &d.queue
 	from := (len(q.live) + 3) &^ 3
 	if from+n > liveWords {
@@ -118,11 +125,17 @@ func (d *Device) liveNumbers(n int) (at uint64, values []uint32) {
 		from = 0
 	}
 	q.live = q.live[:from+n]
-	return q.base + uint64(4*from), q.live[from:]
+	return q.base + address(4*from), q.live[from:]
+}
+
+// liveStructs returns the first n structs in live numbers, and what is behind them.
+func liveStructs[T any](values []uint32, n int) (first []T, rest []uint32) {
+	var t T
+	return unsafe.Slice((*T)(unsafe.Pointer(&values[0])), n), values[n*int(unsafe.Sizeof(t)/4):]
 }
 
 // flush hands the queue over.
-func (d *Device) flush() {
+func (d *back) flush() {
 	d.closeBatches()
 	q := &d.queue
 	defer func() { q.words, q.live, q.last = q.words[:0], q.live[:0], lastOp{} }()
@@ -140,57 +153,32 @@ func (d *Device) flush() {
 }
 
 // ptr returns the address of a tensor's first element; 0 for none.
-func (d *Device) ptr(t *gpu.Tensor) uint64 {
+func (d *back) ptr(t *gpu.Tensor) address {
 	if t == nil {
 		return 0
 	}
-	return uint64(t.Mem.(*allocation).at) + 4*uint64(t.Off)
+	return t.Mem.(*allocation).at + 4*address(t.Off)
 }
 
-func f32(v float32) uint64 { return uint64(math.Float32bits(v)) }
-func i32(v int) uint64     { return uint64(uint32(int32(v))) }
-
-// blob builds a struct for a kernel: numbers of four bytes, and addresses on multiples of eight.
-type blob struct {
-	buf [64]uint64
-	n   int // numbers of four bytes
-}
-
-func (b *blob) u32(v uint32) {
-	w := &b.buf[b.n/2]
-	if b.n%2 == 0 {
-		*w = uint64(v)
-	} else {
-		*w |= uint64(v) << 32
+func flag(b bool) int32 {
+	if b {
+		return 1
 	}
-	b.n++
+	return 0
 }
 
-func (b *blob) ints(v ...int) {
-	for _, x := range v {
-		b.u32(uint32(int32(x)))
-	}
-}
-
-func (b *blob) float(v float32) { b.u32(math.Float32bits(v)) }
-
-func (b *blob) ptr(v uint64) {
-	b.n = (b.n + 1) &^ 1
-	b.buf[b.n/2] = v
-	b.n += 2
-}
-
-// divisor puts a Divisor of common.cuh: q = (umulhi(n, m) + n) >> s for n < 2^31.
-func (b *blob) divisor(d int) {
+// divisor makes a Divisor of common.cuh: q = (umulhi(n, m) + n) >> s for n < 2^31.
+func divisor(d int) cDivisor {
 	d = max(d, 1)
 	s := uint32(0)
 	for 1<<s < uint64(d) {
 		s++
 	}
 	m := (uint64(1)<<s-uint64(d))<<32/uint64(d) + 1
-	b.u32(uint32(d))
-	b.u32(uint32(m))
-	b.u32(s)
+	return cDivisor{uint32(d), uint32(m), s}
 }
 
-func (b *blob) words() []uint64 { return b.buf[:(b.n+1)/2] }
+// headerAt returns the header of a record among words.
+func headerAt(words []uint64, start int) *C.dns_header {
+	return (*C.dns_header)(unsafe.Pointer(&words[start]))
+}

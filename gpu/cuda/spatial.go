@@ -4,113 +4,84 @@ package cuda
 
 import "dns-tui/gpu"
 
-// pool checks a pooling's operands and puts a Pool of spatial.cu into the blob.
-func (d *Device) pool(op string, g *gpu.PoolGeometry, in, out *gpu.Tensor) {
-	gpu.Want(op, "input", in, g.Planes*g.H*g.W)
-	gpu.Want(op, "output", out, g.Planes*g.OutH*g.OutW)
-	d.closeBatches()
-	b := &d.queue.blob
-	b.ints(g.Planes, g.H, g.W, g.KH, g.KW, g.SH, g.SW, g.PH, g.PW, g.OutH, g.OutW)
-	for _, n := range []int{g.W, g.H, g.OutW, g.OutH} {
-		b.divisor(n)
+// pool is g as spatial.cu has it.
+func pool(g *gpu.PoolGeometry) cPool {
+	return cPool{
+		planes: int32(g.Planes), h: int32(g.H), w: int32(g.W), kh: int32(g.KH), kw: int32(g.KW),
+		sh: int32(g.SH), sw: int32(g.SW), ph: int32(g.PH), pw: int32(g.PW), outH: int32(g.OutH), outW: int32(g.OutW),
+		byW: divisor(g.W), byH: divisor(g.H), byOutW: divisor(g.OutW), byOutH: divisor(g.OutH),
 	}
 }
 
-// MaxPool implements gpu.Spatial.
-func (d *Device) MaxPool(g *gpu.PoolGeometry, x, y, at *gpu.Tensor) {
-	gpu.Want("MaxPool", "at", at, y.N)
-	d.pool("MaxPool", g, x, y)
-	d.each(kMaxPool, y.N, d.ptr(x), d.ptr(y), d.ptr(at))
+func (d *back) maxPool(o *gpu.MaxPool) {
+	each(d, kMaxPool, o.Y.N, maxPoolArgs{x: d.ptr(o.X), y: d.ptr(o.Y), at: d.ptr(o.Argmax), g: pool(o.G)})
 }
 
-// MaxPoolBackward implements gpu.Spatial.
-func (d *Device) MaxPoolBackward(g *gpu.PoolGeometry, dy, at, dx *gpu.Tensor) {
-	gpu.Want("MaxPoolBackward", "at", at, dy.N)
-	d.pool("MaxPoolBackward", g, dx, dy)
-	d.each(kMaxPoolBackward, dx.N, d.ptr(dy), d.ptr(at), d.ptr(dx))
+func (d *back) maxPoolBackward(o *gpu.MaxPoolBackward) {
+	each(d, kMaxPoolBackward, o.DX.N, maxPoolBackwardArgs{
+		dy: d.ptr(o.DY), at: d.ptr(o.Argmax), dx: d.ptr(o.DX), g: pool(o.G),
+	})
 }
 
-// AvePool implements gpu.Spatial.
-func (d *Device) AvePool(g *gpu.PoolGeometry, x, y *gpu.Tensor) {
-	d.pool("AvePool", g, x, y)
-	d.each(kAvePool, y.N, d.ptr(x), d.ptr(y))
+func (d *back) avePool(o *gpu.AvePool) {
+	each(d, kAvePool, o.Y.N, avePoolArgs{x: d.ptr(o.X), y: d.ptr(o.Y), g: pool(o.G)})
 }
 
-// AvePoolBackward implements gpu.Spatial.
-func (d *Device) AvePoolBackward(g *gpu.PoolGeometry, dy, dx *gpu.Tensor) {
-	d.pool("AvePoolBackward", g, dx, dy)
-	d.each(kAvePoolBackward, dx.N, d.ptr(dy), d.ptr(dx))
+func (d *back) avePoolBackward(o *gpu.AvePoolBackward) {
+	each(d, kAvePoolBackward, o.DX.N, avePoolBackwardArgs{dy: d.ptr(o.DY), dx: d.ptr(o.DX), g: pool(o.G)})
 }
 
-// StochasticPool implements gpu.Spatial.
-func (d *Device) StochasticPool(g *gpu.PoolGeometry, x, y, at *gpu.Tensor, key gpu.Key) {
-	gpu.Want("StochasticPool", "at", at, y.N)
-	k := d.liveKey(key)
-	d.pool("StochasticPool", g, x, y)
-	d.each(kStochasticPool, y.N, d.ptr(x), d.ptr(y), d.ptr(at), k)
+func (d *back) stochasticPool(o *gpu.StochasticPool) {
+	each(d, kStochasticPool, o.Y.N, stochasticPoolArgs{
+		x: d.ptr(o.X), y: d.ptr(o.Y), at: d.ptr(o.Argmax), key: d.liveKey(o.Key), g: pool(o.G),
+	})
 }
 
-// ExpectedPool implements gpu.Spatial.
-func (d *Device) ExpectedPool(g *gpu.PoolGeometry, x, y *gpu.Tensor) {
-	d.pool("ExpectedPool", g, x, y)
-	d.each(kExpectedPool, y.N, d.ptr(x), d.ptr(y))
+func (d *back) expectedPool(o *gpu.ExpectedPool) {
+	each(d, kExpectedPool, o.Y.N, expectedPoolArgs{x: d.ptr(o.X), y: d.ptr(o.Y), g: pool(o.G)})
 }
 
-// col checks the operands of Im2col and Col2im and puts a Col of spatial.cu into the blob.
-func (d *Device) col(op string, g *gpu.ColGeometry, x, col *gpu.Tensor) {
-	if len(g.In) > gpu.MaxSpatialAxes {
-		panic("gpu: " + op + ": too many spatial axes")
-	}
-	gpu.Want(op, "x", x, g.Channels*gpu.Elements(g.In))
-	gpu.Want(op, "col", col, g.Rows()*g.Places())
-	d.closeBatches()
-	b := &d.queue.blob
-	b.ints(g.Channels, len(g.In), gpu.Elements(g.Kernel), g.Places(), gpu.Elements(g.In))
-	for _, list := range [][]int{g.In, g.Kernel, g.Stride, g.Pad, g.Dilation, g.Out} {
-		b.ints(list...)
-		for range gpu.MaxSpatialAxes - len(list) {
-			b.ints(1)
+// col is g as spatial.cu has it: axes that it does not have are of length 1.
+func col(g *gpu.ColGeometry) cCol {
+	axes := func(list []int) (out [gpu.MaxSpatialAxes]int32) {
+		for i := range out {
+			out[i] = 1
+			if i < len(list) {
+				out[i] = int32(list[i])
+			}
 		}
+		return out
+	}
+	return cCol{
+		channels: int32(g.Channels), axes: int32(len(g.In)), taps: int32(gpu.Elements(g.Kernel)),
+		places: int32(g.Positions()), plane: int32(gpu.Elements(g.In)),
+		in: axes(g.In), kernel: axes(g.Kernel), stride: axes(g.Stride), pad: axes(g.Pad), dilation: axes(g.Dilation),
+		out: axes(g.Out),
 	}
 }
 
-// Im2col implements gpu.Spatial.
-func (d *Device) Im2col(g *gpu.ColGeometry, x, col *gpu.Tensor) {
-	d.col("Im2col", g, x, col)
-	d.each(kIm2col, col.N, d.ptr(x), d.ptr(col))
+func (d *back) im2col(o *gpu.Im2col) {
+	each(d, kIm2col, o.Col.N, im2colArgs{x: d.ptr(o.X), col: d.ptr(o.Col), g: col(o.G)})
 }
 
-// Col2im implements gpu.Spatial.
-func (d *Device) Col2im(g *gpu.ColGeometry, col, x *gpu.Tensor) {
-	d.col("Col2im", g, x, col)
-	d.each(kCol2im, x.N, d.ptr(col), d.ptr(x))
+func (d *back) col2im(o *gpu.Col2im) {
+	each(d, kCol2im, o.X.N, col2imArgs{col: d.ptr(o.Col), x: d.ptr(o.X), g: col(o.G)})
 }
 
-// lrn checks the operands of LRN and puts an LRN of spatial.cu into the blob.
-func (d *Device) lrn(op string, g *gpu.LRNGeometry, ts ...*gpu.Tensor) int {
-	n := g.N * g.C * g.Plane
-	for _, t := range ts {
-		gpu.Want(op, "an operand", t, n)
+// lrnGeometry is g as spatial.cu has it.
+func lrnGeometry(g *gpu.LRNGeometry) cLRN {
+	return cLRN{
+		n: int32(g.N), c: int32(g.C), plane: int32(g.Plane), size: int32(g.Size), alpha: g.Alpha, beta: g.Beta, k: g.K,
+		byPlane: divisor(g.Plane), byC: divisor(g.C),
 	}
-	d.closeBatches()
-	b := &d.queue.blob
-	b.ints(g.N, g.C, g.Plane, g.Size)
-	b.float(g.Alpha)
-	b.float(g.Beta)
-	b.float(g.K)
-	b.divisor(g.Plane)
-	b.divisor(g.C)
-	return n
 }
 
-// LRN implements gpu.Spatial.
-func (d *Device) LRN(g *gpu.LRNGeometry, x, scale, y *gpu.Tensor) {
-	n := d.lrn("LRN", g, x, scale, y)
-	d.each(kLrn, n, d.ptr(x), d.ptr(scale), d.ptr(y))
+func (d *back) lrn(o *gpu.LRN) {
+	each(d, kLrn, o.G.Len(), lrnArgs{x: d.ptr(o.X), scale: d.ptr(o.Scale), y: d.ptr(o.Y), g: lrnGeometry(o.G)})
 }
 
-// LRNBackward implements gpu.Spatial.
-func (d *Device) LRNBackward(g *gpu.LRNGeometry, x, y, scale, dy, dx *gpu.Tensor) {
-	n := d.lrn("LRNBackward", g, x, y, scale, dy, dx)
-	d.each(kLrnBackward, n, d.ptr(x), d.ptr(y), d.ptr(scale), d.ptr(dy), d.ptr(dx))
+func (d *back) lrnBackward(o *gpu.LRNBackward) {
+	each(d, kLrnBackward, o.G.Len(), lrnBackwardArgs{
+		x: d.ptr(o.X), y: d.ptr(o.Y), scale: d.ptr(o.Scale), dy: d.ptr(o.DY), dx: d.ptr(o.DX), g: lrnGeometry(o.G),
+	})
 }

@@ -33,7 +33,7 @@ type staging struct {
 
 // buffer is device memory that a large upload waits in until the kernels before it are done with where it goes.
 type buffer struct {
-	at         uint64
+	at         address
 	full, free cu.Event
 }
 
@@ -47,7 +47,7 @@ type trip struct {
 	done cu.Event
 }
 
-func (d *Device) openStaging() error {
+func (d *back) openStaging() error {
 	p, err := d.pinned(stagingBytes)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (d *Device) openStaging() error {
 func event(e cu.Event) C.CUevent { return *(*C.CUevent)(unsafe.Pointer(&e)) }
 
 // room returns the next n bytes of the ring, and waits until they are free.
-func (s *staging) room(d *Device, n int) []byte {
+func (s *staging) room(d *back, n int) []byte {
 	at := s.head % stagingBytes
 	if at+n > stagingBytes { // not over the end
 		s.head += stagingBytes - at
@@ -92,7 +92,7 @@ func (s *staging) room(d *Device, n int) []byte {
 }
 
 // send uploads a piece of the ring to the device, in the order of a stream.
-func (s *staging) send(d *Device, dst uint64, piece []byte, stream C.CUstream) {
+func (s *staging) send(d *back, dst address, piece []byte, stream C.CUstream) {
 	t := &s.trips[(s.first+s.n)%len(s.trips)]
 	t.end, s.n = s.head, s.n+1
 	d.must(
@@ -102,36 +102,35 @@ func (s *staging) send(d *Device, dst uint64, piece []byte, stream C.CUstream) {
 }
 
 // must keeps the failure of a call.
-func (d *Device) must(r C.CUresult, doing string) {
+func (d *back) must(r C.CUresult, doing string) {
 	if r != 0 {
 		d.failCode(r, doing)
 	}
 }
 
-// Upload implements gpu.Store.
-func (d *Device) Upload(dst *gpu.Tensor, src []float32) {
-	gpu.Want("Upload", "dst", dst, len(src))
+// Upload implements gpu.Back.
+func (d *back) Upload(dst *gpu.Tensor, src []float32) {
 	d.flush()
 	if b := d.buffer(len(src)); b != nil {
 		d.uploadBeside(d.ptr(dst), src, b)
 		return
 	}
-	d.pour(d.ptr(dst), src, d.s())
+	d.uploadThroughRing(d.ptr(dst), src, d.s())
 }
 
-// pour copies numbers through the ring to the device.
-func (d *Device) pour(at uint64, src []float32, stream C.CUstream) {
+// uploadThroughRing copies numbers through the ring to the device.
+func (d *back) uploadThroughRing(at address, src []float32, stream C.CUstream) {
 	for len(src) > 0 && d.fault.err == nil {
 		n := min(len(src), stagingBytes/8)
 		piece := d.staging.room(d, 4*n)
 		copy(unsafe.Slice((*float32)(unsafe.Pointer(&piece[0])), n), src)
 		d.staging.send(d, at, piece, stream)
-		at, src = at+uint64(4*n), src[n:]
+		at, src = at+address(4*n), src[n:]
 	}
 }
 
 // buffer returns the next of two buffers for uploads of n numbers; nil where they are small, or there is no memory.
-func (d *Device) buffer(n int) *buffer {
+func (d *back) buffer(n int) *buffer {
 	s := &d.staging
 	if 4*n < largeUpload || d.fault.err != nil {
 		return nil
@@ -145,7 +144,7 @@ func (d *Device) buffer(n int) *buffer {
 				pair = nil
 				break
 			}
-			pair[i].at = uint64(m.at)
+			pair[i].at = m.at
 			for _, e := range []*cu.Event{&pair[i].full, &pair[i].free} {
 				if *e, err = d.event(); err != nil {
 					return nil
@@ -164,7 +163,7 @@ func (d *Device) buffer(n int) *buffer {
 }
 
 // event makes an event that measures no time.
-func (d *Device) event() (cu.Event, error) {
+func (d *back) event() (cu.Event, error) {
 	leave, err := d.enter()
 	if err != nil {
 		return cu.Event{}, err
@@ -173,11 +172,11 @@ func (d *Device) event() (cu.Event, error) {
 	return cu.MakeEvent(cu.DisableTiming)
 }
 
-// uploadBeside fills a buffer while kernels run, and has the stream copy it to its place behind them.
-func (d *Device) uploadBeside(at uint64, src []float32, b *buffer) {
+// uploadBeside fills a buffer while kernels run, and has the stream copy it behind them to where it goes.
+func (d *back) uploadBeside(at address, src []float32, b *buffer) {
 	copies := *(*C.CUstream)(unsafe.Pointer(&d.staging.copies))
 	d.must(C.dns_wait_for(d.c(), copies, event(b.free)), "uploading")
-	d.pour(b.at, src, copies)
+	d.uploadThroughRing(b.at, src, copies)
 	if d.fault.err != nil {
 		return
 	}
@@ -211,7 +210,7 @@ type fetched struct {
 	dst []float32
 }
 
-func (d *Device) openFetches() error {
+func (d *back) openFetches() error {
 	f := &d.fetches
 	p, err := d.pinned(slotBytes * len(f.slots))
 	if err != nil {
@@ -231,7 +230,7 @@ func (d *Device) openFetches() error {
 func (f *fetches) slot(m gpu.Mark) *slot { return &f.slots[int(m)%len(f.slots)] }
 
 // take starts a copy of bytes into the slot that is being filled, and returns where; -1 where it has no room.
-func (d *Device) take(src uint64, bytes int) int {
+func (d *back) take(src address, bytes int) int {
 	s := d.fetches.slot(d.fetches.number)
 	if s.used+bytes > slotBytes {
 		return -1
@@ -242,7 +241,7 @@ func (d *Device) take(src uint64, bytes int) int {
 	return at
 }
 
-func (d *Device) fetchInto(piece []byte, src uint64) {
+func (d *back) fetchInto(piece []byte, src address) {
 	if d.fault.err != nil || len(piece) == 0 {
 		return
 	}
@@ -251,9 +250,8 @@ func (d *Device) fetchInto(piece []byte, src uint64) {
 	}
 }
 
-// Fetch implements gpu.Store.
-func (d *Device) Fetch(dst []float32, src *gpu.Tensor) {
-	gpu.Want("Fetch", "src", src, len(dst))
+// Fetch implements gpu.Back.
+func (d *back) Fetch(dst []float32, src *gpu.Tensor) {
 	s := d.fetches.slot(d.fetches.number)
 	if s.used+4*len(dst) > slotBytes/2 { // the other half is for results of surgery
 		d.Download(dst, src)
@@ -264,8 +262,8 @@ func (d *Device) Fetch(dst []float32, src *gpu.Tensor) {
 	s.floats = append(s.floats, fetched{at, dst})
 }
 
-// Mark implements gpu.Store.
-func (d *Device) Mark() gpu.Mark {
+// Mark implements gpu.Back.
+func (d *back) Mark() gpu.Mark {
 	d.flush()
 	f := &d.fetches
 	d.takeSurgery()
@@ -282,8 +280,8 @@ func (d *Device) Mark() gpu.Mark {
 	return m
 }
 
-// Await implements gpu.Store.
-func (d *Device) Await(m gpu.Mark) error {
+// Await implements gpu.Back.
+func (d *back) Await(m gpu.Mark) error {
 	for d.fetches.oldest <= m && d.fetches.oldest < d.fetches.number {
 		d.deliver(d.fetches.oldest)
 	}
@@ -291,7 +289,7 @@ func (d *Device) Await(m gpu.Mark) error {
 }
 
 // deliver waits for the oldest mark and hands out what was fetched for it; NaN where the device failed.
-func (d *Device) deliver(m gpu.Mark) {
+func (d *back) deliver(m gpu.Mark) {
 	s := d.fetches.slot(m)
 	if d.fault.err == nil {
 		if r := C.dns_wait(d.c(), event(s.done)); r != 0 {
@@ -316,9 +314,8 @@ func fillNaN(v []float32) {
 	}
 }
 
-// Download implements gpu.Store. It goes through the staging ring, in pieces.
-func (d *Device) Download(dst []float32, src *gpu.Tensor) {
-	gpu.Want("Download", "src", src, len(dst))
+// Download implements gpu.Back. It goes through the staging ring, in pieces.
+func (d *back) Download(dst []float32, src *gpu.Tensor) {
 	d.flush()
 	at := d.ptr(src)
 	for len(dst) > 0 {
@@ -331,12 +328,12 @@ func (d *Device) Download(dst []float32, src *gpu.Tensor) {
 			return
 		}
 		copy(dst[:n], unsafe.Slice((*float32)(unsafe.Pointer(&piece[0])), n))
-		at, dst = at+uint64(4*n), dst[n:]
+		at, dst = at+address(4*n), dst[n:]
 	}
 }
 
 // wait waits for everything that was handed over.
-func (d *Device) wait() {
+func (d *back) wait() {
 	if d.fault.err != nil {
 		return
 	}
@@ -345,9 +342,4 @@ func (d *Device) wait() {
 		r = C.dns_wait(d.c(), event(d.staging.waited))
 	}
 	d.must(r, "waiting")
-}
-
-// Sync implements gpu.Store.
-func (d *Device) Sync() error {
-	return d.Await(d.Mark())
 }

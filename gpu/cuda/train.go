@@ -3,7 +3,6 @@
 package cuda
 
 import (
-	"math"
 	"unsafe"
 
 	"dns-tui/gpu"
@@ -13,7 +12,7 @@ import (
 type batches struct {
 	updates []updateSegment
 	method  gpu.Method
-	gate    uint64
+	gate    address
 
 	surgery  []surgerySegment
 	layers   []surgeryLayer
@@ -29,13 +28,13 @@ func (b *batches) open() bool { return len(b.updates) > 0 || len(b.surgery) > 0 
 const maxSegments = 400
 
 type updateSegment struct {
-	w, grad, h, h2, masked uint64
+	w, grad, h, h2, masked address
 	n                      int
 	p                      gpu.UpdateParams
 }
 
 type surgerySegment struct {
-	w, masked      uint64
+	w, masked      address
 	n, layer, rule int
 }
 
@@ -54,7 +53,7 @@ type operated struct {
 }
 
 // closeBatches queues what waits for more of its kind.
-func (d *Device) closeBatches() {
+func (d *back) closeBatches() {
 	if len(d.queue.batch.updates) > 0 {
 		d.closeUpdates()
 	}
@@ -63,181 +62,141 @@ func (d *Device) closeBatches() {
 	}
 }
 
-// Update implements gpu.Train.
-func (d *Device) Update(u gpu.UpdateParams, w, grad, h, h2, masked *gpu.Tensor) {
-	gpu.Want("Update", "grad", grad, w.N)
-	gpu.Want("Update", "h", h, w.N)
-	if u.Method.Histories() > 1 {
-		gpu.Want("Update", "h2", h2, w.N)
-	}
-	gpu.WantOptional("Update", "masked", masked, w.N)
+// update waits for more of its kind: they become one launch.
+func (d *back) update(o *gpu.Update) {
 	b := &d.queue.batch
-	gate := d.ptr(u.Gate)
+	gate := d.ptr(o.Params.Gate)
 	if len(b.surgery) > 0 || len(b.updates) == maxSegments ||
-		len(b.updates) > 0 && (b.method != u.Method || b.gate != gate) {
+		len(b.updates) > 0 && (b.method != o.Params.Method || b.gate != gate) {
 		d.closeBatches()
 	}
-	b.method, b.gate = u.Method, gate
-	s := updateSegment{w: d.ptr(w), grad: d.ptr(grad), h: d.ptr(h), masked: d.ptr(masked), n: w.N, p: u}
-	if u.Method.Histories() > 1 {
-		s.h2 = d.ptr(h2)
+	b.method, b.gate = o.Params.Method, gate
+	s := updateSegment{
+		w: d.ptr(o.W), grad: d.ptr(o.Grad), h: d.ptr(o.H), masked: d.ptr(o.Masked), n: o.W.N, p: o.Params,
+	}
+	if o.Params.Method.Histories() > 1 {
+		s.h2 = d.ptr(o.H2)
 	}
 	b.updates = append(b.updates, s)
 }
 
-func (d *Device) closeUpdates() {
+// words is the size of a struct in words of four bytes.
+func words[T any]() int {
+	var t T
+	return int(unsafe.Sizeof(t) / 4)
+}
+
+func (d *back) closeUpdates() {
 	b := &d.queue.batch
 	list := b.updates
 	b.updates = b.updates[:0]
-	// In words of four bytes: an UpdateParams and an UpdateSegment of train.cu.
-	const params, segment = 8, 12
-	at, live := d.liveNumbers((params + segment) * len(list))
-	table := at + 4*params*uint64(len(list))
+	at, live := d.liveNumbers((words[cUpdateParams]() + words[cUpdateSegment]()) * len(list))
+	params, live := liveStructs[cUpdateParams](live, len(list))
+	segments, _ := liveStructs[cUpdateSegment](live, len(list))
 	blocks := 0
 	for i := range list {
 		s := &list[i]
 		p := &s.p
-		v := live[params*i:]
-		for k, f := range [params - 1]float32{p.Rate, p.Momentum, p.Delta, p.Decay2, p.Correction, p.Decay, p.Scale} {
-			v[k] = math.Float32bits(f)
+		params[i] = cUpdateParams{
+			rate: p.Rate, momentum: p.Momentum, delta: p.Delta, decay2: p.Decay2, correction: p.Correction,
+			decay: p.Decay, scale: p.Scale, flags: flag(p.L1) | flag(p.KeepStep)<<1,
 		}
-		v[params-1] = uint32(flag(p.L1) | flag(p.KeepStep)<<1)
-		v = live[params*len(list)+segment*i:]
-		for k, a := range [...]uint64{s.w, s.grad, s.h, s.h2, s.masked} {
-			v[2*k], v[2*k+1] = uint32(a), uint32(a>>32)
+		segments[i] = cUpdateSegment{
+			w: s.w, grad: s.grad, h: s.h, h2: s.h2, masked: s.masked, n: int32(s.n), first: int32(blocks),
 		}
-		v[10], v[11] = uint32(s.n), uint32(blocks)
 		blocks += (s.n + 1023) / 1024
 	}
-	d.launch(kUpdate, grid{blocks, 1, 1}, 256, at, b.gate, table, i32(len(list)), i32(int(b.method)))
+	launch(d, kUpdate, grid{blocks, 1, 1}, updateArgs{
+		params: at, gate: b.gate, segments: at + address(4*words[cUpdateParams]()*len(list)),
+		count: int32(len(list)), method: int32(b.method),
+	})
 }
 
-// Reach implements gpu.Train.
-func (d *Device) Reach(g gpu.Outputs, center float32, w, masked, kept, pruned *gpu.Tensor) {
-	gpu.Want("Reach", "w", w, g.Outputs*g.Inputs)
-	gpu.WantOptional("Reach", "masked", masked, w.N)
-	gpu.Want("Reach", "kept", kept, g.Outputs)
-	gpu.Want("Reach", "pruned", pruned, g.Outputs)
+func (d *back) farthest(o *gpu.Farthest) {
 	d.closeBatches()
-	across, along := g.Inputs, 1
-	if g.Transposed {
-		across, along = 1, g.Outputs
+	across, along := o.G.Inputs, 1
+	if o.G.Transposed {
+		across, along = 1, o.G.Outputs
 	}
-	d.launch(
-		kReach,
-		grid{g.Outputs, 1, 1},
-		256,
-		i32(g.Inputs),
-		i32(across),
-		i32(along),
-		f32(center),
-		d.ptr(w),
-		d.ptr(masked),
-		d.ptr(kept),
-		d.ptr(pruned),
-	)
+	launch(d, kReach, grid{o.G.Outputs, 1, 1}, reachArgs{
+		inputs: int32(o.G.Inputs), across: int32(across), along: int32(along), center: o.Center,
+		w: d.ptr(o.W), masked: d.ptr(o.Masked), toKept: d.ptr(o.Kept), toPruned: d.ptr(o.Pruned),
+	})
 }
 
-// resultBytes is the size of a SurgeryResult of train.cu; maxResults is how many there may be between two marks.
+// resultBytes is the size of a result of surgery; maxResults is how many there may be between two marks.
 const (
-	resultBytes = 48
+	resultBytes = int(unsafe.Sizeof(cSurgeryResult{}))
 	maxResults  = slotBytes / 2 / resultBytes
 )
 
-// surgeryResult is SurgeryResult of train.cu.
-type surgeryResult struct {
-	mu, sigma             float32
-	kept, pruned, spliced uint32
-	_                     [3]uint32
-	low, high             float64
-}
-
 // resultsAt is where the results of surgery are: in the upper part of the partial sums, which no sums of surgery reach.
-func (d *Device) resultsAt(number int) uint64 {
-	return d.scratch.partial + partialBytes - slotBytes + uint64(number*resultBytes)
+func (d *back) resultsAt(number int) address {
+	return d.scratch.partial + partialBytes - slotBytes + address(number*resultBytes)
 }
 
-// Surgery implements gpu.Train. Calls in a row become one measurement and one redrawing of all their layers.
-func (d *Device) Surgery(s *gpu.SurgeryParams, w, masked, b, maskedB *gpu.Tensor, r *gpu.SurgeryResult) {
-	gpu.Want("Surgery", "masked", masked, w.N)
-	if b != nil {
-		gpu.Want("Surgery", "maskedB", maskedB, b.N)
-	}
+// surgery waits for more of its kind: they become one measurement and one redrawing of all their layers.
+func (d *back) surgery(o *gpu.Surgery) {
+	p, r := &o.Params, o.Result
 	q := &d.queue.batch
-	gate := d.ptr(s.Gate)
+	gate := d.ptr(p.Gate)
 	if len(q.updates) > 0 || len(q.surgery) > maxSegments-2 ||
-		len(q.surgery) > 0 && (q.redraw != s.Redraw || q.gate != gate || q.bins != s.Histogram) {
+		len(q.surgery) > 0 && (q.redraw != p.Redraw || q.gate != gate || q.bins != p.Histogram) {
 		d.closeBatches()
 	}
-	if n := q.results + len(q.layers); n >= maxResults || s.Histogram && n >= maxHistograms {
-		d.Sync()
+	if n := q.results + len(q.layers); n >= maxResults || p.Histogram && n >= maxHistograms {
+		d.Await(d.Mark())
 	}
-	q.redraw, q.gate, q.bins = s.Redraw, gate, s.Histogram
+	q.redraw, q.gate, q.bins = p.Redraw, gate, p.Histogram
 	layer := len(q.layers)
-	q.layers = append(q.layers, surgeryLayer{s.Threshold, s.Mu, s.Sigma, s.Measured})
-	q.surgery = append(q.surgery, surgerySegment{d.ptr(w), d.ptr(masked), w.N, layer, int(s.Rule)})
-	total := w.N
-	if s.Rule == gpu.PaperRule && b != nil {
-		q.surgery = append(q.surgery, surgerySegment{d.ptr(b), d.ptr(maskedB), b.N, layer, int(s.Rule)})
-		total += b.N
+	q.layers = append(q.layers, surgeryLayer{p.Threshold, p.Mu, p.Sigma, p.Measured})
+	q.surgery = append(q.surgery, surgerySegment{d.ptr(o.W), d.ptr(o.Masked), o.W.N, layer, int(p.Rule)})
+	total := o.W.N
+	if p.Rule == gpu.PaperRule && o.B != nil {
+		q.surgery = append(q.surgery, surgerySegment{d.ptr(o.B), d.ptr(o.MaskedB), o.B.N, layer, int(p.Rule)})
+		total += o.B.N
 	}
 	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, MaskedAt: r.MaskedAt, Total: total}
-	q.operated = append(q.operated, operated{number: q.results + layer, total: total, r: r, histogram: s.Histogram})
+	q.operated = append(q.operated, operated{number: q.results + layer, total: total, r: r, histogram: p.Histogram})
 }
 
-func (d *Device) closeSurgery() {
+func (d *back) closeSurgery() {
 	q := &d.queue.batch
 	list, layers := q.surgery, q.layers
 	q.surgery, q.layers = q.surgery[:0], q.layers[:0]
-	bins := uint64(0) // found before the live numbers: an allocation may hand the queue over
+	bins := address(0) // found before the live numbers: an allocation may hand the queue over
 	if q.bins {
 		if bins = d.binsAt(q.results); bins != 0 {
 			d.clear(bins, int64(len(layers)*histogramWords))
 		}
 	}
-	// In words of four bytes: a SurgeryParams and a SurgerySegment of train.cu.
-	const params, segment = 4, 8
-	at, live := d.liveNumbers(params*len(layers) + segment*len(list))
-	table := at + 4*params*uint64(len(layers))
+	at, live := d.liveNumbers(words[cSurgeryParams]()*len(layers) + words[cSurgerySegment]()*len(list))
+	params, live := liveStructs[cSurgeryParams](live, len(layers))
+	segments, _ := liveStructs[cSurgerySegment](live, len(list))
 	for i, l := range layers {
-		v := live[params*i:]
-		v[0], v[1], v[2], v[3] = math.Float32bits(
-			l.threshold,
-		), math.Float32bits(
-			l.mu,
-		), math.Float32bits(
-			l.sigma,
-		), uint32(
-			flag(l.measured),
-		)
+		params[i] = cSurgeryParams{threshold: l.threshold, mu: l.mu, sigma: l.sigma, measured: flag(l.measured)}
 	}
 	blocks := 0
 	for i, s := range list {
-		v := live[params*len(layers)+segment*i:]
-		v[0], v[1], v[2], v[3] = uint32(s.w), uint32(s.w>>32), uint32(s.masked), uint32(s.masked>>32)
-		v[4], v[5], v[6], v[7] = uint32(s.n), uint32(blocks), uint32(s.layer), uint32(s.rule)
+		segments[i] = cSurgerySegment{
+			w: s.w, masked: s.masked, n: int32(s.n), first: int32(blocks), layer: int32(s.layer), rule: int32(s.rule),
+		}
 		blocks += (s.n + 4095) / 4096
 	}
-	results := d.resultsAt(q.results)
+	table := at + address(4*words[cSurgeryParams]()*len(layers))
+	results, n := d.resultsAt(q.results), int32(len(list))
 	q.results += len(layers)
-	n := i32(len(list))
-	d.launch(
-		kSurgeryMeasure,
-		grid{blocks, 1, 1},
-		256,
-		at,
-		results,
-		d.scratch.partial,
-		d.scratch.counters,
-		table,
-		n,
-		i32(len(layers)),
-	)
-	d.launch(kSurgeryRedraw, grid{blocks, 1, 1}, 256, results, q.gate, bins, table, n, flag(q.redraw))
+	launch(d, kSurgeryMeasure, grid{blocks, 1, 1}, surgeryMeasureArgs{
+		params: at, results: results, partial: d.scratch.partial, counter: d.scratch.counters, segments: table,
+		count: n, layers: int32(len(layers)),
+	})
+	launch(d, kSurgeryRedraw, grid{blocks, 1, 1}, surgeryRedrawArgs{
+		results: results, gate: q.gate, bins: bins, segments: table, count: n, redraws: flag(q.redraw),
+	})
 }
 
 // takeSurgery starts to copy the results of the surgeries since the last mark.
-func (d *Device) takeSurgery() {
+func (d *back) takeSurgery() {
 	q := &d.queue.batch
 	if len(q.operated) == 0 {
 		return
@@ -256,20 +215,15 @@ func (d *Device) takeSurgery() {
 }
 
 // deliverSurgery hands out the results that a mark waited for.
-func (d *Device) deliverSurgery(s *slot) {
+func (d *back) deliverSurgery(s *slot) {
 	for _, o := range s.surgery {
 		if d.fault.err != nil {
 			continue
 		}
-		have := (*surgeryResult)(unsafe.Pointer(&s.memory[o.at]))
+		have := (*cSurgeryResult)(unsafe.Pointer(&s.memory[o.at]))
 		r := o.r
-		r.Mu, r.Sigma, r.Kept, r.Pruned, r.Spliced, r.Total = have.mu, have.sigma, int(
-			have.kept,
-		), int(
-			have.pruned,
-		), int(
-			have.spliced,
-		), o.total
+		r.Mu, r.Sigma, r.Total = have.mu, have.sigma, o.total
+		r.Kept, r.Pruned, r.Spliced = int(have.kept), int(have.pruned), int(have.spliced)
 	}
 }
 
@@ -281,19 +235,19 @@ const (
 )
 
 // binsAt is where a layer's bins are; 0 where there is no memory for them.
-func (d *Device) binsAt(number int) uint64 {
+func (d *back) binsAt(number int) address {
 	if d.scratch.bins == 0 {
 		b, err := d.memory.get(d, 4*histogramWords*maxHistograms)
 		if err != nil {
 			return 0
 		}
-		d.scratch.bins = uint64(b.at)
+		d.scratch.bins = b.at
 	}
-	return d.scratch.bins + uint64(4*histogramWords*number)
+	return d.scratch.bins + address(4*histogramWords*number)
 }
 
 // takeHistograms waits for the histograms that were asked for. Who asks for one waits for it.
-func (d *Device) takeHistograms() {
+func (d *back) takeHistograms() {
 	for _, o := range d.queue.batch.operated {
 		if !o.histogram {
 			continue

@@ -9,181 +9,143 @@ import (
 	"dns-tui/gpu"
 )
 
-// Fill implements gpu.Vector.
-func (d *Device) Fill(y *gpu.Tensor, v float32) {
-	if math.Float32bits(v) == 0 {
-		d.clear(d.ptr(y), int64(y.N))
+func (d *back) fill(o *gpu.Fill) {
+	if math.Float32bits(o.V) == 0 {
+		d.clear(d.ptr(o.Y), int64(o.Y.N))
 		return
 	}
-	d.each(kFill, y.N, i32(y.N), f32(v), d.ptr(y))
+	each(d, kFill, o.Y.N, fillArgs{n: int32(o.Y.N), v: o.V, y: d.ptr(o.Y)})
 }
 
-// Copy implements gpu.Vector.
-func (d *Device) Copy(y, x *gpu.Tensor) {
-	gpu.Want("Copy", "x", x, y.N)
-	if d.fuseCopy(y, x) {
+func (d *back) copy(o *gpu.Copy) {
+	if !d.fuseCopy(o) {
+		each(d, kCopy, o.Y.N, copyArgs{n: int32(o.Y.N), x: d.ptr(o.X), y: d.ptr(o.Y)})
+	}
+}
+
+func (d *back) axpby(o *gpu.Axpby) {
+	n := o.Y.N
+	if o.B == 0 {
+		each(d, kAx, n, axArgs{n: int32(n), a: o.A, x: d.ptr(o.X), y: d.ptr(o.Y)})
 		return
 	}
-	d.each(kCopy, y.N, i32(y.N), d.ptr(x), d.ptr(y))
+	each(d, kAxpby, n, axpbyArgs{n: int32(n), a: o.A, x: d.ptr(o.X), b: o.B, y: d.ptr(o.Y)})
 }
 
-// Axpby implements gpu.Vector.
-func (d *Device) Axpby(a float32, x *gpu.Tensor, b float32, y *gpu.Tensor) {
-	gpu.Want("Axpby", "x", x, y.N)
-	if b == 0 {
-		d.each(kAx, y.N, i32(y.N), f32(a), d.ptr(x), d.ptr(y))
-		return
-	}
-	d.each(kAxpby, y.N, i32(y.N), f32(a), d.ptr(x), f32(b), d.ptr(y))
+func (d *back) mul(o *gpu.Mul) {
+	each(d, kMul, o.Z.N, mulArgs{n: int32(o.Z.N), x: d.ptr(o.X), y: d.ptr(o.Y), z: d.ptr(o.Z)})
 }
 
-// Mul implements gpu.Vector.
-func (d *Device) Mul(x, y, z *gpu.Tensor) {
-	gpu.Want("Mul", "x", x, z.N)
-	gpu.Want("Mul", "y", y, z.N)
-	d.each(kMul, z.N, i32(z.N), d.ptr(x), d.ptr(y), d.ptr(z))
+func (d *back) maxUpdate(o *gpu.MaxUpdate) {
+	each(d, kMaxUpdate, o.Y.N, maxUpdateArgs{
+		n: int32(o.Y.N), x: d.ptr(o.X), index: o.Index, y: d.ptr(o.Y), which: d.ptr(o.Which),
+	})
 }
 
-// MaxUpdate implements gpu.Vector.
-func (d *Device) MaxUpdate(x *gpu.Tensor, index float32, y, which *gpu.Tensor) {
-	gpu.Want("MaxUpdate", "x", x, y.N)
-	gpu.Want("MaxUpdate", "which", which, y.N)
-	d.each(kMaxUpdate, y.N, i32(y.N), d.ptr(x), f32(index), d.ptr(y), d.ptr(which))
+func (d *back) maxBackward(o *gpu.MaxBackward) {
+	each(d, kMaxBackward, o.DX.N, maxBackwardArgs{
+		n: int32(o.DX.N), dy: d.ptr(o.DY), which: d.ptr(o.Which), index: o.Index, dx: d.ptr(o.DX),
+	})
 }
 
-// MaxBackward implements gpu.Vector.
-func (d *Device) MaxBackward(dy, which *gpu.Tensor, index float32, dx *gpu.Tensor) {
-	gpu.Want("MaxBackward", "dy", dy, dx.N)
-	gpu.Want("MaxBackward", "which", which, dx.N)
-	d.each(kMaxBackward, dx.N, i32(dx.N), d.ptr(dy), d.ptr(which), f32(index), d.ptr(dx))
+func (d *back) power(o *gpu.Power) {
+	each(d, kPower, o.Y.N, powerArgs{
+		n: int32(o.Y.N), x: d.ptr(o.X), e: o.Power, scale: o.Scale, shift: o.Shift, y: d.ptr(o.Y),
+	})
 }
 
-// Power implements gpu.Vector.
-func (d *Device) Power(x *gpu.Tensor, power, scale, shift float32, y *gpu.Tensor) {
-	gpu.Want("Power", "x", x, y.N)
-	d.each(kPower, y.N, i32(y.N), d.ptr(x), f32(power), f32(scale), f32(shift), d.ptr(y))
+func (d *back) unary(o *gpu.Unary) {
+	f := o.Func
+	each(d, kUnary, o.Y.N, unaryArgs{
+		n: int32(o.Y.N), op: int32(f.Op), a: f.A, b: f.B, c: f.C, x: d.ptr(o.X), y: d.ptr(o.Y),
+	})
 }
 
-// Unary implements gpu.Vector.
-func (d *Device) Unary(f gpu.UnaryFunc, x, y *gpu.Tensor) {
-	gpu.Want("Unary", "x", x, y.N)
-	d.each(kUnary, y.N, i32(y.N), i32(int(f.Op)), f32(f.A), f32(f.B), f32(f.C), d.ptr(x), d.ptr(y))
+func (d *back) unaryBackward(o *gpu.UnaryBackward) {
+	f := o.Func
+	each(d, kUnaryBackward, o.DX.N, unaryBackwardArgs{
+		n: int32(o.DX.N), op: int32(f.Op), a: f.A, b: f.B, c: f.C,
+		x: d.ptr(o.X), y: d.ptr(o.Y), dy: d.ptr(o.DY), dx: d.ptr(o.DX),
+	})
 }
 
-// UnaryBackward implements gpu.Vector.
-func (d *Device) UnaryBackward(f gpu.UnaryFunc, x, y, dy, dx *gpu.Tensor) {
-	gpu.Want("UnaryBackward", "x", x, dx.N)
-	gpu.Want("UnaryBackward", "y", y, dx.N)
-	gpu.Want("UnaryBackward", "dy", dy, dx.N)
-	d.each(
-		kUnaryBackward,
-		dx.N,
-		i32(dx.N),
-		i32(int(f.Op)),
-		f32(f.A),
-		f32(f.B),
-		f32(f.C),
-		d.ptr(x),
-		d.ptr(y),
-		d.ptr(dy),
-		d.ptr(dx),
-	)
+func (d *back) dot(o *gpu.Dot) {
+	sums(d, kDot, o.X.N, dotArgs{
+		n: int32(o.X.N), alpha: o.Alpha, x: d.ptr(o.X), y: d.ptr(o.Y), out: d.ptr(o.Out),
+		partial: d.scratch.partial, counter: d.scratch.counters,
+	})
 }
 
-// Dot implements gpu.Vector.
-func (d *Device) Dot(alpha float32, x, y, out *gpu.Tensor) {
-	gpu.Want("Dot", "y", y, x.N)
-	gpu.Want("Dot", "out", out, 1)
-	d.sums(kDot, x.N, i32(x.N), f32(alpha), d.ptr(x), d.ptr(y), d.ptr(out), d.scratch.partial, d.scratch.counters)
+func (d *back) copy2D(o *gpu.Copy2D) {
+	each(d, kCopy2d, o.Rows*o.Cols, copy2dArgs{
+		rows: int32(o.Rows), cols: int32(o.Cols),
+		src: d.ptr(o.Src) + 4*address(o.SrcOff), srcStride: int32(o.SrcStride),
+		dst: d.ptr(o.Dst) + 4*address(o.DstOff), dstStride: int32(o.DstStride), byCols: divisor(o.Cols),
+	})
 }
 
-// Copy2D implements gpu.Vector.
-func (d *Device) Copy2D(
-	rows, cols int,
-	src *gpu.Tensor,
-	srcOff, srcStride int,
-	dst *gpu.Tensor,
-	dstOff, dstStride int,
-) {
-	if rows == 0 || cols == 0 {
-		return
-	}
-	checkRows("src", src, rows, cols, srcOff, srcStride)
-	checkRows("dst", dst, rows, cols, dstOff, dstStride)
-	d.closeBatches()
-	d.queue.blob.divisor(cols)
-	d.each(
-		kCopy2d,
-		rows*cols,
-		i32(rows),
-		i32(cols),
-		d.ptr(src)+4*uint64(srcOff),
-		i32(srcStride),
-		d.ptr(dst)+4*uint64(dstOff),
-		i32(dstStride),
-	)
+func (d *back) gather(o *gpu.Gather) {
+	each(d, kGather, o.Dst.N, gatherArgs{
+		n: int32(o.Index.N), width: int32(o.Width), rows: int32(o.Src.N / max(1, o.Width)),
+		index: d.ptr(o.Index), src: d.ptr(o.Src), dst: d.ptr(o.Dst), byWidth: divisor(o.Width),
+	})
 }
 
-func checkRows(arg string, t *gpu.Tensor, rows, cols, off, stride int) {
-	if off < 0 || off+(rows-1)*stride+cols > t.N {
-		panic("gpu: Copy2D: " + arg + " is too small")
+func (d *back) scatterAdd(o *gpu.ScatterAdd) {
+	rows(d, kScatterAdd, o.Width, scatterAddArgs{
+		n: int32(o.Index.N), width: int32(o.Width), rows: int32(o.Dst.N / max(1, o.Width)),
+		index: d.ptr(o.Index), src: d.ptr(o.Src), dst: d.ptr(o.Dst),
+	})
+}
+
+func (d *back) relu(o *gpu.ReLU) {
+	if !d.fuseReLU(o) {
+		each(d, kRelu, o.Y.N, reluArgs{n: int32(o.Y.N), x: d.ptr(o.X), slope: o.Slope, y: d.ptr(o.Y)})
 	}
 }
 
-// Gather implements gpu.Vector.
-func (d *Device) Gather(width int, index, src, dst *gpu.Tensor) {
-	gpu.Want("Gather", "dst", dst, index.N*width)
-	d.closeBatches()
-	d.queue.blob.divisor(width)
-	d.each(kGather, dst.N, i32(index.N), i32(width), i32(src.N/max(1, width)), d.ptr(index), d.ptr(src), d.ptr(dst))
-}
-
-// ScatterAdd implements gpu.Vector.
-func (d *Device) ScatterAdd(width int, index, src, dst *gpu.Tensor) {
-	gpu.Want("ScatterAdd", "src", src, index.N*width)
-	d.rows(kScatterAdd, width, i32(index.N), i32(width), i32(dst.N/max(1, width)), d.ptr(index), d.ptr(src), d.ptr(dst))
-}
-
-// ReLU implements gpu.Vector.
-func (d *Device) ReLU(x, y *gpu.Tensor, slope float32) {
-	gpu.Want("ReLU", "x", x, y.N)
-	if d.fuseReLU(x, y, slope) {
-		return
-	}
-	d.each(kRelu, y.N, i32(y.N), d.ptr(x), f32(slope), d.ptr(y))
-}
-
-// ReLUBackward implements gpu.Vector.
-func (d *Device) ReLUBackward(x, dy, dx *gpu.Tensor, slope float32) {
-	gpu.Want("ReLUBackward", "x", x, dx.N)
-	gpu.Want("ReLUBackward", "dy", dy, dx.N)
-	d.each(kReluBackward, dx.N, i32(dx.N), d.ptr(x), d.ptr(dy), f32(slope), d.ptr(dx))
+func (d *back) reluBackward(o *gpu.ReLUBackward) {
+	each(d, kReluBackward, o.DX.N, reluBackwardArgs{
+		n: int32(o.DX.N), x: d.ptr(o.X), dy: d.ptr(o.DY), slope: o.Slope, dx: d.ptr(o.DX),
+	})
 }
 
 // liveKey puts a key where a kernel reads it.
-func (d *Device) liveKey(k gpu.Key) uint64 {
+func (d *back) liveKey(k gpu.Key) address {
 	d.closeBatches()
-	at, v := d.liveNumbers(5)
-	v[0], v[1], v[2], v[3], v[4] = uint32(k.Seed), uint32(k.Seed>>32), k.Stream, uint32(k.Iter), uint32(k.Iter>>32)
+	at, values := d.liveNumbers(int(unsafe.Sizeof(cKey{}) / 4))
+	key, _ := liveStructs[cKey](values, 1)
+	key[0] = cKey{
+		seedLow: uint32(k.Seed), seedHigh: uint32(k.Seed >> 32), stream: k.Stream,
+		iterLow: uint32(k.Iter), iterHigh: uint32(k.Iter >> 32),
+	}
 	return at
 }
 
-// Dropout implements gpu.Vector.
-func (d *Device) Dropout(x, y *gpu.Tensor, ratio float32, key gpu.Key) {
-	gpu.Want("Dropout", "x", x, y.N)
-	at := d.liveKey(key)
-	d.each(kDropout, y.N, i32(y.N), d.ptr(x), f32(ratio), f32(1/(1-ratio)), at, d.ptr(y))
+func (d *back) dropout(o *gpu.Dropout) {
+	each(d, kDropout, o.Y.N, dropoutArgs{
+		n: int32(o.Y.N), x: d.ptr(o.X), ratio: o.Ratio, keep: 1 / (1 - o.Ratio), key: d.liveKey(o.Key), y: d.ptr(o.Y),
+	})
 }
 
-// SumSquares implements gpu.Vector.
-func (d *Device) SumSquares(x *gpu.Tensor) float64 { return d.number(kSumSquares, x) }
+// sumSquares waits for Σ x² of n numbers.
+func (d *back) sumSquares(x address, n int) float64 {
+	sums(d, kSumSquares, n, sumSquaresArgs{
+		n: int32(n), x: x, out: d.scratch.result, partial: d.scratch.partial, counter: d.scratch.counters,
+	})
+	return d.result()
+}
 
-// Finite implements gpu.Vector. What a device that failed holds is not finite.
-func (d *Device) Finite(x *gpu.Tensor) bool { return d.number(kCountBad, x) == 0 }
+// countBad waits for how many of n numbers are not finite. What a device that failed holds is not finite.
+func (d *back) countBad(x address, n int) float64 {
+	sums(d, kCountBad, n, countBadArgs{
+		n: int32(n), x: x, out: d.scratch.result, partial: d.scratch.partial, counter: d.scratch.counters,
+	})
+	return d.result()
+}
 
-// number runs a kernel that sums a tensor up, and waits for the result.
-func (d *Device) number(k kernelID, x *gpu.Tensor) float64 {
-	d.sums(k, x.N, i32(x.N), d.ptr(x), d.scratch.result, d.scratch.partial, d.scratch.counters)
+// result waits for the number in scratch memory; it is NaN where the device failed.
+func (d *back) result() float64 {
 	d.flush()
 	piece := d.staging.room(d, 8)
 	d.fetchInto(piece, d.scratch.result)

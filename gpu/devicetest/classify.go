@@ -7,7 +7,7 @@ import (
 	"dns-tui/gpu"
 )
 
-// column returns the places of the channels at one (outer, inner).
+// column returns the positions of the channels at one (outer, inner).
 func column(s gpu.ChannelShape, o, i int) []int {
 	at := make([]int, s.Channels)
 	for c := range at {
@@ -16,7 +16,7 @@ func column(s gpu.ChannelShape, o, i int) []int {
 	return at
 }
 
-func columns(s gpu.ChannelShape, f func(place int, at []int)) {
+func columns(s gpu.ChannelShape, f func(example int, at []int)) {
 	for o := range s.Outer {
 		for i := range s.Inner {
 			f(o*s.Inner+i, column(s, o, i))
@@ -210,7 +210,7 @@ func argMax(b *bench) {
 	x := b.tensor([]float32{1, 9, 5, 8, 5, 7, 2, 6 /* next outer */, 0, 0, 0, 1, 0, 0, -1, 2})
 	index, value := b.empty(12), b.empty(12)
 	b.d.ArgMax(s, 3, x, index, value)
-	b.check("ArgMax places", index, []float64{2, 1, 3, 0, 1, 2, 2, 1, 0, 3, 1, 2})
+	b.check("ArgMax channels", index, []float64{2, 1, 3, 0, 1, 2, 2, 1, 0, 3, 1, 2})
 	b.check("ArgMax values", value, []float64{5, 5, 2, 9, 8, 7, 0, 0, 0, 2, 1, 0})
 	b.d.ArgMax(s, 3, x, index, nil)
 	b.d.ArgMax(s, 3, x, nil, value)

@@ -154,7 +154,9 @@ func normChain(b *bench, slope float32, inPlace, scaled bool) {
 
 // lossChain is a softmax and its loss, with labels that are ignored and one that is no class.
 func lossChain(b *bench) {
-	for _, s := range []gpu.ChannelShape{{Outer: 19, Channels: 10, Inner: 1}, {Outer: 3, Channels: 70, Inner: 1}, {Outer: 2, Channels: 4, Inner: 5}} {
+	for _, s := range []gpu.ChannelShape{
+		{Outer: 19, Channels: 10, Inner: 1}, {Outer: 3, Channels: 70, Inner: 1}, {Outer: 2, Channels: 4, Inner: 5},
+	} {
 		x, labels := b.random(s.Len()), b.labels(s.Outer*s.Inner, s.Channels)
 		y := reference(s, x)
 		loss, count := 0.0, 0.0

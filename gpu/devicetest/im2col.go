@@ -42,7 +42,7 @@ func stochasticPool(b *bench) {
 		tx, ty, tat, tdx := b.tensor(x), b.empty(ny), b.empty(ny), b.empty(nx)
 		b.d.StochasticPool(&g, tx, ty, tat, key)
 		b.check(fmt.Sprintf("StochasticPool %+v", g), ty, y)
-		b.check(fmt.Sprintf("StochasticPool places %+v", g), tat, at)
+		b.check(fmt.Sprintf("StochasticPool positions %+v", g), tat, at)
 		b.d.MaxPoolBackward(&g, b.tensor(dy), tat, tdx)
 		b.check(fmt.Sprintf("StochasticPool gradient %+v", g), tdx, dx)
 		b.d.ExpectedPool(&g, tx, ty)
@@ -54,17 +54,29 @@ func stochasticPool(b *bench) {
 func im2col(b *bench) {
 	for _, g := range []gpu.ColGeometry{
 		{Channels: 2, In: []int{7}, Kernel: []int{3}, Stride: []int{2}, Pad: []int{1}, Dilation: []int{2}},
-		{Channels: 3, In: []int{5, 6}, Kernel: []int{3, 2}, Stride: []int{1, 2}, Pad: []int{2, 0}, Dilation: []int{1, 1}},
-		{Channels: 2, In: []int{4, 3, 5}, Kernel: []int{2, 3, 2}, Stride: []int{1, 1, 2}, Pad: []int{0, 1, 1}, Dilation: []int{2, 1, 1}},
-		{Channels: 1, In: []int{3, 2, 3, 2}, Kernel: []int{2, 1, 2, 2}, Stride: []int{1, 1, 1, 1}, Pad: []int{1, 0, 0, 1}, Dilation: []int{1, 1, 1, 1}},
-		{Channels: 40, In: []int{9, 9, 9}, Kernel: []int{3, 3, 3}, Stride: []int{2, 2, 2}, Pad: []int{1, 1, 1}, Dilation: []int{1, 1, 1}},
+		{
+			Channels: 3, In: []int{5, 6}, Kernel: []int{3, 2},
+			Stride: []int{1, 2}, Pad: []int{2, 0}, Dilation: []int{1, 1},
+		},
+		{
+			Channels: 2, In: []int{4, 3, 5}, Kernel: []int{2, 3, 2},
+			Stride: []int{1, 1, 2}, Pad: []int{0, 1, 1}, Dilation: []int{2, 1, 1},
+		},
+		{
+			Channels: 1, In: []int{3, 2, 3, 2}, Kernel: []int{2, 1, 2, 2},
+			Stride: []int{1, 1, 1, 1}, Pad: []int{1, 0, 0, 1}, Dilation: []int{1, 1, 1, 1},
+		},
+		{
+			Channels: 40, In: []int{9, 9, 9}, Kernel: []int{3, 3, 3},
+			Stride: []int{2, 2, 2}, Pad: []int{1, 1, 1}, Dilation: []int{1, 1, 1},
+		},
 	} {
 		g.Resolve()
-		plane, places := gpu.Elements(g.In), g.Places()
-		x, col := b.random(g.Channels*plane), b.random(g.Rows()*places)
+		plane, positions := gpu.Elements(g.In), g.Positions()
+		x, col := b.random(g.Channels*plane), b.random(g.Rows()*positions)
 		wantCol, wantX := make([]float64, len(col)), make([]float64, len(x))
 		for i := range col {
-			tap, out, in, ok := i/places, i%places, 0, true
+			tap, out, in, ok := i/positions, i%positions, 0, true
 			c := tap / gpu.Elements(g.Kernel)
 			scale := 1
 			for a := len(g.In) - 1; a >= 0; a-- {

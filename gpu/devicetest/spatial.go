@@ -24,7 +24,7 @@ func conv(b *bench) {
 	}
 }
 
-// taps calls f for every product of a convolution: the places in x, w and y.
+// taps calls f for every product of a convolution: the positions in x, w and y.
 func taps(g *gpu.ConvGeometry, f func(x, w, y int)) {
 	cg, og := g.C/g.Groups, g.O/g.Groups
 	for n := range g.N {
@@ -102,7 +102,7 @@ var pools = []gpu.PoolGeometry{
 	{Planes: 2, H: 2, W: 6, KH: 1, KW: 2, SH: 3, SW: 3}, // the last windows are empty
 }
 
-// windows calls f for every output with the places in its plane's window, and the size that AVE divides by.
+// windows calls f for every output with the positions in its plane's window, and the size that AVE divides by.
 func windows(g *gpu.PoolGeometry, f func(out, plane int, in []int, size float64)) {
 	for n := range g.Planes {
 		for oh := range g.OutH {
@@ -149,7 +149,7 @@ func maxPool(b *bench) {
 		tx, ty, tat, tdx := b.tensor(x), b.empty(ny), b.empty(ny), b.empty(nx)
 		b.d.MaxPool(&g, tx, ty, tat)
 		b.check(fmt.Sprintf("MaxPool %+v", g), ty, y)
-		b.check(fmt.Sprintf("MaxPool places %+v", g), tat, at)
+		b.check(fmt.Sprintf("MaxPool argmax %+v", g), tat, at)
 		b.d.MaxPoolBackward(&g, b.tensor(dy), tat, tdx)
 		b.check(fmt.Sprintf("MaxPoolBackward %+v", g), tdx, dx)
 	}

@@ -435,9 +435,12 @@ func batches(b *bench) {
 	}
 }
 
-// reach checks the largest distances of each output, of rows and of columns.
-func reach(b *bench) {
-	for _, g := range []gpu.Outputs{{Outputs: 1, Inputs: 1}, {Outputs: 20, Inputs: 25}, {Outputs: 7, Inputs: 1500}, {Outputs: 300, Inputs: 33, Transposed: true}} {
+// farthest checks the largest distances of each output, of rows and of columns.
+func farthest(b *bench) {
+	for _, g := range []gpu.Outputs{
+		{Outputs: 1, Inputs: 1}, {Outputs: 20, Inputs: 25}, {Outputs: 7, Inputs: 1500},
+		{Outputs: 300, Inputs: 33, Transposed: true},
+	} {
 		for _, center := range []float32{0, 0.25} {
 			n := g.Outputs * g.Inputs
 			w := b.random(n)
@@ -474,11 +477,11 @@ func reach(b *bench) {
 				}
 			}
 			tw, tk, tp := b.tensor(w), b.tensor(make([]float32, g.Outputs)), b.tensor(make([]float32, g.Outputs))
-			b.d.Reach(g, center, tw, b.tensor(m), tk, tp)
-			b.check("Reach kept", tk, kept)
-			b.check("Reach pruned", tp, pruned)
-			b.d.Reach(g, center, tw, nil, tk, tp)
-			b.check("Reach without a mask", tk, all)
+			b.d.Farthest(g, center, tw, b.tensor(m), tk, tp)
+			b.check("Farthest kept", tk, kept)
+			b.check("Farthest pruned", tp, pruned)
+			b.d.Farthest(g, center, tw, nil, tk, tp)
+			b.check("Farthest without a mask", tk, all)
 		}
 	}
 }

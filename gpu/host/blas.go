@@ -50,7 +50,7 @@ type gemmCall struct {
 	_                      [64]byte
 }
 
-// The places of the matrices among the arguments of sgemm_.
+// The positions of the matrices among the arguments of sgemm_.
 const (
 	argA = 6
 	argB = 8
@@ -59,17 +59,15 @@ const (
 
 // prepare fills in the arguments that are the same in every call.
 func (g *gemmCall) prepare() {
-	p := func(v unsafe.Pointer) uintptr { return uintptr(v) }
 	g.args = [15]uintptr{
-		p(
-			unsafe.Pointer(&g.transA),
-		), p(unsafe.Pointer(&g.transB)), p(unsafe.Pointer(&g.m)), p(unsafe.Pointer(&g.n)), p(unsafe.Pointer(&g.k)),
-		p(
-			unsafe.Pointer(&g.alpha),
-		), 0, p(unsafe.Pointer(&g.lda)), 0, p(unsafe.Pointer(&g.ldb)), p(unsafe.Pointer(&g.beta)), 0, p(unsafe.Pointer(&g.ldc)),
+		addressOf(&g.transA), addressOf(&g.transB), addressOf(&g.m), addressOf(&g.n), addressOf(&g.k),
+		addressOf(&g.alpha), argA: 0, addressOf(&g.lda), argB: 0, addressOf(&g.ldb),
+		addressOf(&g.beta), argC: 0, addressOf(&g.ldc),
 		1, 1, // the lengths of the two character arguments
 	}
 }
+
+func addressOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
 
 // libraries are the names that OpenBLAS goes by, in the order tried.
 func libraries() []string {
@@ -202,18 +200,12 @@ func (o *openBLAS) gemm(
 	ldc int,
 ) {
 	g := &o.calls[worker]
-	// Row-major C is column-major Cᵀ = op(B)ᵀ·op(A)ᵀ: the operands change places.
+	// Row-major C is column-major Cᵀ = op(B)ᵀ·op(A)ᵀ: the operands are swapped.
 	g.transA[0], g.transB[0] = fortranTrans(transB), fortranTrans(transA)
 	g.m, g.n, g.k = int32(n), int32(m), int32(k)
 	g.lda, g.ldb, g.ldc = int32(ldb), int32(lda), int32(ldc)
 	g.alpha, g.beta = alpha, beta
-	g.args[argA], g.args[argB], g.args[argC] = uintptr(
-		unsafe.Pointer(&b[0]),
-	), uintptr(
-		unsafe.Pointer(&a[0]),
-	), uintptr(
-		unsafe.Pointer(&c[0]),
-	)
+	g.args[argA], g.args[argB], g.args[argC] = addressOf(&b[0]), addressOf(&a[0]), addressOf(&c[0])
 	purego.SyscallN(o.sgemm, g.args[:]...)
 	// Addresses in an array of numbers keep nothing alive.
 	runtime.KeepAlive(a)

@@ -6,54 +6,58 @@ import (
 	"dns-tui/gpu"
 )
 
-// channels runs fn over the channels, so that each channel's sums are made in one order by one worker.
-func (d *Device) channels(s gpu.ChannelShape, fn kernel, p *args) {
-	p.shape = s
-	d.pool.run(s.Channels, max(1, grain/max(1, s.Outer*s.Inner)), fn, p)
+// channelGrain is how many channels make a piece: each channel's sums are made in one order by one worker.
+func channelGrain(s gpu.ChannelShape) int { return max(1, grain/max(1, s.Outer*s.Inner)) }
+
+func (d *back) addBias(o *gpu.AddBias) {
+	s := o.Shape
+	k := addBiasKernel{o.Shape, slice(o.B), slice(o.Y)}
+	launch(d, &d.kernels.addBias, k, s.Outer, max(1, grain/(s.Channels*s.Inner)))
 }
 
-// AddBias implements gpu.Channelwise.
-func (d *Device) AddBias(s gpu.ChannelShape, b, y *gpu.Tensor) {
-	gpu.Want("AddBias", "b", b, s.Channels)
-	gpu.Want("AddBias", "y", y, s.Len())
-	p := d.start()
-	p.x, p.y, p.shape = slice(b), slice(y), s
-	d.pool.run(s.Outer, max(1, grain/(s.Channels*s.Inner)), func(p *args, lo, hi, _ int) {
-		s := p.shape
-		for o := lo; o < hi; o++ {
-			y := p.y[o*s.Channels*s.Inner:][:s.Channels*s.Inner]
-			if s.Inner == 1 {
-				for c, b := range p.x {
-					y[c] += b
-				}
-				continue
-			}
-			for c, b := range p.x {
-				row := y[c*s.Inner:][:s.Inner]
-				for i := range row {
-					row[i] += b
-				}
-			}
-		}
-	}, p)
+type addBiasKernel struct {
+	s    gpu.ChannelShape
+	b, y []float32
 }
 
-// SumBias implements gpu.Channelwise.
-func (d *Device) SumBias(s gpu.ChannelShape, dy, db *gpu.Tensor) {
-	gpu.Want("SumBias", "dy", dy, s.Len())
-	gpu.Want("SumBias", "db", db, s.Channels)
-	p := d.start()
-	p.x, p.y = slice(dy), slice(db)
-	d.channels(s, func(p *args, lo, hi, _ int) {
-		s := p.shape
-		for c := lo; c < hi; c++ {
-			var t float64
-			for o := range s.Outer {
-				t += sum32(p.x[(o*s.Channels+c)*s.Inner:][:s.Inner])
+func (k *addBiasKernel) run(lo, hi, _ int) {
+	s := k.s
+	for o := lo; o < hi; o++ {
+		y := k.y[o*s.Channels*s.Inner:][:s.Channels*s.Inner]
+		if s.Inner == 1 {
+			for c, b := range k.b {
+				y[c] += b
 			}
-			p.y[c] += float32(t)
+			continue
 		}
-	}, p)
+		for c, b := range k.b {
+			row := y[c*s.Inner:][:s.Inner]
+			for i := range row {
+				row[i] += b
+			}
+		}
+	}
+}
+
+func (d *back) sumBias(s gpu.ChannelShape, dy, db *gpu.Tensor) {
+	k := sumBiasKernel{s, slice(dy), slice(db)}
+	launch(d, &d.kernels.sumBias, k, s.Channels, channelGrain(s))
+}
+
+type sumBiasKernel struct {
+	s      gpu.ChannelShape
+	dy, db []float32
+}
+
+func (k *sumBiasKernel) run(lo, hi, _ int) {
+	s := k.s
+	for c := lo; c < hi; c++ {
+		var t float64
+		for o := range s.Outer {
+			t += sum32(k.dy[(o*s.Channels+c)*s.Inner:][:s.Inner])
+		}
+		k.db[c] += float32(t)
+	}
 }
 
 // sum32 sums in four float32 lanes a row of at most a few thousand, in float64 beyond.
@@ -78,67 +82,68 @@ func sum32(x []float32) float64 {
 	return t
 }
 
-// Scale implements gpu.Channelwise.
-func (d *Device) Scale(s gpu.ChannelShape, x, a, b, y *gpu.Tensor) {
-	gpu.Want("Scale", "x", x, s.Len())
-	gpu.Want("Scale", "a", a, s.Channels)
-	gpu.WantOptional("Scale", "b", b, s.Channels)
-	gpu.Want("Scale", "y", y, s.Len())
-	p := d.start()
-	p.x, p.y, p.u, p.v = slice(x), slice(y), slice(a), slice(b)
-	d.channels(s, func(p *args, lo, hi, _ int) {
-		s := p.shape
-		for o := range s.Outer {
-			for c := lo; c < hi; c++ {
-				at := (o*s.Channels + c) * s.Inner
-				y, a := p.y[at:at+s.Inner], p.u[c]
-				var b float32
-				if p.v != nil {
-					b = p.v[c]
-				}
-				for i, v := range p.x[at : at+s.Inner] {
-					y[i] = a*v + b
-				}
-			}
-		}
-	}, p)
+func (d *back) scale(o *gpu.Scale) {
+	k := scaleKernel{o.Shape, slice(o.X), slice(o.A), slice(o.B), slice(o.Y)}
+	launch(d, &d.kernels.scale, k, o.Shape.Channels, channelGrain(o.Shape))
 }
 
-// ScaleBackward implements gpu.Channelwise.
-func (d *Device) ScaleBackward(s gpu.ChannelShape, x, dy, a, dx, da, db *gpu.Tensor) {
-	gpu.Want("ScaleBackward", "x", x, s.Len())
-	gpu.Want("ScaleBackward", "dy", dy, s.Len())
-	gpu.Want("ScaleBackward", "a", a, s.Channels)
-	gpu.WantOptional("ScaleBackward", "dx", dx, s.Len())
-	gpu.WantOptional("ScaleBackward", "da", da, s.Channels)
-	if db != nil {
-		d.SumBias(s, dy, db)
-	}
-	p := d.start()
-	p.x, p.y, p.u, p.z, p.v = slice(x), slice(dy), slice(a), slice(dx), slice(da)
-	d.channels(s, func(p *args, lo, hi, _ int) {
-		s := p.shape
+type scaleKernel struct {
+	s          gpu.ChannelShape
+	x, a, b, y []float32
+}
+
+func (k *scaleKernel) run(lo, hi, _ int) {
+	s := k.s
+	for o := range s.Outer {
 		for c := lo; c < hi; c++ {
-			var t float64
-			a := p.u[c]
-			for o := range s.Outer {
-				at := (o*s.Channels + c) * s.Inner
-				x, dy := p.x[at:at+s.Inner], p.y[at:at+s.Inner]
-				if p.v != nil {
-					t += dot32(x, dy)
-				}
-				if p.z != nil {
-					dx := p.z[at : at+s.Inner]
-					for i, g := range dy {
-						dx[i] = a * g
-					}
-				}
+			at := (o*s.Channels + c) * s.Inner
+			y, a := k.y[at:at+s.Inner], k.a[c]
+			var b float32
+			if k.b != nil {
+				b = k.b[c]
 			}
-			if p.v != nil {
-				p.v[c] += float32(t)
+			for i, v := range k.x[at : at+s.Inner] {
+				y[i] = a*v + b
 			}
 		}
-	}, p)
+	}
+}
+
+func (d *back) scaleBackward(o *gpu.ScaleBackward) {
+	if o.DB != nil {
+		d.sumBias(o.Shape, o.DY, o.DB)
+	}
+	k := scaleBackwardKernel{o.Shape, slice(o.X), slice(o.DY), slice(o.A), slice(o.DX), slice(o.DA)}
+	launch(d, &d.kernels.scaleBackward, k, o.Shape.Channels, channelGrain(o.Shape))
+}
+
+type scaleBackwardKernel struct {
+	s                gpu.ChannelShape
+	x, dy, a, dx, da []float32
+}
+
+func (k *scaleBackwardKernel) run(lo, hi, _ int) {
+	s := k.s
+	for c := lo; c < hi; c++ {
+		var t float64
+		a := k.a[c]
+		for o := range s.Outer {
+			at := (o*s.Channels + c) * s.Inner
+			x, dy := k.x[at:at+s.Inner], k.dy[at:at+s.Inner]
+			if k.da != nil {
+				t += dot32(x, dy)
+			}
+			if k.dx != nil {
+				dx := k.dx[at : at+s.Inner]
+				for i, g := range dy {
+					dx[i] = a * g
+				}
+			}
+		}
+		if k.da != nil {
+			k.da[c] += float32(t)
+		}
+	}
 }
 
 // dot32 is Σ x·y with the summation of sum32.
@@ -164,83 +169,87 @@ func dot32(x, y []float32) float64 {
 	return t
 }
 
-// PReLU implements gpu.Channelwise.
-func (d *Device) PReLU(s gpu.ChannelShape, x, a, y *gpu.Tensor) {
-	gpu.Want("PReLU", "x", x, s.Len())
-	gpu.Want("PReLU", "a", a, s.Channels)
-	gpu.Want("PReLU", "y", y, s.Len())
-	p := d.start()
-	p.x, p.y, p.u = slice(x), slice(y), slice(a)
-	d.channels(s, func(p *args, lo, hi, _ int) {
-		s := p.shape
+func (d *back) prelu(o *gpu.PReLU) {
+	k := preluKernel{o.Shape, slice(o.X), slice(o.A), slice(o.Y)}
+	launch(d, &d.kernels.prelu, k, o.Shape.Channels, channelGrain(o.Shape))
+}
+
+type preluKernel struct {
+	s       gpu.ChannelShape
+	x, a, y []float32
+}
+
+func (k *preluKernel) run(lo, hi, _ int) {
+	s := k.s
+	for o := range s.Outer {
+		for c := lo; c < hi; c++ {
+			at := (o*s.Channels + c) * s.Inner
+			y, a := k.y[at:at+s.Inner], k.a[c]
+			for i, v := range k.x[at : at+s.Inner] {
+				y[i] = max(v, 0) + a*min(v, 0)
+			}
+		}
+	}
+}
+
+func (d *back) preluBackward(o *gpu.PReLUBackward) {
+	k := preluBackwardKernel{o.Shape, slice(o.X), slice(o.DY), slice(o.A), slice(o.DX), slice(o.DA)}
+	launch(d, &d.kernels.preluBackward, k, o.Shape.Channels, channelGrain(o.Shape))
+}
+
+type preluBackwardKernel struct {
+	s                gpu.ChannelShape
+	x, dy, a, dx, da []float32
+}
+
+func (k *preluBackwardKernel) run(lo, hi, _ int) {
+	s := k.s
+	for c := lo; c < hi; c++ {
+		var t float64
 		for o := range s.Outer {
-			for c := lo; c < hi; c++ {
-				at := (o*s.Channels + c) * s.Inner
-				y, a := p.y[at:at+s.Inner], p.u[c]
-				for i, v := range p.x[at : at+s.Inner] {
-					y[i] = max(v, 0) + a*min(v, 0)
+			at := (o*s.Channels + c) * s.Inner
+			for i := at; i < at+s.Inner; i++ {
+				x, g := k.x[i], k.dy[i]
+				if !(x > 0) {
+					t += float64(g * x)
+					g *= k.a[c]
+				}
+				if k.dx != nil {
+					k.dx[i] = g
 				}
 			}
 		}
-	}, p)
+		if k.da != nil {
+			k.da[c] += float32(t)
+		}
+	}
 }
 
-// PReLUBackward implements gpu.Channelwise.
-func (d *Device) PReLUBackward(s gpu.ChannelShape, x, dy, a, dx, da *gpu.Tensor) {
-	gpu.Want("PReLUBackward", "x", x, s.Len())
-	gpu.Want("PReLUBackward", "dy", dy, s.Len())
-	gpu.Want("PReLUBackward", "a", a, s.Channels)
-	gpu.WantOptional("PReLUBackward", "dx", dx, s.Len())
-	gpu.WantOptional("PReLUBackward", "da", da, s.Channels)
-	p := d.start()
-	p.x, p.y, p.u, p.z, p.v = slice(x), slice(dy), slice(a), slice(dx), slice(da)
-	d.channels(s, func(p *args, lo, hi, _ int) {
-		s := p.shape
-		for c := lo; c < hi; c++ {
-			var t float64
-			for o := range s.Outer {
-				at := (o*s.Channels + c) * s.Inner
-				for i := at; i < at+s.Inner; i++ {
-					x, g := p.x[i], p.y[i]
-					if !(x > 0) {
-						t += float64(g * x)
-						g *= p.u[c]
-					}
-					if p.z != nil {
-						p.z[i] = g
-					}
-				}
-			}
-			if p.v != nil {
-				p.v[c] += float32(t)
-			}
-		}
-	}, p)
+func (d *back) batchStats(o *gpu.BatchStats) {
+	k := batchStatsKernel{o.Shape, slice(o.X), slice(o.Mean), slice(o.Variance)}
+	launch(d, &d.kernels.batchStats, k, o.Shape.Channels, channelGrain(o.Shape))
 }
 
-// BatchStats implements gpu.Channelwise.
-func (d *Device) BatchStats(s gpu.ChannelShape, x, mean, variance *gpu.Tensor) {
-	gpu.Want("BatchStats", "x", x, s.Len())
-	gpu.Want("BatchStats", "mean", mean, s.Channels)
-	gpu.Want("BatchStats", "variance", variance, s.Channels)
-	p := d.start()
-	p.x, p.y, p.z = slice(x), slice(mean), slice(variance)
-	d.channels(s, func(p *args, lo, hi, _ int) {
-		s := p.shape
-		n := float64(s.Outer * s.Inner)
-		for c := lo; c < hi; c++ {
-			var t float64
-			for o := range s.Outer {
-				t += sum32(p.x[(o*s.Channels+c)*s.Inner:][:s.Inner])
-			}
-			m := float32(t / n)
-			var sq float64
-			for o := range s.Outer {
-				sq += squares32(p.x[(o*s.Channels+c)*s.Inner:][:s.Inner], m)
-			}
-			p.y[c], p.z[c] = m, float32(sq/n)
+type batchStatsKernel struct {
+	s                 gpu.ChannelShape
+	x, mean, variance []float32
+}
+
+func (k *batchStatsKernel) run(lo, hi, _ int) {
+	s := k.s
+	n := float64(s.Outer * s.Inner)
+	for c := lo; c < hi; c++ {
+		var t float64
+		for o := range s.Outer {
+			t += sum32(k.x[(o*s.Channels+c)*s.Inner:][:s.Inner])
 		}
-	}, p)
+		m := float32(t / n)
+		var sq float64
+		for o := range s.Outer {
+			sq += squares32(k.x[(o*s.Channels+c)*s.Inner:][:s.Inner], m)
+		}
+		k.mean[c], k.variance[c] = m, float32(sq/n)
+	}
 }
 
 // squares32 is Σ (x - m)² with the summation of sum32.
@@ -264,35 +273,44 @@ func squares32(x []float32, m float32) float64 {
 	return t
 }
 
-// Normalize implements gpu.Channelwise.
-func (d *Device) Normalize(s gpu.ChannelShape, x, mean, variance, weight *gpu.Tensor, eps float32, y *gpu.Tensor) {
-	gpu.Want("Normalize", "x", x, s.Len())
-	gpu.Want("Normalize", "mean", mean, s.Channels)
-	gpu.Want("Normalize", "variance", variance, s.Channels)
-	gpu.Want("Normalize", "y", y, s.Len())
-	p := d.start()
-	p.x, p.y, p.u, p.v, p.a, p.b = slice(x), slice(y), slice(mean), slice(variance), inverseWeight(weight), eps
-	d.channels(s, func(p *args, lo, hi, _ int) {
-		s := p.shape
-		for c := lo; c < hi; c++ {
-			m, r := p.u[c]*p.a, reciprocalStd(p.v[c]*p.a, p.b)
-			for o := range s.Outer {
-				at := (o*s.Channels + c) * s.Inner
-				y := p.y[at : at+s.Inner]
-				for i, v := range p.x[at : at+s.Inner] {
-					y[i] = (v - m) * r
-				}
-			}
-		}
-	}, p)
+func (d *back) normalize(o *gpu.Normalize) {
+	k := normalizeKernel{
+		o.Shape,
+		slice(o.X),
+		slice(o.Mean),
+		slice(o.Variance),
+		slice(o.Y),
+		inverseWeight(o.Weight),
+		o.Eps,
+	}
+	launch(d, &d.kernels.normalize, k, o.Shape.Channels, channelGrain(o.Shape))
 }
 
-// inverseWeight is the factor f of gpu.Channelwise.Normalize.
+type normalizeKernel struct {
+	s                    gpu.ChannelShape
+	x, mean, variance, y []float32
+	factor, eps          float32
+}
+
+func (k *normalizeKernel) run(lo, hi, _ int) {
+	s := k.s
+	for c := lo; c < hi; c++ {
+		m, r := k.mean[c]*k.factor, reciprocalStd(k.variance[c]*k.factor, k.eps)
+		for o := range s.Outer {
+			at := (o*s.Channels + c) * s.Inner
+			y := k.y[at : at+s.Inner]
+			for i, v := range k.x[at : at+s.Inner] {
+				y[i] = (v - m) * r
+			}
+		}
+	}
+}
+
+// inverseWeight is the factor f of gpu.Device.Normalize.
 func inverseWeight(weight *gpu.Tensor) float32 {
 	if weight == nil {
 		return 1
 	}
-	gpu.Want("Normalize", "weight", weight, 1)
 	if w := slice(weight)[0]; w != 0 {
 		return 1 / w
 	}
@@ -303,59 +321,66 @@ func reciprocalStd(variance, eps float32) float32 {
 	return float32(1 / math.Sqrt(float64(variance+eps)))
 }
 
-// NormalizeBackward implements gpu.Channelwise.
-func (d *Device) NormalizeBackward(s gpu.ChannelShape, y, dy, variance *gpu.Tensor, eps float32, dx *gpu.Tensor) {
-	gpu.Want("NormalizeBackward", "y", y, s.Len())
-	gpu.Want("NormalizeBackward", "dy", dy, s.Len())
-	gpu.Want("NormalizeBackward", "variance", variance, s.Channels)
-	gpu.Want("NormalizeBackward", "dx", dx, s.Len())
-	p := d.start()
-	p.x, p.y, p.v, p.z, p.b = slice(y), slice(dy), slice(variance), slice(dx), eps
-	d.channels(s, func(p *args, lo, hi, _ int) {
-		s := p.shape
-		n := float64(s.Outer * s.Inner)
-		for c := lo; c < hi; c++ {
-			var t, ty float64
-			for o := range s.Outer {
-				at := (o*s.Channels + c) * s.Inner
-				t += sum32(p.y[at : at+s.Inner])
-				ty += dot32(p.x[at:at+s.Inner], p.y[at:at+s.Inner])
-			}
-			m, my, r := float32(t/n), float32(ty/n), reciprocalStd(p.v[c], p.b)
-			for o := range s.Outer {
-				at := (o*s.Channels + c) * s.Inner
-				y, dy, dx := p.x[at:at+s.Inner], p.y[at:at+s.Inner], p.z[at:at+s.Inner]
-				for i, g := range dy {
-					dx[i] = (g - m - y[i]*my) * r
-				}
-			}
-		}
-	}, p)
+func (d *back) normalizeBackward(o *gpu.NormalizeBackward) {
+	k := normalizeBackwardKernel{o.Shape, slice(o.Y), slice(o.DY), slice(o.Variance), slice(o.DX), o.Eps}
+	launch(d, &d.kernels.normalizeBackward, k, o.Shape.Channels, channelGrain(o.Shape))
 }
 
-// NormalizeGlobalBackward implements gpu.Channelwise.
-func (d *Device) NormalizeGlobalBackward(
-	s gpu.ChannelShape,
-	dy, variance, weight *gpu.Tensor,
-	eps float32,
-	dx *gpu.Tensor,
-) {
-	gpu.Want("NormalizeGlobalBackward", "dy", dy, s.Len())
-	gpu.Want("NormalizeGlobalBackward", "variance", variance, s.Channels)
-	gpu.Want("NormalizeGlobalBackward", "dx", dx, s.Len())
-	p := d.start()
-	p.x, p.y, p.v, p.a, p.b = slice(dy), slice(dx), slice(variance), inverseWeight(weight), eps
-	d.channels(s, func(p *args, lo, hi, _ int) {
-		s := p.shape
-		for c := lo; c < hi; c++ {
-			r := reciprocalStd(p.v[c]*p.a, p.b)
-			for o := range s.Outer {
-				at := (o*s.Channels + c) * s.Inner
-				dx := p.y[at : at+s.Inner]
-				for i, g := range p.x[at : at+s.Inner] {
-					dx[i] = g * r
-				}
+type normalizeBackwardKernel struct {
+	s                   gpu.ChannelShape
+	y, dy, variance, dx []float32
+	eps                 float32
+}
+
+func (k *normalizeBackwardKernel) run(lo, hi, _ int) {
+	s := k.s
+	n := float64(s.Outer * s.Inner)
+	for c := lo; c < hi; c++ {
+		var t, ty float64
+		for o := range s.Outer {
+			at := (o*s.Channels + c) * s.Inner
+			t += sum32(k.dy[at : at+s.Inner])
+			ty += dot32(k.y[at:at+s.Inner], k.dy[at:at+s.Inner])
+		}
+		m, my, r := float32(t/n), float32(ty/n), reciprocalStd(k.variance[c], k.eps)
+		for o := range s.Outer {
+			at := (o*s.Channels + c) * s.Inner
+			y, dy, dx := k.y[at:at+s.Inner], k.dy[at:at+s.Inner], k.dx[at:at+s.Inner]
+			for i, g := range dy {
+				dx[i] = (g - m - y[i]*my) * r
 			}
 		}
-	}, p)
+	}
+}
+
+func (d *back) normalizeGlobalBackward(o *gpu.NormalizeGlobalBackward) {
+	k := normalizeGlobalBackwardKernel{
+		o.Shape,
+		slice(o.DY),
+		slice(o.Variance),
+		slice(o.DX),
+		inverseWeight(o.Weight),
+		o.Eps,
+	}
+	launch(d, &d.kernels.normalizeGlobalBackward, k, o.Shape.Channels, channelGrain(o.Shape))
+}
+
+type normalizeGlobalBackwardKernel struct {
+	s                gpu.ChannelShape
+	dy, variance, dx []float32
+	factor, eps      float32
+}
+
+func (k *normalizeGlobalBackwardKernel) run(lo, hi, _ int) {
+	s := k.s
+	for c := lo; c < hi; c++ {
+		r := reciprocalStd(k.variance[c]*k.factor, k.eps)
+		for o := range s.Outer {
+			at := (o*s.Channels + c) * s.Inner
+			dx := k.dx[at : at+s.Inner]
+			for i, g := range k.dy[at : at+s.Inner] {
+				dx[i] = g * r
+			}
+		}
+	}
 }

@@ -27,28 +27,26 @@ func sizesOf(g *gpu.ConvGeometry) convSizes {
 	return s
 }
 
-func weightCount(g *gpu.ConvGeometry) int { return g.O * (g.C / g.Groups) * g.KH * g.KW }
-
-// Conv implements gpu.Spatial.
-func (d *Device) Conv(g *gpu.ConvGeometry, x, w, b, y *gpu.Tensor) {
-	s := sizesOf(g)
-	gpu.Want("Conv", "x", x, g.N*s.in)
-	gpu.Want("Conv", "w", w, weightCount(g))
-	gpu.WantOptional("Conv", "b", b, g.O)
-	gpu.Want("Conv", "y", y, g.N*s.out)
-	p := d.start()
-	p.x, p.w, p.u, p.y, p.conv = slice(x), slice(w), slice(b), slice(y), g
-	d.pool.run(g.N, 1, convForward, p)
+func (d *back) conv(o *gpu.Conv) {
+	k := convKernel{d, o.G, slice(o.X), slice(o.W), slice(o.B), slice(o.Y)}
+	launch(d, &d.kernels.conv, k, o.G.N, 1)
 }
 
-func convForward(p *args, lo, hi, worker int) {
-	g, s, d := p.conv, sizesOf(p.conv), p.dev
+// convKernel does images.
+type convKernel struct {
+	d             *back
+	g             *gpu.ConvGeometry
+	x, w, bias, y []float32
+}
+
+func (k *convKernel) run(lo, hi, worker int) {
+	g, s, d := k.g, sizesOf(k.g), k.d
 	for n := lo; n < hi; n++ {
-		y := p.y[n*s.out:][:s.out]
+		y := k.y[n*s.out:][:s.out]
 		var beta float32
-		if p.u != nil {
+		if k.bias != nil {
 			beta = 1
-			for o, b := range p.u {
+			for o, b := range k.bias {
 				row := y[o*s.cols:][:s.cols]
 				for i := range row {
 					row[i] = b
@@ -56,15 +54,15 @@ func convForward(p *args, lo, hi, worker int) {
 			}
 		}
 		for grp := range g.Groups {
-			col := d.columns(g, &s, p.x[n*s.in+grp*s.inPerGroup:][:s.inPerGroup], worker)
-			d.blas.gemm(worker, false, false, s.outPerGroup, s.cols, s.rows, 1, p.w[grp*s.weightPerGrp:], s.rows,
+			col := d.columns(g, &s, k.x[n*s.in+grp*s.inPerGroup:][:s.inPerGroup], worker)
+			d.blas.gemm(worker, false, false, s.outPerGroup, s.cols, s.rows, 1, k.w[grp*s.weightPerGrp:], s.rows,
 				col, s.cols, beta, y[grp*s.outPerGroup*s.cols:], s.cols)
 		}
 	}
 }
 
 // columns returns the column matrix of one group of one image.
-func (d *Device) columns(g *gpu.ConvGeometry, s *convSizes, x []float32, worker int) []float32 {
+func (d *back) columns(g *gpu.ConvGeometry, s *convSizes, x []float32, worker int) []float32 {
 	if s.direct {
 		return x
 	}
@@ -73,28 +71,29 @@ func (d *Device) columns(g *gpu.ConvGeometry, s *convSizes, x []float32, worker 
 	return col
 }
 
-// ConvBackwardData implements gpu.Spatial.
-func (d *Device) ConvBackwardData(g *gpu.ConvGeometry, dy, w, dx *gpu.Tensor) {
-	s := sizesOf(g)
-	gpu.Want("ConvBackwardData", "dy", dy, g.N*s.out)
-	gpu.Want("ConvBackwardData", "w", w, weightCount(g))
-	gpu.Want("ConvBackwardData", "dx", dx, g.N*s.in)
-	p := d.start()
-	p.y, p.w, p.x, p.conv = slice(dy), slice(w), slice(dx), g
-	d.pool.run(g.N, 1, convBackwardData, p)
+func (d *back) convBackwardData(o *gpu.ConvBackwardData) {
+	k := convBackwardDataKernel{d, o.G, slice(o.DY), slice(o.W), slice(o.DX)}
+	launch(d, &d.kernels.convBackwardData, k, o.G.N, 1)
 }
 
-func convBackwardData(p *args, lo, hi, worker int) {
-	g, s, d := p.conv, sizesOf(p.conv), p.dev
+// convBackwardDataKernel does images.
+type convBackwardDataKernel struct {
+	d         *back
+	g         *gpu.ConvGeometry
+	dy, w, dx []float32
+}
+
+func (k *convBackwardDataKernel) run(lo, hi, worker int) {
+	g, s, d := k.g, sizesOf(k.g), k.d
 	for n := lo; n < hi; n++ {
 		for grp := range g.Groups {
-			dx := p.x[n*s.in+grp*s.inPerGroup:][:s.inPerGroup]
+			dx := k.dx[n*s.in+grp*s.inPerGroup:][:s.inPerGroup]
 			col := dx
 			if !s.direct {
 				col = d.scratch(worker, s.rows*s.cols)
 			}
-			d.blas.gemm(worker, true, false, s.rows, s.cols, s.outPerGroup, 1, p.w[grp*s.weightPerGrp:], s.rows,
-				p.y[n*s.out+grp*s.outPerGroup*s.cols:], s.cols, 0, col, s.cols)
+			d.blas.gemm(worker, true, false, s.rows, s.cols, s.outPerGroup, 1, k.w[grp*s.weightPerGrp:], s.rows,
+				k.dy[n*s.out+grp*s.outPerGroup*s.cols:], s.cols, 0, col, s.cols)
 			if !s.direct {
 				col2im(g, col, dx)
 			}
@@ -102,44 +101,46 @@ func convBackwardData(p *args, lo, hi, worker int) {
 	}
 }
 
-// maxPartialBytes bounds the partial weight gradients of ConvBackwardWeights.
+// maxPartialBytes bounds the partial weight gradients of convBackwardWeights.
 const maxPartialBytes = 64 << 20
 
-// ConvBackwardWeights implements gpu.Spatial. The images are cut into at most 16 runs whose gradients are summed
-// apart and then added in order, so that the result does not depend on which worker took which.
-func (d *Device) ConvBackwardWeights(g *gpu.ConvGeometry, x, dy, dw, db *gpu.Tensor) {
-	s, nw := sizesOf(g), weightCount(g)
-	gpu.Want("ConvBackwardWeights", "x", x, g.N*s.in)
-	gpu.Want("ConvBackwardWeights", "dy", dy, g.N*s.out)
-	gpu.WantOptional("ConvBackwardWeights", "dw", dw, nw)
-	gpu.WantOptional("ConvBackwardWeights", "db", db, g.O)
-	if db != nil {
-		d.SumBias(gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: s.cols}, dy, db)
+// convBackwardWeights cuts the images into at most 16 runs whose gradients are summed apart and then added in order, so
+// that the result does not depend on which worker took which.
+func (d *back) convBackwardWeights(o *gpu.ConvBackwardWeights) {
+	g, weights := o.G, o.G.WeightLen()
+	if o.DB != nil {
+		d.sumBias(gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: g.OutH * g.OutW}, o.DY, o.DB)
 	}
-	if dw == nil {
+	if o.DW == nil {
 		return
 	}
-	runs := min(16, g.N, max(2, maxPartialBytes/4/nw))
+	runs := min(16, g.N, max(2, maxPartialBytes/4/weights))
 	perRun := (g.N + runs - 1) / runs
 	runs = (g.N + perRun - 1) / perRun
-	if len(d.grads) < runs*nw {
-		d.grads = make([]float32, runs*nw)
+	if len(d.grads) < runs*weights {
+		d.grads = make([]float32, runs*weights)
 	}
-	p := d.start()
-	p.x, p.y, p.z, p.conv, p.i, p.k = slice(x), slice(dy), d.grads, g, perRun, nw
-	d.pool.run(runs, 1, convBackwardWeights, p)
-	p.w, p.l = slice(dw), runs
-	d.pool.run(nw, grain, addRuns, p)
+	k := convBackwardWeightsKernel{d, g, slice(o.X), slice(o.DY), d.grads, perRun, weights}
+	launch(d, &d.kernels.convBackwardWeights, k, runs, 1)
+	launch(d, &d.kernels.addRuns, addRunsKernel{d.grads, slice(o.DW), runs}, weights, grain)
 }
 
-func convBackwardWeights(p *args, lo, hi, worker int) {
-	g, s, d := p.conv, sizesOf(p.conv), p.dev
+// convBackwardWeightsKernel does runs of images.
+type convBackwardWeightsKernel struct {
+	d               *back
+	g               *gpu.ConvGeometry
+	x, dy, grads    []float32 // grads has the weights' gradients of each run
+	perRun, weights int
+}
+
+func (k *convBackwardWeightsKernel) run(lo, hi, worker int) {
+	g, s, d := k.g, sizesOf(k.g), k.d
 	for run := lo; run < hi; run++ {
-		acc := p.z[run*p.k:][:p.k]
+		acc := k.grads[run*k.weights:][:k.weights]
 		var beta float32
-		for n := run * p.i; n < min((run+1)*p.i, g.N); n++ {
+		for n := run * k.perRun; n < min((run+1)*k.perRun, g.N); n++ {
 			for grp := range g.Groups {
-				col := d.columns(g, &s, p.x[n*s.in+grp*s.inPerGroup:][:s.inPerGroup], worker)
+				col := d.columns(g, &s, k.x[n*s.in+grp*s.inPerGroup:][:s.inPerGroup], worker)
 				d.blas.gemm(
 					worker,
 					false,
@@ -148,7 +149,7 @@ func convBackwardWeights(p *args, lo, hi, worker int) {
 					s.rows,
 					s.cols,
 					1,
-					p.y[n*s.out+grp*s.outPerGroup*s.cols:],
+					k.dy[n*s.out+grp*s.outPerGroup*s.cols:],
 					s.cols,
 					col,
 					s.cols,
@@ -162,11 +163,17 @@ func convBackwardWeights(p *args, lo, hi, worker int) {
 	}
 }
 
-func addRuns(p *args, lo, hi, _ int) {
-	w := p.w[lo:hi]
-	for run := range p.l {
-		for i, v := range p.z[run*p.k+lo:][:hi-lo] {
-			w[i] += v
+// addRunsKernel adds the gradients of the runs to dw, in their order.
+type addRunsKernel struct {
+	grads, dw []float32
+	runs      int
+}
+
+func (k *addRunsKernel) run(lo, hi, _ int) {
+	dw := k.dw[lo:hi]
+	for run := range k.runs {
+		for i, v := range k.grads[run*len(k.dw)+lo:][:hi-lo] {
+			dw[i] += v
 		}
 	}
 }
@@ -243,7 +250,7 @@ func copyRow(dst, src []float32) {
 	}
 }
 
-// col2im sets x to the sums of the columns that im2col takes from each place.
+// col2im sets x to the sums of the columns that im2col takes from each position.
 func col2im(g *gpu.ConvGeometry, col, x []float32) {
 	clear(x)
 	at := 0

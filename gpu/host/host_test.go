@@ -11,7 +11,7 @@ import (
 func TestConformance(t *testing.T) {
 	for _, o := range []Options{{Threads: 1}, {Threads: 4}, {Threads: 2, GoBLAS: true}} {
 		t.Run(fmt.Sprintf("threads=%d,go=%t", o.Threads, o.GoBLAS), func(t *testing.T) {
-			devicetest.Run(t, func() gpu.Device { return New(o) })
+			devicetest.Run(t, func() *gpu.Device { return New(o) })
 		})
 	}
 }
@@ -48,17 +48,18 @@ func BenchmarkKernel(b *testing.B) {
 	d.Upload(w, v)
 	d.Upload(m, v)
 	var r gpu.SurgeryResult
+	step := gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1}
 	for _, c := range []struct {
 		name  string
 		bytes int64
 		run   func()
 	}{
 		{"Copy", 8 * n, func() { d.Copy(g, h) }},
-		{"Update", 28 * n, func() {
-			d.Update(gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1}, w, g, h, nil, nil)
+		{"Update", 28 * n, func() { d.Update(step, w, g, h, nil, nil) }},
+		{"UpdateMasked", 36 * n, func() { d.Update(step, w, g, h, nil, m) }},
+		{"SeedSurgery", 20 * n, func() {
+			d.Surgery(&gpu.SurgeryParams{Threshold: 1.281, Redraw: true}, w, m, nil, nil, &r)
 		}},
-		{"UpdateMasked", 36 * n, func() { d.Update(gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1}, w, g, h, nil, m) }},
-		{"SeedSurgery", 20 * n, func() { d.Surgery(&gpu.SurgeryParams{Threshold: 1.281, Redraw: true}, w, m, nil, nil, &r) }},
 		{"Histogram", 8 * n, func() { d.Surgery(&gpu.SurgeryParams{Histogram: true}, w, m, nil, nil, &r) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -3,33 +3,23 @@ package host
 import (
 	"runtime"
 	"sync/atomic"
-
-	"dns-tui/gpu"
 )
 
-// args carries a kernel's operands to the workers. One is reused for all calls, so that a kernel costs no
-// allocation: kernels are plain functions, not closures.
-type args struct {
-	x, y, z, u, v, w, s, t []float32
-	a, b, c                float32
-	i, j, k, l, m, n       int
-	flag                   bool
-	conv                   *gpu.ConvGeometry
-	pool                   *gpu.PoolGeometry
-	col                    *gpu.ColGeometry
-	lrn                    *gpu.LRNGeometry
-	shape                  gpu.ChannelShape
-	ignore                 gpu.Ignore
-	key                    gpu.Key
-	unary                  gpu.UnaryFunc
-	update                 gpu.UpdateParams
-	grain                  int
-	partial, partial2      []float64
-	dev                    *Device
-}
+// A kernel is a small struct of named operands that does the items [lo, hi) of a call. worker tells the scratch space
+// that it may use.
+type kernel interface{ run(lo, hi, worker int) }
 
-// A kernel does the items [lo, hi) of a call; worker tells the scratch space that it may use.
-type kernel func(a *args, lo, hi, worker int)
+// launch does n items by a kernel, in pieces of grain. The kernel is in room while it runs, which the device has for
+// each type of kernel, so that none is allocated.
+func launch[K any, P interface {
+	*K
+	kernel
+}](d *back, room *K, k K, n, grain int) {
+	*room = k
+	d.pool.run(n, grain, P(room))
+	var none K
+	*room = none
+}
 
 // workers runs kernels over ranges. How a range is cut depends on the call alone, never on the number of
 // workers, so results do not depend on it either.
@@ -39,8 +29,7 @@ type kernel func(a *args, lo, hi, worker int)
 // that comes when the work is done.
 type workers struct {
 	n     int
-	fn    kernel
-	args  *args
+	do    kernel
 	total int
 	grain int
 	next  atomic.Int64
@@ -117,21 +106,20 @@ func (w *workers) work(id int) {
 		if lo >= w.total {
 			return
 		}
-		w.fn(w.args, lo, min(lo+w.grain, w.total), id)
+		w.do.run(lo, min(lo+w.grain, w.total), id)
 	}
 }
 
-// run calls fn over [0, total) in pieces of grain items.
-func (w *workers) run(total, grain int, fn kernel, a *args) {
-	a.grain = grain
+// run does [0, total) by a kernel in pieces of grain items.
+func (w *workers) run(total, grain int, do kernel) {
 	pieces := (total + grain - 1) / grain
 	if w.n == 1 || pieces <= 1 {
 		for lo := 0; lo < total; lo += grain {
-			fn(a, lo, min(lo+grain, total), 0)
+			do.run(lo, min(lo+grain, total), 0)
 		}
 		return
 	}
-	w.fn, w.args, w.total, w.grain = fn, a, total, grain
+	w.do, w.total, w.grain = do, total, grain
 	w.next.Store(0)
 	w.inside.And(^closed)
 	w.announce(min(w.n, pieces) - 1)

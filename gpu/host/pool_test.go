@@ -7,21 +7,25 @@ import (
 	"pgregory.net/rapid"
 )
 
+// addOne counts how often each item is done.
+type addOne struct{ x []float32 }
+
+func (k *addOne) run(lo, hi, _ int) {
+	for i := lo; i < hi; i++ {
+		k.x[i]++
+	}
+}
+
 // Every item of every call is done once, whatever the calls, however many helpers are late, asleep or still at it.
 func TestWorkers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorkers(rapid.IntRange(1, 6).Draw(t, "workers"))
 		defer w.close()
-		a := &args{}
 		for range rapid.IntRange(1, 60).Draw(t, "calls") {
 			n := rapid.IntRange(0, 300).Draw(t, "items")
-			a.x = make([]float32, n)
-			w.run(n, rapid.IntRange(1, 70).Draw(t, "grain"), func(a *args, lo, hi, _ int) {
-				for i := lo; i < hi; i++ {
-					a.x[i]++
-				}
-			}, a)
-			for i, v := range a.x {
+			k := &addOne{x: make([]float32, n)}
+			w.run(n, rapid.IntRange(1, 70).Draw(t, "grain"), k)
+			for i, v := range k.x {
 				if v != 1 {
 					t.Fatalf("item %d of %d was done %g times", i, n, v)
 				}

@@ -9,110 +9,123 @@ import (
 // grain is the number of elements that an elementwise kernel handles at a time: 64 KiB an operand.
 const grain = 1 << 14
 
-func (d *Device) start() *args {
-	d.args = args{dev: d}
-	return &d.args
+// pieces is how many pieces of grain elements n elements make.
+func pieces(n int) int { return (n + grain - 1) / grain }
+
+func (d *back) fill(o *gpu.Fill) {
+	launch(d, &d.kernels.fill, fillKernel{slice(o.Y), o.V}, o.Y.N, grain)
 }
 
-// Fill implements gpu.Vector.
-func (d *Device) Fill(y *gpu.Tensor, v float32) {
-	p := d.start()
-	p.y, p.a = slice(y), v
-	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {
-		if p.a == 0 {
-			clear(p.y[lo:hi])
-			return
-		}
-		for i := range p.y[lo:hi] {
-			p.y[lo+i] = p.a
-		}
-	}, p)
+type fillKernel struct {
+	y []float32
+	v float32
 }
 
-// Copy implements gpu.Vector.
-func (d *Device) Copy(y, x *gpu.Tensor) {
-	gpu.Want("Copy", "x", x, y.N)
-	p := d.start()
-	p.x, p.y = slice(x), slice(y)
-	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) { copy(p.y[lo:hi], p.x[lo:hi]) }, p)
+func (k *fillKernel) run(lo, hi, _ int) {
+	y := k.y[lo:hi]
+	if k.v == 0 {
+		clear(y)
+		return
+	}
+	for i := range y {
+		y[i] = k.v
+	}
 }
 
-// Axpby implements gpu.Vector.
-func (d *Device) Axpby(a float32, x *gpu.Tensor, b float32, y *gpu.Tensor) {
-	gpu.Want("Axpby", "x", x, y.N)
-	p := d.start()
-	p.x, p.y, p.a, p.b = slice(x), slice(y), a, b
-	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {
-		x, y, a, b := p.x[lo:hi], p.y[lo:hi], p.a, p.b
-		if b == 0 {
-			for i, v := range x {
-				y[i] = a * v
-			}
-			return
-		}
+func (d *back) copy(o *gpu.Copy) {
+	launch(d, &d.kernels.copy, copyKernel{slice(o.X), slice(o.Y)}, o.Y.N, grain)
+}
+
+type copyKernel struct{ x, y []float32 }
+
+func (k *copyKernel) run(lo, hi, _ int) { copy(k.y[lo:hi], k.x[lo:hi]) }
+
+func (d *back) axpby(o *gpu.Axpby) {
+	launch(d, &d.kernels.axpby, axpbyKernel{slice(o.X), slice(o.Y), o.A, o.B}, o.Y.N, grain)
+}
+
+type axpbyKernel struct {
+	x, y []float32
+	a, b float32
+}
+
+func (k *axpbyKernel) run(lo, hi, _ int) {
+	x, y, a, b := k.x[lo:hi], k.y[lo:hi], k.a, k.b
+	if b == 0 {
 		for i, v := range x {
-			y[i] = a*v + b*y[i]
+			y[i] = a * v
 		}
-	}, p)
+		return
+	}
+	for i, v := range x {
+		y[i] = a*v + b*y[i]
+	}
 }
 
-// Mul implements gpu.Vector.
-func (d *Device) Mul(x, y, z *gpu.Tensor) {
-	gpu.Want("Mul", "x", x, z.N)
-	gpu.Want("Mul", "y", y, z.N)
-	p := d.start()
-	p.x, p.y, p.z = slice(x), slice(y), slice(z)
-	d.pool.run(z.N, grain, func(p *args, lo, hi, _ int) {
-		x, y, z := p.x[lo:hi], p.y[lo:hi], p.z[lo:hi]
-		for i, v := range x {
-			z[i] = v * y[i]
-		}
-	}, p)
+func (d *back) mul(o *gpu.Mul) {
+	launch(d, &d.kernels.mul, mulKernel{slice(o.X), slice(o.Y), slice(o.Z)}, o.Z.N, grain)
 }
 
-// MaxUpdate implements gpu.Vector.
-func (d *Device) MaxUpdate(x *gpu.Tensor, index float32, y, which *gpu.Tensor) {
-	gpu.Want("MaxUpdate", "x", x, y.N)
-	gpu.Want("MaxUpdate", "which", which, y.N)
-	p := d.start()
-	p.x, p.y, p.z, p.a = slice(x), slice(y), slice(which), index
-	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			if p.x[i] > p.y[i] {
-				p.y[i], p.z[i] = p.x[i], p.a
-			}
-		}
-	}, p)
+type mulKernel struct{ x, y, z []float32 }
+
+func (k *mulKernel) run(lo, hi, _ int) {
+	x, y, z := k.x[lo:hi], k.y[lo:hi], k.z[lo:hi]
+	for i, v := range x {
+		z[i] = v * y[i]
+	}
 }
 
-// MaxBackward implements gpu.Vector.
-func (d *Device) MaxBackward(dy, which *gpu.Tensor, index float32, dx *gpu.Tensor) {
-	gpu.Want("MaxBackward", "dy", dy, dx.N)
-	gpu.Want("MaxBackward", "which", which, dx.N)
-	p := d.start()
-	p.x, p.y, p.z, p.a = slice(dy), slice(which), slice(dx), index
-	d.pool.run(dx.N, grain, func(p *args, lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			if p.y[i] == p.a {
-				p.z[i] = p.x[i]
-			} else {
-				p.z[i] = 0
-			}
-		}
-	}, p)
+func (d *back) maxUpdate(o *gpu.MaxUpdate) {
+	launch(d, &d.kernels.maxUpdate, maxUpdateKernel{slice(o.X), slice(o.Y), slice(o.Which), o.Index}, o.Y.N, grain)
 }
 
-// Power implements gpu.Vector.
-func (d *Device) Power(x *gpu.Tensor, power, scale, shift float32, y *gpu.Tensor) {
-	gpu.Want("Power", "x", x, y.N)
-	p := d.start()
-	p.x, p.y, p.a, p.b, p.c = slice(x), slice(y), power, scale, shift
-	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {
-		x, y, scale, shift := p.x[lo:hi], p.y[lo:hi], p.b, p.c
-		for i, v := range x {
-			y[i] = pow(shift+scale*v, p.a)
+type maxUpdateKernel struct {
+	x, y, which []float32
+	index       float32
+}
+
+func (k *maxUpdateKernel) run(lo, hi, _ int) {
+	for i := lo; i < hi; i++ {
+		if k.x[i] > k.y[i] {
+			k.y[i], k.which[i] = k.x[i], k.index
 		}
-	}, p)
+	}
+}
+
+func (d *back) maxBackward(o *gpu.MaxBackward) {
+	k := maxBackwardKernel{slice(o.DY), slice(o.Which), slice(o.DX), o.Index}
+	launch(d, &d.kernels.maxBackward, k, o.DX.N, grain)
+}
+
+type maxBackwardKernel struct {
+	dy, which, dx []float32
+	index         float32
+}
+
+func (k *maxBackwardKernel) run(lo, hi, _ int) {
+	for i := lo; i < hi; i++ {
+		if k.which[i] == k.index {
+			k.dx[i] = k.dy[i]
+		} else {
+			k.dx[i] = 0
+		}
+	}
+}
+
+func (d *back) power(o *gpu.Power) {
+	launch(d, &d.kernels.power, powerKernel{slice(o.X), slice(o.Y), o.Power, o.Scale, o.Shift}, o.Y.N, grain)
+}
+
+type powerKernel struct {
+	x, y                   []float32
+	exponent, scale, shift float32
+}
+
+func (k *powerKernel) run(lo, hi, _ int) {
+	x, y, scale, shift := k.x[lo:hi], k.y[lo:hi], k.scale, k.shift
+	for i, v := range x {
+		y[i] = pow(shift+scale*v, k.exponent)
+	}
 }
 
 // pow is x^e, with the exponents that LRN uses in nets that people have by square roots.
@@ -134,62 +147,70 @@ func pow(x, e float32) float32 {
 	return float32(math.Pow(float64(x), float64(e)))
 }
 
-// Unary implements gpu.Vector.
-func (d *Device) Unary(f gpu.UnaryFunc, x, y *gpu.Tensor) {
-	gpu.Want("Unary", "x", x, y.N)
-	p := d.start()
-	p.x, p.y, p.unary = slice(x), slice(y), f
-	d.pool.run(y.N, grain/4, func(p *args, lo, hi, _ int) {
-		y, f := p.y[lo:hi], p.unary
-		for i, v := range p.x[lo:hi] {
-			y[i] = f.At(v)
-		}
-	}, p)
+func (d *back) unary(o *gpu.Unary) {
+	launch(d, &d.kernels.unary, unaryKernel{slice(o.X), slice(o.Y), o.Func}, o.Y.N, grain/4)
 }
 
-// UnaryBackward implements gpu.Vector.
-func (d *Device) UnaryBackward(f gpu.UnaryFunc, x, y, dy, dx *gpu.Tensor) {
-	gpu.Want("UnaryBackward", "x", x, dx.N)
-	gpu.Want("UnaryBackward", "y", y, dx.N)
-	gpu.Want("UnaryBackward", "dy", dy, dx.N)
-	p := d.start()
-	p.x, p.y, p.z, p.w, p.unary = slice(x), slice(y), slice(dy), slice(dx), f
-	d.pool.run(dx.N, grain/4, func(p *args, lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			p.w[i] = p.z[i] * p.unary.Slope(p.x[i], p.y[i])
-		}
-	}, p)
+type unaryKernel struct {
+	x, y []float32
+	f    gpu.UnaryFunc
 }
 
-// Dot implements gpu.Vector.
-func (d *Device) Dot(alpha float32, x, y, out *gpu.Tensor) {
-	gpu.Want("Dot", "y", y, x.N)
-	gpu.Want("Dot", "out", out, 1)
-	p := d.start()
-	p.x, p.y = slice(x), slice(y)
-	p.partial = d.partials((x.N + grain - 1) / grain)
-	d.pool.run(x.N, grain, func(p *args, lo, hi, _ int) { p.partial[lo/p.grain] = dot32(p.x[lo:hi], p.y[lo:hi]) }, p)
-	slice(out)[0] = float32(float64(alpha) * sum(p.partial))
-}
-
-// Copy2D implements gpu.Vector.
-func (d *Device) Copy2D(
-	rows, cols int,
-	src *gpu.Tensor,
-	srcOff, srcStride int,
-	dst *gpu.Tensor,
-	dstOff, dstStride int,
-) {
-	if rows == 0 || cols == 0 {
-		return
+func (k *unaryKernel) run(lo, hi, _ int) {
+	y, f := k.y[lo:hi], k.f
+	for i, v := range k.x[lo:hi] {
+		y[i] = f.At(v)
 	}
-	p := d.start()
-	p.x, p.y, p.i, p.j, p.k, p.l, p.m = slice(src), slice(dst), srcOff, srcStride, dstOff, dstStride, cols
-	d.pool.run(rows, max(1, grain/cols), func(p *args, lo, hi, _ int) {
-		for r := lo; r < hi; r++ {
-			copy(p.y[p.k+r*p.l:][:p.m], p.x[p.i+r*p.j:][:p.m])
-		}
-	}, p)
+}
+
+func (d *back) unaryBackward(o *gpu.UnaryBackward) {
+	k := unaryBackwardKernel{slice(o.X), slice(o.Y), slice(o.DY), slice(o.DX), o.Func}
+	launch(d, &d.kernels.unaryBackward, k, o.DX.N, grain/4)
+}
+
+type unaryBackwardKernel struct {
+	x, y, dy, dx []float32
+	f            gpu.UnaryFunc
+}
+
+func (k *unaryBackwardKernel) run(lo, hi, _ int) {
+	for i := lo; i < hi; i++ {
+		k.dx[i] = k.dy[i] * k.f.Slope(k.x[i], k.y[i])
+	}
+}
+
+func (d *back) dot(o *gpu.Dot) {
+	sums := d.partials(pieces(o.X.N))
+	launch(d, &d.kernels.dot, dotKernel{slice(o.X), slice(o.Y), sums}, o.X.N, grain)
+	slice(o.Out)[0] = float32(float64(o.Alpha) * sum(sums))
+}
+
+// dotKernel leaves a sum for each piece.
+type dotKernel struct {
+	x, y []float32
+	sums []float64
+}
+
+func (k *dotKernel) run(lo, hi, _ int) { k.sums[lo/grain] = dot32(k.x[lo:hi], k.y[lo:hi]) }
+
+func (d *back) copy2D(o *gpu.Copy2D) {
+	k := copy2DKernel{
+		src: slice(o.Src), dst: slice(o.Dst), cols: o.Cols,
+		srcOff: o.SrcOff, srcStride: o.SrcStride, dstOff: o.DstOff, dstStride: o.DstStride,
+	}
+	launch(d, &d.kernels.copy2D, k, o.Rows, max(1, grain/o.Cols))
+}
+
+type copy2DKernel struct {
+	src, dst                             []float32
+	cols                                 int
+	srcOff, srcStride, dstOff, dstStride int
+}
+
+func (k *copy2DKernel) run(lo, hi, _ int) {
+	for r := lo; r < hi; r++ {
+		copy(k.dst[k.dstOff+r*k.dstStride:][:k.cols], k.src[k.srcOff+r*k.srcStride:][:k.cols])
+	}
 }
 
 // row returns the row that an index names.
@@ -198,135 +219,164 @@ func row(index float32, rows int) (int, bool) {
 	return i, i >= 0 && i < rows && float32(i) == index
 }
 
-// Gather implements gpu.Vector.
-func (d *Device) Gather(width int, index, src, dst *gpu.Tensor) {
-	gpu.Want("Gather", "dst", dst, index.N*width)
-	p := d.start()
-	p.u, p.x, p.y, p.i, p.j = slice(index), slice(src), slice(dst), width, src.N/max(1, width)
-	d.pool.run(index.N, max(1, grain/max(1, width)), func(p *args, lo, hi, _ int) {
-		for r := lo; r < hi; r++ {
-			dst := p.y[r*p.i:][:p.i]
-			if i, ok := row(p.u[r], p.j); ok {
-				copy(dst, p.x[i*p.i:])
-				continue
-			}
-			for k := range dst {
-				dst[k] = float32(math.NaN())
-			}
-		}
-	}, p)
+func (d *back) gather(o *gpu.Gather) {
+	k := gatherKernel{slice(o.Index), slice(o.Src), slice(o.Dst), o.Width, o.Src.N / max(1, o.Width)}
+	launch(d, &d.kernels.gather, k, o.Index.N, max(1, grain/max(1, o.Width)))
 }
 
-// ScatterAdd implements gpu.Vector. Rows may meet in one place, so it is done in order, cut by columns.
-func (d *Device) ScatterAdd(width int, index, src, dst *gpu.Tensor) {
-	gpu.Want("ScatterAdd", "src", src, index.N*width)
-	p := d.start()
-	p.u, p.x, p.y, p.i, p.j = slice(index), slice(src), slice(dst), width, dst.N/max(1, width)
-	d.pool.run(width, 256, func(p *args, lo, hi, _ int) {
-		for r, v := range p.u {
-			if i, ok := row(v, p.j); ok {
-				dst := p.y[i*p.i+lo : i*p.i+hi]
-				for k, g := range p.x[r*p.i+lo : r*p.i+hi] {
-					dst[k] += g
-				}
-			}
-		}
-	}, p)
+type gatherKernel struct {
+	index, src, dst []float32
+	width, rows     int
 }
 
-// ReLU implements gpu.Vector.
-func (d *Device) ReLU(x, y *gpu.Tensor, slope float32) {
-	gpu.Want("ReLU", "x", x, y.N)
-	p := d.start()
-	p.x, p.y, p.a = slice(x), slice(y), slope
-	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {
-		x, y, slope := p.x[lo:hi], p.y[lo:hi], p.a
-		if slope == 0 {
-			for i, v := range x {
-				y[i] = max(v, 0)
-			}
-			return
+func (k *gatherKernel) run(lo, hi, _ int) {
+	for r := lo; r < hi; r++ {
+		dst := k.dst[r*k.width:][:k.width]
+		if i, ok := row(k.index[r], k.rows); ok {
+			copy(dst, k.src[i*k.width:])
+			continue
 		}
+		for j := range dst {
+			dst[j] = float32(math.NaN())
+		}
+	}
+}
+
+// scatterAdd is done in order, cut by columns: rows may meet in one.
+func (d *back) scatterAdd(o *gpu.ScatterAdd) {
+	k := scatterAddKernel{slice(o.Index), slice(o.Src), slice(o.Dst), o.Width, o.Dst.N / max(1, o.Width)}
+	launch(d, &d.kernels.scatterAdd, k, o.Width, 256)
+}
+
+type scatterAddKernel struct {
+	index, src, dst []float32
+	width, rows     int
+}
+
+func (k *scatterAddKernel) run(lo, hi, _ int) {
+	for r, v := range k.index {
+		if i, ok := row(v, k.rows); ok {
+			dst := k.dst[i*k.width+lo : i*k.width+hi]
+			for j, g := range k.src[r*k.width+lo : r*k.width+hi] {
+				dst[j] += g
+			}
+		}
+	}
+}
+
+func (d *back) relu(o *gpu.ReLU) {
+	launch(d, &d.kernels.relu, reluKernel{slice(o.X), slice(o.Y), o.Slope}, o.Y.N, grain)
+}
+
+type reluKernel struct {
+	x, y  []float32
+	slope float32
+}
+
+func (k *reluKernel) run(lo, hi, _ int) {
+	x, y, slope := k.x[lo:hi], k.y[lo:hi], k.slope
+	if slope == 0 {
 		for i, v := range x {
-			y[i] = max(v, 0) + slope*min(v, 0)
+			y[i] = max(v, 0)
 		}
-	}, p)
+		return
+	}
+	for i, v := range x {
+		y[i] = max(v, 0) + slope*min(v, 0)
+	}
 }
 
-// ReLUBackward implements gpu.Vector.
-func (d *Device) ReLUBackward(x, dy, dx *gpu.Tensor, slope float32) {
-	gpu.Want("ReLUBackward", "x", x, dx.N)
-	gpu.Want("ReLUBackward", "dy", dy, dx.N)
-	p := d.start()
-	p.x, p.y, p.z, p.a = slice(x), slice(dy), slice(dx), slope
-	d.pool.run(dx.N, grain, func(p *args, lo, hi, _ int) {
-		x, dy, dx, slope := p.x[lo:hi], p.y[lo:hi], p.z[lo:hi], p.a
-		for i, v := range x {
-			g := dy[i]
-			if !(v > 0) {
-				g *= slope
+func (d *back) reluBackward(o *gpu.ReLUBackward) {
+	k := reluBackwardKernel{slice(o.X), slice(o.DY), slice(o.DX), o.Slope}
+	launch(d, &d.kernels.reluBackward, k, o.DX.N, grain)
+}
+
+type reluBackwardKernel struct {
+	x, dy, dx []float32
+	slope     float32
+}
+
+func (k *reluBackwardKernel) run(lo, hi, _ int) {
+	x, dy, dx, slope := k.x[lo:hi], k.dy[lo:hi], k.dx[lo:hi], k.slope
+	for i, v := range x {
+		g := dy[i]
+		if !(v > 0) {
+			g *= slope
+		}
+		dx[i] = g
+	}
+}
+
+func (d *back) dropout(o *gpu.Dropout) {
+	launch(d, &d.kernels.dropout, dropoutKernel{slice(o.X), slice(o.Y), o.Ratio, o.Key}, o.Y.N, grain)
+}
+
+type dropoutKernel struct {
+	x, y  []float32
+	ratio float32
+	key   gpu.Key
+}
+
+func (k *dropoutKernel) run(lo, hi, _ int) {
+	scale := 1 / (1 - k.ratio)
+	for i := lo; i < hi; {
+		// lo is a multiple of 4, as grain is.
+		block := k.key.Block(uint32(i >> 2))
+		for _, u := range block[:min(4, hi-i)] {
+			if gpu.UnitFloat(u) >= k.ratio {
+				k.y[i] = k.x[i] * scale
+			} else {
+				k.y[i] = 0
 			}
-			dx[i] = g
+			i++
 		}
-	}, p)
+	}
 }
 
-// Dropout implements gpu.Vector.
-func (d *Device) Dropout(x, y *gpu.Tensor, ratio float32, key gpu.Key) {
-	gpu.Want("Dropout", "x", x, y.N)
-	p := d.start()
-	p.x, p.y, p.a, p.key = slice(x), slice(y), ratio, key
-	d.pool.run(y.N, grain, func(p *args, lo, hi, _ int) {
-		keep := 1 / (1 - p.a)
-		for i := lo; i < hi; {
-			// lo is a multiple of 4, as grain is.
-			block := p.key.Block(uint32(i >> 2))
-			for _, u := range block[:min(4, hi-i)] {
-				if gpu.UnitFloat(u) >= p.a {
-					p.y[i] = p.x[i] * keep
-				} else {
-					p.y[i] = 0
-				}
-				i++
-			}
-		}
-	}, p)
+func (d *back) sumSquares(o *gpu.SumSquares) {
+	sums := d.partials(pieces(o.X.N))
+	launch(d, &d.kernels.sumSquares, sumSquaresKernel{slice(o.X), sums}, o.X.N, grain)
+	o.Sum = sum(sums)
 }
 
-// SumSquares implements gpu.Vector.
-func (d *Device) SumSquares(x *gpu.Tensor) float64 {
-	p := d.start()
-	p.x = slice(x)
-	p.partial = d.partials((x.N + grain - 1) / grain)
-	d.pool.run(x.N, grain, func(p *args, lo, hi, _ int) {
-		var s float64
-		for _, v := range p.x[lo:hi] {
-			s += float64(v) * float64(v)
-		}
-		p.partial[lo/p.grain] = s
-	}, p)
-	return sum(p.partial)
+// sumSquaresKernel leaves a sum for each piece.
+type sumSquaresKernel struct {
+	x    []float32
+	sums []float64
 }
 
-// Finite implements gpu.Vector.
-func (d *Device) Finite(x *gpu.Tensor) bool {
-	p := d.start()
-	p.x = slice(x)
-	p.partial = d.partials((x.N + grain - 1) / grain)
-	d.pool.run(x.N, grain, func(p *args, lo, hi, _ int) {
-		var bad float64
-		for _, v := range p.x[lo:hi] {
-			if v-v != 0 { // NaN, or Inf - Inf
-				bad = 1
-			}
-		}
-		p.partial[lo/p.grain] = bad
-	}, p)
-	return sum(p.partial) == 0
+func (k *sumSquaresKernel) run(lo, hi, _ int) {
+	var s float64
+	for _, v := range k.x[lo:hi] {
+		s += float64(v) * float64(v)
+	}
+	k.sums[lo/grain] = s
 }
 
-// partials returns room for the results of n pieces.
-func (d *Device) partials(n int) []float64 {
+func (d *back) finite(o *gpu.Finite) {
+	bad := d.partials(pieces(o.X.N))
+	launch(d, &d.kernels.nonFinite, nonFiniteKernel{slice(o.X), bad}, o.X.N, grain)
+	o.Yes = sum(bad) == 0
+}
+
+// nonFiniteKernel leaves 1 for each piece that has a NaN or an infinity, 0 for the others.
+type nonFiniteKernel struct {
+	x   []float32
+	bad []float64
+}
+
+func (k *nonFiniteKernel) run(lo, hi, _ int) {
+	var bad float64
+	for _, v := range k.x[lo:hi] {
+		if v-v != 0 { // NaN, or Inf - Inf
+			bad = 1
+		}
+	}
+	k.bad[lo/grain] = bad
+}
+
+// partials returns room for n partial results.
+func (d *back) partials(n int) []float64 {
 	if cap(d.sums) < n {
 		d.sums = make([]float64, n)
 	}

@@ -18,7 +18,7 @@ func graph(t *testing.T, name string) *Graph {
 	t.Helper()
 	n, err := model.NewNet(
 		modeltest.ReadNet(t, name, 1),
-		model.NetOptions{Device: gpu.Dry{}, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}},
+		model.NetOptions{Device: gpu.NewDry(nil), State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}},
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -116,7 +116,7 @@ func TestLayersSurviveAnything(t *testing.T) {
 	}
 }
 
-func surviveAnything(t *rapid.T, d gpu.Device, typ string) (built int) {
+func surviveAnything(t *rapid.T, d *gpu.Device, typ string) (built int) {
 	l := &caffepb.LayerParameter{Name: proto.String("l"), Type: proto.String(typ)}
 	in := &caffepb.LayerParameter{
 		Name:       proto.String("in"),
@@ -189,7 +189,7 @@ func surviveAnything(t *rapid.T, d gpu.Device, typ string) (built int) {
 }
 
 // tryNet builds a net and runs it both ways. A panic comes back as its trace.
-func tryNet(f *caffe.NetFile, d gpu.Device, phase caffepb.Phase, inputs []string) (trace string, err error) {
+func tryNet(f *caffe.NetFile, d *gpu.Device, phase caffepb.Phase, inputs []string) (trace string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			trace = fmt.Sprintf("panic: %v\n%s", r, debug.Stack())

@@ -13,7 +13,7 @@ func init() {
 	register("Accuracy", Arity{2, 2, 1, 2}, func() Layer { return &accuracy{} })
 }
 
-// softmax is gpu.Classify.Softmax over one axis.
+// softmax is gpu.Device.Softmax over one axis.
 type softmax struct {
 	c     *Context
 	shape gpu.ChannelShape
@@ -62,7 +62,7 @@ func labelled(bottom []*Blob, axis int) (gpu.ChannelShape, error) {
 }
 
 // badLabel looks for a label that is no class.
-func badLabel(d gpu.Device, label *Blob, s gpu.ChannelShape, ignore gpu.Ignore) error {
+func badLabel(d *gpu.Device, label *Blob, s gpu.ChannelShape, ignore gpu.Ignore) error {
 	values := make([]float32, label.Data.N)
 	d.Download(values, label.Data)
 	for i, v := range values {

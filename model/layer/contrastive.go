@@ -9,7 +9,7 @@ func init() {
 }
 
 // contrastiveLoss draws the rows of its first two bottoms together where the third says similar, and apart, up to
-// margin, where it does not (gpu.Classify.ContrastiveLoss).
+// margin, where it does not (gpu.Device.ContrastiveLoss).
 type contrastiveLoss struct {
 	c      *Context
 	shape  gpu.ChannelShape

@@ -22,7 +22,7 @@ func init() {
 // loaded is what the layers share that read batches ahead: images, and labels where there is a second top.
 type loaded struct {
 	noBackward
-	device   gpu.Device
+	device   *gpu.Device
 	loader   *dataset.Loader
 	shape    []int // of an image
 	reshaped bool

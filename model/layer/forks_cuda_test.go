@@ -18,7 +18,7 @@ import (
 
 // bothWays runs a net of gradientCases forward and backward, and returns its output, the gradients of its inputs and
 // those of its parameters.
-func bothWays(t *testing.T, d gpu.Device, text []byte) (all [][]float32) {
+func bothWays(t *testing.T, d *gpu.Device, text []byte) (all [][]float32) {
 	t.Helper()
 	f, err := caffe.ParseNetPrototxt("n", text)
 	if err != nil {

@@ -200,7 +200,7 @@ func compareGradient(
 	start map[string][]float32,
 	arrays map[string][2]*gpu.Tensor,
 	grad []float32,
-	d gpu.Device,
+	d *gpu.Device,
 	objective func() float64,
 ) {
 	size := 1e-3

@@ -21,7 +21,7 @@ const imageInput = `layer {
 `
 
 // probeNet builds a net for training, with the gradients of its inputs.
-func probeNet(t *testing.T, d gpu.Device, text string) *model.Net {
+func probeNet(t *testing.T, d *gpu.Device, text string) *model.Net {
 	t.Helper()
 	n, err := modeltest.BuildOn(t, d, text, trainOptions(3))
 	if err != nil {

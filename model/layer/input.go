@@ -76,7 +76,7 @@ func (l *dummyData) Setup(c *Context, _, top []*Blob) error {
 			f = p.DataFiller[min(i, n-1)]
 		}
 		l.filler = append(l.filler, f)
-		if _, dry := c.Device.(gpu.Dry); dry {
+		if c.Device.Dry() {
 			continue
 		}
 		buf := make([]float32, t.Len())

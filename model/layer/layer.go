@@ -70,7 +70,7 @@ type Clock struct {
 // Context is what a layer is set up with.
 type Context struct {
 	Param    *caffepb.LayerParameter
-	Device   gpu.Device
+	Device   *gpu.Device
 	Phase    caffepb.Phase
 	Seed     uint64
 	Clock    *Clock
@@ -107,7 +107,7 @@ type Blob struct {
 }
 
 // Reshape allocates the blob.
-func (b *Blob) Reshape(d gpu.Device, shape ...int) error {
+func (b *Blob) Reshape(d *gpu.Device, shape ...int) error {
 	if len(shape) > caffe.MaxAxes {
 		return fmt.Errorf("top %q would have %d axes; wanted at most %d", b.Name, len(shape), caffe.MaxAxes)
 	}
@@ -133,7 +133,7 @@ func (b *Blob) ShareData(o *Blob) {
 func (b *Blob) Aliased() bool { return b.alias != nil }
 
 // NeedDiff allocates the gradient.
-func (b *Blob) NeedDiff(d gpu.Device) error {
+func (b *Blob) NeedDiff(d *gpu.Device) error {
 	if b.Diff != nil {
 		return nil
 	}

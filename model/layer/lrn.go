@@ -11,7 +11,7 @@ func init() {
 	register("LRN", Arity{1, 1, 1, 1}, func() Layer { return &lrn{} })
 }
 
-// lrn is local response normalisation. ACROSS_CHANNELS is gpu.Spatial.LRN; WITHIN_CHANNEL is
+// lrn is local response normalisation. ACROSS_CHANNELS is gpu.Device.LRN; WITHIN_CHANNEL is
 //
 //	s = 1 + alpha·AvePool(x²), y = x·s^-beta
 //

@@ -11,7 +11,7 @@ func init() {
 	register("LSTMUnit", Arity{3, 3, 2, 2}, func() Layer { return &lstmUnit{} })
 }
 
-// lstm is Caffe's LSTM (Donahue et al., CVPR 2015): gpu.Recurrent.LSTMUnit over time. Its parameters are W_xc and b_c,
+// lstm is Caffe's LSTM (Donahue et al., CVPR 2015): gpu.Device.LSTMUnit over time. Its parameters are W_xc and b_c,
 // W_xc_static where there is a static input, and W_hc; their rows are the gates i, f, o and g. Exposed states are h, c.
 type lstm struct {
 	recurrent

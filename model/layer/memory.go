@@ -15,7 +15,7 @@ func init() {
 // outside.
 type memoryData struct {
 	noBackward
-	device gpu.Device
+	device *gpu.Device
 	filled bool
 }
 

@@ -11,7 +11,7 @@ type sides struct{ left, right, top, bottom int }
 
 // padding puts a border of one value around planes, for kernels that pad both sides alike.
 type padding struct {
-	d            gpu.Device
+	d            *gpu.Device
 	sides        sides
 	planes, h, w int // of what is padded
 	data, diff   framed

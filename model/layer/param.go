@@ -45,7 +45,7 @@ func (p *Param) Gradient() *gpu.Tensor {
 }
 
 // EnsureMask gives the parameter forward weights with nothing pruned yet.
-func (p *Param) EnsureMask(d gpu.Device) error {
+func (p *Param) EnsureMask(d *gpu.Device) error {
 	if p.Masked != nil {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (p *Param) EnsureMask(d gpu.Device) error {
 }
 
 // SetMask writes the forward weights for a mask of 0 and 1 (nil: all 1) over the current weights.
-func (p *Param) SetMask(d gpu.Device, mask []float32) {
+func (p *Param) SetMask(d *gpu.Device, mask []float32) {
 	w := make([]float32, p.Data.N)
 	d.Download(w, p.Data)
 	for i := range w {
@@ -73,7 +73,7 @@ func (p *Param) SetMask(d gpu.Device, mask []float32) {
 }
 
 // Mask returns the mask as 0 and 1, all 1 where the parameter has none.
-func (p *Param) Mask(d gpu.Device) []float32 {
+func (p *Param) Mask(d *gpu.Device) []float32 {
 	m := make([]float32, p.Data.N)
 	if p.Masked == nil {
 		for i := range m {

@@ -39,7 +39,7 @@ type series struct {
 	step []*gpu.Tensor
 }
 
-func newSeries(d gpu.Device, steps, size int) (series, error) {
+func newSeries(d *gpu.Device, steps, size int) (series, error) {
 	t, err := gpu.NewTensor(d, steps, size)
 	if err != nil {
 		return series{}, err

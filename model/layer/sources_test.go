@@ -51,7 +51,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func sourceNet(d gpu.Device, phase caffepb.Phase, seed uint64, text string) (*model.Net, error) {
+func sourceNet(d *gpu.Device, phase caffepb.Phase, seed uint64, text string) (*model.Net, error) {
 	f, err := caffe.ParseNetPrototxt("n.prototxt", []byte(text))
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func sourceNet(d gpu.Device, phase caffepb.Phase, seed uint64, text string) (*mo
 }
 
 // passes runs a net and returns what a blob held after each pass.
-func passes(t *testing.T, d gpu.Device, n *model.Net, blob string, count int) (out [][]float32) {
+func passes(t *testing.T, d *gpu.Device, n *model.Net, blob string, count int) (out [][]float32) {
 	t.Helper()
 	for range count {
 		if _, err := n.Forward(); err != nil {

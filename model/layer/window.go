@@ -164,7 +164,7 @@ type convolver interface {
 
 // newConvolver returns the kernels for a window over n inputs of c channels and size in, to o channels: the device's
 // own in up to two spatial axes, im2col and matrix products in more.
-func newConvolver(d gpu.Device, w *window, n, c, o, groups int, in []int) (convolver, error) {
+func newConvolver(d *gpu.Device, w *window, n, c, o, groups int, in []int) (convolver, error) {
 	if len(in) > 2 {
 		return newVolume(d, w, n, c, o, groups, in)
 	}
@@ -181,7 +181,7 @@ func newConvolver(d gpu.Device, w *window, n, c, o, groups int, in []int) (convo
 
 // planar is a convolution over at most two spatial axes.
 type planar struct {
-	d gpu.Device
+	d *gpu.Device
 	g gpu.ConvGeometry
 }
 
@@ -193,7 +193,7 @@ func (p *planar) backwardWeights(x, dy, dw, db *gpu.Tensor) {
 
 // volume is a convolution over more axes: an image at a time, y = W·col in each group.
 type volume struct {
-	d                gpu.Device
+	d                *gpu.Device
 	g                gpu.ColGeometry
 	n, o, groups     int
 	rows, k, places  int // of a group: outputs; rows of col; columns
@@ -202,9 +202,9 @@ type volume struct {
 	in, out, weights cuts
 }
 
-func newVolume(d gpu.Device, w *window, n, c, o, groups int, in []int) (*volume, error) {
+func newVolume(d *gpu.Device, w *window, n, c, o, groups int, in []int) (*volume, error) {
 	v := &volume{d: d, g: w.col(c, in), n: n, o: o, groups: groups}
-	v.rows, v.k, v.places = o/groups, v.g.Rows()/groups, v.g.Places()
+	v.rows, v.k, v.places = o/groups, v.g.Rows()/groups, v.g.Positions()
 	var err error
 	if v.col, err = gpu.NewTensor(d, v.g.Rows(), v.places); err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ func Build(tb testing.TB, text string, phase caffepb.Phase) (*model.Net, error) 
 }
 
 // BuildOn builds a net of a prototxt, which errors name n.prototxt, on a device. It is closed when the test ends.
-func BuildOn(tb testing.TB, d gpu.Device, text string, o model.NetOptions) (*model.Net, error) {
+func BuildOn(tb testing.TB, d *gpu.Device, text string, o model.NetOptions) (*model.Net, error) {
 	tb.Helper()
 	f, err := caffe.ParseNetPrototxt("n.prototxt", []byte(text))
 	if err != nil {
@@ -35,7 +35,7 @@ func BuildOn(tb testing.TB, d gpu.Device, text string, o model.NetOptions) (*mod
 }
 
 // Values returns what a tensor holds.
-func Values(d gpu.Device, t *gpu.Tensor) []float32 {
+func Values(d *gpu.Device, t *gpu.Tensor) []float32 {
 	v := make([]float32, t.N)
 	d.Download(v, t)
 	return v

@@ -89,7 +89,7 @@ func ReadNet(tb testing.TB, name string, batch int) *caffe.NetFile {
 
 // FillInputs sets the images of a net to random numbers in [-0.5, 0.5), and labels and words to 0, 1, 2, … below
 // classes.
-func FillInputs(d gpu.Device, n *model.Net, classes int) {
+func FillInputs(d *gpu.Device, n *model.Net, classes int) {
 	for stream, name := range []string{"data", "pair_data", "label", "sim", "words", "cont"} {
 		b := n.Blob(name)
 		if b == nil {
@@ -113,7 +113,7 @@ func FillInputs(d gpu.Device, n *model.Net, classes int) {
 
 // Solver returns a solver over a net of testdata/nets on random data, with surgery where the net asks for it. edit may
 // change the run before.
-func Solver(tb testing.TB, d gpu.Device, name string, batch, classes int, edit ...func(*config.Run)) *solver.Solver {
+func Solver(tb testing.TB, d *gpu.Device, name string, batch, classes int, edit ...func(*config.Run)) *solver.Solver {
 	tb.Helper()
 	run := &config.Run{SolverPath: "solver.prototxt", Train: ReadNet(tb, name, batch), Solver: &caffepb.SolverParameter{
 		BaseLr: proto.Float32(

@@ -56,7 +56,7 @@ type Result struct {
 }
 
 // Dir runs every case in a folder and the folders below, and writes a line for each as it ends.
-func Dir(dir string, d gpu.Device, w io.Writer) ([]Result, error) {
+func Dir(dir string, d *gpu.Device, w io.Writer) ([]Result, error) {
 	var results []Result
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
@@ -99,7 +99,7 @@ func failed(name string, err error) Result {
 type vectors map[string]*caffepb.BlobProto
 
 // Layer runs one layer case: NAME.prototxt and NAME.caffemodel.
-func Layer(dir, name string, d gpu.Device) Result {
+func Layer(dir, name string, d *gpu.Device) Result {
 	f, err := caffe.ReadNetPrototxt(filepath.Join(dir, name+".prototxt"))
 	if err != nil {
 		return failed(name, err)
@@ -126,7 +126,7 @@ func Layer(dir, name string, d gpu.Device) Result {
 
 // comparison keeps the largest error met.
 type comparison struct {
-	device gpu.Device
+	device *gpu.Device
 	result Result
 }
 

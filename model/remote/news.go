@@ -30,7 +30,7 @@ func (s *Server) snapshot() *session.Snapshot {
 	n := s.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.latest != nil && (now == n.of || now.Published.Equal(n.of.Published) && now.Vitals == n.of.Vitals) &&
+	if n.latest != nil && (now == n.of || now.Published.Equal(n.of.Published) && now.Health == n.of.Health) &&
 		slices.Equal(viewers, n.latest.Viewers) {
 		return n.latest
 	}

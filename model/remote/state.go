@@ -56,7 +56,7 @@ func encodeState(s, before *session.Snapshot) *remotepb.State {
 		Trouble:     s.Trouble,
 		Unsaved:     int64(s.Unsaved),
 	}
-	v := s.Vitals
+	v := s.Health
 	m.Vitals = &remotepb.Vitals{
 		Phase:       v.Phase,
 		Known:       v.Known,
@@ -224,7 +224,7 @@ func decodeState(m *remotepb.State, before *session.Snapshot) (*session.Snapshot
 	s.Published, s.Undo, s.Redo, s.Surgeries = time.Unix(0, m.PublishedNs), m.Undo, m.Redo, int(m.Surgeries)
 	s.Back, s.Trouble, s.Unsaved = m.Back, m.Trouble, int(m.Unsaved)
 	v := m.GetVitals()
-	s.Vitals = gpu.Vitals{
+	s.Health = gpu.Health{
 		Phase:       v.GetPhase(),
 		Known:       v.GetKnown(),
 		Utilization: int(v.GetUtilization()),

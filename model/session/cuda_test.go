@@ -55,7 +55,7 @@ type trained struct {
 }
 
 // lenet trains LeNet with surgery in every step, on random images.
-func lenet(t *testing.T, d gpu.Device, batch, iters int) trained {
+func lenet(t *testing.T, d *gpu.Device, batch, iters int) trained {
 	t.Helper()
 	s := modeltest.Solver(t, d, "lenet_dns", batch, 10, func(r *config.Run) {
 		// the fillers are uniform: beyond 1.7 standard deviations there is nothing
@@ -166,7 +166,7 @@ func TestCUDASurgeryIsTheHosts(t *testing.T) {
 	h := host.New(host.Options{})
 	defer h.Close()
 	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})
-	masks := func(d gpu.Device, t0 float32) []float32 {
+	masks := func(d *gpu.Device, t0 float32) []float32 {
 		const n = 50000
 		w := make([]float32, n)
 		key := gpu.Key{Seed: 5}
@@ -213,7 +213,7 @@ func TestCUDAUnstable(t *testing.T) {
 		weights []float32
 		message string
 	}
-	run := func(d gpu.Device) end {
+	run := func(d *gpu.Device) end {
 		s := modeltest.Solver(t, d, "lenet_300_100", 4, 10)
 		label := s.Net.Blob("label").Data
 		good, bad := make([]float32, label.N), make([]float32, label.N)
@@ -283,7 +283,7 @@ func TestCUDAResume(t *testing.T) {
 		"dns_official_mini",
 		func(r *config.Run) { r.Solver.MaxIter, r.Solver.Snapshot = proto.Int32(8), proto.Int32(4) },
 	)
-	finish := func(run *config.Run, d gpu.Device) string {
+	finish := func(run *config.Run, d *gpu.Device) string {
 		tr, err := session.NewTrainer(run, d, session.Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -3,7 +3,6 @@ package session
 import (
 	"time"
 
-	"dns-tui/gpu"
 	"dns-tui/model/solver"
 )
 
@@ -123,9 +122,7 @@ func (t *Trainer) publish() {
 		sn.Back = back.Path
 	}
 	sn.Trouble, sn.Unsaved = t.disk.text(), t.unsavedIters()
-	if m, ok := s.Device().(gpu.Monitored); ok {
-		sn.Vitals = m.Vitals()
-	}
+	sn.Health = s.Device().Health()
 	if sn.PerSecond > 0 {
 		sn.Remaining = time.Duration(float64(sn.MaxIter-sn.Iter) / sn.PerSecond * float64(time.Second))
 	}

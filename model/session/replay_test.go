@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dns-tui/config"
+	"dns-tui/gpu"
 	"dns-tui/gpu/host"
 	"dns-tui/model/session"
 )
@@ -25,7 +26,7 @@ type player struct {
 	net string
 	dir string
 	tr  *session.Trainer
-	dev *host.Device
+	dev *gpu.Device
 	log []string
 }
 

@@ -145,7 +145,7 @@ type Trainer struct {
 const maxEvents = 200
 
 // NewTrainer prepares a run: nets, weights, journal, and a check that snapshots can be written. Start begins it.
-func NewTrainer(run *config.Run, d gpu.Device, o Options) (_ *Trainer, err error) {
+func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err error) {
 	if err := run.CheckSnapshotFolder(); err != nil {
 		return nil, err
 	}
@@ -350,12 +350,10 @@ func (t *Trainer) Dropped() int64 { return t.dropped.Load() }
 // Snapshot implements Session. How the device is shows at once, also while the loop waits for it.
 func (t *Trainer) Snapshot() *Snapshot {
 	s := t.latest.Load()
-	if m, ok := t.solver.Device().(gpu.Monitored); ok {
-		if v := m.Vitals(); v != s.Vitals {
-			now := *s
-			now.Vitals = v
-			return &now
-		}
+	if h := t.solver.Device().Health(); h != s.Health {
+		now := *s
+		now.Health = h
+		return &now
 	}
 	return s
 }

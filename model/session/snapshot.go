@@ -40,7 +40,7 @@ type Snapshot struct {
 	BatchSize           int     // images an iteration
 	Remaining           time.Duration
 	Memory              int64 // bytes on the device
-	Vitals              gpu.Vitals
+	Health              gpu.Health
 	Hyper               *config.Hyper
 	Layers              []LayerStats
 	Pending             []Change

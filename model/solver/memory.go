@@ -91,7 +91,7 @@ func memoryOf(run *config.Run, batch int) (int64, error) {
 	s := &Solver{
 		run:    &small,
 		param:  run.Solver,
-		device: gpu.Dry{Held: &held},
+		device: gpu.NewDry(&held),
 		clock:  &layer.Clock{},
 		method: methods[caffe.SolverName(run.Solver)],
 	}

@@ -31,7 +31,7 @@ func (s *Surgeon) measureReach(p *Layer) {
 	if p.ruleNow == gpu.SeedRule {
 		center = p.result.Mu
 	}
-	s.device.Reach(p.Outputs, center, p.Weights.Data, p.Weights.Masked, r.onDevice[0], r.onDevice[1])
+	s.device.Farthest(p.Outputs, center, p.Weights.Data, p.Weights.Masked, r.onDevice[0], r.onDevice[1])
 	for i := range r.onDevice {
 		s.device.Fetch(r.values[i], r.onDevice[i])
 	}

@@ -32,7 +32,7 @@ type Solver struct {
 
 	run    *config.Run
 	param  *caffepb.SolverParameter
-	device gpu.Device
+	device *gpu.Device
 	clock  *layer.Clock
 	method gpu.Method
 	// history has the method's arrays of each parameter of Net; nil where it is not trained.
@@ -60,7 +60,7 @@ var methods = map[string]gpu.Method{
 }
 
 // New builds the nets of a run and loads what it starts from. Errors name the file.
-func New(run *config.Run, d gpu.Device) (*Solver, error) {
+func New(run *config.Run, d *gpu.Device) (*Solver, error) {
 	s := &Solver{
 		run:    run,
 		param:  run.Solver,
@@ -275,7 +275,7 @@ func (s *Solver) Hyper() *config.Hyper { return s.hyper }
 func (s *Solver) FileHyper() *config.Hyper { return s.files }
 
 // Device returns the device that the nets are on.
-func (s *Solver) Device() gpu.Device { return s.device }
+func (s *Solver) Device() *gpu.Device { return s.device }
 
 // Carried is what the session put into the snapshot that the solver started from, or went back to.
 func (s *Solver) Carried() Carried { return s.carried }

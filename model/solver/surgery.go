@@ -11,7 +11,7 @@ import (
 
 // Surgeon does the surgery of a run: it draws when, and redraws masks (Guo, Yao, Chen, NIPS 2016, algorithm 1).
 type Surgeon struct {
-	device gpu.Device
+	device *gpu.Device
 	seed   uint64
 	layers []*Layer
 	params gpu.SurgeryParams
@@ -40,7 +40,7 @@ type Norms struct {
 	Step     float64 // what the update took off the weights
 }
 
-func newSurgeon(d gpu.Device, n *model.Net, seed uint64) *Surgeon {
+func newSurgeon(d *gpu.Device, n *model.Net, seed uint64) *Surgeon {
 	s := &Surgeon{device: d, seed: seed}
 	for _, l := range n.Prunable() {
 		s.layers = append(s.layers, &Layer{PrunableLayer: l, lastIter: -1, norms: Norms{Iter: -1}})

@@ -33,10 +33,12 @@ static struct { const char *name; int (**slot)(void); } table[] = {
 };
 
 static int status = no_device;
+static int found; // there is a driver, which may find no GPU
 static char problem[512];
 
 int cuda_driver_status(void) { return status; }
 const char *cuda_driver_problem(void) { return problem; }
+int cuda_driver_found(void) { return found; }
 
 // cuda_driver_lacks returns the first of a list of functions, ended by NULL, that the driver does not have.
 const char *cuda_driver_lacks(const char **names) {
@@ -60,6 +62,7 @@ int cuInit(unsigned int flags) {
 		snprintf(problem, sizeof problem, "libcuda.so.1 has no cuInit");
 		return 0;
 	}
+	found = 1;
 	status = real(flags);
 	if (status) {
 		snprintf(problem, sizeof problem, "cuInit failed with CUDA error %d", status);

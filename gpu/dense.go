@@ -1,0 +1,29 @@
+package gpu
+
+// The matrix product.
+
+// Gemm is the operation of Device.Gemm.
+type Gemm struct {
+	TransA, TransB bool
+	M, N, K        int
+	Alpha          float32
+	A, B           *Tensor
+	Beta           float32
+	C              *Tensor
+}
+
+func (o *Gemm) operands(v *operands) {
+	v.in("a", &o.A, o.M*o.K)
+	v.in("b", &o.B, o.K*o.N)
+	v.out("c", &o.C, o.M*o.N)
+}
+
+// Gemm sets C = alpha·op(A)·op(B) + beta·C for row-major C (m×n), op(A) (m×k), op(B) (k×n), where op
+// transposes where its flag is set. C is not read where beta is 0.
+func (d *Device) Gemm(transA, transB bool, m, n, k int, alpha float32, a, b *Tensor, beta float32, c *Tensor) {
+	describe(
+		d,
+		&d.ops.Gemm,
+		Gemm{TransA: transA, TransB: transB, M: m, N: n, K: k, Alpha: alpha, A: a, B: b, Beta: beta, C: c},
+	)
+}

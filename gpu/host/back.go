@@ -1,0 +1,153 @@
+// Package host is the CPU device: matrix products by OpenBLAS where it is found and by gonum where it is not,
+// everything else in Go, spread over the cores. Results do not depend on the number of threads.
+package host
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+
+	"dns-tui/gpu"
+	"dns-tui/memory"
+)
+
+// Options of a host device. The zero value is ready to use.
+type Options struct {
+	Threads int  // worker threads; 0: one a processor
+	GoBLAS  bool // use gonum even where OpenBLAS is found
+}
+
+// back is the CPU.
+type back struct {
+	pool      *workers
+	blas      multiplier
+	notices   []string
+	kernels   kernels
+	col       [][]float32 // im2col scratch of each worker
+	grads     []float32   // partial weight gradients of a convolution
+	sums      []float64   // results of the pieces of a reduction
+	allocated atomic.Int64
+	account   memory.Account
+}
+
+// New returns the host device.
+func New(o Options) *gpu.Device { return gpu.NewDevice(NewBack(o), nil) }
+
+// NewBack returns the host as the back end of a device.
+func NewBack(o Options) gpu.Back {
+	n := o.Threads
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	d := &back{pool: newWorkers(n), blas: goBLAS{}, col: make([][]float32, n)}
+	if !o.GoBLAS {
+		lib, err := loadOpenBLAS(n)
+		var room *roomError
+		switch {
+		case errors.As(err, &room):
+			d.notices = append(d.notices, err.Error()+"; gonum multiplies matrices, several times slower")
+		case err != nil:
+			d.notices = append(
+				d.notices,
+				"OpenBLAS was not found ("+err.Error()+"); gonum multiplies matrices, several times slower. "+
+					"Install it with the system's package manager (Debian: libopenblas0-pthread).",
+			)
+		default:
+			d.blas = lib
+		}
+	}
+	return d
+}
+
+// Name implements gpu.Back.
+func (d *back) Name() string {
+	return fmt.Sprintf("host (%d threads, %s)", d.pool.n, d.blas.name())
+}
+
+// Capabilities implements gpu.Back.
+func (d *back) Capabilities() gpu.Capabilities {
+	return gpu.Capabilities{Kind: "host", BLAS: d.blas.name(), Threads: d.pool.n, Notices: d.notices}
+}
+
+// Close implements gpu.Back.
+func (d *back) Close() error {
+	d.pool.close()
+	return nil
+}
+
+// allocation is a slice.
+type allocation struct {
+	data    []float32
+	dev     *back
+	cleanup runtime.Cleanup // takes it off the account when it is dropped without Free
+}
+
+func (m *allocation) Len() int { return len(m.data) }
+
+func (m *allocation) Free() {
+	m.cleanup.Stop()
+	m.dev.allocated.Add(-4 * int64(len(m.data)))
+	m.data = nil
+}
+
+// Alloc implements gpu.Back.
+func (d *back) Alloc(n int) (gpu.Memory, error) {
+	if err := d.checkRoom(memory.Product(4, int64(n))); err != nil {
+		return nil, err
+	}
+	d.allocated.Add(4 * int64(n))
+	m := &allocation{data: make([]float32, n), dev: d}
+	m.cleanup = runtime.AddCleanup(m, func(bytes int64) { d.allocated.Add(-bytes) }, 4*int64(n))
+	return m, nil
+}
+
+// checkRoom reports whether bytes more can be allocated, when what was dropped before has been given back.
+func (d *back) checkRoom(bytes int64) error {
+	err := d.account.Check("host", bytes, d.allocated.Load())
+	if err != nil && d.allocated.Load() > 0 {
+		debug.FreeOSMemory()
+		runtime.Gosched() // the cleanups take it off the account
+		err = d.account.Again("host", bytes, d.allocated.Load())
+	}
+	return err
+}
+
+// Allocated implements gpu.Back.
+func (d *back) Allocated() int64 { return d.allocated.Load() }
+
+// slice returns the elements of t, or nil for a nil tensor.
+func slice(t *gpu.Tensor) []float32 {
+	if t == nil {
+		return nil
+	}
+	return t.Mem.(*allocation).data[t.Off : t.Off+t.N : t.Off+t.N]
+}
+
+// Upload implements gpu.Back.
+func (d *back) Upload(dst *gpu.Tensor, src []float32) {
+	copy(slice(dst), src)
+}
+
+// Download implements gpu.Back.
+func (d *back) Download(dst []float32, src *gpu.Tensor) {
+	copy(dst, slice(src))
+}
+
+// Fetch implements gpu.Back. The host does everything at once.
+func (d *back) Fetch(dst []float32, src *gpu.Tensor) { d.Download(dst, src) }
+
+// Mark implements gpu.Back.
+func (d *back) Mark() gpu.Mark { return 0 }
+
+// Await implements gpu.Back.
+func (d *back) Await(gpu.Mark) error { return nil }
+
+// scratch returns worker's im2col buffer of at least n elements.
+func (d *back) scratch(worker, n int) []float32 {
+	if len(d.col[worker]) < n {
+		d.col[worker] = make([]float32, n)
+	}
+	return d.col[worker][:n]
+}

@@ -1,0 +1,56 @@
+package host
+
+import "dns-tui/gpu"
+
+func (d *back) gemm(o *gpu.Gemm) {
+	k := gemmKernel{
+		blas: d.blas, transA: o.TransA, transB: o.TransB, m: o.M, n: o.N, k: o.K, lda: o.K, ldb: o.N,
+		alpha: o.Alpha, beta: o.Beta, a: slice(o.A), b: slice(o.B), c: slice(o.C), byRows: o.M > o.N,
+	}
+	if o.TransA {
+		k.lda = o.M
+	}
+	if o.TransB {
+		k.ldb = o.K
+	}
+	long := max(o.M, o.N)
+	launch(d, &d.kernels.gemm, k, long, gemmTile(long, min(o.M, o.N)*o.K))
+}
+
+// gemmTile cuts the longer side of C into pieces of some 2 million multiplications, at most 16 and a multiple of
+// 16 wide: enough to divide among the threads, few enough that packing the other operand again does not show.
+func gemmTile(long, perItem int) int {
+	const worth = 2 << 20
+	tile := max(worth/max(perItem, 1), (long+15)/16, 1)
+	return min((tile+15)/16*16, max(long, 1))
+}
+
+// gemmKernel does rows of C where byRows is set, else columns.
+type gemmKernel struct {
+	blas              multiplier
+	transA, transB    bool
+	m, n, k, lda, ldb int
+	alpha, beta       float32
+	a, b, c           []float32
+	byRows            bool
+}
+
+func (p *gemmKernel) run(lo, hi, worker int) {
+	a, b, c, m, n := p.a, p.b, p.c, p.m, p.n
+	if p.byRows {
+		if m = hi - lo; p.transA {
+			a = a[lo:]
+		} else {
+			a = a[lo*p.lda:]
+		}
+		c = c[lo*p.n:]
+	} else {
+		if n = hi - lo; p.transB {
+			b = b[lo*p.ldb:]
+		} else {
+			b = b[lo:]
+		}
+		c = c[lo:]
+	}
+	p.blas.gemm(worker, p.transA, p.transB, m, n, p.k, p.alpha, a, p.lda, b, p.ldb, p.beta, c, p.n)
+}

@@ -1,0 +1,219 @@
+package host
+
+import (
+	"math"
+
+	"dns-tui/gpu"
+)
+
+func (d *back) surgery(o *gpu.Surgery) {
+	p, r := &o.Params, o.Result
+	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, MaskedAt: r.MaskedAt, Mu: p.Mu, Sigma: p.Sigma}
+	switch {
+	case p.Rule == gpu.SeedRule:
+		r.Mu, r.Sigma = d.seedStats(o.W)
+	case !p.Measured:
+		r.Mu, r.Sigma = d.paperStats(o)
+	}
+	low, high := gpu.Limits(p.Rule, p.Threshold, r.Mu, r.Sigma)
+	d.redraw(p, low, high, o.W, o.Masked, r)
+	withBias := p.Rule == gpu.PaperRule && o.B != nil
+	if withBias {
+		d.redraw(p, low, high, o.B, o.MaskedB, r)
+	}
+	if !p.Histogram {
+		return
+	}
+	if len(r.KeptAt) != gpu.HistogramBins {
+		r.KeptAt, r.MaskedAt = make([]uint32, gpu.HistogramBins), make([]uint32, gpu.HistogramBins)
+	}
+	clear(r.KeptAt)
+	clear(r.MaskedAt)
+	histogram(p.Rule, r, slice(o.W), slice(o.Masked))
+	if withBias {
+		histogram(p.Rule, r, slice(o.B), slice(o.MaskedB))
+	}
+}
+
+// seedStats returns the mean and the population standard deviation of w.
+func (d *back) seedStats(w *gpu.Tensor) (mu, sigma float32) {
+	sums := d.partials(pieces(w.N))
+	launch(d, &d.kernels.sums, sumsKernel{slice(w), sums}, w.N, grain)
+	mu = float32(sum(sums) / float64(w.N))
+	launch(d, &d.kernels.squares, squaresKernel{slice(w), mu, sums}, w.N, grain)
+	return mu, float32(math.Sqrt(sum(sums) / float64(w.N)))
+}
+
+// sumsKernel leaves Σ x of each piece.
+type sumsKernel struct {
+	x    []float32
+	sums []float64
+}
+
+func (k *sumsKernel) run(lo, hi, _ int) { k.sums[lo/grain] = sum32(k.x[lo:hi]) }
+
+// squaresKernel leaves Σ (x - mean)² of each piece.
+type squaresKernel struct {
+	x    []float32
+	mean float32
+	sums []float64
+}
+
+func (k *squaresKernel) run(lo, hi, _ int) { k.sums[lo/grain] = squares32(k.x[lo:hi], k.mean) }
+
+// paperStats returns the mean and standard deviation of |x| over the unmasked non-zero entries of weights and bias.
+func (d *back) paperStats(o *gpu.Surgery) (mu, sigma float32) {
+	var n, s, sq float64
+	for _, t := range [2][2]*gpu.Tensor{{o.W, o.Masked}, {o.B, o.MaskedB}} {
+		if t[0] == nil {
+			continue
+		}
+		sums := d.partials(3 * pieces(t[0].N))
+		launch(d, &d.kernels.paperSums, paperSumsKernel{slice(t[0]), slice(t[1]), sums}, t[0].N, grain)
+		for i := 0; i < len(sums); i += 3 {
+			n, s, sq = n+sums[i], s+sums[i+1], sq+sums[i+2]
+		}
+	}
+	if n == 0 {
+		return 0, 0
+	}
+	m := s / n
+	return float32(m), float32(math.Sqrt(max(sq/n-m*m, 0)))
+}
+
+// paperSumsKernel leaves the number, Σ |w| and Σ w² of the entries of each piece that count under the paper rule.
+type paperSumsKernel struct {
+	w, masked []float32
+	sums      []float64 // three a piece
+}
+
+func (k *paperSumsKernel) run(lo, hi, _ int) {
+	var n, s, sq float64
+	for i := lo; i < hi; i++ {
+		if v := float64(k.w[i]); v != 0 && !gpu.IsPruned(k.masked[i]) {
+			n++
+			s += math.Abs(v)
+			sq += v * v
+		}
+	}
+	at := 3 * (lo / grain)
+	k.sums[at], k.sums[at+1], k.sums[at+2] = n, s, sq
+}
+
+// redraw counts one array's entries, and redraws its mask where p asks for it.
+func (d *back) redraw(p *gpu.SurgeryParams, low, high float64, w, masked *gpu.Tensor, r *gpu.SurgeryResult) {
+	k := redrawKernel{slice(w), slice(masked), low, high, d.partials(3 * pieces(w.N))}
+	switch {
+	case !p.Redraw || shut(p.Gate):
+		launch(d, &d.kernels.countKept, countKeptKernel{k}, w.N, grain)
+	case p.Rule == gpu.SeedRule:
+		launch(d, &d.kernels.redrawSeed, redrawSeedKernel{k}, w.N, grain)
+	default:
+		launch(d, &d.kernels.redrawPaper, redrawPaperKernel{k}, w.N, grain)
+	}
+	for i := 0; i < len(k.counts); i += 3 {
+		r.Kept += int(k.counts[i])
+		r.Pruned += int(k.counts[i+1])
+		r.Spliced += int(k.counts[i+2])
+	}
+	r.Total += w.N
+}
+
+// redrawKernel has the operands of redrawing.
+type redrawKernel struct {
+	w, masked []float32
+	low, high float64   // gpu.Limits
+	counts    []float64 // kept, pruned and spliced of each piece
+}
+
+func (k *redrawKernel) count(lo, kept, pruned, spliced int) {
+	at := 3 * (lo / grain)
+	k.counts[at], k.counts[at+1], k.counts[at+2] = float64(kept), float64(pruned), float64(spliced)
+}
+
+// countKeptKernel leaves the mask as it is.
+type countKeptKernel struct{ redrawKernel }
+
+func (k *countKeptKernel) run(lo, hi, _ int) {
+	n := 0
+	for _, m := range k.masked[lo:hi] {
+		if !gpu.IsPruned(m) {
+			n++
+		}
+	}
+	k.count(lo, n, 0, 0)
+}
+
+// redrawSeedKernel and redrawPaperKernel decide without branches: which weights are pruned cannot be predicted.
+type redrawSeedKernel struct{ redrawKernel }
+
+func (k *redrawSeedKernel) run(lo, hi, _ int) {
+	low, high := float32(k.low), float32(k.high)
+	w, masked := k.w[lo:hi], k.masked[lo:hi]
+	var keep, pruned, spliced uint32
+	for i, v := range w {
+		drop := bit(low < v) & bit(v < high)
+		was := bit(!gpu.IsPruned(masked[i]))
+		masked[i] = forward(v, drop)
+		keep += 1 - drop
+		pruned += drop & was
+		spliced += (1 - drop) &^ was
+	}
+	k.count(lo, int(keep), int(pruned), int(spliced))
+}
+
+type redrawPaperKernel struct{ redrawKernel }
+
+func (k *redrawPaperKernel) run(lo, hi, _ int) {
+	low, high := k.low, k.high
+	w, masked := k.w[lo:hi], k.masked[lo:hi]
+	var keep, pruned, spliced uint32
+	for i, v := range w {
+		abs := math.Abs(float64(v))
+		was := bit(!gpu.IsPruned(masked[i]))
+		drop := was&bit(abs <= low) | (1-was)&(1-bit(abs > high))
+		masked[i] = forward(v, drop)
+		keep += 1 - drop
+		pruned += drop & was
+		spliced += (1 - drop) &^ was
+	}
+	k.count(lo, int(keep), int(pruned), int(spliced))
+}
+
+// bit is 1 for true; the compiler makes it one instruction.
+func bit(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// forward is gpu.Pruned where drop is 1, gpu.Kept(v) where it is 0.
+func forward(v float32, drop uint32) float32 {
+	const sign = 1 << 31
+	all := -drop
+	return math.Float32frombits(math.Float32bits(v+0)&^all | sign&all)
+}
+
+// histogram adds the distances of one array.
+func histogram(rule gpu.Rule, r *gpu.SurgeryResult, w, masked []float32) {
+	mu := r.Mu
+	if rule == gpu.PaperRule {
+		mu = 0
+	}
+	perBin := 0.0
+	if r.Sigma > 0 {
+		perBin = 1 / (float64(r.Sigma) * gpu.HistogramWidth)
+	}
+	for i, v := range w {
+		bin := gpu.HistogramBins - 1
+		if at := math.Abs(float64(v)-float64(mu)) * perBin; at < gpu.HistogramBins { // false for NaN
+			bin = min(int(at), bin)
+		}
+		if !gpu.IsPruned(masked[i]) {
+			r.KeptAt[bin]++
+		} else {
+			r.MaskedAt[bin]++
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package host
+
+import (
+	"math"
+
+	"dns-tui/gpu"
+)
+
+func (d *back) update(o *gpu.Update) {
+	if shut(o.Params.Gate) {
+		d.fill(&gpu.Fill{Y: o.Grad})
+		return
+	}
+	k := updateKernel{o.Params, slice(o.W), slice(o.Grad), slice(o.H), nil, slice(o.Masked)}
+	switch {
+	case o.Params.Method.Histories() > 1:
+		k.second = slice(o.H2)
+		launch(d, &d.kernels.updateAny, updateAnyKernel{k}, o.W.N, grain)
+	case o.Params.Method != gpu.SGD:
+		launch(d, &d.kernels.updateAny, updateAnyKernel{k}, o.W.N, grain)
+	case o.Masked == nil:
+		launch(d, &d.kernels.updateDense, updateDenseKernel{k}, o.W.N, grain)
+	default:
+		launch(d, &d.kernels.updateMasked, updateMaskedKernel{k}, o.W.N, grain)
+	}
+}
+
+// updateKernel has the operands of an update.
+type updateKernel struct {
+	params                           gpu.UpdateParams
+	w, grad, history, second, masked []float32 // second and masked may be nil
+}
+
+// shut reports whether a gate is not finite.
+func shut(gate *gpu.Tensor) bool {
+	if gate == nil {
+		return false
+	}
+	v := slice(gate)[0]
+	return v-v != 0
+}
+
+// updateAnyKernel is an update by a method other than SGD.
+type updateAnyKernel struct{ updateKernel }
+
+func (k *updateAnyKernel) run(lo, hi, _ int) {
+	u := k.params
+	w, grad, history := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi]
+	stay := keepBits(u.KeepStep)
+	for i, v := range w {
+		g := u.Scale * grad[i]
+		if u.L1 {
+			g += decayTerm(&u, v)
+		} else {
+			g += u.Decay * v
+		}
+		var second *float32
+		if k.second != nil {
+			second = &k.second[lo+i]
+		}
+		d := step(&u, g, &history[i], second)
+		v -= d
+		w[i], grad[i] = v, keep(d, stay)
+		if k.masked != nil && !gpu.IsPruned(k.masked[lo+i]) {
+			k.masked[lo+i] = gpu.Kept(v)
+		}
+	}
+}
+
+// step returns what a method takes off a weight with gradient g, and moves its history on. See gpu.Method.
+func step(u *gpu.UpdateParams, g float32, h, h2 *float32) float32 {
+	m := u.Momentum
+	switch u.Method {
+	case gpu.Nesterov:
+		before := *h
+		*h = u.Rate*g + m*before
+		return (1+m)**h - m*before
+	case gpu.AdaGrad:
+		*h += g * g
+		return u.Rate * g / (sqrt(*h) + u.Delta)
+	case gpu.RMSProp:
+		*h = u.Decay2**h + (1-u.Decay2)*g*g
+		return u.Rate * g / (sqrt(*h) + u.Delta)
+	case gpu.AdaDelta:
+		*h = m**h + (1-m)*g*g
+		d := g * sqrt((*h2+u.Delta)/(*h+u.Delta))
+		*h2 = m**h2 + (1-m)*d*d
+		return u.Rate * d
+	case gpu.Adam:
+		*h = m**h + (1-m)*g
+		*h2 = u.Decay2**h2 + (1-u.Decay2)*g*g
+		return u.Rate * u.Correction * *h / (sqrt(*h2) + u.Delta)
+	}
+	panic("gpu: Update: unknown method")
+}
+
+func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+// decayTerm is the regulariser's gradient at w.
+func decayTerm(u *gpu.UpdateParams, w float32) float32 {
+	if !u.L1 {
+		return u.Decay * w
+	}
+	switch {
+	case w > 0:
+		return u.Decay
+	case w < 0:
+		return -u.Decay
+	}
+	return 0
+}
+
+// keepBits is all ones where the step is to stay in the gradient; keep gives the step then, and else 0. The loops
+// have no branch for it, and the same arithmetic either way: looking at a step does not change it.
+func keepBits(stays bool) uint32 { return -bit(stays) }
+
+func keep(step float32, bits uint32) float32 {
+	return math.Float32frombits(math.Float32bits(step) & bits)
+}
+
+// updateDenseKernel is an update by SGD of a parameter without a mask.
+type updateDenseKernel struct{ updateKernel }
+
+func (k *updateDenseKernel) run(lo, hi, _ int) {
+	u := k.params
+	w, grad, hist := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi]
+	stay := keepBits(u.KeepStep)
+	if u.L1 {
+		for i, v := range w {
+			h := u.Rate*(u.Scale*grad[i]+decayTerm(&u, v)) + u.Momentum*hist[i]
+			hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
+		}
+		return
+	}
+	for i, v := range w {
+		h := u.Rate*(u.Scale*grad[i]+u.Decay*v) + u.Momentum*hist[i]
+		hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
+	}
+}
+
+// updateMaskedKernel is an update by SGD of a parameter with a mask.
+type updateMaskedKernel struct{ updateKernel }
+
+func (k *updateMaskedKernel) run(lo, hi, _ int) {
+	u := k.params
+	w, grad, hist, masked := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi], k.masked[lo:hi]
+	stay := keepBits(u.KeepStep)
+	for i, v := range w {
+		var dec float32
+		if u.L1 {
+			dec = decayTerm(&u, v)
+		} else {
+			dec = u.Decay * v
+		}
+		h := u.Rate*(u.Scale*grad[i]+dec) + u.Momentum*hist[i]
+		v -= h
+		hist[i], w[i], grad[i] = h, v, keep(h, stay)
+		if !gpu.IsPruned(masked[i]) {
+			masked[i] = gpu.Kept(v)
+		}
+	}
+}
