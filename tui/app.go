@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 
@@ -287,9 +286,7 @@ func (a *App) arrange() {
 	a.sel.arrange()
 	a.screens[a.open].Arrange(a.room())
 	if a.line != nil {
-		if p, ok := a.line.purpose.(*palette); ok {
-			p.Arrange()
-		}
+		a.line.Arrange()
 	}
 }
 
@@ -323,168 +320,4 @@ func (a *App) answer(m ackMsg) tea.Cmd {
 		a.notice = notice{text: fmt.Sprintf("%d: %s", m.ack.Iter, m.cmd)}
 	}
 	return nil
-}
-
-// perform does what a screen, a dialog or a line wants.
-func (a *App) perform(i intent) tea.Cmd {
-	switch i := i.(type) {
-	case intents:
-		var cmds []tea.Cmd
-		for _, one := range i {
-			cmds = append(cmds, a.perform(one))
-		}
-		return tea.Batch(cmds...)
-	case action:
-		return a.act(i.binding)
-	case send:
-		return a.do(i.Command)
-	case show:
-		a.open = i.screen
-		return a.pass(openedScreen{})
-	case notice:
-		a.notice = i
-	case typeLine:
-		var cmd tea.Cmd
-		a.line, cmd = newLine(a.env, i)
-		return cmd
-	case ask:
-		a.dialog = i.dialog
-	case toggleLog:
-		a.logScale = !a.logScale
-	case choose:
-		return a.perform(a.screens[mainID].Update(i))
-	case stopRun:
-		return a.stop(i.save)
-	case detach:
-		return a.detach()
-	}
-	return nil
-}
-
-// key dispatches a key: to what is over the screen, else by the table to the program or a screen.
-func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
-	name := k.String()
-	if a.held != "" {
-		a.held = ""
-		return nil
-	}
-	if name == "ctrl+c" {
-		return a.interrupt()
-	}
-	a.notice = notice{}
-	switch {
-	case a.session == nil:
-		return a.loadingKey(k)
-	case a.dialog != nil:
-		i, open := a.dialog.Update(name)
-		if !open {
-			a.dialog = nil
-		}
-		return a.perform(i)
-	case a.line != nil:
-		return a.typed(k)
-	}
-	for _, b := range a.keys.table {
-		if b.in.has(a.open) && key.Matches(k, b.Binding) {
-			return a.act(b)
-		}
-	}
-	return a.pass(k)
-}
-
-// interrupt asks how to leave; a second time it leaves.
-func (a *App) interrupt() tea.Cmd {
-	_, asked := a.dialog.(*quitDialog)
-	switch {
-	case a.exit.leaving: // the run does not answer: it is left to itself
-		a.exit.leaving, a.exit.stopped = false, false
-		return tea.Quit
-	case asked || a.session == nil:
-		return a.stop(true)
-	}
-	a.line = nil
-	return a.perform(askToLeave(a.env))
-}
-
-// typed hands a message to the line.
-func (a *App) typed(msg tea.Msg) tea.Cmd {
-	i, open, cmd := a.line.Update(msg)
-	if !open {
-		a.line = nil
-	}
-	return tea.Batch(cmd, a.perform(i))
-}
-
-// act does an action, unless it steers and the viewer only reads.
-func (a *App) act(b *binding) tea.Cmd {
-	if b.steers && a.readOnly {
-		return a.perform(refuse("this session is read-only: attach without --read-only to steer"))
-	}
-	if i := steer(&a.keys.Run, a.env, b); i != nil {
-		return a.perform(i)
-	}
-	k := &a.keys.App
-	switch b {
-	case &k.Glyphs:
-		a.theme = newTheme((a.theme.tier+1)%tiers, a.theme.light, a.theme.mono)
-		a.notice = notice{text: "drawn with " + a.theme.tier.String()}
-		return a.pass(glyphsChanged{})
-	case &k.Freeze:
-		a.held = a.frame()
-		return nil
-	case &k.Command:
-		words := append(a.snap.Hyper.Fields(), commandWords...)
-		return a.perform(typeLine{purpose: commandLine{env: a.env}, suggestions: words})
-	case &k.Palette:
-		return a.perform(typeLine{purpose: newPalette(a.env, a.keys, a.open)})
-	case &k.Detach:
-		return a.detach()
-	case &k.Quit:
-		return a.perform(askToLeave(a.env))
-	}
-	if to, ok := a.keys.opens(b); ok {
-		return a.perform(show{to})
-	}
-	owner := a.open
-	if !b.in.has(owner) { // from the palette
-		owner = mainID
-	}
-	return a.perform(a.screens[owner].Update(action{b}))
-}
-
-// loadingKey is a key before the session is there. There is nothing to lose yet, and so no question.
-func (a *App) loadingKey(k tea.KeyPressMsg) tea.Cmd {
-	switch {
-	case key.Matches(k, a.keys.App.Quit.Binding):
-		return a.stop(false)
-	case a.opts.Attached && k.String() == "d":
-		return tea.Quit
-	}
-	return nil
-}
-
-// stop ends the run and the UI. A viewer that only reads ends the UI.
-func (a *App) stop(save bool) tea.Cmd {
-	if a.readOnly && a.session != nil {
-		return a.detach()
-	}
-	a.exit.stopped, a.exit.ordered = a.session != nil, a.session != nil
-	if a.session == nil || a.snap != nil && a.snap.State.Ended() && a.snap.State != session.Finished {
-		return tea.Quit
-	}
-	a.exit.leaving = true
-	a.notice = notice{text: "stopping; ctrl+c once more leaves without waiting"}
-	return a.do(session.Command{Kind: session.Stop, Save: save})
-}
-
-// detach leaves the run to itself.
-func (a *App) detach() tea.Cmd {
-	if s, ok := a.session.(interface{ Run() string }); !ok || s.Run() == "" {
-		if !a.exit.leaving {
-			a.notice = notice{"this run could not be attached to: it has no socket (the journal says why)", true}
-			return nil
-		}
-	}
-	a.exit.leaving, a.exit.stopped = false, false
-	return tea.Quit
 }

@@ -12,79 +12,11 @@ import (
 	"dns-tui/model/session"
 )
 
-// editor chooses thresholds: for one layer or many, by three handles. What is chosen is not sent before it is applied.
+// editor shows the selected layer, and how its threshold is chosen.
 type editor struct {
 	*env
-	keys    *mainKeys
-	presets []binding
 	sel     *selection
-	handle  handle             // what the arrows move
-	scope   scope              // what a choice is for
-	marks   map[string]bool    // layers
-	draft   map[string]float64 // thresholds being chosen, by layer, not sent yet
-	copied  *copied
-}
-
-func newEditor(e *env, k *keyMap, sel *selection) *editor {
-	return &editor{env: e, keys: &k.Main, presets: k.Presets, sel: sel,
-		marks: map[string]bool{}, draft: map[string]float64{}}
-}
-
-// act does what a key of the editor is for.
-func (d *editor) act(b *binding) intent {
-	k := d.keys
-	switch b {
-	case &k.Lower:
-		return d.nudge(-1)
-	case &k.Higher:
-		return d.nudge(1)
-	case &k.MuchLower:
-		return d.nudge(-10)
-	case &k.MuchHigher:
-		return d.nudge(10)
-	case &k.Handle:
-		d.nextHandle()
-	case &k.Type:
-		if d.sel.layer() != nil {
-			return typeLine{purpose: valueLine{d}}
-		}
-	case &k.Apply:
-		return d.apply()
-	case &k.Drop:
-		return d.drop()
-	case &k.Mark:
-		d.mark()
-	case &k.Scope:
-		return d.nextScope()
-	case &k.Copy:
-		return d.copyThreshold()
-	case &k.Paste:
-		return d.pasteThreshold()
-	case &k.Prune:
-		return d.toggle("prune")
-	case &k.FreezeMask:
-		return d.toggle("frozen")
-	case &k.FreezeWeights:
-		return d.toggle("fixed")
-	}
-	for i := range d.presets {
-		if b == &d.presets[i] {
-			return d.preset(i)
-		}
-	}
-	return nil
-}
-
-// scale returns the ends of a layer's slider, in the units of its threshold.
-func (d *editor) scale(l *session.LayerStats) (lo, hi float64) {
-	if l.Rule == gpu.PaperRule && l.Sigma > 0 {
-		lo = -l.Mu / l.Sigma
-	}
-	hi = lo + 3
-	if t := d.threshold(l); t > hi {
-		hi = min(t+0.25, max(maxThreshold, t))
-	}
-	return lo, hi
+	choices *choices
 }
 
 // View shows the selected layer in w by h cells: slider, histogram, what the next surgery would do.
@@ -94,8 +26,8 @@ func (d *editor) View(w, h int) []string {
 		return t.box("", []string{"no layer of this net can be pruned"}, w, h)
 	}
 	inner := w - 4
-	lo, hi := d.scale(l)
-	value := d.threshold(l)
+	lo, hi := d.choices.scale(l)
+	value := d.choices.threshold(l)
 	lines := []string{" " + d.slider(lo, hi, value, inner, l)}
 	if ticks := d.ticks(lo, hi, inner, l); ticks != "" && h >= 6 {
 		lines = append(lines, " "+ticks)
@@ -123,20 +55,20 @@ func (d *editor) editorInfo(l *session.LayerStats, w, rows int) []string {
 	}
 	var parts []string
 	for h := range handles {
-		text := names[h] + " " + d.handleValue(h, l)
-		if h == d.handle {
+		text := names[h] + " " + d.choices.handleValue(h, l)
+		if h == d.choices.handle {
 			text = t.marked.Render(t.glyph.cursor + text)
 		}
 		parts = append(parts, text)
 	}
 	head := strings.Join(parts, "  ")
-	if _, ok := d.draft[l.Name]; ok {
+	if _, ok := d.choices.draft[l.Name]; ok {
 		word := "⏎ applies"
 		if d.noSurgery(l) != "" {
 			word = "⏎ sets it"
 		}
 		head += "  " + t.warn.Render(t.plain(word))
-	} else if _, ok := d.pendingThreshold(l); ok {
+	} else if _, ok := d.choices.pendingThreshold(l); ok {
 		head += "  " + t.warn.Render("pending")
 	}
 	lines := []string{head}
@@ -155,7 +87,7 @@ func (d *editor) deaths(l *session.LayerStats) string {
 	}
 	would := 0
 	if h := l.Histogram; h != nil {
-		v := float32(d.threshold(l))
+		v := float32(d.choices.threshold(l))
 		would = sort.Search(len(h.Deaths), func(i int) bool { return h.Deaths[i] > v })
 	}
 	switch {
@@ -319,4 +251,17 @@ func (d *editor) histogram(l *session.LayerStats, lo, hi, value float64, w, rows
 		out[0] = t.fit(out[0], w-ansi.StringWidth(right)) + "|w|"
 	}
 	return out
+}
+
+// click moves the handle to a cell of the slider, which is w cells wide.
+func (d *editor) click(x, w int) {
+	l := d.sel.layer()
+	if l == nil {
+		return
+	}
+	lo, hi := d.choices.scale(l)
+	left, _, cells := d.ruler(lo, hi, w)
+	if cell := x - ansi.StringWidth(left); cells >= 4 && cell >= 0 && cell < cells {
+		d.choices.choose(l, lo+float64(cell)/float64(max(1, cells-1))*(hi-lo))
+	}
 }

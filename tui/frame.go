@@ -86,12 +86,11 @@ func (a *App) draw() []string {
 	if a.tiny() {
 		return lines
 	}
-	if a.dialog != nil {
+	switch {
+	case a.dialog != nil:
 		a.overlay(lines, a.dialog.View(a.width))
-	} else if a.line != nil {
-		if p, ok := a.line.purpose.(*palette); ok {
-			a.overlay(lines, p.View(a.width))
-		}
+	case a.line != nil:
+		a.overlay(lines, a.line.Box(a.width))
 	}
 	return lines
 }

@@ -39,7 +39,7 @@ func mainOf(a *App) *mainScreen   { return a.screens[mainID].(*mainScreen) }
 func plotsOf(a *App) *plots       { return a.screens[plotsID].(*plots) }
 func picturesOf(a *App) *pictures { return a.screens[picturesID].(*pictures) }
 func draftOf(a *App) map[string]float64 {
-	return mainOf(a).edit.draft
+	return mainOf(a).choices.draft
 }
 
 // scrolled is the first line of a text, chosen the entry that is selected.
@@ -64,7 +64,7 @@ func scrolled(a *App) (top, chosen int) {
 
 // state is what keys may change, as text.
 func state(a *App) []string {
-	edit, p, pic, typed := mainOf(a).edit, plotsOf(a), picturesOf(a), ""
+	edit, p, pic, typed := mainOf(a).choices, plotsOf(a), picturesOf(a), ""
 	if a.line != nil {
 		typed = a.line.input.Value()
 	}

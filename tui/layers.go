@@ -43,7 +43,7 @@ func (m *mainScreen) layers(w, h int) []string {
 		l := &m.snap.Layers[i]
 		kept := fraction(l.Kept, l.Weights)
 		cursor, n := " ", t.text(l.Name)
-		if m.edit.marks[l.Name] {
+		if m.choices.marks[l.Name] {
 			cursor = t.warn.Render(t.glyph.on)
 		}
 		if l.Dead > 0 {
@@ -55,19 +55,20 @@ func (m *mainScreen) layers(w, h int) []string {
 			cursor = " " + cursor
 		}
 		mark := -1.0
-		if next, ok := m.edit.next(l); ok {
+		if next, ok := m.choices.next(l); ok {
 			mark = next
 		}
 		bar := t.glyph.barStart + t.bar(1-kept, barW, mark) + t.glyph.barEnd
 		lines = append(lines,
-			row(cursor, n, Thousands(l.Weights), percent(kept), bar, m.thresholdCell(l), m.edit.nextCell(l)))
+			row(cursor, n, Thousands(l.Weights), percent(kept), bar, m.thresholdCell(l), m.nextCell(l)))
 	}
 	now, word, then := "dense", "", ""
 	if kept > 0 && kept < total {
 		now, word = fmt.Sprintf("%.1f ×", float64(total)/float64(kept)), " smaller"
 	}
-	due := slices.ContainsFunc(m.snap.Layers, func(l session.LayerStats) bool { _, ok := m.edit.next(&l); return ok })
-	if n := m.edit.predictNet(); due && n.known && n.kept > 0 {
+	isDue := func(l session.LayerStats) bool { _, ok := m.choices.next(&l); return ok }
+	due := slices.ContainsFunc(m.snap.Layers, isDue)
+	if n := m.choices.predictNet(); due && n.known && n.kept > 0 {
 		then = fmt.Sprintf(" → %s, %.1f ×", percent(fraction(n.kept, n.total)), float64(n.total)/float64(n.kept))
 		if inner >= 90 && m.snap.Exported > 0 {
 			then += ", exported " + bytes(m.snap.Exported)
@@ -86,15 +87,15 @@ func (m *mainScreen) layers(w, h int) []string {
 	if m.sel.filter != "" {
 		title += fmt.Sprintf("  /%s  %d of %d", m.sel.filter, len(visible), len(m.snap.Layers))
 	}
-	if m.edit.scope != thisLayer {
-		title += "  changes are for " + m.edit.scope.String()
+	if m.choices.scope != thisLayer {
+		title += "  changes are for " + m.choices.scope.String()
 	}
 	return t.box(title, lines, w, h)
 }
 
 func fraction(n, of int) float64 { return float64(n) / float64(max(1, of)) }
 
-// thresholdCell shows the threshold in force, and marks one that is off or frozen.
+// thresholdCell shows the threshold that is set, and marks one that is off or frozen.
 func (m *mainScreen) thresholdCell(l *session.LayerStats) string {
 	h := m.snap.Hyper.Layer(l.Name)
 	switch {
@@ -106,32 +107,21 @@ func (m *mainScreen) thresholdCell(l *session.LayerStats) string {
 	return fmt.Sprintf("%.3f", h.Threshold)
 }
 
-// next predicts a layer's sparsity after its next surgery, with the threshold that is chosen, waits or is in force.
-func (d *editor) next(l *session.LayerStats) (float64, bool) {
-	h := d.snap.Hyper.Layer(l.Name)
-	_, drafted := d.draft[l.Name]
-	off := !h.Prune || h.Frozen // a choice may be looked at before it is switched on
-	if l.Histogram == nil || off && !drafted || !off && d.noSurgery(l) != "" {
-		return 0, false
-	}
-	return l.Histogram.Sparsity(d.threshold(l)), true
-}
-
 // nextCell shows what next predicts.
-func (d *editor) nextCell(l *session.LayerStats) string {
-	next, ok := d.next(l)
+func (m *mainScreen) nextCell(l *session.LayerStats) string {
+	next, ok := m.choices.next(l)
 	if !ok {
 		return "-"
 	}
-	_, drafted := d.draft[l.Name]
-	_, waits := d.pendingThreshold(l)
+	_, drafted := m.choices.draft[l.Name]
+	_, pending := m.choices.pendingThreshold(l)
 	s := percent(next)
 	switch {
 	case next == 1:
-		return d.theme.warn.Render("ALL !") // the layer would keep nothing
+		return m.theme.warn.Render("ALL !") // the layer would keep nothing
 	case drafted:
 		return "?" + s
-	case waits:
+	case pending:
 		return "*" + s
 	}
 	return s

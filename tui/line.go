@@ -28,6 +28,14 @@ type purpose interface {
 	key(name, text string) (handled bool, err error)
 }
 
+// boxed is a purpose with a box above its line.
+type boxed interface {
+	// Arrange lays the box out for the terminal.
+	Arrange()
+	// Box draws it in the middle of w cells.
+	Box(w int) []string
+}
+
 // line is the line at the bottom that is typed.
 type line struct {
 	*env
@@ -81,8 +89,23 @@ func orRefuse(i intent, err error) intent {
 	return i
 }
 
+// Arrange lays out what belongs to the line.
+func (l *line) Arrange() {
+	if b, ok := l.purpose.(boxed); ok {
+		b.Arrange()
+	}
+}
+
 // View draws the line.
 func (l *line) View() string { return l.input.View() }
+
+// Box is what is drawn over the screen while the line is typed; nothing for most.
+func (l *line) Box(w int) []string {
+	if b, ok := l.purpose.(boxed); ok {
+		return b.Box(w)
+	}
+	return nil
+}
 
 // plainLine is a purpose that has no keys of its own.
 type plainLine struct{}
@@ -147,31 +170,31 @@ func (s searchLine) typed(text string) error {
 }
 
 // valueLine is the value of the editor's handle.
-type valueLine struct{ edit *editor }
+type valueLine struct{ choices *choices }
 
 func (valueLine) String() string     { return "value" }
-func (v valueLine) prompt() string   { return v.edit.prompt() }
-func (v valueLine) canceled() intent { return v.edit.drop() }
+func (v valueLine) prompt() string   { return v.choices.prompt() }
+func (v valueLine) canceled() intent { return v.choices.drop() }
 
 func (v valueLine) typed(text string) error {
 	if text == "" {
 		return nil
 	}
-	return v.edit.chooseTyped(text)
+	return v.choices.chooseTyped(text)
 }
 
 func (v valueLine) entered(text string) (intent, error) {
 	if err := v.typed(text); err != nil {
 		return nil, err
 	}
-	return v.edit.apply(), nil
+	return v.choices.apply(), nil
 }
 
 func (v valueLine) key(name, text string) (bool, error) {
 	if name != "tab" {
 		return false, nil
 	}
-	v.edit.nextHandle()
+	v.choices.nextHandle()
 	return true, v.typed(text)
 }
 

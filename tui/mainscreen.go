@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/config/configpb"
 	"dns-tui/model/session"
@@ -15,7 +14,8 @@ type mainScreen struct {
 	*env
 	keys    *mainKeys
 	sel     *selection
-	edit    *editor
+	choices *choices
+	editor  editor
 	plotter plotter
 	table   list // of the layers
 	panes   []pane
@@ -54,7 +54,8 @@ func defaultMainKeys() mainKeys {
 }
 
 func newMainScreen(e *env, k *keyMap, sel *selection) *mainScreen {
-	return &mainScreen{env: e, keys: &k.Main, sel: sel, edit: newEditor(e, k, sel), plotter: plotter{e}}
+	c := newChoices(e, k, sel)
+	return &mainScreen{env: e, keys: &k.Main, sel: sel, choices: c, editor: editor{e, sel, c}, plotter: plotter{e}}
 }
 
 // Update implements screen.
@@ -69,11 +70,11 @@ func (m *mainScreen) Update(msg tea.Msg) intent {
 		case &m.keys.Filter:
 			return typeLine{purpose: filterLine{sel: m.sel}, value: m.sel.filter}
 		default:
-			return m.edit.act(msg.binding)
+			return m.choices.act(msg.binding)
 		}
 	case choose:
 		if l := m.snap.Layer(msg.layer); l != nil {
-			m.edit.choose(l, msg.threshold)
+			m.choices.choose(l, msg.threshold)
 		}
 	case tea.MouseMsg:
 		m.mouse(msg)
@@ -110,7 +111,7 @@ func (m *mainScreen) click(p pane, x, y int) {
 			m.sel.index = m.sel.visible[i]
 		}
 	case p.shows == editorPane && y == 1 && !m.readOnly:
-		m.edit.click(x-2, p.w-4) // inside the frame and the margin
+		m.editor.click(x-2, p.w-4) // inside the frame and the margin
 	}
 }
 
@@ -151,7 +152,7 @@ func (m *mainScreen) draw(p pane) []string {
 	case tablePane:
 		return m.layers(p.w, p.h)
 	case editorPane:
-		return m.edit.View(p.w, p.h)
+		return m.editor.View(p.w, p.h)
 	case journalPane:
 		return journalPaneView(m.env, p.w, p.h)
 	}
@@ -284,18 +285,5 @@ func (m *mainScreen) wide(w, h int) {
 	}
 	if below == 0 {
 		m.put(journalPane, left, y, right, h-y)
-	}
-}
-
-// click moves the handle to a cell of the slider, which is w cells wide.
-func (d *editor) click(x, w int) {
-	l := d.sel.layer()
-	if l == nil {
-		return
-	}
-	lo, hi := d.scale(l)
-	left, _, cells := d.ruler(lo, hi, w)
-	if cell := x - ansi.StringWidth(left); cells >= 4 && cell >= 0 && cell < cells {
-		d.choose(l, lo+float64(cell)/float64(max(1, cells-1))*(hi-lo))
 	}
 }

@@ -71,11 +71,11 @@ func (p *palette) key(name, _ string) (bool, error) {
 // rows is how many actions have room.
 func (p *palette) rows() int { return max(1, min(p.height-6, 14)) }
 
-// Arrange lays the box out for the terminal.
+// Arrange implements boxed.
 func (p *palette) Arrange() { p.list.fit(len(p.found), p.rows()) }
 
-// View is the box, in the middle of w cells.
-func (p *palette) View(w int) []string {
+// Box implements boxed.
+func (p *palette) Box(w int) []string {
 	t := &p.theme
 	var lines []string
 	from, to := p.list.window(len(p.found), p.rows())

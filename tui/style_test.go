@@ -178,7 +178,7 @@ func testDim(t *testing.T, a *App, rule gpu.Rule) {
 	before := -1
 	for range 5 {
 		handle, dim, rest := histogram(t, a)
-		pruned := a.sel.layer().Histogram.Pruned(mainOf(a).edit.threshold(a.sel.layer()))
+		pruned := a.sel.layer().Histogram.Pruned(mainOf(a).choices.threshold(a.sel.layer()))
 		nearest := float64(pruned) / perBin * gpu.HistogramWidth // of those that stay
 		want := 5 + position(nearest, 0, 3, 50)
 		if rule == gpu.SeedRule && handle != want {

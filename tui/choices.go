@@ -1,0 +1,441 @@
+package tui
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model/session"
+)
+
+// handle is what the arrows move: three ways to say the same, linked by the layer's histogram.
+type handle int
+
+const (
+	byThreshold handle = iota
+	bySparsity
+	byKept
+	handles
+)
+
+// scope is what a choice is for.
+type scope int
+
+const (
+	thisLayer scope = iota
+	markedLayers
+	convolutions
+	innerProducts
+	allLayers
+	scopes
+)
+
+func (s scope) String() string {
+	return [...]string{"this layer", "marked layers", "all convolutions", "all inner products", "all layers"}[s]
+}
+
+// copied is a threshold to be chosen elsewhere.
+type copied struct {
+	from      string
+	rule      gpu.Rule
+	threshold float64
+}
+
+// choices are the thresholds that are being chosen: for one layer or many, by three handles. They are not sent before
+// they are applied.
+type choices struct {
+	*env
+	keys    *mainKeys
+	presets []binding
+	sel     *selection
+	handle  handle             // what the arrows move
+	scope   scope              // what a choice is for
+	marks   map[string]bool    // layers
+	draft   map[string]float64 // thresholds being chosen, by layer, not sent yet
+	copied  *copied
+}
+
+func newChoices(e *env, k *keyMap, sel *selection) *choices {
+	return &choices{env: e, keys: &k.Main, presets: k.Presets, sel: sel,
+		marks: map[string]bool{}, draft: map[string]float64{}}
+}
+
+// act does what a key is for.
+func (c *choices) act(b *binding) intent {
+	k := c.keys
+	switch b {
+	case &k.Lower:
+		return c.nudge(-1)
+	case &k.Higher:
+		return c.nudge(1)
+	case &k.MuchLower:
+		return c.nudge(-10)
+	case &k.MuchHigher:
+		return c.nudge(10)
+	case &k.Handle:
+		c.nextHandle()
+	case &k.Type:
+		if c.sel.layer() != nil {
+			return typeLine{purpose: valueLine{c}}
+		}
+	case &k.Apply:
+		return c.apply()
+	case &k.Drop:
+		return c.drop()
+	case &k.Mark:
+		c.mark()
+	case &k.Scope:
+		return c.nextScope()
+	case &k.Copy:
+		return c.copyThreshold()
+	case &k.Paste:
+		return c.pasteThreshold()
+	case &k.Prune:
+		return c.toggle("prune")
+	case &k.FreezeMask:
+		return c.toggle("frozen")
+	case &k.FreezeWeights:
+		return c.toggle("fixed")
+	}
+	for i := range c.presets {
+		if b == &c.presets[i] {
+			return c.preset(i)
+		}
+	}
+	return nil
+}
+
+// targets are the layers that a choice is for.
+func (c *choices) targets() []*session.LayerStats {
+	l := c.sel.layer()
+	if l == nil {
+		return nil
+	}
+	if c.scope == thisLayer {
+		return []*session.LayerStats{l}
+	}
+	var out []*session.LayerStats
+	for i := range c.snap.Layers {
+		o := &c.snap.Layers[i]
+		inner := strings.Contains(o.Type, "InnerProduct")
+		if c.scope == allLayers || c.scope == markedLayers && c.marks[o.Name] || c.scope == innerProducts && inner ||
+			c.scope == convolutions && !inner {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// threshold returns what the editor shows for a layer: the value being chosen, the one that is pending, or the one
+// that is set.
+func (c *choices) threshold(l *session.LayerStats) float64 {
+	if v, ok := c.draft[l.Name]; ok {
+		return v
+	}
+	return c.undrafted(l)
+}
+
+func (c *choices) pendingThreshold(l *session.LayerStats) (float64, bool) {
+	s, ok := c.snap.PendingValue(c.thresholdField(l))
+	if !ok {
+		return 0, false
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	return v, err == nil
+}
+
+// undrafted is the threshold without the draft: the one that is pending, or the one that is set.
+func (c *choices) undrafted(l *session.LayerStats) float64 {
+	if v, ok := c.pendingThreshold(l); ok {
+		return v
+	}
+	return c.snap.Hyper.Layer(l.Name).Threshold
+}
+
+// thresholdField is the name of a layer's threshold.
+func (c *choices) thresholdField(l *session.LayerStats) string {
+	return l.Name + "." + c.snap.Hyper.Layer(l.Name).ThresholdName()
+}
+
+// scale returns the ends of a layer's slider, in the units of its threshold.
+func (c *choices) scale(l *session.LayerStats) (lo, hi float64) {
+	if l.Rule == gpu.PaperRule && l.Sigma > 0 {
+		lo = -l.Mu / l.Sigma
+	}
+	hi = lo + 3
+	if t := c.threshold(l); t > hi {
+		hi = min(t+0.25, max(maxThreshold, t))
+	}
+	return lo, hi
+}
+
+// nudge moves the handle by so many small steps: 0.01 of the threshold, 0.1 % of sparsity, or a hundredth of the
+// weights kept.
+func (c *choices) nudge(steps int) intent {
+	for _, l := range c.targets() {
+		h := l.Histogram
+		if c.handle == byThreshold || h == nil {
+			c.choose(l, c.threshold(l)+0.01*float64(steps))
+			continue
+		}
+		pruned, total := h.Pruned(c.threshold(l)), h.Total()
+		by := float64(steps) * float64(total) / 1000
+		if c.handle == byKept { // more kept is fewer pruned
+			by = -float64(steps) * float64(total-pruned) / 100
+		}
+		n := pruned + int(math.Copysign(math.Ceil(math.Abs(by)), by))
+		c.choose(l, h.Threshold(clamp(n, total)))
+	}
+	return nil
+}
+
+// choose makes v the threshold that enter will send, rounded to three decimals and kept on the scale.
+func (c *choices) choose(l *session.LayerStats, v float64) {
+	lo, hi := c.scale(l)
+	v = math.Round(max(lo, min(v, max(hi, maxThreshold)))*1000) / 1000
+	if v == c.undrafted(l) {
+		delete(c.draft, l.Name)
+		return
+	}
+	c.draft[l.Name] = v
+}
+
+// maxThreshold is where the editor ends; the command line takes more.
+const maxThreshold = 6
+
+// preset chooses the threshold of a row of the sigma table: by the table under the seed rule, by the layer's own
+// histogram under the paper rule, whose thresholds mean something else in each layer.
+func (c *choices) preset(i int) intent {
+	row := config.SigmaTable[i]
+	for _, l := range c.targets() {
+		switch {
+		case l.Rule == gpu.SeedRule:
+			c.choose(l, row.Threshold)
+		case l.Histogram != nil:
+			c.choose(l, l.Histogram.Threshold(int(math.Round(row.Sparsity*float64(l.Histogram.Total())))))
+		}
+	}
+	return c.tellNone()
+}
+
+// tellNone says so for what was chosen.
+func (c *choices) tellNone() intent {
+	for _, l := range c.targets() {
+		if why := c.noSurgery(l); why != "" {
+			return refuse(l.Name + ": no surgery is due: " + why)
+		}
+	}
+	return nil
+}
+
+func (c *choices) nextHandle() { c.handle = (c.handle + 1) % handles }
+
+func (c *choices) nextScope() intent {
+	c.scope = (c.scope + 1) % scopes
+	if c.scope == markedLayers && len(c.marks) == 0 {
+		c.scope++
+	}
+	return notice{text: "changes are for " + c.scope.String()}
+}
+
+func (c *choices) mark() {
+	l := c.sel.layer()
+	if l == nil {
+		return
+	}
+	if c.marks[l.Name] {
+		delete(c.marks, l.Name)
+	} else {
+		c.marks[l.Name] = true
+	}
+	if c.scope == markedLayers && len(c.marks) == 0 {
+		c.scope = thisLayer
+	}
+}
+
+func (c *choices) copyThreshold() intent {
+	l := c.sel.layer()
+	if l == nil {
+		return nil
+	}
+	c.copied = &copied{l.Name, l.Rule, c.threshold(l)}
+	return notice{text: fmt.Sprintf("copied the threshold of %s, %s", l.Name, formatThreshold(c.copied.threshold))}
+}
+
+func (c *choices) pasteThreshold() intent {
+	if c.copied == nil {
+		return refuse("nothing is copied: y copies a layer's threshold")
+	}
+	for _, l := range c.targets() {
+		if l.Rule != c.copied.rule {
+			return refuse(fmt.Sprintf("%s has another rule than %s: their thresholds mean different things",
+				l.Name, c.copied.from))
+		}
+	}
+	for _, l := range c.targets() {
+		c.choose(l, c.copied.threshold)
+	}
+	return nil
+}
+
+// apply sends what was chosen in the scope, and for the selected layer.
+func (c *choices) apply() intent {
+	var edits []session.Edit
+	take := func(l *session.LayerStats) {
+		if v, ok := c.draft[l.Name]; ok {
+			delete(c.draft, l.Name)
+			edits = append(edits, session.Edit{Field: c.thresholdField(l), New: formatThreshold(v)})
+		}
+	}
+	for _, l := range c.targets() {
+		take(l)
+	}
+	if l := c.sel.layer(); l != nil {
+		take(l)
+	}
+	return set(edits...)
+}
+
+func formatThreshold(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// drop gives up the nearest choice: what was chosen, then the filter, then the marks.
+func (c *choices) drop() intent {
+	dropped := false
+	targets := c.targets()
+	if l := c.sel.layer(); l != nil {
+		targets = append(targets, l)
+	}
+	for _, l := range targets {
+		if _, ok := c.draft[l.Name]; ok {
+			delete(c.draft, l.Name)
+			dropped = true
+		}
+	}
+	switch {
+	case dropped:
+	case c.sel.filter != "":
+		c.sel.narrow("")
+	default:
+		c.marks, c.scope = map[string]bool{}, thisLayer
+	}
+	return nil
+}
+
+// toggle switches a setting of the scope's layers: to what the selected layer has not.
+func (c *choices) toggle(name string) intent {
+	l := c.sel.layer()
+	if l == nil {
+		return nil
+	}
+	old, err := c.snap.Hyper.Get(l.Name + "." + name)
+	if err != nil {
+		return nil
+	}
+	value := "on"
+	if old == "on" {
+		value = "off"
+	}
+	var edits []session.Edit
+	for _, o := range c.targets() {
+		if now, _ := c.snap.Hyper.Get(o.Name + "." + name); now != value {
+			edits = append(edits, session.Edit{Field: o.Name + "." + name, New: value})
+		}
+	}
+	return set(edits...)
+}
+
+// handleValue is the text of a handle for a layer.
+func (c *choices) handleValue(h handle, l *session.LayerStats) string {
+	switch {
+	case h == byThreshold:
+		return fmt.Sprintf("%.3f", c.threshold(l))
+	case l.Histogram == nil:
+		return "-"
+	case h == bySparsity:
+		return percent(l.Histogram.Sparsity(c.threshold(l)))
+	}
+	return Thousands(l.Histogram.Total() - l.Histogram.Pruned(c.threshold(l)))
+}
+
+// prompt asks for the value of the handle.
+func (c *choices) prompt() string {
+	l := c.sel.layer()
+	names := [...]string{c.snap.Hyper.Layer(l.Name).ThresholdName(), "sparsity %", "weights kept"}
+	of := l.Name
+	if c.scope != thisLayer {
+		of = c.scope.String()
+	}
+	return of + "  " + names[c.handle] + ": "
+}
+
+// reGrouped is a number with commas between thousands, as counts of weights are shown.
+var reGrouped = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+$`)
+
+// chooseTyped makes what is typed the choice, as it is typed.
+func (c *choices) chooseTyped(text string) error {
+	text, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	text = strings.TrimSpace(text)
+	handle := c.handle
+	if isPercent { // whatever was asked for, that is what it says
+		handle = bySparsity
+	}
+	if handle == byKept && reGrouped.MatchString(text) { // elsewhere a comma may stand for a point: 0,95
+		text = strings.ReplaceAll(text, ",", "")
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return fmt.Errorf("%q is not a number", text)
+	}
+	for _, l := range c.targets() {
+		h := l.Histogram
+		if handle != byThreshold && h == nil {
+			return fmt.Errorf("%s has not been measured yet", l.Name)
+		}
+		switch {
+		case handle == byThreshold:
+			if _, _, err := c.snap.Hyper.Set(c.thresholdField(l), formatThreshold(v)); err != nil {
+				return err
+			}
+			c.draft[l.Name] = v
+			if v == c.undrafted(l) {
+				delete(c.draft, l.Name)
+			}
+		case handle == bySparsity && (v < 0 || v > 100):
+			return fmt.Errorf("sparsity is %g %%, wanted 0 to 100", v)
+		case handle == bySparsity:
+			c.choose(l, h.Threshold(int(math.Round(v/100*float64(h.Total())))))
+		case v < 0 || v > float64(h.Total()):
+			return fmt.Errorf("%g weights kept, wanted 0 to %s in %s", v, Thousands(h.Total()), l.Name)
+		default:
+			c.choose(l, h.Threshold(h.Total()-int(v)))
+		}
+	}
+	return nil
+}
+
+// sparsityValue turns "95%", typed as a layer's threshold, into the threshold that gives it. Other values stay as they
+// are.
+func sparsityValue(s *session.Snapshot, field, value string) (string, error) {
+	text, isPercent := strings.CutSuffix(strings.TrimSpace(value), "%")
+	if !isPercent {
+		return value, nil
+	}
+	field = s.Hyper.Canonical(field)
+	layer, _ := config.SplitField(field)
+	l := s.Layer(layer)
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	switch {
+	case l == nil || !config.IsThreshold(field):
+		return "", fmt.Errorf("%s: %s is a fraction; wanted a number", field, value)
+	case err != nil || !(v >= 0 && v <= 100):
+		return "", fmt.Errorf("%s: %q is not a sparsity; must be 0 to 100 %%", field, value)
+	case l.Histogram == nil:
+		return "", fmt.Errorf("%s has not been measured yet", layer)
+	}
+	at := l.Histogram.Threshold(int(math.Round(v / 100 * float64(l.Histogram.Total()))))
+	return formatThreshold(math.Round(1000*at) / 1000), nil
+}

@@ -1,0 +1,43 @@
+package tui
+
+import "dns-tui/model/session"
+
+// noSurgery says why no surgery of a layer is due; "" where one is.
+func (e *env) noSurgery(l *session.LayerStats) string {
+	return session.NoSurgery(e.snap.Hyper, l.Name, e.snap.Iter, e.snap.State.Ended())
+}
+
+// next predicts a layer's sparsity after its next surgery, with the threshold that is chosen, pending or set.
+func (c *choices) next(l *session.LayerStats) (float64, bool) {
+	h := c.snap.Hyper.Layer(l.Name)
+	_, drafted := c.draft[l.Name]
+	off := !h.Prune || h.Frozen // a choice may be looked at before it is switched on
+	if l.Histogram == nil || off && !drafted || !off && c.noSurgery(l) != "" {
+		return 0, false
+	}
+	return l.Histogram.Sparsity(c.threshold(l)), true
+}
+
+// whatIf is what the whole net would keep after surgery with everything that is chosen and pending.
+type whatIf struct {
+	kept, total int
+	known       bool // every layer has been measured
+}
+
+// predictNet predicts it.
+func (c *choices) predictNet() whatIf {
+	w := whatIf{known: len(c.snap.Layers) > 0}
+	for i := range c.snap.Layers {
+		l := &c.snap.Layers[i]
+		kept, total := l.Kept, l.Weights
+		if c.noSurgery(l) == "" {
+			if l.Histogram == nil {
+				w.known = false
+			} else {
+				kept, total = l.Histogram.Total()-l.Histogram.Pruned(c.threshold(l)), l.Histogram.Total()
+			}
+		}
+		w.kept, w.total = w.kept+kept, w.total+total
+	}
+	return w
+}
