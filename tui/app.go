@@ -21,13 +21,13 @@ type Options struct {
 	Open func() (session.Session, error)
 	// Name is shown while the session is being made.
 	Name string
-	// Preferences are what the person likes; nil is what comes with the program.
+	// Preferences are the user's; nil is those that come with the program.
 	Preferences *config.Preferences
 	// UTF8 says that the locale is UTF-8: without it pictures are drawn in ASCII.
 	UTF8 bool
 	// NoColor keeps to the terminal's own colours.
 	NoColor bool
-	// Attached says that the run was there before: who leaves while it does not answer leaves it as it is.
+	// Attached says that the run was there before: leaving while it does not answer leaves it as it is.
 	Attached bool
 	// ReadOnly refuses what would change the run.
 	ReadOnly bool

@@ -12,17 +12,20 @@ import (
 	"dns-tui/model/session"
 )
 
-// journalLines are what happened, what is pending and what is planned, oldest first.
-func journalLines(e *env) []string {
+// journalLines are the newest lines of what happened and what is pending, n at most, oldest first.
+func journalLines(e *env, n int) []string {
 	t := &e.theme
-	var lines []string
+	events, pending := e.snap.Events, e.snap.Pending
+	pending = pending[max(0, len(pending)-n):]
+	events = events[max(0, len(events)-(n-len(pending))):]
+	lines := make([]string, 0, len(events)+len(pending))
 	add := func(iter int, status, text, by string) {
 		if by != "" && len(e.snap.Viewers) > 1 {
 			text += "  (" + by + ")"
 		}
 		lines = append(lines, " "+t.dim.Render(Thousands(iter))+" "+status+t.text(text))
 	}
-	for _, ev := range e.snap.Events {
+	for _, ev := range events {
 		status := ""
 		switch ev.Status {
 		case session.Applied:
@@ -34,7 +37,7 @@ func journalLines(e *env) []string {
 		}
 		add(ev.Iter, status, ev.Text, ev.By)
 	}
-	for _, c := range e.snap.Pending {
+	for _, c := range pending {
 		add(c.Iter, t.warn.Render("pending "), fmt.Sprintf("%s %s → %s", c.Field, c.Old, c.New), c.By)
 	}
 	return lines
@@ -42,8 +45,7 @@ func journalLines(e *env) []string {
 
 // journalPaneView is the newest lines, on the main screen.
 func journalPaneView(e *env, w, h int) []string {
-	lines := journalLines(e)
-	return e.theme.box("Journal", lines[max(0, len(lines)-max(0, h-2)):], w, h)
+	return e.theme.box("Journal", journalLines(e, max(0, h-2)), w, h)
 }
 
 // journal is the whole journal, newest first, of the lines that a filter lets through; long ones go on below.
@@ -102,7 +104,7 @@ func scrollByWheel(l *list, msg tea.MouseMsg) {
 
 // Arrange implements screen.
 func (j *journal) Arrange(w, h int) {
-	all := journalLines(j.env)
+	all := journalLines(j.env, len(j.snap.Events)+len(j.snap.Pending))
 	j.lines, j.entries, j.all, j.w, j.h = j.lines[:0], 0, len(all), w, h
 	search := strings.ToLower(j.search)
 	for _, l := range slices.Backward(all) {

@@ -201,7 +201,7 @@ func TestEachKey(t *testing.T) {
 	golden(t, "keys", all.String())
 }
 
-// Every command of the session that a person can give has a key or a word.
+// The palette runs the action that it finds, and nothing where it finds none.
 func TestPaletteRuns(t *testing.T) {
 	a, f := open(t, scene(), look{})
 	press(a, "ctrl+p", "r", "e", "d", "r", "a", "w", "enter")
@@ -237,7 +237,7 @@ func TestBind(t *testing.T) {
 	}
 }
 
-// Who only watches can look at everything and change nothing.
+// A viewer that only reads can look at everything and change nothing.
 func TestReadOnlyKeys(t *testing.T) {
 	for _, b := range newKeyMap().table {
 		for m := range screenCount {

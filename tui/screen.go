@@ -7,7 +7,7 @@ import (
 	"dns-tui/model/session"
 )
 
-// env is what screens, dialogs and lines know of the program. The App keeps it up to date; to them it is to be read.
+// env is what screens, dialogs and lines know of the program. The App keeps it up to date; they only read it.
 type env struct {
 	snap          *session.Snapshot // what the session published last; nil while it is being made
 	theme         theme

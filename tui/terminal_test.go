@@ -28,7 +28,7 @@ func lineOf(t *testing.T, a *App, text string) int {
 	return 0
 }
 
-// The mouse selects layers and moves the handle; who only watches moves none.
+// The mouse selects layers and moves the handle, but not for a viewer that only reads.
 func TestMouse(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {120, 40}} {
 		for _, readOnly := range []bool{false, true} {
@@ -45,7 +45,7 @@ func TestMouse(t *testing.T) {
 			line := lineOf(t, a, "0σ ")
 			a.Update(tea.MouseClickMsg{X: 5, Y: line, Button: tea.MouseLeft}) // the scale's beginning
 			if v, ok := draftOf(a)["conv2"]; ok == readOnly || ok && v > 0.1 {
-				t.Errorf("%v, reading only %t: a click on the slider chooses %g, %t", size, readOnly, v, ok)
+				t.Errorf("%v, read-only %t: a click on the slider chooses %g, %t", size, readOnly, v, ok)
 			}
 			a.Update(tea.MouseClickMsg{X: 5, Y: size[1] - 1, Button: tea.MouseLeft})
 			if a.sel.layer().Name != "conv2" {
@@ -55,7 +55,7 @@ func TestMouse(t *testing.T) {
 	}
 }
 
-// Colours follow the terminal's background, where the person has not chosen, and are left out where it has none.
+// Colours follow the terminal's background, where the user has not chosen, and are left out where it has none.
 func TestTheme(t *testing.T) {
 	white, black := tea.BackgroundColorMsg{Color: color.White}, tea.BackgroundColorMsg{Color: color.Black}
 	noColours := tea.ColorProfileMsg{Profile: colorprofile.ASCII}

@@ -715,6 +715,28 @@ func TestPredictionShows(t *testing.T) {
 	}
 }
 
+// BenchmarkTick looks at the run and draws, on every screen, with a long journal.
+func BenchmarkTick(b *testing.B) {
+	for id := range screenCount {
+		s := scene()
+		conv1(s)
+		measured(s)
+		planned(s)
+		for range 300 {
+			s.Events = append(s.Events, session.Event{Iter: 12470, Text: "test  accuracy 0.9909  loss 0.0310"})
+		}
+		a, _ := open(b, s, look{})
+		a.Update(tea.WindowSizeMsg{Width: 120, Height: 40})
+		press(a, ways[id]...)
+		b.Run(id.String(), func(b *testing.B) {
+			for b.Loop() {
+				a.Update(tickMsg{})
+				a.View()
+			}
+		})
+	}
+}
+
 func BenchmarkFrame(b *testing.B) {
 	a, _ := open(b, scene(), look{})
 	for _, size := range [][2]int{{80, 24}, {200, 60}} {

@@ -6,9 +6,12 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+
+	"dns-tui/model/session"
 )
 
 // dump writes everything that a value reaches, private fields and spare capacity of slices too, a leaf a line.
@@ -152,5 +155,33 @@ func TestDump(t *testing.T) {
 			t.Errorf("%s changed, and the dump did not", c.what)
 		}
 		before = after
+	}
+}
+
+// A snapshot with less in it than the one before leaves no screen with a selection or a line that is not there.
+func TestSnapshotShrinks(t *testing.T) {
+	for id := range screenCount {
+		s := scene()
+		conv1(s)
+		measured(s)
+		planned(s)
+		a, f := open(t, s, look{})
+		press(a, ways[id]...)
+		for range 20 {
+			press(a, "down", "right")
+		}
+		less := *s
+		less.Layers, less.Plans, less.States, less.Events, less.Pending = s.Layers[:1], nil, nil, nil, nil
+		less.Sensitivity, less.Losses, less.Accuracy = nil, session.Series{}, session.Series{}
+		f.snap = &less
+		a.Update(tickMsg{})
+		if lines := strings.Split(a.View().Content, "\n"); len(lines) != a.height {
+			t.Errorf("%v has %d lines", id, len(lines))
+		}
+		if a.sel.layer() == nil || a.sel.layer().Name != "conv1" {
+			t.Errorf("%v: layer %v is selected", id, a.sel.layer())
+		}
+		press(a, "down", "enter", "up", "right", "D")
+		a.View()
 	}
 }
