@@ -17,9 +17,14 @@ func (f *fallback) noticed(of []string) []string {
 	if len(f.noted) == 0 {
 		return of
 	}
+	f.take(of)
+	return f.notices
+}
+
+// take adds the back end's notices that came since.
+func (f *fallback) take(of []string) {
 	f.notices = append(f.notices, of[f.taken:]...)
 	f.taken = len(of)
-	return f.notices
 }
 
 func (f *fallback) close() {
@@ -97,7 +102,7 @@ func (f *fallback) begin(b Back, op Op) {
 		f.host, f.noted = f.open(), map[string]bool{}
 	}
 	if !f.noted[nameOf(op)] {
-		f.noticed(b.Capabilities().Notices)
+		f.take(b.Capabilities().Notices)
 		f.noted[nameOf(op)] = true
 		f.notices = append(
 			f.notices,

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"dns-tui/gpu"
@@ -190,4 +191,38 @@ func TestLibraryLacksFunction(t *testing.T) {
 	) {
 		t.Errorf("notices: %q", n)
 	}
+}
+
+// Two GPUs in one process, each with its own handles of cuBLAS and cuDNN: side by side, and the second after the first
+// is closed.
+func TestLibrariesOfTwoDevices(t *testing.T) {
+	emulated(t)
+	t.Setenv("EMULATOR_DEVICES", "2")
+	alone := withLibraries(t, cuda.Options{Precision: cuda.FP32})
+	wantY, wantZ := big(t, alone)
+	alone.Close()
+	first := withLibraries(t, cuda.Options{Precision: cuda.FP32})
+	second := withLibraries(t, cuda.Options{Precision: cuda.FP32, Ordinal: 1})
+	defer second.Close()
+	check := func(what string, d *gpu.Device) {
+		t.Helper()
+		y, z := big(t, d)
+		near(t, what+": product", y, wantY)
+		near(t, what+": convolution", z, wantZ)
+		if n := d.Capabilities().Notices; len(n) > 0 {
+			t.Errorf("%s: %q", what, n)
+		}
+	}
+	check("first", first)
+	check("second", second)
+	check("first again", first)
+	var both sync.WaitGroup
+	for name, d := range map[string]*gpu.Device{"first beside second": first, "second beside first": second} {
+		both.Go(func() { check(name, d) })
+	}
+	both.Wait()
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	check("second alone", second)
 }

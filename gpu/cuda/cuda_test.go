@@ -62,3 +62,34 @@ func TestPrecision(t *testing.T) {
 		t.Errorf("bf16 on compute capability 7.5: %v", err)
 	}
 }
+
+// What the GPU has no room for in its scratch memory is done by the host: accuracy over more classes than it counts.
+func TestFallback(t *testing.T) {
+	d := open(t, cuda.Options{Precision: cuda.FP32})
+	defer d.Close()
+	const classes = 1 << 17
+	s := gpu.ChannelShape{Outer: 2, Channels: classes, Inner: 1}
+	tensor := func(n int) *gpu.Tensor {
+		x, err := gpu.NewTensor(d, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	scores, label, out, per := tensor(s.Len()), tensor(2), tensor(1), tensor(classes)
+	v := make([]float32, s.Len())
+	v[5], v[classes+7] = 1, 1
+	d.Upload(scores, v)
+	d.Upload(label, []float32{5, 8})
+	d.Accuracy(s, scores, label, gpu.Ignore{}, 1, out, per)
+	have := make([]float32, 1)
+	d.Download(have, out)
+	perClass := make([]float32, classes)
+	d.Download(perClass, per)
+	if have[0] != 0.5 || perClass[5] != 1 || perClass[8] != 0 {
+		t.Errorf("accuracy %g, of class 5 %g, of class 8 %g; wanted 0.5, 1 and 0", have[0], perClass[5], perClass[8])
+	}
+	if n := strings.Join(d.Capabilities().Notices, "; "); !strings.Contains(n, "has no kernel for Accuracy") {
+		t.Errorf("notices: %q", n)
+	}
+}

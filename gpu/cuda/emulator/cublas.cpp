@@ -30,7 +30,7 @@ int cublasGemmEx(void *handle, int ta, int tb, int m, int n, int k, const void *
 	float alpha = *(const float *)alpha_, beta = *(const float *)beta_;
 	auto a = (const float *)a_, b = (const float *)b_;
 	auto c = (float *)c_;
-	later(((Handle *)handle)->stream, [=] {
+	return later(((Handle *)handle)->stream, [=] {
 		reads("cublasGemmEx A", a, (size_t)lda * ((ta ? m : k) - 1) + (ta ? k : m));
 		reads("cublasGemmEx B", b, (size_t)ldb * ((tb ? k : n) - 1) + (tb ? n : k));
 		reads("cublasGemmEx C", c, (size_t)ldc * (n - 1) + m);
@@ -46,7 +46,6 @@ int cublasGemmEx(void *handle, int ta, int tb, int m, int n, int k, const void *
 				*y = (float)(alpha * t) + (beta != 0 ? beta * *y : 0);
 			}
 	});
-	return 0;
 }
 
 } // extern "C"

@@ -71,7 +71,7 @@ int cudnnGetConvolutionBackwardFilterWorkspaceSize(void *, void *, void *, void 
 		Conv c = *v; \
 		float beta = *beta_, *xp = XP, *wp = WP, *yp = YP, *out = p3; \
 		size_t n = count(*d3); \
-		later(((Handle *)handle)->stream, [=] { \
+		return later(((Handle *)handle)->stream, [=] { \
 			reads(#name " x", xp, count(x)); \
 			reads(#name " w", wp, count(w)); \
 			reads(#name " y", yp, count(y)); \
@@ -79,7 +79,6 @@ int cudnnGetConvolutionBackwardFilterWorkspaceSize(void *, void *, void *, void 
 			each(x, w, y, c, [=](int i, int k, int o) { OUT; }); \
 			if (asked("wrong")) out[0] += 1000; \
 		}); \
-		return 0; \
 	}
 CONV(cudnnConvolutionForward, d1, d2, d3, p1, p2, p3, yp[o] += xp[i] * wp[k], 1024)
 CONV(cudnnConvolutionBackwardData, d3, d1, d2, p3, p1, p2, xp[i] += yp[o] * wp[k], 0)

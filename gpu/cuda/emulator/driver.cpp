@@ -52,7 +52,9 @@ struct Node {
 struct Graph { std::vector<Node> nodes; };
 struct Exec { std::vector<Node> nodes; };
 
+struct Context { int device; };
 struct Stream {
+	Context *context = nullptr; // whose it is
 	std::vector<Node> pending;
 	unsigned long queued = 0, done = 0; // nodes ever
 	Graph *capture = nullptr;
@@ -62,7 +64,6 @@ struct Event {
 	unsigned long after = 0;
 	double at = -1;
 };
-struct Context { int device; };
 
 static std::recursive_mutex mu;
 static bool ready;
@@ -120,9 +121,10 @@ static CUresult finish_all() {
 
 static Stream *stream_of(void *h) { return h ? (Stream *)h : &null_stream; }
 
-// later puts work at the end of a stream, or into the graph that it records.
+// later puts work at the end of a stream, or into the graph that it records. A stream of another context is refused.
 static CUresult later(void *h, Node n) {
 	Stream *s = stream_of(h);
+	if (s != &null_stream && s->context != current) return invalid_handle;
 	if (s->capture) {
 		s->capture->nodes.push_back(std::move(n));
 		return success;
@@ -143,9 +145,9 @@ long emulator_count(int what) {
 }
 
 // emulator_later does a library's work in a stream's order; emulator_owned reports whether device memory holds so many bytes at p.
-void emulator_later(void *stream, void (*f)(void *), void *data) {
+int emulator_later(void *stream, void (*f)(void *), void *data) {
 	LOCK;
-	later(stream, {[=]() -> CUresult { f(data); return success; }, true});
+	return later(stream, {[=]() -> CUresult { f(data); return success; }, true});
 }
 int emulator_owned(uintptr_t p, size_t bytes) { return owned(p, bytes); }
 
@@ -378,6 +380,7 @@ CUresult cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned
 CUresult cuStreamCreate(void **h, unsigned) {
 	ENTER;
 	auto *s = new Stream;
+	s->context = current;
 	streams.push_back(s);
 	*h = s;
 	return success;

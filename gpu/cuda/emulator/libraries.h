@@ -9,12 +9,13 @@
 
 #include <functional>
 
-extern "C" void emulator_later(void *stream, void (*f)(void *), void *data);
+extern "C" int emulator_later(void *stream, void (*f)(void *), void *data);
 extern "C" int emulator_owned(uintptr_t p, size_t bytes);
 
-inline void later(void *stream, std::function<void()> work) {
+// later returns 0, or where the stream does not take the work an error.
+inline int later(void *stream, std::function<void()> work) {
 	// A graph runs its nodes again and again, so the work is never freed.
-	emulator_later(stream, [](void *p) { (*(std::function<void()> *)p)(); }, new std::function<void()>(std::move(work)));
+	return emulator_later(stream, [](void *p) { (*(std::function<void()> *)p)(); }, new std::function<void()>(std::move(work)));
 }
 
 // reads stops the program where a library is given memory that is not the device's.
