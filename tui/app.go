@@ -158,14 +158,14 @@ func (a *App) Init() tea.Cmd {
 	return tea.Batch(open, a.tick(), tea.RequestBackgroundColor)
 }
 
-// lazy is how much longer a look waits while nobody looks, or the terminal lags.
-const lazy = 5
+// idleFactor is how much longer a look waits while nobody looks, or the terminal lags.
+const idleFactor = 5
 
 // interval is the time to the next look at the run.
 func (a *App) interval() time.Duration {
 	d := a.prefs.RefreshTime()
 	if a.blurred || a.slow != nil && a.slow() {
-		d *= lazy
+		d *= idleFactor
 	}
 	return d
 }
@@ -246,7 +246,7 @@ func (a *App) pass(msg tea.Msg) tea.Cmd {
 }
 
 func (a *App) ticked(m tickMsg) tea.Cmd {
-	a.looks++
+	a.ticks++
 	a.look()
 	if a.snap != nil {
 		ended := a.snap.State == session.Stopped || a.snap.State == session.Failed

@@ -20,8 +20,8 @@ type dialog interface {
 	footer(w int) string
 }
 
-// few is how many iterations may be lost without a question.
-const few = 10
+// fewIterations is how many iterations may be lost without a question.
+const fewIterations = 10
 
 // question is what is asked before something that gives work up.
 type question struct {
@@ -91,7 +91,7 @@ func askBack(e *env, path, key string) intent {
 	}
 	line := fmt.Sprintf("from iteration %s to %s", Thousands(s.Iter), goal)
 	if given := s.Iter - to.Iter; to.Iter >= 0 && given > 0 {
-		line += ": " + are(given, "iteration") + " given up"
+		line += ": " + countAre(given, "iteration") + " given up"
 	}
 	lines := []string{line}
 	if to.Why != "" {
@@ -127,7 +127,7 @@ func (q *quitDialog) Update(name string) (intent, bool) {
 
 // abandon stops without a snapshot; more than a few iterations that are nowhere else are asked about.
 func (q *quitDialog) abandon() intent {
-	if q.snap == nil || q.snap.Unsaved <= few || q.readOnly {
+	if q.snap == nil || q.snap.Unsaved <= fewIterations || q.readOnly {
 		return stopRun{}
 	}
 	lost := fmt.Sprintf("%s, since %s, are in no snapshot and are lost",
@@ -185,8 +185,8 @@ func count(n int, what string) string {
 	return Thousands(n) + " " + what + "s"
 }
 
-// are is a number of things with its verb.
-func are(n int, what string) string {
+// countAre is a number of things with its verb.
+func countAre(n int, what string) string {
 	if n == 1 {
 		return count(n, what) + " is"
 	}

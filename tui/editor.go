@@ -72,14 +72,14 @@ func (d *editor) editorInfo(l *session.LayerStats, w, rows int) []string {
 		head += "  " + t.warn.Render("pending")
 	}
 	lines := []string{head}
-	if s := d.deaths(l); s != "" {
+	if s := d.deadOutputs(l); s != "" {
 		lines = append(lines, s)
 	}
-	return first(append(lines, d.surgeryInfo(l, w)...), rows)
+	return firstLines(append(lines, d.surgeryInfo(l, w)...), rows)
 }
 
-// deaths tells of outputs without a weight, and of those that the chosen threshold would kill.
-func (d *editor) deaths(l *session.LayerStats) string {
+// deadOutputs warns of outputs without a weight, and of those that the chosen threshold would kill.
+func (d *editor) deadOutputs(l *session.LayerStats) string {
 	t := &d.theme
 	kind := "neurons"
 	if l.Kernel[0] > 0 {

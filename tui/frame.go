@@ -28,15 +28,15 @@ func (a *App) frame() string {
 	if w <= 0 || h <= 0 {
 		return ""
 	}
-	lines := filled(a.draw(), h)[:h]
+	lines := padded(a.draw(), h)[:h]
 	for i := range lines {
 		lines[i] = a.theme.fit(lines[i], w)
 	}
 	return strings.Join(lines, "\n")
 }
 
-// filled adds empty lines up to n, so that what follows stands below.
-func filled(lines []string, n int) []string {
+// padded adds empty lines up to n, so that what follows stands below.
+func padded(lines []string, n int) []string {
 	for len(lines) < n {
 		lines = append(lines, "")
 	}
@@ -79,7 +79,7 @@ func (a *App) draw() []string {
 		return lines
 	}
 	_, h := a.room()
-	lines = append(filled(lines, h)[:max(0, h)], a.footer())
+	lines = append(padded(lines, h)[:max(0, h)], a.footer())
 	if a.hasHeader() {
 		lines = append([]string{a.header(a.width)}, lines...)
 	}
@@ -97,7 +97,7 @@ func (a *App) draw() []string {
 
 // loading is the screen before the session is there.
 func (a *App) loading() []string {
-	dots := strings.Repeat(".", 1+a.looks%3)
+	dots := strings.Repeat(".", 1+a.ticks%3)
 	return []string{
 		a.theme.fit(a.theme.title.Render("dns-tui")+"  "+a.theme.text(a.opts.Name), a.width),
 		"",

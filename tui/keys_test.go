@@ -2,6 +2,8 @@ package tui
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
@@ -255,5 +257,143 @@ func TestReadOnlyKeys(t *testing.T) {
 				t.Errorf("%s sent %v, chose %v", b.name, f.got, draftOf(a))
 			}
 		}
+	}
+}
+
+// letters are the keys that type a text, and those after it.
+func letters(text string, then ...string) []string {
+	keys := strings.Split(text, "")
+	for i, k := range keys {
+		if k == " " {
+			keys[i] = "space"
+		}
+	}
+	return append(keys, then...)
+}
+
+// Rows of keys do together what a person means.
+func TestKeys(t *testing.T) {
+	for _, c := range []struct {
+		keys []string
+		want string // commands sent, one after the other
+	}{
+		{[]string{"down", "right", "enter"}, "conv2.threshold 1.97"},
+		{[]string{"j", "l", "l", "h", "enter"}, "conv2.threshold 1.97"},
+		{[]string{"down", "down", "up", "left", "enter"}, "conv2.threshold 1.95"},
+		{[]string{"j", "k", "shift+right", "enter"}, "conv1.threshold 1.04"},
+		{[]string{"H", "L", "L", "enter"}, "conv1.threshold 1.04"},
+		{[]string{"shift+left", "enter"}, "conv1.threshold 0.84"},
+		{[]string{"1", "enter"}, "conv1.threshold 0.674"},
+		{[]string{"2", "enter"}, "conv1.threshold 0.994"},
+		{[]string{"3", "enter"}, "conv1.threshold 1.281"},
+		{[]string{"4", "enter"}, "conv1.threshold 1.644"},
+		{[]string{"5", "enter"}, "conv1.threshold 1.959"},
+		{[]string{"5", "esc", "enter"}, ""},
+		{[]string{"enter"}, ""},
+		{[]string{"space"}, "pause"},
+		{[]string{"n"}, "step 1"},
+		{[]string{"u"}, "undo"},
+		{[]string{"p"}, "conv1.prune off"},
+		{[]string{"f"}, "conv1.frozen on"},
+		{[]string{"["}, "lr_mult 0.5"},
+		{[]string{"]"}, "lr_mult 2"},
+		{[]string{"S"}, "surgery now"},
+		{[]string{"s"}, "snapshot now"},
+		{[]string{"t"}, "test now"},
+		{[]string{"?", "s", "t"}, "test now"}, // any key leaves the help
+		{[]string{":", "l", "r", "_", "m", "u", "l", "t", "space", "3", "enter"}, "lr_mult 3"},
+		{[]string{":", "t", "esc", "t"}, "test now"},
+		{[]string{"q", "c", "t"}, "test now"},
+		{[]string{"q", "esc"}, ""},
+		{[]string{"q", "s"}, "stop after a snapshot"},
+		{[]string{"q", "enter"}, "stop after a snapshot"},
+		{[]string{"q", "a"}, ""}, // 480 iterations are in no snapshot: it asks
+		{[]string{"q", "a", "c", "q", "a", "n"}, ""},
+		{[]string{"q", "a", "y"}, "stop"},
+		{[]string{"q", "a", "a"}, "stop"},
+		{[]string{"ctrl+c"}, ""},
+		{[]string{"ctrl+c", "s"}, "stop after a snapshot"},
+		{[]string{"ctrl+c", "ctrl+c"}, "stop after a snapshot"},
+		{[]string{"B"}, ""}, // it asks
+		{[]string{"B", "c"}, ""},
+		{[]string{"B", "esc", "t"}, "test now"},
+		{[]string{"B", "y"}, "go back to d/lenet_iter_12000.solverstate"},
+		{[]string{"B", "enter"}, "go back to d/lenet_iter_12000.solverstate"},
+		{[]string{"B", "B"}, "go back to d/lenet_iter_12000.solverstate"},
+		{[]string{":", "b", "a", "c", "k", "enter", "y"}, "go back to d/lenet_iter_12000.solverstate"},
+		{[]string{"M", "M", "p"}, "prune → off in ip1, ip2"}, // one command
+		{[]string{"M", "M", "M", "5", "enter"}, "threshold → 1.959 in conv1, conv2, ip1 and 1 more"},
+		{[]string{"e", "9", "5", "%", "enter"}, "conv1.threshold 1.952"}, // never a threshold of 95
+		{[]string{"e", "0", ",", "9", "5", "enter"}, ""},                 // nor one of 095
+		{[]string{"tab", "e", "9", "5", ",", "5", "enter"}, ""},
+		{[]string{":", "c", "o", "n", "v", "2", ".", "t", "space", "9", "0", "%", "enter"}, "conv2.t 1.645"},
+		{[]string{":", "l", "r", "space", "9", "5", "%", "enter"}, ""},
+		{letters(":snapshot_prefix /d/a=b5%", "enter"), "snapshot_prefix /d/a=b5%"},
+		{letters(":conv2.t 95% at +5", "enter"), ""},
+	} {
+		a, f := open(t, scene(), look{})
+		press(a, c.keys...)
+		var got []string
+		for _, g := range f.got {
+			got = append(got, g.String())
+		}
+		if s := strings.Join(got, ", "); s != c.want {
+			t.Errorf("%v sent %q, wanted %q", c.keys, s, c.want)
+		}
+	}
+}
+
+func TestPauseKeyResumes(t *testing.T) {
+	s := scene()
+	s.State = session.Paused
+	a, f := open(t, s, look{})
+	press(a, "space")
+	if len(f.got) != 1 || f.got[0].Kind != session.Resume {
+		t.Errorf("space on a paused run sent %v", f.got)
+	}
+}
+
+// keyTable is the key table of the README, from the key map.
+func keyTable() string {
+	var b strings.Builder
+	told := map[string]bool{}
+	for _, sc := range screenTitles {
+		for _, k := range newKeyMap().table {
+			if !k.in.has(sc.of) || told[k.name] {
+				continue
+			}
+			told[k.name] = true
+			keys := strings.Join(strings.Fields(k.Help().Key), "` `")
+			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", sc.title, keys, k.Help().Desc)
+		}
+	}
+	return b.String()
+}
+
+// The README's key table is the binding table.
+func TestReadmeKeys(t *testing.T) {
+	path := filepath.Join("..", "README.md")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head = "| screen | key | what it does |\n| --- | --- | --- |\n"
+	_, rest, ok := strings.Cut(string(data), head)
+	if !ok {
+		t.Fatal("README.md has no key table")
+	}
+	table, tail, _ := strings.Cut(rest, "\n\n")
+	if *updateGolden {
+		before, _, _ := strings.Cut(string(data), head)
+		if err := os.WriteFile(path, []byte(before+head+keyTable()+"\n"+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if table+"\n" != keyTable() {
+		t.Errorf(
+			"README.md's key table is not that of the bindings; `go test ./tui -update` writes it:\n%s",
+			keyTable(),
+		)
 	}
 }

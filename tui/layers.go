@@ -82,7 +82,7 @@ func (m *mainScreen) layers(w, h int) []string {
 	if ansi.StringWidth(all+t.plain(now+word+then)) > inner {
 		word = ""
 	}
-	lines = append(filled(lines, h-3), all+t.plain(now+word+then))
+	lines = append(padded(lines, h-3), all+t.plain(now+word+then))
 	title := "Layers"
 	if m.sel.filter != "" {
 		title += fmt.Sprintf("  /%s  %d of %d", m.sel.filter, len(visible), len(m.snap.Layers))

@@ -20,7 +20,7 @@ type pictures struct {
 	pic      *session.Picture
 	asked    string // what pic is of
 	problem  string
-	due      int // count of looks at the run when the weights are looked at again
+	due      int // tick at which the weights are looked at again
 	w, h     int
 }
 
@@ -108,7 +108,7 @@ func (p *pictures) look() intent {
 		return nil
 	}
 	area, name := p.wanted(l)
-	p.waiting, p.asked, p.due = true, name, p.looks+lookEvery
+	p.waiting, p.asked, p.due = true, name, p.ticks+lookEvery
 	return send{session.Command{Kind: session.Look, Field: l.Name, Area: area}}
 }
 
@@ -119,7 +119,7 @@ func (p *pictures) lookAgain() intent {
 		return nil
 	}
 	_, name := p.wanted(l)
-	if name != p.asked || p.looks >= p.due && (p.pic == nil || p.pic.Iter != p.snap.Iter) {
+	if name != p.asked || p.ticks >= p.due && (p.pic == nil || p.pic.Iter != p.snap.Iter) {
 		return p.look()
 	}
 	return nil
@@ -266,5 +266,5 @@ func (p *pictures) View() []string {
 		lines[i] = " " + lines[i]
 	}
 	room := p.h - 3
-	return t.box(title, append(filled(first(lines, room), room), t.dim.Render(legend)), p.w, p.h)
+	return t.box(title, append(padded(firstLines(lines, room), room), t.dim.Render(legend)), p.w, p.h)
 }

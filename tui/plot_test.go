@@ -18,7 +18,7 @@ func TestLabelsDiffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		step := rapid.Float64Range(1e-5, 50).Draw(t, "step")
 		v := rapid.Float64Range(1e-3, 1e3*step+1e-3).Draw(t, "value")
-		a, b := compact(v, step, false), compact(v+step, step, false)
+		a, b := axisLabel(v, step, false), axisLabel(v+step, step, false)
 		if len(a) > 7 || len(b) > 7 {
 			t.Fatalf("%q and %q take more than seven cells", a, b)
 		}
@@ -31,7 +31,7 @@ func TestLabelsDiffer(t *testing.T) {
 			rapid.Float64Range(2e-3, 0.1).
 				Draw(t, "step of its exponent")
 		next := at * math.Pow(10, by)
-		if a, b := compact(at, by, true), compact(next, by, true); len(a) > 7 || len(b) > 7 ||
+		if a, b := axisLabel(at, by, true), axisLabel(next, by, true); len(a) > 7 || len(b) > 7 ||
 			a == b && next > 1.05*at {
 			t.Fatalf("%v and %v read %q and %q in a logarithmic scale", at, next, a, b)
 		} else if by < 0.04 && a == b {

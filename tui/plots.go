@@ -102,7 +102,7 @@ func (p *plots) View() []string {
 		info = 0
 	}
 	rows := p.h - 2 - info
-	lines := filled(p.plotter.draw(d, win, p.w-2, rows, p.logScale, p.to == 0, p.cursor), rows)
+	lines := padded(p.plotter.draw(d, win, p.w-2, rows, p.logScale, p.to == 0, p.cursor), rows)
 	if info > 0 {
 		lines = append(lines, p.reading(d, win)...)
 	}

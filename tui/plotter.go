@@ -298,7 +298,7 @@ func (p plotter) draw(d plotted, win window, w, h int, log, whole bool, cursor i
 		if log {
 			v = math.Pow(10, v)
 		}
-		return t.fitRight(compact(v, (hi-lo)/float64(max(1, rows-1)), log), axisRoom-2)
+		return t.fitRight(axisLabel(v, (hi-lo)/float64(max(1, rows-1)), log), axisRoom-2)
 	}
 	var lines []string
 	if t.tier == brailleTier {
@@ -307,15 +307,15 @@ func (p plotter) draw(d plotted, win window, w, h int, log, whole bool, cursor i
 		lines = p.graph(d.curves, values, lo, hi, rows, label)
 	}
 	if axis {
-		lines = append(first(lines, rows), strings.Repeat(" ", axisRoom)+p.axis(win, cursor))
+		lines = append(firstLines(lines, rows), strings.Repeat(" ", axisRoom)+p.axis(win, cursor))
 	}
 	return lines
 }
 
-func first(lines []string, n int) []string { return lines[:max(0, min(n, len(lines)))] }
+func firstLines(lines []string, n int) []string { return lines[:max(0, min(n, len(lines)))] }
 
-// compact writes a value in seven cells, with decimals that tell it from the label a step above.
-func compact(v, step float64, log bool) string {
+// axisLabel writes a value in seven cells, with decimals that tell it from the label a step above.
+func axisLabel(v, step float64, log bool) string {
 	a := math.Abs(v)
 	if log && a >= 1e-3 && a < 1e5 && math.Pow(10, step) < 1.1 { // two digits would tell none from the next
 		step = a * (math.Pow(10, step) - 1)

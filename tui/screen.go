@@ -16,7 +16,7 @@ type env struct {
 	readOnly      bool
 	logScale      bool // of the loss
 	width, height int  // of the terminal
-	looks         int  // taken at the session so far
+	ticks         int  // looks at the session so far
 }
 
 // screenID names a screen.

@@ -104,16 +104,16 @@ func (s *sensitivity) choosePoint() intent {
 	return intents{choose{c.Name, p.Threshold}, show{mainID}}
 }
 
-// worth is what a point of the curve is drawn by: the accuracy, or, in a net without one, the loss.
-func worth(base, p session.SensitivityPoint) float64 {
+// score is what a point of the curve is drawn by: the accuracy, or, in a net without one, the loss.
+func score(base, p session.SensitivityPoint) float64 {
 	if base.Accuracy >= 0 {
 		return p.Accuracy
 	}
 	return p.Loss
 }
 
-// held is the highest sparsity of a curve at which accuracy still holds.
-func held(base session.SensitivityPoint, points []session.SensitivityPoint) (float64, bool) {
+// holdsTo is the highest sparsity of a curve at which accuracy still holds.
+func holdsTo(base session.SensitivityPoint, points []session.SensitivityPoint) (float64, bool) {
 	best, ok := 0.0, false
 	for _, p := range points { // one that is less sparse than the layer is may do worse: its weights have lain idle
 		if base.Accuracy >= 0 && p.Accuracy >= base.Accuracy-holds {
@@ -145,7 +145,7 @@ func (s *sensitivity) View() []string {
 	if m.Base.Accuracy < 0 {
 		what = "loss"
 	}
-	lines := []string{fmt.Sprintf(" as it is: %s %s", what, worthText(m.Base, m.Base))}
+	lines := []string{fmt.Sprintf(" as it is: %s %s", what, scoreText(m.Base, m.Base))}
 	name := 8
 	for _, l := range m.Layers {
 		name = max(name, min(ansi.StringWidth(t.text(l.Name))+1, s.w/4))
@@ -154,10 +154,10 @@ func (s *sensitivity) View() []string {
 	for _, i := range s.sel.visible[from:to] {
 		lines = append(lines, s.line(&s.snap.Layers[i], m, name, i == s.sel.index))
 	}
-	return t.box(title, append(filled(lines, s.h-2-4), s.numbers(m)...), s.w, s.h)
+	return t.box(title, append(padded(lines, s.h-2-4), s.numbers(m)...), s.w, s.h)
 }
 
-func worthText(base, p session.SensitivityPoint) string {
+func scoreText(base, p session.SensitivityPoint) string {
 	if base.Accuracy >= 0 {
 		return fmt.Sprintf("%.2f %%", 100*p.Accuracy)
 	}
@@ -178,7 +178,7 @@ func (s *sensitivity) line(l *session.LayerStats, m *session.Sensitivity, name i
 	}
 	values := make([]float64, len(points))
 	for i, p := range points {
-		values[i] = worth(m.Base, p)
+		values[i] = score(m.Base, p)
 	}
 	// Each point is three cells wide, so that the plot reads as one.
 	var bars strings.Builder
@@ -187,7 +187,7 @@ func (s *sensitivity) line(l *session.LayerStats, m *session.Sensitivity, name i
 	}
 	text := cursor + n + t.accent.Render(t.fit(bars.String(), 24)) +
 		"  now " + t.fitRight(percent(1-fraction(l.Kept, l.Weights)), 8)
-	if best, ok := held(m.Base, points); ok && len(points) > 1 {
+	if best, ok := holdsTo(m.Base, points); ok && len(points) > 1 {
 		text += "  holds to " + percent(best)
 	}
 	return text
@@ -202,7 +202,7 @@ func (s *sensitivity) numbers(m *session.Sensitivity) []string {
 	at := clamp(s.point, len(c.Points)-1)
 	var sparsity, values strings.Builder
 	for i, p := range c.Points {
-		x, y := t.fitRight(percent(p.Sparsity), 9), t.fitRight(worthText(m.Base, p), 9)
+		x, y := t.fitRight(percent(p.Sparsity), 9), t.fitRight(scoreText(m.Base, p), 9)
 		if i == at {
 			x, y = t.marked.Render(x), t.marked.Render(y)
 		}
@@ -214,7 +214,7 @@ func (s *sensitivity) numbers(m *session.Sensitivity) []string {
 		t.dim.Render(" sparsity ") + sparsity.String(),
 		t.dim.Render(" measured ") + values.String(),
 		fmt.Sprintf(" %s: threshold %.3f gives %s sparsity and %s",
-			t.text(c.Name), p.Threshold, percent(p.Sparsity), worthText(m.Base, p)),
+			t.text(c.Name), p.Threshold, percent(p.Sparsity), scoreText(m.Base, p)),
 		t.dim.Render(t.plain(" ⏎ chooses this threshold; nothing changes until it is applied")),
 	}
 }

@@ -103,7 +103,7 @@ func (s *settings) View() []string {
 	}
 	if s.explains {
 		meaning := s.snap.Hyper.Meaning(s.fields[s.list.chosen])
-		lines = append(filled(lines, s.rows()), " "+t.dim.Render(t.text(meaning)))
+		lines = append(padded(lines, s.rows()), " "+t.dim.Render(t.text(meaning)))
 	}
 	return t.box("Settings", lines, s.w, s.h)
 }

@@ -114,7 +114,7 @@ func TestInterval(t *testing.T) {
 	a, _ := open(t, scene(), look{})
 	quick := a.interval()
 	a.Update(tea.BlurMsg{})
-	if d := a.interval(); d != lazy*quick {
+	if d := a.interval(); d != idleFactor*quick {
 		t.Errorf("without focus every %v, with %v", d, quick)
 	}
 	a.Update(tea.FocusMsg{})
@@ -125,7 +125,7 @@ func TestInterval(t *testing.T) {
 		t.Errorf("every %v: more than ten times a second", quick)
 	}
 	a.slow = func() bool { return true }
-	if d := a.interval(); d != lazy*quick {
+	if d := a.interval(); d != idleFactor*quick {
 		t.Errorf("on a slow terminal every %v", d)
 	}
 }

@@ -1,0 +1,54 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"dns-tui/gpu"
+	"dns-tui/model/solver"
+)
+
+// Under the paper rule the presets come from the layer's own histogram.
+func TestPaperPresets(t *testing.T) {
+	s := scene()
+	l := &s.Layers[1]
+	l.Rule, s.Hyper.Layers[1].Rule, s.Hyper.Layers[1].Threshold, l.Mu = gpu.PaperRule, gpu.PaperRule, 0, 0.04
+	r := &gpu.SurgeryResult{
+		Mu:       0.04,
+		Sigma:    0.05,
+		KeptAt:   make([]uint32, gpu.HistogramBins),
+		MaskedAt: make([]uint32, gpu.HistogramBins),
+	}
+	for i := range 1000 {
+		r.KeptAt[3*i] = 1
+	}
+	l.Histogram = solver.NewHistogram(gpu.PaperRule, r)
+	a, f := open(t, s, look{})
+	press(a, "down", "3", "enter")
+	if len(f.got) != 1 || f.got[0].Field != "conv2.c_rate" {
+		t.Fatalf("sent %v", f.got)
+	}
+	var v float64
+	if _, err := fmt.Sscan(f.got[0].Value, &v); err != nil {
+		t.Fatal(err)
+	}
+	if n := l.Histogram.Pruned(v); n < 795 || n > 815 {
+		t.Errorf("c_rate %g prunes %d of 1000, wanted 800", v, n)
+	}
+}
+
+func TestPredictionShows(t *testing.T) {
+	a, _ := open(t, scene(), look{})
+	press(a, "down", "1")
+	frame := ansi.Strip(frame(a, 120, 40))
+	for _, want := range []string{
+		"?50.0 %", "t 0.674", "sparsity 50.0 %", "⏎ applies", "*96.4 %", "pending ip1.threshold 2.4 → 2.1",
+	} {
+		if !strings.Contains(frame, want) {
+			t.Errorf("no %q on the screen:\n%s", want, frame)
+		}
+	}
+}

@@ -1,0 +1,369 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model/session"
+	"dns-tui/model/solver"
+)
+
+// fake is a session that stands still and notes its commands.
+type fake struct {
+	snap *session.Snapshot
+	got  []session.Command
+	err  error
+	quit bool // the UI has ended
+}
+
+func (f *fake) Snapshot() *session.Snapshot { return f.snap }
+
+func (f *fake) Do(_ context.Context, c session.Command) (session.Ack, error) {
+	if c.Kind == session.Look {
+		return session.Ack{Picture: picture(c)}, f.err
+	}
+	f.got = append(f.got, c)
+	return session.Ack{Iter: f.snap.Iter}, f.err
+}
+
+// Run is the name under which the run is found again.
+func (f *fake) Run() string { return "solver-1" }
+
+// picture draws weights whose signs and masks make a pattern.
+func picture(c session.Command) *session.Picture {
+	a := c.Area
+	p := &session.Picture{
+		Layer: c.Field,
+		Rows:  50,
+		Cols:  500,
+		Area:  a,
+		Iter:  12480,
+		Kept:  make([]byte, a.Height*a.Width),
+		Mean:  make([]int8, a.Height*a.Width),
+		Max:   0.3,
+	}
+	for i := range p.Kept {
+		y, x := i/a.Width+a.Row, i%a.Width+a.Col
+		if (x*7+y*13)%5 < 2 {
+			p.Kept[i], p.Mean[i] = byte(40+(x*31+y*17)%216), int8((x*53+y*29)%255-127)
+		}
+	}
+	return p
+}
+
+// scene is a snapshot like that of the demo in mid-run, with histograms of a normal distribution.
+func scene() *session.Snapshot {
+	s := &session.Snapshot{
+		Exported:  1_725_025,
+		Net:       "LeNet",
+		Source:    "mnist_train_lmdb",
+		Device:    "host (2 threads, OpenBLAS)",
+		State:     session.Running,
+		Iter:      12480,
+		MaxIter:   30000,
+		Rate:      0.00572,
+		Loss:      0.0123,
+		Smoothed:  0.0123,
+		PerSecond: 312,
+		Remaining: 56e9,
+		Memory:    1234567890,
+		Hyper: &config.Hyper{
+			BaseLR:      0.01,
+			LRMult:      1,
+			Momentum:    0.9,
+			WeightDecay: 0.0005,
+			Gamma:       1e-4,
+			Power:       1,
+			Stop:        config.Never,
+		},
+	}
+	for _, l := range []struct {
+		name, typ     string
+		weights, kept int
+		t             float64
+	}{
+		{"conv1", "Convolution", 500, 72, 0.94},
+		{"conv2", "Convolution", 25000, 770, 1.96},
+		{"ip1", "InnerProduct", 400000, 2920, 2.4},
+		{"ip2", "InnerProduct", 5000, 215, 1.281},
+	} {
+		s.Hyper.Layers = append(s.Hyper.Layers, config.LayerHyper{Name: l.name, Threshold: l.t, Prune: true})
+		s.Layers = append(
+			s.Layers,
+			session.LayerStats{
+				Name:      l.name,
+				Type:      l.typ,
+				Weights:   l.weights,
+				Kept:      l.kept,
+				Sigma:     0.05,
+				Pruned:    12,
+				Spliced:   3,
+				LastIter:  12479,
+				Masked:    true,
+				Histogram: normalHistogram(l.weights, l.t),
+			},
+		)
+	}
+	for i := range 200 {
+		s.Smooth.Add(60*i, 1.2*math.Exp(-float64(i)/15)+0.02)
+		s.Losses.Add(60*i, 1.2*math.Exp(-float64(i)/15)+0.02*(1+math.Sin(float64(i))))
+	}
+	for i := range 25 {
+		s.Accuracy.Add(500*i, 0.991-0.01*math.Exp(-float64(i)/4))
+	}
+	s.Events = []session.Event{
+		{Iter: 12000, Text: "test  accuracy 0.9909  loss 0.0310"},
+		{Iter: 12440, Status: session.Applied, Text: "conv2.threshold 1.64 → 1.96"},
+		{Iter: 12460, Status: session.Rejected, Text: "momentum 2: momentum is 2, wanted 0 to 1"},
+	}
+	s.States = []session.SavedState{
+		{Path: "d/lenet_iter_12000.solverstate", Iter: 12000, Why: "asked for", Accuracy: 0.99},
+	}
+	s.Back, s.Prefix, s.Unsaved = s.States[0].Path, "d/lenet", 480
+	s.Pending = []session.Change{{Iter: 12480, Field: "ip1.threshold", Old: "2.4", New: "2.1"}}
+	return s
+}
+
+var histograms = map[string]*solver.Histogram{}
+
+func normalHistogram(n int, t float64) *solver.Histogram {
+	key := fmt.Sprint(n, t)
+	if histograms[key] == nil {
+		histograms[key] = makeHistogram(n, t)
+	}
+	return histograms[key]
+}
+
+func makeHistogram(n int, t float64) *solver.Histogram {
+	r := &gpu.SurgeryResult{
+		Sigma:    0.05,
+		KeptAt:   make([]uint32, gpu.HistogramBins),
+		MaskedAt: make([]uint32, gpu.HistogramBins),
+	}
+	at := func(d float64) float64 { return config.GaussianSparsity(d) * float64(n) }
+	for i := range gpu.HistogramBins {
+		lo, hi := float64(i)*gpu.HistogramWidth, float64(i+1)*gpu.HistogramWidth
+		c := uint32(math.Round(at(hi)) - math.Round(at(lo)))
+		if lo < t {
+			r.MaskedAt[i] = c
+		} else {
+			r.KeptAt[i] = c
+		}
+	}
+	return solver.NewHistogram(gpu.SeedRule, r)
+}
+
+// look says how a test's terminal is.
+type look struct {
+	tier    tier
+	noColor bool
+}
+
+func (l look) String() string {
+	s := [...]string{"block", "braille", "ascii"}[l.tier]
+	if l.noColor {
+		s += "_mono"
+	}
+	return s
+}
+
+func open(t testing.TB, s *session.Snapshot, l look) (*App, *fake) {
+	t.Helper()
+	return openWith(t, s, l, Options{})
+}
+
+func openWith(t testing.TB, s *session.Snapshot, l look, o Options) (*App, *fake) {
+	t.Helper()
+	f := &fake{snap: s}
+	o.Name, o.UTF8, o.NoColor = "solver.prototxt", true, l.noColor
+	o.Open = func() (session.Session, error) { return f, nil }
+	a, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.theme = newTheme(l.tier, false, l.noColor)
+	a.Update(openedMsg{session: f})
+	return a, f
+}
+
+// frame is the screen on a terminal of a size.
+func frame(a *App, w, h int) string {
+	if a.width != w || a.height != h {
+		a.Update(tea.WindowSizeMsg{Width: w, Height: h})
+	}
+	return a.View().Content
+}
+
+// obey carries out a command of Bubble Tea's, and those that a batch holds, as far as they are the session's.
+func obey(a *App, cmd tea.Cmd) {
+	if cmd == nil {
+		return
+	}
+	switch m := cmd().(type) {
+	case ackMsg:
+		a.Update(m)
+	case tea.QuitMsg:
+		a.session.(*fake).quit = true
+	case tea.BatchMsg:
+		for _, c := range m {
+			obey(a, c)
+		}
+	}
+}
+
+// press types keys and carries out the commands that they cause.
+func press(a *App, keys ...string) {
+	for _, k := range keys {
+		var msg tea.KeyPressMsg
+		switch k {
+		case "up":
+			msg = tea.KeyPressMsg{Code: tea.KeyUp}
+		case "down":
+			msg = tea.KeyPressMsg{Code: tea.KeyDown}
+		case "left":
+			msg = tea.KeyPressMsg{Code: tea.KeyLeft}
+		case "right":
+			msg = tea.KeyPressMsg{Code: tea.KeyRight}
+		case "shift+left":
+			msg = tea.KeyPressMsg{Code: tea.KeyLeft, Mod: tea.ModShift}
+		case "shift+right":
+			msg = tea.KeyPressMsg{Code: tea.KeyRight, Mod: tea.ModShift}
+		case "enter":
+			msg = tea.KeyPressMsg{Code: tea.KeyEnter}
+		case "esc":
+			msg = tea.KeyPressMsg{Code: tea.KeyEscape}
+		case "space":
+			msg = tea.KeyPressMsg{Code: tea.KeySpace, Text: " "}
+		case "ctrl+c", "ctrl+p", "ctrl+r":
+			msg = tea.KeyPressMsg{Code: rune(k[5]), Mod: tea.ModCtrl}
+		case "tab":
+			msg = tea.KeyPressMsg{Code: tea.KeyTab}
+		case "shift+tab":
+			msg = tea.KeyPressMsg{Code: tea.KeyTab, Mod: tea.ModShift}
+		case "pgup":
+			msg = tea.KeyPressMsg{Code: tea.KeyPgUp}
+		case "pgdown":
+			msg = tea.KeyPressMsg{Code: tea.KeyPgDown}
+		case "delete":
+			msg = tea.KeyPressMsg{Code: tea.KeyDelete}
+		default:
+			msg = tea.KeyPressMsg{Code: []rune(k)[0], Text: k}
+		}
+		_, cmd := a.Update(msg)
+		if a.line != nil && k != "enter" {
+			continue // the cursor's command waits
+		}
+		obey(a, cmd)
+	}
+}
+
+var sizes = [][2]int{{1, 1}, {20, 5}, {40, 12}, {80, 24}, {120, 40}, {200, 60}}
+
+// scenes are the screens that have golden files, and how they are reached.
+var scenes = []struct {
+	name    string
+	scene   func(*session.Snapshot)
+	prepare func(*App)
+}{
+	{"main", nil, nil},
+	{"drafted", nil, func(a *App) { press(a, "down", "4") }},
+	{"scoped", nil, func(a *App) { press(a, "m", "down", "m", "M", "tab", "e", "9", "7") }},
+	{"dying", func(s *session.Snapshot) {
+		s.Layers[0].Outputs, s.Layers[0].Dead, s.Layers[0].Kernel = 20, 2, [2]int{5, 5}
+		s.Layers[0].Histogram = &solver.Histogram{
+			Rule:   s.Layers[0].Histogram.Rule,
+			Mu:     0,
+			Sigma:  0.05,
+			Kept:   s.Layers[0].Histogram.Kept,
+			Masked: s.Layers[0].Histogram.Masked,
+			Deaths: []float32{0.5, 0.7, 1.5, 2.5},
+		}
+	}, func(a *App) { press(a, "5") }},
+	{"filtered", nil, func(a *App) { press(a, "/", "i", "p", "enter") }},
+	{"plots", nil, func(a *App) { press(a, "v") }},
+	{"plot_cursor", nil, func(a *App) { press(a, "v", "O", "left", "left", "left", "+") }},
+	{"filters", conv1, func(a *App) { press(a, "i") }},
+	{"map", conv1, func(a *App) { press(a, "i", "tab") }},
+	{"sensitivity_none", nil, func(a *App) { press(a, "x") }},
+	{"sensitivity", measured, func(a *App) { press(a, "x", "down", "right", "right", "right") }},
+	{"journal", nil, func(a *App) { press(a, "J") }},
+	{"settings", nil, func(a *App) { press(a, "o", "down", "down") }},
+	{"settings_bad", nil, func(a *App) { press(a, "o", "down", "down", "enter", "9") }},
+	{"states", planned, func(a *App) { press(a, "b", "down") }},
+	{"palette", nil, func(a *App) { press(a, "ctrl+p", "m", "a", "s", "k") }},
+	{"help", nil, func(a *App) { press(a, "?") }},
+	{"quit", nil, func(a *App) { press(a, "q") }},
+	{"back", nil, func(a *App) { press(a, "B") }},
+	{"abandon", nil, func(a *App) { press(a, "q", "a") }},
+	{"none_due", func(s *session.Snapshot) { s.Hyper.Stop = 10000 }, func(a *App) { press(a, "4") }},
+	{"finished_unsaved", func(s *session.Snapshot) {
+		s.State, s.Iter, s.Trouble = session.Finished, s.MaxIter, "not saved: no space left on device"
+	}, nil},
+	{"command", nil, func(a *App) { press(a, ":", "i", "p") }},
+}
+
+func conv1(s *session.Snapshot) { s.Layers[0].Outputs, s.Layers[0].Kernel = 20, [2]int{5, 5} }
+
+func measured(s *session.Snapshot) {
+	if len(s.Layers) == 0 {
+		return
+	}
+	sens := &session.Sensitivity{
+		Iter:    12000,
+		Images:  1000,
+		Done:    20,
+		Total:   33,
+		Running: true,
+		Base:    session.SensitivityPoint{Accuracy: 0.991, Loss: 0.03},
+	}
+	for i, l := range s.Layers {
+		c := session.LayerSensitivity{Name: l.Name}
+		for k, sp := range []float64{0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99}[:max(1, 8-2*i)] {
+			c.Points = append(
+				c.Points,
+				session.SensitivityPoint{
+					Threshold: 0.3 * float64(k),
+					Sparsity:  sp,
+					Accuracy:  0.991 - 0.02*float64(4-min(i, 4))*sp*sp*sp*sp,
+					Loss:      0.03 + sp,
+				},
+			)
+		}
+		sens.Layers = append(sens.Layers, c)
+	}
+	s.Sensitivity = sens
+}
+
+func planned(s *session.Snapshot) {
+	s.Plans = []session.Plan{
+		{ID: 1, Field: "base_lr", Value: "0.001", At: 20000},
+		{ID: 2, Field: "conv2.threshold", Value: "2.2", From: "1.96", At: 12000, Over: 2000, Begun: true},
+	}
+	s.States = []session.SavedState{
+		{
+			Path:     "lenet_iter_10000.solverstate",
+			Iter:     10000,
+			Why:      "snapshot 5000",
+			Smoothed: 0.013,
+			Accuracy: 0.9907,
+			Kept:     4100,
+			Total:    430500,
+		},
+		{
+			Path:     "lenet_guard_iter_12440.solverstate",
+			Iter:     12440,
+			Why:      "before conv2.threshold 1.96",
+			Guard:    true,
+			Smoothed: 0.0125,
+			Accuracy: -1,
+			Kept:     3990,
+			Total:    430500,
+		},
+	}
+}
