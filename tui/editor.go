@@ -29,7 +29,7 @@ func (d *editor) View(w, h int) []string {
 	lo, hi := d.choices.scale(l)
 	value := d.choices.threshold(l)
 	lines := []string{" " + d.slider(lo, hi, value, inner, l)}
-	if ticks := d.ticks(lo, hi, inner, l); ticks != "" && h >= 6 {
+	if ticks := d.tickLabels(lo, hi, inner, l); ticks != "" && h >= 6 {
 		lines = append(lines, " "+ticks)
 	}
 	info := d.editorInfo(l, inner, max(2, min(5, h-5)))
@@ -179,8 +179,8 @@ func (d *editor) slider(lo, hi, value float64, w int, l *session.LayerStats) str
 		t.dim.Render(strings.Join(line[at+1:], "")+right)
 }
 
-// ticks labels the presets under the slider; labels that would touch are left out.
-func (d *editor) ticks(lo, hi float64, w int, l *session.LayerStats) string {
+// tickLabels names the presets under the slider; labels that would touch are left out.
+func (d *editor) tickLabels(lo, hi float64, w int, l *session.LayerStats) string {
 	t := &d.theme
 	left, _, cells := d.ruler(lo, hi, w)
 	if cells < 4 {

@@ -103,24 +103,37 @@ func TestViewChangesNothing(t *testing.T) {
 				sc.prepare(a)
 			}
 			shown[a.open] = true
-			before := dump(a)
-			first := a.View()
-			second := a.View()
-			if first.Content != second.Content {
-				t.Errorf("%s at %v draws twice\n%s\nand\n%s", sc.name, size, first.Content, second.Content)
-			}
-			after := dump(a)
-			for i := range max(len(before), len(after)) {
-				if i >= len(before) || i >= len(after) || before[i] != after[i] {
-					t.Errorf("%s at %v: View changes %s to %s", sc.name, size, at(before, i), at(after, i))
-					break
-				}
-			}
+			viewTwice(t, fmt.Sprintf("%s at %v", sc.name, size), a)
 		}
 	}
+	held, _ := open(t, scene(), look{})
+	press(held, "F")
+	viewTwice(t, "while the screen is held", held)
+	loading, err := New(Options{Name: "solver.prototxt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	viewTwice(t, "while the net loads", loading)
 	for id := range screenCount {
 		if !shown[id] {
 			t.Errorf("no scene shows %v", id)
+		}
+	}
+}
+
+// viewTwice draws twice, and compares what is drawn and all that was there before and after.
+func viewTwice(t *testing.T, what string, a *App) {
+	t.Helper()
+	before := dump(a)
+	first, second := a.View(), a.View()
+	if first.Content != second.Content {
+		t.Errorf("%s draws\n%s\nand\n%s", what, first.Content, second.Content)
+	}
+	after := dump(a)
+	for i := range max(len(before), len(after)) {
+		if i >= len(before) || i >= len(after) || before[i] != after[i] {
+			t.Errorf("%s: View changes %s to %s", what, at(before, i), at(after, i))
+			break
 		}
 	}
 }
