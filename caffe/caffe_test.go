@@ -20,20 +20,56 @@ const testdata = "../testdata"
 
 func TestPrototxtErrors(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
-		{"unknown field", "name: \"x\"\nlayer {\n  name: \"a\"\n  botom: \"b\"\n}\n", `n.prototxt:4: unknown field "botom" in LayerParameter; did you mean "bottom"?`},
-		{"unknown nested field", "layer {\n convolution_param {\n  kernal_size: 3\n }\n}", `n.prototxt:3: unknown field "kernal_size" in ConvolutionParameter; did you mean "kernel_size"?`},
-		{"a solver", "base_lr: 0.1\nmax_iter: 5\n", `n.prototxt:1: this is a solver, not a net; wanted the net that it names`},
+		{
+			"unknown field",
+			"name: \"x\"\nlayer {\n  name: \"a\"\n  botom: \"b\"\n}\n",
+			`n.prototxt:4: unknown field "botom" in LayerParameter; did you mean "bottom"?`,
+		},
+		{
+			"unknown nested field",
+			"layer {\n convolution_param {\n  kernal_size: 3\n }\n}",
+			`n.prototxt:3: unknown field "kernal_size" in ConvolutionParameter; did you mean "kernel_size"?`,
+		},
+		{
+			"a solver",
+			"base_lr: 0.1\nmax_iter: 5\n",
+			`n.prototxt:1: this is a solver, not a net; wanted the net that it names`,
+		},
 		{"no close name", "zzzzqqqq: 1", `n.prototxt:1: unknown field "zzzzqqqq" in NetParameter`},
-		{"wrong kind of value", "layer {\n  loss_weight: \"x\"\n}", `n.prototxt:2: layer: loss_weight: "x" is no float`},
+		{
+			"wrong kind of value",
+			"layer {\n  loss_weight: \"x\"\n}",
+			`n.prototxt:2: layer: loss_weight: "x" is no float`,
+		},
 		{"unknown enum", "layer {\n pooling_param {\n pool: MEDIAN } }", `n.prototxt:3:`},
 		{"unclosed brace", "layer {\n  name: \"a\"\n", `n.prototxt:2: ends too early`},
 		{"twice", "name: \"a\"\nname: \"b\"", `n.prototxt:2:`},
 		{"binary", "layer\x00", `n.prototxt:1: a zero byte`},
-		{"enum", "layer {\n  pooling_param { pool: MAXX } }", "n.prototxt:2: pooling_param: pool: MAXX; did you mean MAX?"},
-		{"enum, nothing like it", "layer {\n  pooling_param { pool: FOO } }", "pool: FOO; wanted one of MAX, AVE, STOCHASTIC"},
-		{"negative", "layer { convolution_param {\n\n pad: 1 stride: -2 } }", "n.prototxt:3: convolution_param: stride: -2 is no uint32; wanted at least 0"},
-		{"number", "layer {\n relu_param { negative_slope: x } }", "n.prototxt:2: relu_param: negative_slope: x is no float"},
-		{"V0 layers", "layers { layer { name: \"a\" type: \"convo\" } }", `layer "a" has the V0 type "convo", which is none of Caffe's; did you mean "conv"?`},
+		{
+			"enum",
+			"layer {\n  pooling_param { pool: MAXX } }",
+			"n.prototxt:2: pooling_param: pool: MAXX; did you mean MAX?",
+		},
+		{
+			"enum, nothing like it",
+			"layer {\n  pooling_param { pool: FOO } }",
+			"pool: FOO; wanted one of MAX, AVE, STOCHASTIC",
+		},
+		{
+			"negative",
+			"layer { convolution_param {\n\n pad: 1 stride: -2 } }",
+			"n.prototxt:3: convolution_param: stride: -2 is no uint32; wanted at least 0",
+		},
+		{
+			"number",
+			"layer {\n relu_param { negative_slope: x } }",
+			"n.prototxt:2: relu_param: negative_slope: x is no float",
+		},
+		{
+			"V0 layers",
+			"layers { layer { name: \"a\" type: \"convo\" } }",
+			`layer "a" has the V0 type "convo", which is none of Caffe's; did you mean "conv"?`,
+		},
 		{"both forms", "layers { type: RELU } layer { type: \"ReLU\" }", `1 layers in the V1 form`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -166,7 +202,8 @@ func TestInputUpgrade(t *testing.T) {
 	f, err := ParseNetPrototxt(
 		"n",
 		[]byte(
-			"input: \"data\"\ninput_dim: 2 input_dim: 1 input_dim: 12 input_dim: 12\nlayer { name: \"r\" type: \"ReLU\" bottom: \"data\" top: \"r\" }",
+			"input: \"data\"\ninput_dim: 2 input_dim: 1 input_dim: 12 input_dim: 12\nlayer { name: \"r\" type: "+
+				"\"ReLU\" bottom: \"data\" top: \"r\" }",
 		),
 	)
 	if err != nil {
@@ -188,7 +225,10 @@ func TestUpgradeIsCaffes(t *testing.T) {
 			t.Fatalf("%v, %v", did, err)
 		}
 		got, want := &caffepb.NetParameter{}, &caffepb.NetParameter{}
-		if err := errors.Join(ReadPrototxt(out, got), ReadPrototxt(filepath.Join(testdata, "oracle/old", form+"_upgraded_by_caffe.prototxt"), want)); err != nil {
+		if err := errors.Join(
+			ReadPrototxt(out, got),
+			ReadPrototxt(filepath.Join(testdata, "oracle/old", form+"_upgraded_by_caffe.prototxt"), want),
+		); err != nil {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff(want, got, protocmp.Transform()); d != "" {
@@ -203,23 +243,33 @@ func TestUpgradeIsCaffes(t *testing.T) {
 func TestUpgradeFields(t *testing.T) {
 	f, err := ParseNetPrototxt("n", []byte(`
 layers { name: "d" type: DATA top: "data" data_param { source: "x" scale: 0.5 mirror: true crop_size: 7 } }
-layers { name: "a" type: INNER_PRODUCT bottom: "data" top: "a" param: "w" blob_share_mode: PERMISSIVE blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0 inner_product_param { num_output: 3 } }
+layers {
+  name: "a" type: INNER_PRODUCT bottom: "data" top: "a" param: "w" blob_share_mode: PERMISSIVE blobs_lr: 1
+  blobs_lr: 2 weight_decay: 1 weight_decay: 0 inner_product_param { num_output: 3 }
+}
 layers { name: "l" type: SOFTMAX_LOSS bottom: "a" bottom: "a" top: "l" loss_weight: 2 }`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &caffepb.NetParameter{}
 	if err := ParsePrototxt("w", []byte(`
-layer { name: "d" type: "Data" top: "data" transform_param { scale: 0.5 mirror: true crop_size: 7 } data_param { source: "x" } }
-layer { name: "a" type: "InnerProduct" bottom: "data" top: "a" param { name: "w" share_mode: PERMISSIVE lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 } inner_product_param { num_output: 3 } }
+layer {
+  name: "d" type: "Data" top: "data" transform_param { scale: 0.5 mirror: true crop_size: 7 }
+  data_param { source: "x" }
+}
+layer {
+  name: "a" type: "InnerProduct" bottom: "data" top: "a"
+  param { name: "w" share_mode: PERMISSIVE lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 }
+  inner_product_param { num_output: 3 }
+}
 layer { name: "l" type: "SoftmaxWithLoss" bottom: "a" bottom: "a" top: "l" loss_weight: 2 }`), want); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(want, f.Net, protocmp.Transform()); d != "" {
 		t.Error(d)
 	}
-	if f.Line(2) != 4 {
-		t.Errorf("line of the third layer is %d, wanted 4", f.Line(2))
+	if f.Line(2) != 7 {
+		t.Errorf("line of the third layer is %d, wanted 7", f.Line(2))
 	}
 	f, err = ParseNetPrototxt(
 		"n",
@@ -235,17 +285,54 @@ layer { name: "l" type: "SoftmaxWithLoss" bottom: "a" bottom: "a" top: "l" loss_
 // layer has no use for is left out and named.
 func TestUpgradeV0(t *testing.T) {
 	f, err := ParseNetPrototxt("n", []byte(`name: "old"
-input: "more" input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 4
-layers { layer { name: "data" type: "data" source: "db" meanfile: "mean" batchsize: 256 cropsize: 227 mirror: true rand_skip: 7 scale: 0.5 } top: "data" top: "label" }
+input: "more"
+input_dim: 1
+input_dim: 2
+input_dim: 3
+input_dim: 4
+layers {
+  layer {
+    name: "data" type: "data" source: "db" meanfile: "mean" batchsize: 256 cropsize: 227 mirror: true
+    rand_skip: 7 scale: 0.5
+  }
+  top: "data" top: "label"
+}
 layers { layer { name: "pad1" type: "padding" pad: 2 } bottom: "data" top: "pad1" }
-layers { layer { name: "conv1" type: "conv" num_output: 96 kernelsize: 5 group: 2 stride: 4 biasterm: false weight_filler { type: "gaussian" std: 0.01 } blobs_lr: 1. weight_decay: 1. }
-  bottom: "pad1" top: "conv1" }
-layers { layer { name: "pool1" type: "pool" pool: AVE kernelsize: 3 stride: 2 dropout_ratio: 0.3 } bottom: "conv1" top: "pool1" }
-layers { layer { name: "norm1" type: "lrn" local_size: 5 alpha: 0.0001 beta: 0.75 k: 2 } bottom: "pool1" top: "norm1" }
+layers {
+  layer {
+    name: "conv1" type: "conv" num_output: 96 kernelsize: 5 group: 2 stride: 4 biasterm: false
+    weight_filler { type: "gaussian" std: 0.01 } blobs_lr: 1. weight_decay: 1.
+  }
+  bottom: "pad1" top: "conv1"
+}
+layers {
+  layer { name: "pool1" type: "pool" pool: AVE kernelsize: 3 stride: 2 dropout_ratio: 0.3 } bottom: "conv1"
+  top: "pool1"
+}
+layers {
+  layer { name: "norm1" type: "lrn" local_size: 5 alpha: 0.0001 beta: 0.75 k: 2 } bottom: "pool1" top: "norm1"
+}
 layers { layer { name: "drop" type: "dropout" dropout_ratio: 0.2 } bottom: "norm1" top: "norm1" }
-layers { layer { name: "fc" type: "innerproduct" num_output: 10 bias_filler { value: 1 } blobs { num: 1 channels: 1 height: 1 width: 2 data: 3 data: 4 } } bottom: "norm1" top: "fc" }
-layers { layer { name: "imgs" type: "images" source: "list" batchsize: 3 shuffle_images: true new_height: 5 new_width: 6 } top: "i" top: "l" }
-layers { layer { name: "win" type: "window_data" source: "w" det_fg_threshold: 0.4 det_bg_threshold: 0.3 det_fg_fraction: 0.2 det_context_pad: 1 det_crop_mode: "square" } top: "w" top: "wl" }
+layers {
+  layer {
+    name: "fc" type: "innerproduct" num_output: 10 bias_filler { value: 1 }
+    blobs { num: 1 channels: 1 height: 1 width: 2 data: 3 data: 4 }
+  }
+  bottom: "norm1" top: "fc"
+}
+layers {
+  layer {
+    name: "imgs" type: "images" source: "list" batchsize: 3 shuffle_images: true new_height: 5 new_width: 6
+  }
+  top: "i" top: "l"
+}
+layers {
+  layer {
+    name: "win" type: "window_data" source: "w" det_fg_threshold: 0.4 det_bg_threshold: 0.3
+    det_fg_fraction: 0.2 det_context_pad: 1 det_crop_mode: "square"
+  }
+  top: "w" top: "wl"
+}
 layers { layer { name: "cat" type: "concat" concat_dim: 0 } bottom: "i" bottom: "w" top: "cat" }
 layers { layer { name: "loss" type: "softmax_loss" } bottom: "fc" bottom: "label" top: "loss" }
 `))
@@ -255,15 +342,41 @@ layers { layer { name: "loss" type: "softmax_loss" } bottom: "fc" bottom: "label
 	want := &caffepb.NetParameter{}
 	if err := ParsePrototxt("w", []byte(`name: "old"
 layer { name: "input" type: "Input" top: "more" input_param { shape { dim: 1 dim: 2 dim: 3 dim: 4 } } }
-layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "db" batch_size: 256 rand_skip: 7 } transform_param { mean_file: "mean" crop_size: 227 mirror: true scale: 0.5 } }
-layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1" param { lr_mult: 1 decay_mult: 1 }
-  convolution_param { num_output: 96 kernel_size: 5 group: 2 stride: 4 bias_term: false pad: 2 weight_filler { type: "gaussian" std: 0.01 } } }
-layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { pool: AVE kernel_size: 3 stride: 2 } }
-layer { name: "norm1" type: "LRN" bottom: "pool1" top: "norm1" lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 k: 2 } }
+layer {
+  name: "data" type: "Data" top: "data" top: "label" data_param { source: "db" batch_size: 256 rand_skip: 7 }
+  transform_param { mean_file: "mean" crop_size: 227 mirror: true scale: 0.5 }
+}
+layer {
+  name: "conv1" type: "Convolution" bottom: "data" top: "conv1" param { lr_mult: 1 decay_mult: 1 }
+  convolution_param {
+    num_output: 96 kernel_size: 5 group: 2 stride: 4 bias_term: false pad: 2
+    weight_filler { type: "gaussian" std: 0.01 }
+  }
+}
+layer {
+  name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
+  pooling_param { pool: AVE kernel_size: 3 stride: 2 }
+}
+layer {
+  name: "norm1" type: "LRN" bottom: "pool1" top: "norm1"
+  lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 k: 2 }
+}
 layer { name: "drop" type: "Dropout" bottom: "norm1" top: "norm1" dropout_param { dropout_ratio: 0.2 } }
-layer { name: "fc" type: "InnerProduct" bottom: "norm1" top: "fc" inner_product_param { num_output: 10 bias_filler { value: 1 } } blobs { num: 1 channels: 1 height: 1 width: 2 data: 3 data: 4 } }
-layer { name: "imgs" type: "ImageData" top: "i" top: "l" image_data_param { source: "list" batch_size: 3 shuffle: true new_height: 5 new_width: 6 } }
-layer { name: "win" type: "WindowData" top: "w" top: "wl" window_data_param { source: "w" fg_threshold: 0.4 bg_threshold: 0.3 fg_fraction: 0.2 context_pad: 1 crop_mode: "square" } }
+layer {
+  name: "fc" type: "InnerProduct" bottom: "norm1" top: "fc"
+  inner_product_param { num_output: 10 bias_filler { value: 1 } }
+  blobs { num: 1 channels: 1 height: 1 width: 2 data: 3 data: 4 }
+}
+layer {
+  name: "imgs" type: "ImageData" top: "i" top: "l"
+  image_data_param { source: "list" batch_size: 3 shuffle: true new_height: 5 new_width: 6 }
+}
+layer {
+  name: "win" type: "WindowData" top: "w" top: "wl"
+  window_data_param {
+    source: "w" fg_threshold: 0.4 bg_threshold: 0.3 fg_fraction: 0.2 context_pad: 1 crop_mode: "square"
+  }
+}
 layer { name: "cat" type: "Concat" bottom: "i" bottom: "w" top: "cat" concat_param { concat_dim: 0 } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
 `), want); err != nil {
@@ -276,14 +389,18 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "
 		f.Upgraded[1] != `fields that their layers have no use for, left out: dropout_ratio of layer "pool1" (pool)` {
 		t.Errorf("said %q", f.Upgraded)
 	}
-	for i, line := range map[int]int{0: 1, 1: 3, 2: 5, 3: 7, 10: 14} {
+	for i, line := range map[int]int{0: 1, 1: 7, 2: 15, 3: 22, 10: 51} {
 		if f.Line(i) != line {
 			t.Errorf("layer %d is said to be in line %d, wanted %d", i, f.Line(i), line)
 		}
 	}
 	for text, want := range map[string]string{
-		`layers { layer { name: "p" type: "padding" } bottom: "x" top: "p" } layers { layer { name: "r" type: "relu" } bottom: "p" top: "r" }`:            `unknown bottom blob "x"`,
-		`input: "x" layers { layer { name: "p" type: "padding" } bottom: "x" top: "p" } layers { layer { name: "r" type: "relu" } bottom: "p" top: "r" }`: `layer "r" (relu) is padded by layer "p"; wanted a conv or a pool`,
+		`layers { layer { name: "p" type: "padding" } bottom: "x" top: "p" }
+layers { layer { name: "r" type: "relu" } bottom: "p" top: "r" }`: `unknown bottom blob "x"`,
+		`input: "x"
+layers { layer { name: "p" type: "padding" } bottom: "x" top: "p" }
+layers { layer { name: "r" type: "relu" } bottom: "p" top: "r" }`: `layer "r" (relu) is padded by ` +
+			`layer "p"; wanted a conv or a pool`,
 	} {
 		if _, err := ParseNetPrototxt("n", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, wanted %q", text, err, want)
@@ -317,9 +434,9 @@ func TestReadsV0Caffemodel(t *testing.T) {
 	n := &caffepb.NetParameter{
 		Layers: []*caffepb.V1LayerParameter{
 			{Bottom: []string{"x"}, Top: []string{"y"}, Layer: &caffepb.V0LayerParameter{
-				Name: proto.String(
-					"fc",
-				), Type: proto.String("innerproduct"), NumOutput: proto.Uint32(1), Blobs: []*caffepb.BlobProto{NewBlob([]int{1, 2}, []float32{5, 6})}}},
+				Name: proto.String("fc"), Type: proto.String("innerproduct"), NumOutput: proto.Uint32(1),
+				Blobs: []*caffepb.BlobProto{NewBlob([]int{1, 2}, []float32{5, 6})},
+			}},
 		},
 		Input:    []string{"x"},
 		InputDim: []int32{1, 2, 1, 1},

@@ -25,7 +25,9 @@ func ReadNet(path string) (*caffepb.NetParameter, error) {
 		}
 	} else if err := ReadBinary(path, "caffemodel", n); err != nil {
 		if st, stErr := ReadSolverState(path); stErr == nil {
-			return nil, &FileError{Path: path, Msg: fmt.Sprintf("is a solverstate; its weights are in %s", st.GetLearnedNet()), Err: err}
+			return nil, &FileError{
+				Path: path, Msg: fmt.Sprintf("is a solverstate; its weights are in %s", st.GetLearnedNet()), Err: err,
+			}
 		}
 		return nil, err
 	}

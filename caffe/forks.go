@@ -208,15 +208,21 @@ func adoptFork(l *caffepb.LayerParameter) (string, error) {
 	switch typ := l.GetType(); typ {
 	case "DNSConvolution":
 		if err := adoptDNS(l.DnsConvolutionParam, &l.DnsConvolutionParam, func(p *caffepb.DNSConvolutionParameter) {
-			l.CconvolutionParam = &caffepb.CConvolutionParameter{Gamma: proto.Float32(p.GetGamma()), Power: proto.Float32(p.GetPower()), IterStop: proto.Float32(p.GetIterStop()),
-				CRate: proto.Float32(p.GetCRate()), WeightMaskFiller: p.GetWeightMaskFiller(), BiasMaskFiller: p.GetBiasMaskFiller()}
+			l.CconvolutionParam = &caffepb.CConvolutionParameter{
+				Gamma: proto.Float32(p.GetGamma()), Power: proto.Float32(p.GetPower()),
+				IterStop: proto.Float32(p.GetIterStop()), CRate: proto.Float32(p.GetCRate()),
+				WeightMaskFiller: p.GetWeightMaskFiller(), BiasMaskFiller: p.GetBiasMaskFiller(),
+			}
 		}); err != nil {
 			return "", fmt.Errorf("dns_convolution_param: %w", err)
 		}
 	case "DNSInnerProduct":
 		if err := adoptDNS(l.DnsInnerProductParam, &l.DnsInnerProductParam, func(p *caffepb.DNSInnerProductParameter) {
-			l.CinnerProductParam = &caffepb.CInnerProductParameter{Gamma: proto.Float32(p.GetGamma()), Power: proto.Float32(p.GetPower()), IterStop: proto.Float32(p.GetIterStop()),
-				CRate: proto.Float32(p.GetCRate()), WeightMaskFiller: p.GetWeightMaskFiller(), BiasMaskFiller: p.GetBiasMaskFiller()}
+			l.CinnerProductParam = &caffepb.CInnerProductParameter{
+				Gamma: proto.Float32(p.GetGamma()), Power: proto.Float32(p.GetPower()),
+				IterStop: proto.Float32(p.GetIterStop()), CRate: proto.Float32(p.GetCRate()),
+				WeightMaskFiller: p.GetWeightMaskFiller(), BiasMaskFiller: p.GetBiasMaskFiller(),
+			}
 		}); err != nil {
 			return "", fmt.Errorf("dns_inner_product_param: %w", err)
 		}
@@ -386,7 +392,9 @@ func expandBlob(b *caffepb.BlobProto) (err error) {
 }
 
 func rawFloats(raw []byte, typ caffepb.RawType) ([]float32, error) {
-	size := map[caffepb.RawType]int{caffepb.RawType_DOUBLE: 8, caffepb.RawType_FLOAT: 4, caffepb.RawType_FLOAT16: 2}[typ]
+	size := map[caffepb.RawType]int{
+		caffepb.RawType_DOUBLE: 8, caffepb.RawType_FLOAT: 4, caffepb.RawType_FLOAT16: 2,
+	}[typ]
 	if size == 0 {
 		return nil, fmt.Errorf("holds numbers of type %s; wanted FLOAT, FLOAT16 or DOUBLE", typ)
 	}

@@ -196,7 +196,8 @@ func prepareNetHDF5(path string, n *caffepb.NetParameter) (*Prepared, error) {
 func clash(path string, l *caffepb.LayerParameter) error {
 	return &FileError{
 		Path: path,
-		Msg:  "not written: layer " + l.GetName() + " and a blob of another layer have one name in HDF5; wanted snapshot_format BINARYPROTO, or another name",
+		Msg: "not written: layer " + l.GetName() + " and a blob of another layer have one name in HDF5; " +
+			"wanted snapshot_format BINARYPROTO, or another name",
 	}
 }
 

@@ -369,9 +369,12 @@ func otherKind(path string, md protoreflect.MessageDescriptor, unknown []unknown
 			return &FileError{
 				Path: path,
 				Line: u.fault.Line,
-				Msg:  "this is a net, not a solver; a solver is a file of its own, which names the net by net: \"FILE\"",
+				Msg: "this is a net, not a solver; a solver is a file of its own, which names the net by net: " +
+					"\"FILE\"",
 			}
-		case u.in == net && md.Name() == net && slices.Contains([]string{"base_lr", "lr_policy", "max_iter", "net", "train_net"}, u.name):
+		case u.in == net && md.Name() == net && slices.Contains(
+			[]string{"base_lr", "lr_policy", "max_iter", "net", "train_net"}, u.name,
+		):
 			return &FileError{
 				Path: path,
 				Line: u.fault.Line,

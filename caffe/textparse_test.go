@@ -84,17 +84,34 @@ layer {
 // What forks say in their way is brought to Caffe's, and told; what contradicts itself is refused.
 func TestForksWords(t *testing.T) {
 	for _, c := range []struct{ name, text, want, layer string }{
-		{"ceil_mode", `type: "Pooling" pooling_param { kernel_size: 2 ceil_mode: false }`, "1 layers of another fork: ceil_mode: false, now round_mode: FLOOR", "round_mode: FLOOR"},
-		{"ceil_mode true", `type: "Pooling" pooling_param { kernel_size: 2 ceil_mode: true }`, "ceil_mode: true, now round_mode: CEIL", "round_mode: CEIL"},
-		{"both", `type: "Pooling" pooling_param { kernel_size: 2 ceil_mode: true round_mode: FLOOR }`, "contradict", ""},
-		{"even pads", `type: "Pooling" pooling_param { kernel_size: 2 pad_l: 1 pad_r: 1 }`, "now pad_h, pad_w", "pad_w: 1"},
-		{"pads of two kinds", `type: "Convolution" convolution_param { num_output: 1 kernel_size: 2 pad: 1 pad_l: 1 }`, "exclude each other", ""},
-		{"depthwise", `type: "ConvolutionDepthwise" convolution_param { num_output: 8 kernel_size: 3 }`, "ConvolutionDepthwise, now Convolution", "group: 8"},
-		{"depthwise with a group", `type: "DepthwiseConvolution" convolution_param { num_output: 8 kernel_size: 3 group: 4 }`, "now Convolution", "group: 4"},
-		{"DNS", `type: "DNSConvolution" dns_convolution_param { c_rate: -0.7 }`, "DNSConvolution, now CConvolution", "c_rate: -0.7"},
-		{"DNS by its defaults", `type: "DNSInnerProduct" inner_product_param { num_output: 2 }`, "DNSInnerProduct, now CInnerProduct, which prunes below 0.9", "iter_stop: 1e+06"},
-		{"DNS convolution by its defaults", `type: "DNSConvolution"`, "DNSConvolution, now CConvolution", "iter_stop: 1e+07"},
-		{"DNS by other numbers", `type: "DNSConvolution" dns_convolution_param { alpha_low: 0.95 }`, "alpha_low is 0.95", ""},
+		{"ceil_mode", `type: "Pooling"
+pooling_param { kernel_size: 2 ceil_mode: false }`,
+			"1 layers of another fork: ceil_mode: false, now round_mode: FLOOR", "round_mode: FLOOR"},
+		{"ceil_mode true", `type: "Pooling"
+pooling_param { kernel_size: 2 ceil_mode: true }`, "ceil_mode: true, now round_mode: CEIL", "round_mode: CEIL"},
+		{"both", `type: "Pooling"
+pooling_param { kernel_size: 2 ceil_mode: true round_mode: FLOOR }`, "contradict", ""},
+		{"even pads", `type: "Pooling"
+pooling_param { kernel_size: 2 pad_l: 1 pad_r: 1 }`, "now pad_h, pad_w", "pad_w: 1"},
+		{"pads of two kinds", `type: "Convolution"
+convolution_param { num_output: 1 kernel_size: 2 pad: 1 pad_l: 1 }`, "exclude each other", ""},
+		{"depthwise", `type: "ConvolutionDepthwise"
+convolution_param { num_output: 8 kernel_size: 3 }`, "ConvolutionDepthwise, now Convolution", "group: 8"},
+		{"depthwise with a group", `type: "DepthwiseConvolution"
+convolution_param { num_output: 8 kernel_size: 3 group: 4 }`, "now Convolution", "group: 4"},
+		{"DNS", `type: "DNSConvolution"
+dns_convolution_param { c_rate: -0.7 }`, "DNSConvolution, now CConvolution", "c_rate: -0.7"},
+		{"DNS by its defaults", `type: "DNSInnerProduct"
+inner_product_param { num_output: 2 }`,
+			"DNSInnerProduct, now CInnerProduct, which prunes below 0.9", "iter_stop: 1e+06"},
+		{
+			"DNS convolution by its defaults",
+			`type: "DNSConvolution"`,
+			"DNSConvolution, now CConvolution",
+			"iter_stop: 1e+07",
+		},
+		{"DNS by other numbers", `type: "DNSConvolution"
+dns_convolution_param { alpha_low: 0.95 }`, "alpha_low is 0.95", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, err := ParseNetPrototxt("n", []byte(`layer { name: "l" `+c.text+` }`))

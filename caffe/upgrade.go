@@ -35,7 +35,8 @@ func upgrade(n *caffepb.NetParameter) (did []string, was []int, err error) {
 	if len(n.Layers) > 0 {
 		if len(n.Layer) > 0 {
 			return nil, nil, fmt.Errorf(
-				"holds %d layers in the V1 form (\"layers\") and %d in the present one (\"layer\"); wanted one of the two",
+				"holds %d layers in the V1 form (\"layers\") and %d in the present one (\"layer\"); wanted one of "+
+					"the two",
 				len(n.Layers),
 				len(n.Layer),
 			)
@@ -120,22 +121,46 @@ func isV0(n *caffepb.NetParameter) bool {
 
 // v1Types are the present names of the V1 layer types (Caffe's UpgradeV1LayerType).
 var v1Types = map[caffepb.V1LayerParameter_LayerType]string{
-	caffepb.V1LayerParameter_NONE: "", caffepb.V1LayerParameter_ABSVAL: "AbsVal", caffepb.V1LayerParameter_ACCURACY: "Accuracy",
-	caffepb.V1LayerParameter_ARGMAX: "ArgMax", caffepb.V1LayerParameter_BNLL: "BNLL", caffepb.V1LayerParameter_CONCAT: "Concat",
-	caffepb.V1LayerParameter_CONTRASTIVE_LOSS: "ContrastiveLoss", caffepb.V1LayerParameter_CONVOLUTION: "Convolution",
-	caffepb.V1LayerParameter_DATA: "Data", caffepb.V1LayerParameter_DECONVOLUTION: "Deconvolution", caffepb.V1LayerParameter_DROPOUT: "Dropout",
-	caffepb.V1LayerParameter_DUMMY_DATA: "DummyData", caffepb.V1LayerParameter_EUCLIDEAN_LOSS: "EuclideanLoss",
-	caffepb.V1LayerParameter_ELTWISE: "Eltwise", caffepb.V1LayerParameter_EXP: "Exp", caffepb.V1LayerParameter_FLATTEN: "Flatten",
-	caffepb.V1LayerParameter_HDF5_DATA: "HDF5Data", caffepb.V1LayerParameter_HDF5_OUTPUT: "HDF5Output",
-	caffepb.V1LayerParameter_HINGE_LOSS: "HingeLoss", caffepb.V1LayerParameter_IM2COL: "Im2col", caffepb.V1LayerParameter_IMAGE_DATA: "ImageData",
-	caffepb.V1LayerParameter_INFOGAIN_LOSS: "InfogainLoss", caffepb.V1LayerParameter_INNER_PRODUCT: "InnerProduct",
-	caffepb.V1LayerParameter_LRN: "LRN", caffepb.V1LayerParameter_MEMORY_DATA: "MemoryData",
-	caffepb.V1LayerParameter_MULTINOMIAL_LOGISTIC_LOSS: "MultinomialLogisticLoss", caffepb.V1LayerParameter_MVN: "MVN",
-	caffepb.V1LayerParameter_POOLING: "Pooling", caffepb.V1LayerParameter_POWER: "Power", caffepb.V1LayerParameter_RELU: "ReLU",
-	caffepb.V1LayerParameter_SIGMOID: "Sigmoid", caffepb.V1LayerParameter_SIGMOID_CROSS_ENTROPY_LOSS: "SigmoidCrossEntropyLoss",
-	caffepb.V1LayerParameter_SILENCE: "Silence", caffepb.V1LayerParameter_SLICE: "Slice", caffepb.V1LayerParameter_SOFTMAX: "Softmax",
-	caffepb.V1LayerParameter_SOFTMAX_LOSS: "SoftmaxWithLoss", caffepb.V1LayerParameter_SPLIT: "Split", caffepb.V1LayerParameter_TANH: "TanH",
-	caffepb.V1LayerParameter_WINDOW_DATA: "WindowData", caffepb.V1LayerParameter_THRESHOLD: "Threshold",
+	caffepb.V1LayerParameter_NONE:                       "",
+	caffepb.V1LayerParameter_ABSVAL:                     "AbsVal",
+	caffepb.V1LayerParameter_ACCURACY:                   "Accuracy",
+	caffepb.V1LayerParameter_ARGMAX:                     "ArgMax",
+	caffepb.V1LayerParameter_BNLL:                       "BNLL",
+	caffepb.V1LayerParameter_CONCAT:                     "Concat",
+	caffepb.V1LayerParameter_CONTRASTIVE_LOSS:           "ContrastiveLoss",
+	caffepb.V1LayerParameter_CONVOLUTION:                "Convolution",
+	caffepb.V1LayerParameter_DATA:                       "Data",
+	caffepb.V1LayerParameter_DECONVOLUTION:              "Deconvolution",
+	caffepb.V1LayerParameter_DROPOUT:                    "Dropout",
+	caffepb.V1LayerParameter_DUMMY_DATA:                 "DummyData",
+	caffepb.V1LayerParameter_EUCLIDEAN_LOSS:             "EuclideanLoss",
+	caffepb.V1LayerParameter_ELTWISE:                    "Eltwise",
+	caffepb.V1LayerParameter_EXP:                        "Exp",
+	caffepb.V1LayerParameter_FLATTEN:                    "Flatten",
+	caffepb.V1LayerParameter_HDF5_DATA:                  "HDF5Data",
+	caffepb.V1LayerParameter_HDF5_OUTPUT:                "HDF5Output",
+	caffepb.V1LayerParameter_HINGE_LOSS:                 "HingeLoss",
+	caffepb.V1LayerParameter_IM2COL:                     "Im2col",
+	caffepb.V1LayerParameter_IMAGE_DATA:                 "ImageData",
+	caffepb.V1LayerParameter_INFOGAIN_LOSS:              "InfogainLoss",
+	caffepb.V1LayerParameter_INNER_PRODUCT:              "InnerProduct",
+	caffepb.V1LayerParameter_LRN:                        "LRN",
+	caffepb.V1LayerParameter_MEMORY_DATA:                "MemoryData",
+	caffepb.V1LayerParameter_MULTINOMIAL_LOGISTIC_LOSS:  "MultinomialLogisticLoss",
+	caffepb.V1LayerParameter_MVN:                        "MVN",
+	caffepb.V1LayerParameter_POOLING:                    "Pooling",
+	caffepb.V1LayerParameter_POWER:                      "Power",
+	caffepb.V1LayerParameter_RELU:                       "ReLU",
+	caffepb.V1LayerParameter_SIGMOID:                    "Sigmoid",
+	caffepb.V1LayerParameter_SIGMOID_CROSS_ENTROPY_LOSS: "SigmoidCrossEntropyLoss",
+	caffepb.V1LayerParameter_SILENCE:                    "Silence",
+	caffepb.V1LayerParameter_SLICE:                      "Slice",
+	caffepb.V1LayerParameter_SOFTMAX:                    "Softmax",
+	caffepb.V1LayerParameter_SOFTMAX_LOSS:               "SoftmaxWithLoss",
+	caffepb.V1LayerParameter_SPLIT:                      "Split",
+	caffepb.V1LayerParameter_TANH:                       "TanH",
+	caffepb.V1LayerParameter_WINDOW_DATA:                "WindowData",
+	caffepb.V1LayerParameter_THRESHOLD:                  "Threshold",
 }
 
 // upgradeV1 is Caffe's UpgradeV1LayerParameter.
@@ -368,8 +393,12 @@ func UpgradeSolver(s *caffepb.SolverParameter) []string {
 func SolverName(s *caffepb.SolverParameter) string {
 	if s.Type == nil && s.SolverType != nil {
 		return map[caffepb.SolverParameter_SolverType]string{
-			caffepb.SolverParameter_SGD: "SGD", caffepb.SolverParameter_NESTEROV: "Nesterov", caffepb.SolverParameter_ADAGRAD: "AdaGrad",
-			caffepb.SolverParameter_RMSPROP: "RMSProp", caffepb.SolverParameter_ADADELTA: "AdaDelta", caffepb.SolverParameter_ADAM: "Adam",
+			caffepb.SolverParameter_SGD:      "SGD",
+			caffepb.SolverParameter_NESTEROV: "Nesterov",
+			caffepb.SolverParameter_ADAGRAD:  "AdaGrad",
+			caffepb.SolverParameter_RMSPROP:  "RMSProp",
+			caffepb.SolverParameter_ADADELTA: "AdaDelta",
+			caffepb.SolverParameter_ADAM:     "Adam",
 		}[s.GetSolverType()]
 	}
 	return s.GetType()

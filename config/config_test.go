@@ -122,7 +122,9 @@ func TestSetNeverBreaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := hyper()
 		field := rapid.OneOf(rapid.SampledFrom(h.Fields()), rapid.String()).Draw(t, "field")
-		value := rapid.OneOf(rapid.String(), rapid.Map(rapid.Float64(), func(f float64) string { return fmt.Sprint(f) })).
+		value := rapid.OneOf(
+			rapid.String(), rapid.Map(rapid.Float64(), func(f float64) string { return fmt.Sprint(f) }),
+		).
 			Draw(t, "value")
 		c, _, err := h.Set(field, value)
 		if (c == nil) == (err == nil) {
@@ -143,7 +145,10 @@ func TestEveryFieldIsListed(t *testing.T) {
 }
 
 func TestSolverType(t *testing.T) {
-	for text, want := range map[string]string{"": "SGD", "type: 'Adam'": "Adam", "solver_type: NESTEROV": "Nesterov", "solver_type: ADADELTA type: 'SGD'": "SGD"} {
+	for text, want := range map[string]string{
+		"": "SGD", "type: 'Adam'": "Adam", "solver_type: NESTEROV": "Nesterov",
+		"solver_type: ADADELTA type: 'SGD'": "SGD",
+	} {
 		s := &caffepb.SolverParameter{}
 		if err := caffe.ParsePrototxt("s", []byte(text), s); err != nil {
 			t.Fatal(err)
@@ -157,8 +162,10 @@ func TestSolverType(t *testing.T) {
 // What a prototxt's numbers mean: the authors' layers are operated on while iteration < iter_stop; the
 // re-implementation reads surgery_stop_iter and ignores it.
 func TestStops(t *testing.T) {
-	for stop, want := range map[float32]int{10000: 10000, 1: 1, 0.5: 1, 7999.5: 8000, 0: 0, -1: 0, float32(math.Inf(1)): Never,
-		float32(math.Inf(-1)): 0, 1e20: Never, 2147483648: Never} {
+	for stop, want := range map[float32]int{
+		10000: 10000, 1: 1, 0.5: 1, 7999.5: 8000, 0: 0, -1: 0, float32(math.Inf(1)): Never,
+		float32(math.Inf(-1)): 0, 1e20: Never, 2147483648: Never,
+	} {
 		if got := IterStop(stop); got != want {
 			t.Errorf("iter_stop %g is %d, wanted %d", stop, got, want)
 		}
@@ -182,7 +189,10 @@ func TestSolverFaults(t *testing.T) {
 		{"momentum: 0.9\nweight_decay: -0.1", "s.prototxt:4: weight_decay is -0.1, wanted 0 to"},
 		{"surgery_iter_gamma: -1", "s.prototxt:3: surgery_iter_gamma is -1, wanted 0 to"},
 		{"surgery_iter_power: nan", "s.prototxt:3: surgery_iter_power is NaN, wanted 0 to"},
-		{"lr_policy: 'sigmoid' stepsize: 5\ngamma: -0.1", "s.prototxt:4: gamma is -0.1; lr_policy \"sigmoid\" wants at least 0"},
+		{
+			"lr_policy: 'sigmoid' stepsize: 5\ngamma: -0.1",
+			"s.prototxt:4: gamma is -0.1; lr_policy \"sigmoid\" wants at least 0",
+		},
 		{"lr_policy: 'exp' gamma: -0.1", "gamma is -0.1; lr_policy \"exp\" wants at least 0"},
 		{"average_loss: 0\niter_size: 0", "s.prototxt:4: iter_size is 0; wanted at least 1"},
 		{"type: 'Adm'", "s.prototxt:3: unknown solver type \"Adm\"; did you mean \"Adam\"?"},

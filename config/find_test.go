@@ -13,9 +13,12 @@ const tinyNet = `layer { name: "in" type: "DummyData" top: "x" dummy_data_param 
 func TestFilesNamedFromAbove(t *testing.T) {
 	root := t.TempDir()
 	for path, text := range map[string]string{
-		"examples/mnist/net.prototxt":          tinyNet,
-		"examples/mnist/s.prototxt":            `net: "examples/mnist/net.prototxt" weights: "models/m.caffemodel,examples/mnist/n.caffemodel" base_lr: 1 lr_policy: "fixed" max_iter: 1 snapshot_prefix: "examples/mnist/t"`,
-		"examples/mnist/moved.prototxt":        "\n" + `net: "examples/other/net.prototxt" base_lr: 1 lr_policy: "fixed" max_iter: 1`,
+		"examples/mnist/net.prototxt": tinyNet,
+		"examples/mnist/s.prototxt": `net: "examples/mnist/net.prototxt" weights: ` +
+			`"models/m.caffemodel,examples/mnist/n.caffemodel" base_lr: 1 lr_policy: "fixed" max_iter: 1 ` +
+			`snapshot_prefix: "examples/mnist/t"`,
+		"examples/mnist/moved.prototxt": "\n" + `net: "examples/other/net.prototxt" base_lr: 1 lr_policy: ` +
+			`"fixed" max_iter: 1`,
 		"examples/mnist/n.caffemodel":          "x",
 		"models/m.caffemodel":                  "x",
 		"examples/mnist/sub/beside.prototxt":   `net: "net.prototxt" base_lr: 1 lr_policy: "fixed" max_iter: 1`,
@@ -32,7 +35,12 @@ func TestFilesNamedFromAbove(t *testing.T) {
 	for _, c := range []struct {
 		from, solver string
 		told         int
-	}{{".", "examples/mnist/s.prototxt", 0}, {"examples/mnist", "s.prototxt", 4}, {"models", "../examples/mnist/s.prototxt", 4}, {"examples", "mnist/s.prototxt", 4}} {
+	}{
+		{".", "examples/mnist/s.prototxt", 0},
+		{"examples/mnist", "s.prototxt", 4},
+		{"models", "../examples/mnist/s.prototxt", 4},
+		{"examples", "mnist/s.prototxt", 4},
+	} {
 		t.Chdir(filepath.Join(root, c.from))
 		r, err := LoadSolver(c.solver)
 		if err != nil {
@@ -56,7 +64,8 @@ func TestFilesNamedFromAbove(t *testing.T) {
 	if err == nil ||
 		!strings.Contains(
 			err.Error(),
-			`moved.prototxt:2: examples/other/net.prototxt: no such file; looked for it in the working folder, beside examples/mnist/moved.prototxt`,
+			`moved.prototxt:2: examples/other/net.prototxt: no such file; looked for it in the working folder, `+
+				`beside examples/mnist/moved.prototxt`,
 		) ||
 		!strings.Contains(err.Error(), `there is examples/mnist/net.prototxt: did you mean "net.prototxt"?`) {
 		t.Error(err)

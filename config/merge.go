@@ -145,7 +145,8 @@ func fileWins(field, before, saved, file string, known bool) string {
 		return fmt.Sprintf("%s is %s by the files; it was set to %s in the run", field, file, saved)
 	case saved != before:
 		return fmt.Sprintf(
-			"%s %s → %s: the files were edited since the snapshot; the %s that was set in the run does not hold any more",
+			"%s %s → %s: the files were edited since the snapshot; the %s that was set in the run does not hold any "+
+				"more",
 			field,
 			before,
 			file,

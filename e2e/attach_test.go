@@ -173,7 +173,9 @@ func TestServeAndHostileClients(t *testing.T) {
 			break // it has ended
 		}
 		open = append(open, conn)
-		garbage := [][]byte{bytes.Repeat([]byte{0xfe}, 4096), nil, {200, 0, 0, 0, 1}, bytes.Repeat([]byte{0, 1, 0, 0}, 1<<14)}
+		garbage := [][]byte{
+			bytes.Repeat([]byte{0xfe}, 4096), nil, {200, 0, 0, 0, 1}, bytes.Repeat([]byte{0, 1, 0, 0}, 1<<14),
+		}
 		_, _ = conn.Write(garbage[i%len(garbage)]) // it may have hung up
 	}
 	if err := c.Wait(); err != nil {
@@ -221,8 +223,10 @@ func TestPreferences(t *testing.T) {
 	e.keys("qaa")
 	e.end()
 	for _, c := range []struct{ text, want string }{
-		{"glyphs: ASCI\n", "preferences.prototxt:1: glyphs: "}, {"theme: DARK\nrefresh: 5\n", "refresh is 5, wanted 100 to 60000"},
-		{"bind { action: \"pase\" key: \"z\" }", `there is no action "pase"`}, {"bind { action: \"pause\" key: \"q\" }", `key "q" is of both`}, {"colour: 1", "unknown field \"colour\""},
+		{"glyphs: ASCI\n", "preferences.prototxt:1: glyphs: "},
+		{"theme: DARK\nrefresh: 5\n", "refresh is 5, wanted 100 to 60000"},
+		{"bind { action: \"pase\" key: \"z\" }", `there is no action "pase"`},
+		{"bind { action: \"pause\" key: \"q\" }", `key "q" is of both`}, {"colour: 1", "unknown field \"colour\""},
 	} {
 		write(t, config, c.text)
 		out, err := exec.Command(binary, "config").CombinedOutput()

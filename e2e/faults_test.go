@@ -26,11 +26,22 @@ import (
 // end are those of a run that nobody disturbed.
 
 const faultNet = `name: "Tiny"
-layer { name: "in" type: "DummyData" top: "data" top: "label" dummy_data_param {
-  shape { dim: 8 dim: 20 } shape { dim: 8 } data_filler { type: "constant" value: 0.5 } data_filler { type: "constant" value: 2 } } }
-layer { name: "ip1" type: "InnerProduct" bottom: "data" top: "ip1" inner_product_param { num_output: 16 threshold: 0.6 weight_filler { type: "xavier" } } }
+layer {
+  name: "in" type: "DummyData" top: "data" top: "label"
+  dummy_data_param {
+    shape { dim: 8 dim: 20 } shape { dim: 8 } data_filler { type: "constant" value: 0.5 }
+    data_filler { type: "constant" value: 2 }
+  }
+}
+layer {
+  name: "ip1" type: "InnerProduct" bottom: "data" top: "ip1"
+  inner_product_param { num_output: 16 threshold: 0.6 weight_filler { type: "xavier" } }
+}
 layer { name: "relu1" type: "ReLU" bottom: "ip1" top: "ip1" }
-layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2" inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+layer {
+  name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2"
+  inner_product_param { num_output: 5 weight_filler { type: "xavier" } }
+}
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip2" bottom: "label" top: "loss" }
 `
 
@@ -458,9 +469,11 @@ func TestFaultsSyncBeforeAnnounced(t *testing.T) {
 			weights := last(`renameat\(.*"t_iter_`+m[1]+`\.caffemodel"`, i)
 			synced := last(`fsync\(\d+<.*t_iter_`+m[1]+`\.solverstate\.\d+\.tmp`, i)
 			weightsSynced := last(`fsync\(\d+<.*t_iter_`+m[1]+`\.caffemodel\.\d+\.tmp`, i)
-			if !(0 <= weightsSynced && weightsSynced < weights && 0 <= synced && synced < state && weights < state && state < folder) {
+			if !(0 <= weightsSynced && weightsSynced < weights && 0 <= synced && synced < state && weights < state &&
+				state < folder) {
 				t.Errorf(
-					"iteration %s: weights synced in line %d and renamed in %d, state synced in %d and renamed in %d, folder synced in %d, said in %d",
+					"iteration %s: weights synced in line %d and renamed in %d, state synced in %d and renamed in "+
+						"%d, folder synced in %d, said in %d",
 					m[1],
 					weightsSynced,
 					weights,

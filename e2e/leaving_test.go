@@ -45,7 +45,10 @@ func slow(t *testing.T, dir string) {
 		path,
 		string(
 			net,
-		)+`layer { name: "big" type: "InnerProduct" bottom: "data" top: "big" inner_product_param { num_output: 40000 weight_filler { type: "gaussian" std: 0.01 } } }
+		)+`layer {
+  name: "big" type: "InnerProduct" bottom: "data" top: "big"
+  inner_product_param { num_output: 40000 weight_filler { type: "gaussian" std: 0.01 } }
+}
 layer { name: "silence" type: "Silence" bottom: "big" }
 `,
 	)
@@ -148,7 +151,9 @@ func TestServedRunIsStopped(t *testing.T) {
 
 // --paused holds wherever a run is started, and can be let go on.
 func TestPausedEverywhere(t *testing.T) {
-	for _, args := range [][]string{{"train", "--solver", "solver.prototxt", "--paused"}, {"train", "--solver", "solver.prototxt", "--serve", "--paused"},
+	for _, args := range [][]string{{"train", "--solver", "solver.prototxt", "--paused"}, {
+		"train", "--solver", "solver.prototxt", "--serve", "--paused",
+	},
 		{"solver.prototxt", "--paused"}} {
 		dir := folder(t, "max_iter: 30")
 		c := exec.Command(binary, args...)

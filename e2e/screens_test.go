@@ -79,7 +79,8 @@ func (e *terminal) save(name string) {
 	var b strings.Builder
 	fmt.Fprintf(
 		&b,
-		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %d" width="%.0f" font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14">
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %d" width="%.0f" `+
+			`font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14">
 <rect width="100%%" height="100%%" rx="6" fill="#11151a"/>
 `,
 		float64(w)*cellWidth+16,
@@ -114,7 +115,8 @@ func (e *terminal) save(name string) {
 			if strings.TrimSpace(text) != "" {
 				fmt.Fprintf(
 					&b,
-					`<text x="%.1f" y="%d" textLength="%.1f" lengthAdjust="spacingAndGlyphs" xml:space="preserve"%s>%s</text>`,
+					`<text x="%.1f" y="%d" textLength="%.1f" lengthAdjust="spacingAndGlyphs" `+
+						`xml:space="preserve"%s>%s</text>`,
 					left,
 					top+13,
 					float64(end-x)*cellWidth,

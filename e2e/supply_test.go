@@ -23,7 +23,9 @@ func TestInstallIsSaid(t *testing.T) {
 	dir := t.TempDir()
 	called := filepath.Join(dir, "called")
 	for name, text := range map[string]string{
-		"ldconfig": "exit 0", "id": "echo 0", "uname": "echo Linux", "apt-get": "echo \"apt-get $*\"; echo $* >> " + called, "python3": "echo \"python3 $*\" >> " + called + "; exit 1",
+		"ldconfig": "exit 0", "id": "echo 0", "uname": "echo Linux",
+		"apt-get": "echo \"apt-get $*\"; echo $* >> " + called,
+		"python3": "echo \"python3 $*\" >> " + called + "; exit 1",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
 			t.Fatal(err)
@@ -54,8 +56,15 @@ func TestUnpackStaysInside(t *testing.T) {
 		name string
 		mode os.FileMode
 		want string
-	}{{inside + "cuda.h", 0o644, ""}, {inside + "crt/a.h", 0o644, ""}, {inside + "../../../../evil.h", 0o644, "no name of a header"}, {inside + "/etc/evil.h", 0o644, "no name of a header"},
-		{inside + "a/../../evil.h", 0o644, "no name of a header"}, {inside + "link.h", 0o644 | os.ModeSymlink, "no plain file"}, {"other/evil.h", 0o644, "0 headers"}} {
+	}{
+		{inside + "cuda.h", 0o644, ""},
+		{inside + "crt/a.h", 0o644, ""},
+		{inside + "../../../../evil.h", 0o644, "no name of a header"},
+		{inside + "/etc/evil.h", 0o644, "no name of a header"},
+		{inside + "a/../../evil.h", 0o644, "no name of a header"},
+		{inside + "link.h", 0o644 | os.ModeSymlink, "no plain file"},
+		{"other/evil.h", 0o644, "0 headers"},
+	} {
 		dir := t.TempDir()
 		wheel := filepath.Join(dir, "w.whl")
 		f, err := os.Create(wheel)
@@ -74,7 +83,9 @@ func TestUnpackStaysInside(t *testing.T) {
 		}
 		z.Close()
 		f.Close()
-		out, err := exec.Command("python3", "../scripts/unpack_headers.py", wheel, filepath.Join(dir, "a", "b", "include")).
+		out, err := exec.Command(
+			"python3", "../scripts/unpack_headers.py", wheel, filepath.Join(dir, "a", "b", "include"),
+		).
 			CombinedOutput()
 		var files []string
 		if err := filepath.Walk(dir, func(p string, i os.FileInfo, err error) error {
@@ -86,7 +97,8 @@ func TestUnpackStaysInside(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch {
-		case c.want == "" && (err != nil || len(files) != 1 || files[0] != "/a/b/include/"+strings.TrimPrefix(c.name, inside)):
+		case c.want == "" &&
+			(err != nil || len(files) != 1 || files[0] != "/a/b/include/"+strings.TrimPrefix(c.name, inside)):
 			t.Errorf("%s: %v, %s, %q", c.name, err, out, files)
 		case c.want != "" && (err == nil || !strings.Contains(string(out), c.want) || len(files) != 0):
 			t.Errorf("%s: %v, %s, %q; wanted %s and no file", c.name, err, out, files, c.want)
@@ -100,7 +112,9 @@ func TestSupply(t *testing.T) {
 	if err != nil || strings.Count(string(text), "--hash=sha256:") != 2 {
 		t.Errorf("%v: %s", err, text)
 	}
-	for _, file := range []string{"../Makefile", "../scripts/cuda_fetch.sh", "../scripts/gpu_bundle.sh", "../scripts/ptx.sh"} {
+	for _, file := range []string{
+		"../Makefile", "../scripts/cuda_fetch.sh", "../scripts/gpu_bundle.sh", "../scripts/ptx.sh",
+	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -117,10 +131,14 @@ func TestSupply(t *testing.T) {
 		}
 	}
 	out := t.TempDir()
-	if text, err := script(t, []string{"TAGS=cuda", "LISTFLAGS=-test"}, "licenses.sh", out, "./cmd/dns-tui", "./gpu/cuda", "./model"); err != nil {
+	if text, err := script(
+		t, []string{"TAGS=cuda", "LISTFLAGS=-test"}, "licenses.sh", out, "./cmd/dns-tui", "./gpu/cuda", "./model",
+	); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	for _, want := range []string{"go/LICENSE", "github.com/PowerDNS/lmdb-go@*/LICENSE.mdb.md", "gorgonia.org/cu@*/*", "pgregory.net/rapid@*/*"} {
+	for _, want := range []string{
+		"go/LICENSE", "github.com/PowerDNS/lmdb-go@*/LICENSE.mdb.md", "gorgonia.org/cu@*/*", "pgregory.net/rapid@*/*",
+	} {
 		if found, _ := filepath.Glob(filepath.Join(out, want)); len(found) == 0 {
 			t.Errorf("no %s", want)
 		}

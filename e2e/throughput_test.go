@@ -42,7 +42,8 @@ func lenetRun(t *testing.T) (dir string, solver func(name string, iters int)) {
 			t,
 			filepath.Join(dir, name+".prototxt"),
 			fmt.Sprintf(
-				`net: "%s" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" random_seed: 1 max_iter: %d snapshot_prefix: "%s"`,
+				`net: "%s" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" random_seed: 1 max_iter: %d `+
+					`snapshot_prefix: "%s"`,
 				net,
 				iters,
 				name,
@@ -93,7 +94,11 @@ func throughput(t *testing.T, env ...string) {
 		// A look is answered between two iterations, with the number of the next.
 		ack, err := counter.Do(
 			t.Context(),
-			session.Command{Kind: session.Look, Field: layer, Area: session.Area{Rows: 1, Cols: 1, Height: 1, Width: 1}},
+			session.Command{
+				Kind:  session.Look,
+				Field: layer,
+				Area:  session.Area{Rows: 1, Cols: 1, Height: 1, Width: 1},
+			},
 		)
 		if err != nil {
 			t.Fatal(err)
@@ -188,13 +193,19 @@ func alexnet(t *testing.T) string {
 	net := read(t, "../testdata/nets/alexnet_bn.prototxt")
 	net = net[strings.Index(net, "layer {\n  name: \"conv1\""):]
 	write(t, filepath.Join(dir, "net.prototxt"), `name: "AlexNet-BN"
-layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param {
-  shape { dim: 16 dim: 3 dim: 224 dim: 224 } shape { dim: 16 } data_filler { type: "gaussian" std: 50 } data_filler { type: "constant" value: 1 } } }
+layer {
+  name: "data" type: "DummyData" top: "data" top: "label"
+  dummy_data_param {
+    shape { dim: 16 dim: 3 dim: 224 dim: 224 } shape { dim: 16 } data_filler { type: "gaussian" std: 50 }
+    data_filler { type: "constant" value: 1 }
+  }
+}
 `+net)
 	write(
 		t,
 		filepath.Join(dir, "solver.prototxt"),
-		`net: "net.prototxt" base_lr: 0.001 momentum: 0.9 lr_policy: "fixed" random_seed: 7 max_iter: 100000 snapshot_prefix: "run" surgery_iter_gamma: 0`,
+		`net: "net.prototxt" base_lr: 0.001 momentum: 0.9 lr_policy: "fixed" random_seed: 7 max_iter: 100000 `+
+			`snapshot_prefix: "run" surgery_iter_gamma: 0`,
 	)
 	return dir
 }

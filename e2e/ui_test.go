@@ -204,7 +204,9 @@ func TestNoTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"iteration 0 of 20", "iteration 10  loss", "finished at iteration 20", "conv2            kept"} {
+	for _, want := range []string{
+		"iteration 0 of 20", "iteration 10  loss", "finished at iteration 20", "conv2            kept",
+	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

@@ -80,7 +80,8 @@ func Error(err error) string {
 	case interface{ Unwrap() error }:
 		// What stands around a cause that has several lines has none of its own.
 		if cause := v.Unwrap(); cause != nil {
-			if before, after, ok := strings.Cut(err.Error(), cause.Error()); ok && strings.Contains(cause.Error(), "\n") {
+			before, after, ok := strings.Cut(err.Error(), cause.Error())
+			if ok && strings.Contains(cause.Error(), "\n") {
 				return Line(before) + Error(cause) + Line(after)
 			}
 		}

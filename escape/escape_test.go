@@ -20,16 +20,25 @@ import (
 
 // hostile are names that would do something where they are not escaped.
 var hostile = []string{
-	"conv1", "a name", "ünïcödé 畳み込み", "", "a\x1b[31mb", "\x1b]0;title\a", "\x1b]52;c;Y2xpcA==\a", "\x1b[2J\x1b[H", "two\nlines", "cr\rlf\r\n", "tab\tbed",
-	"\u202egnp.exe", "\u2066hidden\u2069", "\u200bzero\u200d", "\u009b31m", "\u2028sep\u2029", "bad\xff\xfeutf8", "nul\x00", "\ufeffbom", "\U000e0041tag",
-	"![x](http://evil/x.png)", "[x](javascript:alert(1))", "<img src=x onerror=alert(1)>", "<script>", "`code`", "```\nfence\n```", "    indented", "a|b", `a\|b`, `back\slash`,
-	"https://evil.example/x", "www.evil.example", "me@evil.example", "*bold*", "_emph_", "a_b_c", "~~gone~~", "$x$", "# head", "&amp;", "&#27;", "trailing\\",
-	"=1+1", "+1", "-1", "@SUM(A1)", " =1", "|cmd", "%0A", "]]>", "--", `"quoted"`, "it's", "$(rm -rf)", "`id`", "!!", "it's!", "a;b", "-flag", "~", "#",
+	"conv1", "a name", "ünïcödé 畳み込み", "", "a\x1b[31mb", "\x1b]0;title\a", "\x1b]52;c;Y2xpcA==\a", "\x1b[2J\x1b[H",
+	"two\nlines", "cr\rlf\r\n", "tab\tbed",
+	"\u202egnp.exe", "\u2066hidden\u2069", "\u200bzero\u200d", "\u009b31m", "\u2028sep\u2029", "bad\xff\xfeutf8",
+	"nul\x00", "\ufeffbom", "\U000e0041tag",
+	"![x](http://evil/x.png)", "[x](javascript:alert(1))", "<img src=x onerror=alert(1)>", "<script>", "`code`",
+	"```\nfence\n```", "    indented", "a|b", `a\|b`, `back\slash`,
+	"https://evil.example/x", "www.evil.example", "me@evil.example", "*bold*", "_emph_", "a_b_c", "~~gone~~", "$x$",
+	"# head", "&amp;", "&#27;", "trailing\\",
+	"=1+1", "+1", "-1", "@SUM(A1)", " =1", "|cmd", "%0A", "]]>", "--", `"quoted"`, "it's", "$(rm -rf)", "`id`", "!!",
+	"it's!", "a;b", "-flag", "~", "#",
 }
 
 func anyName(t *rapid.T) string {
-	return rapid.OneOf(rapid.SampledFrom(hostile), rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
-		rapid.Map(rapid.SliceOfN(rapid.SampledFrom(hostile), 2, 3), func(s []string) string { return strings.Join(s, "") }),
+	return rapid.OneOf(rapid.SampledFrom(hostile), rapid.String(), rapid.Map(
+		rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) },
+	),
+		rapid.Map(
+			rapid.SliceOfN(rapid.SampledFrom(hostile), 2, 3), func(s []string) string { return strings.Join(s, "") },
+		),
 	).
 		Draw(t, "name")
 }
@@ -46,7 +55,8 @@ func harmless(t *rapid.T, what, s string) {
 
 func TestLine(t *testing.T) {
 	for in, want := range map[string]string{
-		"conv1/3x3": "conv1/3x3", "畳み込み é": "畳み込み é", "a\x1b[31mb\nc": `a\x1b[31mb\nc`, "\u202eabc": `\u202eabc`, "\u009bx": `\u009bx`, "\xff": `\xff`,
+		"conv1/3x3": "conv1/3x3", "畳み込み é": "畳み込み é", "a\x1b[31mb\nc": `a\x1b[31mb\nc`, "\u202eabc": `\u202eabc`,
+		"\u009bx": `\u009bx`, "\xff": `\xff`,
 		"\ufffd": "\ufffd", "C:\\x": `C:\x`, "\U000e0041": `\U000e0041`,
 	} {
 		if got := Line(in); got != want {
@@ -120,11 +130,15 @@ func TestMarkdown(t *testing.T) {
 		name := "x" + anyName(t) + "x"
 		s := Markdown(name)
 		harmless(t, "Markdown", s)
-		if got := tags(render("name, " + s + "\n\n| a | b |\n| --- | --- |\n| " + s + " | text |\n\n# " + s + "\n")); got != want {
+		if got := tags(
+			render("name, " + s + "\n\n| a | b |\n| --- | --- |\n| " + s + " | text |\n\n# " + s + "\n"),
+		); got != want {
 			t.Fatalf("%q is written %q and gives %s, wanted %s", name, s, got, want)
 		}
 	})
-	for in, want := range map[string]string{"ip1_relu": "ip1_relu", "conv1/3x3.threshold": "conv1/3x3.threshold", "_x_": `\_x\_`} {
+	for in, want := range map[string]string{
+		"ip1_relu": "ip1_relu", "conv1/3x3.threshold": "conv1/3x3.threshold", "_x_": `\_x\_`,
+	} {
 		if got := Markdown(in); got != want {
 			t.Errorf("%q: %q, wanted %q", in, got, want)
 		}
@@ -146,7 +160,9 @@ func TestXMLAndDOT(t *testing.T) {
 			t.Fatalf("XML of %q reads %q and %q", name, v.A, v.T)
 		}
 		name = strings.ReplaceAll(name, "\ufffd", "?") // which gonum's reader of DOT does not know
-		if _, err := dot.ParseString("digraph " + DOT(name) + " { n0 [label=" + DOT(name+"\nsecond") + "]; }"); err != nil {
+		if _, err := dot.ParseString(
+			"digraph " + DOT(name) + " { n0 [label=" + DOT(name+"\nsecond") + "]; }",
+		); err != nil {
 			t.Fatalf("DOT of %q: %v", name, err)
 		}
 	})
@@ -202,7 +218,9 @@ func TestShell(t *testing.T) {
 			t.Errorf("%q has control characters in its quoted form %q", words[i], quoted[i])
 		}
 	}
-	if got := Command("dns-tui", "train", "lr=0.1/it's.prototxt", "plain.prototxt"); got != `dns-tui train 'lr=0.1/it'\''s.prototxt' plain.prototxt` {
+	if got := Command(
+		"dns-tui", "train", "lr=0.1/it's.prototxt", "plain.prototxt",
+	); got != `dns-tui train 'lr=0.1/it'\''s.prototxt' plain.prototxt` {
 		t.Error(got)
 	}
 }
@@ -210,7 +228,8 @@ func TestShell(t *testing.T) {
 // What groff prints of a line is the name as Line has it.
 func TestRoff(t *testing.T) {
 	for in, want := range map[string]string{
-		"a-b": `a\-b`, `C:\x`: `C:\ex`, ".TH x": `\&.TH x`, "'x": `\(aqx`, "two\nlines": `two\enlines`, "é": `\[u00E9]`, "畳": `\[u7573]`,
+		"a-b": `a\-b`, `C:\x`: `C:\ex`, ".TH x": `\&.TH x`, "'x": `\(aqx`, "two\nlines": `two\enlines`, "é": `\[u00E9]`,
+		"畳":       `\[u7573]`,
 		"`x` ^ ~": `\(gax\(ga \(ha \(ti`,
 	} {
 		if got := Roff(in); got != want {

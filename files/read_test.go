@@ -26,8 +26,10 @@ func TestRead(t *testing.T) {
 		path, want string
 		most       int64
 	}{
-		{dir + "/file", "", 7}, {dir + "/file", "at most 6 are read", 6}, {"/dev/zero", "is a device", 100}, {dir + "/link", "is a device", 100}, {"/dev/null", "is a device", 100},
-		{dir, "is a directory", 100}, {dir + "/none", "no such file", 100}, {dir + "/empty", "is a FIFO that nobody writes to", 100},
+		{dir + "/file", "", 7}, {dir + "/file", "at most 6 are read", 6}, {"/dev/zero", "is a device", 100},
+		{dir + "/link", "is a device", 100}, {"/dev/null", "is a device", 100},
+		{dir, "is a directory", 100}, {dir + "/none", "no such file", 100},
+		{dir + "/empty", "is a FIFO that nobody writes to", 100},
 	} {
 		data, err := Read(c.path, c.most)
 		if c.want == "" && (err != nil || string(data) != "content") ||

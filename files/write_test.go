@@ -240,8 +240,11 @@ func TestFinishThenCommit(t *testing.T) {
 
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{".t_iter_5.caffemodel.0123456789.tmp", ".t.journal.0000000001.tmp", ".u_iter_5.caffemodel.0123456789.tmp",
-		".t_iter_5.caffemodel.12.tmp", ".t_notes", "t_iter_5.caffemodel", "." + strings.Repeat("t", maxStem) + ".0123456789.tmp", ".t\nu.0123456789.tmp"} {
+	for _, name := range []string{
+		".t_iter_5.caffemodel.0123456789.tmp", ".t.journal.0000000001.tmp", ".u_iter_5.caffemodel.0123456789.tmp",
+		".t_iter_5.caffemodel.12.tmp", ".t_notes", "t_iter_5.caffemodel",
+		"." + strings.Repeat("t", maxStem) + ".0123456789.tmp", ".t\nu.0123456789.tmp",
+	} {
 		if err := os.WriteFile(dir+"/"+name, nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +259,8 @@ func TestSweep(t *testing.T) {
 	if err := live.Commit(); err != nil {
 		t.Error(err)
 	}
-	want := ".t_iter_5.caffemodel.12.tmp .t_notes .u_iter_5.caffemodel.0123456789.tmp t_iter_10.caffemodel t_iter_5.caffemodel"
+	want := ".t_iter_5.caffemodel.12.tmp .t_notes .u_iter_5.caffemodel.0123456789.tmp t_iter_10.caffemodel " +
+		"t_iter_5.caffemodel"
 	if got := names(t, dir); got != want {
 		t.Errorf("left: %s\nwanted: %s", got, want)
 	}

@@ -26,7 +26,13 @@ func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		factors []int64
 		want    int64
-	}{{[]int64{2, 3, 4}, 24}, {[]int64{1 << 40, 1 << 40}, math.MaxInt64}, {[]int64{5, -1}, math.MaxInt64}, {[]int64{0, 1 << 62}, 0}, {nil, 1}} {
+	}{
+		{[]int64{2, 3, 4}, 24},
+		{[]int64{1 << 40, 1 << 40}, math.MaxInt64},
+		{[]int64{5, -1}, math.MaxInt64},
+		{[]int64{0, 1 << 62}, 0},
+		{nil, 1},
+	} {
 		if got := Product(c.factors...); got != c.want {
 			t.Errorf("%v: %d, wanted %d", c.factors, got, c.want)
 		}

@@ -75,7 +75,14 @@ func (b *builder) add(p placed) error {
 			blob = nd.bottom[i] // in place
 		} else if old, ok := n.blobs[name]; ok && name != AutomaticTop {
 			if i < len(nd.bottom) && nd.bottom[i].Name == name { // a split stands between
-				return b.wrap(p, fmt.Errorf("in place on %q, which other layers read or which counts as a loss; wanted a top of another name", name))
+				return b.wrap(
+					p,
+					fmt.Errorf(
+						"in place on %q, which other layers read or which counts as a loss; wanted a top of another "+
+							"name",
+						name,
+					),
+				)
 			}
 			return b.wrap(p, fmt.Errorf("top blob %q is made by layer %q already", name, b.producer[old]))
 		}
@@ -242,7 +249,10 @@ func (b *builder) agree(p *layer.Param, spec *caffepb.ParamSpec) error {
 		old, new *float32
 		to       **float32
 		value    *float32
-	}{{"lr_mult", said.LrMult, spec.LrMult, &merged.LrMult, &p.LRMult}, {"decay_mult", said.DecayMult, spec.DecayMult, &merged.DecayMult, &p.DecayMult}} {
+	}{
+		{"lr_mult", said.LrMult, spec.LrMult, &merged.LrMult, &p.LRMult},
+		{"decay_mult", said.DecayMult, spec.DecayMult, &merged.DecayMult, &p.DecayMult},
+	} {
 		switch {
 		case m.new == nil:
 		case m.old == nil:

@@ -50,7 +50,11 @@ func solverSurgeryKeys(s *caffepb.SolverParameter) string {
 	for _, k := range []struct {
 		name string
 		set  bool
-	}{{"surgery_stop_iter", s.SurgeryStopIter != nil}, {"surgery_iter_gamma", s.SurgeryIterGamma != nil}, {"surgery_iter_power", s.SurgeryIterPower != nil}} {
+	}{
+		{"surgery_stop_iter", s.SurgeryStopIter != nil},
+		{"surgery_iter_gamma", s.SurgeryIterGamma != nil},
+		{"surgery_iter_power", s.SurgeryIterPower != nil},
+	} {
 		if k.set {
 			keys = append(keys, k.name)
 		}
@@ -78,8 +82,11 @@ func idleLayerKeys(l *caffepb.LayerParameter, paper bool) []string {
 	if paper && (c.SparsityTerm != nil || ip.SparsityTerm != nil) {
 		out = append(out, "sparsity_term has no effect under the paper rule; iter_stop: 0 keeps a layer out of surgery")
 	}
-	for _, f := range []*caffepb.FillerParameter{c.WeightMaskFiller, ip.WeightMaskFiller, l.GetCconvolutionParam().GetWeightMaskFiller(), l.GetCconvolutionParam().GetBiasMaskFiller(),
-		l.GetCinnerProductParam().GetWeightMaskFiller(), l.GetCinnerProductParam().GetBiasMaskFiller()} {
+	for _, f := range []*caffepb.FillerParameter{
+		c.WeightMaskFiller, ip.WeightMaskFiller,
+		l.GetCconvolutionParam().GetWeightMaskFiller(), l.GetCconvolutionParam().GetBiasMaskFiller(),
+		l.GetCinnerProductParam().GetWeightMaskFiller(), l.GetCinnerProductParam().GetBiasMaskFiller(),
+	} {
 		if f != nil && (f.GetType() != "constant" || f.Value != nil && f.GetValue() != 1) {
 			out = append(out, "a mask's filler has no effect: masks start at 1")
 			break

@@ -37,8 +37,11 @@ func buildOn(t *testing.T, text string, o model.NetOptions) (*model.Net, *gpu.De
 func trainNet(t *testing.T, net string, rate string, iterations int) []float64 {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"net.prototxt": net,
-		"solver.prototxt": "net: 'net.prototxt' base_lr: " + rate + " lr_policy: 'fixed' max_iter: 100 random_seed: 3"} {
+	for name, text := range map[string]string{
+		"net.prototxt": net,
+		"solver.prototxt": "net: 'net.prototxt' base_lr: " + rate +
+			" lr_policy: 'fixed' max_iter: 100 random_seed: 3",
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -69,10 +72,17 @@ func trainNet(t *testing.T, net string, rate string, iterations int) []float64 {
 func TestLossThatFeedsALayer(t *testing.T) {
 	losses := trainNet(
 		t,
-		`layer { name: "data" type: "DummyData" top: "data" top: "label" top: "target" dummy_data_param {
-  shape { dim: 8 dim: 5 } shape { dim: 8 } shape { dim: 1 } data_filler { type: "constant" value: 1 } data_filler { type: "constant" value: 2 }
-  data_filler { type: "constant" value: 0 } } }
-layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 3 weight_filler { type: "constant" value: 0 } } }
+		`layer {
+  name: "data" type: "DummyData" top: "data" top: "label" top: "target"
+  dummy_data_param {
+    shape { dim: 8 dim: 5 } shape { dim: 8 } shape { dim: 1 } data_filler { type: "constant" value: 1 }
+    data_filler { type: "constant" value: 2 } data_filler { type: "constant" value: 0 }
+  }
+}
+layer {
+  name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+  inner_product_param { num_output: 3 weight_filler { type: "constant" value: 0 } }
+}
 layer { name: "ce" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "ce" loss_weight: 0 }
 layer { name: "vec" type: "Reshape" bottom: "ce" top: "ce1" reshape_param { shape { dim: 1 } } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "ce1" bottom: "target" top: "loss" }`,
@@ -88,19 +98,34 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "ce1" bottom: "target" top: "
 
 // Whatever has a weight is a loss: a penalty on activations, a sum of losses, a scaled one. Each net's loss falls.
 func TestWeightsOnLayersThatAreNoLosses(t *testing.T) {
-	const start = `layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param { shape { dim: 4 dim: 5 } shape { dim: 4 }
-  data_filler { type: "constant" value: 0.7 } data_filler { type: "constant" value: 1 } } }
-layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+	const start = `layer {
+  name: "data" type: "DummyData" top: "data" top: "label"
+  dummy_data_param {
+    shape { dim: 4 dim: 5 } shape { dim: 4 } data_filler { type: "constant" value: 0.7 }
+    data_filler { type: "constant" value: 1 }
+  }
+}
+layer {
+  name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+  inner_product_param { num_output: 3 weight_filler { type: "xavier" } }
+}
 `
 	for name, text := range map[string]string{
-		"penalty": `layer { name: "penalty" type: "Reduction" bottom: "ip" top: "penalty" reduction_param { operation: SUMSQ coeff: 0.01 } loss_weight: 1 }
+		"penalty": `layer {
+  name: "penalty" type: "Reduction" bottom: "ip" top: "penalty"
+  reduction_param { operation: SUMSQ coeff: 0.01 } loss_weight: 1
+}
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }`,
-		"sum of losses": `layer { name: "a" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "a" loss_weight: 0 }
+		"sum of losses": `layer {
+  name: "a" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "a" loss_weight: 0
+}
 layer { name: "b" type: "HingeLoss" bottom: "ip" bottom: "label" top: "b" loss_weight: 0 }
 layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "sum" loss_weight: 1 }`,
 		"scaled loss": `layer { name: "a" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "a" loss_weight: 0 }
 layer { name: "scaled" type: "Power" bottom: "a" top: "scaled" power_param { scale: 0.3 } loss_weight: 2 }`,
-		"activations": `layer { name: "r" type: "Power" bottom: "ip" top: "r" power_param { power: 2 } loss_weight: 0.1 }`,
+		"activations": `layer {
+  name: "r" type: "Power" bottom: "ip" top: "r" power_param { power: 2 } loss_weight: 0.1
+}`,
 	} {
 		losses := trainNet(t, start+text, "0.1", 10)
 		if !(losses[9] < losses[0]-0.01) {
@@ -113,7 +138,8 @@ layer { name: "scaled" type: "Power" bottom: "a" top: "scaled" power_param { sca
 // gradient is that of the objective, where Caffe's is that of the reader alone.
 func TestDefaultWeightIsAReaderToo(t *testing.T) {
 	const net = `layer { name: "in" type: "Input" top: "x" top: "y" input_param { shape { dim: 2 dim: 3 } } }
-layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 weight_filler { type: "constant" value: 0.5 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip"
+  inner_product_param { num_output: 3 weight_filler { type: "constant" value: 0.5 } } }
 layer { name: "l" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "l" `
 	gradient := func(rest string) []float32 {
 		n, d := buildOn(t, net+rest, model.NetOptions{State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}})
@@ -126,9 +152,12 @@ layer { name: "l" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "l" `
 	}
 	once := gradient("}")
 	for rest, times := range map[string]float32{
-		`} layer { name: "p" type: "Power" bottom: "l" top: "p" power_param { scale: 3 } loss_weight: 1 }`:                4,
-		`loss_weight: 2 } layer { name: "p" type: "Power" bottom: "l" top: "p" power_param { scale: 3 } loss_weight: 1 }`: 5,
-		`} layer { name: "p" type: "Power" bottom: "l" top: "p" power_param { scale: 3 } }`:                               1,
+		`} layer { name: "p" type: "Power" bottom: "l" top: "p" power_param { scale: 3 } loss_weight: 1 ` +
+			`}`: 4,
+		`loss_weight: 2 } layer { name: "p" type: "Power" bottom: "l" top: "p" power_param { scale: 3 } ` +
+			`loss_weight: 1 }`: 5,
+		`} layer { name: "p" type: "Power" bottom: "l" top: "p" power_param { scale: 3 } ` +
+			`}`: 1,
 	} {
 		for i, g := range gradient(rest) {
 			if math.Abs(float64(g-times*once[i])) > 1e-5 {
@@ -140,9 +169,17 @@ layer { name: "l" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "l" `
 
 // force_backward goes before propagate_down, as in Caffe.
 func TestForceBackward(t *testing.T) {
-	const net = `layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }
-layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
-layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" propagate_down: false inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+	const net = `layer {
+  name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } }
+}
+layer {
+  name: "a" type: "InnerProduct" bottom: "x" top: "a"
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } }
+}
+layer {
+  name: "b" type: "InnerProduct" bottom: "a" top: "b" propagate_down: false
+  inner_product_param { num_output: 3 weight_filler { type: "xavier" } }
+}
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "label" top: "loss" }`
 	for _, force := range []bool{false, true} {
 		text := net

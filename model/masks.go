@@ -13,7 +13,8 @@ import (
 const maskFloor = 0.01
 
 // OddMasks says what is done with masks that are not 0 and 1.
-const OddMasks = "not 0 and 1, as a Caffe writes that trained or decayed it: weights are multiplied by it, and below a hundredth of its largest they are pruned"
+const OddMasks = "not 0 and 1, as a Caffe writes that trained or decayed it: weights are multiplied by it, and " +
+	"below a hundredth of its largest they are pruned"
 
 // storedMask is a mask of a file, with the weights that it belongs to.
 type storedMask struct {

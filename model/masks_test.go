@@ -63,7 +63,8 @@ func TestMasksAgree(t *testing.T) {
 		}
 		output := func(f *caffepb.NetParameter) ([]float32, *model.Loaded) {
 			n, err := build(t, `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } }
-layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }`, caffepb.Phase_TEST)
+layer { name: "l" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }`,
+				caffepb.Phase_TEST)
 			if err != nil {
 				t.Fatal(err)
 			}

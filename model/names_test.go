@@ -14,10 +14,22 @@ import (
 
 // twins has two layers of one name with parameters, two without a name, and two losses of one name.
 const twins = `layer { name: "in" type: "Input" top: "x" top: "goal" input_param { shape { dim: 2 dim: 3 } } }
-layer { name: "fc" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
-layer { name: "fc" type: "InnerProduct" bottom: "a" top: "b" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
-layer { type: "InnerProduct" bottom: "b" top: "c" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
-layer { type: "InnerProduct" bottom: "c" top: "d" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+layer {
+  name: "fc" type: "InnerProduct" bottom: "x" top: "a"
+  inner_product_param { num_output: 3 weight_filler { type: "xavier" } }
+}
+layer {
+  name: "fc" type: "InnerProduct" bottom: "a" top: "b"
+  inner_product_param { num_output: 3 weight_filler { type: "xavier" } }
+}
+layer {
+  type: "InnerProduct" bottom: "b" top: "c"
+  inner_product_param { num_output: 3 weight_filler { type: "xavier" } }
+}
+layer {
+  type: "InnerProduct" bottom: "c" top: "d"
+  inner_product_param { num_output: 3 weight_filler { type: "xavier" } }
+}
 layer { name: "cost" type: "SigmoidCrossEntropyLoss" bottom: "d" bottom: "goal" top: "xent" }
 layer { name: "cost" type: "EuclideanLoss" bottom: "d" bottom: "goal" top: "l2" loss_weight: 0 }`
 

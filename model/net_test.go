@@ -33,7 +33,10 @@ func build(t *testing.T, text string, phase caffepb.Phase) (*model.Net, error) {
 	return n, err
 }
 
-const imageInput = `layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } shape { dim: 2 } } }
+const imageInput = `layer {
+  name: "in" type: "Input" top: "x" top: "label"
+  input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } shape { dim: 2 } }
+}
 `
 
 func TestFilter(t *testing.T) {
@@ -81,8 +84,14 @@ layer { name: "notdeploy" type: "ReLU" bottom: "x" top: "f" include { not_stage:
 // Two layers that share a parameter by name train one array.
 func TestSharedParameters(t *testing.T) {
 	n, err := build(t, imageInput+`
-layer { name: "a" type: "InnerProduct" bottom: "x" top: "u" param { name: "w" } param { name: "b" } inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
-layer { name: "b" type: "InnerProduct" bottom: "x" top: "v" param { name: "w" } param { name: "b" } inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer {
+  name: "a" type: "InnerProduct" bottom: "x" top: "u" param { name: "w" } param { name: "b" }
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } }
+}
+layer {
+  name: "b" type: "InnerProduct" bottom: "x" top: "v" param { name: "w" } param { name: "b" }
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } }
+}
 layer { name: "s" type: "Eltwise" bottom: "u" bottom: "v" top: "y" }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "y" bottom: "label" top: "loss" }`, caffepb.Phase_TRAIN)
 	if err != nil {
@@ -92,8 +101,14 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "y" bottom: "label" top: "l
 		t.Errorf("%d parameters, wanted 2", got)
 	}
 	_, err = build(t, imageInput+`
-layer { name: "a" type: "InnerProduct" bottom: "x" top: "u" param { name: "w" } inner_product_param { num_output: 4 } }
-layer { name: "b" type: "InnerProduct" bottom: "x" top: "v" param { name: "w" } inner_product_param { num_output: 5 } }`, caffepb.Phase_TRAIN)
+layer {
+  name: "a" type: "InnerProduct" bottom: "x" top: "u" param { name: "w" }
+  inner_product_param { num_output: 4 }
+}
+layer {
+  name: "b" type: "InnerProduct" bottom: "x" top: "v" param { name: "w" }
+  inner_product_param { num_output: 5 }
+}`, caffepb.Phase_TRAIN)
 	if err == nil || !strings.Contains(err.Error(), `shape 5x192 here, and 4x192 in layer "a"`) {
 		t.Errorf("shapes that differ: %v", err)
 	}
@@ -179,10 +194,28 @@ layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" inner_product_param 
 	}{
 		{"whole", []string{file("whole", "a 3", "b 2")}, false, nil, ""},
 		{"in two files", []string{file("first", "a 3"), file("second", "b 2")}, false, nil, ""},
-		{"part", []string{file("part", "a 3", "c 3", "d 3")}, false, []string{"part: not used, for the net has no such layer: layers c, d", "no weights for layer b"}, ""},
-		{"shape", []string{file("shape", "a 3", "b 3")}, false, nil, "layer \"b\": blob 0 has the shape 2x3 in the file, the net wants 2x2 (--skip-mismatched"},
+		{
+			"part",
+			[]string{file("part", "a 3", "c 3", "d 3")},
+			false,
+			[]string{"part: not used, for the net has no such layer: layers c, d", "no weights for layer b"},
+			"",
+		},
+		{
+			"shape",
+			[]string{file("shape", "a 3", "b 3")},
+			false,
+			nil,
+			"layer \"b\": blob 0 has the shape 2x3 in the file, the net wants 2x2 (--skip-mismatched",
+		},
 		{"several shapes", []string{file("shapes", "a 2", "b 3")}, false, nil, "layer \"b\": blob 0 has the shape 2x3"},
-		{"shape left out", []string{file("shape", "a 3", "b 3")}, true, []string{"layer \"b\" is left out: blob 0", "no weights for layer b"}, ""},
+		{
+			"shape left out",
+			[]string{file("shape", "a 3", "b 3")},
+			true,
+			[]string{"layer \"b\" is left out: blob 0", "no weights for layer b"},
+			"",
+		},
 		{"nothing", []string{file("nothing", "b 3")}, true, nil, "weights of another net"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -225,20 +258,64 @@ layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param {
 		err              string
 	}{
 		{"plain", "InnerProduct", "", []*caffepb.BlobProto{w, bias}, false, []float32{11, 23}, ""},
-		{"plain without bias", "InnerProduct", "bias_term: false", []*caffepb.BlobProto{w}, false, []float32{4, 15}, ""},
+		{
+			"plain without bias",
+			"InnerProduct",
+			"bias_term: false",
+			[]*caffepb.BlobProto{w},
+			false,
+			[]float32{4, 15},
+			"",
+		},
 		{"seed", "InnerProduct", "", []*caffepb.BlobProto{w, bias, mw}, false, []float32{8, 18}, ""},
-		{"seed without bias", "InnerProduct", "bias_term: false", []*caffepb.BlobProto{w, mw}, false, []float32{1, 10}, ""},
+		{
+			"seed without bias",
+			"InnerProduct",
+			"bias_term: false",
+			[]*caffepb.BlobProto{w, mw},
+			false,
+			[]float32{1, 10},
+			"",
+		},
 		{"official", "CInnerProduct", "", []*caffepb.BlobProto{w, bias, mw, mb}, false, []float32{1, 18}, ""},
 		{"official into seed", "InnerProduct", "", []*caffepb.BlobProto{w, bias, mw, mb}, false, []float32{1, 18}, ""},
 		{"seed into official", "CInnerProduct", "", []*caffepb.BlobProto{w, bias, mw}, false, []float32{8, 18}, ""},
 		{"masks from zeros", "InnerProduct", "", []*caffepb.BlobProto{w, bias}, true, []float32{11, 23}, ""},
-		{"too few", "InnerProduct", "", []*caffepb.BlobProto{w}, false, nil, `layer "l": the file has 1 blobs (2x3), the net wants 2 (2x3, 2)`},
+		{
+			"too few",
+			"InnerProduct",
+			"",
+			[]*caffepb.BlobProto{w},
+			false,
+			nil,
+			`layer "l": the file has 1 blobs (2x3), the net wants 2 (2x3, 2)`,
+		},
 		{"too many", "InnerProduct", "", []*caffepb.BlobProto{w, bias, mw, mb, mb}, false, nil, "the file has 5 blobs"},
-		{"shape", "InnerProduct", "", []*caffepb.BlobProto{caffe.NewBlob([]int{3, 2}, make([]float32, 6)), bias}, false, nil, `blob 0 has the shape 3x2 in the file, the net wants 2x3`},
-		{"count", "InnerProduct", "", []*caffepb.BlobProto{caffe.NewBlob([]int{2, 3}, make([]float32, 5)), bias}, false, nil, `holds 5 values, wanted 6`},
-		{"mask of other values", "InnerProduct", "", []*caffepb.BlobProto{w, bias, caffe.NewBlob([]int{2, 3}, []float32{0.5, 1, 1e-4, 0.5, 0, 2})}, false,
+		{
+			"shape",
+			"InnerProduct",
+			"",
+			[]*caffepb.BlobProto{caffe.NewBlob([]int{3, 2}, make([]float32, 6)), bias},
+			false,
+			nil,
+			`blob 0 has the shape 3x2 in the file, the net wants 2x3`,
+		},
+		{
+			"count",
+			"InnerProduct",
+			"",
+			[]*caffepb.BlobProto{caffe.NewBlob([]int{2, 3}, make([]float32, 5)), bias},
+			false,
+			nil,
+			`holds 5 values, wanted 6`,
+		},
+		{"mask of other values", "InnerProduct", "", []*caffepb.BlobProto{
+			w, bias, caffe.NewBlob([]int{2, 3}, []float32{0.5, 1, 1e-4, 0.5, 0, 2}),
+		}, false,
 			[]float32{7.5, 22}, ""},
-		{"mask that is no number", "InnerProduct", "", []*caffepb.BlobProto{w, bias, caffe.NewBlob([]int{2, 3}, []float32{1, 1, float32(math.NaN()), 1, 0, 1})},
+		{"mask that is no number", "InnerProduct", "", []*caffepb.BlobProto{
+			w, bias, caffe.NewBlob([]int{2, 3}, []float32{1, 1, float32(math.NaN()), 1, 0, 1}),
+		},
 			false, nil, "blob 2: a mask that holds NaN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -343,9 +420,15 @@ func TestSnapshotPrefix(t *testing.T) {
 // propagate_down: false keeps a gradient from a bottom; what stands above it is not trained through that layer.
 func TestPropagateDown(t *testing.T) {
 	text := imageInput + `
-	  layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 1 } } }
-	  layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" %s inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 1 } } }
-	  layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "label" top: "loss" }`
+layer {
+  name: "a" type: "InnerProduct" bottom: "x" top: "a"
+  inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 1 } }
+}
+layer {
+  name: "b" type: "InnerProduct" bottom: "a" top: "b" %s
+  inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 1 } }
+}
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "label" top: "loss" }`
 	for _, c := range []struct {
 		setting string
 		reaches bool
@@ -371,9 +454,12 @@ func TestPropagateDown(t *testing.T) {
 // A loss may be without a top, as in nets of 2013 and 2014; a net may have several of them.
 func TestLossWithoutTop(t *testing.T) {
 	n, err := build(t, imageInput+`
-	  layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 1 } } }
-	  layer { name: "l1" type: "SoftmaxWithLoss" bottom: "a" bottom: "label" }
-	  layer { name: "l2" type: "HingeLoss" bottom: "a" bottom: "label" loss_weight: 0.5 }`, caffepb.Phase_TRAIN)
+layer {
+  name: "a" type: "InnerProduct" bottom: "x" top: "a"
+  inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 1 } }
+}
+layer { name: "l1" type: "SoftmaxWithLoss" bottom: "a" bottom: "label" }
+layer { name: "l2" type: "HingeLoss" bottom: "a" bottom: "label" loss_weight: 0.5 }`, caffepb.Phase_TRAIN)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,10 +480,16 @@ func TestLossWithoutTop(t *testing.T) {
 // Of layers that share a parameter, the one that says a multiplier sets it for all.
 func TestSharedMultipliers(t *testing.T) {
 	n, err := build(t, imageInput+`
-	  layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" param { name: "w" } param { name: "b" lr_mult: 2 } inner_product_param { num_output: 3 } }
-	  layer { name: "b" type: "InnerProduct" bottom: "x" top: "b" param { name: "w" lr_mult: 0.5 decay_mult: 0 } param { name: "b" lr_mult: 2 } inner_product_param { num_output: 3 } }
-	  layer { name: "s" type: "Eltwise" bottom: "a" bottom: "b" top: "s" }
-	  layer { name: "l" type: "SoftmaxWithLoss" bottom: "s" bottom: "label" }`, caffepb.Phase_TRAIN)
+layer {
+  name: "a" type: "InnerProduct" bottom: "x" top: "a" param { name: "w" } param { name: "b" lr_mult: 2 }
+  inner_product_param { num_output: 3 }
+}
+layer {
+  name: "b" type: "InnerProduct" bottom: "x" top: "b" param { name: "w" lr_mult: 0.5 decay_mult: 0 }
+  param { name: "b" lr_mult: 2 } inner_product_param { num_output: 3 }
+}
+layer { name: "s" type: "Eltwise" bottom: "a" bottom: "b" top: "s" }
+layer { name: "l" type: "SoftmaxWithLoss" bottom: "s" bottom: "label" }`, caffepb.Phase_TRAIN)
 	if err != nil {
 		t.Fatal(err)
 	}

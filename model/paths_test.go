@@ -91,8 +91,10 @@ func (n *randomNet) add(typ, params string, bottoms []string, loss bool, tops ..
 // grow adds one layer of a random kind, where there is something for it to read.
 func (n *randomNet) grow() {
 	const matrix, half, number, one = "3x4", "3x2", "", "1"
-	kind := rapid.SampledFrom([]string{"InnerProduct", "Power", "Sigmoid", "TanH", "Eltwise", "Reduction", "Slice", "Concat", "Reshape",
-		"Silence", "TanH in place", "EuclideanLoss", "SoftmaxWithLoss", "SigmoidCrossEntropyLoss"}).
+	kind := rapid.SampledFrom([]string{
+		"InnerProduct", "Power", "Sigmoid", "TanH", "Eltwise", "Reduction", "Slice", "Concat", "Reshape", "Silence",
+		"TanH in place", "EuclideanLoss", "SoftmaxWithLoss", "SigmoidCrossEntropyLoss",
+	}).
 		Draw(n.t, "kind")
 	switch kind {
 	case "InnerProduct":
@@ -179,7 +181,9 @@ func TestGradientsFlowThroughEveryPath(t *testing.T) {
 		}
 		if n.weighted == 0 {
 			n.text.WriteString(
-				`layer { name: "end" type: "Reduction" bottom: "b0" top: "end" reduction_param { operation: SUMSQ } loss_weight: 1 }`,
+				`layer {
+  name: "end" type: "Reduction" bottom: "b0" top: "end" reduction_param { operation: SUMSQ } loss_weight: 1
+}`,
 			)
 		}
 		if strings.Contains(n.text.String(), "Loss\" bottom: \"t") {

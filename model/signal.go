@@ -90,7 +90,8 @@ func (n *Net) BlockedAt() string {
 			if nd.axis() != 1 && out.alive() {
 				out.channels = nil
 			}
-		case channelwise[nd.typ] && at[nd.bottom[0].Name] != nil && at[nd.bottom[0].Name].channels != nil && len(nd.bottom) == 1:
+		case channelwise[nd.typ] && len(nd.bottom) == 1 && at[nd.bottom[0].Name] != nil &&
+			at[nd.bottom[0].Name].channels != nil:
 			out.channels = at[nd.bottom[0].Name].channels
 		case !in:
 			out.channels = []bool{false}

@@ -61,7 +61,8 @@ func (o *oldNet) inputs() {
 		if rapid.Bool().Draw(o.t, "two inputs") {
 			o.b.Reset()
 			o.b.WriteString(
-				"input: \"data\" input: \"other\" input_dim: 2 input_dim: 3 input_dim: 12 input_dim: 12 input_dim: 2 input_dim: 1 input_dim: 1 input_dim: 1\n",
+				"input: \"data\" input: \"other\" input_dim: 2 input_dim: 3 input_dim: 12 input_dim: 12 input_dim: " +
+					"2 input_dim: 1 input_dim: 1 input_dim: 1\n",
 			)
 		}
 	case "shape":
@@ -71,30 +72,36 @@ func (o *oldNet) inputs() {
 			o.b.WriteString("input: \"data\"\n")
 		}
 		o.b.WriteString(
-			"layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 2 dim: 3 dim: 12 dim: 12 } } }\n",
+			"layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 2 dim: 3 dim: 12 dim: " +
+				"12 } } }\n",
 		)
 	default:
 		old := way != "data"
 		switch {
 		case o.form == "V0":
 			o.b.WriteString(
-				"layers { layer { name: \"data\" type: \"data\" source: \"x_lmdb\" batchsize: 2 cropsize: 12 mirror: true scale: 0.5 } top: \"data\" top: \"label\" }\n",
+				"layers { layer { name: \"data\" type: \"data\" source: \"x_lmdb\" batchsize: 2 cropsize: 12 " +
+					"mirror: true scale: 0.5 } top: \"data\" top: \"label\" }\n",
 			)
 		case o.form == "V1" && old:
 			o.b.WriteString(
-				"layers { name: \"data\" type: DATA top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 " + crop + " } }\n",
+				"layers { name: \"data\" type: DATA top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" " +
+					"batch_size: 2 " + crop + " } }\n",
 			)
 		case o.form == "V1":
 			o.b.WriteString(
-				"layers { name: \"data\" type: DATA top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 } transform_param { " + crop + " } }\n",
+				"layers { name: \"data\" type: DATA top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" " +
+					"batch_size: 2 } transform_param { " + crop + " } }\n",
 			)
 		case old:
 			o.b.WriteString(
-				"layer { name: \"data\" type: \"Data\" top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 " + crop + " } }\n",
+				"layer { name: \"data\" type: \"Data\" top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" " +
+					"batch_size: 2 " + crop + " } }\n",
 			)
 		default:
 			o.b.WriteString(
-				"layer { name: \"data\" type: \"Data\" top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" batch_size: 2 } transform_param { " + crop + " } }\n",
+				"layer { name: \"data\" type: \"Data\" top: \"data\" top: \"label\" data_param { source: \"x_lmdb\" " +
+					"batch_size: 2 } transform_param { " + crop + " } }\n",
 			)
 		}
 	}
@@ -111,7 +118,8 @@ func (o *oldNet) draw() string {
 				"conv",
 				"CONVOLUTION",
 				"Convolution",
-				"num_output: 4 kernelsize: 3 pad: 1 weight_filler { type: \"xavier\" } blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0",
+				"num_output: 4 kernelsize: 3 pad: 1 weight_filler { type: \"xavier\" } blobs_lr: 1 blobs_lr: 2 "+
+					"weight_decay: 1 weight_decay: 0",
 				"convolution_param { num_output: 4 kernel_size: 3 pad: 1 }",
 				"param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 }",
 			)
@@ -290,7 +298,9 @@ func TestUpgradeStripsInputsWithoutShape(t *testing.T) {
 	f, err := caffe.ParseNetPrototxt(
 		"n",
 		[]byte(
-			`input: "data" layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } } layer { name: "r" type: "ReLU" bottom: "data" top: "r" }`,
+			`input: "data"
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } }
+layer { name: "r" type: "ReLU" bottom: "data" top: "r" }`,
 		),
 	)
 	if err != nil {
@@ -298,10 +308,12 @@ func TestUpgradeStripsInputsWithoutShape(t *testing.T) {
 	}
 	if len(f.Net.Layer) != 2 || len(f.Net.Input) > 0 || len(f.Upgraded) != 1 ||
 		!strings.Contains(f.Upgraded[0], "left out") ||
-		f.Line(0) != 1 {
+		f.Line(0) != 2 {
 		t.Errorf("%v, told %q", f.Net, f.Upgraded)
 	}
-	for _, bad := range []string{`input: "a" input: "b" input_shape { dim: 1 }`, `input: "a" input_dim: 1 input_dim: 2`} {
+	for _, bad := range []string{
+		`input: "a" input: "b" input_shape { dim: 1 }`, `input: "a" input_dim: 1 input_dim: 2`,
+	} {
 		if _, err := caffe.ParseNetPrototxt("n", []byte(bad)); err == nil ||
 			!strings.Contains(err.Error(), "inputs of the net") {
 			t.Errorf("%s: %v", bad, err)

@@ -178,7 +178,14 @@ func (n *Net) takers(path string, src *caffepb.NetParameter) (takers []*node, no
 		} else {
 			takers[i] = fit[len(fit)-1]
 			if at[name] == 0 {
-				notices = append(notices, fmt.Sprintf("%s: layers %q: %d in the file, %d in the net; the last of the file goes into the last of the net", path, name, count[name], len(fit)))
+				notices = append(
+					notices,
+					fmt.Sprintf(
+						"%s: layers %q: %d in the file, %d in the net; the last of the file goes into the last of "+
+							"the net",
+						path, name, count[name], len(fit),
+					),
+				)
 			}
 		}
 		at[name]++
@@ -391,7 +398,8 @@ func (n *Net) Weights() *caffepb.NetParameter {
 func (n *Net) stored(nd *node) *caffepb.LayerParameter {
 	l := proto.CloneOf(nd.param)
 	l.Phase = n.Phase.Enum()
-	l.Name, l.Bottom, l.Top = n.file.Net.Layer[nd.index].Name, n.file.Net.Layer[nd.index].Bottom, n.file.Net.Layer[nd.index].Top
+	said := n.file.Net.Layer[nd.index]
+	l.Name, l.Bottom, l.Top = said.Name, said.Bottom, said.Top
 	return l
 }
 

@@ -169,7 +169,10 @@ func TestLoader(t *testing.T) {
 			if d := cmp.Diff([]float32{float32(first), float32(second)}, b.Labels); d != "" {
 				t.Errorf("start %d, batch %d: %s", start, i, d)
 			}
-			if d := cmp.Diff([]float32{float32(10 * first), float32(10*first + 1), float32(10 * second), float32(10*second + 1)}, b.Data); d != "" {
+			if d := cmp.Diff(
+				[]float32{float32(10 * first), float32(10*first + 1), float32(10 * second), float32(10*second + 1)},
+				b.Data,
+			); d != "" {
 				t.Errorf("start %d, batch %d: %s", start, i, d)
 			}
 			l.Release(b)
@@ -237,7 +240,13 @@ func TestTransform(t *testing.T) {
 		{"mirror, not drawn", "mirror: true", true, Randoms{2: high - 1}, []float32{10, 20, 30, 40, 50, 60}},
 		{"centre crop", "crop_size: 1", false, Randoms{1<<32 - 1, 1<<32 - 1}, []float32{20}},
 		{"random crop", "crop_size: 1", true, Randoms{1<<32 - 1, 1<<32 - 1}, []float32{60}},
-		{"crop, mean and mirror", "crop_size: 2 mirror: true mean_file: \"" + mean + "\"", true, Randoms{0, 1<<32 - 1, high}, []float32{27, 18, 54, 45}},
+		{
+			"crop, mean and mirror",
+			"crop_size: 2 mirror: true mean_file: \"" + mean + "\"",
+			true,
+			Randoms{0, 1<<32 - 1, high},
+			[]float32{27, 18, 54, 45},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := &caffepb.TransformationParameter{}
@@ -270,7 +279,10 @@ func TestTransformErrors(t *testing.T) {
 		{"mean_value: 1 mean_value: 2", "2 mean_value for 3 channels"},
 		{"force_color: true force_gray: true", "exclude each other"},
 		{"mean_file: \"none\"", "no such file"},
-		{"mean_file: \"" + testdata + "/oracle/old/mnist1280_mean.binaryproto\"", "has the shape 1x28x28, the images 3x4x4"},
+		{
+			"mean_file: \"" + testdata + "/oracle/old/mnist1280_mean.binaryproto\"",
+			"has the shape 1x28x28, the images 3x4x4",
+		},
 	} {
 		p := &caffepb.TransformationParameter{}
 		if err := caffe.ParsePrototxt("p", []byte(c.param), p); err != nil {

@@ -56,7 +56,8 @@ func WriteImages(l *ImageList, o ImagesetOptions, path string) error {
 				size = len(r.d.Data)
 			} else if len(r.d.Data) != size {
 				e := entry(i)
-				return "", nil, &caffe.FileError{Path: l.path, Line: e.Line, Msg: fmt.Sprintf("%s has the shape %dx%dx%d, %d values; the first picture has %d",
+				return "", nil, &caffe.FileError{Path: l.path, Line: e.Line, Msg: fmt.Sprintf("%s has the shape "+
+					"%dx%dx%d, %d values; the first picture has %d",
 					e.Path, r.d.Channels, r.d.Height, r.d.Width, len(r.d.Data), size)}
 			}
 		}

@@ -48,12 +48,21 @@ func NewLoader(s Source, batchSize, slots int) (*Loader, error) {
 	shape := s.Shape()
 	size := shape[0] * shape[1] * shape[2]
 	bytes := memory.Product(int64(slots), int64(batchSize), int64(size)+1, 4)
-	if err := memory.Check(fmt.Sprintf("%d batches of %d records of %dx%dx%d (batch_size, prefetch)", slots, batchSize, shape[0], shape[1], shape[2]), bytes); err != nil {
+	if err := memory.Check(
+		fmt.Sprintf(
+			"%d batches of %d records of %dx%dx%d (batch_size, prefetch)", slots, batchSize, shape[0], shape[1],
+			shape[2],
+		),
+		bytes,
+	); err != nil {
 		return nil, err
 	}
 	l.free, l.full = make(chan *Batch, slots), make(chan *Batch, slots)
 	for range slots {
-		l.free <- &Batch{Shape: append([]int(nil), shape...), Data: make([]float32, batchSize*size), Labels: make([]float32, batchSize)}
+		l.free <- &Batch{
+			Shape: append([]int(nil), shape...), Data: make([]float32, batchSize*size),
+			Labels: make([]float32, batchSize),
+		}
 	}
 	return l, nil
 }

@@ -28,7 +28,9 @@ func ReadPicture(path string, height, width int, color bool) (*Datum, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if height > 0 && width > 0 {
-		if err := memory.Check(fmt.Sprintf("%s: scaled to %dx%d", path, width, height), memory.Product(int64(height), int64(width), 3)); err != nil {
+		if err := memory.Check(
+			fmt.Sprintf("%s: scaled to %dx%d", path, width, height), memory.Product(int64(height), int64(width), 3),
+		); err != nil {
 			return nil, err
 		}
 		d.Resize(height, width)

@@ -129,7 +129,8 @@ func parseWindowFile(path string, r io.Reader, fgThreshold, bgThreshold float32)
 		return nil, &caffe.FileError{
 			Path: path,
 			Msg: fmt.Sprintf(
-				"has %d windows of an overlap of at least %g (fg_threshold) and %d below %g (bg_threshold); wanted both",
+				"has %d windows of an overlap of at least %g (fg_threshold) and %d below %g (bg_threshold); wanted "+
+					"both",
 				len(f.Foreground),
 				fgThreshold,
 				len(f.Background),

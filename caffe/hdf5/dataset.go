@@ -203,7 +203,8 @@ func (ds *Dataset) readLayout(d *decoder) error {
 			}
 		default:
 			return ds.f.errorf(
-				"%s is stored in layout %d of version %d (written for HDF5 1.10 or later alone), which is not read; h5repack IN OUT converts the file",
+				"%s is stored in layout %d of version %d (written for HDF5 1.10 or later alone), which is not read; "+
+					"h5repack IN OUT converts the file",
 				ds.path,
 				ds.layout,
 				version,

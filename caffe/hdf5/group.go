@@ -167,7 +167,8 @@ func (f *File) group(name string, addr uint64) (*Group, error) {
 			}
 			if d.addr() != undefined {
 				return nil, f.errorf(
-					"group %s keeps its links in a fractal heap (more than eight, written for HDF5 1.8 or later alone), which is not read; "+
+					"group %s keeps its links in a fractal heap (more than eight, written for HDF5 1.8 or later "+
+						"alone), which is not read; "+
 						"h5repack IN OUT converts the file",
 					name,
 				)

@@ -221,8 +221,10 @@ func TestRoundTrip(t *testing.T) {
 func TestReadsVariants(t *testing.T) {
 	for _, name := range []string{"variants_earliest.h5", "variants_v108.h5"} {
 		root := open(t, filepath.Join("testdata", name))
-		for _, path := range []string{"a/chunked", "a/gzip", "a/gzip_shuffle", "a/fletcher", "a/gzip_shuffle_fletcher", "b/contiguous", "b/compact",
-			"c/f16", "c/f64", "c/f32be", "c/i16", "c/i16be", "c/u8", "c/i64"} {
+		for _, path := range []string{
+			"a/chunked", "a/gzip", "a/gzip_shuffle", "a/fletcher", "a/gzip_shuffle_fletcher", "b/contiguous",
+			"b/compact", "c/f16", "c/f64", "c/f32be", "c/i16", "c/i16be", "c/u8", "c/i64",
+		} {
 			group, ds, _ := strings.Cut(path, "/")
 			g, err := root.Group(group)
 			if err != nil {
@@ -340,7 +342,10 @@ func TestFletcher32(t *testing.T) {
 }
 
 func TestFromHalf(t *testing.T) {
-	for bits, want := range map[uint16]float32{0: 0, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 0x0001: 1.0 / (1 << 24), 0x0400: 1.0 / (1 << 14), 0x3555: 0.33325195, 0x7c00: float32(math.Inf(1))} {
+	for bits, want := range map[uint16]float32{
+		0: 0, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 0x0001: 1.0 / (1 << 24), 0x0400: 1.0 / (1 << 14),
+		0x3555: 0.33325195, 0x7c00: float32(math.Inf(1)),
+	} {
 		if have := fromHalf(bits); have != want {
 			t.Errorf("%04x is %g, wanted %g", bits, have, want)
 		}

@@ -26,7 +26,8 @@ __attribute__((constructor)) static void look_at_address_space(void) {
 #endif
 	if (l.rlim_cur < least) {
 		char text[256];
-		int n = snprintf(text, sizeof text, "dns-tui: the address space is limited to %lu MiB (ulimit -v, h_vmem); wanted at least %lu MiB\n",
+		int n = snprintf(text, sizeof text, "dns-tui: the address space is limited to %lu MiB (ulimit -v, h_vmem); "
+			"wanted at least %lu MiB\n",
 			(unsigned long)l.rlim_cur >> 20, least >> 20);
 		if (write(STDERR_FILENO, text, n) < 0)
 			_exit(1);

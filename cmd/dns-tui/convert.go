@@ -23,7 +23,8 @@ func runExport(_ context.Context, e *env, args []string) error {
 	}
 	if sameFile(rest[0], rest[1]) {
 		return usagef(
-			"export: %s is both the file to read and the one to write; what is pruned in it, and its masks, would be lost",
+			"export: %s is both the file to read and the one to write; what is pruned in it, and its masks, would "+
+				"be lost",
 			rest[0],
 		)
 	}

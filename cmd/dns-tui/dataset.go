@@ -84,7 +84,8 @@ func (f *imageFlags) add(fs *flag.FlagSet) {
 func (f *imageFlags) write(e *env, rest []string) error {
 	if len(rest) != 3 {
 		return usagef(
-			"dataset images: wanted a folder that goes before the paths, a list of images, and a name for the LMDB, found %s",
+			"dataset images: wanted a folder that goes before the paths, a list of images, and a name for the LMDB, "+
+				"found %s",
 			count(len(rest), "argument"),
 		)
 	}

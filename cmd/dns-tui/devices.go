@@ -48,7 +48,8 @@ func (f *deviceFlags) add(fs *flag.FlagSet) {
 		&f.precision,
 		"precision",
 		"auto",
-		"how a GPU multiplies: fp32, tf32 or bf16; auto is tf32 where the GPU has it. Weights and masks are float32 always",
+		"how a GPU multiplies: fp32, tf32 or bf16; auto is tf32 where the GPU has it. Weights and masks are float32 "+
+			"always",
 	)
 	fs.BoolVar(&f.sync, "gpu-sync", false, "wait after each kernel of the GPU, to find the one that fails; slow")
 }

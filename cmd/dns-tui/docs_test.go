@@ -85,8 +85,10 @@ func TestCaffeTableOfSolvers(t *testing.T) {
 func TestCaffeFlags(t *testing.T) {
 	text := section(t, "Command line")
 	for name, commands := range map[string][]string{
-		"solver": {"train"}, "model": {"test", "time"}, "weights": {"train", "test"}, "snapshot": {"train"}, "iterations": {"test", "time"}, "gpu": {"train", "test", "time"},
-		"phase": {"time"}, "level": {"train", "test", "time"}, "stage": {"train", "test", "time"}, "sigint_effect": {"train"}, "sighup_effect": {"train"},
+		"solver": {"train"}, "model": {"test", "time"}, "weights": {"train", "test"}, "snapshot": {"train"},
+		"iterations": {"test", "time"}, "gpu": {"train", "test", "time"},
+		"phase": {"time"}, "level": {"train", "test", "time"}, "stage": {"train", "test", "time"},
+		"sigint_effect": {"train"}, "sighup_effect": {"train"},
 	} {
 		if !strings.Contains(text, "`-"+name+"`") {
 			t.Errorf("docs/caffe.md does not speak of -%s", name)

@@ -44,7 +44,8 @@ func (f *inputFlag) add(fs *flag.FlagSet) {
 	fs.Var(
 		f,
 		"input",
-		"random data of this shape in place of data layers: 3x227x227, 3x227x227:1000 with labels below 1000, or the shapes of all tops: 20x8,20x8",
+		"random data of this shape in place of data layers: 3x227x227, 3x227x227:1000 with labels below 1000, or "+
+			"the shapes of all tops: 20x8,20x8",
 	)
 }
 
@@ -61,7 +62,8 @@ func (f *shapeFlags) add(fs *flag.FlagSet) {
 	fs.Var(
 		&f.input,
 		"input",
-		"the images' shape, such as 3x227x227, where the data is not there to tell; or the shapes of all tops: 20x8,20x8",
+		"the images' shape, such as 3x227x227, where the data is not there to tell; or the shapes of all tops: "+
+			"20x8,20x8",
 	)
 }
 

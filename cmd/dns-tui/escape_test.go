@@ -79,9 +79,17 @@ func TestHostileNamesInEveryCommand(t *testing.T) {
 	at := func(s string) string { return filepath.Join(dir, name+s) }
 	q := protoString(evil)
 	layers := fmt.Sprintf(`name: %[1]s
-layer { name: "in" type: "DummyData" top: %[1]s top: "label" dummy_data_param { shape { dim: 4 dim: 6 } shape { dim: 4 }
-  data_filler { type: "gaussian" } data_filler { type: "constant" value: 1 } } }
-layer { name: %[2]s type: "InnerProduct" bottom: %[1]s top: %[2]s param { name: %[2]s } inner_product_param { threshold: 1 num_output: 5 weight_filler { type: "xavier" } } }
+layer {
+  name: "in" type: "DummyData" top: %[1]s top: "label"
+  dummy_data_param {
+    shape { dim: 4 dim: 6 } shape { dim: 4 } data_filler { type: "gaussian" }
+    data_filler { type: "constant" value: 1 }
+  }
+}
+layer {
+  name: %[2]s type: "InnerProduct" bottom: %[1]s top: %[2]s param { name: %[2]s }
+  inner_product_param { threshold: 1 num_output: 5 weight_filler { type: "xavier" } }
+}
 layer { name: %[3]s type: "SoftmaxWithLoss" bottom: %[2]s bottom: "label" top: %[3]s }
 layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s include { phase: TEST } }
 `, q, protoString("ip"+evil), protoString("loss"+evil), protoString("acc"+evil))
@@ -91,7 +99,8 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 		dir,
 		name+"s.prototxt",
 		fmt.Sprintf(
-			"net: %s base_lr: 0.01 lr_policy: \"fixed\" max_iter: 4 display: 1 test_iter: 1 test_interval: 2 surgery_iter_gamma: 0.0001 debug_info: true snapshot: 2 snapshot_prefix: %s",
+			"net: %s base_lr: 0.01 lr_policy: \"fixed\" max_iter: 4 display: 1 test_iter: 1 test_interval: 2 "+
+				"surgery_iter_gamma: 0.0001 debug_info: true snapshot: 2 snapshot_prefix: %s",
 			protoString(net),
 			protoString(at("t")),
 		),

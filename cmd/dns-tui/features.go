@@ -22,7 +22,8 @@ func runFeatures(ctx context.Context, e *env, args []string) error {
 		netCommand{name: "features", phase: "TEST", needsWeights: true, operands: func(rest []string) error {
 			if len(rest) < 2 {
 				return usagef(
-					"features: wanted the names of blobs, with commas between them, and a name for the LMDB of each, found %s",
+					"features: wanted the names of blobs, with commas between them, and a name for the LMDB of "+
+						"each, found %s",
 					count(len(rest), "argument"),
 				)
 			}

@@ -38,7 +38,9 @@ func smallFiles(t testing.TB) [][]byte {
 	if err := caffe.WriteSolverState(filepath.Join(dir, "w.solverstate"), state); err != nil {
 		t.Fatal(err)
 	}
-	if err := caffe.WriteBinary(filepath.Join(dir, "mean"), caffe.NewBlob([]int{1, 1, 2, 2}, []float32{1, 2, 3, 4})); err != nil {
+	if err := caffe.WriteBinary(
+		filepath.Join(dir, "mean"), caffe.NewBlob([]int{1, 1, 2, 2}, []float32{1, 2, 3, 4}),
+	); err != nil {
 		t.Fatal(err)
 	}
 	all := [][]byte{

@@ -94,43 +94,170 @@ func TestMistakes(t *testing.T) {
 		{"empty solver", []string{"train", "--solver", empty}, 1, "is empty"},
 		{"folder for a solver", []string{"train", "--solver", dir}, 1, "is a directory"},
 		{"binary for a solver", []string{"train", "--solver", weights}, 1, "this is a binary file"},
-		{"misspelt field", []string{"train", "--solver", solver("typo.prototxt", good+"\nmomentun: 0.9")}, 1, `typo.prototxt:2: unknown field "momentun" in SolverParameter; did you mean "momentum"?`},
-		{"no net", []string{"train", "--solver", solver("nonet.prototxt", "base_lr: 1 lr_policy: \"fixed\" max_iter: 5")}, 1, "0 train nets"},
-		{"several faults", []string{"train", "--solver", solver("faults.prototxt", fmt.Sprintf("net: %q lr_policy: \"fixd\" iter_size: 0", net))}, 1, "max_iter is 0"},
-		{"several faults, the last", []string{"train", "--solver", filepath.Join(dir, "faults.prototxt")}, 1, `lr_policy is "fixd"`},
-		{"unknown solver type", []string{"train", "--solver", solver("adam.prototxt", good+`type: "Adaam"`)}, 1, `unknown solver type "Adaam"; did you mean "Adam"?`},
-		{"random weights", []string{"train", "--solver", solver("good.prototxt", good), "--weights", random}, 1, "is not a caffemodel"},
-		{"cut weights", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", cut}, 1, "is cut short"},
-		{"weights of another net", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", modeltest.Root("models", "lenet5_dense.caffemodel")}, 1, `layer "conv1": blob 0 has the shape 20x1x5x5 in the file, the net wants 8x1x5x5`},
-		{"weights and snapshot", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", "a", "--snapshot", "b"}, 2, "exclude each other"},
-		{"nothing to resume", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--resume"}, 1, "no snapshot to resume"},
-		{"caffemodel for a snapshot", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--snapshot", weights}, 1, "is not a solverstate"},
-		{"snapshot folder", []string{"train", "--solver", solver("folder.prototxt", strings.ReplaceAll(good, filepath.Join(dir, "run"), "/proc/nowhere/run"))}, 1, "snapshots cannot be written to /proc/nowhere"},
-		{"unequal images", []string{"train", "--solver", withData("unequal", unequal)}, 1, `record "00000002" has the shape 1x28x29, the first record 1x28x28`},
-		{"label outside the classes", []string{"train", "--solver", withData("labels", labels)}, 1, `label 10 (number 10 of blob "label") is no class; wanted 0 to 9`},
-		{"database missing", []string{"train", "--solver", withData("nodb", "nowhere_lmdb")}, 1, "nowhere_lmdb: no such LMDB folder"},
-		{"where it was looked for", []string{"train", "--solver", filepath.Join(dir, "nodb.prototxt")}, 1, "; looked for it in the working folder, beside "},
-		{"a database of the name beside", []string{"train", "--solver", withData("beside", "examples/mnist/labels_lmdb")}, 1, `did you mean "labels_lmdb"?`},
+		{
+			"misspelt field",
+			[]string{"train", "--solver", solver("typo.prototxt", good+"\nmomentun: 0.9")},
+			1,
+			`typo.prototxt:2: unknown field "momentun" in SolverParameter; did you mean "momentum"?`,
+		},
+		{
+			"no net",
+			[]string{"train", "--solver", solver("nonet.prototxt", "base_lr: 1 lr_policy: \"fixed\" max_iter: 5")},
+			1,
+			"0 train nets",
+		},
+		{
+			"several faults",
+			[]string{
+				"train", "--solver",
+				solver("faults.prototxt", fmt.Sprintf("net: %q lr_policy: \"fixd\" iter_size: 0", net)),
+			},
+			1,
+			"max_iter is 0",
+		},
+		{
+			"several faults, the last",
+			[]string{"train", "--solver", filepath.Join(dir, "faults.prototxt")},
+			1,
+			`lr_policy is "fixd"`,
+		},
+		{
+			"unknown solver type",
+			[]string{"train", "--solver", solver("adam.prototxt", good+`type: "Adaam"`)},
+			1,
+			`unknown solver type "Adaam"; did you mean "Adam"?`,
+		},
+		{
+			"random weights",
+			[]string{"train", "--solver", solver("good.prototxt", good), "--weights", random},
+			1,
+			"is not a caffemodel",
+		},
+		{
+			"cut weights",
+			[]string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", cut},
+			1,
+			"is cut short",
+		},
+		{
+			"weights of another net",
+			[]string{
+				"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights",
+				modeltest.Root("models", "lenet5_dense.caffemodel"),
+			},
+			1,
+			`layer "conv1": blob 0 has the shape 20x1x5x5 in the file, the net wants 8x1x5x5`,
+		},
+		{
+			"weights and snapshot",
+			[]string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", "a", "--snapshot", "b"},
+			2,
+			"exclude each other",
+		},
+		{
+			"nothing to resume",
+			[]string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--resume"},
+			1,
+			"no snapshot to resume",
+		},
+		{
+			"caffemodel for a snapshot",
+			[]string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--snapshot", weights},
+			1,
+			"is not a solverstate",
+		},
+		{
+			"snapshot folder",
+			[]string{
+				"train", "--solver",
+				solver("folder.prototxt", strings.ReplaceAll(good, filepath.Join(dir, "run"), "/proc/nowhere/run")),
+			},
+			1,
+			"snapshots cannot be written to /proc/nowhere",
+		},
+		{
+			"unequal images",
+			[]string{"train", "--solver", withData("unequal", unequal)},
+			1,
+			`record "00000002" has the shape 1x28x29, the first record 1x28x28`,
+		},
+		{
+			"label outside the classes",
+			[]string{"train", "--solver", withData("labels", labels)},
+			1,
+			`label 10 (number 10 of blob "label") is no class; wanted 0 to 9`,
+		},
+		{
+			"database missing",
+			[]string{"train", "--solver", withData("nodb", "nowhere_lmdb")},
+			1,
+			"nowhere_lmdb: no such LMDB folder",
+		},
+		{
+			"where it was looked for",
+			[]string{"train", "--solver", filepath.Join(dir, "nodb.prototxt")},
+			1,
+			"; looked for it in the working folder, beside ",
+		},
+		{
+			"a database of the name beside",
+			[]string{"train", "--solver", withData("beside", "examples/mnist/labels_lmdb")},
+			1,
+			`did you mean "labels_lmdb"?`,
+		},
 		{"cuda", []string{"parity", "--device", "cuda", dir}, 1, "has no CUDA device"},
 		{"device", []string{"devices", "--device", "tpu"}, 2, "wanted host or cuda"},
 		{"GPU number", []string{"parity", "--gpu", "x", dir}, 2, `--gpu is "x"; wanted a number from 0`},
 		{"GPU on the host", []string{"parity", "--gpu", "0", "--device", "host", dir}, 2, "exclude each other"},
-		{"precision", []string{"parity", "--precision", "fp8", dir}, 2, `precision is "fp8"; wanted fp32, tf32 or bf16`},
+		{
+			"precision",
+			[]string{"parity", "--precision", "fp8", dir},
+			2,
+			`precision is "fp8"; wanted fp32, tf32 or bf16`,
+		},
 		{"unknown device", []string{"parity", "--device", "tpu", dir}, 2, `wanted host or cuda`},
 		{"parity of nothing", []string{"parity", filepath.Join(dir, "none")}, 1, "none: no such file"},
 		{"parity of an empty folder", []string{"parity", t.TempDir()}, 1, "no case here"},
 		{"test without a model", []string{"test", "--weights", weights}, 2, "--model is not given"},
-		{"effect of a signal", []string{"train", "--solver", "x", "--sigint_effect", "explode"}, 2, "wanted stop, snapshot or none"},
+		{
+			"effect of a signal",
+			[]string{"train", "--solver", "x", "--sigint_effect", "explode"},
+			2,
+			"wanted stop, snapshot or none",
+		},
 		{"time of nothing", []string{"time"}, 2, "--model is not given"},
 		{"time of a phase", []string{"time", "--model", net, "--phase", "TRIAN"}, 2, "wanted TRAIN or TEST"},
-		{"a flag's value", []string{"train", "--resume=often"}, 2, "wanted --resume or --resume=auto; see dns-tui train -h"},
+		{
+			"a flag's value",
+			[]string{"train", "--resume=often"},
+			2,
+			"wanted --resume or --resume=auto; see dns-tui train -h",
+		},
 		{"inspect nothing", []string{"inspect", filepath.Join(dir, "none")}, 1, "no such file"},
-		{"inspect a net of nothing", []string{"inspect", write(t, dir, "layerless.prototxt", `name: "x" input: "a"`)}, 1, "is a net without a layer"},
+		{
+			"inspect a net of nothing",
+			[]string{"inspect", write(t, dir, "layerless.prototxt", `name: "x" input: "a"`)},
+			1,
+			"is a net without a layer",
+		},
 		{"inspect random bytes", []string{"inspect", random}, 1, "is no caffemodel, solverstate"},
 		{"inspect an empty file", []string{"inspect", empty}, 1, "is empty"},
-		{"dataset of nothing", []string{"dataset", "mnist", dir, filepath.Join(dir, "out")}, 1, "no train-images-idx3-ubyte"},
+		{
+			"dataset of nothing",
+			[]string{"dataset", "mnist", dir, filepath.Join(dir, "out")},
+			1,
+			"no train-images-idx3-ubyte",
+		},
 		{"dataset of another kind", []string{"dataset", "cifar", dir, "x"}, 2, "wanted `dataset mnist"},
-		{"replay of nothing", []string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--replay", filepath.Join(dir, "none.journal")}, 1, "none.journal"},
+		{
+			"replay of nothing",
+			[]string{
+				"train", "--solver", filepath.Join(dir, "good.prototxt"), "--replay",
+				filepath.Join(dir, "none.journal"),
+			},
+			1,
+			"none.journal",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			status, stdout, stderr := run(t, c.args...)
@@ -156,29 +283,85 @@ func TestCommands(t *testing.T) {
 		{[]string{"train", "-h"}, []string{"-resume"}},
 		{[]string{"version"}, []string{"dns-tui ", "devices: host"}},
 		{[]string{"devices"}, []string{"host (", "matrix products:", "cuda"}},
-		{[]string{"inspect", modeltest.Root("models", "lenet5_sparse.caffemodel")}, []string{"3,993 of 431,080 (107.96 times smaller)", "99.27 %"}},
-		{[]string{"inspect", modeltest.Root("oracle", "solvers", "sgd_inv_iter_60.solverstate")}, []string{"solverstate at iteration 60", "written by Caffe"}},
-		{[]string{"inspect", modeltest.Root("oracle", "solvers", "mnist1280_lmdb")}, []string{"LMDB of 1,280 records", "1x28x28", "10 labels, 0 to 9"}},
-		{[]string{"inspect", modeltest.Root("oracle", "old", "mnist1280_mean.binaryproto")}, []string{"shape 1x1x28x28"}},
+		{
+			[]string{"inspect", modeltest.Root("models", "lenet5_sparse.caffemodel")},
+			[]string{"3,993 of 431,080 (107.96 times smaller)", "99.27 %"},
+		},
+		{
+			[]string{"inspect", modeltest.Root("oracle", "solvers", "sgd_inv_iter_60.solverstate")},
+			[]string{"solverstate at iteration 60", "written by Caffe"},
+		},
+		{
+			[]string{"inspect", modeltest.Root("oracle", "solvers", "mnist1280_lmdb")},
+			[]string{"LMDB of 1,280 records", "1x28x28", "10 labels, 0 to 9"},
+		},
+		{
+			[]string{"inspect", modeltest.Root("oracle", "old", "mnist1280_mean.binaryproto")},
+			[]string{"shape 1x1x28x28"},
+		},
 		{[]string{"inspect", modeltest.Root("nets", "lenet.prototxt")}, []string{`net "LeNet"`, "conv2"}},
 		{[]string{"inspect", modeltest.Root("solvers", "lenet.prototxt")}, []string{"solver", `lr_policy: "inv"`}},
-		{[]string{"parity", "-gpu", "0", modeltest.Root("oracle", "solvers")}, []string{"dns_seed_mini                    ok", "0 disagree"}},
-		{[]string{"parity", "--gpu", "0", modeltest.Root("oracle", "layers")}, []string{"elu                              ok", "0 disagree"}},
-		{[]string{"export", modeltest.Root("oracle", "solvers", "dns_seed_mini_final.caffemodel"), filepath.Join(dir, "x.caffemodel")}, []string{"4 masks applied and dropped"}},
+		{
+			[]string{"parity", "-gpu", "0", modeltest.Root("oracle", "solvers")},
+			[]string{"dns_seed_mini                    ok", "0 disagree"},
+		},
+		{
+			[]string{"parity", "--gpu", "0", modeltest.Root("oracle", "layers")},
+			[]string{"elu                              ok", "0 disagree"},
+		},
+		{
+			[]string{
+				"export", modeltest.Root("oracle", "solvers", "dns_seed_mini_final.caffemodel"),
+				filepath.Join(dir, "x.caffemodel"),
+			},
+			[]string{"4 masks applied and dropped"},
+		},
 		{[]string{"inspect", filepath.Join(dir, "x.caffemodel")}, []string{"conv1"}},
-		{[]string{"time", "--model", modeltest.Root("oracle", "layers", "net_lenet.prototxt"), "--iterations", "2"}, []string{"conv1", "SoftmaxWithLoss", "all", "average of 2 passes"}},
-		{[]string{"time", "--model", modeltest.Root("oracle", "layers", "net_lenet.prototxt"), "--iterations", "2", "--log", "caffe"}, []string{"*** Benchmark begins ***", "conv1\tforward: ", "conv1\tbackward: ", "] Average Forward pass: ", "] Average Backward pass: ", "] Total Time: "}},
-		{[]string{"test", "--model", modeltest.Root("oracle", "solvers", "sgd_inv.net.prototxt"), "--weights", modeltest.Root("oracle", "solvers", "sgd_inv_final.caffemodel"), "--phase", "TRAIN", "--iterations", "2", "--log", "caffe"},
+		{
+			[]string{"time", "--model", modeltest.Root("oracle", "layers", "net_lenet.prototxt"), "--iterations", "2"},
+			[]string{"conv1", "SoftmaxWithLoss", "all", "average of 2 passes"},
+		},
+		{
+			[]string{
+				"time", "--model", modeltest.Root("oracle", "layers", "net_lenet.prototxt"), "--iterations", "2",
+				"--log", "caffe",
+			},
+			[]string{
+				"*** Benchmark begins ***", "conv1\tforward: ", "conv1\tbackward: ", "] Average Forward pass: ",
+				"] Average Backward pass: ", "] Total Time: ",
+			},
+		},
+		{[]string{
+			"test", "--model", modeltest.Root("oracle", "solvers", "sgd_inv.net.prototxt"), "--weights",
+			modeltest.Root("oracle", "solvers", "sgd_inv_final.caffemodel"), "--phase", "TRAIN", "--iterations", "2",
+			"--log", "caffe",
+		},
 			[]string{"] Batch 0, loss = ", "] Batch 1, loss = ", "] Loss: ", "] loss = "}},
-		{[]string{"inspect", modeltest.Root("oracle", "hdf5", "sample_data.h5")}, []string{"HDF5 file", "/data                    10x8x6x5         floats", "/label                   10x1             floats"}},
+		{
+			[]string{"inspect", modeltest.Root("oracle", "hdf5", "sample_data.h5")},
+			[]string{
+				"HDF5 file", "/data                    10x8x6x5         floats",
+				"/label                   10x1             floats",
+			},
+		},
 		{[]string{"device_query"}, []string{"host ("}},
-		{[]string{"upgrade", modeltest.Root("oracle", "old", "v1.prototxt"), filepath.Join(dir, "v2.prototxt")}, []string{"4 layers in the V1 form of 2014; input fields of the net"}},
+		{
+			[]string{"upgrade", modeltest.Root("oracle", "old", "v1.prototxt"), filepath.Join(dir, "v2.prototxt")},
+			[]string{"4 layers in the V1 form of 2014; input fields of the net"},
+		},
 		{[]string{"inspect", filepath.Join(dir, "v2.prototxt")}, []string{"InnerProduct"}},
-		{[]string{"upgrade", filepath.Join(dir, "v2.prototxt"), filepath.Join(dir, "v3.prototxt")}, []string{"nothing to upgrade"}},
-		{[]string{"inspect", modeltest.Root("oracle", "solvers", "mnist1280_leveldb_tables")}, []string{"LevelDB of 1,280 records", "10 labels, 0 to 9"}},
+		{
+			[]string{"upgrade", filepath.Join(dir, "v2.prototxt"), filepath.Join(dir, "v3.prototxt")},
+			[]string{"nothing to upgrade"},
+		},
+		{
+			[]string{"inspect", modeltest.Root("oracle", "solvers", "mnist1280_leveldb_tables")},
+			[]string{"LevelDB of 1,280 records", "10 labels, 0 to 9"},
+		},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
-			if testing.Short() && len(c.args) > 0 && c.args[0] == "parity" && strings.HasSuffix(c.args[len(c.args)-1], "solvers") {
+			if testing.Short() && len(c.args) > 0 && c.args[0] == "parity" &&
+				strings.HasSuffix(c.args[len(c.args)-1], "solvers") {
 				t.Skip("60 iterations of each solver")
 			}
 			status, stdout, stderr := run(t, c.args...)
@@ -270,7 +453,8 @@ func TestCaffeLog(t *testing.T) {
 		dir,
 		"s.prototxt",
 		fmt.Sprintf(
-			`net: %q base_lr: 0.01 momentum: 0.9 lr_policy: "step" gamma: 0.1 stepsize: 5 max_iter: 6 display: 2 test_iter: 2 test_interval: 3 test_compute_loss: true
+			`net: %q base_lr: 0.01 momentum: 0.9 lr_policy: "step" gamma: 0.1 stepsize: 5 max_iter: 6 display: 2
+test_iter: 2 test_interval: 3 test_compute_loss: true
 snapshot_prefix: %q random_seed: 1`,
 			modeltest.Root("oracle", "solvers", "sgd_inv.net.prototxt"),
 			filepath.Join(dir, "run"),
@@ -281,9 +465,13 @@ snapshot_prefix: %q random_seed: 1`,
 		t.Fatal(stderr)
 	}
 	for _, want := range []string{
-		`Solving `, `Learning Rate Policy: step`, `Iteration 0 \(0 iter/s, [\d.e+-]+s/2 iters\), loss = \d\.\d+`, `Iteration 4 \([\d.e+-]+ iter/s, [\d.e+-]+s/2 iters\), loss = \d`, `    Train net output #0: loss = \S+ \(\* 1 = \S+ loss\)`, `Iteration 4, lr = 0\.01`,
-		`Iteration 3, Testing net \(#0\)`, `Test loss: \d\.\d+`, `    Test net output #0: loss = \S+ \(\* 1 = \S+ loss\)`,
-		`Snapshotting to binary proto file .*run_iter_6\.caffemodel`, `Snapshotting solver state to binary proto file .*run_iter_6\.solverstate`, `Optimization Done\.`,
+		`Solving `, `Learning Rate Policy: step`, `Iteration 0 \(0 iter/s, [\d.e+-]+s/2 iters\), loss = \d\.\d+`,
+		`Iteration 4 \([\d.e+-]+ iter/s, [\d.e+-]+s/2 iters\), loss = \d`,
+		`    Train net output #0: loss = \S+ \(\* 1 = \S+ loss\)`, `Iteration 4, lr = 0\.01`,
+		`Iteration 3, Testing net \(#0\)`, `Test loss: \d\.\d+`,
+		`    Test net output #0: loss = \S+ \(\* 1 = \S+ loss\)`,
+		`Snapshotting to binary proto file .*run_iter_6\.caffemodel`,
+		`Snapshotting solver state to binary proto file .*run_iter_6\.solverstate`, `Optimization Done\.`,
 	} {
 		if !regexp.MustCompile(`(?m)^I\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ \w+\.cpp:\d+\] ` + want).MatchString(stdout) {
 			t.Errorf("no line %s in\n%s", want, stdout)
@@ -312,9 +500,17 @@ snapshot_prefix: %q random_seed: 1`,
 // is due, no line twice; outputs are numbered in the order of their names, and a split has the name that Caffe gives
 // it.
 func TestCaffeLogEnds(t *testing.T) {
-	const net = `layer { name: "in" type: "DummyData" top: "x" top: "label" dummy_data_param { shape { dim: 2 dim: 6 } shape { dim: 2 }
-  data_filler { type: "constant" value: 1 } data_filler { type: "constant" } } }
-layer { name: "head" type: "InnerProduct" bottom: "x" top: "head" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+	const net = `layer {
+  name: "in" type: "DummyData" top: "x" top: "label"
+  dummy_data_param {
+    shape { dim: 2 dim: 6 } shape { dim: 2 } data_filler { type: "constant" value: 1 }
+    data_filler { type: "constant" }
+  }
+}
+layer {
+  name: "head" type: "InnerProduct" bottom: "x" top: "head"
+  inner_product_param { num_output: 3 weight_filler { type: "xavier" } }
+}
 layer { name: "z" type: "SoftmaxWithLoss" bottom: "head" bottom: "label" top: "zloss" loss_weight: 2 }
 layer { name: "p" type: "Power" bottom: "zloss" top: "half" power_param { scale: 0.5 } }
 layer { name: "a" type: "Accuracy" bottom: "head" bottom: "label" top: "accuracy" }
@@ -324,9 +520,24 @@ layer { name: "e" type: "EuclideanLoss" bottom: "head" bottom: "head" }
 		fields string
 		rows   []string // of iterations and tests
 	}{
-		{"max_iter: 3 display: 1 test_interval: 2", []string{"Iteration 0, Testing", "Iteration 0 (", "Iteration 1 (", "Iteration 2, Testing", "Iteration 2 (", "Iteration 3, loss"}},
-		{"max_iter: 4 display: 3 test_interval: 2", []string{"Iteration 0, Testing", "Iteration 0 (", "Iteration 2, Testing", "Iteration 3 (", "Iteration 4, Testing"}},
-		{"max_iter: 2 display: 2 test_interval: 2 test_initialization: false", []string{"Iteration 0 (", "Iteration 2, loss", "Iteration 2, Testing"}},
+		{
+			"max_iter: 3 display: 1 test_interval: 2",
+			[]string{
+				"Iteration 0, Testing", "Iteration 0 (", "Iteration 1 (", "Iteration 2, Testing", "Iteration 2 (",
+				"Iteration 3, loss",
+			},
+		},
+		{
+			"max_iter: 4 display: 3 test_interval: 2",
+			[]string{
+				"Iteration 0, Testing", "Iteration 0 (", "Iteration 2, Testing", "Iteration 3 (",
+				"Iteration 4, Testing",
+			},
+		},
+		{
+			"max_iter: 2 display: 2 test_interval: 2 test_initialization: false",
+			[]string{"Iteration 0 (", "Iteration 2, loss", "Iteration 2, Testing"},
+		},
 		{"max_iter: 2 display: 0 test_interval: 3 test_initialization: false", nil},
 	} {
 		dir := t.TempDir()

@@ -23,9 +23,30 @@ func TestPrintedCommands(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ program, from, dir, solver, saved, want string }{
-		{"dns-tui", run, "", "s.prototxt", "t_iter_5.solverstate", "dns-tui s.prototxt --snapshot t_iter_5.solverstate"},
-		{"./bin/dns-tui", run, run, "s.prototxt", "t_iter_5.solverstate", "./bin/dns-tui s.prototxt --snapshot t_iter_5.solverstate"},
-		{"/opt/my tools/dns-tui", run, "", "it's.prototxt", "lr=[0.01]_iter_5.solverstate", `'/opt/my tools/dns-tui' 'it'\''s.prototxt' --snapshot 'lr=[0.01]_iter_5.solverstate'`},
+		{
+			"dns-tui",
+			run,
+			"",
+			"s.prototxt",
+			"t_iter_5.solverstate",
+			"dns-tui s.prototxt --snapshot t_iter_5.solverstate",
+		},
+		{
+			"./bin/dns-tui",
+			run,
+			run,
+			"s.prototxt",
+			"t_iter_5.solverstate",
+			"./bin/dns-tui s.prototxt --snapshot t_iter_5.solverstate",
+		},
+		{
+			"/opt/my tools/dns-tui",
+			run,
+			"",
+			"it's.prototxt",
+			"lr=[0.01]_iter_5.solverstate",
+			`'/opt/my tools/dns-tui' 'it'\''s.prototxt' --snapshot 'lr=[0.01]_iter_5.solverstate'`,
+		},
 		{"dns-tui", run, "", "-s.prototxt", "$t", "dns-tui ./-s.prototxt --snapshot '$t'"},
 		{"dns-tui", here, run, "s.prototxt", "/abs/t", "dns-tui '" + run + "/s.prototxt' --snapshot /abs/t"},
 		{"dns-tui", root, run, "s.prototxt", "t", "dns-tui 'a run/s.prototxt' --snapshot 'a run/t'"},

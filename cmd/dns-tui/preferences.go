@@ -59,7 +59,8 @@ func runConfig(_ context.Context, e *env, args []string) error {
 	}
 	escape.Fprintf(
 		e.stdout,
-		"# %s%s\n%s\n# Actions, their keys, what they do. `bind { action: \"pause\" key: \"z\" }` in that file gives one other keys.\n",
+		"# %s%s\n%s\n# Actions, their keys, what they do. `bind { action: \"pause\" key: \"z\" }` in that file "+
+			"gives one other keys.\n",
 		p.Path,
 		state,
 		escape.Block(p.String()),

@@ -45,7 +45,8 @@ func runReport(ctx context.Context, e *env, args []string) error {
 	if r.Notice != "" {
 		escape.Fprintln(e.stderr, "dns-tui: "+r.Notice)
 	}
-	write, ok := map[string]func(io.Writer) error{"html": r.HTML, "md": r.Markdown, "csv": r.CSV, "json": r.JSON}[*format]
+	formats := map[string]func(io.Writer) error{"html": r.HTML, "md": r.Markdown, "csv": r.CSV, "json": r.JSON}
+	write, ok := formats[*format]
 	if !ok {
 		return usagef("report: --format is %q; wanted html, md, csv or json", *format)
 	}

@@ -18,7 +18,8 @@ var sizes = map[string]func(n int) string{
 		for i := range n {
 			fmt.Fprintf(
 				b,
-				"layer { name: 'l%d' type: 'InnerProduct' bottom: 'b%d' top: 'b%d' inner_product_param { num_output: 4 } }\n",
+				"layer { name: 'l%d' type: 'InnerProduct' bottom: 'b%d' top: 'b%d' inner_product_param { "+
+					"num_output: 4 } }\n",
 				i,
 				i,
 				i+1,
@@ -40,7 +41,9 @@ var sizes = map[string]func(n int) string{
 			fmt.Fprintf(&tops, " top: 't%d'", i)
 			fmt.Fprintf(&bottoms, " bottom: 't%d'", i)
 		}
-		return "layer { name: 'in' type: 'DummyData'" + tops.String() + " dummy_data_param { shape { dim: 1 dim: 2 } } }\nlayer { name: 'c' type: 'Concat'" + bottoms.String() + " top: 'y' }"
+		return "layer { name: 'in' type: 'DummyData'" + tops.String() +
+			" dummy_data_param { shape { dim: 1 dim: 2 } } }\n" +
+			"layer { name: 'c' type: 'Concat'" + bottoms.String() + " top: 'y' }"
 	},
 	"readers of a blob": func(n int) string {
 		b := &strings.Builder{}
@@ -50,8 +53,10 @@ var sizes = map[string]func(n int) string{
 		}
 		return b.String()
 	},
-	"braces":         func(n int) string { return strings.Repeat("layer {", 4*n) },
-	"nested layers":  func(n int) string { return strings.Repeat("layer { name: 'a' ", 4*n) + strings.Repeat("}", 4*n) },
+	"braces": func(n int) string { return strings.Repeat("layer {", 4*n) },
+	"nested layers": func(n int) string {
+		return strings.Repeat("layer { name: 'a' ", 4*n) + strings.Repeat("}", 4*n)
+	},
 	"unknown fields": func(n int) string { return strings.Repeat("layer { foo: 1 bar { a: 1 } }\n", 4*n) },
 }
 
@@ -79,13 +84,19 @@ func TestTimeGrowsWithSize(t *testing.T) {
 				dir,
 				"s.prototxt",
 				fmt.Sprintf(
-					"net: %q base_lr: 0.01 lr_policy: 'fixed' max_iter: 1 snapshot_prefix: %q snapshot_after_train: false solver_mode: CPU",
+					"net: %q base_lr: 0.01 lr_policy: 'fixed' max_iter: 1 snapshot_prefix: %q snapshot_after_train: "+
+						"false solver_mode: CPU",
 					net,
 					filepath.Join(dir, "r"),
 				),
 			)
 			before := cpu(t)
-			for _, args := range [][]string{{"inspect", net}, {"draw", net, filepath.Join(dir, "n.svg")}, {"upgrade", net, filepath.Join(dir, "up")}, {"train", "--solver", solver}} {
+			for _, args := range [][]string{
+				{"inspect", net},
+				{"draw", net, filepath.Join(dir, "n.svg")},
+				{"upgrade", net, filepath.Join(dir, "up")},
+				{"train", "--solver", solver},
+			} {
 				if _, _, stderr := run(t, args...); strings.Contains(stderr, "internal error") {
 					t.Fatalf("%s: %s: %s", name, args[0], stderr)
 				}

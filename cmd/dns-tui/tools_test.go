@@ -125,7 +125,10 @@ func TestDatasetImages(t *testing.T) {
 		{[]string{"mean", at("list.txt"), at("m")}, "list.txt: is a file; wanted"},
 		{[]string{"features", "ip1", at("f")}, "--model is not given"},
 		{[]string{"draw", modeltest.Root("nets", "alexnet.prototxt"), at("x.png")}, "ends in .svg or .dot"},
-		{[]string{"draw", "--input", "3xA", modeltest.Root("nets", "lenet.prototxt"), at("x.svg")}, `"3xA": wanted channels, height and width`},
+		{
+			[]string{"draw", "--input", "3xA", modeltest.Root("nets", "lenet.prototxt"), at("x.svg")},
+			`"3xA": wanted channels, height and width`,
+		},
 	} {
 		if status, _, stderr := run(t, c.args...); status == 0 || !strings.Contains(stderr, c.want) {
 			t.Errorf("%q: status %d, said %s; wanted %q", c.args, status, stderr, c.want)
@@ -207,7 +210,9 @@ func TestFeatures(t *testing.T) {
 			pools[0].Width,
 		)
 	}
-	if status, _, stderr := run(t, "features", "--model", net, "--phase", "TRAIN", "--weights", weights, "fc9", filepath.Join(dir, "c")); status != 1 ||
+	if status, _, stderr := run(
+		t, "features", "--model", net, "--phase", "TRAIN", "--weights", weights, "fc9", filepath.Join(dir, "c"),
+	); status != 1 ||
 		!strings.Contains(stderr, `has no blob "fc9"; it has `) {
 		t.Errorf("an unknown blob: %s", stderr)
 	}
@@ -221,7 +226,8 @@ func TestHDF5Files(t *testing.T) {
 		dir,
 		"s.prototxt",
 		fmt.Sprintf(
-			"net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 2 snapshot_format: HDF5 snapshot_prefix: %q random_seed: 1 surgery_iter_gamma: 0",
+			"net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 2 snapshot_format: HDF5 snapshot_prefix: %q "+
+				"random_seed: 1 surgery_iter_gamma: 0",
 			modeltest.Root("oracle", "solvers", "dns_seed_mini.net.prototxt"),
 			filepath.Join(dir, "run"),
 		),
@@ -248,14 +254,20 @@ func TestHDF5Files(t *testing.T) {
 	if out := mustRun(t, "train", "--solver", more, "--resume"); !strings.Contains(out, "iteration 2 of 3") {
 		t.Error(out)
 	}
-	if out := mustRun(t, "inspect", modeltest.Root("oracle", "hdf5", "sgd_inv_iter_3.caffemodel.h5")); !strings.Contains(
+	if out := mustRun(
+		t, "inspect", modeltest.Root("oracle", "hdf5", "sgd_inv_iter_3.caffemodel.h5"),
+	); !strings.Contains(
 		out,
 		"16x8x5x5 16",
 	) {
 		t.Error(out)
 	}
-	if status, _, stderr := run(t, "train", "--solver", solver, "--weights", modeltest.Root("oracle", "hdf5", "sample_data.h5")); status != 1 ||
-		!strings.Contains(stderr, "is not a caffemodel: it has no group /data") && !strings.Contains(stderr, "is no group") {
+	if status, _, stderr := run(
+		t, "train", "--solver", solver, "--weights", modeltest.Root("oracle", "hdf5", "sample_data.h5"),
+	); status != 1 ||
+		!strings.Contains(
+			stderr, "is not a caffemodel: it has no group /data",
+		) && !strings.Contains(stderr, "is no group") {
 		t.Errorf("data for weights: %s", stderr)
 	}
 }
@@ -277,7 +289,8 @@ func TestDebugInfo(t *testing.T) {
 		dir,
 		"s.prototxt",
 		fmt.Sprintf(
-			"net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 1 debug_info: true layer_wise_reduce: false snapshot_prefix: %q random_seed: 1",
+			"net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 1 debug_info: true layer_wise_reduce: false "+
+				"snapshot_prefix: %q random_seed: 1",
 			modeltest.Root("oracle", "solvers", "sgd_inv.net.prototxt"),
 			filepath.Join(dir, "run"),
 		),
@@ -303,7 +316,9 @@ func TestInspectAndDrawNets(t *testing.T) {
 		!strings.Contains(out, "25,557,032 parameters") {
 		t.Error(out)
 	}
-	if out := mustRun(t, "inspect", "--input", "1x28x28", "--phase", "TEST", modeltest.Root("nets", "lenet.prototxt")); !strings.Contains(
+	if out := mustRun(
+		t, "inspect", "--input", "1x28x28", "--phase", "TEST", modeltest.Root("nets", "lenet.prototxt"),
+	); !strings.Contains(
 		out,
 		"431,080 parameters",
 	) ||
@@ -345,9 +360,17 @@ func TestInputInPlaceOfData(t *testing.T) {
 		t,
 		dir,
 		"n.prototxt",
-		`layer { name: "photos" type: "Data" top: "data" top: "label" data_param { source: "nowhere_lmdb" batch_size: 4 } }
-layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "xavier" } } }
-layer { name: "fc" type: "InnerProduct" bottom: "c" top: "fc" inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+		`layer {
+  name: "photos" type: "Data" top: "data" top: "label" data_param { source: "nowhere_lmdb" batch_size: 4 }
+}
+layer {
+  name: "c" type: "Convolution" bottom: "data" top: "c"
+  convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "xavier" } }
+}
+layer {
+  name: "fc" type: "InnerProduct" bottom: "c" top: "fc"
+  inner_product_param { num_output: 5 weight_filler { type: "xavier" } }
+}
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }`,
 	)
 	prefix := filepath.Join(dir, "run")
@@ -356,14 +379,16 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "
 		dir,
 		"s.prototxt",
 		fmt.Sprintf(
-			"net: %q base_lr: 0.01 lr_policy: 'fixed' max_iter: 5 display: 1 test_iter: 2 test_interval: 2 snapshot_prefix: %q random_seed: 1",
+			"net: %q base_lr: 0.01 lr_policy: 'fixed' max_iter: 5 display: 1 test_iter: 2 test_interval: 2 "+
+				"snapshot_prefix: %q random_seed: 1",
 			net,
 			prefix,
 		),
 	)
 	weights := prefix + "_iter_5.caffemodel"
 	for _, args := range [][]string{
-		{"train", "--solver", solver}, {"time", "--model", net, "--iterations", "1"}, {"test", "--model", net, "--weights", weights, "--iterations", "2"},
+		{"train", "--solver", solver}, {"time", "--model", net, "--iterations", "1"},
+		{"test", "--model", net, "--weights", weights, "--iterations", "2"},
 	} {
 		status, _, stderr := run(t, args...)
 		if status != 1 || !strings.Contains(stderr, "nowhere_lmdb") ||
@@ -394,7 +419,8 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "
 		t,
 		dir,
 		"w.prototxt",
-		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } } layer { name: "r" type: "ReLU" bottom: "x" top: "y" }`,
+		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 3 } } }
+layer { name: "r" type: "ReLU" bottom: "x" top: "y" }`,
 	)
 	if status, _, stderr := run(t, "time", "--model", without, "--input", "3x20x20"); status != 1 ||
 		!strings.Contains(stderr, "has no data layer that --input could stand in for") {
@@ -432,9 +458,15 @@ func TestTimeWithoutLoss(t *testing.T) {
 		t.TempDir(),
 		"deploy.prototxt",
 		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 8 dim: 16 dim: 24 dim: 24 } } }
-layer { name: "c" type: "Convolution" bottom: "x" top: "c" convolution_param { num_output: 16 kernel_size: 5 weight_filler { type: "xavier" } } }
+layer {
+  name: "c" type: "Convolution" bottom: "x" top: "c"
+  convolution_param { num_output: 16 kernel_size: 5 weight_filler { type: "xavier" } }
+}
 layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
-layer { name: "fc" type: "InnerProduct" bottom: "c" top: "fc" inner_product_param { num_output: 9 weight_filler { type: "xavier" } } }
+layer {
+  name: "fc" type: "InnerProduct" bottom: "c" top: "fc"
+  inner_product_param { num_output: 9 weight_filler { type: "xavier" } }
+}
 layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }`,
 	)
 	for _, phase := range []string{"TRAIN", "TEST"} {
@@ -490,7 +522,9 @@ func TestPartialWeightsAreTold(t *testing.T) {
 			t.Errorf("test does not say that its figures are of untrained weights: %s", said)
 		}
 	}
-	if status, _, stderr := run(t, "export", "--model", net, weights, filepath.Join(dir, "again.caffemodel"), "--nonsense"); status != 2 {
+	if status, _, stderr := run(
+		t, "export", "--model", net, weights, filepath.Join(dir, "again.caffemodel"), "--nonsense",
+	); status != 2 {
 		t.Errorf("status %d, %s", status, stderr)
 	}
 }

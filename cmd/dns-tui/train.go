@@ -46,13 +46,15 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	fs.Var(
 		&f.resume,
 		"resume",
-		"go on from the whole snapshot of the highest iteration at the solver's snapshot_prefix; =auto: or begin, where there is none",
+		"go on from the whole snapshot of the highest iteration at the solver's snapshot_prefix; =auto: or begin, "+
+			"where there is none",
 	)
 	fs.StringVar(
 		&f.settings,
 		"settings",
 		"",
-		"whose settings hold where snapshot and files differ: files, snapshot, or by default the files' where they were edited since, else the snapshot's",
+		"whose settings hold where snapshot and files differ: files, snapshot, or by default the files' where they "+
+			"were edited since, else the snapshot's",
 	)
 	fs.BoolVar(&f.masksFromZeros, "masks-from-zeros", false, "weights that are exactly zero in --weights start masked")
 	fs.BoolVar(&f.skipMismatched, "skip-mismatched", false, skipMismatchedUsage)

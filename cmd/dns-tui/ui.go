@@ -217,7 +217,9 @@ func (v *viewer) signalled(ctx context.Context, leave func()) {
 		case <-ctx.Done():
 		}
 	} else if ctx.Err() != nil {
-		err = fmt.Errorf("the run does not answer: it was asked to stop with a snapshot, and does when it can (process %d)", c.Pid())
+		err = fmt.Errorf(
+			"the run does not answer: it was asked to stop with a snapshot, and does when it can (process %d)", c.Pid(),
+		)
 	}
 	v.mu.Lock()
 	v.stopErr = err

@@ -102,7 +102,8 @@ func (g *Graph) DOT(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(
 		&b,
-		"digraph %s {\n  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\"];\n  edge [fontname=\"Helvetica\", fontsize=10];\n",
+		"digraph %s {\n  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\"];\n  edge "+
+			"[fontname=\"Helvetica\", fontsize=10];\n",
 		escape.DOT(g.Name),
 	)
 	for i, l := range g.Layers {

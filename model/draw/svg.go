@@ -36,7 +36,8 @@ func (g *Graph) SVG(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(
 		&b,
-		`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="Helvetica, Arial, sans-serif" font-size="12">`+"\n",
+		`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" `+
+			`font-family="Helvetica, Arial, sans-serif" font-size="12">`+"\n",
 		width,
 		height,
 		width,
@@ -44,7 +45,8 @@ func (g *Graph) SVG(w io.Writer) error {
 	)
 	fmt.Fprintf(&b, "<title>%s</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n", escape.XML(g.Name))
 	b.WriteString(
-		`<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#555"/></marker></defs>` + "\n",
+		`<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" ` +
+			`orient="auto"><path d="M0 0 8 4 0 8z" fill="#555"/></marker></defs>` + "\n",
 	)
 	for _, p := range paths {
 		p.svg(&b)
@@ -120,7 +122,8 @@ func (p path) svg(b *strings.Builder) {
 	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" font-size="9" fill="#555">%s</text>`+"\n", x, y, escape.XML(p.label))
 }
 
-// label leaves each blob's name at its first edge alone: where that begins, or where a layer makes several, where it ends.
+// label leaves each blob's name at its first edge alone: where that begins, or where a layer makes several, where it
+// ends.
 func label(paths []path) {
 	told := map[*box]map[string]bool{}
 	for i := range paths {

@@ -84,7 +84,9 @@ func anyValue(t *rapid.T, fd protoreflect.FieldDescriptor) protoreflect.Value {
 	case protoreflect.StringKind:
 		if name == "type" {
 			return protoreflect.ValueOfString(
-				rapid.SampledFrom([]string{"constant", "gaussian", "xavier", "bilinear", "positive_unitball", "nonsense"}).
+				rapid.SampledFrom(
+					[]string{"constant", "gaussian", "xavier", "bilinear", "positive_unitball", "nonsense"},
+				).
 					Draw(t, name),
 			)
 		}

@@ -10,8 +10,8 @@ import (
 	"dns-tui/model/modeltest"
 )
 
-// Every error names file, line, layer and kind, what was found and what is wanted. The nets of testdata/errors.txt stand
-// behind an input: "x", two images of 3x8x8, and "label". $TESTDATA is the repository's folder of that name.
+// Every error names file, line, layer and kind, what was found and what is wanted. The nets of testdata/errors.txt
+// stand behind an input: "x", two images of 3x8x8, and "label". $TESTDATA is the repository's folder of that name.
 func TestErrors(t *testing.T) {
 	datadriven.RunTest(t, "testdata/errors.txt", func(t *testing.T, d *datadriven.TestData) string {
 		if d.Cmd != "net" {

@@ -62,7 +62,9 @@ func TestFillers(t *testing.T) {
 		t.Errorf("sparse: %d of %d are not zero, wanted a tenth", nonZero, n)
 	}
 	v = make([]float32, 16)
-	if err := layer.Fill(&caffepb.FillerParameter{Type: proto.String("bilinear")}, []int{1, 1, 4, 4}, gpu.Key{}, v); err != nil {
+	if err := layer.Fill(
+		&caffepb.FillerParameter{Type: proto.String("bilinear")}, []int{1, 1, 4, 4}, gpu.Key{}, v,
+	); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []float32{0.0625, 0.1875, 0.1875, 0.0625} {
@@ -75,7 +77,8 @@ func TestFillers(t *testing.T) {
 // What a filler makes is what Caffe's filler.hpp makes, or has its moments; what that refuses is refused.
 func TestBilinearFiller(t *testing.T) {
 	for w, want := range map[int][]float32{ // a row's factors, by Caffe
-		1: {1}, 2: {0.5, 0.5}, 3: {0.5, 1, 0.5}, 4: {0.25, 0.75, 0.75, 0.25}, 5: {1.0 / 3, 2.0 / 3, 1, 2.0 / 3, 1.0 / 3},
+		1: {1}, 2: {0.5, 0.5}, 3: {0.5, 1, 0.5}, 4: {0.25, 0.75, 0.75, 0.25},
+		5: {1.0 / 3, 2.0 / 3, 1, 2.0 / 3, 1.0 / 3},
 		6: {1.0 / 6, 0.5, 5.0 / 6, 5.0 / 6, 0.5, 1.0 / 6}, 7: {0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25},
 		10: {0.1, 0.3, 0.5, 0.7, 0.9, 0.9, 0.7, 0.5, 0.3, 0.1},
 	} {

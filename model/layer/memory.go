@@ -41,7 +41,8 @@ func (l *memoryData) Setup(c *Context, _, top []*Blob) error {
 func (l *memoryData) Forward(_, top []*Blob) error {
 	if !l.filled && l.device.SumSquares(top[0].Data) == 0 {
 		return errors.New(
-			"nobody has filled its tops: MemoryData takes arrays from a program; wanted a Data, ImageData or HDF5Data layer to train from files",
+			"nobody has filled its tops: MemoryData takes arrays from a program; wanted a Data, ImageData or " +
+				"HDF5Data layer to train from files",
 		)
 	}
 	l.filled = true

@@ -137,7 +137,8 @@ func pruningOf(l *caffepb.LayerParameter) (Pruning, error) {
 			), q.GetIterStop()
 		} else {
 			q := l.GetCinnerProductParam()
-			p.Threshold, p.Gamma, p.Power, stop = caffe.Widen(q.GetCRate()), caffe.Widen(q.GetGamma()), caffe.Widen(q.GetPower()), q.GetIterStop()
+			p.Threshold, p.Gamma = caffe.Widen(q.GetCRate()), caffe.Widen(q.GetGamma())
+			p.Power, stop = caffe.Widen(q.GetPower()), q.GetIterStop()
 		}
 		if math.IsNaN(float64(stop)) {
 			return p, errors.New("iter_stop is nan; wanted an iteration, 0 for no surgery, or inf")

@@ -17,7 +17,8 @@ func unrolled(steps, n, in, fixed, size int) string {
 	gates := func(name, bottom, top, params string, axis int, bias bool) {
 		fmt.Fprintf(
 			&b,
-			"layer { name: %q type: \"InnerProduct\" bottom: %q top: %q %s inner_product_param { num_output: %d axis: %d bias_term: %t weight_filler { type: \"gaussian\" } } }\n",
+			"layer { name: %q type: \"InnerProduct\" bottom: %q top: %q %s inner_product_param { num_output: %d "+
+				"axis: %d bias_term: %t weight_filler { type: \"gaussian\" } } }\n",
 			name,
 			bottom,
 			top,
@@ -35,9 +36,14 @@ func unrolled(steps, n, in, fixed, size int) string {
 	}
 	fmt.Fprintf(
 		&b,
-		`layer { name: "in" type: "Input" top: "x" top: "cont" top: "s" top: "c0" top: "h0" input_param { shape { dim: %d dim: %d dim: %d } shape { dim: %d dim: %d }
-	  shape { dim: %d dim: %d } shape { dim: 1 dim: %d dim: %d } shape { dim: 1 dim: %d dim: %d } } }
-	`,
+		`layer {
+  name: "in" type: "Input" top: "x" top: "cont" top: "s" top: "c0" top: "h0"
+  input_param {
+    shape { dim: %d dim: %d dim: %d } shape { dim: %d dim: %d } shape { dim: %d dim: %d }
+    shape { dim: 1 dim: %d dim: %d } shape { dim: 1 dim: %d dim: %d }
+  }
+}
+`,
 		steps,
 		n,
 		in,
@@ -54,7 +60,8 @@ func unrolled(steps, n, in, fixed, size int) string {
 	gates("s", "s", "ss", `param { name: "ws" }`, 1, false)
 	fmt.Fprintf(
 		&b,
-		"layer { name: \"r\" type: \"Reshape\" bottom: \"ss\" top: \"fixed\" reshape_param { shape { dim: 1 dim: -1 dim: %d } } }\n",
+		"layer { name: \"r\" type: \"Reshape\" bottom: \"ss\" top: \"fixed\" reshape_param { shape { dim: 1 dim: -1 "+
+			"dim: %d } } }\n",
 		4*size,
 	)
 	fmt.Fprintf(&b, "layer { name: \"xslice\" type: \"Slice\" bottom: \"xs\" %s slice_param { axis: 0 } }\n", tops("x"))
@@ -66,19 +73,22 @@ func unrolled(steps, n, in, fixed, size int) string {
 	for t := 1; t <= steps; t++ {
 		fmt.Fprintf(
 			&b,
-			"layer { name: \"hc%[1]d\" type: \"Scale\" bottom: \"h%[2]d\" bottom: \"cont%[1]d\" top: \"hc%[1]d\" scale_param { axis: 0 } }\n",
+			"layer { name: \"hc%[1]d\" type: \"Scale\" bottom: \"h%[2]d\" bottom: \"cont%[1]d\" top: \"hc%[1]d\" "+
+				"scale_param { axis: 0 } }\n",
 			t,
 			t-1,
 		)
 		gates(fmt.Sprint("wh", t), fmt.Sprint("hc", t), fmt.Sprint("wh", t), `param { name: "wh" }`, 2, false)
 		fmt.Fprintf(
 			&b,
-			"layer { name: \"z%[1]d\" type: \"Eltwise\" bottom: \"wh%[1]d\" bottom: \"x%[1]d\" bottom: \"fixed\" top: \"z%[1]d\" }\n",
+			"layer { name: \"z%[1]d\" type: \"Eltwise\" bottom: \"wh%[1]d\" bottom: \"x%[1]d\" bottom: \"fixed\" "+
+				"top: \"z%[1]d\" }\n",
 			t,
 		)
 		fmt.Fprintf(
 			&b,
-			"layer { name: \"u%[1]d\" type: \"LSTMUnit\" bottom: \"c%[2]d\" bottom: \"z%[1]d\" bottom: \"cont%[1]d\" top: \"c%[1]d\" top: \"h%[1]d\" }\n",
+			"layer { name: \"u%[1]d\" type: \"LSTMUnit\" bottom: \"c%[2]d\" bottom: \"z%[1]d\" bottom: "+
+				"\"cont%[1]d\" top: \"c%[1]d\" top: \"h%[1]d\" }\n",
 			t,
 			t-1,
 		)
@@ -100,8 +110,13 @@ func TestLSTMIsItsUnrolledNet(t *testing.T) {
 		t,
 		d,
 		fmt.Sprintf(
-			`layer { name: "in" type: "Input" top: "x" top: "cont" top: "s" input_param { shape { dim: %d dim: %d dim: %d } shape { dim: %d dim: %d } shape { dim: %d dim: %d } } }
-	  layer { name: "l" type: "LSTM" bottom: "x" bottom: "cont" bottom: "s" top: "y" recurrent_param { num_output: %d } }`,
+			`layer {
+  name: "in" type: "Input" top: "x" top: "cont" top: "s"
+  input_param { shape { dim: %d dim: %d dim: %d } shape { dim: %d dim: %d } shape { dim: %d dim: %d } }
+}
+layer {
+  name: "l" type: "LSTM" bottom: "x" bottom: "cont" bottom: "s" top: "y" recurrent_param { num_output: %d }
+}`,
 			steps,
 			n,
 			in,
@@ -161,7 +176,12 @@ func TestLSTMIsItsUnrolledNet(t *testing.T) {
 			)
 		}
 		for _, name := range []string{"x", "s"} {
-			near(t, "gradient of "+name, modeltest.Values(d, lstm.Blob(name).Diff), modeltest.Values(d, plain.Blob(name).Diff))
+			near(
+				t,
+				"gradient of "+name,
+				modeltest.Values(d, lstm.Blob(name).Diff),
+				modeltest.Values(d, plain.Blob(name).Diff),
+			)
 		}
 		state[0], state[1] = modeltest.Values(
 			d,
@@ -182,9 +202,12 @@ func TestFilterOfAllTimeSteps(t *testing.T) {
 			t,
 			d,
 			fmt.Sprintf(
-				`layer { name: "in" type: "Input" top: "x" top: "cont" top: "sel" input_param { shape { dim: 3 dim: 2 dim: 4 } shape { dim: 3 dim: 2 } shape { dim: 3 } } }
-		  layer { name: "pick" type: "Filter" bottom: "x" bottom: "cont" bottom: "sel" top: "u" top: "c" }
-		  layer { name: "l" type: %q bottom: "u" bottom: "c" top: "y" recurrent_param { num_output: 5 } }`,
+				`layer {
+  name: "in" type: "Input" top: "x" top: "cont" top: "sel"
+  input_param { shape { dim: 3 dim: 2 dim: 4 } shape { dim: 3 dim: 2 } shape { dim: 3 } }
+}
+layer { name: "pick" type: "Filter" bottom: "x" bottom: "cont" bottom: "sel" top: "u" top: "c" }
+layer { name: "l" type: %q bottom: "u" bottom: "c" top: "y" recurrent_param { num_output: 5 } }`,
 				typ,
 			),
 		)

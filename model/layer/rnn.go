@@ -26,7 +26,9 @@ func (l *rnn) Setup(c *Context, bottom, top []*Blob) (err error) {
 	if l.fixed > 0 {
 		next++
 	}
-	if l.wo, err = c.NewParam(ParamSpec{Index: next, Shape: []int{l.size, l.size}, Filler: p.GetWeightFiller()}); err != nil {
+	if l.wo, err = c.NewParam(
+		ParamSpec{Index: next, Shape: []int{l.size, l.size}, Filler: p.GetWeightFiller()},
+	); err != nil {
 		return err
 	}
 	if l.bo, err = c.NewParam(ParamSpec{Index: next + 1, Shape: []int{l.size}, Filler: p.GetBiasFiller()}); err != nil {

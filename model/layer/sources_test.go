@@ -88,8 +88,10 @@ func TestImageData(t *testing.T) {
 			d,
 			caffepb.Phase_TRAIN,
 			seed,
-			fmt.Sprintf(`layer { name: "d" type: "ImageData" top: "data" top: "label"
-		  image_data_param { source: %q root_folder: %q batch_size: 2 %s } transform_param { scale: 0.1 } }`, filepath.Join(dir, "list.txt"), dir+"/", more),
+			fmt.Sprintf(`layer {
+  name: "d" type: "ImageData" top: "data" top: "label"
+  image_data_param { source: %q root_folder: %q batch_size: 2 %s } transform_param { scale: 0.1 }
+}`, filepath.Join(dir, "list.txt"), dir+"/", more),
 		)
 		if err != nil {
 			t.Fatal(err)
@@ -146,11 +148,10 @@ func TestImagesOfAnySize(t *testing.T) {
 		list += fmt.Sprintf("%s/%d.png 0\n", dir, i)
 	}
 	write(t, filepath.Join(dir, "list.txt"), list)
-	text := `layer { name: "d" type: "ImageData" top: "data" top: "label" image_data_param { source: "` + filepath.Join(
-		dir,
-		"list.txt",
-	) + `" batch_size: %d } }
-	  layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 2 kernel_size: 3 weight_filler { type: "constant" value: 1 } } }
+	text := `layer { name: "d" type: "ImageData" top: "data" top: "label"
+	    image_data_param { source: "` + filepath.Join(dir, "list.txt") + `" batch_size: %d } }
+	  layer { name: "c" type: "Convolution" bottom: "data" top: "c"
+	    convolution_param { num_output: 2 kernel_size: 3 weight_filler { type: "constant" value: 1 } } }
 	  layer { name: "p" type: "Pooling" bottom: "c" top: "p" pooling_param { pool: AVE global_pooling: true } }`
 	n, err := sourceNet(d, caffepb.Phase_TRAIN, 1, fmt.Sprintf(text, 1))
 	if err != nil {
@@ -271,8 +272,10 @@ func TestHDF5Output(t *testing.T) {
 		caffepb.Phase_TEST,
 		1,
 		fmt.Sprintf(
-			`layer { name: "in" type: "Input" top: "x" top: "y" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }
-	  layer { name: "o" type: "HDF5Output" bottom: "x" bottom: "y" hdf5_output_param { file_name: %q } }`,
+			`layer {
+  name: "in" type: "Input" top: "x" top: "y" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } }
+}
+layer { name: "o" type: "HDF5Output" bottom: "x" bottom: "y" hdf5_output_param { file_name: %q } }`,
 			path,
 		),
 	)
@@ -298,7 +301,9 @@ func TestHDF5Output(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"data": "[6 3 1 1] [0 0 0 0 0 0 1 1 1 1 1 1 2 2 2 2 2 2]", "label": "[6 1 1 1] [0 0 10 10 20 20]"} {
+	for name, want := range map[string]string{
+		"data": "[6 3 1 1] [0 0 0 0 0 0 1 1 1 1 1 1 2 2 2 2 2 2]", "label": "[6 1 1 1] [0 0 10 10 20 20]",
+	} {
 		ds, err := root.Dataset(name)
 		if err != nil {
 			t.Fatal(err)
@@ -331,8 +336,13 @@ func TestWindowData(t *testing.T) {
 			caffepb.Phase_TRAIN,
 			1,
 			fmt.Sprintf(
-				`layer { name: "d" type: "WindowData" top: "data" top: "label" transform_param { crop_size: 8 mirror: true mean_value: 1 scale: 0.5 }
-		  window_data_param { source: %q root_folder: %q batch_size: 4 fg_threshold: 0.6 bg_threshold: 0.3 fg_fraction: 0.25 %s } }`,
+				`layer {
+  name: "d" type: "WindowData" top: "data" top: "label"
+  transform_param { crop_size: 8 mirror: true mean_value: 1 scale: 0.5 }
+  window_data_param {
+    source: %q root_folder: %q batch_size: 4 fg_threshold: 0.6 bg_threshold: 0.3 fg_fraction: 0.25 %s
+  }
+}`,
 				filepath.Join(dir, "w.txt"),
 				dir+"/",
 				more,
@@ -419,22 +429,55 @@ func TestSourceErrors(t *testing.T) {
 		{"missing image", images("missing.txt", ""), "missing.txt:2: " + dir + "/b.png: no such file"},
 		{"missing label", images("label.txt", ""), "label.txt:2: \"a.png\"; wanted a path, a space and a label"},
 		{"empty list", images("empty.txt", ""), "empty.txt: names no image"},
-		{"damaged image", images("damaged.txt", ""), "damaged.txt:2: " + dir + "/damaged.png: is a picture that cannot be decoded"},
+		{
+			"damaged image",
+			images("damaged.txt", ""),
+			"damaged.txt:2: " + dir + "/damaged.png: is a picture that cannot be decoded",
+		},
 		{"half a size", images("missing.txt", "new_height: 3"), "new_height is 3 and new_width 0; wanted both or none"},
-		{"batch 0", strings.Replace(images("missing.txt", ""), "batch_size: 2", "batch_size: 0", 1), "image_data_param: batch_size is 0"},
-		{"no source", `layer { name: "d" type: "ImageData" top: "data" top: "label" }`, "image_data_param: source is not set"},
+		{
+			"batch 0",
+			strings.Replace(images("missing.txt", ""), "batch_size: 2", "batch_size: 0", 1),
+			"image_data_param: batch_size is 0",
+		},
+		{
+			"no source",
+			`layer { name: "d" type: "ImageData" top: "data" top: "label" }`,
+			"image_data_param: source is not set",
+		},
 		{"one top", `layer { name: "d" type: "ImageData" top: "data" }`, "1 top blobs; wanted 2"},
-		{"not HDF5", at("HDF5Data", "hdf5_data_param", "h5.txt", ""), "h5.txt:1: " + dir + "/a.png: is not an HDF5 file"},
-		{"no such dataset", at("HDF5Data", "hdf5_data_param", "caffes.txt", ""), `caffes.txt:2: ` + modeltest.Root("oracle", "hdf5", "solver_data.h5") + `: has no dataset /label; / holds ["data" "targets"]`},
-		{"transformed HDF5", strings.Replace(at("HDF5Data", "hdf5_data_param", "caffes.txt", ""), `top: "label"`, `top: "label" transform_param { scale: 2 }`, 1), "HDF5Data hands its rows out as they are"},
+		{
+			"not HDF5",
+			at("HDF5Data", "hdf5_data_param", "h5.txt", ""),
+			"h5.txt:1: " + dir + "/a.png: is not an HDF5 file",
+		},
+		{
+			"no such dataset",
+			at("HDF5Data", "hdf5_data_param", "caffes.txt", ""),
+			`caffes.txt:2: ` + modeltest.Root(
+				"oracle", "hdf5", "solver_data.h5",
+			) + `: has no dataset /label; / holds ["data" "targets"]`,
+		},
+		{"transformed HDF5", strings.Replace(at("HDF5Data", "hdf5_data_param", "caffes.txt", ""), `top: "label"`,
+			`top: "label" transform_param { scale: 2 }`, 1), "HDF5Data hands its rows out as they are"},
 		{"window file cut", windows("w1.txt"), "w1.txt:7: ends where a class should stand"},
 		{"window outside", windows("w2.txt"), "w2.txt:7: a window from 0,0 to 6,3 in a picture of 6 by 5"},
 		{"background class", windows("w3.txt"), "w3.txt:7: a window of overlap 0.9 has class 0"},
-		{"no background", windows("w4.txt"), "w4.txt: has 1 windows of an overlap of at least 0.5 (fg_threshold) and 0 below 0.5"},
+		{
+			"no background",
+			windows("w4.txt"),
+			"w4.txt: has 1 windows of an overlap of at least 0.5 (fg_threshold) and 0 below 0.5",
+		},
 		{"no number", windows("w5.txt"), `w5.txt:5: width is "wide"; wanted a number, at least 1`},
 		{"missing window image", windows("w6.txt"), "w6.txt:2: " + dir + "/none.png: no such file"},
-		{"memory", `layer { name: "d" type: "MemoryData" top: "data" top: "label" memory_data_param { batch_size: 1 channels: 1 height: 2 width: 2 } }`, "nobody has filled its tops"},
-		{"memory shape", `layer { name: "d" type: "MemoryData" top: "data" top: "label" memory_data_param { batch_size: 1 channels: 1 height: 2 } }`, "width 0; wanted at least 1"},
+		{"memory", `layer {
+  name: "d" type: "MemoryData" top: "data" top: "label"
+  memory_data_param { batch_size: 1 channels: 1 height: 2 width: 2 }
+}`, "nobody has filled its tops"},
+		{"memory shape", `layer {
+  name: "d" type: "MemoryData" top: "data" top: "label"
+  memory_data_param { batch_size: 1 channels: 1 height: 2 }
+}`, "width 0; wanted at least 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := strings.ReplaceAll(c.text, "_param { source", "_param { source")
@@ -472,7 +515,8 @@ func TestSeveralDataLayers(t *testing.T) {
 		caffepb.Phase_TRAIN,
 		1,
 		fmt.Sprintf(`layer { name: "a" type: "Data" top: "x" data_param { source: %q batch_size: 2 } }
-	  layer { name: "b" type: "Data" top: "y" data_param { source: %q batch_size: 2 } }`, filepath.Join(dir, "images"), filepath.Join(dir, "targets")),
+layer { name: "b" type: "Data" top: "y" data_param { source: %q batch_size: 2 } }`,
+			filepath.Join(dir, "images"), filepath.Join(dir, "targets")),
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -80,7 +80,8 @@ func (v *level) cut(c *Context, method caffepb.PoolingParameter_PoolMethod, g gp
 	g.SH, g.SW = g.KH, g.KW
 	if g.PH >= g.KH || g.PW >= g.KW {
 		return fmt.Errorf(
-			"%d bins want padding %dx%d for a window of %dx%d; wanted less than the window, so a smaller pyramid_height",
+			"%d bins want padding %dx%d for a window of %dx%d; wanted less than the window, so a smaller "+
+				"pyramid_height",
 			bins,
 			g.PH,
 			g.PW,

@@ -19,7 +19,11 @@ func TestPermuteValues(t *testing.T) {
 	for _, c := range []struct {
 		order []int
 		text  string
-	}{{[]int{0, 2, 3, 1}, "order: 0 order: 2 order: 3 order: 1"}, {[]int{3, 1, 0, 2}, "order: 3 order: 1 order: 0"}, {[]int{0, 1, 3, 2}, "order: 0 order: 1 order: 3 order: 2"}} {
+	}{
+		{[]int{0, 2, 3, 1}, "order: 0 order: 2 order: 3 order: 1"},
+		{[]int{3, 1, 0, 2}, "order: 3 order: 1 order: 0"},
+		{[]int{0, 1, 3, 2}, "order: 0 order: 1 order: 3 order: 2"},
+	} {
 		shape := []int{2, 3, 4, 5}
 		x := ramp(gpu.Elements(shape))
 		y, out := forward(
@@ -66,7 +70,10 @@ func TestNormalizeValues(t *testing.T) {
 		y, _ := forward(
 			t,
 			fmt.Sprintf(
-				`layer { name: "l" type: "Normalize" bottom: "x" top: "y" norm_param { across_spatial: %t scale_filler { type: "constant" value: 20 } } }`,
+				`layer {
+  name: "l" type: "Normalize" bottom: "x" top: "y"
+  norm_param { across_spatial: %t scale_filler { type: "constant" value: 20 } }
+}`,
 				across,
 			),
 			x,
@@ -99,8 +106,10 @@ func TestInterpValues(t *testing.T) {
 		cut        int
 		outH, outW int
 	}{
-		{"height: 7 width: 3", 0, 7, 3}, {"zoom_factor: 2", 0, 9, 11}, {"shrink_factor: 2", 0, 3, 3}, {"height: 1 width: 1", 0, 1, 1},
-		{"shrink_factor: 2 zoom_factor: 3", 0, 7, 7}, {"height: 4 width: 8 pad_beg: -1 pad_end: -1", 1, 4, 8}, {"height: 5 width: 6", 0, 5, 6},
+		{"height: 7 width: 3", 0, 7, 3}, {"zoom_factor: 2", 0, 9, 11}, {"shrink_factor: 2", 0, 3, 3},
+		{"height: 1 width: 1", 0, 1, 1},
+		{"shrink_factor: 2 zoom_factor: 3", 0, 7, 7}, {"height: 4 width: 8 pad_beg: -1 pad_end: -1", 1, 4, 8},
+		{"height: 5 width: 6", 0, 5, 6},
 	} {
 		planes, h, w := 4, 5, 6
 		x := ramp(planes * h * w)
@@ -141,12 +150,19 @@ func TestInterpValues(t *testing.T) {
 func TestForksAllocateNothing(t *testing.T) {
 	f, err := caffe.ParseNetPrototxt("n", []byte(`
 layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 4 dim: 6 dim: 6 } } }
-layer { name: "conv" type: "Convolution" bottom: "x" top: "conv" convolution_param {
-  num_output: 4 kernel_size: 3 pad_l: 1 pad_r: 0 pad_t: 0 pad_b: 1 weight_filler { type: "xavier" } } }
+layer {
+  name: "conv" type: "Convolution" bottom: "x" top: "conv"
+  convolution_param {
+    num_output: 4 kernel_size: 3 pad_l: 1 pad_r: 0 pad_t: 0 pad_b: 1 weight_filler { type: "xavier" }
+  }
+}
 layer { name: "norm" type: "Normalize" bottom: "conv" top: "norm" norm_param { across_spatial: false } }
 layer { name: "across" type: "Normalize" bottom: "norm" top: "across" }
 layer { name: "interp" type: "Interp" bottom: "across" top: "interp" interp_param { height: 7 width: 9 } }
-layer { name: "perm" type: "Permute" bottom: "interp" top: "perm" permute_param { order: 0 order: 2 order: 3 order: 1 } }
+layer {
+  name: "perm" type: "Permute" bottom: "interp" top: "perm"
+  permute_param { order: 0 order: 2 order: 3 order: 1 }
+}
 layer { name: "sum" type: "Reduction" bottom: "perm" top: "sum" loss_weight: 1 }
 `))
 	if err != nil {
@@ -185,7 +201,10 @@ func TestUnevenPooling(t *testing.T) {
 		y, out := forward(
 			t,
 			fmt.Sprintf(
-				`layer { name: "l" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: %s kernel_size: %d stride: %d pad_t: %d pad_b: %d pad_l: %d pad_r: %d } }`,
+				`layer {
+  name: "l" type: "Pooling" bottom: "x" top: "y"
+  pooling_param { pool: %s kernel_size: %d stride: %d pad_t: %d pad_b: %d pad_l: %d pad_r: %d }
+}`,
 				pool,
 				k,
 				stride,
@@ -240,7 +259,8 @@ func TestUnevenConvolution(t *testing.T) {
 	conv := func(pad string) ([]float32, []int) {
 		return forward(
 			t,
-			`layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 3 kernel_size: 3 `+pad+` weight_filler { type: "gaussian" std: 1 } } }`,
+			`layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 3 `+
+				`kernel_size: 3 `+pad+` weight_filler { type: "gaussian" std: 1 } } }`,
 			x,
 			1,
 			2,
@@ -273,7 +293,19 @@ func TestUnevenConvolution(t *testing.T) {
 func TestVolumeIsSlices(t *testing.T) {
 	d := host.New(host.Options{Threads: 2})
 	defer d.Close()
-	const settings = `num_output: 4 group: 2 stride: 1 stride: 2 stride: 1 pad: 0 pad: 1 pad: 1 kernel_size: 1 kernel_size: 3 kernel_size: 2 weight_filler { type: "gaussian" std: 1 } bias_filler { type: "gaussian" std: 1 }`
+	const settings = `num_output: 4
+group: 2
+stride: 1
+stride: 2
+stride: 1
+pad: 0
+pad: 1
+pad: 1
+kernel_size: 1
+kernel_size: 3
+kernel_size: 2
+weight_filler { type: "gaussian" std: 1 }
+bias_filler { type: "gaussian" std: 1 }`
 	volume := probeNet(
 		t,
 		d,
@@ -284,7 +316,10 @@ func TestVolumeIsSlices(t *testing.T) {
 		t,
 		d,
 		`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 5 dim: 4 } } }
-	  layer { name: "l" type: "Convolution" bottom: "x" top: "y" convolution_param { num_output: 4 group: 2 stride_h: 2 stride_w: 1 pad: 1 kernel_h: 3 kernel_w: 2 } }`,
+layer {
+  name: "l" type: "Convolution" bottom: "x" top: "y"
+  convolution_param { num_output: 4 group: 2 stride_h: 2 stride_w: 1 pad: 1 kernel_h: 3 kernel_w: 2 }
+}`,
 	)
 	for i, p := range volume.Params() {
 		d.Upload(plane.Params()[i].Data, modeltest.Values(d, p.Data))
@@ -318,20 +353,36 @@ func TestFilterReshapes(t *testing.T) {
 	d := host.New(host.Options{Threads: 2})
 	defer d.Close()
 	const below = `
-	  layer { name: "c" type: "Convolution" bottom: "u" top: "c" convolution_param { num_output: 3 kernel_size: 2 weight_filler { type: "gaussian" std: 1 } } }
-	  layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
-	  layer { name: "f" type: "Flatten" bottom: "c" top: "f" }
-	  layer { name: "ip" type: "InnerProduct" bottom: "f" top: "ip" inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 1 } } }
-	  layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "t" top: "loss" }
-	  layer { name: "twice" type: "Eltwise" bottom: "loss" bottom: "loss" top: "twice" }`
+layer {
+  name: "c" type: "Convolution" bottom: "u" top: "c"
+  convolution_param { num_output: 3 kernel_size: 2 weight_filler { type: "gaussian" std: 1 } }
+}
+layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
+layer { name: "f" type: "Flatten" bottom: "c" top: "f" }
+layer {
+  name: "ip" type: "InnerProduct" bottom: "f" top: "ip"
+  inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 1 } }
+}
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "t" top: "loss" }
+layer { name: "twice" type: "Eltwise" bottom: "loss" bottom: "loss" top: "twice" }`
 	net := probeNet(
 		t,
 		d,
-		`layer { name: "in" type: "Input" top: "x" top: "label" top: "sel" input_param { shape { dim: 5 dim: 1 dim: 3 dim: 3 } shape { dim: 5 } shape { dim: 5 dim: 1 } } }
-	  layer { name: "pick" type: "Filter" bottom: "x" bottom: "label" bottom: "sel" top: "u" top: "t" }`+below,
+		`layer {
+  name: "in" type: "Input" top: "x" top: "label" top: "sel"
+  input_param { shape { dim: 5 dim: 1 dim: 3 dim: 3 } shape { dim: 5 } shape { dim: 5 dim: 1 } }
+}
+layer { name: "pick" type: "Filter" bottom: "x" bottom: "label" bottom: "sel" top: "u" top: "t" }`+below,
 	)
 	x, label := uniform(5*9, 4), []float32{0, 1, 2, 1, 0}
-	for round, sel := range [][]float32{{1, 1, 1, 1, 1}, {0, 1, 0, 1, 1}, {0, 0, 0, 0, 0}, {0, 0, 1, 0, 0}, {1, 0, 1, 0, 1}, {1, 1, 0, 0, 1}} {
+	for round, sel := range [][]float32{
+		{1, 1, 1, 1, 1},
+		{0, 1, 0, 1, 1},
+		{0, 0, 0, 0, 0},
+		{0, 0, 1, 0, 0},
+		{1, 0, 1, 0, 1},
+		{1, 1, 0, 0, 1},
+	} {
 		d.Upload(net.Blob("x").Data, x)
 		d.Upload(net.Blob("label").Data, label)
 		d.Upload(net.Blob("sel").Data, sel)
@@ -359,7 +410,10 @@ func TestFilterReshapes(t *testing.T) {
 			t,
 			d,
 			fmt.Sprintf(
-				`layer { name: "in" type: "Input" top: "u" top: "t" input_param { shape { dim: %d dim: 1 dim: 3 dim: 3 } shape { dim: %d } } }`,
+				`layer {
+  name: "in" type: "Input" top: "u" top: "t"
+  input_param { shape { dim: %d dim: 1 dim: 3 dim: 3 } shape { dim: %d } }
+}`,
 				len(ut),
 				len(ut),
 			)+below,
@@ -379,7 +433,12 @@ func TestFilterReshapes(t *testing.T) {
 		}
 		near(t, "twice", modeltest.Values(d, net.Blob("twice").Data), []float32{2 * float32(want)})
 		for i, p := range net.Params() {
-			near(t, fmt.Sprint("gradient of parameter ", i), modeltest.Values(d, p.Diff), modeltest.Values(d, plain.Params()[i].Diff))
+			near(
+				t,
+				fmt.Sprint("gradient of parameter ", i),
+				modeltest.Values(d, p.Diff),
+				modeltest.Values(d, plain.Params()[i].Diff),
+			)
 		}
 		du := modeltest.Values(d, plain.Blob("u").Diff)
 		for i, s := range sel {
@@ -406,8 +465,12 @@ func TestArgMax(t *testing.T) {
 		{"axis: 1 top_k: 2 out_max_val: true", "2x2x2", []float32{6, 4, 5, 3, 7, 9, 1, 8}},
 		{"axis: -1", "2x2x1", []float32{0, 0, 1, 1}},
 	} {
-		n, err := modeltest.Build(t, `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 2 } } }
-		  layer { name: "l" type: "ArgMax" bottom: "x" top: "y" argmax_param { `+c.param+` } }`, caffepb.Phase_TEST)
+		n, err := modeltest.Build(
+			t,
+			`layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 2 dim: 2 } } }
+		  layer { name: "l" type: "ArgMax" bottom: "x" top: "y" argmax_param { `+c.param+` } }`,
+			caffepb.Phase_TEST,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -424,8 +487,12 @@ func TestArgMax(t *testing.T) {
 
 // Constant dummy data stays, random dummy data is drawn anew in each pass.
 func TestDummyData(t *testing.T) {
-	n, err := modeltest.Build(t, `layer { name: "d" type: "DummyData" top: "a" top: "b" dummy_data_param { shape { dim: 2 dim: 3 }
-	  data_filler { type: "constant" value: 4 } data_filler { type: "uniform" max: 1 } } }`, caffepb.Phase_TRAIN)
+	n, err := modeltest.Build(t, `layer {
+  name: "d" type: "DummyData" top: "a" top: "b"
+  dummy_data_param {
+    shape { dim: 2 dim: 3 } data_filler { type: "constant" value: 4 } data_filler { type: "uniform" max: 1 }
+  }
+}`, caffepb.Phase_TRAIN)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,8 @@ func TestLossTolerance(t *testing.T) {
 		want   float64
 	}{
 		{"SGD", 19, Tolerance}, {"SGD", 20, DriftTolerance}, {"SGD", 53, DriftTolerance}, {"SGD", 59, LateTolerance},
-		{"AdaDelta", 9, Tolerance}, {"AdaDelta", 10, DriftTolerance}, {"AdaDelta", 53, ChaosTolerance}, {"AdaDelta", 59, LateTolerance},
+		{"AdaDelta", 9, Tolerance}, {"AdaDelta", 10, DriftTolerance}, {"AdaDelta", 53, ChaosTolerance},
+		{"AdaDelta", 59, LateTolerance},
 	} {
 		if have := lossTolerance(c.method, c.iter, 60); have != c.want {
 			t.Errorf("%s, iteration %d: %g, wanted %g", c.method, c.iter, have, c.want)

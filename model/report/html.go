@@ -1,48 +1,21 @@
 package report
 
 import (
-	"dns-tui/escape"
+	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
 	"math"
 	"strings"
+
+	"dns-tui/escape"
 )
 
+//go:embed page.html
+var pageText string
+
 // page is the whole report: it loads nothing.
-var page = template.Must(template.New("report").Funcs(template.FuncMap{"line": escape.Line}).Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{{.Title | line}}: dns-tui report</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body { font: 15px/1.45 system-ui, sans-serif; color: #1b1f24; background: #fff; max-width: 1080px; margin: 2em auto; padding: 0 1em }
-h1 { margin-bottom: .2em } h2 { margin-top: 1.6em }
-table { border-collapse: collapse; margin: .6em 0 } td, th { padding: .2em .8em .2em 0; text-align: left; border-bottom: 1px solid #d8dee4; vertical-align: top }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
-.bar { display: inline-block; width: 160px; height: .8em; background: #d8dee4 } .bar i { display: block; height: 100%; background: #0072B2 }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1em } svg { width: 100%; height: auto }
-svg text { font: 11px system-ui, sans-serif; fill: #57606a } pre { background: #f6f8fa; padding: .8em; overflow-x: auto }
-@media (prefers-color-scheme: dark) { body { color: #e6edf3; background: #0d1117 } td, th { border-color: #30363d } pre, .bar { background: #21262d } svg text { fill: #9da7b3 } }
-</style></head><body>
-<h1>{{.Title | line}}</h1>
-<table>{{range .Facts}}<tr><th>{{index . 0}}</th><td>{{index . 1 | line}}</td></tr>{{end}}</table>
-{{if .R.Layers}}<h2>Layers</h2>
-<table><tr><th>layer</th><th>type</th><th>rule</th><th class="n">threshold</th><th class="n">weights</th><th class="n">kept</th><th class="n">share</th><th>sparsity</th></tr>
-{{range .R.Layers}}<tr><td>{{.Name | line}}</td><td>{{.Type | line}}</td><td>{{.Rule | line}}</td><td class="n">{{.Threshold | line}}</td><td class="n">{{.Weights}}</td><td class="n">{{.Kept}}</td><td class="n">{{call $.Percent .Share}}</td>
-<td><span class="bar"><i style="width:{{call $.Sparse .Share}}"></i></span></td></tr>
-{{end}}<tr><th>all</th><td></td><td></td><td></td><td class="n">{{.R.Weights}}</td><td class="n">{{.R.Kept}}</td><td class="n">{{call .Percent .Share}}</td><td>{{printf "%.1f" .R.Smaller}} times smaller</td></tr></table>{{end}}
-<h2>Curves</h2>
-<div class="plots">{{range .Plots}}{{.}}{{end}}</div>
-<p>A line from top to bottom is a change; it says which where the pointer rests on it.</p>
-<h2>Changes</h2>
-{{if .R.Changes}}<table><tr><th class="n">iteration</th><th>setting</th><th class="n">from</th><th class="n">to</th><th>by</th></tr>
-{{range .R.Changes}}<tr><td class="n">{{.Iter}}</td><td>{{.Field | line}}</td><td class="n">{{.Old | line}}</td><td class="n">{{.New | line}}</td><td>{{.By | line}}</td></tr>
-{{end}}</table>{{else}}<p>None was made.</p>{{end}}
-<h2>To repeat it</h2>
-<p>In the folder that the run ran in, with the same data; the result has the same bits on the same kind of device.</p>
-<pre>{{range .R.Recipe}}{{. | line}}
-{{end}}</pre>
-</body></html>
-`))
+var page = template.Must(template.New("report").Funcs(template.FuncMap{"line": escape.Line}).Parse(pageText))
 
 // HTML writes the report as a page that loads nothing from elsewhere.
 func (r *Report) HTML(w io.Writer) error {
@@ -122,7 +95,8 @@ func (r *Report) svg(title string, names []string) string {
 		v := lo + (hi-lo)*float64(i)/4
 		fmt.Fprintf(
 			&b,
-			`<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#8b949e" stroke-opacity=".25"/><text x="%d" y="%.1f" text-anchor="end">%.4g</text>`,
+			`<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#8b949e" stroke-opacity=".25"/><text x="%d" y="%.1f" `+
+				`text-anchor="end">%.4g</text>`,
 			plotLeft,
 			plotWidth-plotRight,
 			y(v),
@@ -146,7 +120,8 @@ func (r *Report) svg(title string, names []string) string {
 		if c.Iter >= from && c.Iter <= to {
 			fmt.Fprintf(
 				&b,
-				`<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#E69F00" stroke-opacity=".7"><title>%s</title></line>`,
+				`<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#E69F00" `+
+					`stroke-opacity=".7"><title>%s</title></line>`,
 				x(c.Iter),
 				x(c.Iter),
 				plotTop,

@@ -301,7 +301,8 @@ func (r *Report) Markdown(w io.Writer) error {
 	}
 	if len(r.Layers) > 0 {
 		b.WriteString(
-			"\n| layer | type | rule | threshold | weights | kept | share |\n| --- | --- | --- | ---: | ---: | ---: | ---: |\n",
+			"\n| layer | type | rule | threshold | weights | kept | share |\n| --- | --- | --- | ---: | ---: | ---: " +
+				"| ---: |\n",
 		)
 		for _, l := range r.Layers {
 			fmt.Fprintf(

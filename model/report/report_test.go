@@ -138,7 +138,8 @@ func TestDataComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "iteration,loss,accuracy,test loss,kept,kept conv1,kept ip1,learning rate,iterations a second"; strings.Join(
+	if want := "iteration,loss,accuracy,test loss,kept,kept conv1,kept ip1,learning rate,iterations a " +
+		"second"; strings.Join(
 		rows[0],
 		",",
 	) != want {
@@ -159,8 +160,16 @@ func TestRecipe(t *testing.T) {
 		want  string
 	}{
 		{"from nothing", start(&session.Start{}), "dns-tui train --solver s.prototxt --replay run.repeat.journal"},
-		{"from weights", start(&session.Start{Weights: []string{"a.caffemodel", "b c.caffemodel"}}), "dns-tui train --solver s.prototxt --weights 'a.caffemodel,b c.caffemodel' --replay run.repeat.journal"},
-		{"from a snapshot", start(&session.Start{From: "it's.solverstate"}), `dns-tui train --solver s.prototxt --snapshot 'it'\''s.solverstate' --replay run.repeat.journal`},
+		{
+			"from weights",
+			start(&session.Start{Weights: []string{"a.caffemodel", "b c.caffemodel"}}),
+			"dns-tui train --solver s.prototxt --weights 'a.caffemodel,b c.caffemodel' --replay run.repeat.journal",
+		},
+		{
+			"from a snapshot",
+			start(&session.Start{From: "it's.solverstate"}),
+			`dns-tui train --solver s.prototxt --snapshot 'it'\''s.solverstate' --replay run.repeat.journal`,
+		},
 		{"of an old journal", start(nil), "dns-tui train --solver s.prototxt --replay run.repeat.journal"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -173,7 +182,9 @@ func TestRecipe(t *testing.T) {
 }
 
 func TestNoRun(t *testing.T) {
-	for name, lines := range map[string][]session.Change{"empty": nil, "changes alone": {{Iter: 3, Field: "lr_mult", New: "0.5"}}} {
+	for name, lines := range map[string][]session.Change{
+		"empty": nil, "changes alone": {{Iter: 3, Field: "lr_mult", New: "0.5"}},
+	} {
 		if _, err := New("x.journal", lines); err == nil || !strings.Contains(err.Error(), "x.journal") {
 			t.Errorf("%s: %v; wanted an error that names the journal", name, err)
 		}
