@@ -153,10 +153,12 @@ CUresult dns_host_address(CUcontext ctx, void *p, uint64_t *address) {
 	return e;
 }
 
-void dns_error_name(int code, char *name, size_t n) {
+int dns_error_name(int code, char *name, size_t n) {
 	const char *s = NULL;
-	if (cuGetErrorName((CUresult)code, &s) || !s) snprintf(name, n, "CUDA error %d", code);
-	else snprintf(name, n, "%s", s);
+	int named = !cuGetErrorName((CUresult)code, &s) && s;
+	if (named) snprintf(name, n, "%s", s);
+	else snprintf(name, n, "CUDA error %d", code);
+	return named;
 }
 
 const char *dns_missing(void) {

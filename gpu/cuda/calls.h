@@ -73,6 +73,6 @@ CUresult dns_memory_info(CUcontext ctx, size_t *free, size_t *total);
 CUresult dns_host_alloc(CUcontext ctx, void **p, size_t bytes);
 CUresult dns_host_address(CUcontext ctx, void *p, uint64_t *address);
 
-// dns_error_name writes the name of an error.
-void dns_error_name(int code, char *name, size_t n);
+// dns_error_name writes the name of an error, and returns 0 where the driver has none.
+int dns_error_name(int code, char *name, size_t n);
 const char *dns_missing(void);

@@ -223,7 +223,7 @@ func (d *back) timed(words []uint64, times int) float64 {
 		return -1
 	}
 	if r != 0 {
-		d.failCode(r, "choosing kernels")
+		d.check(r, "choosing kernels")
 		return -1
 	}
 	return float64(ms) / float64(times)
@@ -310,7 +310,7 @@ func readChoices(d *back) map[string]map[string]choice {
 	all := map[string]map[string]choice{}
 	if path, err := d.choicesFile(); err == nil {
 		if b, err := os.ReadFile(path); err == nil {
-			json.Unmarshal(b, &all) // a file that cannot be read is made anew
+			_ = json.Unmarshal(b, &all) // a file that cannot be read is made anew
 		}
 	}
 	return all
@@ -345,7 +345,7 @@ func (d *back) saveChoices() {
 	if err != nil || os.MkdirAll(filepath.Dir(path), 0o755) != nil {
 		return
 	}
-	files.Write(path, func(w io.Writer) error {
+	_ = files.Write(path, func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	})

@@ -80,10 +80,17 @@ const (
 )
 
 func (c *convDescriptors) destroy(l *library) {
-	l.call("cudnnDestroyTensorDescriptor", c.x)
-	l.call("cudnnDestroyTensorDescriptor", c.y)
-	l.call("cudnnDestroyFilterDescriptor", c.w)
-	l.call("cudnnDestroyConvolutionDescriptor", c.conv)
+	for _, d := range []struct {
+		destroy    string
+		descriptor uint64
+	}{
+		{"cudnnDestroyTensorDescriptor", c.x},
+		{"cudnnDestroyTensorDescriptor", c.y},
+		{"cudnnDestroyFilterDescriptor", c.w},
+		{"cudnnDestroyConvolutionDescriptor", c.conv},
+	} {
+		_ = l.call(d.destroy, d.descriptor)
+	}
 }
 
 // describe returns the descriptors of a convolution, made at its first use.

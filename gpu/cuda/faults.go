@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"strings"
 	"sync/atomic"
 	"unsafe"
 
@@ -57,7 +56,7 @@ func (d *back) openFault() error {
 	*d.fault.begun = noMark
 	var at C.uint64_t
 	if r := C.dns_host_address(d.c(), p, &at); r != 0 {
-		return d.failCode(r, "mapping memory")
+		return d.failed(r, "mapping memory")
 	}
 	d.fault.at = address(at)
 	d.fault.numbers = map[string]uint32{}
@@ -113,8 +112,15 @@ var asynchronous = map[int]bool{
 	999: true,
 }
 
-// failCode keeps the first failure. doing says what the host was about.
-func (d *back) failCode(code C.CUresult, doing string) error {
+// check keeps the failure of a call of the driver. doing says what the host was about.
+func (d *back) check(code C.CUresult, doing string) {
+	if code != 0 {
+		_ = d.failed(code, doing) // fault.err has it
+	}
+}
+
+// failed keeps the first failure, and returns it.
+func (d *back) failed(code C.CUresult, doing string) error {
 	if d.fault.err != nil {
 		return d.fault.err
 	}
@@ -126,10 +132,10 @@ func (d *back) failCode(code C.CUresult, doing string) error {
 		lost:   lostCodes[n],
 	}
 	var name [64]C.char
-	C.dns_error_name(C.int(n), &name[0], 64)
+	named := C.dns_error_name(C.int(n), &name[0], 64) != 0
 	e.Name = C.GoString(&name[0])
-	if say, ok := errorNames[n]; ok && strings.HasPrefix(e.Name, "CUDA error ") {
-		e.Name = say
+	if own, ok := errorNames[n]; ok && !named {
+		e.Name = own
 	}
 	if n == libraryFailed {
 		e.Name = "cuBLAS or cuDNN failed"
@@ -164,7 +170,7 @@ func (d *back) enter() (leave func(), err error) {
 	runtime.LockOSThread()
 	if r := C.cuCtxSetCurrent(d.c()); r != 0 {
 		runtime.UnlockOSThread()
-		return nil, d.failCode(r, "taking the context")
+		return nil, d.failed(r, "taking the context")
 	}
 	return runtime.UnlockOSThread, nil
 }
@@ -173,7 +179,7 @@ func (d *back) enter() (leave func(), err error) {
 func (d *back) pinned(bytes int) (unsafe.Pointer, error) {
 	var p unsafe.Pointer
 	if r := C.dns_host_alloc(d.c(), &p, C.size_t(bytes)); r != 0 {
-		return nil, d.failCode(r, "allocating pinned memory of the host")
+		return nil, d.failed(r, "allocating pinned memory of the host")
 	}
 	d.staging.owned = append(d.staging.owned, p)
 	return p, nil
@@ -181,7 +187,7 @@ func (d *back) pinned(bytes int) (unsafe.Pointer, error) {
 
 func (d *back) freePinned() {
 	for _, p := range d.staging.owned {
-		cu.MemFreeHost(p)
+		_ = cu.MemFreeHost(p) // there is no more to do
 	}
 	d.staging.owned, d.fault.begun = nil, nil
 }

@@ -134,8 +134,7 @@ func TestFailedDevice(t *testing.T) {
 	d.Fill(x, 1)
 	d.Fill(x, 2)
 	first := d.Sync()
-	var e *cuda.Error
-	if !errors.As(first, &e) {
+	if _, ok := errors.AsType[*cuda.Error](first); !ok {
 		t.Fatalf("got %v", first)
 	}
 	v := make([]float32, 10)
@@ -144,7 +143,7 @@ func TestFailedDevice(t *testing.T) {
 		t.Errorf("a failed device gives %g", v[0])
 	}
 	d.Fetch(v, x)
-	if err := d.Await(d.Mark()); err != first {
+	if err := d.Await(d.Mark()); !errors.Is(err, first) {
 		t.Errorf("then %v", err)
 	}
 	if d.Finite(x) {

@@ -2,7 +2,11 @@
 
 package cuda
 
-import "dns-tui/gpu"
+import (
+	"slices"
+
+	"dns-tui/gpu"
+)
 
 // Neighbours in the queue that become one kernel: a product or convolution and the bias and ReLU behind it;
 // BatchNorm, Scale and ReLU; softmax and its loss. Each later call changes the record that the first one left, as
@@ -49,12 +53,10 @@ func (q *queue) before(out address, n int, kinds ...opKind) *lastOp {
 	if l.kind == other || l.out != out || l.n != n || q.batch.open() {
 		return nil
 	}
-	for _, k := range kinds {
-		if l.kind == k {
-			return l
-		}
+	if !slices.Contains(kinds, l.kind) {
+		return nil
 	}
-	return nil
+	return l
 }
 
 // epilogue returns that of a product or convolution in the queue.

@@ -56,9 +56,7 @@ func (p *programs) run(d *back, words []uint64) {
 		return
 	}
 	known.used = p.clock
-	if r := C.dns_launch_graph(d.c(), known.graph, d.s()); r != 0 {
-		d.failCode(r, "launching a graph")
-	}
+	d.check(C.dns_launch_graph(d.c(), known.graph, d.s()), "launching a graph")
 }
 
 // runNow launches kernel by kernel.
@@ -78,7 +76,7 @@ func (d *back) runNow(words []uint64) {
 		&failed,
 	)
 	if r != 0 {
-		d.failCode(r, "launching "+d.describeMark(uint32(headerAt(words, int(failed)).mark)))
+		d.check(r, "launching "+d.describeMark(uint32(headerAt(words, int(failed)).mark)))
 	}
 }
 

@@ -20,10 +20,15 @@ func counted(t *testing.T, d *gpu.Device, f func()) (graphs, kernels int) {
 	}
 	var count func(what int32) int64
 	purego.RegisterLibFunc(&count, lib, "emulator_count")
-	d.Sync()
+	sync := func() {
+		if err := d.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sync()
 	g, k := count(1), count(2)
 	f()
-	d.Sync()
+	sync()
 	return int(count(1) - g), int(count(2) - k)
 }
 

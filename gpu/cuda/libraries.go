@@ -244,10 +244,10 @@ func (d *back) closeLibraries() {
 		for _, c := range l.descriptors {
 			c.destroy(l.dnn)
 		}
-		l.dnn.call("cudnnDestroy", l.handles[1])
+		_ = l.dnn.call("cudnnDestroy", l.handles[1])
 	}
 	if l.blas != nil {
-		l.blas.call("cublasDestroy_v2", l.handles[0])
+		_ = l.blas.call("cublasDestroy_v2", l.handles[0])
 	}
 	l.dnn, l.blas = nil, nil
 }

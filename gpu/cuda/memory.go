@@ -200,7 +200,7 @@ func (e *OutOfMemoryError) Room() int64 { return e.Held + e.Free - e.Own }
 // refused says why an allocation failed.
 func (m *memory) refused(d *back, bytes int64, r C.CUresult) error {
 	if r != C.CUDA_ERROR_OUT_OF_MEMORY {
-		return d.failCode(r, "allocating")
+		return d.failed(r, "allocating")
 	}
 	e := &OutOfMemoryError{
 		Device: fmt.Sprintf("GPU %d (%s)", d.opts.Ordinal, d.info.Name),

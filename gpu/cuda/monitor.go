@@ -35,14 +35,14 @@ func (d *back) openMonitor() error {
 	// By its identity: NVML does not know of CUDA_VISIBLE_DEVICES.
 	h, status := nvml.DeviceGetHandleByUUID("GPU-" + uuid.String())
 	if status != nvml.SUCCESS {
-		nvml.Shutdown()
+		_ = nvml.Shutdown()
 		return nil
 	}
 	m := &d.monitor
 	m.stop, m.ended = make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(m.ended)
-		defer nvml.Shutdown()
+		defer func() { _ = nvml.Shutdown() }()
 		tick := time.NewTicker(monitorEvery)
 		defer tick.Stop()
 		for {

@@ -291,9 +291,9 @@ func (d *back) Close() error {
 	d.memory.free(d)
 	d.freePinned()
 	if d.stream != (cu.Stream{}) {
-		d.stream.Destroy()
+		_ = d.stream.Destroy()
 	}
-	d.ctx.Destroy()
+	_ = d.ctx.Destroy()
 	d.ctx = cu.CUContext{}
 	return err
 }

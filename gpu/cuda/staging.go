@@ -79,9 +79,7 @@ func (s *staging) room(d *back, n int) []byte {
 	}
 	for s.n > 0 && (s.head+n-s.tail > stagingBytes || s.n == len(s.trips)) {
 		t := &s.trips[s.first]
-		if r := C.dns_wait(d.c(), event(t.done)); r != 0 {
-			d.failCode(r, "uploading")
-		}
+		d.check(C.dns_wait(d.c(), event(t.done)), "uploading")
 		s.tail, s.first, s.n = t.end, (s.first+1)%len(s.trips), s.n-1
 	}
 	if s.n == 0 {
@@ -95,17 +93,10 @@ func (s *staging) room(d *back, n int) []byte {
 func (s *staging) send(d *back, dst address, piece []byte, stream C.CUstream) {
 	t := &s.trips[(s.first+s.n)%len(s.trips)]
 	t.end, s.n = s.head, s.n+1
-	d.must(
+	d.check(
 		C.dns_upload(d.c(), C.uint64_t(dst), unsafe.Pointer(&piece[0]), C.size_t(len(piece)), stream, event(t.done)),
 		"uploading",
 	)
-}
-
-// must keeps the failure of a call.
-func (d *back) must(r C.CUresult, doing string) {
-	if r != 0 {
-		d.failCode(r, doing)
-	}
 }
 
 // Upload implements gpu.Back.
@@ -151,7 +142,7 @@ func (d *back) buffer(n int) *buffer {
 				}
 			}
 			// Kernels may still read what the memory was before.
-			d.must(C.dns_record(d.c(), event(pair[i].free), d.s()), "uploading")
+			d.check(C.dns_record(d.c(), event(pair[i].free), d.s()), "uploading")
 		}
 		s.buffers[n] = pair
 	}
@@ -175,15 +166,15 @@ func (d *back) event() (cu.Event, error) {
 // uploadBeside fills a buffer while kernels run, and has the stream copy it behind them to where it goes.
 func (d *back) uploadBeside(at address, src []float32, b *buffer) {
 	copies := *(*C.CUstream)(unsafe.Pointer(&d.staging.copies))
-	d.must(C.dns_wait_for(d.c(), copies, event(b.free)), "uploading")
+	d.check(C.dns_wait_for(d.c(), copies, event(b.free)), "uploading")
 	d.uploadThroughRing(b.at, src, copies)
 	if d.fault.err != nil {
 		return
 	}
-	d.must(C.dns_record(d.c(), event(b.full), copies), "uploading")
-	d.must(C.dns_wait_for(d.c(), d.s(), event(b.full)), "uploading")
-	d.must(C.dns_copy(d.c(), C.uint64_t(at), C.uint64_t(b.at), C.size_t(4*len(src)), d.s()), "uploading")
-	d.must(C.dns_record(d.c(), event(b.free), d.s()), "uploading")
+	d.check(C.dns_record(d.c(), event(b.full), copies), "uploading")
+	d.check(C.dns_wait_for(d.c(), d.s(), event(b.full)), "uploading")
+	d.check(C.dns_copy(d.c(), C.uint64_t(at), C.uint64_t(b.at), C.size_t(4*len(src)), d.s()), "uploading")
+	d.check(C.dns_record(d.c(), event(b.free), d.s()), "uploading")
 }
 
 // fetches are copies from the device that nobody waits for yet. Each mark has its own pinned memory.
@@ -245,9 +236,7 @@ func (d *back) fetchInto(piece []byte, src address) {
 	if d.fault.err != nil || len(piece) == 0 {
 		return
 	}
-	if r := C.dns_fetch(d.c(), unsafe.Pointer(&piece[0]), C.uint64_t(src), C.size_t(len(piece)), d.s()); r != 0 {
-		d.failCode(r, "downloading")
-	}
+	d.check(C.dns_fetch(d.c(), unsafe.Pointer(&piece[0]), C.uint64_t(src), C.size_t(len(piece)), d.s()), "downloading")
 }
 
 // Fetch implements gpu.Back.
@@ -269,9 +258,7 @@ func (d *back) Mark() gpu.Mark {
 	d.takeSurgery()
 	m := f.number
 	if d.fault.err == nil {
-		if r := C.dns_record(d.c(), event(f.slot(m).done), d.s()); r != 0 {
-			d.failCode(r, "marking")
-		}
+		d.check(C.dns_record(d.c(), event(f.slot(m).done), d.s()), "marking")
 	}
 	f.number++
 	if f.number-f.oldest == gpu.Mark(len(f.slots)) {
@@ -292,9 +279,7 @@ func (d *back) Await(m gpu.Mark) error {
 func (d *back) deliver(m gpu.Mark) {
 	s := d.fetches.slot(m)
 	if d.fault.err == nil {
-		if r := C.dns_wait(d.c(), event(s.done)); r != 0 {
-			d.failCode(r, "waiting for results")
-		}
+		d.check(C.dns_wait(d.c(), event(s.done)), "waiting for results")
 	}
 	for _, f := range s.floats {
 		if d.fault.err != nil {
@@ -341,5 +326,5 @@ func (d *back) wait() {
 	if r == 0 {
 		r = C.dns_wait(d.c(), event(d.staging.waited))
 	}
-	d.must(r, "waiting")
+	d.check(r, "waiting")
 }

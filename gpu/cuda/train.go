@@ -145,7 +145,7 @@ func (d *back) surgery(o *gpu.Surgery) {
 		d.closeBatches()
 	}
 	if n := q.results + len(q.layers); n >= maxResults || p.Histogram && n >= maxHistograms {
-		d.Await(d.Mark())
+		_ = d.sync() // fault.err has the failure
 	}
 	q.redraw, q.gate, q.bins = p.Redraw, gate, p.Histogram
 	layer := len(q.layers)

@@ -2,6 +2,7 @@ package devicetest
 
 import (
 	"fmt"
+	"slices"
 
 	"dns-tui/gpu"
 )
@@ -79,7 +80,7 @@ func im2col(b *bench) {
 			tap, out, in, ok := i/positions, i%positions, 0, true
 			c := tap / gpu.Elements(g.Kernel)
 			scale := 1
-			for a := len(g.In) - 1; a >= 0; a-- {
+			for a := range slices.Backward(g.In) {
 				at := out%g.Out[a]*g.Stride[a] - g.Pad[a] + tap%g.Kernel[a]*g.Dilation[a]
 				out, tap = out/g.Out[a], tap/g.Kernel[a]
 				ok = ok && at >= 0 && at < g.In[a]

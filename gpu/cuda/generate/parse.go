@@ -139,7 +139,7 @@ func (s *source) layout(name string) (*structure, error) {
 	if st.fields != nil {
 		return st, nil
 	}
-	for _, line := range strings.Split(withoutFunctions(st.body), ";") {
+	for line := range strings.SplitSeq(withoutFunctions(st.body), ";") {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
@@ -176,19 +176,13 @@ var declarator = regexp.MustCompile(`^(\**)\s*(\w+)(?:\[(\d+)\])?$`)
 func declaration(text string) ([]field, error) {
 	words := strings.Fields(strings.ReplaceAll(text, "*", " * "))
 	words = slices.DeleteFunc(words, func(w string) bool { return w == "const" })
-	// The type is what comes before the first star or name.
-	n := 1
-	for n < len(words) && slices.Contains([]string{"int", "long", "char"}, words[n]) {
-		n++
-	}
-	typ := strings.Join(words[:n], " ")
 	var out []field
-	for _, d := range strings.Split(strings.Join(words[n:], ""), ",") {
+	for d := range strings.SplitSeq(strings.Join(words[1:], ""), ",") {
 		m := declarator.FindStringSubmatch(d)
 		if m == nil || len(m[1]) > 1 {
 			return nil, fmt.Errorf("%q is no declaration that this program reads", text)
 		}
-		f := field{name: m[2], typ: typ, ptr: m[1] != ""}
+		f := field{name: m[2], typ: words[0], ptr: m[1] != ""}
 		f.count, _ = strconv.Atoi(m[3])
 		out = append(out, f)
 	}
@@ -196,7 +190,7 @@ func declaration(text string) ([]field, error) {
 }
 
 // scalars are the sizes of C's types, which are their alignments too.
-var scalars = map[string]int{"int": 4, "unsigned": 4, "float": 4, "double": 8, "unsigned long long": 8}
+var scalars = map[string]int{"int": 4, "unsigned": 4, "float": 4, "double": 8}
 
 // place gives fields their offsets, and returns where the last one ends and the largest alignment.
 func (s *source) place(fields []field) (end, align int, err error) {
@@ -237,7 +231,7 @@ func (s *source) findKernels(text string) ([]kernel, error) {
 	var out []kernel
 	for _, m := range kernelPattern.FindAllStringSubmatch(text, -1) {
 		k := kernel{name: m[1]}
-		for _, p := range strings.Split(m[2], ",") {
+		for p := range strings.SplitSeq(m[2], ",") {
 			fields, err := declaration(strings.TrimSpace(p))
 			if err != nil {
 				return nil, fmt.Errorf("kernel %s: %w", k.name, err)
