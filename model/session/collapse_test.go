@@ -13,6 +13,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/gpu/host"
+	"dns-tui/model/modeltest"
 	"dns-tui/model/session"
 	"dns-tui/model/solver"
 )
@@ -139,9 +140,10 @@ func TestNoPathThroughLayersThatKeepWeights(t *testing.T) {
 func TestCollapsePauses(t *testing.T) {
 	tr := startWith(t, mini(t, "dns_seed_mini", lasting), 1, session.Options{Guard: 2})
 	stepTo(t, tr, 3)
-	go tr.Do(context.Background(), session.Command{Kind: session.Set, Field: "ip1.threshold", Value: "50"})
-	for !pendingIs(tr, "ip1.threshold", "50") {
-	}
+	go func() {
+		_, _ = tr.Do(context.Background(), session.Command{Kind: session.Set, Field: "ip1.threshold", Value: "50"})
+	}()
+	modeltest.Eventually(t, "the threshold is asked for", func() bool { return pendingIs(tr, "ip1.threshold", "50") })
 	told := false
 	for _, e := range tr.Snapshot().Events {
 		told = told || strings.Contains(e.Text, "surgery would leave ip1 no weight")

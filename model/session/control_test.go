@@ -14,12 +14,13 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/model/modeltest"
 	"dns-tui/model/session"
 	"dns-tui/model/solver"
 )
 
 // must gives a command and wants it done.
-func must(t *testing.T, tr *session.Trainer, c session.Command) session.Ack {
+func must(t testing.TB, tr *session.Trainer, c session.Command) session.Ack {
 	t.Helper()
 	ack, err := tr.Do(context.Background(), c)
 	if err != nil {
@@ -267,17 +268,22 @@ func TestDeaths(t *testing.T) {
 			kept := l.Histogram.Total() - l.Histogram.Pruned(threshold)
 			field := l.Name + "." + s.Hyper.Layer(l.Name).ThresholdName()
 			before := tr.Snapshot().Layer(l.Name).Histogram
-			go tr.Do(
-				context.Background(),
-				session.Command{Kind: session.Set, Field: field, Value: strconv.FormatFloat(threshold, 'g', -1, 64)},
-			)
-			for _, ok := tr.Snapshot().PendingValue(field); !ok; _, ok = tr.Snapshot().PendingValue(field) {
-			}
+			go func() {
+				_, _ = tr.Do(
+					context.Background(),
+					session.Command{Kind: session.Set, Field: field, Value: strconv.FormatFloat(threshold, 'g', -1, 64)},
+				)
+			}()
+			modeltest.Eventually(t, "the threshold is asked for", func() bool {
+				_, ok := tr.Snapshot().PendingValue(field)
+				return ok
+			})
 			must(t, tr, session.Command{Kind: session.SurgeryNow})
 			now := settle(t, tr).Layer(l.Name)
-			for now.Histogram == before {
+			modeltest.Eventually(t, "a histogram after the surgery", func() bool {
 				now = tr.Snapshot().Layer(l.Name)
-			}
+				return now.Histogram != before
+			})
 			if now.Dead != want || want < l.Outputs/2 {
 				t.Errorf(
 					"%s %s: %d of %d outputs are dead at %g, predicted %d",

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/config"
+	"dns-tui/model/modeltest"
 	"dns-tui/model/session"
 )
 
@@ -29,7 +30,7 @@ func resumed(t *testing.T, run *config.Run, state string, o session.Options) *se
 }
 
 func stop(tr *session.Trainer) {
-	tr.Do(context.Background(), session.Command{Kind: session.Stop})
+	_, _ = tr.Do(context.Background(), session.Command{Kind: session.Stop})
 	<-tr.Done()
 }
 
@@ -234,8 +235,7 @@ func TestScopeIsOneChange(t *testing.T) {
 		_, err := tr.Do(context.Background(), session.Command{Kind: session.Set, Edits: edits})
 		c <- err
 	}()
-	for len(tr.Snapshot().Pending) < len(edits) {
-	}
+	modeltest.Eventually(t, "the edits wait", func() bool { return len(tr.Snapshot().Pending) >= len(edits) })
 	must(t, tr, session.Command{Kind: session.Undo})
 	if err := <-c; err != session.ErrUndone || len(tr.Snapshot().Pending) != 0 {
 		t.Errorf("%v, %d wait", err, len(tr.Snapshot().Pending))

@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,7 +59,7 @@ func TestIdleKeys(t *testing.T) {
 					said = append(said, e.Text)
 				}
 			}
-			tr.Do(context.Background(), session.Command{Kind: session.Stop})
+			must(t, tr, session.Command{Kind: session.Stop})
 			if all := strings.Join(said, "\n"); c.want == "" && all != "" || len(said) > 1 ||
 				!strings.HasPrefix(all, c.want) {
 				t.Errorf("said %q, wanted %q", all, c.want)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -17,6 +16,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/gpu/host"
+	"dns-tui/model/modeltest"
 	"dns-tui/model/session"
 )
 
@@ -86,28 +86,34 @@ func (p *player) do(c session.Command) {
 		_, err := p.tr.Do(context.Background(), c)
 		answer <- err
 	}()
-	for {
+	answered := false
+	modeltest.Eventually(p.t, c.String()+" takes effect, or waits", func() bool {
 		select {
 		case err := <-answer:
 			p.log = append(p.log, fmt.Sprintf("%d: %s (%v)", p.tr.Snapshot().Iter, c, err))
-			p.settle()
-			return
+			answered = true
+			return true
 		default:
 		}
 		// One that waits for surgery publishes, and gives no answer.
-		if s := p.tr.Snapshot(); s.Published != before && len(s.Pending) > 0 &&
-			(c.Kind == session.Set || c.Kind == session.Undo || c.Kind == session.Redo) {
-			p.log = append(p.log, fmt.Sprintf("%d: %s waits", s.Iter, c))
-			return
+		s := p.tr.Snapshot()
+		if s.Published == before || len(s.Pending) == 0 ||
+			c.Kind != session.Set && c.Kind != session.Undo && c.Kind != session.Redo {
+			return false
 		}
-		runtime.Gosched()
+		p.log = append(p.log, fmt.Sprintf("%d: %s waits", s.Iter, c))
+		return true
+	})
+	if answered {
+		p.settle()
 	}
 }
 
 func (p *player) settle() {
-	for s := p.tr.Snapshot(); s.State == session.Running || s.State == session.Testing; s = p.tr.Snapshot() {
-		runtime.Gosched()
-	}
+	modeltest.Eventually(p.t, "the run comes to rest", func() bool {
+		s := p.tr.Snapshot()
+		return s.State != session.Running && s.State != session.Testing
+	})
 }
 
 // edit draws a change that is not refused as a rule.
@@ -177,7 +183,9 @@ func (p *player) play() {
 			if err != nil {
 				p.t.Fatal(err)
 			}
-			f.WriteString(`{"iter":3,"field":"lr_mul`)
+			if _, err := f.WriteString(`{"iter":3,"field":"lr_mul`); err != nil {
+				p.t.Fatal(err)
+			}
 			f.Close()
 		}
 		p.start()
@@ -189,8 +197,10 @@ func (p *player) solver() string { return p.net }
 // Whatever is done to a run, its journal repeats it bit for bit. -rapid.checks tries more.
 func TestReplayOfAnything(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue { // a try has a run, its resumes, and a replay
-		f.Value.Set("10")
-		defer f.Value.Set(f.DefValue)
+		if err := f.Value.Set("10"); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Value.Set(f.DefValue) }()
 	}
 	for _, net := range []string{"dns_seed_mini", "dns_official_mini"} {
 		t.Run(net, func(t *testing.T) {

@@ -7,11 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/datadriven"
 	"google.golang.org/protobuf/proto"
@@ -61,7 +59,7 @@ func startWith(t testing.TB, run *config.Run, threads int, o session.Options) *s
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		tr.Do(context.Background(), session.Command{Kind: session.Stop})
+		_, _ = tr.Do(context.Background(), session.Command{Kind: session.Stop}) // it may have ended
 		<-tr.Done()
 		d.Close()
 	})
@@ -72,18 +70,12 @@ func startWith(t testing.TB, run *config.Run, threads int, o session.Options) *s
 // settle waits until the run stands still, by looking: a command would leave an event.
 func settle(t testing.TB, tr *session.Trainer) *session.Snapshot {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for {
-		s := tr.Snapshot()
-		if s.State != session.Running && s.State != session.Testing {
-			return s
-		}
-		if ctx.Err() != nil {
-			t.Fatal("the run does not come to rest")
-		}
-		runtime.Gosched()
-	}
+	var s *session.Snapshot
+	modeltest.Eventually(t, "the run comes to rest", func() bool {
+		s = tr.Snapshot()
+		return s.State != session.Running && s.State != session.Testing
+	})
+	return s
 }
 
 // TestSession drives a run by text: see testdata/session.
@@ -143,7 +135,7 @@ func drive(
 	waiting map[string]chan string,
 	d *datadriven.TestData,
 ) string {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), modeltest.Patience)
 	defer cancel()
 	format := func(ack session.Ack, err error) string {
 		if err != nil {
@@ -168,9 +160,9 @@ func drive(
 		before := len(tr.Snapshot().Pending)
 		cmd := session.Command{Kind: session.Set, Field: arg(0), Value: arg(1)}
 		go func() { c <- format(tr.Do(context.Background(), cmd)) }()
-		for ctx.Err() == nil && len(c) == 0 && len(tr.Snapshot().Pending) == before && !pendingIs(tr, arg(0), arg(1)) {
-			runtime.Gosched()
-		}
+		modeltest.Eventually(t, "the change waits, or is answered", func() bool {
+			return len(c) > 0 || len(tr.Snapshot().Pending) != before || pendingIs(tr, arg(0), arg(1))
+		})
 		return describe(tr.Snapshot())
 	case "answer":
 		select {
@@ -196,9 +188,9 @@ func drive(
 		waiting["undo"] = c
 		before := len(tr.Snapshot().Pending)
 		go func() { c <- format(tr.Do(context.Background(), session.Command{Kind: session.Undo})) }()
-		for ctx.Err() == nil && len(c) == 0 && len(tr.Snapshot().Pending) <= before {
-			runtime.Gosched()
-		}
+		modeltest.Eventually(t, "the undo waits, or is answered", func() bool {
+			return len(c) > 0 || len(tr.Snapshot().Pending) > before
+		})
 		if len(c) > 0 {
 			return <-c + describe(tr.Snapshot())
 		}
@@ -416,17 +408,17 @@ func TestReplay(t *testing.T) {
 	tr := start(t, run, 2)
 	ctx := context.Background()
 	step := func(n int) {
-		tr.Do(ctx, session.Command{Kind: session.Step, Count: n})
+		must(t, tr, session.Command{Kind: session.Step, Count: n})
 		settle(t, tr)
 	}
 	step(5)
-	go tr.Do(ctx, session.Command{Kind: session.Set, Field: "conv2.threshold", Value: "1.5"})
-	tr.Do(ctx, session.Command{Kind: session.Set, Field: "lr_mult", Value: "0.5"})
+	go func() { _, _ = tr.Do(ctx, session.Command{Kind: session.Set, Field: "conv2.threshold", Value: "1.5"}) }()
+	must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "0.5"})
 	step(7)
-	tr.Do(ctx, session.Command{Kind: session.SurgeryNow})
-	tr.Do(ctx, session.Command{Kind: session.Set, Field: "ip1.frozen", Value: "on"})
+	must(t, tr, session.Command{Kind: session.SurgeryNow})
+	must(t, tr, session.Command{Kind: session.Set, Field: "ip1.frozen", Value: "on"})
 	step(6)
-	tr.Do(ctx, session.Command{Kind: session.Undo})
+	must(t, tr, session.Command{Kind: session.Undo})
 	step(7)
 	if _, err := tr.Do(ctx, session.Command{Kind: session.SnapshotNow}); err != nil {
 		t.Fatal(err)
@@ -450,8 +442,8 @@ func TestReplay(t *testing.T) {
 // A bad loss pauses an interactive run, names iteration and layer, and updates nothing.
 func TestUnstableLossPauses(t *testing.T) {
 	tr := start(t, mini(t, "sgd_inv", nil), 2)
-	tr.Do(context.Background(), session.Command{Kind: session.Set, Field: "base_lr", Value: "1e6"})
-	tr.Do(context.Background(), session.Command{Kind: session.Resume})
+	must(t, tr, session.Command{Kind: session.Set, Field: "base_lr", Value: "1e6"})
+	must(t, tr, session.Command{Kind: session.Resume})
 	s := settle(t, tr)
 	if s.State != session.Paused || !strings.Contains(s.Problem, fmt.Sprintf("iteration %d: the loss is", s.Iter)) ||
 		!strings.Contains(s.Problem, `layer "`) {
@@ -468,7 +460,7 @@ func TestBadLabel(t *testing.T) {
 	}
 	run.Weights = nil
 	tr := start(t, run, 1)
-	tr.Do(context.Background(), session.Command{Kind: session.Resume})
+	must(t, tr, session.Command{Kind: session.Resume})
 	if s := settle(t, tr); !strings.Contains(s.Problem, `layer "loss" (SoftmaxWithLoss): label`) ||
 		!strings.Contains(s.Problem, "is no class; wanted 0 to 4") {
 		t.Errorf("problem %q", s.Problem)
@@ -480,14 +472,14 @@ func TestSnapshotFails(t *testing.T) {
 	run := mini(t, "dns_seed_mini", nil)
 	tr := start(t, run, 2)
 	ctx := context.Background()
-	tr.Do(ctx, session.Command{Kind: session.Step, Count: 2})
+	must(t, tr, session.Command{Kind: session.Step, Count: 2})
 	settle(t, tr)
 	if _, err := tr.Do(ctx, session.Command{Kind: session.SnapshotNow}); err != nil {
 		t.Fatal(err)
 	}
 	old := run.SnapshotPrefix() + "_iter_2.solverstate"
 	// A folder at the name makes the rename fail, for root too.
-	tr.Do(ctx, session.Command{Kind: session.Step, Count: 1})
+	must(t, tr, session.Command{Kind: session.Step, Count: 1})
 	settle(t, tr)
 	if err := os.MkdirAll(run.SnapshotPrefix()+"_iter_3.caffemodel/x", 0o755); err != nil {
 		t.Fatal(err)
@@ -509,7 +501,7 @@ func TestSnapshotFails(t *testing.T) {
 	if _, err := caffe.ReadSolverState(old); err != nil {
 		t.Error(err)
 	}
-	tr.Do(ctx, session.Command{Kind: session.Step, Count: 2})
+	must(t, tr, session.Command{Kind: session.Step, Count: 2})
 	if s := settle(t, tr); s.Iter != 5 || s.State != session.Paused {
 		t.Errorf("after a failed snapshot: %s at %d", s.State, s.Iter)
 	}
@@ -520,7 +512,7 @@ func TestStopSavesWhatChangedWhilePaused(t *testing.T) {
 	run := mini(t, "dns_seed_mini", nil)
 	tr := start(t, run, 2)
 	ctx := context.Background()
-	tr.Do(ctx, session.Command{Kind: session.Step, Count: 2})
+	must(t, tr, session.Command{Kind: session.Step, Count: 2})
 	settle(t, tr)
 	for _, c := range []session.Command{{Kind: session.SnapshotNow}, {Kind: session.Set, Field: "lr_mult", Value: "0.25"}, {Kind: session.Stop, Save: true}} {
 		if _, err := tr.Do(ctx, c); err != nil {
@@ -565,11 +557,11 @@ func TestCallersMayGoAway(t *testing.T) {
 	for range 100 {
 		tr.Do(gone, session.Command{Kind: session.Set, Field: "lr_mult", Value: "0.9"})
 	}
-	tr.Do(context.Background(), session.Command{Kind: session.Resume})
+	must(t, tr, session.Command{Kind: session.Resume})
 	if s := settle(t, tr); s.State != session.Finished || s.Iter != 40 {
 		t.Errorf("%s at %d, wanted finished at 40", s.State, s.Iter)
 	}
-	tr.Do(context.Background(), session.Command{Kind: session.Stop})
+	must(t, tr, session.Command{Kind: session.Stop})
 	<-tr.Done()
 	if _, err := tr.Do(context.Background(), session.Command{Kind: session.Pause}); err != session.ErrEnded {
 		t.Errorf("a command to a run that has ended: %v, wanted ErrEnded", err)
@@ -590,6 +582,9 @@ func TestStepAllocatesNothing(t *testing.T) {
 		}
 	}
 	step()
+	if modeltest.Race {
+		t.Skip("the race detector allocates")
+	}
 	if n := testing.AllocsPerRun(20, step); n > 0 {
 		t.Errorf("%g allocations an iteration", n)
 	}
@@ -623,17 +618,17 @@ func TestPredictionIsExact(t *testing.T) {
 	for _, name := range []string{"dns_seed_mini", "dns_official_mini"} {
 		tr := start(t, mini(t, name, nil), 2)
 		ctx := context.Background()
-		tr.Do(ctx, session.Command{Kind: session.Step, Count: 3})
+		must(t, tr, session.Command{Kind: session.Step, Count: 3})
 		s := settle(t, tr)
 		for _, v := range []float64{0.3, 0.674, 1.281, 2.5} {
 			for _, l := range s.Layers {
 				l = *tr.Snapshot().Layer(l.Name)
 				want := l.Histogram.Total() - l.Histogram.Pruned(v)
 				field := l.Name + "." + tr.Snapshot().Hyper.Layer(l.Name).ThresholdName()
-				go tr.Do(ctx, session.Command{Kind: session.Set, Field: field, Value: fmt.Sprint(v)})
-				for !pendingIs(tr, field, fmt.Sprint(v)) && tr.Snapshot().Hyper.Layer(l.Name).Threshold != v {
-					runtime.Gosched()
-				}
+				go func() { _, _ = tr.Do(ctx, session.Command{Kind: session.Set, Field: field, Value: fmt.Sprint(v)}) }()
+				modeltest.Eventually(t, "the threshold is asked for", func() bool {
+					return pendingIs(tr, field, fmt.Sprint(v)) || tr.Snapshot().Hyper.Layer(l.Name).Threshold == v
+				})
 				if _, err := tr.Do(ctx, session.Command{Kind: session.SurgeryNow}); err != nil {
 					t.Fatal(err)
 				}
@@ -662,7 +657,7 @@ func TestPaperRuleOnPlainLayers(t *testing.T) {
 	})
 	a, b := start(t, plain, 2), start(t, mini(t, "dns_official_mini", nil), 2)
 	for _, tr := range []*session.Trainer{a, b} {
-		tr.Do(context.Background(), session.Command{Kind: session.Step, Count: 20})
+		must(t, tr, session.Command{Kind: session.Step, Count: 20})
 	}
 	x, y := settle(t, a), settle(t, b)
 	if x.Loss != y.Loss || fmt.Sprint(x.Kept()) != fmt.Sprint(y.Kept()) {
@@ -695,11 +690,9 @@ func TestLevelDBTrainsTheSame(t *testing.T) {
 func TestEmptyLayerIsToldOf(t *testing.T) {
 	tr := start(t, mini(t, "dns_seed_mini", nil), 2)
 	ctx := context.Background()
-	go tr.Do(ctx, session.Command{Kind: session.Set, Field: "ip1.threshold", Value: "5"})
-	for !pendingIs(tr, "ip1.threshold", "5") {
-		runtime.Gosched()
-	}
-	tr.Do(ctx, session.Command{Kind: session.Step, Count: 3})
+	go func() { _, _ = tr.Do(ctx, session.Command{Kind: session.Set, Field: "ip1.threshold", Value: "5"}) }()
+	modeltest.Eventually(t, "the threshold is asked for", func() bool { return pendingIs(tr, "ip1.threshold", "5") })
+	must(t, tr, session.Command{Kind: session.Step, Count: 3})
 	told := 0
 	for _, e := range settle(t, tr).Events {
 		if strings.Contains(e.Text, "ip1 keeps no weight") {
@@ -720,7 +713,7 @@ func TestSeveralTestNets(t *testing.T) {
 		r.Solver.MaxIter = proto.Int32(10)
 	})
 	tr := start(t, run, 2)
-	tr.Do(context.Background(), session.Command{Kind: session.Resume})
+	must(t, tr, session.Command{Kind: session.Resume})
 	s := settle(t, tr)
 	if len(s.Tests) != 2 || s.Tests[1].Iter != 10 || len(s.TestLoss.Values) != 3 {
 		t.Errorf("%d nets tested, %d points; wanted 2 nets, at 0, 5 and 10", len(s.Tests), len(s.TestLoss.Values))

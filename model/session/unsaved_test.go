@@ -12,6 +12,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu/host"
+	"dns-tui/model/modeltest"
 	"dns-tui/model/session"
 )
 
@@ -135,8 +136,7 @@ func TestServedRunWaitsForAPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr.Start()
-	for tr.Snapshot().State != session.Finished {
-	}
+	modeltest.Eventually(t, "the run is finished", func() bool { return tr.Snapshot().State == session.Finished })
 	elsewhere := filepath.Join(t.TempDir(), "other")
 	must(t, tr, session.Command{Kind: session.Set, Field: "snapshot_prefix", Value: elsewhere})
 	if err := tr.Err(); err != nil {
