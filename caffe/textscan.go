@@ -126,36 +126,3 @@ func (s *textScanner) scalar() string {
 func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
-
-// Closest returns the candidate that word may be a misspelling of (within an edit distance of a third of
-// its length), or "".
-func Closest(word string, candidates []string) string {
-	best, bestDist := "", len(word)/3+1
-	for _, c := range candidates {
-		if d := editDistance(word, c); d < bestDist || d == bestDist && best == "" {
-			best, bestDist = c, d
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's: insertions, deletions and substitutions of bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diag := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			d := diag
-			if a[i-1] != b[j-1] {
-				d++
-			}
-			diag = row[j]
-			row[j] = min(d, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
-}

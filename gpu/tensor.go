@@ -1,9 +1,10 @@
 package gpu
 
 import (
-	"dns-tui/memory"
 	"fmt"
 	"strings"
+
+	"dns-tui/memory"
 )
 
 // Memory is an allocation on a device, in float32 elements.
@@ -62,6 +63,3 @@ func Elements(shape []int) int {
 	}
 	return n
 }
-
-// FormatBytes returns a number of bytes as a person reads it: "1.5 GiB".
-func FormatBytes(n int64) string { return memory.Format(n) }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"dns-tui/human"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -32,8 +34,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf(
 		"%s: %s of memory wanted, %s are left %s",
 		e.What,
-		Format(e.Bytes),
-		Format(e.Room.Bytes),
+		human.Bytes(e.Bytes),
+		human.Bytes(e.Room.Bytes),
 		e.Room.Bound,
 	)
 }
@@ -226,17 +228,4 @@ func stat(path, name string) int64 {
 		}
 	}
 	return 0
-}
-
-// Format returns bytes as people read them: 1.5 GiB.
-func Format(n int64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	v := float64(n)
-	for len(units) > 1 && (v >= 1023.5 || v <= -1023.5) {
-		v, units = v/1024, units[1:]
-	}
-	if units[0] == "B" || v >= 100 {
-		return fmt.Sprintf("%.0f %s", v, units[0])
-	}
-	return fmt.Sprintf("%.1f %s", v, units[0])
 }

@@ -9,6 +9,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -358,7 +359,7 @@ func (c *choices) handleValue(h handle, l *session.LayerStats) string {
 	case h == bySparsity:
 		return percent(l.Histogram.Sparsity(c.threshold(l)))
 	}
-	return Thousands(l.Histogram.Total() - l.Histogram.Pruned(c.threshold(l)))
+	return human.Count(l.Histogram.Total() - l.Histogram.Pruned(c.threshold(l)))
 }
 
 // prompt asks for the value of the handle.
@@ -409,7 +410,7 @@ func (c *choices) chooseTyped(text string) error {
 		case handle == bySparsity:
 			c.choose(l, h.Threshold(int(math.Round(v/100*float64(h.Total())))))
 		case v < 0 || v > float64(h.Total()):
-			return fmt.Errorf("%g weights kept, wanted 0 to %s in %s", v, Thousands(h.Total()), l.Name)
+			return fmt.Errorf("%g weights kept, wanted 0 to %s in %s", v, human.Count(h.Total()), l.Name)
 		default:
 			c.choose(l, h.Threshold(h.Total()-int(v)))
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -87,9 +88,9 @@ func askBack(e *env, path, key string) intent {
 	}
 	goal := base(path)
 	if to.Iter >= 0 {
-		goal = Thousands(to.Iter)
+		goal = human.Count(to.Iter)
 	}
-	line := fmt.Sprintf("from iteration %s to %s", Thousands(s.Iter), goal)
+	line := fmt.Sprintf("from iteration %s to %s", human.Count(s.Iter), goal)
 	if given := s.Iter - to.Iter; to.Iter >= 0 && given > 0 {
 		line += ": " + countAre(given, "iteration") + " given up"
 	}
@@ -131,7 +132,7 @@ func (q *quitDialog) abandon() intent {
 		return stopRun{}
 	}
 	lost := fmt.Sprintf("%s, since %s, are in no snapshot and are lost",
-		count(q.snap.Unsaved, "iteration"), Thousands(q.snap.Iter-q.snap.Unsaved))
+		count(q.snap.Unsaved, "iteration"), human.Count(q.snap.Iter-q.snap.Unsaved))
 	return ask{&question{env: q.env, title: "Stop without a snapshot?", key: "a", yes: "stop without one",
 		lines: []string{lost}, do: stopRun{}}}
 }
@@ -182,7 +183,7 @@ func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return Thousands(n) + " " + what + "s"
+	return human.Count(n) + " " + what + "s"
 }
 
 // countAre is a number of things with its verb.

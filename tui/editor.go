@@ -9,6 +9,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -109,7 +110,7 @@ func (d *editor) surgeryInfo(l *session.LayerStats, w int) []string {
 	second := "no surgery yet"
 	if l.LastIter >= 0 {
 		second = fmt.Sprintf("last surgery: pruned %s spliced %s at %s",
-			Thousands(l.Pruned), Thousands(l.Spliced), Thousands(l.LastIter))
+			human.Count(l.Pruned), human.Count(l.Spliced), human.Count(l.LastIter))
 	}
 	switch {
 	case !h.Prune:

@@ -6,15 +6,6 @@ import (
 	"time"
 )
 
-// Thousands writes a number with commas.
-func Thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
 // percent writes a fraction with as many decimals as its size needs.
 func percent(fraction float64) string {
 	p := 100 * fraction
@@ -26,21 +17,6 @@ func percent(fraction float64) string {
 		return fmt.Sprintf("%.2f %%", max(0.01, min(p, 99.99)))
 	}
 	return fmt.Sprintf("%.1f %%", p)
-}
-
-// bytes writes a size as 1.2 G.
-func bytes(n int64) string {
-	f := float64(n)
-	for _, u := range []string{"B", "K", "M", "G"} {
-		if f < 1000 {
-			if u == "B" {
-				return fmt.Sprintf("%d B", n)
-			}
-			return fmt.Sprintf("%.1f %s", f, u)
-		}
-		f /= 1024
-	}
-	return fmt.Sprintf("%.1f T", f)
 }
 
 // rate writes iterations a second.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -29,7 +30,7 @@ func (e *env) header(w int) string {
 	if s.Source != "" && w >= 90 {
 		left += " · " + t.text(base(s.Source))
 	}
-	progress := Thousands(s.Iter) + "/" + Thousands(s.MaxIter)
+	progress := human.Count(s.Iter) + "/" + human.Count(s.MaxIter)
 	right := []string{progress}
 	if w >= 60 {
 		right = append(right, t.glyph.barStart+t.bar(done, max(6, w/6), -1)+t.glyph.barEnd)
@@ -43,7 +44,7 @@ func (e *env) header(w int) string {
 	case w >= 50:
 		right = append(right, rate(s.PerSecond))
 		if v := s.ImagesPerSecond(); w >= 130 && v > 0 {
-			right = append(right, Thousands(int(v+0.5))+" img/s")
+			right = append(right, human.Count(int(v+0.5))+" img/s")
 		}
 	}
 	if w >= 70 && s.Remaining > 0 && s.State == session.Running {
@@ -65,9 +66,9 @@ func (e *env) header(w int) string {
 func device(s *session.Snapshot) string {
 	name, v := deviceName(s.Device), s.Health
 	if !v.Known {
-		return name + " " + bytes(s.Memory)
+		return name + " " + human.ShortBytes(s.Memory)
 	}
-	return fmt.Sprintf("%s %d %% %d °C %s", name, v.Utilization, v.Temperature, bytes(v.Memory))
+	return fmt.Sprintf("%s %d %% %d °C %s", name, v.Utilization, v.Temperature, human.ShortBytes(v.Memory))
 }
 
 // deviceName is a device's name without its maker, its family and what it has: "H100" of "NVIDIA H100 80GB HBM3".

@@ -9,6 +9,7 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -23,7 +24,7 @@ func journalLines(e *env, n int) []string {
 		if by != "" && len(e.snap.Viewers) > 1 {
 			text += "  (" + by + ")"
 		}
-		lines = append(lines, " "+t.dim.Render(Thousands(iter))+" "+status+t.text(text))
+		lines = append(lines, " "+t.dim.Render(human.Count(iter))+" "+status+t.text(text))
 	}
 	for _, ev := range events {
 		status := ""

@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -14,7 +15,7 @@ func (m *mainScreen) layers(w, h int) []string {
 	t := &m.theme
 	inner := w - 2
 	kept, total := m.snap.Kept()
-	name, count := min(10, max(6, inner-29)), max(8, len(Thousands(total)))+1
+	name, count := min(10, max(6, inner-29)), max(8, len(human.Count(total)))+1
 	visible := m.sel.visible
 	for _, i := range visible {
 		name = max(name, min(ansi.StringWidth(m.theme.text(m.snap.Layers[i].Name))+1, inner/4))
@@ -60,7 +61,7 @@ func (m *mainScreen) layers(w, h int) []string {
 		}
 		bar := t.glyph.barStart + t.bar(1-kept, barW, mark) + t.glyph.barEnd
 		lines = append(lines,
-			row(cursor, n, Thousands(l.Weights), percent(kept), bar, m.thresholdCell(l), m.nextCell(l)))
+			row(cursor, n, human.Count(l.Weights), percent(kept), bar, m.thresholdCell(l), m.nextCell(l)))
 	}
 	now, word, then := "dense", "", ""
 	if kept > 0 && kept < total {
@@ -71,12 +72,12 @@ func (m *mainScreen) layers(w, h int) []string {
 	if n := m.choices.predictNet(); due && n.known && n.kept > 0 {
 		then = fmt.Sprintf(" → %s, %.1f ×", percent(fraction(n.kept, n.total)), float64(n.total)/float64(n.kept))
 		if inner >= 90 && m.snap.Exported > 0 {
-			then += ", exported " + bytes(m.snap.Exported)
+			then += ", exported " + human.ShortBytes(m.snap.Exported)
 		}
 	}
 	all := t.fit("", 2) + t.fit("all", name)
 	if showCount {
-		all += t.fitRight(Thousands(total), count) + " "
+		all += t.fitRight(human.Count(total), count) + " "
 	}
 	all += t.fitRight(percent(fraction(kept, total)), 8) + "  "
 	if ansi.StringWidth(all+t.plain(now+word+then)) > inner {

@@ -5,6 +5,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -254,13 +255,13 @@ func (p *pictures) View() []string {
 	if hasFilters(l) && a.Cols == l.Kernel[0]*l.Kernel[1] && a.Width == a.Cols {
 		lines = t.drawFilters(l, pic, p.w-4)
 		title += fmt.Sprintf(" %d to %d of %d, input channel %d of %d, iteration %s",
-			a.Row+1, a.Row+a.Rows, l.Outputs, a.Col/max(1, a.Cols)+1, channels(l), Thousands(pic.Iter))
+			a.Row+1, a.Row+a.Rows, l.Outputs, a.Col/max(1, a.Cols)+1, channels(l), human.Count(pic.Iter))
 		legend = " " + t.weightCell(1, 1) + " positive  " + t.weightCell(1, -1) + " negative  " +
 			t.weightCell(0, 0) + " pruned"
 	} else {
 		lines = t.drawMap(pic)
 		title += fmt.Sprintf(", rows %d to %d of %d, columns %d to %d of %d, iteration %s",
-			a.Row+1, a.Row+a.Rows, pic.Rows, a.Col+1, a.Col+a.Cols, pic.Cols, Thousands(pic.Iter))
+			a.Row+1, a.Row+a.Rows, pic.Rows, a.Col+1, a.Col+a.Cols, pic.Cols, human.Count(pic.Iter))
 	}
 	for i := range lines {
 		lines[i] = " " + lines[i]

@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -138,7 +139,7 @@ func (p *plots) reading(d plotted, win window) []string {
 		return []string{" " + strings.Join(names, "   "), t.dim.Render(t.plain(" ←→ reads values; ▲ marks changes"))}
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, " at %s:", Thousands(p.cursor))
+	fmt.Fprintf(&text, " at %s:", human.Count(p.cursor))
 	step := max(1, (win.to-win.from)/max(1, win.cols))
 	for _, c := range d.curves {
 		text.WriteString(c.reading(p.cursor, step))
@@ -151,7 +152,7 @@ func (c *curve) reading(iter, step int) string {
 	iters := c.series.Iters
 	if i := nearest(iters, iter); i >= 0 && (iter-iters[i] > step || iters[i]-iter > step) {
 		// The line between two tests was not measured.
-		return fmt.Sprintf("  %s %s at %s", c.name, number(c.series.Values[i]), Thousands(iters[i]))
+		return fmt.Sprintf("  %s %s at %s", c.name, number(c.series.Values[i]), human.Count(iters[i]))
 	}
 	v := window{iter - step, iter + step, 3}.sample(&c.series, 3)[1]
 	if math.IsNaN(v) {
@@ -172,7 +173,7 @@ func (p *plots) nearestChange() string {
 	if near == nil {
 		return " no change so far"
 	}
-	return fmt.Sprintf(" nearest change, at %s: %s", Thousands(near.Iter), near.Text())
+	return fmt.Sprintf(" nearest change, at %s: %s", human.Count(near.Iter), near.Text())
 }
 
 // nearest is the index of the iteration nearest to one; -1 of none.

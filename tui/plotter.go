@@ -11,6 +11,7 @@ import (
 	"github.com/guptarohit/asciigraph"
 
 	"dns-tui/config/configpb"
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -408,7 +409,7 @@ func (p plotter) axis(win window, cursor int) string {
 			}
 		}
 	}
-	left, right := Thousands(win.from), Thousands(win.to)
+	left, right := human.Count(win.from), human.Count(win.to)
 	put(0, left)
 	if len(left)+len(right)+2 <= win.cols {
 		put(win.cols-len(right), right)

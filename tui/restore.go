@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -126,7 +127,7 @@ func (r *restorePoints) View() []string {
 // describe is a restore point in a line.
 func (r *restorePoints) describe(p session.SavedState) string {
 	t := &r.theme
-	text := t.fitRight(Thousands(p.Iter), 9)
+	text := t.fitRight(human.Count(p.Iter), 9)
 	if p.Total > 0 { // else the run did not write it, or not while its journal was there
 		text += "  loss " + number(p.Smoothed)
 	}

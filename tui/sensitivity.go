@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -134,7 +135,7 @@ func (s *sensitivity) View() []string {
 			" Weights and masks stay as they are; it takes at most a fifth of the time.",
 		}, s.w, s.h)
 	}
-	title := fmt.Sprintf("Sensitivity at iteration %s, %d images", Thousands(m.Iter), m.Images)
+	title := fmt.Sprintf("Sensitivity at iteration %s, %d images", human.Count(m.Iter), m.Images)
 	switch {
 	case m.Running:
 		title += fmt.Sprintf("  measuring %d of %d", m.Done, m.Total)

@@ -9,7 +9,7 @@ import (
 	"dns-tui/caffe/dataset"
 	"dns-tui/escape"
 	"dns-tui/gpu"
-	"dns-tui/tui"
+	"dns-tui/human"
 )
 
 func runDataset(_ context.Context, e *env, args []string) error {
@@ -118,7 +118,7 @@ func (f *imageFlags) write(e *env, rest []string) error {
 	if err := dataset.WriteImages(list, o, rest[2]); err != nil {
 		return err
 	}
-	escape.Fprintf(e.stdout, "%s: %s images\n", rest[2], tui.Thousands(len(list.Entries)))
+	escape.Fprintf(e.stdout, "%s: %s images\n", rest[2], human.Count(len(list.Entries)))
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"dns-tui/gpu"
 	"dns-tui/gpu/cuda"
 	"dns-tui/gpu/host"
+	"dns-tui/human"
 )
 
 // deviceFlags are the flags that choose a device, on every command that computes.
@@ -188,7 +189,7 @@ func runDevices(_ context.Context, e *env, args []string) error {
 			g.Driver,
 			g.Major,
 			g.Minor,
-			gpu.FormatBytes(g.Memory),
+			human.Bytes(g.Memory),
 		)
 		if err := describeGPU(e, &f, g); err != nil {
 			return err

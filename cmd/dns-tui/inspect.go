@@ -16,8 +16,8 @@ import (
 	"dns-tui/caffe/hdf5"
 	"dns-tui/escape"
 	"dns-tui/files"
+	"dns-tui/human"
 	"dns-tui/model"
-	"dns-tui/tui"
 )
 
 func runInspect(_ context.Context, e *env, args []string) error {
@@ -141,8 +141,8 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 	escape.Fprintf(
 		e.stdout,
 		"non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n",
-		tui.Thousands(kept),
-		tui.Thousands(total),
+		human.Count(kept),
+		human.Count(total),
 		float64(total)/float64(max(1, kept)),
 	)
 	if len(odd) > 0 {
@@ -163,7 +163,7 @@ func inspectState(e *env, s *caffepb.SolverState) error {
 		s.GetLearnedNet(),
 		s.GetCurrentStep(),
 		len(s.History),
-		tui.Thousands(total),
+		human.Count(total),
 	)
 	rs := s.RunState
 	if rs == nil {
@@ -180,7 +180,7 @@ func inspectState(e *env, s *caffepb.SolverState) error {
 			"  data %s/%s: %s records read\n",
 			d.GetNet(),
 			d.GetLayer(),
-			tui.Thousands(int(d.GetRecords())),
+			human.Count(int(d.GetRecords())),
 		)
 	}
 	for _, l := range rs.Surgery {
@@ -309,7 +309,7 @@ func inspectLayers(e *env, file *caffe.NetFile, f *shapeFlags) error {
 		}
 		count := ""
 		if l.Count > 0 {
-			count = tui.Thousands(l.Count)
+			count = human.Count(l.Count)
 		} else if l.Shared {
 			count = "shared"
 		}
@@ -323,7 +323,7 @@ func inspectLayers(e *env, file *caffe.NetFile, f *shapeFlags) error {
 			strings.Join(l.Bottom, " "),
 		)
 	}
-	escape.Fprintf(e.stdout, "%s parameters\n", tui.Thousands(n.Count()))
+	escape.Fprintf(e.stdout, "%s parameters\n", human.Count(n.Count()))
 	return nil
 }
 
@@ -341,7 +341,7 @@ func inspectDatabase(e *env, path string) error {
 	if err != nil {
 		return err
 	}
-	escape.Fprintf(e.stdout, "%s of %s records\n", db.Kind(), tui.Thousands(n))
+	escape.Fprintf(e.stdout, "%s of %s records\n", db.Kind(), human.Count(n))
 	labels, shapes := map[int]int{}, map[string]int{}
 	err = dataset.ReadAll(db, func(i int, key []byte, d *dataset.Datum) error {
 		shape := "encoded"
@@ -359,7 +359,7 @@ func inspectDatabase(e *env, path string) error {
 		return err
 	}
 	for _, s := range slices.Sorted(maps.Keys(shapes)) {
-		escape.Fprintf(e.stdout, "  %s of shape %s\n", tui.Thousands(shapes[s]), s)
+		escape.Fprintf(e.stdout, "  %s of shape %s\n", human.Count(shapes[s]), s)
 	}
 	all := slices.Sorted(maps.Keys(labels))
 	if len(all) == 0 {

@@ -15,6 +15,7 @@ import (
 	"gorgonia.org/cu"
 
 	"dns-tui/gpu"
+	"dns-tui/human"
 )
 
 // memory is the allocator. Freed blocks wait for the next allocation of their size: giving them back to the driver
@@ -187,10 +188,10 @@ func (e *OutOfMemoryError) Error() string {
 	return fmt.Sprintf(
 		"%s is out of memory: wanted %s more, %s are free of %s, this program holds %s",
 		e.Device,
-		gpu.FormatBytes(e.Wanted),
-		gpu.FormatBytes(e.Free),
-		gpu.FormatBytes(e.Total),
-		gpu.FormatBytes(e.Held),
+		human.Bytes(e.Wanted),
+		human.Bytes(e.Free),
+		human.Bytes(e.Total),
+		human.Bytes(e.Held),
 	)
 }
 

@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/gonum"
 
+	"dns-tui/human"
 	"dns-tui/memory"
 )
 
@@ -140,9 +141,9 @@ type roomError struct{ limit, left, want int64 }
 func (e *roomError) Error() string {
 	return fmt.Sprintf(
 		"the address space is limited to %s (ulimit -v) and %s of it are left; OpenBLAS wants %s",
-		memory.Format(e.limit),
-		memory.Format(max(0, e.left)),
-		memory.Format(e.want),
+		human.Bytes(e.limit),
+		human.Bytes(max(0, e.left)),
+		human.Bytes(e.want),
 	)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/escape"
+	"dns-tui/human"
 	"dns-tui/model"
 )
 
@@ -59,7 +60,7 @@ func (g *Graph) edges() []edge {
 func (g *Graph) lines(l model.LayerInfo) []string {
 	lines := []string{escape.Line(l.Name), escape.Line(l.Type)}
 	if l.Count > 0 {
-		lines = append(lines, thousands(l.Count)+" parameters")
+		lines = append(lines, human.Count(l.Count)+" parameters")
 	} else if l.Shared {
 		lines = append(lines, "shared parameters")
 	}
@@ -76,14 +77,6 @@ func (g *Graph) sparsity(layer string) (float64, bool) {
 		return 0, false
 	}
 	return 1 - float64(g.Kept[layer])/float64(total), true
-}
-
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // shade is the fill of a box: white where nothing is known, darker blue the more is kept.

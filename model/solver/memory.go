@@ -10,6 +10,7 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/human"
 	"dns-tui/model/layer"
 )
 
@@ -39,14 +40,14 @@ func adviseMemory(run *config.Run, err error) error {
 				return fmt.Errorf(
 					"%w; the run needs about %s with a batch of %d, and a batch of %d would fit",
 					err,
-					gpu.FormatBytes(need),
+					human.Bytes(need),
 					batch,
 					fits,
 				)
 			}
 		}
 	}
-	return fmt.Errorf("%w; the run needs about %s", err, gpu.FormatBytes(need))
+	return fmt.Errorf("%w; the run needs about %s", err, human.Bytes(need))
 }
 
 // trainBatch is the batch of the first layer that reads data; 0 where none says one.

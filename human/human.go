@@ -1,0 +1,41 @@
+// Package human writes numbers and sizes as people read them. It is the one place for it: what a screen, a report, a
+// log and an error say of one number is the same text.
+package human
+
+import (
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Count writes a number with commas: 431,080.
+func Count(n int) string { return humanize.Comma(int64(n)) }
+
+// Bytes writes a size in binary units, with a decimal below 100: 1.5 GiB, 23.4 MiB, 512 KiB. (humanize.IBytesN has 45.0 B
+// for 45 bytes, and 1024 MiB for what is a GiB but for rounding.)
+func Bytes(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	v := float64(n)
+	for len(units) > 1 && (v >= 1023.5 || v <= -1023.5) {
+		v, units = v/1024, units[1:]
+	}
+	if units[0] == "B" || v >= 100 {
+		return fmt.Sprintf("%.0f %s", v, units[0])
+	}
+	return fmt.Sprintf("%.1f %s", v, units[0])
+}
+
+// ShortBytes writes a size, not negative, in at most seven columns: 45 B, 1.2 G, 999.9 M.
+func ShortBytes(n int64) string {
+	v := float64(n)
+	for _, unit := range []string{"B", "K", "M", "G"} {
+		if v < 1000 {
+			if unit == "B" {
+				return fmt.Sprintf("%d B", n)
+			}
+			return fmt.Sprintf("%.1f %s", v, unit)
+		}
+		v /= 1024
+	}
+	return fmt.Sprintf("%.1f T", v)
+}
