@@ -150,7 +150,7 @@ func (d *back) trusted(w *work, own choice) bool {
 	b, errB := d.memory.get(d, 4*int64(w.out))
 	defer func() {
 		for _, x := range []block{a, b} {
-			if x.at != 0 {
+			if x.addr != 0 {
 				d.memory.put(d, x)
 			}
 		}
@@ -158,11 +158,11 @@ func (d *back) trusted(w *work, own choice) bool {
 	if errA != nil || errB != nil || d.fault.err != nil {
 		return false
 	}
-	d.clear(a.at, int64(w.out))
-	d.clear(b.at, int64(w.out))
+	d.clear(a.addr, int64(w.out))
+	d.clear(b.addr, int64(w.out))
 	d.flush()
-	mine := d.try(func() bool { d.emit(w.into(a.at), d.planAs(w, own)); return true })
-	theirs := d.try(func() bool { return d.emitLibrary(w.into(b.at)) })
+	mine := d.try(func() bool { d.emit(w.into(a.addr), d.planAs(w, own)); return true })
+	theirs := d.try(func() bool { return d.emitLibrary(w.into(b.addr)) })
 	if theirs == nil {
 		return false
 	}
@@ -173,7 +173,7 @@ func (d *back) trusted(w *work, own choice) bool {
 		d.distrust(w, "it failed")
 		return false
 	}
-	difference := d.difference(a.at, b.at, w.out)
+	difference := d.difference(a.addr, b.addr, w.out)
 	if limit := map[Precision]float64{FP32: 1e-4, TF32: 5e-3, BF16: 5e-2}[d.precision]; !(difference <= limit) {
 		d.distrust(w, fmt.Sprintf("its result differs by %.2g of the norm", difference))
 		return false
@@ -213,7 +213,7 @@ func (d *back) timed(words []uint64, times int) float64 {
 		C.size_t(len(words)),
 		d.c(),
 		d.s(),
-		C.uint64_t(d.fault.at),
+		C.uint64_t(d.fault.begunAddr),
 		C.int(times),
 		event(d.choices.from),
 		event(d.choices.to),
@@ -241,9 +241,9 @@ func (d *back) measure(w *work, own choice, library bool) choice {
 		return best
 	}
 	defer d.memory.put(d, out)
-	d.clear(out.at, int64(w.out))
+	d.clear(out.addr, int64(w.out))
 	d.flush()
-	v := w.into(out.at)
+	v := w.into(out.addr)
 	bestMS := math.Inf(1)
 	consider := func(c choice, emit func() bool) {
 		words := d.try(emit)

@@ -18,12 +18,12 @@ import (
 
 // fault is what is known of failures.
 type fault struct {
-	err     error   // the first; everything after it does nothing
-	begun   *uint32 // pinned: the label and the number of the kernel that began last
-	at      address // where kernels write it
-	labels  []string
-	numbers map[string]uint32
-	label   uint32
+	err       error   // the first; everything after it does nothing
+	begun     *uint32 // pinned: the label and the number of the kernel that began last
+	begunAddr address // where kernels write it
+	labels    []string
+	numbers   map[string]uint32
+	label     uint32
 }
 
 // Error is a failure of the GPU: what failed, and where.
@@ -58,7 +58,7 @@ func (d *back) openFault() error {
 	if r := C.dns_host_address(d.c(), p, &at); r != 0 {
 		return d.failed(r, "mapping memory")
 	}
-	d.fault.at = address(at)
+	d.fault.begunAddr = address(at)
 	d.fault.numbers = map[string]uint32{}
 	d.Label("")
 	return nil

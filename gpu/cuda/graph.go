@@ -71,7 +71,7 @@ func (d *back) runNow(words []uint64) {
 		C.size_t(len(words)),
 		d.c(),
 		d.s(),
-		C.uint64_t(d.fault.at),
+		C.uint64_t(d.fault.begunAddr),
 		blocking,
 		&failed,
 	)
@@ -90,7 +90,7 @@ func (p *programs) capture(d *back, to *program, words []uint64) bool {
 		C.size_t(len(words)),
 		d.c(),
 		d.s(),
-		C.uint64_t(d.fault.at),
+		C.uint64_t(d.fault.begunAddr),
 		&graph,
 		&failed,
 	)

@@ -165,7 +165,7 @@ func (d *back) space() (address, error) {
 		if err != nil {
 			return 0, err
 		}
-		d.libs.workspace = b.at
+		d.libs.workspace = b.addr
 	}
 	return d.libs.workspace, nil
 }

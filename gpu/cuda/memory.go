@@ -34,7 +34,7 @@ type memory struct {
 
 // block is a piece of device memory.
 type block struct {
-	at    address
+	addr  address
 	size  int64 // of the block
 	bytes int64 // as asked for
 }
@@ -52,7 +52,7 @@ func (a *allocation) Len() int { return a.n }
 
 // Free implements gpu.Memory.
 func (a *allocation) Free() {
-	if a.at == 0 {
+	if a.addr == 0 {
 		return
 	}
 	a.cleanup.Stop()
@@ -89,7 +89,7 @@ func (d *back) Alloc(n int) (gpu.Memory, error) {
 	}
 	a := &allocation{block: b, n: n, dev: d}
 	a.cleanup = runtime.AddCleanup(a, d.memory.drop, b)
-	d.clear(b.at, (b.bytes+3)/4)
+	d.clear(b.addr, (b.bytes+3)/4)
 	return a, nil
 }
 
@@ -123,7 +123,7 @@ func (m *memory) get(d *back, bytes int64) (block, error) {
 		b.size = sizeClass(bytes)
 	}
 	if list := m.spare[b.size]; len(list) > 0 {
-		b.at, m.spare[b.size] = list[len(list)-1], list[:len(list)-1]
+		b.addr, m.spare[b.size] = list[len(list)-1], list[:len(list)-1]
 		m.used.Add(bytes)
 		return b, nil
 	}
@@ -142,7 +142,7 @@ func (m *memory) get(d *back, bytes int64) (block, error) {
 	if m.owned == nil {
 		m.owned, m.spare = map[address]int64{}, map[int64][]address{}
 	}
-	b.at, m.owned[at] = at, b.size
+	b.addr, m.owned[at] = at, b.size
 	m.held += b.size
 	m.used.Add(bytes)
 	return b, nil
@@ -151,10 +151,10 @@ func (m *memory) get(d *back, bytes int64) (block, error) {
 // put keeps a block for the next of its size.
 func (m *memory) put(d *back, b block) {
 	m.used.Add(-b.bytes)
-	if m.owned[b.at] == 0 {
+	if m.owned[b.addr] == 0 {
 		return // the device was closed
 	}
-	m.spare[b.size] = append(m.spare[b.size], b.at)
+	m.spare[b.size] = append(m.spare[b.size], b.addr)
 	if d.opts.NoCache {
 		m.release(d)
 	}

@@ -43,7 +43,7 @@ func (d *back) openQueue() error {
 	if err != nil {
 		return err
 	}
-	d.queue.base = m.at
+	d.queue.base = m.addr
 	d.queue.words = make([]uint64, 0, 1<<14)
 	d.queue.live = make([]uint32, 0, liveWords)
 	return nil
@@ -157,7 +157,7 @@ func (d *back) ptr(t *gpu.Tensor) address {
 	if t == nil {
 		return 0
 	}
-	return t.Mem.(*allocation).at + 4*address(t.Off)
+	return t.Mem.(*allocation).addr + 4*address(t.Off)
 }
 
 func flag(b bool) int32 {

@@ -32,7 +32,7 @@ func (d *back) openScratch() error {
 		if err != nil {
 			return err
 		}
-		*a.at = b.at
+		*a.at = b.addr
 		d.clear(*a.at, a.bytes/4)
 	}
 	return nil
@@ -45,7 +45,7 @@ func (d *back) tiles(bytes int64) (address, bool) {
 		if err != nil {
 			return 0, false // one slice then
 		}
-		d.scratch.tiles, d.scratch.tileBytes = b.at, b.bytes
+		d.scratch.tiles, d.scratch.tileBytes = b.addr, b.bytes
 	}
 	return d.scratch.tiles, true
 }

@@ -33,7 +33,7 @@ type staging struct {
 
 // buffer is device memory that a large upload waits in until the kernels before it are done with where it goes.
 type buffer struct {
-	at         address
+	addr       address
 	full, free cu.Event
 }
 
@@ -135,7 +135,7 @@ func (d *back) buffer(n int) *buffer {
 				pair = nil
 				break
 			}
-			pair[i].at = m.at
+			pair[i].addr = m.addr
 			for _, e := range []*cu.Event{&pair[i].full, &pair[i].free} {
 				if *e, err = d.event(); err != nil {
 					return nil
@@ -167,13 +167,13 @@ func (d *back) event() (cu.Event, error) {
 func (d *back) uploadBeside(at address, src []float32, b *buffer) {
 	copies := *(*C.CUstream)(unsafe.Pointer(&d.staging.copies))
 	d.check(C.dns_wait_for(d.c(), copies, event(b.free)), "uploading")
-	d.uploadThroughRing(b.at, src, copies)
+	d.uploadThroughRing(b.addr, src, copies)
 	if d.fault.err != nil {
 		return
 	}
 	d.check(C.dns_record(d.c(), event(b.full), copies), "uploading")
 	d.check(C.dns_wait_for(d.c(), d.s(), event(b.full)), "uploading")
-	d.check(C.dns_copy(d.c(), C.uint64_t(at), C.uint64_t(b.at), C.size_t(4*len(src)), d.s()), "uploading")
+	d.check(C.dns_copy(d.c(), C.uint64_t(at), C.uint64_t(b.addr), C.size_t(4*len(src)), d.s()), "uploading")
 	d.check(C.dns_record(d.c(), event(b.free), d.s()), "uploading")
 }
 
@@ -197,8 +197,8 @@ type slot struct {
 }
 
 type fetched struct {
-	at  int // in the slot's memory
-	dst []float32
+	offset int // in the slot's memory
+	dst    []float32
 }
 
 func (d *back) openFetches() error {
@@ -286,7 +286,7 @@ func (d *back) deliver(m gpu.Mark) {
 			fillNaN(f.dst)
 			continue
 		}
-		copy(f.dst, unsafe.Slice((*float32)(unsafe.Pointer(&s.memory[f.at])), len(f.dst)))
+		copy(f.dst, unsafe.Slice((*float32)(unsafe.Pointer(&s.memory[f.offset])), len(f.dst)))
 	}
 	d.deliverSurgery(s)
 	s.floats, s.surgery, s.used = s.floats[:0], s.surgery[:0], 0

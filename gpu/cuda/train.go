@@ -48,7 +48,7 @@ type operated struct {
 	number    int // among the results
 	total     int
 	r         *gpu.SurgeryResult
-	at        int // in the slot's memory
+	offset    int // in the slot's memory
 	histogram bool
 }
 
@@ -208,7 +208,7 @@ func (d *back) takeSurgery() {
 		panic("gpu: too many results between two marks")
 	}
 	for _, o := range q.operated {
-		o.at = at + o.number*resultBytes
+		o.offset = at + o.number*resultBytes
 		s.surgery = append(s.surgery, o)
 	}
 	q.operated, q.results = q.operated[:0], 0
@@ -220,7 +220,7 @@ func (d *back) deliverSurgery(s *slot) {
 		if d.fault.err != nil {
 			continue
 		}
-		have := (*cSurgeryResult)(unsafe.Pointer(&s.memory[o.at]))
+		have := (*cSurgeryResult)(unsafe.Pointer(&s.memory[o.offset]))
 		r := o.r
 		r.Mu, r.Sigma, r.Total = have.mu, have.sigma, o.total
 		r.Kept, r.Pruned, r.Spliced = int(have.kept), int(have.pruned), int(have.spliced)
@@ -241,7 +241,7 @@ func (d *back) binsAt(number int) address {
 		if err != nil {
 			return 0
 		}
-		d.scratch.bins = b.at
+		d.scratch.bins = b.addr
 	}
 	return d.scratch.bins + address(4*histogramWords*number)
 }
