@@ -2,8 +2,8 @@ package caffe
 
 import "github.com/agnivade/levenshtein"
 
-// Closest returns the candidate that word may be a misspelling of (within a Levenshtein distance of a third of its
-// length, at least 1), or "".
+// Closest returns the candidate that word may be a misspelling of (within a Levenshtein distance of one, and
+// a third of its length), or "".
 func Closest(word string, candidates []string) string {
 	best, bestDistance := "", len(word)/3+1
 	for _, c := range candidates {

@@ -2,12 +2,13 @@ package caffe
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -251,9 +252,7 @@ func readState(root *hdf5.Group, s *caffepb.SolverState) error {
 		return err
 	}
 	names := history.Names()
-	sort.Slice(names, func(i, j int) bool {
-		return len(names[i]) < len(names[j]) || len(names[i]) == len(names[j]) && names[i] < names[j]
-	})
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
 	for _, name := range names {
 		b, err := readBlobHDF5(history, name)
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -53,7 +52,7 @@ const maxFaults = 30
 
 // asError returns the faults as an error, the first ones where there are many.
 func (f Faults) asError() error {
-	sort.SliceStable(f, func(i, j int) bool { return f[i].Line < f[j].Line })
+	slices.SortStableFunc(f, func(a, b *FileError) int { return a.Line - b.Line })
 	switch n := len(f) - maxFaults; {
 	case len(f) == 0:
 		return nil

@@ -2,7 +2,8 @@ package caffe
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -130,7 +131,7 @@ func upgradeV0(n *caffepb.NetParameter) (stayed []int, dropped []string, err err
 				setPath(l.ProtoReflect(), path, fd, v)
 				return true
 			})
-			sort.Strings(lost)
+			slices.Sort(lost)
 			dropped = append(dropped, lost...)
 		}
 		layers[i] = l
@@ -140,11 +141,7 @@ func upgradeV0(n *caffepb.NetParameter) (stayed []int, dropped []string, err err
 }
 
 func hintType(name string) string {
-	names := make([]string, 0, len(v0Types))
-	for n := range v0Types {
-		names = append(names, n)
-	}
-	if c := Closest(name, names); c != "" {
+	if c := Closest(name, slices.Sorted(maps.Keys(v0Types))); c != "" {
 		return fmt.Sprintf("; did you mean %q?", c)
 	}
 	return ""

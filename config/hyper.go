@@ -5,9 +5,10 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -216,7 +217,7 @@ func (h *Hyper) target(field string) (any, error) {
 	if p, ok := fields[name]; ok {
 		return p, nil
 	}
-	return nil, fmt.Errorf("no setting %q%s", field, hint(name, sortedKeys(fields)))
+	return nil, fmt.Errorf("no setting %q%s", field, hint(name, slices.Sorted(maps.Keys(fields))))
 }
 
 func (h *Hyper) global() map[string]any {
@@ -246,7 +247,7 @@ func (h *Hyper) layerNames() []string {
 func (h *Hyper) Fields() []string {
 	all := []string{"base_lr", "lr_mult", "momentum", "weight_decay", "gamma", "power", "stop"}
 	for i := range h.Layers {
-		for _, f := range sortedKeys(h.Layers[i].fields()) {
+		for _, f := range slices.Sorted(maps.Keys(h.Layers[i].fields())) {
 			all = append(all, h.Layers[i].Name+"."+f)
 		}
 	}
@@ -404,13 +405,4 @@ func hint(word string, candidates []string) string {
 		return ""
 	}
 	return " (there are: " + strings.Join(candidates, ", ") + ")"
-}
-
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

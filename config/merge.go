@@ -1,6 +1,10 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Precedence says whose settings hold where a run goes on from a snapshot and the files say something else.
 type Precedence string
@@ -78,7 +82,7 @@ type merger struct {
 
 // merge sets fields, which hold the files' values, to those that hold. then is nil where it is not known.
 func (m *merger) merge(prefix string, fields, saved, then map[string]any) {
-	for _, name := range sortedKeys(fields) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		field, now, old := fileField(prefix, name), format(fields[name]), format(saved[name])
 		before, known := old, false
 		if p, ok := then[name]; ok {

@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -268,6 +268,6 @@ func TestKeyLatency(t *testing.T) {
 
 // median sorts v.
 func median(v []float64) float64 {
-	sort.Float64s(v)
+	slices.Sort(v)
 	return v[len(v)/2]
 }

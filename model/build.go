@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ func (b *builder) add(p placed) error {
 		blob, ok := n.blobs[name]
 		if !ok {
 			err := fmt.Errorf("unknown bottom blob %q", name)
-			if c := caffe.Closest(name, blobNames(n.blobs)); c != "" {
+			if c := caffe.Closest(name, slices.Sorted(maps.Keys(n.blobs))); c != "" {
 				err = fmt.Errorf("unknown bottom blob %q; did you mean %q?", name, c)
 			}
 			return b.wrap(p, err)

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
-	"sort"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -275,9 +275,7 @@ func (n *Net) Blob(name string) *layer.Blob { return n.blobs[name] }
 
 // BlobNames lists the blobs, sorted, without those that splits put in.
 func (n *Net) BlobNames() []string {
-	names := blobNames(n.blobs)
-	sort.Strings(names)
-	return slices.DeleteFunc(names, isSplitName)
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(n.blobs)), isSplitName)
 }
 
 // Device returns the device that the net is on.
@@ -369,14 +367,6 @@ func (n *Net) Close() error {
 }
 
 func (n *Net) node(name string) *node { return n.byName[name] }
-
-func blobNames(m map[string]*layer.Blob) []string {
-	names := make([]string, 0, len(m))
-	for k := range m {
-		names = append(names, k)
-	}
-	return names
-}
 
 // BatchSize is the number of images in a batch: the extent of the first blob.
 func (n *Net) BatchSize() int {

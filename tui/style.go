@@ -1,12 +1,13 @@
 package tui
 
 import (
-	"dns-tui/escape"
 	"image/color"
 	"strings"
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"dns-tui/escape"
 )
 
 // tier is what pictures are drawn with.

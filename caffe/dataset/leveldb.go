@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"dns-tui/files"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/iterator"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"dns-tui/files"
 )
 
 // LevelDB is an open LevelDB: Caffe's other format, its default until 2014.

@@ -1,13 +1,14 @@
 package dataset
 
 import (
-	"dns-tui/files"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"dns-tui/files"
 )
 
 // An LMDB is an open database of Datum records, read in key order.

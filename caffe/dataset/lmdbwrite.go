@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/PowerDNS/lmdb-go/lmdb"
+
 	"dns-tui/caffe"
 	"dns-tui/files"
-
-	"github.com/PowerDNS/lmdb-go/lmdb"
 )
 
 // LMDBWriter makes a database. It is made beside its place and renamed by Commit, so that a half-written database never

@@ -1,12 +1,13 @@
 package dataset
 
 import (
-	"dns-tui/memory"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+
+	"dns-tui/memory"
 )
 
 // A Batch is one prefetched batch: images one after the other, and their labels.

@@ -3,7 +3,6 @@ package dataset
 import (
 	"bufio"
 	"bytes"
-	"dns-tui/memory"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/image/bmp"
+
+	"dns-tui/memory"
 )
 
 // Resize gives OpenCV's pixels (testdata/resize.py).

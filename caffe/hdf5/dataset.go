@@ -2,9 +2,10 @@ package hdf5
 
 import (
 	"bytes"
-	"dns-tui/memory"
 	"fmt"
 	"math"
+
+	"dns-tui/memory"
 )
 
 // Class is a class of datatypes.

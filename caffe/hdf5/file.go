@@ -8,12 +8,13 @@
 package hdf5
 
 import (
-	"dns-tui/files"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+
+	"dns-tui/files"
 )
 
 // An Error says what is wrong with a file.

@@ -2,7 +2,8 @@ package hdf5
 
 import (
 	"bytes"
-	"sort"
+	"maps"
+	"slices"
 )
 
 // The header messages that are read.
@@ -309,14 +310,7 @@ func (g *Group) symbols(addr uint64, names []byte) error {
 }
 
 // Names lists what the group holds, sorted.
-func (g *Group) Names() []string {
-	names := make([]string, 0, len(g.links))
-	for n := range g.links {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
-}
+func (g *Group) Names() []string { return slices.Sorted(maps.Keys(g.links)) }
 
 // Has reports whether the group holds a name.
 func (g *Group) Has(name string) bool { _, ok := g.links[name]; return ok }

@@ -2,7 +2,6 @@ package hdf5
 
 import (
 	"bytes"
-	"dns-tui/memory"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"dns-tui/memory"
 )
 
 const oracle = "../../testdata/oracle/hdf5"

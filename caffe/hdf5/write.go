@@ -4,8 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"math"
-	"sort"
+	"slices"
 	"unsafe"
 )
 
@@ -189,10 +190,7 @@ func (b *writer) place(n *Node) {
 		b.data = append(b.data, n)
 		return
 	}
-	for name := range n.children {
-		n.names = append(n.names, name)
-	}
-	sort.Strings(n.names)
+	n.names = slices.Sorted(maps.Keys(n.children))
 	n.header = b.take(headerStart + 8 + 16)
 	n.tree = b.take(b.treeSize())
 	n.heap = b.take(32 + n.heapSize())

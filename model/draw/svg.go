@@ -1,11 +1,13 @@
 package draw
 
 import (
-	"dns-tui/escape"
+	"cmp"
 	"fmt"
 	"io"
-	"sort"
+	"slices"
 	"strings"
+
+	"dns-tui/escape"
 )
 
 // The measures of a drawing, in pixels.
@@ -215,7 +217,7 @@ func arrange(rows [][]*box) {
 				x.order = t / float64(len(n))
 			}
 		}
-		sort.SliceStable(row, func(i, j int) bool { return row[i].order < row[j].order })
+		slices.SortStableFunc(row, func(a, b *box) int { return cmp.Compare(a.order, b.order) })
 		for i, x := range row {
 			x.order = float64(i) - float64(len(row)-1)/2
 		}

@@ -1,9 +1,10 @@
 package layer_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
-	"sort"
+	"slices"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -156,7 +157,7 @@ func checkGradients(t *testing.T, f *caffe.NetFile) {
 		names = append(names, name)
 		grads[name] = modeltest.Values(d, a[1])
 	}
-	sort.Strings(names)
+	slices.Sort(names)
 	key.Iter = 1
 	for _, top := range f.Net.Layer[0].Top {
 		if b := inputs[top]; b != nil {
@@ -184,7 +185,7 @@ func spread(v []float32, key gpu.Key) {
 	for i := range order {
 		order[i] = i
 	}
-	sort.Slice(order, func(a, b int) bool { return key.Uniform(order[a]) < key.Uniform(order[b]) })
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(key.Uniform(a), key.Uniform(b)) })
 	for rank, i := range order {
 		v[i] = (2*float32(rank) + 1 - float32(len(v))) / float32(len(v))
 		if len(v)%2 == 1 && 2*rank+1 == len(v) {

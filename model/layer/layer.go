@@ -4,7 +4,8 @@ package layer
 import (
 	"fmt"
 	"hash/fnv"
-	"sort"
+	"maps"
+	"slices"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -195,14 +196,7 @@ func register(name string, a Arity, build func() Layer) {
 }
 
 // Types lists the layer types that are built, sorted.
-func Types() []string {
-	names := make([]string, 0, len(registry))
-	for n := range registry {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
-}
+func Types() []string { return slices.Sorted(maps.Keys(registry)) }
 
 // UnknownTypeError names a layer type that there is no layer for.
 type UnknownTypeError struct{ Type string }

@@ -8,7 +8,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -229,7 +229,7 @@ func (r *Report) CSV(w io.Writer) error {
 			row[i+1] = strconv.FormatFloat(c.Values[k], 'g', 8, 64)
 		}
 	}
-	sort.Ints(iters)
+	slices.Sort(iters)
 	out := csv.NewWriter(w)
 	head := []string{"iteration"}
 	for _, name := range r.sequence {
