@@ -45,6 +45,19 @@ func hyper() *Hyper {
 		}, {Name: "block.ip", Rule: gpu.PaperRule, Threshold: -0.5, Power: 1, Stop: 100}}}
 }
 
+// set applies an edit as it is typed.
+func set(h *Hyper, field, value string) (changed *Hyper, old string, err error) {
+	e, err := h.Parse(field, value)
+	if err != nil {
+		return nil, "", err
+	}
+	changed, done, err := h.Apply(e)
+	if err != nil {
+		return nil, "", err
+	}
+	return changed, done[0].Back().Text(), nil
+}
+
 func TestSet(t *testing.T) {
 	for _, c := range []struct{ field, value, old, err string }{
 		{"lr_mult", "0.5", "1", ""},
@@ -76,7 +89,7 @@ func TestSet(t *testing.T) {
 		{"conv1.threshold", "-0.1", "", "conv1.threshold is -0.1, wanted 0 to 100"},
 	} {
 		h := hyper()
-		changed, old, err := h.Set(c.field, c.value)
+		changed, old, err := set(h, c.field, c.value)
 		if d := cmp.Diff(hyper(), h); d != "" {
 			t.Errorf("Set(%s, %s) changed its receiver: %s", c.field, c.value, d)
 		}
@@ -90,7 +103,7 @@ func TestSet(t *testing.T) {
 			t.Errorf("Set(%s, %s): old %q, %v; wanted %q", c.field, c.value, old, err, c.old)
 			continue
 		}
-		again, _, err := changed.Set(c.field, old)
+		again, _, err := set(changed, c.field, old)
 		if d := cmp.Diff(h, again); d != "" || err != nil {
 			t.Errorf("Set(%s) and back: %s %v", c.field, d, err)
 		}
@@ -100,19 +113,26 @@ func TestSet(t *testing.T) {
 func TestEveryFieldHasAMeaning(t *testing.T) {
 	h := hyper()
 	for _, f := range h.Fields() {
-		if n := utf8.RuneCountInString(h.Meaning(f)); n == 0 || n > 77 {
+		if n := utf8.RuneCountInString(f.Meaning()); n == 0 || n > 77 {
 			t.Errorf(
 				"the meaning of %s, %q, has %d characters; wanted 1 to 77, so that 80 columns show it",
 				f,
-				h.Meaning(f),
+				f.Meaning(),
 				n,
 			)
 		}
 	}
-	if got, want := h.Meaning("conv1.t"), h.Meaning("conv1.threshold"); got != want {
+	meaning := func(field string) string {
+		f, err := h.ParseField(field)
+		if err != nil {
+			return ""
+		}
+		return f.Meaning()
+	}
+	if got, want := meaning("conv1.t"), meaning("conv1.threshold"); got != want || want == "" {
 		t.Errorf("the meaning of conv1.t is %q, wanted that of conv1.threshold, %q", got, want)
 	}
-	if got := h.Meaning("momentun"); got != "" {
+	if got := meaning("momentun"); got != "" {
 		t.Errorf("an unknown field means %q", got)
 	}
 }
@@ -121,12 +141,12 @@ func TestEveryFieldHasAMeaning(t *testing.T) {
 func TestSetNeverBreaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := hyper()
-		field := rapid.OneOf(rapid.SampledFrom(h.Fields()), rapid.String()).Draw(t, "field")
+		field := rapid.OneOf(rapid.SampledFrom(names(h)), rapid.String()).Draw(t, "field")
 		value := rapid.OneOf(
 			rapid.String(), rapid.Map(rapid.Float64(), func(f float64) string { return fmt.Sprint(f) }),
 		).
 			Draw(t, "value")
-		c, _, err := h.Set(field, value)
+		c, _, err := set(h, field, value)
 		if (c == nil) == (err == nil) {
 			t.Fatalf("Set(%q, %q) gives %v and %v", field, value, c, err)
 		}
@@ -134,6 +154,60 @@ func TestSetNeverBreaks(t *testing.T) {
 			t.Fatalf("Set(%q, %q) is not valid: %v", field, value, c.Validate())
 		}
 	})
+}
+
+// names are the names of all fields.
+func names(h *Hyper) []string {
+	var out []string
+	for _, f := range h.Fields() {
+		out = append(out, f.String())
+	}
+	return out
+}
+
+// What an edit prints parses to the same edit, of any layer, and so does what a journal has of it.
+func TestEditPrintsAndParses(t *testing.T) {
+	h := hyper()
+	rapid.Check(t, func(t *rapid.T) {
+		f := rapid.SampledFrom(h.Fields()).Draw(t, "field")
+		v := rapid.Float64Range(0, 1e6).Draw(t, "value")
+		if f.IsSwitch() {
+			v = float64(rapid.IntRange(0, 1).Draw(t, "switch"))
+		} else if !f.IsNumber() {
+			v = float64(rapid.IntRange(1, Never).Draw(t, "iteration"))
+		}
+		e := Edit{f, v}
+		for _, name := range []string{f.String(), f.Recorded(), f.InFiles()} {
+			if got, err := h.Parse(name, e.Text()); err != nil || got != e {
+				t.Fatalf("%s %s parses to %v, %v; wanted %v", name, e.Text(), got, err, e)
+			}
+			if got, err := Parse(name, e.Text()); err != nil || got != e {
+				t.Fatalf("without settings, %s %s parses to %v, %v; wanted %v", name, e.Text(), got, err, e)
+			}
+		}
+		changed, done, err := h.Apply(e)
+		if err != nil {
+			return // out of range
+		}
+		back, again, err := changed.Apply(done[0].Back().Edit)
+		if err != nil || !back.Equal(h) || again[0] != done[0].Back() {
+			t.Fatalf("%v and back gives %v, %v", done, again, err)
+		}
+	})
+}
+
+// Of several edits that do not hold together, none is applied; those that hold together only as a whole all are.
+func TestApplyIsAllOrNone(t *testing.T) {
+	h := hyper()
+	good, bad := Edit{Field{Param: LRMult}, 2}, Edit{Field{Param: Momentum}, 2}
+	if c, done, err := h.Apply(good, bad); err == nil || c != nil || done != nil {
+		t.Errorf("%v, %v, %v; wanted a reason alone", c, done, err)
+	}
+	mend := Edit{Field{Param: Momentum}, 0.5}
+	c, done, err := h.Apply(good, bad, mend)
+	if err != nil || c.LRMult != 2 || c.Momentum != 0.5 || done[2].Old != 2 {
+		t.Errorf("%+v, %v, %v", c, done, err)
+	}
 }
 
 func TestEveryFieldIsListed(t *testing.T) {
@@ -224,7 +298,7 @@ func TestLayerIndex(t *testing.T) {
 		h.Layers = append(h.Layers, LayerHyper{Name: fmt.Sprint("l", i), Threshold: 1})
 	}
 	h.Index()
-	changed, _, err := h.Set("l500.threshold", "3")
+	changed, _, err := set(h, "l500.threshold", "3")
 	if err != nil {
 		t.Fatal(err)
 	}

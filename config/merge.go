@@ -2,8 +2,8 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 )
 
 // Precedence says whose settings hold where a run goes on from a snapshot and the files say something else.
@@ -29,12 +29,13 @@ func Merge(saved, then, now *Hyper, by Precedence) (merged *Hyper, notes, kept [
 	if then == nil && by == ByEdit {
 		by = BySnapshot
 	}
-	m := merger{by: by}
-	m.merge("", merged.global(), saved.global(), then.globalOrNil())
-	olds, thens := saved.byName(), then.byName()
+	m := merger{by: by, merged: merged, saved: saved, then: then}
+	globals := slices.Clone(globalParams)
+	slices.SortFunc(globals, func(a, b Param) int { return strings.Compare(a.String(), b.String()) })
+	m.merge("", globals, then != nil)
 	for i := range merged.Layers {
 		l := &merged.Layers[i]
-		s, t := olds[l.Name], thens[l.Name]
+		s := saved.Layer(l.Name)
 		switch {
 		case s == nil:
 			m.notes = append(m.notes, fmt.Sprintf("%s is not in the snapshot's settings: the files' hold", l.Name))
@@ -44,50 +45,36 @@ func Merge(saved, then, now *Hyper, by Precedence) (merged *Hyper, notes, kept [
 				fmt.Sprintf("%s has another surgery_rule than in the snapshot: the files' settings hold", l.Name),
 			)
 		default:
-			var before map[string]any
-			if t != nil {
-				before = t.fields()
-			}
-			m.merge(l.Name+".", l.fields(), s.fields(), before)
+			m.merge(l.Name, l.params(), then != nil && then.Layer(l.Name) != nil)
 		}
 	}
 	return merged, m.notes, m.kept
 }
 
-// byName indexes the layers; nil has none.
-func (h *Hyper) byName() map[string]*LayerHyper {
-	if h == nil {
-		return nil
-	}
-	m := make(map[string]*LayerHyper, len(h.Layers))
-	for i := range h.Layers {
-		m[h.Layers[i].Name] = &h.Layers[i]
-	}
-	return m
-}
-
-func (h *Hyper) globalOrNil() map[string]any {
-	if h == nil {
-		return nil
-	}
-	return h.global()
-}
-
 // merger does the fields of one layer after the other, and collects what is to be told.
 type merger struct {
-	by    Precedence
-	notes []string
-	kept  []string // fields that are as the snapshot has them, and not as the files do
+	by                  Precedence
+	merged, saved, then *Hyper
+	notes               []string
+	kept                []string // fields that are as the snapshot has them, and not as the files do
 }
 
-// merge sets fields, which hold the files' values, to those that hold. then is nil where it is not known.
-func (m *merger) merge(prefix string, fields, saved, then map[string]any) {
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		field, now, old := fileField(prefix, name), format(fields[name]), format(saved[name])
-		before, known := old, false
-		if p, ok := then[name]; ok {
-			before, known = format(p), true
+// merge sets fields of merged, which hold the files' values, to those that hold. known tells that the files had the layer
+// when the snapshot was written.
+func (m *merger) merge(layer string, params []Param, known bool) {
+	for _, p := range params {
+		f := Field{layer, p}
+		value, _ := m.saved.Get(f)
+		old := f.Format(value)
+		now, _ := m.merged.Text(f)
+		before, known := old, known
+		if known {
+			text, err := m.then.Text(f) // an error where it had another rule
+			if known = err == nil; known {
+				before = text
+			}
 		}
+		field := f.InFiles()
 		edited := known && before != now
 		switch {
 		case m.by == ByFiles || m.by == ByEdit && edited:
@@ -96,7 +83,7 @@ func (m *merger) merge(prefix string, fields, saved, then map[string]any) {
 			}
 		case old == now:
 		default:
-			assign(fields[name], saved[name])
+			m.merged.assign(f, value)
 			if edited {
 				m.notes = append(
 					m.notes,
@@ -112,29 +99,6 @@ func (m *merger) merge(prefix string, fields, saved, then map[string]any) {
 				m.kept = append(m.kept, fmt.Sprintf("%s %s (files: %s)", field, old, now))
 			}
 		}
-	}
-}
-
-// fileField is a field as the files call it: what is told here is looked for there.
-func fileField(layer, name string) string {
-	switch {
-	case layer == "":
-		return FileName(name)
-	case name == "stop":
-		return layer + "iter_stop"
-	}
-	return layer + name
-}
-
-// assign sets a field to the value of another of its kind.
-func assign(to, from any) {
-	switch to := to.(type) {
-	case *float64:
-		*to = *from.(*float64)
-	case *int:
-		*to = *from.(*int)
-	case *bool:
-		*to = *from.(*bool)
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 
 // A run that goes on: whose settings hold, and what is told.
 func TestMerge(t *testing.T) {
-	set := func(h *Hyper, pairs ...string) *Hyper {
+	with := func(h *Hyper, pairs ...string) *Hyper {
 		for i := 0; i < len(pairs); i += 2 {
 			var err error
-			if h, _, err = h.Set(pairs[i], pairs[i+1]); err != nil {
+			if h, _, err = set(h, pairs[i], pairs[i+1]); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -29,31 +29,31 @@ func TestMerge(t *testing.T) {
 		notes            []string
 	}{
 		{"nothing changed", base, base, base, ByEdit, base, nil},
-		{"edited", base, base, set(base, "base_lr", "1e-5", "conv1.threshold", "1"), ByEdit,
-			set(base, "base_lr", "1e-5", "conv1.threshold", "1"),
+		{"edited", base, base, with(base, "base_lr", "1e-5", "conv1.threshold", "1"), ByEdit,
+			with(base, "base_lr", "1e-5", "conv1.threshold", "1"),
 			[]string{"base_lr 0.01 → 1e-05: the files were edited", "conv1.threshold 0.6 → 1: the files were edited"}},
-		{"set live", set(base, "lr_mult", "0.5", "block.ip.c_rate", "2"), base, base, ByEdit,
-			set(base, "lr_mult", "0.5", "block.ip.c_rate", "2"),
+		{"set live", with(base, "lr_mult", "0.5", "block.ip.c_rate", "2"), base, base, ByEdit,
+			with(base, "lr_mult", "0.5", "block.ip.c_rate", "2"),
 			[]string{"kept: lr_mult 0.5 (files: 1), block.ip.c_rate 2 (files: -0.5)"}},
-		{"edited and set live", set(base, "momentum", "0.5"), base, set(base, "momentum", "0.8"), ByEdit,
-			set(base, "momentum", "0.8"),
+		{"edited and set live", with(base, "momentum", "0.5"), base, with(base, "momentum", "0.8"), ByEdit,
+			with(base, "momentum", "0.8"),
 			[]string{"momentum 0.9 → 0.8: the files were edited since the snapshot; the 0.5 that was set in the run " +
 				"does not hold"}},
 		{
 			"edited to what was set live",
-			set(base, "momentum", "0.5"),
+			with(base, "momentum", "0.5"),
 			base,
-			set(base, "momentum", "0.5"),
+			with(base, "momentum", "0.5"),
 			ByEdit,
-			set(base, "momentum", "0.5"),
+			with(base, "momentum", "0.5"),
 			nil,
 		},
-		{"set live and edited, by the snapshot", set(base, "momentum", "0.5"), base,
-			set(base, "momentum", "0.8"), BySnapshot, set(base, "momentum", "0.5"),
+		{"set live and edited, by the snapshot", with(base, "momentum", "0.5"), base,
+			with(base, "momentum", "0.8"), BySnapshot, with(base, "momentum", "0.5"),
 			[]string{"momentum is 0.5 by the snapshot, though the files were edited from 0.9 to 0.8"}},
 		{
 			"set live, by the files",
-			set(base, "momentum", "0.5"),
+			with(base, "momentum", "0.5"),
 			base,
 			base,
 			ByFiles,
@@ -62,16 +62,16 @@ func TestMerge(t *testing.T) {
 		},
 		{
 			"an older snapshot",
-			set(base, "momentum", "0.5"),
+			with(base, "momentum", "0.5"),
 			nil,
 			base,
 			ByEdit,
-			set(base, "momentum", "0.5"),
+			with(base, "momentum", "0.5"),
 			[]string{"kept: momentum 0.5 (files: 0.9)"},
 		},
 		{
 			"an older snapshot, by the files",
-			set(base, "momentum", "0.5"),
+			with(base, "momentum", "0.5"),
 			nil,
 			base,
 			ByFiles,

@@ -164,7 +164,7 @@ func (r *Run) Validate() error {
 		bad("test_interval is %d; wanted at least 0", s.GetTestInterval())
 	}
 	for _, f := range FromSolver(s).Faults() {
-		name := FileName(f.Field)
+		name := f.Field.InFiles()
 		errs = append(
 			errs,
 			&caffe.FileError{Path: r.SolverPath, Line: caffe.FieldLine(r.SolverPath, 0, name), Msg: name + " " + f.Msg},

@@ -96,7 +96,7 @@ func throughput(t *testing.T, env ...string) {
 			t.Context(),
 			session.Command{
 				Kind:  session.Look,
-				Field: layer,
+				Layer: layer,
 				Area:  session.Area{Rows: 1, Cols: 1, Height: 1, Width: 1},
 			},
 		)

@@ -8,8 +8,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
-
-	"dns-tui/model/session"
 )
 
 // A rejected command and a session that cannot be made are both said.
@@ -38,7 +36,7 @@ func BenchmarkTick(b *testing.B) {
 		measured(s)
 		planned(s)
 		for range 300 {
-			s.Events = append(s.Events, session.Event{Iter: 12470, Text: "test  accuracy 0.9909  loss 0.0310"})
+			s.Events = append(s.Events, told(12470, "", "test  accuracy 0.9909  loss 0.0310"))
 		}
 		a, _ := open(b, s, look{})
 		a.Update(tea.WindowSizeMsg{Width: 120, Height: 40})

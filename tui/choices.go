@@ -96,11 +96,11 @@ func (c *choices) act(b *binding) intent {
 	case &k.Paste:
 		return c.pasteThreshold()
 	case &k.Prune:
-		return c.toggle("prune")
+		return c.toggle(config.Prune)
 	case &k.FreezeMask:
-		return c.toggle("frozen")
+		return c.toggle(config.MaskFrozen)
 	case &k.FreezeWeights:
-		return c.toggle("fixed")
+		return c.toggle(config.WeightsFrozen)
 	}
 	for i := range c.presets {
 		if b == &c.presets[i] {
@@ -141,12 +141,7 @@ func (c *choices) threshold(l *session.LayerStats) float64 {
 }
 
 func (c *choices) pendingThreshold(l *session.LayerStats) (float64, bool) {
-	s, ok := c.snap.PendingValue(c.thresholdField(l))
-	if !ok {
-		return 0, false
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	return v, err == nil
+	return c.snap.PendingValue(c.thresholdField(l))
 }
 
 // undrafted is the threshold without the draft: the one that is pending, or the one that is set.
@@ -157,9 +152,9 @@ func (c *choices) undrafted(l *session.LayerStats) float64 {
 	return c.snap.Hyper.Layer(l.Name).Threshold
 }
 
-// thresholdField is the name of a layer's threshold.
-func (c *choices) thresholdField(l *session.LayerStats) string {
-	return l.Name + "." + c.snap.Hyper.Layer(l.Name).ThresholdName()
+// thresholdField is a layer's threshold, by its rule.
+func (c *choices) thresholdField(l *session.LayerStats) config.Field {
+	return config.Field{Layer: l.Name, Param: c.snap.Hyper.Layer(l.Name).ThresholdParam()}
 }
 
 // scale returns the ends of a layer's slider, in the units of its threshold.
@@ -264,7 +259,7 @@ func (c *choices) copyThreshold() intent {
 		return nil
 	}
 	c.copied = &copied{l.Name, l.Rule, c.threshold(l)}
-	return notice{text: fmt.Sprintf("copied the threshold of %s, %s", l.Name, formatThreshold(c.copied.threshold))}
+	return notice{text: fmt.Sprintf("copied the threshold of %s, %s", l.Name, c.thresholdField(l).Format(c.copied.threshold))}
 }
 
 func (c *choices) pasteThreshold() intent {
@@ -285,11 +280,11 @@ func (c *choices) pasteThreshold() intent {
 
 // apply sends what was chosen in the scope, and for the selected layer.
 func (c *choices) apply() intent {
-	var edits []session.Edit
+	var edits []config.Edit
 	take := func(l *session.LayerStats) {
 		if v, ok := c.draft[l.Name]; ok {
 			delete(c.draft, l.Name)
-			edits = append(edits, session.Edit{Field: c.thresholdField(l), New: formatThreshold(v)})
+			edits = append(edits, config.Edit{Field: c.thresholdField(l), Value: v})
 		}
 	}
 	for _, l := range c.targets() {
@@ -300,8 +295,6 @@ func (c *choices) apply() intent {
 	}
 	return set(edits...)
 }
-
-func formatThreshold(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
 // drop gives up the nearest choice: what was chosen, then the filter, then the marks.
 func (c *choices) drop() intent {
@@ -327,23 +320,20 @@ func (c *choices) drop() intent {
 }
 
 // toggle switches a setting of the scope's layers: to what the selected layer has not.
-func (c *choices) toggle(name string) intent {
+func (c *choices) toggle(p config.Param) intent {
 	l := c.sel.layer()
 	if l == nil {
 		return nil
 	}
-	old, err := c.snap.Hyper.Get(l.Name + "." + name)
+	old, err := c.snap.Hyper.Get(config.Field{Layer: l.Name, Param: p})
 	if err != nil {
 		return nil
 	}
-	value := "on"
-	if old == "on" {
-		value = "off"
-	}
-	var edits []session.Edit
+	var edits []config.Edit
 	for _, o := range c.targets() {
-		if now, _ := c.snap.Hyper.Get(o.Name + "." + name); now != value {
-			edits = append(edits, session.Edit{Field: o.Name + "." + name, New: value})
+		e := config.Edit{Field: config.Field{Layer: o.Name, Param: p}, Value: 1 - old}
+		if now, _ := c.snap.Hyper.Get(e.Field); now != e.Value {
+			edits = append(edits, e)
 		}
 	}
 	return set(edits...)
@@ -365,7 +355,7 @@ func (c *choices) handleValue(h handle, l *session.LayerStats) string {
 // prompt asks for the value of the handle.
 func (c *choices) prompt() string {
 	l := c.sel.layer()
-	names := [...]string{c.snap.Hyper.Layer(l.Name).ThresholdName(), "sparsity %", "weights kept"}
+	names := [...]string{c.snap.Hyper.Layer(l.Name).ThresholdParam().String(), "sparsity %", "weights kept"}
 	of := l.Name
 	if c.scope != thisLayer {
 		of = c.scope.String()
@@ -398,7 +388,7 @@ func (c *choices) chooseTyped(text string) error {
 		}
 		switch {
 		case handle == byThreshold:
-			if _, _, err := c.snap.Hyper.Set(c.thresholdField(l), formatThreshold(v)); err != nil {
+			if _, _, err := c.snap.Hyper.Apply(config.Edit{Field: c.thresholdField(l), Value: v}); err != nil {
 				return err
 			}
 			c.draft[l.Name] = v
@@ -416,27 +406,4 @@ func (c *choices) chooseTyped(text string) error {
 		}
 	}
 	return nil
-}
-
-// sparsityValue turns "95%", typed as a layer's threshold, into the threshold that gives it. Other values stay as they
-// are.
-func sparsityValue(s *session.Snapshot, field, value string) (string, error) {
-	text, isPercent := strings.CutSuffix(strings.TrimSpace(value), "%")
-	if !isPercent {
-		return value, nil
-	}
-	field = s.Hyper.Canonical(field)
-	layer, _ := config.SplitField(field)
-	l := s.Layer(layer)
-	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-	switch {
-	case l == nil || !config.IsThreshold(field):
-		return "", fmt.Errorf("%s: %s is a fraction; wanted a number", field, value)
-	case err != nil || !(v >= 0 && v <= 100):
-		return "", fmt.Errorf("%s: %q is not a sparsity; must be 0 to 100 %%", field, value)
-	case l.Histogram == nil:
-		return "", fmt.Errorf("%s has not been measured yet", layer)
-	}
-	at := l.Histogram.Threshold(int(math.Round(v / 100 * float64(l.Histogram.Total()))))
-	return formatThreshold(math.Round(1000*at) / 1000), nil
 }

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -28,13 +27,10 @@ func TestPaperPresets(t *testing.T) {
 	l.Histogram = solver.NewHistogram(gpu.PaperRule, r)
 	a, f := open(t, s, look{})
 	press(a, "down", "3", "enter")
-	if len(f.got) != 1 || f.got[0].Field != "conv2.c_rate" {
+	if len(f.got) != 1 || len(f.got[0].Edits) != 1 || f.got[0].Edits[0].Field.String() != "conv2.c_rate" {
 		t.Fatalf("sent %v", f.got)
 	}
-	var v float64
-	if _, err := fmt.Sscan(f.got[0].Value, &v); err != nil {
-		t.Fatal(err)
-	}
+	v := f.got[0].Edits[0].Value
 	if n := l.Histogram.Pruned(v); n < 795 || n > 815 {
 		t.Errorf("c_rate %g prunes %d of 1000, wanted 800", v, n)
 	}

@@ -3,28 +3,27 @@ package tui
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
+	"dns-tui/config"
 	"dns-tui/model/session"
 )
 
-// set is the command that makes changes, as one.
-func set(edits ...session.Edit) intent {
-	switch len(edits) {
-	case 0:
+// set is the command that makes edits, as one change; nil of none.
+func set(edits ...config.Edit) intent {
+	if len(edits) == 0 {
 		return nil
-	case 1:
-		return send{session.Command{Kind: session.Set, Field: edits[0].Field, Value: edits[0].New}}
 	}
-	return send{session.Command{Kind: session.Set, Edits: edits}}
+	return send{session.SetOf(edits...)}
 }
 
 // steer is what a key that steers the run sends; nil for other keys.
 func steer(k *runKeys, e *env, b *binding) intent {
 	s := e.snap
 	rate := func(by float64) intent {
-		return set(session.Edit{Field: "lr_mult", New: strconv.FormatFloat(s.Hyper.LRMult*by, 'g', -1, 64)})
+		return set(config.Edit{Field: config.Field{Param: config.LRMult}, Value: s.Hyper.LRMult * by})
 	}
 	switch b {
 	case &k.Pause:
@@ -82,24 +81,24 @@ const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE o
 	"surgery, test, snapshot, pause, resume, undo, redo, back, next-surgery, sensitivity, snapshot_prefix DIR/NAME " +
 	"or quit"
 
-// parseCommand reads a command line; errQuit is its answer to "quit".
+// parseCommand reads a command line for a run as it is; errQuit is its answer to "quit".
 //
 //	conv2.t 1.6                      now
 //	lr 0.001 at 20000                at an iteration
 //	conv2.t 1.6 at +500              500 iterations from now
 //	conv2.t 0.9 to 1.6 over 2000     a ramp; "at" says where it begins, without a first value it begins where it is
-func parseCommand(s string) (*session.Command, error) {
-	w := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(s, "=", " "), " %", "%"))
+func parseCommand(run *session.Snapshot, text string) (*session.Command, error) {
+	w := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(text, "=", " "), " %", "%"))
 	if len(w) > 0 && w[0] == "set" {
 		w = w[1:]
 	}
 	if len(w) > 1 && (w[0] == "snapshot_prefix" || w[0] == "back") { // a path, as it stands
-		_, path, _ := strings.Cut(s, w[0])
+		_, path, _ := strings.Cut(text, w[0])
 		path = strings.TrimSpace(strings.TrimLeft(path, " ="))
 		if w[0] == "back" {
-			return &session.Command{Kind: session.GoBack, Value: path}, nil
+			return &session.Command{Kind: session.GoBack, Path: path}, nil
 		}
-		return &session.Command{Kind: session.Set, Field: "snapshot_prefix", Value: path}, nil
+		return &session.Command{Kind: session.MovePrefix, Path: path}, nil
 	}
 	if len(w) == 0 {
 		return nil, errors.New("nothing typed: " + commandForms)
@@ -123,21 +122,89 @@ func parseCommand(s string) (*session.Command, error) {
 		}
 		return &session.Command{Kind: kind, Count: n}, nil
 	case len(w) == 2:
-		return &session.Command{Kind: session.Set, Field: w[0], Value: w[1]}, nil
+		e, err := parseEdit(run, w[0], w[1])
+		if err != nil {
+			return nil, err
+		}
+		set := session.SetOf(e)
+		return &set, nil
 	}
-	p, err := parsePlan(w)
+	p, err := parsePlan(run, w)
 	if err != nil {
-		return nil, fmt.Errorf("%q: %w", s, err)
+		return nil, fmt.Errorf("%q: %w", text, err)
 	}
 	return &session.Command{Kind: session.Schedule, Plan: p}, nil
 }
 
+// parseEdit reads a field and its value; "95%", typed as a layer's threshold, is the threshold that gives that sparsity.
+func parseEdit(run *session.Snapshot, field, value string) (config.Edit, error) {
+	f, err := run.Hyper.ParseField(field)
+	if err != nil {
+		return config.Edit{}, err
+	}
+	return parseValue(run, f, value)
+}
+
+// parseValue reads a value of a field, as parseEdit does.
+func parseValue(run *session.Snapshot, f config.Field, value string) (config.Edit, error) {
+	if text, ok := strings.CutSuffix(strings.TrimSpace(value), "%"); ok {
+		v, err := thresholdOf(run, f, strings.TrimSpace(text))
+		return config.Edit{Field: f, Value: v}, err
+	}
+	v, err := f.ParseValue(value)
+	return config.Edit{Field: f, Value: v}, err
+}
+
+// thresholdOf is the threshold that gives a sparsity in percent.
+func thresholdOf(run *session.Snapshot, f config.Field, percent string) (float64, error) {
+	l := run.Layer(f.Layer)
+	v, err := strconv.ParseFloat(percent, 64)
+	switch {
+	case l == nil || !f.WaitsForSurgery():
+		return 0, fmt.Errorf("%s: %s%% is a fraction; wanted a number", f, percent)
+	case err != nil || !(v >= 0 && v <= 100):
+		return 0, fmt.Errorf("%s: %q is not a sparsity; must be 0 to 100 %%", f, percent+"%")
+	case l.Histogram == nil:
+		return 0, fmt.Errorf("%s has not been measured yet", f.Layer)
+	}
+	return math.Round(1000*l.Histogram.Threshold(int(math.Round(v/100*float64(l.Histogram.Total()))))) / 1000, nil
+}
+
+// planWords are the words of FIELD [FROM] [to VALUE over N] [at N].
+type planWords struct {
+	from, value    string
+	over, at       int
+	relative, ramp bool
+}
+
 // parsePlan reads FIELD [FROM] [to VALUE over N] [at N].
-func parsePlan(w []string) (session.Plan, error) {
-	p := session.Plan{Field: w[0], Relative: true}
-	rest, ramp := w[1:], false
+func parsePlan(run *session.Snapshot, w []string) (session.Plan, error) {
+	words, err := parsePlanWords(w[1:])
+	if err != nil {
+		return session.Plan{}, err
+	}
+	f, err := run.Hyper.ParseField(w[0])
+	if err != nil {
+		return session.Plan{}, err
+	}
+	p := session.Plan{Edit: config.Edit{Field: f}, Over: words.over, At: words.at, Relative: words.relative}
+	if p.Value, err = f.ParseValue(words.value); err != nil {
+		return p, err
+	}
+	if words.from != "" {
+		from, err := f.ParseValue(words.from)
+		if err != nil {
+			return p, err
+		}
+		p.From = &from
+	}
+	return p, nil
+}
+
+func parsePlanWords(rest []string) (planWords, error) {
+	p := planWords{relative: true}
 	if len(rest) > 0 && rest[0] != "to" {
-		p.Value, rest = rest[0], rest[1:]
+		p.value, rest = rest[0], rest[1:]
 	}
 	for len(rest) > 0 {
 		if len(rest) == 1 {
@@ -147,7 +214,7 @@ func parsePlan(w []string) (session.Plan, error) {
 		rest = rest[2:]
 		switch word {
 		case "to":
-			p.From, p.Value, ramp = p.Value, value, true
+			p.from, p.value, p.ramp = p.value, value, true
 		case "over", "at":
 			text, relative := strings.CutPrefix(value, "+")
 			n, err := strconv.Atoi(text)
@@ -155,15 +222,15 @@ func parsePlan(w []string) (session.Plan, error) {
 				return p, fmt.Errorf("%s %s: wanted a number of iterations", word, value)
 			}
 			if word == "over" {
-				p.Over = n
+				p.over = n
 			} else {
-				p.At, p.Relative = n, relative
+				p.at, p.relative = n, relative
 			}
 		default:
 			return p, errors.New(commandForms)
 		}
 	}
-	for _, v := range []string{p.From, p.Value} {
+	for _, v := range []string{p.from, p.value} {
 		if strings.HasSuffix(v, "%") {
 			return p, fmt.Errorf(
 				"%s is a sparsity; a plan wants the value itself, since what gives that sparsity then is not known now",
@@ -171,7 +238,7 @@ func parsePlan(w []string) (session.Plan, error) {
 			)
 		}
 	}
-	if p.Value == "" || ramp != (p.Over > 0) {
+	if p.value == "" || p.ramp != (p.over > 0) {
 		return p, errors.New(commandForms)
 	}
 	return p, nil

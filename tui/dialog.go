@@ -100,7 +100,7 @@ func askBack(e *env, path, key string) intent {
 	}
 	lines = append(lines, "what is now is saved first: B once more returns to it")
 	return ask{&question{env: e, title: "Go back?", key: key, yes: "go back, and pause", lines: lines,
-		do: send{session.Command{Kind: session.GoBack, Value: path}}}}
+		do: send{session.Command{Kind: session.GoBack, Path: path}}}}
 }
 
 // quitDialog asks how to leave.

@@ -115,7 +115,11 @@ func (a *App) act(b *binding) tea.Cmd {
 		a.held = a.frame()
 		return nil
 	case &k.Command:
-		words := append(a.snap.Hyper.Fields(), commandWords...)
+		var words []string
+		for _, f := range a.snap.Hyper.Fields() {
+			words = append(words, f.String())
+		}
+		words = append(words, commandWords...)
 		return a.perform(typeLine{purpose: commandLine{env: a.env}, suggestions: words})
 	case &k.Palette:
 		return a.perform(typeLine{purpose: newPalette(a.env, a.keys, a.open)})

@@ -115,14 +115,14 @@ func (d *editor) surgeryInfo(l *session.LayerStats, w int) []string {
 	switch {
 	case !h.Prune:
 		second = "left out of surgery (p prunes it)"
-	case h.Frozen:
+	case h.MaskFrozen:
 		second = "mask frozen (f lets it go)"
 	default:
 		if why := d.noSurgery(l); why != "" {
 			second = "no surgery is due: " + t.text(why)
 		}
 	}
-	if h.Fixed {
+	if h.WeightsFrozen {
 		second += ", weights frozen (w lets them train)"
 	}
 	lines := []string{t.dim.Render(second)}

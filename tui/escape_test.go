@@ -1,14 +1,13 @@
 package tui
 
 import (
+	"dns-tui/model/session"
 	"errors"
 	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-
-	"dns-tui/model/session"
 )
 
 // evil would colour, name the window, fill the clipboard, break the line and turn it round.
@@ -82,7 +81,7 @@ func TestHostileNamesOnEveryScreen(t *testing.T) {
 			}
 			look(sc.name)
 			f.err = errors.New("refused" + evil)
-			a.Update(ackMsg{cmd: session.Command{Kind: session.Set, Field: "conv1" + evil, Value: evil}, err: f.err})
+			a.Update(ackMsg{cmd: session.Command{Kind: session.GoBack, Path: evil}, err: f.err})
 			look("a refusal")
 			if title := a.View().WindowTitle; strings.ContainsFunc(
 				title,

@@ -28,18 +28,18 @@ func journalLines(e *env, n int) []string {
 	}
 	for _, ev := range events {
 		status := ""
-		switch ev.Status {
+		switch ev.Status() {
 		case session.Applied:
 			status = t.good.Render("applied ")
 		case session.Rejected:
 			status = t.warn.Render("REJECTED ")
-		case session.Waiting:
+		case session.Pending:
 			status = t.warn.Render("planned ")
 		}
-		add(ev.Iter, status, ev.Text, ev.By)
+		add(ev.Iter, status, ev.What.String(), ev.By)
 	}
 	for _, c := range pending {
-		add(c.Iter, t.warn.Render("pending "), fmt.Sprintf("%s %s → %s", c.Field, c.Old, c.New), c.By)
+		add(c.Iter, t.warn.Render("pending "), c.String(), c.By)
 	}
 	return lines
 }

@@ -119,9 +119,9 @@ func effect(t *testing.T, m screenID, name, key string) string {
 	measured(s)
 	planned(s)
 	for range 10 { // so that the journal scrolls
-		s.Events = append(s.Events, session.Event{Iter: 12470, Text: "test"})
+		s.Events = append(s.Events, told(12470, "", "test"))
 	}
-	s.Changes = []session.Change{{Iter: 6000, Field: "base_lr", Old: "0.1", New: "0.01"}}
+	s.Changes = []session.Change{changed(6000, "base_lr", "0.1", "0.01")}
 	a, f := open(t, s, look{})
 	if name == "paste" {
 		press(a, "y")
@@ -294,7 +294,7 @@ func TestKeys(t *testing.T) {
 		{[]string{"n"}, "step 1"},
 		{[]string{"u"}, "undo"},
 		{[]string{"p"}, "conv1.prune off"},
-		{[]string{"f"}, "conv1.frozen on"},
+		{[]string{"f"}, "conv1.mask_frozen on"},
 		{[]string{"["}, "lr_mult 0.5"},
 		{[]string{"]"}, "lr_mult 2"},
 		{[]string{"S"}, "surgery now"},
@@ -326,7 +326,7 @@ func TestKeys(t *testing.T) {
 		{[]string{"e", "9", "5", "%", "enter"}, "conv1.threshold 1.952"}, // never a threshold of 95
 		{[]string{"e", "0", ",", "9", "5", "enter"}, ""},                 // nor one of 095
 		{[]string{"tab", "e", "9", "5", ",", "5", "enter"}, ""},
-		{[]string{":", "c", "o", "n", "v", "2", ".", "t", "space", "9", "0", "%", "enter"}, "conv2.t 1.645"},
+		{[]string{":", "c", "o", "n", "v", "2", ".", "t", "space", "9", "0", "%", "enter"}, "conv2.threshold 1.645"},
 		{[]string{":", "l", "r", "space", "9", "5", "%", "enter"}, ""},
 		{letters(":snapshot_prefix /d/a=b5%", "enter"), "snapshot_prefix /d/a=b5%"},
 		{letters(":conv2.t 95% at +5", "enter"), ""},

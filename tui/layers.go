@@ -102,7 +102,7 @@ func (m *mainScreen) thresholdCell(l *session.LayerStats) string {
 	switch {
 	case !h.Prune:
 		return "off"
-	case h.Frozen:
+	case h.MaskFrozen:
 		return "frozen"
 	}
 	return fmt.Sprintf("%.3f", h.Threshold)

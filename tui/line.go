@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
+	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/model/session"
 )
@@ -124,18 +125,15 @@ func (commandLine) typed(string) error { return nil }
 func (commandLine) canceled() intent   { return nil }
 
 func (c commandLine) entered(text string) (intent, error) {
-	cmd, err := parseCommand(text)
+	cmd, err := parseCommand(c.snap, text)
 	if errors.Is(err, errQuit) {
 		return askToLeave(c.env), nil
-	}
-	if err == nil && cmd.Kind == session.Set && cmd.Field != "snapshot_prefix" {
-		cmd.Value, err = sparsityValue(c.snap, cmd.Field, cmd.Value)
 	}
 	switch {
 	case err != nil:
 		return refuse(err.Error()), nil
 	case cmd.Kind == session.GoBack:
-		return askBack(c.env, cmd.Value, ""), nil
+		return askBack(c.env, cmd.Path, ""), nil
 	}
 	return send{*cmd}, nil
 }
@@ -202,31 +200,31 @@ func (v valueLine) key(name, text string) (bool, error) {
 type fieldLine struct {
 	plainLine
 	*env
-	field string
+	field config.Field
 }
 
 func (fieldLine) String() string   { return "field" }
-func (f fieldLine) prompt() string { return f.field + ": " }
+func (f fieldLine) prompt() string { return f.field.String() + ": " }
 func (fieldLine) canceled() intent { return nil }
 
-// value is what a text means for the field, where it may have it.
-func (f fieldLine) value(text string) (string, error) {
-	value, err := sparsityValue(f.snap, f.field, text)
+// edit is what a text means for the field, where it may have it.
+func (f fieldLine) edit(text string) (config.Edit, error) {
+	e, err := parseValue(f.snap, f.field, text)
 	if err == nil {
-		_, _, err = f.snap.Hyper.Set(f.field, value)
+		_, _, err = f.snap.Hyper.Apply(e)
 	}
-	return value, err
+	return e, err
 }
 
 func (f fieldLine) typed(text string) error {
 	if text == "" {
 		return nil
 	}
-	_, err := f.value(text)
+	_, err := f.edit(text)
 	return err
 }
 
 func (f fieldLine) entered(text string) (intent, error) {
-	value, err := f.value(text)
-	return set(session.Edit{Field: f.field, New: value}), err
+	e, err := f.edit(text)
+	return set(e), err
 }

@@ -110,7 +110,7 @@ func (p *pictures) look() intent {
 	}
 	area, name := p.wanted(l)
 	p.waiting, p.asked, p.due = true, name, p.ticks+lookEvery
-	return send{session.Command{Kind: session.Look, Field: l.Name, Area: area}}
+	return send{session.Command{Kind: session.Look, Layer: l.Name, Area: area}}
 }
 
 // lookAgain looks when the picture is old, or of something else than is shown.

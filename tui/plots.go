@@ -173,7 +173,7 @@ func (p *plots) nearestChange() string {
 	if near == nil {
 		return " no change so far"
 	}
-	return fmt.Sprintf(" nearest change, at %s: %s", human.Count(near.Iter), near.Text())
+	return fmt.Sprintf(" nearest change, at %s: %s", human.Count(near.Iter), near)
 }
 
 // nearest is the index of the iteration nearest to one; -1 of none.

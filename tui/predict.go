@@ -11,7 +11,7 @@ func (e *env) noSurgery(l *session.LayerStats) string {
 func (c *choices) next(l *session.LayerStats) (float64, bool) {
 	h := c.snap.Hyper.Layer(l.Name)
 	_, drafted := c.draft[l.Name]
-	off := !h.Prune || h.Frozen // a choice may be looked at before it is switched on
+	off := !h.Prune || h.MaskFrozen // a choice may be looked at before it is switched on
 	if l.Histogram == nil || off && !drafted || !off && c.noSurgery(l) != "" {
 		return 0, false
 	}

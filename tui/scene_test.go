@@ -39,7 +39,7 @@ func (f *fake) Run() string { return "solver-1" }
 func picture(c session.Command) *session.Picture {
 	a := c.Area
 	p := &session.Picture{
-		Layer: c.Field,
+		Layer: c.Layer,
 		Rows:  50,
 		Cols:  500,
 		Area:  a,
@@ -118,15 +118,15 @@ func scene() *session.Snapshot {
 		s.Accuracy.Add(500*i, 0.991-0.01*math.Exp(-float64(i)/4))
 	}
 	s.Events = []session.Event{
-		{Iter: 12000, Text: "test  accuracy 0.9909  loss 0.0310"},
-		{Iter: 12440, Status: session.Applied, Text: "conv2.threshold 1.64 → 1.96"},
-		{Iter: 12460, Status: session.Rejected, Text: "momentum 2: momentum is 2, wanted 0 to 1"},
+		told(12000, session.NoChange, "test  accuracy 0.9909  loss 0.0310"),
+		{Iter: 12440, What: session.ChangeApplied{Change: changed(12440, "conv2.threshold", "1.64", "1.96")}},
+		{Iter: 12460, What: session.CommandRejected{Command: "momentum 2", Reason: "momentum is 2, wanted 0 to 1"}},
 	}
 	s.States = []session.SavedState{
 		{Path: "d/lenet_iter_12000.solverstate", Iter: 12000, Why: "asked for", Accuracy: 0.99},
 	}
 	s.Back, s.Prefix, s.Unsaved = s.States[0].Path, "d/lenet", 480
-	s.Pending = []session.Change{{Iter: 12480, Field: "ip1.threshold", Old: "2.4", New: "2.1"}}
+	s.Pending = []session.Change{changed(12480, "ip1.threshold", "2.4", "2.1")}
 	return s
 }
 
@@ -341,9 +341,10 @@ func measured(s *session.Snapshot) {
 }
 
 func planned(s *session.Snapshot) {
+	from := 1.96
 	s.Plans = []session.Plan{
-		{ID: 1, Field: "base_lr", Value: "0.001", At: 20000},
-		{ID: 2, Field: "conv2.threshold", Value: "2.2", From: "1.96", At: 12000, Over: 2000, Begun: true},
+		{ID: 1, Edit: edit("base_lr", "0.001"), At: 20000},
+		{ID: 2, Edit: edit("conv2.threshold", "2.2"), From: &from, At: 12000, Over: 2000, Begun: true},
 	}
 	s.States = []session.SavedState{
 		{
@@ -366,4 +367,27 @@ func planned(s *session.Snapshot) {
 			Total:    430500,
 		},
 	}
+}
+
+// edit is a field and a value as they are typed.
+func edit(field, value string) config.Edit {
+	e, err := config.Parse(field, value)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// changed is a change of one field.
+func changed(iter int, field, old, value string) session.Change {
+	e, err := config.ParseEdited(field, old, value)
+	if err != nil {
+		panic(err)
+	}
+	return session.Change{Iter: iter, Edits: []config.Edited{e}}
+}
+
+// told is an event of which only the text matters.
+func told(iter int, status session.Status, text string) session.Event {
+	return session.Event{Iter: iter, What: session.Told{Status: status, Text: text}}
 }

@@ -58,7 +58,7 @@ func (s *sensitivity) Update(msg tea.Msg) intent {
 	case &s.keys.Measure:
 		return send{session.Command{Kind: session.Probe}}
 	case &s.keys.Off:
-		return send{session.Command{Kind: session.Probe, Value: "off"}}
+		return send{session.Command{Kind: session.Probe, Off: true}}
 	}
 	return nil
 }

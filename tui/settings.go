@@ -6,7 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"dns-tui/model/session"
+	"dns-tui/config"
 )
 
 // settings lists every setting that can be changed while the run goes on, with what is pending and planned for it.
@@ -14,7 +14,7 @@ type settings struct {
 	*env
 	keys     *settingsKeys
 	list     list
-	fields   []string
+	fields   []config.Field
 	explains bool // there is room for what the setting means
 	w, h     int
 }
@@ -53,14 +53,14 @@ func (s *settings) Update(msg tea.Msg) intent {
 // edit types the value of the selected field; of two values the other one is taken.
 func (s *settings) edit() intent {
 	field := s.fields[s.list.chosen]
-	switch old, _ := s.snap.Hyper.Get(field); old {
-	case "on":
-		return set(session.Edit{Field: field, New: "off"})
-	case "off":
-		return set(session.Edit{Field: field, New: "on"})
-	default:
-		return typeLine{purpose: fieldLine{env: s.env, field: field}, value: old}
+	old, err := s.snap.Hyper.Get(field)
+	switch {
+	case err != nil: // the layer is gone, of a run that was replaced
+		return nil
+	case field.IsSwitch():
+		return set(config.Edit{Field: field, Value: 1 - old})
 	}
+	return typeLine{purpose: fieldLine{env: s.env, field: field}, value: field.Format(old)}
 }
 
 // Arrange implements screen.
@@ -83,15 +83,15 @@ func (s *settings) View() []string {
 	t := &s.theme
 	name, room := 12, min(12, max(7, (s.w-4)/3))
 	for _, f := range s.fields {
-		name = max(name, ansi.StringWidth(t.text(f))+1)
+		name = max(name, ansi.StringWidth(t.text(f.String()))+1)
 	}
 	name = max(1, min(name, s.w-4-room))
 	var lines []string
 	from, to := s.list.window(len(s.fields), s.rows())
 	for i := from; i < to; i++ {
 		f := s.fields[i]
-		value, _ := s.snap.Hyper.Get(f)
-		cursor, n := "  ", t.fit(t.text(f), name)
+		value, _ := s.snap.Hyper.Text(f)
+		cursor, n := "  ", t.fit(t.text(f.String()), name)
 		if i == s.list.chosen {
 			cursor, n = t.marked.Render(t.glyph.cursor)+" ", t.marked.Render(n)
 		}
@@ -102,17 +102,17 @@ func (s *settings) View() []string {
 		lines = append(lines, line)
 	}
 	if s.explains {
-		meaning := s.snap.Hyper.Meaning(s.fields[s.list.chosen])
+		meaning := s.fields[s.list.chosen].Meaning()
 		lines = append(padded(lines, s.rows()), " "+t.dim.Render(t.text(meaning)))
 	}
 	return t.box("Settings", lines, s.w, s.h)
 }
 
 // note is what is pending and planned for a field.
-func (s *settings) note(field string) string {
+func (s *settings) note(field config.Field) string {
 	t, note := &s.theme, ""
 	if v, ok := s.snap.PendingValue(field); ok {
-		note = t.warn.Render(t.text("→ " + v + " pending"))
+		note = t.warn.Render(t.text("→ " + field.Format(v) + " pending"))
 	}
 	for _, p := range s.snap.Plans {
 		if p.Field == field {

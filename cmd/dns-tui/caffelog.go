@@ -24,9 +24,9 @@ func caffeLine(e *env, place, format string, args ...any) {
 
 // printCaffe prints an event in the words of Caffe's solver, for tools that read its log (parse_log.py and its kin).
 func printCaffe(e *env, ev session.Event) {
-	switch {
-	case ev.Progress != nil:
-		p := ev.Progress
+	switch what := ev.What.(type) {
+	case session.Progress:
+		p := what
 		if p.Last {
 			caffeLine(e, "solver.cpp:331", "Iteration %d, loss = %.6g", p.Iter, p.Loss)
 			return
@@ -49,8 +49,8 @@ func printCaffe(e *env, ev session.Event) {
 			caffeLine(e, "solver.cpp:258", "    Train net output #%d: %s", i, formatOutput(o))
 		}
 		caffeLine(e, "sgd_solver.cpp:106", "Iteration %d, lr = %.6g", p.Iter, p.Rate)
-	case ev.Tests != nil:
-		for _, t := range ev.Tests {
+	case session.TestDone:
+		for _, t := range what.Results {
 			caffeLine(e, "solver.cpp:337", "Iteration %d, Testing net (#%d)", t.Iter, t.Net)
 			if e.testLoss {
 				caffeLine(e, "solver.cpp:389", "Test loss: %.6g", t.Loss)
@@ -59,20 +59,16 @@ func printCaffe(e *env, ev session.Event) {
 				caffeLine(e, "solver.cpp:404", "    Test net output #%d: %s", i, formatOutput(o))
 			}
 		}
-	case ev.Saved != "":
+	case session.SnapshotWritten:
 		form := "binary proto"
-		if caffe.IsHDF5Name(ev.Saved) {
+		if caffe.IsHDF5Name(what.Path) {
 			form = "HDF5"
 		}
-		caffeLine(e, "solver.cpp:454", "Snapshotting to %s file %s", form, solver.WeightsName(ev.Saved))
-		caffeLine(e, "sgd_solver.cpp:273", "Snapshotting solver state to %s file %s", form, ev.Saved)
+		caffeLine(e, "solver.cpp:454", "Snapshotting to %s file %s", form, solver.WeightsName(what.Path))
+		caffeLine(e, "sgd_solver.cpp:273", "Snapshotting solver state to %s file %s", form, what.Path)
 	default:
-		status := ""
-		if ev.Status != session.Noted {
-			status = string(ev.Status) + ": "
-		}
 		// "iteration", since what reads Caffe's log looks for Iteration.
-		caffeLine(e, "dns_tui.go:1", "iteration %d: %s%s", ev.Iter, status, ev.Text)
+		caffeLine(e, "dns_tui.go:1", "iteration %d: %s", ev.Iter, ev)
 	}
 }
 

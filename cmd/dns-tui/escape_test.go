@@ -291,7 +291,7 @@ func checkWritten(t *testing.T, dir string) {
 // The curves of hostile layers are columns of a table and keys of JSON.
 func TestHostileNamesInReports(t *testing.T) {
 	dir := t.TempDir()
-	line := func(c session.Change) string {
+	line := func(c any) string {
 		b, err := json.Marshal(c)
 		if err != nil {
 			t.Fatal(err)
@@ -299,20 +299,15 @@ func TestHostileNamesInReports(t *testing.T) {
 		return string(b) + "\n"
 	}
 	text := line(
-		session.Change{
-			Field: "run",
-			New:   evil,
-			Seed:  1,
-			Start: &session.Start{Net: evil, Device: evil, Source: evil, From: evil, MaxIter: 5,
-				Layers: []session.StartLayer{{Name: evil, Type: evil, Rule: evil, Weights: 5}}},
-		},
+		session.Change{Began: &session.Began{Solver: evil, Seed: 1, Start: &session.Start{
+			Net: evil, Device: evil, Source: evil, From: evil, MaxIter: 5,
+			Layers: []session.StartLayer{{Name: evil, Type: evil, Rule: evil, Weights: 5}},
+		}}},
 	) +
-		line(
-			session.Change{Iter: 1, Field: evil + ".threshold", Old: evil, New: evil, By: evil},
-		) +
-		line(
-			session.Change{Iter: 2, Field: "measure", Measure: &session.Measure{Kept: []int{3}}},
-		)
+		line(map[string]any{"iter": 1, "field": evil + ".threshold", "old": "0.6", "new": "0.7", "by": evil}) +
+		line(map[string]any{"iter": 1, "field": evil + ".threshold", "old": evil, "new": evil, "by": evil}) +
+		line(map[string]any{"iter": 1, "field": evil, "old": evil, "new": evil, "by": evil}) +
+		line(session.Change{Iter: 2, Measure: &session.Measure{Kept: []int{3}}})
 	journal := write(t, dir, "t.journal", text)
 	for _, format := range []string{"md", "csv", "json"} {
 		out := mustRun(t, "report", "--format", format, journal)

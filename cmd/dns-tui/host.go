@@ -234,7 +234,7 @@ func endUnattended(ctx context.Context, t *session.Trainer, server *remote.Serve
 		}
 		switch {
 		// not saved yet
-		case len(server.Watchers()) > 0 || t.Snapshot().State != session.Finished || t.Snapshot().Trouble != "":
+		case len(server.Viewers()) > 0 || t.Snapshot().State != session.Finished || t.Snapshot().Trouble != "":
 			alone = time.Time{}
 		case alone.IsZero():
 			alone = time.Now()

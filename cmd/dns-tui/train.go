@@ -211,7 +211,7 @@ type linesOptions struct {
 // trainLines trains without a UI and prints progress lines.
 func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff linesOptions) error {
 	eff.serve = eff.serve || eff.paused // somebody must be able to let it go on
-	events := make(chan session.Event, 1024)
+	observer := session.NewObserver(1024, nil)
 	e.testLoss, e.display = run.Solver.GetTestComputeLoss(), int(run.Solver.GetDisplay())
 	out := &lockedWriter{w: e.stdout} // debug_info writes from the training loop
 	e.stdout = out
@@ -220,7 +220,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
 	}
 	opts := session.Options{
-		Events:         events,
+		Observers:      []*session.Observer{observer},
 		Debug:          debug,
 		Histograms:     eff.serve,
 		CaffeEnd:       e.caffeLog,
@@ -283,11 +283,11 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 	t.Start()
 	for {
 		select {
-		case ev := <-events:
+		case ev := <-observer.Events():
 			printEvent(e, ev)
 		case <-t.Done():
-			drain(e, events)
-			if n := t.Dropped(); n > 0 {
+			drain(e, observer.Events())
+			if n := observer.Dropped(); n > 0 {
 				escape.Fprintf(e.stdout, "%d lines were dropped: the output was too slow\n", n)
 			}
 			if err := t.Err(); err != nil {
@@ -372,19 +372,19 @@ func printEvent(e *env, ev session.Event) {
 		printCaffe(e, ev)
 		return
 	}
-	if ev.Progress != nil {
-		printProgress(e, *ev.Progress)
+	switch what := ev.What.(type) {
+	case session.Progress:
+		printProgress(e, what)
 		return
-	}
-	status := ""
-	if ev.Status != session.Noted {
-		status = string(ev.Status) + ": "
-	}
-	escape.Fprintf(e.stdout, "iteration %d  %s%s\n", ev.Iter, status, ev.Text)
-	for _, t := range ev.Tests {
-		if e.testLoss {
-			escape.Fprintf(e.stdout, "iteration %d  test loss %.6g\n", ev.Iter, t.Loss)
+	case session.TestDone:
+		escape.Fprintf(e.stdout, "iteration %d  %s\n", ev.Iter, ev)
+		for _, t := range what.Results {
+			if e.testLoss {
+				escape.Fprintf(e.stdout, "iteration %d  test loss %.6g\n", ev.Iter, t.Loss)
+			}
 		}
+	default:
+		escape.Fprintf(e.stdout, "iteration %d  %s\n", ev.Iter, ev)
 	}
 }
 

@@ -1,9 +1,9 @@
 package remote
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -107,26 +107,23 @@ func BenchmarkViewers(b *testing.B) {
 
 // drink reads frames and asks for the next.
 func drink(c net.Conn, name string, got *atomic.Int64) {
-	send := func(m *remotepb.Request) { writeFrame(c, nil, m) }
-	send(&remotepb.Request{Kind: &remotepb.Request_Hello{Hello: &remotepb.Hello{Version: Version, Name: name}}})
+	ask := func(m *remotepb.Request) bool { return send(c, delimited{}, m) == nil }
 	want := &remotepb.Request{Kind: &remotepb.Request_Want{Want: &remotepb.Want{IntervalMs: 20}}}
-	head, buf := make([]byte, 4), make([]byte, 1<<20)
-	for first := true; ; first = false {
-		if _, err := io.ReadFull(c, head); err != nil {
+	in := bufio.NewReaderSize(c, 1<<20)
+	for first := ask(helloOf(name)); ; first = false {
+		n, err := binary.ReadUvarint(in)
+		if err != nil {
 			return
 		}
-		n := int(binary.LittleEndian.Uint32(head))
-		for n > 0 {
-			k, err := c.Read(buf[:min(n, len(buf))])
-			if err != nil {
-				return
-			}
-			n -= k
+		if _, err := in.Discard(int(n)); err != nil {
+			return
 		}
 		if !first { // a Welcome
 			got.Add(1)
 		}
-		send(want)
+		if !ask(want) {
+			return
+		}
 	}
 }
 

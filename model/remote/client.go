@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	"dns-tui/model/session"
 )
 
-// ClientOptions say who watches, and how.
+// ClientOptions say who views, and how.
 type ClientOptions struct {
 	Name     string
 	ReadOnly bool
@@ -24,27 +25,43 @@ type ClientOptions struct {
 // Client is the Session of a run in another process.
 type Client struct {
 	conn     net.Conn
+	in       *bufio.Reader
+	framing  framing
+	version  uint32 // that both speak
 	welcome  *remotepb.Welcome
 	interval atomic.Int64 // of states, in milliseconds
 	latest   atomic.Pointer[session.Snapshot]
 	gone     chan struct{}
 
 	mu      sync.Mutex // of what is sent and who waits
-	buf     []byte
 	id      uint64
 	waiting map[uint64]chan *remotepb.Answer
 	err     error // why the connection ended
 }
 
-// Dial attaches to the run behind a socket, and waits for its first state.
+// Dial attaches to the run behind a socket, and waits for its first state. A run that a program of the version before
+// has begun is spoken to as that does.
 func Dial(ctx context.Context, path string, o ClientOptions) (*Client, error) {
+	c, err := dial(ctx, path, o, Version)
+	if errors.Is(err, errNoAnswer) && ctx.Err() == nil {
+		if older, err := dial(ctx, path, o, version2); err == nil {
+			return older, nil
+		}
+	}
+	return c, err
+}
+
+func dial(ctx context.Context, path string, o ClientOptions, version uint32) (*Client, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
 	if err != nil {
 		return nil, err
 	}
-	return NewClient(ctx, conn, o)
+	return newClient(ctx, conn, o, version)
 }
+
+// errNoAnswer is returned where a run closes the connection without an answer: one of another version does that.
+var errNoAnswer = errors.New("the run does not answer")
 
 // RefusedError is why a run cannot be attached to, in its own words.
 type RefusedError struct{ Reason string }
@@ -56,10 +73,20 @@ func (e *RefusedError) MultiLine() {}
 
 // NewClient attaches over a connection that is there already.
 func NewClient(ctx context.Context, conn net.Conn, o ClientOptions) (*Client, error) {
+	return newClient(ctx, conn, o, Version)
+}
+
+func newClient(ctx context.Context, conn net.Conn, o ClientOptions, version uint32) (*Client, error) {
 	if o.Interval <= 0 {
 		o.Interval = 100 * time.Millisecond
 	}
-	c := &Client{conn: conn, gone: make(chan struct{}), waiting: map[uint64]chan *remotepb.Answer{}}
+	c := &Client{
+		conn: conn, in: bufio.NewReader(conn), framing: delimited{}, version: version, gone: make(chan struct{}),
+		waiting: map[uint64]chan *remotepb.Answer{},
+	}
+	if version == version2 {
+		c.framing = fixed32{}
+	}
 	c.SetInterval(o.Interval)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
@@ -75,25 +102,25 @@ func NewClient(ctx context.Context, conn net.Conn, o ClientOptions) (*Client, er
 }
 
 func (c *Client) greet(o ClientOptions) error {
-	hello := &remotepb.Hello{Version: Version, Name: o.Name, ReadOnly: o.ReadOnly}
+	hello := &remotepb.Hello{Version: c.version, Name: o.Name, ReadOnly: o.ReadOnly}
 	if err := c.send(&remotepb.Request{Kind: &remotepb.Request_Hello{Hello: hello}}); err != nil {
 		return err
 	}
 	var m remotepb.Reply
-	if _, err := readFrame(c.conn, nil, maxReply, &m); err != nil {
-		return fmt.Errorf("the run does not answer: %w", err)
+	if err := c.framing.read(c.in, maxReply, &m); err != nil {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	if r := m.GetRefused(); r != nil {
 		return &RefusedError{r.Reason}
 	}
-	if c.welcome = m.GetWelcome(); c.welcome == nil || c.welcome.Version != Version {
+	if c.welcome = m.GetWelcome(); c.welcome == nil || c.welcome.Version != c.version {
 		return errors.New("what answers is no run of this version")
 	}
 	if err := c.want(); err != nil {
 		return err
 	}
 	var first remotepb.Reply
-	if _, err := readFrame(c.conn, nil, maxReply, &first); err != nil {
+	if err := c.framing.read(c.in, maxReply, &first); err != nil {
 		return fmt.Errorf("the run shows no state: %w", err)
 	}
 	if first.GetState() == nil {
@@ -119,11 +146,10 @@ func (c *Client) want() error {
 	)
 }
 
-func (c *Client) send(m *remotepb.Request) (err error) {
+func (c *Client) send(m *remotepb.Request) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.buf, err = writeFrame(c.conn, c.buf, m)
-	return err
+	return send(c.conn, c.framing, m)
 }
 
 func (c *Client) read() {
@@ -136,11 +162,9 @@ func (c *Client) read() {
 }
 
 func (c *Client) readAll() error {
-	var buf []byte
 	for {
 		var m remotepb.Reply
-		var err error
-		if buf, err = readFrame(c.conn, buf, maxReply, &m); err != nil {
+		if err := c.framing.read(c.in, maxReply, &m); err != nil {
 			return err
 		}
 		switch k := m.Kind.(type) {
@@ -203,11 +227,13 @@ func (c *Client) Do(ctx context.Context, cmd session.Command) (session.Ack, erro
 		delete(c.waiting, id)
 		c.mu.Unlock()
 	}()
-	o, err := encodeCommand(id, cmd)
-	if err != nil {
-		return session.Ack{}, err
+	m := encodeCommand(id, cmd)
+	if c.version == version2 {
+		if err := encodeCommand2(m, cmd); err != nil {
+			return session.Ack{}, err
+		}
 	}
-	if err := c.send(&remotepb.Request{Kind: &remotepb.Request_Order{Order: o}}); err != nil {
+	if err := c.send(&remotepb.Request{Kind: &remotepb.Request_Command{Command: m}}); err != nil {
 		return session.Ack{}, session.ErrEnded
 	}
 	select {

@@ -9,7 +9,7 @@ import (
 	"dns-tui/model/session"
 )
 
-// news is the latest state as all watchers see it, and the frames that lead to it: each is encoded once, whoever asks.
+// news is the latest state as all viewers see it, and the frames that lead to it: each is encoded once, whoever asks.
 type news struct {
 	mu     sync.Mutex
 	latest *session.Snapshot
@@ -26,7 +26,7 @@ func newNews() *news {
 
 // snapshot is the session's latest, with those who watch. It is the same until something changes.
 func (s *Server) snapshot() *session.Snapshot {
-	now, viewers := s.session.Snapshot(), s.Watchers()
+	now, viewers := s.session.Snapshot(), s.Viewers()
 	n := s.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -48,7 +48,7 @@ func (s *Server) snapshot() *session.Snapshot {
 	return n.latest
 }
 
-// frame is what leads from a state that a watcher has, or nil, to the latest, and that state.
+// frame is what leads from a state that a viewer has, or nil, to the latest, and that state.
 func (s *Server) frame(from *session.Snapshot) ([]byte, *session.Snapshot, error) {
 	s.snapshot()
 	n := s.news
@@ -57,14 +57,14 @@ func (s *Server) frame(from *session.Snapshot) ([]byte, *session.Snapshot, error
 	if b, ok := n.frames[from]; ok {
 		return b, n.latest, nil
 	}
-	b, err := encodeFrame(nil, &remotepb.Reply{Kind: &remotepb.Reply_State{State: encodeState(n.latest, from)}})
+	b, err := delimited{}.frame(&remotepb.Reply{Kind: &remotepb.Reply_State{State: encodeState(n.latest, from)}})
 	if err == nil {
 		n.frames[from] = b
 	}
 	return b, n.latest, err
 }
 
-// after is closed once there is another state than the one that a watcher has.
+// after is closed once there is another state than the one that a viewer has.
 func (s *Server) after(has *session.Snapshot) <-chan struct{} {
 	n := s.news
 	n.mu.Lock()

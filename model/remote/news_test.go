@@ -7,7 +7,7 @@ import (
 	"dns-tui/model/session"
 )
 
-// A state is encoded once for all watchers that have the same one before, and anew for the others.
+// A state is encoded once for all viewers that have the same one before, and anew for the others.
 func TestFramesAreShared(t *testing.T) {
 	f := newFake()
 	s := NewServer(f, "lenet-1", "test")
@@ -31,7 +31,7 @@ func TestFramesAreShared(t *testing.T) {
 	whole, _ := frame(nil)
 	if second == first || second.Iter != 7 || len(diff) >= len(whole) {
 		t.Errorf(
-			"at %d, %d bytes for a watcher with the state before, %d for one with none",
+			"at %d, %d bytes for a viewer with the state before, %d for one with none",
 			second.Iter,
 			len(diff),
 			len(whole),
@@ -43,7 +43,7 @@ func TestFramesAreShared(t *testing.T) {
 	select {
 	case <-s.after(first):
 	default:
-		t.Error("a watcher with an older state waits")
+		t.Error("a viewer with an older state waits")
 	}
 	select {
 	case <-s.after(second):

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 	"pgregory.net/rapid"
 
 	"dns-tui/config"
@@ -75,6 +75,19 @@ func (f *fake) commands() string {
 	return strings.Join(all, ", ")
 }
 
+func helloOf(name string) *remotepb.Request {
+	return &remotepb.Request{Kind: &remotepb.Request_Hello{Hello: &remotepb.Hello{Version: Version, Name: name}}}
+}
+
+// setOf is the command that sets a field, as it is typed.
+func setOf(field, value string) session.Command {
+	e, err := config.Parse(field, value)
+	if err != nil {
+		panic(err)
+	}
+	return session.SetOf(e)
+}
+
 func serve(t *testing.T, f *fake) *Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "dns") // a socket's path is short
@@ -108,11 +121,11 @@ func TestSteering(t *testing.T) {
 	if c.Snapshot().Net != "LeNet" || c.Run() != "lenet-1" || c.Pid() != os.Getpid() {
 		t.Fatalf("%q, run %q, process %d", c.Snapshot().Net, c.Run(), c.Pid())
 	}
-	ack, err := c.Do(context.Background(), session.Command{Kind: session.Set, Field: "base_lr", Value: "0.1"})
+	ack, err := c.Do(context.Background(), setOf("base_lr", "0.1"))
 	if err != nil || ack.Iter != 1 || c.Snapshot().Iter != 1 {
 		t.Errorf("ack %+v, %v; the state is of iteration %d", ack, err, c.Snapshot().Iter)
 	}
-	plan := session.Command{Kind: session.Schedule, Plan: session.Plan{Field: "base_lr", Value: "1", At: 5, Relative: true}}
+	plan := session.Command{Kind: session.Schedule, Plan: session.Plan{Edit: setOf("base_lr", "1").Edits[0], At: 5, Relative: true}}
 	if ack, err := c.Do(context.Background(), plan); err != nil || ack.Detail != plan.String() {
 		t.Errorf("plan: %+v, %v", ack, err)
 	}
@@ -141,14 +154,14 @@ func TestReadOnly(t *testing.T) {
 	s := serve(t, f)
 	c := attach(t, s, ClientOptions{Name: "bob\x1b[31m\n", ReadOnly: true})
 	if _, err := c.Do(context.Background(), session.Command{Kind: session.Stop}); err == nil ||
-		!strings.Contains(err.Error(), "reading only") {
+		!strings.Contains(err.Error(), "read-only") {
 		t.Errorf("stop: %v", err)
 	}
-	if _, err := c.Do(context.Background(), session.Command{Kind: session.Look, Field: "conv1"}); err != nil {
+	if _, err := c.Do(context.Background(), session.Command{Kind: session.Look, Layer: "conv1"}); err != nil {
 		t.Errorf("look: %v", err)
 	}
-	if got := s.Watchers(); len(got) != 1 || got[0] != "bob[31m (reads only)" {
-		t.Errorf("watchers %q", got)
+	if got := s.Viewers(); len(got) != 1 || got[0] != "bob[31m (read-only)" {
+		t.Errorf("viewers %q", got)
 	}
 }
 
@@ -203,29 +216,35 @@ func TestEnd(t *testing.T) {
 }
 
 // Whatever comes in, the session sees no command from it, and others are served.
-func TestHostileWatchers(t *testing.T) {
+func TestHostileViewers(t *testing.T) {
 	f := newFake()
 	s := serve(t, f)
-	hello, _ := writeFrame(
-		io.Discard,
-		nil,
-		&remotepb.Request{Kind: &remotepb.Request_Hello{Hello: &remotepb.Hello{Version: Version, Name: "mallory"}}},
-	)
-	frame := func(n int, body string) []byte {
+	hello, err := delimited{}.frame(helloOf("mallory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := func(n uint64, body string) []byte {
+		return append(binary.AppendUvarint(nil, n), body...)
+	}
+	fixed := func(n int, body string) []byte {
 		return append(binary.LittleEndian.AppendUint32(nil, uint32(n)), body...)
 	}
 	for name, send := range map[string][]byte{
-		"nothing":                nil,
-		"garbage":                bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 1000),
-		"a frame of 4 GiB":       frame(1<<32-1, "x"),
-		"no hello":               frame(0, ""),
-		"garbage after hello":    append(append([]byte(nil), hello...), bytes.Repeat([]byte{0xff}, 1<<20)...),
-		"empty after hello":      append(append([]byte(nil), hello...), frame(0, "")...),
-		"hello twice":            append(append([]byte(nil), hello...), hello...),
-		"half a frame":           append(append([]byte(nil), hello...), frame(1000, "abc")...),
-		"another version":        frame(4, "\x0a\x02\x08\x63"),
-		"an order of no kind":    append(append([]byte(nil), hello...), frame(5, "\x1a\x03\x12\x01x")...),
-		"a plan that is no JSON": append(append([]byte(nil), hello...), frame(12, "\x1a\x0a\x12\x04plan\x3a\x02{x")...),
+		"nothing":              nil,
+		"garbage":              bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 1000),
+		"a frame of 4 GiB":     frame(1<<32-1, "x"),
+		"no hello":             frame(0, ""),
+		"garbage after hello":  append(append([]byte(nil), hello...), bytes.Repeat([]byte{0xff}, 1<<20)...),
+		"empty after hello":    append(append([]byte(nil), hello...), frame(0, "")...),
+		"hello twice":          append(append([]byte(nil), hello...), hello...),
+		"half a frame":         append(append([]byte(nil), hello...), frame(1000, "abc")...),
+		"another version":      frame(4, "\x0a\x02\x08\x63"),
+		"the version before":   fixed(4, "\x0a\x02\x08\x02"),
+		"a frame of 2 EiB":     frame(1<<61, "x"),
+		"a command of no kind": append(append([]byte(nil), hello...), frame(5, "\x1a\x03\x12\x01x")...),
+		"a plan of nothing":    append(append([]byte(nil), hello...), frame(10, "\x1a\x08\x12\x04plan\x5a\x00")...),
+		"an edit of parameter 99": append(append([]byte(nil), hello...),
+			frame(13, "\x1a\x0b\x12\x03set\x52\x04\x10\x63\x18\x01")...),
 	} {
 		conn, err := net.Dial("unix", s.path)
 		if err != nil {
@@ -244,27 +263,27 @@ func TestHostileWatchers(t *testing.T) {
 	}
 }
 
-// Who floods the run with orders is told so; the session gets no more than the limit.
+// Who floods the run with commands is told so; the session gets no more than the limit.
 func TestFlood(t *testing.T) {
 	f := newFake()
 	c := attach(t, serve(t, f), ClientOptions{Name: "mallory"})
 	refused := 0
-	for range 3 * ordersAtOnce {
+	for range 3 * commandsAtOnce {
 		if _, err := c.Do(context.Background(), session.Command{Kind: session.Pause}); err != nil {
 			refused++
 		}
 	}
 	if refused == 0 {
-		t.Errorf("%d orders at once, and none was refused", 3*ordersAtOnce)
+		t.Errorf("%d commands at once, and none was refused", 3*commandsAtOnce)
 	}
 }
 
 // One who never reads does not keep others from their states.
-func TestWatcherThatNeverReads(t *testing.T) {
+func TestViewerThatNeverReads(t *testing.T) {
 	f := newFake()
 	big := *f.Snapshot()
 	for i := range 200 {
-		big.Events = append(big.Events, session.Event{Seq: i + 1, Text: strings.Repeat("x", 10000)})
+		big.Events = append(big.Events, session.Event{Seq: i + 1, What: session.Notice{Text: strings.Repeat("x", 10000)}})
 	}
 	f.latest.Store(&big)
 	s := serve(t, f)
@@ -273,8 +292,8 @@ func TestWatcherThatNeverReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	for _, m := range []*remotepb.Request{{Kind: &remotepb.Request_Hello{Hello: &remotepb.Hello{Version: Version, Name: "deaf"}}}, {Kind: &remotepb.Request_Want{Want: &remotepb.Want{}}}} {
-		if _, err := writeFrame(conn, nil, m); err != nil {
+	for _, m := range []*remotepb.Request{helloOf("deaf"), {Kind: &remotepb.Request_Want{Want: &remotepb.Want{}}}} {
+		if err := send(conn, delimited{}, m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -380,17 +399,11 @@ func snapshots(t *rapid.T) []*session.Snapshot {
 		if rapid.Bool().Draw(t, "event") {
 			events = append(
 				events[:len(events):len(events)],
-				session.Event{
-					Seq:    len(events) + 1,
-					Iter:   i,
-					Status: session.Applied,
-					Text:   fmt.Sprint("event ", i),
-					By:     "anna",
-				},
+				session.Event{Seq: len(events) + 1, Iter: i, By: "anna", What: session.SurgeryDone{Layers: i}},
 			)
 		}
 		if rapid.Bool().Draw(t, "set") {
-			h, _, _ = h.Set("base_lr", fmt.Sprint(0.1*float64(i+1)))
+			h, _, _ = h.Apply(config.Edit{Field: config.Field{Param: config.BaseLR}, Value: 0.1 * float64(i+1)})
 		}
 		if rapid.Bool().Draw(t, "measured") {
 			r := &gpu.SurgeryResult{
@@ -434,8 +447,12 @@ func snapshots(t *rapid.T) []*session.Snapshot {
 			},
 		}
 		if rapid.Bool().Draw(t, "pending") {
-			s.Pending = []session.Change{{Iter: i, Field: "conv1.threshold", Old: "0.6", New: "0.7"}}
-			s.Plans = []session.Plan{{ID: 1, Field: "base_lr", Value: "1", At: 50}}
+			threshold := config.Edit{Field: config.Field{Layer: "conv1", Param: config.Threshold}, Value: 0.7}
+			s.Pending = []session.Change{
+				{Iter: i, Edits: []config.Edited{{Edit: threshold, Old: 0.6, OldKnown: true}}},
+			}
+			rate := config.Edit{Field: config.Field{Param: config.BaseLR}, Value: 1}
+			s.Plans = []session.Plan{{ID: 1, Edit: rate, At: 50}}
 		}
 		if rapid.Bool().Draw(t, "sensitivity") {
 			s.Sensitivity = &session.Sensitivity{
@@ -450,16 +467,16 @@ func snapshots(t *rapid.T) []*session.Snapshot {
 	return out
 }
 
-// What a watcher has after a row of differences is the state itself.
+// What a viewer has after a row of differences is the state itself.
 func TestStatesArriveWhole(t *testing.T) {
 	same := []cmp.Option{cmp.AllowUnexported(session.Series{}), cmp.Comparer(func(a, b session.Series) bool {
 		return cmp.Equal(a.Iters, b.Iters) && cmp.Equal(a.Values, b.Values) || len(a.Values)+len(b.Values) == 0
-	}), cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })}
+	}), cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }), cmp.Comparer((*config.Hyper).Equal)}
 	rapid.Check(t, func(rt *rapid.T) {
 		var sent, got *session.Snapshot
 		for _, s := range snapshots(rt) {
 			if rapid.IntRange(0, 3).Draw(rt, "skip") == 0 {
-				continue // a slow watcher misses states
+				continue // a slow viewer misses states
 			}
 			wire, err := proto.Marshal(encodeState(s, sent))
 			if err != nil {
@@ -484,11 +501,15 @@ func TestStatesArriveWhole(t *testing.T) {
 func FuzzRequest(f *testing.F) {
 	for _, m := range []*remotepb.Request{
 		{Kind: &remotepb.Request_Want{Want: &remotepb.Want{IntervalMs: 100}}},
-		{Kind: &remotepb.Request_Order{Order: &remotepb.Order{Id: 1, Kind: "set", Field: "base_lr", Value: "0.1"}}},
-		{Kind: &remotepb.Request_Order{Order: &remotepb.Order{Id: 2, Kind: "plan", Plan: []byte(`{"field":"x"}`)}}},
-		{Kind: &remotepb.Request_Order{Order: &remotepb.Order{Id: 3, Kind: "look", Area: &remotepb.Area{Row: -1, Rows: 1 << 62}}}},
+		{Kind: &remotepb.Request_Command{Command: encodeCommand(1, setOf("base_lr", "0.1"))}},
+		{Kind: &remotepb.Request_Command{Command: &remotepb.Command{Id: 2, Kind: "plan", Plan: &remotepb.Plan{At: 3}}}},
+		{Kind: &remotepb.Request_Command{Command: &remotepb.Command{
+			Id: 3, Kind: "look", Area: &remotepb.Area{Row: -1, Rows: 1 << 62}}}},
 	} {
-		b, _ := writeFrame(io.Discard, nil, m)
+		b, err := delimited{}.frame(m)
+		if err != nil {
+			f.Fatal(err)
+		}
 		f.Add(b)
 	}
 	session := newFake()
@@ -500,18 +521,16 @@ func FuzzRequest(f *testing.F) {
 			t.Skip(err)
 		}
 		s.Attend(theirs)
-		writeFrame(
-			mine,
-			nil,
-			&remotepb.Request{Kind: &remotepb.Request_Hello{Hello: &remotepb.Hello{Version: Version, Name: "fuzz"}}},
-		)
+		if err := send(mine, delimited{}, helloOf("fuzz")); err != nil {
+			t.Fatal(err)
+		}
 		go io.Copy(io.Discard, mine)
 		mine.Write(data)
 		mine.Close()
 	})
 }
 
-// FuzzState makes a watcher read whatever a run may send: an error, not a panic.
+// FuzzState makes a viewer read whatever a run may send: an error, not a panic.
 func FuzzState(f *testing.F) {
 	s := newFake().Snapshot()
 	b, _ := proto.Marshal(encodeState(s, nil))
@@ -522,8 +541,17 @@ func FuzzState(f *testing.F) {
 			return
 		}
 		first, err := decodeState(&m, nil)
-		if err == nil {
-			_, _ = decodeState(&m, first)
+		if err != nil {
+			return
+		}
+		_, _ = decodeState(&m, first)
+		// What was taken is sent on, and arrives, as it is.
+		again, err := decodeState(encodeState(first, nil), nil)
+		if err != nil {
+			t.Fatalf("what was taken is refused when it is sent on: %v", err)
+		}
+		if a, b := encodeState(first, nil), encodeState(again, nil); !proto.Equal(a, b) {
+			t.Errorf("differs (-taken +sent on):\n%s", cmp.Diff(a, b, protocmp.Transform()))
 		}
 	})
 }

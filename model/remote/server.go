@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -20,21 +21,21 @@ import (
 	"dns-tui/model/session"
 )
 
-// The bounds of what watchers may do to a run.
+// The bounds of what viewers may do to a run.
 const (
-	maxWatchers = 32
-	// maxOpen is how many orders of one watcher may be without an answer: thresholds wait for surgery.
+	maxViewers = 32
+	// maxOpen is how many commands of one viewer may be without an answer: thresholds wait for surgery.
 	maxOpen = 1024
-	// Orders of all watchers together, a second and at once: each stops a device's pipeline for a moment.
-	ordersPerSecond, ordersAtOnce = 50, 200
-	// helloTime is how long a watcher may take to say who it is, sendTime how long to read a message.
+	// Commands of all viewers together, a second and at once: each stops a device's pipeline for a moment.
+	commandsPerSecond, commandsAtOnce = 50, 200
+	// helloTime is how long a viewer may take to say who it is, sendTime how long to read a message.
 	helloTime, sendTime = 5 * time.Second, 10 * time.Second
-	// looks is how often the session is looked at while a watcher waits for news.
+	// looks is how often the session is looked at while a viewer waits for news.
 	looks = 20 * time.Millisecond
 )
 
-// Server shows a session to watchers. Whatever they send or leave unread, the session goes on: it is only ever asked
-// for its latest snapshot, which does not wait, and given orders, whose number is bounded.
+// Server shows a session to viewers. Whatever they send or leave unread, the session goes on: it is only ever asked
+// for its latest snapshot, which does not wait, and given commands, whose number is bounded.
 type Server struct {
 	session session.Session
 	name    string
@@ -46,7 +47,7 @@ type Server struct {
 
 	mu         sync.Mutex
 	listener   net.Listener
-	watchers   map[*watcher]bool
+	viewers    map[*viewer]bool
 	names      []string // of those who watch, while they are known
 	namesKnown bool
 	looking    sync.Once
@@ -57,8 +58,8 @@ type Server struct {
 // NewServer returns the server of a session, which nobody can reach yet. name tells the run from others of the same
 // user; program is the program's version.
 func NewServer(session session.Session, name, program string) *Server {
-	return &Server{session: session, name: name, program: program, watchers: map[*watcher]bool{},
-		limit: rate.NewLimiter(ordersPerSecond, ordersAtOnce), closing: make(chan struct{}), news: newNews()}
+	return &Server{session: session, name: name, program: program, viewers: map[*viewer]bool{},
+		limit: rate.NewLimiter(commandsPerSecond, commandsAtOnce), closing: make(chan struct{}), news: newNews()}
 }
 
 // Listen opens the socket of the run, for everybody of its user.
@@ -83,16 +84,20 @@ func (s *Server) Attend(conn net.Conn) { s.take(conn) }
 func Refuse(conn net.Conn, reason string) error {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(helloTime))
-	var m remotepb.Request
-	if _, err := readFrame(conn, nil, maxRequest, &m); err != nil {
+	r := bufio.NewReader(conn)
+	f, err := framingOf(r)
+	if err != nil {
 		return err
 	}
-	_, err := writeFrame(
-		conn,
-		nil,
-		&remotepb.Reply{Kind: &remotepb.Reply_Refused{Refused: &remotepb.Refused{Reason: reason}}},
-	)
-	return err
+	var m remotepb.Request
+	if err := f.read(r, maxRequest, &m); err != nil {
+		return err
+	}
+	return send(conn, f, refused(reason))
+}
+
+func refused(reason string) *remotepb.Reply {
+	return &remotepb.Reply{Kind: &remotepb.Reply_Refused{Refused: &remotepb.Refused{Reason: reason}}}
 }
 
 // listen opens the socket, for its owner alone.
@@ -149,21 +154,21 @@ func (s *Server) run() string {
 	return s.name
 }
 
-// Watchers lists who watches, in order. The list is never changed.
-func (s *Server) Watchers() []string {
+// Viewers lists who watches, in order. The list is never changed.
+func (s *Server) Viewers() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.namesKnown {
 		return s.names
 	}
 	var names []string
-	for w := range s.watchers {
-		if w.name == "" || w.name == ListingName { // who lists the runs does not watch one
+	for v := range s.viewers {
+		if v.name == "" || v.name == ListingName { // who lists the runs does not watch one
 			continue
 		}
-		n := w.name
-		if w.readOnly {
-			n += " (reads only)"
+		n := v.name
+		if v.readOnly {
+			n += " (read-only)"
 		}
 		names = append(names, n)
 	}
@@ -187,8 +192,8 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 	close(s.closing)
 	s.mu.Lock()
-	for w := range s.watchers {
-		go w.last()
+	for v := range s.viewers {
+		go v.last()
 	}
 	s.mu.Unlock()
 	s.conns.Wait()
@@ -218,17 +223,18 @@ func (s *Server) accept(l net.Listener) {
 
 // take serves a connection, where there is room for it.
 func (s *Server) take(c net.Conn) {
-	w := &watcher{
+	v := &viewer{
 		server: s,
 		conn:   c,
+		in:     bufio.NewReader(c),
 		open:   make(chan struct{}, maxOpen),
 		wanted: make(chan time.Duration, 1),
 		gone:   make(chan struct{}),
 	}
 	s.mu.Lock()
-	full := len(s.watchers) >= maxWatchers || s.closed
+	full := len(s.viewers) >= maxViewers || s.closed
 	if !full {
-		s.watchers[w] = true
+		s.viewers[v] = true
 		s.conns.Add(1)
 	}
 	s.mu.Unlock()
@@ -237,60 +243,58 @@ func (s *Server) take(c net.Conn) {
 		return
 	}
 	s.looking.Do(func() { go s.lookOut() })
-	go w.serve()
+	go v.serve()
 }
 
-// watcher is a connection.
-type watcher struct {
+// viewer is a connection.
+type viewer struct {
 	server   *Server
 	conn     net.Conn
+	in       *bufio.Reader
 	name     string // set under the server's lock; "" before Hello
 	readOnly bool
-	open     chan struct{} // a place for each order without an answer
+	open     chan struct{} // a place for each command without an answer
 	wanted   chan time.Duration
 	gone     chan struct{}
 	once     sync.Once
 
-	mu   sync.Mutex // of what is sent
-	buf  []byte
-	sent *session.Snapshot // that the watcher has
+	mu   sync.Mutex        // of what is sent
+	sent *session.Snapshot // that the viewer has
 }
 
-func (w *watcher) end() {
-	w.once.Do(func() {
-		close(w.gone)
-		w.conn.Close()
+func (v *viewer) end() {
+	v.once.Do(func() {
+		close(v.gone)
+		v.conn.Close()
 	})
 }
 
-func (w *watcher) serve() {
-	s := w.server
+func (v *viewer) serve() {
+	s := v.server
 	defer func() {
-		w.end()
+		v.end()
 		s.mu.Lock()
-		delete(s.watchers, w)
+		delete(s.viewers, v)
 		s.namesKnown = false
 		s.mu.Unlock()
 		s.conns.Done()
 	}()
-	if err := w.greet(); err != nil {
+	if err := v.greet(); err != nil {
 		return
 	}
-	go w.sendNews()
+	go v.sendNews()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	var buf []byte
 	for {
 		var m remotepb.Request
-		var err error
-		if buf, err = readFrame(w.conn, buf, maxRequest, &m); err != nil {
+		if err := (delimited{}).read(v.in, maxRequest, &m); err != nil {
 			return
 		}
 		switch k := m.Kind.(type) {
 		case *remotepb.Request_Want:
-			w.want(time.Duration(k.Want.IntervalMs) * time.Millisecond)
-		case *remotepb.Request_Order:
-			if !w.order(ctx, k.Order) {
+			v.want(time.Duration(k.Want.IntervalMs) * time.Millisecond)
+		case *remotepb.Request_Command:
+			if !v.command(ctx, k.Command) {
 				return
 			}
 		default:
@@ -300,15 +304,19 @@ func (w *watcher) serve() {
 }
 
 // greet exchanges Hello and Welcome.
-func (w *watcher) greet() error {
-	s := w.server
-	w.conn.SetReadDeadline(time.Now().Add(helloTime))
-	defer w.conn.SetReadDeadline(time.Time{})
-	if err := sameUser(w.conn); err != nil {
+func (v *viewer) greet() error {
+	s := v.server
+	v.conn.SetReadDeadline(time.Now().Add(helloTime))
+	defer v.conn.SetReadDeadline(time.Time{})
+	if err := sameUser(v.conn); err != nil {
+		return err
+	}
+	f, err := framingOf(v.in)
+	if err != nil {
 		return err
 	}
 	var m remotepb.Request
-	if _, err := readFrame(w.conn, nil, maxRequest, &m); err != nil {
+	if err := f.read(v.in, maxRequest, &m); err != nil {
 		return err
 	}
 	h := m.GetHello()
@@ -317,19 +325,15 @@ func (w *watcher) greet() error {
 	}
 	if h.Version != Version {
 		why := fmt.Sprintf(
-			"the run speaks version %d of the protocol (dns-tui %s), you speak %d",
-			Version,
-			s.program,
-			h.Version,
-		)
-		w.send(&remotepb.Reply{Kind: &remotepb.Reply_Refused{Refused: &remotepb.Refused{Reason: why}}})
-		return errors.New(why)
+			"the run speaks version %d of the protocol (dns-tui %s), you speak %d", Version, s.program, h.Version)
+		v.conn.SetWriteDeadline(time.Now().Add(sendTime))
+		return errors.Join(errors.New(why), send(v.conn, f, refused(why)))
 	}
 	s.mu.Lock()
-	w.name, w.readOnly = printable(h.Name), h.ReadOnly
+	v.name, v.readOnly = printable(h.Name), h.ReadOnly
 	s.namesKnown = false
 	s.mu.Unlock()
-	return w.send(
+	return v.send(
 		&remotepb.Reply{
 			Kind: &remotepb.Reply_Welcome{
 				Welcome: &remotepb.Welcome{Version: Version, Run: s.run(), Pid: int64(os.Getpid()), Program: s.program},
@@ -375,31 +379,31 @@ func sameUser(c net.Conn) error {
 	return nil
 }
 
-// want notes that the watcher wants news, not before an interval is over. Of several wants the last counts.
-func (w *watcher) want(interval time.Duration) {
+// want notes that the viewer wants news, not before an interval is over. Of several wants the last counts.
+func (v *viewer) want(interval time.Duration) {
 	interval = max(looks, min(interval, time.Minute))
 	for {
 		select {
-		case w.wanted <- interval:
+		case v.wanted <- interval:
 			return
 		default:
 		}
 		select {
-		case <-w.wanted:
+		case <-v.wanted:
 		default:
 		}
 	}
 }
 
 // sendNews sends the states that are wanted.
-func (w *watcher) sendNews() {
+func (v *viewer) sendNews() {
 	var last time.Time
 	for {
 		var interval time.Duration
 		select {
-		case <-w.gone:
+		case <-v.gone:
 			return
-		case interval = <-w.wanted:
+		case interval = <-v.wanted:
 		}
 		for {
 			// Training shares the processor with this: it wakes once when the interval is over, and once when
@@ -408,101 +412,102 @@ func (w *watcher) sendNews() {
 			var coming <-chan struct{}
 			if wait := interval - time.Since(last); wait > 0 {
 				over = time.After(wait)
-			} else if coming = w.server.after(w.has()); coming == closedChannel {
+			} else if coming = v.server.after(v.has()); coming == closedChannel {
 				break
 			}
 			select {
-			case <-w.gone:
+			case <-v.gone:
 				return
-			case interval = <-w.wanted:
+			case interval = <-v.wanted:
 			case <-over:
 			case <-coming:
 			}
 		}
 		last = time.Now()
-		if w.show() != nil {
-			w.end()
+		if v.show() != nil {
+			v.end()
 			return
 		}
 	}
 }
 
-// has is the state that the watcher has.
-func (w *watcher) has() *session.Snapshot {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.sent
+// has is the state that the viewer has.
+func (v *viewer) has() *session.Snapshot {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.sent
 }
 
 // show sends the latest state.
-func (w *watcher) show() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	frame, s, err := w.server.frame(w.sent)
+func (v *viewer) show() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	frame, s, err := v.server.frame(v.sent)
 	if err != nil {
 		return err
 	}
-	w.sent = s
-	w.conn.SetWriteDeadline(time.Now().Add(sendTime))
-	_, err = w.conn.Write(frame)
+	v.sent = s
+	v.conn.SetWriteDeadline(time.Now().Add(sendTime))
+	_, err = v.conn.Write(frame)
 	return err
 }
 
-func (w *watcher) send(m *remotepb.Reply) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.write(m)
+func (v *viewer) send(m *remotepb.Reply) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.write(m)
 }
 
-// write sends a message. A watcher that does not read is let go.
-func (w *watcher) write(m *remotepb.Reply) (err error) {
-	w.conn.SetWriteDeadline(time.Now().Add(sendTime))
-	w.buf, err = writeFrame(w.conn, w.buf, m)
-	return err
-}
-
-// order hands a command to the session; its answer follows a state that shows the effect. It reports whether the
-// connection goes on.
-func (w *watcher) order(ctx context.Context, o *remotepb.Order) bool {
-	answer := func(ack session.Ack, err error) bool {
-		return w.send(&remotepb.Reply{Kind: &remotepb.Reply_Answer{Answer: encodeAnswer(o.Id, ack, err)}}) == nil
+// write sends a message. A viewer that does not read is let go.
+func (v *viewer) write(m *remotepb.Reply) error {
+	if err := v.conn.SetWriteDeadline(time.Now().Add(sendTime)); err != nil {
+		return err
 	}
-	c, err := decodeCommand(o)
-	c.By = w.name
+	return send(v.conn, delimited{}, m)
+}
+
+// command hands a command to the session; its answer follows a state that shows the effect. It reports whether the
+// connection goes on.
+func (v *viewer) command(ctx context.Context, m *remotepb.Command) bool {
+	answer := func(ack session.Ack, err error) bool {
+		return v.send(&remotepb.Reply{Kind: &remotepb.Reply_Answer{Answer: encodeAnswer(m.Id, ack, err)}}) == nil
+	}
+	c, err := decodeCommand(m)
+	c.By = v.name
 	switch {
 	case err != nil:
 		return answer(session.Ack{}, err)
-	case w.readOnly && !c.Kind.ReadsOnly():
-		return answer(session.Ack{}, errors.New("you are reading only: attach without --read-only to steer"))
-	case !w.server.limit.Allow():
-		return answer(session.Ack{}, errors.New("too many orders at once"))
+	case v.readOnly && !c.Kind.ReadsOnly():
+		return answer(session.Ack{}, errors.New("this session is read-only: attach without --read-only to steer"))
+	case !v.server.limit.Allow():
+		return answer(session.Ack{}, errors.New("too many commands at once"))
 	}
 	select {
-	case w.open <- struct{}{}:
+	case v.open <- struct{}{}:
 	default:
-		return answer(session.Ack{}, fmt.Errorf("%d orders are waiting", maxOpen))
+		return answer(session.Ack{}, fmt.Errorf("%d commands are waiting", maxOpen))
 	}
 	go func() {
-		ack, err := w.server.session.Do(ctx, c)
-		<-w.open
+		ack, err := v.server.session.Do(ctx, c)
+		<-v.open
 		if ctx.Err() != nil {
 			return
 		}
-		if !c.Kind.ReadsOnly() && w.show() != nil || !answer(ack, err) {
-			w.end()
+		if !c.Kind.ReadsOnly() && v.show() != nil || !answer(ack, err) {
+			v.end()
 		}
 	}()
 	return true
 }
 
-// last shows the last state to a watcher whose run has ended.
-func (w *watcher) last() {
-	s := w.server
+// last shows the last state to a viewer whose run has ended.
+func (v *viewer) last() {
+	s := v.server
 	s.mu.Lock()
-	greeted := w.name != ""
+	greeted := v.name != ""
 	s.mu.Unlock()
 	if greeted {
-		w.show()
+		v.show()
 	}
-	w.end()
+	v.end()
 }

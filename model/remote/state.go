@@ -1,12 +1,10 @@
 package remote
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
-	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model/remote/remotepb"
 	"dns-tui/model/session"
@@ -57,7 +55,7 @@ func encodeState(s, before *session.Snapshot) *remotepb.State {
 		Unsaved:     int64(s.Unsaved),
 	}
 	v := s.Health
-	m.Vitals = &remotepb.Vitals{
+	m.Health = &remotepb.Health{
 		Phase:       v.Phase,
 		Known:       v.Known,
 		Utilization: int32(v.Utilization),
@@ -68,35 +66,34 @@ func encodeState(s, before *session.Snapshot) *remotepb.State {
 	if o == nil {
 		o = &session.Snapshot{}
 	}
-	line := func(to *[]byte, changed bool, v any) {
-		if changed || before == nil {
-			*to, _ = json.Marshal(v) // a number that JSON has no word for leaves it as it was
-		}
+	if s.Hyper != o.Hyper || before == nil {
+		m.Hyper = encodeHyper(s.Hyper)
 	}
-	line(&m.Hyper, s.Hyper != o.Hyper, s.Hyper)
-	line(&m.Pending, len(s.Pending)+len(o.Pending) > 0, s.Pending)
-	line(&m.Plans, len(s.Plans)+len(o.Plans) > 0, s.Plans)
-	line(&m.Changes, !same(s.Changes, o.Changes), s.Changes)
-	line(&m.States, !same(s.States, o.States), s.States)
-	line(&m.Sensitivity, s.Sensitivity != o.Sensitivity, s.Sensitivity)
-	line(&m.Tests, len(s.Tests)+len(o.Tests) > 0, s.Tests)
+	if before == nil || len(s.Pending)+len(o.Pending) > 0 {
+		m.Pending = encodeChanges(s.Pending)
+	}
+	if before == nil || len(s.Plans)+len(o.Plans) > 0 {
+		m.Plans = encodePlans(s.Plans)
+	}
+	if before == nil || !same(s.Changes, o.Changes) {
+		m.Changes = encodeChanges(s.Changes)
+	}
+	if before == nil || !same(s.States, o.States) {
+		m.States = encodeSavedStates(s.States)
+	}
+	if before == nil || s.Sensitivity != o.Sensitivity {
+		m.Sensitivity = &remotepb.SensitivityOf{Sensitivity: encodeSensitivity(s.Sensitivity)}
+	}
+	if before == nil || len(s.Tests)+len(o.Tests) > 0 {
+		m.Tests = encodeTests(s.Tests)
+	}
 	last := 0
 	if n := len(o.Events); n > 0 {
 		last = o.Events[n-1].Seq
 	}
-	for _, e := range s.Events {
-		if e.Seq > last {
-			m.Events = append(
-				m.Events,
-				&remotepb.Event{
-					Seq:    int64(e.Seq),
-					Iter:   int64(e.Iter),
-					Status: string(e.Status),
-					Text:   e.Text,
-					By:     e.By,
-					Saved:  e.Saved,
-				},
-			)
+	for i := range s.Events {
+		if e := &s.Events[i]; e.Seq > last {
+			m.Events = append(m.Events, encodeEvent(e))
 		}
 	}
 	then := series(o)
@@ -223,7 +220,7 @@ func decodeState(m *remotepb.State, before *session.Snapshot) (*session.Snapshot
 	)
 	s.Published, s.Undo, s.Redo, s.Surgeries = time.Unix(0, m.PublishedNs), m.Undo, m.Redo, int(m.Surgeries)
 	s.Back, s.Trouble, s.Unsaved = m.Back, m.Trouble, int(m.Unsaved)
-	v := m.GetVitals()
+	v := m.GetHealth()
 	s.Health = gpu.Health{
 		Phase:       v.GetPhase(),
 		Known:       v.GetKnown(),
@@ -231,7 +228,7 @@ func decodeState(m *remotepb.State, before *session.Snapshot) (*session.Snapshot
 		Memory:      v.GetMemory(),
 		Temperature: int(v.GetTemperature()),
 	}
-	if err := decodeLines(m, s); err != nil {
+	if err := decodeLists(m, s); err != nil {
 		return nil, err
 	}
 	if s.Hyper == nil {
@@ -239,17 +236,11 @@ func decodeState(m *remotepb.State, before *session.Snapshot) (*session.Snapshot
 	}
 	s.Events = append([]session.Event(nil), old.Events...)
 	for _, e := range m.Events {
-		s.Events = append(
-			s.Events,
-			session.Event{
-				Seq:    int(e.Seq),
-				Iter:   int(e.Iter),
-				Status: session.Status(e.Status),
-				Text:   e.Text,
-				By:     e.By,
-				Saved:  e.Saved,
-			},
-		)
+		event, err := decodeEvent(e)
+		if err != nil {
+			return nil, err
+		}
+		s.Events = append(s.Events, event)
 	}
 	if n := len(s.Events); n > maxEvents {
 		s.Events = s.Events[n-maxEvents:]
@@ -279,27 +270,43 @@ func decodeState(m *remotepb.State, before *session.Snapshot) (*session.Snapshot
 	return s, nil
 }
 
-// maxEvents bounds what a watcher keeps; maxPoints what it takes for a curve.
+// maxEvents bounds what a viewer keeps; maxPoints what it takes for a curve.
 const (
 	maxEvents = 200
 	maxPoints = 1 << 16
 )
 
-func decodeLines(m *remotepb.State, s *session.Snapshot) error {
-	var errs []error
-	read := func(line []byte, to func() any) {
-		if line != nil {
-			errs = append(errs, json.Unmarshal(line, to()))
+// decodeLists takes what a state has of the settings and lists; what it leaves out is as before.
+func decodeLists(m *remotepb.State, s *session.Snapshot) (err error) {
+	if err := decodeState2(m, s); err != nil {
+		return err
+	}
+	if m.Hyper != nil {
+		s.Hyper = decodeHyper(m.Hyper)
+	}
+	if m.Pending != nil {
+		if s.Pending, err = decodeChanges(m.Pending); err != nil {
+			return err
 		}
 	}
-	read(m.Hyper, func() any { s.Hyper = &config.Hyper{}; return s.Hyper })
-	read(m.Pending, func() any { s.Pending = nil; return &s.Pending })
-	read(m.Plans, func() any { s.Plans = nil; return &s.Plans })
-	read(m.Changes, func() any { s.Changes = nil; return &s.Changes })
-	read(m.States, func() any { s.States = nil; return &s.States })
-	read(m.Sensitivity, func() any { s.Sensitivity = nil; return &s.Sensitivity })
-	read(m.Tests, func() any { s.Tests = nil; return &s.Tests })
-	return errors.Join(errs...)
+	if m.Plans != nil {
+		s.Plans = decodePlans(m.Plans)
+	}
+	if m.Changes != nil {
+		if s.Changes, err = decodeChanges(m.Changes); err != nil {
+			return err
+		}
+	}
+	if m.States != nil {
+		s.States = decodeSavedStates(m.States)
+	}
+	if m.Sensitivity != nil {
+		s.Sensitivity = decodeSensitivity(m.Sensitivity.Sensitivity)
+	}
+	if m.Tests != nil {
+		s.Tests = decodeTests(m.Tests)
+	}
+	return nil
 }
 
 // decodeSeries brings a curve up to date. What was shown of it before stays: points are only appended, or all are new.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/model/session"
 )
@@ -42,7 +43,7 @@ type Report struct {
 	Curves    map[string]Curve `json:"curves"`
 	Notice    string           `json:"notice,omitempty"` // what is wrong with the journal
 	sequence  []string         // of Curves
-	threshold map[string]string
+	threshold map[config.Field]string
 }
 
 // Layer is a row of the final table.
@@ -96,9 +97,9 @@ func New(journal string, lines []session.Change) (*Report, error) {
 	if len(h.Starts) == 0 {
 		return nil, fmt.Errorf("%s: tells of no run: no line of field \"run\"", journal)
 	}
-	first := h.Starts[0]
+	first := h.Starts[0].Began
 	r := &Report{
-		Solver:    first.New,
+		Solver:    first.Solver,
 		Journal:   journal,
 		Seed:      first.Seed,
 		Begun:     h.Begun,
@@ -111,18 +112,12 @@ func New(journal string, lines []session.Change) (*Report, error) {
 		Snapshot:  h.Last.Saved,
 		Changes:   []Change{},
 		Curves:    map[string]Curve{},
-		threshold: map[string]string{},
+		threshold: map[config.Field]string{},
 	}
 	for _, c := range h.Changes {
-		if edits := c.All(); len(edits) == 0 {
-			r.Changes = append(r.Changes, Change{c.Iter, c.Field, c.Old, c.New, c.By})
-		} else {
-			for _, e := range edits {
-				r.Changes = append(r.Changes, Change{c.Iter, e.Field, e.Old, e.New, c.By})
-			}
-		}
+		r.Changes = append(r.Changes, rows(&c)...)
 		for _, e := range c.EditsAt(h.LastIter) {
-			r.threshold[e.Field] = e.New
+			r.threshold[e.Field] = e.Text()
 		}
 	}
 	if s := h.Start(); s != nil {
@@ -141,6 +136,28 @@ func New(journal string, lines []session.Change) (*Report, error) {
 	return r, nil
 }
 
+// rows are the rows of a change in the table: one an edit.
+func rows(c *session.Change) []Change {
+	row := func(field, old, now string) Change { return Change{c.Iter, field, old, now, c.By} }
+	switch {
+	case c.Surgery != nil:
+		return []Change{row("surgery", "", "now")}
+	case c.Ramp != nil && c.Ramp.Ended:
+		return []Change{row("plan", c.Ramp.Plan.String(), "off")}
+	case c.Ramp != nil:
+		return []Change{row("plan", c.Ramp.Plan.OldText(), c.Ramp.Plan.String())}
+	case c.Moved != nil:
+		return []Change{row("snapshot_prefix", c.Moved.From, c.Moved.To)}
+	case c.Unknown != nil:
+		return []Change{row(c.Unknown.Field, "", c.Unknown.Value)}
+	}
+	var out []Change
+	for _, e := range c.Edits {
+		out = append(out, row(e.Field.String(), e.OldText(), e.Text()))
+	}
+	return out
+}
+
 func (r *Report) describe(s *session.Start, h *session.History) {
 	r.Net, r.Device, r.Source, r.MaxIter = s.Net, s.Device, s.Source, s.MaxIter
 	for i, l := range s.Layers {
@@ -152,11 +169,11 @@ func (r *Report) describe(s *session.Start, h *session.History) {
 			Kept:      l.Weights,
 			Threshold: strconv.FormatFloat(l.Threshold, 'g', -1, 64),
 		}
-		name := ".threshold"
+		param := config.Threshold
 		if l.Rule == "paper" {
-			name = ".c_rate"
+			param = config.CRate
 		}
-		if t, ok := r.threshold[l.Name+name]; ok {
+		if t, ok := r.threshold[config.Field{Layer: l.Name, Param: param}]; ok {
 			out.Threshold = t
 		}
 		if len(h.Last.Kept) == len(s.Layers) {
@@ -177,7 +194,7 @@ func (r *Report) addCurve(name string, s *session.Series) {
 }
 
 // recipe is what repeats the run: the commands, in the folder that it ran in.
-func recipe(journal string, start session.Change) []string {
+func recipe(journal string, start *session.Began) []string {
 	from := ""
 	if s := start.Start; s != nil {
 		switch {
@@ -190,7 +207,7 @@ func recipe(journal string, start session.Change) []string {
 	copied := strings.TrimSuffix(filepath.Base(journal), ".journal") + ".repeat.journal"
 	return []string{
 		"cp " + escape.Command(journal, copied),
-		"dns-tui train --solver " + escape.Shell(start.New) + from + " --replay " + escape.Shell(copied),
+		"dns-tui train --solver " + escape.Shell(start.Solver) + from + " --replay " + escape.Shell(copied),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"dns-tui/config"
 	"dns-tui/model/session"
 )
 
@@ -151,12 +152,12 @@ func TestDataComesBack(t *testing.T) {
 }
 
 func TestRecipe(t *testing.T) {
-	start := func(s *session.Start) session.Change {
-		return session.Change{Field: "run", New: "s.prototxt", Start: s}
+	start := func(s *session.Start) *session.Began {
+		return &session.Began{Solver: "s.prototxt", Start: s}
 	}
 	for _, c := range []struct {
 		name  string
-		start session.Change
+		start *session.Began
 		want  string
 	}{
 		{"from nothing", start(&session.Start{}), "dns-tui train --solver s.prototxt --replay run.repeat.journal"},
@@ -183,7 +184,7 @@ func TestRecipe(t *testing.T) {
 
 func TestNoRun(t *testing.T) {
 	for name, lines := range map[string][]session.Change{
-		"empty": nil, "changes alone": {{Iter: 3, Field: "lr_mult", New: "0.5"}},
+		"empty": nil, "changes alone": {{Iter: 3, Edits: []config.Edited{{Edit: config.Edit{Field: config.Field{Param: config.LRMult}, Value: 0.5}}}}},
 	} {
 		if _, err := New("x.journal", lines); err == nil || !strings.Contains(err.Error(), "x.journal") {
 			t.Errorf("%s: %v; wanted an error that names the journal", name, err)
@@ -196,15 +197,14 @@ func TestNoRun(t *testing.T) {
 
 // A run that has only begun, and one that keeps nothing, have reports too.
 func TestEdges(t *testing.T) {
-	begun := session.Change{
-		Field: "run",
-		New:   "s.prototxt",
-		Start: &session.Start{Layers: []session.StartLayer{{Name: "ip", Weights: 10}}},
-	}
+	begun := session.Change{Began: &session.Began{
+		Solver: "s.prototxt",
+		Start:  &session.Start{Layers: []session.StartLayer{{Name: "ip", Weights: 10}}},
+	}}
 	for name, lines := range map[string][]session.Change{
 		"begun":   {begun},
-		"nothing": {begun, {Iter: 5, Field: "measure", Measure: &session.Measure{Kept: []int{0}}}},
-		"old":     {{Field: "run", New: "s.prototxt"}},
+		"nothing": {begun, {Iter: 5, Measure: &session.Measure{Kept: []int{0}}}},
+		"old":     {{Began: &session.Began{Solver: "s.prototxt"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := New("x.journal", lines)

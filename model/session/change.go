@@ -1,447 +1,259 @@
 package session
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"dns-tui/config"
-	"dns-tui/gpu"
+	"dns-tui/escape"
 )
 
-// order is a command that changes settings, until the last of its edits has taken effect: a threshold waits for the
-// surgery of its layer.
-type order struct {
-	seq        int
-	iter       int // at which it was asked for
-	by         string
-	reply      chan reply
-	waits      int    // edits that wait
-	done       []Edit // those in force
-	err        error  // of one that failed
-	undo, redo bool   // it takes another back, or repeats it
+// Change is one thing that changed a run, or that its journal tells of it: a line of the journal. One of Edits, Surgery,
+// Ramp, Moved, Began, Measure and Unknown says what.
+type Change struct {
+	Iter int    // at which it took effect
+	By   string // who asked for it, where several may
+	Seq  int    // in a snapshot: the command that a pending change is of
+	Time int64  // of Began and Measure: seconds since 1970
+
+	Edits   []config.Edited // settings that were changed together
+	Surgery *Surgery        // masks were redrawn beside the schedule
+	Ramp    *Ramp           // a ramp begins, or ends before its time
+	Moved   *Moved          // snapshots go to another prefix
+	Began   *Began          // the run begins, or goes on
+	Measure *Measure        // how the run does
+
+	Unknown *Unknown // a line of fields or values that this version does not know
 }
 
-// waiting is an edit that waits for its surgery.
-type waiting struct {
-	Edit
-	of *order
+// Unknown is a change that this version does not know: its line is kept as it is, and rejected where it is to be
+// repeated.
+type Unknown struct {
+	Field, Value, Reason string
+	line                 *changeJSON
 }
 
-// change is the entry of a waiting edit as snapshots show it.
-func (w *waiting) change() Change {
-	return Change{Iter: w.of.iter, Field: w.Field, Old: w.Old, New: w.New, By: w.of.by, Seq: w.of.seq}
+// Surgery is one that was asked for.
+type Surgery struct {
+	Layers []string // nil: all
 }
 
-// settle answers an order of which nothing waits any more; why is what became of the last edit, where that was not
-// put in force.
-func (o *order) settle(iter int, why error) {
-	if why != nil {
-		o.err = why
-	}
-	if o.waits > 0 {
-		return
-	}
-	if len(o.done) == 0 {
-		o.reply <- reply{Ack{}, o.err}
-		return
-	}
-	o.reply <- reply{Ack{Iter: iter, Detail: EditsText(o.done)}, nil}
+// Ramp is the begin of a ramp, or, where Ended is set, its end before its time.
+type Ramp struct {
+	Plan  Plan
+	Ended bool
 }
 
-// edits are a command's, by their full names, the last of each field.
-func (t *Trainer) edits(c Command) []Edit {
-	of := c.Edits
-	if len(of) == 0 {
-		of = []Edit{{Field: c.Field, New: c.Value}}
-	}
-	out := make([]Edit, 0, len(of))
-	for _, e := range of {
-		e = Edit{Field: t.solver.Hyper().Canonical(e.Field), New: e.New}
-		out = append(slices.DeleteFunc(out, func(o Edit) bool { return o.Field == e.Field }), e)
-	}
-	return out
+// Moved says where snapshots went and where they go.
+type Moved struct{ From, To string }
+
+// Began is the begin of a run, or of its going on.
+type Began struct {
+	Solver string
+	Seed   uint64
+	*Start // nil in a journal of an older version
 }
 
-// try returns the settings after some edits, and the edits with what was before; an error where one is refused.
-func (t *Trainer) try(edits []Edit) (*config.Hyper, []Edit, error) {
-	h, out := t.solver.Hyper(), make([]Edit, len(edits))
-	for i, e := range edits {
-		changed, old, err := h.Set(e.Field, e.New)
-		if err != nil {
-			return nil, nil, err
-		}
-		now, _ := changed.Get(e.Field) // as it is in force: what was typed may have been another form of it
-		h, out[i] = changed, Edit{e.Field, old, now}
-	}
-	return h, out, nil
+// changed is the change that edits make together.
+func changed(iter int, edits []config.Edited, by string) Change {
+	return Change{Iter: iter, Edits: edits, By: by}
 }
 
-// change carries out a command's edits, all or none: at once, or, thresholds, at their layers' next surgery. Then it
-// reports that the command waits; its caller is answered later. plan is the plan that makes the change, or 0.
-func (t *Trainer) change(edits []Edit, o *order, plan int) (ack Ack, waits bool, err error) {
-	_, edits, err = t.try(edits)
-	if err != nil {
-		return Ack{}, false, err
-	}
-	kills := ""
-	if !o.undo {
-		t.guard(edits)
-		if kills = t.foretell(edits); kills != "" {
-			t.note(Event{Iter: t.solver.Iter, Text: kills, By: o.by})
-			kills = "; " + kills
-		}
-	}
-	var ended []Plan
-	for _, e := range edits {
-		ended = append(ended, t.endRamps(e.Field)...)
-		t.replaceWaiting(e.Field)
-	}
-	t.seq++
-	o.seq, o.iter = t.seq, t.solver.Iter
-	switch d := (deed{Seq: o.seq, Edits: append([]Edit(nil), edits...), Plan: plan, Ended: ended}); {
-	case o.undo:
-	case o.redo:
-		t.past.again(d)
-	default:
-		t.past.did(d)
-	}
-	var now, later []Edit
-	for _, e := range edits {
-		if config.IsThreshold(e.Field) {
-			later = append(later, e)
-		} else {
-			now = append(now, e)
-		}
-	}
-	refused := func(err error) (Ack, bool, error) {
-		for _, e := range edits {
-			t.past.forget(o.seq, e.Field)
-		}
-		return Ack{}, false, err
-	}
-	// What is in force at once may say which layers will be operated on.
-	if err := t.putInForce(o, now); err != nil {
-		return refused(err)
-	}
-	now = now[:0]
-	for _, e := range later {
-		if t.waitsForSurgery(e.Field) {
-			o.waits++
-			t.pending = append(t.pending, waiting{e, o})
-		} else {
-			now = append(now, e)
-		}
-	}
-	if err := t.putInForce(o, now); err != nil {
-		return refused(err)
-	}
-	if o.waits > 0 {
-		t.publish()
-		return Ack{}, true, nil
-	}
-	return Ack{Iter: t.solver.Iter, Detail: EditsText(o.done) + t.noneDue(now) + kills}, false, nil
+// IsSetting reports whether the change is of settings, or a surgery that was asked for: what a replay repeats.
+func (c *Change) IsSetting() bool {
+	return c.Edits != nil || c.Surgery != nil || c.Ramp != nil || c.Unknown != nil
 }
 
-// noneDue is what to add to the answer to thresholds that are in force though no surgery will go by them.
-func (t *Trainer) noneDue(edits []Edit) string {
-	for _, e := range edits {
-		name, _ := config.SplitField(e.Field)
-		if why := NoSurgery(t.solver.Hyper(), name, t.solver.Iter, t.state == Finished); config.IsThreshold(e.Field) &&
-			why != "" {
-			return "; no surgery is due: " + why
-		}
-	}
-	return ""
-}
-
-// waitsForSurgery reports whether a change of a field takes effect with a surgery to come.
-func (t *Trainer) waitsForSurgery(field string) bool {
-	return config.IsThreshold(field) && t.state != Finished && t.moreSurgery(field)
-}
-
-// replaceWaiting drops the change of a field that waits, for a later one.
-func (t *Trainer) replaceWaiting(field string) {
-	for i, w := range t.pending {
-		if w.Field == field {
-			t.pending = append(t.pending[:i:i], t.pending[i+1:]...)
-			t.past.forget(w.of.seq, field)
-			w.of.waits--
-			w.of.settle(t.solver.Iter, ErrReplaced)
-			return
-		}
-	}
-}
-
-// moreSurgery reports whether the layer of a field will be operated on again.
-func (t *Trainer) moreSurgery(field string) bool {
-	name, _ := config.SplitField(field)
-	return NoSurgery(t.solver.Hyper(), name, t.solver.Iter, false) == ""
-}
-
-// NoSurgery says why a layer will not be operated on again by itself, and what would change that; "" where it will.
-func NoSurgery(h *config.Hyper, layer string, iter int, finished bool) string {
-	l := h.Layer(layer)
-	switch {
-	case l == nil:
-		return "not a layer that can be pruned"
-	case finished:
-		return "the run is finished: S redraws the masks"
-	case !l.Prune:
-		return "left out of surgery: p prunes it"
-	case l.Frozen:
-		return "its mask is frozen: f lets it go"
-	case l.Rule == gpu.PaperRule && iter >= l.Stop:
-		return fmt.Sprintf("iter_stop is %d: `:%s.stop never` resumes surgery, S redraws the masks once", l.Stop, layer)
-	case l.Rule != gpu.PaperRule && iter >= h.Stop:
-		return fmt.Sprintf("surgery_stop_iter is %d: `:stop never` resumes surgery, S redraws the masks once", h.Stop)
-	}
-	return ""
-}
-
-// applyPending puts the waiting changes in force whose layers are operated on now: those of one command together.
-func (t *Trainer) applyPending(now func(field string) bool) {
-	if len(t.pending) == 0 {
-		return
-	}
-	left := make([]waiting, 0, len(t.pending))
-	var due []waiting
-	for _, w := range t.pending {
-		if now(w.Field) {
-			due = append(due, w)
-		} else {
-			left = append(left, w)
-		}
-	}
-	t.pending = left
-	for len(due) > 0 {
-		o := due[0].of
-		var edits []Edit
-		rest := due[:0:0]
-		for _, w := range due {
-			if w.of == o {
-				edits = append(edits, w.Edit)
-			} else {
-				rest = append(rest, w)
-			}
-		}
-		due = rest
-		o.waits -= len(edits)
-		err := t.putInForce(o, edits)
-		if err != nil {
-			for _, e := range edits {
-				t.past.forget(o.seq, e.Field)
-			}
-		}
-		o.settle(t.solver.Iter, err)
-	}
-}
-
-func (t *Trainer) dueNow(field string) bool {
-	name, _ := config.SplitField(field)
-	for _, p := range t.solver.Layers() {
-		if p.Name == name {
-			return t.solver.SurgeryDue(p)
-		}
-	}
-	return false
-}
-
-// putInForce puts edits of an order in force now, together: one line of the journal, one event, one mark.
-func (t *Trainer) putInForce(o *order, edits []Edit) error {
-	if len(edits) == 0 {
+// start is what the journal says of the run at its beginning; nil where the change is none, or of an older version.
+func (c *Change) start() *Start {
+	if c.Began == nil {
 		return nil
 	}
-	edits, err := t.setQuietly(edits)
-	if err != nil {
-		return err
+	return c.Began.Start
+}
+
+// Edit returns the edit of a field; nil where the change has none.
+func (c *Change) Edit(f config.Field) *config.Edited {
+	for i := range c.Edits {
+		if c.Edits[i].Field == f {
+			return &c.Edits[i]
+		}
 	}
-	for _, e := range edits {
-		t.past.took(o.seq, e)
-	}
-	c := changeOf(t.solver.Iter, edits, o.by)
-	t.record(c)
-	t.mark(c)
-	o.done = append(o.done, edits...)
-	t.note(Event{Iter: c.Iter, Status: Applied, Text: c.Text(), By: o.by})
 	return nil
 }
 
-// setQuietly puts edits in force, all or none. Journal, marks, events and Undo do not know of it.
-func (t *Trainer) setQuietly(edits []Edit) ([]Edit, error) {
-	h, edits, err := t.try(edits)
+// String is the change as a person reads it.
+func (c Change) String() string {
+	switch {
+	case c.Unknown != nil:
+		return strings.TrimSpace(c.Unknown.Field + " " + c.Unknown.Value)
+	case c.Surgery != nil && c.Surgery.Layers != nil:
+		return "surgery on " + strings.Join(c.Surgery.Layers, ", ")
+	case c.Surgery != nil:
+		return "surgery now"
+	case c.Ramp != nil && c.Ramp.Ended:
+		return c.Ramp.Plan.String() + ", ended"
+	case c.Ramp != nil:
+		return c.Ramp.Plan.String()
+	case c.Moved != nil:
+		return fmt.Sprintf("%s %s → %s", prefixField, c.Moved.From, c.Moved.To)
+	case c.Began != nil:
+		return "run " + c.Began.Solver
+	}
+	return EditsText(c.Edits)
+}
+
+// EditsText is what edits do together: "prune → on in conv1, conv2, conv3 and 50 more".
+func EditsText(edits []config.Edited) string {
+	const named = 3
+	if len(edits) == 0 {
+		return ""
+	}
+	first := edits[0]
+	if len(edits) == 1 {
+		return first.String()
+	}
+	more := ""
+	if n := len(edits) - named; n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	var texts []string
+	other := func(e config.Edited) bool {
+		return e.Layer == "" || e.Param != first.Param || e.Value != first.Value
+	}
+	if slices.ContainsFunc(edits, other) {
+		for _, e := range edits[:min(named, len(edits))] {
+			texts = append(texts, e.String())
+		}
+		return strings.Join(texts, ", ") + more
+	}
+	for _, e := range edits[:min(named, len(edits))] {
+		texts = append(texts, e.Layer)
+	}
+	return fmt.Sprintf("%s → %s in %s%s", first.Param, first.Text(), strings.Join(texts, ", "), more)
+}
+
+// changeJSON is a line of the journal: docs/formats.md.
+type changeJSON struct {
+	Iter  int    `json:"iter"`
+	Field string `json:"field"` // of config.Hyper; or one of those below
+	Old   string `json:"old,omitempty"`
+	New   string `json:"new"`
+	Seed  uint64 `json:"seed,omitempty"`
+	By    string `json:"by,omitempty"`
+	Time  int64  `json:"time,omitempty"`
+
+	Edits   json.RawMessage `json:"edits,omitempty"` // of a change of several fields
+	Plan    json.RawMessage `json:"plan,omitempty"`
+	Layers  []string        `json:"layers,omitempty"` // of a surgery that was not on all
+	Seq     int             `json:"seq,omitempty"`
+	Start   *Start          `json:"start,omitempty"`
+	Measure *Measure        `json:"measure,omitempty"`
+}
+
+// The fields of a journal that are no hyperparameters.
+const (
+	runField     = "run"
+	surgeryField = "surgery"
+	measureField = "measure"
+	editsField   = "edits"           // several fields at once
+	planField    = "plan"            // a ramp begins, or, where New is "off", ends before its time
+	prefixField  = "snapshot_prefix" //
+	planOff      = "off"
+)
+
+// MarshalJSON implements json.Marshaler, in the form of the journal.
+func (c Change) MarshalJSON() ([]byte, error) {
+	l := changeJSON{Iter: c.Iter, By: c.By, Seq: c.Seq, Time: c.Time}
+	var err error
+	switch {
+	case c.Unknown != nil && c.Unknown.line != nil:
+		l = *c.Unknown.line
+	case c.Unknown != nil:
+		l.Field, l.New = c.Unknown.Field, c.Unknown.Value
+	case c.Surgery != nil:
+		l.Field, l.New, l.Layers = surgeryField, "now", c.Surgery.Layers
+	case c.Ramp != nil && c.Ramp.Ended:
+		l.Field, l.Old, l.New = planField, c.Ramp.Plan.String(), planOff
+		l.Plan, err = json.Marshal(c.Ramp.Plan)
+	case c.Ramp != nil:
+		l.Field, l.Old, l.New = planField, c.Ramp.Plan.OldText(), c.Ramp.Plan.String()
+		l.Plan, err = json.Marshal(c.Ramp.Plan)
+	case c.Moved != nil:
+		l.Field, l.Old, l.New = prefixField, c.Moved.From, c.Moved.To
+	case c.Began != nil:
+		l.Field, l.New, l.Seed, l.Start = runField, c.Began.Solver, c.Began.Seed, c.Began.Start
+	case c.Measure != nil:
+		l.Field, l.Measure = measureField, c.Measure
+	case len(c.Edits) == 1:
+		e := c.Edits[0]
+		l.Field, l.Old, l.New = e.Recorded(), e.OldText(), e.Text()
+	case len(c.Edits) > 1:
+		l.Field, l.New = editsField, EditsText(c.Edits)
+		l.Edits, err = json.Marshal(c.Edits)
+	default:
+		err = errors.New("a change of nothing")
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := t.solver.SetHyper(h); err != nil {
-		return nil, err
-	}
-	t.histNext = time.Time{}
-	t.edited()
-	return edits, nil
+	return json.Marshal(l)
 }
 
-// mark keeps a change for the plots.
-func (t *Trainer) mark(c Change) {
-	if len(t.changes) >= maxEvents {
-		t.changes = append(make([]Change, 0, 2*maxEvents), t.changes[maxEvents/4:]...) // snapshots share the old
-	}
-	t.changes = append(t.changes, c)
-}
-
-// record writes a change to the journal; a journal that cannot be written does not stop the run.
-func (t *Trainer) record(c Change) {
-	if c.IsSetting() {
-		if n := len(t.lately); n > 0 && t.lately[n-1].Iter != c.Iter {
-			t.lately = nil // a snapshot's list may share it
-		}
-		t.lately = append(t.lately, c)
-	}
-	t.written(t.journal.write(c))
-}
-
-// takeBack undoes the change that was asked for last: of its edits those that wait are dropped, those in force are
-// changed back; a plan is dropped. It returns "" where the change back waits for surgery; to is answered then.
-func (t *Trainer) takeBack(to chan reply, by string) (string, error) {
-	d, ok := t.past.back()
-	if !ok {
-		return "", ErrNothingToUndo
-	}
-	if d.Plan != 0 {
-		text, err := t.cancel(d.Plan)
-		if len(d.Edits) == 0 {
-			if err != nil { // it has been carried out, or dropped: what it did has its own place among the changes
-				return t.takeBack(to, by)
-			}
-			return text, nil
-		}
-	}
-	dropped := map[string]bool{}
-	left := make([]waiting, 0, len(t.pending))
-	for _, w := range t.pending {
-		if w.of.seq != d.Seq || w.of.undo {
-			left = append(left, w)
-			continue
-		}
-		dropped[w.Field] = true
-		w.of.waits--
-		w.of.settle(t.solver.Iter, ErrUndone)
-	}
-	t.pending = left
-	text := t.resumeRamps(d.Ended)
-	var back, stay []Edit
-	for _, e := range d.reversed() {
-		switch {
-		case slices.ContainsFunc(d.Ended, func(p Plan) bool { return p.Field == e.Field }): // its ramp takes it on
-		case dropped[e.Field]:
-			stay = append(stay, e)
-		default:
-			back = append(back, e)
-		}
-	}
-	if len(back) == 0 {
-		t.past.undone(d)
-		switch {
-		case text != "":
-			return text, nil
-		case len(stay) == 1:
-			return fmt.Sprintf("%s stays %s", stay[0].Field, stay[0].New), nil
-		}
-		return fmt.Sprintf("%d settings stay as they are", len(stay)), nil
-	}
-	ack, waits, err := t.change(back, &order{by: by, reply: to, undo: true}, 0)
-	if err != nil {
-		return "", err
-	}
-	t.past.undone(d)
-	if waits {
-		return "", nil
-	}
-	if text != "" {
-		return ack.Detail + "; " + text, nil
-	}
-	return ack.Detail, nil
-}
-
-// resumeRamps goes on with ramps that a change had ended, and says so; "" where there are none.
-func (t *Trainer) resumeRamps(ended []Plan) string {
-	var names []string
-	for _, p := range ended {
-		t.plans = append(t.plans, p)
-		t.record(Change{Iter: t.solver.Iter, Field: fieldPlan, Old: p.Old, New: p.String(), By: p.By, Plan: &p})
-		names = append(names, fmt.Sprintf("%s goes on: %s", planName(p.ID), p))
-		t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: names[len(names)-1], By: p.By})
-	}
-	return strings.Join(names, "; ")
-}
-
-// repeat does again what was taken back last. It returns "" where that waits for surgery; to is answered then.
-func (t *Trainer) repeat(to chan reply, by string) (string, error) {
-	d, ok := t.past.forth()
-	if !ok {
-		return "", ErrNothingToRedo
-	}
-	ack, waits, err := t.change(d.Edits, &order{by: by, reply: to, redo: true}, 0)
-	if err != nil {
-		t.past.undone(d)
-		return "", err
-	}
-	if waits {
-		return "", nil
-	}
-	return ack.Detail, nil
-}
-
-// endRamps drops the ramps of a field that a person, or another plan, takes in hand.
-func (t *Trainer) endRamps(field string) (ended []Plan) {
-	for _, p := range append([]Plan(nil), t.plans...) {
-		if p.Field == field && p.Begun {
-			t.cancel(p.ID)
-			ended = append(ended, p)
-		}
-	}
-	return ended
-}
-
-// anySurgery reports whether some layer will be operated on again.
-func (t *Trainer) anySurgery() bool {
-	for _, p := range t.solver.Layers() {
-		if t.moreSurgery(p.Name + ".") {
-			return true
-		}
-	}
-	return false
-}
-
-// replayChanges puts the changes of a replayed journal in force that took effect at this iteration.
-func (t *Trainer) replayChanges() {
-	for len(t.replay) > 0 && t.replay[0].Iter <= t.solver.Iter {
-		c := t.replay[0]
-		t.replay = t.replay[1:]
-		if c.Iter < t.solver.Iter || !c.IsSetting() {
-			continue
-		}
-		if err := t.replayOne(c); err != nil {
-			t.replayRejected++
-			t.note(Event{Iter: c.Iter, Status: Rejected, Text: "replay: " + c.Text() + ": " + err.Error()})
-		}
-	}
-}
-
-func (t *Trainer) replayOne(c Change) error {
-	switch c.Field {
-	case fieldSurgery:
-		return t.surgeryNow(c.Layers)
-	case fieldPlan:
-		return t.replayRamp(c)
-	}
-	edits := c.All()
-	if _, _, err := t.try(edits); err != nil {
+// UnmarshalJSON implements json.Unmarshaler. A line of fields or values that this version does not know is kept as it is.
+func (c *Change) UnmarshalJSON(data []byte) error {
+	var l changeJSON
+	if err := json.Unmarshal(data, &l); err != nil {
 		return err
 	}
-	t.seq++
-	o := &order{seq: t.seq, iter: t.solver.Iter, by: c.By, reply: make(chan reply, 1)}
-	t.past.did(deed{Seq: o.seq, Edits: append([]Edit(nil), edits...)})
-	return t.putInForce(o, edits)
+	if l.Field == "" || l.Iter < 0 {
+		return errors.New("no field, or no iteration")
+	}
+	*c = Change{Iter: l.Iter, By: l.By, Seq: l.Seq, Time: l.Time}
+	var err error
+	switch l.Field {
+	case runField:
+		c.Began = &Began{Solver: l.New, Seed: l.Seed, Start: l.Start}
+	case measureField:
+		if c.Measure = l.Measure; c.Measure == nil {
+			c.Measure = &Measure{}
+		}
+	case surgeryField:
+		c.Surgery = &Surgery{l.Layers}
+	case prefixField:
+		c.Moved = &Moved{l.Old, l.New}
+	case planField:
+		c.Ramp = &Ramp{Ended: l.New == planOff}
+		if l.Plan == nil {
+			err = errors.New("a plan without its numbers")
+		} else {
+			err = json.Unmarshal(l.Plan, &c.Ramp.Plan)
+		}
+	case editsField:
+		if err = json.Unmarshal(l.Edits, &c.Edits); err == nil && len(c.Edits) == 0 {
+			err = errors.New("no edits")
+		}
+	default:
+		c.Edits = make([]config.Edited, 1)
+		c.Edits[0], err = config.ParseEdited(l.Field, l.Old, l.New)
+	}
+	if err != nil {
+		unknown := &Unknown{Field: l.Field, Value: l.New, Reason: err.Error(), line: &l}
+		*c = Change{Iter: l.Iter, By: l.By, Seq: l.Seq, Time: l.Time, Unknown: unknown}
+	}
+	return nil
+}
+
+// line is the change as the journal has it.
+func (c Change) line() ([]byte, error) {
+	b, err := json.Marshal(c)
+	return escape.JSON(b), err
+}
+
+func parseChange(line []byte) (Change, error) {
+	var c Change
+	return c, json.Unmarshal(line, &c)
 }

@@ -56,17 +56,16 @@ func TestCollapse(t *testing.T) {
 				run := mini(t, "dns_seed_mini", thresholds(c.of))
 				d := host.New(host.Options{Threads: 1})
 				defer d.Close()
-				events := make(chan session.Event, 1000)
-				tr, err := session.NewTrainer(run, d, session.Options{Events: events, StopOnCollapse: stops})
+				o := session.NewObserver(1000, nil)
+				tr, err := session.NewTrainer(run, d, session.Options{Observers: []*session.Observer{o}, StopOnCollapse: stops})
 				if err != nil {
 					t.Fatal(err)
 				}
 				tr.Start()
 				err = tr.Err()
-				close(events)
 				told := -1
-				for e := range events {
-					if strings.Contains(e.Text, "nothing passes "+c.dead+" any more") && told < 0 {
+				for _, e := range happened(o) {
+					if strings.Contains(e.What.String(), "nothing passes "+c.dead+" any more") && told < 0 {
 						told = e.Iter
 					}
 				}
@@ -141,12 +140,12 @@ func TestCollapsePauses(t *testing.T) {
 	tr := startWith(t, mini(t, "dns_seed_mini", lasting), 1, session.Options{Guard: 2})
 	stepTo(t, tr, 3)
 	go func() {
-		_, _ = tr.Do(context.Background(), session.Command{Kind: session.Set, Field: "ip1.threshold", Value: "50"})
+		_, _ = tr.Do(context.Background(), set("ip1.threshold", "50"))
 	}()
 	modeltest.Eventually(t, "the threshold is asked for", func() bool { return pendingIs(tr, "ip1.threshold", "50") })
 	told := false
 	for _, e := range tr.Snapshot().Events {
-		told = told || strings.Contains(e.Text, "surgery would leave ip1 no weight")
+		told = told || strings.Contains(e.What.String(), "surgery would leave ip1 no weight")
 	}
 	if !told {
 		t.Error("nothing was said before the surgery")
@@ -161,7 +160,7 @@ func TestCollapsePauses(t *testing.T) {
 	if s := stepTo(t, tr, 8); s.Problem != "" {
 		t.Errorf("after going back: %s", s.Problem)
 	}
-	ack := must(t, tr, session.Command{Kind: session.Schedule, Plan: session.Plan{Field: "conv1.t", Value: "40", At: 100}})
+	ack := must(t, tr, session.Command{Kind: session.Schedule, Plan: plan("conv1.t", "40", session.Plan{At: 100})})
 	if !strings.Contains(ack.Detail, "leave conv1 no weight") {
 		t.Errorf("a plan: %q", ack.Detail)
 	}

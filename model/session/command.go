@@ -3,6 +3,8 @@ package session
 import (
 	"errors"
 	"fmt"
+
+	"dns-tui/config"
 )
 
 // Kind is what a command asks for.
@@ -10,43 +12,29 @@ type Kind int
 
 // The commands.
 const (
-	// Field = Value, or all of Edits; thresholds at the layer's next surgery, all others at the next iteration
-	Set         Kind = iota
-	Pause            // after the iteration in hand
-	Resume           //
-	Step             // Count iterations, then pause
-	SurgeryNow       // redraw all masks before the next iteration
-	TestNow          // evaluate the test nets
-	SnapshotNow      // write a snapshot
-	Undo             // take back the last change
-	Stop             // end the run; Save writes a snapshot first, and where that fails the run goes on
-	StepSurgery      // train up to and with the next iteration that operates, then pause
-	Redo             // repeat the change that was taken back last
-	Schedule         // Plan: Field = Value at an iteration, or over many
-	Cancel           // drop plan number Count
-	GoBack           // to the snapshot Value, or the last good state; then pause
-	Probe            // measure the sensitivity of all layers, beside the training; Value "off" ends it
-	Look             // return the weights of layer Field that Area wants
+	Set         Kind = iota // Edits, as one change; thresholds at the layer's next surgery, all others at the next iteration
+	Pause                   // after the iteration in hand
+	Resume                  //
+	Step                    // Count iterations, then pause
+	SurgeryNow              // redraw all masks before the next iteration
+	TestNow                 // evaluate the test nets
+	SnapshotNow             // write a snapshot
+	Undo                    // take back the last change
+	Stop                    // end the run; Save writes a snapshot first, and where that fails the run goes on
+	StepSurgery             // train up to and with the next iteration that operates, then pause
+	Redo                    // make the change again that was undone last
+	Schedule                // Plan: an edit at an iteration, or over many
+	Cancel                  // cancel plan number Count
+	GoBack                  // to the snapshot Path, or the last good one; then pause
+	Probe                   // measure the sensitivity of all layers, beside the training; Off ends it
+	Look                    // return the weights of Layer that Area wants
+	MovePrefix              // snapshots, and a journal beside them, go to the prefix Path from now on
 )
 
 // kindNames are short names of the kinds, for commands that are written down or sent.
 var kindNames = [...]string{
-	"set",
-	"pause",
-	"resume",
-	"step",
-	"surgery",
-	"test",
-	"snapshot",
-	"undo",
-	"stop",
-	"next-surgery",
-	"redo",
-	"plan",
-	"cancel",
-	"back",
-	"sensitivity",
-	"look",
+	"set", "pause", "resume", "step", "surgery", "test", "snapshot", "undo", "stop", "next-surgery", "redo", "plan",
+	"cancel", "back", "sensitivity", "look", "move-prefix",
 }
 
 func (k Kind) String() string {
@@ -69,50 +57,65 @@ func KindOf(name string) (Kind, bool) {
 // ReadsOnly reports a command that changes nothing.
 func (k Kind) ReadsOnly() bool { return k == Look }
 
-// Command is an order to a session.
+// Command is what is asked of a session.
 type Command struct {
 	Kind  Kind
-	Field string
-	Value string
-	Edits []Edit // of Set: several fields as one change, in place of Field and Value
-	Count int
-	Save  bool
-	Plan  Plan // of Schedule
-	Area  Area // of Look
-	By    string
+	Edits []config.Edit // of Set
+	Plan  Plan          // of Schedule
+	Count int           // of Step and Cancel
+	Save  bool          // of Stop
+	Off   bool          // of Probe
+	Path  string        // of GoBack and MovePrefix
+	Layer string        // of Look
+	Area  Area          // of Look
+	By    string        // who asks
 }
 
+// SetOf is the command that sets one field, or several as one change.
+func SetOf(edits ...config.Edit) Command { return Command{Kind: Set, Edits: edits} }
+
+// String is the command as a person reads it.
 func (c Command) String() string {
 	switch c.Kind {
 	case Set:
-		if len(c.Edits) > 0 {
-			return EditsText(c.Edits)
+		asked := make([]config.Edited, len(c.Edits))
+		for i, e := range c.Edits {
+			asked[i].Edit = e
 		}
-		return c.Field + " " + c.Value
-	case Schedule:
-		return c.Plan.String()
-	case Cancel:
-		return fmt.Sprintf("cancel plan %d", c.Count)
-	case GoBack:
-		if c.Value != "" {
-			return "go back to " + c.Value
-		}
-	case Probe:
-		if c.Value == "off" {
-			return "stop measuring sensitivity"
-		}
-	case Look:
-		return "look at " + c.Field
+		return EditsText(asked)
+	case Pause, Resume, Undo, Redo:
+		return c.Kind.String()
 	case Step:
 		return fmt.Sprintf("step %d", c.Count)
+	case SurgeryNow, TestNow, SnapshotNow:
+		return c.Kind.String() + " now"
 	case Stop:
 		if c.Save {
 			return "stop after a snapshot"
 		}
 		return "stop"
+	case StepSurgery:
+		return "step to the next surgery"
+	case Schedule:
+		return c.Plan.String()
+	case Cancel:
+		return fmt.Sprintf("cancel plan %d", c.Count)
+	case GoBack:
+		if c.Path != "" {
+			return "go back to " + c.Path
+		}
+		return "go back to the last good state"
+	case Probe:
+		if c.Off {
+			return "stop measuring sensitivity"
+		}
+		return "measure sensitivity"
+	case Look:
+		return "look at " + c.Layer
+	case MovePrefix:
+		return prefixField + " " + c.Path
 	}
-	return [...]string{"set", "pause", "resume", "step", "surgery now", "test now", "snapshot now", "undo", "stop",
-		"step to the next surgery", "redo", "schedule", "cancel", "go back to the last good state", "measure sensitivity", "look"}[c.Kind]
+	return c.Kind.String()
 }
 
 // Ack says that a command took effect, and when.
@@ -128,11 +131,11 @@ var (
 	ErrEnded = errors.New("the run has ended")
 	// ErrNothingToUndo is returned by Undo when no change is left to take back.
 	ErrNothingToUndo = errors.New("nothing to undo")
-	// ErrNothingToRedo is returned by Redo when no change was taken back, or another was made since.
+	// ErrNothingToRedo is returned by Redo when no change was undone, or another was made since.
 	ErrNothingToRedo = errors.New("nothing to redo")
-	// ErrUndone is returned for a change that was taken back before it took effect.
-	ErrUndone = errors.New("taken back before it took effect")
-	// ErrReplaced is returned for a waiting change when a later one of the same field took its place.
+	// ErrUndone is returned for a change that was undone before it took effect.
+	ErrUndone = errors.New("undone before it took effect")
+	// ErrReplaced is returned for a pending change when a later one of the same field took its place.
 	ErrReplaced = errors.New("replaced by a later change before it took effect")
 )
 

@@ -62,10 +62,10 @@ func TestWatchingChangesNothing(t *testing.T) {
 			must(t, tr, session.Command{Kind: session.Probe})
 			for i := 3; i <= 30; i += 3 {
 				s := stepTo(t, tr, i)
-				must(t, tr, session.Command{Kind: session.Look, Field: s.Layers[1].Name})
+				must(t, tr, session.Command{Kind: session.Look, Layer: s.Layers[1].Name})
 			}
 			for tr.Snapshot().Sensitivity.Running {
-				must(t, tr, session.Command{Kind: session.Look, Field: tr.Snapshot().Layers[0].Name})
+				must(t, tr, session.Command{Kind: session.Look, Layer: tr.Snapshot().Layers[0].Name})
 			}
 			if !bytes.Equal(save(t, tr), alone) {
 				t.Error("the weights differ from those of a run that nobody watched")
@@ -99,9 +99,9 @@ func TestGoingBackIsBitForBit(t *testing.T) {
 			must(t, tr, session.Command{Kind: session.SnapshotNow})
 			stepTo(t, tr, 20)
 			once := save(t, tr)
-			must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "3"})
+			must(t, tr, set("lr_mult", "3"))
 			stepTo(t, tr, 25)
-			must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_iter_10.solverstate"})
+			must(t, tr, session.Command{Kind: session.GoBack, Path: run.SnapshotPrefix() + "_iter_10.solverstate"})
 			s := tr.Snapshot()
 			if s.Iter != 10 || s.State != session.Paused || s.Hyper.LRMult != 1 {
 				t.Fatalf("%s at %d, lr_mult %g", s.State, s.Iter, s.Hyper.LRMult)
@@ -131,9 +131,9 @@ func TestReplayAfterGoingBack(t *testing.T) {
 	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(40) })
 	tr := start(t, run, 2)
 	stepTo(t, tr, 10)
-	must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "0.5"})
+	must(t, tr, set("lr_mult", "0.5"))
 	must(t, tr, session.Command{Kind: session.SnapshotNow})
-	must(t, tr, session.Command{Kind: session.Set, Field: "momentum", Value: "0.1"})
+	must(t, tr, set("momentum", "0.1"))
 	stepTo(t, tr, 15)
 	must(t, tr, session.Command{Kind: session.GoBack})
 	stepTo(t, tr, 20)
@@ -149,7 +149,7 @@ func TestReplayAfterGoingBack(t *testing.T) {
 
 // Plans and waiting changes go with the snapshot.
 func TestPlansResume(t *testing.T) {
-	plan := session.Command{Kind: session.Schedule, Plan: session.Plan{Field: "conv2.t", Value: "1.5", At: 8, Over: 20}}
+	plan := session.Command{Kind: session.Schedule, Plan: plan("conv2.t", "1.5", session.Plan{At: 8, Over: 20})}
 	change := func(r *config.Run) {
 		lively(r)
 		r.Solver.MaxIter = proto.Int32(40)
@@ -197,16 +197,16 @@ func TestFixedLayer(t *testing.T) {
 	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(40) })
 	tr := start(t, run, 2)
 	stepTo(t, tr, 3)
-	must(t, tr, session.Command{Kind: session.Set, Field: "ip1.fixed", Value: "on"})
-	before := must(t, tr, session.Command{Kind: session.Look, Field: "ip1"}).Picture
-	other := must(t, tr, session.Command{Kind: session.Look, Field: "conv1"}).Picture
-	must(t, tr, session.Command{Kind: session.Set, Field: "ip1.frozen", Value: "on"})
+	must(t, tr, set("ip1.fixed", "on"))
+	before := must(t, tr, session.Command{Kind: session.Look, Layer: "ip1"}).Picture
+	other := must(t, tr, session.Command{Kind: session.Look, Layer: "conv1"}).Picture
+	must(t, tr, set("ip1.frozen", "on"))
 	stepTo(t, tr, 13)
-	after := must(t, tr, session.Command{Kind: session.Look, Field: "ip1"}).Picture
+	after := must(t, tr, session.Command{Kind: session.Look, Layer: "ip1"}).Picture
 	if !bytes.Equal(before.Kept, after.Kept) || before.Max != after.Max {
 		t.Error("the fixed layer has changed")
 	}
-	if now := must(t, tr, session.Command{Kind: session.Look, Field: "conv1"}).Picture; now.Max == other.Max {
+	if now := must(t, tr, session.Command{Kind: session.Look, Layer: "conv1"}).Picture; now.Max == other.Max {
 		t.Error("the other layer has not changed")
 	}
 }
@@ -216,7 +216,7 @@ func TestLook(t *testing.T) {
 	tr := start(t, run, 2)
 	s := stepTo(t, tr, 2)
 	for _, l := range s.Layers {
-		p := must(t, tr, session.Command{Kind: session.Look, Field: l.Name}).Picture
+		p := must(t, tr, session.Command{Kind: session.Look, Layer: l.Name}).Picture
 		kept := 0
 		for _, k := range p.Kept {
 			if k != 0 && k != 255 {
@@ -230,7 +230,7 @@ func TestLook(t *testing.T) {
 		small := must(
 			t,
 			tr,
-			session.Command{Kind: session.Look, Field: l.Name, Area: session.Area{Height: 2, Width: 3}},
+			session.Command{Kind: session.Look, Layer: l.Name, Area: session.Area{Height: 2, Width: 3}},
 		).Picture
 		var sum float64
 		for r := range 2 {
@@ -244,11 +244,11 @@ func TestLook(t *testing.T) {
 		}
 	}
 	for _, a := range []session.Area{{Row: -1}, {Row: 1 << 20}, {Col: 1 << 20}, {Rows: -4}} {
-		if _, err := tr.Do(context.Background(), session.Command{Kind: session.Look, Field: "ip1", Area: a}); err == nil {
+		if _, err := tr.Do(context.Background(), session.Command{Kind: session.Look, Layer: "ip1", Area: a}); err == nil {
 			t.Errorf("%+v: no error", a)
 		}
 	}
-	if _, err := tr.Do(context.Background(), session.Command{Kind: session.Look, Field: "relu1"}); err == nil {
+	if _, err := tr.Do(context.Background(), session.Command{Kind: session.Look, Layer: "relu1"}); err == nil {
 		t.Error("a layer that cannot be pruned: no error")
 	}
 }
@@ -266,18 +266,11 @@ func TestDeaths(t *testing.T) {
 			threshold := float64(l.Histogram.Deaths[l.Outputs/2]) + 1e-4
 			want := l.Histogram.Dead(threshold)
 			kept := l.Histogram.Total() - l.Histogram.Pruned(threshold)
-			field := l.Name + "." + s.Hyper.Layer(l.Name).ThresholdName()
+			field := l.Name + "." + s.Hyper.Layer(l.Name).ThresholdParam().String()
 			before := tr.Snapshot().Layer(l.Name).Histogram
-			go func() {
-				_, _ = tr.Do(
-					context.Background(),
-					session.Command{Kind: session.Set, Field: field, Value: strconv.FormatFloat(threshold, 'g', -1, 64)},
-				)
-			}()
-			modeltest.Eventually(t, "the threshold is asked for", func() bool {
-				_, ok := tr.Snapshot().PendingValue(field)
-				return ok
-			})
+			value := strconv.FormatFloat(threshold, 'g', -1, 64)
+			go func() { _, _ = tr.Do(context.Background(), set(field, value)) }()
+			modeltest.Eventually(t, "the threshold is asked for", func() bool { return pendingIs(tr, field, value) })
 			must(t, tr, session.Command{Kind: session.SurgeryNow})
 			now := settle(t, tr).Layer(l.Name)
 			modeltest.Eventually(t, "a histogram after the surgery", func() bool {

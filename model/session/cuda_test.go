@@ -412,7 +412,7 @@ func TestCUDANoticesAreTold(t *testing.T) {
 	}
 	told := ""
 	for _, e := range tr.Snapshot().Events {
-		told += e.Text + "\n"
+		told += e.What.String() + "\n"
 	}
 	if !strings.Contains(told, "is not used: it failed in layer") {
 		t.Errorf("told:\n%s", told)

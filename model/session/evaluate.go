@@ -2,12 +2,20 @@ package session
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"dns-tui/model"
 	"dns-tui/model/solver"
 )
+
+// tests are the evaluations of a run's test nets.
+type tests struct {
+	results     []solver.TestResult // of the last
+	done, total int                 // batches, while one is under way
+	at          int                 // iteration of the last that the solver asked for; -1 before the first
+	deferred    []request           // what must not happen during a test
+}
 
 // testAll evaluates every test net. Commands that come meanwhile are carried out between batches where they only set
 // something; one that stops or pauses ends the test.
@@ -18,22 +26,21 @@ func (t *Trainer) testAll() error {
 		if t.state == Testing {
 			t.state = before
 		}
-		t.tested, t.toTest = 0, 0
-		for _, r := range t.deferred {
+		t.tests.done, t.tests.total = 0, 0
+		for _, r := range t.tests.deferred {
 			t.carryOut(r)
 		}
-		t.deferred = nil
+		t.tests.deferred = nil
 	}()
 	results := make([]solver.TestResult, 0, len(t.solver.Tests))
-	t.toTest = 0
+	t.tests.done, t.tests.total = 0, 0
 	for i := range t.solver.Tests {
-		t.toTest += int(t.run.Solver.TestIter[i])
+		t.tests.total += int(t.run.Solver.TestIter[i])
 	}
-	t.tested = 0
 	for i := range t.solver.Tests {
-		r, err := t.solver.Test(i, t.interrupted)
+		r, err := t.solver.Test(i, t.betweenBatches)
 		if errors.Is(err, model.ErrStopped) {
-			t.note(Event{Iter: t.solver.Iter, Text: "test interrupted"})
+			t.note(TestInterrupted{})
 			return nil
 		}
 		if err != nil {
@@ -41,29 +48,19 @@ func (t *Trainer) testAll() error {
 		}
 		results = append(results, *r)
 	}
-	t.tests = results
-	for i := range results {
-		if a, ok := results[i].Accuracy(); ok && i == 0 {
-			t.curves.accuracy.Add(t.solver.Iter, a)
-		}
-		for _, o := range results[i].Outputs {
-			if o.LossWeight != 0 && i == 0 {
-				t.curves.testLoss.Add(t.solver.Iter, o.Value)
-				break
-			}
-		}
-	}
-	t.recordTest(results)
-	t.note(Event{Iter: t.solver.Iter, Text: t.testText(), Tests: results})
-	t.speed.reset()
+	t.tests.results = results
+	t.curves.tested(t.solver.Iter, results)
+	t.rec.tested(results)
+	t.note(TestDone{results})
+	t.display.speed.reset()
 	t.publish()
 	return nil
 }
 
-// interrupted looks at the commands between two batches of a test.
-func (t *Trainer) interrupted() bool {
-	t.tested++
-	if time.Since(t.published) >= publishEvery {
+// betweenBatches looks at the commands between two batches of a test, and reports whether one ends it.
+func (t *Trainer) betweenBatches() bool {
+	t.tests.done++
+	if time.Since(t.display.published) >= publishEvery {
 		t.publish()
 	}
 	for {
@@ -72,10 +69,8 @@ func (t *Trainer) interrupted() bool {
 			switch r.cmd.Kind {
 			case TestNow:
 				r.reply <- reply{err: errors.New("a test is running")}
-			case SurgeryNow:
-				t.deferred = append(t.deferred, r) // a test sees one set of masks
-			case GoBack, Probe:
-				t.deferred = append(t.deferred, r)
+			case SurgeryNow, GoBack, Probe: // a test sees one set of masks
+				t.tests.deferred = append(t.tests.deferred, r)
 			case Resume, Step, StepSurgery:
 				r.reply <- reply{ack: Ack{Iter: t.solver.Iter}}
 			case Pause:
@@ -95,12 +90,16 @@ func (t *Trainer) interrupted() bool {
 	}
 }
 
-func (t *Trainer) testText() string {
-	s := "test"
-	for _, r := range t.tests {
-		for _, o := range r.Outputs {
-			s += fmt.Sprintf("  %s %.4f", o.Name, o.Value)
-		}
+// tested takes in the results of a test: the first test net's accuracy and loss are curves.
+func (c *curves) tested(iter int, results []solver.TestResult) {
+	if len(results) == 0 {
+		return
 	}
-	return s
+	if a, ok := results[0].Accuracy(); ok {
+		c.accuracy.Add(iter, a)
+	}
+	loss := func(o model.Output) bool { return o.LossWeight != 0 }
+	if i := slices.IndexFunc(results[0].Outputs, loss); i >= 0 {
+		c.testLoss.Add(iter, results[0].Outputs[i].Value)
+	}
 }

@@ -34,6 +34,15 @@ func stop(tr *session.Trainer) {
 	<-tr.Done()
 }
 
+// leftBehind are the solverstates, by base name, that going back left behind, as the journal tells.
+func leftBehind(run *config.Run) (map[string]bool, error) {
+	c, err := session.ReadCourse(run.JournalPath())
+	if err != nil {
+		return nil, err
+	}
+	return c.Left, nil
+}
+
 // settingLines are the lines of a journal that are settings, as text.
 func settingLines(t *testing.T, run *config.Run) []string {
 	t.Helper()
@@ -44,7 +53,7 @@ func settingLines(t *testing.T, run *config.Run) []string {
 	var out []string
 	for _, c := range changes {
 		if c.IsSetting() {
-			out = append(out, fmt.Sprint(c.Iter, " ", c.Text()))
+			out = append(out, fmt.Sprint(c.Iter, " ", c.String()))
 		}
 	}
 	return out
@@ -62,7 +71,7 @@ func TestLeftBehind(t *testing.T) {
 	stepTo(t, tr, 15)
 	before := save(t, tr) // at 15
 	stepTo(t, tr, 17)
-	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_iter_10.solverstate"})
+	must(t, tr, session.Command{Kind: session.GoBack, Path: run.SnapshotPrefix() + "_iter_10.solverstate"})
 	want := map[string]bool{
 		"run_iter_12.solverstate":       true,
 		"run_iter_15.solverstate":       true,
@@ -70,7 +79,7 @@ func TestLeftBehind(t *testing.T) {
 	}
 	check := func(when string, states []session.SavedState) {
 		t.Helper()
-		left, err := session.Abandoned(run.JournalPath())
+		left, err := leftBehind(run)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +106,7 @@ func TestLeftBehind(t *testing.T) {
 	}
 	want = map[string]bool{}
 	check("after returning", tr.Snapshot().States)
-	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_iter_10.solverstate"})
+	must(t, tr, session.Command{Kind: session.GoBack, Path: run.SnapshotPrefix() + "_iter_10.solverstate"})
 	stepTo(t, tr, 15)
 	if b := tr.Snapshot().Back; filepath.Base(b) != "run_iter_10.solverstate" {
 		t.Errorf("after new training back goes to %s, wanted the last good state", b)
@@ -126,12 +135,12 @@ func TestBackToAGuard(t *testing.T) {
 	run := mini(t, "dns_seed_mini", lasting)
 	tr := startWith(t, run, 2, session.Options{Guard: 3})
 	stepTo(t, tr, 5)
-	must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "8"})
+	must(t, tr, set("lr_mult", "8"))
 	stepTo(t, tr, 9)
 	must(t, tr, session.Command{Kind: session.SnapshotNow})
 	must(t, tr, session.Command{Kind: session.GoBack})
 	stop(tr)
-	left, err := session.Abandoned(run.JournalPath())
+	left, err := leftBehind(run)
 	if err != nil || !left["run_iter_9.solverstate"] {
 		t.Errorf("left %v, %v", left, err)
 	}
@@ -161,14 +170,14 @@ func TestUndoGoesOn(t *testing.T) {
 	run := mini(t, "dns_seed_mini", lasting)
 	tr := startWith(t, run, 2, session.Options{Guard: 3})
 	stepTo(t, tr, 3)
-	must(t, tr, session.Command{Kind: session.Set, Field: "momentum", Value: "0.5"})
-	must(t, tr, session.Command{Kind: session.Set, Field: "gamma", Value: "0.1"})
+	must(t, tr, set("momentum", "0.5"))
+	must(t, tr, set("gamma", "0.1"))
 	must(t, tr, session.Command{Kind: session.Undo})
 	must(t, tr, session.Command{Kind: session.SnapshotNow})
 	stepTo(t, tr, 6)
-	must(t, tr, session.Command{Kind: session.Set, Field: "weight_decay", Value: "0.001"})
+	must(t, tr, set("weight_decay", "0.001"))
 	stepTo(t, tr, 8)
-	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_iter_3.solverstate"})
+	must(t, tr, session.Command{Kind: session.GoBack, Path: run.SnapshotPrefix() + "_iter_3.solverstate"})
 	want := [2]string{"momentum 0.5 → 0.9", "gamma 0 → 0.1"}
 	if s := tr.Snapshot(); [2]string{s.Undo, s.Redo} != want {
 		t.Errorf("after going back: %q, %q", s.Undo, s.Redo)
@@ -177,8 +186,8 @@ func TestUndoGoesOn(t *testing.T) {
 	tr = resumed(t, run, "run_iter_3.solverstate", session.Options{})
 	var told []string
 	for _, e := range tr.Snapshot().Events {
-		if e.Status == session.Applied {
-			told = append(told, e.Text)
+		if e.Status() == session.Applied {
+			told = append(told, e.What.String())
 		}
 	}
 	if d := cmp.Diff([]string{"from 8 back to 3", "momentum 0.9 → 0.5", "gamma 0 → 0.1", "gamma 0.1 → 0"}, told); d != "" {
@@ -198,11 +207,11 @@ func TestScopeIsOneChange(t *testing.T) {
 	run := mini(t, "sgd_inv", lasting)
 	tr := startWith(t, run, 2, session.Options{Guard: 3})
 	s := stepTo(t, tr, 3)
-	var edits []session.Edit
+	var scope []config.Edit
 	for _, l := range s.Layers {
-		edits = append(edits, session.Edit{Field: l.Name + ".prune", New: "on"})
+		scope = append(scope, edits(l.Name+".prune", "on")...)
 	}
-	must(t, tr, session.Command{Kind: session.Set, Edits: edits})
+	must(t, tr, session.SetOf(scope...))
 	s = tr.Snapshot()
 	if len(s.States) != 1 || len(s.Changes) != 1 || len(settingLines(t, run)) != 1 {
 		t.Errorf("%d guards, %d marks, journal %q", len(s.States), len(s.Changes), settingLines(t, run))
@@ -220,22 +229,22 @@ func TestScopeIsOneChange(t *testing.T) {
 	if n := len(tr.Snapshot().States); n != 1 {
 		t.Errorf("%d guards in one iteration", n)
 	}
-	edits[3].New = "perhaps"
-	if _, err := tr.Do(context.Background(), session.Command{Kind: session.Set, Edits: edits}); err == nil {
+	scope[3].Layer = "perhaps"
+	if _, err := tr.Do(context.Background(), session.SetOf(scope...)); err == nil {
 		t.Error("a change that is partly wrong was taken")
 	}
 	must(t, tr, session.Command{Kind: session.Undo})
 	// Thresholds of a scope wait together, and are taken back together.
 	must(t, tr, session.Command{Kind: session.Redo})
-	for i := range edits {
-		edits[i] = session.Edit{Field: s.Layers[i].Name + ".t", New: "0.9"}
+	for i := range scope {
+		scope[i] = edits(s.Layers[i].Name+".t", "0.9")[0]
 	}
 	c := make(chan error, 1)
 	go func() {
-		_, err := tr.Do(context.Background(), session.Command{Kind: session.Set, Edits: edits})
+		_, err := tr.Do(context.Background(), session.SetOf(scope...))
 		c <- err
 	}()
-	modeltest.Eventually(t, "the edits wait", func() bool { return len(tr.Snapshot().Pending) >= len(edits) })
+	modeltest.Eventually(t, "the edits wait", func() bool { return len(tr.Snapshot().Pending) >= len(scope) })
 	must(t, tr, session.Command{Kind: session.Undo})
 	if err := <-c; err != session.ErrUndone || len(tr.Snapshot().Pending) != 0 {
 		t.Errorf("%v, %d wait", err, len(tr.Snapshot().Pending))
@@ -250,12 +259,12 @@ func TestGuardsThatServe(t *testing.T) {
 		do     session.Command
 		guards int
 	}{
-		{session.Command{Kind: session.Set, Field: "lr_mult", Value: "4"}, 1},
-		{session.Command{Kind: session.Set, Field: "lr_mult", Value: "16"}, 1},
+		{set("lr_mult", "4"), 1},
+		{set("lr_mult", "16"), 1},
 		{session.Command{Kind: session.SurgeryNow}, 1},
-		{session.Command{Kind: session.Set, Field: "base_lr", Value: "0.1"}, 1}, // in place of the first: of the same file
+		{set("base_lr", "0.1"), 1}, // in place of the first: of the same file
 		{session.Command{Kind: session.Step, Count: 1}, 1},
-		{session.Command{Kind: session.Set, Field: "lr_mult", Value: "64"}, 2},
+		{set("lr_mult", "64"), 2},
 	} {
 		must(t, tr, c.do)
 		if n := len(settle(t, tr).States); n != c.guards {
@@ -268,8 +277,8 @@ func TestGuardsThatServe(t *testing.T) {
 func TestRampIsOneLine(t *testing.T) {
 	run := mini(t, "dns_seed_mini", lasting)
 	tr := start(t, run, 2)
-	must(t, tr, session.Command{Kind: session.Schedule, Plan: session.Plan{Field: "lr", Value: "0.001", At: 2, Over: 20}})
-	must(t, tr, session.Command{Kind: session.Schedule, Plan: session.Plan{Field: "conv2.t", Value: "1.5", At: 3, Over: 10}})
+	must(t, tr, session.Command{Kind: session.Schedule, Plan: plan("lr", "0.001", session.Plan{At: 2, Over: 20})})
+	must(t, tr, session.Command{Kind: session.Schedule, Plan: plan("conv2.t", "1.5", session.Plan{At: 3, Over: 10})})
 	s := stepTo(t, tr, 30)
 	if d := cmp.Diff([]string{"2 base_lr to 0.001 over 20 at 2", "3 conv2.threshold to 1.5 over 10 at 3"}, settingLines(t, run)); d != "" ||
 		len(s.Changes) != 2 {
@@ -295,20 +304,16 @@ func TestPlansAreChecked(t *testing.T) {
 		want string
 	}{
 		{session.Plan{}, "no field"},
-		{session.Plan{Field: "nonsense", At: 9}, "without a value"},
-		{session.Plan{Field: "nonsense", Value: "1", At: 9}, `no setting "nonsense"`},
-		{session.Plan{Field: "nonsense", Value: "1", Over: 3, At: 9}, `no setting "nonsense"`},
-		{session.Plan{Field: "conv9.t", Value: "1", At: 9}, `no layer "conv9"`},
-		{session.Plan{Field: "lr", At: 9}, "without a value"},
-		{session.Plan{Field: "lr", Value: "95%", At: 9}, "is not a number"},
-		{session.Plan{Field: "lr", Value: "0.1", From: "much", Over: 5, At: 9}, "is not a number"},
-		{session.Plan{Field: "lr", Value: "0.1", From: "0.2", At: 9}, "iterations to go over"},
-		{session.Plan{Field: "lr", Value: "-1", At: 9}, "wanted"},
-		{session.Plan{Field: "lr", Value: "0.1", At: 4}, "has passed"},
-		{session.Plan{Field: "lr", Value: "0.1", At: 400}, "ends at 400"},
-		{session.Plan{Field: "lr", Value: "0.1", At: 1<<63 - 1, Relative: true}, "ends at 400"},
-		{session.Plan{Field: "lr", Value: "0.1", At: 9, Over: -1}, "wanted at least 1"},
-		{session.Plan{Field: "conv1.prune", Value: "off", At: 9, Over: 2}, "nothing between"},
+		{plan("conv9.t", "1", session.Plan{At: 9}), `no layer "conv9"`},
+		{plan("conv1.c_rate", "1", session.Plan{At: 9}), `no setting "conv1.c_rate"`},
+		{plan("conv1.gamma", "1", session.Plan{Over: 3, At: 9}), `no setting "conv1.gamma"`},
+		{plan("lr", "0.1", session.Plan{From: proto.Float64(0.2), At: 9}), "iterations to go over"},
+		{plan("lr", "-1", session.Plan{At: 9}), "wanted"},
+		{plan("lr", "0.1", session.Plan{At: 4}), "has passed"},
+		{plan("lr", "0.1", session.Plan{At: 400}), "ends at 400"},
+		{plan("lr", "0.1", session.Plan{At: 1<<63 - 1, Relative: true}), "ends at 400"},
+		{plan("lr", "0.1", session.Plan{At: 9, Over: -1}), "wanted at least 1"},
+		{plan("conv1.prune", "off", session.Plan{At: 9, Over: 2}), "nothing between"},
 	} {
 		_, err := tr.Do(context.Background(), session.Command{Kind: session.Schedule, Plan: c.plan})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -323,9 +328,9 @@ func TestPlansAreChecked(t *testing.T) {
 // A change in the middle of a ramp ends it; taken back, the ramp goes on where it would be.
 func TestUndoGoesOnWithTheRamp(t *testing.T) {
 	tr := start(t, mini(t, "dns_seed_mini", lasting), 1)
-	must(t, tr, session.Command{Kind: session.Schedule, Plan: session.Plan{Field: "lr_mult", Value: "2", At: 1, Over: 10}})
+	must(t, tr, session.Command{Kind: session.Schedule, Plan: plan("lr_mult", "2", session.Plan{At: 1, Over: 10})})
 	stepTo(t, tr, 5)
-	must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "7"})
+	must(t, tr, set("lr_mult", "7"))
 	if s := stepTo(t, tr, 7); len(s.Plans) != 0 || s.Hyper.LRMult != 7 {
 		t.Fatalf("%d plans, lr_mult %g", len(s.Plans), s.Hyper.LRMult)
 	}
@@ -346,13 +351,13 @@ func TestReplayAfterReturning(t *testing.T) {
 	stepTo(t, tr, 4)
 	must(t, tr, session.Command{Kind: session.SnapshotNow})
 	stepTo(t, tr, 6)
-	must(t, tr, session.Command{Kind: session.Set, Field: "momentum", Value: "0.8"})
+	must(t, tr, set("momentum", "0.8"))
 	stepTo(t, tr, 9)
-	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_iter_4.solverstate"})
-	must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "0.5"})
+	must(t, tr, session.Command{Kind: session.GoBack, Path: run.SnapshotPrefix() + "_iter_4.solverstate"})
+	must(t, tr, set("lr_mult", "0.5"))
 	must(t, tr, session.Command{Kind: session.SurgeryNow})
 	stepTo(t, tr, 7)
-	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_guard_iter_9.solverstate"})
+	must(t, tr, session.Command{Kind: session.GoBack, Path: run.SnapshotPrefix() + "_guard_iter_9.solverstate"})
 	s := stepTo(t, tr, 12)
 	if d := cmp.Diff([]string{"6 momentum 0.9 → 0.8"}, settingLines(t, run)); d != "" || len(s.Changes) != 1 {
 		t.Errorf("%s, %d marks", d, len(s.Changes))

@@ -143,3 +143,60 @@ func (c *curves) cut(iter int) {
 		c.layers[i].cut(iter + 1)
 	}
 }
+
+// load fills the curves of a run that goes on with what its journal tells of the iterations before, and returns the
+// changes of those; lately are the changes of its iteration.
+func (c *curves) load(past *Course, s *solver.Solver, lately []Change) []Change {
+	h := NewHistory(past.Changes)
+	for _, p := range []struct{ to, from *Series }{
+		{&c.loss, &h.Loss}, {&c.smoothed, &h.Loss}, {&c.rate, &h.Rate}, {&c.kept, &h.Kept}, {&c.speed, &h.Speed},
+		{&c.accuracy, &h.Accuracy}, {&c.testLoss, &h.TestLoss},
+	} {
+		p.to.addUntil(p.from, s.Iter)
+	}
+	for i, p := range s.Layers() {
+		if k := h.Layers[p.Name]; k != nil {
+			c.layers[i].kept.addUntil(k, s.Iter)
+		}
+	}
+	return keepChanges(h.Changes, s.Iter, lately)
+}
+
+// addUntil adds the points of another series up to an iteration.
+func (s *Series) addUntil(from *Series, iter int) {
+	for i, at := range from.Iters {
+		if at <= iter {
+			s.Add(at, from.Values[i])
+		}
+	}
+}
+
+// keepChanges returns the changes before an iteration, and those of it that led to its snapshot, in new memory.
+func keepChanges(all []Change, iter int, lately []Change) []Change {
+	out := before(all, iter)
+	for _, c := range lately {
+		if len(c.Edits) > 0 || c.Ramp != nil {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// settled takes in an iteration, and reports whether it operated.
+func (c *curves) settled(s *solver.Solver, iter int, loss float64) (operated bool) {
+	c.loss.Add(iter, loss)
+	c.smoothed.Add(iter, s.SmoothedLoss())
+	c.rate.Add(iter, s.Rate(iter))
+	kept, total := 0, 0
+	for i, p := range s.Layers() {
+		kept, total = kept+p.Kept(), total+p.Total()
+		if p.LastSurgery() == iter {
+			operated = true
+			c.layers[i].note(p)
+		}
+	}
+	if total > 0 {
+		c.kept.Add(iter, solver.Fraction(kept, total))
+	}
+	return operated
+}

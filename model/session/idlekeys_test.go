@@ -55,8 +55,8 @@ func TestIdleKeys(t *testing.T) {
 			tr := startWith(t, run, 1, session.Options{})
 			var said []string
 			for _, e := range tr.Snapshot().Events {
-				if strings.Contains(e.Text, "no effect") {
-					said = append(said, e.Text)
+				if strings.Contains(e.What.String(), "no effect") {
+					said = append(said, e.What.String())
 				}
 			}
 			must(t, tr, session.Command{Kind: session.Stop})

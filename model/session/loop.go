@@ -24,7 +24,8 @@ func (t *Trainer) loop() {
 			t.fail(&InternalError{Cause: r, Stack: debug.Stack()})
 		}
 	}()
-	t.histNext, t.shown = time.Time{}, time.Now()
+	t.hist.stale()
+	t.display.shown = time.Now()
 	for {
 		if err := t.obey(); err != nil {
 			t.fail(err)
@@ -54,62 +55,48 @@ func (t *Trainer) loop() {
 
 // end publishes the last state and lets everybody go.
 func (t *Trainer) end() {
-	for _, w := range t.pending {
-		w.of.waits--
-		w.of.settle(t.solver.Iter, ErrEnded)
-	}
-	t.recordEnd()
+	t.settings.dropPending(ErrEnded)
+	t.rec.measure(true, t.display.loss, t.display.speed.perSecond())
+	t.rec.writeMeasure(&Measure{State: t.state.String(), Saved: t.keeper.last})
 	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
 		t.err, t.state, t.problem = err, Failed, escape.Error(err)
 	}
 	t.publish()
-	t.journal.close()
-	t.lock.release()
+	_ = t.rec.journal.close() // what could not be written was told
+	t.keeper.lock.release()
 	close(t.done)
 }
 
 // fail ends the run with an error; weights that are good are saved.
 func (t *Trainer) fail(err error) {
 	t.err, t.state, t.problem = err, Failed, escape.Error(err)
-	t.note(Event{Iter: t.solver.Iter, Text: "failed: " + err.Error()})
+	t.note(RunFailed{err.Error()})
 	var unstable *solver.UnstableError
-	var collapse *CollapseError
-	if !errors.As(err, &unstable) && !errors.As(err, &collapse) && t.savedIter != t.solver.Iter &&
-		t.saveSnapshot("after a failure") != nil &&
-		t.saved != "" {
-		t.note(Event{Iter: t.solver.Iter, Text: "the last snapshot is " + t.saved})
+	var collapsed *CollapseError
+	if errors.As(err, &unstable) || errors.As(err, &collapsed) || t.keeper.lastIter == t.solver.Iter {
+		return
+	}
+	if t.keeper.save("after a failure") != nil && t.keeper.last != "" {
+		t.note(Notice{"the last snapshot is " + t.keeper.last})
 	}
 }
 
 // drain waits for the iterations that the device is at work on. Commands, tests and snapshots meet what they left.
 func (t *Trainer) drain() error { return t.interrupt(t.solver.Drain()) }
 
+// maxRequests is how many commands are carried out between two iterations.
+const maxRequests = 16
+
 // obey carries out the commands that have come; while paused or finished it waits for them.
 func (t *Trainer) obey() error {
 	if t.steps == 0 && t.state == Running {
 		t.steps, t.state = -1, Paused
 	}
-	waits := func() bool {
-		return (t.state == Paused || t.state == Finished && t.stays()) && !t.stopping
-	}
 	for n := 0; ; n++ {
-		if waits() {
-			if err := t.drain(); err != nil {
+		if (t.state == Paused || t.state == Finished && t.stays()) && !t.stopping {
+			if err := t.wait(); err != nil {
 				return err
 			}
-			t.recordMeasure(true)
-			t.refreshHistograms(true)
-			t.publish()
-			if t.probing.busy() {
-				select {
-				case r := <-t.requests:
-					t.carryOut(r)
-				default:
-					t.probeNext()
-				}
-				continue
-			}
-			t.await()
 			continue
 		}
 		if n == maxRequests {
@@ -127,27 +114,56 @@ func (t *Trainer) obey() error {
 	}
 }
 
-// maxRequests is how many commands are carried out between two iterations.
-const maxRequests = 16
+// wait waits for a command while nothing trains: it carries that out, measures sensitivity, or tries to save again.
+func (t *Trainer) wait() error {
+	if err := t.drain(); err != nil {
+		return err
+	}
+	t.rec.measure(true, t.display.loss, t.display.speed.perSecond())
+	if t.opts.Histograms {
+		t.hist.refresh(true)
+	}
+	t.publish()
+	if t.probing.busy() {
+		select {
+		case r := <-t.requests:
+			t.carryOut(r)
+		default:
+			t.probeNext()
+		}
+		return nil
+	}
+	var retry <-chan time.Time
+	if b := &t.keeper.trouble; b.err != nil {
+		retry = time.After(time.Until(b.next))
+	}
+	select {
+	case r := <-t.requests:
+		t.carryOut(r)
+	case <-retry:
+		t.keeper.retry()
+	}
+	return nil
+}
 
 // iterate does one iteration with what surrounds it in Caffe's Solver::Step: the test before, the snapshot after.
 func (t *Trainer) iterate() error {
 	s, p := t.solver, t.run.Solver
 	t.replayChanges()
 	if n := int(p.GetTestInterval()); n > 0 && s.Iter%n == 0 && (s.Iter > 0 || p.GetTestInitialization()) &&
-		t.testedAt != s.Iter {
+		t.tests.at != s.Iter {
 		iter := s.Iter
 		if err := t.drain(); err != nil || s.Iter != iter {
 			return err
 		}
-		t.testedAt = s.Iter
+		t.tests.at = s.Iter
 		if err := t.testAll(); err != nil || t.stopping || t.state == Paused {
 			return err
 		}
 	}
-	t.followPlans()
-	t.applyPending(t.dueNow)
-	operates := t.operates()
+	t.settings.followPlans()
+	t.settings.applyPending(t.settings.dueNow)
+	operates := s.Operates()
 	shown := due(int(p.GetDisplay()), s.Iter)
 	saves := due(int(p.GetSnapshot()), s.Iter+1)
 	err := s.Advance()
@@ -160,36 +176,41 @@ func (t *Trainer) iterate() error {
 	if t.steps > 0 {
 		t.steps--
 	}
-	if operated := t.hasOperated; operated || t.stuck != "" {
-		t.hasOperated = false
-		if err := t.watchRun(operated); err != nil {
-			return err
-		}
+	if err := t.watchRun(); err != nil {
+		return err
 	}
 	if t.toSurgery && operates {
 		t.steps, t.toSurgery = 0, false
 	}
-	if t.speed.tick(s.Iter) {
-		if v := t.speed.perSecond(); v > 0 {
+	return t.afterwards(shown, saves)
+}
+
+// afterwards does what follows an iteration: it records, shows and saves.
+func (t *Trainer) afterwards(shown, saves bool) error {
+	s, d := t.solver, &t.display
+	if d.speed.tick(s.Iter) {
+		if v := d.speed.perSecond(); v > 0 {
 			t.curves.speed.Add(s.Iter, v)
 		}
 	}
-	t.recordMeasure(false)
+	t.rec.measure(false, d.loss, d.speed.perSecond())
 	if shown {
 		t.progress()
 	}
 	if saves {
-		t.saveSnapshot("by the solver's schedule")
+		_ = t.keeper.save("by the solver's schedule") // a failure is told, and tried again
 	}
-	t.saveOwed()
+	t.keeper.retry()
 	if t.probing.due() {
 		if err := t.drain(); err != nil {
 			return err
 		}
 		t.probeNext()
 	}
-	if time.Since(t.published) >= publishEvery {
-		t.refreshHistograms(false)
+	if time.Since(d.published) >= publishEvery {
+		if t.opts.Histograms {
+			t.hist.refresh(false)
+		}
 		t.publish()
 	}
 	return nil
@@ -204,19 +225,19 @@ func (t *Trainer) interrupt(err error) error {
 	var unstable *solver.UnstableError
 	var givenUp *solver.GivenUpError
 	isUnstable, isGivenUp := errors.As(err, &unstable), errors.As(err, &givenUp)
-	if (isUnstable || isGivenUp) && len(t.solver.Redrawn()) > 0 {
+	if redrawn := t.solver.Redrawn(); (isUnstable || isGivenUp) && len(redrawn) > 0 {
 		// A run that goes on from here operates once more in this iteration, and so must its replay.
-		t.surgeryDone(append([]string(nil), t.solver.Redrawn()...))
+		t.recordSurgery(append([]string(nil), redrawn...))
 	}
 	switch {
 	case isGivenUp:
-		t.note(Event{Iter: t.solver.Iter, Text: err.Error() + ", to stop"})
+		t.note(Notice{err.Error() + ", to stop"})
 		return nil
 	case !isUnstable || !t.opts.Interactive:
 		return err
 	}
 	t.state, t.problem = Paused, escape.Error(err)
-	t.note(Event{Iter: t.solver.Iter, Text: "paused: " + err.Error()})
+	t.note(GateClosed{err.Error()})
 	return nil
 }
 
@@ -231,119 +252,137 @@ func (t *Trainer) stopWaits() bool {
 
 // settled takes in the loss of an iteration.
 func (t *Trainer) settled(iter int, loss float64) {
-	t.lastLoss = loss
-	c := &t.curves
-	c.loss.Add(iter, loss)
-	c.smoothed.Add(iter, t.solver.SmoothedLoss())
-	c.rate.Add(iter, t.solver.Rate(iter))
-	kept, total, operated := 0, 0, false
-	for i, p := range t.solver.Layers() {
-		kept, total = kept+p.Kept(), total+p.Total()
-		if p.LastSurgery() == iter {
-			operated = true
-			c.layers[i].note(p)
-		}
+	t.display.loss = loss
+	operated := t.curves.settled(t.solver, iter, loss)
+	t.collapse.settled(loss, operated)
+	if !operated {
+		return
 	}
-	if total > 0 {
-		c.kept.Add(iter, solver.Fraction(kept, total))
-	}
-	if what := t.watch.see(loss); what != "" {
-		t.stuck = what
-	}
-	if operated {
-		t.surgeries++
-		t.hasOperated = true
-		t.warnOfEmpty(iter)
-	}
-}
-
-// operates reports whether the next iteration redraws a mask.
-func (t *Trainer) operates() bool {
-	for _, p := range t.solver.Layers() {
-		if t.solver.SurgeryDue(p) {
-			return true
-		}
-	}
-	return false
-}
-
-// warnOfEmpty says when surgery has left a layer without any weight: nothing passes it, forward or backward.
-func (t *Trainer) warnOfEmpty(iter int) {
-	for _, p := range t.solver.Layers() {
+	t.display.surgeries++
+	for _, p := range t.solver.Layers() { // nothing passes a layer without any weight, forward or backward
 		if p.LastSurgery() == iter && p.Kept() == 0 && p.Pruned() > 0 {
 			l := t.solver.Hyper().Layer(p.Name)
-			t.note(
-				Event{
-					Iter: p.LastSurgery(),
-					Text: fmt.Sprintf(
-						"%s keeps no weight, so nothing passes it: lower its %s, now %g",
-						p.Name,
-						l.ThresholdName(),
-						l.Threshold,
-					),
-				},
-			)
+			t.note(LayerEmptied{p.Name, l.ThresholdParam().String(), l.Threshold})
 		}
 	}
+}
+
+// watchRun looks at what the last iteration brought: a run that can learn nothing more.
+func (t *Trainer) watchRun() error {
+	c := &t.collapse
+	if what := c.stuck; what != "" {
+		c.stuck = ""
+		if err := t.collapsed(what); err != nil {
+			return err
+		}
+	}
+	if !c.operated {
+		return nil
+	}
+	c.operated = false
+	return t.checkSignal(false)
+}
+
+// checkSignal tells where nothing passes through the net any more, or something does again.
+func (t *Trainer) checkSignal(now bool) error {
+	lost, restored, err := t.collapse.look(now)
+	switch {
+	case err != nil:
+		return t.interrupt(err)
+	case lost != "":
+		return t.collapsed(lost)
+	case restored:
+		t.note(SignalRestored{})
+	}
+	return nil
+}
+
+// collapsed tells that the run can learn nothing more: one that somebody watches is paused, one that was told to stop
+// ends.
+func (t *Trainer) collapsed(what string) error {
+	if t.opts.StopOnCollapse {
+		return &CollapseError{t.solver.Iter, what}
+	}
+	pause := t.opts.Interactive && !t.state.Ended()
+	if pause {
+		t.state, t.problem = Paused, what
+		if t.keeper.points.lastGood(t.solver.Iter) != nil {
+			t.problem += "; B goes back"
+		}
+	}
+	t.note(Collapsed{what, pause})
+	return nil
 }
 
 // stays reports whether the loop waits for commands after the last iteration: for somebody who watches, or for a
 // place to save to.
 func (t *Trainer) stays() bool {
-	return t.opts.Interactive || t.opts.Served && t.disk.snapshot.err != nil
+	return t.opts.Interactive || t.opts.Served && t.keeper.trouble.err != nil
 }
 
 // finish does what follows the last iteration, and reports whether the loop goes on to wait for commands.
 func (t *Trainer) finish() bool {
-	if t.state != Finished {
-		t.state = Running
-		t.replayChanges()
-		p := t.run.Solver
-		if p.GetSnapshotAfterTrain() && (t.savedIter != t.solver.Iter || t.savedAt != t.place()) {
-			if err := t.saveSnapshot("at the end"); err != nil && !t.stays() {
-				t.fail(
-					fmt.Errorf(
-						"finished, not saved: the training is done, but its weights could not be saved: %w",
-						err,
-					),
-				)
-				return false
-			}
-		}
-		if t.opts.CaffeEnd {
-			if err := t.showLastLoss(); err != nil {
-				t.fail(err)
-				return false
-			}
-		}
-		tests := p.GetTestInterval() > 0 && (!t.opts.CaffeEnd || due(int(p.GetTestInterval()), t.solver.Iter))
-		if len(t.solver.Tests) > 0 && tests && t.testedAt != t.solver.Iter {
-			t.testedAt = t.solver.Iter
-			if err := t.testAll(); err != nil {
-				t.fail(err)
-				return false
-			}
-		}
-		if t.stopping {
-			return true
-		}
-		if !t.opts.CaffeEnd && t.shownIter != t.solver.Iter-1 { // once
-			t.progress()
-		}
-		t.state = Finished
-		if n := t.replayRejected; n > 0 {
-			t.note(
-				Event{
-					Iter: t.solver.Iter,
-					Text: fmt.Sprintf("the replay is not the journal's run: %d of its changes were rejected", n),
-				},
-			)
-		}
-		text := "finished"
-		if t.disk.snapshot.err != nil {
-			text = t.finishedUnsaved()
-		}
-		t.note(Event{Iter: t.solver.Iter, Text: text})
+	if t.state == Finished {
+		return t.stays()
 	}
+	t.state = Running
+	t.replayChanges()
+	if err := t.lastActs(); err != nil {
+		t.fail(err)
+		return false
+	}
+	if t.stopping {
+		return true
+	}
+	if !t.opts.CaffeEnd && t.display.shownIter != t.solver.Iter-1 { // once
+		t.progress()
+	}
+	t.state = Finished
+	if n := t.replay.rejected; n > 0 {
+		t.note(Warning{fmt.Sprintf("the replay is not the journal's run: %d of its changes were rejected", n)})
+	}
+	t.note(RunFinished{t.keeper.waitsText()})
 	return t.stays()
+}
+
+// lastActs saves, shows and tests after the last iteration.
+func (t *Trainer) lastActs() error {
+	p := t.run.Solver
+	if p.GetSnapshotAfterTrain() && !t.keeper.saved() {
+		if err := t.keeper.save("at the end"); err != nil && !t.stays() {
+			return fmt.Errorf("finished, not saved: the training is done, but its weights could not be saved: %w", err)
+		}
+	}
+	if t.opts.CaffeEnd {
+		if err := t.showLastLoss(); err != nil {
+			return err
+		}
+	}
+	wanted := p.GetTestInterval() > 0 && (!t.opts.CaffeEnd || due(int(p.GetTestInterval()), t.solver.Iter))
+	if len(t.solver.Tests) == 0 || !wanted || t.tests.at == t.solver.Iter {
+		return nil
+	}
+	t.tests.at = t.solver.Iter
+	return t.testAll()
+}
+
+// replayChanges makes the changes of a replayed journal that took effect at this iteration.
+func (t *Trainer) replayChanges() {
+	for _, c := range t.replay.due(t.solver.Iter) {
+		var err error
+		switch {
+		case c.Unknown != nil:
+			err = errors.New(c.Unknown.Reason)
+		case c.Surgery != nil:
+			err = t.surgeryNow(c.Surgery.Layers)
+		case c.Ramp != nil:
+			err = t.settings.replayRamp(c.Ramp)
+		default:
+			err = t.settings.replayEdits(c)
+		}
+		if err != nil {
+			t.replay.rejected++
+			t.events.note(Event{Iter: c.Iter, What: CommandRejected{"replay: " + c.String(), err.Error()}})
+		}
+	}
 }

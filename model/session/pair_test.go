@@ -232,7 +232,7 @@ func TestBeginsBesideSnapshots(t *testing.T) {
 		tr := startWith(t, run, 1, session.Options{})
 		var all []string
 		for _, e := range tr.Snapshot().Events {
-			all = append(all, e.Text)
+			all = append(all, e.What.String())
 		}
 		must(t, tr, session.Command{Kind: session.Stop})
 		<-tr.Done()
@@ -404,8 +404,8 @@ func TestResumePastAnotherRun(t *testing.T) {
 	if w, g := early(want.Loss), early(got.Loss); len(w) < 3 || !cmp.Equal(w, g) {
 		t.Errorf("the journal's loss: %v, want %v", g, w)
 	}
-	if a, b := want.Starts[0], got.Starts[0]; a.Seed != b.Seed || a.Start.Run != b.Start.Run ||
-		!cmp.Equal(a.Start.Weights, b.Start.Weights) {
+	if a, b := want.Starts[0].Began, got.Starts[0].Began; a.Seed != b.Seed || a.Run != b.Run ||
+		!cmp.Equal(a.Weights, b.Weights) {
 		t.Errorf("the journal begins with %+v, want %+v", b, a)
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"dns-tui/gpu"
 	"dns-tui/model/solver"
@@ -46,24 +47,19 @@ type looker struct {
 }
 
 // look draws the forward weights of a layer, a piece at a time: the largest layer needs no memory of its size.
-func (t *Trainer) look(name string, a Area) (*Picture, error) {
-	var p *solver.Layer
-	for _, l := range t.solver.Layers() {
-		if l.Name == name {
-			p = l
-		}
-	}
-	if p == nil {
+func (k *looker) look(s *solver.Solver, name string, a Area) (*Picture, error) {
+	i := slices.IndexFunc(s.Layers(), func(l *solver.Layer) bool { return l.Name == name })
+	if i < 0 {
 		return nil, fmt.Errorf("no layer %q that can be pruned", name)
 	}
-	w := p.Weights
-	pic := &Picture{Layer: name, Shape: w.Shape, Rows: w.Shape[0], Iter: t.solver.Iter}
+	w := s.Layers()[i].Weights
+	pic := &Picture{Layer: name, Shape: w.Shape, Rows: w.Shape[0], Iter: s.Iter}
 	pic.Cols = w.Data.N / max(1, pic.Rows)
 	var err error
 	if pic.Area, err = a.clip(pic.Rows, pic.Cols); err != nil {
 		return nil, err
 	}
-	return pic, t.paint(pic, w.Forward())
+	return pic, k.paint(s.Device(), pic, w.Forward())
 }
 
 // clip fits an area into a matrix.
@@ -93,8 +89,8 @@ func (a Area) clip(rows, cols int) (Area, error) {
 // cellOf returns the cell of the i-th of n weights among so many cells.
 func cellOf(i, n, cells int) int { return i * cells / n }
 
-func (t *Trainer) paint(pic *Picture, w *gpu.Tensor) error {
-	a, d, k := pic.Area, t.solver.Device(), &t.looker
+func (k *looker) paint(d *gpu.Device, pic *Picture, w *gpu.Tensor) error {
+	a := pic.Area
 	if k.onDevice == nil {
 		var err error
 		if k.onDevice, err = gpu.NewTensor(d, lookChunk); err != nil {

@@ -11,23 +11,22 @@ import (
 	"dns-tui/config"
 )
 
-// Plan is a change to come: of Field to Value at iteration At, or, where Over is not 0, in even steps over that many
-// iterations from At on.
+// Plan is a change to come: an edit at iteration At, or, where Over is not 0, in even steps over that many iterations
+// from At on.
 type Plan struct {
-	ID    int     `json:"id"`
-	Field string  `json:"field"`
-	Value string  `json:"value"`
-	From  string  `json:"from,omitempty"` // where a ramp starts; "" is the value in force then
-	At    int     `json:"at"`
-	Over  int     `json:"over,omitempty"`
-	By    string  `json:"by,omitempty"`
-	Begun bool    `json:"begun,omitempty"`
-	Start float64 `json:"start,omitempty"` // of a ramp that has begun
-	Old   string  `json:"old,omitempty"`   // the value before it
+	ID int
+	config.Edit
+	From     *float64 // where a ramp starts; nil is the value in force then
+	At, Over int
+	By       string
+	// Of a ramp that has begun: where it started, and the value before it.
+	Begun      bool
+	Start, Old float64
 	// Relative, in a command, counts At from the iteration at which the command is carried out.
-	Relative bool `json:"relative,omitempty"`
+	Relative bool
 }
 
+// String is the plan as it is typed.
 func (p Plan) String() string {
 	at := fmt.Sprintf("at %d", p.At)
 	if p.Relative {
@@ -35,88 +34,116 @@ func (p Plan) String() string {
 	}
 	switch {
 	case p.Over == 0:
-		return fmt.Sprintf("%s %s %s", p.Field, p.Value, at)
-	case p.From != "":
-		return fmt.Sprintf("%s %s to %s over %d %s", p.Field, p.From, p.Value, p.Over, at)
+		return fmt.Sprintf("%s %s", p.Edit, at)
+	case p.From != nil:
+		return fmt.Sprintf("%s %s to %s over %d %s", p.Field, p.Format(*p.From), p.Text(), p.Over, at)
 	}
-	return fmt.Sprintf("%s to %s over %d %s", p.Field, p.Value, p.Over, at)
+	return fmt.Sprintf("%s to %s over %d %s", p.Field, p.Text(), p.Over, at)
 }
 
-// rampSteps is the most changes that a ramp makes: each is a line of the journal.
+// planJSON is a plan in journals and snapshots.
+type planJSON struct {
+	ID       int     `json:"id"`
+	Field    string  `json:"field"`
+	Value    string  `json:"value"`
+	From     string  `json:"from,omitempty"`
+	At       int     `json:"at"`
+	Over     int     `json:"over,omitempty"`
+	By       string  `json:"by,omitempty"`
+	Begun    bool    `json:"begun,omitempty"`
+	Start    float64 `json:"start,omitempty"`
+	Old      string  `json:"old,omitempty"`
+	Relative bool    `json:"relative,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler, in the form of journals.
+func (p Plan) MarshalJSON() ([]byte, error) {
+	l := planJSON{
+		ID: p.ID, Field: p.Recorded(), Value: p.Text(), At: p.At, Over: p.Over, By: p.By, Begun: p.Begun, Start: p.Start,
+		Old: p.OldText(), Relative: p.Relative,
+	}
+	if p.From != nil {
+		l.From = p.Format(*p.From)
+	}
+	return json.Marshal(l)
+}
+
+// OldText is the value before a ramp that has begun; "" before.
+func (p *Plan) OldText() string {
+	if !p.Begun {
+		return ""
+	}
+	return p.Format(p.Old)
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It fails for a field or value that this version does not know.
+func (p *Plan) UnmarshalJSON(data []byte) error {
+	var l planJSON
+	if err := json.Unmarshal(data, &l); err != nil {
+		return err
+	}
+	edit, err := config.Parse(l.Field, l.Value)
+	if err != nil {
+		return err
+	}
+	*p = Plan{
+		ID: l.ID, Edit: edit, At: l.At, Over: l.Over, By: l.By, Begun: l.Begun, Start: l.Start, Relative: l.Relative,
+	}
+	if l.From != "" {
+		from, err := edit.ParseValue(l.From)
+		if err != nil {
+			return err
+		}
+		p.From = &from
+	}
+	if l.Old != "" {
+		p.Old, err = edit.ParseValue(l.Old)
+	}
+	return err
+}
+
+// rampSteps is the most changes that a ramp makes.
 const rampSteps = 100
 
-// rampValue is a ramp's value at an iteration, rounded to its steps.
-func (p *Plan) rampValue(iter int) (float64, bool) {
-	end, err := strconv.ParseFloat(p.Value, 64)
-	if err != nil {
-		return 0, false
-	}
+// valueAt is a ramp's value at an iteration, rounded to its steps, and whether it is the last.
+func (p *Plan) valueAt(iter int) (v float64, last bool) {
 	done := min(1, float64(iter-p.At)/float64(p.Over))
 	n := float64(min(rampSteps, p.Over))
 	done = math.Floor(done*n+1e-9) / n
 	if done >= 1 {
-		return end, true
+		return p.Value, true
 	}
-	v := p.Start + (end-p.Start)*done
+	v = p.Start + (p.Value-p.Start)*done
 	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
 	return r, false
 }
 
-// maxPlans bounds what a run plans.
-const maxPlans = 200
-
-// schedule takes a plan in, checked whole against the settings of now.
-func (t *Trainer) schedule(c Command) (string, error) {
-	p := c.Plan
-	p.Field, p.By = t.solver.Hyper().Canonical(p.Field), c.By
-	if p.Relative && p.At <= math.MaxInt32 {
-		p.At, p.Relative = p.At+t.solver.Iter, false
-	}
-	if err := t.checkPlan(&p); err != nil {
-		return "", err
-	}
-	t.planID++
-	p.ID, p.Begun, p.Start, p.Old = t.planID, false, 0, ""
-	t.plans = append(t.plans, p)
-	t.seq++
-	t.past.did(deed{Seq: t.seq, Plan: p.ID})
-	t.note(Event{Iter: t.solver.Iter, Status: Waiting, Text: fmt.Sprintf("%s: %s", planName(p.ID), p), By: c.By})
-	text := fmt.Sprintf("%s: %s", planName(p.ID), p)
-	if kills := t.foretell([]Edit{{Field: p.Field, New: p.Value}}); kills != "" {
-		text += "; with the weights of now " + kills
-	}
-	return text, nil
-}
-
-// checkPlan says what is wrong with a plan.
-func (t *Trainer) checkPlan(p *Plan) error {
-	end := int(t.run.Solver.GetMaxIter())
+// check says what is wrong with a plan of a run with these settings at an iteration, which ends at end.
+func (p *Plan) check(h *config.Hyper, iter, end int) error {
 	switch {
-	case len(t.plans) >= maxPlans:
-		return fmt.Errorf("%d changes are planned already", maxPlans)
-	case p.Field == "":
+	case p.Param == config.NoParam:
 		return errors.New("a plan of no field; wanted one of the settings")
-	case p.Value == "":
-		return fmt.Errorf("%s: a plan without a value", p.Field)
-	case p.At < t.solver.Iter:
+	case p.At < iter:
 		return fmt.Errorf("%s: iteration %d has passed", p.Field, p.At)
 	case p.At >= end:
 		return fmt.Errorf("%s: at iteration %d; the run ends at %d", p.Field, p.At, end)
 	case p.Over < 0 || p.Over > math.MaxInt32:
 		return fmt.Errorf("%s: over %d iterations; wanted at least 1", p.Field, p.Over)
-	case p.From != "" && p.Over == 0:
-		return fmt.Errorf("%s: from %s without iterations to go over; wanted at least 1", p.Field, p.From)
+	case p.From != nil && p.Over == 0:
+		return fmt.Errorf(
+			"%s: from %s without iterations to go over; wanted at least 1", p.Field, p.Format(*p.From))
 	}
-	for _, v := range []string{p.Value, p.From} {
-		if v == "" {
-			continue // from where it will be
-		}
-		if _, _, err := t.solver.Hyper().Set(p.Field, v); err != nil {
+	edits := []config.Edit{p.Edit}
+	if p.From != nil {
+		edits = append(edits, config.Edit{Field: p.Field, Value: *p.From})
+	}
+	for _, e := range edits {
+		if _, _, err := h.Apply(e); err != nil {
 			return err
 		}
-		if _, err := strconv.ParseFloat(v, 64); p.Over > 0 && err != nil {
-			return fmt.Errorf("%s: %q is not a number, so there is nothing between", p.Field, v)
-		}
+	}
+	if p.Over > 0 && !p.IsNumber() {
+		return fmt.Errorf("%s: %q is not a number, so there is nothing between", p.Field, p.Text())
 	}
 	return nil
 }
@@ -129,160 +156,84 @@ func planName(id int) string {
 	return fmt.Sprintf("plan %d", id)
 }
 
-// cancel drops a plan. A ramp stops where it is.
-func (t *Trainer) cancel(id int) (string, error) {
-	found := t.plan(id)
-	if found == nil {
-		return "", fmt.Errorf("there is no plan %d", id)
-	}
-	p := *found
-	t.drop(id)
-	if p.Begun {
-		t.record(Change{Iter: t.solver.Iter, Field: fieldPlan, Old: p.String(), New: planOff, Plan: &p})
-	}
-	t.note(Event{Iter: t.solver.Iter, Text: fmt.Sprintf("%s is dropped: %s", planName(id), p)})
-	return planName(id) + " is dropped", nil
+// maxPlans bounds what a run plans.
+const maxPlans = 200
+
+// plans are the changes to come. Lists that were handed out are never changed.
+type plans struct {
+	list []Plan
+	last int // the id that was given last
 }
 
-// followPlans makes the planned changes of this iteration.
-func (t *Trainer) followPlans() {
-	if len(t.plans) == 0 {
-		return
+// add takes a plan in and gives it an id.
+func (s *plans) add(p Plan) (Plan, error) {
+	if len(s.list) >= maxPlans {
+		return p, fmt.Errorf("%d changes are planned already", maxPlans)
 	}
-	for _, p := range append([]Plan(nil), t.plans...) {
-		if t.solver.Iter < p.At {
-			continue
-		}
-		switch {
-		case t.plan(p.ID) == nil: // another plan took its field in hand
-		case p.Over == 0:
-			t.drop(p.ID)
-			t.planned(&p)
-		case t.ramp(p.ID):
-			t.drop(p.ID)
-		}
-	}
+	s.last++
+	p.ID = s.last
+	s.put(p)
+	return p, nil
 }
 
-// plan finds a plan; nil where there is none. It is where it is until the next is made or dropped.
-func (t *Trainer) plan(id int) *Plan {
-	for i := range t.plans {
-		if t.plans[i].ID == id {
-			return &t.plans[i]
-		}
-	}
-	return nil
+// put takes a plan in that has its id: of a snapshot, of a journal, or one that goes on.
+func (s *plans) put(p Plan) {
+	s.last = max(s.last, p.ID)
+	s.list = append(s.list[:len(s.list):len(s.list)], p)
 }
 
-// drop takes a plan off the list, in new memory.
-func (t *Trainer) drop(id int) {
-	t.plans = slices.DeleteFunc(append([]Plan(nil), t.plans...), func(p Plan) bool { return p.ID == id })
+// find returns a plan.
+func (s *plans) find(id int) (Plan, bool) {
+	i := slices.IndexFunc(s.list, func(p Plan) bool { return p.ID == id })
+	if i < 0 {
+		return Plan{}, false
+	}
+	return s.list[i], true
 }
 
-// planned makes the change of a plan.
-func (t *Trainer) planned(p *Plan) {
-	o := &order{by: p.By, reply: make(chan reply, 1)}
-	if _, _, err := t.change([]Edit{{Field: p.Field, New: p.Value}}, o, p.ID); err != nil {
-		t.note(Event{Iter: t.solver.Iter, Status: Rejected, Text: fmt.Sprintf("%s: %v", planName(p.ID), err)})
-	}
+// drop takes a plan off the list.
+func (s *plans) drop(id int) {
+	s.list = slices.DeleteFunc(slices.Clone(s.list), func(p Plan) bool { return p.ID == id })
 }
 
-// ramp takes a ramp to where it is at this iteration, and reports whether it is done. It is one line of the journal,
-// when it begins.
-func (t *Trainer) ramp(id int) bool {
-	p := t.plan(id)
-	// A threshold takes effect with surgery, so a ramp moves when there is one.
-	if config.IsThreshold(p.Field) && t.moreSurgery(p.Field) && !t.dueNow(p.Field) {
-		return false
-	}
-	if !p.Begun {
-		if err := t.beginRamp(*p); err != nil {
-			t.note(Event{Iter: t.solver.Iter, Status: Rejected, Text: fmt.Sprintf("%s: %v", planName(id), err)})
-			return true
-		}
-		p = t.plan(id)
-	}
-	v, last := p.rampValue(t.solver.Iter)
-	text := strconv.FormatFloat(v, 'g', -1, 64)
-	if now, _ := t.solver.Hyper().Get(p.Field); now != text {
-		if _, err := t.setQuietly([]Edit{{Field: p.Field, New: text}}); err != nil {
-			t.note(Event{Iter: t.solver.Iter, Status: Rejected, Text: fmt.Sprintf("%s: %v", planName(p.ID), err)})
-			return true
+// begin notes where a ramp starts, and returns it.
+func (s *plans) begin(id int, start, old float64) Plan {
+	s.list = slices.Clone(s.list)
+	for i := range s.list {
+		if p := &s.list[i]; p.ID == id {
+			p.Begun, p.Start, p.Old = true, start, old
+			return *p
 		}
 	}
-	if last {
-		t.note(
-			Event{
-				Iter:   t.solver.Iter,
-				Status: Applied,
-				Text:   fmt.Sprintf("%s %s → %s, the end of %s", p.Field, p.Old, text, planName(p.ID)),
-				By:     p.By,
-			},
-		)
-	}
-	return last
+	return Plan{}
 }
 
-// beginRamp notes where a ramp starts, so that one step of Undo takes it back.
-func (t *Trainer) beginRamp(p Plan) error {
-	old, err := t.solver.Hyper().Get(p.Field)
-	if err != nil {
-		return err
-	}
-	start := p.From
-	if start == "" {
-		start = old
-	}
-	v, err := strconv.ParseFloat(start, 64)
-	if err != nil {
-		return fmt.Errorf("%s starts at %q, which is not a number", p.Field, start)
-	}
-	t.guard([]Edit{{Field: p.Field, New: p.Value}})
-	ended := t.endRamps(p.Field)
-	t.replaceWaiting(p.Field)
-	t.begun(t.plan(p.ID), v, old)
-	t.past.Undo[len(t.past.Undo)-1].Ended = ended
-	return nil
-}
-
-func (t *Trainer) begun(p *Plan, start float64, old string) {
-	p.Begun, p.Start, p.Old = true, start, old
-	t.seq++
-	t.past.did(deed{Seq: t.seq, Edits: []Edit{{p.Field, old, p.Value}}, Plan: p.ID})
-	kept := *p
-	t.record(Change{Iter: t.solver.Iter, Field: fieldPlan, Old: old, New: p.String(), By: p.By, Plan: &kept})
-	t.mark(Change{Iter: t.solver.Iter, Field: p.Field, Old: old, New: p.Value, By: p.By})
-	t.note(Event{Iter: t.solver.Iter, Status: Applied, Text: fmt.Sprintf("%s begins: %s", planName(p.ID), p), By: p.By})
-}
-
-// replayRamp begins a ramp of a replayed journal, or ends one.
-func (t *Trainer) replayRamp(c Change) error {
-	if c.Plan == nil {
-		return errors.New("a plan without its numbers")
-	}
-	if c.New == planOff {
-		_, err := t.cancel(c.Plan.ID)
-		return err
-	}
-	p := *c.Plan
-	for _, v := range []string{p.Value, strconv.FormatFloat(p.Start, 'g', -1, 64)} {
-		if _, _, err := t.solver.Hyper().Set(p.Field, v); err != nil {
-			return err
+// due are the plans whose iteration has come, in the order in which they were made.
+func (s *plans) due(iter int) []Plan {
+	var out []Plan
+	for _, p := range s.list {
+		if p.At <= iter {
+			out = append(out, p)
 		}
 	}
-	if p.Over < 1 {
-		return fmt.Errorf("%s: over %d iterations; wanted at least 1", p.Field, p.Over)
-	}
-	t.planID = max(t.planID, p.ID)
-	t.plans = append(t.plans, p)
-	t.begun(&t.plans[len(t.plans)-1], p.Start, p.Old)
-	return nil
+	return out
 }
 
-// plansJSON is what a snapshot keeps of the plans.
-func (t *Trainer) plansJSON() [][]byte {
+// rampsOf are the ramps of a field that have begun.
+func (s *plans) rampsOf(f config.Field) []Plan {
+	var out []Plan
+	for _, p := range s.list {
+		if p.Begun && p.Field == f {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// saved is what a snapshot keeps of the plans, a line each.
+func (s *plans) saved() [][]byte {
 	var out [][]byte
-	for _, p := range t.plans {
+	for _, p := range s.list {
 		if line, err := json.Marshal(p); err == nil {
 			out = append(out, line)
 		}
@@ -290,14 +241,17 @@ func (t *Trainer) plansJSON() [][]byte {
 	return out
 }
 
-// restorePlans takes the plans of a snapshot.
-func (t *Trainer) restorePlans(lines [][]byte) {
-	t.plans = nil
+// restore takes the plans of a snapshot; last is the id that the run had given last. It returns those that this version
+// does not know, with the reason.
+func (s *plans) restore(lines [][]byte, last int) (unknown []string) {
+	*s = plans{last: max(s.last, last)}
 	for _, line := range lines {
 		var p Plan
-		if json.Unmarshal(line, &p) == nil && p.Field != "" {
-			t.plans = append(t.plans, p)
-			t.planID = max(t.planID, p.ID)
+		if err := json.Unmarshal(line, &p); err != nil {
+			unknown = append(unknown, fmt.Sprintf("a plan of the snapshot is not known, and is canceled: %v", err))
+			continue
 		}
+		s.put(p)
 	}
+	return unknown
 }

@@ -1,136 +1,93 @@
 package session
 
 import (
+	"slices"
 	"time"
-
-	"dns-tui/model/solver"
 )
 
-// note keeps an event for the snapshots and passes it on without waiting.
-func (t *Trainer) note(e Event) { t.send(t.keep(e)) }
-
-// keep keeps an event for the snapshots.
-func (t *Trainer) keep(e Event) Event {
-	if len(t.events) >= maxEvents {
-		copy(t.events, t.events[1:])
-		t.events = t.events[:maxEvents-1]
-	}
-	t.eventSeq++
-	e.Seq = t.eventSeq
-	t.events = append(t.events, e)
-	return e
-}
-
-func (t *Trainer) send(e Event) {
-	if t.opts.Events == nil {
-		return
-	}
-	select {
-	case t.opts.Events <- e:
-	default:
-		t.dropped.Add(1)
-	}
+// display is what a run shows of itself beside what its parts know.
+type display struct {
+	source    string // of the data
+	batch     int
+	exported  int64 // bytes of what export makes of the net
+	noticed   int   // of the device's notices, those that were told
+	loss      float64
+	surgeries int // iterations that operated
+	speed     speedometer
+	published time.Time
+	shown     time.Time // the last progress line, or the start
+	shownIter int       // iteration of the last progress line; -1 before the first
 }
 
 // progress passes on what a display line says.
 func (t *Trainer) progress() {
-	if t.opts.Events == nil {
+	if len(t.events.observers) == 0 {
 		return
 	}
+	d, s := &t.display, t.solver
 	p := Progress{
-		Iter:      t.solver.Iter - 1,
-		Loss:      t.solver.SmoothedLoss(),
-		Rate:      t.solver.Rate(t.solver.Iter - 1),
-		PerSecond: t.speed.perSecond(),
-		Outputs:   t.solver.Net.Outputs(),
+		Iter: s.Iter - 1, Loss: s.SmoothedLoss(), Rate: s.Rate(s.Iter - 1), PerSecond: d.speed.perSecond(),
+		Outputs: s.Net.Outputs(),
 	}
 	now := time.Now()
-	p.Seconds, p.Iters = now.Sub(t.shown).Seconds(), max(0, p.Iter-max(t.startIter, t.shownIter))
-	t.shown, t.shownIter = now, p.Iter
-	for _, l := range t.solver.Layers() {
+	p.Seconds, p.Iters = now.Sub(d.shown).Seconds(), max(0, p.Iter-max(t.keeper.first, d.shownIter))
+	d.shown, d.shownIter = now, p.Iter
+	for _, l := range s.Layers() {
 		p.Kept += l.Kept()
 		p.Total += l.Total()
 	}
-	t.send(Event{Iter: p.Iter, Progress: &p})
+	t.events.send(Event{Iter: p.Iter, What: p})
 }
 
 // showLastLoss tells the loss of the weights after the last update, as Caffe does at the end of a run that shows its
 // iterations: it takes one more batch, after the last snapshot.
 func (t *Trainer) showLastLoss() error {
-	if t.opts.Events == nil || !due(int(t.run.Solver.GetDisplay()), t.solver.Iter) {
+	s := t.solver
+	if len(t.events.observers) == 0 || !due(int(t.run.Solver.GetDisplay()), s.Iter) {
 		return nil
 	}
-	if err := t.solver.LossNow(); err != nil {
+	if err := s.LossNow(); err != nil {
 		return err
 	}
-	t.send(
-		Event{Iter: t.solver.Iter, Progress: &Progress{Iter: t.solver.Iter, Loss: t.solver.SmoothedLoss(), Last: true}},
-	)
+	t.events.send(Event{Iter: s.Iter, What: Progress{Iter: s.Iter, Loss: s.SmoothedLoss(), Last: true}})
 	return nil
-}
-
-// refreshHistograms measures the layers anew, at most once a second and for at most half a hundredth of the time.
-func (t *Trainer) refreshHistograms(now bool) {
-	if !t.opts.Histograms || !now && time.Now().Before(t.histNext) {
-		return
-	}
-	// While paused nothing moves but by surgery and pruning switched on, which clear histNext.
-	if t.histIter == t.solver.Iter && !t.histNext.IsZero() {
-		return
-	}
-	begin := time.Now()
-	if !t.measure() {
-		return // the next iteration tells
-	}
-	t.solver.Observe()
-	cost := time.Since(begin)
-	t.histNext = time.Now().Add(max(time.Second, 200*cost))
-}
-
-// measure measures the layers as they are; false where the device failed.
-func (t *Trainer) measure() bool {
-	t.histIter = t.solver.Iter
-	hist, err := t.solver.Histograms()
-	if err != nil {
-		return false
-	}
-	t.hist = hist
-	return true
 }
 
 // publish makes a snapshot the latest.
 func (t *Trainer) publish() {
-	s := t.solver
-	t.published = time.Now()
-	for _, n := range s.Device().Capabilities().Notices[t.noticed:] { // a library that was turned off, say
-		t.note(Event{Iter: s.Iter, Text: n})
-		t.noticed++
+	s, d, k, c := t.solver, &t.display, &t.keeper, &t.curves
+	d.published = time.Now()
+	for _, n := range s.Device().Capabilities().Notices[d.noticed:] { // a library that was turned off, say
+		t.note(Notice{n})
+		d.noticed++
 	}
-	c := &t.curves
-	sn := &Snapshot{Net: s.Net.Name, Source: t.source, Device: s.Device().Name(), State: t.state, Problem: t.problem,
-		Iter: s.Iter, MaxIter: int(t.run.Solver.GetMaxIter()), Rate: s.Rate(s.Iter), Loss: t.lastLoss, Smoothed: s.SmoothedLoss(),
-		PerSecond: t.speed.perSecond(), BatchSize: t.batchSize * int(t.run.Solver.GetIterSize()), Memory: s.Device().Allocated(), Hyper: s.Hyper(),
-		Surgeries: t.surgeries, Losses: c.loss.view(), Smooth: c.smoothed.view(), Accuracy: c.accuracy.view(), TestLoss: c.testLoss.view(),
-		Rates: c.rate.view(), Share: c.kept.view(), Speed: c.speed.view(), Tests: append([]solver.TestResult(nil), t.tests...),
-		Tested: t.tested, ToTest: t.toTest, Events: append([]Event(nil), t.events...), Changes: t.changes[:len(t.changes):len(t.changes)],
-		Plans: append(
-			[]Plan(nil),
-			t.plans...), States: t.states, Sensitivity: t.probing.result(), Path: t.run.SolverPath,
-		Prefix: t.run.SnapshotPrefix(), Journal: t.run.JournalPath(), Saved: t.saved, SavedIter: t.savedIter, Exported: t.exported, Published: t.published}
-	sn.Undo, sn.Redo = t.past.texts()
-	if back := t.lastGood(); back != nil {
+	sn := &Snapshot{
+		Net: s.Net.Name, Source: d.source, Device: s.Device().Name(), Memory: s.Device().Allocated(),
+		State: t.state, Problem: t.problem, Iter: s.Iter, MaxIter: int(t.run.Solver.GetMaxIter()),
+		Rate: s.Rate(s.Iter), Loss: d.loss, Smoothed: s.SmoothedLoss(), PerSecond: d.speed.perSecond(),
+		BatchSize: d.batch * int(t.run.Solver.GetIterSize()), Surgeries: d.surgeries,
+
+		Hyper: s.Hyper(), Pending: t.settings.ledger.changes(), Plans: t.settings.plans.list,
+		Changes: t.settings.marks.view(), Events: slices.Clone(t.events.kept),
+
+		Losses: c.loss.view(), Smooth: c.smoothed.view(), Accuracy: c.accuracy.view(), TestLoss: c.testLoss.view(),
+		Rates: c.rate.view(), Share: c.kept.view(), Speed: c.speed.view(), Sensitivity: t.probing.result(),
+		Tests: slices.Clone(t.tests.results), Tested: t.tests.done, ToTest: t.tests.total,
+
+		Path: t.run.SolverPath, Prefix: t.run.SnapshotPrefix(), Journal: t.run.JournalPath(),
+		States: k.points.list, Saved: k.last, SavedIter: k.lastIter, Exported: d.exported, Trouble: k.text(),
+		Unsaved: k.unsaved(), Published: d.published,
+	}
+	sn.Undo, sn.Redo = t.settings.ledger.texts()
+	if back := k.points.lastGood(s.Iter); back != nil {
 		sn.Back = back.Path
 	}
-	sn.Trouble, sn.Unsaved = t.disk.text(), t.unsavedIters()
 	sn.Health = s.Device().Health()
 	if sn.PerSecond > 0 {
 		sn.Remaining = time.Duration(float64(sn.MaxIter-sn.Iter) / sn.PerSecond * float64(time.Second))
 	}
 	for i, p := range s.Layers() {
-		sn.Layers = append(sn.Layers, layerStats(p, s.Hyper().Layer(p.Name), t.hist[i], &c.layers[i]))
-	}
-	for i := range t.pending {
-		sn.Pending = append(sn.Pending, t.pending[i].change())
+		sn.Layers = append(sn.Layers, layerStats(p, s.Hyper().Layer(p.Name), t.hist.layers[i], &c.layers[i]))
 	}
 	t.latest.Store(sn)
 }

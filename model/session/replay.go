@@ -14,7 +14,7 @@ import (
 func otherThanReplayed(changes []Change, run *config.Run, now []StartLayer) []string {
 	var began *Change
 	for i := range changes {
-		if changes[i].Start != nil {
+		if changes[i].start() != nil {
 			began = &changes[i]
 			break
 		}
@@ -23,18 +23,18 @@ func otherThanReplayed(changes []Change, run *config.Run, now []StartLayer) []st
 		return nil
 	}
 	var out []string
-	if s := run.Solver.RandomSeed; s != nil && *s >= 0 && uint64(*s) != began.Seed && run.Snapshot == "" {
+	if s := run.Solver.RandomSeed; s != nil && *s >= 0 && uint64(*s) != began.Began.Seed && run.Snapshot == "" {
 		out = append(
 			out,
 			fmt.Sprintf(
 				"the random numbers are those of the replayed run, of seed %d; random_seed of the files is %d",
-				began.Seed,
+				began.Began.Seed,
 				*s,
 			),
 		)
 	}
 	then := map[string]int{}
-	for _, l := range began.Start.Layers {
+	for _, l := range began.Began.Layers {
 		then[l.Name] = l.Weights
 	}
 	var others []string
@@ -48,7 +48,7 @@ func otherThanReplayed(changes []Change, run *config.Run, now []StartLayer) []st
 			others = append(others, fmt.Sprintf("%s has %d weights, and had %d", l.Name, l.Weights, was))
 		}
 	}
-	for _, l := range began.Start.Layers {
+	for _, l := range began.Began.Layers {
 		if _, ok := then[l.Name]; ok {
 			others = append(others, l.Name+" is not there")
 		}
@@ -63,7 +63,7 @@ func otherThanReplayed(changes []Change, run *config.Run, now []StartLayer) []st
 			),
 		)
 	}
-	if a, b := startedFrom(began.Start.Weights, began.Start.From), startedFrom(run.Weights, run.Snapshot); a != b &&
+	if a, b := startedFrom(began.Began.Weights, began.Began.From), startedFrom(run.Weights, run.Snapshot); a != b &&
 		run.Snapshot == "" {
 		out = append(out, fmt.Sprintf("%s began from %s, this run from %s: it is not repeated", run.Replay, a, b))
 	}
@@ -83,4 +83,60 @@ func startedFrom(weights []string, snapshot string) string {
 		names[i] = filepath.Base(w)
 	}
 	return strings.Join(names, ", ")
+}
+
+// replay is a journal that is repeated: the changes that are still to come.
+type replay struct {
+	changes  []Change
+	rejected int // that could not be made again
+}
+
+// read reads the journal that a run repeats, where it does, and takes its seed. notices say what was passed over.
+func (r *replay) read(run *config.Run) (notices []string, err error) {
+	if run.Replay == "" {
+		return nil, nil
+	}
+	course, err := ReadCourse(run.Replay)
+	if err != nil {
+		return nil, err
+	}
+	if n := course.Notice(); n != "" {
+		notices = append(notices, n)
+	}
+	r.changes = course.Changes
+	if seed, ok := JournalSeed(r.changes); ok {
+		run.Seed = &seed
+	}
+	return notices, nil
+}
+
+// skip drops the changes that the snapshot holds from which the run goes on: those before its iteration, and of it those
+// that were made before the snapshot.
+func (r *replay) skip(iter int, lately []Change) {
+	n := 0
+	for len(r.changes) > 0 && (r.changes[0].Iter < iter || !r.changes[0].IsSetting()) {
+		r.changes = r.changes[1:]
+	}
+	for _, c := range lately {
+		for n < len(r.changes) && !r.changes[n].IsSetting() {
+			n++
+		}
+		if n == len(r.changes) || !sameLine(r.changes[n], c) {
+			return
+		}
+		n++
+	}
+	r.changes = r.changes[n:]
+}
+
+// due takes the changes off that took effect at an iteration.
+func (r *replay) due(iter int) []Change {
+	var out []Change
+	for len(r.changes) > 0 && r.changes[0].Iter <= iter {
+		if c := r.changes[0]; c.Iter == iter && c.IsSetting() {
+			out = append(out, c)
+		}
+		r.changes = r.changes[1:]
+	}
+	return out
 }

@@ -117,23 +117,23 @@ func (p *player) settle() {
 }
 
 // edit draws a change that is not refused as a rule.
-func (p *player) edit() session.Edit {
+func (p *player) edit() config.Edit {
 	h := p.tr.Snapshot().Hyper
 	l := &h.Layers[rapid.IntRange(0, len(h.Layers)-1).Draw(p.t, "layer")]
 	value := func(of ...string) string { return rapid.SampledFrom(of).Draw(p.t, "value") }
 	switch rapid.IntRange(0, 7).Draw(p.t, "field") {
 	case 0:
-		return session.Edit{Field: "lr_mult", New: value("0.5", "1", "2")}
+		return edits("lr_mult", value("0.5", "1", "2"))[0]
 	case 1:
-		return session.Edit{Field: "momentum", New: value("0.5", "0.9")}
+		return edits("momentum", value("0.5", "0.9"))[0]
 	case 2:
-		return session.Edit{Field: "gamma", New: value("0", "0.05", "0.5")}
+		return edits("gamma", value("0", "0.05", "0.5"))[0]
 	case 3:
-		return session.Edit{Field: l.Name + "." + value("prune", "frozen", "fixed"), New: value("on", "off")}
+		return edits(l.Name+"."+value("prune", "frozen", "fixed"), value("on", "off"))[0]
 	case 4:
-		return session.Edit{Field: "stop", New: value("10", "25", "never")}
+		return edits("stop", value("10", "25", "never"))[0]
 	}
-	return session.Edit{Field: l.Name + "." + l.ThresholdName(), New: value("0.3", "0.6", "0.9", "1.3")}
+	return edits(l.Name+"."+l.ThresholdParam().String(), value("0.3", "0.6", "0.9", "1.3"))[0]
 }
 
 func (p *player) play() {
@@ -143,9 +143,9 @@ func (p *player) play() {
 		p.do(session.Command{Kind: session.Step, Count: rapid.IntRange(1, 6).Draw(p.t, "steps")})
 	case 3:
 		e := p.edit()
-		p.do(session.Command{Kind: session.Set, Field: e.Field, Value: e.New})
+		p.do(session.SetOf(e))
 	case 4:
-		p.do(session.Command{Kind: session.Set, Edits: []session.Edit{p.edit(), p.edit(), p.edit()}})
+		p.do(session.SetOf(p.edit(), p.edit(), p.edit()))
 	case 5:
 		p.do(session.Command{Kind: session.SurgeryNow})
 	case 6:
@@ -154,8 +154,8 @@ func (p *player) play() {
 		p.do(session.Command{Kind: session.Redo})
 	case 8:
 		e := p.edit()
-		plan := session.Plan{Field: e.Field, Value: e.New, At: rapid.IntRange(0, 5).Draw(p.t, "at"), Relative: true}
-		if e.New != "on" && e.New != "off" && e.New != "never" {
+		plan := session.Plan{Edit: e, At: rapid.IntRange(0, 5).Draw(p.t, "at"), Relative: true}
+		if e.IsNumber() || e.Param == config.Stop && e.Value != config.Never {
 			plan.Over = rapid.IntRange(0, 8).Draw(p.t, "over")
 		}
 		p.do(session.Command{Kind: session.Schedule, Plan: plan})
@@ -167,7 +167,7 @@ func (p *player) play() {
 		p.do(session.Command{Kind: session.GoBack})
 	case 11:
 		if len(s.States) > 0 {
-			p.do(session.Command{Kind: session.GoBack, Value: rapid.SampledFrom(s.States).Draw(p.t, "state").Path})
+			p.do(session.Command{Kind: session.GoBack, Path: rapid.SampledFrom(s.States).Draw(p.t, "state").Path})
 		}
 	case 12:
 		p.do(session.Command{Kind: session.SnapshotNow})
@@ -295,8 +295,8 @@ func TestReplayOfAnotherRun(t *testing.T) {
 			run.Replay, run.Solver.MaxIter = first.JournalPath(), proto.Int32(1)
 			d := host.New(host.Options{Threads: 1})
 			defer d.Close()
-			events := make(chan session.Event, 1000)
-			tr, err := session.NewTrainer(run, d, session.Options{Events: events})
+			o := session.NewObserver(1000, nil)
+			tr, err := session.NewTrainer(run, d, session.Options{Observers: []*session.Observer{o}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -304,13 +304,12 @@ func TestReplayOfAnotherRun(t *testing.T) {
 			if err := tr.Err(); err != nil {
 				t.Fatal(err)
 			}
-			close(events)
 			told := false
-			for e := range events {
-				told = told || c.want != "" && strings.Contains(e.Text, c.want)
+			for _, e := range happened(o) {
+				told = told || c.want != "" && strings.Contains(e.What.String(), c.want)
 				if c.want == "" &&
-					(strings.Contains(e.Text, "replayed run") || strings.Contains(e.Text, "not repeated")) {
-					t.Errorf("told: %s", e.Text)
+					(strings.Contains(e.What.String(), "replayed run") || strings.Contains(e.What.String(), "not repeated")) {
+					t.Errorf("told: %s", e.What.String())
 				}
 			}
 			if told != (c.want != "") {

@@ -93,11 +93,11 @@ func olderSnapshots(prefix string, iter int, resumed bool) string {
 func ofOtherRun(s solver.SnapshotFile, st *caffepb.SolverState, course *Course) []string {
 	last, elsewhere := course.run(), ""
 	for _, c := range course.Changes {
-		switch c.Field {
-		case fieldRun:
+		switch {
+		case c.Began != nil:
 			elsewhere = ""
-		case fieldPrefix:
-			elsewhere = c.New
+		case c.Moved != nil:
+			elsewhere = c.Moved.To
 		}
 	}
 	if elsewhere != "" && !strings.HasPrefix(filepath.Clean(s.Path), filepath.Clean(elsewhere)+"_iter_") {

@@ -159,8 +159,8 @@ func (p *prober) build(f *caffe.NetFile, inputs *config.Inputs) (*model.Net, err
 }
 
 // step measures one point; hist are the layers' histograms. The device has nothing else to do. It returns what to tell
-// of it: that all points are measured, or why it ended early; else "".
-func (p *prober) step(hist []*solver.Histogram) string {
+// of it: that all points are measured, or why it ended early; else nil.
+func (p *prober) step(hist []*solver.Histogram) Happening {
 	begin := time.Now()
 	s := *p.latest
 	var err error
@@ -184,12 +184,12 @@ func (p *prober) step(hist []*solver.Histogram) string {
 	switch {
 	case err != nil:
 		p.close(err.Error())
-		return "sensitivity: " + err.Error()
+		return SensitivityFailed{err.Error()}
 	case s.Done == s.Total:
 		p.close("")
-		return fmt.Sprintf("sensitivity of %d layers is measured", len(s.Layers))
+		return SensitivityMeasured{len(s.Layers)}
 	}
-	return ""
+	return nil
 }
 
 // try evaluates with one layer pruned to a sparsity, by its own rule.
@@ -246,29 +246,4 @@ func (p *prober) evaluate() (SensitivityPoint, error) {
 		point.Loss = math.MaxFloat32
 	}
 	return point, nil
-}
-
-// probe begins to measure the sensitivity of all layers, or ends it.
-func (t *Trainer) probe(what string) (string, error) {
-	if what == "off" {
-		t.probing.close("stopped")
-		return "no longer measuring sensitivity", nil
-	}
-	p, err := newProber(t.solver, t.run)
-	if err != nil {
-		return "", err
-	}
-	t.probing.close("begun anew")
-	t.probing = p
-	return fmt.Sprintf("measuring sensitivity: %d points on %d images", p.latest.Total, p.latest.Images), nil
-}
-
-// probeNext measures one point. The pipeline is empty.
-func (t *Trainer) probeNext() {
-	if t.probing.first() && !t.measure() {
-		t.probing.close("the layers could not be measured")
-	} else if text := t.probing.step(t.hist); text != "" {
-		t.note(Event{Iter: t.solver.Iter, Text: text})
-	}
-	t.publish()
 }

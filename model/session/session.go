@@ -40,9 +40,8 @@ type Options struct {
 	Guard          int // how many snapshots to keep of those that are written before risky changes; 0 writes none
 	// Notices are told as the run's first events.
 	Notices []string
-	// Events gets the run's events, and every display iterations one with Progress. The loop never waits for it: what
-	// does not fit is dropped and counted.
-	Events chan<- Event
+	// Observers get the run's events, and every display iterations a Progress.
+	Observers []*Observer
 	// CaffeEnd ends the run as Caffe does: with the loss of the weights after the last update, where the last
 	// iteration is one that is displayed, and with a test only where one is due.
 	CaffeEnd bool
@@ -50,267 +49,197 @@ type Options struct {
 	Debug func(line string)
 }
 
-// Progress is what a display line says.
-type Progress struct {
-	Iter      int
-	Loss      float64 // smoothed
-	Rate      float64
-	PerSecond float64
-	Kept      int
-	Total     int
-	Outputs   []model.Output // of the train net, in the last pass
-	// Seconds and Iters are the time and the iterations since the line before.
-	Seconds float64
-	Iters   int
-	// Last is the line that ends a run: the loss after the last update, and nothing else.
-	Last bool
-}
-
-// Trainer is the Session of a Solver in this process: its loop runs in a goroutine of its own.
+// Trainer is the Session of a solver.Solver in this process: its loop runs in a goroutine of its own.
 type Trainer struct {
-	solver         *solver.Solver
-	run            *config.Run
-	opts           Options
-	journal        *journal
-	lock           *prefixLock
-	replay         []Change
-	replayRejected int // changes of the journal that could not be repeated
+	solver *solver.Solver
+	run    *config.Run
+	opts   Options
 
 	requests chan request
 	latest   atomic.Pointer[Snapshot]
 	done     chan struct{}
 	err      error // why the run failed; set before done is closed
-	dropped  atomic.Int64
 	// stopAsked is when a stop was asked for that has not been carried out, in nanoseconds since 1970; 0: none was.
 	stopAsked atomic.Int64
 
 	// What follows belongs to the loop.
-	noticed   int // of the device's notices, those that were told
 	state     State
 	problem   string
-	steps     int       // left before a pause; -1: none
-	deferred  []request // surgery asked for during a test
-	stopping  bool
-	pending   []waiting
-	past      past
-	seq       int      // of the last change asked for
-	lately    []Change // settings and surgeries of one iteration: where that is this one, a snapshot carries them
-	plans     []Plan
-	planID    int  // of the last plan
+	steps     int  // left before a pause; -1: none
 	toSurgery bool // pause after the next surgery
-	events    []Event
-	eventSeq  int
-	changes   []Change // in force, for marks
-	states    []SavedState
-	left      map[string]bool // base names of the solverstates that going back left behind
-	here      place           // but for the iteration
-	versions  int             // of the last change
-	courses   int             // how often the run went back
-	origins   map[int]place   // where a course began
-	returnTo  detour
-	bridged   bool // the journal has gone over to a course that was left
-	disk      disk
-	watch     lossWatch
-	stuck     string // what the watch has seen and is not told yet
-	flow      flow
-	// hasOperated is set when an iteration with surgery was settled, until that was looked at.
-	hasOperated bool
-	curves      curves
-	surgeries   int // iterations that operated
-	recorded    recorder
-	probing     *prober
-	looker      looker
-	tests       []solver.TestResult
-	tested      int
-	toTest      int
-	lastLoss    float64
-	saved       string
-	savedIter   int
-	savedAt     place
-	startIter   int // the least iteration at which it began, or to which it went back
-	testedAt    int // iteration of the last scheduled test; -1 before the first
-	speed       speedometer
-	published   time.Time
-	exported    int64     // bytes of what export makes of the net
-	shown       time.Time // the last progress line, or the start
-	shownIter   int       // iteration of the last progress line; -1 before the first
-	hist        []*solver.Histogram
-	histNext    time.Time
-	histIter    int // iteration of the last histograms
-	source      string
-	batchSize   int
-}
+	stopping  bool
 
-// maxEvents bounds the events that a snapshot carries.
-const maxEvents = 200
+	settings settings
+	keeper   keeper
+	rec      recorder
+	events   events
+	hist     histograms
+	curves   curves
+	collapse collapse
+	replay   replay
+	tests    tests
+	display  display
+	probing  *prober
+	looker   looker
+}
 
 // NewTrainer prepares a run: nets, weights, journal, and a check that snapshots can be written. Start begins it.
 func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err error) {
 	if err := run.CheckSnapshotFolder(); err != nil {
 		return nil, err
 	}
-	prefix := run.SnapshotPrefix()
-	lock, err := lockPrefix(prefix, o.Name)
+	notices := slices.Clone(o.Notices)
+	lock, err := lockPrefix(run.SnapshotPrefix(), o.Name)
 	switch {
 	case errors.Is(err, errNoLocks):
-		o.Notices = append(o.Notices, fmt.Sprintf("a second run at %s would not be noticed: %v", prefix, err))
+		notices = append(notices, fmt.Sprintf("a second run at %s would not be noticed: %v", run.SnapshotPrefix(), err))
 	case err != nil:
 		return nil, err
 	}
+	t := &Trainer{
+		run: run, opts: o, steps: -1, requests: make(chan request, 64), done: make(chan struct{}),
+		events: events{observers: o.Observers},
+		keeper: keeper{lock: lock, lastIter: -1, points: newRestorePoints()},
+		tests:  tests{at: -1}, display: display{shownIter: -1},
+	}
 	defer func() {
 		if err != nil {
-			lock.release()
+			t.abandon()
 		}
 	}()
 	found, err := resume(run)
 	if err != nil {
 		return nil, err
 	}
-	o.Notices = append(o.Notices, found...)
-	t := &Trainer{
-		lock:      lock,
-		run:       run,
-		opts:      o,
-		requests:  make(chan request, 64),
-		done:      make(chan struct{}),
-		steps:     -1,
-		testedAt:  -1,
-		savedIter: -1,
-		shownIter: -1,
-		left:      map[string]bool{},
-		origins:   map[int]place{},
+	notices = append(notices, found...)
+	read, err := t.replay.read(run)
+	if err != nil {
+		return nil, err
 	}
-	if run.Replay != "" {
-		course, err := ReadCourse(run.Replay)
-		if err != nil {
-			return nil, err
-		}
-		if n := course.Notice(); n != "" {
-			o.Notices = append(o.Notices, n)
-		}
-		t.replay = course.Changes
-		if seed, ok := JournalSeed(t.replay); ok {
-			run.Seed = &seed
-		}
-	}
+	notices = append(notices, read...)
 	if t.solver, err = solver.New(run, d); err != nil {
 		return nil, err
 	}
-	o.Notices = append(o.Notices, otherThanReplayed(t.replay, run, startLayers(t.solver))...)
-	t.exported = t.solver.Net.ExportBytes()
-	if began := beganWith(t.replay); began != nil && run.Snapshot == "" {
+	notices = append(notices, otherThanReplayed(t.replay.changes, run, startLayers(t.solver))...)
+	if began := beganWith(t.replay.changes); began != nil && run.Snapshot == "" {
 		if err := t.solver.StartAs(began); err != nil {
-			t.solver.Close()
 			return nil, fmt.Errorf("%s: %w", run.Replay, err)
 		}
 	}
-	if run.Solver.GetDebugInfo() && o.Debug != nil {
-		for _, n := range append([]*model.Net{t.solver.Net}, t.solver.Tests...) {
-			n.SetDebug(o.Debug)
-		}
-	}
 	var cut int64
-	if t.journal, cut, err = openJournal(run.JournalPath()); err != nil {
-		t.solver.Close()
+	if t.rec.journal, cut, err = openJournal(run.JournalPath()); err != nil {
 		return nil, err
 	}
 	if cut > 0 {
-		o.Notices = append(
-			o.Notices,
-			fmt.Sprintf("%s: its last line was cut short, and is cut off (%d bytes)", run.JournalPath(), cut),
-		)
+		notices = append(notices, fmt.Sprintf(
+			"%s: its last line was cut short, and is cut off (%d bytes)", run.JournalPath(), cut))
 	}
-	t.startIter = t.solver.Iter
-	t.adopt()
-	t.skipReplayed()
-	t.curves.layers = make([]layerHistory, len(t.solver.Layers()))
-	t.hist = make([]*solver.Histogram, len(t.solver.Layers()))
-	t.describe()
-	t.solver.OnSettled, t.solver.Interrupted = t.settled, t.stopWaits
-	t.noticed = len(d.Capabilities().Notices) // what it said at its opening is told by who opened it
-	if o.Paused {
-		t.state = Paused
-	}
-	past := t.readPast()
-	t.loadHistory(past)
-	t.loadEvents(past)
-	t.findStates(past)
-	if err := t.recordStart(run.Snapshot, 0); err != nil {
-		t.solver.Close()
+	t.connect()
+	if err := t.recall(); err != nil {
 		return nil, err
 	}
-	o.Notices = append(o.Notices, t.elsewhere()...)
-	for _, f := range append([]*caffe.NetFile{run.Train}, run.Tests...) {
-		if len(f.Upgraded) > 0 && (f == run.Train || f.Path != run.Train.Path) {
-			o.Notices = append(
-				o.Notices,
-				fmt.Sprintf(
-					"%s was upgraded: %s (dns-tui upgrade writes it so)",
-					f.Path,
-					strings.Join(f.Upgraded, "; "),
-				),
-			)
-		}
-	}
-	solver.DropPrevious(prefix)
-	o.Notices = append(append(o.Notices, t.solver.Notices...), t.solver.Net.IdleKeys(run.Solver)...)
-	if n := t.solver.Net.SharedLosses(); n != "" {
-		o.Notices = append(o.Notices, n)
-	}
-	if n := olderSnapshots(prefix, t.solver.Iter, run.Snapshot != ""); n != "" {
-		o.Notices = append(o.Notices, n)
-	}
-	if most := int(run.Solver.GetMaxIter()); t.solver.Iter >= most && run.Snapshot != "" {
-		o.Notices = append(
-			o.Notices,
-			fmt.Sprintf(
-				"nothing is left to train: the snapshot is of iteration %d, and max_iter is %d",
-				t.solver.Iter,
-				most,
-			),
-		)
-	}
-	for _, n := range o.Notices {
-		t.note(Event{Iter: t.solver.Iter, Text: n})
-	}
-	if h := t.solver.Hyper(); len(h.Layers) > 0 && !solver.AsksForSurgery(run.Solver, t.solver.Net.Prunable()) {
-		t.note(
-			Event{
-				Iter: t.solver.Iter,
-				Text: "no surgery will be done: neither solver (surgery_iter_gamma) nor layers (threshold) ask for it",
-			},
-		)
-	}
+	t.tell(notices)
 	t.publish()
 	return t, nil
 }
 
-// skipReplayed drops the changes of a replay that the snapshot holds from which the run goes on.
-func (t *Trainer) skipReplayed() {
-	iter, n := t.solver.Iter, 0
-	same := func(c Change) string {
-		line, _ := c.line()
-		return string(line)
-	}
-	for len(t.replay) > 0 && (t.replay[0].Iter < iter || !t.replay[0].IsSetting()) {
-		t.replay = t.replay[1:]
-	}
-	for _, c := range t.lately {
-		for n < len(t.replay) && !t.replay[n].IsSetting() {
-			n++
+// connect gives the parts of a trainer what they work with.
+func (t *Trainer) connect() {
+	s := t.solver
+	if t.run.Solver.GetDebugInfo() && t.opts.Debug != nil {
+		for _, n := range append([]*model.Net{s.Net}, s.Tests...) {
+			n.SetDebug(t.opts.Debug)
 		}
-		if n == len(t.replay) || same(t.replay[n]) != same(c) {
-			return
-		}
-		n++
 	}
-	t.replay = t.replay[n:]
+	s.OnSettled, s.Interrupted = t.settled, t.stopWaits
+	t.hist = newHistograms(s)
+	t.curves.layers = make([]layerHistory, len(s.Layers()))
+	t.rec.solver, t.rec.run, t.rec.events = s, t.run, &t.events
+	t.collapse.solver = s
+	t.keeper.solver, t.keeper.run, t.keeper.settings, t.keeper.curves = s, t.run, &t.settings, &t.curves
+	t.keeper.speed, t.keeper.opts, t.keeper.first = &t.display.speed, &t.opts, s.Iter
+	t.settings = settings{
+		solver: s, events: &t.events, rec: &t.rec, hist: &t.hist, end: int(t.run.Solver.GetMaxIter()),
+		finished: func() bool { return t.state == Finished },
+		guard: func(edits []config.Edit) {
+			if t.opts.Guard > 0 && !t.state.Ended() {
+				t.keeper.guard(edits)
+			}
+		},
+		touched: func() {
+			t.hist.stale()
+			t.keeper.points.edited()
+		},
+	}
+	t.display.noticed = len(s.Device().Capabilities().Notices) // what it said at its opening is told by who opened it
+	t.display.exported = s.Net.ExportBytes()
+	t.display.source, t.display.batch = s.Net.DataSource()
+	if t.opts.Paused {
+		t.state = Paused
+	}
 }
 
-// elsewhere tells of files that were not where solver and nets say, each once.
-func (t *Trainer) elsewhere() []string {
-	lines := slices.Clone(t.run.Found)
-	for _, n := range append([]*model.Net{t.solver.Net}, t.solver.Tests...) {
+// recall takes in what snapshot and journal tell of the run so far, and records where it goes on.
+func (t *Trainer) recall() error {
+	t.settings.restore(t.solver.Carried())
+	t.replay.skip(t.solver.Iter, t.rec.lately)
+	past := t.readPast()
+	if t.solver.Iter > 0 && past != nil {
+		t.settings.marks.list = t.curves.load(past, t.solver, t.rec.lately)
+	}
+	if t.run.Snapshot != "" && past != nil {
+		t.events.recall(past, t.solver.Iter, t.rec.lately)
+	}
+	t.keeper.points.find(past, t.run.SnapshotPrefix(), t.run.Snapshot, t.solver.Iter)
+	return t.rec.begin(t.run.Snapshot, 0, nil, t.settings.plans.list)
+}
+
+// readPast reads the run's journal as it was before this start; nil where there is none.
+func (t *Trainer) readPast() *Course {
+	past, problem := t.rec.readPast()
+	if problem != "" {
+		t.note(Notice{problem})
+	}
+	return past
+}
+
+// tell tells what users should know of the start.
+func (t *Trainer) tell(notices []string) {
+	run, s := t.run, t.solver
+	notices = append(notices, foundElsewhere(run, s)...)
+	for _, f := range append([]*caffe.NetFile{run.Train}, run.Tests...) {
+		if len(f.Upgraded) > 0 && (f == run.Train || f.Path != run.Train.Path) {
+			notices = append(notices, fmt.Sprintf("%s was upgraded: %s (dns-tui upgrade writes it so)",
+				f.Path, strings.Join(f.Upgraded, "; ")))
+		}
+	}
+	solver.DropPrevious(run.SnapshotPrefix())
+	notices = append(append(notices, s.Notices...), s.Net.IdleKeys(run.Solver)...)
+	for _, n := range []string{
+		s.Net.SharedLosses(),
+		olderSnapshots(run.SnapshotPrefix(), s.Iter, run.Snapshot != ""),
+	} {
+		if n != "" {
+			notices = append(notices, n)
+		}
+	}
+	if most := int(run.Solver.GetMaxIter()); s.Iter >= most && run.Snapshot != "" {
+		notices = append(notices, fmt.Sprintf(
+			"nothing is left to train: the snapshot is of iteration %d, and max_iter is %d", s.Iter, most))
+	}
+	if len(s.Hyper().Layers) > 0 && !solver.AsksForSurgery(run.Solver, s.Net.Prunable()) {
+		notices = append(notices,
+			"no surgery will be done: neither solver (surgery_iter_gamma) nor layers (threshold) ask for it")
+	}
+	for _, n := range notices {
+		t.note(Notice{n})
+	}
+}
+
+// foundElsewhere tells of files that were not where solver and nets say, each once.
+func foundElsewhere(run *config.Run, s *solver.Solver) []string {
+	lines := slices.Clone(run.Found)
+	for _, n := range append([]*model.Net{s.Net}, s.Tests...) {
 		for _, line := range n.Found() {
 			if !slices.Contains(lines, line) {
 				lines = append(lines, line)
@@ -320,15 +249,24 @@ func (t *Trainer) elsewhere() []string {
 	return lines
 }
 
-// describe finds the name of the data and the batch size.
-func (t *Trainer) describe() {
-	t.source, t.batchSize = t.solver.Net.DataSource()
+// abandon lets go of what a run holds that does not begin.
+func (t *Trainer) abandon() {
+	if t.solver != nil {
+		_ = t.solver.Close() // the error that ends it is told
+	}
+	if t.rec.journal != nil {
+		_ = t.rec.journal.close()
+	}
+	t.keeper.lock.release()
 }
+
+// note tells an event of this iteration.
+func (t *Trainer) note(w Happening) { t.events.note(Event{Iter: t.solver.Iter, What: w}) }
 
 // Notice tells something that users should know as an event of the run, like Options.Notices. It may be called
 // before Start alone.
 func (t *Trainer) Notice(text string) {
-	t.note(Event{Iter: t.solver.Iter, Text: text})
+	t.note(Notice{text})
 	t.publish()
 }
 
@@ -343,9 +281,6 @@ func (t *Trainer) Err() error {
 	<-t.done
 	return t.err
 }
-
-// Dropped counts events that nobody read in time.
-func (t *Trainer) Dropped() int64 { return t.dropped.Load() }
 
 // Snapshot implements Session. How the device is shows at once, also while the loop waits for it.
 func (t *Trainer) Snapshot() *Snapshot {

@@ -120,10 +120,10 @@ func describe(s *session.Snapshot) string {
 	fmt.Fprintf(&b, "%s at %d\n", s.State, s.Iter)
 	for _, l := range s.Layers {
 		h := s.Hyper.Layer(l.Name)
-		fmt.Fprintf(&b, "%s %s %g kept %d of %d\n", l.Name, h.ThresholdName(), h.Threshold, l.Kept, l.Weights)
+		fmt.Fprintf(&b, "%s %s %g kept %d of %d\n", l.Name, h.ThresholdParam().String(), h.Threshold, l.Kept, l.Weights)
 	}
 	for _, c := range s.Pending {
-		fmt.Fprintf(&b, "pending %s %s → %s\n", c.Field, c.Old, c.New)
+		fmt.Fprintf(&b, "pending %s\n", c)
 	}
 	return b.String()
 }
@@ -153,12 +153,16 @@ func drive(
 	arg := func(i int) string { return d.CmdArgs[i].String() }
 	switch d.Cmd {
 	case "set":
-		return do(session.Command{Kind: session.Set, Field: arg(0), Value: arg(1)})
+		e, err := config.Parse(arg(0), arg(1))
+		if err != nil {
+			return format(session.Ack{}, err)
+		}
+		return do(session.SetOf(e))
 	case "ask": // a change whose answer is read later
 		c := make(chan string, 1)
 		waiting[arg(0)] = c
 		before := len(tr.Snapshot().Pending)
-		cmd := session.Command{Kind: session.Set, Field: arg(0), Value: arg(1)}
+		cmd := set(arg(0), arg(1))
 		go func() { c <- format(tr.Do(context.Background(), cmd)) }()
 		modeltest.Eventually(t, "the change waits, or is answered", func() bool {
 			return len(c) > 0 || len(tr.Snapshot().Pending) != before || pendingIs(tr, arg(0), arg(1))
@@ -210,8 +214,8 @@ func drive(
 				&b,
 				"%d %s %s\n",
 				e.Iter,
-				e.Status,
-				strings.ReplaceAll(e.Text, filepath.Dir(run.SnapshotPrefix())+"/", ""),
+				e.Status(),
+				strings.ReplaceAll(e.What.String(), filepath.Dir(run.SnapshotPrefix())+"/", ""),
 			)
 		}
 		return b.String()
@@ -235,13 +239,21 @@ func drive(
 		}
 		return describe(settle(t, tr))
 	case "plan": // field value at [over] [from], at +N relative
-		p := session.Plan{Field: arg(0), Value: arg(1), Relative: strings.HasPrefix(arg(2), "+")}
+		e, err := config.Parse(arg(0), arg(1))
+		if err != nil {
+			return format(session.Ack{}, err)
+		}
+		p := session.Plan{Edit: e, Relative: strings.HasPrefix(arg(2), "+")}
 		p.At, _ = strconv.Atoi(strings.TrimPrefix(arg(2), "+"))
 		if len(d.CmdArgs) > 3 {
 			p.Over, _ = strconv.Atoi(arg(3))
 		}
 		if len(d.CmdArgs) > 4 {
-			p.From = arg(4)
+			from, err := e.ParseValue(arg(4))
+			if err != nil {
+				return format(session.Ack{}, err)
+			}
+			p.From = &from
 		}
 		return do(session.Command{Kind: session.Schedule, Plan: p})
 	case "cancel":
@@ -258,7 +270,7 @@ func drive(
 		if len(d.CmdArgs) > 0 {
 			path = filepath.Join(filepath.Dir(run.SnapshotPrefix()), arg(0))
 		}
-		return do(session.Command{Kind: session.GoBack, Value: path}) + describe(tr.Snapshot())
+		return do(session.Command{Kind: session.GoBack, Path: path}) + describe(tr.Snapshot())
 	case "states":
 		var b strings.Builder
 		for _, s := range tr.Snapshot().States {
@@ -269,7 +281,12 @@ func drive(
 		s := tr.Snapshot()
 		return fmt.Sprintf("undo: %s\nredo: %s\n", s.Undo, s.Redo)
 	case "value":
-		v, err := tr.Snapshot().Hyper.Get(arg(0))
+		h := tr.Snapshot().Hyper
+		f, err := h.ParseField(arg(0))
+		if err != nil {
+			return fmt.Sprintln("", err)
+		}
+		v, err := h.Text(f)
 		return fmt.Sprintln(v, err)
 	}
 	t.Fatalf("unknown command %s", d.Cmd)
@@ -280,8 +297,13 @@ func drive(
 var describing = regexp.MustCompile(`,"(time|start)":.*\}`)
 
 func pendingIs(tr *session.Trainer, field, value string) bool {
-	v, ok := tr.Snapshot().PendingValue(field)
-	return ok && v == value
+	s := tr.Snapshot()
+	e, err := s.Hyper.Parse(field, value)
+	if err != nil {
+		return false
+	}
+	v, ok := s.PendingValue(e.Field)
+	return ok && v == e.Value
 }
 
 // train trains a run to an iteration.
@@ -412,11 +434,11 @@ func TestReplay(t *testing.T) {
 		settle(t, tr)
 	}
 	step(5)
-	go func() { _, _ = tr.Do(ctx, session.Command{Kind: session.Set, Field: "conv2.threshold", Value: "1.5"}) }()
-	must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "0.5"})
+	go func() { _, _ = tr.Do(ctx, set("conv2.threshold", "1.5")) }()
+	must(t, tr, set("lr_mult", "0.5"))
 	step(7)
 	must(t, tr, session.Command{Kind: session.SurgeryNow})
-	must(t, tr, session.Command{Kind: session.Set, Field: "ip1.frozen", Value: "on"})
+	must(t, tr, set("ip1.frozen", "on"))
 	step(6)
 	must(t, tr, session.Command{Kind: session.Undo})
 	step(7)
@@ -442,7 +464,7 @@ func TestReplay(t *testing.T) {
 // A bad loss pauses an interactive run, names iteration and layer, and updates nothing.
 func TestUnstableLossPauses(t *testing.T) {
 	tr := start(t, mini(t, "sgd_inv", nil), 2)
-	must(t, tr, session.Command{Kind: session.Set, Field: "base_lr", Value: "1e6"})
+	must(t, tr, set("base_lr", "1e6"))
 	must(t, tr, session.Command{Kind: session.Resume})
 	s := settle(t, tr)
 	if s.State != session.Paused || !strings.Contains(s.Problem, fmt.Sprintf("iteration %d: the loss is", s.Iter)) ||
@@ -514,7 +536,7 @@ func TestStopSavesWhatChangedWhilePaused(t *testing.T) {
 	ctx := context.Background()
 	must(t, tr, session.Command{Kind: session.Step, Count: 2})
 	settle(t, tr)
-	for _, c := range []session.Command{{Kind: session.SnapshotNow}, {Kind: session.Set, Field: "lr_mult", Value: "0.25"}, {Kind: session.Stop, Save: true}} {
+	for _, c := range []session.Command{{Kind: session.SnapshotNow}, set("lr_mult", "0.25"), {Kind: session.Stop, Save: true}} {
 		if _, err := tr.Do(ctx, c); err != nil {
 			t.Fatal(err)
 		}
@@ -555,7 +577,7 @@ func TestCallersMayGoAway(t *testing.T) {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	for range 100 {
-		tr.Do(gone, session.Command{Kind: session.Set, Field: "lr_mult", Value: "0.9"})
+		tr.Do(gone, set("lr_mult", "0.9"))
 	}
 	must(t, tr, session.Command{Kind: session.Resume})
 	if s := settle(t, tr); s.State != session.Finished || s.Iter != 40 {
@@ -606,7 +628,7 @@ func FuzzJournal(f *testing.F) {
 			t.Errorf("error %v names no place", err)
 		}
 		for _, c := range changes {
-			if c.Iter < 0 || c.Field == "" {
+			if c.Iter < 0 || fieldOf(c) == "" {
 				t.Errorf("entry %+v", c)
 			}
 		}
@@ -624,8 +646,8 @@ func TestPredictionIsExact(t *testing.T) {
 			for _, l := range s.Layers {
 				l = *tr.Snapshot().Layer(l.Name)
 				want := l.Histogram.Total() - l.Histogram.Pruned(v)
-				field := l.Name + "." + tr.Snapshot().Hyper.Layer(l.Name).ThresholdName()
-				go func() { _, _ = tr.Do(ctx, session.Command{Kind: session.Set, Field: field, Value: fmt.Sprint(v)}) }()
+				field := l.Name + "." + tr.Snapshot().Hyper.Layer(l.Name).ThresholdParam().String()
+				go func() { _, _ = tr.Do(ctx, set(field, fmt.Sprint(v))) }()
 				modeltest.Eventually(t, "the threshold is asked for", func() bool {
 					return pendingIs(tr, field, fmt.Sprint(v)) || tr.Snapshot().Hyper.Layer(l.Name).Threshold == v
 				})
@@ -690,12 +712,12 @@ func TestLevelDBTrainsTheSame(t *testing.T) {
 func TestEmptyLayerIsToldOf(t *testing.T) {
 	tr := start(t, mini(t, "dns_seed_mini", nil), 2)
 	ctx := context.Background()
-	go func() { _, _ = tr.Do(ctx, session.Command{Kind: session.Set, Field: "ip1.threshold", Value: "5"}) }()
+	go func() { _, _ = tr.Do(ctx, set("ip1.threshold", "5")) }()
 	modeltest.Eventually(t, "the threshold is asked for", func() bool { return pendingIs(tr, "ip1.threshold", "5") })
 	must(t, tr, session.Command{Kind: session.Step, Count: 3})
 	told := 0
 	for _, e := range settle(t, tr).Events {
-		if strings.Contains(e.Text, "ip1 keeps no weight") {
+		if strings.Contains(e.What.String(), "ip1 keeps no weight") {
 			told++
 		}
 	}

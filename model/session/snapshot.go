@@ -95,37 +95,12 @@ func (s *Snapshot) Layer(name string) *LayerStats {
 	return nil
 }
 
-// PendingValue returns the value that a field will get, if a change of it waits.
-func (s *Snapshot) PendingValue(field string) (string, bool) {
+// PendingValue returns the value that a field will get, if a change of it is pending.
+func (s *Snapshot) PendingValue(f config.Field) (float64, bool) {
 	for i := len(s.Pending) - 1; i >= 0; i-- {
-		if s.Pending[i].Field == field {
-			return s.Pending[i].New, true
+		if e := s.Pending[i].Edit(f); e != nil {
+			return e.Value, true
 		}
 	}
-	return "", false
-}
-
-// Status is what became of a change.
-type Status string
-
-// The fates of a change.
-const (
-	Waiting  Status = "pending"
-	Applied  Status = "applied"
-	Rejected Status = "rejected"
-	Noted    Status = "" // an event that is no change: a test, a snapshot
-)
-
-// Event is one line of the journal pane.
-type Event struct {
-	Seq    int // counts a run's events
-	Iter   int
-	Status Status
-	Text   string
-	By     string // who asked for it, where several may
-	// Progress is set in the events of display, which snapshots do not keep.
-	Progress *Progress
-	// Tests and Saved are set where the event is a test, or a snapshot.
-	Tests []solver.TestResult
-	Saved string
+	return 0, false
 }

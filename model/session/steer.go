@@ -3,101 +3,103 @@ package session
 import (
 	"errors"
 	"fmt"
-	"time"
+	"path/filepath"
 )
 
 // carryOut does one command and answers it, unless it is a change that waits for surgery.
 func (t *Trainer) carryOut(r request) {
-	ack := Ack{Iter: t.solver.Iter}
-	var err error
-	quiet := false // its refusal is no event
-	switch c := r.cmd; c.Kind {
+	c := r.cmd
+	ack, waits, err := t.do(c, r.reply)
+	if waits {
+		t.publish()
+		return
+	}
+	if c.Kind == Look && err == nil {
+		r.reply <- reply{ack, nil} // it changed nothing that a snapshot shows
+		return
+	}
+	quiet := c.Kind == Undo || c.Kind == Redo || c.Kind == Look // their refusal is no event
+	if err != nil && !quiet {
+		t.events.note(Event{Iter: t.solver.Iter, By: c.By, What: CommandRejected{c.String(), err.Error()}})
+	}
+	t.publish() // first: who has the answer sees its effect
+	r.reply <- reply{ack, err}
+}
+
+// do does one command. It reports that a change waits for surgery; to is answered then.
+func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) {
+	iter := t.solver.Iter
+	switch c.Kind {
 	case Set:
-		if c.Field == fieldPrefix && len(c.Edits) == 0 {
-			ack.Detail, err = t.movePrefix(c.Value, c.By)
-			break
-		}
-		var waits bool
-		if ack, waits, err = t.change(t.edits(c), &order{by: c.By, reply: r.reply}, 0); waits {
-			return
-		}
+		ack, waits, err = t.settings.change(c.Edits, &pendingCommand{by: c.By, reply: to}, 0)
+		ack.Iter = iter
+		return ack, waits, err
+	case MovePrefix:
+		ack.Detail, err = t.keeper.move(c.Path, c.By)
 	case Pause:
-		t.state, err = t.pausable()
+		if err = t.running(); err == nil {
+			t.state = Paused
+		}
 	case Resume, Step, StepSurgery:
 		err = t.resume(c)
 	case SurgeryNow:
-		if err = t.surgeryNow(nil); err == nil && t.flow.blocked != "" {
-			ack.Detail = fmt.Sprintf("nothing passes %s any more; B goes back", t.flow.blocked)
+		if err = t.surgeryNow(nil); err == nil && t.collapse.signal.blockedAt != "" {
+			ack.Detail = fmt.Sprintf("nothing passes %s any more; B goes back", t.collapse.signal.blockedAt)
 		}
 	case TestNow:
 		if len(t.solver.Tests) == 0 {
 			err = errors.New("the solver has no test net")
 		} else if err = t.testAll(); err == nil {
-			ack.Detail = t.testText()
+			ack.Detail = TestDone{t.tests.results}.String()
 		}
 	case SnapshotNow:
-		if err = t.saveSnapshot("asked for"); err == nil {
-			ack.Detail = t.saved
+		if err = t.keeper.save("asked for"); err == nil {
+			ack.Detail = t.keeper.last
 		}
 	case Undo:
-		quiet = true
-		ack.Detail, err = t.takeBack(r.reply, c.By)
-		if err == nil && ack.Detail == "" {
-			return // waits
-		}
+		ack.Detail, waits, err = t.settings.undo(to, c.By)
 	case Redo:
-		quiet = true
-		ack.Detail, err = t.repeat(r.reply, c.By)
-		if err == nil && ack.Detail == "" {
-			return
-		}
+		ack.Detail, waits, err = t.settings.redo(to, c.By)
 	case Schedule:
-		ack.Detail, err = t.schedule(c)
+		ack.Detail, err = t.settings.schedule(c.Plan, c.By)
 	case Cancel:
-		ack.Detail, err = t.cancel(c.Count)
+		ack.Detail, err = t.settings.cancel(c.Count)
 	case GoBack:
-		ack.Detail, err = t.goBack(c.Value)
-		ack.Iter = t.solver.Iter
+		ack.Detail, err = t.goBack(c.Path)
+		iter = t.solver.Iter
 	case Probe:
-		ack.Detail, err = t.probe(c.Value)
+		ack.Detail, err = t.probe(c.Off)
 	case Look:
-		quiet = true
-		ack.Picture, err = t.look(c.Field, c.Area)
-		if err == nil {
-			r.reply <- reply{ack, nil} // it changed nothing that a snapshot shows
-			return
-		}
+		ack.Picture, err = t.looker.look(t.solver, c.Layer, c.Area)
 	case Stop:
 		t.stopAsked.Store(0)
 		// Though this iteration may have a snapshot already: settings and masks can have changed since, while paused.
 		if c.Save {
-			err = t.saveSnapshot("before the stop")
+			err = t.keeper.save("before the stop")
 		}
 		// A run whose snapshot failed goes on: its weights are nowhere else.
 		t.stopping = err == nil
 	default:
 		err = fmt.Errorf("unknown command %d", c.Kind)
 	}
-	if err != nil && !quiet {
-		t.note(Event{Iter: t.solver.Iter, Status: Rejected, Text: r.cmd.String() + ": " + err.Error(), By: r.cmd.By})
-	}
-	t.publish() // first: who has the answer sees its effect
-	r.reply <- reply{ack, err}
+	ack.Iter = iter
+	return ack, waits, err
 }
 
-func (t *Trainer) pausable() (State, error) {
-	if t.state.Ended() {
-		return t.state, fmt.Errorf("the run is %s", t.state)
-	}
-	return Paused, nil
-}
-
-func (t *Trainer) resume(c Command) error {
+// running is an error where the run has ended.
+func (t *Trainer) running() error {
 	if t.state.Ended() {
 		return fmt.Errorf("the run is %s", t.state)
 	}
+	return nil
+}
+
+func (t *Trainer) resume(c Command) error {
+	if err := t.running(); err != nil {
+		return err
+	}
 	t.steps, t.toSurgery = -1, c.Kind == StepSurgery
-	if t.toSurgery && !t.anySurgery() {
+	if t.toSurgery && !t.settings.anySurgery() {
 		t.toSurgery = false
 		why := ""
 		if layers := t.solver.Hyper().Layers; len(layers) > 0 {
@@ -112,12 +114,12 @@ func (t *Trainer) resume(c Command) error {
 		t.steps = c.Count
 	}
 	t.state, t.problem = Running, ""
-	t.speed.reset()
+	t.display.speed.reset()
 	return nil
 }
 
 // surgeryNow redraws the masks of some layers, or of all, nil, between two iterations. Thresholds that wait for the
-// layers' surgery are put in force.
+// layers' surgery are applied.
 func (t *Trainer) surgeryNow(layers []string) error {
 	if t.state.Ended() && t.state != Finished {
 		return fmt.Errorf("the run is %s", t.state)
@@ -127,34 +129,94 @@ func (t *Trainer) surgeryNow(layers []string) error {
 			return fmt.Errorf("no layer %q that can be pruned", name)
 		}
 	}
-	t.applyPending(t.moreSurgery)
+	t.settings.applyPending(t.settings.moreSurgery)
 	// After the changes that it brings into force, so that a replay meets them in this order.
-	t.surgeryDone(layers)
-	t.note(
-		Event{
-			Iter:   t.solver.Iter,
-			Status: Applied,
-			Text:   fmt.Sprintf("surgery on %d layers", t.solver.OperateAll(layers)),
-		},
-	)
+	t.recordSurgery(layers)
+	t.note(SurgeryDone{t.solver.OperateAll(layers)})
 	for i, p := range t.solver.Layers() {
 		if p.LastSurgery() == t.solver.Iter {
 			t.curves.layers[i].note(p)
 		}
 	}
-	t.histNext = time.Time{}
-	var collapse *CollapseError
-	if err := t.checkFlow(true); errors.As(err, &collapse) { // it was asked for: told, and no end
-		t.note(Event{Iter: t.solver.Iter, Text: "WARNING: " + collapse.What})
+	t.hist.stale()
+	var collapsed *CollapseError
+	if err := t.checkSignal(true); errors.As(err, &collapsed) { // it was asked for: told, and no end
+		t.note(Collapsed{collapsed.What, false})
 	} else if err != nil {
 		return err
 	}
 	return nil
 }
 
-// surgeryDone records a surgery beside those of the schedule.
-func (t *Trainer) surgeryDone(layers []string) {
-	t.edited()
-	t.here.masks = t.here.version
-	t.record(Change{Iter: t.solver.Iter, Field: fieldSurgery, New: "now", Layers: layers})
+// recordSurgery records a surgery beside those of the schedule.
+func (t *Trainer) recordSurgery(layers []string) {
+	t.keeper.points.operated()
+	t.rec.write(Change{Iter: t.solver.Iter, Surgery: &Surgery{layers}})
+}
+
+// goBack takes the run back to a snapshot, of this run or another of the same net; "" is the last good one. What is
+// now is saved first, so that going back once more returns to it. The run then waits.
+func (t *Trainer) goBack(path string) (string, error) {
+	k := &t.keeper
+	path, state, err := k.target(path)
+	if err != nil {
+		return "", err
+	}
+	if err := t.solver.Drain(); err != nil {
+		return "", err
+	}
+	from := t.solver.Iter
+	present, err := k.keepPresent(path)
+	if err != nil && t.problem == "" { // a loss that went wrong is worth leaving without
+		return "", fmt.Errorf("what is now could not be saved, so the run stays where it is: %w", err)
+	}
+	if err := t.solver.Rewind(path, state); err != nil {
+		return "", err
+	}
+	t.settings.dropPending(ErrUndone)
+	t.settings.restore(t.solver.Carried())
+	iter := t.solver.Iter
+	t.curves.cut(iter - 1)
+	t.tests.at = -1
+	t.settings.marks.list = keepChanges(t.settings.marks.list, iter, t.rec.lately)
+	t.rec.told(k.wentBack(path, from))
+	t.state, t.problem, t.steps, t.toSurgery = Paused, "", -1, false
+	t.collapse.restart()
+	t.hist.stale()
+	t.display.speed.reset()
+	// the curves were those of the course that is left now
+	if past, err := ReadCourse(t.run.JournalPath()); t.rec.bridged && err == nil && iter > 0 {
+		t.curves.cut(-1)
+		t.settings.marks.list = t.curves.load(past, t.solver, t.rec.lately)
+	}
+	done := WentBack{From: from, To: iter, Path: filepath.Base(path), Returns: present != ""}
+	t.note(done)
+	k.promote(path)
+	k.points.returnTo = detour{k.points.now(iter), present}
+	return done.String(), nil
+}
+
+// probe begins to measure the sensitivity of all layers, or ends it.
+func (t *Trainer) probe(off bool) (string, error) {
+	if off {
+		t.probing.close("stopped")
+		return "no longer measuring sensitivity", nil
+	}
+	p, err := newProber(t.solver, t.run)
+	if err != nil {
+		return "", err
+	}
+	t.probing.close("begun anew")
+	t.probing = p
+	return fmt.Sprintf("measuring sensitivity: %d points on %d images", p.latest.Total, p.latest.Images), nil
+}
+
+// probeNext measures one point of sensitivity. The pipeline is empty.
+func (t *Trainer) probeNext() {
+	if t.probing.first() && !t.hist.measure() {
+		t.probing.close("the layers could not be measured")
+	} else if what := t.probing.step(t.hist.layers); what != nil {
+		t.note(what)
+	}
+	t.publish()
 }

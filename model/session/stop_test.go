@@ -48,7 +48,7 @@ func TestStopWithinAnIteration(t *testing.T) {
 			s := tr.Snapshot()
 			told := false
 			for _, e := range s.Events {
-				told = told || strings.Contains(e.Text, "was given up after")
+				told = told || strings.Contains(e.What.String(), "was given up after")
 			}
 			if s.State != session.Stopped || s.Iter != 4 || !told {
 				t.Errorf("%s at %d, told %t", s.State, s.Iter, told)

@@ -29,7 +29,7 @@ func blockSnapshots(t *testing.T, run *config.Run, iters ...string) {
 func count(s *session.Snapshot, text string) int {
 	n := 0
 	for _, e := range s.Events {
-		if strings.Contains(e.Text, text) {
+		if strings.Contains(e.What.String(), text) {
 			n++
 		}
 	}
@@ -46,7 +46,7 @@ func TestSnapshotsGoElsewhere(t *testing.T) {
 	blockSnapshots(t, run, "2", "4", "6", "8", "10", "12")
 	tr := start(t, run, 1)
 	stepTo(t, tr, 7)
-	must(t, tr, session.Command{Kind: session.Set, Field: "lr_mult", Value: "0.5"})
+	must(t, tr, set("lr_mult", "0.5"))
 	s := stepTo(t, tr, 11)
 	if n := count(s, "snapshot failed"); n != 1 || count(s, "are in memory alone") != 1 ||
 		!strings.Contains(s.Trouble, "not saved") ||
@@ -59,12 +59,12 @@ func TestSnapshotsGoElsewhere(t *testing.T) {
 	}
 	ctx := context.Background()
 	for _, bad := range []string{"", filepath.Join(t.TempDir(), "none", "run")} {
-		if _, err := tr.Do(ctx, session.Command{Kind: session.Set, Field: "snapshot_prefix", Value: bad}); err == nil {
+		if _, err := tr.Do(ctx, session.Command{Kind: session.MovePrefix, Path: bad}); err == nil {
 			t.Errorf("snapshots go to %q", bad)
 		}
 	}
 	elsewhere := filepath.Join(t.TempDir(), "other")
-	must(t, tr, session.Command{Kind: session.Set, Field: "snapshot_prefix", Value: elsewhere, By: "anna"})
+	must(t, tr, session.Command{Kind: session.MovePrefix, Path: elsewhere, By: "anna"})
 	s = tr.Snapshot()
 	if s.Trouble != "" || s.Saved != elsewhere+"_iter_12.solverstate" || s.Prefix != elsewhere ||
 		s.Journal != elsewhere+".journal" {
@@ -77,7 +77,7 @@ func TestSnapshotsGoElsewhere(t *testing.T) {
 	}
 	var texts []string
 	for _, c := range session.NewHistory(changes).Changes {
-		texts = append(texts, c.Text())
+		texts = append(texts, c.String())
 	}
 	if got := strings.Join(texts, ", "); !strings.HasPrefix(got, "lr_mult 1 → 0.5, snapshot_prefix ") {
 		t.Errorf("the journal tells of %s", got)
@@ -119,7 +119,7 @@ func TestUnsavedAfterGoingBack(t *testing.T) {
 	}
 	stop(tr)
 	tr = resumed(t, run, "run_iter_10.solverstate", session.Options{})
-	must(t, tr, session.Command{Kind: session.GoBack, Value: run.SnapshotPrefix() + "_iter_5.solverstate"})
+	must(t, tr, session.Command{Kind: session.GoBack, Path: run.SnapshotPrefix() + "_iter_5.solverstate"})
 	if s := stepTo(t, tr, 12); s.Unsaved != 7 {
 		t.Errorf("%d iterations unsaved, wanted 7", s.Unsaved)
 	}
@@ -138,7 +138,7 @@ func TestServedRunWaitsForAPlace(t *testing.T) {
 	tr.Start()
 	modeltest.Eventually(t, "the run is finished", func() bool { return tr.Snapshot().State == session.Finished })
 	elsewhere := filepath.Join(t.TempDir(), "other")
-	must(t, tr, session.Command{Kind: session.Set, Field: "snapshot_prefix", Value: elsewhere})
+	must(t, tr, session.Command{Kind: session.MovePrefix, Path: elsewhere})
 	if err := tr.Err(); err != nil {
 		t.Error(err)
 	}
@@ -153,7 +153,7 @@ func TestResumeAtAPrefixThatWasLeft(t *testing.T) {
 	tr := start(t, run, 1)
 	stepTo(t, tr, 3)
 	left, elsewhere := run.SnapshotPrefix(), filepath.Join(t.TempDir(), "other")
-	must(t, tr, session.Command{Kind: session.Set, Field: "snapshot_prefix", Value: elsewhere})
+	must(t, tr, session.Command{Kind: session.MovePrefix, Path: elsewhere})
 	stepTo(t, tr, 5)
 	stop(tr)
 	for prefix, want := range map[string]string{left: "the run went on at " + elsewhere, elsewhere: ""} {
@@ -172,7 +172,7 @@ func TestFormsAndReplaysThatLeaveOut(t *testing.T) {
 	run := mini(t, "dns_seed_mini", nil)
 	tr := start(t, run, 1)
 	for value, want := range map[string]string{"0.50": "lr_mult 1 → 0.5", "5e-1": "lr_mult 0.5 → 0.5"} {
-		if ack, err := tr.Do(context.Background(), session.Command{Kind: session.Set, Field: "lr_mult", Value: value}); err != nil ||
+		if ack, err := tr.Do(context.Background(), set("lr_mult", value)); err != nil ||
 			!strings.HasSuffix(ack.Detail, "→ 0.5") {
 			t.Errorf("%s: %q, %v, wanted %q", value, ack.Detail, err, want)
 		}

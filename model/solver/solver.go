@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -186,12 +187,9 @@ func (s *Solver) build() error {
 func (s *Solver) checkLayers() error {
 	var errs []error
 	for _, f := range s.hyper.Faults() {
-		name, field := config.SplitField(f.Field)
-		if field == "stop" {
-			field = "iter_stop"
-		}
+		field := f.Field.InFiles()
 		// nil of the solver's own: config.Run.Validate tells
-		errs = append(errs, s.Net.FieldError(name, field, f.Msg))
+		errs = append(errs, s.Net.FieldError(f.Field.Layer, strings.TrimPrefix(field, f.Field.Layer+"."), f.Msg))
 	}
 	return errors.Join(errs...)
 }
@@ -299,6 +297,9 @@ func (s *Solver) SurgeryDue(p *Layer) bool {
 	return s.surgeon.due(p, s.hyper, s.hyper.Layer(p.Name), s.Iter)
 }
 
+// Operates reports whether some mask is redrawn in the next iteration.
+func (s *Solver) Operates() bool { return slices.ContainsFunc(s.surgeon.layers, s.SurgeryDue) }
+
 // LastPassLoss is the loss of the last forward pass: what Caffe's loss blob holds after an iteration.
 func (s *Solver) LastPassLoss() float64 { return s.lastPass }
 
@@ -371,7 +372,7 @@ func (s *Solver) update(scale float32) {
 // fixed reports whether a parameter's layer is not trained for now. Its history stays as it is.
 func (s *Solver) fixed(p *layer.Param) bool {
 	l := s.hyper.Layer(p.Layer)
-	return l != nil && l.Fixed
+	return l != nil && l.WeightsFrozen
 }
 
 // Observe has the next iteration measure the norms of the layers that can be pruned. It changes no bit of the training.

@@ -249,7 +249,7 @@ func (s *Solver) unstable(f *flight, loss float64) error {
 func (s *Solver) OperateAll(layers []string) int {
 	ops := make([]operation, 0, len(s.surgeon.layers))
 	for _, p := range s.surgeon.layers {
-		if l := s.hyper.Layer(p.Name); l.Prune && !l.Frozen && (layers == nil || slices.Contains(layers, p.Name)) {
+		if l := s.hyper.Layer(p.Name); l.Prune && !l.MaskFrozen && (layers == nil || slices.Contains(layers, p.Name)) {
 			ops = append(ops, operation{})
 			s.surgeon.operate(p, l, s.Iter, &ops[len(ops)-1])
 		}

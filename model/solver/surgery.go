@@ -61,7 +61,7 @@ func Due(iter int, gamma, power float64, stop int, r float32) bool {
 
 // due reports whether a layer's mask is redrawn in an iteration. The draw depends on seed, iteration and layer only.
 func (s *Surgeon) due(p *Layer, h *config.Hyper, l *config.LayerHyper, iter int) bool {
-	if !l.Prune || l.Frozen {
+	if !l.Prune || l.MaskFrozen {
 		return false
 	}
 	if l.Rule == gpu.SeedRule {

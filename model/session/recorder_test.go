@@ -54,7 +54,7 @@ func TestJournalOfALargeNet(t *testing.T) {
 	for i := range layers {
 		layers[i] = StartLayer{Name: strings.Repeat("l", 150), Type: "InnerProduct", Rule: "seed", Weights: i}
 	}
-	if err := j.write(Change{Field: fieldRun, New: "s", Start: &Start{Net: "n", Layers: layers}}); err != nil {
+	if err := j.write(Change{Began: &Began{Solver: "s", Start: &Start{Net: "n", Layers: layers}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.close(); err != nil {
@@ -64,7 +64,7 @@ func TestJournalOfALargeNet(t *testing.T) {
 		t.Fatalf("%d bytes: the line is short", j.size)
 	}
 	changes, err := ReadJournal(path)
-	if err != nil || len(changes) != 1 || changes[0].Start == nil || len(changes[0].Start.Layers) != len(layers) {
+	if err != nil || len(changes) != 1 || changes[0].start() == nil || len(changes[0].Began.Layers) != len(layers) {
 		t.Errorf("%d lines, error %v", len(changes), err)
 	}
 }
@@ -77,7 +77,7 @@ func TestJournalCountsWhatIsLost(t *testing.T) {
 	}
 	defer full.Close()
 	j := &journal{f: full}
-	c := Change{Field: strings.Repeat("x", 1<<20)}
+	c := Change{Moved: &Moved{To: strings.Repeat("x", 1<<20)}}
 	for range maxJournalWaits>>20 + 3 {
 		if err := j.write(c); err == nil {
 			t.Fatal("a line was written to a full disk")

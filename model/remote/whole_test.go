@@ -1,0 +1,237 @@
+package remote
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/model/remote/remotepb"
+	"dns-tui/model/session"
+	"dns-tui/model/solver"
+)
+
+// changes are changes of each kind that a snapshot can hold, with each field set.
+func changes(fill func(any)) []session.Change {
+	var edits []config.Edited
+	var surgery session.Surgery
+	var ramp session.Ramp
+	var moved session.Moved
+	var unknown session.Unknown
+	for _, p := range []any{&edits, &surgery, &ramp, &moved, &unknown} {
+		fill(p)
+	}
+	out := []session.Change{
+		{Edits: edits}, {Surgery: &surgery}, {Surgery: &session.Surgery{}}, {Ramp: &ramp}, {Moved: &moved}, {Unknown: &unknown},
+	}
+	for i := range out {
+		out[i].Iter, out[i].By, out[i].Seq, out[i].Time = i+1, "anna", i+2, int64(i+3)
+	}
+	return out
+}
+
+// happenings are all that an event can tell, with each field set.
+func happenings(fill func(any)) []session.Happening {
+	all := []session.Happening{
+		session.Notice{}, session.Warning{}, session.CommandRejected{}, session.SurgeryDone{}, session.PlanMade{},
+		session.PlanCanceled{}, session.PlanRejected{}, session.RampBegun{}, session.RampResumed{}, session.RampDone{},
+		session.SnapshotWritten{}, session.SnapshotFailed{}, session.JournalFailed{}, session.JournalWritten{},
+		session.TestDone{}, session.TestInterrupted{}, session.SensitivityMeasured{}, session.SensitivityFailed{},
+		session.GateClosed{}, session.Collapsed{}, session.SignalRestored{}, session.LayerEmptied{}, session.WentBack{},
+		session.RunFinished{}, session.RunFailed{}, session.Progress{}, session.Told{},
+	}
+	for i, w := range all {
+		v := reflect.New(reflect.TypeOf(w))
+		fill(v.Interface())
+		all[i] = v.Elem().Interface().(session.Happening)
+	}
+	for _, c := range changes(fill) {
+		all = append(all, session.ChangeApplied{Change: c})
+	}
+	return all
+}
+
+// filler sets every field that it reaches to something else than the last.
+type filler struct{ n int }
+
+func (f *filler) fill(p any) { f.value(reflect.ValueOf(p).Elem()) }
+
+func (f *filler) value(v reflect.Value) {
+	f.n++
+	switch v.Type() {
+	case reflect.TypeFor[config.Param]():
+		v.SetUint(uint64(config.BaseLR) + uint64(f.n)%uint64(config.WeightsFrozen))
+		return
+	case reflect.TypeFor[session.State]():
+		v.SetInt(int64(session.Testing))
+		return
+	case reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(time.Unix(int64(f.n), 5)))
+		return
+	case reflect.TypeFor[[]session.Change]():
+		v.Set(reflect.ValueOf(changes(f.fill)))
+		return
+	case reflect.TypeFor[[]session.Event]():
+		var events []session.Event
+		for i, w := range happenings(f.fill) {
+			events = append(events, session.Event{Seq: i + 1, Iter: i + 2, By: "ben", What: w})
+		}
+		v.Set(reflect.ValueOf(events))
+		return
+	case reflect.TypeFor[*solver.Histogram]():
+		r := &gpu.SurgeryResult{KeptAt: make([]uint32, gpu.HistogramBins), MaskedAt: make([]uint32, gpu.HistogramBins)}
+		r.KeptAt[f.n%gpu.HistogramBins], r.MaskedAt[3] = 7, uint32(f.n)
+		h := solver.NewHistogram(gpu.PaperRule, r)
+		h.Mu, h.Sigma, h.Deaths = float64(f.n), 0.5, []float32{0.5, float32(f.n)}
+		v.Set(reflect.ValueOf(h))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		v.SetInt(int64(f.n))
+	case reflect.Uint8, reflect.Uint32, reflect.Uint64:
+		v.SetUint(uint64(f.n % 200))
+	case reflect.Float32, reflect.Float64:
+		v.SetFloat(float64(f.n) + 0.5)
+	case reflect.String:
+		v.SetString(fmt.Sprint("text ", f.n))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		f.value(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		f.value(v.Index(0))
+		f.value(v.Index(1))
+	case reflect.Array:
+		for i := range v.Len() {
+			f.value(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				f.value(v.Field(i))
+			}
+		}
+	default:
+		panic(fmt.Sprintf("no value for a %s", v.Type()))
+	}
+}
+
+// unset lists the fields of a message that are not set, but for those of the version before.
+func unset(v reflect.Value, path string) []string {
+	var out []string
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() {
+				out = append(out, unset(v.Field(i), path+"."+f.Name)...)
+			}
+		}
+	case reflect.Interface, reflect.Pointer:
+		if v.IsNil() {
+			return []string{path}
+		}
+	default:
+		if v.IsZero() {
+			return []string{path}
+		}
+	}
+	return out
+}
+
+// Every field of a snapshot arrives, whatever is in it: a field that is added to one has to be added to the wire.
+func TestEveryFieldArrives(t *testing.T) {
+	var f filler
+	s := &session.Snapshot{}
+	f.fill(s)
+	for i := range s.Layers { // a layer has settings under its name
+		s.Layers[i].Name = s.Hyper.Layers[i].Name
+	}
+	for _, c := range []*session.Series{&s.Losses, &s.Smooth, &s.Rates, &s.Share, &s.Speed, &s.Accuracy, &s.TestLoss} {
+		c.Values = c.Values[:len(c.Iters)]
+	}
+	if missing := unset(reflect.ValueOf(*s), "Snapshot"); missing != nil {
+		t.Fatalf("the test does not fill %v", missing)
+	}
+	wire, err := proto.Marshal(encodeState(s, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m remotepb.State
+	if err := proto.Unmarshal(wire, &m); err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeState(&m, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := []cmp.Option{
+		cmp.Comparer((*config.Hyper).Equal), cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }),
+		cmp.Comparer(func(a, b session.Series) bool {
+			return cmp.Equal(a.Iters, b.Iters) && cmp.Equal(a.Values, b.Values) && a.Epoch == b.Epoch
+		}),
+		cmpopts.IgnoreUnexported(session.SavedState{}, session.Unknown{}), // of the run's process alone
+	}
+	if d := cmp.Diff(s, got, same...); d != "" {
+		t.Errorf("differs (-sent +arrived):\n%s", d)
+	}
+}
+
+// Every field of a command arrives.
+func TestEveryCommandArrives(t *testing.T) {
+	for k := session.Set; ; k++ {
+		if _, ok := session.KindOf(k.String()); !ok {
+			break
+		}
+		var f filler
+		c := session.Command{}
+		f.fill(&c)
+		c.Kind, c.By = k, ""
+		if k != session.Schedule {
+			c.Plan = session.Plan{}
+		}
+		if k != session.Look {
+			c.Area = session.Area{}
+		}
+		got, err := decodeCommand(encodeCommand(1, c))
+		if d := cmp.Diff(c, got); d != "" || err != nil {
+			t.Errorf("%s: %v, differs (-sent +arrived):\n%s", k, err, d)
+		}
+	}
+}
+
+// The wire has the parameters by the same numbers and names.
+func TestParamsOnTheWire(t *testing.T) {
+	names := map[config.Param]string{config.AnyThreshold: "any_threshold"}
+	for n, name := range remotepb.Param_name {
+		p := config.Param(n)
+		want := p.String()
+		if names[p] != "" {
+			want = names[p]
+		}
+		if got := lower(name); n != 0 && got != want {
+			t.Errorf("parameter %d is %s on the wire and %s in config", n, got, want)
+		}
+	}
+	if last := config.Param(len(remotepb.Param_name) - 1); last != config.WeightsFrozen {
+		t.Errorf("the last parameter on the wire is %s", last)
+	}
+}
+
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c - 'A' + 'a'
+		}
+	}
+	return string(b)
+}

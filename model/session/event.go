@@ -1,0 +1,401 @@
+package session
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"dns-tui/model"
+	"dns-tui/model/solver"
+)
+
+// Event is something that happened to a run.
+type Event struct {
+	Seq  int // counts a run's events; 0 of Progress, which is not kept
+	Iter int
+	By   string // who asked for it, where several may
+	What Happening
+}
+
+// Happening is what an event tells. String is a line of it for people.
+type Happening interface {
+	fmt.Stringer
+	happening()
+}
+
+// Status is what became of a change or a command.
+type Status string
+
+// What became of a change; "" is an event that is none.
+const (
+	Pending  Status = "pending"
+	Applied  Status = "applied"
+	Rejected Status = "rejected"
+	NoChange Status = ""
+)
+
+// Status is what became of the change that the event tells of.
+func (e Event) Status() Status {
+	switch w := e.What.(type) {
+	case PlanMade:
+		return Pending
+	case ChangeApplied, SurgeryDone, RampBegun, RampDone, RampResumed, WentBack:
+		return Applied
+	case CommandRejected, PlanRejected:
+		return Rejected
+	case Told:
+		return w.Status
+	}
+	return NoChange
+}
+
+// String is the event as a line: "applied: conv2.threshold 1.64 → 1.96".
+func (e Event) String() string {
+	if s := e.Status(); s != NoChange {
+		return string(s) + ": " + e.What.String()
+	}
+	return e.What.String()
+}
+
+// What happens to a run.
+type (
+	// Notice is something that a user should know.
+	Notice struct{ Text string }
+	// Warning is something that a user should look at.
+	Warning struct{ Text string }
+	// ChangeApplied tells of settings that took effect, or of another prefix.
+	ChangeApplied struct{ Change Change }
+	// CommandRejected tells of a command, or a change that was to be repeated, that was refused.
+	CommandRejected struct{ Command, Reason string }
+	// SurgeryDone tells of a surgery that was asked for.
+	SurgeryDone struct{ Layers int }
+
+	// PlanMade tells of a change to come.
+	PlanMade struct{ Plan Plan }
+	// PlanCanceled tells of a plan that will not be carried out, or not to its end.
+	PlanCanceled struct{ Plan Plan }
+	// PlanRejected tells of a plan that could not be carried out.
+	PlanRejected struct {
+		Plan   Plan
+		Reason string
+	}
+	// RampBegun tells of a ramp that begins.
+	RampBegun struct{ Plan Plan }
+	// RampResumed tells of a ramp that goes on, since the change that had ended it was undone.
+	RampResumed struct{ Plan Plan }
+	// RampDone tells of a ramp that has come to its end.
+	RampDone struct{ Plan Plan }
+
+	// SnapshotWritten tells of a snapshot.
+	SnapshotWritten struct {
+		Path    string
+		Why     string
+		Guard   bool // it was written before a risky change
+		Retried bool // after a failure
+	}
+	// SnapshotFailed tells of one that could not be written.
+	SnapshotFailed struct {
+		Reason string
+		Note   string // what follows from it
+	}
+	// JournalFailed tells of lines that could not be written.
+	JournalFailed struct {
+		Reason        string
+		Waiting, Lost int // lines
+	}
+	// JournalWritten tells that the lines that waited are written.
+	JournalWritten struct{ Lost int }
+
+	// TestDone tells of an evaluation of the test nets.
+	TestDone struct{ Results []solver.TestResult }
+	// TestInterrupted tells of one that was ended early.
+	TestInterrupted struct{}
+	// SensitivityMeasured tells of a measurement that has come to its end.
+	SensitivityMeasured struct{ Layers int }
+	// SensitivityFailed tells of one that could not be ended.
+	SensitivityFailed struct{ Reason string }
+
+	// GateClosed tells of a loss that is not finite: nothing was updated with it.
+	GateClosed struct{ Reason string }
+	// Collapsed tells that a run can learn nothing more.
+	Collapsed struct {
+		What   string
+		Paused bool
+	}
+	// SignalRestored tells that something passes from the data to the loss again.
+	SignalRestored struct{}
+	// LayerEmptied tells of a layer of which surgery has left nothing.
+	LayerEmptied struct {
+		Layer     string
+		Param     string
+		Threshold float64
+	}
+
+	// WentBack tells of a run that went back to a snapshot.
+	WentBack struct {
+		From, To int
+		Path     string // its base name
+		Returns  bool   // going back once more returns
+	}
+	// RunFinished tells that the last iteration is done; Unsaved is why its weights are in memory alone, or "".
+	RunFinished struct{ Unsaved string }
+	// RunFailed tells why a run cannot go on.
+	RunFailed struct{ Reason string }
+
+	// Told is an event of a run of another version, of which only the text is known.
+	Told struct {
+		Status Status
+		Text   string
+	}
+
+	// Progress is what a display line says. Snapshots do not keep it.
+	Progress struct {
+		Iter      int
+		Loss      float64 // smoothed
+		Rate      float64
+		PerSecond float64
+		Kept      int
+		Total     int
+		Outputs   []model.Output // of the train net, in the last pass
+		// Seconds and Iters are the time and the iterations since the line before.
+		Seconds float64
+		Iters   int
+		// Last is the line that ends a run: the loss after the last update, and nothing else.
+		Last bool
+	}
+)
+
+func (w Notice) String() string        { return w.Text }
+func (w Warning) String() string       { return "WARNING: " + w.Text }
+func (w ChangeApplied) String() string { return w.Change.String() }
+
+func (w CommandRejected) String() string { return w.Command + ": " + w.Reason }
+func (w SurgeryDone) String() string     { return fmt.Sprintf("surgery on %d layers", w.Layers) }
+
+func (w PlanMade) String() string { return fmt.Sprintf("%s: %s", planName(w.Plan.ID), w.Plan) }
+func (w PlanCanceled) String() string {
+	return fmt.Sprintf("%s is canceled: %s", planName(w.Plan.ID), w.Plan)
+}
+func (w PlanRejected) String() string { return fmt.Sprintf("%s: %s", planName(w.Plan.ID), w.Reason) }
+func (w RampBegun) String() string    { return fmt.Sprintf("%s begins: %s", planName(w.Plan.ID), w.Plan) }
+func (w RampResumed) String() string {
+	return fmt.Sprintf("%s resumes: %s", planName(w.Plan.ID), w.Plan)
+}
+
+func (w RampDone) String() string {
+	p := w.Plan
+	return fmt.Sprintf("%s %s → %s, the end of %s", p.Field, p.OldText(), p.Text(), planName(p.ID))
+}
+
+func (w SnapshotWritten) String() string {
+	switch {
+	case w.Guard:
+		return fmt.Sprintf("saved before %s: B goes back to it", w.Why)
+	case w.Retried:
+		return "snapshot " + w.Path + ", after a failure"
+	}
+	return "snapshot " + w.Path
+}
+
+func (w SnapshotFailed) String() string {
+	if w.Note == "" {
+		return "snapshot failed: " + w.Reason
+	}
+	return fmt.Sprintf("snapshot failed: %s; %s", w.Reason, w.Note)
+}
+
+func (w JournalFailed) String() string {
+	return fmt.Sprintf("journal: %s; %d lines wait in memory, and are lost if the run ends before they can be written%s",
+		w.Reason, w.Waiting, lostText(w.Lost))
+}
+
+func (w JournalWritten) String() string {
+	return "the journal is written again, with every line that waited" + lostText(w.Lost)
+}
+
+func lostText(lines int) string {
+	if lines == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d did not fit, and are lost", lines)
+}
+
+func (w TestDone) String() string {
+	s := "test"
+	for _, r := range w.Results {
+		for _, o := range r.Outputs {
+			s += fmt.Sprintf("  %s %.4f", o.Name, o.Value)
+		}
+	}
+	return s
+}
+
+func (w TestInterrupted) String() string { return "test interrupted" }
+
+func (w SensitivityMeasured) String() string {
+	return fmt.Sprintf("sensitivity of %d layers is measured", w.Layers)
+}
+func (w SensitivityFailed) String() string { return "sensitivity: " + w.Reason }
+
+func (w GateClosed) String() string { return "paused: " + w.Reason }
+
+func (w Collapsed) String() string {
+	if w.Paused {
+		return "paused: " + w.What
+	}
+	return "WARNING: " + w.What
+}
+
+func (w SignalRestored) String() string { return "data passes to the loss again" }
+
+func (w LayerEmptied) String() string {
+	return fmt.Sprintf("%s keeps no weight, so nothing passes it: lower its %s, now %g", w.Layer, w.Param, w.Threshold)
+}
+
+func (w WentBack) String() string {
+	text := fmt.Sprintf("from %d back to %d", w.From, w.To)
+	if w.Path != "" {
+		text += ", " + w.Path
+	}
+	if w.Returns {
+		text += "; back once more returns"
+	}
+	return text
+}
+
+func (w RunFinished) String() string {
+	if w.Unsaved != "" {
+		return "finished, not saved: " + w.Unsaved
+	}
+	return "finished"
+}
+
+func (w RunFailed) String() string { return "failed: " + w.Reason }
+
+func (w Told) String() string { return w.Text }
+
+func (w Progress) String() string {
+	return fmt.Sprintf("loss %.6g  lr %.4g", w.Loss, w.Rate)
+}
+
+func (Notice) happening()              {}
+func (Warning) happening()             {}
+func (ChangeApplied) happening()       {}
+func (CommandRejected) happening()     {}
+func (SurgeryDone) happening()         {}
+func (PlanMade) happening()            {}
+func (PlanCanceled) happening()        {}
+func (PlanRejected) happening()        {}
+func (RampBegun) happening()           {}
+func (RampResumed) happening()         {}
+func (RampDone) happening()            {}
+func (SnapshotWritten) happening()     {}
+func (SnapshotFailed) happening()      {}
+func (JournalFailed) happening()       {}
+func (JournalWritten) happening()      {}
+func (TestDone) happening()            {}
+func (TestInterrupted) happening()     {}
+func (SensitivityMeasured) happening() {}
+func (SensitivityFailed) happening()   {}
+func (GateClosed) happening()          {}
+func (Collapsed) happening()           {}
+func (SignalRestored) happening()      {}
+func (LayerEmptied) happening()        {}
+func (WentBack) happening()            {}
+func (RunFinished) happening()         {}
+func (RunFailed) happening()           {}
+func (Told) happening()                {}
+func (Progress) happening()            {}
+
+// Observer gets the events of a run that pass its filter. The run never waits for it: what finds no room is dropped and
+// counted.
+type Observer struct {
+	filter  func(Event) bool // nil: all
+	events  chan Event
+	dropped atomic.Int64
+}
+
+// NewObserver returns an observer with room for so many events that were not read yet. filter may be nil: all pass.
+func NewObserver(room int, filter func(Event) bool) *Observer {
+	return &Observer{filter: filter, events: make(chan Event, room)}
+}
+
+// Events are those that passed, oldest first. The channel is never closed: Trainer.Done tells when no more will come.
+func (o *Observer) Events() <-chan Event { return o.events }
+
+// Dropped counts the events that passed and found no room.
+func (o *Observer) Dropped() int64 { return o.dropped.Load() }
+
+// observe hands an event on.
+func (o *Observer) observe(e Event) {
+	if o.filter != nil && !o.filter(e) {
+		return
+	}
+	select {
+	case o.events <- e:
+	default:
+		o.dropped.Add(1)
+	}
+}
+
+// maxEvents bounds the events that a snapshot carries.
+const maxEvents = 200
+
+// events keeps the last events of a run, for its snapshots, and hands all on to its observers.
+type events struct {
+	kept      []Event
+	seq       int
+	observers []*Observer
+}
+
+// note keeps an event and hands it on.
+func (s *events) note(e Event) { s.send(s.keep(e)) }
+
+// keep keeps an event for the snapshots.
+func (s *events) keep(e Event) Event {
+	if len(s.kept) >= maxEvents {
+		copy(s.kept, s.kept[1:])
+		s.kept = s.kept[:maxEvents-1]
+	}
+	s.seq++
+	e.Seq = s.seq
+	s.kept = append(s.kept, e)
+	return e
+}
+
+// send hands an event to the observers.
+func (s *events) send(e Event) {
+	for _, o := range s.observers {
+		o.observe(e)
+	}
+}
+
+// recall keeps what a journal tells of the iterations before one, of a run that goes on there; lately are the changes of
+// that iteration.
+func (s *events) recall(past *Course, iter int, lately []Change) {
+	for _, c := range past.Changes {
+		if c.Iter < iter || c.Began != nil && c.Iter == iter {
+			s.recallOne(c)
+		}
+	}
+	for _, c := range lately {
+		s.recallOne(c)
+	}
+}
+
+func (s *events) recallOne(c Change) {
+	e := Event{Iter: c.Iter, By: c.By}
+	switch m := c.Measure; {
+	case c.IsSetting():
+		e.What = ChangeApplied{c}
+	case c.start() != nil && c.start().Back > 0:
+		e.What = WentBack{From: c.start().Back, To: c.Iter}
+	case m != nil && m.Snapshot != nil:
+		e.What = SnapshotWritten{Path: m.Snapshot.Path, Why: m.Snapshot.Why}
+	case m != nil && m.Accuracy != nil:
+		accuracy := model.Output{Name: "accuracy", Type: "Accuracy", Value: *m.Accuracy}
+		e.What = TestDone{[]solver.TestResult{{Iter: c.Iter, Outputs: []model.Output{accuracy}}}}
+	default:
+		return
+	}
+	s.keep(e)
+}

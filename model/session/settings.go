@@ -1,0 +1,490 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"dns-tui/config"
+	"dns-tui/model/solver"
+)
+
+// settings are the live hyperparameters of a run and how they come to change: by commands, at once or with a layer's next
+// surgery; by plans; by undo and redo; and by a journal that is replayed. Each change is one line of the journal, one
+// mark of the plots, one event, and one step of undo.
+type settings struct {
+	solver *solver.Solver
+	events *events
+	rec    *recorder
+	hist   *histograms
+	ledger ledger
+	plans  plans
+	marks  marks
+	end    int // the run's last iteration
+	// finished reports that no surgery will come any more.
+	finished func() bool
+	// guard writes a snapshot before edits that are risky.
+	guard func([]config.Edit)
+	// touched is told that settings or masks have changed.
+	touched func()
+}
+
+// resolve returns a command's edits by their full names, the last of each field, with what they would change now.
+func (s *settings) resolve(edits []config.Edit) ([]config.Edited, error) {
+	_, all, err := s.solver.Hyper().Apply(edits...)
+	if err != nil {
+		return nil, err
+	}
+	var out []config.Edited
+	for _, e := range all {
+		same := func(o config.Edited) bool { return o.Field == e.Field }
+		if i := slices.IndexFunc(out, same); i >= 0 { // what was before is before the first
+			e.Old = out[i].Old
+			out = slices.Delete(out, i, i+1)
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+func bare(edits []config.Edited) []config.Edit {
+	out := make([]config.Edit, len(edits))
+	for i, e := range edits {
+		out[i] = e.Edit
+	}
+	return out
+}
+
+// change carries out a command's edits, all or none: at once, or, thresholds, at their layers' next surgery. Then it
+// reports that the command waits; its caller is answered later. plan is the plan that makes the change, or 0.
+func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack Ack, waits bool, err error) {
+	all, err := s.resolve(edits)
+	if err != nil {
+		return Ack{}, false, err
+	}
+	kills := ""
+	if c.origin != undone {
+		s.guard(bare(all))
+		if kills = predictLoss(s.solver.Hyper(), s.hist, bare(all)); kills != "" {
+			s.events.note(Event{Iter: s.solver.Iter, By: c.by, What: Warning{kills}})
+			kills = "; " + kills
+		}
+	}
+	var ended []Plan
+	for _, e := range all {
+		ended = append(ended, s.endRamps(e.Field)...)
+		s.ledger.replace(e.Field, s.solver.Iter)
+	}
+	c.seq, c.iter = s.ledger.next(), s.solver.Iter
+	done := step{Seq: c.seq, Plan: plan, Ended: ended}
+	// What takes effect at once may say which layers will be operated on.
+	var now, later []config.Edited
+	for _, e := range all {
+		if e.WaitsForSurgery() {
+			later = append(later, e)
+		} else {
+			now = append(now, e)
+		}
+	}
+	if now, err = s.apply(c, now); err != nil {
+		return Ack{}, false, err
+	}
+	done.Edits = append(done.Edits, now...)
+	var atOnce, waiting []config.Edited
+	for _, e := range later {
+		if s.waitsForSurgery(e.Field) {
+			waiting = append(waiting, e)
+		} else {
+			atOnce = append(atOnce, e)
+		}
+	}
+	if atOnce, err = s.apply(c, atOnce); err != nil {
+		s.accept(c, done)
+		return Ack{}, false, err
+	}
+	done.Edits = append(append(done.Edits, atOnce...), waiting...)
+	s.accept(c, inOrder(done, all))
+	if waiting != nil {
+		s.ledger.wait(c, waiting)
+		return Ack{}, true, nil
+	}
+	return Ack{Iter: s.solver.Iter, Detail: EditsText(c.applied) + s.noneDue(atOnce) + kills}, false, nil
+}
+
+// inOrder sorts the edits of a step as they were asked for.
+func inOrder(s step, asked []config.Edited) step {
+	at := func(e config.Edited) int {
+		return slices.IndexFunc(asked, func(o config.Edited) bool { return o.Field == e.Field })
+	}
+	slices.SortStableFunc(s.Edits, func(a, b config.Edited) int { return at(a) - at(b) })
+	return s
+}
+
+// accept makes what a command did a step of undo.
+func (s *settings) accept(c *pendingCommand, done step) {
+	switch {
+	case len(done.Edits) == 0:
+	case c.origin == asked:
+		s.ledger.accept(done)
+	case c.origin == redone:
+		s.ledger.redone(done)
+	}
+}
+
+// noneDue is what to add to the answer to thresholds that took effect though no surgery will go by them.
+func (s *settings) noneDue(edits []config.Edited) string {
+	for _, e := range edits {
+		if why := NoSurgery(s.solver.Hyper(), e.Layer, s.solver.Iter, s.finished()); why != "" {
+			return "; no surgery is due: " + why
+		}
+	}
+	return ""
+}
+
+// waitsForSurgery reports whether a change of a field takes effect with a surgery to come.
+func (s *settings) waitsForSurgery(f config.Field) bool {
+	return f.WaitsForSurgery() && !s.finished() && s.moreSurgery(f.Layer)
+}
+
+// moreSurgery reports whether a layer will be operated on again.
+func (s *settings) moreSurgery(layer string) bool {
+	return NoSurgery(s.solver.Hyper(), layer, s.solver.Iter, false) == ""
+}
+
+// anySurgery reports whether some layer will be operated on again.
+func (s *settings) anySurgery() bool {
+	return slices.ContainsFunc(s.solver.Layers(), func(l *solver.Layer) bool { return s.moreSurgery(l.Name) })
+}
+
+// dueNow reports whether a layer is operated on in the next iteration.
+func (s *settings) dueNow(layer string) bool {
+	for _, l := range s.solver.Layers() {
+		if l.Name == layer {
+			return s.solver.SurgeryDue(l)
+		}
+	}
+	return false
+}
+
+// applyPending applies the pending edits whose layers are operated on now: those of one command together.
+func (s *settings) applyPending(now func(layer string) bool) {
+	if len(s.ledger.pending) == 0 {
+		return
+	}
+	for _, t := range s.ledger.take(func(p pendingEdit) bool { return now(p.Layer) }) {
+		_, err := s.apply(t.of, t.edits)
+		if err != nil {
+			for _, e := range t.edits {
+				s.ledger.forget(t.of.seq, e.Field)
+			}
+		}
+		t.of.settle(s.solver.Iter, err)
+	}
+}
+
+// dropPending answers all commands that wait, whose edits will not take effect.
+func (s *settings) dropPending(why error) {
+	for _, t := range s.ledger.take(func(pendingEdit) bool { return true }) {
+		t.of.settle(s.solver.Iter, why)
+	}
+}
+
+// apply applies edits of a command now, together: one line of the journal, one event, one mark.
+func (s *settings) apply(c *pendingCommand, edits []config.Edited) ([]config.Edited, error) {
+	if len(edits) == 0 {
+		return nil, nil
+	}
+	edits, err := s.set(bare(edits))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range edits {
+		s.ledger.applied(c.seq, e)
+	}
+	ch := Change{Iter: s.solver.Iter, Edits: edits, By: c.by}
+	s.rec.write(ch)
+	s.marks.add(ch)
+	c.applied = append(c.applied, edits...)
+	s.events.note(Event{Iter: ch.Iter, By: c.by, What: ChangeApplied{ch}})
+	return edits, nil
+}
+
+// set applies edits, all or none. Journal, marks, events and undo do not know of it.
+func (s *settings) set(edits []config.Edit) ([]config.Edited, error) {
+	h, done, err := s.solver.Hyper().Apply(edits...)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.solver.SetHyper(h); err != nil {
+		return nil, err
+	}
+	s.touched()
+	return done, nil
+}
+
+// undo takes back the step that was asked for last: of its edits those that wait are canceled, those that were applied
+// are changed back; a plan is canceled. It reports that the change back waits for surgery; to is answered then.
+func (s *settings) undo(to chan reply, by string) (text string, waits bool, err error) {
+	last, ok := s.ledger.last()
+	if !ok {
+		return "", false, ErrNothingToUndo
+	}
+	if last.Plan != 0 {
+		text, err := s.cancel(last.Plan)
+		if len(last.Edits) == 0 {
+			s.ledger.undone()
+			if err != nil { // it has been carried out, or canceled: what it did is a step of its own
+				return s.undo(to, by)
+			}
+			return text, false, nil
+		}
+	}
+	canceled := s.ledger.take(func(p pendingEdit) bool { return p.of.seq == last.Seq && p.of.origin != undone })
+	for _, t := range canceled {
+		t.of.settle(s.solver.Iter, ErrUndone)
+	}
+	wasPending := func(f config.Field) bool {
+		return slices.ContainsFunc(canceled, func(t taken) bool {
+			return slices.ContainsFunc(t.edits, func(e config.Edited) bool { return e.Field == f })
+		})
+	}
+	text = s.resumeRamps(last.Ended)
+	var back []config.Edit
+	var stay []config.Edited
+	for _, e := range last.back() {
+		switch {
+		case slices.ContainsFunc(last.Ended, func(p Plan) bool { return p.Field == e.Field }): // its ramp takes it on
+		case wasPending(e.Field):
+			stay = append(stay, e)
+		default:
+			back = append(back, e.Edit)
+		}
+	}
+	if len(back) == 0 {
+		s.ledger.undone()
+		switch {
+		case text != "":
+			return text, false, nil
+		case len(stay) == 1:
+			return fmt.Sprintf("%s stays %s", stay[0].Field, stay[0].Text()), false, nil
+		}
+		return fmt.Sprintf("%d settings stay as they are", len(stay)), false, nil
+	}
+	ack, waits, err := s.change(back, &pendingCommand{by: by, reply: to, origin: undone}, 0)
+	if err != nil {
+		return "", false, err
+	}
+	s.ledger.undone()
+	if text != "" {
+		return ack.Detail + "; " + text, waits, nil
+	}
+	return ack.Detail, waits, nil
+}
+
+// redo makes the step again that was undone last. It reports that that waits for surgery; to is answered then.
+func (s *settings) redo(to chan reply, by string) (text string, waits bool, err error) {
+	last, ok := s.ledger.lastUndone()
+	if !ok {
+		return "", false, ErrNothingToRedo
+	}
+	ack, waits, err := s.change(bare(last.Edits), &pendingCommand{by: by, reply: to, origin: redone}, 0)
+	return ack.Detail, waits, err
+}
+
+// schedule takes a plan in, checked whole against the settings of now.
+func (s *settings) schedule(p Plan, by string) (string, error) {
+	p.By, p.Begun, p.Start, p.Old = by, false, 0, 0
+	f, err := s.solver.Hyper().Resolve(p.Field)
+	if err != nil && p.Param != config.NoParam {
+		return "", err
+	}
+	p.Field = f
+	if p.Relative && p.At <= int(config.Never) {
+		p.At, p.Relative = p.At+s.solver.Iter, false
+	}
+	if err := p.check(s.solver.Hyper(), s.solver.Iter, s.end); err != nil {
+		return "", err
+	}
+	if p, err = s.plans.add(p); err != nil {
+		return "", err
+	}
+	s.ledger.accept(step{Seq: s.ledger.next(), Plan: p.ID})
+	s.events.note(Event{Iter: s.solver.Iter, By: by, What: PlanMade{p}})
+	text := fmt.Sprintf("%s: %s", planName(p.ID), p)
+	if kills := predictLoss(s.solver.Hyper(), s.hist, []config.Edit{p.Edit}); kills != "" {
+		text += "; with the weights of now " + kills
+	}
+	return text, nil
+}
+
+// cancel drops a plan. A ramp stops where it is.
+func (s *settings) cancel(id int) (string, error) {
+	p, ok := s.plans.find(id)
+	if !ok {
+		return "", fmt.Errorf("there is no plan %d", id)
+	}
+	s.plans.drop(id)
+	if p.Begun {
+		s.rec.write(Change{Iter: s.solver.Iter, Ramp: &Ramp{Plan: p, Ended: true}})
+	}
+	s.events.note(Event{Iter: s.solver.Iter, What: PlanCanceled{p}})
+	return planName(id) + " is canceled", nil
+}
+
+// endRamps cancels the ramps of a field that a person, or another plan, takes in hand.
+func (s *settings) endRamps(f config.Field) []Plan {
+	ended := s.plans.rampsOf(f)
+	for _, p := range ended {
+		s.cancel(p.ID)
+	}
+	return ended
+}
+
+// resumeRamps goes on with ramps that a change had ended, and says so; "" where there are none.
+func (s *settings) resumeRamps(ended []Plan) string {
+	var texts []string
+	for _, p := range ended {
+		s.plans.put(p)
+		s.rec.write(Change{Iter: s.solver.Iter, By: p.By, Ramp: &Ramp{Plan: p}})
+		s.events.note(Event{Iter: s.solver.Iter, By: p.By, What: RampResumed{p}})
+		texts = append(texts, RampResumed{p}.String())
+	}
+	return strings.Join(texts, "; ")
+}
+
+// followPlans makes the planned changes of this iteration.
+func (s *settings) followPlans() {
+	for _, p := range s.plans.due(s.solver.Iter) {
+		p, ok := s.plans.find(p.ID)
+		if !ok {
+			continue // another plan took its field in hand
+		}
+		done, err := true, error(nil)
+		if p.Over == 0 {
+			s.plans.drop(p.ID)
+			_, _, err = s.change([]config.Edit{p.Edit}, &pendingCommand{by: p.By, reply: make(chan reply, 1)}, p.ID)
+		} else {
+			done, err = s.ramp(p)
+		}
+		if err != nil {
+			s.events.note(Event{Iter: s.solver.Iter, What: PlanRejected{p, err.Error()}})
+		}
+		if done {
+			s.plans.drop(p.ID)
+		}
+	}
+}
+
+// ramp takes a ramp to where it is at this iteration, and reports whether it is done. It is one line of the journal, when
+// it begins.
+func (s *settings) ramp(p Plan) (done bool, err error) {
+	// A threshold takes effect with surgery, so a ramp moves when there is one.
+	if p.WaitsForSurgery() && s.moreSurgery(p.Layer) && !s.dueNow(p.Layer) {
+		return false, nil
+	}
+	if !p.Begun {
+		if p, err = s.beginRamp(p); err != nil {
+			return true, err
+		}
+	}
+	v, last := p.valueAt(s.solver.Iter)
+	if now, _ := s.solver.Hyper().Get(p.Field); now != v {
+		if _, err := s.set([]config.Edit{{Field: p.Field, Value: v}}); err != nil {
+			return true, err
+		}
+	}
+	if last {
+		s.events.note(Event{Iter: s.solver.Iter, By: p.By, What: RampDone{p}})
+	}
+	return last, nil
+}
+
+// beginRamp notes where a ramp starts, so that one undo takes it back.
+func (s *settings) beginRamp(p Plan) (Plan, error) {
+	old, err := s.solver.Hyper().Get(p.Field)
+	if err != nil {
+		return p, err
+	}
+	start := old
+	if p.From != nil {
+		start = *p.From
+	}
+	s.guard([]config.Edit{p.Edit})
+	ended := s.endRamps(p.Field)
+	s.ledger.replace(p.Field, s.solver.Iter)
+	return s.begun(p, start, old, ended), nil
+}
+
+// begun records a ramp that begins.
+func (s *settings) begun(p Plan, start, old float64, ended []Plan) Plan {
+	p = s.plans.begin(p.ID, start, old)
+	e := config.Edited{Edit: p.Edit, Old: old, OldKnown: true}
+	s.ledger.accept(step{Seq: s.ledger.next(), Edits: []config.Edited{e}, Plan: p.ID, Ended: ended})
+	s.rec.write(Change{Iter: s.solver.Iter, By: p.By, Ramp: &Ramp{Plan: p}})
+	s.marks.add(Change{Iter: s.solver.Iter, By: p.By, Edits: []config.Edited{e}})
+	s.events.note(Event{Iter: s.solver.Iter, By: p.By, What: RampBegun{p}})
+	return p
+}
+
+// replayEdits makes a change of a replayed journal.
+func (s *settings) replayEdits(c Change) error {
+	edits, err := s.resolve(bare(c.Edits))
+	if err != nil {
+		return err
+	}
+	of := &pendingCommand{seq: s.ledger.next(), iter: s.solver.Iter, by: c.By, reply: make(chan reply, 1)}
+	applied, err := s.apply(of, edits)
+	if err == nil {
+		s.ledger.accept(step{Seq: of.seq, Edits: applied})
+	}
+	return err
+}
+
+// replayRamp begins a ramp of a replayed journal, or ends one.
+func (s *settings) replayRamp(r *Ramp) error {
+	p := r.Plan
+	if r.Ended {
+		_, err := s.cancel(p.ID)
+		return err
+	}
+	f, err := s.solver.Hyper().Resolve(p.Field)
+	if err != nil {
+		return err
+	}
+	p.Field = f
+	for _, v := range []float64{p.Value, p.Start} {
+		if _, _, err := s.solver.Hyper().Apply(config.Edit{Field: f, Value: v}); err != nil {
+			return err
+		}
+	}
+	if p.Over < 1 {
+		return fmt.Errorf("%s: over %d iterations; wanted at least 1", p.Field, p.Over)
+	}
+	s.plans.put(p)
+	s.begun(p, p.Start, p.Old, nil)
+	return nil
+}
+
+// restore takes what a snapshot carries of the settings, and tells what of it is not known.
+func (s *settings) restore(c solver.Carried) {
+	kept := parseKept(c.Session)
+	s.ledger = ledger{seq: max(s.ledger.seq, kept.Seq), undo: kept.Past.Undo, redo: kept.Past.Redo}
+	s.rec.lately = kept.Lately
+	unknown := append(s.ledger.restore(c.Pending), s.plans.restore(c.Plans, kept.PlanID)...)
+	for _, u := range unknown {
+		s.events.note(Event{Iter: s.solver.Iter, What: Warning{u}})
+	}
+}
+
+// marks are the changes that were applied, for the plots. Lists that were handed out are never changed.
+type marks struct{ list []Change }
+
+func (m *marks) add(c Change) {
+	if len(m.list) >= maxEvents {
+		m.list = append(make([]Change, 0, 2*maxEvents), m.list[maxEvents/4:]...)
+	}
+	m.list = append(m.list, c)
+}
+
+// view is the list as it is now.
+func (m *marks) view() []Change { return m.list[:len(m.list):len(m.list)] }

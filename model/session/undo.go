@@ -1,0 +1,266 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"dns-tui/config"
+)
+
+// step is what one undo takes back: the edits of a command, or a plan.
+type step struct {
+	Seq   int             `json:"seq"` // of the command
+	Edits []config.Edited `json:"edits,omitempty"`
+	Plan  int             `json:"plan,omitempty"`  // that made the edits, or, without edits, the plan that was made
+	Ended []Plan          `json:"ended,omitempty"` // ramps under way that ended for it
+}
+
+// back are the edits that take it back. No two are of one field.
+func (s step) back() []config.Edited {
+	out := make([]config.Edited, len(s.Edits))
+	for i, e := range s.Edits {
+		out[i] = e.Back()
+	}
+	return out
+}
+
+// origin says where the edits of a command come from.
+type origin uint8
+
+const (
+	asked  origin = iota // by a person or a plan: undo takes them back
+	undone               // an undo: redo makes what it took back again
+	redone               // a redo
+)
+
+// pendingCommand is a command that sets something, until the last of its edits has taken effect: a threshold waits for
+// the surgery of its layer.
+type pendingCommand struct {
+	seq     int
+	iter    int // at which it was asked for
+	by      string
+	reply   chan reply
+	origin  origin
+	waiting int // edits that wait
+	applied []config.Edited
+	err     error // of one that will not take effect
+}
+
+// settle answers a command of which nothing waits any more; why is what became of the last edit, where that was not
+// applied.
+func (c *pendingCommand) settle(iter int, why error) {
+	if why != nil {
+		c.err = why
+	}
+	switch {
+	case c.waiting > 0:
+	case len(c.applied) == 0:
+		c.reply <- reply{Ack{}, c.err}
+	default:
+		c.reply <- reply{Ack{Iter: iter, Detail: EditsText(c.applied)}, nil}
+	}
+}
+
+// pendingEdit is an edit that waits for the surgery of its layer.
+type pendingEdit struct {
+	config.Edited
+	of *pendingCommand
+}
+
+// ledger is what was asked of a run: the edits that wait for surgery, what can be undone, and what can be redone, the
+// newest last. A step is undoable once its command was accepted. A snapshot carries the ledger.
+type ledger struct {
+	seq        int // of the last command
+	undo, redo []step
+	pending    []pendingEdit
+}
+
+// maxSteps bounds what can be undone.
+const maxSteps = 200
+
+// next is the number of a new command.
+func (l *ledger) next() int {
+	l.seq++
+	return l.seq
+}
+
+// accept takes in a step that was asked for: what was undone before can no longer be redone.
+func (l *ledger) accept(s step) {
+	l.push(s)
+	l.redo = nil
+}
+
+func (l *ledger) push(s step) {
+	l.undo = append(l.undo, s)
+	if len(l.undo) > maxSteps {
+		l.undo = slices.Clone(l.undo[1:])
+	}
+}
+
+// last is the step that undo would take back.
+func (l *ledger) last() (step, bool) {
+	if len(l.undo) == 0 {
+		return step{}, false
+	}
+	return l.undo[len(l.undo)-1], true
+}
+
+// undone moves the last step to those that can be redone; one without edits, a plan, is forgotten.
+func (l *ledger) undone() {
+	n := len(l.undo) - 1
+	if s := l.undo[n]; len(s.Edits) > 0 {
+		l.redo = append(l.redo, s)
+	}
+	l.undo = l.undo[:n]
+}
+
+// lastUndone is the step that redo would make again.
+func (l *ledger) lastUndone() (step, bool) {
+	if len(l.redo) == 0 {
+		return step{}, false
+	}
+	return l.redo[len(l.redo)-1], true
+}
+
+// redone moves the step that was undone last back to those that can be undone, as the command that made it again.
+func (l *ledger) redone(s step) {
+	l.redo = l.redo[:len(l.redo)-1]
+	l.push(s)
+}
+
+// wait has edits of a command wait for surgery.
+func (l *ledger) wait(c *pendingCommand, edits []config.Edited) {
+	for _, e := range edits {
+		c.waiting++
+		l.pending = append(l.pending, pendingEdit{e, c})
+	}
+}
+
+// take takes the pending edits off that are picked, and returns them by command, in the order in which they were asked
+// for. The commands count them as no longer waiting.
+func (l *ledger) take(pick func(pendingEdit) bool) []taken {
+	var out []taken
+	var rest []pendingEdit
+	for _, p := range l.pending {
+		if !pick(p) {
+			rest = append(rest, p)
+			continue
+		}
+		i := slices.IndexFunc(out, func(t taken) bool { return t.of == p.of })
+		if i < 0 {
+			i, out = len(out), append(out, taken{of: p.of})
+		}
+		out[i].edits = append(out[i].edits, p.Edited)
+		p.of.waiting--
+	}
+	if out != nil {
+		l.pending = rest
+	}
+	return out
+}
+
+// taken are edits of a command that waited.
+type taken struct {
+	of    *pendingCommand
+	edits []config.Edited
+}
+
+// replace drops the pending edit of a field, for a later one.
+func (l *ledger) replace(f config.Field, iter int) {
+	for _, t := range l.take(func(p pendingEdit) bool { return p.Field == f }) {
+		l.forget(t.of.seq, f)
+		t.of.settle(iter, ErrReplaced)
+	}
+}
+
+// applied notes what an edit of a command changed, when it takes effect.
+func (l *ledger) applied(seq int, e config.Edited) {
+	if s := l.find(seq); s != nil {
+		for i := range s.Edits {
+			if s.Edits[i].Field == e.Field {
+				s.Edits[i].Old = e.Old
+			}
+		}
+	}
+}
+
+// forget drops an edit that will not take effect from its step, and the step where that was all.
+func (l *ledger) forget(seq int, f config.Field) {
+	s := l.find(seq)
+	if s == nil {
+		return
+	}
+	// in new memory: a snapshot under way may have the old
+	s.Edits = slices.DeleteFunc(slices.Clone(s.Edits), func(e config.Edited) bool { return e.Field == f })
+	if len(s.Edits) == 0 {
+		l.undo = slices.DeleteFunc(slices.Clone(l.undo), func(s step) bool { return s.Seq == seq })
+	}
+}
+
+func (l *ledger) find(seq int) *step {
+	for i := len(l.undo) - 1; i >= 0; i-- {
+		if l.undo[i].Seq == seq {
+			return &l.undo[i]
+		}
+	}
+	return nil
+}
+
+// texts say what undo and redo would do; "" is nothing.
+func (l *ledger) texts() (undo, redo string) {
+	if s, ok := l.last(); ok {
+		if undo = planName(s.Plan); len(s.Edits) > 0 {
+			undo = EditsText(s.back())
+		}
+	}
+	if s, ok := l.lastUndone(); ok {
+		redo = EditsText(s.Edits)
+	}
+	return undo, redo
+}
+
+// changes are the pending edits as snapshots show and keep them.
+func (l *ledger) changes() []Change {
+	var out []Change
+	for _, p := range l.pending {
+		out = append(out, Change{
+			Iter: p.of.iter, Edits: []config.Edited{p.Edited}, By: p.of.by, Seq: p.of.seq,
+		})
+	}
+	return out
+}
+
+// restore takes the pending edits of a snapshot, whose callers are gone. It returns those that this version does not
+// know, with the reason.
+func (l *ledger) restore(lines [][]byte) (unknown []string) {
+	l.pending = nil
+	commands := map[int]*pendingCommand{}
+	for i, line := range lines {
+		c, err := parseChange(line)
+		if err == nil && c.Unknown != nil {
+			err = errors.New(c.Unknown.Reason)
+		}
+		if err == nil && len(c.Edits) != 1 {
+			err = errors.New("not one edit")
+		}
+		if err != nil {
+			unknown = append(unknown, fmt.Sprintf("a pending change of the snapshot is not known, and is canceled: %v", err))
+			continue
+		}
+		key := c.Seq
+		if key == 0 { // of an older version
+			key = -1 - i
+		}
+		of := commands[key]
+		if of == nil {
+			of = &pendingCommand{seq: c.Seq, iter: c.Iter, by: c.By, reply: make(chan reply, 1)}
+			if l.find(c.Seq) == nil {
+				of.origin = undone
+			}
+			commands[key] = of
+		}
+		l.wait(of, c.Edits)
+	}
+	return unknown
+}
