@@ -22,9 +22,6 @@ func NewDevice(b Back, openHost func() Back) *Device {
 	return d
 }
 
-// Back returns the back end.
-func (d *Device) Back() Back { return d.back }
-
 // Name describes the device to a person: "host (2 threads, OpenBLAS ...)".
 func (d *Device) Name() string { return d.back.Name() }
 

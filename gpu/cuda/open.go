@@ -130,6 +130,14 @@ func describe(ordinal int) (Info, error) {
 // Open makes a context on a GPU and loads the kernels. Its errors say what is missing: a driver, a newer driver, a
 // device. What the GPU does not support runs on the host.
 func Open(o Options) (*gpu.Device, error) {
+	d, err := openBack(o)
+	if err != nil {
+		return nil, err
+	}
+	return gpu.NewDevice(d, func() gpu.Back { return host.NewBack(host.Options{}) }), nil
+}
+
+func openBack(o Options) (*back, error) {
 	if err := driverError(); err != nil {
 		return nil, err
 	}
@@ -166,7 +174,7 @@ func Open(o Options) (*gpu.Device, error) {
 		d.Close()
 		return nil, fmt.Errorf("GPU %d, %s: %w", o.Ordinal, d.info.Name, err)
 	}
-	return gpu.NewDevice(d, func() gpu.Back { return host.NewBack(host.Options{}) }), nil
+	return d, nil
 }
 
 func (d *back) open() error {

@@ -42,14 +42,8 @@ func infogainLoss(b *bench) {
 	for _, s := range shapes {
 		for _, ignore := range []gpu.Ignore{{}, {On: true, Label: 1}} {
 			for _, norm := range []float32{0, 3} {
-				prob, labels, h := narrow(
-					reference(s, b.random(s.Len())),
-				), b.labels(
-					s.Outer*s.Inner,
-					s.Channels,
-				), b.random(
-					s.Channels*s.Channels,
-				)
+				prob := narrow(reference(s, b.random(s.Len())))
+				labels, h := b.labels(s.Outer*s.Inner, s.Channels), b.random(s.Channels*s.Channels)
 				loss, valid := 0.0, 0
 				dx := make([]float64, s.Len())
 				columns(s, func(example int, at []int) {

@@ -457,14 +457,8 @@ func farthest(b *bench) {
 					m[at(1, i)], mask[at(1, i)] = gpu.Kept(w[at(1, i)]), true
 				}
 			}
-			kept, pruned := each(
-				g.Outputs,
-				func(int) float64 { return -1 },
-			), each(
-				g.Outputs,
-				func(int) float64 { return -1 },
-			)
-			all := each(g.Outputs, func(int) float64 { return -1 })
+			none := func(int) float64 { return -1 }
+			kept, pruned, all := each(g.Outputs, none), each(g.Outputs, none), each(g.Outputs, none)
 			for o := range g.Outputs {
 				for i := range g.Inputs {
 					d := math.Abs(float64(w[at(o, i)]) - float64(center))
