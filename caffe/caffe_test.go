@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -527,9 +528,14 @@ func FuzzPrototxt(f *testing.F) {
 			}
 			return
 		}
-		again := &caffepb.NetParameter{}
-		if err := ParsePrototxt("again", []byte(FormatPrototxt(n.Net)), again); err != nil {
-			t.Errorf("what was read is not written as prototxt: %v", err)
+		// What was read is written as prototxt that says the same.
+		text := FormatPrototxt(n.Net)
+		again, err := ParseNetPrototxt("again", []byte(text))
+		if err != nil {
+			t.Fatalf("what was read is not written as prototxt: %v\n%s", err, text)
+		}
+		if d := cmp.Diff(n.Net, again.Net, protocmp.Transform(), cmpopts.EquateNaNs()); d != "" {
+			t.Errorf("read, written and read again (-first +again):\n%s", d)
 		}
 	})
 }
@@ -552,6 +558,25 @@ func FuzzNet(f *testing.F) {
 					t.Errorf("CheckBlob passes shape %v with %d values", Shape(b), len(Values(b)))
 				}
 			}
+		}
+		// A net that a file holds is the same in a file that is made of it.
+		path := filepath.Join(t.TempDir(), "n.caffemodel")
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		first, err := ReadNet(path)
+		if err != nil {
+			return
+		}
+		if err := WriteNet(path, first); err != nil {
+			t.Fatalf("what was read is not written: %v", err)
+		}
+		again, err := ReadNet(path)
+		if err != nil {
+			t.Fatalf("what was written is not read: %v", err)
+		}
+		if d := cmp.Diff(first, again, protocmp.Transform(), cmpopts.EquateNaNs()); d != "" {
+			t.Errorf("read, written and read again (-first +again):\n%s", d)
 		}
 	})
 }

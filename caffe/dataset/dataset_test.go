@@ -2,17 +2,20 @@ package dataset
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
@@ -377,7 +380,11 @@ func FuzzDatum(f *testing.F) {
 	f.Add((&Datum{Channels: 1, Height: 1, Width: 2, Float: []float32{1, 2}}).Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d Datum
-		if d.Parse(b) != nil || d.Decode(false, false) != nil {
+		if d.Parse(b) != nil {
+			return
+		}
+		sameAgain(t, &d)
+		if d.Decode(false, false) != nil {
 			return
 		}
 		if n := d.Channels * d.Height * d.Width; len(d.Data) != n && len(d.Float) != n {
@@ -386,12 +393,34 @@ func FuzzDatum(f *testing.F) {
 	})
 }
 
+// sameAgain writes a Datum that was read, and reads it again.
+func sameAgain(t *testing.T, d *Datum) {
+	t.Helper()
+	var again Datum
+	if err := again.Parse(d.Append(nil)); err != nil {
+		t.Fatalf("what was read is not written as a Datum: %v", err)
+	}
+	if diff := cmp.Diff(*d, again, cmpopts.EquateEmpty(), cmpopts.EquateNaNs()); diff != "" {
+		t.Errorf("read, written and read again (-first +again):\n%s", diff)
+	}
+}
+
 func FuzzIdx(f *testing.F) {
 	f.Add([]byte{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 9, 8, 7, 6})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		data, dims, err := parseIdx(bytes.NewReader(b), idxImages)
-		if err == nil && len(data) != dims[0]*dims[1]*dims[2] {
+		if err != nil {
+			return
+		}
+		if len(data) != dims[0]*dims[1]*dims[2] {
 			t.Errorf("%d bytes for %v", len(data), dims)
+		}
+		file := binary.BigEndian.AppendUint32(nil, idxImages)
+		for _, n := range dims {
+			file = binary.BigEndian.AppendUint32(file, uint32(n))
+		}
+		if file = append(file, data...); !bytes.HasPrefix(b, file) {
+			t.Errorf("%x was read of %x", file, b)
 		}
 	})
 }
@@ -467,13 +496,38 @@ func FuzzLMDB(f *testing.F) {
 			return
 		}
 		defer db.Close()
-		var datum Datum
+		var records []*Datum
 		for range 100 {
 			_, v, err := db.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
 			if err != nil {
 				return
 			}
-			_ = datum.Parse(v) // must not panic
+			d := &Datum{}
+			if d.Parse(bytes.Clone(v)) == nil {
+				records = append(records, d)
+			}
+		}
+		// Whatever was read can be written, and reads as it was.
+		again := filepath.Join(t.TempDir(), "again")
+		if err := WriteLMDB(again, len(records), func(i int) (*Datum, error) { return records[i], nil }); err != nil {
+			t.Fatal(err)
+		}
+		copied, err := OpenLMDB(again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer copied.Close()
+		for i, want := range records {
+			_, v, err := copied.Next()
+			if err != nil {
+				t.Fatalf("record %d: %v", i, err)
+			}
+			if !bytes.Equal(v, want.Append(nil)) {
+				t.Errorf("record %d is %x, wanted %x", i, v, want.Append(nil))
+			}
 		}
 	})
 }

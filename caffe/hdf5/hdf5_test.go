@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -309,8 +310,85 @@ func FuzzFile(f *testing.F) {
 		}
 		if root, err := file.Root(); err == nil {
 			exercise(root, 3)
+			copied := NewGroup()
+			rebuild(copied, root, 3)
+			sameTree(t, copied, root)
 		}
 	})
+}
+
+// rebuild adds what can be read of a group to one that is written.
+func rebuild(to *Node, from *Group, depth int) {
+	for _, name := range from.Names() {
+		if name == "" || strings.ContainsAny(name, "/\x00") {
+			continue // nothing that Caffe has
+		}
+		if sub, err := from.Group(name); err == nil {
+			if depth > 0 {
+				rebuild(to.Group(name), sub, depth-1)
+			}
+			continue
+		}
+		ds, err := from.Dataset(name)
+		if err != nil || ds.Len() > 1<<16 {
+			continue
+		}
+		if v, err := ds.Floats(); err == nil {
+			to.Floats(name, ds.Shape, v, nil)
+		} else if text, err := ds.Text(); err == nil && !strings.Contains(text, "\x00") {
+			to.Text(name, text)
+		}
+	}
+}
+
+// sameTree writes a tree, reads it, and compares it with the group that it was made of.
+func sameTree(t *testing.T, written *Node, of *Group) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, written); err != nil {
+		t.Fatal(err)
+	}
+	file, err := NewFile("again", bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := file.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compare func(n *Node, again, of *Group)
+	compare = func(n *Node, again, of *Group) {
+		for name, child := range n.children {
+			if child.IsGroup() {
+				a, err := again.Group(name)
+				b, err2 := of.Group(name)
+				if err := errors.Join(err, err2); err != nil {
+					t.Fatalf("group %q: %v", name, err)
+				}
+				compare(child, a, b)
+				continue
+			}
+			a, err := again.Dataset(name)
+			b, err2 := of.Dataset(name)
+			if err := errors.Join(err, err2); err != nil {
+				t.Fatalf("dataset %q: %v", name, err)
+			}
+			if x, err := b.Floats(); err == nil {
+				y, err := a.Floats()
+				if err != nil || !slices.Equal(a.Shape, b.Shape) ||
+					!slices.EqualFunc(x, y, func(p, q float32) bool { return math.Float32bits(p) == math.Float32bits(q) }) {
+					t.Errorf("%q: %v of shape %v, wanted %v of %v (%v)", name, y, a.Shape, x, b.Shape, err)
+				}
+				continue
+			}
+			x, err := b.Text()
+			y, err2 := a.Text()
+			if err := errors.Join(err, err2); err != nil || x != y {
+				t.Errorf("%q: %q, wanted %q (%v)", name, y, x, err)
+			}
+		}
+	}
+	compare(written, root, of)
 }
 
 func exercise(g *Group, depth int) {

@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe"
@@ -631,6 +634,23 @@ func FuzzJournal(f *testing.F) {
 			if c.Iter < 0 || fieldOf(c) == "" {
 				t.Errorf("entry %+v", c)
 			}
+		}
+		// What was read is written, a line each, and reads as it was.
+		var lines bytes.Buffer
+		for _, c := range changes {
+			if err := json.NewEncoder(&lines).Encode(c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(path, lines.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		again, err := session.ReadJournal(path)
+		if err != nil {
+			t.Fatalf("what was written is not read: %v\n%s", err, lines.Bytes())
+		}
+		if d := cmp.Diff(changes, again, cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("read, written and read again (-first +again):\n%s", d)
 		}
 	})
 }
