@@ -84,6 +84,25 @@ type collapse struct {
 	signal   signal
 }
 
+func newCollapse(s *solver.Solver) collapse { return collapse{solver: s} }
+
+// takeStuck returns what the watch of the loss has seen, once; "" is nothing.
+func (c *collapse) takeStuck() string {
+	what := c.stuck
+	c.stuck = ""
+	return what
+}
+
+// takeOperated reports, once, whether an iteration with surgery was settled.
+func (c *collapse) takeOperated() bool {
+	operated := c.operated
+	c.operated = false
+	return operated
+}
+
+// blockedAt is the layer that nothing passes, as far as is known; "" where something reaches the loss.
+func (c *collapse) blockedAt() string { return c.signal.blockedAt }
+
 // settled takes in an iteration.
 func (c *collapse) settled(loss float64, operated bool) {
 	if what := c.loss.see(loss); what != "" {

@@ -141,11 +141,11 @@ var (
 
 // request is a command with the place where its caller waits.
 type request struct {
-	cmd   Command
-	reply chan reply // of capacity 1: the loop never waits for a caller
+	Command Command
+	Reply   chan reply // of capacity 1: the loop never waits for a caller
 }
 
 type reply struct {
-	ack Ack
-	err error
+	Ack Ack
+	Err error
 }

@@ -3,8 +3,8 @@ package session
 import (
 	"errors"
 	"slices"
-	"time"
 
+	"dns-tui/caffe/caffepb"
 	"dns-tui/model"
 	"dns-tui/model/solver"
 )
@@ -15,6 +15,34 @@ type tests struct {
 	done, total int                 // batches, while one is under way
 	at          int                 // iteration of the last that the solver asked for; -1 before the first
 	deferred    []request           // what must not happen during a test
+}
+
+func newTests() tests { return tests{at: -1} }
+
+// due reports whether the solver asks for a test before an iteration, and none was made there.
+func (x *tests) due(p *caffepb.SolverParameter, iter int) bool {
+	n := int(p.GetTestInterval())
+	return n > 0 && iter%n == 0 && (iter > 0 || p.GetTestInitialization()) && x.at != iter
+}
+
+// dueAtEnd reports whether a test belongs to the end of a run; only asks for it where the solver does.
+func (x *tests) dueAtEnd(p *caffepb.SolverParameter, iter int, only bool) bool {
+	n := int(p.GetTestInterval())
+	return n > 0 && (!only || due(n, iter)) && x.at != iter
+}
+
+// scheduled notes that the solver's test before an iteration is made.
+func (x *tests) scheduled(iter int) { x.at = iter }
+
+// rewound forgets where the last test was made, of a run that went back.
+func (x *tests) rewound() { x.at = -1 }
+
+// text is what the last test gave.
+func (x *tests) text() string { return TestDone{x.results}.String() }
+
+// show puts the last test, and how far the one under way is, into a snapshot.
+func (x *tests) show(sn *Snapshot) {
+	sn.Tests, sn.Tested, sn.ToTest = slices.Clone(x.results), x.done, x.total
 }
 
 // testAll evaluates every test net. Commands that come meanwhile are carried out between batches where they only set
@@ -52,7 +80,7 @@ func (t *Trainer) testAll() error {
 	t.curves.tested(t.solver.Iter, results)
 	t.rec.tested(results)
 	t.note(TestDone{results})
-	t.display.speed.reset()
+	t.display.interrupted()
 	t.publish()
 	return nil
 }
@@ -60,23 +88,23 @@ func (t *Trainer) testAll() error {
 // betweenBatches looks at the commands between two batches of a test, and reports whether one ends it.
 func (t *Trainer) betweenBatches() bool {
 	t.tests.done++
-	if time.Since(t.display.published) >= publishEvery {
+	if t.display.stale() {
 		t.publish()
 	}
 	for {
 		select {
 		case r := <-t.requests:
-			switch r.cmd.Kind {
+			switch r.Command.Kind {
 			case TestNow:
-				r.reply <- reply{err: errors.New("a test is running")}
+				r.Reply <- reply{Err: errors.New("a test is running")}
 			case SurgeryNow, GoBack, Probe: // a test sees one set of masks
 				t.tests.deferred = append(t.tests.deferred, r)
 			case Resume, Step, StepSurgery:
-				r.reply <- reply{ack: Ack{Iter: t.solver.Iter}}
+				r.Reply <- reply{Ack: Ack{Iter: t.solver.Iter}}
 			case Pause:
 				t.state = Paused
 				t.publish()
-				r.reply <- reply{ack: Ack{Iter: t.solver.Iter}}
+				r.Reply <- reply{Ack: Ack{Iter: t.solver.Iter}}
 				return true
 			default:
 				t.carryOut(r)
@@ -87,19 +115,5 @@ func (t *Trainer) betweenBatches() bool {
 		default:
 			return false
 		}
-	}
-}
-
-// tested takes in the results of a test: the first test net's accuracy and loss are curves.
-func (c *curves) tested(iter int, results []solver.TestResult) {
-	if len(results) == 0 {
-		return
-	}
-	if a, ok := results[0].Accuracy(); ok {
-		c.accuracy.Add(iter, a)
-	}
-	loss := func(o model.Output) bool { return o.LossWeight != 0 }
-	if i := slices.IndexFunc(results[0].Outputs, loss); i >= 0 {
-		c.testLoss.Add(iter, results[0].Outputs[i].Value)
 	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"dns-tui/model"
@@ -347,6 +348,8 @@ type events struct {
 	observers []*Observer
 }
 
+func newEvents(observers []*Observer) events { return events{observers: observers} }
+
 // note keeps an event and hands it on.
 func (s *events) note(e Event) { s.send(s.keep(e)) }
 
@@ -361,6 +364,12 @@ func (s *events) keep(e Event) Event {
 	s.kept = append(s.kept, e)
 	return e
 }
+
+// observed reports whether somebody observes.
+func (s *events) observed() bool { return len(s.observers) > 0 }
+
+// show puts the events into a snapshot.
+func (s *events) show(sn *Snapshot) { sn.Events = slices.Clone(s.kept) }
 
 // send hands an event to the observers.
 func (s *events) send(e Event) {

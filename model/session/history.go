@@ -1,8 +1,12 @@
 package session
 
 import (
+	"math"
+	"slices"
 	"sort"
 
+	"dns-tui/config"
+	"dns-tui/model"
 	"dns-tui/model/solver"
 )
 
@@ -129,6 +133,8 @@ type curves struct {
 	layers                                                []layerHistory
 }
 
+func newCurves(s *solver.Solver) curves { return curves{layers: make([]layerHistory, len(s.Layers()))} }
+
 // all lists the curves of the whole run.
 func (c *curves) all() []*Series {
 	return []*Series{&c.loss, &c.smoothed, &c.accuracy, &c.testLoss, &c.rate, &c.kept, &c.speed}
@@ -199,4 +205,66 @@ func (c *curves) settled(s *solver.Solver, iter int, loss float64) (operated boo
 		c.kept.Add(iter, solver.Fraction(kept, total))
 	}
 	return operated
+}
+
+// tested takes in the results of a test: the first test net's accuracy and loss are curves.
+func (c *curves) tested(iter int, results []solver.TestResult) {
+	if len(results) == 0 {
+		return
+	}
+	if a, ok := results[0].Accuracy(); ok {
+		c.accuracy.Add(iter, a)
+	}
+	loss := func(o model.Output) bool { return o.LossWeight != 0 }
+	if i := slices.IndexFunc(results[0].Outputs, loss); i >= 0 {
+		c.testLoss.Add(iter, results[0].Outputs[i].Value)
+	}
+}
+
+// layerStats returns a layer's counts; g is its histogram, or nil, h its history.
+func layerStats(p *solver.Layer, l *config.LayerHyper, g *solver.Histogram, h *layerHistory) LayerStats {
+	mu, sigma := p.Statistics()
+	st := LayerStats{
+		Name: p.Name, Type: p.Type, Rule: l.Rule, Weights: p.Total(), Kept: p.Kept(), Mu: float64(mu), Sigma: float64(sigma),
+		Pruned: p.Pruned(), Spliced: p.Spliced(), LastIter: p.LastSurgery(), Masked: p.Weights.Masked != nil,
+		Outputs: p.Outputs.Outputs, Dead: p.Dead(), Norms: p.Norms(),
+		Histogram: g, History: h.kept.view(), Operations: h.recent(),
+	}
+	if s := p.Weights.Shape; len(s) == 4 {
+		st.Kernel = [2]int{s[2], s[3]}
+	}
+	return st
+}
+
+// operated takes in the surgery of an iteration that was asked for.
+func (c *curves) operated(s *solver.Solver) {
+	for i, p := range s.Layers() {
+		if p.LastSurgery() == s.Iter {
+			c.layers[i].note(p)
+		}
+	}
+}
+
+// ran takes in how fast the run is.
+func (c *curves) ran(iter int, perSecond float64) {
+	if perSecond > 0 {
+		c.speed.Add(iter, perSecond)
+	}
+}
+
+// lastAccuracy is that of the last test; -1 where there was none.
+func (c *curves) lastAccuracy() float64 {
+	if _, v, ok := c.accuracy.Last(); ok && !math.IsNaN(v) && !math.IsInf(v, 0) {
+		return v
+	}
+	return -1
+}
+
+// show puts the curves into a snapshot, and the layers, of which hist are the histograms.
+func (c *curves) show(sn *Snapshot, s *solver.Solver, hist []*solver.Histogram) {
+	sn.Losses, sn.Smooth, sn.Accuracy, sn.TestLoss = c.loss.view(), c.smoothed.view(), c.accuracy.view(), c.testLoss.view()
+	sn.Rates, sn.Share, sn.Speed = c.rate.view(), c.kept.view(), c.speed.view()
+	for i, p := range s.Layers() {
+		sn.Layers = append(sn.Layers, layerStats(p, s.Hyper().Layer(p.Name), hist[i], &c.layers[i]))
+	}
 }

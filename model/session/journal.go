@@ -202,3 +202,34 @@ func (j *journal) close() error {
 	j.flush()
 	return j.f.Close()
 }
+
+// copyTo goes on with the journal at another place: what it holds is copied, what waits goes with it.
+func (j *journal) copyTo(path string) (*journal, error) {
+	if caffe.Exists(path) {
+		return nil, &caffe.FileError{Path: path, Msg: "is the journal of another run; wanted a prefix of its own"}
+	}
+	past, err := os.ReadFile(j.f.Name())
+	if err != nil {
+		return nil, err
+	}
+	f, err := files.OpenAppend(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &journal{f: f, waits: j.waits, n: j.n, lost: j.lost}
+	if _, err = f.Write(past); err == nil {
+		_, err = c.mend()
+	}
+	if err != nil {
+		_ = f.Close()
+		_ = os.Remove(path)
+		return nil, err
+	}
+	return c, nil
+}
+
+// waiting counts the lines that could not be written yet.
+func (j *journal) waiting() int { return j.n }
+
+// dropped counts the lines that did not fit among those that wait.
+func (j *journal) dropped() int { return j.lost }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
-	"dns-tui/files"
 	"dns-tui/model/solver"
 )
 
@@ -21,9 +19,12 @@ import (
 type keeper struct {
 	solver   *solver.Solver
 	run      *config.Run
+	rec      *recorder
+	events   *events
+	hist     *histograms
 	settings *settings
 	curves   *curves
-	speed    *speedometer
+	display  *display
 	lock     *prefixLock
 	opts     *Options
 	points   restorePoints
@@ -36,6 +37,12 @@ type keeper struct {
 	owed     string // why the snapshot was to be written that failed
 }
 
+// newKeeper returns the keeper of a run that has saved nothing yet; k has what it works with.
+func newKeeper(k keeper) keeper {
+	k.lastIter, k.first, k.points = -1, k.solver.Iter, newRestorePoints()
+	return k
+}
+
 // guardSuffix is added to the prefix of the snapshots that are written before risky changes.
 const guardSuffix = "_guard"
 
@@ -44,33 +51,32 @@ var ErrNoState = errors.New("no snapshot of this run to go back to")
 
 // save writes a snapshot. Where that fails training goes on, the snapshot before stays, and it is tried again.
 func (k *keeper) save(why string) error {
-	rec, note := k.settings.rec, k.settings.events.note
-	rec.sync() // what led to this snapshot is on the disk before it is
+	k.rec.sync() // what led to this snapshot is on the disk before it is
 	name, err := k.write(k.run.SnapshotPrefix())
 	if err != nil {
 		k.owed = why
 		if k.trouble.fails(err, time.Now()) {
 			text := fmt.Sprintf("%s; it is tried again with each snapshot that is due, and in %s at the latest",
-				k.unsavedText(), k.trouble.wait)
+				k.unsavedText(), k.trouble.every())
 			if k.opts.Interactive || k.opts.Served {
 				text += "; `:snapshot_prefix DIR/NAME` saves elsewhere at once"
 			}
-			note(Event{Iter: k.solver.Iter, What: SnapshotFailed{err.Error(), text}})
+			k.events.note(Event{Iter: k.solver.Iter, What: SnapshotFailed{err.Error(), text}})
 		}
 		return err
 	}
 	retried := k.trouble.over()
 	k.last, k.lastIter, k.lastAt = name, k.solver.Iter, k.points.now(k.solver.Iter)
 	k.remember(name, why, false)
-	rec.sync()
-	note(Event{Iter: k.solver.Iter, What: SnapshotWritten{Path: name, Why: why, Retried: retried}})
+	k.rec.sync()
+	k.events.note(Event{Iter: k.solver.Iter, What: SnapshotWritten{Path: name, Why: why, Retried: retried}})
 	return nil
 }
 
 // write writes a snapshot at a prefix.
 func (k *keeper) write(prefix string) (string, error) {
-	name, err := k.solver.Save(prefix, carried(k.settings))
-	k.speed.reset()
+	name, err := k.solver.Save(prefix, k.settings.carried())
+	k.display.interrupted()
 	return name, err
 }
 
@@ -96,22 +102,21 @@ func (k *keeper) unsavedText() string {
 
 // waitsText says what a run that is done but not saved waits for; "" where it is saved.
 func (k *keeper) waitsText() string {
-	if k.trouble.err == nil {
+	err := k.trouble.failed()
+	if err == nil {
 		return ""
 	}
-	return fmt.Sprintf("%v; %s; `:snapshot_prefix DIR/NAME` saves elsewhere", k.trouble.err, k.unsavedText())
+	return fmt.Sprintf("%v; %s; `:snapshot_prefix DIR/NAME` saves elsewhere", err, k.unsavedText())
 }
 
 // remember puts a snapshot that was written now among those that the run can go back to, and into the journal.
 func (k *keeper) remember(path, why string, guard bool) {
 	s := SavedState{
-		Path: path, Iter: k.solver.Iter, Why: why, Guard: guard, Smoothed: k.solver.SmoothedLoss(), Accuracy: -1,
+		Path: path, Iter: k.solver.Iter, Why: why, Guard: guard, Smoothed: k.solver.SmoothedLoss(),
+		Accuracy: k.curves.lastAccuracy(),
 	}
 	if math.IsNaN(s.Smoothed) || math.IsInf(s.Smoothed, 0) {
 		s.Smoothed = 0
-	}
-	if _, v, ok := k.curves.accuracy.Last(); ok && !math.IsNaN(v) && !math.IsInf(v, 0) {
-		s.Accuracy = v
 	}
 	for _, p := range k.solver.Layers() {
 		s.Kept, s.Total = s.Kept+p.Kept(), s.Total+p.Total()
@@ -121,23 +126,22 @@ func (k *keeper) remember(path, why string, guard bool) {
 	if !guard {
 		m.Saved = path
 	}
-	k.settings.rec.writeMeasure(m)
+	k.rec.writeMeasure(m)
 }
 
 // guard writes a snapshot before edits that may spoil the run, unless one is there that serves.
 func (k *keeper) guard(edits []config.Edit) {
-	why := risk(k.solver.Hyper(), k.settings.hist, edits)
+	why := risk(k.solver.Hyper(), k.hist, edits)
 	if why == "" || k.points.guarded(k.solver.Iter) {
 		return
 	}
-	note := k.settings.events.note
 	name, err := k.write(k.run.SnapshotPrefix() + guardSuffix)
 	if err != nil { // the change itself was asked for
-		note(Event{Iter: k.solver.Iter, What: Warning{fmt.Sprintf("not saved before %s: %v", why, err)}})
+		k.events.note(Event{Iter: k.solver.Iter, What: Warning{fmt.Sprintf("not saved before %s: %v", why, err)}})
 		return
 	}
 	k.remember(name, "before "+why, true)
-	note(Event{Iter: k.solver.Iter, What: SnapshotWritten{Path: name, Why: why, Guard: true}})
+	k.events.note(Event{Iter: k.solver.Iter, What: SnapshotWritten{Path: name, Why: why, Guard: true}})
 	k.points.dropGuards(k.opts.Guard, "")
 }
 
@@ -184,9 +188,7 @@ func (k *keeper) wentBack(path string, from int) error {
 	k.points.leave(path, k.run.SnapshotPrefix(), iter)
 	k.last, k.lastIter, k.lastAt = path, iter, k.points.now(iter)
 	k.first = min(k.first, iter) // what is unsaved counts from here
-	rec := k.settings.rec
-	rec.bridged = false
-	return rec.begin(path, from, k.points.names(), k.settings.plans.list)
+	return k.rec.begin(path, from, k.points.names(), k.settings.planned())
 }
 
 // promote gives a guard that the run went back to the name of a snapshot, where that is free: a run that is cut off
@@ -209,7 +211,7 @@ func (k *keeper) promote(path string) {
 
 // move makes snapshots, and a journal beside them, go elsewhere from now on.
 func (k *keeper) move(prefix, by string) (string, error) {
-	s, rec := k.run.Solver, k.settings.rec
+	s := k.run.Solver
 	was, old := s.SnapshotPrefix, k.run.SnapshotPrefix()
 	journalWas := k.run.JournalPath()
 	if prefix == "" {
@@ -218,15 +220,15 @@ func (k *keeper) move(prefix, by string) (string, error) {
 	s.SnapshotPrefix = proto.String(prefix)
 	now := k.run.SnapshotPrefix()
 	err := k.run.CheckSnapshotFolder()
-	var j *journal
 	var lock *prefixLock
 	if err == nil && now != old {
 		if lock, err = lockPrefix(now, k.opts.Name); errors.Is(err, errNoLocks) {
 			err = nil
 		}
 	}
-	if path := k.run.JournalPath(); err == nil && path != journalWas {
-		j, err = rec.journal.copyTo(path)
+	moved := Change{Iter: k.solver.Iter, By: by, Moved: &Moved{old, now}}
+	if err == nil {
+		err = k.rec.move(journalWas, k.run.JournalPath(), moved)
 	}
 	if err != nil {
 		s.SnapshotPrefix = was
@@ -237,14 +239,8 @@ func (k *keeper) move(prefix, by string) (string, error) {
 		k.lock.release()
 		k.lock = lock
 	}
-	moved := Change{Iter: k.solver.Iter, By: by, Moved: &Moved{old, now}}
-	if j != nil {
-		rec.journal.leave(moved)
-		rec.journal = j
-	}
-	rec.write(moved)
-	k.settings.events.note(Event{Iter: k.solver.Iter, By: by, What: ChangeApplied{moved}})
-	if k.trouble.err != nil {
+	k.events.note(Event{Iter: k.solver.Iter, By: by, What: ChangeApplied{moved}})
+	if k.trouble.failed() != nil {
 		if err := k.save(k.owed); err != nil {
 			return "", err
 		}
@@ -252,77 +248,56 @@ func (k *keeper) move(prefix, by string) (string, error) {
 	return fmt.Sprintf("snapshots go to %s", now), nil
 }
 
-// copyTo goes on with the journal at another place: what it holds is copied, what waits goes with it.
-func (j *journal) copyTo(path string) (*journal, error) {
-	if caffe.Exists(path) {
-		return nil, &caffe.FileError{Path: path, Msg: "is the journal of another run; wanted a prefix of its own"}
-	}
-	past, err := os.ReadFile(j.f.Name())
-	if err != nil {
-		return nil, err
-	}
-	f, err := files.OpenAppend(path)
-	if err != nil {
-		return nil, err
-	}
-	c := &journal{f: f, waits: j.waits, n: j.n, lost: j.lost}
-	if _, err = f.Write(past); err == nil {
-		_, err = c.mend()
-	}
-	if err != nil {
-		_ = f.Close()
-		_ = os.Remove(path)
-		return nil, err
-	}
-	return c, nil
-}
-
-// trouble is something that cannot be written, a full disk say: told once, and again at growing intervals.
-type trouble struct {
-	err  error
-	next time.Time // of the next word, and of the next try where that costs
-	wait time.Duration
-}
-
-// A trouble is told of again after firstWait, and each time after twice as long, up to lastWait.
-const (
-	firstWait = 30 * time.Second
-	lastWait  = time.Hour
-)
-
-// fails takes in a failure, and reports whether it is time to speak of it.
-func (b *trouble) fails(err error, now time.Time) bool {
-	fresh := b.err == nil
-	b.err = err
-	switch {
-	case fresh:
-		b.wait = firstWait
-	case now.Before(b.next):
-		return false
-	default:
-		b.wait = min(2*b.wait, lastWait)
-	}
-	b.next = now.Add(b.wait)
-	return true
-}
-
-// over takes in a success, and reports whether there was trouble before.
-func (b *trouble) over() bool {
-	was := b.err != nil
-	*b = trouble{}
-	return was
-}
-
-// due reports whether it is time to try again what failed.
-func (b *trouble) due(now time.Time) bool { return b.err != nil && !now.Before(b.next) }
-
 // text is what cannot be written, and why; "" where all can.
 func (k *keeper) text() string {
-	switch j := &k.settings.rec.trouble; {
-	case k.trouble.err != nil:
-		return "not saved: " + caffe.Cause(k.trouble.err).Error()
-	case j.err != nil:
-		return "journal not written: " + caffe.Cause(j.err).Error()
+	if err := k.trouble.failed(); err != nil {
+		return "not saved: " + caffe.Cause(err).Error()
+	}
+	if err := k.rec.problem(); err != nil {
+		return "journal not written: " + caffe.Cause(err).Error()
 	}
 	return ""
+}
+
+// find lists what the run can go back to; past is what its journal tells, or nil.
+func (k *keeper) find(past *Course) {
+	k.points.find(past, k.run.SnapshotPrefix(), k.run.Snapshot, k.solver.Iter)
+}
+
+// edited counts a change of settings, operated a surgery that was asked for: a snapshot before them is not of now.
+func (k *keeper) edited()   { k.points.edited() }
+func (k *keeper) operated() { k.points.operated() }
+
+// canGoBack reports whether there is a last good snapshot.
+func (k *keeper) canGoBack() bool { return k.points.lastGood(k.solver.Iter) != nil }
+
+// returns has going back once more return to a snapshot, as long as nothing happens; "" is none.
+func (k *keeper) returns(path string) { k.points.returns(k.solver.Iter, path) }
+
+// lastSaved is the last solverstate that was written, or gone back to; "" before the first.
+func (k *keeper) lastSaved() string { return k.last }
+
+// savedThis reports whether the last snapshot is of this iteration.
+func (k *keeper) savedThis() bool { return k.lastIter == k.solver.Iter }
+
+// failing reports that the last snapshot could not be written.
+func (k *keeper) failing() bool { return k.trouble.failed() != nil }
+
+// untilRetry comes when it is time to try again to save; never, where nothing failed.
+func (k *keeper) untilRetry() <-chan time.Time { return k.trouble.retry() }
+
+// began is the least iteration at which the run began, or to which it went back.
+func (k *keeper) began() int { return k.first }
+
+// release lets another run have the prefix.
+func (k *keeper) release() { k.lock.release() }
+
+// show puts what is saved into a snapshot.
+func (k *keeper) show(sn *Snapshot) {
+	sn.Path, sn.Prefix, sn.Journal = k.run.SolverPath, k.run.SnapshotPrefix(), k.run.JournalPath()
+	sn.States, sn.Saved, sn.SavedIter = k.points.view(), k.last, k.lastIter
+	sn.Trouble, sn.Unsaved = k.text(), k.unsaved()
+	if back := k.points.lastGood(k.solver.Iter); back != nil {
+		sn.Back = back.Path
+	}
 }

@@ -2,8 +2,6 @@ package session
 
 import (
 	"encoding/json"
-
-	"dns-tui/model/solver"
 )
 
 // kept is what a snapshot keeps of the session, beside what the solver needs: as JSON in RunState.
@@ -26,18 +24,4 @@ func parseKept(data []byte) kept {
 		return kept{}
 	}
 	return k
-}
-
-// carried is what a snapshot made now keeps of the session.
-func carried(s *settings) solver.Carried {
-	c := solver.Carried{Plans: s.plans.saved()}
-	for _, ch := range s.ledger.changes() {
-		if line, err := ch.line(); err == nil {
-			c.Pending = append(c.Pending, line)
-		}
-	}
-	k := kept{Lately: s.rec.ofIteration(), PlanID: s.plans.last, Seq: s.ledger.seq}
-	k.Past.Undo, k.Past.Redo = s.ledger.undo, s.ledger.redo
-	c.Session, _ = json.Marshal(k) // of these types nothing fails
-	return c
 }

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model/solver"
 )
@@ -26,19 +25,4 @@ type LayerStats struct {
 	// Histogram of distances by gpu.HistogramWidth, of kept and of pruned entries; nil until it was measured. Shared
 	// by snapshots and never changed.
 	Histogram *solver.Histogram
-}
-
-// layerStats returns a layer's counts; g is its histogram, or nil, h its history.
-func layerStats(p *solver.Layer, l *config.LayerHyper, g *solver.Histogram, h *layerHistory) LayerStats {
-	mu, sigma := p.Statistics()
-	st := LayerStats{
-		Name: p.Name, Type: p.Type, Rule: l.Rule, Weights: p.Total(), Kept: p.Kept(), Mu: float64(mu), Sigma: float64(sigma),
-		Pruned: p.Pruned(), Spliced: p.Spliced(), LastIter: p.LastSurgery(), Masked: p.Weights.Masked != nil,
-		Outputs: p.Outputs.Outputs, Dead: p.Dead(), Norms: p.Norms(),
-		Histogram: g, History: h.kept.view(), Operations: h.recent(),
-	}
-	if s := p.Weights.Shape; len(s) == 4 {
-		st.Kernel = [2]int{s[2], s[3]}
-	}
-	return st
 }

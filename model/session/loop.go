@@ -25,7 +25,7 @@ func (t *Trainer) loop() {
 		}
 	}()
 	t.hist.stale()
-	t.display.shown = time.Now()
+	t.display.begin()
 	for {
 		if err := t.obey(); err != nil {
 			t.fail(err)
@@ -56,14 +56,14 @@ func (t *Trainer) loop() {
 // end publishes the last state and lets everybody go.
 func (t *Trainer) end() {
 	t.settings.dropPending(ErrEnded)
-	t.rec.measure(true, t.display.loss, t.display.speed.perSecond())
-	t.rec.writeMeasure(&Measure{State: t.state.String(), Saved: t.keeper.last})
+	t.rec.measure(true, t.display.lastLoss(), t.display.perSecond())
+	t.rec.writeMeasure(&Measure{State: t.state.String(), Saved: t.keeper.lastSaved()})
 	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
 		t.err, t.state, t.problem = err, Failed, escape.Error(err)
 	}
 	t.publish()
-	_ = t.rec.journal.close() // what could not be written was told
-	t.keeper.lock.release()
+	t.rec.close()
+	t.keeper.release()
 	close(t.done)
 }
 
@@ -73,11 +73,11 @@ func (t *Trainer) fail(err error) {
 	t.note(RunFailed{err.Error()})
 	var unstable *solver.UnstableError
 	var collapsed *CollapseError
-	if errors.As(err, &unstable) || errors.As(err, &collapsed) || t.keeper.lastIter == t.solver.Iter {
+	if errors.As(err, &unstable) || errors.As(err, &collapsed) || t.keeper.savedThis() {
 		return
 	}
-	if t.keeper.save("after a failure") != nil && t.keeper.last != "" {
-		t.note(Notice{"the last snapshot is " + t.keeper.last})
+	if last := t.keeper.lastSaved(); t.keeper.save("after a failure") != nil && last != "" {
+		t.note(Notice{"the last snapshot is " + last})
 	}
 }
 
@@ -119,7 +119,7 @@ func (t *Trainer) wait() error {
 	if err := t.drain(); err != nil {
 		return err
 	}
-	t.rec.measure(true, t.display.loss, t.display.speed.perSecond())
+	t.rec.measure(true, t.display.lastLoss(), t.display.perSecond())
 	if t.opts.Histograms {
 		t.hist.refresh(true)
 	}
@@ -133,14 +133,10 @@ func (t *Trainer) wait() error {
 		}
 		return nil
 	}
-	var retry <-chan time.Time
-	if b := &t.keeper.trouble; b.err != nil {
-		retry = time.After(time.Until(b.next))
-	}
 	select {
 	case r := <-t.requests:
 		t.carryOut(r)
-	case <-retry:
+	case <-t.keeper.untilRetry():
 		t.keeper.retry()
 	}
 	return nil
@@ -150,13 +146,12 @@ func (t *Trainer) wait() error {
 func (t *Trainer) iterate() error {
 	s, p := t.solver, t.run.Solver
 	t.replayChanges()
-	if n := int(p.GetTestInterval()); n > 0 && s.Iter%n == 0 && (s.Iter > 0 || p.GetTestInitialization()) &&
-		t.tests.at != s.Iter {
+	if t.tests.due(p, s.Iter) {
 		iter := s.Iter
 		if err := t.drain(); err != nil || s.Iter != iter {
 			return err
 		}
-		t.tests.at = s.Iter
+		t.tests.scheduled(s.Iter)
 		if err := t.testAll(); err != nil || t.stopping || t.state == Paused {
 			return err
 		}
@@ -188,12 +183,10 @@ func (t *Trainer) iterate() error {
 // afterwards does what follows an iteration: it records, shows and saves.
 func (t *Trainer) afterwards(shown, saves bool) error {
 	s, d := t.solver, &t.display
-	if d.speed.tick(s.Iter) {
-		if v := d.speed.perSecond(); v > 0 {
-			t.curves.speed.Add(s.Iter, v)
-		}
+	if d.ran(s.Iter) {
+		t.curves.ran(s.Iter, d.perSecond())
 	}
-	t.rec.measure(false, d.loss, d.speed.perSecond())
+	t.rec.measure(false, d.lastLoss(), d.perSecond())
 	if shown {
 		t.progress()
 	}
@@ -207,7 +200,7 @@ func (t *Trainer) afterwards(shown, saves bool) error {
 		}
 		t.probeNext()
 	}
-	if time.Since(d.published) >= publishEvery {
+	if d.stale() {
 		if t.opts.Histograms {
 			t.hist.refresh(false)
 		}
@@ -252,13 +245,12 @@ func (t *Trainer) stopWaits() bool {
 
 // settled takes in the loss of an iteration.
 func (t *Trainer) settled(iter int, loss float64) {
-	t.display.loss = loss
 	operated := t.curves.settled(t.solver, iter, loss)
+	t.display.settled(loss, operated)
 	t.collapse.settled(loss, operated)
 	if !operated {
 		return
 	}
-	t.display.surgeries++
 	for _, p := range t.solver.Layers() { // nothing passes a layer without any weight, forward or backward
 		if p.LastSurgery() == iter && p.Kept() == 0 && p.Pruned() > 0 {
 			l := t.solver.Hyper().Layer(p.Name)
@@ -269,17 +261,14 @@ func (t *Trainer) settled(iter int, loss float64) {
 
 // watchRun looks at what the last iteration brought: a run that can learn nothing more.
 func (t *Trainer) watchRun() error {
-	c := &t.collapse
-	if what := c.stuck; what != "" {
-		c.stuck = ""
+	if what := t.collapse.takeStuck(); what != "" {
 		if err := t.collapsed(what); err != nil {
 			return err
 		}
 	}
-	if !c.operated {
+	if !t.collapse.takeOperated() {
 		return nil
 	}
-	c.operated = false
 	return t.checkSignal(false)
 }
 
@@ -306,7 +295,7 @@ func (t *Trainer) collapsed(what string) error {
 	pause := t.opts.Interactive && !t.state.Ended()
 	if pause {
 		t.state, t.problem = Paused, what
-		if t.keeper.points.lastGood(t.solver.Iter) != nil {
+		if t.keeper.canGoBack() {
 			t.problem += "; B goes back"
 		}
 	}
@@ -317,7 +306,7 @@ func (t *Trainer) collapsed(what string) error {
 // stays reports whether the loop waits for commands after the last iteration: for somebody who watches, or for a
 // place to save to.
 func (t *Trainer) stays() bool {
-	return t.opts.Interactive || t.opts.Served && t.keeper.trouble.err != nil
+	return t.opts.Interactive || t.opts.Served && t.keeper.failing()
 }
 
 // finish does what follows the last iteration, and reports whether the loop goes on to wait for commands.
@@ -334,12 +323,12 @@ func (t *Trainer) finish() bool {
 	if t.stopping {
 		return true
 	}
-	if !t.opts.CaffeEnd && t.display.shownIter != t.solver.Iter-1 { // once
+	if !t.opts.CaffeEnd && !t.display.showed(t.solver.Iter-1) { // once
 		t.progress()
 	}
 	t.state = Finished
-	if n := t.replay.rejected; n > 0 {
-		t.note(Warning{fmt.Sprintf("the replay is not the journal's run: %d of its changes were rejected", n)})
+	if what := t.replay.verdict(); what != "" {
+		t.note(Warning{what})
 	}
 	t.note(RunFinished{t.keeper.waitsText()})
 	return t.stays()
@@ -358,11 +347,10 @@ func (t *Trainer) lastActs() error {
 			return err
 		}
 	}
-	wanted := p.GetTestInterval() > 0 && (!t.opts.CaffeEnd || due(int(p.GetTestInterval()), t.solver.Iter))
-	if len(t.solver.Tests) == 0 || !wanted || t.tests.at == t.solver.Iter {
+	if len(t.solver.Tests) == 0 || !t.tests.dueAtEnd(p, t.solver.Iter, t.opts.CaffeEnd) {
 		return nil
 	}
-	t.tests.at = t.solver.Iter
+	t.tests.scheduled(t.solver.Iter)
 	return t.testAll()
 }
 
@@ -381,7 +369,7 @@ func (t *Trainer) replayChanges() {
 			err = t.settings.replayEdits(c)
 		}
 		if err != nil {
-			t.replay.rejected++
+			t.replay.reject()
 			t.events.note(Event{Iter: c.Iter, What: CommandRejected{"replay: " + c.String(), err.Error()}})
 		}
 	}

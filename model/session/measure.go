@@ -20,6 +20,9 @@ func newHistograms(s *solver.Solver) histograms {
 	return histograms{solver: s, layers: make([]*solver.Histogram, len(s.Layers()))}
 }
 
+// list are the histograms in the order of solver.Layers; nil of a layer before the first measurement.
+func (h *histograms) list() []*solver.Histogram { return h.layers }
+
 // measure measures the layers as they are; false where the device failed.
 func (h *histograms) measure() bool {
 	h.iter = h.solver.Iter

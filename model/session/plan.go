@@ -208,6 +208,12 @@ func (s *plans) begin(id int, start, old float64) Plan {
 	return Plan{}
 }
 
+// view is the list as it is now.
+func (s *plans) view() []Plan { return s.list }
+
+// lastID is the id that was given last.
+func (s *plans) lastID() int { return s.last }
+
 // due are the plans whose iteration has come, in the order in which they were made.
 func (s *plans) due(iter int) []Plan {
 	var out []Plan

@@ -1,11 +1,12 @@
 package session
 
 import (
-	"slices"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/model/solver"
 	"time"
 )
 
-// display is what a run shows of itself beside what its parts know.
+// display is what a run shows of itself beside what its parts know, and when.
 type display struct {
 	source    string // of the data
 	batch     int
@@ -19,31 +20,90 @@ type display struct {
 	shownIter int       // iteration of the last progress line; -1 before the first
 }
 
-// progress passes on what a display line says.
-func (t *Trainer) progress() {
-	if len(t.events.observers) == 0 {
-		return
+func newDisplay(s *solver.Solver) display {
+	d := display{shownIter: -1, exported: s.Net.ExportBytes()}
+	d.noticed = len(s.Device().Capabilities().Notices) // what it said at its opening is told by who opened it
+	d.source, d.batch = s.Net.DataSource()
+	return d
+}
+
+// begin starts the clock of the progress lines.
+func (d *display) begin() { d.shown = time.Now() }
+
+// settled takes in an iteration.
+func (d *display) settled(loss float64, operated bool) {
+	d.loss = loss
+	if operated {
+		d.surgeries++
 	}
-	d, s := &t.display, t.solver
+}
+
+// ran takes in that the run has come to an iteration, and reports whether its speed was measured anew.
+func (d *display) ran(iter int) bool { return d.speed.tick(iter) }
+
+// perSecond is the speed, in iterations; 0 where it is not known.
+func (d *display) perSecond() float64 { return d.speed.perSecond() }
+
+// interrupted says that something else than training took time.
+func (d *display) interrupted() { d.speed.reset() }
+
+// stale reports that the last snapshot is so old that the next is due.
+func (d *display) stale() bool { return time.Since(d.published) >= publishEvery }
+
+// lastLoss is the loss of the last iteration that was settled.
+func (d *display) lastLoss() float64 { return d.loss }
+
+// line is what a display line says of the iteration before this one; first is where the run began.
+func (d *display) line(s *solver.Solver, first int) Progress {
 	p := Progress{
 		Iter: s.Iter - 1, Loss: s.SmoothedLoss(), Rate: s.Rate(s.Iter - 1), PerSecond: d.speed.perSecond(),
 		Outputs: s.Net.Outputs(),
 	}
 	now := time.Now()
-	p.Seconds, p.Iters = now.Sub(d.shown).Seconds(), max(0, p.Iter-max(t.keeper.first, d.shownIter))
+	p.Seconds, p.Iters = now.Sub(d.shown).Seconds(), max(0, p.Iter-max(first, d.shownIter))
 	d.shown, d.shownIter = now, p.Iter
 	for _, l := range s.Layers() {
 		p.Kept += l.Kept()
 		p.Total += l.Total()
 	}
-	t.events.send(Event{Iter: p.Iter, What: p})
+	return p
+}
+
+// showed reports whether the last display line was of an iteration.
+func (d *display) showed(iter int) bool { return d.shownIter == iter }
+
+// news are the device's notices that were not told yet: a library that was turned off, say.
+func (d *display) news(s *solver.Solver) []string {
+	notices := s.Device().Capabilities().Notices[d.noticed:]
+	d.noticed += len(notices)
+	return notices
+}
+
+// show puts the run into a snapshot.
+func (d *display) show(sn *Snapshot, s *solver.Solver, p *caffepb.SolverParameter) {
+	d.published = time.Now()
+	sn.Net, sn.Source, sn.Device, sn.Memory = s.Net.Name, d.source, s.Device().Name(), s.Device().Allocated()
+	sn.Iter, sn.MaxIter, sn.Rate, sn.Loss, sn.Smoothed = s.Iter, int(p.GetMaxIter()), s.Rate(s.Iter), d.loss, s.SmoothedLoss()
+	sn.PerSecond, sn.BatchSize, sn.Surgeries = d.speed.perSecond(), d.batch*int(p.GetIterSize()), d.surgeries
+	sn.Exported, sn.Published, sn.Health = d.exported, d.published, s.Device().Health()
+	if sn.PerSecond > 0 {
+		sn.Remaining = time.Duration(float64(sn.MaxIter-sn.Iter) / sn.PerSecond * float64(time.Second))
+	}
+}
+
+// progress passes on what a display line says.
+func (t *Trainer) progress() {
+	if t.events.observed() {
+		p := t.display.line(t.solver, t.keeper.began())
+		t.events.send(Event{Iter: p.Iter, What: p})
+	}
 }
 
 // showLastLoss tells the loss of the weights after the last update, as Caffe does at the end of a run that shows its
 // iterations: it takes one more batch, after the last snapshot.
 func (t *Trainer) showLastLoss() error {
 	s := t.solver
-	if len(t.events.observers) == 0 || !due(int(t.run.Solver.GetDisplay()), s.Iter) {
+	if !t.events.observed() || !due(int(t.run.Solver.GetDisplay()), s.Iter) {
 		return nil
 	}
 	if err := s.LossNow(); err != nil {
@@ -55,40 +115,16 @@ func (t *Trainer) showLastLoss() error {
 
 // publish makes a snapshot the latest.
 func (t *Trainer) publish() {
-	s, d, k, c := t.solver, &t.display, &t.keeper, &t.curves
-	d.published = time.Now()
-	for _, n := range s.Device().Capabilities().Notices[d.noticed:] { // a library that was turned off, say
+	for _, n := range t.display.news(t.solver) {
 		t.note(Notice{n})
-		d.noticed++
 	}
-	sn := &Snapshot{
-		Net: s.Net.Name, Source: d.source, Device: s.Device().Name(), Memory: s.Device().Allocated(),
-		State: t.state, Problem: t.problem, Iter: s.Iter, MaxIter: int(t.run.Solver.GetMaxIter()),
-		Rate: s.Rate(s.Iter), Loss: d.loss, Smoothed: s.SmoothedLoss(), PerSecond: d.speed.perSecond(),
-		BatchSize: d.batch * int(t.run.Solver.GetIterSize()), Surgeries: d.surgeries,
-
-		Hyper: s.Hyper(), Pending: t.settings.ledger.changes(), Plans: t.settings.plans.list,
-		Changes: t.settings.marks.view(), Events: slices.Clone(t.events.kept),
-
-		Losses: c.loss.view(), Smooth: c.smoothed.view(), Accuracy: c.accuracy.view(), TestLoss: c.testLoss.view(),
-		Rates: c.rate.view(), Share: c.kept.view(), Speed: c.speed.view(), Sensitivity: t.probing.result(),
-		Tests: slices.Clone(t.tests.results), Tested: t.tests.done, ToTest: t.tests.total,
-
-		Path: t.run.SolverPath, Prefix: t.run.SnapshotPrefix(), Journal: t.run.JournalPath(),
-		States: k.points.list, Saved: k.last, SavedIter: k.lastIter, Exported: d.exported, Trouble: k.text(),
-		Unsaved: k.unsaved(), Published: d.published,
-	}
-	sn.Undo, sn.Redo = t.settings.ledger.texts()
-	if back := k.points.lastGood(s.Iter); back != nil {
-		sn.Back = back.Path
-	}
-	sn.Health = s.Device().Health()
-	if sn.PerSecond > 0 {
-		sn.Remaining = time.Duration(float64(sn.MaxIter-sn.Iter) / sn.PerSecond * float64(time.Second))
-	}
-	for i, p := range s.Layers() {
-		sn.Layers = append(sn.Layers, layerStats(p, s.Hyper().Layer(p.Name), t.hist.layers[i], &c.layers[i]))
-	}
+	sn := &Snapshot{State: t.state, Problem: t.problem, Sensitivity: t.probing.result()}
+	t.display.show(sn, t.solver, t.run.Solver)
+	t.settings.show(sn)
+	t.events.show(sn)
+	t.tests.show(sn)
+	t.keeper.show(sn)
+	t.curves.show(sn, t.solver, t.hist.list())
 	t.latest.Store(sn)
 }
 

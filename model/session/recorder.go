@@ -39,6 +39,44 @@ const (
 	recordEvery  = 30 * time.Second
 )
 
+// newRecorder returns the recorder of a run whose journal is open.
+func newRecorder(s *solver.Solver, run *config.Run, e *events, j *journal) recorder {
+	return recorder{solver: s, run: run, events: e, journal: j}
+}
+
+// close ends the journal; what could not be written was told.
+func (r *recorder) close() {
+	if r.journal != nil {
+		_ = r.journal.close()
+	}
+}
+
+// problem is why the journal cannot be written, while it cannot.
+func (r *recorder) problem() error { return r.trouble.failed() }
+
+// restore takes the changes of a snapshot's iteration.
+func (r *recorder) restore(lately []Change) { r.lately = lately }
+
+// recent are the settings and surgeries of the last iteration that had some.
+func (r *recorder) recent() []Change { return r.lately }
+
+// crossed reports whether the journal has gone over to a course that was left, when the run began or went back last.
+func (r *recorder) crossed() bool { return r.bridged }
+
+// move goes on with the journal at another place, where that is not the same, and records where snapshots go.
+func (r *recorder) move(from, to string, moved Change) error {
+	if from != to {
+		j, err := r.journal.copyTo(to)
+		if err != nil {
+			return err
+		}
+		r.journal.leave(moved)
+		r.journal = j
+	}
+	r.write(moved)
+	return nil
+}
+
 // write records a change.
 func (r *recorder) write(c Change) {
 	if c.IsSetting() {
@@ -58,10 +96,10 @@ func (r *recorder) told(err error) {
 	switch {
 	case err == nil:
 		if r.trouble.over() {
-			r.events.note(Event{Iter: r.solver.Iter, What: JournalWritten{r.journal.lost}})
+			r.events.note(Event{Iter: r.solver.Iter, What: JournalWritten{r.journal.dropped()}})
 		}
 	case r.trouble.fails(err, time.Now()):
-		r.events.note(Event{Iter: r.solver.Iter, What: JournalFailed{err.Error(), r.journal.n, r.journal.lost}})
+		r.events.note(Event{Iter: r.solver.Iter, What: JournalFailed{err.Error(), r.journal.waiting(), r.journal.dropped()}})
 	}
 }
 
@@ -87,6 +125,7 @@ func (r *recorder) begin(from string, back int, left []string, planned []Plan) e
 	if back > 0 {
 		st.Left = left
 	}
+	r.bridged = false
 	err := r.bridge(st, from)
 	lately := r.ofIteration()
 	missing := r.unrecorded(lately, planned)

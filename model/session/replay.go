@@ -110,6 +110,25 @@ func (r *replay) read(run *config.Run) (notices []string, err error) {
 	return notices, nil
 }
 
+// settings are those that the journal's run began with; nil where none is repeated, or its journal does not say.
+func (r *replay) settings() *config.Hyper { return beganWith(r.changes) }
+
+// differs says where the run that begins differs from the one that is repeated.
+func (r *replay) differs(run *config.Run, now []StartLayer) []string {
+	return otherThanReplayed(r.changes, run, now)
+}
+
+// reject counts a change that could not be made again.
+func (r *replay) reject() { r.rejected++ }
+
+// verdict says that the run was not repeated; "" where it was, or none was.
+func (r *replay) verdict() string {
+	if r.rejected == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the replay is not the journal's run: %d of its changes were rejected", r.rejected)
+}
+
 // skip drops the changes that the snapshot holds from which the run goes on: those before its iteration, and of it those
 // that were made before the snapshot.
 func (r *replay) skip(iter int, lately []Change) {

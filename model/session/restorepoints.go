@@ -239,6 +239,12 @@ func (r *restorePoints) leave(path, prefix string, iter int) {
 	r.list = list
 }
 
+// view is the list as it is now.
+func (r *restorePoints) view() []SavedState { return r.list }
+
+// returns has going back once more return to a snapshot, as long as nothing happens.
+func (r *restorePoints) returns(iter int, path string) { r.returnTo = detour{r.now(iter), path} }
+
 // names are the names of the solverstates that are left behind, in order.
 func (r *restorePoints) names() []string { return slices.Sorted(maps.Keys(r.left)) }
 

@@ -75,6 +75,11 @@ func (p *prober) result() *Sensitivity {
 	return p.latest
 }
 
+// describe says what is measured.
+func (p *prober) describe() string {
+	return fmt.Sprintf("measuring sensitivity: %d points on %d images", p.latest.Total, p.latest.Images)
+}
+
 // close ends the measurement; what was measured stays.
 func (p *prober) close(problem string) {
 	if !p.busy() {

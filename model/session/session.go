@@ -98,13 +98,11 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 	}
 	t := &Trainer{
 		run: run, opts: o, steps: -1, requests: make(chan request, 64), done: make(chan struct{}),
-		events: events{observers: o.Observers},
-		keeper: keeper{lock: lock, lastIter: -1, points: newRestorePoints()},
-		tests:  tests{at: -1}, display: display{shownIter: -1},
 	}
+	var j *journal
 	defer func() {
 		if err != nil {
-			t.abandon()
+			abandon(t.solver, j, lock)
 		}
 	}()
 	found, err := resume(run)
@@ -120,21 +118,21 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 	if t.solver, err = solver.New(run, d); err != nil {
 		return nil, err
 	}
-	notices = append(notices, otherThanReplayed(t.replay.changes, run, startLayers(t.solver))...)
-	if began := beganWith(t.replay.changes); began != nil && run.Snapshot == "" {
+	notices = append(notices, t.replay.differs(run, startLayers(t.solver))...)
+	if began := t.replay.settings(); began != nil && run.Snapshot == "" {
 		if err := t.solver.StartAs(began); err != nil {
 			return nil, fmt.Errorf("%s: %w", run.Replay, err)
 		}
 	}
 	var cut int64
-	if t.rec.journal, cut, err = openJournal(run.JournalPath()); err != nil {
+	if j, cut, err = openJournal(run.JournalPath()); err != nil {
 		return nil, err
 	}
 	if cut > 0 {
 		notices = append(notices, fmt.Sprintf(
 			"%s: its last line was cut short, and is cut off (%d bytes)", run.JournalPath(), cut))
 	}
-	t.connect()
+	t.connect(j, lock)
 	if err := t.recall(); err != nil {
 		return nil, err
 	}
@@ -143,8 +141,8 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 	return t, nil
 }
 
-// connect gives the parts of a trainer what they work with.
-func (t *Trainer) connect() {
+// connect makes the parts of a trainer, and gives them what they work with.
+func (t *Trainer) connect(j *journal, lock *prefixLock) {
 	s := t.solver
 	if t.run.Solver.GetDebugInfo() && t.opts.Debug != nil {
 		for _, n := range append([]*model.Net{s.Net}, s.Tests...) {
@@ -152,14 +150,10 @@ func (t *Trainer) connect() {
 		}
 	}
 	s.OnSettled, s.Interrupted = t.settled, t.stopWaits
-	t.hist = newHistograms(s)
-	t.curves.layers = make([]layerHistory, len(s.Layers()))
-	t.rec.solver, t.rec.run, t.rec.events = s, t.run, &t.events
-	t.collapse.solver = s
-	t.keeper.solver, t.keeper.run, t.keeper.settings, t.keeper.curves = s, t.run, &t.settings, &t.curves
-	t.keeper.speed, t.keeper.opts, t.keeper.first = &t.display.speed, &t.opts, s.Iter
-	t.settings = settings{
-		solver: s, events: &t.events, rec: &t.rec, hist: &t.hist, end: int(t.run.Solver.GetMaxIter()),
+	t.events, t.display, t.tests = newEvents(t.opts.Observers), newDisplay(s), newTests()
+	t.hist, t.curves, t.collapse = newHistograms(s), newCurves(s), newCollapse(s)
+	t.rec = newRecorder(s, t.run, &t.events, j)
+	t.settings = newSettings(s, t.run, &t.events, &t.rec, &t.hist, hooks{
 		finished: func() bool { return t.state == Finished },
 		guard: func(edits []config.Edit) {
 			if t.opts.Guard > 0 && !t.state.Ended() {
@@ -168,12 +162,13 @@ func (t *Trainer) connect() {
 		},
 		touched: func() {
 			t.hist.stale()
-			t.keeper.points.edited()
+			t.keeper.edited()
 		},
-	}
-	t.display.noticed = len(s.Device().Capabilities().Notices) // what it said at its opening is told by who opened it
-	t.display.exported = s.Net.ExportBytes()
-	t.display.source, t.display.batch = s.Net.DataSource()
+	})
+	t.keeper = newKeeper(keeper{
+		solver: s, run: t.run, opts: &t.opts, lock: lock, rec: &t.rec, events: &t.events, hist: &t.hist,
+		settings: &t.settings, curves: &t.curves, display: &t.display,
+	})
 	if t.opts.Paused {
 		t.state = Paused
 	}
@@ -182,16 +177,17 @@ func (t *Trainer) connect() {
 // recall takes in what snapshot and journal tell of the run so far, and records where it goes on.
 func (t *Trainer) recall() error {
 	t.settings.restore(t.solver.Carried())
-	t.replay.skip(t.solver.Iter, t.rec.lately)
+	lately := t.rec.recent()
+	t.replay.skip(t.solver.Iter, lately)
 	past := t.readPast()
 	if t.solver.Iter > 0 && past != nil {
-		t.settings.marks.list = t.curves.load(past, t.solver, t.rec.lately)
+		t.settings.markAll(t.curves.load(past, t.solver, lately))
 	}
 	if t.run.Snapshot != "" && past != nil {
-		t.events.recall(past, t.solver.Iter, t.rec.lately)
+		t.events.recall(past, t.solver.Iter, lately)
 	}
-	t.keeper.points.find(past, t.run.SnapshotPrefix(), t.run.Snapshot, t.solver.Iter)
-	return t.rec.begin(t.run.Snapshot, 0, nil, t.settings.plans.list)
+	t.keeper.find(past)
+	return t.rec.begin(t.run.Snapshot, 0, nil, t.settings.planned())
 }
 
 // readPast reads the run's journal as it was before this start; nil where there is none.
@@ -250,14 +246,14 @@ func foundElsewhere(run *config.Run, s *solver.Solver) []string {
 }
 
 // abandon lets go of what a run holds that does not begin.
-func (t *Trainer) abandon() {
-	if t.solver != nil {
-		_ = t.solver.Close() // the error that ends it is told
+func abandon(s *solver.Solver, j *journal, lock *prefixLock) {
+	if s != nil {
+		_ = s.Close() // the error that ends it is told
 	}
-	if t.rec.journal != nil {
-		_ = t.rec.journal.close()
+	if j != nil {
+		_ = j.close()
 	}
-	t.keeper.lock.release()
+	lock.release()
 }
 
 // note tells an event of this iteration.
@@ -295,7 +291,7 @@ func (t *Trainer) Snapshot() *Snapshot {
 
 // Do implements Session.
 func (t *Trainer) Do(ctx context.Context, c Command) (Ack, error) {
-	r := request{cmd: c, reply: make(chan reply, 1)}
+	r := request{Command: c, Reply: make(chan reply, 1)}
 	if c.Kind == Stop {
 		t.stopAsked.CompareAndSwap(0, time.Now().UnixNano())
 	}
@@ -310,14 +306,14 @@ func (t *Trainer) Do(ctx context.Context, c Command) (Ack, error) {
 	case t.requests <- r:
 	}
 	select {
-	case a := <-r.reply:
-		return a.ack, a.err
+	case a := <-r.Reply:
+		return a.Ack, a.Err
 	case <-ctx.Done():
 		return Ack{}, ctx.Err()
 	case <-t.done:
 		select {
-		case a := <-r.reply:
-			return a.ack, a.err
+		case a := <-r.Reply:
+			return a.Ack, a.Err
 		default:
 			return Ack{}, ErrEnded
 		}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,12 +22,20 @@ type settings struct {
 	plans  plans
 	marks  marks
 	end    int // the run's last iteration
-	// finished reports that no surgery will come any more.
-	finished func() bool
-	// guard writes a snapshot before edits that are risky.
-	guard func([]config.Edit)
-	// touched is told that settings or masks have changed.
-	touched func()
+	hooks
+}
+
+// hooks are what the settings ask of the run.
+type hooks struct {
+	finished func() bool         // no surgery will come any more
+	guard    func([]config.Edit) // writes a snapshot before edits that are risky
+	touched  func()              // is told that settings have changed
+}
+
+func newSettings(
+	s *solver.Solver, run *config.Run, e *events, rec *recorder, hist *histograms, h hooks,
+) settings {
+	return settings{solver: s, events: e, rec: rec, hist: hist, end: int(run.Solver.GetMaxIter()), hooks: h}
 }
 
 // resolve returns a command's edits by their full names, the last of each field, with what they would change now.
@@ -63,10 +72,10 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 		return Ack{}, false, err
 	}
 	kills := ""
-	if c.origin != undone {
+	if c.Origin != undone {
 		s.guard(bare(all))
 		if kills = predictLoss(s.solver.Hyper(), s.hist, bare(all)); kills != "" {
-			s.events.note(Event{Iter: s.solver.Iter, By: c.by, What: Warning{kills}})
+			s.events.note(Event{Iter: s.solver.Iter, By: c.By, What: Warning{kills}})
 			kills = "; " + kills
 		}
 	}
@@ -75,8 +84,8 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 		ended = append(ended, s.endRamps(e.Field)...)
 		s.ledger.replace(e.Field, s.solver.Iter)
 	}
-	c.seq, c.iter = s.ledger.next(), s.solver.Iter
-	done := step{Seq: c.seq, Plan: plan, Ended: ended}
+	c.Seq, c.Iter = s.ledger.next(), s.solver.Iter
+	done := step{Seq: c.Seq, Plan: plan, Ended: ended}
 	// What takes effect at once may say which layers will be operated on.
 	var now, later []config.Edited
 	for _, e := range all {
@@ -108,7 +117,7 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 		s.ledger.wait(c, waiting)
 		return Ack{}, true, nil
 	}
-	return Ack{Iter: s.solver.Iter, Detail: EditsText(c.applied) + s.noneDue(atOnce) + kills}, false, nil
+	return Ack{Iter: s.solver.Iter, Detail: EditsText(c.Applied) + s.noneDue(atOnce) + kills}, false, nil
 }
 
 // inOrder sorts the edits of a step as they were asked for.
@@ -124,9 +133,9 @@ func inOrder(s step, asked []config.Edited) step {
 func (s *settings) accept(c *pendingCommand, done step) {
 	switch {
 	case len(done.Edits) == 0:
-	case c.origin == asked:
+	case c.Origin == asked:
 		s.ledger.accept(done)
-	case c.origin == redone:
+	case c.Origin == redone:
 		s.ledger.redone(done)
 	}
 }
@@ -168,24 +177,24 @@ func (s *settings) dueNow(layer string) bool {
 
 // applyPending applies the pending edits whose layers are operated on now: those of one command together.
 func (s *settings) applyPending(now func(layer string) bool) {
-	if len(s.ledger.pending) == 0 {
+	if s.ledger.idle() {
 		return
 	}
 	for _, t := range s.ledger.take(func(p pendingEdit) bool { return now(p.Layer) }) {
-		_, err := s.apply(t.of, t.edits)
+		_, err := s.apply(t.Of, t.Edits)
 		if err != nil {
-			for _, e := range t.edits {
-				s.ledger.forget(t.of.seq, e.Field)
+			for _, e := range t.Edits {
+				s.ledger.forget(t.Of.Seq, e.Field)
 			}
 		}
-		t.of.settle(s.solver.Iter, err)
+		t.Of.settle(s.solver.Iter, err)
 	}
 }
 
 // dropPending answers all commands that wait, whose edits will not take effect.
 func (s *settings) dropPending(why error) {
 	for _, t := range s.ledger.take(func(pendingEdit) bool { return true }) {
-		t.of.settle(s.solver.Iter, why)
+		t.Of.settle(s.solver.Iter, why)
 	}
 }
 
@@ -199,13 +208,13 @@ func (s *settings) apply(c *pendingCommand, edits []config.Edited) ([]config.Edi
 		return nil, err
 	}
 	for _, e := range edits {
-		s.ledger.applied(c.seq, e)
+		s.ledger.applied(c.Seq, e)
 	}
-	ch := Change{Iter: s.solver.Iter, Edits: edits, By: c.by}
+	ch := Change{Iter: s.solver.Iter, Edits: edits, By: c.By}
 	s.rec.write(ch)
 	s.marks.add(ch)
-	c.applied = append(c.applied, edits...)
-	s.events.note(Event{Iter: ch.Iter, By: c.by, What: ChangeApplied{ch}})
+	c.Applied = append(c.Applied, edits...)
+	s.events.note(Event{Iter: ch.Iter, By: c.By, What: ChangeApplied{ch}})
 	return edits, nil
 }
 
@@ -239,13 +248,13 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 			return text, false, nil
 		}
 	}
-	canceled := s.ledger.take(func(p pendingEdit) bool { return p.of.seq == last.Seq && p.of.origin != undone })
+	canceled := s.ledger.take(func(p pendingEdit) bool { return p.Of.Seq == last.Seq && p.Of.Origin != undone })
 	for _, t := range canceled {
-		t.of.settle(s.solver.Iter, ErrUndone)
+		t.Of.settle(s.solver.Iter, ErrUndone)
 	}
 	wasPending := func(f config.Field) bool {
 		return slices.ContainsFunc(canceled, func(t taken) bool {
-			return slices.ContainsFunc(t.edits, func(e config.Edited) bool { return e.Field == f })
+			return slices.ContainsFunc(t.Edits, func(e config.Edited) bool { return e.Field == f })
 		})
 	}
 	text = s.resumeRamps(last.Ended)
@@ -270,7 +279,7 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 		}
 		return fmt.Sprintf("%d settings stay as they are", len(stay)), false, nil
 	}
-	ack, waits, err := s.change(back, &pendingCommand{by: by, reply: to, origin: undone}, 0)
+	ack, waits, err := s.change(back, &pendingCommand{By: by, Reply: to, Origin: undone}, 0)
 	if err != nil {
 		return "", false, err
 	}
@@ -287,7 +296,7 @@ func (s *settings) redo(to chan reply, by string) (text string, waits bool, err 
 	if !ok {
 		return "", false, ErrNothingToRedo
 	}
-	ack, waits, err := s.change(bare(last.Edits), &pendingCommand{by: by, reply: to, origin: redone}, 0)
+	ack, waits, err := s.change(bare(last.Edits), &pendingCommand{By: by, Reply: to, Origin: redone}, 0)
 	return ack.Detail, waits, err
 }
 
@@ -362,7 +371,7 @@ func (s *settings) followPlans() {
 		done, err := true, error(nil)
 		if p.Over == 0 {
 			s.plans.drop(p.ID)
-			_, _, err = s.change([]config.Edit{p.Edit}, &pendingCommand{by: p.By, reply: make(chan reply, 1)}, p.ID)
+			_, _, err = s.change([]config.Edit{p.Edit}, &pendingCommand{By: p.By, Reply: make(chan reply, 1)}, p.ID)
 		} else {
 			done, err = s.ramp(p)
 		}
@@ -432,10 +441,10 @@ func (s *settings) replayEdits(c Change) error {
 	if err != nil {
 		return err
 	}
-	of := &pendingCommand{seq: s.ledger.next(), iter: s.solver.Iter, by: c.By, reply: make(chan reply, 1)}
+	of := &pendingCommand{Seq: s.ledger.next(), Iter: s.solver.Iter, By: c.By, Reply: make(chan reply, 1)}
 	applied, err := s.apply(of, edits)
 	if err == nil {
-		s.ledger.accept(step{Seq: of.seq, Edits: applied})
+		s.ledger.accept(step{Seq: of.Seq, Edits: applied})
 	}
 	return err
 }
@@ -465,15 +474,46 @@ func (s *settings) replayRamp(r *Ramp) error {
 	return nil
 }
 
+// carried is what a snapshot made now keeps of the session.
+func (s *settings) carried() solver.Carried {
+	c := solver.Carried{Plans: s.plans.saved()}
+	for _, ch := range s.ledger.changes() {
+		if line, err := ch.line(); err == nil {
+			c.Pending = append(c.Pending, line)
+		}
+	}
+	k := kept{Lately: s.rec.ofIteration(), PlanID: s.plans.lastID()}
+	k.Past.Undo, k.Past.Redo, k.Seq = s.ledger.history()
+	c.Session, _ = json.Marshal(k) // of these types nothing fails
+	return c
+}
+
 // restore takes what a snapshot carries of the settings, and tells what of it is not known.
 func (s *settings) restore(c solver.Carried) {
 	kept := parseKept(c.Session)
-	s.ledger = ledger{seq: max(s.ledger.seq, kept.Seq), undo: kept.Past.Undo, redo: kept.Past.Redo}
-	s.rec.lately = kept.Lately
+	s.ledger.recall(kept.Past.Undo, kept.Past.Redo, kept.Seq)
+	s.rec.restore(kept.Lately)
 	unknown := append(s.ledger.restore(c.Pending), s.plans.restore(c.Plans, kept.PlanID)...)
 	for _, u := range unknown {
 		s.events.note(Event{Iter: s.solver.Iter, What: Warning{u}})
 	}
+}
+
+// planned are the plans as they are now.
+func (s *settings) planned() []Plan { return s.plans.view() }
+
+// markAll makes changes the marks of the plots, of a run that goes on.
+func (s *settings) markAll(list []Change) { s.marks.list = list }
+
+// keepMarks keeps the marks of the iterations before this one, and of it those that led to its snapshot.
+func (s *settings) keepMarks() {
+	s.marks.list = keepChanges(s.marks.list, s.solver.Iter, s.rec.recent())
+}
+
+// show puts the settings, and what is pending, planned and undoable, into a snapshot.
+func (s *settings) show(sn *Snapshot) {
+	sn.Hyper, sn.Pending, sn.Plans, sn.Changes = s.solver.Hyper(), s.ledger.changes(), s.plans.view(), s.marks.view()
+	sn.Undo, sn.Redo = s.ledger.texts()
 }
 
 // marks are the changes that were applied, for the plots. Lists that were handed out are never changed.

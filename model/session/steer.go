@@ -8,14 +8,14 @@ import (
 
 // carryOut does one command and answers it, unless it is a change that waits for surgery.
 func (t *Trainer) carryOut(r request) {
-	c := r.cmd
-	ack, waits, err := t.do(c, r.reply)
+	c := r.Command
+	ack, waits, err := t.do(c, r.Reply)
 	if waits {
 		t.publish()
 		return
 	}
 	if c.Kind == Look && err == nil {
-		r.reply <- reply{ack, nil} // it changed nothing that a snapshot shows
+		r.Reply <- reply{ack, nil} // it changed nothing that a snapshot shows
 		return
 	}
 	quiet := c.Kind == Undo || c.Kind == Redo || c.Kind == Look // their refusal is no event
@@ -23,7 +23,7 @@ func (t *Trainer) carryOut(r request) {
 		t.events.note(Event{Iter: t.solver.Iter, By: c.By, What: CommandRejected{c.String(), err.Error()}})
 	}
 	t.publish() // first: who has the answer sees its effect
-	r.reply <- reply{ack, err}
+	r.Reply <- reply{ack, err}
 }
 
 // do does one command. It reports that a change waits for surgery; to is answered then.
@@ -31,7 +31,7 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	iter := t.solver.Iter
 	switch c.Kind {
 	case Set:
-		ack, waits, err = t.settings.change(c.Edits, &pendingCommand{by: c.By, reply: to}, 0)
+		ack, waits, err = t.settings.change(c.Edits, &pendingCommand{By: c.By, Reply: to}, 0)
 		ack.Iter = iter
 		return ack, waits, err
 	case MovePrefix:
@@ -43,18 +43,18 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	case Resume, Step, StepSurgery:
 		err = t.resume(c)
 	case SurgeryNow:
-		if err = t.surgeryNow(nil); err == nil && t.collapse.signal.blockedAt != "" {
-			ack.Detail = fmt.Sprintf("nothing passes %s any more; B goes back", t.collapse.signal.blockedAt)
+		if err = t.surgeryNow(nil); err == nil && t.collapse.blockedAt() != "" {
+			ack.Detail = fmt.Sprintf("nothing passes %s any more; B goes back", t.collapse.blockedAt())
 		}
 	case TestNow:
 		if len(t.solver.Tests) == 0 {
 			err = errors.New("the solver has no test net")
 		} else if err = t.testAll(); err == nil {
-			ack.Detail = TestDone{t.tests.results}.String()
+			ack.Detail = t.tests.text()
 		}
 	case SnapshotNow:
 		if err = t.keeper.save("asked for"); err == nil {
-			ack.Detail = t.keeper.last
+			ack.Detail = t.keeper.lastSaved()
 		}
 	case Undo:
 		ack.Detail, waits, err = t.settings.undo(to, c.By)
@@ -114,7 +114,7 @@ func (t *Trainer) resume(c Command) error {
 		t.steps = c.Count
 	}
 	t.state, t.problem = Running, ""
-	t.display.speed.reset()
+	t.display.interrupted()
 	return nil
 }
 
@@ -133,11 +133,7 @@ func (t *Trainer) surgeryNow(layers []string) error {
 	// After the changes that it brings into force, so that a replay meets them in this order.
 	t.recordSurgery(layers)
 	t.note(SurgeryDone{t.solver.OperateAll(layers)})
-	for i, p := range t.solver.Layers() {
-		if p.LastSurgery() == t.solver.Iter {
-			t.curves.layers[i].note(p)
-		}
-	}
+	t.curves.operated(t.solver)
 	t.hist.stale()
 	var collapsed *CollapseError
 	if err := t.checkSignal(true); errors.As(err, &collapsed) { // it was asked for: told, and no end
@@ -150,7 +146,7 @@ func (t *Trainer) surgeryNow(layers []string) error {
 
 // recordSurgery records a surgery beside those of the schedule.
 func (t *Trainer) recordSurgery(layers []string) {
-	t.keeper.points.operated()
+	t.keeper.operated()
 	t.rec.write(Change{Iter: t.solver.Iter, Surgery: &Surgery{layers}})
 }
 
@@ -177,22 +173,22 @@ func (t *Trainer) goBack(path string) (string, error) {
 	t.settings.restore(t.solver.Carried())
 	iter := t.solver.Iter
 	t.curves.cut(iter - 1)
-	t.tests.at = -1
-	t.settings.marks.list = keepChanges(t.settings.marks.list, iter, t.rec.lately)
+	t.tests.rewound()
+	t.settings.keepMarks()
 	t.rec.told(k.wentBack(path, from))
 	t.state, t.problem, t.steps, t.toSurgery = Paused, "", -1, false
 	t.collapse.restart()
 	t.hist.stale()
-	t.display.speed.reset()
+	t.display.interrupted()
 	// the curves were those of the course that is left now
-	if past, err := ReadCourse(t.run.JournalPath()); t.rec.bridged && err == nil && iter > 0 {
+	if past, err := ReadCourse(t.run.JournalPath()); t.rec.crossed() && err == nil && iter > 0 {
 		t.curves.cut(-1)
-		t.settings.marks.list = t.curves.load(past, t.solver, t.rec.lately)
+		t.settings.markAll(t.curves.load(past, t.solver, t.rec.recent()))
 	}
 	done := WentBack{From: from, To: iter, Path: filepath.Base(path), Returns: present != ""}
 	t.note(done)
 	k.promote(path)
-	k.points.returnTo = detour{k.points.now(iter), present}
+	k.returns(present)
 	return done.String(), nil
 }
 
@@ -208,14 +204,14 @@ func (t *Trainer) probe(off bool) (string, error) {
 	}
 	t.probing.close("begun anew")
 	t.probing = p
-	return fmt.Sprintf("measuring sensitivity: %d points on %d images", p.latest.Total, p.latest.Images), nil
+	return p.describe(), nil
 }
 
 // probeNext measures one point of sensitivity. The pipeline is empty.
 func (t *Trainer) probeNext() {
 	if t.probing.first() && !t.hist.measure() {
 		t.probing.close("the layers could not be measured")
-	} else if what := t.probing.step(t.hist.layers); what != nil {
+	} else if what := t.probing.step(t.hist.list()); what != nil {
 		t.note(what)
 	}
 	t.publish()

@@ -37,35 +37,35 @@ const (
 // pendingCommand is a command that sets something, until the last of its edits has taken effect: a threshold waits for
 // the surgery of its layer.
 type pendingCommand struct {
-	seq     int
-	iter    int // at which it was asked for
-	by      string
-	reply   chan reply
-	origin  origin
-	waiting int // edits that wait
-	applied []config.Edited
-	err     error // of one that will not take effect
+	Seq     int
+	Iter    int // at which it was asked for
+	By      string
+	Reply   chan reply
+	Origin  origin
+	Waiting int // edits that wait
+	Applied []config.Edited
+	Err     error // of one that will not take effect
 }
 
 // settle answers a command of which nothing waits any more; why is what became of the last edit, where that was not
 // applied.
 func (c *pendingCommand) settle(iter int, why error) {
 	if why != nil {
-		c.err = why
+		c.Err = why
 	}
 	switch {
-	case c.waiting > 0:
-	case len(c.applied) == 0:
-		c.reply <- reply{Ack{}, c.err}
+	case c.Waiting > 0:
+	case len(c.Applied) == 0:
+		c.Reply <- reply{Ack{}, c.Err}
 	default:
-		c.reply <- reply{Ack{Iter: iter, Detail: EditsText(c.applied)}, nil}
+		c.Reply <- reply{Ack{Iter: iter, Detail: EditsText(c.Applied)}, nil}
 	}
 }
 
 // pendingEdit is an edit that waits for the surgery of its layer.
 type pendingEdit struct {
 	config.Edited
-	of *pendingCommand
+	Of *pendingCommand
 }
 
 // ledger is what was asked of a run: the edits that wait for surgery, what can be undone, and what can be redone, the
@@ -78,6 +78,17 @@ type ledger struct {
 
 // maxSteps bounds what can be undone.
 const maxSteps = 200
+
+// history is what a snapshot keeps of what can be undone and redone, and the number of the last command.
+func (l *ledger) history() (undo, redo []step, seq int) { return l.undo, l.redo, l.seq }
+
+// recall takes what a snapshot kept. Numbers of commands go on.
+func (l *ledger) recall(undo, redo []step, seq int) {
+	*l = ledger{seq: max(l.seq, seq), undo: undo, redo: redo}
+}
+
+// idle reports that nothing is pending.
+func (l *ledger) idle() bool { return len(l.pending) == 0 }
 
 // next is the number of a new command.
 func (l *ledger) next() int {
@@ -132,7 +143,7 @@ func (l *ledger) redone(s step) {
 // wait has edits of a command wait for surgery.
 func (l *ledger) wait(c *pendingCommand, edits []config.Edited) {
 	for _, e := range edits {
-		c.waiting++
+		c.Waiting++
 		l.pending = append(l.pending, pendingEdit{e, c})
 	}
 }
@@ -147,12 +158,12 @@ func (l *ledger) take(pick func(pendingEdit) bool) []taken {
 			rest = append(rest, p)
 			continue
 		}
-		i := slices.IndexFunc(out, func(t taken) bool { return t.of == p.of })
+		i := slices.IndexFunc(out, func(t taken) bool { return t.Of == p.Of })
 		if i < 0 {
-			i, out = len(out), append(out, taken{of: p.of})
+			i, out = len(out), append(out, taken{Of: p.Of})
 		}
-		out[i].edits = append(out[i].edits, p.Edited)
-		p.of.waiting--
+		out[i].Edits = append(out[i].Edits, p.Edited)
+		p.Of.Waiting--
 	}
 	if out != nil {
 		l.pending = rest
@@ -162,15 +173,15 @@ func (l *ledger) take(pick func(pendingEdit) bool) []taken {
 
 // taken are edits of a command that waited.
 type taken struct {
-	of    *pendingCommand
-	edits []config.Edited
+	Of    *pendingCommand
+	Edits []config.Edited
 }
 
 // replace drops the pending edit of a field, for a later one.
 func (l *ledger) replace(f config.Field, iter int) {
 	for _, t := range l.take(func(p pendingEdit) bool { return p.Field == f }) {
-		l.forget(t.of.seq, f)
-		t.of.settle(iter, ErrReplaced)
+		l.forget(t.Of.Seq, f)
+		t.Of.settle(iter, ErrReplaced)
 	}
 }
 
@@ -225,7 +236,7 @@ func (l *ledger) changes() []Change {
 	var out []Change
 	for _, p := range l.pending {
 		out = append(out, Change{
-			Iter: p.of.iter, Edits: []config.Edited{p.Edited}, By: p.of.by, Seq: p.of.seq,
+			Iter: p.Of.Iter, Edits: []config.Edited{p.Edited}, By: p.Of.By, Seq: p.Of.Seq,
 		})
 	}
 	return out
@@ -254,9 +265,9 @@ func (l *ledger) restore(lines [][]byte) (unknown []string) {
 		}
 		of := commands[key]
 		if of == nil {
-			of = &pendingCommand{seq: c.Seq, iter: c.Iter, by: c.By, reply: make(chan reply, 1)}
+			of = &pendingCommand{Seq: c.Seq, Iter: c.Iter, By: c.By, Reply: make(chan reply, 1)}
 			if l.find(c.Seq) == nil {
-				of.origin = undone
+				of.Origin = undone
 			}
 			commands[key] = of
 		}

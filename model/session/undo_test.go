@@ -93,33 +93,33 @@ func TestLedgerPending(t *testing.T) {
 		{"both wait", func(l *ledger, scope, other *pendingCommand) {}, []string{"", ""}, 3, "a.threshold 3 → 1"},
 		{"a part of a command is no answer", func(l *ledger, scope, other *pendingCommand) {
 			for _, t := range l.take(func(p pendingEdit) bool { return p.Field == b }) {
-				t.of.applied = append(t.of.applied, t.edits...)
-				t.of.settle(5, nil)
+				t.Of.Applied = append(t.Of.Applied, t.Edits...)
+				t.Of.settle(5, nil)
 			}
 		}, []string{"", ""}, 2, "a.threshold 3 → 1"},
 		{"the whole is", func(l *ledger, scope, other *pendingCommand) {
-			for _, t := range l.take(func(p pendingEdit) bool { return p.of == scope }) {
-				t.of.applied = append(t.of.applied, t.edits...)
-				t.of.settle(5, nil)
+			for _, t := range l.take(func(p pendingEdit) bool { return p.Of == scope }) {
+				t.Of.Applied = append(t.Of.Applied, t.Edits...)
+				t.Of.settle(5, nil)
 			}
 		}, []string{"threshold → 2 in a, b at 5", ""}, 1, "a.threshold 3 → 1"},
 		{"a later change of a field replaces those before", func(l *ledger, scope, other *pendingCommand) {
 			l.replace(a, 5)
 		}, []string{"", "replaced by a later change before it took effect"}, 1, "b.threshold 2 → 1"},
 		{"what fails is told", func(l *ledger, scope, other *pendingCommand) {
-			for _, t := range l.take(func(p pendingEdit) bool { return p.of == other }) {
-				t.of.settle(5, failed)
+			for _, t := range l.take(func(p pendingEdit) bool { return p.Of == other }) {
+				t.Of.settle(5, failed)
 			}
 		}, []string{"", "no memory"}, 2, "a.threshold 3 → 1"},
 		{"all are canceled", func(l *ledger, scope, other *pendingCommand) {
 			for _, t := range l.take(func(pendingEdit) bool { return true }) {
-				t.of.settle(5, ErrEnded)
+				t.Of.settle(5, ErrEnded)
 			}
 		}, []string{"the run has ended", "the run has ended"}, 0, "a.threshold 3 → 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var l ledger
-			commands := []*pendingCommand{{seq: 1, reply: make(chan reply, 1)}, {seq: 2, reply: make(chan reply, 1)}}
+			commands := []*pendingCommand{{Seq: 1, Reply: make(chan reply, 1)}, {Seq: 2, Reply: make(chan reply, 1)}}
 			scope := []config.Edited{edited(a, 1, 2), edited(b, 1, 2)}
 			l.accept(step{Seq: 1, Edits: scope})
 			l.wait(commands[0], scope)
@@ -129,11 +129,11 @@ func TestLedgerPending(t *testing.T) {
 			var answers []string
 			for _, p := range commands {
 				select {
-				case r := <-p.reply:
-					if r.err != nil {
-						answers = append(answers, r.err.Error())
+				case r := <-p.Reply:
+					if r.Err != nil {
+						answers = append(answers, r.Err.Error())
 					} else {
-						answers = append(answers, fmt.Sprintf("%s at %d", r.ack.Detail, r.ack.Iter))
+						answers = append(answers, fmt.Sprintf("%s at %d", r.Ack.Detail, r.Ack.Iter))
 					}
 				default:
 					answers = append(answers, "")
@@ -150,7 +150,7 @@ func TestLedgerPending(t *testing.T) {
 // What a snapshot keeps of the pending edits comes back: those of one command together.
 func TestLedgerRestores(t *testing.T) {
 	var l ledger
-	c := &pendingCommand{seq: 4, iter: 7, by: "anna"}
+	c := &pendingCommand{Seq: 4, Iter: 7, By: "anna"}
 	edits := []config.Edited{
 		edited(field("a", config.Threshold), 1, 2), edited(field("b.c", config.CRate), -0.5, 0.25),
 	}
@@ -171,7 +171,7 @@ func TestLedgerRestores(t *testing.T) {
 	if d := cmp.Diff(l.changes(), again.changes()); d != "" {
 		t.Error(d)
 	}
-	if of := again.pending[0].of; of != again.pending[1].of || of.waiting != 2 || of.origin != asked {
+	if of := again.pending[0].Of; of != again.pending[1].Of || of.Waiting != 2 || of.Origin != asked {
 		t.Errorf("%+v: not one command of two edits", of)
 	}
 	unknown := again.restore([][]byte{[]byte(`{"iter":1,"field":"a.heat","new":"2"}`), []byte(`{"iter":1`)})
