@@ -48,11 +48,11 @@ func (x *tests) show(sn *Snapshot) {
 // testAll evaluates every test net. Commands that come meanwhile are carried out between batches where they only set
 // something; one that stops or pauses ends the test.
 func (t *Trainer) testAll() error {
-	before := t.state
-	t.state = Testing
+	before := t.pace.State
+	t.pace.State = Testing
 	defer func() {
-		if t.state == Testing {
-			t.state = before
+		if t.pace.State == Testing {
+			t.pace.State = before
 		}
 		t.tests.done, t.tests.total = 0, 0
 		for _, r := range t.tests.deferred {
@@ -102,13 +102,13 @@ func (t *Trainer) betweenBatches() bool {
 			case Resume, Step, StepSurgery:
 				r.Reply <- reply{Ack: Ack{Iter: t.solver.Iter}}
 			case Pause:
-				t.state = Paused
+				t.pace.State = Paused
 				t.publish()
 				r.Reply <- reply{Ack: Ack{Iter: t.solver.Iter}}
 				return true
 			default:
 				t.carryOut(r)
-				if t.stopping {
+				if t.pace.ends() {
 					return true
 				}
 			}

@@ -31,8 +31,8 @@ func (t *Trainer) loop() {
 			t.fail(err)
 			return
 		}
-		if t.stopping {
-			t.state = Stopped
+		if t.pace.ends() {
+			t.pace.State = Stopped
 			return
 		}
 		if t.solver.Iter >= int(t.run.Solver.GetMaxIter()) {
@@ -56,10 +56,11 @@ func (t *Trainer) loop() {
 // end publishes the last state and lets everybody go.
 func (t *Trainer) end() {
 	t.settings.dropPending(ErrEnded)
-	t.rec.measure(true, t.display.lastLoss(), t.display.perSecond())
-	t.rec.writeMeasure(&Measure{State: t.state.String(), Saved: t.keeper.lastSaved()})
+	t.rec.measure(true, t.display.lossNow(), t.display.perSecond())
+	t.rec.writeMeasure(&Measure{State: t.pace.State.String(), Saved: t.keeper.lastSaved()})
 	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
-		t.err, t.state, t.problem = err, Failed, escape.Error(err)
+		t.err = err
+		t.pace.fail(escape.Error(err))
 	}
 	t.publish()
 	t.rec.close()
@@ -69,7 +70,8 @@ func (t *Trainer) end() {
 
 // fail ends the run with an error; weights that are good are saved.
 func (t *Trainer) fail(err error) {
-	t.err, t.state, t.problem = err, Failed, escape.Error(err)
+	t.err = err
+	t.pace.fail(escape.Error(err))
 	t.note(RunFailed{err.Error()})
 	var unstable *solver.UnstableError
 	var collapsed *CollapseError
@@ -89,11 +91,9 @@ const maxRequests = 16
 
 // obey carries out the commands that have come; while paused or finished it waits for them.
 func (t *Trainer) obey() error {
-	if t.steps == 0 && t.state == Running {
-		t.steps, t.state = -1, Paused
-	}
+	t.pace.arrive()
 	for n := 0; ; n++ {
-		if (t.state == Paused || t.state == Finished && t.stays()) && !t.stopping {
+		if (t.pace.State == Paused || t.pace.State == Finished && t.stays()) && !t.pace.ends() {
 			if err := t.wait(); err != nil {
 				return err
 			}
@@ -119,17 +119,18 @@ func (t *Trainer) wait() error {
 	if err := t.drain(); err != nil {
 		return err
 	}
-	t.rec.measure(true, t.display.lastLoss(), t.display.perSecond())
+	t.rec.measure(true, t.display.lossNow(), t.display.perSecond())
 	if t.opts.Histograms {
 		t.hist.refresh(true)
 	}
 	t.publish()
-	if t.probing.busy() {
+	if t.prober.busy() {
 		select {
 		case r := <-t.requests:
 			t.carryOut(r)
 		default:
-			t.probeNext()
+			t.prober.step()
+			t.publish()
 		}
 		return nil
 	}
@@ -152,7 +153,7 @@ func (t *Trainer) iterate() error {
 			return err
 		}
 		t.tests.scheduled(s.Iter)
-		if err := t.testAll(); err != nil || t.stopping || t.state == Paused {
+		if err := t.testAll(); err != nil || t.pace.ends() || t.pace.State == Paused {
 			return err
 		}
 	}
@@ -162,20 +163,18 @@ func (t *Trainer) iterate() error {
 	shown := due(int(p.GetDisplay()), s.Iter)
 	saves := due(int(p.GetSnapshot()), s.Iter+1)
 	err := s.Advance()
-	if err == nil && (shown || saves || t.steps > 0 || t.toSurgery && operates) {
+	if err == nil && (shown || saves || t.pace.settlesNext(operates)) {
 		err = s.Drain() // a display line, a snapshot and a step show this very iteration
 	}
 	if err != nil {
 		return t.interrupt(err)
 	}
-	if t.steps > 0 {
-		t.steps--
-	}
-	if err := t.watchRun(); err != nil {
+	t.pace.stepped()
+	if err := t.watchRun(false); err != nil {
 		return err
 	}
-	if t.toSurgery && operates {
-		t.steps, t.toSurgery = 0, false
+	if operates {
+		t.pace.operated()
 	}
 	return t.afterwards(shown, saves)
 }
@@ -186,19 +185,20 @@ func (t *Trainer) afterwards(shown, saves bool) error {
 	if d.ran(s.Iter) {
 		t.curves.ran(s.Iter, d.perSecond())
 	}
-	t.rec.measure(false, d.lastLoss(), d.perSecond())
+	t.rec.measure(false, d.lossNow(), d.perSecond())
 	if shown {
-		t.progress()
+		t.display.progress(t.solver, &t.events, t.keeper.began())
 	}
 	if saves {
 		_ = t.keeper.save("by the solver's schedule") // a failure is told, and tried again
 	}
 	t.keeper.retry()
-	if t.probing.due() {
+	if t.prober.due() {
 		if err := t.drain(); err != nil {
 			return err
 		}
-		t.probeNext()
+		t.prober.step()
+		t.publish()
 	}
 	if d.stale() {
 		if t.opts.Histograms {
@@ -220,7 +220,8 @@ func (t *Trainer) interrupt(err error) error {
 	isUnstable, isGivenUp := errors.As(err, &unstable), errors.As(err, &givenUp)
 	if redrawn := t.solver.Redrawn(); (isUnstable || isGivenUp) && len(redrawn) > 0 {
 		// A run that goes on from here operates once more in this iteration, and so must its replay.
-		t.recordSurgery(append([]string(nil), redrawn...))
+		t.keeper.operated()
+		t.rec.surgery(append([]string(nil), redrawn...))
 	}
 	switch {
 	case isGivenUp:
@@ -229,18 +230,9 @@ func (t *Trainer) interrupt(err error) error {
 	case !isUnstable || !t.opts.Interactive:
 		return err
 	}
-	t.state, t.problem = Paused, escape.Error(err)
+	t.pace.pause(escape.Error(err))
 	t.note(GateClosed{err.Error()})
 	return nil
-}
-
-// stopPatience is how long a stop waits for the iteration in hand before that is given up between two passes.
-const stopPatience = 2 * time.Second
-
-// stopWaits reports whether a stop has waited long enough.
-func (t *Trainer) stopWaits() bool {
-	at := t.stopAsked.Load()
-	return at != 0 && time.Since(time.Unix(0, at)) > stopPatience
 }
 
 // settled takes in the loss of an iteration.
@@ -259,22 +251,20 @@ func (t *Trainer) settled(iter int, loss float64) {
 	}
 }
 
-// watchRun looks at what the last iteration brought: a run that can learn nothing more.
-func (t *Trainer) watchRun() error {
-	if what := t.collapse.takeStuck(); what != "" {
-		if err := t.collapsed(what); err != nil {
-			return err
+// watchRun looks at what the last iteration brought: a run that can learn nothing more. surgery looks at once whether
+// anything passes through the net.
+func (t *Trainer) watchRun(surgery bool) error {
+	if !surgery {
+		if what := t.collapse.takeStuck(); what != "" {
+			if err := t.collapsed(what); err != nil {
+				return err
+			}
+		}
+		if !t.collapse.takeOperated() {
+			return nil
 		}
 	}
-	if !t.collapse.takeOperated() {
-		return nil
-	}
-	return t.checkSignal(false)
-}
-
-// checkSignal tells where nothing passes through the net any more, or something does again.
-func (t *Trainer) checkSignal(now bool) error {
-	lost, restored, err := t.collapse.look(now)
+	lost, restored, err := t.collapse.look(surgery)
 	switch {
 	case err != nil:
 		return t.interrupt(err)
@@ -292,12 +282,13 @@ func (t *Trainer) collapsed(what string) error {
 	if t.opts.StopOnCollapse {
 		return &CollapseError{t.solver.Iter, what}
 	}
-	pause := t.opts.Interactive && !t.state.Ended()
+	pause := t.opts.Interactive && !t.pace.State.Ended()
 	if pause {
-		t.state, t.problem = Paused, what
+		problem := what
 		if t.keeper.canGoBack() {
-			t.problem += "; B goes back"
+			problem += "; B goes back"
 		}
+		t.pace.pause(problem)
 	}
 	t.note(Collapsed{what, pause})
 	return nil
@@ -311,22 +302,22 @@ func (t *Trainer) stays() bool {
 
 // finish does what follows the last iteration, and reports whether the loop goes on to wait for commands.
 func (t *Trainer) finish() bool {
-	if t.state == Finished {
+	if t.pace.State == Finished {
 		return t.stays()
 	}
-	t.state = Running
+	t.pace.State = Running
 	t.replayChanges()
 	if err := t.lastActs(); err != nil {
 		t.fail(err)
 		return false
 	}
-	if t.stopping {
+	if t.pace.ends() {
 		return true
 	}
 	if !t.opts.CaffeEnd && !t.display.showed(t.solver.Iter-1) { // once
-		t.progress()
+		t.display.progress(t.solver, &t.events, t.keeper.began())
 	}
-	t.state = Finished
+	t.pace.State = Finished
 	if what := t.replay.verdict(); what != "" {
 		t.note(Warning{what})
 	}
@@ -343,7 +334,7 @@ func (t *Trainer) lastActs() error {
 		}
 	}
 	if t.opts.CaffeEnd {
-		if err := t.showLastLoss(); err != nil {
+		if err := t.display.lastLoss(t.solver, &t.events, int(p.GetDisplay())); err != nil {
 			return err
 		}
 	}

@@ -50,8 +50,8 @@ func (d *display) interrupted() { d.speed.reset() }
 // stale reports that the last snapshot is so old that the next is due.
 func (d *display) stale() bool { return time.Since(d.published) >= publishEvery }
 
-// lastLoss is the loss of the last iteration that was settled.
-func (d *display) lastLoss() float64 { return d.loss }
+// lossNow is the loss of the last iteration that was settled.
+func (d *display) lossNow() float64 { return d.loss }
 
 // line is what a display line says of the iteration before this one; first is where the run began.
 func (d *display) line(s *solver.Solver, first int) Progress {
@@ -91,25 +91,24 @@ func (d *display) show(sn *Snapshot, s *solver.Solver, p *caffepb.SolverParamete
 	}
 }
 
-// progress passes on what a display line says.
-func (t *Trainer) progress() {
-	if t.events.observed() {
-		p := t.display.line(t.solver, t.keeper.began())
-		t.events.send(Event{Iter: p.Iter, What: p})
+// progress tells what a display line says; first is where the run began.
+func (d *display) progress(s *solver.Solver, e *events, first int) {
+	if e.observed() {
+		line := d.line(s, first)
+		e.send(Event{Iter: line.Iter, What: line})
 	}
 }
 
-// showLastLoss tells the loss of the weights after the last update, as Caffe does at the end of a run that shows its
-// iterations: it takes one more batch, after the last snapshot.
-func (t *Trainer) showLastLoss() error {
-	s := t.solver
-	if !t.events.observed() || !due(int(t.run.Solver.GetDisplay()), s.Iter) {
+// lastLoss tells the loss of the weights after the last update, as Caffe does at the end of a run that shows its
+// iterations, every so many: it takes one more batch, after the last snapshot.
+func (d *display) lastLoss(s *solver.Solver, e *events, every int) error {
+	if !e.observed() || !due(every, s.Iter) {
 		return nil
 	}
 	if err := s.LossNow(); err != nil {
 		return err
 	}
-	t.events.send(Event{Iter: s.Iter, What: Progress{Iter: s.Iter, Loss: s.SmoothedLoss(), Last: true}})
+	e.send(Event{Iter: s.Iter, What: Progress{Iter: s.Iter, Loss: s.SmoothedLoss(), Last: true}})
 	return nil
 }
 
@@ -118,7 +117,7 @@ func (t *Trainer) publish() {
 	for _, n := range t.display.news(t.solver) {
 		t.note(Notice{n})
 	}
-	sn := &Snapshot{State: t.state, Problem: t.problem, Sensitivity: t.probing.result()}
+	sn := &Snapshot{State: t.pace.State, Problem: t.pace.Problem, Sensitivity: t.prober.result()}
 	t.display.show(sn, t.solver, t.run.Solver)
 	t.settings.show(sn)
 	t.events.show(sn)

@@ -88,6 +88,11 @@ func (r *recorder) write(c Change) {
 	r.told(r.journal.write(c))
 }
 
+// surgery records one beside those of the schedule, of some layers, or of all, nil.
+func (r *recorder) surgery(layers []string) {
+	r.write(Change{Iter: r.solver.Iter, Surgery: &Surgery{layers}})
+}
+
 // sync brings what was written to the disk.
 func (r *recorder) sync() { r.told(r.journal.sync()) }
 

@@ -47,10 +47,56 @@ const (
 	probeFraction = 0.2
 )
 
-// prober measures sensitivity between iterations. It has a test net of its own that shows the weights of the train
+// prober measures sensitivity between iterations, where it was asked for.
+type prober struct {
+	solver *solver.Solver
+	run    *config.Run
+	hist   *histograms
+	events *events
+	now    *measurement // nil until it was asked for
+}
+
+func newProber(s *solver.Solver, run *config.Run, h *histograms, e *events) prober {
+	return prober{solver: s, run: run, hist: h, events: e}
+}
+
+// begin begins to measure the sensitivity of all layers; off ends it.
+func (p *prober) begin(off bool) (string, error) {
+	if off {
+		p.now.close("stopped")
+		return "no longer measuring sensitivity", nil
+	}
+	m, err := newMeasurement(p.solver, p.run)
+	if err != nil {
+		return "", err
+	}
+	p.now.close("begun anew")
+	p.now = m
+	return m.describe(), nil
+}
+
+// busy reports whether points are left to measure.
+func (p *prober) busy() bool { return p.now.busy() }
+
+// due reports whether the next point may be measured beside the training.
+func (p *prober) due() bool { return p.now.due() }
+
+// result is what was measured so far; nil until it was asked for.
+func (p *prober) result() *Sensitivity { return p.now.result() }
+
+// step measures one point. The device has nothing else to do.
+func (p *prober) step() {
+	if p.now.first() && !p.hist.measure() {
+		p.now.close("the layers could not be measured")
+	} else if what := p.now.step(p.hist.list()); what != nil {
+		p.events.note(Event{Iter: p.solver.Iter, What: what})
+	}
+}
+
+// measurement is one that is under way, or the last. It has a test net of its own that shows the weights of the train
 // net, with a source of its own, and forward weights of its own for the layer that it tries: the run's weights,
 // masks, random numbers and places in the data stay as they are.
-type prober struct {
+type measurement struct {
 	solver  *solver.Solver
 	net     *model.Net                    // nil when it is done
 	own     map[*layer.Param]*layer.Param // of the train net's parameters, what the probing net has in their place
@@ -61,14 +107,14 @@ type prober struct {
 	latest  *Sensitivity
 }
 
-func (p *prober) busy() bool { return p != nil && p.net != nil }
+func (p *measurement) busy() bool { return p != nil && p.net != nil }
 
 // first reports whether the next point is the first: the net as it is.
-func (p *prober) first() bool { return p.next == 0 }
+func (p *measurement) first() bool { return p.next == 0 }
 
-func (p *prober) due() bool { return p.busy() && !time.Now().Before(p.at) }
+func (p *measurement) due() bool { return p.busy() && !time.Now().Before(p.at) }
 
-func (p *prober) result() *Sensitivity {
+func (p *measurement) result() *Sensitivity {
 	if p == nil {
 		return nil
 	}
@@ -76,12 +122,12 @@ func (p *prober) result() *Sensitivity {
 }
 
 // describe says what is measured.
-func (p *prober) describe() string {
+func (p *measurement) describe() string {
 	return fmt.Sprintf("measuring sensitivity: %d points on %d images", p.latest.Total, p.latest.Images)
 }
 
 // close ends the measurement; what was measured stays.
-func (p *prober) close(problem string) {
+func (p *measurement) close(problem string) {
 	if !p.busy() {
 		return
 	}
@@ -92,8 +138,8 @@ func (p *prober) close(problem string) {
 	p.latest = &s
 }
 
-// newProber prepares a measurement of all layers on the run's first test net.
-func newProber(s *solver.Solver, run *config.Run) (*prober, error) {
+// newMeasurement prepares a measurement of all layers on the run's first test net.
+func newMeasurement(s *solver.Solver, run *config.Run) (*measurement, error) {
 	if len(s.Tests) == 0 {
 		return nil, errors.New("sensitivity is measured on a test net; the solver has none")
 	}
@@ -110,7 +156,7 @@ func newProber(s *solver.Solver, run *config.Run) (*prober, error) {
 			)
 		}
 	}
-	p := &prober{solver: s, own: map[*layer.Param]*layer.Param{}}
+	p := &measurement{solver: s, own: map[*layer.Param]*layer.Param{}}
 	var err error
 	if p.net, err = p.build(f, run.Inputs); err != nil {
 		return nil, err
@@ -130,7 +176,7 @@ func newProber(s *solver.Solver, run *config.Run) (*prober, error) {
 }
 
 // build makes the probing net, and room for the forward weights of the largest layer.
-func (p *prober) build(f *caffe.NetFile, inputs *config.Inputs) (*model.Net, error) {
+func (p *measurement) build(f *caffe.NetFile, inputs *config.Inputs) (*model.Net, error) {
 	mine := map[*layer.Param]bool{}
 	var room [2]int
 	for _, l := range p.solver.Layers() {
@@ -165,7 +211,7 @@ func (p *prober) build(f *caffe.NetFile, inputs *config.Inputs) (*model.Net, err
 
 // step measures one point; hist are the layers' histograms. The device has nothing else to do. It returns what to tell
 // of it: that all points are measured, or why it ended early; else nil.
-func (p *prober) step(hist []*solver.Histogram) Happening {
+func (p *measurement) step(hist []*solver.Histogram) Happening {
 	begin := time.Now()
 	s := *p.latest
 	var err error
@@ -198,7 +244,7 @@ func (p *prober) step(hist []*solver.Histogram) Happening {
 }
 
 // try evaluates with one layer pruned to a sparsity, by its own rule.
-func (p *prober) try(l *solver.Layer, g *solver.Histogram, sparsity float64) (SensitivityPoint, error) {
+func (p *measurement) try(l *solver.Layer, g *solver.Histogram, sparsity float64) (SensitivityPoint, error) {
 	d := p.solver.Device()
 	threshold, _ := g.Range()
 	if sparsity > 0 {
@@ -228,14 +274,14 @@ func (p *prober) try(l *solver.Layer, g *solver.Histogram, sparsity float64) (Se
 }
 
 // showWeights gives the probing net the forward weights of the run.
-func (p *prober) showWeights() {
+func (p *measurement) showWeights() {
 	for o, own := range p.own {
 		own.Masked = o.Masked
 	}
 }
 
 // evaluate evaluates the probing net on the same batches as every other time.
-func (p *prober) evaluate() (SensitivityPoint, error) {
+func (p *measurement) evaluate() (SensitivityPoint, error) {
 	for _, src := range p.net.Sources() {
 		src.Seek(0)
 	}

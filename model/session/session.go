@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"dns-tui/caffe"
 	"dns-tui/config"
@@ -59,16 +58,10 @@ type Trainer struct {
 	latest   atomic.Pointer[Snapshot]
 	done     chan struct{}
 	err      error // why the run failed; set before done is closed
-	// stopAsked is when a stop was asked for that has not been carried out, in nanoseconds since 1970; 0: none was.
-	stopAsked atomic.Int64
+	stopping stopRequest
 
 	// What follows belongs to the loop.
-	state     State
-	problem   string
-	steps     int  // left before a pause; -1: none
-	toSurgery bool // pause after the next surgery
-	stopping  bool
-
+	pace     pace
 	settings settings
 	keeper   keeper
 	rec      recorder
@@ -79,7 +72,7 @@ type Trainer struct {
 	replay   replay
 	tests    tests
 	display  display
-	probing  *prober
+	prober   prober
 	looker   looker
 }
 
@@ -97,7 +90,7 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 		return nil, err
 	}
 	t := &Trainer{
-		run: run, opts: o, steps: -1, requests: make(chan request, 64), done: make(chan struct{}),
+		run: run, opts: o, pace: newPace(o.Paused), requests: make(chan request, 64), done: make(chan struct{}),
 	}
 	var j *journal
 	defer func() {
@@ -149,14 +142,14 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 			n.SetDebug(t.opts.Debug)
 		}
 	}
-	s.OnSettled, s.Interrupted = t.settled, t.stopWaits
+	s.OnSettled, s.Interrupted = t.settled, t.stopping.overdue
 	t.events, t.display, t.tests = newEvents(t.opts.Observers), newDisplay(s), newTests()
 	t.hist, t.curves, t.collapse = newHistograms(s), newCurves(s), newCollapse(s)
 	t.rec = newRecorder(s, t.run, &t.events, j)
 	t.settings = newSettings(s, t.run, &t.events, &t.rec, &t.hist, hooks{
-		finished: func() bool { return t.state == Finished },
+		finished: func() bool { return t.pace.State == Finished },
 		guard: func(edits []config.Edit) {
-			if t.opts.Guard > 0 && !t.state.Ended() {
+			if t.opts.Guard > 0 && !t.pace.State.Ended() {
 				t.keeper.guard(edits)
 			}
 		},
@@ -169,9 +162,7 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 		solver: s, run: t.run, opts: &t.opts, lock: lock, rec: &t.rec, events: &t.events, hist: &t.hist,
 		settings: &t.settings, curves: &t.curves, display: &t.display,
 	})
-	if t.opts.Paused {
-		t.state = Paused
-	}
+	t.prober = newProber(s, t.run, &t.hist, &t.events)
 }
 
 // recall takes in what snapshot and journal tell of the run so far, and records where it goes on.
@@ -179,7 +170,10 @@ func (t *Trainer) recall() error {
 	t.settings.restore(t.solver.Carried())
 	lately := t.rec.recent()
 	t.replay.skip(t.solver.Iter, lately)
-	past := t.readPast()
+	past, problem := t.rec.readPast()
+	if problem != "" {
+		t.note(Notice{problem})
+	}
 	if t.solver.Iter > 0 && past != nil {
 		t.settings.markAll(t.curves.load(past, t.solver, lately))
 	}
@@ -188,15 +182,6 @@ func (t *Trainer) recall() error {
 	}
 	t.keeper.find(past)
 	return t.rec.begin(t.run.Snapshot, 0, nil, t.settings.planned())
-}
-
-// readPast reads the run's journal as it was before this start; nil where there is none.
-func (t *Trainer) readPast() *Course {
-	past, problem := t.rec.readPast()
-	if problem != "" {
-		t.note(Notice{problem})
-	}
-	return past
 }
 
 // tell tells what users should know of the start.
@@ -293,14 +278,14 @@ func (t *Trainer) Snapshot() *Snapshot {
 func (t *Trainer) Do(ctx context.Context, c Command) (Ack, error) {
 	r := request{Command: c, Reply: make(chan reply, 1)}
 	if c.Kind == Stop {
-		t.stopAsked.CompareAndSwap(0, time.Now().UnixNano())
+		t.stopping.ask()
 	}
 	select {
 	case <-t.done:
 		return Ack{}, ErrEnded
 	case <-ctx.Done():
 		if c.Kind == Stop {
-			t.stopAsked.Store(0) // it will not come: no iteration is given up for it
+			t.stopping.clear() // it will not come: no iteration is given up for it
 		}
 		return Ack{}, ctx.Err()
 	case t.requests <- r:

@@ -160,9 +160,17 @@ func (s *settings) moreSurgery(layer string) bool {
 	return NoSurgery(s.solver.Hyper(), layer, s.solver.Iter, false) == ""
 }
 
-// anySurgery reports whether some layer will be operated on again.
-func (s *settings) anySurgery() bool {
-	return slices.ContainsFunc(s.solver.Layers(), func(l *solver.Layer) bool { return s.moreSurgery(l.Name) })
+// noSurgery says why no layer will be operated on again; "" where one will.
+func (s *settings) noSurgery() string {
+	layers := s.solver.Layers()
+	if slices.ContainsFunc(layers, func(l *solver.Layer) bool { return s.moreSurgery(l.Name) }) {
+		return ""
+	}
+	if len(layers) == 0 {
+		return ": no layer of this net can be pruned"
+	}
+	name := layers[0].Name
+	return ": " + name + ": " + NoSurgery(s.solver.Hyper(), name, s.solver.Iter, false)
 }
 
 // dueNow reports whether a layer is operated on in the next iteration.

@@ -37,11 +37,13 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	case MovePrefix:
 		ack.Detail, err = t.keeper.move(c.Path, c.By)
 	case Pause:
-		if err = t.running(); err == nil {
-			t.state = Paused
+		if err = t.pace.running(); err == nil {
+			t.pace.State = Paused
 		}
 	case Resume, Step, StepSurgery:
-		err = t.resume(c)
+		if err = t.pace.resume(c, t.settings.noSurgery()); err == nil {
+			t.display.interrupted()
+		}
 	case SurgeryNow:
 		if err = t.surgeryNow(nil); err == nil && t.collapse.blockedAt() != "" {
 			ack.Detail = fmt.Sprintf("nothing passes %s any more; B goes back", t.collapse.blockedAt())
@@ -68,17 +70,19 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 		ack.Detail, err = t.goBack(c.Path)
 		iter = t.solver.Iter
 	case Probe:
-		ack.Detail, err = t.probe(c.Off)
+		ack.Detail, err = t.prober.begin(c.Off)
 	case Look:
 		ack.Picture, err = t.looker.look(t.solver, c.Layer, c.Area)
 	case Stop:
-		t.stopAsked.Store(0)
+		t.stopping.clear()
 		// Though this iteration may have a snapshot already: settings and masks can have changed since, while paused.
 		if c.Save {
 			err = t.keeper.save("before the stop")
 		}
 		// A run whose snapshot failed goes on: its weights are nowhere else.
-		t.stopping = err == nil
+		if err == nil {
+			t.pace.stop()
+		}
 	default:
 		err = fmt.Errorf("unknown command %d", c.Kind)
 	}
@@ -86,43 +90,11 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	return ack, waits, err
 }
 
-// running is an error where the run has ended.
-func (t *Trainer) running() error {
-	if t.state.Ended() {
-		return fmt.Errorf("the run is %s", t.state)
-	}
-	return nil
-}
-
-func (t *Trainer) resume(c Command) error {
-	if err := t.running(); err != nil {
-		return err
-	}
-	t.steps, t.toSurgery = -1, c.Kind == StepSurgery
-	if t.toSurgery && !t.settings.anySurgery() {
-		t.toSurgery = false
-		why := ""
-		if layers := t.solver.Hyper().Layers; len(layers) > 0 {
-			why = ": " + layers[0].Name + ": " + NoSurgery(t.solver.Hyper(), layers[0].Name, t.solver.Iter, false)
-		}
-		return errors.New("no layer will be operated on again" + why)
-	}
-	if c.Kind == Step {
-		if c.Count < 1 {
-			return fmt.Errorf("step %d: wanted at least 1 iteration", c.Count)
-		}
-		t.steps = c.Count
-	}
-	t.state, t.problem = Running, ""
-	t.display.interrupted()
-	return nil
-}
-
 // surgeryNow redraws the masks of some layers, or of all, nil, between two iterations. Thresholds that wait for the
 // layers' surgery are applied.
 func (t *Trainer) surgeryNow(layers []string) error {
-	if t.state.Ended() && t.state != Finished {
-		return fmt.Errorf("the run is %s", t.state)
+	if err := t.pace.operable(); err != nil {
+		return err
 	}
 	for _, name := range layers {
 		if t.solver.Hyper().Layer(name) == nil {
@@ -131,23 +103,18 @@ func (t *Trainer) surgeryNow(layers []string) error {
 	}
 	t.settings.applyPending(t.settings.moreSurgery)
 	// After the changes that it brings into force, so that a replay meets them in this order.
-	t.recordSurgery(layers)
+	t.keeper.operated()
+	t.rec.surgery(layers)
 	t.note(SurgeryDone{t.solver.OperateAll(layers)})
 	t.curves.operated(t.solver)
 	t.hist.stale()
 	var collapsed *CollapseError
-	if err := t.checkSignal(true); errors.As(err, &collapsed) { // it was asked for: told, and no end
+	if err := t.watchRun(true); errors.As(err, &collapsed) { // it was asked for: told, and no end
 		t.note(Collapsed{collapsed.What, false})
 	} else if err != nil {
 		return err
 	}
 	return nil
-}
-
-// recordSurgery records a surgery beside those of the schedule.
-func (t *Trainer) recordSurgery(layers []string) {
-	t.keeper.operated()
-	t.rec.write(Change{Iter: t.solver.Iter, Surgery: &Surgery{layers}})
 }
 
 // goBack takes the run back to a snapshot, of this run or another of the same net; "" is the last good one. What is
@@ -163,7 +130,7 @@ func (t *Trainer) goBack(path string) (string, error) {
 	}
 	from := t.solver.Iter
 	present, err := k.keepPresent(path)
-	if err != nil && t.problem == "" { // a loss that went wrong is worth leaving without
+	if err != nil && t.pace.Problem == "" { // a loss that went wrong is worth leaving without
 		return "", fmt.Errorf("what is now could not be saved, so the run stays where it is: %w", err)
 	}
 	if err := t.solver.Rewind(path, state); err != nil {
@@ -176,7 +143,7 @@ func (t *Trainer) goBack(path string) (string, error) {
 	t.tests.rewound()
 	t.settings.keepMarks()
 	t.rec.told(k.wentBack(path, from))
-	t.state, t.problem, t.steps, t.toSurgery = Paused, "", -1, false
+	t.pace.wentBack()
 	t.collapse.restart()
 	t.hist.stale()
 	t.display.interrupted()
@@ -190,29 +157,4 @@ func (t *Trainer) goBack(path string) (string, error) {
 	k.promote(path)
 	k.returns(present)
 	return done.String(), nil
-}
-
-// probe begins to measure the sensitivity of all layers, or ends it.
-func (t *Trainer) probe(off bool) (string, error) {
-	if off {
-		t.probing.close("stopped")
-		return "no longer measuring sensitivity", nil
-	}
-	p, err := newProber(t.solver, t.run)
-	if err != nil {
-		return "", err
-	}
-	t.probing.close("begun anew")
-	t.probing = p
-	return p.describe(), nil
-}
-
-// probeNext measures one point of sensitivity. The pipeline is empty.
-func (t *Trainer) probeNext() {
-	if t.probing.first() && !t.hist.measure() {
-		t.probing.close("the layers could not be measured")
-	} else if what := t.probing.step(t.hist.list()); what != nil {
-		t.note(what)
-	}
-	t.publish()
 }

@@ -1,0 +1,119 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// pace is what a run is doing, and how far it goes before it pauses.
+type pace struct {
+	State     State
+	Problem   string // why it is paused or failed
+	steps     int    // left before a pause; -1: none
+	toSurgery bool   // pause after the next surgery
+	stopping  bool   // end before the next iteration
+}
+
+func newPace(paused bool) pace {
+	p := pace{steps: -1}
+	if paused {
+		p.State = Paused
+	}
+	return p
+}
+
+// running is an error where the run has ended.
+func (p *pace) running() error {
+	if p.State.Ended() {
+		return fmt.Errorf("the run is %s", p.State)
+	}
+	return nil
+}
+
+// operable is an error where no mask can be redrawn any more: a run that is finished can be operated on.
+func (p *pace) operable() error {
+	if p.State == Finished {
+		return nil
+	}
+	return p.running()
+}
+
+// pause pauses the run, over a problem where that is not "".
+func (p *pace) pause(problem string) { p.State, p.Problem = Paused, problem }
+
+// resume trains on: without end, for some iterations, or to the next surgery; noSurgery is why none will come, or "".
+func (p *pace) resume(c Command, noSurgery string) error {
+	if err := p.running(); err != nil {
+		return err
+	}
+	switch {
+	case c.Kind == StepSurgery && noSurgery != "":
+		p.steps, p.toSurgery = -1, false
+		return errors.New("no layer will be operated on again" + noSurgery)
+	case c.Kind == Step && c.Count < 1:
+		return fmt.Errorf("step %d: wanted at least 1 iteration", c.Count)
+	}
+	p.steps, p.toSurgery = -1, c.Kind == StepSurgery
+	if c.Kind == Step {
+		p.steps = c.Count
+	}
+	p.State, p.Problem = Running, ""
+	return nil
+}
+
+// arrive pauses a run that has made its steps.
+func (p *pace) arrive() {
+	if p.steps == 0 && p.State == Running {
+		p.steps, p.State = -1, Paused
+	}
+}
+
+// settlesNext reports that the next iteration is to be waited for: it may be the last before a pause.
+func (p *pace) settlesNext(operates bool) bool { return p.steps > 0 || p.toSurgery && operates }
+
+// stepped takes in that an iteration was done.
+func (p *pace) stepped() {
+	if p.steps > 0 {
+		p.steps--
+	}
+}
+
+// operated takes in that the iteration operated.
+func (p *pace) operated() {
+	if p.toSurgery {
+		p.steps, p.toSurgery = 0, false
+	}
+}
+
+// wentBack pauses a run that went back.
+func (p *pace) wentBack() { p.State, p.Problem, p.steps, p.toSurgery = Paused, "", -1, false }
+
+// fail ends the run over a problem.
+func (p *pace) fail(problem string) { p.State, p.Problem = Failed, problem }
+
+// stop ends the run before the next iteration.
+func (p *pace) stop() { p.stopping = true }
+
+// ends reports whether the run was told to stop.
+func (p *pace) ends() bool { return p.stopping }
+
+// stopRequest tells the loop, from any goroutine, that a stop was asked for and has not been carried out: an iteration
+// of many passes is not waited for without end.
+type stopRequest struct{ asked atomic.Int64 } // when, in nanoseconds since 1970; 0: none was
+
+// stopPatience is how long a stop waits for the iteration in hand before that is given up between two passes.
+const stopPatience = 2 * time.Second
+
+func (s *stopRequest) ask()   { s.asked.CompareAndSwap(0, time.Now().UnixNano()) }
+func (s *stopRequest) clear() { s.asked.Store(0) }
+
+// pending reports that a stop was asked for.
+func (s *stopRequest) pending() bool { return s.asked.Load() != 0 }
+
+// overdue reports whether a stop has waited long enough.
+func (s *stopRequest) overdue() bool {
+	at := s.asked.Load()
+	return at != 0 && time.Since(time.Unix(0, at)) > stopPatience
+}
