@@ -57,7 +57,7 @@ test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU:
 	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDA ./model/layer ./model/session ./cmd/dns-tui; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDANotices ./model/session
 
-race: openblas ## the tests under the race detector, without the long comparisons with Caffe
+race: openblas ## the tests under the race detector, without the long comparisons with Caffe and the largest nets
 	$(GO) test -race -short -timeout $(PATIENCE) ./...
 
 cover: openblas ## build/coverage.html: which lines of the packages any test runs

@@ -40,7 +40,7 @@ func TestPrototxtErrors(t *testing.T) {
 		{
 			"wrong kind of value",
 			"layer {\n  loss_weight: \"x\"\n}",
-			`n.prototxt:2: layer: loss_weight: "x" is no float`,
+			`n.prototxt:2: layer: loss_weight: "x" is not a float`,
 		},
 		{"unknown enum", "layer {\n pooling_param {\n pool: MEDIAN } }", `n.prototxt:3:`},
 		{"unclosed brace", "layer {\n  name: \"a\"\n", `n.prototxt:2: ends too early`},
@@ -59,17 +59,17 @@ func TestPrototxtErrors(t *testing.T) {
 		{
 			"negative",
 			"layer { convolution_param {\n\n pad: 1 stride: -2 } }",
-			"n.prototxt:3: convolution_param: stride: -2 is no uint32; wanted at least 0",
+			"n.prototxt:3: convolution_param: stride: -2 is not a uint32; wanted at least 0",
 		},
 		{
 			"number",
 			"layer {\n relu_param { negative_slope: x } }",
-			"n.prototxt:2: relu_param: negative_slope: x is no float",
+			"n.prototxt:2: relu_param: negative_slope: x is not a float",
 		},
 		{
 			"V0 layers",
 			"layers { layer { name: \"a\" type: \"convo\" } }",
-			`layer "a" has the V0 type "convo", which is none of Caffe's; did you mean "conv"?`,
+			`layer "a" has the V0 type "convo", which Caffe does not have; did you mean "conv"?`,
 		},
 		{"both forms", "layers { type: RELU } layer { type: \"ReLU\" }", `1 layers in the V1 form`},
 	} {

@@ -295,7 +295,7 @@ func adoptWindow(l *caffepb.LayerParameter) (did []string, err error) {
 		}
 		if p.PadL != nil || p.PadR != nil || p.PadT != nil || p.PadB != nil {
 			if p.Pad != nil || p.PadH != nil || p.PadW != nil {
-				return nil, fmt.Errorf("pooling_param: pad and pad_l, pad_r, pad_t, pad_b exclude each other")
+				return nil, fmt.Errorf("pooling_param: pad and pad_l, pad_r, pad_t, pad_b are mutually exclusive")
 			}
 			if p.GetPadL() == p.GetPadR() && p.GetPadT() == p.GetPadB() {
 				p.PadH, p.PadW = proto.Uint32(p.GetPadT()), proto.Uint32(p.GetPadL())
@@ -306,7 +306,7 @@ func adoptWindow(l *caffepb.LayerParameter) (did []string, err error) {
 	}
 	if p := l.ConvolutionParam; p != nil && (p.PadL != nil || p.PadR != nil || p.PadT != nil || p.PadB != nil) {
 		if len(p.Pad) > 0 || p.PadH != nil || p.PadW != nil {
-			return nil, fmt.Errorf("convolution_param: pad and pad_l, pad_r, pad_t, pad_b exclude each other")
+			return nil, fmt.Errorf("convolution_param: pad and pad_l, pad_r, pad_t, pad_b are mutually exclusive")
 		}
 		if min(p.GetPadL(), p.GetPadR(), p.GetPadT(), p.GetPadB()) < 0 {
 			return nil, fmt.Errorf("convolution_param: a padding below 0 (pad_l, pad_r, pad_t, pad_b)")

@@ -170,7 +170,7 @@ func readable(path string, data []byte) ([]byte, Faults, error) {
 				&FileError{
 					Path: path,
 					Line: s.line,
-					Msg:  fmt.Sprintf("%q begins no comment in a prototxt; wanted \"#\"", data[s.at:s.at+2]),
+					Msg:  fmt.Sprintf("%q does not begin a comment in a prototxt; wanted \"#\"", data[s.at:s.at+2]),
 				},
 			)
 			for s.at < len(data) && data[s.at] != '\n' {
@@ -228,21 +228,20 @@ func textError(path string, data []byte, m proto.Message, err error) (*FileError
 	if v == nil || at == nil {
 		return fe, at
 	}
-	fe.Msg = fmt.Sprintf("%s: %s is no %s", at.name, v[2], v[1])
+	kind, value := v[1], v[2]
+	fe.Msg = at.name + ": " + value
 	if len(at.path) > 0 {
 		fe.Msg = at.path[len(at.path)-1] + ": " + fe.Msg
 	}
-	if v[1] == "enum" {
-		fe.Msg = strings.TrimSuffix(
-			fe.Msg,
-			" is no enum",
-		) + enumHint(
-			descend(m.ProtoReflect().Descriptor(), at.path),
-			at.name,
-			v[2],
-		)
+	switch kind {
+	case "enum":
+		fe.Msg += enumHint(descend(m.ProtoReflect().Descriptor(), at.path), at.name, value)
+	case "int32", "int64":
+		fe.Msg += " is not an " + kind
+	default:
+		fe.Msg += " is not a " + kind
 	}
-	if v[1] == "uint32" && strings.HasPrefix(v[2], "-") {
+	if kind == "uint32" && strings.HasPrefix(value, "-") {
 		fe.Msg += "; wanted at least 0"
 	}
 	return fe, at
@@ -292,7 +291,7 @@ func survey(path string, data []byte, md protoreflect.MessageDescriptor) (unknow
 	}
 	var stack []open
 	var layers []*textLayer
-	said := map[string]string{} // of a field in a message, so that a name that stands everywhere is compared once
+	messages := map[string]string{} // of a field in a message, so that a name that stands everywhere is compared once
 	line := 0
 	scanText(data, func(f *textField) {
 		for n := len(stack); n > len(f.messages) || n > 0 && stack[n-1].id != f.messages[n-1]; n = len(stack) {
@@ -330,13 +329,13 @@ func survey(path string, data []byte, md protoreflect.MessageDescriptor) (unknow
 		}
 		if at.md.Fields().ByName(protoreflect.Name(f.name)) == nil {
 			key := string(at.md.FullName()) + " " + f.name
-			msg := said[key]
+			msg := messages[key]
 			if msg == "" {
 				msg = fmt.Sprintf("unknown field %q in %s", f.name, at.md.Name())
 				if c := Closest(f.name, fieldNames(at.md)); c != "" {
 					msg += fmt.Sprintf("; did you mean %q?", c)
 				}
-				said[key] = msg
+				messages[key] = msg
 			}
 			unknown = append(
 				unknown,
@@ -388,7 +387,7 @@ func otherKind(path string, md protoreflect.MessageDescriptor, unknown []unknown
 func enumHint(md protoreflect.MessageDescriptor, field, value string) string {
 	fd := md.Fields().ByName(protoreflect.Name(field))
 	if fd == nil || fd.Enum() == nil {
-		return " is none of its values"
+		return " is not one of its values"
 	}
 	var names []string
 	for i := range fd.Enum().Values().Len() {

@@ -16,9 +16,9 @@ func TestEncodings(t *testing.T) {
 		{"GBK in a comment", "# \xbe\xed\xbb\xfd\xb2\xe3\n" + layer, ""},
 		{"Latin-1 in a comment behind a field", layer + "force_backward: true # r\xe9seau\n", ""},
 		{"a string with #, // and a quote", `layer { name: "a#b//c'" type: 'ReLU' } # // "` + "\n", ""},
-		{"a comment of C++", "\n// about\n" + layer, `n.prototxt:2: "//" begins no comment in a prototxt; wanted "#"`},
-		{"a comment behind a field", layer + "force_backward: true // yes\n", `n.prototxt:2: "//" begins no comment`},
-		{"a comment of C", layer + "/* about */\n", `n.prototxt:2: "/*" begins no comment`},
+		{"a comment of C++", "\n// about\n" + layer, `n.prototxt:2: "//" does not begin a comment in a prototxt; wanted "#"`},
+		{"a comment behind a field", layer + "force_backward: true // yes\n", `n.prototxt:2: "//" does not begin a comment`},
+		{"a comment of C", layer + "/* about */\n", `n.prototxt:2: "/*" does not begin a comment`},
 		{"UTF-16", "\xff\xfel\x00a\x00", "n.prototxt:1: is text in UTF-16"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -59,10 +59,10 @@ layer {
 	}
 	want := []string{
 		`n:2: "//"`,
-		`n:3: convolution_param: num_output: x is no uint32`,
+		`n:3: convolution_param: num_output: x is not a uint32`,
 		`n:3: unknown field "kernal_size"`,
 		`n:4: pooling_param: pool: MEDIAN`,
-		`n:4: pooling_param: stride: -1 is no uint32; wanted at least 0`,
+		`n:4: pooling_param: stride: -1 is not a uint32; wanted at least 0`,
 		`n:6: `,
 		`n:7: unknown field "botom"`,
 	}
@@ -94,7 +94,7 @@ pooling_param { kernel_size: 2 ceil_mode: true round_mode: FLOOR }`, "contradict
 		{"even pads", `type: "Pooling"
 pooling_param { kernel_size: 2 pad_l: 1 pad_r: 1 }`, "now pad_h, pad_w", "pad_w: 1"},
 		{"pads of two kinds", `type: "Convolution"
-convolution_param { num_output: 1 kernel_size: 2 pad: 1 pad_l: 1 }`, "exclude each other", ""},
+convolution_param { num_output: 1 kernel_size: 2 pad: 1 pad_l: 1 }`, "are mutually exclusive", ""},
 		{"depthwise", `type: "ConvolutionDepthwise"
 convolution_param { num_output: 8 kernel_size: 3 }`, "ConvolutionDepthwise, now Convolution", "group: 8"},
 		{"depthwise with a group", `type: "DepthwiseConvolution"

@@ -167,7 +167,7 @@ var v1Types = map[caffepb.V1LayerParameter_LayerType]string{
 func upgradeV1(old *caffepb.V1LayerParameter) (*caffepb.LayerParameter, error) {
 	name, ok := v1Types[old.GetType()]
 	if !ok {
-		return nil, fmt.Errorf("layer %q has the V1 type %d, which is none of Caffe's", old.GetName(), old.GetType())
+		return nil, fmt.Errorf("layer %q has the V1 type %d, which Caffe does not have", old.GetName(), old.GetType())
 	}
 	l := &caffepb.LayerParameter{
 		Bottom:     old.Bottom,
@@ -356,7 +356,7 @@ func upgradeSolverFile(in, out string, s *caffepb.SolverParameter) ([]string, er
 	if s.Type != nil && s.SolverType != nil {
 		return nil, &FileError{
 			Path: in,
-			Msg:  fmt.Sprintf("type %q and solver_type %s exclude each other", s.GetType(), s.GetSolverType()),
+			Msg:  fmt.Sprintf("type %q and solver_type %s are mutually exclusive", s.GetType(), s.GetSolverType()),
 		}
 	}
 	did := UpgradeSolver(s)

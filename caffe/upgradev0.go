@@ -106,7 +106,7 @@ func upgradeV0(n *caffepb.NetParameter) (stayed []int, dropped []string, err err
 			t, ok := v0Types[v0.GetType()]
 			if !ok {
 				return nil, nil, fmt.Errorf(
-					"layer %q has the V0 type %q, which is none of Caffe's%s",
+					"layer %q has the V0 type %q, which Caffe does not have%s",
 					v0.GetName(),
 					v0.GetType(),
 					hintType(v0.GetType()),

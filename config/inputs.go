@@ -28,7 +28,7 @@ func ParseInputs(text string) (*Inputs, error) {
 	if found {
 		n, err := strconv.Atoi(classes)
 		if err != nil || n < 1 || n > 1<<24 { // float32 counts no further
-			return nil, fmt.Errorf("%q: %q is no number of classes; wanted 1 to %d", text, classes, 1<<24)
+			return nil, fmt.Errorf("%q: %q is not a number of classes; wanted 1 to %d", text, classes, 1<<24)
 		}
 		in.Classes = n
 	}

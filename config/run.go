@@ -24,7 +24,7 @@ type Run struct {
 	Train          *caffe.NetFile
 	Tests          []*caffe.NetFile // one a test net, with test_iter and test_state at the same place
 	Weights        []string         // caffemodels to start from
-	Snapshot       string           // solverstate to go on from
+	Snapshot       string           // solverstate to resume from
 	MasksFromZeros bool             // exact zeros of loaded weights start masked
 	SkipMismatched bool             // layers of Weights that do not fit are left out
 	Journal        string           // where changes are written; "" is beside the snapshots
@@ -128,7 +128,7 @@ func (r *Run) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, r.fault(format, args...)) }
 	if s.Type != nil && s.SolverType != nil {
-		bad("type %q and solver_type %s exclude each other", s.GetType(), s.GetSolverType())
+		bad("type %q and solver_type %s are mutually exclusive", s.GetType(), s.GetSolverType())
 	}
 	switch t := caffe.SolverName(s); t {
 	case "SGD", "Nesterov", "AdaDelta", "Adam":

@@ -14,6 +14,9 @@ import (
 func TestNetsTrain(t *testing.T) {
 	for _, e := range modeltest.Examples {
 		t.Run(e.Name, func(t *testing.T) {
+			if testing.Short() && e.Params > 20e6 {
+				t.Skip("large")
+			}
 			d := host.New(host.Options{})
 			defer d.Close()
 			s := modeltest.Solver(t, d, e.Name, 2, e.Classes)

@@ -349,7 +349,7 @@ layer { name: "l" type: "` + typ + `" bottom: "x" top: "y" inner_product_param {
 			}
 			if c.zeros {
 				if m := n.Params()[0].Mask(d); m[1] != 0 || m[0] != 1 {
-					t.Errorf("mask %v; the zero should start masked", m)
+					t.Errorf("mask %v; the zero should start pruned", m)
 				}
 			}
 			// What is written reads back, masks and all.

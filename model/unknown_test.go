@@ -56,7 +56,7 @@ layer {
 	}
 	for i, want := range append(
 		want, `n.prototxt:11: layer "test": (DetectionOutput) unknown`,
-		`n.prototxt:15: relu_param: negative_slope: x is no float`,
+		`n.prototxt:15: relu_param: negative_slope: x is not a float`,
 		`n.prototxt:15: unknown field "botom" in LayerParameter; did you mean "bottom"?`,
 	) {
 		if !strings.HasPrefix(faults[i].Error(), want) {

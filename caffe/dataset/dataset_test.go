@@ -280,7 +280,7 @@ func TestTransformErrors(t *testing.T) {
 	for _, c := range []struct{ param, want string }{
 		{"crop_size: 5", "larger than the image, 4x4"},
 		{"mean_value: 1 mean_value: 2", "2 mean_value for 3 channels"},
-		{"force_color: true force_gray: true", "exclude each other"},
+		{"force_color: true force_gray: true", "are mutually exclusive"},
 		{"mean_file: \"none\"", "no such file"},
 		{
 			"mean_file: \"" + testdata + "/oracle/old/mnist1280_mean.binaryproto\"",

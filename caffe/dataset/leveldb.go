@@ -152,7 +152,7 @@ func (f readOnlyFolder) GetMeta() (storage.FileDesc, error) {
 type leveldbNameError struct{ name string }
 
 func (e *leveldbNameError) Error() string {
-	return fmt.Sprintf("CURRENT names %.40q, no manifest", e.name)
+	return fmt.Sprintf("CURRENT names %.40q, which is not a manifest", e.name)
 }
 
 func (f readOnlyFolder) List(types storage.FileType) ([]storage.FileDesc, error) {

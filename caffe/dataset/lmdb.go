@@ -194,7 +194,7 @@ func (db *LMDB) page(n uint64) ([]byte, error) {
 	flags, lower := le.Uint16(p[10:]), int(le.Uint16(p[12:]))
 	if le.Uint64(p) != n || flags&(flagBranch|flagLeaf) == 0 || flags&flagOverflow != 0 || lower < lmdbPageHead+2 ||
 		lower > db.pageSize {
-		return nil, fmt.Errorf("is a damaged LMDB: page %d is no branch or leaf", n)
+		return nil, fmt.Errorf("is a damaged LMDB: page %d is neither a branch nor a leaf", n)
 	}
 	return p, nil
 }

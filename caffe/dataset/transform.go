@@ -28,13 +28,13 @@ func NewTransformer(p *caffepb.TransformationParameter, train bool) (*Transforme
 	}
 	t := &Transformer{param: p, train: train}
 	if p.GetForceColor() && p.GetForceGray() {
-		return nil, fmt.Errorf("transform_param: force_color and force_gray exclude each other")
+		return nil, fmt.Errorf("transform_param: force_color and force_gray are mutually exclusive")
 	}
 	if p.MeanFile == nil {
 		return t, nil
 	}
 	if len(p.MeanValue) > 0 {
-		return nil, fmt.Errorf("transform_param: mean_file and mean_value exclude each other")
+		return nil, fmt.Errorf("transform_param: mean_file and mean_value are mutually exclusive")
 	}
 	b, err := caffe.ReadMean(p.GetMeanFile())
 	if err != nil {

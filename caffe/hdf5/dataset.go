@@ -103,7 +103,7 @@ func (g *Group) Dataset(name string) (*Dataset, error) {
 		}
 	}
 	if found&(1<<msgDataspace|1<<msgDatatype|1<<msgLayout) != 1<<msgDataspace|1<<msgDatatype|1<<msgLayout {
-		return nil, g.f.errorf("%s is no dataset", path)
+		return nil, g.f.errorf("%s is not a dataset", path)
 	}
 	return ds, ds.check()
 }
@@ -204,7 +204,7 @@ func (ds *Dataset) readLayout(d *decoder) error {
 			}
 		default:
 			return ds.f.errorf(
-				"%s is stored in layout %d of version %d (written for HDF5 1.10 or later alone), which is not read; "+
+				"%s is stored in layout %d of version %d (written for HDF5 1.10 or later only), which is not read; "+
 					"h5repack IN OUT converts the file",
 				ds.path,
 				ds.layout,

@@ -101,7 +101,7 @@ func (f *File) messages(parts []part, count int, next func(*decoder) message, he
 	var out []message
 	for i := 0; i < len(parts); i++ {
 		if i >= maxParts {
-			return nil, f.errorf("is damaged: an object header goes on without end")
+			return nil, f.errorf("is damaged: an object header without an end")
 		}
 		b, err := f.bytes("a part of an object header", parts[i].addr, parts[i].n)
 		if err != nil {
@@ -180,7 +180,7 @@ func (f *File) group(name string, addr uint64) (*Group, error) {
 		}
 	}
 	if !isGroup {
-		return nil, f.errorf("%s is no group", name)
+		return nil, f.errorf("%s is not a group", name)
 	}
 	return g, nil
 }

@@ -30,7 +30,7 @@ func runAttach(ctx context.Context, e *env, args []string) error {
 		return usagef("attach: %d runs are named; wanted one", len(rest))
 	}
 	if why := noTerminal(e); why != "" {
-		return errors.New("attach: " + why + "; `dns-tui runs` prints what goes on")
+		return errors.New("attach: " + why + "; `dns-tui runs` lists active runs")
 	}
 	what := ""
 	if len(rest) == 1 {

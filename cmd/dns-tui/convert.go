@@ -56,7 +56,7 @@ func runExport(_ context.Context, e *env, args []string) error {
 	if err := caffe.WriteNet(rest[1], n); err != nil {
 		return err
 	}
-	escape.Fprintf(e.beside(rest[1]), "%s: %d masks applied and dropped\n", rest[1], removed)
+	escape.Fprintf(e.noticeWriter(rest[1]), "%s: %d masks applied and dropped\n", rest[1], removed)
 	return nil
 }
 
@@ -96,6 +96,6 @@ func runUpgrade(_ context.Context, e *env, args []string) error {
 	if len(did) == 0 {
 		did = []string{"nothing to upgrade"}
 	}
-	escape.Fprintf(e.beside(rest[1]), "%s: %s\n", rest[1], strings.Join(did, "; "))
+	escape.Fprintf(e.noticeWriter(rest[1]), "%s: %s\n", rest[1], strings.Join(did, "; "))
 	return nil
 }

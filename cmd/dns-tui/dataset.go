@@ -142,7 +142,7 @@ func runMean(_ context.Context, e *env, args []string) error {
 	if err := caffe.WriteBinary(rest[1], mean); err != nil {
 		return err
 	}
-	to := e.beside(rest[1])
+	to := e.noticeWriter(rest[1])
 	escape.Fprintf(to, "%s: %s\n", rest[1], caffe.FormatShape(caffe.Shape(mean)))
 	plane := int(mean.GetHeight() * mean.GetWidth())
 	for c := range int(mean.GetChannels()) {

@@ -61,7 +61,7 @@ func (f *deviceFlags) check() error {
 	case "":
 	case "host":
 		if f.gpu != "" {
-			return usagef("--device host and --gpu %s exclude each other", f.gpu)
+			return usagef("--device host and --gpu %s are mutually exclusive", f.gpu)
 		}
 	case "cuda":
 		if !cuda.Built {
@@ -132,9 +132,9 @@ func (f *deviceFlags) make() (d *gpu.Device, notices []string, err error) {
 		d = host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})
 		switch {
 		case len(asked) > 0:
-			notices = []string{fmt.Sprintf("-gpu %s: %v; going on with the %s", f.gpu, err, d.Name())}
+			notices = []string{fmt.Sprintf("-gpu %s: %v; continuing on the %s", f.gpu, err, d.Name())}
 		case !none:
-			notices = append(notices, fmt.Sprintf("%v; going on with the %s", err, d.Name()))
+			notices = append(notices, fmt.Sprintf("%v; continuing on the %s", err, d.Name()))
 		}
 	}
 	if d == nil {

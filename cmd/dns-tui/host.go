@@ -76,7 +76,7 @@ func startHost(
 	if err != nil {
 		var refused *remote.RefusedError
 		if !errors.As(err, &refused) && ctx.Err() == nil {
-			err = fmt.Errorf("the run's process ended before it began%s", lastWords(log))
+			err = fmt.Errorf("the run's process ended before it began%s", logTail(log))
 		}
 		c.Process.Kill()
 		_ = c.Wait() // killed
@@ -98,8 +98,8 @@ func openLog(path string) (*os.File, error) {
 	return f, nil
 }
 
-// lastWords is the last line of a log since the last start, for a process that can no longer say itself what happened.
-func lastWords(path string) string {
+// logTail is the last line of a log since the last start, for a process that can no longer say itself what happened.
+func logTail(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return ""
@@ -152,9 +152,9 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 		escape.Fprintln(e.stderr, "dns-tui:", err)
 	}
 	server.Attend(conn)
-	again := persistent(e)
+	exitIfRepeated := exitOnRepeatedSIGTERM(e)
 	signals(ctx, func(s os.Signal) {
-		again(s)
+		exitIfRepeated(s)
 		go func() { _ = stopSaved(ctx, t) }() // t.Err says how the run ended
 	}, func() {})
 	t.Start()
@@ -219,13 +219,13 @@ func openDebug(run *config.Run) (*os.File, error) {
 	return f, nil
 }
 
-// lonely is how long a run that has reached its last iteration waits for somebody to come back.
-const lonely = 3 * time.Second
+// unattendedGrace is how long a run that has reached its last iteration waits for somebody to come back.
+const unattendedGrace = 3 * time.Second
 
 // endUnattended waits for the run to end. One that is finished stays for commands while somebody watches; then it
 // ends, and the device is free.
 func endUnattended(ctx context.Context, t *session.Trainer, server *remote.Server) {
-	var alone time.Time
+	var unattended time.Time
 	for {
 		select {
 		case <-t.Done():
@@ -235,10 +235,10 @@ func endUnattended(ctx context.Context, t *session.Trainer, server *remote.Serve
 		switch {
 		// not saved yet
 		case len(server.Viewers()) > 0 || t.Snapshot().State != session.Finished || t.Snapshot().Trouble != "":
-			alone = time.Time{}
-		case alone.IsZero():
-			alone = time.Now()
-		case time.Since(alone) > lonely:
+			unattended = time.Time{}
+		case unattended.IsZero():
+			unattended = time.Now()
+		case time.Since(unattended) > unattendedGrace:
 			_, _ = t.Do(ctx, session.Command{Kind: session.Stop}) // fails only where it has ended
 		}
 	}

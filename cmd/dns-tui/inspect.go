@@ -84,7 +84,7 @@ func inspectBinary(e *env, path string) error {
 	}
 	return &caffe.FileError{
 		Path: path,
-		Msg:  "is no caffemodel, solverstate, binaryproto, prototxt or database, or is cut short",
+		Msg:  "is not a caffemodel, solverstate, binaryproto, prototxt or database, or is cut short",
 	}
 }
 

@@ -37,8 +37,8 @@ type env struct {
 	stderr io.Writer
 	// caffeLog makes progress lines those of Caffe.
 	caffeLog bool
-	// again are the flags that the run wants again when it goes on.
-	again []string
+	// resumeFlags are the flags that the run wants again when it goes on.
+	resumeFlags []string
 	// display is the solver's: a line of Caffe's log tells of so many iterations.
 	display int
 	// testLoss makes tests print the objective (test_compute_loss).
@@ -51,18 +51,18 @@ func subcommands() []subcommand {
 	return []subcommand{
 		{"ui", "SOLVER", "train and prune in the terminal UI; what `dns-tui SOLVER` does", runUI},
 		{"train", "--solver SOLVER", "train without a UI: progress lines, for logs and scripts", runTrain},
-		{"runs", "", "list the runs that go on, with or without a terminal", runRuns},
-		{"attach", "[RUN]", "open the UI on a run that goes on", runAttach},
+		{"runs", "", "list active runs, with or without a terminal", runRuns},
+		{"attach", "[RUN]", "open the UI on an active run", runAttach},
 		{
 			"report",
 			"[--format html|md|csv|json] RUN",
 			"how a run went: plots, the final table, every change, the recipe to repeat it",
 			runReport,
 		},
-		{"config", "", "print the preferences in force, and every key", runConfig},
+		{"config", "", "print the current preferences and all key bindings", runConfig},
 		{"test", "--model NET --weights FILE", "evaluate weights", runTest},
 		{"time", "--model NET", "measure each layer, forward and backward", runTime},
-		{"inspect", "FILE", "say what a caffemodel, solverstate, prototxt, binaryproto or database holds", runInspect},
+		{"inspect", "FILE", "show what a caffemodel, solverstate, prototxt, binaryproto or database holds", runInspect},
 		{"draw", "NET OUT.svg", "draw a net as SVG or DOT, with the sparsity of --weights", runDraw},
 		{
 			"export",
@@ -75,16 +75,16 @@ func subcommands() []subcommand {
 		{"mean", "DB OUT.binaryproto", "the mean image of a database", runMean},
 		{"features", "BLOB[,…] OUT…", "run --model with --weights and write blobs to databases", runFeatures},
 		{"parity", "DIR", "compare with reference vectors of a real Caffe", runParity},
-		{"devices", "", "list what can compute here", runDevices},
-		{"completion", "bash|zsh|fish", "print what completes commands and flags in a shell", runCompletion},
+		{"devices", "", "list the devices of this machine", runDevices},
+		{"completion", "bash|zsh|fish", "print a shell's completion script", runCompletion},
 		{"man", "", "print the manual page, for man -l", runMan},
 		{"version", "", "print the version", runVersion},
 		{"help", "[COMMAND]", "this text", runHelp},
 	}
 }
 
-// beside is where a command says that it wrote to path: not among what it wrote.
-func (e *env) beside(path string) io.Writer {
+// noticeWriter is where a command says that it wrote to path: not among what it wrote.
+func (e *env) noticeWriter(path string) io.Writer {
 	if files.IsStdout(path) {
 		return e.stderr
 	}
@@ -125,7 +125,7 @@ func main() {
 func guard(e *env, args []string) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
-			sayInternal(e, r, debug.Stack())
+			reportInternal(e, r, debug.Stack())
 			status = 1
 		}
 	}()
@@ -143,18 +143,18 @@ func guard(e *env, args []string) (status int) {
 	case errors.Is(err, errDisagree):
 		return 1
 	case errors.As(err, &internal):
-		sayInternal(e, internal.Cause, internal.Stack)
+		reportInternal(e, internal.Cause, internal.Stack)
 		return 1
 	}
 	escape.Fprintf(e.stderr, "dns-tui: %v\n", err)
 	return 1
 }
 
-// sayInternal tells of a mistake of the program, in a command or in a run's own goroutine.
-func sayInternal(e *env, cause any, stack []byte) {
+// reportInternal tells of a mistake of the program, in a command or in a run's own goroutine.
+func reportInternal(e *env, cause any, stack []byte) {
 	escape.Fprintf(
 		e.stderr,
-		"dns-tui: internal error: %v\nThis is a mistake in dns-tui; its trace is in %s\n",
+		"dns-tui: internal error: %v\nThis is a bug in dns-tui; its trace is in %s\n",
 		cause,
 		crashReport(cause, stack),
 	)
@@ -267,16 +267,16 @@ func signals(ctx context.Context, stop func(os.Signal), hangup func()) {
 	}()
 }
 
-// stopTime is how long a stop that SIGTERM asked for may take. What hangs, in a driver or on a disk, never comes to it.
-const stopTime = 10 * time.Minute
+// stopTimeout is how long a stop that SIGTERM asked for may take. What hangs, in a driver or on a disk, never comes to it.
+const stopTimeout = 10 * time.Minute
 
-// oneTime is how close two SIGTERM are one: timeout(1) sends it to its child and then to the child's group, and so do
+// sigtermWindow is how close two SIGTERM are one: timeout(1) sends it to its child and then to the child's group, and so do
 // other programs that start programs.
-const oneTime = time.Second
+const sigtermWindow = time.Second
 
-// persistent returns what to call with each signal, so that SIGTERM always ends the program: the first asks for a
-// stop; the second, or stopTime later nothing, ends it at once, without a snapshot.
-func persistent(e *env) func(os.Signal) {
+// exitOnRepeatedSIGTERM returns what to call with each signal, so that SIGTERM always ends the program: the first asks for a
+// stop; the second, or stopTimeout later nothing, ends it at once, without a snapshot.
+func exitOnRepeatedSIGTERM(e *env) func(os.Signal) {
 	end := func(why string) {
 		escape.Fprintf(e.stderr, "dns-tui: %s: ended at once, without a snapshot\n", why)
 		os.Exit(1)
@@ -285,13 +285,13 @@ func persistent(e *env) func(os.Signal) {
 	return func(s os.Signal) {
 		switch {
 		case s != syscall.SIGTERM:
-		case !asked.IsZero() && time.Since(asked) >= oneTime:
+		case !asked.IsZero() && time.Since(asked) >= sigtermWindow:
 			end("a second SIGTERM")
 		case asked.IsZero():
 			asked = time.Now()
 			time.AfterFunc(
-				stopTime,
-				func() { end(fmt.Sprintf("%v after SIGTERM the stop has not come to an end", stopTime)) },
+				stopTimeout,
+				func() { end(fmt.Sprintf("the run has not stopped %v after SIGTERM", stopTimeout)) },
 			)
 		}
 	}

@@ -152,7 +152,7 @@ func TestMistakes(t *testing.T) {
 			"weights and snapshot",
 			[]string{"train", "--solver", filepath.Join(dir, "good.prototxt"), "--weights", "a", "--snapshot", "b"},
 			2,
-			"exclude each other",
+			"are mutually exclusive",
 		},
 		{
 			"nothing to resume",
@@ -185,7 +185,7 @@ func TestMistakes(t *testing.T) {
 			"label outside the classes",
 			[]string{"train", "--solver", withData("labels", labels)},
 			1,
-			`label 10 (number 10 of blob "label") is no class; wanted 0 to 9`,
+			`label 10 (number 10 of blob "label") is not a valid class; must be 0 to 9`,
 		},
 		{
 			"database missing",
@@ -208,7 +208,7 @@ func TestMistakes(t *testing.T) {
 		{"cuda", []string{"parity", "--device", "cuda", dir}, 1, "has no CUDA device"},
 		{"device", []string{"devices", "--device", "tpu"}, 2, "wanted host or cuda"},
 		{"GPU number", []string{"parity", "--gpu", "x", dir}, 2, `--gpu is "x"; wanted a number from 0`},
-		{"GPU on the host", []string{"parity", "--gpu", "0", "--device", "host", dir}, 2, "exclude each other"},
+		{"GPU on the host", []string{"parity", "--gpu", "0", "--device", "host", dir}, 2, "are mutually exclusive"},
 		{
 			"precision",
 			[]string{"parity", "--precision", "fp8", dir},
@@ -240,7 +240,7 @@ func TestMistakes(t *testing.T) {
 			1,
 			"is a net without a layer",
 		},
-		{"inspect random bytes", []string{"inspect", random}, 1, "is no caffemodel, solverstate"},
+		{"inspect random bytes", []string{"inspect", random}, 1, "is not a caffemodel, solverstate"},
 		{"inspect an empty file", []string{"inspect", empty}, 1, "is empty"},
 		{
 			"dataset of nothing",
@@ -434,7 +434,7 @@ func fileSize(t *testing.T, path string) int64 {
 func TestInternalErrors(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var errs bytes.Buffer
-	sayInternal(&env{stderr: &errs}, "index out of range", []byte("the trace"))
+	reportInternal(&env{stderr: &errs}, "index out of range", []byte("the trace"))
 	files, _ := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "dns-tui-crash-*.txt"))
 	if len(files) != 1 || !strings.Contains(errs.String(), files[0]) ||
 		!strings.Contains(errs.String(), "internal error: index out of range") {

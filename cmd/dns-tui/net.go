@@ -166,9 +166,9 @@ func withNet(
 	defer func() { err = errors.Join(err, net.Close()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	again := persistent(e)
+	exitIfRepeated := exitOnRepeatedSIGTERM(e)
 	signals(ctx, func(s os.Signal) {
-		again(s)
+		exitIfRepeated(s)
 		cancel()
 	}, func() {})
 	if err = f(ctx, net, d, &flags); errors.Is(err, model.ErrStopped) {

@@ -55,7 +55,7 @@ func runConfig(_ context.Context, e *env, args []string) error {
 	}
 	state := ""
 	if _, err := os.Stat(p.Path); err != nil {
-		state = " (no such file: all is as it comes)"
+		state = " (no such file: using defaults)"
 	}
 	escape.Fprintf(
 		e.stdout,

@@ -30,7 +30,7 @@ func runReport(ctx context.Context, e *env, args []string) error {
 	}
 	if len(rest) != 1 {
 		return usagef(
-			"report: %d runs are named; wanted one: a journal, a solver, or the name of a run that goes on",
+			"report: %d runs are named; wanted one: a journal, a solver, or the name of an active run",
 			len(rest),
 		)
 	}
@@ -62,11 +62,11 @@ func runReport(ctx context.Context, e *env, args []string) error {
 	if err := caffe.WriteFile(*out, write); err != nil {
 		return err
 	}
-	escape.Fprintln(e.beside(*out), *out)
+	escape.Fprintln(e.noticeWriter(*out), *out)
 	return nil
 }
 
-// journalOf finds a run's journal: by the file, by its solver, or by the name of a run that goes on.
+// journalOf finds a run's journal: by the file, by its solver, or by the name of an active run.
 func journalOf(ctx context.Context, what string) (string, error) {
 	if strings.HasSuffix(what, ".prototxt") {
 		run, err := config.LoadSolver(what)
@@ -84,7 +84,7 @@ func journalOf(ctx context.Context, what string) (string, error) {
 	}
 	r, err := remote.Find(runs, what)
 	if err != nil || r.State == nil {
-		return "", fmt.Errorf("%s: no such file (wanted a journal or a solver), and no run of this name goes on", what)
+		return "", fmt.Errorf("%s: no such file (wanted a journal or a solver), and no active run has this name", what)
 	}
 	path := r.State.Journal
 	if !filepath.IsAbs(path) { // it is the other process's

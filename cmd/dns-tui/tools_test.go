@@ -267,7 +267,7 @@ func TestHDF5Files(t *testing.T) {
 	); status != 1 ||
 		!strings.Contains(
 			stderr, "is not a caffemodel: it has no group /data",
-		) && !strings.Contains(stderr, "is no group") {
+		) && !strings.Contains(stderr, "is not a group") {
 		t.Errorf("data for weights: %s", stderr)
 	}
 }

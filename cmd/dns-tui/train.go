@@ -42,11 +42,11 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	f.device.add(fs)
 	fs.StringVar(&f.solver, "solver", "", "the solver's prototxt")
 	fs.StringVar(&f.weights, "weights", "", "caffemodels to start from, separated by commas")
-	fs.StringVar(&f.snapshot, "snapshot", "", "solverstate to go on from")
+	fs.StringVar(&f.snapshot, "snapshot", "", "solverstate to resume from")
 	fs.Var(
 		&f.resume,
 		"resume",
-		"go on from the whole snapshot of the highest iteration at the solver's snapshot_prefix; =auto: or begin, "+
+		"resume from the complete snapshot of the highest iteration at the solver's snapshot_prefix; =auto: begin "+
 			"where there is none",
 	)
 	fs.StringVar(
@@ -56,10 +56,10 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 		"whose settings hold where snapshot and files differ: files, snapshot, or by default the files' where they "+
 			"were edited since, else the snapshot's",
 	)
-	fs.BoolVar(&f.masksFromZeros, "masks-from-zeros", false, "weights that are exactly zero in --weights start masked")
+	fs.BoolVar(&f.masksFromZeros, "masks-from-zeros", false, "weights that are exactly zero in --weights start pruned")
 	fs.BoolVar(&f.skipMismatched, "skip-mismatched", false, skipMismatchedUsage)
 	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
-	fs.StringVar(&f.replay, "replay", "", "journal whose run to repeat")
+	fs.StringVar(&f.replay, "replay", "", "journal of the run to repeat")
 	f.input.add(fs)
 	fs.BoolVar(
 		&f.stopOnCollapse,
@@ -94,8 +94,8 @@ func (f *runFlags) applyState(s *caffepb.SolverParameter) {
 	}
 }
 
-// again are the flags that a run wants again when it goes on.
-func (f *runFlags) again() []string {
+// resumeFlags are the flags that a run wants again when it goes on.
+func (f *runFlags) resumeFlags() []string {
 	if f.input.Inputs == nil {
 		return nil
 	}
@@ -113,13 +113,13 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 	case f.solver == "":
 		return nil, usagef("%s: no solver given: --solver FILE", name)
 	case f.weights != "" && f.snapshot != "":
-		return nil, usagef("%s: --weights and --snapshot exclude each other: a snapshot names its weights", name)
+		return nil, usagef("%s: --weights and --snapshot are mutually exclusive: a snapshot names its weights", name)
 	case f.settings != "" && f.settings != string(config.BySnapshot) && f.settings != string(config.ByFiles):
 		return nil, usagef("%s: --settings is %q; wanted files or snapshot", name, f.settings)
 	case f.resume != "" && f.snapshot != "":
-		return nil, usagef("%s: --resume finds the snapshot itself; --snapshot excludes it", name)
+		return nil, usagef("%s: --resume and --snapshot are mutually exclusive: --resume finds the snapshot itself", name)
 	case f.resume == resumeFlag(config.ResumeNewest) && (f.weights != "" || f.snapshot != ""):
-		return nil, usagef("%s: --resume finds the snapshot itself; --weights and --snapshot exclude it", name)
+		return nil, usagef("%s: --resume is mutually exclusive with --weights and --snapshot: it finds the snapshot itself", name)
 	}
 	run, err := config.LoadSolver(f.solver)
 	if err != nil {
@@ -187,7 +187,7 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	e.again = f.again()
+	e.resumeFlags = f.resumeFlags()
 	d, err := f.device.open(e)
 	if err != nil {
 		return err
@@ -248,7 +248,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 		if eff.paused {
 			escape.Fprintf(
 				e.stderr,
-				"dns-tui: paused before the first iteration: space in %s goes on\n",
+				"dns-tui: paused before the first iteration: press space in %s to continue\n",
 				commandLine("attach", name),
 			)
 		}
@@ -263,7 +263,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 	defer cancel()
 	// The commands' answers come as events; a signal that comes too late finds a run that has ended.
 	var stops stopping
-	carryOut := func(effect string) {
+	perform := func(effect string) {
 		switch effect {
 		case "stop":
 			stops.stop(ctx, t)
@@ -271,15 +271,15 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 			go func() { _, _ = t.Do(ctx, session.Command{Kind: session.SnapshotNow}) }()
 		}
 	}
-	again := persistent(e)
+	exitIfRepeated := exitOnRepeatedSIGTERM(e)
 	signals(ctx, func(s os.Signal) {
-		again(s)
+		exitIfRepeated(s)
 		effect := "stop"
 		if s == os.Interrupt {
 			effect = eff.sigint
 		}
-		carryOut(effect)
-	}, func() { carryOut(eff.sighup) })
+		perform(effect)
+	}, func() { perform(eff.sighup) })
 	t.Start()
 	for {
 		select {
@@ -308,14 +308,14 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 
 // stopping are the stops that signals asked for.
 type stopping struct {
-	under sync.WaitGroup
-	mu    sync.Mutex
-	err   error // of the first that failed
+	running sync.WaitGroup
+	mu      sync.Mutex
+	err     error // of the first that failed
 }
 
 // stop stops a run with a snapshot, in the background.
 func (s *stopping) stop(ctx context.Context, t *session.Trainer) {
-	s.under.Go(func() {
+	s.running.Go(func() {
 		if err := stopSaved(ctx, t); err != nil {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -328,7 +328,7 @@ func (s *stopping) stop(ctx context.Context, t *session.Trainer) {
 
 // wait returns what became of them, for a run that has ended.
 func (s *stopping) wait() error {
-	s.under.Wait()
+	s.running.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
@@ -428,7 +428,7 @@ func printSummary(e *env, dir string, s *session.Snapshot) {
 		escape.Fprintf(
 			e.stdout,
 			"go on with: %s\n",
-			commandLine(append([]string{fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)}, e.again...)...),
+			commandLine(append([]string{fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)}, e.resumeFlags...)...),
 		)
 	}
 }

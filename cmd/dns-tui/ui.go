@@ -50,7 +50,7 @@ func parseUI(e *env, args []string) (f runFlags, u uiFlags, run *config.Run, err
 	rest, err := parse(fs, args)
 	if err == nil {
 		run, err = f.load("ui", rest)
-		e.again = f.again()
+		e.resumeFlags = f.resumeFlags()
 	}
 	return f, u, run, err
 }
@@ -150,11 +150,11 @@ func (v *viewer) get() *remote.Client {
 	return v.client
 }
 
-// patience is how long the UI may take to leave the terminal before it is made to, and answerTime how long a run may
+// leaveTimeout is how long the UI may take to leave the terminal before it is made to, and answerTime how long a run may
 // take to stop before it is left to itself: the order stays with it.
 const (
-	patience   = 2 * time.Second
-	answerTime = 10 * time.Second
+	leaveTimeout = 2 * time.Second
+	answerTime   = 10 * time.Second
 )
 
 // drive runs the UI until it quits. At the terminal that started the run a signal stops it with a snapshot; a hangup,
@@ -168,7 +168,7 @@ func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
 	p := tea.NewProgram(app, append(app.ProgramOptions(os.Stdout), tea.WithoutSignalHandler())...)
 	leave := func() {
 		// Quit waits for the program's loop, which a stalled terminal can hold up.
-		time.AfterFunc(patience, p.Kill)
+		time.AfterFunc(leaveTimeout, p.Kill)
 		p.Quit()
 	}
 	signals(ctx, func(s os.Signal) { go v.signalled(ctx, leave) }, func() { go v.hangUp(ctx, p) })
@@ -239,7 +239,7 @@ func (v *viewer) endLoading() bool {
 	v.stopLoading() // kills it
 	select {
 	case <-v.opened:
-	case <-time.After(patience):
+	case <-time.After(leaveTimeout):
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -257,7 +257,7 @@ func (v *viewer) hangUp(ctx context.Context, p *tea.Program) {
 	v.hungUp = true
 	v.mu.Unlock()
 	if c := v.get(); c != nil {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 		defer cancel()
 		_, _ = c.Do(ctx, session.Command{Kind: session.SnapshotNow}) // nobody is there to be told
 	}
@@ -272,7 +272,7 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 	if app.Stopped() || signals == 1 && v.starts {
 		select {
 		case <-c.Gone():
-		case <-time.After(patience):
+		case <-time.After(leaveTimeout):
 		}
 	}
 	s := c.Snapshot()
@@ -299,7 +299,7 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 		printSummary(e, v.dir, s)
 		return stopErr
 	case status != nil:
-		return fmt.Errorf("the run's process ended at iteration %d (%v)%s", s.Iter, status, lastWords(s.Prefix+".log"))
+		return fmt.Errorf("the run's process ended at iteration %d (%v)%s", s.Iter, status, logTail(s.Prefix+".log"))
 	}
 	return fmt.Errorf("the connection to the run is lost at iteration %d: %v", s.Iter, c.Err())
 }

@@ -240,6 +240,6 @@ func accuracy(b *bench) {
 	out := b.empty(1)
 	b.d.Accuracy(s, x, b.tensor([]float32{0, 2, 0, 3}), gpu.Ignore{}, 1, out, nil)
 	if v := b.values(out)[0]; !math.IsNaN(float64(v)) {
-		b.Errorf("Accuracy with a label that is no class is %g, wanted NaN", v)
+		b.Errorf("Accuracy with a label that is not a valid class is %g, wanted NaN", v)
 	}
 }

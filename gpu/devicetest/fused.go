@@ -177,7 +177,7 @@ func lossChain(b *bench) {
 		b.d.Softmax(s, tx, ty)
 		b.d.SoftmaxLoss(s, ty, tl, gpu.Ignore{}, 0, stat)
 		if v := b.values(stat)[0]; v == v {
-			b.Errorf("loss of a softmax with a label that is no class is %g, wanted NaN", v)
+			b.Errorf("loss of a softmax with a label that is not a valid class is %g, wanted NaN", v)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func labelled(bottom []*Blob, axis int) (gpu.ChannelShape, error) {
 	return s, nil
 }
 
-// badLabel looks for a label that is no class.
+// badLabel looks for a label that is not a valid class.
 func badLabel(d *gpu.Device, label *Blob, s gpu.ChannelShape, ignore gpu.Ignore) error {
 	values := make([]float32, label.Data.N)
 	d.Download(values, label.Data)
@@ -72,7 +72,7 @@ func badLabel(d *gpu.Device, label *Blob, s gpu.ChannelShape, ignore gpu.Ignore)
 		}
 		if float32(c) != v || c < 0 || c >= s.Channels {
 			return fmt.Errorf(
-				"label %g (number %d of blob %q) is no class; wanted 0 to %d",
+				"label %g (number %d of blob %q) is not a valid class; must be 0 to %d",
 				v,
 				i,
 				label.Name,

@@ -114,7 +114,7 @@ func (l *hdf5Data) list(source string) error {
 		}
 	}
 	if err := s.Err(); err != nil {
-		return &caffe.FileError{Path: source, Msg: "is no text file that lists HDF5 files: " + err.Error(), Err: err}
+		return &caffe.FileError{Path: source, Msg: "is not a text file that lists HDF5 files: " + err.Error(), Err: err}
 	}
 	if l.total == 0 {
 		return &caffe.FileError{Path: source, Msg: "lists no HDF5 file with rows"}

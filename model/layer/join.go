@@ -32,7 +32,7 @@ func (l *concat) Setup(c *Context, bottom, top []*Blob) error {
 	axis := int(p.GetAxis())
 	if p != nil && p.ConcatDim != nil {
 		if p.Axis != nil {
-			return fmt.Errorf("concat_param: axis and concat_dim exclude each other")
+			return fmt.Errorf("concat_param: axis and concat_dim are mutually exclusive")
 		}
 		axis = int(p.GetConcatDim())
 	}
@@ -242,7 +242,7 @@ func (l *slice) Setup(c *Context, bottom, top []*Blob) error {
 	axis := int(p.GetAxis())
 	if p != nil && p.SliceDim != nil {
 		if p.Axis != nil {
-			return fmt.Errorf("slice_param: axis and slice_dim exclude each other")
+			return fmt.Errorf("slice_param: axis and slice_dim are mutually exclusive")
 		}
 		axis = int(p.GetSliceDim())
 	}

@@ -209,7 +209,7 @@ func poolWindow(p *caffepb.PoolingParameter, g *gpu.PoolGeometry) error {
 	}
 	if p.GetGlobalPooling() {
 		if p.KernelSize != nil || p.KernelH != nil || p.KernelW != nil {
-			return fmt.Errorf("pooling_param: global_pooling and a kernel exclude each other")
+			return fmt.Errorf("pooling_param: global_pooling and a kernel are mutually exclusive")
 		}
 		g.KH, g.KW = g.H, g.W
 	} else {

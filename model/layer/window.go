@@ -80,7 +80,7 @@ func spatial(name string, list []uint32, h, w *uint32, def, axes int) ([]int, er
 	if h != nil || w != nil {
 		switch {
 		case len(list) > 0:
-			return nil, fmt.Errorf("convolution_param: %s and %s_h/%s_w exclude each other", name, name, name)
+			return nil, fmt.Errorf("convolution_param: %s and %s_h/%s_w are mutually exclusive", name, name, name)
 		case axes != 2:
 			return nil, fmt.Errorf(
 				"convolution_param: %s_h and %s_w go with 2 spatial axes; the bottom has %d",

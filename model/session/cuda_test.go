@@ -231,7 +231,7 @@ func TestCUDAUnstable(t *testing.T) {
 			}
 		}
 		if unstable == nil {
-			t.Fatal("no error for a label that is no class")
+			t.Fatal("no error for a label that is not a valid class")
 		}
 		e.iter, e.message = s.Iter, unstable.Error()
 		w := s.Net.Params()[0].Data

@@ -486,7 +486,7 @@ func TestBadLabel(t *testing.T) {
 	tr := start(t, run, 1)
 	must(t, tr, session.Command{Kind: session.Resume})
 	if s := settle(t, tr); !strings.Contains(s.Problem, `layer "loss" (SoftmaxWithLoss): label`) ||
-		!strings.Contains(s.Problem, "is no class; wanted 0 to 4") {
+		!strings.Contains(s.Problem, "is not a valid class; must be 0 to 4") {
 		t.Errorf("problem %q", s.Problem)
 	}
 }
