@@ -16,8 +16,16 @@ func TestEncodings(t *testing.T) {
 		{"GBK in a comment", "# \xbe\xed\xbb\xfd\xb2\xe3\n" + layer, ""},
 		{"Latin-1 in a comment behind a field", layer + "force_backward: true # r\xe9seau\n", ""},
 		{"a string with #, // and a quote", `layer { name: "a#b//c'" type: 'ReLU' } # // "` + "\n", ""},
-		{"a comment of C++", "\n// about\n" + layer, `n.prototxt:2: "//" does not begin a comment in a prototxt; wanted "#"`},
-		{"a comment behind a field", layer + "force_backward: true // yes\n", `n.prototxt:2: "//" does not begin a comment`},
+		{
+			"a comment of C++",
+			"\n// about\n" + layer,
+			`n.prototxt:2: "//" does not begin a comment in a prototxt; wanted "#"`,
+		},
+		{
+			"a comment behind a field",
+			layer + "force_backward: true // yes\n",
+			`n.prototxt:2: "//" does not begin a comment`,
+		},
 		{"a comment of C", layer + "/* about */\n", `n.prototxt:2: "/*" does not begin a comment`},
 		{"UTF-16", "\xff\xfel\x00a\x00", "n.prototxt:1: is text in UTF-16"},
 	} {

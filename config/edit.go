@@ -68,8 +68,8 @@ type Field struct {
 	Param Param
 }
 
-// ParseField reads "conv2.threshold", "lr", "surgery_stop_iter". Layer names may hold dots. Whether a net has the layer,
-// and its rule the parameter, says Hyper.Resolve.
+// ParseField reads "conv2.threshold", "lr", "surgery_stop_iter". Layer names may hold dots. Whether a net has the
+// layer, and its rule the parameter, says Hyper.Resolve.
 func ParseField(text string) (Field, error) {
 	layer, name := "", text
 	if i := strings.LastIndexByte(text, '.'); i >= 0 {
@@ -348,8 +348,8 @@ func (h *Hyper) noLayer(name string) error {
 	return fmt.Errorf("no layer %q that can be pruned%s", name, hint(name, names))
 }
 
-// Resolve returns the field by its full name: conv2.t is conv2.threshold, or conv2.c_rate under the paper rule. It is an
-// error where there is no such layer, or its rule has no such parameter.
+// Resolve returns the field by its full name: conv2.t is conv2.threshold, or conv2.c_rate under the paper rule. It is
+// an error where there is no such layer, or its rule has no such parameter.
 func (h *Hyper) Resolve(f Field) (Field, error) { return h.resolve(f, f.String()) }
 
 // resolve is Resolve of a field that was typed as text.
@@ -426,8 +426,8 @@ func (h *Hyper) Text(f Field) (string, error) {
 	return f.Format(v), nil
 }
 
-// Apply returns a copy of h with edits applied, all or none, and what they did, by full names. Nothing is applied where a
-// field is unknown, or the whole would not be valid.
+// Apply returns a copy of h with edits applied, all or none, and what they did, by full names. Nothing is applied
+// where a field is unknown, or the whole would not be valid.
 func (h *Hyper) Apply(edits ...Edit) (*Hyper, []Edited, error) {
 	c, done := h.clone(), make([]Edited, 0, len(edits))
 	for _, e := range edits {

@@ -59,8 +59,8 @@ type merger struct {
 	kept                []string // fields that are as the snapshot has them, and not as the files do
 }
 
-// merge sets fields of merged, which hold the files' values, to those that hold. known tells that the files had the layer
-// when the snapshot was written.
+// merge sets fields of merged, which hold the files' values, to those that hold. known tells that the files had the
+// layer when the snapshot was written.
 func (m *merger) merge(layer string, params []Param, known bool) {
 	for _, p := range params {
 		f := Field{layer, p}

@@ -11,8 +11,8 @@ import (
 // Count writes a number with commas: 431,080.
 func Count(n int) string { return humanize.Comma(int64(n)) }
 
-// Bytes writes a size in binary units, with a decimal below 100: 1.5 GiB, 23.4 MiB, 512 KiB. (humanize.IBytesN has 45.0 B
-// for 45 bytes, and 1024 MiB for what is a GiB but for rounding.)
+// Bytes writes a size in binary units, with a decimal below 100: 1.5 GiB, 23.4 MiB, 512 KiB. (humanize.IBytesN has
+// 45.0 B for 45 bytes, and 1024 MiB for what is a GiB but for rounding.)
 func Bytes(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	v := float64(n)

@@ -321,8 +321,7 @@ func (b *builder) wrap(p placed, err error) error {
 		err = fmt.Errorf("%w; %s", err, config.NotFound(path, b.net.file.Path))
 	}
 	fe := b.net.file.Errorf(p.index, "(%s) %v", p.param.GetType(), err)
-	var f *caffe.FileError
-	if errors.As(fe, &f) {
+	if f, ok := errors.AsType[*caffe.FileError](fe); ok {
 		f.Err = err
 		if _, ok := dataBatch(p.param); ok {
 			f.Err = &DataError{err}
@@ -362,8 +361,8 @@ func (b *builder) planBackward() error {
 	}
 	ends := b.ends()
 	under := map[*layer.Blob]bool{} // blobs that reach a loss
-	for i := len(n.nodes) - 1; i >= 0; i-- {
-		nd := n.nodes[i]
+	for _, nd := range slices.Backward(n.nodes) {
+
 		reaches := b.opts.Probe
 		for j, t := range nd.top {
 			reaches = reaches || nd.weights[j] != 0 || under[t] || ends[t]

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -46,24 +47,14 @@ func meets(s *caffepb.NetState, r *caffepb.NetStateRule) bool {
 		return false
 	}
 	has := func(stage string) bool {
-		for _, t := range s.Stage {
-			if t == stage {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(s.Stage, stage)
 	}
 	for _, st := range r.Stage {
 		if !has(st) {
 			return false
 		}
 	}
-	for _, st := range r.NotStage {
-		if has(st) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(r.NotStage, has)
 }
 
 // lossWeight is what a top counts toward the objective: its loss_weight, or 1 for the first of a loss that says

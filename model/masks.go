@@ -61,7 +61,7 @@ func readMask(w []float32, b *caffepb.BlobProto) (*storedMask, error) {
 // file names none, as Caffe's in HDF5, the blobs behind the parameters are masks that have the same shapes and hold 0
 // to 1 alone.
 func masksOf(l *caffepb.LayerParameter) int {
-	bias := true
+	var bias bool
 	switch typ := l.GetType(); typ {
 	case "Convolution", "CConvolution":
 		bias = l.GetConvolutionParam().GetBiasTerm()

@@ -215,8 +215,8 @@ func (n *Net) values(b *layer.Blob) []float32 {
 
 // Backward runs all layers that a gradient reaches, last to first.
 func (n *Net) Backward() {
-	for i := len(n.nodes) - 1; i >= 0; i-- {
-		nd := n.nodes[i]
+	for _, nd := range slices.Backward(n.nodes) {
+
 		if nd.backward {
 			n.backward(nd)
 			if n.debug != nil {

@@ -320,12 +320,7 @@ func (n *Net) loadMask(p *layer.Param, mask []float32) error {
 }
 
 func hasZero(mask []float32) bool {
-	for _, v := range mask {
-		if v == 0 {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(mask, 0)
 }
 
 func zeros(w []float32) int {

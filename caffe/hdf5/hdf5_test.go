@@ -376,7 +376,9 @@ func sameTree(t *testing.T, written *Node, of *Group) {
 			if x, err := b.Floats(); err == nil {
 				y, err := a.Floats()
 				if err != nil || !slices.Equal(a.Shape, b.Shape) ||
-					!slices.EqualFunc(x, y, func(p, q float32) bool { return math.Float32bits(p) == math.Float32bits(q) }) {
+					!slices.EqualFunc(
+						x, y, func(p, q float32) bool { return math.Float32bits(p) == math.Float32bits(q) },
+					) {
 					t.Errorf("%q: %v of shape %v, wanted %v of %v (%v)", name, y, a.Shape, x, b.Shape, err)
 				}
 				continue

@@ -107,7 +107,9 @@ func TestReadersNeverPanic(t *testing.T) {
 	}
 	status, _, stderr := run(t, "inspect", write(t, t.TempDir(), "f", "\x08\x40"))
 	if status != 1 ||
-		!strings.Contains(stderr, "is not a caffemodel, solverstate, binaryproto, prototxt or database, or is cut short") {
+		!strings.Contains(
+			stderr, "is not a caffemodel, solverstate, binaryproto, prototxt or database, or is cut short",
+		) {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 }

@@ -267,15 +267,16 @@ func signals(ctx context.Context, stop func(os.Signal), hangup func()) {
 	}()
 }
 
-// stopTimeout is how long a stop that SIGTERM asked for may take. What hangs, in a driver or on a disk, never comes to it.
+// stopTimeout is how long a stop that SIGTERM asked for may take. What hangs, in a driver or on a disk, never comes
+// to it.
 const stopTimeout = 10 * time.Minute
 
-// sigtermWindow is how close two SIGTERM are one: timeout(1) sends it to its child and then to the child's group, and so do
-// other programs that start programs.
+// sigtermWindow is how close two SIGTERM are one: timeout(1) sends it to its child and then to the child's group, and
+// so do other programs that start programs.
 const sigtermWindow = time.Second
 
-// exitOnRepeatedSIGTERM returns what to call with each signal, so that SIGTERM always ends the program: the first asks for a
-// stop; the second, or stopTimeout later nothing, ends it at once, without a snapshot.
+// exitOnRepeatedSIGTERM returns what to call with each signal, so that SIGTERM always ends the program: the first
+// asks for a stop; the second, or stopTimeout later nothing, ends it at once, without a snapshot.
 func exitOnRepeatedSIGTERM(e *env) func(os.Signal) {
 	end := func(why string) {
 		escape.Fprintf(e.stderr, "dns-tui: %s: ended at once, without a snapshot\n", why)

@@ -117,9 +117,13 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 	case f.settings != "" && f.settings != string(config.BySnapshot) && f.settings != string(config.ByFiles):
 		return nil, usagef("%s: --settings is %q; wanted files or snapshot", name, f.settings)
 	case f.resume != "" && f.snapshot != "":
-		return nil, usagef("%s: --resume and --snapshot are mutually exclusive: --resume finds the snapshot itself", name)
+		return nil, usagef(
+			"%s: --resume and --snapshot are mutually exclusive: --resume finds the snapshot itself", name,
+		)
 	case f.resume == resumeFlag(config.ResumeNewest) && (f.weights != "" || f.snapshot != ""):
-		return nil, usagef("%s: --resume is mutually exclusive with --weights and --snapshot: it finds the snapshot itself", name)
+		return nil, usagef(
+			"%s: --resume is mutually exclusive with --weights and --snapshot: it finds the snapshot itself", name,
+		)
 	}
 	run, err := config.LoadSolver(f.solver)
 	if err != nil {
@@ -428,7 +432,9 @@ func printSummary(e *env, dir string, s *session.Snapshot) {
 		escape.Fprintf(
 			e.stdout,
 			"go on with: %s\n",
-			commandLine(append([]string{fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)}, e.resumeFlags...)...),
+			commandLine(
+				append([]string{fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)}, e.resumeFlags...)...,
+			),
 		)
 	}
 }

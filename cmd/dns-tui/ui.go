@@ -150,8 +150,8 @@ func (v *viewer) get() *remote.Client {
 	return v.client
 }
 
-// leaveTimeout is how long the UI may take to leave the terminal before it is made to, and answerTime how long a run may
-// take to stop before it is left to itself: the order stays with it.
+// leaveTimeout is how long the UI may take to leave the terminal before it is made to, and answerTime how long a run
+// may take to stop before it is left to itself: the order stays with it.
 const (
 	leaveTimeout = 2 * time.Second
 	answerTime   = 10 * time.Second

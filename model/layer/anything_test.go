@@ -163,7 +163,7 @@ func surviveAnything(t *rapid.T, d *gpu.Device, typ string) (built int) {
 			anyMessage(t, l.ProtoReflect().Mutable(fd).Message(), 1)
 		}
 	}
-	text := ""
+	var text string
 	if len(in.Top) > 0 {
 		text = caffe.FormatPrototxt(&caffepb.NetParameter{Layer: []*caffepb.LayerParameter{in, l}})
 	} else {

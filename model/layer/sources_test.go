@@ -229,7 +229,7 @@ func TestHDF5Data(t *testing.T) {
 	}
 	first := all[0]
 	for i, v := range all {
-		want := float32(100)
+		var want float32
 		switch r := i % 15; {
 		case r < 10:
 			want = first + float32(r)

@@ -184,7 +184,13 @@ func TestRecipe(t *testing.T) {
 
 func TestNoRun(t *testing.T) {
 	for name, lines := range map[string][]session.Change{
-		"empty": nil, "changes alone": {{Iter: 3, Edits: []config.Edited{{Edit: config.Edit{Field: config.Field{Param: config.LRMult}, Value: 0.5}}}}},
+		"empty": nil,
+		"changes alone": {
+			{
+				Iter:  3,
+				Edits: []config.Edited{{Edit: config.Edit{Field: config.Field{Param: config.LRMult}, Value: 0.5}}},
+			},
+		},
 	} {
 		if _, err := New("x.journal", lines); err == nil || !strings.Contains(err.Error(), "x.journal") {
 			t.Errorf("%s: %v; wanted an error that names the journal", name, err)

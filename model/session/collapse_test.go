@@ -57,7 +57,9 @@ func TestCollapse(t *testing.T) {
 				d := host.New(host.Options{Threads: 1})
 				defer d.Close()
 				o := session.NewObserver(1000, nil)
-				tr, err := session.NewTrainer(run, d, session.Options{Observers: []*session.Observer{o}, StopOnCollapse: stops})
+				tr, err := session.NewTrainer(
+					run, d, session.Options{Observers: []*session.Observer{o}, StopOnCollapse: stops},
+				)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -92,9 +94,27 @@ func TestNoPathThroughLayersThatKeepWeights(t *testing.T) {
 		blocked      string
 	}{
 		{"all", nil, nil, nil, ""},
-		{"one path", func(o, _ int) bool { return o == 3 }, func(o, i int) bool { return o == 7 && i/25 == 3 }, func(_, i int) bool { return i/16 == 7 }, ""},
-		{"lost between conv1 and conv2", func(o, _ int) bool { return o == 3 }, func(o, i int) bool { return i/25 != 3 }, nil, "conv2"},
-		{"lost between conv2 and ip1", nil, func(o, _ int) bool { return o != 7 }, func(_, i int) bool { return i/16 == 7 }, "ip1"},
+		{
+			"one path",
+			func(o, _ int) bool { return o == 3 },
+			func(o, i int) bool { return o == 7 && i/25 == 3 },
+			func(_, i int) bool { return i/16 == 7 },
+			"",
+		},
+		{
+			"lost between conv1 and conv2",
+			func(o, _ int) bool { return o == 3 },
+			func(o, i int) bool { return i/25 != 3 },
+			nil,
+			"conv2",
+		},
+		{
+			"lost between conv2 and ip1",
+			nil,
+			func(o, _ int) bool { return o != 7 },
+			func(_, i int) bool { return i/16 == 7 },
+			"ip1",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			run := mini(t, "dns_seed_mini", nil)

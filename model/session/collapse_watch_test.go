@@ -32,7 +32,12 @@ func TestLossWatch(t *testing.T) {
 		{"falls to chance of a thousand classes", row(20, 0.5, 400, 6.9), nil, ""},
 		{"a loss of another scale", row(20, 5000.0, 500, 9000.0), nil, ""},
 		{"a fine-tuning that dips for long", row(20, 0.02, 400, 2.3), nil, ""},
-		{"told once more after it came back", row(100, 2.3, 50, 87.3365, 30, 2.0, 50, 87.3365), []int{104, 184}, "87.3365"},
+		{
+			"told once more after it came back",
+			row(100, 2.3, 50, 87.3365, 30, 2.0, 50, 87.3365),
+			[]int{104, 184},
+			"87.3365",
+		},
 		{"not told again while it wavers", row(100, 2.3, 50, 87.3365, 5, 2.0, 50, 87.3365), []int{104}, "87.3365"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

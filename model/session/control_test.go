@@ -244,7 +244,9 @@ func TestLook(t *testing.T) {
 		}
 	}
 	for _, a := range []session.Area{{Row: -1}, {Row: 1 << 20}, {Col: 1 << 20}, {Rows: -4}} {
-		if _, err := tr.Do(context.Background(), session.Command{Kind: session.Look, Layer: "ip1", Area: a}); err == nil {
+		if _, err := tr.Do(
+			context.Background(), session.Command{Kind: session.Look, Layer: "ip1", Area: a},
+		); err == nil {
 			t.Errorf("%+v: no error", a)
 		}
 	}

@@ -190,7 +190,9 @@ func TestUndoGoesOn(t *testing.T) {
 			told = append(told, e.What.String())
 		}
 	}
-	if d := cmp.Diff([]string{"from 8 back to 3", "momentum 0.9 → 0.5", "gamma 0 → 0.1", "gamma 0.1 → 0"}, told); d != "" {
+	if d := cmp.Diff(
+		[]string{"from 8 back to 3", "momentum 0.9 → 0.5", "gamma 0 → 0.1", "gamma 0.1 → 0"}, told,
+	); d != "" {
 		t.Errorf("the journal that is shown: %s", d)
 	}
 	if s := tr.Snapshot(); [2]string{s.Undo, s.Redo} != want {
@@ -280,7 +282,9 @@ func TestRampIsOneLine(t *testing.T) {
 	must(t, tr, session.Command{Kind: session.Schedule, Plan: plan("lr", "0.001", session.Plan{At: 2, Over: 20})})
 	must(t, tr, session.Command{Kind: session.Schedule, Plan: plan("conv2.t", "1.5", session.Plan{At: 3, Over: 10})})
 	s := stepTo(t, tr, 30)
-	if d := cmp.Diff([]string{"2 base_lr to 0.001 over 20 at 2", "3 conv2.threshold to 1.5 over 10 at 3"}, settingLines(t, run)); d != "" ||
+	if d := cmp.Diff(
+		[]string{"2 base_lr to 0.001 over 20 at 2", "3 conv2.threshold to 1.5 over 10 at 3"}, settingLines(t, run),
+	); d != "" ||
 		len(s.Changes) != 2 {
 		t.Errorf("%s, %d marks", d, len(s.Changes))
 	}

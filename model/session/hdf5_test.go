@@ -45,7 +45,10 @@ func TestHDF5SnapshotResumesBitForBit(t *testing.T) {
 // goes on from it.
 func TestResumesCaffesHDF5Snapshot(t *testing.T) {
 	dir := t.TempDir()
-	for from, to := range map[string]string{"sgd_inv_iter_3.caffemodel.h5": "h5_iter_3.caffemodel.h5", "sgd_inv_iter_3.solverstate.h5": "h5_iter_3.solverstate.h5"} {
+	for from, to := range map[string]string{
+		"sgd_inv_iter_3.caffemodel.h5":  "h5_iter_3.caffemodel.h5",
+		"sgd_inv_iter_3.solverstate.h5": "h5_iter_3.solverstate.h5",
+	} {
 		b, err := os.ReadFile(modeltest.Root("oracle", "hdf5", from))
 		if err != nil {
 			t.Fatal(err)
@@ -154,9 +157,27 @@ func TestMasksByContent(t *testing.T) {
 		{"plain", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2}, b)}, 0},
 		{"weights and mask", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2, 2}, ones)}, 1},
 		{"seed", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, ones)}, 1},
-		{"authors'", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, ones), blob([]int{2}, ones[:2])}, 2},
-		{"decayed", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, []float32{0.97, 1e-4, 0.97, 0})}, 1},
-		{"a recurrent layer", []*caffepb.BlobProto{blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, []float32{0.5, -0.5, 1, 0})}, 0},
+		{
+			"authors'",
+			[]*caffepb.BlobProto{
+				blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, ones), blob([]int{2}, ones[:2]),
+			},
+			2,
+		},
+		{
+			"decayed",
+			[]*caffepb.BlobProto{
+				blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, []float32{0.97, 1e-4, 0.97, 0}),
+			},
+			1,
+		},
+		{
+			"a recurrent layer",
+			[]*caffepb.BlobProto{
+				blob([]int{2, 2}, w), blob([]int{2}, b), blob([]int{2, 2}, []float32{0.5, -0.5, 1, 0}),
+			},
+			0,
+		},
 		{"batch norm", []*caffepb.BlobProto{blob([]int{2}, b), blob([]int{2}, b), blob([]int{1}, ones[:1])}, 0},
 	} {
 		layers, err := model.CountWeights(

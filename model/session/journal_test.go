@@ -18,9 +18,12 @@ func TestReadCourse(t *testing.T) {
 		begin = `{"iter":0,"field":"run","new":"s","seed":5}`
 		set3  = `{"iter":3,"field":"lr_mult","old":"1","new":"0.5"}`
 		set7  = `{"iter":7,"field":"momentum","old":"0.9","new":"0.8"}`
-		saved = `{"iter":7,"field":"measure","new":"","measure":{"saved":"d/run_iter_7.solverstate","snapshot":{"path":"d/run_iter_7.solverstate","iter":7}}}`
-		back  = `{"iter":5,"field":"run","new":"s","start":{"net":"n","device":"","max_iter":9,"layers":null,"back":7,"left":["run_iter_7.solverstate"]}}`
-		again = `{"iter":6,"field":"run","new":"s","start":{"net":"n","device":"","max_iter":9,"layers":null,"snapshot":"d/run_iter_6.solverstate"}}`
+		saved = `{"iter":7,"field":"measure","new":"","measure":{"saved":"d/run_iter_7.solverstate",` +
+			`"snapshot":{"path":"d/run_iter_7.solverstate","iter":7}}}`
+		back = `{"iter":5,"field":"run","new":"s","start":{"net":"n","device":"","max_iter":9,"layers":null,` +
+			`"back":7,"left":["run_iter_7.solverstate"]}}`
+		again = `{"iter":6,"field":"run","new":"s","start":{"net":"n","device":"","max_iter":9,"layers":null,` +
+			`"snapshot":"d/run_iter_6.solverstate"}}`
 	)
 	for _, c := range []struct {
 		name    string
@@ -31,18 +34,90 @@ func TestReadCourse(t *testing.T) {
 		left    map[string]bool
 		err     string
 	}{
-		{"whole", []string{begin, set3, set7}, "\n", []string{"0 run", "3 lr_mult", "7 momentum"}, nil, map[string]bool{}, ""},
+		{
+			"whole",
+			[]string{begin, set3, set7},
+			"\n",
+			[]string{"0 run", "3 lr_mult", "7 momentum"},
+			nil,
+			map[string]bool{},
+			"",
+		},
 		{"without its last end", []string{begin, set3}, "", []string{"0 run", "3 lr_mult"}, nil, map[string]bool{}, ""},
-		{"torn at the end", []string{begin, set3, set7[:20]}, "", []string{"0 run", "3 lr_mult"}, []int{3}, map[string]bool{}, ""},
-		{"bad in the middle", []string{begin, "garbage", set3, "{}", set7}, "\n", []string{"0 run", "3 lr_mult", "7 momentum"}, []int{2, 4}, map[string]bool{}, ""},
-		{"torn, and the next glued to it", []string{begin, set3[:17] + set7}, "\n", []string{"0 run", "7 momentum"}, []int{2}, map[string]bool{}, ""},
-		{"bad at the beginning", []string{"\x00\x00", begin, set3}, "\n", []string{"0 run", "3 lr_mult"}, []int{1}, map[string]bool{}, ""},
-		{"empty lines", []string{begin, "", set3, "  "}, "\n", []string{"0 run", "3 lr_mult"}, nil, map[string]bool{}, ""},
+		{
+			"torn at the end",
+			[]string{begin, set3, set7[:20]},
+			"",
+			[]string{"0 run", "3 lr_mult"},
+			[]int{3},
+			map[string]bool{},
+			"",
+		},
+		{
+			"bad in the middle",
+			[]string{begin, "garbage", set3, "{}", set7},
+			"\n",
+			[]string{"0 run", "3 lr_mult", "7 momentum"},
+			[]int{2, 4},
+			map[string]bool{},
+			"",
+		},
+		{
+			"torn, and the next glued to it",
+			[]string{begin, set3[:17] + set7},
+			"\n",
+			[]string{"0 run", "7 momentum"},
+			[]int{2},
+			map[string]bool{},
+			"",
+		},
+		{
+			"bad at the beginning",
+			[]string{"\x00\x00", begin, set3},
+			"\n",
+			[]string{"0 run", "3 lr_mult"},
+			[]int{1},
+			map[string]bool{},
+			"",
+		},
+		{
+			"empty lines",
+			[]string{begin, "", set3, "  "},
+			"\n",
+			[]string{"0 run", "3 lr_mult"},
+			nil,
+			map[string]bool{},
+			"",
+		},
 		{"empty", nil, "", nil, nil, map[string]bool{}, ""},
 		{"no journal", []string{"name: \"LeNet\"", "layer {"}, "\n", nil, nil, nil, "j:1: is no journal entry"},
-		{"back", []string{begin, set3, set7, saved, back}, "\n", []string{"0 run", "3 lr_mult", "5 run"}, nil, map[string]bool{"run_iter_7.solverstate": true}, ""},
-		{"back, then resumed", []string{begin, saved, back, again}, "\n", []string{"0 run", "5 run", "6 run"}, nil, map[string]bool{"run_iter_7.solverstate": true}, ""},
-		{"back, then written anew", []string{begin, saved, back, saved}, "\n", []string{"0 run", "5 run", "7 measure"}, nil, map[string]bool{}, ""},
+		{
+			"back",
+			[]string{begin, set3, set7, saved, back},
+			"\n",
+			[]string{"0 run", "3 lr_mult", "5 run"},
+			nil,
+			map[string]bool{"run_iter_7.solverstate": true},
+			"",
+		},
+		{
+			"back, then resumed",
+			[]string{begin, saved, back, again},
+			"\n",
+			[]string{"0 run", "5 run", "6 run"},
+			nil,
+			map[string]bool{"run_iter_7.solverstate": true},
+			"",
+		},
+		{
+			"back, then written anew",
+			[]string{begin, saved, back, saved},
+			"\n",
+			[]string{"0 run", "5 run", "7 measure"},
+			nil,
+			map[string]bool{},
+			"",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "j")
@@ -84,7 +159,9 @@ func TestJournalIsMended(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			run := mini(t, "dns_seed_mini", nil)
-			if err := os.WriteFile(run.JournalPath(), []byte(`{"iter":0,"field":"run","new":"s","seed":5}`+"\n"+c.tail), 0o644); err != nil {
+			if err := os.WriteFile(
+				run.JournalPath(), []byte(`{"iter":0,"field":"run","new":"s","seed":5}`+"\n"+c.tail), 0o644,
+			); err != nil {
 				t.Fatal(err)
 			}
 			tr := start(t, run, 1)

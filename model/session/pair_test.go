@@ -61,9 +61,30 @@ func TestFindSnapshot(t *testing.T) {
 		{"the oldest file is the newest snapshot", "run", 1, func(t *testing.T, prefix, ext string) {
 			put(t, prefix+"_iter_1.solverstate"+ext, read(t, prefix+"_iter_1.solverstate"+ext))
 		}, "3", ""},
-		{"a flipped bit in the weights", "run", 1, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.caffemodel"+ext) }, "2", "run_iter_3.caffemodel has SHA-256"},
-		{"a flipped bit in the state", "run", 1, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.solverstate"+ext) }, "2", "run_iter_3.solverstate"},
-		{"a flipped bit in HDF5", "run", 0, func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.caffemodel"+ext) }, "2", "run_iter_3.caffemodel.h5 has SHA-256"},
+		{
+			"a flipped bit in the weights",
+			"run",
+			1,
+			func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.caffemodel"+ext) },
+			"2",
+			"run_iter_3.caffemodel has SHA-256",
+		},
+		{
+			"a flipped bit in the state",
+			"run",
+			1,
+			func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.solverstate"+ext) },
+			"2",
+			"run_iter_3.solverstate",
+		},
+		{
+			"a flipped bit in HDF5",
+			"run",
+			0,
+			func(t *testing.T, prefix, ext string) { flip(t, prefix+"_iter_3.caffemodel"+ext) },
+			"2",
+			"run_iter_3.caffemodel.h5 has SHA-256",
+		},
 		{"a state that was cut short", "run", 1, func(t *testing.T, prefix, ext string) {
 			os.Truncate(prefix+"_iter_3.solverstate"+ext, 40)
 		}, "2", "run_iter_3.solverstate is passed over"},
@@ -85,7 +106,10 @@ func TestFindSnapshot(t *testing.T) {
 		}, "3", ""},
 		{"other names", "run", 1, func(t *testing.T, prefix, ext string) {
 			data := read(t, prefix+"_iter_3.solverstate"+ext)
-			for _, name := range []string{"_iter_x.solverstate", "_iter_9.solverstate.bak", "_guard_iter_9.solverstate", "_iter_-9.solverstate", "2_iter_9.solverstate"} {
+			for _, name := range []string{
+				"_iter_x.solverstate", "_iter_9.solverstate.bak", "_guard_iter_9.solverstate", "_iter_-9.solverstate",
+				"2_iter_9.solverstate",
+			} {
 				put(t, prefix+name, data)
 			}
 		}, "3", ""},
@@ -247,7 +271,9 @@ func TestBeginsBesideSnapshots(t *testing.T) {
 		!strings.Contains(got, "--resume") {
 		t.Errorf("a second start: %q", got)
 	}
-	if got := told(func(r *config.Run) { r.Weights, r.Snapshot = nil, prefix+"_iter_2.solverstate" }); !strings.Contains(
+	if got := told(
+		func(r *config.Run) { r.Weights, r.Snapshot = nil, prefix+"_iter_2.solverstate" },
+	); !strings.Contains(
 		got,
 		"a snapshot is at ",
 	) {
@@ -258,7 +284,9 @@ func TestBeginsBesideSnapshots(t *testing.T) {
 		!strings.Contains(got, "has not come as far") {
 		t.Errorf("a resume of another run's snapshot: %q", got)
 	}
-	if got := told(func(r *config.Run) { r.Resume, r.Solver.MaxIter = config.ResumeNewest, proto.Int32(3) }); !strings.Contains(
+	if got := told(
+		func(r *config.Run) { r.Resume, r.Solver.MaxIter = config.ResumeNewest, proto.Int32(3) },
+	); !strings.Contains(
 		got,
 		"nothing is left to train",
 	) {
@@ -309,10 +337,19 @@ func TestEditedUpdateRules(t *testing.T) {
 	}{
 		{"nothing", func(*caffepb.SolverParameter) {}, nil},
 		{"the policy", func(s *caffepb.SolverParameter) {
-			s.LrPolicy, s.Gamma, s.Stepvalue, s.Stepsize, s.Power = proto.String("multistep"), proto.Float32(0.5), []int32{2, 30}, nil, nil
+			s.LrPolicy, s.Gamma, s.Stepvalue = proto.String("multistep"), proto.Float32(0.5), []int32{2, 30}
+			s.Stepsize, s.Power = nil, nil
 		}, []string{"lr_policy ", " → multistep: the files were edited", "stepvalue none → 2 30", "gamma "}},
-		{"the type", func(s *caffepb.SolverParameter) { s.Type = proto.String("Nesterov") }, []string{"type SGD → Nesterov: the files were edited"}},
-		{"clipping", func(s *caffepb.SolverParameter) { s.ClipGradients = proto.Float32(7) }, []string{" → 7: the files were edited"}},
+		{
+			"the type",
+			func(s *caffepb.SolverParameter) { s.Type = proto.String("Nesterov") },
+			[]string{"type SGD → Nesterov: the files were edited"},
+		},
+		{
+			"clipping",
+			func(s *caffepb.SolverParameter) { s.ClipGradients = proto.Float32(7) },
+			[]string{" → 7: the files were edited"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			run := mini(t, "dns_seed_mini", func(r *config.Run) {
@@ -422,7 +459,9 @@ func TestStateForWeights(t *testing.T) {
 
 // A net that was edited since the snapshot is told of, a line a layer; one that was not is not.
 func TestEditedNet(t *testing.T) {
-	for _, format := range []caffepb.SolverParameter_SnapshotFormat{caffepb.SolverParameter_BINARYPROTO, caffepb.SolverParameter_HDF5} {
+	for _, format := range []caffepb.SolverParameter_SnapshotFormat{
+		caffepb.SolverParameter_BINARYPROTO, caffepb.SolverParameter_HDF5,
+	} {
 		prefix := filepath.Join(t.TempDir(), "run")
 		snapshots(t, prefix, func(r *config.Run) { r.Solver.SnapshotFormat = format.Enum() })
 		found, err := solver.Snapshots(prefix)

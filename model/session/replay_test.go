@@ -279,8 +279,16 @@ func TestReplayOfAnotherRun(t *testing.T) {
 		want   string // "" is nothing
 	}{
 		{"the same", func(*config.Run) {}, ""},
-		{"another seed", func(r *config.Run) { r.Solver.RandomSeed = proto.Int64(r.Solver.GetRandomSeed() + 1) }, "random_seed of the files is"},
-		{"no weights", func(r *config.Run) { r.Weights = nil }, "began from dns_seed_mini_init.caffemodel, this run from its fillers"},
+		{
+			"another seed",
+			func(r *config.Run) { r.Solver.RandomSeed = proto.Int64(r.Solver.GetRandomSeed() + 1) },
+			"random_seed of the files is",
+		},
+		{
+			"no weights",
+			func(r *config.Run) { r.Weights = nil },
+			"began from dns_seed_mini_init.caffemodel, this run from its fillers",
+		},
 		{"another net", func(r *config.Run) {
 			r.Weights = nil
 			for _, l := range r.Train.Net.Layer {
@@ -307,9 +315,9 @@ func TestReplayOfAnotherRun(t *testing.T) {
 			told := false
 			for _, e := range happened(o) {
 				told = told || c.want != "" && strings.Contains(e.What.String(), c.want)
-				if c.want == "" &&
-					(strings.Contains(e.What.String(), "replayed run") || strings.Contains(e.What.String(), "not repeated")) {
-					t.Errorf("told: %s", e.What.String())
+				text := e.What.String()
+				if c.want == "" && (strings.Contains(text, "replayed run") || strings.Contains(text, "not repeated")) {
+					t.Errorf("told: %s", text)
 				}
 			}
 			if told != (c.want != "") {

@@ -538,7 +538,9 @@ func TestStopSavesWhatChangedWhilePaused(t *testing.T) {
 	ctx := context.Background()
 	must(t, tr, session.Command{Kind: session.Step, Count: 2})
 	settle(t, tr)
-	for _, c := range []session.Command{{Kind: session.SnapshotNow}, set("lr_mult", "0.25"), {Kind: session.Stop, Save: true}} {
+	for _, c := range []session.Command{
+		{Kind: session.SnapshotNow}, set("lr_mult", "0.25"), {Kind: session.Stop, Save: true},
+	} {
 		if _, err := tr.Do(ctx, c); err != nil {
 			t.Fatal(err)
 		}
@@ -629,7 +631,9 @@ func journalText(t *testing.T, changes []session.Change) string {
 func FuzzJournal(f *testing.F) {
 	f.Add(
 		[]byte(
-			"{\"iter\":0,\"field\":\"run\",\"new\":\"s\",\"seed\":5}\n{\"iter\":3,\"field\":\"lr_mult\",\"old\":\"1\",\"new\":\"0.5\"}\n",
+			`{"iter":0,"field":"run","new":"s","seed":5}
+{"iter":3,"field":"lr_mult","old":"1","new":"0.5"}
+`,
 		),
 	)
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -771,17 +775,34 @@ func TestSeveralTestNets(t *testing.T) {
 // What would be refused live is refused at the start, with the net's file and line.
 func TestLayerFaults(t *testing.T) {
 	for _, c := range []struct{ typ, text, want string }{
-		{"InnerProduct", "inner_product_param { num_output: 2\n  threshold: 200 }", `n.prototxt:3: layer "ip": threshold is 200, wanted 0 to 100`},
-		{"InnerProduct", "inner_product_param { num_output: 2\n  threshold: -1 }", `n.prototxt:3: layer "ip": threshold is -1, wanted 0 to 100`},
-		{"CInnerProduct", "inner_product_param { num_output: 2 } cinner_product_param {\n\n power: -1 }", `n.prototxt:4: layer "ip": power is -1, wanted 0 to`},
-		{"CInnerProduct", "inner_product_param { num_output: 2 } cinner_product_param { iter_stop: nan }", `iter_stop is nan; wanted an iteration`},
+		{
+			"InnerProduct",
+			"inner_product_param { num_output: 2\n  threshold: 200 }",
+			`n.prototxt:3: layer "ip": threshold is 200, wanted 0 to 100`,
+		},
+		{
+			"InnerProduct",
+			"inner_product_param { num_output: 2\n  threshold: -1 }",
+			`n.prototxt:3: layer "ip": threshold is -1, wanted 0 to 100`,
+		},
+		{
+			"CInnerProduct",
+			"inner_product_param { num_output: 2 } cinner_product_param {\n\n power: -1 }",
+			`n.prototxt:4: layer "ip": power is -1, wanted 0 to`,
+		},
+		{
+			"CInnerProduct",
+			"inner_product_param { num_output: 2 } cinner_product_param { iter_stop: nan }",
+			`iter_stop is nan; wanted an iteration`,
+		},
 		{"CInnerProduct", "inner_product_param { num_output: 2 } cinner_product_param { iter_stop: -1 }", ""},
 	} {
 		dir := t.TempDir()
 		net := filepath.Join(dir, "n.prototxt")
 		text := fmt.Sprintf(
 			"layer { name: \"in\" type: \"DummyData\" top: \"x\" dummy_data_param { shape { dim: 1 dim: 3 } } }\n"+
-				"layer { name: \"ip\" type: %q bottom: \"x\" top: \"y\" %s }\nlayer { name: \"loss\" type: \"Reduction\" bottom: \"y\" top: \"l\" loss_weight: 1 }\n",
+				"layer { name: \"ip\" type: %q bottom: \"x\" top: \"y\" %s }\nlayer { name: \"loss\" type: "+
+				"\"Reduction\" bottom: \"y\" top: \"l\" loss_weight: 1 }\n",
 			c.typ,
 			c.text,
 		)
@@ -789,7 +810,9 @@ func TestLayerFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(dir, "s.prototxt")
-		if err := os.WriteFile(path, fmt.Appendf(nil, "net: %q base_lr: 0.1 lr_policy: \"fixed\" max_iter: 1", net), 0o644); err != nil {
+		if err := os.WriteFile(
+			path, fmt.Appendf(nil, "net: %q base_lr: 0.1 lr_policy: \"fixed\" max_iter: 1", net), 0o644,
+		); err != nil {
 			t.Fatal(err)
 		}
 		run, err := config.LoadSolver(path)
@@ -841,7 +864,8 @@ layer { name: "d" type: "DummyData" top: "x" top: "y" dummy_data_param { shape {
 layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 } }
 layer { name: "l" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "l" ` + weight + ` }
 layer { name: "p" type: "Power" bottom: "l" top: "p" power_param { scale: 3 } loss_weight: 1 }`,
-			"s.prototxt": "net: 'net.prototxt' base_lr: 0.1 lr_policy: 'fixed' max_iter: 1 snapshot_prefix: '" + dir + "/run'"} {
+			"s.prototxt": "net: 'net.prototxt' base_lr: 0.1 lr_policy: 'fixed' max_iter: 1 snapshot_prefix: " +
+				"'" + dir + "/run'"} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -899,7 +923,8 @@ func TestRecurrentResume(t *testing.T) {
 	write(
 		t,
 		filepath.Join(dir, "solver.prototxt"),
-		`net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" momentum: 0.9 clip_gradients: 5 max_iter: 1 random_seed: 3`,
+		`net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" momentum: 0.9 clip_gradients: 5 max_iter: 1 `+
+			`random_seed: 3`,
 	)
 	start := func() *config.Run {
 		run, err := config.LoadSolver(filepath.Join(dir, "solver.prototxt"))

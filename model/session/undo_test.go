@@ -46,11 +46,14 @@ func TestLedger(t *testing.T) {
 			l.undone()
 			again(l)
 		}, "base_lr 2 → 1", "momentum 1 → 2", 1},
-		{"another forgets what was undone", func(l *ledger) { l.accept(one(1, lr)); l.undone(); l.accept(one(2, momentum)) },
+		{"another forgets what was " +
+			"undone", func(l *ledger) { l.accept(one(1, lr)); l.undone(); l.accept(one(2, momentum)) },
 			"momentum 2 → 1", "", 1},
 		{"a plan", func(l *ledger) { l.accept(step{Seq: 1, Plan: 7}) }, "plan 7", "", 1},
-		{"a plan that is undone cannot be redone", func(l *ledger) { l.accept(step{Seq: 1, Plan: 7}); l.undone() }, "", "", 0},
-		{"part of a scope never took effect", func(l *ledger) { l.accept(scope); l.forget(3, field("a", config.Prune)) },
+		{"a plan that is undone cannot be " +
+			"redone", func(l *ledger) { l.accept(step{Seq: 1, Plan: 7}); l.undone() }, "", "", 0},
+		{"part of a scope never took " +
+			"effect", func(l *ledger) { l.accept(scope); l.forget(3, field("a", config.Prune)) },
 			"b.prune on → off", "", 1},
 		{"none of a scope did", func(l *ledger) {
 			l.accept(one(1, lr))

@@ -15,7 +15,8 @@ func BenchmarkStep(b *testing.B) {
 		batch   int
 		classes int
 	}{
-		{"lenet", 64, 10}, {"lenet_dns", 64, 10}, {"lenet_300_100", 64, 10}, {"cifar10_full", 100, 10}, {"alexnet_bn", 16, 1000},
+		{"lenet", 64, 10}, {"lenet_dns", 64, 10}, {"lenet_300_100", 64, 10}, {"cifar10_full", 100, 10},
+		{"alexnet_bn", 16, 1000},
 	} {
 		b.Run(c.net, func(b *testing.B) {
 			d := host.New(host.Options{})

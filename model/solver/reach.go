@@ -2,6 +2,7 @@ package solver
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"dns-tui/gpu"
@@ -67,7 +68,7 @@ func (p *Layer) deaths(rule gpu.Rule) []float32 {
 			out[o] = float32((max(k/0.9, m/1.1) - mu) / sigma)
 		}
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i] < out[j] })
+	slices.Sort(out)
 	return out
 }
 
