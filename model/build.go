@@ -26,16 +26,16 @@ type builder struct {
 	net      *Net
 	opts     NetOptions
 	producer map[*layer.Blob]string
-	said     map[*layer.Param]*caffepb.ParamSpec // what the layers say of a parameter
+	specs    map[*layer.Param]*caffepb.ParamSpec // of a parameter, as the first of its layers has it
 	added    map[*layer.Param]bool
 	names    caffe.LayerNames
 }
 
 func (b *builder) add(p placed) error {
-	n, said := b.net, p.param.GetName()
-	name := said
+	n, inFile := b.net, p.param.GetName()
+	name := inFile
 	if p.index >= 0 {
-		name = b.names.Next(said, p.param.GetType())
+		name = b.names.Next(inFile, p.param.GetType())
 		p.param.Name = &name // random numbers, too, are a layer's own
 	}
 	l, arity, err := layer.New(p.param)
@@ -48,7 +48,7 @@ func (b *builder) add(p placed) error {
 			p.param.Top = append(p.param.Top, AutomaticTop)
 		}
 	}
-	nd := &node{name: name, said: said, typ: p.param.GetType(), index: p.index, param: p.param, layer: l,
+	nd := &node{name: name, inFile: inFile, typ: p.param.GetType(), index: p.index, param: p.param, layer: l,
 		forwardName: fmt.Sprintf("layer %q, forward", name), backwardName: fmt.Sprintf("layer %q, backward", name)}
 	if err := arity.Check(len(p.param.Bottom), len(p.param.Top)); err != nil {
 		return b.wrap(p, err)
@@ -212,7 +212,7 @@ func (b *builder) newParam(nd *node, s layer.ParamSpec) (*layer.Param, error) {
 	if spec.GetName() != "" {
 		b.net.named[spec.GetName()] = p
 	}
-	b.said[p] = spec
+	b.specs[p] = spec
 	nd.params = append(nd.params, p)
 	b.addParam(p)
 	return p, nil
@@ -240,19 +240,19 @@ func (b *builder) fill(p *layer.Param, f *caffepb.FillerParameter, key gpu.Key) 
 // agree holds the multipliers of a layer that shares a parameter against those that were said before: the first that
 // says one sets it, and the others say the same or nothing (Caffe's Net::AppendParam).
 func (b *builder) agree(p *layer.Param, spec *caffepb.ParamSpec) error {
-	said := b.said[p]
-	if said == nil || b.opts.Share != nil {
+	first := b.specs[p]
+	if first == nil || b.opts.Share != nil {
 		return nil // it is the train net's
 	}
-	merged := proto.CloneOf(said)
+	merged := proto.CloneOf(first)
 	for _, m := range []struct {
 		name     string
 		old, new *float32
 		to       **float32
 		value    *float32
 	}{
-		{"lr_mult", said.LrMult, spec.LrMult, &merged.LrMult, &p.LRMult},
-		{"decay_mult", said.DecayMult, spec.DecayMult, &merged.DecayMult, &p.DecayMult},
+		{"lr_mult", first.LrMult, spec.LrMult, &merged.LrMult, &p.LRMult},
+		{"decay_mult", first.DecayMult, spec.DecayMult, &merged.DecayMult, &p.DecayMult},
 	} {
 		switch {
 		case m.new == nil:
@@ -268,7 +268,7 @@ func (b *builder) agree(p *layer.Param, spec *caffepb.ParamSpec) error {
 			)
 		}
 	}
-	b.said[p] = merged
+	b.specs[p] = merged
 	return nil
 }
 

@@ -9,7 +9,7 @@ import (
 	"dns-tui/caffe/caffepb"
 )
 
-// maskFloor is the share of its largest element under which an element of a stored mask prunes.
+// maskFloor is the fraction of its largest element under which an element of a stored mask prunes.
 const maskFloor = 0.01
 
 // OddMasks says what is done with masks that are not 0 and 1.

@@ -62,7 +62,7 @@ type Net struct {
 // node is a layer in its place.
 type node struct {
 	name, typ string // the name is the layer's own: see caffe.LayerNames
-	said      string // the name in the file
+	inFile    string // the name in the file
 	// What a device that fails is told that it worked on.
 	forwardName, backwardName string
 	index                     int // in the file, or -1
@@ -101,7 +101,7 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock, seed: o.Seed,
 		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}, byName: map[string]*node{}}
 	n.gradients = n.Phase == caffepb.Phase_TRAIN || o.Probe || o.Backward
-	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, said: map[*layer.Param]*caffepb.ParamSpec{},
+	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, specs: map[*layer.Param]*caffepb.ParamSpec{},
 		added: map[*layer.Param]bool{}}
 	if err := b.known(layers); err != nil {
 		return nil, err

@@ -7,14 +7,14 @@ import (
 	"dns-tui/model/layer"
 )
 
-// signs are which channels of a blob, its second axis, hang on the data; nil is all of a blob whose channels are not
+// A signal is which channels of a blob, its second axis, hang on the data; nil is all of a blob whose channels are not
 // told apart.
-type signs struct {
+type signal struct {
 	channels []bool
 	pruned   bool // it comes by way of a layer that can be pruned
 }
 
-func (s *signs) alive() bool {
+func (s *signal) alive() bool {
 	if s.channels == nil {
 		return true
 	}
@@ -52,7 +52,7 @@ var channelwise = map[string]bool{
 // BlockedAt returns the first layer that can be pruned behind which nothing of the data passes to any loss; "" where a
 // loss gets something. It reads every mask from the device.
 func (n *Net) BlockedAt() string {
-	at := map[string]*signs{}
+	at := map[string]*signal{}
 	last := map[string]string{} // layer that can be pruned, of which nothing passes, by blob
 	first := ""
 	for _, nd := range n.nodes {
@@ -60,7 +60,7 @@ func (n *Net) BlockedAt() string {
 		for _, b := range nd.bottom {
 			s := at[b.Name]
 			if s == nil {
-				s = &signs{}
+				s = &signal{}
 			}
 			in, pruned = in || s.alive(), pruned || s.pruned
 			if s.pruned && !s.alive() && dead == "" {
@@ -75,7 +75,7 @@ func (n *Net) BlockedAt() string {
 				first = dead
 			}
 		}
-		out := &signs{pruned: pruned}
+		out := &signal{pruned: pruned}
 		p, prunable := nd.layer.(layer.Prunable)
 		switch {
 		case len(nd.bottom) == 0:
@@ -133,7 +133,7 @@ func (nd *node) lossy() bool {
 }
 
 // allBlocked reports whether nothing of what a loss compares passes: labels come by another way.
-func allBlocked(nd *node, at map[string]*signs) bool {
+func allBlocked(nd *node, at map[string]*signal) bool {
 	for _, b := range nd.bottom {
 		if s := at[b.Name]; s != nil && s.pruned && s.alive() {
 			return false
@@ -143,7 +143,7 @@ func allBlocked(nd *node, at map[string]*signs) bool {
 }
 
 // throughWeights are the outputs of a layer that hang on an input which is alive, by a weight that is kept.
-func throughWeights(d *gpu.Device, nd *node, w *layer.Param, in *signs) []bool {
+func throughWeights(d *gpu.Device, nd *node, w *layer.Param, in *signal) []bool {
 	outputs := outputsOf(nd, w)
 	alive := make([]bool, outputs.Outputs)
 	var from []bool

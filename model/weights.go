@@ -156,7 +156,7 @@ func (n *Net) takers(path string, src *caffepb.NetParameter) (takers []*node, no
 	mine := map[string][]*node{}
 	for _, nd := range n.nodes {
 		if nd.index >= 0 && len(nd.params) > 0 {
-			mine[nd.said] = append(mine[nd.said], nd)
+			mine[nd.inFile] = append(mine[nd.inFile], nd)
 		}
 	}
 	count := map[string]int{}
@@ -393,8 +393,8 @@ func (n *Net) Weights() *caffepb.NetParameter {
 func (n *Net) stored(nd *node) *caffepb.LayerParameter {
 	l := proto.CloneOf(nd.param)
 	l.Phase = n.Phase.Enum()
-	said := n.file.Net.Layer[nd.index]
-	l.Name, l.Bottom, l.Top = said.Name, said.Bottom, said.Top
+	inFile := n.file.Net.Layer[nd.index]
+	l.Name, l.Bottom, l.Top = inFile.Name, inFile.Bottom, inFile.Top
 	return l
 }
 

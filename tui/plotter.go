@@ -93,7 +93,7 @@ var plotDefs = map[plotKind]plotDef{
 	configpb.Preferences_SPARSITY: {
 		"Kept",
 		"kept",
-		func(s *session.Snapshot) *session.Series { return &s.Share },
+		func(s *session.Snapshot) *session.Series { return &s.KeptFraction },
 		func(h *session.History) *session.Series { return &h.Kept },
 		percent,
 		true,

@@ -70,7 +70,7 @@ func (g *Graph) lines(l model.LayerInfo) []string {
 	return lines
 }
 
-// sparsity is the share of a layer's parameters that are pruned.
+// sparsity is the fraction of a layer's parameters that are pruned.
 func (g *Graph) sparsity(layer string) (float64, bool) {
 	total := g.Total[layer]
 	if total == 0 {

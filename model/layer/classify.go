@@ -160,7 +160,7 @@ func (l *softmaxLoss) Diagnose(bottom []*Blob) error {
 	return badLabel(l.c.Device, bottom[1], l.shape, l.ignore)
 }
 
-// accuracy is the share of labels among the top_k largest scores; a second top has it for each class.
+// accuracy is the fraction of labels among the top_k largest scores; a second top has it for each class.
 type accuracy struct {
 	noBackward
 	labelSecond

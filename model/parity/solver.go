@@ -168,7 +168,7 @@ func (c *comparison) compareFinal(s *solver.Solver, path string) error {
 					size += math.Pow(float64(b[k]), 2)
 				}
 				c.note(math.Sqrt(diff/math.Max(size, float64(len(b))*minSquare)), 5*LateTolerance, func() string {
-					return fmt.Sprintf("final %s/%d differs by this share of its norm", h.GetName(), i)
+					return fmt.Sprintf("final %s/%d differs by this fraction of its norm", h.GetName(), i)
 				})
 			}
 		}

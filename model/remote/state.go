@@ -13,7 +13,7 @@ import (
 
 // series lists a snapshot's curves, in the order of State.series.
 func series(s *session.Snapshot) []*session.Series {
-	return []*session.Series{&s.Losses, &s.Smooth, &s.Accuracy, &s.TestLoss, &s.Rates, &s.Share, &s.Speed}
+	return []*session.Series{&s.Losses, &s.Smooth, &s.Accuracy, &s.TestLoss, &s.Rates, &s.KeptFraction, &s.Speed}
 }
 
 // encodeState turns a snapshot into a message, as far as it differs from the one that was sent before; nil sends all.

@@ -54,7 +54,7 @@ type Layer struct {
 	Threshold string  `json:"threshold"` // in force at the end
 	Weights   int     `json:"weights"`
 	Kept      int     `json:"kept"`
-	Share     float64 `json:"kept_share"`
+	Fraction  float64 `json:"kept_share"`
 }
 
 // Change is a change that was made.
@@ -179,7 +179,7 @@ func (r *Report) describe(s *session.Start, h *session.History) {
 		if len(h.Last.Kept) == len(s.Layers) {
 			out.Kept = h.Last.Kept[i]
 		}
-		out.Share = float64(out.Kept) / float64(max(1, out.Weights))
+		out.Fraction = float64(out.Kept) / float64(max(1, out.Weights))
 		r.Weights, r.Kept = r.Weights+out.Weights, r.Kept+out.Kept
 		r.Layers = append(r.Layers, out)
 	}
@@ -331,7 +331,7 @@ func (r *Report) Markdown(w io.Writer) error {
 				text(l.Threshold),
 				l.Weights,
 				l.Kept,
-				100*l.Share,
+				100*l.Fraction,
 			)
 		}
 		fmt.Fprintf(

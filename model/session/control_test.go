@@ -362,11 +362,11 @@ func TestHistory(t *testing.T) {
 		r.Solver.MaxIter = proto.Int32(60)
 	})
 	s := start(t, again, 2).Snapshot()
-	if len(s.Losses.Values) != 30 || len(s.Share.Values) != 30 || len(s.Layers[0].History.Values) != 30 {
+	if len(s.Losses.Values) != 30 || len(s.KeptFraction.Values) != 30 || len(s.Layers[0].History.Values) != 30 {
 		t.Errorf(
 			"%d losses, %d shares, %d of conv1; wanted the 30 of before",
 			len(s.Losses.Values),
-			len(s.Share.Values),
+			len(s.KeptFraction.Values),
 			len(s.Layers[0].History.Values),
 		)
 	}

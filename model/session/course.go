@@ -21,8 +21,8 @@ import (
 type History struct {
 	Starts                                      []Change           // where it began and went on
 	Changes                                     []Change           // of settings, and surgeries asked for
-	Loss, Rate, Speed, Kept, Accuracy, TestLoss Series             // Kept is the share of all weights
-	Layers                                      map[string]*Series // the share that each layer keeps
+	Loss, Rate, Speed, Kept, Accuracy, TestLoss Series             // Kept is the fraction of all weights
+	Layers                                      map[string]*Series // the fraction that each layer keeps
 	Last                                        Measure            // the newest of everything
 	LastIter                                    int
 	Begun, Ended                                time.Time

@@ -93,7 +93,7 @@ const operatedCap = 64
 
 // layerHistory is what became of a layer.
 type layerHistory struct {
-	kept Series // share of the weights
+	kept Series // fraction of the weights
 	last [operatedCap]Operated
 	n    int
 }
@@ -263,7 +263,7 @@ func (c *curves) lastAccuracy() float64 {
 // show puts the curves into a snapshot, and the layers, of which hist are the histograms.
 func (c *curves) show(sn *Snapshot, s *solver.Solver, hist []*solver.Histogram) {
 	sn.Losses, sn.Smooth, sn.Accuracy, sn.TestLoss = c.loss.view(), c.smoothed.view(), c.accuracy.view(), c.testLoss.view()
-	sn.Rates, sn.Share, sn.Speed = c.rate.view(), c.kept.view(), c.speed.view()
+	sn.Rates, sn.KeptFraction, sn.Speed = c.rate.view(), c.kept.view(), c.speed.view()
 	for i, p := range s.Layers() {
 		sn.Layers = append(sn.Layers, layerStats(p, s.Hyper().Layer(p.Name), hist[i], &c.layers[i]))
 	}

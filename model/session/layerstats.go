@@ -20,7 +20,7 @@ type LayerStats struct {
 	Outputs, Dead int
 	Norms         solver.Norms
 	Kernel        [2]int // of a convolution's filters, height and width; else 0
-	History       Series // share of the weights kept, by surgery
+	History       Series // fraction of the weights kept, by surgery
 	Operations    []Operated
 	// Histogram of distances by gpu.HistogramWidth, of kept and of pruned entries; nil until it was measured. Shared
 	// by snapshots and never changed.

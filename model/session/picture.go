@@ -16,19 +16,19 @@ type Area struct {
 	Height, Width        int
 }
 
-// Picture shows weights: what share of each cell's is kept, and their mean.
+// Picture shows weights: what fraction of each cell's is kept, and their mean.
 type Picture struct {
 	Layer      string
 	Shape      []int // of the blob
 	Rows, Cols int   // of the whole matrix
 	Area       Area  // as it was drawn
 	Iter       int
-	Kept       []byte  // of each cell, by rows: the share kept, 255 for all
+	Kept       []byte  // of each cell, by rows: the fraction kept, 255 for all
 	Mean       []int8  // the mean of what is kept, 127 for Max
 	Max        float64 // the largest absolute mean
 }
 
-// At returns a cell: the share kept, 0 to 1, and the mean of what is kept, -1 to 1.
+// At returns a cell: the fraction kept, 0 to 1, and the mean of what is kept, -1 to 1.
 func (p *Picture) At(row, col int) (kept, mean float64) {
 	i := row*p.Area.Width + col
 	return float64(p.Kept[i]) / 255, float64(p.Mean[i]) / 127

@@ -48,7 +48,7 @@ type Snapshot struct {
 	Losses              Series
 	Smooth              Series // the loss, averaged
 	Rates               Series // learning rate
-	Share               Series // of the weights kept
+	KeptFraction        Series // of the weights kept
 	Speed               Series // iterations a second
 	Accuracy            Series
 	TestLoss            Series

@@ -57,7 +57,7 @@ func (h *Histogram) Pruned(threshold float64) int {
 	return at(h.Kept, 0.9*c) + at(h.Masked, 1.1*c)
 }
 
-// Sparsity predicts the share of entries that a surgery with this threshold leaves pruned.
+// Sparsity predicts the fraction of entries that a surgery with this threshold leaves pruned.
 func (h *Histogram) Sparsity(threshold float64) float64 {
 	return Fraction(h.Pruned(threshold), h.Total())
 }

@@ -111,11 +111,11 @@ func WeightsOf(path string, st *caffepb.SolverState) (string, error) {
 	want := st.GetRunState().GetWeightsSha256()
 	var wrong []string
 	tried := map[string]bool{}
-	places := []string{beside, beside + previousSuffix, own, own + previousSuffix, name, config.Resolve(name, path)}
+	candidates := []string{beside, beside + previousSuffix, own, own + previousSuffix, name, config.Resolve(name, path)}
 	if want == nil { // of Caffe: where its weights were put aside, those at its name may be another snapshot's already
-		places = []string{beside + previousSuffix, beside, own + previousSuffix, own, name, places[5]}
+		candidates = []string{beside + previousSuffix, beside, own + previousSuffix, own, name, candidates[5]}
 	}
-	for _, c := range places {
+	for _, c := range candidates {
 		if tried[c] || !caffe.Exists(c) {
 			continue
 		}

@@ -213,7 +213,7 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 	return nil
 }
 
-// manyZeros is the share of exact zeros from which a file without masks looks like a net that was pruned elsewhere.
+// manyZeros is the fraction of exact zeros from which a file without masks looks like a net that was pruned elsewhere.
 const manyZeros = 0.05
 
 // loadWeights loads caffemodels, and tells what of them did not fit; where they are those of a snapshot of ours, what

@@ -69,7 +69,7 @@ func (s *Solver) state(model string) (*caffepb.SolverState, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := json.Marshal(filesSaid{s.files, config.UpdateRules(s.param)})
+	files, err := json.Marshal(fileSettings{s.files, config.UpdateRules(s.param)})
 	if err != nil {
 		return nil, err
 	}
@@ -289,20 +289,20 @@ func (s *Solver) adopt(path string, rs *caffepb.RunState) error {
 	}
 	s.hyper = merged
 	s.Notices = append(s.Notices, notes...)
-	var said struct { // not filesSaid: Hyper reads itself
+	var files struct { // not fileSettings: Hyper reads itself
 		Rules map[string]string `json:"rules"`
 	}
 	if len(rs.Files) > 0 {
-		if err := json.Unmarshal(rs.Files, &said); err != nil {
+		if err := json.Unmarshal(rs.Files, &files); err != nil {
 			return &caffe.FileError{Path: path, Msg: "what the files said does not parse: " + err.Error(), Err: err}
 		}
 	}
-	s.Notices = append(s.Notices, config.EditedRules(said.Rules, config.UpdateRules(s.param))...)
+	s.Notices = append(s.Notices, config.EditedRules(files.Rules, config.UpdateRules(s.param))...)
 	return nil
 }
 
-// filesSaid is run_state.files: the settings that the files had, and the update rules, which no snapshot overrides.
-type filesSaid struct {
+// fileSettings is run_state.files: the settings that the files had, and the update rules, which no snapshot overrides.
+type fileSettings struct {
 	*config.Hyper
 	Rules map[string]string `json:"rules,omitempty"`
 }

@@ -34,12 +34,12 @@ type pipeline struct {
 
 // flight is an iteration under way.
 type flight struct {
-	iter   int
-	mark   gpu.Mark
-	passes int
-	losses []float32 // of all passes
-	ops    []operation
-	places []uint64 // of the sources when it began
+	iter      int
+	mark      gpu.Mark
+	passes    int
+	losses    []float32 // of all passes
+	ops       []operation
+	positions []uint64 // of the sources when it began
 }
 
 func (s *Solver) openPipeline() (err error) {
@@ -74,11 +74,11 @@ func (s *Solver) Step() (float64, error) {
 // solver back to the iteration whose loss was not finite.
 func (s *Solver) Advance() error {
 	f := &s.flights[(s.first+s.flying)%len(s.flights)]
-	f.iter, f.passes, f.losses, f.ops, f.places = s.Iter, int(
+	f.iter, f.passes, f.losses, f.ops, f.positions = s.Iter, int(
 		s.param.GetIterSize(),
-	), f.losses[:0], f.ops[:0], f.places[:0]
+	), f.losses[:0], f.ops[:0], f.positions[:0]
 	for _, src := range s.sources {
-		f.places = append(f.places, src.Records())
+		f.positions = append(f.positions, src.Records())
 	}
 	for _, p := range s.surgeon.layers {
 		if s.SurgeryDue(p) {
@@ -158,7 +158,7 @@ func (s *Solver) settle() error {
 	}
 	loss /= float64(f.passes)
 	for i := range f.ops {
-		s.surgeon.absorb(&f.ops[i])
+		s.surgeon.record(&f.ops[i])
 	}
 	s.first, s.flying = (s.first+1)%len(s.flights), s.flying-1
 	s.smooth(loss)
@@ -194,7 +194,7 @@ func (s *Solver) giveUp(f *flight, passes int) error {
 func (s *Solver) dropped(f *flight) {
 	s.redrawn = s.redrawn[:0]
 	for i := range f.ops {
-		s.surgeon.absorb(&f.ops[i])
+		s.surgeon.record(&f.ops[i])
 		s.redrawn = append(s.redrawn, f.ops[i].p.Name)
 	}
 	for _, p := range s.Net.Params() {
@@ -210,7 +210,7 @@ func (s *Solver) Redrawn() []string { return s.redrawn }
 // seek takes the data back to where an iteration began.
 func (s *Solver) seek(f *flight) {
 	for i, src := range s.sources {
-		src.Seek(f.places[i])
+		src.Seek(f.positions[i])
 	}
 }
 
@@ -256,7 +256,7 @@ func (s *Solver) OperateAll(layers []string) int {
 	}
 	if s.device.Sync() == nil { // the next iteration tells of a failure
 		for i := range ops {
-			s.surgeon.absorb(&ops[i])
+			s.surgeon.record(&ops[i])
 		}
 	}
 	return len(ops)

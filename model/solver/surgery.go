@@ -100,7 +100,7 @@ type operation struct {
 	r    gpu.SurgeryResult
 }
 
-// operate redraws the mask of one layer. What it found is in o once the device has been waited for; absorb takes it in.
+// operate redraws the mask of one layer. What it found is in o once the device has been waited for; record takes it in.
 func (s *Surgeon) operate(p *Layer, l *config.LayerHyper, iter int, o *operation) {
 	*o = operation{p: p, rule: l.Rule, iter: iter}
 	s.run(p, l, true, false, &o.r)
@@ -109,8 +109,8 @@ func (s *Surgeon) operate(p *Layer, l *config.LayerHyper, iter int, o *operation
 	}
 }
 
-// absorb takes in what an operation found.
-func (s *Surgeon) absorb(o *operation) {
+// record takes in what an operation found.
+func (s *Surgeon) record(o *operation) {
 	p := o.p
 	kept, masked := p.result.KeptAt, p.result.MaskedAt
 	p.result = o.r
