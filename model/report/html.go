@@ -36,15 +36,11 @@ func (r *Report) HTML(w io.Writer) error {
 	one("Kept, by layer", layers...)
 	one("Learning rate", rateCurve)
 	one("Iterations a second", speedCurve)
-	return page.Execute(
-		w,
-		map[string]any{"R": r, "Title": r.title(), "Facts": r.facts(), "Plots": plots, "Percent": percent,
-			"Share": float64(
-				r.Kept,
-			) / float64(
-				max(1, r.Weights),
-			), "Sparse": func(kept float64) template.CSS { return template.CSS(fmt.Sprintf("%.2f%%", 100*(1-kept))) }},
-	)
+	return page.Execute(w, map[string]any{
+		"R": r, "Title": r.title(), "Facts": r.facts(), "Plots": plots, "Percent": percent,
+		"Fraction": float64(r.Kept) / float64(max(1, r.Weights)),
+		"Sparse":   func(kept float64) template.CSS { return template.CSS(fmt.Sprintf("%.2f%%", 100*(1-kept))) },
+	})
 }
 
 // The size of a plot and the room for its labels.
