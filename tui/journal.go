@@ -114,6 +114,10 @@ func (j *journal) Arrange(w, h int) {
 			j.entries++
 		}
 	}
+	if n := j.snap.EventsDropped(); n > 0 && search == "" {
+		text := fmt.Sprintf(" %s earlier events are in the file alone", human.Count(n))
+		j.lines = append(j.lines, folded(j.theme.dim.Render(text), w-2)...)
+	}
 	j.list.reach(len(j.lines) - 1) // the oldest may come to the top
 }
 

@@ -76,6 +76,14 @@ type Snapshot struct {
 // ImagesPerSecond is the throughput in images; 0 where the batch size is not known.
 func (s *Snapshot) ImagesPerSecond() float64 { return s.PerSecond * float64(s.BatchSize) }
 
+// EventsDropped counts the run's events that are not in Events: the list is bounded, and a slow viewer misses some.
+func (s *Snapshot) EventsDropped() int {
+	if len(s.Events) == 0 {
+		return 0
+	}
+	return max(0, s.Events[len(s.Events)-1].Seq-len(s.Events))
+}
+
 // Kept sums the entries kept and their total over the layers that can be pruned.
 func (s *Snapshot) Kept() (kept, total int) {
 	for i := range s.Layers {
