@@ -291,7 +291,7 @@ type editJSON struct {
 
 // MarshalJSON implements json.Marshaler, in the form of journals.
 func (e Edited) MarshalJSON() ([]byte, error) {
-	return json.Marshal(editJSON{e.Field.Recorded(), e.OldText(), e.Text()})
+	return json.Marshal(editJSON{e.Recorded(), e.OldText(), e.Text()})
 }
 
 // UnmarshalJSON implements json.Unmarshaler. It fails for a field or value that this version does not know.

@@ -12,7 +12,8 @@ import (
 	"dns-tui/model"
 )
 
-// A layer that asks for more memory than the machine has is named, with the bytes; Go's own end of the program is not reached.
+// A layer that asks for more memory than the machine has is named, with the bytes; Go's own end of the program is not
+// reached.
 func TestTooMuchMemory(t *testing.T) {
 	d := host.New(host.Options{})
 	defer d.Close()

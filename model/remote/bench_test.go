@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,10 +24,10 @@ func busy(n int, before *session.Snapshot) *session.Snapshot {
 	s.Iter, s.Published = n, time.Unix(0, int64(n))
 	for _, c := range series(&s) {
 		c.Iters, c.Values = append(
-			c.Iters[:len(c.Iters):len(c.Iters)],
+			slices.Clip(c.Iters),
 			n,
 		), append(
-			c.Values[:len(c.Values):len(c.Values)],
+			slices.Clip(c.Values),
 			float64(n),
 		)
 		if len(c.Iters) > 1000 {
@@ -88,7 +89,9 @@ func BenchmarkViewers(b *testing.B) {
 				from[i] = got[i].Load()
 			}
 			var before, after syscall.Rusage
-			syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+			if err := syscall.Getrusage(syscall.RUSAGE_SELF, &before); err != nil {
+				b.Fatal(err)
+			}
 			for n := range b.N {
 				s = busy(n+1, s)
 				f.latest.Store(s)
@@ -98,7 +101,9 @@ func BenchmarkViewers(b *testing.B) {
 					}
 				}
 			}
-			syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+			if err := syscall.Getrusage(syscall.RUSAGE_SELF, &after); err != nil {
+				b.Fatal(err)
+			}
 			cpu := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
 			b.ReportMetric(float64(cpu.Microseconds())/float64(b.N*viewers), "cpu-µs/state/viewer")
 		})

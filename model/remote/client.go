@@ -136,7 +136,7 @@ func (c *Client) take(m *remotepb.State) error {
 		return err
 	}
 	c.latest.Store(s)
-	c.want() // a run that ends has closed its end, and its last state may be on its way still: reading tells
+	_ = c.want() // a run that ends has closed its end, and its last state may be on its way still: reading tells
 	return nil
 }
 

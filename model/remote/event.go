@@ -42,7 +42,9 @@ func encodeEvent(e *session.Event) *remotepb.Event {
 		m.What = &remotepb.Event_SnapshotWritten{SnapshotWritten: &remotepb.SnapshotWritten{
 			Path: w.Path, Why: w.Why, Guard: w.Guard, Retried: w.Retried}}
 	case session.SnapshotFailed:
-		m.What = &remotepb.Event_SnapshotFailed{SnapshotFailed: &remotepb.SnapshotFailed{Reason: w.Reason, Note: w.Note}}
+		m.What = &remotepb.Event_SnapshotFailed{
+			SnapshotFailed: &remotepb.SnapshotFailed{Reason: w.Reason, Note: w.Note},
+		}
 	case session.JournalFailed:
 		m.What = &remotepb.Event_JournalFailed{JournalFailed: &remotepb.JournalFailed{
 			Reason: w.Reason, Waiting: int64(w.Waiting), Lost: int64(w.Lost)}}
@@ -84,7 +86,8 @@ func encodeRunEvent(m *remotepb.Event, e *session.Event) {
 	case session.Progress:
 		m.What = &remotepb.Event_Progress{Progress: &remotepb.Progress{
 			Iter: int64(w.Iter), Loss: w.Loss, Rate: w.Rate, PerSecond: w.PerSecond, Kept: int64(w.Kept),
-			Total: int64(w.Total), Outputs: encodeOutputs(w.Outputs), Seconds: w.Seconds, Iters: int64(w.Iters), Last: w.Last,
+			Total: int64(w.Total), Outputs: encodeOutputs(w.Outputs), Seconds: w.Seconds, Iters: int64(w.Iters),
+			Last: w.Last,
 		}}
 	case session.Told:
 		m.What = &remotepb.Event_Told{Told: &remotepb.Told{Status: string(w.Status), Text: w.Text}}
@@ -227,7 +230,9 @@ func decodeChange(m *remotepb.Change) (session.Change, error) {
 		c.Unknown = &session.Unknown{Field: u.GetField(), Value: u.GetValue(), Reason: u.GetReason()}
 	case *remotepb.Change_Edits:
 		for _, e := range w.Edits.GetEdits() {
-			c.Edits = append(c.Edits, config.Edited{Edit: decodeEdit(e.GetEdit()), Old: e.GetOld(), OldKnown: e.GetOldKnown()})
+			c.Edits = append(
+				c.Edits, config.Edited{Edit: decodeEdit(e.GetEdit()), Old: e.GetOld(), OldKnown: e.GetOldKnown()},
+			)
 		}
 	default:
 		return c, fmt.Errorf("a change at iteration %d of nothing", c.Iter)
@@ -266,7 +271,9 @@ func decodeOutputs(outputs []*remotepb.Output) []model.Output {
 	var out []model.Output
 	for _, o := range outputs {
 		out = append(out, model.Output{
-			Type: o.GetType(), Name: o.GetName(), Blob: o.GetBlob(), Value: o.GetValue(), LossWeight: o.GetLossWeight()})
+			Type: o.GetType(), Name: o.GetName(), Blob: o.GetBlob(), Value: o.GetValue(),
+			LossWeight: o.GetLossWeight(),
+		})
 	}
 	return out
 }

@@ -6,6 +6,7 @@ package remote
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -41,8 +42,7 @@ func (delimited) frame(m proto.Message) ([]byte, error) {
 
 func (delimited) read(r *bufio.Reader, limit int, m proto.Message) error {
 	err := protodelim.UnmarshalOptions{MaxSize: int64(limit)}.UnmarshalFrom(r, m)
-	switch {
-	case err == nil, err == io.EOF:
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	return fmt.Errorf("not a message of this protocol: %w", err)

@@ -24,18 +24,18 @@ func newNews() *news {
 	return &news{frames: map[*session.Snapshot][]byte{}, asked: make(chan struct{}, 1)}
 }
 
-// snapshot is the session's latest, with those who watch. It is the same until something changes.
-func (s *Server) snapshot() *session.Snapshot {
+// refresh takes the session's latest snapshot, with its viewers. The same stays until something changes.
+func (s *Server) refresh() {
 	now, viewers := s.session.Snapshot(), s.Viewers()
 	n := s.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.latest != nil && (now == n.of || now.Published.Equal(n.of.Published) && now.Health == n.of.Health) &&
 		slices.Equal(viewers, n.latest.Viewers) {
-		return n.latest
+		return
 	}
 	if n.latest != nil && now.Published.Before(n.of.Published) {
-		return n.latest // another was quicker to see a later one
+		return // another was quicker to see a later one
 	}
 	c := *now
 	c.Viewers = viewers
@@ -45,12 +45,11 @@ func (s *Server) snapshot() *session.Snapshot {
 		close(n.coming)
 		n.coming = nil
 	}
-	return n.latest
 }
 
 // frame is what leads from a state that a viewer has, or nil, to the latest, and that state.
 func (s *Server) frame(from *session.Snapshot) ([]byte, *session.Snapshot, error) {
-	s.snapshot()
+	s.refresh()
 	n := s.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -98,7 +97,7 @@ func (s *Server) lookOut() {
 				return
 			case <-time.After(looks):
 			}
-			s.snapshot()
+			s.refresh()
 			s.news.mu.Lock()
 			waits = s.news.coming != nil
 			s.news.mu.Unlock()

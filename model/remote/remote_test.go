@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -125,7 +126,9 @@ func TestSteering(t *testing.T) {
 	if err != nil || ack.Iter != 1 || c.Snapshot().Iter != 1 {
 		t.Errorf("ack %+v, %v; the state is of iteration %d", ack, err, c.Snapshot().Iter)
 	}
-	plan := session.Command{Kind: session.Schedule, Plan: session.Plan{Edit: setOf("base_lr", "1").Edits[0], At: 5, Relative: true}}
+	plan := session.Command{
+		Kind: session.Schedule, Plan: session.Plan{Edit: setOf("base_lr", "1").Edits[0], At: 5, Relative: true},
+	}
 	if ack, err := c.Do(context.Background(), plan); err != nil || ack.Detail != plan.String() {
 		t.Errorf("plan: %+v, %v", ack, err)
 	}
@@ -138,7 +141,10 @@ func TestSteering(t *testing.T) {
 func TestFaults(t *testing.T) {
 	f := newFake()
 	c := attach(t, serve(t, f), ClientOptions{Name: "anna"})
-	for _, want := range []error{session.ErrNothingToUndo, session.ErrNothingToRedo, session.ErrReplaced, session.ErrUndone, session.ErrNoState, errors.New("momentum is 2")} {
+	for _, want := range []error{
+		session.ErrNothingToUndo, session.ErrNothingToRedo, session.ErrReplaced, session.ErrUndone, session.ErrNoState,
+		errors.New("momentum is 2"),
+	} {
 		f.mu.Lock()
 		f.err = want
 		f.mu.Unlock()
@@ -250,7 +256,7 @@ func TestHostileViewers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn.Write(send) // the server may hang up in the midst of it
+		_, _ = conn.Write(send) // the server may hang up in the midst of it
 		conn.Close()
 		c := attach(t, s, ClientOptions{Name: "anna"})
 		if _, err := c.Do(context.Background(), session.Command{Kind: session.Pause}); err != nil {
@@ -283,7 +289,9 @@ func TestViewerThatNeverReads(t *testing.T) {
 	f := newFake()
 	big := *f.Snapshot()
 	for i := range 200 {
-		big.Events = append(big.Events, session.Event{Seq: i + 1, What: session.Notice{Text: strings.Repeat("x", 10000)}})
+		big.Events = append(
+			big.Events, session.Event{Seq: i + 1, What: session.Notice{Text: strings.Repeat("x", 10000)}},
+		)
 	}
 	f.latest.Store(&big)
 	s := serve(t, f)
@@ -325,7 +333,7 @@ func TestAttendAndRefuse(t *testing.T) {
 	}
 	c.Close()
 	mine, theirs = pair()
-	go Refuse(theirs, "no such weights")
+	go func() { _ = Refuse(theirs, "no such weights") }()
 	var refused *RefusedError
 	if _, err := NewClient(context.Background(), mine, ClientOptions{Name: "anna"}); !errors.As(err, &refused) ||
 		refused.Reason != "no such weights" {
@@ -349,7 +357,12 @@ func TestRuns(t *testing.T) {
 	if _, err := os.Stat(dead); err == nil {
 		t.Error("the socket of a dead run is still there")
 	}
-	for _, c := range []struct{ what, want string }{{"", "lenet-1"}, {"lenet", "lenet-1"}, {"lenet-1", "lenet-1"}, {"alex", ""}} {
+	for _, c := range []struct{ what, want string }{
+		{"", "lenet-1"},
+		{"lenet", "lenet-1"},
+		{"lenet-1", "lenet-1"},
+		{"alex", ""},
+	} {
 		r, err := Find(runs, c.what)
 		if got := map[bool]string{true: "", false: "lenet-1"}[r == nil]; got != c.want {
 			t.Errorf("Find %q: %q, %v", c.what, got, err)
@@ -398,7 +411,7 @@ func snapshots(t *rapid.T) []*session.Snapshot {
 		}
 		if rapid.Bool().Draw(t, "event") {
 			events = append(
-				events[:len(events):len(events)],
+				slices.Clip(events),
 				session.Event{Seq: len(events) + 1, Iter: i, By: "anna", What: session.SurgeryDone{Layers: i}},
 			)
 		}
@@ -415,7 +428,7 @@ func snapshots(t *rapid.T) []*session.Snapshot {
 			hist.Deaths = []float32{0.5, 1.5}
 		}
 		if rapid.Bool().Draw(t, "operated") {
-			ops = append(ops[:len(ops):len(ops)], session.Operated{Iter: i, Pruned: 3, Spliced: 1, Kept: 90})
+			ops = append(slices.Clip(ops), session.Operated{Iter: i, Pruned: 3, Spliced: 1, Kept: 90})
 		}
 		s := &session.Snapshot{
 			Net:       "LeNet",
@@ -429,8 +442,8 @@ func snapshots(t *rapid.T) []*session.Snapshot {
 			Viewers:   []string{"anna"},
 		}
 		s.Losses = session.Series{
-			Iters:  loss.Iters[:len(loss.Iters):len(loss.Iters)],
-			Values: loss.Values[:len(loss.Values):len(loss.Values)],
+			Iters:  slices.Clip(loss.Iters),
+			Values: slices.Clip(loss.Values),
 			Epoch:  loss.Epoch,
 		}
 		s.Layers = []session.LayerStats{
@@ -524,8 +537,8 @@ func FuzzRequest(f *testing.F) {
 		if err := send(mine, delimited{}, helloOf("fuzz")); err != nil {
 			t.Fatal(err)
 		}
-		go io.Copy(io.Discard, mine)
-		mine.Write(data)
+		go func() { _, _ = io.Copy(io.Discard, mine) }()
+		_, _ = mine.Write(data) // the server may hang up in the midst of it
 		mine.Close()
 	})
 }

@@ -54,7 +54,8 @@ const maxPath = 107
 func checkPath(path string) error {
 	if len(path) > maxPath {
 		return fmt.Errorf(
-			"%s: the path of a socket has %d bytes; at most %d are possible (DNS_TUI_RUNTIME_DIR names a shorter folder)",
+			"%s: the path of a socket has %d bytes; at most %d are possible (DNS_TUI_RUNTIME_DIR names a shorter "+
+				"folder)",
 			path,
 			len(path),
 			maxPath,

@@ -139,7 +139,7 @@ func (s *Server) keep() {
 				s.listener.Close()
 				s.mu.Unlock()
 				if _, err := Folder(); err == nil {
-					s.listen()
+					_ = s.listen() // it is tried again
 				}
 			}
 		}
@@ -367,7 +367,9 @@ func sameUser(c net.Conn) error {
 	}
 	var cred *unix.Ucred
 	var credErr error
-	if err := raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
+	if err := raw.Control(
+		func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) },
+	); err != nil {
 		return err
 	}
 	if credErr != nil {
@@ -507,7 +509,7 @@ func (v *viewer) last() {
 	greeted := v.name != ""
 	s.mu.Unlock()
 	if greeted {
-		v.show()
+		_ = v.show() // as far as the viewer still reads
 	}
 	v.end()
 }

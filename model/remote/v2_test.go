@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -73,7 +74,9 @@ func TestAttachToTheVersionBefore(t *testing.T) {
 	if c.Run() != "mini-1" {
 		t.Errorf("the run is called %q", c.Run())
 	}
-	if d := cmp.Diff(strings.Split(string(recorded(t, "snapshot.txt")), "\n"), strings.Split(summary(c.Snapshot()), "\n")); d != "" {
+	if d := cmp.Diff(
+		strings.Split(string(recorded(t, "snapshot.txt")), "\n"), strings.Split(summary(c.Snapshot()), "\n"),
+	); d != "" {
 		t.Errorf("differs (-what the version before saw +what this one sees):\n%s", d)
 	}
 }
@@ -124,7 +127,7 @@ func TestCommandsForTheVersionBefore(t *testing.T) {
 	for {
 		var m remotepb.Request
 		err := fixed32{}.read(in, maxRequest, &m)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -170,7 +173,8 @@ func TestViewerOfTheVersionBefore(t *testing.T) {
 	if err := (fixed32{}).read(bufio.NewReader(conn), maxReply, &m); err != nil {
 		t.Fatal(err)
 	}
-	if got := m.GetRefused().GetReason(); got != "the run speaks version 3 of the protocol (dns-tui test), you speak 2" {
+	if got := m.GetRefused().GetReason(); got != "the run speaks version 3 of the protocol (dns-tui test), you "+
+		"speak 2" {
 		t.Errorf("refused with %q", got)
 	}
 }

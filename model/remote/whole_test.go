@@ -28,7 +28,8 @@ func changes(fill func(any)) []session.Change {
 		fill(p)
 	}
 	out := []session.Change{
-		{Edits: edits}, {Surgery: &surgery}, {Surgery: &session.Surgery{}}, {Ramp: &ramp}, {Moved: &moved}, {Unknown: &unknown},
+		{Edits: edits}, {Surgery: &surgery}, {Surgery: &session.Surgery{}}, {Ramp: &ramp}, {Moved: &moved},
+		{Unknown: &unknown},
 	}
 	for i := range out {
 		out[i].Iter, out[i].By, out[i].Seq, out[i].Time = i+1, "anna", i+2, int64(i+3)

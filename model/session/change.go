@@ -11,8 +11,8 @@ import (
 	"dns-tui/escape"
 )
 
-// Change is one thing that changed a run, or that its journal tells of it: a line of the journal. One of Edits, Surgery,
-// Ramp, Moved, Began, Measure and Unknown says what.
+// Change is one thing that changed a run, or that its journal tells of it: a line of the journal. One of Edits,
+// Surgery, Ramp, Moved, Began, Measure and Unknown says what.
 type Change struct {
 	Iter int    // at which it took effect
 	By   string // who asked for it, where several may
@@ -55,11 +55,6 @@ type Began struct {
 	Solver string
 	Seed   uint64
 	*Start // nil in a journal of an older version
-}
-
-// changed is the change that edits make together.
-func changed(iter int, edits []config.Edited, by string) Change {
-	return Change{Iter: iter, Edits: edits, By: by}
 }
 
 // IsSetting reports whether the change is of settings, or a surgery that was asked for: what a replay repeats.
@@ -203,7 +198,8 @@ func (c Change) MarshalJSON() ([]byte, error) {
 	return json.Marshal(l)
 }
 
-// UnmarshalJSON implements json.Unmarshaler. A line of fields or values that this version does not know is kept as it is.
+// UnmarshalJSON implements json.Unmarshaler. A line of fields or values that this version does not know is kept as it
+// is.
 func (c *Change) UnmarshalJSON(data []byte) error {
 	var l changeJSON
 	if err := json.Unmarshal(data, &l); err != nil {

@@ -58,7 +58,8 @@ func (w *lossWatch) see(loss float64) string {
 	case w.flat >= watchFlat:
 		w.told = true
 		return fmt.Sprintf(
-			"the loss is stuck at %.4f, -log of the smallest number: the right classes have no probability at all, and nothing is learnt",
+			"the loss is stuck at %.4f, -log of the smallest number: the right classes have no probability at all, "+
+				"and nothing is learnt",
 			loss,
 		)
 	case w.high >= watchLong:
@@ -128,9 +129,9 @@ type signal struct {
 // signalEvery is how many surgeries lie between two looks at a net of few weights that loses them slowly.
 const signalEvery = 50
 
-// look looks, after a surgery, whether the net still passes anything. It is dear, so that it is done at the first, where
-// the weights of some layer have become fewer by a fifth, and now and then where few weights are left; now does it at
-// once. lost says that nothing passes any more, since the last look; restored that something does again.
+// look looks, after a surgery, whether the net still passes anything. It is dear, so that it is done at the first,
+// where the weights of some layer have become fewer by a fifth, and now and then where few weights are left; now does
+// it at once. lost says that nothing passes any more, since the last look; restored that something does again.
 func (c *collapse) look(now bool) (lost string, restored bool, err error) {
 	f, layers := &c.signal, c.solver.Layers()
 	if f.layers == nil {
@@ -160,7 +161,8 @@ func (c *collapse) look(now bool) (lost string, restored bool, err error) {
 	f.blockedAt = c.solver.Net.BlockedAt()
 	if f.blockedAt != "" && was == "" {
 		lost = fmt.Sprintf(
-			"nothing passes %s any more: surgery has left no path from the data to the loss (%d of %d weights are kept)",
+			"nothing passes %s any more: surgery has left no path from the data to the loss (%d of %d weights are "+
+				"kept)",
 			f.blockedAt, kept, total,
 		)
 	}

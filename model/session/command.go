@@ -12,23 +12,24 @@ type Kind int
 
 // The commands.
 const (
-	Set         Kind = iota // Edits, as one change; thresholds at the layer's next surgery, all others at the next iteration
-	Pause                   // after the iteration in hand
-	Resume                  //
-	Step                    // Count iterations, then pause
-	SurgeryNow              // redraw all masks before the next iteration
-	TestNow                 // evaluate the test nets
-	SnapshotNow             // write a snapshot
-	Undo                    // take back the last change
-	Stop                    // end the run; Save writes a snapshot first, and where that fails the run goes on
-	StepSurgery             // train up to and with the next iteration that operates, then pause
-	Redo                    // make the change again that was undone last
-	Schedule                // Plan: an edit at an iteration, or over many
-	Cancel                  // cancel plan number Count
-	GoBack                  // to the snapshot Path, or the last good one; then pause
-	Probe                   // measure the sensitivity of all layers, beside the training; Off ends it
-	Look                    // return the weights of Layer that Area wants
-	MovePrefix              // snapshots, and a journal beside them, go to the prefix Path from now on
+	// Edits, as one change; thresholds at the layer's next surgery, all others at the next iteration
+	Set         Kind = iota
+	Pause            // after the iteration in hand
+	Resume           //
+	Step             // Count iterations, then pause
+	SurgeryNow       // redraw all masks before the next iteration
+	TestNow          // evaluate the test nets
+	SnapshotNow      // write a snapshot
+	Undo             // take back the last change
+	Stop             // end the run; Save writes a snapshot first, and where that fails the run goes on
+	StepSurgery      // train up to and with the next iteration that operates, then pause
+	Redo             // make the change again that was undone last
+	Schedule         // Plan: an edit at an iteration, or over many
+	Cancel           // cancel plan number Count
+	GoBack           // to the snapshot Path, or the last good one; then pause
+	Probe            // measure the sensitivity of all layers, beside the training; Off ends it
+	Look             // return the weights of Layer that Area wants
+	MovePrefix       // snapshots, and a journal beside them, go to the prefix Path from now on
 )
 
 // kindNames are short names of the kinds, for commands that are written down or sent.

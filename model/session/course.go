@@ -71,8 +71,13 @@ func (h *History) measure(iter int, m *Measure, start *Start) {
 		to   *Series
 		from *float64
 		last **float64
-	}{{&h.Loss, m.Loss, &h.Last.Loss}, {&h.Rate, m.Rate, &h.Last.Rate}, {&h.Speed, m.Speed, &h.Last.Speed}, {&h.Accuracy, m.Accuracy, &h.Last.Accuracy},
-		{&h.TestLoss, m.TestLoss, &h.Last.TestLoss}} {
+	}{
+		{&h.Loss, m.Loss, &h.Last.Loss},
+		{&h.Rate, m.Rate, &h.Last.Rate},
+		{&h.Speed, m.Speed, &h.Last.Speed},
+		{&h.Accuracy, m.Accuracy, &h.Last.Accuracy},
+		{&h.TestLoss, m.TestLoss, &h.Last.TestLoss},
+	} {
 		if p.from != nil {
 			p.to.Add(iter, *p.from)
 			*p.last = p.from

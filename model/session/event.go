@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"dns-tui/model"
@@ -205,7 +206,8 @@ func (w SnapshotFailed) String() string {
 }
 
 func (w JournalFailed) String() string {
-	return fmt.Sprintf("journal: %s; %d lines wait in memory, and are lost if the run ends before they can be written%s",
+	return fmt.Sprintf("journal: %s; %d lines wait in memory, and are lost if the run ends before they can be "+
+		"written%s",
 		w.Reason, w.Waiting, lostText(w.Lost))
 }
 
@@ -221,13 +223,14 @@ func lostText(lines int) string {
 }
 
 func (w TestDone) String() string {
-	s := "test"
+	var s strings.Builder
+	s.WriteString("test")
 	for _, r := range w.Results {
 		for _, o := range r.Outputs {
-			s += fmt.Sprintf("  %s %.4f", o.Name, o.Value)
+			fmt.Fprintf(&s, "  %s %.4f", o.Name, o.Value)
 		}
 	}
-	return s
+	return s.String()
 }
 
 func (w TestInterrupted) String() string { return "test interrupted" }
@@ -378,8 +381,8 @@ func (s *events) send(e Event) {
 	}
 }
 
-// recall keeps what a journal tells of the iterations before one, of a run that goes on there; lately are the changes of
-// that iteration.
+// recall keeps what a journal tells of the iterations before one, of a run that goes on there; lately are the changes
+// of that iteration.
 func (s *events) recall(past *Course, iter int, lately []Change) {
 	for _, c := range past.Changes {
 		if c.Iter < iter || c.Began != nil && c.Iter == iter {

@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -248,7 +249,7 @@ func TestScopeIsOneChange(t *testing.T) {
 	}()
 	modeltest.Eventually(t, "the edits wait", func() bool { return len(tr.Snapshot().Pending) >= len(scope) })
 	must(t, tr, session.Command{Kind: session.Undo})
-	if err := <-c; err != session.ErrUndone || len(tr.Snapshot().Pending) != 0 {
+	if err := <-c; !errors.Is(err, session.ErrUndone) || len(tr.Snapshot().Pending) != 0 {
 		t.Errorf("%v, %d wait", err, len(tr.Snapshot().Pending))
 	}
 }

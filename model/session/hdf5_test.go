@@ -59,7 +59,7 @@ func TestResumesCaffesHDF5Snapshot(t *testing.T) {
 	}
 	run := mini(t, "sgd_inv", nil)
 	train(t, run, 2, 3)
-	close := func(what string, have, want []*caffepb.BlobProto) {
+	compare := func(what string, have, want []*caffepb.BlobProto) {
 		t.Helper()
 		if len(have) != len(want) {
 			t.Fatalf("%s: %d blobs, Caffe's %d", what, len(have), len(want))
@@ -89,7 +89,7 @@ func TestResumesCaffesHDF5Snapshot(t *testing.T) {
 	if want.GetIter() != 3 || want.GetLearnedNet() != "h5_iter_3.caffemodel.h5" {
 		t.Errorf("iteration %d of %s", want.GetIter(), want.GetLearnedNet())
 	}
-	close("history", have.History, want.History)
+	compare("history", have.History, want.History)
 	weights, err := caffe.ReadNet(base + ".caffemodel")
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestResumesCaffesHDF5Snapshot(t *testing.T) {
 	for _, l := range weights.Layer {
 		for _, c := range caffes.Layer {
 			if l.GetName() == c.GetName() && len(c.Blobs) > 0 {
-				close(l.GetName(), l.Blobs, c.Blobs)
+				compare(l.GetName(), l.Blobs, c.Blobs)
 				found++
 			}
 		}

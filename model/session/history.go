@@ -225,7 +225,8 @@ func (c *curves) tested(iter int, results []solver.TestResult) {
 func layerStats(p *solver.Layer, l *config.LayerHyper, g *solver.Histogram, h *layerHistory) LayerStats {
 	mu, sigma := p.Statistics()
 	st := LayerStats{
-		Name: p.Name, Type: p.Type, Rule: l.Rule, Weights: p.Total(), Kept: p.Kept(), Mu: float64(mu), Sigma: float64(sigma),
+		Name: p.Name, Type: p.Type, Rule: l.Rule, Weights: p.Total(), Kept: p.Kept(), Mu: float64(mu),
+		Sigma:  float64(sigma),
 		Pruned: p.Pruned(), Spliced: p.Spliced(), LastIter: p.LastSurgery(), Masked: p.Weights.Masked != nil,
 		Outputs: p.Outputs.Outputs, Dead: p.Dead(), Norms: p.Norms(),
 		Histogram: g, History: h.kept.view(), Operations: h.recent(),
@@ -262,7 +263,8 @@ func (c *curves) lastAccuracy() float64 {
 
 // show puts the curves into a snapshot, and the layers, of which hist are the histograms.
 func (c *curves) show(sn *Snapshot, s *solver.Solver, hist []*solver.Histogram) {
-	sn.Losses, sn.Smooth, sn.Accuracy, sn.TestLoss = c.loss.view(), c.smoothed.view(), c.accuracy.view(), c.testLoss.view()
+	sn.Losses, sn.Smooth = c.loss.view(), c.smoothed.view()
+	sn.Accuracy, sn.TestLoss = c.accuracy.view(), c.testLoss.view()
 	sn.Rates, sn.KeptFraction, sn.Speed = c.rate.view(), c.kept.view(), c.speed.view()
 	for i, p := range s.Layers() {
 		sn.Layers = append(sn.Layers, layerStats(p, s.Hyper().Layer(p.Name), hist[i], &c.layers[i]))

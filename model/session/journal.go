@@ -164,7 +164,7 @@ func (j *journal) flush() error {
 	n, err := j.f.Write(j.waits)
 	if err != nil {
 		if n > 0 {
-			j.f.Truncate(j.size)
+			err = errors.Join(err, j.f.Truncate(j.size))
 		}
 		return err
 	}
@@ -177,7 +177,7 @@ func (j *journal) flush() error {
 // it says where that is.
 func (j *journal) leave(moved Change) {
 	if line, err := moved.line(); err == nil && j.n == 0 {
-		j.f.Write(append(line, '\n'))
+		_, _ = j.f.Write(append(line, '\n'))
 	}
 	j.f.Close()
 }

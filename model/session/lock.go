@@ -66,7 +66,7 @@ func lockPrefix(prefix, run string) (*prefixLock, error) {
 		case errors.Is(err, unix.EWOULDBLOCK):
 			defer f.Close()
 			e := &InUseError{Prefix: prefix}
-			json.NewDecoder(f).Decode(&e.Holder) // a holder that has not written yet has no name
+			_ = json.NewDecoder(f).Decode(&e.Holder) // a holder that has not written yet has no name
 			return nil, e
 		case errors.Is(err, unix.EINTR):
 			f.Close()

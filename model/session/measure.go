@@ -34,8 +34,8 @@ func (h *histograms) measure() bool {
 	return true
 }
 
-// refresh measures the layers anew, at most once a second and for at most half a hundredth of the time; now does not wait
-// for its time.
+// refresh measures the layers anew, at most once a second and for at most half a hundredth of the time; now does not
+// wait for its time.
 func (h *histograms) refresh(now bool) {
 	if !now && time.Now().Before(h.next) {
 		return

@@ -86,7 +86,9 @@ func TestFindSnapshot(t *testing.T) {
 			"run_iter_3.caffemodel.h5 has SHA-256",
 		},
 		{"a state that was cut short", "run", 1, func(t *testing.T, prefix, ext string) {
-			os.Truncate(prefix+"_iter_3.solverstate"+ext, 40)
+			if err := os.Truncate(prefix+"_iter_3.solverstate"+ext, 40); err != nil {
+				t.Fatal(err)
+			}
 		}, "2", "run_iter_3.solverstate is passed over"},
 		{"weights that are gone", "run", 1, func(t *testing.T, prefix, ext string) {
 			os.Remove(prefix + "_iter_3.caffemodel" + ext)

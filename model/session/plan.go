@@ -59,8 +59,9 @@ type planJSON struct {
 // MarshalJSON implements json.Marshaler, in the form of journals.
 func (p Plan) MarshalJSON() ([]byte, error) {
 	l := planJSON{
-		ID: p.ID, Field: p.Recorded(), Value: p.Text(), At: p.At, Over: p.Over, By: p.By, Begun: p.Begun, Start: p.Start,
-		Old: p.OldText(), Relative: p.Relative,
+		ID: p.ID, Field: p.Recorded(), Value: p.Text(), At: p.At, Over: p.Over, By: p.By, Begun: p.Begun,
+		Start: p.Start,
+		Old:   p.OldText(), Relative: p.Relative,
 	}
 	if p.From != nil {
 		l.From = p.Format(*p.From)
@@ -179,7 +180,7 @@ func (s *plans) add(p Plan) (Plan, error) {
 // put takes a plan in that has its id: of a snapshot, of a journal, or one that goes on.
 func (s *plans) put(p Plan) {
 	s.last = max(s.last, p.ID)
-	s.list = append(s.list[:len(s.list):len(s.list)], p)
+	s.list = append(slices.Clip(s.list), p)
 }
 
 // find returns a plan.

@@ -19,6 +19,13 @@ func planned() *config.Hyper {
 	}}
 }
 
+// put adds a plan, for which there is room.
+func put(s *plans, p Plan) {
+	if _, err := s.add(p); err != nil {
+		panic(err)
+	}
+}
+
 // The plans of a run are one value; each case is what happened, and which are left, due and under way.
 func TestPlans(t *testing.T) {
 	rate := field("", config.BaseLR)
@@ -30,15 +37,16 @@ func TestPlans(t *testing.T) {
 		want string // ids, those due at 10, those of base_lr that have begun
 	}{
 		{"none", func(*plans) {}, "[] [] []"},
-		{"two", func(s *plans) { s.add(once); s.add(ramp) }, "[1 2] [1 2] []"},
-		{"one that is not due", func(s *plans) { p := once; p.At = 11; s.add(p) }, "[1] [] []"},
-		{"a ramp that begins", func(s *plans) { s.add(once); s.add(ramp); s.begin(2, 0.2, 0.1) }, "[1 2] [1 2] [2]"},
-		{"one that is dropped keeps its number", func(s *plans) { s.add(once); s.drop(1); s.add(ramp) }, "[2] [2] []"},
-		{"one that is dropped twice", func(s *plans) { s.add(once); s.drop(1); s.drop(1) }, "[] [] []"},
-		{"one of a journal", func(s *plans) { p := ramp; p.ID = 7; s.put(p); s.add(once) }, "[7 8] [7 8] []"},
+		{"two", func(s *plans) { put(s, once); put(s, ramp) }, "[1 2] [1 2] []"},
+		{"one that is not due", func(s *plans) { p := once; p.At = 11; put(s, p) }, "[1] [] []"},
+		{"a ramp that begins", func(s *plans) { put(s, once); put(s, ramp); s.begin(2, 0.2, 0.1) }, "[1 2] [1 2] [2]"},
+		{"one that is dropped keeps its " +
+			"number", func(s *plans) { put(s, once); s.drop(1); put(s, ramp) }, "[2] [2] []"},
+		{"one that is dropped twice", func(s *plans) { put(s, once); s.drop(1); s.drop(1) }, "[] [] []"},
+		{"one of a journal", func(s *plans) { p := ramp; p.ID = 7; s.put(p); put(s, once) }, "[7 8] [7 8] []"},
 		{"of a snapshot", func(s *plans) {
-			s.add(once)
-			s.add(ramp)
+			put(s, once)
+			put(s, ramp)
 			s.begin(2, 0.2, 0.1)
 			s.drop(1)
 			lines := s.saved()
@@ -46,7 +54,7 @@ func TestPlans(t *testing.T) {
 			if unknown := s.restore(lines, 5); unknown != nil {
 				panic(unknown)
 			}
-			s.add(once)
+			put(s, once)
 		}, "[2 6] [2 6] [2]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -70,12 +78,12 @@ func TestPlans(t *testing.T) {
 func TestPlansKeepWhatWasHandedOut(t *testing.T) {
 	var s plans
 	for range 3 {
-		s.add(Plan{Edit: config.Edit{Field: field("", config.BaseLR), Value: 1}, At: 1, Over: 2})
+		put(&s, Plan{Edit: config.Edit{Field: field("", config.BaseLR), Value: 1}, At: 1, Over: 2})
 	}
 	was, copied := s.list, append([]Plan(nil), s.list...)
 	s.begin(1, 0, 0)
 	s.drop(2)
-	s.add(copied[0])
+	put(&s, copied[0])
 	if d := cmp.Diff(copied, was); d != "" {
 		t.Error(d)
 	}

@@ -1,9 +1,10 @@
 package session
 
 import (
+	"time"
+
 	"dns-tui/caffe/caffepb"
 	"dns-tui/model/solver"
-	"time"
 )
 
 // display is what a run shows of itself beside what its parts know, and when.
@@ -83,7 +84,8 @@ func (d *display) news(s *solver.Solver) []string {
 func (d *display) show(sn *Snapshot, s *solver.Solver, p *caffepb.SolverParameter) {
 	d.published = time.Now()
 	sn.Net, sn.Source, sn.Device, sn.Memory = s.Net.Name, d.source, s.Device().Name(), s.Device().Allocated()
-	sn.Iter, sn.MaxIter, sn.Rate, sn.Loss, sn.Smoothed = s.Iter, int(p.GetMaxIter()), s.Rate(s.Iter), d.loss, s.SmoothedLoss()
+	sn.Iter, sn.MaxIter, sn.Rate = s.Iter, int(p.GetMaxIter()), s.Rate(s.Iter)
+	sn.Loss, sn.Smoothed = d.loss, s.SmoothedLoss()
 	sn.PerSecond, sn.BatchSize, sn.Surgeries = d.speed.perSecond(), d.batch*int(p.GetIterSize()), d.surgeries
 	sn.Exported, sn.Published, sn.Health = d.exported, d.published, s.Device().Health()
 	if sn.PerSecond > 0 {

@@ -104,7 +104,9 @@ func (r *recorder) told(err error) {
 			r.events.note(Event{Iter: r.solver.Iter, What: JournalWritten{r.journal.dropped()}})
 		}
 	case r.trouble.fails(err, time.Now()):
-		r.events.note(Event{Iter: r.solver.Iter, What: JournalFailed{err.Error(), r.journal.waiting(), r.journal.dropped()}})
+		r.events.note(
+			Event{Iter: r.solver.Iter, What: JournalFailed{err.Error(), r.journal.waiting(), r.journal.dropped()}},
+		)
 	}
 }
 
@@ -116,9 +118,9 @@ func (r *recorder) ofIteration() []Change {
 	return r.lately
 }
 
-// begin writes where the run begins, or goes on from a snapshot, and what was changed in this very iteration before it: a
-// reader drops what the journal holds from this iteration on. back is the iteration that was left for it, by going back,
-// and left what that left behind; else 0.
+// begin writes where the run begins, or goes on from a snapshot, and what was changed in this very iteration before
+// it: a reader drops what the journal holds from this iteration on. back is the iteration that was left for it, by
+// going back, and left what that left behind; else 0.
 func (r *recorder) begin(from string, back int, left []string, planned []Plan) error {
 	s := r.solver
 	source, batch := s.Net.DataSource()
@@ -297,7 +299,9 @@ func (r *recorder) unrecorded(lately []Change, planned []Plan) []Change {
 			continue
 		}
 		q, ramped := ramps[f]
-		if ramped && slices.ContainsFunc(planned, func(p Plan) bool { return p.Begun && p.ID == q.ID && p.Field == f }) {
+		if ramped && slices.ContainsFunc(
+			planned, func(p Plan) bool { return p.Begun && p.ID == q.ID && p.Field == f },
+		) {
 			continue // the ramp says it
 		}
 		if old, _ := h.Get(f); now != old && !(ramped && now == q.Value) {
@@ -319,8 +323,8 @@ func full(h *config.Hyper, f config.Field) config.Field {
 	return f
 }
 
-// measure writes how the run does, when it is time for it or where now is set and something happened since. perSecond is
-// its speed, or 0.
+// measure writes how the run does, when it is time for it or where now is set and something happened since. perSecond
+// is its speed, or 0.
 func (r *recorder) measure(now bool, loss, perSecond float64) {
 	iter := r.solver.Iter
 	if !math.IsNaN(loss) && !math.IsInf(loss, 0) && iter > r.iter {

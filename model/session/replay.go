@@ -129,8 +129,8 @@ func (r *replay) verdict() string {
 	return fmt.Sprintf("the replay is not the journal's run: %d of its changes were rejected", r.rejected)
 }
 
-// skip drops the changes that the snapshot holds from which the run goes on: those before its iteration, and of it those
-// that were made before the snapshot.
+// skip drops the changes that the snapshot holds from which the run goes on: those before its iteration, and of it
+// those that were made before the snapshot.
 func (r *replay) skip(iter int, lately []Change) {
 	n := 0
 	for len(r.changes) > 0 && (r.changes[0].Iter < iter || !r.changes[0].IsSetting()) {

@@ -97,7 +97,7 @@ func (p *player) do(c session.Command) {
 		}
 		// One that waits for surgery publishes, and gives no answer.
 		s := p.tr.Snapshot()
-		if s.Published == before || len(s.Pending) == 0 ||
+		if s.Published.Equal(before) || len(s.Pending) == 0 ||
 			c.Kind != session.Set && c.Kind != session.Undo && c.Kind != session.Redo {
 			return false
 		}

@@ -37,8 +37,8 @@ type moment struct {
 // maxStates bounds the restore points that a run remembers.
 const maxStates = 200
 
-// restorePoints are the snapshots that a run can go back to, oldest first, and which of them its course leads over. Lists
-// that were handed out are never changed.
+// restorePoints are the snapshots that a run can go back to, oldest first, and which of them its course leads over.
+// Lists that were handed out are never changed.
 type restorePoints struct {
 	list     []SavedState
 	left     map[string]bool // base names of the solverstates that going back left behind
@@ -75,7 +75,11 @@ func (r *restorePoints) operated() {
 func (r *restorePoints) now(iter int) moment {
 	r.here.iter = iter
 	at := r.here
-	for o, ok := r.origins[at.course]; ok && o.iter == at.iter && o.version == at.version; o, ok = r.origins[at.course] {
+	for {
+		o, ok := r.origins[at.course]
+		if !ok || o.iter != at.iter || o.version != at.version {
+			break
+		}
 		at = o
 	}
 	return at
@@ -190,8 +194,8 @@ func (r *restorePoints) dropGuards(few int, keep string) {
 	r.list = list
 }
 
-// lastGood is the restore point that going back without a name means: the one that was left by going back, where nothing
-// happened since; else the last one before what is now. nil where there is none.
+// lastGood is the restore point that going back without a name means: the one that was left by going back, where
+// nothing happened since; else the last one before what is now. nil where there is none.
 func (r *restorePoints) lastGood(iter int) *SavedState {
 	here := r.now(iter)
 	returns := r.returnTo.path != "" && r.returnTo.from == here

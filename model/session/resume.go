@@ -76,7 +76,8 @@ func olderSnapshots(prefix string, iter int, resumed bool) string {
 		n = fmt.Sprintf("%d snapshots are", len(later))
 	}
 	text := fmt.Sprintf(
-		"%s at %s already, up to iteration %d: this run starts at iteration %d and replaces those of the same iterations",
+		"%s at %s already, up to iteration %d: this run starts at iteration %d and replaces those of the same "+
+			"iterations",
 		n,
 		prefix,
 		later[0].Iter,
@@ -113,7 +114,8 @@ func ofOtherRun(s solver.SnapshotFile, st *caffepb.SolverState, course *Course) 
 	}
 	return []string{
 		fmt.Sprintf(
-			"%s is of run %s; the last run at this prefix, %s, has not come as far: --snapshot goes on from one of its snapshots",
+			"%s is of run %s; the last run at this prefix, %s, has not come as far: --snapshot goes on from one of "+
+				"its snapshots",
 			s.Path,
 			solver.RunName(st),
 			last,

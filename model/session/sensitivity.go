@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"dns-tui/caffe"
@@ -40,8 +41,8 @@ type SensitivityPoint struct {
 // probedSparsities are the points of each layer's curve.
 var probedSparsities = []float64{0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99}
 
-// probeImages is about how many images a point is measured on; probeFraction is the fraction of the time that probing may
-// take from a run that goes on.
+// probeImages is about how many images a point is measured on; probeFraction is the fraction of the time that probing
+// may take from a run that goes on.
 const (
 	probeImages   = 1000
 	probeFraction = 0.2
@@ -224,7 +225,7 @@ func (p *measurement) step(hist []*solver.Histogram) Happening {
 		if point, err = p.try(p.solver.Layers()[i], hist[i], probedSparsities[k]); err == nil {
 			s.Layers = append([]LayerSensitivity(nil), s.Layers...)
 			l := &s.Layers[i]
-			l.Points = append(l.Points[:len(l.Points):len(l.Points)], point)
+			l.Points = append(slices.Clip(l.Points), point)
 		}
 	}
 	p.next++

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -89,7 +90,7 @@ func TestSession(t *testing.T) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			if d.Cmd == "run" {
 				run = mini(t, d.CmdArgs[0].Key, func(r *config.Run) {
-					for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+					for line := range strings.SplitSeq(strings.TrimSpace(d.Input), "\n") {
 						merge(t, r, line)
 					}
 				})
@@ -581,7 +582,7 @@ func TestCallersMayGoAway(t *testing.T) {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	for range 100 {
-		tr.Do(gone, set("lr_mult", "0.9"))
+		_, _ = tr.Do(gone, set("lr_mult", "0.9")) // nobody waits for it
 	}
 	must(t, tr, session.Command{Kind: session.Resume})
 	if s := settle(t, tr); s.State != session.Finished || s.Iter != 40 {
@@ -589,7 +590,7 @@ func TestCallersMayGoAway(t *testing.T) {
 	}
 	must(t, tr, session.Command{Kind: session.Stop})
 	<-tr.Done()
-	if _, err := tr.Do(context.Background(), session.Command{Kind: session.Pause}); err != session.ErrEnded {
+	if _, err := tr.Do(context.Background(), session.Command{Kind: session.Pause}); !errors.Is(err, session.ErrEnded) {
 		t.Errorf("a command to a run that has ended: %v, wanted ErrEnded", err)
 	}
 }

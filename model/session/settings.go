@@ -10,9 +10,9 @@ import (
 	"dns-tui/model/solver"
 )
 
-// settings are the live hyperparameters of a run and how they come to change: by commands, at once or with a layer's next
-// surgery; by plans; by undo and redo; and by a journal that is replayed. Each change is one line of the journal, one
-// mark of the plots, one event, and one step of undo.
+// settings are the live hyperparameters of a run and how they come to change: by commands, at once or with a layer's
+// next surgery; by plans; by undo and redo; and by a journal that is replayed. Each change is one line of the
+// journal, one mark of the plots, one event, and one step of undo.
 type settings struct {
 	solver *solver.Solver
 	events *events
@@ -298,7 +298,7 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 	return ack.Detail, waits, nil
 }
 
-// redo makes the step again that was undone last. It reports that that waits for surgery; to is answered then.
+// redo makes the step again that was undone last. waits tells that it waits for surgery; to is answered then.
 func (s *settings) redo(to chan reply, by string) (text string, waits bool, err error) {
 	last, ok := s.ledger.lastUndone()
 	if !ok {
@@ -352,7 +352,7 @@ func (s *settings) cancel(id int) (string, error) {
 func (s *settings) endRamps(f config.Field) []Plan {
 	ended := s.plans.rampsOf(f)
 	for _, p := range ended {
-		s.cancel(p.ID)
+		_, _ = s.cancel(p.ID) // it is there
 	}
 	return ended
 }
@@ -376,7 +376,8 @@ func (s *settings) followPlans() {
 		if !ok {
 			continue // another plan took its field in hand
 		}
-		done, err := true, error(nil)
+		done := true
+		var err error
 		if p.Over == 0 {
 			s.plans.drop(p.ID)
 			_, _, err = s.change([]config.Edit{p.Edit}, &pendingCommand{By: p.By, Reply: make(chan reply, 1)}, p.ID)
@@ -392,8 +393,8 @@ func (s *settings) followPlans() {
 	}
 }
 
-// ramp takes a ramp to where it is at this iteration, and reports whether it is done. It is one line of the journal, when
-// it begins.
+// ramp takes a ramp to where it is at this iteration, and reports whether it is done. It is one line of the journal,
+// when it begins.
 func (s *settings) ramp(p Plan) (done bool, err error) {
 	// A threshold takes effect with surgery, so a ramp moves when there is one.
 	if p.WaitsForSurgery() && s.moreSurgery(p.Layer) && !s.dueNow(p.Layer) {
@@ -535,4 +536,4 @@ func (m *marks) add(c Change) {
 }
 
 // view is the list as it is now.
-func (m *marks) view() []Change { return m.list[:len(m.list):len(m.list)] }
+func (m *marks) view() []Change { return slices.Clip(m.list) }

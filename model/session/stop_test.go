@@ -84,7 +84,7 @@ func TestStopThatDoesNotCome(t *testing.T) {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	for range 2000 { // until the channel to the loop is full: as long as there is room, either may happen
-		tr.Do(gone, session.Command{Kind: session.Pause})
+		_, _ = tr.Do(gone, session.Command{Kind: session.Pause})
 	}
 	if _, err := tr.Do(gone, session.Command{Kind: session.Stop}); err == nil || tr.StopAsked() {
 		t.Errorf("error %v, stop asked for: %t", err, tr.StopAsked())

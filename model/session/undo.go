@@ -256,7 +256,9 @@ func (l *ledger) restore(lines [][]byte) (unknown []string) {
 			err = errors.New("not one edit")
 		}
 		if err != nil {
-			unknown = append(unknown, fmt.Sprintf("a pending change of the snapshot is not known, and is canceled: %v", err))
+			unknown = append(
+				unknown, fmt.Sprintf("a pending change of the snapshot is not known, and is canceled: %v", err),
+			)
 			continue
 		}
 		key := c.Seq

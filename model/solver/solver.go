@@ -143,7 +143,10 @@ func (s *Solver) build() error {
 	proto.Merge(trainState, s.param.GetTrainState())
 	trainState.Phase = caffepb.Phase_TRAIN.Enum()
 	var err error
-	if s.Net, err = model.NewNet(s.run.Train, model.NetOptions{Device: s.device, State: trainState, Seed: s.Seed, Clock: s.clock, Inputs: s.run.Inputs}); err != nil {
+	if s.Net, err = model.NewNet(
+		s.run.Train,
+		model.NetOptions{Device: s.device, State: trainState, Seed: s.Seed, Clock: s.clock, Inputs: s.run.Inputs},
+	); err != nil {
 		return err
 	}
 	for i, f := range s.run.Tests {

@@ -204,7 +204,8 @@ func (s *Solver) dropped(f *flight) {
 	}
 }
 
-// Redrawn are the layers whose masks were redrawn in the last iteration that was given up, or whose loss was not finite.
+// Redrawn are the layers whose masks were redrawn in the last iteration that was given up, or whose loss was not
+// finite.
 func (s *Solver) Redrawn() []string { return s.redrawn }
 
 // seek takes the data back to where an iteration began.

@@ -145,7 +145,7 @@ func (s *Surgeon) examine(h *config.Hyper, histogram bool) {
 		p.ruleNow = h.Layer(p.Name).Rule
 		s.measureReach(p)
 	}
-	s.device.Sync()
+	_ = s.device.Sync() // the next iteration tells of a failure
 }
 
 func (s *Surgeon) run(p *Layer, l *config.LayerHyper, redraw, histogram bool, r *gpu.SurgeryResult) {
