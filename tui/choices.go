@@ -259,7 +259,9 @@ func (c *choices) copyThreshold() intent {
 		return nil
 	}
 	c.copied = &copied{l.Name, l.Rule, c.threshold(l)}
-	return notice{text: fmt.Sprintf("copied the threshold of %s, %s", l.Name, c.thresholdField(l).Format(c.copied.threshold))}
+	return notice{
+		text: fmt.Sprintf("copied the threshold of %s, %s", l.Name, c.thresholdField(l).Format(c.copied.threshold)),
+	}
 }
 
 func (c *choices) pasteThreshold() intent {

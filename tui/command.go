@@ -136,7 +136,8 @@ func parseCommand(run *session.Snapshot, text string) (*session.Command, error) 
 	return &session.Command{Kind: session.Schedule, Plan: p}, nil
 }
 
-// parseEdit reads a field and its value; "95%", typed as a layer's threshold, is the threshold that gives that sparsity.
+// parseEdit reads a field and its value; "95%", typed as a layer's threshold, is the threshold that gives that
+// sparsity.
 func parseEdit(run *session.Snapshot, field, value string) (config.Edit, error) {
 	f, err := run.Hyper.ParseField(field)
 	if err != nil {
