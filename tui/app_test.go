@@ -36,7 +36,7 @@ func BenchmarkTick(b *testing.B) {
 		measured(s)
 		planned(s)
 		for range 300 {
-			s.Events = append(s.Events, told(12470, "", "test  accuracy 0.9909  loss 0.0310"))
+			s.Events = append(s.Events, told(12470, "test  accuracy 0.9909  loss 0.0310"))
 		}
 		a, _ := open(b, s, look{})
 		a.Update(tea.WindowSizeMsg{Width: 120, Height: 40})

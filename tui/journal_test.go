@@ -18,7 +18,7 @@ func TestJournalCountsEarlierEvents(t *testing.T) {
 	if got, want := frame(a, 120, 40), "1,199 earlier events are in the file alone"; !strings.Contains(got, want) {
 		t.Errorf("no %q in\n%s", want, got)
 	}
-	s.Events = []session.Event{told(1, "", "first")}
+	s.Events = []session.Event{told(1, "first")}
 	s.Events[0].Seq = 1
 	a, _ = open(t, s, look{})
 	press(a, "J")

@@ -119,7 +119,7 @@ func effect(t *testing.T, m screenID, name, key string) string {
 	measured(s)
 	planned(s)
 	for range 10 { // so that the journal scrolls
-		s.Events = append(s.Events, told(12470, "", "test"))
+		s.Events = append(s.Events, told(12470, "test"))
 	}
 	s.Changes = []session.Change{changed(6000, "base_lr", "0.1", "0.01")}
 	a, f := open(t, s, look{})

@@ -118,7 +118,7 @@ func scene() *session.Snapshot {
 		s.Accuracy.Add(500*i, 0.991-0.01*math.Exp(-float64(i)/4))
 	}
 	s.Events = []session.Event{
-		told(12000, session.NoChange, "test  accuracy 0.9909  loss 0.0310"),
+		told(12000, "test  accuracy 0.9909  loss 0.0310"),
 		{Iter: 12440, What: session.ChangeApplied{Change: changed(12440, "conv2.threshold", "1.64", "1.96")}},
 		{Iter: 12460, What: session.CommandRejected{Command: "momentum 2", Reason: "momentum is 2, wanted 0 to 1"}},
 	}
@@ -388,6 +388,6 @@ func changed(iter int, field, old, value string) session.Change {
 }
 
 // told is an event of which only the text matters.
-func told(iter int, status session.Status, text string) session.Event {
-	return session.Event{Iter: iter, What: session.Told{Status: status, Text: text}}
+func told(iter int, text string) session.Event {
+	return session.Event{Iter: iter, What: session.Told{Status: session.NoChange, Text: text}}
 }

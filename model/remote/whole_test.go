@@ -156,7 +156,9 @@ func TestEveryFieldArrives(t *testing.T) {
 	for i := range s.Layers { // a layer has settings under its name
 		s.Layers[i].Name = s.Hyper.Layers[i].Name
 	}
-	for _, c := range []*session.Series{&s.Losses, &s.Smooth, &s.Rates, &s.KeptFraction, &s.Speed, &s.Accuracy, &s.TestLoss} {
+	for _, c := range []*session.Series{
+		&s.Losses, &s.Smooth, &s.Rates, &s.KeptFraction, &s.Speed, &s.Accuracy, &s.TestLoss,
+	} {
 		c.Values = c.Values[:len(c.Iters)]
 	}
 	if missing := unset(reflect.ValueOf(*s), "Snapshot"); missing != nil {

@@ -56,8 +56,12 @@ func TestSnapshotCountsEvents(t *testing.T) {
 
 // What an event says, and what became of it.
 func TestEventText(t *testing.T) {
-	p := Plan{ID: 3, Edit: edited(field("conv2", config.Threshold), 1, 1.5).Edit, At: 7, Over: 20, Begun: true, Old: 0.6}
-	results := []solver.TestResult{{Outputs: []model.Output{{Name: "accuracy", Value: 0.99}, {Name: "loss", Value: 0.03}}}}
+	p := Plan{
+		ID: 3, Edit: edited(field("conv2", config.Threshold), 1, 1.5).Edit, At: 7, Over: 20, Begun: true, Old: 0.6,
+	}
+	results := []solver.TestResult{
+		{Outputs: []model.Output{{Name: "accuracy", Value: 0.99}, {Name: "loss", Value: 0.03}}},
+	}
 	for _, c := range []struct {
 		what Happening
 		want string

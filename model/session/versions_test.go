@@ -21,8 +21,8 @@ import (
 // older is a file of testdata/versions.
 func older(name string) string { return modeltest.Root("versions", "2026-11", name) }
 
-// A snapshot of the version before is gone on from: its settings under their new names, its plans with a ramp under way,
-// what is pending, and what can be undone.
+// A snapshot of the version before is gone on from: its settings under their new names, its plans with a ramp under
+// way, what is pending, and what can be undone.
 func TestResumeOfTheVersionBefore(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"run_iter_10.caffemodel", "run_iter_10.solverstate", "run.journal"} {
