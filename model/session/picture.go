@@ -3,7 +3,6 @@ package session
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"dns-tui/gpu"
 	"dns-tui/model/solver"
@@ -48,11 +47,11 @@ type looker struct {
 
 // look draws the forward weights of a layer, a piece at a time: the largest layer needs no memory of its size.
 func (k *looker) look(s *solver.Solver, name string, a Area) (*Picture, error) {
-	i := slices.IndexFunc(s.Layers(), func(l *solver.Layer) bool { return l.Name == name })
-	if i < 0 {
+	l := s.Layer(name)
+	if l == nil {
 		return nil, fmt.Errorf("no layer %q that can be pruned", name)
 	}
-	w := s.Layers()[i].Weights
+	w := l.Weights
 	pic := &Picture{Layer: name, Shape: w.Shape, Rows: w.Shape[0], Iter: s.Iter}
 	pic.Cols = w.Data.N / max(1, pic.Rows)
 	var err error

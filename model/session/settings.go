@@ -44,14 +44,18 @@ func (s *settings) resolve(edits []config.Edit) ([]config.Edited, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []config.Edited
-	for _, e := range all {
-		same := func(o config.Edited) bool { return o.Field == e.Field }
-		if i := slices.IndexFunc(out, same); i >= 0 { // what was before is before the first
-			e.Old = out[i].Old
-			out = slices.Delete(out, i, i+1)
+	last := map[config.Field]int{} // of each field, where it stands among all
+	for i, e := range all {
+		if first, ok := last[e.Field]; ok { // what was before is before the first
+			all[i].Old = all[first].Old
 		}
-		out = append(out, e)
+		last[e.Field] = i
+	}
+	out := all[:0]
+	for i, e := range all {
+		if last[e.Field] == i {
+			out = append(out, e)
+		}
 	}
 	return out, nil
 }
@@ -82,8 +86,8 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 	var ended []Plan
 	for _, e := range all {
 		ended = append(ended, s.endRamps(e.Field)...)
-		s.ledger.replace(e.Field, s.solver.Iter)
 	}
+	s.ledger.replace(all, s.solver.Iter)
 	c.Seq, c.Iter = s.ledger.next(), s.solver.Iter
 	done := step{Seq: c.Seq, Plan: plan, Ended: ended}
 	// What takes effect at once may say which layers will be operated on.
@@ -122,10 +126,11 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 
 // inOrder sorts the edits of a step as they were asked for.
 func inOrder(s step, asked []config.Edited) step {
-	at := func(e config.Edited) int {
-		return slices.IndexFunc(asked, func(o config.Edited) bool { return o.Field == e.Field })
+	at := make(map[config.Field]int, len(asked))
+	for i, e := range asked {
+		at[e.Field] = i
 	}
-	slices.SortStableFunc(s.Edits, func(a, b config.Edited) int { return at(a) - at(b) })
+	slices.SortStableFunc(s.Edits, func(a, b config.Edited) int { return at[a.Field] - at[b.Field] })
 	return s
 }
 
@@ -175,12 +180,8 @@ func (s *settings) noSurgery() string {
 
 // dueNow reports whether a layer is operated on in the next iteration.
 func (s *settings) dueNow(layer string) bool {
-	for _, l := range s.solver.Layers() {
-		if l.Name == layer {
-			return s.solver.SurgeryDue(l)
-		}
-	}
-	return false
+	l := s.solver.Layer(layer)
+	return l != nil && s.solver.SurgeryDue(l)
 }
 
 // applyPending applies the pending edits whose layers are operated on now: those of one command together.
@@ -191,9 +192,7 @@ func (s *settings) applyPending(now func(layer string) bool) {
 	for _, t := range s.ledger.take(func(p pendingEdit) bool { return now(p.Layer) }) {
 		_, err := s.apply(t.Of, t.Edits)
 		if err != nil {
-			for _, e := range t.Edits {
-				s.ledger.forget(t.Of.Seq, e.Field)
-			}
+			s.ledger.forget(t.Of.Seq, t.Edits)
 		}
 		t.Of.settle(s.solver.Iter, err)
 	}
@@ -215,9 +214,7 @@ func (s *settings) apply(c *pendingCommand, edits []config.Edited) ([]config.Edi
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range edits {
-		s.ledger.applied(c.Seq, e)
-	}
+	s.ledger.applied(c.Seq, edits)
 	ch := Change{Iter: s.solver.Iter, Edits: edits, By: c.By}
 	s.rec.write(ch)
 	s.marks.add(ch)
@@ -260,10 +257,11 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 	for _, t := range canceled {
 		t.Of.settle(s.solver.Iter, ErrUndone)
 	}
-	wasPending := func(f config.Field) bool {
-		return slices.ContainsFunc(canceled, func(t taken) bool {
-			return slices.ContainsFunc(t.Edits, func(e config.Edited) bool { return e.Field == f })
-		})
+	wasPending := map[config.Field]bool{}
+	for _, t := range canceled {
+		for _, e := range t.Edits {
+			wasPending[e.Field] = true
+		}
 	}
 	text = s.resumeRamps(last.Ended)
 	var back []config.Edit
@@ -271,7 +269,7 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 	for _, e := range last.back() {
 		switch {
 		case slices.ContainsFunc(last.Ended, func(p Plan) bool { return p.Field == e.Field }): // its ramp takes it on
-		case wasPending(e.Field):
+		case wasPending[e.Field]:
 			stay = append(stay, e)
 		default:
 			back = append(back, e.Edit)
@@ -429,7 +427,7 @@ func (s *settings) beginRamp(p Plan) (Plan, error) {
 	}
 	s.guard([]config.Edit{p.Edit})
 	ended := s.endRamps(p.Field)
-	s.ledger.replace(p.Field, s.solver.Iter)
+	s.ledger.replace([]config.Edited{{Edit: p.Edit}}, s.solver.Iter)
 	return s.begun(p, start, old, ended), nil
 }
 

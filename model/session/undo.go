@@ -177,33 +177,50 @@ type taken struct {
 	Edits []config.Edited
 }
 
-// replace drops the pending edit of a field, for a later one.
-func (l *ledger) replace(f config.Field, iter int) {
-	for _, t := range l.take(func(p pendingEdit) bool { return p.Field == f }) {
-		l.forget(t.Of.Seq, f)
+// fieldsOf are the fields of edits.
+func fieldsOf(edits []config.Edited) map[config.Field]config.Edited {
+	out := make(map[config.Field]config.Edited, len(edits))
+	for _, e := range edits {
+		out[e.Field] = e
+	}
+	return out
+}
+
+// replace drops the pending edits of the fields of later ones.
+func (l *ledger) replace(later []config.Edited, iter int) {
+	if l.idle() {
+		return
+	}
+	fields := fieldsOf(later)
+	for _, t := range l.take(func(p pendingEdit) bool { _, ok := fields[p.Field]; return ok }) {
+		l.forget(t.Of.Seq, t.Edits)
 		t.Of.settle(iter, ErrReplaced)
 	}
 }
 
-// applied notes what an edit of a command changed, when it takes effect.
-func (l *ledger) applied(seq int, e config.Edited) {
-	if s := l.find(seq); s != nil {
-		for i := range s.Edits {
-			if s.Edits[i].Field == e.Field {
-				s.Edits[i].Old = e.Old
-			}
-		}
-	}
-}
-
-// forget drops an edit that will not take effect from its step, and the step where that was all.
-func (l *ledger) forget(seq int, f config.Field) {
+// applied notes what edits of a command changed, when they take effect.
+func (l *ledger) applied(seq int, edits []config.Edited) {
 	s := l.find(seq)
 	if s == nil {
 		return
 	}
-	// in new memory: a snapshot under way may have the old
-	s.Edits = slices.DeleteFunc(slices.Clone(s.Edits), func(e config.Edited) bool { return e.Field == f })
+	fields := fieldsOf(edits)
+	for i := range s.Edits {
+		if e, ok := fields[s.Edits[i].Field]; ok {
+			s.Edits[i].Old = e.Old
+		}
+	}
+}
+
+// forget drops edits that will not take effect from their step, and the step where those were all.
+func (l *ledger) forget(seq int, edits []config.Edited) {
+	s := l.find(seq)
+	if s == nil {
+		return
+	}
+	fields := fieldsOf(edits)
+	gone := func(e config.Edited) bool { _, ok := fields[e.Field]; return ok }
+	s.Edits = slices.DeleteFunc(slices.Clone(s.Edits), gone) // in new memory: a snapshot under way may have the old
 	if len(s.Edits) == 0 {
 		l.undo = slices.DeleteFunc(slices.Clone(l.undo), func(s step) bool { return s.Seq == seq })
 	}

@@ -53,17 +53,17 @@ func TestLedger(t *testing.T) {
 		{"a plan that is undone cannot be " +
 			"redone", func(l *ledger) { l.accept(step{Seq: 1, Plan: 7}); l.undone() }, "", "", 0},
 		{"part of a scope never took " +
-			"effect", func(l *ledger) { l.accept(scope); l.forget(3, field("a", config.Prune)) },
+			"effect", func(l *ledger) { l.accept(scope); l.forget(3, scope.Edits[:1]) },
 			"b.prune on → off", "", 1},
 		{"none of a scope did", func(l *ledger) {
 			l.accept(one(1, lr))
 			l.accept(scope)
-			l.forget(3, field("a", config.Prune))
-			l.forget(3, field("b", config.Prune))
+			l.forget(3, scope.Edits[:1])
+			l.forget(3, scope.Edits[1:])
 		}, "base_lr 2 → 1", "", 1},
 		{"what was before is known when it takes effect", func(l *ledger) {
 			l.accept(one(1, lr))
-			l.applied(1, edited(lr, 0.5, 2))
+			l.applied(1, []config.Edited{edited(lr, 0.5, 2)})
 		}, "base_lr 2 → 0.5", "", 1},
 		{"not without end", func(l *ledger) {
 			for i := range 2 * maxSteps {
@@ -107,7 +107,7 @@ func TestLedgerPending(t *testing.T) {
 			}
 		}, []string{"threshold → 2 in a, b at 5", ""}, 1, "a.threshold 3 → 1"},
 		{"a later change of a field replaces those before", func(l *ledger, scope, other *pendingCommand) {
-			l.replace(a, 5)
+			l.replace([]config.Edited{edited(a, 1, 4)}, 5)
 		}, []string{"", "replaced by a later change before it took effect"}, 1, "b.threshold 2 → 1"},
 		{"what fails is told", func(l *ledger, scope, other *pendingCommand) {
 			for _, t := range l.take(func(p pendingEdit) bool { return p.Of == other }) {

@@ -14,6 +14,7 @@ type Surgeon struct {
 	device *gpu.Device
 	seed   uint64
 	layers []*Layer
+	byName map[string]*Layer
 	params gpu.SurgeryParams
 	gate   *gpu.Tensor // behind which surgery changes nothing; nil on a device without a lag
 }
@@ -41,9 +42,10 @@ type Norms struct {
 }
 
 func newSurgeon(d *gpu.Device, n *model.Net, seed uint64) *Surgeon {
-	s := &Surgeon{device: d, seed: seed}
+	s := &Surgeon{device: d, seed: seed, byName: map[string]*Layer{}}
 	for _, l := range n.Prunable() {
-		s.layers = append(s.layers, &Layer{PrunableLayer: l, lastIter: -1, norms: Norms{Iter: -1}})
+		p := &Layer{PrunableLayer: l, lastIter: -1, norms: Norms{Iter: -1}}
+		s.layers, s.byName[l.Name] = append(s.layers, p), p
 	}
 	return s
 }
@@ -197,6 +199,9 @@ func (p *Layer) Dead() int {
 
 // Layers are the layers that can be pruned, in the net's order.
 func (s *Solver) Layers() []*Layer { return s.surgeon.layers }
+
+// Layer returns a layer that can be pruned by its name, or nil.
+func (s *Solver) Layer(name string) *Layer { return s.surgeon.byName[name] }
 
 // Histograms waits for the device and measures all layers, in the order of Layers, without changing them.
 func (s *Solver) Histograms() ([]*Histogram, error) {
