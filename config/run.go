@@ -25,7 +25,7 @@ type Run struct {
 	Tests          []*caffe.NetFile // one a test net, with test_iter and test_state at the same place
 	Weights        []string         // caffemodels to start from
 	Snapshot       string           // solverstate to resume from
-	MasksFromZeros bool             // exact zeros of loaded weights start masked
+	MasksFromZeros bool             // exact zeros of loaded weights start pruned
 	SkipMismatched bool             // layers of Weights that do not fit are left out
 	Journal        string           // where changes are written; "" is beside the snapshots
 	Replay         string           // a journal to repeat

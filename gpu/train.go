@@ -92,9 +92,9 @@ type SurgeryResult struct {
 	Kept      int
 	Pruned    int // 1 → 0 in this surgery
 	Spliced   int // 0 → 1 in this surgery
-	// KeptAt and MaskedAt count entries with T = 1 and T = 0 by distance/HistogramWidth, where the distance is
+	// KeptAt and PrunedAt count entries with T = 1 and T = 0 by distance/HistogramWidth, where the distance is
 	// |w - mu|/sigma under the seed rule and |x|/sigma under the paper rule.
-	KeptAt, MaskedAt []uint32
+	KeptAt, PrunedAt []uint32
 }
 
 // Pruned is what a pruned entry of forward weights holds: -0.

@@ -31,7 +31,7 @@ type builder struct {
 	names    caffe.LayerNames
 }
 
-func (b *builder) add(p placed) error {
+func (b *builder) add(p indexedLayer) error {
 	n, inFile := b.net, p.param.GetName()
 	name := inFile
 	if p.index >= 0 {
@@ -104,7 +104,7 @@ func (b *builder) add(p placed) error {
 	return nil
 }
 
-func (b *builder) setup(p placed, nd *node) error {
+func (b *builder) setup(p indexedLayer, nd *node) error {
 	nd.weights = make([]float32, len(nd.top))
 	if len(p.param.LossWeight) > len(nd.top) {
 		return fmt.Errorf("%d loss_weight for %d tops", len(p.param.LossWeight), len(nd.top))
@@ -275,8 +275,8 @@ func (b *builder) agree(p *layer.Param, spec *caffepb.ParamSpec) error {
 func (b *builder) shared(nd *node, index int, spec *caffepb.ParamSpec) *layer.Param {
 	if b.opts.Share != nil {
 		if o := b.opts.Share.node(nd.name); o != nil && index < len(o.params) {
-			if b.opts.Stand != nil {
-				return b.opts.Stand(o.params[index])
+			if b.opts.Substitute != nil {
+				return b.opts.Substitute(o.params[index])
 			}
 			return o.params[index]
 		}
@@ -295,7 +295,7 @@ func (b *builder) addParam(p *layer.Param) {
 }
 
 // known names all layers whose type there is none of here, which is what the first look at a fork's net wants.
-func (b *builder) known(layers []placed) error {
+func (b *builder) known(layers []indexedLayer) error {
 	var errs []error
 	for _, p := range layers {
 		if err := layer.Known(p.param); err != nil {
@@ -306,7 +306,7 @@ func (b *builder) known(layers []placed) error {
 }
 
 // wrap says which layer an error is about, and what its inputs are.
-func (b *builder) wrap(p placed, err error) error {
+func (b *builder) wrap(p indexedLayer, err error) error {
 	var in []string
 	for _, name := range p.param.Bottom {
 		if blob, ok := b.net.blobs[name]; ok && blob.Data != nil {
@@ -347,7 +347,7 @@ func (b *builder) planBackward() error {
 			needs = needs || p.Trained()
 		}
 		for i, bl := range nd.bottom {
-			wanted := needed[bl] || b.opts.Probe || force
+			wanted := needed[bl] || b.opts.AllGradients || force
 			needs = needs || wanted && !isLabel(nd, i)
 			if down := nd.param.PropagateDown; len(down) > 0 && !force { // force_backward goes before it
 				wanted = down[i]
@@ -360,22 +360,21 @@ func (b *builder) planBackward() error {
 		nd.backward = needs
 	}
 	ends := b.ends()
-	under := map[*layer.Blob]bool{} // blobs that reach a loss
+	feedsLoss := map[*layer.Blob]bool{} // blobs that a loss depends on
 	for _, nd := range slices.Backward(n.nodes) {
-
-		reaches := b.opts.Probe
+		contributes := b.opts.AllGradients
 		for j, t := range nd.top {
-			reaches = reaches || nd.weights[j] != 0 || under[t] || ends[t]
+			contributes = contributes || nd.weights[j] != 0 || feedsLoss[t] || ends[t]
 		}
-		nd.backward = nd.backward && reaches
+		nd.backward = nd.backward && contributes
 		for j, bl := range nd.bottom {
-			under[bl] = under[bl] || reaches && nd.need[j]
+			feedsLoss[bl] = feedsLoss[bl] || contributes && nd.need[j]
 			nd.need[j] = nd.need[j] && nd.backward
 		}
 	}
 	return b.allocate(func(nd *node, j int) bool {
 		t := nd.top[j]
-		return nd.weights[j] != 0 && !(isLoss(nd) && j == 0) || under[t] || ends[t] || b.opts.Probe && nd.typ != "Split"
+		return nd.weights[j] != 0 && !(isLoss(nd) && j == 0) || feedsLoss[t] || ends[t] || b.opts.AllGradients && nd.typ != "Split"
 	})
 }
 

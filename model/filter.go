@@ -12,15 +12,15 @@ import (
 	"dns-tui/model/layer"
 )
 
-// placed is a layer of a filtered net, with its place in the file.
-type placed struct {
+// indexedLayer is a layer of a filtered net, with its index in the file.
+type indexedLayer struct {
 	param *caffepb.LayerParameter
 	index int // in the file; -1 for a split that was put in
 }
 
 // filter keeps the layers that a phase, level and stages include (Caffe's Net::FilterNet).
-func filter(f *caffe.NetFile, state *caffepb.NetState) ([]placed, error) {
-	var out []placed
+func filter(f *caffe.NetFile, state *caffepb.NetState) ([]indexedLayer, error) {
+	var out []indexedLayer
 	for i, l := range f.Net.Layer {
 		if len(l.Include) > 0 && len(l.Exclude) > 0 {
 			return nil, f.Errorf(i, "has include and exclude rules; wanted one of the two")
@@ -33,7 +33,7 @@ func filter(f *caffe.NetFile, state *caffepb.NetState) ([]placed, error) {
 			in = in && !meets(state, r)
 		}
 		if in {
-			out = append(out, placed{l, i})
+			out = append(out, indexedLayer{l, i})
 		}
 	}
 	return out, nil
@@ -73,7 +73,7 @@ func lossWeight(p *caffepb.LayerParameter, top int) float32 {
 // a gradient of its own. The objective is a reader. Caffe forgets it for the weight of 1 that a loss has by default,
 // and the gradient is then that of the other reader alone; here it is the sum, as it is for a weight that the file
 // says.
-func insertSplits(layers []placed) []placed {
+func insertSplits(layers []indexedLayer) []indexedLayer {
 	type version struct{ layer, top int }
 	latest := map[string]version{}
 	readers := map[version]int{}
@@ -90,7 +90,7 @@ func insertSplits(layers []placed) []placed {
 			}
 		}
 	}
-	var out []placed
+	var out []indexedLayer
 	latest = map[string]version{}
 	next := map[version]int{}
 	for i, l := range layers {
@@ -101,7 +101,7 @@ func insertSplits(layers []placed) []placed {
 				next[v]++
 			}
 		}
-		out = append(out, placed{p, l.index})
+		out = append(out, indexedLayer{p, l.index})
 		for j, t := range p.Top {
 			v := version{i, j}
 			latest[t] = v
@@ -123,7 +123,7 @@ func insertSplits(layers []placed) []placed {
 				p.LossWeight[j] = 0
 				next[v]++
 			}
-			out = append(out, placed{s, -1})
+			out = append(out, indexedLayer{s, -1})
 		}
 	}
 	return out

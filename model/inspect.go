@@ -16,7 +16,7 @@ type LayerWeights struct {
 	OddMasks   int  // of them, those that hold other numbers than 0 and 1
 	Statistics bool // running statistics, which are no parameters
 	Total      int  // parameters
-	Kept       int  // those that are neither zero nor masked
+	Kept       int  // those that are neither zero nor pruned
 	// Weights and WeightsKept count the first parameter alone.
 	Weights, WeightsKept int
 }

@@ -23,10 +23,10 @@ type NetOptions struct {
 	Seed   uint64
 	Clock  *layer.Clock
 	Share  *Net // a net whose parameters are used where a layer has the same name
-	// Stand, where it is not nil, gives what stands for a parameter of Share.
-	Stand func(*layer.Param) *layer.Param
-	// Probe computes the gradients of all outputs and inputs, whether or not they reach a loss.
-	Probe bool
+	// Substitute, where it is not nil, gives what is used in place of a parameter of Share.
+	Substitute func(*layer.Param) *layer.Param
+	// AllGradients computes the gradients of all outputs and inputs, whether or not a loss depends on them.
+	AllGradients bool
 	// Backward computes gradients in every phase, and where the net has no loss, from its outputs down: to measure
 	// them.
 	Backward bool
@@ -100,7 +100,7 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 	}
 	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock, seed: o.Seed,
 		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}, byName: map[string]*node{}}
-	n.gradients = n.Phase == caffepb.Phase_TRAIN || o.Probe || o.Backward
+	n.gradients = n.Phase == caffepb.Phase_TRAIN || o.AllGradients || o.Backward
 	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, specs: map[*layer.Param]*caffepb.ParamSpec{},
 		added: map[*layer.Param]bool{}}
 	if err := b.known(layers); err != nil {

@@ -67,8 +67,8 @@ func (n *Net) edits(was *caffepb.NetParameter) []string {
 	return out
 }
 
-// told are the fields of a layer that are no edits of the net, or are told elsewhere.
-var told = map[string]bool{
+// ignoredFields are the fields of a layer that are no edits of the net, or are reported elsewhere.
+var ignoredFields = map[string]bool{
 	"name":                              true,
 	"phase":                             true,
 	"blobs":                             true,
@@ -89,7 +89,7 @@ func differences(prefix string, a, b protoreflect.Message, out *[]string) {
 	for i := range fields.Len() {
 		fd := fields.Get(i)
 		name := prefix + string(fd.Name())
-		if told[name] || !a.Has(fd) && !b.Has(fd) {
+		if ignoredFields[name] || !a.Has(fd) && !b.Has(fd) {
 			continue
 		}
 		x, y := a.Get(fd), b.Get(fd)

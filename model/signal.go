@@ -7,14 +7,15 @@ import (
 	"dns-tui/model/layer"
 )
 
-// A signal is which channels of a blob, its second axis, hang on the data; nil is all of a blob whose channels are not
+// A signal is which channels of a blob, its second axis, depend on the data; nil is all of a blob whose channels are not
 // told apart.
 type signal struct {
 	channels []bool
 	pruned   bool // it comes by way of a layer that can be pruned
 }
 
-func (s *signal) alive() bool {
+// passes reports whether any channel depends on the data.
+func (s *signal) passes() bool {
 	if s.channels == nil {
 		return true
 	}
@@ -26,7 +27,7 @@ func (s *signal) alive() bool {
 	return false
 }
 
-// channelwise are the layers whose channels hang each on the same one of their bottom.
+// channelwise are the layers whose channels depend each on the same one of their bottom.
 var channelwise = map[string]bool{
 	"ReLU":      true,
 	"PReLU":     true,
@@ -52,23 +53,23 @@ var channelwise = map[string]bool{
 // BlockedAt returns the first layer that can be pruned behind which nothing of the data passes to any loss; "" where a
 // loss gets something. It reads every mask from the device.
 func (n *Net) BlockedAt() string {
-	at := map[string]*signal{}
+	signals := map[string]*signal{}
 	last := map[string]string{} // layer that can be pruned, of which nothing passes, by blob
 	first := ""
 	for _, nd := range n.nodes {
 		in, pruned, dead := false, false, ""
 		for _, b := range nd.bottom {
-			s := at[b.Name]
+			s := signals[b.Name]
 			if s == nil {
 				s = &signal{}
 			}
-			in, pruned = in || s.alive(), pruned || s.pruned
-			if s.pruned && !s.alive() && dead == "" {
+			in, pruned = in || s.passes(), pruned || s.pruned
+			if s.pruned && !s.passes() && dead == "" {
 				dead = last[b.Name]
 			}
 		}
 		if nd.lossy() && pruned {
-			if dead == "" || !allBlocked(nd, at) {
+			if dead == "" || !allBlocked(nd, signals) {
 				return "" // what this one learns, others may share
 			}
 			if first == "" {
@@ -82,24 +83,24 @@ func (n *Net) BlockedAt() string {
 		case prunable:
 			out.pruned = true
 			w, _ := p.Weights()
-			from := at[nd.bottom[0].Name]
+			from := signals[nd.bottom[0].Name]
 			if plain := len(nd.bottom) == 1 && nd.axis() == 1; in && !plain { // its channels are not told apart
 				from = nil
 			}
 			out.channels = throughWeights(n.device, nd, w, from)
-			if nd.axis() != 1 && out.alive() {
+			if nd.axis() != 1 && out.passes() {
 				out.channels = nil
 			}
-		case channelwise[nd.typ] && len(nd.bottom) == 1 && at[nd.bottom[0].Name] != nil &&
-			at[nd.bottom[0].Name].channels != nil:
-			out.channels = at[nd.bottom[0].Name].channels
+		case channelwise[nd.typ] && len(nd.bottom) == 1 && signals[nd.bottom[0].Name] != nil &&
+			signals[nd.bottom[0].Name].channels != nil:
+			out.channels = signals[nd.bottom[0].Name].channels
 		case !in:
 			out.channels = []bool{false}
 		}
 		for _, b := range nd.top {
-			at[b.Name] = out
+			signals[b.Name] = out
 			switch {
-			case out.alive():
+			case out.passes():
 				delete(last, b.Name)
 			case dead != "":
 				last[b.Name] = dead
@@ -133,25 +134,25 @@ func (nd *node) lossy() bool {
 }
 
 // allBlocked reports whether nothing of what a loss compares passes: labels come by another way.
-func allBlocked(nd *node, at map[string]*signal) bool {
+func allBlocked(nd *node, signals map[string]*signal) bool {
 	for _, b := range nd.bottom {
-		if s := at[b.Name]; s != nil && s.pruned && s.alive() {
+		if s := signals[b.Name]; s != nil && s.pruned && s.passes() {
 			return false
 		}
 	}
 	return true
 }
 
-// throughWeights are the outputs of a layer that hang on an input which is alive, by a weight that is kept.
+// throughWeights are the outputs of a layer that depend on an input which the data passes to, by a weight that is kept.
 func throughWeights(d *gpu.Device, nd *node, w *layer.Param, in *signal) []bool {
 	outputs := outputsOf(nd, w)
-	alive := make([]bool, outputs.Outputs)
+	passing := make([]bool, outputs.Outputs)
 	var from []bool
 	if in != nil {
 		from = in.channels
 	}
-	if from != nil && !in.alive() {
-		return alive
+	if from != nil && !in.passes() {
+		return passing
 	}
 	var m []float32
 	if w.Masked != nil {
@@ -170,10 +171,10 @@ func throughWeights(d *gpu.Device, nd *node, w *layer.Param, in *signal) []bool 
 	} else {
 		from = nil
 	}
-	for o := range alive {
+	for o := range passing {
 		first := 0 // channel of the output's group
 		if group > 1 {
-			first = o / max(1, len(alive)/group) * w.Shape[1]
+			first = o / max(1, len(passing)/group) * w.Shape[1]
 		}
 		for i := range outputs.Inputs {
 			at := o*outputs.Inputs + i
@@ -184,10 +185,10 @@ func throughWeights(d *gpu.Device, nd *node, w *layer.Param, in *signal) []bool 
 				continue // pruned
 			}
 			if c := first + i/per; from == nil || c >= len(from) || from[c] {
-				alive[o] = true
+				passing[o] = true
 				break
 			}
 		}
 	}
-	return alive
+	return passing
 }

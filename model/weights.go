@@ -17,7 +17,7 @@ import (
 
 // LoadOptions say how weights are taken from a file.
 type LoadOptions struct {
-	MasksFromZeros bool // exact zeros start masked where the file has no mask
+	MasksFromZeros bool // exact zeros start pruned where the file has no mask
 	SkipMismatched bool // a layer whose blobs have another shape or number keeps the values that it has
 	TellEdits      bool // say where the file's layers are not those of the net: the weights are of a snapshot of it
 }

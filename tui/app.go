@@ -68,7 +68,7 @@ type App struct {
 type exit struct {
 	leaving bool // a stop was sent; quit when it is done
 	stopped bool // the run was stopped from here
-	ordered bool // a stop was sent, and not rejected
+	stopSent bool // a stop was sent, and not rejected
 }
 
 // New returns the UI. Preferences whose bindings contradict each other are refused.
@@ -130,7 +130,7 @@ func (a *App) Stopped() bool { return a.exit.stopped }
 
 // StopOrdered reports whether the run was told to stop from here, though the terminal may have been left without its
 // answer.
-func (a *App) StopOrdered() bool { return a.exit.ordered }
+func (a *App) StopOrdered() bool { return a.exit.stopSent }
 
 // settleTime is how long a size must last before the screen is drawn anew.
 const settleTime = 250 * time.Millisecond

@@ -19,7 +19,7 @@ func TestPaperPresets(t *testing.T) {
 		Mu:       0.04,
 		Sigma:    0.05,
 		KeptAt:   make([]uint32, gpu.HistogramBins),
-		MaskedAt: make([]uint32, gpu.HistogramBins),
+		PrunedAt: make([]uint32, gpu.HistogramBins),
 	}
 	for i := range 1000 {
 		r.KeptAt[3*i] = 1

@@ -154,7 +154,7 @@ func (a *App) stop(save bool) tea.Cmd {
 	if a.readOnly && a.session != nil {
 		return a.detach()
 	}
-	a.exit.stopped, a.exit.ordered = a.session != nil, a.session != nil
+	a.exit.stopped, a.exit.stopSent = a.session != nil, a.session != nil
 	if a.session == nil || a.snap != nil && a.snap.State.Ended() && a.snap.State != session.Finished {
 		return tea.Quit
 	}

@@ -89,7 +89,7 @@ func (d *editor) deadOutputs(l *session.LayerStats) string {
 	would := 0
 	if h := l.Histogram; h != nil {
 		v := float32(d.choices.threshold(l))
-		would = sort.Search(len(h.Deaths), func(i int) bool { return h.Deaths[i] > v })
+		would = sort.Search(len(h.DeathThresholds), func(i int) bool { return h.DeathThresholds[i] > v })
 	}
 	switch {
 	case would > max(0, l.Dead) && would == l.Outputs && l.Outputs > 0:

@@ -144,14 +144,14 @@ func makeHistogram(n int, t float64) *solver.Histogram {
 	r := &gpu.SurgeryResult{
 		Sigma:    0.05,
 		KeptAt:   make([]uint32, gpu.HistogramBins),
-		MaskedAt: make([]uint32, gpu.HistogramBins),
+		PrunedAt: make([]uint32, gpu.HistogramBins),
 	}
 	at := func(d float64) float64 { return config.GaussianSparsity(d) * float64(n) }
 	for i := range gpu.HistogramBins {
 		lo, hi := float64(i)*gpu.HistogramWidth, float64(i+1)*gpu.HistogramWidth
 		c := uint32(math.Round(at(hi)) - math.Round(at(lo)))
 		if lo < t {
-			r.MaskedAt[i] = c
+			r.PrunedAt[i] = c
 		} else {
 			r.KeptAt[i] = c
 		}
@@ -277,12 +277,12 @@ var scenes = []struct {
 	{"dying", func(s *session.Snapshot) {
 		s.Layers[0].Outputs, s.Layers[0].Dead, s.Layers[0].Kernel = 20, 2, [2]int{5, 5}
 		s.Layers[0].Histogram = &solver.Histogram{
-			Rule:   s.Layers[0].Histogram.Rule,
-			Mu:     0,
-			Sigma:  0.05,
-			Kept:   s.Layers[0].Histogram.Kept,
-			Masked: s.Layers[0].Histogram.Masked,
-			Deaths: []float32{0.5, 0.7, 1.5, 2.5},
+			Rule:            s.Layers[0].Histogram.Rule,
+			Mu:              0,
+			Sigma:           0.05,
+			KeptBelow:       s.Layers[0].Histogram.KeptBelow,
+			PrunedBelow:     s.Layers[0].Histogram.PrunedBelow,
+			DeathThresholds: []float32{0.5, 0.7, 1.5, 2.5},
 		}
 	}, func(a *App) { press(a, "5") }},
 	{"filtered", nil, func(a *App) { press(a, "/", "i", "p", "enter") }},

@@ -207,7 +207,7 @@ func ruled(rule gpu.Rule) *session.Snapshot {
 	r := &gpu.SurgeryResult{
 		Sigma:    0.05,
 		KeptAt:   make([]uint32, gpu.HistogramBins),
-		MaskedAt: make([]uint32, gpu.HistogramBins),
+		PrunedAt: make([]uint32, gpu.HistogramBins),
 	}
 	for i := range gpu.HistogramBins {
 		r.KeptAt[i] = perBin

@@ -156,7 +156,7 @@ func (d *back) surgery(o *gpu.Surgery) {
 		q.surgery = append(q.surgery, surgerySegment{d.ptr(o.B), d.ptr(o.MaskedB), o.B.N, layer, int(p.Rule)})
 		total += o.B.N
 	}
-	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, MaskedAt: r.MaskedAt, Total: total}
+	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, PrunedAt: r.PrunedAt, Total: total}
 	q.operated = append(q.operated, operated{number: q.results + layer, total: total, r: r, histogram: p.Histogram})
 }
 
@@ -254,11 +254,11 @@ func (d *back) takeHistograms() {
 		}
 		r := o.r
 		if len(r.KeptAt) != gpu.HistogramBins {
-			r.KeptAt, r.MaskedAt = make([]uint32, gpu.HistogramBins), make([]uint32, gpu.HistogramBins)
+			r.KeptAt, r.PrunedAt = make([]uint32, gpu.HistogramBins), make([]uint32, gpu.HistogramBins)
 		}
 		if d.scratch.bins == 0 {
 			clear(r.KeptAt)
-			clear(r.MaskedAt)
+			clear(r.PrunedAt)
 			continue
 		}
 		piece := d.staging.room(d, 4*histogramWords)
@@ -266,6 +266,6 @@ func (d *back) takeHistograms() {
 		d.wait()
 		counts := unsafe.Slice((*uint32)(unsafe.Pointer(&piece[0])), histogramWords)
 		copy(r.KeptAt, counts)
-		copy(r.MaskedAt, counts[gpu.HistogramBins:])
+		copy(r.PrunedAt, counts[gpu.HistogramBins:])
 	}
 }

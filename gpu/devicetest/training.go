@@ -243,7 +243,7 @@ func (b *bench) checkHistogram(r *gpu.SurgeryResult, w []float32, mask []bool, m
 	sums := [2]int{}
 	for i := range r.KeptAt {
 		sums[0] += int(r.KeptAt[i])
-		sums[1] += int(r.MaskedAt[i])
+		sums[1] += int(r.PrunedAt[i])
 	}
 	kept, below, edge := 0, 0, 0
 	const at = 1.2 // standard deviations
@@ -258,7 +258,7 @@ func (b *bench) checkHistogram(r *gpu.SurgeryResult, w []float32, mask []bool, m
 	}
 	have := 0
 	for i := range int(math.Round(at / gpu.HistogramWidth)) {
-		have += int(r.KeptAt[i] + r.MaskedAt[i])
+		have += int(r.KeptAt[i] + r.PrunedAt[i])
 	}
 	if have < below-edge || have > below+edge {
 		b.Fatalf("histogram: %d entries within %g sigma, wanted %d", have, at, below)

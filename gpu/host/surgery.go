@@ -8,7 +8,7 @@ import (
 
 func (d *back) surgery(o *gpu.Surgery) {
 	p, r := &o.Params, o.Result
-	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, MaskedAt: r.MaskedAt, Mu: p.Mu, Sigma: p.Sigma}
+	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, PrunedAt: r.PrunedAt, Mu: p.Mu, Sigma: p.Sigma}
 	switch {
 	case p.Rule == gpu.SeedRule:
 		r.Mu, r.Sigma = d.seedStats(o.W)
@@ -25,10 +25,10 @@ func (d *back) surgery(o *gpu.Surgery) {
 		return
 	}
 	if len(r.KeptAt) != gpu.HistogramBins {
-		r.KeptAt, r.MaskedAt = make([]uint32, gpu.HistogramBins), make([]uint32, gpu.HistogramBins)
+		r.KeptAt, r.PrunedAt = make([]uint32, gpu.HistogramBins), make([]uint32, gpu.HistogramBins)
 	}
 	clear(r.KeptAt)
-	clear(r.MaskedAt)
+	clear(r.PrunedAt)
 	histogram(p.Rule, r, slice(o.W), slice(o.Masked))
 	if withBias {
 		histogram(p.Rule, r, slice(o.B), slice(o.MaskedB))
@@ -213,7 +213,7 @@ func histogram(rule gpu.Rule, r *gpu.SurgeryResult, w, masked []float32) {
 		if !gpu.IsPruned(masked[i]) {
 			r.KeptAt[bin]++
 		} else {
-			r.MaskedAt[bin]++
+			r.PrunedAt[bin]++
 		}
 	}
 }

@@ -199,7 +199,7 @@ func tryNet(f *caffe.NetFile, d *gpu.Device, phase caffepb.Phase, inputs []strin
 	}()
 	n, err := model.NewNet(
 		f,
-		model.NetOptions{Device: d, State: &caffepb.NetState{Phase: phase.Enum()}, Seed: 1, Probe: true},
+		model.NetOptions{Device: d, State: &caffepb.NetState{Phase: phase.Enum()}, Seed: 1, AllGradients: true},
 	)
 	if err != nil {
 		return "", err

@@ -32,7 +32,7 @@ func probeNet(t *testing.T, d *gpu.Device, text string) *model.Net {
 
 // trainOptions are those of a net in the train phase that has the gradients of its inputs, too.
 func trainOptions(seed uint64) model.NetOptions {
-	return model.NetOptions{State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: seed, Probe: true}
+	return model.NetOptions{State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: seed, AllGradients: true}
 }
 
 func uniform(n int, stream uint32) []float32 {

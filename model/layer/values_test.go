@@ -539,7 +539,7 @@ layer { name: "l" type: "Scale" bottom: "y" top: "%s" scale_param { filler { typ
 	d := host.New(host.Options{Threads: 1})
 	defer d.Close()
 	gradient := func(top string, phase caffepb.Phase) []float32 {
-		options := model.NetOptions{State: &caffepb.NetState{Phase: phase.Enum()}, Probe: true}
+		options := model.NetOptions{State: &caffepb.NetState{Phase: phase.Enum()}, AllGradients: true}
 		n, err := modeltest.BuildOn(t, d, strings.Replace(text, "%s", top, 1), options)
 		if err != nil {
 			t.Fatal(err)

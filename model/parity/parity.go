@@ -112,7 +112,7 @@ func Layer(dir, name string, d *gpu.Device) Result {
 	for _, l := range m.Layer {
 		v[l.GetName()] = l.Blobs[0]
 	}
-	net, err := model.NewNet(f, model.NetOptions{Device: d, State: f.Net.GetState(), Seed: 1, Probe: true})
+	net, err := model.NewNet(f, model.NetOptions{Device: d, State: f.Net.GetState(), Seed: 1, AllGradients: true})
 	if err != nil {
 		return failed(name, err)
 	}

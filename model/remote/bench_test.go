@@ -36,7 +36,7 @@ func busy(n int, before *session.Snapshot) *session.Snapshot {
 	}
 	s.Layers = append([]session.LayerStats(nil), s.Layers...)
 	if n%10 == 0 { // once a second
-		r := &gpu.SurgeryResult{KeptAt: make([]uint32, gpu.HistogramBins), MaskedAt: make([]uint32, gpu.HistogramBins)}
+		r := &gpu.SurgeryResult{KeptAt: make([]uint32, gpu.HistogramBins), PrunedAt: make([]uint32, gpu.HistogramBins)}
 		for i := range r.KeptAt[:gpu.HistogramBins/2] {
 			r.KeptAt[i] = uint32(i * n)
 		}

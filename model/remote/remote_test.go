@@ -421,11 +421,11 @@ func snapshots(t *rapid.T) []*session.Snapshot {
 		if rapid.Bool().Draw(t, "measured") {
 			r := &gpu.SurgeryResult{
 				KeptAt:   make([]uint32, gpu.HistogramBins),
-				MaskedAt: make([]uint32, gpu.HistogramBins),
+				PrunedAt: make([]uint32, gpu.HistogramBins),
 			}
-			r.KeptAt[rapid.IntRange(0, gpu.HistogramBins-1).Draw(t, "bin")], r.MaskedAt[3] = 7, uint32(i)
+			r.KeptAt[rapid.IntRange(0, gpu.HistogramBins-1).Draw(t, "bin")], r.PrunedAt[3] = 7, uint32(i)
 			hist = solver.NewHistogram(gpu.SeedRule, r)
-			hist.Deaths = []float32{0.5, 1.5}
+			hist.DeathThresholds = []float32{0.5, 1.5}
 		}
 		if rapid.Bool().Draw(t, "operated") {
 			ops = append(slices.Clip(ops), session.Operated{Iter: i, Pruned: 3, Spliced: 1, Kept: 90})

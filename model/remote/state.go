@@ -169,9 +169,9 @@ func encodeLayer(l, before *session.LayerStats) *remotepb.Layer {
 			Rule:   int32(h.Rule),
 			Mu:     h.Mu,
 			Sigma:  h.Sigma,
-			Kept:   bins(h.Kept),
-			Masked: bins(h.Masked),
-			Deaths: h.Deaths,
+			Kept:   bins(h.KeptBelow),
+			Masked: bins(h.PrunedBelow),
+			Deaths: h.DeathThresholds,
 		}
 	}
 	return m
@@ -388,9 +388,9 @@ func decodeLayer(m *remotepb.Layer, was session.LayerStats, l *session.LayerStat
 		whole := func(b []uint32) []uint32 { return append(b, make([]uint32, gpu.HistogramBins-len(b))...) }
 		l.Histogram = solver.NewHistogram(
 			gpu.Rule(h.Rule),
-			&gpu.SurgeryResult{KeptAt: whole(h.Kept), MaskedAt: whole(h.Masked)},
+			&gpu.SurgeryResult{KeptAt: whole(h.Kept), PrunedAt: whole(h.Masked)},
 		)
-		l.Histogram.Mu, l.Histogram.Sigma, l.Histogram.Deaths = h.Mu, h.Sigma, h.Deaths
+		l.Histogram.Mu, l.Histogram.Sigma, l.Histogram.DeathThresholds = h.Mu, h.Sigma, h.Deaths
 	}
 	return decodeSeries(m.History, &l.History)
 }

@@ -86,10 +86,10 @@ func (f *filler) value(v reflect.Value) {
 		v.Set(reflect.ValueOf(events))
 		return
 	case reflect.TypeFor[*solver.Histogram]():
-		r := &gpu.SurgeryResult{KeptAt: make([]uint32, gpu.HistogramBins), MaskedAt: make([]uint32, gpu.HistogramBins)}
-		r.KeptAt[f.n%gpu.HistogramBins], r.MaskedAt[3] = 7, uint32(f.n)
+		r := &gpu.SurgeryResult{KeptAt: make([]uint32, gpu.HistogramBins), PrunedAt: make([]uint32, gpu.HistogramBins)}
+		r.KeptAt[f.n%gpu.HistogramBins], r.PrunedAt[3] = 7, uint32(f.n)
 		h := solver.NewHistogram(gpu.PaperRule, r)
-		h.Mu, h.Sigma, h.Deaths = float64(f.n), 0.5, []float32{0.5, float32(f.n)}
+		h.Mu, h.Sigma, h.DeathThresholds = float64(f.n), 0.5, []float32{0.5, float32(f.n)}
 		v.Set(reflect.ValueOf(h))
 		return
 	}

@@ -262,10 +262,10 @@ func TestDeaths(t *testing.T) {
 		tr := start(t, run, 2)
 		s := stepTo(t, tr, 2)
 		for _, l := range s.Layers {
-			if len(l.Histogram.Deaths) != l.Outputs {
-				t.Fatalf("%s %s: %d deaths, %d outputs", name, l.Name, len(l.Histogram.Deaths), l.Outputs)
+			if len(l.Histogram.DeathThresholds) != l.Outputs {
+				t.Fatalf("%s %s: %d deaths, %d outputs", name, l.Name, len(l.Histogram.DeathThresholds), l.Outputs)
 			}
-			threshold := float64(l.Histogram.Deaths[l.Outputs/2]) + 1e-4
+			threshold := float64(l.Histogram.DeathThresholds[l.Outputs/2]) + 1e-4
 			want := l.Histogram.Dead(threshold)
 			kept := l.Histogram.Total() - l.Histogram.Pruned(threshold)
 			field := l.Name + "." + s.Hyper.Layer(l.Name).ThresholdParam().String()
@@ -304,12 +304,12 @@ func TestThresholdOfSparsity(t *testing.T) {
 			Mu:       0.02,
 			Sigma:    0.05,
 			KeptAt:   make([]uint32, gpu.HistogramBins),
-			MaskedAt: make([]uint32, gpu.HistogramBins),
+			PrunedAt: make([]uint32, gpu.HistogramBins),
 		}
 		for i := range 3000 {
 			r.KeptAt[(i*7919)%3000]++
 			if i%4 == 0 {
-				r.MaskedAt[i/2]++
+				r.PrunedAt[i/2]++
 			}
 		}
 		h := solver.NewHistogram(rule, &r)

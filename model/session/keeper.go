@@ -75,7 +75,7 @@ func (k *keeper) save(why string) error {
 
 // write writes a snapshot at a prefix.
 func (k *keeper) write(prefix string) (string, error) {
-	name, err := k.solver.Save(prefix, k.settings.carried())
+	name, err := k.solver.Save(prefix, k.settings.sessionData())
 	k.display.interrupted()
 	return name, err
 }

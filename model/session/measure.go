@@ -48,7 +48,7 @@ func (h *histograms) refresh(now bool) {
 	if !h.measure() {
 		return // the next iteration tells
 	}
-	h.solver.Observe()
+	h.solver.MeasureNorms()
 	cost := time.Since(begin)
 	h.next = time.Now().Add(max(time.Second, 200*cost))
 }

@@ -59,11 +59,11 @@ func riskOf(before, after *config.Hyper, g *histograms, e config.Edited) string 
 		if g == nil {
 			return ""
 		}
-		kept, next := g.Total()-int(g.Masked[len(g.Masked)-1]), g.Total()-g.Pruned(now)
+		kept, next := g.Total()-int(g.PrunedBelow[len(g.PrunedBelow)-1]), g.Total()-g.Pruned(now)
 		if 2*next < kept {
 			return fmt.Sprintf("%s, which keeps %d of %d weights", e, next, kept)
 		}
-		live := len(g.Deaths) - g.Dead(was)
+		live := len(g.DeathThresholds) - g.Dead(was)
 		if die := g.Dead(now) - g.Dead(was); die > 0 && manyOutputs*die >= live {
 			return fmt.Sprintf("%s, which leaves %d of %d outputs without a weight", e, die, live)
 		}
@@ -85,7 +85,7 @@ func predictLoss(h *config.Hyper, g *histograms, edits []config.Edit) string {
 			continue
 		}
 		if g := g.of(e.Layer); g != nil {
-			if s := g.Kills(e.Layer, now.Threshold); s != "" {
+			if s := g.Warning(e.Layer, now.Threshold); s != "" {
 				out = append(out, s)
 			}
 		}

@@ -206,7 +206,7 @@ func (p *measurement) build(f *caffe.NetFile, inputs *config.Inputs) (*model.Net
 	}
 	return model.NewNet(f, model.NetOptions{
 		Device: p.solver.Device(), State: p.solver.TestState(0), Seed: p.solver.Seed, Clock: &layer.Clock{},
-		Share: p.solver.Net, Stand: stand, Inputs: inputs,
+		Share: p.solver.Net, Substitute: stand, Inputs: inputs,
 	})
 }
 

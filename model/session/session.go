@@ -167,7 +167,7 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 
 // recall takes in what snapshot and journal tell of the run so far, and records where it goes on.
 func (t *Trainer) recall() error {
-	t.settings.restore(t.solver.Carried())
+	t.settings.restore(t.solver.SessionData())
 	lately := t.rec.recent()
 	t.replay.skip(t.solver.Iter, lately)
 	past, problem := t.rec.readPast()

@@ -75,12 +75,12 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 	if err != nil {
 		return Ack{}, false, err
 	}
-	kills := ""
+	warning := ""
 	if c.Origin != undone {
 		s.guard(bare(all))
-		if kills = predictLoss(s.solver.Hyper(), s.hist, bare(all)); kills != "" {
-			s.events.note(Event{Iter: s.solver.Iter, By: c.By, What: Warning{kills}})
-			kills = "; " + kills
+		if warning = predictLoss(s.solver.Hyper(), s.hist, bare(all)); warning != "" {
+			s.events.note(Event{Iter: s.solver.Iter, By: c.By, What: Warning{warning}})
+			warning = "; " + warning
 		}
 	}
 	var ended []Plan
@@ -121,7 +121,7 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 		s.ledger.wait(c, waiting)
 		return Ack{}, true, nil
 	}
-	return Ack{Iter: s.solver.Iter, Detail: EditsText(c.Applied) + s.noneDue(atOnce) + kills}, false, nil
+	return Ack{Iter: s.solver.Iter, Detail: EditsText(c.Applied) + s.noneDue(atOnce) + warning}, false, nil
 }
 
 // inOrder sorts the edits of a step as they were asked for.
@@ -326,8 +326,8 @@ func (s *settings) schedule(p Plan, by string) (string, error) {
 	s.ledger.accept(step{Seq: s.ledger.next(), Plan: p.ID})
 	s.events.note(Event{Iter: s.solver.Iter, By: by, What: PlanMade{p}})
 	text := fmt.Sprintf("%s: %s", planName(p.ID), p)
-	if kills := predictLoss(s.solver.Hyper(), s.hist, []config.Edit{p.Edit}); kills != "" {
-		text += "; with the weights of now " + kills
+	if warning := predictLoss(s.solver.Hyper(), s.hist, []config.Edit{p.Edit}); warning != "" {
+		text += "; with the weights of now " + warning
 	}
 	return text, nil
 }
@@ -481,9 +481,9 @@ func (s *settings) replayRamp(r *Ramp) error {
 	return nil
 }
 
-// carried is what a snapshot made now keeps of the session.
-func (s *settings) carried() solver.Carried {
-	c := solver.Carried{Plans: s.plans.saved()}
+// sessionData is what a snapshot made now keeps of the session.
+func (s *settings) sessionData() solver.SessionData {
+	c := solver.SessionData{Plans: s.plans.saved()}
 	for _, ch := range s.ledger.changes() {
 		if line, err := ch.line(); err == nil {
 			c.Pending = append(c.Pending, line)
@@ -496,7 +496,7 @@ func (s *settings) carried() solver.Carried {
 }
 
 // restore takes what a snapshot carries of the settings, and tells what of it is not known.
-func (s *settings) restore(c solver.Carried) {
+func (s *settings) restore(c solver.SessionData) {
 	kept := parseKept(c.Session)
 	s.ledger.recall(kept.Past.Undo, kept.Past.Redo, kept.Seq)
 	s.rec.restore(kept.Lately)

@@ -137,7 +137,7 @@ func (t *Trainer) goBack(path string) (string, error) {
 		return "", err
 	}
 	t.settings.dropPending(ErrUndone)
-	t.settings.restore(t.solver.Carried())
+	t.settings.restore(t.solver.SessionData())
 	iter := t.solver.Iter
 	t.curves.cut(iter - 1)
 	t.tests.rewound()

@@ -10,12 +10,12 @@ import (
 // Histogram is a layer's distances, summed up: how many kept and how many pruned entries lie closer than a distance. It
 // predicts what a threshold does. It is never changed.
 type Histogram struct {
-	Rule      gpu.Rule
-	Mu, Sigma float64
-	Kept      []uint32 // cumulative: entries in bins below i, of gpu.HistogramWidth standard deviations each
-	Masked    []uint32
-	// Deaths are the thresholds from which on an output has no weight left, sorted; empty where they are not known.
-	Deaths []float32
+	Rule        gpu.Rule
+	Mu, Sigma   float64
+	KeptBelow   []uint32 // [i]: kept entries in the bins below i, of gpu.HistogramWidth standard deviations each
+	PrunedBelow []uint32
+	// DeathThresholds are the thresholds from which on an output has no weight left, sorted; empty where they are not known.
+	DeathThresholds []float32
 }
 
 // NewHistogram sums up the bins of a surgery that was asked for a histogram.
@@ -28,33 +28,35 @@ func NewHistogram(rule gpu.Rule, r *gpu.SurgeryResult) *Histogram {
 		return c
 	}
 	return &Histogram{
-		Rule:   rule,
-		Mu:     float64(r.Mu),
-		Sigma:  float64(r.Sigma),
-		Kept:   cum(r.KeptAt),
-		Masked: cum(r.MaskedAt),
+		Rule:        rule,
+		Mu:          float64(r.Mu),
+		Sigma:       float64(r.Sigma),
+		KeptBelow:   cum(r.KeptAt),
+		PrunedBelow: cum(r.PrunedAt),
 	}
 }
 
-// at returns the cumulative count below a distance in standard deviations.
-func at(c []uint32, distance float64) int {
+// countBelow returns the cumulative count below a distance in standard deviations.
+func countBelow(c []uint32, distance float64) int {
 	bin := int(math.Round(distance / gpu.HistogramWidth))
 	return int(c[max(0, min(bin, len(c)-2))])
 }
 
 // Total returns the number of entries.
-func (h *Histogram) Total() int { return int(h.Kept[len(h.Kept)-1] + h.Masked[len(h.Masked)-1]) }
+func (h *Histogram) Total() int {
+	return int(h.KeptBelow[len(h.KeptBelow)-1] + h.PrunedBelow[len(h.PrunedBelow)-1])
+}
 
 // Pruned predicts how many entries a surgery with this threshold (t, or c_rate) leaves pruned.
 func (h *Histogram) Pruned(threshold float64) int {
 	if h.Rule == gpu.SeedRule {
-		return at(h.Kept, threshold) + at(h.Masked, threshold)
+		return countBelow(h.KeptBelow, threshold) + countBelow(h.PrunedBelow, threshold)
 	}
 	if h.Sigma <= 0 {
-		return int(h.Masked[len(h.Masked)-1])
+		return int(h.PrunedBelow[len(h.PrunedBelow)-1])
 	}
 	c := max(h.Mu/h.Sigma+threshold, 0)
-	return at(h.Kept, 0.9*c) + at(h.Masked, 1.1*c)
+	return countBelow(h.KeptBelow, 0.9*c) + countBelow(h.PrunedBelow, 1.1*c)
 }
 
 // Sparsity predicts the fraction of entries that a surgery with this threshold leaves pruned.
@@ -99,14 +101,14 @@ func (h *Histogram) Range() (lo, hi float64) {
 }
 
 // Bars cuts [0, limit) standard deviations into n bars, of kept and of pruned entries.
-func (h *Histogram) Bars(n int, limit float64) (kept, masked []int) {
-	kept, masked = make([]int, n), make([]int, n)
+func (h *Histogram) Bars(n int, limit float64) (kept, pruned []int) {
+	kept, pruned = make([]int, n), make([]int, n)
 	for i := range n {
 		lo, hi := limit*float64(i)/float64(n), limit*float64(i+1)/float64(n)
-		kept[i] = at(h.Kept, hi) - at(h.Kept, lo)
-		masked[i] = at(h.Masked, hi) - at(h.Masked, lo)
+		kept[i] = countBelow(h.KeptBelow, hi) - countBelow(h.KeptBelow, lo)
+		pruned[i] = countBelow(h.PrunedBelow, hi) - countBelow(h.PrunedBelow, lo)
 	}
-	return kept, masked
+	return kept, pruned
 }
 
 // Cut returns the distance below which the next surgery prunes kept entries, in standard deviations.
@@ -123,10 +125,10 @@ func (h *Histogram) Cut(threshold float64) float64 {
 // Fraction is n of so many; 0 of none.
 func Fraction(n, of int) float64 { return float64(n) / float64(max(1, of)) }
 
-// Kills says where a surgery with a threshold would leave a layer with so little that nothing, or next to nothing,
+// Warning says that a surgery with a threshold would leave a layer so few weights that nothing, or next to nothing,
 // passes; "" where it would not.
-func (h *Histogram) Kills(name string, threshold float64) string {
-	kept, dead, of := h.Total()-h.Pruned(threshold), h.Dead(threshold), len(h.Deaths)
+func (h *Histogram) Warning(name string, threshold float64) string {
+	kept, dead, of := h.Total()-h.Pruned(threshold), h.Dead(threshold), len(h.DeathThresholds)
 	switch {
 	case kept <= 0, of > 0 && dead == of:
 		return fmt.Sprintf("surgery would leave %s no weight: nothing passes it", name)

@@ -130,7 +130,7 @@ func WeightsOf(path string, st *caffepb.SolverState) (string, error) {
 		if bytes.Equal(sum, want) {
 			return c, nil
 		}
-		wrong = append(wrong, c+" "+whose(c, sum))
+		wrong = append(wrong, c+" "+describeMismatch(c, sum))
 	}
 	if wrong == nil {
 		return "", &caffe.FileError{
@@ -145,8 +145,8 @@ func WeightsOf(path string, st *caffepb.SolverState) (string, error) {
 	}
 }
 
-// whose says what a file of weights is whose checksum is not the wanted one.
-func whose(weights string, sum []byte) string {
+// describeMismatch says what a file of weights is that has not the wanted checksum.
+func describeMismatch(weights string, sum []byte) string {
 	state := strings.Replace(weights, ".caffemodel", ".solverstate", 1)
 	if st, err := caffe.ReadSolverState(state); err == nil && bytes.Equal(st.GetRunState().GetWeightsSha256(), sum) {
 		return fmt.Sprintf("is of run %s and belongs to %s", RunName(st), state)

@@ -37,17 +37,17 @@ type Solver struct {
 	clock  *layer.Clock
 	method gpu.Method
 	// history has the method's arrays of each parameter of Net; nil where it is not trained.
-	history [][2]*gpu.Tensor
-	surgeon *Surgeon
-	recent  []float32 // the last average_loss losses, oldest first
-	hyper   *config.Hyper
-	files   *config.Hyper // what the files say of them
-	observe bool          // measure norms in the next update
+	history      [][2]*gpu.Tensor
+	surgeon      *Surgeon
+	recent       []float32 // the last average_loss losses, oldest first
+	hyper        *config.Hyper
+	files        *config.Hyper // what the files say of them
+	measureNorms bool          // measure norms in the next update
 	// lastPass is the loss of the last of an iteration's iter_size passes.
 	lastPass float64
 	pipeline
-	// carried is what the session put into the snapshot that the solver started from.
-	carried Carried
+	// sessionData is what the session put into the snapshot that the solver started from.
+	sessionData SessionData
 }
 
 // methods are Caffe's solver types.
@@ -269,7 +269,7 @@ func initialHyper(s *caffepb.SolverParameter, n *model.Net) *config.Hyper {
 	return h
 }
 
-// Hyper returns the hyperparameters in force.
+// Hyper returns the hyperparameters as they are now.
 func (s *Solver) Hyper() *config.Hyper { return s.hyper }
 
 // FileHyper returns the hyperparameters that the files set.
@@ -278,10 +278,10 @@ func (s *Solver) FileHyper() *config.Hyper { return s.files }
 // Device returns the device that the nets are on.
 func (s *Solver) Device() *gpu.Device { return s.device }
 
-// Carried is what the session put into the snapshot that the solver started from, or went back to.
-func (s *Solver) Carried() Carried { return s.carried }
+// SessionData is what the session put into the snapshot that the solver started from, or went back to.
+func (s *Solver) SessionData() SessionData { return s.sessionData }
 
-// SetHyper puts validated hyperparameters in force; it fails only where memory for a mask runs out.
+// SetHyper applies validated hyperparameters; it fails only where memory for a mask runs out.
 func (s *Solver) SetHyper(h *config.Hyper) error {
 	if err := s.surgeon.prepare(h); err != nil {
 		return err
@@ -290,7 +290,7 @@ func (s *Solver) SetHyper(h *config.Hyper) error {
 	return nil
 }
 
-// Rate returns the learning rate of an iteration under the hyperparameters in force.
+// Rate returns the learning rate of an iteration by the hyperparameters of now.
 func (s *Solver) Rate(iter int) float64 {
 	return Rate(s.param, s.hyper.BaseLR, iter) * s.hyper.LRMult
 }
@@ -327,7 +327,7 @@ func (s *Solver) update(scale float32) {
 	if clip := s.param.GetClipGradients(); clip > 0 {
 		var sum float64
 		for _, p := range s.Net.Params() {
-			if p.Trained() && !s.fixed(p) {
+			if p.Trained() && !s.weightsFrozen(p) {
 				sum += s.device.SumSquares(p.Diff)
 			}
 		}
@@ -351,7 +351,7 @@ func (s *Solver) update(scale float32) {
 		t := float64(s.Iter + 1)
 		u.Correction = float32(math.Sqrt(1-math.Pow(float64(u.Decay2), t)) / (1 - math.Pow(s.hyper.Momentum, t)))
 	}
-	if s.observe {
+	if s.measureNorms {
 		u.KeepStep = true
 		s.measureGradients(scale)
 	}
@@ -359,27 +359,27 @@ func (s *Solver) update(scale float32) {
 		if !p.Trained() {
 			continue
 		}
-		if s.fixed(p) {
+		if s.weightsFrozen(p) {
 			s.device.Fill(p.Diff, 0)
 			continue
 		}
 		u.Rate, u.Decay, u.Gate = rate*p.LRMult, float32(s.hyper.WeightDecay)*p.DecayMult, s.gate
 		s.device.Update(u, p.Data, p.Diff, s.history[i][0], s.history[i][1], p.Masked)
 	}
-	if s.observe {
-		s.observe = false
+	if s.measureNorms {
+		s.measureNorms = false
 		s.measureSteps()
 	}
 }
 
-// fixed reports whether a parameter's layer is not trained for now. Its history stays as it is.
-func (s *Solver) fixed(p *layer.Param) bool {
+// weightsFrozen reports whether a parameter's layer is not trained for now. Its history stays as it is.
+func (s *Solver) weightsFrozen(p *layer.Param) bool {
 	l := s.hyper.Layer(p.Layer)
 	return l != nil && l.WeightsFrozen
 }
 
-// Observe has the next iteration measure the norms of the layers that can be pruned. It changes no bit of the training.
-func (s *Solver) Observe() { s.observe = true }
+// MeasureNorms has the next iteration measure the norms of the layers that can be pruned. It changes no bit of the training.
+func (s *Solver) MeasureNorms() { s.measureNorms = true }
 
 // measureGradients measures what the gradients of the weights are before the update; measureSteps what it took off,
 // which it left in their place.

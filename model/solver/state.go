@@ -15,8 +15,8 @@ import (
 	"dns-tui/model/layer"
 )
 
-// Carried is what a snapshot keeps for the session, each as JSON.
-type Carried struct {
+// SessionData is what a snapshot keeps for the session, each as JSON.
+type SessionData struct {
 	Pending [][]byte // changes that wait for their surgery
 	Plans   [][]byte // changes to come
 	Session []byte
@@ -25,7 +25,7 @@ type Carried struct {
 // Save writes the pair prefix_iter_N.caffemodel and prefix_iter_N.solverstate, each with .h5 behind it where
 // snapshot_format is HDF5. When it returns, both are on the disk; at any moment before, a pair that they replace is
 // whole. It returns the name of the solverstate.
-func (s *Solver) Save(prefix string, carried Carried) (string, error) {
+func (s *Solver) Save(prefix string, data SessionData) (string, error) {
 	base, ext := fmt.Sprintf("%s_iter_%d", prefix, s.Iter), ""
 	if s.param.GetSnapshotFormat() == caffepb.SolverParameter_HDF5 {
 		ext = ".h5"
@@ -45,7 +45,7 @@ func (s *Solver) Save(prefix string, carried Carried) (string, error) {
 	}
 	defer w.Abort()
 	rs := st.RunState
-	rs.Pending, rs.Plans, rs.Session, rs.WeightsSha256 = carried.Pending, carried.Plans, carried.Session, w.SHA256
+	rs.Pending, rs.Plans, rs.Session, rs.WeightsSha256 = data.Pending, data.Plans, data.Session, w.SHA256
 	p, err := caffe.PrepareSolverState(state, st)
 	if err != nil {
 		return "", err
@@ -201,7 +201,7 @@ func (s *Solver) restoreStates(path string, states []*caffepb.LayerState) (err e
 func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 	rs := st.RunState
 	if rs != nil && len(rs.Hyper) > 0 {
-		if err := s.adopt(path, rs); err != nil {
+		if err := s.mergeSettings(path, rs); err != nil {
 			return err
 		}
 		// A layer whose pruning was switched on live has masks in the files that follow.
@@ -248,7 +248,7 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 			p.lastIter, p.pruned, p.spliced = int(l.GetLastIter()), int(l.GetPruned()), int(l.GetSpliced())
 		}
 	}
-	s.carried = Carried{rs.Pending, rs.Plans, rs.Session}
+	s.sessionData = SessionData{rs.Pending, rs.Plans, rs.Session}
 	s.recent = append(s.recent[:0], rs.RecentLoss...)
 	if n := int(s.param.GetAverageLoss()); len(s.recent) > n {
 		s.recent = s.recent[len(s.recent)-n:]
@@ -262,17 +262,17 @@ func (s *Solver) Rewind(path string, st *caffepb.SolverState) error {
 		return err
 	}
 	old := *s
-	s.carried = Carried{}
+	s.sessionData = SessionData{}
 	if err := s.restore(path, st); err != nil {
-		s.hyper, s.Iter, s.carried = old.hyper, old.Iter, old.carried
+		s.hyper, s.Iter, s.sessionData = old.hyper, old.Iter, old.sessionData
 		return err
 	}
 	s.surgeon.examine(s.hyper, false)
 	return nil
 }
 
-// adopt takes the hyperparameters of a snapshot, as far as they hold beside those of the files; see config.Merge.
-func (s *Solver) adopt(path string, rs *caffepb.RunState) error {
+// mergeSettings takes the hyperparameters of a snapshot, as far as they hold beside those of the files: config.Merge.
+func (s *Solver) mergeSettings(path string, rs *caffepb.RunState) error {
 	saved, then, err := readSettings(rs, s.files)
 	if err != nil {
 		return &caffe.FileError{Path: path, Msg: "its hyperparameters do not parse: " + err.Error(), Err: err}

@@ -16,13 +16,13 @@ import (
 // such loss, behind which neither updates nor surgery change anything. When the solver sees the loss, the weights and
 // masks are still those that it was made with, and the solver goes back to that iteration.
 type pipeline struct {
-	lag     int
-	gate    *gpu.Tensor // nil without a lag
-	scratch *gpu.Tensor
-	flights []flight // a ring of lag + 1
-	first   int      // the oldest
-	flying  int
-	sources []model.NamedSource // of the train net
+	lag      int
+	gate     *gpu.Tensor // nil without a lag
+	scratch  *gpu.Tensor
+	ring     []iteration // a ring of lag + 1
+	first    int         // the oldest
+	inFlight int
+	sources  []model.NamedSource // of the train net
 	// settledLoss is the loss of the iteration that was settled last.
 	settledLoss float64
 	// OnSettled is told of each iteration whose loss has come, in order.
@@ -32,8 +32,8 @@ type pipeline struct {
 	redrawn     []string // see Redrawn
 }
 
-// flight is an iteration under way.
-type flight struct {
+// iteration is one that was started and is not settled.
+type iteration struct {
 	iter      int
 	mark      gpu.Mark
 	passes    int
@@ -44,9 +44,9 @@ type flight struct {
 
 func (s *Solver) openPipeline() (err error) {
 	s.lag = s.device.Capabilities().Lag
-	s.flights = make([]flight, s.lag+1)
-	for i := range s.flights {
-		s.flights[i].ops = make([]operation, 0, len(s.surgeon.layers))
+	s.ring = make([]iteration, s.lag+1)
+	for i := range s.ring {
+		s.ring[i].ops = make([]operation, 0, len(s.surgeon.layers))
 	}
 	s.sources = s.Net.Sources()
 	if s.lag == 0 {
@@ -73,7 +73,7 @@ func (s *Solver) Step() (float64, error) {
 // Advance starts one iteration, and settles those that the device is no longer to work on. An *UnstableError takes the
 // solver back to the iteration whose loss was not finite.
 func (s *Solver) Advance() error {
-	f := &s.flights[(s.first+s.flying)%len(s.flights)]
+	f := &s.ring[(s.first+s.inFlight)%len(s.ring)]
 	f.iter, f.passes, f.losses, f.ops, f.positions = s.Iter, int(
 		s.param.GetIterSize(),
 	), f.losses[:0], f.ops[:0], f.positions[:0]
@@ -97,17 +97,17 @@ func (s *Solver) Advance() error {
 		from := len(f.losses)
 		f.losses = s.Net.FetchLosses(f.losses)
 		if s.lag > 0 {
-			s.watch()
+			s.closeGate()
 		} else if l := s.Net.Objective(f.losses[from:]); !finite(l) {
-			return s.unstable(f, l)
+			return s.rewindTo(f, l)
 		}
 		s.Net.Backward()
 	}
 	s.update(1 / float32(f.passes))
 	f.mark = s.device.Mark()
-	s.flying++
+	s.inFlight++
 	s.Iter++
-	for s.flying > s.lag {
+	for s.inFlight > s.lag {
 		if err := s.settle(); err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func (s *Solver) Advance() error {
 
 // Drain settles every iteration that was started.
 func (s *Solver) Drain() error {
-	for s.flying > 0 {
+	for s.inFlight > 0 {
 		if err := s.settle(); err != nil {
 			return err
 		}
@@ -127,8 +127,8 @@ func (s *Solver) Drain() error {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// watch shuts the gate where a loss of the pass is not finite: 0·x is 0 for a finite x alone.
-func (s *Solver) watch() {
+// closeGate closes the gate where a loss of the pass is not finite: 0·x is 0 for a finite x alone.
+func (s *Solver) closeGate() {
 	for _, b := range s.Net.LossBlobs() {
 		x := b.Data
 		if x.N > 1 {
@@ -141,9 +141,9 @@ func (s *Solver) watch() {
 
 // settle waits for the oldest iteration and takes in what it found.
 func (s *Solver) settle() error {
-	f := &s.flights[s.first]
+	f := &s.ring[s.first]
 	if err := s.device.Await(f.mark); err != nil {
-		s.flying = 0
+		s.inFlight = 0
 		return err
 	}
 	per := len(f.losses) / f.passes
@@ -151,7 +151,7 @@ func (s *Solver) settle() error {
 	for pass := range f.passes {
 		l := s.Net.Objective(f.losses[pass*per:][:per])
 		if !finite(l) {
-			return s.unstable(f, l)
+			return s.rewindTo(f, l)
 		}
 		loss += l
 		s.lastPass = l
@@ -160,7 +160,7 @@ func (s *Solver) settle() error {
 	for i := range f.ops {
 		s.surgeon.record(&f.ops[i])
 	}
-	s.first, s.flying = (s.first+1)%len(s.flights), s.flying-1
+	s.first, s.inFlight = (s.first+1)%len(s.ring), s.inFlight-1
 	s.smooth(loss)
 	s.settledLoss = loss
 	if s.OnSettled != nil {
@@ -177,21 +177,21 @@ func (e *GivenUpError) Error() string {
 	return fmt.Sprintf("iteration %d was given up after %d of %d passes", e.Iter, e.Passes, e.Of)
 }
 
-// giveUp drops an iteration that has done some of its passes.
-func (s *Solver) giveUp(f *flight, passes int) error {
+// giveUp discards an iteration that has done some of its passes.
+func (s *Solver) giveUp(f *iteration, passes int) error {
 	if err := s.Drain(); err != nil {
 		return err
 	}
 	if err := s.device.Sync(); err != nil {
 		return err
 	}
-	s.dropped(f)
+	s.discard(f)
 	s.seek(f)
 	return &GivenUpError{f.iter, passes, f.passes}
 }
 
-// dropped takes in the surgery of an iteration that is given up, and forgets its gradients.
-func (s *Solver) dropped(f *flight) {
+// discard takes in the surgery of an iteration that is given up, and forgets its gradients.
+func (s *Solver) discard(f *iteration) {
 	s.redrawn = s.redrawn[:0]
 	for i := range f.ops {
 		s.surgeon.record(&f.ops[i])
@@ -209,20 +209,20 @@ func (s *Solver) dropped(f *flight) {
 func (s *Solver) Redrawn() []string { return s.redrawn }
 
 // seek takes the data back to where an iteration began.
-func (s *Solver) seek(f *flight) {
+func (s *Solver) seek(f *iteration) {
 	for i, src := range s.sources {
 		src.Seek(f.positions[i])
 	}
 }
 
-// unstable goes back to an iteration whose loss was not finite, and says which layer was the first to be. What was
-// started after it is dropped: behind the gate it changed nothing.
-func (s *Solver) unstable(f *flight, loss float64) error {
-	late := s.flying > 0
+// rewindTo goes back to an iteration whose loss was not finite. It returns an *UnstableError, which says which layer was
+// the first to be. What was started after it is discarded: behind the gate it changed nothing.
+func (s *Solver) rewindTo(f *iteration, loss float64) error {
+	late := s.inFlight > 0
 	s.settledLoss = loss
 	err := &UnstableError{Iter: f.iter, Loss: loss}
-	s.dropped(f)
-	s.flying, s.Iter = 0, f.iter
+	s.discard(f)
+	s.inFlight, s.Iter = 0, f.iter
 	if late {
 		if e := s.device.Sync(); e != nil {
 			return e

@@ -22,15 +22,15 @@ type Surgeon struct {
 // Layer is one layer that can be pruned.
 type Layer struct {
 	model.PrunableLayer
-	measured  bool // paper rule: mu and sigma are fixed
-	mu, sigma float32
-	lastIter  int // of the last surgery; -1 before the first
-	result    gpu.SurgeryResult
-	pruned    int // in the last surgery
-	spliced   int
-	ruleNow   gpu.Rule // by which reach was measured
-	reach     reach
-	norms     Norms
+	measured   bool // paper rule: mu and sigma are known, and stay
+	mu, sigma  float32
+	lastIter   int // of the last surgery; -1 before the first
+	result     gpu.SurgeryResult
+	pruned     int // in the last surgery
+	spliced    int
+	outputRule gpu.Rule // by which extremes were measured
+	extremes   outputExtremes
+	norms      Norms
 }
 
 // Norms are Euclidean norms of a layer's weights in one iteration.
@@ -114,9 +114,9 @@ func (s *Surgeon) operate(p *Layer, l *config.LayerHyper, iter int, o *operation
 // record takes in what an operation found.
 func (s *Surgeon) record(o *operation) {
 	p := o.p
-	kept, masked := p.result.KeptAt, p.result.MaskedAt
+	kept, pruned := p.result.KeptAt, p.result.PrunedAt
 	p.result = o.r
-	p.result.KeptAt, p.result.MaskedAt = kept, masked
+	p.result.KeptAt, p.result.PrunedAt = kept, pruned
 	if p.lastIter != o.iter {
 		p.pruned, p.spliced = 0, 0
 	}
@@ -144,8 +144,8 @@ func (s *Surgeon) examine(h *config.Hyper, histogram bool) {
 		return
 	}
 	for _, p := range s.layers {
-		p.ruleNow = h.Layer(p.Name).Rule
-		s.measureReach(p)
+		p.outputRule = h.Layer(p.Name).Rule
+		s.measureOutputs(p)
 	}
 	_ = s.device.Sync() // the next iteration tells of a failure
 }
@@ -191,7 +191,7 @@ func (p *Layer) Norms() Norms { return p.norms }
 
 // Dead counts the outputs, filters or neurons, that have no weight left; -1 where that was not measured.
 func (p *Layer) Dead() int {
-	if p.reach.values[0] == nil {
+	if p.extremes.values[0] == nil {
 		return -1
 	}
 	return p.dead()
@@ -213,7 +213,7 @@ func (s *Solver) Histograms() ([]*Histogram, error) {
 	for i, p := range s.surgeon.layers {
 		rule := s.hyper.Layer(p.Name).Rule
 		out[i] = NewHistogram(rule, &p.result)
-		out[i].Deaths = p.deaths(rule)
+		out[i].DeathThresholds = p.deathThresholds(rule)
 	}
 	return out, nil
 }

@@ -8,28 +8,28 @@ import (
 	"dns-tui/gpu"
 )
 
-// reach is what a layer's outputs, filters or neurons, are measured with: the largest weight of each decides when it
-// dies.
-type reach struct {
+// outputExtremes are, of each output of a layer, filter or neuron, the distances of the farthest kept and of the farthest
+// pruned weight: they decide at which threshold the output is left without a weight.
+type outputExtremes struct {
 	onDevice [2]*gpu.Tensor // kept, pruned
 	values   [2][]float32
 }
 
-// measureReach asks the device for the largest distances of a layer's outputs; they are there after the next Sync.
-func (s *Surgeon) measureReach(p *Layer) {
-	r := &p.reach
+// measureOutputs asks the device for the largest distances of a layer's outputs; they are there after the next Sync.
+func (s *Surgeon) measureOutputs(p *Layer) {
+	r := &p.extremes
 	for i := range r.onDevice {
 		if r.onDevice[i] == nil {
 			t, err := gpu.NewTensor(s.device, p.Outputs.Outputs)
 			if err != nil {
-				*r = reach{} // no memory for a statistic: it is not known
+				*r = outputExtremes{} // no memory for a statistic: it is not known
 				return
 			}
 			r.onDevice[i], r.values[i] = t, make([]float32, t.N)
 		}
 	}
 	center := float32(0)
-	if p.ruleNow == gpu.SeedRule {
+	if p.outputRule == gpu.SeedRule {
 		center = p.result.Mu
 	}
 	s.device.Farthest(p.Outputs, center, p.Weights.Data, p.Weights.Masked, r.onDevice[0], r.onDevice[1])
@@ -41,7 +41,7 @@ func (s *Surgeon) measureReach(p *Layer) {
 // dead counts the outputs that have no weight left.
 func (p *Layer) dead() int {
 	n := 0
-	for _, v := range p.reach.values[0] {
+	for _, v := range p.extremes.values[0] {
 		if v < 0 {
 			n++
 		}
@@ -49,12 +49,11 @@ func (p *Layer) dead() int {
 	return n
 }
 
-// deaths returns, sorted, the threshold of each output from which on the next surgery leaves it without a weight.
-// Under the seed rule an output dies where t·sigma > max |w - mu|; under the paper rule where 0.9·c reaches its
-// largest kept weight and
-// 1.1·c its largest pruned one, c = mu + c_rate·sigma.
-func (p *Layer) deaths(rule gpu.Rule) []float32 {
-	kept, pruned := p.reach.values[0], p.reach.values[1]
+// deathThresholds returns, sorted, the threshold of each output from which on the next surgery leaves it without a
+// weight. Under the seed rule an output dies where t·sigma > max |w - mu|; under the paper rule where 0.9·c reaches its
+// largest kept weight and 1.1·c its largest pruned one, c = mu + c_rate·sigma.
+func (p *Layer) deathThresholds(rule gpu.Rule) []float32 {
+	kept, pruned := p.extremes.values[0], p.extremes.values[1]
 	mu, sigma := float64(p.result.Mu), float64(p.result.Sigma)
 	out := make([]float32, len(kept))
 	for o := range out {
@@ -75,10 +74,10 @@ func (p *Layer) deaths(rule gpu.Rule) []float32 {
 // Dead predicts how many outputs a surgery with this threshold leaves without a weight.
 func (h *Histogram) Dead(threshold float64) int {
 	t := float32(threshold)
-	return sort.Search(len(h.Deaths), func(i int) bool {
+	return sort.Search(len(h.DeathThresholds), func(i int) bool {
 		if h.Rule == gpu.SeedRule {
-			return h.Deaths[i] >= t
+			return h.DeathThresholds[i] >= t
 		}
-		return h.Deaths[i] > t
+		return h.DeathThresholds[i] > t
 	})
 }
