@@ -279,7 +279,7 @@ func (e Edited) OldText() string {
 	return e.Format(e.Old)
 }
 
-// Back is the edit that takes it back.
+// Back is the edit that undoes it.
 func (e Edited) Back() Edited { return Edited{Edit{e.Field, e.Old}, e.Value, true} }
 
 // editJSON is an edit in journals and snapshots.
@@ -440,7 +440,7 @@ func (h *Hyper) Apply(edits ...Edit) (*Hyper, []Edited, error) {
 		}
 		old, _ := c.Get(f)
 		c.assign(f, e.Value)
-		now, _ := c.Get(f) // as it is in force: 1.5 of a switch is on
+		now, _ := c.Get(f) // as it is applied: 1.5 of a switch is on
 		done = append(done, Edited{Edit{f, now}, old, true})
 	}
 	if err := c.Validate(); err != nil {

@@ -42,7 +42,7 @@ func Merge(saved, then, now *Hyper, by Precedence) (merged *Hyper, notes, kept [
 		case s.Rule != l.Rule:
 			m.notes = append(
 				m.notes,
-				fmt.Sprintf("%s has another surgery_rule than in the snapshot: the files' settings hold", l.Name),
+				fmt.Sprintf("%s has a different surgery_rule in the snapshot: the files' settings hold", l.Name),
 			)
 		default:
 			m.merge(l.Name, l.params(), then != nil && then.Layer(l.Name) != nil)

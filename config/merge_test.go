@@ -118,7 +118,7 @@ func TestMerge(t *testing.T) {
 		}
 		want := []string{
 			"new is not in the snapshot's settings: the files' hold",
-			"ruled has another surgery_rule than in the snapshot: the files' settings hold",
+			"ruled has a different surgery_rule in the snapshot: the files' settings hold",
 		}
 		if d := cmp.Diff(want, notes); d != "" {
 			t.Error(d)

@@ -18,7 +18,7 @@ var SigmaTable = []SigmaStep{
 	{1.959, 0.95},
 }
 
-// GaussianSparsity is the share of a normal distribution within t standard deviations of its mean: erf(t/√2).
+// GaussianSparsity is the fraction of a normal distribution within t standard deviations of its mean: erf(t/√2).
 func GaussianSparsity(t float64) float64 {
 	if t <= 0 {
 		return 0

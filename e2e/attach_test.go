@@ -139,7 +139,7 @@ func TestKilledProcesses(t *testing.T) {
 	if code := e.end(); code != 1 || !strings.Contains(e.sent(), "the connection to the run is lost at iteration") {
 		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
 	}
-	if out := dns(t, "runs"); !strings.Contains(out, "no run is going on") {
+	if out := dns(t, "runs"); !strings.Contains(out, "no active runs") {
 		t.Errorf("the dead run is still listed:\n%s", out)
 	}
 }

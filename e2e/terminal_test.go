@@ -263,5 +263,5 @@ func untilFile(t testing.TB, path string) {
 // untilNoRun waits until no run goes on.
 func untilNoRun(t testing.TB) {
 	t.Helper()
-	poll(t, "no run goes on", func() bool { return strings.Contains(dns(t, "runs"), "no run is going on") })
+	poll(t, "no run goes on", func() bool { return strings.Contains(dns(t, "runs"), "no active runs") })
 }

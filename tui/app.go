@@ -66,8 +66,8 @@ type App struct {
 
 // exit is how the run is being left.
 type exit struct {
-	leaving bool // a stop was sent; quit when it is done
-	stopped bool // the run was stopped from here
+	leaving  bool // a stop was sent; quit when it is done
+	stopped  bool // the run was stopped from here
 	stopSent bool // a stop was sent, and not rejected
 }
 
@@ -128,9 +128,9 @@ func (a *App) Opened() bool { return a.session != nil }
 // Stopped reports whether the run was stopped from here.
 func (a *App) Stopped() bool { return a.exit.stopped }
 
-// StopOrdered reports whether the run was told to stop from here, though the terminal may have been left without its
+// StopSent reports whether the run was told to stop from here, though the terminal may have been left without its
 // answer.
-func (a *App) StopOrdered() bool { return a.exit.stopSent }
+func (a *App) StopSent() bool { return a.exit.stopSent }
 
 // settleTime is how long a size must last before the screen is drawn anew.
 const settleTime = 250 * time.Millisecond

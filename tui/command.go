@@ -139,6 +139,9 @@ func parseCommand(run *session.Snapshot, text string) (*session.Command, error) 
 // parseEdit reads a field and its value; "95%", typed as a layer's threshold, is the threshold that gives that
 // sparsity.
 func parseEdit(run *session.Snapshot, field, value string) (config.Edit, error) {
+	if !strings.HasSuffix(strings.TrimSpace(value), "%") {
+		return run.Hyper.Parse(field, value)
+	}
 	f, err := run.Hyper.ParseField(field)
 	if err != nil {
 		return config.Edit{}, err

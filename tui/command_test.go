@@ -18,7 +18,7 @@ func TestParseCommand(t *testing.T) {
 		{"surgery", "surgery now"},
 		{"undo", "undo"},
 		{"redo", "redo"},
-		{"back", "go back to the last good state"},
+		{"back", "go back to the last good snapshot"},
 		{"back x.solverstate", "go back to x.solverstate"},
 		{"back lr=[0.01] b_iter_5.solverstate", "go back to lr=[0.01] b_iter_5.solverstate"},
 		{"cancel 3", "cancel plan 3"},

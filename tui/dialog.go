@@ -78,10 +78,10 @@ func askBack(e *env, path, key string) intent {
 		path = s.Back
 	}
 	if path == "" {
-		return refuse(session.ErrNoState.Error())
+		return refuse(session.ErrNoRestorePoint.Error())
 	}
-	to := session.SavedState{Path: path, Iter: -1}
-	for _, p := range s.States {
+	to := session.RestorePoint{Path: path, Iter: -1}
+	for _, p := range s.RestorePoints {
 		if p.Path == path {
 			to = p
 		}

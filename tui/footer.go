@@ -34,8 +34,8 @@ func (a *App) footer() string {
 		return t.text(" " + a.notice.text)
 	case a.snap.Problem != "":
 		return t.warn.Render(t.text(" " + a.snap.Problem))
-	case a.snap.Trouble != "" && idle:
-		return t.warn.Render(t.text(" " + a.snap.Trouble + "  (:snapshot_prefix DIR/NAME saves elsewhere)"))
+	case a.snap.WriteProblem != "" && idle:
+		return t.warn.Render(t.text(" " + a.snap.WriteProblem + "  (:snapshot_prefix DIR/NAME saves elsewhere)"))
 	case a.readOnly && idle && w < 60:
 		return " read-only"
 	case a.dialog != nil:

@@ -64,7 +64,7 @@ func TestQuestionWhole(t *testing.T) {
 		"a reason as long as this one goes over the edge of the box"
 	s := scene()
 	s.Back = "d/x_iter_7.solverstate"
-	s.States = append(s.States, session.SavedState{Path: s.Back, Iter: s.Iter - 1, Why: why, Total: 9})
+	s.RestorePoints = append(s.RestorePoints, session.RestorePoint{Path: s.Back, Iter: s.Iter - 1, Why: why, Total: 9})
 	a, _ := open(t, s, look{})
 	press(a, "B")
 	text := ansi.Strip(strings.Join(a.dialog.View(120), "\n"))

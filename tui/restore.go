@@ -72,8 +72,8 @@ func (r *restorePoints) cancel() intent {
 }
 
 // points are the restore points, newest first.
-func (r *restorePoints) points() []session.SavedState {
-	points := slices.Clone(r.snap.States)
+func (r *restorePoints) points() []session.RestorePoint {
+	points := slices.Clone(r.snap.RestorePoints)
 	slices.Reverse(points)
 	return points
 }
@@ -81,7 +81,7 @@ func (r *restorePoints) points() []session.SavedState {
 // Arrange implements screen.
 func (r *restorePoints) Arrange(w, h int) {
 	r.w, r.h = w, h
-	plans, points := len(r.snap.Plans), len(r.snap.States)
+	plans, points := len(r.snap.Plans), len(r.snap.RestorePoints)
 	r.list.fit(plans+points, h-2)
 	// A heading, the plans or a line that says there are none, an empty line, and the same of the restore points.
 	r.lines = 1 + max(1, plans) + 2 + max(1, points)
@@ -125,7 +125,7 @@ func (r *restorePoints) View() []string {
 }
 
 // describe is a restore point in a line.
-func (r *restorePoints) describe(p session.SavedState) string {
+func (r *restorePoints) describe(p session.RestorePoint) string {
 	t := &r.theme
 	text := t.fitRight(human.Count(p.Iter), 9)
 	if p.Total > 0 { // else the run did not write it, or not while its journal was there

@@ -122,10 +122,10 @@ func scene() *session.Snapshot {
 		{Iter: 12440, What: session.ChangeApplied{Change: changed(12440, "conv2.threshold", "1.64", "1.96")}},
 		{Iter: 12460, What: session.CommandRejected{Command: "momentum 2", Reason: "momentum is 2, wanted 0 to 1"}},
 	}
-	s.States = []session.SavedState{
+	s.RestorePoints = []session.RestorePoint{
 		{Path: "d/lenet_iter_12000.solverstate", Iter: 12000, Why: "asked for", Accuracy: 0.99},
 	}
-	s.Back, s.Prefix, s.Unsaved = s.States[0].Path, "d/lenet", 480
+	s.Back, s.Prefix, s.Unsaved = s.RestorePoints[0].Path, "d/lenet", 480
 	s.Pending = []session.Change{changed(12480, "ip1.threshold", "2.4", "2.1")}
 	return s
 }
@@ -303,7 +303,7 @@ var scenes = []struct {
 	{"abandon", nil, func(a *App) { press(a, "q", "a") }},
 	{"none_due", func(s *session.Snapshot) { s.Hyper.Stop = 10000 }, func(a *App) { press(a, "4") }},
 	{"finished_unsaved", func(s *session.Snapshot) {
-		s.State, s.Iter, s.Trouble = session.Finished, s.MaxIter, "not saved: no space left on device"
+		s.State, s.Iter, s.WriteProblem = session.Finished, s.MaxIter, "not saved: no space left on device"
 	}, nil},
 	{"command", nil, func(a *App) { press(a, ":", "i", "p") }},
 }
@@ -346,7 +346,7 @@ func planned(s *session.Snapshot) {
 		{ID: 1, Edit: edit("base_lr", "0.001"), At: 20000},
 		{ID: 2, Edit: edit("conv2.threshold", "2.2"), From: &from, At: 12000, Over: 2000, Begun: true},
 	}
-	s.States = []session.SavedState{
+	s.RestorePoints = []session.RestorePoint{
 		{
 			Path:     "lenet_iter_10000.solverstate",
 			Iter:     10000,
@@ -389,5 +389,5 @@ func changed(iter int, field, old, value string) session.Change {
 
 // told is an event of which only the text matters.
 func told(iter int, text string) session.Event {
-	return session.Event{Iter: iter, What: session.Told{Status: session.NoChange, Text: text}}
+	return session.Event{Iter: iter, What: session.TextEvent{Status: session.NoChange, Text: text}}
 }

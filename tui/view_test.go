@@ -184,7 +184,7 @@ func TestSnapshotShrinks(t *testing.T) {
 			press(a, "down", "right")
 		}
 		less := *s
-		less.Layers, less.Plans, less.States, less.Events, less.Pending = s.Layers[:1], nil, nil, nil, nil
+		less.Layers, less.Plans, less.RestorePoints, less.Events, less.Pending = s.Layers[:1], nil, nil, nil, nil
 		less.Sensitivity, less.Losses, less.Accuracy = nil, session.Series{}, session.Series{}
 		f.snap = &less
 		a.Update(tickMsg{})

@@ -8792,10 +8792,10 @@ type RunState struct {
 	// SHA-256 of the file that learned_net names.
 	WeightsSha256 []byte `protobuf:"bytes,10,opt,name=weights_sha256,json=weightsSha256" json:"weights_sha256,omitempty"`
 	// What the prototxt files said of the live hyperparameters (config.Hyper as JSON) and of random_seed when this was
-	// written: a run that goes on knows by it what was edited since.
+	// written: a run that is resumed knows by it what was edited since.
 	Files      []byte `protobuf:"bytes,11,opt,name=files" json:"files,omitempty"`
 	RandomSeed *int64 `protobuf:"varint,12,opt,name=random_seed,json=randomSeed" json:"random_seed,omitempty"`
-	// The changes of this iteration, and what can be taken back and repeated, as JSON (model/goback.go).
+	// The changes of this iteration, and what can be undone and redone, as JSON (model/session/savedsession.go).
 	Session       []byte `protobuf:"bytes,20,opt,name=session" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

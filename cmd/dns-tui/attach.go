@@ -12,7 +12,7 @@ import (
 	"dns-tui/tui"
 )
 
-// runAttach opens the UI on a run that goes on in another process.
+// runAttach opens the UI on a run that is active in another process.
 func runAttach(ctx context.Context, e *env, args []string) error {
 	fs := newFlags(e, "attach")
 	readOnly := fs.Bool("read-only", false, "watch, and change nothing")
@@ -84,7 +84,7 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if len(runs) == 0 {
-		escape.Fprintln(e.stdout, "no run is going on")
+		escape.Fprintln(e.stdout, "no active runs")
 		return nil
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
@@ -94,7 +94,7 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 			escape.Fprintf(w, "%s\t-\t-\tdoes not answer: %v\n", r.Name, r.Err)
 			continue
 		}
-		s := r.State
+		s := r.Snapshot
 		kept, total := s.Kept()
 		share := "-"
 		if total > 0 {
@@ -104,8 +104,8 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 		if s.Problem != "" {
 			state += ": " + s.Problem
 		}
-		if s.Trouble != "" {
-			state += ", " + s.Trouble
+		if s.WriteProblem != "" {
+			state += ", " + s.WriteProblem
 		}
 		escape.Fprintf(
 			w,

@@ -151,7 +151,7 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 		t.Notice("nobody can attach to this run: " + err.Error())
 		escape.Fprintln(e.stderr, "dns-tui:", err)
 	}
-	server.Attend(conn)
+	server.ServeConn(conn)
 	exitIfRepeated := exitOnRepeatedSIGTERM(e)
 	signals(ctx, func(s os.Signal) {
 		exitIfRepeated(s)
@@ -234,7 +234,7 @@ func endUnattended(ctx context.Context, t *session.Trainer, server *remote.Serve
 		}
 		switch {
 		// not saved yet
-		case len(server.Viewers()) > 0 || t.Snapshot().State != session.Finished || t.Snapshot().Trouble != "":
+		case len(server.Viewers()) > 0 || t.Snapshot().State != session.Finished || t.Snapshot().WriteProblem != "":
 			unattended = time.Time{}
 		case unattended.IsZero():
 			unattended = time.Now()

@@ -37,7 +37,7 @@ type env struct {
 	stderr io.Writer
 	// caffeLog makes progress lines those of Caffe.
 	caffeLog bool
-	// resumeFlags are the flags that the run wants again when it goes on.
+	// resumeFlags are the flags that the run wants again when it is resumed.
 	resumeFlags []string
 	// display is the solver's: a line of Caffe's log tells of so many iterations.
 	display int

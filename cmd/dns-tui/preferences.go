@@ -35,7 +35,7 @@ func uiOptions(ascii bool, compare string) (tui.Options, error) {
 	return o, nil
 }
 
-// runConfig prints the preferences in force, and the keys.
+// runConfig prints the preferences that apply, and the keys.
 func runConfig(_ context.Context, e *env, args []string) error {
 	fs := newFlags(e, "config")
 	rest, err := parse(fs, args)

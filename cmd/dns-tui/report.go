@@ -83,10 +83,10 @@ func journalOf(ctx context.Context, what string) (string, error) {
 		return "", err
 	}
 	r, err := remote.Find(runs, what)
-	if err != nil || r.State == nil {
+	if err != nil || r.Snapshot == nil {
 		return "", fmt.Errorf("%s: no such file (wanted a journal or a solver), and no active run has this name", what)
 	}
-	path := r.State.Journal
+	path := r.Snapshot.Journal
 	if !filepath.IsAbs(path) { // it is the other process's
 		if dir, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", r.Pid)); err == nil {
 			path = filepath.Join(dir, path)

@@ -94,7 +94,7 @@ func (f *runFlags) applyState(s *caffepb.SolverParameter) {
 	}
 }
 
-// resumeFlags are the flags that a run wants again when it goes on.
+// resumeFlags are the flags that a run wants again when it is resumed.
 func (f *runFlags) resumeFlags() []string {
 	if f.input.Inputs == nil {
 		return nil
@@ -292,7 +292,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 		case <-t.Done():
 			drain(e, observer.Events())
 			if n := observer.Dropped(); n > 0 {
-				escape.Fprintf(e.stdout, "%d lines were dropped: the output was too slow\n", n)
+				escape.Fprintf(e.stdout, "%d lines were lost: the output was too slow\n", n)
 			}
 			if err := t.Err(); err != nil {
 				return err

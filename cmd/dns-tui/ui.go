@@ -281,7 +281,7 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 	default:
 		c.Close()
 		what := "goes on without this terminal"
-		if app.StopOrdered() {
+		if app.StopSent() {
 			what = "was told to stop and has not answered yet"
 		}
 		escape.Fprintf(e.stdout, "%s %s, at iteration %d of %d", s.Net, what, s.Iter, s.MaxIter)

@@ -135,7 +135,7 @@ func (c *comparison) runLayer(net *model.Net, v vectors, gradients bool) error {
 	net.EachParam(func(name string, i int, p *layer.Param) { params[fmt.Sprintf("%s/%d", name, i)] = p })
 	set := func(key string, t *gpu.Tensor, data []float32) error {
 		if t == nil || len(data) != t.N {
-			return fmt.Errorf("%s: the vector has %d elements, the net another number", key, len(data))
+			return fmt.Errorf("%s: the vector has %d elements, and the net a different number", key, len(data))
 		}
 		c.device.Upload(t, data)
 		return nil

@@ -69,7 +69,7 @@ func BenchmarkViewers(b *testing.B) {
 			for i := range viewers {
 				ours, theirs := pair(b)
 				defer ours.Close()
-				server.Attend(theirs)
+				server.ServeConn(theirs)
 				go drink(ours, fmt.Sprint("viewer ", i), &got[i])
 			}
 			// Who comes is news for all: it is over when everybody knows of everybody.

@@ -18,7 +18,7 @@ import (
 type ClientOptions struct {
 	Name     string
 	ReadOnly bool
-	// Interval is the least time between two states; 0 is a tenth of a second.
+	// Interval is the least time between two snapshots; 0 is a tenth of a second.
 	Interval time.Duration
 }
 
@@ -29,7 +29,7 @@ type Client struct {
 	framing  framing
 	version  uint32 // that both speak
 	welcome  *remotepb.Welcome
-	interval atomic.Int64 // of states, in milliseconds
+	interval atomic.Int64 // of snapshots, in milliseconds
 	latest   atomic.Pointer[session.Snapshot]
 	gone     chan struct{}
 
@@ -39,7 +39,7 @@ type Client struct {
 	err     error // why the connection ended
 }
 
-// Dial attaches to the run behind a socket, and waits for its first state. A run that a program of the version before
+// Dial attaches to the run behind a socket, and waits for its first snapshot. A run that a program of the version before
 // has begun is spoken to as that does.
 func Dial(ctx context.Context, path string, o ClientOptions) (*Client, error) {
 	c, err := dial(ctx, path, o, Version)
@@ -90,7 +90,7 @@ func newClient(ctx context.Context, conn net.Conn, o ClientOptions, version uint
 	c.SetInterval(o.Interval)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	if err := c.greet(o); err != nil {
+	if err := c.handshake(o); err != nil {
 		conn.Close()
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -101,7 +101,7 @@ func newClient(ctx context.Context, conn net.Conn, o ClientOptions, version uint
 	return c, nil
 }
 
-func (c *Client) greet(o ClientOptions) error {
+func (c *Client) handshake(o ClientOptions) error {
 	hello := &remotepb.Hello{Version: c.version, Name: o.Name, ReadOnly: o.ReadOnly}
 	if err := c.send(&remotepb.Request{Kind: &remotepb.Request_Hello{Hello: hello}}); err != nil {
 		return err
@@ -114,7 +114,7 @@ func (c *Client) greet(o ClientOptions) error {
 		return &RefusedError{r.Reason}
 	}
 	if c.welcome = m.GetWelcome(); c.welcome == nil || c.welcome.Version != c.version {
-		return errors.New("what answers is no run of this version")
+		return errors.New("what answers is not a run of this version")
 	}
 	if err := c.want(); err != nil {
 		return err
@@ -126,12 +126,12 @@ func (c *Client) greet(o ClientOptions) error {
 	if first.GetState() == nil {
 		return errors.New("the run shows no state")
 	}
-	return c.take(first.GetState())
+	return c.receive(first.GetState())
 }
 
-// take makes a state the latest, and asks for the next.
-func (c *Client) take(m *remotepb.State) error {
-	s, err := decodeState(m, c.latest.Load())
+// receive makes a snapshot the latest, and asks for the next.
+func (c *Client) receive(m *remotepb.State) error {
+	s, err := decodeSnapshot(m, c.latest.Load())
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (c *Client) readAll() error {
 		}
 		switch k := m.Kind.(type) {
 		case *remotepb.Reply_State:
-			if err := c.take(k.State); err != nil {
+			if err := c.receive(k.State); err != nil {
 				return err
 			}
 		case *remotepb.Reply_Answer:
@@ -192,7 +192,7 @@ func (c *Client) Run() string { return c.welcome.Run }
 // Pid is the process of the run.
 func (c *Client) Pid() int { return int(c.welcome.Pid) }
 
-// SetInterval sets the least time between two states.
+// SetInterval sets the least time between two snapshots.
 func (c *Client) SetInterval(d time.Duration) { c.interval.Store(max(1, d.Milliseconds())) }
 
 // Gone is closed when the connection has ended: the run has, or the two no longer understand each other.
@@ -211,10 +211,10 @@ func (c *Client) Close() error {
 	return err
 }
 
-// Snapshot implements model.Session.
+// Snapshot implements session.Session.
 func (c *Client) Snapshot() *session.Snapshot { return c.latest.Load() }
 
-// Do implements model.Session.
+// Do implements session.Session.
 func (c *Client) Do(ctx context.Context, cmd session.Command) (session.Ack, error) {
 	c.mu.Lock()
 	c.id++

@@ -101,7 +101,7 @@ var faults = map[remotepb.Fault_Code]error{
 	remotepb.Fault_UNDONE:          session.ErrUndone,
 	remotepb.Fault_REPLACED:        session.ErrReplaced,
 	remotepb.Fault_NOTHING_TO_REDO: session.ErrNothingToRedo,
-	remotepb.Fault_NO_STATE:        session.ErrNoState,
+	remotepb.Fault_NO_STATE:        session.ErrNoRestorePoint,
 }
 
 func encodeAnswer(id uint64, ack session.Ack, err error) *remotepb.Answer {

@@ -89,7 +89,7 @@ func encodeRunEvent(m *remotepb.Event, e *session.Event) {
 			Total: int64(w.Total), Outputs: encodeOutputs(w.Outputs), Seconds: w.Seconds, Iters: int64(w.Iters),
 			Last: w.Last,
 		}}
-	case session.Told:
+	case session.TextEvent:
 		m.What = &remotepb.Event_Told{Told: &remotepb.Told{Status: string(w.Status), Text: w.Text}}
 	default:
 		m.What = &remotepb.Event_Told{Told: &remotepb.Told{Status: string(e.Status()), Text: e.What.String()}}
@@ -149,7 +149,7 @@ func decodeEvent(m *remotepb.Event) (session.Event, error) {
 }
 
 // decodeRunEvent decodes what happens to the run itself.
-func decodeRunEvent(m *remotepb.Event) session.Happening {
+func decodeRunEvent(m *remotepb.Event) session.Payload {
 	switch w := m.What.(type) {
 	case *remotepb.Event_TestDone:
 		return session.TestDone{Results: decodeTests(w.TestDone)}
@@ -183,9 +183,9 @@ func decodeRunEvent(m *remotepb.Event) session.Happening {
 			Seconds: p.GetSeconds(), Iters: int(p.GetIters()), Last: p.GetLast(),
 		}
 	case *remotepb.Event_Told:
-		return session.Told{Status: session.Status(w.Told.GetStatus()), Text: w.Told.GetText()}
+		return session.TextEvent{Status: session.Status(w.Told.GetStatus()), Text: w.Told.GetText()}
 	}
-	return session.Told{}
+	return session.TextEvent{}
 }
 
 func encodeChange(c *session.Change) *remotepb.Change {

@@ -74,7 +74,7 @@ func decodePlans(m *remotepb.Plans) []session.Plan {
 	return out
 }
 
-func encodeSavedStates(list []session.SavedState) *remotepb.SavedStates {
+func encodeRestorePoints(list []session.RestorePoint) *remotepb.SavedStates {
 	m := &remotepb.SavedStates{}
 	for i := range list {
 		s := &list[i]
@@ -86,10 +86,10 @@ func encodeSavedStates(list []session.SavedState) *remotepb.SavedStates {
 	return m
 }
 
-func decodeSavedStates(m *remotepb.SavedStates) []session.SavedState {
-	var out []session.SavedState
+func decodeRestorePoints(m *remotepb.SavedStates) []session.RestorePoint {
+	var out []session.RestorePoint
 	for _, s := range m.List {
-		out = append(out, session.SavedState{
+		out = append(out, session.RestorePoint{
 			Path: s.GetPath(), Iter: int(s.GetIter()), Why: s.GetWhy(), Guard: s.GetGuard(), Left: s.GetLeft(),
 			Smoothed: s.GetSmoothed(), Accuracy: s.GetAccuracy(), Kept: int(s.GetKept()), Total: int(s.GetTotal()),
 		})

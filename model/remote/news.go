@@ -9,13 +9,13 @@ import (
 	"dns-tui/model/session"
 )
 
-// news is the latest state as all viewers see it, and the frames that lead to it: each is encoded once, whoever asks.
+// news is the latest snapshot as all viewers see it, and the frames that lead to it: each is encoded once, whoever asks.
 type news struct {
 	mu     sync.Mutex
 	latest *session.Snapshot
 	of     *session.Snapshot // the session's, with its viewers
 	frames map[*session.Snapshot][]byte
-	// coming is closed when there is a later state; nil while nobody waits.
+	// coming is closed when there is a later snapshot; nil while nobody waits.
 	coming chan struct{}
 	asked  chan struct{} // somebody waits
 }
@@ -47,7 +47,7 @@ func (s *Server) refresh() {
 	}
 }
 
-// frame is what leads from a state that a viewer has, or nil, to the latest, and that state.
+// frame is what leads from a snapshot that a viewer has, or nil, to the latest, and that.
 func (s *Server) frame(from *session.Snapshot) ([]byte, *session.Snapshot, error) {
 	s.refresh()
 	n := s.news
@@ -56,15 +56,15 @@ func (s *Server) frame(from *session.Snapshot) ([]byte, *session.Snapshot, error
 	if b, ok := n.frames[from]; ok {
 		return b, n.latest, nil
 	}
-	b, err := delimited{}.frame(&remotepb.Reply{Kind: &remotepb.Reply_State{State: encodeState(n.latest, from)}})
+	b, err := delimited{}.frame(&remotepb.Reply{Kind: &remotepb.Reply_State{State: encodeSnapshot(n.latest, from)}})
 	if err == nil {
 		n.frames[from] = b
 	}
 	return b, n.latest, err
 }
 
-// after is closed once there is another state than the one that a viewer has.
-func (s *Server) after(has *session.Snapshot) <-chan struct{} {
+// changedSince is closed once there is another snapshot than the one that a viewer has.
+func (s *Server) changedSince(has *session.Snapshot) <-chan struct{} {
 	n := s.news
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -83,8 +83,8 @@ func (s *Server) after(has *session.Snapshot) <-chan struct{} {
 
 var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// lookOut looks for later states while somebody waits for one: one for all.
-func (s *Server) lookOut() {
+// poll looks for later snapshots while somebody waits for one: one for all.
+func (s *Server) poll() {
 	for {
 		select {
 		case <-s.closing:
@@ -95,7 +95,7 @@ func (s *Server) lookOut() {
 			select {
 			case <-s.closing:
 				return
-			case <-time.After(looks):
+			case <-time.After(pollInterval):
 			}
 			s.refresh()
 			s.news.mu.Lock()

@@ -41,12 +41,12 @@ func TestFramesAreShared(t *testing.T) {
 		t.Error("the difference was encoded twice")
 	}
 	select {
-	case <-s.after(first):
+	case <-s.changedSince(first):
 	default:
 		t.Error("a viewer with an older state waits")
 	}
 	select {
-	case <-s.after(second):
+	case <-s.changedSince(second):
 		t.Error("nothing is new")
 	default:
 	}

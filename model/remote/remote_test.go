@@ -142,7 +142,7 @@ func TestFaults(t *testing.T) {
 	f := newFake()
 	c := attach(t, serve(t, f), ClientOptions{Name: "anna"})
 	for _, want := range []error{
-		session.ErrNothingToUndo, session.ErrNothingToRedo, session.ErrReplaced, session.ErrUndone, session.ErrNoState,
+		session.ErrNothingToUndo, session.ErrNothingToRedo, session.ErrReplaced, session.ErrUndone, session.ErrNoRestorePoint,
 		errors.New("momentum is 2"),
 	} {
 		f.mu.Lock()
@@ -322,7 +322,7 @@ func TestAttendAndRefuse(t *testing.T) {
 	}
 	mine, theirs := pair()
 	s := NewServer(newFake(), "lenet-1", "test")
-	s.Attend(theirs)
+	s.ServeConn(theirs)
 	defer s.Close()
 	c, err := NewClient(context.Background(), mine, ClientOptions{Name: "anna"})
 	if err != nil {
@@ -351,7 +351,7 @@ func TestRuns(t *testing.T) {
 	l.SetUnlinkOnClose(false) // as of a process that was killed
 	l.Close()
 	runs, err := Runs(context.Background())
-	if err != nil || len(runs) != 1 || runs[0].Name != "lenet-1" || runs[0].State.Net != "LeNet" {
+	if err != nil || len(runs) != 1 || runs[0].Name != "lenet-1" || runs[0].Snapshot.Net != "LeNet" {
 		t.Fatalf("%+v, %v", runs, err)
 	}
 	if _, err := os.Stat(dead); err == nil {
@@ -491,7 +491,7 @@ func TestStatesArriveWhole(t *testing.T) {
 			if rapid.IntRange(0, 3).Draw(rt, "skip") == 0 {
 				continue // a slow viewer misses states
 			}
-			wire, err := proto.Marshal(encodeState(s, sent))
+			wire, err := proto.Marshal(encodeSnapshot(s, sent))
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -499,7 +499,7 @@ func TestStatesArriveWhole(t *testing.T) {
 			if err := proto.Unmarshal(wire, &m); err != nil {
 				rt.Fatal(err)
 			}
-			if got, err = decodeState(&m, got); err != nil {
+			if got, err = decodeSnapshot(&m, got); err != nil {
 				rt.Fatal(err)
 			}
 			sent = s
@@ -533,7 +533,7 @@ func FuzzRequest(f *testing.F) {
 		if err != nil {
 			t.Skip(err)
 		}
-		s.Attend(theirs)
+		s.ServeConn(theirs)
 		if err := send(mine, delimited{}, helloOf("fuzz")); err != nil {
 			t.Fatal(err)
 		}
@@ -546,24 +546,24 @@ func FuzzRequest(f *testing.F) {
 // FuzzState makes a viewer read whatever a run may send: an error, not a panic.
 func FuzzState(f *testing.F) {
 	s := newFake().Snapshot()
-	b, _ := proto.Marshal(encodeState(s, nil))
+	b, _ := proto.Marshal(encodeSnapshot(s, nil))
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var m remotepb.State
 		if proto.Unmarshal(data, &m) != nil {
 			return
 		}
-		first, err := decodeState(&m, nil)
+		first, err := decodeSnapshot(&m, nil)
 		if err != nil {
 			return
 		}
-		_, _ = decodeState(&m, first)
+		_, _ = decodeSnapshot(&m, first)
 		// What was taken is sent on, and arrives, as it is.
-		again, err := decodeState(encodeState(first, nil), nil)
+		again, err := decodeSnapshot(encodeSnapshot(first, nil), nil)
 		if err != nil {
 			t.Fatalf("what was taken is refused when it is sent on: %v", err)
 		}
-		if a, b := encodeState(first, nil), encodeState(again, nil); !proto.Equal(a, b) {
+		if a, b := encodeSnapshot(first, nil), encodeSnapshot(again, nil); !proto.Equal(a, b) {
 			t.Errorf("differs (-taken +sent on):\n%s", cmp.Diff(a, b, protocmp.Transform()))
 		}
 	})

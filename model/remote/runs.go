@@ -26,7 +26,7 @@ func Folder() (string, error) {
 		dir = filepath.Join("/tmp", "dns-tui-"+strconv.Itoa(os.Getuid()))
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", fmt.Errorf("the folder of running runs cannot be made: %w", err)
+		return "", fmt.Errorf("the folder of active runs cannot be made: %w", err)
 	}
 	st, err := os.Lstat(dir)
 	if err != nil {
@@ -35,7 +35,7 @@ func Folder() (string, error) {
 	sys, _ := st.Sys().(*syscall.Stat_t)
 	switch {
 	case !st.IsDir():
-		return "", fmt.Errorf("%s is no folder; wanted one for the sockets of running runs", dir)
+		return "", fmt.Errorf("%s is not a folder; wanted one for the sockets of active runs", dir)
 	case sys != nil && int(sys.Uid) != os.Getuid():
 		return "", fmt.Errorf(
 			"%s belongs to another user (%d); wanted a folder of your own (DNS_TUI_RUNTIME_DIR names one)",
@@ -89,22 +89,22 @@ func SocketOf(name string) (string, error) {
 	return filepath.Join(dir, name+socketExt), nil
 }
 
-// Running is a run that can be attached to.
-type Running struct {
+// ActiveRun is a run that can be attached to.
+type ActiveRun struct {
 	Name, Path string
 	Pid        int
-	State      *session.Snapshot
+	Snapshot   *session.Snapshot
 	Err        error // why it does not answer
 }
 
-// lookTime is how long a run may take to answer.
-const lookTime = 3 * time.Second
+// dialTimeout is how long a run may take to answer.
+const dialTimeout = 3 * time.Second
 
 // ListingName is the viewer's name under which Runs looks at runs.
 const ListingName = "dns-tui runs"
 
 // Runs lists this user's runs, by name. Sockets that nobody listens at any more are removed.
-func Runs(ctx context.Context) ([]Running, error) {
+func Runs(ctx context.Context) ([]ActiveRun, error) {
 	dir, err := Folder()
 	if err != nil {
 		return nil, err
@@ -114,10 +114,10 @@ func Runs(ctx context.Context) ([]Running, error) {
 		return nil, err
 	}
 	sort.Strings(files)
-	var runs []Running
+	var runs []ActiveRun
 	for _, f := range files {
-		r := Running{Name: strings.TrimSuffix(filepath.Base(f), socketExt), Path: f}
-		look, cancel := context.WithTimeout(ctx, lookTime)
+		r := ActiveRun{Name: strings.TrimSuffix(filepath.Base(f), socketExt), Path: f}
+		look, cancel := context.WithTimeout(ctx, dialTimeout)
 		c, err := Dial(look, f, ClientOptions{Name: ListingName, ReadOnly: true})
 		cancel()
 		switch {
@@ -127,7 +127,7 @@ func Runs(ctx context.Context) ([]Running, error) {
 		case err != nil:
 			r.Err = err
 		default:
-			r.State, r.Pid = c.Snapshot(), c.Pid()
+			r.Snapshot, r.Pid = c.Snapshot(), c.Pid()
 			c.Close()
 		}
 		runs = append(runs, r)
@@ -137,15 +137,15 @@ func Runs(ctx context.Context) ([]Running, error) {
 
 // Find returns the run that a person means: by its name, the beginning of one, its solver, or, where what is "", the
 // only one.
-func Find(runs []Running, what string) (*Running, error) {
-	var found []*Running
+func Find(runs []ActiveRun, what string) (*ActiveRun, error) {
+	var found []*ActiveRun
 	for i := range runs {
 		r := &runs[i]
 		if r.Name == what {
 			return r, nil
 		}
 		if what == "" || strings.HasPrefix(r.Name, what) ||
-			r.State != nil && (r.State.Path == what || filepath.Base(r.State.Path) == what) {
+			r.Snapshot != nil && (r.Snapshot.Path == what || filepath.Base(r.Snapshot.Path) == what) {
 			found = append(found, r)
 		}
 	}
@@ -153,7 +153,7 @@ func Find(runs []Running, what string) (*Running, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(runs) == 0:
-		return nil, errors.New("no run is going on (dns-tui runs lists those that are)")
+		return nil, errors.New("no active runs (dns-tui runs lists them)")
 	}
 	var names []string
 	for _, r := range found {
@@ -165,5 +165,5 @@ func Find(runs []Running, what string) (*Running, error) {
 		}
 		return nil, fmt.Errorf("no run %q; there are: %s", what, strings.Join(names, ", "))
 	}
-	return nil, fmt.Errorf("several runs are going on, name one: %s", strings.Join(names, ", "))
+	return nil, fmt.Errorf("several runs are active; name one: %s", strings.Join(names, ", "))
 }

@@ -30,8 +30,8 @@ const (
 	commandsPerSecond, commandsAtOnce = 50, 200
 	// helloTime is how long a viewer may take to say who it is, sendTime how long to read a message.
 	helloTime, sendTime = 5 * time.Second, 10 * time.Second
-	// looks is how often the session is looked at while a viewer waits for news.
-	looks = 20 * time.Millisecond
+	// pollInterval is how often the session is looked at while a viewer waits for news.
+	pollInterval = 20 * time.Millisecond
 )
 
 // Server shows a session to viewers. Whatever they send or leave unread, the session goes on: it is only ever asked
@@ -50,7 +50,7 @@ type Server struct {
 	viewers    map[*viewer]bool
 	names      []string // of those who watch, while they are known
 	namesKnown bool
-	looking    sync.Once
+	polling    sync.Once
 	closed     bool
 	conns      sync.WaitGroup
 }
@@ -73,12 +73,12 @@ func (s *Server) Listen() error {
 		s.path = ""
 		return err
 	}
-	go s.keep()
+	go s.reopenSocket()
 	return nil
 }
 
-// Attend serves a connection that is there already: that of the terminal that started the run.
-func (s *Server) Attend(conn net.Conn) { s.take(conn) }
+// ServeConn serves a connection that is there already: that of the terminal that started the run.
+func (s *Server) ServeConn(conn net.Conn) { s.addViewer(conn) }
 
 // Refuse tells who waits at a connection why there will be no run.
 func Refuse(conn net.Conn, reason string) error {
@@ -124,9 +124,9 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// keep opens the socket anew where somebody has tidied it away: a run is for days, and its folder is one of temporary
+// reopenSocket opens the socket anew where somebody has tidied it away: a run is for days, and its folder is one of temporary
 // files.
-func (s *Server) keep() {
+func (s *Server) reopenSocket() {
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
 	for {
@@ -177,7 +177,7 @@ func (s *Server) Viewers() []string {
 	return names
 }
 
-// Close shows everybody the last state, and ends.
+// Close sends everybody the last snapshot, and ends.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -193,7 +193,7 @@ func (s *Server) Close() error {
 	close(s.closing)
 	s.mu.Lock()
 	for v := range s.viewers {
-		go v.last()
+		go v.sendFinal()
 	}
 	s.mu.Unlock()
 	s.conns.Wait()
@@ -217,12 +217,12 @@ func (s *Server) accept(l net.Listener) {
 				continue
 			}
 		}
-		s.take(c)
+		s.addViewer(c)
 	}
 }
 
-// take serves a connection, where there is room for it.
-func (s *Server) take(c net.Conn) {
+// addViewer serves a connection, where there is room for it.
+func (s *Server) addViewer(c net.Conn) {
 	v := &viewer{
 		server: s,
 		conn:   c,
@@ -242,7 +242,7 @@ func (s *Server) take(c net.Conn) {
 		c.Close()
 		return
 	}
-	s.looking.Do(func() { go s.lookOut() })
+	s.polling.Do(func() { go s.poll() })
 	go v.serve()
 }
 
@@ -279,7 +279,7 @@ func (v *viewer) serve() {
 		s.mu.Unlock()
 		s.conns.Done()
 	}()
-	if err := v.greet(); err != nil {
+	if err := v.handshake(); err != nil {
 		return
 	}
 	go v.sendNews()
@@ -303,8 +303,8 @@ func (v *viewer) serve() {
 	}
 }
 
-// greet exchanges Hello and Welcome.
-func (v *viewer) greet() error {
+// handshake exchanges Hello and Welcome.
+func (v *viewer) handshake() error {
 	s := v.server
 	v.conn.SetReadDeadline(time.Now().Add(helloTime))
 	defer v.conn.SetReadDeadline(time.Time{})
@@ -359,7 +359,7 @@ func printable(name string) string {
 	return name
 }
 
-// sameUser refuses a connection of another user, whom the folder's and the socket's modes keep out already.
+// sameUser rejects a connection of another user, whom the folder's and the socket's modes keep out already.
 func sameUser(c net.Conn) error {
 	raw, err := c.(*net.UnixConn).SyscallConn()
 	if err != nil {
@@ -383,7 +383,7 @@ func sameUser(c net.Conn) error {
 
 // want notes that the viewer wants news, not before an interval is over. Of several wants the last counts.
 func (v *viewer) want(interval time.Duration) {
-	interval = max(looks, min(interval, time.Minute))
+	interval = max(pollInterval, min(interval, time.Minute))
 	for {
 		select {
 		case v.wanted <- interval:
@@ -397,7 +397,7 @@ func (v *viewer) want(interval time.Duration) {
 	}
 }
 
-// sendNews sends the states that are wanted.
+// sendNews sends the snapshots that are wanted.
 func (v *viewer) sendNews() {
 	var last time.Time
 	for {
@@ -414,7 +414,7 @@ func (v *viewer) sendNews() {
 			var coming <-chan struct{}
 			if wait := interval - time.Since(last); wait > 0 {
 				over = time.After(wait)
-			} else if coming = v.server.after(v.has()); coming == closedChannel {
+			} else if coming = v.server.changedSince(v.lastSent()); coming == closedChannel {
 				break
 			}
 			select {
@@ -426,22 +426,22 @@ func (v *viewer) sendNews() {
 			}
 		}
 		last = time.Now()
-		if v.show() != nil {
+		if v.sendLatest() != nil {
 			v.end()
 			return
 		}
 	}
 }
 
-// has is the state that the viewer has.
-func (v *viewer) has() *session.Snapshot {
+// lastSent is the snapshot that the viewer has.
+func (v *viewer) lastSent() *session.Snapshot {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.sent
 }
 
-// show sends the latest state.
-func (v *viewer) show() error {
+// sendLatest sends the latest snapshot.
+func (v *viewer) sendLatest() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	frame, s, err := v.server.frame(v.sent)
@@ -468,7 +468,7 @@ func (v *viewer) write(m *remotepb.Reply) error {
 	return send(v.conn, delimited{}, m)
 }
 
-// command hands a command to the session; its answer follows a state that shows the effect. It reports whether the
+// command hands a command to the session; its answer follows a snapshot that shows the effect. It reports whether the
 // connection goes on.
 func (v *viewer) command(ctx context.Context, m *remotepb.Command) bool {
 	answer := func(ack session.Ack, err error) bool {
@@ -495,21 +495,21 @@ func (v *viewer) command(ctx context.Context, m *remotepb.Command) bool {
 		if ctx.Err() != nil {
 			return
 		}
-		if !c.Kind.ReadsOnly() && v.show() != nil || !answer(ack, err) {
+		if !c.Kind.ReadsOnly() && v.sendLatest() != nil || !answer(ack, err) {
 			v.end()
 		}
 	}()
 	return true
 }
 
-// last shows the last state to a viewer whose run has ended.
-func (v *viewer) last() {
+// sendFinal sends the last snapshot to a viewer whose run has ended.
+func (v *viewer) sendFinal() {
 	s := v.server
 	s.mu.Lock()
 	greeted := v.name != ""
 	s.mu.Unlock()
 	if greeted {
-		_ = v.show() // as far as the viewer still reads
+		_ = v.sendLatest() // as far as the viewer still reads
 	}
 	v.end()
 }

@@ -95,8 +95,8 @@ func encodeCommand2(m *remotepb.Command, c session.Command) error {
 	return err
 }
 
-// decodeState2 takes the lists of a state of version 2.
-func decodeState2(m *remotepb.State, s *session.Snapshot) error {
+// decodeSnapshot2 takes the lists of a snapshot of version 2.
+func decodeSnapshot2(m *remotepb.State, s *session.Snapshot) error {
 	var errs []error
 	read := func(line []byte, to func() any) {
 		if line != nil {
@@ -107,13 +107,13 @@ func decodeState2(m *remotepb.State, s *session.Snapshot) error {
 	read(m.PendingV2, func() any { s.Pending = nil; return &s.Pending })
 	read(m.PlansV2, func() any { s.Plans = nil; return &s.Plans })
 	read(m.ChangesV2, func() any { s.Changes = nil; return &s.Changes })
-	read(m.StatesV2, func() any { s.States = nil; return &s.States })
+	read(m.StatesV2, func() any { s.RestorePoints = nil; return &s.RestorePoints })
 	read(m.SensitivityV2, func() any { s.Sensitivity = nil; return &s.Sensitivity })
 	read(m.TestsV2, func() any { s.Tests = nil; return &s.Tests })
 	return errors.Join(errs...)
 }
 
 // decodeEvent2 is an event of version 2, of which only the text is known.
-func decodeEvent2(m *remotepb.Event) session.Happening {
-	return session.Told{Status: session.Status(m.StatusV2), Text: m.TextV2}
+func decodeEvent2(m *remotepb.Event) session.Payload {
+	return session.TextEvent{Status: session.Status(m.StatusV2), Text: m.TextV2}
 }

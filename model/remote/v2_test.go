@@ -101,7 +101,7 @@ func summary(s *session.Snapshot) string {
 	for _, c := range s.Changes {
 		p("change", c.Iter, old(c.String()), c.By)
 	}
-	for _, st := range s.States {
+	for _, st := range s.RestorePoints {
 		p("state", st.Iter, filepath.Base(st.Path), st.Why, st.Guard, st.Left)
 	}
 	for _, r := range s.Tests {

@@ -37,20 +37,20 @@ func changes(fill func(any)) []session.Change {
 	return out
 }
 
-// happenings are all that an event can tell, with each field set.
-func happenings(fill func(any)) []session.Happening {
-	all := []session.Happening{
+// payloads are all that an event can tell, with each field set.
+func payloads(fill func(any)) []session.Payload {
+	all := []session.Payload{
 		session.Notice{}, session.Warning{}, session.CommandRejected{}, session.SurgeryDone{}, session.PlanMade{},
 		session.PlanCanceled{}, session.PlanRejected{}, session.RampBegun{}, session.RampResumed{}, session.RampDone{},
 		session.SnapshotWritten{}, session.SnapshotFailed{}, session.JournalFailed{}, session.JournalWritten{},
 		session.TestDone{}, session.TestInterrupted{}, session.SensitivityMeasured{}, session.SensitivityFailed{},
 		session.GateClosed{}, session.Collapsed{}, session.SignalRestored{}, session.LayerEmptied{}, session.WentBack{},
-		session.RunFinished{}, session.RunFailed{}, session.Progress{}, session.Told{},
+		session.RunFinished{}, session.RunFailed{}, session.Progress{}, session.TextEvent{},
 	}
 	for i, w := range all {
 		v := reflect.New(reflect.TypeOf(w))
 		fill(v.Interface())
-		all[i] = v.Elem().Interface().(session.Happening)
+		all[i] = v.Elem().Interface().(session.Payload)
 	}
 	for _, c := range changes(fill) {
 		all = append(all, session.ChangeApplied{Change: c})
@@ -80,7 +80,7 @@ func (f *filler) value(v reflect.Value) {
 		return
 	case reflect.TypeFor[[]session.Event]():
 		var events []session.Event
-		for i, w := range happenings(f.fill) {
+		for i, w := range payloads(f.fill) {
 			events = append(events, session.Event{Seq: i + 1, Iter: i + 2, By: "ben", What: w})
 		}
 		v.Set(reflect.ValueOf(events))
@@ -164,7 +164,7 @@ func TestEveryFieldArrives(t *testing.T) {
 	if missing := unset(reflect.ValueOf(*s), "Snapshot"); missing != nil {
 		t.Fatalf("the test does not fill %v", missing)
 	}
-	wire, err := proto.Marshal(encodeState(s, nil))
+	wire, err := proto.Marshal(encodeSnapshot(s, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestEveryFieldArrives(t *testing.T) {
 	if err := proto.Unmarshal(wire, &m); err != nil {
 		t.Fatal(err)
 	}
-	got, err := decodeState(&m, nil)
+	got, err := decodeSnapshot(&m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestEveryFieldArrives(t *testing.T) {
 		cmp.Comparer(func(a, b session.Series) bool {
 			return cmp.Equal(a.Iters, b.Iters) && cmp.Equal(a.Values, b.Values) && a.Epoch == b.Epoch
 		}),
-		cmpopts.IgnoreUnexported(session.SavedState{}, session.Unknown{}), // of the run's process alone
+		cmpopts.IgnoreUnexported(session.RestorePoint{}, session.Unknown{}), // of the run's process alone
 	}
 	if d := cmp.Diff(s, got, same...); d != "" {
 		t.Errorf("differs (-sent +arrived):\n%s", d)

@@ -21,7 +21,7 @@ func TestEditsAndRamps(t *testing.T) {
 		t.Errorf("rows %q, wanted %q", got, want)
 	}
 	if r.Layers[0].Threshold != "1" || r.Layers[1].Threshold != "2" ||
-		!strings.HasSuffix(r.Notice, "edits.journal:3: is no journal entry, and is skipped") {
+		!strings.HasSuffix(r.Notice, "edits.journal:3: is not a journal entry, and is skipped") {
 		t.Errorf("thresholds %s and %s, notice %q", r.Layers[0].Threshold, r.Layers[1].Threshold, r.Notice)
 	}
 }

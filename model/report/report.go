@@ -51,7 +51,7 @@ type Layer struct {
 	Name      string  `json:"name"`
 	Type      string  `json:"type"`
 	Rule      string  `json:"rule"`
-	Threshold string  `json:"threshold"` // in force at the end
+	Threshold string  `json:"threshold"` // at the end
 	Weights   int     `json:"weights"`
 	Kept      int     `json:"kept"`
 	Fraction  float64 `json:"kept_share"`

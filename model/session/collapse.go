@@ -15,61 +15,62 @@ type CollapseError struct {
 
 func (e *CollapseError) Error() string { return fmt.Sprintf("iteration %d: %s", e.Iter, e.What) }
 
-// lossWatch notices a loss that is finite but stuck, far above where the run began.
-type lossWatch struct {
-	n     int     // losses of the beginning
-	start float64 // the least of them
-	high  int     // losses in a row that are far above it
-	flat  int     // and that are saturated
-	calm  int     // since it was told, losses in a row that are neither
-	told  bool
+// lossMonitor notices a loss that is finite but stuck, far above where the run began.
+type lossMonitor struct {
+	started  int     // losses of the beginning so far
+	start    float64 // the least of them
+	high     int     // losses in a row that are far above it
+	flat     int     // and that are saturated
+	normal   int     // since it was reported, losses in a row that are neither
+	reported bool
 }
 
 const (
-	watchStart = 20 // losses that make the beginning
-	watchFar   = 5  // times the beginning is far above; of one that is less than
+	startLosses = 20 // losses that make the beginning
+	farFactor   = 5  // times the beginning is far above; of one that is less than
 	// times this: a net that was trained before may fall to chance, 6.9 of a thousand classes, and come back
-	watchFloor = 1.5
-	watchLong  = 100 // in a row are stuck
-	watchFlat  = 5   // saturated ones in a row are stuck
+	farFloor        = 1.5
+	stuckLosses     = 100 // in a row are stuck
+	saturatedLosses = 5   // saturated ones in a row are stuck
 )
 
 // saturated is what a softmax loss is where every right class has the probability 0: -log(FLT_MIN), 87.3365.
 var saturated = -math.Log(0x1p-126)
 
-// see takes in a loss, and says what is wrong when that begins to be so.
-func (w *lossWatch) see(loss float64) string {
-	if w.n < watchStart {
-		if w.n == 0 || loss < w.start {
+// add takes in a loss, and says what is wrong when that begins to be so.
+func (w *lossMonitor) add(loss float64) string {
+	if w.started < startLosses {
+		if w.started == 0 || loss < w.start {
 			w.start = loss
 		}
-		w.n++
+		w.started++
 	}
 	flat := math.Abs(loss-saturated) < 1e-2
-	high := w.n == watchStart && loss > watchFar*max(w.start, watchFloor)
-	w.flat, w.high = next(w.flat, flat), next(w.high, high)
-	if w.told {
-		if w.calm = next(w.calm, !flat && !high); w.calm >= watchStart {
-			w.told, w.calm = false, 0
+	high := w.started == startLosses && loss > farFactor*max(w.start, farFloor)
+	w.flat, w.high = streak(w.flat, flat), streak(w.high, high)
+	if w.reported {
+		if w.normal = streak(w.normal, !flat && !high); w.normal >= startLosses {
+			w.reported, w.normal = false, 0
 		}
 		return ""
 	}
 	switch {
-	case w.flat >= watchFlat:
-		w.told = true
+	case w.flat >= saturatedLosses:
+		w.reported = true
 		return fmt.Sprintf(
 			"the loss is stuck at %.4f, -log of the smallest number: the right classes have no probability at all, "+
 				"and nothing is learnt",
 			loss,
 		)
-	case w.high >= watchLong:
-		w.told = true
+	case w.high >= stuckLosses:
+		w.reported = true
 		return fmt.Sprintf("the loss is stuck at %.4g for %d iterations; the run began at %.4g", loss, w.high, w.start)
 	}
 	return ""
 }
 
-func next(n int, more bool) int {
+// streak counts one more in a row, or begins anew.
+func streak(n int, more bool) int {
 	if more {
 		return n + 1
 	}
@@ -78,19 +79,19 @@ func next(n int, more bool) int {
 
 // collapse notices a run that can learn nothing more: by its loss, and by what passes through the net.
 type collapse struct {
-	solver   *solver.Solver
-	loss     lossWatch
-	stuck    string // what the watch of the loss has seen, until it is told
-	operated bool   // an iteration with surgery was settled, until that was looked at
-	signal   signal
+	solver    *solver.Solver
+	loss      lossMonitor
+	stuckText string // what the watch of the loss has seen, until it is told
+	operated  bool   // an iteration with surgery was settled, until that was checked
+	signal    signal
 }
 
 func newCollapse(s *solver.Solver) collapse { return collapse{solver: s} }
 
 // takeStuck returns what the watch of the loss has seen, once; "" is nothing.
 func (c *collapse) takeStuck() string {
-	what := c.stuck
-	c.stuck = ""
+	what := c.stuckText
+	c.stuckText = ""
 	return what
 }
 
@@ -106,20 +107,20 @@ func (c *collapse) blockedAt() string { return c.signal.blockedAt }
 
 // settled takes in an iteration.
 func (c *collapse) settled(loss float64, operated bool) {
-	if what := c.loss.see(loss); what != "" {
-		c.stuck = what
+	if what := c.loss.add(loss); what != "" {
+		c.stuckText = what
 	}
 	c.operated = c.operated || operated
 }
 
 // restart forgets what was seen, of a run that went back.
 func (c *collapse) restart() {
-	c.loss.high, c.loss.flat, c.stuck, c.signal = 0, 0, "", signal{}
+	c.loss.high, c.loss.flat, c.stuckText, c.signal = 0, 0, "", signal{}
 }
 
 // signal is what is known of what passes from the data to the loss.
 type signal struct {
-	looked    bool   // there was a look
+	checked   bool   // there was a look
 	kept      int    // at the last look
 	layers    []int  // of each layer, then
 	surgeries int    // since
@@ -129,10 +130,10 @@ type signal struct {
 // signalEvery is how many surgeries lie between two looks at a net of few weights that loses them slowly.
 const signalEvery = 50
 
-// look looks, after a surgery, whether the net still passes anything. It is dear, so that it is done at the first,
+// check finds out, after a surgery, whether the net still passes anything. It is dear, so that it is done at the first,
 // where the weights of some layer have become fewer by a fifth, and now and then where few weights are left; now does
 // it at once. lost says that nothing passes any more, since the last look; restored that something does again.
-func (c *collapse) look(now bool) (lost string, restored bool, err error) {
+func (c *collapse) check(now bool) (lost string, restored bool, err error) {
 	f, layers := &c.signal, c.solver.Layers()
 	if f.layers == nil {
 		f.layers = make([]int, len(layers))
@@ -144,13 +145,13 @@ func (c *collapse) look(now bool) (lost string, restored bool, err error) {
 		fewer = fewer || 5*p.Kept() < 4*f.layers[i]
 	}
 	f.surgeries++
-	if f.looked && kept == f.kept && !fewer && f.blockedAt == "" {
+	if f.checked && kept == f.kept && !fewer && f.blockedAt == "" {
 		return "", false, nil
 	}
-	if !now && f.looked && !fewer && !(few && f.surgeries >= signalEvery) {
+	if !now && f.checked && !fewer && !(few && f.surgeries >= signalEvery) {
 		return "", false, nil
 	}
-	f.looked, f.kept, f.surgeries = true, kept, 0
+	f.checked, f.kept, f.surgeries = true, kept, 0
 	for i, p := range layers {
 		f.layers[i] = p.Kept()
 	}

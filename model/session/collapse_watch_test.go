@@ -41,10 +41,10 @@ func TestLossWatch(t *testing.T) {
 		{"not told again while it wavers", row(100, 2.3, 50, 87.3365, 5, 2.0, 50, 87.3365), []int{104}, "87.3365"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var w lossWatch
+			var w lossMonitor
 			var at []int
 			for i, l := range c.losses {
-				if s := w.see(l); s != "" {
+				if s := w.add(l); s != "" {
 					at = append(at, i)
 					if !strings.Contains(s, c.what) {
 						t.Errorf("it says %q, wanted %q in it", s, c.what)

@@ -20,7 +20,7 @@ const (
 	SurgeryNow       // redraw all masks before the next iteration
 	TestNow          // evaluate the test nets
 	SnapshotNow      // write a snapshot
-	Undo             // take back the last change
+	Undo             // undo the last change
 	Stop             // end the run; Save writes a snapshot first, and where that fails the run goes on
 	StepSurgery      // train up to and with the next iteration that operates, then pause
 	Redo             // make the change again that was undone last
@@ -105,7 +105,7 @@ func (c Command) String() string {
 		if c.Path != "" {
 			return "go back to " + c.Path
 		}
-		return "go back to the last good state"
+		return "go back to the last good snapshot"
 	case Probe:
 		if c.Off {
 			return "stop measuring sensitivity"
@@ -130,7 +130,7 @@ type Ack struct {
 var (
 	// ErrEnded is returned when the session's loop has ended.
 	ErrEnded = errors.New("the run has ended")
-	// ErrNothingToUndo is returned by Undo when no change is left to take back.
+	// ErrNothingToUndo is returned by Undo when no change is left to undo.
 	ErrNothingToUndo = errors.New("nothing to undo")
 	// ErrNothingToRedo is returned by Redo when no change was undone, or another was made since.
 	ErrNothingToRedo = errors.New("nothing to redo")

@@ -128,15 +128,15 @@ func beganWith(lines []Change) *config.Hyper {
 
 // Course is what a journal tells of a run.
 type Course struct {
-	// Changes are the course that led to the last state: where the run went back, or was resumed from an earlier
-	// iteration, the changes that this undid are dropped.
+	// Changes are the course that led to where the run stands: where the run went back, or was resumed from an earlier
+	// iteration, the changes that this undid are left out.
 	Changes []Change
 	// Skipped are the lines that are no entries, by number; a last one that is cut short is among them.
 	Skipped []int
 	// Left are the solverstates, by base name, that going back left behind and that were not written anew since.
 	Left map[string]bool
 	// Saved are the snapshots that were written, the last of each file; of a run that was begun anew, those since.
-	Saved []SavedState
+	Saved []RestorePoint
 	// Path is the journal's.
 	Path string
 }
@@ -155,9 +155,9 @@ func (c *Course) Notice() string {
 	case 0:
 		return ""
 	case 1:
-		return fmt.Sprintf("%s:%d: is no journal entry, and is skipped", c.Path, c.Skipped[0])
+		return fmt.Sprintf("%s:%d: is not a journal entry, and is skipped", c.Path, c.Skipped[0])
 	}
-	return fmt.Sprintf("%s: lines %s are no journal entries, and are skipped", c.Path, strings.Join(numbers, ", "))
+	return fmt.Sprintf("%s: lines %s are not journal entries, and are skipped", c.Path, strings.Join(numbers, ", "))
 }
 
 // run is the name of the run that the course is of; "" where no start tells it.
@@ -212,7 +212,7 @@ func courseOf(journalPath, state string) *Course {
 // maxJournalLine bounds a line: a start has two entries for each layer, some 300 bytes.
 const maxJournalLine = 256 << 20
 
-func parseCourse(path string, r io.Reader, see func(*Course, Change)) (*Course, error) {
+func parseCourse(path string, r io.Reader, visit func(*Course, Change)) (*Course, error) {
 	out := &Course{Path: path, Left: map[string]bool{}}
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 0, 4096), maxJournalLine)
@@ -234,16 +234,16 @@ func parseCourse(path string, r io.Reader, see func(*Course, Change)) (*Course, 
 				continue
 			}
 		}
-		out.take(c)
-		if see != nil {
-			see(out, c)
+		out.add(c)
+		if visit != nil {
+			visit(out, c)
 		}
 	}
 	if lines > 0 && len(out.Skipped) == lines && len(out.Changes) == 0 {
 		return nil, &caffe.FileError{
 			Path: path,
 			Line: out.Skipped[0],
-			Msg:  "is no journal entry: wanted {\"iter\":N,\"field\":\"…\",\"new\":\"…\"}",
+			Msg:  "is not a journal entry: wanted {\"iter\":N,\"field\":\"…\",\"new\":\"…\"}",
 		}
 	}
 	if err := sc.Err(); err != nil {
@@ -252,8 +252,8 @@ func parseCourse(path string, r io.Reader, see func(*Course, Change)) (*Course, 
 	return out, nil
 }
 
-// take adds an entry.
-func (o *Course) take(c Change) {
+// add adds an entry.
+func (o *Course) add(c Change) {
 	if c.Began != nil {
 		n := len(o.Changes)
 		for n > 0 && o.Changes[n-1].Iter >= c.Iter {
@@ -274,7 +274,7 @@ func (o *Course) take(c Change) {
 	}
 	if m := c.Measure; m != nil && m.Snapshot != nil {
 		delete(o.Left, filepath.Base(m.Snapshot.Path))
-		o.Saved = slices.DeleteFunc(o.Saved, func(s SavedState) bool { return s.Path == m.Snapshot.Path })
+		o.Saved = slices.DeleteFunc(o.Saved, func(s RestorePoint) bool { return s.Path == m.Snapshot.Path })
 		o.Saved = append(o.Saved, *m.Snapshot)
 	}
 	o.Changes = append(o.Changes, c)

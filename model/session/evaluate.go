@@ -13,29 +13,29 @@ import (
 type tests struct {
 	results     []solver.TestResult // of the last
 	done, total int                 // batches, while one is under way
-	at          int                 // iteration of the last that the solver asked for; -1 before the first
+	lastIter    int                 // iteration of the last that the solver asked for; -1 before the first
 	deferred    []request           // what must not happen during a test
 }
 
-func newTests() tests { return tests{at: -1} }
+func newTests() tests { return tests{lastIter: -1} }
 
 // due reports whether the solver asks for a test before an iteration, and none was made there.
 func (x *tests) due(p *caffepb.SolverParameter, iter int) bool {
 	n := int(p.GetTestInterval())
-	return n > 0 && iter%n == 0 && (iter > 0 || p.GetTestInitialization()) && x.at != iter
+	return n > 0 && iter%n == 0 && (iter > 0 || p.GetTestInitialization()) && x.lastIter != iter
 }
 
 // dueAtEnd reports whether a test belongs to the end of a run; only asks for it where the solver does.
 func (x *tests) dueAtEnd(p *caffepb.SolverParameter, iter int, only bool) bool {
 	n := int(p.GetTestInterval())
-	return n > 0 && (!only || due(n, iter)) && x.at != iter
+	return n > 0 && (!only || due(n, iter)) && x.lastIter != iter
 }
 
 // scheduled notes that the solver's test before an iteration is made.
-func (x *tests) scheduled(iter int) { x.at = iter }
+func (x *tests) scheduled(iter int) { x.lastIter = iter }
 
 // rewound forgets where the last test was made, of a run that went back.
-func (x *tests) rewound() { x.at = -1 }
+func (x *tests) rewound() { x.lastIter = -1 }
 
 // text is what the last test gave.
 func (x *tests) text() string { return TestDone{x.results}.String() }
@@ -48,11 +48,11 @@ func (x *tests) show(sn *Snapshot) {
 // testAll evaluates every test net. Commands that come meanwhile are carried out between batches where they only set
 // something; one that stops or pauses ends the test.
 func (t *Trainer) testAll() error {
-	before := t.pace.State
-	t.pace.State = Testing
+	before := t.control.State
+	t.control.State = Testing
 	defer func() {
-		if t.pace.State == Testing {
-			t.pace.State = before
+		if t.control.State == Testing {
+			t.control.State = before
 		}
 		t.tests.done, t.tests.total = 0, 0
 		for _, r := range t.tests.deferred {
@@ -102,13 +102,13 @@ func (t *Trainer) betweenBatches() bool {
 			case Resume, Step, StepSurgery:
 				r.Reply <- reply{Ack: Ack{Iter: t.solver.Iter}}
 			case Pause:
-				t.pace.State = Paused
+				t.control.State = Paused
 				t.publish()
 				r.Reply <- reply{Ack: Ack{Iter: t.solver.Iter}}
 				return true
 			default:
 				t.carryOut(r)
-				if t.pace.ends() {
+				if t.control.ends() {
 					return true
 				}
 			}

@@ -15,13 +15,13 @@ type Event struct {
 	Seq  int // counts a run's events; 0 of Progress, which is not kept
 	Iter int
 	By   string // who asked for it, where several may
-	What Happening
+	What Payload
 }
 
-// Happening is what an event tells. String is a line of it for people.
-type Happening interface {
+// Payload is what an event tells. String is a line of it for people.
+type Payload interface {
 	fmt.Stringer
-	happening()
+	payload()
 }
 
 // Status is what became of a change or a command.
@@ -44,7 +44,7 @@ func (e Event) Status() Status {
 		return Applied
 	case CommandRejected, PlanRejected:
 		return Rejected
-	case Told:
+	case TextEvent:
 		return w.Status
 	}
 	return NoChange
@@ -66,7 +66,7 @@ type (
 	Warning struct{ Text string }
 	// ChangeApplied tells of settings that took effect, or of another prefix.
 	ChangeApplied struct{ Change Change }
-	// CommandRejected tells of a command, or a change that was to be repeated, that was refused.
+	// CommandRejected tells of a command, or a change of a replay, that was rejected.
 	CommandRejected struct{ Command, Reason string }
 	// SurgeryDone tells of a surgery that was asked for.
 	SurgeryDone struct{ Layers int }
@@ -143,8 +143,8 @@ type (
 	// RunFailed tells why a run cannot go on.
 	RunFailed struct{ Reason string }
 
-	// Told is an event of a run of another version, of which only the text is known.
-	Told struct {
+	// TextEvent is an event of a run of another version, of which only the text is known.
+	TextEvent struct {
 		Status Status
 		Text   string
 	}
@@ -275,40 +275,40 @@ func (w RunFinished) String() string {
 
 func (w RunFailed) String() string { return "failed: " + w.Reason }
 
-func (w Told) String() string { return w.Text }
+func (w TextEvent) String() string { return w.Text }
 
 func (w Progress) String() string {
 	return fmt.Sprintf("loss %.6g  lr %.4g", w.Loss, w.Rate)
 }
 
-func (Notice) happening()              {}
-func (Warning) happening()             {}
-func (ChangeApplied) happening()       {}
-func (CommandRejected) happening()     {}
-func (SurgeryDone) happening()         {}
-func (PlanMade) happening()            {}
-func (PlanCanceled) happening()        {}
-func (PlanRejected) happening()        {}
-func (RampBegun) happening()           {}
-func (RampResumed) happening()         {}
-func (RampDone) happening()            {}
-func (SnapshotWritten) happening()     {}
-func (SnapshotFailed) happening()      {}
-func (JournalFailed) happening()       {}
-func (JournalWritten) happening()      {}
-func (TestDone) happening()            {}
-func (TestInterrupted) happening()     {}
-func (SensitivityMeasured) happening() {}
-func (SensitivityFailed) happening()   {}
-func (GateClosed) happening()          {}
-func (Collapsed) happening()           {}
-func (SignalRestored) happening()      {}
-func (LayerEmptied) happening()        {}
-func (WentBack) happening()            {}
-func (RunFinished) happening()         {}
-func (RunFailed) happening()           {}
-func (Told) happening()                {}
-func (Progress) happening()            {}
+func (Notice) payload()              {}
+func (Warning) payload()             {}
+func (ChangeApplied) payload()       {}
+func (CommandRejected) payload()     {}
+func (SurgeryDone) payload()         {}
+func (PlanMade) payload()            {}
+func (PlanCanceled) payload()        {}
+func (PlanRejected) payload()        {}
+func (RampBegun) payload()           {}
+func (RampResumed) payload()         {}
+func (RampDone) payload()            {}
+func (SnapshotWritten) payload()     {}
+func (SnapshotFailed) payload()      {}
+func (JournalFailed) payload()       {}
+func (JournalWritten) payload()      {}
+func (TestDone) payload()            {}
+func (TestInterrupted) payload()     {}
+func (SensitivityMeasured) payload() {}
+func (SensitivityFailed) payload()   {}
+func (GateClosed) payload()          {}
+func (Collapsed) payload()           {}
+func (SignalRestored) payload()      {}
+func (LayerEmptied) payload()        {}
+func (WentBack) payload()            {}
+func (RunFinished) payload()         {}
+func (RunFailed) payload()           {}
+func (TextEvent) payload()           {}
+func (Progress) payload()            {}
 
 // Observer gets the events of a run that pass its filter. The run never waits for it: what finds no room is dropped and
 // counted.
@@ -354,10 +354,10 @@ type events struct {
 func newEvents(observers []*Observer) events { return events{observers: observers} }
 
 // note keeps an event and hands it on.
-func (s *events) note(e Event) { s.send(s.keep(e)) }
+func (s *events) note(e Event) { s.send(s.store(e)) }
 
-// keep keeps an event for the snapshots.
-func (s *events) keep(e Event) Event {
+// store keeps an event for the snapshots.
+func (s *events) store(e Event) Event {
 	if len(s.kept) >= maxEvents {
 		copy(s.kept, s.kept[1:])
 		s.kept = s.kept[:maxEvents-1]
@@ -381,20 +381,20 @@ func (s *events) send(e Event) {
 	}
 }
 
-// recall keeps what a journal tells of the iterations before one, of a run that goes on there; lately are the changes
+// restore keeps what a journal tells of the iterations before one, of a run that goes on there; iterChanges are the changes
 // of that iteration.
-func (s *events) recall(past *Course, iter int, lately []Change) {
+func (s *events) restore(past *Course, iter int, iterChanges []Change) {
 	for _, c := range past.Changes {
 		if c.Iter < iter || c.Began != nil && c.Iter == iter {
-			s.recallOne(c)
+			s.restoreChange(c)
 		}
 	}
-	for _, c := range lately {
-		s.recallOne(c)
+	for _, c := range iterChanges {
+		s.restoreChange(c)
 	}
 }
 
-func (s *events) recallOne(c Change) {
+func (s *events) restoreChange(c Change) {
 	e := Event{Iter: c.Iter, By: c.By}
 	switch m := c.Measure; {
 	case c.IsSetting():
@@ -409,5 +409,5 @@ func (s *events) recallOne(c Change) {
 	default:
 		return
 	}
-	s.keep(e)
+	s.store(e)
 }

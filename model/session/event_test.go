@@ -63,7 +63,7 @@ func TestEventText(t *testing.T) {
 		{Outputs: []model.Output{{Name: "accuracy", Value: 0.99}, {Name: "loss", Value: 0.03}}},
 	}
 	for _, c := range []struct {
-		what Happening
+		what Payload
 		want string
 	}{
 		{Warning{"x"}, "WARNING: x"},

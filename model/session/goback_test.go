@@ -78,7 +78,7 @@ func TestLeftBehind(t *testing.T) {
 		"run_iter_15.solverstate":       true,
 		"run_guard_iter_17.solverstate": true,
 	}
-	check := func(when string, states []session.SavedState) {
+	check := func(when string, states []session.RestorePoint) {
 		t.Helper()
 		left, err := leftBehind(run)
 		if err != nil {
@@ -97,7 +97,7 @@ func TestLeftBehind(t *testing.T) {
 			t.Errorf("%s, the states: %s", when, d)
 		}
 	}
-	check("after going back", tr.Snapshot().States)
+	check("after going back", tr.Snapshot().RestorePoints)
 	if b := tr.Snapshot().Back; filepath.Base(b) != "run_guard_iter_17.solverstate" {
 		t.Errorf("back goes to %s, wanted what was left", b)
 	}
@@ -106,11 +106,11 @@ func TestLeftBehind(t *testing.T) {
 		t.Errorf("back again: at %d, and from there to %s", s.Iter, s.Back)
 	}
 	want = map[string]bool{}
-	check("after returning", tr.Snapshot().States)
+	check("after returning", tr.Snapshot().RestorePoints)
 	must(t, tr, session.Command{Kind: session.GoBack, Path: run.SnapshotPrefix() + "_iter_10.solverstate"})
 	stepTo(t, tr, 15)
 	if b := tr.Snapshot().Back; filepath.Base(b) != "run_iter_10.solverstate" {
-		t.Errorf("after new training back goes to %s, wanted the last good state", b)
+		t.Errorf("after new training back goes to %s, wanted the last good snapshot", b)
 	}
 	save(t, tr)
 	// 15 was written anew, and 17 when the run returned to its guard.
@@ -119,10 +119,10 @@ func TestLeftBehind(t *testing.T) {
 		"run_iter_17.solverstate":       true,
 		"run_guard_iter_17.solverstate": true,
 	}
-	check("after new training", tr.Snapshot().States)
+	check("after new training", tr.Snapshot().RestorePoints)
 	stop(tr)
 	tr = resumed(t, run, "run_iter_15.solverstate", session.Options{Guard: 3})
-	check("after a resume", tr.Snapshot().States)
+	check("after a resume", tr.Snapshot().RestorePoints)
 	if b := tr.Snapshot().Back; filepath.Base(b) != "run_iter_10.solverstate" {
 		t.Errorf("after a resume back goes to %s", b)
 	}
@@ -216,8 +216,8 @@ func TestScopeIsOneChange(t *testing.T) {
 	}
 	must(t, tr, session.SetOf(scope...))
 	s = tr.Snapshot()
-	if len(s.States) != 1 || len(s.Changes) != 1 || len(settingLines(t, run)) != 1 {
-		t.Errorf("%d guards, %d marks, journal %q", len(s.States), len(s.Changes), settingLines(t, run))
+	if len(s.RestorePoints) != 1 || len(s.Changes) != 1 || len(settingLines(t, run)) != 1 {
+		t.Errorf("%d guards, %d marks, journal %q", len(s.RestorePoints), len(s.Changes), settingLines(t, run))
 	}
 	if want := "prune → off in conv1, conv2, ip1 and 1 more"; s.Undo != want {
 		t.Errorf("undo %q, wanted %q", s.Undo, want)
@@ -229,7 +229,7 @@ func TestScopeIsOneChange(t *testing.T) {
 		}
 	}
 	must(t, tr, session.Command{Kind: session.Redo})
-	if n := len(tr.Snapshot().States); n != 1 {
+	if n := len(tr.Snapshot().RestorePoints); n != 1 {
 		t.Errorf("%d guards in one iteration", n)
 	}
 	scope[3].Layer = "perhaps"
@@ -270,7 +270,7 @@ func TestGuardsThatServe(t *testing.T) {
 		{set("lr_mult", "64"), 2},
 	} {
 		must(t, tr, c.do)
-		if n := len(settle(t, tr).States); n != c.guards {
+		if n := len(settle(t, tr).RestorePoints); n != c.guards {
 			t.Errorf("%d: after %s %d guards, wanted %d", i, c.do, n, c.guards)
 		}
 	}

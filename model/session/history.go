@@ -151,8 +151,8 @@ func (c *curves) cut(iter int) {
 }
 
 // load fills the curves of a run that goes on with what its journal tells of the iterations before, and returns the
-// changes of those; lately are the changes of its iteration.
-func (c *curves) load(past *Course, s *solver.Solver, lately []Change) []Change {
+// changes of those; iterChanges are the changes of its iteration.
+func (c *curves) load(past *Course, s *solver.Solver, iterChanges []Change) []Change {
 	h := NewHistory(past.Changes)
 	for _, p := range []struct{ to, from *Series }{
 		{&c.loss, &h.Loss}, {&c.smoothed, &h.Loss}, {&c.rate, &h.Rate}, {&c.kept, &h.Kept}, {&c.speed, &h.Speed},
@@ -165,7 +165,7 @@ func (c *curves) load(past *Course, s *solver.Solver, lately []Change) []Change 
 			c.layers[i].kept.addUntil(k, s.Iter)
 		}
 	}
-	return keepChanges(h.Changes, s.Iter, lately)
+	return keepChanges(h.Changes, s.Iter, iterChanges)
 }
 
 // addUntil adds the points of another series up to an iteration.
@@ -178,9 +178,9 @@ func (s *Series) addUntil(from *Series, iter int) {
 }
 
 // keepChanges returns the changes before an iteration, and those of it that led to its snapshot, in new memory.
-func keepChanges(all []Change, iter int, lately []Change) []Change {
+func keepChanges(all []Change, iter int, iterChanges []Change) []Change {
 	out := before(all, iter)
-	for _, c := range lately {
+	for _, c := range iterChanges {
 		if len(c.Edits) > 0 || c.Ramp != nil {
 			out = append(out, c)
 		}

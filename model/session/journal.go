@@ -51,7 +51,7 @@ type Measure struct {
 	State    string   `json:"state,omitempty"` // of a run that has ended
 	Saved    string   `json:"saved,omitempty"` // its last snapshot
 	// Snapshot tells of the one that was written at this iteration.
-	Snapshot *SavedState `json:"snapshot,omitempty"`
+	Snapshot *RestorePoint `json:"snapshot,omitempty"`
 }
 
 // journal appends changes to a file, one JSON line each, at once. Lines that cannot be written wait in memory for the
@@ -88,7 +88,7 @@ func openJournal(path string) (j *journal, cut int64, err error) {
 		}
 	}
 	j = &journal{f: f}
-	if cut, err = j.mend(); err != nil {
+	if cut, err = j.repairEnd(); err != nil {
 		f.Close()
 		return nil, 0, &caffe.FileError{
 			Path: path,
@@ -99,8 +99,8 @@ func openJournal(path string) (j *journal, cut int64, err error) {
 	return j, cut, nil
 }
 
-// mend makes the file end with a whole line.
-func (j *journal) mend() (cut int64, err error) {
+// repairEnd makes the file end with a whole line.
+func (j *journal) repairEnd() (cut int64, err error) {
 	st, err := j.f.Stat()
 	if err != nil || !st.Mode().IsRegular() {
 		return 0, err
@@ -173,9 +173,9 @@ func (j *journal) flush() error {
 	return nil
 }
 
-// leave ends a journal that goes on elsewhere, where the lines that wait go too: as far as it can still be written,
+// closeMoved ends a journal that continues elsewhere, where the lines that wait go too: as far as it can still be written,
 // it says where that is.
-func (j *journal) leave(moved Change) {
+func (j *journal) closeMoved(moved Change) {
 	if line, err := moved.line(); err == nil && j.n == 0 {
 		_, _ = j.f.Write(append(line, '\n'))
 	}
@@ -218,7 +218,7 @@ func (j *journal) copyTo(path string) (*journal, error) {
 	}
 	c := &journal{f: f, waits: j.waits, n: j.n, lost: j.lost}
 	if _, err = f.Write(past); err == nil {
-		_, err = c.mend()
+		_, err = c.repairEnd()
 	}
 	if err != nil {
 		_ = f.Close()
@@ -231,5 +231,5 @@ func (j *journal) copyTo(path string) (*journal, error) {
 // waiting counts the lines that could not be written yet.
 func (j *journal) waiting() int { return j.n }
 
-// dropped counts the lines that did not fit among those that wait.
-func (j *journal) dropped() int { return j.lost }
+// lostLines counts the lines that did not fit among those that wait.
+func (j *journal) lostLines() int { return j.lost }

@@ -90,7 +90,7 @@ func TestReadCourse(t *testing.T) {
 			"",
 		},
 		{"empty", nil, "", nil, nil, map[string]bool{}, ""},
-		{"no journal", []string{"name: \"LeNet\"", "layer {"}, "\n", nil, nil, nil, "j:1: is no journal entry"},
+		{"no journal", []string{"name: \"LeNet\"", "layer {"}, "\n", nil, nil, nil, "j:1: is not a journal entry"},
 		{
 			"back",
 			[]string{begin, set3, set7, saved, back},

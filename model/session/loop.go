@@ -31,8 +31,8 @@ func (t *Trainer) loop() {
 			t.fail(err)
 			return
 		}
-		if t.pace.ends() {
-			t.pace.State = Stopped
+		if t.control.ends() {
+			t.control.State = Stopped
 			return
 		}
 		if t.solver.Iter >= int(t.run.Solver.GetMaxIter()) {
@@ -55,30 +55,30 @@ func (t *Trainer) loop() {
 
 // end publishes the last state and lets everybody go.
 func (t *Trainer) end() {
-	t.settings.dropPending(ErrEnded)
+	t.settings.cancelPending(ErrEnded)
 	t.rec.measure(true, t.display.lossNow(), t.display.perSecond())
-	t.rec.writeMeasure(&Measure{State: t.pace.State.String(), Saved: t.keeper.lastSaved()})
+	t.rec.writeMeasure(&Measure{State: t.control.State.String(), Saved: t.saver.lastSaved()})
 	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
 		t.err = err
-		t.pace.fail(escape.Error(err))
+		t.control.fail(escape.Error(err))
 	}
 	t.publish()
 	t.rec.close()
-	t.keeper.release()
+	t.saver.release()
 	close(t.done)
 }
 
 // fail ends the run with an error; weights that are good are saved.
 func (t *Trainer) fail(err error) {
 	t.err = err
-	t.pace.fail(escape.Error(err))
+	t.control.fail(escape.Error(err))
 	t.note(RunFailed{err.Error()})
 	var unstable *solver.UnstableError
 	var collapsed *CollapseError
-	if errors.As(err, &unstable) || errors.As(err, &collapsed) || t.keeper.savedThis() {
+	if errors.As(err, &unstable) || errors.As(err, &collapsed) || t.saver.savedThis() {
 		return
 	}
-	if last := t.keeper.lastSaved(); t.keeper.save("after a failure") != nil && last != "" {
+	if last := t.saver.lastSaved(); t.saver.save("after a failure") != nil && last != "" {
 		t.note(Notice{"the last snapshot is " + last})
 	}
 }
@@ -91,9 +91,9 @@ const maxRequests = 16
 
 // obey carries out the commands that have come; while paused or finished it waits for them.
 func (t *Trainer) obey() error {
-	t.pace.arrive()
+	t.control.pauseAfterSteps()
 	for n := 0; ; n++ {
-		if (t.pace.State == Paused || t.pace.State == Finished && t.stays()) && !t.pace.ends() {
+		if (t.control.State == Paused || t.control.State == Finished && t.stays()) && !t.control.ends() {
 			if err := t.wait(); err != nil {
 				return err
 			}
@@ -137,8 +137,8 @@ func (t *Trainer) wait() error {
 	select {
 	case r := <-t.requests:
 		t.carryOut(r)
-	case <-t.keeper.untilRetry():
-		t.keeper.retry()
+	case <-t.saver.untilRetry():
+		t.saver.retry()
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func (t *Trainer) iterate() error {
 			return err
 		}
 		t.tests.scheduled(s.Iter)
-		if err := t.testAll(); err != nil || t.pace.ends() || t.pace.State == Paused {
+		if err := t.testAll(); err != nil || t.control.ends() || t.control.State == Paused {
 			return err
 		}
 	}
@@ -163,18 +163,18 @@ func (t *Trainer) iterate() error {
 	shown := due(int(p.GetDisplay()), s.Iter)
 	saves := due(int(p.GetSnapshot()), s.Iter+1)
 	err := s.Advance()
-	if err == nil && (shown || saves || t.pace.settlesNext(operates)) {
+	if err == nil && (shown || saves || t.control.settlesNext(operates)) {
 		err = s.Drain() // a display line, a snapshot and a step show this very iteration
 	}
 	if err != nil {
 		return t.interrupt(err)
 	}
-	t.pace.stepped()
-	if err := t.watchRun(false); err != nil {
+	t.control.stepped()
+	if err := t.checkCollapse(false); err != nil {
 		return err
 	}
 	if operates {
-		t.pace.operated()
+		t.control.operated()
 	}
 	return t.afterwards(shown, saves)
 }
@@ -187,12 +187,12 @@ func (t *Trainer) afterwards(shown, saves bool) error {
 	}
 	t.rec.measure(false, d.lossNow(), d.perSecond())
 	if shown {
-		t.display.progress(t.solver, &t.events, t.keeper.began())
+		t.display.progress(t.solver, &t.events, t.saver.began())
 	}
 	if saves {
-		_ = t.keeper.save("by the solver's schedule") // a failure is told, and tried again
+		_ = t.saver.save("by the solver's schedule") // a failure is told, and tried again
 	}
-	t.keeper.retry()
+	t.saver.retry()
 	if t.prober.due() {
 		if err := t.drain(); err != nil {
 			return err
@@ -220,7 +220,7 @@ func (t *Trainer) interrupt(err error) error {
 	isUnstable, isGivenUp := errors.As(err, &unstable), errors.As(err, &givenUp)
 	if redrawn := t.solver.Redrawn(); (isUnstable || isGivenUp) && len(redrawn) > 0 {
 		// A run that goes on from here operates once more in this iteration, and so must its replay.
-		t.keeper.operated()
+		t.saver.operated()
 		t.rec.surgery(append([]string(nil), redrawn...))
 	}
 	switch {
@@ -230,7 +230,7 @@ func (t *Trainer) interrupt(err error) error {
 	case !isUnstable || !t.opts.Interactive:
 		return err
 	}
-	t.pace.pause(escape.Error(err))
+	t.control.pause(escape.Error(err))
 	t.note(GateClosed{err.Error()})
 	return nil
 }
@@ -251,9 +251,9 @@ func (t *Trainer) settled(iter int, loss float64) {
 	}
 }
 
-// watchRun looks at what the last iteration brought: a run that can learn nothing more. surgery looks at once whether
+// checkCollapse notices a run that can learn nothing more, after an iteration; after a surgery it looks at once whether
 // anything passes through the net.
-func (t *Trainer) watchRun(surgery bool) error {
+func (t *Trainer) checkCollapse(surgery bool) error {
 	if !surgery {
 		if what := t.collapse.takeStuck(); what != "" {
 			if err := t.collapsed(what); err != nil {
@@ -264,7 +264,7 @@ func (t *Trainer) watchRun(surgery bool) error {
 			return nil
 		}
 	}
-	lost, restored, err := t.collapse.look(surgery)
+	lost, restored, err := t.collapse.check(surgery)
 	switch {
 	case err != nil:
 		return t.interrupt(err)
@@ -282,13 +282,13 @@ func (t *Trainer) collapsed(what string) error {
 	if t.opts.StopOnCollapse {
 		return &CollapseError{t.solver.Iter, what}
 	}
-	pause := t.opts.Interactive && !t.pace.State.Ended()
+	pause := t.opts.Interactive && !t.control.State.Ended()
 	if pause {
 		problem := what
-		if t.keeper.canGoBack() {
+		if t.saver.canGoBack() {
 			problem += "; B goes back"
 		}
-		t.pace.pause(problem)
+		t.control.pause(problem)
 	}
 	t.note(Collapsed{what, pause})
 	return nil
@@ -297,39 +297,39 @@ func (t *Trainer) collapsed(what string) error {
 // stays reports whether the loop waits for commands after the last iteration: for somebody who watches, or for a
 // place to save to.
 func (t *Trainer) stays() bool {
-	return t.opts.Interactive || t.opts.Served && t.keeper.failing()
+	return t.opts.Interactive || t.opts.Served && t.saver.failing()
 }
 
 // finish does what follows the last iteration, and reports whether the loop goes on to wait for commands.
 func (t *Trainer) finish() bool {
-	if t.pace.State == Finished {
+	if t.control.State == Finished {
 		return t.stays()
 	}
-	t.pace.State = Running
+	t.control.State = Running
 	t.replayChanges()
 	if err := t.lastActs(); err != nil {
 		t.fail(err)
 		return false
 	}
-	if t.pace.ends() {
+	if t.control.ends() {
 		return true
 	}
 	if !t.opts.CaffeEnd && !t.display.showed(t.solver.Iter-1) { // once
-		t.display.progress(t.solver, &t.events, t.keeper.began())
+		t.display.progress(t.solver, &t.events, t.saver.began())
 	}
-	t.pace.State = Finished
+	t.control.State = Finished
 	if what := t.replay.verdict(); what != "" {
 		t.note(Warning{what})
 	}
-	t.note(RunFinished{t.keeper.waitsText()})
+	t.note(RunFinished{t.saver.waitsText()})
 	return t.stays()
 }
 
 // lastActs saves, shows and tests after the last iteration.
 func (t *Trainer) lastActs() error {
 	p := t.run.Solver
-	if p.GetSnapshotAfterTrain() && !t.keeper.saved() {
-		if err := t.keeper.save("at the end"); err != nil && !t.stays() {
+	if p.GetSnapshotAfterTrain() && !t.saver.saved() {
+		if err := t.saver.save("at the end"); err != nil && !t.stays() {
 			return fmt.Errorf("finished, not saved: the training is done, but its weights could not be saved: %w", err)
 		}
 	}

@@ -411,8 +411,8 @@ func TestResumePastAnotherRun(t *testing.T) {
 		r.Solver.MaxIter = proto.Int32(9)
 	})
 	tr := startWith(t, run, 1, session.Options{})
-	states := map[string]session.SavedState{}
-	for _, s := range tr.Snapshot().States {
+	states := map[string]session.RestorePoint{}
+	for _, s := range tr.Snapshot().RestorePoints {
 		states[filepath.Base(s.Path)] = s
 	}
 	if s := states["run_iter_4.solverstate"]; s.Total == 0 || s.Why == "found beside the run" {

@@ -39,14 +39,14 @@ const (
 	lookChunk = 1 << 20
 )
 
-// looker has the memory that pictures are read through.
-type looker struct {
+// pictureReader has the memory that pictures are read through.
+type pictureReader struct {
 	onDevice *gpu.Tensor
 	values   []float32
 }
 
-// look draws the forward weights of a layer, a piece at a time: the largest layer needs no memory of its size.
-func (k *looker) look(s *solver.Solver, name string, a Area) (*Picture, error) {
+// read draws the forward weights of a layer, a piece at a time: the largest layer needs no memory of its size.
+func (p *pictureReader) read(s *solver.Solver, name string, a Area) (*Picture, error) {
 	l := s.Layer(name)
 	if l == nil {
 		return nil, fmt.Errorf("no layer %q that can be pruned", name)
@@ -58,7 +58,7 @@ func (k *looker) look(s *solver.Solver, name string, a Area) (*Picture, error) {
 	if pic.Area, err = a.clip(pic.Rows, pic.Cols); err != nil {
 		return nil, err
 	}
-	return pic, k.paint(s.Device(), pic, w.Forward())
+	return pic, p.paint(s.Device(), pic, w.Forward())
 }
 
 // clip fits an area into a matrix.
@@ -88,14 +88,14 @@ func (a Area) clip(rows, cols int) (Area, error) {
 // cellOf returns the cell of the i-th of n weights among so many cells.
 func cellOf(i, n, cells int) int { return i * cells / n }
 
-func (k *looker) paint(d *gpu.Device, pic *Picture, w *gpu.Tensor) error {
+func (p *pictureReader) paint(d *gpu.Device, pic *Picture, w *gpu.Tensor) error {
 	a := pic.Area
-	if k.onDevice == nil {
+	if p.onDevice == nil {
 		var err error
-		if k.onDevice, err = gpu.NewTensor(d, lookChunk); err != nil {
+		if p.onDevice, err = gpu.NewTensor(d, lookChunk); err != nil {
 			return err
 		}
-		k.values = make([]float32, lookChunk)
+		p.values = make([]float32, lookChunk)
 	}
 	cells := a.Height * a.Width
 	sum, kept, count := make([]float64, cells), make([]int, cells), make([]int, cells)
@@ -115,9 +115,9 @@ func (k *looker) paint(d *gpu.Device, pic *Picture, w *gpu.Tensor) error {
 		step := max(1, lookChunk/width)
 		for row := 0; row < a.Rows; row += step {
 			rows := min(step, a.Rows-row)
-			part := k.onDevice.View(0, rows*width)
+			part := p.onDevice.View(0, rows*width)
 			d.Copy2D(rows, width, w, (a.Row+row)*pic.Cols+a.Col+col, pic.Cols, part, 0, width)
-			values := k.values[:rows*width]
+			values := p.values[:rows*width]
 			d.Download(values, part)
 			for r := range rows {
 				add(row+r, col, values[r*width:][:width])

@@ -16,7 +16,7 @@ import (
 type Plan struct {
 	ID int
 	config.Edit
-	From     *float64 // where a ramp starts; nil is the value in force then
+	From     *float64 // where a ramp starts; nil is the value of then
 	At, Over int
 	By       string
 	// Of a ramp that has begun: where it started, and the value before it.
@@ -192,8 +192,8 @@ func (s *plans) find(id int) (Plan, bool) {
 	return s.list[i], true
 }
 
-// drop takes a plan off the list.
-func (s *plans) drop(id int) {
+// remove takes a plan off the list.
+func (s *plans) remove(id int) {
 	s.list = slices.DeleteFunc(slices.Clone(s.list), func(p Plan) bool { return p.ID == id })
 }
 

@@ -41,14 +41,14 @@ func TestPlans(t *testing.T) {
 		{"one that is not due", func(s *plans) { p := once; p.At = 11; put(s, p) }, "[1] [] []"},
 		{"a ramp that begins", func(s *plans) { put(s, once); put(s, ramp); s.begin(2, 0.2, 0.1) }, "[1 2] [1 2] [2]"},
 		{"one that is dropped keeps its " +
-			"number", func(s *plans) { put(s, once); s.drop(1); put(s, ramp) }, "[2] [2] []"},
-		{"one that is dropped twice", func(s *plans) { put(s, once); s.drop(1); s.drop(1) }, "[] [] []"},
+			"number", func(s *plans) { put(s, once); s.remove(1); put(s, ramp) }, "[2] [2] []"},
+		{"one that is dropped twice", func(s *plans) { put(s, once); s.remove(1); s.remove(1) }, "[] [] []"},
 		{"one of a journal", func(s *plans) { p := ramp; p.ID = 7; s.put(p); put(s, once) }, "[7 8] [7 8] []"},
 		{"of a snapshot", func(s *plans) {
 			put(s, once)
 			put(s, ramp)
 			s.begin(2, 0.2, 0.1)
-			s.drop(1)
+			s.remove(1)
 			lines := s.saved()
 			*s = plans{}
 			if unknown := s.restore(lines, 5); unknown != nil {
@@ -82,7 +82,7 @@ func TestPlansKeepWhatWasHandedOut(t *testing.T) {
 	}
 	was, copied := s.list, append([]Plan(nil), s.list...)
 	s.begin(1, 0, 0)
-	s.drop(2)
+	s.remove(2)
 	put(&s, copied[0])
 	if d := cmp.Diff(copied, was); d != "" {
 		t.Error(d)

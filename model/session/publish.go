@@ -119,12 +119,12 @@ func (t *Trainer) publish() {
 	for _, n := range t.display.news(t.solver) {
 		t.note(Notice{n})
 	}
-	sn := &Snapshot{State: t.pace.State, Problem: t.pace.Problem, Sensitivity: t.prober.result()}
+	sn := &Snapshot{State: t.control.State, Problem: t.control.Problem, Sensitivity: t.prober.result()}
 	t.display.show(sn, t.solver, t.run.Solver)
 	t.settings.show(sn)
 	t.events.show(sn)
 	t.tests.show(sn)
-	t.keeper.show(sn)
+	t.saver.show(sn)
 	t.curves.show(sn, t.solver, t.hist.list())
 	t.latest.Store(sn)
 }

@@ -21,16 +21,16 @@ type recorder struct {
 	run     *config.Run
 	events  *events
 	journal *journal
-	trouble trouble
-	// lately are settings and surgeries of one iteration: where that is this one, a snapshot carries them.
-	lately []Change
-	// bridged tells that the journal has gone over to a course that was left.
-	bridged bool
+	backoff backoff
+	// iterChanges are settings and surgeries of one iteration: where that is this one, a snapshot carries them.
+	iterChanges []Change
+	// switched tells that the journal has gone over to a course that was left.
+	switched bool
 
-	iter int // of the last measure
-	at   time.Time
-	loss float64 // summed since
-	n    int
+	measuredIter int // of the last measure
+	measuredAt   time.Time
+	loss         float64 // summed since
+	n            int
 }
 
 // A journal gets measures at as many places of a run as recordPoints, and one at least every recordEvery.
@@ -52,16 +52,16 @@ func (r *recorder) close() {
 }
 
 // problem is why the journal cannot be written, while it cannot.
-func (r *recorder) problem() error { return r.trouble.failed() }
+func (r *recorder) problem() error { return r.backoff.failed() }
 
 // restore takes the changes of a snapshot's iteration.
-func (r *recorder) restore(lately []Change) { r.lately = lately }
+func (r *recorder) restore(changes []Change) { r.iterChanges = changes }
 
 // recent are the settings and surgeries of the last iteration that had some.
-func (r *recorder) recent() []Change { return r.lately }
+func (r *recorder) recent() []Change { return r.iterChanges }
 
-// crossed reports whether the journal has gone over to a course that was left, when the run began or went back last.
-func (r *recorder) crossed() bool { return r.bridged }
+// switchedCourse reports whether the journal has gone over to a course that was left, when the run began or went back last.
+func (r *recorder) switchedCourse() bool { return r.switched }
 
 // move goes on with the journal at another place, where that is not the same, and records where snapshots go.
 func (r *recorder) move(from, to string, moved Change) error {
@@ -70,7 +70,7 @@ func (r *recorder) move(from, to string, moved Change) error {
 		if err != nil {
 			return err
 		}
-		r.journal.leave(moved)
+		r.journal.closeMoved(moved)
 		r.journal = j
 	}
 	r.write(moved)
@@ -80,12 +80,12 @@ func (r *recorder) move(from, to string, moved Change) error {
 // write records a change.
 func (r *recorder) write(c Change) {
 	if c.IsSetting() {
-		if n := len(r.lately); n > 0 && r.lately[n-1].Iter != c.Iter {
-			r.lately = nil // a snapshot's list may share it
+		if n := len(r.iterChanges); n > 0 && r.iterChanges[n-1].Iter != c.Iter {
+			r.iterChanges = nil // a snapshot's list may share it
 		}
-		r.lately = append(r.lately, c)
+		r.iterChanges = append(r.iterChanges, c)
 	}
-	r.told(r.journal.write(c))
+	r.report(r.journal.write(c))
 }
 
 // surgery records one beside those of the schedule, of some layers, or of all, nil.
@@ -94,28 +94,28 @@ func (r *recorder) surgery(layers []string) {
 }
 
 // sync brings what was written to the disk.
-func (r *recorder) sync() { r.told(r.journal.sync()) }
+func (r *recorder) sync() { r.report(r.journal.sync()) }
 
-// told takes in what became of a line, and tells of it where it is time.
-func (r *recorder) told(err error) {
+// report takes in what became of a line, and tells of it where it is time.
+func (r *recorder) report(err error) {
 	switch {
 	case err == nil:
-		if r.trouble.over() {
-			r.events.note(Event{Iter: r.solver.Iter, What: JournalWritten{r.journal.dropped()}})
+		if r.backoff.succeed() {
+			r.events.note(Event{Iter: r.solver.Iter, What: JournalWritten{r.journal.lostLines()}})
 		}
-	case r.trouble.fails(err, time.Now()):
+	case r.backoff.fail(err, time.Now()):
 		r.events.note(
-			Event{Iter: r.solver.Iter, What: JournalFailed{err.Error(), r.journal.waiting(), r.journal.dropped()}},
+			Event{Iter: r.solver.Iter, What: JournalFailed{err.Error(), r.journal.waiting(), r.journal.lostLines()}},
 		)
 	}
 }
 
 // ofIteration are the settings and surgeries of this iteration.
 func (r *recorder) ofIteration() []Change {
-	if n := len(r.lately); n == 0 || r.lately[n-1].Iter != r.solver.Iter {
+	if n := len(r.iterChanges); n == 0 || r.iterChanges[n-1].Iter != r.solver.Iter {
 		return nil
 	}
-	return r.lately
+	return r.iterChanges
 }
 
 // begin writes where the run begins, or goes on from a snapshot, and what was changed in this very iteration before
@@ -132,17 +132,17 @@ func (r *recorder) begin(from string, back int, left []string, planned []Plan) e
 	if back > 0 {
 		st.Left = left
 	}
-	r.bridged = false
-	err := r.bridge(st, from)
-	lately := r.ofIteration()
-	missing := r.unrecorded(lately, planned)
-	r.iter, r.at, r.loss, r.n = s.Iter, time.Now(), 0, 0
+	r.switched = false
+	err := r.switchCourse(st, from)
+	iterChanges := r.ofIteration()
+	missing := r.unrecorded(iterChanges, planned)
+	r.measuredIter, r.measuredAt, r.loss, r.n = s.Iter, time.Now(), 0, 0
 	if err == nil {
 		err = r.journal.write(r.started(s.Iter, st))
 	}
 	// What was edited in the files since stays behind what was set before the snapshot.
 	set := map[config.Field]bool{}
-	for _, c := range lately {
+	for _, c := range iterChanges {
 		for _, e := range c.Edits {
 			set[e.Field] = true
 		}
@@ -155,8 +155,8 @@ func (r *recorder) begin(from string, back int, left []string, planned []Plan) e
 			all = append(all, c)
 		}
 	}
-	r.lately = append(append(all, lately...), later...)
-	for _, c := range r.lately {
+	r.iterChanges = append(append(all, iterChanges...), later...)
+	for _, c := range r.iterChanges {
 		if err == nil {
 			err = r.journal.write(c)
 		}
@@ -172,9 +172,9 @@ func (r *recorder) started(iter int, st *Start) Change {
 	return Change{Iter: iter, Time: time.Now().Unix(), Began: &Began{r.run.SolverPath, r.solver.Seed, st}}
 }
 
-// bridge makes the journal's course that of a snapshot which the run goes on from, where that is of a course which
+// switchCourse makes the journal's course that of a snapshot which the run goes on from, where that is of a course which
 // the run had left: from where the two part, what led to the snapshot is written again.
-func (r *recorder) bridge(st *Start, from string) error {
+func (r *recorder) switchCourse(st *Start, from string) error {
 	if from == "" {
 		return nil
 	}
@@ -201,7 +201,7 @@ func (r *recorder) bridge(st *Start, from string) error {
 			part = min(part, rest[0].Iter)
 		}
 	}
-	r.bridged = true
+	r.switched = true
 	copied := *st
 	start := r.started(part, &copied)
 	if anew {
@@ -251,8 +251,8 @@ func onlySettings(all []Change) []Change {
 }
 
 // unrecorded returns the changes that lead from what the journal says before this iteration to the settings of now
-// before those of this iteration, lately: what was made outside this journal. planned are the plans of now.
-func (r *recorder) unrecorded(lately []Change, planned []Plan) []Change {
+// before those of this iteration, iterChanges: what was made outside this journal. planned are the plans of now.
+func (r *recorder) unrecorded(iterChanges []Change, planned []Plan) []Change {
 	iter := r.solver.Iter
 	past, err := ReadJournal(r.run.JournalPath())
 	if err != nil {
@@ -263,7 +263,7 @@ func (r *recorder) unrecorded(lately []Change, planned []Plan) []Change {
 		h, _, _ = config.Merge(began, nil, h, config.BySnapshot)
 	}
 	ramps := map[config.Field]Plan{} // under way
-	take := func(c Change) {
+	apply := func(c Change) {
 		if c.Ramp != nil {
 			f := full(h, c.Ramp.Plan.Field)
 			delete(ramps, f)
@@ -279,10 +279,10 @@ func (r *recorder) unrecorded(lately []Change, planned []Plan) []Change {
 		}
 	}
 	for _, c := range before(past, iter) {
-		take(c)
+		apply(c)
 	}
-	for _, c := range lately {
-		take(c)
+	for _, c := range iterChanges {
+		apply(c)
 	}
 	var out []Change
 	for _, p := range planned { // a ramp that another journal saw begin
@@ -327,11 +327,11 @@ func full(h *config.Hyper, f config.Field) config.Field {
 // is its speed, or 0.
 func (r *recorder) measure(now bool, loss, perSecond float64) {
 	iter := r.solver.Iter
-	if !math.IsNaN(loss) && !math.IsInf(loss, 0) && iter > r.iter {
+	if !math.IsNaN(loss) && !math.IsInf(loss, 0) && iter > r.measuredIter {
 		r.loss, r.n = r.loss+loss, r.n+1
 	}
 	every := max(1, int(r.run.Solver.GetMaxIter())/recordPoints)
-	if iter == r.iter || !now && iter%every != 0 && time.Since(r.at) < recordEvery {
+	if iter == r.measuredIter || !now && iter%every != 0 && time.Since(r.measuredAt) < recordEvery {
 		return
 	}
 	m := &Measure{}
@@ -348,7 +348,7 @@ func (r *recorder) measure(now bool, loss, perSecond float64) {
 		m.Kept = append(m.Kept, p.Kept())
 	}
 	r.writeMeasure(m)
-	r.iter, r.at, r.loss, r.n = iter, time.Now(), 0, 0
+	r.measuredIter, r.measuredAt, r.loss, r.n = iter, time.Now(), 0, 0
 }
 
 // tested writes what a test gave.
@@ -391,8 +391,8 @@ func (r *recorder) ownPast(past *Course) *Course {
 		own = &Course{Path: past.Path}
 	}
 	own.Left = past.Left
-	own.Saved = slices.DeleteFunc(own.Saved, func(s SavedState) bool { // the other run's now
-		return slices.ContainsFunc(past.Saved, func(o SavedState) bool {
+	own.Saved = slices.DeleteFunc(own.Saved, func(s RestorePoint) bool { // the other run's now
+		return slices.ContainsFunc(past.Saved, func(o RestorePoint) bool {
 			return filepath.Base(o.Path) == filepath.Base(s.Path)
 		})
 	})

@@ -13,13 +13,13 @@ import (
 func TestTrouble(t *testing.T) {
 	full := errors.New("no space left on device")
 	begin := time.Unix(1000, 0)
-	var b trouble
-	if b.over() || b.due(begin) {
+	var b backoff
+	if b.succeed() || b.due(begin) {
 		t.Error("trouble before anything failed")
 	}
 	var told []time.Duration
 	for at := time.Duration(0); at < 24*time.Hour; at += time.Second { // each second fails
-		if b.fails(full, begin.Add(at)) {
+		if b.fail(full, begin.Add(at)) {
 			told = append(told, at)
 		}
 	}
@@ -38,7 +38,7 @@ func TestTrouble(t *testing.T) {
 	if n := len(told); n < 24 || n > 40 {
 		t.Errorf("told %d times in a day", n)
 	}
-	if !b.over() || b.over() {
+	if !b.succeed() || b.succeed() {
 		t.Error("its end is told once")
 	}
 }

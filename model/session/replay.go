@@ -131,12 +131,12 @@ func (r *replay) verdict() string {
 
 // skip drops the changes that the snapshot holds from which the run goes on: those before its iteration, and of it
 // those that were made before the snapshot.
-func (r *replay) skip(iter int, lately []Change) {
+func (r *replay) skip(iter int, iterChanges []Change) {
 	n := 0
 	for len(r.changes) > 0 && (r.changes[0].Iter < iter || !r.changes[0].IsSetting()) {
 		r.changes = r.changes[1:]
 	}
-	for _, c := range lately {
+	for _, c := range iterChanges {
 		for n < len(r.changes) && !r.changes[n].IsSetting() {
 			n++
 		}

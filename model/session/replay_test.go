@@ -166,8 +166,8 @@ func (p *player) play() {
 	case 10:
 		p.do(session.Command{Kind: session.GoBack})
 	case 11:
-		if len(s.States) > 0 {
-			p.do(session.Command{Kind: session.GoBack, Path: rapid.SampledFrom(s.States).Draw(p.t, "state").Path})
+		if len(s.RestorePoints) > 0 {
+			p.do(session.Command{Kind: session.GoBack, Path: rapid.SampledFrom(s.RestorePoints).Draw(p.t, "state").Path})
 		}
 	case 12:
 		p.do(session.Command{Kind: session.SnapshotNow})

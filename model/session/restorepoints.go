@@ -10,8 +10,8 @@ import (
 	"dns-tui/model/solver"
 )
 
-// SavedState is a snapshot that the run can go back to: a restore point.
-type SavedState struct {
+// RestorePoint is a snapshot that the run can go back to.
+type RestorePoint struct {
 	Path string `json:"path"`
 	Iter int    `json:"iter"`
 	Why  string `json:"why,omitempty"`
@@ -23,40 +23,40 @@ type SavedState struct {
 	Kept     int     `json:"kept"`
 	Total    int     `json:"total"`
 
-	at moment
+	revision revision
 }
 
-// moment is where a snapshot stands in the life of a process: an iteration can have several, with changes between them.
-type moment struct {
+// revision tells the snapshots of a process apart: an iteration can have several, with changes between them.
+type revision struct {
 	course  int // counts how often the run went back
 	iter    int
 	version int // counts changes and surgeries asked for; -1 where that is not known
 	masks   int // the version of the last surgery that was asked for
 }
 
-// maxStates bounds the restore points that a run remembers.
-const maxStates = 200
+// maxRestorePoints bounds the restore points that a run remembers.
+const maxRestorePoints = 200
 
 // restorePoints are the snapshots that a run can go back to, oldest first, and which of them its course leads over.
 // Lists that were handed out are never changed.
 type restorePoints struct {
-	list     []SavedState
-	left     map[string]bool // base names of the solverstates that going back left behind
-	here     moment          // but for the iteration
-	versions int             // of the last change
-	courses  int             // how often the run went back
-	origins  map[int]moment  // where a course began
-	returnTo detour
+	list     []RestorePoint
+	left     map[string]bool  // base names of the solverstates that going back left behind
+	here     revision         // but for the iteration
+	versions int              // of the last change
+	courses  int              // how often the run went back
+	origins  map[int]revision // where a course began
+	returnTo returnPoint
 }
 
-// detour says how the last going back can be undone.
-type detour struct {
-	from moment
+// returnPoint says how the last going back can be undone.
+type returnPoint struct {
+	from revision
 	path string
 }
 
 func newRestorePoints() restorePoints {
-	return restorePoints{left: map[string]bool{}, origins: map[int]moment{}}
+	return restorePoints{left: map[string]bool{}, origins: map[int]revision{}}
 }
 
 // edited counts a change of settings or masks.
@@ -72,7 +72,7 @@ func (r *restorePoints) operated() {
 }
 
 // now is where the run stands: on the course that it went back to, until something happens.
-func (r *restorePoints) now(iter int) moment {
+func (r *restorePoints) now(iter int) revision {
 	r.here.iter = iter
 	at := r.here
 	for {
@@ -85,8 +85,8 @@ func (r *restorePoints) now(iter int) moment {
 	return at
 }
 
-// passed reports whether the course of the run leads over a moment.
-func (r *restorePoints) passed(m moment, iter int) bool {
+// passed reports whether the course of the run leads over a revision.
+func (r *restorePoints) passed(m revision, iter int) bool {
 	for at, more := r.now(iter), true; more; at, more = r.origins[at.course] {
 		if m.course == at.course {
 			return m.iter < at.iter || m.iter == at.iter && m.version <= at.version
@@ -96,17 +96,17 @@ func (r *restorePoints) passed(m moment, iter int) bool {
 }
 
 // add lists a restore point, in place of one of the same file.
-func (r *restorePoints) add(s SavedState) {
-	list := slices.DeleteFunc(slices.Clone(r.list), func(o SavedState) bool { return o.Path == s.Path })
-	if len(list) >= maxStates {
+func (r *restorePoints) add(s RestorePoint) {
+	list := slices.DeleteFunc(slices.Clone(r.list), func(o RestorePoint) bool { return o.Path == s.Path })
+	if len(list) >= maxRestorePoints {
 		list = list[1:]
 	}
 	r.list = append(list, s)
 }
 
 // written lists a snapshot that was written now.
-func (r *restorePoints) written(s SavedState) {
-	s.at = r.now(s.Iter)
+func (r *restorePoints) written(s RestorePoint) {
+	s.revision = r.now(s.Iter)
 	r.add(s)
 	delete(r.left, filepath.Base(s.Path))
 }
@@ -115,15 +115,15 @@ func (r *restorePoints) written(s SavedState) {
 // that no journal knows. snapshot is what the run goes on from; "" is a run that begins.
 func (r *restorePoints) find(past *Course, prefix, snapshot string, iter int) {
 	at, from := r.now(iter), filepath.Base(snapshot)
-	add := func(s SavedState) {
+	add := func(s RestorePoint) {
 		if _, err := os.Stat(s.Path); err != nil || s.Iter > at.iter && !s.Left {
 			return
 		}
-		s.at = moment{iter: s.Iter, version: -1, masks: -1}
+		s.revision = revision{iter: s.Iter, version: -1, masks: -1}
 		if s.Left {
-			s.at.course = -1
+			s.revision.course = -1
 		} else if filepath.Base(s.Path) == from {
-			s.at = at
+			s.revision = at
 		}
 		r.add(s)
 	}
@@ -144,7 +144,7 @@ func (r *restorePoints) find(past *Course, prefix, snapshot string, iter int) {
 	slices.Reverse(files)
 	for _, f := range files { // before the run's own, of which the last is where going back leads
 		if name := filepath.Base(f.Path); !known[name] {
-			add(SavedState{Path: f.Path, Iter: f.Iter, Why: "found beside the run", Left: r.left[name], Accuracy: -1})
+			add(RestorePoint{Path: f.Path, Iter: f.Iter, Why: "found beside the run", Left: r.left[name], Accuracy: -1})
 		}
 	}
 	for _, s := range past.Saved {
@@ -157,16 +157,16 @@ func (r *restorePoints) find(past *Course, prefix, snapshot string, iter int) {
 // undone without it.
 func (r *restorePoints) guarded(iter int) bool {
 	here := r.now(iter)
-	return slices.ContainsFunc(r.list, func(s SavedState) bool {
-		return !s.Left && s.at.iter == here.iter && s.at.masks == here.masks
+	return slices.ContainsFunc(r.list, func(s RestorePoint) bool {
+		return !s.Left && s.revision.iter == here.iter && s.revision.masks == here.masks
 	})
 }
 
-// present is the snapshot of this very moment; "" where there is none.
+// present is the snapshot of this very revision; "" where there is none.
 func (r *restorePoints) present(iter int) string {
 	here := r.now(iter)
 	for _, s := range r.list {
-		if s.at == here && caffe.Exists(s.Path) {
+		if s.revision == here && caffe.Exists(s.Path) {
 			return s.Path
 		}
 	}
@@ -181,7 +181,7 @@ func (r *restorePoints) dropGuards(few int, keep string) {
 			n++
 		}
 	}
-	list := make([]SavedState, 0, len(r.list))
+	list := make([]RestorePoint, 0, len(r.list))
 	for _, s := range r.list {
 		if s.Guard && n > max(1, few) && s.Path != keep {
 			n--
@@ -196,38 +196,38 @@ func (r *restorePoints) dropGuards(few int, keep string) {
 
 // lastGood is the restore point that going back without a name means: the one that was left by going back, where
 // nothing happened since; else the last one before what is now. nil where there is none.
-func (r *restorePoints) lastGood(iter int) *SavedState {
+func (r *restorePoints) lastGood(iter int) *RestorePoint {
 	here := r.now(iter)
 	returns := r.returnTo.path != "" && r.returnTo.from == here
-	var last *SavedState
+	var last *RestorePoint
 	for i := range r.list {
 		switch s := &r.list[i]; {
 		case returns && s.Path == r.returnTo.path:
 			return s
-		case !s.Left && (s.Iter < here.iter || s.at != here):
+		case !s.Left && (s.Iter < here.iter || s.revision != here):
 			last = s
 		}
 	}
 	return last
 }
 
-// leave makes a restore point the moment at which the run stands, and marks those of the course that it left.
-func (r *restorePoints) leave(path, prefix string, iter int) {
-	at := moment{course: r.here.course, iter: iter, version: -1, masks: -1}
+// leaveCourse makes a restore point the revision at which the run stands, and marks those of the course that it left.
+func (r *restorePoints) leaveCourse(path, prefix string, iter int) {
+	at := revision{course: r.here.course, iter: iter, version: -1, masks: -1}
 	known := map[string]bool{}
 	for _, s := range r.list {
 		known[s.Path] = true
 		if s.Path == path {
-			at = s.at
+			at = s.revision
 		}
 	}
 	r.courses++
 	r.origins[r.courses] = at
-	r.here = moment{r.courses, iter, at.version, at.masks}
+	r.here = revision{r.courses, iter, at.version, at.masks}
 	list := slices.Clone(r.list)
 	for i := range list {
 		s := &list[i]
-		s.Left = !r.passed(s.at, iter)
+		s.Left = !r.passed(s.revision, iter)
 		if name := filepath.Base(s.Path); s.Left {
 			r.left[name] = true
 		} else {
@@ -244,19 +244,19 @@ func (r *restorePoints) leave(path, prefix string, iter int) {
 }
 
 // view is the list as it is now.
-func (r *restorePoints) view() []SavedState { return r.list }
+func (r *restorePoints) view() []RestorePoint { return r.list }
 
 // returns has going back once more return to a snapshot, as long as nothing happens.
-func (r *restorePoints) returns(iter int, path string) { r.returnTo = detour{r.now(iter), path} }
+func (r *restorePoints) returns(iter int, path string) { r.returnTo = returnPoint{r.now(iter), path} }
 
 // names are the names of the solverstates that are left behind, in order.
 func (r *restorePoints) names() []string { return slices.Sorted(maps.Keys(r.left)) }
 
 // guardOf is the snapshot of a path, where nobody asked for it.
-func (r *restorePoints) guardOf(path string) (SavedState, bool) {
-	i := slices.IndexFunc(r.list, func(s SavedState) bool { return s.Path == path && s.Guard })
+func (r *restorePoints) guardOf(path string) (RestorePoint, bool) {
+	i := slices.IndexFunc(r.list, func(s RestorePoint) bool { return s.Path == path && s.Guard })
 	if i < 0 {
-		return SavedState{}, false
+		return RestorePoint{}, false
 	}
 	return r.list[i], true
 }

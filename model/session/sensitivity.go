@@ -104,7 +104,7 @@ type measurement struct {
 	scratch [2]*gpu.Tensor                // forward weights of the layer that is tried, and of its bias
 	batches int
 	next    int // point
-	at      time.Time
+	nextAt  time.Time
 	latest  *Sensitivity
 }
 
@@ -113,7 +113,7 @@ func (p *measurement) busy() bool { return p != nil && p.net != nil }
 // first reports whether the next point is the first: the net as it is.
 func (p *measurement) first() bool { return p.next == 0 }
 
-func (p *measurement) due() bool { return p.busy() && !time.Now().Before(p.at) }
+func (p *measurement) due() bool { return p.busy() && !time.Now().Before(p.nextAt) }
 
 func (p *measurement) result() *Sensitivity {
 	if p == nil {
@@ -194,7 +194,7 @@ func (p *measurement) build(f *caffe.NetFile, inputs *config.Inputs) (*model.Net
 			return nil, err
 		}
 	}
-	stand := func(o *layer.Param) *layer.Param {
+	substitute := func(o *layer.Param) *layer.Param {
 		if !mine[o] {
 			return o
 		}
@@ -206,13 +206,13 @@ func (p *measurement) build(f *caffe.NetFile, inputs *config.Inputs) (*model.Net
 	}
 	return model.NewNet(f, model.NetOptions{
 		Device: p.solver.Device(), State: p.solver.TestState(0), Seed: p.solver.Seed, Clock: &layer.Clock{},
-		Share: p.solver.Net, Substitute: stand, Inputs: inputs,
+		Share: p.solver.Net, Substitute: substitute, Inputs: inputs,
 	})
 }
 
 // step measures one point; hist are the layers' histograms. The device has nothing else to do. It returns what to tell
 // of it: that all points are measured, or why it ended early; else nil.
-func (p *measurement) step(hist []*solver.Histogram) Happening {
+func (p *measurement) step(hist []*solver.Histogram) Payload {
 	begin := time.Now()
 	s := *p.latest
 	var err error
@@ -232,7 +232,7 @@ func (p *measurement) step(hist []*solver.Histogram) Happening {
 	s.Done = p.next
 	p.latest = &s
 	cost := time.Since(begin)
-	p.at = time.Now().Add(time.Duration(float64(cost) * (1/probeFraction - 1)))
+	p.nextAt = time.Now().Add(time.Duration(float64(cost) * (1/probeFraction - 1)))
 	switch {
 	case err != nil:
 		p.close(err.Error())

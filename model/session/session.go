@@ -19,10 +19,10 @@ import (
 
 // Session is a run that can be watched and steered while it trains.
 type Session interface {
-	// Snapshot returns the latest state; never nil, never waits.
+	// Snapshot returns the latest snapshot; never nil, never waits.
 	Snapshot() *Snapshot
-	// Do hands a command to the run and waits until it took effect, was rejected, or ctx ended. The command stays
-	// in force when ctx ends.
+	// Do hands a command to the run and waits until it took effect, was rejected, or ctx ended. The command is
+	// not canceled when ctx ends.
 	Do(ctx context.Context, c Command) (Ack, error)
 }
 
@@ -33,7 +33,7 @@ type Options struct {
 	Histograms  bool   // keep the layers' histograms fresh, for predictions
 	Paused      bool   // wait for Resume before the first iteration
 	Served      bool   // commands can come: a run that is done but could not be saved waits for a place to save to
-	// StopOnCollapse ends a run that can learn nothing more with a CollapseError; without it is told, and an
+	// StopOnCollapse ends a run that can learn nothing more with a CollapseError; without it that is told, and an
 	// interactive run pauses.
 	StopOnCollapse bool
 	Guard          int // how many snapshots to keep of those that are written before risky changes; 0 writes none
@@ -61,9 +61,9 @@ type Trainer struct {
 	stopping stopRequest
 
 	// What follows belongs to the loop.
-	pace     pace
+	control  control
 	settings settings
-	keeper   keeper
+	saver    saver
 	rec      recorder
 	events   events
 	hist     histograms
@@ -73,7 +73,7 @@ type Trainer struct {
 	tests    tests
 	display  display
 	prober   prober
-	looker   looker
+	pictures pictureReader
 }
 
 // NewTrainer prepares a run: nets, weights, journal, and a check that snapshots can be written. Start begins it.
@@ -90,7 +90,7 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 		return nil, err
 	}
 	t := &Trainer{
-		run: run, opts: o, pace: newPace(o.Paused), requests: make(chan request, 64), done: make(chan struct{}),
+		run: run, opts: o, control: newControl(o.Paused), requests: make(chan request, 64), done: make(chan struct{}),
 	}
 	var j *journal
 	defer func() {
@@ -126,7 +126,7 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 			"%s: its last line was cut short, and is cut off (%d bytes)", run.JournalPath(), cut))
 	}
 	t.connect(j, lock)
-	if err := t.recall(); err != nil {
+	if err := t.restore(); err != nil {
 		return nil, err
 	}
 	t.tell(notices)
@@ -147,40 +147,40 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 	t.hist, t.curves, t.collapse = newHistograms(s), newCurves(s), newCollapse(s)
 	t.rec = newRecorder(s, t.run, &t.events, j)
 	t.settings = newSettings(s, t.run, &t.events, &t.rec, &t.hist, hooks{
-		finished: func() bool { return t.pace.State == Finished },
+		finished: func() bool { return t.control.State == Finished },
 		guard: func(edits []config.Edit) {
-			if t.opts.Guard > 0 && !t.pace.State.Ended() {
-				t.keeper.guard(edits)
+			if t.opts.Guard > 0 && !t.control.State.Ended() {
+				t.saver.guard(edits)
 			}
 		},
 		touched: func() {
 			t.hist.stale()
-			t.keeper.edited()
+			t.saver.edited()
 		},
 	})
-	t.keeper = newKeeper(keeper{
+	t.saver = newSaver(saver{
 		solver: s, run: t.run, opts: &t.opts, lock: lock, rec: &t.rec, events: &t.events, hist: &t.hist,
 		settings: &t.settings, curves: &t.curves, display: &t.display,
 	})
 	t.prober = newProber(s, t.run, &t.hist, &t.events)
 }
 
-// recall takes in what snapshot and journal tell of the run so far, and records where it goes on.
-func (t *Trainer) recall() error {
+// restore takes in what snapshot and journal tell of the run so far, and records where it goes on.
+func (t *Trainer) restore() error {
 	t.settings.restore(t.solver.SessionData())
-	lately := t.rec.recent()
-	t.replay.skip(t.solver.Iter, lately)
+	iterChanges := t.rec.recent()
+	t.replay.skip(t.solver.Iter, iterChanges)
 	past, problem := t.rec.readPast()
 	if problem != "" {
 		t.note(Notice{problem})
 	}
 	if t.solver.Iter > 0 && past != nil {
-		t.settings.markAll(t.curves.load(past, t.solver, lately))
+		t.settings.markAll(t.curves.load(past, t.solver, iterChanges))
 	}
 	if t.run.Snapshot != "" && past != nil {
-		t.events.recall(past, t.solver.Iter, lately)
+		t.events.restore(past, t.solver.Iter, iterChanges)
 	}
-	t.keeper.find(past)
+	t.saver.find(past)
 	return t.rec.begin(t.run.Snapshot, 0, nil, t.settings.planned())
 }
 
@@ -242,7 +242,7 @@ func abandon(s *solver.Solver, j *journal, lock *prefixLock) {
 }
 
 // note tells an event of this iteration.
-func (t *Trainer) note(w Happening) { t.events.note(Event{Iter: t.solver.Iter, What: w}) }
+func (t *Trainer) note(w Payload) { t.events.note(Event{Iter: t.solver.Iter, What: w}) }
 
 // Notice tells something that users should know as an event of the run, like Options.Notices. It may be called
 // before Start alone.

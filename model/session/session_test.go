@@ -276,7 +276,7 @@ func drive(
 		return do(session.Command{Kind: session.GoBack, Path: path}) + describe(tr.Snapshot())
 	case "states":
 		var b strings.Builder
-		for _, s := range tr.Snapshot().States {
+		for _, s := range tr.Snapshot().RestorePoints {
 			fmt.Fprintf(&b, "%d %s: %s, kept %d of %d\n", s.Iter, filepath.Base(s.Path), s.Why, s.Kept, s.Total)
 		}
 		return b.String()

@@ -126,11 +126,11 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 
 // inOrder sorts the edits of a step as they were asked for.
 func inOrder(s step, asked []config.Edited) step {
-	at := make(map[config.Field]int, len(asked))
+	index := make(map[config.Field]int, len(asked))
 	for i, e := range asked {
-		at[e.Field] = i
+		index[e.Field] = i
 	}
-	slices.SortStableFunc(s.Edits, func(a, b config.Edited) int { return at[a.Field] - at[b.Field] })
+	slices.SortStableFunc(s.Edits, func(a, b config.Edited) int { return index[a.Field] - index[b.Field] })
 	return s
 }
 
@@ -189,7 +189,7 @@ func (s *settings) applyPending(now func(layer string) bool) {
 	if s.ledger.idle() {
 		return
 	}
-	for _, t := range s.ledger.take(func(p pendingEdit) bool { return now(p.Layer) }) {
+	for _, t := range s.ledger.takePending(func(p pendingEdit) bool { return now(p.Layer) }) {
 		_, err := s.apply(t.Of, t.Edits)
 		if err != nil {
 			s.ledger.forget(t.Of.Seq, t.Edits)
@@ -198,9 +198,9 @@ func (s *settings) applyPending(now func(layer string) bool) {
 	}
 }
 
-// dropPending answers all commands that wait, whose edits will not take effect.
-func (s *settings) dropPending(why error) {
-	for _, t := range s.ledger.take(func(pendingEdit) bool { return true }) {
+// cancelPending answers all commands that wait, whose edits will not take effect.
+func (s *settings) cancelPending(why error) {
+	for _, t := range s.ledger.takePending(func(pendingEdit) bool { return true }) {
 		t.Of.settle(s.solver.Iter, why)
 	}
 }
@@ -236,7 +236,7 @@ func (s *settings) set(edits []config.Edit) ([]config.Edited, error) {
 	return done, nil
 }
 
-// undo takes back the step that was asked for last: of its edits those that wait are canceled, those that were applied
+// undo undoes the step that was asked for last: of its edits those that wait are canceled, those that were applied
 // are changed back; a plan is canceled. It reports that the change back waits for surgery; to is answered then.
 func (s *settings) undo(to chan reply, by string) (text string, waits bool, err error) {
 	last, ok := s.ledger.last()
@@ -253,7 +253,7 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 			return text, false, nil
 		}
 	}
-	canceled := s.ledger.take(func(p pendingEdit) bool { return p.Of.Seq == last.Seq && p.Of.Origin != undone })
+	canceled := s.ledger.takePending(func(p pendingEdit) bool { return p.Of.Seq == last.Seq && p.Of.Origin != undone })
 	for _, t := range canceled {
 		t.Of.settle(s.solver.Iter, ErrUndone)
 	}
@@ -332,13 +332,13 @@ func (s *settings) schedule(p Plan, by string) (string, error) {
 	return text, nil
 }
 
-// cancel drops a plan. A ramp stops where it is.
+// cancel cancels a plan. A ramp stops where it is.
 func (s *settings) cancel(id int) (string, error) {
 	p, ok := s.plans.find(id)
 	if !ok {
 		return "", fmt.Errorf("there is no plan %d", id)
 	}
-	s.plans.drop(id)
+	s.plans.remove(id)
 	if p.Begun {
 		s.rec.write(Change{Iter: s.solver.Iter, Ramp: &Ramp{Plan: p, Ended: true}})
 	}
@@ -377,7 +377,7 @@ func (s *settings) followPlans() {
 		done := true
 		var err error
 		if p.Over == 0 {
-			s.plans.drop(p.ID)
+			s.plans.remove(p.ID)
 			_, _, err = s.change([]config.Edit{p.Edit}, &pendingCommand{By: p.By, Reply: make(chan reply, 1)}, p.ID)
 		} else {
 			done, err = s.ramp(p)
@@ -386,7 +386,7 @@ func (s *settings) followPlans() {
 			s.events.note(Event{Iter: s.solver.Iter, What: PlanRejected{p, err.Error()}})
 		}
 		if done {
-			s.plans.drop(p.ID)
+			s.plans.remove(p.ID)
 		}
 	}
 }
@@ -415,7 +415,7 @@ func (s *settings) ramp(p Plan) (done bool, err error) {
 	return last, nil
 }
 
-// beginRamp notes where a ramp starts, so that one undo takes it back.
+// beginRamp notes where a ramp starts, for one undo of it all.
 func (s *settings) beginRamp(p Plan) (Plan, error) {
 	old, err := s.solver.Hyper().Get(p.Field)
 	if err != nil {
@@ -489,7 +489,7 @@ func (s *settings) sessionData() solver.SessionData {
 			c.Pending = append(c.Pending, line)
 		}
 	}
-	k := kept{Lately: s.rec.ofIteration(), PlanID: s.plans.lastID()}
+	k := savedSession{IterChanges: s.rec.ofIteration(), PlanID: s.plans.lastID()}
 	k.Past.Undo, k.Past.Redo, k.Seq = s.ledger.history()
 	c.Session, _ = json.Marshal(k) // of these types nothing fails
 	return c
@@ -497,10 +497,10 @@ func (s *settings) sessionData() solver.SessionData {
 
 // restore takes what a snapshot carries of the settings, and tells what of it is not known.
 func (s *settings) restore(c solver.SessionData) {
-	kept := parseKept(c.Session)
-	s.ledger.recall(kept.Past.Undo, kept.Past.Redo, kept.Seq)
-	s.rec.restore(kept.Lately)
-	unknown := append(s.ledger.restore(c.Pending), s.plans.restore(c.Plans, kept.PlanID)...)
+	saved := parseSavedSession(c.Session)
+	s.ledger.restoreSteps(saved.Past.Undo, saved.Past.Redo, saved.Seq)
+	s.rec.restore(saved.IterChanges)
+	unknown := append(s.ledger.restore(c.Pending), s.plans.restore(c.Plans, saved.PlanID)...)
 	for _, u := range unknown {
 		s.events.note(Event{Iter: s.solver.Iter, What: Warning{u}})
 	}

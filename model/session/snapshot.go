@@ -17,7 +17,7 @@ const (
 	Paused         // by a person, or by a Problem
 	Testing        // evaluating a test net
 	Finished       // max_iter is reached
-	Failed         // cannot go on: see Problem
+	Failed         // over an error: see Problem
 	Stopped        // by a person
 )
 
@@ -55,18 +55,18 @@ type Snapshot struct {
 	Tests               []solver.TestResult // the last of each test net
 	Tested, ToTest      int                 // batches, while Testing
 	Events              []Event             // oldest first
-	Changes             []Change            // in force, oldest first: marks for plots
+	Changes             []Change            // applied, oldest first: marks for plots
 	Plans               []Plan
-	States              []SavedState // that the run can go back to, oldest first
-	Back                string       // the file of the state that GoBack without a name goes to; "": none
-	Trouble             string       // what cannot be written, and why; "": nothing
-	Undo, Redo          string       // what Undo and Redo would do; "": nothing
-	Sensitivity         *Sensitivity // nil until it was asked for; never changed
-	Path                string       // the solver's file
-	Prefix              string       // of snapshots
-	Journal             string       // where changes are recorded
-	Viewers             []string     // who watches, where the run is served
-	Saved               string       // the last solverstate written
+	RestorePoints       []RestorePoint // that the run can go back to, oldest first
+	Back                string         // the file of the restore point that GoBack without a name goes to; "": none
+	WriteProblem        string         // what cannot be written, and why; "": nothing
+	Undo, Redo          string         // what Undo and Redo would do; "": nothing
+	Sensitivity         *Sensitivity   // nil until it was asked for; never changed
+	Path                string         // the solver's file
+	Prefix              string         // of snapshots
+	Journal             string         // where changes are recorded
+	Viewers             []string       // who watches, where the run is served
+	Saved               string         // the last solverstate written
 	SavedIter           int
 	Exported            int64 // bytes of the caffemodel that export makes of the net
 	Unsaved             int   // iterations since the last snapshot, or since the start

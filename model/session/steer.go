@@ -18,7 +18,7 @@ func (t *Trainer) carryOut(r request) {
 		r.Reply <- reply{ack, nil} // it changed nothing that a snapshot shows
 		return
 	}
-	quiet := c.Kind == Undo || c.Kind == Redo || c.Kind == Look // their refusal is no event
+	quiet := c.Kind == Undo || c.Kind == Redo || c.Kind == Look // that one is rejected is no event
 	if err != nil && !quiet {
 		t.events.note(Event{Iter: t.solver.Iter, By: c.By, What: CommandRejected{c.String(), err.Error()}})
 	}
@@ -35,13 +35,13 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 		ack.Iter = iter
 		return ack, waits, err
 	case MovePrefix:
-		ack.Detail, err = t.keeper.move(c.Path, c.By)
+		ack.Detail, err = t.saver.move(c.Path, c.By)
 	case Pause:
-		if err = t.pace.running(); err == nil {
-			t.pace.State = Paused
+		if err = t.control.running(); err == nil {
+			t.control.State = Paused
 		}
 	case Resume, Step, StepSurgery:
-		if err = t.pace.resume(c, t.settings.noSurgery()); err == nil {
+		if err = t.control.resume(c, t.settings.noSurgery()); err == nil {
 			t.display.interrupted()
 		}
 	case SurgeryNow:
@@ -55,8 +55,8 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 			ack.Detail = t.tests.text()
 		}
 	case SnapshotNow:
-		if err = t.keeper.save("asked for"); err == nil {
-			ack.Detail = t.keeper.lastSaved()
+		if err = t.saver.save("asked for"); err == nil {
+			ack.Detail = t.saver.lastSaved()
 		}
 	case Undo:
 		ack.Detail, waits, err = t.settings.undo(to, c.By)
@@ -72,16 +72,16 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	case Probe:
 		ack.Detail, err = t.prober.begin(c.Off)
 	case Look:
-		ack.Picture, err = t.looker.look(t.solver, c.Layer, c.Area)
+		ack.Picture, err = t.pictures.read(t.solver, c.Layer, c.Area)
 	case Stop:
 		t.stopping.clear()
 		// Though this iteration may have a snapshot already: settings and masks can have changed since, while paused.
 		if c.Save {
-			err = t.keeper.save("before the stop")
+			err = t.saver.save("before the stop")
 		}
 		// A run whose snapshot failed goes on: its weights are nowhere else.
 		if err == nil {
-			t.pace.stop()
+			t.control.stop()
 		}
 	default:
 		err = fmt.Errorf("unknown command %d", c.Kind)
@@ -93,7 +93,7 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 // surgeryNow redraws the masks of some layers, or of all, nil, between two iterations. Thresholds that wait for the
 // layers' surgery are applied.
 func (t *Trainer) surgeryNow(layers []string) error {
-	if err := t.pace.operable(); err != nil {
+	if err := t.control.operable(); err != nil {
 		return err
 	}
 	for _, name := range layers {
@@ -102,14 +102,14 @@ func (t *Trainer) surgeryNow(layers []string) error {
 		}
 	}
 	t.settings.applyPending(t.settings.moreSurgery)
-	// After the changes that it brings into force, so that a replay meets them in this order.
-	t.keeper.operated()
+	// After the changes that it applies, so that a replay meets them in this order.
+	t.saver.operated()
 	t.rec.surgery(layers)
 	t.note(SurgeryDone{t.solver.OperateAll(layers)})
 	t.curves.operated(t.solver)
 	t.hist.stale()
 	var collapsed *CollapseError
-	if err := t.watchRun(true); errors.As(err, &collapsed) { // it was asked for: told, and no end
+	if err := t.checkCollapse(true); errors.As(err, &collapsed) { // it was asked for: told, and no end
 		t.note(Collapsed{collapsed.What, false})
 	} else if err != nil {
 		return err
@@ -120,8 +120,8 @@ func (t *Trainer) surgeryNow(layers []string) error {
 // goBack takes the run back to a snapshot, of this run or another of the same net; "" is the last good one. What is
 // now is saved first, so that going back once more returns to it. The run then waits.
 func (t *Trainer) goBack(path string) (string, error) {
-	k := &t.keeper
-	path, state, err := k.target(path)
+	s := &t.saver
+	path, state, err := s.target(path)
 	if err != nil {
 		return "", err
 	}
@@ -129,32 +129,32 @@ func (t *Trainer) goBack(path string) (string, error) {
 		return "", err
 	}
 	from := t.solver.Iter
-	present, err := k.keepPresent(path)
-	if err != nil && t.pace.Problem == "" { // a loss that went wrong is worth leaving without
+	present, err := s.keepPresent(path)
+	if err != nil && t.control.Problem == "" { // a loss that went wrong is worth leaving without
 		return "", fmt.Errorf("what is now could not be saved, so the run stays where it is: %w", err)
 	}
 	if err := t.solver.Rewind(path, state); err != nil {
 		return "", err
 	}
-	t.settings.dropPending(ErrUndone)
+	t.settings.cancelPending(ErrUndone)
 	t.settings.restore(t.solver.SessionData())
 	iter := t.solver.Iter
 	t.curves.cut(iter - 1)
 	t.tests.rewound()
 	t.settings.keepMarks()
-	t.rec.told(k.wentBack(path, from))
-	t.pace.wentBack()
+	t.rec.report(s.wentBack(path, from))
+	t.control.wentBack()
 	t.collapse.restart()
 	t.hist.stale()
 	t.display.interrupted()
 	// the curves were those of the course that is left now
-	if past, err := ReadCourse(t.run.JournalPath()); t.rec.crossed() && err == nil && iter > 0 {
+	if past, err := ReadCourse(t.run.JournalPath()); t.rec.switchedCourse() && err == nil && iter > 0 {
 		t.curves.cut(-1)
 		t.settings.markAll(t.curves.load(past, t.solver, t.rec.recent()))
 	}
 	done := WentBack{From: from, To: iter, Path: filepath.Base(path), Returns: present != ""}
 	t.note(done)
-	k.promote(path)
-	k.returns(present)
+	s.promoteGuard(path)
+	s.returns(present)
 	return done.String(), nil
 }

@@ -8,7 +8,7 @@ import (
 	"dns-tui/config"
 )
 
-// step is what one undo takes back: the edits of a command, or a plan.
+// step is what one undo undoes: the edits of a command, or a plan.
 type step struct {
 	Seq   int             `json:"seq"` // of the command
 	Edits []config.Edited `json:"edits,omitempty"`
@@ -16,7 +16,7 @@ type step struct {
 	Ended []Plan          `json:"ended,omitempty"` // ramps under way that ended for it
 }
 
-// back are the edits that take it back. No two are of one field.
+// back are the edits that undo it. No two are of one field.
 func (s step) back() []config.Edited {
 	out := make([]config.Edited, len(s.Edits))
 	for i, e := range s.Edits {
@@ -29,8 +29,8 @@ func (s step) back() []config.Edited {
 type origin uint8
 
 const (
-	asked  origin = iota // by a person or a plan: undo takes them back
-	undone               // an undo: redo makes what it took back again
+	asked  origin = iota // by a person or a plan
+	undone               // an undo: redo makes what it undid again
 	redone               // a redo
 )
 
@@ -82,8 +82,8 @@ const maxSteps = 200
 // history is what a snapshot keeps of what can be undone and redone, and the number of the last command.
 func (l *ledger) history() (undo, redo []step, seq int) { return l.undo, l.redo, l.seq }
 
-// recall takes what a snapshot kept. Numbers of commands go on.
-func (l *ledger) recall(undo, redo []step, seq int) {
+// restoreSteps takes what a snapshot kept. Commands are numbered on from there.
+func (l *ledger) restoreSteps(undo, redo []step, seq int) {
 	*l = ledger{seq: max(l.seq, seq), undo: undo, redo: redo}
 }
 
@@ -109,7 +109,7 @@ func (l *ledger) push(s step) {
 	}
 }
 
-// last is the step that undo would take back.
+// last is the step that undo would undo.
 func (l *ledger) last() (step, bool) {
 	if len(l.undo) == 0 {
 		return step{}, false
@@ -148,19 +148,19 @@ func (l *ledger) wait(c *pendingCommand, edits []config.Edited) {
 	}
 }
 
-// take takes the pending edits off that are picked, and returns them by command, in the order in which they were asked
+// takePending takes the pending edits off that are picked, and returns them by command, in the order in which they were asked
 // for. The commands count them as no longer waiting.
-func (l *ledger) take(pick func(pendingEdit) bool) []taken {
-	var out []taken
+func (l *ledger) takePending(pick func(pendingEdit) bool) []commandEdits {
+	var out []commandEdits
 	var rest []pendingEdit
 	for _, p := range l.pending {
 		if !pick(p) {
 			rest = append(rest, p)
 			continue
 		}
-		i := slices.IndexFunc(out, func(t taken) bool { return t.Of == p.Of })
+		i := slices.IndexFunc(out, func(t commandEdits) bool { return t.Of == p.Of })
 		if i < 0 {
-			i, out = len(out), append(out, taken{Of: p.Of})
+			i, out = len(out), append(out, commandEdits{Of: p.Of})
 		}
 		out[i].Edits = append(out[i].Edits, p.Edited)
 		p.Of.Waiting--
@@ -171,8 +171,8 @@ func (l *ledger) take(pick func(pendingEdit) bool) []taken {
 	return out
 }
 
-// taken are edits of a command that waited.
-type taken struct {
+// commandEdits are the edits of a command that waited.
+type commandEdits struct {
 	Of    *pendingCommand
 	Edits []config.Edited
 }
@@ -186,13 +186,13 @@ func fieldsOf(edits []config.Edited) map[config.Field]config.Edited {
 	return out
 }
 
-// replace drops the pending edits of the fields of later ones.
+// replace cancels the pending edits of the fields of later ones.
 func (l *ledger) replace(later []config.Edited, iter int) {
 	if l.idle() {
 		return
 	}
 	fields := fieldsOf(later)
-	for _, t := range l.take(func(p pendingEdit) bool { _, ok := fields[p.Field]; return ok }) {
+	for _, t := range l.takePending(func(p pendingEdit) bool { _, ok := fields[p.Field]; return ok }) {
 		l.forget(t.Of.Seq, t.Edits)
 		t.Of.settle(iter, ErrReplaced)
 	}
@@ -212,7 +212,7 @@ func (l *ledger) applied(seq int, edits []config.Edited) {
 	}
 }
 
-// forget drops edits that will not take effect from their step, and the step where those were all.
+// forget removes edits that will not take effect from their step, and the step where those were all.
 func (l *ledger) forget(seq int, edits []config.Edited) {
 	s := l.find(seq)
 	if s == nil {

@@ -95,13 +95,13 @@ func TestLedgerPending(t *testing.T) {
 	}{
 		{"both wait", func(l *ledger, scope, other *pendingCommand) {}, []string{"", ""}, 3, "a.threshold 3 → 1"},
 		{"a part of a command is no answer", func(l *ledger, scope, other *pendingCommand) {
-			for _, t := range l.take(func(p pendingEdit) bool { return p.Field == b }) {
+			for _, t := range l.takePending(func(p pendingEdit) bool { return p.Field == b }) {
 				t.Of.Applied = append(t.Of.Applied, t.Edits...)
 				t.Of.settle(5, nil)
 			}
 		}, []string{"", ""}, 2, "a.threshold 3 → 1"},
 		{"the whole is", func(l *ledger, scope, other *pendingCommand) {
-			for _, t := range l.take(func(p pendingEdit) bool { return p.Of == scope }) {
+			for _, t := range l.takePending(func(p pendingEdit) bool { return p.Of == scope }) {
 				t.Of.Applied = append(t.Of.Applied, t.Edits...)
 				t.Of.settle(5, nil)
 			}
@@ -110,12 +110,12 @@ func TestLedgerPending(t *testing.T) {
 			l.replace([]config.Edited{edited(a, 1, 4)}, 5)
 		}, []string{"", "replaced by a later change before it took effect"}, 1, "b.threshold 2 → 1"},
 		{"what fails is told", func(l *ledger, scope, other *pendingCommand) {
-			for _, t := range l.take(func(p pendingEdit) bool { return p.Of == other }) {
+			for _, t := range l.takePending(func(p pendingEdit) bool { return p.Of == other }) {
 				t.Of.settle(5, failed)
 			}
 		}, []string{"", "no memory"}, 2, "a.threshold 3 → 1"},
 		{"all are canceled", func(l *ledger, scope, other *pendingCommand) {
-			for _, t := range l.take(func(pendingEdit) bool { return true }) {
+			for _, t := range l.takePending(func(pendingEdit) bool { return true }) {
 				t.Of.settle(5, ErrEnded)
 			}
 		}, []string{"the run has ended", "the run has ended"}, 0, "a.threshold 3 → 1"},

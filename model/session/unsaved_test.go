@@ -49,13 +49,13 @@ func TestSnapshotsGoElsewhere(t *testing.T) {
 	must(t, tr, set("lr_mult", "0.5"))
 	s := stepTo(t, tr, 11)
 	if n := count(s, "snapshot failed"); n != 1 || count(s, "are in memory alone") != 1 ||
-		!strings.Contains(s.Trouble, "not saved") ||
+		!strings.Contains(s.WriteProblem, "not saved") ||
 		s.Unsaved != 11 {
-		t.Errorf("%d notices, trouble %q, %d unsaved", n, s.Trouble, s.Unsaved)
+		t.Errorf("%d notices, trouble %q, %d unsaved", n, s.WriteProblem, s.Unsaved)
 	}
 	must(t, tr, session.Command{Kind: session.Resume})
 	if s = settle(t, tr); s.State != session.Finished || count(s, "finished, not saved") != 1 {
-		t.Errorf("%s, trouble %q: wanted \"finished, not saved\"", s.State, s.Trouble)
+		t.Errorf("%s, trouble %q: wanted \"finished, not saved\"", s.State, s.WriteProblem)
 	}
 	ctx := context.Background()
 	for _, bad := range []string{"", filepath.Join(t.TempDir(), "none", "run")} {
@@ -66,9 +66,9 @@ func TestSnapshotsGoElsewhere(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "other")
 	must(t, tr, session.Command{Kind: session.MovePrefix, Path: elsewhere, By: "anna"})
 	s = tr.Snapshot()
-	if s.Trouble != "" || s.Saved != elsewhere+"_iter_12.solverstate" || s.Prefix != elsewhere ||
+	if s.WriteProblem != "" || s.Saved != elsewhere+"_iter_12.solverstate" || s.Prefix != elsewhere ||
 		s.Journal != elsewhere+".journal" {
-		t.Errorf("trouble %q, saved %s, prefix %s, journal %s", s.Trouble, s.Saved, s.Prefix, s.Journal)
+		t.Errorf("trouble %q, saved %s, prefix %s, journal %s", s.WriteProblem, s.Saved, s.Prefix, s.Journal)
 	}
 	stop(tr)
 	changes, err := session.ReadJournal(elsewhere + ".journal")
@@ -97,12 +97,12 @@ func TestSnapshotsGoOnWhenTheyCan(t *testing.T) {
 	blockSnapshots(t, run, "2", "4")
 	tr := start(t, run, 1)
 	s := stepTo(t, tr, 5)
-	if s.Trouble == "" || s.Saved != "" {
-		t.Fatalf("trouble %q, saved %s", s.Trouble, s.Saved)
+	if s.WriteProblem == "" || s.Saved != "" {
+		t.Fatalf("trouble %q, saved %s", s.WriteProblem, s.Saved)
 	}
 	s = stepTo(t, tr, 7)
-	if want := run.SnapshotPrefix() + "_iter_6.solverstate"; s.Saved != want || s.Trouble != "" || s.Unsaved != 1 {
-		t.Errorf("saved %s, trouble %q, %d unsaved; wanted %s", s.Saved, s.Trouble, s.Unsaved, want)
+	if want := run.SnapshotPrefix() + "_iter_6.solverstate"; s.Saved != want || s.WriteProblem != "" || s.Unsaved != 1 {
+		t.Errorf("saved %s, trouble %q, %d unsaved; wanted %s", s.Saved, s.WriteProblem, s.Unsaved, want)
 	}
 	if n := count(s, "snapshot failed"); n != 1 || count(s, ", after a failure") != 1 {
 		t.Errorf("%d notices of a failure, %d of its end", n, count(s, ", after a failure"))

@@ -16,8 +16,8 @@ func series(s *session.Snapshot) []*session.Series {
 	return []*session.Series{&s.Losses, &s.Smooth, &s.Accuracy, &s.TestLoss, &s.Rates, &s.KeptFraction, &s.Speed}
 }
 
-// encodeState turns a snapshot into a message, as far as it differs from the one that was sent before; nil sends all.
-func encodeState(s, before *session.Snapshot) *remotepb.State {
+// encodeSnapshot turns a snapshot into a message, as far as it differs from the one that was sent before; nil sends all.
+func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 	m := &remotepb.State{
 		Net:         s.Net,
 		Source:      s.Source,
@@ -51,7 +51,7 @@ func encodeState(s, before *session.Snapshot) *remotepb.State {
 		Redo:        s.Redo,
 		Surgeries:   int64(s.Surgeries),
 		Back:        s.Back,
-		Trouble:     s.Trouble,
+		Trouble:     s.WriteProblem,
 		Unsaved:     int64(s.Unsaved),
 	}
 	v := s.Health
@@ -78,8 +78,8 @@ func encodeState(s, before *session.Snapshot) *remotepb.State {
 	if before == nil || !same(s.Changes, o.Changes) {
 		m.Changes = encodeChanges(s.Changes)
 	}
-	if before == nil || !same(s.States, o.States) {
-		m.States = encodeSavedStates(s.States)
+	if before == nil || !same(s.RestorePoints, o.RestorePoints) {
+		m.States = encodeRestorePoints(s.RestorePoints)
 	}
 	if before == nil || s.Sensitivity != o.Sensitivity {
 		m.Sensitivity = &remotepb.SensitivityOf{Sensitivity: encodeSensitivity(s.Sensitivity)}
@@ -189,8 +189,8 @@ func bins(sum []uint32) []uint32 {
 	return out[:last]
 }
 
-// decodeState makes the snapshot that a message tells of, from the one before it; nil for the first.
-func decodeState(m *remotepb.State, before *session.Snapshot) (*session.Snapshot, error) {
+// decodeSnapshot makes the snapshot that a message tells of, from the one before it; nil for the first.
+func decodeSnapshot(m *remotepb.State, before *session.Snapshot) (*session.Snapshot, error) {
 	s := &session.Snapshot{}
 	if before != nil {
 		*s = *before
@@ -219,7 +219,7 @@ func decodeState(m *remotepb.State, before *session.Snapshot) (*session.Snapshot
 		m.SavedIter,
 	)
 	s.Published, s.Undo, s.Redo, s.Surgeries = time.Unix(0, m.PublishedNs), m.Undo, m.Redo, int(m.Surgeries)
-	s.Back, s.Trouble, s.Unsaved = m.Back, m.Trouble, int(m.Unsaved)
+	s.Back, s.WriteProblem, s.Unsaved = m.Back, m.Trouble, int(m.Unsaved)
 	v := m.GetHealth()
 	s.Health = gpu.Health{
 		Phase:       v.GetPhase(),
@@ -278,7 +278,7 @@ const (
 
 // decodeLists takes what a state has of the settings and lists; what it leaves out is as before.
 func decodeLists(m *remotepb.State, s *session.Snapshot) (err error) {
-	if err := decodeState2(m, s); err != nil {
+	if err := decodeSnapshot2(m, s); err != nil {
 		return err
 	}
 	if m.Hyper != nil {
@@ -298,7 +298,7 @@ func decodeLists(m *remotepb.State, s *session.Snapshot) (err error) {
 		}
 	}
 	if m.States != nil {
-		s.States = decodeSavedStates(m.States)
+		s.RestorePoints = decodeRestorePoints(m.States)
 	}
 	if m.Sensitivity != nil {
 		s.Sensitivity = decodeSensitivity(m.Sensitivity.Sensitivity)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// pace is what a run is doing, and how far it goes before it pauses.
-type pace struct {
+// control is what a run is doing, and how far it trains before it pauses.
+type control struct {
 	State     State
 	Problem   string // why it is paused or failed
 	steps     int    // left before a pause; -1: none
@@ -16,8 +16,8 @@ type pace struct {
 	stopping  bool   // end before the next iteration
 }
 
-func newPace(paused bool) pace {
-	p := pace{steps: -1}
+func newControl(paused bool) control {
+	p := control{steps: -1}
 	if paused {
 		p.State = Paused
 	}
@@ -25,7 +25,7 @@ func newPace(paused bool) pace {
 }
 
 // running is an error where the run has ended.
-func (p *pace) running() error {
+func (p *control) running() error {
 	if p.State.Ended() {
 		return fmt.Errorf("the run is %s", p.State)
 	}
@@ -33,7 +33,7 @@ func (p *pace) running() error {
 }
 
 // operable is an error where no mask can be redrawn any more: a run that is finished can be operated on.
-func (p *pace) operable() error {
+func (p *control) operable() error {
 	if p.State == Finished {
 		return nil
 	}
@@ -41,10 +41,10 @@ func (p *pace) operable() error {
 }
 
 // pause pauses the run, over a problem where that is not "".
-func (p *pace) pause(problem string) { p.State, p.Problem = Paused, problem }
+func (p *control) pause(problem string) { p.State, p.Problem = Paused, problem }
 
 // resume trains on: without end, for some iterations, or to the next surgery; noSurgery is why none will come, or "".
-func (p *pace) resume(c Command, noSurgery string) error {
+func (p *control) resume(c Command, noSurgery string) error {
 	if err := p.running(); err != nil {
 		return err
 	}
@@ -63,41 +63,41 @@ func (p *pace) resume(c Command, noSurgery string) error {
 	return nil
 }
 
-// arrive pauses a run that has made its steps.
-func (p *pace) arrive() {
+// pauseAfterSteps pauses a run that has made its steps.
+func (p *control) pauseAfterSteps() {
 	if p.steps == 0 && p.State == Running {
 		p.steps, p.State = -1, Paused
 	}
 }
 
 // settlesNext reports that the next iteration is to be waited for: it may be the last before a pause.
-func (p *pace) settlesNext(operates bool) bool { return p.steps > 0 || p.toSurgery && operates }
+func (p *control) settlesNext(operates bool) bool { return p.steps > 0 || p.toSurgery && operates }
 
 // stepped takes in that an iteration was done.
-func (p *pace) stepped() {
+func (p *control) stepped() {
 	if p.steps > 0 {
 		p.steps--
 	}
 }
 
 // operated takes in that the iteration operated.
-func (p *pace) operated() {
+func (p *control) operated() {
 	if p.toSurgery {
 		p.steps, p.toSurgery = 0, false
 	}
 }
 
 // wentBack pauses a run that went back.
-func (p *pace) wentBack() { p.State, p.Problem, p.steps, p.toSurgery = Paused, "", -1, false }
+func (p *control) wentBack() { p.State, p.Problem, p.steps, p.toSurgery = Paused, "", -1, false }
 
 // fail ends the run over a problem.
-func (p *pace) fail(problem string) { p.State, p.Problem = Failed, problem }
+func (p *control) fail(problem string) { p.State, p.Problem = Failed, problem }
 
 // stop ends the run before the next iteration.
-func (p *pace) stop() { p.stopping = true }
+func (p *control) stop() { p.stopping = true }
 
 // ends reports whether the run was told to stop.
-func (p *pace) ends() bool { return p.stopping }
+func (p *control) ends() bool { return p.stopping }
 
 // stopRequest tells the loop, from any goroutine, that a stop was asked for and has not been carried out: an iteration
 // of many passes is not waited for without end.
