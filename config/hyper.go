@@ -43,7 +43,7 @@ type LayerHyper struct {
 	Stop int `json:"stop"`
 }
 
-// Never is a Stop that no iteration reaches: surgery goes on to the end. In text it is "never".
+// Never is a Stop that no iteration reaches: surgery continues to the end. In text it is "never".
 const Never = math.MaxInt32
 
 // IterStop returns the first iteration without surgery for the iter_stop of a cconvolution_param or

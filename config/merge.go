@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Precedence says whose settings hold where a run goes on from a snapshot and the files say something else.
+// Precedence says whose settings hold where a run resumes from a snapshot and the files say something else.
 type Precedence string
 
 // The precedences, as --settings takes them.
@@ -20,10 +20,10 @@ const (
 	ByFiles Precedence = "files"
 )
 
-// Merge returns the settings of a run that goes on: now are those of its files, saved those of the snapshot, and then
-// what the files said when the snapshot was written (nil: not known, as in snapshots of versions before; BySnapshot
-// holds then). notes say in a line each which of the files' edits hold or do not, kept what is as in the snapshot and
-// not as in the files.
+// Merge returns the settings of a run that is resumed: now are those of its files, saved those of the snapshot, and
+// then what the files said when the snapshot was written (nil: not known, as in snapshots of versions before;
+// BySnapshot holds then). notes say in a line each which of the files' edits hold or do not, kept what is as in the
+// snapshot and not as in the files.
 func Merge(saved, then, now *Hyper, by Precedence) (merged *Hyper, notes, kept []string) {
 	merged = now.clone()
 	if then == nil && by == ByEdit {

@@ -374,7 +374,8 @@ func (b *builder) planBackward() error {
 	}
 	return b.allocate(func(nd *node, j int) bool {
 		t := nd.top[j]
-		return nd.weights[j] != 0 && !(isLoss(nd) && j == 0) || feedsLoss[t] || ends[t] || b.opts.AllGradients && nd.typ != "Split"
+		return nd.weights[j] != 0 && !(isLoss(nd) && j == 0) || feedsLoss[t] || ends[t] ||
+			b.opts.AllGradients && nd.typ != "Split"
 	})
 }
 

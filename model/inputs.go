@@ -117,7 +117,7 @@ func replaceData(f *caffe.NetFile, in *config.Inputs) (*caffe.NetFile, map[int]b
 	}
 	if len(replaced) == 0 {
 		for _, l := range f.Net.Layer {
-			if !caffe.KnownType(l.GetType()) { // it may read data; the net is refused for it, with all the others
+			if !caffe.KnownType(l.GetType()) { // it may read data; the net is rejected for it, with all the others
 				return f, nil, nil
 			}
 		}

@@ -17,7 +17,7 @@ func (n *Net) reshape(i int) error {
 		if !nd.changed() {
 			continue
 		}
-		if _, open := nd.layer.(io.Closer); !open { // one that has a file open goes on with it
+		if _, open := nd.layer.(io.Closer); !open { // one that has a file open continues with it
 			var err error
 			if nd.layer, _, err = layer.New(nd.param); err != nil {
 				return n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)

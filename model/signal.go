@@ -7,8 +7,8 @@ import (
 	"dns-tui/model/layer"
 )
 
-// A signal is which channels of a blob, its second axis, depend on the data; nil is all of a blob whose channels are not
-// told apart.
+// A signal is which channels of a blob, its second axis, depend on the data; nil is all of a blob whose channels are
+// not told apart.
 type signal struct {
 	channels []bool
 	pruned   bool // it comes by way of a layer that can be pruned

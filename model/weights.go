@@ -374,7 +374,7 @@ func wantedBlobs(nd *node, prunable bool) string {
 	return out
 }
 
-// Weights returns the net as a caffemodel with W and the masks: what training goes on from. ApplyMasks makes of it what
+// Weights returns the net as a caffemodel with W and the masks: what training resumes from. ApplyMasks makes of it what
 // another program runs.
 func (n *Net) Weights() *caffepb.NetParameter {
 	out := &caffepb.NetParameter{Name: proto.String(n.Name)}

@@ -96,9 +96,9 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 		}
 		s := r.Snapshot
 		kept, total := s.Kept()
-		share := "-"
+		percent := "-"
 		if total > 0 {
-			share = fmt.Sprintf("%.2f %%", 100*float64(kept)/float64(total))
+			percent = fmt.Sprintf("%.2f %%", 100*float64(kept)/float64(total))
 		}
 		state := s.State.String()
 		if s.Problem != "" {
@@ -116,7 +116,7 @@ func runRuns(ctx context.Context, e *env, args []string) error {
 			state,
 			s.Iter,
 			s.MaxIter,
-			share,
+			percent,
 			len(s.Viewers),
 			s.Path,
 		)

@@ -71,7 +71,7 @@ func (f *imageFlags) add(fs *flag.FlagSet) {
 	fs.Uint64Var(&f.seed, "seed", 1, "images: of the shuffle")
 	fs.IntVar(&f.width, "resize_width", 0, "images: width to scale to")
 	fs.IntVar(&f.height, "resize_height", 0, "images: height to scale to")
-	fs.BoolVar(&f.checkSize, "check_size", false, "images: refuse pictures of unequal sizes")
+	fs.BoolVar(&f.checkSize, "check_size", false, "images: reject pictures of unequal sizes")
 	fs.BoolVar(&f.encoded, "encoded", false, "images: store pictures, not pixels")
 	fs.StringVar(
 		&f.encodeType,

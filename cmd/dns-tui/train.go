@@ -214,7 +214,7 @@ type linesOptions struct {
 
 // trainLines trains without a UI and prints progress lines.
 func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff linesOptions) error {
-	eff.serve = eff.serve || eff.paused // somebody must be able to let it go on
+	eff.serve = eff.serve || eff.paused // somebody must be able to let it continue
 	observer := session.NewObserver(1024, nil)
 	e.testLoss, e.display = run.Solver.GetTestComputeLoss(), int(run.Solver.GetDisplay())
 	out := &lockedWriter{w: e.stdout} // debug_info writes from the training loop
@@ -403,7 +403,7 @@ func printProgress(e *env, p session.Progress) {
 	escape.Fprintln(e.stdout)
 }
 
-// printSummary ends the output with a table of the layers, and how to go on. dir is the working folder of the run, or
+// printSummary ends the output with a table of the layers, and how to resume. dir is the working folder of the run, or
 // "".
 func printSummary(e *env, dir string, s *session.Snapshot) {
 	escape.Fprintf(e.stdout, "%s at iteration %d\n", s.State, s.Iter)

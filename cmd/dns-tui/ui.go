@@ -151,15 +151,15 @@ func (v *viewer) get() *remote.Client {
 }
 
 // leaveTimeout is how long the UI may take to leave the terminal before it is made to, and answerTime how long a run
-// may take to stop before it is left to itself: the order stays with it.
+// may take to stop before it is left to itself: the command stays with it.
 const (
 	leaveTimeout = 2 * time.Second
 	answerTime   = 10 * time.Second
 )
 
 // drive runs the UI until it quits. At the terminal that started the run a signal stops it with a snapshot; a hangup,
-// or a terminal that is gone, leaves it to go on alone, as a signal does at a terminal that attached. A run that does
-// not answer keeps nobody: a second signal, and SIGQUIT, leave at once.
+// or a terminal that is gone, leaves it to continue alone, as a signal does at a terminal that attached. A run that
+// does not answer keeps nobody: a second signal, and SIGQUIT, leave at once.
 func (v *viewer) drive(ctx context.Context, e *env, app *tui.App) error {
 	// A viewer is small, and shares its machine with the training: it collects less often than Go would.
 	debug.SetGCPercent(400)
@@ -251,7 +251,7 @@ func (v *viewer) endLoading() bool {
 	return true
 }
 
-// hangUp leaves a terminal that is gone. The run goes on, after a snapshot.
+// hangUp leaves a terminal that is gone. The run continues, after a snapshot.
 func (v *viewer) hangUp(ctx context.Context, p *tea.Program) {
 	v.mu.Lock()
 	v.hungUp = true

@@ -26,7 +26,9 @@ func bothWays(t *testing.T, d *gpu.Device, text []byte) (all [][]float32) {
 	}
 	n, err := model.NewNet(
 		f,
-		model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 5, AllGradients: true},
+		model.NetOptions{
+			Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 5, AllGradients: true,
+		},
 	)
 	if err != nil {
 		t.Fatal(err)

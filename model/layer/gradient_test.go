@@ -75,7 +75,9 @@ func checkGradients(t *testing.T, f *caffe.NetFile) {
 	defer d.Close()
 	net, err := model.NewNet(
 		f,
-		model.NetOptions{Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 5, AllGradients: true},
+		model.NetOptions{
+			Device: d, State: &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}, Seed: 5, AllGradients: true,
+		},
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -55,7 +55,7 @@ func readTrace(path string) (*trace, error) {
 }
 
 // Solver runs one solver case: trains from NAME_init.caffemodel and follows NAME_loss.csv; compares the weights with
-// NAME_final.caffemodel; then goes on from Caffe's own NAME_iter_60.solverstate, where there is one, and checks that it
+// NAME_final.caffemodel; then resumes from Caffe's own NAME_iter_60.solverstate, where there is one, and checks that it
 // holds the same weights.
 func Solver(dir, name string, d *gpu.Device) Result {
 	run, err := config.LoadSolver(filepath.Join(dir, name+".solver.prototxt"))

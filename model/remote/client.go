@@ -39,8 +39,8 @@ type Client struct {
 	err     error // why the connection ended
 }
 
-// Dial attaches to the run behind a socket, and waits for its first snapshot. A run that a program of the version before
-// has begun is spoken to as that does.
+// Dial attaches to the run behind a socket, and waits for its first snapshot. A run that a program of the version
+// before has begun is spoken to as that does.
 func Dial(ctx context.Context, path string, o ClientOptions) (*Client, error) {
 	c, err := dial(ctx, path, o, Version)
 	if errors.Is(err, errNoAnswer) && ctx.Err() == nil {
@@ -204,7 +204,7 @@ func (c *Client) Err() error {
 	return c.err
 }
 
-// Close detaches. The run goes on.
+// Close detaches. The run continues.
 func (c *Client) Close() error {
 	err := c.conn.Close()
 	<-c.gone

@@ -9,7 +9,8 @@ import (
 	"dns-tui/model/session"
 )
 
-// news is the latest snapshot as all viewers see it, and the frames that lead to it: each is encoded once, whoever asks.
+// news is the latest snapshot as all viewers see it, and the frames that lead to it: each is encoded once, whoever
+// asks.
 type news struct {
 	mu     sync.Mutex
 	latest *session.Snapshot

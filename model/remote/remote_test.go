@@ -142,7 +142,8 @@ func TestFaults(t *testing.T) {
 	f := newFake()
 	c := attach(t, serve(t, f), ClientOptions{Name: "anna"})
 	for _, want := range []error{
-		session.ErrNothingToUndo, session.ErrNothingToRedo, session.ErrReplaced, session.ErrUndone, session.ErrNoRestorePoint,
+		session.ErrNothingToUndo, session.ErrNothingToRedo, session.ErrReplaced, session.ErrUndone,
+		session.ErrNoRestorePoint,
 		errors.New("momentum is 2"),
 	} {
 		f.mu.Lock()

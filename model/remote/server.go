@@ -34,7 +34,7 @@ const (
 	pollInterval = 20 * time.Millisecond
 )
 
-// Server shows a session to viewers. Whatever they send or leave unread, the session goes on: it is only ever asked
+// Server shows a session to viewers. Whatever they send or leave unread, the session continues: it is only ever asked
 // for its latest snapshot, which does not wait, and given commands, whose number is bounded.
 type Server struct {
 	session session.Session
@@ -124,8 +124,8 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// reopenSocket opens the socket anew where somebody has tidied it away: a run is for days, and its folder is one of temporary
-// files.
+// reopenSocket opens the socket anew where somebody has tidied it away: a run is for days, and its folder is one of
+// temporary files.
 func (s *Server) reopenSocket() {
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
@@ -469,7 +469,7 @@ func (v *viewer) write(m *remotepb.Reply) error {
 }
 
 // command hands a command to the session; its answer follows a snapshot that shows the effect. It reports whether the
-// connection goes on.
+// connection continues.
 func (v *viewer) command(ctx context.Context, m *remotepb.Command) bool {
 	answer := func(ack session.Ack, err error) bool {
 		return v.send(&remotepb.Reply{Kind: &remotepb.Reply_Answer{Answer: encodeAnswer(m.Id, ack, err)}}) == nil

@@ -16,7 +16,8 @@ func series(s *session.Snapshot) []*session.Series {
 	return []*session.Series{&s.Losses, &s.Smooth, &s.Accuracy, &s.TestLoss, &s.Rates, &s.KeptFraction, &s.Speed}
 }
 
-// encodeSnapshot turns a snapshot into a message, as far as it differs from the one that was sent before; nil sends all.
+// encodeSnapshot turns a snapshot into a message, as far as it differs from the one that was sent before; nil sends
+// all.
 func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 	m := &remotepb.State{
 		Net:         s.Net,
@@ -314,7 +315,7 @@ func decodeSeries(m *remotepb.Series, s *session.Series) error {
 	from := int(m.GetFrom())
 	if from > len(s.Values) || len(m.GetIters()) != len(m.GetValues()) || from+len(m.GetValues()) > maxPoints {
 		return fmt.Errorf(
-			"a curve of %d points goes on from point %d with %d iterations and %d values",
+			"a curve of %d points continues from point %d with %d iterations and %d values",
 			len(s.Values),
 			from,
 			len(m.GetIters()),

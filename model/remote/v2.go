@@ -15,7 +15,7 @@ import (
 	"dns-tui/model/session"
 )
 
-// Version 2 of the protocol: what a program of November 2026 speaks, whose run may go on for days after another has
+// Version 2 of the protocol: what a program of November 2026 speaks, whose run may continue for days after another has
 // been installed. Its frames have four bytes of length, and its lists are JSON. A viewer reads and writes it; to a
 // viewer that speaks it, a run says that it speaks another.
 

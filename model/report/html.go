@@ -19,7 +19,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{"line": e
 
 // HTML writes the report as a page that loads nothing from elsewhere.
 func (r *Report) HTML(w io.Writer) error {
-	percent := func(share float64) string { return fmt.Sprintf("%.2f %%", 100*share) }
+	percent := func(fraction float64) string { return fmt.Sprintf("%.2f %%", 100*fraction) }
 	var plots []template.HTML
 	one := func(title string, names ...string) {
 		if svg := r.svg(title, names); svg != "" {

@@ -30,7 +30,7 @@ type Report struct {
 	Ended     time.Time        `json:"ended,omitzero"`
 	Iter      int              `json:"iteration"`
 	MaxIter   int              `json:"max_iter,omitempty"`
-	State     string           `json:"state,omitempty"` // "" while it goes on, or where it was cut off
+	State     string           `json:"state,omitempty"` // "" while it continues, or where it was cut off
 	Loss      *float64         `json:"loss,omitempty"`
 	Accuracy  *float64         `json:"accuracy,omitempty"`
 	TestLoss  *float64         `json:"test_loss,omitempty"`
@@ -272,7 +272,7 @@ func (r *Report) facts() [][2]string {
 	add("device", r.Device)
 	state := r.State
 	if state == "" {
-		state = "going on, or cut off"
+		state = "active, or cut off"
 	}
 	place := fmt.Sprint(r.Iter)
 	if r.MaxIter > 0 {
@@ -318,7 +318,8 @@ func (r *Report) Markdown(w io.Writer) error {
 	}
 	if len(r.Layers) > 0 {
 		b.WriteString(
-			"\n| layer | type | rule | threshold | weights | kept | share |\n| --- | --- | --- | ---: | ---: | ---: " +
+			"\n| layer | type | rule | threshold | weights | kept | fraction |\n" +
+				"| --- | --- | --- | ---: | ---: | ---: " +
 				"| ---: |\n",
 		)
 		for _, l := range r.Layers {

@@ -23,7 +23,7 @@ type Change struct {
 	Surgery *Surgery        // masks were redrawn beside the schedule
 	Ramp    *Ramp           // a ramp begins, or ends before its time
 	Moved   *Moved          // snapshots go to another prefix
-	Began   *Began          // the run begins, or goes on
+	Began   *Began          // the run begins, or is resumed
 	Measure *Measure        // how the run does
 
 	Unknown *Unknown // a line of fields or values that this version does not know
@@ -50,7 +50,7 @@ type Ramp struct {
 // Moved says where snapshots went and where they go.
 type Moved struct{ From, To string }
 
-// Began is the begin of a run, or of its going on.
+// Began is the begin of a run, or of its being resumed.
 type Began struct {
 	Solver string
 	Seed   uint64

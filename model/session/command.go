@@ -21,7 +21,7 @@ const (
 	TestNow          // evaluate the test nets
 	SnapshotNow      // write a snapshot
 	Undo             // undo the last change
-	Stop             // end the run; Save writes a snapshot first, and where that fails the run goes on
+	Stop             // end the run; Save writes a snapshot first, and where that fails the run continues
 	StepSurgery      // train up to and with the next iteration that operates, then pause
 	Redo             // make the change again that was undone last
 	Schedule         // Plan: an edit at an iteration, or over many

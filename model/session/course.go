@@ -19,7 +19,7 @@ import (
 
 // History is a run as its journal tells it.
 type History struct {
-	Starts                                      []Change           // where it began and went on
+	Starts                                      []Change           // where it began and was resumed
 	Changes                                     []Change           // of settings, and surgeries asked for
 	Loss, Rate, Speed, Kept, Accuracy, TestLoss Series             // Kept is the fraction of all weights
 	Layers                                      map[string]*Series // the fraction that each layer keeps

@@ -82,7 +82,7 @@ type (
 	}
 	// RampBegun tells of a ramp that begins.
 	RampBegun struct{ Plan Plan }
-	// RampResumed tells of a ramp that goes on, since the change that had ended it was undone.
+	// RampResumed tells of a ramp that continues, since the change that had ended it was undone.
 	RampResumed struct{ Plan Plan }
 	// RampDone tells of a ramp that has come to its end.
 	RampDone struct{ Plan Plan }
@@ -140,7 +140,7 @@ type (
 	}
 	// RunFinished tells that the last iteration is done; Unsaved is why its weights are in memory alone, or "".
 	RunFinished struct{ Unsaved string }
-	// RunFailed tells why a run cannot go on.
+	// RunFailed tells why a run cannot continue.
 	RunFailed struct{ Reason string }
 
 	// TextEvent is an event of a run of another version, of which only the text is known.
@@ -381,8 +381,8 @@ func (s *events) send(e Event) {
 	}
 }
 
-// restore keeps what a journal tells of the iterations before one, of a run that goes on there; iterChanges are the changes
-// of that iteration.
+// restore keeps what a journal tells of the iterations before one, of a run that is resumed there; iterChanges are
+// the changes of that iteration.
 func (s *events) restore(past *Course, iter int, iterChanges []Change) {
 	for _, c := range past.Changes {
 		if c.Iter < iter || c.Began != nil && c.Iter == iter {

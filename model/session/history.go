@@ -150,7 +150,7 @@ func (c *curves) cut(iter int) {
 	}
 }
 
-// load fills the curves of a run that goes on with what its journal tells of the iterations before, and returns the
+// load fills the curves of a run that is resumed with what its journal tells of the iterations before, and returns the
 // changes of those; iterChanges are the changes of its iteration.
 func (c *curves) load(past *Course, s *solver.Solver, iterChanges []Change) []Change {
 	h := NewHistory(past.Changes)

@@ -173,8 +173,8 @@ func (j *journal) flush() error {
 	return nil
 }
 
-// closeMoved ends a journal that continues elsewhere, where the lines that wait go too: as far as it can still be written,
-// it says where that is.
+// closeMoved ends a journal that continues elsewhere, where the lines that wait go too: as far as it can still be
+// written, it says where that is.
 func (j *journal) closeMoved(moved Change) {
 	if line, err := moved.line(); err == nil && j.n == 0 {
 		_, _ = j.f.Write(append(line, '\n'))
@@ -203,7 +203,7 @@ func (j *journal) close() error {
 	return j.f.Close()
 }
 
-// copyTo goes on with the journal at another place: what it holds is copied, what waits goes with it.
+// copyTo continues with the journal at another place: what it holds is copied, what waits goes with it.
 func (j *journal) copyTo(path string) (*journal, error) {
 	if caffe.Exists(path) {
 		return nil, &caffe.FileError{Path: path, Msg: "is the journal of another run; wanted a prefix of its own"}

@@ -11,7 +11,7 @@ import (
 	"dns-tui/model/solver"
 )
 
-// publishEvery is the least time between two snapshots of a run that goes on.
+// publishEvery is the least time between two snapshots of a run that trains.
 const publishEvery = 100 * time.Millisecond
 
 // loop trains until the run ends.
@@ -212,14 +212,14 @@ func (t *Trainer) afterwards(shown, saves bool) error {
 // due reports whether something that is done every so many iterations is done in this one; every 0 is never.
 func due(every, iter int) bool { return every > 0 && iter%every == 0 }
 
-// interrupt goes on after an iteration that was given up to stop, and pauses an interactive run whose loss went
+// interrupt continues after an iteration that was given up to stop, and pauses an interactive run whose loss went
 // wrong; any other failure it returns.
 func (t *Trainer) interrupt(err error) error {
 	var unstable *solver.UnstableError
 	var givenUp *solver.GivenUpError
 	isUnstable, isGivenUp := errors.As(err, &unstable), errors.As(err, &givenUp)
 	if redrawn := t.solver.Redrawn(); (isUnstable || isGivenUp) && len(redrawn) > 0 {
-		// A run that goes on from here operates once more in this iteration, and so must its replay.
+		// A run that resumes from here operates once more in this iteration, and so must its replay.
 		t.saver.operated()
 		t.rec.surgery(append([]string(nil), redrawn...))
 	}
@@ -300,7 +300,7 @@ func (t *Trainer) stays() bool {
 	return t.opts.Interactive || t.opts.Served && t.saver.failing()
 }
 
-// finish does what follows the last iteration, and reports whether the loop goes on to wait for commands.
+// finish does what follows the last iteration, and reports whether the loop continues to wait for commands.
 func (t *Trainer) finish() bool {
 	if t.control.State == Finished {
 		return t.stays()

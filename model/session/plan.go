@@ -177,7 +177,7 @@ func (s *plans) add(p Plan) (Plan, error) {
 	return p, nil
 }
 
-// put takes a plan in that has its id: of a snapshot, of a journal, or one that goes on.
+// put takes a plan in that has its id: of a snapshot, of a journal, or one that continues.
 func (s *plans) put(p Plan) {
 	s.last = max(s.last, p.ID)
 	s.list = append(slices.Clip(s.list), p)

@@ -60,10 +60,11 @@ func (r *recorder) restore(changes []Change) { r.iterChanges = changes }
 // recent are the settings and surgeries of the last iteration that had some.
 func (r *recorder) recent() []Change { return r.iterChanges }
 
-// switchedCourse reports whether the journal has gone over to a course that was left, when the run began or went back last.
+// switchedCourse reports whether the journal has gone over to a course that was left, when the run began or went back
+// last.
 func (r *recorder) switchedCourse() bool { return r.switched }
 
-// move goes on with the journal at another place, where that is not the same, and records where snapshots go.
+// move continues with the journal at another place, where that is not the same, and records where snapshots go.
 func (r *recorder) move(from, to string, moved Change) error {
 	if from != to {
 		j, err := r.journal.copyTo(to)
@@ -118,7 +119,7 @@ func (r *recorder) ofIteration() []Change {
 	return r.iterChanges
 }
 
-// begin writes where the run begins, or goes on from a snapshot, and what was changed in this very iteration before
+// begin writes where the run begins, or is resumed from a snapshot, and what was changed in this very iteration before
 // it: a reader drops what the journal holds from this iteration on. back is the iteration that was left for it, by
 // going back, and left what that left behind; else 0.
 func (r *recorder) begin(from string, back int, left []string, planned []Plan) error {
@@ -172,8 +173,8 @@ func (r *recorder) started(iter int, st *Start) Change {
 	return Change{Iter: iter, Time: time.Now().Unix(), Began: &Began{r.run.SolverPath, r.solver.Seed, st}}
 }
 
-// switchCourse makes the journal's course that of a snapshot which the run goes on from, where that is of a course which
-// the run had left: from where the two part, what led to the snapshot is written again.
+// switchCourse makes the journal's course that of a snapshot which the run resumes from, where that is of a course
+// which the run had left: from where the two part, what led to the snapshot is written again.
 func (r *recorder) switchCourse(st *Start, from string) error {
 	if from == "" {
 		return nil

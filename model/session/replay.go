@@ -129,7 +129,7 @@ func (r *replay) verdict() string {
 	return fmt.Sprintf("the replay is not the journal's run: %d of its changes were rejected", r.rejected)
 }
 
-// skip drops the changes that the snapshot holds from which the run goes on: those before its iteration, and of it
+// skip drops the changes that the snapshot holds from which the run continues: those before its iteration, and of it
 // those that were made before the snapshot.
 func (r *replay) skip(iter int, iterChanges []Change) {
 	n := 0

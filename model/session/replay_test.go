@@ -167,7 +167,8 @@ func (p *player) play() {
 		p.do(session.Command{Kind: session.GoBack})
 	case 11:
 		if len(s.RestorePoints) > 0 {
-			p.do(session.Command{Kind: session.GoBack, Path: rapid.SampledFrom(s.RestorePoints).Draw(p.t, "state").Path})
+			point := rapid.SampledFrom(s.RestorePoints).Draw(p.t, "restore point")
+			p.do(session.Command{Kind: session.GoBack, Path: point.Path})
 		}
 	case 12:
 		p.do(session.Command{Kind: session.SnapshotNow})

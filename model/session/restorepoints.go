@@ -74,22 +74,22 @@ func (r *restorePoints) operated() {
 // now is where the run stands: on the course that it went back to, until something happens.
 func (r *restorePoints) now(iter int) revision {
 	r.here.iter = iter
-	at := r.here
+	rev := r.here
 	for {
-		o, ok := r.origins[at.course]
-		if !ok || o.iter != at.iter || o.version != at.version {
+		o, ok := r.origins[rev.course]
+		if !ok || o.iter != rev.iter || o.version != rev.version {
 			break
 		}
-		at = o
+		rev = o
 	}
-	return at
+	return rev
 }
 
 // passed reports whether the course of the run leads over a revision.
 func (r *restorePoints) passed(m revision, iter int) bool {
-	for at, more := r.now(iter), true; more; at, more = r.origins[at.course] {
-		if m.course == at.course {
-			return m.iter < at.iter || m.iter == at.iter && m.version <= at.version
+	for rev, more := r.now(iter), true; more; rev, more = r.origins[rev.course] {
+		if m.course == rev.course {
+			return m.iter < rev.iter || m.iter == rev.iter && m.version <= rev.version
 		}
 	}
 	return false
@@ -112,18 +112,18 @@ func (r *restorePoints) written(s RestorePoint) {
 }
 
 // find lists what is on disk of the run's past: the restore points that its journal tells of, and those at its prefix
-// that no journal knows. snapshot is what the run goes on from; "" is a run that begins.
+// that no journal knows. snapshot is what the run resumes from; "" is a run that begins.
 func (r *restorePoints) find(past *Course, prefix, snapshot string, iter int) {
-	at, from := r.now(iter), filepath.Base(snapshot)
+	rev, from := r.now(iter), filepath.Base(snapshot)
 	add := func(s RestorePoint) {
-		if _, err := os.Stat(s.Path); err != nil || s.Iter > at.iter && !s.Left {
+		if _, err := os.Stat(s.Path); err != nil || s.Iter > rev.iter && !s.Left {
 			return
 		}
 		s.revision = revision{iter: s.Iter, version: -1, masks: -1}
 		if s.Left {
 			s.revision.course = -1
 		} else if filepath.Base(s.Path) == from {
-			s.revision = at
+			s.revision = rev
 		}
 		r.add(s)
 	}
@@ -213,17 +213,17 @@ func (r *restorePoints) lastGood(iter int) *RestorePoint {
 
 // leaveCourse makes a restore point the revision at which the run stands, and marks those of the course that it left.
 func (r *restorePoints) leaveCourse(path, prefix string, iter int) {
-	at := revision{course: r.here.course, iter: iter, version: -1, masks: -1}
+	rev := revision{course: r.here.course, iter: iter, version: -1, masks: -1}
 	known := map[string]bool{}
 	for _, s := range r.list {
 		known[s.Path] = true
 		if s.Path == path {
-			at = s.revision
+			rev = s.revision
 		}
 	}
 	r.courses++
-	r.origins[r.courses] = at
-	r.here = revision{r.courses, iter, at.version, at.masks}
+	r.origins[r.courses] = rev
+	r.here = revision{r.courses, iter, rev.version, rev.masks}
 	list := slices.Clone(r.list)
 	for i := range list {
 		s := &list[i]

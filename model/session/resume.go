@@ -84,13 +84,13 @@ func olderSnapshots(prefix string, iter int, resumed bool) string {
 		iter,
 	)
 	if !resumed {
-		text += "; --resume goes on from them"
+		text += "; --resume continues from them"
 	}
 	return text
 }
 
 // ofOtherRun says that the snapshot of the highest iteration is not the last of the run that a journal tells of last:
-// that was begun anew and has not come as far, or went on at another prefix.
+// that was begun anew and has not come as far, or was moved to another prefix.
 func ofOtherRun(s solver.SnapshotFile, st *caffepb.SolverState, course *Course) []string {
 	last, elsewhere := course.run(), ""
 	for _, c := range course.Changes {
@@ -104,7 +104,7 @@ func ofOtherRun(s solver.SnapshotFile, st *caffepb.SolverState, course *Course) 
 	if elsewhere != "" && !strings.HasPrefix(filepath.Clean(s.Path), filepath.Clean(elsewhere)+"_iter_") {
 		return []string{
 			fmt.Sprintf(
-				"the run went on at %s: its later snapshots are there, and --snapshot goes on from one",
+				"the run went on at %s: its later snapshots are there, and --snapshot resumes from one",
 				elsewhere,
 			),
 		}
@@ -114,7 +114,7 @@ func ofOtherRun(s solver.SnapshotFile, st *caffepb.SolverState, course *Course) 
 	}
 	return []string{
 		fmt.Sprintf(
-			"%s is of run %s; the last run at this prefix, %s, has not come as far: --snapshot goes on from one of "+
+			"%s is of run %s; the last run at this prefix, %s, has not come as far: --snapshot resumes from one of "+
 				"its snapshots",
 			s.Path,
 			solver.RunName(st),

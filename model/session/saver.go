@@ -49,7 +49,7 @@ const guardSuffix = "_guard"
 // ErrNoRestorePoint is returned by GoBack where there is nothing to go back to.
 var ErrNoRestorePoint = errors.New("no snapshot of this run to go back to")
 
-// save writes a snapshot. Where that fails training goes on, the snapshot before stays, and it is tried again.
+// save writes a snapshot. Where that fails training continues, the snapshot before stays, and it is tried again.
 func (s *saver) save(why string) error {
 	s.rec.sync() // what led to this snapshot is on the disk before it is
 	name, err := s.write(s.run.SnapshotPrefix())
@@ -145,8 +145,8 @@ func (s *saver) guard(edits []config.Edit) {
 	s.points.dropGuards(s.opts.Guard, "")
 }
 
-// keepPresent makes sure that a snapshot of this very revision is there, and returns it. target is what the run goes back
-// to.
+// keepPresent makes sure that a snapshot of this very revision is there, and returns it. target is what the run goes
+// back to.
 func (s *saver) keepPresent(target string) (string, error) {
 	if path := s.points.present(s.solver.Iter); path != "" {
 		return path, nil
@@ -191,8 +191,8 @@ func (s *saver) wentBack(path string, from int) error {
 	return s.rec.begin(path, from, s.points.names(), s.settings.planned())
 }
 
-// promoteGuard gives a guard that the run went back to the name of a snapshot, where that is free: a run that is cut off
-// goes on from it.
+// promoteGuard gives a guard that the run went back to the name of a snapshot, where that is free: a run that is cut
+// off resumes from it.
 func (s *saver) promoteGuard(path string) {
 	guard, ok := s.points.guardOf(path)
 	if !ok {

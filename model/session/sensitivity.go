@@ -42,7 +42,7 @@ type SensitivityPoint struct {
 var probedSparsities = []float64{0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99}
 
 // probeImages is about how many images a point is measured on; probeFraction is the fraction of the time that probing
-// may take from a run that goes on.
+// may take from a run that trains.
 const (
 	probeImages   = 1000
 	probeFraction = 0.2
@@ -71,7 +71,7 @@ func (p *prober) begin(off bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p.now.close("begun anew")
+	p.now.close("restarted")
 	p.now = m
 	return m.describe(), nil
 }

@@ -165,7 +165,7 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 	t.prober = newProber(s, t.run, &t.hist, &t.events)
 }
 
-// restore takes in what snapshot and journal tell of the run so far, and records where it goes on.
+// restore takes in what snapshot and journal tell of the run so far, and records where it continues.
 func (t *Trainer) restore() error {
 	t.settings.restore(t.solver.SessionData())
 	iterChanges := t.rec.recent()

@@ -355,7 +355,7 @@ func (s *settings) endRamps(f config.Field) []Plan {
 	return ended
 }
 
-// resumeRamps goes on with ramps that a change had ended, and says so; "" where there are none.
+// resumeRamps continues with ramps that a change had ended, and says so; "" where there are none.
 func (s *settings) resumeRamps(ended []Plan) string {
 	var texts []string
 	for _, p := range ended {
@@ -509,7 +509,7 @@ func (s *settings) restore(c solver.SessionData) {
 // planned are the plans as they are now.
 func (s *settings) planned() []Plan { return s.plans.view() }
 
-// markAll makes changes the marks of the plots, of a run that goes on.
+// markAll makes changes the marks of the plots, of a run that is resumed.
 func (s *settings) markAll(list []Change) { s.marks.list = list }
 
 // keepMarks keeps the marks of the iterations before this one, and of it those that led to its snapshot.

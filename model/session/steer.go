@@ -79,7 +79,7 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 		if c.Save {
 			err = t.saver.save("before the stop")
 		}
-		// A run whose snapshot failed goes on: its weights are nowhere else.
+		// A run whose snapshot failed continues: its weights are nowhere else.
 		if err == nil {
 			t.control.stop()
 		}

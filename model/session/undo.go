@@ -148,8 +148,8 @@ func (l *ledger) wait(c *pendingCommand, edits []config.Edited) {
 	}
 }
 
-// takePending takes the pending edits off that are picked, and returns them by command, in the order in which they were asked
-// for. The commands count them as no longer waiting.
+// takePending takes the pending edits off that are picked, and returns them by command, in the order in which they
+// were asked for. The commands count them as no longer waiting.
 func (l *ledger) takePending(pick func(pendingEdit) bool) []commandEdits {
 	var out []commandEdits
 	var rest []pendingEdit

@@ -14,7 +14,8 @@ type Histogram struct {
 	Mu, Sigma   float64
 	KeptBelow   []uint32 // [i]: kept entries in the bins below i, of gpu.HistogramWidth standard deviations each
 	PrunedBelow []uint32
-	// DeathThresholds are the thresholds from which on an output has no weight left, sorted; empty where they are not known.
+	// DeathThresholds are the thresholds from which on an output has no weight left, sorted; empty where they are not
+	// known.
 	DeathThresholds []float32
 }
 

@@ -8,8 +8,8 @@ import (
 	"dns-tui/gpu"
 )
 
-// outputExtremes are, of each output of a layer, filter or neuron, the distances of the farthest kept and of the farthest
-// pruned weight: they decide at which threshold the output is left without a weight.
+// outputExtremes are, of each output of a layer, filter or neuron, the distances of the farthest kept and of the
+// farthest pruned weight: they decide at which threshold the output is left without a weight.
 type outputExtremes struct {
 	onDevice [2]*gpu.Tensor // kept, pruned
 	values   [2][]float32

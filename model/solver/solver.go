@@ -128,7 +128,7 @@ func (s *Solver) resumeSeed(rs *caffepb.RunState) {
 		s.Notices = append(
 			s.Notices,
 			fmt.Sprintf(
-				"the random numbers go on with the snapshot's seed, %d; random_seed of the files is %d",
+				"the random numbers continue with the snapshot's seed, %d; random_seed of the files is %d",
 				rs.GetSeed(),
 				*now,
 			),
@@ -186,7 +186,7 @@ func (s *Solver) build() error {
 	return s.checkLayers()
 }
 
-// checkLayers reports every value of a layer's surgery that would be refused live, with its line in the net's file.
+// checkLayers reports every value of a layer's surgery that would be rejected live, with its line in the net's file.
 func (s *Solver) checkLayers() error {
 	var errs []error
 	for _, f := range s.hyper.Faults() {
@@ -378,7 +378,8 @@ func (s *Solver) weightsFrozen(p *layer.Param) bool {
 	return l != nil && l.WeightsFrozen
 }
 
-// MeasureNorms has the next iteration measure the norms of the layers that can be pruned. It changes no bit of the training.
+// MeasureNorms has the next iteration measure the norms of the layers that can be pruned. It changes no bit of the
+// training.
 func (s *Solver) MeasureNorms() { s.measureNorms = true }
 
 // measureGradients measures what the gradients of the weights are before the update; measureSteps what it took off,

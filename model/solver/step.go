@@ -215,8 +215,8 @@ func (s *Solver) seek(f *iteration) {
 	}
 }
 
-// rewindTo goes back to an iteration whose loss was not finite. It returns an *UnstableError, which says which layer was
-// the first to be. What was started after it is discarded: behind the gate it changed nothing.
+// rewindTo goes back to an iteration whose loss was not finite. It returns an *UnstableError, which says which layer
+// was the first to be. What was started after it is discarded: behind the gate it changed nothing.
 func (s *Solver) rewindTo(f *iteration, loss float64) error {
 	late := s.inFlight > 0
 	s.settledLoss = loss
