@@ -42,7 +42,7 @@ type Server struct {
 	program string
 	path    string
 	limit   *rate.Limiter
-	news    *news
+	updates *updates
 	closing chan struct{}
 
 	mu         sync.Mutex
@@ -59,7 +59,7 @@ type Server struct {
 // user; program is the program's version.
 func NewServer(session session.Session, name, program string) *Server {
 	return &Server{session: session, name: name, program: program, viewers: map[*viewer]bool{},
-		limit: rate.NewLimiter(commandsPerSecond, commandsAtOnce), closing: make(chan struct{}), news: newNews()}
+		limit: rate.NewLimiter(commandsPerSecond, commandsAtOnce), closing: make(chan struct{}), updates: newUpdates()}
 }
 
 // Listen opens the socket of the run, for everybody of its user.
@@ -282,7 +282,7 @@ func (v *viewer) serve() {
 	if err := v.handshake(); err != nil {
 		return
 	}
-	go v.sendNews()
+	go v.sendUpdates()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	for {
@@ -397,8 +397,8 @@ func (v *viewer) want(interval time.Duration) {
 	}
 }
 
-// sendNews sends the snapshots that are wanted.
-func (v *viewer) sendNews() {
+// sendUpdates sends the snapshots that are wanted.
+func (v *viewer) sendUpdates() {
 	var last time.Time
 	for {
 		var interval time.Duration

@@ -96,8 +96,8 @@ func (p *control) fail(problem string) { p.State, p.Problem = Failed, problem }
 // stop ends the run before the next iteration.
 func (p *control) stop() { p.stopping = true }
 
-// ends reports whether the run was told to stop.
-func (p *control) ends() bool { return p.stopping }
+// isStopping reports whether the run was told to stop.
+func (p *control) isStopping() bool { return p.stopping }
 
 // stopRequest tells the loop, from any goroutine, that a stop was asked for and has not been carried out: an iteration
 // of many passes is not waited for without end.

@@ -108,7 +108,7 @@ func (t *Trainer) betweenBatches() bool {
 				return true
 			default:
 				t.carryOut(r)
-				if t.control.ends() {
+				if t.control.isStopping() {
 					return true
 				}
 			}

@@ -179,7 +179,7 @@ func (s *Series) addUntil(from *Series, iter int) {
 
 // keepChanges returns the changes before an iteration, and those of it that led to its snapshot, in new memory.
 func keepChanges(all []Change, iter int, iterChanges []Change) []Change {
-	out := before(all, iter)
+	out := changesBefore(all, iter)
 	for _, c := range iterChanges {
 		if len(c.Edits) > 0 || c.Ramp != nil {
 			out = append(out, c)

@@ -27,11 +27,11 @@ func (t *Trainer) loop() {
 	t.hist.stale()
 	t.display.begin()
 	for {
-		if err := t.obey(); err != nil {
+		if err := t.handleRequests(); err != nil {
 			t.fail(err)
 			return
 		}
-		if t.control.ends() {
+		if t.control.isStopping() {
 			t.control.State = Stopped
 			return
 		}
@@ -89,11 +89,12 @@ func (t *Trainer) drain() error { return t.interrupt(t.solver.Drain()) }
 // maxRequests is how many commands are carried out between two iterations.
 const maxRequests = 16
 
-// obey carries out the commands that have come; while paused or finished it waits for them.
-func (t *Trainer) obey() error {
+// handleRequests carries out the commands that have come; while paused or finished it waits for them.
+func (t *Trainer) handleRequests() error {
 	t.control.pauseAfterSteps()
 	for n := 0; ; n++ {
-		if (t.control.State == Paused || t.control.State == Finished && t.stays()) && !t.control.ends() {
+		idle := t.control.State == Paused || t.control.State == Finished && t.waitsForCommands()
+		if idle && !t.control.isStopping() {
 			if err := t.wait(); err != nil {
 				return err
 			}
@@ -153,7 +154,7 @@ func (t *Trainer) iterate() error {
 			return err
 		}
 		t.tests.scheduled(s.Iter)
-		if err := t.testAll(); err != nil || t.control.ends() || t.control.State == Paused {
+		if err := t.testAll(); err != nil || t.control.isStopping() || t.control.State == Paused {
 			return err
 		}
 	}
@@ -176,11 +177,11 @@ func (t *Trainer) iterate() error {
 	if operates {
 		t.control.operated()
 	}
-	return t.afterwards(shown, saves)
+	return t.afterIteration(shown, saves)
 }
 
-// afterwards does what follows an iteration: it records, shows and saves.
-func (t *Trainer) afterwards(shown, saves bool) error {
+// afterIteration does what follows an iteration: it records, shows and saves.
+func (t *Trainer) afterIteration(shown, saves bool) error {
 	s, d := t.solver, &t.display
 	if d.ran(s.Iter) {
 		t.curves.ran(s.Iter, d.perSecond())
@@ -294,24 +295,24 @@ func (t *Trainer) collapsed(what string) error {
 	return nil
 }
 
-// stays reports whether the loop waits for commands after the last iteration: for somebody who watches, or for a
-// place to save to.
-func (t *Trainer) stays() bool {
+// waitsForCommands reports whether the loop waits for commands after the last iteration: for somebody who watches, or
+// for a place to save to.
+func (t *Trainer) waitsForCommands() bool {
 	return t.opts.Interactive || t.opts.Served && t.saver.failing()
 }
 
 // finish does what follows the last iteration, and reports whether the loop continues to wait for commands.
 func (t *Trainer) finish() bool {
 	if t.control.State == Finished {
-		return t.stays()
+		return t.waitsForCommands()
 	}
 	t.control.State = Running
 	t.replayChanges()
-	if err := t.lastActs(); err != nil {
+	if err := t.finalSteps(); err != nil {
 		t.fail(err)
 		return false
 	}
-	if t.control.ends() {
+	if t.control.isStopping() {
 		return true
 	}
 	if !t.opts.CaffeEnd && !t.display.showed(t.solver.Iter-1) { // once
@@ -322,14 +323,14 @@ func (t *Trainer) finish() bool {
 		t.note(Warning{what})
 	}
 	t.note(RunFinished{t.saver.waitsText()})
-	return t.stays()
+	return t.waitsForCommands()
 }
 
-// lastActs saves, shows and tests after the last iteration.
-func (t *Trainer) lastActs() error {
+// finalSteps saves, shows and tests after the last iteration.
+func (t *Trainer) finalSteps() error {
 	p := t.run.Solver
 	if p.GetSnapshotAfterTrain() && !t.saver.saved() {
-		if err := t.saver.save("at the end"); err != nil && !t.stays() {
+		if err := t.saver.save("at the end"); err != nil && !t.waitsForCommands() {
 			return fmt.Errorf("finished, not saved: the training is done, but its weights could not be saved: %w", err)
 		}
 	}

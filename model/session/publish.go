@@ -73,8 +73,8 @@ func (d *display) line(s *solver.Solver, first int) Progress {
 // showed reports whether the last display line was of an iteration.
 func (d *display) showed(iter int) bool { return d.shownIter == iter }
 
-// news are the device's notices that were not told yet: a library that was turned off, say.
-func (d *display) news(s *solver.Solver) []string {
+// deviceNotices are the device's notices that were not told yet: a library that was turned off, say.
+func (d *display) deviceNotices(s *solver.Solver) []string {
 	notices := s.Device().Capabilities().Notices[d.noticed:]
 	d.noticed += len(notices)
 	return notices
@@ -116,7 +116,7 @@ func (d *display) lastLoss(s *solver.Solver, e *events, every int) error {
 
 // publish makes a snapshot the latest.
 func (t *Trainer) publish() {
-	for _, n := range t.display.news(t.solver) {
+	for _, n := range t.display.deviceNotices(t.solver) {
 		t.note(Notice{n})
 	}
 	sn := &Snapshot{State: t.control.State, Problem: t.control.Problem, Sensitivity: t.prober.result()}

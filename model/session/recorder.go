@@ -185,7 +185,7 @@ func (r *recorder) switchCourse(st *Start, from string) error {
 	if course == nil || err != nil {
 		return nil
 	}
-	led, now := before(course.Changes, iter), before(past.Changes, iter)
+	led, now := changesBefore(course.Changes, iter), changesBefore(past.Changes, iter)
 	a, b := onlySettings(led), onlySettings(now)
 	n := 0
 	for n < len(a) && n < len(b) && sameLine(a[n], b[n]) {
@@ -227,8 +227,8 @@ func sameLine(a, b Change) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// before are the entries of the iterations before one; nil of none.
-func before(all []Change, iter int) []Change {
+// changesBefore are the entries of the iterations before one; nil of none.
+func changesBefore(all []Change, iter int) []Change {
 	if all == nil {
 		return nil
 	}
@@ -266,7 +266,7 @@ func (r *recorder) unrecorded(iterChanges []Change, planned []Plan) []Change {
 	ramps := map[config.Field]Plan{} // under way
 	apply := func(c Change) {
 		if c.Ramp != nil {
-			f := full(h, c.Ramp.Plan.Field)
+			f := resolveField(h, c.Ramp.Plan.Field)
 			delete(ramps, f)
 			if !c.Ramp.Ended {
 				ramps[f] = c.Ramp.Plan
@@ -276,10 +276,10 @@ func (r *recorder) unrecorded(iterChanges []Change, planned []Plan) []Change {
 			if changed, _, err := h.Apply(e.Edit); err == nil {
 				h = changed
 			}
-			delete(ramps, full(h, e.Field))
+			delete(ramps, resolveField(h, e.Field))
 		}
 	}
-	for _, c := range before(past, iter) {
+	for _, c := range changesBefore(past, iter) {
 		apply(c)
 	}
 	for _, c := range iterChanges {
@@ -316,8 +316,8 @@ func (r *recorder) unrecorded(iterChanges []Change, planned []Plan) []Change {
 	return out
 }
 
-// full is a field by its full name, or as it is where it is not known.
-func full(h *config.Hyper, f config.Field) config.Field {
+// resolveField is a field by its full name, or as it is where it is not known.
+func resolveField(h *config.Hyper, f config.Field) config.Field {
 	if known, err := h.Resolve(f); err == nil {
 		return known
 	}

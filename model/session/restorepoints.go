@@ -246,8 +246,8 @@ func (r *restorePoints) leaveCourse(path, prefix string, iter int) {
 // view is the list as it is now.
 func (r *restorePoints) view() []RestorePoint { return r.list }
 
-// returns has going back once more return to a snapshot, as long as nothing happens.
-func (r *restorePoints) returns(iter int, path string) { r.returnTo = returnPoint{r.now(iter), path} }
+// setReturn has going back once more return to a snapshot, as long as nothing happens.
+func (r *restorePoints) setReturn(iter int, path string) { r.returnTo = returnPoint{r.now(iter), path} }
 
 // names are the names of the solverstates that are left behind, in order.
 func (r *restorePoints) names() []string { return slices.Sorted(maps.Keys(r.left)) }

@@ -71,8 +71,8 @@ func riskOf(before, after *config.Hyper, g *histograms, e config.Edited) string 
 	return ""
 }
 
-// predictLoss says what thresholds would do at the next surgery that nobody can want; "" is nothing.
-func predictLoss(h *config.Hyper, g *histograms, edits []config.Edit) string {
+// surgeryWarnings say what thresholds would do at the next surgery that nobody can want; "" is nothing.
+func surgeryWarnings(h *config.Hyper, g *histograms, edits []config.Edit) string {
 	var out []string
 	after, _, err := h.Apply(edits...)
 	if err != nil {

@@ -248,8 +248,8 @@ func (s *saver) move(prefix, by string) (string, error) {
 	return fmt.Sprintf("snapshots go to %s", now), nil
 }
 
-// text is what cannot be written, and why; "" where all can.
-func (s *saver) text() string {
+// problemText is what cannot be written, and why; "" where all can.
+func (s *saver) problemText() string {
 	if err := s.backoff.failed(); err != nil {
 		return "not saved: " + caffe.Cause(err).Error()
 	}
@@ -271,8 +271,8 @@ func (s *saver) operated() { s.points.operated() }
 // canGoBack reports whether there is a last good snapshot.
 func (s *saver) canGoBack() bool { return s.points.lastGood(s.solver.Iter) != nil }
 
-// returns has going back once more return to a snapshot, as long as nothing happens; "" is none.
-func (s *saver) returns(path string) { s.points.returns(s.solver.Iter, path) }
+// setReturn has going back once more return to a snapshot, as long as nothing happens; "" is none.
+func (s *saver) setReturn(path string) { s.points.setReturn(s.solver.Iter, path) }
 
 // lastSaved is the last solverstate that was written, or gone back to; "" before the first.
 func (s *saver) lastSaved() string { return s.last }
@@ -296,7 +296,7 @@ func (s *saver) release() { s.lock.release() }
 func (s *saver) show(sn *Snapshot) {
 	sn.Path, sn.Prefix, sn.Journal = s.run.SolverPath, s.run.SnapshotPrefix(), s.run.JournalPath()
 	sn.RestorePoints, sn.Saved, sn.SavedIter = s.points.view(), s.last, s.lastIter
-	sn.WriteProblem, sn.Unsaved = s.text(), s.unsaved()
+	sn.WriteProblem, sn.Unsaved = s.problemText(), s.unsaved()
 	if back := s.points.lastGood(s.solver.Iter); back != nil {
 		sn.Back = back.Path
 	}

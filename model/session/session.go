@@ -129,7 +129,7 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 	if err := t.restore(); err != nil {
 		return nil, err
 	}
-	t.tell(notices)
+	t.reportStart(notices)
 	t.publish()
 	return t, nil
 }
@@ -153,7 +153,7 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 				t.saver.guard(edits)
 			}
 		},
-		touched: func() {
+		changed: func() {
 			t.hist.stale()
 			t.saver.edited()
 		},
@@ -184,8 +184,8 @@ func (t *Trainer) restore() error {
 	return t.rec.begin(t.run.Snapshot, 0, nil, t.settings.planned())
 }
 
-// tell tells what users should know of the start.
-func (t *Trainer) tell(notices []string) {
+// reportStart reports what users should know of the start.
+func (t *Trainer) reportStart(notices []string) {
 	run, s := t.run, t.solver
 	notices = append(notices, foundElsewhere(run, s)...)
 	for _, f := range append([]*caffe.NetFile{run.Train}, run.Tests...) {

@@ -29,7 +29,7 @@ type settings struct {
 type hooks struct {
 	finished func() bool         // no surgery will come any more
 	guard    func([]config.Edit) // writes a snapshot before edits that are risky
-	touched  func()              // is told that settings have changed
+	changed  func()              // is told that settings have changed
 }
 
 func newSettings(
@@ -60,7 +60,8 @@ func (s *settings) resolve(edits []config.Edit) ([]config.Edited, error) {
 	return out, nil
 }
 
-func bare(edits []config.Edited) []config.Edit {
+// editsOf are edits without the values before.
+func editsOf(edits []config.Edited) []config.Edit {
 	out := make([]config.Edit, len(edits))
 	for i, e := range edits {
 		out[i] = e.Edit
@@ -77,8 +78,8 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 	}
 	warning := ""
 	if c.Origin != undone {
-		s.guard(bare(all))
-		if warning = predictLoss(s.solver.Hyper(), s.hist, bare(all)); warning != "" {
+		s.guard(editsOf(all))
+		if warning = surgeryWarnings(s.solver.Hyper(), s.hist, editsOf(all)); warning != "" {
 			s.events.note(Event{Iter: s.solver.Iter, By: c.By, What: Warning{warning}})
 			warning = "; " + warning
 		}
@@ -210,7 +211,7 @@ func (s *settings) apply(c *pendingCommand, edits []config.Edited) ([]config.Edi
 	if len(edits) == 0 {
 		return nil, nil
 	}
-	edits, err := s.set(bare(edits))
+	edits, err := s.set(editsOf(edits))
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +233,7 @@ func (s *settings) set(edits []config.Edit) ([]config.Edited, error) {
 	if err := s.solver.SetHyper(h); err != nil {
 		return nil, err
 	}
-	s.touched()
+	s.changed()
 	return done, nil
 }
 
@@ -302,7 +303,7 @@ func (s *settings) redo(to chan reply, by string) (text string, waits bool, err 
 	if !ok {
 		return "", false, ErrNothingToRedo
 	}
-	ack, waits, err := s.change(bare(last.Edits), &pendingCommand{By: by, Reply: to, Origin: redone}, 0)
+	ack, waits, err := s.change(editsOf(last.Edits), &pendingCommand{By: by, Reply: to, Origin: redone}, 0)
 	return ack.Detail, waits, err
 }
 
@@ -326,7 +327,7 @@ func (s *settings) schedule(p Plan, by string) (string, error) {
 	s.ledger.accept(step{Seq: s.ledger.next(), Plan: p.ID})
 	s.events.note(Event{Iter: s.solver.Iter, By: by, What: PlanMade{p}})
 	text := fmt.Sprintf("%s: %s", planName(p.ID), p)
-	if warning := predictLoss(s.solver.Hyper(), s.hist, []config.Edit{p.Edit}); warning != "" {
+	if warning := surgeryWarnings(s.solver.Hyper(), s.hist, []config.Edit{p.Edit}); warning != "" {
 		text += "; with the weights of now " + warning
 	}
 	return text, nil
@@ -444,7 +445,7 @@ func (s *settings) begun(p Plan, start, old float64, ended []Plan) Plan {
 
 // replayEdits makes a change of a replayed journal.
 func (s *settings) replayEdits(c Change) error {
-	edits, err := s.resolve(bare(c.Edits))
+	edits, err := s.resolve(editsOf(c.Edits))
 	if err != nil {
 		return err
 	}

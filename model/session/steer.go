@@ -155,6 +155,6 @@ func (t *Trainer) goBack(path string) (string, error) {
 	done := WentBack{From: from, To: iter, Path: filepath.Base(path), Returns: present != ""}
 	t.note(done)
 	s.promoteGuard(path)
-	s.returns(present)
+	s.setReturn(present)
 	return done.String(), nil
 }

@@ -9,9 +9,9 @@ import (
 	"dns-tui/model/session"
 )
 
-// news is the latest snapshot as all viewers see it, and the frames that lead to it: each is encoded once, whoever
+// updates is the latest snapshot as all viewers see it, and the frames that lead to it: each is encoded once, whoever
 // asks.
-type news struct {
+type updates struct {
 	mu     sync.Mutex
 	latest *session.Snapshot
 	of     *session.Snapshot // the session's, with its viewers
@@ -21,14 +21,14 @@ type news struct {
 	asked  chan struct{} // somebody waits
 }
 
-func newNews() *news {
-	return &news{frames: map[*session.Snapshot][]byte{}, asked: make(chan struct{}, 1)}
+func newUpdates() *updates {
+	return &updates{frames: map[*session.Snapshot][]byte{}, asked: make(chan struct{}, 1)}
 }
 
 // refresh takes the session's latest snapshot, with its viewers. The same stays until something changes.
 func (s *Server) refresh() {
 	now, viewers := s.session.Snapshot(), s.Viewers()
-	n := s.news
+	n := s.updates
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.latest != nil && (now == n.of || now.Published.Equal(n.of.Published) && now.Health == n.of.Health) &&
@@ -51,7 +51,7 @@ func (s *Server) refresh() {
 // frame is what leads from a snapshot that a viewer has, or nil, to the latest, and that.
 func (s *Server) frame(from *session.Snapshot) ([]byte, *session.Snapshot, error) {
 	s.refresh()
-	n := s.news
+	n := s.updates
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if b, ok := n.frames[from]; ok {
@@ -66,7 +66,7 @@ func (s *Server) frame(from *session.Snapshot) ([]byte, *session.Snapshot, error
 
 // changedSince is closed once there is another snapshot than the one that a viewer has.
 func (s *Server) changedSince(has *session.Snapshot) <-chan struct{} {
-	n := s.news
+	n := s.updates
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.latest != has || has == nil {
@@ -90,7 +90,7 @@ func (s *Server) poll() {
 		select {
 		case <-s.closing:
 			return
-		case <-s.news.asked:
+		case <-s.updates.asked:
 		}
 		for waits := true; waits; {
 			select {
@@ -99,9 +99,9 @@ func (s *Server) poll() {
 			case <-time.After(pollInterval):
 			}
 			s.refresh()
-			s.news.mu.Lock()
-			waits = s.news.coming != nil
-			s.news.mu.Unlock()
+			s.updates.mu.Lock()
+			waits = s.updates.coming != nil
+			s.updates.mu.Unlock()
 		}
 	}
 }
