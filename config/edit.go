@@ -304,18 +304,18 @@ func (e *Edited) UnmarshalJSON(data []byte) (err error) {
 	return err
 }
 
-// ParseEdited reads an edit as journals have it: old may be "".
+// ParseEdited reads an edit as journals have it. An old value that is left out, or cannot be read, is not known: nothing
+// goes by it.
 func ParseEdited(field, old, value string) (Edited, error) {
 	edit, err := Parse(field, value)
 	if err != nil {
 		return Edited{}, err
 	}
 	e := Edited{Edit: edit}
-	if old != "" {
-		e.Old, err = edit.ParseValue(old)
-		e.OldKnown = err == nil
+	if v, err := edit.ParseValue(old); err == nil {
+		e.Old, e.OldKnown = v, true
 	}
-	return e, err
+	return e, nil
 }
 
 // Parse reads an edit of these settings: the layer is there, and its rule has the parameter.

@@ -147,9 +147,27 @@ func (c *Client) want() error {
 }
 
 func (c *Client) send(m *remotepb.Request) error {
+	frame, err := c.framing.frame(m)
+	if err != nil {
+		return err
+	}
+	return c.sendFrame(frame)
+}
+
+// sendFrame writes a frame in one piece.
+func (c *Client) sendFrame(frame []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return send(c.conn, c.framing, m)
+	_, err := c.conn.Write(frame)
+	return err
+}
+
+// maxCommand is the longest frame that the run takes.
+func (c *Client) maxCommand() int {
+	if c.version == version2 {
+		return maxHello
+	}
+	return maxCommand
 }
 
 func (c *Client) read() {
@@ -233,7 +251,14 @@ func (c *Client) Do(ctx context.Context, cmd session.Command) (session.Ack, erro
 			return session.Ack{}, err
 		}
 	}
-	if err := c.send(&remotepb.Request{Kind: &remotepb.Request_Command{Command: m}}); err != nil {
+	frame, err := c.framing.frame(&remotepb.Request{Kind: &remotepb.Request_Command{Command: m}})
+	if err != nil {
+		return session.Ack{}, err
+	}
+	if most := c.maxCommand(); len(frame) > most {
+		return session.Ack{}, fmt.Errorf("a command of %d bytes; must be at most %d: set fewer layers at once", len(frame), most)
+	}
+	if err := c.sendFrame(frame); err != nil {
 		return session.Ack{}, session.ErrEnded
 	}
 	select {

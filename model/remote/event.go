@@ -217,7 +217,10 @@ func decodeChange(m *remotepb.Change) (session.Change, error) {
 	c := session.Change{Iter: int(m.GetIter()), By: m.GetBy(), Seq: int(m.GetSeq()), Time: m.GetTime()}
 	switch w := m.GetWhat().(type) {
 	case *remotepb.Change_Surgery:
-		c.Surgery = &session.Surgery{Layers: w.Surgery.GetLayers()}
+		c.Surgery = &session.Surgery{}
+		if !w.Surgery.GetAll() {
+			c.Surgery.Layers = append([]string{}, w.Surgery.GetLayers()...)
+		}
 	case *remotepb.Change_Ramp:
 		c.Ramp = &session.Ramp{Ended: w.Ramp.GetEnded()}
 		if w.Ramp.GetPlan() != nil {

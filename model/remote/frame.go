@@ -17,9 +17,11 @@ import (
 // Version of the protocol. A run speaks this one alone; a viewer also the one before (v2.go).
 const Version = 3
 
-// The longest frames. A viewer's commands are short; a run's states hold curves and histograms.
+// The longest frames. A Hello is short; a command may set a field of each layer of a large net; a run's states hold
+// curves and histograms. A run of version 2 takes nothing longer than a Hello.
 const (
-	maxRequest = 64 << 10
+	maxHello   = 64 << 10
+	maxCommand = 16 << 20
 	maxReply   = 64 << 20
 )
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -134,6 +135,35 @@ func TestSteering(t *testing.T) {
 	}
 	if got := f.commands(); got != "base_lr 0.1 by anna, base_lr 1 at +5 by anna" {
 		t.Errorf("the session got %q", got)
+	}
+}
+
+// One command sets a field of each layer of a large net; one that is too long is told so, and the viewer stays.
+func TestLargeCommand(t *testing.T) {
+	f := newFake()
+	c := attach(t, serve(t, f), ClientOptions{Name: "anna"})
+	scope := func(layers, name int) session.Command {
+		edits := make([]config.Edit, layers)
+		for i := range edits {
+			layer := fmt.Sprintf("%0*d", name, i)
+			edits[i] = config.Edit{Field: config.Field{Layer: layer, Param: config.Prune}, Value: 1}
+		}
+		return session.SetOf(edits...)
+	}
+	if _, err := c.Do(context.Background(), scope(100_000, 40)); err != nil {
+		t.Errorf("100,000 layers: %v", err)
+	}
+	if _, err := c.Do(context.Background(), scope(100_000, 400)); err == nil ||
+		!strings.Contains(err.Error(), "set fewer layers at once") {
+		t.Errorf("too long: %v", err)
+	}
+	if _, err := c.Do(context.Background(), session.Command{Kind: session.Pause}); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.got) != 2 || len(f.got[0].Edits) != 100_000 {
+		t.Errorf("%d commands arrived", len(f.got))
 	}
 }
 

@@ -90,7 +90,7 @@ func Refuse(conn net.Conn, reason string) error {
 		return err
 	}
 	var m remotepb.Request
-	if err := f.read(r, maxRequest, &m); err != nil {
+	if err := f.read(r, maxHello, &m); err != nil {
 		return err
 	}
 	return send(conn, f, refused(reason))
@@ -287,7 +287,7 @@ func (v *viewer) serve() {
 	defer cancel()
 	for {
 		var m remotepb.Request
-		if err := (delimited{}).read(v.in, maxRequest, &m); err != nil {
+		if err := (delimited{}).read(v.in, maxCommand, &m); err != nil {
 			return
 		}
 		switch k := m.Kind.(type) {
@@ -316,7 +316,7 @@ func (v *viewer) handshake() error {
 		return err
 	}
 	var m remotepb.Request
-	if err := f.read(v.in, maxRequest, &m); err != nil {
+	if err := f.read(v.in, maxHello, &m); err != nil {
 		return err
 	}
 	h := m.GetHello()

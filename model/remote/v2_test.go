@@ -56,7 +56,7 @@ func TestAttachToTheVersionBefore(t *testing.T) {
 			// As the version before did: whoever does not begin with its Hello is let go without an answer.
 			var m remotepb.Request
 			in := bufio.NewReader(conn)
-			if err := (fixed32{}).read(in, maxRequest, &m); err == nil && m.GetHello().GetVersion() == version2 {
+			if err := (fixed32{}).read(in, maxHello, &m); err == nil && m.GetHello().GetVersion() == version2 {
 				if _, err := conn.Write(replies); err == nil {
 					_ = conn.(*net.UnixConn).CloseWrite()
 				}
@@ -126,7 +126,7 @@ func TestCommandsForTheVersionBefore(t *testing.T) {
 	var want []*remotepb.Command
 	for {
 		var m remotepb.Request
-		err := fixed32{}.read(in, maxRequest, &m)
+		err := fixed32{}.read(in, maxHello, &m)
 		if errors.Is(err, io.EOF) {
 			break
 		}

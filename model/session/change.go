@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ type Change struct {
 // repeated.
 type Unknown struct {
 	Field, Value, Reason string
-	line                 *changeJSON
+	line                 json.RawMessage // as it stands in the journal
 }
 
 // Surgery is one that was asked for.
@@ -166,7 +167,7 @@ func (c Change) MarshalJSON() ([]byte, error) {
 	var err error
 	switch {
 	case c.Unknown != nil && c.Unknown.line != nil:
-		l = *c.Unknown.line
+		return c.Unknown.line, nil
 	case c.Unknown != nil:
 		l.Field, l.New = c.Unknown.Field, c.Unknown.Value
 	case c.Surgery != nil:
@@ -237,7 +238,7 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 		c.Edits[0], err = config.ParseEdited(l.Field, l.Old, l.New)
 	}
 	if err != nil {
-		unknown := &Unknown{Field: l.Field, Value: l.New, Reason: err.Error(), line: &l}
+		unknown := &Unknown{Field: l.Field, Value: l.New, Reason: err.Error(), line: bytes.Clone(data)}
 		*c = Change{Iter: l.Iter, By: l.By, Seq: l.Seq, Time: l.Time, Unknown: unknown}
 	}
 	return nil

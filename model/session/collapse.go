@@ -151,12 +151,12 @@ func (c *collapse) check(now bool) (lost string, restored bool, err error) {
 	if !now && f.checked && !fewer && !(few && f.surgeries >= signalEvery) {
 		return "", false, nil
 	}
+	if err := c.solver.Drain(); err != nil {
+		return "", false, err
+	}
 	f.checked, f.kept, f.surgeries = true, kept, 0
 	for i, p := range layers {
 		f.layers[i] = p.Kept()
-	}
-	if err := c.solver.Drain(); err != nil {
-		return "", false, err
 	}
 	was := f.blockedAt
 	f.blockedAt = c.solver.Net.BlockedAt()

@@ -109,9 +109,6 @@ const stopPatience = 2 * time.Second
 func (s *stopRequest) ask()   { s.asked.CompareAndSwap(0, time.Now().UnixNano()) }
 func (s *stopRequest) clear() { s.asked.Store(0) }
 
-// pending reports that a stop was asked for.
-func (s *stopRequest) pending() bool { return s.asked.Load() != 0 }
-
 // overdue reports whether a stop has waited long enough.
 func (s *stopRequest) overdue() bool {
 	at := s.asked.Load()

@@ -1,7 +1,7 @@
 package session
 
 // StopAsked reports whether an iteration under way would be given up for a stop.
-func (t *Trainer) StopAsked() bool { return t.stopping.pending() }
+func (t *Trainer) StopAsked() bool { return t.stopping.asked.Load() != 0 }
 
 // OnPass calls f between the passes of an iteration. The run must be paused.
 func (t *Trainer) OnPass(f func()) {

@@ -55,7 +55,7 @@ func (t *Trainer) loop() {
 
 // end publishes the last state and lets everybody go.
 func (t *Trainer) end() {
-	t.settings.cancelPending(ErrEnded)
+	t.settings.runEnded()
 	t.rec.measure(true, t.display.lossNow(), t.display.perSecond())
 	t.rec.writeMeasure(&Measure{State: t.control.State.String(), Saved: t.saver.lastSaved()})
 	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
@@ -320,7 +320,7 @@ func (t *Trainer) finish() bool {
 	}
 	t.control.State = Finished
 	if what := t.replay.verdict(); what != "" {
-		t.note(Warning{what})
+		t.note(Notice{what})
 	}
 	t.note(RunFinished{t.saver.waitsText()})
 	return t.waitsForCommands()

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"slices"
 	"time"
 
 	"dns-tui/model/solver"
@@ -11,13 +10,18 @@ import (
 // read off them.
 type histograms struct {
 	solver *solver.Solver
+	index  map[string]int      // of a layer, by its name
 	layers []*solver.Histogram // in the order of solver.Layers; nil before the first
 	iter   int                 // of the last measurement
 	next   time.Time           // of the next; zero where something changed that they do not show yet
 }
 
 func newHistograms(s *solver.Solver) histograms {
-	return histograms{solver: s, layers: make([]*solver.Histogram, len(s.Layers()))}
+	h := histograms{solver: s, index: map[string]int{}, layers: make([]*solver.Histogram, len(s.Layers()))}
+	for i, l := range s.Layers() {
+		h.index[l.Name] = i
+	}
+	return h
 }
 
 // list are the histograms in the order of solver.Layers; nil of a layer before the first measurement.
@@ -58,8 +62,8 @@ func (h *histograms) stale() { h.next = time.Time{} }
 
 // of measures a layer now; nil where it is none that can be pruned, or the device failed.
 func (h *histograms) of(name string) *solver.Histogram {
-	i := slices.IndexFunc(h.solver.Layers(), func(l *solver.Layer) bool { return l.Name == name })
-	if i < 0 {
+	i, ok := h.index[name]
+	if !ok {
 		return nil
 	}
 	if h.layers[i] == nil || h.iter != h.solver.Iter {

@@ -21,21 +21,32 @@ func TestPartsKeepToThemselves(t *testing.T) {
 	}
 	p := all[0]
 	looked := 0
+	look := func(at ast.Node, of types.Type, field types.Object, file string) {
+		if v, ok := field.(*types.Var); !ok || !v.IsField() || v.Exported() || v.Pkg() != p.Types {
+			return
+		}
+		looked++
+		declared := filepath.Base(p.Fset.Position(field.Pos()).Filename)
+		if declared != file && types.TypeString(deref(of), types.RelativeTo(p.Types)) != "Trainer" {
+			t.Errorf("%s touches %s.%s of %s", p.Fset.Position(at.Pos()), of, field.Name(), declared)
+		}
+	}
 	for i, f := range p.Syntax {
 		file := filepath.Base(p.CompiledGoFiles[i])
 		ast.Inspect(f, func(n ast.Node) bool {
-			s, ok := n.(*ast.SelectorExpr)
-			if !ok {
-				return true
-			}
-			sel := p.TypesInfo.Selections[s]
-			if sel == nil || sel.Kind() != types.FieldVal || sel.Obj().Exported() || sel.Obj().Pkg() != p.Types {
-				return true
-			}
-			looked++
-			declared := filepath.Base(p.Fset.Position(sel.Obj().Pos()).Filename)
-			if declared != file && types.TypeString(deref(sel.Recv()), types.RelativeTo(p.Types)) != "Trainer" {
-				t.Errorf("%s touches %s.%s of %s", p.Fset.Position(s.Pos()), sel.Recv(), sel.Obj().Name(), declared)
+			switch n := n.(type) {
+			case *ast.SelectorExpr:
+				if s := p.TypesInfo.Selections[n]; s != nil && s.Kind() == types.FieldVal {
+					look(n, s.Recv(), s.Obj(), file)
+				}
+			case *ast.CompositeLit:
+				for _, e := range n.Elts {
+					if kv, ok := e.(*ast.KeyValueExpr); ok {
+						if key, ok := kv.Key.(*ast.Ident); ok {
+							look(n, p.TypesInfo.TypeOf(n), p.TypesInfo.Uses[key], file)
+						}
+					}
+				}
 			}
 			return true
 		})

@@ -115,6 +115,9 @@ func (p *Plan) valueAt(iter int) (v float64, last bool) {
 		return p.Value, true
 	}
 	v = p.Start + (p.Value-p.Start)*done
+	if !p.IsNumber() {
+		return math.Round(v), false
+	}
 	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
 	return r, false
 }
@@ -143,7 +146,7 @@ func (p *Plan) check(h *config.Hyper, iter, end int) error {
 			return err
 		}
 	}
-	if p.Over > 0 && !p.IsNumber() {
+	if p.Over > 0 && p.IsSwitch() {
 		return fmt.Errorf("%s: %q is not a number, so there is nothing between", p.Field, p.Text())
 	}
 	return nil
@@ -182,6 +185,9 @@ func (s *plans) put(p Plan) {
 	s.last = max(s.last, p.ID)
 	s.list = append(slices.Clip(s.list), p)
 }
+
+// reserve keeps ids up to one for plans that are to come.
+func (s *plans) reserve(id int) { s.last = max(s.last, id) }
 
 // find returns a plan.
 func (s *plans) find(id int) (Plan, bool) {

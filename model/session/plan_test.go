@@ -99,6 +99,7 @@ func TestPlanCheck(t *testing.T) {
 		{Plan{Edit: config.Edit{Field: rate, Value: 1}, At: 10}, ""},
 		{Plan{Edit: config.Edit{Field: rate, Value: 1}, At: 10, Over: 5, From: &from}, ""},
 		{Plan{Edit: config.Edit{Field: prune, Value: 1}, At: 10}, ""},
+		{Plan{Edit: config.Edit{Field: field("", config.Stop), Value: 90}, At: 10, Over: 5}, ""},
 		{Plan{At: 10}, "a plan of no field"},
 		{Plan{Edit: config.Edit{Field: rate, Value: 1}, At: 9}, "iteration 9 has passed"},
 		{Plan{Edit: config.Edit{Field: rate, Value: 1}, At: 100}, "the run ends at 100"},
@@ -132,5 +133,24 @@ func TestPlanJSON(t *testing.T) {
 	var unknown Plan
 	if err := json.Unmarshal([]byte(`{"id":1,"field":"conv1.heat","value":"1","at":2}`), &unknown); err == nil {
 		t.Error("a plan of an unknown field was read")
+	}
+}
+
+// A ramp moves in steps; one of iterations has whole ones.
+func TestRampValues(t *testing.T) {
+	rate := Plan{Edit: config.Edit{Field: field("", config.BaseLR), Value: 1}, At: 10, Over: 4, Begun: true}
+	stop := Plan{Edit: config.Edit{Field: field("", config.Stop), Value: 11}, At: 10, Over: 4, Begun: true, Start: 6}
+	for _, c := range []struct {
+		plan Plan
+		iter int
+		want float64
+		last bool
+	}{
+		{rate, 10, 0, false}, {rate, 11, 0.25, false}, {rate, 13, 0.75, false}, {rate, 14, 1, true}, {rate, 20, 1, true},
+		{stop, 10, 6, false}, {stop, 11, 7, false}, {stop, 12, 9, false}, {stop, 14, 11, true},
+	} {
+		if v, last := c.plan.valueAt(c.iter); v != c.want || last != c.last {
+			t.Errorf("%s is %g at %d, last %t; wanted %g, %t", c.plan, v, c.iter, last, c.want, c.last)
+		}
 	}
 }

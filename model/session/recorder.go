@@ -343,7 +343,8 @@ func (r *recorder) measure(now bool, loss, perSecond float64) {
 	rate := r.solver.Rate(iter)
 	m.Rate = &rate
 	if perSecond > 0 {
-		m.Speed = &perSecond
+		speed := perSecond // not the parameter, which would be on the heap in each iteration
+		m.Speed = &speed
 	}
 	for _, p := range r.solver.Layers() {
 		m.Kept = append(m.Kept, p.Kept())

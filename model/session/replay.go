@@ -118,6 +118,17 @@ func (r *replay) differs(run *config.Run, now []StartLayer) []string {
 	return otherThanReplayed(r.changes, run, now)
 }
 
+// lastPlan is the highest id of the plans that are to be repeated.
+func (r *replay) lastPlan() int {
+	last := 0
+	for _, c := range r.changes {
+		if c.Ramp != nil {
+			last = max(last, c.Ramp.Plan.ID)
+		}
+	}
+	return last
+}
+
 // reject counts a change that could not be made again.
 func (r *replay) reject() { r.rejected++ }
 

@@ -12,13 +12,16 @@ import (
 func risk(h *config.Hyper, g *histograms, edits []config.Edit) string {
 	var risky []config.Edited
 	why := ""
-	for _, e := range edits {
-		after, done, err := h.Apply(e)
-		if err != nil || done[0].Old == done[0].Value {
+	after, done, err := h.Apply(edits...)
+	if err != nil {
+		return ""
+	}
+	for _, e := range done {
+		if e.Old == e.Value {
 			continue
 		}
-		if w := riskOf(h, after, g, done[0]); w != "" {
-			risky, why = append(risky, done[0]), w
+		if w := riskOf(h, after, g, e); w != "" {
+			risky, why = append(risky, e), w
 		}
 	}
 	if len(risky) > 1 {

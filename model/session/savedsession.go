@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/json"
+	"fmt"
 )
 
 // savedSession is what a snapshot keeps of the session, beside what the solver needs: as JSON in RunState.
@@ -17,11 +18,36 @@ type savedSession struct {
 	Seq    int `json:"seq,omitempty"`     // of the last command
 }
 
-// parseSavedSession reads what a snapshot keeps; one of an older program keeps nothing.
-func parseSavedSession(data []byte) savedSession {
-	var k savedSession
-	if json.Unmarshal(data, &k) != nil {
-		return savedSession{}
+// parseSavedSession reads what a snapshot keeps; one of a program that kept nothing has none. A step, or a change, that
+// this version does not know is left out, and told of; the rest is taken.
+func parseSavedSession(data []byte) (k savedSession, unknown []string) {
+	var raw struct {
+		IterChanges []Change `json:"lately"`
+		Past        struct {
+			Undo []json.RawMessage `json:"undo"`
+			Redo []json.RawMessage `json:"redo"`
+		} `json:"past"`
+		PlanID int `json:"plan_id"`
+		Seq    int `json:"seq"`
 	}
-	return k
+	if len(data) == 0 {
+		return k, nil
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return k, []string{fmt.Sprintf("what the snapshot keeps of the session cannot be read: %v", err)}
+	}
+	k.IterChanges, k.PlanID, k.Seq = raw.IterChanges, raw.PlanID, raw.Seq
+	steps := func(what string, lines []json.RawMessage) (out []step) {
+		for _, line := range lines {
+			var s step
+			if err := json.Unmarshal(line, &s); err != nil {
+				unknown = append(unknown, fmt.Sprintf("a change of the snapshot cannot be %s: %v", what, err))
+				continue
+			}
+			out = append(out, s)
+		}
+		return out
+	}
+	k.Past.Undo, k.Past.Redo = steps("undone", raw.Past.Undo), steps("redone", raw.Past.Redo)
+	return k, unknown
 }

@@ -17,17 +17,8 @@ import (
 
 // saver writes the snapshots of a run, at its prefix, and knows which of them it can go back to.
 type saver struct {
-	solver   *solver.Solver
-	run      *config.Run
-	rec      *recorder
-	events   *events
-	hist     *histograms
-	settings *settings
-	curves   *curves
-	display  *display
-	lock     *prefixLock
-	opts     *Options
-	points   restorePoints
+	saverParts
+	points restorePoints
 
 	last         string // the last solverstate that was written, or gone back to
 	lastIter     int    // of it; -1 before the first
@@ -37,10 +28,23 @@ type saver struct {
 	retryWhy     string // why the snapshot that failed was written
 }
 
-// newSaver returns the saver of a run that has saved nothing yet; s has what it works with.
-func newSaver(s saver) saver {
-	s.lastIter, s.first, s.points = -1, s.solver.Iter, newRestorePoints()
-	return s
+// saverParts are what a saver works with.
+type saverParts struct {
+	Solver   *solver.Solver
+	Run      *config.Run
+	Rec      *recorder
+	Events   *events
+	Hist     *histograms
+	Settings *settings
+	Curves   *curves
+	Display  *display
+	Lock     *prefixLock
+	Opts     *Options
+}
+
+// newSaver returns the saver of a run that has saved nothing yet.
+func newSaver(p saverParts) saver {
+	return saver{saverParts: p, lastIter: -1, first: p.Solver.Iter, points: newRestorePoints()}
 }
 
 // guardSuffix is added to the prefix of the snapshots that are written before risky changes.
@@ -51,38 +55,38 @@ var ErrNoRestorePoint = errors.New("no snapshot of this run to go back to")
 
 // save writes a snapshot. Where that fails training continues, the snapshot before stays, and it is tried again.
 func (s *saver) save(why string) error {
-	s.rec.sync() // what led to this snapshot is on the disk before it is
-	name, err := s.write(s.run.SnapshotPrefix())
+	s.Rec.sync() // what led to this snapshot is on the disk before it is
+	name, err := s.write(s.Run.SnapshotPrefix())
 	if err != nil {
 		s.retryWhy = why
 		if s.backoff.fail(err, time.Now()) {
 			text := fmt.Sprintf("%s; it is tried again with each snapshot that is due, and in %s at the latest",
 				s.unsavedText(), s.backoff.every())
-			if s.opts.Interactive || s.opts.Served {
+			if s.Opts.Interactive || s.Opts.Served {
 				text += "; `:snapshot_prefix DIR/NAME` saves elsewhere at once"
 			}
-			s.events.note(Event{Iter: s.solver.Iter, What: SnapshotFailed{err.Error(), text}})
+			s.Events.note(Event{Iter: s.Solver.Iter, What: SnapshotFailed{err.Error(), text}})
 		}
 		return err
 	}
 	retried := s.backoff.succeed()
-	s.last, s.lastIter, s.lastRevision = name, s.solver.Iter, s.points.now(s.solver.Iter)
+	s.last, s.lastIter, s.lastRevision = name, s.Solver.Iter, s.points.now(s.Solver.Iter)
 	s.remember(name, why, false)
-	s.rec.sync()
-	s.events.note(Event{Iter: s.solver.Iter, What: SnapshotWritten{Path: name, Why: why, Retried: retried}})
+	s.Rec.sync()
+	s.Events.note(Event{Iter: s.Solver.Iter, What: SnapshotWritten{Path: name, Why: why, Retried: retried}})
 	return nil
 }
 
 // write writes a snapshot at a prefix.
 func (s *saver) write(prefix string) (string, error) {
-	name, err := s.solver.Save(prefix, s.settings.sessionData())
-	s.display.interrupted()
+	name, err := s.Solver.Save(prefix, s.Settings.sessionData())
+	s.Display.interrupted()
 	return name, err
 }
 
 // saved reports whether the last snapshot is of this very revision.
 func (s *saver) saved() bool {
-	return s.lastIter == s.solver.Iter && s.lastRevision == s.points.now(s.solver.Iter)
+	return s.lastIter == s.Solver.Iter && s.lastRevision == s.points.now(s.Solver.Iter)
 }
 
 // retry writes the snapshot again that failed, when it is time.
@@ -93,11 +97,11 @@ func (s *saver) retry() {
 }
 
 // unsaved counts the iterations since the last snapshot, or since the start.
-func (s *saver) unsaved() int { return max(0, s.solver.Iter-max(s.lastIter, s.first)) }
+func (s *saver) unsaved() int { return max(0, s.Solver.Iter-max(s.lastIter, s.first)) }
 
 // unsavedText says what would be lost if the run ended now.
 func (s *saver) unsavedText() string {
-	return fmt.Sprintf("%d iterations, since %d, are in memory alone", s.unsaved(), s.solver.Iter-s.unsaved())
+	return fmt.Sprintf("%d iterations, since %d, are in memory alone", s.unsaved(), s.Solver.Iter-s.unsaved())
 }
 
 // waitsText says what a run that is done but not saved waits for; "" where it is saved.
@@ -112,13 +116,13 @@ func (s *saver) waitsText() string {
 // remember puts a snapshot that was written now among those that the run can go back to, and into the journal.
 func (s *saver) remember(path, why string, guard bool) {
 	point := RestorePoint{
-		Path: path, Iter: s.solver.Iter, Why: why, Guard: guard, Smoothed: s.solver.SmoothedLoss(),
-		Accuracy: s.curves.lastAccuracy(),
+		Path: path, Iter: s.Solver.Iter, Why: why, Guard: guard, Smoothed: s.Solver.SmoothedLoss(),
+		Accuracy: s.Curves.lastAccuracy(),
 	}
 	if math.IsNaN(point.Smoothed) || math.IsInf(point.Smoothed, 0) {
 		point.Smoothed = 0
 	}
-	for _, p := range s.solver.Layers() {
+	for _, p := range s.Solver.Layers() {
 		point.Kept, point.Total = point.Kept+p.Kept(), point.Total+p.Total()
 	}
 	s.points.written(point)
@@ -126,44 +130,44 @@ func (s *saver) remember(path, why string, guard bool) {
 	if !guard {
 		m.Saved = path
 	}
-	s.rec.writeMeasure(m)
+	s.Rec.writeMeasure(m)
 }
 
 // guard writes a snapshot before edits that may spoil the run, unless one is there that serves.
 func (s *saver) guard(edits []config.Edit) {
-	why := risk(s.solver.Hyper(), s.hist, edits)
-	if why == "" || s.points.guarded(s.solver.Iter) {
+	why := risk(s.Solver.Hyper(), s.Hist, edits)
+	if why == "" || s.points.guarded(s.Solver.Iter) {
 		return
 	}
-	name, err := s.write(s.run.SnapshotPrefix() + guardSuffix)
+	name, err := s.write(s.Run.SnapshotPrefix() + guardSuffix)
 	if err != nil { // the change itself was asked for
-		s.events.note(Event{Iter: s.solver.Iter, What: Warning{fmt.Sprintf("not saved before %s: %v", why, err)}})
+		s.Events.note(Event{Iter: s.Solver.Iter, What: Notice{fmt.Sprintf("not saved before %s: %v", why, err)}})
 		return
 	}
 	s.remember(name, "before "+why, true)
-	s.events.note(Event{Iter: s.solver.Iter, What: SnapshotWritten{Path: name, Why: why, Guard: true}})
-	s.points.dropGuards(s.opts.Guard, "")
+	s.Events.note(Event{Iter: s.Solver.Iter, What: SnapshotWritten{Path: name, Why: why, Guard: true}})
+	s.points.dropGuards(s.Opts.Guard, "")
 }
 
 // keepPresent makes sure that a snapshot of this very revision is there, and returns it. target is what the run goes
 // back to.
 func (s *saver) keepPresent(target string) (string, error) {
-	if path := s.points.present(s.solver.Iter); path != "" {
+	if path := s.points.present(s.Solver.Iter); path != "" {
 		return path, nil
 	}
-	name, err := s.write(s.run.SnapshotPrefix() + guardSuffix)
+	name, err := s.write(s.Run.SnapshotPrefix() + guardSuffix)
 	if err != nil {
 		return "", err
 	}
 	s.remember(name, "before going back", true)
-	s.points.dropGuards(s.opts.Guard, target)
+	s.points.dropGuards(s.Opts.Guard, target)
 	return name, nil
 }
 
 // target is the snapshot that going back to a path means, read; "" is the last good one.
 func (s *saver) target(path string) (string, *caffepb.SolverState, error) {
 	if path == "" {
-		point := s.points.lastGood(s.solver.Iter)
+		point := s.points.lastGood(s.Solver.Iter)
 		if point == nil {
 			return "", nil, ErrNoRestorePoint
 		}
@@ -173,7 +177,7 @@ func (s *saver) target(path string) (string, *caffepb.SolverState, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	if rs := state.RunState; rs != nil && rs.Seed != nil && rs.GetSeed() != s.solver.Seed {
+	if rs := state.RunState; rs != nil && rs.Seed != nil && rs.GetSeed() != s.Solver.Seed {
 		return "", nil, &caffe.FileError{
 			Path: path,
 			Msg:  "is of another run, with a different seed; wanted a snapshot of this one",
@@ -184,11 +188,11 @@ func (s *saver) target(path string) (string, *caffepb.SolverState, error) {
 
 // wentBack takes in that the run stands at a snapshot now, having left iteration from.
 func (s *saver) wentBack(path string, from int) error {
-	iter := s.solver.Iter
-	s.points.leaveCourse(path, s.run.SnapshotPrefix(), iter)
+	iter := s.Solver.Iter
+	s.points.leaveCourse(path, s.Run.SnapshotPrefix(), iter)
 	s.last, s.lastIter, s.lastRevision = path, iter, s.points.now(iter)
 	s.first = min(s.first, iter) // what is unsaved counts from here
-	return s.rec.begin(path, from, s.points.names(), s.settings.planned())
+	return s.Rec.begin(path, from, s.points.names(), s.Settings.planned())
 }
 
 // promoteGuard gives a guard that the run went back to the name of a snapshot, where that is free: a run that is cut
@@ -198,37 +202,37 @@ func (s *saver) promoteGuard(path string) {
 	if !ok {
 		return
 	}
-	all, err := solver.Snapshots(s.run.SnapshotPrefix())
-	taken := func(f solver.SnapshotFile) bool { return f.Iter == s.solver.Iter }
+	all, err := solver.Snapshots(s.Run.SnapshotPrefix())
+	taken := func(f solver.SnapshotFile) bool { return f.Iter == s.Solver.Iter }
 	if err != nil || slices.ContainsFunc(all, taken) {
 		return
 	}
-	if name, err := s.write(s.run.SnapshotPrefix()); err == nil {
-		s.last, s.lastRevision = name, s.points.now(s.solver.Iter)
+	if name, err := s.write(s.Run.SnapshotPrefix()); err == nil {
+		s.last, s.lastRevision = name, s.points.now(s.Solver.Iter)
 		s.remember(name, guard.Why, false)
 	}
 }
 
 // move makes snapshots, and a journal beside them, go elsewhere from now on.
 func (s *saver) move(prefix, by string) (string, error) {
-	param := s.run.Solver
-	was, old := param.SnapshotPrefix, s.run.SnapshotPrefix()
-	journalWas := s.run.JournalPath()
+	param := s.Run.Solver
+	was, old := param.SnapshotPrefix, s.Run.SnapshotPrefix()
+	journalWas := s.Run.JournalPath()
 	if prefix == "" {
 		return "", fmt.Errorf("snapshot_prefix: nothing given; wanted DIR/NAME")
 	}
 	param.SnapshotPrefix = proto.String(prefix)
-	now := s.run.SnapshotPrefix()
-	err := s.run.CheckSnapshotFolder()
+	now := s.Run.SnapshotPrefix()
+	err := s.Run.CheckSnapshotFolder()
 	var lock *prefixLock
 	if err == nil && now != old {
-		if lock, err = lockPrefix(now, s.opts.Name); errors.Is(err, errNoLocks) {
+		if lock, err = lockPrefix(now, s.Opts.Name); errors.Is(err, errNoLocks) {
 			err = nil
 		}
 	}
-	moved := Change{Iter: s.solver.Iter, By: by, Moved: &Moved{old, now}}
+	moved := Change{Iter: s.Solver.Iter, By: by, Moved: &Moved{old, now}}
 	if err == nil {
-		err = s.rec.move(journalWas, s.run.JournalPath(), moved)
+		err = s.Rec.move(journalWas, s.Run.JournalPath(), moved)
 	}
 	if err != nil {
 		param.SnapshotPrefix = was
@@ -236,10 +240,10 @@ func (s *saver) move(prefix, by string) (string, error) {
 		return "", err
 	}
 	if lock != nil {
-		s.lock.release()
-		s.lock = lock
+		s.Lock.release()
+		s.Lock = lock
 	}
-	s.events.note(Event{Iter: s.solver.Iter, By: by, What: ChangeApplied{moved}})
+	s.Events.note(Event{Iter: s.Solver.Iter, By: by, What: ChangeApplied{moved}})
 	if s.backoff.failed() != nil {
 		if err := s.save(s.retryWhy); err != nil {
 			return "", err
@@ -253,7 +257,7 @@ func (s *saver) problemText() string {
 	if err := s.backoff.failed(); err != nil {
 		return "not saved: " + caffe.Cause(err).Error()
 	}
-	if err := s.rec.problem(); err != nil {
+	if err := s.Rec.problem(); err != nil {
 		return "journal not written: " + caffe.Cause(err).Error()
 	}
 	return ""
@@ -261,7 +265,7 @@ func (s *saver) problemText() string {
 
 // find lists what the run can go back to; past is what its journal tells, or nil.
 func (s *saver) find(past *Course) {
-	s.points.find(past, s.run.SnapshotPrefix(), s.run.Snapshot, s.solver.Iter)
+	s.points.find(past, s.Run.SnapshotPrefix(), s.Run.Snapshot, s.Solver.Iter)
 }
 
 // edited counts a change of settings, operated a surgery that was asked for: a snapshot before them is not of now.
@@ -269,16 +273,16 @@ func (s *saver) edited()   { s.points.edited() }
 func (s *saver) operated() { s.points.operated() }
 
 // canGoBack reports whether there is a last good snapshot.
-func (s *saver) canGoBack() bool { return s.points.lastGood(s.solver.Iter) != nil }
+func (s *saver) canGoBack() bool { return s.points.lastGood(s.Solver.Iter) != nil }
 
 // setReturn has going back once more return to a snapshot, as long as nothing happens; "" is none.
-func (s *saver) setReturn(path string) { s.points.setReturn(s.solver.Iter, path) }
+func (s *saver) setReturn(path string) { s.points.setReturn(s.Solver.Iter, path) }
 
 // lastSaved is the last solverstate that was written, or gone back to; "" before the first.
 func (s *saver) lastSaved() string { return s.last }
 
 // savedThis reports whether the last snapshot is of this iteration.
-func (s *saver) savedThis() bool { return s.lastIter == s.solver.Iter }
+func (s *saver) savedThis() bool { return s.lastIter == s.Solver.Iter }
 
 // failing reports that the last snapshot could not be written.
 func (s *saver) failing() bool { return s.backoff.failed() != nil }
@@ -290,14 +294,14 @@ func (s *saver) untilRetry() <-chan time.Time { return s.backoff.retry() }
 func (s *saver) began() int { return s.first }
 
 // release lets another run have the prefix.
-func (s *saver) release() { s.lock.release() }
+func (s *saver) release() { s.Lock.release() }
 
 // show puts what is saved into a snapshot.
 func (s *saver) show(sn *Snapshot) {
-	sn.Path, sn.Prefix, sn.Journal = s.run.SolverPath, s.run.SnapshotPrefix(), s.run.JournalPath()
+	sn.Path, sn.Prefix, sn.Journal = s.Run.SolverPath, s.Run.SnapshotPrefix(), s.Run.JournalPath()
 	sn.RestorePoints, sn.Saved, sn.SavedIter = s.points.view(), s.last, s.lastIter
 	sn.WriteProblem, sn.Unsaved = s.problemText(), s.unsaved()
-	if back := s.points.lastGood(s.solver.Iter); back != nil {
+	if back := s.points.lastGood(s.Solver.Iter); back != nil {
 		sn.Back = back.Path
 	}
 }

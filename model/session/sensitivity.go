@@ -67,11 +67,14 @@ func (p *prober) begin(off bool) (string, error) {
 		p.now.close("stopped")
 		return "no longer measuring sensitivity", nil
 	}
+	if err := measurable(p.solver, p.run); err != nil {
+		return "", err
+	}
+	p.now.close("restarted") // before there is another: its net has memory on the device
 	m, err := newMeasurement(p.solver, p.run)
 	if err != nil {
 		return "", err
 	}
-	p.now.close("restarted")
 	p.now = m
 	return m.describe(), nil
 }
@@ -88,7 +91,9 @@ func (p *prober) result() *Sensitivity { return p.now.result() }
 // step measures one point. The device has nothing else to do.
 func (p *prober) step() {
 	if p.now.first() && !p.hist.measure() {
-		p.now.close("the layers could not be measured")
+		const why = "the layers could not be measured"
+		p.now.close(why)
+		p.events.note(Event{Iter: p.solver.Iter, What: SensitivityFailed{why}})
 	} else if what := p.now.step(p.hist.list()); what != nil {
 		p.events.note(Event{Iter: p.solver.Iter, What: what})
 	}
@@ -139,24 +144,29 @@ func (p *measurement) close(problem string) {
 	p.latest = &s
 }
 
-// newMeasurement prepares a measurement of all layers on the run's first test net.
-func newMeasurement(s *solver.Solver, run *config.Run) (*measurement, error) {
+// measurable is an error where sensitivity cannot be measured.
+func measurable(s *solver.Solver, run *config.Run) error {
 	if len(s.Tests) == 0 {
-		return nil, errors.New("sensitivity is measured on a test net; the solver has none")
+		return errors.New("sensitivity is measured on a test net; the solver has none")
 	}
 	if len(s.Layers()) == 0 {
-		return nil, errors.New("no layer of this net can be pruned")
+		return errors.New("no layer of this net can be pruned")
 	}
-	f := run.Tests[0]
-	for _, l := range f.Net.Layer {
+	for _, l := range run.Tests[0].Net.Layer {
 		if l.GetType() == "HDF5Output" {
-			return nil, fmt.Errorf(
+			return fmt.Errorf(
 				"the test net writes %s (layer %q), which measuring would overwrite",
 				l.GetHdf5OutputParam().GetFileName(),
 				l.GetName(),
 			)
 		}
 	}
+	return nil
+}
+
+// newMeasurement prepares a measurement of all layers on the run's first test net.
+func newMeasurement(s *solver.Solver, run *config.Run) (*measurement, error) {
+	f := run.Tests[0]
 	p := &measurement{solver: s, own: map[*layer.Param]*layer.Param{}}
 	var err error
 	if p.net, err = p.build(f, run.Inputs); err != nil {

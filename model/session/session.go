@@ -147,20 +147,20 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 	t.hist, t.curves, t.collapse = newHistograms(s), newCurves(s), newCollapse(s)
 	t.rec = newRecorder(s, t.run, &t.events, j)
 	t.settings = newSettings(s, t.run, &t.events, &t.rec, &t.hist, hooks{
-		finished: func() bool { return t.control.State == Finished },
-		guard: func(edits []config.Edit) {
+		Finished: func() bool { return t.control.State == Finished },
+		Guard: func(edits []config.Edit) {
 			if t.opts.Guard > 0 && !t.control.State.Ended() {
 				t.saver.guard(edits)
 			}
 		},
-		changed: func() {
+		Changed: func() {
 			t.hist.stale()
 			t.saver.edited()
 		},
 	})
-	t.saver = newSaver(saver{
-		solver: s, run: t.run, opts: &t.opts, lock: lock, rec: &t.rec, events: &t.events, hist: &t.hist,
-		settings: &t.settings, curves: &t.curves, display: &t.display,
+	t.saver = newSaver(saverParts{
+		Solver: s, Run: t.run, Rec: &t.rec, Events: &t.events, Hist: &t.hist, Settings: &t.settings, Curves: &t.curves,
+		Display: &t.display, Lock: lock, Opts: &t.opts,
 	})
 	t.prober = newProber(s, t.run, &t.hist, &t.events)
 }
@@ -170,6 +170,7 @@ func (t *Trainer) restore() error {
 	t.settings.restore(t.solver.SessionData())
 	iterChanges := t.rec.recent()
 	t.replay.skip(t.solver.Iter, iterChanges)
+	t.settings.reserve(t.replay.lastPlan())
 	past, problem := t.rec.readPast()
 	if problem != "" {
 		t.note(Notice{problem})

@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,9 +28,9 @@ type settings struct {
 
 // hooks are what the settings ask of the run.
 type hooks struct {
-	finished func() bool         // no surgery will come any more
-	guard    func([]config.Edit) // writes a snapshot before edits that are risky
-	changed  func()              // is told that settings have changed
+	Finished func() bool         // no surgery will come any more
+	Guard    func([]config.Edit) // writes a snapshot before edits that are risky
+	Changed  func()              // is told that settings have changed
 }
 
 func newSettings(
@@ -73,14 +74,17 @@ func editsOf(edits []config.Edited) []config.Edit {
 // reports that the command waits; its caller is answered later. plan is the plan that makes the change, or 0.
 func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack Ack, waits bool, err error) {
 	all, err := s.resolve(edits)
+	if err == nil && len(all) == 0 {
+		err = errors.New("set: no settings given")
+	}
 	if err != nil {
 		return Ack{}, false, err
 	}
 	warning := ""
 	if c.Origin != undone {
-		s.guard(editsOf(all))
+		s.Guard(editsOf(all))
 		if warning = surgeryWarnings(s.solver.Hyper(), s.hist, editsOf(all)); warning != "" {
-			s.events.note(Event{Iter: s.solver.Iter, By: c.By, What: Warning{warning}})
+			s.events.note(Event{Iter: s.solver.Iter, By: c.By, What: Notice{warning}})
 			warning = "; " + warning
 		}
 	}
@@ -114,6 +118,9 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 	}
 	if atOnce, err = s.apply(c, atOnce); err != nil {
 		s.accept(c, done)
+		if len(done.Edits) > 0 {
+			err = fmt.Errorf("%w; applied all the same: %s", err, EditsText(done.Edits))
+		}
 		return Ack{}, false, err
 	}
 	done.Edits = append(append(done.Edits, atOnce...), waiting...)
@@ -149,7 +156,7 @@ func (s *settings) accept(c *pendingCommand, done step) {
 // noneDue is what to add to the answer to thresholds that took effect though no surgery will go by them.
 func (s *settings) noneDue(edits []config.Edited) string {
 	for _, e := range edits {
-		if why := NoSurgery(s.solver.Hyper(), e.Layer, s.solver.Iter, s.finished()); why != "" {
+		if why := NoSurgery(s.solver.Hyper(), e.Layer, s.solver.Iter, s.Finished()); why != "" {
 			return "; no surgery is due: " + why
 		}
 	}
@@ -158,7 +165,7 @@ func (s *settings) noneDue(edits []config.Edited) string {
 
 // waitsForSurgery reports whether a change of a field takes effect with a surgery to come.
 func (s *settings) waitsForSurgery(f config.Field) bool {
-	return f.WaitsForSurgery() && !s.finished() && s.moreSurgery(f.Layer)
+	return f.WaitsForSurgery() && !s.Finished() && s.moreSurgery(f.Layer)
 }
 
 // moreSurgery reports whether a layer will be operated on again.
@@ -199,6 +206,9 @@ func (s *settings) applyPending(now func(layer string) bool) {
 	}
 }
 
+// runEnded answers all commands that wait, of a run that ends.
+func (s *settings) runEnded() { s.ledger.settleAll(s.solver.Iter, ErrEnded) }
+
 // cancelPending answers all commands that wait, whose edits will not take effect.
 func (s *settings) cancelPending(why error) {
 	for _, t := range s.ledger.takePending(func(pendingEdit) bool { return true }) {
@@ -233,7 +243,7 @@ func (s *settings) set(edits []config.Edit) ([]config.Edited, error) {
 	if err := s.solver.SetHyper(h); err != nil {
 		return nil, err
 	}
-	s.changed()
+	s.Changed()
 	return done, nil
 }
 
@@ -360,6 +370,9 @@ func (s *settings) endRamps(f config.Field) []Plan {
 func (s *settings) resumeRamps(ended []Plan) string {
 	var texts []string
 	for _, p := range ended {
+		if _, ok := s.plans.find(p.ID); ok {
+			continue // an undo before has failed behind it
+		}
 		s.plans.put(p)
 		s.rec.write(Change{Iter: s.solver.Iter, By: p.By, Ramp: &Ramp{Plan: p}})
 		s.events.note(Event{Iter: s.solver.Iter, By: p.By, What: RampResumed{p}})
@@ -426,7 +439,7 @@ func (s *settings) beginRamp(p Plan) (Plan, error) {
 	if p.From != nil {
 		start = *p.From
 	}
-	s.guard([]config.Edit{p.Edit})
+	s.Guard([]config.Edit{p.Edit})
 	ended := s.endRamps(p.Field)
 	s.ledger.replace([]config.Edited{{Edit: p.Edit}}, s.solver.Iter)
 	return s.begun(p, start, old, ended), nil
@@ -498,14 +511,18 @@ func (s *settings) sessionData() solver.SessionData {
 
 // restore takes what a snapshot carries of the settings, and tells what of it is not known.
 func (s *settings) restore(c solver.SessionData) {
-	saved := parseSavedSession(c.Session)
+	saved, unknown := parseSavedSession(c.Session)
 	s.ledger.restoreSteps(saved.Past.Undo, saved.Past.Redo, saved.Seq)
 	s.rec.restore(saved.IterChanges)
-	unknown := append(s.ledger.restore(c.Pending), s.plans.restore(c.Plans, saved.PlanID)...)
+	unknown = append(unknown, s.ledger.restore(c.Pending)...)
+	unknown = append(unknown, s.plans.restore(c.Plans, saved.PlanID)...)
 	for _, u := range unknown {
 		s.events.note(Event{Iter: s.solver.Iter, What: Warning{u}})
 	}
 }
+
+// reserve keeps ids of plans up to one for a journal that is repeated.
+func (s *settings) reserve(id int) { s.plans.reserve(id) }
 
 // planned are the plans as they are now.
 func (s *settings) planned() []Plan { return s.plans.view() }

@@ -151,24 +151,38 @@ func (l *ledger) wait(c *pendingCommand, edits []config.Edited) {
 // takePending takes the pending edits off that are picked, and returns them by command, in the order in which they
 // were asked for. The commands count them as no longer waiting.
 func (l *ledger) takePending(pick func(pendingEdit) bool) []commandEdits {
+	if !slices.ContainsFunc(l.pending, pick) {
+		return nil
+	}
 	var out []commandEdits
 	var rest []pendingEdit
+	index := map[*pendingCommand]int{} // in out
 	for _, p := range l.pending {
 		if !pick(p) {
 			rest = append(rest, p)
 			continue
 		}
-		i := slices.IndexFunc(out, func(t commandEdits) bool { return t.Of == p.Of })
-		if i < 0 {
+		i, ok := index[p.Of]
+		if !ok {
 			i, out = len(out), append(out, commandEdits{Of: p.Of})
+			index[p.Of] = i
 		}
 		out[i].Edits = append(out[i].Edits, p.Edited)
 		p.Of.Waiting--
 	}
-	if out != nil {
-		l.pending = rest
-	}
+	l.pending = rest
 	return out
+}
+
+// settleAll answers all commands that wait, of a run that ends; its last snapshot shows them as they are.
+func (l *ledger) settleAll(iter int, why error) {
+	told := map[*pendingCommand]bool{}
+	for _, p := range l.pending {
+		if !told[p.Of] {
+			told[p.Of], p.Of.Waiting = true, 0
+			p.Of.settle(iter, why)
+		}
+	}
 }
 
 // commandEdits are the edits of a command that waited.
@@ -220,7 +234,7 @@ func (l *ledger) forget(seq int, edits []config.Edited) {
 	}
 	fields := fieldsOf(edits)
 	gone := func(e config.Edited) bool { _, ok := fields[e.Field]; return ok }
-	s.Edits = slices.DeleteFunc(slices.Clone(s.Edits), gone) // in new memory: a snapshot under way may have the old
+	s.Edits = slices.DeleteFunc(slices.Clone(s.Edits), gone) // redo may share the old
 	if len(s.Edits) == 0 {
 		l.undo = slices.DeleteFunc(slices.Clone(l.undo), func(s step) bool { return s.Seq == seq })
 	}

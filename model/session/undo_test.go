@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -180,5 +181,42 @@ func TestLedgerRestores(t *testing.T) {
 	unknown := again.restore([][]byte{[]byte(`{"iter":1,"field":"a.heat","new":"2"}`), []byte(`{"iter":1`)})
 	if len(unknown) != 2 || len(again.pending) != 0 {
 		t.Errorf("%q, %d pending; wanted both told", unknown, len(again.pending))
+	}
+}
+
+// Of what a snapshot keeps, a step that this version does not know is told of; the rest is taken.
+func TestSavedSessionTakesWhatItKnows(t *testing.T) {
+	const data = `{"lately":[{"iter":3,"field":"lr_mult","old":"1","new":"2"}],"plan_id":7,"seq":4,"past":{"undo":[
+		{"seq":1,"edits":[{"field":"lr_mult","old":"1","new":"2"}]},
+		{"seq":2,"edits":[{"field":"conv1.sparsity_target","old":"1","new":"2"}]}],
+		"redo":[{"seq":3,"edits":[{"field":"momentum","old":"0.9","new":"0.8"}]}]}}`
+	k, unknown := parseSavedSession([]byte(data))
+	if len(k.IterChanges) != 1 || k.PlanID != 7 || k.Seq != 4 || len(k.Past.Undo) != 1 || len(k.Past.Redo) != 1 {
+		t.Errorf("%+v", k)
+	}
+	if len(unknown) != 1 || !strings.Contains(unknown[0], `no setting "conv1.sparsity_target"`) {
+		t.Errorf("told %q", unknown)
+	}
+	if _, unknown := parseSavedSession(nil); unknown != nil {
+		t.Errorf("of a snapshot that keeps nothing: %q", unknown)
+	}
+	if _, unknown := parseSavedSession([]byte("{")); len(unknown) != 1 {
+		t.Errorf("of a damaged one: %q", unknown)
+	}
+}
+
+// A line that this version does not know is kept byte for byte; an old value that cannot be read does not matter.
+func TestUnknownLines(t *testing.T) {
+	const line = `{"iter":3,"field":"conv1.nope","old":"1","new":"2","extra":{"a":1}}`
+	c, err := parseChange([]byte(line))
+	if err != nil || c.Unknown == nil || c.Unknown.Field != "conv1.nope" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if again, err := c.line(); err != nil || string(again) != line {
+		t.Errorf("%s, %v; wanted %s", again, err, line)
+	}
+	c, err = parseChange([]byte(`{"iter":3,"field":"lr_mult","old":"lots","new":"2"}`))
+	if err != nil || c.Unknown != nil || c.String() != "lr_mult 2" {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
