@@ -304,8 +304,8 @@ func (e *Edited) UnmarshalJSON(data []byte) (err error) {
 	return err
 }
 
-// ParseEdited reads an edit as journals have it. An old value that is left out, or cannot be read, is not known: nothing
-// goes by it.
+// ParseEdited reads an edit as journals have it. An old value that is left out, or cannot be read, is not known:
+// nothing goes by it.
 func ParseEdited(field, old, value string) (Edited, error) {
 	edit, err := Parse(field, value)
 	if err != nil {

@@ -43,9 +43,7 @@ func slow(t *testing.T, dir string) {
 	write(
 		t,
 		path,
-		string(
-			net,
-		)+`layer {
+		string(net)+`layer {
   name: "big" type: "InnerProduct" bottom: "data" top: "big"
   inner_product_param { num_output: 40000 weight_filler { type: "gaussian" std: 0.01 } }
 }

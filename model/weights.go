@@ -409,9 +409,7 @@ func (n *Net) ExportBytes() int64 {
 		}
 		size := proto.Size(n.stored(nd))
 		for _, p := range nd.params {
-			blob := proto.Size(
-				caffe.NewBlob(p.Shape, nil),
-			) + protowire.SizeTag(
+			blob := proto.Size(caffe.NewBlob(p.Shape, nil)) + protowire.SizeTag(
 				blobData,
 			) + protowire.SizeBytes(
 				4*p.Data.N,

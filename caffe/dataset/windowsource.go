@@ -39,13 +39,11 @@ func FromWindows(
 	random Random,
 ) (Source, error) {
 	s := &windows{
-		file:    f,
-		crop:    int(t.param.GetCropSize()),
-		context: int(p.GetContextPad()),
-		square:  p.GetCropMode() == "square",
-		batch: uint64(
-			max(1, batch),
-		),
+		file:     f,
+		crop:     int(t.param.GetCropSize()),
+		context:  int(p.GetContextPad()),
+		square:   p.GetCropMode() == "square",
+		batch:    uint64(max(1, batch)),
 		channels: f.Pictures[0].Channels,
 		mirror:   t.param.GetMirror(),
 		scale:    t.param.GetScale(),

@@ -116,10 +116,8 @@ func FillInputs(d *gpu.Device, n *model.Net, classes int) {
 func Solver(tb testing.TB, d *gpu.Device, name string, batch, classes int, edit ...func(*config.Run)) *solver.Solver {
 	tb.Helper()
 	run := &config.Run{SolverPath: "solver.prototxt", Train: ReadNet(tb, name, batch), Solver: &caffepb.SolverParameter{
-		BaseLr: proto.Float32(
-			0.001,
-		), Momentum: proto.Float32(0.9), WeightDecay: proto.Float32(0.0005), LrPolicy: proto.String("fixed"),
-		MaxIter: proto.Int32(1 << 30), RandomSeed: proto.Int64(1)}}
+		BaseLr: proto.Float32(0.001), Momentum: proto.Float32(0.9), WeightDecay: proto.Float32(0.0005),
+		LrPolicy: proto.String("fixed"), MaxIter: proto.Int32(1 << 30), RandomSeed: proto.Int64(1)}}
 	for _, f := range edit {
 		f(run)
 	}

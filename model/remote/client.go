@@ -256,7 +256,8 @@ func (c *Client) Do(ctx context.Context, cmd session.Command) (session.Ack, erro
 		return session.Ack{}, err
 	}
 	if most := c.maxCommand(); len(frame) > most {
-		return session.Ack{}, fmt.Errorf("a command of %d bytes; must be at most %d: set fewer layers at once", len(frame), most)
+		return session.Ack{}, fmt.Errorf(
+			"a command of %d bytes; must be at most %d: set fewer layers at once", len(frame), most)
 	}
 	if err := c.sendFrame(frame); err != nil {
 		return session.Ack{}, session.ErrEnded

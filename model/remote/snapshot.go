@@ -34,18 +34,14 @@ func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 		BatchSize:   int64(s.BatchSize),
 		RemainingNs: int64(s.Remaining),
 		Memory:      s.Memory,
-		Tested: int64(
-			s.Tested,
-		),
-		ToTest:  int64(s.ToTest),
-		Path:    s.Path,
-		Prefix:  s.Prefix,
-		Journal: s.Journal,
-		Viewers: s.Viewers,
-		Saved:   s.Saved,
-		SavedIter: int64(
-			s.SavedIter,
-		),
+		Tested:      int64(s.Tested),
+		ToTest:      int64(s.ToTest),
+		Path:        s.Path,
+		Prefix:      s.Prefix,
+		Journal:     s.Journal,
+		Viewers:     s.Viewers,
+		Saved:       s.Saved,
+		SavedIter:   int64(s.SavedIter),
 		Exported:    s.Exported,
 		PublishedNs: s.Published.UnixNano(),
 		Undo:        s.Undo,
@@ -128,24 +124,20 @@ func encodeSeries(s, before *session.Series) *remotepb.Series {
 
 func encodeLayer(l, before *session.LayerStats) *remotepb.Layer {
 	m := &remotepb.Layer{
-		Name:    l.Name,
-		Type:    l.Type,
-		Rule:    int32(l.Rule),
-		Weights: int64(l.Weights),
-		Kept:    int64(l.Kept),
-		Mu:      l.Mu,
-		Sigma:   l.Sigma,
-		Pruned: int64(
-			l.Pruned,
-		),
-		Spliced:  int64(l.Spliced),
-		LastIter: int64(l.LastIter),
-		Masked:   l.Masked,
-		Outputs:  int64(l.Outputs),
-		Dead:     int64(l.Dead),
-		KernelH: int32(
-			l.Kernel[0],
-		),
+		Name:         l.Name,
+		Type:         l.Type,
+		Rule:         int32(l.Rule),
+		Weights:      int64(l.Weights),
+		Kept:         int64(l.Kept),
+		Mu:           l.Mu,
+		Sigma:        l.Sigma,
+		Pruned:       int64(l.Pruned),
+		Spliced:      int64(l.Spliced),
+		LastIter:     int64(l.LastIter),
+		Masked:       l.Masked,
+		Outputs:      int64(l.Outputs),
+		Dead:         int64(l.Dead),
+		KernelH:      int32(l.Kernel[0]),
 		KernelW:      int32(l.Kernel[1]),
 		NormsIter:    int64(l.Norms.Iter),
 		NormWeights:  l.Norms.Weights,
@@ -201,24 +193,12 @@ func decodeSnapshot(m *remotepb.State, before *session.Snapshot) (*session.Snaps
 	if s.State < session.Running || s.State > session.Stopped {
 		return nil, fmt.Errorf("state %d", m.State)
 	}
-	s.Iter, s.MaxIter, s.Rate, s.Loss, s.Smoothed, s.PerSecond = int(
-		m.Iter,
-	), int(
-		m.MaxIter,
-	), m.Rate, m.Loss, m.Smoothed, m.PerSecond
-	s.BatchSize, s.Remaining, s.Memory, s.Tested, s.ToTest = int(
-		m.BatchSize,
-	), time.Duration(
-		m.RemainingNs,
-	), m.Memory, int(
-		m.Tested,
-	), int(
-		m.ToTest,
-	)
+	s.Iter, s.MaxIter, s.Rate, s.Loss, s.Smoothed = int(m.Iter), int(m.MaxIter), m.Rate, m.Loss, m.Smoothed
+	s.PerSecond, s.BatchSize, s.Remaining = m.PerSecond, int(m.BatchSize), time.Duration(m.RemainingNs)
+	s.Memory, s.Tested, s.ToTest = m.Memory, int(m.Tested), int(m.ToTest)
 	s.Exported = m.Exported
-	s.Path, s.Prefix, s.Journal, s.Viewers, s.Saved, s.SavedIter = m.Path, m.Prefix, m.Journal, m.Viewers, m.Saved, int(
-		m.SavedIter,
-	)
+	s.Path, s.Prefix, s.Journal, s.Viewers = m.Path, m.Prefix, m.Journal, m.Viewers
+	s.Saved, s.SavedIter = m.Saved, int(m.SavedIter)
 	s.Published, s.Undo, s.Redo, s.Surgeries = time.Unix(0, m.PublishedNs), m.Undo, m.Redo, int(m.Surgeries)
 	s.Back, s.WriteProblem, s.Unsaved = m.Back, m.Trouble, int(m.Unsaved)
 	v := m.GetHealth()
@@ -335,16 +315,14 @@ func decodeSeries(m *remotepb.Series, s *session.Series) error {
 
 func decodeLayer(m *remotepb.Layer, was session.LayerStats, l *session.LayerStats) error {
 	*l = session.LayerStats{
-		Name:    m.Name,
-		Type:    m.Type,
-		Rule:    gpu.Rule(m.Rule),
-		Weights: int(m.Weights),
-		Kept:    int(m.Kept),
-		Mu:      m.Mu,
-		Sigma:   m.Sigma,
-		Pruned: int(
-			m.Pruned,
-		),
+		Name:     m.Name,
+		Type:     m.Type,
+		Rule:     gpu.Rule(m.Rule),
+		Weights:  int(m.Weights),
+		Kept:     int(m.Kept),
+		Mu:       m.Mu,
+		Sigma:    m.Sigma,
+		Pruned:   int(m.Pruned),
 		Spliced:  int(m.Spliced),
 		LastIter: int(m.LastIter),
 		Masked:   m.Masked,

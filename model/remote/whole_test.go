@@ -2,12 +2,14 @@ package remote
 
 import (
 	"fmt"
+	"go/types"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/tools/go/packages"
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/config"
@@ -185,6 +187,36 @@ func TestEveryFieldArrives(t *testing.T) {
 	}
 	if d := cmp.Diff(s, got, same...); d != "" {
 		t.Errorf("differs (-sent +arrived):\n%s", d)
+	}
+}
+
+// The list of payloads is whole: an event that is added to a session has to be added to the wire.
+func TestEveryPayloadIsListed(t *testing.T) {
+	all, err := packages.Load(&packages.Config{
+		Mode: packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedTypes |
+			packages.NeedExportFile,
+	}, "dns-tui/model/session")
+	if err != nil || len(all) != 1 || len(all[0].Errors) > 0 {
+		t.Fatalf("%v, %v", err, all)
+	}
+	scope := all[0].Types.Scope()
+	payload := scope.Lookup("Payload").Type().Underlying().(*types.Interface)
+	listed := map[string]bool{}
+	for _, w := range payloads(func(any) {}) {
+		listed[reflect.TypeOf(w).Name()] = true
+	}
+	for _, name := range scope.Names() {
+		o, ok := scope.Lookup(name).(*types.TypeName)
+		if ok && name != "Payload" && types.Implements(o.Type(), payload) && !listed[name] {
+			t.Errorf("%s is not sent in this test", name)
+		}
+	}
+	for _, w := range payloads(func(any) {}) {
+		_, isText := w.(session.TextEvent)
+		sent, err := decodeEvent(encodeEvent(&session.Event{What: w}))
+		if _, fell := sent.What.(session.TextEvent); err != nil || fell && !isText {
+			t.Errorf("%T arrives as %T, %v", w, sent.What, err)
+		}
 	}
 }
 

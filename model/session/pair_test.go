@@ -384,13 +384,8 @@ func TestResumePastAnotherRun(t *testing.T) {
 	prefix := filepath.Join(t.TempDir(), "run")
 	seeded := func(seed int64, snapshot string, iter int) {
 		train(t, mini(t, "dns_seed_mini", func(r *config.Run) {
-			r.Solver.SnapshotPrefix, r.Solver.RandomSeed, r.Solver.Snapshot = proto.String(
-				prefix,
-			), proto.Int64(
-				seed,
-			), proto.Int32(
-				2,
-			)
+			r.Solver.SnapshotPrefix, r.Solver.Snapshot = proto.String(prefix), proto.Int32(2)
+			r.Solver.RandomSeed = proto.Int64(seed)
 			if snapshot != "" {
 				r.Weights, r.Snapshot = nil, snapshot
 			}
@@ -403,11 +398,8 @@ func TestResumePastAnotherRun(t *testing.T) {
 	}
 	seeded(2, "", 3)
 	run := mini(t, "dns_seed_mini", func(r *config.Run) {
-		r.Solver.SnapshotPrefix, r.Solver.RandomSeed, r.Weights, r.Snapshot = proto.String(
-			prefix,
-		), proto.Int64(
-			1,
-		), nil, prefix+"_iter_6.solverstate"
+		r.Solver.SnapshotPrefix, r.Solver.RandomSeed = proto.String(prefix), proto.Int64(1)
+		r.Weights, r.Snapshot = nil, prefix+"_iter_6.solverstate"
 		r.Solver.MaxIter = proto.Int32(9)
 	})
 	tr := startWith(t, run, 1, session.Options{})

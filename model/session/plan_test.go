@@ -146,7 +146,8 @@ func TestRampValues(t *testing.T) {
 		want float64
 		last bool
 	}{
-		{rate, 10, 0, false}, {rate, 11, 0.25, false}, {rate, 13, 0.75, false}, {rate, 14, 1, true}, {rate, 20, 1, true},
+		{rate, 10, 0, false}, {rate, 11, 0.25, false}, {rate, 13, 0.75, false}, {rate, 14, 1, true},
+		{rate, 20, 1, true},
 		{stop, 10, 6, false}, {stop, 11, 7, false}, {stop, 12, 9, false}, {stop, 14, 11, true},
 	} {
 		if v, last := c.plan.valueAt(c.iter); v != c.want || last != c.last {

@@ -107,9 +107,7 @@ func (s *Solver) state(model string) (*caffepb.SolverState, error) {
 				Layer:    proto.String(p.Name),
 				Measured: proto.Bool(p.measured),
 				Mu:       proto.Float32(p.mu),
-				Sigma: proto.Float32(
-					p.sigma,
-				),
+				Sigma:    proto.Float32(p.sigma),
 				LastIter: proto.Int64(int64(p.lastIter)),
 				Pruned:   proto.Int64(int64(p.pruned)),
 				Spliced:  proto.Int64(int64(p.spliced)),

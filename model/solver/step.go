@@ -74,9 +74,8 @@ func (s *Solver) Step() (float64, error) {
 // solver back to the iteration whose loss was not finite.
 func (s *Solver) Advance() error {
 	f := &s.ring[(s.first+s.inFlight)%len(s.ring)]
-	f.iter, f.passes, f.losses, f.ops, f.positions = s.Iter, int(
-		s.param.GetIterSize(),
-	), f.losses[:0], f.ops[:0], f.positions[:0]
+	f.iter, f.passes = s.Iter, int(s.param.GetIterSize())
+	f.losses, f.ops, f.positions = f.losses[:0], f.ops[:0], f.positions[:0]
 	for _, src := range s.sources {
 		f.positions = append(f.positions, src.Records())
 	}
