@@ -80,15 +80,6 @@ func RunName(solver string) string {
 	return base + "-" + strconv.Itoa(os.Getpid())
 }
 
-// SocketOf returns the path of a run's socket.
-func SocketOf(name string) (string, error) {
-	dir, err := Folder()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(dir, name+socketExt), nil
-}
-
 // ActiveRun is a run that can be attached to.
 type ActiveRun struct {
 	Name, Path string
