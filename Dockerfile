@@ -1,7 +1,7 @@
 # A container that computes on the CPU:
 #
 #     make image
-#     docker run -it --rm -v "$PWD":/work dns-tui solver.prototxt
+#     docker run -it --rm -v "$PWD":/data dns-tui solver.prototxt
 #
 # Dockerfile.cuda is the one for NVIDIA GPUs.
 FROM golang:1.26.8-bookworm AS build
@@ -24,7 +24,7 @@ RUN apt-get update \
     && useradd --create-home --uid 1000 dns-tui
 COPY --from=build /out /
 USER 1000
-WORKDIR /work
+WORKDIR /data
 ENV LANG=C.UTF-8
 ENTRYPOINT ["dns-tui"]
 CMD ["help"]
