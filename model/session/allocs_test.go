@@ -20,7 +20,8 @@ func TestLoopAllocatesNothing(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "net.prototxt"), `
 		layer { name: "in" type: "DummyData" top: "x" top: "y"
-			dummy_data_param { shape { dim: 2 dim: 3 } shape { dim: 2 dim: 1 } data_filler { type: "constant" value: 1 } } }
+			dummy_data_param {
+				shape { dim: 2 dim: 3 } shape { dim: 2 dim: 1 } data_filler { type: "constant" value: 1 } } }
 		layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 1 } }
 		layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "loss" }`)
 	write(t, filepath.Join(dir, "solver.prototxt"),
