@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dns-tui/caffe"
 	"dns-tui/gpu"
 )
 
@@ -90,6 +91,12 @@ func ParseField(text string) (Field, error) {
 		if p != AnyThreshold {
 			names = append(names, paramNames[p])
 		}
+	}
+	if layer != "" { // which of them it has, its rule says
+		if c := caffe.Closest(name, names); c != "" {
+			return Field{}, fmt.Errorf("no setting %q; did you mean %q?", text, c)
+		}
+		return Field{}, fmt.Errorf("no setting %q", text)
 	}
 	return Field{}, fmt.Errorf("no setting %q%s", text, hint(name, names))
 }
@@ -332,10 +339,14 @@ func (h *Hyper) Parse(field, value string) (Edit, error) {
 func (h *Hyper) ParseField(text string) (Field, error) {
 	f, err := ParseField(text)
 	if err != nil {
-		if i := strings.LastIndexByte(text, '.'); i > 0 && h.Layer(text[:i]) == nil {
+		i := strings.LastIndexByte(text, '.')
+		if i <= 0 {
+			return f, err
+		}
+		if h.Layer(text[:i]) == nil {
 			return f, h.noLayer(text[:i])
 		}
-		return f, err
+		return h.resolve(Field{Layer: text[:i]}, text)
 	}
 	return h.resolve(f, text)
 }

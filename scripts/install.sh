@@ -16,10 +16,12 @@ fi
 program=$(realpath "$1")
 cd "$(dirname "$0")/.."
 umask 022
-mkdir -p "$root/bin" "$(dirname "$man")" "$(dirname "$bash")" "$(dirname "$zsh")" "$(dirname "$fish")" "$doc"
+mkdir -p "$root/bin" "$(dirname "$man")" "$(dirname "$bash")" "$(dirname "$zsh")" "$(dirname "$fish")" "$doc/docs/screens"
 install -m 755 "$program" "$root/bin/dns-tui"
 "$program" man >"$man"
 "$program" completion bash >"$bash"
 "$program" completion zsh >"$zsh"
 "$program" completion fish >"$fish"
-install -m 644 LICENSE NOTICE README.md CHANGELOG.md docs/*.md "$doc"
+install -m 644 LICENSE NOTICE README.md CHANGELOG.md CONTRIBUTING.md "$doc"
+install -m 644 docs/*.md "$doc/docs"
+install -m 644 docs/screens/*.svg "$doc/docs/screens"

@@ -344,7 +344,7 @@ func planned(s *session.Snapshot) {
 	from := 1.96
 	s.Plans = []session.Plan{
 		{ID: 1, Edit: edit("base_lr", "0.001"), At: 20000},
-		{ID: 2, Edit: edit("conv2.threshold", "2.2"), From: &from, At: 12000, Over: 2000, Begun: true},
+		{ID: 2, Edit: edit("conv2.threshold", "2.2"), From: &from, At: 12000, Over: 2000, Begun: true, OldKnown: true},
 	}
 	s.RestorePoints = []session.RestorePoint{
 		{

@@ -69,14 +69,15 @@ func decodeParam(p remotepb.Param) config.Param {
 func encodePlan(p *session.Plan) *remotepb.Plan {
 	return &remotepb.Plan{
 		Id: int64(p.ID), Edit: encodeEdit(p.Edit), From: p.From, At: int64(p.At), Over: int64(p.Over), By: p.By,
-		Begun: p.Begun, Start: p.Start, Old: p.Old, Relative: p.Relative,
+		Begun: p.Begun, Start: p.Start, Old: p.Old, OldKnown: p.OldKnown, Relative: p.Relative,
 	}
 }
 
 func decodePlan(m *remotepb.Plan) session.Plan {
 	return session.Plan{
 		ID: int(m.GetId()), Edit: decodeEdit(m.GetEdit()), From: m.From, At: int(m.GetAt()), Over: int(m.GetOver()),
-		By: m.GetBy(), Begun: m.GetBegun(), Start: m.GetStart(), Old: m.GetOld(), Relative: m.GetRelative(),
+		By: m.GetBy(), Begun: m.GetBegun(), Start: m.GetStart(), Old: m.GetOld(),
+		OldKnown: m.GetOldKnown(), Relative: m.GetRelative(),
 	}
 }
 

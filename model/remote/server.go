@@ -481,7 +481,7 @@ func (v *viewer) command(ctx context.Context, m *remotepb.Command) bool {
 		return answer(session.Ack{}, err)
 	case v.readOnly && !c.Kind.ReadsOnly():
 		return answer(session.Ack{}, errors.New("this session is read-only: attach without --read-only to steer"))
-	case !v.server.limit.Allow():
+	case c.Kind != session.Stop && !v.server.limit.Allow(): // a stop goes before all others
 		return answer(session.Ack{}, errors.New("too many commands at once"))
 	}
 	select {

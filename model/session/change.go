@@ -230,8 +230,11 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 			err = json.Unmarshal(l.Plan, &c.Ramp.Plan)
 		}
 	case editsField:
-		if err = json.Unmarshal(l.Edits, &c.Edits); err == nil && len(c.Edits) == 0 {
-			err = errors.New("no edits")
+		if len(l.Edits) > 0 {
+			err = json.Unmarshal(l.Edits, &c.Edits)
+		}
+		if err == nil && len(c.Edits) == 0 {
+			err = errors.New("edits without their list")
 		}
 	default:
 		c.Edits = make([]config.Edited, 1)

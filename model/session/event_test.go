@@ -57,7 +57,8 @@ func TestSnapshotCountsEvents(t *testing.T) {
 // What an event says, and what became of it.
 func TestEventText(t *testing.T) {
 	p := Plan{
-		ID: 3, Edit: edited(field("conv2", config.Threshold), 1, 1.5).Edit, At: 7, Over: 20, Begun: true, Old: 0.6,
+		ID: 3, Edit: edited(field("conv2", config.Threshold), 1, 1.5).Edit, At: 7, Over: 20,
+		Begun: true, Old: 0.6, OldKnown: true,
 	}
 	results := []solver.TestResult{
 		{Outputs: []model.Output{{Name: "accuracy", Value: 0.99}, {Name: "loss", Value: 0.03}}},

@@ -373,3 +373,31 @@ func TestReplayAfterReturning(t *testing.T) {
 		t.Error("the replay has other weights")
 	}
 }
+
+// A step of a layer that the net no longer has can't be undone; those before it can.
+func TestUndoPastALayerThatIsGone(t *testing.T) {
+	change := func(r *config.Run) { r.Solver.MaxIter = proto.Int32(40) }
+	run := mini(t, "dns_seed_mini", change)
+	tr := start(t, run, 1)
+	must(t, tr, set("base_lr", "0.001"))
+	stepTo(t, tr, 5)
+	must(t, tr, set("ip1.frozen", "on"))
+	must(t, tr, session.Command{Kind: session.SnapshotNow})
+	again := mini(t, "dns_seed_mini", func(r *config.Run) {
+		change(r)
+		for _, l := range r.Train.Net.Layer {
+			if l.GetName() == "ip1" {
+				l.Name = proto.String("ip1b")
+			}
+		}
+		r.Weights, r.Snapshot, r.SkipMismatched = nil, run.SnapshotPrefix()+"_iter_5.solverstate", true
+	})
+	tr = start(t, again, 1)
+	if _, err := tr.Do(context.Background(), session.Command{Kind: session.Undo}); err == nil ||
+		!strings.Contains(err.Error(), `no layer "ip1"`) {
+		t.Errorf("undone with %v, wanted no layer ip1", err)
+	}
+	if a := must(t, tr, session.Command{Kind: session.Undo}); a.Detail != "base_lr 0.001 → 0.01" {
+		t.Errorf("then undone: %q", a.Detail)
+	}
+}

@@ -247,7 +247,8 @@ func (t *Trainer) settled(iter int, loss float64) {
 	for _, p := range t.solver.Layers() { // nothing passes a layer without any weight, forward or backward
 		if p.LastSurgery() == iter && p.Kept() == 0 && p.Pruned() > 0 {
 			l := t.solver.Hyper().Layer(p.Name)
-			t.note(LayerEmptied{p.Name, l.ThresholdParam().String(), l.Threshold})
+			empty := LayerEmptied{p.Name, l.ThresholdParam().String(), l.Threshold}
+			t.events.note(Event{Iter: iter, What: empty})
 		}
 	}
 }

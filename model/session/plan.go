@@ -22,6 +22,7 @@ type Plan struct {
 	// Of a ramp that has begun: where it started, and the value before it.
 	Begun      bool
 	Start, Old float64
+	OldKnown   bool // a journal that was written by hand may leave it out
 	// Relative, in a command, counts At from the iteration at which the command is carried out.
 	Relative bool
 }
@@ -71,7 +72,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 
 // OldText is the value before a ramp that has begun; "" before.
 func (p *Plan) OldText() string {
-	if !p.Begun {
+	if !p.Begun || !p.OldKnown {
 		return ""
 	}
 	return p.Format(p.Old)
@@ -99,6 +100,7 @@ func (p *Plan) UnmarshalJSON(data []byte) error {
 	}
 	if l.Old != "" {
 		p.Old, err = edit.ParseValue(l.Old)
+		p.OldKnown = err == nil
 	}
 	return err
 }
@@ -208,7 +210,7 @@ func (s *plans) begin(id int, start, old float64) Plan {
 	s.list = slices.Clone(s.list)
 	for i := range s.list {
 		if p := &s.list[i]; p.ID == id {
-			p.Begun, p.Start, p.Old = true, start, old
+			p.Begun, p.Start, p.Old, p.OldKnown = true, start, old, true
 			return *p
 		}
 	}

@@ -298,6 +298,9 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 	}
 	ack, waits, err := s.change(back, &pendingCommand{By: by, Reply: to, Origin: undone}, 0)
 	if err != nil {
+		if slices.ContainsFunc(back, s.isGone) { // what was done before it can still be undone
+			s.ledger.discard()
+		}
 		return "", false, err
 	}
 	s.ledger.undone()
@@ -305,6 +308,12 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 		return ack.Detail + "; " + text, waits, nil
 	}
 	return ack.Detail, waits, nil
+}
+
+// isGone reports that an edit is of a layer or a setting that the net no longer has, as after a resume with another.
+func (s *settings) isGone(e config.Edit) bool {
+	_, err := s.solver.Hyper().Resolve(e.Field)
+	return err != nil
 }
 
 // redo makes the step again that was undone last. waits tells that it waits for surgery; to is answered then.
@@ -319,7 +328,7 @@ func (s *settings) redo(to chan reply, by string) (text string, waits bool, err 
 
 // schedule takes a plan in, checked whole against the settings of now.
 func (s *settings) schedule(p Plan, by string) (string, error) {
-	p.By, p.Begun, p.Start, p.Old = by, false, 0, 0
+	p.By, p.Begun, p.Start, p.Old, p.OldKnown = by, false, 0, 0, false
 	f, err := s.solver.Hyper().Resolve(p.Field)
 	if err != nil && p.Param != config.NoParam {
 		return "", err
@@ -489,6 +498,9 @@ func (s *settings) replayRamp(r *Ramp) error {
 	}
 	if p.Over < 1 {
 		return fmt.Errorf("%s: over %d iterations; wanted at least 1", p.Field, p.Over)
+	}
+	if !p.OldKnown {
+		p.Old, _ = s.solver.Hyper().Get(f)
 	}
 	s.plans.put(p)
 	s.begun(p, p.Start, p.Old, nil)

@@ -126,6 +126,9 @@ func (l *ledger) undone() {
 	l.undo = l.undo[:n]
 }
 
+// discard forgets the last step, which cannot be undone.
+func (l *ledger) discard() { l.undo = l.undo[:len(l.undo)-1] }
+
 // lastUndone is the step that redo would make again.
 func (l *ledger) lastUndone() (step, bool) {
 	if len(l.redo) == 0 {

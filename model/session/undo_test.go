@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -218,5 +219,21 @@ func TestUnknownLines(t *testing.T) {
 	c, err = parseChange([]byte(`{"iter":3,"field":"lr_mult","old":"lots","new":"2"}`))
 	if err != nil || c.Unknown != nil || c.String() != "lr_mult 2" {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// A line of edits that lacks their list, and one of a ramp that does not say where it came from.
+func TestLinesThatLackSomething(t *testing.T) {
+	if c, err := parseChange([]byte(`{"iter":3,"field":"edits"}`)); err != nil || c.Unknown == nil {
+		t.Errorf("%+v, %v; wanted a line that is not known", c, err)
+	}
+	const plan = `{"id":1,"field":"lr_mult","value":"2","at":3,"over":5,"begun":true,"start":1`
+	for old, want := range map[string]string{"": "", `,"old":"0.5"`: "0.5"} {
+		var p Plan
+		if err := json.Unmarshal([]byte(plan+old+"}"), &p); err != nil {
+			t.Error(err)
+		} else if got := p.OldText(); got != want {
+			t.Errorf("%s: old value %q, wanted %q", old, got, want)
+		}
 	}
 }

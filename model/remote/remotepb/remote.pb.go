@@ -888,6 +888,7 @@ type Plan struct {
 	Start         float64                `protobuf:"fixed64,8,opt,name=start,proto3" json:"start,omitempty"`
 	Old           float64                `protobuf:"fixed64,9,opt,name=old,proto3" json:"old,omitempty"`
 	Relative      bool                   `protobuf:"varint,10,opt,name=relative,proto3" json:"relative,omitempty"`
+	OldKnown      bool                   `protobuf:"varint,11,opt,name=old_known,json=oldKnown,proto3" json:"old_known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -988,6 +989,13 @@ func (x *Plan) GetOld() float64 {
 func (x *Plan) GetRelative() bool {
 	if x != nil {
 		return x.Relative
+	}
+	return false
+}
+
+func (x *Plan) GetOldKnown() bool {
+	if x != nil {
+		return x.OldKnown
 	}
 	return false
 }
@@ -4782,7 +4790,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x06Edited\x12'\n" +
 	"\x04edit\x18\x01 \x01(\v2\x13.dnstui.remote.EditR\x04edit\x12\x10\n" +
 	"\x03old\x18\x02 \x01(\x01R\x03old\x12\x1b\n" +
-	"\told_known\x18\x03 \x01(\bR\boldKnown\"\xef\x01\n" +
+	"\told_known\x18\x03 \x01(\bR\boldKnown\"\x8c\x02\n" +
 	"\x04Plan\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12'\n" +
 	"\x04edit\x18\x02 \x01(\v2\x13.dnstui.remote.EditR\x04edit\x12\x17\n" +
@@ -4794,7 +4802,8 @@ const file_remote_proto_rawDesc = "" +
 	"\x05start\x18\b \x01(\x01R\x05start\x12\x10\n" +
 	"\x03old\x18\t \x01(\x01R\x03old\x12\x1a\n" +
 	"\brelative\x18\n" +
-	" \x01(\bR\brelativeB\a\n" +
+	" \x01(\bR\brelative\x12\x1b\n" +
+	"\told_known\x18\v \x01(\bR\boldKnownB\a\n" +
 	"\x05_from\"\xcf\x02\n" +
 	"\x06Change\x12\x12\n" +
 	"\x04iter\x18\x01 \x01(\x03R\x04iter\x12\x0e\n" +
