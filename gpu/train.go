@@ -4,9 +4,9 @@ import "math"
 
 // # Masked weights
 //
-// A pruned layer has, beside its weights W, one array of forward weights M = W∘T. The mask T is not stored:
-// an element of M is -0 exactly where T is 0, and a kept weight that is zero is stored as +0. So the mask costs no
-// memory and no traffic, and a matrix product reads M as it is.
+// A pruned layer has, beside its weights W, one array of forward weights M: W∘T, or under the soft rule what Soft makes
+// of W where T is 1. The mask T is not stored: an element of M is -0 exactly where T is 0, and a kept weight that is
+// zero is stored as +0. So the mask costs no memory and no traffic, and a matrix product reads M as it is.
 
 // Method is how Update steps: Caffe's solver types.
 type Method int
@@ -41,6 +41,8 @@ type UpdateParams struct {
 	Decay      float32 // weight decay, times the parameter's decay_mult
 	L1         bool
 	Scale      float32 // of the gradient: 1/iter_size, times the factor of clip_gradients
+	Theta      float32 // of the gradient where T = 0, times Scale; without forward weights it has no effect
+	Soft       Soft    // the forward weights
 	// KeepStep leaves what was taken off the weights in grad, instead of 0: w before was w + grad.
 	KeepStep bool
 	// Gate, where it is not nil, is one number: where it is not finite, Update only sets the gradients to 0. So a
@@ -51,7 +53,7 @@ type UpdateParams struct {
 // Rule is a surgery rule.
 type Rule int
 
-// The two rules of the two reference programs.
+// The rules of the two reference programs, and one more.
 const (
 	// SeedRule: T = 0 where mu - t·sigma < w < mu + t·sigma, else 1, with mean and population standard
 	// deviation of all of W at each surgery. The bias is not pruned. (HolmesShuan's re-implementation.)
@@ -60,6 +62,9 @@ const (
 	// |x| <= 0.9·c becomes 0, one with T = 0 and |x| > 1.1·c becomes 1. mu and sigma are those of |x| over the
 	// unmasked non-zero entries at the first surgery. (Guo, Yao, Chen, NIPS 2016, section 3.2, and their program.)
 	PaperRule
+	// SoftRule: T = 0 where |x| <= c, else 1, for x of weights and bias, and forward weights by Soft. c is Soft.Cut,
+	// which the caller finds: t·sigma, with sigma the population standard deviation of W at the first surgery.
+	SoftRule
 )
 
 // SurgeryParams says what Surgery does.
@@ -67,15 +72,20 @@ type SurgeryParams struct {
 	Rule Rule
 	// Threshold is t of the seed rule, c_rate of the paper rule.
 	Threshold float32
-	// Mu and Sigma are used by the paper rule where Measured is set; else they are measured.
+	// Soft has the cut of the soft rule, and what its forward weights are; of other rules it is the zero value.
+	Soft Soft
+	// Mu and Sigma are used by the paper rule where Measured is set; else they are measured. The soft rule needs
+	// neither: it measures mean and deviation of W, as the seed rule does, where they are not Measured.
 	Measured  bool
 	Mu, Sigma float32
 	// Redraw the mask. Without it, masks stay as they are.
 	Redraw bool
+	// Rewrite the forward weights of kept entries where the mask is not redrawn: Soft is not what it was.
+	Rewrite bool
 	// Gate, where it is not nil, is one number: where it is not finite, masks stay as they are.
 	Gate *Tensor
-	// Histogram the distances, under the mask as it is afterwards.
-	Histogram bool
+	// Histogram the distances, under the mask as it is afterwards; by MagnitudeBin where ByMagnitude is set.
+	Histogram, ByMagnitude bool
 }
 
 // HistogramBins and HistogramWidth give the histogram's resolution: bins of a thousandth of a standard
@@ -88,14 +98,21 @@ const (
 // SurgeryResult is what Surgery found.
 type SurgeryResult struct {
 	Mu, Sigma float32
-	Total     int // entries under the mask: weights, and under the paper rule the bias
+	Total     int // entries under the mask: weights, and where PrunesBias the bias
 	Kept      int
 	Pruned    int // 1 → 0 in this surgery
 	Spliced   int // 0 → 1 in this surgery
 	// KeptAt and PrunedAt count entries with T = 1 and T = 0 by distance/HistogramWidth, where the distance is
-	// |w - mu|/sigma under the seed rule and |x|/sigma under the paper rule.
+	// |w - mu|/sigma under the seed rule and |x|/sigma under the others. By magnitude, they count them by the
+	// MagnitudeBin of |w - mu| and of |x|.
 	KeptAt, PrunedAt []uint32
 }
+
+// PrunesBias reports whether the rule prunes a layer's bias like its weights.
+func (r Rule) PrunesBias() bool { return r != SeedRule }
+
+// Centered reports whether the rule measures the distance of a weight from the mean of all, not from 0.
+func (r Rule) Centered() bool { return r == SeedRule }
 
 // Pruned is what a pruned entry of forward weights holds: -0.
 var Pruned = math.Float32frombits(prunedBits)
@@ -114,12 +131,15 @@ func Kept(w float32) float32 {
 }
 
 // Limits returns the numbers that Surgery compares an entry with: mu ∓ t·sigma under the seed rule, 0.9·c and 1.1·c
-// under the paper rule. The factors are applied in float64, as the reference program does.
-func Limits(rule Rule, t, mu, sigma float32) (low, high float64) {
-	if rule == SeedRule {
-		return float64(mu - t*sigma), float64(mu + t*sigma)
+// under the paper rule, c twice under the soft rule. The factors are applied in float64, as the reference program does.
+func (p *SurgeryParams) Limits(mu, sigma float32) (low, high float64) {
+	switch p.Rule {
+	case SeedRule:
+		return float64(mu - p.Threshold*sigma), float64(mu + p.Threshold*sigma)
+	case SoftRule:
+		return float64(p.Soft.Cut), float64(p.Soft.Cut)
 	}
-	c := float64(max(mu+t*sigma, 0))
+	c := float64(max(mu+p.Threshold*sigma, 0))
 	return 0.9 * c, 1.1 * c
 }
 
@@ -142,9 +162,9 @@ func (o *Update) operands(v *operands) {
 
 // Update is one step of a solver, and the next forward weights, in one pass:
 //
-//	g = scale·grad + decay·w          (L2; decay·sign(w) under L1)
+//	g = scale·grad + decay·w          (L2; decay·sign(w) under L1; scale·theta where w was pruned)
 //	w = w - step(g)                   (see Method)
-//	masked = w where it was kept, still -0 where it was pruned
+//	masked = w where it was kept, under the soft rule Soft of it; still -0 where it was pruned
 //	grad = 0                          (the step under KeepStep)
 //
 // h is the method's history, h2 its second, nil for methods without one. masked may be nil (a parameter without a
@@ -170,7 +190,7 @@ func (o *Surgery) operands(v *operands) {
 	v.inOptional("gate", &o.Params.Gate, 1)
 }
 
-// Surgery measures a layer, redraws its mask, and writes masked = w∘T, as p says. r is what it found, when Sync has
+// Surgery measures a layer, redraws its mask, and writes its forward weights, as p says. r is what it found, when Sync has
 // returned, or Await for a Mark made after; it must stay until then. b and maskedB, the bias, may be nil.
 func (d *Device) Surgery(p *SurgeryParams, w, masked, b, maskedB *Tensor, r *SurgeryResult) {
 	describe(d, &d.ops.Surgery, Surgery{Params: *p, W: w, Masked: masked, B: b, MaskedB: maskedB, Result: r})

@@ -112,7 +112,7 @@ func TestLaunches(t *testing.T) {
 		}, 1},
 		{"updates", func() {
 			for i, p := range params {
-				d.Update(gpu.UpdateParams{Rate: float32(i), Scale: 1}, p[0], p[1], p[2], nil, p[3])
+				d.Update(gpu.UpdateParams{Rate: float32(i), Scale: 1, Theta: 1}, p[0], p[1], p[2], nil, p[3])
 			}
 		}, 1},
 		{"surgery", func() {

@@ -43,7 +43,8 @@ func RunWithin(t *testing.T, tolerance float64, open func() *gpu.Device) {
 		{"HingeLoss", hingeLoss}, {"LogLoss", logLoss}, {"InfogainLoss", infogainLoss},
 		{"ContrastiveLoss", contrastiveLoss}, {"LSTMUnit", lstmUnit}, {"ArgMax", argMax}, {"Accuracy", accuracy},
 		{"Update", update}, {"Methods", methods}, {"SeedSurgery", seedSurgery},
-		{"PaperSurgery", paperSurgery}, {"Farthest", farthest}, {"Gates", gates}, {"Chains", chains},
+		{"PaperSurgery", paperSurgery}, {"SoftUpdate", softUpdate},
+		{"SoftSurgery", softSurgery}, {"Farthest", farthest}, {"Gates", gates}, {"Chains", chains},
 		{"Batches", batches}, {"Repeats", repeats}, {"Fetch", fetch}, {"Uploads", uploads}, {"Panics", panics},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -30,7 +30,7 @@ func repeats(b *bench) {
 			b.d.ReLU(y, y, 0.25)
 			b.d.Dropout(y, dx, 0.5, key)
 			b.d.Gemm(true, false, 6, 5, 4, 1, dx, x, 1, dw)
-			b.d.Update(gpu.UpdateParams{Rate: 0.1 * float32(i), Scale: 1}, w, dw, h, nil, masked)
+			b.d.Update(gpu.UpdateParams{Rate: 0.1 * float32(i), Scale: 1, Theta: 1}, w, dw, h, nil, masked)
 		}
 		done := make(chan struct{})
 		go func() { defer close(done); work() }()

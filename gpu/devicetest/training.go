@@ -37,7 +37,7 @@ func update(b *bench) {
 	for _, n := range sizes {
 		for _, l1 := range []bool{false, true} {
 			for _, withMask := range []bool{false, true} {
-				p := gpu.UpdateParams{Rate: 0.1, Momentum: 0.9, Decay: 0.01, L1: l1, Scale: 0.5}
+				p := gpu.UpdateParams{Rate: 0.1, Momentum: 0.9, Decay: 0.01, L1: l1, Scale: 0.5, Theta: 1}
 				w, g, h := b.random(n), b.random(n), b.random(n)
 				w[0] = 0
 				tw, tg, th := b.tensor(w), b.tensor(g), b.tensor(h)
@@ -84,6 +84,7 @@ func methods(b *bench) {
 				Correction: 0.7,
 				Decay:      0.01,
 				Scale:      0.5,
+				Theta:      1,
 			}
 			w := b.random(n)
 			m, mask := masked(w)
@@ -174,7 +175,7 @@ func seedSurgery(b *bench) {
 				&r,
 			)
 			b.checkValues("Surgery mean and sigma", []float32{r.Mu, r.Sigma}, []float64{mean, std})
-			low, high := gpu.Limits(gpu.SeedRule, t, r.Mu, r.Sigma)
+			low, high := (&gpu.SurgeryParams{Rule: gpu.SeedRule, Threshold: t}).Limits(r.Mu, r.Sigma)
 			kept, pruned, spliced := 0, 0, 0
 			for i, v := range w {
 				keep := !(float32(low) < v && v < float32(high))
@@ -281,7 +282,7 @@ func paperSurgery(b *bench) {
 			p := gpu.SurgeryParams{Rule: gpu.PaperRule, Threshold: rate, Redraw: true}
 			b.surgery(&p, tw, tmw, tc, tmc, &r)
 			b.checkValues("Surgery mean and sigma of |x|", []float32{r.Mu, r.Sigma}, []float64{mu, sigma})
-			low, high := gpu.Limits(gpu.PaperRule, rate, r.Mu, r.Sigma)
+			low, high := p.Limits(r.Mu, r.Sigma)
 			kept, pruned, spliced := 0, 0, 0
 			redraw := func(v []float32, mask []bool) {
 				for i, x := range v {
@@ -341,7 +342,7 @@ func gates(b *bench) {
 		m, mask := masked(w)
 		gate := b.tensor([]float32{float32(c.value)})
 		tw, tg, th, tm := b.tensor(w), b.tensor(g), b.tensor(h), b.tensor(m)
-		b.d.Update(gpu.UpdateParams{Rate: 0.1, Momentum: 0.5, Scale: 1, Gate: gate}, tw, tg, th, nil, tm)
+		b.d.Update(gpu.UpdateParams{Rate: 0.1, Momentum: 0.5, Scale: 1, Theta: 1, Gate: gate}, tw, tg, th, nil, tm)
 		b.check("Update gradient", tg, make([]float64, n))
 		b.check("Update weights", tw, each(n, func(i int) float64 {
 			if !c.open {
@@ -387,11 +388,14 @@ func batches(b *bench) {
 	}
 	for i := range layers {
 		l := &layers[i]
-		b.d.Update(gpu.UpdateParams{Rate: l.rate, Scale: 1}, l.tw, l.tg, l.th, nil, l.tm)
+		b.d.Update(gpu.UpdateParams{Rate: l.rate, Scale: 1, Theta: 1}, l.tw, l.tg, l.th, nil, l.tm)
 	}
 	for i := range layers {
 		l := &layers[i]
-		p := gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: l.t, Redraw: true, Histogram: i > parameters/2}
+		p := gpu.SurgeryParams{Rule: gpu.Rule(i % 3), Threshold: l.t, Redraw: true, Histogram: i > parameters/2}
+		if p.Rule == gpu.SoftRule {
+			p.Soft, p.ByMagnitude = gpu.Soft{Cut: l.t, Exponent: 3}, i%2 == 0
+		}
 		b.d.Surgery(&p, l.tw, l.tm, l.tc, l.tcm, &l.result)
 	}
 	if err := b.d.Sync(); err != nil {
@@ -408,7 +412,8 @@ func batches(b *bench) {
 		for _, v := range b.values(l.tm) {
 			kept += count(!gpu.IsPruned(v))
 		}
-		if i%2 == 1 {
+		bias := gpu.Rule(i % 3).PrunesBias()
+		if bias {
 			for _, v := range b.values(l.tcm) {
 				kept += count(!gpu.IsPruned(v))
 			}
@@ -422,7 +427,7 @@ func batches(b *bench) {
 				b.Errorf("surgery of layer %d: its histogram has %d kept entries, wanted %d", i, binned, kept)
 			}
 		}
-		if total := len(l.w) + i%2*3; l.result.Total != total || l.result.Kept != kept {
+		if total := len(l.w) + count(bias)*len(l.c); l.result.Total != total || l.result.Kept != kept {
 			b.Errorf(
 				"surgery of layer %d: total %d kept %d, wanted %d and %d",
 				i,

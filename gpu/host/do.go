@@ -227,11 +227,14 @@ type kernels struct {
 	updateAny               updateAnyKernel
 	updateDense             updateDenseKernel
 	updateMasked            updateMaskedKernel
+	updateSoft              updateSoftKernel
 	sums                    sumsKernel
 	squares                 squaresKernel
 	paperSums               paperSumsKernel
 	countKept               countKeptKernel
 	redrawSeed              redrawSeedKernel
+	redrawSoft              redrawSoftKernel
+	rewrite                 rewriteKernel
 	redrawPaper             redrawPaperKernel
 	farthest                farthestKernel
 }

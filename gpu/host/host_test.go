@@ -48,7 +48,7 @@ func BenchmarkKernel(b *testing.B) {
 	d.Upload(w, v)
 	d.Upload(m, v)
 	var r gpu.SurgeryResult
-	step := gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1}
+	step := gpu.UpdateParams{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Scale: 1, Theta: 1}
 	for _, c := range []struct {
 		name  string
 		bytes int64

@@ -10,14 +10,14 @@ func (d *back) surgery(o *gpu.Surgery) {
 	p, r := &o.Params, o.Result
 	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, PrunedAt: r.PrunedAt, Mu: p.Mu, Sigma: p.Sigma}
 	switch {
-	case p.Rule == gpu.SeedRule:
+	case p.Rule == gpu.SeedRule, p.Rule == gpu.SoftRule && !p.Measured:
 		r.Mu, r.Sigma = d.seedStats(o.W)
 	case !p.Measured:
 		r.Mu, r.Sigma = d.paperStats(o)
 	}
-	low, high := gpu.Limits(p.Rule, p.Threshold, r.Mu, r.Sigma)
+	low, high := p.Limits(r.Mu, r.Sigma)
 	d.redraw(p, low, high, o.W, o.Masked, r)
-	withBias := p.Rule == gpu.PaperRule && o.B != nil
+	withBias := p.Rule.PrunesBias() && o.B != nil
 	if withBias {
 		d.redraw(p, low, high, o.B, o.MaskedB, r)
 	}
@@ -29,9 +29,13 @@ func (d *back) surgery(o *gpu.Surgery) {
 	}
 	clear(r.KeptAt)
 	clear(r.PrunedAt)
-	histogram(p.Rule, r, slice(o.W), slice(o.Masked))
+	count := histogram
+	if p.ByMagnitude {
+		count = magnitudes
+	}
+	count(p.Rule, r, slice(o.W), slice(o.Masked))
 	if withBias {
-		histogram(p.Rule, r, slice(o.B), slice(o.MaskedB))
+		count(p.Rule, r, slice(o.B), slice(o.MaskedB))
 	}
 }
 
@@ -103,11 +107,16 @@ func (k *paperSumsKernel) run(lo, hi, _ int) {
 // redraw counts one array's entries, and redraws its mask where p asks for it.
 func (d *back) redraw(p *gpu.SurgeryParams, low, high float64, w, masked *gpu.Tensor, r *gpu.SurgeryResult) {
 	k := redrawKernel{slice(w), slice(masked), low, high, d.partials(3 * pieces(w.N))}
+	open := !shut(p.Gate)
 	switch {
-	case !p.Redraw || shut(p.Gate):
+	case !p.Redraw && p.Rewrite && open:
+		launch(d, &d.kernels.rewrite, rewriteKernel{k, p.Soft}, w.N, grain)
+	case !p.Redraw || !open:
 		launch(d, &d.kernels.countKept, countKeptKernel{k}, w.N, grain)
 	case p.Rule == gpu.SeedRule:
 		launch(d, &d.kernels.redrawSeed, redrawSeedKernel{k}, w.N, grain)
+	case p.Rule == gpu.SoftRule:
+		launch(d, &d.kernels.redrawSoft, redrawSoftKernel{k, p.Soft}, w.N, grain)
 	default:
 		launch(d, &d.kernels.redrawPaper, redrawPaperKernel{k}, w.N, grain)
 	}
@@ -122,7 +131,7 @@ func (d *back) redraw(p *gpu.SurgeryParams, low, high float64, w, masked *gpu.Te
 // redrawKernel has the operands of redrawing.
 type redrawKernel struct {
 	w, masked []float32
-	low, high float64   // gpu.Limits
+	low, high float64   // SurgeryParams.Limits
 	counts    []float64 // kept, pruned and spliced of each piece
 }
 
@@ -180,6 +189,50 @@ func (k *redrawPaperKernel) run(lo, hi, _ int) {
 	k.count(lo, int(keep), int(pruned), int(spliced))
 }
 
+// redrawSoftKernel prunes entries up to the cut, and shrinks the others.
+type redrawSoftKernel struct {
+	redrawKernel
+	soft gpu.Soft
+}
+
+func (k *redrawSoftKernel) run(lo, hi, _ int) {
+	cut, hard := float32(k.low), k.soft.Hard()
+	w, masked := k.w[lo:hi], k.masked[lo:hi]
+	var keep, pruned, spliced uint32
+	for i, v := range w {
+		drop := bit(magnitude(v) <= cut)
+		was := bit(!gpu.IsPruned(masked[i]))
+		if drop == 0 && !hard {
+			v = k.soft.Forward(v)
+		}
+		masked[i] = forward(v, drop)
+		keep += 1 - drop
+		pruned += drop & was
+		spliced += (1 - drop) &^ was
+	}
+	k.count(lo, int(keep), int(pruned), int(spliced))
+}
+
+// rewriteKernel leaves the mask as it is, and writes the forward weights of what it keeps.
+type rewriteKernel struct {
+	redrawKernel
+	soft gpu.Soft
+}
+
+func (k *rewriteKernel) run(lo, hi, _ int) {
+	n := 0
+	for i := lo; i < hi; i++ {
+		if !gpu.IsPruned(k.masked[i]) {
+			k.masked[i] = k.soft.Forward(k.w[i])
+			n++
+		}
+	}
+	k.count(lo, n, 0, 0)
+}
+
+// magnitude is |v|.
+func magnitude(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }
+
 // bit is 1 for true; the compiler makes it one instruction.
 func bit(b bool) uint32 {
 	if b {
@@ -197,10 +250,7 @@ func forward(v float32, drop uint32) float32 {
 
 // histogram adds the distances of one array.
 func histogram(rule gpu.Rule, r *gpu.SurgeryResult, w, masked []float32) {
-	mu := r.Mu
-	if rule == gpu.PaperRule {
-		mu = 0
-	}
+	mu := center(rule, r)
 	perBin := 0.0
 	if r.Sigma > 0 {
 		perBin = 1 / (float64(r.Sigma) * gpu.HistogramWidth)
@@ -210,6 +260,27 @@ func histogram(rule gpu.Rule, r *gpu.SurgeryResult, w, masked []float32) {
 		if at := math.Abs(float64(v)-float64(mu)) * perBin; at < gpu.HistogramBins { // false for NaN
 			bin = min(int(at), bin)
 		}
+		if !gpu.IsPruned(masked[i]) {
+			r.KeptAt[bin]++
+		} else {
+			r.PrunedAt[bin]++
+		}
+	}
+}
+
+// center is what a rule measures the distance of an entry from.
+func center(rule gpu.Rule, r *gpu.SurgeryResult) float32 {
+	if rule.Centered() {
+		return r.Mu
+	}
+	return 0
+}
+
+// magnitudes adds the magnitudes of one array.
+func magnitudes(rule gpu.Rule, r *gpu.SurgeryResult, w, masked []float32) {
+	mu := center(rule, r)
+	for i, v := range w {
+		bin := gpu.MagnitudeBin(v - mu)
 		if !gpu.IsPruned(masked[i]) {
 			r.KeptAt[bin]++
 		} else {

@@ -20,6 +20,8 @@ func (d *back) update(o *gpu.Update) {
 		launch(d, &d.kernels.updateAny, updateAnyKernel{k}, o.W.N, grain)
 	case o.Masked == nil:
 		launch(d, &d.kernels.updateDense, updateDenseKernel{k}, o.W.N, grain)
+	case o.Params.Theta != 1 || !o.Params.Soft.Hard():
+		launch(d, &d.kernels.updateSoft, updateSoftKernel{k}, o.W.N, grain)
 	default:
 		launch(d, &d.kernels.updateMasked, updateMaskedKernel{k}, o.W.N, grain)
 	}
@@ -48,7 +50,11 @@ func (k *updateAnyKernel) run(lo, hi, _ int) {
 	w, grad, history := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi]
 	stay := keepBits(u.KeepStep)
 	for i, v := range w {
+		pruned := k.masked != nil && gpu.IsPruned(k.masked[lo+i])
 		g := u.Scale * grad[i]
+		if pruned {
+			g = u.Scale * u.Theta * grad[i]
+		}
 		if u.L1 {
 			g += decayTerm(&u, v)
 		} else {
@@ -61,8 +67,8 @@ func (k *updateAnyKernel) run(lo, hi, _ int) {
 		d := step(&u, g, &history[i], second)
 		v -= d
 		w[i], grad[i] = v, keep(d, stay)
-		if k.masked != nil && !gpu.IsPruned(k.masked[lo+i]) {
-			k.masked[lo+i] = gpu.Kept(v)
+		if k.masked != nil && !pruned {
+			k.masked[lo+i] = u.Soft.Forward(v)
 		}
 	}
 }
@@ -157,6 +163,40 @@ func (k *updateMaskedKernel) run(lo, hi, _ int) {
 		hist[i], w[i], grad[i] = h, v, keep(h, stay)
 		if !gpu.IsPruned(masked[i]) {
 			masked[i] = gpu.Kept(v)
+		}
+	}
+}
+
+// updateSoftKernel is updateMaskedKernel with a theta and with forward weights by gpu.Soft. Where they are hard and
+// theta is 1, it gives the same bits.
+type updateSoftKernel struct{ updateKernel }
+
+func (k *updateSoftKernel) run(lo, hi, _ int) {
+	u := k.params
+	w, grad, hist, masked := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi], k.masked[lo:hi]
+	stay, hard := keepBits(u.KeepStep), u.Soft.Hard()
+	prunedScale := u.Scale * u.Theta
+	for i, v := range w {
+		pruned := gpu.IsPruned(masked[i])
+		scale := u.Scale
+		if pruned {
+			scale = prunedScale
+		}
+		var dec float32
+		if u.L1 {
+			dec = decayTerm(&u, v)
+		} else {
+			dec = u.Decay * v
+		}
+		h := u.Rate*(scale*grad[i]+dec) + u.Momentum*hist[i]
+		v -= h
+		hist[i], w[i], grad[i] = h, v, keep(h, stay)
+		switch {
+		case pruned:
+		case hard:
+			masked[i] = gpu.Kept(v)
+		default:
+			masked[i] = u.Soft.Forward(v)
 		}
 	}
 }
