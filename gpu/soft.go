@@ -30,7 +30,7 @@ func (s Soft) Forward(w float32) float32 {
 	if a <= s.Cut {
 		return 0
 	}
-	return math.Float32frombits(math.Float32bits(s.magnitude(a)) | bits&sign)
+	return Kept(math.Float32frombits(math.Float32bits(s.magnitude(a)) | bits&sign)) // it may be too small for a float32
 }
 
 // magnitude is (a^p - c^p)^(1/p) of an a > c, and a NaN of a NaN. Each product is rounded on its own, as on a GPU.

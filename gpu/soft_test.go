@@ -34,6 +34,10 @@ func TestSoft(t *testing.T) {
 		if z := s.Forward(Pruned); math.Signbit(float64(z)) {
 			t.Errorf("%+v: a kept zero is -0, which a pruned one is", s)
 		}
+		small := Soft{1e-20 * s.Cut, s.Exponent}
+		if z := small.Forward(-1.5e-20); IsPruned(z) {
+			t.Errorf("%+v: what is left of a kept weight is too small, and then it is pruned", small)
+		}
 		if v := s.Forward(float32(math.NaN())); v == v {
 			t.Errorf("%+v of NaN is %g", s, v)
 		}
