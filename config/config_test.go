@@ -173,6 +173,8 @@ func TestEditPrintsAndParses(t *testing.T) {
 		v := rapid.Float64Range(0, 1e6).Draw(t, "value")
 		if f.IsSwitch() {
 			v = float64(rapid.IntRange(0, 1).Draw(t, "switch"))
+		} else if f.Param == Rule {
+			v = float64(rapid.SampledFrom([]gpu.Rule{gpu.SeedRule, gpu.PaperRule, gpu.SoftRule}).Draw(t, "rule"))
 		} else if !f.IsNumber() {
 			v = float64(rapid.IntRange(1, Never).Draw(t, "iteration"))
 		}
@@ -295,7 +297,7 @@ func TestSolverFaults(t *testing.T) {
 func TestLayerIndex(t *testing.T) {
 	h := &Hyper{Stop: Never}
 	for i := range 1000 {
-		h.Layers = append(h.Layers, LayerHyper{Name: fmt.Sprint("l", i), Threshold: 1})
+		h.Layers = append(h.Layers, LayerHyper{Name: fmt.Sprint("l", i), Threshold: 1, SoftHyper: DefaultSoft})
 	}
 	h.Index()
 	changed, _, err := set(h, "l500.threshold", "3")

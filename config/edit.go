@@ -31,13 +31,18 @@ const (
 	Prune               // the layer takes part in surgery
 	MaskFrozen          // surgery passes over the layer
 	WeightsFrozen       // updates pass over the layer
+	Rule                // of a layer: gpu.Rule
+	Exponent            // of a layer under the soft rule: p, or Never for infinity
+	Theta               // of a layer under the soft rule: times the gradient of pruned weights
+	ThetaEvery          // of a layer under the soft rule: theta in every n-th iteration, 0 in the others
 )
 
 // paramNames are the names of the hyperparameters as they are typed and shown.
 var paramNames = [...]string{
 	BaseLR: "base_lr", LRMult: "lr_mult", Momentum: "momentum", WeightDecay: "weight_decay", Gamma: "gamma",
 	Power: "power", Stop: "stop", Threshold: "threshold", CRate: "c_rate", AnyThreshold: "t", Prune: "prune",
-	MaskFrozen: "mask_frozen", WeightsFrozen: "weights_frozen",
+	MaskFrozen: "mask_frozen", WeightsFrozen: "weights_frozen", Rule: "rule", Exponent: "exponent", Theta: "theta",
+	ThetaEvery: "theta_every",
 }
 
 // String is the name of a hyperparameter, as it is typed.
@@ -51,7 +56,8 @@ func (p Param) String() string {
 // globalParams and layerParams are those of the run and those of a layer.
 var (
 	globalParams = []Param{BaseLR, LRMult, Momentum, WeightDecay, Gamma, Power, Stop}
-	layerParams  = []Param{CRate, Gamma, MaskFrozen, Power, Prune, Stop, AnyThreshold, Threshold, WeightsFrozen}
+	layerParams  = []Param{CRate, Exponent, Gamma, MaskFrozen, Power, Prune, Rule, Stop, AnyThreshold, Theta,
+		ThetaEvery, Threshold, WeightsFrozen}
 )
 
 // globalAliases and layerAliases are further names: what people type, what the files call them, and what they were
@@ -60,7 +66,9 @@ var (
 	globalAliases = map[string]Param{
 		"lr": BaseLR, "surgery_iter_gamma": Gamma, "surgery_iter_power": Power, "surgery_stop_iter": Stop,
 	}
-	layerAliases = map[string]Param{"iter_stop": Stop, "frozen": MaskFrozen, "fixed": WeightsFrozen}
+	layerAliases = map[string]Param{
+		"iter_stop": Stop, "frozen": MaskFrozen, "fixed": WeightsFrozen, "surgery_rule": Rule,
+	}
 )
 
 // Field names a hyperparameter of a layer, or, where Layer is "", of the run.
@@ -126,6 +134,8 @@ func (f Field) InFiles() string {
 	switch {
 	case f.Layer != "" && f.Param == Stop:
 		return f.Layer + ".iter_stop"
+	case f.Layer != "" && f.Param == Rule:
+		return f.Layer + ".surgery_rule"
 	case f.Layer != "":
 		return f.String()
 	case f.Param == Gamma:
@@ -150,7 +160,9 @@ func (f Field) IsSwitch() bool {
 }
 
 // IsNumber reports a field between whose values there are others.
-func (f Field) IsNumber() bool { return !f.IsSwitch() && f.Param != Stop }
+func (f Field) IsNumber() bool {
+	return !f.IsSwitch() && f.Param != Rule && f.Param != Stop && f.Param != ThetaEvery
+}
 
 // Format prints a value of the field.
 func (f Field) Format(v float64) string {
@@ -161,7 +173,11 @@ func (f Field) Format(v float64) string {
 		return "off"
 	case f.Param == Stop && v == Never:
 		return "never"
-	case f.Param == Stop:
+	case f.Param == Exponent && v == Never:
+		return "inf"
+	case f.Param == Rule && v >= 0 && int(v) < len(ruleNames):
+		return ruleNames[int(v)]
+	case f.Param == Stop, f.Param == Rule, f.Param == ThetaEvery:
 		return strconv.FormatInt(int64(v), 10)
 	}
 	return strconv.FormatFloat(v, 'g', -1, 64)
@@ -189,13 +205,33 @@ func (f Field) ParseValue(text string) (float64, error) {
 			n = SurgeryStop(n)
 		}
 		return float64(min(n, Never)), nil
+	case f.Param == Rule:
+		if i := slices.Index(ruleNames[:], strings.ToLower(text)); i >= 0 {
+			return float64(i), nil
+		}
+		return 0, fmt.Errorf("%s: no surgery rule %q%s", f, text, hint(strings.ToLower(text), ruleNames[:]))
+	case f.Param == ThetaEvery:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %q is not a whole number", f, text)
+		}
+		return float64(n), nil
 	}
 	v, err := strconv.ParseFloat(text, 64)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, fmt.Errorf("%s: %q is not a number", f, text)
+	case f.Param == Exponent && v >= Never:
+		return Never, nil
 	}
 	return v, nil
 }
+
+// ruleNames are the surgery rules as they are typed and shown.
+var ruleNames = [...]string{gpu.SeedRule: "seed", gpu.PaperRule: "paper", gpu.SoftRule: "soft"}
+
+// RuleName is a surgery rule as it is typed and shown.
+func RuleName(r gpu.Rule) string { return Field{Param: Rule}.Format(float64(r)) }
 
 // Meaning says in a line what the field does.
 func (f Field) Meaning() string {
@@ -221,7 +257,15 @@ func (f Field) Meaning() string {
 	}
 	switch f.Param {
 	case Threshold:
-		return "pruned: weights within so many standard deviations of the mean"
+		return "pruned: within so many standard deviations of the mean; soft rule: of 0"
+	case Rule:
+		return "the surgery rule: seed, paper or soft"
+	case Exponent:
+		return "forward weights are sign(w)(|w|^p - c^p)^(1/p): p; inf is the hard rule"
+	case Theta:
+		return "times the gradient of pruned weights, in every theta_every-th iteration"
+	case ThetaEvery:
+		return "theta holds in every so many-th iteration; pruned weights get no gradient in the others"
 	case CRate:
 		return "c = mean + c_rate × deviation of |w|: pruned to 0.9 c, spliced above 1.1 c"
 	case Prune:
@@ -389,10 +433,13 @@ func (h *Hyper) resolve(f Field, text string) (Field, error) {
 
 // params are the layer's, in the order of their names.
 func (l *LayerHyper) params() []Param {
-	if l.Rule == gpu.PaperRule {
-		return []Param{CRate, Gamma, MaskFrozen, Power, Prune, Stop, WeightsFrozen}
+	switch l.Rule {
+	case gpu.PaperRule:
+		return []Param{CRate, Gamma, MaskFrozen, Power, Prune, Rule, Stop, WeightsFrozen}
+	case gpu.SoftRule:
+		return []Param{Exponent, MaskFrozen, Prune, Rule, Theta, ThetaEvery, Threshold, WeightsFrozen}
 	}
-	return []Param{MaskFrozen, Prune, Threshold, WeightsFrozen}
+	return []Param{MaskFrozen, Prune, Rule, Threshold, WeightsFrozen}
 }
 
 // Fields lists every field that can be set: those of the run, then those of each layer.
@@ -420,6 +467,8 @@ func (h *Hyper) Get(f Field) (float64, error) {
 		return *p, nil
 	case *int:
 		return float64(*p), nil
+	case *gpu.Rule:
+		return float64(*p), nil
 	case *bool:
 		if *p {
 			return 1, nil
@@ -446,8 +495,11 @@ func (h *Hyper) Apply(edits ...Edit) (*Hyper, []Edited, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if f.Param == Stop && !(e.Value >= math.MinInt32 && e.Value <= Never) {
+		switch whole := e.Value >= math.MinInt32 && e.Value <= Never; { // false for NaN
+		case f.Param == Stop && !whole:
 			return nil, nil, fmt.Errorf("%s: %g is not an iteration", f, e.Value)
+		case (f.Param == Rule || f.Param == ThetaEvery) && !whole:
+			return nil, nil, fmt.Errorf("%s: %g is not a whole number", f, e.Value)
 		}
 		old, _ := c.Get(f)
 		c.assign(f, e.Value)
@@ -467,6 +519,8 @@ func (h *Hyper) assign(f Field, v float64) {
 		*p = v
 	case *int:
 		*p = int(v)
+	case *gpu.Rule:
+		*p = gpu.Rule(v)
 	case *bool:
 		*p = v != 0
 	}
@@ -509,6 +563,14 @@ func (h *Hyper) target(f Field) any {
 		return &l.Power
 	case Stop:
 		return &l.Stop
+	case Rule:
+		return &l.Rule
+	case Exponent:
+		return &l.Exponent
+	case Theta:
+		return &l.Theta
+	case ThetaEvery:
+		return &l.ThetaEvery
 	}
 	return nil
 }

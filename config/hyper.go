@@ -33,14 +33,64 @@ type Hyper struct {
 type LayerHyper struct {
 	Name          string   `json:"name"`
 	Rule          gpu.Rule `json:"rule"`
-	Threshold     float64  `json:"threshold"` // t of the seed rule, c_rate of the paper rule
+	Threshold     float64  `json:"threshold"` // t of the seed and the soft rule, c_rate of the paper rule
 	Prune         bool     `json:"prune"`     // takes part in surgery
 	MaskFrozen    bool     `json:"frozen"`    // keeps its mask as it is; the name of before, which other versions read
 	WeightsFrozen bool     `json:"fixed"`     // keeps its weights as they are
 	Gamma         float64  `json:"gamma"`     // paper rule
 	Power         float64  `json:"power"`     // paper rule
 	// paper rule: iter_stop: surgery while iteration < Stop; 0 protects the layer; Never
-	Stop int `json:"stop"`
+	Stop      int `json:"stop"`
+	SoftHyper `json:"soft,omitzero"`
+}
+
+// SoftHyper is the live settings of the soft rule, of one layer.
+type SoftHyper struct {
+	Exponent   float64 `json:"exponent"`    // p of the forward weights, or Never for infinity
+	Theta      float64 `json:"theta"`       // what the gradients of pruned weights are multiplied by
+	ThetaEvery int     `json:"theta_every"` // Theta holds in iterations that this divides; in the others it is 0
+}
+
+// DefaultSoft is the settings of the soft rule where a file gives none.
+var DefaultSoft = SoftHyper{Exponent: 3, Theta: 1, ThetaEvery: 1}
+
+// UnmarshalJSON implements json.Unmarshaler. A version before wrote no settings of the soft rule.
+func (l *LayerHyper) UnmarshalJSON(data []byte) error {
+	type plain LayerHyper
+	l.SoftHyper = DefaultSoft
+	return json.Unmarshal(data, (*plain)(l))
+}
+
+// MarshalJSON implements json.Marshaler. Settings of the soft rule that nobody has set are left out, so that versions
+// before read the rest.
+func (l LayerHyper) MarshalJSON() ([]byte, error) {
+	type plain LayerHyper
+	if l.SoftHyper == DefaultSoft {
+		l.SoftHyper = SoftHyper{}
+	}
+	return json.Marshal(plain(l))
+}
+
+// Soft is what forward weights are under the settings, with the cut of the last surgery.
+func (l *LayerHyper) Soft(cut float32) gpu.Soft {
+	switch {
+	case l.Rule != gpu.SoftRule:
+		return gpu.Soft{}
+	case l.Exponent >= Never:
+		return gpu.Soft{Cut: cut}
+	}
+	return gpu.Soft{Cut: cut, Exponent: float32(l.Exponent)}
+}
+
+// ThetaAt is what the gradients of pruned weights are multiplied by in an iteration.
+func (l *LayerHyper) ThetaAt(iter int) float64 {
+	switch {
+	case l.Rule != gpu.SoftRule:
+		return 1
+	case iter%l.ThetaEvery != 0:
+		return 0
+	}
+	return l.Theta
 }
 
 // Never is a Stop that no iteration reaches: surgery continues to the end. In text it is "never".
@@ -178,10 +228,20 @@ func (h *Hyper) Faults() []Fault {
 			lo = -100
 		}
 		check(Field{l.Name, l.ThresholdParam()}, l.Threshold, lo, 100)
-		if l.Rule == gpu.PaperRule {
+		switch l.Rule {
+		case gpu.SeedRule:
+		case gpu.PaperRule:
 			check(Field{l.Name, Gamma}, l.Gamma, 0, 1e6)
 			check(Field{l.Name, Power}, l.Power, 0, 1e6)
 			stop(Field{l.Name, Stop}, l.Stop, 0)
+		case gpu.SoftRule:
+			if l.Exponent < Never { // which stands for infinity
+				check(Field{l.Name, Exponent}, l.Exponent, 1, 100)
+			}
+			check(Field{l.Name, Theta}, l.Theta, 0, 100)
+			check(Field{l.Name, ThetaEvery}, float64(l.ThetaEvery), 1, 1e6)
+		default:
+			bad = append(bad, Fault{Field{l.Name, Rule}, fmt.Sprintf("is %d, wanted seed, paper or soft", l.Rule)})
 		}
 	}
 	return bad

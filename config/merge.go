@@ -39,6 +39,11 @@ func Merge(saved, then, now *Hyper, by Precedence) (merged *Hyper, notes, kept [
 		switch {
 		case s == nil:
 			m.notes = append(m.notes, fmt.Sprintf("%s is not in the snapshot's settings: the files' hold", l.Name))
+		case s.Rule != l.Rule && m.keepsRule(l):
+			m.kept = append(m.kept, fmt.Sprintf("%s %s (files: %s)",
+				Field{l.Name, Rule}.InFiles(), RuleName(s.Rule), RuleName(l.Rule)))
+			l.Rule = s.Rule // it was changed in the run, and so may be all that goes with it
+			m.merge(l.Name, l.params(), true)
 		case s.Rule != l.Rule:
 			m.notes = append(
 				m.notes,
@@ -59,10 +64,22 @@ type merger struct {
 	kept                []string // fields that are as the snapshot has them, and not as the files do
 }
 
+// keepsRule reports whether the rule of a layer is the snapshot's though the files have another.
+func (m *merger) keepsRule(l *LayerHyper) bool {
+	if m.then == nil {
+		return false
+	}
+	then := m.then.Layer(l.Name)
+	return then != nil && (m.by == BySnapshot || m.by == ByEdit && then.Rule == l.Rule)
+}
+
 // merge sets fields of merged, which hold the files' values, to those that hold. known tells that the files had the
 // layer when the snapshot was written.
 func (m *merger) merge(layer string, params []Param, known bool) {
 	for _, p := range params {
+		if p == Rule { // Merge compares it
+			continue
+		}
 		f := Field{layer, p}
 		value, _ := m.saved.Get(f)
 		old := f.Format(value)

@@ -65,6 +65,9 @@ func solverSurgeryKeys(s *caffepb.SolverParameter) string {
 // idleLayerKeys says which keys of a layer that can be pruned have no effect.
 func idleLayerKeys(l *caffepb.LayerParameter, paper bool) []string {
 	var out []string
+	if l.SoftSurgeryParam != nil && l.GetSurgeryRule() != caffepb.SurgeryRule_SOFT {
+		out = append(out, "soft_surgery_param has no effect without surgery_rule: SOFT")
+	}
 	if !paper && (l.CconvolutionParam != nil || l.CinnerProductParam != nil) {
 		out = append(out, "cconvolution_param and cinner_product_param have no effect without surgery_rule: PAPER")
 	}

@@ -72,7 +72,7 @@ func CountWeights(n *caffepb.NetParameter) ([]LayerWeights, error) {
 // and the layers whose masks are not 0 and 1.
 func ApplyMasks(n *caffepb.NetParameter) (total int, odd []string, err error) {
 	for _, l := range n.Layer {
-		masks := masksOf(l)
+		masks, soft := masksOf(l), storedSoft(l)
 		params := len(l.Blobs) - masks
 		for i := range masks {
 			m, err := readMask(caffe.Values(l.Blobs[i]), l.Blobs[params+i])
@@ -86,11 +86,16 @@ func ApplyMasks(n *caffepb.NetParameter) (total int, odd []string, err error) {
 			for k := range w {
 				if m.mask[k] == 0 {
 					w[k] = 0
+				} else if !soft.Hard() {
+					w[k] = soft.Forward(w[k])
 				}
 			}
 			l.Blobs[i] = caffe.NewBlob(caffe.Shape(l.Blobs[i]), w)
 		}
 		l.Blobs = l.Blobs[:params]
+		if l.SoftSurgeryParam != nil {
+			l.SoftSurgeryParam.Cut = nil // weights are forward weights now
+		}
 		total += masks
 	}
 	return total, slices.Compact(odd), nil

@@ -7,6 +7,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
 )
 
 // maskFloor is the fraction of its largest element under which an element of a stored mask prunes.
@@ -21,6 +22,29 @@ type storedMask struct {
 	mask    []float32 // 0 and 1
 	weights []float32 // W, times what the mask held where that is kept
 	others  int       // elements that were neither 0 nor 1
+}
+
+// storedSoft is what a layer of a file says of its forward weights: a snapshot of the soft rule has the cut.
+func storedSoft(l *caffepb.LayerParameter) gpu.Soft {
+	q := l.GetSoftSurgeryParam()
+	soft := gpu.Soft{Cut: q.GetCut()}
+	if e := q.GetExponent(); !math.IsInf(float64(e), 1) {
+		soft.Exponent = e
+	}
+	return soft
+}
+
+// harden makes the forward weights of kept entries the weights.
+func (m *storedMask) harden(s gpu.Soft) {
+	if m == nil {
+		return
+	}
+	m.weights = slices.Clone(m.weights)
+	for i, t := range m.mask {
+		if t != 0 {
+			m.weights[i] = s.Forward(m.weights[i])
+		}
+	}
 }
 
 func (m *storedMask) odd() bool { return m.others > 0 }

@@ -75,6 +75,7 @@ var ignoredFields = map[string]bool{
 	"include":                           true,
 	"exclude":                           true,
 	"surgery_rule":                      true,
+	"soft_surgery_param":                true,
 	"cconvolution_param":                true,
 	"cinner_product_param":              true,
 	"convolution_param.threshold":       true,

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -18,6 +19,9 @@ import (
 // LoadOptions say how weights are taken from a file.
 type LoadOptions struct {
 	MasksFromZeros bool // exact zeros start pruned where the file has no mask
+	// Soft reports whether a layer goes on by the soft rule; nil: where its prototxt says so. Where it does not,
+	// forward weights that the soft rule left in the file become its weights.
+	Soft           func(layer string) bool
 	SkipMismatched bool // a layer whose blobs have another shape or number keeps the values that it has
 	TellEdits      bool // say where the file's layers are not those of the net: the weights are of a snapshot of it
 }
@@ -31,6 +35,7 @@ type Loaded struct {
 	// file.
 	Zeros, Weights int
 	odd            []string // layers of the file whose masks are not 0 and 1
+	hardened       []string // layers whose forward weights by the soft rule became their weights
 	Untouched      []string // layers with parameters that no file gave anything
 }
 
@@ -88,7 +93,7 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 			unused = append(unused, l.GetName())
 			continue
 		}
-		f, err := n.planLoad(nd, l.Blobs, o.MasksFromZeros, into)
+		f, err := n.planLoad(nd, l, o, into)
 		if err != nil && o.SkipMismatched {
 			into.Notices = append(into.Notices, fmt.Sprintf("%s: layer %q is left out: %v", path, l.GetName(), err))
 			continue
@@ -136,6 +141,11 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 			fmt.Sprintf("%s: the mask of %s is %s", path, layersNamed(into.odd), OddMasks),
 		)
 		into.odd = nil
+	}
+	if len(into.hardened) > 0 {
+		into.Notices = append(into.Notices, fmt.Sprintf("%s: %s was in the middle of the soft rule, which is not its "+
+			"rule here: its forward weights are taken for its weights", path, layersNamed(into.hardened)))
+		into.hardened = nil
 	}
 	if n.device.Dry() {
 		return nil
@@ -222,8 +232,9 @@ func (n *Net) withParams() []string {
 }
 
 // planLoad checks the blobs of one layer and returns what loads them.
-func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool, into *Loaded) (func() error, error) {
-	_, prunable := nd.layer.(layer.Prunable)
+func (n *Net) planLoad(nd *node, l *caffepb.LayerParameter, o LoadOptions, into *Loaded) (func() error, error) {
+	blobs := l.Blobs
+	pruned, prunable := nd.layer.(layer.Prunable)
 	have, want := len(blobs), len(nd.params)
 	masks := have - want
 	if masks < 0 || masks > 0 && !prunable || masks > want {
@@ -264,6 +275,14 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 			into.odd = append(into.odd, nd.name)
 		}
 	}
+	soft := storedSoft(l)
+	if masks > 0 && !soft.Hard() && !o.soft(nd.name, pruned) {
+		for _, m := range stored {
+			m.harden(soft)
+		}
+		soft = gpu.Soft{}
+		into.hardened = append(into.hardened, nd.name)
+	}
 	for i, p := range nd.params {
 		if !leftOut(blobs[i]) {
 			into.params[p] = true
@@ -291,8 +310,12 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 			switch {
 			case stored[i] != nil:
 				mask = stored[i].mask
-			case prunable && masksFromZeros && (i == 0 || nd.layer.(layer.Prunable).Pruning().Rule == gpu.PaperRule):
+			case prunable && o.MasksFromZeros && (i == 0 || pruned.Pruning().Rule.PrunesBias()):
 				mask = nonZero(caffe.Values(blobs[i]))
+			}
+			nd.params[i].Soft = gpu.Soft{}
+			if stored[i] != nil {
+				nd.params[i].Soft = soft
 			}
 			if err := n.loadMask(nd.params[i], mask); err != nil {
 				return err
@@ -300,6 +323,14 @@ func (n *Net) planLoad(nd *node, blobs []*caffepb.BlobProto, masksFromZeros bool
 		}
 		return nil
 	}, nil
+}
+
+// soft reports whether a layer goes on by the soft rule.
+func (o *LoadOptions) soft(name string, l layer.Prunable) bool {
+	if o.Soft != nil {
+		return o.Soft(name)
+	}
+	return l.Pruning().Rule == gpu.SoftRule
 }
 
 // leftOut reports a blob that Caffe left out of an HDF5 file because its layer shares it.
@@ -395,6 +426,21 @@ func (n *Net) stored(nd *node) *caffepb.LayerParameter {
 	l.Phase = n.Phase.Enum()
 	inFile := n.file.Net.Layer[nd.index]
 	l.Name, l.Bottom, l.Top = inFile.Name, inFile.Bottom, inFile.Top
+	if l.SoftSurgeryParam != nil {
+		l.SoftSurgeryParam.Cut = nil
+	}
+	if p, ok := nd.layer.(layer.Prunable); ok {
+		if w, _ := p.Weights(); w.Soft.Cut > 0 {
+			if l.SoftSurgeryParam == nil {
+				l.SoftSurgeryParam = &caffepb.SoftSurgeryParameter{}
+			}
+			e := w.Soft.Exponent
+			if e == 0 {
+				e = float32(math.Inf(1))
+			}
+			l.SoftSurgeryParam.Cut, l.SoftSurgeryParam.Exponent = proto.Float32(w.Soft.Cut), proto.Float32(e)
+		}
+	}
 	return l
 }
 
@@ -435,7 +481,7 @@ func (n *Net) layerBlobs(nd *node) []*caffepb.BlobProto {
 }
 
 // maskSlots are the parameters of a layer whose masks a file holds: of W under the seed rule, of W and b under the
-// paper rule or where a file brought a mask of the bias; none where nothing was ever pruned.
+// others or where a file brought a mask of the bias; none where nothing was ever pruned.
 func (nd *node) maskSlots() []*layer.Param {
 	l, ok := nd.layer.(layer.Prunable)
 	if !ok {
@@ -443,7 +489,7 @@ func (nd *node) maskSlots() []*layer.Param {
 	}
 	w, b := l.Weights()
 	switch {
-	case b != nil && (b.Masked != nil || w.Masked != nil && l.Pruning().Rule == gpu.PaperRule):
+	case b != nil && (b.Masked != nil || w.Masked != nil && l.Pruning().Rule.PrunesBias()):
 		return []*layer.Param{w, b}
 	case w.Masked != nil:
 		return []*layer.Param{w}

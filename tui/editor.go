@@ -41,8 +41,8 @@ func (d *editor) View(w, h int) []string {
 		lines = append(lines, " "+s)
 	}
 	title := t.text(l.Name + "  " + l.Type)
-	if l.Rule == gpu.PaperRule {
-		title += ", paper rule"
+	if l.Rule != gpu.SeedRule {
+		title += ", " + config.RuleName(l.Rule) + " rule"
 	}
 	return t.box(title, lines, w, h)
 }
@@ -206,9 +206,9 @@ func (d *editor) tickLabels(lo, hi float64, w int, l *session.LayerStats) string
 	return t.dim.Render(s + " %")
 }
 
-// steps are the rows of the sigma table on a layer's slider; the paper rule has no table.
+// steps are the rows of the sigma table on a layer's slider; it is the seed rule's.
 func (d *editor) steps(l *session.LayerStats) []config.SigmaStep {
-	if l.Rule == gpu.PaperRule {
+	if l.Rule != gpu.SeedRule {
 		return nil
 	}
 	return config.SigmaTable

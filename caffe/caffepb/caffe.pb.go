@@ -153,12 +153,13 @@ func (RawType) EnumDescriptor() ([]byte, []int) {
 	return file_caffe_proto_rawDescGZIP(), []int{1}
 }
 
-// Which of the two surgery rules a layer follows.
+// Which of the surgery rules a layer follows.
 type SurgeryRule int32
 
 const (
 	SurgeryRule_SEED  SurgeryRule = 0
 	SurgeryRule_PAPER SurgeryRule = 1
+	SurgeryRule_SOFT  SurgeryRule = 2
 )
 
 // Enum value maps for SurgeryRule.
@@ -166,10 +167,12 @@ var (
 	SurgeryRule_name = map[int32]string{
 		0: "SEED",
 		1: "PAPER",
+		2: "SOFT",
 	}
 	SurgeryRule_value = map[string]int32{
 		"SEED":  0,
 		"PAPER": 1,
+		"SOFT":  2,
 	}
 )
 
@@ -3170,9 +3173,11 @@ type LayerParameter struct {
 	DnsInnerProductParam *DNSInnerProductParameter `protobuf:"bytes,2148,opt,name=dns_inner_product_param,json=dnsInnerProductParam" json:"dns_inner_product_param,omitempty"`
 	// Ours: PAPER prunes a plain Convolution or InnerProduct by the paper rule, with the numbers of
 	// cconvolution_param or cinner_product_param.
-	SurgeryRule   *SurgeryRule `protobuf:"varint,1000,opt,name=surgery_rule,json=surgeryRule,enum=caffe.SurgeryRule,def=0" json:"surgery_rule,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// SOFT prunes it by the soft rule, with the threshold of convolution_param or inner_product_param.
+	SurgeryRule      *SurgeryRule          `protobuf:"varint,1000,opt,name=surgery_rule,json=surgeryRule,enum=caffe.SurgeryRule,def=0" json:"surgery_rule,omitempty"`
+	SoftSurgeryParam *SoftSurgeryParameter `protobuf:"bytes,1003,opt,name=soft_surgery_param,json=softSurgeryParam" json:"soft_surgery_param,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 // Default values for LayerParameter fields.
@@ -3684,6 +3689,13 @@ func (x *LayerParameter) GetSurgeryRule() SurgeryRule {
 		return *x.SurgeryRule
 	}
 	return Default_LayerParameter_SurgeryRule
+}
+
+func (x *LayerParameter) GetSoftSurgeryParam() *SoftSurgeryParameter {
+	if x != nil {
+		return x.SoftSurgeryParam
+	}
+	return nil
 }
 
 type TransformationParameter struct {
@@ -8768,6 +8780,87 @@ func (x *V0LayerParameter) GetHdf5OutputParam() *HDF5OutputParameter {
 	return nil
 }
 
+// The soft rule: T = 0 where |x| <= c, for x of weights and bias; forward weights sign(x)·(|x|^p - c^p)^(1/p) where
+// T = 1. c is threshold (of convolution_param or inner_product_param) times the standard deviation of the layer's
+// weights at its first surgery.
+type SoftSurgeryParameter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// p; inf is the hard rule.
+	Exponent *float32 `protobuf:"fixed32,1,opt,name=exponent,def=3" json:"exponent,omitempty"`
+	// What the gradient of a pruned weight is multiplied by, in every theta_every-th iteration; it is 0 in the others.
+	Theta      *float32 `protobuf:"fixed32,2,opt,name=theta,def=1" json:"theta,omitempty"`
+	ThetaEvery *int32   `protobuf:"varint,3,opt,name=theta_every,json=thetaEvery,def=1" json:"theta_every,omitempty"`
+	// In a caffemodel: c of the last surgery. Blobs are W, b, T_W, T_b, as under the paper rule.
+	Cut           *float32 `protobuf:"fixed32,4,opt,name=cut" json:"cut,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+// Default values for SoftSurgeryParameter fields.
+const (
+	Default_SoftSurgeryParameter_Exponent   = float32(3)
+	Default_SoftSurgeryParameter_Theta      = float32(1)
+	Default_SoftSurgeryParameter_ThetaEvery = int32(1)
+)
+
+func (x *SoftSurgeryParameter) Reset() {
+	*x = SoftSurgeryParameter{}
+	mi := &file_caffe_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SoftSurgeryParameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SoftSurgeryParameter) ProtoMessage() {}
+
+func (x *SoftSurgeryParameter) ProtoReflect() protoreflect.Message {
+	mi := &file_caffe_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SoftSurgeryParameter.ProtoReflect.Descriptor instead.
+func (*SoftSurgeryParameter) Descriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *SoftSurgeryParameter) GetExponent() float32 {
+	if x != nil && x.Exponent != nil {
+		return *x.Exponent
+	}
+	return Default_SoftSurgeryParameter_Exponent
+}
+
+func (x *SoftSurgeryParameter) GetTheta() float32 {
+	if x != nil && x.Theta != nil {
+		return *x.Theta
+	}
+	return Default_SoftSurgeryParameter_Theta
+}
+
+func (x *SoftSurgeryParameter) GetThetaEvery() int32 {
+	if x != nil && x.ThetaEvery != nil {
+		return *x.ThetaEvery
+	}
+	return Default_SoftSurgeryParameter_ThetaEvery
+}
+
+func (x *SoftSurgeryParameter) GetCut() float32 {
+	if x != nil && x.Cut != nil {
+		return *x.Cut
+	}
+	return 0
+}
+
 // What a run needs, besides weights and history, to continue bit for bit.
 type RunState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -8803,7 +8896,7 @@ type RunState struct {
 
 func (x *RunState) Reset() {
 	*x = RunState{}
-	mi := &file_caffe_proto_msgTypes[70]
+	mi := &file_caffe_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8815,7 +8908,7 @@ func (x *RunState) String() string {
 func (*RunState) ProtoMessage() {}
 
 func (x *RunState) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[70]
+	mi := &file_caffe_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8828,7 +8921,7 @@ func (x *RunState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunState.ProtoReflect.Descriptor instead.
 func (*RunState) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{70}
+	return file_caffe_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *RunState) GetSeed() uint64 {
@@ -8933,7 +9026,7 @@ type LayerState struct {
 
 func (x *LayerState) Reset() {
 	*x = LayerState{}
-	mi := &file_caffe_proto_msgTypes[71]
+	mi := &file_caffe_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8945,7 +9038,7 @@ func (x *LayerState) String() string {
 func (*LayerState) ProtoMessage() {}
 
 func (x *LayerState) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[71]
+	mi := &file_caffe_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8958,7 +9051,7 @@ func (x *LayerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerState.ProtoReflect.Descriptor instead.
 func (*LayerState) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{71}
+	return file_caffe_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *LayerState) GetNet() string {
@@ -8993,7 +9086,7 @@ type DataPosition struct {
 
 func (x *DataPosition) Reset() {
 	*x = DataPosition{}
-	mi := &file_caffe_proto_msgTypes[72]
+	mi := &file_caffe_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9005,7 +9098,7 @@ func (x *DataPosition) String() string {
 func (*DataPosition) ProtoMessage() {}
 
 func (x *DataPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[72]
+	mi := &file_caffe_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9018,7 +9111,7 @@ func (x *DataPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataPosition.ProtoReflect.Descriptor instead.
 func (*DataPosition) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{72}
+	return file_caffe_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *DataPosition) GetNet() string {
@@ -9045,20 +9138,22 @@ func (x *DataPosition) GetRecords() uint64 {
 type LayerSurgery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Layer *string                `protobuf:"bytes,1,opt,name=layer" json:"layer,omitempty"`
-	// Paper rule: mean and standard deviation of |w|, measured at the first surgery.
-	Measured      *bool    `protobuf:"varint,2,opt,name=measured" json:"measured,omitempty"`
-	Mu            *float32 `protobuf:"fixed32,3,opt,name=mu" json:"mu,omitempty"`
-	Sigma         *float32 `protobuf:"fixed32,4,opt,name=sigma" json:"sigma,omitempty"`
-	LastIter      *int64   `protobuf:"varint,5,opt,name=last_iter,json=lastIter" json:"last_iter,omitempty"`
-	Pruned        *int64   `protobuf:"varint,6,opt,name=pruned" json:"pruned,omitempty"`
-	Spliced       *int64   `protobuf:"varint,7,opt,name=spliced" json:"spliced,omitempty"`
+	// Measured at the first surgery: mean and standard deviation, of |w| under the paper rule, of w under the soft rule.
+	Measured *bool    `protobuf:"varint,2,opt,name=measured" json:"measured,omitempty"`
+	Mu       *float32 `protobuf:"fixed32,3,opt,name=mu" json:"mu,omitempty"`
+	Sigma    *float32 `protobuf:"fixed32,4,opt,name=sigma" json:"sigma,omitempty"`
+	LastIter *int64   `protobuf:"varint,5,opt,name=last_iter,json=lastIter" json:"last_iter,omitempty"`
+	Pruned   *int64   `protobuf:"varint,6,opt,name=pruned" json:"pruned,omitempty"`
+	Spliced  *int64   `protobuf:"varint,7,opt,name=spliced" json:"spliced,omitempty"`
+	// Soft rule: c of the last surgery.
+	Cut           *float32 `protobuf:"fixed32,8,opt,name=cut" json:"cut,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LayerSurgery) Reset() {
 	*x = LayerSurgery{}
-	mi := &file_caffe_proto_msgTypes[73]
+	mi := &file_caffe_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9070,7 +9165,7 @@ func (x *LayerSurgery) String() string {
 func (*LayerSurgery) ProtoMessage() {}
 
 func (x *LayerSurgery) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[73]
+	mi := &file_caffe_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9083,7 +9178,7 @@ func (x *LayerSurgery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerSurgery.ProtoReflect.Descriptor instead.
 func (*LayerSurgery) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{73}
+	return file_caffe_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *LayerSurgery) GetLayer() string {
@@ -9131,6 +9226,13 @@ func (x *LayerSurgery) GetPruned() int64 {
 func (x *LayerSurgery) GetSpliced() int64 {
 	if x != nil && x.Spliced != nil {
 		return *x.Spliced
+	}
+	return 0
+}
+
+func (x *LayerSurgery) GetCut() float32 {
+	if x != nil && x.Cut != nil {
+		return *x.Cut
 	}
 	return 0
 }
@@ -9293,7 +9395,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\n" +
 	"\x06STRICT\x10\x00\x12\x0e\n" +
 	"\n" +
-	"PERMISSIVE\x10\x01\"\x97\x1f\n" +
+	"PERMISSIVE\x10\x01\"\xe3\x1f\n" +
 	"\x0eLayerParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -9380,7 +9482,8 @@ const file_caffe_proto_rawDesc = "" +
 	"\finterp_param\x18\xdf\x10 \x01(\v2\x16.caffe.InterpParameterR\vinterpParam\x12S\n" +
 	"\x15dns_convolution_param\x18\xe3\x10 \x01(\v2\x1e.caffe.DNSConvolutionParameterR\x13dnsConvolutionParam\x12W\n" +
 	"\x17dns_inner_product_param\x18\xe4\x10 \x01(\v2\x1f.caffe.DNSInnerProductParameterR\x14dnsInnerProductParam\x12<\n" +
-	"\fsurgery_rule\x18\xe8\a \x01(\x0e2\x12.caffe.SurgeryRule:\x04SEEDR\vsurgeryRule\"\xfb\x01\n" +
+	"\fsurgery_rule\x18\xe8\a \x01(\x0e2\x12.caffe.SurgeryRule:\x04SEEDR\vsurgeryRule\x12J\n" +
+	"\x12soft_surgery_param\x18\xeb\a \x01(\v2\x1b.caffe.SoftSurgeryParameterR\x10softSurgeryParam\"\xfb\x01\n" +
 	"\x17TransformationParameter\x12\x17\n" +
 	"\x05scale\x18\x01 \x01(\x02:\x011R\x05scale\x12\x1d\n" +
 	"\x06mirror\x18\x02 \x01(\b:\x05falseR\x06mirror\x12\x1e\n" +
@@ -9949,7 +10052,13 @@ const file_caffe_proto_rawDesc = "" +
 	"\x03MAX\x10\x00\x12\a\n" +
 	"\x03AVE\x10\x01\x12\x0e\n" +
 	"\n" +
-	"STOCHASTIC\x10\x02\"\x9b\x03\n" +
+	"STOCHASTIC\x10\x02\"\x84\x01\n" +
+	"\x14SoftSurgeryParameter\x12\x1d\n" +
+	"\bexponent\x18\x01 \x01(\x02:\x013R\bexponent\x12\x17\n" +
+	"\x05theta\x18\x02 \x01(\x02:\x011R\x05theta\x12\"\n" +
+	"\vtheta_every\x18\x03 \x01(\x05:\x011R\n" +
+	"thetaEvery\x12\x10\n" +
+	"\x03cut\x18\x04 \x01(\x02R\x03cut\"\x9b\x03\n" +
 	"\bRunState\x12\x12\n" +
 	"\x04seed\x18\x01 \x01(\x04R\x04seed\x12\x14\n" +
 	"\x05hyper\x18\x02 \x01(\fR\x05hyper\x12'\n" +
@@ -9975,7 +10084,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\fDataPosition\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x14\n" +
 	"\x05layer\x18\x02 \x01(\tR\x05layer\x12\x18\n" +
-	"\arecords\x18\x03 \x01(\x04R\arecords\"\xb5\x01\n" +
+	"\arecords\x18\x03 \x01(\x04R\arecords\"\xc7\x01\n" +
 	"\fLayerSurgery\x12\x14\n" +
 	"\x05layer\x18\x01 \x01(\tR\x05layer\x12\x1a\n" +
 	"\bmeasured\x18\x02 \x01(\bR\bmeasured\x12\x0e\n" +
@@ -9983,7 +10092,8 @@ const file_caffe_proto_rawDesc = "" +
 	"\x05sigma\x18\x04 \x01(\x02R\x05sigma\x12\x1b\n" +
 	"\tlast_iter\x18\x05 \x01(\x03R\blastIter\x12\x16\n" +
 	"\x06pruned\x18\x06 \x01(\x03R\x06pruned\x12\x18\n" +
-	"\aspliced\x18\a \x01(\x03R\aspliced*\x1c\n" +
+	"\aspliced\x18\a \x01(\x03R\aspliced\x12\x10\n" +
+	"\x03cut\x18\b \x01(\x02R\x03cut*\x1c\n" +
 	"\x05Phase\x12\t\n" +
 	"\x05TRAIN\x10\x00\x12\b\n" +
 	"\x04TEST\x10\x01*J\n" +
@@ -9994,10 +10104,11 @@ const file_caffe_proto_rawDesc = "" +
 	"\aFLOAT16\x10\x02\x12\a\n" +
 	"\x03INT\x10\x03\x12\b\n" +
 	"\x04UINT\x10\x04\x12\b\n" +
-	"\x04BOOL\x10\x05*\"\n" +
+	"\x04BOOL\x10\x05*,\n" +
 	"\vSurgeryRule\x12\b\n" +
 	"\x04SEED\x10\x00\x12\t\n" +
-	"\x05PAPER\x10\x01B\x17Z\x15dns-tui/caffe/caffepb"
+	"\x05PAPER\x10\x01\x12\b\n" +
+	"\x04SOFT\x10\x02B\x17Z\x15dns-tui/caffe/caffepb"
 
 var (
 	file_caffe_proto_rawDescOnce sync.Once
@@ -10012,7 +10123,7 @@ func file_caffe_proto_rawDescGZIP() []byte {
 }
 
 var file_caffe_proto_enumTypes = make([]protoimpl.EnumInfo, 28)
-var file_caffe_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
+var file_caffe_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_caffe_proto_goTypes = []any{
 	(Phase)(0),                           // 0: caffe.Phase
 	(RawType)(0),                         // 1: caffe.RawType
@@ -10112,10 +10223,11 @@ var file_caffe_proto_goTypes = []any{
 	(*WindowDataParameter)(nil),          // 95: caffe.WindowDataParameter
 	(*V1LayerParameter)(nil),             // 96: caffe.V1LayerParameter
 	(*V0LayerParameter)(nil),             // 97: caffe.V0LayerParameter
-	(*RunState)(nil),                     // 98: caffe.RunState
-	(*LayerState)(nil),                   // 99: caffe.LayerState
-	(*DataPosition)(nil),                 // 100: caffe.DataPosition
-	(*LayerSurgery)(nil),                 // 101: caffe.LayerSurgery
+	(*SoftSurgeryParameter)(nil),         // 98: caffe.SoftSurgeryParameter
+	(*RunState)(nil),                     // 99: caffe.RunState
+	(*LayerState)(nil),                   // 100: caffe.LayerState
+	(*DataPosition)(nil),                 // 101: caffe.DataPosition
+	(*LayerSurgery)(nil),                 // 102: caffe.LayerSurgery
 }
 var file_caffe_proto_depIdxs = []int32{
 	28,  // 0: caffe.BlobProto.shape:type_name -> caffe.BlobShape
@@ -10138,7 +10250,7 @@ var file_caffe_proto_depIdxs = []int32{
 	6,   // 17: caffe.SolverParameter.solver_type:type_name -> caffe.SolverParameter.SolverType
 	4,   // 18: caffe.SolverParameter.snapshot_format:type_name -> caffe.SolverParameter.SnapshotFormat
 	29,  // 19: caffe.SolverState.history:type_name -> caffe.BlobProto
-	98,  // 20: caffe.SolverState.run_state:type_name -> caffe.RunState
+	99,  // 20: caffe.SolverState.run_state:type_name -> caffe.RunState
 	7,   // 21: caffe.ParamSpec.share_mode:type_name -> caffe.ParamSpec.DimCheckMode
 	38,  // 22: caffe.LayerParameter.param:type_name -> caffe.ParamSpec
 	29,  // 23: caffe.LayerParameter.blobs:type_name -> caffe.BlobProto
@@ -10202,101 +10314,102 @@ var file_caffe_proto_depIdxs = []int32{
 	48,  // 81: caffe.LayerParameter.dns_convolution_param:type_name -> caffe.DNSConvolutionParameter
 	49,  // 82: caffe.LayerParameter.dns_inner_product_param:type_name -> caffe.DNSInnerProductParameter
 	2,   // 83: caffe.LayerParameter.surgery_rule:type_name -> caffe.SurgeryRule
-	8,   // 84: caffe.LossParameter.normalization:type_name -> caffe.LossParameter.NormalizationMode
-	9,   // 85: caffe.DataParameter.backend:type_name -> caffe.DataParameter.DB
-	32,  // 86: caffe.ConvolutionParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 87: caffe.ConvolutionParameter.bias_filler:type_name -> caffe.FillerParameter
-	10,  // 88: caffe.ConvolutionParameter.engine:type_name -> caffe.ConvolutionParameter.Engine
-	32,  // 89: caffe.ConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 90: caffe.InnerProductParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 91: caffe.InnerProductParameter.bias_filler:type_name -> caffe.FillerParameter
-	32,  // 92: caffe.InnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 93: caffe.NormalizeParameter.scale_filler:type_name -> caffe.FillerParameter
-	32,  // 94: caffe.DNSConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 95: caffe.DNSConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 96: caffe.DNSInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 97: caffe.DNSInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 98: caffe.CConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 99: caffe.CConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 100: caffe.CInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 101: caffe.CInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 102: caffe.BiasParameter.filler:type_name -> caffe.FillerParameter
-	32,  // 103: caffe.DummyDataParameter.data_filler:type_name -> caffe.FillerParameter
-	28,  // 104: caffe.DummyDataParameter.shape:type_name -> caffe.BlobShape
-	11,  // 105: caffe.EltwiseParameter.operation:type_name -> caffe.EltwiseParameter.EltwiseOp
-	32,  // 106: caffe.EmbedParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 107: caffe.EmbedParameter.bias_filler:type_name -> caffe.FillerParameter
-	12,  // 108: caffe.HingeLossParameter.norm:type_name -> caffe.HingeLossParameter.Norm
-	28,  // 109: caffe.InputParameter.shape:type_name -> caffe.BlobShape
-	13,  // 110: caffe.LRNParameter.norm_region:type_name -> caffe.LRNParameter.NormRegion
-	14,  // 111: caffe.LRNParameter.engine:type_name -> caffe.LRNParameter.Engine
-	32,  // 112: caffe.PReLUParameter.filler:type_name -> caffe.FillerParameter
-	28,  // 113: caffe.ParameterParameter.shape:type_name -> caffe.BlobShape
-	15,  // 114: caffe.PoolingParameter.pool:type_name -> caffe.PoolingParameter.PoolMethod
-	16,  // 115: caffe.PoolingParameter.engine:type_name -> caffe.PoolingParameter.Engine
-	17,  // 116: caffe.PoolingParameter.round_mode:type_name -> caffe.PoolingParameter.RoundMode
-	18,  // 117: caffe.ReLUParameter.engine:type_name -> caffe.ReLUParameter.Engine
-	32,  // 118: caffe.RecurrentParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 119: caffe.RecurrentParameter.bias_filler:type_name -> caffe.FillerParameter
-	19,  // 120: caffe.ReductionParameter.operation:type_name -> caffe.ReductionParameter.ReductionOp
-	28,  // 121: caffe.ReshapeParameter.shape:type_name -> caffe.BlobShape
-	20,  // 122: caffe.SPPParameter.pool:type_name -> caffe.SPPParameter.PoolMethod
-	21,  // 123: caffe.SPPParameter.engine:type_name -> caffe.SPPParameter.Engine
-	32,  // 124: caffe.ScaleParameter.filler:type_name -> caffe.FillerParameter
-	32,  // 125: caffe.ScaleParameter.bias_filler:type_name -> caffe.FillerParameter
-	22,  // 126: caffe.SigmoidParameter.engine:type_name -> caffe.SigmoidParameter.Engine
-	23,  // 127: caffe.SoftmaxParameter.engine:type_name -> caffe.SoftmaxParameter.Engine
-	24,  // 128: caffe.TanHParameter.engine:type_name -> caffe.TanHParameter.Engine
-	97,  // 129: caffe.V1LayerParameter.layer:type_name -> caffe.V0LayerParameter
-	25,  // 130: caffe.V1LayerParameter.type:type_name -> caffe.V1LayerParameter.LayerType
-	29,  // 131: caffe.V1LayerParameter.blobs:type_name -> caffe.BlobProto
-	57,  // 132: caffe.V1LayerParameter.concat_param:type_name -> caffe.ConcatParameter
-	43,  // 133: caffe.V1LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
-	42,  // 134: caffe.V1LayerParameter.data_param:type_name -> caffe.DataParameter
-	60,  // 135: caffe.V1LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
-	67,  // 136: caffe.V1LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
-	68,  // 137: caffe.V1LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	70,  // 138: caffe.V1LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
-	71,  // 139: caffe.V1LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
-	44,  // 140: caffe.V1LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
-	73,  // 141: caffe.V1LayerParameter.lrn_param:type_name -> caffe.LRNParameter
-	79,  // 142: caffe.V1LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
-	95,  // 143: caffe.V1LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
-	80,  // 144: caffe.V1LayerParameter.power_param:type_name -> caffe.PowerParameter
-	76,  // 145: caffe.V1LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
-	53,  // 146: caffe.V1LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
-	63,  // 147: caffe.V1LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
-	93,  // 148: caffe.V1LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
-	61,  // 149: caffe.V1LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
-	52,  // 150: caffe.V1LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
-	69,  // 151: caffe.V1LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
-	82,  // 152: caffe.V1LayerParameter.relu_param:type_name -> caffe.ReLUParameter
-	89,  // 153: caffe.V1LayerParameter.slice_param:type_name -> caffe.SliceParameter
-	35,  // 154: caffe.V1LayerParameter.include:type_name -> caffe.NetStateRule
-	35,  // 155: caffe.V1LayerParameter.exclude:type_name -> caffe.NetStateRule
-	75,  // 156: caffe.V1LayerParameter.mvn_param:type_name -> caffe.MVNParameter
-	40,  // 157: caffe.V1LayerParameter.transform_param:type_name -> caffe.TransformationParameter
-	92,  // 158: caffe.V1LayerParameter.tanh_param:type_name -> caffe.TanHParameter
-	88,  // 159: caffe.V1LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
-	90,  // 160: caffe.V1LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
-	58,  // 161: caffe.V1LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
-	65,  // 162: caffe.V1LayerParameter.exp_param:type_name -> caffe.ExpParameter
-	41,  // 163: caffe.V1LayerParameter.loss_param:type_name -> caffe.LossParameter
-	26,  // 164: caffe.V1LayerParameter.blob_share_mode:type_name -> caffe.V1LayerParameter.DimCheckMode
-	32,  // 165: caffe.V0LayerParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 166: caffe.V0LayerParameter.bias_filler:type_name -> caffe.FillerParameter
-	27,  // 167: caffe.V0LayerParameter.pool:type_name -> caffe.V0LayerParameter.PoolMethod
-	29,  // 168: caffe.V0LayerParameter.blobs:type_name -> caffe.BlobProto
-	68,  // 169: caffe.V0LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	100, // 170: caffe.RunState.data:type_name -> caffe.DataPosition
-	101, // 171: caffe.RunState.surgery:type_name -> caffe.LayerSurgery
-	99,  // 172: caffe.RunState.states:type_name -> caffe.LayerState
-	29,  // 173: caffe.LayerState.blobs:type_name -> caffe.BlobProto
-	174, // [174:174] is the sub-list for method output_type
-	174, // [174:174] is the sub-list for method input_type
-	174, // [174:174] is the sub-list for extension type_name
-	174, // [174:174] is the sub-list for extension extendee
-	0,   // [0:174] is the sub-list for field type_name
+	98,  // 84: caffe.LayerParameter.soft_surgery_param:type_name -> caffe.SoftSurgeryParameter
+	8,   // 85: caffe.LossParameter.normalization:type_name -> caffe.LossParameter.NormalizationMode
+	9,   // 86: caffe.DataParameter.backend:type_name -> caffe.DataParameter.DB
+	32,  // 87: caffe.ConvolutionParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 88: caffe.ConvolutionParameter.bias_filler:type_name -> caffe.FillerParameter
+	10,  // 89: caffe.ConvolutionParameter.engine:type_name -> caffe.ConvolutionParameter.Engine
+	32,  // 90: caffe.ConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 91: caffe.InnerProductParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 92: caffe.InnerProductParameter.bias_filler:type_name -> caffe.FillerParameter
+	32,  // 93: caffe.InnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 94: caffe.NormalizeParameter.scale_filler:type_name -> caffe.FillerParameter
+	32,  // 95: caffe.DNSConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 96: caffe.DNSConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 97: caffe.DNSInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 98: caffe.DNSInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 99: caffe.CConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 100: caffe.CConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 101: caffe.CInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 102: caffe.CInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 103: caffe.BiasParameter.filler:type_name -> caffe.FillerParameter
+	32,  // 104: caffe.DummyDataParameter.data_filler:type_name -> caffe.FillerParameter
+	28,  // 105: caffe.DummyDataParameter.shape:type_name -> caffe.BlobShape
+	11,  // 106: caffe.EltwiseParameter.operation:type_name -> caffe.EltwiseParameter.EltwiseOp
+	32,  // 107: caffe.EmbedParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 108: caffe.EmbedParameter.bias_filler:type_name -> caffe.FillerParameter
+	12,  // 109: caffe.HingeLossParameter.norm:type_name -> caffe.HingeLossParameter.Norm
+	28,  // 110: caffe.InputParameter.shape:type_name -> caffe.BlobShape
+	13,  // 111: caffe.LRNParameter.norm_region:type_name -> caffe.LRNParameter.NormRegion
+	14,  // 112: caffe.LRNParameter.engine:type_name -> caffe.LRNParameter.Engine
+	32,  // 113: caffe.PReLUParameter.filler:type_name -> caffe.FillerParameter
+	28,  // 114: caffe.ParameterParameter.shape:type_name -> caffe.BlobShape
+	15,  // 115: caffe.PoolingParameter.pool:type_name -> caffe.PoolingParameter.PoolMethod
+	16,  // 116: caffe.PoolingParameter.engine:type_name -> caffe.PoolingParameter.Engine
+	17,  // 117: caffe.PoolingParameter.round_mode:type_name -> caffe.PoolingParameter.RoundMode
+	18,  // 118: caffe.ReLUParameter.engine:type_name -> caffe.ReLUParameter.Engine
+	32,  // 119: caffe.RecurrentParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 120: caffe.RecurrentParameter.bias_filler:type_name -> caffe.FillerParameter
+	19,  // 121: caffe.ReductionParameter.operation:type_name -> caffe.ReductionParameter.ReductionOp
+	28,  // 122: caffe.ReshapeParameter.shape:type_name -> caffe.BlobShape
+	20,  // 123: caffe.SPPParameter.pool:type_name -> caffe.SPPParameter.PoolMethod
+	21,  // 124: caffe.SPPParameter.engine:type_name -> caffe.SPPParameter.Engine
+	32,  // 125: caffe.ScaleParameter.filler:type_name -> caffe.FillerParameter
+	32,  // 126: caffe.ScaleParameter.bias_filler:type_name -> caffe.FillerParameter
+	22,  // 127: caffe.SigmoidParameter.engine:type_name -> caffe.SigmoidParameter.Engine
+	23,  // 128: caffe.SoftmaxParameter.engine:type_name -> caffe.SoftmaxParameter.Engine
+	24,  // 129: caffe.TanHParameter.engine:type_name -> caffe.TanHParameter.Engine
+	97,  // 130: caffe.V1LayerParameter.layer:type_name -> caffe.V0LayerParameter
+	25,  // 131: caffe.V1LayerParameter.type:type_name -> caffe.V1LayerParameter.LayerType
+	29,  // 132: caffe.V1LayerParameter.blobs:type_name -> caffe.BlobProto
+	57,  // 133: caffe.V1LayerParameter.concat_param:type_name -> caffe.ConcatParameter
+	43,  // 134: caffe.V1LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
+	42,  // 135: caffe.V1LayerParameter.data_param:type_name -> caffe.DataParameter
+	60,  // 136: caffe.V1LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
+	67,  // 137: caffe.V1LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
+	68,  // 138: caffe.V1LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	70,  // 139: caffe.V1LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
+	71,  // 140: caffe.V1LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
+	44,  // 141: caffe.V1LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
+	73,  // 142: caffe.V1LayerParameter.lrn_param:type_name -> caffe.LRNParameter
+	79,  // 143: caffe.V1LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
+	95,  // 144: caffe.V1LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
+	80,  // 145: caffe.V1LayerParameter.power_param:type_name -> caffe.PowerParameter
+	76,  // 146: caffe.V1LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
+	53,  // 147: caffe.V1LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
+	63,  // 148: caffe.V1LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
+	93,  // 149: caffe.V1LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
+	61,  // 150: caffe.V1LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
+	52,  // 151: caffe.V1LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
+	69,  // 152: caffe.V1LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
+	82,  // 153: caffe.V1LayerParameter.relu_param:type_name -> caffe.ReLUParameter
+	89,  // 154: caffe.V1LayerParameter.slice_param:type_name -> caffe.SliceParameter
+	35,  // 155: caffe.V1LayerParameter.include:type_name -> caffe.NetStateRule
+	35,  // 156: caffe.V1LayerParameter.exclude:type_name -> caffe.NetStateRule
+	75,  // 157: caffe.V1LayerParameter.mvn_param:type_name -> caffe.MVNParameter
+	40,  // 158: caffe.V1LayerParameter.transform_param:type_name -> caffe.TransformationParameter
+	92,  // 159: caffe.V1LayerParameter.tanh_param:type_name -> caffe.TanHParameter
+	88,  // 160: caffe.V1LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
+	90,  // 161: caffe.V1LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
+	58,  // 162: caffe.V1LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
+	65,  // 163: caffe.V1LayerParameter.exp_param:type_name -> caffe.ExpParameter
+	41,  // 164: caffe.V1LayerParameter.loss_param:type_name -> caffe.LossParameter
+	26,  // 165: caffe.V1LayerParameter.blob_share_mode:type_name -> caffe.V1LayerParameter.DimCheckMode
+	32,  // 166: caffe.V0LayerParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 167: caffe.V0LayerParameter.bias_filler:type_name -> caffe.FillerParameter
+	27,  // 168: caffe.V0LayerParameter.pool:type_name -> caffe.V0LayerParameter.PoolMethod
+	29,  // 169: caffe.V0LayerParameter.blobs:type_name -> caffe.BlobProto
+	68,  // 170: caffe.V0LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	101, // 171: caffe.RunState.data:type_name -> caffe.DataPosition
+	102, // 172: caffe.RunState.surgery:type_name -> caffe.LayerSurgery
+	100, // 173: caffe.RunState.states:type_name -> caffe.LayerState
+	29,  // 174: caffe.LayerState.blobs:type_name -> caffe.BlobProto
+	175, // [175:175] is the sub-list for method output_type
+	175, // [175:175] is the sub-list for method input_type
+	175, // [175:175] is the sub-list for extension type_name
+	175, // [175:175] is the sub-list for extension extendee
+	0,   // [0:175] is the sub-list for field type_name
 }
 
 func init() { file_caffe_proto_init() }
@@ -10310,7 +10423,7 @@ func file_caffe_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_caffe_proto_rawDesc), len(file_caffe_proto_rawDesc)),
 			NumEnums:      28,
-			NumMessages:   74,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -18,7 +18,8 @@ type Param struct {
 	Shape  []int
 	Data   *gpu.Tensor
 	Diff   *gpu.Tensor
-	Masked *gpu.Tensor // W∘T, or nil while nothing was ever pruned (see gpu, Masked weights)
+	Masked *gpu.Tensor // forward weights, or nil while nothing was ever pruned (see gpu, Masked weights)
+	Soft   gpu.Soft    // what the forward weights of kept entries are
 
 	LRMult, DecayMult float32
 	// Statistics marks what a layer updates itself (BatchNorm's running sums): never trained, whatever lr_mult says.
@@ -66,7 +67,7 @@ func (p *Param) SetMask(d *gpu.Device, mask []float32) {
 		if mask != nil && mask[i] == 0 {
 			w[i] = gpu.Pruned
 		} else {
-			w[i] = gpu.Kept(w[i])
+			w[i] = p.Soft.Forward(w[i])
 		}
 	}
 	d.Upload(p.Masked, w)
@@ -109,6 +110,7 @@ type Pruning struct {
 	Gamma     float64
 	Power     float64
 	Stop      int // first iteration without surgery; config.Never
+	Soft      config.SoftHyper
 }
 
 // Prunable is a layer with weights that surgery may mask.
@@ -124,7 +126,7 @@ func pruningOf(l *caffepb.LayerParameter) (Pruning, error) {
 	conv := l.GetType() == "Convolution" || l.GetType() == "CConvolution"
 	official := l.GetType() == "CConvolution" || l.GetType() == "CInnerProduct"
 	if official || l.GetSurgeryRule() == caffepb.SurgeryRule_PAPER {
-		p := Pruning{Rule: gpu.PaperRule, Enabled: true, Explicit: true}
+		p := Pruning{Rule: gpu.PaperRule, Enabled: true, Explicit: true, Soft: config.DefaultSoft}
 		var stop float32
 		if conv {
 			q := l.GetCconvolutionParam()
@@ -146,20 +148,29 @@ func pruningOf(l *caffepb.LayerParameter) (Pruning, error) {
 		p.Stop = config.IterStop(stop)
 		return p, nil
 	}
-	p := Pruning{Rule: gpu.SeedRule, Power: 1, Stop: config.Never}
+	p := Pruning{Rule: gpu.SeedRule, Power: 1, Stop: config.Never, Soft: config.DefaultSoft}
+	mostMasks := 1
+	if l.GetSurgeryRule() == caffepb.SurgeryRule_SOFT {
+		q := l.GetSoftSurgeryParam()
+		p.Rule, p.Explicit, mostMasks = gpu.SoftRule, true, 2
+		p.Soft = config.SoftHyper{Exponent: min(caffe.Widen(q.GetExponent()), config.Never),
+			Theta: caffe.Widen(q.GetTheta()), ThetaEvery: int(q.GetThetaEvery())}
+	}
 	var masks int
 	if conv {
 		q := l.GetConvolutionParam()
 		p.Enabled, p.Threshold = q.GetSparsityTerm(), caffe.Widen(q.GetThreshold())
-		p.Explicit = q.GetSparsityTerm() && (q.SparsityTerm != nil || q.Threshold != nil || q.WeightMaskFiller != nil)
+		p.Explicit = p.Explicit ||
+			q.GetSparsityTerm() && (q.SparsityTerm != nil || q.Threshold != nil || q.WeightMaskFiller != nil)
 		masks = len(l.Param) - boolInt(q.GetBiasTerm()) - 1
 	} else {
 		q := l.GetInnerProductParam()
 		p.Enabled, p.Threshold = q.GetSparsityTerm(), caffe.Widen(q.GetThreshold())
-		p.Explicit = q.GetSparsityTerm() && (q.SparsityTerm != nil || q.Threshold != nil || q.WeightMaskFiller != nil)
+		p.Explicit = p.Explicit ||
+			q.GetSparsityTerm() && (q.SparsityTerm != nil || q.Threshold != nil || q.WeightMaskFiller != nil)
 		masks = len(l.Param) - boolInt(q.GetBiasTerm()) - 1
 	}
-	if masks > 1 {
+	if masks > mostMasks {
 		return p, fmt.Errorf("%d param; wanted at most weights, bias and mask", len(l.Param))
 	}
 	p.Explicit = p.Explicit || p.Enabled && masks == 1

@@ -17,6 +17,7 @@ func encodeHyper(h *config.Hyper) *remotepb.Hyper {
 		m.Layers = append(m.Layers, &remotepb.LayerHyper{
 			Name: l.Name, Rule: int32(l.Rule), Threshold: l.Threshold, Prune: l.Prune, MaskFrozen: l.MaskFrozen,
 			WeightsFrozen: l.WeightsFrozen, Gamma: l.Gamma, Power: l.Power, Stop: int64(l.Stop),
+			Exponent: l.Exponent, Theta: l.Theta, ThetaEvery: int64(l.ThetaEvery),
 		})
 	}
 	return m
@@ -32,6 +33,9 @@ func decodeHyper(m *remotepb.Hyper) *config.Hyper {
 			Name: l.GetName(), Rule: gpu.Rule(l.GetRule()), Threshold: l.GetThreshold(), Prune: l.GetPrune(),
 			MaskFrozen: l.GetMaskFrozen(), WeightsFrozen: l.GetWeightsFrozen(), Gamma: l.GetGamma(),
 			Power: l.GetPower(), Stop: int(l.GetStop()),
+			SoftHyper: config.SoftHyper{
+				Exponent: l.GetExponent(), Theta: l.GetTheta(), ThetaEvery: int(l.GetThetaEvery()),
+			},
 		})
 	}
 	h.Index()

@@ -69,7 +69,7 @@ func (f *filler) value(v reflect.Value) {
 	f.n++
 	switch v.Type() {
 	case reflect.TypeFor[config.Param]():
-		v.SetUint(uint64(config.BaseLR) + uint64(f.n)%uint64(config.WeightsFrozen))
+		v.SetUint(uint64(config.BaseLR) + uint64(f.n)%uint64(config.ThetaEvery))
 		return
 	case reflect.TypeFor[session.State]():
 		v.SetInt(int64(session.Testing))
@@ -256,7 +256,7 @@ func TestParamsOnTheWire(t *testing.T) {
 			t.Errorf("parameter %d is %s on the wire and %s in config", n, got, want)
 		}
 	}
-	if last := config.Param(len(remotepb.Param_name) - 1); last != config.WeightsFrozen {
+	if last := config.Param(len(remotepb.Param_name) - 1); last != config.ThetaEvery {
 		t.Errorf("the last parameter on the wire is %s", last)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"dns-tui/config"
-	"dns-tui/gpu"
 	"dns-tui/model/solver"
 )
 
@@ -407,15 +406,8 @@ func startLayers(s *solver.Solver) []StartLayer {
 	for _, p := range s.Layers() {
 		l := s.Hyper().Layer(p.Name)
 		out = append(out, StartLayer{
-			Name: p.Name, Type: p.Type, Rule: ruleName(l.Rule), Weights: p.Total(), Threshold: l.Threshold,
+			Name: p.Name, Type: p.Type, Rule: config.RuleName(l.Rule), Weights: p.Total(), Threshold: l.Threshold,
 		})
 	}
 	return out
-}
-
-func ruleName(r gpu.Rule) string {
-	if r == gpu.PaperRule {
-		return "paper"
-	}
-	return "seed"
 }

@@ -264,7 +264,7 @@ func (p *measurement) try(l *solver.Layer, g *solver.Histogram, sparsity float64
 	w, own := p.scratch[0].View(0, l.Weights.Shape...), p.own[l.Weights]
 	d.Copy(w, l.Weights.Forward())
 	var b *gpu.Tensor
-	if l.Bias != nil && p.solver.Hyper().Layer(l.Name).Rule == gpu.PaperRule {
+	if l.Bias != nil && p.solver.Hyper().Layer(l.Name).Rule.PrunesBias() {
 		b = p.scratch[1].View(0, l.Bias.Shape...)
 		d.Copy(b, l.Bias.Forward())
 	}

@@ -10,9 +10,11 @@ import (
 // Histogram is a layer's distances, summed up: how many kept and how many pruned entries lie closer than a distance. It
 // predicts what a threshold does. It is never changed.
 type Histogram struct {
-	Rule        gpu.Rule
-	Mu, Sigma   float64
-	KeptBelow   []uint32 // [i]: kept entries in the bins below i, of gpu.HistogramWidth standard deviations each
+	Rule      gpu.Rule
+	Mu, Sigma float64
+	// KeptBelow[i] are the kept entries in the bins below i, PrunedBelow[i] the pruned ones. A bin is of
+	// gpu.HistogramWidth standard deviations, under the soft rule one by magnitude.
+	KeptBelow   []uint32
 	PrunedBelow []uint32
 	// DeathThresholds are the thresholds from which on an output has no weight left, sorted; empty where they are not
 	// known.
@@ -37,10 +39,24 @@ func NewHistogram(rule gpu.Rule, r *gpu.SurgeryResult) *Histogram {
 	}
 }
 
-// countBelow returns the cumulative count below a distance in standard deviations.
-func countBelow(c []uint32, distance float64) int {
-	bin := int(math.Round(distance / gpu.HistogramWidth))
-	return int(c[max(0, min(bin, len(c)-2))])
+// countBelow returns the cumulative count below a distance in standard deviations. Bins by magnitude have no edge at
+// each threshold: there it goes by the part of the bin that lies below.
+func (h *Histogram) countBelow(c []uint32, distance float64) int {
+	if h.Rule != gpu.SoftRule {
+		bin := int(math.Round(distance / gpu.HistogramWidth))
+		return int(c[max(0, min(bin, len(c)-2))])
+	}
+	if distance <= 0 || h.Sigma <= 0 {
+		return 0
+	}
+	x := distance * h.Sigma
+	bin := gpu.MagnitudeBin(float32(x))
+	if bin == gpu.HistogramBins-1 {
+		return int(c[bin])
+	}
+	lo, hi := float64(gpu.MagnitudeEdge(bin)), float64(gpu.MagnitudeEdge(bin+1))
+	part := max(0, min((x-lo)/(hi-lo), 1))
+	return int(c[bin]) + int(math.Round(part*float64(c[bin+1]-c[bin])))
 }
 
 // Total returns the number of entries.
@@ -50,14 +66,14 @@ func (h *Histogram) Total() int {
 
 // Pruned predicts how many entries a surgery with this threshold (t, or c_rate) leaves pruned.
 func (h *Histogram) Pruned(threshold float64) int {
-	if h.Rule == gpu.SeedRule {
-		return countBelow(h.KeptBelow, threshold) + countBelow(h.PrunedBelow, threshold)
+	if h.Rule != gpu.PaperRule {
+		return h.countBelow(h.KeptBelow, threshold) + h.countBelow(h.PrunedBelow, threshold)
 	}
 	if h.Sigma <= 0 {
 		return int(h.PrunedBelow[len(h.PrunedBelow)-1])
 	}
 	c := max(h.Mu/h.Sigma+threshold, 0)
-	return countBelow(h.KeptBelow, 0.9*c) + countBelow(h.PrunedBelow, 1.1*c)
+	return h.countBelow(h.KeptBelow, 0.9*c) + h.countBelow(h.PrunedBelow, 1.1*c)
 }
 
 // Sparsity predicts the fraction of entries that a surgery with this threshold leaves pruned.
@@ -94,11 +110,24 @@ func (h *Histogram) Threshold(n int) float64 {
 // histogram's end.
 func (h *Histogram) Range() (lo, hi float64) {
 	end := float64(gpu.HistogramBins-1) * gpu.HistogramWidth
-	if h.Rule == gpu.SeedRule || h.Sigma <= 0 {
+	switch {
+	case h.Sigma <= 0 || h.Rule == gpu.SeedRule:
 		return 0, end
+	case h.Rule == gpu.SoftRule:
+		return 0, max(end, h.largest()/h.Sigma)
 	}
 	from := -h.Mu / h.Sigma
 	return from, from + end/1.1
+}
+
+// largest is a magnitude that no entry lies beyond, by the bins of the soft rule.
+func (h *Histogram) largest() float64 {
+	for bin := gpu.HistogramBins - 1; bin > 0; bin-- {
+		if h.KeptBelow[bin+1] > h.KeptBelow[bin] || h.PrunedBelow[bin+1] > h.PrunedBelow[bin] {
+			return float64(min(gpu.MagnitudeEdge(bin+1), math.MaxFloat32))
+		}
+	}
+	return 0
 }
 
 // Bars cuts [0, limit) standard deviations into n bars, of kept and of pruned entries.
@@ -106,15 +135,15 @@ func (h *Histogram) Bars(n int, limit float64) (kept, pruned []int) {
 	kept, pruned = make([]int, n), make([]int, n)
 	for i := range n {
 		lo, hi := limit*float64(i)/float64(n), limit*float64(i+1)/float64(n)
-		kept[i] = countBelow(h.KeptBelow, hi) - countBelow(h.KeptBelow, lo)
-		pruned[i] = countBelow(h.PrunedBelow, hi) - countBelow(h.PrunedBelow, lo)
+		kept[i] = h.countBelow(h.KeptBelow, hi) - h.countBelow(h.KeptBelow, lo)
+		pruned[i] = h.countBelow(h.PrunedBelow, hi) - h.countBelow(h.PrunedBelow, lo)
 	}
 	return kept, pruned
 }
 
 // Cut returns the distance below which the next surgery prunes kept entries, in standard deviations.
 func (h *Histogram) Cut(threshold float64) float64 {
-	if h.Rule == gpu.SeedRule {
+	if h.Rule != gpu.PaperRule {
 		return threshold
 	}
 	if h.Sigma <= 0 {

@@ -29,7 +29,7 @@ func (s *Surgeon) measureOutputs(p *Layer) {
 		}
 	}
 	center := float32(0)
-	if p.outputRule == gpu.SeedRule {
+	if p.outputRule.Centered() {
 		center = p.result.Mu
 	}
 	s.device.Farthest(p.Outputs, center, p.Weights.Data, p.Weights.Masked, r.onDevice[0], r.onDevice[1])
@@ -50,7 +50,8 @@ func (p *Layer) dead() int {
 }
 
 // deathThresholds returns, sorted, the threshold of each output from which on the next surgery leaves it without a
-// weight. Under the seed rule an output dies where t·sigma > max |w - mu|; under the paper rule where 0.9·c reaches its
+// weight. Under the seed rule an output dies where t·sigma > max |w - mu|, under the soft rule where t·sigma >= max |w|;
+// under the paper rule where 0.9·c reaches its
 // largest kept weight and 1.1·c its largest pruned one, c = mu + c_rate·sigma.
 func (p *Layer) deathThresholds(rule gpu.Rule) []float32 {
 	kept, pruned := p.extremes.values[0], p.extremes.values[1]
@@ -61,7 +62,7 @@ func (p *Layer) deathThresholds(rule gpu.Rule) []float32 {
 		switch {
 		case sigma <= 0:
 			out[o] = float32(math.Inf(1))
-		case rule == gpu.SeedRule:
+		case rule != gpu.PaperRule:
 			out[o] = float32(max(k, m) / sigma)
 		default:
 			out[o] = float32((max(k/0.9, m/1.1) - mu) / sigma)

@@ -212,6 +212,7 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 			return err
 		}
 	}
+	s.surgeon.rewriteForward(s.hyper)
 	s.surgeon.examine(s.hyper, false)
 	return nil
 }
@@ -223,7 +224,7 @@ const manyZeros = 0.05
 // was edited in the net since.
 func (s *Solver) loadWeights(paths []string, ofSnapshot bool) error {
 	l, err := s.Net.LoadFiles(paths, model.LoadOptions{MasksFromZeros: s.run.MasksFromZeros,
-		SkipMismatched: s.run.SkipMismatched, TellEdits: ofSnapshot})
+		SkipMismatched: s.run.SkipMismatched, TellEdits: ofSnapshot, Soft: s.isSoft})
 	if err != nil {
 		return err
 	}
@@ -262,7 +263,7 @@ func initialHyper(s *caffepb.SolverParameter, n *model.Net) *config.Hyper {
 		h.Layers = append(
 			h.Layers,
 			config.LayerHyper{Name: l.Name, Rule: p.Rule, Threshold: p.Threshold, Prune: p.Enabled && asked,
-				Gamma: p.Gamma, Power: p.Power, Stop: p.Stop},
+				Gamma: p.Gamma, Power: p.Power, Stop: p.Stop, SoftHyper: p.Soft},
 		)
 	}
 	h.Index()
@@ -363,6 +364,7 @@ func (s *Solver) update(scale float32) {
 			s.device.Fill(p.Diff, 0)
 			continue
 		}
+		u.Theta, u.Soft = s.theta(p), p.Soft
 		u.Rate, u.Decay, u.Gate = rate*p.LRMult, float32(s.hyper.WeightDecay)*p.DecayMult, s.gate
 		s.device.Update(u, p.Data, p.Diff, s.history[i][0], s.history[i][1], p.Masked)
 	}
@@ -370,6 +372,20 @@ func (s *Solver) update(scale float32) {
 		s.measureNorms = false
 		s.measureSteps()
 	}
+}
+
+// theta is what the gradients of a parameter's pruned entries are multiplied by in this iteration.
+func (s *Solver) theta(p *layer.Param) float32 {
+	if l := s.hyper.Layer(p.Layer); p.Masked != nil && l != nil {
+		return float32(l.ThetaAt(s.Iter))
+	}
+	return 1
+}
+
+// isSoft reports whether a layer goes by the soft rule.
+func (s *Solver) isSoft(name string) bool {
+	l := s.hyper.Layer(name)
+	return l != nil && l.Rule == gpu.SoftRule
 }
 
 // weightsFrozen reports whether a parameter's layer is not trained for now. Its history stays as it is.

@@ -111,6 +111,7 @@ func (s *Solver) state(model string) (*caffepb.SolverState, error) {
 				LastIter: proto.Int64(int64(p.lastIter)),
 				Pruned:   proto.Int64(int64(p.pruned)),
 				Spliced:  proto.Int64(int64(p.spliced)),
+				Cut:      proto.Float32(p.Weights.Soft.Cut),
 			},
 		)
 	}
@@ -244,6 +245,7 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 		if l := operated[p.Name]; l != nil {
 			p.measured, p.mu, p.sigma = l.GetMeasured(), l.GetMu(), l.GetSigma()
 			p.lastIter, p.pruned, p.spliced = int(l.GetLastIter()), int(l.GetPruned()), int(l.GetSpliced())
+			p.setSoft(s.hyper.Layer(p.Name).Soft(l.GetCut()))
 		}
 	}
 	s.sessionData = SessionData{rs.Pending, rs.Plans, rs.Session}
@@ -265,6 +267,7 @@ func (s *Solver) Rewind(path string, st *caffepb.SolverState) error {
 		s.hyper, s.Iter, s.sessionData = old.hyper, old.Iter, old.sessionData
 		return err
 	}
+	s.surgeon.rewriteForward(s.hyper)
 	s.surgeon.examine(s.hyper, false)
 	return nil
 }

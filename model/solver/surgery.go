@@ -22,7 +22,8 @@ type Surgeon struct {
 // Layer is one layer that can be pruned.
 type Layer struct {
 	model.PrunableLayer
-	measured   bool // paper rule: mu and sigma are known, and stay
+	rule       gpu.Rule
+	measured   bool // paper and soft rule: mu and sigma are known, and stay
 	mu, sigma  float32
 	lastIter   int // of the last surgery; -1 before the first
 	result     gpu.SurgeryResult
@@ -44,13 +45,13 @@ type Norms struct {
 func newSurgeon(d *gpu.Device, n *model.Net, seed uint64) *Surgeon {
 	s := &Surgeon{device: d, seed: seed, byName: map[string]*Layer{}}
 	for _, l := range n.Prunable() {
-		p := &Layer{PrunableLayer: l, lastIter: -1, norms: Norms{Iter: -1}}
+		p := &Layer{PrunableLayer: l, rule: l.Pruning.Rule, lastIter: -1, norms: Norms{Iter: -1}}
 		s.layers, s.byName[l.Name] = append(s.layers, p), p
 	}
 	return s
 }
 
-// streamSurgery numbers the draws of the seed rule; those of the paper rule are the layer's own.
+// streamSurgery numbers the draws of the seed and the soft rule; those of the paper rule are the layer's own.
 const streamSurgery = 0x5EED5EED
 
 // Due reports whether surgery happens: (1 + gamma·i)^(-power) > r and i < stop, r in [0,1).
@@ -66,7 +67,7 @@ func (s *Surgeon) due(p *Layer, h *config.Hyper, l *config.LayerHyper, iter int)
 	if !l.Prune || l.MaskFrozen {
 		return false
 	}
-	if l.Rule == gpu.SeedRule {
+	if l.Rule != gpu.PaperRule {
 		r := gpu.Key{Seed: s.seed, Stream: streamSurgery, Iter: uint64(iter)}.Uniform(0)
 		return Due(iter, h.Gamma, h.Power, h.Stop, r)
 	}
@@ -74,24 +75,47 @@ func (s *Surgeon) due(p *Layer, h *config.Hyper, l *config.LayerHyper, iter int)
 	return Due(iter, l.Gamma, l.Power, l.Stop, r)
 }
 
-// prepare gives forward weights to the layers that take part in surgery.
+// prepare gives forward weights to the layers that take part in surgery, and has them go by their rules.
 func (s *Surgeon) prepare(h *config.Hyper) error {
 	for _, p := range s.layers {
 		l := h.Layer(p.Name)
-		if l == nil || !l.Prune ||
-			p.Weights.Masked != nil && (p.Bias == nil || l.Rule == gpu.SeedRule || p.Bias.Masked != nil) {
+		if l == nil {
 			continue
 		}
-		if err := p.Weights.EnsureMask(s.device); err != nil {
-			return err
-		}
-		if l.Rule == gpu.PaperRule && p.Bias != nil {
-			if err := p.Bias.EnsureMask(s.device); err != nil {
+		if l.Prune {
+			if err := p.Weights.EnsureMask(s.device); err != nil {
 				return err
 			}
+			if l.Rule.PrunesBias() && p.Bias != nil {
+				if err := p.Bias.EnsureMask(s.device); err != nil {
+					return err
+				}
+			}
 		}
+		s.adopt(p, l)
 	}
 	return nil
+}
+
+// adopt has a layer go by the rule of its settings. What was measured under another means nothing under this one, and
+// a bias that this one does not prune is whole again.
+func (s *Surgeon) adopt(p *Layer, l *config.LayerHyper) {
+	if p.rule != l.Rule {
+		p.rule, p.measured = l.Rule, false
+		if p.Bias != nil && p.Bias.Masked != nil && !l.Rule.PrunesBias() {
+			p.Bias.Soft = gpu.Soft{}
+			p.Bias.SetMask(s.device, nil)
+		}
+	}
+	p.setSoft(l.Soft(p.Weights.Soft.Cut))
+}
+
+// setSoft says what the forward weights are from the next update or surgery on.
+func (p *Layer) setSoft(soft gpu.Soft) {
+	p.Weights.Soft = soft
+	if p.Bias != nil && p.Bias.Masked != nil {
+		p.Bias.Soft = soft
+	}
 }
 
 // operation is a surgery whose result may still be on its way.
@@ -105,10 +129,33 @@ type operation struct {
 // operate redraws the mask of one layer. What it found is in o once the device has been waited for; record takes it in.
 func (s *Surgeon) operate(p *Layer, l *config.LayerHyper, iter int, o *operation) {
 	*o = operation{p: p, rule: l.Rule, iter: iter}
-	s.run(p, l, true, false, &o.r)
-	if l.Rule == gpu.PaperRule && !p.measured && s.device.Sync() == nil {
-		p.measured, p.mu, p.sigma = true, o.r.Mu, o.r.Sigma // once: the next surgery goes by them
+	if l.Rule == gpu.SoftRule {
+		if !p.measured { // its cut follows from sigma
+			s.run(p, l, look, &o.r)
+			s.measured(p, &o.r)
+		}
+		p.setSoft(l.Soft(p.cut(l.Threshold)))
 	}
+	s.run(p, l, redraw, &o.r)
+	if l.Rule == gpu.PaperRule && !p.measured {
+		s.measured(p, &o.r)
+	}
+}
+
+// measured waits for the statistics of a layer's first surgery, by which the next ones go. Weights that are all the
+// same have none yet.
+func (s *Surgeon) measured(p *Layer, r *gpu.SurgeryResult) {
+	if s.device.Sync() == nil && (r.Sigma > 0 || p.rule == gpu.PaperRule) {
+		p.measured, p.mu, p.sigma = true, r.Mu, r.Sigma
+	}
+}
+
+// cut is c of the soft rule at a threshold: t·sigma, with the sigma of the first surgery, or before it that of now.
+func (p *Layer) cut(threshold float64) float32 {
+	if !p.measured {
+		return float32(threshold * float64(p.result.Sigma))
+	}
+	return float32(threshold * float64(p.sigma))
 }
 
 // record takes in what an operation found.
@@ -124,13 +171,24 @@ func (s *Surgeon) record(o *operation) {
 	p.pruned, p.spliced, p.lastIter = p.pruned+o.r.Pruned, p.spliced+o.r.Spliced, o.iter
 }
 
+// rewriteForward has the forward weights be those of the settings, after weights and masks were loaded.
+func (s *Surgeon) rewriteForward(h *config.Hyper) {
+	for _, p := range s.layers {
+		if l := h.Layer(p.Name); l != nil && p.Weights.Masked != nil && !p.Weights.Soft.Hard() {
+			var r gpu.SurgeryResult
+			s.run(p, l, rewrite, &r)
+			_ = s.device.Sync() // the next iteration tells of a failure
+		}
+	}
+}
+
 // examine counts and measures all layers without changing them; histogram asks for their distances too.
 func (s *Surgeon) examine(h *config.Hyper, histogram bool) {
 	for _, p := range s.layers {
 		l := h.Layer(p.Name)
 		if p.Weights.Masked == nil {
 			p.result.Total, p.result.Kept = p.Weights.Data.N, p.Weights.Data.N
-			if l.Rule == gpu.PaperRule && p.Bias != nil {
+			if l.Rule.PrunesBias() && p.Bias != nil {
 				p.result.Total += p.Bias.Data.N
 				p.result.Kept += p.Bias.Data.N
 			}
@@ -138,7 +196,11 @@ func (s *Surgeon) examine(h *config.Hyper, histogram bool) {
 				continue
 			}
 		}
-		s.run(p, l, false, histogram, &p.result)
+		what := look
+		if histogram {
+			what = count
+		}
+		s.run(p, l, what, &p.result)
 	}
 	if s.device.Sync() != nil || !histogram { // the next iteration tells of a failure
 		return
@@ -150,25 +212,38 @@ func (s *Surgeon) examine(h *config.Hyper, histogram bool) {
 	_ = s.device.Sync() // the next iteration tells of a failure
 }
 
-func (s *Surgeon) run(p *Layer, l *config.LayerHyper, redraw, histogram bool, r *gpu.SurgeryResult) {
+// purpose is what a pass over a layer is for.
+type purpose uint8
+
+const (
+	look    purpose = iota // counts and measures
+	count                  // makes histograms too
+	redraw                 // the mask
+	rewrite                // the forward weights, for the mask as it is
+)
+
+func (s *Surgeon) run(p *Layer, l *config.LayerHyper, what purpose, r *gpu.SurgeryResult) {
 	s.params = gpu.SurgeryParams{
-		Rule:      l.Rule,
-		Threshold: float32(l.Threshold),
-		Measured:  p.measured,
-		Mu:        p.mu,
-		Sigma:     p.sigma,
-		Redraw:    redraw,
-		Histogram: histogram,
-		Gate:      s.gate,
+		Rule:        l.Rule,
+		Threshold:   float32(l.Threshold),
+		Soft:        p.Weights.Soft,
+		Measured:    p.measured,
+		Mu:          p.mu,
+		Sigma:       p.sigma,
+		Redraw:      what == redraw,
+		Rewrite:     what == rewrite,
+		Histogram:   what == count,
+		ByMagnitude: l.Rule == gpu.SoftRule,
+		Gate:        s.gate,
 	}
 	var b, mb *gpu.Tensor
-	if l.Rule == gpu.PaperRule && p.Bias != nil {
+	if l.Rule.PrunesBias() && p.Bias != nil {
 		b, mb = p.Bias.Data, p.Bias.Forward()
 	}
 	s.device.Surgery(&s.params, p.Weights.Data, p.Weights.Forward(), b, mb, r)
 }
 
-// Kept is how many of the entries that the rule looks at are kept: weights, and the bias under the paper rule.
+// Kept is how many of the entries that the rule looks at are kept: weights, and the bias where the rule prunes it.
 func (p *Layer) Kept() int { return p.result.Kept }
 
 // Total is how many entries the rule looks at.
@@ -226,9 +301,11 @@ func (s *Solver) TryThreshold(p *Layer, threshold float64, w, b *gpu.Tensor) (gp
 	if b != nil {
 		bias = p.Bias.Data
 	}
+	l := s.hyper.Layer(p.Name)
 	s.device.Surgery(&gpu.SurgeryParams{
-		Rule:      s.hyper.Layer(p.Name).Rule,
+		Rule:      l.Rule,
 		Threshold: float32(threshold),
+		Soft:      l.Soft(p.cut(threshold)),
 		Measured:  p.measured,
 		Mu:        p.mu,
 		Sigma:     p.sigma,

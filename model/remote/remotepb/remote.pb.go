@@ -46,6 +46,10 @@ const (
 	Param_PRUNE          Param = 11
 	Param_MASK_FROZEN    Param = 12
 	Param_WEIGHTS_FROZEN Param = 13
+	Param_RULE           Param = 14
+	Param_EXPONENT       Param = 15
+	Param_THETA          Param = 16
+	Param_THETA_EVERY    Param = 17
 )
 
 // Enum value maps for Param.
@@ -65,6 +69,10 @@ var (
 		11: "PRUNE",
 		12: "MASK_FROZEN",
 		13: "WEIGHTS_FROZEN",
+		14: "RULE",
+		15: "EXPONENT",
+		16: "THETA",
+		17: "THETA_EVERY",
 	}
 	Param_value = map[string]int32{
 		"NO_PARAM":       0,
@@ -81,6 +89,10 @@ var (
 		"PRUNE":          11,
 		"MASK_FROZEN":    12,
 		"WEIGHTS_FROZEN": 13,
+		"RULE":           14,
+		"EXPONENT":       15,
+		"THETA":          16,
+		"THETA_EVERY":    17,
 	}
 )
 
@@ -1535,6 +1547,9 @@ type LayerHyper struct {
 	Gamma         float64                `protobuf:"fixed64,7,opt,name=gamma,proto3" json:"gamma,omitempty"`
 	Power         float64                `protobuf:"fixed64,8,opt,name=power,proto3" json:"power,omitempty"`
 	Stop          int64                  `protobuf:"varint,9,opt,name=stop,proto3" json:"stop,omitempty"`
+	Exponent      float64                `protobuf:"fixed64,10,opt,name=exponent,proto3" json:"exponent,omitempty"`
+	Theta         float64                `protobuf:"fixed64,11,opt,name=theta,proto3" json:"theta,omitempty"`
+	ThetaEvery    int64                  `protobuf:"varint,12,opt,name=theta_every,json=thetaEvery,proto3" json:"theta_every,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1628,6 +1643,27 @@ func (x *LayerHyper) GetPower() float64 {
 func (x *LayerHyper) GetStop() int64 {
 	if x != nil {
 		return x.Stop
+	}
+	return 0
+}
+
+func (x *LayerHyper) GetExponent() float64 {
+	if x != nil {
+		return x.Exponent
+	}
+	return 0
+}
+
+func (x *LayerHyper) GetTheta() float64 {
+	if x != nil {
+		return x.Theta
+	}
+	return 0
+}
+
+func (x *LayerHyper) GetThetaEvery() int64 {
+	if x != nil {
+		return x.ThetaEvery
 	}
 	return 0
 }
@@ -4839,7 +4875,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x05gamma\x18\x05 \x01(\x01R\x05gamma\x12\x14\n" +
 	"\x05power\x18\x06 \x01(\x01R\x05power\x12\x12\n" +
 	"\x04stop\x18\a \x01(\x03R\x04stop\x121\n" +
-	"\x06layers\x18\b \x03(\v2\x19.dnstui.remote.LayerHyperR\x06layers\"\xf0\x01\n" +
+	"\x06layers\x18\b \x03(\v2\x19.dnstui.remote.LayerHyperR\x06layers\"\xc3\x02\n" +
 	"\n" +
 	"LayerHyper\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
@@ -4851,7 +4887,12 @@ const file_remote_proto_rawDesc = "" +
 	"\x0eweights_frozen\x18\x06 \x01(\bR\rweightsFrozen\x12\x14\n" +
 	"\x05gamma\x18\a \x01(\x01R\x05gamma\x12\x14\n" +
 	"\x05power\x18\b \x01(\x01R\x05power\x12\x12\n" +
-	"\x04stop\x18\t \x01(\x03R\x04stop\"\xd2\x01\n" +
+	"\x04stop\x18\t \x01(\x03R\x04stop\x12\x1a\n" +
+	"\bexponent\x18\n" +
+	" \x01(\x01R\bexponent\x12\x14\n" +
+	"\x05theta\x18\v \x01(\x01R\x05theta\x12\x1f\n" +
+	"\vtheta_every\x18\f \x01(\x03R\n" +
+	"thetaEvery\"\xd2\x01\n" +
 	"\n" +
 	"SavedState\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
@@ -5134,7 +5175,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x05sigma\x18\x03 \x01(\x01R\x05sigma\x12\x12\n" +
 	"\x04kept\x18\x04 \x03(\rR\x04kept\x12\x16\n" +
 	"\x06masked\x18\x05 \x03(\rR\x06masked\x12\x16\n" +
-	"\x06deaths\x18\x06 \x03(\x02R\x06deaths*\xcd\x01\n" +
+	"\x06deaths\x18\x06 \x03(\x02R\x06deaths*\x81\x02\n" +
 	"\x05Param\x12\f\n" +
 	"\bNO_PARAM\x10\x00\x12\v\n" +
 	"\aBASE_LR\x10\x01\x12\v\n" +
@@ -5151,7 +5192,11 @@ const file_remote_proto_rawDesc = "" +
 	"\x12\t\n" +
 	"\x05PRUNE\x10\v\x12\x0f\n" +
 	"\vMASK_FROZEN\x10\f\x12\x12\n" +
-	"\x0eWEIGHTS_FROZEN\x10\rB\x1fZ\x1ddns-tui/model/remote/remotepbb\x06proto3"
+	"\x0eWEIGHTS_FROZEN\x10\r\x12\b\n" +
+	"\x04RULE\x10\x0e\x12\f\n" +
+	"\bEXPONENT\x10\x0f\x12\t\n" +
+	"\x05THETA\x10\x10\x12\x0f\n" +
+	"\vTHETA_EVERY\x10\x11B\x1fZ\x1ddns-tui/model/remote/remotepbb\x06proto3"
 
 var (
 	file_remote_proto_rawDescOnce sync.Once
