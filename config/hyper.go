@@ -223,11 +223,14 @@ func (h *Hyper) Faults() []Fault {
 	stop(Field{Param: Stop}, h.Stop, 1)
 	for i := range h.Layers {
 		l := &h.Layers[i]
-		lo := 0.0
-		if l.Rule == gpu.PaperRule {
+		lo, hi := 0.0, 100.0
+		switch l.Rule {
+		case gpu.PaperRule:
 			lo = -100
+		case gpu.SoftRule: // a cut for the whole net is far off in a layer of small weights
+			hi = 1e6
 		}
-		check(Field{l.Name, l.ThresholdParam()}, l.Threshold, lo, 100)
+		check(Field{l.Name, l.ThresholdParam()}, l.Threshold, lo, hi)
 		switch l.Rule {
 		case gpu.SeedRule:
 		case gpu.PaperRule:

@@ -288,23 +288,25 @@ func (n *Net) File() *caffe.NetFile { return n.file }
 // first.
 func (n *Net) Prunable() []PrunableLayer {
 	var out []PrunableLayer
-	seen := map[*layer.Param]bool{}
+	seen := map[*layer.Param]int{} // of the first layer with the weights, where it stands in out
 	for _, nd := range n.nodes {
 		if p, ok := nd.layer.(layer.Prunable); ok {
 			w, b := p.Weights()
-			if seen[w] {
+			if first, ok := seen[w]; ok {
+				out[first].Positions += p.Positions()
 				continue
 			}
-			seen[w] = true
+			seen[w] = len(out)
 			out = append(
 				out,
 				PrunableLayer{
-					Name:    nd.name,
-					Type:    nd.typ,
-					Pruning: p.Pruning(),
-					Weights: w,
-					Bias:    b,
-					Outputs: outputsOf(nd, w),
+					Name:      nd.name,
+					Type:      nd.typ,
+					Pruning:   p.Pruning(),
+					Weights:   w,
+					Bias:      b,
+					Outputs:   outputsOf(nd, w),
+					Positions: p.Positions(),
 				},
 			)
 		}
@@ -328,6 +330,7 @@ type PrunableLayer struct {
 	Pruning       layer.Pruning
 	Weights, Bias *layer.Param
 	Outputs       gpu.Outputs // of Weights
+	Positions     int         // how often a pass multiplies a weight for one image, in all layers that share it
 }
 
 // FirstBad returns an error that names the first layer whose parameters or output hold a NaN or an infinity, or nil.

@@ -24,10 +24,13 @@ type convolution struct {
 	w, b    *Param
 	pruning Pruning
 	pad     *padding // sides that are padded differently
+
+	positions int // places of all outputs
 }
 
 func (l *convolution) Pruning() Pruning       { return l.pruning }
 func (l *convolution) Weights() (w, b *Param) { return l.w, l.b }
+func (l *convolution) Positions() int         { return l.positions }
 
 func (l *convolution) Setup(c *Context, bottom, top []*Blob) (err error) {
 	p := c.Param.GetConvolutionParam()
@@ -56,6 +59,10 @@ func (l *convolution) Setup(c *Context, bottom, top []*Blob) (err error) {
 		return err
 	}
 	g := w.col(channels, w.in)
+	l.positions = len(top)
+	for _, size := range g.Out {
+		l.positions *= size
+	}
 	return convTops(c, top, in.Shape[:w.axis], out, g.Out)
 }
 

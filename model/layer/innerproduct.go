@@ -19,10 +19,12 @@ type innerProduct struct {
 	transposed bool
 	w, b       *Param
 	pruning    Pruning
+	positions  int // rows of one image
 }
 
 func (l *innerProduct) Pruning() Pruning       { return l.pruning }
 func (l *innerProduct) Weights() (w, b *Param) { return l.w, l.b }
+func (l *innerProduct) Positions() int         { return l.positions }
 
 func (l *innerProduct) Setup(c *Context, bottom, top []*Blob) (err error) {
 	l.c = c
@@ -34,6 +36,10 @@ func (l *innerProduct) Setup(c *Context, bottom, top []*Blob) (err error) {
 	l.m, l.k, l.n = bottom[0].Count(0, axis), bottom[0].Count(axis, len(bottom[0].Shape)), int(p.GetNumOutput())
 	if l.n < 1 {
 		return fmt.Errorf("inner_product_param: num_output is %d; wanted at least 1", l.n)
+	}
+	l.positions = 1
+	if axis > 0 {
+		l.positions = bottom[0].Count(1, axis)
 	}
 	if l.pruning, err = pruningOf(c.Param); err != nil {
 		return err

@@ -119,6 +119,8 @@ type Prunable interface {
 	Pruning() Pruning
 	// Weights returns the weights, and the bias or nil.
 	Weights() (w, b *Param)
+	// Positions is how often a pass multiplies a weight for one image.
+	Positions() int
 }
 
 // pruningOf reads the surgery fields of a Convolution, InnerProduct, CConvolution or CInnerProduct.

@@ -43,6 +43,7 @@ type Solver struct {
 	hyper        *config.Hyper
 	files        *config.Hyper // what the files say of them
 	measureNorms bool          // measure norms in the next update
+	rateFactor   float64       // see SetRateFactor
 	// lastPass is the loss of the last of an iteration's iter_size passes.
 	lastPass float64
 	pipeline
@@ -68,6 +69,8 @@ func New(run *config.Run, d *gpu.Device) (*Solver, error) {
 		device: d,
 		clock:  &layer.Clock{},
 		method: methods[caffe.SolverName(run.Solver)],
+
+		rateFactor: 1,
 	}
 	s.Seed, s.ID = rand.Uint64(), fmt.Sprintf("%08x", rand.Uint32())
 	if r := run.Solver.GetRandomSeed(); run.Solver.RandomSeed != nil && r >= 0 {
@@ -293,7 +296,7 @@ func (s *Solver) SetHyper(h *config.Hyper) error {
 
 // Rate returns the learning rate of an iteration by the hyperparameters of now.
 func (s *Solver) Rate(iter int) float64 {
-	return Rate(s.param, s.hyper.BaseLR, iter) * s.hyper.LRMult
+	return Rate(s.param, s.hyper.BaseLR, iter) * s.hyper.LRMult * s.rateFactor
 }
 
 // SurgeryDue reports whether the mask of a layer is redrawn in the next iteration.

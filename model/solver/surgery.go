@@ -17,6 +17,10 @@ type Surgeon struct {
 	byName map[string]*Layer
 	params gpu.SurgeryParams
 	gate   *gpu.Tensor // behind which surgery changes nothing; nil on a device without a lag
+	next   int         // the iteration at which driven layers are operated on; -1: none
+	// What Magnitudes works with, so that it allocates nothing.
+	found      []*Layer
+	magnitudes []Magnitudes
 }
 
 // Layer is one layer that can be pruned.
@@ -32,6 +36,8 @@ type Layer struct {
 	outputRule gpu.Rule // by which extremes were measured
 	extremes   outputExtremes
 	norms      Norms
+	driven     bool // see Solver.Drive
+	weighed    gpu.SurgeryResult
 }
 
 // Norms are Euclidean norms of a layer's weights in one iteration.
@@ -43,7 +49,7 @@ type Norms struct {
 }
 
 func newSurgeon(d *gpu.Device, n *model.Net, seed uint64) *Surgeon {
-	s := &Surgeon{device: d, seed: seed, byName: map[string]*Layer{}}
+	s := &Surgeon{device: d, seed: seed, byName: map[string]*Layer{}, next: -1}
 	for _, l := range n.Prunable() {
 		p := &Layer{PrunableLayer: l, rule: l.Pruning.Rule, lastIter: -1, norms: Norms{Iter: -1}}
 		s.layers, s.byName[l.Name] = append(s.layers, p), p
@@ -66,6 +72,9 @@ func Due(iter int, gamma, power float64, stop int, r float32) bool {
 func (s *Surgeon) due(p *Layer, h *config.Hyper, l *config.LayerHyper, iter int) bool {
 	if !l.Prune || l.MaskFrozen {
 		return false
+	}
+	if p.driven {
+		return iter == s.next
 	}
 	if l.Rule != gpu.PaperRule {
 		r := gpu.Key{Seed: s.seed, Stream: streamSurgery, Iter: uint64(iter)}.Uniform(0)
@@ -145,7 +154,14 @@ func (s *Surgeon) operate(p *Layer, l *config.LayerHyper, iter int, o *operation
 // measured waits for the statistics of a layer's first surgery, by which the next ones go. Weights that are all the
 // same have none yet.
 func (s *Surgeon) measured(p *Layer, r *gpu.SurgeryResult) {
-	if s.device.Sync() == nil && (r.Sigma > 0 || p.rule == gpu.PaperRule) {
+	if s.device.Sync() == nil {
+		p.takeStatistics(r)
+	}
+}
+
+// takeStatistics keeps what was measured at a layer's first surgery.
+func (p *Layer) takeStatistics(r *gpu.SurgeryResult) {
+	if r.Sigma > 0 || p.rule == gpu.PaperRule {
 		p.measured, p.mu, p.sigma = true, r.Mu, r.Sigma
 	}
 }
@@ -218,6 +234,7 @@ type purpose uint8
 const (
 	look    purpose = iota // counts and measures
 	count                  // makes histograms too
+	weigh                  // makes histograms by magnitude
 	redraw                 // the mask
 	rewrite                // the forward weights, for the mask as it is
 )
@@ -232,8 +249,8 @@ func (s *Surgeon) run(p *Layer, l *config.LayerHyper, what purpose, r *gpu.Surge
 		Sigma:       p.sigma,
 		Redraw:      what == redraw,
 		Rewrite:     what == rewrite,
-		Histogram:   what == count,
-		ByMagnitude: l.Rule == gpu.SoftRule,
+		Histogram:   what == count || what == weigh,
+		ByMagnitude: what == weigh || l.Rule == gpu.SoftRule,
 		Gate:        s.gate,
 	}
 	var b, mb *gpu.Tensor

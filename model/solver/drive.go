@@ -1,0 +1,128 @@
+package solver
+
+import (
+	"math"
+	"slices"
+
+	"dns-tui/gpu"
+)
+
+// Drive has its caller, in place of the schedule, say when some layers are operated on: OperateNext. nil gives all back
+// to the schedule.
+func (s *Solver) Drive(layers []string) {
+	for _, p := range s.surgeon.layers {
+		p.driven = slices.Contains(layers, p.Name)
+	}
+	s.surgeon.next = -1
+}
+
+// OperateNext has the layers that are driven operated on in the next iteration.
+func (s *Solver) OperateNext() { s.surgeon.next = s.Iter }
+
+// Driven reports whether the schedule does not say when the layer is operated on: see Solver.Drive.
+func (p *Layer) Driven() bool { return p.driven }
+
+// SetRateFactor multiplies the rate of the solver's policy from the next iteration on; 1 leaves it as it is.
+func (s *Solver) SetRateFactor(f float64) { s.rateFactor = f }
+
+// Magnitudes is a layer's entries by their magnitude: its weights, and its biases where the rule prunes them.
+type Magnitudes struct {
+	Total     int
+	Mu, Sigma float32 // by which the layer's threshold is a magnitude: those of its first surgery, or of now
+	Counts    []uint32
+}
+
+// Magnitudes waits for the device and counts the entries of layers by their magnitude, |x|, or |w - mu| under the seed
+// rule. Where a layer's rule goes by the statistics of its first surgery, and none was, they are those of now from here
+// on: the caller operates next. It fails where the device does. Counts are the same arrays in each call.
+func (s *Solver) Magnitudes(layers []string) ([]Magnitudes, error) {
+	if err := s.Drain(); err != nil {
+		return nil, err
+	}
+	g := s.surgeon
+	found := g.found[:0]
+	for _, name := range layers {
+		found = append(found, g.byName[name])
+	}
+	g.found = found
+	for _, p := range found {
+		g.run(p, s.hyper.Layer(p.Name), weigh, &p.weighed)
+	}
+	if err := s.device.Sync(); err != nil {
+		return nil, err
+	}
+	out := g.magnitudes[:0]
+	for _, p := range found {
+		r, rule := &p.weighed, s.hyper.Layer(p.Name).Rule
+		if !p.measured && !rule.Centered() {
+			p.takeStatistics(r)
+		}
+		for i, n := range r.PrunedAt {
+			r.KeptAt[i] += n
+		}
+		out = append(out, Magnitudes{Total: r.Total, Mu: r.Mu, Sigma: r.Sigma, Counts: r.KeptAt})
+	}
+	g.magnitudes = out
+	return out, nil
+}
+
+// Entries returns the magnitudes of a layer's entries, as Magnitudes counts them.
+func (s *Solver) Entries(layer string) ([]float32, error) {
+	p, l := s.surgeon.byName[layer], s.hyper.Layer(layer)
+	x := make([]float32, p.Weights.Data.N, p.Weights.Data.N+p.biasEntries(l.Rule))
+	s.device.Download(x, p.Weights.Data)
+	if n := p.biasEntries(l.Rule); n > 0 {
+		x = x[:len(x)+n]
+		s.device.Download(x[len(x)-n:], p.Bias.Data)
+	}
+	center := float32(0)
+	if l.Rule.Centered() {
+		center = p.weighed.Mu
+	}
+	for i, v := range x {
+		x[i] = float32(math.Abs(float64(v - center)))
+	}
+	return x, s.device.Sync()
+}
+
+// biasEntries is how many biases a rule prunes.
+func (p *Layer) biasEntries(r gpu.Rule) int {
+	if p.Bias == nil || !r.PrunesBias() {
+		return 0
+	}
+	return p.Bias.Data.N
+}
+
+// Cut is the magnitude up to which a layer's entries are pruned at a threshold: t·sigma, or under the paper rule
+// mu + t·sigma.
+func (p *Layer) Cut(threshold float64) float64 {
+	mu, sigma := float64(p.result.Mu), float64(p.result.Sigma)
+	if p.rule == gpu.PaperRule {
+		return max(mu+threshold*sigma, 0)
+	}
+	return threshold * sigma
+}
+
+// Harden makes what the forward pass sees of some layers their weights, W := M: what is pruned is 0, what the soft rule
+// has shrunk stays so without it. Their momentum is 0 then, and their cut. What the net computes stays the same, to the
+// bit.
+func (s *Solver) Harden(layers []string) error {
+	if err := s.Drain(); err != nil {
+		return err
+	}
+	for i, param := range s.Net.Params() {
+		if !slices.Contains(layers, param.Layer) {
+			continue
+		}
+		if param.Masked != nil {
+			s.device.Copy(param.Data, param.Masked)
+			param.Soft.Cut = 0
+		}
+		for _, h := range s.history[i] {
+			if h != nil {
+				s.device.Fill(h, 0)
+			}
+		}
+	}
+	return s.device.Sync()
+}
