@@ -411,16 +411,24 @@ type cCol struct {
 	out      [8]int32
 }
 
+// cSoft is the struct Soft of the kernels.
+type cSoft struct {
+	cut      float32
+	exponent float32
+}
+
 // cUpdateParams is the struct UpdateParams of the kernels.
 type cUpdateParams struct {
-	rate       float32
-	momentum   float32
-	delta      float32
-	decay2     float32
-	correction float32
-	decay      float32
-	scale      float32
-	flags      int32
+	rate        float32
+	momentum    float32
+	delta       float32
+	decay2      float32
+	correction  float32
+	decay       float32
+	scale       float32
+	prunedScale float32
+	soft        cSoft
+	flags       int32
 }
 
 // cUpdateSegment is the struct UpdateSegment of the kernels.
@@ -439,7 +447,8 @@ type cSurgeryParams struct {
 	threshold float32
 	mu        float32
 	sigma     float32
-	measured  int32
+	soft      cSoft
+	flags     int32
 }
 
 // cSurgeryResult is the struct SurgeryResult of the kernels.
@@ -978,12 +987,13 @@ type surgeryMeasureArgs struct {
 
 // surgeryRedrawArgs are the arguments of the kernel surgery_redraw.
 type surgeryRedrawArgs struct {
+	params   address
 	results  address
 	gate     address
 	bins     address
 	segments address
 	count    int32
-	redraws  int32
+	gap0     [4]byte
 }
 
 // reachArgs are the arguments of the kernel reach.
@@ -1214,9 +1224,10 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(cKey{})-20]
 	_ = [1]int{}[unsafe.Sizeof(cLRN{})-52]
 	_ = [1]int{}[unsafe.Sizeof(cCol{})-212]
-	_ = [1]int{}[unsafe.Sizeof(cUpdateParams{})-32]
+	_ = [1]int{}[unsafe.Sizeof(cSoft{})-8]
+	_ = [1]int{}[unsafe.Sizeof(cUpdateParams{})-44]
 	_ = [1]int{}[unsafe.Sizeof(cUpdateSegment{})-48]
-	_ = [1]int{}[unsafe.Sizeof(cSurgeryParams{})-16]
+	_ = [1]int{}[unsafe.Sizeof(cSurgeryParams{})-24]
 	_ = [1]int{}[unsafe.Sizeof(cSurgeryResult{})-48]
 	_ = [1]int{}[unsafe.Sizeof(cSurgerySegment{})-32]
 	_ = [1]int{}[unsafe.Sizeof(addBiasArgs{})-56]
@@ -1266,7 +1277,7 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(col2imArgs{})-232]
 	_ = [1]int{}[unsafe.Sizeof(updateArgs{})-32]
 	_ = [1]int{}[unsafe.Sizeof(surgeryMeasureArgs{})-48]
-	_ = [1]int{}[unsafe.Sizeof(surgeryRedrawArgs{})-40]
+	_ = [1]int{}[unsafe.Sizeof(surgeryRedrawArgs{})-48]
 	_ = [1]int{}[unsafe.Sizeof(reachArgs{})-48]
 	_ = [1]int{}[unsafe.Sizeof(fillArgs{})-16]
 	_ = [1]int{}[unsafe.Sizeof(copyArgs{})-24]

@@ -71,7 +71,7 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{3, {0, 8, 16}}, // col2im
 	{5, {0, 8, 16, 24, 28}}, // update
 	{7, {0, 8, 16, 24, 32, 40, 44}}, // surgery_measure
-	{6, {0, 8, 16, 24, 32, 36}}, // surgery_redraw
+	{6, {0, 8, 16, 24, 32, 40}}, // surgery_redraw
 	{8, {0, 4, 8, 12, 16, 24, 32, 40}}, // reach
 	{3, {0, 4, 8}}, // fill
 	{3, {0, 8, 16}}, // copy

@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"slices"
 	"unsafe"
 
 	"dns-tui/gpu"
@@ -15,8 +16,7 @@ type batches struct {
 	gate    address
 
 	surgery  []surgerySegment
-	layers   []surgeryLayer
-	redraw   bool
+	layers   []gpu.SurgeryParams
 	bins     bool // histograms are asked for
 	results  int  // layers since the last mark: where their results go
 	operated []operated
@@ -36,11 +36,6 @@ type updateSegment struct {
 type surgerySegment struct {
 	w, masked      address
 	n, layer, rule int
-}
-
-type surgeryLayer struct {
-	threshold, mu, sigma float32
-	measured             bool
 }
 
 // operated is a surgery whose result is on its way.
@@ -90,16 +85,17 @@ func (d *back) closeUpdates() {
 	b := &d.queue.batch
 	list := b.updates
 	b.updates = b.updates[:0]
-	at, live := d.liveNumbers((words[cUpdateParams]() + words[cUpdateSegment]()) * len(list))
-	params, live := liveStructs[cUpdateParams](live, len(list))
-	segments, _ := liveStructs[cUpdateSegment](live, len(list))
+	at, live := d.liveNumbers((words[cUpdateSegment]() + words[cUpdateParams]()) * len(list))
+	segments, live := liveStructs[cUpdateSegment](live, len(list)) // first: they have addresses, of eight bytes
+	params, _ := liveStructs[cUpdateParams](live, len(list))
 	blocks := 0
 	for i := range list {
 		s := &list[i]
 		p := &s.p
 		params[i] = cUpdateParams{
 			rate: p.Rate, momentum: p.Momentum, delta: p.Delta, decay2: p.Decay2, correction: p.Correction,
-			decay: p.Decay, scale: p.Scale, flags: flag(p.L1) | flag(p.KeepStep)<<1,
+			decay: p.Decay, scale: p.Scale, prunedScale: p.Scale * p.Theta, soft: softOf(p.Soft),
+			flags: flag(p.L1) | flag(p.KeepStep)<<1,
 		}
 		segments[i] = cUpdateSegment{
 			w: s.w, grad: s.grad, h: s.h, h2: s.h2, masked: s.masked, n: int32(s.n), first: int32(blocks),
@@ -107,10 +103,12 @@ func (d *back) closeUpdates() {
 		blocks += (s.n + 1023) / 1024
 	}
 	launch(d, kUpdate, grid{blocks, 1, 1}, updateArgs{
-		params: at, gate: b.gate, segments: at + address(4*words[cUpdateParams]()*len(list)),
+		params: at + address(4*words[cUpdateSegment]()*len(list)), gate: b.gate, segments: at,
 		count: int32(len(list)), method: int32(b.method),
 	})
 }
+
+func softOf(s gpu.Soft) cSoft { return cSoft{cut: s.Cut, exponent: s.Exponent} }
 
 func (d *back) farthest(o *gpu.Farthest) {
 	d.closeBatches()
@@ -139,20 +137,21 @@ func (d *back) resultsAt(number int) address {
 func (d *back) surgery(o *gpu.Surgery) {
 	p, r := &o.Params, o.Result
 	q := &d.queue.batch
-	gate := d.ptr(p.Gate)
+	gate, masked := d.ptr(p.Gate), d.ptr(o.Masked)
+	again := func(s surgerySegment) bool { return s.masked == masked } // two in one launch would not be in order
 	if len(q.updates) > 0 || len(q.surgery) > maxSegments-2 ||
-		len(q.surgery) > 0 && (q.redraw != p.Redraw || q.gate != gate || q.bins != p.Histogram) {
+		len(q.surgery) > 0 && (q.gate != gate || q.bins != p.Histogram) || slices.ContainsFunc(q.surgery, again) {
 		d.closeBatches()
 	}
 	if n := q.results + len(q.layers); n >= maxResults || p.Histogram && n >= maxHistograms {
 		_ = d.sync() // fault.err has the failure
 	}
-	q.redraw, q.gate, q.bins = p.Redraw, gate, p.Histogram
+	q.gate, q.bins = gate, p.Histogram
 	layer := len(q.layers)
-	q.layers = append(q.layers, surgeryLayer{p.Threshold, p.Mu, p.Sigma, p.Measured})
-	q.surgery = append(q.surgery, surgerySegment{d.ptr(o.W), d.ptr(o.Masked), o.W.N, layer, int(p.Rule)})
+	q.layers = append(q.layers, *p)
+	q.surgery = append(q.surgery, surgerySegment{d.ptr(o.W), masked, o.W.N, layer, int(p.Rule)})
 	total := o.W.N
-	if p.Rule == gpu.PaperRule && o.B != nil {
+	if p.Rule.PrunesBias() && o.B != nil {
 		q.surgery = append(q.surgery, surgerySegment{d.ptr(o.B), d.ptr(o.MaskedB), o.B.N, layer, int(p.Rule)})
 		total += o.B.N
 	}
@@ -170,11 +169,15 @@ func (d *back) closeSurgery() {
 			d.clear(bins, int64(len(layers)*histogramWords))
 		}
 	}
-	at, live := d.liveNumbers(words[cSurgeryParams]()*len(layers) + words[cSurgerySegment]()*len(list))
-	params, live := liveStructs[cSurgeryParams](live, len(layers))
-	segments, _ := liveStructs[cSurgerySegment](live, len(list))
-	for i, l := range layers {
-		params[i] = cSurgeryParams{threshold: l.threshold, mu: l.mu, sigma: l.sigma, measured: flag(l.measured)}
+	at, live := d.liveNumbers(words[cSurgerySegment]()*len(list) + words[cSurgeryParams]()*len(layers))
+	segments, live := liveStructs[cSurgerySegment](live, len(list)) // first: they have addresses, of eight bytes
+	params, _ := liveStructs[cSurgeryParams](live, len(layers))
+	for i := range layers {
+		p := &layers[i]
+		params[i] = cSurgeryParams{
+			threshold: p.Threshold, mu: p.Mu, sigma: p.Sigma, soft: softOf(p.Soft),
+			flags: flag(p.Measured) | flag(p.Redraw)<<1 | flag(p.Rewrite)<<2 | flag(p.ByMagnitude)<<3,
+		}
 	}
 	blocks := 0
 	for i, s := range list {
@@ -183,15 +186,15 @@ func (d *back) closeSurgery() {
 		}
 		blocks += (s.n + 4095) / 4096
 	}
-	table := at + address(4*words[cSurgeryParams]()*len(layers))
+	numbers := at + address(4*words[cSurgerySegment]()*len(list))
 	results, n := d.resultsAt(q.results), int32(len(list))
 	q.results += len(layers)
 	launch(d, kSurgeryMeasure, grid{blocks, 1, 1}, surgeryMeasureArgs{
-		params: at, results: results, partial: d.scratch.partial, counter: d.scratch.counters, segments: table,
+		params: numbers, results: results, partial: d.scratch.partial, counter: d.scratch.counters, segments: at,
 		count: n, layers: int32(len(layers)),
 	})
 	launch(d, kSurgeryRedraw, grid{blocks, 1, 1}, surgeryRedrawArgs{
-		results: results, gate: q.gate, bins: bins, segments: table, count: n, redraws: flag(q.redraw),
+		params: numbers, results: results, gate: q.gate, bins: bins, segments: at, count: n,
 	})
 }
 

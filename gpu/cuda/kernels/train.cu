@@ -5,9 +5,45 @@
 // The methods, as gpu.Method numbers them.
 enum { SGD, NESTEROV, ADAGRAD, RMSPROP, ADADELTA, ADAM };
 
+// cube_root is gpu's cbrt, in its roundings.
+__device__ __forceinline__ float cube_root(float x) {
+	if (x == 0) return 0;
+	float t = __uint_as_float(__float_as_uint(x) / 3 + 0x2a5137a0u);
+	for (int k = 0; k < 2; k++) {
+		float cube = __fmul_rn(__fmul_rn(t, t), t);
+		t = __fmul_rn(t, __fadd_rn(cube, __fmul_rn(2.0f, x))) / __fadd_rn(__fmul_rn(2.0f, cube), x);
+	}
+	return t;
+}
+
+// Soft is gpu.Soft: what the forward weights of kept entries are.
+struct Soft {
+	float cut, exponent; // an exponent of 0 is infinity
+
+	// forward is the forward weight of a kept entry. A whole array takes the same way through it.
+	__device__ __forceinline__ float forward(float w) const {
+		if (cut <= 0 || exponent <= 0) return kept(w);
+		float a = fabsf(w);
+		if (a <= cut) return 0;
+		return kept(copysignf(magnitude(a), w)); // it may be too small for a float32
+	}
+
+	// magnitude is (a^p - c^p)^(1/p) of an a > c. For p = 1, 2, 3 it has the bits that the host gives it; for other p, from 1
+	// to 100, it is within 1e-5 of itself: 1 - (c/a)^p is taken so that no digits are lost where a is near c.
+	__device__ __forceinline__ float magnitude(float a) const {
+		float c = cut, over = a - c;
+		if (exponent == 1) return over;
+		if (exponent == 2) return sqrtf(__fmul_rn(over, a + c));
+		if (exponent == 3) return cube_root(__fmul_rn(over, __fadd_rn(__fadd_rn(__fmul_rn(a, a), __fmul_rn(a, c)), __fmul_rn(c, c))));
+		float ratio = c / a, log = ratio < 0.5f ? logf(ratio) : log1pf(-over / a);
+		return a * powf(-expm1f(exponent * log), 1 / exponent);
+	}
+};
+
 // What changes while a run goes on is read from device memory, so that a recorded launch stays right: gpu.UpdateParams.
 struct UpdateParams {
-	float rate, momentum, delta, decay2, correction, decay, scale;
+	float rate, momentum, delta, decay2, correction, decay, scale, pruned_scale;
+	Soft soft;
 	int flags; // L1, KEEP_STEP
 };
 
@@ -60,9 +96,9 @@ __device__ __forceinline__ float step_of(int method, const UpdateParams &u, floa
 
 // One step of the solver for all parameters:
 //
-//	g = scale·grad + decay·w           (decay·sign(w) under L1)
+//	g = scale·grad + decay·w           (decay·sign(w) under L1; pruned_scale·grad where w was pruned)
 //	w = w - step(g)                    (see gpu.Method)
-//	masked = w where it was kept, still -0 where it was pruned
+//	masked = soft.forward(w) where it was kept, still -0 where it was pruned
 //	grad = 0                           (the step under KEEP_STEP)
 //
 // Where *gate is not finite, only the gradients are set to 0. A block does 1024 elements of one parameter; params has
@@ -76,25 +112,32 @@ KERNEL(256, update, const UpdateParams *params, const float *gate, const UpdateS
 	int from = ((int)blockIdx.x - s.first) * PER_BLOCK, to = min(s.n, from + PER_BLOCK);
 	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
 		if (go) {
-			float w = s.w[i], g = u.scale * s.grad[i], h = s.h[i];
+			bool pruned = s.masked && is_pruned(s.masked[i]);
+			float w = s.w[i], g = (pruned ? u.pruned_scale : u.scale) * s.grad[i], h = s.h[i];
 			g += u.flags & L1 ? (w > 0 ? u.decay : w < 0 ? -u.decay : 0.0f) : u.decay * w;
 			float step = step_of(method, u, g, h, s.h2 ? s.h2 + i : (float *)0);
 			w -= step;
 			s.w[i] = w;
 			s.h[i] = h;
-			if (s.masked && !is_pruned(s.masked[i])) s.masked[i] = kept(w);
+			if (s.masked && !pruned) s.masked[i] = u.soft.forward(w);
 			s.grad[i] = u.flags & KEEP_STEP ? step : 0.0f;
 		} else s.grad[i] = 0;
 	}
 }
 
 // The rules, as gpu.Rule numbers them.
-enum { SEED_RULE, PAPER_RULE };
+enum { SEED_RULE, PAPER_RULE, SOFT_RULE };
 
-// SurgeryParams is what changes while a run goes on.
+enum { MEASURED = 1, REDRAW = 2, REWRITE = 4, BY_MAGNITUDE = 8 };
+
+// SurgeryParams is what changes while a run goes on: gpu.SurgeryParams of a layer.
 struct SurgeryParams {
 	float threshold, mu, sigma;
-	int measured;
+	Soft soft;
+	int flags; // MEASURED, REDRAW, REWRITE, BY_MAGNITUDE
+
+	// known reports whether mu and sigma are given, so that nothing is measured.
+	__device__ __forceinline__ bool known(int rule) const { return rule != SEED_RULE && flags & MEASURED; }
 };
 
 // SurgeryResult is what a surgery found in one layer.
@@ -104,7 +147,7 @@ struct SurgeryResult {
 	double low, high; // what redraw compares with: gpu.Limits
 };
 
-// SurgerySegment is one array of a layer: weights or bias. All arrays of a layer have its number.
+// SurgerySegment is one array of a layer: weights, or behind them the bias. All arrays of a layer have its number.
 struct SurgerySegment {
 	const float *w;
 	float *masked;
@@ -113,17 +156,19 @@ struct SurgerySegment {
 #define SURGERY_BLOCK 4096 // elements a block
 
 // The statistics of every layer, and the limits that follow from them. Sums are float64, in a fixed order: each block's
-// go to partial, and the last block of all, one layer a warp, adds them up. Moves n under the seed rule, 2n under the
-// paper rule.
+// go to partial, and the last block of all, one layer a warp, adds them up. Moves n, 2n under the paper rule, and nothing
+// where mu and sigma are known.
 //
 //	seed rule:  mu and sigma of w
 //	paper rule: mu and sigma of |x| over entries that are unmasked and not zero
+//	soft rule:  mu and sigma of w, without the bias
 BLOCK_KERNEL(256, surgery_measure, const SurgeryParams *params, SurgeryResult *results, double *partial, unsigned *counter, const SurgerySegment *segments, int count,
 	int layers) {
 	START;
 	SurgerySegment s = segments[segment_of(segments, count)];
 	int from = ((int)blockIdx.x - s.first) * SURGERY_BLOCK, to = min(s.n, from + SURGERY_BLOCK);
 	double v[3] = {0, 0, 0};
+	if (params[s.layer].known(s.rule)) to = from;
 	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
 		double x = s.w[i];
 		if (s.rule == PAPER_RULE) {
@@ -148,12 +193,13 @@ BLOCK_KERNEL(256, surgery_measure, const SurgeryParams *params, SurgeryResult *r
 			int end = j + 1 < count ? segments[j + 1].first : (int)gridDim.x;
 			for (int block = segments[j].first + lane; block < end; block += 32)
 				for (int k = 0; k < 3; k++) t[k] += partial[3 * block + k];
+			if (rule == SOFT_RULE) break; // the weights are a layer's first array
 		}
 		for (int k = 0; k < 3; k++) t[k] = warp_sum(t[k]);
 		if (lane != 0) continue;
 		SurgeryParams p = params[layer];
 		SurgeryResult r = {};
-		if (rule == PAPER_RULE && p.measured) {
+		if (p.known(rule)) {
 			r.mu = p.mu;
 			r.sigma = p.sigma;
 		} else if (t[0] > 0) {
@@ -166,7 +212,8 @@ BLOCK_KERNEL(256, surgery_measure, const SurgeryParams *params, SurgeryResult *r
 			float d = __fmul_rn(p.threshold, r.sigma);
 			r.low = __fsub_rn(r.mu, d);
 			r.high = __fadd_rn(r.mu, d);
-		} else {
+		} else if (rule == SOFT_RULE) r.low = r.high = p.soft.cut;
+		else {
 			float c = __fadd_rn(r.mu, __fmul_rn(p.threshold, r.sigma));
 			double limit = c > 0 ? c : 0.0f;
 			r.low = 0.9 * limit;
@@ -179,20 +226,31 @@ BLOCK_KERNEL(256, surgery_measure, const SurgeryParams *params, SurgeryResult *r
 #define HISTOGRAM_BINS 6001
 #define HISTOGRAM_WIDTH 0.001
 
-// Redraws the masks and writes W∘T where redraws is set, and counts. Where *gate is not finite it counts only. Where bins is not
-// null it also counts the entries by their distance, |w - mu|/sigma or |x|/sigma, in bins of a thousandth: of layer l kept ones from
-// bins[2·l·HISTOGRAM_BINS] on, pruned ones behind them; bins is 0 before. A block does 4096 elements. Moves 3n.
-BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, unsigned *bins, const SurgerySegment *segments, int count, int redraws) {
+// magnitude_bin is gpu.MagnitudeBin.
+__device__ __forceinline__ int magnitude_bin(float x) {
+	const int base = ((127 + 8) << 7) - (HISTOGRAM_BINS - 1);
+	int bin = (int)((__float_as_uint(x) & 0x7FFFFFFFu) >> 16) - base;
+	return max(0, min(bin, HISTOGRAM_BINS - 1));
+}
+
+// Redraws the masks where REDRAW is set, writes the forward weights where it or REWRITE is, and counts. Where *gate is not finite
+// it counts only. Where bins is not null it also counts the entries by their distance, |w - mu|/sigma or |x|/sigma in bins of a
+// thousandth, or under BY_MAGNITUDE by the magnitude_bin of w - mu or x: of layer l kept ones from bins[2·l·HISTOGRAM_BINS] on,
+// pruned ones behind them; bins is 0 before. A block does 4096 elements. Moves 3n; 2n where it only counts.
+BLOCK_KERNEL(256, surgery_redraw, const SurgeryParams *params, SurgeryResult *results, const float *gate, unsigned *bins, const SurgerySegment *segments,
+	int count) {
 	START;
 	__shared__ unsigned counts[3];
 	if (threadIdx.x < 3) counts[threadIdx.x] = 0;
 	__syncthreads();
 	SurgerySegment s = segments[segment_of(segments, count)];
+	SurgeryParams p = params[s.layer];
 	SurgeryResult *r = results + s.layer;
 	double low = r->low, high = r->high;
-	bool redraw = redraws && (!gate || finite(*gate));
+	bool go = !gate || finite(*gate), redraw = go && p.flags & REDRAW, write = go && p.flags & (REDRAW | REWRITE);
 	int from = ((int)blockIdx.x - s.first) * SURGERY_BLOCK, to = min(s.n, from + SURGERY_BLOCK);
-	double mu = s.rule == PAPER_RULE ? 0.0 : (double)r->mu, per_bin = r->sigma > 0 ? 1 / ((double)r->sigma * HISTOGRAM_WIDTH) : 0.0;
+	float mu = s.rule == SEED_RULE ? r->mu : 0.0f;
+	double per_bin = r->sigma > 0 ? 1 / ((double)r->sigma * HISTOGRAM_WIDTH) : 0.0;
 	if (bins) bins += 2 * s.layer * HISTOGRAM_BINS;
 	unsigned keeps = 0, pruned = 0, spliced = 0;
 	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
@@ -200,15 +258,18 @@ BLOCK_KERNEL(256, surgery_redraw, SurgeryResult *results, const float *gate, uns
 		bool was = !is_pruned(s.masked[i]), keep = was;
 		if (redraw) {
 			if (s.rule == SEED_RULE) keep = !(low < w && w < high);
+			else if (s.rule == SOFT_RULE) keep = !(fabsf(w) <= p.soft.cut);
 			else {
 				double a = fabs((double)w);
 				keep = was ? !(a <= low) : a > high;
 			}
-			s.masked[i] = keep ? kept(w) : __uint_as_float(PRUNED);
 		}
+		if (write) s.masked[i] = keep ? p.soft.forward(w) : __uint_as_float(PRUNED);
 		if (bins) {
+			int bin = HISTOGRAM_BINS - 1;
 			double at = fabs((double)w - mu) * per_bin;
-			int bin = at < HISTOGRAM_BINS ? min((int)at, HISTOGRAM_BINS - 1) : HISTOGRAM_BINS - 1;
+			if (p.flags & BY_MAGNITUDE) bin = magnitude_bin(w - mu);
+			else if (at < HISTOGRAM_BINS) bin = min((int)at, bin); // not where it is NaN
 			atomicAdd(bins + (keep ? 0 : HISTOGRAM_BINS) + bin, 1u);
 		}
 		keeps += keep;
