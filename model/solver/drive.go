@@ -27,9 +27,10 @@ func (s *Solver) SetRateFactor(f float64) { s.rateFactor = f }
 
 // Magnitudes is a layer's entries by their magnitude: its weights, and its biases where the rule prunes them.
 type Magnitudes struct {
-	Total     int
-	Mu, Sigma float32 // by which the layer's threshold is a magnitude: those of its first surgery, or of now
-	Counts    []uint32
+	Total, Kept int
+	Mu, Sigma   float32 // by which the layer's threshold is a magnitude: those of its first surgery, or of now
+	// Counts are all entries by gpu.MagnitudeBin, PrunedCounts those of them that are pruned.
+	Counts, PrunedCounts []uint32
 }
 
 // Magnitudes waits for the device and counts the entries of layers by their magnitude, |x|, or |w - mu| under the seed
@@ -60,7 +61,9 @@ func (s *Solver) Magnitudes(layers []string) ([]Magnitudes, error) {
 		for i, n := range r.PrunedAt {
 			r.KeptAt[i] += n
 		}
-		out = append(out, Magnitudes{Total: r.Total, Mu: r.Mu, Sigma: r.Sigma, Counts: r.KeptAt})
+		out = append(out, Magnitudes{
+			Total: r.Total, Kept: r.Kept, Mu: r.Mu, Sigma: r.Sigma, Counts: r.KeptAt, PrunedCounts: r.PrunedAt,
+		})
 	}
 	g.magnitudes = out
 	return out, nil
