@@ -682,7 +682,7 @@ func (x *ConvolutionParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use ConvolutionParameter_Engine.Descriptor instead.
 func (ConvolutionParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{15, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{16, 0}
 }
 
 type EltwiseParameter_EltwiseOp int32
@@ -741,7 +741,7 @@ func (x *EltwiseParameter_EltwiseOp) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use EltwiseParameter_EltwiseOp.Descriptor instead.
 func (EltwiseParameter_EltwiseOp) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{35, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{36, 0}
 }
 
 type HingeLossParameter_Norm int32
@@ -797,7 +797,7 @@ func (x *HingeLossParameter_Norm) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use HingeLossParameter_Norm.Descriptor instead.
 func (HingeLossParameter_Norm) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{41, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{42, 0}
 }
 
 type LRNParameter_NormRegion int32
@@ -853,7 +853,7 @@ func (x *LRNParameter_NormRegion) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use LRNParameter_NormRegion.Descriptor instead.
 func (LRNParameter_NormRegion) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{45, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{46, 0}
 }
 
 type LRNParameter_Engine int32
@@ -912,7 +912,7 @@ func (x *LRNParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use LRNParameter_Engine.Descriptor instead.
 func (LRNParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{45, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{46, 1}
 }
 
 type PoolingParameter_PoolMethod int32
@@ -971,7 +971,7 @@ func (x *PoolingParameter_PoolMethod) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use PoolingParameter_PoolMethod.Descriptor instead.
 func (PoolingParameter_PoolMethod) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{51, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{52, 0}
 }
 
 type PoolingParameter_Engine int32
@@ -1030,7 +1030,7 @@ func (x *PoolingParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use PoolingParameter_Engine.Descriptor instead.
 func (PoolingParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{51, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{52, 1}
 }
 
 type PoolingParameter_RoundMode int32
@@ -1086,7 +1086,7 @@ func (x *PoolingParameter_RoundMode) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use PoolingParameter_RoundMode.Descriptor instead.
 func (PoolingParameter_RoundMode) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{51, 2}
+	return file_caffe_proto_rawDescGZIP(), []int{52, 2}
 }
 
 type ReLUParameter_Engine int32
@@ -1145,7 +1145,7 @@ func (x *ReLUParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use ReLUParameter_Engine.Descriptor instead.
 func (ReLUParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{54, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{55, 0}
 }
 
 type ReductionParameter_ReductionOp int32
@@ -1207,7 +1207,7 @@ func (x *ReductionParameter_ReductionOp) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use ReductionParameter_ReductionOp.Descriptor instead.
 func (ReductionParameter_ReductionOp) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{56, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{57, 0}
 }
 
 type SPPParameter_PoolMethod int32
@@ -1266,7 +1266,7 @@ func (x *SPPParameter_PoolMethod) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SPPParameter_PoolMethod.Descriptor instead.
 func (SPPParameter_PoolMethod) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{58, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{59, 0}
 }
 
 type SPPParameter_Engine int32
@@ -1325,7 +1325,7 @@ func (x *SPPParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SPPParameter_Engine.Descriptor instead.
 func (SPPParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{58, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{59, 1}
 }
 
 type SigmoidParameter_Engine int32
@@ -1384,7 +1384,7 @@ func (x *SigmoidParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SigmoidParameter_Engine.Descriptor instead.
 func (SigmoidParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{60, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{61, 0}
 }
 
 type SoftmaxParameter_Engine int32
@@ -1443,7 +1443,7 @@ func (x *SoftmaxParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SoftmaxParameter_Engine.Descriptor instead.
 func (SoftmaxParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{62, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{63, 0}
 }
 
 type TanHParameter_Engine int32
@@ -1502,7 +1502,7 @@ func (x *TanHParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use TanHParameter_Engine.Descriptor instead.
 func (TanHParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{64, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{65, 0}
 }
 
 type V1LayerParameter_LayerType int32
@@ -1672,7 +1672,7 @@ func (x *V1LayerParameter_LayerType) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use V1LayerParameter_LayerType.Descriptor instead.
 func (V1LayerParameter_LayerType) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{68, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{69, 0}
 }
 
 type V1LayerParameter_DimCheckMode int32
@@ -1728,7 +1728,7 @@ func (x *V1LayerParameter_DimCheckMode) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use V1LayerParameter_DimCheckMode.Descriptor instead.
 func (V1LayerParameter_DimCheckMode) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{68, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{69, 1}
 }
 
 type V0LayerParameter_PoolMethod int32
@@ -1787,7 +1787,7 @@ func (x *V0LayerParameter_PoolMethod) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use V0LayerParameter_PoolMethod.Descriptor instead.
 func (V0LayerParameter_PoolMethod) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{69, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{70, 0}
 }
 
 // The extents of a blob, outermost axis first.
@@ -3876,8 +3876,10 @@ type DataParameter struct {
 	Backend           *DataParameter_DB      `protobuf:"varint,8,opt,name=backend,enum=caffe.DataParameter_DB,def=0" json:"backend,omitempty"`
 	ForceEncodedColor *bool                  `protobuf:"varint,9,opt,name=force_encoded_color,json=forceEncodedColor,def=0" json:"force_encoded_color,omitempty"`
 	Prefetch          *uint32                `protobuf:"varint,10,opt,name=prefetch,def=4" json:"prefetch,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// dns-tui: which of the database's records are read.
+	Records       *RecordRange `protobuf:"bytes,1003,opt,name=records" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 // Default values for DataParameter fields.
@@ -3991,6 +3993,72 @@ func (x *DataParameter) GetPrefetch() uint32 {
 	return Default_DataParameter_Prefetch
 }
 
+func (x *DataParameter) GetRecords() *RecordRange {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+// Records that a data layer reads: those from the number from·n on and before to·n of n, both rounded down.
+type RecordRange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          *float32               `protobuf:"fixed32,1,opt,name=from,def=0" json:"from,omitempty"`
+	To            *float32               `protobuf:"fixed32,2,opt,name=to,def=1" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+// Default values for RecordRange fields.
+const (
+	Default_RecordRange_From = float32(0)
+	Default_RecordRange_To   = float32(1)
+)
+
+func (x *RecordRange) Reset() {
+	*x = RecordRange{}
+	mi := &file_caffe_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordRange) ProtoMessage() {}
+
+func (x *RecordRange) ProtoReflect() protoreflect.Message {
+	mi := &file_caffe_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordRange.ProtoReflect.Descriptor instead.
+func (*RecordRange) Descriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RecordRange) GetFrom() float32 {
+	if x != nil && x.From != nil {
+		return *x.From
+	}
+	return Default_RecordRange_From
+}
+
+func (x *RecordRange) GetTo() float32 {
+	if x != nil && x.To != nil {
+		return *x.To
+	}
+	return Default_RecordRange_To
+}
+
 type ConvolutionParameter struct {
 	state         protoimpl.MessageState       `protogen:"open.v1"`
 	NumOutput     *uint32                      `protobuf:"varint,1,opt,name=num_output,json=numOutput" json:"num_output,omitempty"`
@@ -4044,7 +4112,7 @@ const (
 
 func (x *ConvolutionParameter) Reset() {
 	*x = ConvolutionParameter{}
-	mi := &file_caffe_proto_msgTypes[15]
+	mi := &file_caffe_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4056,7 +4124,7 @@ func (x *ConvolutionParameter) String() string {
 func (*ConvolutionParameter) ProtoMessage() {}
 
 func (x *ConvolutionParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[15]
+	mi := &file_caffe_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4069,7 +4137,7 @@ func (x *ConvolutionParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConvolutionParameter.ProtoReflect.Descriptor instead.
 func (*ConvolutionParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{15}
+	return file_caffe_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ConvolutionParameter) GetNumOutput() uint32 {
@@ -4275,7 +4343,7 @@ const (
 
 func (x *InnerProductParameter) Reset() {
 	*x = InnerProductParameter{}
-	mi := &file_caffe_proto_msgTypes[16]
+	mi := &file_caffe_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4287,7 +4355,7 @@ func (x *InnerProductParameter) String() string {
 func (*InnerProductParameter) ProtoMessage() {}
 
 func (x *InnerProductParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[16]
+	mi := &file_caffe_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4300,7 +4368,7 @@ func (x *InnerProductParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InnerProductParameter.ProtoReflect.Descriptor instead.
 func (*InnerProductParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{16}
+	return file_caffe_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *InnerProductParameter) GetNumOutput() uint32 {
@@ -4376,7 +4444,7 @@ type PermuteParameter struct {
 
 func (x *PermuteParameter) Reset() {
 	*x = PermuteParameter{}
-	mi := &file_caffe_proto_msgTypes[17]
+	mi := &file_caffe_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4388,7 +4456,7 @@ func (x *PermuteParameter) String() string {
 func (*PermuteParameter) ProtoMessage() {}
 
 func (x *PermuteParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[17]
+	mi := &file_caffe_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4401,7 +4469,7 @@ func (x *PermuteParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PermuteParameter.ProtoReflect.Descriptor instead.
 func (*PermuteParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{17}
+	return file_caffe_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PermuteParameter) GetOrder() []uint32 {
@@ -4431,7 +4499,7 @@ const (
 
 func (x *NormalizeParameter) Reset() {
 	*x = NormalizeParameter{}
-	mi := &file_caffe_proto_msgTypes[18]
+	mi := &file_caffe_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4443,7 +4511,7 @@ func (x *NormalizeParameter) String() string {
 func (*NormalizeParameter) ProtoMessage() {}
 
 func (x *NormalizeParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[18]
+	mi := &file_caffe_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4456,7 +4524,7 @@ func (x *NormalizeParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NormalizeParameter.ProtoReflect.Descriptor instead.
 func (*NormalizeParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{18}
+	return file_caffe_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *NormalizeParameter) GetAcrossSpatial() bool {
@@ -4513,7 +4581,7 @@ const (
 
 func (x *InterpParameter) Reset() {
 	*x = InterpParameter{}
-	mi := &file_caffe_proto_msgTypes[19]
+	mi := &file_caffe_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4525,7 +4593,7 @@ func (x *InterpParameter) String() string {
 func (*InterpParameter) ProtoMessage() {}
 
 func (x *InterpParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[19]
+	mi := &file_caffe_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4538,7 +4606,7 @@ func (x *InterpParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InterpParameter.ProtoReflect.Descriptor instead.
 func (*InterpParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{19}
+	return file_caffe_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *InterpParameter) GetHeight() int32 {
@@ -4609,7 +4677,7 @@ const (
 
 func (x *DNSConvolutionParameter) Reset() {
 	*x = DNSConvolutionParameter{}
-	mi := &file_caffe_proto_msgTypes[20]
+	mi := &file_caffe_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4621,7 +4689,7 @@ func (x *DNSConvolutionParameter) String() string {
 func (*DNSConvolutionParameter) ProtoMessage() {}
 
 func (x *DNSConvolutionParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[20]
+	mi := &file_caffe_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4634,7 +4702,7 @@ func (x *DNSConvolutionParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DNSConvolutionParameter.ProtoReflect.Descriptor instead.
 func (*DNSConvolutionParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{20}
+	return file_caffe_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DNSConvolutionParameter) GetGamma() float32 {
@@ -4718,7 +4786,7 @@ const (
 
 func (x *DNSInnerProductParameter) Reset() {
 	*x = DNSInnerProductParameter{}
-	mi := &file_caffe_proto_msgTypes[21]
+	mi := &file_caffe_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4730,7 +4798,7 @@ func (x *DNSInnerProductParameter) String() string {
 func (*DNSInnerProductParameter) ProtoMessage() {}
 
 func (x *DNSInnerProductParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[21]
+	mi := &file_caffe_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4743,7 +4811,7 @@ func (x *DNSInnerProductParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DNSInnerProductParameter.ProtoReflect.Descriptor instead.
 func (*DNSInnerProductParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{21}
+	return file_caffe_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DNSInnerProductParameter) GetGamma() float32 {
@@ -4826,7 +4894,7 @@ const (
 
 func (x *CConvolutionParameter) Reset() {
 	*x = CConvolutionParameter{}
-	mi := &file_caffe_proto_msgTypes[22]
+	mi := &file_caffe_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4838,7 +4906,7 @@ func (x *CConvolutionParameter) String() string {
 func (*CConvolutionParameter) ProtoMessage() {}
 
 func (x *CConvolutionParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[22]
+	mi := &file_caffe_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4851,7 +4919,7 @@ func (x *CConvolutionParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CConvolutionParameter.ProtoReflect.Descriptor instead.
 func (*CConvolutionParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{22}
+	return file_caffe_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CConvolutionParameter) GetGamma() float32 {
@@ -4920,7 +4988,7 @@ const (
 
 func (x *CInnerProductParameter) Reset() {
 	*x = CInnerProductParameter{}
-	mi := &file_caffe_proto_msgTypes[23]
+	mi := &file_caffe_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4932,7 +5000,7 @@ func (x *CInnerProductParameter) String() string {
 func (*CInnerProductParameter) ProtoMessage() {}
 
 func (x *CInnerProductParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[23]
+	mi := &file_caffe_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4945,7 +5013,7 @@ func (x *CInnerProductParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CInnerProductParameter.ProtoReflect.Descriptor instead.
 func (*CInnerProductParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{23}
+	return file_caffe_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CInnerProductParameter) GetGamma() float32 {
@@ -5007,7 +5075,7 @@ const (
 
 func (x *AccuracyParameter) Reset() {
 	*x = AccuracyParameter{}
-	mi := &file_caffe_proto_msgTypes[24]
+	mi := &file_caffe_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5019,7 +5087,7 @@ func (x *AccuracyParameter) String() string {
 func (*AccuracyParameter) ProtoMessage() {}
 
 func (x *AccuracyParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[24]
+	mi := &file_caffe_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5032,7 +5100,7 @@ func (x *AccuracyParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccuracyParameter.ProtoReflect.Descriptor instead.
 func (*AccuracyParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{24}
+	return file_caffe_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AccuracyParameter) GetTopK() uint32 {
@@ -5073,7 +5141,7 @@ const (
 
 func (x *ArgMaxParameter) Reset() {
 	*x = ArgMaxParameter{}
-	mi := &file_caffe_proto_msgTypes[25]
+	mi := &file_caffe_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5085,7 +5153,7 @@ func (x *ArgMaxParameter) String() string {
 func (*ArgMaxParameter) ProtoMessage() {}
 
 func (x *ArgMaxParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[25]
+	mi := &file_caffe_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5098,7 +5166,7 @@ func (x *ArgMaxParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArgMaxParameter.ProtoReflect.Descriptor instead.
 func (*ArgMaxParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{25}
+	return file_caffe_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ArgMaxParameter) GetOutMaxVal() bool {
@@ -5139,7 +5207,7 @@ const (
 
 func (x *BatchNormParameter) Reset() {
 	*x = BatchNormParameter{}
-	mi := &file_caffe_proto_msgTypes[26]
+	mi := &file_caffe_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5151,7 +5219,7 @@ func (x *BatchNormParameter) String() string {
 func (*BatchNormParameter) ProtoMessage() {}
 
 func (x *BatchNormParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[26]
+	mi := &file_caffe_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5164,7 +5232,7 @@ func (x *BatchNormParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchNormParameter.ProtoReflect.Descriptor instead.
 func (*BatchNormParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{26}
+	return file_caffe_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *BatchNormParameter) GetUseGlobalStats() bool {
@@ -5205,7 +5273,7 @@ const (
 
 func (x *BiasParameter) Reset() {
 	*x = BiasParameter{}
-	mi := &file_caffe_proto_msgTypes[27]
+	mi := &file_caffe_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5217,7 +5285,7 @@ func (x *BiasParameter) String() string {
 func (*BiasParameter) ProtoMessage() {}
 
 func (x *BiasParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[27]
+	mi := &file_caffe_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5230,7 +5298,7 @@ func (x *BiasParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BiasParameter.ProtoReflect.Descriptor instead.
 func (*BiasParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{27}
+	return file_caffe_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *BiasParameter) GetAxis() int32 {
@@ -5264,7 +5332,7 @@ type ClipParameter struct {
 
 func (x *ClipParameter) Reset() {
 	*x = ClipParameter{}
-	mi := &file_caffe_proto_msgTypes[28]
+	mi := &file_caffe_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5276,7 +5344,7 @@ func (x *ClipParameter) String() string {
 func (*ClipParameter) ProtoMessage() {}
 
 func (x *ClipParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[28]
+	mi := &file_caffe_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5289,7 +5357,7 @@ func (x *ClipParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClipParameter.ProtoReflect.Descriptor instead.
 func (*ClipParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{28}
+	return file_caffe_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ClipParameter) GetMin() float32 {
@@ -5322,7 +5390,7 @@ const (
 
 func (x *ConcatParameter) Reset() {
 	*x = ConcatParameter{}
-	mi := &file_caffe_proto_msgTypes[29]
+	mi := &file_caffe_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5334,7 +5402,7 @@ func (x *ConcatParameter) String() string {
 func (*ConcatParameter) ProtoMessage() {}
 
 func (x *ConcatParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[29]
+	mi := &file_caffe_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5347,7 +5415,7 @@ func (x *ConcatParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConcatParameter.ProtoReflect.Descriptor instead.
 func (*ConcatParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{29}
+	return file_caffe_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ConcatParameter) GetConcatDim() uint32 {
@@ -5380,7 +5448,7 @@ const (
 
 func (x *ContrastiveLossParameter) Reset() {
 	*x = ContrastiveLossParameter{}
-	mi := &file_caffe_proto_msgTypes[30]
+	mi := &file_caffe_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5392,7 +5460,7 @@ func (x *ContrastiveLossParameter) String() string {
 func (*ContrastiveLossParameter) ProtoMessage() {}
 
 func (x *ContrastiveLossParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[30]
+	mi := &file_caffe_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5405,7 +5473,7 @@ func (x *ContrastiveLossParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContrastiveLossParameter.ProtoReflect.Descriptor instead.
 func (*ContrastiveLossParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{30}
+	return file_caffe_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ContrastiveLossParameter) GetMargin() float32 {
@@ -5437,7 +5505,7 @@ const (
 
 func (x *CropParameter) Reset() {
 	*x = CropParameter{}
-	mi := &file_caffe_proto_msgTypes[31]
+	mi := &file_caffe_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5449,7 +5517,7 @@ func (x *CropParameter) String() string {
 func (*CropParameter) ProtoMessage() {}
 
 func (x *CropParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[31]
+	mi := &file_caffe_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5462,7 +5530,7 @@ func (x *CropParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CropParameter.ProtoReflect.Descriptor instead.
 func (*CropParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{31}
+	return file_caffe_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CropParameter) GetAxis() int32 {
@@ -5493,7 +5561,7 @@ const (
 
 func (x *DropoutParameter) Reset() {
 	*x = DropoutParameter{}
-	mi := &file_caffe_proto_msgTypes[32]
+	mi := &file_caffe_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5505,7 +5573,7 @@ func (x *DropoutParameter) String() string {
 func (*DropoutParameter) ProtoMessage() {}
 
 func (x *DropoutParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[32]
+	mi := &file_caffe_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5518,7 +5586,7 @@ func (x *DropoutParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropoutParameter.ProtoReflect.Descriptor instead.
 func (*DropoutParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{32}
+	return file_caffe_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DropoutParameter) GetDropoutRatio() float32 {
@@ -5542,7 +5610,7 @@ type DummyDataParameter struct {
 
 func (x *DummyDataParameter) Reset() {
 	*x = DummyDataParameter{}
-	mi := &file_caffe_proto_msgTypes[33]
+	mi := &file_caffe_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5554,7 +5622,7 @@ func (x *DummyDataParameter) String() string {
 func (*DummyDataParameter) ProtoMessage() {}
 
 func (x *DummyDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[33]
+	mi := &file_caffe_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5567,7 +5635,7 @@ func (x *DummyDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DummyDataParameter.ProtoReflect.Descriptor instead.
 func (*DummyDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{33}
+	return file_caffe_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DummyDataParameter) GetDataFiller() []*FillerParameter {
@@ -5626,7 +5694,7 @@ const (
 
 func (x *ELUParameter) Reset() {
 	*x = ELUParameter{}
-	mi := &file_caffe_proto_msgTypes[34]
+	mi := &file_caffe_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5638,7 +5706,7 @@ func (x *ELUParameter) String() string {
 func (*ELUParameter) ProtoMessage() {}
 
 func (x *ELUParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[34]
+	mi := &file_caffe_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5651,7 +5719,7 @@ func (x *ELUParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ELUParameter.ProtoReflect.Descriptor instead.
 func (*ELUParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{34}
+	return file_caffe_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ELUParameter) GetAlpha() float32 {
@@ -5678,7 +5746,7 @@ const (
 
 func (x *EltwiseParameter) Reset() {
 	*x = EltwiseParameter{}
-	mi := &file_caffe_proto_msgTypes[35]
+	mi := &file_caffe_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5690,7 +5758,7 @@ func (x *EltwiseParameter) String() string {
 func (*EltwiseParameter) ProtoMessage() {}
 
 func (x *EltwiseParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[35]
+	mi := &file_caffe_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5703,7 +5771,7 @@ func (x *EltwiseParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EltwiseParameter.ProtoReflect.Descriptor instead.
 func (*EltwiseParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{35}
+	return file_caffe_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EltwiseParameter) GetOperation() EltwiseParameter_EltwiseOp {
@@ -5745,7 +5813,7 @@ const (
 
 func (x *EmbedParameter) Reset() {
 	*x = EmbedParameter{}
-	mi := &file_caffe_proto_msgTypes[36]
+	mi := &file_caffe_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5757,7 +5825,7 @@ func (x *EmbedParameter) String() string {
 func (*EmbedParameter) ProtoMessage() {}
 
 func (x *EmbedParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[36]
+	mi := &file_caffe_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5770,7 +5838,7 @@ func (x *EmbedParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedParameter.ProtoReflect.Descriptor instead.
 func (*EmbedParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{36}
+	return file_caffe_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EmbedParameter) GetNumOutput() uint32 {
@@ -5826,7 +5894,7 @@ const (
 
 func (x *ExpParameter) Reset() {
 	*x = ExpParameter{}
-	mi := &file_caffe_proto_msgTypes[37]
+	mi := &file_caffe_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5838,7 +5906,7 @@ func (x *ExpParameter) String() string {
 func (*ExpParameter) ProtoMessage() {}
 
 func (x *ExpParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[37]
+	mi := &file_caffe_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5851,7 +5919,7 @@ func (x *ExpParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpParameter.ProtoReflect.Descriptor instead.
 func (*ExpParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{37}
+	return file_caffe_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ExpParameter) GetBase() float32 {
@@ -5891,7 +5959,7 @@ const (
 
 func (x *FlattenParameter) Reset() {
 	*x = FlattenParameter{}
-	mi := &file_caffe_proto_msgTypes[38]
+	mi := &file_caffe_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5903,7 +5971,7 @@ func (x *FlattenParameter) String() string {
 func (*FlattenParameter) ProtoMessage() {}
 
 func (x *FlattenParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[38]
+	mi := &file_caffe_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5916,7 +5984,7 @@ func (x *FlattenParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlattenParameter.ProtoReflect.Descriptor instead.
 func (*FlattenParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{38}
+	return file_caffe_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *FlattenParameter) GetAxis() int32 {
@@ -5949,7 +6017,7 @@ const (
 
 func (x *HDF5DataParameter) Reset() {
 	*x = HDF5DataParameter{}
-	mi := &file_caffe_proto_msgTypes[39]
+	mi := &file_caffe_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5961,7 +6029,7 @@ func (x *HDF5DataParameter) String() string {
 func (*HDF5DataParameter) ProtoMessage() {}
 
 func (x *HDF5DataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[39]
+	mi := &file_caffe_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5974,7 +6042,7 @@ func (x *HDF5DataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HDF5DataParameter.ProtoReflect.Descriptor instead.
 func (*HDF5DataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{39}
+	return file_caffe_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *HDF5DataParameter) GetSource() string {
@@ -6007,7 +6075,7 @@ type HDF5OutputParameter struct {
 
 func (x *HDF5OutputParameter) Reset() {
 	*x = HDF5OutputParameter{}
-	mi := &file_caffe_proto_msgTypes[40]
+	mi := &file_caffe_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6019,7 +6087,7 @@ func (x *HDF5OutputParameter) String() string {
 func (*HDF5OutputParameter) ProtoMessage() {}
 
 func (x *HDF5OutputParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[40]
+	mi := &file_caffe_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6032,7 +6100,7 @@ func (x *HDF5OutputParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HDF5OutputParameter.ProtoReflect.Descriptor instead.
 func (*HDF5OutputParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{40}
+	return file_caffe_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *HDF5OutputParameter) GetFileName() string {
@@ -6056,7 +6124,7 @@ const (
 
 func (x *HingeLossParameter) Reset() {
 	*x = HingeLossParameter{}
-	mi := &file_caffe_proto_msgTypes[41]
+	mi := &file_caffe_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6068,7 +6136,7 @@ func (x *HingeLossParameter) String() string {
 func (*HingeLossParameter) ProtoMessage() {}
 
 func (x *HingeLossParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[41]
+	mi := &file_caffe_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6081,7 +6149,7 @@ func (x *HingeLossParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HingeLossParameter.ProtoReflect.Descriptor instead.
 func (*HingeLossParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{41}
+	return file_caffe_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *HingeLossParameter) GetNorm() HingeLossParameter_Norm {
@@ -6092,19 +6160,21 @@ func (x *HingeLossParameter) GetNorm() HingeLossParameter_Norm {
 }
 
 type ImageDataParameter struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Source        *string                `protobuf:"bytes,1,opt,name=source" json:"source,omitempty"`
-	Scale         *float32               `protobuf:"fixed32,2,opt,name=scale,def=1" json:"scale,omitempty"`
-	MeanFile      *string                `protobuf:"bytes,3,opt,name=mean_file,json=meanFile" json:"mean_file,omitempty"`
-	BatchSize     *uint32                `protobuf:"varint,4,opt,name=batch_size,json=batchSize,def=1" json:"batch_size,omitempty"`
-	CropSize      *uint32                `protobuf:"varint,5,opt,name=crop_size,json=cropSize,def=0" json:"crop_size,omitempty"`
-	Mirror        *bool                  `protobuf:"varint,6,opt,name=mirror,def=0" json:"mirror,omitempty"`
-	RandSkip      *uint32                `protobuf:"varint,7,opt,name=rand_skip,json=randSkip,def=0" json:"rand_skip,omitempty"`
-	Shuffle       *bool                  `protobuf:"varint,8,opt,name=shuffle,def=0" json:"shuffle,omitempty"`
-	NewHeight     *uint32                `protobuf:"varint,9,opt,name=new_height,json=newHeight,def=0" json:"new_height,omitempty"`
-	NewWidth      *uint32                `protobuf:"varint,10,opt,name=new_width,json=newWidth,def=0" json:"new_width,omitempty"`
-	IsColor       *bool                  `protobuf:"varint,11,opt,name=is_color,json=isColor,def=1" json:"is_color,omitempty"`
-	RootFolder    *string                `protobuf:"bytes,12,opt,name=root_folder,json=rootFolder,def=" json:"root_folder,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Source     *string                `protobuf:"bytes,1,opt,name=source" json:"source,omitempty"`
+	Scale      *float32               `protobuf:"fixed32,2,opt,name=scale,def=1" json:"scale,omitempty"`
+	MeanFile   *string                `protobuf:"bytes,3,opt,name=mean_file,json=meanFile" json:"mean_file,omitempty"`
+	BatchSize  *uint32                `protobuf:"varint,4,opt,name=batch_size,json=batchSize,def=1" json:"batch_size,omitempty"`
+	CropSize   *uint32                `protobuf:"varint,5,opt,name=crop_size,json=cropSize,def=0" json:"crop_size,omitempty"`
+	Mirror     *bool                  `protobuf:"varint,6,opt,name=mirror,def=0" json:"mirror,omitempty"`
+	RandSkip   *uint32                `protobuf:"varint,7,opt,name=rand_skip,json=randSkip,def=0" json:"rand_skip,omitempty"`
+	Shuffle    *bool                  `protobuf:"varint,8,opt,name=shuffle,def=0" json:"shuffle,omitempty"`
+	NewHeight  *uint32                `protobuf:"varint,9,opt,name=new_height,json=newHeight,def=0" json:"new_height,omitempty"`
+	NewWidth   *uint32                `protobuf:"varint,10,opt,name=new_width,json=newWidth,def=0" json:"new_width,omitempty"`
+	IsColor    *bool                  `protobuf:"varint,11,opt,name=is_color,json=isColor,def=1" json:"is_color,omitempty"`
+	RootFolder *string                `protobuf:"bytes,12,opt,name=root_folder,json=rootFolder,def=" json:"root_folder,omitempty"`
+	// dns-tui: which lines of the list are read.
+	Records       *RecordRange `protobuf:"bytes,1003,opt,name=records" json:"records,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6125,7 +6195,7 @@ const (
 
 func (x *ImageDataParameter) Reset() {
 	*x = ImageDataParameter{}
-	mi := &file_caffe_proto_msgTypes[42]
+	mi := &file_caffe_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6137,7 +6207,7 @@ func (x *ImageDataParameter) String() string {
 func (*ImageDataParameter) ProtoMessage() {}
 
 func (x *ImageDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[42]
+	mi := &file_caffe_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6150,7 +6220,7 @@ func (x *ImageDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageDataParameter.ProtoReflect.Descriptor instead.
 func (*ImageDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{42}
+	return file_caffe_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ImageDataParameter) GetSource() string {
@@ -6237,6 +6307,13 @@ func (x *ImageDataParameter) GetRootFolder() string {
 	return Default_ImageDataParameter_RootFolder
 }
 
+func (x *ImageDataParameter) GetRecords() *RecordRange {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
 type InfogainLossParameter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Source        *string                `protobuf:"bytes,1,opt,name=source" json:"source,omitempty"`
@@ -6252,7 +6329,7 @@ const (
 
 func (x *InfogainLossParameter) Reset() {
 	*x = InfogainLossParameter{}
-	mi := &file_caffe_proto_msgTypes[43]
+	mi := &file_caffe_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6264,7 +6341,7 @@ func (x *InfogainLossParameter) String() string {
 func (*InfogainLossParameter) ProtoMessage() {}
 
 func (x *InfogainLossParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[43]
+	mi := &file_caffe_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6277,7 +6354,7 @@ func (x *InfogainLossParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfogainLossParameter.ProtoReflect.Descriptor instead.
 func (*InfogainLossParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{43}
+	return file_caffe_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *InfogainLossParameter) GetSource() string {
@@ -6303,7 +6380,7 @@ type InputParameter struct {
 
 func (x *InputParameter) Reset() {
 	*x = InputParameter{}
-	mi := &file_caffe_proto_msgTypes[44]
+	mi := &file_caffe_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6315,7 +6392,7 @@ func (x *InputParameter) String() string {
 func (*InputParameter) ProtoMessage() {}
 
 func (x *InputParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[44]
+	mi := &file_caffe_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6328,7 +6405,7 @@ func (x *InputParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputParameter.ProtoReflect.Descriptor instead.
 func (*InputParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{44}
+	return file_caffe_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *InputParameter) GetShape() []*BlobShape {
@@ -6362,7 +6439,7 @@ const (
 
 func (x *LRNParameter) Reset() {
 	*x = LRNParameter{}
-	mi := &file_caffe_proto_msgTypes[45]
+	mi := &file_caffe_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6374,7 +6451,7 @@ func (x *LRNParameter) String() string {
 func (*LRNParameter) ProtoMessage() {}
 
 func (x *LRNParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[45]
+	mi := &file_caffe_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6387,7 +6464,7 @@ func (x *LRNParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LRNParameter.ProtoReflect.Descriptor instead.
 func (*LRNParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{45}
+	return file_caffe_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LRNParameter) GetLocalSize() uint32 {
@@ -6450,7 +6527,7 @@ const (
 
 func (x *LogParameter) Reset() {
 	*x = LogParameter{}
-	mi := &file_caffe_proto_msgTypes[46]
+	mi := &file_caffe_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6462,7 +6539,7 @@ func (x *LogParameter) String() string {
 func (*LogParameter) ProtoMessage() {}
 
 func (x *LogParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[46]
+	mi := &file_caffe_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6475,7 +6552,7 @@ func (x *LogParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogParameter.ProtoReflect.Descriptor instead.
 func (*LogParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{46}
+	return file_caffe_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LogParameter) GetBase() float32 {
@@ -6517,7 +6594,7 @@ const (
 
 func (x *MVNParameter) Reset() {
 	*x = MVNParameter{}
-	mi := &file_caffe_proto_msgTypes[47]
+	mi := &file_caffe_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6529,7 +6606,7 @@ func (x *MVNParameter) String() string {
 func (*MVNParameter) ProtoMessage() {}
 
 func (x *MVNParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[47]
+	mi := &file_caffe_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6542,7 +6619,7 @@ func (x *MVNParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MVNParameter.ProtoReflect.Descriptor instead.
 func (*MVNParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{47}
+	return file_caffe_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *MVNParameter) GetNormalizeVariance() bool {
@@ -6578,7 +6655,7 @@ type MemoryDataParameter struct {
 
 func (x *MemoryDataParameter) Reset() {
 	*x = MemoryDataParameter{}
-	mi := &file_caffe_proto_msgTypes[48]
+	mi := &file_caffe_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6590,7 +6667,7 @@ func (x *MemoryDataParameter) String() string {
 func (*MemoryDataParameter) ProtoMessage() {}
 
 func (x *MemoryDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[48]
+	mi := &file_caffe_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6603,7 +6680,7 @@ func (x *MemoryDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemoryDataParameter.ProtoReflect.Descriptor instead.
 func (*MemoryDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{48}
+	return file_caffe_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *MemoryDataParameter) GetBatchSize() uint32 {
@@ -6649,7 +6726,7 @@ const (
 
 func (x *PReLUParameter) Reset() {
 	*x = PReLUParameter{}
-	mi := &file_caffe_proto_msgTypes[49]
+	mi := &file_caffe_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6661,7 +6738,7 @@ func (x *PReLUParameter) String() string {
 func (*PReLUParameter) ProtoMessage() {}
 
 func (x *PReLUParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[49]
+	mi := &file_caffe_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6674,7 +6751,7 @@ func (x *PReLUParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PReLUParameter.ProtoReflect.Descriptor instead.
 func (*PReLUParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{49}
+	return file_caffe_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PReLUParameter) GetFiller() *FillerParameter {
@@ -6700,7 +6777,7 @@ type ParameterParameter struct {
 
 func (x *ParameterParameter) Reset() {
 	*x = ParameterParameter{}
-	mi := &file_caffe_proto_msgTypes[50]
+	mi := &file_caffe_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6712,7 +6789,7 @@ func (x *ParameterParameter) String() string {
 func (*ParameterParameter) ProtoMessage() {}
 
 func (x *ParameterParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[50]
+	mi := &file_caffe_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6725,7 +6802,7 @@ func (x *ParameterParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParameterParameter.ProtoReflect.Descriptor instead.
 func (*ParameterParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{50}
+	return file_caffe_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ParameterParameter) GetShape() *BlobShape {
@@ -6780,7 +6857,7 @@ const (
 
 func (x *PoolingParameter) Reset() {
 	*x = PoolingParameter{}
-	mi := &file_caffe_proto_msgTypes[51]
+	mi := &file_caffe_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6792,7 +6869,7 @@ func (x *PoolingParameter) String() string {
 func (*PoolingParameter) ProtoMessage() {}
 
 func (x *PoolingParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[51]
+	mi := &file_caffe_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6805,7 +6882,7 @@ func (x *PoolingParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolingParameter.ProtoReflect.Descriptor instead.
 func (*PoolingParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{51}
+	return file_caffe_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *PoolingParameter) GetPool() PoolingParameter_PoolMethod {
@@ -6952,7 +7029,7 @@ const (
 
 func (x *PowerParameter) Reset() {
 	*x = PowerParameter{}
-	mi := &file_caffe_proto_msgTypes[52]
+	mi := &file_caffe_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6964,7 +7041,7 @@ func (x *PowerParameter) String() string {
 func (*PowerParameter) ProtoMessage() {}
 
 func (x *PowerParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[52]
+	mi := &file_caffe_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6977,7 +7054,7 @@ func (x *PowerParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PowerParameter.ProtoReflect.Descriptor instead.
 func (*PowerParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{52}
+	return file_caffe_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PowerParameter) GetPower() float32 {
@@ -7019,7 +7096,7 @@ const (
 
 func (x *PythonParameter) Reset() {
 	*x = PythonParameter{}
-	mi := &file_caffe_proto_msgTypes[53]
+	mi := &file_caffe_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7031,7 +7108,7 @@ func (x *PythonParameter) String() string {
 func (*PythonParameter) ProtoMessage() {}
 
 func (x *PythonParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[53]
+	mi := &file_caffe_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7044,7 +7121,7 @@ func (x *PythonParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PythonParameter.ProtoReflect.Descriptor instead.
 func (*PythonParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{53}
+	return file_caffe_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *PythonParameter) GetModule() string {
@@ -7091,7 +7168,7 @@ const (
 
 func (x *ReLUParameter) Reset() {
 	*x = ReLUParameter{}
-	mi := &file_caffe_proto_msgTypes[54]
+	mi := &file_caffe_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7103,7 +7180,7 @@ func (x *ReLUParameter) String() string {
 func (*ReLUParameter) ProtoMessage() {}
 
 func (x *ReLUParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[54]
+	mi := &file_caffe_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7116,7 +7193,7 @@ func (x *ReLUParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReLUParameter.ProtoReflect.Descriptor instead.
 func (*ReLUParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{54}
+	return file_caffe_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReLUParameter) GetNegativeSlope() float32 {
@@ -7153,7 +7230,7 @@ const (
 
 func (x *RecurrentParameter) Reset() {
 	*x = RecurrentParameter{}
-	mi := &file_caffe_proto_msgTypes[55]
+	mi := &file_caffe_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7165,7 +7242,7 @@ func (x *RecurrentParameter) String() string {
 func (*RecurrentParameter) ProtoMessage() {}
 
 func (x *RecurrentParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[55]
+	mi := &file_caffe_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7178,7 +7255,7 @@ func (x *RecurrentParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecurrentParameter.ProtoReflect.Descriptor instead.
 func (*RecurrentParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{55}
+	return file_caffe_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *RecurrentParameter) GetNumOutput() uint32 {
@@ -7234,7 +7311,7 @@ const (
 
 func (x *ReductionParameter) Reset() {
 	*x = ReductionParameter{}
-	mi := &file_caffe_proto_msgTypes[56]
+	mi := &file_caffe_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7246,7 +7323,7 @@ func (x *ReductionParameter) String() string {
 func (*ReductionParameter) ProtoMessage() {}
 
 func (x *ReductionParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[56]
+	mi := &file_caffe_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7259,7 +7336,7 @@ func (x *ReductionParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReductionParameter.ProtoReflect.Descriptor instead.
 func (*ReductionParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{56}
+	return file_caffe_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReductionParameter) GetOperation() ReductionParameter_ReductionOp {
@@ -7300,7 +7377,7 @@ const (
 
 func (x *ReshapeParameter) Reset() {
 	*x = ReshapeParameter{}
-	mi := &file_caffe_proto_msgTypes[57]
+	mi := &file_caffe_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7312,7 +7389,7 @@ func (x *ReshapeParameter) String() string {
 func (*ReshapeParameter) ProtoMessage() {}
 
 func (x *ReshapeParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[57]
+	mi := &file_caffe_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7325,7 +7402,7 @@ func (x *ReshapeParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReshapeParameter.ProtoReflect.Descriptor instead.
 func (*ReshapeParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{57}
+	return file_caffe_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReshapeParameter) GetShape() *BlobShape {
@@ -7366,7 +7443,7 @@ const (
 
 func (x *SPPParameter) Reset() {
 	*x = SPPParameter{}
-	mi := &file_caffe_proto_msgTypes[58]
+	mi := &file_caffe_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7378,7 +7455,7 @@ func (x *SPPParameter) String() string {
 func (*SPPParameter) ProtoMessage() {}
 
 func (x *SPPParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[58]
+	mi := &file_caffe_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7391,7 +7468,7 @@ func (x *SPPParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SPPParameter.ProtoReflect.Descriptor instead.
 func (*SPPParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{58}
+	return file_caffe_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SPPParameter) GetPyramidHeight() uint32 {
@@ -7435,7 +7512,7 @@ const (
 
 func (x *ScaleParameter) Reset() {
 	*x = ScaleParameter{}
-	mi := &file_caffe_proto_msgTypes[59]
+	mi := &file_caffe_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7447,7 +7524,7 @@ func (x *ScaleParameter) String() string {
 func (*ScaleParameter) ProtoMessage() {}
 
 func (x *ScaleParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[59]
+	mi := &file_caffe_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7460,7 +7537,7 @@ func (x *ScaleParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleParameter.ProtoReflect.Descriptor instead.
 func (*ScaleParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{59}
+	return file_caffe_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ScaleParameter) GetAxis() int32 {
@@ -7512,7 +7589,7 @@ const (
 
 func (x *SigmoidParameter) Reset() {
 	*x = SigmoidParameter{}
-	mi := &file_caffe_proto_msgTypes[60]
+	mi := &file_caffe_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7524,7 +7601,7 @@ func (x *SigmoidParameter) String() string {
 func (*SigmoidParameter) ProtoMessage() {}
 
 func (x *SigmoidParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[60]
+	mi := &file_caffe_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7537,7 +7614,7 @@ func (x *SigmoidParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SigmoidParameter.ProtoReflect.Descriptor instead.
 func (*SigmoidParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{60}
+	return file_caffe_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SigmoidParameter) GetEngine() SigmoidParameter_Engine {
@@ -7564,7 +7641,7 @@ const (
 
 func (x *SliceParameter) Reset() {
 	*x = SliceParameter{}
-	mi := &file_caffe_proto_msgTypes[61]
+	mi := &file_caffe_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7576,7 +7653,7 @@ func (x *SliceParameter) String() string {
 func (*SliceParameter) ProtoMessage() {}
 
 func (x *SliceParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[61]
+	mi := &file_caffe_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7589,7 +7666,7 @@ func (x *SliceParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceParameter.ProtoReflect.Descriptor instead.
 func (*SliceParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{61}
+	return file_caffe_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SliceParameter) GetSliceDim() uint32 {
@@ -7629,7 +7706,7 @@ const (
 
 func (x *SoftmaxParameter) Reset() {
 	*x = SoftmaxParameter{}
-	mi := &file_caffe_proto_msgTypes[62]
+	mi := &file_caffe_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7641,7 +7718,7 @@ func (x *SoftmaxParameter) String() string {
 func (*SoftmaxParameter) ProtoMessage() {}
 
 func (x *SoftmaxParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[62]
+	mi := &file_caffe_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7654,7 +7731,7 @@ func (x *SoftmaxParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SoftmaxParameter.ProtoReflect.Descriptor instead.
 func (*SoftmaxParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{62}
+	return file_caffe_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SoftmaxParameter) GetEngine() SoftmaxParameter_Engine {
@@ -7685,7 +7762,7 @@ const (
 
 func (x *SwishParameter) Reset() {
 	*x = SwishParameter{}
-	mi := &file_caffe_proto_msgTypes[63]
+	mi := &file_caffe_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7697,7 +7774,7 @@ func (x *SwishParameter) String() string {
 func (*SwishParameter) ProtoMessage() {}
 
 func (x *SwishParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[63]
+	mi := &file_caffe_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7710,7 +7787,7 @@ func (x *SwishParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SwishParameter.ProtoReflect.Descriptor instead.
 func (*SwishParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{63}
+	return file_caffe_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SwishParameter) GetBeta() float32 {
@@ -7734,7 +7811,7 @@ const (
 
 func (x *TanHParameter) Reset() {
 	*x = TanHParameter{}
-	mi := &file_caffe_proto_msgTypes[64]
+	mi := &file_caffe_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7746,7 +7823,7 @@ func (x *TanHParameter) String() string {
 func (*TanHParameter) ProtoMessage() {}
 
 func (x *TanHParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[64]
+	mi := &file_caffe_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7759,7 +7836,7 @@ func (x *TanHParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TanHParameter.ProtoReflect.Descriptor instead.
 func (*TanHParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{64}
+	return file_caffe_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *TanHParameter) GetEngine() TanHParameter_Engine {
@@ -7783,7 +7860,7 @@ const (
 
 func (x *ThresholdParameter) Reset() {
 	*x = ThresholdParameter{}
-	mi := &file_caffe_proto_msgTypes[65]
+	mi := &file_caffe_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7795,7 +7872,7 @@ func (x *ThresholdParameter) String() string {
 func (*ThresholdParameter) ProtoMessage() {}
 
 func (x *ThresholdParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[65]
+	mi := &file_caffe_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7808,7 +7885,7 @@ func (x *ThresholdParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThresholdParameter.ProtoReflect.Descriptor instead.
 func (*ThresholdParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{65}
+	return file_caffe_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ThresholdParameter) GetThreshold() float32 {
@@ -7833,7 +7910,7 @@ const (
 
 func (x *TileParameter) Reset() {
 	*x = TileParameter{}
-	mi := &file_caffe_proto_msgTypes[66]
+	mi := &file_caffe_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7845,7 +7922,7 @@ func (x *TileParameter) String() string {
 func (*TileParameter) ProtoMessage() {}
 
 func (x *TileParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[66]
+	mi := &file_caffe_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7858,7 +7935,7 @@ func (x *TileParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TileParameter.ProtoReflect.Descriptor instead.
 func (*TileParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{66}
+	return file_caffe_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *TileParameter) GetAxis() int32 {
@@ -7910,7 +7987,7 @@ const (
 
 func (x *WindowDataParameter) Reset() {
 	*x = WindowDataParameter{}
-	mi := &file_caffe_proto_msgTypes[67]
+	mi := &file_caffe_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7922,7 +7999,7 @@ func (x *WindowDataParameter) String() string {
 func (*WindowDataParameter) ProtoMessage() {}
 
 func (x *WindowDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[67]
+	mi := &file_caffe_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7935,7 +8012,7 @@ func (x *WindowDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowDataParameter.ProtoReflect.Descriptor instead.
 func (*WindowDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{67}
+	return file_caffe_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *WindowDataParameter) GetSource() string {
@@ -8081,7 +8158,7 @@ type V1LayerParameter struct {
 
 func (x *V1LayerParameter) Reset() {
 	*x = V1LayerParameter{}
-	mi := &file_caffe_proto_msgTypes[68]
+	mi := &file_caffe_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8093,7 +8170,7 @@ func (x *V1LayerParameter) String() string {
 func (*V1LayerParameter) ProtoMessage() {}
 
 func (x *V1LayerParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[68]
+	mi := &file_caffe_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8106,7 +8183,7 @@ func (x *V1LayerParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use V1LayerParameter.ProtoReflect.Descriptor instead.
 func (*V1LayerParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{68}
+	return file_caffe_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *V1LayerParameter) GetLayer() *V0LayerParameter {
@@ -8486,7 +8563,7 @@ const (
 
 func (x *V0LayerParameter) Reset() {
 	*x = V0LayerParameter{}
-	mi := &file_caffe_proto_msgTypes[69]
+	mi := &file_caffe_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8498,7 +8575,7 @@ func (x *V0LayerParameter) String() string {
 func (*V0LayerParameter) ProtoMessage() {}
 
 func (x *V0LayerParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[69]
+	mi := &file_caffe_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8511,7 +8588,7 @@ func (x *V0LayerParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use V0LayerParameter.ProtoReflect.Descriptor instead.
 func (*V0LayerParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{69}
+	return file_caffe_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *V0LayerParameter) GetName() string {
@@ -8805,7 +8882,7 @@ const (
 
 func (x *SoftSurgeryParameter) Reset() {
 	*x = SoftSurgeryParameter{}
-	mi := &file_caffe_proto_msgTypes[70]
+	mi := &file_caffe_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8817,7 +8894,7 @@ func (x *SoftSurgeryParameter) String() string {
 func (*SoftSurgeryParameter) ProtoMessage() {}
 
 func (x *SoftSurgeryParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[70]
+	mi := &file_caffe_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8830,7 +8907,7 @@ func (x *SoftSurgeryParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SoftSurgeryParameter.ProtoReflect.Descriptor instead.
 func (*SoftSurgeryParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{70}
+	return file_caffe_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *SoftSurgeryParameter) GetExponent() float32 {
@@ -8896,7 +8973,7 @@ type RunState struct {
 
 func (x *RunState) Reset() {
 	*x = RunState{}
-	mi := &file_caffe_proto_msgTypes[71]
+	mi := &file_caffe_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8908,7 +8985,7 @@ func (x *RunState) String() string {
 func (*RunState) ProtoMessage() {}
 
 func (x *RunState) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[71]
+	mi := &file_caffe_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8921,7 +8998,7 @@ func (x *RunState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunState.ProtoReflect.Descriptor instead.
 func (*RunState) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{71}
+	return file_caffe_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *RunState) GetSeed() uint64 {
@@ -9026,7 +9103,7 @@ type LayerState struct {
 
 func (x *LayerState) Reset() {
 	*x = LayerState{}
-	mi := &file_caffe_proto_msgTypes[72]
+	mi := &file_caffe_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9038,7 +9115,7 @@ func (x *LayerState) String() string {
 func (*LayerState) ProtoMessage() {}
 
 func (x *LayerState) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[72]
+	mi := &file_caffe_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9051,7 +9128,7 @@ func (x *LayerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerState.ProtoReflect.Descriptor instead.
 func (*LayerState) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{72}
+	return file_caffe_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *LayerState) GetNet() string {
@@ -9086,7 +9163,7 @@ type DataPosition struct {
 
 func (x *DataPosition) Reset() {
 	*x = DataPosition{}
-	mi := &file_caffe_proto_msgTypes[73]
+	mi := &file_caffe_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9098,7 +9175,7 @@ func (x *DataPosition) String() string {
 func (*DataPosition) ProtoMessage() {}
 
 func (x *DataPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[73]
+	mi := &file_caffe_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9111,7 +9188,7 @@ func (x *DataPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataPosition.ProtoReflect.Descriptor instead.
 func (*DataPosition) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{73}
+	return file_caffe_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *DataPosition) GetNet() string {
@@ -9153,7 +9230,7 @@ type LayerSurgery struct {
 
 func (x *LayerSurgery) Reset() {
 	*x = LayerSurgery{}
-	mi := &file_caffe_proto_msgTypes[74]
+	mi := &file_caffe_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9165,7 +9242,7 @@ func (x *LayerSurgery) String() string {
 func (*LayerSurgery) ProtoMessage() {}
 
 func (x *LayerSurgery) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[74]
+	mi := &file_caffe_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9178,7 +9255,7 @@ func (x *LayerSurgery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerSurgery.ProtoReflect.Descriptor instead.
 func (*LayerSurgery) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{74}
+	return file_caffe_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *LayerSurgery) GetLayer() string {
@@ -9504,7 +9581,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\x05VALID\x10\x01\x12\x0e\n" +
 	"\n" +
 	"BATCH_SIZE\x10\x02\x12\b\n" +
-	"\x04NONE\x10\x03\"\x8a\x03\n" +
+	"\x04NONE\x10\x03\"\xb9\x03\n" +
 	"\rDataParameter\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x17\n" +
 	"\x05scale\x18\x02 \x01(\x02:\x011R\x05scale\x12\x1b\n" +
@@ -9517,10 +9594,14 @@ const file_caffe_proto_rawDesc = "" +
 	"\abackend\x18\b \x01(\x0e2\x17.caffe.DataParameter.DB:\aLEVELDBR\abackend\x125\n" +
 	"\x13force_encoded_color\x18\t \x01(\b:\x05falseR\x11forceEncodedColor\x12\x1d\n" +
 	"\bprefetch\x18\n" +
-	" \x01(\r:\x014R\bprefetch\"\x1b\n" +
+	" \x01(\r:\x014R\bprefetch\x12-\n" +
+	"\arecords\x18\xeb\a \x01(\v2\x12.caffe.RecordRangeR\arecords\"\x1b\n" +
 	"\x02DB\x12\v\n" +
 	"\aLEVELDB\x10\x00\x12\b\n" +
-	"\x04LMDB\x10\x01\"\x96\a\n" +
+	"\x04LMDB\x10\x01\"7\n" +
+	"\vRecordRange\x12\x15\n" +
+	"\x04from\x18\x01 \x01(\x02:\x010R\x04from\x12\x11\n" +
+	"\x02to\x18\x02 \x01(\x02:\x011R\x02to\"\x96\a\n" +
 	"\x14ConvolutionParameter\x12\x1d\n" +
 	"\n" +
 	"num_output\x18\x01 \x01(\rR\tnumOutput\x12!\n" +
@@ -9691,7 +9772,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\x04norm\x18\x01 \x01(\x0e2\x1e.caffe.HingeLossParameter.Norm:\x02L1R\x04norm\"\x16\n" +
 	"\x04Norm\x12\x06\n" +
 	"\x02L1\x10\x01\x12\x06\n" +
-	"\x02L2\x10\x02\"\x8a\x03\n" +
+	"\x02L2\x10\x02\"\xb9\x03\n" +
 	"\x12ImageDataParameter\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x17\n" +
 	"\x05scale\x18\x02 \x01(\x02:\x011R\x05scale\x12\x1b\n" +
@@ -9708,7 +9789,8 @@ const file_caffe_proto_rawDesc = "" +
 	" \x01(\r:\x010R\bnewWidth\x12\x1f\n" +
 	"\bis_color\x18\v \x01(\b:\x04trueR\aisColor\x12!\n" +
 	"\vroot_folder\x18\f \x01(\t:\x00R\n" +
-	"rootFolder\"F\n" +
+	"rootFolder\x12-\n" +
+	"\arecords\x18\xeb\a \x01(\v2\x12.caffe.RecordRangeR\arecords\"F\n" +
 	"\x15InfogainLossParameter\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x15\n" +
 	"\x04axis\x18\x02 \x01(\x05:\x011R\x04axis\"8\n" +
@@ -10123,7 +10205,7 @@ func file_caffe_proto_rawDescGZIP() []byte {
 }
 
 var file_caffe_proto_enumTypes = make([]protoimpl.EnumInfo, 28)
-var file_caffe_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
+var file_caffe_proto_msgTypes = make([]protoimpl.MessageInfo, 76)
 var file_caffe_proto_goTypes = []any{
 	(Phase)(0),                           // 0: caffe.Phase
 	(RawType)(0),                         // 1: caffe.RawType
@@ -10168,66 +10250,67 @@ var file_caffe_proto_goTypes = []any{
 	(*TransformationParameter)(nil),      // 40: caffe.TransformationParameter
 	(*LossParameter)(nil),                // 41: caffe.LossParameter
 	(*DataParameter)(nil),                // 42: caffe.DataParameter
-	(*ConvolutionParameter)(nil),         // 43: caffe.ConvolutionParameter
-	(*InnerProductParameter)(nil),        // 44: caffe.InnerProductParameter
-	(*PermuteParameter)(nil),             // 45: caffe.PermuteParameter
-	(*NormalizeParameter)(nil),           // 46: caffe.NormalizeParameter
-	(*InterpParameter)(nil),              // 47: caffe.InterpParameter
-	(*DNSConvolutionParameter)(nil),      // 48: caffe.DNSConvolutionParameter
-	(*DNSInnerProductParameter)(nil),     // 49: caffe.DNSInnerProductParameter
-	(*CConvolutionParameter)(nil),        // 50: caffe.CConvolutionParameter
-	(*CInnerProductParameter)(nil),       // 51: caffe.CInnerProductParameter
-	(*AccuracyParameter)(nil),            // 52: caffe.AccuracyParameter
-	(*ArgMaxParameter)(nil),              // 53: caffe.ArgMaxParameter
-	(*BatchNormParameter)(nil),           // 54: caffe.BatchNormParameter
-	(*BiasParameter)(nil),                // 55: caffe.BiasParameter
-	(*ClipParameter)(nil),                // 56: caffe.ClipParameter
-	(*ConcatParameter)(nil),              // 57: caffe.ConcatParameter
-	(*ContrastiveLossParameter)(nil),     // 58: caffe.ContrastiveLossParameter
-	(*CropParameter)(nil),                // 59: caffe.CropParameter
-	(*DropoutParameter)(nil),             // 60: caffe.DropoutParameter
-	(*DummyDataParameter)(nil),           // 61: caffe.DummyDataParameter
-	(*ELUParameter)(nil),                 // 62: caffe.ELUParameter
-	(*EltwiseParameter)(nil),             // 63: caffe.EltwiseParameter
-	(*EmbedParameter)(nil),               // 64: caffe.EmbedParameter
-	(*ExpParameter)(nil),                 // 65: caffe.ExpParameter
-	(*FlattenParameter)(nil),             // 66: caffe.FlattenParameter
-	(*HDF5DataParameter)(nil),            // 67: caffe.HDF5DataParameter
-	(*HDF5OutputParameter)(nil),          // 68: caffe.HDF5OutputParameter
-	(*HingeLossParameter)(nil),           // 69: caffe.HingeLossParameter
-	(*ImageDataParameter)(nil),           // 70: caffe.ImageDataParameter
-	(*InfogainLossParameter)(nil),        // 71: caffe.InfogainLossParameter
-	(*InputParameter)(nil),               // 72: caffe.InputParameter
-	(*LRNParameter)(nil),                 // 73: caffe.LRNParameter
-	(*LogParameter)(nil),                 // 74: caffe.LogParameter
-	(*MVNParameter)(nil),                 // 75: caffe.MVNParameter
-	(*MemoryDataParameter)(nil),          // 76: caffe.MemoryDataParameter
-	(*PReLUParameter)(nil),               // 77: caffe.PReLUParameter
-	(*ParameterParameter)(nil),           // 78: caffe.ParameterParameter
-	(*PoolingParameter)(nil),             // 79: caffe.PoolingParameter
-	(*PowerParameter)(nil),               // 80: caffe.PowerParameter
-	(*PythonParameter)(nil),              // 81: caffe.PythonParameter
-	(*ReLUParameter)(nil),                // 82: caffe.ReLUParameter
-	(*RecurrentParameter)(nil),           // 83: caffe.RecurrentParameter
-	(*ReductionParameter)(nil),           // 84: caffe.ReductionParameter
-	(*ReshapeParameter)(nil),             // 85: caffe.ReshapeParameter
-	(*SPPParameter)(nil),                 // 86: caffe.SPPParameter
-	(*ScaleParameter)(nil),               // 87: caffe.ScaleParameter
-	(*SigmoidParameter)(nil),             // 88: caffe.SigmoidParameter
-	(*SliceParameter)(nil),               // 89: caffe.SliceParameter
-	(*SoftmaxParameter)(nil),             // 90: caffe.SoftmaxParameter
-	(*SwishParameter)(nil),               // 91: caffe.SwishParameter
-	(*TanHParameter)(nil),                // 92: caffe.TanHParameter
-	(*ThresholdParameter)(nil),           // 93: caffe.ThresholdParameter
-	(*TileParameter)(nil),                // 94: caffe.TileParameter
-	(*WindowDataParameter)(nil),          // 95: caffe.WindowDataParameter
-	(*V1LayerParameter)(nil),             // 96: caffe.V1LayerParameter
-	(*V0LayerParameter)(nil),             // 97: caffe.V0LayerParameter
-	(*SoftSurgeryParameter)(nil),         // 98: caffe.SoftSurgeryParameter
-	(*RunState)(nil),                     // 99: caffe.RunState
-	(*LayerState)(nil),                   // 100: caffe.LayerState
-	(*DataPosition)(nil),                 // 101: caffe.DataPosition
-	(*LayerSurgery)(nil),                 // 102: caffe.LayerSurgery
+	(*RecordRange)(nil),                  // 43: caffe.RecordRange
+	(*ConvolutionParameter)(nil),         // 44: caffe.ConvolutionParameter
+	(*InnerProductParameter)(nil),        // 45: caffe.InnerProductParameter
+	(*PermuteParameter)(nil),             // 46: caffe.PermuteParameter
+	(*NormalizeParameter)(nil),           // 47: caffe.NormalizeParameter
+	(*InterpParameter)(nil),              // 48: caffe.InterpParameter
+	(*DNSConvolutionParameter)(nil),      // 49: caffe.DNSConvolutionParameter
+	(*DNSInnerProductParameter)(nil),     // 50: caffe.DNSInnerProductParameter
+	(*CConvolutionParameter)(nil),        // 51: caffe.CConvolutionParameter
+	(*CInnerProductParameter)(nil),       // 52: caffe.CInnerProductParameter
+	(*AccuracyParameter)(nil),            // 53: caffe.AccuracyParameter
+	(*ArgMaxParameter)(nil),              // 54: caffe.ArgMaxParameter
+	(*BatchNormParameter)(nil),           // 55: caffe.BatchNormParameter
+	(*BiasParameter)(nil),                // 56: caffe.BiasParameter
+	(*ClipParameter)(nil),                // 57: caffe.ClipParameter
+	(*ConcatParameter)(nil),              // 58: caffe.ConcatParameter
+	(*ContrastiveLossParameter)(nil),     // 59: caffe.ContrastiveLossParameter
+	(*CropParameter)(nil),                // 60: caffe.CropParameter
+	(*DropoutParameter)(nil),             // 61: caffe.DropoutParameter
+	(*DummyDataParameter)(nil),           // 62: caffe.DummyDataParameter
+	(*ELUParameter)(nil),                 // 63: caffe.ELUParameter
+	(*EltwiseParameter)(nil),             // 64: caffe.EltwiseParameter
+	(*EmbedParameter)(nil),               // 65: caffe.EmbedParameter
+	(*ExpParameter)(nil),                 // 66: caffe.ExpParameter
+	(*FlattenParameter)(nil),             // 67: caffe.FlattenParameter
+	(*HDF5DataParameter)(nil),            // 68: caffe.HDF5DataParameter
+	(*HDF5OutputParameter)(nil),          // 69: caffe.HDF5OutputParameter
+	(*HingeLossParameter)(nil),           // 70: caffe.HingeLossParameter
+	(*ImageDataParameter)(nil),           // 71: caffe.ImageDataParameter
+	(*InfogainLossParameter)(nil),        // 72: caffe.InfogainLossParameter
+	(*InputParameter)(nil),               // 73: caffe.InputParameter
+	(*LRNParameter)(nil),                 // 74: caffe.LRNParameter
+	(*LogParameter)(nil),                 // 75: caffe.LogParameter
+	(*MVNParameter)(nil),                 // 76: caffe.MVNParameter
+	(*MemoryDataParameter)(nil),          // 77: caffe.MemoryDataParameter
+	(*PReLUParameter)(nil),               // 78: caffe.PReLUParameter
+	(*ParameterParameter)(nil),           // 79: caffe.ParameterParameter
+	(*PoolingParameter)(nil),             // 80: caffe.PoolingParameter
+	(*PowerParameter)(nil),               // 81: caffe.PowerParameter
+	(*PythonParameter)(nil),              // 82: caffe.PythonParameter
+	(*ReLUParameter)(nil),                // 83: caffe.ReLUParameter
+	(*RecurrentParameter)(nil),           // 84: caffe.RecurrentParameter
+	(*ReductionParameter)(nil),           // 85: caffe.ReductionParameter
+	(*ReshapeParameter)(nil),             // 86: caffe.ReshapeParameter
+	(*SPPParameter)(nil),                 // 87: caffe.SPPParameter
+	(*ScaleParameter)(nil),               // 88: caffe.ScaleParameter
+	(*SigmoidParameter)(nil),             // 89: caffe.SigmoidParameter
+	(*SliceParameter)(nil),               // 90: caffe.SliceParameter
+	(*SoftmaxParameter)(nil),             // 91: caffe.SoftmaxParameter
+	(*SwishParameter)(nil),               // 92: caffe.SwishParameter
+	(*TanHParameter)(nil),                // 93: caffe.TanHParameter
+	(*ThresholdParameter)(nil),           // 94: caffe.ThresholdParameter
+	(*TileParameter)(nil),                // 95: caffe.TileParameter
+	(*WindowDataParameter)(nil),          // 96: caffe.WindowDataParameter
+	(*V1LayerParameter)(nil),             // 97: caffe.V1LayerParameter
+	(*V0LayerParameter)(nil),             // 98: caffe.V0LayerParameter
+	(*SoftSurgeryParameter)(nil),         // 99: caffe.SoftSurgeryParameter
+	(*RunState)(nil),                     // 100: caffe.RunState
+	(*LayerState)(nil),                   // 101: caffe.LayerState
+	(*DataPosition)(nil),                 // 102: caffe.DataPosition
+	(*LayerSurgery)(nil),                 // 103: caffe.LayerSurgery
 }
 var file_caffe_proto_depIdxs = []int32{
 	28,  // 0: caffe.BlobProto.shape:type_name -> caffe.BlobShape
@@ -10235,7 +10318,7 @@ var file_caffe_proto_depIdxs = []int32{
 	1,   // 2: caffe.BlobProto.raw_diff_type:type_name -> caffe.RawType
 	29,  // 3: caffe.BlobProtoVector.blobs:type_name -> caffe.BlobProto
 	3,   // 4: caffe.FillerParameter.variance_norm:type_name -> caffe.FillerParameter.VarianceNorm
-	96,  // 5: caffe.NetParameter.layers:type_name -> caffe.V1LayerParameter
+	97,  // 5: caffe.NetParameter.layers:type_name -> caffe.V1LayerParameter
 	34,  // 6: caffe.NetParameter.state:type_name -> caffe.NetState
 	28,  // 7: caffe.NetParameter.input_shape:type_name -> caffe.BlobShape
 	39,  // 8: caffe.NetParameter.layer:type_name -> caffe.LayerParameter
@@ -10250,7 +10333,7 @@ var file_caffe_proto_depIdxs = []int32{
 	6,   // 17: caffe.SolverParameter.solver_type:type_name -> caffe.SolverParameter.SolverType
 	4,   // 18: caffe.SolverParameter.snapshot_format:type_name -> caffe.SolverParameter.SnapshotFormat
 	29,  // 19: caffe.SolverState.history:type_name -> caffe.BlobProto
-	99,  // 20: caffe.SolverState.run_state:type_name -> caffe.RunState
+	100, // 20: caffe.SolverState.run_state:type_name -> caffe.RunState
 	7,   // 21: caffe.ParamSpec.share_mode:type_name -> caffe.ParamSpec.DimCheckMode
 	38,  // 22: caffe.LayerParameter.param:type_name -> caffe.ParamSpec
 	29,  // 23: caffe.LayerParameter.blobs:type_name -> caffe.BlobProto
@@ -10259,157 +10342,159 @@ var file_caffe_proto_depIdxs = []int32{
 	0,   // 26: caffe.LayerParameter.phase:type_name -> caffe.Phase
 	40,  // 27: caffe.LayerParameter.transform_param:type_name -> caffe.TransformationParameter
 	41,  // 28: caffe.LayerParameter.loss_param:type_name -> caffe.LossParameter
-	52,  // 29: caffe.LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
-	53,  // 30: caffe.LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
-	57,  // 31: caffe.LayerParameter.concat_param:type_name -> caffe.ConcatParameter
-	58,  // 32: caffe.LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
-	43,  // 33: caffe.LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
+	53,  // 29: caffe.LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
+	54,  // 30: caffe.LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
+	58,  // 31: caffe.LayerParameter.concat_param:type_name -> caffe.ConcatParameter
+	59,  // 32: caffe.LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
+	44,  // 33: caffe.LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
 	42,  // 34: caffe.LayerParameter.data_param:type_name -> caffe.DataParameter
-	60,  // 35: caffe.LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
-	61,  // 36: caffe.LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
-	63,  // 37: caffe.LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
-	65,  // 38: caffe.LayerParameter.exp_param:type_name -> caffe.ExpParameter
-	67,  // 39: caffe.LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
-	68,  // 40: caffe.LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	69,  // 41: caffe.LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
-	70,  // 42: caffe.LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
-	71,  // 43: caffe.LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
-	44,  // 44: caffe.LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
-	73,  // 45: caffe.LayerParameter.lrn_param:type_name -> caffe.LRNParameter
-	76,  // 46: caffe.LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
-	75,  // 47: caffe.LayerParameter.mvn_param:type_name -> caffe.MVNParameter
-	79,  // 48: caffe.LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
-	80,  // 49: caffe.LayerParameter.power_param:type_name -> caffe.PowerParameter
-	82,  // 50: caffe.LayerParameter.relu_param:type_name -> caffe.ReLUParameter
-	88,  // 51: caffe.LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
-	90,  // 52: caffe.LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
-	89,  // 53: caffe.LayerParameter.slice_param:type_name -> caffe.SliceParameter
-	92,  // 54: caffe.LayerParameter.tanh_param:type_name -> caffe.TanHParameter
-	93,  // 55: caffe.LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
-	95,  // 56: caffe.LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
-	81,  // 57: caffe.LayerParameter.python_param:type_name -> caffe.PythonParameter
-	77,  // 58: caffe.LayerParameter.prelu_param:type_name -> caffe.PReLUParameter
-	86,  // 59: caffe.LayerParameter.spp_param:type_name -> caffe.SPPParameter
-	85,  // 60: caffe.LayerParameter.reshape_param:type_name -> caffe.ReshapeParameter
-	74,  // 61: caffe.LayerParameter.log_param:type_name -> caffe.LogParameter
-	66,  // 62: caffe.LayerParameter.flatten_param:type_name -> caffe.FlattenParameter
-	84,  // 63: caffe.LayerParameter.reduction_param:type_name -> caffe.ReductionParameter
-	64,  // 64: caffe.LayerParameter.embed_param:type_name -> caffe.EmbedParameter
-	94,  // 65: caffe.LayerParameter.tile_param:type_name -> caffe.TileParameter
-	54,  // 66: caffe.LayerParameter.batch_norm_param:type_name -> caffe.BatchNormParameter
-	62,  // 67: caffe.LayerParameter.elu_param:type_name -> caffe.ELUParameter
-	55,  // 68: caffe.LayerParameter.bias_param:type_name -> caffe.BiasParameter
-	87,  // 69: caffe.LayerParameter.scale_param:type_name -> caffe.ScaleParameter
-	72,  // 70: caffe.LayerParameter.input_param:type_name -> caffe.InputParameter
-	59,  // 71: caffe.LayerParameter.crop_param:type_name -> caffe.CropParameter
-	78,  // 72: caffe.LayerParameter.parameter_param:type_name -> caffe.ParameterParameter
-	83,  // 73: caffe.LayerParameter.recurrent_param:type_name -> caffe.RecurrentParameter
-	91,  // 74: caffe.LayerParameter.swish_param:type_name -> caffe.SwishParameter
-	56,  // 75: caffe.LayerParameter.clip_param:type_name -> caffe.ClipParameter
-	50,  // 76: caffe.LayerParameter.cconvolution_param:type_name -> caffe.CConvolutionParameter
-	51,  // 77: caffe.LayerParameter.cinner_product_param:type_name -> caffe.CInnerProductParameter
-	45,  // 78: caffe.LayerParameter.permute_param:type_name -> caffe.PermuteParameter
-	46,  // 79: caffe.LayerParameter.norm_param:type_name -> caffe.NormalizeParameter
-	47,  // 80: caffe.LayerParameter.interp_param:type_name -> caffe.InterpParameter
-	48,  // 81: caffe.LayerParameter.dns_convolution_param:type_name -> caffe.DNSConvolutionParameter
-	49,  // 82: caffe.LayerParameter.dns_inner_product_param:type_name -> caffe.DNSInnerProductParameter
+	61,  // 35: caffe.LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
+	62,  // 36: caffe.LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
+	64,  // 37: caffe.LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
+	66,  // 38: caffe.LayerParameter.exp_param:type_name -> caffe.ExpParameter
+	68,  // 39: caffe.LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
+	69,  // 40: caffe.LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	70,  // 41: caffe.LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
+	71,  // 42: caffe.LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
+	72,  // 43: caffe.LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
+	45,  // 44: caffe.LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
+	74,  // 45: caffe.LayerParameter.lrn_param:type_name -> caffe.LRNParameter
+	77,  // 46: caffe.LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
+	76,  // 47: caffe.LayerParameter.mvn_param:type_name -> caffe.MVNParameter
+	80,  // 48: caffe.LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
+	81,  // 49: caffe.LayerParameter.power_param:type_name -> caffe.PowerParameter
+	83,  // 50: caffe.LayerParameter.relu_param:type_name -> caffe.ReLUParameter
+	89,  // 51: caffe.LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
+	91,  // 52: caffe.LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
+	90,  // 53: caffe.LayerParameter.slice_param:type_name -> caffe.SliceParameter
+	93,  // 54: caffe.LayerParameter.tanh_param:type_name -> caffe.TanHParameter
+	94,  // 55: caffe.LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
+	96,  // 56: caffe.LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
+	82,  // 57: caffe.LayerParameter.python_param:type_name -> caffe.PythonParameter
+	78,  // 58: caffe.LayerParameter.prelu_param:type_name -> caffe.PReLUParameter
+	87,  // 59: caffe.LayerParameter.spp_param:type_name -> caffe.SPPParameter
+	86,  // 60: caffe.LayerParameter.reshape_param:type_name -> caffe.ReshapeParameter
+	75,  // 61: caffe.LayerParameter.log_param:type_name -> caffe.LogParameter
+	67,  // 62: caffe.LayerParameter.flatten_param:type_name -> caffe.FlattenParameter
+	85,  // 63: caffe.LayerParameter.reduction_param:type_name -> caffe.ReductionParameter
+	65,  // 64: caffe.LayerParameter.embed_param:type_name -> caffe.EmbedParameter
+	95,  // 65: caffe.LayerParameter.tile_param:type_name -> caffe.TileParameter
+	55,  // 66: caffe.LayerParameter.batch_norm_param:type_name -> caffe.BatchNormParameter
+	63,  // 67: caffe.LayerParameter.elu_param:type_name -> caffe.ELUParameter
+	56,  // 68: caffe.LayerParameter.bias_param:type_name -> caffe.BiasParameter
+	88,  // 69: caffe.LayerParameter.scale_param:type_name -> caffe.ScaleParameter
+	73,  // 70: caffe.LayerParameter.input_param:type_name -> caffe.InputParameter
+	60,  // 71: caffe.LayerParameter.crop_param:type_name -> caffe.CropParameter
+	79,  // 72: caffe.LayerParameter.parameter_param:type_name -> caffe.ParameterParameter
+	84,  // 73: caffe.LayerParameter.recurrent_param:type_name -> caffe.RecurrentParameter
+	92,  // 74: caffe.LayerParameter.swish_param:type_name -> caffe.SwishParameter
+	57,  // 75: caffe.LayerParameter.clip_param:type_name -> caffe.ClipParameter
+	51,  // 76: caffe.LayerParameter.cconvolution_param:type_name -> caffe.CConvolutionParameter
+	52,  // 77: caffe.LayerParameter.cinner_product_param:type_name -> caffe.CInnerProductParameter
+	46,  // 78: caffe.LayerParameter.permute_param:type_name -> caffe.PermuteParameter
+	47,  // 79: caffe.LayerParameter.norm_param:type_name -> caffe.NormalizeParameter
+	48,  // 80: caffe.LayerParameter.interp_param:type_name -> caffe.InterpParameter
+	49,  // 81: caffe.LayerParameter.dns_convolution_param:type_name -> caffe.DNSConvolutionParameter
+	50,  // 82: caffe.LayerParameter.dns_inner_product_param:type_name -> caffe.DNSInnerProductParameter
 	2,   // 83: caffe.LayerParameter.surgery_rule:type_name -> caffe.SurgeryRule
-	98,  // 84: caffe.LayerParameter.soft_surgery_param:type_name -> caffe.SoftSurgeryParameter
+	99,  // 84: caffe.LayerParameter.soft_surgery_param:type_name -> caffe.SoftSurgeryParameter
 	8,   // 85: caffe.LossParameter.normalization:type_name -> caffe.LossParameter.NormalizationMode
 	9,   // 86: caffe.DataParameter.backend:type_name -> caffe.DataParameter.DB
-	32,  // 87: caffe.ConvolutionParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 88: caffe.ConvolutionParameter.bias_filler:type_name -> caffe.FillerParameter
-	10,  // 89: caffe.ConvolutionParameter.engine:type_name -> caffe.ConvolutionParameter.Engine
-	32,  // 90: caffe.ConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 91: caffe.InnerProductParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 92: caffe.InnerProductParameter.bias_filler:type_name -> caffe.FillerParameter
-	32,  // 93: caffe.InnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 94: caffe.NormalizeParameter.scale_filler:type_name -> caffe.FillerParameter
-	32,  // 95: caffe.DNSConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 96: caffe.DNSConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 97: caffe.DNSInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 98: caffe.DNSInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 99: caffe.CConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 100: caffe.CConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 101: caffe.CInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 102: caffe.CInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 103: caffe.BiasParameter.filler:type_name -> caffe.FillerParameter
-	32,  // 104: caffe.DummyDataParameter.data_filler:type_name -> caffe.FillerParameter
-	28,  // 105: caffe.DummyDataParameter.shape:type_name -> caffe.BlobShape
-	11,  // 106: caffe.EltwiseParameter.operation:type_name -> caffe.EltwiseParameter.EltwiseOp
-	32,  // 107: caffe.EmbedParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 108: caffe.EmbedParameter.bias_filler:type_name -> caffe.FillerParameter
-	12,  // 109: caffe.HingeLossParameter.norm:type_name -> caffe.HingeLossParameter.Norm
-	28,  // 110: caffe.InputParameter.shape:type_name -> caffe.BlobShape
-	13,  // 111: caffe.LRNParameter.norm_region:type_name -> caffe.LRNParameter.NormRegion
-	14,  // 112: caffe.LRNParameter.engine:type_name -> caffe.LRNParameter.Engine
-	32,  // 113: caffe.PReLUParameter.filler:type_name -> caffe.FillerParameter
-	28,  // 114: caffe.ParameterParameter.shape:type_name -> caffe.BlobShape
-	15,  // 115: caffe.PoolingParameter.pool:type_name -> caffe.PoolingParameter.PoolMethod
-	16,  // 116: caffe.PoolingParameter.engine:type_name -> caffe.PoolingParameter.Engine
-	17,  // 117: caffe.PoolingParameter.round_mode:type_name -> caffe.PoolingParameter.RoundMode
-	18,  // 118: caffe.ReLUParameter.engine:type_name -> caffe.ReLUParameter.Engine
-	32,  // 119: caffe.RecurrentParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 120: caffe.RecurrentParameter.bias_filler:type_name -> caffe.FillerParameter
-	19,  // 121: caffe.ReductionParameter.operation:type_name -> caffe.ReductionParameter.ReductionOp
-	28,  // 122: caffe.ReshapeParameter.shape:type_name -> caffe.BlobShape
-	20,  // 123: caffe.SPPParameter.pool:type_name -> caffe.SPPParameter.PoolMethod
-	21,  // 124: caffe.SPPParameter.engine:type_name -> caffe.SPPParameter.Engine
-	32,  // 125: caffe.ScaleParameter.filler:type_name -> caffe.FillerParameter
-	32,  // 126: caffe.ScaleParameter.bias_filler:type_name -> caffe.FillerParameter
-	22,  // 127: caffe.SigmoidParameter.engine:type_name -> caffe.SigmoidParameter.Engine
-	23,  // 128: caffe.SoftmaxParameter.engine:type_name -> caffe.SoftmaxParameter.Engine
-	24,  // 129: caffe.TanHParameter.engine:type_name -> caffe.TanHParameter.Engine
-	97,  // 130: caffe.V1LayerParameter.layer:type_name -> caffe.V0LayerParameter
-	25,  // 131: caffe.V1LayerParameter.type:type_name -> caffe.V1LayerParameter.LayerType
-	29,  // 132: caffe.V1LayerParameter.blobs:type_name -> caffe.BlobProto
-	57,  // 133: caffe.V1LayerParameter.concat_param:type_name -> caffe.ConcatParameter
-	43,  // 134: caffe.V1LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
-	42,  // 135: caffe.V1LayerParameter.data_param:type_name -> caffe.DataParameter
-	60,  // 136: caffe.V1LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
-	67,  // 137: caffe.V1LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
-	68,  // 138: caffe.V1LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	70,  // 139: caffe.V1LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
-	71,  // 140: caffe.V1LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
-	44,  // 141: caffe.V1LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
-	73,  // 142: caffe.V1LayerParameter.lrn_param:type_name -> caffe.LRNParameter
-	79,  // 143: caffe.V1LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
-	95,  // 144: caffe.V1LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
-	80,  // 145: caffe.V1LayerParameter.power_param:type_name -> caffe.PowerParameter
-	76,  // 146: caffe.V1LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
-	53,  // 147: caffe.V1LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
-	63,  // 148: caffe.V1LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
-	93,  // 149: caffe.V1LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
-	61,  // 150: caffe.V1LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
-	52,  // 151: caffe.V1LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
-	69,  // 152: caffe.V1LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
-	82,  // 153: caffe.V1LayerParameter.relu_param:type_name -> caffe.ReLUParameter
-	89,  // 154: caffe.V1LayerParameter.slice_param:type_name -> caffe.SliceParameter
-	35,  // 155: caffe.V1LayerParameter.include:type_name -> caffe.NetStateRule
-	35,  // 156: caffe.V1LayerParameter.exclude:type_name -> caffe.NetStateRule
-	75,  // 157: caffe.V1LayerParameter.mvn_param:type_name -> caffe.MVNParameter
-	40,  // 158: caffe.V1LayerParameter.transform_param:type_name -> caffe.TransformationParameter
-	92,  // 159: caffe.V1LayerParameter.tanh_param:type_name -> caffe.TanHParameter
-	88,  // 160: caffe.V1LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
-	90,  // 161: caffe.V1LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
-	58,  // 162: caffe.V1LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
-	65,  // 163: caffe.V1LayerParameter.exp_param:type_name -> caffe.ExpParameter
-	41,  // 164: caffe.V1LayerParameter.loss_param:type_name -> caffe.LossParameter
-	26,  // 165: caffe.V1LayerParameter.blob_share_mode:type_name -> caffe.V1LayerParameter.DimCheckMode
-	32,  // 166: caffe.V0LayerParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 167: caffe.V0LayerParameter.bias_filler:type_name -> caffe.FillerParameter
-	27,  // 168: caffe.V0LayerParameter.pool:type_name -> caffe.V0LayerParameter.PoolMethod
-	29,  // 169: caffe.V0LayerParameter.blobs:type_name -> caffe.BlobProto
-	68,  // 170: caffe.V0LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	101, // 171: caffe.RunState.data:type_name -> caffe.DataPosition
-	102, // 172: caffe.RunState.surgery:type_name -> caffe.LayerSurgery
-	100, // 173: caffe.RunState.states:type_name -> caffe.LayerState
-	29,  // 174: caffe.LayerState.blobs:type_name -> caffe.BlobProto
-	175, // [175:175] is the sub-list for method output_type
-	175, // [175:175] is the sub-list for method input_type
-	175, // [175:175] is the sub-list for extension type_name
-	175, // [175:175] is the sub-list for extension extendee
-	0,   // [0:175] is the sub-list for field type_name
+	43,  // 87: caffe.DataParameter.records:type_name -> caffe.RecordRange
+	32,  // 88: caffe.ConvolutionParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 89: caffe.ConvolutionParameter.bias_filler:type_name -> caffe.FillerParameter
+	10,  // 90: caffe.ConvolutionParameter.engine:type_name -> caffe.ConvolutionParameter.Engine
+	32,  // 91: caffe.ConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 92: caffe.InnerProductParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 93: caffe.InnerProductParameter.bias_filler:type_name -> caffe.FillerParameter
+	32,  // 94: caffe.InnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 95: caffe.NormalizeParameter.scale_filler:type_name -> caffe.FillerParameter
+	32,  // 96: caffe.DNSConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 97: caffe.DNSConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 98: caffe.DNSInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 99: caffe.DNSInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 100: caffe.CConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 101: caffe.CConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 102: caffe.CInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 103: caffe.CInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	32,  // 104: caffe.BiasParameter.filler:type_name -> caffe.FillerParameter
+	32,  // 105: caffe.DummyDataParameter.data_filler:type_name -> caffe.FillerParameter
+	28,  // 106: caffe.DummyDataParameter.shape:type_name -> caffe.BlobShape
+	11,  // 107: caffe.EltwiseParameter.operation:type_name -> caffe.EltwiseParameter.EltwiseOp
+	32,  // 108: caffe.EmbedParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 109: caffe.EmbedParameter.bias_filler:type_name -> caffe.FillerParameter
+	12,  // 110: caffe.HingeLossParameter.norm:type_name -> caffe.HingeLossParameter.Norm
+	43,  // 111: caffe.ImageDataParameter.records:type_name -> caffe.RecordRange
+	28,  // 112: caffe.InputParameter.shape:type_name -> caffe.BlobShape
+	13,  // 113: caffe.LRNParameter.norm_region:type_name -> caffe.LRNParameter.NormRegion
+	14,  // 114: caffe.LRNParameter.engine:type_name -> caffe.LRNParameter.Engine
+	32,  // 115: caffe.PReLUParameter.filler:type_name -> caffe.FillerParameter
+	28,  // 116: caffe.ParameterParameter.shape:type_name -> caffe.BlobShape
+	15,  // 117: caffe.PoolingParameter.pool:type_name -> caffe.PoolingParameter.PoolMethod
+	16,  // 118: caffe.PoolingParameter.engine:type_name -> caffe.PoolingParameter.Engine
+	17,  // 119: caffe.PoolingParameter.round_mode:type_name -> caffe.PoolingParameter.RoundMode
+	18,  // 120: caffe.ReLUParameter.engine:type_name -> caffe.ReLUParameter.Engine
+	32,  // 121: caffe.RecurrentParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 122: caffe.RecurrentParameter.bias_filler:type_name -> caffe.FillerParameter
+	19,  // 123: caffe.ReductionParameter.operation:type_name -> caffe.ReductionParameter.ReductionOp
+	28,  // 124: caffe.ReshapeParameter.shape:type_name -> caffe.BlobShape
+	20,  // 125: caffe.SPPParameter.pool:type_name -> caffe.SPPParameter.PoolMethod
+	21,  // 126: caffe.SPPParameter.engine:type_name -> caffe.SPPParameter.Engine
+	32,  // 127: caffe.ScaleParameter.filler:type_name -> caffe.FillerParameter
+	32,  // 128: caffe.ScaleParameter.bias_filler:type_name -> caffe.FillerParameter
+	22,  // 129: caffe.SigmoidParameter.engine:type_name -> caffe.SigmoidParameter.Engine
+	23,  // 130: caffe.SoftmaxParameter.engine:type_name -> caffe.SoftmaxParameter.Engine
+	24,  // 131: caffe.TanHParameter.engine:type_name -> caffe.TanHParameter.Engine
+	98,  // 132: caffe.V1LayerParameter.layer:type_name -> caffe.V0LayerParameter
+	25,  // 133: caffe.V1LayerParameter.type:type_name -> caffe.V1LayerParameter.LayerType
+	29,  // 134: caffe.V1LayerParameter.blobs:type_name -> caffe.BlobProto
+	58,  // 135: caffe.V1LayerParameter.concat_param:type_name -> caffe.ConcatParameter
+	44,  // 136: caffe.V1LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
+	42,  // 137: caffe.V1LayerParameter.data_param:type_name -> caffe.DataParameter
+	61,  // 138: caffe.V1LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
+	68,  // 139: caffe.V1LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
+	69,  // 140: caffe.V1LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	71,  // 141: caffe.V1LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
+	72,  // 142: caffe.V1LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
+	45,  // 143: caffe.V1LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
+	74,  // 144: caffe.V1LayerParameter.lrn_param:type_name -> caffe.LRNParameter
+	80,  // 145: caffe.V1LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
+	96,  // 146: caffe.V1LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
+	81,  // 147: caffe.V1LayerParameter.power_param:type_name -> caffe.PowerParameter
+	77,  // 148: caffe.V1LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
+	54,  // 149: caffe.V1LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
+	64,  // 150: caffe.V1LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
+	94,  // 151: caffe.V1LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
+	62,  // 152: caffe.V1LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
+	53,  // 153: caffe.V1LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
+	70,  // 154: caffe.V1LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
+	83,  // 155: caffe.V1LayerParameter.relu_param:type_name -> caffe.ReLUParameter
+	90,  // 156: caffe.V1LayerParameter.slice_param:type_name -> caffe.SliceParameter
+	35,  // 157: caffe.V1LayerParameter.include:type_name -> caffe.NetStateRule
+	35,  // 158: caffe.V1LayerParameter.exclude:type_name -> caffe.NetStateRule
+	76,  // 159: caffe.V1LayerParameter.mvn_param:type_name -> caffe.MVNParameter
+	40,  // 160: caffe.V1LayerParameter.transform_param:type_name -> caffe.TransformationParameter
+	93,  // 161: caffe.V1LayerParameter.tanh_param:type_name -> caffe.TanHParameter
+	89,  // 162: caffe.V1LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
+	91,  // 163: caffe.V1LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
+	59,  // 164: caffe.V1LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
+	66,  // 165: caffe.V1LayerParameter.exp_param:type_name -> caffe.ExpParameter
+	41,  // 166: caffe.V1LayerParameter.loss_param:type_name -> caffe.LossParameter
+	26,  // 167: caffe.V1LayerParameter.blob_share_mode:type_name -> caffe.V1LayerParameter.DimCheckMode
+	32,  // 168: caffe.V0LayerParameter.weight_filler:type_name -> caffe.FillerParameter
+	32,  // 169: caffe.V0LayerParameter.bias_filler:type_name -> caffe.FillerParameter
+	27,  // 170: caffe.V0LayerParameter.pool:type_name -> caffe.V0LayerParameter.PoolMethod
+	29,  // 171: caffe.V0LayerParameter.blobs:type_name -> caffe.BlobProto
+	69,  // 172: caffe.V0LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	102, // 173: caffe.RunState.data:type_name -> caffe.DataPosition
+	103, // 174: caffe.RunState.surgery:type_name -> caffe.LayerSurgery
+	101, // 175: caffe.RunState.states:type_name -> caffe.LayerState
+	29,  // 176: caffe.LayerState.blobs:type_name -> caffe.BlobProto
+	177, // [177:177] is the sub-list for method output_type
+	177, // [177:177] is the sub-list for method input_type
+	177, // [177:177] is the sub-list for extension type_name
+	177, // [177:177] is the sub-list for extension extendee
+	0,   // [0:177] is the sub-list for field type_name
 }
 
 func init() { file_caffe_proto_init() }
@@ -10423,7 +10508,7 @@ func file_caffe_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_caffe_proto_rawDesc), len(file_caffe_proto_rawDesc)),
 			NumEnums:      28,
-			NumMessages:   75,
+			NumMessages:   76,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/caffe/dataset"
 	"dns-tui/gpu"
@@ -135,6 +136,9 @@ func (l *data) Setup(c *Context, _, top []*Blob) error {
 	if err != nil {
 		return err
 	}
+	if db, err = section(db, p.GetRecords()); err != nil {
+		return fmt.Errorf("data_param: %w", err)
+	}
 	s, err := dataset.FromDatabase(db, t, c.recordRandoms)
 	if err != nil {
 		db.Close()
@@ -145,6 +149,36 @@ func (l *data) Setup(c *Context, _, top []*Blob) error {
 	}
 	l.Seek(c.skip(p.GetRandSkip()))
 	return nil
+}
+
+// section is what a layer reads of a database. It closes the database where it fails.
+func section(db dataset.Database, r *caffepb.RecordRange) (dataset.Database, error) {
+	if r == nil {
+		return db, nil
+	}
+	n, err := db.Count()
+	if err == nil {
+		var first, end int
+		if first, end, err = recordRange(r, n, db.Path()); err == nil {
+			return dataset.Section(db, first, end-first), nil
+		}
+	}
+	db.Close()
+	return nil, err
+}
+
+// recordRange is what a layer reads of n records of a source: those from first on and before end.
+func recordRange(r *caffepb.RecordRange, n int, source string) (first, end int, err error) {
+	from, to := caffe.Widen(r.GetFrom()), caffe.Widen(r.GetTo())
+	if !(from >= 0 && from < to && to <= 1) {
+		return 0, 0, fmt.Errorf("records: from %g to %g; wanted a part of 0 to 1", from, to)
+	}
+	const rounding = 1e-9 // 0.7·10 is a little less than 7
+	first, end = int(from*float64(n)+rounding), int(to*float64(n)+rounding)
+	if first == end {
+		return 0, 0, fmt.Errorf("records: from %g to %g is none of the %d in %s", from, to, n, source)
+	}
+	return first, end, nil
 }
 
 // imageData reads the pictures of a list.
@@ -162,6 +196,13 @@ func (l *imageData) Setup(c *Context, _, top []*Blob) error {
 	list, err := dataset.ReadImageList(c.Resolve(p.GetSource()))
 	if err != nil {
 		return err
+	}
+	if r := p.GetRecords(); r != nil {
+		first, end, err := recordRange(r, len(list.Entries), p.GetSource())
+		if err != nil {
+			return fmt.Errorf("image_data_param: %w", err)
+		}
+		list.Entries = list.Entries[first:end]
 	}
 	o := dataset.PictureOptions{
 		Root:   c.root(p.GetRootFolder(), list.Entries[0].Path),

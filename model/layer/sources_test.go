@@ -533,3 +533,69 @@ layer { name: "b" type: "Data" top: "y" data_param { source: %q batch_size: 2 } 
 		t.Errorf("got %q, wanted %q", got, want)
 	}
 }
+
+// A layer reads the part of its source that records says.
+func TestRecordRange(t *testing.T) {
+	lmdb := modeltest.Root("oracle", "solvers", "mnist1280_lmdb")
+	list := filepath.Join(t.TempDir(), "list.txt")
+	var lines strings.Builder
+	for i := range 10 {
+		path := filepath.Join(filepath.Dir(list), fmt.Sprintf("%d.png", i))
+		picture(t, path, 2, 2, solid(i))
+		fmt.Fprintf(&lines, "%s %d\n", path, i)
+	}
+	write(t, list, lines.String())
+	data := `layer { name: "d" type: "Data" top: "x" top: "y"
+		data_param { source: "` + lmdb + `" batch_size: 4 backend: LMDB records { %s } } }`
+	pictures := `layer { name: "d" type: "ImageData" top: "x" top: "y"
+		image_data_param { source: "` + list + `" batch_size: 4 records { %s } } }`
+	for _, c := range []struct {
+		text, records string
+		first, n      int // of the source's records
+		fault         string
+	}{
+		{data, "", 0, 1280, ""},
+		{data, "from: 0.5", 640, 640, ""},
+		{data, "to: 0.0025", 0, 3, ""},
+		{data, "from: 0.5 to: 0.5", 0, 0, "from 0.5 to 0.5; wanted a part of 0 to 1"},
+		{data, "from: nan", 0, 0, "wanted a part of 0 to 1"},
+		{data, "to: 1.5", 0, 0, "wanted a part of 0 to 1"},
+		{data, "from: 0.5 to: 0.5001", 0, 0, "is none of the 1280"},
+		{pictures, "from: 0.7", 7, 3, ""},
+		{pictures, "from: 0.9 to: 0.2", 0, 0, "wanted a part of 0 to 1"},
+	} {
+		t.Run(c.records, func(t *testing.T) {
+			d := host.New(host.Options{Threads: 1})
+			defer d.Close()
+			n, err := sourceNet(d, caffepb.Phase_TEST, 1, fmt.Sprintf(c.text, c.records))
+			if c.fault != "" {
+				if err == nil || !strings.Contains(err.Error(), c.fault) {
+					t.Errorf("the error is %v; wanted %q", err, c.fault)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer n.Close()
+			whole, err := sourceNet(d, caffepb.Phase_TEST, 1, fmt.Sprintf(c.text, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer whole.Close()
+			labels := func(n *model.Net, at int) []float32 {
+				n.Sources()[0].Source.Seek(uint64(at))
+				if _, err := n.Forward(); err != nil {
+					t.Fatal(err)
+				}
+				return modeltest.Values(d, n.Blob("y").Data)
+			}
+			got := labels(n, 0)
+			for i, label := range got { // one at a time: it goes round
+				if want := labels(whole, c.first+i%c.n)[0]; label != want {
+					t.Errorf("record %d has the label %g; wanted %g", i, label, want)
+				}
+			}
+		})
+	}
+}
