@@ -452,6 +452,198 @@ func (SolverParameter_SolverType) EnumDescriptor() ([]byte, []int) {
 	return file_caffe_proto_rawDescGZIP(), []int{8, 2}
 }
 
+// How entries of different layers compare.
+type AutopilotParameter_Scale int32
+
+const (
+	AutopilotParameter_MAGNITUDE AutopilotParameter_Scale = 0
+	AutopilotParameter_SIGMA     AutopilotParameter_Scale = 1
+	AutopilotParameter_LAMP      AutopilotParameter_Scale = 2
+	AutopilotParameter_POSITIONS AutopilotParameter_Scale = 3
+)
+
+// Enum value maps for AutopilotParameter_Scale.
+var (
+	AutopilotParameter_Scale_name = map[int32]string{
+		0: "MAGNITUDE",
+		1: "SIGMA",
+		2: "LAMP",
+		3: "POSITIONS",
+	}
+	AutopilotParameter_Scale_value = map[string]int32{
+		"MAGNITUDE": 0,
+		"SIGMA":     1,
+		"LAMP":      2,
+		"POSITIONS": 3,
+	}
+)
+
+func (x AutopilotParameter_Scale) Enum() *AutopilotParameter_Scale {
+	p := new(AutopilotParameter_Scale)
+	*p = x
+	return p
+}
+
+func (x AutopilotParameter_Scale) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AutopilotParameter_Scale) Descriptor() protoreflect.EnumDescriptor {
+	return file_caffe_proto_enumTypes[7].Descriptor()
+}
+
+func (AutopilotParameter_Scale) Type() protoreflect.EnumType {
+	return &file_caffe_proto_enumTypes[7]
+}
+
+func (x AutopilotParameter_Scale) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *AutopilotParameter_Scale) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = AutopilotParameter_Scale(num)
+	return nil
+}
+
+// Deprecated: Use AutopilotParameter_Scale.Descriptor instead.
+func (AutopilotParameter_Scale) EnumDescriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{9, 0}
+}
+
+// How the descent leads from start_kept to the target.
+type AutopilotParameter_Shape int32
+
+const (
+	AutopilotParameter_LOG      AutopilotParameter_Shape = 0
+	AutopilotParameter_CUBIC    AutopilotParameter_Shape = 1
+	AutopilotParameter_LINEAR   AutopilotParameter_Shape = 2
+	AutopilotParameter_ONE_SHOT AutopilotParameter_Shape = 3
+	AutopilotParameter_CYCLIC   AutopilotParameter_Shape = 4
+)
+
+// Enum value maps for AutopilotParameter_Shape.
+var (
+	AutopilotParameter_Shape_name = map[int32]string{
+		0: "LOG",
+		1: "CUBIC",
+		2: "LINEAR",
+		3: "ONE_SHOT",
+		4: "CYCLIC",
+	}
+	AutopilotParameter_Shape_value = map[string]int32{
+		"LOG":      0,
+		"CUBIC":    1,
+		"LINEAR":   2,
+		"ONE_SHOT": 3,
+		"CYCLIC":   4,
+	}
+)
+
+func (x AutopilotParameter_Shape) Enum() *AutopilotParameter_Shape {
+	p := new(AutopilotParameter_Shape)
+	*p = x
+	return p
+}
+
+func (x AutopilotParameter_Shape) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AutopilotParameter_Shape) Descriptor() protoreflect.EnumDescriptor {
+	return file_caffe_proto_enumTypes[8].Descriptor()
+}
+
+func (AutopilotParameter_Shape) Type() protoreflect.EnumType {
+	return &file_caffe_proto_enumTypes[8]
+}
+
+func (x AutopilotParameter_Shape) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *AutopilotParameter_Shape) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = AutopilotParameter_Shape(num)
+	return nil
+}
+
+// Deprecated: Use AutopilotParameter_Shape.Descriptor instead.
+func (AutopilotParameter_Shape) EnumDescriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{9, 1}
+}
+
+// By which surgery rule the layers are pruned. OWN: each by its own.
+type AutopilotParameter_Rule int32
+
+const (
+	AutopilotParameter_SOFT  AutopilotParameter_Rule = 0
+	AutopilotParameter_SEED  AutopilotParameter_Rule = 1
+	AutopilotParameter_PAPER AutopilotParameter_Rule = 2
+	AutopilotParameter_OWN   AutopilotParameter_Rule = 3
+)
+
+// Enum value maps for AutopilotParameter_Rule.
+var (
+	AutopilotParameter_Rule_name = map[int32]string{
+		0: "SOFT",
+		1: "SEED",
+		2: "PAPER",
+		3: "OWN",
+	}
+	AutopilotParameter_Rule_value = map[string]int32{
+		"SOFT":  0,
+		"SEED":  1,
+		"PAPER": 2,
+		"OWN":   3,
+	}
+)
+
+func (x AutopilotParameter_Rule) Enum() *AutopilotParameter_Rule {
+	p := new(AutopilotParameter_Rule)
+	*p = x
+	return p
+}
+
+func (x AutopilotParameter_Rule) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AutopilotParameter_Rule) Descriptor() protoreflect.EnumDescriptor {
+	return file_caffe_proto_enumTypes[9].Descriptor()
+}
+
+func (AutopilotParameter_Rule) Type() protoreflect.EnumType {
+	return &file_caffe_proto_enumTypes[9]
+}
+
+func (x AutopilotParameter_Rule) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *AutopilotParameter_Rule) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = AutopilotParameter_Rule(num)
+	return nil
+}
+
+// Deprecated: Use AutopilotParameter_Rule.Descriptor instead.
+func (AutopilotParameter_Rule) EnumDescriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{9, 2}
+}
+
 type ParamSpec_DimCheckMode int32
 
 const (
@@ -482,11 +674,11 @@ func (x ParamSpec_DimCheckMode) String() string {
 }
 
 func (ParamSpec_DimCheckMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[7].Descriptor()
+	return file_caffe_proto_enumTypes[10].Descriptor()
 }
 
 func (ParamSpec_DimCheckMode) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[7]
+	return &file_caffe_proto_enumTypes[10]
 }
 
 func (x ParamSpec_DimCheckMode) Number() protoreflect.EnumNumber {
@@ -505,7 +697,7 @@ func (x *ParamSpec_DimCheckMode) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use ParamSpec_DimCheckMode.Descriptor instead.
 func (ParamSpec_DimCheckMode) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{10, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{11, 0}
 }
 
 type LossParameter_NormalizationMode int32
@@ -544,11 +736,11 @@ func (x LossParameter_NormalizationMode) String() string {
 }
 
 func (LossParameter_NormalizationMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[8].Descriptor()
+	return file_caffe_proto_enumTypes[11].Descriptor()
 }
 
 func (LossParameter_NormalizationMode) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[8]
+	return &file_caffe_proto_enumTypes[11]
 }
 
 func (x LossParameter_NormalizationMode) Number() protoreflect.EnumNumber {
@@ -567,7 +759,7 @@ func (x *LossParameter_NormalizationMode) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use LossParameter_NormalizationMode.Descriptor instead.
 func (LossParameter_NormalizationMode) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{13, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{14, 0}
 }
 
 type DataParameter_DB int32
@@ -600,11 +792,11 @@ func (x DataParameter_DB) String() string {
 }
 
 func (DataParameter_DB) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[9].Descriptor()
+	return file_caffe_proto_enumTypes[12].Descriptor()
 }
 
 func (DataParameter_DB) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[9]
+	return &file_caffe_proto_enumTypes[12]
 }
 
 func (x DataParameter_DB) Number() protoreflect.EnumNumber {
@@ -623,7 +815,7 @@ func (x *DataParameter_DB) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use DataParameter_DB.Descriptor instead.
 func (DataParameter_DB) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{14, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{15, 0}
 }
 
 type ConvolutionParameter_Engine int32
@@ -659,11 +851,11 @@ func (x ConvolutionParameter_Engine) String() string {
 }
 
 func (ConvolutionParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[10].Descriptor()
+	return file_caffe_proto_enumTypes[13].Descriptor()
 }
 
 func (ConvolutionParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[10]
+	return &file_caffe_proto_enumTypes[13]
 }
 
 func (x ConvolutionParameter_Engine) Number() protoreflect.EnumNumber {
@@ -682,7 +874,7 @@ func (x *ConvolutionParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use ConvolutionParameter_Engine.Descriptor instead.
 func (ConvolutionParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{16, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{17, 0}
 }
 
 type EltwiseParameter_EltwiseOp int32
@@ -718,11 +910,11 @@ func (x EltwiseParameter_EltwiseOp) String() string {
 }
 
 func (EltwiseParameter_EltwiseOp) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[11].Descriptor()
+	return file_caffe_proto_enumTypes[14].Descriptor()
 }
 
 func (EltwiseParameter_EltwiseOp) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[11]
+	return &file_caffe_proto_enumTypes[14]
 }
 
 func (x EltwiseParameter_EltwiseOp) Number() protoreflect.EnumNumber {
@@ -741,7 +933,7 @@ func (x *EltwiseParameter_EltwiseOp) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use EltwiseParameter_EltwiseOp.Descriptor instead.
 func (EltwiseParameter_EltwiseOp) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{36, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{37, 0}
 }
 
 type HingeLossParameter_Norm int32
@@ -774,11 +966,11 @@ func (x HingeLossParameter_Norm) String() string {
 }
 
 func (HingeLossParameter_Norm) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[12].Descriptor()
+	return file_caffe_proto_enumTypes[15].Descriptor()
 }
 
 func (HingeLossParameter_Norm) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[12]
+	return &file_caffe_proto_enumTypes[15]
 }
 
 func (x HingeLossParameter_Norm) Number() protoreflect.EnumNumber {
@@ -797,7 +989,7 @@ func (x *HingeLossParameter_Norm) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use HingeLossParameter_Norm.Descriptor instead.
 func (HingeLossParameter_Norm) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{42, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{43, 0}
 }
 
 type LRNParameter_NormRegion int32
@@ -830,11 +1022,11 @@ func (x LRNParameter_NormRegion) String() string {
 }
 
 func (LRNParameter_NormRegion) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[13].Descriptor()
+	return file_caffe_proto_enumTypes[16].Descriptor()
 }
 
 func (LRNParameter_NormRegion) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[13]
+	return &file_caffe_proto_enumTypes[16]
 }
 
 func (x LRNParameter_NormRegion) Number() protoreflect.EnumNumber {
@@ -853,7 +1045,7 @@ func (x *LRNParameter_NormRegion) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use LRNParameter_NormRegion.Descriptor instead.
 func (LRNParameter_NormRegion) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{46, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{47, 0}
 }
 
 type LRNParameter_Engine int32
@@ -889,11 +1081,11 @@ func (x LRNParameter_Engine) String() string {
 }
 
 func (LRNParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[14].Descriptor()
+	return file_caffe_proto_enumTypes[17].Descriptor()
 }
 
 func (LRNParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[14]
+	return &file_caffe_proto_enumTypes[17]
 }
 
 func (x LRNParameter_Engine) Number() protoreflect.EnumNumber {
@@ -912,7 +1104,7 @@ func (x *LRNParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use LRNParameter_Engine.Descriptor instead.
 func (LRNParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{46, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{47, 1}
 }
 
 type PoolingParameter_PoolMethod int32
@@ -948,11 +1140,11 @@ func (x PoolingParameter_PoolMethod) String() string {
 }
 
 func (PoolingParameter_PoolMethod) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[15].Descriptor()
+	return file_caffe_proto_enumTypes[18].Descriptor()
 }
 
 func (PoolingParameter_PoolMethod) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[15]
+	return &file_caffe_proto_enumTypes[18]
 }
 
 func (x PoolingParameter_PoolMethod) Number() protoreflect.EnumNumber {
@@ -971,7 +1163,7 @@ func (x *PoolingParameter_PoolMethod) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use PoolingParameter_PoolMethod.Descriptor instead.
 func (PoolingParameter_PoolMethod) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{52, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{53, 0}
 }
 
 type PoolingParameter_Engine int32
@@ -1007,11 +1199,11 @@ func (x PoolingParameter_Engine) String() string {
 }
 
 func (PoolingParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[16].Descriptor()
+	return file_caffe_proto_enumTypes[19].Descriptor()
 }
 
 func (PoolingParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[16]
+	return &file_caffe_proto_enumTypes[19]
 }
 
 func (x PoolingParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1030,7 +1222,7 @@ func (x *PoolingParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use PoolingParameter_Engine.Descriptor instead.
 func (PoolingParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{52, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{53, 1}
 }
 
 type PoolingParameter_RoundMode int32
@@ -1063,11 +1255,11 @@ func (x PoolingParameter_RoundMode) String() string {
 }
 
 func (PoolingParameter_RoundMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[17].Descriptor()
+	return file_caffe_proto_enumTypes[20].Descriptor()
 }
 
 func (PoolingParameter_RoundMode) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[17]
+	return &file_caffe_proto_enumTypes[20]
 }
 
 func (x PoolingParameter_RoundMode) Number() protoreflect.EnumNumber {
@@ -1086,7 +1278,7 @@ func (x *PoolingParameter_RoundMode) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use PoolingParameter_RoundMode.Descriptor instead.
 func (PoolingParameter_RoundMode) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{52, 2}
+	return file_caffe_proto_rawDescGZIP(), []int{53, 2}
 }
 
 type ReLUParameter_Engine int32
@@ -1122,11 +1314,11 @@ func (x ReLUParameter_Engine) String() string {
 }
 
 func (ReLUParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[18].Descriptor()
+	return file_caffe_proto_enumTypes[21].Descriptor()
 }
 
 func (ReLUParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[18]
+	return &file_caffe_proto_enumTypes[21]
 }
 
 func (x ReLUParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1145,7 +1337,7 @@ func (x *ReLUParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use ReLUParameter_Engine.Descriptor instead.
 func (ReLUParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{55, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{56, 0}
 }
 
 type ReductionParameter_ReductionOp int32
@@ -1184,11 +1376,11 @@ func (x ReductionParameter_ReductionOp) String() string {
 }
 
 func (ReductionParameter_ReductionOp) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[19].Descriptor()
+	return file_caffe_proto_enumTypes[22].Descriptor()
 }
 
 func (ReductionParameter_ReductionOp) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[19]
+	return &file_caffe_proto_enumTypes[22]
 }
 
 func (x ReductionParameter_ReductionOp) Number() protoreflect.EnumNumber {
@@ -1207,7 +1399,7 @@ func (x *ReductionParameter_ReductionOp) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use ReductionParameter_ReductionOp.Descriptor instead.
 func (ReductionParameter_ReductionOp) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{57, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{58, 0}
 }
 
 type SPPParameter_PoolMethod int32
@@ -1243,11 +1435,11 @@ func (x SPPParameter_PoolMethod) String() string {
 }
 
 func (SPPParameter_PoolMethod) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[20].Descriptor()
+	return file_caffe_proto_enumTypes[23].Descriptor()
 }
 
 func (SPPParameter_PoolMethod) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[20]
+	return &file_caffe_proto_enumTypes[23]
 }
 
 func (x SPPParameter_PoolMethod) Number() protoreflect.EnumNumber {
@@ -1266,7 +1458,7 @@ func (x *SPPParameter_PoolMethod) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SPPParameter_PoolMethod.Descriptor instead.
 func (SPPParameter_PoolMethod) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{59, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{60, 0}
 }
 
 type SPPParameter_Engine int32
@@ -1302,11 +1494,11 @@ func (x SPPParameter_Engine) String() string {
 }
 
 func (SPPParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[21].Descriptor()
+	return file_caffe_proto_enumTypes[24].Descriptor()
 }
 
 func (SPPParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[21]
+	return &file_caffe_proto_enumTypes[24]
 }
 
 func (x SPPParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1325,7 +1517,7 @@ func (x *SPPParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SPPParameter_Engine.Descriptor instead.
 func (SPPParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{59, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{60, 1}
 }
 
 type SigmoidParameter_Engine int32
@@ -1361,11 +1553,11 @@ func (x SigmoidParameter_Engine) String() string {
 }
 
 func (SigmoidParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[22].Descriptor()
+	return file_caffe_proto_enumTypes[25].Descriptor()
 }
 
 func (SigmoidParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[22]
+	return &file_caffe_proto_enumTypes[25]
 }
 
 func (x SigmoidParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1384,7 +1576,7 @@ func (x *SigmoidParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SigmoidParameter_Engine.Descriptor instead.
 func (SigmoidParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{61, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{62, 0}
 }
 
 type SoftmaxParameter_Engine int32
@@ -1420,11 +1612,11 @@ func (x SoftmaxParameter_Engine) String() string {
 }
 
 func (SoftmaxParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[23].Descriptor()
+	return file_caffe_proto_enumTypes[26].Descriptor()
 }
 
 func (SoftmaxParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[23]
+	return &file_caffe_proto_enumTypes[26]
 }
 
 func (x SoftmaxParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1443,7 +1635,7 @@ func (x *SoftmaxParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use SoftmaxParameter_Engine.Descriptor instead.
 func (SoftmaxParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{63, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{64, 0}
 }
 
 type TanHParameter_Engine int32
@@ -1479,11 +1671,11 @@ func (x TanHParameter_Engine) String() string {
 }
 
 func (TanHParameter_Engine) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[24].Descriptor()
+	return file_caffe_proto_enumTypes[27].Descriptor()
 }
 
 func (TanHParameter_Engine) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[24]
+	return &file_caffe_proto_enumTypes[27]
 }
 
 func (x TanHParameter_Engine) Number() protoreflect.EnumNumber {
@@ -1502,7 +1694,7 @@ func (x *TanHParameter_Engine) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use TanHParameter_Engine.Descriptor instead.
 func (TanHParameter_Engine) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{65, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{66, 0}
 }
 
 type V1LayerParameter_LayerType int32
@@ -1649,11 +1841,11 @@ func (x V1LayerParameter_LayerType) String() string {
 }
 
 func (V1LayerParameter_LayerType) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[25].Descriptor()
+	return file_caffe_proto_enumTypes[28].Descriptor()
 }
 
 func (V1LayerParameter_LayerType) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[25]
+	return &file_caffe_proto_enumTypes[28]
 }
 
 func (x V1LayerParameter_LayerType) Number() protoreflect.EnumNumber {
@@ -1672,7 +1864,7 @@ func (x *V1LayerParameter_LayerType) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use V1LayerParameter_LayerType.Descriptor instead.
 func (V1LayerParameter_LayerType) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{69, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{70, 0}
 }
 
 type V1LayerParameter_DimCheckMode int32
@@ -1705,11 +1897,11 @@ func (x V1LayerParameter_DimCheckMode) String() string {
 }
 
 func (V1LayerParameter_DimCheckMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[26].Descriptor()
+	return file_caffe_proto_enumTypes[29].Descriptor()
 }
 
 func (V1LayerParameter_DimCheckMode) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[26]
+	return &file_caffe_proto_enumTypes[29]
 }
 
 func (x V1LayerParameter_DimCheckMode) Number() protoreflect.EnumNumber {
@@ -1728,7 +1920,7 @@ func (x *V1LayerParameter_DimCheckMode) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use V1LayerParameter_DimCheckMode.Descriptor instead.
 func (V1LayerParameter_DimCheckMode) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{69, 1}
+	return file_caffe_proto_rawDescGZIP(), []int{70, 1}
 }
 
 type V0LayerParameter_PoolMethod int32
@@ -1764,11 +1956,11 @@ func (x V0LayerParameter_PoolMethod) String() string {
 }
 
 func (V0LayerParameter_PoolMethod) Descriptor() protoreflect.EnumDescriptor {
-	return file_caffe_proto_enumTypes[27].Descriptor()
+	return file_caffe_proto_enumTypes[30].Descriptor()
 }
 
 func (V0LayerParameter_PoolMethod) Type() protoreflect.EnumType {
-	return &file_caffe_proto_enumTypes[27]
+	return &file_caffe_proto_enumTypes[30]
 }
 
 func (x V0LayerParameter_PoolMethod) Number() protoreflect.EnumNumber {
@@ -1787,7 +1979,7 @@ func (x *V0LayerParameter_PoolMethod) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use V0LayerParameter_PoolMethod.Descriptor instead.
 func (V0LayerParameter_PoolMethod) EnumDescriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{70, 0}
+	return file_caffe_proto_rawDescGZIP(), []int{71, 0}
 }
 
 // The extents of a blob, outermost axis first.
@@ -2552,8 +2744,10 @@ type SolverParameter struct {
 	// Seed rule: surgery happens when (1 + gamma * iter)^(-power) > r, r uniform in [0, 1).
 	SurgeryIterGamma *float32 `protobuf:"fixed32,101,opt,name=surgery_iter_gamma,json=surgeryIterGamma,def=0.0001" json:"surgery_iter_gamma,omitempty"`
 	SurgeryIterPower *float32 `protobuf:"fixed32,102,opt,name=surgery_iter_power,json=surgeryIterPower,def=1" json:"surgery_iter_power,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Ours: thresholds that the program finds.
+	AutopilotParam *AutopilotParameter `protobuf:"bytes,1003,opt,name=autopilot_param,json=autopilotParam" json:"autopilot_param,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 // Default values for SolverParameter fields.
@@ -2928,6 +3122,225 @@ func (x *SolverParameter) GetSurgeryIterPower() float32 {
 	return Default_SolverParameter_SurgeryIterPower
 }
 
+func (x *SolverParameter) GetAutopilotParam() *AutopilotParameter {
+	if x != nil {
+		return x.AutopilotParam
+	}
+	return nil
+}
+
+// Thresholds found by the program: docs/autopilot.md. What is not set is derived from the run, and shown with its
+// reason. The options are those of model/autopilot (options.go), which typed and set live have the same names.
+type AutopilotParameter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "310x" smaller, "0.9%" kept, "95%" sparsity, "1389" kept, "20KB", "50MMAC". Without one nothing is done until a
+	// flag or a command gives one.
+	Target *string `protobuf:"bytes,1,opt,name=target" json:"target,omitempty"`
+	// The target is of these layers; without any, of all that can be pruned.
+	Layers []string `protobuf:"bytes,2,rep,name=layers" json:"layers,omitempty"`
+	// Neither pruned nor counted.
+	Exclude  []string                    `protobuf:"bytes,3,rep,name=exclude" json:"exclude,omitempty"`
+	Limit    []*AutopilotParameter_Limit `protobuf:"bytes,4,rep,name=limit" json:"limit,omitempty"`
+	Scale    *AutopilotParameter_Scale   `protobuf:"varint,5,opt,name=scale,enum=caffe.AutopilotParameter_Scale,def=0" json:"scale,omitempty"`
+	Schedule *AutopilotParameter_Shape   `protobuf:"varint,6,opt,name=schedule,enum=caffe.AutopilotParameter_Shape,def=0" json:"schedule,omitempty"`
+	// The iterations of the first surgery and of the last, and how many lie between two.
+	StartIter *int32 `protobuf:"varint,7,opt,name=start_iter,json=startIter" json:"start_iter,omitempty"`
+	EndIter   *int32 `protobuf:"varint,8,opt,name=end_iter,json=endIter" json:"end_iter,omitempty"`
+	Interval  *int32 `protobuf:"varint,9,opt,name=interval" json:"interval,omitempty"`
+	// What the first surgery leaves, as a target: "20x", "8000".
+	StartKept *string `protobuf:"bytes,10,opt,name=start_kept,json=startKept" json:"start_kept,omitempty"`
+	// Iterations after end_iter in which the learning rate falls to 0; 0 leaves it as it is.
+	AnnealIter *int32 `protobuf:"varint,11,opt,name=anneal_iter,json=annealIter" json:"anneal_iter,omitempty"`
+	// Teeth of CYCLIC.
+	Cycles *int32                   `protobuf:"varint,12,opt,name=cycles" json:"cycles,omitempty"`
+	Rule   *AutopilotParameter_Rule `protobuf:"varint,13,opt,name=rule,enum=caffe.AutopilotParameter_Rule,def=0" json:"rule,omitempty"`
+	// Of the soft rule: see SoftSurgeryParameter.
+	Exponent   *float32 `protobuf:"fixed32,14,opt,name=exponent" json:"exponent,omitempty"`
+	Theta      *float32 `protobuf:"fixed32,15,opt,name=theta" json:"theta,omitempty"`
+	ThetaEvery *int32   `protobuf:"varint,16,opt,name=theta_every,json=thetaEvery" json:"theta_every,omitempty"`
+	// A descent goes back to its last good restore point where test accuracy fell by so much since, a fraction, or the
+	// smoothed loss is so many times what it was; 0 does not look. It does so at most retries times, at half the pace
+	// each time, and then stays paused.
+	AccuracyDrop  *float32 `protobuf:"fixed32,17,opt,name=accuracy_drop,json=accuracyDrop,def=0.1" json:"accuracy_drop,omitempty"`
+	LossFactor    *float32 `protobuf:"fixed32,18,opt,name=loss_factor,json=lossFactor,def=10" json:"loss_factor,omitempty"`
+	Retries       *int32   `protobuf:"varint,19,opt,name=retries,def=3" json:"retries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+// Default values for AutopilotParameter fields.
+const (
+	Default_AutopilotParameter_Scale        = AutopilotParameter_MAGNITUDE
+	Default_AutopilotParameter_Schedule     = AutopilotParameter_LOG
+	Default_AutopilotParameter_Rule         = AutopilotParameter_SOFT
+	Default_AutopilotParameter_AccuracyDrop = float32(0.10000000149011612)
+	Default_AutopilotParameter_LossFactor   = float32(10)
+	Default_AutopilotParameter_Retries      = int32(3)
+)
+
+func (x *AutopilotParameter) Reset() {
+	*x = AutopilotParameter{}
+	mi := &file_caffe_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AutopilotParameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AutopilotParameter) ProtoMessage() {}
+
+func (x *AutopilotParameter) ProtoReflect() protoreflect.Message {
+	mi := &file_caffe_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AutopilotParameter.ProtoReflect.Descriptor instead.
+func (*AutopilotParameter) Descriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AutopilotParameter) GetTarget() string {
+	if x != nil && x.Target != nil {
+		return *x.Target
+	}
+	return ""
+}
+
+func (x *AutopilotParameter) GetLayers() []string {
+	if x != nil {
+		return x.Layers
+	}
+	return nil
+}
+
+func (x *AutopilotParameter) GetExclude() []string {
+	if x != nil {
+		return x.Exclude
+	}
+	return nil
+}
+
+func (x *AutopilotParameter) GetLimit() []*AutopilotParameter_Limit {
+	if x != nil {
+		return x.Limit
+	}
+	return nil
+}
+
+func (x *AutopilotParameter) GetScale() AutopilotParameter_Scale {
+	if x != nil && x.Scale != nil {
+		return *x.Scale
+	}
+	return Default_AutopilotParameter_Scale
+}
+
+func (x *AutopilotParameter) GetSchedule() AutopilotParameter_Shape {
+	if x != nil && x.Schedule != nil {
+		return *x.Schedule
+	}
+	return Default_AutopilotParameter_Schedule
+}
+
+func (x *AutopilotParameter) GetStartIter() int32 {
+	if x != nil && x.StartIter != nil {
+		return *x.StartIter
+	}
+	return 0
+}
+
+func (x *AutopilotParameter) GetEndIter() int32 {
+	if x != nil && x.EndIter != nil {
+		return *x.EndIter
+	}
+	return 0
+}
+
+func (x *AutopilotParameter) GetInterval() int32 {
+	if x != nil && x.Interval != nil {
+		return *x.Interval
+	}
+	return 0
+}
+
+func (x *AutopilotParameter) GetStartKept() string {
+	if x != nil && x.StartKept != nil {
+		return *x.StartKept
+	}
+	return ""
+}
+
+func (x *AutopilotParameter) GetAnnealIter() int32 {
+	if x != nil && x.AnnealIter != nil {
+		return *x.AnnealIter
+	}
+	return 0
+}
+
+func (x *AutopilotParameter) GetCycles() int32 {
+	if x != nil && x.Cycles != nil {
+		return *x.Cycles
+	}
+	return 0
+}
+
+func (x *AutopilotParameter) GetRule() AutopilotParameter_Rule {
+	if x != nil && x.Rule != nil {
+		return *x.Rule
+	}
+	return Default_AutopilotParameter_Rule
+}
+
+func (x *AutopilotParameter) GetExponent() float32 {
+	if x != nil && x.Exponent != nil {
+		return *x.Exponent
+	}
+	return 0
+}
+
+func (x *AutopilotParameter) GetTheta() float32 {
+	if x != nil && x.Theta != nil {
+		return *x.Theta
+	}
+	return 0
+}
+
+func (x *AutopilotParameter) GetThetaEvery() int32 {
+	if x != nil && x.ThetaEvery != nil {
+		return *x.ThetaEvery
+	}
+	return 0
+}
+
+func (x *AutopilotParameter) GetAccuracyDrop() float32 {
+	if x != nil && x.AccuracyDrop != nil {
+		return *x.AccuracyDrop
+	}
+	return Default_AutopilotParameter_AccuracyDrop
+}
+
+func (x *AutopilotParameter) GetLossFactor() float32 {
+	if x != nil && x.LossFactor != nil {
+		return *x.LossFactor
+	}
+	return Default_AutopilotParameter_LossFactor
+}
+
+func (x *AutopilotParameter) GetRetries() int32 {
+	if x != nil && x.Retries != nil {
+		return *x.Retries
+	}
+	return Default_AutopilotParameter_Retries
+}
+
 // What a run needs besides its weights to go on.
 type SolverState struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -2950,7 +3363,7 @@ const (
 
 func (x *SolverState) Reset() {
 	*x = SolverState{}
-	mi := &file_caffe_proto_msgTypes[9]
+	mi := &file_caffe_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2962,7 +3375,7 @@ func (x *SolverState) String() string {
 func (*SolverState) ProtoMessage() {}
 
 func (x *SolverState) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[9]
+	mi := &file_caffe_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2975,7 +3388,7 @@ func (x *SolverState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SolverState.ProtoReflect.Descriptor instead.
 func (*SolverState) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{9}
+	return file_caffe_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SolverState) GetIter() int32 {
@@ -3039,7 +3452,7 @@ const (
 
 func (x *ParamSpec) Reset() {
 	*x = ParamSpec{}
-	mi := &file_caffe_proto_msgTypes[10]
+	mi := &file_caffe_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3051,7 +3464,7 @@ func (x *ParamSpec) String() string {
 func (*ParamSpec) ProtoMessage() {}
 
 func (x *ParamSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[10]
+	mi := &file_caffe_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3064,7 +3477,7 @@ func (x *ParamSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParamSpec.ProtoReflect.Descriptor instead.
 func (*ParamSpec) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{10}
+	return file_caffe_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ParamSpec) GetName() string {
@@ -3187,7 +3600,7 @@ const (
 
 func (x *LayerParameter) Reset() {
 	*x = LayerParameter{}
-	mi := &file_caffe_proto_msgTypes[11]
+	mi := &file_caffe_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3199,7 +3612,7 @@ func (x *LayerParameter) String() string {
 func (*LayerParameter) ProtoMessage() {}
 
 func (x *LayerParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[11]
+	mi := &file_caffe_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3212,7 +3625,7 @@ func (x *LayerParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerParameter.ProtoReflect.Descriptor instead.
 func (*LayerParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{11}
+	return file_caffe_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LayerParameter) GetName() string {
@@ -3722,7 +4135,7 @@ const (
 
 func (x *TransformationParameter) Reset() {
 	*x = TransformationParameter{}
-	mi := &file_caffe_proto_msgTypes[12]
+	mi := &file_caffe_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3734,7 +4147,7 @@ func (x *TransformationParameter) String() string {
 func (*TransformationParameter) ProtoMessage() {}
 
 func (x *TransformationParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[12]
+	mi := &file_caffe_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3747,7 +4160,7 @@ func (x *TransformationParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransformationParameter.ProtoReflect.Descriptor instead.
 func (*TransformationParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{12}
+	return file_caffe_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TransformationParameter) GetScale() float32 {
@@ -3815,7 +4228,7 @@ const (
 
 func (x *LossParameter) Reset() {
 	*x = LossParameter{}
-	mi := &file_caffe_proto_msgTypes[13]
+	mi := &file_caffe_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3827,7 +4240,7 @@ func (x *LossParameter) String() string {
 func (*LossParameter) ProtoMessage() {}
 
 func (x *LossParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[13]
+	mi := &file_caffe_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3840,7 +4253,7 @@ func (x *LossParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LossParameter.ProtoReflect.Descriptor instead.
 func (*LossParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{13}
+	return file_caffe_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LossParameter) GetIgnoreLabel() int32 {
@@ -3895,7 +4308,7 @@ const (
 
 func (x *DataParameter) Reset() {
 	*x = DataParameter{}
-	mi := &file_caffe_proto_msgTypes[14]
+	mi := &file_caffe_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3907,7 +4320,7 @@ func (x *DataParameter) String() string {
 func (*DataParameter) ProtoMessage() {}
 
 func (x *DataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[14]
+	mi := &file_caffe_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3920,7 +4333,7 @@ func (x *DataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataParameter.ProtoReflect.Descriptor instead.
 func (*DataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{14}
+	return file_caffe_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DataParameter) GetSource() string {
@@ -4017,7 +4430,7 @@ const (
 
 func (x *RecordRange) Reset() {
 	*x = RecordRange{}
-	mi := &file_caffe_proto_msgTypes[15]
+	mi := &file_caffe_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4029,7 +4442,7 @@ func (x *RecordRange) String() string {
 func (*RecordRange) ProtoMessage() {}
 
 func (x *RecordRange) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[15]
+	mi := &file_caffe_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4042,7 +4455,7 @@ func (x *RecordRange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordRange.ProtoReflect.Descriptor instead.
 func (*RecordRange) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{15}
+	return file_caffe_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RecordRange) GetFrom() float32 {
@@ -4112,7 +4525,7 @@ const (
 
 func (x *ConvolutionParameter) Reset() {
 	*x = ConvolutionParameter{}
-	mi := &file_caffe_proto_msgTypes[16]
+	mi := &file_caffe_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4124,7 +4537,7 @@ func (x *ConvolutionParameter) String() string {
 func (*ConvolutionParameter) ProtoMessage() {}
 
 func (x *ConvolutionParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[16]
+	mi := &file_caffe_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4137,7 +4550,7 @@ func (x *ConvolutionParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConvolutionParameter.ProtoReflect.Descriptor instead.
 func (*ConvolutionParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{16}
+	return file_caffe_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ConvolutionParameter) GetNumOutput() uint32 {
@@ -4343,7 +4756,7 @@ const (
 
 func (x *InnerProductParameter) Reset() {
 	*x = InnerProductParameter{}
-	mi := &file_caffe_proto_msgTypes[17]
+	mi := &file_caffe_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4355,7 +4768,7 @@ func (x *InnerProductParameter) String() string {
 func (*InnerProductParameter) ProtoMessage() {}
 
 func (x *InnerProductParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[17]
+	mi := &file_caffe_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4368,7 +4781,7 @@ func (x *InnerProductParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InnerProductParameter.ProtoReflect.Descriptor instead.
 func (*InnerProductParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{17}
+	return file_caffe_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *InnerProductParameter) GetNumOutput() uint32 {
@@ -4444,7 +4857,7 @@ type PermuteParameter struct {
 
 func (x *PermuteParameter) Reset() {
 	*x = PermuteParameter{}
-	mi := &file_caffe_proto_msgTypes[18]
+	mi := &file_caffe_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4456,7 +4869,7 @@ func (x *PermuteParameter) String() string {
 func (*PermuteParameter) ProtoMessage() {}
 
 func (x *PermuteParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[18]
+	mi := &file_caffe_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4469,7 +4882,7 @@ func (x *PermuteParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PermuteParameter.ProtoReflect.Descriptor instead.
 func (*PermuteParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{18}
+	return file_caffe_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PermuteParameter) GetOrder() []uint32 {
@@ -4499,7 +4912,7 @@ const (
 
 func (x *NormalizeParameter) Reset() {
 	*x = NormalizeParameter{}
-	mi := &file_caffe_proto_msgTypes[19]
+	mi := &file_caffe_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4511,7 +4924,7 @@ func (x *NormalizeParameter) String() string {
 func (*NormalizeParameter) ProtoMessage() {}
 
 func (x *NormalizeParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[19]
+	mi := &file_caffe_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4524,7 +4937,7 @@ func (x *NormalizeParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NormalizeParameter.ProtoReflect.Descriptor instead.
 func (*NormalizeParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{19}
+	return file_caffe_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *NormalizeParameter) GetAcrossSpatial() bool {
@@ -4581,7 +4994,7 @@ const (
 
 func (x *InterpParameter) Reset() {
 	*x = InterpParameter{}
-	mi := &file_caffe_proto_msgTypes[20]
+	mi := &file_caffe_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4593,7 +5006,7 @@ func (x *InterpParameter) String() string {
 func (*InterpParameter) ProtoMessage() {}
 
 func (x *InterpParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[20]
+	mi := &file_caffe_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4606,7 +5019,7 @@ func (x *InterpParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InterpParameter.ProtoReflect.Descriptor instead.
 func (*InterpParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{20}
+	return file_caffe_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *InterpParameter) GetHeight() int32 {
@@ -4677,7 +5090,7 @@ const (
 
 func (x *DNSConvolutionParameter) Reset() {
 	*x = DNSConvolutionParameter{}
-	mi := &file_caffe_proto_msgTypes[21]
+	mi := &file_caffe_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4689,7 +5102,7 @@ func (x *DNSConvolutionParameter) String() string {
 func (*DNSConvolutionParameter) ProtoMessage() {}
 
 func (x *DNSConvolutionParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[21]
+	mi := &file_caffe_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4702,7 +5115,7 @@ func (x *DNSConvolutionParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DNSConvolutionParameter.ProtoReflect.Descriptor instead.
 func (*DNSConvolutionParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{21}
+	return file_caffe_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DNSConvolutionParameter) GetGamma() float32 {
@@ -4786,7 +5199,7 @@ const (
 
 func (x *DNSInnerProductParameter) Reset() {
 	*x = DNSInnerProductParameter{}
-	mi := &file_caffe_proto_msgTypes[22]
+	mi := &file_caffe_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4798,7 +5211,7 @@ func (x *DNSInnerProductParameter) String() string {
 func (*DNSInnerProductParameter) ProtoMessage() {}
 
 func (x *DNSInnerProductParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[22]
+	mi := &file_caffe_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4811,7 +5224,7 @@ func (x *DNSInnerProductParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DNSInnerProductParameter.ProtoReflect.Descriptor instead.
 func (*DNSInnerProductParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{22}
+	return file_caffe_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DNSInnerProductParameter) GetGamma() float32 {
@@ -4894,7 +5307,7 @@ const (
 
 func (x *CConvolutionParameter) Reset() {
 	*x = CConvolutionParameter{}
-	mi := &file_caffe_proto_msgTypes[23]
+	mi := &file_caffe_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4906,7 +5319,7 @@ func (x *CConvolutionParameter) String() string {
 func (*CConvolutionParameter) ProtoMessage() {}
 
 func (x *CConvolutionParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[23]
+	mi := &file_caffe_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4919,7 +5332,7 @@ func (x *CConvolutionParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CConvolutionParameter.ProtoReflect.Descriptor instead.
 func (*CConvolutionParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{23}
+	return file_caffe_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CConvolutionParameter) GetGamma() float32 {
@@ -4988,7 +5401,7 @@ const (
 
 func (x *CInnerProductParameter) Reset() {
 	*x = CInnerProductParameter{}
-	mi := &file_caffe_proto_msgTypes[24]
+	mi := &file_caffe_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5000,7 +5413,7 @@ func (x *CInnerProductParameter) String() string {
 func (*CInnerProductParameter) ProtoMessage() {}
 
 func (x *CInnerProductParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[24]
+	mi := &file_caffe_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5013,7 +5426,7 @@ func (x *CInnerProductParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CInnerProductParameter.ProtoReflect.Descriptor instead.
 func (*CInnerProductParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{24}
+	return file_caffe_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CInnerProductParameter) GetGamma() float32 {
@@ -5075,7 +5488,7 @@ const (
 
 func (x *AccuracyParameter) Reset() {
 	*x = AccuracyParameter{}
-	mi := &file_caffe_proto_msgTypes[25]
+	mi := &file_caffe_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5087,7 +5500,7 @@ func (x *AccuracyParameter) String() string {
 func (*AccuracyParameter) ProtoMessage() {}
 
 func (x *AccuracyParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[25]
+	mi := &file_caffe_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5100,7 +5513,7 @@ func (x *AccuracyParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccuracyParameter.ProtoReflect.Descriptor instead.
 func (*AccuracyParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{25}
+	return file_caffe_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AccuracyParameter) GetTopK() uint32 {
@@ -5141,7 +5554,7 @@ const (
 
 func (x *ArgMaxParameter) Reset() {
 	*x = ArgMaxParameter{}
-	mi := &file_caffe_proto_msgTypes[26]
+	mi := &file_caffe_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5153,7 +5566,7 @@ func (x *ArgMaxParameter) String() string {
 func (*ArgMaxParameter) ProtoMessage() {}
 
 func (x *ArgMaxParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[26]
+	mi := &file_caffe_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5166,7 +5579,7 @@ func (x *ArgMaxParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArgMaxParameter.ProtoReflect.Descriptor instead.
 func (*ArgMaxParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{26}
+	return file_caffe_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ArgMaxParameter) GetOutMaxVal() bool {
@@ -5207,7 +5620,7 @@ const (
 
 func (x *BatchNormParameter) Reset() {
 	*x = BatchNormParameter{}
-	mi := &file_caffe_proto_msgTypes[27]
+	mi := &file_caffe_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5219,7 +5632,7 @@ func (x *BatchNormParameter) String() string {
 func (*BatchNormParameter) ProtoMessage() {}
 
 func (x *BatchNormParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[27]
+	mi := &file_caffe_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5232,7 +5645,7 @@ func (x *BatchNormParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchNormParameter.ProtoReflect.Descriptor instead.
 func (*BatchNormParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{27}
+	return file_caffe_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *BatchNormParameter) GetUseGlobalStats() bool {
@@ -5273,7 +5686,7 @@ const (
 
 func (x *BiasParameter) Reset() {
 	*x = BiasParameter{}
-	mi := &file_caffe_proto_msgTypes[28]
+	mi := &file_caffe_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5285,7 +5698,7 @@ func (x *BiasParameter) String() string {
 func (*BiasParameter) ProtoMessage() {}
 
 func (x *BiasParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[28]
+	mi := &file_caffe_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5298,7 +5711,7 @@ func (x *BiasParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BiasParameter.ProtoReflect.Descriptor instead.
 func (*BiasParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{28}
+	return file_caffe_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *BiasParameter) GetAxis() int32 {
@@ -5332,7 +5745,7 @@ type ClipParameter struct {
 
 func (x *ClipParameter) Reset() {
 	*x = ClipParameter{}
-	mi := &file_caffe_proto_msgTypes[29]
+	mi := &file_caffe_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5344,7 +5757,7 @@ func (x *ClipParameter) String() string {
 func (*ClipParameter) ProtoMessage() {}
 
 func (x *ClipParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[29]
+	mi := &file_caffe_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5357,7 +5770,7 @@ func (x *ClipParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClipParameter.ProtoReflect.Descriptor instead.
 func (*ClipParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{29}
+	return file_caffe_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ClipParameter) GetMin() float32 {
@@ -5390,7 +5803,7 @@ const (
 
 func (x *ConcatParameter) Reset() {
 	*x = ConcatParameter{}
-	mi := &file_caffe_proto_msgTypes[30]
+	mi := &file_caffe_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5402,7 +5815,7 @@ func (x *ConcatParameter) String() string {
 func (*ConcatParameter) ProtoMessage() {}
 
 func (x *ConcatParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[30]
+	mi := &file_caffe_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5415,7 +5828,7 @@ func (x *ConcatParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConcatParameter.ProtoReflect.Descriptor instead.
 func (*ConcatParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{30}
+	return file_caffe_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConcatParameter) GetConcatDim() uint32 {
@@ -5448,7 +5861,7 @@ const (
 
 func (x *ContrastiveLossParameter) Reset() {
 	*x = ContrastiveLossParameter{}
-	mi := &file_caffe_proto_msgTypes[31]
+	mi := &file_caffe_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5460,7 +5873,7 @@ func (x *ContrastiveLossParameter) String() string {
 func (*ContrastiveLossParameter) ProtoMessage() {}
 
 func (x *ContrastiveLossParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[31]
+	mi := &file_caffe_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5473,7 +5886,7 @@ func (x *ContrastiveLossParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContrastiveLossParameter.ProtoReflect.Descriptor instead.
 func (*ContrastiveLossParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{31}
+	return file_caffe_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ContrastiveLossParameter) GetMargin() float32 {
@@ -5505,7 +5918,7 @@ const (
 
 func (x *CropParameter) Reset() {
 	*x = CropParameter{}
-	mi := &file_caffe_proto_msgTypes[32]
+	mi := &file_caffe_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5517,7 +5930,7 @@ func (x *CropParameter) String() string {
 func (*CropParameter) ProtoMessage() {}
 
 func (x *CropParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[32]
+	mi := &file_caffe_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5530,7 +5943,7 @@ func (x *CropParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CropParameter.ProtoReflect.Descriptor instead.
 func (*CropParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{32}
+	return file_caffe_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CropParameter) GetAxis() int32 {
@@ -5561,7 +5974,7 @@ const (
 
 func (x *DropoutParameter) Reset() {
 	*x = DropoutParameter{}
-	mi := &file_caffe_proto_msgTypes[33]
+	mi := &file_caffe_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5573,7 +5986,7 @@ func (x *DropoutParameter) String() string {
 func (*DropoutParameter) ProtoMessage() {}
 
 func (x *DropoutParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[33]
+	mi := &file_caffe_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5586,7 +5999,7 @@ func (x *DropoutParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropoutParameter.ProtoReflect.Descriptor instead.
 func (*DropoutParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{33}
+	return file_caffe_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DropoutParameter) GetDropoutRatio() float32 {
@@ -5610,7 +6023,7 @@ type DummyDataParameter struct {
 
 func (x *DummyDataParameter) Reset() {
 	*x = DummyDataParameter{}
-	mi := &file_caffe_proto_msgTypes[34]
+	mi := &file_caffe_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5622,7 +6035,7 @@ func (x *DummyDataParameter) String() string {
 func (*DummyDataParameter) ProtoMessage() {}
 
 func (x *DummyDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[34]
+	mi := &file_caffe_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5635,7 +6048,7 @@ func (x *DummyDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DummyDataParameter.ProtoReflect.Descriptor instead.
 func (*DummyDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{34}
+	return file_caffe_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DummyDataParameter) GetDataFiller() []*FillerParameter {
@@ -5694,7 +6107,7 @@ const (
 
 func (x *ELUParameter) Reset() {
 	*x = ELUParameter{}
-	mi := &file_caffe_proto_msgTypes[35]
+	mi := &file_caffe_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5706,7 +6119,7 @@ func (x *ELUParameter) String() string {
 func (*ELUParameter) ProtoMessage() {}
 
 func (x *ELUParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[35]
+	mi := &file_caffe_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5719,7 +6132,7 @@ func (x *ELUParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ELUParameter.ProtoReflect.Descriptor instead.
 func (*ELUParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{35}
+	return file_caffe_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ELUParameter) GetAlpha() float32 {
@@ -5746,7 +6159,7 @@ const (
 
 func (x *EltwiseParameter) Reset() {
 	*x = EltwiseParameter{}
-	mi := &file_caffe_proto_msgTypes[36]
+	mi := &file_caffe_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5758,7 +6171,7 @@ func (x *EltwiseParameter) String() string {
 func (*EltwiseParameter) ProtoMessage() {}
 
 func (x *EltwiseParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[36]
+	mi := &file_caffe_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5771,7 +6184,7 @@ func (x *EltwiseParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EltwiseParameter.ProtoReflect.Descriptor instead.
 func (*EltwiseParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{36}
+	return file_caffe_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EltwiseParameter) GetOperation() EltwiseParameter_EltwiseOp {
@@ -5813,7 +6226,7 @@ const (
 
 func (x *EmbedParameter) Reset() {
 	*x = EmbedParameter{}
-	mi := &file_caffe_proto_msgTypes[37]
+	mi := &file_caffe_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5825,7 +6238,7 @@ func (x *EmbedParameter) String() string {
 func (*EmbedParameter) ProtoMessage() {}
 
 func (x *EmbedParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[37]
+	mi := &file_caffe_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5838,7 +6251,7 @@ func (x *EmbedParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmbedParameter.ProtoReflect.Descriptor instead.
 func (*EmbedParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{37}
+	return file_caffe_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EmbedParameter) GetNumOutput() uint32 {
@@ -5894,7 +6307,7 @@ const (
 
 func (x *ExpParameter) Reset() {
 	*x = ExpParameter{}
-	mi := &file_caffe_proto_msgTypes[38]
+	mi := &file_caffe_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5906,7 +6319,7 @@ func (x *ExpParameter) String() string {
 func (*ExpParameter) ProtoMessage() {}
 
 func (x *ExpParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[38]
+	mi := &file_caffe_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5919,7 +6332,7 @@ func (x *ExpParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpParameter.ProtoReflect.Descriptor instead.
 func (*ExpParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{38}
+	return file_caffe_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ExpParameter) GetBase() float32 {
@@ -5959,7 +6372,7 @@ const (
 
 func (x *FlattenParameter) Reset() {
 	*x = FlattenParameter{}
-	mi := &file_caffe_proto_msgTypes[39]
+	mi := &file_caffe_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5971,7 +6384,7 @@ func (x *FlattenParameter) String() string {
 func (*FlattenParameter) ProtoMessage() {}
 
 func (x *FlattenParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[39]
+	mi := &file_caffe_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5984,7 +6397,7 @@ func (x *FlattenParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlattenParameter.ProtoReflect.Descriptor instead.
 func (*FlattenParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{39}
+	return file_caffe_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *FlattenParameter) GetAxis() int32 {
@@ -6017,7 +6430,7 @@ const (
 
 func (x *HDF5DataParameter) Reset() {
 	*x = HDF5DataParameter{}
-	mi := &file_caffe_proto_msgTypes[40]
+	mi := &file_caffe_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6029,7 +6442,7 @@ func (x *HDF5DataParameter) String() string {
 func (*HDF5DataParameter) ProtoMessage() {}
 
 func (x *HDF5DataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[40]
+	mi := &file_caffe_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6042,7 +6455,7 @@ func (x *HDF5DataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HDF5DataParameter.ProtoReflect.Descriptor instead.
 func (*HDF5DataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{40}
+	return file_caffe_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *HDF5DataParameter) GetSource() string {
@@ -6075,7 +6488,7 @@ type HDF5OutputParameter struct {
 
 func (x *HDF5OutputParameter) Reset() {
 	*x = HDF5OutputParameter{}
-	mi := &file_caffe_proto_msgTypes[41]
+	mi := &file_caffe_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6087,7 +6500,7 @@ func (x *HDF5OutputParameter) String() string {
 func (*HDF5OutputParameter) ProtoMessage() {}
 
 func (x *HDF5OutputParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[41]
+	mi := &file_caffe_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6100,7 +6513,7 @@ func (x *HDF5OutputParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HDF5OutputParameter.ProtoReflect.Descriptor instead.
 func (*HDF5OutputParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{41}
+	return file_caffe_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *HDF5OutputParameter) GetFileName() string {
@@ -6124,7 +6537,7 @@ const (
 
 func (x *HingeLossParameter) Reset() {
 	*x = HingeLossParameter{}
-	mi := &file_caffe_proto_msgTypes[42]
+	mi := &file_caffe_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6136,7 +6549,7 @@ func (x *HingeLossParameter) String() string {
 func (*HingeLossParameter) ProtoMessage() {}
 
 func (x *HingeLossParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[42]
+	mi := &file_caffe_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6149,7 +6562,7 @@ func (x *HingeLossParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HingeLossParameter.ProtoReflect.Descriptor instead.
 func (*HingeLossParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{42}
+	return file_caffe_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *HingeLossParameter) GetNorm() HingeLossParameter_Norm {
@@ -6195,7 +6608,7 @@ const (
 
 func (x *ImageDataParameter) Reset() {
 	*x = ImageDataParameter{}
-	mi := &file_caffe_proto_msgTypes[43]
+	mi := &file_caffe_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6207,7 +6620,7 @@ func (x *ImageDataParameter) String() string {
 func (*ImageDataParameter) ProtoMessage() {}
 
 func (x *ImageDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[43]
+	mi := &file_caffe_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6220,7 +6633,7 @@ func (x *ImageDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageDataParameter.ProtoReflect.Descriptor instead.
 func (*ImageDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{43}
+	return file_caffe_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ImageDataParameter) GetSource() string {
@@ -6329,7 +6742,7 @@ const (
 
 func (x *InfogainLossParameter) Reset() {
 	*x = InfogainLossParameter{}
-	mi := &file_caffe_proto_msgTypes[44]
+	mi := &file_caffe_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6341,7 +6754,7 @@ func (x *InfogainLossParameter) String() string {
 func (*InfogainLossParameter) ProtoMessage() {}
 
 func (x *InfogainLossParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[44]
+	mi := &file_caffe_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6354,7 +6767,7 @@ func (x *InfogainLossParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfogainLossParameter.ProtoReflect.Descriptor instead.
 func (*InfogainLossParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{44}
+	return file_caffe_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *InfogainLossParameter) GetSource() string {
@@ -6380,7 +6793,7 @@ type InputParameter struct {
 
 func (x *InputParameter) Reset() {
 	*x = InputParameter{}
-	mi := &file_caffe_proto_msgTypes[45]
+	mi := &file_caffe_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6392,7 +6805,7 @@ func (x *InputParameter) String() string {
 func (*InputParameter) ProtoMessage() {}
 
 func (x *InputParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[45]
+	mi := &file_caffe_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6405,7 +6818,7 @@ func (x *InputParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InputParameter.ProtoReflect.Descriptor instead.
 func (*InputParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{45}
+	return file_caffe_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *InputParameter) GetShape() []*BlobShape {
@@ -6439,7 +6852,7 @@ const (
 
 func (x *LRNParameter) Reset() {
 	*x = LRNParameter{}
-	mi := &file_caffe_proto_msgTypes[46]
+	mi := &file_caffe_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6451,7 +6864,7 @@ func (x *LRNParameter) String() string {
 func (*LRNParameter) ProtoMessage() {}
 
 func (x *LRNParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[46]
+	mi := &file_caffe_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6464,7 +6877,7 @@ func (x *LRNParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LRNParameter.ProtoReflect.Descriptor instead.
 func (*LRNParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{46}
+	return file_caffe_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LRNParameter) GetLocalSize() uint32 {
@@ -6527,7 +6940,7 @@ const (
 
 func (x *LogParameter) Reset() {
 	*x = LogParameter{}
-	mi := &file_caffe_proto_msgTypes[47]
+	mi := &file_caffe_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6539,7 +6952,7 @@ func (x *LogParameter) String() string {
 func (*LogParameter) ProtoMessage() {}
 
 func (x *LogParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[47]
+	mi := &file_caffe_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6552,7 +6965,7 @@ func (x *LogParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogParameter.ProtoReflect.Descriptor instead.
 func (*LogParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{47}
+	return file_caffe_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LogParameter) GetBase() float32 {
@@ -6594,7 +7007,7 @@ const (
 
 func (x *MVNParameter) Reset() {
 	*x = MVNParameter{}
-	mi := &file_caffe_proto_msgTypes[48]
+	mi := &file_caffe_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6606,7 +7019,7 @@ func (x *MVNParameter) String() string {
 func (*MVNParameter) ProtoMessage() {}
 
 func (x *MVNParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[48]
+	mi := &file_caffe_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6619,7 +7032,7 @@ func (x *MVNParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MVNParameter.ProtoReflect.Descriptor instead.
 func (*MVNParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{48}
+	return file_caffe_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *MVNParameter) GetNormalizeVariance() bool {
@@ -6655,7 +7068,7 @@ type MemoryDataParameter struct {
 
 func (x *MemoryDataParameter) Reset() {
 	*x = MemoryDataParameter{}
-	mi := &file_caffe_proto_msgTypes[49]
+	mi := &file_caffe_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6667,7 +7080,7 @@ func (x *MemoryDataParameter) String() string {
 func (*MemoryDataParameter) ProtoMessage() {}
 
 func (x *MemoryDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[49]
+	mi := &file_caffe_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6680,7 +7093,7 @@ func (x *MemoryDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemoryDataParameter.ProtoReflect.Descriptor instead.
 func (*MemoryDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{49}
+	return file_caffe_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *MemoryDataParameter) GetBatchSize() uint32 {
@@ -6726,7 +7139,7 @@ const (
 
 func (x *PReLUParameter) Reset() {
 	*x = PReLUParameter{}
-	mi := &file_caffe_proto_msgTypes[50]
+	mi := &file_caffe_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6738,7 +7151,7 @@ func (x *PReLUParameter) String() string {
 func (*PReLUParameter) ProtoMessage() {}
 
 func (x *PReLUParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[50]
+	mi := &file_caffe_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6751,7 +7164,7 @@ func (x *PReLUParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PReLUParameter.ProtoReflect.Descriptor instead.
 func (*PReLUParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{50}
+	return file_caffe_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PReLUParameter) GetFiller() *FillerParameter {
@@ -6777,7 +7190,7 @@ type ParameterParameter struct {
 
 func (x *ParameterParameter) Reset() {
 	*x = ParameterParameter{}
-	mi := &file_caffe_proto_msgTypes[51]
+	mi := &file_caffe_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6789,7 +7202,7 @@ func (x *ParameterParameter) String() string {
 func (*ParameterParameter) ProtoMessage() {}
 
 func (x *ParameterParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[51]
+	mi := &file_caffe_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6802,7 +7215,7 @@ func (x *ParameterParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParameterParameter.ProtoReflect.Descriptor instead.
 func (*ParameterParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{51}
+	return file_caffe_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ParameterParameter) GetShape() *BlobShape {
@@ -6857,7 +7270,7 @@ const (
 
 func (x *PoolingParameter) Reset() {
 	*x = PoolingParameter{}
-	mi := &file_caffe_proto_msgTypes[52]
+	mi := &file_caffe_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6869,7 +7282,7 @@ func (x *PoolingParameter) String() string {
 func (*PoolingParameter) ProtoMessage() {}
 
 func (x *PoolingParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[52]
+	mi := &file_caffe_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6882,7 +7295,7 @@ func (x *PoolingParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolingParameter.ProtoReflect.Descriptor instead.
 func (*PoolingParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{52}
+	return file_caffe_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PoolingParameter) GetPool() PoolingParameter_PoolMethod {
@@ -7029,7 +7442,7 @@ const (
 
 func (x *PowerParameter) Reset() {
 	*x = PowerParameter{}
-	mi := &file_caffe_proto_msgTypes[53]
+	mi := &file_caffe_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7041,7 +7454,7 @@ func (x *PowerParameter) String() string {
 func (*PowerParameter) ProtoMessage() {}
 
 func (x *PowerParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[53]
+	mi := &file_caffe_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7054,7 +7467,7 @@ func (x *PowerParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PowerParameter.ProtoReflect.Descriptor instead.
 func (*PowerParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{53}
+	return file_caffe_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *PowerParameter) GetPower() float32 {
@@ -7096,7 +7509,7 @@ const (
 
 func (x *PythonParameter) Reset() {
 	*x = PythonParameter{}
-	mi := &file_caffe_proto_msgTypes[54]
+	mi := &file_caffe_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7108,7 +7521,7 @@ func (x *PythonParameter) String() string {
 func (*PythonParameter) ProtoMessage() {}
 
 func (x *PythonParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[54]
+	mi := &file_caffe_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7121,7 +7534,7 @@ func (x *PythonParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PythonParameter.ProtoReflect.Descriptor instead.
 func (*PythonParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{54}
+	return file_caffe_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *PythonParameter) GetModule() string {
@@ -7168,7 +7581,7 @@ const (
 
 func (x *ReLUParameter) Reset() {
 	*x = ReLUParameter{}
-	mi := &file_caffe_proto_msgTypes[55]
+	mi := &file_caffe_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7180,7 +7593,7 @@ func (x *ReLUParameter) String() string {
 func (*ReLUParameter) ProtoMessage() {}
 
 func (x *ReLUParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[55]
+	mi := &file_caffe_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7193,7 +7606,7 @@ func (x *ReLUParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReLUParameter.ProtoReflect.Descriptor instead.
 func (*ReLUParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{55}
+	return file_caffe_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReLUParameter) GetNegativeSlope() float32 {
@@ -7230,7 +7643,7 @@ const (
 
 func (x *RecurrentParameter) Reset() {
 	*x = RecurrentParameter{}
-	mi := &file_caffe_proto_msgTypes[56]
+	mi := &file_caffe_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7242,7 +7655,7 @@ func (x *RecurrentParameter) String() string {
 func (*RecurrentParameter) ProtoMessage() {}
 
 func (x *RecurrentParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[56]
+	mi := &file_caffe_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7255,7 +7668,7 @@ func (x *RecurrentParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecurrentParameter.ProtoReflect.Descriptor instead.
 func (*RecurrentParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{56}
+	return file_caffe_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RecurrentParameter) GetNumOutput() uint32 {
@@ -7311,7 +7724,7 @@ const (
 
 func (x *ReductionParameter) Reset() {
 	*x = ReductionParameter{}
-	mi := &file_caffe_proto_msgTypes[57]
+	mi := &file_caffe_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7323,7 +7736,7 @@ func (x *ReductionParameter) String() string {
 func (*ReductionParameter) ProtoMessage() {}
 
 func (x *ReductionParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[57]
+	mi := &file_caffe_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7336,7 +7749,7 @@ func (x *ReductionParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReductionParameter.ProtoReflect.Descriptor instead.
 func (*ReductionParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{57}
+	return file_caffe_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReductionParameter) GetOperation() ReductionParameter_ReductionOp {
@@ -7377,7 +7790,7 @@ const (
 
 func (x *ReshapeParameter) Reset() {
 	*x = ReshapeParameter{}
-	mi := &file_caffe_proto_msgTypes[58]
+	mi := &file_caffe_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7389,7 +7802,7 @@ func (x *ReshapeParameter) String() string {
 func (*ReshapeParameter) ProtoMessage() {}
 
 func (x *ReshapeParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[58]
+	mi := &file_caffe_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7402,7 +7815,7 @@ func (x *ReshapeParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReshapeParameter.ProtoReflect.Descriptor instead.
 func (*ReshapeParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{58}
+	return file_caffe_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReshapeParameter) GetShape() *BlobShape {
@@ -7443,7 +7856,7 @@ const (
 
 func (x *SPPParameter) Reset() {
 	*x = SPPParameter{}
-	mi := &file_caffe_proto_msgTypes[59]
+	mi := &file_caffe_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7455,7 +7868,7 @@ func (x *SPPParameter) String() string {
 func (*SPPParameter) ProtoMessage() {}
 
 func (x *SPPParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[59]
+	mi := &file_caffe_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7468,7 +7881,7 @@ func (x *SPPParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SPPParameter.ProtoReflect.Descriptor instead.
 func (*SPPParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{59}
+	return file_caffe_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SPPParameter) GetPyramidHeight() uint32 {
@@ -7512,7 +7925,7 @@ const (
 
 func (x *ScaleParameter) Reset() {
 	*x = ScaleParameter{}
-	mi := &file_caffe_proto_msgTypes[60]
+	mi := &file_caffe_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7524,7 +7937,7 @@ func (x *ScaleParameter) String() string {
 func (*ScaleParameter) ProtoMessage() {}
 
 func (x *ScaleParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[60]
+	mi := &file_caffe_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7537,7 +7950,7 @@ func (x *ScaleParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleParameter.ProtoReflect.Descriptor instead.
 func (*ScaleParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{60}
+	return file_caffe_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ScaleParameter) GetAxis() int32 {
@@ -7589,7 +8002,7 @@ const (
 
 func (x *SigmoidParameter) Reset() {
 	*x = SigmoidParameter{}
-	mi := &file_caffe_proto_msgTypes[61]
+	mi := &file_caffe_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7601,7 +8014,7 @@ func (x *SigmoidParameter) String() string {
 func (*SigmoidParameter) ProtoMessage() {}
 
 func (x *SigmoidParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[61]
+	mi := &file_caffe_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7614,7 +8027,7 @@ func (x *SigmoidParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SigmoidParameter.ProtoReflect.Descriptor instead.
 func (*SigmoidParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{61}
+	return file_caffe_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SigmoidParameter) GetEngine() SigmoidParameter_Engine {
@@ -7641,7 +8054,7 @@ const (
 
 func (x *SliceParameter) Reset() {
 	*x = SliceParameter{}
-	mi := &file_caffe_proto_msgTypes[62]
+	mi := &file_caffe_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7653,7 +8066,7 @@ func (x *SliceParameter) String() string {
 func (*SliceParameter) ProtoMessage() {}
 
 func (x *SliceParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[62]
+	mi := &file_caffe_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7666,7 +8079,7 @@ func (x *SliceParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SliceParameter.ProtoReflect.Descriptor instead.
 func (*SliceParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{62}
+	return file_caffe_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SliceParameter) GetSliceDim() uint32 {
@@ -7706,7 +8119,7 @@ const (
 
 func (x *SoftmaxParameter) Reset() {
 	*x = SoftmaxParameter{}
-	mi := &file_caffe_proto_msgTypes[63]
+	mi := &file_caffe_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7718,7 +8131,7 @@ func (x *SoftmaxParameter) String() string {
 func (*SoftmaxParameter) ProtoMessage() {}
 
 func (x *SoftmaxParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[63]
+	mi := &file_caffe_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7731,7 +8144,7 @@ func (x *SoftmaxParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SoftmaxParameter.ProtoReflect.Descriptor instead.
 func (*SoftmaxParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{63}
+	return file_caffe_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SoftmaxParameter) GetEngine() SoftmaxParameter_Engine {
@@ -7762,7 +8175,7 @@ const (
 
 func (x *SwishParameter) Reset() {
 	*x = SwishParameter{}
-	mi := &file_caffe_proto_msgTypes[64]
+	mi := &file_caffe_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7774,7 +8187,7 @@ func (x *SwishParameter) String() string {
 func (*SwishParameter) ProtoMessage() {}
 
 func (x *SwishParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[64]
+	mi := &file_caffe_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7787,7 +8200,7 @@ func (x *SwishParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SwishParameter.ProtoReflect.Descriptor instead.
 func (*SwishParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{64}
+	return file_caffe_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SwishParameter) GetBeta() float32 {
@@ -7811,7 +8224,7 @@ const (
 
 func (x *TanHParameter) Reset() {
 	*x = TanHParameter{}
-	mi := &file_caffe_proto_msgTypes[65]
+	mi := &file_caffe_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7823,7 +8236,7 @@ func (x *TanHParameter) String() string {
 func (*TanHParameter) ProtoMessage() {}
 
 func (x *TanHParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[65]
+	mi := &file_caffe_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7836,7 +8249,7 @@ func (x *TanHParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TanHParameter.ProtoReflect.Descriptor instead.
 func (*TanHParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{65}
+	return file_caffe_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *TanHParameter) GetEngine() TanHParameter_Engine {
@@ -7860,7 +8273,7 @@ const (
 
 func (x *ThresholdParameter) Reset() {
 	*x = ThresholdParameter{}
-	mi := &file_caffe_proto_msgTypes[66]
+	mi := &file_caffe_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7872,7 +8285,7 @@ func (x *ThresholdParameter) String() string {
 func (*ThresholdParameter) ProtoMessage() {}
 
 func (x *ThresholdParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[66]
+	mi := &file_caffe_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7885,7 +8298,7 @@ func (x *ThresholdParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ThresholdParameter.ProtoReflect.Descriptor instead.
 func (*ThresholdParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{66}
+	return file_caffe_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ThresholdParameter) GetThreshold() float32 {
@@ -7910,7 +8323,7 @@ const (
 
 func (x *TileParameter) Reset() {
 	*x = TileParameter{}
-	mi := &file_caffe_proto_msgTypes[67]
+	mi := &file_caffe_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7922,7 +8335,7 @@ func (x *TileParameter) String() string {
 func (*TileParameter) ProtoMessage() {}
 
 func (x *TileParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[67]
+	mi := &file_caffe_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7935,7 +8348,7 @@ func (x *TileParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TileParameter.ProtoReflect.Descriptor instead.
 func (*TileParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{67}
+	return file_caffe_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *TileParameter) GetAxis() int32 {
@@ -7987,7 +8400,7 @@ const (
 
 func (x *WindowDataParameter) Reset() {
 	*x = WindowDataParameter{}
-	mi := &file_caffe_proto_msgTypes[68]
+	mi := &file_caffe_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7999,7 +8412,7 @@ func (x *WindowDataParameter) String() string {
 func (*WindowDataParameter) ProtoMessage() {}
 
 func (x *WindowDataParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[68]
+	mi := &file_caffe_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8012,7 +8425,7 @@ func (x *WindowDataParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowDataParameter.ProtoReflect.Descriptor instead.
 func (*WindowDataParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{68}
+	return file_caffe_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *WindowDataParameter) GetSource() string {
@@ -8158,7 +8571,7 @@ type V1LayerParameter struct {
 
 func (x *V1LayerParameter) Reset() {
 	*x = V1LayerParameter{}
-	mi := &file_caffe_proto_msgTypes[69]
+	mi := &file_caffe_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8170,7 +8583,7 @@ func (x *V1LayerParameter) String() string {
 func (*V1LayerParameter) ProtoMessage() {}
 
 func (x *V1LayerParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[69]
+	mi := &file_caffe_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8183,7 +8596,7 @@ func (x *V1LayerParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use V1LayerParameter.ProtoReflect.Descriptor instead.
 func (*V1LayerParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{69}
+	return file_caffe_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *V1LayerParameter) GetLayer() *V0LayerParameter {
@@ -8563,7 +8976,7 @@ const (
 
 func (x *V0LayerParameter) Reset() {
 	*x = V0LayerParameter{}
-	mi := &file_caffe_proto_msgTypes[70]
+	mi := &file_caffe_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8575,7 +8988,7 @@ func (x *V0LayerParameter) String() string {
 func (*V0LayerParameter) ProtoMessage() {}
 
 func (x *V0LayerParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[70]
+	mi := &file_caffe_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8588,7 +9001,7 @@ func (x *V0LayerParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use V0LayerParameter.ProtoReflect.Descriptor instead.
 func (*V0LayerParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{70}
+	return file_caffe_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *V0LayerParameter) GetName() string {
@@ -8882,7 +9295,7 @@ const (
 
 func (x *SoftSurgeryParameter) Reset() {
 	*x = SoftSurgeryParameter{}
-	mi := &file_caffe_proto_msgTypes[71]
+	mi := &file_caffe_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8894,7 +9307,7 @@ func (x *SoftSurgeryParameter) String() string {
 func (*SoftSurgeryParameter) ProtoMessage() {}
 
 func (x *SoftSurgeryParameter) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[71]
+	mi := &file_caffe_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8907,7 +9320,7 @@ func (x *SoftSurgeryParameter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SoftSurgeryParameter.ProtoReflect.Descriptor instead.
 func (*SoftSurgeryParameter) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{71}
+	return file_caffe_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SoftSurgeryParameter) GetExponent() float32 {
@@ -8973,7 +9386,7 @@ type RunState struct {
 
 func (x *RunState) Reset() {
 	*x = RunState{}
-	mi := &file_caffe_proto_msgTypes[72]
+	mi := &file_caffe_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8985,7 +9398,7 @@ func (x *RunState) String() string {
 func (*RunState) ProtoMessage() {}
 
 func (x *RunState) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[72]
+	mi := &file_caffe_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8998,7 +9411,7 @@ func (x *RunState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunState.ProtoReflect.Descriptor instead.
 func (*RunState) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{72}
+	return file_caffe_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *RunState) GetSeed() uint64 {
@@ -9103,7 +9516,7 @@ type LayerState struct {
 
 func (x *LayerState) Reset() {
 	*x = LayerState{}
-	mi := &file_caffe_proto_msgTypes[73]
+	mi := &file_caffe_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9115,7 +9528,7 @@ func (x *LayerState) String() string {
 func (*LayerState) ProtoMessage() {}
 
 func (x *LayerState) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[73]
+	mi := &file_caffe_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9128,7 +9541,7 @@ func (x *LayerState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerState.ProtoReflect.Descriptor instead.
 func (*LayerState) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{73}
+	return file_caffe_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *LayerState) GetNet() string {
@@ -9163,7 +9576,7 @@ type DataPosition struct {
 
 func (x *DataPosition) Reset() {
 	*x = DataPosition{}
-	mi := &file_caffe_proto_msgTypes[74]
+	mi := &file_caffe_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9175,7 +9588,7 @@ func (x *DataPosition) String() string {
 func (*DataPosition) ProtoMessage() {}
 
 func (x *DataPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[74]
+	mi := &file_caffe_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9188,7 +9601,7 @@ func (x *DataPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataPosition.ProtoReflect.Descriptor instead.
 func (*DataPosition) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{74}
+	return file_caffe_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *DataPosition) GetNet() string {
@@ -9230,7 +9643,7 @@ type LayerSurgery struct {
 
 func (x *LayerSurgery) Reset() {
 	*x = LayerSurgery{}
-	mi := &file_caffe_proto_msgTypes[75]
+	mi := &file_caffe_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9242,7 +9655,7 @@ func (x *LayerSurgery) String() string {
 func (*LayerSurgery) ProtoMessage() {}
 
 func (x *LayerSurgery) ProtoReflect() protoreflect.Message {
-	mi := &file_caffe_proto_msgTypes[75]
+	mi := &file_caffe_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9255,7 +9668,7 @@ func (x *LayerSurgery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerSurgery.ProtoReflect.Descriptor instead.
 func (*LayerSurgery) Descriptor() ([]byte, []int) {
-	return file_caffe_proto_rawDescGZIP(), []int{75}
+	return file_caffe_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *LayerSurgery) GetLayer() string {
@@ -9312,6 +9725,83 @@ func (x *LayerSurgery) GetCut() float32 {
 		return *x.Cut
 	}
 	return 0
+}
+
+// Of a layer.
+type AutopilotParameter_Limit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
+	// It keeps at least, and at most, so many entries: "100", or "2%" of its own. A floor of 0 lets it be emptied.
+	Floor   *string `protobuf:"bytes,2,opt,name=floor,def=1" json:"floor,omitempty"`
+	Ceiling *string `protobuf:"bytes,3,opt,name=ceiling" json:"ceiling,omitempty"`
+	// Its threshold stays as it is set; what it keeps is counted.
+	Pin           *bool `protobuf:"varint,4,opt,name=pin,def=0" json:"pin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+// Default values for AutopilotParameter_Limit fields.
+const (
+	Default_AutopilotParameter_Limit_Floor = string("1")
+	Default_AutopilotParameter_Limit_Pin   = bool(false)
+)
+
+func (x *AutopilotParameter_Limit) Reset() {
+	*x = AutopilotParameter_Limit{}
+	mi := &file_caffe_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AutopilotParameter_Limit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AutopilotParameter_Limit) ProtoMessage() {}
+
+func (x *AutopilotParameter_Limit) ProtoReflect() protoreflect.Message {
+	mi := &file_caffe_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AutopilotParameter_Limit.ProtoReflect.Descriptor instead.
+func (*AutopilotParameter_Limit) Descriptor() ([]byte, []int) {
+	return file_caffe_proto_rawDescGZIP(), []int{9, 0}
+}
+
+func (x *AutopilotParameter_Limit) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *AutopilotParameter_Limit) GetFloor() string {
+	if x != nil && x.Floor != nil {
+		return *x.Floor
+	}
+	return Default_AutopilotParameter_Limit_Floor
+}
+
+func (x *AutopilotParameter_Limit) GetCeiling() string {
+	if x != nil && x.Ceiling != nil {
+		return *x.Ceiling
+	}
+	return ""
+}
+
+func (x *AutopilotParameter_Limit) GetPin() bool {
+	if x != nil && x.Pin != nil {
+		return *x.Pin
+	}
+	return Default_AutopilotParameter_Limit_Pin
 }
 
 var File_caffe_proto protoreflect.FileDescriptor
@@ -9384,7 +9874,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\tmin_level\x18\x02 \x01(\x05R\bminLevel\x12\x1b\n" +
 	"\tmax_level\x18\x03 \x01(\x05R\bmaxLevel\x12\x14\n" +
 	"\x05stage\x18\x04 \x03(\tR\x05stage\x12\x1b\n" +
-	"\tnot_stage\x18\x05 \x03(\tR\bnotStage\"\xd3\x0f\n" +
+	"\tnot_stage\x18\x05 \x03(\tR\bnotStage\"\x98\x10\n" +
 	"\x0fSolverParameter\x12\x1b\n" +
 	"\ttrain_net\x18\x01 \x01(\tR\btrainNet\x12\x19\n" +
 	"\btest_net\x18\x02 \x03(\tR\atestNet\x12\x1b\n" +
@@ -9437,7 +9927,8 @@ const file_caffe_proto_rawDesc = "" +
 	"\aweights\x18* \x03(\tR\aweights\x12*\n" +
 	"\x11surgery_stop_iter\x18d \x01(\x05R\x0fsurgeryStopIter\x124\n" +
 	"\x12surgery_iter_gamma\x18e \x01(\x02:\x060.0001R\x10surgeryIterGamma\x12/\n" +
-	"\x12surgery_iter_power\x18f \x01(\x02:\x011R\x10surgeryIterPower\"+\n" +
+	"\x12surgery_iter_power\x18f \x01(\x02:\x011R\x10surgeryIterPower\x12C\n" +
+	"\x0fautopilot_param\x18\xeb\a \x01(\v2\x19.caffe.AutopilotParameterR\x0eautopilotParam\"+\n" +
 	"\x0eSnapshotFormat\x12\b\n" +
 	"\x04HDF5\x10\x00\x12\x0f\n" +
 	"\vBINARYPROTO\x10\x01\"\x1e\n" +
@@ -9452,7 +9943,56 @@ const file_caffe_proto_rawDesc = "" +
 	"\aADAGRAD\x10\x02\x12\v\n" +
 	"\aRMSPROP\x10\x03\x12\f\n" +
 	"\bADADELTA\x10\x04\x12\b\n" +
-	"\x04ADAM\x10\x05\"\xdc\x01\n" +
+	"\x04ADAM\x10\x05\"\xd8\a\n" +
+	"\x12AutopilotParameter\x12\x16\n" +
+	"\x06target\x18\x01 \x01(\tR\x06target\x12\x16\n" +
+	"\x06layers\x18\x02 \x03(\tR\x06layers\x12\x18\n" +
+	"\aexclude\x18\x03 \x03(\tR\aexclude\x125\n" +
+	"\x05limit\x18\x04 \x03(\v2\x1f.caffe.AutopilotParameter.LimitR\x05limit\x12@\n" +
+	"\x05scale\x18\x05 \x01(\x0e2\x1f.caffe.AutopilotParameter.Scale:\tMAGNITUDER\x05scale\x12@\n" +
+	"\bschedule\x18\x06 \x01(\x0e2\x1f.caffe.AutopilotParameter.Shape:\x03LOGR\bschedule\x12\x1d\n" +
+	"\n" +
+	"start_iter\x18\a \x01(\x05R\tstartIter\x12\x19\n" +
+	"\bend_iter\x18\b \x01(\x05R\aendIter\x12\x1a\n" +
+	"\binterval\x18\t \x01(\x05R\binterval\x12\x1d\n" +
+	"\n" +
+	"start_kept\x18\n" +
+	" \x01(\tR\tstartKept\x12\x1f\n" +
+	"\vanneal_iter\x18\v \x01(\x05R\n" +
+	"annealIter\x12\x16\n" +
+	"\x06cycles\x18\f \x01(\x05R\x06cycles\x128\n" +
+	"\x04rule\x18\r \x01(\x0e2\x1e.caffe.AutopilotParameter.Rule:\x04SOFTR\x04rule\x12\x1a\n" +
+	"\bexponent\x18\x0e \x01(\x02R\bexponent\x12\x14\n" +
+	"\x05theta\x18\x0f \x01(\x02R\x05theta\x12\x1f\n" +
+	"\vtheta_every\x18\x10 \x01(\x05R\n" +
+	"thetaEvery\x12(\n" +
+	"\raccuracy_drop\x18\x11 \x01(\x02:\x030.1R\faccuracyDrop\x12#\n" +
+	"\vloss_factor\x18\x12 \x01(\x02:\x0210R\n" +
+	"lossFactor\x12\x1b\n" +
+	"\aretries\x18\x13 \x01(\x05:\x013R\aretries\x1ag\n" +
+	"\x05Limit\x12\x12\n" +
+	"\x04name\x18\x01 \x02(\tR\x04name\x12\x17\n" +
+	"\x05floor\x18\x02 \x01(\t:\x011R\x05floor\x12\x18\n" +
+	"\aceiling\x18\x03 \x01(\tR\aceiling\x12\x17\n" +
+	"\x03pin\x18\x04 \x01(\b:\x05falseR\x03pin\":\n" +
+	"\x05Scale\x12\r\n" +
+	"\tMAGNITUDE\x10\x00\x12\t\n" +
+	"\x05SIGMA\x10\x01\x12\b\n" +
+	"\x04LAMP\x10\x02\x12\r\n" +
+	"\tPOSITIONS\x10\x03\"A\n" +
+	"\x05Shape\x12\a\n" +
+	"\x03LOG\x10\x00\x12\t\n" +
+	"\x05CUBIC\x10\x01\x12\n" +
+	"\n" +
+	"\x06LINEAR\x10\x02\x12\f\n" +
+	"\bONE_SHOT\x10\x03\x12\n" +
+	"\n" +
+	"\x06CYCLIC\x10\x04\".\n" +
+	"\x04Rule\x12\b\n" +
+	"\x04SOFT\x10\x00\x12\b\n" +
+	"\x04SEED\x10\x01\x12\t\n" +
+	"\x05PAPER\x10\x02\x12\a\n" +
+	"\x03OWN\x10\x03\"\xdc\x01\n" +
 	"\vSolverState\x12\x12\n" +
 	"\x04iter\x18\x01 \x01(\x05R\x04iter\x12\x1f\n" +
 	"\vlearned_net\x18\x02 \x01(\tR\n" +
@@ -10204,8 +10744,8 @@ func file_caffe_proto_rawDescGZIP() []byte {
 	return file_caffe_proto_rawDescData
 }
 
-var file_caffe_proto_enumTypes = make([]protoimpl.EnumInfo, 28)
-var file_caffe_proto_msgTypes = make([]protoimpl.MessageInfo, 76)
+var file_caffe_proto_enumTypes = make([]protoimpl.EnumInfo, 31)
+var file_caffe_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
 var file_caffe_proto_goTypes = []any{
 	(Phase)(0),                           // 0: caffe.Phase
 	(RawType)(0),                         // 1: caffe.RawType
@@ -10214,287 +10754,297 @@ var file_caffe_proto_goTypes = []any{
 	(SolverParameter_SnapshotFormat)(0),  // 4: caffe.SolverParameter.SnapshotFormat
 	(SolverParameter_SolverMode)(0),      // 5: caffe.SolverParameter.SolverMode
 	(SolverParameter_SolverType)(0),      // 6: caffe.SolverParameter.SolverType
-	(ParamSpec_DimCheckMode)(0),          // 7: caffe.ParamSpec.DimCheckMode
-	(LossParameter_NormalizationMode)(0), // 8: caffe.LossParameter.NormalizationMode
-	(DataParameter_DB)(0),                // 9: caffe.DataParameter.DB
-	(ConvolutionParameter_Engine)(0),     // 10: caffe.ConvolutionParameter.Engine
-	(EltwiseParameter_EltwiseOp)(0),      // 11: caffe.EltwiseParameter.EltwiseOp
-	(HingeLossParameter_Norm)(0),         // 12: caffe.HingeLossParameter.Norm
-	(LRNParameter_NormRegion)(0),         // 13: caffe.LRNParameter.NormRegion
-	(LRNParameter_Engine)(0),             // 14: caffe.LRNParameter.Engine
-	(PoolingParameter_PoolMethod)(0),     // 15: caffe.PoolingParameter.PoolMethod
-	(PoolingParameter_Engine)(0),         // 16: caffe.PoolingParameter.Engine
-	(PoolingParameter_RoundMode)(0),      // 17: caffe.PoolingParameter.RoundMode
-	(ReLUParameter_Engine)(0),            // 18: caffe.ReLUParameter.Engine
-	(ReductionParameter_ReductionOp)(0),  // 19: caffe.ReductionParameter.ReductionOp
-	(SPPParameter_PoolMethod)(0),         // 20: caffe.SPPParameter.PoolMethod
-	(SPPParameter_Engine)(0),             // 21: caffe.SPPParameter.Engine
-	(SigmoidParameter_Engine)(0),         // 22: caffe.SigmoidParameter.Engine
-	(SoftmaxParameter_Engine)(0),         // 23: caffe.SoftmaxParameter.Engine
-	(TanHParameter_Engine)(0),            // 24: caffe.TanHParameter.Engine
-	(V1LayerParameter_LayerType)(0),      // 25: caffe.V1LayerParameter.LayerType
-	(V1LayerParameter_DimCheckMode)(0),   // 26: caffe.V1LayerParameter.DimCheckMode
-	(V0LayerParameter_PoolMethod)(0),     // 27: caffe.V0LayerParameter.PoolMethod
-	(*BlobShape)(nil),                    // 28: caffe.BlobShape
-	(*BlobProto)(nil),                    // 29: caffe.BlobProto
-	(*BlobProtoVector)(nil),              // 30: caffe.BlobProtoVector
-	(*Datum)(nil),                        // 31: caffe.Datum
-	(*FillerParameter)(nil),              // 32: caffe.FillerParameter
-	(*NetParameter)(nil),                 // 33: caffe.NetParameter
-	(*NetState)(nil),                     // 34: caffe.NetState
-	(*NetStateRule)(nil),                 // 35: caffe.NetStateRule
-	(*SolverParameter)(nil),              // 36: caffe.SolverParameter
-	(*SolverState)(nil),                  // 37: caffe.SolverState
-	(*ParamSpec)(nil),                    // 38: caffe.ParamSpec
-	(*LayerParameter)(nil),               // 39: caffe.LayerParameter
-	(*TransformationParameter)(nil),      // 40: caffe.TransformationParameter
-	(*LossParameter)(nil),                // 41: caffe.LossParameter
-	(*DataParameter)(nil),                // 42: caffe.DataParameter
-	(*RecordRange)(nil),                  // 43: caffe.RecordRange
-	(*ConvolutionParameter)(nil),         // 44: caffe.ConvolutionParameter
-	(*InnerProductParameter)(nil),        // 45: caffe.InnerProductParameter
-	(*PermuteParameter)(nil),             // 46: caffe.PermuteParameter
-	(*NormalizeParameter)(nil),           // 47: caffe.NormalizeParameter
-	(*InterpParameter)(nil),              // 48: caffe.InterpParameter
-	(*DNSConvolutionParameter)(nil),      // 49: caffe.DNSConvolutionParameter
-	(*DNSInnerProductParameter)(nil),     // 50: caffe.DNSInnerProductParameter
-	(*CConvolutionParameter)(nil),        // 51: caffe.CConvolutionParameter
-	(*CInnerProductParameter)(nil),       // 52: caffe.CInnerProductParameter
-	(*AccuracyParameter)(nil),            // 53: caffe.AccuracyParameter
-	(*ArgMaxParameter)(nil),              // 54: caffe.ArgMaxParameter
-	(*BatchNormParameter)(nil),           // 55: caffe.BatchNormParameter
-	(*BiasParameter)(nil),                // 56: caffe.BiasParameter
-	(*ClipParameter)(nil),                // 57: caffe.ClipParameter
-	(*ConcatParameter)(nil),              // 58: caffe.ConcatParameter
-	(*ContrastiveLossParameter)(nil),     // 59: caffe.ContrastiveLossParameter
-	(*CropParameter)(nil),                // 60: caffe.CropParameter
-	(*DropoutParameter)(nil),             // 61: caffe.DropoutParameter
-	(*DummyDataParameter)(nil),           // 62: caffe.DummyDataParameter
-	(*ELUParameter)(nil),                 // 63: caffe.ELUParameter
-	(*EltwiseParameter)(nil),             // 64: caffe.EltwiseParameter
-	(*EmbedParameter)(nil),               // 65: caffe.EmbedParameter
-	(*ExpParameter)(nil),                 // 66: caffe.ExpParameter
-	(*FlattenParameter)(nil),             // 67: caffe.FlattenParameter
-	(*HDF5DataParameter)(nil),            // 68: caffe.HDF5DataParameter
-	(*HDF5OutputParameter)(nil),          // 69: caffe.HDF5OutputParameter
-	(*HingeLossParameter)(nil),           // 70: caffe.HingeLossParameter
-	(*ImageDataParameter)(nil),           // 71: caffe.ImageDataParameter
-	(*InfogainLossParameter)(nil),        // 72: caffe.InfogainLossParameter
-	(*InputParameter)(nil),               // 73: caffe.InputParameter
-	(*LRNParameter)(nil),                 // 74: caffe.LRNParameter
-	(*LogParameter)(nil),                 // 75: caffe.LogParameter
-	(*MVNParameter)(nil),                 // 76: caffe.MVNParameter
-	(*MemoryDataParameter)(nil),          // 77: caffe.MemoryDataParameter
-	(*PReLUParameter)(nil),               // 78: caffe.PReLUParameter
-	(*ParameterParameter)(nil),           // 79: caffe.ParameterParameter
-	(*PoolingParameter)(nil),             // 80: caffe.PoolingParameter
-	(*PowerParameter)(nil),               // 81: caffe.PowerParameter
-	(*PythonParameter)(nil),              // 82: caffe.PythonParameter
-	(*ReLUParameter)(nil),                // 83: caffe.ReLUParameter
-	(*RecurrentParameter)(nil),           // 84: caffe.RecurrentParameter
-	(*ReductionParameter)(nil),           // 85: caffe.ReductionParameter
-	(*ReshapeParameter)(nil),             // 86: caffe.ReshapeParameter
-	(*SPPParameter)(nil),                 // 87: caffe.SPPParameter
-	(*ScaleParameter)(nil),               // 88: caffe.ScaleParameter
-	(*SigmoidParameter)(nil),             // 89: caffe.SigmoidParameter
-	(*SliceParameter)(nil),               // 90: caffe.SliceParameter
-	(*SoftmaxParameter)(nil),             // 91: caffe.SoftmaxParameter
-	(*SwishParameter)(nil),               // 92: caffe.SwishParameter
-	(*TanHParameter)(nil),                // 93: caffe.TanHParameter
-	(*ThresholdParameter)(nil),           // 94: caffe.ThresholdParameter
-	(*TileParameter)(nil),                // 95: caffe.TileParameter
-	(*WindowDataParameter)(nil),          // 96: caffe.WindowDataParameter
-	(*V1LayerParameter)(nil),             // 97: caffe.V1LayerParameter
-	(*V0LayerParameter)(nil),             // 98: caffe.V0LayerParameter
-	(*SoftSurgeryParameter)(nil),         // 99: caffe.SoftSurgeryParameter
-	(*RunState)(nil),                     // 100: caffe.RunState
-	(*LayerState)(nil),                   // 101: caffe.LayerState
-	(*DataPosition)(nil),                 // 102: caffe.DataPosition
-	(*LayerSurgery)(nil),                 // 103: caffe.LayerSurgery
+	(AutopilotParameter_Scale)(0),        // 7: caffe.AutopilotParameter.Scale
+	(AutopilotParameter_Shape)(0),        // 8: caffe.AutopilotParameter.Shape
+	(AutopilotParameter_Rule)(0),         // 9: caffe.AutopilotParameter.Rule
+	(ParamSpec_DimCheckMode)(0),          // 10: caffe.ParamSpec.DimCheckMode
+	(LossParameter_NormalizationMode)(0), // 11: caffe.LossParameter.NormalizationMode
+	(DataParameter_DB)(0),                // 12: caffe.DataParameter.DB
+	(ConvolutionParameter_Engine)(0),     // 13: caffe.ConvolutionParameter.Engine
+	(EltwiseParameter_EltwiseOp)(0),      // 14: caffe.EltwiseParameter.EltwiseOp
+	(HingeLossParameter_Norm)(0),         // 15: caffe.HingeLossParameter.Norm
+	(LRNParameter_NormRegion)(0),         // 16: caffe.LRNParameter.NormRegion
+	(LRNParameter_Engine)(0),             // 17: caffe.LRNParameter.Engine
+	(PoolingParameter_PoolMethod)(0),     // 18: caffe.PoolingParameter.PoolMethod
+	(PoolingParameter_Engine)(0),         // 19: caffe.PoolingParameter.Engine
+	(PoolingParameter_RoundMode)(0),      // 20: caffe.PoolingParameter.RoundMode
+	(ReLUParameter_Engine)(0),            // 21: caffe.ReLUParameter.Engine
+	(ReductionParameter_ReductionOp)(0),  // 22: caffe.ReductionParameter.ReductionOp
+	(SPPParameter_PoolMethod)(0),         // 23: caffe.SPPParameter.PoolMethod
+	(SPPParameter_Engine)(0),             // 24: caffe.SPPParameter.Engine
+	(SigmoidParameter_Engine)(0),         // 25: caffe.SigmoidParameter.Engine
+	(SoftmaxParameter_Engine)(0),         // 26: caffe.SoftmaxParameter.Engine
+	(TanHParameter_Engine)(0),            // 27: caffe.TanHParameter.Engine
+	(V1LayerParameter_LayerType)(0),      // 28: caffe.V1LayerParameter.LayerType
+	(V1LayerParameter_DimCheckMode)(0),   // 29: caffe.V1LayerParameter.DimCheckMode
+	(V0LayerParameter_PoolMethod)(0),     // 30: caffe.V0LayerParameter.PoolMethod
+	(*BlobShape)(nil),                    // 31: caffe.BlobShape
+	(*BlobProto)(nil),                    // 32: caffe.BlobProto
+	(*BlobProtoVector)(nil),              // 33: caffe.BlobProtoVector
+	(*Datum)(nil),                        // 34: caffe.Datum
+	(*FillerParameter)(nil),              // 35: caffe.FillerParameter
+	(*NetParameter)(nil),                 // 36: caffe.NetParameter
+	(*NetState)(nil),                     // 37: caffe.NetState
+	(*NetStateRule)(nil),                 // 38: caffe.NetStateRule
+	(*SolverParameter)(nil),              // 39: caffe.SolverParameter
+	(*AutopilotParameter)(nil),           // 40: caffe.AutopilotParameter
+	(*SolverState)(nil),                  // 41: caffe.SolverState
+	(*ParamSpec)(nil),                    // 42: caffe.ParamSpec
+	(*LayerParameter)(nil),               // 43: caffe.LayerParameter
+	(*TransformationParameter)(nil),      // 44: caffe.TransformationParameter
+	(*LossParameter)(nil),                // 45: caffe.LossParameter
+	(*DataParameter)(nil),                // 46: caffe.DataParameter
+	(*RecordRange)(nil),                  // 47: caffe.RecordRange
+	(*ConvolutionParameter)(nil),         // 48: caffe.ConvolutionParameter
+	(*InnerProductParameter)(nil),        // 49: caffe.InnerProductParameter
+	(*PermuteParameter)(nil),             // 50: caffe.PermuteParameter
+	(*NormalizeParameter)(nil),           // 51: caffe.NormalizeParameter
+	(*InterpParameter)(nil),              // 52: caffe.InterpParameter
+	(*DNSConvolutionParameter)(nil),      // 53: caffe.DNSConvolutionParameter
+	(*DNSInnerProductParameter)(nil),     // 54: caffe.DNSInnerProductParameter
+	(*CConvolutionParameter)(nil),        // 55: caffe.CConvolutionParameter
+	(*CInnerProductParameter)(nil),       // 56: caffe.CInnerProductParameter
+	(*AccuracyParameter)(nil),            // 57: caffe.AccuracyParameter
+	(*ArgMaxParameter)(nil),              // 58: caffe.ArgMaxParameter
+	(*BatchNormParameter)(nil),           // 59: caffe.BatchNormParameter
+	(*BiasParameter)(nil),                // 60: caffe.BiasParameter
+	(*ClipParameter)(nil),                // 61: caffe.ClipParameter
+	(*ConcatParameter)(nil),              // 62: caffe.ConcatParameter
+	(*ContrastiveLossParameter)(nil),     // 63: caffe.ContrastiveLossParameter
+	(*CropParameter)(nil),                // 64: caffe.CropParameter
+	(*DropoutParameter)(nil),             // 65: caffe.DropoutParameter
+	(*DummyDataParameter)(nil),           // 66: caffe.DummyDataParameter
+	(*ELUParameter)(nil),                 // 67: caffe.ELUParameter
+	(*EltwiseParameter)(nil),             // 68: caffe.EltwiseParameter
+	(*EmbedParameter)(nil),               // 69: caffe.EmbedParameter
+	(*ExpParameter)(nil),                 // 70: caffe.ExpParameter
+	(*FlattenParameter)(nil),             // 71: caffe.FlattenParameter
+	(*HDF5DataParameter)(nil),            // 72: caffe.HDF5DataParameter
+	(*HDF5OutputParameter)(nil),          // 73: caffe.HDF5OutputParameter
+	(*HingeLossParameter)(nil),           // 74: caffe.HingeLossParameter
+	(*ImageDataParameter)(nil),           // 75: caffe.ImageDataParameter
+	(*InfogainLossParameter)(nil),        // 76: caffe.InfogainLossParameter
+	(*InputParameter)(nil),               // 77: caffe.InputParameter
+	(*LRNParameter)(nil),                 // 78: caffe.LRNParameter
+	(*LogParameter)(nil),                 // 79: caffe.LogParameter
+	(*MVNParameter)(nil),                 // 80: caffe.MVNParameter
+	(*MemoryDataParameter)(nil),          // 81: caffe.MemoryDataParameter
+	(*PReLUParameter)(nil),               // 82: caffe.PReLUParameter
+	(*ParameterParameter)(nil),           // 83: caffe.ParameterParameter
+	(*PoolingParameter)(nil),             // 84: caffe.PoolingParameter
+	(*PowerParameter)(nil),               // 85: caffe.PowerParameter
+	(*PythonParameter)(nil),              // 86: caffe.PythonParameter
+	(*ReLUParameter)(nil),                // 87: caffe.ReLUParameter
+	(*RecurrentParameter)(nil),           // 88: caffe.RecurrentParameter
+	(*ReductionParameter)(nil),           // 89: caffe.ReductionParameter
+	(*ReshapeParameter)(nil),             // 90: caffe.ReshapeParameter
+	(*SPPParameter)(nil),                 // 91: caffe.SPPParameter
+	(*ScaleParameter)(nil),               // 92: caffe.ScaleParameter
+	(*SigmoidParameter)(nil),             // 93: caffe.SigmoidParameter
+	(*SliceParameter)(nil),               // 94: caffe.SliceParameter
+	(*SoftmaxParameter)(nil),             // 95: caffe.SoftmaxParameter
+	(*SwishParameter)(nil),               // 96: caffe.SwishParameter
+	(*TanHParameter)(nil),                // 97: caffe.TanHParameter
+	(*ThresholdParameter)(nil),           // 98: caffe.ThresholdParameter
+	(*TileParameter)(nil),                // 99: caffe.TileParameter
+	(*WindowDataParameter)(nil),          // 100: caffe.WindowDataParameter
+	(*V1LayerParameter)(nil),             // 101: caffe.V1LayerParameter
+	(*V0LayerParameter)(nil),             // 102: caffe.V0LayerParameter
+	(*SoftSurgeryParameter)(nil),         // 103: caffe.SoftSurgeryParameter
+	(*RunState)(nil),                     // 104: caffe.RunState
+	(*LayerState)(nil),                   // 105: caffe.LayerState
+	(*DataPosition)(nil),                 // 106: caffe.DataPosition
+	(*LayerSurgery)(nil),                 // 107: caffe.LayerSurgery
+	(*AutopilotParameter_Limit)(nil),     // 108: caffe.AutopilotParameter.Limit
 }
 var file_caffe_proto_depIdxs = []int32{
-	28,  // 0: caffe.BlobProto.shape:type_name -> caffe.BlobShape
+	31,  // 0: caffe.BlobProto.shape:type_name -> caffe.BlobShape
 	1,   // 1: caffe.BlobProto.raw_data_type:type_name -> caffe.RawType
 	1,   // 2: caffe.BlobProto.raw_diff_type:type_name -> caffe.RawType
-	29,  // 3: caffe.BlobProtoVector.blobs:type_name -> caffe.BlobProto
+	32,  // 3: caffe.BlobProtoVector.blobs:type_name -> caffe.BlobProto
 	3,   // 4: caffe.FillerParameter.variance_norm:type_name -> caffe.FillerParameter.VarianceNorm
-	97,  // 5: caffe.NetParameter.layers:type_name -> caffe.V1LayerParameter
-	34,  // 6: caffe.NetParameter.state:type_name -> caffe.NetState
-	28,  // 7: caffe.NetParameter.input_shape:type_name -> caffe.BlobShape
-	39,  // 8: caffe.NetParameter.layer:type_name -> caffe.LayerParameter
+	101, // 5: caffe.NetParameter.layers:type_name -> caffe.V1LayerParameter
+	37,  // 6: caffe.NetParameter.state:type_name -> caffe.NetState
+	31,  // 7: caffe.NetParameter.input_shape:type_name -> caffe.BlobShape
+	43,  // 8: caffe.NetParameter.layer:type_name -> caffe.LayerParameter
 	0,   // 9: caffe.NetState.phase:type_name -> caffe.Phase
 	0,   // 10: caffe.NetStateRule.phase:type_name -> caffe.Phase
 	5,   // 11: caffe.SolverParameter.solver_mode:type_name -> caffe.SolverParameter.SolverMode
-	33,  // 12: caffe.SolverParameter.train_net_param:type_name -> caffe.NetParameter
-	33,  // 13: caffe.SolverParameter.test_net_param:type_name -> caffe.NetParameter
-	33,  // 14: caffe.SolverParameter.net_param:type_name -> caffe.NetParameter
-	34,  // 15: caffe.SolverParameter.train_state:type_name -> caffe.NetState
-	34,  // 16: caffe.SolverParameter.test_state:type_name -> caffe.NetState
+	36,  // 12: caffe.SolverParameter.train_net_param:type_name -> caffe.NetParameter
+	36,  // 13: caffe.SolverParameter.test_net_param:type_name -> caffe.NetParameter
+	36,  // 14: caffe.SolverParameter.net_param:type_name -> caffe.NetParameter
+	37,  // 15: caffe.SolverParameter.train_state:type_name -> caffe.NetState
+	37,  // 16: caffe.SolverParameter.test_state:type_name -> caffe.NetState
 	6,   // 17: caffe.SolverParameter.solver_type:type_name -> caffe.SolverParameter.SolverType
 	4,   // 18: caffe.SolverParameter.snapshot_format:type_name -> caffe.SolverParameter.SnapshotFormat
-	29,  // 19: caffe.SolverState.history:type_name -> caffe.BlobProto
-	100, // 20: caffe.SolverState.run_state:type_name -> caffe.RunState
-	7,   // 21: caffe.ParamSpec.share_mode:type_name -> caffe.ParamSpec.DimCheckMode
-	38,  // 22: caffe.LayerParameter.param:type_name -> caffe.ParamSpec
-	29,  // 23: caffe.LayerParameter.blobs:type_name -> caffe.BlobProto
-	35,  // 24: caffe.LayerParameter.include:type_name -> caffe.NetStateRule
-	35,  // 25: caffe.LayerParameter.exclude:type_name -> caffe.NetStateRule
-	0,   // 26: caffe.LayerParameter.phase:type_name -> caffe.Phase
-	40,  // 27: caffe.LayerParameter.transform_param:type_name -> caffe.TransformationParameter
-	41,  // 28: caffe.LayerParameter.loss_param:type_name -> caffe.LossParameter
-	53,  // 29: caffe.LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
-	54,  // 30: caffe.LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
-	58,  // 31: caffe.LayerParameter.concat_param:type_name -> caffe.ConcatParameter
-	59,  // 32: caffe.LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
-	44,  // 33: caffe.LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
-	42,  // 34: caffe.LayerParameter.data_param:type_name -> caffe.DataParameter
-	61,  // 35: caffe.LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
-	62,  // 36: caffe.LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
-	64,  // 37: caffe.LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
-	66,  // 38: caffe.LayerParameter.exp_param:type_name -> caffe.ExpParameter
-	68,  // 39: caffe.LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
-	69,  // 40: caffe.LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	70,  // 41: caffe.LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
-	71,  // 42: caffe.LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
-	72,  // 43: caffe.LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
-	45,  // 44: caffe.LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
-	74,  // 45: caffe.LayerParameter.lrn_param:type_name -> caffe.LRNParameter
-	77,  // 46: caffe.LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
-	76,  // 47: caffe.LayerParameter.mvn_param:type_name -> caffe.MVNParameter
-	80,  // 48: caffe.LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
-	81,  // 49: caffe.LayerParameter.power_param:type_name -> caffe.PowerParameter
-	83,  // 50: caffe.LayerParameter.relu_param:type_name -> caffe.ReLUParameter
-	89,  // 51: caffe.LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
-	91,  // 52: caffe.LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
-	90,  // 53: caffe.LayerParameter.slice_param:type_name -> caffe.SliceParameter
-	93,  // 54: caffe.LayerParameter.tanh_param:type_name -> caffe.TanHParameter
-	94,  // 55: caffe.LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
-	96,  // 56: caffe.LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
-	82,  // 57: caffe.LayerParameter.python_param:type_name -> caffe.PythonParameter
-	78,  // 58: caffe.LayerParameter.prelu_param:type_name -> caffe.PReLUParameter
-	87,  // 59: caffe.LayerParameter.spp_param:type_name -> caffe.SPPParameter
-	86,  // 60: caffe.LayerParameter.reshape_param:type_name -> caffe.ReshapeParameter
-	75,  // 61: caffe.LayerParameter.log_param:type_name -> caffe.LogParameter
-	67,  // 62: caffe.LayerParameter.flatten_param:type_name -> caffe.FlattenParameter
-	85,  // 63: caffe.LayerParameter.reduction_param:type_name -> caffe.ReductionParameter
-	65,  // 64: caffe.LayerParameter.embed_param:type_name -> caffe.EmbedParameter
-	95,  // 65: caffe.LayerParameter.tile_param:type_name -> caffe.TileParameter
-	55,  // 66: caffe.LayerParameter.batch_norm_param:type_name -> caffe.BatchNormParameter
-	63,  // 67: caffe.LayerParameter.elu_param:type_name -> caffe.ELUParameter
-	56,  // 68: caffe.LayerParameter.bias_param:type_name -> caffe.BiasParameter
-	88,  // 69: caffe.LayerParameter.scale_param:type_name -> caffe.ScaleParameter
-	73,  // 70: caffe.LayerParameter.input_param:type_name -> caffe.InputParameter
-	60,  // 71: caffe.LayerParameter.crop_param:type_name -> caffe.CropParameter
-	79,  // 72: caffe.LayerParameter.parameter_param:type_name -> caffe.ParameterParameter
-	84,  // 73: caffe.LayerParameter.recurrent_param:type_name -> caffe.RecurrentParameter
-	92,  // 74: caffe.LayerParameter.swish_param:type_name -> caffe.SwishParameter
-	57,  // 75: caffe.LayerParameter.clip_param:type_name -> caffe.ClipParameter
-	51,  // 76: caffe.LayerParameter.cconvolution_param:type_name -> caffe.CConvolutionParameter
-	52,  // 77: caffe.LayerParameter.cinner_product_param:type_name -> caffe.CInnerProductParameter
-	46,  // 78: caffe.LayerParameter.permute_param:type_name -> caffe.PermuteParameter
-	47,  // 79: caffe.LayerParameter.norm_param:type_name -> caffe.NormalizeParameter
-	48,  // 80: caffe.LayerParameter.interp_param:type_name -> caffe.InterpParameter
-	49,  // 81: caffe.LayerParameter.dns_convolution_param:type_name -> caffe.DNSConvolutionParameter
-	50,  // 82: caffe.LayerParameter.dns_inner_product_param:type_name -> caffe.DNSInnerProductParameter
-	2,   // 83: caffe.LayerParameter.surgery_rule:type_name -> caffe.SurgeryRule
-	99,  // 84: caffe.LayerParameter.soft_surgery_param:type_name -> caffe.SoftSurgeryParameter
-	8,   // 85: caffe.LossParameter.normalization:type_name -> caffe.LossParameter.NormalizationMode
-	9,   // 86: caffe.DataParameter.backend:type_name -> caffe.DataParameter.DB
-	43,  // 87: caffe.DataParameter.records:type_name -> caffe.RecordRange
-	32,  // 88: caffe.ConvolutionParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 89: caffe.ConvolutionParameter.bias_filler:type_name -> caffe.FillerParameter
-	10,  // 90: caffe.ConvolutionParameter.engine:type_name -> caffe.ConvolutionParameter.Engine
-	32,  // 91: caffe.ConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 92: caffe.InnerProductParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 93: caffe.InnerProductParameter.bias_filler:type_name -> caffe.FillerParameter
-	32,  // 94: caffe.InnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 95: caffe.NormalizeParameter.scale_filler:type_name -> caffe.FillerParameter
-	32,  // 96: caffe.DNSConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 97: caffe.DNSConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 98: caffe.DNSInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 99: caffe.DNSInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 100: caffe.CConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 101: caffe.CConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 102: caffe.CInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 103: caffe.CInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
-	32,  // 104: caffe.BiasParameter.filler:type_name -> caffe.FillerParameter
-	32,  // 105: caffe.DummyDataParameter.data_filler:type_name -> caffe.FillerParameter
-	28,  // 106: caffe.DummyDataParameter.shape:type_name -> caffe.BlobShape
-	11,  // 107: caffe.EltwiseParameter.operation:type_name -> caffe.EltwiseParameter.EltwiseOp
-	32,  // 108: caffe.EmbedParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 109: caffe.EmbedParameter.bias_filler:type_name -> caffe.FillerParameter
-	12,  // 110: caffe.HingeLossParameter.norm:type_name -> caffe.HingeLossParameter.Norm
-	43,  // 111: caffe.ImageDataParameter.records:type_name -> caffe.RecordRange
-	28,  // 112: caffe.InputParameter.shape:type_name -> caffe.BlobShape
-	13,  // 113: caffe.LRNParameter.norm_region:type_name -> caffe.LRNParameter.NormRegion
-	14,  // 114: caffe.LRNParameter.engine:type_name -> caffe.LRNParameter.Engine
-	32,  // 115: caffe.PReLUParameter.filler:type_name -> caffe.FillerParameter
-	28,  // 116: caffe.ParameterParameter.shape:type_name -> caffe.BlobShape
-	15,  // 117: caffe.PoolingParameter.pool:type_name -> caffe.PoolingParameter.PoolMethod
-	16,  // 118: caffe.PoolingParameter.engine:type_name -> caffe.PoolingParameter.Engine
-	17,  // 119: caffe.PoolingParameter.round_mode:type_name -> caffe.PoolingParameter.RoundMode
-	18,  // 120: caffe.ReLUParameter.engine:type_name -> caffe.ReLUParameter.Engine
-	32,  // 121: caffe.RecurrentParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 122: caffe.RecurrentParameter.bias_filler:type_name -> caffe.FillerParameter
-	19,  // 123: caffe.ReductionParameter.operation:type_name -> caffe.ReductionParameter.ReductionOp
-	28,  // 124: caffe.ReshapeParameter.shape:type_name -> caffe.BlobShape
-	20,  // 125: caffe.SPPParameter.pool:type_name -> caffe.SPPParameter.PoolMethod
-	21,  // 126: caffe.SPPParameter.engine:type_name -> caffe.SPPParameter.Engine
-	32,  // 127: caffe.ScaleParameter.filler:type_name -> caffe.FillerParameter
-	32,  // 128: caffe.ScaleParameter.bias_filler:type_name -> caffe.FillerParameter
-	22,  // 129: caffe.SigmoidParameter.engine:type_name -> caffe.SigmoidParameter.Engine
-	23,  // 130: caffe.SoftmaxParameter.engine:type_name -> caffe.SoftmaxParameter.Engine
-	24,  // 131: caffe.TanHParameter.engine:type_name -> caffe.TanHParameter.Engine
-	98,  // 132: caffe.V1LayerParameter.layer:type_name -> caffe.V0LayerParameter
-	25,  // 133: caffe.V1LayerParameter.type:type_name -> caffe.V1LayerParameter.LayerType
-	29,  // 134: caffe.V1LayerParameter.blobs:type_name -> caffe.BlobProto
-	58,  // 135: caffe.V1LayerParameter.concat_param:type_name -> caffe.ConcatParameter
-	44,  // 136: caffe.V1LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
-	42,  // 137: caffe.V1LayerParameter.data_param:type_name -> caffe.DataParameter
-	61,  // 138: caffe.V1LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
-	68,  // 139: caffe.V1LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
-	69,  // 140: caffe.V1LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	71,  // 141: caffe.V1LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
-	72,  // 142: caffe.V1LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
-	45,  // 143: caffe.V1LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
-	74,  // 144: caffe.V1LayerParameter.lrn_param:type_name -> caffe.LRNParameter
-	80,  // 145: caffe.V1LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
-	96,  // 146: caffe.V1LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
-	81,  // 147: caffe.V1LayerParameter.power_param:type_name -> caffe.PowerParameter
-	77,  // 148: caffe.V1LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
-	54,  // 149: caffe.V1LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
-	64,  // 150: caffe.V1LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
-	94,  // 151: caffe.V1LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
-	62,  // 152: caffe.V1LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
-	53,  // 153: caffe.V1LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
-	70,  // 154: caffe.V1LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
-	83,  // 155: caffe.V1LayerParameter.relu_param:type_name -> caffe.ReLUParameter
-	90,  // 156: caffe.V1LayerParameter.slice_param:type_name -> caffe.SliceParameter
-	35,  // 157: caffe.V1LayerParameter.include:type_name -> caffe.NetStateRule
-	35,  // 158: caffe.V1LayerParameter.exclude:type_name -> caffe.NetStateRule
-	76,  // 159: caffe.V1LayerParameter.mvn_param:type_name -> caffe.MVNParameter
-	40,  // 160: caffe.V1LayerParameter.transform_param:type_name -> caffe.TransformationParameter
-	93,  // 161: caffe.V1LayerParameter.tanh_param:type_name -> caffe.TanHParameter
-	89,  // 162: caffe.V1LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
-	91,  // 163: caffe.V1LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
-	59,  // 164: caffe.V1LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
-	66,  // 165: caffe.V1LayerParameter.exp_param:type_name -> caffe.ExpParameter
-	41,  // 166: caffe.V1LayerParameter.loss_param:type_name -> caffe.LossParameter
-	26,  // 167: caffe.V1LayerParameter.blob_share_mode:type_name -> caffe.V1LayerParameter.DimCheckMode
-	32,  // 168: caffe.V0LayerParameter.weight_filler:type_name -> caffe.FillerParameter
-	32,  // 169: caffe.V0LayerParameter.bias_filler:type_name -> caffe.FillerParameter
-	27,  // 170: caffe.V0LayerParameter.pool:type_name -> caffe.V0LayerParameter.PoolMethod
-	29,  // 171: caffe.V0LayerParameter.blobs:type_name -> caffe.BlobProto
-	69,  // 172: caffe.V0LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
-	102, // 173: caffe.RunState.data:type_name -> caffe.DataPosition
-	103, // 174: caffe.RunState.surgery:type_name -> caffe.LayerSurgery
-	101, // 175: caffe.RunState.states:type_name -> caffe.LayerState
-	29,  // 176: caffe.LayerState.blobs:type_name -> caffe.BlobProto
-	177, // [177:177] is the sub-list for method output_type
-	177, // [177:177] is the sub-list for method input_type
-	177, // [177:177] is the sub-list for extension type_name
-	177, // [177:177] is the sub-list for extension extendee
-	0,   // [0:177] is the sub-list for field type_name
+	40,  // 19: caffe.SolverParameter.autopilot_param:type_name -> caffe.AutopilotParameter
+	108, // 20: caffe.AutopilotParameter.limit:type_name -> caffe.AutopilotParameter.Limit
+	7,   // 21: caffe.AutopilotParameter.scale:type_name -> caffe.AutopilotParameter.Scale
+	8,   // 22: caffe.AutopilotParameter.schedule:type_name -> caffe.AutopilotParameter.Shape
+	9,   // 23: caffe.AutopilotParameter.rule:type_name -> caffe.AutopilotParameter.Rule
+	32,  // 24: caffe.SolverState.history:type_name -> caffe.BlobProto
+	104, // 25: caffe.SolverState.run_state:type_name -> caffe.RunState
+	10,  // 26: caffe.ParamSpec.share_mode:type_name -> caffe.ParamSpec.DimCheckMode
+	42,  // 27: caffe.LayerParameter.param:type_name -> caffe.ParamSpec
+	32,  // 28: caffe.LayerParameter.blobs:type_name -> caffe.BlobProto
+	38,  // 29: caffe.LayerParameter.include:type_name -> caffe.NetStateRule
+	38,  // 30: caffe.LayerParameter.exclude:type_name -> caffe.NetStateRule
+	0,   // 31: caffe.LayerParameter.phase:type_name -> caffe.Phase
+	44,  // 32: caffe.LayerParameter.transform_param:type_name -> caffe.TransformationParameter
+	45,  // 33: caffe.LayerParameter.loss_param:type_name -> caffe.LossParameter
+	57,  // 34: caffe.LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
+	58,  // 35: caffe.LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
+	62,  // 36: caffe.LayerParameter.concat_param:type_name -> caffe.ConcatParameter
+	63,  // 37: caffe.LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
+	48,  // 38: caffe.LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
+	46,  // 39: caffe.LayerParameter.data_param:type_name -> caffe.DataParameter
+	65,  // 40: caffe.LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
+	66,  // 41: caffe.LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
+	68,  // 42: caffe.LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
+	70,  // 43: caffe.LayerParameter.exp_param:type_name -> caffe.ExpParameter
+	72,  // 44: caffe.LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
+	73,  // 45: caffe.LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	74,  // 46: caffe.LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
+	75,  // 47: caffe.LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
+	76,  // 48: caffe.LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
+	49,  // 49: caffe.LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
+	78,  // 50: caffe.LayerParameter.lrn_param:type_name -> caffe.LRNParameter
+	81,  // 51: caffe.LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
+	80,  // 52: caffe.LayerParameter.mvn_param:type_name -> caffe.MVNParameter
+	84,  // 53: caffe.LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
+	85,  // 54: caffe.LayerParameter.power_param:type_name -> caffe.PowerParameter
+	87,  // 55: caffe.LayerParameter.relu_param:type_name -> caffe.ReLUParameter
+	93,  // 56: caffe.LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
+	95,  // 57: caffe.LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
+	94,  // 58: caffe.LayerParameter.slice_param:type_name -> caffe.SliceParameter
+	97,  // 59: caffe.LayerParameter.tanh_param:type_name -> caffe.TanHParameter
+	98,  // 60: caffe.LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
+	100, // 61: caffe.LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
+	86,  // 62: caffe.LayerParameter.python_param:type_name -> caffe.PythonParameter
+	82,  // 63: caffe.LayerParameter.prelu_param:type_name -> caffe.PReLUParameter
+	91,  // 64: caffe.LayerParameter.spp_param:type_name -> caffe.SPPParameter
+	90,  // 65: caffe.LayerParameter.reshape_param:type_name -> caffe.ReshapeParameter
+	79,  // 66: caffe.LayerParameter.log_param:type_name -> caffe.LogParameter
+	71,  // 67: caffe.LayerParameter.flatten_param:type_name -> caffe.FlattenParameter
+	89,  // 68: caffe.LayerParameter.reduction_param:type_name -> caffe.ReductionParameter
+	69,  // 69: caffe.LayerParameter.embed_param:type_name -> caffe.EmbedParameter
+	99,  // 70: caffe.LayerParameter.tile_param:type_name -> caffe.TileParameter
+	59,  // 71: caffe.LayerParameter.batch_norm_param:type_name -> caffe.BatchNormParameter
+	67,  // 72: caffe.LayerParameter.elu_param:type_name -> caffe.ELUParameter
+	60,  // 73: caffe.LayerParameter.bias_param:type_name -> caffe.BiasParameter
+	92,  // 74: caffe.LayerParameter.scale_param:type_name -> caffe.ScaleParameter
+	77,  // 75: caffe.LayerParameter.input_param:type_name -> caffe.InputParameter
+	64,  // 76: caffe.LayerParameter.crop_param:type_name -> caffe.CropParameter
+	83,  // 77: caffe.LayerParameter.parameter_param:type_name -> caffe.ParameterParameter
+	88,  // 78: caffe.LayerParameter.recurrent_param:type_name -> caffe.RecurrentParameter
+	96,  // 79: caffe.LayerParameter.swish_param:type_name -> caffe.SwishParameter
+	61,  // 80: caffe.LayerParameter.clip_param:type_name -> caffe.ClipParameter
+	55,  // 81: caffe.LayerParameter.cconvolution_param:type_name -> caffe.CConvolutionParameter
+	56,  // 82: caffe.LayerParameter.cinner_product_param:type_name -> caffe.CInnerProductParameter
+	50,  // 83: caffe.LayerParameter.permute_param:type_name -> caffe.PermuteParameter
+	51,  // 84: caffe.LayerParameter.norm_param:type_name -> caffe.NormalizeParameter
+	52,  // 85: caffe.LayerParameter.interp_param:type_name -> caffe.InterpParameter
+	53,  // 86: caffe.LayerParameter.dns_convolution_param:type_name -> caffe.DNSConvolutionParameter
+	54,  // 87: caffe.LayerParameter.dns_inner_product_param:type_name -> caffe.DNSInnerProductParameter
+	2,   // 88: caffe.LayerParameter.surgery_rule:type_name -> caffe.SurgeryRule
+	103, // 89: caffe.LayerParameter.soft_surgery_param:type_name -> caffe.SoftSurgeryParameter
+	11,  // 90: caffe.LossParameter.normalization:type_name -> caffe.LossParameter.NormalizationMode
+	12,  // 91: caffe.DataParameter.backend:type_name -> caffe.DataParameter.DB
+	47,  // 92: caffe.DataParameter.records:type_name -> caffe.RecordRange
+	35,  // 93: caffe.ConvolutionParameter.weight_filler:type_name -> caffe.FillerParameter
+	35,  // 94: caffe.ConvolutionParameter.bias_filler:type_name -> caffe.FillerParameter
+	13,  // 95: caffe.ConvolutionParameter.engine:type_name -> caffe.ConvolutionParameter.Engine
+	35,  // 96: caffe.ConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	35,  // 97: caffe.InnerProductParameter.weight_filler:type_name -> caffe.FillerParameter
+	35,  // 98: caffe.InnerProductParameter.bias_filler:type_name -> caffe.FillerParameter
+	35,  // 99: caffe.InnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	35,  // 100: caffe.NormalizeParameter.scale_filler:type_name -> caffe.FillerParameter
+	35,  // 101: caffe.DNSConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	35,  // 102: caffe.DNSConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	35,  // 103: caffe.DNSInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	35,  // 104: caffe.DNSInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	35,  // 105: caffe.CConvolutionParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	35,  // 106: caffe.CConvolutionParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	35,  // 107: caffe.CInnerProductParameter.weight_mask_filler:type_name -> caffe.FillerParameter
+	35,  // 108: caffe.CInnerProductParameter.bias_mask_filler:type_name -> caffe.FillerParameter
+	35,  // 109: caffe.BiasParameter.filler:type_name -> caffe.FillerParameter
+	35,  // 110: caffe.DummyDataParameter.data_filler:type_name -> caffe.FillerParameter
+	31,  // 111: caffe.DummyDataParameter.shape:type_name -> caffe.BlobShape
+	14,  // 112: caffe.EltwiseParameter.operation:type_name -> caffe.EltwiseParameter.EltwiseOp
+	35,  // 113: caffe.EmbedParameter.weight_filler:type_name -> caffe.FillerParameter
+	35,  // 114: caffe.EmbedParameter.bias_filler:type_name -> caffe.FillerParameter
+	15,  // 115: caffe.HingeLossParameter.norm:type_name -> caffe.HingeLossParameter.Norm
+	47,  // 116: caffe.ImageDataParameter.records:type_name -> caffe.RecordRange
+	31,  // 117: caffe.InputParameter.shape:type_name -> caffe.BlobShape
+	16,  // 118: caffe.LRNParameter.norm_region:type_name -> caffe.LRNParameter.NormRegion
+	17,  // 119: caffe.LRNParameter.engine:type_name -> caffe.LRNParameter.Engine
+	35,  // 120: caffe.PReLUParameter.filler:type_name -> caffe.FillerParameter
+	31,  // 121: caffe.ParameterParameter.shape:type_name -> caffe.BlobShape
+	18,  // 122: caffe.PoolingParameter.pool:type_name -> caffe.PoolingParameter.PoolMethod
+	19,  // 123: caffe.PoolingParameter.engine:type_name -> caffe.PoolingParameter.Engine
+	20,  // 124: caffe.PoolingParameter.round_mode:type_name -> caffe.PoolingParameter.RoundMode
+	21,  // 125: caffe.ReLUParameter.engine:type_name -> caffe.ReLUParameter.Engine
+	35,  // 126: caffe.RecurrentParameter.weight_filler:type_name -> caffe.FillerParameter
+	35,  // 127: caffe.RecurrentParameter.bias_filler:type_name -> caffe.FillerParameter
+	22,  // 128: caffe.ReductionParameter.operation:type_name -> caffe.ReductionParameter.ReductionOp
+	31,  // 129: caffe.ReshapeParameter.shape:type_name -> caffe.BlobShape
+	23,  // 130: caffe.SPPParameter.pool:type_name -> caffe.SPPParameter.PoolMethod
+	24,  // 131: caffe.SPPParameter.engine:type_name -> caffe.SPPParameter.Engine
+	35,  // 132: caffe.ScaleParameter.filler:type_name -> caffe.FillerParameter
+	35,  // 133: caffe.ScaleParameter.bias_filler:type_name -> caffe.FillerParameter
+	25,  // 134: caffe.SigmoidParameter.engine:type_name -> caffe.SigmoidParameter.Engine
+	26,  // 135: caffe.SoftmaxParameter.engine:type_name -> caffe.SoftmaxParameter.Engine
+	27,  // 136: caffe.TanHParameter.engine:type_name -> caffe.TanHParameter.Engine
+	102, // 137: caffe.V1LayerParameter.layer:type_name -> caffe.V0LayerParameter
+	28,  // 138: caffe.V1LayerParameter.type:type_name -> caffe.V1LayerParameter.LayerType
+	32,  // 139: caffe.V1LayerParameter.blobs:type_name -> caffe.BlobProto
+	62,  // 140: caffe.V1LayerParameter.concat_param:type_name -> caffe.ConcatParameter
+	48,  // 141: caffe.V1LayerParameter.convolution_param:type_name -> caffe.ConvolutionParameter
+	46,  // 142: caffe.V1LayerParameter.data_param:type_name -> caffe.DataParameter
+	65,  // 143: caffe.V1LayerParameter.dropout_param:type_name -> caffe.DropoutParameter
+	72,  // 144: caffe.V1LayerParameter.hdf5_data_param:type_name -> caffe.HDF5DataParameter
+	73,  // 145: caffe.V1LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	75,  // 146: caffe.V1LayerParameter.image_data_param:type_name -> caffe.ImageDataParameter
+	76,  // 147: caffe.V1LayerParameter.infogain_loss_param:type_name -> caffe.InfogainLossParameter
+	49,  // 148: caffe.V1LayerParameter.inner_product_param:type_name -> caffe.InnerProductParameter
+	78,  // 149: caffe.V1LayerParameter.lrn_param:type_name -> caffe.LRNParameter
+	84,  // 150: caffe.V1LayerParameter.pooling_param:type_name -> caffe.PoolingParameter
+	100, // 151: caffe.V1LayerParameter.window_data_param:type_name -> caffe.WindowDataParameter
+	85,  // 152: caffe.V1LayerParameter.power_param:type_name -> caffe.PowerParameter
+	81,  // 153: caffe.V1LayerParameter.memory_data_param:type_name -> caffe.MemoryDataParameter
+	58,  // 154: caffe.V1LayerParameter.argmax_param:type_name -> caffe.ArgMaxParameter
+	68,  // 155: caffe.V1LayerParameter.eltwise_param:type_name -> caffe.EltwiseParameter
+	98,  // 156: caffe.V1LayerParameter.threshold_param:type_name -> caffe.ThresholdParameter
+	66,  // 157: caffe.V1LayerParameter.dummy_data_param:type_name -> caffe.DummyDataParameter
+	57,  // 158: caffe.V1LayerParameter.accuracy_param:type_name -> caffe.AccuracyParameter
+	74,  // 159: caffe.V1LayerParameter.hinge_loss_param:type_name -> caffe.HingeLossParameter
+	87,  // 160: caffe.V1LayerParameter.relu_param:type_name -> caffe.ReLUParameter
+	94,  // 161: caffe.V1LayerParameter.slice_param:type_name -> caffe.SliceParameter
+	38,  // 162: caffe.V1LayerParameter.include:type_name -> caffe.NetStateRule
+	38,  // 163: caffe.V1LayerParameter.exclude:type_name -> caffe.NetStateRule
+	80,  // 164: caffe.V1LayerParameter.mvn_param:type_name -> caffe.MVNParameter
+	44,  // 165: caffe.V1LayerParameter.transform_param:type_name -> caffe.TransformationParameter
+	97,  // 166: caffe.V1LayerParameter.tanh_param:type_name -> caffe.TanHParameter
+	93,  // 167: caffe.V1LayerParameter.sigmoid_param:type_name -> caffe.SigmoidParameter
+	95,  // 168: caffe.V1LayerParameter.softmax_param:type_name -> caffe.SoftmaxParameter
+	63,  // 169: caffe.V1LayerParameter.contrastive_loss_param:type_name -> caffe.ContrastiveLossParameter
+	70,  // 170: caffe.V1LayerParameter.exp_param:type_name -> caffe.ExpParameter
+	45,  // 171: caffe.V1LayerParameter.loss_param:type_name -> caffe.LossParameter
+	29,  // 172: caffe.V1LayerParameter.blob_share_mode:type_name -> caffe.V1LayerParameter.DimCheckMode
+	35,  // 173: caffe.V0LayerParameter.weight_filler:type_name -> caffe.FillerParameter
+	35,  // 174: caffe.V0LayerParameter.bias_filler:type_name -> caffe.FillerParameter
+	30,  // 175: caffe.V0LayerParameter.pool:type_name -> caffe.V0LayerParameter.PoolMethod
+	32,  // 176: caffe.V0LayerParameter.blobs:type_name -> caffe.BlobProto
+	73,  // 177: caffe.V0LayerParameter.hdf5_output_param:type_name -> caffe.HDF5OutputParameter
+	106, // 178: caffe.RunState.data:type_name -> caffe.DataPosition
+	107, // 179: caffe.RunState.surgery:type_name -> caffe.LayerSurgery
+	105, // 180: caffe.RunState.states:type_name -> caffe.LayerState
+	32,  // 181: caffe.LayerState.blobs:type_name -> caffe.BlobProto
+	182, // [182:182] is the sub-list for method output_type
+	182, // [182:182] is the sub-list for method input_type
+	182, // [182:182] is the sub-list for extension type_name
+	182, // [182:182] is the sub-list for extension extendee
+	0,   // [0:182] is the sub-list for field type_name
 }
 
 func init() { file_caffe_proto_init() }
@@ -10507,8 +11057,8 @@ func file_caffe_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_caffe_proto_rawDesc), len(file_caffe_proto_rawDesc)),
-			NumEnums:      28,
-			NumMessages:   76,
+			NumEnums:      31,
+			NumMessages:   78,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -89,7 +89,11 @@ func (p Phase) String() string { return nameOf(phaseNames, int(p), "Phase") }
 func (s Schedule) Validate() error {
 	switch {
 	case s.Begin < 0 || s.End < s.Begin:
-		return fmt.Errorf("a descent from iteration %d to %d; wanted one that ends no sooner than it begins", s.Begin, s.End)
+		return fmt.Errorf(
+			"a descent from iteration %d to %d; wanted one that ends no sooner than it begins",
+			s.Begin,
+			s.End,
+		)
 	case s.Interval < 1:
 		return fmt.Errorf("interval is %d; wanted at least 1 iteration", s.Interval)
 	case s.Anneal < 0:

@@ -1,0 +1,289 @@
+package autopilot
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/human"
+)
+
+// Facts are what a run says of itself, by which what nobody has set is derived.
+type Facts struct {
+	Iter    int // where the run stands: surgery comes no sooner
+	MaxIter int
+	// Trained: weights were loaded, or trained here. Those that start random learn something first.
+	Trained bool
+	// BaseLR, Policy and Rate are the solver's base_lr, lr_policy, and what rate that gives an iteration; nil where that
+	// is not known.
+	BaseLR float64
+	Policy string
+	Rate   func(iter int) float64
+	// EpochIters is how many iterations see the training data once; 0 where that is not known.
+	EpochIters int
+}
+
+// Descent is what settings come to in a run.
+type Descent struct {
+	Settings Settings // with nothing automatic left
+	Budget   Budget   // the target's
+	Schedule Schedule
+	Derived  []Derived
+	Warnings []string
+}
+
+// Derived is a number that nobody has set, and why it is what it is.
+type Derived struct {
+	Name, Value, Why string
+}
+
+// String is the number with its reason: "end_iter 18000: 60 % of 30,000 iterations".
+func (d Derived) String() string { return d.Name + " " + d.Value + ": " + d.Why }
+
+// What is derived goes by these.
+const (
+	defaultCycles    = 4
+	defaultExponent  = 3
+	endPart          = 0.6  // of the run, for the descent; the anneal has the rest
+	warmPart         = 0.2  // of the run, for random weights to learn something
+	mostStart        = 50.0 // times smaller at the first surgery, at most
+	softInterval     = 20
+	hardInterval     = 100 // a weight that is pruned by a hard rule is missed at once
+	leastSurgeries   = 50
+	leastIters       = 10
+	sensibleDescents = 1000
+)
+
+// Descend derives what nobody has set from the run and its layers, whose limits it sets (Bind), and says why. The
+// solver's rates stay as they are up to the end of the descent. It is an error where there is no target, the layers
+// cannot come to it, or the run has no room for a descent.
+func (s Settings) Descend(f Facts, layers []Layer) (*Descent, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	if err := s.Bind(layers); err != nil {
+		return nil, err
+	}
+	if s.Target.Unit == NoTarget {
+		return nil, fmt.Errorf("no target; wanted %s", TargetForms)
+	}
+	b, err := s.Target.Budget(layers)
+	if err != nil {
+		return nil, err
+	}
+	d := &Descent{Settings: s, Budget: b}
+	if err := d.span(f); err != nil {
+		return nil, err
+	}
+	d.interval(layers)
+	from, err := d.start(layers)
+	if err != nil {
+		return nil, err
+	}
+	d.softRule(layers)
+	d.rate(f)
+	s = d.Settings
+	d.Schedule = Schedule{Shape: s.Shape, Begin: s.Start, End: s.End, Interval: s.Interval, From: from, To: b.Limit,
+		Cycles: s.Cycles, Anneal: s.Anneal}
+	return d, d.Schedule.Validate()
+}
+
+func (d *Descent) derive(name, value, why string, args ...any) {
+	d.Derived = append(d.Derived, Derived{name, value, fmt.Sprintf(why, args...)})
+}
+
+func (d *Descent) warn(format string, args ...any) {
+	d.Warnings = append(d.Warnings, fmt.Sprintf(format, args...))
+}
+
+// span finds when the descent begins and ends, and how long the anneal is.
+func (d *Descent) span(f Facts) error {
+	s := &d.Settings
+	if f.MaxIter-f.Iter < leastIters {
+		return fmt.Errorf(
+			"max_iter is %d, and the run at iteration %d; a descent wants at least %d iterations, and thousands "+
+				"to keep accuracy",
+			f.MaxIter,
+			f.Iter,
+			leastIters,
+		)
+	}
+	switch {
+	case s.Start == Auto && f.Trained:
+		s.Start = f.Iter
+		d.derive("start_iter", strconv.Itoa(s.Start), "at once: the weights are trained")
+	case s.Start == Auto:
+		s.Start = f.Iter + int(warmPart*float64(f.MaxIter-f.Iter))
+		d.derive("start_iter", strconv.Itoa(s.Start), "after %.0f %% of the run: weights that start random learn first",
+			100*warmPart)
+	case s.Start < f.Iter:
+		d.derive("start_iter", strconv.Itoa(f.Iter), "the run is past %d already", s.Start)
+		s.Start = f.Iter
+	}
+	run := f.MaxIter - s.Start
+	switch {
+	case s.End == Auto && s.Anneal > 0:
+		s.End = f.MaxIter - s.Anneal
+		d.derive("end_iter", strconv.Itoa(s.End), "max_iter %d less anneal_iter %d", f.MaxIter, s.Anneal)
+	case s.End == Auto && s.Anneal == 0:
+		s.End = f.MaxIter
+		d.derive("end_iter", strconv.Itoa(s.End), "max_iter: anneal_iter is 0")
+	case s.End == Auto:
+		s.End = s.Start + int(endPart*float64(run))
+		d.derive(
+			"end_iter",
+			strconv.Itoa(s.End),
+			"%.0f %% of the %s iterations from start_iter to max_iter %d",
+			100*endPart,
+			human.Count(run),
+			f.MaxIter,
+		)
+	}
+	if s.Anneal == Auto {
+		s.Anneal = max(0, f.MaxIter-s.End)
+		d.derive("anneal_iter", strconv.Itoa(s.Anneal), "from end_iter to max_iter %d", f.MaxIter)
+	}
+	switch {
+	case s.End+s.Anneal > f.MaxIter:
+		return fmt.Errorf(
+			"end_iter is %d and anneal_iter %d, together more than max_iter %d",
+			s.End,
+			s.Anneal,
+			f.MaxIter,
+		)
+	case s.End-s.Start < leastIters:
+		return fmt.Errorf(
+			"a descent from iteration %d to %d; wanted at least %d iterations",
+			s.Start,
+			s.End,
+			leastIters,
+		)
+	}
+	if n := s.End - s.Start; n < sensibleDescents {
+		d.warn("a descent of %s iterations is short: accuracy wants thousands", human.Count(n))
+	} else if f.EpochIters > n {
+		d.warn("a descent of %s iterations sees a part of the training data: an epoch has %s", human.Count(n),
+			human.Count(f.EpochIters))
+	}
+	if s.Anneal == 0 {
+		d.warn("no anneal: the learning rate stays as it is, and most of the accuracy comes back as it falls")
+	}
+	return nil
+}
+
+// interval finds how many iterations lie between surgeries.
+func (d *Descent) interval(layers []Layer) {
+	s := &d.Settings
+	if s.Interval == Auto {
+		hard := false
+		for i := range layers {
+			hard = hard || !layers[i].Excluded && s.Rule.Of(layers[i].Rule) != gpu.SoftRule
+		}
+		s.Interval = softInterval
+		why := "what the soft rule prunes leaves from 0, so surgery may come often"
+		if hard {
+			s.Interval, why = hardInterval, "between surgeries by a hard rule the net heals"
+		}
+		if most := (s.End - s.Start) / leastSurgeries; most < s.Interval {
+			s.Interval, why = max(1, most), fmt.Sprintf("so that the descent has %d surgeries", leastSurgeries)
+		}
+		d.derive("interval", strconv.Itoa(s.Interval), "%s", why)
+	}
+	if s.Cycles == Auto && s.Shape == CyclicShape {
+		s.Cycles = defaultCycles
+		d.derive("cycles", strconv.Itoa(s.Cycles), "by default")
+	}
+}
+
+// start finds what the first surgery leaves.
+func (d *Descent) start(layers []Layer) (float64, error) {
+	s, b := &d.Settings, d.Budget
+	dense, now := b.Cost.Dense(layers), b.Cost.Now(layers)
+	switch {
+	case s.Shape == OneShotShape:
+		return b.Limit, nil
+	case s.StartKept.Unit != NoTarget:
+		from, err := s.StartKept.budget(layers, b.Cost)
+		if err != nil {
+			return 0, fmt.Errorf("start_kept: %w", err)
+		}
+		if from.Limit < b.Limit {
+			return 0, fmt.Errorf("start_kept is %s (%s), less than the target %s (%s)", s.StartKept, from, s.Target, b)
+		}
+		return from.Limit, nil
+	}
+	times := dense / b.Limit
+	startTimes := min(math.Pow(times, 2./3), mostStart)
+	from := max(dense/startTimes, b.Limit)
+	why := fmt.Sprintf("%.3gx at once, %.4gx to the power 2/3 and at most %gx", startTimes, times, mostStart)
+	if now < from {
+		from, why = now, fmt.Sprintf("what is kept now, %.4gx", dense/now)
+	}
+	if b.Cost == CountCost {
+		from = math.Floor(from)
+	}
+	d.derive("start_kept", b.Cost.Format(from), "%s", why)
+	return from, nil
+}
+
+// softRule finds the settings of the soft rule.
+func (d *Descent) softRule(layers []Layer) {
+	s := &d.Settings
+	if s.Rule != SoftRule {
+		return
+	}
+	if s.Exponent == Auto {
+		s.Exponent = defaultExponent
+		d.derive("exponent", number(s.Exponent), "as Feather has it")
+	}
+	convolutions := false
+	for i := range layers {
+		convolutions = convolutions || !layers[i].Excluded && layers[i].positions() > 1
+	}
+	theta, every, why := 0.5, 1, "without convolutions; what kept most accuracy of LeNet-300-100"
+	if convolutions {
+		theta, every, why = 1, 5, "with convolutions; what kept most accuracy of LeNet-5"
+	}
+	if s.Theta == Auto {
+		s.Theta = theta
+		d.derive("theta", number(theta), "%s", why)
+	}
+	if s.ThetaEvery == Auto {
+		s.ThetaEvery = every
+		d.derive("theta_every", strconv.Itoa(every), "%s", why)
+	}
+}
+
+// rate says what becomes of the learning rate.
+func (d *Descent) rate(f Facts) {
+	s := &d.Settings
+	if f.Rate == nil {
+		return
+	}
+	first, last := f.Rate(s.Start), f.Rate(s.End)
+	value := fmt.Sprintf("%.3g", first)
+	if first != last {
+		value += fmt.Sprintf(" to %.3g", last)
+	}
+	then := ""
+	if s.Anneal > 0 {
+		then = fmt.Sprintf("; then times a cosine that is 0 at iteration %d", s.End+s.Anneal)
+	}
+	d.derive("rate", value, "base_lr %g by lr_policy %s up to iteration %d%s", f.BaseLR, f.Policy, s.End, then)
+	if last < first/10*(1+1e-9) {
+		d.warn(
+			"lr_policy %s has the rate at %.3g when the descent ends, and began it with %.3g: what late surgeries break "+
+				"heals slowly",
+			f.Policy,
+			last,
+			first,
+		)
+	}
+}
+
+// Soft is the settings of the soft rule that the layers get.
+func (d *Descent) Soft() config.SoftHyper {
+	return config.SoftHyper{Exponent: d.Settings.Exponent, Theta: d.Settings.Theta, ThetaEvery: d.Settings.ThetaEvery}
+}
