@@ -415,6 +415,7 @@ type cCol struct {
 type cSoft struct {
 	cut      float32
 	exponent float32
+	root     float32
 }
 
 // cUpdateParams is the struct UpdateParams of the kernels.
@@ -1224,10 +1225,10 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(cKey{})-20]
 	_ = [1]int{}[unsafe.Sizeof(cLRN{})-52]
 	_ = [1]int{}[unsafe.Sizeof(cCol{})-212]
-	_ = [1]int{}[unsafe.Sizeof(cSoft{})-8]
-	_ = [1]int{}[unsafe.Sizeof(cUpdateParams{})-44]
+	_ = [1]int{}[unsafe.Sizeof(cSoft{})-12]
+	_ = [1]int{}[unsafe.Sizeof(cUpdateParams{})-48]
 	_ = [1]int{}[unsafe.Sizeof(cUpdateSegment{})-48]
-	_ = [1]int{}[unsafe.Sizeof(cSurgeryParams{})-24]
+	_ = [1]int{}[unsafe.Sizeof(cSurgeryParams{})-28]
 	_ = [1]int{}[unsafe.Sizeof(cSurgeryResult{})-48]
 	_ = [1]int{}[unsafe.Sizeof(cSurgerySegment{})-32]
 	_ = [1]int{}[unsafe.Sizeof(addBiasArgs{})-56]

@@ -76,6 +76,7 @@ func TestLaunches(t *testing.T) {
 	mean, variance := tensor(4), tensor(4)
 	var results [5]gpu.SurgeryResult
 	params := [5][4]*gpu.Tensor{}
+	number := float32(0) // another one each time
 	for i := range params {
 		for k := range params[i] {
 			params[i][k] = tensor(100 * (i + 1))
@@ -111,8 +112,10 @@ func TestLaunches(t *testing.T) {
 			d.SoftmaxLoss(rows, y, z.View(0, 36), gpu.Ignore{}, 0, c.View(0, 2))
 		}, 1},
 		{"updates", func() {
-			for i, p := range params {
-				d.Update(gpu.UpdateParams{Rate: float32(i), Scale: 1, Theta: 1}, p[0], p[1], p[2], nil, p[3])
+			for _, p := range params {
+				number++
+				u := gpu.UpdateParams{Rate: number, Scale: 1, Theta: number, Soft: gpu.Soft{Cut: number, Exponent: number}}
+				d.Update(u, p[0], p[1], p[2], nil, p[3])
 			}
 		}, 1},
 		{"surgery", func() {
@@ -121,9 +124,21 @@ func TestLaunches(t *testing.T) {
 				d.Surgery(&o, p[0], p[3], p[1], p[2], &results[i])
 			}
 		}, 2},
+		{"surgery under the soft rule, of layers that do different things", func() {
+			for i, p := range params {
+				number++
+				o := gpu.SurgeryParams{
+					Rule: gpu.SoftRule, Soft: gpu.Soft{Cut: number, Exponent: number}, Measured: i > 0,
+					Redraw: i%2 == 0, Rewrite: i%3 == 0,
+				}
+				d.Surgery(&o, p[0], p[3], p[1], p[2], &results[i])
+			}
+		}, 2},
 		{"surgery with histograms", func() {
 			for i, p := range params {
-				o := gpu.SurgeryParams{Rule: gpu.Rule(i % 2), Threshold: float32(i), Redraw: true, Histogram: true}
+				o := gpu.SurgeryParams{
+					Rule: gpu.Rule(i % 3), Threshold: float32(i), Redraw: true, Histogram: true, ByMagnitude: i%2 == 0,
+				}
 				d.Surgery(&o, p[0], p[3], p[1], p[2], &results[i])
 			}
 		}, 2},

@@ -108,7 +108,10 @@ func (d *back) closeUpdates() {
 	})
 }
 
-func softOf(s gpu.Soft) cSoft { return cSoft{cut: s.Cut, exponent: s.Exponent} }
+// softOf is what the kernels know of forward weights. Their root is not used where the exponent is infinite.
+func softOf(s gpu.Soft) cSoft {
+	return cSoft{cut: s.Cut, exponent: s.Exponent, root: 1 / s.Exponent}
+}
 
 func (d *back) farthest(o *gpu.Farthest) {
 	d.closeBatches()

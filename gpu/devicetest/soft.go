@@ -10,7 +10,13 @@ import (
 // softs are forward weights of every kind: hard, by a cut of 0, by p = ∞, and by exponents with code of their own and
 // without.
 var softs = []gpu.Soft{{}, {Exponent: 3}, {Cut: 0.4}, {Cut: 0.4, Exponent: 1}, {Cut: 0.4, Exponent: 2},
-	{Cut: 0.4, Exponent: 3}, {Cut: 0.4, Exponent: 1.7}}
+	{Cut: 0.4, Exponent: 3}, {Cut: 0.4, Exponent: 1.7}, {Cut: 0.01, Exponent: 1.1}, {Cut: 0.4, Exponent: 100}}
+
+// around are weights where forward weights lose digits most easily: next to a cut, and a little off.
+func around(cut float32) []float32 {
+	next := math.Nextafter32(cut, 2)
+	return []float32{cut, -cut, next, -next, math.Nextafter32(next, 2), cut * (1 + 1e-5), -cut * (1 + 1e-3), 0}
+}
 
 // checkForward compares forward weights with those of s for the weights and the mask: which are pruned bit for bit,
 // and, where the exponent has code of its own, their values too.
@@ -80,7 +86,8 @@ func softSurgery(b *bench) {
 	for _, n := range []int{6, 1000, 50001} {
 		for _, s := range softs {
 			w, c := b.random(n), b.random(n/3)
-			w[1], w[2] = 0, -s.Cut
+			copy(w[1:], around(s.Cut))
+			copy(c, around(s.Cut))
 			mw, maskW := masked(w)
 			mc, maskC := masked(c)
 			tw, tmw, tc, tmc := b.tensor(w), b.tensor(mw), b.tensor(c), b.tensor(mc)
@@ -120,6 +127,112 @@ func softSurgery(b *bench) {
 		}
 	}
 	seedMagnitudes(b)
+	softRepeats(b)
+	softRow(b)
+}
+
+// softRepeats does the same work several times with another cut, exponent and theta: a device that records its work
+// may not record them.
+func softRepeats(b *bench) {
+	const n = 5000
+	w, c := b.random(n), b.random(50)
+	mw, maskW := masked(w)
+	mc, maskC := masked(c)
+	tw, tmw, tc, tmc := b.tensor(w), b.tensor(mw), b.tensor(c), b.tensor(mc)
+	tg, th, gate := b.tensor(make([]float32, n)), b.tensor(make([]float32, n)), b.tensor([]float32{0})
+	for round := range 5 {
+		s := gpu.Soft{Cut: 0.1 * float32(round+1), Exponent: []float32{1, 3, 0, 2, 1.5}[round]}
+		p := gpu.SurgeryParams{Rule: gpu.SoftRule, Soft: s, Measured: true, Redraw: true, Gate: gate}
+		var r gpu.SurgeryResult
+		b.surgery(&p, tw, tmw, tc, tmc, &r)
+		for at, v := range [][]float32{b.values(tw), c} {
+			for i, x := range v {
+				[][]bool{maskW, maskC}[at][i] = !(math.Abs(float64(x)) <= float64(s.Cut))
+			}
+		}
+		b.checkForward("weights of a round", tmw, s, b.values(tw), maskW)
+		b.checkForward("bias of a round", tmc, s, c, maskC)
+		s.Exponent, s.Cut = 4-s.Exponent, s.Cut/2
+		p.Soft, p.Redraw, p.Rewrite = s, false, true
+		b.surgery(&p, tw, tmw, tc, tmc, &r)
+		b.checkForward("rewritten weights of a round", tmw, s, b.values(tw), maskW)
+		theta := 0.25 * float32(round)
+		before, g := b.values(tw), b.random(n)
+		b.d.Upload(tg, g)
+		b.d.Fill(th, 0)
+		b.d.Update(gpu.UpdateParams{Rate: 1, Scale: 0.5, Theta: theta, Soft: s, Gate: gate}, tw, tg, th, nil, tmw)
+		b.check("Update of a round", tw, each(n, func(i int) float64 {
+			if maskW[i] {
+				return float64(before[i]) - 0.5*float64(g[i])
+			}
+			return float64(before[i]) - 0.5*float64(theta)*float64(g[i])
+		}))
+		b.checkForward("Update of a round", tmw, s, b.values(tw), maskW)
+		// Behind a gate nothing moves.
+		b.d.Upload(gate, []float32{float32(math.Inf(1))})
+		p.Soft = gpu.Soft{}
+		b.surgery(&p, tw, tmw, tc, tmc, &r)
+		b.d.Update(gpu.UpdateParams{Rate: 1, Scale: 1, Theta: 1, Gate: gate}, tw, tg, th, nil, tmw)
+		b.checkForward("behind a gate", tmw, s, b.values(tw), maskW)
+		b.d.Upload(gate, []float32{0})
+	}
+}
+
+// softRow does surgeries of one layer in a row, and of others between them, without waiting: each must find what the
+// one before it left, whatever a device makes one of.
+func softRow(b *bench) {
+	const n = 3000
+	w, other := b.random(n), b.random(n)
+	m, mask := masked(w)
+	tw, tm, to, tom := b.tensor(w), b.tensor(m), b.tensor(other), b.tensor(other)
+	cut := gpu.Soft{Cut: 0.5, Exponent: 3}
+	var r [5]gpu.SurgeryResult
+	for i, p := range []gpu.SurgeryParams{
+		{Rule: gpu.SoftRule, Measured: true, Sigma: 1},
+		{Rule: gpu.SoftRule, Soft: cut, Redraw: true, Measured: true, Sigma: 1},
+		{Rule: gpu.SoftRule, Soft: gpu.Soft{Cut: 0.25, Exponent: 1}, Redraw: true, Measured: true, Sigma: 1},
+		{Rule: gpu.SoftRule, Measured: true, Sigma: 1},
+		{Rule: gpu.SoftRule, Soft: gpu.Soft{Cut: 0.125, Exponent: 2}, Rewrite: true, Measured: true, Sigma: 1},
+	} {
+		b.d.Surgery(&p, tw, tm, nil, nil, &r[i])
+		if i == 2 {
+			b.d.Surgery(
+				&gpu.SurgeryParams{Rule: gpu.SoftRule, Soft: cut, Redraw: true},
+				to,
+				tom,
+				nil,
+				nil,
+				new(gpu.SurgeryResult),
+			)
+		}
+	}
+	if err := b.d.Sync(); err != nil {
+		b.Fatal(err)
+	}
+	keptBy := func(c float64) (kept int) {
+		for _, v := range w {
+			kept += count(math.Abs(float64(v)) > c)
+		}
+		return kept
+	}
+	before, pruned, spliced := 0, 0, 0
+	for i, v := range w {
+		before += count(mask[i])
+		pruned += count(mask[i] && !(math.Abs(float64(v)) > 0.5))
+		spliced += count(!mask[i] && math.Abs(float64(v)) > 0.5)
+		mask[i] = math.Abs(float64(v)) > 0.25
+	}
+	half, quarter := keptBy(0.5), keptBy(0.25)
+	b.checkCounts(&r[0], n, before, 0, 0)
+	b.checkCounts(&r[1], n, half, pruned, spliced)
+	b.checkCounts(&r[2], n, quarter, 0, quarter-half)
+	b.checkCounts(&r[3], n, quarter, 0, 0)
+	b.checkCounts(&r[4], n, quarter, 0, 0)
+	b.checkForward("after surgeries in a row", tm, gpu.Soft{Cut: 0.125, Exponent: 2}, w, mask)
+	for i := range mask {
+		mask[i] = math.Abs(float64(other[i])) > 0.5
+	}
+	b.checkForward("a layer between them", tom, cut, other, mask)
 }
 
 // seedMagnitudes checks bins by magnitude under the seed rule: of distances from the mean.

@@ -18,7 +18,7 @@ __device__ __forceinline__ float cube_root(float x) {
 
 // Soft is gpu.Soft: what the forward weights of kept entries are.
 struct Soft {
-	float cut, exponent; // an exponent of 0 is infinity
+	float cut, exponent, root; // an exponent p of 0 is infinity; root is 1/p
 
 	// forward is the forward weight of a kept entry. A whole array takes the same way through it.
 	__device__ __forceinline__ float forward(float w) const {
@@ -36,7 +36,7 @@ struct Soft {
 		if (exponent == 2) return sqrtf(__fmul_rn(over, a + c));
 		if (exponent == 3) return cube_root(__fmul_rn(over, __fadd_rn(__fadd_rn(__fmul_rn(a, a), __fmul_rn(a, c)), __fmul_rn(c, c))));
 		float ratio = c / a, log = ratio < 0.5f ? logf(ratio) : log1pf(-over / a);
-		return a * powf(-expm1f(exponent * log), 1 / exponent);
+		return a * powf(-expm1f(exponent * log), root);
 	}
 };
 
