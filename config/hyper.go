@@ -133,6 +133,17 @@ func (l *LayerHyper) ThresholdParam() Param {
 	return Threshold
 }
 
+// ThresholdRange returns the least and the largest threshold of a rule.
+func ThresholdRange(r gpu.Rule) (lo, hi float64) {
+	switch r {
+	case gpu.PaperRule:
+		return -100, 100
+	case gpu.SoftRule: // a cut for the whole net is far off in a layer of small weights
+		return 0, 1e6
+	}
+	return 0, 100
+}
+
 // Layer returns the settings of a layer, or nil.
 func (h *Hyper) Layer(name string) *LayerHyper {
 	if i, ok := h.index[name]; ok && i < len(h.Layers) && h.Layers[i].Name == name {
@@ -223,13 +234,7 @@ func (h *Hyper) Faults() []Fault {
 	stop(Field{Param: Stop}, h.Stop, 1)
 	for i := range h.Layers {
 		l := &h.Layers[i]
-		lo, hi := 0.0, 100.0
-		switch l.Rule {
-		case gpu.PaperRule:
-			lo = -100
-		case gpu.SoftRule: // a cut for the whole net is far off in a layer of small weights
-			hi = 1e6
-		}
+		lo, hi := ThresholdRange(l.Rule)
 		check(Field{l.Name, l.ThresholdParam()}, l.Threshold, lo, hi)
 		switch l.Rule {
 		case gpu.SeedRule:

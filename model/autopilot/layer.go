@@ -3,6 +3,7 @@ package autopilot
 import (
 	"math"
 
+	"dns-tui/config"
 	"dns-tui/gpu"
 )
 
@@ -42,19 +43,16 @@ const DefaultFloor = 1
 
 func (l *Layer) positions() int { return max(1, l.Positions) }
 
-// Most and least thresholds that the settings of a layer hold: see config.Hyper.Faults.
-const (
-	mostSoft = 1e6
-	most     = 100
-	least    = -100 // c_rate
-)
-
 // MostCut is the largest cut that the settings of the layer's rule allow.
 func (l *Layer) MostCut() float32 {
-	if l.Rule == gpu.SoftRule {
-		return l.CutAt(mostSoft)
-	}
+	_, most := config.ThresholdRange(l.Rule)
 	return l.CutAt(most)
+}
+
+// leastCut is the smallest.
+func (l *Layer) leastCut() float32 {
+	least, _ := config.ThresholdRange(l.Rule)
+	return l.CutAt(least)
 }
 
 // CutAt returns the largest magnitude that the layer's next surgery prunes at a threshold, under the paper rule c, of
@@ -83,25 +81,25 @@ func (l *Layer) CutAt(threshold float64) float32 {
 }
 
 // ThresholdAt is the inverse of CutAt: the least threshold whose cut is at least c, in the terms of the layer's rule
-// and within what its settings allow. Under the soft rule CutAt of it is c exactly, under the others it is c or, as
-// they compute with float32, a little more.
+// and within what its settings allow (config.ThresholdRange). Under the soft rule CutAt of it is c exactly, under the
+// others it is c or, as they compute with float32, a little more.
 func (l *Layer) ThresholdAt(c float32) float64 {
+	least, most := config.ThresholdRange(l.Rule)
 	switch {
 	case !(l.Sigma > 0):
 		return 0
 	case l.Rule == gpu.SoftRule:
-		return min(float64(max(c, 0))/float64(l.Sigma), mostSoft)
+		return min(float64(max(c, 0))/float64(l.Sigma), most)
 	case c > 0:
-		return l.leastThreshold(c)
+		return l.leastThreshold(c, ordered(float32(least)), ordered(float32(most)))
 	case l.Rule == gpu.PaperRule:
 		return max(float64(-l.Mu/l.Sigma), least)
 	}
 	return 0
 }
 
-// leastThreshold is the least float32 whose cut is at least c, or the largest that settings allow.
-func (l *Layer) leastThreshold(c float32) float64 {
-	lo, hi := -ordered(-least), ordered(most)
+// leastThreshold is the least float32 of a range whose cut is at least c, or its last.
+func (l *Layer) leastThreshold(c float32, lo, hi int64) float64 {
 	for lo < hi {
 		mid := lo + (hi-lo)/2
 		if l.CutAt(float64(unordered(mid))) >= c {
@@ -113,8 +111,13 @@ func (l *Layer) leastThreshold(c float32) float64 {
 	return float64(unordered(lo))
 }
 
-// ordered numbers the float32 from 0 on, in their order; unordered is its inverse, for numbers below 0 too.
-func ordered(x float32) int64 { return int64(math.Float32bits(x)) }
+// ordered numbers the float32 in their order, 0 being 0; unordered is its inverse.
+func ordered(x float32) int64 {
+	if x < 0 {
+		return -int64(math.Float32bits(-x))
+	}
+	return int64(math.Float32bits(x))
+}
 
 func unordered(i int64) float32 {
 	if i < 0 {

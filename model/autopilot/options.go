@@ -21,6 +21,8 @@ type Option struct {
 
 	parse func(s *Settings, text string) error
 	text  func(s *Settings) string
+	// merges: it is set for the layers that a text names, and stays as it is for the others.
+	merges bool
 }
 
 // Flag is the option's name on a command line: target, target-end-iter.
@@ -62,14 +64,16 @@ var Options = []Option{
 		parse: func(s *Settings, text string) error {
 			return s.parseAmounts(text, func(l *LayerLimits) *Amount { return &l.Floor })
 		},
-		text: func(s *Settings) string { return s.amountsText(func(l *LayerLimits) *Amount { return &l.Floor }) },
+		merges: true,
+		text:   func(s *Settings) string { return s.amountsText(func(l *LayerLimits) *Amount { return &l.Floor }) },
 	},
 	{
 		Name: "ceiling", Form: "layer=entries, or layer=part%", Default: noneText, Doc: "what a layer keeps at most",
 		parse: func(s *Settings, text string) error {
 			return s.parseAmounts(text, func(l *LayerLimits) *Amount { return &l.Ceiling })
 		},
-		text: func(s *Settings) string { return s.amountsText(func(l *LayerLimits) *Amount { return &l.Ceiling }) },
+		merges: true,
+		text:   func(s *Settings) string { return s.amountsText(func(l *LayerLimits) *Amount { return &l.Ceiling }) },
 	},
 	{
 		Name: "pin", Form: "names", Default: noneText,
@@ -176,11 +180,11 @@ func ParseSetting(name, value string) (Setting, error) {
 	if err := o.parse(&s, value); err != nil {
 		return Setting{}, fmt.Errorf("%s: %w", o.Name, err)
 	}
-	text := o.text(&s)
-	if text == noneText && strings.Contains(value, "=") { // conv1=auto takes a limit back, and leaves the others
-		text = value
+	if o.merges { // conv1=auto is nothing to what is not set yet
+		list, _ := words(value)
+		return Setting{o.Name, strings.Join(list, " ")}, nil
 	}
-	return Setting{o.Name, text}, nil
+	return Setting{o.Name, o.text(&s)}, nil
 }
 
 // With returns a copy with options set, all or none. It is an error where one cannot be read, or the whole would not be
@@ -292,19 +296,20 @@ func fraction(name, form, doc string, field func(*Settings) *float64) Option {
 		parse: func(s *Settings, text string) (err error) {
 			digits, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
 			if *field(s), err = parseReal(digits); percent {
-				*field(s) /= 100
+				*field(s) = caffe.Widen(float32(*field(s) / 100))
 			}
 			return err
 		},
 	}
 }
 
+// parseReal reads a number as files hold it: as a float32.
 func parseReal(text string) (float64, error) {
-	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 32)
 	if err != nil || !(v >= 0) {
 		return 0, fmt.Errorf("%q is not a number from 0 on", text)
 	}
-	return v, nil
+	return caffe.Widen(float32(v)), nil
 }
 
 func parseTarget(t *Target, text, none string) (err error) {

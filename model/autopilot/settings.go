@@ -185,23 +185,23 @@ func FromProto(p *caffepb.AutopilotParameter) (Settings, []Fault) {
 		limit.Floor, limit.Ceiling = amount("floor", l.Floor), amount("ceiling", l.Ceiling)
 		s.Limits = append(s.Limits, limit)
 	}
-	// What a message holds below 0 is no Auto.
-	negative := func(name string, v *int32) {
-		if v != nil && *v < 0 {
-			bad = append(bad, Fault{Option: name, Limit: -1, Msg: fmt.Sprintf("is %d, wanted at least 0", *v)})
+	// Auto is no number that a file may hold.
+	for _, f := range []struct {
+		name string
+		auto bool
+	}{
+		{"start_iter", p.StartIter != nil && s.Start == Auto},
+		{"end_iter", p.EndIter != nil && s.End == Auto},
+		{"interval", p.Interval != nil && s.Interval == Auto},
+		{"anneal_iter", p.AnnealIter != nil && s.Anneal == Auto},
+		{"cycles", p.Cycles != nil && s.Cycles == Auto},
+		{"theta_every", p.ThetaEvery != nil && s.ThetaEvery == Auto},
+		{"theta", p.Theta != nil && s.Theta == Auto},
+		{"exponent", p.Exponent != nil && s.Exponent == Auto},
+	} {
+		if f.auto {
+			fault(f.name, errors.New("is -1; leave it out to have it derived"))
 		}
-	}
-	negative("start_iter", p.StartIter)
-	negative("end_iter", p.EndIter)
-	negative("interval", p.Interval)
-	negative("anneal_iter", p.AnnealIter)
-	negative("cycles", p.Cycles)
-	negative("theta_every", p.ThetaEvery)
-	if p.Theta != nil && p.GetTheta() < 0 {
-		fault("theta", fmt.Errorf("is %g, wanted 0 to 100", p.GetTheta()))
-	}
-	if p.Exponent != nil && p.GetExponent() < 0 {
-		fault("exponent", fmt.Errorf("is %g, wanted 1 to 100, or inf", p.GetExponent()))
 	}
 	return s, append(bad, s.Faults()...)
 }
@@ -327,7 +327,7 @@ func (s Settings) Faults() []Fault {
 	}
 	whole := func(option string, v, least int) {
 		if v != Auto && (v < least || v > mostIter) {
-			fault(option, "is %d, wanted %d to %d, or auto", v, least, mostIter)
+			fault(option, "is %d, wanted at least %d", v, least)
 		}
 	}
 	whole("start_iter", s.Start, 0)
@@ -345,10 +345,10 @@ func (s Settings) Faults() []Fault {
 		}
 	}
 	if s.Theta != Auto {
-		real("theta", s.Theta, 0, 100, ", or auto")
+		real("theta", s.Theta, 0, 100, "")
 	}
 	if s.Exponent != Auto && s.Exponent != config.Never {
-		real("exponent", s.Exponent, 1, 100, ", inf or auto")
+		real("exponent", s.Exponent, 1, 100, ", or inf")
 	}
 	real("accuracy_drop", s.AccuracyDrop, 0, 1, "")
 	if s.LossFactor != 0 {

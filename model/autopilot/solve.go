@@ -24,6 +24,13 @@ const (
 	LeftExcluded              // it does not count
 )
 
+var boundNames = []string{
+	"free", "at its floor", "at its ceiling", "at the largest threshold", "pinned", "mask frozen", "excluded",
+}
+
+// String is the bound as people read it.
+func (b Bound) String() string { return nameOf(boundNames, int(b), "Bound") }
+
 // LayerCut is what a search found for a layer.
 type LayerCut struct {
 	Cut       float32 // entries up to it are pruned
@@ -71,15 +78,22 @@ const mostHeld = 5
 
 func (e *Unreachable) Error() string {
 	var why []string
-	for i, h := range e.Held {
-		if i == mostHeld {
-			why = append(why, fmt.Sprintf("and %d more", len(e.Held)-i))
-			break
+	ones := 0
+	for _, h := range e.Held {
+		switch {
+		case h.Bound == AtFloor && h.Kept <= DefaultFloor:
+			ones++
+		case len(why) == mostHeld:
+			why = append(why, "and more")
+		case len(why) < mostHeld:
+			why = append(why, h.String())
 		}
-		why = append(why, h.String())
 	}
-	return fmt.Sprintf("wanted at most %s; at least %s: %s", e.Budget, e.Budget.Cost.Format(math.Ceil(e.Least)),
-		strings.Join(why, ", "))
+	if len(why) == 0 {
+		why = append(why, fmt.Sprintf("%d layers have a floor of %d", ones, DefaultFloor))
+	}
+	return fmt.Sprintf("wanted at most %s; limits allow no less than %s: %s", e.Budget,
+		e.Budget.Cost.Format(math.Ceil(e.Least)), strings.Join(why, ", "))
 }
 
 // String says what holds the layer.
@@ -93,7 +107,7 @@ func (h Held) String() string {
 	case HeldFrozen:
 		return h.Name + " keeps " + n + " in a frozen mask"
 	}
-	return h.Name + " is pinned, and keeps " + n
+	return h.Name + " is pinned and keeps " + n
 }
 
 // Solver finds thresholds. The zero value is ready; what it works with is kept for the next time, so that it allocates
@@ -356,12 +370,12 @@ func (v *view) score(counts []uint32) {
 
 // limit finds the cuts between which floor, ceiling and settings leave the layer.
 func (v *view) limit() {
-	v.lowest, v.highest, v.floored = 0, v.layer.MostCut(), false
 	if v.fixed != Free {
 		return
 	}
+	v.lowest, v.highest, v.floored = v.layer.leastCut(), v.layer.MostCut(), false
 	if c := v.layer.Ceiling; c > 0 && c < v.layer.Total {
-		v.lowest = v.keepingAtMost(c)
+		v.lowest = max(v.lowest, v.keepingAtMost(c))
 	}
 	if f := v.layer.Floor; f > 0 {
 		if c := max(0, math.Nextafter32(v.keepingAtMost(f-1), -1)); c < v.highest {
@@ -401,9 +415,9 @@ func (v *view) bound(tau float64) Bound {
 		return v.fixed
 	}
 	switch c := v.free(tau); {
-	case c > v.highest && v.floored:
+	case max(c, v.lowest) > v.highest && v.floored:
 		return AtFloor
-	case c > v.highest:
+	case max(c, v.lowest) > v.highest:
 		return AtMost
 	case c < v.lowest:
 		return AtCeiling
@@ -471,21 +485,20 @@ func beyond(above []uint32, x float64) int {
 
 func (v *view) keptExactly(cut float32) int {
 	i := gpu.MagnitudeBin(cut)
-	rest := int(v.above[i+1])
-	if int(v.above[i]) == rest {
-		return rest
+	if v.above[i] == v.above[i+1] {
+		return int(v.above[i])
 	}
-	in := v.bin(i)
-	upTo, _ := slices.BinarySearchFunc(in, cut, func(x, c float32) int {
-		if x > c || x != x {
+	upTo, _ := slices.BinarySearchFunc(v.bin(i), cut, func(x, cut float32) int {
+		if x > cut {
 			return 1
 		}
 		return -1
 	})
-	return rest + len(in) - upTo
+	return int(v.above[i]) - upTo
 }
 
-// bin returns the entries of a bin, sorted. A bisection comes back to one or two of them.
+// bin returns the entries of a bin, sorted, without those that are no number: no cut prunes them. A bisection comes back
+// to one or two bins.
 func (v *view) bin(i int) []float32 {
 	if v.bins[0].number != i+1 {
 		v.bins[0], v.bins[1] = v.bins[1], v.bins[0]
@@ -496,7 +509,7 @@ func (v *view) bin(i int) []float32 {
 	}
 	b.number, b.entries = i+1, b.entries[:0]
 	for _, x := range v.entries {
-		if gpu.MagnitudeBin(x) == i {
+		if gpu.MagnitudeBin(x) == i && x == x {
 			b.entries = append(b.entries, x)
 		}
 	}
