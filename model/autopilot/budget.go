@@ -23,10 +23,10 @@ type Budget struct {
 	Limit float64
 }
 
-// String is the budget in words: "1,390 entries kept".
+// String is the budget as people read it: "1,390 entries".
 func (b Budget) String() string { return b.Cost.Format(b.Limit) }
 
-// Format prints an amount of the cost: "1,390 entries kept", "19.5 KiB", "50 MMAC".
+// Format prints an amount of the cost: "1,390 entries", "19.5 KiB", "50 MMAC".
 func (c Cost) Format(v float64) string {
 	switch c {
 	case ByteCost:
@@ -34,7 +34,7 @@ func (c Cost) Format(v float64) string {
 	case MACCost:
 		return formatMACs(v)
 	}
-	return human.Count(int(v)) + " entries kept"
+	return human.Count(int(v)) + " entries"
 }
 
 func formatMACs(v float64) string {
@@ -99,7 +99,7 @@ func (t Target) Budget(layers []Layer) (Budget, error) { return t.budget(layers,
 // budget is Budget in a cost: a part is one of any cost, so that 20x may be a twentieth of the multiply-accumulates.
 func (t Target) budget(layers []Layer, c Cost) (Budget, error) {
 	if err := t.Validate(); err != nil {
-		return Budget{}, fmt.Errorf("target: %w", err)
+		return Budget{}, err
 	}
 	dense := c.Dense(layers)
 	b := Budget{Cost: c}

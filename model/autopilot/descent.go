@@ -182,9 +182,9 @@ func (d *Descent) interval(layers []Layer) {
 			hard = hard || !layers[i].Excluded && s.Rule.Of(layers[i].Rule) != gpu.SoftRule
 		}
 		s.Interval = softInterval
-		why := "what the soft rule prunes leaves from 0, so surgery may come often"
+		why := "under the soft rule weights come and go at 0, so surgery may come often"
 		if hard {
-			s.Interval, why = hardInterval, "between surgeries by a hard rule the net heals"
+			s.Interval, why = hardInterval, "a hard rule takes weights as they are, and the net heals between surgeries"
 		}
 		if most := (s.End - s.Start) / leastSurgeries; most < s.Interval {
 			s.Interval, why = max(1, most), fmt.Sprintf("so that the descent has %d surgeries", leastSurgeries)
@@ -221,6 +221,9 @@ func (d *Descent) start(layers []Layer) (float64, error) {
 	if now < from {
 		from, why = now, fmt.Sprintf("what is kept now, %.4gx", dense/now)
 	}
+	if now < b.Limit {
+		d.warn("the net keeps less than the target already: %s", b.Cost.Format(now))
+	}
 	if b.Cost == CountCost {
 		from = math.Floor(from)
 	}
@@ -236,7 +239,7 @@ func (d *Descent) softRule(layers []Layer) {
 	}
 	if s.Exponent == Auto {
 		s.Exponent = defaultExponent
-		d.derive("exponent", number(s.Exponent), "as Feather has it")
+		d.derive("exponent", number(s.Exponent), "that of Feather (BMVC 2023)")
 	}
 	convolutions := false
 	for i := range layers {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 
 	"dns-tui/gpu"
@@ -266,8 +267,8 @@ type view struct {
 	// above[i] are the entries in bin i and those behind it, of kept ones alone under the paper rule; then abovePruned
 	// are those of pruned ones.
 	above, abovePruned []uint32
-	apart              bool // abovePruned counts
-	scores             []float64
+	apart              bool      // abovePruned counts
+	squares            []float64 // squares[i] is the sum of those in bin i and behind it, of LAMPScale
 	entries            []float32 // of an exact search
 	bins               [2]bin    // looked at last
 	lowest, highest    float32   // cut, by ceiling and by floor and settings
@@ -315,7 +316,7 @@ func (v *view) fromCounts(l *Layer, scale Scale) {
 			v.above[i] -= n
 		}
 	}
-	v.score(l.Counts)
+	v.weigh(l.Counts)
 }
 
 func (v *view) fromEntries(l *Layer, entries []float32, scale Scale) {
@@ -329,43 +330,51 @@ func (v *view) fromEntries(l *Layer, entries []float32, scale Scale) {
 		counts[gpu.MagnitudeBin(x)]++
 	}
 	v.above = sums(v.above, counts)
-	v.score(counts)
+	v.weigh(counts)
 }
 
 // sums makes of counts those of a bin and all behind it.
 func sums(dst, counts []uint32) []uint32 {
 	dst = slices.Grow(dst[:0], gpu.HistogramBins+1)[:gpu.HistogramBins+1]
+	counts = counts[:gpu.HistogramBins]
 	sum := uint32(0)
 	dst[gpu.HistogramBins] = 0
-	for i := gpu.HistogramBins - 1; i >= 0; i-- {
+	for i := len(counts) - 1; i >= 0; i-- {
 		sum += counts[i]
 		dst[i] = sum
 	}
 	return dst
 }
 
-// score finds LAMP's score at the edge of each bin: edge² by the sum of squares from there on.
-func (v *view) score(counts []uint32) {
+// weigh finds the sums of squares that LAMP's scores go by.
+func (v *view) weigh(counts []uint32) {
 	if v.scale != LAMPScale {
 		return
 	}
-	v.scores = slices.Grow(v.scores[:0], gpu.HistogramBins+1)[:gpu.HistogramBins+1]
+	v.squares = slices.Grow(v.squares[:0], gpu.HistogramBins+1)[:gpu.HistogramBins+1]
+	counts = counts[:gpu.HistogramBins]
 	sum := 0.0
-	v.scores[gpu.HistogramBins] = math.Inf(1)
-	for i := gpu.HistogramBins - 1; i >= 0; i-- {
-		lo := float64(gpu.MagnitudeEdge(i))
+	v.squares[gpu.HistogramBins] = 0
+	for i := len(counts) - 1; i >= 0; i-- {
 		if n := counts[i]; n > 0 {
+			lo := float64(gpu.MagnitudeEdge(i))
 			mid := lo
 			if i < gpu.HistogramBins-1 {
 				mid = (lo + float64(gpu.MagnitudeEdge(i+1))) / 2
 			}
-			sum += float64(n) * mid * mid
+			sum += float64(n) * (mid * mid)
 		}
-		v.scores[i] = math.Inf(1) // behind all entries
-		if sum > 0 {
-			v.scores[i] = lo * lo / sum
-		}
+		v.squares[i] = sum
 	}
+}
+
+// score is LAMP's at the edge of a bin: its square by the sum of squares from there on; +Inf behind all entries.
+func (v *view) score(i int) float64 {
+	if v.squares[i] <= 0 {
+		return math.Inf(1)
+	}
+	lo := float64(gpu.MagnitudeEdge(i))
+	return lo * lo / v.squares[i]
 }
 
 // limit finds the cuts between which floor, ceiling and settings leave the layer.
@@ -398,12 +407,15 @@ func (v *view) free(tau float64) float32 {
 	if v.scale != LAMPScale {
 		return float32(min(tau*v.s, math.MaxFloat32))
 	}
-	i, _ := slices.BinarySearch(v.scores, tau) // the first edge that reaches tau
+	i := sort.Search(
+		gpu.HistogramBins,
+		func(i int) bool { return v.score(i) >= tau },
+	) // the first edge that reaches tau
 	if i == 0 {
 		return 0
 	}
 	lo, hi := float64(gpu.MagnitudeEdge(i-1)), float64(gpu.MagnitudeEdge(i))
-	below, at := v.scores[i-1], min(v.scores[i], 1)
+	below, at := v.score(i-1), min(v.score(i), 1)
 	if tau >= at || at <= below {
 		return float32(min(hi, math.MaxFloat32))
 	}

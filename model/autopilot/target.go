@@ -60,7 +60,7 @@ var countUnits = map[string]struct {
 // this net can, Target.Budget says.
 func ParseTarget(text string) (Target, error) {
 	bad := func(format string, args ...any) (Target, error) {
-		return Target{}, fmt.Errorf("target %q: %s", text, fmt.Sprintf(format, args...))
+		return Target{}, fmt.Errorf("%q %s", text, fmt.Sprintf(format, args...))
 	}
 	s := strings.TrimSpace(text)
 	if reCommas.MatchString(s) {
@@ -71,11 +71,11 @@ func ParseTarget(text string) (Target, error) {
 		if strings.HasPrefix(s, "-") {
 			return bad("is negative; wanted %s", TargetForms)
 		}
-		return bad("wanted %s", TargetForms)
+		return bad("is no target; wanted %s", TargetForms)
 	}
 	v, err := strconv.ParseFloat(m[1], 64)
 	if err != nil {
-		return bad("%s is not a number in range", m[1])
+		return bad("is out of range")
 	}
 	t := Target{Value: v}
 	switch unit := strings.ToLower(strings.Join(strings.Fields(m[2]), "")); unit {
@@ -92,59 +92,66 @@ func ParseTarget(text string) (Target, error) {
 	default:
 		u, ok := countUnits[unit]
 		if !ok {
-			return bad("no unit %q; wanted %s", strings.TrimSpace(m[2]), TargetForms)
+			return bad("has no unit that a target may have; wanted %s", TargetForms)
 		}
 		t.Unit, t.Value = u.unit, v*u.each
 		if u.each > 1 {
 			t.Value = math.Round(t.Value)
 		}
 	}
-	if err := t.Validate(); err != nil {
-		return bad("%v", err)
+	if why := t.fault(); why != "" {
+		return bad("%s", why)
 	}
 	return t, nil
 }
 
 // Validate reports a target that no net can be pruned to.
 func (t Target) Validate() error {
-	v := t.Value
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return fmt.Errorf("%g is not a number", v)
-	}
-	switch t.Unit {
-	case Times:
-		if v <= 1 {
-			return fmt.Errorf("%s prunes nothing; wanted more than 1x", number(v)+"x")
-		}
-		if v > mostCounted {
-			return fmt.Errorf("%sx keeps nothing", number(v))
-		}
-	case KeptPercent, SparsityPercent:
-		none, all := "keeps nothing", "prunes nothing"
-		if t.Unit == SparsityPercent {
-			none, all = all, none
-		}
-		switch {
-		case v <= 0:
-			return fmt.Errorf("%s %s; wanted more than 0 %%", t, none)
-		case v == 100:
-			return fmt.Errorf("%s %s; wanted less than 100 %%", t, all)
-		case v > 100:
-			return fmt.Errorf("%s; wanted less than 100 %%", t)
-		}
-	case KeptEntries, FileSize, MultiplyAdds:
-		switch {
-		case v < 1:
-			return fmt.Errorf("%s; wanted at least 1", t)
-		case v != math.Trunc(v):
-			return fmt.Errorf("%s is not a whole number", number(v))
-		case v > mostCounted:
-			return fmt.Errorf("%s is more than any net has", number(v))
-		}
-	default:
+	switch why := t.fault(); {
+	case t.Unit == NoTarget:
 		return fmt.Errorf("no target; wanted %s", TargetForms)
+	case why != "":
+		return fmt.Errorf("target %s %s", t, why)
 	}
 	return nil
+}
+
+// fault says what is wrong with the target; "" where nothing is.
+func (t Target) fault() string {
+	const none, all = "keeps nothing", "prunes nothing"
+	switch v := t.Value; t.Unit {
+	case Times:
+		switch {
+		case !(v > 1):
+			return all + "; wanted more than 1x"
+		case v > mostCounted:
+			return none
+		}
+	case KeptPercent:
+		switch {
+		case !(v > 0):
+			return none + "; wanted more than 0%"
+		case v >= 100:
+			return all + "; wanted less than 100%"
+		}
+	case SparsityPercent:
+		switch {
+		case !(v > 0):
+			return all + "; wanted more than 0%"
+		case v >= 100:
+			return none + "; wanted less than 100%"
+		}
+	default:
+		switch {
+		case !(v >= 1):
+			return "is nothing; wanted at least 1"
+		case v != math.Trunc(v):
+			return "is not a whole number"
+		case v > mostCounted:
+			return "is more than any net has"
+		}
+	}
+	return ""
 }
 
 // String is the target as ParseTarget reads it: "310x", "0.9% kept", "95% sparsity", "1389 kept", "20KB", "50MMAC"; ""

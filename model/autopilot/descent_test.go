@@ -1,0 +1,138 @@
+package autopilot
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"pgregory.net/rapid"
+
+	"dns-tui/gpu"
+)
+
+// nets are layers as Facts go with them: names, entries, positions.
+var nets = map[string][]Layer{
+	"lenet5": {{Name: "conv1", Total: 520, Positions: 576}, {Name: "conv2", Total: 25050, Positions: 64},
+		{Name: "ip1", Total: 400500, Positions: 1}, {Name: "ip2", Total: 5010, Positions: 1}},
+	"lenet300": {{Name: "ip1", Total: 235500, Positions: 1}, {Name: "ip2", Total: 30100, Positions: 1},
+		{Name: "ip3", Total: 1010, Positions: 1}},
+	"tiny": {{Name: "ip", Total: 40, Positions: 1}},
+}
+
+// rates are learning-rate policies, from base_lr 0.01.
+var rates = map[string]func(iter int) float64{
+	"fixed": func(int) float64 { return 0.01 },
+	"inv":   func(iter int) float64 { return 0.01 * math.Pow(1+0.0001*float64(iter), -0.75) },
+	"step":  func(iter int) float64 { return 0.01 * math.Pow(0.1, float64(iter/10000)) },
+}
+
+// What settings come to in a run, with reasons: testdata/descents.
+func TestDescend(t *testing.T) {
+	datadriven.RunTest(t, "testdata/descents", func(t *testing.T, d *datadriven.TestData) string {
+		f := Facts{Trained: true, BaseLR: 0.01, Policy: "fixed"}
+		s, layers := DefaultSettings(), nets["lenet5"]
+		kept := 1.0
+		for _, arg := range d.CmdArgs {
+			value := strings.Join(arg.Vals, " ")
+			switch arg.Key {
+			case "net":
+				layers = nets[value]
+			case "iter":
+				d.ScanArgs(t, arg.Key, &f.Iter)
+			case "max_iter":
+				d.ScanArgs(t, arg.Key, &f.MaxIter)
+			case "epoch":
+				d.ScanArgs(t, arg.Key, &f.EpochIters)
+			case "times_now":
+				var times int
+				d.ScanArgs(t, arg.Key, &times)
+				kept = 1 / float64(times)
+			case "random":
+				f.Trained = false
+			case "policy":
+				f.Policy = value
+			default:
+				e, err := ParseSetting(arg.Key, value)
+				if err == nil {
+					s, err = s.With(e)
+				}
+				if err != nil {
+					return err.Error()
+				}
+			}
+		}
+		f.Rate = rates[f.Policy]
+		net := append([]Layer(nil), layers...)
+		for i := range net {
+			net[i].Kept = int(float64(net[i].Total) * kept)
+		}
+		got, err := s.Descend(f, net)
+		if err != nil {
+			return err.Error()
+		}
+		var out strings.Builder
+		for _, v := range got.Derived {
+			fmt.Fprintln(&out, v)
+		}
+		for _, w := range got.Warnings {
+			fmt.Fprintln(&out, "warning:", w)
+		}
+		c := got.Schedule
+		fmt.Fprintf(
+			&out,
+			"%s from %s at %d to %s at %d, every %d; %s until %d\n",
+			c.Shape,
+			got.Budget.Cost.Format(c.From),
+			c.Begin,
+			got.Budget,
+			c.End,
+			c.Interval,
+			Annealing,
+			c.End+c.Anneal,
+		)
+		return out.String()
+	})
+}
+
+// Whatever a run says of itself, a descent has nothing automatic left, begins and ends within the run, and does not
+// begin below its target, or it is refused.
+func TestDescendProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := DefaultSettings()
+		s.Target = drawTarget(t)
+		s.Shape = rapid.SampledFrom(Shapes).Draw(t, "shape")
+		s.Rule = rapid.SampledFrom([]Rule{SoftRule, SeedRule, PaperRule, OwnRules}).Draw(t, "rule")
+		auto := func(name string, most int) int {
+			return rapid.OneOf(rapid.Just(Auto), rapid.IntRange(1, most)).Draw(t, name)
+		}
+		s.Start, s.End = auto("start", 5000), auto("end", 20000)
+		s.Interval, s.Anneal = auto("interval", 1000), auto("anneal", 10000)
+		net := append([]Layer(nil), nets["lenet5"]...)
+		for i := range net {
+			net[i].Kept, net[i].Rule = net[i].Total, gpu.SoftRule
+		}
+		f := Facts{
+			Iter:    rapid.IntRange(0, 20000).Draw(t, "iter"),
+			MaxIter: rapid.IntRange(0, 30000).Draw(t, "max_iter"),
+			Trained: rapid.Bool().Draw(t, "trained"),
+		}
+		d, err := s.Descend(f, net)
+		if err != nil {
+			return
+		}
+		c := d.Schedule
+		if c.Begin < f.Iter || c.End > f.MaxIter || c.End+c.Anneal > f.MaxIter || c.End-c.Begin < leastIters ||
+			c.From < c.To || c.To != d.Budget.Limit || c.Interval < 1 {
+			t.Errorf("%+v in %+v", c, f)
+		}
+		if v := d.Settings; v.Start == Auto || v.End == Auto || v.Interval == Auto || v.Anneal == Auto ||
+			s.Rule == SoftRule && (v.Theta == Auto || v.ThetaEvery == Auto || v.Exponent == Auto) {
+			t.Errorf("something is automatic still: %+v", v)
+		}
+		if err := d.Settings.Validate(); err != nil {
+			t.Error(err)
+		}
+	})
+}
