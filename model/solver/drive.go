@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"dns-tui/gpu"
+	"dns-tui/model/layer"
 )
 
 // Drive has its caller, in place of the schedule, say when some layers are operated on: OperateNext. nil gives all back
@@ -69,9 +70,11 @@ func (s *Solver) Magnitudes(layers []string) ([]Magnitudes, error) {
 	return out, nil
 }
 
-// Entries returns the magnitudes of a layer's entries, as Magnitudes counts them.
-func (s *Solver) Entries(layer string) ([]float32, error) {
-	p, l := s.surgeon.byName[layer], s.hyper.Layer(layer)
+// Entries returns the magnitudes of a layer's entries, as Magnitudes counts them: a surgery keeps those that are larger
+// than the cut. The paper rule prunes a kept entry up to 0.9 times its cut, and splices a pruned one beyond 1.1 times:
+// by that they are divided.
+func (s *Solver) Entries(name string) ([]float32, error) {
+	p, l := s.surgeon.byName[name], s.hyper.Layer(name)
 	x := make([]float32, p.Weights.Data.N, p.Weights.Data.N+p.biasEntries(l.Rule))
 	s.device.Download(x, p.Weights.Data)
 	if n := p.biasEntries(l.Rule); n > 0 {
@@ -85,7 +88,27 @@ func (s *Solver) Entries(layer string) ([]float32, error) {
 	for i, v := range x {
 		x[i] = float32(math.Abs(float64(v - center)))
 	}
+	if l.Rule == gpu.PaperRule {
+		s.applyHysteresis(x[:p.Weights.Data.N], p.Weights)
+		s.applyHysteresis(x[p.Weights.Data.N:], p.Bias)
+	}
 	return x, s.device.Sync()
+}
+
+// applyHysteresis divides magnitudes by what the paper rule multiplies the cut with.
+func (s *Solver) applyHysteresis(x []float32, p *layer.Param) {
+	if len(x) == 0 {
+		return
+	}
+	forward := make([]float32, len(x))
+	s.device.Download(forward, p.Forward())
+	for i, v := range x {
+		by := 0.9
+		if gpu.IsPruned(forward[i]) {
+			by = 1.1
+		}
+		x[i] = float32(float64(v) / by)
+	}
 }
 
 // biasEntries is how many biases a rule prunes.
