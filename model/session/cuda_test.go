@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -278,37 +276,126 @@ func TestCUDAStepAllocatesNothing(t *testing.T) {
 
 // A run that was saved on the GPU goes on from its files, there and on the host.
 func TestCUDAResume(t *testing.T) {
-	whole := mini(
-		t,
-		"dns_official_mini",
-		func(r *config.Run) { r.Solver.MaxIter, r.Solver.Snapshot = proto.Int32(8), proto.Int32(4) },
-	)
-	finish := func(run *config.Run, d *gpu.Device) string {
-		tr, err := session.NewTrainer(run, d, session.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr.Start()
-		if err := tr.Err(); err != nil {
-			t.Fatal(err)
-		}
-		b, err := os.ReadFile(run.SnapshotPrefix() + "_iter_8.caffemodel")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
+	for _, c := range []struct {
+		net    string
+		change func(*config.Run)
+	}{
+		{"dns_official_mini", func(*config.Run) {}},
+		{"dns_seed_mini", small(soft(3, 0.5, 2))},
+	} {
+		t.Run(c.net, func(t *testing.T) {
+			const end = 8
+			run := func(change func(*config.Run)) *config.Run {
+				r := mini(t, c.net, c.change)
+				r.Solver.MaxIter = proto.Int32(end)
+				change(r)
+				return r
+			}
+			whole := run(func(r *config.Run) { r.Solver.Snapshot = proto.Int32(end / 2) })
+			from := func(r *config.Run) {
+				r.Weights = nil
+				r.Snapshot = fmt.Sprintf("%s_iter_%d.solverstate", whole.SnapshotPrefix(), end/2)
+			}
+			finish := func(run *config.Run, d *gpu.Device) string {
+				tr, err := session.NewTrainer(run, d, session.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				tr.Start()
+				if err := tr.Err(); err != nil {
+					t.Fatal(err)
+				}
+				return string(read(t, fmt.Sprintf("%s_iter_%d.caffemodel", run.SnapshotPrefix(), end)))
+			}
+			want := finish(whole, modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32}))
+			if finish(run(from), modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})) != want {
+				t.Error("the resumed run has other weights")
+			}
+			h := host.New(host.Options{})
+			defer h.Close()
+			finish(run(from), h)
+		})
 	}
-	want := finish(whole, modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32}))
-	resumed := mini(t, "dns_official_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(8) })
-	resumed.Weights, resumed.Snapshot = nil, whole.SnapshotPrefix()+"_iter_4.solverstate"
-	if finish(resumed, modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})) != want {
-		t.Error("the resumed run has other weights")
+}
+
+// small is a change of a run, with batches that an emulated GPU has soon done.
+func small(change func(*config.Run)) func(*config.Run) {
+	return func(r *config.Run) {
+		change(r)
+		for _, l := range r.Train.Net.Layer {
+			if l.DataParam != nil {
+				l.DataParam.BatchSize = proto.Uint32(8)
+			}
+		}
 	}
+}
+
+// Under the soft rule a run goes the same way as on the host: losses, weights and masks. Its forward weights are what
+// gpu.Soft makes of its weights.
+func TestCUDASoftRule(t *testing.T) {
 	h := host.New(host.Options{})
 	defer h.Close()
-	onHost := mini(t, "dns_official_mini", func(r *config.Run) { r.Solver.MaxIter = proto.Int32(8) })
-	onHost.Weights, onHost.Snapshot = nil, filepath.Join(filepath.Dir(whole.SnapshotPrefix()), "run_iter_4.solverstate")
-	finish(onHost, h)
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})
+	for _, exponent := range []float32{1, 3} {
+		t.Run(fmt.Sprint(exponent), func(t *testing.T) {
+			want, have := softRun(t, h, exponent), softRun(t, d, exponent)
+			for i, l := range want.losses {
+				if e := math.Abs(have.losses[i] - l); !(e < 1e-4*math.Abs(l)) {
+					t.Errorf("iteration %d: loss %g, the host's %g", i, have.losses[i], l)
+				}
+			}
+			differ, pruned := 0, 0
+			for at, array := range want.weights {
+				for i, v := range array {
+					other := have.weights[at][i]
+					if forward := at%2 == 1; !forward && !(math.Abs(float64(v-other)) <= 1e-5) {
+						t.Fatalf("array %d: weight %d is %g, on the host %g", at/2, i, other, v)
+					}
+					if gpu.IsPruned(v) != gpu.IsPruned(other) {
+						differ++
+					}
+					if gpu.IsPruned(v) {
+						pruned++
+					}
+				}
+			}
+			// Rounding may put a weight on the other side of the cut.
+			if differ > 2 || pruned == 0 {
+				t.Errorf("masks differ in %d places; %d are pruned", differ, pruned)
+			}
+			t.Logf("%d pruned, masks differ in %d places", pruned, differ)
+		})
+	}
+}
+
+// softRun trains under the soft rule, with half a gradient for pruned weights in every second iteration and none in
+// the others. The weights it returns are each parameter's, and behind them its forward weights.
+func softRun(t *testing.T, d *gpu.Device, exponent float32) (out trained) {
+	t.Helper()
+	s, err := solver.New(mini(t, "dns_seed_mini", small(soft(exponent, 0.5, 2))), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.OnSettled = func(_ int, loss float64) { out.losses = append(out.losses, loss) }
+	for range 9 {
+		if err := s.Advance(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Drain(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range s.Net.Params() {
+		weights, forward := modeltest.Values(d, p.Data), modeltest.Values(d, p.Forward())
+		for i, m := range forward {
+			if w := p.Soft.Forward(weights[i]); !gpu.IsPruned(m) && math.Float32bits(m) != math.Float32bits(w) {
+				t.Fatalf("the forward weight of %g under %+v is %g, wanted %g", weights[i], p.Soft, m, w)
+			}
+		}
+		out.weights = append(out.weights, weights, forward)
+	}
+	return out
 }
 
 // A run that does not fit says how much it needs and which batch would fit; with that batch it trains.
