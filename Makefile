@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
-	demo-data check-lenet check-prune check-kill check-faults check-ui check-mutations help clean
+	demo-data check-lenet check-prune check-kill check-faults check-ui check-cuda check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -117,8 +117,13 @@ check-ui: openblas build demo-data ## throughput with the UI open, with viewers 
 screens: build demo-data ## docs/screens, from the demo itself
 	$(GO) test -tags screens -run TestCapture -count 1 -timeout 10m ./e2e
 
-check-mutations: cuda-headers ## break kernels on purpose: the tests must see each
-	sh scripts/check_mutations.sh
+# The emulated GPU takes minutes for the solvers' runs, of which test-cuda has one.
+check-cuda: openblas cuda-headers emulator ## all of Caffe's vectors on the emulated GPU: layers, and every solver's run
+	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; set -ex; \
+	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) run -tags cuda ./cmd/dns-tui parity --gpu 0 --precision fp32 testdata/oracle
+
+check-mutations: cuda-headers ## break kernels on purpose: the tests must see each (ONLY=soft: those whose names have the word)
+	sh scripts/check_mutations.sh $(ONLY)
 
 fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzPrototxt -fuzztime 60s -fuzzminimizetime 10x ./caffe

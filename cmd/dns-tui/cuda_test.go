@@ -22,21 +22,27 @@ func needGPU(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 }
 
-// shortSolver writes a solver of three iterations over a small net with surgery.
+// shortSolver writes a solver of three iterations over a small net with surgery, in batches that an emulated GPU has
+// soon done.
 func shortSolver(t *testing.T, more string) (path, prefix string) {
 	t.Helper()
 	dir := t.TempDir()
 	prefix = filepath.Join(dir, "run")
 	path = filepath.Join(dir, "solver.prototxt")
-	text := `net: "` + modeltest.Root(
-		"oracle",
-		"solvers",
-		"dns_seed_mini.net.prototxt",
-	) + `" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 3 display: 1
+	b, err := os.ReadFile(modeltest.Root("oracle", "solvers", "dns_seed_mini.net.prototxt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	net := strings.NewReplacer(
+		"batch_size: 64", "batch_size: 4", `"mnist1280_lmdb"`, `"`+modeltest.Root("oracle", "solvers", "mnist1280_lmdb")+`"`,
+	).Replace(string(b))
+	text := `net: "net.prototxt" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 3 display: 1
 snapshot_prefix: "` + prefix + `" random_seed: 3 surgery_iter_gamma: 0.0001 surgery_iter_power: 1
 ` + more
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+	for name, content := range map[string]string{filepath.Join(dir, "net.prototxt"): net, path: text} {
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return path, prefix
 }
