@@ -133,6 +133,8 @@ fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzDatum -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzLMDB -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzIdx -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
+	$(GO) test -run '^$$' -fuzz FuzzParseTarget -fuzztime 60s -fuzzminimizetime 10x ./model/autopilot
+	$(GO) test -run '^$$' -fuzz FuzzParseSetting -fuzztime 60s -fuzzminimizetime 10x ./model/autopilot
 	$(GO) test -run '^$$' -fuzz FuzzJournal -fuzztime 60s -fuzzminimizetime 10x ./model/session
 	$(GO) test -run '^$$' -fuzz FuzzRequest -fuzztime 60s -fuzzminimizetime 10x ./model/remote
 	$(GO) test -run '^$$' -fuzz FuzzState -fuzztime 60s -fuzzminimizetime 10x ./model/remote

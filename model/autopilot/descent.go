@@ -16,8 +16,8 @@ type Facts struct {
 	MaxIter int
 	// Trained: weights were loaded, or trained here. Those that start random learn something first.
 	Trained bool
-	// BaseLR, Policy and Rate are the solver's base_lr, lr_policy, and what rate that gives an iteration; nil where that
-	// is not known.
+	// BaseLR, Policy and Rate are the solver's base_lr, lr_policy, and what rate that gives an iteration; nil where
+	// that is not known.
 	BaseLR float64
 	Policy string
 	Rate   func(iter int) float64
@@ -168,7 +168,7 @@ func (d *Descent) span(f Facts) error {
 			human.Count(f.EpochIters))
 	}
 	if s.Anneal == 0 {
-		d.warn("no anneal: the learning rate stays as it is, and most of the accuracy comes back as it falls")
+		d.warn("no anneal: the learning rate stays as it is, and much accuracy comes back only as it falls")
 	}
 	return nil
 }
@@ -223,9 +223,6 @@ func (d *Descent) start(layers []Layer) (float64, error) {
 	}
 	if now < b.Limit {
 		d.warn("the net keeps less than the target already: %s", b.Cost.Format(now))
-	}
-	if b.Cost == CountCost {
-		from = math.Floor(from)
 	}
 	d.derive("start_kept", b.Cost.Format(from), "%s", why)
 	return from, nil

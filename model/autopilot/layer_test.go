@@ -14,8 +14,8 @@ func drawRule(t *rapid.T) gpu.Rule {
 	return rapid.SampledFrom([]gpu.Rule{gpu.SeedRule, gpu.PaperRule, gpu.SoftRule}).Draw(t, "rule")
 }
 
-// A cut survives being written as the threshold of the layer's rule: exactly under the soft rule, by the least threshold
-// that has it under the others.
+// A cut survives being written as the threshold of the layer's rule: exactly under the soft rule, by the least
+// threshold that has it under the others.
 func TestThresholdAt(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := Layer{Rule: drawRule(t), Sigma: rapid.Float32Range(1e-6, 10).Draw(t, "sigma")}

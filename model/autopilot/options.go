@@ -11,8 +11,8 @@ import (
 	"dns-tui/config"
 )
 
-// Option is one thing that can be set of the autopilot: in autopilot_param of a solver, by a flag, and live. The table of
-// them, Options, is what files, flags, commands, forms and documents go by.
+// Option is one thing that can be set of the autopilot: in autopilot_param of a solver, by a flag, and live. The
+// table of them, Options, is what files, flags, commands, forms and documents go by.
 type Option struct {
 	Name    string // in files and commands: end_iter
 	Form    string // what is typed: "iteration"
@@ -187,9 +187,9 @@ func ParseSetting(name, value string) (Setting, error) {
 	return Setting{o.Name, o.text(&s)}, nil
 }
 
-// With returns a copy with options set, all or none. It is an error where one cannot be read, or the whole would not be
-// valid. floor and ceiling set those of the layers that they name, and leave the others'; "none" takes all of them back,
-// "conv1=auto" one.
+// With returns a copy with options set, all or none. It is an error where one cannot be read, or the whole would not
+// be valid. floor and ceiling set those of the layers that they name, and leave the others'; "none" takes all of them
+// back, "conv1=auto" one.
 func (s Settings) With(edits ...Setting) (Settings, error) {
 	s.Layers, s.Exclude, s.Limits = slices.Clone(s.Layers), slices.Clone(s.Exclude), slices.Clone(s.Limits)
 	for _, e := range edits {

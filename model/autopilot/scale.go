@@ -7,8 +7,8 @@ import (
 	"dns-tui/caffe"
 )
 
-// Scale says how the entries of different layers compare. With tau the threshold of the whole net, an entry x of layer l
-// is kept where |x|/s_l > tau, so the layer's cut is c_l = tau·s_l.
+// Scale says how the entries of different layers compare. With tau the threshold of the whole net, an entry x of
+// layer l is kept where |x|/s_l > tau, so the layer's cut is c_l = tau·s_l.
 type Scale uint8
 
 // The scales, in the order of AutopilotParameter.Scale.
@@ -33,12 +33,6 @@ var scaleNames = []string{"magnitude", "sigma", "lamp", "positions"}
 
 // String is the scale's name, as it is typed.
 func (s Scale) String() string { return nameOf(scaleNames, int(s), "Scale") }
-
-// ParseScale reads a scale.
-func ParseScale(text string) (Scale, error) {
-	i, err := parseName(scaleNames, text, "scale")
-	return Scale(i), err
-}
 
 // Meaning says in a line what the scale does.
 func (s Scale) Meaning() string {

@@ -36,12 +36,6 @@ var shapeNames = []string{"log", "cubic", "linear", "one_shot", "cyclic"}
 // String is the shape's name, as it is typed.
 func (s Shape) String() string { return nameOf(shapeNames, int(s), "Shape") }
 
-// ParseShape reads a shape.
-func ParseShape(text string) (Shape, error) {
-	i, err := parseName(shapeNames, text, "schedule")
-	return Shape(i), err
-}
-
 // Meaning says in a line what the shape does.
 func (s Shape) Meaning() string {
 	switch s {

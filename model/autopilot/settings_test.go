@@ -340,6 +340,21 @@ func TestOptionsSayWhatTheyDo(t *testing.T) {
 	}
 }
 
+// The table of options in docs/autopilot.md is Options.
+func TestDocumentHasTheOptions(t *testing.T) {
+	data, err := os.ReadFile("../../docs/autopilot.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table strings.Builder
+	for _, o := range Options {
+		table.WriteString("| `" + o.Name + "` | " + o.Form + " | " + o.Default + " | " + o.Doc + " |\n")
+	}
+	if !strings.Contains(string(data), "| --- | --- | --- | --- |\n"+table.String()+"\n") {
+		t.Errorf("docs/autopilot.md has another table of options than\n%s", &table)
+	}
+}
+
 // ParseSetting takes any text without a panic, and what it takes can be set, or contradicts the rest.
 func FuzzParseSetting(f *testing.F) {
 	for i, o := range Options {

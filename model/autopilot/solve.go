@@ -509,8 +509,8 @@ func (v *view) keptExactly(cut float32) int {
 	return int(v.above[i]) - upTo
 }
 
-// bin returns the entries of a bin, sorted, without those that are no number: no cut prunes them. A bisection comes back
-// to one or two bins.
+// bin returns the entries of a bin, sorted, without those that are no number: no cut prunes them. A bisection comes
+// back to one or two bins.
 func (v *view) bin(i int) []float32 {
 	if v.bins[0].number != i+1 {
 		v.bins[0], v.bins[1] = v.bins[1], v.bins[0]

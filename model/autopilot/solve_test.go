@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 	"pgregory.net/rapid"
 
+	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/gpu/host"
 )
@@ -121,6 +122,32 @@ func TestTies(t *testing.T) {
 		got, err := s.SolveExact(layers, [][]float32{x, {2, 5}}, Budget{CountCost, float64(k)}, MagnitudeScale)
 		if err != nil || got.Kept != want {
 			t.Errorf("of at most %d it keeps %d, wanted %d; %v", k, got.Kept, want, err)
+		}
+	}
+}
+
+// Threshold 0 prunes what is 0 under the soft and the paper rule, and nothing under the seed rule.
+func TestThresholdZero(t *testing.T) {
+	x := []float32{0, 0, 0, 1, 2}
+	for rule, want := range map[gpu.Rule]int{gpu.SeedRule: 5, gpu.PaperRule: 2, gpu.SoftRule: 2} {
+		l := layerOf("a", 1, x)
+		l.Rule, l.Pinned = rule, true
+		var s Solver
+		for _, exact := range []bool{false, true} {
+			got, err := s.Solve([]Layer{l}, Budget{CountCost, 5}, MagnitudeScale)
+			if exact {
+				got, err = s.SolveExact([]Layer{l}, [][]float32{x}, Budget{CountCost, 5}, MagnitudeScale)
+			}
+			if err != nil || got.Kept != want {
+				t.Errorf(
+					"%s rule, exact %v: keeps %d, wanted %d; %v",
+					config.RuleName(rule),
+					exact,
+					got.Kept,
+					want,
+					err,
+				)
+			}
 		}
 	}
 }
@@ -505,7 +532,13 @@ func TestSurgeryDoesAsPredicted(t *testing.T) {
 				slack = 1
 			}
 			if off := done.Kept - 1234; off < -slack || off > slack || c.Kept > 1234 || exact && c.Kept != 1234 {
-				t.Errorf("%s, exact %v: %+v predicted, %d kept by surgery", ruleNames[2-int(rule)], exact, c, done.Kept)
+				t.Errorf(
+					"%s rule, exact %v: %+v predicted, %d kept by surgery",
+					config.RuleName(rule),
+					exact,
+					c,
+					done.Kept,
+				)
 			}
 		}
 	}
