@@ -187,6 +187,7 @@ func openHost(e *env, args []string) (t *session.Trainer, closeAll func(), err e
 				Histograms:     true,
 				Paused:         f.paused,
 				StopOnCollapse: f.stopOnCollapse,
+				Autopilot:      f.autopilot,
 				Guard:          guards,
 				Notices:        notices,
 				Debug:          func(line string) { escape.Fprintln(debug, line) },

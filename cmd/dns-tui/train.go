@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/gpu"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/remote"
 	"dns-tui/model/session"
 )
@@ -34,6 +36,21 @@ type runFlags struct {
 	input          inputFlag
 	paused         bool
 	stopOnCollapse bool
+	autopilot      autopilotFlags
+}
+
+// autopilotFlags are settings of the autopilot: --target, and one for each of its options.
+type autopilotFlags []autopilot.Setting
+
+func (f *autopilotFlags) add(fs *flag.FlagSet) {
+	for _, o := range autopilot.Options {
+		usage := fmt.Sprintf("autopilot: %s (%s; default: %s)", o.Doc, o.Form, o.Default)
+		fs.Func(o.Flag(), usage, func(value string) error {
+			e, err := autopilot.ParseSetting(o.Name, value)
+			*f = append(*f, e)
+			return err
+		})
+	}
 }
 
 const skipMismatchedUsage = "layers of the weights file whose blobs have another shape keep their filler's values"
@@ -61,6 +78,7 @@ func (f *runFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.journal, "journal", "", "where changes are recorded (default: snapshot_prefix.journal)")
 	fs.StringVar(&f.replay, "replay", "", "journal of the run to repeat")
 	f.input.add(fs)
+	f.autopilot.add(fs)
 	fs.BoolVar(
 		&f.stopOnCollapse,
 		"stop_on_collapse",
@@ -198,7 +216,9 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	}
 	defer d.Close()
 	e.caffeLog = *log == "caffe"
-	return trainLines(ctx, e, run, d, linesOptions{effects{*sigint, *sighup}, *serve, f.paused, f.stopOnCollapse})
+	return trainLines(ctx, e, run, d, linesOptions{
+		effects{*sigint, *sighup}, *serve, f.paused, f.stopOnCollapse, f.autopilot,
+	})
 }
 
 // effects are what SIGINT and SIGHUP do to a run without a UI: stop, snapshot or none. SIGTERM stops.
@@ -210,6 +230,7 @@ type linesOptions struct {
 	serve          bool // a UI may attach
 	paused         bool // wait for one before the first iteration
 	stopOnCollapse bool
+	autopilot      []autopilot.Setting
 }
 
 // trainLines trains without a UI and prints progress lines.
@@ -231,6 +252,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 		Served:         eff.serve,
 		Paused:         eff.paused,
 		StopOnCollapse: eff.stopOnCollapse,
+		Autopilot:      eff.autopilot,
 	}
 	if eff.serve {
 		opts.Guard, opts.Name = guards, remote.RunName(run.SolverPath)

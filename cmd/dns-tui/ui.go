@@ -72,7 +72,10 @@ func runUI(ctx context.Context, e *env, args []string) error {
 			e,
 			run,
 			d,
-			linesOptions{effects: effects{"stop", "snapshot"}, paused: f.paused, stopOnCollapse: f.stopOnCollapse},
+			linesOptions{
+				effects: effects{"stop", "snapshot"}, paused: f.paused, stopOnCollapse: f.stopOnCollapse,
+				autopilot: f.autopilot,
+			},
 		)
 	}
 	if err := f.device.check(); err != nil {

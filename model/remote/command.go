@@ -23,6 +23,9 @@ func encodeCommand(id uint64, c session.Command) *remotepb.Command {
 	if c.Kind == session.Schedule {
 		m.Plan = encodePlan(&c.Plan)
 	}
+	if c.Kind == session.Steer {
+		m.Autopilot = encodeRequest(c.Autopilot)
+	}
 	return m
 }
 
@@ -39,6 +42,12 @@ func decodeCommand(m *remotepb.Command) (session.Command, error) {
 	}
 	if m.Plan != nil {
 		c.Plan = decodePlan(m.Plan)
+	}
+	if k == session.Steer {
+		var err error
+		if c.Autopilot, err = decodeRequest(m.Autopilot); err != nil {
+			return c, err
+		}
 	}
 	unknown := func(e config.Edit) bool { return e.Param == config.NoParam }
 	if slices.ContainsFunc(c.Edits, unknown) || k == session.Schedule && unknown(c.Plan.Edit) {
@@ -106,7 +115,9 @@ var faults = map[remotepb.Fault_Code]error{
 }
 
 func encodeAnswer(id uint64, ack session.Ack, err error) *remotepb.Answer {
-	a := &remotepb.Answer{Id: id, Iter: int64(ack.Iter), Detail: ack.Detail}
+	a := &remotepb.Answer{
+		Id: id, Iter: int64(ack.Iter), Detail: ack.Detail, Prediction: encodePrediction(ack.Prediction),
+	}
 	if err != nil {
 		a.Fault = &remotepb.Fault{Text: err.Error()}
 		for code, e := range faults {
@@ -135,6 +146,10 @@ func decodeAnswer(a *remotepb.Answer) (session.Ack, error) {
 			return ack, err
 		}
 		return ack, errors.New(f.Text)
+	}
+	var err error
+	if ack.Prediction, err = decodePrediction(a.Prediction); err != nil {
+		return ack, err
 	}
 	m := a.Picture
 	if m == nil {

@@ -3,7 +3,6 @@ package remote
 import (
 	"fmt"
 
-	"dns-tui/config"
 	"dns-tui/model"
 	"dns-tui/model/remote/remotepb"
 	"dns-tui/model/session"
@@ -50,6 +49,14 @@ func encodeEvent(e *session.Event) *remotepb.Event {
 			Reason: w.Reason, Waiting: int64(w.Waiting), Lost: int64(w.Lost)}}
 	case session.JournalWritten:
 		m.What = &remotepb.Event_JournalWritten{JournalWritten: int64(w.Lost)}
+	case session.AutopilotChanged:
+		m.What = &remotepb.Event_AutopilotChanged{AutopilotChanged: encodeAutopilotChange(&w.Change)}
+	case session.AutopilotDone:
+		m.What = &remotepb.Event_AutopilotDone{AutopilotDone: &remotepb.AutopilotDone{
+			Kept: int64(w.Kept), Total: int64(w.Total), Anneal: int64(w.Anneal)}}
+	case session.AutopilotRetreated:
+		m.What = &remotepb.Event_AutopilotRetreated{AutopilotRetreated: &remotepb.AutopilotRetreated{
+			From: int64(w.From), To: int64(w.To), Why: w.Why, Left: int64(w.Left)}}
 	default:
 		encodeRunEvent(m, e)
 	}
@@ -142,6 +149,18 @@ func decodeEvent(m *remotepb.Event) (session.Event, error) {
 		e.What = session.JournalFailed{Reason: j.GetReason(), Waiting: int(j.GetWaiting()), Lost: int(j.GetLost())}
 	case *remotepb.Event_JournalWritten:
 		e.What = session.JournalWritten{Lost: int(w.JournalWritten)}
+	case *remotepb.Event_AutopilotChanged:
+		var c *session.AutopilotChange
+		if c, err = decodeAutopilotChange(w.AutopilotChanged); err == nil {
+			e.What = session.AutopilotChanged{Change: *c}
+		}
+	case *remotepb.Event_AutopilotDone:
+		d := w.AutopilotDone
+		e.What = session.AutopilotDone{Kept: int(d.GetKept()), Total: int(d.GetTotal()), Anneal: int(d.GetAnneal())}
+	case *remotepb.Event_AutopilotRetreated:
+		r := w.AutopilotRetreated
+		e.What = session.AutopilotRetreated{
+			From: int(r.GetFrom()), To: int(r.GetTo()), Why: r.GetWhy(), Left: int(r.GetLeft())}
 	default:
 		e.What = decodeRunEvent(m)
 	}
@@ -202,13 +221,10 @@ func encodeChange(c *session.Change) *remotepb.Change {
 		u := c.Unknown
 		m.What = &remotepb.Change_Unknown{
 			Unknown: &remotepb.UnknownChange{Field: u.Field, Value: u.Value, Reason: u.Reason}}
+	case c.Autopilot != nil:
+		m.What = &remotepb.Change_Autopilot{Autopilot: encodeAutopilotChange(c.Autopilot)}
 	default:
-		edits := &remotepb.Edits{}
-		for _, e := range c.Edits {
-			edits.Edits = append(edits.Edits, &remotepb.Edited{
-				Edit: encodeEdit(e.Edit), Old: e.Old, OldKnown: e.OldKnown})
-		}
-		m.What = &remotepb.Change_Edits{Edits: edits}
+		m.What = &remotepb.Change_Edits{Edits: &remotepb.Edits{Edits: encodeEdits(c.Edits)}}
 	}
 	return m
 }
@@ -231,12 +247,13 @@ func decodeChange(m *remotepb.Change) (session.Change, error) {
 	case *remotepb.Change_Unknown:
 		u := w.Unknown
 		c.Unknown = &session.Unknown{Field: u.GetField(), Value: u.GetValue(), Reason: u.GetReason()}
-	case *remotepb.Change_Edits:
-		for _, e := range w.Edits.GetEdits() {
-			c.Edits = append(
-				c.Edits, config.Edited{Edit: decodeEdit(e.GetEdit()), Old: e.GetOld(), OldKnown: e.GetOldKnown()},
-			)
+	case *remotepb.Change_Autopilot:
+		var err error
+		if c.Autopilot, err = decodeAutopilotChange(w.Autopilot); err != nil {
+			return c, err
 		}
+	case *remotepb.Change_Edits:
+		c.Edits = decodeEdits(w.Edits.GetEdits())
 	default:
 		return c, fmt.Errorf("a change at iteration %d of nothing", c.Iter)
 	}

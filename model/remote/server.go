@@ -479,7 +479,7 @@ func (v *viewer) command(ctx context.Context, m *remotepb.Command) bool {
 	switch {
 	case err != nil:
 		return answer(session.Ack{}, err)
-	case v.readOnly && !c.Kind.ReadsOnly():
+	case v.readOnly && !c.ReadsOnly():
 		return answer(session.Ack{}, errors.New("this session is read-only: attach without --read-only to steer"))
 	case c.Kind != session.Stop && !v.server.limit.Allow(): // a stop goes before all others
 		return answer(session.Ack{}, errors.New("too many commands at once"))
@@ -495,7 +495,7 @@ func (v *viewer) command(ctx context.Context, m *remotepb.Command) bool {
 		if ctx.Err() != nil {
 			return
 		}
-		if !c.Kind.ReadsOnly() && v.sendLatest() != nil || !answer(ack, err) {
+		if !c.ReadsOnly() && v.sendLatest() != nil || !answer(ack, err) {
 			v.end()
 		}
 	}()

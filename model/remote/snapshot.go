@@ -81,6 +81,9 @@ func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 	if before == nil || s.Sensitivity != o.Sensitivity {
 		m.Sensitivity = &remotepb.SensitivityOf{Sensitivity: encodeSensitivity(s.Sensitivity)}
 	}
+	if before == nil || s.Autopilot != nil || o.Autopilot != nil {
+		m.Autopilot = &remotepb.AutopilotStateOf{Autopilot: encodeAutopilotState(s.Autopilot)}
+	}
 	if before == nil || len(s.Tests)+len(o.Tests) > 0 {
 		m.Tests = encodeTests(s.Tests)
 	}
@@ -286,6 +289,11 @@ func decodeLists(m *remotepb.State, s *session.Snapshot) (err error) {
 	}
 	if m.Tests != nil {
 		s.Tests = decodeTests(m.Tests)
+	}
+	if m.Autopilot != nil {
+		if s.Autopilot, err = decodeAutopilotState(m.Autopilot.Autopilot); err != nil {
+			return err
+		}
 	}
 	return nil
 }

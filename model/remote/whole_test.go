@@ -14,6 +14,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/remote/remotepb"
 	"dns-tui/model/session"
 	"dns-tui/model/solver"
@@ -26,12 +27,13 @@ func changes(fill func(any)) []session.Change {
 	var ramp session.Ramp
 	var moved session.Moved
 	var unknown session.Unknown
-	for _, p := range []any{&edits, &surgery, &ramp, &moved, &unknown} {
+	var told session.AutopilotChange
+	for _, p := range []any{&edits, &surgery, &ramp, &moved, &unknown, &told} {
 		fill(p)
 	}
 	out := []session.Change{
 		{Edits: edits}, {Surgery: &surgery}, {Surgery: &session.Surgery{}}, {Ramp: &ramp}, {Moved: &moved},
-		{Unknown: &unknown},
+		{Unknown: &unknown}, {Autopilot: &told},
 	}
 	for i := range out {
 		out[i].Iter, out[i].By, out[i].Seq, out[i].Time = i+1, "anna", i+2, int64(i+3)
@@ -48,6 +50,7 @@ func payloads(fill func(any)) []session.Payload {
 		session.TestDone{}, session.TestInterrupted{}, session.SensitivityMeasured{}, session.SensitivityFailed{},
 		session.GateClosed{}, session.Collapsed{}, session.SignalRestored{}, session.LayerEmptied{}, session.WentBack{},
 		session.RunFinished{}, session.RunFailed{}, session.Progress{}, session.TextEvent{},
+		session.AutopilotChanged{}, session.AutopilotDone{}, session.AutopilotRetreated{},
 	}
 	for i, w := range all {
 		v := reflect.New(reflect.TypeOf(w))
@@ -86,6 +89,21 @@ func (f *filler) value(v reflect.Value) {
 			events = append(events, session.Event{Seq: i + 1, Iter: i + 2, By: "ben", What: w})
 		}
 		v.Set(reflect.ValueOf(events))
+		return
+	case reflect.TypeFor[autopilot.Settings](): // others than the defaults, which go with each other
+		s, err := autopilot.DefaultSettings().With(settings...)
+		if err != nil {
+			panic(err)
+		}
+		v.Set(reflect.ValueOf(s))
+		return
+	case reflect.TypeFor[autopilot.Schedule]():
+		v.Set(reflect.ValueOf(autopilot.Schedule{
+			Shape: autopilot.CyclicShape, Begin: f.n, End: f.n + 9, Interval: 3, From: 9.5, To: 2, Cycles: 2, Anneal: 5,
+		}))
+		return
+	case reflect.TypeFor[session.AutopilotAction]():
+		v.Set(reflect.ValueOf(session.AutopilotPredict))
 		return
 	case reflect.TypeFor[*solver.Histogram]():
 		r := &gpu.SurgeryResult{KeptAt: make([]uint32, gpu.HistogramBins), PrunedAt: make([]uint32, gpu.HistogramBins)}
@@ -128,8 +146,22 @@ func (f *filler) value(v reflect.Value) {
 	}
 }
 
+// settings are one for each option of the autopilot, but for those that go with no other.
+var settings = []autopilot.Setting{
+	{Name: "target", Value: "310x"}, {Name: "layers", Value: "conv1 ip1"}, {Name: "exclude", Value: "ip2"},
+	{Name: "floor", Value: "conv1=3"}, {Name: "ceiling", Value: "conv1=90%"}, {Name: "pin", Value: "ip1"},
+	{Name: "scale", Value: "lamp"}, {Name: "schedule", Value: "cyclic"}, {Name: "start_iter", Value: "3"},
+	{Name: "end_iter", Value: "12"}, {Name: "interval", Value: "4"}, {Name: "start_kept", Value: "20x"},
+	{Name: "anneal_iter", Value: "7"}, {Name: "cycles", Value: "2"}, {Name: "exponent", Value: "inf"},
+	{Name: "theta", Value: "0.25"}, {Name: "theta_every", Value: "6"}, {Name: "accuracy_drop", Value: "0.125"},
+	{Name: "loss_factor", Value: "7"}, {Name: "retries", Value: "4"},
+}
+
 // unset lists the fields of a message that are not set, but for those of the version before.
 func unset(v reflect.Value, path string) []string {
+	if v.Type() == reflect.TypeFor[autopilot.Settings]() {
+		return nil // settings: those that go with each other
+	}
 	var out []string
 	switch v.Kind() {
 	case reflect.Struct:
@@ -235,6 +267,9 @@ func TestEveryCommandArrives(t *testing.T) {
 		}
 		if k != session.Look {
 			c.Area = session.Area{}
+		}
+		if k != session.Steer {
+			c.Autopilot = session.AutopilotRequest{}
 		}
 		got, err := decodeCommand(encodeCommand(1, c))
 		if d := cmp.Diff(c, got); d != "" || err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // Change is one thing that changed a run, or that its journal tells of it: a line of the journal. One of Edits,
-// Surgery, Ramp, Moved, Began, Measure and Unknown says what.
+// Surgery, Ramp, Autopilot, Moved, Began, Measure and Unknown says what.
 type Change struct {
 	Iter int    // at which it took effect
 	By   string // who asked for it, where several may
@@ -24,8 +24,10 @@ type Change struct {
 	Surgery *Surgery        // masks were redrawn beside the schedule
 	Ramp    *Ramp           // a ramp begins, or ends before its time
 	Moved   *Moved          // snapshots go to another prefix
-	Began   *Began          // the run begins, or is resumed
-	Measure *Measure        // how the run does
+	// The autopilot is told something else.
+	Autopilot *AutopilotChange
+	Began     *Began   // the run begins, or is resumed
+	Measure   *Measure // how the run does
 
 	Unknown *Unknown // a line of fields or values that this version does not know
 }
@@ -60,7 +62,7 @@ type Began struct {
 
 // IsSetting reports whether the change is of settings, or a surgery that was asked for: what a replay repeats.
 func (c *Change) IsSetting() bool {
-	return c.Edits != nil || c.Surgery != nil || c.Ramp != nil || c.Unknown != nil
+	return c.Edits != nil || c.Surgery != nil || c.Ramp != nil || c.Autopilot != nil || c.Unknown != nil
 }
 
 // start is what the journal says of the run at its beginning; nil where the change is none, or of an older version.
@@ -94,6 +96,8 @@ func (c Change) String() string {
 		return c.Ramp.Plan.String() + ", ended"
 	case c.Ramp != nil:
 		return c.Ramp.Plan.String()
+	case c.Autopilot != nil:
+		return c.Autopilot.String()
 	case c.Moved != nil:
 		return fmt.Sprintf("%s %s → %s", prefixField, c.Moved.From, c.Moved.To)
 	case c.Began != nil:
@@ -148,17 +152,22 @@ type changeJSON struct {
 	Seq     int             `json:"seq,omitempty"`
 	Start   *Start          `json:"start,omitempty"`
 	Measure *Measure        `json:"measure,omitempty"`
+
+	// Of the autopilot: what it was told before and is told now; null is off.
+	AutopilotWas json.RawMessage `json:"autopilot_was,omitempty"`
+	Autopilot    json.RawMessage `json:"autopilot,omitempty"`
 }
 
 // The fields of a journal that are no hyperparameters.
 const (
-	runField     = "run"
-	surgeryField = "surgery"
-	measureField = "measure"
-	editsField   = "edits"           // several fields at once
-	planField    = "plan"            // a ramp begins, or, where New is "off", ends before its time
-	prefixField  = "snapshot_prefix" //
-	planOff      = "off"
+	runField       = "run"
+	surgeryField   = "surgery"
+	measureField   = "measure"
+	editsField     = "edits"           // several fields at once
+	autopilotField = "autopilot"       // what it is told
+	planField      = "plan"            // a ramp begins, or, where New is "off", ends before its time
+	prefixField    = "snapshot_prefix" //
+	planOff        = "off"
 )
 
 // MarshalJSON implements json.Marshaler, in the form of the journal.
@@ -178,6 +187,15 @@ func (c Change) MarshalJSON() ([]byte, error) {
 	case c.Ramp != nil:
 		l.Field, l.Old, l.New = planField, c.Ramp.Plan.OldText(), c.Ramp.Plan.String()
 		l.Plan, err = json.Marshal(c.Ramp.Plan)
+	case c.Autopilot != nil:
+		a := c.Autopilot
+		l.Field, l.Old, l.New = autopilotField, a.Old.String(), a.New.String()
+		if l.AutopilotWas, err = json.Marshal(a.Old); err == nil {
+			l.Autopilot, err = json.Marshal(a.New)
+		}
+		if err == nil && len(a.Edits) > 0 {
+			l.Edits, err = json.Marshal(a.Edits)
+		}
 	case c.Moved != nil:
 		l.Field, l.Old, l.New = prefixField, c.Moved.From, c.Moved.To
 	case c.Began != nil:
@@ -229,6 +247,8 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 		} else {
 			err = json.Unmarshal(l.Plan, &c.Ramp.Plan)
 		}
+	case autopilotField:
+		c.Autopilot, err = parseAutopilot(&l)
 	case editsField:
 		if len(l.Edits) > 0 {
 			err = json.Unmarshal(l.Edits, &c.Edits)
@@ -245,6 +265,31 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 		*c = Change{Iter: l.Iter, By: l.By, Seq: l.Seq, Time: l.Time, Unknown: unknown}
 	}
 	return nil
+}
+
+// parseAutopilot reads a line of the autopilot.
+func parseAutopilot(l *changeJSON) (*AutopilotChange, error) {
+	if l.Autopilot == nil {
+		return nil, errors.New("the autopilot without what it is told")
+	}
+	a := &AutopilotChange{}
+	if l.AutopilotWas != nil {
+		if err := json.Unmarshal(l.AutopilotWas, &a.Old); err != nil {
+			return nil, err
+		}
+	}
+	if err := json.Unmarshal(l.Autopilot, &a.New); err != nil {
+		return nil, err
+	}
+	if len(l.Edits) > 0 {
+		if err := json.Unmarshal(l.Edits, &a.Edits); err != nil {
+			return nil, err
+		}
+	}
+	if a.Old == nil && a.New == nil {
+		return nil, errors.New("the autopilot is off, and was")
+	}
+	return a, nil
 }
 
 // line is the change as the journal has it.

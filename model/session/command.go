@@ -29,13 +29,14 @@ const (
 	GoBack           // to the snapshot Path, or the last good one; then pause
 	Probe            // measure the sensitivity of all layers, beside the training; Off ends it
 	Look             // return the weights of Layer that Area wants
+	Steer            // Autopilot: begins a descent, changes it, pauses it, or says what one would come to
 	MovePrefix       // snapshots, and a journal beside them, go to the prefix Path from now on
 )
 
 // kindNames are short names of the kinds, for commands that are written down or sent.
 var kindNames = [...]string{
 	"set", "pause", "resume", "step", "surgery", "test", "snapshot", "undo", "stop", "next-surgery", "redo", "plan",
-	"cancel", "back", "sensitivity", "look", "move-prefix",
+	"cancel", "back", "sensitivity", "look", "autopilot", "move-prefix",
 }
 
 func (k Kind) String() string {
@@ -56,7 +57,9 @@ func KindOf(name string) (Kind, bool) {
 }
 
 // ReadsOnly reports a command that changes nothing.
-func (k Kind) ReadsOnly() bool { return k == Look }
+func (c *Command) ReadsOnly() bool {
+	return c.Kind == Look || c.Kind == Steer && c.Autopilot.Action == AutopilotPredict
+}
 
 // Command is what is asked of a session.
 type Command struct {
@@ -70,6 +73,8 @@ type Command struct {
 	Layer string        // of Look
 	Area  Area          // of Look
 	By    string        // who asks
+
+	Autopilot AutopilotRequest // of Steer
 }
 
 // SetOf is the command that sets one field, or several as one change.
@@ -113,6 +118,8 @@ func (c Command) String() string {
 		return "measure sensitivity"
 	case Look:
 		return "look at " + c.Layer
+	case Steer:
+		return c.Autopilot.String()
 	case MovePrefix:
 		return prefixField + " " + c.Path
 	}
@@ -124,6 +131,8 @@ type Ack struct {
 	Iter    int
 	Detail  string
 	Picture *Picture // of Look
+	// Of Steer: what its settings come to.
+	Prediction *Prediction
 }
 
 // Sentinel errors of Session.Do.

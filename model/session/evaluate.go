@@ -37,6 +37,9 @@ func (x *tests) scheduled(iter int) { x.lastIter = iter }
 // rewound forgets where the last test was made, of a run that went back.
 func (x *tests) rewound() { x.lastIter = -1 }
 
+// last is what the last test gave.
+func (x *tests) last() []solver.TestResult { return x.results }
+
 // text is what the last test gave.
 func (x *tests) text() string { return TestDone{x.results}.String() }
 

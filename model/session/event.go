@@ -40,7 +40,7 @@ func (e Event) Status() Status {
 	switch w := e.What.(type) {
 	case PlanMade:
 		return Pending
-	case ChangeApplied, SurgeryDone, RampBegun, RampDone, RampResumed, WentBack:
+	case ChangeApplied, SurgeryDone, RampBegun, RampDone, RampResumed, WentBack, AutopilotChanged:
 		return Applied
 	case CommandRejected, PlanRejected:
 		return Rejected
@@ -86,6 +86,20 @@ type (
 	RampResumed struct{ Plan Plan }
 	// RampDone tells of a ramp that has come to its end.
 	RampDone struct{ Plan Plan }
+
+	// AutopilotChanged tells what the autopilot is told now.
+	AutopilotChanged struct{ Change AutopilotChange }
+	// AutopilotDone tells of a descent that has come to its end.
+	AutopilotDone struct {
+		Kept, Total int
+		Anneal      int // iterations in which the learning rate falls from here on
+	}
+	// AutopilotRetreated tells of a descent that went back, to continue at half the pace.
+	AutopilotRetreated struct {
+		From, To int
+		Why      string
+		Left     int // how often it may do so again
+	}
 
 	// SnapshotWritten tells of a snapshot.
 	SnapshotWritten struct {
@@ -188,6 +202,22 @@ func (w RampDone) String() string {
 	return fmt.Sprintf("%s %s → %s, the end of %s", p.Field, p.OldText(), p.Text(), planName(p.ID))
 }
 
+func (w AutopilotChanged) String() string { return w.Change.String() }
+
+func (w AutopilotDone) String() string {
+	text := fmt.Sprintf("the descent is done: %d of %d kept, %.4gx smaller; masks are frozen", w.Kept, w.Total,
+		float64(w.Total)/float64(max(1, w.Kept)))
+	if w.Anneal > 0 {
+		text += fmt.Sprintf(", and the learning rate falls to 0 in %d iterations", w.Anneal)
+	}
+	return text
+}
+
+func (w AutopilotRetreated) String() string {
+	return fmt.Sprintf("%s: the descent goes back from %d to %d, and on at half the pace (%d more times at most)",
+		w.Why, w.From, w.To, w.Left)
+}
+
 func (w SnapshotWritten) String() string {
 	switch {
 	case w.Guard:
@@ -281,6 +311,9 @@ func (w Progress) String() string {
 	return fmt.Sprintf("loss %.6g  lr %.4g", w.Loss, w.Rate)
 }
 
+func (AutopilotChanged) payload()    {}
+func (AutopilotDone) payload()       {}
+func (AutopilotRetreated) payload()  {}
 func (Notice) payload()              {}
 func (Warning) payload()             {}
 func (ChangeApplied) payload()       {}

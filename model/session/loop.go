@@ -157,8 +157,12 @@ func (t *Trainer) iterate() error {
 		if err := t.testAll(); err != nil || t.control.isStopping() || t.control.State == Paused {
 			return err
 		}
+		t.descent.tested(t.tests.last())
 	}
 	t.settings.followPlans()
+	if err := t.followDescent(); err != nil || t.control.isStopping() || t.control.State == Paused {
+		return err
+	}
 	t.settings.applyPending(t.settings.dueNow)
 	operates := s.Operates()
 	shown := due(int(p.GetDisplay()), s.Iter)
@@ -174,10 +178,42 @@ func (t *Trainer) iterate() error {
 	if err := t.checkCollapse(false); err != nil {
 		return err
 	}
+	if why := t.descent.wrong(); why != "" && !t.retreat(why) && t.opts.Interactive {
+		t.control.pause(why)
+	}
 	if operates {
 		t.control.operated()
 	}
 	return t.afterIteration(shown, saves)
+}
+
+// followDescent does the autopilot's part before an iteration.
+func (t *Trainer) followDescent() error {
+	ends, err := t.pilot.steer()
+	if err != nil {
+		return t.interrupt(err)
+	}
+	if !ends {
+		return nil
+	}
+	return t.endDescent()
+}
+
+// endDescent does the last surgery of a descent, makes the forward weights the weights, and freezes the masks.
+func (t *Trainer) endDescent() error {
+	if t.descent.current().Held >= 0 { // the target could not be reached
+		return nil
+	}
+	layers := t.descent.layers()
+	t.saver.operated()
+	t.solver.OperateAll(layers)
+	t.curves.operated(t.solver)
+	t.hist.stale()
+	if err := t.checkCollapse(true); err != nil || t.control.State == Paused {
+		return err
+	}
+	t.pilot.keep("the masks freeze")
+	return t.pilot.harden(layers)
 }
 
 // afterIteration does what follows an iteration: it records, shows and saves.
@@ -228,6 +264,8 @@ func (t *Trainer) interrupt(err error) error {
 	case isGivenUp:
 		t.note(Notice{err.Error() + ", to stop"})
 		return nil
+	case isUnstable && t.retreat(escape.Error(err)):
+		return nil
 	case !isUnstable || !t.opts.Interactive:
 		return err
 	}
@@ -241,6 +279,7 @@ func (t *Trainer) settled(iter int, loss float64) {
 	operated := t.curves.settled(t.solver, iter, loss)
 	t.display.settled(loss, operated)
 	t.collapse.settled(loss, operated)
+	t.descent.settled(iter, loss)
 	if !operated {
 		return
 	}
@@ -281,6 +320,9 @@ func (t *Trainer) checkCollapse(surgery bool) error {
 // collapsed tells that the run can learn nothing more: one that somebody watches is paused, one that was told to stop
 // ends.
 func (t *Trainer) collapsed(what string) error {
+	if t.retreat(what) {
+		return nil
+	}
 	if t.opts.StopOnCollapse {
 		return &CollapseError{t.solver.Iter, what}
 	}
@@ -358,6 +400,8 @@ func (t *Trainer) replayChanges() {
 			err = t.surgeryNow(c.Surgery.Layers)
 		case c.Ramp != nil:
 			err = t.settings.replayRamp(c.Ramp)
+		case c.Autopilot != nil:
+			err = t.settings.replayAutopilot(c.Autopilot, c.By)
 		default:
 			err = t.settings.replayEdits(c)
 		}

@@ -125,6 +125,7 @@ func (t *Trainer) publish() {
 	t.events.show(sn)
 	t.tests.show(sn)
 	t.saver.show(sn)
+	t.pilot.show(sn)
 	t.curves.show(sn, t.solver, t.hist.list())
 	t.latest.Store(sn)
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"math"
@@ -121,7 +122,7 @@ func (r *recorder) ofIteration() []Change {
 // begin writes where the run begins, or is resumed from a snapshot, and what was changed in this very iteration before
 // it: a reader drops what the journal holds from this iteration on. back is the iteration that was left for it, by
 // going back, and left what that left behind; else 0.
-func (r *recorder) begin(from string, back int, left []string, planned []Plan) error {
+func (r *recorder) begin(from string, back int, left []string, planned []Plan, told *Autopilot) error {
 	s := r.solver
 	source, batch := s.Net.DataSource()
 	st := &Start{
@@ -135,7 +136,7 @@ func (r *recorder) begin(from string, back int, left []string, planned []Plan) e
 	r.switched = false
 	err := r.switchCourse(st, from)
 	iterChanges := r.ofIteration()
-	missing := r.unrecorded(iterChanges, planned)
+	missing := r.unrecorded(iterChanges, planned, told)
 	r.measuredIter, r.measuredAt, r.loss, r.n = s.Iter, time.Now(), 0, 0
 	if err == nil {
 		err = r.journal.write(r.started(s.Iter, st))
@@ -251,8 +252,9 @@ func onlySettings(all []Change) []Change {
 }
 
 // unrecorded returns the changes that lead from what the journal says before this iteration to the settings of now
-// before those of this iteration, iterChanges: what was made outside this journal. planned are the plans of now.
-func (r *recorder) unrecorded(iterChanges []Change, planned []Plan) []Change {
+// before those of this iteration, iterChanges: what was made outside this journal. planned are the plans of now,
+// told is what the autopilot is told now.
+func (r *recorder) unrecorded(iterChanges []Change, planned []Plan, told *Autopilot) []Change {
 	iter := r.solver.Iter
 	past, err := ReadJournal(r.run.JournalPath())
 	if err != nil {
@@ -263,7 +265,21 @@ func (r *recorder) unrecorded(iterChanges []Change, planned []Plan) []Change {
 		h, _, _ = config.Merge(began, nil, h, config.BySnapshot)
 	}
 	ramps := map[config.Field]Plan{} // under way
+	found := map[config.Field]bool{} // by the autopilot, so that no line has them
+	var autopilot *Autopilot
 	apply := func(c Change) {
+		if c.Autopilot != nil {
+			autopilot = c.Autopilot.New
+			for _, e := range c.Autopilot.Edits {
+				found[resolveField(h, e.Field)] = true
+			}
+			if changed, _, err := h.Apply(editsOf(c.Autopilot.Edits)...); err == nil {
+				h = changed
+			}
+			for _, e := range c.Autopilot.Edits {
+				found[resolveField(h, e.Field)] = true
+			}
+		}
 		if c.Ramp != nil {
 			f := resolveField(h, c.Ramp.Plan.Field)
 			delete(ramps, f)
@@ -276,6 +292,7 @@ func (r *recorder) unrecorded(iterChanges []Change, planned []Plan) []Change {
 				h = changed
 			}
 			delete(ramps, resolveField(h, e.Field))
+			delete(found, resolveField(h, e.Field))
 		}
 	}
 	for _, c := range changesBefore(past, iter) {
@@ -285,6 +302,9 @@ func (r *recorder) unrecorded(iterChanges []Change, planned []Plan) []Change {
 		apply(c)
 	}
 	var out []Change
+	if !sameAutopilot(autopilot, told) {
+		out = append(out, Change{Iter: iter, Autopilot: &AutopilotChange{Old: autopilot, New: told}})
+	}
 	for _, p := range planned { // a ramp that another journal saw begin
 		if q, ok := ramps[p.Field]; p.Begun && (!ok || q.ID != p.ID) {
 			out = append(out, Change{Iter: iter, Ramp: &Ramp{Plan: p}})
@@ -295,7 +315,7 @@ func (r *recorder) unrecorded(iterChanges []Change, planned []Plan) []Change {
 	}
 	for _, f := range h.Fields() {
 		now, err := r.solver.Hyper().Get(f)
-		if err != nil {
+		if err != nil || found[f] {
 			continue
 		}
 		q, ramped := ramps[f]
@@ -313,6 +333,13 @@ func (r *recorder) unrecorded(iterChanges []Change, planned []Plan) []Change {
 		}
 	}
 	return out
+}
+
+// sameAutopilot reports whether two are told the same.
+func sameAutopilot(a, b *Autopilot) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // resolveField is a field by its full name, or as it is where it is not known.

@@ -3,6 +3,8 @@ package session
 import (
 	"encoding/json"
 	"fmt"
+
+	"dns-tui/model/autopilot"
 )
 
 // savedSession is what a snapshot keeps of the session, beside what the solver needs: as JSON in RunState.
@@ -16,6 +18,10 @@ type savedSession struct {
 	} `json:"past"`
 	PlanID int `json:"plan_id,omitempty"` // of the last plan
 	Seq    int `json:"seq,omitempty"`     // of the last command
+	// The autopilot; nil where it never was on.
+	Descent *savedDescent `json:"descent,omitempty"`
+	// What the solver's file said of the autopilot: one that was edited since is known by it.
+	AutopilotFile []autopilot.Setting `json:"autopilot_file,omitempty"`
 }
 
 // parseSavedSession reads what a snapshot keeps; one of a program that kept nothing has none. A step, or a change, that
@@ -27,8 +33,10 @@ func parseSavedSession(data []byte) (k savedSession, unknown []string) {
 			Undo []json.RawMessage `json:"undo"`
 			Redo []json.RawMessage `json:"redo"`
 		} `json:"past"`
-		PlanID int `json:"plan_id"`
-		Seq    int `json:"seq"`
+		PlanID        int                 `json:"plan_id"`
+		Seq           int                 `json:"seq"`
+		Descent       json.RawMessage     `json:"descent"`
+		AutopilotFile []autopilot.Setting `json:"autopilot_file"`
 	}
 	if len(data) == 0 {
 		return k, nil
@@ -36,7 +44,13 @@ func parseSavedSession(data []byte) (k savedSession, unknown []string) {
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return k, []string{fmt.Sprintf("what the snapshot keeps of the session cannot be read: %v", err)}
 	}
-	k.IterChanges, k.PlanID, k.Seq = raw.IterChanges, raw.PlanID, raw.Seq
+	k.IterChanges, k.PlanID, k.Seq, k.AutopilotFile = raw.IterChanges, raw.PlanID, raw.Seq, raw.AutopilotFile
+	if raw.Descent != nil {
+		if err := json.Unmarshal(raw.Descent, &k.Descent); err != nil {
+			unknown = append(unknown, fmt.Sprintf("the autopilot of the snapshot is not known, and is off: %v", err))
+			k.Descent = nil
+		}
+	}
 	steps := func(what string, lines []json.RawMessage) (out []step) {
 		for _, line := range lines {
 			var s step

@@ -36,6 +36,7 @@ type saverParts struct {
 	Events   *events
 	Hist     *histograms
 	Settings *settings
+	Descent  *descent
 	Curves   *curves
 	Display  *display
 	Lock     *prefixLock
@@ -46,6 +47,9 @@ type saverParts struct {
 func newSaver(p saverParts) saver {
 	return saver{saverParts: p, lastIter: -1, first: p.Solver.Iter, points: newRestorePoints()}
 }
+
+// descentGuards is how many snapshots a descent keeps, of a run that writes none before risky changes.
+const descentGuards = 3
 
 // guardSuffix is added to the prefix of the snapshots that are written before risky changes.
 const guardSuffix = "_guard"
@@ -139,14 +143,25 @@ func (s *saver) guard(edits []config.Edit) {
 	if why == "" || s.points.guarded(s.Solver.Iter) {
 		return
 	}
+	s.guardNow(why) // where that fails, the change itself was asked for
+}
+
+// guardNow writes a snapshot that nobody asked for, before something, and returns its name; "" where that failed, which
+// is told. Only the last few are kept.
+func (s *saver) guardNow(before string) string {
 	name, err := s.write(s.Run.SnapshotPrefix() + guardSuffix)
-	if err != nil { // the change itself was asked for
-		s.Events.note(Event{Iter: s.Solver.Iter, What: Notice{fmt.Sprintf("not saved before %s: %v", why, err)}})
-		return
+	if err != nil {
+		s.Events.note(Event{Iter: s.Solver.Iter, What: Notice{fmt.Sprintf("not saved before %s: %v", before, err)}})
+		return ""
 	}
-	s.remember(name, "before "+why, true)
-	s.Events.note(Event{Iter: s.Solver.Iter, What: SnapshotWritten{Path: name, Why: why, Guard: true}})
-	s.points.dropGuards(s.Opts.Guard, "")
+	s.remember(name, "before "+before, true)
+	s.Events.note(Event{Iter: s.Solver.Iter, What: SnapshotWritten{Path: name, Why: before, Guard: true}})
+	few := s.Opts.Guard
+	if few == 0 { // a descent's
+		few = descentGuards
+	}
+	s.points.dropGuards(few, "")
+	return name
 }
 
 // keepPresent makes sure that a snapshot of this very revision is there, and returns it. target is what the run goes
@@ -192,7 +207,7 @@ func (s *saver) wentBack(path string, from int) error {
 	s.points.leaveCourse(path, s.Run.SnapshotPrefix(), iter)
 	s.last, s.lastIter, s.lastRevision = path, iter, s.points.now(iter)
 	s.first = min(s.first, iter) // what is unsaved counts from here
-	return s.Rec.begin(path, from, s.points.names(), s.Settings.planned())
+	return s.Rec.begin(path, from, s.points.names(), s.Settings.planned(), s.Descent.current())
 }
 
 // promoteGuard gives a guard that the run went back to the name of a snapshot, where that is free: a run that is cut

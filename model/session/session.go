@@ -14,6 +14,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/solver"
 )
 
@@ -36,7 +37,9 @@ type Options struct {
 	// StopOnCollapse ends a run that can learn nothing more with a CollapseError; without it that is told, and an
 	// interactive run pauses.
 	StopOnCollapse bool
-	Guard          int // how many snapshots to keep of those that are written before risky changes; 0 writes none
+	// Autopilot is settings beside those of the solver's file: of flags.
+	Autopilot []autopilot.Setting
+	Guard     int // how many snapshots to keep of those that are written before risky changes; 0 writes none
 	// Notices are told as the run's first events.
 	Notices []string
 	// Observers get the run's events, and every display iterations a Progress.
@@ -72,6 +75,8 @@ type Trainer struct {
 	replay   replay
 	tests    tests
 	display  display
+	descent  descent
+	pilot    pilot
 	prober   prober
 	pictures pictureReader
 }
@@ -79,6 +84,9 @@ type Trainer struct {
 // NewTrainer prepares a run: nets, weights, journal, and a check that snapshots can be written. Start begins it.
 func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err error) {
 	if err := run.CheckSnapshotFolder(); err != nil {
+		return nil, err
+	}
+	if _, err := autopilot.FromSolver(run); err != nil {
 		return nil, err
 	}
 	notices := slices.Clone(o.Notices)
@@ -130,6 +138,9 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 		return nil, err
 	}
 	t.reportStart(notices)
+	if err := t.pilot.start(t.opts.Autopilot); err != nil {
+		return nil, err
+	}
 	t.publish()
 	return t, nil
 }
@@ -146,7 +157,8 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 	t.events, t.display, t.tests = newEvents(t.opts.Observers), newDisplay(s), newTests()
 	t.hist, t.curves, t.collapse = newHistograms(s), newCurves(s), newCollapse(s)
 	t.rec = newRecorder(s, t.run, &t.events, j)
-	t.settings = newSettings(s, t.run, &t.events, &t.rec, &t.hist, hooks{
+	t.descent = newDescent(s, t.run)
+	t.settings = newSettings(s, t.run, &t.events, &t.rec, &t.hist, &t.descent, hooks{
 		Finished: func() bool { return t.control.State == Finished },
 		Guard: func(edits []config.Edit) {
 			if t.opts.Guard > 0 && !t.control.State.Ended() {
@@ -160,9 +172,13 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 	})
 	t.saver = newSaver(saverParts{
 		Solver: s, Run: t.run, Rec: &t.rec, Events: &t.events, Hist: &t.hist, Settings: &t.settings, Curves: &t.curves,
+		Descent: &t.descent,
 		Display: &t.display, Lock: lock, Opts: &t.opts,
 	})
 	t.prober = newProber(s, t.run, &t.hist, &t.events)
+	t.pilot = newPilot(pilotParts{
+		Solver: s, Run: t.run, Settings: &t.settings, Events: &t.events, Saver: &t.saver, Descent: &t.descent,
+	})
 }
 
 // restore takes in what snapshot and journal tell of the run so far, and records where it continues.
@@ -182,7 +198,7 @@ func (t *Trainer) restore() error {
 		t.events.restore(past, t.solver.Iter, iterChanges)
 	}
 	t.saver.find(past)
-	return t.rec.begin(t.run.Snapshot, 0, nil, t.settings.planned())
+	return t.rec.begin(t.run.Snapshot, 0, nil, t.settings.planned(), t.descent.current())
 }
 
 // reportStart reports what users should know of the start.
@@ -209,7 +225,8 @@ func (t *Trainer) reportStart(notices []string) {
 		notices = append(notices, fmt.Sprintf(
 			"nothing is left to train: the snapshot is of iteration %d, and max_iter is %d", s.Iter, most))
 	}
-	if len(s.Hyper().Layers) > 0 && !solver.AsksForSurgery(run.Solver, s.Net.Prunable()) {
+	if len(s.Hyper().Layers) > 0 && !solver.AsksForSurgery(run.Solver, s.Net.Prunable()) &&
+		!t.pilot.begins(t.opts.Autopilot) {
 		notices = append(notices,
 			"no surgery will be done: neither solver (surgery_iter_gamma) nor layers (threshold) ask for it")
 	}

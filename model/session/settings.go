@@ -15,14 +15,15 @@ import (
 // next surgery; by plans; by undo and redo; and by a journal that is replayed. Each change is one line of the
 // journal, one mark of the plots, one event, and one step of undo.
 type settings struct {
-	solver *solver.Solver
-	events *events
-	rec    *recorder
-	hist   *histograms
-	ledger ledger
-	plans  plans
-	marks  marks
-	end    int // the run's last iteration
+	solver  *solver.Solver
+	events  *events
+	rec     *recorder
+	hist    *histograms
+	ledger  ledger
+	plans   plans
+	marks   marks
+	descent *descent
+	end     int // the run's last iteration
 	hooks
 }
 
@@ -34,9 +35,11 @@ type hooks struct {
 }
 
 func newSettings(
-	s *solver.Solver, run *config.Run, e *events, rec *recorder, hist *histograms, h hooks,
+	s *solver.Solver, run *config.Run, e *events, rec *recorder, hist *histograms, d *descent, h hooks,
 ) settings {
-	return settings{solver: s, events: e, rec: rec, hist: hist, end: int(run.Solver.GetMaxIter()), hooks: h}
+	return settings{
+		solver: s, events: e, rec: rec, hist: hist, end: int(run.Solver.GetMaxIter()), hooks: h, descent: d,
+	}
 }
 
 // resolve returns a command's edits by their full names, the last of each field, with what they would change now.
@@ -95,6 +98,11 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 	s.ledger.replace(all, s.solver.Iter)
 	c.Seq, c.Iter = s.ledger.next(), s.solver.Iter
 	done := step{Seq: c.Seq, Plan: plan, Ended: ended}
+	if c.Origin != undone {
+		if done.Autopilot, err = s.takeFromAutopilot(all, c.By); err != nil {
+			return Ack{}, false, err
+		}
+	}
 	// What takes effect at once may say which layers will be operated on.
 	var now, later []config.Edited
 	for _, e := range all {
@@ -145,7 +153,7 @@ func inOrder(s step, asked []config.Edited) step {
 // accept makes what a command did a step of undo.
 func (s *settings) accept(c *pendingCommand, done step) {
 	switch {
-	case len(done.Edits) == 0:
+	case len(done.Edits) == 0 && done.Autopilot == nil:
 	case c.Origin == asked:
 		s.ledger.accept(done)
 	case c.Origin == redone:
@@ -170,7 +178,7 @@ func (s *settings) waitsForSurgery(f config.Field) bool {
 
 // moreSurgery reports whether a layer will be operated on again.
 func (s *settings) moreSurgery(layer string) bool {
-	return NoSurgery(s.solver.Hyper(), layer, s.solver.Iter, false) == ""
+	return s.descent.drivesLayer(layer) || NoSurgery(s.solver.Hyper(), layer, s.solver.Iter, false) == ""
 }
 
 // noSurgery says why no layer will be operated on again; "" where one will.
@@ -275,10 +283,16 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 		}
 	}
 	text = s.resumeRamps(last.Ended)
+	if a := last.Autopilot; a != nil {
+		told := &AutopilotChange{Old: a.New, New: a.Old}
+		s.record(told, by)
+		text = joined(told.String(), text)
+	}
 	var back []config.Edit
 	var stay []config.Edited
 	for _, e := range last.back() {
 		switch {
+		case s.descent.drives(e.Field): // the autopilot takes it on
 		case slices.ContainsFunc(last.Ended, func(p Plan) bool { return p.Field == e.Field }): // its ramp takes it on
 		case wasPending[e.Field]:
 			stay = append(stay, e)
@@ -304,10 +318,15 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 		return "", false, err
 	}
 	s.ledger.undone()
-	if text != "" {
-		return ack.Detail + "; " + text, waits, nil
+	return joined(ack.Detail, text), waits, nil
+}
+
+// joined are two parts of an answer, of which either may be "".
+func joined(a, b string) string {
+	if a != "" && b != "" {
+		return a + "; " + b
 	}
-	return ack.Detail, waits, nil
+	return a + b
 }
 
 // isGone reports that an edit is of a layer or a setting that the net no longer has, as after a resume with another.
@@ -322,7 +341,12 @@ func (s *settings) redo(to chan reply, by string) (text string, waits bool, err 
 	if !ok {
 		return "", false, ErrNothingToRedo
 	}
-	ack, waits, err := s.change(editsOf(last.Edits), &pendingCommand{By: by, Reply: to, Origin: redone}, 0)
+	c := &pendingCommand{By: by, Reply: to, Origin: redone}
+	if a := last.Autopilot; a != nil && !a.ByHand {
+		told := &AutopilotChange{Old: a.Old, New: a.New}
+		return told.String(), false, s.tellAutopilot(told, editsOf(last.Edits), c)
+	}
+	ack, waits, err := s.change(editsOf(last.Edits), c, 0)
 	return ack.Detail, waits, err
 }
 
@@ -465,6 +489,61 @@ func (s *settings) begun(p Plan, start, old float64, ended []Plan) Plan {
 	return p
 }
 
+// tellAutopilot tells the autopilot something else, with edits of settings: one line of the journal, one step of undo.
+func (s *settings) tellAutopilot(told *AutopilotChange, edits []config.Edit, c *pendingCommand) error {
+	all, err := s.resolve(edits)
+	if err != nil {
+		return err
+	}
+	var ended []Plan
+	for _, e := range all {
+		ended = append(ended, s.endRamps(e.Field)...)
+	}
+	s.ledger.replace(all, s.solver.Iter)
+	if told.Edits, err = s.set(editsOf(all)); err != nil {
+		return err
+	}
+	c.Seq, c.Iter = s.ledger.next(), s.solver.Iter
+	s.record(told, c.By)
+	done := step{Seq: c.Seq, Ended: ended, Autopilot: &toldAutopilot{Old: told.Old, New: told.New}}
+	for _, e := range told.Edits { // another rule may have another name for it when it is undone
+		if e.WaitsForSurgery() {
+			e.Param = config.AnyThreshold
+		}
+		done.Edits = append(done.Edits, e)
+	}
+	s.accept(c, done)
+	return nil
+}
+
+// record has the autopilot go by what it is told now, and writes that down.
+func (s *settings) record(told *AutopilotChange, by string) {
+	s.descent.install(told.New)
+	ch := Change{Iter: s.solver.Iter, By: by, Autopilot: told}
+	s.rec.write(ch)
+	s.marks.add(ch)
+	s.events.note(Event{Iter: ch.Iter, By: by, What: AutopilotChanged{*told}})
+}
+
+// takeFromAutopilot pins the layers whose thresholds a person takes in hand.
+func (s *settings) takeFromAutopilot(edits []config.Edited, by string) (*toldAutopilot, error) {
+	told, err := s.descent.takes(edits)
+	if told == nil || err != nil {
+		return nil, err
+	}
+	s.record(told, by)
+	return &toldAutopilot{Old: told.Old, New: told.New, ByHand: true}, nil
+}
+
+// replayAutopilot tells the autopilot what a replayed journal told it.
+func (s *settings) replayAutopilot(told *AutopilotChange, by string) error {
+	if err := s.descent.check(told.New); err != nil {
+		return err
+	}
+	again := &AutopilotChange{Old: s.descent.current(), New: told.New}
+	return s.tellAutopilot(again, editsOf(told.Edits), &pendingCommand{By: by, Reply: make(chan reply, 1)})
+}
+
 // replayEdits makes a change of a replayed journal.
 func (s *settings) replayEdits(c Change) error {
 	edits, err := s.resolve(editsOf(c.Edits))
@@ -515,7 +594,8 @@ func (s *settings) sessionData() solver.SessionData {
 			c.Pending = append(c.Pending, line)
 		}
 	}
-	k := savedSession{IterChanges: s.rec.ofIteration(), PlanID: s.plans.lastID()}
+	k := savedSession{IterChanges: s.rec.ofIteration(), PlanID: s.plans.lastID(), Descent: s.descent.saved(),
+		AutopilotFile: s.descent.file()}
 	k.Past.Undo, k.Past.Redo, k.Seq = s.ledger.history()
 	c.Session, _ = json.Marshal(k) // of these types nothing fails
 	return c
@@ -526,6 +606,7 @@ func (s *settings) restore(c solver.SessionData) {
 	saved, unknown := parseSavedSession(c.Session)
 	s.ledger.restoreSteps(saved.Past.Undo, saved.Past.Redo, saved.Seq)
 	s.rec.restore(saved.IterChanges)
+	s.descent.restore(saved.Descent, saved.AutopilotFile)
 	unknown = append(unknown, s.ledger.restore(c.Pending)...)
 	unknown = append(unknown, s.plans.restore(c.Plans, saved.PlanID)...)
 	for _, u := range unknown {

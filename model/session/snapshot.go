@@ -57,16 +57,17 @@ type Snapshot struct {
 	Events              []Event             // oldest first
 	Changes             []Change            // applied, oldest first: marks for plots
 	Plans               []Plan
-	RestorePoints       []RestorePoint // that the run can go back to, oldest first
-	Back                string         // the file of the restore point that GoBack without a name goes to; "": none
-	WriteProblem        string         // what cannot be written, and why; "": nothing
-	Undo, Redo          string         // what Undo and Redo would do; "": nothing
-	Sensitivity         *Sensitivity   // nil until it was asked for; never changed
-	Path                string         // the solver's file
-	Prefix              string         // of snapshots
-	Journal             string         // where changes are recorded
-	Viewers             []string       // who watches, where the run is served
-	Saved               string         // the last solverstate written
+	RestorePoints       []RestorePoint  // that the run can go back to, oldest first
+	Back                string          // the file of the restore point that GoBack without a name goes to; "": none
+	WriteProblem        string          // what cannot be written, and why; "": nothing
+	Undo, Redo          string          // what Undo and Redo would do; "": nothing
+	Autopilot           *AutopilotState // nil: off
+	Sensitivity         *Sensitivity    // nil until it was asked for; never changed
+	Path                string          // the solver's file
+	Prefix              string          // of snapshots
+	Journal             string          // where changes are recorded
+	Viewers             []string        // who watches, where the run is served
+	Saved               string          // the last solverstate written
 	SavedIter           int
 	Exported            int64 // bytes of the caffemodel that export makes of the net
 	Unsaved             int   // iterations since the last snapshot, or since the start

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+
+	"dns-tui/caffe/caffepb"
+	"dns-tui/model/solver"
 )
 
 // carryOut does one command and answers it, unless it is a change that waits for surgery.
@@ -14,11 +17,11 @@ func (t *Trainer) carryOut(r request) {
 		t.publish()
 		return
 	}
-	if c.Kind == Look && err == nil {
+	if c.ReadsOnly() && err == nil {
 		r.Reply <- reply{ack, nil} // it changed nothing that a snapshot shows
 		return
 	}
-	quiet := c.Kind == Undo || c.Kind == Redo || c.Kind == Look // that one is rejected is no event
+	quiet := c.Kind == Undo || c.Kind == Redo || c.ReadsOnly() // that one is rejected is no event
 	if err != nil && !quiet {
 		t.events.note(Event{Iter: t.solver.Iter, By: c.By, What: CommandRejected{c.String(), err.Error()}})
 	}
@@ -69,6 +72,10 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	case GoBack:
 		ack.Detail, err = t.goBack(c.Path)
 		iter = t.solver.Iter
+	case Steer:
+		if err = t.control.running(); err == nil {
+			ack.Detail, ack.Prediction, err = t.pilot.request(c.Autopilot, &pendingCommand{By: c.By, Reply: to})
+		}
 	case Probe:
 		ack.Detail, err = t.prober.begin(c.Off)
 	case Look:
@@ -133,8 +140,21 @@ func (t *Trainer) goBack(path string) (string, error) {
 	if err != nil && t.control.Problem == "" { // a loss that went wrong is worth leaving without
 		return "", fmt.Errorf("what is now could not be saved, so the run stays where it is: %w", err)
 	}
-	if err := t.solver.Rewind(path, state); err != nil {
+	if err := t.rewind(path, state, from); err != nil {
 		return "", err
+	}
+	t.control.wentBack()
+	done := WentBack{From: from, To: t.solver.Iter, Path: filepath.Base(path), Returns: present != ""}
+	t.note(done)
+	s.promoteGuard(path)
+	s.setReturn(present)
+	return done.String(), nil
+}
+
+// rewind takes the run back to a snapshot, and has every part of it stand there. from is the iteration that is left.
+func (t *Trainer) rewind(path string, state *caffepb.SolverState, from int) error {
+	if err := t.solver.Rewind(path, state); err != nil {
+		return err
 	}
 	t.settings.cancelPending(ErrUndone)
 	t.settings.restore(t.solver.SessionData())
@@ -142,9 +162,9 @@ func (t *Trainer) goBack(path string) (string, error) {
 	t.curves.cut(iter - 1)
 	t.tests.rewound()
 	t.settings.keepMarks()
-	t.rec.report(s.wentBack(path, from))
-	t.control.wentBack()
+	t.rec.report(t.saver.wentBack(path, from))
 	t.collapse.restart()
+	t.pilot.rewound()
 	t.hist.stale()
 	t.display.interrupted()
 	// the curves were those of the course that is left now
@@ -152,9 +172,37 @@ func (t *Trainer) goBack(path string) (string, error) {
 		t.curves.cut(-1)
 		t.settings.markAll(t.curves.load(past, t.solver, t.rec.recent()))
 	}
-	done := WentBack{From: from, To: iter, Path: filepath.Base(path), Returns: present != ""}
-	t.note(done)
-	s.promoteGuard(path)
-	s.setReturn(present)
-	return done.String(), nil
+	return nil
+}
+
+// retreat takes a descent that has gone wrong back to its last good snapshot, and on at half the pace. It reports that
+// it could not: then the descent is paused.
+func (t *Trainer) retreat(why string) (ok bool) {
+	if !t.pilot.descending() {
+		return false
+	}
+	path, next := t.pilot.retreatTo()
+	if path == "" {
+		t.note(Warning{t.pilot.giveUp(why)})
+		return false
+	}
+	from := t.solver.Iter
+	_, state, err := t.saver.target(path)
+	if err == nil {
+		err = t.solver.Drain()
+	}
+	var unstable *solver.UnstableError
+	if err == nil || errors.As(err, &unstable) {
+		err = t.rewind(path, state, from)
+	}
+	if err == nil {
+		err = t.pilot.slower(&next)
+	}
+	if err != nil {
+		t.note(Warning{t.pilot.giveUp(fmt.Sprintf("%s, and going back failed: %v", why, err))})
+		return false
+	}
+	left := next.Descent.Settings.Retries - next.Retreat
+	t.note(AutopilotRetreated{From: from, To: t.solver.Iter, Why: why, Left: left})
+	return true
 }

@@ -14,6 +14,16 @@ type step struct {
 	Edits []config.Edited `json:"edits,omitempty"`
 	Plan  int             `json:"plan,omitempty"`  // that made the edits, or, without edits, the plan that was made
 	Ended []Plan          `json:"ended,omitempty"` // ramps under way that ended for it
+	// What the autopilot was told with it.
+	Autopilot *toldAutopilot `json:"autopilot,omitempty"`
+}
+
+// toldAutopilot is a step's change of what the autopilot is told; nil is off.
+type toldAutopilot struct {
+	Old *Autopilot `json:"old,omitempty"`
+	New *Autopilot `json:"new,omitempty"`
+	// ByHand: it follows from the step's edits, by which a person took layers in hand.
+	ByHand bool `json:"by_hand,omitempty"`
 }
 
 // back are the edits that undo it. No two are of one field.
@@ -120,7 +130,7 @@ func (l *ledger) last() (step, bool) {
 // undone moves the last step to those that can be redone; one without edits, a plan, is forgotten.
 func (l *ledger) undone() {
 	n := len(l.undo) - 1
-	if s := l.undo[n]; len(s.Edits) > 0 {
+	if s := l.undo[n]; len(s.Edits) > 0 || s.Autopilot != nil {
 		l.redo = append(l.redo, s)
 	}
 	l.undo = l.undo[:n]
@@ -238,7 +248,7 @@ func (l *ledger) forget(seq int, edits []config.Edited) {
 	fields := fieldsOf(edits)
 	gone := func(e config.Edited) bool { _, ok := fields[e.Field]; return ok }
 	s.Edits = slices.DeleteFunc(slices.Clone(s.Edits), gone) // redo may share the old
-	if len(s.Edits) == 0 {
+	if len(s.Edits) == 0 && s.Autopilot == nil {
 		l.undo = slices.DeleteFunc(slices.Clone(l.undo), func(s step) bool { return s.Seq == seq })
 	}
 }
@@ -255,12 +265,17 @@ func (l *ledger) find(seq int) *step {
 // texts say what undo and redo would do; "" is nothing.
 func (l *ledger) texts() (undo, redo string) {
 	if s, ok := l.last(); ok {
-		if undo = planName(s.Plan); len(s.Edits) > 0 {
+		switch undo = planName(s.Plan); {
+		case s.Autopilot != nil:
+			undo = (&AutopilotChange{Old: s.Autopilot.New, New: s.Autopilot.Old}).String()
+		case len(s.Edits) > 0:
 			undo = EditsText(s.back())
 		}
 	}
 	if s, ok := l.lastUndone(); ok {
-		redo = EditsText(s.Edits)
+		if redo = EditsText(s.Edits); s.Autopilot != nil {
+			redo = (&AutopilotChange{Old: s.Autopilot.Old, New: s.Autopilot.New}).String()
+		}
 	}
 	return undo, redo
 }

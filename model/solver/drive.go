@@ -35,9 +35,9 @@ type Magnitudes struct {
 }
 
 // Magnitudes waits for the device and counts the entries of layers by their magnitude, |x|, or |w - mu| under the seed
-// rule. Where a layer's rule goes by the statistics of its first surgery, and none was, they are those of now from here
-// on: the caller operates next. It fails where the device does. Counts are the same arrays in each call.
-func (s *Solver) Magnitudes(layers []string) ([]Magnitudes, error) {
+// rule. rule says by which rule each layer is to be counted, given its own; nil is by its own. It fails where the device
+// does. Counts are the same arrays in each call.
+func (s *Solver) Magnitudes(layers []string, rule func(own gpu.Rule) gpu.Rule) ([]Magnitudes, error) {
 	if err := s.Drain(); err != nil {
 		return nil, err
 	}
@@ -48,17 +48,18 @@ func (s *Solver) Magnitudes(layers []string) ([]Magnitudes, error) {
 	}
 	g.found = found
 	for _, p := range found {
-		g.run(p, s.hyper.Layer(p.Name), weigh, &p.weighed)
+		l := *s.hyper.Layer(p.Name)
+		if rule != nil {
+			l.Rule = rule(l.Rule)
+		}
+		g.run(p, &l, weigh, &p.weighed)
 	}
 	if err := s.device.Sync(); err != nil {
 		return nil, err
 	}
 	out := g.magnitudes[:0]
 	for _, p := range found {
-		r, rule := &p.weighed, s.hyper.Layer(p.Name).Rule
-		if !p.measured && !rule.Centered() {
-			p.takeStatistics(r)
-		}
+		r := &p.weighed
 		for i, n := range r.PrunedAt {
 			r.KeptAt[i] += n
 		}
@@ -68,6 +69,17 @@ func (s *Solver) Magnitudes(layers []string) ([]Magnitudes, error) {
 	}
 	g.magnitudes = out
 	return out, nil
+}
+
+// KeepStatistics has layers whose rule goes by the statistics of their first surgery, and that had none yet, go by those
+// that Magnitudes found last. The caller operates on them next.
+func (s *Solver) KeepStatistics(layers []string) {
+	for _, name := range layers {
+		p := s.surgeon.byName[name]
+		if !p.measured && !p.rule.Centered() {
+			p.takeStatistics(&p.weighed)
+		}
+	}
 }
 
 // Entries returns the magnitudes of a layer's entries, as Magnitudes counts them: a surgery keeps those that are larger
@@ -117,16 +129,6 @@ func (p *Layer) biasEntries(r gpu.Rule) int {
 		return 0
 	}
 	return p.Bias.Data.N
-}
-
-// Cut is the magnitude up to which a layer's entries are pruned at a threshold: t·sigma, or under the paper rule
-// mu + t·sigma.
-func (p *Layer) Cut(threshold float64) float64 {
-	mu, sigma := float64(p.result.Mu), float64(p.result.Sigma)
-	if p.rule == gpu.PaperRule {
-		return max(mu+threshold*sigma, 0)
-	}
-	return threshold * sigma
 }
 
 // Harden makes what the forward pass sees of some layers their weights, W := M: what is pruned is 0, what the soft rule

@@ -78,10 +78,11 @@ func step(t *testing.T, s *solver.Solver) {
 // inspect returns layers as a search for thresholds sees them.
 func inspect(t *testing.T, s *solver.Solver, names []string) ([]autopilot.Layer, [][]float32) {
 	t.Helper()
-	found, err := s.Magnitudes(names)
+	found, err := s.Magnitudes(names, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.KeepStatistics(names)
 	var layers []autopilot.Layer
 	var entries [][]float32
 	for i, m := range found {

@@ -295,8 +295,11 @@ func (s *Solver) SetHyper(h *config.Hyper) error {
 }
 
 // Rate returns the learning rate of an iteration by the hyperparameters of now.
-func (s *Solver) Rate(iter int) float64 {
-	return Rate(s.param, s.hyper.BaseLR, iter) * s.hyper.LRMult * s.rateFactor
+func (s *Solver) Rate(iter int) float64 { return s.PolicyRate(iter) * s.rateFactor }
+
+// PolicyRate is Rate without SetRateFactor's part.
+func (s *Solver) PolicyRate(iter int) float64 {
+	return Rate(s.param, s.hyper.BaseLR, iter) * s.hyper.LRMult
 }
 
 // SurgeryDue reports whether the mask of a layer is redrawn in the next iteration.

@@ -244,7 +244,7 @@ func (s *Surgeon) run(p *Layer, l *config.LayerHyper, what purpose, r *gpu.Surge
 		Rule:        l.Rule,
 		Threshold:   float32(l.Threshold),
 		Soft:        p.Weights.Soft,
-		Measured:    p.measured,
+		Measured:    p.measured && p.rule == l.Rule,
 		Mu:          p.mu,
 		Sigma:       p.sigma,
 		Redraw:      what == redraw,

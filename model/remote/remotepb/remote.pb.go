@@ -181,7 +181,7 @@ func (x Fault_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Fault_Code.Descriptor instead.
 func (Fault_Code) EnumDescriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{30, 0}
+	return file_remote_proto_rawDescGZIP(), []int{42, 0}
 }
 
 // From the viewer.
@@ -623,19 +623,20 @@ type Command struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// session.Kind by name: "set", "pause".
-	Kind          string  `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	Count         int64   `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
-	Save          bool    `protobuf:"varint,6,opt,name=save,proto3" json:"save,omitempty"`
-	Area          *Area   `protobuf:"bytes,8,opt,name=area,proto3" json:"area,omitempty"`
-	Edits         []*Edit `protobuf:"bytes,10,rep,name=edits,proto3" json:"edits,omitempty"`
-	Plan          *Plan   `protobuf:"bytes,11,opt,name=plan,proto3" json:"plan,omitempty"`
-	Path          string  `protobuf:"bytes,12,opt,name=path,proto3" json:"path,omitempty"`
-	Layer         string  `protobuf:"bytes,13,opt,name=layer,proto3" json:"layer,omitempty"`
-	Off           bool    `protobuf:"varint,14,opt,name=off,proto3" json:"off,omitempty"`
-	FieldV2       string  `protobuf:"bytes,3,opt,name=field_v2,json=fieldV2,proto3" json:"field_v2,omitempty"`
-	ValueV2       string  `protobuf:"bytes,4,opt,name=value_v2,json=valueV2,proto3" json:"value_v2,omitempty"`
-	PlanV2        []byte  `protobuf:"bytes,7,opt,name=plan_v2,json=planV2,proto3" json:"plan_v2,omitempty"`
-	EditsV2       []byte  `protobuf:"bytes,9,opt,name=edits_v2,json=editsV2,proto3" json:"edits_v2,omitempty"`
+	Kind          string            `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Count         int64             `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	Save          bool              `protobuf:"varint,6,opt,name=save,proto3" json:"save,omitempty"`
+	Area          *Area             `protobuf:"bytes,8,opt,name=area,proto3" json:"area,omitempty"`
+	Edits         []*Edit           `protobuf:"bytes,10,rep,name=edits,proto3" json:"edits,omitempty"`
+	Plan          *Plan             `protobuf:"bytes,11,opt,name=plan,proto3" json:"plan,omitempty"`
+	Path          string            `protobuf:"bytes,12,opt,name=path,proto3" json:"path,omitempty"`
+	Layer         string            `protobuf:"bytes,13,opt,name=layer,proto3" json:"layer,omitempty"`
+	Off           bool              `protobuf:"varint,14,opt,name=off,proto3" json:"off,omitempty"`
+	Autopilot     *AutopilotRequest `protobuf:"bytes,15,opt,name=autopilot,proto3" json:"autopilot,omitempty"`
+	FieldV2       string            `protobuf:"bytes,3,opt,name=field_v2,json=fieldV2,proto3" json:"field_v2,omitempty"`
+	ValueV2       string            `protobuf:"bytes,4,opt,name=value_v2,json=valueV2,proto3" json:"value_v2,omitempty"`
+	PlanV2        []byte            `protobuf:"bytes,7,opt,name=plan_v2,json=planV2,proto3" json:"plan_v2,omitempty"`
+	EditsV2       []byte            `protobuf:"bytes,9,opt,name=edits_v2,json=editsV2,proto3" json:"edits_v2,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -738,6 +739,13 @@ func (x *Command) GetOff() bool {
 		return x.Off
 	}
 	return false
+}
+
+func (x *Command) GetAutopilot() *AutopilotRequest {
+	if x != nil {
+		return x.Autopilot
+	}
+	return nil
 }
 
 func (x *Command) GetFieldV2() string {
@@ -1026,6 +1034,7 @@ type Change struct {
 	//	*Change_Ramp
 	//	*Change_Moved
 	//	*Change_Unknown
+	//	*Change_Autopilot
 	What          isChange_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1141,6 +1150,15 @@ func (x *Change) GetUnknown() *UnknownChange {
 	return nil
 }
 
+func (x *Change) GetAutopilot() *AutopilotChange {
+	if x != nil {
+		if x, ok := x.What.(*Change_Autopilot); ok {
+			return x.Autopilot
+		}
+	}
+	return nil
+}
+
 type isChange_What interface {
 	isChange_What()
 }
@@ -1165,6 +1183,10 @@ type Change_Unknown struct {
 	Unknown *UnknownChange `protobuf:"bytes,9,opt,name=unknown,proto3,oneof"`
 }
 
+type Change_Autopilot struct {
+	Autopilot *AutopilotChange `protobuf:"bytes,10,opt,name=autopilot,proto3,oneof"`
+}
+
 func (*Change_Edits) isChange_What() {}
 
 func (*Change_Surgery) isChange_What() {}
@@ -1174,6 +1196,915 @@ func (*Change_Ramp) isChange_What() {}
 func (*Change_Moved) isChange_What() {}
 
 func (*Change_Unknown) isChange_What() {}
+
+func (*Change_Autopilot) isChange_What() {}
+
+// session.AutopilotRequest.
+type AutopilotRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// session.AutopilotAction by name: "set", "pause".
+	Action        string     `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
+	Settings      []*Setting `protobuf:"bytes,2,rep,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AutopilotRequest) Reset() {
+	*x = AutopilotRequest{}
+	mi := &file_remote_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AutopilotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AutopilotRequest) ProtoMessage() {}
+
+func (x *AutopilotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AutopilotRequest.ProtoReflect.Descriptor instead.
+func (*AutopilotRequest) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AutopilotRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *AutopilotRequest) GetSettings() []*Setting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+// autopilot.Setting.
+type Setting struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Setting) Reset() {
+	*x = Setting{}
+	mi := &file_remote_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Setting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Setting) ProtoMessage() {}
+
+func (x *Setting) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Setting.ProtoReflect.Descriptor instead.
+func (*Setting) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Setting) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Setting) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+// session.Autopilot.
+type Autopilot struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that are not the defaults.
+	Asked         []*Setting `protobuf:"bytes,1,rep,name=asked,proto3" json:"asked,omitempty"`
+	Descent       *Descent   `protobuf:"bytes,2,opt,name=descent,proto3" json:"descent,omitempty"`
+	Held          int64      `protobuf:"varint,3,opt,name=held,proto3" json:"held,omitempty"`
+	Retreat       int64      `protobuf:"varint,4,opt,name=retreat,proto3" json:"retreat,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Autopilot) Reset() {
+	*x = Autopilot{}
+	mi := &file_remote_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Autopilot) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Autopilot) ProtoMessage() {}
+
+func (x *Autopilot) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Autopilot.ProtoReflect.Descriptor instead.
+func (*Autopilot) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Autopilot) GetAsked() []*Setting {
+	if x != nil {
+		return x.Asked
+	}
+	return nil
+}
+
+func (x *Autopilot) GetDescent() *Descent {
+	if x != nil {
+		return x.Descent
+	}
+	return nil
+}
+
+func (x *Autopilot) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *Autopilot) GetRetreat() int64 {
+	if x != nil {
+		return x.Retreat
+	}
+	return 0
+}
+
+// autopilot.Descent.
+type Descent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      []*Setting             `protobuf:"bytes,1,rep,name=settings,proto3" json:"settings,omitempty"`
+	Budget        *Budget                `protobuf:"bytes,2,opt,name=budget,proto3" json:"budget,omitempty"`
+	Schedule      *Schedule              `protobuf:"bytes,3,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	Derived       []*Derived             `protobuf:"bytes,4,rep,name=derived,proto3" json:"derived,omitempty"`
+	Warnings      []string               `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Descent) Reset() {
+	*x = Descent{}
+	mi := &file_remote_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Descent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Descent) ProtoMessage() {}
+
+func (x *Descent) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Descent.ProtoReflect.Descriptor instead.
+func (*Descent) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Descent) GetSettings() []*Setting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *Descent) GetBudget() *Budget {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
+func (x *Descent) GetSchedule() *Schedule {
+	if x != nil {
+		return x.Schedule
+	}
+	return nil
+}
+
+func (x *Descent) GetDerived() []*Derived {
+	if x != nil {
+		return x.Derived
+	}
+	return nil
+}
+
+func (x *Descent) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+type Budget struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cost          int32                  `protobuf:"varint,1,opt,name=cost,proto3" json:"cost,omitempty"`
+	Limit         float64                `protobuf:"fixed64,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Budget) Reset() {
+	*x = Budget{}
+	mi := &file_remote_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Budget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Budget) ProtoMessage() {}
+
+func (x *Budget) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Budget.ProtoReflect.Descriptor instead.
+func (*Budget) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Budget) GetCost() int32 {
+	if x != nil {
+		return x.Cost
+	}
+	return 0
+}
+
+func (x *Budget) GetLimit() float64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type Schedule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shape         int32                  `protobuf:"varint,1,opt,name=shape,proto3" json:"shape,omitempty"`
+	Begin         int64                  `protobuf:"varint,2,opt,name=begin,proto3" json:"begin,omitempty"`
+	End           int64                  `protobuf:"varint,3,opt,name=end,proto3" json:"end,omitempty"`
+	Interval      int64                  `protobuf:"varint,4,opt,name=interval,proto3" json:"interval,omitempty"`
+	From          float64                `protobuf:"fixed64,5,opt,name=from,proto3" json:"from,omitempty"`
+	To            float64                `protobuf:"fixed64,6,opt,name=to,proto3" json:"to,omitempty"`
+	Cycles        int64                  `protobuf:"varint,7,opt,name=cycles,proto3" json:"cycles,omitempty"`
+	Anneal        int64                  `protobuf:"varint,8,opt,name=anneal,proto3" json:"anneal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Schedule) Reset() {
+	*x = Schedule{}
+	mi := &file_remote_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Schedule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Schedule) ProtoMessage() {}
+
+func (x *Schedule) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Schedule.ProtoReflect.Descriptor instead.
+func (*Schedule) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Schedule) GetShape() int32 {
+	if x != nil {
+		return x.Shape
+	}
+	return 0
+}
+
+func (x *Schedule) GetBegin() int64 {
+	if x != nil {
+		return x.Begin
+	}
+	return 0
+}
+
+func (x *Schedule) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *Schedule) GetInterval() int64 {
+	if x != nil {
+		return x.Interval
+	}
+	return 0
+}
+
+func (x *Schedule) GetFrom() float64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Schedule) GetTo() float64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *Schedule) GetCycles() int64 {
+	if x != nil {
+		return x.Cycles
+	}
+	return 0
+}
+
+func (x *Schedule) GetAnneal() int64 {
+	if x != nil {
+		return x.Anneal
+	}
+	return 0
+}
+
+type Derived struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Derived) Reset() {
+	*x = Derived{}
+	mi := &file_remote_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Derived) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Derived) ProtoMessage() {}
+
+func (x *Derived) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Derived.ProtoReflect.Descriptor instead.
+func (*Derived) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Derived) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Derived) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Derived) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+// Without a message the autopilot is, or was, off.
+type AutopilotChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Old           *Autopilot             `protobuf:"bytes,1,opt,name=old,proto3" json:"old,omitempty"`
+	New           *Autopilot             `protobuf:"bytes,2,opt,name=new,proto3" json:"new,omitempty"`
+	Edits         []*Edited              `protobuf:"bytes,3,rep,name=edits,proto3" json:"edits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AutopilotChange) Reset() {
+	*x = AutopilotChange{}
+	mi := &file_remote_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AutopilotChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AutopilotChange) ProtoMessage() {}
+
+func (x *AutopilotChange) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AutopilotChange.ProtoReflect.Descriptor instead.
+func (*AutopilotChange) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *AutopilotChange) GetOld() *Autopilot {
+	if x != nil {
+		return x.Old
+	}
+	return nil
+}
+
+func (x *AutopilotChange) GetNew() *Autopilot {
+	if x != nil {
+		return x.New
+	}
+	return nil
+}
+
+func (x *AutopilotChange) GetEdits() []*Edited {
+	if x != nil {
+		return x.Edits
+	}
+	return nil
+}
+
+// session.AutopilotState.
+type AutopilotState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Autopilot     *Autopilot             `protobuf:"bytes,1,opt,name=autopilot,proto3" json:"autopilot,omitempty"`
+	Phase         int32                  `protobuf:"varint,2,opt,name=phase,proto3" json:"phase,omitempty"`
+	Driven        []string               `protobuf:"bytes,3,rep,name=driven,proto3" json:"driven,omitempty"`
+	Next          int64                  `protobuf:"varint,4,opt,name=next,proto3" json:"next,omitempty"`
+	Progress      float64                `protobuf:"fixed64,5,opt,name=progress,proto3" json:"progress,omitempty"`
+	Now           float64                `protobuf:"fixed64,6,opt,name=now,proto3" json:"now,omitempty"`
+	Planned       float64                `protobuf:"fixed64,7,opt,name=planned,proto3" json:"planned,omitempty"`
+	RateFactor    float64                `protobuf:"fixed64,8,opt,name=rate_factor,json=rateFactor,proto3" json:"rate_factor,omitempty"`
+	Note          string                 `protobuf:"bytes,9,opt,name=note,proto3" json:"note,omitempty"`
+	Goal          []*LayerCut            `protobuf:"bytes,10,rep,name=goal,proto3" json:"goal,omitempty"`
+	Kept          int64                  `protobuf:"varint,11,opt,name=kept,proto3" json:"kept,omitempty"`
+	Total         int64                  `protobuf:"varint,12,opt,name=total,proto3" json:"total,omitempty"`
+	Done          bool                   `protobuf:"varint,13,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AutopilotState) Reset() {
+	*x = AutopilotState{}
+	mi := &file_remote_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AutopilotState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AutopilotState) ProtoMessage() {}
+
+func (x *AutopilotState) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AutopilotState.ProtoReflect.Descriptor instead.
+func (*AutopilotState) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *AutopilotState) GetAutopilot() *Autopilot {
+	if x != nil {
+		return x.Autopilot
+	}
+	return nil
+}
+
+func (x *AutopilotState) GetPhase() int32 {
+	if x != nil {
+		return x.Phase
+	}
+	return 0
+}
+
+func (x *AutopilotState) GetDriven() []string {
+	if x != nil {
+		return x.Driven
+	}
+	return nil
+}
+
+func (x *AutopilotState) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *AutopilotState) GetProgress() float64 {
+	if x != nil {
+		return x.Progress
+	}
+	return 0
+}
+
+func (x *AutopilotState) GetNow() float64 {
+	if x != nil {
+		return x.Now
+	}
+	return 0
+}
+
+func (x *AutopilotState) GetPlanned() float64 {
+	if x != nil {
+		return x.Planned
+	}
+	return 0
+}
+
+func (x *AutopilotState) GetRateFactor() float64 {
+	if x != nil {
+		return x.RateFactor
+	}
+	return 0
+}
+
+func (x *AutopilotState) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *AutopilotState) GetGoal() []*LayerCut {
+	if x != nil {
+		return x.Goal
+	}
+	return nil
+}
+
+func (x *AutopilotState) GetKept() int64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *AutopilotState) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *AutopilotState) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+// autopilot.LayerCut.
+type LayerCut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cut           float32                `protobuf:"fixed32,1,opt,name=cut,proto3" json:"cut,omitempty"`
+	Threshold     float64                `protobuf:"fixed64,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	Kept          int64                  `protobuf:"varint,3,opt,name=kept,proto3" json:"kept,omitempty"`
+	Bound         int32                  `protobuf:"varint,4,opt,name=bound,proto3" json:"bound,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayerCut) Reset() {
+	*x = LayerCut{}
+	mi := &file_remote_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayerCut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayerCut) ProtoMessage() {}
+
+func (x *LayerCut) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayerCut.ProtoReflect.Descriptor instead.
+func (*LayerCut) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *LayerCut) GetCut() float32 {
+	if x != nil {
+		return x.Cut
+	}
+	return 0
+}
+
+func (x *LayerCut) GetThreshold() float64 {
+	if x != nil {
+		return x.Threshold
+	}
+	return 0
+}
+
+func (x *LayerCut) GetKept() int64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *LayerCut) GetBound() int32 {
+	if x != nil {
+		return x.Bound
+	}
+	return 0
+}
+
+// session.Prediction.
+type Prediction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Descent       *Descent               `protobuf:"bytes,1,opt,name=descent,proto3" json:"descent,omitempty"`
+	Tau           float64                `protobuf:"fixed64,2,opt,name=tau,proto3" json:"tau,omitempty"`
+	Cuts          []*LayerCut            `protobuf:"bytes,3,rep,name=cuts,proto3" json:"cuts,omitempty"`
+	Kept          int64                  `protobuf:"varint,4,opt,name=kept,proto3" json:"kept,omitempty"`
+	Total         int64                  `protobuf:"varint,5,opt,name=total,proto3" json:"total,omitempty"`
+	Macs          float64                `protobuf:"fixed64,6,opt,name=macs,proto3" json:"macs,omitempty"`
+	DenseMacs     float64                `protobuf:"fixed64,7,opt,name=dense_macs,json=denseMacs,proto3" json:"dense_macs,omitempty"`
+	Bytes         float64                `protobuf:"fixed64,8,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	FullBytes     float64                `protobuf:"fixed64,9,opt,name=full_bytes,json=fullBytes,proto3" json:"full_bytes,omitempty"`
+	Layers        []string               `protobuf:"bytes,10,rep,name=layers,proto3" json:"layers,omitempty"`
+	Totals        []int64                `protobuf:"varint,11,rep,packed,name=totals,proto3" json:"totals,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Prediction) Reset() {
+	*x = Prediction{}
+	mi := &file_remote_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Prediction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Prediction) ProtoMessage() {}
+
+func (x *Prediction) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Prediction.ProtoReflect.Descriptor instead.
+func (*Prediction) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Prediction) GetDescent() *Descent {
+	if x != nil {
+		return x.Descent
+	}
+	return nil
+}
+
+func (x *Prediction) GetTau() float64 {
+	if x != nil {
+		return x.Tau
+	}
+	return 0
+}
+
+func (x *Prediction) GetCuts() []*LayerCut {
+	if x != nil {
+		return x.Cuts
+	}
+	return nil
+}
+
+func (x *Prediction) GetKept() int64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *Prediction) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *Prediction) GetMacs() float64 {
+	if x != nil {
+		return x.Macs
+	}
+	return 0
+}
+
+func (x *Prediction) GetDenseMacs() float64 {
+	if x != nil {
+		return x.DenseMacs
+	}
+	return 0
+}
+
+func (x *Prediction) GetBytes() float64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Prediction) GetFullBytes() float64 {
+	if x != nil {
+		return x.FullBytes
+	}
+	return 0
+}
+
+func (x *Prediction) GetLayers() []string {
+	if x != nil {
+		return x.Layers
+	}
+	return nil
+}
+
+func (x *Prediction) GetTotals() []int64 {
+	if x != nil {
+		return x.Totals
+	}
+	return nil
+}
+
+// Nothing, where the autopilot is off.
+type AutopilotStateOf struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Autopilot     *AutopilotState        `protobuf:"bytes,1,opt,name=autopilot,proto3" json:"autopilot,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AutopilotStateOf) Reset() {
+	*x = AutopilotStateOf{}
+	mi := &file_remote_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AutopilotStateOf) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AutopilotStateOf) ProtoMessage() {}
+
+func (x *AutopilotStateOf) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AutopilotStateOf.ProtoReflect.Descriptor instead.
+func (*AutopilotStateOf) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *AutopilotStateOf) GetAutopilot() *AutopilotState {
+	if x != nil {
+		return x.Autopilot
+	}
+	return nil
+}
 
 // A line of the journal that the run does not know.
 type UnknownChange struct {
@@ -1187,7 +2118,7 @@ type UnknownChange struct {
 
 func (x *UnknownChange) Reset() {
 	*x = UnknownChange{}
-	mi := &file_remote_proto_msgTypes[11]
+	mi := &file_remote_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1199,7 +2130,7 @@ func (x *UnknownChange) String() string {
 func (*UnknownChange) ProtoMessage() {}
 
 func (x *UnknownChange) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[11]
+	mi := &file_remote_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1212,7 +2143,7 @@ func (x *UnknownChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnknownChange.ProtoReflect.Descriptor instead.
 func (*UnknownChange) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{11}
+	return file_remote_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *UnknownChange) GetField() string {
@@ -1245,7 +2176,7 @@ type Edits struct {
 
 func (x *Edits) Reset() {
 	*x = Edits{}
-	mi := &file_remote_proto_msgTypes[12]
+	mi := &file_remote_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +2188,7 @@ func (x *Edits) String() string {
 func (*Edits) ProtoMessage() {}
 
 func (x *Edits) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[12]
+	mi := &file_remote_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +2201,7 @@ func (x *Edits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edits.ProtoReflect.Descriptor instead.
 func (*Edits) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{12}
+	return file_remote_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Edits) GetEdits() []*Edited {
@@ -1290,7 +2221,7 @@ type Surgery struct {
 
 func (x *Surgery) Reset() {
 	*x = Surgery{}
-	mi := &file_remote_proto_msgTypes[13]
+	mi := &file_remote_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1302,7 +2233,7 @@ func (x *Surgery) String() string {
 func (*Surgery) ProtoMessage() {}
 
 func (x *Surgery) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[13]
+	mi := &file_remote_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1315,7 +2246,7 @@ func (x *Surgery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Surgery.ProtoReflect.Descriptor instead.
 func (*Surgery) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{13}
+	return file_remote_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Surgery) GetAll() bool {
@@ -1342,7 +2273,7 @@ type Ramp struct {
 
 func (x *Ramp) Reset() {
 	*x = Ramp{}
-	mi := &file_remote_proto_msgTypes[14]
+	mi := &file_remote_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +2285,7 @@ func (x *Ramp) String() string {
 func (*Ramp) ProtoMessage() {}
 
 func (x *Ramp) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[14]
+	mi := &file_remote_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +2298,7 @@ func (x *Ramp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ramp.ProtoReflect.Descriptor instead.
 func (*Ramp) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{14}
+	return file_remote_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Ramp) GetPlan() *Plan {
@@ -1394,7 +2325,7 @@ type Moved struct {
 
 func (x *Moved) Reset() {
 	*x = Moved{}
-	mi := &file_remote_proto_msgTypes[15]
+	mi := &file_remote_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +2337,7 @@ func (x *Moved) String() string {
 func (*Moved) ProtoMessage() {}
 
 func (x *Moved) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[15]
+	mi := &file_remote_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +2350,7 @@ func (x *Moved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moved.ProtoReflect.Descriptor instead.
 func (*Moved) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{15}
+	return file_remote_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Moved) GetFrom() string {
@@ -1452,7 +2383,7 @@ type Hyper struct {
 
 func (x *Hyper) Reset() {
 	*x = Hyper{}
-	mi := &file_remote_proto_msgTypes[16]
+	mi := &file_remote_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1464,7 +2395,7 @@ func (x *Hyper) String() string {
 func (*Hyper) ProtoMessage() {}
 
 func (x *Hyper) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[16]
+	mi := &file_remote_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1477,7 +2408,7 @@ func (x *Hyper) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hyper.ProtoReflect.Descriptor instead.
 func (*Hyper) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{16}
+	return file_remote_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Hyper) GetBaseLr() float64 {
@@ -1556,7 +2487,7 @@ type LayerHyper struct {
 
 func (x *LayerHyper) Reset() {
 	*x = LayerHyper{}
-	mi := &file_remote_proto_msgTypes[17]
+	mi := &file_remote_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +2499,7 @@ func (x *LayerHyper) String() string {
 func (*LayerHyper) ProtoMessage() {}
 
 func (x *LayerHyper) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[17]
+	mi := &file_remote_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +2512,7 @@ func (x *LayerHyper) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerHyper.ProtoReflect.Descriptor instead.
 func (*LayerHyper) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{17}
+	return file_remote_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LayerHyper) GetName() string {
@@ -1685,7 +2616,7 @@ type SavedState struct {
 
 func (x *SavedState) Reset() {
 	*x = SavedState{}
-	mi := &file_remote_proto_msgTypes[18]
+	mi := &file_remote_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1697,7 +2628,7 @@ func (x *SavedState) String() string {
 func (*SavedState) ProtoMessage() {}
 
 func (x *SavedState) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[18]
+	mi := &file_remote_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1710,7 +2641,7 @@ func (x *SavedState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SavedState.ProtoReflect.Descriptor instead.
 func (*SavedState) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{18}
+	return file_remote_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SavedState) GetPath() string {
@@ -1792,7 +2723,7 @@ type Sensitivity struct {
 
 func (x *Sensitivity) Reset() {
 	*x = Sensitivity{}
-	mi := &file_remote_proto_msgTypes[19]
+	mi := &file_remote_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +2735,7 @@ func (x *Sensitivity) String() string {
 func (*Sensitivity) ProtoMessage() {}
 
 func (x *Sensitivity) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[19]
+	mi := &file_remote_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +2748,7 @@ func (x *Sensitivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sensitivity.ProtoReflect.Descriptor instead.
 func (*Sensitivity) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{19}
+	return file_remote_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Sensitivity) GetIter() int64 {
@@ -1886,7 +2817,7 @@ type LayerSensitivity struct {
 
 func (x *LayerSensitivity) Reset() {
 	*x = LayerSensitivity{}
-	mi := &file_remote_proto_msgTypes[20]
+	mi := &file_remote_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +2829,7 @@ func (x *LayerSensitivity) String() string {
 func (*LayerSensitivity) ProtoMessage() {}
 
 func (x *LayerSensitivity) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[20]
+	mi := &file_remote_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +2842,7 @@ func (x *LayerSensitivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerSensitivity.ProtoReflect.Descriptor instead.
 func (*LayerSensitivity) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{20}
+	return file_remote_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *LayerSensitivity) GetName() string {
@@ -1940,7 +2871,7 @@ type SensitivityPoint struct {
 
 func (x *SensitivityPoint) Reset() {
 	*x = SensitivityPoint{}
-	mi := &file_remote_proto_msgTypes[21]
+	mi := &file_remote_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2883,7 @@ func (x *SensitivityPoint) String() string {
 func (*SensitivityPoint) ProtoMessage() {}
 
 func (x *SensitivityPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[21]
+	mi := &file_remote_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2896,7 @@ func (x *SensitivityPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SensitivityPoint.ProtoReflect.Descriptor instead.
 func (*SensitivityPoint) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{21}
+	return file_remote_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SensitivityPoint) GetThreshold() float64 {
@@ -2008,7 +2939,7 @@ type TestResult struct {
 
 func (x *TestResult) Reset() {
 	*x = TestResult{}
-	mi := &file_remote_proto_msgTypes[22]
+	mi := &file_remote_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2020,7 +2951,7 @@ func (x *TestResult) String() string {
 func (*TestResult) ProtoMessage() {}
 
 func (x *TestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[22]
+	mi := &file_remote_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +2964,7 @@ func (x *TestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestResult.ProtoReflect.Descriptor instead.
 func (*TestResult) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{22}
+	return file_remote_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TestResult) GetNet() int64 {
@@ -2077,7 +3008,7 @@ type Output struct {
 
 func (x *Output) Reset() {
 	*x = Output{}
-	mi := &file_remote_proto_msgTypes[23]
+	mi := &file_remote_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +3020,7 @@ func (x *Output) String() string {
 func (*Output) ProtoMessage() {}
 
 func (x *Output) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[23]
+	mi := &file_remote_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2102,7 +3033,7 @@ func (x *Output) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Output.ProtoReflect.Descriptor instead.
 func (*Output) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{23}
+	return file_remote_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Output) GetType() string {
@@ -2150,7 +3081,7 @@ type Changes struct {
 
 func (x *Changes) Reset() {
 	*x = Changes{}
-	mi := &file_remote_proto_msgTypes[24]
+	mi := &file_remote_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2162,7 +3093,7 @@ func (x *Changes) String() string {
 func (*Changes) ProtoMessage() {}
 
 func (x *Changes) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[24]
+	mi := &file_remote_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2175,7 +3106,7 @@ func (x *Changes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Changes.ProtoReflect.Descriptor instead.
 func (*Changes) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{24}
+	return file_remote_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Changes) GetList() []*Change {
@@ -2194,7 +3125,7 @@ type Plans struct {
 
 func (x *Plans) Reset() {
 	*x = Plans{}
-	mi := &file_remote_proto_msgTypes[25]
+	mi := &file_remote_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +3137,7 @@ func (x *Plans) String() string {
 func (*Plans) ProtoMessage() {}
 
 func (x *Plans) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[25]
+	mi := &file_remote_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +3150,7 @@ func (x *Plans) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plans.ProtoReflect.Descriptor instead.
 func (*Plans) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{25}
+	return file_remote_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Plans) GetList() []*Plan {
@@ -2238,7 +3169,7 @@ type SavedStates struct {
 
 func (x *SavedStates) Reset() {
 	*x = SavedStates{}
-	mi := &file_remote_proto_msgTypes[26]
+	mi := &file_remote_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +3181,7 @@ func (x *SavedStates) String() string {
 func (*SavedStates) ProtoMessage() {}
 
 func (x *SavedStates) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[26]
+	mi := &file_remote_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +3194,7 @@ func (x *SavedStates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SavedStates.ProtoReflect.Descriptor instead.
 func (*SavedStates) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{26}
+	return file_remote_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SavedStates) GetList() []*SavedState {
@@ -2282,7 +3213,7 @@ type TestResults struct {
 
 func (x *TestResults) Reset() {
 	*x = TestResults{}
-	mi := &file_remote_proto_msgTypes[27]
+	mi := &file_remote_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2294,7 +3225,7 @@ func (x *TestResults) String() string {
 func (*TestResults) ProtoMessage() {}
 
 func (x *TestResults) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[27]
+	mi := &file_remote_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2307,7 +3238,7 @@ func (x *TestResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestResults.ProtoReflect.Descriptor instead.
 func (*TestResults) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{27}
+	return file_remote_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TestResults) GetList() []*TestResult {
@@ -2331,7 +3262,7 @@ type Area struct {
 
 func (x *Area) Reset() {
 	*x = Area{}
-	mi := &file_remote_proto_msgTypes[28]
+	mi := &file_remote_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +3274,7 @@ func (x *Area) String() string {
 func (*Area) ProtoMessage() {}
 
 func (x *Area) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[28]
+	mi := &file_remote_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +3287,7 @@ func (x *Area) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Area.ProtoReflect.Descriptor instead.
 func (*Area) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{28}
+	return file_remote_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Area) GetRow() int64 {
@@ -2408,13 +3339,14 @@ type Answer struct {
 	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
 	Picture       *Picture               `protobuf:"bytes,4,opt,name=picture,proto3" json:"picture,omitempty"`
 	Fault         *Fault                 `protobuf:"bytes,5,opt,name=fault,proto3" json:"fault,omitempty"`
+	Prediction    *Prediction            `protobuf:"bytes,6,opt,name=prediction,proto3" json:"prediction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_remote_proto_msgTypes[29]
+	mi := &file_remote_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +3358,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[29]
+	mi := &file_remote_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +3371,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{29}
+	return file_remote_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Answer) GetId() uint64 {
@@ -2477,6 +3409,13 @@ func (x *Answer) GetFault() *Fault {
 	return nil
 }
 
+func (x *Answer) GetPrediction() *Prediction {
+	if x != nil {
+		return x.Prediction
+	}
+	return nil
+}
+
 type Fault struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Code          Fault_Code             `protobuf:"varint,1,opt,name=code,proto3,enum=dnstui.remote.Fault_Code" json:"code,omitempty"`
@@ -2487,7 +3426,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_remote_proto_msgTypes[30]
+	mi := &file_remote_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2499,7 +3438,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[30]
+	mi := &file_remote_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2512,7 +3451,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{30}
+	return file_remote_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Fault) GetCode() Fault_Code {
@@ -2546,7 +3485,7 @@ type Picture struct {
 
 func (x *Picture) Reset() {
 	*x = Picture{}
-	mi := &file_remote_proto_msgTypes[31]
+	mi := &file_remote_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2558,7 +3497,7 @@ func (x *Picture) String() string {
 func (*Picture) ProtoMessage() {}
 
 func (x *Picture) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[31]
+	mi := &file_remote_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2571,7 +3510,7 @@ func (x *Picture) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Picture.ProtoReflect.Descriptor instead.
 func (*Picture) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{31}
+	return file_remote_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Picture) GetLayer() string {
@@ -2672,13 +3611,14 @@ type State struct {
 	Unsaved     int64                  `protobuf:"varint,40,opt,name=unsaved,proto3" json:"unsaved,omitempty"`
 	Exported    int64                  `protobuf:"varint,41,opt,name=exported,proto3" json:"exported,omitempty"`
 	// Absent: as before.
-	Hyper       *Hyper         `protobuf:"bytes,42,opt,name=hyper,proto3" json:"hyper,omitempty"`
-	Pending     *Changes       `protobuf:"bytes,43,opt,name=pending,proto3" json:"pending,omitempty"`
-	Plans       *Plans         `protobuf:"bytes,44,opt,name=plans,proto3" json:"plans,omitempty"`
-	Changes     *Changes       `protobuf:"bytes,45,opt,name=changes,proto3" json:"changes,omitempty"`
-	States      *SavedStates   `protobuf:"bytes,46,opt,name=states,proto3" json:"states,omitempty"`
-	Sensitivity *SensitivityOf `protobuf:"bytes,47,opt,name=sensitivity,proto3" json:"sensitivity,omitempty"`
-	Tests       *TestResults   `protobuf:"bytes,48,opt,name=tests,proto3" json:"tests,omitempty"`
+	Hyper       *Hyper            `protobuf:"bytes,42,opt,name=hyper,proto3" json:"hyper,omitempty"`
+	Pending     *Changes          `protobuf:"bytes,43,opt,name=pending,proto3" json:"pending,omitempty"`
+	Plans       *Plans            `protobuf:"bytes,44,opt,name=plans,proto3" json:"plans,omitempty"`
+	Changes     *Changes          `protobuf:"bytes,45,opt,name=changes,proto3" json:"changes,omitempty"`
+	States      *SavedStates      `protobuf:"bytes,46,opt,name=states,proto3" json:"states,omitempty"`
+	Sensitivity *SensitivityOf    `protobuf:"bytes,47,opt,name=sensitivity,proto3" json:"sensitivity,omitempty"`
+	Tests       *TestResults      `protobuf:"bytes,48,opt,name=tests,proto3" json:"tests,omitempty"`
+	Autopilot   *AutopilotStateOf `protobuf:"bytes,49,opt,name=autopilot,proto3" json:"autopilot,omitempty"`
 	// Those after the last that were sent.
 	Events []*Event `protobuf:"bytes,37,rep,name=events,proto3" json:"events,omitempty"`
 	// The run's curves in the order of session.Snapshot.
@@ -2697,7 +3637,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_remote_proto_msgTypes[32]
+	mi := &file_remote_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +3649,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[32]
+	mi := &file_remote_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +3662,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{32}
+	return file_remote_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *State) GetNet() string {
@@ -2991,6 +3931,13 @@ func (x *State) GetTests() *TestResults {
 	return nil
 }
 
+func (x *State) GetAutopilot() *AutopilotStateOf {
+	if x != nil {
+		return x.Autopilot
+	}
+	return nil
+}
+
 func (x *State) GetEvents() []*Event {
 	if x != nil {
 		return x.Events
@@ -3074,7 +4021,7 @@ type Health struct {
 
 func (x *Health) Reset() {
 	*x = Health{}
-	mi := &file_remote_proto_msgTypes[33]
+	mi := &file_remote_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3086,7 +4033,7 @@ func (x *Health) String() string {
 func (*Health) ProtoMessage() {}
 
 func (x *Health) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[33]
+	mi := &file_remote_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3099,7 +4046,7 @@ func (x *Health) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health.ProtoReflect.Descriptor instead.
 func (*Health) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{33}
+	return file_remote_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Health) GetPhase() string {
@@ -3147,7 +4094,7 @@ type SensitivityOf struct {
 
 func (x *SensitivityOf) Reset() {
 	*x = SensitivityOf{}
-	mi := &file_remote_proto_msgTypes[34]
+	mi := &file_remote_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3159,7 +4106,7 @@ func (x *SensitivityOf) String() string {
 func (*SensitivityOf) ProtoMessage() {}
 
 func (x *SensitivityOf) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[34]
+	mi := &file_remote_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3172,7 +4119,7 @@ func (x *SensitivityOf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SensitivityOf.ProtoReflect.Descriptor instead.
 func (*SensitivityOf) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{34}
+	return file_remote_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SensitivityOf) GetSensitivity() *Sensitivity {
@@ -3218,6 +4165,9 @@ type Event struct {
 	//	*Event_RunFailed
 	//	*Event_Progress
 	//	*Event_Told
+	//	*Event_AutopilotChanged
+	//	*Event_AutopilotDone
+	//	*Event_AutopilotRetreated
 	What          isEvent_What `protobuf_oneof:"what"`
 	StatusV2      string       `protobuf:"bytes,3,opt,name=status_v2,json=statusV2,proto3" json:"status_v2,omitempty"`
 	TextV2        string       `protobuf:"bytes,4,opt,name=text_v2,json=textV2,proto3" json:"text_v2,omitempty"`
@@ -3228,7 +4178,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_remote_proto_msgTypes[35]
+	mi := &file_remote_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3240,7 +4190,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[35]
+	mi := &file_remote_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3253,7 +4203,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{35}
+	return file_remote_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Event) GetSeq() int64 {
@@ -3536,6 +4486,33 @@ func (x *Event) GetTold() *Told {
 	return nil
 }
 
+func (x *Event) GetAutopilotChanged() *AutopilotChange {
+	if x != nil {
+		if x, ok := x.What.(*Event_AutopilotChanged); ok {
+			return x.AutopilotChanged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAutopilotDone() *AutopilotDone {
+	if x != nil {
+		if x, ok := x.What.(*Event_AutopilotDone); ok {
+			return x.AutopilotDone
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAutopilotRetreated() *AutopilotRetreated {
+	if x != nil {
+		if x, ok := x.What.(*Event_AutopilotRetreated); ok {
+			return x.AutopilotRetreated
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetStatusV2() string {
 	if x != nil {
 		return x.StatusV2
@@ -3673,6 +4650,18 @@ type Event_Told struct {
 	Told *Told `protobuf:"bytes,37,opt,name=told,proto3,oneof"`
 }
 
+type Event_AutopilotChanged struct {
+	AutopilotChanged *AutopilotChange `protobuf:"bytes,38,opt,name=autopilot_changed,json=autopilotChanged,proto3,oneof"`
+}
+
+type Event_AutopilotDone struct {
+	AutopilotDone *AutopilotDone `protobuf:"bytes,39,opt,name=autopilot_done,json=autopilotDone,proto3,oneof"`
+}
+
+type Event_AutopilotRetreated struct {
+	AutopilotRetreated *AutopilotRetreated `protobuf:"bytes,40,opt,name=autopilot_retreated,json=autopilotRetreated,proto3,oneof"`
+}
+
 func (*Event_Notice) isEvent_What() {}
 
 func (*Event_Warning) isEvent_What() {}
@@ -3729,6 +4718,140 @@ func (*Event_Progress) isEvent_What() {}
 
 func (*Event_Told) isEvent_What() {}
 
+func (*Event_AutopilotChanged) isEvent_What() {}
+
+func (*Event_AutopilotDone) isEvent_What() {}
+
+func (*Event_AutopilotRetreated) isEvent_What() {}
+
+type AutopilotDone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kept          int64                  `protobuf:"varint,1,opt,name=kept,proto3" json:"kept,omitempty"`
+	Total         int64                  `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
+	Anneal        int64                  `protobuf:"varint,3,opt,name=anneal,proto3" json:"anneal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AutopilotDone) Reset() {
+	*x = AutopilotDone{}
+	mi := &file_remote_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AutopilotDone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AutopilotDone) ProtoMessage() {}
+
+func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AutopilotDone.ProtoReflect.Descriptor instead.
+func (*AutopilotDone) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *AutopilotDone) GetKept() int64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *AutopilotDone) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *AutopilotDone) GetAnneal() int64 {
+	if x != nil {
+		return x.Anneal
+	}
+	return 0
+}
+
+type AutopilotRetreated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          int64                  `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	To            int64                  `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	Left          int64                  `protobuf:"varint,4,opt,name=left,proto3" json:"left,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AutopilotRetreated) Reset() {
+	*x = AutopilotRetreated{}
+	mi := &file_remote_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AutopilotRetreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AutopilotRetreated) ProtoMessage() {}
+
+func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AutopilotRetreated.ProtoReflect.Descriptor instead.
+func (*AutopilotRetreated) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *AutopilotRetreated) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *AutopilotRetreated) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *AutopilotRetreated) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *AutopilotRetreated) GetLeft() int64 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
+}
+
 type CommandRejected struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Command       string                 `protobuf:"bytes,1,opt,name=command,proto3" json:"command,omitempty"`
@@ -3739,7 +4862,7 @@ type CommandRejected struct {
 
 func (x *CommandRejected) Reset() {
 	*x = CommandRejected{}
-	mi := &file_remote_proto_msgTypes[36]
+	mi := &file_remote_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3751,7 +4874,7 @@ func (x *CommandRejected) String() string {
 func (*CommandRejected) ProtoMessage() {}
 
 func (x *CommandRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[36]
+	mi := &file_remote_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3764,7 +4887,7 @@ func (x *CommandRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRejected.ProtoReflect.Descriptor instead.
 func (*CommandRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{36}
+	return file_remote_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CommandRejected) GetCommand() string {
@@ -3791,7 +4914,7 @@ type PlanRejected struct {
 
 func (x *PlanRejected) Reset() {
 	*x = PlanRejected{}
-	mi := &file_remote_proto_msgTypes[37]
+	mi := &file_remote_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3803,7 +4926,7 @@ func (x *PlanRejected) String() string {
 func (*PlanRejected) ProtoMessage() {}
 
 func (x *PlanRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[37]
+	mi := &file_remote_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3816,7 +4939,7 @@ func (x *PlanRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRejected.ProtoReflect.Descriptor instead.
 func (*PlanRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{37}
+	return file_remote_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PlanRejected) GetPlan() *Plan {
@@ -3845,7 +4968,7 @@ type SnapshotWritten struct {
 
 func (x *SnapshotWritten) Reset() {
 	*x = SnapshotWritten{}
-	mi := &file_remote_proto_msgTypes[38]
+	mi := &file_remote_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3857,7 +4980,7 @@ func (x *SnapshotWritten) String() string {
 func (*SnapshotWritten) ProtoMessage() {}
 
 func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[38]
+	mi := &file_remote_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3870,7 +4993,7 @@ func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotWritten.ProtoReflect.Descriptor instead.
 func (*SnapshotWritten) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{38}
+	return file_remote_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SnapshotWritten) GetPath() string {
@@ -3911,7 +5034,7 @@ type SnapshotFailed struct {
 
 func (x *SnapshotFailed) Reset() {
 	*x = SnapshotFailed{}
-	mi := &file_remote_proto_msgTypes[39]
+	mi := &file_remote_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3923,7 +5046,7 @@ func (x *SnapshotFailed) String() string {
 func (*SnapshotFailed) ProtoMessage() {}
 
 func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[39]
+	mi := &file_remote_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3936,7 +5059,7 @@ func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotFailed.ProtoReflect.Descriptor instead.
 func (*SnapshotFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{39}
+	return file_remote_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SnapshotFailed) GetReason() string {
@@ -3964,7 +5087,7 @@ type JournalFailed struct {
 
 func (x *JournalFailed) Reset() {
 	*x = JournalFailed{}
-	mi := &file_remote_proto_msgTypes[40]
+	mi := &file_remote_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3976,7 +5099,7 @@ func (x *JournalFailed) String() string {
 func (*JournalFailed) ProtoMessage() {}
 
 func (x *JournalFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[40]
+	mi := &file_remote_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3989,7 +5112,7 @@ func (x *JournalFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalFailed.ProtoReflect.Descriptor instead.
 func (*JournalFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{40}
+	return file_remote_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *JournalFailed) GetReason() string {
@@ -4023,7 +5146,7 @@ type Collapsed struct {
 
 func (x *Collapsed) Reset() {
 	*x = Collapsed{}
-	mi := &file_remote_proto_msgTypes[41]
+	mi := &file_remote_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4035,7 +5158,7 @@ func (x *Collapsed) String() string {
 func (*Collapsed) ProtoMessage() {}
 
 func (x *Collapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[41]
+	mi := &file_remote_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4048,7 +5171,7 @@ func (x *Collapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Collapsed.ProtoReflect.Descriptor instead.
 func (*Collapsed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{41}
+	return file_remote_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Collapsed) GetWhat() string {
@@ -4076,7 +5199,7 @@ type LayerEmptied struct {
 
 func (x *LayerEmptied) Reset() {
 	*x = LayerEmptied{}
-	mi := &file_remote_proto_msgTypes[42]
+	mi := &file_remote_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4088,7 +5211,7 @@ func (x *LayerEmptied) String() string {
 func (*LayerEmptied) ProtoMessage() {}
 
 func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[42]
+	mi := &file_remote_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4101,7 +5224,7 @@ func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerEmptied.ProtoReflect.Descriptor instead.
 func (*LayerEmptied) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{42}
+	return file_remote_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LayerEmptied) GetLayer() string {
@@ -4137,7 +5260,7 @@ type WentBack struct {
 
 func (x *WentBack) Reset() {
 	*x = WentBack{}
-	mi := &file_remote_proto_msgTypes[43]
+	mi := &file_remote_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4149,7 +5272,7 @@ func (x *WentBack) String() string {
 func (*WentBack) ProtoMessage() {}
 
 func (x *WentBack) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[43]
+	mi := &file_remote_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4162,7 +5285,7 @@ func (x *WentBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WentBack.ProtoReflect.Descriptor instead.
 func (*WentBack) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{43}
+	return file_remote_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *WentBack) GetFrom() int64 {
@@ -4211,7 +5334,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_remote_proto_msgTypes[44]
+	mi := &file_remote_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4223,7 +5346,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[44]
+	mi := &file_remote_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4236,7 +5359,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{44}
+	return file_remote_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Progress) GetIter() int64 {
@@ -4319,7 +5442,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_remote_proto_msgTypes[45]
+	mi := &file_remote_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4331,7 +5454,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[45]
+	mi := &file_remote_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4344,7 +5467,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{45}
+	return file_remote_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Told) GetStatus() string {
@@ -4374,7 +5497,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_remote_proto_msgTypes[46]
+	mi := &file_remote_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4386,7 +5509,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[46]
+	mi := &file_remote_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4399,7 +5522,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{46}
+	return file_remote_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Series) GetEpoch() uint32 {
@@ -4462,7 +5585,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_remote_proto_msgTypes[47]
+	mi := &file_remote_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4474,7 +5597,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[47]
+	mi := &file_remote_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4487,7 +5610,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{47}
+	return file_remote_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Layer) GetName() string {
@@ -4653,7 +5776,7 @@ type Operations struct {
 
 func (x *Operations) Reset() {
 	*x = Operations{}
-	mi := &file_remote_proto_msgTypes[48]
+	mi := &file_remote_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4665,7 +5788,7 @@ func (x *Operations) String() string {
 func (*Operations) ProtoMessage() {}
 
 func (x *Operations) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[48]
+	mi := &file_remote_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4678,7 +5801,7 @@ func (x *Operations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operations.ProtoReflect.Descriptor instead.
 func (*Operations) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{48}
+	return file_remote_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Operations) GetNumbers() []int64 {
@@ -4703,7 +5826,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_remote_proto_msgTypes[49]
+	mi := &file_remote_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4715,7 +5838,7 @@ func (x *Histogram) String() string {
 func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[49]
+	mi := &file_remote_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4728,7 +5851,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{49}
+	return file_remote_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Histogram) GetRule() int32 {
@@ -4802,7 +5925,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"'\n" +
 	"\x04Want\x12\x1f\n" +
 	"\vinterval_ms\x18\x01 \x01(\rR\n" +
-	"intervalMs\"\xfa\x02\n" +
+	"intervalMs\"\xb9\x03\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
@@ -4814,7 +5937,8 @@ const file_remote_proto_rawDesc = "" +
 	"\x04plan\x18\v \x01(\v2\x13.dnstui.remote.PlanR\x04plan\x12\x12\n" +
 	"\x04path\x18\f \x01(\tR\x04path\x12\x14\n" +
 	"\x05layer\x18\r \x01(\tR\x05layer\x12\x10\n" +
-	"\x03off\x18\x0e \x01(\bR\x03off\x12\x19\n" +
+	"\x03off\x18\x0e \x01(\bR\x03off\x12=\n" +
+	"\tautopilot\x18\x0f \x01(\v2\x1f.dnstui.remote.AutopilotRequestR\tautopilot\x12\x19\n" +
 	"\bfield_v2\x18\x03 \x01(\tR\afieldV2\x12\x19\n" +
 	"\bvalue_v2\x18\x04 \x01(\tR\avalueV2\x12\x17\n" +
 	"\aplan_v2\x18\a \x01(\fR\x06planV2\x12\x19\n" +
@@ -4840,7 +5964,7 @@ const file_remote_proto_rawDesc = "" +
 	"\brelative\x18\n" +
 	" \x01(\bR\brelative\x12\x1b\n" +
 	"\told_known\x18\v \x01(\bR\boldKnownB\a\n" +
-	"\x05_from\"\xcf\x02\n" +
+	"\x05_from\"\x8f\x03\n" +
 	"\x06Change\x12\x12\n" +
 	"\x04iter\x18\x01 \x01(\x03R\x04iter\x12\x0e\n" +
 	"\x02by\x18\x02 \x01(\tR\x02by\x12\x10\n" +
@@ -4850,8 +5974,86 @@ const file_remote_proto_rawDesc = "" +
 	"\asurgery\x18\x06 \x01(\v2\x16.dnstui.remote.SurgeryH\x00R\asurgery\x12)\n" +
 	"\x04ramp\x18\a \x01(\v2\x13.dnstui.remote.RampH\x00R\x04ramp\x12,\n" +
 	"\x05moved\x18\b \x01(\v2\x14.dnstui.remote.MovedH\x00R\x05moved\x128\n" +
-	"\aunknown\x18\t \x01(\v2\x1c.dnstui.remote.UnknownChangeH\x00R\aunknownB\x06\n" +
-	"\x04what\"S\n" +
+	"\aunknown\x18\t \x01(\v2\x1c.dnstui.remote.UnknownChangeH\x00R\aunknown\x12>\n" +
+	"\tautopilot\x18\n" +
+	" \x01(\v2\x1e.dnstui.remote.AutopilotChangeH\x00R\tautopilotB\x06\n" +
+	"\x04what\"^\n" +
+	"\x10AutopilotRequest\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\tR\x06action\x122\n" +
+	"\bsettings\x18\x02 \x03(\v2\x16.dnstui.remote.SettingR\bsettings\"3\n" +
+	"\aSetting\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\x99\x01\n" +
+	"\tAutopilot\x12,\n" +
+	"\x05asked\x18\x01 \x03(\v2\x16.dnstui.remote.SettingR\x05asked\x120\n" +
+	"\adescent\x18\x02 \x01(\v2\x16.dnstui.remote.DescentR\adescent\x12\x12\n" +
+	"\x04held\x18\x03 \x01(\x03R\x04held\x12\x18\n" +
+	"\aretreat\x18\x04 \x01(\x03R\aretreat\"\xef\x01\n" +
+	"\aDescent\x122\n" +
+	"\bsettings\x18\x01 \x03(\v2\x16.dnstui.remote.SettingR\bsettings\x12-\n" +
+	"\x06budget\x18\x02 \x01(\v2\x15.dnstui.remote.BudgetR\x06budget\x123\n" +
+	"\bschedule\x18\x03 \x01(\v2\x17.dnstui.remote.ScheduleR\bschedule\x120\n" +
+	"\aderived\x18\x04 \x03(\v2\x16.dnstui.remote.DerivedR\aderived\x12\x1a\n" +
+	"\bwarnings\x18\x05 \x03(\tR\bwarnings\"2\n" +
+	"\x06Budget\x12\x12\n" +
+	"\x04cost\x18\x01 \x01(\x05R\x04cost\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x01R\x05limit\"\xb8\x01\n" +
+	"\bSchedule\x12\x14\n" +
+	"\x05shape\x18\x01 \x01(\x05R\x05shape\x12\x14\n" +
+	"\x05begin\x18\x02 \x01(\x03R\x05begin\x12\x10\n" +
+	"\x03end\x18\x03 \x01(\x03R\x03end\x12\x1a\n" +
+	"\binterval\x18\x04 \x01(\x03R\binterval\x12\x12\n" +
+	"\x04from\x18\x05 \x01(\x01R\x04from\x12\x0e\n" +
+	"\x02to\x18\x06 \x01(\x01R\x02to\x12\x16\n" +
+	"\x06cycles\x18\a \x01(\x03R\x06cycles\x12\x16\n" +
+	"\x06anneal\x18\b \x01(\x03R\x06anneal\"E\n" +
+	"\aDerived\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"\x96\x01\n" +
+	"\x0fAutopilotChange\x12*\n" +
+	"\x03old\x18\x01 \x01(\v2\x18.dnstui.remote.AutopilotR\x03old\x12*\n" +
+	"\x03new\x18\x02 \x01(\v2\x18.dnstui.remote.AutopilotR\x03new\x12+\n" +
+	"\x05edits\x18\x03 \x03(\v2\x15.dnstui.remote.EditedR\x05edits\"\xf2\x02\n" +
+	"\x0eAutopilotState\x126\n" +
+	"\tautopilot\x18\x01 \x01(\v2\x18.dnstui.remote.AutopilotR\tautopilot\x12\x14\n" +
+	"\x05phase\x18\x02 \x01(\x05R\x05phase\x12\x16\n" +
+	"\x06driven\x18\x03 \x03(\tR\x06driven\x12\x12\n" +
+	"\x04next\x18\x04 \x01(\x03R\x04next\x12\x1a\n" +
+	"\bprogress\x18\x05 \x01(\x01R\bprogress\x12\x10\n" +
+	"\x03now\x18\x06 \x01(\x01R\x03now\x12\x18\n" +
+	"\aplanned\x18\a \x01(\x01R\aplanned\x12\x1f\n" +
+	"\vrate_factor\x18\b \x01(\x01R\n" +
+	"rateFactor\x12\x12\n" +
+	"\x04note\x18\t \x01(\tR\x04note\x12+\n" +
+	"\x04goal\x18\n" +
+	" \x03(\v2\x17.dnstui.remote.LayerCutR\x04goal\x12\x12\n" +
+	"\x04kept\x18\v \x01(\x03R\x04kept\x12\x14\n" +
+	"\x05total\x18\f \x01(\x03R\x05total\x12\x12\n" +
+	"\x04done\x18\r \x01(\bR\x04done\"d\n" +
+	"\bLayerCut\x12\x10\n" +
+	"\x03cut\x18\x01 \x01(\x02R\x03cut\x12\x1c\n" +
+	"\tthreshold\x18\x02 \x01(\x01R\tthreshold\x12\x12\n" +
+	"\x04kept\x18\x03 \x01(\x03R\x04kept\x12\x14\n" +
+	"\x05bound\x18\x04 \x01(\x05R\x05bound\"\xbf\x02\n" +
+	"\n" +
+	"Prediction\x120\n" +
+	"\adescent\x18\x01 \x01(\v2\x16.dnstui.remote.DescentR\adescent\x12\x10\n" +
+	"\x03tau\x18\x02 \x01(\x01R\x03tau\x12+\n" +
+	"\x04cuts\x18\x03 \x03(\v2\x17.dnstui.remote.LayerCutR\x04cuts\x12\x12\n" +
+	"\x04kept\x18\x04 \x01(\x03R\x04kept\x12\x14\n" +
+	"\x05total\x18\x05 \x01(\x03R\x05total\x12\x12\n" +
+	"\x04macs\x18\x06 \x01(\x01R\x04macs\x12\x1d\n" +
+	"\n" +
+	"dense_macs\x18\a \x01(\x01R\tdenseMacs\x12\x14\n" +
+	"\x05bytes\x18\b \x01(\x01R\x05bytes\x12\x1d\n" +
+	"\n" +
+	"full_bytes\x18\t \x01(\x01R\tfullBytes\x12\x16\n" +
+	"\x06layers\x18\n" +
+	" \x03(\tR\x06layers\x12\x16\n" +
+	"\x06totals\x18\v \x03(\x03R\x06totals\"O\n" +
+	"\x10AutopilotStateOf\x12;\n" +
+	"\tautopilot\x18\x01 \x01(\v2\x1d.dnstui.remote.AutopilotStateR\tautopilot\"S\n" +
 	"\rUnknownChange\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
@@ -4948,13 +6150,16 @@ const file_remote_proto_rawDesc = "" +
 	"\x04rows\x18\x03 \x01(\x03R\x04rows\x12\x12\n" +
 	"\x04cols\x18\x04 \x01(\x03R\x04cols\x12\x16\n" +
 	"\x06height\x18\x05 \x01(\x03R\x06height\x12\x14\n" +
-	"\x05width\x18\x06 \x01(\x03R\x05width\"\xa2\x01\n" +
+	"\x05width\x18\x06 \x01(\x03R\x05width\"\xdd\x01\n" +
 	"\x06Answer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04iter\x18\x02 \x01(\x03R\x04iter\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x120\n" +
 	"\apicture\x18\x04 \x01(\v2\x16.dnstui.remote.PictureR\apicture\x12*\n" +
-	"\x05fault\x18\x05 \x01(\v2\x14.dnstui.remote.FaultR\x05fault\"\xba\x01\n" +
+	"\x05fault\x18\x05 \x01(\v2\x14.dnstui.remote.FaultR\x05fault\x129\n" +
+	"\n" +
+	"prediction\x18\x06 \x01(\v2\x19.dnstui.remote.PredictionR\n" +
+	"prediction\"\xba\x01\n" +
 	"\x05Fault\x12-\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x19.dnstui.remote.Fault.CodeR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"n\n" +
@@ -4976,7 +6181,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x04iter\x18\x06 \x01(\x03R\x04iter\x12\x12\n" +
 	"\x04kept\x18\a \x01(\fR\x04kept\x12\x12\n" +
 	"\x04mean\x18\b \x01(\fR\x04mean\x12\x10\n" +
-	"\x03max\x18\t \x01(\x01R\x03max\"\xf0\f\n" +
+	"\x03max\x18\t \x01(\x01R\x03max\"\xaf\r\n" +
 	"\x05State\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n" +
@@ -5019,7 +6224,8 @@ const file_remote_proto_rawDesc = "" +
 	"\achanges\x18- \x01(\v2\x16.dnstui.remote.ChangesR\achanges\x122\n" +
 	"\x06states\x18. \x01(\v2\x1a.dnstui.remote.SavedStatesR\x06states\x12>\n" +
 	"\vsensitivity\x18/ \x01(\v2\x1c.dnstui.remote.SensitivityOfR\vsensitivity\x120\n" +
-	"\x05tests\x180 \x01(\v2\x1a.dnstui.remote.TestResultsR\x05tests\x12,\n" +
+	"\x05tests\x180 \x01(\v2\x1a.dnstui.remote.TestResultsR\x05tests\x12=\n" +
+	"\tautopilot\x181 \x01(\v2\x1f.dnstui.remote.AutopilotStateOfR\tautopilot\x12,\n" +
 	"\x06events\x18% \x03(\v2\x14.dnstui.remote.EventR\x06events\x12-\n" +
 	"\x06series\x18& \x03(\v2\x15.dnstui.remote.SeriesR\x06series\x12,\n" +
 	"\x06layers\x18' \x03(\v2\x14.dnstui.remote.LayerR\x06layers\x12\x1e\n" +
@@ -5047,7 +6253,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x06memory\x18\x04 \x01(\x03R\x06memory\x12 \n" +
 	"\vtemperature\x18\x05 \x01(\x05R\vtemperature\"M\n" +
 	"\rSensitivityOf\x12<\n" +
-	"\vsensitivity\x18\x01 \x01(\v2\x1a.dnstui.remote.SensitivityR\vsensitivity\"\xd9\f\n" +
+	"\vsensitivity\x18\x01 \x01(\v2\x1a.dnstui.remote.SensitivityR\vsensitivity\"\xc5\x0e\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x12\n" +
 	"\x04iter\x18\x02 \x01(\x03R\x04iter\x12\x0e\n" +
@@ -5083,11 +6289,23 @@ const file_remote_proto_rawDesc = "" +
 	"\n" +
 	"run_failed\x18# \x01(\tH\x00R\trunFailed\x125\n" +
 	"\bprogress\x18$ \x01(\v2\x17.dnstui.remote.ProgressH\x00R\bprogress\x12)\n" +
-	"\x04told\x18% \x01(\v2\x13.dnstui.remote.ToldH\x00R\x04told\x12\x1b\n" +
+	"\x04told\x18% \x01(\v2\x13.dnstui.remote.ToldH\x00R\x04told\x12M\n" +
+	"\x11autopilot_changed\x18& \x01(\v2\x1e.dnstui.remote.AutopilotChangeH\x00R\x10autopilotChanged\x12E\n" +
+	"\x0eautopilot_done\x18' \x01(\v2\x1c.dnstui.remote.AutopilotDoneH\x00R\rautopilotDone\x12T\n" +
+	"\x13autopilot_retreated\x18( \x01(\v2!.dnstui.remote.AutopilotRetreatedH\x00R\x12autopilotRetreated\x12\x1b\n" +
 	"\tstatus_v2\x18\x03 \x01(\tR\bstatusV2\x12\x17\n" +
 	"\atext_v2\x18\x04 \x01(\tR\x06textV2\x12\x19\n" +
 	"\bsaved_v2\x18\x06 \x01(\tR\asavedV2B\x06\n" +
-	"\x04what\"C\n" +
+	"\x04what\"Q\n" +
+	"\rAutopilotDone\x12\x12\n" +
+	"\x04kept\x18\x01 \x01(\x03R\x04kept\x12\x14\n" +
+	"\x05total\x18\x02 \x01(\x03R\x05total\x12\x16\n" +
+	"\x06anneal\x18\x03 \x01(\x03R\x06anneal\"^\n" +
+	"\x12AutopilotRetreated\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\x03R\x02to\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x12\n" +
+	"\x04left\x18\x04 \x01(\x03R\x04left\"C\n" +
 	"\x0fCommandRejected\x12\x18\n" +
 	"\acommand\x18\x01 \x01(\tR\acommand\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"O\n" +
@@ -5211,60 +6429,74 @@ func file_remote_proto_rawDescGZIP() []byte {
 }
 
 var file_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_remote_proto_goTypes = []any{
-	(Param)(0),               // 0: dnstui.remote.Param
-	(Fault_Code)(0),          // 1: dnstui.remote.Fault.Code
-	(*Request)(nil),          // 2: dnstui.remote.Request
-	(*Reply)(nil),            // 3: dnstui.remote.Reply
-	(*Hello)(nil),            // 4: dnstui.remote.Hello
-	(*Welcome)(nil),          // 5: dnstui.remote.Welcome
-	(*Refused)(nil),          // 6: dnstui.remote.Refused
-	(*Want)(nil),             // 7: dnstui.remote.Want
-	(*Command)(nil),          // 8: dnstui.remote.Command
-	(*Edit)(nil),             // 9: dnstui.remote.Edit
-	(*Edited)(nil),           // 10: dnstui.remote.Edited
-	(*Plan)(nil),             // 11: dnstui.remote.Plan
-	(*Change)(nil),           // 12: dnstui.remote.Change
-	(*UnknownChange)(nil),    // 13: dnstui.remote.UnknownChange
-	(*Edits)(nil),            // 14: dnstui.remote.Edits
-	(*Surgery)(nil),          // 15: dnstui.remote.Surgery
-	(*Ramp)(nil),             // 16: dnstui.remote.Ramp
-	(*Moved)(nil),            // 17: dnstui.remote.Moved
-	(*Hyper)(nil),            // 18: dnstui.remote.Hyper
-	(*LayerHyper)(nil),       // 19: dnstui.remote.LayerHyper
-	(*SavedState)(nil),       // 20: dnstui.remote.SavedState
-	(*Sensitivity)(nil),      // 21: dnstui.remote.Sensitivity
-	(*LayerSensitivity)(nil), // 22: dnstui.remote.LayerSensitivity
-	(*SensitivityPoint)(nil), // 23: dnstui.remote.SensitivityPoint
-	(*TestResult)(nil),       // 24: dnstui.remote.TestResult
-	(*Output)(nil),           // 25: dnstui.remote.Output
-	(*Changes)(nil),          // 26: dnstui.remote.Changes
-	(*Plans)(nil),            // 27: dnstui.remote.Plans
-	(*SavedStates)(nil),      // 28: dnstui.remote.SavedStates
-	(*TestResults)(nil),      // 29: dnstui.remote.TestResults
-	(*Area)(nil),             // 30: dnstui.remote.Area
-	(*Answer)(nil),           // 31: dnstui.remote.Answer
-	(*Fault)(nil),            // 32: dnstui.remote.Fault
-	(*Picture)(nil),          // 33: dnstui.remote.Picture
-	(*State)(nil),            // 34: dnstui.remote.State
-	(*Health)(nil),           // 35: dnstui.remote.Health
-	(*SensitivityOf)(nil),    // 36: dnstui.remote.SensitivityOf
-	(*Event)(nil),            // 37: dnstui.remote.Event
-	(*CommandRejected)(nil),  // 38: dnstui.remote.CommandRejected
-	(*PlanRejected)(nil),     // 39: dnstui.remote.PlanRejected
-	(*SnapshotWritten)(nil),  // 40: dnstui.remote.SnapshotWritten
-	(*SnapshotFailed)(nil),   // 41: dnstui.remote.SnapshotFailed
-	(*JournalFailed)(nil),    // 42: dnstui.remote.JournalFailed
-	(*Collapsed)(nil),        // 43: dnstui.remote.Collapsed
-	(*LayerEmptied)(nil),     // 44: dnstui.remote.LayerEmptied
-	(*WentBack)(nil),         // 45: dnstui.remote.WentBack
-	(*Progress)(nil),         // 46: dnstui.remote.Progress
-	(*Told)(nil),             // 47: dnstui.remote.Told
-	(*Series)(nil),           // 48: dnstui.remote.Series
-	(*Layer)(nil),            // 49: dnstui.remote.Layer
-	(*Operations)(nil),       // 50: dnstui.remote.Operations
-	(*Histogram)(nil),        // 51: dnstui.remote.Histogram
+	(Param)(0),                 // 0: dnstui.remote.Param
+	(Fault_Code)(0),            // 1: dnstui.remote.Fault.Code
+	(*Request)(nil),            // 2: dnstui.remote.Request
+	(*Reply)(nil),              // 3: dnstui.remote.Reply
+	(*Hello)(nil),              // 4: dnstui.remote.Hello
+	(*Welcome)(nil),            // 5: dnstui.remote.Welcome
+	(*Refused)(nil),            // 6: dnstui.remote.Refused
+	(*Want)(nil),               // 7: dnstui.remote.Want
+	(*Command)(nil),            // 8: dnstui.remote.Command
+	(*Edit)(nil),               // 9: dnstui.remote.Edit
+	(*Edited)(nil),             // 10: dnstui.remote.Edited
+	(*Plan)(nil),               // 11: dnstui.remote.Plan
+	(*Change)(nil),             // 12: dnstui.remote.Change
+	(*AutopilotRequest)(nil),   // 13: dnstui.remote.AutopilotRequest
+	(*Setting)(nil),            // 14: dnstui.remote.Setting
+	(*Autopilot)(nil),          // 15: dnstui.remote.Autopilot
+	(*Descent)(nil),            // 16: dnstui.remote.Descent
+	(*Budget)(nil),             // 17: dnstui.remote.Budget
+	(*Schedule)(nil),           // 18: dnstui.remote.Schedule
+	(*Derived)(nil),            // 19: dnstui.remote.Derived
+	(*AutopilotChange)(nil),    // 20: dnstui.remote.AutopilotChange
+	(*AutopilotState)(nil),     // 21: dnstui.remote.AutopilotState
+	(*LayerCut)(nil),           // 22: dnstui.remote.LayerCut
+	(*Prediction)(nil),         // 23: dnstui.remote.Prediction
+	(*AutopilotStateOf)(nil),   // 24: dnstui.remote.AutopilotStateOf
+	(*UnknownChange)(nil),      // 25: dnstui.remote.UnknownChange
+	(*Edits)(nil),              // 26: dnstui.remote.Edits
+	(*Surgery)(nil),            // 27: dnstui.remote.Surgery
+	(*Ramp)(nil),               // 28: dnstui.remote.Ramp
+	(*Moved)(nil),              // 29: dnstui.remote.Moved
+	(*Hyper)(nil),              // 30: dnstui.remote.Hyper
+	(*LayerHyper)(nil),         // 31: dnstui.remote.LayerHyper
+	(*SavedState)(nil),         // 32: dnstui.remote.SavedState
+	(*Sensitivity)(nil),        // 33: dnstui.remote.Sensitivity
+	(*LayerSensitivity)(nil),   // 34: dnstui.remote.LayerSensitivity
+	(*SensitivityPoint)(nil),   // 35: dnstui.remote.SensitivityPoint
+	(*TestResult)(nil),         // 36: dnstui.remote.TestResult
+	(*Output)(nil),             // 37: dnstui.remote.Output
+	(*Changes)(nil),            // 38: dnstui.remote.Changes
+	(*Plans)(nil),              // 39: dnstui.remote.Plans
+	(*SavedStates)(nil),        // 40: dnstui.remote.SavedStates
+	(*TestResults)(nil),        // 41: dnstui.remote.TestResults
+	(*Area)(nil),               // 42: dnstui.remote.Area
+	(*Answer)(nil),             // 43: dnstui.remote.Answer
+	(*Fault)(nil),              // 44: dnstui.remote.Fault
+	(*Picture)(nil),            // 45: dnstui.remote.Picture
+	(*State)(nil),              // 46: dnstui.remote.State
+	(*Health)(nil),             // 47: dnstui.remote.Health
+	(*SensitivityOf)(nil),      // 48: dnstui.remote.SensitivityOf
+	(*Event)(nil),              // 49: dnstui.remote.Event
+	(*AutopilotDone)(nil),      // 50: dnstui.remote.AutopilotDone
+	(*AutopilotRetreated)(nil), // 51: dnstui.remote.AutopilotRetreated
+	(*CommandRejected)(nil),    // 52: dnstui.remote.CommandRejected
+	(*PlanRejected)(nil),       // 53: dnstui.remote.PlanRejected
+	(*SnapshotWritten)(nil),    // 54: dnstui.remote.SnapshotWritten
+	(*SnapshotFailed)(nil),     // 55: dnstui.remote.SnapshotFailed
+	(*JournalFailed)(nil),      // 56: dnstui.remote.JournalFailed
+	(*Collapsed)(nil),          // 57: dnstui.remote.Collapsed
+	(*LayerEmptied)(nil),       // 58: dnstui.remote.LayerEmptied
+	(*WentBack)(nil),           // 59: dnstui.remote.WentBack
+	(*Progress)(nil),           // 60: dnstui.remote.Progress
+	(*Told)(nil),               // 61: dnstui.remote.Told
+	(*Series)(nil),             // 62: dnstui.remote.Series
+	(*Layer)(nil),              // 63: dnstui.remote.Layer
+	(*Operations)(nil),         // 64: dnstui.remote.Operations
+	(*Histogram)(nil),          // 65: dnstui.remote.Histogram
 }
 var file_remote_proto_depIdxs = []int32{
 	4,  // 0: dnstui.remote.Request.hello:type_name -> dnstui.remote.Hello
@@ -5272,73 +6504,95 @@ var file_remote_proto_depIdxs = []int32{
 	8,  // 2: dnstui.remote.Request.command:type_name -> dnstui.remote.Command
 	5,  // 3: dnstui.remote.Reply.welcome:type_name -> dnstui.remote.Welcome
 	6,  // 4: dnstui.remote.Reply.refused:type_name -> dnstui.remote.Refused
-	34, // 5: dnstui.remote.Reply.state:type_name -> dnstui.remote.State
-	31, // 6: dnstui.remote.Reply.answer:type_name -> dnstui.remote.Answer
-	30, // 7: dnstui.remote.Command.area:type_name -> dnstui.remote.Area
+	46, // 5: dnstui.remote.Reply.state:type_name -> dnstui.remote.State
+	43, // 6: dnstui.remote.Reply.answer:type_name -> dnstui.remote.Answer
+	42, // 7: dnstui.remote.Command.area:type_name -> dnstui.remote.Area
 	9,  // 8: dnstui.remote.Command.edits:type_name -> dnstui.remote.Edit
 	11, // 9: dnstui.remote.Command.plan:type_name -> dnstui.remote.Plan
-	0,  // 10: dnstui.remote.Edit.param:type_name -> dnstui.remote.Param
-	9,  // 11: dnstui.remote.Edited.edit:type_name -> dnstui.remote.Edit
-	9,  // 12: dnstui.remote.Plan.edit:type_name -> dnstui.remote.Edit
-	14, // 13: dnstui.remote.Change.edits:type_name -> dnstui.remote.Edits
-	15, // 14: dnstui.remote.Change.surgery:type_name -> dnstui.remote.Surgery
-	16, // 15: dnstui.remote.Change.ramp:type_name -> dnstui.remote.Ramp
-	17, // 16: dnstui.remote.Change.moved:type_name -> dnstui.remote.Moved
-	13, // 17: dnstui.remote.Change.unknown:type_name -> dnstui.remote.UnknownChange
-	10, // 18: dnstui.remote.Edits.edits:type_name -> dnstui.remote.Edited
-	11, // 19: dnstui.remote.Ramp.plan:type_name -> dnstui.remote.Plan
-	19, // 20: dnstui.remote.Hyper.layers:type_name -> dnstui.remote.LayerHyper
-	23, // 21: dnstui.remote.Sensitivity.base:type_name -> dnstui.remote.SensitivityPoint
-	22, // 22: dnstui.remote.Sensitivity.layers:type_name -> dnstui.remote.LayerSensitivity
-	23, // 23: dnstui.remote.LayerSensitivity.points:type_name -> dnstui.remote.SensitivityPoint
-	25, // 24: dnstui.remote.TestResult.outputs:type_name -> dnstui.remote.Output
-	12, // 25: dnstui.remote.Changes.list:type_name -> dnstui.remote.Change
-	11, // 26: dnstui.remote.Plans.list:type_name -> dnstui.remote.Plan
-	20, // 27: dnstui.remote.SavedStates.list:type_name -> dnstui.remote.SavedState
-	24, // 28: dnstui.remote.TestResults.list:type_name -> dnstui.remote.TestResult
-	33, // 29: dnstui.remote.Answer.picture:type_name -> dnstui.remote.Picture
-	32, // 30: dnstui.remote.Answer.fault:type_name -> dnstui.remote.Fault
-	1,  // 31: dnstui.remote.Fault.code:type_name -> dnstui.remote.Fault.Code
-	30, // 32: dnstui.remote.Picture.area:type_name -> dnstui.remote.Area
-	35, // 33: dnstui.remote.State.health:type_name -> dnstui.remote.Health
-	18, // 34: dnstui.remote.State.hyper:type_name -> dnstui.remote.Hyper
-	26, // 35: dnstui.remote.State.pending:type_name -> dnstui.remote.Changes
-	27, // 36: dnstui.remote.State.plans:type_name -> dnstui.remote.Plans
-	26, // 37: dnstui.remote.State.changes:type_name -> dnstui.remote.Changes
-	28, // 38: dnstui.remote.State.states:type_name -> dnstui.remote.SavedStates
-	36, // 39: dnstui.remote.State.sensitivity:type_name -> dnstui.remote.SensitivityOf
-	29, // 40: dnstui.remote.State.tests:type_name -> dnstui.remote.TestResults
-	37, // 41: dnstui.remote.State.events:type_name -> dnstui.remote.Event
-	48, // 42: dnstui.remote.State.series:type_name -> dnstui.remote.Series
-	49, // 43: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
-	21, // 44: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
-	12, // 45: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
-	38, // 46: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
-	11, // 47: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
-	11, // 48: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
-	39, // 49: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
-	11, // 50: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
-	11, // 51: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
-	11, // 52: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
-	40, // 53: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
-	41, // 54: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
-	42, // 55: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
-	29, // 56: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
-	43, // 57: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
-	44, // 58: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
-	45, // 59: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
-	46, // 60: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
-	47, // 61: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
-	11, // 62: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
-	25, // 63: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
-	48, // 64: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
-	50, // 65: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
-	51, // 66: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
-	67, // [67:67] is the sub-list for method output_type
-	67, // [67:67] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	13, // 10: dnstui.remote.Command.autopilot:type_name -> dnstui.remote.AutopilotRequest
+	0,  // 11: dnstui.remote.Edit.param:type_name -> dnstui.remote.Param
+	9,  // 12: dnstui.remote.Edited.edit:type_name -> dnstui.remote.Edit
+	9,  // 13: dnstui.remote.Plan.edit:type_name -> dnstui.remote.Edit
+	26, // 14: dnstui.remote.Change.edits:type_name -> dnstui.remote.Edits
+	27, // 15: dnstui.remote.Change.surgery:type_name -> dnstui.remote.Surgery
+	28, // 16: dnstui.remote.Change.ramp:type_name -> dnstui.remote.Ramp
+	29, // 17: dnstui.remote.Change.moved:type_name -> dnstui.remote.Moved
+	25, // 18: dnstui.remote.Change.unknown:type_name -> dnstui.remote.UnknownChange
+	20, // 19: dnstui.remote.Change.autopilot:type_name -> dnstui.remote.AutopilotChange
+	14, // 20: dnstui.remote.AutopilotRequest.settings:type_name -> dnstui.remote.Setting
+	14, // 21: dnstui.remote.Autopilot.asked:type_name -> dnstui.remote.Setting
+	16, // 22: dnstui.remote.Autopilot.descent:type_name -> dnstui.remote.Descent
+	14, // 23: dnstui.remote.Descent.settings:type_name -> dnstui.remote.Setting
+	17, // 24: dnstui.remote.Descent.budget:type_name -> dnstui.remote.Budget
+	18, // 25: dnstui.remote.Descent.schedule:type_name -> dnstui.remote.Schedule
+	19, // 26: dnstui.remote.Descent.derived:type_name -> dnstui.remote.Derived
+	15, // 27: dnstui.remote.AutopilotChange.old:type_name -> dnstui.remote.Autopilot
+	15, // 28: dnstui.remote.AutopilotChange.new:type_name -> dnstui.remote.Autopilot
+	10, // 29: dnstui.remote.AutopilotChange.edits:type_name -> dnstui.remote.Edited
+	15, // 30: dnstui.remote.AutopilotState.autopilot:type_name -> dnstui.remote.Autopilot
+	22, // 31: dnstui.remote.AutopilotState.goal:type_name -> dnstui.remote.LayerCut
+	16, // 32: dnstui.remote.Prediction.descent:type_name -> dnstui.remote.Descent
+	22, // 33: dnstui.remote.Prediction.cuts:type_name -> dnstui.remote.LayerCut
+	21, // 34: dnstui.remote.AutopilotStateOf.autopilot:type_name -> dnstui.remote.AutopilotState
+	10, // 35: dnstui.remote.Edits.edits:type_name -> dnstui.remote.Edited
+	11, // 36: dnstui.remote.Ramp.plan:type_name -> dnstui.remote.Plan
+	31, // 37: dnstui.remote.Hyper.layers:type_name -> dnstui.remote.LayerHyper
+	35, // 38: dnstui.remote.Sensitivity.base:type_name -> dnstui.remote.SensitivityPoint
+	34, // 39: dnstui.remote.Sensitivity.layers:type_name -> dnstui.remote.LayerSensitivity
+	35, // 40: dnstui.remote.LayerSensitivity.points:type_name -> dnstui.remote.SensitivityPoint
+	37, // 41: dnstui.remote.TestResult.outputs:type_name -> dnstui.remote.Output
+	12, // 42: dnstui.remote.Changes.list:type_name -> dnstui.remote.Change
+	11, // 43: dnstui.remote.Plans.list:type_name -> dnstui.remote.Plan
+	32, // 44: dnstui.remote.SavedStates.list:type_name -> dnstui.remote.SavedState
+	36, // 45: dnstui.remote.TestResults.list:type_name -> dnstui.remote.TestResult
+	45, // 46: dnstui.remote.Answer.picture:type_name -> dnstui.remote.Picture
+	44, // 47: dnstui.remote.Answer.fault:type_name -> dnstui.remote.Fault
+	23, // 48: dnstui.remote.Answer.prediction:type_name -> dnstui.remote.Prediction
+	1,  // 49: dnstui.remote.Fault.code:type_name -> dnstui.remote.Fault.Code
+	42, // 50: dnstui.remote.Picture.area:type_name -> dnstui.remote.Area
+	47, // 51: dnstui.remote.State.health:type_name -> dnstui.remote.Health
+	30, // 52: dnstui.remote.State.hyper:type_name -> dnstui.remote.Hyper
+	38, // 53: dnstui.remote.State.pending:type_name -> dnstui.remote.Changes
+	39, // 54: dnstui.remote.State.plans:type_name -> dnstui.remote.Plans
+	38, // 55: dnstui.remote.State.changes:type_name -> dnstui.remote.Changes
+	40, // 56: dnstui.remote.State.states:type_name -> dnstui.remote.SavedStates
+	48, // 57: dnstui.remote.State.sensitivity:type_name -> dnstui.remote.SensitivityOf
+	41, // 58: dnstui.remote.State.tests:type_name -> dnstui.remote.TestResults
+	24, // 59: dnstui.remote.State.autopilot:type_name -> dnstui.remote.AutopilotStateOf
+	49, // 60: dnstui.remote.State.events:type_name -> dnstui.remote.Event
+	62, // 61: dnstui.remote.State.series:type_name -> dnstui.remote.Series
+	63, // 62: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
+	33, // 63: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
+	12, // 64: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
+	52, // 65: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
+	11, // 66: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
+	11, // 67: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
+	53, // 68: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
+	11, // 69: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
+	11, // 70: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
+	11, // 71: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
+	54, // 72: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
+	55, // 73: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
+	56, // 74: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
+	41, // 75: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
+	57, // 76: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
+	58, // 77: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
+	59, // 78: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
+	60, // 79: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
+	61, // 80: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
+	20, // 81: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
+	50, // 82: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
+	51, // 83: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
+	11, // 84: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
+	37, // 85: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
+	62, // 86: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
+	64, // 87: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
+	65, // 88: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
+	89, // [89:89] is the sub-list for method output_type
+	89, // [89:89] is the sub-list for method input_type
+	89, // [89:89] is the sub-list for extension type_name
+	89, // [89:89] is the sub-list for extension extendee
+	0,  // [0:89] is the sub-list for field type_name
 }
 
 func init() { file_remote_proto_init() }
@@ -5364,9 +6618,10 @@ func file_remote_proto_init() {
 		(*Change_Ramp)(nil),
 		(*Change_Moved)(nil),
 		(*Change_Unknown)(nil),
+		(*Change_Autopilot)(nil),
 	}
-	file_remote_proto_msgTypes[32].OneofWrappers = []any{}
-	file_remote_proto_msgTypes[35].OneofWrappers = []any{
+	file_remote_proto_msgTypes[44].OneofWrappers = []any{}
+	file_remote_proto_msgTypes[47].OneofWrappers = []any{
 		(*Event_Notice)(nil),
 		(*Event_Warning)(nil),
 		(*Event_ChangeApplied)(nil),
@@ -5395,6 +6650,9 @@ func file_remote_proto_init() {
 		(*Event_RunFailed)(nil),
 		(*Event_Progress)(nil),
 		(*Event_Told)(nil),
+		(*Event_AutopilotChanged)(nil),
+		(*Event_AutopilotDone)(nil),
+		(*Event_AutopilotRetreated)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5402,7 +6660,7 @@ func file_remote_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_remote_proto_rawDesc), len(file_remote_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   50,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
