@@ -274,7 +274,7 @@ func (d *Descent) rate(f Facts) {
 	d.derive("rate", value, "base_lr %g by lr_policy %s up to iteration %d%s", f.BaseLR, f.Policy, s.End, then)
 	if last < first/10*(1+1e-9) {
 		d.warn(
-			"lr_policy %s has the rate at %.3g when the descent ends, and began it with %.3g: what late surgeries break "+
+			"lr_policy %s has the rate at %.3g when the descent ends, %.3g when it begins: what late surgeries break "+
 				"heals slowly",
 			f.Policy,
 			last,

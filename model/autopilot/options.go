@@ -109,9 +109,9 @@ var Options = []Option{
 	),
 	named("rule", "by which surgery rule layers are pruned; own is each by its own", ruleNames,
 		func(s *Settings) *Rule { return &s.Rule }),
-	real("exponent", "1 to 100, or inf", "3", "p of the soft rule",
+	decimal("exponent", "1 to 100, or inf", "3", "p of the soft rule",
 		func(s *Settings) *float64 { return &s.Exponent }),
-	real("theta", "0 to 100", "1 with convolutions, 0.5 without",
+	decimal("theta", "0 to 100", "1 with convolutions, 0.5 without",
 		"times the gradient of pruned weights, in every theta_every-th iteration",
 		func(s *Settings) *float64 { return &s.Theta }),
 	whole("theta_every", "iterations", "5 with convolutions, 1 without",
@@ -260,8 +260,8 @@ func parseWhole(text string) (int, error) {
 	return n, nil
 }
 
-// real is an option that is a number, or automatic.
-func real(name, form, standard, doc string, field func(*Settings) *float64) Option {
+// decimal is an option that is a number, or automatic.
+func decimal(name, form, standard, doc string, field func(*Settings) *float64) Option {
 	return Option{
 		Name: name, Form: form, Default: standard, Doc: doc,
 		parse: func(s *Settings, text string) (err error) {

@@ -54,7 +54,7 @@ func TestScheduleProperties(t *testing.T) {
 				if s.Phase(iter) != Descending || next != iter {
 					t.Fatalf("surgery at %d, which is %s, next %d", iter, s.Phase(iter), next)
 				}
-			} else if next == iter || next >= 0 && !s.Due(next) || next > iter && iter+1 < next && s.Next(iter+1) != next {
+			} else if next == iter || next >= 0 && !s.Due(next) || iter+1 < next && s.Next(iter+1) != next {
 				t.Fatalf("next surgery after %d at %d", iter, next)
 			}
 		}

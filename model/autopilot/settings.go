@@ -148,7 +148,7 @@ func FromProto(p *caffepb.AutopilotParameter) (Settings, []Fault) {
 		}
 		return int(*v)
 	}
-	real := func(v *float32) float64 {
+	decimal := func(v *float32) float64 {
 		if v == nil {
 			return Auto
 		}
@@ -156,7 +156,7 @@ func FromProto(p *caffepb.AutopilotParameter) (Settings, []Fault) {
 	}
 	s.Start, s.End, s.Interval = whole(p.StartIter), whole(p.EndIter), whole(p.Interval)
 	s.Anneal, s.Cycles, s.ThetaEvery = whole(p.AnnealIter), whole(p.Cycles), whole(p.ThetaEvery)
-	s.Exponent, s.Theta = min(real(p.Exponent), config.Never), real(p.Theta)
+	s.Exponent, s.Theta = min(decimal(p.Exponent), config.Never), decimal(p.Theta)
 	var bad []Fault
 	fault := func(name string, err error) {
 		if err != nil {
@@ -221,7 +221,7 @@ func (s Settings) Proto() *caffepb.AutopilotParameter {
 		}
 		return proto.Int32(int32(v))
 	}
-	real := func(v float64) *float32 {
+	decimal := func(v float64) *float32 {
 		if v == Auto {
 			return nil
 		}
@@ -230,7 +230,7 @@ func (s Settings) Proto() *caffepb.AutopilotParameter {
 	p.Target, p.StartKept = text(s.Target), text(s.StartKept)
 	p.StartIter, p.EndIter, p.Interval = whole(s.Start), whole(s.End), whole(s.Interval)
 	p.AnnealIter, p.Cycles, p.ThetaEvery = whole(s.Anneal), whole(s.Cycles), whole(s.ThetaEvery)
-	p.Exponent, p.Theta = real(s.Exponent), real(s.Theta)
+	p.Exponent, p.Theta = decimal(s.Exponent), decimal(s.Theta)
 	if s.Exponent >= config.Never {
 		p.Exponent = proto.Float32(float32(math.Inf(1)))
 	}
@@ -339,20 +339,20 @@ func (s Settings) Faults() []Fault {
 	if s.Retries < 0 || s.Retries > 100 {
 		fault("retries", "is %d, wanted 0 to 100", s.Retries)
 	}
-	real := func(option string, v, lo, hi float64, also string) {
+	decimal := func(option string, v, lo, hi float64, also string) {
 		if !(v >= lo && v <= hi) {
 			fault(option, "is %g, wanted %g to %g%s", v, lo, hi, also)
 		}
 	}
 	if s.Theta != Auto {
-		real("theta", s.Theta, 0, 100, "")
+		decimal("theta", s.Theta, 0, 100, "")
 	}
 	if s.Exponent != Auto && s.Exponent != config.Never {
-		real("exponent", s.Exponent, 1, 100, ", or inf")
+		decimal("exponent", s.Exponent, 1, 100, ", or inf")
 	}
-	real("accuracy_drop", s.AccuracyDrop, 0, 1, "")
+	decimal("accuracy_drop", s.AccuracyDrop, 0, 1, "")
 	if s.LossFactor != 0 {
-		real("loss_factor", s.LossFactor, 1, 1e6, ", or 0")
+		decimal("loss_factor", s.LossFactor, 1, 1e6, ", or 0")
 	}
 	if s.Start != Auto && s.End != Auto && s.End <= s.Start {
 		fault("end_iter", "is %d, and start_iter %d; wanted more", s.End, s.Start)

@@ -115,9 +115,7 @@ func (h Held) String() string {
 // nothing then. It is not for several goroutines at once.
 type Solver struct {
 	budget   Budget
-	layers   []Layer
 	views    []view
-	exact    bool
 	solution Solution
 }
 
@@ -128,7 +126,7 @@ type Solver struct {
 //
 // What it returns is the solver's, until the next search.
 func (s *Solver) Solve(layers []Layer, b Budget, scale Scale) (*Solution, error) {
-	s.begin(layers, b, false)
+	s.begin(layers, b)
 	for i := range s.views {
 		s.views[i].fromCounts(&layers[i], scale)
 	}
@@ -141,16 +139,25 @@ func (s *Solver) Solve(layers []Layer, b Budget, scale Scale) (*Solution, error)
 // surgery prunes |x| <= c, so it can keep all of equals or none, and then fewer are kept. The scores of LAMPScale stay
 // those of the bins. Entries of layers that are excluded or frozen are not looked at.
 func (s *Solver) SolveExact(layers []Layer, entries [][]float32, b Budget, scale Scale) (*Solution, error) {
-	s.begin(layers, b, true)
+	s.begin(layers, b)
 	for i := range s.views {
 		s.views[i].fromEntries(&layers[i], entries[i], scale)
 	}
+	defer s.forget()
 	return s.solve()
 }
 
-func (s *Solver) begin(layers []Layer, b Budget, exact bool) {
-	s.budget, s.layers, s.exact = b, layers, exact
+func (s *Solver) begin(layers []Layer, b Budget) {
+	s.budget = b
 	s.views = slices.Grow(s.views[:0], len(layers))[:len(layers)]
+}
+
+// forget lets go of the entries, which may be many.
+func (s *Solver) forget() {
+	for i := range s.views {
+		v := &s.views[i]
+		v.entries, v.bins = nil, [2]bin{}
+	}
 }
 
 func (s *Solver) solve() (*Solution, error) {

@@ -260,7 +260,17 @@ func TestSolveProperties(t *testing.T) {
 			}
 		}
 		// A little less and it costs too much: nothing more could be kept.
-		if got.Tau > 0 && s.cost(math.Nextafter(got.Tau, 0)) <= b.Limit {
+		more := 0.0
+		for i := range s.views {
+			l, v := &layers[i], &s.views[i]
+			switch {
+			case l.MaskFrozen && !l.Excluded:
+				more += b.Cost.of(l, l.Kept)
+			case !l.Excluded:
+				more += b.Cost.of(l, keeps(entries[i], v.cut(math.Nextafter(got.Tau, 0))))
+			}
+		}
+		if got.Tau > 0 && more <= b.Limit {
 			t.Errorf("tau %g is not the smallest", got.Tau)
 		}
 		if free := slices.ContainsFunc(got.Layers, func(c LayerCut) bool { return c.Bound == Free }); free &&
@@ -422,11 +432,11 @@ func TestLAMP(t *testing.T) {
 	for i, c := range got.Layers {
 		sorted := slices.Sorted(slices.Values(entries[i]))
 		sum := 0.0
-		for j := len(sorted) - 1; j >= 0; j-- {
-			x := float64(sorted[j])
+		for _, entry := range slices.Backward(sorted) {
+			x := float64(entry)
 			sum += x * x
-			if score := x * x / sum; score > got.Tau*1.03 && sorted[j] <= c.Cut ||
-				score < got.Tau/1.03 && sorted[j] > c.Cut {
+			if score := x * x / sum; score > got.Tau*1.03 && entry <= c.Cut ||
+				score < got.Tau/1.03 && entry > c.Cut {
 				t.Fatalf("%s: %g scores %g; cut %g, tau %g", layers[i].Name, x, score, c.Cut, got.Tau)
 			}
 		}

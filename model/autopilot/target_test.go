@@ -202,8 +202,8 @@ func TestFileBytes(t *testing.T) {
 	for _, l := range lenet5 {
 		sum += FileBytes(l[0], l[1])
 	}
-	if real := 6905.0; sum < 0.95*real || sum > 1.05*real {
-		t.Errorf("LeNet-5 at 310x: %.0f bytes; the real file has %.0f", sum, real)
+	if file := 6905.0; sum < 0.95*file || sum > 1.05*file {
+		t.Errorf("LeNet-5 at 310x: %.0f bytes; the real file has %.0f", sum, file)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 1e7).Draw(t, "n")

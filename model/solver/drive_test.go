@@ -91,8 +91,8 @@ func inspect(t *testing.T, s *solver.Solver, names []string) ([]autopilot.Layer,
 			t.Fatal(err)
 		}
 		layers = append(layers, autopilot.Layer{
-			Name: names[i], Rule: s.Hyper().Layer(names[i]).Rule, Total: m.Total, Kept: m.Kept, Mu: m.Mu, Sigma: m.Sigma,
-			Counts: slices.Clone(m.Counts), PrunedCounts: slices.Clone(m.PrunedCounts),
+			Name: names[i], Rule: s.Hyper().Layer(names[i]).Rule, Total: m.Total, Kept: m.Kept, Mu: m.Mu,
+			Sigma: m.Sigma, Counts: slices.Clone(m.Counts), PrunedCounts: slices.Clone(m.PrunedCounts),
 		})
 		entries = append(entries, x)
 	}
