@@ -211,11 +211,37 @@ func (s Settings) With(edits ...Setting) (Settings, error) {
 func (s Settings) Differences(to Settings) []Setting {
 	var out []Setting
 	for _, o := range Options {
-		if was, now := o.text(&s), o.text(&to); was != now {
-			out = append(out, Setting{o.Name, now})
+		was, now := o.text(&s), o.text(&to)
+		if was == now {
+			continue
 		}
+		if o.merges && was != noneText && now != noneText {
+			if now = amountsBetween(was, now); now == "" {
+				continue // the same, in another order
+			}
+		}
+		out = append(out, Setting{o.Name, now})
 	}
 	return out
+}
+
+// amountsBetween is what sets the amounts of one text where those of another hold.
+func amountsBetween(was, now string) string {
+	before, _ := words(was)
+	after, _ := words(now)
+	var out []string
+	for _, word := range after {
+		if !slices.Contains(before, word) {
+			out = append(out, word)
+		}
+	}
+	for _, word := range before {
+		name := word[:strings.LastIndexByte(word, '=')+1]
+		if !slices.ContainsFunc(after, func(w string) bool { return strings.HasPrefix(w, name) }) {
+			out = append(out, name+autoText)
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 // named is an option whose values have names.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -184,6 +185,42 @@ func TestOptionsRoundTrip(t *testing.T) {
 		!reflect.DeepEqual(s.Proto(), DefaultSettings().Proto()) {
 		t.Errorf("back: %v, %+v", err, s)
 	}
+}
+
+// Differences lead from any settings to any others.
+func TestDifferences(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(label string) Settings {
+			s := DefaultSettings()
+			for _, name := range []string{"a", "a=1", "b c", "d"} {
+				l := LayerLimits{Name: name}
+				switch rapid.IntRange(0, 3).Draw(t, label+name) {
+				case 0:
+					l.Floor = Amount{Set: true, Value: float64(rapid.IntRange(0, 5).Draw(t, "floor"))}
+				case 1:
+					l.Ceiling = Amount{true, true, float64(rapid.IntRange(50, 52).Draw(t, "ceiling"))}
+				case 2:
+					l.Pinned = true
+				case 3:
+					continue
+				}
+				s.Limits = append(s.Limits, l)
+			}
+			s.Shape = rapid.SampledFrom(Shapes).Draw(t, "shape")
+			if s.Shape == CyclicShape && rapid.Bool().Draw(t, "cycles") {
+				s.Cycles = 3
+			}
+			return s
+		}
+		was, want := draw("was"), draw("want")
+		got, err := was.With(was.Differences(want)...)
+		byName := func(a, b LayerLimits) int { return strings.Compare(a.Name, b.Name) }
+		slices.SortFunc(got.Limits, byName)
+		slices.SortFunc(want.Limits, byName)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%v: %v, %s", was.Differences(want), err, cmp.Diff(want, got))
+		}
+	})
 }
 
 func TestOptionsRoundTripNames(t *testing.T) {
