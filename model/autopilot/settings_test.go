@@ -380,8 +380,8 @@ func TestOptionsSayWhatTheyDo(t *testing.T) {
 	}
 }
 
-// The table of options in docs/autopilot.md is Options.
-func TestDocumentHasTheOptions(t *testing.T) {
+// docs/autopilot.md has the table of options, an example that holds, and what is derived.
+func TestDocument(t *testing.T) {
 	data, err := os.ReadFile("../../docs/autopilot.md")
 	if err != nil {
 		t.Fatal(err)
@@ -392,6 +392,30 @@ func TestDocumentHasTheOptions(t *testing.T) {
 	}
 	if !strings.Contains(string(data), "| --- | --- | --- | --- |\n"+table.String()+"\n") {
 		t.Errorf("docs/autopilot.md has another table of options than\n%s", &table)
+	}
+	_, example, _ := strings.Cut(string(data), "\n    autopilot_param {\n")
+	example, _, _ = strings.Cut(example, "\n    }\n")
+	p := &caffepb.AutopilotParameter{}
+	if err := caffe.ParsePrototxt("docs/autopilot.md", []byte(example), p); err != nil {
+		t.Error(err)
+	}
+	if s, faults := FromProto(p); faults != nil || s.Target.Unit != Times {
+		t.Errorf("the example of docs/autopilot.md is %+v, %v", s, faults)
+	}
+	s := DefaultSettings()
+	s.Target = Target{Times, 20}
+	net := slices.Clone(nets["lenet5"])
+	for i := range net {
+		net[i].Kept = net[i].Total
+	}
+	d, err := s.Descend(Facts{MaxIter: 30000, Trained: true, BaseLR: 0.01, Policy: "fixed", Rate: rates["fixed"]}, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range d.Derived {
+		if !strings.Contains(string(data), "\n    "+v.String()+"\n") {
+			t.Errorf("docs/autopilot.md lacks %q", v)
+		}
 	}
 }
 
