@@ -204,7 +204,7 @@ func (a *Autopilot) wanted(h *config.Hyper, layers []string, begins bool) []conf
 		add(config.Prune, switched(l.Prune), 1)
 		add(config.MaskFrozen, switched(l.MaskFrozen), 0)
 		add(config.AnyThreshold, l.Threshold, threshold)
-		if rule == gpu.SoftRule {
+		if a.Descent.Settings.Rule == autopilot.SoftRule { // layers by their own rule keep their own settings of it
 			add(config.Exponent, l.Exponent, soft.Exponent)
 			add(config.Theta, l.Theta, soft.Theta)
 			add(config.ThetaEvery, float64(l.ThetaEvery), float64(soft.ThetaEvery))

@@ -160,10 +160,11 @@ func (t *Trainer) iterate() error {
 		t.descent.tested(t.tests.last())
 	}
 	t.settings.followPlans()
+	t.settings.applyPending(t.settings.dueNow)
+	// After the thresholds that a person sets, as a replay has them.
 	if err := t.followDescent(); err != nil || t.control.isStopping() || t.control.State == Paused {
 		return err
 	}
-	t.settings.applyPending(t.settings.dueNow)
 	operates := s.Operates()
 	shown := due(int(p.GetDisplay()), s.Iter)
 	saves := due(int(p.GetSnapshot()), s.Iter+1)

@@ -23,6 +23,8 @@ type pilot struct {
 	goal   *autopilot.Solution
 	note   string // what it did last, or why it waits
 	points []pilotPoint
+	// trouble is the iteration in which a guard took the descent back last: up to there nothing is known to be good.
+	trouble int
 }
 
 // pilotParts are what a pilot works with.
@@ -35,7 +37,7 @@ type pilotParts struct {
 	Descent  *descent
 }
 
-func newPilot(p pilotParts) pilot { return pilot{pilotParts: p} }
+func newPilot(p pilotParts) pilot { return pilot{pilotParts: p, trouble: -1} }
 
 // facts are what a descent is derived from.
 func (p *pilot) facts() autopilot.Facts {
@@ -104,7 +106,7 @@ func (p *pilot) plan(asked autopilot.Settings) (*Autopilot, *autopilot.Solution,
 	if s := &next.Descent.Schedule; now != nil {
 		if sameWay(now.Asked, asked) && !hardened {
 			*s = now.Descent.Schedule
-		} else if p.Solver.Iter >= now.Descent.Schedule.Begin {
+		} else if p.Solver.Iter > now.Descent.Schedule.Begin {
 			s.From = max(d.Budget.Cost.Now(layers), 1) // it continues from what is kept
 		}
 	}
@@ -507,7 +509,7 @@ func (p *pilot) keep(before string) {
 // keepFew writes one where a descent has come so much further that it is worth it: at the 0.7th of what was kept.
 func (p *pilot) keepFew() {
 	_, kept, _ := p.cost(p.Descent.current())
-	if n := len(p.points); n > 0 && float64(kept) > math.Sqrt2/2*float64(p.points[n-1].kept) {
+	if n := len(p.points); p.Solver.Iter <= p.trouble || n > 0 && float64(kept) > math.Sqrt2/2*float64(p.points[n-1].kept) {
 		return
 	}
 	p.keep(fmt.Sprintf("more is pruned, of %s kept", human.Count(kept)))
@@ -530,6 +532,7 @@ func (p *pilot) descending() bool {
 // has gone back as often as it may. Each serves once, but for the first.
 func (p *pilot) retreatTo() (string, Autopilot) {
 	now := *p.Descent.current()
+	p.trouble = max(p.trouble, p.Solver.Iter)
 	for n := len(p.points); n > 0 && now.Retreat < now.Descent.Settings.Retries; n = len(p.points) {
 		last := p.points[n-1]
 		if n > 1 {
@@ -550,7 +553,11 @@ func (p *pilot) retreatTo() (string, Autopilot) {
 func (p *pilot) slower(next *Autopilot) error {
 	now, iter := p.Descent.current(), p.Solver.Iter
 	most := int(p.Run.Solver.GetMaxIter())
-	s := next.Descent.Schedule.Slower(iter, max(next.Descent.Schedule.Budget(iter), next.Descent.Budget.Limit), 2)
+	from := max(next.Descent.Schedule.Budget(iter), next.Descent.Budget.Limit)
+	if kept, _, _ := p.cost(next); iter <= next.Descent.Schedule.Begin { // the first surgery took too much at once
+		from = math.Sqrt(from * max(kept, from))
+	}
+	s := next.Descent.Schedule.Slower(iter, from, 2)
 	s.End = max(iter+1, min(s.End, most-s.Anneal/2)) // half the anneal is left in any case
 	s.Anneal = min(s.Anneal, most-s.End)
 	next.Descent.Schedule = s

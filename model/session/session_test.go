@@ -23,6 +23,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/gpu/host"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/modeltest"
 	"dns-tui/model/session"
 	"dns-tui/model/solver"
@@ -101,6 +102,20 @@ func TestSession(t *testing.T) {
 				tr = startWith(t, run, 2, o)
 				return describe(tr.Snapshot())
 			}
+			switch d.Cmd {
+			case "kill": // as kill -9 leaves it: what was saved last is there
+				_, _ = tr.Do(context.Background(), session.Command{Kind: session.Stop})
+				<-tr.Done()
+				return "killed\n"
+			case "restart": // from the newest snapshot
+				state, _, err := session.FindSnapshot(run.SnapshotPrefix(), run.JournalPath())
+				if err != nil {
+					t.Fatal(err)
+				}
+				run.Weights, run.Snapshot = nil, state
+				tr = startWith(t, run, 2, session.Options{Guard: 3})
+				return describe(tr.Snapshot())
+			}
 			return drive(t, tr, run, waiting, d)
 		})
 	})
@@ -127,6 +142,13 @@ func describe(s *session.Snapshot) string {
 	}
 	for _, c := range s.Pending {
 		fmt.Fprintf(&b, "pending %s\n", c)
+	}
+	if a := s.Autopilot; a != nil {
+		fmt.Fprintf(&b, "autopilot %s: %s, %.0f kept of %.1f planned, next surgery %d, rate ×%.3f, of %s\n", &a.Autopilot,
+			a.Phase, a.Now, a.Planned, a.Next, a.RateFactor, strings.Join(a.Driven, " "))
+		if a.Note != "" {
+			fmt.Fprintf(&b, "  %s\n", a.Note)
+		}
 	}
 	return b.String()
 }
@@ -236,6 +258,37 @@ func drive(
 		return b.String()
 	case "redo":
 		return do(session.Command{Kind: session.Redo}) + describe(tr.Snapshot())
+	case "autopilot": // an action, or settings: target=10x end_iter=12
+		r, err := parseRequest(d)
+		if err != nil {
+			return format(session.Ack{}, err)
+		}
+		ack, err := tr.Do(ctx, session.Command{Kind: session.Steer, Autopilot: r})
+		text := format(ack, err)
+		if p := ack.Prediction; p != nil && r.Action == session.AutopilotPredict {
+			for i, name := range p.Layers {
+				text += fmt.Sprintf("%s %d of %d, %s\n", name, p.Solution.Layers[i].Kept, p.Totals[i], p.Solution.Layers[i].Bound)
+			}
+			for _, v := range p.Descent.Derived {
+				text += fmt.Sprintln(v)
+			}
+		}
+		return text
+	case "replayed": // the run's journal, repeated up to here, gives the same weights
+		at := tr.Snapshot().Iter
+		if ack := do(session.Command{Kind: session.SnapshotNow}); strings.HasPrefix(ack, "rejected") {
+			return ack
+		}
+		want := read(t, fmt.Sprintf("%s_iter_%d.caffemodel", run.SnapshotPrefix(), at))
+		again := proto.CloneOf(run.Solver)
+		again.SnapshotPrefix = proto.String(filepath.Join(t.TempDir(), "run"))
+		repeat := *run
+		repeat.Solver, repeat.Replay, repeat.Snapshot = again, run.JournalPath(), ""
+		repeat.Weights = []string{strings.Replace(run.SolverPath, ".solver.prototxt", "_init.caffemodel", 1)}
+		if got, _ := weightsAt(t, &repeat, 1, at); !bytes.Equal(want, got) {
+			return "other weights\n"
+		}
+		return "the same weights\n"
 	case "until-surgery":
 		if s := do(session.Command{Kind: session.StepSurgery}); strings.HasPrefix(s, "rejected") {
 			return s
@@ -294,6 +347,27 @@ func drive(
 	}
 	t.Fatalf("unknown command %s", d.Cmd)
 	return ""
+}
+
+// parseRequest reads what the autopilot is asked.
+func parseRequest(d *datadriven.TestData) (session.AutopilotRequest, error) {
+	var r session.AutopilotRequest
+	for _, a := range d.CmdArgs {
+		if len(a.Vals) == 0 {
+			action, ok := session.AutopilotActionOf(a.Key)
+			if !ok {
+				return r, fmt.Errorf("no action %q", a.Key)
+			}
+			r.Action = action
+			continue
+		}
+		e, err := autopilot.ParseSetting(a.Key, strings.Join(a.Vals, " "))
+		if err != nil {
+			return r, err
+		}
+		r.Settings = append(r.Settings, e)
+	}
+	return r, nil
 }
 
 // describing is what a journal's lines say beyond the change.

@@ -26,12 +26,19 @@ type toldAutopilot struct {
 	ByHand bool `json:"by_hand,omitempty"`
 }
 
-// back are the edits that undo it. No two are of one field.
+// back are the edits that undo it. No two are of one field. Where a rule changes back, what belongs to the rule of now
+// goes before it, and thresholds, which have another name under the other, come last.
 func (s step) back() []config.Edited {
 	out := make([]config.Edited, len(s.Edits))
 	for i, e := range s.Edits {
 		out[i] = e.Back()
 	}
+	if !slices.ContainsFunc(out, func(e config.Edited) bool { return e.Param == config.Rule }) {
+		return out
+	}
+	slices.Reverse(out)
+	last := func(e config.Edited) int { return int(switched(e.WaitsForSurgery())) }
+	slices.SortStableFunc(out, func(a, b config.Edited) int { return last(a) - last(b) })
 	return out
 }
 

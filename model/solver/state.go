@@ -280,9 +280,14 @@ func (s *Solver) mergeSettings(path string, rs *caffepb.RunState) error {
 	}
 	merged, notes, kept := config.Merge(saved, then, s.files, s.run.Settings)
 	if kept != nil {
+		const named = 8
+		more := ""
+		if n := len(kept) - named; n > 0 {
+			kept, more = kept[:named], fmt.Sprintf(" and %d more", n)
+		}
 		notes = append(
 			notes,
-			fmt.Sprintf("as in the snapshot: %s; --settings files takes the files'", strings.Join(kept, ", ")),
+			fmt.Sprintf("as in the snapshot: %s%s; --settings files takes the files'", strings.Join(kept, ", "), more),
 		)
 	}
 	if err := merged.Validate(); err != nil {
