@@ -48,7 +48,7 @@ const (
 	defaultExponent  = 3
 	endPart          = 0.6  // of the run, for the descent; the anneal has the rest
 	warmPart         = 0.2  // of the run, for random weights to learn something
-	mostStart        = 50.0 // times smaller at the first surgery, at most
+	mostStart        = 20.0 // times smaller at the first surgery, at most
 	softInterval     = 20
 	hardInterval     = 100 // a weight that is pruned by a hard rule is missed at once
 	leastSurgeries   = 50
@@ -215,9 +215,9 @@ func (d *Descent) start(layers []Layer) (float64, error) {
 		return from.Limit, nil
 	}
 	times := dense / b.Limit
-	startTimes := min(math.Pow(times, 2./3), mostStart)
+	startTimes := min(math.Sqrt(times), mostStart)
 	from := max(dense/startTimes, b.Limit)
-	why := fmt.Sprintf("%.3gx at once, %.4gx to the power 2/3 and at most %gx", startTimes, times, mostStart)
+	why := fmt.Sprintf("%.3gx at once, the square root of %.4gx and at most %gx", startTimes, times, mostStart)
 	if now < from {
 		from, why = now, fmt.Sprintf("what is kept now, %.4gx", dense/now)
 	}

@@ -92,7 +92,7 @@ var Options = []Option{
 	whole("interval", "iterations", "20; 100 under the seed and the paper rule; at most a 50th of the descent",
 		"how many iterations lie between two surgeries", func(s *Settings) *int { return &s.Interval }),
 	{
-		Name: "start_kept", Form: TargetForms, Default: "the target's times to the power 2/3, at most 50x",
+		Name: "start_kept", Form: TargetForms, Default: "the square root of the target's times, at most 20x",
 		Doc:   "what the first surgery leaves",
 		parse: func(s *Settings, text string) error { return parseTarget(&s.StartKept, text, autoText) },
 		text:  func(s *Settings) string { return targetText(s.StartKept, autoText) },

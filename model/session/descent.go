@@ -89,7 +89,7 @@ func (d *descent) bare() []autopilot.Layer {
 	all := d.solver.Layers()
 	out := make([]autopilot.Layer, len(all))
 	for i, p := range all {
-		out[i] = autopilot.Layer{Name: p.Name, Total: p.Weights.Data.N}
+		out[i] = autopilot.Layer{Name: p.Name, Total: p.Entries()}
 	}
 	return out
 }

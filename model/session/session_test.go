@@ -138,7 +138,7 @@ func describe(s *session.Snapshot) string {
 	fmt.Fprintf(&b, "%s at %d\n", s.State, s.Iter)
 	for _, l := range s.Layers {
 		h := s.Hyper.Layer(l.Name)
-		fmt.Fprintf(&b, "%s %s %g kept %d of %d\n", l.Name, h.ThresholdParam().String(), h.Threshold, l.Kept, l.Weights)
+		fmt.Fprintf(&b, "%s %s %.4g kept %d of %d\n", l.Name, h.ThresholdParam().String(), h.Threshold, l.Kept, l.Weights)
 	}
 	for _, c := range s.Pending {
 		fmt.Fprintf(&b, "pending %s\n", c)

@@ -123,6 +123,9 @@ func (s *Solver) applyHysteresis(x []float32, p *layer.Param) {
 	}
 }
 
+// Entries is how many entries surgery may prune: weights and biases, whichever rule the layer goes by.
+func (p *Layer) Entries() int { return p.Weights.Data.N + p.biasEntries(gpu.SoftRule) }
+
 // biasEntries is how many biases a rule prunes.
 func (p *Layer) biasEntries(r gpu.Rule) int {
 	if p.Bias == nil || !r.PrunesBias() {
