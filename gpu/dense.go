@@ -10,12 +10,14 @@ type Gemm struct {
 	A, B           *Tensor
 	Beta           float32
 	C              *Tensor
+	Kept           *Tensor // see Device.GemmKept; nil: all of C is wanted
 }
 
 func (o *Gemm) operands(v *operands) {
 	v.in("a", &o.A, o.M*o.K)
 	v.in("b", &o.B, o.K*o.N)
 	v.out("c", &o.C, o.M*o.N)
+	v.inOptional("kept", &o.Kept, o.M*o.N)
 }
 
 // Gemm sets C = alpha·op(A)·op(B) + beta·C for row-major C (m×n), op(A) (m×k), op(B) (k×n), where op
@@ -26,4 +28,21 @@ func (d *Device) Gemm(transA, transB bool, m, n, k int, alpha float32, a, b *Ten
 		&d.ops.Gemm,
 		Gemm{TransA: transA, TransB: transB, M: m, N: n, K: k, Alpha: alpha, A: a, B: b, Beta: beta, C: c},
 	)
+}
+
+// GemmKept is Gemm of the entries of C that kept, forward weights of C's shape, keeps: T is 1 (see Masked weights). The
+// others are of no account, so a device computes them or leaves them as they are. kept may be nil: all are wanted. With
+// the gradients of outputs and inputs of an inner product for A and B, it is the gradient of kept weights alone: a
+// sampled dense-dense product (SDDMM).
+func (d *Device) GemmKept(
+	transA, transB bool,
+	m, n, k int,
+	alpha float32,
+	a, b *Tensor,
+	beta float32,
+	c, kept *Tensor,
+) {
+	describe(d, &d.ops.Gemm, Gemm{
+		TransA: transA, TransB: transB, M: m, N: n, K: k, Alpha: alpha, A: a, B: b, Beta: beta, C: c, Kept: kept,
+	})
 }

@@ -39,20 +39,22 @@ func (d *Device) ConvBackwardData(g *ConvGeometry, dy, w, dx *Tensor) {
 
 // ConvBackwardWeights is the operation of Device.ConvBackwardWeights.
 type ConvBackwardWeights struct {
-	G             *ConvGeometry
-	X, DY, DW, DB *Tensor
+	G                   *ConvGeometry
+	X, DY, Kept, DW, DB *Tensor
 }
 
 func (o *ConvBackwardWeights) operands(v *operands) {
 	v.in("x", &o.X, o.G.InputLen())
 	v.in("dy", &o.DY, o.G.OutputLen())
+	v.inOptional("kept", &o.Kept, o.G.WeightLen())
 	v.outOptional("dw", &o.DW, o.G.WeightLen())
 	v.outOptional("db", &o.DB, o.G.O)
 }
 
-// ConvBackwardWeights adds the gradients of w and b to dw and db. Either may be nil.
-func (d *Device) ConvBackwardWeights(g *ConvGeometry, x, dy, dw, db *Tensor) {
-	describe(d, &d.ops.ConvBackwardWeights, ConvBackwardWeights{G: g, X: x, DY: dy, DW: dw, DB: db})
+// ConvBackwardWeights adds the gradients of w and b to dw and db. Either may be nil. Where kept, forward weights, is not
+// nil, the gradients of the weights that it prunes are of no account, so a device adds them or leaves them out.
+func (d *Device) ConvBackwardWeights(g *ConvGeometry, x, dy, kept, dw, db *Tensor) {
+	describe(d, &d.ops.ConvBackwardWeights, ConvBackwardWeights{G: g, X: x, DY: dy, Kept: kept, DW: dw, DB: db})
 }
 
 // MaxPool is the operation of Device.MaxPool.

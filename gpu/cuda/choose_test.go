@@ -70,7 +70,7 @@ func big(t *testing.T, d *gpu.Device) (y, z []float32) {
 		d.ReLU(out, out, 0)
 		d.ConvBackwardData(&g, out, w, dx)
 		d.Fill(dw, 1)
-		d.ConvBackwardWeights(&g, dx, out, dw, nil)
+		d.ConvBackwardWeights(&g, dx, out, nil, dw, nil)
 		if err := d.Sync(); err != nil {
 			t.Fatal(err)
 		}

@@ -54,8 +54,9 @@ func convCase(b *bench, g *gpu.ConvGeometry) {
 	nx, nw, ny := g.N*g.C*g.H*g.W, g.O*g.C/g.Groups*g.KH*g.KW, g.N*g.O*g.OutH*g.OutW
 	x, w, c, dy := b.random(nx), b.random(nw), b.random(g.O), b.random(ny)
 	tx, tw, tc, ty := b.tensor(x), b.tensor(w), b.tensor(c), b.empty(ny)
-	y, dx, dw := make([]float64, ny), make([]float64, nx), wide(b.random(nw))
-	tdw := b.tensor(narrow(dw))
+	before := b.random(nw)
+	y, dx, dw := make([]float64, ny), make([]float64, nx), wide(before)
+	tdw := b.tensor(before)
 	taps(g, func(i, k, o int) {
 		y[o] += float64(x[i]) * float64(w[k])
 		dx[i] += float64(dy[o]) * float64(w[k])
@@ -71,14 +72,15 @@ func convCase(b *bench, g *gpu.ConvGeometry) {
 	b.check("ConvBackwardData "+name, tdx, dx)
 	db := b.random(g.O)
 	tdb := b.tensor(db)
-	b.d.ConvBackwardWeights(g, tx, tdy, tdw, tdb)
+	b.d.ConvBackwardWeights(g, tx, tdy, nil, tdw, tdb)
 	b.check("ConvBackwardWeights dw "+name, tdw, dw)
+	convKept(b, g, tx, tdy, before, dw)
 	want := wide(db)
 	for i, v := range dy {
 		want[i/plane%g.O] += float64(v)
 	}
 	b.check("ConvBackwardWeights db "+name, tdb, want)
-	b.d.ConvBackwardWeights(g, tx, tdy, nil, tdb) // a frozen weight
+	b.d.ConvBackwardWeights(g, tx, tdy, nil, nil, tdb) // a frozen weight
 }
 
 func narrow(v []float64) []float32 {

@@ -27,6 +27,8 @@ type back struct {
 	kernels   kernels
 	col       [][]float32 // im2col scratch of each worker
 	grads     []float32   // partial weight gradients of a convolution
+	packed    []float32   // operands of a product of kept entries alone
+	taps      keptTaps    // of a convolution
 	sums      []float64   // results of the pieces of a reduction
 	allocated atomic.Int64
 	account   memory.Account

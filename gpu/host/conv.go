@@ -114,15 +114,22 @@ func (d *back) convBackwardWeights(o *gpu.ConvBackwardWeights) {
 	if o.DW == nil {
 		return
 	}
-	runs := min(16, g.N, max(2, maxPartialBytes/4/weights))
-	perRun := (g.N + runs - 1) / runs
-	runs = (g.N + perRun - 1) / perRun
-	if len(d.grads) < runs*weights {
-		d.grads = make([]float32, runs*weights)
+	if o.Kept != nil && sparse(slice(o.Kept), crossover) {
+		d.convBackwardKept(o)
+		return
 	}
-	k := convBackwardWeightsKernel{d, g, slice(o.X), slice(o.DY), d.grads, perRun, weights}
+	perRun, runs := runsOf(g.N, max(2, maxPartialBytes/4/weights))
+	grads := room(&d.grads, runs*weights)
+	k := convBackwardWeightsKernel{d, g, slice(o.X), slice(o.DY), grads, perRun, weights}
 	launch(d, &d.kernels.convBackwardWeights, k, runs, 1)
-	launch(d, &d.kernels.addRuns, addRunsKernel{d.grads, slice(o.DW), runs}, weights, grain)
+	launch(d, &d.kernels.addRuns, addRunsKernel{grads, slice(o.DW), runs}, weights, grain)
+}
+
+// runsOf cuts images into runs: at most 16, and at most most.
+func runsOf(images, most int) (perRun, runs int) {
+	runs = min(16, images, most)
+	perRun = (images + runs - 1) / runs
+	return perRun, (images + perRun - 1) / perRun
 }
 
 // convBackwardWeightsKernel does runs of images.

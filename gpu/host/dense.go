@@ -3,6 +3,10 @@ package host
 import "dns-tui/gpu"
 
 func (d *back) gemm(o *gpu.Gemm) {
+	if o.Kept != nil && sparse(slice(o.Kept), min(crossover, float64(o.K)/short)) {
+		d.gemmKept(o)
+		return
+	}
 	k := gemmKernel{
 		blas: d.blas, transA: o.TransA, transB: o.TransB, m: o.M, n: o.N, k: o.K, lda: o.K, ldb: o.N,
 		alpha: o.Alpha, beta: o.Beta, a: slice(o.A), b: slice(o.B), c: slice(o.C), byRows: o.M > o.N,

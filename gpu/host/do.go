@@ -189,10 +189,14 @@ type kernels struct {
 	sumSquares              sumSquaresKernel
 	nonFinite               nonFiniteKernel
 	gemm                    gemmKernel
+	gemmKept                gemmKeptKernel
+	pack                    packKernel
 	conv                    convKernel
 	convBackwardData        convBackwardDataKernel
 	convBackwardWeights     convBackwardWeightsKernel
 	addRuns                 addRunsKernel
+	convBackwardKept        convBackwardKeptKernel
+	addTaps                 addTapsKernel
 	maxPool                 maxPoolKernel
 	maxPool2                maxPool2Kernel
 	maxPoolBackward         maxPoolBackwardKernel

@@ -182,7 +182,7 @@ func (l *convolution) input(b *Blob) *gpu.Tensor {
 func (l *convolution) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	for i := range top {
 		if dw, db := l.w.Gradient(), l.b.Gradient(); dw != nil || db != nil {
-			l.op.backwardWeights(l.input(bottom[i]), top[i].Diff, dw, db)
+			l.op.backwardWeights(l.input(bottom[i]), top[i].Diff, l.w.gradientsOf(), dw, db)
 		}
 		switch {
 		case !need[i]:
@@ -252,7 +252,7 @@ func (l *deconvolution) Forward(bottom, top []*Blob) error {
 func (l *deconvolution) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	for i := range top {
 		if dw := l.w.Gradient(); dw != nil {
-			l.op.backwardWeights(top[i].Diff, bottom[i].Data, dw, nil)
+			l.op.backwardWeights(top[i].Diff, bottom[i].Data, nil, dw, nil)
 		}
 		if db := l.b.Gradient(); db != nil {
 			l.c.Device.SumBias(l.out, top[i].Diff, db)

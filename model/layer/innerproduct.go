@@ -77,9 +77,9 @@ func (l *innerProduct) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	d := l.c.Device
 	if dw := l.w.Gradient(); dw != nil {
 		if l.transposed {
-			d.Gemm(true, false, l.k, l.n, l.m, 1, bottom[0].Data, top[0].Diff, 1, dw)
+			d.GemmKept(true, false, l.k, l.n, l.m, 1, bottom[0].Data, top[0].Diff, 1, dw, l.w.gradientsOf())
 		} else {
-			d.Gemm(true, false, l.n, l.k, l.m, 1, top[0].Diff, bottom[0].Data, 1, dw)
+			d.GemmKept(true, false, l.n, l.k, l.m, 1, top[0].Diff, bottom[0].Data, 1, dw, l.w.gradientsOf())
 		}
 	}
 	if db := l.b.Gradient(); db != nil {

@@ -20,6 +20,9 @@ type Param struct {
 	Diff   *gpu.Tensor
 	Masked *gpu.Tensor // forward weights, or nil while nothing was ever pruned (see gpu, Masked weights)
 	Soft   gpu.Soft    // what the forward weights of kept entries are
+	// KeptOnly says that until it is false again only the gradients of kept entries count: a layer may leave those of
+	// pruned entries out of Diff.
+	KeptOnly bool
 
 	LRMult, DecayMult float32
 	// Statistics marks what a layer updates itself (BatchNorm's running sums): never trained, whatever lr_mult says.
@@ -43,6 +46,14 @@ func (p *Param) Gradient() *gpu.Tensor {
 		return nil
 	}
 	return p.Diff
+}
+
+// gradientsOf returns the forward weights whose kept entries have all the gradients that count, or nil where all do.
+func (p *Param) gradientsOf() *gpu.Tensor {
+	if p.KeptOnly {
+		return p.Masked
+	}
+	return nil
 }
 
 // EnsureMask gives the parameter forward weights with nothing pruned yet.

@@ -159,7 +159,8 @@ func (w *window) checkFits(bottom *Blob) error {
 type convolver interface {
 	forward(x, w, b, y *gpu.Tensor)
 	backwardData(dy, w, dx *gpu.Tensor)
-	backwardWeights(x, dy, dw, db *gpu.Tensor)
+	// backwardWeights may leave out the gradients of weights that kept, forward weights or nil, prunes.
+	backwardWeights(x, dy, kept, dw, db *gpu.Tensor)
 }
 
 // newConvolver returns the kernels for a window over n inputs of c channels and size in, to o channels: the device's
@@ -187,8 +188,8 @@ type planar struct {
 
 func (p *planar) forward(x, w, b, y *gpu.Tensor)     { p.d.Conv(&p.g, x, w, b, y) }
 func (p *planar) backwardData(dy, w, dx *gpu.Tensor) { p.d.ConvBackwardData(&p.g, dy, w, dx) }
-func (p *planar) backwardWeights(x, dy, dw, db *gpu.Tensor) {
-	p.d.ConvBackwardWeights(&p.g, x, dy, dw, db)
+func (p *planar) backwardWeights(x, dy, kept, dw, db *gpu.Tensor) {
+	p.d.ConvBackwardWeights(&p.g, x, dy, kept, dw, db)
 }
 
 // volume is a convolution over more axes: an image at a time, y = W·col in each group.
@@ -242,7 +243,7 @@ func (v *volume) backwardData(dy, w, dx *gpu.Tensor) {
 	}
 }
 
-func (v *volume) backwardWeights(x, dy, dw, db *gpu.Tensor) {
+func (v *volume) backwardWeights(x, dy, _, dw, db *gpu.Tensor) {
 	if dw != nil {
 		xs, ys, ws := v.in.of(x, v.n), v.out.of(dy, v.n*v.groups), v.weights.of(dw, v.groups)
 		for n, img := range xs {

@@ -1,0 +1,206 @@
+package host
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"dns-tui/gpu"
+)
+
+// Where little is kept, gradients of pruned weights are left out: they stay as they are. Where much is, all are computed.
+// The results have the same bits on any number of threads.
+func TestKeptOnly(t *testing.T) {
+	for _, density := range []float32{0.01, 0.5} {
+		var want [][]float32
+		for _, threads := range []int{1, 3} {
+			d := New(Options{Threads: threads})
+			defer d.Close()
+			have := keptOnly(t, d, density)
+			if want == nil {
+				want = have
+			}
+			for op, values := range have {
+				for i, v := range values {
+					if math.Float32bits(v) != math.Float32bits(want[op][i]) {
+						t.Fatalf(
+							"operation %d at %g: [%d] is %g by %d threads, %g by 1",
+							op,
+							density,
+							i,
+							v,
+							threads,
+							want[op][i],
+						)
+					}
+				}
+			}
+		}
+	}
+}
+
+// keptOnly returns weight gradients of a product and of two convolutions, which were 1 before.
+func keptOnly(t *testing.T, d *gpu.Device, density float32) (out [][]float32) {
+	t.Helper()
+	stream := uint32(0)
+	tensor := func(n int) *gpu.Tensor {
+		stream++
+		key := gpu.Key{Seed: 3, Stream: stream}
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = key.Uniform(i) - 0.5
+		}
+		x, err := gpu.NewTensor(d, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Upload(x, v)
+		return x
+	}
+	check := func(n int, run func(kept, dw *gpu.Tensor)) {
+		t.Helper()
+		kept, dw := tensor(n), tensor(n)
+		m, v := make([]float32, n), make([]float32, n)
+		d.Download(m, kept)
+		for i := range m {
+			if m[i]+0.5 >= density {
+				m[i] = gpu.Pruned
+			}
+		}
+		d.Upload(kept, m)
+		d.Fill(dw, 1)
+		run(kept, dw)
+		d.Download(v, dw)
+		added := 0
+		for i := range v {
+			if gpu.IsPruned(m[i]) && v[i] != 1 {
+				added++
+			}
+		}
+		if all := density > 0.1; (added > 0) != all {
+			t.Errorf("at %g, something was added to %d gradients of pruned weights", density, added)
+		}
+		out = append(out, v)
+	}
+	const rows, cols, batch = 300, 200, 64
+	y, x := tensor(batch*rows), tensor(batch*cols)
+	check(rows*cols, func(kept, dw *gpu.Tensor) {
+		d.GemmKept(true, false, rows, cols, batch, 1, y, x, 1, dw, kept)
+	})
+	for _, g := range []gpu.ConvGeometry{
+		{N: 20, C: 4, H: 9, W: 10, O: 40, KH: 3, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 2},
+		{N: 33, C: 6, H: 19, W: 17, O: 30, KH: 5, KW: 3, SH: 2, SW: 3, PH: 2, PW: 1, DH: 1, DW: 2, Groups: 1},
+	} {
+		g.Resolve()
+		x, dy := tensor(g.InputLen()), tensor(g.OutputLen())
+		check(g.WeightLen(), func(kept, dw *gpu.Tensor) { d.ConvBackwardWeights(&g, x, dy, kept, dw, nil) })
+	}
+	return out
+}
+
+// What is kept is found wherever it is, at the ends too.
+func TestNextKept(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := make([]float32, rapid.IntRange(0, 70).Draw(t, "length"))
+		for i := range m {
+			m[i] = gpu.Pruned
+		}
+		for range rapid.IntRange(0, 5).Draw(t, "kept") {
+			if len(m) > 0 {
+				at := rapid.IntRange(0, len(m)-1).Draw(t, "position")
+				m[at] = rapid.SampledFrom([]float32{0, 1, -1e-45, float32(math.NaN())}).Draw(t, "value")
+			}
+		}
+		at := 0
+		for i, v := range m {
+			if gpu.IsPruned(v) {
+				continue
+			}
+			if found := nextKept(m, at); found != i {
+				t.Fatalf("from %d on, %d is found, wanted %d", at, found, i)
+			}
+			at = i + 1
+		}
+		if found := nextKept(m, at); found != len(m) {
+			t.Fatalf("from %d on, %d is found, wanted the end, %d", at, found, len(m))
+		}
+	})
+}
+
+// BenchmarkKeptOnly measures weight gradients of kept entries alone (sparse) beside those of all (dense): of layers of
+// LeNet-5 (batch 64) and AlexNet, by the fraction that is kept.
+func BenchmarkKeptOnly(b *testing.B) {
+	d := NewBack(Options{}).(*back)
+	defer d.Close()
+	tensor := func(n int) *gpu.Tensor {
+		m, err := d.Alloc(n)
+		if err != nil {
+			b.Fatal(err)
+		}
+		t := &gpu.Tensor{Mem: m, N: n, Shape: []int{n}}
+		key := gpu.Key{Seed: 1, Stream: uint32(n)}
+		for i := range slice(t) {
+			slice(t)[i] = key.Uniform(i) - 0.5
+		}
+		return t
+	}
+	// compare runs both for masks of several densities.
+	compare := func(name string, kept *gpu.Tensor, dense, sparse func()) {
+		values := append([]float32(nil), slice(kept)...)
+		b.Run(name+"/dense", func(b *testing.B) {
+			for b.Loop() {
+				dense()
+			}
+		})
+		for _, density := range []float32{0.003, 0.01, 0.03, 0.1, 0.3} {
+			for i, v := range values {
+				if slice(kept)[i] = v; (gpu.Key{Seed: 2}).Uniform(i) >= density {
+					slice(kept)[i] = gpu.Pruned
+				}
+			}
+			b.Run(fmt.Sprintf("%s/sparse %.1f%%", name, 100*density), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					sparse()
+				}
+			})
+		}
+	}
+	for _, c := range []struct {
+		name string
+		g    gpu.ConvGeometry
+	}{
+		{"conv1", gpu.ConvGeometry{N: 64, C: 1, H: 28, W: 28, O: 20, KH: 5, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}},
+		{"conv2", gpu.ConvGeometry{N: 64, C: 20, H: 12, W: 12, O: 50, KH: 5, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}},
+		{"alexnet conv3", gpu.ConvGeometry{N: 16, C: 256, H: 13, W: 13, O: 384, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1,
+			DH: 1, DW: 1, Groups: 1}},
+	} {
+		c.g.Resolve()
+		kept := tensor(c.g.WeightLen())
+		o := gpu.ConvBackwardWeights{
+			G: &c.g, X: tensor(c.g.InputLen()), DY: tensor(c.g.OutputLen()), DW: tensor(c.g.WeightLen()),
+		}
+		compare(c.name, kept, func() { d.convBackwardWeights(&o) }, func() {
+			o := o
+			o.Kept = kept
+			d.convBackwardKept(&o)
+		})
+	}
+	for _, c := range []struct {
+		name           string
+		batch, out, in int
+	}{{"ip1", 64, 500, 800}, {"ip2", 64, 10, 500}, {"fc6", 16, 4096, 9216}} {
+		kept := tensor(c.out * c.in)
+		o := gpu.Gemm{
+			TransA: true, M: c.out, N: c.in, K: c.batch, Alpha: 1,
+			A: tensor(c.batch * c.out), B: tensor(c.batch * c.in), Beta: 1, C: tensor(c.out * c.in),
+		}
+		compare(c.name, kept, func() { d.gemm(&o) }, func() {
+			o := o
+			o.Kept = kept
+			d.gemmKept(&o)
+		})
+	}
+}
