@@ -42,7 +42,7 @@ type Solver struct {
 	recent       []float32 // the last average_loss losses, oldest first
 	hyper        *config.Hyper
 	files        *config.Hyper // what the files say of them
-	measureNorms bool          // measure norms in the next update
+	measureNorms bool          // measure norms in the next update that has whole gradients
 	rateFactor   float64       // see SetRateFactor
 	// lastPass is the loss of the last of an iteration's iter_size passes.
 	lastPass float64
@@ -358,7 +358,8 @@ func (s *Solver) update(scale float32) {
 		t := float64(s.Iter + 1)
 		u.Correction = float32(math.Sqrt(1-math.Pow(float64(u.Decay2), t)) / (1 - math.Pow(s.hyper.Momentum, t)))
 	}
-	if s.measureNorms {
+	measures := s.measureNorms && s.wholeGradients()
+	if measures {
 		u.KeepStep = true
 		s.measureGradients(scale)
 	}
@@ -374,9 +375,18 @@ func (s *Solver) update(scale float32) {
 		u.Rate, u.Decay, u.Gate = rate*p.LRMult, float32(s.hyper.WeightDecay)*p.DecayMult, s.gate
 		s.device.Update(u, p.Data, p.Diff, s.history[i][0], s.history[i][1], p.Masked)
 	}
-	if s.measureNorms {
+	if measures {
 		s.measureNorms = false
 		s.measureSteps()
+	}
+}
+
+// limitGradients says which gradients count in this iteration's passes: not those of pruned entries where theta is 0,
+// unless clip_gradients, which looks at all, is set. It must depend on nothing but settings and the iteration, as a
+// device may round gradients otherwise where some are left out.
+func (s *Solver) limitGradients() {
+	for _, p := range s.Net.Params() {
+		p.KeptOnly = s.param.GetClipGradients() <= 0 && s.theta(p) == 0
 	}
 }
 
@@ -400,9 +410,17 @@ func (s *Solver) weightsFrozen(p *layer.Param) bool {
 	return l != nil && l.WeightsFrozen
 }
 
-// MeasureNorms has the next iteration measure the norms of the layers that can be pruned. It changes no bit of the
-// training.
+// MeasureNorms has the next iteration measure the norms of the layers that can be pruned; where theta is 0 between
+// others, the next of those others. It changes no bit of the training.
 func (s *Solver) MeasureNorms() { s.measureNorms = true }
+
+// wholeGradients reports whether the gradients of this iteration lack none that those of another have.
+func (s *Solver) wholeGradients() bool {
+	return !slices.ContainsFunc(s.surgeon.layers, func(p *Layer) bool {
+		l := s.hyper.Layer(p.Name)
+		return l.Theta != 0 && l.ThetaAt(s.Iter) == 0
+	})
+}
 
 // measureGradients measures what the gradients of the weights are before the update; measureSteps what it took off,
 // which it left in their place.

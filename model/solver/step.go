@@ -85,6 +85,7 @@ func (s *Solver) Advance() error {
 			s.surgeon.operate(p, s.hyper.Layer(p.Name), s.Iter, &f.ops[len(f.ops)-1])
 		}
 	}
+	s.limitGradients()
 	for pass := range f.passes {
 		if pass > 0 && s.Interrupted != nil && s.Interrupted() {
 			return s.giveUp(f, pass)

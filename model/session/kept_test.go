@@ -1,0 +1,158 @@
+package session_test
+
+import (
+	"bytes"
+	"math"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+	"dns-tui/gpu/host"
+	"dns-tui/model/modeltest"
+	"dns-tui/model/solver"
+)
+
+// sparsely is the soft rule, without shrinking, with theta in every fifth iteration; and of conv2 and ip1 so little is
+// kept that the host leaves out the gradients of pruned weights between them.
+func sparsely(r *config.Run) {
+	soft(float32(math.Inf(1)), 1, 5)(r)
+	r.Solver.ClipGradients = nil
+	r.Solver.BaseLr = proto.Float32(0.05)
+	for _, l := range r.Train.Net.Layer {
+		switch l.GetName() {
+		case "conv2":
+			l.ConvolutionParam.Threshold = proto.Float32(1.45)
+		case "ip1":
+			l.InnerProductParam.Threshold = proto.Float32(1.71)
+		}
+	}
+}
+
+// whole is the host without what it leaves out.
+type whole struct {
+	gpu.Back
+	limited int // operations that might have left something out
+}
+
+func (w *whole) Do(op gpu.Op) {
+	kept := new(*gpu.Tensor)
+	switch o := op.(type) {
+	case *gpu.Gemm:
+		kept = &o.Kept
+	case *gpu.ConvBackwardWeights:
+		kept = &o.Kept
+	}
+	if *kept != nil {
+		w.limited++
+		*kept = nil
+	}
+	w.Back.Do(op)
+}
+
+// Where theta is 0, a device that leaves out the gradients of pruned weights takes the way, to rounding, of one that
+// computes all.
+func TestGradientsOfKeptWeights(t *testing.T) {
+	const iterations, passes, layers = 24, 2, 4
+	back := &whole{Back: host.NewBack(host.Options{Threads: 2})}
+	all, some := gpu.NewDevice(back, nil), host.New(host.Options{Threads: 2})
+	defer all.Close()
+	defer some.Close()
+	wantLosses, want := sparseRun(t, all, iterations)
+	haveLosses, have := sparseRun(t, some, iterations)
+	if n := passes * layers * (iterations - iterations/5 - 1); back.limited != n {
+		t.Errorf("%d gradients were limited to kept weights, wanted %d", back.limited, n)
+	}
+	for i, l := range wantLosses {
+		if e := math.Abs(haveLosses[i] - l); !(e < 1e-4*math.Abs(l)) {
+			t.Errorf("iteration %d: loss %g, with all gradients %g", i, haveLosses[i], l)
+		}
+	}
+	if wantLosses[iterations-1] > 0.99*wantLosses[0] {
+		t.Errorf("the run learned nothing: losses %v", wantLosses)
+	}
+	masks, bits := 0, 0
+	for at, array := range want {
+		for i, v := range array {
+			if other := have[at][i]; gpu.IsPruned(v) != gpu.IsPruned(other) {
+				masks++
+			} else if v != other {
+				bits++
+			}
+		}
+	}
+	// Rounding may put a weight on the other side of the cut.
+	if masks > 2 || bits == 0 {
+		t.Errorf("masks differ in %d places, numbers in %d, wanted hardly any and some", masks, bits)
+	}
+}
+
+// sparseRun trains a net sparsely, and returns its losses and forward weights.
+func sparseRun(t *testing.T, d *gpu.Device, iterations int) (losses []float64, forward [][]float32) {
+	t.Helper()
+	s, err := solver.New(mini(t, "dns_seed_mini", sparsely), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for range iterations {
+		loss, err := s.Step()
+		if err != nil {
+			t.Fatal(err)
+		}
+		losses = append(losses, loss)
+	}
+	for _, p := range s.Net.Params() {
+		forward = append(forward, modeltest.Values(d, p.Forward()))
+	}
+	return losses, forward
+}
+
+// Gradients that are left out change nothing of it that a run resumes bit for bit, with any number of threads.
+func TestGradientsOfKeptWeightsResume(t *testing.T) {
+	undisturbed, _ := weightsAt(t, mini(t, "dns_seed_mini", sparsely), 2, 18)
+	first := mini(t, "dns_seed_mini", sparsely)
+	train(t, first, 1, 8)
+	again := mini(t, "dns_seed_mini", sparsely)
+	again.Weights, again.Snapshot = nil, first.SnapshotPrefix()+"_iter_8.solverstate"
+	if resumed, _ := weightsAt(t, again, 3, 18); !bytes.Equal(undisturbed, resumed) {
+		t.Error("weights after a resume differ from those of the undisturbed run")
+	}
+}
+
+// Norms are of whole gradients, so they wait for an iteration that has them; measuring changes no bit.
+func TestNormsAreOfWholeGradients(t *testing.T) {
+	weights := func(measure bool) (out [][]float32) {
+		d := host.New(host.Options{Threads: 2})
+		defer d.Close()
+		s, err := solver.New(mini(t, "dns_seed_mini", sparsely), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for i := range 8 {
+			if measure {
+				s.MeasureNorms()
+			}
+			if _, err := s.Step(); err != nil {
+				t.Fatal(err)
+			}
+			if n := s.Layer("ip1").Norms(); measure && n.Iter != i/5*5 {
+				t.Errorf("after iteration %d norms are of iteration %d, wanted %d", i, n.Iter, i/5*5)
+			}
+		}
+		for _, p := range s.Net.Params() {
+			out = append(out, modeltest.Values(d, p.Data))
+		}
+		return out
+	}
+	plain, measured := weights(false), weights(true)
+	for at, array := range plain {
+		for i, v := range array {
+			if math.Float32bits(v) != math.Float32bits(measured[at][i]) {
+				t.Fatalf("parameter %d[%d] is %g, %g where norms are measured", at, i, v, measured[at][i])
+			}
+		}
+	}
+}
