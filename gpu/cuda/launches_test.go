@@ -134,6 +134,12 @@ func TestLaunches(t *testing.T) {
 				d.Surgery(&o, p[0], p[3], p[1], p[2], &results[i])
 			}
 		}, 2},
+		{"surgery of a layer twice, one behind the other", func() {
+			for i := range 2 {
+				o := gpu.SurgeryParams{Threshold: float32(i), Redraw: true}
+				d.Surgery(&o, params[0][0], params[0][3], nil, nil, &results[i])
+			}
+		}, 4},
 		{"surgery with histograms", func() {
 			for i, p := range params {
 				o := gpu.SurgeryParams{
