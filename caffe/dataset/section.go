@@ -1,5 +1,26 @@
 package dataset
 
+import (
+	"fmt"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+)
+
+// Range is what a layer reads of n records of a source, by its records: those from first on and before end. nil is all.
+func Range(r *caffepb.RecordRange, n int, source string) (first, end int, err error) {
+	from, to := caffe.Widen(r.GetFrom()), caffe.Widen(r.GetTo())
+	if !(from >= 0 && from < to && to <= 1) {
+		return 0, 0, fmt.Errorf("records: from %g to %g; wanted a part of 0 to 1", from, to)
+	}
+	const rounding = 1e-9 // 0.7·10 is a little less than 7
+	first, end = int(from*float64(n)+rounding), int(to*float64(n)+rounding)
+	if first == end {
+		return 0, 0, fmt.Errorf("records: from %g to %g is none of the %d in %s", from, to, n, source)
+	}
+	return first, end, nil
+}
+
 // Section is n records of a database from one on, round and round. 0 <= first, and first + n is at most what the
 // database holds; n is at least 1.
 func Section(db Database, first, n int) Database {

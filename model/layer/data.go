@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/caffe/dataset"
 	"dns-tui/gpu"
@@ -159,26 +158,12 @@ func section(db dataset.Database, r *caffepb.RecordRange) (dataset.Database, err
 	n, err := db.Count()
 	if err == nil {
 		var first, end int
-		if first, end, err = recordRange(r, n, db.Path()); err == nil {
+		if first, end, err = dataset.Range(r, n, db.Path()); err == nil {
 			return dataset.Section(db, first, end-first), nil
 		}
 	}
 	db.Close()
 	return nil, err
-}
-
-// recordRange is what a layer reads of n records of a source: those from first on and before end.
-func recordRange(r *caffepb.RecordRange, n int, source string) (first, end int, err error) {
-	from, to := caffe.Widen(r.GetFrom()), caffe.Widen(r.GetTo())
-	if !(from >= 0 && from < to && to <= 1) {
-		return 0, 0, fmt.Errorf("records: from %g to %g; wanted a part of 0 to 1", from, to)
-	}
-	const rounding = 1e-9 // 0.7·10 is a little less than 7
-	first, end = int(from*float64(n)+rounding), int(to*float64(n)+rounding)
-	if first == end {
-		return 0, 0, fmt.Errorf("records: from %g to %g is none of the %d in %s", from, to, n, source)
-	}
-	return first, end, nil
 }
 
 // imageData reads the pictures of a list.
@@ -198,7 +183,7 @@ func (l *imageData) Setup(c *Context, _, top []*Blob) error {
 		return err
 	}
 	if r := p.GetRecords(); r != nil {
-		first, end, err := recordRange(r, len(list.Entries), p.GetSource())
+		first, end, err := dataset.Range(r, len(list.Entries), p.GetSource())
 		if err != nil {
 			return fmt.Errorf("image_data_param: %w", err)
 		}
