@@ -51,6 +51,12 @@ func subcommands() []subcommand {
 	return []subcommand{
 		{"ui", "SOLVER", "train and prune in the terminal UI; what `dns-tui SOLVER` does", runUI},
 		{"train", "--solver SOLVER", "train without a UI: progress lines, for logs and scripts", runTrain},
+		{
+			"search",
+			"--budget 0.2% --weights FILE SOLVER",
+			"find the smallest net within an accuracy budget, on held-out images",
+			runSearch,
+		},
 		{"runs", "", "list active runs, with or without a terminal", runRuns},
 		{"attach", "[RUN]", "open the UI on an active run", runAttach},
 		{

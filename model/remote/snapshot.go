@@ -81,6 +81,9 @@ func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 	if before == nil || s.Sensitivity != o.Sensitivity {
 		m.Sensitivity = &remotepb.SensitivityOf{Sensitivity: encodeSensitivity(s.Sensitivity)}
 	}
+	if s.Search != nil && (before == nil || s.Search != o.Search) {
+		m.Search = encodeSearch(s.Search)
+	}
 	if before == nil || s.Autopilot != nil || o.Autopilot != nil {
 		m.Autopilot = &remotepb.AutopilotStateOf{Autopilot: encodeAutopilotState(s.Autopilot)}
 	}
@@ -289,6 +292,9 @@ func decodeLists(m *remotepb.State, s *session.Snapshot) (err error) {
 	}
 	if m.Tests != nil {
 		s.Tests = decodeTests(m.Tests)
+	}
+	if m.Search != nil {
+		s.Search = decodeSearch(m.Search)
 	}
 	if m.Autopilot != nil {
 		if s.Autopilot, err = decodeAutopilotState(m.Autopilot.Autopilot); err != nil {

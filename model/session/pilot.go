@@ -509,7 +509,8 @@ func (p *pilot) keep(before string) {
 // keepFew writes one where a descent has come so much further that it is worth it: at the 0.7th of what was kept.
 func (p *pilot) keepFew() {
 	_, kept, _ := p.cost(p.Descent.current())
-	if n := len(p.points); p.Solver.Iter <= p.trouble || n > 0 && float64(kept) > math.Sqrt2/2*float64(p.points[n-1].kept) {
+	if n := len(p.points); p.Solver.Iter <= p.trouble ||
+		n > 0 && float64(kept) > math.Sqrt2/2*float64(p.points[n-1].kept) {
 		return
 	}
 	p.keep(fmt.Sprintf("more is pruned, of %s kept", human.Count(kept)))

@@ -119,7 +119,12 @@ func (t *Trainer) publish() {
 	for _, n := range t.display.deviceNotices(t.solver) {
 		t.note(Notice{n})
 	}
-	sn := &Snapshot{State: t.control.State, Problem: t.control.Problem, Sensitivity: t.prober.result()}
+	sn := &Snapshot{
+		State:       t.control.State,
+		Problem:     t.control.Problem,
+		Sensitivity: t.prober.result(),
+		Search:      t.search.Load(),
+	}
 	t.display.show(sn, t.solver, t.run.Solver)
 	t.settings.show(sn)
 	t.events.show(sn)

@@ -59,6 +59,7 @@ type Trainer struct {
 
 	requests chan request
 	latest   atomic.Pointer[Snapshot]
+	search   atomic.Pointer[Search] // that steers the run, as it is now
 	done     chan struct{}
 	err      error // why the run failed; set before done is closed
 	stopping stopRequest
@@ -284,9 +285,10 @@ func (t *Trainer) Err() error {
 // Snapshot implements Session. How the device is shows at once, also while the loop waits for it.
 func (t *Trainer) Snapshot() *Snapshot {
 	s := t.latest.Load()
-	if h := t.solver.Device().Health(); h != s.Health {
+	h, search := t.solver.Device().Health(), t.search.Load()
+	if h != s.Health || search != s.Search {
 		now := *s
-		now.Health = h
+		now.Health, now.Search = h, search
 		return &now
 	}
 	return s

@@ -138,14 +138,31 @@ func describe(s *session.Snapshot) string {
 	fmt.Fprintf(&b, "%s at %d\n", s.State, s.Iter)
 	for _, l := range s.Layers {
 		h := s.Hyper.Layer(l.Name)
-		fmt.Fprintf(&b, "%s %s %.4g kept %d of %d\n", l.Name, h.ThresholdParam().String(), h.Threshold, l.Kept, l.Weights)
+		fmt.Fprintf(
+			&b,
+			"%s %s %.4g kept %d of %d\n",
+			l.Name,
+			h.ThresholdParam().String(),
+			h.Threshold,
+			l.Kept,
+			l.Weights,
+		)
 	}
 	for _, c := range s.Pending {
 		fmt.Fprintf(&b, "pending %s\n", c)
 	}
 	if a := s.Autopilot; a != nil {
-		fmt.Fprintf(&b, "autopilot %s: %s, %.0f kept of %.1f planned, next surgery %d, rate ×%.3f, of %s\n", &a.Autopilot,
-			a.Phase, a.Now, a.Planned, a.Next, a.RateFactor, strings.Join(a.Driven, " "))
+		fmt.Fprintf(
+			&b,
+			"autopilot %s: %s, %.0f kept of %.1f planned, next surgery %d, rate ×%.3f, of %s\n",
+			&a.Autopilot,
+			a.Phase,
+			a.Now,
+			a.Planned,
+			a.Next,
+			a.RateFactor,
+			strings.Join(a.Driven, " "),
+		)
 		if a.Note != "" {
 			fmt.Fprintf(&b, "  %s\n", a.Note)
 		}
@@ -267,7 +284,13 @@ func drive(
 		text := format(ack, err)
 		if p := ack.Prediction; p != nil && r.Action == session.AutopilotPredict {
 			for i, name := range p.Layers {
-				text += fmt.Sprintf("%s %d of %d, %s\n", name, p.Solution.Layers[i].Kept, p.Totals[i], p.Solution.Layers[i].Bound)
+				text += fmt.Sprintf(
+					"%s %d of %d, %s\n",
+					name,
+					p.Solution.Layers[i].Kept,
+					p.Totals[i],
+					p.Solution.Layers[i].Bound,
+				)
 			}
 			for _, v := range p.Descent.Derived {
 				text += fmt.Sprintln(v)

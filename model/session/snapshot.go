@@ -62,6 +62,7 @@ type Snapshot struct {
 	WriteProblem        string          // what cannot be written, and why; "": nothing
 	Undo, Redo          string          // what Undo and Redo would do; "": nothing
 	Autopilot           *AutopilotState // nil: off
+	Search              *Search         // nil: none was begun. Never changed
 	Sensitivity         *Sensitivity    // nil until it was asked for; never changed
 	Path                string          // the solver's file
 	Prefix              string          // of snapshots

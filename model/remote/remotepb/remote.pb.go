@@ -3619,6 +3619,7 @@ type State struct {
 	Sensitivity *SensitivityOf    `protobuf:"bytes,47,opt,name=sensitivity,proto3" json:"sensitivity,omitempty"`
 	Tests       *TestResults      `protobuf:"bytes,48,opt,name=tests,proto3" json:"tests,omitempty"`
 	Autopilot   *AutopilotStateOf `protobuf:"bytes,49,opt,name=autopilot,proto3" json:"autopilot,omitempty"`
+	Search      *Search           `protobuf:"bytes,50,opt,name=search,proto3" json:"search,omitempty"`
 	// Those after the last that were sent.
 	Events []*Event `protobuf:"bytes,37,rep,name=events,proto3" json:"events,omitempty"`
 	// The run's curves in the order of session.Snapshot.
@@ -3938,6 +3939,13 @@ func (x *State) GetAutopilot() *AutopilotStateOf {
 	return nil
 }
 
+func (x *State) GetSearch() *Search {
+	if x != nil {
+		return x.Search
+	}
+	return nil
+}
+
 func (x *State) GetEvents() []*Event {
 	if x != nil {
 		return x.Events
@@ -4084,6 +4092,283 @@ func (x *Health) GetTemperature() int32 {
 	return 0
 }
 
+// session.Search.
+type Search struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Phase         string                 `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"`
+	Budget        float64                `protobuf:"fixed64,2,opt,name=budget,proto3" json:"budget,omitempty"`
+	Dense         float64                `protobuf:"fixed64,3,opt,name=dense,proto3" json:"dense,omitempty"`
+	Images        int64                  `protobuf:"varint,4,opt,name=images,proto3" json:"images,omitempty"`
+	Descended     bool                   `protobuf:"varint,5,opt,name=descended,proto3" json:"descended,omitempty"`
+	Before        float64                `protobuf:"fixed64,8,opt,name=before,proto3" json:"before,omitempty"`
+	Points        []*SearchPoint         `protobuf:"bytes,6,rep,name=points,proto3" json:"points,omitempty"`
+	Branches      []*SearchBranch        `protobuf:"bytes,7,rep,name=branches,proto3" json:"branches,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Search) Reset() {
+	*x = Search{}
+	mi := &file_remote_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Search) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Search) ProtoMessage() {}
+
+func (x *Search) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Search.ProtoReflect.Descriptor instead.
+func (*Search) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *Search) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *Search) GetBudget() float64 {
+	if x != nil {
+		return x.Budget
+	}
+	return 0
+}
+
+func (x *Search) GetDense() float64 {
+	if x != nil {
+		return x.Dense
+	}
+	return 0
+}
+
+func (x *Search) GetImages() int64 {
+	if x != nil {
+		return x.Images
+	}
+	return 0
+}
+
+func (x *Search) GetDescended() bool {
+	if x != nil {
+		return x.Descended
+	}
+	return false
+}
+
+func (x *Search) GetBefore() float64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *Search) GetPoints() []*SearchPoint {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+func (x *Search) GetBranches() []*SearchBranch {
+	if x != nil {
+		return x.Branches
+	}
+	return nil
+}
+
+type SearchPoint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Iter          int64                  `protobuf:"varint,1,opt,name=iter,proto3" json:"iter,omitempty"`
+	Kept          int64                  `protobuf:"varint,2,opt,name=kept,proto3" json:"kept,omitempty"`
+	Total         int64                  `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	Path          string                 `protobuf:"bytes,4,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchPoint) Reset() {
+	*x = SearchPoint{}
+	mi := &file_remote_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchPoint) ProtoMessage() {}
+
+func (x *SearchPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchPoint.ProtoReflect.Descriptor instead.
+func (*SearchPoint) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *SearchPoint) GetIter() int64 {
+	if x != nil {
+		return x.Iter
+	}
+	return 0
+}
+
+func (x *SearchPoint) GetKept() int64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *SearchPoint) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *SearchPoint) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type SearchBranch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Asked         int64                  `protobuf:"varint,1,opt,name=asked,proto3" json:"asked,omitempty"`
+	Kept          int64                  `protobuf:"varint,2,opt,name=kept,proto3" json:"kept,omitempty"`
+	Total         int64                  `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	From          int64                  `protobuf:"varint,4,opt,name=from,proto3" json:"from,omitempty"`
+	Iters         int64                  `protobuf:"varint,5,opt,name=iters,proto3" json:"iters,omitempty"`
+	Accuracy      float64                `protobuf:"fixed64,6,opt,name=accuracy,proto3" json:"accuracy,omitempty"`
+	Loss          float64                `protobuf:"fixed64,7,opt,name=loss,proto3" json:"loss,omitempty"`
+	Inside        bool                   `protobuf:"varint,8,opt,name=inside,proto3" json:"inside,omitempty"`
+	Path          string                 `protobuf:"bytes,9,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchBranch) Reset() {
+	*x = SearchBranch{}
+	mi := &file_remote_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchBranch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchBranch) ProtoMessage() {}
+
+func (x *SearchBranch) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchBranch.ProtoReflect.Descriptor instead.
+func (*SearchBranch) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *SearchBranch) GetAsked() int64 {
+	if x != nil {
+		return x.Asked
+	}
+	return 0
+}
+
+func (x *SearchBranch) GetKept() int64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *SearchBranch) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *SearchBranch) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *SearchBranch) GetIters() int64 {
+	if x != nil {
+		return x.Iters
+	}
+	return 0
+}
+
+func (x *SearchBranch) GetAccuracy() float64 {
+	if x != nil {
+		return x.Accuracy
+	}
+	return 0
+}
+
+func (x *SearchBranch) GetLoss() float64 {
+	if x != nil {
+		return x.Loss
+	}
+	return 0
+}
+
+func (x *SearchBranch) GetInside() bool {
+	if x != nil {
+		return x.Inside
+	}
+	return false
+}
+
+func (x *SearchBranch) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
 // Nothing, until sensitivity was asked for.
 type SensitivityOf struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4094,7 +4379,7 @@ type SensitivityOf struct {
 
 func (x *SensitivityOf) Reset() {
 	*x = SensitivityOf{}
-	mi := &file_remote_proto_msgTypes[46]
+	mi := &file_remote_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4106,7 +4391,7 @@ func (x *SensitivityOf) String() string {
 func (*SensitivityOf) ProtoMessage() {}
 
 func (x *SensitivityOf) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[46]
+	mi := &file_remote_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4119,7 +4404,7 @@ func (x *SensitivityOf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SensitivityOf.ProtoReflect.Descriptor instead.
 func (*SensitivityOf) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{46}
+	return file_remote_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SensitivityOf) GetSensitivity() *Sensitivity {
@@ -4178,7 +4463,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_remote_proto_msgTypes[47]
+	mi := &file_remote_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4190,7 +4475,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[47]
+	mi := &file_remote_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4203,7 +4488,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{47}
+	return file_remote_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Event) GetSeq() int64 {
@@ -4735,7 +5020,7 @@ type AutopilotDone struct {
 
 func (x *AutopilotDone) Reset() {
 	*x = AutopilotDone{}
-	mi := &file_remote_proto_msgTypes[48]
+	mi := &file_remote_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4747,7 +5032,7 @@ func (x *AutopilotDone) String() string {
 func (*AutopilotDone) ProtoMessage() {}
 
 func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[48]
+	mi := &file_remote_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4760,7 +5045,7 @@ func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutopilotDone.ProtoReflect.Descriptor instead.
 func (*AutopilotDone) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{48}
+	return file_remote_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *AutopilotDone) GetKept() int64 {
@@ -4796,7 +5081,7 @@ type AutopilotRetreated struct {
 
 func (x *AutopilotRetreated) Reset() {
 	*x = AutopilotRetreated{}
-	mi := &file_remote_proto_msgTypes[49]
+	mi := &file_remote_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4808,7 +5093,7 @@ func (x *AutopilotRetreated) String() string {
 func (*AutopilotRetreated) ProtoMessage() {}
 
 func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[49]
+	mi := &file_remote_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4821,7 +5106,7 @@ func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutopilotRetreated.ProtoReflect.Descriptor instead.
 func (*AutopilotRetreated) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{49}
+	return file_remote_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *AutopilotRetreated) GetFrom() int64 {
@@ -4862,7 +5147,7 @@ type CommandRejected struct {
 
 func (x *CommandRejected) Reset() {
 	*x = CommandRejected{}
-	mi := &file_remote_proto_msgTypes[50]
+	mi := &file_remote_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4874,7 +5159,7 @@ func (x *CommandRejected) String() string {
 func (*CommandRejected) ProtoMessage() {}
 
 func (x *CommandRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[50]
+	mi := &file_remote_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4887,7 +5172,7 @@ func (x *CommandRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRejected.ProtoReflect.Descriptor instead.
 func (*CommandRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{50}
+	return file_remote_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CommandRejected) GetCommand() string {
@@ -4914,7 +5199,7 @@ type PlanRejected struct {
 
 func (x *PlanRejected) Reset() {
 	*x = PlanRejected{}
-	mi := &file_remote_proto_msgTypes[51]
+	mi := &file_remote_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4926,7 +5211,7 @@ func (x *PlanRejected) String() string {
 func (*PlanRejected) ProtoMessage() {}
 
 func (x *PlanRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[51]
+	mi := &file_remote_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4939,7 +5224,7 @@ func (x *PlanRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRejected.ProtoReflect.Descriptor instead.
 func (*PlanRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{51}
+	return file_remote_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *PlanRejected) GetPlan() *Plan {
@@ -4968,7 +5253,7 @@ type SnapshotWritten struct {
 
 func (x *SnapshotWritten) Reset() {
 	*x = SnapshotWritten{}
-	mi := &file_remote_proto_msgTypes[52]
+	mi := &file_remote_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4980,7 +5265,7 @@ func (x *SnapshotWritten) String() string {
 func (*SnapshotWritten) ProtoMessage() {}
 
 func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[52]
+	mi := &file_remote_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4993,7 +5278,7 @@ func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotWritten.ProtoReflect.Descriptor instead.
 func (*SnapshotWritten) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{52}
+	return file_remote_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SnapshotWritten) GetPath() string {
@@ -5034,7 +5319,7 @@ type SnapshotFailed struct {
 
 func (x *SnapshotFailed) Reset() {
 	*x = SnapshotFailed{}
-	mi := &file_remote_proto_msgTypes[53]
+	mi := &file_remote_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5046,7 +5331,7 @@ func (x *SnapshotFailed) String() string {
 func (*SnapshotFailed) ProtoMessage() {}
 
 func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[53]
+	mi := &file_remote_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5059,7 +5344,7 @@ func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotFailed.ProtoReflect.Descriptor instead.
 func (*SnapshotFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{53}
+	return file_remote_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SnapshotFailed) GetReason() string {
@@ -5087,7 +5372,7 @@ type JournalFailed struct {
 
 func (x *JournalFailed) Reset() {
 	*x = JournalFailed{}
-	mi := &file_remote_proto_msgTypes[54]
+	mi := &file_remote_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5099,7 +5384,7 @@ func (x *JournalFailed) String() string {
 func (*JournalFailed) ProtoMessage() {}
 
 func (x *JournalFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[54]
+	mi := &file_remote_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5112,7 +5397,7 @@ func (x *JournalFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalFailed.ProtoReflect.Descriptor instead.
 func (*JournalFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{54}
+	return file_remote_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *JournalFailed) GetReason() string {
@@ -5146,7 +5431,7 @@ type Collapsed struct {
 
 func (x *Collapsed) Reset() {
 	*x = Collapsed{}
-	mi := &file_remote_proto_msgTypes[55]
+	mi := &file_remote_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5158,7 +5443,7 @@ func (x *Collapsed) String() string {
 func (*Collapsed) ProtoMessage() {}
 
 func (x *Collapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[55]
+	mi := &file_remote_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5171,7 +5456,7 @@ func (x *Collapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Collapsed.ProtoReflect.Descriptor instead.
 func (*Collapsed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{55}
+	return file_remote_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Collapsed) GetWhat() string {
@@ -5199,7 +5484,7 @@ type LayerEmptied struct {
 
 func (x *LayerEmptied) Reset() {
 	*x = LayerEmptied{}
-	mi := &file_remote_proto_msgTypes[56]
+	mi := &file_remote_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5211,7 +5496,7 @@ func (x *LayerEmptied) String() string {
 func (*LayerEmptied) ProtoMessage() {}
 
 func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[56]
+	mi := &file_remote_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5224,7 +5509,7 @@ func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerEmptied.ProtoReflect.Descriptor instead.
 func (*LayerEmptied) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{56}
+	return file_remote_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *LayerEmptied) GetLayer() string {
@@ -5260,7 +5545,7 @@ type WentBack struct {
 
 func (x *WentBack) Reset() {
 	*x = WentBack{}
-	mi := &file_remote_proto_msgTypes[57]
+	mi := &file_remote_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5272,7 +5557,7 @@ func (x *WentBack) String() string {
 func (*WentBack) ProtoMessage() {}
 
 func (x *WentBack) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[57]
+	mi := &file_remote_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5285,7 +5570,7 @@ func (x *WentBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WentBack.ProtoReflect.Descriptor instead.
 func (*WentBack) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{57}
+	return file_remote_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *WentBack) GetFrom() int64 {
@@ -5334,7 +5619,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_remote_proto_msgTypes[58]
+	mi := &file_remote_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5346,7 +5631,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[58]
+	mi := &file_remote_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5359,7 +5644,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{58}
+	return file_remote_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Progress) GetIter() int64 {
@@ -5442,7 +5727,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_remote_proto_msgTypes[59]
+	mi := &file_remote_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5454,7 +5739,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[59]
+	mi := &file_remote_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5467,7 +5752,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{59}
+	return file_remote_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Told) GetStatus() string {
@@ -5497,7 +5782,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_remote_proto_msgTypes[60]
+	mi := &file_remote_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5509,7 +5794,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[60]
+	mi := &file_remote_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5522,7 +5807,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{60}
+	return file_remote_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Series) GetEpoch() uint32 {
@@ -5585,7 +5870,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_remote_proto_msgTypes[61]
+	mi := &file_remote_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5597,7 +5882,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[61]
+	mi := &file_remote_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5610,7 +5895,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{61}
+	return file_remote_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Layer) GetName() string {
@@ -5776,7 +6061,7 @@ type Operations struct {
 
 func (x *Operations) Reset() {
 	*x = Operations{}
-	mi := &file_remote_proto_msgTypes[62]
+	mi := &file_remote_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5788,7 +6073,7 @@ func (x *Operations) String() string {
 func (*Operations) ProtoMessage() {}
 
 func (x *Operations) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[62]
+	mi := &file_remote_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5801,7 +6086,7 @@ func (x *Operations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operations.ProtoReflect.Descriptor instead.
 func (*Operations) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{62}
+	return file_remote_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Operations) GetNumbers() []int64 {
@@ -5826,7 +6111,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_remote_proto_msgTypes[63]
+	mi := &file_remote_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5838,7 +6123,7 @@ func (x *Histogram) String() string {
 func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[63]
+	mi := &file_remote_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5851,7 +6136,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{63}
+	return file_remote_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Histogram) GetRule() int32 {
@@ -6181,7 +6466,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x04iter\x18\x06 \x01(\x03R\x04iter\x12\x12\n" +
 	"\x04kept\x18\a \x01(\fR\x04kept\x12\x12\n" +
 	"\x04mean\x18\b \x01(\fR\x04mean\x12\x10\n" +
-	"\x03max\x18\t \x01(\x01R\x03max\"\xaf\r\n" +
+	"\x03max\x18\t \x01(\x01R\x03max\"\xde\r\n" +
 	"\x05State\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n" +
@@ -6225,7 +6510,8 @@ const file_remote_proto_rawDesc = "" +
 	"\x06states\x18. \x01(\v2\x1a.dnstui.remote.SavedStatesR\x06states\x12>\n" +
 	"\vsensitivity\x18/ \x01(\v2\x1c.dnstui.remote.SensitivityOfR\vsensitivity\x120\n" +
 	"\x05tests\x180 \x01(\v2\x1a.dnstui.remote.TestResultsR\x05tests\x12=\n" +
-	"\tautopilot\x181 \x01(\v2\x1f.dnstui.remote.AutopilotStateOfR\tautopilot\x12,\n" +
+	"\tautopilot\x181 \x01(\v2\x1f.dnstui.remote.AutopilotStateOfR\tautopilot\x12-\n" +
+	"\x06search\x182 \x01(\v2\x15.dnstui.remote.SearchR\x06search\x12,\n" +
 	"\x06events\x18% \x03(\v2\x14.dnstui.remote.EventR\x06events\x12-\n" +
 	"\x06series\x18& \x03(\v2\x15.dnstui.remote.SeriesR\x06series\x12,\n" +
 	"\x06layers\x18' \x03(\v2\x14.dnstui.remote.LayerR\x06layers\x12\x1e\n" +
@@ -6251,7 +6537,31 @@ const file_remote_proto_rawDesc = "" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12 \n" +
 	"\vutilization\x18\x03 \x01(\x05R\vutilization\x12\x16\n" +
 	"\x06memory\x18\x04 \x01(\x03R\x06memory\x12 \n" +
-	"\vtemperature\x18\x05 \x01(\x05R\vtemperature\"M\n" +
+	"\vtemperature\x18\x05 \x01(\x05R\vtemperature\"\x87\x02\n" +
+	"\x06Search\x12\x14\n" +
+	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x16\n" +
+	"\x06budget\x18\x02 \x01(\x01R\x06budget\x12\x14\n" +
+	"\x05dense\x18\x03 \x01(\x01R\x05dense\x12\x16\n" +
+	"\x06images\x18\x04 \x01(\x03R\x06images\x12\x1c\n" +
+	"\tdescended\x18\x05 \x01(\bR\tdescended\x12\x16\n" +
+	"\x06before\x18\b \x01(\x01R\x06before\x122\n" +
+	"\x06points\x18\x06 \x03(\v2\x1a.dnstui.remote.SearchPointR\x06points\x127\n" +
+	"\bbranches\x18\a \x03(\v2\x1b.dnstui.remote.SearchBranchR\bbranches\"_\n" +
+	"\vSearchPoint\x12\x12\n" +
+	"\x04iter\x18\x01 \x01(\x03R\x04iter\x12\x12\n" +
+	"\x04kept\x18\x02 \x01(\x03R\x04kept\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x03R\x05total\x12\x12\n" +
+	"\x04path\x18\x04 \x01(\tR\x04path\"\xd4\x01\n" +
+	"\fSearchBranch\x12\x14\n" +
+	"\x05asked\x18\x01 \x01(\x03R\x05asked\x12\x12\n" +
+	"\x04kept\x18\x02 \x01(\x03R\x04kept\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x03R\x05total\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\x03R\x04from\x12\x14\n" +
+	"\x05iters\x18\x05 \x01(\x03R\x05iters\x12\x1a\n" +
+	"\baccuracy\x18\x06 \x01(\x01R\baccuracy\x12\x12\n" +
+	"\x04loss\x18\a \x01(\x01R\x04loss\x12\x16\n" +
+	"\x06inside\x18\b \x01(\bR\x06inside\x12\x12\n" +
+	"\x04path\x18\t \x01(\tR\x04path\"M\n" +
 	"\rSensitivityOf\x12<\n" +
 	"\vsensitivity\x18\x01 \x01(\v2\x1a.dnstui.remote.SensitivityR\vsensitivity\"\xc5\x0e\n" +
 	"\x05Event\x12\x10\n" +
@@ -6429,7 +6739,7 @@ func file_remote_proto_rawDescGZIP() []byte {
 }
 
 var file_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_remote_proto_goTypes = []any{
 	(Param)(0),                 // 0: dnstui.remote.Param
 	(Fault_Code)(0),            // 1: dnstui.remote.Fault.Code
@@ -6479,24 +6789,27 @@ var file_remote_proto_goTypes = []any{
 	(*Picture)(nil),            // 45: dnstui.remote.Picture
 	(*State)(nil),              // 46: dnstui.remote.State
 	(*Health)(nil),             // 47: dnstui.remote.Health
-	(*SensitivityOf)(nil),      // 48: dnstui.remote.SensitivityOf
-	(*Event)(nil),              // 49: dnstui.remote.Event
-	(*AutopilotDone)(nil),      // 50: dnstui.remote.AutopilotDone
-	(*AutopilotRetreated)(nil), // 51: dnstui.remote.AutopilotRetreated
-	(*CommandRejected)(nil),    // 52: dnstui.remote.CommandRejected
-	(*PlanRejected)(nil),       // 53: dnstui.remote.PlanRejected
-	(*SnapshotWritten)(nil),    // 54: dnstui.remote.SnapshotWritten
-	(*SnapshotFailed)(nil),     // 55: dnstui.remote.SnapshotFailed
-	(*JournalFailed)(nil),      // 56: dnstui.remote.JournalFailed
-	(*Collapsed)(nil),          // 57: dnstui.remote.Collapsed
-	(*LayerEmptied)(nil),       // 58: dnstui.remote.LayerEmptied
-	(*WentBack)(nil),           // 59: dnstui.remote.WentBack
-	(*Progress)(nil),           // 60: dnstui.remote.Progress
-	(*Told)(nil),               // 61: dnstui.remote.Told
-	(*Series)(nil),             // 62: dnstui.remote.Series
-	(*Layer)(nil),              // 63: dnstui.remote.Layer
-	(*Operations)(nil),         // 64: dnstui.remote.Operations
-	(*Histogram)(nil),          // 65: dnstui.remote.Histogram
+	(*Search)(nil),             // 48: dnstui.remote.Search
+	(*SearchPoint)(nil),        // 49: dnstui.remote.SearchPoint
+	(*SearchBranch)(nil),       // 50: dnstui.remote.SearchBranch
+	(*SensitivityOf)(nil),      // 51: dnstui.remote.SensitivityOf
+	(*Event)(nil),              // 52: dnstui.remote.Event
+	(*AutopilotDone)(nil),      // 53: dnstui.remote.AutopilotDone
+	(*AutopilotRetreated)(nil), // 54: dnstui.remote.AutopilotRetreated
+	(*CommandRejected)(nil),    // 55: dnstui.remote.CommandRejected
+	(*PlanRejected)(nil),       // 56: dnstui.remote.PlanRejected
+	(*SnapshotWritten)(nil),    // 57: dnstui.remote.SnapshotWritten
+	(*SnapshotFailed)(nil),     // 58: dnstui.remote.SnapshotFailed
+	(*JournalFailed)(nil),      // 59: dnstui.remote.JournalFailed
+	(*Collapsed)(nil),          // 60: dnstui.remote.Collapsed
+	(*LayerEmptied)(nil),       // 61: dnstui.remote.LayerEmptied
+	(*WentBack)(nil),           // 62: dnstui.remote.WentBack
+	(*Progress)(nil),           // 63: dnstui.remote.Progress
+	(*Told)(nil),               // 64: dnstui.remote.Told
+	(*Series)(nil),             // 65: dnstui.remote.Series
+	(*Layer)(nil),              // 66: dnstui.remote.Layer
+	(*Operations)(nil),         // 67: dnstui.remote.Operations
+	(*Histogram)(nil),          // 68: dnstui.remote.Histogram
 }
 var file_remote_proto_depIdxs = []int32{
 	4,  // 0: dnstui.remote.Request.hello:type_name -> dnstui.remote.Hello
@@ -6556,43 +6869,46 @@ var file_remote_proto_depIdxs = []int32{
 	39, // 54: dnstui.remote.State.plans:type_name -> dnstui.remote.Plans
 	38, // 55: dnstui.remote.State.changes:type_name -> dnstui.remote.Changes
 	40, // 56: dnstui.remote.State.states:type_name -> dnstui.remote.SavedStates
-	48, // 57: dnstui.remote.State.sensitivity:type_name -> dnstui.remote.SensitivityOf
+	51, // 57: dnstui.remote.State.sensitivity:type_name -> dnstui.remote.SensitivityOf
 	41, // 58: dnstui.remote.State.tests:type_name -> dnstui.remote.TestResults
 	24, // 59: dnstui.remote.State.autopilot:type_name -> dnstui.remote.AutopilotStateOf
-	49, // 60: dnstui.remote.State.events:type_name -> dnstui.remote.Event
-	62, // 61: dnstui.remote.State.series:type_name -> dnstui.remote.Series
-	63, // 62: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
-	33, // 63: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
-	12, // 64: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
-	52, // 65: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
-	11, // 66: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
-	11, // 67: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
-	53, // 68: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
-	11, // 69: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
-	11, // 70: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
-	11, // 71: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
-	54, // 72: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
-	55, // 73: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
-	56, // 74: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
-	41, // 75: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
-	57, // 76: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
-	58, // 77: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
-	59, // 78: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
-	60, // 79: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
-	61, // 80: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
-	20, // 81: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
-	50, // 82: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
-	51, // 83: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
-	11, // 84: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
-	37, // 85: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
-	62, // 86: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
-	64, // 87: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
-	65, // 88: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
-	89, // [89:89] is the sub-list for method output_type
-	89, // [89:89] is the sub-list for method input_type
-	89, // [89:89] is the sub-list for extension type_name
-	89, // [89:89] is the sub-list for extension extendee
-	0,  // [0:89] is the sub-list for field type_name
+	48, // 60: dnstui.remote.State.search:type_name -> dnstui.remote.Search
+	52, // 61: dnstui.remote.State.events:type_name -> dnstui.remote.Event
+	65, // 62: dnstui.remote.State.series:type_name -> dnstui.remote.Series
+	66, // 63: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
+	49, // 64: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
+	50, // 65: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
+	33, // 66: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
+	12, // 67: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
+	55, // 68: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
+	11, // 69: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
+	11, // 70: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
+	56, // 71: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
+	11, // 72: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
+	11, // 73: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
+	11, // 74: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
+	57, // 75: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
+	58, // 76: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
+	59, // 77: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
+	41, // 78: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
+	60, // 79: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
+	61, // 80: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
+	62, // 81: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
+	63, // 82: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
+	64, // 83: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
+	20, // 84: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
+	53, // 85: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
+	54, // 86: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
+	11, // 87: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
+	37, // 88: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
+	65, // 89: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
+	67, // 90: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
+	68, // 91: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
+	92, // [92:92] is the sub-list for method output_type
+	92, // [92:92] is the sub-list for method input_type
+	92, // [92:92] is the sub-list for extension type_name
+	92, // [92:92] is the sub-list for extension extendee
+	0,  // [0:92] is the sub-list for field type_name
 }
 
 func init() { file_remote_proto_init() }
@@ -6621,7 +6937,7 @@ func file_remote_proto_init() {
 		(*Change_Autopilot)(nil),
 	}
 	file_remote_proto_msgTypes[44].OneofWrappers = []any{}
-	file_remote_proto_msgTypes[47].OneofWrappers = []any{
+	file_remote_proto_msgTypes[50].OneofWrappers = []any{
 		(*Event_Notice)(nil),
 		(*Event_Warning)(nil),
 		(*Event_ChangeApplied)(nil),
@@ -6660,7 +6976,7 @@ func file_remote_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_remote_proto_rawDesc), len(file_remote_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   64,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
