@@ -206,6 +206,10 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 			{"features", "--model", net, "--weights", weights, "--iterations", "1", "ip" + evil, at("f")},
 			{"features", "--model", net, "--weights", weights, "nothing" + evil, at("g")},
 		},
+		"search": {
+			{"search", "--budget", evil, solver}, {"search", "--budget", "1%", "--weights", at("none"), solver},
+			{"search", "--budget", "1%", "--weights", weights, "--held-out", at("none"), solver},
+		},
 		"parity":     {{"parity", at("none")}},
 		"devices":    {{"devices"}, {"devices", "--device", evil}, {"devices", "--gpu", evil}},
 		"completion": {{"completion", "bash"}, {"completion", evil}},

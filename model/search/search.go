@@ -64,7 +64,9 @@ func Run(ctx context.Context, run session.Session, o Options) (*session.Search, 
 	}
 	for _, step := range []func(context.Context) error{s.begin, s.descend, s.bisect, s.refine, s.finish} {
 		if err := step(ctx); err != nil {
-			_ = s.save() // the error that ends it is told
+			if len(s.now.Points) > 0 {
+				_ = s.save() // the error that ends it is told
+			}
 			return &s.now, err
 		}
 	}
