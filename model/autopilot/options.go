@@ -142,15 +142,23 @@ var Options = []Option{
 
 var defaults = DefaultSettings()
 
+// isOption has the names of the options, as they may be typed.
+var isOption = map[string]bool{}
+
+func init() {
+	for _, o := range Options {
+		isOption[o.Name], isOption[strings.ReplaceAll(o.Name, "_", "-")] = true, true
+	}
+}
+
 // FindOption returns an option by its name, with - as good as _.
 func FindOption(name string) (Option, error) {
 	word := strings.ReplaceAll(strings.ToLower(name), "-", "_")
-	names := make([]string, len(Options))
-	for i, o := range Options {
+	names := optionNames()
+	for _, o := range Options {
 		if o.Name == word {
 			return o, nil
 		}
-		names[i] = o.Name
 	}
 	if c := caffe.Closest(word, names); c != "" {
 		return Option{}, fmt.Errorf("the autopilot has no option %q; did you mean %q?", name, c)
@@ -353,10 +361,14 @@ func targetText(t Target, none string) string {
 }
 
 // words splits a list at blanks and commas. A name that has such a sign in it, or is also a word of ours, is quoted, as
-// Go does.
+// Go does: see quote.
 func words(text string) ([]string, error) {
+	return split(text, func(r rune) bool { return unicode.IsSpace(r) || r == ',' })
+}
+
+// split splits a text at separators that are not within quotation marks.
+func split(text string, separator func(rune) bool) ([]string, error) {
 	var out []string
-	separator := func(r rune) bool { return unicode.IsSpace(r) || r == ',' }
 	for {
 		if text = strings.TrimLeftFunc(text, separator); text == "" {
 			return out, nil
@@ -394,7 +406,7 @@ func unquote(word string) (string, error) {
 // quote is a name as words reads it.
 func quote(name string) string {
 	plain := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`,"=`, r) || !unicode.IsPrint(r) }
-	if name == "" || name == allText || name == noneText || strings.IndexFunc(name, plain) >= 0 {
+	if name == "" || name == allText || name == noneText || isOption[strings.ToLower(name)] || strings.IndexFunc(name, plain) >= 0 {
 		return strconv.Quote(name)
 	}
 	return name
