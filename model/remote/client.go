@@ -234,6 +234,9 @@ func (c *Client) Snapshot() *session.Snapshot { return c.latest.Load() }
 
 // Do implements session.Session.
 func (c *Client) Do(ctx context.Context, cmd session.Command) (session.Ack, error) {
+	if cmd.Kind == session.Steer && c.version == version2 {
+		return session.Ack{}, session.ErrNoAutopilot
+	}
 	c.mu.Lock()
 	c.id++
 	id := c.id

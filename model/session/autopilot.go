@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"dns-tui/config"
 	"dns-tui/gpu"
@@ -126,10 +127,20 @@ func (c *AutopilotChange) String() string {
 		return "autopilot at half the pace, " + c.New.String()
 	}
 	diffs := c.Old.Asked.Differences(c.New.Asked)
-	if len(diffs) == 1 {
-		return "autopilot " + diffs[0].String()
+	was, now := c.Old.String(), c.New.String()
+	if len(diffs) != 1 && was != now {
+		return fmt.Sprintf("autopilot %s → %s", was, now)
 	}
-	return fmt.Sprintf("autopilot %s → %s", c.Old, c.New)
+	const named = 3
+	var texts []string
+	for _, e := range diffs[:min(named, len(diffs))] {
+		texts = append(texts, e.Short())
+	}
+	text := "autopilot " + strings.Join(texts, ", ")
+	if n := len(diffs) - named; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
 }
 
 // AutopilotAction is what a command asks of the autopilot.

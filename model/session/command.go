@@ -145,6 +145,8 @@ var (
 	ErrNothingToRedo = errors.New("nothing to redo")
 	// ErrUndone is returned for a change that was undone before it took effect.
 	ErrUndone = errors.New("undone before it took effect")
+	// ErrNoAutopilot is returned by Steer for a run of a program that has no autopilot.
+	ErrNoAutopilot = errors.New("the run's program is of a version without an autopilot")
 	// ErrReplaced is returned for a pending change when a later one of the same field took its place.
 	ErrReplaced = errors.New("replaced by a later change before it took effect")
 )

@@ -225,8 +225,8 @@ func (c *curves) tested(iter int, results []solver.TestResult) {
 func layerStats(p *solver.Layer, l *config.LayerHyper, g *solver.Histogram, h *layerHistory) LayerStats {
 	mu, sigma := p.Statistics()
 	st := LayerStats{
-		Name: p.Name, Type: p.Type, Rule: l.Rule, Weights: p.Total(), Kept: p.Kept(), Mu: float64(mu),
-		Sigma:  float64(sigma),
+		Name: p.Name, Type: p.Type, Rule: l.Rule, Weights: p.Total(), Kept: p.Kept(),
+		Positions: p.Positions, Mu: float64(mu), Sigma: float64(sigma),
 		Pruned: p.Pruned(), Spliced: p.Spliced(), LastIter: p.LastSurgery(), Masked: p.Weights.Masked != nil,
 		Outputs: p.Outputs.Outputs, Dead: p.Dead(), Norms: p.Norms(),
 		Histogram: g, History: h.kept.view(), Operations: h.recent(),

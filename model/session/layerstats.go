@@ -11,6 +11,7 @@ type LayerStats struct {
 	Rule       gpu.Rule
 	Weights    int // entries that the rule looks at: weights, and the bias under the paper rule
 	Kept       int
+	Positions  int // how often a pass multiplies a weight for one image; 0: not known
 	Mu, Sigma  float64
 	Pruned     int // in the last surgery
 	Spliced    int

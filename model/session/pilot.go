@@ -573,6 +573,9 @@ func (p *pilot) slower(next *Autopilot) error {
 	return p.Settings.tellAutopilot(&AutopilotChange{Old: now, New: next}, edits, c)
 }
 
+// did notes what a guard did.
+func (p *pilot) did(note string) { p.note = note }
+
 // giveUp pauses a descent that can go back no more, and says so.
 func (p *pilot) giveUp(why string) string {
 	now := p.Descent.current()

@@ -203,6 +203,8 @@ func (t *Trainer) retreat(why string) (ok bool) {
 		return false
 	}
 	left := next.Descent.Settings.Retries - next.Retreat
-	t.note(AutopilotRetreated{From: from, To: t.solver.Iter, Why: why, Left: left})
+	done := AutopilotRetreated{From: from, To: t.solver.Iter, Why: why, Left: left}
+	t.pilot.did(done.String())
+	t.note(done)
 	return true
 }

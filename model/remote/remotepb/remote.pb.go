@@ -5864,6 +5864,7 @@ type Layer struct {
 	Operations *Operations `protobuf:"bytes,21,opt,name=operations,proto3" json:"operations,omitempty"`
 	// Absent: as before.
 	Histogram     *Histogram `protobuf:"bytes,22,opt,name=histogram,proto3" json:"histogram,omitempty"`
+	Positions     int64      `protobuf:"varint,23,opt,name=positions,proto3" json:"positions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6050,6 +6051,13 @@ func (x *Layer) GetHistogram() *Histogram {
 		return x.Histogram
 	}
 	return nil
+}
+
+func (x *Layer) GetPositions() int64 {
+	if x != nil {
+		return x.Positions
+	}
+	return 0
 }
 
 type Operations struct {
@@ -6666,7 +6674,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\rR\x04from\x12\x14\n" +
 	"\x05iters\x18\x03 \x03(\x03R\x05iters\x12\x16\n" +
-	"\x06values\x18\x04 \x03(\x01R\x06values\"\x8a\x05\n" +
+	"\x06values\x18\x04 \x03(\x01R\x06values\"\xa8\x05\n" +
 	"\x05Layer\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x12\n" +
@@ -6693,7 +6701,8 @@ const file_remote_proto_rawDesc = "" +
 	"\n" +
 	"operations\x18\x15 \x01(\v2\x19.dnstui.remote.OperationsR\n" +
 	"operations\x126\n" +
-	"\thistogram\x18\x16 \x01(\v2\x18.dnstui.remote.HistogramR\thistogram\"&\n" +
+	"\thistogram\x18\x16 \x01(\v2\x18.dnstui.remote.HistogramR\thistogram\x12\x1c\n" +
+	"\tpositions\x18\x17 \x01(\x03R\tpositions\"&\n" +
 	"\n" +
 	"Operations\x12\x18\n" +
 	"\anumbers\x18\x01 \x03(\x03R\anumbers\"\x89\x01\n" +
