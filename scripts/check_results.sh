@@ -1,0 +1,120 @@
+#!/bin/sh
+# Makes the results of docs/results.md and compares them with what is claimed: LeNet-5 and LeNet-300-100 on MNIST, the
+# ablation, CIFAR-10 quick on Fashion-MNIST. The test set is read once a run, at its end. Two lanes, a thread each.
+#   SEEDS=n    seeds 1 to n of each (1)
+#   ONLY=name  one part: lenet5, lenet300, ablation, fashion
+# What is measured already is not measured again: build/results/*.result has a line a run.
+set -eu
+cd "$(dirname "$0")/../build/results"
+seeds=${SEEDS:-1}
+bin=../../bin/dns-tui
+solvers=../../testdata/results
+for part in train test; do
+    [ -e mnist_${part}_lmdb ] || ln -s ../demo/mnist_${part}_lmdb .
+done
+
+# solver NAME SEED [SED...]: a copy of a solver with its own prefix and seed.
+solver() {
+    name=$1
+    seed=$2
+    to=$3
+    shift 3
+    sed -e "s/random_seed: 1/random_seed: $seed/" -e "s|\"\.\./nets/|\"../../testdata/nets/|" \
+        -e "s|\"fashion.net|\"$solvers/fashion.net|" -e "s/snapshot_prefix: .*/snapshot_prefix: \"$to\"/" "$@" \
+        "$solvers/$name.solver.prototxt" > "$to.solver.prototxt"
+}
+
+# measure RESULT SOLVER WEIGHTS SEED [FLAGS...]: one run; a line of name, seed, kept, total, accuracy and seconds.
+measure() {
+    result=$1
+    solver=$2
+    weights=$3
+    seed=$4
+    shift 4
+    to=${result}_$seed
+    [ -s "$to.result" ] && return
+    solver "$solver" "$seed" "$to"
+    start=$(date +%s)
+    "$bin" train --threads 1 --solver "$to.solver.prototxt" --weights "$weights" "$@" > "$to.log" 2>&1 || true
+    seconds=$(($(date +%s) - start))
+    accuracy=$(awk '/test  accuracy/ { a = $5 } END { print a == "" ? "failed" : a }' "$to.log")
+    awk -v r="$result" -v n="$seed" -v a="$accuracy" -v t="$seconds" \
+        '/^  all/ { k = $3; total = $5 } END { print r, n, k + 0, total + 0, a, t }' "$to.log" > "$to.part"
+    mv "$to.part" "$to.result"
+    rm -f "$to"_guard_iter_*
+    cat "$to.result"
+}
+
+dense() { # of a solver that starts anew
+    [ -s "$1_iter_$2.caffemodel" ] && return
+    solver "$1" 1 "$1"
+    "$bin" train --threads 1 --solver "$1.solver.prototxt" > "$1.log" 2>&1
+    awk '/test  accuracy/ { a = $5 } END { print "'"$1"'", a }' "$1.log"
+}
+
+wanted() { [ -z "${ONLY:-}" ] || [ "$ONLY" = "$1" ]; }
+
+lenet5() {
+    wanted lenet5 || return 0
+    for seed in $(seq "$seeds"); do
+        measure lenet5_310x lenet5 ../../testdata/models/lenet5_dense.caffemodel "$seed"
+        measure lenet5_400x lenet5 ../../testdata/models/lenet5_dense.caffemodel "$seed" --target 400x
+    done
+}
+
+mlp() {
+    wanted lenet300 || wanted ablation || return 0
+    dense lenet_300_100_dense 15000
+    w=lenet_300_100_dense_iter_15000.caffemodel
+    for seed in $(seq "$seeds"); do
+        if wanted lenet300; then
+            measure lenet300_114x lenet_300_100 $w "$seed"
+            measure lenet300_150x lenet_300_100 $w "$seed" --target 150x
+        fi
+        if wanted ablation; then # the soft rule is lenet300_114x
+            measure lenet300_hard lenet_300_100 $w "$seed" --target-exponent inf
+            measure lenet300_no_splicing lenet_300_100 $w "$seed" --target-exponent inf --target-theta 0
+        fi
+    done
+}
+
+fashion() {
+    wanted fashion || return 0
+    dense fashion_dense 5000
+    w=fashion_dense_iter_5000.caffemodel
+    for seed in $(seq "$seeds"); do
+        for x in 2 5 10 20 50; do
+            measure "fashion_soft_${x}x" fashion $w "$seed" --target ${x}x
+            measure "fashion_seed_${x}x" fashion $w "$seed" --target ${x}x --target-rule seed --target-scale sigma \
+                --target-schedule one_shot
+            # Gradual magnitude pruning (Zhu and Gupta): a global threshold, the cubic schedule, nothing comes back.
+            measure "fashion_gradual_${x}x" fashion $w "$seed" --target ${x}x --target-exponent inf --target-theta 0 \
+                --target-schedule cubic --target-interval 100
+        done
+    done
+}
+
+lenet5 &
+first=$!
+mlp
+fashion
+wait $first
+echo
+cat ./*.result | sort | awk '
+    { n[$1]++; sum[$1] += $5; all[$1] = all[$1] " " $5; kept[$1] = $3; total[$1] = $4; time[$1] += $6
+      if (min[$1] == "" || $5 < min[$1]) min[$1] = $5 }
+    END {
+        printf "%-22s %8s %9s %5s %9s %9s %8s  %s\n", "result", "kept", "smaller", "seeds", "mean", "least", "seconds", "each"
+        for (r in n) printf "%-22s %8d %8.1fx %5d %9.4f %9s %8d %s\n", r, kept[r], total[r] / (kept[r] ? kept[r] : 1),
+            n[r], sum[r] / n[r], min[r], time[r] / n[r], all[r]
+    }' | { read -r head; echo "$head"; sort; }
+cat ./*.result | awk '
+    function need(r, times, accuracy) { times_[r] = times; accuracy_[r] = accuracy }
+    BEGIN { need("lenet5_310x", 310, 0.9909); need("lenet300_114x", 114, 0.9801) }
+    $1 in times_ { n[$1]++; sum[$1] += $5; if ($4 / ($3 ? $3 : 1) < times_[$1]) short[$1] = 1 }
+    END {
+        for (r in n) if (sum[r] / n[r] < accuracy_[r] || short[r]) {
+            printf "%s: wanted a mean of %.4f at %dx, found %.4f\n", r, accuracy_[r], times_[r], sum[r] / n[r]; bad = 1
+        }
+        exit bad
+    }'
