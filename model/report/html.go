@@ -36,7 +36,13 @@ func (r *Report) HTML(w io.Writer) error {
 	one("Kept, by layer", layers...)
 	one("Learning rate", rateCurve)
 	one("Iterations a second", speedCurve)
+	var rows [][]string
+	searched := ""
+	if r.Search != nil {
+		rows, searched = r.searchRows(), r.searchText()
+	}
 	return page.Execute(w, map[string]any{
+		"Searched": searched, "Branches": rows,
 		"R": r, "Title": r.title(), "Facts": r.facts(), "Plots": plots, "Percent": percent,
 		"Fraction": float64(r.Kept) / float64(max(1, r.Weights)),
 		"Sparse":   func(kept float64) template.CSS { return template.CSS(fmt.Sprintf("%.2f%%", 100*(1-kept))) },

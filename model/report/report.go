@@ -4,9 +4,12 @@ package report
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,6 +18,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/escape"
+	"dns-tui/gpu"
 	"dns-tui/model/session"
 )
 
@@ -44,6 +48,9 @@ type Report struct {
 	Notice    string           `json:"notice,omitempty"` // what is wrong with the journal
 	sequence  []string         // of Curves
 	threshold map[config.Field]string
+	rule      map[string]string // of layers, as the autopilot set them
+	// Search is the search for the smallest net that steered the run, where one did.
+	Search *session.Search `json:"search,omitempty"`
 }
 
 // Layer is a row of the final table.
@@ -85,10 +92,28 @@ func Read(journal string) (*Report, error) {
 		return nil, err
 	}
 	r, err := New(journal, course.Changes)
-	if err == nil {
-		r.Notice = course.Notice()
+	if err != nil {
+		return nil, err
 	}
+	r.Notice = course.Notice()
+	r.Search, err = readSearch(strings.TrimSuffix(journal, ".journal") + ".search")
 	return r, err
+}
+
+// readSearch reads the state of a search; nil where there is none.
+func readSearch(path string) (*session.Search, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	s := &session.Search{}
+	if err == nil {
+		err = json.Unmarshal(data, s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: is not the state of a search: %w", path, err)
+	}
+	return s, nil
 }
 
 // New makes the report of a journal's lines.
@@ -113,9 +138,13 @@ func New(journal string, lines []session.Change) (*Report, error) {
 		Changes:   []Change{},
 		Curves:    map[string]Curve{},
 		threshold: map[config.Field]string{},
+		rule:      map[string]string{},
 	}
 	for _, c := range h.Changes {
 		r.Changes = append(r.Changes, rows(&c)...)
+		if c.Autopilot != nil {
+			r.findsThresholds(c.Autopilot)
+		}
 		for _, e := range c.EditsAt(h.LastIter) {
 			r.threshold[e.Field] = e.Text()
 		}
@@ -136,6 +165,20 @@ func New(journal string, lines []session.Change) (*Report, error) {
 	return r, nil
 }
 
+// findsThresholds takes in that the autopilot finds thresholds from here on: no line has them.
+func (r *Report) findsThresholds(c *session.AutopilotChange) {
+	for _, e := range c.Edits {
+		switch {
+		case e.Param == config.Rule:
+			r.rule[e.Layer] = e.Text()
+		case e.WaitsForSurgery():
+			for _, p := range []config.Param{config.Threshold, config.CRate} {
+				r.threshold[config.Field{Layer: e.Layer, Param: p}] = "found"
+			}
+		}
+	}
+}
+
 // rows are the rows of a change in the table: one an edit.
 func rows(c *session.Change) []Change {
 	row := func(field, old, now string) Change { return Change{c.Iter, field, old, now, c.By} }
@@ -146,6 +189,8 @@ func rows(c *session.Change) []Change {
 		return []Change{row("plan", c.Ramp.Plan.String(), "off")}
 	case c.Ramp != nil:
 		return []Change{row("plan", c.Ramp.Plan.OldText(), c.Ramp.Plan.String())}
+	case c.Autopilot != nil:
+		return []Change{row("autopilot", c.Autopilot.Old.String(), c.Autopilot.New.String())}
 	case c.Moved != nil:
 		return []Change{row("snapshot_prefix", c.Moved.From, c.Moved.To)}
 	case c.Unknown != nil:
@@ -169,8 +214,14 @@ func (r *Report) describe(s *session.Start, h *session.History) {
 			Kept:      l.Weights,
 			Threshold: strconv.FormatFloat(l.Threshold, 'g', -1, 64),
 		}
+		if rule, ok := r.rule[l.Name]; ok {
+			out.Rule = rule
+			if rule != config.RuleName(gpu.SeedRule) && l.Entries > 0 {
+				out.Weights, out.Kept = l.Entries, l.Entries
+			}
+		}
 		param := config.Threshold
-		if l.Rule == "paper" {
+		if out.Rule == "paper" {
 			param = config.CRate
 		}
 		if t, ok := r.threshold[config.Field{Layer: l.Name, Param: param}]; ok {
@@ -343,6 +394,18 @@ func (r *Report) Markdown(w io.Writer) error {
 			100*float64(r.Kept)/float64(max(1, r.Weights)),
 		)
 	}
+	if s := r.Search; s != nil {
+		fmt.Fprintf(&b, "\n## Search\n\n%s\n\n", text(r.searchText()))
+		b.WriteString(
+			"| kept | smaller | accuracy | ± | budget | snapshot |\n| ---: | ---: | ---: | ---: | --- | --- |\n",
+		)
+		for _, row := range r.searchRows() {
+			for _, cell := range row {
+				fmt.Fprintf(&b, "| %s ", text(cell))
+			}
+			b.WriteString("|\n")
+		}
+	}
 	b.WriteString("\n## Changes\n\n")
 	if len(r.Changes) == 0 {
 		b.WriteString("None was made.\n")
@@ -355,6 +418,35 @@ func (r *Report) Markdown(w io.Writer) error {
 	fmt.Fprintf(&b, "\n## To repeat it\n\n    %s\n", strings.Join(r.Recipe, "\n    "))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// searchText says what was searched for, and what came of it.
+func (r *Report) searchText() string {
+	s := r.Search
+	return fmt.Sprintf(
+		"The smallest net that loses at most %g of accuracy on %d held-out images, of which the same training "+
+			"without pruning gives %.4f. %s.",
+		s.Budget,
+		s.Images,
+		s.Dense,
+		s.Phase,
+	)
+}
+
+// searchRows are the branches of a search, the largest first.
+func (r *Report) searchRows() [][]string {
+	var out [][]string
+	for _, b := range r.Search.Frontier() {
+		budget := "outside"
+		if b.Inside {
+			budget = "within"
+		}
+		out = append(out, []string{
+			fmt.Sprint(b.Kept), fmt.Sprintf("%.4gx", float64(b.Total)/float64(max(1, b.Kept))),
+			fmt.Sprintf("%.4f", b.Accuracy), fmt.Sprintf("%.4f", r.Search.Error(b.Accuracy)), budget, b.Path,
+		})
+	}
+	return out
 }
 
 func (r *Report) title() string {
