@@ -109,7 +109,8 @@ func (s *Surgeon) prepare(h *config.Hyper) error {
 // adopt has a layer go by the rule of its settings. What was measured under another means nothing under this one, and
 // a bias that this one does not prune is whole again.
 func (s *Surgeon) adopt(p *Layer, l *config.LayerHyper) {
-	if p.rule != l.Rule {
+	changed := p.rule != l.Rule
+	if changed {
 		p.rule, p.measured = l.Rule, false
 		if p.Bias != nil && p.Bias.Masked != nil && !l.Rule.PrunesBias() {
 			p.Bias.Soft = gpu.Soft{}
@@ -117,6 +118,10 @@ func (s *Surgeon) adopt(p *Layer, l *config.LayerHyper) {
 		}
 	}
 	p.setSoft(l.Soft(p.Weights.Soft.Cut))
+	if changed { // another rule may look at other entries
+		s.run(p, l, look, &p.result)
+		_ = s.device.Sync() // the next iteration tells of a failure
+	}
 }
 
 // setSoft says what the forward weights are from the next update or surgery on.
