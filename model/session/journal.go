@@ -34,7 +34,7 @@ type Start struct {
 // StartLayer is a layer that can be pruned.
 type StartLayer struct {
 	// Entries are weights and biases, what a rule that prunes biases looks at; 0 in a journal of an older version.
-	Entries int `json:"entries,omitempty"`
+	Entries   int     `json:"entries,omitempty"`
 	Name      string  `json:"name"`
 	Type      string  `json:"type"`
 	Rule      string  `json:"rule"`
