@@ -12,6 +12,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/config/configpb"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
 )
 
@@ -95,6 +96,7 @@ func New(o Options) (*App, error) {
 		plotsID:       &plots{env: e, keys: &keys.Plots, plotter: plotter{e}},
 		picturesID:    &pictures{env: e, keys: &keys.Pictures, sel: sel},
 		sensitivityID: &sensitivity{env: e, keys: &keys.Sensitivity, sel: sel},
+		autopilotID:   newAutopilotScreen(e, keys, sel),
 		journalID:     &journal{env: e, keys: &keys.Text},
 		settingsID:    &settings{env: e, keys: &keys.Settings},
 		restoreID:     &restorePoints{env: e, keys: &keys.Restore},
@@ -223,6 +225,8 @@ func (a *App) take(msg tea.Msg) tea.Cmd {
 		cmd := a.answer(m)
 		a.look()
 		return cmd
+	case predicted:
+		return a.perform(a.screens[autopilotID].Update(m))
 	case tea.KeyPressMsg:
 		return a.key(m)
 	case tea.MouseMsg:
@@ -299,6 +303,16 @@ func (a *App) do(c session.Command) tea.Cmd {
 	return func() tea.Msg {
 		ack, err := s.Do(context.Background(), c)
 		return ackMsg{c, ack, err}
+	}
+}
+
+// predict asks the session what settings of the autopilot would come to; the screen gets the answer.
+func (a *App) predict(settings []autopilot.Setting) tea.Cmd {
+	s := a.session
+	request := session.AutopilotRequest{Action: session.AutopilotPredict, Settings: settings}
+	return func() tea.Msg {
+		ack, err := s.Do(context.Background(), session.Command{Kind: session.Steer, Autopilot: request})
+		return predicted{ack.Prediction, err}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -220,6 +221,9 @@ func (c *choices) preset(i int) intent {
 
 // tellNone says so for what was chosen.
 func (c *choices) tellNone() intent {
+	if c.takesFromAutopilot() {
+		return notice{text: "the autopilot finds this threshold: ⏎ takes it into your hands"}
+	}
 	for _, l := range c.targets() {
 		if why := c.noSurgery(l); why != "" {
 			return refuse(l.Name + ": no surgery is due: " + why)
@@ -362,7 +366,15 @@ func (c *choices) prompt() string {
 	if c.scope != thisLayer {
 		of = c.scope.String()
 	}
+	if c.takesFromAutopilot() {
+		of += " (from the autopilot)"
+	}
 	return of + "  " + names[c.handle] + ": "
+}
+
+// takesFromAutopilot reports whether a choice takes a layer out of the autopilot's hands.
+func (c *choices) takesFromAutopilot() bool {
+	return slices.ContainsFunc(c.targets(), func(l *session.LayerStats) bool { return c.drives(l.Name) })
 }
 
 // reGrouped is a number with commas between thousands, as counts of weights are shown.

@@ -72,14 +72,14 @@ var simpleCommands = map[string]session.Command{
 // commandWords are offered for completion beside the names of settings.
 var commandWords = []string{
 	"surgery", "test", "snapshot", "pause", "resume", "undo", "redo", "back", "sensitivity", "next-surgery", "step",
-	"cancel", "snapshot_prefix", "quit",
+	"cancel", "snapshot_prefix", autopilotWord, targetWord, "quit",
 }
 
 var errQuit = errors.New("quit")
 
 const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE over N [at N], step N, cancel PLAN, " +
-	"surgery, test, snapshot, pause, resume, undo, redo, back, next-surgery, sensitivity, snapshot_prefix DIR/NAME " +
-	"or quit"
+	"surgery, test, snapshot, pause, resume, undo, redo, back, next-surgery, sensitivity, snapshot_prefix DIR/NAME, " +
+	"autopilot TARGET or quit"
 
 // parseCommand reads a command line for a run as it is; errQuit is its answer to "quit".
 //
@@ -87,7 +87,12 @@ const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE o
 //	lr 0.001 at 20000                at an iteration
 //	conv2.t 1.6 at +500              500 iterations from now
 //	conv2.t 0.9 to 1.6 over 2000     a ramp; "at" says where it begins, without a first value it begins where it is
+//	autopilot 310x end_iter 20000    a descent: see parseAutopilot
 func parseCommand(run *session.Snapshot, text string) (*session.Command, error) {
+	if word, rest := firstWord(text); word == autopilotWord || word == targetWord {
+		request, err := parseAutopilot(word, rest)
+		return &session.Command{Kind: session.Steer, Autopilot: request}, err
+	}
 	w := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(text, "=", " "), " %", "%"))
 	if len(w) > 0 && w[0] == "set" {
 		w = w[1:]

@@ -20,6 +20,8 @@ func (a *App) perform(i intent) tea.Cmd {
 		return a.act(i.binding)
 	case send:
 		return a.do(i.Command)
+	case predict:
+		return a.predict(i.settings)
 	case show:
 		a.open = i.screen
 		return a.pass(openedScreen{})
@@ -115,12 +117,7 @@ func (a *App) act(b *binding) tea.Cmd {
 		a.held = a.frame()
 		return nil
 	case &k.Command:
-		var words []string
-		for _, f := range a.snap.Hyper.Fields() {
-			words = append(words, f.String())
-		}
-		words = append(words, commandWords...)
-		return a.perform(typeLine{purpose: commandLine{env: a.env}, suggestions: words})
+		return a.perform(typeLine{purpose: commandLine{env: a.env}})
 	case &k.Palette:
 		return a.perform(typeLine{purpose: newPalette(a.env, a.keys, a.open)})
 	case &k.Detach:

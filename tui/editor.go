@@ -65,7 +65,10 @@ func (d *editor) editorInfo(l *session.LayerStats, w, rows int) []string {
 	head := strings.Join(parts, "  ")
 	if _, ok := d.choices.draft[l.Name]; ok {
 		word := "⏎ applies"
-		if d.noSurgery(l) != "" {
+		switch {
+		case d.drives(l.Name):
+			word = "⏎ takes it from the autopilot"
+		case d.noSurgery(l) != "":
 			word = "⏎ sets it"
 		}
 		head += "  " + t.warn.Render(t.plain(word))
@@ -117,6 +120,8 @@ func (d *editor) surgeryInfo(l *session.LayerStats, w int) []string {
 		second = "left out of surgery (p prunes it)"
 	case h.MaskFrozen:
 		second = "mask frozen (f lets it go)"
+	case d.drives(l.Name):
+		second = "driven by the autopilot: a threshold of yours, p or f ends that"
 	default:
 		if why := d.noSurgery(l); why != "" {
 			second = "no surgery is due: " + t.text(why)

@@ -16,6 +16,7 @@ var footerHints = []struct {
 	{plotsID, "←→", "cursor"}, {plotsID, "+-", "zoom"},
 	{picturesID, "↑↓←→", "scroll"}, {picturesID, "+-", "zoom"},
 	{sensitivityID, "↑↓", "layer"}, {sensitivityID, "←→", "point"},
+	{autopilotID, "↑↓", "choose"},
 	{settingsID, "↑↓", "field"}, {restoreID, "↑↓", "choose"}, {journalID, "↑↓", "scroll"}, {helpID, "↑↓", "scroll"},
 }
 
@@ -44,18 +45,22 @@ func (a *App) footer() string {
 	return a.footerKeys(a.keys.table, a.open, w)
 }
 
-// footerKeys names the keys of a screen. Help and quit, or back, have the last word where not everything fits.
+// footerKeys names the keys of a screen, its own before those of several. Help and quit, or back, have the last word
+// where not everything fits.
 func (e *env) footerKeys(table []*binding, of screenID, w int) string {
 	t := &e.theme
 	item := func(label, text string) string { return " " + t.title.Render(t.plain(label)) + " " + text + " " }
 	bound := func(b *binding) string { return item(strings.Fields(b.Help().Key)[0], b.short) }
-	var ends, others []*binding
+	var ends, own, others []*binding
 	for _, b := range table {
 		switch {
 		case !b.in.has(of) || b.short == "" || !b.Enabled():
 		case slices.Contains([]string{"help", "quit", "back"}, b.name):
 			ends = append(ends, b)
-		case !e.readOnly || !b.steers:
+		case e.readOnly && b.steers:
+		case b.in == only(of):
+			own = append(own, b)
+		default:
 			others = append(others, b)
 		}
 	}
@@ -79,7 +84,7 @@ func (e *env) footerKeys(table []*binding, of screenID, w int) string {
 			add(item(f.label, f.text))
 		}
 	}
-	for _, b := range others {
+	for _, b := range append(own, others...) {
 		add(bound(b))
 	}
 	return s + last

@@ -114,7 +114,7 @@ func TestFramesFit(t *testing.T) {
 		w, h := rapid.IntRange(1, 230).Draw(rt, "w"), rapid.IntRange(1, 70).Draw(rt, "h")
 		l := look{tier(rapid.IntRange(0, 2).Draw(rt, "tier")), rapid.Bool().Draw(rt, "mono")}
 		s := scene()
-		switch rapid.IntRange(0, 4).Draw(rt, "scene") {
+		switch rapid.IntRange(0, 8).Draw(rt, "scene") {
 		case 0:
 			s.Layers, s.Hyper.Layers = nil, nil
 		case 1:
@@ -131,6 +131,14 @@ func TestFramesFit(t *testing.T) {
 			}
 		case 3:
 			s.MaxIter, s.Iter, s.PerSecond = 0, 0, 0
+		case 4:
+			descending(s)
+		case 5:
+			pausedDescent(s)
+		case 6:
+			annealing(s)
+		case 7:
+			manyLayers(s)
 		}
 		if len(s.Layers) > 0 {
 			conv1(s)

@@ -50,10 +50,13 @@ func (e *env) header(w int) string {
 	if w >= 70 && s.Remaining > 0 && s.State == session.Running {
 		right = append(right, "ETA "+eta(s.Remaining))
 	}
+	if words := fewWords(s); words != "" && e.headerHasAutopilot() {
+		right = append(right, t.good.Render(words))
+	}
 	if n := len(s.Viewers); n > 1 {
 		right = append(right, fmt.Sprintf("%d viewers", n))
 	}
-	if w >= 110 {
+	if w >= 110 && (s.Autopilot == nil || w >= 130) {
 		right = append(right, fmt.Sprintf("lr %.3g", s.Rate))
 	}
 	if w >= 130 {
@@ -61,6 +64,9 @@ func (e *env) header(w int) string {
 	}
 	return t.fit(t.plain(t.ends(left, strings.Join(right, "  "), w)), w)
 }
+
+// headerHasAutopilot reports whether the first line has room for the autopilot.
+func (e *env) headerHasAutopilot() bool { return e.width >= 100 }
 
 // device is the device's name, and how it is as far as that is known: "H100 62 % 71 °C 1.2 G".
 func device(s *session.Snapshot) string {

@@ -12,7 +12,7 @@ var screenTitles = []struct {
 	title string
 }{
 	{mainID, "Main screen"}, {plotsID, "Plots"}, {picturesID, "Filters and masks"}, {sensitivityID, "Sensitivity"},
-	{settingsID, "Settings"}, {restoreID, "Plans and restore points"}, {journalID, "Journal"},
+	{autopilotID, "Autopilot"}, {settingsID, "Settings"}, {restoreID, "Plans and restore points"}, {journalID, "Journal"},
 }
 
 // help shows the keys in as many columns as there is room for; where that is not enough it scrolls.
@@ -68,7 +68,8 @@ func (s *help) text() []string {
 	return append(lines,
 		"",
 		t.dim.Render("In the table: ?95.0 % is predicted for the value that"),
-		t.dim.Render("you are choosing, *95.0 % for a pending one. On a bar"),
+		t.dim.Render("you are choosing, *95.0 % for a pending one."),
+		t.dim.Render(t.plain("»1.224 is a threshold that the autopilot finds. On a bar")),
 		t.dim.Render(t.plain("the mark "+t.glyph.mark+" is that prediction; ! is a layer with dead outputs.")))
 }
 

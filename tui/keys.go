@@ -44,6 +44,7 @@ type keyMap struct {
 	Plots       plotsKeys
 	Pictures    picturesKeys
 	Sensitivity sensitivityKeys
+	Autopilot   autopilotKeys
 	Settings    settingsKeys
 	Restore     restoreKeys
 	Text        textKeys
@@ -59,7 +60,7 @@ type runKeys struct {
 
 // openKeys open a screen.
 type openKeys struct {
-	Settings, Plots, Pictures, Sensitivity, Journal, Restore binding
+	Settings, Plots, Pictures, Sensitivity, Autopilot, Journal, Restore binding
 }
 
 // appKeys are of the program itself.
@@ -73,7 +74,7 @@ type textKeys struct {
 }
 
 // runScreens are those on which keys steer the run. The settings and the help have other uses for keys.
-var runScreens = only(mainID, plotsID, picturesID, sensitivityID, journalID, restoreID)
+var runScreens = only(mainID, plotsID, picturesID, sensitivityID, autopilotID, journalID, restoreID)
 
 // newKeyMap returns the keys that come with the program.
 func newKeyMap() *keyMap {
@@ -85,6 +86,7 @@ func newKeyMap() *keyMap {
 		Plots:       defaultPlotsKeys(),
 		Pictures:    defaultPicturesKeys(),
 		Sensitivity: defaultSensitivityKeys(),
+		Autopilot:   defaultAutopilotKeys(),
 		Settings:    defaultSettingsKeys(),
 		Restore:     defaultRestoreKeys(),
 		Text: textKeys{
@@ -130,6 +132,7 @@ func defaultOpenKeys() openKeys {
 		Plots:       act("plots", "plots, large: cursor, zoom, log scale", "v").footer("plots"),
 		Pictures:    act("picture", "the layer's filters, or a map of its mask", "i"),
 		Sensitivity: act("sensitivity", "accuracy against sparsity, of each layer", "x"),
+		Autopilot:   act("autopilot", "thresholds for a target, found while training", "a").footer("autopilot"),
 		Journal:     act("journal", "the journal, whole, with a filter", "J"),
 		Restore:     act("states", "plans, and restore points", "b"),
 	}
@@ -163,6 +166,8 @@ func (k *keyMap) opens(b *binding) (screenID, bool) {
 		return picturesID, true
 	case &k.Open.Sensitivity:
 		return sensitivityID, true
+	case &k.Open.Autopilot:
+		return autopilotID, true
 	case &k.Open.Journal:
 		return journalID, true
 	case &k.Open.Restore:
@@ -179,8 +184,8 @@ func (k *keyMap) list() {
 		keys any
 	}{
 		{only(mainID), &k.Main}, {runScreens, &k.Run}, {only(mainID), &k.Open}, {0, &k.App}, {only(plotsID), &k.Plots},
-		{only(picturesID), &k.Pictures}, {only(sensitivityID), &k.Sensitivity}, {only(settingsID), &k.Settings},
-		{only(restoreID), &k.Restore}, {only(journalID, helpID), &k.Text},
+		{only(picturesID), &k.Pictures}, {only(sensitivityID), &k.Sensitivity}, {only(autopilotID), &k.Autopilot},
+		{only(settingsID), &k.Settings}, {only(restoreID), &k.Restore}, {only(journalID, helpID), &k.Text},
 	} {
 		for b := range bindings(g.keys) {
 			if b.in == 0 {

@@ -19,6 +19,7 @@ var ways = map[screenID][]string{
 	plotsID:       {"v", "left"},
 	picturesID:    {"i"},
 	sensitivityID: {"x", "j"},
+	autopilotID:   {"a", "j"},
 	journalID:     {"J", "j"},
 	settingsID:    {"o", "j"},
 	restoreID:     {"b", "j"},
@@ -55,6 +56,8 @@ func scrolled(a *App) (top, chosen int) {
 		chosen = s.list.chosen
 	case *restorePoints:
 		chosen = s.list.chosen
+	case *autopilotScreen:
+		chosen = s.form.chosen
 	}
 	if a.line != nil {
 		if p, ok := a.line.purpose.(*palette); ok {
@@ -80,6 +83,7 @@ func state(a *App) []string {
 		fmt.Sprint("top ", top),
 		fmt.Sprint("item ", chosen),
 		fmt.Sprint("point ", a.screens[sensitivityID].(*sensitivity).point),
+		fmt.Sprint("on layers ", a.screens[autopilotID].(*autopilotScreen).onLayers),
 		fmt.Sprint("glyphs ", a.theme.tier),
 		fmt.Sprint("still ", a.held != ""),
 		fmt.Sprint("left ", a.session.(*fake).quit),
@@ -122,6 +126,9 @@ func effect(t *testing.T, m screenID, name, key string) string {
 		s.Events = append(s.Events, told(12470, "test"))
 	}
 	s.Changes = []session.Change{changed(6000, "base_lr", "0.1", "0.01")}
+	if m == autopilotID {
+		descending(s)
+	}
 	a, f := open(t, s, look{})
 	if name == "paste" {
 		press(a, "y")
@@ -144,6 +151,8 @@ func effect(t *testing.T, m screenID, name, key string) string {
 		press(a, "right", "right")
 	case "read-up", "page-up":
 		press(a, "j", "j")
+	case "auto-pin", "auto-exclude":
+		press(a, "tab")
 	}
 	if name == "pan-right" {
 		press(a, "H")

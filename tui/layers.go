@@ -69,6 +69,9 @@ func (m *mainScreen) layers(w, h int) []string {
 	}
 	isDue := func(l session.LayerStats) bool { _, ok := m.choices.next(&l); return ok }
 	due := slices.ContainsFunc(m.snap.Layers, isDue)
+	if a := m.snap.Autopilot; a != nil && !a.Done && !due {
+		then = " → " + targetWords(&a.Descent)
+	}
 	if n := m.choices.predictNet(); due && n.known && n.kept > 0 {
 		then = fmt.Sprintf(" → %s, %.1f ×", percent(fraction(n.kept, n.total)), float64(n.total)/float64(n.kept))
 		if inner >= 90 && m.snap.Exported > 0 {
@@ -85,13 +88,16 @@ func (m *mainScreen) layers(w, h int) []string {
 	}
 	lines = append(padded(lines, h-3), all+t.plain(now+word+then))
 	title := "Layers"
+	if a := m.snap.Autopilot; a != nil && !m.headerHasAutopilot() {
+		title += "  " + a.Descent.Settings.Target.String() + ": " + stateWords(m.snap)
+	}
 	if m.sel.filter != "" {
 		title += fmt.Sprintf("  /%s  %d of %d", m.sel.filter, len(visible), len(m.snap.Layers))
 	}
 	if m.choices.scope != thisLayer {
 		title += "  changes are for " + m.choices.scope.String()
 	}
-	return t.box(title, lines, w, h)
+	return t.box(t.plain(title), lines, w, h)
 }
 
 func fraction(n, of int) float64 { return float64(n) / float64(max(1, of)) }
@@ -104,6 +110,8 @@ func (m *mainScreen) thresholdCell(l *session.LayerStats) string {
 		return "off"
 	case h.MaskFrozen:
 		return "frozen"
+	case m.drives(l.Name):
+		return m.theme.plain(fmt.Sprintf("»%.3f", h.Threshold))
 	}
 	return fmt.Sprintf("%.3f", h.Threshold)
 }
@@ -111,7 +119,10 @@ func (m *mainScreen) thresholdCell(l *session.LayerStats) string {
 // nextCell shows what next predicts.
 func (m *mainScreen) nextCell(l *session.LayerStats) string {
 	next, ok := m.choices.next(l)
-	if !ok {
+	switch {
+	case !ok && m.drives(l.Name) && !m.snap.State.Ended():
+		return "found"
+	case !ok:
 		return "-"
 	}
 	_, drafted := m.choices.draft[l.Name]

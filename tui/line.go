@@ -3,6 +3,7 @@ package tui
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
@@ -18,8 +19,8 @@ type purpose interface {
 	String() string
 	// prompt stands before the line.
 	prompt() string
-	// typed follows what stands in the line; an error is shown beside it.
-	typed(text string) error
+	// typed follows what stands in the line, and says what it wants done; an error is shown beside the line.
+	typed(text string) (intent, error)
 	// entered carries the line out. With an error the line stays, to be mended.
 	entered(text string) (intent, error)
 	// canceled undoes what typing did.
@@ -35,6 +36,12 @@ type boxed interface {
 	Arrange()
 	// Box draws it in the middle of w cells.
 	Box(w int) []string
+}
+
+// completing is a purpose that knows how what is typed may go on.
+type completing interface {
+	// complete returns whole lines that begin with the text, the likeliest first.
+	complete(text string) []string
 }
 
 // line is the line at the bottom that is typed.
@@ -55,11 +62,19 @@ func newLine(e *env, t typeLine) (*line, tea.Cmd) {
 	prompt := t.purpose.prompt()
 	in.Prompt = e.theme.text(prompt)
 	in.SetValue(t.value)
-	// A name that has to be escaped cannot be typed.
-	in.SetSuggestions(slices.DeleteFunc(t.suggestions, func(s string) bool { return escape.Line(s) != s }))
 	in.SetWidth(max(1, e.width-len([]rune(prompt))-2))
 	l := &line{env: e, purpose: t.purpose, input: in}
+	l.suggest()
 	return l, l.input.Focus()
+}
+
+// suggest offers how what stands in the line may go on.
+func (l *line) suggest() {
+	if c, ok := l.purpose.(completing); ok {
+		// A name that has to be escaped cannot be typed.
+		cannot := func(s string) bool { return escape.Line(s) != s }
+		l.input.SetSuggestions(slices.DeleteFunc(c.complete(l.input.Value()), cannot))
+	}
 }
 
 // Update takes in a key or what is pasted, and reports whether the line is still typed. The command is the cursor's.
@@ -79,7 +94,9 @@ func (l *line) Update(msg tea.Msg) (i intent, open bool, cmd tea.Cmd) {
 		}
 	}
 	l.input, cmd = l.input.Update(msg)
-	return orRefuse(notice{}, l.purpose.typed(l.input.Value())), true, cmd
+	l.suggest()
+	i, err := l.purpose.typed(l.input.Value())
+	return orRefuse(intents{notice{}, i}, err), true, cmd
 }
 
 // orRefuse is an intent, or the notice of an error.
@@ -119,12 +136,18 @@ type commandLine struct {
 	*env
 }
 
-func (commandLine) String() string     { return "command" }
-func (commandLine) prompt() string     { return ":" }
-func (commandLine) typed(string) error { return nil }
-func (commandLine) canceled() intent   { return nil }
+func (commandLine) String() string               { return "command" }
+func (commandLine) prompt() string               { return ":" }
+func (commandLine) typed(string) (intent, error) { return nil, nil }
+func (commandLine) canceled() intent             { return nil }
+
+// complete implements completing.
+func (c commandLine) complete(text string) []string { return completeCommand(c.snap, text) }
 
 func (c commandLine) entered(text string) (intent, error) {
+	if strings.TrimSpace(text) == autopilotWord {
+		return show{autopilotID}, nil
+	}
 	cmd, err := parseCommand(c.snap, text)
 	if errors.Is(err, errQuit) {
 		return askToLeave(c.env), nil
@@ -148,7 +171,12 @@ func (filterLine) String() string                 { return "filter" }
 func (filterLine) prompt() string                 { return "/" }
 func (filterLine) entered(string) (intent, error) { return nil, nil }
 func (f filterLine) canceled() intent             { f.sel.narrow(""); return nil }
-func (f filterLine) typed(text string) error      { f.sel.narrow(text); f.sel.move(0); return nil }
+
+func (f filterLine) typed(text string) (intent, error) {
+	f.sel.narrow(text)
+	f.sel.move(0)
+	return nil, nil
+}
 
 // searchLine is the filter of the journal.
 type searchLine struct {
@@ -161,10 +189,10 @@ func (searchLine) prompt() string                 { return "/" }
 func (searchLine) entered(string) (intent, error) { return nil, nil }
 func (s searchLine) canceled() intent             { s.journal.search = ""; return nil }
 
-func (s searchLine) typed(text string) error {
+func (s searchLine) typed(text string) (intent, error) {
 	s.journal.search = text
 	s.journal.list.reset()
-	return nil
+	return nil, nil
 }
 
 // valueLine is the value of the editor's handle.
@@ -174,15 +202,15 @@ func (valueLine) String() string     { return "value" }
 func (v valueLine) prompt() string   { return v.choices.prompt() }
 func (v valueLine) canceled() intent { return v.choices.drop() }
 
-func (v valueLine) typed(text string) error {
+func (v valueLine) typed(text string) (intent, error) {
 	if text == "" {
-		return nil
+		return nil, nil
 	}
-	return v.choices.chooseTyped(text)
+	return nil, v.choices.chooseTyped(text)
 }
 
 func (v valueLine) entered(text string) (intent, error) {
-	if err := v.typed(text); err != nil {
+	if _, err := v.typed(text); err != nil {
 		return nil, err
 	}
 	return v.choices.apply(), nil
@@ -193,7 +221,8 @@ func (v valueLine) key(name, text string) (bool, error) {
 		return false, nil
 	}
 	v.choices.nextHandle()
-	return true, v.typed(text)
+	_, err := v.typed(text)
+	return true, err
 }
 
 // fieldLine is the value of a setting.
@@ -216,12 +245,12 @@ func (f fieldLine) edit(text string) (config.Edit, error) {
 	return e, err
 }
 
-func (f fieldLine) typed(text string) error {
+func (f fieldLine) typed(text string) (intent, error) {
 	if text == "" {
-		return nil
+		return nil, nil
 	}
 	_, err := f.edit(text)
-	return err
+	return nil, err
 }
 
 func (f fieldLine) entered(text string) (intent, error) {

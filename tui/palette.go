@@ -23,7 +23,7 @@ func (*palette) String() string   { return "palette" }
 func (*palette) prompt() string   { return "> " }
 func (*palette) canceled() intent { return nil }
 
-func (p *palette) typed(text string) error { p.find(text); return nil }
+func (p *palette) typed(text string) (intent, error) { p.find(text); return nil, nil }
 
 // find finds the actions whose name or help has every word of a text, those of this screen first.
 func (p *palette) find(text string) {

@@ -45,6 +45,10 @@ type plotted struct {
 	title, note string
 	curves      []curve
 	fraction    bool // no axis beyond 0 and 1
+
+	label func(value float64) string // of the values' axis; nil: their number
+	span  float64                    // the axis has at least so much, by the logarithm
+	axis  func(window) []string      // the lines under the curves; nil: one, with the ends and the changes
 }
 
 // plotDef is what a kind of plot shows: a curve of this run, the same of another run's journal, how its last value
@@ -257,12 +261,16 @@ const axisRoom = 9
 // draw plots curves in w by h cells: values, and below them a line with the iterations and the marks of changes.
 func (p plotter) draw(d plotted, win window, w, h int, log, whole bool, cursor int) []string {
 	t := &p.theme
-	axis := h >= 4
-	rows := h
-	if axis {
-		rows--
-	}
 	win.cols = w - axisRoom
+	var axis []string
+	switch {
+	case h < 4 || win.cols < 4:
+	case d.axis != nil:
+		axis = d.axis(win)
+	default:
+		axis = []string{p.axis(win, cursor)}
+	}
+	rows := h - len(axis)
 	empty := true
 	for _, c := range d.curves {
 		empty = empty && len(c.series.Values) == 0
@@ -286,7 +294,8 @@ func (p plotter) draw(d plotted, win window, w, h int, log, whole bool, cursor i
 			}
 		}
 	}
-	lo, hi := round(bounds(values, whole && !log))
+	lo, hi := bounds(values, whole && !log)
+	lo, hi = round(min(lo, hi-d.span), hi)
 	if d.fraction && !log {
 		lo, hi = max(lo, 0), min(hi, 1)
 	}
@@ -299,6 +308,9 @@ func (p plotter) draw(d plotted, win window, w, h int, log, whole bool, cursor i
 		if log {
 			v = math.Pow(10, v)
 		}
+		if d.label != nil {
+			return t.fitRight(d.label(v), axisRoom-2)
+		}
 		return t.fitRight(axisLabel(v, (hi-lo)/float64(max(1, rows-1)), log), axisRoom-2)
 	}
 	var lines []string
@@ -307,8 +319,12 @@ func (p plotter) draw(d plotted, win window, w, h int, log, whole bool, cursor i
 	} else {
 		lines = p.graph(d.curves, values, lo, hi, rows, label)
 	}
-	if axis {
-		lines = append(firstLines(lines, rows), strings.Repeat(" ", axisRoom)+p.axis(win, cursor))
+	if axis == nil {
+		return lines
+	}
+	lines = firstLines(lines, rows)
+	for _, l := range axis {
+		lines = append(lines, strings.Repeat(" ", axisRoom)+l)
 	}
 	return lines
 }

@@ -4,6 +4,9 @@ import "dns-tui/model/session"
 
 // noSurgery says why no surgery of a layer is due; "" where one is.
 func (e *env) noSurgery(l *session.LayerStats) string {
+	if e.drives(l.Name) && !e.snap.State.Ended() { // at the iterations of the descent, whatever the settings say
+		return ""
+	}
 	return session.NoSurgery(e.snap.Hyper, l.Name, e.snap.Iter, e.snap.State.Ended())
 }
 
@@ -11,6 +14,9 @@ func (e *env) noSurgery(l *session.LayerStats) string {
 func (c *choices) next(l *session.LayerStats) (float64, bool) {
 	h := c.snap.Hyper.Layer(l.Name)
 	_, drafted := c.draft[l.Name]
+	if c.drives(l.Name) && !drafted { // the threshold of that surgery is yet to be found
+		return 0, false
+	}
 	off := !h.Prune || h.MaskFrozen // a choice may be looked at before it is switched on
 	if l.Histogram == nil || off && !drafted || !off && c.noSurgery(l) != "" {
 		return 0, false
@@ -30,7 +36,8 @@ func (c *choices) predictNet() whatIf {
 	for i := range c.snap.Layers {
 		l := &c.snap.Layers[i]
 		kept, total := l.Kept, l.Weights
-		if c.noSurgery(l) == "" {
+		_, drafted := c.draft[l.Name]
+		if c.noSurgery(l) == "" && (drafted || !c.drives(l.Name)) {
 			if l.Histogram == nil {
 				w.known = false
 			} else {

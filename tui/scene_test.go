@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
@@ -20,6 +21,8 @@ type fake struct {
 	got  []session.Command
 	err  error
 	quit bool // the UI has ended
+
+	predictErr error // of predictions
 }
 
 func (f *fake) Snapshot() *session.Snapshot { return f.snap }
@@ -27,6 +30,16 @@ func (f *fake) Snapshot() *session.Snapshot { return f.snap }
 func (f *fake) Do(_ context.Context, c session.Command) (session.Ack, error) {
 	if c.Kind == session.Look {
 		return session.Ack{Picture: picture(c)}, f.err
+	}
+	if c.Kind == session.Steer && c.Autopilot.Action == session.AutopilotPredict {
+		p, err := predictFor(f.snap, f.snap.Iter, c.Autopilot.Settings...)
+		if f.predictErr != nil {
+			err = f.predictErr
+		}
+		if err != nil {
+			return session.Ack{}, err
+		}
+		return session.Ack{Iter: f.snap.Iter, Detail: p.String(), Prediction: p}, nil
 	}
 	f.got = append(f.got, c)
 	return session.Ack{Iter: f.snap.Iter}, f.err
@@ -208,6 +221,9 @@ func obey(a *App, cmd tea.Cmd) {
 	switch m := cmd().(type) {
 	case ackMsg:
 		a.Update(m)
+	case predicted:
+		_, next := a.Update(m)
+		obey(a, next)
 	case tea.QuitMsg:
 		a.session.(*fake).quit = true
 	case tea.BatchMsg:
@@ -252,13 +268,12 @@ func press(a *App, keys ...string) {
 			msg = tea.KeyPressMsg{Code: tea.KeyPgDown}
 		case "delete":
 			msg = tea.KeyPressMsg{Code: tea.KeyDelete}
+		case "backspace":
+			msg = tea.KeyPressMsg{Code: tea.KeyBackspace}
 		default:
 			msg = tea.KeyPressMsg{Code: []rune(k)[0], Text: k}
 		}
 		_, cmd := a.Update(msg)
-		if a.line != nil && k != "enter" {
-			continue // the cursor's command waits
-		}
 		obey(a, cmd)
 	}
 }
@@ -292,6 +307,18 @@ var scenes = []struct {
 	{"map", conv1, func(a *App) { press(a, "i", "tab") }},
 	{"sensitivity_none", nil, func(a *App) { press(a, "x") }},
 	{"sensitivity", measured, func(a *App) { press(a, "x", "down", "right", "right", "right") }},
+	{"autopilot_off", nil, func(a *App) { press(a, "a") }},
+	{"autopilot_typing", nil, func(a *App) { press(a, letters("ae310x")...) }},
+	{"autopilot_rejected", nil, func(a *App) { press(a, letters("ae999999")...) }},
+	{"autopilot_descending", descending, func(a *App) { press(a, "a", "down", "down") }},
+	{"autopilot_changing", descending, func(a *App) { press(a, letters("a", "tab", "f", "9", "9")...) }},
+	{"autopilot_paused", pausedDescent, func(a *App) { press(a, "a", "tab", "down") }},
+	{"autopilot_annealing", annealing, func(a *App) { press(a, "a", "tab") }},
+	{"autopilot_done", doneDescent, func(a *App) { press(a, "a") }},
+	{"autopilot_macs", macDescent, func(a *App) { press(a, "a", "tab") }},
+	{"autopilot_many", manyLayers, func(a *App) { press(a, append(letters("a", "tab"), letters(strings.Repeat("j", 30))...)...) }},
+	{"autopilot_hand_back", descending, func(a *App) { press(a, "a", "D") }},
+	{"main_descending", descending, func(a *App) { press(a, "down", "4") }},
 	{"journal", nil, func(a *App) { press(a, "J") }},
 	{"settings", nil, func(a *App) { press(a, "o", "down", "down") }},
 	{"settings_bad", nil, func(a *App) { press(a, "o", "down", "down", "enter", "9") }},

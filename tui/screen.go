@@ -4,6 +4,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"dns-tui/config"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
 )
 
@@ -27,6 +28,7 @@ const (
 	plotsID
 	picturesID
 	sensitivityID
+	autopilotID
 	journalID
 	settingsID
 	restoreID
@@ -35,7 +37,7 @@ const (
 )
 
 func (id screenID) String() string {
-	return [...]string{"main", "plots", "picture", "sensitivity", "journal", "settings", "states", "help"}[id]
+	return [...]string{"main", "plots", "picture", "sensitivity", "autopilot", "journal", "settings", "states", "help"}[id]
 }
 
 // screenSet is a set of screens.
@@ -79,6 +81,8 @@ type (
 	intents []intent
 	// send gives a command to the session.
 	send struct{ session.Command }
+	// predict asks the session what settings of the autopilot would come to.
+	predict struct{ settings []autopilot.Setting }
 	// show opens a screen.
 	show struct{ screen screenID }
 	// notice is said in the last line until the next key.
@@ -88,9 +92,8 @@ type (
 	}
 	// typeLine opens the line at the bottom.
 	typeLine struct {
-		purpose     purpose
-		value       string
-		suggestions []string
+		purpose purpose
+		value   string
 	}
 	// ask opens a dialog.
 	ask struct{ dialog }

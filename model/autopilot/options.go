@@ -22,7 +22,23 @@ type Option struct {
 	parse func(s *Settings, text string) error
 	text  func(s *Settings) string
 	// merges: it is set for the layers that a text names, and stays as it is for the others.
-	merges bool
+	merges   bool
+	ofLayers bool     // a value is a list of layers
+	words    []string // that a value may be
+}
+
+// Completions are the words that a value may be, or may be made of, in a net of such layers.
+func (o Option) Completions(layers []string) []string {
+	var out []string
+	if o.ofLayers {
+		for _, name := range layers {
+			if name = quote(name); o.merges {
+				name += "="
+			}
+			out = append(out, name)
+		}
+	}
+	return append(out, o.words...)
 }
 
 // Flag is the option's name on a command line: target, target-end-iter.
@@ -50,11 +66,13 @@ var Options = []Option{
 	},
 	{
 		Name: "layers", Form: "names", Default: allText, Doc: "the layers that the target is of",
+		ofLayers: true, words: []string{allText},
 		parse: func(s *Settings, text string) error { return parseNames(&s.Layers, text, allText) },
 		text:  func(s *Settings) string { return namesText(s.Layers, allText) },
 	},
 	{
 		Name: "exclude", Form: "names", Default: noneText, Doc: "layers that are neither pruned nor counted",
+		ofLayers: true, words: []string{noneText},
 		parse: func(s *Settings, text string) error { return parseNames(&s.Exclude, text, noneText) },
 		text:  func(s *Settings) string { return namesText(s.Exclude, noneText) },
 	},
@@ -64,20 +82,21 @@ var Options = []Option{
 		parse: func(s *Settings, text string) error {
 			return s.parseAmounts(text, func(l *LayerLimits) *Amount { return &l.Floor })
 		},
-		merges: true,
-		text:   func(s *Settings) string { return s.amountsText(func(l *LayerLimits) *Amount { return &l.Floor }) },
+		merges: true, ofLayers: true, words: []string{noneText},
+		text: func(s *Settings) string { return s.amountsText(func(l *LayerLimits) *Amount { return &l.Floor }) },
 	},
 	{
 		Name: "ceiling", Form: "layer=entries, or layer=part%", Default: noneText, Doc: "what a layer keeps at most",
 		parse: func(s *Settings, text string) error {
 			return s.parseAmounts(text, func(l *LayerLimits) *Amount { return &l.Ceiling })
 		},
-		merges: true,
-		text:   func(s *Settings) string { return s.amountsText(func(l *LayerLimits) *Amount { return &l.Ceiling }) },
+		merges: true, ofLayers: true, words: []string{noneText},
+		text: func(s *Settings) string { return s.amountsText(func(l *LayerLimits) *Amount { return &l.Ceiling }) },
 	},
 	{
 		Name: "pin", Form: "names", Default: noneText,
-		Doc:   "layers whose threshold stays as it is; what they keep is counted",
+		Doc:      "layers whose threshold stays as it is; what they keep is counted",
+		ofLayers: true, words: []string{noneText},
 		parse: (*Settings).parsePins,
 		text:  (*Settings).pinsText,
 	},
@@ -92,7 +111,7 @@ var Options = []Option{
 	whole("interval", "iterations", "20; 100 under the seed and the paper rule; at most a 50th of the descent",
 		"how many iterations lie between two surgeries", func(s *Settings) *int { return &s.Interval }),
 	{
-		Name: "start_kept", Form: TargetForms, Default: "the square root of the target's times, at most 20x",
+		Name: "start_kept", Form: TargetForms, words: []string{autoText}, Default: "the square root of the target's times, at most 20x",
 		Doc:   "what the first surgery leaves",
 		parse: func(s *Settings, text string) error { return parseTarget(&s.StartKept, text, autoText) },
 		text:  func(s *Settings) string { return targetText(s.StartKept, autoText) },
@@ -255,7 +274,7 @@ func amountsBetween(was, now string) string {
 // named is an option whose values have names.
 func named[T ~uint8](name, doc string, names []string, field func(*Settings) *T) Option {
 	return Option{
-		Name: name, Form: strings.Join(names, ", "), Default: names[*field(&defaults)], Doc: doc,
+		Name: name, Form: strings.Join(names, ", "), Default: names[*field(&defaults)], Doc: doc, words: names,
 		parse: func(s *Settings, text string) error {
 			i, err := parseName(names, text, name)
 			*field(s) = T(i)
@@ -268,7 +287,7 @@ func named[T ~uint8](name, doc string, names []string, field func(*Settings) *T)
 // whole is an option that is a whole number, or automatic.
 func whole(name, form, standard, doc string, field func(*Settings) *int) Option {
 	return Option{
-		Name: name, Form: form, Default: standard, Doc: doc,
+		Name: name, Form: form, Default: standard, Doc: doc, words: []string{autoText},
 		parse: func(s *Settings, text string) (err error) {
 			if text == autoText {
 				*field(s) = Auto
@@ -297,7 +316,7 @@ func parseWhole(text string) (int, error) {
 // decimal is an option that is a number, or automatic.
 func decimal(name, form, standard, doc string, field func(*Settings) *float64) Option {
 	return Option{
-		Name: name, Form: form, Default: standard, Doc: doc,
+		Name: name, Form: form, Default: standard, Doc: doc, words: []string{autoText},
 		parse: func(s *Settings, text string) (err error) {
 			if text == autoText {
 				*field(s) = Auto

@@ -157,6 +157,9 @@ const (
 
 var autopilotActions = [...]string{"set", "pause", "resume", "off", "predict"}
 
+// AutopilotActionNames lists the actions as they are typed.
+func AutopilotActionNames() []string { return slices.Clone(autopilotActions[:]) }
+
 // String is the action as it is typed.
 func (a AutopilotAction) String() string {
 	if int(a) >= len(autopilotActions) {

@@ -1,0 +1,367 @@
+package tui
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"dns-tui/human"
+	"dns-tui/model/autopilot"
+	"dns-tui/model/session"
+)
+
+// autopilotScreen has the descent: where it stands, its schedule, what each layer would keep, and its settings.
+type autopilotScreen struct {
+	*env
+	keys      *autopilotKeys
+	sel       *selection
+	plotter   plotter
+	predictor predictor
+	draft     autopilot.Settings // typed while the autopilot is off, and not sent: there is no target yet
+	typing    *optionLine        // nil: nothing is typed
+	onLayers  bool               // keys choose layers, not options
+	none      error              // why this run has no autopilot
+
+	outlook outlook
+	form    list // of the options
+	table   list // of the layers
+	state   []string
+	panes   []autopilotPane
+	w, h    int
+}
+
+// autopilotKeys are the keys of the autopilot.
+type autopilotKeys struct {
+	Up, Down, Panel, Type, Hold, Pin, Exclude, Floor, Ceiling, Off binding
+}
+
+func defaultAutopilotKeys() autopilotKeys {
+	return autopilotKeys{
+		Up:      act("auto-up", "the option or layer above", "up", "k"),
+		Down:    act("auto-down", "the option or layer below", "down", "j"),
+		Panel:   act("auto-panel", "from the options to the layers, and back", "tab").footer("layers"),
+		Type:    act("auto-type", "type the option, or the layer's floor", "enter", "e").footer("type").steer(),
+		Hold:    act("auto-pause", "pause the descent, or let it go on", "h").footer("pause descent").steer(),
+		Pin:     act("auto-pin", "pin the layer's threshold, or have it found again", "p").footer("pin").steer(),
+		Exclude: act("auto-exclude", "leave the layer out of the descent, or take it in", "x").steer(),
+		Floor:   act("auto-floor", "type what the layer keeps at least", "f").steer(),
+		Ceiling: act("auto-ceiling", "type what the layer keeps at most", "c").steer(),
+		Off:     act("auto-off", "hand the thresholds back, after a question", "D", "delete").footer("hand back").steer(),
+	}
+}
+
+func newAutopilotScreen(e *env, k *keyMap, sel *selection) *autopilotScreen {
+	return &autopilotScreen{env: e, keys: &k.Autopilot, sel: sel, plotter: plotter{e}, draft: autopilot.DefaultSettings()}
+}
+
+// Update implements screen.
+func (s *autopilotScreen) Update(msg tea.Msg) intent {
+	switch msg := msg.(type) {
+	case openedScreen:
+		s.onLayers = false
+		s.form.reset()
+		if s.snap.Autopilot == nil && s.typing == nil {
+			s.predictor.forget()
+			return s.predictor.want(s.edits(s.draft)) // the solver's file may have a target
+		}
+	case predicted:
+		return s.answered(msg)
+	case action:
+		return s.act(msg.binding)
+	case tea.MouseMsg:
+		switch msg.Mouse().Button {
+		case tea.MouseWheelUp:
+			s.move(-1)
+		case tea.MouseWheelDown:
+			s.move(1)
+		}
+	}
+	return nil
+}
+
+// answered takes in what the session predicts. What is wrong with what is typed is said beside the line.
+func (s *autopilotScreen) answered(msg predicted) intent {
+	if errors.Is(msg.err, session.ErrNoAutopilot) {
+		s.none = msg.err
+	}
+	i := s.predictor.answered(msg)
+	if s.typing != nil && s.predictor.current && s.problem() != nil {
+		return intents{i, refuse(s.problem().Error())}
+	}
+	return i
+}
+
+// problem is why what is typed cannot be. That there is no target yet is none.
+func (s *autopilotScreen) problem() error {
+	if s.typing == nil || !s.typing.aims() {
+		return nil
+	}
+	return s.predictor.problem
+}
+
+func (s *autopilotScreen) act(b *binding) intent {
+	k := s.keys
+	switch b {
+	case &k.Up:
+		s.move(-1)
+	case &k.Down:
+		s.move(1)
+	case &k.Panel:
+		s.onLayers = !s.onLayers
+	case &k.Type:
+		if s.onLayers {
+			return s.typeLimit("floor")
+		}
+		return s.typeOption(autopilot.Options[s.form.chosen])
+	case &k.Floor:
+		return s.typeLimit("floor")
+	case &k.Ceiling:
+		return s.typeLimit("ceiling")
+	case &k.Pin:
+		return s.ofLayer(b, s.pin)
+	case &k.Exclude:
+		return s.ofLayer(b, s.exclude)
+	case &k.Hold:
+		return s.hold()
+	case &k.Off:
+		return s.handBack()
+	}
+	return nil
+}
+
+// move selects another option, or another layer.
+func (s *autopilotScreen) move(by int) {
+	if s.onLayers {
+		s.sel.move(by)
+	} else {
+		s.form.move(by)
+	}
+}
+
+// hold pauses the descent, or lets it go on.
+func (s *autopilotScreen) hold() intent {
+	do := session.AutopilotPause
+	if a := s.snap.Autopilot; a != nil && a.Held >= 0 {
+		do = session.AutopilotResume
+	}
+	return steerAutopilot(do)
+}
+
+// steerAutopilot is a command to the autopilot.
+func steerAutopilot(do session.AutopilotAction, settings ...autopilot.Setting) intent {
+	request := session.AutopilotRequest{Action: do, Settings: settings}
+	return send{session.Command{Kind: session.Steer, Autopilot: request}}
+}
+
+// handBack asks whether the thresholds are to be a person's again.
+func (s *autopilotScreen) handBack() intent {
+	a := s.snap.Autopilot
+	if a == nil {
+		s.draft = autopilot.DefaultSettings()
+		s.predictor.forget()
+		return notice{text: "the autopilot is off; what was typed for it is dropped"}
+	}
+	lines := []string{
+		"It is " + stateWords(s.snap) + ". Masks and thresholds stay as they are, and nobody changes them but you.",
+	}
+	if a.Done && a.RateFactor < 1 {
+		lines = append(lines, "The learning rate is the solver's again: the anneal ends.")
+	}
+	lines = append(lines, "u takes this back.")
+	return ask{&question{env: s.env, title: "Hand the thresholds back?", key: "D", yes: "hand them back",
+		lines: lines, do: steerAutopilot(session.AutopilotOff)}}
+}
+
+// Parts of the screen.
+const (
+	statePart = iota
+	barePart  // the state without a frame
+	curvePart
+	formPart
+	layersPart
+)
+
+// autopilotPane is a part of the screen, and where it is.
+type autopilotPane struct{ part, x, y, w, h int }
+
+// Arrange implements screen: the parts are placed for the size of the terminal.
+//
+//	up to 99 wide       one column: state, schedule, and options or layers
+//	100 and wider       two columns: state and options, schedule and layers
+//	up to 13 high       one column: two lines of state, and options or layers
+func (s *autopilotScreen) Arrange(w, h int) {
+	s.w, s.h, s.panes = w, h, s.panes[:0]
+	if s.snap.Autopilot != nil {
+		s.draft = autopilot.DefaultSettings()
+	}
+	s.outlook = outlookOf(s.snap, s.predictor.answer, s.base())
+	left, state, curve := w*9/20, 0, 0
+	wide, small := w >= 100 && h >= 14, h < 14
+	put := func(part, x, y, w, h int) { s.panes = append(s.panes, autopilotPane{part, x, y, w, h}) }
+	switch {
+	case wide:
+		s.arrangeState(left-4, false)
+		state = min(len(s.state)+2, h/2)
+		layers := min(len(s.sel.visible)+4, max(6, h/2))
+		put(statePart, 0, 0, left, state)
+		put(formPart, 0, state, left, h-state)
+		put(curvePart, left, 0, w-left, h-layers)
+		put(layersPart, left, h-layers, w-left, layers)
+	case small:
+		s.arrangeState(w, true)
+		state = clamp(2, h-1)
+		put(barePart, 0, 0, w, state)
+		put(s.shownList(), 0, state, w, h-state)
+	default:
+		s.arrangeState(w-4, s.typing != nil)
+		state = min(len(s.state)+2, max(4, h/3))
+		if rest := h - state; rest >= 14 {
+			curve = max(8, rest*2/5)
+		}
+		put(statePart, 0, 0, w, state)
+		put(curvePart, 0, state, w, curve)
+		put(s.shownList(), 0, state+curve, w, h-state-curve)
+	}
+	for _, p := range s.panes {
+		switch p.part {
+		case formPart:
+			s.form.fit(len(autopilot.Options), formRows(p.h))
+		case layersPart:
+			s.table = s.sel.list
+			s.table.fit(len(s.sel.visible), layerRows(p.h))
+		}
+	}
+}
+
+// shownList is the list that a narrow terminal shows: while something is typed, what it would do.
+func (s *autopilotScreen) shownList() int {
+	if s.onLayers || s.typing != nil {
+		return layersPart
+	}
+	return formPart
+}
+
+// shows reports whether a part is on the screen.
+func (s *autopilotScreen) shows(part int) bool {
+	for _, p := range s.panes {
+		if p.part == part && p.h > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// View implements screen.
+func (s *autopilotScreen) View() []string {
+	lines := make([]string, s.h)
+	for _, p := range s.panes {
+		for i, l := range firstLines(s.draw(p), p.h) { // panes stand in the order of their columns
+			lines[p.y+i] += l
+		}
+	}
+	return lines
+}
+
+// draw draws a part.
+func (s *autopilotScreen) draw(p autopilotPane) []string {
+	switch {
+	case p.h <= 0:
+		return nil
+	case p.part == statePart:
+		return s.theme.box(s.title(), s.state, p.w, p.h)
+	case p.part == barePart:
+		out := make([]string, p.h)
+		for i, l := range padded(s.state, p.h)[:p.h] {
+			out[i] = s.theme.fit(l, p.w)
+		}
+		return out
+	case p.part == curvePart:
+		return s.schedule(p.w, p.h)
+	case p.part == formPart:
+		return s.options(p.w, p.h)
+	}
+	return s.layers(p.w, p.h)
+}
+
+func (s *autopilotScreen) title() string {
+	if a := s.snap.Autopilot; a != nil {
+		return s.theme.text("Autopilot  " + targetWords(&a.Descent))
+	}
+	return "Autopilot"
+}
+
+// arrangeState writes where the descent stands, what is asked about, and warnings. brief is without what the rest of
+// the screen shows as well: what is typed comes first, and nothing is said twice.
+func (s *autopilotScreen) arrangeState(room int, brief bool) {
+	t, a, o := &s.theme, s.snap.Autopilot, &s.outlook
+	s.state = s.state[:0]
+	add := func(style lipgloss.Style, text string) {
+		lines := []string{t.text(text)}
+		if s.h >= 14 {
+			lines = strings.Split(ansi.Wrap(lines[0], max(10, room-2), ""), "\n")
+		}
+		for i, l := range lines {
+			if i > 0 {
+				l = "  " + l
+			}
+			s.state = append(s.state, " "+style.Render(l))
+		}
+	}
+	plain := lipgloss.NewStyle()
+	switch {
+	case len(o.layers) == 0:
+		add(t.warn, "no layer of this net can be pruned")
+		return
+	case s.none != nil:
+		add(t.warn, s.none.Error())
+		return
+	}
+	if err := s.problem(); err != nil {
+		add(t.warn, err.Error())
+	}
+	if o.asked {
+		add(t.accent, "asked: "+targetWords(o.descent)+s.thenWords())
+	}
+	if s.typing != nil && brief {
+		add(t.dim, s.typing.option.Name+": "+s.typing.option.Form)
+		add(t.dim, s.typing.option.Doc)
+	}
+	switch {
+	case a == nil:
+		add(plain, "off: type a target, such as 20x, and the thresholds are found for you")
+	case a.Held >= 0 && !a.Done:
+		add(t.warn, stateWords(s.snap))
+	default:
+		add(t.good, stateWords(s.snap))
+	}
+	now := o.now()
+	add(plain, fmt.Sprintf("keeps %s of %s, %s; %s", human.Count(now.kept), human.Count(now.total),
+		timesSmaller(now.kept, now.total), now.cost()))
+	if o.goal != nil && !o.asked {
+		add(plain, "at the target"+s.thenWords())
+	}
+	if a != nil && a.Note != "" {
+		add(t.warn, a.Note)
+	}
+	if text := o.starved(); text != "" {
+		add(t.warn, "! "+text)
+	}
+	if o.descent != nil && (o.asked || a != nil && !a.Done) {
+		for _, w := range o.descent.Warnings {
+			add(t.warn, "! "+w)
+		}
+	}
+}
+
+// thenWords is what is kept at the target; "" where that is not known.
+func (s *autopilotScreen) thenWords() string {
+	if s.outlook.goal == nil {
+		return ""
+	}
+	then := s.outlook.then()
+	return fmt.Sprintf(": %s kept, %s; %s", human.Count(then.kept), timesSmaller(then.kept, then.total), then.cost())
+}
