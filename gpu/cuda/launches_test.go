@@ -114,7 +114,8 @@ func TestLaunches(t *testing.T) {
 		{"updates", func() {
 			for _, p := range params {
 				number++
-				u := gpu.UpdateParams{Rate: number, Scale: 1, Theta: number, Soft: gpu.Soft{Cut: number, Exponent: number}}
+				soft := gpu.Soft{Cut: number, Exponent: number}
+				u := gpu.UpdateParams{Rate: number, Scale: 1, Theta: number, Soft: soft}
 				d.Update(u, p[0], p[1], p[2], nil, p[3])
 			}
 		}, 1},
