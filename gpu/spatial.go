@@ -51,8 +51,8 @@ func (o *ConvBackwardWeights) operands(v *operands) {
 	v.outOptional("db", &o.DB, o.G.O)
 }
 
-// ConvBackwardWeights adds the gradients of w and b to dw and db. Either may be nil. Where kept, forward weights, is not
-// nil, the gradients of the weights that it prunes are of no account, so a device adds them or leaves them out.
+// ConvBackwardWeights adds the gradients of w and b to dw and db. Either may be nil. Where kept, forward weights, is
+// not nil, the gradients of the weights that it prunes are of no account, so a device adds them or leaves them out.
 func (d *Device) ConvBackwardWeights(g *ConvGeometry, x, dy, kept, dw, db *Tensor) {
 	describe(d, &d.ops.ConvBackwardWeights, ConvBackwardWeights{G: g, X: x, DY: dy, Kept: kept, DW: dw, DB: db})
 }

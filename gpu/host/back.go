@@ -1,5 +1,6 @@
 // Package host is the CPU device: matrix products by OpenBLAS where it is found and by gonum where it is not,
-// everything else in Go, spread over the cores. Results do not depend on the number of threads.
+// everything else in Go, spread over the cores, but for forward weights (soft_amd64.s). Results do not depend on the
+// number of threads.
 package host
 
 import (

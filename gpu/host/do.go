@@ -231,7 +231,6 @@ type kernels struct {
 	updateAny               updateAnyKernel
 	updateDense             updateDenseKernel
 	updateMasked            updateMaskedKernel
-	updateSoft              updateSoftKernel
 	sums                    sumsKernel
 	squares                 squaresKernel
 	paperSums               paperSumsKernel

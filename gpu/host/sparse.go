@@ -10,18 +10,18 @@ import (
 )
 
 // Weight gradients of kept entries alone: one dot product for each, of vectors that lie in one piece. A dense product
-// multiplies some ten times faster, and finds nothing, so it is better where much is kept.
+// multiplies some ten times faster, and looks for nothing, so it is better where much is kept.
 
-// crossover is the fraction kept up to which dot products are faster than a dense product (BenchmarkKeptOnly: 0.2 to 0.3
-// for the convolutions of LeNet-5 and AlexNet). Short ones take as long as finding the next entry that is kept, which
-// no longer pays above length/short (inner products: 0.01 for 16 images, 0.03 for 64, 0.06 for 256).
+// crossover is the fraction kept up to which dot products are faster than a dense product, for the convolutions of
+// LeNet-5 and AlexNet (BenchmarkKeptOnly: 0.2 to 0.3). Where they are short, looking for the next entry that is kept
+// takes longer than they do: for inner products it is length/short (0.01 for 16 images, 0.03 for 64, 0.06 for 256).
 const (
 	crossover = 0.2
 	short     = 3200
 )
 
-// dot is the inner product of two vectors of one length. Its sum is made in an order that depends on where y lies modulo
-// 16 bytes; so y is scratch memory that begins on such a boundary, and the same operands have the same sum.
+// dot is the inner product of two vectors of one length. Its sum is made in an order that depends on where y lies
+// modulo 16 bytes; so y is scratch memory that begins on such a boundary, and the same operands have the same sum.
 func dot(x, y []float32) float32 { return gonum.Implementation{}.Sdot(len(y), x, 1, y, 1) }
 
 // wholeVectors is what vectors in scratch memory are rounded up to: dot has no rest to do then, and they begin on a
@@ -39,17 +39,20 @@ func room[T any](scratch *[]T, n int) []T {
 // nextKept returns the first position from i on whose entry is kept, or len(m). Eight pruned entries are passed over at
 // once: mostly there are hundreds between two that are kept, and looking for these is most of the work.
 func nextKept(m []float32, i int) int {
-	const pruned = 1<<63 | 1<<31 // two entries
-	for ; i+8 <= len(m); i += 8 {
-		v := (*[4]uint64)(unsafe.Pointer(&m[i]))
-		if (v[0]^pruned)|(v[1]^pruned)|(v[2]^pruned)|(v[3]^pruned) != 0 {
-			break
-		}
+	for i+8 <= len(m) && allPruned((*[8]float32)(m[i:])) {
+		i += 8
 	}
 	for i < len(m) && gpu.IsPruned(m[i]) {
 		i++
 	}
 	return i
+}
+
+// allPruned reports whether none of eight entries is kept.
+func allPruned(m *[8]float32) bool {
+	const pruned = 1<<63 | 1<<31 // two entries
+	v := (*[4]uint64)(unsafe.Pointer(m))
+	return (v[0]^pruned)|(v[1]^pruned)|(v[2]^pruned)|(v[3]^pruned) == 0
 }
 
 // sparse reports whether at most limit of m is kept, by a sample of it that depends on its length alone.

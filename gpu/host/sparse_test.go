@@ -10,8 +10,8 @@ import (
 	"dns-tui/gpu"
 )
 
-// Where little is kept, gradients of pruned weights are left out: they stay as they are. Where much is, all are computed.
-// The results have the same bits on any number of threads.
+// Where little is kept, gradients of pruned weights are left out: they stay as they are. Where much is, all are
+// computed. The results have the same bits on any number of threads.
 func TestKeptOnly(t *testing.T) {
 	for _, density := range []float32{0.01, 0.5} {
 		var want [][]float32
@@ -169,18 +169,16 @@ func BenchmarkKeptOnly(b *testing.B) {
 		}
 	}
 	for _, c := range []struct {
-		name string
-		g    gpu.ConvGeometry
-	}{
-		{"conv1", gpu.ConvGeometry{N: 64, C: 1, H: 28, W: 28, O: 20, KH: 5, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}},
-		{"conv2", gpu.ConvGeometry{N: 64, C: 20, H: 12, W: 12, O: 50, KH: 5, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}},
-		{"alexnet conv3", gpu.ConvGeometry{N: 16, C: 256, H: 13, W: 13, O: 384, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1,
-			DH: 1, DW: 1, Groups: 1}},
-	} {
-		c.g.Resolve()
-		kept := tensor(c.g.WeightLen())
+		name               string
+		n, c, h, o, kernel int
+		pad                int
+	}{{"conv1", 64, 1, 28, 20, 5, 0}, {"conv2", 64, 20, 12, 50, 5, 0}, {"alexnet conv3", 16, 256, 13, 384, 3, 1}} {
+		g := gpu.ConvGeometry{N: c.n, C: c.c, H: c.h, W: c.h, O: c.o, KH: c.kernel, KW: c.kernel, SH: 1, SW: 1,
+			PH: c.pad, PW: c.pad, DH: 1, DW: 1, Groups: 1}
+		g.Resolve()
+		kept := tensor(g.WeightLen())
 		o := gpu.ConvBackwardWeights{
-			G: &c.g, X: tensor(c.g.InputLen()), DY: tensor(c.g.OutputLen()), DW: tensor(c.g.WeightLen()),
+			G: &g, X: tensor(g.InputLen()), DY: tensor(g.OutputLen()), DW: tensor(g.WeightLen()),
 		}
 		compare(c.name, kept, func() { d.convBackwardWeights(&o) }, func() {
 			o := o

@@ -196,21 +196,24 @@ type redrawSoftKernel struct {
 }
 
 func (k *redrawSoftKernel) run(lo, hi, _ int) {
-	cut, hard := float32(k.low), k.soft.Hard()
-	w, masked := k.w[lo:hi], k.masked[lo:hi]
+	cut, piece := float32(k.low), lo
 	var keep, pruned, spliced uint32
-	for i, v := range w {
-		drop := bit(magnitude(v) <= cut)
-		was := bit(!gpu.IsPruned(masked[i]))
-		if drop == 0 && !hard {
-			v = k.soft.Forward(v)
+	for ; lo < hi; lo += forwardPiece {
+		end := min(lo+forwardPiece, hi)
+		w, masked := k.w[lo:end], k.masked[lo:end]
+		for i, v := range w {
+			drop := bit(magnitude(v) <= cut)
+			was := bit(!gpu.IsPruned(masked[i]))
+			masked[i] = forward(v, drop)
+			keep += 1 - drop
+			pruned += drop & was
+			spliced += (1 - drop) &^ was
 		}
-		masked[i] = forward(v, drop)
-		keep += 1 - drop
-		pruned += drop & was
-		spliced += (1 - drop) &^ was
+		if !k.soft.Hard() {
+			forwardKept(k.soft, masked, w)
+		}
 	}
-	k.count(lo, int(keep), int(pruned), int(spliced))
+	k.count(piece, int(keep), int(pruned), int(spliced))
 }
 
 // rewriteKernel leaves the mask as it is, and writes the forward weights of what it keeps.
@@ -220,14 +223,9 @@ type rewriteKernel struct {
 }
 
 func (k *rewriteKernel) run(lo, hi, _ int) {
-	n := 0
-	for i := lo; i < hi; i++ {
-		if !gpu.IsPruned(k.masked[i]) {
-			k.masked[i] = k.soft.Forward(k.w[i])
-			n++
-		}
-	}
-	k.count(lo, n, 0, 0)
+	masked := k.masked[lo:hi]
+	forwardKept(k.soft, masked, k.w[lo:hi])
+	k.count(lo, countKept(masked), 0, 0)
 }
 
 // magnitude is |v|.

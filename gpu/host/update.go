@@ -20,8 +20,6 @@ func (d *back) update(o *gpu.Update) {
 		launch(d, &d.kernels.updateAny, updateAnyKernel{k}, o.W.N, grain)
 	case o.Masked == nil:
 		launch(d, &d.kernels.updateDense, updateDenseKernel{k}, o.W.N, grain)
-	case o.Params.Theta != 1 || !o.Params.Soft.Hard():
-		launch(d, &d.kernels.updateSoft, updateSoftKernel{k}, o.W.N, grain)
 	default:
 		launch(d, &d.kernels.updateMasked, updateMaskedKernel{k}, o.W.N, grain)
 	}
@@ -50,9 +48,8 @@ func (k *updateAnyKernel) run(lo, hi, _ int) {
 	w, grad, history := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi]
 	stay := keepBits(u.KeepStep)
 	for i, v := range w {
-		pruned := k.masked != nil && gpu.IsPruned(k.masked[lo+i])
 		g := u.Scale * grad[i]
-		if pruned {
+		if k.masked != nil && gpu.IsPruned(k.masked[lo+i]) {
 			g = u.Scale * u.Theta * grad[i]
 		}
 		if u.L1 {
@@ -67,9 +64,9 @@ func (k *updateAnyKernel) run(lo, hi, _ int) {
 		d := step(&u, g, &history[i], second)
 		v -= d
 		w[i], grad[i] = v, keep(d, stay)
-		if k.masked != nil && !pruned {
-			k.masked[lo+i] = u.Soft.Forward(v)
-		}
+	}
+	if k.masked != nil {
+		forwardKept(u.Soft, k.masked[lo:hi], w)
 	}
 }
 
@@ -127,13 +124,16 @@ func keep(step float32, bits uint32) float32 {
 // updateDenseKernel is an update by SGD of a parameter without a mask.
 type updateDenseKernel struct{ updateKernel }
 
-func (k *updateDenseKernel) run(lo, hi, _ int) {
-	u := k.params
+func (k *updateDenseKernel) run(lo, hi, _ int) { k.sgd(lo, hi) }
+
+// sgd steps, and leaves forward weights as they are.
+func (k *updateKernel) sgd(lo, hi int) {
+	u := &k.params
 	w, grad, hist := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi]
 	stay := keepBits(u.KeepStep)
 	if u.L1 {
 		for i, v := range w {
-			h := u.Rate*(u.Scale*grad[i]+decayTerm(&u, v)) + u.Momentum*hist[i]
+			h := u.Rate*(u.Scale*grad[i]+decayTerm(u, v)) + u.Momentum*hist[i]
 			hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
 		}
 		return
@@ -144,59 +144,33 @@ func (k *updateDenseKernel) run(lo, hi, _ int) {
 	}
 }
 
+// sgdTheta is sgd with a theta that is not 1.
+func (k *updateKernel) sgdTheta(lo, hi int) {
+	u := &k.params
+	w, grad, hist, masked := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi], k.masked[lo:hi]
+	stay := keepBits(u.KeepStep)
+	scales := [2]float32{u.Scale, u.Scale * u.Theta}
+	for i, v := range w {
+		dec := u.Decay * v
+		if u.L1 {
+			dec = decayTerm(u, v)
+		}
+		h := u.Rate*(scales[bit(gpu.IsPruned(masked[i]))]*grad[i]+dec) + u.Momentum*hist[i]
+		hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
+	}
+}
+
 // updateMaskedKernel is an update by SGD of a parameter with a mask.
 type updateMaskedKernel struct{ updateKernel }
 
 func (k *updateMaskedKernel) run(lo, hi, _ int) {
-	u := k.params
-	w, grad, hist, masked := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi], k.masked[lo:hi]
-	stay := keepBits(u.KeepStep)
-	for i, v := range w {
-		var dec float32
-		if u.L1 {
-			dec = decayTerm(&u, v)
+	for ; lo < hi; lo += forwardPiece {
+		end := min(lo+forwardPiece, hi)
+		if k.params.Theta == 1 {
+			k.sgd(lo, end)
 		} else {
-			dec = u.Decay * v
+			k.sgdTheta(lo, end)
 		}
-		h := u.Rate*(u.Scale*grad[i]+dec) + u.Momentum*hist[i]
-		v -= h
-		hist[i], w[i], grad[i] = h, v, keep(h, stay)
-		if !gpu.IsPruned(masked[i]) {
-			masked[i] = gpu.Kept(v)
-		}
-	}
-}
-
-// updateSoftKernel is updateMaskedKernel with a theta and with forward weights by gpu.Soft. Where they are hard and
-// theta is 1, it gives the same bits.
-type updateSoftKernel struct{ updateKernel }
-
-func (k *updateSoftKernel) run(lo, hi, _ int) {
-	u := k.params
-	w, grad, hist, masked := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi], k.masked[lo:hi]
-	stay, hard := keepBits(u.KeepStep), u.Soft.Hard()
-	prunedScale := u.Scale * u.Theta
-	for i, v := range w {
-		pruned := gpu.IsPruned(masked[i])
-		scale := u.Scale
-		if pruned {
-			scale = prunedScale
-		}
-		var dec float32
-		if u.L1 {
-			dec = decayTerm(&u, v)
-		} else {
-			dec = u.Decay * v
-		}
-		h := u.Rate*(scale*grad[i]+dec) + u.Momentum*hist[i]
-		v -= h
-		hist[i], w[i], grad[i] = h, v, keep(h, stay)
-		switch {
-		case pruned:
-		case hard:
-			masked[i] = gpu.Kept(v)
-		default:
-			masked[i] = u.Soft.Forward(v)
-		}
+		forwardKept(k.params.Soft, k.masked[lo:end], k.w[lo:end])
 	}
 }

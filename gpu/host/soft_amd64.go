@@ -1,0 +1,26 @@
+package host
+
+import "dns-tui/gpu"
+
+// lanes is how many entries forward3 and forwardHard do at once; their arrays are a multiple of it long.
+const lanes = 4
+
+//go:noescape
+func forward3(masked, w []float32, cut float32)
+
+//go:noescape
+func forwardHard(masked, w []float32)
+
+// forwardVectors is forwardKept of vectors of entries, from the first on. It returns how many entries it did.
+func forwardVectors(s gpu.Soft, masked, w []float32) int {
+	whole := len(w) / lanes * lanes
+	switch {
+	case s.Hard():
+		forwardHard(masked[:whole], w[:whole])
+	case s.Exponent == 3:
+		forward3(masked[:whole], w[:whole], s.Cut)
+	default:
+		return 0
+	}
+	return whole
+}
