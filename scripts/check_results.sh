@@ -13,15 +13,13 @@ for part in train test; do
     [ -e mnist_${part}_lmdb ] || ln -s ../demo/mnist_${part}_lmdb .
 done
 
-# solver NAME SEED [SED...]: a copy of a solver with its own prefix and seed.
+# solver NAME SEED TO: a copy of a solver, and of its net, with a prefix and a seed of its own. The train data begins at a
+# record that the seed draws: nothing else of such a run is random.
 solver() {
-    name=$1
-    seed=$2
-    to=$3
-    shift 3
-    sed -e "s/random_seed: 1/random_seed: $seed/" -e "s|\"\.\./nets/|\"../../testdata/nets/|" \
-        -e "s|\"fashion.net|\"$solvers/fashion.net|" -e "s/snapshot_prefix: .*/snapshot_prefix: \"$to\"/" "$@" \
-        "$solvers/$name.solver.prototxt" > "$to.solver.prototxt"
+    net=$(awk -F'"' '/^net:/ { print $2 }' "$solvers/$1.solver.prototxt")
+    sed -e '0,/batch_size/s//rand_skip: 60000 batch_size/' "$solvers/$net" > "$3.net.prototxt"
+    sed -e "s/random_seed: 1/random_seed: $2/" -e "s|^net: .*|net: \"$3.net.prototxt\"|" \
+        -e "s/snapshot_prefix: .*/snapshot_prefix: \"$3\"/" "$solvers/$1.solver.prototxt" > "$3.solver.prototxt"
 }
 
 # measure RESULT SOLVER WEIGHTS SEED [FLAGS...]: one run; a line of name, seed, kept, total, accuracy and seconds.
