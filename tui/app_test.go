@@ -35,6 +35,7 @@ func BenchmarkTick(b *testing.B) {
 		conv1(s)
 		measured(s)
 		planned(s)
+		descending(s)
 		for range 300 {
 			s.Events = append(s.Events, told(12470, "test  accuracy 0.9909  loss 0.0310"))
 		}

@@ -24,6 +24,7 @@ type autopilotScreen struct {
 	draft     autopilot.Settings // typed while the autopilot is off, and not sent: there is no target yet
 	typing    *optionLine        // nil: nothing is typed
 	onLayers  bool               // keys choose layers, not options
+	inFile    autopilot.Target   // of the solver's file, while the autopilot is off
 	none      error              // why this run has no autopilot
 
 	outlook outlook
@@ -64,6 +65,7 @@ func (s *autopilotScreen) Update(msg tea.Msg) intent {
 	case openedScreen:
 		s.onLayers = false
 		s.form.reset()
+		s.inFile = autopilot.Target{}
 		if s.snap.Autopilot == nil && s.typing == nil {
 			s.predictor.forget()
 			return s.predictor.want(s.edits(s.draft)) // the solver's file may have a target
@@ -73,14 +75,43 @@ func (s *autopilotScreen) Update(msg tea.Msg) intent {
 	case action:
 		return s.act(msg.binding)
 	case tea.MouseMsg:
-		switch msg.Mouse().Button {
-		case tea.MouseWheelUp:
-			s.move(-1)
-		case tea.MouseWheelDown:
-			s.move(1)
-		}
+		s.mouse(msg)
 	}
 	return nil
+}
+
+// mouse selects options and layers by clicks and the wheel.
+func (s *autopilotScreen) mouse(msg tea.MouseMsg) {
+	e := msg.Mouse()
+	switch e.Button {
+	case tea.MouseWheelUp:
+		s.move(-1)
+	case tea.MouseWheelDown:
+		s.move(1)
+	case tea.MouseLeft:
+		for _, p := range s.panes {
+			x, y, ok := p.inside(e.X, e.Y-1) // below the header
+			if ok && x > 0 {
+				s.click(p, y)
+			}
+		}
+	}
+}
+
+// click is on a line of a part, counted from its frame.
+func (s *autopilotScreen) click(p autopilotPane, y int) {
+	switch p.part {
+	case formPart:
+		from, to := s.form.window(len(autopilot.Options), formRows(p.h))
+		if i := from + y - 1; y >= 1 && i < to {
+			s.onLayers, s.form.chosen = false, i
+		}
+	case layersPart:
+		from, to := s.table.window(len(s.sel.visible), layerRows(p.h))
+		if i := from + y - 2; y >= 2 && i < to { // below the head
+			s.onLayers, s.sel.index = true, s.sel.visible[i]
+		}
+	}
 }
 
 // answered takes in what the session predicts. What is wrong with what is typed is said beside the line.
@@ -89,6 +120,9 @@ func (s *autopilotScreen) answered(msg predicted) intent {
 		s.none = msg.err
 	}
 	i := s.predictor.answered(msg)
+	if p := s.predictor.answer; s.typing == nil && s.snap.Autopilot == nil && p != nil {
+		s.inFile = p.Descent.Settings.Target
+	}
 	if s.typing != nil && s.predictor.current && s.problem() != nil {
 		return intents{i, refuse(s.problem().Error())}
 	}
@@ -97,7 +131,12 @@ func (s *autopilotScreen) answered(msg predicted) intent {
 
 // problem is why what is typed cannot be. That there is no target yet is none.
 func (s *autopilotScreen) problem() error {
-	if s.typing == nil || !s.typing.aims() {
+	switch t := s.typing; {
+	case t == nil:
+		return nil
+	case t.err != nil:
+		return t.err
+	case !t.aims() && s.inFile.Unit == autopilot.NoTarget:
 		return nil
 	}
 	return s.predictor.problem
@@ -166,7 +205,7 @@ func (s *autopilotScreen) handBack() intent {
 		return notice{text: "the autopilot is off; what was typed for it is dropped"}
 	}
 	lines := []string{
-		"It is " + stateWords(s.snap) + ". Masks and thresholds stay as they are, and nobody changes them but you.",
+		"It is " + stateWords(s.snap) + ". Thresholds stay as they are, and are yours from then on.",
 	}
 	if a.Done && a.RateFactor < 1 {
 		lines = append(lines, "The learning rate is the solver's again: the anneal ends.")
@@ -187,6 +226,11 @@ const (
 
 // autopilotPane is a part of the screen, and where it is.
 type autopilotPane struct{ part, x, y, w, h int }
+
+// inside is where in the part a cell of the screen is.
+func (p autopilotPane) inside(x, y int) (int, int, bool) {
+	return pane{x: p.x, y: p.y, w: p.w, h: p.h}.inside(x, y)
+}
 
 // Arrange implements screen: the parts are placed for the size of the terminal.
 //
@@ -324,7 +368,11 @@ func (s *autopilotScreen) arrangeState(room int, brief bool) {
 		add(t.warn, err.Error())
 	}
 	if o.asked {
-		add(t.accent, "asked: "+targetWords(o.descent)+s.thenWords())
+		what := "asked: "
+		if s.typing == nil {
+			what = "the solver's file has: "
+		}
+		add(t.accent, what+targetWords(o.descent)+s.thenWords())
 	}
 	if s.typing != nil && brief {
 		add(t.dim, s.typing.option.Name+": "+s.typing.option.Form)
@@ -339,9 +387,14 @@ func (s *autopilotScreen) arrangeState(room int, brief bool) {
 		add(t.good, stateWords(s.snap))
 	}
 	now := o.now()
-	add(plain, fmt.Sprintf("keeps %s of %s, %s; %s", human.Count(now.kept), human.Count(now.total),
-		timesSmaller(now.kept, now.total), now.cost()))
-	if o.goal != nil && !o.asked {
+	text := fmt.Sprintf("keeps %s of %s, %s; %s", human.Count(now.kept), human.Count(now.total),
+		timesSmaller(now.kept, now.total), now.cost())
+	if a != nil && !a.Done && a.Descent.Budget.Cost != autopilot.CountCost { // of which the schedule has no curve so far
+		text += fmt.Sprintf(" (%s of %s planned by now)", a.Descent.Budget.Cost.Format(a.Now),
+			a.Descent.Budget.Cost.Format(a.Planned))
+	}
+	add(plain, text)
+	if o.goal != nil && !o.asked && (a == nil || !a.Done) {
 		add(plain, "at the target"+s.thenWords())
 	}
 	if a != nil && a.Note != "" {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/config"
@@ -164,7 +165,7 @@ func doneDescent(s *session.Snapshot) {
 }
 
 func macDescent(s *session.Snapshot) {
-	piloted(s, -1, target("200KMAC"), autopilot.Setting{Name: "scale", Value: "positions"})
+	piloted(s, -1, target("20KMAC"), autopilot.Setting{Name: "scale", Value: "positions"})
 }
 
 // manyLayers gives the net sixty layers.
@@ -332,5 +333,144 @@ func TestDrivenLayers(t *testing.T) {
 	press(a, "right")
 	if text = screenText(a); !strings.Contains(text, "takes it from the autopilot") {
 		t.Errorf("a choice for a driven layer says\n%s", text)
+	}
+}
+
+// Where a descent stands, in a line and in a few words.
+func TestStateWords(t *testing.T) {
+	begins := autopilot.Setting{Name: "start_iter", Value: "14000"}
+	for _, c := range []struct {
+		what      func(*session.Snapshot)
+		long, few string
+	}{
+		{func(*session.Snapshot) {}, "off", ""},
+		{descending, "descending, 69 %, next surgery at 12,480", "autopilot 69 %"},
+		{func(s *session.Snapshot) { piloted(s, -1, target("20x"), begins) }, "waiting until 14,000", "autopilot waits"},
+		{pausedDescent, "paused since 9,000, at 50 %", "autopilot paused"},
+		{annealing, "annealing, 30 %, rate ×0.79", "annealing 30 %"},
+		{doneDescent, "done", "autopilot done"},
+		{func(s *session.Snapshot) { descending(s); s.State = session.Stopped }, "the run ended at 69 % of the descent",
+			"autopilot 69 %"},
+		{func(s *session.Snapshot) { s.Iter = 18000; descending(s) }, "descending, 100 %, next surgery at 18,000",
+			"autopilot 100 %"},
+	} {
+		s := scene()
+		c.what(s)
+		if long, few := stateWords(s), fewWords(s); long != c.long || few != c.few {
+			t.Errorf("%q and %q, wanted %q and %q", long, few, c.long, c.few)
+		}
+	}
+}
+
+// What is typed is completed by commands and settings, and behind the autopilot's word by options and their values.
+func TestCompletion(t *testing.T) {
+	s := scene()
+	for _, c := range []struct {
+		typed string
+		want  string // the first that begins with it
+	}{
+		{"conv1.th", "conv1.threshold"},
+		{"auto", "autopilot"},
+		{"targ", "target"},
+		{"autopilot pa", "autopilot pause"},
+		{"autopilot end", "autopilot end_iter"},
+		{"autopilot scale l", "autopilot scale lamp"},
+		{"autopilot target 20x sch", "autopilot target 20x schedule"},
+		{"autopilot target 20x schedule cu", "autopilot target 20x schedule cubic"},
+		{"autopilot exclude conv1 c", "autopilot exclude conv1 conv2"},
+		{"autopilot exclude conv1, c", "autopilot exclude conv1, conv2"},
+		{"autopilot floor i", "autopilot floor ip1="},
+		{"autopilot predict 20x sc", "autopilot predict 20x scale"},
+		{"target 20x rule s", "target 20x rule soft"},
+		{"autopilot 20x p", "autopilot 20x pin"}, // an action comes first or not at all
+		{"autopilot scale lamp scale", ""},       // nor does an option come twice
+	} {
+		got := ""
+		for _, line := range completeCommand(s, c.typed) {
+			if strings.HasPrefix(line, c.typed) {
+				got = line
+				break
+			}
+		}
+		if got != c.want {
+			t.Errorf("%q goes on as %q, wanted %q", c.typed, got, c.want)
+		}
+	}
+}
+
+// A click selects an option or a layer, the wheel the next one.
+func TestAutopilotMouse(t *testing.T) {
+	s := scene()
+	descending(s)
+	a, _ := open(t, s, look{})
+	press(a, "a")
+	frame(a, 120, 40)
+	screen := a.screens[autopilotID].(*autopilotScreen)
+	a.Update(tea.MouseClickMsg{X: 5, Y: lineOf(t, a, " end_iter "), Button: tea.MouseLeft})
+	if o := autopilot.Options[screen.form.chosen].Name; o != "end_iter" || screen.onLayers {
+		t.Errorf("a click selects %s", o)
+	}
+	a.Update(tea.MouseWheelMsg{Button: tea.MouseWheelDown})
+	if o := autopilot.Options[screen.form.chosen].Name; o != "interval" {
+		t.Errorf("the wheel selects %s", o)
+	}
+	a.Update(tea.MouseClickMsg{X: 70, Y: lineOf(t, a, " ip1 "), Button: tea.MouseLeft})
+	if l := a.sel.layer().Name; l != "ip1" || !screen.onLayers {
+		t.Errorf("a click selects %s", l)
+	}
+}
+
+// The solver's file may have a target: it is shown where the autopilot is off, and typing goes on from it.
+func TestTargetOfTheFile(t *testing.T) {
+	a, f := open(t, scene(), look{})
+	f.file = []autopilot.Setting{target("50x")}
+	press(a, "a")
+	if text := screenText(a); !strings.Contains(text, "the solver's file has: 50x by iteration 22,992") {
+		t.Errorf("the screen shows\n%s", text)
+	}
+	press(a, "enter", "enter")
+	press(a, append(letters("jjjjjjjjje20000"), "enter")...)
+	var got []string
+	for _, g := range f.got {
+		got = append(got, g.String())
+	}
+	if text := strings.Join(got, ", "); text != "autopilot target 50x, autopilot end_iter 20000" {
+		t.Errorf("sent %q", text)
+	}
+}
+
+// What a layer is left out by the net for, its name takes in.
+func TestTakeInByName(t *testing.T) {
+	s := scene()
+	descending(s)
+	s.Autopilot.Descent.Settings.Exclude = []string{"conv1"}
+	a, f := open(t, s, look{})
+	press(a, "a", "tab", "x")
+	if len(f.got) != 1 || f.got[0].String() != "autopilot layers conv1 conv2 ip1 ip2" {
+		t.Errorf("sent %v", f.got)
+	}
+}
+
+// A layer that would keep next to nothing is named, unless a person wants it so.
+func TestStarved(t *testing.T) {
+	s := scene()
+	o := outlook{goal: make([]autopilot.LayerCut, len(s.Layers)), totals: []int{500, 25000, 400000, 5000}}
+	o.layers = outlookOf(s, nil, autopilot.DefaultSettings()).layers
+	for i, c := range []autopilot.LayerCut{
+		{Kept: 1, Bound: autopilot.AtFloor}, {Kept: 2}, {Kept: 40, Bound: autopilot.AtFloor}, {Kept: 1},
+	} {
+		o.goal[i] = c
+	}
+	for i, want := range []bool{true, true, true, false} {
+		if o.starves(i) != want {
+			t.Errorf("%s keeps %d of %d, %v: starved %t", o.layers[i].Name, o.goal[i].Kept, o.totals[i], o.goal[i].Bound, !want)
+		}
+	}
+	if text := o.starved(); !strings.HasPrefix(text, "conv1 and 2 more would be starved") {
+		t.Errorf("the warning is %q", text)
+	}
+	o.goal[0].Bound, o.goal[1].Bound, o.goal[2].Bound = autopilot.HeldPinned, autopilot.AtCeiling, autopilot.HeldFrozen
+	if text := o.starved(); text != "" {
+		t.Errorf("the warning is %q", text)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // schedule draws what is to come beside what was kept so far, in a logarithmic scale.
 func (s *autopilotScreen) schedule(w, h int) []string {
 	t, o := &s.theme, &s.outlook
-	d := plotted{label: partLabel, span: 0.5}
+	d := plotted{label: partLabel, span: 0.5, fraction: true}
 	title, words := "Schedule", "the curve to come is drawn here once there is a target"
 	win := steady(extent([]curve{{series: s.snap.KeptFraction}}))
 	if o.descent != nil {
@@ -57,11 +57,12 @@ func (s *autopilotScreen) plan() autopilot.Schedule {
 func (s *autopilotScreen) toCome(plan autopilot.Schedule, last int) session.Series {
 	const points = 400
 	cost := s.outlook.descent.Budget.Cost
-	dense, out := cost.Dense(s.outlook.layers), 0.0
+	layers := s.outlook.whole()
+	dense, out := cost.Dense(layers), 0.0
 	if cost == autopilot.CountCost {
 		dense = 0
-		for i := range s.outlook.layers {
-			l := &s.outlook.layers[i]
+		for i := range layers {
+			l := &layers[i]
 			dense += float64(l.Total)
 			if l.Excluded {
 				out += float64(l.Kept)

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -36,7 +37,7 @@ func (s *autopilotScreen) change(next autopilot.Settings, err error) intent {
 	switch {
 	case s.snap.Autopilot != nil && len(edits) == 0:
 		return nil
-	case s.snap.Autopilot == nil && next.Target.Unit == autopilot.NoTarget && !s.hasTarget():
+	case s.snap.Autopilot == nil && next.Target.Unit == autopilot.NoTarget && s.inFile.Unit == autopilot.NoTarget:
 		s.draft = next
 		return notice{text: "noted: the descent begins with a target"}
 	}
@@ -44,15 +45,15 @@ func (s *autopilotScreen) change(next autopilot.Settings, err error) intent {
 	return steerAutopilot(session.AutopilotSet, edits...)
 }
 
-// hasTarget reports whether there is a target without one typed here: the solver's file has one.
-func (s *autopilotScreen) hasTarget() bool { return s.predictor.answer != nil }
-
 // typeOption types the value of an option.
 func (s *autopilotScreen) typeOption(o autopilot.Option) intent {
 	base := s.base()
 	value := o.Text(base)
 	if value == o.Text(autopilot.DefaultSettings()) {
 		value = ""
+	}
+	if o.Name == "target" && value == "" {
+		value = s.inFile.String()
 	}
 	return s.typeValue(o, value)
 }
@@ -112,7 +113,14 @@ func (s *autopilotScreen) exclude(layer string) intent {
 		return s.change(base.TakeIn(layer))
 	}
 	if a := s.snap.Autopilot; a != nil && slices.Contains(a.Descent.Settings.Exclude, layer) {
-		return refuse(layer + " is left out by the net, or was by you: `:autopilot layers …` names it")
+		// The net or a person left it out of surgery: it is taken in by its name.
+		base.Layers, base.Exclude = nil, nil
+		for i := range s.outlook.layers {
+			if l := &s.outlook.layers[i]; !l.Excluded || l.Name == layer {
+				base.Layers = append(base.Layers, l.Name)
+			}
+		}
+		return s.change(base, base.Validate())
 	}
 	return s.change(base.LeaveOut(layer))
 }
@@ -124,6 +132,7 @@ type optionLine struct {
 	option autopilot.Option
 	next   autopilot.Settings // as typed, where that is valid
 	valid  bool
+	err    error // why it is not
 }
 
 func (*optionLine) String() string   { return "option" }
@@ -132,42 +141,38 @@ func (l *optionLine) prompt() string { return l.option.Name + ": " }
 // aims reports whether what is typed has a target.
 func (l *optionLine) aims() bool { return l.next.Target.Unit != autopilot.NoTarget }
 
-// parse reads what is typed.
+// parse reads what is typed; nothing is neither valid nor wrong.
 func (l *optionLine) parse(text string) error {
-	l.next, l.valid = autopilot.Settings{}, false
+	l.next, l.valid, l.err = autopilot.Settings{}, false, nil
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
 	e, err := autopilot.ParseSetting(l.option.Name, text)
-	if err != nil {
-		return err
-	}
-	next, err := l.screen.base().With(e)
 	if err == nil {
-		l.next, l.valid = next, true
+		l.next, err = l.screen.base().With(e)
 	}
+	l.valid, l.err = err == nil, err
 	return err
 }
 
 func (l *optionLine) typed(text string) (intent, error) {
 	p := &l.screen.predictor
 	p.forget()
-	if strings.TrimSpace(text) == "" {
-		l.next, l.valid = autopilot.Settings{}, false
-		return nil, nil
-	}
-	if err := l.parse(text); err != nil {
+	if err := l.parse(text); err != nil || !l.valid {
 		return nil, err
 	}
 	return p.want(l.screen.edits(l.next)), nil
 }
 
 func (l *optionLine) entered(text string) (intent, error) {
-	if strings.TrimSpace(text) != "" {
-		if err := l.parse(text); err != nil {
-			return nil, err
-		}
-		l.screen.typing = nil
-		return l.screen.change(l.next, nil), nil
+	if err := l.parse(text); err != nil {
+		return nil, err
 	}
-	return l.canceled(), nil
+	if !l.valid {
+		return l.canceled(), nil
+	}
+	l.screen.typing = nil
+	return l.screen.change(l.next, nil), nil
 }
 
 func (l *optionLine) canceled() intent {
@@ -210,6 +215,8 @@ func explainLines(h int) int {
 		return 6
 	case rows >= 8:
 		return 2
+	case rows >= 5:
+		return 1
 	}
 	return 0
 }
@@ -222,7 +229,7 @@ func (s *autopilotScreen) explain(w, lines int) []string {
 	o := autopilot.Options[s.form.chosen]
 	texts := []string{o.Doc, "wanted: " + o.Form}
 	if r := s.optionRow(o); r.value != "" {
-		texts = append(texts, strings.TrimSpace(r.value+" "+r.why))
+		texts = append(texts, strings.TrimSuffix(o.Name+" "+r.value+": "+r.why, ": "))
 	}
 	var out []string
 	for _, text := range texts {
@@ -284,7 +291,10 @@ func (s *autopilotScreen) optionRow(o autopilot.Option) optionRow {
 	if s.typing != nil && s.typing.option.Name == o.Name && s.typing.valid {
 		return optionRow{t.text("?" + o.Text(s.typing.next)), ""}
 	}
+	moved, ok := s.moved(o)
 	switch {
+	case ok:
+		return optionRow{moved, "was " + o.Text(d.Settings) + "; a pause or a guard moved it"}
 	case asked != standard && s.snap.Autopilot == nil:
 		return optionRow{t.text("?" + asked), "typed; waits for a target"}
 	case asked != standard:
@@ -311,4 +321,23 @@ func (s *autopilotScreen) optionRow(o autopilot.Option) optionRow {
 		return optionRow{t.text(value), "derived"}
 	}
 	return optionRow{"", t.text(o.Default)}
+}
+
+// moved is the number of an option of which the schedule under way has another than what was asked for came to.
+func (s *autopilotScreen) moved(o autopilot.Option) (string, bool) {
+	d := s.outlook.descent
+	if d == nil || s.outlook.asked {
+		return "", false
+	}
+	now := -1
+	switch o.Name {
+	case "start_iter":
+		now = d.Schedule.Begin
+	case "end_iter":
+		now = d.Schedule.End
+	case "anneal_iter":
+		now = d.Schedule.Anneal
+	}
+	text := strconv.Itoa(now)
+	return text, now >= 0 && text != o.Text(d.Settings)
 }

@@ -12,7 +12,7 @@ import (
 func layerRows(h int) int { return max(1, h-4) }
 
 // layerColumns are the widths of the table's columns; 0 leaves one out.
-type layerColumns struct{ name, count, total, part, bar, bound int }
+type layerColumns struct{ name, count, goal, total, part, bar, bound int }
 
 // layers draws what each layer keeps now and at the target, and what holds it there.
 func (s *autopilotScreen) layers(w, h int) []string {
@@ -26,9 +26,10 @@ func (s *autopilotScreen) layers(w, h int) []string {
 		title += ", as they are"
 	}
 	now := o.now()
-	goal := 0
+	goal, total := 0, now.total
 	if o.goal != nil {
-		goal = o.then().kept
+		then := o.then()
+		goal, total = then.kept, then.total
 	}
 	lines := []string{t.dim.Render(c.row(t, "", "layer", "entries", "now", "target", "", t.fit("of all", c.bar+2), ""))}
 	from, to := s.table.window(len(s.sel.visible), layerRows(h))
@@ -39,13 +40,13 @@ func (s *autopilotScreen) layers(w, h int) []string {
 	}
 	then, part := "-", ""
 	if o.goal != nil {
-		then, part = human.Count(goal), percent(fraction(goal, now.total))
+		then, part = human.Count(goal), percent(fraction(goal, total))
 	}
 	sum := timesSmaller(now.kept, now.total)
 	if o.goal != nil {
-		sum = fmt.Sprintf("%.4g → %s", float64(now.total)/float64(max(1, now.kept)), timesSmaller(goal, now.total))
+		sum = fmt.Sprintf("%.4g → %s", float64(now.total)/float64(max(1, now.kept)), timesSmaller(goal, total))
 	}
-	all := c.row(t, "", "all", human.Count(now.total), human.Count(now.kept), then, part, "", "")
+	all := c.row(t, "", "all", human.Count(total), human.Count(now.kept), then, part, "", "")
 	if used := ansi.StringWidth(c.row(t, "", "", "", "", "", "", "", "")) - c.barRoom() - c.bound; used+ansi.StringWidth(sum) < w-2 {
 		all = ansi.Truncate(all, used, "") + " " + t.plain(sum)
 	}
@@ -55,15 +56,22 @@ func (s *autopilotScreen) layers(w, h int) []string {
 
 // layerColumns finds which columns have room.
 func (s *autopilotScreen) layerColumns(inner int) layerColumns {
-	c := layerColumns{name: 8, count: 8, bound: 9}
+	total := 0
+	for _, n := range s.outlook.totals {
+		total += n
+	}
+	c := layerColumns{name: 8, count: max(8, len(human.Count(total))+1), bound: 9}
 	for _, i := range s.sel.visible {
 		c.name = max(c.name, min(ansi.StringWidth(s.theme.text(s.snap.Layers[i].Name))+1, inner/4))
 		if i < len(s.outlook.layers) {
-			c.count = max(c.count, len(human.Count(s.outlook.layers[i].Total))+1)
 			c.bound = max(c.bound, min(len(s.outlook.bound(i))+1, inner/4))
 		}
 	}
-	rest := inner - 2 - c.name - 2*c.count - c.bound
+	rest := inner - 2 - c.name - c.count - c.bound
+	if c.goal = c.count; rest < c.goal {
+		c.goal = 0
+	}
+	rest -= c.goal
 	if rest >= c.count {
 		c.total = c.count
 		rest -= c.total
@@ -88,7 +96,7 @@ func (c *layerColumns) barRoom() int {
 
 func (c *layerColumns) row(t *theme, cursor, name, total, now, target, part, bar, bound string) string {
 	line := t.fit(cursor, 2) + t.fit(name, c.name) + t.fitRight(total, c.total) + t.fitRight(now, c.count) +
-		t.fitRight(target, c.count) + t.fitRight(part, c.part)
+		t.fitRight(target, c.goal) + t.fitRight(part, c.part)
 	if c.bar > 0 {
 		line += " " + t.fit(bar, c.bar+2) + " "
 	}
@@ -112,16 +120,16 @@ func (s *autopilotScreen) layerRow(c layerColumns, i, kept, goal int) string {
 	own, share := fraction(l.Kept, kept), fraction(l.Kept, kept)
 	if o.goal != nil && !l.Excluded {
 		n := o.goal[i].Kept
-		then, part, share = human.Count(n), percent(fraction(n, l.Total)), fraction(n, goal)
+		then, part, share = human.Count(n), percent(fraction(n, o.totals[i])), fraction(n, goal)
 	}
 	if !l.Excluded {
 		bar = t.glyph.barStart + t.bar(share, c.bar, own) + t.glyph.barEnd
 	}
 	bound := t.text(o.bound(i))
 	if o.starves(i) {
-		bound = t.warn.Render(bound + " !")
+		bound = t.warn.Render(bound + "!")
 	} else {
 		bound = t.dim.Render(bound)
 	}
-	return c.row(t, cursor, name, human.Count(l.Total), human.Count(l.Kept), then, part, bar, bound)
+	return c.row(t, cursor, name, human.Count(o.totals[i]), human.Count(l.Kept), then, part, bar, bound)
 }

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 
 	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
@@ -13,6 +14,7 @@ type outlook struct {
 	asked   bool                 // it is an answer to what is typed, and not under way
 	layers  []autopilot.Layer    // as they are, with limits, in the snapshot's order
 	goal    []autopilot.LayerCut // of layers, at the target; nil: not known
+	totals  []int                // entries of layers, by the rule that they would have
 }
 
 // outlookOf is the outlook of the run, or of an answer where there is one. Limits are those of settings.
@@ -22,14 +24,12 @@ func outlookOf(s *session.Snapshot, answer *session.Prediction, settings autopil
 		l := &s.Layers[i]
 		o.layers = append(o.layers, autopilot.Layer{Name: l.Name, Rule: l.Rule, Total: l.Weights, Kept: l.Kept,
 			Positions: l.Positions, MaskFrozen: s.Hyper.Layer(l.Name).MaskFrozen})
+		o.totals = append(o.totals, l.Weights)
 	}
 	if answer != nil {
 		o.descent, o.asked = &answer.Descent, true
 		if answersFor(answer, s) {
-			o.goal = answer.Solution.Layers
-			for i := range o.layers {
-				o.layers[i].Total = answer.Totals[i]
-			}
+			o.goal, o.totals = answer.Solution.Layers, answer.Totals
 		}
 	} else if a := s.Autopilot; a != nil {
 		o.descent = &a.Descent
@@ -70,11 +70,20 @@ func (o *outlook) now() amounts { return sumUp(o.layers) }
 
 // then is what they will keep at the target.
 func (o *outlook) then() amounts {
-	layers := append([]autopilot.Layer(nil), o.layers...)
+	layers := o.whole()
 	for i := range layers {
 		layers[i].Kept = o.goal[i].Kept
 	}
 	return sumUp(layers)
+}
+
+// whole are the layers by the rule that they would have.
+func (o *outlook) whole() []autopilot.Layer {
+	layers := slices.Clone(o.layers)
+	for i := range layers {
+		layers[i].Total = o.totals[i]
+	}
+	return layers
 }
 
 func sumUp(layers []autopilot.Layer) amounts {
@@ -99,13 +108,22 @@ func (a amounts) cost() string {
 	return text
 }
 
-// A layer of at least so many entries that keeps one is starved: nearly nothing passes it.
-const starvedFrom = 100
+// starvedPart is how few of its entries starve a layer: nearly nothing passes it.
+const starvedPart = 1e-4
 
-// starves reports whether a layer would be starved at the target: its floor is the only thing that holds it.
+// starves reports whether a large layer would be starved at the target, and no floor of a person's says so.
 func (o *outlook) starves(i int) bool {
-	return o.goal != nil && o.goal[i].Bound == autopilot.AtFloor && o.goal[i].Kept <= autopilot.DefaultFloor &&
-		o.layers[i].Total >= starvedFrom
+	if o.goal == nil || o.layers[i].Excluded {
+		return false
+	}
+	kept, most := o.goal[i].Kept, starvedPart*float64(o.totals[i])
+	switch o.goal[i].Bound {
+	case autopilot.Free, autopilot.AtMost:
+		return float64(kept) <= most
+	case autopilot.AtFloor:
+		return float64(kept) <= most || kept <= autopilot.DefaultFloor && o.totals[i] >= 100
+	}
+	return false
 }
 
 // starved warns of such layers; "" of none.
@@ -119,13 +137,14 @@ func (o *outlook) starved() string {
 			n++
 		}
 	}
+	const way = " would be starved by the weights of now; where the descent leaves it so, a floor (f) or another scale helps"
 	switch n {
 	case 0:
 		return ""
 	case 1:
-		return first + " would be starved: a floor for it, or another scale, helps"
+		return first + way
 	}
-	return fmt.Sprintf("%s and %d more would be starved: a floor for them, or another scale, helps", first, n-1)
+	return fmt.Sprintf("%s and %d more%s", first, n-1, way)
 }
 
 // bound is what holds a layer, as far as that is known.

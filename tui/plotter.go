@@ -296,7 +296,10 @@ func (p plotter) draw(d plotted, win window, w, h int, log, whole bool, cursor i
 	}
 	lo, hi := bounds(values, whole && !log)
 	lo, hi = round(min(lo, hi-d.span), hi)
-	if d.fraction && !log {
+	switch {
+	case d.fraction && log:
+		hi = min(hi, 0)
+	case d.fraction:
 		lo, hi = max(lo, 0), min(hi, 1)
 	}
 	for i := range values {

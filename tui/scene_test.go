@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
 	"dns-tui/model/solver"
 )
@@ -22,7 +24,8 @@ type fake struct {
 	err  error
 	quit bool // the UI has ended
 
-	predictErr error // of predictions
+	predictErr error               // of predictions
+	file       []autopilot.Setting // of the solver
 }
 
 func (f *fake) Snapshot() *session.Snapshot { return f.snap }
@@ -32,7 +35,7 @@ func (f *fake) Do(_ context.Context, c session.Command) (session.Ack, error) {
 		return session.Ack{Picture: picture(c)}, f.err
 	}
 	if c.Kind == session.Steer && c.Autopilot.Action == session.AutopilotPredict {
-		p, err := predictFor(f.snap, f.snap.Iter, c.Autopilot.Settings...)
+		p, err := predictFor(f.snap, f.snap.Iter, append(slices.Clone(f.file), c.Autopilot.Settings...)...)
 		if f.predictErr != nil {
 			err = f.predictErr
 		}

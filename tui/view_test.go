@@ -178,6 +178,7 @@ func TestSnapshotShrinks(t *testing.T) {
 		conv1(s)
 		measured(s)
 		planned(s)
+		descending(s)
 		a, f := open(t, s, look{})
 		press(a, ways[id]...)
 		for range 20 {

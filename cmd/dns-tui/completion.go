@@ -9,6 +9,7 @@ import (
 	"text/template"
 
 	"dns-tui/escape"
+	"dns-tui/model/autopilot"
 )
 
 // commandTable is a subcommand as the manual page and the completions of shells show it.
@@ -37,6 +38,14 @@ var flagWords = map[string][]string{
 	"sighup_effect": {"stop", "snapshot", "none"},
 	"sigint_effect": {"stop", "snapshot", "none"},
 	"split":         {"train", "test"},
+}
+
+func init() {
+	for _, o := range autopilot.Options {
+		if words := o.Completions(nil); len(words) > 1 { // one alone is what stands for no value
+			flagWords[o.Flag()] = words
+		}
+	}
 }
 
 // shells maps the shells that `dns-tui completion` writes for to their templates.

@@ -18,6 +18,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/files"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
 )
 
@@ -222,11 +223,37 @@ func newFlags(e *env, name string) *flag.FlagSet {
 				escape.Fprintf(e.stdout, "dns-tui %s %s\n  %s\n", c.name, c.args, c.help)
 			}
 		}
-		fs.SetOutput(e.stdout)
-		fs.PrintDefaults()
-		fs.SetOutput(io.Discard)
+		printFlags(e.stdout, fs)
 	}
 	return fs
+}
+
+// printFlags prints the help of flags, that of the autopilot's under a heading, in the order of its options.
+func printFlags(w io.Writer, fs *flag.FlagSet) {
+	others := flag.NewFlagSet("", flag.ContinueOnError)
+	fs.VisitAll(func(f *flag.Flag) {
+		if !strings.HasPrefix(f.Usage, autopilotUsage) {
+			others.Var(f.Value, f.Name, f.Usage)
+			others.Lookup(f.Name).DefValue = f.DefValue // the value may be another by now
+		}
+	})
+	others.SetOutput(w)
+	others.PrintDefaults()
+	headed := false
+	for _, o := range autopilot.Options {
+		f := fs.Lookup(o.Flag())
+		if f == nil || !strings.HasPrefix(f.Usage, autopilotUsage) {
+			continue
+		}
+		one := flag.NewFlagSet("", flag.ContinueOnError)
+		one.Var(f.Value, f.Name, strings.TrimPrefix(f.Usage, autopilotUsage))
+		if !headed {
+			escape.Fprintf(w, "Thresholds found by the program, for a target:\n")
+			headed = true
+		}
+		one.SetOutput(w)
+		one.PrintDefaults()
+	}
 }
 
 // parse reads flags that may stand before, between and behind the operands.

@@ -39,12 +39,15 @@ type runFlags struct {
 	autopilot      autopilotFlags
 }
 
+// autopilotUsage begins the help of the autopilot's flags.
+const autopilotUsage = "autopilot: "
+
 // autopilotFlags are settings of the autopilot: --target, and one for each of its options.
 type autopilotFlags []autopilot.Setting
 
 func (f *autopilotFlags) add(fs *flag.FlagSet) {
 	for _, o := range autopilot.Options {
-		usage := fmt.Sprintf("autopilot: %s (%s; default: %s)", o.Doc, o.Form, o.Default)
+		usage := fmt.Sprintf("%s%s (%s; default: %s)", autopilotUsage, o.Doc, o.Form, o.Default)
 		fs.Func(o.Flag(), usage, func(value string) error {
 			e, err := autopilot.ParseSetting(o.Name, value)
 			*f = append(*f, e)

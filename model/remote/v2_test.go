@@ -71,6 +71,9 @@ func TestAttachToTheVersionBefore(t *testing.T) {
 	}
 	defer c.Close()
 	<-c.Gone() // all that was recorded is read
+	if _, err := c.Do(context.Background(), session.Command{Kind: session.Steer}); err != session.ErrNoAutopilot {
+		t.Errorf("its autopilot says %v", err)
+	}
 	if c.Run() != "mini-1" {
 		t.Errorf("the run is called %q", c.Run())
 	}
