@@ -2,14 +2,9 @@ package tui
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
-	"github.com/charmbracelet/x/ansi"
 
-	"dns-tui/human"
 	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
 )
@@ -31,13 +26,13 @@ type autopilotScreen struct {
 	form    list // of the options
 	table   list // of the layers
 	state   []string
-	panes   []autopilotPane
+	panes   []pane
 	w, h    int
 }
 
 // autopilotKeys are the keys of the autopilot.
 type autopilotKeys struct {
-	Up, Down, Panel, Type, Hold, Pin, Exclude, Floor, Ceiling, Off binding
+	Up, Down, Panel, Type, Pause, Pin, Exclude, Floor, Ceiling, Off binding
 }
 
 func defaultAutopilotKeys() autopilotKeys {
@@ -46,17 +41,29 @@ func defaultAutopilotKeys() autopilotKeys {
 		Down:    act("auto-down", "the option or layer below", "down", "j"),
 		Panel:   act("auto-panel", "from the options to the layers, and back", "tab").footer("layers"),
 		Type:    act("auto-type", "type the option, or the layer's floor", "enter", "e").footer("type").steer(),
-		Hold:    act("auto-pause", "pause the descent, or let it go on", "h").footer("pause descent").steer(),
+		Pause:   act("auto-pause", "pause the descent, or let it go on", "h").footer("pause descent").steer(),
 		Pin:     act("auto-pin", "pin the layer's threshold, or have it found again", "p").footer("pin").steer(),
 		Exclude: act("auto-exclude", "leave the layer out of the descent, or take it in", "x").steer(),
 		Floor:   act("auto-floor", "type what the layer keeps at least", "f").steer(),
 		Ceiling: act("auto-ceiling", "type what the layer keeps at most", "c").steer(),
-		Off:     act("auto-off", "hand the thresholds back, after a question", "D", "delete").footer("hand back").steer(),
+		Off: act(
+			"auto-off",
+			"hand the thresholds back, after a question",
+			"D",
+			"delete",
+		).footer("hand back").
+			steer(),
 	}
 }
 
 func newAutopilotScreen(e *env, k *keyMap, sel *selection) *autopilotScreen {
-	return &autopilotScreen{env: e, keys: &k.Autopilot, sel: sel, plotter: plotter{e}, draft: autopilot.DefaultSettings()}
+	return &autopilotScreen{
+		env:     e,
+		keys:    &k.Autopilot,
+		sel:     sel,
+		plotter: plotter{e},
+		draft:   autopilot.DefaultSettings(),
+	}
 }
 
 // Update implements screen.
@@ -99,8 +106,8 @@ func (s *autopilotScreen) mouse(msg tea.MouseMsg) {
 }
 
 // click is on a line of a part, counted from its frame.
-func (s *autopilotScreen) click(p autopilotPane, y int) {
-	switch p.part {
+func (s *autopilotScreen) click(p pane, y int) {
+	switch p.shows {
 	case formPart:
 		from, to := s.form.window(len(autopilot.Options), formRows(p.h))
 		if i := from + y - 1; y >= 1 && i < to {
@@ -144,6 +151,9 @@ func (s *autopilotScreen) problem() error {
 
 func (s *autopilotScreen) act(b *binding) intent {
 	k := s.keys
+	if b.steers && s.snap.State.Ended() {
+		return refuse("the run is " + s.snap.State.String() + ": its thresholds stay as they are")
+	}
 	switch b {
 	case &k.Up:
 		s.move(-1)
@@ -164,8 +174,8 @@ func (s *autopilotScreen) act(b *binding) intent {
 		return s.ofLayer(b, s.pin)
 	case &k.Exclude:
 		return s.ofLayer(b, s.exclude)
-	case &k.Hold:
-		return s.hold()
+	case &k.Pause:
+		return s.pause()
 	case &k.Off:
 		return s.handBack()
 	}
@@ -181,8 +191,8 @@ func (s *autopilotScreen) move(by int) {
 	}
 }
 
-// hold pauses the descent, or lets it go on.
-func (s *autopilotScreen) hold() intent {
+// pause pauses the descent, or lets it go on.
+func (s *autopilotScreen) pause() intent {
 	do := session.AutopilotPause
 	if a := s.snap.Autopilot; a != nil && a.Held >= 0 {
 		do = session.AutopilotResume
@@ -215,7 +225,7 @@ func (s *autopilotScreen) handBack() intent {
 		lines: lines, do: steerAutopilot(session.AutopilotOff)}}
 }
 
-// Parts of the screen.
+// Parts of the screen: what its panes show.
 const (
 	statePart = iota
 	barePart  // the state without a frame
@@ -224,13 +234,8 @@ const (
 	layersPart
 )
 
-// autopilotPane is a part of the screen, and where it is.
-type autopilotPane struct{ part, x, y, w, h int }
-
-// inside is where in the part a cell of the screen is.
-func (p autopilotPane) inside(x, y int) (int, int, bool) {
-	return pane{x: p.x, y: p.y, w: p.w, h: p.h}.inside(x, y)
-}
+// fewLines is below which the screen has no room for frames around all of its parts.
+const fewLines = 14
 
 // Arrange implements screen: the parts are placed for the size of the terminal.
 //
@@ -243,13 +248,13 @@ func (s *autopilotScreen) Arrange(w, h int) {
 		s.draft = autopilot.DefaultSettings()
 	}
 	s.outlook = outlookOf(s.snap, s.predictor.answer, s.base())
-	left, state, curve := w*9/20, 0, 0
-	wide, small := w >= 100 && h >= 14, h < 14
-	put := func(part, x, y, w, h int) { s.panes = append(s.panes, autopilotPane{part, x, y, w, h}) }
+	left := w * 9 / 20
+	wide, small := w >= 100 && h >= fewLines, h < fewLines
+	put := func(part, x, y, w, h int) { s.panes = append(s.panes, pane{shows: part, x: x, y: y, w: w, h: h}) }
 	switch {
 	case wide:
 		s.arrangeState(left-4, false)
-		state = min(len(s.state)+2, h/2)
+		state := min(len(s.state)+2, h/2)
 		layers := min(len(s.sel.visible)+4, max(6, h/2))
 		put(statePart, 0, 0, left, state)
 		put(formPart, 0, state, left, h-state)
@@ -257,12 +262,12 @@ func (s *autopilotScreen) Arrange(w, h int) {
 		put(layersPart, left, h-layers, w-left, layers)
 	case small:
 		s.arrangeState(w, true)
-		state = clamp(2, h-1)
+		state := clamp(2, h-1)
 		put(barePart, 0, 0, w, state)
 		put(s.shownList(), 0, state, w, h-state)
 	default:
 		s.arrangeState(w-4, s.typing != nil)
-		state = min(len(s.state)+2, max(4, h/3))
+		state, curve := min(len(s.state)+2, max(4, h/3)), 0
 		if rest := h - state; rest >= 14 {
 			curve = max(8, rest*2/5)
 		}
@@ -271,7 +276,7 @@ func (s *autopilotScreen) Arrange(w, h int) {
 		put(s.shownList(), 0, state+curve, w, h-state-curve)
 	}
 	for _, p := range s.panes {
-		switch p.part {
+		switch p.shows {
 		case formPart:
 			s.form.fit(len(autopilot.Options), formRows(p.h))
 		case layersPart:
@@ -292,7 +297,7 @@ func (s *autopilotScreen) shownList() int {
 // shows reports whether a part is on the screen.
 func (s *autopilotScreen) shows(part int) bool {
 	for _, p := range s.panes {
-		if p.part == part && p.h > 0 {
+		if p.shows == part && p.h > 0 {
 			return true
 		}
 	}
@@ -311,21 +316,21 @@ func (s *autopilotScreen) View() []string {
 }
 
 // draw draws a part.
-func (s *autopilotScreen) draw(p autopilotPane) []string {
+func (s *autopilotScreen) draw(p pane) []string {
 	switch {
 	case p.h <= 0:
 		return nil
-	case p.part == statePart:
+	case p.shows == statePart:
 		return s.theme.box(s.title(), s.state, p.w, p.h)
-	case p.part == barePart:
+	case p.shows == barePart:
 		out := make([]string, p.h)
 		for i, l := range padded(s.state, p.h)[:p.h] {
 			out[i] = s.theme.fit(l, p.w)
 		}
 		return out
-	case p.part == curvePart:
+	case p.shows == curvePart:
 		return s.schedule(p.w, p.h)
-	case p.part == formPart:
+	case p.shows == formPart:
 		return s.options(p.w, p.h)
 	}
 	return s.layers(p.w, p.h)
@@ -336,85 +341,4 @@ func (s *autopilotScreen) title() string {
 		return s.theme.text("Autopilot  " + targetWords(&a.Descent))
 	}
 	return "Autopilot"
-}
-
-// arrangeState writes where the descent stands, what is asked about, and warnings. brief is without what the rest of
-// the screen shows as well: what is typed comes first, and nothing is said twice.
-func (s *autopilotScreen) arrangeState(room int, brief bool) {
-	t, a, o := &s.theme, s.snap.Autopilot, &s.outlook
-	s.state = s.state[:0]
-	add := func(style lipgloss.Style, text string) {
-		lines := []string{t.text(text)}
-		if s.h >= 14 {
-			lines = strings.Split(ansi.Wrap(lines[0], max(10, room-2), ""), "\n")
-		}
-		for i, l := range lines {
-			if i > 0 {
-				l = "  " + l
-			}
-			s.state = append(s.state, " "+style.Render(l))
-		}
-	}
-	plain := lipgloss.NewStyle()
-	switch {
-	case len(o.layers) == 0:
-		add(t.warn, "no layer of this net can be pruned")
-		return
-	case s.none != nil:
-		add(t.warn, s.none.Error())
-		return
-	}
-	if err := s.problem(); err != nil {
-		add(t.warn, err.Error())
-	}
-	if o.asked {
-		what := "asked: "
-		if s.typing == nil {
-			what = "the solver's file has: "
-		}
-		add(t.accent, what+targetWords(o.descent)+s.thenWords())
-	}
-	if s.typing != nil && brief {
-		add(t.dim, s.typing.option.Name+": "+s.typing.option.Form)
-		add(t.dim, s.typing.option.Doc)
-	}
-	switch {
-	case a == nil:
-		add(plain, "off: type a target, such as 20x, and the thresholds are found for you")
-	case a.Held >= 0 && !a.Done:
-		add(t.warn, stateWords(s.snap))
-	default:
-		add(t.good, stateWords(s.snap))
-	}
-	now := o.now()
-	text := fmt.Sprintf("keeps %s of %s, %s; %s", human.Count(now.kept), human.Count(now.total),
-		timesSmaller(now.kept, now.total), now.cost())
-	if a != nil && !a.Done && a.Descent.Budget.Cost != autopilot.CountCost { // of which the schedule has no curve so far
-		text += fmt.Sprintf(" (%s of %s planned by now)", a.Descent.Budget.Cost.Format(a.Now),
-			a.Descent.Budget.Cost.Format(a.Planned))
-	}
-	add(plain, text)
-	if o.goal != nil && !o.asked && (a == nil || !a.Done) {
-		add(plain, "at the target"+s.thenWords())
-	}
-	if a != nil && a.Note != "" {
-		add(t.warn, a.Note)
-	}
-	if text := o.starved(); text != "" {
-		add(t.warn, "! "+text)
-	}
-	if o.descent != nil && (o.asked || a != nil && !a.Done) {
-		for _, w := range o.descent.Warnings {
-			add(t.warn, "! "+w)
-		}
-	}
-}
-
-// thenWords is what is kept at the target; "" where that is not known.
-func (s *autopilotScreen) thenWords() string {
-	if s.outlook.goal == nil {
-		return ""
-	}
-	then := s.outlook.then()
-	return fmt.Sprintf(": %s kept, %s; %s", human.Count(then.kept), timesSmaller(then.kept, then.total), then.cost())
 }

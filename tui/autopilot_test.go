@@ -210,6 +210,7 @@ func TestAutopilotKeys(t *testing.T) {
 		{descending, letters("a", "tab", "c", "9", "enter"), "autopilot ceiling conv1=9"},
 		{descending, letters("ae", "enter"), ""},
 		{descending, letters("au"), "undo"},
+		{doneDescent, letters("aehD", "tab", "p"), ""}, // the run has ended
 		{nil, letters(":autopilot 310x", "enter"), "autopilot target 310x"},
 		{nil, letters(":target=310x", "enter"), "autopilot target 310x"},
 		{nil, letters(":autopilot target 400x end_iter 20000", "enter"), "autopilot target 400x end_iter 20000"},
@@ -456,14 +457,19 @@ func TestStarved(t *testing.T) {
 	s := scene()
 	o := outlook{goal: make([]autopilot.LayerCut, len(s.Layers)), totals: []int{500, 25000, 400000, 5000}}
 	o.layers = outlookOf(s, nil, autopilot.DefaultSettings()).layers
-	for i, c := range []autopilot.LayerCut{
+	copy(o.goal, []autopilot.LayerCut{
 		{Kept: 1, Bound: autopilot.AtFloor}, {Kept: 2}, {Kept: 40, Bound: autopilot.AtFloor}, {Kept: 1},
-	} {
-		o.goal[i] = c
-	}
+	})
 	for i, want := range []bool{true, true, true, false} {
 		if o.starves(i) != want {
-			t.Errorf("%s keeps %d of %d, %v: starved %t", o.layers[i].Name, o.goal[i].Kept, o.totals[i], o.goal[i].Bound, !want)
+			t.Errorf(
+				"%s keeps %d of %d, %v: starved %t",
+				o.layers[i].Name,
+				o.goal[i].Kept,
+				o.totals[i],
+				o.goal[i].Bound,
+				!want,
+			)
 		}
 	}
 	if text := o.starved(); !strings.HasPrefix(text, "conv1 and 2 more would be starved") {

@@ -57,7 +57,8 @@ func parseAutopilot(word, rest string) (session.AutopilotRequest, error) {
 	return r, err
 }
 
-// completeCommand is how a command may go on: by commands and settings, or by options of the autopilot and their values.
+// completeCommand is how a command may go on: by commands and settings, or by options of the autopilot and their
+// values.
 func completeCommand(run *session.Snapshot, text string) []string {
 	word, rest := firstWord(text)
 	if word != autopilotWord && word != targetWord || !strings.ContainsAny(text, " =") {

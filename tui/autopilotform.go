@@ -266,12 +266,10 @@ func (s *autopilotScreen) options(w, h int) []string {
 		}
 		r := rows[i]
 		line := cursor + n
-		switch {
-		case r.value == "":
-			line += t.dim.Render(r.why)
-		default:
-			line += t.fit(r.value, value-1) + " " + t.dim.Render(r.why)
+		if r.value != "" {
+			line += t.fit(r.value, value-1) + " "
 		}
+		line += t.dim.Render(r.why)
 		lines = append(lines, line)
 	}
 	if n := explainLines(h); n > 0 {

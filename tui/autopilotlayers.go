@@ -47,7 +47,8 @@ func (s *autopilotScreen) layers(w, h int) []string {
 		sum = fmt.Sprintf("%.4g → %s", float64(now.total)/float64(max(1, now.kept)), timesSmaller(goal, total))
 	}
 	all := c.row(t, "", "all", human.Count(total), human.Count(now.kept), then, part, "", "")
-	if used := ansi.StringWidth(c.row(t, "", "", "", "", "", "", "", "")) - c.barRoom() - c.bound; used+ansi.StringWidth(sum) < w-2 {
+	used := ansi.StringWidth(c.row(t, "", "", "", "", "", "", "", "")) - c.barRoom() - c.bound
+	if used+ansi.StringWidth(sum) < w-2 {
 		all = ansi.Truncate(all, used, "") + " " + t.plain(sum)
 	}
 	lines = append(padded(lines, h-3), all)

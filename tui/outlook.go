@@ -137,7 +137,8 @@ func (o *outlook) starved() string {
 			n++
 		}
 	}
-	const way = " would be starved by the weights of now; where the descent leaves it so, a floor (f) or another scale helps"
+	const way = " would be starved by the weights of now; " +
+		"where the descent leaves it so, a floor (f) or another scale helps"
 	switch n {
 	case 0:
 		return ""

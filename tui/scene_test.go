@@ -319,7 +319,9 @@ var scenes = []struct {
 	{"autopilot_annealing", annealing, func(a *App) { press(a, "a", "tab") }},
 	{"autopilot_done", doneDescent, func(a *App) { press(a, "a") }},
 	{"autopilot_macs", macDescent, func(a *App) { press(a, "a", "tab") }},
-	{"autopilot_many", manyLayers, func(a *App) { press(a, append(letters("a", "tab"), letters(strings.Repeat("j", 30))...)...) }},
+	{"autopilot_many", manyLayers, func(a *App) {
+		press(a, append([]string{"a", "tab"}, letters(strings.Repeat("j", 30))...)...)
+	}},
 	{"autopilot_hand_back", descending, func(a *App) { press(a, "a", "D") }},
 	{"main_descending", descending, func(a *App) { press(a, "down", "4") }},
 	{"journal", nil, func(a *App) { press(a, "J") }},
