@@ -7,6 +7,7 @@ import (
 	"html"
 	"image/color"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -66,6 +67,25 @@ func TestCapture(t *testing.T) {
 	e.save("plots")
 	e.keys("qgg:lr 0.001 at 20000\r")
 	e.keys("qaa")
+	e.end()
+}
+
+// TestCaptureAutopilot runs the demo into its descent, and writes the autopilot's screen.
+func TestCaptureAutopilot(t *testing.T) {
+	demo, err := filepath.Abs("../build/demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := start(t, demo, 120, 40, "ui", "--solver", "../../testdata/solvers/lenet_autopilot.prototxt",
+		"--weights", "../../testdata/models/lenet5_dense.caffemodel",
+		"--journal", filepath.Join(t.TempDir(), "screens.journal"))
+	e.wait("it/s", "conv1")
+	e.keys("a")
+	e.until("a part of the descent", regexp.MustCompile("descending, 2[0-9] %").MatchString)
+	e.save("autopilot")
+	e.keys("qqa")
+	e.wait("stop without one")
+	e.keys("a")
 	e.end()
 }
 

@@ -296,7 +296,7 @@ func (s *autopilotScreen) optionRow(o autopilot.Option) optionRow {
 	case asked != standard && s.snap.Autopilot == nil:
 		return optionRow{t.text("?" + asked), "typed; waits for a target"}
 	case asked != standard:
-		return optionRow{t.text(asked), "typed"}
+		return optionRow{t.text(asked), "set"}
 	case d == nil:
 		return optionRow{"", t.text(o.Default)}
 	}
