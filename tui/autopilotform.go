@@ -80,7 +80,12 @@ func (s *autopilotScreen) typeValue(o autopilot.Option, value string) intent {
 	}
 	s.typing = &optionLine{screen: s, option: o}
 	s.predictor.forget()
-	return typeLine{purpose: s.typing, value: value}
+	line := typeLine{purpose: s.typing, value: value}
+	if i, err := s.typing.typed(value); err == nil && s.snap.Autopilot == nil {
+		return intents{line, i}
+	}
+	s.typing.err = nil // nobody has typed yet
+	return line
 }
 
 // ofLayer does something to the selected layer; where that is not on the screen, it is shown first.

@@ -69,10 +69,9 @@ func (m *mainScreen) layers(w, h int) []string {
 	}
 	isDue := func(l session.LayerStats) bool { _, ok := m.choices.next(&l); return ok }
 	due := slices.ContainsFunc(m.snap.Layers, isDue)
-	if a := m.snap.Autopilot; a != nil && !a.Done && !due {
+	if a := m.snap.Autopilot; a != nil && !a.Done && len(m.choices.draft) == 0 {
 		then = " → " + targetWords(&a.Descent)
-	}
-	if n := m.choices.predictNet(); due && n.known && n.kept > 0 {
+	} else if n := m.choices.predictNet(); due && n.known && n.kept > 0 {
 		then = fmt.Sprintf(" → %s, %.1f ×", percent(fraction(n.kept, n.total)), float64(n.total)/float64(n.kept))
 		if inner >= 90 && m.snap.Exported > 0 {
 			then += ", exported " + human.ShortBytes(m.snap.Exported)
