@@ -346,7 +346,8 @@ func TestStateWords(t *testing.T) {
 	}{
 		{func(*session.Snapshot) {}, "off", ""},
 		{descending, "descending, 69 %, next surgery at 12,480", "autopilot 69 %"},
-		{func(s *session.Snapshot) { piloted(s, -1, target("20x"), begins) }, "waiting until 14,000", "autopilot waits"},
+		{func(s *session.Snapshot) { piloted(s, -1, target("20x"), begins) }, "waiting until 14,000",
+			"autopilot waits"},
 		{pausedDescent, "paused since 9,000, at 50 %", "autopilot paused"},
 		{annealing, "annealing, 30 %, rate ×0.79", "annealing 30 %"},
 		{doneDescent, "done", "autopilot done"},

@@ -12,7 +12,8 @@ var screenTitles = []struct {
 	title string
 }{
 	{mainID, "Main screen"}, {plotsID, "Plots"}, {picturesID, "Filters and masks"}, {sensitivityID, "Sensitivity"},
-	{autopilotID, "Autopilot"}, {settingsID, "Settings"}, {restoreID, "Plans and restore points"}, {journalID, "Journal"},
+	{autopilotID, "Autopilot"}, {settingsID, "Settings"}, {restoreID, "Plans and restore points"},
+	{journalID, "Journal"},
 }
 
 // help shows the keys in as many columns as there is room for; where that is not enough it scrolls.

@@ -37,7 +37,9 @@ const (
 )
 
 func (id screenID) String() string {
-	return [...]string{"main", "plots", "picture", "sensitivity", "autopilot", "journal", "settings", "states", "help"}[id]
+	return [...]string{
+		"main", "plots", "picture", "sensitivity", "autopilot", "journal", "settings", "states", "help",
+	}[id]
 }
 
 // screenSet is a set of screens.
