@@ -17,10 +17,10 @@ type HeldOut struct {
 	Source string // where they are, in words
 }
 
-// HoldOut has the run tested on images that it does not train on, and on no others: the last part, of 1, of what its data
-// layers read, which the train net goes without; or, where source is not "", the images of that database or list. The
-// solver's test nets go, but for how they transform and batch images. It is an error where the train net has no Data or
-// ImageData layer.
+// HoldOut has the run tested on images that it does not train on, and on no others: the last part, of 1, of what its
+// data layers read, which the train net goes without; or, where source is not "", the images of that database or
+// list. The solver's test nets go, but for how they transform and batch images. It is an error where the train net
+// has no Data or ImageData layer.
 func (r *Run) HoldOut(part float64, source string) (*HeldOut, error) {
 	if source == "" && !(part > 0 && part < 1) {
 		return nil, fmt.Errorf("%g of the training images held out; wanted a part between 0 and 1", part)
@@ -95,7 +95,9 @@ func (r *Run) divide(train *caffepb.NetParameter, held *caffepb.LayerParameter, 
 }
 
 // isData reports a layer whose images can be held out.
-func isData(l *caffepb.LayerParameter) bool { return l.GetType() == "Data" || l.GetType() == "ImageData" }
+func isData(l *caffepb.LayerParameter) bool {
+	return l.GetType() == "Data" || l.GetType() == "ImageData"
+}
 
 // inPhase reports whether a layer is in the net of a phase, by its rules of phases alone.
 func inPhase(l *caffepb.LayerParameter, phase caffepb.Phase) bool {

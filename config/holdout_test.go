@@ -91,11 +91,14 @@ func TestHoldOut(t *testing.T) {
 		{
 			name: "two files", solver: `train_net: "n" test_net: "m" test_iter: 7 test_interval: 2`,
 			nets: map[string]string{"n": trainData + rest, "m": testData + rest}, part: 0.25,
-			train: []string{"records:{to:0.75}"}, test: []string{"records:{from:0.75 to:1}", "batch_size:100"}, iters: 3,
+			train: []string{"records:{to:0.75}"}, test: []string{"records:{from:0.75 to:1}", "batch_size:100"},
+			iters: 3,
 		},
 		{
 			name: "no test net, and a part of its own", solver: `net: "n"`,
-			nets: map[string]string{"n": strings.Replace(trainData, "backend", "records { from: 0.5 } backend", 1) + rest},
+			nets: map[string]string{
+				"n": strings.Replace(trainData, "backend", "records { from: 0.5 } backend", 1) + rest,
+			},
 			part: 0.5, train: []string{"records:{from:0.5 to:0.75}"},
 			test: []string{"records:{from:0.75 to:1}", "batch_size:64"}, iters: 5,
 		},
@@ -152,8 +155,9 @@ func TestHoldOut(t *testing.T) {
 					}
 				}
 			}
-			if got := dataLayers(run.Tests[0].Net); strings.Contains(got, "elsewhere") || strings.Contains(got, "mirror") &&
-				strings.Contains(fmt.Sprint(c.test), "scale") {
+			if got := dataLayers(run.Tests[0].Net); strings.Contains(got, "elsewhere") ||
+				strings.Contains(got, "mirror") &&
+					strings.Contains(fmt.Sprint(c.test), "scale") {
 				t.Errorf("the test net reads %s", got)
 			}
 			if got := run.Solver.TestIter; len(got) != 1 || got[0] != c.iters {

@@ -190,8 +190,8 @@ func (o *Surgery) operands(v *operands) {
 	v.inOptional("gate", &o.Params.Gate, 1)
 }
 
-// Surgery measures a layer, redraws its mask, and writes its forward weights, as p says. r is what it found, when Sync has
-// returned, or Await for a Mark made after; it must stay until then. b and maskedB, the bias, may be nil.
+// Surgery measures a layer, redraws its mask, and writes its forward weights, as p says. r is what it found, when
+// Sync has returned, or Await for a Mark made after; it must stay until then. b and maskedB, the bias, may be nil.
 func (d *Device) Surgery(p *SurgeryParams, w, masked, b, maskedB *Tensor, r *SurgeryResult) {
 	describe(d, &d.ops.Surgery, Surgery{Params: *p, W: w, Masked: masked, B: b, MaskedB: maskedB, Result: r})
 }

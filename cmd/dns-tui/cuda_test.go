@@ -34,7 +34,10 @@ func shortSolver(t *testing.T, more string) (path, prefix string) {
 		t.Fatal(err)
 	}
 	net := strings.NewReplacer(
-		"batch_size: 64", "batch_size: 4", `"mnist1280_lmdb"`, `"`+modeltest.Root("oracle", "solvers", "mnist1280_lmdb")+`"`,
+		"batch_size: 64",
+		"batch_size: 4",
+		`"mnist1280_lmdb"`,
+		`"`+modeltest.Root("oracle", "solvers", "mnist1280_lmdb")+`"`,
 	).Replace(string(b))
 	text := `net: "net.prototxt" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 3 display: 1
 snapshot_prefix: "` + prefix + `" random_seed: 3 surgery_iter_gamma: 0.0001 surgery_iter_power: 1

@@ -111,7 +111,8 @@ var Options = []Option{
 	whole("interval", "iterations", "20; 100 under the seed and the paper rule; at most a 50th of the descent",
 		"how many iterations lie between two surgeries", func(s *Settings) *int { return &s.Interval }),
 	{
-		Name: "start_kept", Form: TargetForms, words: []string{autoText}, Default: "the square root of the target's times, at most 20x",
+		Name: "start_kept", Form: TargetForms, words: []string{autoText},
+		Default: "the square root of the target's times, at most 20x",
 		Doc:   "what the first surgery leaves",
 		parse: func(s *Settings, text string) error { return parseTarget(&s.StartKept, text, autoText) },
 		text:  func(s *Settings) string { return targetText(s.StartKept, autoText) },
@@ -425,7 +426,8 @@ func unquote(word string) (string, error) {
 // quote is a name as words reads it.
 func quote(name string) string {
 	plain := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`,"=`, r) || !unicode.IsPrint(r) }
-	if name == "" || name == allText || name == noneText || isOption[strings.ToLower(name)] || strings.IndexFunc(name, plain) >= 0 {
+	if name == "" || name == allText || name == noneText || isOption[strings.ToLower(name)] ||
+		strings.IndexFunc(name, plain) >= 0 {
 		return strconv.Quote(name)
 	}
 	return name

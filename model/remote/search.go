@@ -7,7 +7,8 @@ import (
 
 func encodeSearch(s *session.Search) *remotepb.Search {
 	m := &remotepb.Search{
-		Phase: s.Phase, Budget: s.Budget, Dense: s.Dense, Images: int64(s.Images), Descended: s.Descended, Before: s.Before,
+		Phase: s.Phase, Budget: s.Budget, Dense: s.Dense, Images: int64(s.Images), Descended: s.Descended,
+		Before: s.Before,
 	}
 	for _, p := range s.Points {
 		m.Points = append(m.Points, &remotepb.SearchPoint{

@@ -41,7 +41,8 @@ func TestSearchIsShown(t *testing.T) {
 	for _, format := range []string{"md", "html"} {
 		text := written(t, r, format)
 		at := 0
-		for _, want := range []string{"loses at most 0.002", "500", "4x", "0.0012", "200", "10x", "100", "20x", "outside"} {
+		wanted := []string{"loses at most 0.002", "500", "4x", "0.0012", "200", "10x", "100", "20x", "outside"}
+		for _, want := range wanted {
 			i := strings.Index(text[at:], want)
 			if i < 0 {
 				t.Fatalf("%s: no %q after %d:\n%s", format, want, at, text)

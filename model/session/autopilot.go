@@ -106,7 +106,8 @@ func (a *Autopilot) due(iter int) bool {
 // ends reports whether the last surgery comes before an iteration.
 func (a *Autopilot) ends(iter int) bool { return a.Held < 0 && iter >= a.Descent.Schedule.End }
 
-// AutopilotChange is a change of what the autopilot is told; nil is that it is off. Edits are of settings, made with it.
+// AutopilotChange is a change of what the autopilot is told; nil is that it is off. Edits are of settings, made with
+// it.
 type AutopilotChange struct {
 	Old, New *Autopilot
 	Edits    []config.Edited

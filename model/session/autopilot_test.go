@@ -26,8 +26,8 @@ func descends(target string) func(*config.Run) {
 	}
 }
 
-// A descent that the solver asks for resumes bit for bit, on its way, in its anneal, and from the iteration in which its
-// masks freeze.
+// A descent that the solver asks for resumes bit for bit, on its way, in its anneal, and from the iteration in which
+// its masks freeze.
 func TestDescentResumes(t *testing.T) {
 	weightsOf := func(run *config.Run, iter int) []byte {
 		stopped(t, run, iter, nil)
@@ -78,14 +78,17 @@ func TestDescentIsEdited(t *testing.T) {
 		told     string
 	}{
 		{name: "as it was", now: descends("5x"), target: "5x"},
-		{name: "edited", now: descends("8x"), target: "8x", told: "autopilot_param was edited since the snapshot: target 8x"},
+		{
+			name: "edited", now: descends("8x"), target: "8x",
+			told: "autopilot_param was edited since the snapshot: target 8x",
+		},
 		{
 			name: "edited, and not wanted", now: descends("8x"), settings: config.BySnapshot, target: "5x",
 			told: "target 8x), which holds: --settings snapshot",
 		},
 		{
-			name: "a flag", now: descends("5x"), flags: []autopilot.Setting{{Name: "target", Value: "7x"}}, target: "7x",
-			told: "target 7x",
+			name: "a flag", now: descends("5x"), flags: []autopilot.Setting{{Name: "target", Value: "7x"}},
+			target: "7x", told: "target 7x",
 		},
 		{
 			name: "the same flag", now: descends("5x"), flags: []autopilot.Setting{{Name: "target", Value: "5x"}},

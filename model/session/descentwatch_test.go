@@ -32,7 +32,10 @@ func TestDescentGoesWrong(t *testing.T) {
 		change     func(*autopilot.Settings)
 		wrong      string
 	}{
-		{name: "all is well", losses: join(repeat(0.02, 300), repeat(0.2, 300)), accuracies: []float64{0.99, 0.96, 0.98}},
+		{
+			name: "all is well", losses: join(repeat(0.02, 300), repeat(0.2, 300)),
+			accuracies: []float64{0.99, 0.96, 0.98},
+		},
 		{name: "it heals from the first surgery", losses: join(repeat(2.3, 150), repeat(0.1, 200))},
 		{name: "a bad batch", losses: join(repeat(0.1, 300), repeat(40, 1), repeat(0.1, 10))},
 		{name: "the loss of chance", losses: join(repeat(0.1, 300), repeat(2.3, 100)), wrong: "the loss is 2"},

@@ -433,7 +433,8 @@ func startLayers(s *solver.Solver) []StartLayer {
 	for _, p := range s.Layers() {
 		l := s.Hyper().Layer(p.Name)
 		out = append(out, StartLayer{
-			Name: p.Name, Type: p.Type, Rule: config.RuleName(l.Rule), Weights: p.Total(), Entries: p.Entries(), Threshold: l.Threshold,
+			Name: p.Name, Type: p.Type, Rule: config.RuleName(l.Rule), Weights: p.Total(), Entries: p.Entries(),
+			Threshold: l.Threshold,
 		})
 	}
 	return out

@@ -34,9 +34,9 @@ type Magnitudes struct {
 	Counts, PrunedCounts []uint32
 }
 
-// Magnitudes waits for the device and counts the entries of layers by their magnitude, |x|, or |w - mu| under the seed
-// rule. rule says by which rule each layer is to be counted, given its own; nil is by its own. It fails where the device
-// does. Counts are the same arrays in each call.
+// Magnitudes waits for the device and counts the entries of layers by their magnitude, |x|, or |w - mu| under the
+// seed rule. rule says by which rule each layer is to be counted, given its own; nil is by its own. It fails where
+// the device does. Counts are the same arrays in each call.
 func (s *Solver) Magnitudes(layers []string, rule func(own gpu.Rule) gpu.Rule) ([]Magnitudes, error) {
 	if err := s.Drain(); err != nil {
 		return nil, err
@@ -71,8 +71,8 @@ func (s *Solver) Magnitudes(layers []string, rule func(own gpu.Rule) gpu.Rule) (
 	return out, nil
 }
 
-// KeepStatistics has layers whose rule goes by the statistics of their first surgery, and that had none yet, go by those
-// that Magnitudes found last. The caller operates on them next.
+// KeepStatistics has layers whose rule goes by the statistics of their first surgery, and that had none yet, go by
+// those that Magnitudes found last. The caller operates on them next.
 func (s *Solver) KeepStatistics(layers []string) {
 	for _, name := range layers {
 		p := s.surgeon.byName[name]

@@ -73,8 +73,15 @@ func TestSoftGradientIsThatOfForwardWeights(t *testing.T) {
 			numeric := (at(was+h) - at(was-h)) / (2 * h)
 			at(was)
 			if off := math.Abs(numeric - float64(g[i])); off > 0.05*math.Abs(numeric)+2e-3 {
-				t.Errorf("%s %d, entry %d, pruned %v: the gradient is %.5f, by numbers %.5f", p.Layer, p.Index, i, pruned,
-					g[i], numeric)
+				t.Errorf(
+					"%s %d, entry %d, pruned %v: the gradient is %.5f, by numbers %.5f",
+					p.Layer,
+					p.Index,
+					i,
+					pruned,
+					g[i],
+					numeric,
+				)
 			}
 		}
 		// Biases start at 0, so all are pruned.

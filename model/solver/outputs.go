@@ -50,9 +50,9 @@ func (p *Layer) dead() int {
 }
 
 // deathThresholds returns, sorted, the threshold of each output from which on the next surgery leaves it without a
-// weight. Under the seed rule an output dies where t·sigma > max |w - mu|, under the soft rule where t·sigma >= max |w|;
-// under the paper rule where 0.9·c reaches its
-// largest kept weight and 1.1·c its largest pruned one, c = mu + c_rate·sigma.
+// weight. Under the seed rule an output dies where t·sigma > max |w - mu|, under the soft rule where t·sigma >= max
+// |w|; under the paper rule where 0.9·c reaches its largest kept weight and 1.1·c its largest pruned one, c = mu +
+// c_rate·sigma.
 func (p *Layer) deathThresholds(rule gpu.Rule) []float32 {
 	kept, pruned := p.extremes.values[0], p.extremes.values[1]
 	mu, sigma := float64(p.result.Mu), float64(p.result.Sigma)
