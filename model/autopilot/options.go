@@ -113,9 +113,9 @@ var Options = []Option{
 	{
 		Name: "start_kept", Form: TargetForms, words: []string{autoText},
 		Default: "the square root of the target's times, at most 20x",
-		Doc:   "what the first surgery leaves",
-		parse: func(s *Settings, text string) error { return parseTarget(&s.StartKept, text, autoText) },
-		text:  func(s *Settings) string { return targetText(s.StartKept, autoText) },
+		Doc:     "what the first surgery leaves",
+		parse:   func(s *Settings, text string) error { return parseTarget(&s.StartKept, text, autoText) },
+		text:    func(s *Settings) string { return targetText(s.StartKept, autoText) },
 	},
 	whole("anneal_iter", "iterations", "from end_iter to the end of the run",
 		"in how many iterations after end_iter the learning rate falls to 0; 0 leaves it as it is",
