@@ -56,8 +56,8 @@ func (r *Run) HoldOut(part float64, source string) (*HeldOut, error) {
 	held.Include, held.Exclude = nil, nil
 	if source != "" {
 		setSource(held, source)
-	} else if err := r.divide(train, held, part); err != nil {
-		return nil, err
+	} else {
+		divide(train, held, part)
 	}
 	setBatch(held, batch)
 	test := proto.CloneOf(base.Net)
@@ -78,7 +78,7 @@ func (r *Run) HoldOut(part float64, source string) (*HeldOut, error) {
 }
 
 // divide has a train net read what comes before the held-out part of its images, and held the rest.
-func (r *Run) divide(train *caffepb.NetParameter, held *caffepb.LayerParameter, part float64) error {
+func divide(train *caffepb.NetParameter, held *caffepb.LayerParameter, part float64) {
 	was := rangeOf(held)
 	if was == nil {
 		was = &caffepb.RecordRange{}
@@ -91,7 +91,6 @@ func (r *Run) divide(train *caffepb.NetParameter, held *caffepb.LayerParameter, 
 		}
 	}
 	setRange(held, &caffepb.RecordRange{From: &at, To: proto.Float32(float32(to))})
-	return nil
 }
 
 // isData reports a layer whose images can be held out.
@@ -178,16 +177,18 @@ func setRange(l *caffepb.LayerParameter, r *caffepb.RecordRange) {
 // records counts what a data layer reads.
 func (r *Run) records(l *caffepb.LayerParameter) (int, error) {
 	source := Resolve(sourceOf(l), r.Train.Path)
-	n := 0
+	var n int
 	if l.GetType() == "Data" {
 		db, err := dataset.Open(source)
 		if err != nil {
 			return 0, err
 		}
 		defer db.Close()
-		if n, err = db.Count(); err != nil {
+		count, err := db.Count()
+		if err != nil {
 			return 0, err
 		}
+		n = count
 	} else {
 		list, err := dataset.ReadImageList(source)
 		if err != nil {

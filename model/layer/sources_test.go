@@ -584,7 +584,7 @@ func TestRecordRange(t *testing.T) {
 			}
 			defer whole.Close()
 			labels := func(n *model.Net, at int) []float32 {
-				n.Sources()[0].Source.Seek(uint64(at))
+				n.Sources()[0].Seek(uint64(at))
 				if _, err := n.Forward(); err != nil {
 					t.Fatal(err)
 				}

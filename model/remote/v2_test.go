@@ -71,7 +71,8 @@ func TestAttachToTheVersionBefore(t *testing.T) {
 	}
 	defer c.Close()
 	<-c.Gone() // all that was recorded is read
-	if _, err := c.Do(context.Background(), session.Command{Kind: session.Steer}); err != session.ErrNoAutopilot {
+	_, err = c.Do(context.Background(), session.Command{Kind: session.Steer})
+	if !errors.Is(err, session.ErrNoAutopilot) {
 		t.Errorf("its autopilot says %v", err)
 	}
 	if c.Run() != "mini-1" {

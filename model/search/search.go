@@ -193,11 +193,11 @@ func (s *search) snapshot(ctx context.Context) (string, error) {
 }
 
 // steer tells the autopilot something.
-func (s *search) steer(ctx context.Context, settings ...autopilot.Setting) (*session.Prediction, error) {
-	ack, err := s.run.Do(ctx, session.Command{
+func (s *search) steer(ctx context.Context, settings ...autopilot.Setting) error {
+	_, err := s.run.Do(ctx, session.Command{
 		Kind: session.Steer, Autopilot: session.AutopilotRequest{Settings: settings}, By: "search",
 	})
-	return ack.Prediction, err
+	return err
 }
 
 // set is a setting of the autopilot.
@@ -246,7 +246,7 @@ func (s *search) descend(ctx context.Context) error {
 	if s.run.Snapshot().Autopilot == nil {
 		all := append(slices.Clone(s.Settings), set("target", s.Smallest), set("start_iter", last.Iter),
 			set("end_iter", last.Iter+s.Descent), set("anneal_iter", 0))
-		if _, err := s.steer(ctx, all...); err != nil {
+		if err := s.steer(ctx, all...); err != nil {
 			return err
 		}
 	}
@@ -392,7 +392,7 @@ func (s *search) branch(ctx context.Context, from session.SearchPoint, kept int)
 	for caffe.Exists(s.snapshotName(end + anneal)) { // of another branch
 		anneal++
 	}
-	_, err := s.steer(ctx, set("target", autopilot.Target{Unit: autopilot.KeptEntries, Value: float64(kept)}),
+	err := s.steer(ctx, set("target", autopilot.Target{Unit: autopilot.KeptEntries, Value: float64(kept)}),
 		set("start_iter", from.Iter), set("end_iter", end), set("anneal_iter", anneal))
 	if err == nil {
 		err = s.train(ctx, end+anneal)

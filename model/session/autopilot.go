@@ -186,11 +186,11 @@ func (r AutopilotRequest) String() string {
 	if r.Action != AutopilotSet {
 		return "autopilot " + r.Action.String()
 	}
-	text := "autopilot"
+	words := []string{"autopilot"}
 	for _, e := range r.Settings {
-		text += " " + e.String()
+		words = append(words, e.String())
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 // Errors of the autopilot.

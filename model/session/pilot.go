@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"dns-tui/caffe"
@@ -122,7 +123,7 @@ func (p *pilot) leaveOut(s autopilot.Settings, now *Autopilot) (autopilot.Settin
 	if now != nil || len(s.Layers) > 0 {
 		if now != nil && len(s.Layers) == 0 {
 			s.Exclude = append(
-				s.Exclude[:len(s.Exclude):len(s.Exclude)],
+				slices.Clip(s.Exclude),
 				missing(now.Descent.Settings.Exclude, s.Exclude,
 					now.Asked.Exclude)...)
 		}
@@ -142,7 +143,7 @@ func (p *pilot) leaveOut(s autopilot.Settings, now *Autopilot) (autopilot.Settin
 			Name: "exclude", Value: name, Why: "net or settings leave it out of surgery; name it in layers to prune it",
 		})
 	}
-	s.Exclude = append(s.Exclude[:len(s.Exclude):len(s.Exclude)], names...)
+	s.Exclude = append(slices.Clip(s.Exclude), names...)
 	return s, out
 }
 
@@ -150,20 +151,11 @@ func (p *pilot) leaveOut(s autopilot.Settings, now *Autopilot) (autopilot.Settin
 func missing(names, a, b []string) []string {
 	var out []string
 	for _, name := range names {
-		if !contains(a, name) && !contains(b, name) {
+		if !slices.Contains(a, name) && !slices.Contains(b, name) {
 			out = append(out, name)
 		}
 	}
 	return out
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // continued has a descent under way keep its end, where nobody asks for another.
@@ -429,8 +421,7 @@ func (p *pilot) aim(exact bool) error {
 	} else {
 		found, err = p.finder.Solve(layers, b, scale)
 	}
-	var unreachable *autopilot.Unreachable
-	if errors.As(err, &unreachable) {
+	if _, ok := errors.AsType[*autopilot.Unreachable](err); ok {
 		return p.wait(err.Error())
 	} else if err != nil {
 		return err
