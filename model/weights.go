@@ -29,6 +29,7 @@ type LoadOptions struct {
 // Loaded is what weights files gave a net.
 type Loaded struct {
 	params map[*layer.Param]bool
+	masks  map[*layer.Param]bool // of which the files have masks
 	// Notices say what did not fit, a line each.
 	Notices []string
 	// Zeros of Weights entries of layers that can be pruned are exactly zero, in layers whose masks are not in the
@@ -39,10 +40,17 @@ type Loaded struct {
 	Untouched      []string // layers with parameters that no file gave anything
 }
 
+func newLoaded() *Loaded {
+	return &Loaded{params: map[*layer.Param]bool{}, masks: map[*layer.Param]bool{}}
+}
+
+// HasMask reports whether the files have a mask of a parameter.
+func (l *Loaded) HasMask(p *layer.Param) bool { return l != nil && l.masks[p] }
+
 // LoadFiles loads weights files, one after the other, and says what each layer got, as Caffe logs it
 // (Net::CopyTrainedLayersFrom). On a device that allocates nothing it says so and loads nothing.
 func (n *Net) LoadFiles(paths []string, o LoadOptions) (*Loaded, error) {
-	l := &Loaded{params: map[*layer.Param]bool{}}
+	l := newLoaded()
 	for _, path := range paths {
 		src, err := caffe.ReadNet(path)
 		if err != nil {
@@ -75,7 +83,7 @@ func (n *Net) LoadFiles(paths []string, o LoadOptions) (*Loaded, error) {
 // errors. A layer to be pruned takes W; W and b; W (b) and a mask of W (seed); or W, b and masks of both (the
 // authors'). Nothing is changed where anything does not fit.
 func (n *Net) LoadWeights(path string, src *caffepb.NetParameter, o LoadOptions) (*Loaded, error) {
-	l := &Loaded{params: map[*layer.Param]bool{}}
+	l := newLoaded()
 	return l, n.load(path, src, o, l)
 }
 
@@ -264,6 +272,7 @@ func (n *Net) planLoad(nd *node, l *caffepb.LayerParameter, o LoadOptions, into 
 	}
 	stored := make([]*storedMask, want) // nil where the file has none
 	for i := range masks {
+		into.masks[nd.params[i]] = true
 		if leftOut(blobs[i]) {
 			continue
 		}

@@ -13,9 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/modeltest"
 	"dns-tui/model/session"
+	"dns-tui/model/solver"
 )
 
 func lasting(r *config.Run) { r.Solver.MaxIter = proto.Int32(400) }
@@ -400,4 +404,42 @@ func TestUndoPastALayerThatIsGone(t *testing.T) {
 	if a := must(t, tr, session.Command{Kind: session.Undo}); a.Detail != "base_lr 0.001 → 0.01" {
 		t.Errorf("then undone: %q", a.Detail)
 	}
+}
+
+// A run goes back from the soft rule, which has masks of biases, to a snapshot of the seed rule, which has none: the
+// solverstate's history has slots for as many.
+func TestGoBackOverRules(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	tr := startWith(t, run, 2, session.Options{Guard: 3})
+	stepTo(t, tr, 10)
+	state := must(t, tr, session.Command{Kind: session.SnapshotNow}).Detail
+	must(t, tr, session.Command{Kind: session.Steer, Autopilot: session.AutopilotRequest{
+		Settings: []autopilot.Setting{{Name: "target", Value: "5x"}, {Name: "end_iter", Value: "100"}},
+	}})
+	stepTo(t, tr, 20)
+	must(t, tr, session.Command{Kind: session.GoBack, Path: state})
+	if sn := tr.Snapshot(); sn.Iter != 10 || sn.Autopilot != nil {
+		t.Errorf("the run stands at %d, its autopilot is %v", sn.Iter, sn.Autopilot)
+	}
+	stepTo(t, tr, 13)
+	alone := startWith(t, mini(t, "dns_seed_mini", lasting), 2, session.Options{Guard: 3})
+	stepTo(t, alone, 13)
+	want, got := savedNet(t, alone), savedNet(t, tr)
+	for i, l := range want.Layer {
+		for k, b := range l.Blobs {
+			if d := cmp.Diff(caffe.Values(b), caffe.Values(got.Layer[i].Blobs[k])); d != "" {
+				t.Errorf("%s: blob %d differs (-undisturbed +gone back):\n%.500s", l.GetName(), k, d)
+			}
+		}
+	}
+}
+
+// savedNet is a run's net as its snapshot of now has it.
+func savedNet(t *testing.T, tr *session.Trainer) *caffepb.NetParameter {
+	t.Helper()
+	n, err := caffe.ReadNet(solver.WeightsName(must(t, tr, session.Command{Kind: session.SnapshotNow}).Detail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

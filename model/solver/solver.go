@@ -206,7 +206,7 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 		return err
 	}
 	if len(s.run.Weights) > 0 {
-		if err := s.loadWeights(s.run.Weights, false); err != nil {
+		if _, err := s.loadWeights(s.run.Weights, false); err != nil {
 			return err
 		}
 	}
@@ -225,11 +225,11 @@ const manyZeros = 0.05
 
 // loadWeights loads caffemodels, and tells what of them did not fit; where they are those of a snapshot of ours, what
 // was edited in the net since.
-func (s *Solver) loadWeights(paths []string, ofSnapshot bool) error {
+func (s *Solver) loadWeights(paths []string, ofSnapshot bool) (*model.Loaded, error) {
 	l, err := s.Net.LoadFiles(paths, model.LoadOptions{MasksFromZeros: s.run.MasksFromZeros,
 		SkipMismatched: s.run.SkipMismatched, TellEdits: ofSnapshot, Soft: s.isSoft})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.Notices = append(s.Notices, l.Notices...)
 	if !s.run.MasksFromZeros && float64(l.Zeros) > manyZeros*float64(l.Weights) {
@@ -239,7 +239,7 @@ func (s *Solver) loadWeights(paths []string, ofSnapshot bool) error {
 				"--masks-from-zeros keeps them pruned", l.Zeros, l.Weights, strings.Join(paths, ", ")),
 		)
 	}
-	return nil
+	return l, nil
 }
 
 // AsksForSurgery reports whether the files of a run say anything about surgery. Where they do not, they are plain Caffe

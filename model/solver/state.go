@@ -215,12 +215,13 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 	if err != nil {
 		return err
 	}
+	var loaded *model.Loaded
 	if weights != "" {
-		if err := s.loadWeights([]string{weights}, rs != nil); err != nil {
+		if loaded, err = s.loadWeights([]string{weights}, rs != nil); err != nil {
 			return fmt.Errorf("%s: its learned_net: %w", path, err)
 		}
 	}
-	if err := s.restoreHistory(path, st); err != nil {
+	if err := s.restoreHistory(path, st, loaded); err != nil {
 		return err
 	}
 	s.Iter = int(st.GetIter())
@@ -351,27 +352,31 @@ func readSettings(rs *caffepb.RunState, files *config.Hyper) (saved, then *confi
 	return saved, nil, nil
 }
 
-// restoreHistory reads the history with or without slots for masks.
-func (s *Solver) restoreHistory(path string, st *caffepb.SolverState) error {
-	slots := s.slots()
+// restoreHistory reads the history with slots for the masks that the net has, for those that its weights file had, or
+// for none.
+func (s *Solver) restoreHistory(path string, st *caffepb.SolverState, weights *model.Loaded) error {
+	all := s.slots()
+	slots := all
+	for _, has := range []func(*layer.Param) bool{weights.HasMask, func(*layer.Param) bool { return false }} {
+		if len(slots) == len(st.History) {
+			break
+		}
+		slots = nil
+		for _, sl := range all {
+			if !sl.Mask || has(sl.Param) {
+				slots = append(slots, sl)
+			}
+		}
+	}
 	if len(st.History) != len(slots) {
-		plain := slots[:0:0]
-		for _, sl := range slots {
-			if !sl.Mask {
-				plain = append(plain, sl)
-			}
+		return &caffe.FileError{
+			Path: path,
+			Msg: fmt.Sprintf(
+				"is of another net or another solver: it holds %d blobs of history, the net wants %d",
+				len(st.History),
+				len(all),
+			),
 		}
-		if len(st.History) != len(plain) {
-			return &caffe.FileError{
-				Path: path,
-				Msg: fmt.Sprintf(
-					"is of another net or another solver: it holds %d blobs of history, the net wants %d",
-					len(st.History),
-					len(slots),
-				),
-			}
-		}
-		slots = plain
 	}
 	for i, b := range st.History {
 		if err := caffe.CheckBlob(b); err != nil {
