@@ -217,6 +217,8 @@ func encodeChange(c *session.Change) *remotepb.Change {
 		m.What = &remotepb.Change_Ramp{Ramp: &remotepb.Ramp{Plan: encodePlan(&c.Ramp.Plan), Ended: c.Ramp.Ended}}
 	case c.Moved != nil:
 		m.What = &remotepb.Change_Moved{Moved: &remotepb.Moved{From: c.Moved.From, To: c.Moved.To}}
+	case c.Taken != nil:
+		m.What = &remotepb.Change_Taken{Taken: &remotepb.Taken{Snapshot: c.Taken.Snapshot}}
 	case c.Unknown != nil:
 		u := c.Unknown
 		m.What = &remotepb.Change_Unknown{
@@ -244,6 +246,8 @@ func decodeChange(m *remotepb.Change) (session.Change, error) {
 		}
 	case *remotepb.Change_Moved:
 		c.Moved = &session.Moved{From: w.Moved.GetFrom(), To: w.Moved.GetTo()}
+	case *remotepb.Change_Taken:
+		c.Taken = &session.Taken{Snapshot: w.Taken.GetSnapshot()}
 	case *remotepb.Change_Unknown:
 		u := w.Unknown
 		c.Unknown = &session.Unknown{Field: u.GetField(), Value: u.GetValue(), Reason: u.GetReason()}

@@ -8,7 +8,13 @@ import (
 func encodeSearch(s *session.Search) *remotepb.Search {
 	m := &remotepb.Search{
 		Phase: s.Phase, Budget: s.Budget, Dense: s.Dense, Images: int64(s.Images), Descended: s.Descended,
-		Before: s.Before,
+		Before: s.Before, Done: s.Done, Running: s.Running, Taken: s.Taken, Failed: s.Failed,
+	}
+	if y := s.Trying; y != nil {
+		m.Trying = &remotepb.SearchTry{
+			Asked: int64(y.Asked), Total: int64(y.Total), From: int64(y.From), Freezes: int64(y.Freezes),
+			Ends: int64(y.Ends), IfWithin: int64(y.IfWithin), IfOutside: int64(y.IfOutside),
+		}
 	}
 	for _, p := range s.Points {
 		m.Points = append(m.Points, &remotepb.SearchPoint{
@@ -28,6 +34,13 @@ func decodeSearch(m *remotepb.Search) *session.Search {
 	s := &session.Search{
 		Phase: m.GetPhase(), Budget: m.GetBudget(), Dense: m.GetDense(), Images: int(m.GetImages()),
 		Descended: m.GetDescended(), Before: m.GetBefore(),
+		Done: m.GetDone(), Running: m.GetRunning(), Taken: m.GetTaken(), Failed: m.GetFailed(),
+	}
+	if y := m.GetTrying(); y != nil {
+		s.Trying = &session.SearchTry{
+			Asked: int(y.GetAsked()), Total: int(y.GetTotal()), From: int(y.GetFrom()), Freezes: int(y.GetFreezes()),
+			Ends: int(y.GetEnds()), IfWithin: int(y.GetIfWithin()), IfOutside: int(y.GetIfOutside()),
+		}
 	}
 	for _, p := range m.GetPoints() {
 		s.Points = append(s.Points, session.SearchPoint{

@@ -26,13 +26,15 @@ func changes(fill func(any)) []session.Change {
 	var surgery session.Surgery
 	var ramp session.Ramp
 	var moved session.Moved
+	var taken session.Taken
 	var unknown session.Unknown
 	var told session.AutopilotChange
-	for _, p := range []any{&edits, &surgery, &ramp, &moved, &unknown, &told} {
+	for _, p := range []any{&edits, &surgery, &ramp, &moved, &taken, &unknown, &told} {
 		fill(p)
 	}
 	out := []session.Change{
 		{Edits: edits}, {Surgery: &surgery}, {Surgery: &session.Surgery{}}, {Ramp: &ramp}, {Moved: &moved},
+		{Taken: &taken},
 		{Unknown: &unknown}, {Autopilot: &told},
 	}
 	for i := range out {

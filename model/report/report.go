@@ -4,12 +4,9 @@ package report
 import (
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -96,24 +93,8 @@ func Read(journal string) (*Report, error) {
 		return nil, err
 	}
 	r.Notice = course.Notice()
-	r.Search, err = readSearch(strings.TrimSuffix(journal, ".journal") + ".search")
+	r.Search, err = session.ReadSearch(session.SearchPath(strings.TrimSuffix(journal, ".journal")))
 	return r, err
-}
-
-// readSearch reads the state of a search; nil where there is none.
-func readSearch(path string) (*session.Search, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	s := &session.Search{}
-	if err == nil {
-		err = json.Unmarshal(data, s)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: is not the state of a search: %w", path, err)
-	}
-	return s, nil
 }
 
 // New makes the report of a journal's lines.
@@ -193,6 +174,8 @@ func rows(c *session.Change) []Change {
 		return []Change{row("autopilot", c.Autopilot.Old.String(), c.Autopilot.New.String())}
 	case c.Moved != nil:
 		return []Change{row("snapshot_prefix", c.Moved.From, c.Moved.To)}
+	case c.Taken != nil:
+		return []Change{row("branch", "", c.Taken.Snapshot)}
 	case c.Unknown != nil:
 		return []Change{row(c.Unknown.Field, "", c.Unknown.Value)}
 	}
@@ -429,7 +412,7 @@ func (r *Report) searchText() string {
 		s.Budget,
 		s.Images,
 		s.Dense,
-		s.Phase,
+		s.Outcome(),
 	)
 }
 
@@ -437,13 +420,9 @@ func (r *Report) searchText() string {
 func (r *Report) searchRows() [][]string {
 	var out [][]string
 	for _, b := range r.Search.Frontier() {
-		budget := "outside"
-		if b.Inside {
-			budget = "within"
-		}
 		out = append(out, []string{
-			fmt.Sprint(b.Kept), fmt.Sprintf("%.4gx", float64(b.Total)/float64(max(1, b.Kept))),
-			fmt.Sprintf("%.4f", b.Accuracy), fmt.Sprintf("%.4f", r.Search.Error(b.Accuracy)), budget, b.Path,
+			fmt.Sprint(b.Kept), session.Smaller(b.Kept, b.Total),
+			fmt.Sprintf("%.4f", b.Accuracy), fmt.Sprintf("%.4f", r.Search.Error(b.Accuracy)), b.Where(), b.Path,
 		})
 	}
 	return out

@@ -10,9 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -57,54 +55,81 @@ type search struct {
 
 // Run searches until the last branch, and leaves the run at the smallest net within the budget. It goes on from
 // Options.State where that is there. The session is paused, at its first iteration or at any snapshot of the search.
+// session.ErrTaken says that a person took a branch, and with it the run.
 func Run(ctx context.Context, run session.Session, o Options) (*session.Search, error) {
 	s := &search{Options: o, run: run}
 	if err := s.load(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) error{s.begin, s.descend, s.bisect, s.refine, s.finish} {
+	for _, step := range []func(context.Context) error{s.begin, s.descend, s.branches, s.finish} {
 		if err := step(ctx); err != nil {
-			if len(s.now.Points) > 0 {
-				_ = s.save() // the error that ends it is told
-			}
+			s.leave(ctx, err)
 			return &s.now, err
 		}
 	}
+	s.now.Running = false
+	s.show()
 	return &s.now, nil
+}
+
+// leave ends a search over an error, which is told.
+func (s *search) leave(ctx context.Context, err error) {
+	s.now.Running, s.now.Trying = false, nil
+	switch sn := s.run.Snapshot(); {
+	case errors.Is(err, session.ErrTaken):
+		s.now.Taken = sn.Search.Taken
+	case ctx.Err() == nil && sn.State != session.Stopped && !errors.Is(err, session.ErrEnded): // else it was stopped
+		s.now.Failed = err.Error()
+	}
+	if len(s.now.Points) > 0 {
+		_ = s.save()
+		return
+	}
+	s.show()
 }
 
 // load takes up a search that was cut off.
 func (s *search) load() error {
-	data, err := os.ReadFile(s.State)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		s.now.Budget = s.Budget
-		return nil
-	case err != nil:
+	found, err := session.ReadSearch(s.State)
+	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, &s.now); err != nil {
-		return &caffe.FileError{Path: s.State, Msg: fmt.Sprintf("is not the state of a search: %v", err), Err: err}
-	}
+	s.now = *Begun(found, s.Budget, s.Images)
 	if n := len(s.now.Branches); n > 0 || len(s.now.Points) > 0 {
 		s.Log(fmt.Sprintf("going on with %s: %d snapshots of the descent, %d branches", filepath.Base(s.State),
 			len(s.now.Points), n))
 	}
-	s.now.Budget = s.Budget
-	for i := range s.now.Branches {
-		b := &s.now.Branches[i]
-		b.Inside = i == 0 || s.inside(b.Accuracy)
-	}
 	return nil
+}
+
+// Begun is a search that begins now, on so many held-out images; found is the one that it goes on with, or nil.
+func Begun(found *session.Search, budget float64, images int) *session.Search {
+	now := session.Search{Phase: "beginning", Images: images}
+	if found != nil {
+		now = *found
+	}
+	now.Running, now.Done, now.Failed, now.Taken, now.Budget = true, false, "", "", budget
+	now.Branches = slices.Clone(now.Branches)
+	for i := range now.Branches {
+		b := &now.Branches[i]
+		b.Inside = i == 0 || inside(&now, b.Accuracy)
+	}
+	return &now
+}
+
+// show shows viewers where the search is.
+func (s *search) show() {
+	if s.Show == nil {
+		return
+	}
+	now := s.now
+	now.Points, now.Branches = slices.Clone(now.Points), slices.Clone(now.Branches)
+	s.Show(&now)
 }
 
 // save writes where the search is, and shows it.
 func (s *search) save() error {
-	if s.Show != nil {
-		now := s.now
-		now.Points, now.Branches = slices.Clone(now.Points), slices.Clone(now.Branches)
-		s.Show(&now)
-	}
+	s.show()
 	data, err := json.MarshalIndent(&s.now, "", " ")
 	if err != nil {
 		return err
@@ -121,7 +146,7 @@ func (s *search) phase(format string, args ...any) error {
 }
 
 // inside reports whether an accuracy lies within the budget.
-func (s *search) inside(accuracy float64) bool { return accuracy >= s.now.Dense-s.Budget-1e-9 }
+func inside(s *session.Search, accuracy float64) bool { return accuracy >= s.Least()-1e-9 }
 
 // begin tests the net as it is, saves it, and makes the branch that every other is compared with: of the same anneal,
 // with next to nothing pruned. The net as it is may have been trained on the images that are held out now, and would be
@@ -140,11 +165,13 @@ func (s *search) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	first := s.now.Points[0]
-	b, err := s.branch(ctx, first, first.Kept-1)
-	if err != nil {
-		return err
+	if len(s.now.Branches) == 0 {
+		first := s.now.Points[0]
+		if err := s.branch(ctx, first, first.Kept-1); err != nil {
+			return err
+		}
 	}
+	b := &s.now.Branches[0]
 	s.now.Dense, b.Inside = b.Accuracy, true
 	if b.Accuracy < s.now.Before-s.Budget {
 		s.Log(
@@ -157,18 +184,20 @@ func (s *search) begin(ctx context.Context) error {
 
 // test evaluates the held-out images.
 func (s *search) test(ctx context.Context) (accuracy, loss float64, err error) {
-	if _, err = s.run.Do(ctx, session.Command{Kind: session.TestNow}); err != nil {
-		return 0, 0, err
+	for {
+		if _, err = s.do(ctx, session.Command{Kind: session.TestNow}); err != nil {
+			return 0, 0, err
+		}
+		sn := s.run.Snapshot()
+		if len(sn.Tests) == 0 || sn.Tests[0].Iter != sn.Iter { // a pause has ended it
+			continue
+		}
+		a, ok := sn.Tests[0].Accuracy()
+		if !ok {
+			return 0, 0, errors.New("the test net has no Accuracy layer: there is no accuracy to search by")
+		}
+		return a, sn.Tests[0].Loss, nil
 	}
-	sn := s.run.Snapshot()
-	if len(sn.Tests) == 0 {
-		return 0, 0, errors.New("no test of the held-out images")
-	}
-	a, ok := sn.Tests[0].Accuracy()
-	if !ok {
-		return 0, 0, errors.New("the test net has no Accuracy layer: there is no accuracy to search by")
-	}
-	return a, sn.Tests[0].Loss, nil
 }
 
 // point saves the run as it is, as a place to branch from.
@@ -188,15 +217,19 @@ func (s *search) point(ctx context.Context) error {
 }
 
 func (s *search) snapshot(ctx context.Context) (string, error) {
-	ack, err := s.run.Do(ctx, session.Command{Kind: session.SnapshotNow})
+	ack, err := s.do(ctx, session.Command{Kind: session.SnapshotNow})
 	return ack.Detail, err
+}
+
+// do steers the run.
+func (s *search) do(ctx context.Context, c session.Command) (session.Ack, error) {
+	c.By = session.BySearch
+	return s.run.Do(ctx, c)
 }
 
 // steer tells the autopilot something.
 func (s *search) steer(ctx context.Context, settings ...autopilot.Setting) error {
-	_, err := s.run.Do(ctx, session.Command{
-		Kind: session.Steer, Autopilot: session.AutopilotRequest{Settings: settings}, By: "search",
-	})
+	_, err := s.do(ctx, session.Command{Kind: session.Steer, Autopilot: session.AutopilotRequest{Settings: settings}})
 	return err
 }
 
@@ -205,26 +238,29 @@ func set(name string, value any) autopilot.Setting {
 	return autopilot.Setting{Name: name, Value: fmt.Sprint(value)}
 }
 
-// train trains to an iteration.
+// train trains to an iteration. A person may pause the run meanwhile, and let it go on; a guard of the autopilot may
+// take it back.
 func (s *search) train(ctx context.Context, to int) error {
-	from := s.run.Snapshot().Iter
-	if to <= from {
-		return nil
-	}
-	if _, err := s.run.Do(ctx, session.Command{Kind: session.Step, Count: to - from}); err != nil {
-		return err
-	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for retreats := -1; ; {
 		sn := s.run.Snapshot()
+		paused := sn.State == session.Paused
 		switch {
+		case sn.Search != nil && sn.Search.Taken != "":
+			return session.ErrTaken
 		case sn.State == session.Failed || sn.State == session.Stopped:
 			return fmt.Errorf("the run is %s at iteration %d: %s", sn.State, sn.Iter, sn.Problem)
-		case sn.State == session.Finished, sn.State == session.Paused && sn.Iter >= to:
+		case sn.State == session.Finished, paused && sn.Iter >= to:
 			return nil
-		case sn.State == session.Paused && sn.Problem != "":
+		case paused && sn.Problem != "" && retreats >= 0:
 			return fmt.Errorf("the run has paused at iteration %d: %s", sn.Iter, sn.Problem)
+		case paused && retreatsOf(sn) > retreats: // at the beginning, and where steps were lost by going back
+			retreats = retreatsOf(sn)
+			if _, err := s.do(ctx, session.Command{Kind: session.Step, Count: to - sn.Iter}); err != nil {
+				return err
+			}
+			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -232,6 +268,14 @@ func (s *search) train(ctx context.Context, to int) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// retreatsOf is how often a guard took the descent back.
+func retreatsOf(sn *session.Snapshot) int {
+	if sn.Autopilot == nil {
+		return 0
+	}
+	return sn.Autopilot.Retreat
 }
 
 // descend goes down to the smallest net, with snapshots on the way.
@@ -303,104 +347,128 @@ func (s *search) back(ctx context.Context, path string) error {
 	if sn.Saved == path && sn.Unsaved == 0 && sn.State == session.Paused && sn.Iter == sn.SavedIter {
 		return nil
 	}
-	_, err := s.run.Do(ctx, session.Command{Kind: session.GoBack, Path: path, By: "search"})
+	_, err := s.do(ctx, session.Command{Kind: session.GoBack, Path: path})
 	return err
 }
 
-// bisect finds, among the snapshots of the descent, the last whose branch lies within the budget.
-func (s *search) bisect(ctx context.Context) error {
-	lo, hi := 0, len(s.now.Points)
-	for hi-lo > 1 {
-		mid := (lo + hi) / 2
-		p := s.now.Points[mid]
-		b, err := s.branch(ctx, p, p.Kept)
-		if err != nil {
-			return err
-		}
-		if b == nil {
+// branches makes one branch after the other, as many as there may be.
+func (s *search) branches(ctx context.Context) error {
+	for len(s.now.Branches) < s.Branches {
+		from, kept, ok := next(&s.now)
+		if !ok {
 			return nil
 		}
-		if b.Inside {
-			lo = mid
-		} else {
-			hi = mid
+		if err := s.branch(ctx, from, kept); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// refine branches between the smallest net within the budget and the largest outside.
-func (s *search) refine(ctx context.Context) error {
-	for {
-		within, outside := s.bounds()
-		if within == 0 || outside == 0 || float64(within) <= fine*float64(outside) {
+// next is the branch to make after those that are there, and the snapshot that it leaves the descent from: by bisection
+// the last snapshot within the budget and the first outside, then those between the two. ok is false where there is
+// none.
+func next(s *session.Search) (from session.SearchPoint, kept int, ok bool) {
+	made := func(kept int) *session.SearchBranch {
+		i := slices.IndexFunc(s.Branches, func(b session.SearchBranch) bool { return b.Asked == kept })
+		if i < 0 {
 			return nil
 		}
-		kept := int(math.Sqrt(float64(within) * float64(outside)))
-		from := s.now.Points[0]
-		for _, p := range s.now.Points {
-			if p.Kept > kept {
-				from = p
-			}
-		}
-		b, err := s.branch(ctx, from, kept)
-		if b == nil || err != nil {
-			return err
+		return &s.Branches[i]
+	}
+	lo, hi := 0, len(s.Points)
+	for hi-lo > 1 {
+		mid := (lo + hi) / 2
+		switch b := made(s.Points[mid].Kept); {
+		case b == nil:
+			return s.Points[mid], s.Points[mid].Kept, true
+		case b.Inside:
+			lo = mid
+		default:
+			hi = mid
 		}
 	}
+	within, outside := bounds(s)
+	if within == 0 || outside == 0 || float64(within) <= fine*float64(outside) {
+		return from, 0, false
+	}
+	kept = int(math.Sqrt(float64(within) * float64(outside)))
+	from = s.Points[0]
+	for _, p := range s.Points {
+		if p.Kept > kept {
+			from = p
+		}
+	}
+	return from, kept, made(kept) == nil
 }
 
 // bounds are what the smallest branch within the budget keeps and what the largest outside; 0 where there is none.
-func (s *search) bounds() (within, outside int) {
-	for _, b := range s.now.Branches {
-		if b.Inside && (within == 0 || b.Kept < within) {
-			within = b.Kept
-		}
+func bounds(s *session.Search) (within, outside int) {
+	if b := s.Best(); b != nil {
+		within = b.Kept
 	}
-	for _, b := range s.now.Branches {
-		if !b.Inside && b.Kept < within && b.Kept > outside || !b.Inside && within == 0 && b.Kept > outside {
+	for _, b := range s.Branches {
+		if !b.Inside && b.Kept > outside && (within == 0 || b.Kept < within) {
 			outside = b.Kept
 		}
 	}
 	return within, outside
 }
 
-// branch goes from a snapshot of the descent to so many kept entries, freezes the masks, anneals and tests. It returns
-// the one that was made before, where there is one, and nil where there may be no more.
-func (s *search) branch(ctx context.Context, from session.SearchPoint, kept int) (*session.SearchBranch, error) {
-	for i := range s.now.Branches {
-		if b := &s.now.Branches[i]; b.Asked == kept {
-			return b, nil
-		}
+// after is what the branch after one of so many entries is to keep, where that comes to lie within the budget, or not;
+// 0 where none follows.
+func (s *search) after(kept int, within bool) int {
+	then := s.now
+	then.Branches = append(slices.Clone(s.now.Branches), session.SearchBranch{Asked: kept, Kept: kept, Inside: within})
+	_, k, ok := next(&then)
+	if !ok || len(then.Branches) >= s.Branches {
+		return 0
 	}
-	if len(s.now.Branches) >= s.Branches {
-		return nil, nil
-	}
-	if err := s.phase("branch %d: %s kept, from iteration %s", len(s.now.Branches)+1, human.Count(kept),
-		human.Count(from.Iter)); err != nil {
-		return nil, err
-	}
-	if err := s.back(ctx, from.Path); err != nil {
-		return nil, err
-	}
-	end := from.Iter + leastDescent
+	return k
+}
+
+// branch goes from a snapshot of the descent to so many kept entries, freezes the masks, anneals and tests.
+func (s *search) branch(ctx context.Context, from session.SearchPoint, kept int) error {
+	try := session.SearchTry{Asked: kept, Total: from.Total, From: from.Iter}
+	try.Freezes = from.Iter + leastDescent
 	if further := float64(from.Kept) / float64(kept); further > 1 { // as long as the descent would take, or so
 		whole := float64(s.now.Points[0].Total) / float64(s.now.Points[len(s.now.Points)-1].Kept)
-		end += int(float64(s.Descent) * math.Log(further) / math.Log(max(whole, 2)))
+		try.Freezes += int(float64(s.Descent) * math.Log(further) / math.Log(max(whole, 2)))
 	}
-	anneal := s.Anneal
-	for caffe.Exists(s.snapshotName(end + anneal)) { // of another branch
-		anneal++
+	try.Ends = try.Freezes + s.Anneal
+	for caffe.Exists(s.snapshotName(try.Ends)) { // of another branch
+		try.Ends++
 	}
-	err := s.steer(ctx, set("target", autopilot.Target{Unit: autopilot.KeptEntries, Value: float64(kept)}),
-		set("start_iter", from.Iter), set("end_iter", end), set("anneal_iter", anneal))
-	if err == nil {
-		err = s.train(ctx, end+anneal)
+	try.IfWithin, try.IfOutside = s.after(kept, true), s.after(kept, false)
+	s.now.Trying = &try
+	if err := s.phase("branch %d: %s kept, from iteration %s", len(s.now.Branches)+1, human.Count(kept),
+		human.Count(from.Iter)); err != nil {
+		return err
+	}
+	b, err := s.anneal(ctx, from.Path, &try)
+	if err != nil {
+		return err
+	}
+	s.now.Branches = append(s.now.Branches, *b)
+	s.now.Trying = nil
+	s.Log(fmt.Sprintf("%s: %s", s.now.Phase, s.now.Describe(b)))
+	return s.save()
+}
+
+// anneal makes the branch that is tried, from a snapshot.
+func (s *search) anneal(ctx context.Context, from string, try *session.SearchTry) (*session.SearchBranch, error) {
+	if err := s.back(ctx, from); err != nil {
+		return nil, err
+	}
+	err := s.steer(ctx, set("target", autopilot.Target{Unit: autopilot.KeptEntries, Value: float64(try.Asked)}),
+		set("start_iter", try.From), set("end_iter", try.Freezes), set("anneal_iter", try.Ends-try.Freezes))
+	for to := try.Ends; err == nil && s.run.Snapshot().Iter < to; to = s.end(to) {
+		err = s.train(ctx, to)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.now.Phase, err)
 	}
-	b := session.SearchBranch{Asked: kept, From: from.Iter, Iters: end + anneal - from.Iter}
+	b := &session.SearchBranch{Asked: try.Asked, From: try.From, Iters: try.Ends - try.From}
 	if b.Accuracy, b.Loss, err = s.test(ctx); err != nil {
 		return nil, err
 	}
@@ -410,10 +478,17 @@ func (s *search) branch(ctx context.Context, from session.SearchPoint, kept int)
 	if a := s.run.Snapshot().Autopilot; a != nil {
 		b.Kept, b.Total = a.Kept, a.Total
 	}
-	b.Inside = s.inside(b.Accuracy)
-	s.now.Branches = append(s.now.Branches, b)
-	s.Log(fmt.Sprintf("%s: %s", s.now.Phase, s.now.Describe(&b)))
-	return &s.now.Branches[len(s.now.Branches)-1], s.save()
+	b.Inside = inside(&s.now, b.Accuracy)
+	return b, nil
+}
+
+// end is the iteration in which a descent that was to end at one ends with its anneal: a guard may have halved its pace.
+func (s *search) end(was int) int {
+	sn := s.run.Snapshot()
+	if a := sn.Autopilot; a != nil {
+		was = max(was, a.Descent.Schedule.End+a.Descent.Schedule.Anneal)
+	}
+	return min(was, sn.MaxIter)
 }
 
 // leastDescent is how many iterations a branch takes to freeze its masks, at least.
@@ -426,13 +501,8 @@ func (s *search) snapshotName(iter int) string {
 
 // finish takes the run to the smallest net within the budget.
 func (s *search) finish(ctx context.Context) error {
-	best := s.now.Best()
-	if best == nil {
-		if err := s.phase("no branch lies within the budget"); err != nil {
-			return err
-		}
-		return s.back(ctx, s.now.Points[0].Path)
-	}
+	best := s.now.Best() // the first branch is always within
+	s.now.Done = true
 	if err := s.phase("done: %s", s.now.Describe(best)); err != nil {
 		return err
 	}

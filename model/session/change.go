@@ -13,7 +13,7 @@ import (
 )
 
 // Change is one thing that changed a run, or that its journal tells of it: a line of the journal. One of Edits,
-// Surgery, Ramp, Autopilot, Moved, Began, Measure and Unknown says what.
+// Surgery, Ramp, Autopilot, Moved, Taken, Began, Measure and Unknown says what.
 type Change struct {
 	Iter int    // at which it took effect
 	By   string // who asked for it, where several may
@@ -24,6 +24,7 @@ type Change struct {
 	Surgery *Surgery        // masks were redrawn beside the schedule
 	Ramp    *Ramp           // a ramp begins, or ends before its time
 	Moved   *Moved          // snapshots go to another prefix
+	Taken   *Taken          // a branch of a search became the run
 	// The autopilot is told something else.
 	Autopilot *AutopilotChange
 	Began     *Began   // the run begins, or is resumed
@@ -52,6 +53,9 @@ type Ramp struct {
 
 // Moved says where snapshots went and where they go.
 type Moved struct{ From, To string }
+
+// Taken says which branch of a search became the run: the base name of its snapshot.
+type Taken struct{ Snapshot string }
 
 // Began is the begin of a run, or of its being resumed.
 type Began struct {
@@ -100,6 +104,8 @@ func (c Change) String() string {
 		return c.Autopilot.String()
 	case c.Moved != nil:
 		return fmt.Sprintf("%s %s → %s", prefixField, c.Moved.From, c.Moved.To)
+	case c.Taken != nil:
+		return branchField + " " + c.Taken.Snapshot + " taken"
 	case c.Began != nil:
 		return "run " + c.Began.Solver
 	}
@@ -167,6 +173,7 @@ const (
 	autopilotField = "autopilot"       // what it is told
 	planField      = "plan"            // a ramp begins, or, where New is "off", ends before its time
 	prefixField    = "snapshot_prefix" //
+	branchField    = "branch"          // of a search: its snapshot, to which the run goes back
 	planOff        = "off"
 )
 
@@ -198,6 +205,8 @@ func (c Change) MarshalJSON() ([]byte, error) {
 		}
 	case c.Moved != nil:
 		l.Field, l.Old, l.New = prefixField, c.Moved.From, c.Moved.To
+	case c.Taken != nil:
+		l.Field, l.New = branchField, c.Taken.Snapshot
 	case c.Began != nil:
 		l.Field, l.New, l.Seed, l.Start = runField, c.Began.Solver, c.Began.Seed, c.Began.Start
 	case c.Measure != nil:
@@ -240,6 +249,8 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 		c.Surgery = &Surgery{l.Layers}
 	case prefixField:
 		c.Moved = &Moved{l.Old, l.New}
+	case branchField:
+		c.Taken = &Taken{l.New}
 	case planField:
 		c.Ramp = &Ramp{Ended: l.New == planOff}
 		if l.Plan == nil {

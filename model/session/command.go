@@ -31,12 +31,13 @@ const (
 	Look             // return the weights of Layer that Area wants
 	Steer            // Autopilot: begins a descent, changes it, pauses it, or says what one would come to
 	MovePrefix       // snapshots, and a journal beside them, go to the prefix Path from now on
+	TakeBranch       // of a search, of the snapshot Path: it becomes the run; then pause
 )
 
 // kindNames are short names of the kinds, for commands that are written down or sent.
 var kindNames = [...]string{
 	"set", "pause", "resume", "step", "surgery", "test", "snapshot", "undo", "stop", "next-surgery", "redo", "plan",
-	"cancel", "back", "sensitivity", "look", "autopilot", "move-prefix",
+	"cancel", "back", "sensitivity", "look", "autopilot", "move-prefix", "take-branch",
 }
 
 func (k Kind) String() string {
@@ -69,7 +70,7 @@ type Command struct {
 	Count int           // of Step and Cancel
 	Save  bool          // of Stop
 	Off   bool          // of Probe
-	Path  string        // of GoBack and MovePrefix
+	Path  string        // of GoBack, MovePrefix and TakeBranch
 	Layer string        // of Look
 	Area  Area          // of Look
 	By    string        // who asks
@@ -122,6 +123,8 @@ func (c Command) String() string {
 		return c.Autopilot.String()
 	case MovePrefix:
 		return prefixField + " " + c.Path
+	case TakeBranch:
+		return "take the branch " + c.Path
 	}
 	return c.Kind.String()
 }

@@ -63,6 +63,15 @@ func (p *control) resume(c Command, noSurgery string) error {
 	return nil
 }
 
+// goOn trains on after a person's pause, as far as the search that steers the run has it train.
+func (p *control) goOn(k Kind) error {
+	if k != Resume || p.steps < 0 {
+		return errSearching
+	}
+	p.State, p.Problem = Running, ""
+	return nil
+}
+
 // pauseAfterSteps pauses a run that has made its steps.
 func (p *control) pauseAfterSteps() {
 	if p.steps == 0 && p.State == Running {

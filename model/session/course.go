@@ -49,7 +49,7 @@ func NewHistory(lines []Change) *History {
 			}
 		case c.Measure != nil:
 			h.measure(c.Iter, c.Measure, start)
-		case c.IsSetting(), c.Moved != nil:
+		case c.IsSetting(), c.Moved != nil, c.Taken != nil:
 			h.Changes = append(h.Changes, c)
 		}
 	}

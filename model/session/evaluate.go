@@ -97,14 +97,16 @@ func (t *Trainer) betweenBatches() bool {
 	for {
 		select {
 		case r := <-t.requests:
-			switch r.Command.Kind {
-			case TestNow:
-				r.Reply <- reply{Err: errors.New("a test is running")}
-			case SurgeryNow, GoBack, Probe: // a test sees one set of masks
+			switch k := r.Command.Kind; {
+			case r.Command.By == BySearch: // it does one thing after the other
 				t.tests.deferred = append(t.tests.deferred, r)
-			case Resume, Step, StepSurgery:
+			case k == TestNow:
+				r.Reply <- reply{Err: errors.New("a test is running")}
+			case k == SurgeryNow, k == GoBack, k == TakeBranch, k == Probe: // a test sees one set of masks
+				t.tests.deferred = append(t.tests.deferred, r)
+			case k == Resume, k == Step, k == StepSurgery:
 				r.Reply <- reply{Ack: Ack{Iter: t.solver.Iter}}
-			case Pause:
+			case k == Pause:
 				t.control.State = Paused
 				t.publish()
 				r.Reply <- reply{Ack: Ack{Iter: t.solver.Iter}}

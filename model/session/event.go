@@ -430,7 +430,7 @@ func (s *events) restore(past *Course, iter int, iterChanges []Change) {
 func (s *events) restoreChange(c Change) {
 	e := Event{Iter: c.Iter, By: c.By}
 	switch m := c.Measure; {
-	case c.IsSetting():
+	case c.IsSetting(), c.Taken != nil:
 		e.What = ChangeApplied{c}
 	case c.start() != nil && c.start().Back > 0:
 		e.What = WentBack{From: c.start().Back, To: c.Iter}

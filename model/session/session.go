@@ -199,6 +199,7 @@ func (t *Trainer) restore() error {
 		t.events.restore(past, t.solver.Iter, iterChanges)
 	}
 	t.saver.find(past)
+	t.findSearch()
 	return t.rec.begin(t.run.Snapshot, 0, nil, t.settings.planned(), t.descent.current())
 }
 

@@ -5,13 +5,19 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/human"
 	"dns-tui/model/solver"
 )
 
 // carryOut does one command and answers it, unless it is a change that waits for surgery.
 func (t *Trainer) carryOut(r request) {
 	c := r.Command
+	if t.endedSearch(&c) {
+		r.Reply <- reply{Ack{Iter: t.solver.Iter}, ErrTaken}
+		return
+	}
 	ack, waits, err := t.do(c, r.Reply)
 	if waits {
 		t.publish()
@@ -44,7 +50,12 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 			t.control.State = Paused
 		}
 	case Resume, Step, StepSurgery:
-		if err = t.control.resume(c, t.settings.noSurgery()); err == nil {
+		if t.searching() && c.By != BySearch {
+			err = t.control.goOn(c.Kind)
+		} else {
+			err = t.control.resume(c, t.settings.noSurgery())
+		}
+		if err == nil {
 			t.display.interrupted()
 		}
 	case SurgeryNow:
@@ -70,7 +81,12 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	case Cancel:
 		ack.Detail, err = t.settings.cancel(c.Count)
 	case GoBack:
-		ack.Detail, err = t.goBack(c.Path)
+		if err = errSearching; c.By == BySearch || !t.searching() {
+			ack.Detail, err = t.goBack(c.Path)
+		}
+		iter = t.solver.Iter
+	case TakeBranch:
+		ack.Detail, err = t.takeBranch(c.Path, c.By)
 		iter = t.solver.Iter
 	case Steer:
 		if err = t.control.running(); err == nil {
@@ -207,4 +223,74 @@ func (t *Trainer) retreat(why string) (ok bool) {
 	t.pilot.did(done.String())
 	t.note(done)
 	return true
+}
+
+// ShowSearch has snapshots show a search from now on; of one of which a branch was taken, that it has ended so.
+func (t *Trainer) ShowSearch(s *Search) {
+	for {
+		now, next := t.search.Load(), *s
+		if now != nil && now.Taken != "" {
+			next.took(now.Taken)
+		}
+		if t.search.CompareAndSwap(now, &next) {
+			return
+		}
+	}
+}
+
+// findSearch shows the search that was made at the run's prefix, where one was.
+func (t *Trainer) findSearch() {
+	s, err := ReadSearch(SearchPath(t.run.SnapshotPrefix()))
+	if err != nil {
+		t.note(Notice{err.Error()})
+	}
+	if s != nil {
+		s.Taken = "" // that was another run
+		t.search.Store(s)
+	}
+}
+
+// searching reports that a search steers the run.
+func (t *Trainer) searching() bool {
+	s := t.search.Load()
+	return s != nil && s.Running
+}
+
+// endedSearch reports a command of a search that has nothing to say any more.
+func (t *Trainer) endedSearch(c *Command) bool {
+	s := t.search.Load()
+	return c.By == BySearch && s != nil && s.Taken != ""
+}
+
+// takeBranch makes a branch of the search the run: a search that is under way ends, and the run goes back to the
+// branch's snapshot, and waits.
+func (t *Trainer) takeBranch(path, by string) (string, error) {
+	s := t.search.Load()
+	if s == nil {
+		return "", ErrNoSearch
+	}
+	b := s.Branch(path)
+	switch {
+	case b == nil:
+		return "", fmt.Errorf("the search has no branch %s", path)
+	case !caffe.Exists(path):
+		return "", fmt.Errorf("the branch that keeps %s cannot be taken: its snapshot %s is gone",
+			human.Count(b.Kept), path)
+	}
+	back, err := t.goBack(path)
+	if err != nil {
+		return "", err
+	}
+	for {
+		now := t.search.Load()
+		next := *now
+		next.took(path)
+		if t.search.CompareAndSwap(now, &next) {
+			break
+		}
+	}
+	c := Change{Iter: t.solver.Iter, By: by, Taken: &Taken{filepath.Base(path)}}
+	t.rec.write(c)
+	t.events.note(Event{Iter: c.Iter, By: by, What: ChangeApplied{c}})
+	return fmt.Sprintf("took %s of %s kept; %s", human.Count(b.Kept), human.Count(b.Total), back), nil
 }

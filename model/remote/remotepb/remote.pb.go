@@ -181,7 +181,7 @@ func (x Fault_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Fault_Code.Descriptor instead.
 func (Fault_Code) EnumDescriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{42, 0}
+	return file_remote_proto_rawDescGZIP(), []int{43, 0}
 }
 
 // From the viewer.
@@ -1035,6 +1035,7 @@ type Change struct {
 	//	*Change_Moved
 	//	*Change_Unknown
 	//	*Change_Autopilot
+	//	*Change_Taken
 	What          isChange_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1159,6 +1160,15 @@ func (x *Change) GetAutopilot() *AutopilotChange {
 	return nil
 }
 
+func (x *Change) GetTaken() *Taken {
+	if x != nil {
+		if x, ok := x.What.(*Change_Taken); ok {
+			return x.Taken
+		}
+	}
+	return nil
+}
+
 type isChange_What interface {
 	isChange_What()
 }
@@ -1187,6 +1197,10 @@ type Change_Autopilot struct {
 	Autopilot *AutopilotChange `protobuf:"bytes,10,opt,name=autopilot,proto3,oneof"`
 }
 
+type Change_Taken struct {
+	Taken *Taken `protobuf:"bytes,11,opt,name=taken,proto3,oneof"`
+}
+
 func (*Change_Edits) isChange_What() {}
 
 func (*Change_Surgery) isChange_What() {}
@@ -1198,6 +1212,8 @@ func (*Change_Moved) isChange_What() {}
 func (*Change_Unknown) isChange_What() {}
 
 func (*Change_Autopilot) isChange_What() {}
+
+func (*Change_Taken) isChange_What() {}
 
 // session.AutopilotRequest.
 type AutopilotRequest struct {
@@ -2367,6 +2383,50 @@ func (x *Moved) GetTo() string {
 	return ""
 }
 
+type Taken struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Snapshot      string                 `protobuf:"bytes,1,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Taken) Reset() {
+	*x = Taken{}
+	mi := &file_remote_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Taken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Taken) ProtoMessage() {}
+
+func (x *Taken) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Taken.ProtoReflect.Descriptor instead.
+func (*Taken) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Taken) GetSnapshot() string {
+	if x != nil {
+		return x.Snapshot
+	}
+	return ""
+}
+
 type Hyper struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	BaseLr        float64                `protobuf:"fixed64,1,opt,name=base_lr,json=baseLr,proto3" json:"base_lr,omitempty"`
@@ -2383,7 +2443,7 @@ type Hyper struct {
 
 func (x *Hyper) Reset() {
 	*x = Hyper{}
-	mi := &file_remote_proto_msgTypes[28]
+	mi := &file_remote_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +2455,7 @@ func (x *Hyper) String() string {
 func (*Hyper) ProtoMessage() {}
 
 func (x *Hyper) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[28]
+	mi := &file_remote_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +2468,7 @@ func (x *Hyper) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hyper.ProtoReflect.Descriptor instead.
 func (*Hyper) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{28}
+	return file_remote_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Hyper) GetBaseLr() float64 {
@@ -2487,7 +2547,7 @@ type LayerHyper struct {
 
 func (x *LayerHyper) Reset() {
 	*x = LayerHyper{}
-	mi := &file_remote_proto_msgTypes[29]
+	mi := &file_remote_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2499,7 +2559,7 @@ func (x *LayerHyper) String() string {
 func (*LayerHyper) ProtoMessage() {}
 
 func (x *LayerHyper) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[29]
+	mi := &file_remote_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2512,7 +2572,7 @@ func (x *LayerHyper) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerHyper.ProtoReflect.Descriptor instead.
 func (*LayerHyper) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{29}
+	return file_remote_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LayerHyper) GetName() string {
@@ -2616,7 +2676,7 @@ type SavedState struct {
 
 func (x *SavedState) Reset() {
 	*x = SavedState{}
-	mi := &file_remote_proto_msgTypes[30]
+	mi := &file_remote_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2628,7 +2688,7 @@ func (x *SavedState) String() string {
 func (*SavedState) ProtoMessage() {}
 
 func (x *SavedState) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[30]
+	mi := &file_remote_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2641,7 +2701,7 @@ func (x *SavedState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SavedState.ProtoReflect.Descriptor instead.
 func (*SavedState) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{30}
+	return file_remote_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SavedState) GetPath() string {
@@ -2723,7 +2783,7 @@ type Sensitivity struct {
 
 func (x *Sensitivity) Reset() {
 	*x = Sensitivity{}
-	mi := &file_remote_proto_msgTypes[31]
+	mi := &file_remote_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2735,7 +2795,7 @@ func (x *Sensitivity) String() string {
 func (*Sensitivity) ProtoMessage() {}
 
 func (x *Sensitivity) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[31]
+	mi := &file_remote_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2748,7 +2808,7 @@ func (x *Sensitivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sensitivity.ProtoReflect.Descriptor instead.
 func (*Sensitivity) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{31}
+	return file_remote_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Sensitivity) GetIter() int64 {
@@ -2817,7 +2877,7 @@ type LayerSensitivity struct {
 
 func (x *LayerSensitivity) Reset() {
 	*x = LayerSensitivity{}
-	mi := &file_remote_proto_msgTypes[32]
+	mi := &file_remote_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2829,7 +2889,7 @@ func (x *LayerSensitivity) String() string {
 func (*LayerSensitivity) ProtoMessage() {}
 
 func (x *LayerSensitivity) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[32]
+	mi := &file_remote_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2842,7 +2902,7 @@ func (x *LayerSensitivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerSensitivity.ProtoReflect.Descriptor instead.
 func (*LayerSensitivity) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{32}
+	return file_remote_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LayerSensitivity) GetName() string {
@@ -2871,7 +2931,7 @@ type SensitivityPoint struct {
 
 func (x *SensitivityPoint) Reset() {
 	*x = SensitivityPoint{}
-	mi := &file_remote_proto_msgTypes[33]
+	mi := &file_remote_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2883,7 +2943,7 @@ func (x *SensitivityPoint) String() string {
 func (*SensitivityPoint) ProtoMessage() {}
 
 func (x *SensitivityPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[33]
+	mi := &file_remote_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2896,7 +2956,7 @@ func (x *SensitivityPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SensitivityPoint.ProtoReflect.Descriptor instead.
 func (*SensitivityPoint) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{33}
+	return file_remote_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SensitivityPoint) GetThreshold() float64 {
@@ -2939,7 +2999,7 @@ type TestResult struct {
 
 func (x *TestResult) Reset() {
 	*x = TestResult{}
-	mi := &file_remote_proto_msgTypes[34]
+	mi := &file_remote_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2951,7 +3011,7 @@ func (x *TestResult) String() string {
 func (*TestResult) ProtoMessage() {}
 
 func (x *TestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[34]
+	mi := &file_remote_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2964,7 +3024,7 @@ func (x *TestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestResult.ProtoReflect.Descriptor instead.
 func (*TestResult) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{34}
+	return file_remote_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TestResult) GetNet() int64 {
@@ -3008,7 +3068,7 @@ type Output struct {
 
 func (x *Output) Reset() {
 	*x = Output{}
-	mi := &file_remote_proto_msgTypes[35]
+	mi := &file_remote_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3020,7 +3080,7 @@ func (x *Output) String() string {
 func (*Output) ProtoMessage() {}
 
 func (x *Output) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[35]
+	mi := &file_remote_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3033,7 +3093,7 @@ func (x *Output) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Output.ProtoReflect.Descriptor instead.
 func (*Output) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{35}
+	return file_remote_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Output) GetType() string {
@@ -3081,7 +3141,7 @@ type Changes struct {
 
 func (x *Changes) Reset() {
 	*x = Changes{}
-	mi := &file_remote_proto_msgTypes[36]
+	mi := &file_remote_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3093,7 +3153,7 @@ func (x *Changes) String() string {
 func (*Changes) ProtoMessage() {}
 
 func (x *Changes) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[36]
+	mi := &file_remote_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3106,7 +3166,7 @@ func (x *Changes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Changes.ProtoReflect.Descriptor instead.
 func (*Changes) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{36}
+	return file_remote_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Changes) GetList() []*Change {
@@ -3125,7 +3185,7 @@ type Plans struct {
 
 func (x *Plans) Reset() {
 	*x = Plans{}
-	mi := &file_remote_proto_msgTypes[37]
+	mi := &file_remote_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3137,7 +3197,7 @@ func (x *Plans) String() string {
 func (*Plans) ProtoMessage() {}
 
 func (x *Plans) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[37]
+	mi := &file_remote_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3150,7 +3210,7 @@ func (x *Plans) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plans.ProtoReflect.Descriptor instead.
 func (*Plans) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{37}
+	return file_remote_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Plans) GetList() []*Plan {
@@ -3169,7 +3229,7 @@ type SavedStates struct {
 
 func (x *SavedStates) Reset() {
 	*x = SavedStates{}
-	mi := &file_remote_proto_msgTypes[38]
+	mi := &file_remote_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3181,7 +3241,7 @@ func (x *SavedStates) String() string {
 func (*SavedStates) ProtoMessage() {}
 
 func (x *SavedStates) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[38]
+	mi := &file_remote_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3194,7 +3254,7 @@ func (x *SavedStates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SavedStates.ProtoReflect.Descriptor instead.
 func (*SavedStates) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{38}
+	return file_remote_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SavedStates) GetList() []*SavedState {
@@ -3213,7 +3273,7 @@ type TestResults struct {
 
 func (x *TestResults) Reset() {
 	*x = TestResults{}
-	mi := &file_remote_proto_msgTypes[39]
+	mi := &file_remote_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3225,7 +3285,7 @@ func (x *TestResults) String() string {
 func (*TestResults) ProtoMessage() {}
 
 func (x *TestResults) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[39]
+	mi := &file_remote_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3238,7 +3298,7 @@ func (x *TestResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestResults.ProtoReflect.Descriptor instead.
 func (*TestResults) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{39}
+	return file_remote_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TestResults) GetList() []*TestResult {
@@ -3262,7 +3322,7 @@ type Area struct {
 
 func (x *Area) Reset() {
 	*x = Area{}
-	mi := &file_remote_proto_msgTypes[40]
+	mi := &file_remote_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3274,7 +3334,7 @@ func (x *Area) String() string {
 func (*Area) ProtoMessage() {}
 
 func (x *Area) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[40]
+	mi := &file_remote_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3287,7 +3347,7 @@ func (x *Area) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Area.ProtoReflect.Descriptor instead.
 func (*Area) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{40}
+	return file_remote_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Area) GetRow() int64 {
@@ -3346,7 +3406,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_remote_proto_msgTypes[41]
+	mi := &file_remote_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3358,7 +3418,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[41]
+	mi := &file_remote_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3371,7 +3431,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{41}
+	return file_remote_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Answer) GetId() uint64 {
@@ -3426,7 +3486,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_remote_proto_msgTypes[42]
+	mi := &file_remote_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3438,7 +3498,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[42]
+	mi := &file_remote_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3451,7 +3511,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{42}
+	return file_remote_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Fault) GetCode() Fault_Code {
@@ -3485,7 +3545,7 @@ type Picture struct {
 
 func (x *Picture) Reset() {
 	*x = Picture{}
-	mi := &file_remote_proto_msgTypes[43]
+	mi := &file_remote_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3497,7 +3557,7 @@ func (x *Picture) String() string {
 func (*Picture) ProtoMessage() {}
 
 func (x *Picture) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[43]
+	mi := &file_remote_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3510,7 +3570,7 @@ func (x *Picture) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Picture.ProtoReflect.Descriptor instead.
 func (*Picture) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{43}
+	return file_remote_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Picture) GetLayer() string {
@@ -3638,7 +3698,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_remote_proto_msgTypes[44]
+	mi := &file_remote_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3650,7 +3710,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[44]
+	mi := &file_remote_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3663,7 +3723,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{44}
+	return file_remote_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *State) GetNet() string {
@@ -4029,7 +4089,7 @@ type Health struct {
 
 func (x *Health) Reset() {
 	*x = Health{}
-	mi := &file_remote_proto_msgTypes[45]
+	mi := &file_remote_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4041,7 +4101,7 @@ func (x *Health) String() string {
 func (*Health) ProtoMessage() {}
 
 func (x *Health) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[45]
+	mi := &file_remote_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4054,7 +4114,7 @@ func (x *Health) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health.ProtoReflect.Descriptor instead.
 func (*Health) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{45}
+	return file_remote_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Health) GetPhase() string {
@@ -4103,13 +4163,18 @@ type Search struct {
 	Before        float64                `protobuf:"fixed64,8,opt,name=before,proto3" json:"before,omitempty"`
 	Points        []*SearchPoint         `protobuf:"bytes,6,rep,name=points,proto3" json:"points,omitempty"`
 	Branches      []*SearchBranch        `protobuf:"bytes,7,rep,name=branches,proto3" json:"branches,omitempty"`
+	Done          bool                   `protobuf:"varint,9,opt,name=done,proto3" json:"done,omitempty"`
+	Running       bool                   `protobuf:"varint,10,opt,name=running,proto3" json:"running,omitempty"`
+	Trying        *SearchTry             `protobuf:"bytes,11,opt,name=trying,proto3" json:"trying,omitempty"`
+	Taken         string                 `protobuf:"bytes,12,opt,name=taken,proto3" json:"taken,omitempty"`
+	Failed        string                 `protobuf:"bytes,13,opt,name=failed,proto3" json:"failed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Search) Reset() {
 	*x = Search{}
-	mi := &file_remote_proto_msgTypes[46]
+	mi := &file_remote_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4121,7 +4186,7 @@ func (x *Search) String() string {
 func (*Search) ProtoMessage() {}
 
 func (x *Search) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[46]
+	mi := &file_remote_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4134,7 +4199,7 @@ func (x *Search) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Search.ProtoReflect.Descriptor instead.
 func (*Search) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{46}
+	return file_remote_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Search) GetPhase() string {
@@ -4193,6 +4258,133 @@ func (x *Search) GetBranches() []*SearchBranch {
 	return nil
 }
 
+func (x *Search) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *Search) GetRunning() bool {
+	if x != nil {
+		return x.Running
+	}
+	return false
+}
+
+func (x *Search) GetTrying() *SearchTry {
+	if x != nil {
+		return x.Trying
+	}
+	return nil
+}
+
+func (x *Search) GetTaken() string {
+	if x != nil {
+		return x.Taken
+	}
+	return ""
+}
+
+func (x *Search) GetFailed() string {
+	if x != nil {
+		return x.Failed
+	}
+	return ""
+}
+
+type SearchTry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Asked         int64                  `protobuf:"varint,1,opt,name=asked,proto3" json:"asked,omitempty"`
+	Total         int64                  `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
+	From          int64                  `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`
+	Freezes       int64                  `protobuf:"varint,4,opt,name=freezes,proto3" json:"freezes,omitempty"`
+	Ends          int64                  `protobuf:"varint,5,opt,name=ends,proto3" json:"ends,omitempty"`
+	IfWithin      int64                  `protobuf:"varint,6,opt,name=if_within,json=ifWithin,proto3" json:"if_within,omitempty"`
+	IfOutside     int64                  `protobuf:"varint,7,opt,name=if_outside,json=ifOutside,proto3" json:"if_outside,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchTry) Reset() {
+	*x = SearchTry{}
+	mi := &file_remote_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchTry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchTry) ProtoMessage() {}
+
+func (x *SearchTry) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchTry.ProtoReflect.Descriptor instead.
+func (*SearchTry) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *SearchTry) GetAsked() int64 {
+	if x != nil {
+		return x.Asked
+	}
+	return 0
+}
+
+func (x *SearchTry) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *SearchTry) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *SearchTry) GetFreezes() int64 {
+	if x != nil {
+		return x.Freezes
+	}
+	return 0
+}
+
+func (x *SearchTry) GetEnds() int64 {
+	if x != nil {
+		return x.Ends
+	}
+	return 0
+}
+
+func (x *SearchTry) GetIfWithin() int64 {
+	if x != nil {
+		return x.IfWithin
+	}
+	return 0
+}
+
+func (x *SearchTry) GetIfOutside() int64 {
+	if x != nil {
+		return x.IfOutside
+	}
+	return 0
+}
+
 type SearchPoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Iter          int64                  `protobuf:"varint,1,opt,name=iter,proto3" json:"iter,omitempty"`
@@ -4205,7 +4397,7 @@ type SearchPoint struct {
 
 func (x *SearchPoint) Reset() {
 	*x = SearchPoint{}
-	mi := &file_remote_proto_msgTypes[47]
+	mi := &file_remote_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4217,7 +4409,7 @@ func (x *SearchPoint) String() string {
 func (*SearchPoint) ProtoMessage() {}
 
 func (x *SearchPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[47]
+	mi := &file_remote_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4230,7 +4422,7 @@ func (x *SearchPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchPoint.ProtoReflect.Descriptor instead.
 func (*SearchPoint) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{47}
+	return file_remote_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SearchPoint) GetIter() int64 {
@@ -4278,7 +4470,7 @@ type SearchBranch struct {
 
 func (x *SearchBranch) Reset() {
 	*x = SearchBranch{}
-	mi := &file_remote_proto_msgTypes[48]
+	mi := &file_remote_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4290,7 +4482,7 @@ func (x *SearchBranch) String() string {
 func (*SearchBranch) ProtoMessage() {}
 
 func (x *SearchBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[48]
+	mi := &file_remote_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4303,7 +4495,7 @@ func (x *SearchBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchBranch.ProtoReflect.Descriptor instead.
 func (*SearchBranch) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{48}
+	return file_remote_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SearchBranch) GetAsked() int64 {
@@ -4379,7 +4571,7 @@ type SensitivityOf struct {
 
 func (x *SensitivityOf) Reset() {
 	*x = SensitivityOf{}
-	mi := &file_remote_proto_msgTypes[49]
+	mi := &file_remote_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4391,7 +4583,7 @@ func (x *SensitivityOf) String() string {
 func (*SensitivityOf) ProtoMessage() {}
 
 func (x *SensitivityOf) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[49]
+	mi := &file_remote_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4404,7 +4596,7 @@ func (x *SensitivityOf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SensitivityOf.ProtoReflect.Descriptor instead.
 func (*SensitivityOf) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{49}
+	return file_remote_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SensitivityOf) GetSensitivity() *Sensitivity {
@@ -4463,7 +4655,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_remote_proto_msgTypes[50]
+	mi := &file_remote_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4475,7 +4667,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[50]
+	mi := &file_remote_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4488,7 +4680,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{50}
+	return file_remote_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Event) GetSeq() int64 {
@@ -5020,7 +5212,7 @@ type AutopilotDone struct {
 
 func (x *AutopilotDone) Reset() {
 	*x = AutopilotDone{}
-	mi := &file_remote_proto_msgTypes[51]
+	mi := &file_remote_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5032,7 +5224,7 @@ func (x *AutopilotDone) String() string {
 func (*AutopilotDone) ProtoMessage() {}
 
 func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[51]
+	mi := &file_remote_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5045,7 +5237,7 @@ func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutopilotDone.ProtoReflect.Descriptor instead.
 func (*AutopilotDone) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{51}
+	return file_remote_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *AutopilotDone) GetKept() int64 {
@@ -5081,7 +5273,7 @@ type AutopilotRetreated struct {
 
 func (x *AutopilotRetreated) Reset() {
 	*x = AutopilotRetreated{}
-	mi := &file_remote_proto_msgTypes[52]
+	mi := &file_remote_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5093,7 +5285,7 @@ func (x *AutopilotRetreated) String() string {
 func (*AutopilotRetreated) ProtoMessage() {}
 
 func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[52]
+	mi := &file_remote_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5106,7 +5298,7 @@ func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutopilotRetreated.ProtoReflect.Descriptor instead.
 func (*AutopilotRetreated) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{52}
+	return file_remote_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *AutopilotRetreated) GetFrom() int64 {
@@ -5147,7 +5339,7 @@ type CommandRejected struct {
 
 func (x *CommandRejected) Reset() {
 	*x = CommandRejected{}
-	mi := &file_remote_proto_msgTypes[53]
+	mi := &file_remote_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5159,7 +5351,7 @@ func (x *CommandRejected) String() string {
 func (*CommandRejected) ProtoMessage() {}
 
 func (x *CommandRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[53]
+	mi := &file_remote_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5172,7 +5364,7 @@ func (x *CommandRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRejected.ProtoReflect.Descriptor instead.
 func (*CommandRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{53}
+	return file_remote_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CommandRejected) GetCommand() string {
@@ -5199,7 +5391,7 @@ type PlanRejected struct {
 
 func (x *PlanRejected) Reset() {
 	*x = PlanRejected{}
-	mi := &file_remote_proto_msgTypes[54]
+	mi := &file_remote_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5211,7 +5403,7 @@ func (x *PlanRejected) String() string {
 func (*PlanRejected) ProtoMessage() {}
 
 func (x *PlanRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[54]
+	mi := &file_remote_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5224,7 +5416,7 @@ func (x *PlanRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRejected.ProtoReflect.Descriptor instead.
 func (*PlanRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{54}
+	return file_remote_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *PlanRejected) GetPlan() *Plan {
@@ -5253,7 +5445,7 @@ type SnapshotWritten struct {
 
 func (x *SnapshotWritten) Reset() {
 	*x = SnapshotWritten{}
-	mi := &file_remote_proto_msgTypes[55]
+	mi := &file_remote_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5265,7 +5457,7 @@ func (x *SnapshotWritten) String() string {
 func (*SnapshotWritten) ProtoMessage() {}
 
 func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[55]
+	mi := &file_remote_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5278,7 +5470,7 @@ func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotWritten.ProtoReflect.Descriptor instead.
 func (*SnapshotWritten) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{55}
+	return file_remote_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SnapshotWritten) GetPath() string {
@@ -5319,7 +5511,7 @@ type SnapshotFailed struct {
 
 func (x *SnapshotFailed) Reset() {
 	*x = SnapshotFailed{}
-	mi := &file_remote_proto_msgTypes[56]
+	mi := &file_remote_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5331,7 +5523,7 @@ func (x *SnapshotFailed) String() string {
 func (*SnapshotFailed) ProtoMessage() {}
 
 func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[56]
+	mi := &file_remote_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5344,7 +5536,7 @@ func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotFailed.ProtoReflect.Descriptor instead.
 func (*SnapshotFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{56}
+	return file_remote_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SnapshotFailed) GetReason() string {
@@ -5372,7 +5564,7 @@ type JournalFailed struct {
 
 func (x *JournalFailed) Reset() {
 	*x = JournalFailed{}
-	mi := &file_remote_proto_msgTypes[57]
+	mi := &file_remote_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5384,7 +5576,7 @@ func (x *JournalFailed) String() string {
 func (*JournalFailed) ProtoMessage() {}
 
 func (x *JournalFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[57]
+	mi := &file_remote_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5397,7 +5589,7 @@ func (x *JournalFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalFailed.ProtoReflect.Descriptor instead.
 func (*JournalFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{57}
+	return file_remote_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *JournalFailed) GetReason() string {
@@ -5431,7 +5623,7 @@ type Collapsed struct {
 
 func (x *Collapsed) Reset() {
 	*x = Collapsed{}
-	mi := &file_remote_proto_msgTypes[58]
+	mi := &file_remote_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5443,7 +5635,7 @@ func (x *Collapsed) String() string {
 func (*Collapsed) ProtoMessage() {}
 
 func (x *Collapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[58]
+	mi := &file_remote_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5456,7 +5648,7 @@ func (x *Collapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Collapsed.ProtoReflect.Descriptor instead.
 func (*Collapsed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{58}
+	return file_remote_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Collapsed) GetWhat() string {
@@ -5484,7 +5676,7 @@ type LayerEmptied struct {
 
 func (x *LayerEmptied) Reset() {
 	*x = LayerEmptied{}
-	mi := &file_remote_proto_msgTypes[59]
+	mi := &file_remote_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5496,7 +5688,7 @@ func (x *LayerEmptied) String() string {
 func (*LayerEmptied) ProtoMessage() {}
 
 func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[59]
+	mi := &file_remote_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5509,7 +5701,7 @@ func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerEmptied.ProtoReflect.Descriptor instead.
 func (*LayerEmptied) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{59}
+	return file_remote_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *LayerEmptied) GetLayer() string {
@@ -5545,7 +5737,7 @@ type WentBack struct {
 
 func (x *WentBack) Reset() {
 	*x = WentBack{}
-	mi := &file_remote_proto_msgTypes[60]
+	mi := &file_remote_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5557,7 +5749,7 @@ func (x *WentBack) String() string {
 func (*WentBack) ProtoMessage() {}
 
 func (x *WentBack) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[60]
+	mi := &file_remote_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5570,7 +5762,7 @@ func (x *WentBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WentBack.ProtoReflect.Descriptor instead.
 func (*WentBack) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{60}
+	return file_remote_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *WentBack) GetFrom() int64 {
@@ -5619,7 +5811,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_remote_proto_msgTypes[61]
+	mi := &file_remote_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5631,7 +5823,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[61]
+	mi := &file_remote_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5644,7 +5836,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{61}
+	return file_remote_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Progress) GetIter() int64 {
@@ -5727,7 +5919,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_remote_proto_msgTypes[62]
+	mi := &file_remote_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5739,7 +5931,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[62]
+	mi := &file_remote_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5752,7 +5944,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{62}
+	return file_remote_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Told) GetStatus() string {
@@ -5782,7 +5974,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_remote_proto_msgTypes[63]
+	mi := &file_remote_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5794,7 +5986,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[63]
+	mi := &file_remote_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5807,7 +5999,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{63}
+	return file_remote_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Series) GetEpoch() uint32 {
@@ -5871,7 +6063,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_remote_proto_msgTypes[64]
+	mi := &file_remote_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5883,7 +6075,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[64]
+	mi := &file_remote_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5896,7 +6088,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{64}
+	return file_remote_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Layer) GetName() string {
@@ -6069,7 +6261,7 @@ type Operations struct {
 
 func (x *Operations) Reset() {
 	*x = Operations{}
-	mi := &file_remote_proto_msgTypes[65]
+	mi := &file_remote_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6081,7 +6273,7 @@ func (x *Operations) String() string {
 func (*Operations) ProtoMessage() {}
 
 func (x *Operations) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[65]
+	mi := &file_remote_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6094,7 +6286,7 @@ func (x *Operations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operations.ProtoReflect.Descriptor instead.
 func (*Operations) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{65}
+	return file_remote_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Operations) GetNumbers() []int64 {
@@ -6119,7 +6311,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_remote_proto_msgTypes[66]
+	mi := &file_remote_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6131,7 +6323,7 @@ func (x *Histogram) String() string {
 func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[66]
+	mi := &file_remote_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6144,7 +6336,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{66}
+	return file_remote_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Histogram) GetRule() int32 {
@@ -6257,7 +6449,7 @@ const file_remote_proto_rawDesc = "" +
 	"\brelative\x18\n" +
 	" \x01(\bR\brelative\x12\x1b\n" +
 	"\told_known\x18\v \x01(\bR\boldKnownB\a\n" +
-	"\x05_from\"\x8f\x03\n" +
+	"\x05_from\"\xbd\x03\n" +
 	"\x06Change\x12\x12\n" +
 	"\x04iter\x18\x01 \x01(\x03R\x04iter\x12\x0e\n" +
 	"\x02by\x18\x02 \x01(\tR\x02by\x12\x10\n" +
@@ -6269,7 +6461,8 @@ const file_remote_proto_rawDesc = "" +
 	"\x05moved\x18\b \x01(\v2\x14.dnstui.remote.MovedH\x00R\x05moved\x128\n" +
 	"\aunknown\x18\t \x01(\v2\x1c.dnstui.remote.UnknownChangeH\x00R\aunknown\x12>\n" +
 	"\tautopilot\x18\n" +
-	" \x01(\v2\x1e.dnstui.remote.AutopilotChangeH\x00R\tautopilotB\x06\n" +
+	" \x01(\v2\x1e.dnstui.remote.AutopilotChangeH\x00R\tautopilot\x12,\n" +
+	"\x05taken\x18\v \x01(\v2\x14.dnstui.remote.TakenH\x00R\x05takenB\x06\n" +
 	"\x04what\"^\n" +
 	"\x10AutopilotRequest\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\tR\x06action\x122\n" +
@@ -6361,7 +6554,9 @@ const file_remote_proto_rawDesc = "" +
 	"\x05ended\x18\x02 \x01(\bR\x05ended\"+\n" +
 	"\x05Moved\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
-	"\x02to\x18\x02 \x01(\tR\x02to\"\xeb\x01\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\"#\n" +
+	"\x05Taken\x12\x1a\n" +
+	"\bsnapshot\x18\x01 \x01(\tR\bsnapshot\"\xeb\x01\n" +
 	"\x05Hyper\x12\x17\n" +
 	"\abase_lr\x18\x01 \x01(\x01R\x06baseLr\x12\x17\n" +
 	"\alr_mult\x18\x02 \x01(\x01R\x06lrMult\x12\x1a\n" +
@@ -6545,7 +6740,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12 \n" +
 	"\vutilization\x18\x03 \x01(\x05R\vutilization\x12\x16\n" +
 	"\x06memory\x18\x04 \x01(\x03R\x06memory\x12 \n" +
-	"\vtemperature\x18\x05 \x01(\x05R\vtemperature\"\x87\x02\n" +
+	"\vtemperature\x18\x05 \x01(\x05R\vtemperature\"\x95\x03\n" +
 	"\x06Search\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x16\n" +
 	"\x06budget\x18\x02 \x01(\x01R\x06budget\x12\x14\n" +
@@ -6554,7 +6749,22 @@ const file_remote_proto_rawDesc = "" +
 	"\tdescended\x18\x05 \x01(\bR\tdescended\x12\x16\n" +
 	"\x06before\x18\b \x01(\x01R\x06before\x122\n" +
 	"\x06points\x18\x06 \x03(\v2\x1a.dnstui.remote.SearchPointR\x06points\x127\n" +
-	"\bbranches\x18\a \x03(\v2\x1b.dnstui.remote.SearchBranchR\bbranches\"_\n" +
+	"\bbranches\x18\a \x03(\v2\x1b.dnstui.remote.SearchBranchR\bbranches\x12\x12\n" +
+	"\x04done\x18\t \x01(\bR\x04done\x12\x18\n" +
+	"\arunning\x18\n" +
+	" \x01(\bR\arunning\x120\n" +
+	"\x06trying\x18\v \x01(\v2\x18.dnstui.remote.SearchTryR\x06trying\x12\x14\n" +
+	"\x05taken\x18\f \x01(\tR\x05taken\x12\x16\n" +
+	"\x06failed\x18\r \x01(\tR\x06failed\"\xb5\x01\n" +
+	"\tSearchTry\x12\x14\n" +
+	"\x05asked\x18\x01 \x01(\x03R\x05asked\x12\x14\n" +
+	"\x05total\x18\x02 \x01(\x03R\x05total\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\x03R\x04from\x12\x18\n" +
+	"\afreezes\x18\x04 \x01(\x03R\afreezes\x12\x12\n" +
+	"\x04ends\x18\x05 \x01(\x03R\x04ends\x12\x1b\n" +
+	"\tif_within\x18\x06 \x01(\x03R\bifWithin\x12\x1d\n" +
+	"\n" +
+	"if_outside\x18\a \x01(\x03R\tifOutside\"_\n" +
 	"\vSearchPoint\x12\x12\n" +
 	"\x04iter\x18\x01 \x01(\x03R\x04iter\x12\x12\n" +
 	"\x04kept\x18\x02 \x01(\x03R\x04kept\x12\x14\n" +
@@ -6748,7 +6958,7 @@ func file_remote_proto_rawDescGZIP() []byte {
 }
 
 var file_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
+var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_remote_proto_goTypes = []any{
 	(Param)(0),                 // 0: dnstui.remote.Param
 	(Fault_Code)(0),            // 1: dnstui.remote.Fault.Code
@@ -6780,45 +6990,47 @@ var file_remote_proto_goTypes = []any{
 	(*Surgery)(nil),            // 27: dnstui.remote.Surgery
 	(*Ramp)(nil),               // 28: dnstui.remote.Ramp
 	(*Moved)(nil),              // 29: dnstui.remote.Moved
-	(*Hyper)(nil),              // 30: dnstui.remote.Hyper
-	(*LayerHyper)(nil),         // 31: dnstui.remote.LayerHyper
-	(*SavedState)(nil),         // 32: dnstui.remote.SavedState
-	(*Sensitivity)(nil),        // 33: dnstui.remote.Sensitivity
-	(*LayerSensitivity)(nil),   // 34: dnstui.remote.LayerSensitivity
-	(*SensitivityPoint)(nil),   // 35: dnstui.remote.SensitivityPoint
-	(*TestResult)(nil),         // 36: dnstui.remote.TestResult
-	(*Output)(nil),             // 37: dnstui.remote.Output
-	(*Changes)(nil),            // 38: dnstui.remote.Changes
-	(*Plans)(nil),              // 39: dnstui.remote.Plans
-	(*SavedStates)(nil),        // 40: dnstui.remote.SavedStates
-	(*TestResults)(nil),        // 41: dnstui.remote.TestResults
-	(*Area)(nil),               // 42: dnstui.remote.Area
-	(*Answer)(nil),             // 43: dnstui.remote.Answer
-	(*Fault)(nil),              // 44: dnstui.remote.Fault
-	(*Picture)(nil),            // 45: dnstui.remote.Picture
-	(*State)(nil),              // 46: dnstui.remote.State
-	(*Health)(nil),             // 47: dnstui.remote.Health
-	(*Search)(nil),             // 48: dnstui.remote.Search
-	(*SearchPoint)(nil),        // 49: dnstui.remote.SearchPoint
-	(*SearchBranch)(nil),       // 50: dnstui.remote.SearchBranch
-	(*SensitivityOf)(nil),      // 51: dnstui.remote.SensitivityOf
-	(*Event)(nil),              // 52: dnstui.remote.Event
-	(*AutopilotDone)(nil),      // 53: dnstui.remote.AutopilotDone
-	(*AutopilotRetreated)(nil), // 54: dnstui.remote.AutopilotRetreated
-	(*CommandRejected)(nil),    // 55: dnstui.remote.CommandRejected
-	(*PlanRejected)(nil),       // 56: dnstui.remote.PlanRejected
-	(*SnapshotWritten)(nil),    // 57: dnstui.remote.SnapshotWritten
-	(*SnapshotFailed)(nil),     // 58: dnstui.remote.SnapshotFailed
-	(*JournalFailed)(nil),      // 59: dnstui.remote.JournalFailed
-	(*Collapsed)(nil),          // 60: dnstui.remote.Collapsed
-	(*LayerEmptied)(nil),       // 61: dnstui.remote.LayerEmptied
-	(*WentBack)(nil),           // 62: dnstui.remote.WentBack
-	(*Progress)(nil),           // 63: dnstui.remote.Progress
-	(*Told)(nil),               // 64: dnstui.remote.Told
-	(*Series)(nil),             // 65: dnstui.remote.Series
-	(*Layer)(nil),              // 66: dnstui.remote.Layer
-	(*Operations)(nil),         // 67: dnstui.remote.Operations
-	(*Histogram)(nil),          // 68: dnstui.remote.Histogram
+	(*Taken)(nil),              // 30: dnstui.remote.Taken
+	(*Hyper)(nil),              // 31: dnstui.remote.Hyper
+	(*LayerHyper)(nil),         // 32: dnstui.remote.LayerHyper
+	(*SavedState)(nil),         // 33: dnstui.remote.SavedState
+	(*Sensitivity)(nil),        // 34: dnstui.remote.Sensitivity
+	(*LayerSensitivity)(nil),   // 35: dnstui.remote.LayerSensitivity
+	(*SensitivityPoint)(nil),   // 36: dnstui.remote.SensitivityPoint
+	(*TestResult)(nil),         // 37: dnstui.remote.TestResult
+	(*Output)(nil),             // 38: dnstui.remote.Output
+	(*Changes)(nil),            // 39: dnstui.remote.Changes
+	(*Plans)(nil),              // 40: dnstui.remote.Plans
+	(*SavedStates)(nil),        // 41: dnstui.remote.SavedStates
+	(*TestResults)(nil),        // 42: dnstui.remote.TestResults
+	(*Area)(nil),               // 43: dnstui.remote.Area
+	(*Answer)(nil),             // 44: dnstui.remote.Answer
+	(*Fault)(nil),              // 45: dnstui.remote.Fault
+	(*Picture)(nil),            // 46: dnstui.remote.Picture
+	(*State)(nil),              // 47: dnstui.remote.State
+	(*Health)(nil),             // 48: dnstui.remote.Health
+	(*Search)(nil),             // 49: dnstui.remote.Search
+	(*SearchTry)(nil),          // 50: dnstui.remote.SearchTry
+	(*SearchPoint)(nil),        // 51: dnstui.remote.SearchPoint
+	(*SearchBranch)(nil),       // 52: dnstui.remote.SearchBranch
+	(*SensitivityOf)(nil),      // 53: dnstui.remote.SensitivityOf
+	(*Event)(nil),              // 54: dnstui.remote.Event
+	(*AutopilotDone)(nil),      // 55: dnstui.remote.AutopilotDone
+	(*AutopilotRetreated)(nil), // 56: dnstui.remote.AutopilotRetreated
+	(*CommandRejected)(nil),    // 57: dnstui.remote.CommandRejected
+	(*PlanRejected)(nil),       // 58: dnstui.remote.PlanRejected
+	(*SnapshotWritten)(nil),    // 59: dnstui.remote.SnapshotWritten
+	(*SnapshotFailed)(nil),     // 60: dnstui.remote.SnapshotFailed
+	(*JournalFailed)(nil),      // 61: dnstui.remote.JournalFailed
+	(*Collapsed)(nil),          // 62: dnstui.remote.Collapsed
+	(*LayerEmptied)(nil),       // 63: dnstui.remote.LayerEmptied
+	(*WentBack)(nil),           // 64: dnstui.remote.WentBack
+	(*Progress)(nil),           // 65: dnstui.remote.Progress
+	(*Told)(nil),               // 66: dnstui.remote.Told
+	(*Series)(nil),             // 67: dnstui.remote.Series
+	(*Layer)(nil),              // 68: dnstui.remote.Layer
+	(*Operations)(nil),         // 69: dnstui.remote.Operations
+	(*Histogram)(nil),          // 70: dnstui.remote.Histogram
 }
 var file_remote_proto_depIdxs = []int32{
 	4,  // 0: dnstui.remote.Request.hello:type_name -> dnstui.remote.Hello
@@ -6826,9 +7038,9 @@ var file_remote_proto_depIdxs = []int32{
 	8,  // 2: dnstui.remote.Request.command:type_name -> dnstui.remote.Command
 	5,  // 3: dnstui.remote.Reply.welcome:type_name -> dnstui.remote.Welcome
 	6,  // 4: dnstui.remote.Reply.refused:type_name -> dnstui.remote.Refused
-	46, // 5: dnstui.remote.Reply.state:type_name -> dnstui.remote.State
-	43, // 6: dnstui.remote.Reply.answer:type_name -> dnstui.remote.Answer
-	42, // 7: dnstui.remote.Command.area:type_name -> dnstui.remote.Area
+	47, // 5: dnstui.remote.Reply.state:type_name -> dnstui.remote.State
+	44, // 6: dnstui.remote.Reply.answer:type_name -> dnstui.remote.Answer
+	43, // 7: dnstui.remote.Command.area:type_name -> dnstui.remote.Area
 	9,  // 8: dnstui.remote.Command.edits:type_name -> dnstui.remote.Edit
 	11, // 9: dnstui.remote.Command.plan:type_name -> dnstui.remote.Plan
 	13, // 10: dnstui.remote.Command.autopilot:type_name -> dnstui.remote.AutopilotRequest
@@ -6841,83 +7053,85 @@ var file_remote_proto_depIdxs = []int32{
 	29, // 17: dnstui.remote.Change.moved:type_name -> dnstui.remote.Moved
 	25, // 18: dnstui.remote.Change.unknown:type_name -> dnstui.remote.UnknownChange
 	20, // 19: dnstui.remote.Change.autopilot:type_name -> dnstui.remote.AutopilotChange
-	14, // 20: dnstui.remote.AutopilotRequest.settings:type_name -> dnstui.remote.Setting
-	14, // 21: dnstui.remote.Autopilot.asked:type_name -> dnstui.remote.Setting
-	16, // 22: dnstui.remote.Autopilot.descent:type_name -> dnstui.remote.Descent
-	14, // 23: dnstui.remote.Descent.settings:type_name -> dnstui.remote.Setting
-	17, // 24: dnstui.remote.Descent.budget:type_name -> dnstui.remote.Budget
-	18, // 25: dnstui.remote.Descent.schedule:type_name -> dnstui.remote.Schedule
-	19, // 26: dnstui.remote.Descent.derived:type_name -> dnstui.remote.Derived
-	15, // 27: dnstui.remote.AutopilotChange.old:type_name -> dnstui.remote.Autopilot
-	15, // 28: dnstui.remote.AutopilotChange.new:type_name -> dnstui.remote.Autopilot
-	10, // 29: dnstui.remote.AutopilotChange.edits:type_name -> dnstui.remote.Edited
-	15, // 30: dnstui.remote.AutopilotState.autopilot:type_name -> dnstui.remote.Autopilot
-	22, // 31: dnstui.remote.AutopilotState.goal:type_name -> dnstui.remote.LayerCut
-	16, // 32: dnstui.remote.Prediction.descent:type_name -> dnstui.remote.Descent
-	22, // 33: dnstui.remote.Prediction.cuts:type_name -> dnstui.remote.LayerCut
-	21, // 34: dnstui.remote.AutopilotStateOf.autopilot:type_name -> dnstui.remote.AutopilotState
-	10, // 35: dnstui.remote.Edits.edits:type_name -> dnstui.remote.Edited
-	11, // 36: dnstui.remote.Ramp.plan:type_name -> dnstui.remote.Plan
-	31, // 37: dnstui.remote.Hyper.layers:type_name -> dnstui.remote.LayerHyper
-	35, // 38: dnstui.remote.Sensitivity.base:type_name -> dnstui.remote.SensitivityPoint
-	34, // 39: dnstui.remote.Sensitivity.layers:type_name -> dnstui.remote.LayerSensitivity
-	35, // 40: dnstui.remote.LayerSensitivity.points:type_name -> dnstui.remote.SensitivityPoint
-	37, // 41: dnstui.remote.TestResult.outputs:type_name -> dnstui.remote.Output
-	12, // 42: dnstui.remote.Changes.list:type_name -> dnstui.remote.Change
-	11, // 43: dnstui.remote.Plans.list:type_name -> dnstui.remote.Plan
-	32, // 44: dnstui.remote.SavedStates.list:type_name -> dnstui.remote.SavedState
-	36, // 45: dnstui.remote.TestResults.list:type_name -> dnstui.remote.TestResult
-	45, // 46: dnstui.remote.Answer.picture:type_name -> dnstui.remote.Picture
-	44, // 47: dnstui.remote.Answer.fault:type_name -> dnstui.remote.Fault
-	23, // 48: dnstui.remote.Answer.prediction:type_name -> dnstui.remote.Prediction
-	1,  // 49: dnstui.remote.Fault.code:type_name -> dnstui.remote.Fault.Code
-	42, // 50: dnstui.remote.Picture.area:type_name -> dnstui.remote.Area
-	47, // 51: dnstui.remote.State.health:type_name -> dnstui.remote.Health
-	30, // 52: dnstui.remote.State.hyper:type_name -> dnstui.remote.Hyper
-	38, // 53: dnstui.remote.State.pending:type_name -> dnstui.remote.Changes
-	39, // 54: dnstui.remote.State.plans:type_name -> dnstui.remote.Plans
-	38, // 55: dnstui.remote.State.changes:type_name -> dnstui.remote.Changes
-	40, // 56: dnstui.remote.State.states:type_name -> dnstui.remote.SavedStates
-	51, // 57: dnstui.remote.State.sensitivity:type_name -> dnstui.remote.SensitivityOf
-	41, // 58: dnstui.remote.State.tests:type_name -> dnstui.remote.TestResults
-	24, // 59: dnstui.remote.State.autopilot:type_name -> dnstui.remote.AutopilotStateOf
-	48, // 60: dnstui.remote.State.search:type_name -> dnstui.remote.Search
-	52, // 61: dnstui.remote.State.events:type_name -> dnstui.remote.Event
-	65, // 62: dnstui.remote.State.series:type_name -> dnstui.remote.Series
-	66, // 63: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
-	49, // 64: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
-	50, // 65: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
-	33, // 66: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
-	12, // 67: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
-	55, // 68: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
-	11, // 69: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
-	11, // 70: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
-	56, // 71: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
-	11, // 72: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
-	11, // 73: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
-	11, // 74: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
-	57, // 75: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
-	58, // 76: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
-	59, // 77: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
-	41, // 78: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
-	60, // 79: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
-	61, // 80: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
-	62, // 81: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
-	63, // 82: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
-	64, // 83: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
-	20, // 84: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
-	53, // 85: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
-	54, // 86: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
-	11, // 87: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
-	37, // 88: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
-	65, // 89: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
-	67, // 90: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
-	68, // 91: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
-	92, // [92:92] is the sub-list for method output_type
-	92, // [92:92] is the sub-list for method input_type
-	92, // [92:92] is the sub-list for extension type_name
-	92, // [92:92] is the sub-list for extension extendee
-	0,  // [0:92] is the sub-list for field type_name
+	30, // 20: dnstui.remote.Change.taken:type_name -> dnstui.remote.Taken
+	14, // 21: dnstui.remote.AutopilotRequest.settings:type_name -> dnstui.remote.Setting
+	14, // 22: dnstui.remote.Autopilot.asked:type_name -> dnstui.remote.Setting
+	16, // 23: dnstui.remote.Autopilot.descent:type_name -> dnstui.remote.Descent
+	14, // 24: dnstui.remote.Descent.settings:type_name -> dnstui.remote.Setting
+	17, // 25: dnstui.remote.Descent.budget:type_name -> dnstui.remote.Budget
+	18, // 26: dnstui.remote.Descent.schedule:type_name -> dnstui.remote.Schedule
+	19, // 27: dnstui.remote.Descent.derived:type_name -> dnstui.remote.Derived
+	15, // 28: dnstui.remote.AutopilotChange.old:type_name -> dnstui.remote.Autopilot
+	15, // 29: dnstui.remote.AutopilotChange.new:type_name -> dnstui.remote.Autopilot
+	10, // 30: dnstui.remote.AutopilotChange.edits:type_name -> dnstui.remote.Edited
+	15, // 31: dnstui.remote.AutopilotState.autopilot:type_name -> dnstui.remote.Autopilot
+	22, // 32: dnstui.remote.AutopilotState.goal:type_name -> dnstui.remote.LayerCut
+	16, // 33: dnstui.remote.Prediction.descent:type_name -> dnstui.remote.Descent
+	22, // 34: dnstui.remote.Prediction.cuts:type_name -> dnstui.remote.LayerCut
+	21, // 35: dnstui.remote.AutopilotStateOf.autopilot:type_name -> dnstui.remote.AutopilotState
+	10, // 36: dnstui.remote.Edits.edits:type_name -> dnstui.remote.Edited
+	11, // 37: dnstui.remote.Ramp.plan:type_name -> dnstui.remote.Plan
+	32, // 38: dnstui.remote.Hyper.layers:type_name -> dnstui.remote.LayerHyper
+	36, // 39: dnstui.remote.Sensitivity.base:type_name -> dnstui.remote.SensitivityPoint
+	35, // 40: dnstui.remote.Sensitivity.layers:type_name -> dnstui.remote.LayerSensitivity
+	36, // 41: dnstui.remote.LayerSensitivity.points:type_name -> dnstui.remote.SensitivityPoint
+	38, // 42: dnstui.remote.TestResult.outputs:type_name -> dnstui.remote.Output
+	12, // 43: dnstui.remote.Changes.list:type_name -> dnstui.remote.Change
+	11, // 44: dnstui.remote.Plans.list:type_name -> dnstui.remote.Plan
+	33, // 45: dnstui.remote.SavedStates.list:type_name -> dnstui.remote.SavedState
+	37, // 46: dnstui.remote.TestResults.list:type_name -> dnstui.remote.TestResult
+	46, // 47: dnstui.remote.Answer.picture:type_name -> dnstui.remote.Picture
+	45, // 48: dnstui.remote.Answer.fault:type_name -> dnstui.remote.Fault
+	23, // 49: dnstui.remote.Answer.prediction:type_name -> dnstui.remote.Prediction
+	1,  // 50: dnstui.remote.Fault.code:type_name -> dnstui.remote.Fault.Code
+	43, // 51: dnstui.remote.Picture.area:type_name -> dnstui.remote.Area
+	48, // 52: dnstui.remote.State.health:type_name -> dnstui.remote.Health
+	31, // 53: dnstui.remote.State.hyper:type_name -> dnstui.remote.Hyper
+	39, // 54: dnstui.remote.State.pending:type_name -> dnstui.remote.Changes
+	40, // 55: dnstui.remote.State.plans:type_name -> dnstui.remote.Plans
+	39, // 56: dnstui.remote.State.changes:type_name -> dnstui.remote.Changes
+	41, // 57: dnstui.remote.State.states:type_name -> dnstui.remote.SavedStates
+	53, // 58: dnstui.remote.State.sensitivity:type_name -> dnstui.remote.SensitivityOf
+	42, // 59: dnstui.remote.State.tests:type_name -> dnstui.remote.TestResults
+	24, // 60: dnstui.remote.State.autopilot:type_name -> dnstui.remote.AutopilotStateOf
+	49, // 61: dnstui.remote.State.search:type_name -> dnstui.remote.Search
+	54, // 62: dnstui.remote.State.events:type_name -> dnstui.remote.Event
+	67, // 63: dnstui.remote.State.series:type_name -> dnstui.remote.Series
+	68, // 64: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
+	51, // 65: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
+	52, // 66: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
+	50, // 67: dnstui.remote.Search.trying:type_name -> dnstui.remote.SearchTry
+	34, // 68: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
+	12, // 69: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
+	57, // 70: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
+	11, // 71: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
+	11, // 72: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
+	58, // 73: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
+	11, // 74: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
+	11, // 75: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
+	11, // 76: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
+	59, // 77: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
+	60, // 78: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
+	61, // 79: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
+	42, // 80: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
+	62, // 81: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
+	63, // 82: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
+	64, // 83: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
+	65, // 84: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
+	66, // 85: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
+	20, // 86: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
+	55, // 87: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
+	56, // 88: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
+	11, // 89: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
+	38, // 90: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
+	67, // 91: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
+	69, // 92: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
+	70, // 93: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
+	94, // [94:94] is the sub-list for method output_type
+	94, // [94:94] is the sub-list for method input_type
+	94, // [94:94] is the sub-list for extension type_name
+	94, // [94:94] is the sub-list for extension extendee
+	0,  // [0:94] is the sub-list for field type_name
 }
 
 func init() { file_remote_proto_init() }
@@ -6944,9 +7158,10 @@ func file_remote_proto_init() {
 		(*Change_Moved)(nil),
 		(*Change_Unknown)(nil),
 		(*Change_Autopilot)(nil),
+		(*Change_Taken)(nil),
 	}
-	file_remote_proto_msgTypes[44].OneofWrappers = []any{}
-	file_remote_proto_msgTypes[50].OneofWrappers = []any{
+	file_remote_proto_msgTypes[45].OneofWrappers = []any{}
+	file_remote_proto_msgTypes[52].OneofWrappers = []any{
 		(*Event_Notice)(nil),
 		(*Event_Warning)(nil),
 		(*Event_ChangeApplied)(nil),
@@ -6985,7 +7200,7 @@ func file_remote_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_remote_proto_rawDesc), len(file_remote_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   67,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
