@@ -97,6 +97,7 @@ func New(o Options) (*App, error) {
 		picturesID:    &pictures{env: e, keys: &keys.Pictures, sel: sel},
 		sensitivityID: &sensitivity{env: e, keys: &keys.Sensitivity, sel: sel},
 		autopilotID:   newAutopilotScreen(e, keys, sel),
+		frontierID:    &frontier{env: e, keys: &keys.Frontier, plotter: plotter{e}},
 		journalID:     &journal{env: e, keys: &keys.Text},
 		settingsID:    &settings{env: e, keys: &keys.Settings},
 		restoreID:     &restorePoints{env: e, keys: &keys.Restore},
@@ -219,6 +220,9 @@ func (a *App) take(msg tea.Msg) tea.Cmd {
 		}
 		a.session = m.session
 		a.look()
+		if s := a.snap.Search; s != nil && s.Running {
+			return a.perform(show{frontierID})
+		}
 	case tickMsg:
 		return a.ticked(m)
 	case ackMsg:

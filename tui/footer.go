@@ -16,7 +16,7 @@ var footerHints = []struct {
 	{plotsID, "←→", "cursor"}, {plotsID, "+-", "zoom"},
 	{picturesID, "↑↓←→", "scroll"}, {picturesID, "+-", "zoom"},
 	{sensitivityID, "↑↓", "layer"}, {sensitivityID, "←→", "point"},
-	{autopilotID, "↑↓", "choose"},
+	{autopilotID, "↑↓", "choose"}, {frontierID, "↑↓", "branch"},
 	{settingsID, "↑↓", "field"}, {restoreID, "↑↓", "choose"}, {journalID, "↑↓", "scroll"}, {helpID, "↑↓", "scroll"},
 }
 

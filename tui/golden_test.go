@@ -114,7 +114,7 @@ func TestFramesFit(t *testing.T) {
 		w, h := rapid.IntRange(1, 230).Draw(rt, "w"), rapid.IntRange(1, 70).Draw(rt, "h")
 		l := look{tier(rapid.IntRange(0, 2).Draw(rt, "tier")), rapid.Bool().Draw(rt, "mono")}
 		s := scene()
-		switch rapid.IntRange(0, 8).Draw(rt, "scene") {
+		switch rapid.IntRange(0, 11).Draw(rt, "scene") {
 		case 0:
 			s.Layers, s.Hyper.Layers = nil, nil
 		case 1:
@@ -139,6 +139,12 @@ func TestFramesFit(t *testing.T) {
 			annealing(s)
 		case 7:
 			manyLayers(s)
+		case 8:
+			searchDescends(s)
+		case 9:
+			searching(s)
+		case 10:
+			searchDone(s)
 		}
 		if len(s.Layers) > 0 {
 			conv1(s)

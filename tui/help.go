@@ -12,7 +12,8 @@ var screenTitles = []struct {
 	title string
 }{
 	{mainID, "Main screen"}, {plotsID, "Plots"}, {picturesID, "Filters and masks"}, {sensitivityID, "Sensitivity"},
-	{autopilotID, "Autopilot"}, {settingsID, "Settings"}, {restoreID, "Plans and restore points"},
+	{autopilotID, "Autopilot"}, {frontierID, "Frontier"},
+	{settingsID, "Settings"}, {restoreID, "Plans and restore points"},
 	{journalID, "Journal"},
 }
 

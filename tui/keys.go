@@ -45,6 +45,7 @@ type keyMap struct {
 	Pictures    picturesKeys
 	Sensitivity sensitivityKeys
 	Autopilot   autopilotKeys
+	Frontier    frontierKeys
 	Settings    settingsKeys
 	Restore     restoreKeys
 	Text        textKeys
@@ -60,7 +61,7 @@ type runKeys struct {
 
 // openKeys open a screen.
 type openKeys struct {
-	Settings, Plots, Pictures, Sensitivity, Autopilot, Journal, Restore binding
+	Settings, Plots, Pictures, Sensitivity, Autopilot, Frontier, Journal, Restore binding
 }
 
 // appKeys are of the program itself.
@@ -74,7 +75,7 @@ type textKeys struct {
 }
 
 // runScreens are those on which keys steer the run. The settings and the help have other uses for keys.
-var runScreens = only(mainID, plotsID, picturesID, sensitivityID, autopilotID, journalID, restoreID)
+var runScreens = only(mainID, plotsID, picturesID, sensitivityID, autopilotID, frontierID, journalID, restoreID)
 
 // newKeyMap returns the keys that come with the program.
 func newKeyMap() *keyMap {
@@ -87,6 +88,7 @@ func newKeyMap() *keyMap {
 		Pictures:    defaultPicturesKeys(),
 		Sensitivity: defaultSensitivityKeys(),
 		Autopilot:   defaultAutopilotKeys(),
+		Frontier:    defaultFrontierKeys(),
 		Settings:    defaultSettingsKeys(),
 		Restore:     defaultRestoreKeys(),
 		Text: textKeys{
@@ -133,6 +135,7 @@ func defaultOpenKeys() openKeys {
 		Pictures:    act("picture", "the layer's filters, or a map of its mask", "i"),
 		Sensitivity: act("sensitivity", "accuracy against sparsity, of each layer", "x"),
 		Autopilot:   act("autopilot", "thresholds for a target, found while training", "a").footer("autopilot"),
+		Frontier:    act("frontier", "a search: accuracy against size, and its branches", "A"),
 		Journal:     act("journal", "the journal, whole, with a filter", "J"),
 		Restore:     act("states", "plans, and restore points", "b"),
 	}
@@ -168,6 +171,8 @@ func (k *keyMap) opens(b *binding) (screenID, bool) {
 		return sensitivityID, true
 	case &k.Open.Autopilot:
 		return autopilotID, true
+	case &k.Open.Frontier:
+		return frontierID, true
 	case &k.Open.Journal:
 		return journalID, true
 	case &k.Open.Restore:
@@ -185,7 +190,8 @@ func (k *keyMap) list() {
 	}{
 		{only(mainID), &k.Main}, {runScreens, &k.Run}, {only(mainID), &k.Open}, {0, &k.App}, {only(plotsID), &k.Plots},
 		{only(picturesID), &k.Pictures}, {only(sensitivityID), &k.Sensitivity}, {only(autopilotID), &k.Autopilot},
-		{only(settingsID), &k.Settings}, {only(restoreID), &k.Restore}, {only(journalID, helpID), &k.Text},
+		{only(frontierID), &k.Frontier}, {only(settingsID), &k.Settings}, {only(restoreID), &k.Restore},
+		{only(journalID, helpID), &k.Text},
 	} {
 		for b := range bindings(g.keys) {
 			if b.in == 0 {

@@ -20,6 +20,7 @@ var ways = map[screenID][]string{
 	picturesID:    {"i"},
 	sensitivityID: {"x", "j"},
 	autopilotID:   {"a", "j"},
+	frontierID:    {"A", "k"},
 	journalID:     {"J", "j"},
 	settingsID:    {"o", "j"},
 	restoreID:     {"b", "j"},
@@ -55,6 +56,8 @@ func scrolled(a *App) (top, chosen int) {
 	case *settings:
 		chosen = s.list.chosen
 	case *restorePoints:
+		chosen = s.list.chosen
+	case *frontier:
 		chosen = s.list.chosen
 	case *autopilotScreen:
 		chosen = s.form.chosen
@@ -128,6 +131,9 @@ func effect(t *testing.T, m screenID, name, key string) string {
 	s.Changes = []session.Change{changed(6000, "base_lr", "0.1", "0.01")}
 	if m == autopilotID {
 		descending(s)
+	}
+	if m == frontierID {
+		searching(s)
 	}
 	a, f := open(t, s, look{})
 	if name == "paste" {

@@ -29,6 +29,7 @@ const (
 	picturesID
 	sensitivityID
 	autopilotID
+	frontierID
 	journalID
 	settingsID
 	restoreID
@@ -38,7 +39,7 @@ const (
 
 func (id screenID) String() string {
 	return [...]string{
-		"main", "plots", "picture", "sensitivity", "autopilot", "journal", "settings", "states", "help",
+		"main", "plots", "picture", "sensitivity", "autopilot", "frontier", "journal", "settings", "states", "help",
 	}[id]
 }
 
