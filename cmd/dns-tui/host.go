@@ -17,6 +17,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/files"
+	"dns-tui/gpu"
 	"dns-tui/model/remote"
 	"dns-tui/model/session"
 )
@@ -28,10 +29,16 @@ import (
 // hostFD is the descriptor at which a host finds the connection of the UI that started it.
 const hostFD = 3
 
+// Names of the commands that are processes of runs; nobody types them.
+const (
+	runHostName = "host"
+	searchHost  = "host-search"
+)
+
 // guards is how many snapshots before risky changes a run keeps.
 const guards = 3
 
-// startHost starts the process of a run with the arguments of ui, and attaches to it: the answer comes when net and
+// startHost starts the process of a run with the arguments of host, and attaches to it: the answer comes when net and
 // weights are loaded. log gets what libraries and crashes print; interval is the time between two states.
 func startHost(
 	ctx context.Context,
@@ -54,7 +61,7 @@ func startHost(
 		theirs.Close()
 		return nil, nil, err
 	}
-	c := exec.Command(self, append([]string{"host"}, args...)...)
+	c := exec.Command(self, args...)
 	c.Args[0] = config.Program // what it tells people to type
 	c.ExtraFiles = []*os.File{theirs}
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -133,19 +140,37 @@ func viewerName() string {
 // hostLog is where the process of a run writes what is no part of the run.
 func hostLog(run *config.Run) string { return run.SnapshotPrefix() + ".log" }
 
+// hosted is a run in the process of a host.
+type hosted struct {
+	*session.Trainer
+	// search steers it, where it is of a search.
+	search   func(ctx context.Context) error
+	closeAll func()
+}
+
 // runHost is the process of a run that a UI started. It has no terminal.
-func runHost(ctx context.Context, e *env, args []string) (err error) {
+func runHost(ctx context.Context, e *env, args []string) error {
+	return serveHost(ctx, e, func() (*hosted, error) { return openHost(e, args) })
+}
+
+// runSearchHost is that of a search.
+func runSearchHost(ctx context.Context, e *env, args []string) error {
+	return serveHost(ctx, e, func() (*hosted, error) { return openSearchHost(e, args) })
+}
+
+// serveHost opens a run, and shows it to the UI that started it and to others until it ends.
+func serveHost(ctx context.Context, e *env, open func() (*hosted, error)) error {
 	conn, err := net.FileConn(os.NewFile(hostFD, "ui"))
 	if err != nil {
 		return usagef("host: is started by the UI alone")
 	}
 	syscall.CloseOnExec(hostFD)
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	t, closeAll, err := openHost(e, args)
+	t, err := open()
 	if err != nil {
 		return errors.Join(err, remote.Refuse(conn, escape.Error(err)))
 	}
-	defer closeAll()
+	defer t.closeAll()
 	server := remote.NewServer(t, remote.RunName(t.Snapshot().Path), version) // the name that its lock has
 	if err := server.Listen(); err != nil {
 		t.Notice("nobody can attach to this run: " + err.Error())
@@ -158,52 +183,80 @@ func runHost(ctx context.Context, e *env, args []string) (err error) {
 		go func() { _ = stopSaved(ctx, t) }() // t.Err says how the run ended
 	}, func() {})
 	t.Start()
-	endUnattended(ctx, t, server)
+	over := finished
+	if t.search != nil {
+		over = searched
+		if err := t.search(ctx); err != nil { // how the run does is on the screen
+			escape.Fprintln(e.stderr, "dns-tui:", err)
+		}
+	}
+	endUnattended(ctx, t.Trainer, server, over)
 	server.Close()
 	return t.Err()
 }
 
 // openHost makes the run of a host.
-func openHost(e *env, args []string) (t *session.Trainer, closeAll func(), err error) {
+func openHost(e *env, args []string) (*hosted, error) {
 	f, _, run, err := parseUI(e, args)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	d, notices, err := f.device.make()
+	return newHosted(&f.device, run, func(d *gpu.Device, o session.Options) (*session.Trainer, error) {
+		o.Interactive, o.Paused, o.StopOnCollapse = true, f.paused, f.stopOnCollapse
+		o.Autopilot, o.Guard = f.autopilot, guards
+		t, err := session.NewTrainer(run, d, o)
+		return t, adviseInput(err)
+	})
+}
+
+// openSearchHost makes the run of a search's host.
+func openSearchHost(e *env, args []string) (*hosted, error) {
+	s, err := parseSearch(e, args)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	t, err := newHosted(&s.device, s.run, s.open)
+	if err != nil {
+		return nil, err
+	}
+	t.Notice(s.held.String())
+	t.search = func(ctx context.Context) error {
+		_, err := s.search(ctx, e, t.Trainer)
+		return err
+	}
+	return t, nil
+}
+
+// newHosted opens a device and what debug_info goes to, and makes a run on them.
+func newHosted(
+	f *deviceFlags,
+	run *config.Run,
+	open func(*gpu.Device, session.Options) (*session.Trainer, error),
+) (*hosted, error) {
+	d, notices, err := f.make()
+	if err != nil {
+		return nil, err
+	}
+	h := &hosted{}
 	debug, err := openDebug(run)
 	if debug != nil {
 		notices = append(notices, "debug_info goes to "+debug.Name())
 	}
 	if err == nil {
-		t, err = session.NewTrainer(
-			run,
-			d,
-			session.Options{
-				Name:           remote.RunName(run.SolverPath),
-				Interactive:    true,
-				Histograms:     true,
-				Paused:         f.paused,
-				StopOnCollapse: f.stopOnCollapse,
-				Autopilot:      f.autopilot,
-				Guard:          guards,
-				Notices:        notices,
-				Debug:          func(line string) { escape.Fprintln(debug, line) },
-			},
-		)
-		err = adviseInput(err)
+		h.Trainer, err = open(d, session.Options{
+			Name: remote.RunName(run.SolverPath), Histograms: true, Notices: notices,
+			Debug: func(line string) { escape.Fprintln(debug, line) },
+		})
 	}
-	closeAll = func() {
+	h.closeAll = func() {
 		debug.Close()
 		d.Close()
 	}
 	if err != nil {
-		closeAll()
-		return nil, nil, err
+		h.closeAll()
+		return nil, err
 	}
-	return t, closeAll, nil
+	return h, nil
 }
 
 // openDebug opens a file beside the snapshots for the lines of debug_info, which have no room on the screen; nil
@@ -223,9 +276,12 @@ func openDebug(run *config.Run) (*os.File, error) {
 // unattendedGrace is how long a run that has reached its last iteration waits for somebody to come back.
 const unattendedGrace = 3 * time.Second
 
-// endUnattended waits for the run to end. One that is finished stays for commands while somebody watches; then it
-// ends, and the device is free.
-func endUnattended(ctx context.Context, t *session.Trainer, server *remote.Server) {
+// finished reports a run that has reached its last iteration.
+func finished(sn *session.Snapshot) bool { return sn.State == session.Finished }
+
+// endUnattended waits for the run to end. One that is over stays for commands while somebody watches; then it ends, and
+// the device is free.
+func endUnattended(ctx context.Context, t *session.Trainer, server *remote.Server, over func(*session.Snapshot) bool) {
 	var unattended time.Time
 	for {
 		select {
@@ -233,9 +289,10 @@ func endUnattended(ctx context.Context, t *session.Trainer, server *remote.Serve
 			return
 		case <-time.After(500 * time.Millisecond):
 		}
+		sn := t.Snapshot()
 		switch {
 		// not saved yet
-		case len(server.Viewers()) > 0 || t.Snapshot().State != session.Finished || t.Snapshot().WriteProblem != "":
+		case len(server.Viewers()) > 0 || !over(sn) || sn.WriteProblem != "":
 			unattended = time.Time{}
 		case unattended.IsZero():
 			unattended = time.Now()

@@ -188,8 +188,10 @@ func dispatch(ctx context.Context, e *env, args []string) error {
 		return runHelp(ctx, e, nil)
 	case "device_query": // as Caffe has it
 		return runDevices(ctx, e, args[1:])
-	case "host": // the process of a run, started by ui
+	case runHostName: // the process of a run, started by ui
 		return runHost(ctx, e, args[1:])
+	case searchHost: // started by search
+		return runSearchHost(ctx, e, args[1:])
 	case "-version", "--version":
 		return runVersion(ctx, e, nil)
 	}

@@ -53,7 +53,7 @@ func (f *searchFlags) add(fs *flag.FlagSet) {
 	fs.IntVar(&f.descent, "descent", 0, "iterations of the descent (default: half of max_iter)")
 	fs.IntVar(&f.anneal, "anneal", 0, "iterations of a branch's anneal (default: a quarter of max_iter)")
 	fs.IntVar(&f.branches, "branches", 8, "at most so many branches are made")
-	fs.BoolVar(&f.serve, "serve", false, "let terminals attach to the run (dns-tui attach)")
+	fs.BoolVar(&f.serve, "serve", false, "no UI, but let terminals attach to the run (dns-tui attach)")
 }
 
 // part is a fraction that may be typed in percent.
@@ -92,133 +92,214 @@ func (f *searchFlags) check(fs *flag.FlagSet, run *config.Run) error {
 	case f.descent < 20 || f.anneal < 1 || f.branches < 1:
 		return usagef("search: a descent of %d iterations, anneals of %d, %d branches; wanted at least 20, 1 and 1",
 			f.descent, f.anneal, f.branches)
-	case 2*f.descent+f.anneal > 2*most || f.descent+f.anneal+100 > most:
+	case f.descent+f.anneal+100 > most:
 		return usagef("search: a descent of %d iterations and an anneal of %d want a max_iter of %d at least; it is %d",
 			f.descent, f.anneal, f.descent+f.anneal+100, most)
 	}
 	return nil
 }
 
-func runSearch(ctx context.Context, e *env, args []string) error {
+// searchRun is a search, as its command line says.
+type searchRun struct {
+	flags    searchFlags
+	device   deviceFlags
+	settings []autopilot.Setting
+	run      *config.Run
+	held     *config.HeldOut
+	ui       uiFlags
+}
+
+// parseSearch reads the arguments of search, for the terminal and for the process of its run.
+func parseSearch(e *env, args []string) (*searchRun, error) {
 	var f runFlags
-	var sf searchFlags
+	s := &searchRun{}
 	fs := newFlags(e, "search")
 	f.add(fs)
-	sf.add(fs)
+	s.flags.add(fs)
+	s.ui.add(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	run, err := f.load("search", rest)
-	if err != nil {
-		return err
+	if s.run, err = f.load("search", rest); err != nil {
+		return nil, err
 	}
-	if err := sf.check(fs, run); err != nil {
-		return err
+	s.device, s.settings = f.device, f.autopilot
+	if err := s.flags.check(fs, s.run); err != nil {
+		return nil, err
 	}
 	switch {
-	case run.Snapshot != "" || run.Resume != config.ResumeNone || run.Replay != "":
-		return usagef("search: --snapshot, --resume and --replay are of train; a search goes on from its own state")
-	case len(run.Weights) == 0:
-		return usagef("search: no weights given: --weights names the trained net that is to be smaller")
+	case s.run.Snapshot != "" || s.run.Resume != config.ResumeNone || s.run.Replay != "":
+		return nil, usagef(
+			"search: --snapshot, --resume and --replay are of train; a search goes on from its own state",
+		)
+	case len(s.run.Weights) == 0:
+		return nil, usagef("search: no weights given: --weights names the trained net that is to be smaller")
 	}
-	held, err := run.HoldOut(float64(sf.holdOut), sf.heldOut)
+	if s.held, err = s.run.HoldOut(float64(s.flags.holdOut), s.flags.heldOut); err != nil {
+		return nil, err
+	}
+	s.run.Solver.TestInterval, s.run.Solver.Snapshot = proto.Int32(0), proto.Int32(0)
+	if s.run.Solver.AutopilotParam != nil {
+		s.run.Solver.AutopilotParam.Target = nil // the search has its own
+	}
+	if !caffe.Exists(s.state()) {
+		return s, nil
+	}
+	newest, _, err := session.FindSnapshot(s.run.SnapshotPrefix(), s.run.JournalPath())
+	if err != nil {
+		return nil, fmt.Errorf("%s tells of a search, and its snapshots are gone (remove it to begin anew): %w",
+			s.state(), err)
+	}
+	s.run.Weights, s.run.Snapshot = nil, newest
+	return s, nil
+}
+
+// state is the file that the search goes on from.
+func (s *searchRun) state() string { return session.SearchPath(s.run.SnapshotPrefix()) }
+
+// open makes the run, which viewers see as one of a search from the beginning.
+func (s *searchRun) open(d *gpu.Device, o session.Options) (*session.Trainer, error) {
+	o.Interactive, o.Paused, o.Guard = true, true, guards
+	t, err := session.NewTrainer(s.run, d, o)
+	if err != nil {
+		return nil, adviseInput(err)
+	}
+	t.ShowSearch(search.Begun(t.Snapshot().Search, float64(s.flags.budget), s.held.Images))
+	return t, nil
+}
+
+// search searches, and prints a line for what it does.
+func (s *searchRun) search(ctx context.Context, e *env, t *session.Trainer) (*session.Search, error) {
+	escape.Fprintln(e.stdout, s.held.String())
+	f := &s.flags
+	return search.Run(ctx, t, search.Options{
+		Budget: float64(f.budget), Smallest: f.smallest, Descent: f.descent, Anneal: f.anneal, Branches: f.branches,
+		Images: s.held.Images, Settings: s.settings, State: s.state(), Show: t.ShowSearch,
+		Log: func(line string) { escape.Fprintln(e.stdout, line) },
+	})
+}
+
+// runSearch searches in the UI; without a terminal, or with --serve, in lines.
+func runSearch(ctx context.Context, e *env, args []string) error {
+	s, err := parseSearch(e, args)
 	if err != nil {
 		return err
 	}
-	run.Solver.TestInterval, run.Solver.Snapshot = proto.Int32(0), proto.Int32(0)
-	if run.Solver.AutopilotParam != nil {
-		run.Solver.AutopilotParam.Target = nil // the search has its own
-	}
-	state := run.SnapshotPrefix() + ".search"
-	if caffe.Exists(state) {
-		newest, _, err := session.FindSnapshot(run.SnapshotPrefix(), run.JournalPath())
-		if err != nil {
-			return fmt.Errorf(
-				"%s tells of a search, and its snapshots are gone (remove it to begin anew): %w",
-				state,
-				err,
-			)
+	if !s.flags.serve && noTerminal(e) == "" {
+		if err := s.device.check(); err != nil {
+			return err
 		}
-		run.Weights, run.Snapshot = nil, newest
+		ended := func(sn *session.Snapshot) error { return s.printEnd(e, sn) }
+		return driveHost(ctx, e, s.run, s.ui, append([]string{searchHost}, args...), ended)
 	}
-	d, err := f.device.open(e)
+	d, err := s.device.open(e)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	return sf.search(ctx, e, run, d, searchOf{held, state, f.autopilot})
+	return s.lines(ctx, e, d)
 }
 
-// searchOf is what a search works with beside its flags.
-type searchOf struct {
-	held     *config.HeldOut
-	state    string
-	settings []autopilot.Setting
-}
-
-func (f *searchFlags) search(ctx context.Context, e *env, run *config.Run, d *gpu.Device, of searchOf) error {
-	opts := session.Options{Interactive: true, Paused: true, Guard: guards, Histograms: f.serve}
-	if f.serve {
-		opts.Name = remote.RunName(run.SolverPath)
+// lines searches without a UI.
+func (s *searchRun) lines(ctx context.Context, e *env, d *gpu.Device) error {
+	opts := session.Options{Histograms: s.flags.serve}
+	if s.flags.serve {
+		opts.Name = remote.RunName(s.run.SolverPath)
 	}
-	t, err := session.NewTrainer(run, d, opts)
+	t, err := s.open(d, opts)
 	if err != nil {
-		return adviseInput(err)
+		return err
 	}
-	if f.serve {
-		server := remote.NewServer(t, opts.Name, version)
+	server := remote.NewServer(t, opts.Name, version)
+	defer server.Close()
+	if s.flags.serve {
 		if err := server.Listen(); err != nil {
 			return err
 		}
-		defer server.Close()
 		escape.Fprintf(e.stdout, "to watch and steer: %s\n", commandLine("attach", opts.Name))
 	}
 	announce(e, t)
-	escape.Fprintln(e.stdout, of.held.String())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	exitIfRepeated := exitOnRepeatedSIGTERM(e)
 	signals(ctx, func(s os.Signal) { exitIfRepeated(s); cancel() }, func() {})
 	t.Start()
-	found, err := search.Run(ctx, t, search.Options{
-		Budget: float64(f.budget), Smallest: f.smallest, Descent: f.descent, Anneal: f.anneal, Branches: f.branches,
-		Images: of.held.Images, Settings: of.settings, State: of.state, Show: t.ShowSearch,
-		Log: func(line string) { escape.Fprintln(e.stdout, line) },
-	})
+	found, err := s.search(ctx, e, t)
+	stopped := ctx.Err() != nil || t.Snapshot().State == session.Stopped || errors.Is(err, session.ErrEnded)
+	taken := errors.Is(err, session.ErrTaken)
+	switch {
+	case taken:
+		escape.Fprintf(e.stdout, "%s; the run is in the hands of who took it\n", found.Outcome())
+		err = nil
+	case err == nil:
+		err = printFrontier(e, s.run.SolverPath, found)
+	case stopped:
+		s.printStopped(e)
+		err = nil
+	}
+	if s.flags.serve && !stopped {
+		s.stay(ctx, t, server)
+	}
 	_, _ = t.Do(context.Background(), session.Command{Kind: session.Stop}) // all is saved
 	<-t.Done()
-	if errors.Is(err, context.Canceled) {
-		escape.Fprintf(e.stdout, "stopped; the same command goes on from %s\n", of.state)
-		return nil
+	if taken {
+		printSummary(e, "", t.Snapshot())
 	}
-	if err != nil {
-		return err
+	return errors.Join(err, t.Err())
+}
+
+// printEnd says what became of a search whose run was stopped.
+func (s *searchRun) printEnd(e *env, sn *session.Snapshot) error {
+	switch found := sn.Search; {
+	case found != nil && found.Taken != "":
+		printSummary(e, "", sn)
+	case found != nil && found.Failed != "":
+		return problem(found.Failed)
+	case found != nil && found.Done:
+		return printFrontier(e, s.run.SolverPath, found)
+	default:
+		s.printStopped(e)
 	}
-	return printFrontier(e, run, found)
+	return nil
+}
+
+// stay lets a run be after its search, while somebody watches or it trains; ctx ends it with a snapshot.
+func (s *searchRun) stay(ctx context.Context, t *session.Trainer, server *remote.Server) {
+	go func() {
+		select {
+		case <-ctx.Done():
+			_ = stopSaved(context.Background(), t) // t.Err says how the run ended
+		case <-t.Done():
+		}
+	}()
+	endUnattended(context.Background(), t, server, searched)
+}
+
+// searched reports a run with nothing left to do: one whose search is over, and that nobody has taken up.
+func searched(sn *session.Snapshot) bool {
+	s := sn.Search
+	return finished(sn) || s != nil && !s.Running && s.Taken == "" && sn.State == session.Paused
+}
+
+// printStopped says how a search goes on that was stopped.
+func (s *searchRun) printStopped(e *env) {
+	escape.Fprintf(e.stdout, "stopped; the same command goes on from %s\n", s.state())
 }
 
 // printFrontier prints what a search came to: accuracy against size.
-func printFrontier(e *env, run *config.Run, s *session.Search) error {
+func printFrontier(e *env, solver string, s *session.Search) error {
 	best := s.Best() // the first branch is always within
-	escape.Fprintf(e.stdout, "\n  %10s %9s %9s %8s  %s\n", "kept", "smaller", "accuracy", "±", "")
+	escape.Fprintf(e.stdout, "\n  %10s %9s %9s %8s  %s\n", "kept", "smaller", "accuracy", "±", "budget")
 	for _, b := range s.Frontier() {
-		mark := "outside the budget"
-		switch {
-		case best != nil && b.Path == best.Path:
-			mark = "the smallest within the budget"
-		case b.Inside:
-			mark = "within"
+		mark := b.Where()
+		if best != nil && b.Path == best.Path {
+			mark = "smallest within"
 		}
-		escape.Fprintf(e.stdout, "  %10s %8.4gx %9.4f %8.4f  %s  %s\n", human.Count(b.Kept),
-			float64(b.Total)/float64(max(1, b.Kept)), b.Accuracy, s.Error(b.Accuracy), mark, b.Path)
+		escape.Fprintf(e.stdout, "  %10s %9s %9.4f %8.4f  %-15s  %s\n", human.Count(b.Kept),
+			session.Smaller(b.Kept, b.Total), b.Accuracy, s.Error(b.Accuracy), mark, b.Path)
 	}
-	escape.Fprintf(
-		e.stdout,
-		"unpruned, by the same training: %.4f; the budget allows %.4f\n",
-		s.Dense,
-		s.Dense-s.Budget,
-	)
+	escape.Fprintf(e.stdout, "unpruned, by the same training: %.4f; the budget allows %.4f\n", s.Dense, s.Least())
 	if best == nil || best.Path == s.Branches[0].Path {
 		return fmt.Errorf(
 			"no smaller net within the budget of %g was found; a larger budget, a longer anneal or a less small "+
@@ -227,6 +308,6 @@ func printFrontier(e *env, run *config.Run, s *session.Search) error {
 		)
 	}
 	escape.Fprintf(e.stdout, "to go on with it: %s\n",
-		commandLine("train", "--solver", run.SolverPath, "--snapshot", best.Path))
+		commandLine("train", "--solver", solver, "--snapshot", best.Path))
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -81,9 +82,22 @@ func runUI(ctx context.Context, e *env, args []string) error {
 	if err := f.device.check(); err != nil {
 		return err
 	}
+	return driveHost(ctx, e, run, u, append([]string{runHostName}, args...), nil)
+}
+
+// driveHost runs the UI on a run that the program starts with args in a process of its own. stopped says what became of
+// one that was stopped; nil is with its summary.
+func driveHost(
+	ctx context.Context,
+	e *env,
+	run *config.Run,
+	u uiFlags,
+	args []string,
+	stopped func(*session.Snapshot) error,
+) error {
 	loading, stopLoading := context.WithCancel(ctx)
 	defer stopLoading()
-	v := &viewer{starts: true, opened: make(chan struct{}), stopLoading: stopLoading}
+	v := &viewer{starts: true, opened: make(chan struct{}), stopLoading: stopLoading, stopped: stopped}
 	opts, err := uiOptions(u.ascii, u.compare)
 	if err != nil {
 		return err
@@ -128,6 +142,7 @@ type viewer struct {
 	starts      bool          // it started the run
 	opened      chan struct{} // of a viewer that starts one: closed when that has begun, or failed to
 	stopLoading func()
+	stopped     func(*session.Snapshot) error // says what became of a run that was stopped; nil: its summary
 
 	mu      sync.Mutex
 	client  *remote.Client
@@ -298,6 +313,8 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 	switch {
 	case s.State == session.Failed:
 		return problem(s.Problem)
+	case s.State == session.Stopped && v.stopped != nil:
+		return errors.Join(v.stopped(s), stopErr)
 	case s.State == session.Stopped:
 		printSummary(e, v.dir, s)
 		return stopErr
