@@ -1,9 +1,13 @@
 package host
 
-import "dns-tui/gpu"
+import (
+	"golang.org/x/sys/cpu"
+
+	"dns-tui/gpu"
+)
 
 // lanes is how many entries forward3 and forwardHard do at once; their arrays are a multiple of it long.
-const lanes = 4
+const lanes = 8
 
 //go:noescape
 func forward3(masked, w []float32, cut float32)
@@ -11,8 +15,12 @@ func forward3(masked, w []float32, cut float32)
 //go:noescape
 func forwardHard(masked, w []float32)
 
-// forwardVectors is forwardKept of vectors of entries, from the first on. It returns how many entries it did.
+// forwardVectors is forwardKept of vectors of entries, from the first on, where the processor has AVX2. It returns how
+// many entries it did.
 func forwardVectors(s gpu.Soft, masked, w []float32) int {
+	if !cpu.X86.HasAVX2 {
+		return 0
+	}
 	whole := len(w) / lanes * lanes
 	switch {
 	case s.Hard():
