@@ -3,6 +3,7 @@ package solver_test
 import (
 	"fmt"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,7 +65,11 @@ func BenchmarkSoftRule(b *testing.B) {
 					r.Weights = []string{modeltest.Root("models", "lenet5_dense.caffemodel")}
 				}
 			})
+			files := s.Hyper()
 			for _, kept := range c.kept {
+				if err := s.SetHyper(files); err != nil {
+					b.Fatal(err)
+				}
 				pruneSoftly(b, s, kept)
 				hard := edited(b, s, config.Exponent, config.Never)
 				soft := edited(b, s, config.Exponent, 3)
@@ -141,17 +146,18 @@ func edited(b *testing.B, s *solver.Solver, p config.Param, value float64) *conf
 }
 
 // inPairs does some steps with the first settings and as many with the second, or the other way round, and reports the
-// medians of both and of their quotients.
+// medians of both and of their quotients, of time and of processor time: where others use the machine, too, that is what
+// can be compared.
 func inPairs(b *testing.B, s *solver.Solver, steps int, first, second *config.Hyper, operate bool) {
 	settings := [2]*config.Hyper{first, second}
-	var ms [2][]float64
-	var quotients []float64
+	var ms, cpu [2][]float64
+	var quotients, ofCPU []float64
 	for n := 0; b.Loop(); n++ {
 		for _, i := range [][]int{{0, 1}, {1, 0}}[n%2] {
 			if err := s.SetHyper(settings[i]); err != nil {
 				b.Fatal(err)
 			}
-			begin := time.Now()
+			begin, used := time.Now(), processorTime(b)
 			for range steps {
 				if operate {
 					s.OperateNext()
@@ -161,13 +167,27 @@ func inPairs(b *testing.B, s *solver.Solver, steps int, first, second *config.Hy
 				}
 			}
 			ms[i] = append(ms[i], time.Since(begin).Seconds()*1000/float64(steps))
+			cpu[i] = append(cpu[i], (processorTime(b)-used).Seconds()*1000/float64(steps))
 		}
 		quotients = append(quotients, ms[1][n]/ms[0][n])
+		ofCPU = append(ofCPU, cpu[1][n]/cpu[0][n])
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(median(ms[0]), "ms/step")
 	b.ReportMetric(median(ms[1]), "ms/other")
 	b.ReportMetric(median(quotients), "other/step")
+	b.ReportMetric(median(cpu[0]), "cpu-ms/step")
+	b.ReportMetric(median(cpu[1]), "cpu-ms/other")
+	b.ReportMetric(median(ofCPU), "cpu-other/step")
+}
+
+// processorTime is what the process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 func median(v []float64) float64 {
