@@ -146,8 +146,8 @@ func edited(b *testing.B, s *solver.Solver, p config.Param, value float64) *conf
 }
 
 // inPairs does some steps with the first settings and as many with the second, or the other way round, and reports the
-// medians of both and of their quotients, of time and of processor time: where others use the machine, too, that is what
-// can be compared.
+// medians of both and of their quotients, of time and of processor time: where others use the machine, too, that is
+// what can be compared.
 func inPairs(b *testing.B, s *solver.Solver, steps int, first, second *config.Hyper, operate bool) {
 	settings := [2]*config.Hyper{first, second}
 	var ms, cpu [2][]float64
