@@ -126,6 +126,16 @@ func (f *NetFile) Replace(n *caffepb.NetParameter) *NetFile {
 	return &c
 }
 
+// Rearrange returns the file with another net in it, whose layer i stands in the place of layer places[i].
+func (f *NetFile) Rearrange(n *caffepb.NetParameter, places []int) *NetFile {
+	c := f.Replace(n)
+	c.lines = make([]int, len(places))
+	for i, place := range places {
+		c.lines[i] = f.Line(place)
+	}
+	return c
+}
+
 // Line returns the line of layer i, or 0 where it is not known.
 func (f *NetFile) Line(i int) int {
 	if i < 0 || i >= len(f.lines) {

@@ -43,7 +43,7 @@ func holdOutRun(t *testing.T, solver string, nets map[string]string) *Run {
 func dataLayers(n *caffepb.NetParameter) string {
 	var out []string
 	for _, l := range n.Layer {
-		if isData(l) {
+		if readsImages(l) {
 			l = proto.CloneOf(l)
 			shorten(l)
 			text, _ := prototext.MarshalOptions{}.Marshal(l)

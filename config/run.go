@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"dns-tui/caffe"
@@ -120,6 +121,29 @@ func (r *Run) loadNets() error {
 		r.Tests = append(r.Tests, generic)
 	}
 	return nil
+}
+
+// TrainState is the state that the train net is filtered by.
+func (r *Run) TrainState() *caffepb.NetState {
+	return netState(caffepb.Phase_TRAIN, r.Train, r.Solver.GetTrainState())
+}
+
+// TestState is the state that test net i is filtered by.
+func (r *Run) TestState(i int) *caffepb.NetState {
+	var of *caffepb.NetState
+	if i < len(r.Solver.TestState) {
+		of = r.Solver.TestState[i]
+	}
+	return netState(caffepb.Phase_TEST, r.Tests[i], of)
+}
+
+// netState is what net and solver say of a state, in a phase (Caffe's Solver::InitTrainNet and InitTestNets).
+func netState(phase caffepb.Phase, f *caffe.NetFile, of *caffepb.NetState) *caffepb.NetState {
+	s := &caffepb.NetState{}
+	proto.Merge(s, f.Net.GetState())
+	proto.Merge(s, of)
+	s.Phase = phase.Enum()
+	return s
 }
 
 // Validate reports every fault of the solver at once.

@@ -3,7 +3,6 @@ package model
 import (
 	"fmt"
 	"regexp"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -25,36 +24,11 @@ func filter(f *caffe.NetFile, state *caffepb.NetState) ([]indexedLayer, error) {
 		if len(l.Include) > 0 && len(l.Exclude) > 0 {
 			return nil, f.Errorf(i, "has include and exclude rules; wanted one of the two")
 		}
-		in := len(l.Include) == 0
-		for _, r := range l.Include {
-			in = in || meets(state, r)
-		}
-		for _, r := range l.Exclude {
-			in = in && !meets(state, r)
-		}
-		if in {
+		if caffe.Includes(state, l) {
 			out = append(out, indexedLayer{l, i})
 		}
 	}
 	return out, nil
-}
-
-// meets is Caffe's Net::StateMeetsRule.
-func meets(s *caffepb.NetState, r *caffepb.NetStateRule) bool {
-	if r.Phase != nil && r.GetPhase() != s.GetPhase() ||
-		r.MinLevel != nil && s.GetLevel() < r.GetMinLevel() ||
-		r.MaxLevel != nil && s.GetLevel() > r.GetMaxLevel() {
-		return false
-	}
-	has := func(stage string) bool {
-		return slices.Contains(s.Stage, stage)
-	}
-	for _, st := range r.Stage {
-		if !has(st) {
-			return false
-		}
-	}
-	return !slices.ContainsFunc(r.NotStage, has)
 }
 
 // lossWeight is what a top counts toward the objective: its loss_weight, or 1 for the first of a loss that says

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model"
@@ -166,10 +165,9 @@ func measurable(s *solver.Solver, run *config.Run) error {
 
 // newMeasurement prepares a measurement of all layers on the run's first test net.
 func newMeasurement(s *solver.Solver, run *config.Run) (*measurement, error) {
-	f := run.Tests[0]
 	p := &measurement{solver: s, own: map[*layer.Param]*layer.Param{}}
 	var err error
-	if p.net, err = p.build(f, run.Inputs); err != nil {
+	if p.net, err = p.build(run); err != nil {
 		return nil, err
 	}
 	batch := p.net.BatchSize()
@@ -187,7 +185,7 @@ func newMeasurement(s *solver.Solver, run *config.Run) (*measurement, error) {
 }
 
 // build makes the probing net, and room for the forward weights of the largest layer.
-func (p *measurement) build(f *caffe.NetFile, inputs *config.Inputs) (*model.Net, error) {
+func (p *measurement) build(run *config.Run) (*model.Net, error) {
 	mine := map[*layer.Param]bool{}
 	var room [2]int
 	for _, l := range p.solver.Layers() {
@@ -214,9 +212,9 @@ func (p *measurement) build(f *caffe.NetFile, inputs *config.Inputs) (*model.Net
 		}
 		return p.own[o]
 	}
-	return model.NewNet(f, model.NetOptions{
-		Device: p.solver.Device(), State: p.solver.TestState(0), Seed: p.solver.Seed, Clock: &layer.Clock{},
-		Share: p.solver.Net, Substitute: substitute, Inputs: inputs,
+	return model.NewNet(run.Tests[0], model.NetOptions{
+		Device: p.solver.Device(), State: run.TestState(0), Seed: p.solver.Seed, Clock: &layer.Clock{},
+		Share: p.solver.Net, Substitute: substitute, Inputs: run.Inputs,
 	})
 }
 

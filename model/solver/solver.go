@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
@@ -141,15 +139,10 @@ func (s *Solver) resumeSeed(rs *caffepb.RunState) {
 }
 
 func (s *Solver) build() error {
-	trainState := &caffepb.NetState{}
-	proto.Merge(trainState, s.run.Train.Net.GetState())
-	proto.Merge(trainState, s.param.GetTrainState())
-	trainState.Phase = caffepb.Phase_TRAIN.Enum()
 	var err error
-	if s.Net, err = model.NewNet(
-		s.run.Train,
-		model.NetOptions{Device: s.device, State: trainState, Seed: s.Seed, Clock: s.clock, Inputs: s.run.Inputs},
-	); err != nil {
+	if s.Net, err = model.NewNet(s.run.Train, model.NetOptions{
+		Device: s.device, State: s.run.TrainState(), Seed: s.Seed, Clock: s.clock, Inputs: s.run.Inputs,
+	}); err != nil {
 		return err
 	}
 	for i, f := range s.run.Tests {
@@ -157,7 +150,7 @@ func (s *Solver) build() error {
 			f,
 			model.NetOptions{
 				Device: s.device,
-				State:  s.TestState(i),
+				State:  s.run.TestState(i),
 				Seed:   s.Seed,
 				Clock:  s.clock,
 				Share:  s.Net,
@@ -483,15 +476,4 @@ func (s *Solver) Close() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// TestState is the state that test net i is filtered by.
-func (s *Solver) TestState(i int) *caffepb.NetState {
-	st := &caffepb.NetState{}
-	proto.Merge(st, s.run.Tests[i].Net.GetState())
-	if i < len(s.param.TestState) {
-		proto.Merge(st, s.param.TestState[i])
-	}
-	st.Phase = caffepb.Phase_TEST.Enum()
-	return st
 }
