@@ -52,17 +52,12 @@ func (p *pilot) facts() autopilot.Facts {
 
 // look waits for the device and measures all layers, by the rules that rule makes of their own; nil is by these.
 func (p *pilot) look(rule func(gpu.Rule) gpu.Rule) ([]autopilot.Layer, error) {
-	all := p.Solver.Layers()
-	names := make([]string, len(all))
-	for i, l := range all {
-		names[i] = l.Name
-	}
-	found, err := p.Solver.Magnitudes(names, rule)
+	found, err := p.Solver.Magnitudes(rule)
 	if err != nil {
 		return nil, err
 	}
 	out := p.found[:0]
-	for i, l := range all {
+	for i, l := range p.Solver.Layers() {
 		h, m := p.Solver.Hyper().Layer(l.Name), &found[i]
 		by := h.Rule
 		if rule != nil {

@@ -104,7 +104,7 @@ func pruneSoftly(b *testing.B, s *solver.Solver, kept float64) {
 			config.Edit{Field: config.Field{Layer: name, Param: config.Prune}, Value: 1})
 	}
 	s.Drive(layers)
-	found, err := s.Magnitudes(layers, nil)
+	found, err := s.Magnitudes(nil)
 	if err != nil {
 		b.Fatal(err)
 	}

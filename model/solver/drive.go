@@ -20,9 +20,6 @@ func (s *Solver) Drive(layers []string) {
 // OperateNext has the layers that are driven operated on in the next iteration.
 func (s *Solver) OperateNext() { s.surgeon.next = s.Iter }
 
-// Driven reports whether the schedule does not say when the layer is operated on: see Solver.Drive.
-func (p *Layer) Driven() bool { return p.driven }
-
 // SetRateFactor multiplies the rate of the solver's policy from the next iteration on; 1 leaves it as it is.
 func (s *Solver) SetRateFactor(f float64) { s.rateFactor = f }
 
@@ -34,20 +31,15 @@ type Magnitudes struct {
 	Counts, PrunedCounts []uint32
 }
 
-// Magnitudes waits for the device and counts the entries of layers by their magnitude, |x|, or |w - mu| under the
-// seed rule. rule says by which rule each layer is to be counted, given its own; nil is by its own. It fails where
-// the device does. Counts are the same arrays in each call.
-func (s *Solver) Magnitudes(layers []string, rule func(own gpu.Rule) gpu.Rule) ([]Magnitudes, error) {
+// Magnitudes waits for the device and counts the entries of all layers by their magnitude, |x|, or |w - mu| under the
+// seed rule, in the order of Layers. rule says by which rule each layer is to be counted, given its own; nil is by its
+// own. It fails where the device does. What it returns are the same arrays in each call.
+func (s *Solver) Magnitudes(rule func(own gpu.Rule) gpu.Rule) ([]Magnitudes, error) {
 	if err := s.Drain(); err != nil {
 		return nil, err
 	}
 	g := s.surgeon
-	found := g.found[:0]
-	for _, name := range layers {
-		found = append(found, g.byName[name])
-	}
-	g.found = found
-	for _, p := range found {
+	for _, p := range g.layers {
 		l := *s.hyper.Layer(p.Name)
 		if rule != nil {
 			l.Rule = rule(l.Rule)
@@ -58,7 +50,7 @@ func (s *Solver) Magnitudes(layers []string, rule func(own gpu.Rule) gpu.Rule) (
 		return nil, err
 	}
 	out := g.magnitudes[:0]
-	for _, p := range found {
+	for _, p := range g.layers {
 		r := &p.weighed
 		for i, n := range r.PrunedAt {
 			r.KeptAt[i] += n

@@ -78,7 +78,7 @@ func step(t *testing.T, s *solver.Solver) {
 // inspect returns layers as a search for thresholds sees them.
 func inspect(t *testing.T, s *solver.Solver, names []string) ([]autopilot.Layer, [][]float32) {
 	t.Helper()
-	found, err := s.Magnitudes(names, nil)
+	found, err := s.Magnitudes(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

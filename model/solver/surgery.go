@@ -11,16 +11,14 @@ import (
 
 // Surgeon does the surgery of a run: it draws when, and redraws masks (Guo, Yao, Chen, NIPS 2016, algorithm 1).
 type Surgeon struct {
-	device *gpu.Device
-	seed   uint64
-	layers []*Layer
-	byName map[string]*Layer
-	params gpu.SurgeryParams
-	gate   *gpu.Tensor // behind which surgery changes nothing; nil on a device without a lag
-	next   int         // the iteration at which driven layers are operated on; -1: none
-	// What Magnitudes works with, so that it allocates nothing.
-	found      []*Layer
-	magnitudes []Magnitudes
+	device     *gpu.Device
+	seed       uint64
+	layers     []*Layer
+	byName     map[string]*Layer
+	params     gpu.SurgeryParams
+	gate       *gpu.Tensor  // behind which surgery changes nothing; nil on a device without a lag
+	next       int          // the iteration at which driven layers are operated on; -1: none
+	magnitudes []Magnitudes // what Magnitudes returned last
 }
 
 // Layer is one layer that can be pruned.
