@@ -265,7 +265,7 @@ func (f Field) Meaning() string {
 	case Theta:
 		return "times the gradient of pruned weights, in every theta_every-th iteration"
 	case ThetaEvery:
-		return "theta holds in every so many-th iteration; pruned weights get no gradient in the others"
+		return "theta holds in every so many-th iteration; pruned weights rest in the others"
 	case CRate:
 		return "c = mean + c_rate × deviation of |w|: pruned to 0.9 c, spliced above 1.1 c"
 	case Prune:

@@ -43,6 +43,9 @@ type UpdateParams struct {
 	Scale      float32 // of the gradient: 1/iter_size, times the factor of clip_gradients
 	Theta      float32 // of the gradient where T = 0, times Scale; without forward weights it has no effect
 	Soft       Soft    // the forward weights
+	// Rest leaves entries where T = 0 as they are, and their history: no gradient, no decay, no momentum. Without
+	// forward weights it has no effect.
+	Rest bool
 	// KeepStep leaves what was taken off the weights in grad, instead of 0: w before was w + grad.
 	KeepStep bool
 	// Gate, where it is not nil, is one number: where it is not finite, Update only sets the gradients to 0. So a
@@ -166,6 +169,8 @@ func (o *Update) operands(v *operands) {
 //	w = w - step(g)                   (see Method)
 //	masked = w where it was kept, under the soft rule Soft of it; still -0 where it was pruned
 //	grad = 0                          (the step under KeepStep)
+//
+// Where w was pruned, Rest leaves all but grad as it is, and the step is 0.
 //
 // h is the method's history, h2 its second, nil for methods without one. masked may be nil (a parameter without a
 // mask); see Masked weights.

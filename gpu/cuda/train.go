@@ -95,7 +95,7 @@ func (d *back) closeUpdates() {
 		params[i] = cUpdateParams{
 			rate: p.Rate, momentum: p.Momentum, delta: p.Delta, decay2: p.Decay2, correction: p.Correction,
 			decay: p.Decay, scale: p.Scale, prunedScale: p.Scale * p.Theta, soft: softOf(p.Soft),
-			flags: flag(p.L1) | flag(p.KeepStep)<<1,
+			flags: flag(p.L1) | flag(p.KeepStep)<<1 | flag(p.Rest)<<2,
 		}
 		segments[i] = cUpdateSegment{
 			w: s.w, grad: s.grad, h: s.h, h2: s.h2, masked: s.masked, n: int32(s.n), first: int32(blocks),

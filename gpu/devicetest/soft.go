@@ -45,7 +45,7 @@ func softUpdate(b *bench) {
 			const n = 5000
 			p := gpu.UpdateParams{
 				Method: method, Rate: 0.1, Momentum: 0.9, Delta: 1e-3, Decay2: 0.99, Correction: 0.5, Decay: 0.01,
-				L1: at%2 == 1, Scale: 0.5, Theta: []float32{0, 0.25, 1}[at%3], Soft: s,
+				L1: at%2 == 1, Scale: 0.5, Theta: []float32{0, 0.25, 1}[at%3], Soft: s, Rest: at%4 > 1, KeepStep: at%5 > 2,
 			}
 			w, g, h, h2 := b.random(n), b.random(n), b.random(n), make([]float32, n)
 			w[0] = 0
@@ -62,7 +62,7 @@ func softUpdate(b *bench) {
 				}
 			}
 			plain := p
-			plain.Theta, plain.Soft = 1, gpu.Soft{}
+			plain.Theta, plain.Soft, plain.Rest = 1, gpu.Soft{}, false
 			tw, tg, th, th2, tm := b.tensor(w), b.tensor(g), b.tensor(h), b.tensor(h2), b.tensor(m)
 			ew, eg, eh, eh2 := b.tensor(w), b.tensor(scaled), b.tensor(h), b.tensor(h2)
 			if method.Histories() == 1 {
@@ -70,8 +70,21 @@ func softUpdate(b *bench) {
 			}
 			b.d.Update(p, tw, tg, th, th2, tm)
 			b.d.Update(plain, ew, eg, eh, eh2, nil)
-			b.checkValues("Update with theta", b.values(tw), widen(b.values(ew)))
-			b.checkValues("Update history with theta", b.values(th), widen(b.values(eh)))
+			stays := func(before []float32, after *gpu.Tensor) []float64 { // what rests is as before
+				want := widen(b.values(after))
+				for i := range want {
+					if p.Rest && !mask[i] {
+						want[i] = float64(before[i])
+					}
+				}
+				return want
+			}
+			b.checkValues("Update with theta", b.values(tw), stays(w, ew))
+			b.checkValues("Update step with theta", b.values(tg), stays(make([]float32, n), eg))
+			b.checkValues("Update history with theta", b.values(th), stays(h, eh))
+			if th2 != nil {
+				b.checkValues("Update second history with theta", b.values(th2), stays(h2, eh2))
+			}
 			b.checkForward("Update", tm, s, b.values(tw), mask)
 		}
 	}

@@ -135,7 +135,7 @@ var Options = []Option{
 		"times the gradient of pruned weights, in every theta_every-th iteration",
 		func(s *Settings) *float64 { return &s.Theta }),
 	whole("theta_every", "iterations", "5 with convolutions, 1 without",
-		"theta holds in every so many-th iteration; pruned weights get no gradient in the others",
+		"theta holds in every so many-th iteration; pruned weights rest in the others",
 		func(s *Settings) *int { return &s.ThetaEvery }),
 	fraction(
 		"accuracy_drop",

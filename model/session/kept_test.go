@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"math"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -10,6 +11,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/gpu/host"
+	"dns-tui/model/layer"
 	"dns-tui/model/modeltest"
 	"dns-tui/model/solver"
 )
@@ -153,6 +155,45 @@ func TestNormsAreOfWholeGradients(t *testing.T) {
 			if math.Float32bits(v) != math.Float32bits(measured[at][i]) {
 				t.Fatalf("parameter %d[%d] is %g, %g where norms are measured", at, i, v, measured[at][i])
 			}
+		}
+	}
+}
+
+// Between the iterations of theta_every pruned weights rest, whatever momentum and decay would do to them.
+func TestPrunedWeightsRest(t *testing.T) {
+	d := host.New(host.Options{Threads: 2})
+	defer d.Close()
+	const every = 3
+	s, err := solver.New(mini(t, "dns_seed_mini", soft(3, 1, every)), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	params := slices.DeleteFunc(slices.Clone(s.Net.Params()), func(p *layer.Param) bool { return p.Masked == nil })
+	for range 1 + 2*every {
+		iter, kept, pruned := s.Iter, 0, 0 // entries that move, of those that stay kept or pruned
+		var w, masked [][]float32
+		for _, p := range params {
+			w, masked = append(w, modeltest.Values(d, p.Data)), append(masked, modeltest.Values(d, p.Masked))
+		}
+		if _, err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+		for at, p := range params {
+			now, nowMasked := modeltest.Values(d, p.Data), modeltest.Values(d, p.Masked)
+			for i, v := range w[at] {
+				switch was := gpu.IsPruned(masked[at][i]); {
+				case was != gpu.IsPruned(nowMasked[i]) || v == now[i]:
+				case was:
+					pruned++
+				default:
+					kept++
+				}
+			}
+		}
+		if iter > 0 && (kept == 0 || (pruned != 0) != (iter%every == 0)) {
+			t.Errorf("iteration %d: %d kept and %d pruned entries moved; pruned ones move in every %d-th iteration",
+				iter, kept, pruned, every)
 		}
 	}
 }

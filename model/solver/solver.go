@@ -364,7 +364,8 @@ func (s *Solver) update(scale float32) {
 			s.device.Fill(p.Diff, 0)
 			continue
 		}
-		u.Theta, u.Soft = s.theta(p), p.Soft
+		u.Theta, u.Rest = s.theta(p)
+		u.Soft = p.Soft
 		u.Rate, u.Decay, u.Gate = rate*p.LRMult, float32(s.hyper.WeightDecay)*p.DecayMult, s.gate
 		s.device.Update(u, p.Data, p.Diff, s.history[i][0], s.history[i][1], p.Masked)
 	}
@@ -374,21 +375,23 @@ func (s *Solver) update(scale float32) {
 	}
 }
 
-// limitGradients says which gradients count in this iteration's passes: not those of pruned entries where theta is 0,
-// unless clip_gradients, which looks at all, is set. It must depend on nothing but settings and the iteration, as a
+// limitGradients says which gradients count in this iteration's passes: not those of pruned entries that rest or have a
+// theta of 0, unless clip_gradients, which looks at all, is set. It must depend on nothing but settings and the iteration, as a
 // device may round gradients otherwise where some are left out.
 func (s *Solver) limitGradients() {
 	for _, p := range s.Net.Params() {
-		p.KeptOnly = s.param.GetClipGradients() <= 0 && s.theta(p) == 0
+		theta, rest := s.theta(p)
+		p.KeptOnly = s.param.GetClipGradients() <= 0 && (rest || theta == 0)
 	}
 }
 
-// theta is what the gradients of a parameter's pruned entries are multiplied by in this iteration.
-func (s *Solver) theta(p *layer.Param) float32 {
+// theta is what the gradients of a parameter's pruned entries are multiplied by, and whether these entries rest in this
+// iteration.
+func (s *Solver) theta(p *layer.Param) (factor float32, rest bool) {
 	if l := s.hyper.Layer(p.Layer); p.Masked != nil && l != nil {
-		return float32(l.ThetaAt(s.Iter))
+		return float32(l.GradientFactor()), l.RestsAt(s.Iter)
 	}
-	return 1
+	return 1, false
 }
 
 // isSoft reports whether a layer goes by the soft rule.
@@ -403,15 +406,15 @@ func (s *Solver) weightsFrozen(p *layer.Param) bool {
 	return l != nil && l.WeightsFrozen
 }
 
-// MeasureNorms has the next iteration measure the norms of the layers that can be pruned; where theta is 0 between
-// others, the next of those others. It changes no bit of the training.
+// MeasureNorms has the next iteration measure the norms of the layers that can be pruned, or the next in which no
+// entries rest. It changes no bit of the training.
 func (s *Solver) MeasureNorms() { s.measureNorms = true }
 
 // wholeGradients reports whether the gradients of this iteration lack none that those of another have.
 func (s *Solver) wholeGradients() bool {
 	return !slices.ContainsFunc(s.surgeon.layers, func(p *Layer) bool {
 		l := s.hyper.Layer(p.Name)
-		return l.Theta != 0 && l.ThetaAt(s.Iter) == 0
+		return l.RestsAt(s.Iter) && l.GradientFactor() != 0
 	})
 }
 

@@ -44,10 +44,10 @@ struct Soft {
 struct UpdateParams {
 	float rate, momentum, delta, decay2, correction, decay, scale, pruned_scale;
 	Soft soft;
-	int flags; // L1, KEEP_STEP
+	int flags; // L1, KEEP_STEP, REST
 };
 
-enum { L1 = 1, KEEP_STEP = 2 };
+enum { L1 = 1, KEEP_STEP = 2, REST = 4 };
 
 // UpdateSegment is one parameter: n elements, from block first on.
 struct UpdateSegment {
@@ -101,6 +101,8 @@ __device__ __forceinline__ float step_of(int method, const UpdateParams &u, floa
 //	masked = soft.forward(w) where it was kept, still -0 where it was pruned
 //	grad = 0                           (the step under KEEP_STEP)
 //
+// Where w was pruned, REST leaves all but grad as it is, and the step is 0.
+//
 // Where *gate is not finite, only the gradients are set to 0. A block does 1024 elements of one parameter; params has
 // one entry a segment. Moves 6n (8n with a mask; 2n more for a second history).
 KERNEL(256, update, const UpdateParams *params, const float *gate, const UpdateSegment *segments, int count, int method) {
@@ -113,6 +115,10 @@ KERNEL(256, update, const UpdateParams *params, const float *gate, const UpdateS
 	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
 		if (go) {
 			bool pruned = s.masked && is_pruned(s.masked[i]);
+			if (pruned && u.flags & REST) {
+				s.grad[i] = 0;
+				continue;
+			}
 			float w = s.w[i], g = (pruned ? u.pruned_scale : u.scale) * s.grad[i], h = s.h[i];
 			g += u.flags & L1 ? (w > 0 ? u.decay : w < 0 ? -u.decay : 0.0f) : u.decay * w;
 			float step = step_of(method, u, g, h, s.h2 ? s.h2 + i : (float *)0);
