@@ -93,7 +93,7 @@ func piloted(s *session.Snapshot, held int, settings ...autopilot.Setting) {
 	a := &session.AutopilotState{
 		Autopilot: session.Autopilot{Asked: asked, Descent: p.Descent, Held: held},
 		Phase:     plan.Phase(s.Iter), Next: plan.Next(s.Iter), Progress: plan.Progress(s.Iter),
-		RateFactor: 1, Goal: p.Solution.Layers, Done: s.Iter > plan.End,
+		RateFactor: 1, AtTarget: p.Solution.Layers, Done: s.Iter > plan.End,
 	}
 	if a.Done {
 		a.RateFactor = plan.RateFactor(s.Iter)
@@ -456,9 +456,9 @@ func TestTakeInByName(t *testing.T) {
 // A layer that would keep next to nothing is named, unless a person wants it so.
 func TestStarved(t *testing.T) {
 	s := scene()
-	o := outlook{goal: make([]autopilot.LayerCut, len(s.Layers)), totals: []int{500, 25000, 400000, 5000}}
+	o := outlook{atTarget: make([]autopilot.LayerCut, len(s.Layers)), totals: []int{500, 25000, 400000, 5000}}
 	o.layers = outlookOf(s, nil, autopilot.DefaultSettings()).layers
-	copy(o.goal, []autopilot.LayerCut{
+	copy(o.atTarget, []autopilot.LayerCut{
 		{Kept: 1, Bound: autopilot.AtFloor}, {Kept: 2}, {Kept: 40, Bound: autopilot.AtFloor}, {Kept: 1},
 	})
 	for i, want := range []bool{true, true, true, false} {
@@ -466,9 +466,9 @@ func TestStarved(t *testing.T) {
 			t.Errorf(
 				"%s keeps %d of %d, %v: starved %t",
 				o.layers[i].Name,
-				o.goal[i].Kept,
+				o.atTarget[i].Kept,
 				o.totals[i],
-				o.goal[i].Bound,
+				o.atTarget[i].Bound,
 				!want,
 			)
 		}
@@ -476,7 +476,7 @@ func TestStarved(t *testing.T) {
 	if text := o.starved(); !strings.HasPrefix(text, "conv1 and 2 more would be starved") {
 		t.Errorf("the warning is %q", text)
 	}
-	o.goal[0].Bound, o.goal[1].Bound, o.goal[2].Bound = autopilot.HeldPinned, autopilot.AtCeiling, autopilot.HeldFrozen
+	o.atTarget[0].Bound, o.atTarget[1].Bound, o.atTarget[2].Bound = autopilot.HeldPinned, autopilot.AtCeiling, autopilot.HeldFrozen
 	if text := o.starved(); text != "" {
 		t.Errorf("the warning is %q", text)
 	}

@@ -12,7 +12,7 @@ import (
 func layerRows(h int) int { return max(1, h-4) }
 
 // layerColumns are the widths of the table's columns; 0 leaves one out.
-type layerColumns struct{ name, count, goal, total, part, bar, bound int }
+type layerColumns struct{ name, count, atTarget, total, part, bar, bound int }
 
 // layers draws what each layer keeps now and at the target, and what holds it there.
 func (s *autopilotScreen) layers(w, h int) []string {
@@ -22,29 +22,29 @@ func (s *autopilotScreen) layers(w, h int) []string {
 	if o.asked {
 		title = "Layers, as asked"
 	}
-	if o.goal == nil {
+	if o.atTarget == nil {
 		title += ", as they are"
 	}
 	now := o.now()
-	goal, total := 0, now.total
-	if o.goal != nil {
+	atTarget, total := 0, now.total
+	if o.atTarget != nil {
 		then := o.then()
-		goal, total = then.kept, then.total
+		atTarget, total = then.kept, then.total
 	}
 	lines := []string{t.dim.Render(c.row(t, "", "layer", "entries", "now", "target", "", t.fit("of all", c.bar+2), ""))}
 	from, to := s.table.window(len(s.sel.visible), layerRows(h))
 	for _, i := range s.sel.visible[from:to] {
 		if i < len(o.layers) {
-			lines = append(lines, s.layerRow(c, i, now.kept, goal))
+			lines = append(lines, s.layerRow(c, i, now.kept, atTarget))
 		}
 	}
 	then, part := "-", ""
-	if o.goal != nil {
-		then, part = human.Count(goal), percent(fraction(goal, total))
+	if o.atTarget != nil {
+		then, part = human.Count(atTarget), percent(fraction(atTarget, total))
 	}
 	sum := timesSmaller(now.kept, now.total)
-	if o.goal != nil {
-		sum = fmt.Sprintf("%.4g → %s", float64(now.total)/float64(max(1, now.kept)), timesSmaller(goal, total))
+	if o.atTarget != nil {
+		sum = fmt.Sprintf("%.4g → %s", float64(now.total)/float64(max(1, now.kept)), timesSmaller(atTarget, total))
 	}
 	all := c.row(t, "", "all", human.Count(total), human.Count(now.kept), then, part, "", "")
 	used := ansi.StringWidth(c.row(t, "", "", "", "", "", "", "", "")) - c.barRoom() - c.bound
@@ -69,10 +69,10 @@ func (s *autopilotScreen) layerColumns(inner int) layerColumns {
 		}
 	}
 	rest := inner - 2 - c.name - c.count - c.bound
-	if c.goal = c.count; rest < c.goal {
-		c.goal = 0
+	if c.atTarget = c.count; rest < c.atTarget {
+		c.atTarget = 0
 	}
-	rest -= c.goal
+	rest -= c.atTarget
 	if rest >= c.count {
 		c.total = c.count
 		rest -= c.total
@@ -97,7 +97,7 @@ func (c *layerColumns) barRoom() int {
 
 func (c *layerColumns) row(t *theme, cursor, name, total, now, target, part, bar, bound string) string {
 	line := t.fit(cursor, 2) + t.fit(name, c.name) + t.fitRight(total, c.total) + t.fitRight(now, c.count) +
-		t.fitRight(target, c.goal) + t.fitRight(part, c.part)
+		t.fitRight(target, c.atTarget) + t.fitRight(part, c.part)
 	if c.bar > 0 {
 		line += " " + t.fit(bar, c.bar+2) + " "
 	}
@@ -105,7 +105,7 @@ func (c *layerColumns) row(t *theme, cursor, name, total, now, target, part, bar
 }
 
 // layerRow is a layer: its bar is how much of all that is kept at the target is its own, the mark what is so now.
-func (s *autopilotScreen) layerRow(c layerColumns, i, kept, goal int) string {
+func (s *autopilotScreen) layerRow(c layerColumns, i, kept, atTarget int) string {
 	t, o := &s.theme, &s.outlook
 	l := &o.layers[i]
 	cursor, name := " ", t.text(l.Name)
@@ -119,9 +119,9 @@ func (s *autopilotScreen) layerRow(c layerColumns, i, kept, goal int) string {
 	}
 	then, part, bar := "-", "", ""
 	own, share := fraction(l.Kept, kept), fraction(l.Kept, kept)
-	if o.goal != nil && !l.Excluded {
-		n := o.goal[i].Kept
-		then, part, share = human.Count(n), percent(fraction(n, o.totals[i])), fraction(n, goal)
+	if o.atTarget != nil && !l.Excluded {
+		n := o.atTarget[i].Kept
+		then, part, share = human.Count(n), percent(fraction(n, o.totals[i])), fraction(n, atTarget)
 	}
 	if !l.Excluded {
 		bar = t.glyph.barStart + t.bar(share, c.bar, own) + t.glyph.barEnd

@@ -62,7 +62,7 @@ func (s *autopilotScreen) arrangeState(room int, brief bool) {
 		add(t.good, stateWords(s.snap))
 	}
 	add(lipgloss.NewStyle(), s.nowWords())
-	if o.goal != nil && !o.asked && (a == nil || !a.Done) {
+	if o.atTarget != nil && !o.asked && (a == nil || !a.Done) {
 		add(lipgloss.NewStyle(), "at the target"+o.thenWords())
 	}
 	if a != nil && a.Note != "" {
@@ -99,7 +99,7 @@ func (s *autopilotScreen) warnings() []string {
 
 // thenWords is what is kept at the target; "" where that is not known.
 func (o *outlook) thenWords() string {
-	if o.goal == nil {
+	if o.atTarget == nil {
 		return ""
 	}
 	then := o.then()

@@ -10,11 +10,11 @@ import (
 
 // outlook is what a descent leads to: the one under way, or one that is only asked about.
 type outlook struct {
-	descent *autopilot.Descent   // nil: none is known
-	asked   bool                 // it is an answer to what is typed, and not under way
-	layers  []autopilot.Layer    // as they are, with limits, in the snapshot's order
-	goal    []autopilot.LayerCut // of layers, at the target; nil: not known
-	totals  []int                // entries of layers, by the rule that they would have
+	descent  *autopilot.Descent   // nil: none is known
+	asked    bool                 // it is an answer to what is typed, and not under way
+	layers   []autopilot.Layer    // as they are, with limits, in the snapshot's order
+	atTarget []autopilot.LayerCut // of layers, at the target; nil: not known
+	totals   []int                // entries of layers, by the rule that they would have
 }
 
 // outlookOf is the outlook of the run, or of an answer where there is one. Limits are those of settings.
@@ -29,12 +29,12 @@ func outlookOf(s *session.Snapshot, answer *session.Prediction, settings autopil
 	if answer != nil {
 		o.descent, o.asked = &answer.Descent, true
 		if answersFor(answer, s) {
-			o.goal, o.totals = answer.Solution.Layers, answer.Totals
+			o.atTarget, o.totals = answer.Solution.Layers, answer.Totals
 		}
 	} else if a := s.Autopilot; a != nil {
 		o.descent = &a.Descent
-		if len(a.Goal) == len(o.layers) {
-			o.goal = a.Goal
+		if len(a.AtTarget) == len(o.layers) {
+			o.atTarget = a.AtTarget
 		}
 	}
 	if o.descent != nil {
@@ -72,7 +72,7 @@ func (o *outlook) now() amounts { return sumUp(o.layers) }
 func (o *outlook) then() amounts {
 	layers := o.whole()
 	for i := range layers {
-		layers[i].Kept = o.goal[i].Kept
+		layers[i].Kept = o.atTarget[i].Kept
 	}
 	return sumUp(layers)
 }
@@ -113,11 +113,11 @@ const starvedPart = 1e-4
 
 // starves reports whether a large layer would be starved at the target, and no floor of a person's says so.
 func (o *outlook) starves(i int) bool {
-	if o.goal == nil || o.layers[i].Excluded {
+	if o.atTarget == nil || o.layers[i].Excluded {
 		return false
 	}
-	kept, most := o.goal[i].Kept, starvedPart*float64(o.totals[i])
-	switch o.goal[i].Bound {
+	kept, most := o.atTarget[i].Kept, starvedPart*float64(o.totals[i])
+	switch o.atTarget[i].Bound {
 	case autopilot.Free, autopilot.AtMost:
 		return float64(kept) <= most
 	case autopilot.AtFloor:
@@ -154,9 +154,9 @@ func (o *outlook) bound(i int) string {
 	switch {
 	case o.starves(i):
 		return "starved"
-	case o.goal != nil && o.goal[i].Bound != autopilot.Free:
-		return o.goal[i].Bound.String()
-	case o.goal != nil:
+	case o.atTarget != nil && o.atTarget[i].Bound != autopilot.Free:
+		return o.atTarget[i].Bound.String()
+	case o.atTarget != nil:
 		return ""
 	case l.Excluded:
 		return autopilot.LeftExcluded.String()

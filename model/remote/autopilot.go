@@ -146,7 +146,7 @@ func encodeAutopilotState(s *session.AutopilotState) *remotepb.AutopilotState {
 	return &remotepb.AutopilotState{
 		Autopilot: encodeAutopilot(&s.Autopilot), Phase: int32(s.Phase), Driven: s.Driven, Next: int64(s.Next),
 		Progress: s.Progress, Now: s.Now, Planned: s.Planned, RateFactor: s.RateFactor, Note: s.Note,
-		Goal: encodeCuts(s.Goal), Kept: int64(s.Kept), Total: int64(s.Total), Done: s.Done,
+		AtTarget: encodeCuts(s.AtTarget), Kept: int64(s.Kept), Total: int64(s.Total), Done: s.Done,
 	}
 }
 
@@ -164,7 +164,7 @@ func decodeAutopilotState(m *remotepb.AutopilotState) (*session.AutopilotState, 
 	return &session.AutopilotState{
 		Autopilot: *a, Phase: autopilot.Phase(m.GetPhase()), Driven: m.GetDriven(), Next: int(m.GetNext()),
 		Progress: m.GetProgress(), Now: m.GetNow(), Planned: m.GetPlanned(), RateFactor: m.GetRateFactor(),
-		Note: m.GetNote(), Goal: decodeCuts(m.GetGoal()), Kept: int(m.GetKept()), Total: int(m.GetTotal()),
+		Note: m.GetNote(), AtTarget: decodeCuts(m.GetAtTarget()), Kept: int(m.GetKept()), Total: int(m.GetTotal()),
 		Done: m.GetDone(),
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/human"
 	"dns-tui/model/autopilot"
 )
 
@@ -199,6 +200,21 @@ var (
 	errHardened  = errors.New("the descent is done: its masks are frozen; `:autopilot target …` begins another")
 )
 
+// drives are the layers, of those that can be pruned, whose thresholds a descent finds. The net has the layers of its
+// settings: Descend, or descent.check, saw to it.
+func (a *Autopilot) drives(layers []autopilot.Layer) []string {
+	if a.Descent.Settings.Bind(layers) != nil {
+		return nil
+	}
+	var out []string
+	for i := range layers {
+		if l := &layers[i]; !l.Excluded && !l.Pinned && !l.MaskFrozen {
+			out = append(out, l.Name)
+		}
+	}
+	return out
+}
+
 // wanted are the settings that the layers which a descent drives want, as edits of those that differ from now. Where
 // the autopilot begins, it is all that the descent will change, so that undo brings it back.
 func (a *Autopilot) wanted(h *config.Hyper, layers []string, begins bool) []config.Edit {
@@ -264,8 +280,8 @@ type AutopilotState struct {
 	Planned    float64 // what it should cost by now
 	RateFactor float64 // of the learning rate
 	Note       string  // what it did last, or why it waits
-	// Goal is what each layer would keep at the target, with the weights of the last surgery; empty before the first.
-	Goal        []autopilot.LayerCut
+	// AtTarget is what each layer would keep at the target, with the weights of the last surgery; empty before the first.
+	AtTarget    []autopilot.LayerCut
 	Kept, Total int  // entries, now, of the layers that the target is of
 	Done        bool // the descent has come to its end, and its masks are frozen
 }
@@ -276,4 +292,11 @@ type Prediction struct {
 	Solution autopilot.Solution // at the target, with the weights of now
 	Layers   []string           // of Solution.Layers
 	Totals   []int              // entries of each
+}
+
+// String is the prediction in a line.
+func (r *Prediction) String() string {
+	s := &r.Solution
+	return fmt.Sprintf("%s: %s of %s kept, %.4gx smaller, by iteration %d", r.Descent.Settings.Target,
+		human.Count(s.Kept), human.Count(s.Total), s.Times(), r.Descent.Schedule.End)
 }

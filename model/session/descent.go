@@ -19,25 +19,32 @@ type descent struct {
 	hardened int
 	watch    descentWatch
 
-	files, then []autopilot.Setting // what the solver's file says, and what it said when the snapshot was written
+	inFile autopilot.Settings  // what the solver's file says
+	then   []autopilot.Setting // what it said when the snapshot was written
 }
 
 func newDescent(s *solver.Solver, run *config.Run) descent {
-	files, _ := autopilot.FromSolver(run) // NewTrainer told its faults
-	return descent{solver: s, hardened: -1, files: autopilot.DefaultSettings().Differences(files)}
+	inFile, _ := autopilot.FromSolver(run) // NewTrainer told its faults
+	return descent{solver: s, hardened: -1, inFile: inFile}
 }
 
 // file is what the solver's file says of the autopilot.
-func (d *descent) file() []autopilot.Setting { return d.files }
+func (d *descent) file() []autopilot.Setting {
+	return autopilot.DefaultSettings().Differences(d.inFile)
+}
+
+// asked are the settings that a command changes: those of the descent under way, or those of the solver's file.
+func (d *descent) asked() autopilot.Settings {
+	if d.now != nil {
+		return d.now.Asked
+	}
+	return d.inFile
+}
 
 // edited is how the file was edited since the snapshot that the run resumed from.
 func (d *descent) edited() ([]autopilot.Setting, error) {
 	then, err := autopilot.DefaultSettings().With(d.then...)
-	if err != nil {
-		return nil, err
-	}
-	now, err := autopilot.DefaultSettings().With(d.files...)
-	return then.Differences(now), err
+	return then.Differences(d.inFile), err
 }
 
 // current is what the autopilot is told; nil where it is off.
@@ -48,7 +55,7 @@ func (d *descent) layers() []string { return d.driven }
 
 // drives reports whether a threshold is the pilot's.
 func (d *descent) drives(f config.Field) bool {
-	return d.now != nil && !d.done() && f.WaitsForSurgery() && slices.Contains(d.driven, f.Layer)
+	return f.WaitsForSurgery() && d.drivesLayer(f.Layer)
 }
 
 // drivesLayer reports whether the pilot operates on a layer.
@@ -72,14 +79,7 @@ func (d *descent) install(a *Autopilot) {
 	}
 	d.now, d.driven = a, nil
 	if a != nil {
-		layers := d.bare()
-		if a.Descent.Settings.Bind(layers) == nil { // the net has its layers: Descend, or a check, saw to it
-			for i := range layers {
-				if l := &layers[i]; !l.Excluded && !l.Pinned {
-					d.driven = append(d.driven, l.Name)
-				}
-			}
-		}
+		d.driven = a.drives(d.bare())
 	}
 	d.steer(d.solver.Iter)
 }
@@ -236,4 +236,21 @@ func (d *descent) wrong() string {
 		return fmt.Sprintf("the test accuracy is %.4f, and was %.4f", w.Accuracy, w.BestAccuracy)
 	}
 	return ""
+}
+
+// cost is what the layers of a descent cost now, and how many of their entries are kept.
+func (d *descent) cost(a *Autopilot) (cost float64, kept, total int) {
+	layers := d.bare()
+	for i, l := range d.solver.Layers() {
+		layers[i].Kept, layers[i].Total, layers[i].Positions = l.Kept(), l.Total(), l.Positions
+	}
+	if a.Descent.Settings.Bind(layers) != nil {
+		return 0, 0, 0
+	}
+	for i := range layers {
+		if !layers[i].Excluded {
+			kept, total = kept+layers[i].Kept, total+layers[i].Total
+		}
+	}
+	return a.Descent.Budget.Cost.Now(layers), kept, total
 }

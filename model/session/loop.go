@@ -202,9 +202,6 @@ func (t *Trainer) followDescent() error {
 
 // endDescent does the last surgery of a descent, makes the forward weights the weights, and freezes the masks.
 func (t *Trainer) endDescent() error {
-	if t.descent.current().Held >= 0 { // the target could not be reached
-		return nil
-	}
 	layers := t.descent.layers()
 	t.saver.operated()
 	t.solver.OperateAll(layers)

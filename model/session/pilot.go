@@ -4,28 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
-	"dns-tui/caffe"
 	"dns-tui/config"
-	"dns-tui/gpu"
-	"dns-tui/human"
 	"dns-tui/model/autopilot"
 	"dns-tui/model/solver"
 )
 
-// pilot drives the thresholds of a run to a target: it makes what is asked a descent, and finds thresholds at each
-// surgery of it. What it is told is the settings' (descent).
+// pilot drives the thresholds of a run to a target: it finds them at each surgery of a descent, ends it, and takes it
+// back where it goes wrong. What it is told is the settings' (descent).
 type pilot struct {
 	pilotParts
-	finder autopilot.Solver
-	found  []autopilot.Layer // all layers that can be pruned, as of the last surgery
-	goal   *autopilot.Solution
-	note   string // what it did last, or why it waits
-	points []pilotPoint
-	// trouble is the iteration in which a guard took the descent back last: up to there nothing is known to be good.
-	trouble int
+	planner  planner
+	retreats retreats
+	atTarget *autopilot.Solution // what the weights of the last surgery would come to
+	note     string              // what it did last, or why it waits
 }
 
 // pilotParts are what a pilot works with.
@@ -38,149 +31,12 @@ type pilotParts struct {
 	Descent  *descent
 }
 
-func newPilot(p pilotParts) pilot { return pilot{pilotParts: p, trouble: -1} }
-
-// facts are what a descent is derived from.
-func (p *pilot) facts() autopilot.Facts {
-	s, run := p.Solver, p.Run
-	return autopilot.Facts{
-		Iter: s.Iter, MaxIter: int(run.Solver.GetMaxIter()),
-		Trained: len(run.Weights) > 0 || run.Snapshot != "" || s.Iter > 0,
-		BaseLR:  s.Hyper().BaseLR, Policy: run.Solver.GetLrPolicy(), Rate: s.PolicyRate,
+func newPilot(p pilotParts) pilot {
+	return pilot{
+		pilotParts: p,
+		planner:    planner{Solver: p.Solver, Run: p.Run, Descent: p.Descent},
+		retreats:   newRetreats(p.Saver),
 	}
-}
-
-// look waits for the device and measures all layers, by the rules that rule makes of their own; nil is by these.
-func (p *pilot) look(rule func(gpu.Rule) gpu.Rule) ([]autopilot.Layer, error) {
-	found, err := p.Solver.Magnitudes(rule)
-	if err != nil {
-		return nil, err
-	}
-	out := p.found[:0]
-	for i, l := range p.Solver.Layers() {
-		h, m := p.Solver.Hyper().Layer(l.Name), &found[i]
-		by := h.Rule
-		if rule != nil {
-			by = rule(by)
-		}
-		out = append(out, autopilot.Layer{
-			Name: l.Name, Rule: by, Total: m.Total, Kept: m.Kept, Positions: l.Positions, Mu: m.Mu, Sigma: m.Sigma,
-			Counts: m.Counts, PrunedCounts: m.PrunedCounts, Threshold: h.Threshold, MaskFrozen: h.MaskFrozen,
-		})
-	}
-	p.found = out
-	return out, nil
-}
-
-// plan makes what is asked a descent from this iteration on, and finds the thresholds of its target.
-func (p *pilot) plan(asked autopilot.Settings) (*Autopilot, *autopilot.Solution, error) {
-	now := p.Descent.current()
-	layers, err := p.look(asked.Rule.Of)
-	if err != nil {
-		return nil, nil, err
-	}
-	hardened := p.Descent.done()
-	for i := range layers { // frozen by the descent before, not by a person
-		if l := &layers[i]; hardened && p.Descent.has(l.Name) {
-			l.MaskFrozen = false
-		}
-	}
-	next := &Autopilot{Asked: asked, Held: -1}
-	if now != nil {
-		next.Retreat = now.Retreat
-		if !hardened {
-			next.Held = now.Held
-		}
-	}
-	resolved, left := p.leaveOut(asked, now)
-	d, err := p.continued(resolved, now, hardened).Descend(p.facts(), layers)
-	if err != nil {
-		return nil, nil, err
-	}
-	next.Descent = *d
-	next.Descent.Derived = append(left, next.Descent.Derived...)
-	if s := &next.Descent.Schedule; now != nil {
-		if sameWay(now.Asked, asked) && !hardened {
-			*s = now.Descent.Schedule
-		} else if p.Solver.Iter > now.Descent.Schedule.Begin {
-			s.From = max(d.Budget.Cost.Now(layers), 1) // it continues from what is kept
-		}
-	}
-	goal, err := p.finder.Solve(layers, d.Budget, asked.Scale)
-	if err != nil {
-		return nil, nil, err
-	}
-	return next, goal, nil
-}
-
-// leaveOut excludes the layers that net and person left out of surgery, where the settings do not name them.
-func (p *pilot) leaveOut(s autopilot.Settings, now *Autopilot) (autopilot.Settings, []autopilot.Derived) {
-	if now != nil || len(s.Layers) > 0 {
-		if now != nil && len(s.Layers) == 0 {
-			s.Exclude = append(
-				slices.Clip(s.Exclude),
-				missing(now.Descent.Settings.Exclude, s.Exclude,
-					now.Asked.Exclude)...)
-		}
-		return s, nil
-	}
-	var names []string
-	asks := solver.AsksForSurgery(p.Run.Solver, p.Solver.Net.Prunable())
-	for _, l := range p.Solver.Layers() {
-		if !l.Pruning.Enabled || asks && !p.Solver.Hyper().Layer(l.Name).Prune {
-			names = append(names, l.Name)
-		}
-	}
-	names = missing(names, s.Exclude, nil)
-	var out []autopilot.Derived
-	for _, name := range names {
-		out = append(out, autopilot.Derived{
-			Name: "exclude", Value: name, Why: "net or settings leave it out of surgery; name it in layers to prune it",
-		})
-	}
-	s.Exclude = append(slices.Clip(s.Exclude), names...)
-	return s, out
-}
-
-// missing are the names that neither of two lists has.
-func missing(names, a, b []string) []string {
-	var out []string
-	for _, name := range names {
-		if !slices.Contains(a, name) && !slices.Contains(b, name) {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
-// continued has a descent under way keep its end, where nobody asks for another.
-func (p *pilot) continued(s autopilot.Settings, now *Autopilot, hardened bool) autopilot.Settings {
-	if now == nil || hardened {
-		return s
-	}
-	was := &now.Descent.Schedule
-	if s.End == autopilot.Auto && was.End > p.Solver.Iter && now.Asked.End == autopilot.Auto {
-		s.End = was.End
-		if s.Anneal == autopilot.Auto {
-			s.Anneal = was.Anneal
-		}
-	}
-	if s.Start != autopilot.Auto && s.Start < p.Solver.Iter && was.Begin <= p.Solver.Iter {
-		s.Start = autopilot.Auto
-	}
-	return s
-}
-
-// sameWay reports whether two settings lead the same way to the same target.
-func sameWay(a, b autopilot.Settings) bool {
-	for _, e := range a.Differences(b) {
-		switch e.Name {
-		case "accuracy_drop", "loss_factor", "retries", "scale", "exponent", "theta", "theta_every":
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // request does what a command asks of the autopilot.
@@ -240,25 +96,25 @@ func (p *pilot) release(next *Autopilot) error {
 
 // set begins a descent, or changes the one under way; or says what that would come to.
 func (p *pilot) set(r AutopilotRequest, now *Autopilot, c *pendingCommand) (string, *Prediction, error) {
-	asked, err := p.asked(now).With(r.Settings...)
+	asked, err := p.Descent.asked().With(r.Settings...)
 	if err != nil {
 		return "", nil, err
 	}
-	next, goal, err := p.plan(asked)
+	next, found, err := p.planner.plan(asked)
 	if err != nil {
 		return "", nil, err
 	}
-	prediction := p.predicted(next, goal)
+	prediction := p.planner.predicted(next, found)
 	if r.Action == AutopilotPredict {
 		return prediction.String(), prediction, nil
 	}
-	edits := next.wanted(p.Solver.Hyper(), p.drivenBy(next), now == nil)
+	edits := next.wanted(p.Solver.Hyper(), p.planner.driven(next), now == nil)
 	if err := p.Settings.tellAutopilot(&AutopilotChange{Old: now, New: next}, edits, c); err != nil {
 		return "", nil, err
 	}
-	p.goal, p.note = goal.Clone(), ""
+	p.atTarget, p.note = found.Clone(), ""
 	for _, w := range next.Descent.Warnings {
-		p.Events.note(Event{Iter: p.Solver.Iter, What: Warning{"autopilot: " + w}})
+		p.warn("autopilot: " + w)
 	}
 	return prediction.String(), prediction, nil
 }
@@ -281,7 +137,7 @@ func (p *pilot) start(flags []autopilot.Setting) error {
 	}
 	if now == nil && len(edits) > 0 { // asked starts from the file
 		edits = nil
-		if p.asked(nil).Target.Unit == autopilot.NoTarget && len(flags) == 0 {
+		if p.Descent.asked().Target.Unit == autopilot.NoTarget && len(flags) == 0 {
 			return nil
 		}
 	} else if now == nil && len(flags) == 0 {
@@ -292,7 +148,7 @@ func (p *pilot) start(flags []autopilot.Setting) error {
 		return nil
 	}
 	all := append(append([]autopilot.Setting(nil), edits...), flags...)
-	asked, err := p.asked(now).With(all...)
+	asked, err := p.Descent.asked().With(all...)
 	if err != nil {
 		return fmt.Errorf("autopilot: %w", err)
 	}
@@ -300,7 +156,7 @@ func (p *pilot) start(flags []autopilot.Setting) error {
 		return nil
 	}
 	r := AutopilotRequest{Settings: all}
-	if _, _, err := p.request(r, &pendingCommand{Reply: make(chan reply, 1)}); err != nil {
+	if _, _, err := p.request(r, unanswered("")); err != nil {
 		return fmt.Errorf("autopilot: %w", err)
 	}
 	for _, d := range p.Descent.current().Descent.Derived {
@@ -311,11 +167,13 @@ func (p *pilot) start(flags []autopilot.Setting) error {
 
 // begins reports whether start will begin a descent, or the run is in one.
 func (p *pilot) begins(flags []autopilot.Setting) bool {
-	s, err := p.asked(p.Descent.current()).With(flags...)
+	s, err := p.Descent.asked().With(flags...)
 	return err == nil && s.Target.Unit != autopilot.NoTarget
 }
 
 func (p *pilot) tell(text string) { p.Events.note(Event{Iter: p.Solver.Iter, What: Notice{text}}) }
+
+func (p *pilot) warn(text string) { p.Events.note(Event{Iter: p.Solver.Iter, What: Warning{text}}) }
 
 // settingsText is settings as they are typed.
 func settingsText(list []autopilot.Setting) string {
@@ -324,45 +182,6 @@ func settingsText(list []autopilot.Setting) string {
 		texts[i] = e.String()
 	}
 	return strings.Join(texts, ", ")
-}
-
-// asked are the settings that a command changes: those of the descent under way, or those of the solver's file.
-func (p *pilot) asked(now *Autopilot) autopilot.Settings {
-	if now != nil {
-		return now.Asked
-	}
-	s, _ := autopilot.FromSolver(p.Run) // its faults were told at the start
-	return s
-}
-
-// drivenBy are the layers that a value drives, of those that look found.
-func (p *pilot) drivenBy(a *Autopilot) []string {
-	var out []string
-	if a.Descent.Settings.Bind(p.found) != nil {
-		return nil
-	}
-	for i := range p.found {
-		if l := &p.found[i]; !l.Excluded && !l.Pinned && !l.MaskFrozen {
-			out = append(out, l.Name)
-		}
-	}
-	return out
-}
-
-// predicted says what a descent comes to.
-func (p *pilot) predicted(a *Autopilot, goal *autopilot.Solution) *Prediction {
-	out := &Prediction{Descent: a.Descent, Solution: *goal.Clone()}
-	for i := range p.found {
-		out.Layers, out.Totals = append(out.Layers, p.found[i].Name), append(out.Totals, p.found[i].Total)
-	}
-	return out
-}
-
-// String is the prediction in a line.
-func (r *Prediction) String() string {
-	s := &r.Solution
-	return fmt.Sprintf("%s: %s of %s kept, %.4gx smaller, by iteration %d", r.Descent.Settings.Target,
-		human.Count(s.Kept), human.Count(s.Total), s.Times(), r.Descent.Schedule.End)
 }
 
 // steer does the autopilot's part before an iteration: it finds thresholds where surgery is due, and ends the descent.
@@ -378,10 +197,12 @@ func (p *pilot) steer() (ends bool, err error) {
 	case d.done():
 		return false, nil
 	case now.ends(iter):
-		return true, p.aim(true)
+		err := p.aim(true)
+		return d.current().Held < 0, err // it waits where the target can't be reached
 	case now.due(iter):
 		if now.Held < 0 {
-			p.keepFew()
+			_, kept, _ := d.cost(now)
+			p.retreats.keepFew(iter, kept)
 		}
 		if err := p.aim(false); err != nil {
 			return false, err
@@ -395,7 +216,7 @@ func (p *pilot) steer() (ends bool, err error) {
 func (p *pilot) aim(exact bool) error {
 	d := p.Descent
 	now := d.current()
-	layers, err := p.look(nil)
+	layers, err := p.planner.look(nil)
 	if err != nil {
 		return err
 	}
@@ -404,20 +225,22 @@ func (p *pilot) aim(exact bool) error {
 	}
 	p.Solver.KeepStatistics(d.layers())
 	scale := now.Descent.Settings.Scale
-	goal, err := p.finder.Solve(layers, now.Descent.Budget, scale)
-	if err == nil {
-		p.goal = goal.Clone()
+	if s, err := p.planner.solve(layers, now.Descent.Budget, scale); err == nil {
+		p.atTarget = s.Clone()
 	}
 	b := now.Descent.Budget
 	b.Limit = now.budget(p.Solver.Iter)
 	var found *autopilot.Solution
 	if exact {
-		found, err = p.solveExact(layers, b, scale)
+		found, err = p.planner.solveExact(layers, b, scale)
 	} else {
-		found, err = p.finder.Solve(layers, b, scale)
+		found, err = p.planner.solve(layers, b, scale)
 	}
 	if _, ok := errors.AsType[*autopilot.Unreachable](err); ok {
-		return p.wait(err.Error())
+		if now.Held < 0 {
+			p.warn("the descent is paused: " + err.Error())
+		}
+		return p.hold(err.Error())
 	} else if err != nil {
 		return err
 	}
@@ -436,26 +259,8 @@ func (p *pilot) aim(exact bool) error {
 	return err
 }
 
-// solveExact finds thresholds by the entries themselves.
-func (p *pilot) solveExact(
-	layers []autopilot.Layer, b autopilot.Budget, scale autopilot.Scale,
-) (*autopilot.Solution, error) {
-	entries := make([][]float32, len(layers))
-	for i := range layers {
-		l := &layers[i]
-		if l.Excluded || l.MaskFrozen {
-			continue
-		}
-		var err error
-		if entries[i], err = p.Solver.Entries(l.Name); err != nil {
-			return nil, err
-		}
-	}
-	return p.finder.SolveExact(layers, entries, b, scale)
-}
-
-// wait pauses the descent, over a problem.
-func (p *pilot) wait(problem string) error {
+// hold pauses the descent over a problem; one that is paused stays so.
+func (p *pilot) hold(problem string) error {
 	now := p.Descent.current()
 	p.note = problem
 	if now.Held >= 0 {
@@ -463,9 +268,13 @@ func (p *pilot) wait(problem string) error {
 	}
 	next := *now
 	next.Held = p.Solver.Iter
-	c := &pendingCommand{By: autopilotName, Reply: make(chan reply, 1)}
-	p.Events.note(Event{Iter: p.Solver.Iter, What: Warning{"the descent is paused: " + problem}})
-	return p.Settings.tellAutopilot(&AutopilotChange{Old: now, New: &next}, nil, c)
+	return p.become(&next, nil)
+}
+
+// become has the autopilot go by another value, with edits of settings, on its own account.
+func (p *pilot) become(next *Autopilot, edits []config.Edit) error {
+	told := &AutopilotChange{Old: p.Descent.current(), New: next}
+	return p.Settings.tellAutopilot(told, edits, unanswered(autopilotName))
 }
 
 // harden ends the descent: the forward weights become the weights, and the masks stay.
@@ -478,34 +287,10 @@ func (p *pilot) harden(layers []string) error {
 		return err
 	}
 	d.harden(p.Solver.Iter)
-	_, kept, total := p.cost(d.current())
+	_, kept, total := p.Descent.cost(d.current())
 	p.note = ""
 	p.Events.note(Event{Iter: p.Solver.Iter, What: AutopilotDone{kept, total, d.current().Descent.Schedule.Anneal}})
 	return nil
-}
-
-// keep writes a snapshot that a descent may go back to.
-func (p *pilot) keep(before string) {
-	if name := p.Saver.guardNow(before); name != "" {
-		_, kept, _ := p.cost(p.Descent.current())
-		p.points = append(p.points, pilotPoint{name, p.Solver.Iter, kept})
-	}
-}
-
-// keepFew writes one where a descent has come so much further that it is worth it: at the 0.7th of what was kept.
-func (p *pilot) keepFew() {
-	_, kept, _ := p.cost(p.Descent.current())
-	if n := len(p.points); p.Solver.Iter <= p.trouble ||
-		n > 0 && float64(kept) > math.Sqrt2/2*float64(p.points[n-1].kept) {
-		return
-	}
-	p.keep(fmt.Sprintf("more is pruned, of %s kept", human.Count(kept)))
-}
-
-// pilotPoint is a snapshot of a descent, where all was well.
-type pilotPoint struct {
-	path       string
-	iter, kept int
 }
 
 // descending reports whether thresholds are on their way to a target.
@@ -515,34 +300,38 @@ func (p *pilot) descending() bool {
 	return now != nil && !d.done() && now.Held < 0 && p.Solver.Iter >= now.Descent.Schedule.Begin
 }
 
-// retreatTo is the snapshot to go back to, and what the autopilot is told there; "" where there is none, or the descent
-// has gone back as often as it may. Each serves once, but for the first.
-func (p *pilot) retreatTo() (string, Autopilot) {
-	now := *p.Descent.current()
-	p.trouble = max(p.trouble, p.Solver.Iter)
-	for n := len(p.points); n > 0 && now.Retreat < now.Descent.Settings.Retries; n = len(p.points) {
-		last := p.points[n-1]
-		if n > 1 {
-			p.points = p.points[:n-1]
-		}
-		if caffe.Exists(last.path) {
-			now.Retreat++
-			return last.path, now
-		}
-		if n == 1 {
-			break
-		}
-	}
-	return "", now
+// keep writes a snapshot that the descent may go back to.
+func (p *pilot) keep(before string) {
+	_, kept, _ := p.Descent.cost(p.Descent.current())
+	p.retreats.keep(p.Solver.Iter, kept, before)
 }
+
+// retreatTo is the snapshot to go back to, and what the autopilot is told there; "" where there is none, or the descent
+// has gone back as often as it may.
+func (p *pilot) retreatTo() (string, Autopilot) {
+	next := *p.Descent.current()
+	p.retreats.troubled(p.Solver.Iter)
+	if next.Retreat >= next.Descent.Settings.Retries {
+		return "", next
+	}
+	path := p.retreats.next()
+	if path != "" {
+		next.Retreat++
+	}
+	return path, next
+}
+
+// rewound tells it that the run went back.
+func (p *pilot) rewound() { p.retreats.rewound(p.Solver.Iter) }
 
 // slower continues a descent that went back, at half the pace.
 func (p *pilot) slower(next *Autopilot) error {
 	now, iter := p.Descent.current(), p.Solver.Iter
 	most := int(p.Run.Solver.GetMaxIter())
 	from := max(next.Descent.Schedule.Budget(iter), next.Descent.Budget.Limit)
-	if kept, _, _ := p.cost(next); iter <= next.Descent.Schedule.Begin { // the first surgery took too much at once
-		from = math.Sqrt(from * max(kept, from))
+	if iter <= next.Descent.Schedule.Begin { // the first surgery took too much at once
+		cost, _, _ := p.Descent.cost(next)
+		from = math.Sqrt(from * max(cost, from))
 	}
 	s := next.Descent.Schedule.Slower(iter, from, 2)
 	s.End = max(iter+1, min(s.End, most-s.Anneal/2)) // half the anneal is left in any case
@@ -550,13 +339,12 @@ func (p *pilot) slower(next *Autopilot) error {
 	next.Descent.Schedule = s
 	var edits []config.Edit
 	if now == nil {
-		if _, err := p.look(next.Descent.Settings.Rule.Of); err != nil {
+		if _, err := p.planner.look(next.Descent.Settings.Rule.Of); err != nil {
 			return err
 		}
-		edits = next.wanted(p.Solver.Hyper(), p.drivenBy(next), true)
+		edits = next.wanted(p.Solver.Hyper(), p.planner.driven(next), true)
 	}
-	c := &pendingCommand{By: autopilotName, Reply: make(chan reply, 1)}
-	return p.Settings.tellAutopilot(&AutopilotChange{Old: now, New: next}, edits, c)
+	return p.become(next, edits)
 }
 
 // did notes what a guard did.
@@ -564,22 +352,10 @@ func (p *pilot) did(note string) { p.note = note }
 
 // giveUp pauses a descent that can go back no more, and says so.
 func (p *pilot) giveUp(why string) string {
-	now := p.Descent.current()
-	p.note = why
-	next := *now
-	next.Held = p.Solver.Iter
-	c := &pendingCommand{By: autopilotName, Reply: make(chan reply, 1)}
-	if err := p.Settings.tellAutopilot(&AutopilotChange{Old: now, New: &next}, nil, c); err != nil {
+	if err := p.hold(why); err != nil {
 		return why
 	}
-	return fmt.Sprintf("%s; the descent is paused, after it went back %d times", why, now.Retreat)
-}
-
-// rewound forgets the snapshots behind the iteration to which the run went back.
-func (p *pilot) rewound() {
-	for n := len(p.points); n > 0 && p.points[n-1].iter > p.Solver.Iter; n = len(p.points) {
-		p.points = p.points[:n-1]
-	}
+	return fmt.Sprintf("%s; the descent is paused, after it went back %d times", why, p.Descent.current().Retreat)
 }
 
 // autopilotName is who makes the changes that nobody asked for.
@@ -603,26 +379,9 @@ func (p *pilot) show(sn *Snapshot) {
 			a.Progress = float64(iter-s.End) / float64(s.Anneal)
 		}
 	}
-	a.Now, a.Kept, a.Total = p.cost(now)
-	if p.goal != nil {
-		a.Goal = p.goal.Layers
+	a.Now, a.Kept, a.Total = p.Descent.cost(now)
+	if p.atTarget != nil {
+		a.AtTarget = p.atTarget.Layers
 	}
 	sn.Autopilot = a
-}
-
-// cost is what the layers of a descent cost now, and how many of their entries are kept.
-func (p *pilot) cost(a *Autopilot) (cost float64, kept, total int) {
-	layers := p.Descent.bare()
-	for i, l := range p.Solver.Layers() {
-		layers[i].Kept, layers[i].Total, layers[i].Positions = l.Kept(), l.Total(), l.Positions
-	}
-	if a.Descent.Settings.Bind(layers) != nil {
-		return 0, 0, 0
-	}
-	for i := range layers {
-		if !layers[i].Excluded {
-			kept, total = kept+layers[i].Kept, total+layers[i].Total
-		}
-	}
-	return a.Descent.Budget.Cost.Now(layers), kept, total
 }

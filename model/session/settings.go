@@ -91,11 +91,7 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 			warning = "; " + warning
 		}
 	}
-	var ended []Plan
-	for _, e := range all {
-		ended = append(ended, s.endRamps(e.Field)...)
-	}
-	s.ledger.replace(all, s.solver.Iter)
+	ended := s.overrule(all)
 	c.Seq, c.Iter = s.ledger.next(), s.solver.Iter
 	done := step{Seq: c.Seq, Plan: plan, Ended: ended}
 	if c.Origin != undone {
@@ -138,6 +134,15 @@ func (s *settings) change(edits []config.Edit, c *pendingCommand, plan int) (ack
 		return Ack{}, true, nil
 	}
 	return Ack{Iter: s.solver.Iter, Detail: EditsText(c.Applied) + s.noneDue(atOnce) + warning}, false, nil
+}
+
+// overrule ends the ramps of settings that are set, and the changes of them that wait.
+func (s *settings) overrule(edits []config.Edited) (ended []Plan) {
+	for _, e := range edits {
+		ended = append(ended, s.endRamps(e.Field)...)
+	}
+	s.ledger.replace(edits, s.solver.Iter)
+	return ended
 }
 
 // inOrder sorts the edits of a step as they were asked for.
@@ -425,7 +430,7 @@ func (s *settings) followPlans() {
 		var err error
 		if p.Over == 0 {
 			s.plans.remove(p.ID)
-			_, _, err = s.change([]config.Edit{p.Edit}, &pendingCommand{By: p.By, Reply: make(chan reply, 1)}, p.ID)
+			_, _, err = s.change([]config.Edit{p.Edit}, unanswered(p.By), p.ID)
 		} else {
 			done, err = s.ramp(p)
 		}
@@ -495,11 +500,7 @@ func (s *settings) tellAutopilot(told *AutopilotChange, edits []config.Edit, c *
 	if err != nil {
 		return err
 	}
-	var ended []Plan
-	for _, e := range all {
-		ended = append(ended, s.endRamps(e.Field)...)
-	}
-	s.ledger.replace(all, s.solver.Iter)
+	ended := s.overrule(all)
 	if told.Edits, err = s.set(editsOf(all)); err != nil {
 		return err
 	}
@@ -541,7 +542,7 @@ func (s *settings) replayAutopilot(told *AutopilotChange, by string) error {
 		return err
 	}
 	again := &AutopilotChange{Old: s.descent.current(), New: told.New}
-	return s.tellAutopilot(again, editsOf(told.Edits), &pendingCommand{By: by, Reply: make(chan reply, 1)})
+	return s.tellAutopilot(again, editsOf(told.Edits), unanswered(by))
 }
 
 // replayEdits makes a change of a replayed journal.

@@ -64,6 +64,11 @@ type pendingCommand struct {
 	Err     error // of one that will not take effect
 }
 
+// unanswered is a command whose answer nobody waits for.
+func unanswered(by string) *pendingCommand {
+	return &pendingCommand{By: by, Reply: make(chan reply, 1)}
+}
+
 // settle answers a command of which nothing waits any more; why is what became of the last edit, where that was not
 // applied.
 func (c *pendingCommand) settle(iter int, why error) {

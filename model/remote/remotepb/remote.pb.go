@@ -1754,7 +1754,7 @@ type AutopilotState struct {
 	Planned       float64                `protobuf:"fixed64,7,opt,name=planned,proto3" json:"planned,omitempty"`
 	RateFactor    float64                `protobuf:"fixed64,8,opt,name=rate_factor,json=rateFactor,proto3" json:"rate_factor,omitempty"`
 	Note          string                 `protobuf:"bytes,9,opt,name=note,proto3" json:"note,omitempty"`
-	Goal          []*LayerCut            `protobuf:"bytes,10,rep,name=goal,proto3" json:"goal,omitempty"`
+	AtTarget      []*LayerCut            `protobuf:"bytes,10,rep,name=at_target,json=atTarget,proto3" json:"at_target,omitempty"`
 	Kept          int64                  `protobuf:"varint,11,opt,name=kept,proto3" json:"kept,omitempty"`
 	Total         int64                  `protobuf:"varint,12,opt,name=total,proto3" json:"total,omitempty"`
 	Done          bool                   `protobuf:"varint,13,opt,name=done,proto3" json:"done,omitempty"`
@@ -1855,9 +1855,9 @@ func (x *AutopilotState) GetNote() string {
 	return ""
 }
 
-func (x *AutopilotState) GetGoal() []*LayerCut {
+func (x *AutopilotState) GetAtTarget() []*LayerCut {
 	if x != nil {
-		return x.Goal
+		return x.AtTarget
 	}
 	return nil
 }
@@ -6500,7 +6500,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x0fAutopilotChange\x12*\n" +
 	"\x03old\x18\x01 \x01(\v2\x18.dnstui.remote.AutopilotR\x03old\x12*\n" +
 	"\x03new\x18\x02 \x01(\v2\x18.dnstui.remote.AutopilotR\x03new\x12+\n" +
-	"\x05edits\x18\x03 \x03(\v2\x15.dnstui.remote.EditedR\x05edits\"\xf2\x02\n" +
+	"\x05edits\x18\x03 \x03(\v2\x15.dnstui.remote.EditedR\x05edits\"\xfb\x02\n" +
 	"\x0eAutopilotState\x126\n" +
 	"\tautopilot\x18\x01 \x01(\v2\x18.dnstui.remote.AutopilotR\tautopilot\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\x05R\x05phase\x12\x16\n" +
@@ -6511,9 +6511,9 @@ const file_remote_proto_rawDesc = "" +
 	"\aplanned\x18\a \x01(\x01R\aplanned\x12\x1f\n" +
 	"\vrate_factor\x18\b \x01(\x01R\n" +
 	"rateFactor\x12\x12\n" +
-	"\x04note\x18\t \x01(\tR\x04note\x12+\n" +
-	"\x04goal\x18\n" +
-	" \x03(\v2\x17.dnstui.remote.LayerCutR\x04goal\x12\x12\n" +
+	"\x04note\x18\t \x01(\tR\x04note\x124\n" +
+	"\tat_target\x18\n" +
+	" \x03(\v2\x17.dnstui.remote.LayerCutR\batTarget\x12\x12\n" +
 	"\x04kept\x18\v \x01(\x03R\x04kept\x12\x14\n" +
 	"\x05total\x18\f \x01(\x03R\x05total\x12\x12\n" +
 	"\x04done\x18\r \x01(\bR\x04done\"d\n" +
@@ -7065,7 +7065,7 @@ var file_remote_proto_depIdxs = []int32{
 	15, // 29: dnstui.remote.AutopilotChange.new:type_name -> dnstui.remote.Autopilot
 	10, // 30: dnstui.remote.AutopilotChange.edits:type_name -> dnstui.remote.Edited
 	15, // 31: dnstui.remote.AutopilotState.autopilot:type_name -> dnstui.remote.Autopilot
-	22, // 32: dnstui.remote.AutopilotState.goal:type_name -> dnstui.remote.LayerCut
+	22, // 32: dnstui.remote.AutopilotState.at_target:type_name -> dnstui.remote.LayerCut
 	16, // 33: dnstui.remote.Prediction.descent:type_name -> dnstui.remote.Descent
 	22, // 34: dnstui.remote.Prediction.cuts:type_name -> dnstui.remote.LayerCut
 	21, // 35: dnstui.remote.AutopilotStateOf.autopilot:type_name -> dnstui.remote.AutopilotState
