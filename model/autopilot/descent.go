@@ -36,7 +36,9 @@ type Descent struct {
 
 // Derived is a number that nobody has set, and why it is what it is.
 type Derived struct {
-	Name, Value, Why string
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Why   string `json:"why"`
 }
 
 // String is the number with its reason: "end_iter 18000: 60 % of 30,000 iterations".

@@ -31,6 +31,7 @@ type autopilotJSON struct {
 	Schedule autopilot.Schedule  `json:"schedule"`
 	Held     *int                `json:"held,omitempty"`
 	Retreat  int                 `json:"retreat,omitempty"`
+	Derived  []autopilot.Derived `json:"derived,omitempty"` // so that a run that resumes still knows why
 }
 
 // MarshalJSON implements json.Marshaler, in the form of journals.
@@ -39,6 +40,7 @@ func (a Autopilot) MarshalJSON() ([]byte, error) {
 	l := autopilotJSON{
 		Asked: defaults.Differences(a.Asked), Settings: defaults.Differences(a.Descent.Settings),
 		Budget: a.Descent.Budget, Schedule: a.Descent.Schedule, Retreat: a.Retreat,
+		Derived: a.Descent.Derived,
 	}
 	if a.Held >= 0 {
 		l.Held = &a.Held
@@ -65,7 +67,7 @@ func (a *Autopilot) UnmarshalJSON(data []byte) error {
 	}
 	*a = Autopilot{
 		Asked:   asked,
-		Descent: autopilot.Descent{Settings: settings, Budget: l.Budget, Schedule: l.Schedule},
+		Descent: autopilot.Descent{Settings: settings, Budget: l.Budget, Schedule: l.Schedule, Derived: l.Derived},
 		Held:    -1, Retreat: l.Retreat,
 	}
 	if l.Held != nil {

@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,11 +30,12 @@ func descends(target string) func(*config.Run) {
 // A descent that the solver asks for resumes bit for bit, on its way, in its anneal, and from the iteration in which
 // its masks freeze.
 func TestDescentResumes(t *testing.T) {
+	var why []autopilot.Derived // of the run that stopped last
 	weightsOf := func(run *config.Run, iter int) []byte {
-		stopped(t, run, iter, nil)
+		why = stopped(t, run, iter, nil).Autopilot.Descent.Derived
 		return read(t, fmt.Sprintf("%s_iter_%d.caffemodel", run.SnapshotPrefix(), iter))
 	}
-	want := weightsOf(mini(t, "dns_seed_mini", descends("5x")), 40)
+	want, reasons := weightsOf(mini(t, "dns_seed_mini", descends("5x")), 40), why
 	for _, at := range []int{13, 24, 31} {
 		first := mini(t, "dns_seed_mini", descends("5x"))
 		weightsOf(first, at)
@@ -41,6 +43,9 @@ func TestDescentResumes(t *testing.T) {
 		again.Weights, again.Snapshot = nil, fmt.Sprintf("%s_iter_%d.solverstate", first.SnapshotPrefix(), at)
 		if !bytes.Equal(want, weightsOf(again, 40)) {
 			t.Errorf("resumed at %d, the weights differ from those of the undisturbed run", at)
+		}
+		if len(reasons) == 0 || !slices.Equal(why, reasons) {
+			t.Errorf("resumed at %d, what is derived is %v, and was %v", at, why, reasons)
 		}
 	}
 	replayed := mini(t, "dns_seed_mini", descends("5x"))
