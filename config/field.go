@@ -261,9 +261,9 @@ func (f Field) Meaning() string {
 	case Exponent:
 		return "forward weights are sign(w)(|w|^p - c^p)^(1/p): p; inf is the hard rule"
 	case Theta:
-		return "times the gradient of pruned weights, in every theta_every-th iteration"
+		return "times the gradient of pruned weights, in one of theta_every iterations"
 	case ThetaEvery:
-		return "theta holds in every so many-th iteration; pruned weights rest in the others"
+		return "theta holds in one of so many iterations; pruned weights rest in the others"
 	case CRate:
 		return "c = mean + c_rate × deviation of |w|: pruned to 0.9 c, spliced above 1.1 c"
 	case Prune:

@@ -48,7 +48,7 @@ type LayerHyper struct {
 type SoftHyper struct {
 	Exponent   float64 `json:"exponent"`    // p of the forward weights, or Never for infinity
 	Theta      float64 `json:"theta"`       // what the gradients of pruned weights are multiplied by
-	ThetaEvery int     `json:"theta_every"` // Theta holds in iterations that this divides; in the others they rest
+	ThetaEvery int     `json:"theta_every"` // Theta holds in one of so many iterations; in the others they rest
 }
 
 // DefaultSoft is the settings of the soft rule where a file gives none.
@@ -93,7 +93,18 @@ func (l *LayerHyper) GradientFactor() float64 {
 // RestsAt reports whether pruned weights stay as they are in an iteration: no gradient, no decay, no momentum. A descent
 // of LeNet-5 that took 98 % at once diverged where momentum went on between gradients, as it moved them three times as
 // far from one surgery to the next.
-func (l *LayerHyper) RestsAt(iter int) bool { return l.Rule == gpu.SoftRule && iter%l.ThetaEvery != 0 }
+//
+// They don't rest in one of each ThetaEvery iterations, and each time in another: number ⌊ThetaEvery·frac(k/φ)⌋ of the
+// k-th ThetaEvery, φ being the golden ratio. A database is read in its order, so were it always the first, and the
+// batches of its epochs a multiple of ThetaEvery, pruned weights would meet the same few batches again and again.
+func (l *LayerHyper) RestsAt(iter int) bool {
+	if l.Rule != gpu.SoftRule || l.ThetaEvery <= 1 {
+		return false
+	}
+	const perGolden = 0x9e3779b9 // 2^32/φ
+	frac := uint32(iter/l.ThetaEvery) * perGolden
+	return iter%l.ThetaEvery != int(uint64(frac)*uint64(l.ThetaEvery)>>32)
+}
 
 // Never is a Stop that no iteration reaches: surgery continues to the end. In text it is "never".
 const Never = math.MaxInt32

@@ -1,17 +1,17 @@
 #!/bin/sh
 # Makes the results of docs/results.md and compares them with what is claimed: LeNet-5 and LeNet-300-100 on MNIST, the
-# ablation, CIFAR-10 quick on Fashion-MNIST. The test set is read once a run, at its end. Two lanes, a thread each.
+# ablation, CIFAR-10 quick on Fashion-MNIST. The test set is read once a run, at its end. Two runs at a time, a thread each.
 #   SEEDS=n    seeds 1 to n of each (1)
 #   ONLY=name  one part: lenet5, lenet300, ablation, fashion
+#   LANES=n    so many runs at a time (2)
 # What is measured already is not measured again: build/results/*.result has a line a run.
 set -eu
-cd "$(dirname "$0")/../build/results"
+scripts=$(cd "$(dirname "$0")" && pwd)
+cd "$scripts/../build/results"
 seeds=${SEEDS:-1}
 bin=../../bin/dns-tui
 solvers=../../testdata/results
-for part in train test; do
-    [ -e mnist_${part}_lmdb ] || ln -s ../demo/mnist_${part}_lmdb .
-done
+models=../../testdata/models
 
 # solver NAME SEED TO: a copy of a solver, and of its net, with a prefix and a seed of its own. The train data begins at a
 # record that the seed draws: nothing else of such a run is random.
@@ -22,12 +22,12 @@ solver() {
         -e "s/snapshot_prefix: .*/snapshot_prefix: \"$3\"/" "$solvers/$1.solver.prototxt" > "$3.solver.prototxt"
 }
 
-# measure RESULT SOLVER WEIGHTS SEED [FLAGS...]: one run; a line of name, seed, kept, total, accuracy and seconds.
+# measure RESULT SEED SOLVER WEIGHTS [FLAGS...]: one run; a line of name, seed, kept, total, accuracy and seconds.
 measure() {
     result=$1
-    solver=$2
-    weights=$3
-    seed=$4
+    seed=$2
+    solver=$3
+    weights=$4
     shift 4
     to=${result}_$seed
     [ -s "$to.result" ] && return
@@ -42,61 +42,56 @@ measure() {
     rm -f "$to"_guard_iter_*
     cat "$to.result"
 }
+if [ "${1:-}" = measure ]; then
+    shift
+    measure "$@"
+    exit
+fi
 
-dense() { # of a solver that starts anew
+# dense NAME ITER: a net that is trained from nothing.
+dense() {
     [ -s "$1_iter_$2.caffemodel" ] && return
     solver "$1" 1 "$1"
-    "$bin" train --threads 1 --solver "$1.solver.prototxt" > "$1.log" 2>&1
+    "$bin" train --threads "${LANES:-2}" --solver "$1.solver.prototxt" > "$1.log" 2>&1
     awk '/test  accuracy/ { a = $5 } END { print "'"$1"'", a }' "$1.log"
 }
 
 wanted() { [ -z "${ONLY:-}" ] || [ "$ONLY" = "$1" ]; }
 
-lenet5() {
-    wanted lenet5 || return 0
+# runs prints what is to be measured, the longest first.
+runs() {
+    mlp=lenet_300_100_dense_iter_15000.caffemodel
     for seed in $(seq "$seeds"); do
-        measure lenet5_310x lenet5 ../../testdata/models/lenet5_dense.caffemodel "$seed"
-        measure lenet5_400x lenet5 ../../testdata/models/lenet5_dense.caffemodel "$seed" --target 400x
-    done
-}
-
-mlp() {
-    wanted lenet300 || wanted ablation || return 0
-    dense lenet_300_100_dense 15000
-    w=lenet_300_100_dense_iter_15000.caffemodel
-    for seed in $(seq "$seeds"); do
+        if wanted lenet5; then
+            echo lenet5_310x "$seed" lenet5 $models/lenet5_dense.caffemodel
+            echo lenet5_400x "$seed" lenet5 $models/lenet5_dense.caffemodel --target 400x
+        fi
+        if wanted fashion; then
+            for x in 2 5 10 20 50; do
+                of="$seed fashion $models/fashion_dense.caffemodel --target ${x}x"
+                echo fashion_soft_${x}x "$of"
+                echo fashion_seed_${x}x "$of" --target-rule seed --target-scale sigma --target-schedule one_shot
+                # Gradual magnitude pruning (Zhu and Gupta): a global threshold, the cubic schedule, nothing comes back.
+                echo fashion_gradual_${x}x "$of" --target-exponent inf --target-theta 0 --target-schedule cubic \
+                    --target-interval 100
+            done
+        fi
         if wanted lenet300; then
-            measure lenet300_114x lenet_300_100 $w "$seed"
-            measure lenet300_150x lenet_300_100 $w "$seed" --target 150x
+            echo lenet300_114x "$seed" lenet_300_100 $mlp
+            echo lenet300_150x "$seed" lenet_300_100 $mlp --target 150x
         fi
         if wanted ablation; then # the soft rule is lenet300_114x
-            measure lenet300_hard lenet_300_100 $w "$seed" --target-exponent inf
-            measure lenet300_no_splicing lenet_300_100 $w "$seed" --target-exponent inf --target-theta 0
+            echo lenet300_hard "$seed" lenet_300_100 $mlp --target-exponent inf
+            echo lenet300_no_splicing "$seed" lenet_300_100 $mlp --target-exponent inf --target-theta 0
         fi
     done
 }
 
-fashion() {
-    wanted fashion || return 0
-    dense fashion_dense 5000
-    w=fashion_dense_iter_5000.caffemodel
-    for seed in $(seq "$seeds"); do
-        for x in 2 5 10 20 50; do
-            measure "fashion_soft_${x}x" fashion $w "$seed" --target ${x}x
-            measure "fashion_seed_${x}x" fashion $w "$seed" --target ${x}x --target-rule seed --target-scale sigma \
-                --target-schedule one_shot
-            # Gradual magnitude pruning (Zhu and Gupta): a global threshold, the cubic schedule, nothing comes back.
-            measure "fashion_gradual_${x}x" fashion $w "$seed" --target ${x}x --target-exponent inf --target-theta 0 \
-                --target-schedule cubic --target-interval 100
-        done
-    done
-}
-
-lenet5 &
-first=$!
-mlp
-fashion
-wait $first
+for part in train test; do
+    [ -e mnist_${part}_lmdb ] || ln -s ../demo/mnist_${part}_lmdb .
+done
+if wanted lenet300 || wanted ablation; then dense lenet_300_100_dense 15000; fi
+runs | xargs -L 1 -P "${LANES:-2}" sh "$scripts/check_results.sh" measure
 echo
 cat ./*.result | sort | awk '
     { n[$1]++; sum[$1] += $5; all[$1] = all[$1] " " $5; kept[$1] = $3; total[$1] = $4; time[$1] += $6

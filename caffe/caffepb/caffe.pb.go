@@ -9277,7 +9277,7 @@ type SoftSurgeryParameter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// p; inf is the hard rule.
 	Exponent *float32 `protobuf:"fixed32,1,opt,name=exponent,def=3" json:"exponent,omitempty"`
-	// What the gradient of a pruned weight is multiplied by, in every theta_every-th iteration; in the others it rests: it
+	// What the gradient of a pruned weight is multiplied by, in one of theta_every iterations; in the others it rests: it
 	// stays as it is, and so does its momentum.
 	Theta      *float32 `protobuf:"fixed32,2,opt,name=theta,def=1" json:"theta,omitempty"`
 	ThetaEvery *int32   `protobuf:"varint,3,opt,name=theta_every,json=thetaEvery,def=1" json:"theta_every,omitempty"`

@@ -131,10 +131,10 @@ var Options = []Option{
 	decimal("exponent", "1 to 100, or inf", "3", "p of the soft rule",
 		func(s *Settings) *float64 { return &s.Exponent }),
 	decimal("theta", "0 to 100", "1 with convolutions, 0.5 without",
-		"times the gradient of pruned weights, in every theta_every-th iteration",
+		"times the gradient of pruned weights, in one of theta_every iterations",
 		func(s *Settings) *float64 { return &s.Theta }),
 	whole("theta_every", "iterations", "5 with convolutions, 1 without",
-		"theta holds in every so many-th iteration; pruned weights rest in the others",
+		"theta holds in one of so many iterations; pruned weights rest in the others",
 		func(s *Settings) *int { return &s.ThetaEvery }),
 	fraction(
 		"accuracy_drop",

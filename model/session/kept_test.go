@@ -63,7 +63,13 @@ func TestGradientsOfKeptWeights(t *testing.T) {
 	defer some.Close()
 	wantLosses, want := sparseRun(t, all, iterations)
 	haveLosses, have := sparseRun(t, some, iterations)
-	if n := passes * layers * (iterations - iterations/5 - 1); back.limited != n {
+	n, rests := 0, config.LayerHyper{Rule: gpu.SoftRule, SoftHyper: config.SoftHyper{ThetaEvery: 5}}
+	for i := range iterations {
+		if rests.RestsAt(i) {
+			n += passes * layers
+		}
+	}
+	if back.limited != n {
 		t.Errorf("%d gradients were limited to kept weights, wanted %d", back.limited, n)
 	}
 	for i, l := range wantLosses {
@@ -191,8 +197,8 @@ func TestPrunedWeightsRest(t *testing.T) {
 				}
 			}
 		}
-		if iter > 0 && (kept == 0 || (pruned != 0) != (iter%every == 0)) {
-			t.Errorf("iteration %d: %d kept and %d pruned entries moved; pruned ones move in every %d-th iteration",
+		if iter > 0 && (kept == 0 || (pruned != 0) == s.Hyper().Layer("conv1").RestsAt(iter)) {
+			t.Errorf("iteration %d: %d kept and %d pruned entries moved; pruned ones move in one of %d",
 				iter, kept, pruned, every)
 		}
 	}
