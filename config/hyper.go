@@ -90,9 +90,9 @@ func (l *LayerHyper) GradientFactor() float64 {
 	return l.Theta
 }
 
-// RestsAt reports whether pruned weights stay as they are in an iteration: no gradient, no decay, no momentum. A descent
-// of LeNet-5 that took 98 % at once diverged where momentum went on between gradients, as it moved them three times as
-// far from one surgery to the next.
+// RestsAt reports whether pruned weights stay as they are in an iteration: no gradient, no decay, no momentum. A
+// descent of LeNet-5 that took 98 % at once diverged where momentum went on between gradients, as it moved them three
+// times as far from one surgery to the next.
 //
 // They don't rest in one of each ThetaEvery iterations, and each time in another: number ⌊ThetaEvery·frac(k/φ)⌋ of the
 // k-th ThetaEvery, φ being the golden ratio. A database is read in its order, so were it always the first, and the

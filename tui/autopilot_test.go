@@ -476,7 +476,9 @@ func TestStarved(t *testing.T) {
 	if text := o.starved(); !strings.HasPrefix(text, "conv1 and 2 more would be starved") {
 		t.Errorf("the warning is %q", text)
 	}
-	o.atTarget[0].Bound, o.atTarget[1].Bound, o.atTarget[2].Bound = autopilot.HeldPinned, autopilot.AtCeiling, autopilot.HeldFrozen
+	for i, b := range []autopilot.Bound{autopilot.HeldPinned, autopilot.AtCeiling, autopilot.HeldFrozen} {
+		o.atTarget[i].Bound = b
+	}
 	if text := o.starved(); text != "" {
 		t.Errorf("the warning is %q", text)
 	}

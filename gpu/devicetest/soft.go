@@ -45,7 +45,8 @@ func softUpdate(b *bench) {
 			const n = 5000
 			p := gpu.UpdateParams{
 				Method: method, Rate: 0.1, Momentum: 0.9, Delta: 1e-3, Decay2: 0.99, Correction: 0.5, Decay: 0.01,
-				L1: at%2 == 1, Scale: 0.5, Theta: []float32{0, 0.25, 1}[at%3], Soft: s, Rest: at%4 > 1, KeepStep: at%5 > 2,
+				L1: at%2 == 1, Scale: 0.5, Theta: []float32{0, 0.25, 1}[at%3], Rest: at%4 > 1, Soft: s,
+				KeepStep: at%5 > 2,
 			}
 			w, g, h, h2 := b.random(n), b.random(n), b.random(n), make([]float32, n)
 			w[0] = 0

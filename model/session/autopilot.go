@@ -282,7 +282,8 @@ type AutopilotState struct {
 	Planned    float64 // what it should cost by now
 	RateFactor float64 // of the learning rate
 	Note       string  // what it did last, or why it waits
-	// AtTarget is what each layer would keep at the target, with the weights of the last surgery; empty before the first.
+	// AtTarget is what each layer would keep at the target, with the weights of the last surgery; empty before the
+	// first.
 	AtTarget    []autopilot.LayerCut
 	Kept, Total int  // entries, now, of the layers that the target is of
 	Done        bool // the descent has come to its end, and its masks are frozen

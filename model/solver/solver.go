@@ -375,9 +375,9 @@ func (s *Solver) update(scale float32) {
 	}
 }
 
-// limitGradients says which gradients count in this iteration's passes: not those of pruned entries that rest or have a
-// theta of 0, unless clip_gradients, which looks at all, is set. It must depend on nothing but settings and the iteration, as a
-// device may round gradients otherwise where some are left out.
+// limitGradients says which gradients count in this iteration's passes: not those of pruned entries that rest or have
+// a theta of 0, unless clip_gradients, which looks at all, is set. It must depend on nothing but settings and the
+// iteration, as a device may round gradients otherwise where some are left out.
 func (s *Solver) limitGradients() {
 	for _, p := range s.Net.Params() {
 		theta, rest := s.theta(p)
