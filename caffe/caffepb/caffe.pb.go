@@ -4290,7 +4290,9 @@ type DataParameter struct {
 	ForceEncodedColor *bool                  `protobuf:"varint,9,opt,name=force_encoded_color,json=forceEncodedColor,def=0" json:"force_encoded_color,omitempty"`
 	Prefetch          *uint32                `protobuf:"varint,10,opt,name=prefetch,def=4" json:"prefetch,omitempty"`
 	// dns-tui: which of the database's records are read.
-	Records       *RecordRange `protobuf:"bytes,1003,opt,name=records" json:"records,omitempty"`
+	Records *RecordRange `protobuf:"bytes,1003,opt,name=records" json:"records,omitempty"`
+	// dns-tui: each epoch in another order, drawn from random_seed. Wants an LMDB.
+	Shuffle       *bool `protobuf:"varint,1004,opt,name=shuffle,def=0" json:"shuffle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4304,6 +4306,7 @@ const (
 	Default_DataParameter_Backend           = DataParameter_LEVELDB
 	Default_DataParameter_ForceEncodedColor = bool(false)
 	Default_DataParameter_Prefetch          = uint32(4)
+	Default_DataParameter_Shuffle           = bool(false)
 )
 
 func (x *DataParameter) Reset() {
@@ -4411,6 +4414,13 @@ func (x *DataParameter) GetRecords() *RecordRange {
 		return x.Records
 	}
 	return nil
+}
+
+func (x *DataParameter) GetShuffle() bool {
+	if x != nil && x.Shuffle != nil {
+		return *x.Shuffle
+	}
+	return Default_DataParameter_Shuffle
 }
 
 // Records that a data layer reads: those from the number from·n on and before to·n of n, both rounded down.
@@ -10122,7 +10132,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\x05VALID\x10\x01\x12\x0e\n" +
 	"\n" +
 	"BATCH_SIZE\x10\x02\x12\b\n" +
-	"\x04NONE\x10\x03\"\xb9\x03\n" +
+	"\x04NONE\x10\x03\"\xdb\x03\n" +
 	"\rDataParameter\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x17\n" +
 	"\x05scale\x18\x02 \x01(\x02:\x011R\x05scale\x12\x1b\n" +
@@ -10136,7 +10146,8 @@ const file_caffe_proto_rawDesc = "" +
 	"\x13force_encoded_color\x18\t \x01(\b:\x05falseR\x11forceEncodedColor\x12\x1d\n" +
 	"\bprefetch\x18\n" +
 	" \x01(\r:\x014R\bprefetch\x12-\n" +
-	"\arecords\x18\xeb\a \x01(\v2\x12.caffe.RecordRangeR\arecords\"\x1b\n" +
+	"\arecords\x18\xeb\a \x01(\v2\x12.caffe.RecordRangeR\arecords\x12 \n" +
+	"\ashuffle\x18\xec\a \x01(\b:\x05falseR\ashuffle\"\x1b\n" +
 	"\x02DB\x12\v\n" +
 	"\aLEVELDB\x10\x00\x12\b\n" +
 	"\x04LMDB\x10\x01\"7\n" +

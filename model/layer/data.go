@@ -138,6 +138,11 @@ func (l *data) Setup(c *Context, _, top []*Blob) error {
 	if db, err = section(db, p.GetRecords()); err != nil {
 		return fmt.Errorf("data_param: %w", err)
 	}
+	if p.GetShuffle() {
+		if db, err = c.shuffledDatabase(db); err != nil {
+			return fmt.Errorf("data_param: %w", err)
+		}
+	}
 	s, err := dataset.FromDatabase(db, t, c.recordRandoms)
 	if err != nil {
 		db.Close()
@@ -148,6 +153,16 @@ func (l *data) Setup(c *Context, _, top []*Blob) error {
 	}
 	l.Seek(c.skip(p.GetRandSkip()))
 	return nil
+}
+
+// shuffledDatabase is a database in an order of its own in each epoch. It closes the database where it fails.
+func (c *Context) shuffledDatabase(db dataset.Database) (dataset.Database, error) {
+	n, err := db.Count()
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return dataset.Shuffled(db, func(round uint64) []int { return c.shuffled(n, round, 0) })
 }
 
 // section is what a layer reads of a database. It closes the database where it fails.

@@ -137,6 +137,44 @@ func TestImageData(t *testing.T) {
 	}
 }
 
+// A shuffled Data layer hands out every record once an epoch, in an order of the epoch and of the seed, and goes on
+// where Seek says.
+func TestShuffledData(t *testing.T) {
+	d := host.New(host.Options{Threads: 2})
+	defer d.Close()
+	const batch, batches, seen = 64, 20, 50 // an epoch has 20 batches
+	run := func(seed uint64, from int) (labels [][]float32) {
+		n, err := sourceNet(d, caffepb.Phase_TRAIN, seed, fmt.Sprintf(
+			`layer { name: "d" type: "Data" top: "data" top: "label"
+			  data_param { source: %q batch_size: %d shuffle: true } }`,
+			modeltest.Root("oracle", "solvers", "mnist1280_lmdb"), batch))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		n.Sources()[0].Seek(uint64(from * batch))
+		return passes(t, d, n, "label", seen-from)
+	}
+	whole := run(1, 0)
+	counts := func(epoch int) (out [10]int) {
+		for _, b := range whole[epoch*batches:][:batches] {
+			for _, l := range b {
+				out[int(l)]++
+			}
+		}
+		return out
+	}
+	if counts(0) != counts(1) || slices.EqualFunc(whole[:batches], whole[batches:][:batches], slices.Equal) {
+		t.Errorf("epochs have %v and %v of each label, or the same order", counts(0), counts(1))
+	}
+	if rest := run(1, 27); !slices.EqualFunc(rest, whole[27:], slices.Equal) {
+		t.Error("after Seek the batches are others")
+	}
+	if other := run(2, 0); slices.EqualFunc(other, whole, slices.Equal) {
+		t.Error("another seed shuffles alike")
+	}
+}
+
 // A batch of one takes images of any size, and the net below follows.
 func TestImagesOfAnySize(t *testing.T) {
 	d := host.New(host.Options{Threads: 2})

@@ -1032,12 +1032,36 @@ func TestRecurrentResume(t *testing.T) {
 		run.Solver.SnapshotPrefix = proto.String(filepath.Join(t.TempDir(), "run"))
 		return run
 	}
+	resumesBitForBit(t, start)
+}
+
+// resumesBitForBit resumes a run that start makes from its fifth iteration.
+func resumesBitForBit(t *testing.T, start func() *config.Run) {
+	t.Helper()
 	whole, _ := weightsAt(t, start(), 2, 11)
 	first := start()
 	weightsAt(t, first, 2, 5)
 	again := start()
-	again.Snapshot = first.SnapshotPrefix() + "_iter_5.solverstate"
+	again.Weights, again.Snapshot = nil, first.SnapshotPrefix()+"_iter_5.solverstate"
 	if resumed, _ := weightsAt(t, again, 1, 11); !bytes.Equal(whole, resumed) {
 		t.Error("weights after a resume differ from those of the undisturbed run")
+	}
+}
+
+// A run resumes bit for bit where its Data layer is shuffled, which changes what it comes to.
+func TestShuffledResume(t *testing.T) {
+	start := func() *config.Run {
+		return mini(t, "dns_seed_mini", func(r *config.Run) {
+			for _, l := range r.Train.Net.Layer {
+				if l.DataParam != nil {
+					l.DataParam.Shuffle = proto.Bool(true)
+				}
+			}
+		})
+	}
+	resumesBitForBit(t, start)
+	shuffled, _ := weightsAt(t, start(), 2, 3)
+	if plain, _ := weightsAt(t, mini(t, "dns_seed_mini", nil), 2, 3); bytes.Equal(plain, shuffled) {
+		t.Error("shuffle changes nothing")
 	}
 }
