@@ -13,11 +13,11 @@ bin=../../bin/dns-tui
 solvers=../../testdata/results
 models=../../testdata/models
 
-# solver NAME SEED TO: a copy of a solver, and of its net, with a prefix and a seed of its own. The train data begins at a
-# record that the seed draws: nothing else of such a run is random.
+# solver NAME SEED TO: a copy of a solver, and of its net, with a prefix and a seed of its own, by which the train data is
+# shuffled: nothing else of such a run is random.
 solver() {
     net=$(awk -F'"' '/^net:/ { print $2 }' "$solvers/$1.solver.prototxt")
-    sed -e '0,/batch_size/s//rand_skip: 60000 batch_size/' "$solvers/$net" > "$3.net.prototxt"
+    sed -e '0,/batch_size/s//shuffle: true batch_size/' "$solvers/$net" > "$3.net.prototxt"
     sed -e "s/random_seed: 1/random_seed: $2/" -e "s|^net: .*|net: \"$3.net.prototxt\"|" \
         -e "s/snapshot_prefix: .*/snapshot_prefix: \"$3\"/" "$solvers/$1.solver.prototxt" > "$3.solver.prototxt"
 }
