@@ -4,6 +4,7 @@
 #   SEEDS=n    seeds 1 to n of each (1)
 #   ONLY=name  one part: lenet5, lenet300, ablation, fashion
 #   LANES=n    so many runs at a time (2)
+#   POINTS=".." times smaller, of the Fashion-MNIST frontier ("2 10 50")
 # What is measured already is not measured again: build/results/*.result has a line a run.
 set -eu
 scripts=$(cd "$(dirname "$0")" && pwd)
@@ -67,7 +68,7 @@ runs() {
             echo lenet5_400x "$seed" lenet5 $models/lenet5_dense.caffemodel --target 400x
         fi
         if wanted fashion; then
-            for x in 2 5 10 20 50; do
+            for x in ${POINTS:-2 10 50}; do
                 of="$seed fashion $models/fashion_dense.caffemodel --target ${x}x"
                 echo fashion_soft_${x}x "$of"
                 echo fashion_seed_${x}x "$of" --target-rule seed --target-scale sigma --target-schedule one_shot
