@@ -32,7 +32,7 @@ const (
 	Rule                // of a layer: gpu.Rule
 	Exponent            // of a layer under the soft rule: p, or Never for infinity
 	Theta               // of a layer under the soft rule: times the gradient of pruned weights
-	ThetaEvery          // of a layer under the soft rule: theta in every n-th iteration, 0 in the others
+	ThetaEvery          // of a layer under the soft rule: theta in one of n iterations, rest in the others
 )
 
 // paramNames are the names of the hyperparameters as they are typed and shown.

@@ -42,6 +42,12 @@ func (r *Run) HoldOut(part float64, source string) (*HeldOut, error) {
 	trains := train.Net.Layer[trained[0]]
 	held := proto.CloneOf(trains)
 	held.Include, held.Exclude = nil, nil
+	if p := held.DataParam; p != nil { // a test sees all of them, each once
+		p.Shuffle, p.RandSkip = nil, nil
+	}
+	if p := held.ImageDataParam; p != nil {
+		p.Shuffle, p.RandSkip = nil, nil
+	}
 	batch := batchOf(held)
 	for _, i := range imageLayers(base, state) {
 		l := base.Net.Layer[i]

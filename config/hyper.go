@@ -51,6 +51,9 @@ type SoftHyper struct {
 	ThetaEvery int     `json:"theta_every"` // Theta holds in one of so many iterations; in the others they rest
 }
 
+// MostThetaEvery is the largest ThetaEvery.
+const MostThetaEvery = 1e6
+
 // DefaultSoft is the settings of the soft rule where a file gives none.
 var DefaultSoft = SoftHyper{Exponent: 3, Theta: 1, ThetaEvery: 1}
 
@@ -94,16 +97,15 @@ func (l *LayerHyper) GradientFactor() float64 {
 // descent of LeNet-5 that took 98 % at once diverged where momentum went on between gradients, as it moved them three
 // times as far from one surgery to the next.
 //
-// They don't rest in one of each ThetaEvery iterations, and each time in another: number ⌊ThetaEvery·frac(k/φ)⌋ of the
-// k-th ThetaEvery, φ being the golden ratio. A database is read in its order, so were it always the first, and the
-// batches of its epochs a multiple of ThetaEvery, pruned weights would meet the same few batches again and again.
+// They don't rest in one of each ThetaEvery iterations, in one that a hash of these draws. A database is read in its
+// order, so were it always the first, and the batches of an epoch a multiple of ThetaEvery, pruned weights would meet
+// the same few batches again and again.
 func (l *LayerHyper) RestsAt(iter int) bool {
 	if l.Rule != gpu.SoftRule || l.ThetaEvery <= 1 {
 		return false
 	}
-	const perGolden = 0x9e3779b9 // 2^32/φ
-	frac := uint32(iter/l.ThetaEvery) * perGolden
-	return iter%l.ThetaEvery != int(uint64(frac)*uint64(l.ThetaEvery)>>32)
+	key := gpu.Key{Iter: uint64(iter / l.ThetaEvery)}
+	return iter%l.ThetaEvery != int(uint64(key.Block(0)[0])*uint64(l.ThetaEvery)>>32)
 }
 
 // Never is a Stop that no iteration reaches: surgery continues to the end. In text it is "never".
@@ -260,7 +262,7 @@ func (h *Hyper) Faults() []Fault {
 				check(Field{l.Name, Exponent}, l.Exponent, 1, 100)
 			}
 			check(Field{l.Name, Theta}, l.Theta, 0, 100)
-			check(Field{l.Name, ThetaEvery}, float64(l.ThetaEvery), 1, 1e6)
+			check(Field{l.Name, ThetaEvery}, float64(l.ThetaEvery), 1, MostThetaEvery)
 		default:
 			bad = append(bad, Fault{Field{l.Name, Rule}, fmt.Sprintf("is %d, wanted seed, paper or soft", l.Rule)})
 		}

@@ -80,7 +80,7 @@ lr_policy: "fixed" max_iter: 200 snapshot_prefix: "dense" random_seed: 7`)
 	if code := e.end(); code != 0 {
 		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
 	}
-	if !strings.Contains(read(t, filepath.Join(dir, "run.journal")), `"field":"branch","new":"run_iter_`) {
+	if !strings.Contains(read(t, filepath.Join(dir, "run.journal")), `"field":"branch","new":"run_search_iter_`) {
 		t.Error("the journal does not say that a branch was taken")
 	}
 	untilNoRun(t)

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Makes the results of docs/results.md and compares them with what is claimed: LeNet-5 and LeNet-300-100 on MNIST, the
-# ablation, CIFAR-10 quick on Fashion-MNIST. The test set is read once a run, at its end. Two runs at a time, a thread each.
+# ablation, CIFAR-10 quick on Fashion-MNIST. The test set is read once a run, at its end.
 #   SEEDS=n    seeds 1 to n of each (1)
 #   ONLY=name  one part: lenet5, lenet300, ablation, fashion
-#   LANES=n    so many runs at a time (2)
+#   LANES=n    so many runs at a time, a thread each (2)
 #   POINTS=".." times smaller, of the Fashion-MNIST frontier ("2 10 50")
 # What is measured already is not measured again: build/results/*.result has a line a run.
 set -eu
@@ -14,8 +14,8 @@ bin=../../bin/dns-tui
 solvers=../../testdata/results
 models=../../testdata/models
 
-# solver NAME SEED TO: a copy of a solver, and of its net, with a prefix and a seed of its own, by which the train data is
-# shuffled: nothing else of such a run is random.
+# solver NAME SEED TO: a copy of a solver, and of its net, with a prefix and a seed of its own, by which the train data
+# is shuffled: nothing else of such a run is random.
 solver() {
     net=$(awk -F'"' '/^net:/ { print $2 }' "$solvers/$1.solver.prototxt")
     sed -e '0,/batch_size/s//shuffle: true batch_size/' "$solvers/$net" > "$3.net.prototxt"
@@ -36,7 +36,11 @@ measure() {
     start=$(date +%s)
     "$bin" train --threads 1 --solver "$to.solver.prototxt" --weights "$weights" "$@" > "$to.log" 2>&1 || true
     seconds=$(($(date +%s) - start))
-    accuracy=$(awk '/test  accuracy/ { a = $5 } END { print a == "" ? "failed" : a }' "$to.log")
+    accuracy=$(awk '/test  accuracy/ { a = $5 } END { print a }' "$to.log")
+    if [ -z "$accuracy" ]; then
+        echo "$result, seed $seed, failed: $(tail -n 1 "$to.log")"
+        exit 1
+    fi
     awk -v r="$result" -v n="$seed" -v a="$accuracy" -v t="$seconds" \
         '/^  all/ { k = $3; total = $5 } END { print r, n, k + 0, total + 0, a, t }' "$to.log" > "$to.part"
     mv "$to.part" "$to.result"
@@ -62,6 +66,7 @@ wanted() { [ -z "${ONLY:-}" ] || [ "$ONLY" = "$1" ]; }
 # runs prints what is to be measured, the longest first.
 runs() {
     mlp=lenet_300_100_dense_iter_15000.caffemodel
+    quick=fashion_dense_iter_5000.caffemodel
     for seed in $(seq "$seeds"); do
         if wanted lenet5; then
             echo lenet5_310x "$seed" lenet5 $models/lenet5_dense.caffemodel
@@ -69,7 +74,7 @@ runs() {
         fi
         if wanted fashion; then
             for x in ${POINTS:-2 10 50}; do
-                of="$seed fashion $models/fashion_dense.caffemodel --target ${x}x"
+                of="$seed fashion $quick --target ${x}x"
                 echo fashion_soft_${x}x "$of"
                 echo fashion_seed_${x}x "$of" --target-rule seed --target-scale sigma --target-schedule one_shot
                 # Gradual magnitude pruning (Zhu and Gupta): a global threshold, the cubic schedule, nothing comes back.
@@ -92,7 +97,9 @@ for part in train test; do
     [ -e mnist_${part}_lmdb ] || ln -s ../demo/mnist_${part}_lmdb .
 done
 if wanted lenet300 || wanted ablation; then dense lenet_300_100_dense 15000; fi
-runs | xargs -L 1 -P "${LANES:-2}" sh "$scripts/check_results.sh" measure
+if wanted fashion; then dense fashion_dense 5000; fi
+failed=0
+runs | xargs -r -L 1 -P "${LANES:-2}" sh "$scripts/check_results.sh" measure || failed=1
 echo
 cat ./*.result | sort | awk '
     { n[$1]++; sum[$1] += $5; all[$1] = all[$1] " " $5; kept[$1] = $3; total[$1] = $4; time[$1] += $6
@@ -111,4 +118,5 @@ cat ./*.result | awk '
             printf "%s: wanted a mean of %.4f at %dx, found %.4f\n", r, accuracy_[r], times_[r], sum[r] / n[r]; bad = 1
         }
         exit bad
-    }'
+    }' || failed=1
+exit $failed

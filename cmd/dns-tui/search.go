@@ -146,7 +146,7 @@ func parseSearch(e *env, args []string) (*searchRun, error) {
 	if !caffe.Exists(s.state()) {
 		return s, nil
 	}
-	newest, _, err := session.FindSnapshot(s.run.SnapshotPrefix(), s.run.JournalPath())
+	newest, _, err := session.FindSnapshot(session.SearchPrefix(s.run.SnapshotPrefix()), s.run.JournalPath())
 	if err != nil {
 		return nil, fmt.Errorf("%s tells of a search, and its snapshots are gone (remove it to begin anew): %w",
 			s.state(), err)

@@ -335,7 +335,9 @@ func (s Settings) Faults() []Fault {
 	whole("interval", s.Interval, 1)
 	whole("anneal_iter", s.Anneal, 0)
 	whole("cycles", s.Cycles, 1)
-	whole("theta_every", s.ThetaEvery, 1)
+	if v := s.ThetaEvery; v != Auto && (v < 1 || v > config.MostThetaEvery) {
+		fault("theta_every", "is %d, wanted 1 to %d", v, int(config.MostThetaEvery))
+	}
 	if s.Retries < 0 || s.Retries > 100 {
 		fault("retries", "is %d, wanted 0 to 100", s.Retries)
 	}

@@ -136,6 +136,11 @@ func TestSteering(t *testing.T) {
 	if got := f.commands(); got != "base_lr 0.1 by anna, base_lr 1 at +5 by anna" {
 		t.Errorf("the session got %q", got)
 	}
+	// Nobody steers as a search by a name.
+	if _, err := attach(t, s, ClientOptions{Name: session.BySearch}).Do(context.Background(),
+		session.Command{Kind: session.Pause}); err != nil || !strings.HasSuffix(f.commands(), "pause by viewer search") {
+		t.Errorf("%v; the session got %q", err, f.commands())
+	}
 }
 
 // One command sets a field of each layer of a large net; one that is too long is told so, and the viewer stays.

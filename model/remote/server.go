@@ -476,6 +476,9 @@ func (v *viewer) command(ctx context.Context, m *remotepb.Command) bool {
 	}
 	c, err := decodeCommand(m)
 	c.By = v.name
+	if c.By == session.BySearch { // a name is for people to read: nobody steers as a search by it
+		c.By = "viewer " + c.By
+	}
 	switch {
 	case err != nil:
 		return answer(session.Ack{}, err)

@@ -6,17 +6,14 @@ package search
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"dns-tui/caffe"
-	"dns-tui/files"
 	"dns-tui/human"
 	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
@@ -126,14 +123,7 @@ func (s *search) show() {
 // save writes where the search is, and shows it.
 func (s *search) save() error {
 	s.show()
-	data, err := json.MarshalIndent(&s.now, "", " ")
-	if err != nil {
-		return err
-	}
-	return files.Write(s.State, func(w io.Writer) error {
-		_, err := w.Write(append(data, '\n'))
-		return err
-	})
+	return s.now.Save(s.State)
 }
 
 func (s *search) phase(format string, args ...any) error {
@@ -217,11 +207,24 @@ func (s *search) snapshot(ctx context.Context) (string, error) {
 	return ack.Detail, err
 }
 
-// do steers the run.
+// do steers the run. It waits while a person has it paused.
 func (s *search) do(ctx context.Context, c session.Command) (session.Ack, error) {
 	c.By = session.BySearch
-	return s.run.Do(ctx, c)
+	for {
+		ack, err := s.run.Do(ctx, c)
+		if !errors.Is(err, session.ErrHalted) {
+			return ack, err
+		}
+		select {
+		case <-ctx.Done():
+			return ack, ctx.Err()
+		case <-time.After(poll):
+		}
+	}
 }
+
+// poll is how often a search looks at a run that trains, or is paused.
+const poll = 20 * time.Millisecond
 
 // steer tells the autopilot something.
 func (s *search) steer(ctx context.Context, settings ...autopilot.Setting) error {
@@ -237,7 +240,7 @@ func set(name string, value any) autopilot.Setting {
 // train trains to an iteration. A person may pause the run meanwhile, and let it go on; a guard of the autopilot may
 // take it back.
 func (s *search) train(ctx context.Context, to int) error {
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for retreats := -1; ; {
 		sn := s.run.Snapshot()
@@ -431,7 +434,7 @@ const leastDescent = 20
 
 // snapshotName is the solverstate of an iteration.
 func (s *search) snapshotName(iter int) string {
-	return fmt.Sprintf("%s_iter_%d.solverstate", s.run.Snapshot().Prefix, iter)
+	return fmt.Sprintf("%s_iter_%d.solverstate", session.SearchPrefix(s.run.Snapshot().Prefix), iter)
 }
 
 // finish takes the run to the smallest net within the budget.

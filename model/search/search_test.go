@@ -65,7 +65,7 @@ func open(t *testing.T, dir string) (*session.Trainer, search.Options) {
 	}
 	state := session.SearchPath(run.SnapshotPrefix())
 	if _, err := os.Stat(state); err == nil {
-		if run.Snapshot, _, err = session.FindSnapshot(run.SnapshotPrefix(), run.JournalPath()); err != nil {
+		if run.Snapshot, _, err = session.FindSnapshot(session.SearchPrefix(run.SnapshotPrefix()), run.JournalPath()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -268,8 +268,9 @@ func TestPersonPauses(t *testing.T) {
 			if _, err := tr.Do(ctx, session.Command{Kind: session.Step, Count: 1}); err == nil {
 				t.Error("a person steps the run of a search")
 			}
-			// Rejected where the search had just come to a pause of its own.
-			_, _ = tr.Do(ctx, session.Command{Kind: session.Resume})
+			if _, err := tr.Do(ctx, session.Command{Kind: session.Resume}); err != nil {
+				t.Error(err)
+			}
 		}()
 	}
 	found, err := search.Run(ctx, tr, o)

@@ -11,6 +11,7 @@ import (
 type control struct {
 	State     State
 	Problem   string // why it is paused or failed
+	Halted    bool   // a person paused the run that a search steers
 	steps     int    // left before a pause; -1: none
 	toSurgery bool   // pause after the next surgery
 	stopping  bool   // end before the next iteration
@@ -55,7 +56,7 @@ func (p *control) resume(c Command, noSurgery string) error {
 	case c.Kind == Step && c.Count < 1:
 		return fmt.Errorf("step %d: wanted at least 1 iteration", c.Count)
 	}
-	p.steps, p.toSurgery = -1, c.Kind == StepSurgery
+	p.steps, p.toSurgery, p.Halted = -1, c.Kind == StepSurgery, false
 	if c.Kind == Step {
 		p.steps = c.Count
 	}
@@ -63,13 +64,16 @@ func (p *control) resume(c Command, noSurgery string) error {
 	return nil
 }
 
-// goOn trains on after a person's pause, as far as the search that steers the run has it train.
-func (p *control) goOn(k Kind) error {
-	if k != Resume || p.steps < 0 {
-		return errSearching
+// halt pauses the run because a person wants it, whether a search steers it or not.
+func (p *control) halt(searching bool) { p.State, p.Halted = Paused, searching }
+
+// goOn continues after a person's pause, as far as the search that steers the run has it train; between two steps of
+// the search that is no further.
+func (p *control) goOn() {
+	p.Halted = false
+	if p.steps >= 0 {
+		p.State, p.Problem = Running, ""
 	}
-	p.State, p.Problem = Running, ""
-	return nil
 }
 
 // pauseAfterSteps pauses a run that has made its steps.
@@ -97,7 +101,9 @@ func (p *control) operated() {
 }
 
 // wentBack pauses a run that went back.
-func (p *control) wentBack() { p.State, p.Problem, p.steps, p.toSurgery = Paused, "", -1, false }
+func (p *control) wentBack() {
+	p.State, p.Problem, p.steps, p.toSurgery, p.Halted = Paused, "", -1, false, false
+}
 
 // fail ends the run over a problem.
 func (p *control) fail(problem string) { p.State, p.Problem = Failed, problem }

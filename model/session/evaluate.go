@@ -107,7 +107,7 @@ func (t *Trainer) betweenBatches() bool {
 			case k == Resume, k == Step, k == StepSurgery:
 				r.Reply <- reply{Ack: Ack{Iter: t.solver.Iter}}
 			case k == Pause:
-				t.control.State = Paused
+				t.control.halt(t.searching())
 				t.publish()
 				r.Reply <- reply{Ack: Ack{Iter: t.solver.Iter}}
 				return true

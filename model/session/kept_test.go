@@ -139,13 +139,13 @@ func TestNormsAreOfWholeGradients(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		whole := 0 // the last iteration in which pruned weights did not rest
+		whole, wholes := -1, 0 // the last iteration in which pruned weights did not rest
 		for i := range 12 {
 			if measure {
 				s.MeasureNorms()
 			}
 			if !s.Hyper().Layer("ip1").RestsAt(i) {
-				whole = i
+				whole, wholes = i, wholes+1
 			}
 			if _, err := s.Step(); err != nil {
 				t.Fatal(err)
@@ -154,8 +154,8 @@ func TestNormsAreOfWholeGradients(t *testing.T) {
 				t.Errorf("after iteration %d norms are of iteration %d, wanted %d", i, n.Iter, whole)
 			}
 		}
-		if measure && whole == 0 {
-			t.Error("pruned weights rest in all iterations but the first: the test sees nothing")
+		if wholes < 2 {
+			t.Error("pruned weights rest in nearly all iterations: the test sees nothing")
 		}
 		for _, p := range s.Net.Params() {
 			out = append(out, modeltest.Values(d, p.Data))

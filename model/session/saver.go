@@ -54,13 +54,23 @@ const descentGuards = 3
 // guardSuffix is added to the prefix of the snapshots that are written before risky changes.
 const guardSuffix = "_guard"
 
+// searchSuffix is added to the prefix of those that a search writes.
+const searchSuffix = "_search"
+
 // ErrNoRestorePoint is returned by GoBack where there is nothing to go back to.
 var ErrNoRestorePoint = errors.New("no snapshot of this run to go back to")
 
 // save writes a snapshot. Where that fails training continues, the snapshot before stays, and it is tried again.
-func (s *saver) save(why string) error {
+func (s *saver) save(why string) error { return s.saveAt(s.Run.SnapshotPrefix(), why) }
+
+// saveForSearch is save, of a snapshot that a search goes back to: no other snapshot of the run replaces it.
+func (s *saver) saveForSearch(why string) error {
+	return s.saveAt(SearchPrefix(s.Run.SnapshotPrefix()), why)
+}
+
+func (s *saver) saveAt(prefix, why string) error {
 	s.Rec.sync() // what led to this snapshot is on the disk before it is
-	name, err := s.write(s.Run.SnapshotPrefix())
+	name, err := s.write(prefix)
 	if err != nil {
 		s.retryWhy = why
 		if s.backoff.fail(err, time.Now()) {

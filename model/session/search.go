@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
 	"slices"
 
 	"dns-tui/caffe"
+	"dns-tui/files"
 	"dns-tui/human"
 )
 
@@ -73,11 +75,17 @@ var (
 	// ErrNoSearch is returned by TakeBranch for a run without a search.
 	ErrNoSearch = errors.New("no search steers this run, and none was made at its snapshot_prefix")
 
+	// ErrHalted is returned to a search that would train, or test, while a person has the run paused.
+	ErrHalted = errors.New("the run is paused")
+
 	errSearching = errors.New("a search steers the run: pause it, take one of its branches, or stop it")
 )
 
 // SearchPath is where a search keeps its state, beside the snapshots of a prefix.
 func SearchPath(prefix string) string { return prefix + ".search" }
+
+// SearchPrefix is the prefix of the snapshots that a search writes, of a run's.
+func SearchPrefix(prefix string) string { return prefix + searchSuffix }
 
 // ReadSearch reads the state of a search; nil where there is none.
 func ReadSearch(path string) (*Search, error) {
@@ -93,6 +101,18 @@ func ReadSearch(path string) (*Search, error) {
 		return nil, &caffe.FileError{Path: path, Msg: fmt.Sprintf("is not the state of a search: %v", err), Err: err}
 	}
 	return s, nil
+}
+
+// Save writes the state of a search.
+func (s *Search) Save(path string) error {
+	data, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	return files.Write(path, func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
 }
 
 // Best is the branch within the budget that keeps least; nil where there is none.

@@ -14,7 +14,7 @@ import (
 // carryOut does one command and answers it, unless it is a change that waits for surgery.
 func (t *Trainer) carryOut(r request) {
 	c := r.Command
-	if t.endedSearch(&c) {
+	if t.isOfTakenSearch(c) {
 		r.Reply <- reply{Ack{Iter: t.solver.Iter}, ErrTaken}
 		return
 	}
@@ -27,7 +27,8 @@ func (t *Trainer) carryOut(r request) {
 		r.Reply <- reply{ack, nil} // it changed nothing that a snapshot shows
 		return
 	}
-	quiet := c.Kind == Undo || c.Kind == Redo || c.ReadsOnly() // that one is rejected is no event
+	// That one is rejected is no event.
+	quiet := c.Kind == Undo || c.Kind == Redo || c.ReadsOnly() || errors.Is(err, ErrHalted)
 	if err != nil && !quiet {
 		t.events.note(Event{Iter: t.solver.Iter, By: c.By, What: CommandRejected{c.String(), err.Error()}})
 	}
@@ -38,6 +39,9 @@ func (t *Trainer) carryOut(r request) {
 // do does one command. It reports that a change waits for surgery; to is answered then.
 func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) {
 	iter := t.solver.Iter
+	if err := t.besideSearch(c); err != nil {
+		return Ack{Iter: iter}, false, err
+	}
 	switch c.Kind {
 	case Set:
 		ack, waits, err = t.settings.change(c.Edits, &pendingCommand{By: c.By, Reply: to}, 0)
@@ -47,11 +51,11 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 		ack.Detail, err = t.saver.move(c.Path, c.By)
 	case Pause:
 		if err = t.control.running(); err == nil {
-			t.control.State = Paused
+			t.control.halt(t.searching())
 		}
 	case Resume, Step, StepSurgery:
 		if t.searching() && c.By != BySearch {
-			err = t.control.goOn(c.Kind)
+			t.control.goOn()
 		} else {
 			err = t.control.resume(c, t.settings.noSurgery())
 		}
@@ -69,7 +73,11 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 			ack.Detail = t.tests.text()
 		}
 	case SnapshotNow:
-		if err = t.saver.save("asked for"); err == nil {
+		save := t.saver.save
+		if c.By == BySearch {
+			save = t.saver.saveForSearch
+		}
+		if err = save("asked for"); err == nil {
 			ack.Detail = t.saver.lastSaved()
 		}
 	case Undo:
@@ -81,9 +89,7 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	case Cancel:
 		ack.Detail, err = t.settings.cancel(c.Count)
 	case GoBack:
-		if err = errSearching; c.By == BySearch || !t.searching() {
-			ack.Detail, err = t.goBack(c.Path)
-		}
+		ack.Detail, err = t.goBack(c.Path)
 		iter = t.solver.Iter
 	case TakeBranch:
 		ack.Detail, err = t.takeBranch(c.Path, c.By)
@@ -227,11 +233,22 @@ func (t *Trainer) retreat(why string) (ok bool) {
 
 // ShowSearch has snapshots show a search from now on; of one of which a branch was taken, that it has ended so.
 func (t *Trainer) ShowSearch(s *Search) {
-	for {
-		now, next := t.search.Load(), *s
-		if now != nil && now.Taken != "" {
-			next.took(now.Taken)
+	t.changeSearch(func(now *Search) {
+		taken := now.Taken
+		if *now = *s; taken != "" {
+			now.took(taken)
 		}
+	})
+}
+
+// changeSearch changes what snapshots show of the search, which both it and the training loop do.
+func (t *Trainer) changeSearch(change func(now *Search)) {
+	for {
+		now, next := t.search.Load(), Search{}
+		if now != nil {
+			next = *now
+		}
+		change(&next)
 		if t.search.CompareAndSwap(now, &next) {
 			return
 		}
@@ -256,8 +273,27 @@ func (t *Trainer) searching() bool {
 	return s != nil && s.Running
 }
 
-// endedSearch reports a command of a search that has nothing to say any more.
-func (t *Trainer) endedSearch(c *Command) bool {
+// besideSearch is why a command is refused while a search steers the run: it alone trains it, and changes settings.
+func (t *Trainer) besideSearch(c Command) error {
+	switch {
+	case !t.searching():
+	case c.By == BySearch:
+		if t.control.Halted && (c.Kind == Step || c.Kind == TestNow) {
+			return ErrHalted
+		}
+	case c.ReadsOnly():
+	default:
+		switch c.Kind {
+		case Pause, Resume, TestNow, SnapshotNow, Probe, TakeBranch, Stop:
+		default:
+			return errSearching
+		}
+	}
+	return nil
+}
+
+// isOfTakenSearch reports a command of a search that has nothing to say any more.
+func (t *Trainer) isOfTakenSearch(c Command) bool {
 	s := t.search.Load()
 	return c.By == BySearch && s != nil && s.Taken != ""
 }
@@ -281,13 +317,9 @@ func (t *Trainer) takeBranch(path, by string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for {
-		now := t.search.Load()
-		next := *now
-		next.took(path)
-		if t.search.CompareAndSwap(now, &next) {
-			break
-		}
+	t.changeSearch(func(now *Search) { now.took(path) })
+	if err := t.search.Load().Save(SearchPath(t.run.SnapshotPrefix())); err != nil {
+		t.note(Warning{fmt.Sprintf("that the branch was taken is not in the state of the search: %v", err)})
 	}
 	c := Change{Iter: t.solver.Iter, By: by, Taken: &Taken{filepath.Base(path)}}
 	t.rec.write(c)

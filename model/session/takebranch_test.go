@@ -121,6 +121,9 @@ func TestSearchOfLaterRun(t *testing.T) {
 	if sn := tr.Snapshot(); sn.Iter != 5 || sn.Search.Taken != path {
 		t.Errorf("the run stands at %d, of %q", sn.Iter, sn.Search.Taken)
 	}
+	if s, err := session.ReadSearch(session.SearchPath(tr.Snapshot().Prefix)); err != nil || s.Taken != path {
+		t.Errorf("the state of the search, %v, does not say that %s was taken: %+v", err, path, s)
+	}
 	stop(tr)
 
 	if err := os.WriteFile(file, []byte("{"), 0o644); err != nil {
@@ -134,5 +137,56 @@ func TestSearchOfLaterRun(t *testing.T) {
 	}
 	if !told || tr.Snapshot().Search != nil {
 		t.Errorf("a file that is no search shows %+v, told: %t", tr.Snapshot().Search, told)
+	}
+}
+
+// While a search steers the run it alone trains and changes it; a person pauses both, also where the search is between
+// two steps.
+func TestBesideSearch(t *testing.T) {
+	tr := startWith(t, mini(t, "dns_seed_mini", lasting), 2, session.Options{Guard: 3})
+	defer stop(tr)
+	stepTo(t, tr, 2)
+	tr.ShowSearch(searchOf("none"))
+	do := func(c session.Command, by string) error {
+		c.By = by
+		_, err := tr.Do(context.Background(), c)
+		return err
+	}
+	for _, c := range []session.Command{
+		set("base_lr", "0.1"), {Kind: session.Step, Count: 1}, {Kind: session.SurgeryNow}, {Kind: session.Undo},
+		{Kind: session.MovePrefix, Path: filepath.Join(t.TempDir(), "other")}, {Kind: session.GoBack},
+		{Kind: session.Steer, Autopilot: session.AutopilotRequest{Action: session.AutopilotOff}},
+	} {
+		if err := do(c, "anna"); err == nil || !strings.Contains(err.Error(), "a search steers the run") {
+			t.Errorf("%s: %v", c, err)
+		}
+	}
+	if sn := tr.Snapshot(); sn.Iter != 2 || len(sn.Changes) > 0 {
+		t.Errorf("what was refused took the run to %d, with changes %v", sn.Iter, sn.Changes)
+	}
+	step := session.Command{Kind: session.Step, Count: 1}
+	if err := do(session.Command{Kind: session.Pause}, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []session.Command{step, {Kind: session.TestNow}} {
+		if err := do(c, session.BySearch); !errors.Is(err, session.ErrHalted) {
+			t.Errorf("%s of the search, paused: %v", c, err)
+		}
+	}
+	if err := do(session.Command{Kind: session.Resume}, "anna"); err != nil {
+		t.Error(err)
+	}
+	if err := do(step, session.BySearch); err != nil {
+		t.Error(err)
+	}
+	if sn := settle(t, tr); sn.Iter != 3 {
+		t.Errorf("the search's step ends at %d", sn.Iter)
+	}
+	// What the search saves is no snapshot of the run's prefix, which would be replaced by the next of that iteration.
+	if err := do(session.Command{Kind: session.SnapshotNow}, session.BySearch); err != nil {
+		t.Error(err)
+	}
+	if sn := tr.Snapshot(); sn.Saved != session.SearchPrefix(sn.Prefix)+"_iter_3.solverstate" {
+		t.Errorf("the search saves %s", sn.Saved)
 	}
 }
