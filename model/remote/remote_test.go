@@ -137,9 +137,10 @@ func TestSteering(t *testing.T) {
 		t.Errorf("the session got %q", got)
 	}
 	// Nobody steers as a search by a name.
-	if _, err := attach(t, s, ClientOptions{Name: session.BySearch}).Do(context.Background(),
-		session.Command{Kind: session.Pause}); err != nil || !strings.HasSuffix(f.commands(), "pause by viewer search") {
-		t.Errorf("%v; the session got %q", err, f.commands())
+	named := attach(t, s, ClientOptions{Name: session.BySearch})
+	_, err = named.Do(context.Background(), session.Command{Kind: session.Pause})
+	if got := f.commands(); err != nil || !strings.HasSuffix(got, "pause by viewer search") {
+		t.Errorf("%v; the session got %q", err, got)
 	}
 }
 

@@ -65,7 +65,8 @@ func open(t *testing.T, dir string) (*session.Trainer, search.Options) {
 	}
 	state := session.SearchPath(run.SnapshotPrefix())
 	if _, err := os.Stat(state); err == nil {
-		if run.Snapshot, _, err = session.FindSnapshot(session.SearchPrefix(run.SnapshotPrefix()), run.JournalPath()); err != nil {
+		prefix := session.SearchPrefix(run.SnapshotPrefix())
+		if run.Snapshot, _, err = session.FindSnapshot(prefix, run.JournalPath()); err != nil {
 			t.Fatal(err)
 		}
 	}
