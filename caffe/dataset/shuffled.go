@@ -29,7 +29,7 @@ func (s *shuffled) index() error {
 	if s.Kind() != "LMDB" {
 		return fmt.Errorf("%s: shuffle wants an LMDB; a %s is read in its order", s.Path(), s.Kind())
 	}
-	n, err := s.Database.Count()
+	n, err := s.Count()
 	if err != nil {
 		return err
 	}
