@@ -437,12 +437,16 @@ func (s *search) snapshotName(iter int) string {
 	return fmt.Sprintf("%s_iter_%d.solverstate", session.SearchPrefix(s.run.Snapshot().Prefix), iter)
 }
 
-// finish takes the run to the smallest net within the budget.
+// finish takes the run to the smallest net within the budget, and saves it as the run's own.
 func (s *search) finish(ctx context.Context) error {
 	best := s.now.Best() // the first branch is always within
 	s.now.Done = true
 	if err := s.phase("done: %s", s.now.Describe(best)); err != nil {
 		return err
 	}
-	return s.back(ctx, best.Path)
+	if err := s.back(ctx, best.Path); err != nil {
+		return err
+	}
+	_, err := s.run.Do(ctx, session.Command{Kind: session.SnapshotNow})
+	return err
 }
