@@ -2,9 +2,9 @@ package dataset
 
 import "fmt"
 
-// Shuffled is a database in another order in each round: order gives that of round r, of the numbers below what the
-// database counts. It looks at every record once, to find it again. It closes the database where it fails.
-func Shuffled(db Database, order func(round uint64) []int) (Database, error) {
+// Shuffled is a database in another order in each round: order gives that of a round, of the numbers below n, which is
+// how many records there are. It looks at every record once, to find it again. It closes the database where it fails.
+func Shuffled(db Database, order func(n int, round uint64) []int) (Database, error) {
 	s := &shuffled{Database: db, order: order}
 	if err := s.index(); err != nil {
 		db.Close()
@@ -16,7 +16,7 @@ func Shuffled(db Database, order func(round uint64) []int) (Database, error) {
 type shuffled struct {
 	Database
 	records []keyValue
-	order   func(round uint64) []int
+	order   func(n int, round uint64) []int
 	next    uint64 // number, counted on over the rounds
 	now     []int  // the order of round
 	round   uint64
@@ -49,7 +49,7 @@ func (s *shuffled) index() error {
 func (s *shuffled) Next() (key, value []byte, err error) {
 	n := uint64(len(s.records))
 	if round := s.next / n; s.now == nil || s.round != round {
-		s.round, s.now = round, s.order(round)
+		s.round, s.now = round, s.order(len(s.records), round)
 	}
 	r := &s.records[s.now[s.next%n]]
 	s.next++

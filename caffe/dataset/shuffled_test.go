@@ -8,14 +8,12 @@ import (
 )
 
 // rotated is an order that tells apart rounds.
-func rotated(n int) func(uint64) []int {
-	return func(round uint64) []int {
-		order := make([]int, n)
-		for i := range order {
-			order[i] = (i*3 + int(round)) % n
-		}
-		return order
+func rotated(n int, round uint64) []int {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = (i*3 + int(round)) % n
 	}
+	return order
 }
 
 // A shuffled database gives each record once a round, in the order of the round, wherever one begins.
@@ -38,7 +36,7 @@ func TestShuffled(t *testing.T) {
 		}
 		want = append(want, v)
 	}
-	s, err := Shuffled(open("mnist1280_lmdb"), rotated(n))
+	s, err := Shuffled(open("mnist1280_lmdb"), rotated)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,12 +56,12 @@ func TestShuffled(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(v, want[rotated(n)(uint64(i / n))[i%n]]) {
+			if !bytes.Equal(v, want[rotated(n, uint64(i/n))[i%n]]) {
 				t.Fatalf("from %d on, record %d is another one", start, i)
 			}
 		}
 	}
-	if _, err := Shuffled(open("mnist1280_leveldb"), rotated(n)); err == nil ||
+	if _, err := Shuffled(open("mnist1280_leveldb"), rotated); err == nil ||
 		!strings.Contains(err.Error(), "shuffle wants an LMDB; a LevelDB is read in its order") {
 		t.Errorf("shuffled LevelDB: %v", err)
 	}

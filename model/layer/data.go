@@ -139,7 +139,8 @@ func (l *data) Setup(c *Context, _, top []*Blob) error {
 		return fmt.Errorf("data_param: %w", err)
 	}
 	if p.GetShuffle() {
-		if db, err = c.shuffledDatabase(db); err != nil {
+		order := func(n int, round uint64) []int { return c.shuffled(n, round, 0) }
+		if db, err = dataset.Shuffled(db, order); err != nil {
 			return fmt.Errorf("data_param: %w", err)
 		}
 	}
@@ -153,16 +154,6 @@ func (l *data) Setup(c *Context, _, top []*Blob) error {
 	}
 	l.Seek(c.skip(p.GetRandSkip()))
 	return nil
-}
-
-// shuffledDatabase is a database in an order of its own in each epoch. It closes the database where it fails.
-func (c *Context) shuffledDatabase(db dataset.Database) (dataset.Database, error) {
-	n, err := db.Count()
-	if err != nil {
-		db.Close()
-		return nil, err
-	}
-	return dataset.Shuffled(db, func(round uint64) []int { return c.shuffled(n, round, 0) })
 }
 
 // section is what a layer reads of a database. It closes the database where it fails.
