@@ -42,12 +42,8 @@ func (r *Run) HoldOut(part float64, source string) (*HeldOut, error) {
 	trains := train.Net.Layer[trained[0]]
 	held := proto.CloneOf(trains)
 	held.Include, held.Exclude = nil, nil
-	if p := held.DataParam; p != nil { // a test sees all of them, each once
-		p.Shuffle, p.RandSkip = nil, nil
-	}
-	if p := held.ImageDataParam; p != nil {
-		p.Shuffle, p.RandSkip = nil, nil
-	}
+	images := imagesOf(held)
+	*images.shuffle, *images.skip = nil, nil // a test sees all of them, each once
 	batch := batchOf(held)
 	for _, i := range imageLayers(base, state) {
 		l := base.Net.Layer[i]
@@ -56,7 +52,6 @@ func (r *Run) HoldOut(part float64, source string) (*HeldOut, error) {
 		}
 		batch = batchOf(l)
 	}
-	images := imagesOf(held)
 	if source != "" {
 		*images.source, *images.records = &source, nil
 	} else {
@@ -125,6 +120,8 @@ type images struct {
 	source  **string
 	batch   **uint32
 	records **caffepb.RecordRange
+	shuffle **bool
+	skip    **uint32
 	list    bool // a list of pictures, not a database
 }
 
@@ -134,13 +131,13 @@ func imagesOf(l *caffepb.LayerParameter) images {
 			l.DataParam = &caffepb.DataParameter{}
 		}
 		p := l.DataParam
-		return images{&p.Source, &p.BatchSize, &p.Records, false}
+		return images{&p.Source, &p.BatchSize, &p.Records, &p.Shuffle, &p.RandSkip, false}
 	}
 	if l.ImageDataParam == nil {
 		l.ImageDataParam = &caffepb.ImageDataParameter{}
 	}
 	p := l.ImageDataParam
-	return images{&p.Source, &p.BatchSize, &p.Records, true}
+	return images{&p.Source, &p.BatchSize, &p.Records, &p.Shuffle, &p.RandSkip, true}
 }
 
 // count is how many images are read; near is the file that names their source.
