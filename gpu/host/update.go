@@ -176,11 +176,7 @@ func (k *updateKernel) sgdKept(lo, hi int) {
 			continue
 		}
 		v := w[i]
-		dec := u.Decay * v
-		if u.L1 {
-			dec = decayTerm(u, v)
-		}
-		h := u.Rate*(u.Scale*grad[i]+dec) + u.Momentum*hist[i]
+		h := u.Rate*(u.Scale*grad[i]+decayTerm(u, v)) + u.Momentum*hist[i]
 		hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
 	}
 }
