@@ -225,17 +225,12 @@ func (p *pilot) aim(exact bool) error {
 	}
 	p.Solver.KeepStatistics(d.layers())
 	scale := now.Descent.Settings.Scale
-	if s, err := p.planner.solve(layers, now.Descent.Budget, scale); err == nil {
+	if s, err := p.planner.solve(layers, now.Descent.Budget, scale, false); err == nil {
 		p.atTarget = s.Clone()
 	}
 	b := now.Descent.Budget
 	b.Limit = now.budget(p.Solver.Iter)
-	var found *autopilot.Solution
-	if exact {
-		found, err = p.planner.solveExact(layers, b, scale)
-	} else {
-		found, err = p.planner.solve(layers, b, scale)
-	}
+	found, err := p.planner.solve(layers, b, scale, exact)
 	if _, ok := errors.AsType[*autopilot.Unreachable](err); ok {
 		if now.Held < 0 {
 			p.warn("the descent is paused: " + err.Error())

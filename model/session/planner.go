@@ -85,7 +85,7 @@ func (p *planner) plan(asked autopilot.Settings) (*Autopilot, *autopilot.Solutio
 			s.From = max(d.Budget.Cost.Now(layers), 1) // it continues from what is kept
 		}
 	}
-	found, err := p.finder.Solve(layers, d.Budget, asked.Scale)
+	found, err := p.solve(layers, d.Budget, asked.Scale, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -94,13 +94,12 @@ func (p *planner) plan(asked autopilot.Settings) (*Autopilot, *autopilot.Solutio
 
 // leaveOut excludes the layers that net and person left out of surgery, where the settings do not name them.
 func (p *planner) leaveOut(s autopilot.Settings, now *Autopilot) (autopilot.Settings, []autopilot.Derived) {
-	if now != nil || len(s.Layers) > 0 {
-		if now != nil && len(s.Layers) == 0 {
-			s.Exclude = append(
-				slices.Clip(s.Exclude),
-				missing(now.Descent.Settings.Exclude, s.Exclude,
-					now.Asked.Exclude)...)
-		}
+	switch {
+	case len(s.Layers) > 0:
+		return s, nil
+	case now != nil: // as when it began
+		left := missing(now.Descent.Settings.Exclude, s.Exclude, now.Asked.Exclude)
+		s.Exclude = append(slices.Clip(s.Exclude), left...)
 		return s, nil
 	}
 	var names []string
@@ -174,17 +173,14 @@ func (p *planner) predicted(a *Autopilot, found *autopilot.Solution) *Prediction
 	return out
 }
 
-// solve finds thresholds by the histograms of layers. What it returns is good until the next search.
+// solve finds thresholds by the histograms of layers, or exactly, by the entries themselves. What it returns is good
+// until the next search.
 func (p *planner) solve(
-	layers []autopilot.Layer, b autopilot.Budget, scale autopilot.Scale,
+	layers []autopilot.Layer, b autopilot.Budget, scale autopilot.Scale, exact bool,
 ) (*autopilot.Solution, error) {
-	return p.finder.Solve(layers, b, scale)
-}
-
-// solveExact finds thresholds by the entries themselves.
-func (p *planner) solveExact(
-	layers []autopilot.Layer, b autopilot.Budget, scale autopilot.Scale,
-) (*autopilot.Solution, error) {
+	if !exact {
+		return p.finder.Solve(layers, b, scale)
+	}
 	entries := make([][]float32, len(layers))
 	for i := range layers {
 		l := &layers[i]
