@@ -14,10 +14,6 @@ import (
 // carryOut does one command and answers it, unless it is a change that waits for surgery.
 func (t *Trainer) carryOut(r request) {
 	c := r.Command
-	if t.isOfTakenSearch(c) {
-		r.Reply <- reply{Ack{Iter: t.solver.Iter}, ErrTaken}
-		return
-	}
 	ack, waits, err := t.do(c, r.Reply)
 	if waits {
 		t.publish()
@@ -28,7 +24,7 @@ func (t *Trainer) carryOut(r request) {
 		return
 	}
 	// That one is rejected is no event.
-	quiet := c.Kind == Undo || c.Kind == Redo || c.ReadsOnly() || errors.Is(err, ErrHalted)
+	quiet := c.Kind == Undo || c.Kind == Redo || c.ReadsOnly() || errors.Is(err, ErrHalted) || errors.Is(err, ErrTaken)
 	if err != nil && !quiet {
 		t.events.note(Event{Iter: t.solver.Iter, By: c.By, What: CommandRejected{c.String(), err.Error()}})
 	}
@@ -273,9 +269,12 @@ func (t *Trainer) searching() bool {
 	return s != nil && s.Running
 }
 
-// besideSearch is why a command is refused while a search steers the run: it alone trains it, and changes settings.
+// besideSearch is why a command is refused where there is a search: while it steers the run, it alone trains it and
+// changes settings; once a branch of it was taken, it has nothing to say any more.
 func (t *Trainer) besideSearch(c Command) error {
-	switch {
+	switch s := t.search.Load(); {
+	case c.By == BySearch && s != nil && s.Taken != "":
+		return ErrTaken
 	case !t.searching():
 	case c.By == BySearch:
 		if t.control.Halted && (c.Kind == Step || c.Kind == TestNow) {
@@ -290,12 +289,6 @@ func (t *Trainer) besideSearch(c Command) error {
 		}
 	}
 	return nil
-}
-
-// isOfTakenSearch reports a command of a search that has nothing to say any more.
-func (t *Trainer) isOfTakenSearch(c Command) bool {
-	s := t.search.Load()
-	return c.By == BySearch && s != nil && s.Taken != ""
 }
 
 // takeBranch makes a branch of the search the run: a search that is under way ends, and the run goes back to the
