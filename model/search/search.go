@@ -194,12 +194,17 @@ func (s *search) point(ctx context.Context) error {
 	}
 	sn := s.run.Snapshot()
 	p := session.SearchPoint{Iter: sn.Iter, Path: path}
-	p.Kept, p.Total = sn.Kept()
-	if a := sn.Autopilot; a != nil {
-		p.Kept, p.Total = a.Kept, a.Total
-	}
+	p.Kept, p.Total = kept(sn)
 	s.now.Points = append(s.now.Points, p)
 	return s.save()
+}
+
+// kept is what is kept of the layers that the search is of: of all, as long as no descent says which.
+func kept(sn *session.Snapshot) (kept, total int) {
+	if a := sn.Autopilot; a != nil {
+		return a.Kept, a.Total
+	}
+	return sn.Kept()
 }
 
 func (s *search) snapshot(ctx context.Context) (string, error) {
@@ -412,9 +417,7 @@ func (s *search) anneal(ctx context.Context, from string, try *session.SearchTry
 	if b.Path, err = s.snapshot(ctx); err != nil {
 		return nil, err
 	}
-	if a := s.run.Snapshot().Autopilot; a != nil {
-		b.Kept, b.Total = a.Kept, a.Total
-	}
+	b.Kept, b.Total = kept(s.run.Snapshot())
 	b.Inside = inside(&s.now, b.Accuracy)
 	return b, nil
 }
