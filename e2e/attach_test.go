@@ -51,10 +51,7 @@ func TestNoWayBack(t *testing.T) {
 	e.wait("last surgery")
 	e.keys("d")
 	e.wait("could not be attached to")
-	e.keys("qaa")
-	if code := e.end(); code != 0 || !strings.Contains(e.sent(), "stopped at iteration") {
-		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
-	}
+	e.endRun("stopped at iteration")
 }
 
 // A person leaves, the run goes on and is listed; they come back, steer it, and end it.
@@ -70,10 +67,7 @@ func TestDetachAndAttach(t *testing.T) {
 	e.wait("mini-lenet", "conv1", "it/s")
 	e.keys(" ")
 	e.wait("PAUSED")
-	e.keys("qaa")
-	if code := e.end(); code != 0 || !strings.Contains(e.sent(), "stopped at iteration") {
-		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
-	}
+	e.endRun("stopped at iteration")
 	untilNoRun(t)
 }
 
@@ -117,10 +111,7 @@ func TestClosedTerminal(t *testing.T) {
 	e.end()
 	e = start(t, dir, 80, 24, "attach", "solver")
 	e.wait("mini-lenet", "it/s")
-	e.keys("qaa")
-	if code := e.end(); code != 0 {
-		t.Errorf("exit status %d", code)
-	}
+	e.endRun("")
 	untilNoRun(t)
 }
 

@@ -50,20 +50,14 @@ lr_policy: "fixed" max_iter: 200 snapshot_prefix: "dense" random_seed: 7`)
 	a.wait("this branch is not finished", "PAUSED")
 	a.keys("\x1b")
 	a.wait("ip1")
-	a.keys("qaa")
-	if code := a.end(); code != 0 {
-		t.Errorf("attach: exit status %d: %s", code, lastLines(a.sent()))
-	}
+	a.endRun("")
 	untilNoRun(t)
 
 	e = start(t, dir, 120, 40, search("40")...)
 	e.wait("done: ", "smallest within", "PAUSED")
 	e.keys("\x1b")
 	e.wait("ip1")
-	e.keys("qaa")
-	if code := e.end(); code != 0 || !strings.Contains(e.sent(), "to go on with it: ") {
-		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
-	}
+	e.endRun("to go on with it: ")
 	untilNoRun(t)
 
 	e = start(t, dir, 120, 40, "solver.prototxt", "--paused", "--resume")
@@ -76,10 +70,7 @@ lr_policy: "fixed" max_iter: 200 snapshot_prefix: "dense" random_seed: 7`)
 	e.wait("taken: ")
 	e.keys("\x1b")
 	e.wait("ip1")
-	e.keys("qaa")
-	if code := e.end(); code != 0 {
-		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
-	}
+	e.endRun("")
 	if !strings.Contains(read(t, filepath.Join(dir, "run.journal")), `"field":"branch","new":"run_search_iter_`) {
 		t.Error("the journal does not say that a branch was taken")
 	}

@@ -181,6 +181,15 @@ func (e *terminal) line(text string) string {
 	return ""
 }
 
+// endRun ends the run from its UI. The program is to succeed, and to have said something; "" is anything.
+func (e *terminal) endRun(said string) {
+	e.t.Helper()
+	e.keys("qaa")
+	if code := e.end(); code != 0 || !strings.Contains(e.sent(), said) {
+		e.t.Errorf("exit status %d: %s; wanted %q", code, lastLines(e.sent()), said)
+	}
+}
+
 // end waits for the program and returns its exit status.
 func (e *terminal) end() int {
 	e.t.Helper()

@@ -70,10 +70,7 @@ func TestSteer(t *testing.T) {
 	if m := kept.FindStringSubmatch(e.screen()); m == nil || m[1] == "100.0" {
 		t.Errorf("the masks did not come back:\n%s", e.screen())
 	}
-	e.keys("qaa")
-	if code := e.end(); code != 0 {
-		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
-	}
+	e.endRun("")
 }
 
 // SIGTERM and SIGINT write a snapshot, restore the terminal and end with 0.
@@ -128,10 +125,7 @@ func TestStalledTerminal(t *testing.T) {
 	untilFile(t, filepath.Join(dir, "run_iter_600.solverstate"))
 	e.gate.Unlock()
 	e.wait("600/600", "finished")
-	e.keys("qaa")
-	if code := e.end(); code != 0 {
-		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
-	}
+	e.endRun("")
 }
 
 // Any size, and a storm of sizes, is survived.
@@ -149,10 +143,7 @@ func TestResizeStorm(t *testing.T) {
 		}
 	}
 	e.wait("dns-tui", "Layers", "conv1", "q quit")
-	e.keys("qaa")
-	if code := e.end(); code != 0 {
-		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
-	}
+	e.endRun("")
 }
 
 // NO_COLOR and a terminal without colours get none.
