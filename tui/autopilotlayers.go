@@ -6,6 +6,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/human"
+	"dns-tui/model/autopilot"
 )
 
 // layerRows is how many layers a table of a height shows, beside frame, head and sum.
@@ -44,7 +45,7 @@ func (s *autopilotScreen) layers(w, h int) []string {
 	}
 	sum := timesSmaller(now.kept, now.total)
 	if o.atTarget != nil {
-		sum = fmt.Sprintf("%.4g → %s", float64(now.total)/float64(max(1, now.kept)), timesSmaller(atTarget, total))
+		sum = fmt.Sprintf("%.4g → %s", autopilot.TimesSmaller(now.kept, now.total), timesSmaller(atTarget, total))
 	}
 	all := c.row(t, "", "all", human.Count(total), human.Count(now.kept), then, part, "", "")
 	used := ansi.StringWidth(c.row(t, "", "", "", "", "", "", "", "")) - c.barRoom() - c.bound

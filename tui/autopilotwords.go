@@ -78,5 +78,5 @@ func timesSmaller(kept, total int) string {
 	if kept >= total {
 		return "dense"
 	}
-	return fmt.Sprintf("%.4g × smaller", float64(total)/float64(max(1, kept)))
+	return fmt.Sprintf("%.4g × smaller", autopilot.TimesSmaller(kept, total))
 }

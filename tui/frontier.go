@@ -11,6 +11,7 @@ import (
 	"github.com/guptarohit/asciigraph"
 
 	"dns-tui/human"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
 )
 
@@ -366,7 +367,7 @@ const perOctave = 1000
 
 // octaves is where a net of so many kept entries stands on the axis.
 func octaves(kept, total int) int {
-	return int(perOctave * math.Log2(float64(max(1, total))/float64(max(1, kept))))
+	return int(perOctave * math.Log2(autopilot.TimesSmaller(kept, max(1, total))))
 }
 
 // plotDepth is how far below the budget the plot reaches, in budgets, and at least: accuracies of nets that learned

@@ -18,6 +18,7 @@ import (
 	"dns-tui/files"
 	"dns-tui/human"
 	"dns-tui/model"
+	"dns-tui/model/autopilot"
 )
 
 func runInspect(_ context.Context, e *env, args []string) error {
@@ -143,7 +144,7 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 		"non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n",
 		human.Count(kept),
 		human.Count(total),
-		float64(total)/float64(max(1, kept)),
+		autopilot.TimesSmaller(kept, total),
 	)
 	if len(odd) > 0 {
 		escape.Fprintf(e.stdout, "the masks of layers %s are %s\n", strings.Join(odd, ", "), model.OddMasks)

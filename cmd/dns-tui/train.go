@@ -450,7 +450,7 @@ func printSummary(e *env, dir string, s *session.Snapshot) {
 			kept,
 			total,
 			100*float64(kept)/float64(total),
-			float64(total)/float64(max(1, kept)),
+			autopilot.TimesSmaller(kept, total),
 		)
 	}
 	if s.Saved != "" {

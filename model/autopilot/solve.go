@@ -48,7 +48,10 @@ type Solution struct {
 }
 
 // Times is how many times the kept entries all entries are.
-func (s *Solution) Times() float64 { return float64(s.Total) / float64(max(1, s.Kept)) }
+func (s *Solution) Times() float64 { return TimesSmaller(s.Kept, s.Total) }
+
+// TimesSmaller is how many times the kept entries all entries are.
+func TimesSmaller(kept, total int) float64 { return float64(total) / float64(max(1, kept)) }
 
 // Clone returns a copy that the solver does not write to.
 func (s *Solution) Clone() *Solution {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"dns-tui/model"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/solver"
 )
 
@@ -206,7 +207,7 @@ func (w AutopilotChanged) String() string { return w.Change.String() }
 
 func (w AutopilotDone) String() string {
 	text := fmt.Sprintf("the descent is done: %d of %d kept, %.4gx smaller; masks are frozen", w.Kept, w.Total,
-		float64(w.Total)/float64(max(1, w.Kept)))
+		autopilot.TimesSmaller(w.Kept, w.Total))
 	if w.Anneal > 0 {
 		text += fmt.Sprintf(", and the learning rate falls to 0 in %d iterations", w.Anneal)
 	}

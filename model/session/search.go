@@ -13,6 +13,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/files"
 	"dns-tui/human"
+	"dns-tui/model/autopilot"
 )
 
 // Search is a search for the smallest net within an accuracy budget, as it is now. Package search does it.
@@ -153,7 +154,7 @@ func (s *Search) Error(a float64) float64 {
 
 // Smaller is how many times smaller a net is that keeps so much: "310.4x".
 func Smaller(kept, total int) string {
-	return fmt.Sprintf("%.4gx", float64(total)/float64(max(1, kept)))
+	return fmt.Sprintf("%.4gx", autopilot.TimesSmaller(kept, total))
 }
 
 // Where says on which side of the budget a branch lies.
