@@ -314,6 +314,7 @@ func (t *Trainer) takeBranch(path, by string) (string, error) {
 	if err := t.search.Load().Save(SearchPath(t.run.SnapshotPrefix())); err != nil {
 		t.note(Warning{fmt.Sprintf("that the branch was taken is not in the state of the search: %v", err)})
 	}
+	_ = t.saver.save("a branch was taken") // the run's own, which --resume finds; a failure is told
 	c := Change{Iter: t.solver.Iter, By: by, Taken: &Taken{filepath.Base(path)}}
 	t.rec.write(c)
 	t.events.note(Event{Iter: c.Iter, By: by, What: ChangeApplied{c}})

@@ -98,7 +98,7 @@ func TestSearchOfLaterRun(t *testing.T) {
 	run := mini(t, "dns_seed_mini", lasting)
 	tr := startWith(t, run, 2, session.Options{Guard: 3})
 	stepTo(t, tr, 5)
-	path := must(t, tr, session.Command{Kind: session.SnapshotNow}).Detail
+	path := must(t, tr, session.Command{Kind: session.SnapshotNow, By: session.BySearch}).Detail
 	stepTo(t, tr, 8)
 	must(t, tr, session.Command{Kind: session.SnapshotNow})
 	stop(tr)
@@ -120,6 +120,11 @@ func TestSearchOfLaterRun(t *testing.T) {
 	must(t, tr, session.Command{Kind: session.TakeBranch, Path: path})
 	if sn := tr.Snapshot(); sn.Iter != 5 || sn.Search.Taken != path {
 		t.Errorf("the run stands at %d, of %q", sn.Iter, sn.Search.Taken)
+	}
+	// It is the run's own snapshot, which a resume finds.
+	if found, _, err := session.FindSnapshot(run.SnapshotPrefix(), run.JournalPath()); err != nil ||
+		filepath.Base(found) != "run_iter_5.solverstate" {
+		t.Errorf("a resume finds %s, %v", found, err)
 	}
 	if s, err := session.ReadSearch(session.SearchPath(tr.Snapshot().Prefix)); err != nil || s.Taken != path {
 		t.Errorf("the state of the search, %v, does not say that %s was taken: %+v", err, path, s)
