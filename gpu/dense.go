@@ -11,6 +11,7 @@ type Gemm struct {
 	Beta           float32
 	C              *Tensor
 	Kept           *Tensor // see Device.GemmKept; nil: all of C is wanted
+	Pruned         bool    // see Device.GemmPruned: C = A·op(B), B forward weights
 }
 
 func (o *Gemm) operands(v *operands) {
@@ -45,4 +46,10 @@ func (d *Device) GemmKept(
 	describe(d, &d.ops.Gemm, Gemm{
 		TransA: transA, TransB: transB, M: m, N: n, K: k, Alpha: alpha, A: a, B: b, Beta: beta, C: c, Kept: kept,
 	})
+}
+
+// GemmPruned sets C = A·op(B) where B is forward weights (see Masked weights), as an inner product is from layer to
+// layer in both directions: a device may leave out what is pruned, which is 0.
+func (d *Device) GemmPruned(transB bool, m, n, k int, a, b, c *Tensor) {
+	describe(d, &d.ops.Gemm, Gemm{TransB: transB, M: m, N: n, K: k, Alpha: 1, A: a, B: b, C: c, Pruned: true})
 }

@@ -70,6 +70,29 @@ func gemmKept(b *bench) {
 	b.check("GemmKept with beta = 0 over NaN", nan, []float64{6})
 }
 
+// gemmPruned checks products with forward weights.
+func gemmPruned(b *bench) {
+	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {16, 50, 80}, {64, 500, 3}, {33, 7, 1000}, {100, 257, 129}} {
+		m, n, k := s[0], s[1], s[2]
+		for at := range 2 * len(densities) {
+			transB, density := at&1 != 0, densities[at/2]
+			x, w := b.random(m*k), b.kept(k*n, density)
+			tx, tw, ty, want := b.tensor(x), b.tensor(w), b.empty(m*n), make([]float64, m*n)
+			b.d.GemmPruned(transB, m, n, k, tx, tw, ty)
+			for i := range want {
+				for p := range k {
+					at := p*n + i%n
+					if transB {
+						at = i%n*k + p
+					}
+					want[i] += float64(x[i/n*k+p]) * float64(w[at])
+				}
+			}
+			b.check(fmt.Sprint("GemmPruned ", s, transB, density), ty, want)
+		}
+	}
+}
+
 // convKept checks the gradients of a convolution's weights where those of kept ones alone are wanted.
 func convKept(b *bench, g *gpu.ConvGeometry, x, dy *gpu.Tensor, dw []float32, want []float64) {
 	for _, density := range densities {

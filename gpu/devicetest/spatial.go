@@ -49,27 +49,42 @@ func taps(g *gpu.ConvGeometry, f func(x, w, y int)) {
 	}
 }
 
+// convCase checks a convolution and its gradients: of weights as they are, and of forward weights of which some are
+// pruned.
 func convCase(b *bench, g *gpu.ConvGeometry) {
+	x, dy := b.random(g.InputLen()), b.random(g.OutputLen())
+	convProducts(b, g, x, dy, b.random(g.WeightLen()))
+	for _, density := range densities {
+		convProducts(b, g, x, dy, b.kept(g.WeightLen(), density))
+	}
+	convGradients(b, g, x, dy)
+}
+
+// convProducts checks outputs and the gradient of inputs.
+func convProducts(b *bench, g *gpu.ConvGeometry, x, dy, w []float32) {
 	name := fmt.Sprintf("%+v", *g)
-	nx, nw, ny := g.N*g.C*g.H*g.W, g.O*g.C/g.Groups*g.KH*g.KW, g.N*g.O*g.OutH*g.OutW
-	x, w, c, dy := b.random(nx), b.random(nw), b.random(g.O), b.random(ny)
-	tx, tw, tc, ty := b.tensor(x), b.tensor(w), b.tensor(c), b.empty(ny)
-	before := b.random(nw)
-	y, dx, dw := make([]float64, ny), make([]float64, nx), wide(before)
-	tdw := b.tensor(before)
+	c := b.random(g.O)
+	tx, tdy, tw, tc, ty, tdx := b.tensor(x), b.tensor(dy), b.tensor(w), b.tensor(c), b.empty(len(dy)), b.empty(len(x))
+	y, dx := make([]float64, len(dy)), make([]float64, len(x))
 	taps(g, func(i, k, o int) {
 		y[o] += float64(x[i]) * float64(w[k])
 		dx[i] += float64(dy[o]) * float64(w[k])
-		dw[k] += float64(dy[o]) * float64(x[i])
 	})
 	b.d.Conv(g, tx, tw, nil, ty)
 	b.check("Conv without bias "+name, ty, y)
 	plane := g.OutH * g.OutW
 	b.d.Conv(g, tx, tw, tc, ty)
-	b.check("Conv "+name, ty, each(ny, func(i int) float64 { return y[i] + float64(c[i/plane%g.O]) }))
-	tdy, tdx := b.tensor(dy), b.empty(nx)
+	b.check("Conv "+name, ty, each(len(y), func(i int) float64 { return y[i] + float64(c[i/plane%g.O]) }))
 	b.d.ConvBackwardData(g, tdy, tw, tdx)
 	b.check("ConvBackwardData "+name, tdx, dx)
+}
+
+// convGradients checks gradients of weights and biases.
+func convGradients(b *bench, g *gpu.ConvGeometry, x, dy []float32) {
+	name, plane := fmt.Sprintf("%+v", *g), g.OutH*g.OutW
+	before := b.random(g.WeightLen())
+	tx, tdy, tdw, dw := b.tensor(x), b.tensor(dy), b.tensor(before), wide(before)
+	taps(g, func(i, k, o int) { dw[k] += float64(dy[o]) * float64(x[i]) })
 	db := b.random(g.O)
 	tdb := b.tensor(db)
 	b.d.ConvBackwardWeights(g, tx, tdy, nil, tdw, tdb)

@@ -22,17 +22,19 @@ type Options struct {
 
 // back is the CPU.
 type back struct {
-	pool      *workers
-	blas      multiplier
-	notices   []string
-	kernels   kernels
-	col       [][]float32 // im2col scratch of each worker
-	grads     []float32   // partial weight gradients of a convolution
-	packed    []float32   // operands of a product of kept entries alone
-	taps      keptTaps    // of a convolution
-	sums      []float64   // results of the pieces of a reduction
-	allocated atomic.Int64
-	account   memory.Account
+	pool         *workers
+	blas         multiplier
+	notices      []string
+	kernels      kernels
+	col          [][]float32    // im2col scratch of each worker
+	grads        []float32      // partial weight gradients of a convolution
+	packed       []float32      // operands of a product of kept entries alone
+	taps         keptTaps       // of a convolution
+	combinations combinations   // of a convolution with pruned weights
+	gathered     []combinations // of each worker, of a product with pruned weights
+	sums         []float64      // results of the pieces of a reduction
+	allocated    atomic.Int64
+	account      memory.Account
 }
 
 // New returns the host device.
@@ -44,7 +46,7 @@ func NewBack(o Options) gpu.Back {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	d := &back{pool: newWorkers(n), blas: goBLAS{}, col: make([][]float32, n)}
+	d := &back{pool: newWorkers(n), blas: goBLAS{}, col: make([][]float32, n), gathered: make([]combinations, n)}
 	if !o.GoBLAS {
 		lib, err := loadOpenBLAS(n)
 		var room *roomError

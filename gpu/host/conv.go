@@ -28,6 +28,10 @@ func sizesOf(g *gpu.ConvGeometry) convSizes {
 }
 
 func (d *back) conv(o *gpu.Conv) {
+	if sparse(slice(o.W), convCrossover(o.G.O/o.G.Groups)) {
+		d.convPruned(o)
+		return
+	}
 	k := convKernel{d, o.G, slice(o.X), slice(o.W), slice(o.B), slice(o.Y)}
 	launch(d, &d.kernels.conv, k, o.G.N, 1)
 }
@@ -72,6 +76,10 @@ func (d *back) columns(g *gpu.ConvGeometry, s *convSizes, x []float32, worker in
 }
 
 func (d *back) convBackwardData(o *gpu.ConvBackwardData) {
+	if sparse(slice(o.W), convCrossover(o.G.O/o.G.Groups)) {
+		d.convBackwardDataPruned(o)
+		return
+	}
 	k := convBackwardDataKernel{d, o.G, slice(o.DY), slice(o.W), slice(o.DX)}
 	launch(d, &d.kernels.convBackwardData, k, o.G.N, 1)
 }
@@ -114,7 +122,7 @@ func (d *back) convBackwardWeights(o *gpu.ConvBackwardWeights) {
 	if o.DW == nil {
 		return
 	}
-	if o.Kept != nil && sparse(slice(o.Kept), crossover) {
+	if o.Kept != nil && sparse(slice(o.Kept), gradientCrossover) {
 		d.convBackwardKept(o)
 		return
 	}

@@ -3,8 +3,12 @@ package host
 import "dns-tui/gpu"
 
 func (d *back) gemm(o *gpu.Gemm) {
-	if o.Kept != nil && sparse(slice(o.Kept), min(crossover, float64(o.K)/short)) {
+	if o.Kept != nil && sparse(slice(o.Kept), productCrossover(o.K)) {
 		d.gemmKept(o)
+		return
+	}
+	if o.Pruned && sparse(slice(o.B), productCrossover(o.M)) {
+		d.gemmPruned(o)
 		return
 	}
 	k := gemmKernel{

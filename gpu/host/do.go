@@ -191,8 +191,11 @@ type kernels struct {
 	gemm                    gemmKernel
 	gemmKept                gemmKeptKernel
 	pack                    packKernel
+	gemmPruned              gemmPrunedKernel
 	conv                    convKernel
+	convPruned              convPrunedKernel
 	convBackwardData        convBackwardDataKernel
+	convBackwardDataPruned  convBackwardDataPrunedKernel
 	convBackwardWeights     convBackwardWeightsKernel
 	addRuns                 addRunsKernel
 	convBackwardKept        convBackwardKeptKernel

@@ -68,7 +68,7 @@ func (k *maxPool2Kernel) run(lo, hi, _ int) {
 			base := 2 * oh * g.W
 			r0, r1 := x[base:][:g.W], x[base+g.W:][:g.W]
 			yr, ar := y[oh*g.OutW:][:g.OutW], argmax[oh*g.OutW:][:g.OutW]
-			for ow := range yr {
+			for ow := maxPool2Vectors(r0, r1, yr, ar, base); ow < len(yr); ow++ {
 				top := max(ordered(r0[2*ow])|3, ordered(r0[2*ow+1])|2, ordered(r1[2*ow])|1, ordered(r1[2*ow+1]))
 				in := 3 - int(top&3)
 				yr[ow] = fromOrdered(top)

@@ -62,7 +62,7 @@ func (l *innerProduct) Setup(c *Context, bottom, top []*Blob) (err error) {
 
 func (l *innerProduct) Forward(bottom, top []*Blob) error {
 	d := l.c.Device
-	d.Gemm(false, !l.transposed, l.m, l.n, l.k, 1, bottom[0].Data, l.w.Forward(), 0, top[0].Data)
+	d.GemmPruned(!l.transposed, l.m, l.n, l.k, bottom[0].Data, l.w.Forward(), top[0].Data)
 	if l.b != nil {
 		d.AddBias(l.outputs(), l.b.Forward(), top[0].Data)
 	}
@@ -86,6 +86,6 @@ func (l *innerProduct) Backward(top []*Blob, need []bool, bottom []*Blob) {
 		d.SumBias(l.outputs(), top[0].Diff, db)
 	}
 	if need[0] {
-		d.Gemm(false, l.transposed, l.m, l.k, l.n, 1, top[0].Diff, l.w.Forward(), 0, bottom[0].Diff)
+		d.GemmPruned(l.transposed, l.m, l.k, l.n, top[0].Diff, l.w.Forward(), bottom[0].Diff)
 	}
 }

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -12,64 +11,17 @@ import (
 
 // Where little is kept, gradients of pruned weights are left out: they stay as they are. Where much is, all are
 // computed. The results have the same bits on any number of threads.
-func TestKeptOnly(t *testing.T) {
-	for _, density := range []float32{0.01, 0.5} {
-		var want [][]float32
-		for _, threads := range []int{1, 3} {
-			d := New(Options{Threads: threads})
-			defer d.Close()
-			have := keptOnly(t, d, density)
-			if want == nil {
-				want = have
-			}
-			for op, values := range have {
-				for i, v := range values {
-					if math.Float32bits(v) != math.Float32bits(want[op][i]) {
-						t.Fatalf(
-							"operation %d at %g: [%d] is %g by %d threads, %g by 1",
-							op,
-							density,
-							i,
-							v,
-							threads,
-							want[op][i],
-						)
-					}
-				}
-			}
-		}
-	}
-}
+func TestKeptOnly(t *testing.T) { sameOnThreads(t, keptOnly) }
 
 // keptOnly returns weight gradients of a product and of two convolutions, which were 1 before.
-func keptOnly(t *testing.T, d *gpu.Device, density float32) (out [][]float32) {
+func keptOnly(t *testing.T, o operands, density float32) (out [][]float32) {
 	t.Helper()
-	stream := uint32(0)
-	tensor := func(n int) *gpu.Tensor {
-		stream++
-		key := gpu.Key{Seed: 3, Stream: stream}
-		v := make([]float32, n)
-		for i := range v {
-			v[i] = key.Uniform(i) - 0.5
-		}
-		x, err := gpu.NewTensor(d, n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.Upload(x, v)
-		return x
-	}
+	d, tensor := o.d, o.tensor
 	check := func(n int, run func(kept, dw *gpu.Tensor)) {
 		t.Helper()
-		kept, dw := tensor(n), tensor(n)
+		kept, dw := o.forwardWeights(n, density), tensor(n)
 		m, v := make([]float32, n), make([]float32, n)
 		d.Download(m, kept)
-		for i := range m {
-			if m[i]+0.5 >= density {
-				m[i] = gpu.Pruned
-			}
-		}
-		d.Upload(kept, m)
 		d.Fill(dw, 1)
 		run(kept, dw)
 		d.Download(v, dw)
@@ -89,15 +41,82 @@ func keptOnly(t *testing.T, d *gpu.Device, density float32) (out [][]float32) {
 	check(rows*cols, func(kept, dw *gpu.Tensor) {
 		d.GemmKept(true, false, rows, cols, batch, 1, y, x, 1, dw, kept)
 	})
-	for _, g := range []gpu.ConvGeometry{
-		{N: 20, C: 4, H: 9, W: 10, O: 40, KH: 3, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 2},
-		{N: 33, C: 6, H: 19, W: 17, O: 30, KH: 5, KW: 3, SH: 2, SW: 3, PH: 2, PW: 1, DH: 1, DW: 2, Groups: 1},
-	} {
-		g.Resolve()
+	for _, g := range threadGeometries() {
 		x, dy := tensor(g.InputLen()), tensor(g.OutputLen())
 		check(g.WeightLen(), func(kept, dw *gpu.Tensor) { d.ConvBackwardWeights(&g, x, dy, kept, dw, nil) })
 	}
 	return out
+}
+
+func threadGeometries() []gpu.ConvGeometry {
+	all := []gpu.ConvGeometry{
+		{N: 20, C: 4, H: 9, W: 10, O: 40, KH: 3, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 2},
+		{N: 33, C: 6, H: 19, W: 17, O: 30, KH: 5, KW: 3, SH: 2, SW: 3, PH: 2, PW: 1, DH: 1, DW: 2, Groups: 1},
+	}
+	for i := range all {
+		all[i].Resolve()
+	}
+	return all
+}
+
+// sameOnThreads fails unless results of products where little is kept, and where much is, have the same bits by one
+// thread and by three.
+func sameOnThreads(t *testing.T, results func(*testing.T, operands, float32) [][]float32) {
+	for _, density := range []float32{0.01, 0.95} {
+		var want [][]float32
+		for _, threads := range []int{1, 3} {
+			d := New(Options{Threads: threads})
+			defer d.Close()
+			have := results(t, operands{t, d, new(uint32)}, density)
+			if want == nil {
+				want = have
+			}
+			for op, values := range have {
+				for i, v := range values {
+					if w := want[op][i]; math.Float32bits(v) != math.Float32bits(w) {
+						t.Fatalf("operation %d at %g: [%d] is %g by %d threads, %g by 1", op, density, i, v, threads, w)
+					}
+				}
+			}
+		}
+	}
+}
+
+// operands makes operands of a device.
+type operands struct {
+	t      *testing.T
+	d      *gpu.Device
+	stream *uint32
+}
+
+func (o operands) tensor(n int) *gpu.Tensor {
+	o.t.Helper()
+	*o.stream++
+	key := gpu.Key{Seed: 3, Stream: *o.stream}
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = key.Uniform(i) - 0.5
+	}
+	x, err := gpu.NewTensor(o.d, n)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.d.Upload(x, v)
+	return x
+}
+
+// forwardWeights returns n of which a fraction is kept.
+func (o operands) forwardWeights(n int, density float32) *gpu.Tensor {
+	o.t.Helper()
+	x, m := o.tensor(n), make([]float32, n)
+	o.d.Download(m, x)
+	for i, v := range m {
+		if v+0.5 >= density {
+			m[i] = gpu.Pruned
+		}
+	}
+	o.d.Upload(x, m)
+	return x
 }
 
 // What is kept is found wherever it is, at the ends too.
@@ -132,42 +151,8 @@ func TestNextKept(t *testing.T) {
 // BenchmarkKeptOnly measures weight gradients of kept entries alone (sparse) beside those of all (dense): of layers of
 // LeNet-5 (batch 64) and AlexNet, by the fraction that is kept.
 func BenchmarkKeptOnly(b *testing.B) {
-	d := NewBack(Options{}).(*back)
-	defer d.Close()
-	tensor := func(n int) *gpu.Tensor {
-		m, err := d.Alloc(n)
-		if err != nil {
-			b.Fatal(err)
-		}
-		t := &gpu.Tensor{Mem: m, N: n, Shape: []int{n}}
-		key := gpu.Key{Seed: 1, Stream: uint32(n)}
-		for i := range slice(t) {
-			slice(t)[i] = key.Uniform(i) - 0.5
-		}
-		return t
-	}
-	// compare runs both for masks of several densities.
-	compare := func(name string, kept *gpu.Tensor, dense, sparse func()) {
-		values := append([]float32(nil), slice(kept)...)
-		b.Run(name+"/dense", func(b *testing.B) {
-			for b.Loop() {
-				dense()
-			}
-		})
-		for _, density := range []float32{0.003, 0.01, 0.03, 0.1, 0.3} {
-			for i, v := range values {
-				if slice(kept)[i] = v; (gpu.Key{Seed: 2}).Uniform(i) >= density {
-					slice(kept)[i] = gpu.Pruned
-				}
-			}
-			b.Run(fmt.Sprintf("%s/sparse %.1f%%", name, 100*density), func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					sparse()
-				}
-			})
-		}
-	}
+	s := newBenchSet(b)
+	d, tensor, compare := s.d, s.tensor, s.compare
 	for _, c := range []struct {
 		name               string
 		n, c, h, o, kernel int

@@ -1,0 +1,18 @@
+package host
+
+import "golang.org/x/sys/cpu"
+
+//go:noescape
+func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)
+
+// maxPool2Vectors does the windows of two rows, the first of which begins at the position first, four at a time. It
+// returns how many it did.
+func maxPool2Vectors(r0, r1, y, argmax []float32, first int) int {
+	n := len(y) / 4
+	if n == 0 || !cpu.X86.HasAVX {
+		return 0
+	}
+	_, _ = r1[:8*n], argmax[:4*n]
+	maxPool2Rows(&r0[0], &r1[0], &y[0], &argmax[0], n, float32(first), float32(len(r0)))
+	return 4 * n
+}

@@ -1,0 +1,73 @@
+#include "textflag.h"
+
+DATA steps<>+0(SB)/4, $0.0
+DATA steps<>+4(SB)/4, $2.0
+DATA steps<>+8(SB)/4, $4.0
+DATA steps<>+12(SB)/4, $6.0
+GLOBL steps<>(SB), RODATA|NOPTR, $16
+
+DATA one<>+0(SB)/4, $1.0
+GLOBL one<>(SB), RODATA|NOPTR, $4
+
+DATA eight<>+0(SB)/4, $8.0
+GLOBL eight<>(SB), RODATA|NOPTR, $4
+
+// func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)
+//
+// Four windows at a time, n times: elements of even and odd columns of both rows are compared in the order of their
+// positions. One takes the place of the largest so far where it is larger, or the first that is NaN.
+TEXT ·maxPool2Rows(SB), NOSPLIT, $0-48
+	MOVQ         r0+0(FP), SI
+	MOVQ         r1+8(FP), DX
+	MOVQ         y+16(FP), DI
+	MOVQ         argmax+24(FP), BX
+	MOVQ         n+32(FP), CX
+	VBROADCASTSS first+40(FP), X15
+	VADDPS       steps<>(SB), X15, X15 // X15: positions of the windows
+	VBROADCASTSS width+44(FP), X14     // X14: from one row to the next
+	VBROADCASTSS one<>(SB), X13
+	VBROADCASTSS eight<>(SB), X12      // X12: from four windows to the next
+
+loop:
+	VMOVUPS (SI), X0
+	VMOVUPS 16(SI), X1
+	VSHUFPS $0x88, X1, X0, X2 // X2: top left
+	VSHUFPS $0xdd, X1, X0, X3 // X3: top right
+	VMOVUPS (DX), X0
+	VMOVUPS 16(DX), X1
+	VSHUFPS $0x88, X1, X0, X4 // X4: bottom left
+	VSHUFPS $0xdd, X1, X0, X5 // X5: bottom right
+
+	VMOVAPS X15, X8           // X2: the largest so far, X8: where it is
+
+	VADDPS    X13, X15, X9
+	VCMPPS    $6, X2, X3, X6 // not less or equal
+	VCMPPS    $7, X2, X2, X7 // a number
+	VANDPS    X6, X7, X6
+	VBLENDVPS X6, X3, X2, X2
+	VBLENDVPS X6, X9, X8, X8
+
+	VADDPS    X14, X15, X9
+	VCMPPS    $6, X2, X4, X6 // not less or equal
+	VCMPPS    $7, X2, X2, X7 // a number
+	VANDPS    X6, X7, X6
+	VBLENDVPS X6, X4, X2, X2
+	VBLENDVPS X6, X9, X8, X8
+
+	VADDPS    X13, X9, X9
+	VCMPPS    $6, X2, X5, X6 // not less or equal
+	VCMPPS    $7, X2, X2, X7 // a number
+	VANDPS    X6, X7, X6
+	VBLENDVPS X6, X5, X2, X2
+	VBLENDVPS X6, X9, X8, X8
+
+	VMOVUPS X2, (DI)
+	VMOVUPS X8, (BX)
+	VADDPS  X12, X15, X15
+	ADDQ    $32, SI
+	ADDQ    $32, DX
+	ADDQ    $16, DI
+	ADDQ    $16, BX
+	DECQ    CX
+	JNZ     loop
+	RET
