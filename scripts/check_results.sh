@@ -2,7 +2,7 @@
 # Makes the results of docs/results.md and compares them with what is claimed: LeNet-5 and LeNet-300-100 on MNIST, the
 # ablation, CIFAR-10 quick on Fashion-MNIST. The test set is read once a run, at its end.
 #   SEEDS=n    seeds 1 to n of each (1)
-#   ONLY=name  one part: lenet5, lenet300, ablation, fashion
+#   ONLY=name  one part: lenet5, lenet300, ablation, fashion; fashion_dense: the dense net of fashion, anew
 #   LANES=n    so many runs at a time, a thread each (2)
 #   POINTS=".." times smaller, of the Fashion-MNIST frontier ("2 10 50")
 # What is measured already is not measured again: build/results/*.result has a line a run.
@@ -66,7 +66,7 @@ wanted() { [ -z "${ONLY:-}" ] || [ "$ONLY" = "$1" ]; }
 # runs prints what is to be measured, the longest first.
 runs() {
     mlp=lenet_300_100_dense_iter_15000.caffemodel
-    quick=fashion_dense_iter_5000.caffemodel
+    quick=$models/fashion_quick_dense.caffemodel
     for seed in $(seq "$seeds"); do
         if wanted lenet5; then
             echo lenet5_310x "$seed" lenet5 $models/lenet5_dense.caffemodel
@@ -86,7 +86,11 @@ runs() {
             echo lenet300_114x "$seed" lenet_300_100 $mlp
             echo lenet300_150x "$seed" lenet_300_100 $mlp --target 150x
         fi
-        if wanted ablation; then # the soft rule is lenet300_114x
+        if wanted ablation; then # LeNet-300-100 by the soft rule is lenet300_114x
+            dense=$models/lenet5_dense.caffemodel
+            echo lenet5_short_soft "$seed" lenet5_ablation $dense
+            echo lenet5_short_hard "$seed" lenet5_ablation $dense --target-exponent inf
+            echo lenet5_short_no_splicing "$seed" lenet5_ablation $dense --target-exponent inf --target-theta 0
             echo lenet300_hard "$seed" lenet_300_100 $mlp --target-exponent inf
             echo lenet300_no_splicing "$seed" lenet_300_100 $mlp --target-exponent inf --target-theta 0
         fi
@@ -97,7 +101,7 @@ for part in train test; do
     [ -e mnist_${part}_lmdb ] || ln -s ../demo/mnist_${part}_lmdb .
 done
 if wanted lenet300 || wanted ablation; then dense lenet_300_100_dense 15000; fi
-if wanted fashion; then dense fashion_dense 5000; fi
+if [ "${ONLY:-}" = fashion_dense ]; then dense fashion_dense 5000; fi
 failed=0
 runs | xargs -r -L 1 -P "${LANES:-2}" sh "$scripts/check_results.sh" measure || failed=1
 echo

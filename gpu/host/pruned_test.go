@@ -92,8 +92,9 @@ func BenchmarkPruned(b *testing.B) {
 		n, c, h, o, kernel int
 		stride, pad        int
 	}{
-		{"conv1", 64, 1, 28, 20, 5, 1, 0}, {"conv2", 64, 20, 12, 50, 5, 1, 0}, {"quick conv2", 100, 32, 14, 32, 5, 1, 2},
-		{"quick conv3", 100, 32, 7, 64, 5, 1, 2}, {"alexnet conv1", 16, 3, 227, 96, 11, 4, 0}, {"alexnet conv3", 16, 256, 13, 384, 3, 1, 1},
+		{"conv1", 64, 1, 28, 20, 5, 1, 0}, {"conv2", 64, 20, 12, 50, 5, 1, 0},
+		{"quick conv2", 100, 32, 14, 32, 5, 1, 2}, {"quick conv3", 100, 32, 7, 64, 5, 1, 2},
+		{"alexnet conv1", 16, 3, 227, 96, 11, 4, 0}, {"alexnet conv3", 16, 256, 13, 384, 3, 1, 1},
 	} {
 		g := gpu.ConvGeometry{N: c.n, C: c.c, H: c.h, W: c.h, O: c.o, KH: c.kernel, KW: c.kernel, SH: c.stride,
 			SW: c.stride, PH: c.pad, PW: c.pad, DH: 1, DW: 1, Groups: 1}

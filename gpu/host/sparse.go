@@ -12,8 +12,8 @@ import (
 // What little is kept of weights, forward weights and gradients, is computed alone. A dense product multiplies some ten
 // times faster, and looks for nothing, so it is better where much is kept.
 
-// gradientCrossover is the fraction kept up to which the gradients of kept weights alone are faster than a dense product,
-// for the convolutions of LeNet-5 and AlexNet (BenchmarkKeptOnly: 0.2 to 0.3).
+// gradientCrossover is the fraction kept up to which the gradients of kept weights alone are faster than a dense
+// product, for the convolutions of LeNet-5 and AlexNet (BenchmarkKeptOnly: 0.2 to 0.3).
 const gradientCrossover = 0.2
 
 // convCrossover is that of a convolution and of the gradient of its inputs. What a dense product needs beside its
