@@ -64,7 +64,7 @@ func predictFor(s *session.Snapshot, iter int, settings ...autopilot.Setting) (*
 		return nil, err
 	}
 	var solver autopilot.Solver
-	found, err := solver.Solve(layers, d.Budget, asked.Scale)
+	found, err := solver.Solve(layers, d.Budget, d.Settings.Scale)
 	if err != nil {
 		return nil, err
 	}

@@ -452,7 +452,7 @@ func (SolverParameter_SolverType) EnumDescriptor() ([]byte, []int) {
 	return file_caffe_proto_rawDescGZIP(), []int{8, 2}
 }
 
-// How entries of different layers compare.
+// How entries of different layers compare. Left out: MAGNITUDE; LAMP where that would leave a layer next to nothing.
 type AutopilotParameter_Scale int32
 
 const (
@@ -3141,7 +3141,7 @@ type AutopilotParameter struct {
 	// Neither pruned nor counted.
 	Exclude  []string                    `protobuf:"bytes,3,rep,name=exclude" json:"exclude,omitempty"`
 	Limit    []*AutopilotParameter_Limit `protobuf:"bytes,4,rep,name=limit" json:"limit,omitempty"`
-	Scale    *AutopilotParameter_Scale   `protobuf:"varint,5,opt,name=scale,enum=caffe.AutopilotParameter_Scale,def=0" json:"scale,omitempty"`
+	Scale    *AutopilotParameter_Scale   `protobuf:"varint,5,opt,name=scale,enum=caffe.AutopilotParameter_Scale" json:"scale,omitempty"`
 	Schedule *AutopilotParameter_Shape   `protobuf:"varint,6,opt,name=schedule,enum=caffe.AutopilotParameter_Shape,def=0" json:"schedule,omitempty"`
 	// The iterations of the first surgery and of the last, and how many lie between two.
 	StartIter *int32 `protobuf:"varint,7,opt,name=start_iter,json=startIter" json:"start_iter,omitempty"`
@@ -3170,7 +3170,6 @@ type AutopilotParameter struct {
 
 // Default values for AutopilotParameter fields.
 const (
-	Default_AutopilotParameter_Scale        = AutopilotParameter_MAGNITUDE
 	Default_AutopilotParameter_Schedule     = AutopilotParameter_LOG
 	Default_AutopilotParameter_Rule         = AutopilotParameter_SOFT
 	Default_AutopilotParameter_AccuracyDrop = float32(0.10000000149011612)
@@ -3240,7 +3239,7 @@ func (x *AutopilotParameter) GetScale() AutopilotParameter_Scale {
 	if x != nil && x.Scale != nil {
 		return *x.Scale
 	}
-	return Default_AutopilotParameter_Scale
+	return AutopilotParameter_MAGNITUDE
 }
 
 func (x *AutopilotParameter) GetSchedule() AutopilotParameter_Shape {
@@ -9954,13 +9953,13 @@ const file_caffe_proto_rawDesc = "" +
 	"\aADAGRAD\x10\x02\x12\v\n" +
 	"\aRMSPROP\x10\x03\x12\f\n" +
 	"\bADADELTA\x10\x04\x12\b\n" +
-	"\x04ADAM\x10\x05\"\xd8\a\n" +
+	"\x04ADAM\x10\x05\"\xcd\a\n" +
 	"\x12AutopilotParameter\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x16\n" +
 	"\x06layers\x18\x02 \x03(\tR\x06layers\x12\x18\n" +
 	"\aexclude\x18\x03 \x03(\tR\aexclude\x125\n" +
-	"\x05limit\x18\x04 \x03(\v2\x1f.caffe.AutopilotParameter.LimitR\x05limit\x12@\n" +
-	"\x05scale\x18\x05 \x01(\x0e2\x1f.caffe.AutopilotParameter.Scale:\tMAGNITUDER\x05scale\x12@\n" +
+	"\x05limit\x18\x04 \x03(\v2\x1f.caffe.AutopilotParameter.LimitR\x05limit\x125\n" +
+	"\x05scale\x18\x05 \x01(\x0e2\x1f.caffe.AutopilotParameter.ScaleR\x05scale\x12@\n" +
 	"\bschedule\x18\x06 \x01(\x0e2\x1f.caffe.AutopilotParameter.Shape:\x03LOGR\bschedule\x12\x1d\n" +
 	"\n" +
 	"start_iter\x18\a \x01(\x05R\tstartIter\x12\x19\n" +

@@ -26,6 +26,7 @@ type maxPoolKernel struct {
 
 func (k *maxPoolKernel) run(lo, hi, _ int) {
 	g := k.g
+	codes := codesOf(g)
 	for n := lo; n < hi; n++ {
 		x := k.x[n*g.H*g.W:][:g.H*g.W]
 		y := k.y[n*g.OutH*g.OutW:][:g.OutH*g.OutW]
@@ -38,6 +39,12 @@ func (k *maxPoolKernel) run(lo, hi, _ int) {
 				w0 := ow*g.SW - g.PW
 				w1 := min(w0+g.KW, g.W)
 				w0 = min(max(w0, 0), max(w1, 0)) // a long stride may put the last window outside: it is empty
+				if (h1-h0)*(w1-w0) == codes.n {
+					if v, at, ok := codes.largest(x, h0*g.W+w0); ok {
+						y[oh*g.OutW+ow], argmax[oh*g.OutW+ow] = v, float32(at)
+						continue
+					}
+				}
 				best, position := float32(-math.MaxFloat32), -1
 				for h := h0; h < h1; h++ {
 					base := h * g.W
@@ -53,9 +60,40 @@ func (k *maxPoolKernel) run(lo, hi, _ int) {
 	}
 }
 
-// maxPool2Kernel is maxPoolKernel for windows of 2×2 that tile the plane. Which of four is the largest cannot be
-// predicted, so it works without branches: on integers that order as the numbers do, with the position in the window in
-// their last bits.
+// windowCodes finds the largest of a whole window without branches, which element that is cannot be predicted: by
+// integers that order as the numbers do, with the position in the window in their last bits.
+type windowCodes struct {
+	n, height, width, plane int // n: elements of the window, or -1 where it has too many
+	offsets                 [16]int
+}
+
+func codesOf(g *gpu.PoolGeometry) windowCodes {
+	c := windowCodes{n: -1, height: g.KH, width: g.KW, plane: g.W}
+	if g.KH*g.KW > len(c.offsets) {
+		return c
+	}
+	c.n = g.KH * g.KW
+	for i := range c.n {
+		c.offsets[c.n-1-i] = i/g.KW*g.W + i%g.KW // of equals the first, which has the largest code
+	}
+	return c
+}
+
+// largest returns the maximum of the window that begins at an element of a plane, and where it is; not where nothing is
+// above -FLT_MAX.
+func (c *windowCodes) largest(plane []float32, at int) (v float32, position int, ok bool) {
+	top, code := int64(math.MinInt64), int64(c.n-1)
+	for h := range c.height {
+		for _, v := range plane[at+h*c.plane:][:c.width] {
+			top = max(top, ordered(v)<<2|code)
+			code--
+		}
+	}
+	v = fromOrdered(top >> 2)
+	return v, at + c.offsets[top&15], !(v <= -math.MaxFloat32)
+}
+
+// maxPool2Kernel is maxPoolKernel for windows of 2×2 that tile the plane. It does as windowCodes does.
 type maxPool2Kernel maxPoolKernel
 
 func (k *maxPool2Kernel) run(lo, hi, _ int) {
@@ -71,8 +109,10 @@ func (k *maxPool2Kernel) run(lo, hi, _ int) {
 			for ow := maxPool2Vectors(r0, r1, yr, ar, base); ow < len(yr); ow++ {
 				top := max(ordered(r0[2*ow])|3, ordered(r0[2*ow+1])|2, ordered(r1[2*ow])|1, ordered(r1[2*ow+1]))
 				in := 3 - int(top&3)
-				yr[ow] = fromOrdered(top)
-				ar[ow] = float32(base + (in>>1)*g.W + 2*ow + in&1)
+				yr[ow], ar[ow] = fromOrdered(top), float32(base+(in>>1)*g.W+2*ow+in&1)
+				if yr[ow] <= -math.MaxFloat32 {
+					yr[ow], ar[ow] = -math.MaxFloat32, -1
+				}
 			}
 		}
 	}

@@ -12,6 +12,12 @@ GLOBL one<>(SB), RODATA|NOPTR, $4
 DATA eight<>+0(SB)/4, $8.0
 GLOBL eight<>(SB), RODATA|NOPTR, $4
 
+DATA least<>+0(SB)/4, $0xff7fffff
+GLOBL least<>(SB), RODATA|NOPTR, $4
+
+DATA none<>+0(SB)/4, $-1.0
+GLOBL none<>(SB), RODATA|NOPTR, $4
+
 // func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)
 //
 // Four windows at a time, n times: elements of even and odd columns of both rows are compared in the order of their
@@ -27,6 +33,8 @@ TEXT ·maxPool2Rows(SB), NOSPLIT, $0-48
 	VBROADCASTSS width+44(FP), X14     // X14: from one row to the next
 	VBROADCASTSS one<>(SB), X13
 	VBROADCASTSS eight<>(SB), X12      // X12: from four windows to the next
+	VBROADCASTSS least<>(SB), X11
+	VBROADCASTSS none<>(SB), X10
 
 loop:
 	VMOVUPS (SI), X0
@@ -60,6 +68,10 @@ loop:
 	VANDPS    X6, X7, X6
 	VBLENDVPS X6, X5, X2, X2
 	VBLENDVPS X6, X9, X8, X8
+
+	VCMPPS    $2, X11, X2, X6 // nothing is above -FLT_MAX
+	VBLENDVPS X6, X11, X2, X2
+	VBLENDVPS X6, X10, X8, X8
 
 	VMOVUPS X2, (DI)
 	VMOVUPS X8, (BX)

@@ -9,27 +9,64 @@ import (
 	"dns-tui/gpu"
 )
 
-// Windows of 2×2 are pooled by a kernel of their own, by vectors where there are four: it finds what the one for all
-// windows finds, whatever the numbers. Where some of a window are NaN, that is its maximum.
-func TestMaxPool2(t *testing.T) {
+// The kernels that look for the largest of a window without branches find what is found by comparing one after the
+// other, whatever the numbers. Where some of a window are NaN, that is its maximum.
+func TestMaxPool(t *testing.T) {
 	inf := float32(math.Inf(1))
-	numbers := []float32{0, float32(math.Copysign(0, -1)), 1, 1, -1, inf, 1e-45, math.MaxFloat32, float32(math.NaN())}
+	numbers := []float32{0, float32(math.Copysign(0, -1)), 1, 1, -1, inf, -inf, 1e-45, math.MaxFloat32,
+		-math.MaxFloat32, float32(math.NaN())}
 	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.IntRange(1, 5)
 		g := gpu.PoolGeometry{
-			Planes: rapid.IntRange(1, 3).Draw(t, "planes"), H: 2 * rapid.IntRange(1, 4).Draw(t, "height"),
-			W: 2 * rapid.IntRange(1, 13).Draw(t, "width"), KH: 2, KW: 2, SH: 2, SW: 2,
+			Planes: size.Draw(t, "planes"), H: rapid.IntRange(2, 9).Draw(t, "height"),
+			W:  rapid.IntRange(2, 26).Draw(t, "width"),
+			KH: size.Draw(t, "kernel_h"), KW: size.Draw(t, "kernel_w"),
+			SH: size.Draw(t, "stride_h"), SW: size.Draw(t, "stride_w"),
 		}
-		g.Resolve(false)
+		if tiles := rapid.Bool().Draw(t, "2x2"); tiles {
+			g.H, g.W, g.KH, g.KW, g.SH, g.SW = g.H&^1, g.W&^1, 2, 2, 2, 2
+		} else {
+			g.PH, g.PW = rapid.IntRange(0, g.KH-1).Draw(t, "pad_h"), rapid.IntRange(0, g.KW-1).Draw(t, "pad_w")
+			g.KH, g.KW = min(g.KH, g.H), min(g.KW, g.W)
+			g.PH, g.PW = min(g.PH, g.KH-1), min(g.PW, g.KW-1)
+		}
+		g.Resolve(rapid.Bool().Draw(t, "ceil"))
 		n, out := g.Planes*g.H*g.W, g.Planes*g.OutH*g.OutW
 		x := rapid.SliceOfN(rapid.SampledFrom(numbers), n, n).Draw(t, "x")
-		y, argmax, wantY, want := make([]float32, out), make([]float32, out), make([]float32, out), make([]float32, out)
-		(&maxPool2Kernel{&g, x, y, argmax}).run(0, g.Planes, 0)
-		(&maxPoolKernel{&g, x, wantY, want}).run(0, g.Planes, 0)
+		d := NewBack(Options{Threads: 1}).(*back)
+		defer d.Close()
+		tensor := func(v []float32) *gpu.Tensor {
+			m, err := d.Alloc(len(v))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tensor := &gpu.Tensor{Mem: m, N: len(v), Shape: []int{len(v)}}
+			d.Upload(tensor, v)
+			return tensor
+		}
+		ty, tat := tensor(make([]float32, out)), tensor(make([]float32, out))
+		d.maxPool(&gpu.MaxPool{G: &g, X: tensor(x), Y: ty, Argmax: tat})
+		y, argmax := slice(ty), slice(tat)
 		for i := range y {
-			nan := y[i] != y[i]
-			if nan != (wantY[i] != wantY[i]) || !nan && (y[i] != wantY[i] || argmax[i] != want[i]) {
-				t.Fatalf("[%d] is %g at %g, wanted %g at %g", i, y[i], argmax[i], wantY[i], want[i])
+			want, at := largestOf(&g, x[i/(g.OutH*g.OutW)*g.H*g.W:], i%(g.OutH*g.OutW))
+			nan := want != want
+			if nan != (y[i] != y[i]) || !nan && (y[i] != want || argmax[i] != float32(at)) {
+				t.Fatalf("[%d] is %g at %g, wanted %g at %d", i, y[i], argmax[i], want, at)
 			}
 		}
 	})
+}
+
+// largestOf is the maximum of the window of an output, and where it is in the plane.
+func largestOf(g *gpu.PoolGeometry, plane []float32, output int) (best float32, at int) {
+	best, at = -math.MaxFloat32, -1
+	h0, w0 := output/g.OutW*g.SH-g.PH, output%g.OutW*g.SW-g.PW
+	for h := max(h0, 0); h < min(h0+g.KH, g.H); h++ {
+		for w := max(w0, 0); w < min(w0+g.KW, g.W); w++ {
+			if v := plane[h*g.W+w]; v > best || v != v {
+				best, at = v, h*g.W+w
+			}
+		}
+	}
+	return best, at
 }

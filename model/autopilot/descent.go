@@ -56,6 +56,7 @@ const (
 	leastSurgeries   = 50
 	leastIters       = 10
 	sensibleDescents = 1000
+	farFewer         = 20.0 // times: a layer whose part is so much smaller than the net's is about to be lost
 )
 
 // Descend derives what nobody has set from the run and its layers, whose limits it sets (Bind), and says why. The
@@ -79,6 +80,7 @@ func (s Settings) Descend(f Facts, layers []Layer) (*Descent, error) {
 	if err := d.span(f); err != nil {
 		return nil, err
 	}
+	d.scale(f, layers)
 	d.interval(layers)
 	from, err := d.start(layers)
 	if err != nil {
@@ -173,6 +175,42 @@ func (d *Descent) span(f Facts) error {
 		d.warn("no anneal: the learning rate stays as it is, and much accuracy comes back only as it falls")
 	}
 	return nil
+}
+
+// scale finds how entries of different layers compare. Magnitude kept most accuracy of LeNet; but where a filler made
+// the weights of a layer small beside those of others, it prunes nearly all of that layer first. LAMP goes by a layer's
+// own weights. Magnitude is looked at where it would leave the target, or, as other weights win by the end of a long
+// descent, where it would leave mostStart.
+func (d *Descent) scale(f Facts, layers []Layer) {
+	s := &d.Settings
+	if s.Scale != AutoScale {
+		return
+	}
+	if !f.Trained {
+		s.Scale = LAMPScale
+		d.derive("scale", s.Scale.String(), "weights that start random have the sizes of their fillers")
+		return
+	}
+	s.Scale = MagnitudeScale
+	why := "it leaves each layer a share; what kept most accuracy of LeNet"
+	b := d.Budget
+	b.Limit = max(b.Limit, b.Cost.Dense(layers)/mostStart)
+	var find Solver
+	found, err := find.Solve(layers, b, MagnitudeScale)
+	if err != nil { // the target is refused later
+		return
+	}
+	kept, total := found.Kept, found.Total
+	least := float64(kept) / float64(total) / farFewer
+	for i, c := range found.Layers {
+		l := &layers[i]
+		if part := float64(c.Kept) / float64(l.Total); !l.Excluded && !l.Pinned && part < least {
+			least, s.Scale = part, LAMPScale
+			why = fmt.Sprintf("by magnitude %s would keep %s of %s entries when all keep %.3g %%: its weights are small "+
+				"beside others", l.Name, human.Count(c.Kept), human.Count(l.Total), 100*float64(kept)/float64(total))
+		}
+	}
+	d.derive("scale", s.Scale.String(), "%s", why)
 }
 
 // interval finds how many iterations lie between surgeries.

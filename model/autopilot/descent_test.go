@@ -12,13 +12,20 @@ import (
 	"dns-tui/gpu"
 )
 
-// nets are layers as Facts go with them: names, entries, positions.
+// nets are layers as Facts go with them. Weights have the deviations that training gave those of LeNet; in CIFAR-10
+// quick, those of its fillers, of which ip1's is the largest.
 var nets = map[string][]Layer{
-	"lenet5": {{Name: "conv1", Total: 520, Positions: 576}, {Name: "conv2", Total: 25050, Positions: 64},
-		{Name: "ip1", Total: 400500, Positions: 1}, {Name: "ip2", Total: 5010, Positions: 1}},
-	"lenet300": {{Name: "ip1", Total: 235500, Positions: 1}, {Name: "ip2", Total: 30100, Positions: 1},
-		{Name: "ip3", Total: 1010, Positions: 1}},
-	"tiny": {{Name: "ip", Total: 40, Positions: 1}},
+	"lenet5": {normal("conv1", 520, 576, 0.2), normal("conv2", 25050, 64, 0.06), normal("ip1", 400500, 1, 0.03),
+		normal("ip2", 5010, 1, 0.09)},
+	"lenet300": {normal("ip1", 235500, 1, 0.04), normal("ip2", 30100, 1, 0.06), normal("ip3", 1010, 1, 0.15)},
+	"quick": {normal("conv1", 832, 784, 0.08), normal("conv2", 25632, 196, 0.02), normal("conv3", 51264, 49, 0.02),
+		normal("ip1", 36928, 1, 0.1), normal("ip2", 650, 1, 0.12)},
+	"tiny": {normal("ip", 40, 1, 0.1)},
+}
+
+func normal(name string, n, positions int, sigma float64) Layer {
+	l, _ := normalLayer(name, n, positions, sigma, uint64(n))
+	return l
 }
 
 // rates are learning-rate policies, from base_lr 0.01.
@@ -127,7 +134,7 @@ func TestDescendProperties(t *testing.T) {
 			c.From < c.To || c.To != d.Budget.Limit || c.Interval < 1 {
 			t.Errorf("%+v in %+v", c, f)
 		}
-		if v := d.Settings; v.Start == Auto || v.End == Auto || v.Interval == Auto || v.Anneal == Auto ||
+		if v := d.Settings; v.Start == Auto || v.End == Auto || v.Interval == Auto || v.Anneal == Auto || v.Scale == AutoScale ||
 			s.Rule == SoftRule && (v.Theta == Auto || v.ThetaEvery == Auto || v.Exponent == Auto) {
 			t.Errorf("something is automatic still: %+v", v)
 		}

@@ -99,8 +99,7 @@ var Options = []Option{
 		parse: (*Settings).parsePins,
 		text:  (*Settings).pinsText,
 	},
-	named("scale", "how entries of different layers compare", scaleNames,
-		func(s *Settings) *Scale { return &s.Scale }),
+	scaleOption(),
 	named("schedule", "how the descent leads from start_kept to the target", shapeNames,
 		func(s *Settings) *Shape { return &s.Shape }),
 	whole("start_iter", "iteration", "now; a fifth of the run where weights start random",
@@ -282,6 +281,15 @@ func named[T ~uint8](name, doc string, names []string, field func(*Settings) *T)
 		},
 		text: func(s *Settings) string { return nameOf(names, int(*field(s)), name) },
 	}
+}
+
+// scaleOption is a scale, or automatic.
+func scaleOption() Option {
+	o := named("scale", "how entries of different layers compare", scaleNames,
+		func(s *Settings) *Scale { return &s.Scale })
+	o.Form = strings.Join(scaleNames[:AutoScale], ", ")
+	o.Default = AutoScale.Meaning()
+	return o
 }
 
 // whole is an option that is a whole number, or automatic.

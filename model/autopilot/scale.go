@@ -24,12 +24,15 @@ const (
 	// PositionScale: s = √P_l, with P_l the layer's positions, so that entries go by w² for each multiply-accumulate:
 	// under a budget of those, what is kept for the same is the most of Σ w².
 	PositionScale
+	// AutoScale: what Descend derives, MagnitudeScale or LAMPScale. A Solver takes it for MagnitudeScale, by which descents
+	// went that were saved before there was another.
+	AutoScale
 )
 
-// Scales lists the scales.
+// Scales lists the scales, without AutoScale.
 var Scales = []Scale{MagnitudeScale, SigmaScale, LAMPScale, PositionScale}
 
-var scaleNames = []string{"magnitude", "sigma", "lamp", "positions"}
+var scaleNames = []string{"magnitude", "sigma", "lamp", "positions", autoText}
 
 // String is the scale's name, as it is typed.
 func (s Scale) String() string { return nameOf(scaleNames, int(s), "Scale") }
@@ -45,6 +48,8 @@ func (s Scale) Meaning() string {
 		return "by an entry's part of the squares of its layer that are at least as large"
 	case PositionScale:
 		return "by squares for each multiply-accumulate: entries at many positions go first"
+	case AutoScale:
+		return "magnitude; lamp where that would leave a layer next to nothing"
 	}
 	return ""
 }

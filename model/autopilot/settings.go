@@ -135,12 +135,15 @@ func (r Rule) Of(own gpu.Rule) gpu.Rule {
 func FromProto(p *caffepb.AutopilotParameter) (Settings, []Fault) {
 	s := Settings{
 		Layers: slices.Clone(p.GetLayers()), Exclude: slices.Clone(p.GetExclude()),
-		Scale: Scale(p.GetScale()), Shape: Shape(p.GetSchedule()), Rule: Rule(p.GetRule()),
+		Scale: AutoScale, Shape: Shape(p.GetSchedule()), Rule: Rule(p.GetRule()),
 		AccuracyDrop: caffe.Widen(p.GetAccuracyDrop()), LossFactor: caffe.Widen(p.GetLossFactor()),
 		Retries: int(p.GetRetries()),
 	}
 	if p == nil {
 		p = &caffepb.AutopilotParameter{}
+	}
+	if p.Scale != nil {
+		s.Scale = Scale(p.GetScale())
 	}
 	whole := func(v *int32) int {
 		if v == nil {
@@ -234,7 +237,7 @@ func (s Settings) Proto() *caffepb.AutopilotParameter {
 	if s.Exponent >= config.Never {
 		p.Exponent = proto.Float32(float32(math.Inf(1)))
 	}
-	if s.Scale != 0 {
+	if s.Scale != AutoScale {
 		p.Scale = caffepb.AutopilotParameter_Scale(s.Scale).Enum()
 	}
 	if s.Shape != 0 {

@@ -19,13 +19,15 @@ type descent struct {
 	hardened int
 	watch    descentWatch
 
+	random bool                // the run began with weights that start random
 	inFile autopilot.Settings  // what the solver's file says
 	then   []autopilot.Setting // what it said when the snapshot was written
 }
 
 func newDescent(s *solver.Solver, run *config.Run) descent {
 	inFile, _ := autopilot.FromSolver(run) // NewTrainer told its faults
-	return descent{solver: s, hardened: -1, inFile: inFile}
+	random := len(run.Weights) == 0 && run.Snapshot == ""
+	return descent{solver: s, hardened: -1, inFile: inFile, random: random}
 }
 
 // file is what the solver's file says of the autopilot.
@@ -137,8 +139,8 @@ func (d *descent) saved() *savedDescent {
 }
 
 // restore takes what a snapshot keeps; nil is that the autopilot was off. then is what the solver's file said.
-func (d *descent) restore(s *savedDescent, then []autopilot.Setting) {
-	d.then = then
+func (d *descent) restore(s *savedDescent, then []autopilot.Setting, random bool) {
+	d.then, d.random = then, random
 	if s == nil {
 		s = &savedDescent{Hardened: -1}
 	}
@@ -146,6 +148,12 @@ func (d *descent) restore(s *savedDescent, then []autopilot.Setting) {
 	d.install(s.Now)
 	d.watch = s.Watch
 }
+
+// beganRandom reports whether the run began with weights that start random.
+func (d *descent) beganRandom() bool { return d.random }
+
+// trained reports whether weights were loaded, or trained here.
+func (d *descent) trained() bool { return !d.random || d.solver.Iter > 0 }
 
 // has reports whether a layer is one that the descent drives, or drove before it was done.
 func (d *descent) has(layer string) bool { return slices.Contains(d.driven, layer) }

@@ -24,8 +24,7 @@ func (p *planner) facts() autopilot.Facts {
 	s, run := p.Solver, p.Run
 	return autopilot.Facts{
 		Iter: s.Iter, MaxIter: int(run.Solver.GetMaxIter()),
-		Trained: len(run.Weights) > 0 || run.Snapshot != "" || s.Iter > 0,
-		BaseLR:  s.Hyper().BaseLR, Policy: run.Solver.GetLrPolicy(), Rate: s.PolicyRate,
+		Trained: p.Descent.trained(), BaseLR: s.Hyper().BaseLR, Policy: run.Solver.GetLrPolicy(), Rate: s.PolicyRate,
 	}
 }
 
@@ -85,7 +84,7 @@ func (p *planner) plan(asked autopilot.Settings) (*Autopilot, *autopilot.Solutio
 			s.From = max(d.Budget.Cost.Now(layers), 1) // it continues from what is kept
 		}
 	}
-	found, err := p.solve(layers, d.Budget, asked.Scale, false)
+	found, err := p.solve(layers, d.Budget, d.Settings.Scale, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -131,10 +130,13 @@ func missing(names, a, b []string) []string {
 	return out
 }
 
-// continued has a descent under way keep its end, where nobody asks for another.
+// continued has a descent under way keep its end and its scale, where nobody asks for others.
 func (p *planner) continued(s autopilot.Settings, now *Autopilot, hardened bool) autopilot.Settings {
 	if now == nil || hardened {
 		return s
+	}
+	if s.Scale == autopilot.AutoScale && now.Asked.Scale == autopilot.AutoScale {
+		s.Scale = now.Descent.Settings.Scale
 	}
 	was := &now.Descent.Schedule
 	if s.End == autopilot.Auto && was.End > p.Solver.Iter && now.Asked.End == autopilot.Auto {

@@ -22,6 +22,8 @@ type savedSession struct {
 	Descent *savedDescent `json:"descent,omitempty"`
 	// What the solver's file said of the autopilot: one that was edited since is known by it.
 	AutopilotFile []autopilot.Setting `json:"autopilot_file,omitempty"`
+	// Random: the run began with weights that start random. One that was saved before it trained begins with them still.
+	Random bool `json:"random,omitempty"`
 }
 
 // parseSavedSession reads what a snapshot keeps; one of a program that kept nothing has none. A step, or a change, that
@@ -37,6 +39,7 @@ func parseSavedSession(data []byte) (k savedSession, unknown []string) {
 		Seq           int                 `json:"seq"`
 		Descent       json.RawMessage     `json:"descent"`
 		AutopilotFile []autopilot.Setting `json:"autopilot_file"`
+		Random        bool                `json:"random"`
 	}
 	if len(data) == 0 {
 		return k, nil
@@ -45,6 +48,7 @@ func parseSavedSession(data []byte) (k savedSession, unknown []string) {
 		return k, []string{fmt.Sprintf("what the snapshot keeps of the session cannot be read: %v", err)}
 	}
 	k.IterChanges, k.PlanID, k.Seq, k.AutopilotFile = raw.IterChanges, raw.PlanID, raw.Seq, raw.AutopilotFile
+	k.Random = raw.Random
 	if raw.Descent != nil {
 		if err := json.Unmarshal(raw.Descent, &k.Descent); err != nil {
 			unknown = append(unknown, fmt.Sprintf("the autopilot of the snapshot is not known, and is off: %v", err))
