@@ -7,7 +7,7 @@ func (d *back) gemm(o *gpu.Gemm) {
 		d.gemmKept(o)
 		return
 	}
-	if o.Pruned && sparse(slice(o.B), productCrossover(o.M)) {
+	if o.Pruned && (o.TransB || o.B.N <= inCaches) && sparse(slice(o.B), productCrossover(o.M)) {
 		d.gemmPruned(o)
 		return
 	}

@@ -25,6 +25,10 @@ func convCrossover(outputs int) float64 { return min(0.9, 0.2+15/float64(outputs
 // for the next entry that is kept takes longer than they do (0.005 for 16 images, 0.02 for 64, 0.08 for 256).
 func productCrossover(length int) float64 { return min(0.2, float64(length)/3200) }
 
+// inCaches is how many weights a product reads by columns. Beyond the caches each row of a piece is in a page of its
+// own, and a dense product is faster (AlexNet's fc6 in BenchmarkPruned).
+const inCaches = 4 << 20
+
 // dot is the inner product of two vectors of one length. Its sum is made in an order that depends on where y lies
 // modulo 16 bytes; so y is scratch memory that begins on such a boundary, and the same operands have the same sum.
 func dot(x, y []float32) float32 { return gonum.Implementation{}.Sdot(len(y), x, 1, y, 1) }
