@@ -4,12 +4,14 @@
 #   SEEDS=n    seeds 1 to n of each (1)
 #   ONLY=name  one part: lenet5, lenet300, ablation, fashion; fashion_dense: the dense net of fashion, anew
 #   LANES=n    so many runs at a time, a thread each (2)
-#   POINTS=".." times smaller, of the Fashion-MNIST frontier ("2 10 50")
+#   POINTS=".." times smaller, of the Fashion-MNIST frontier ("10 50" for one seed, "2 10 20 50" for more)
 # What is measured already is not measured again: build/results/*.result has a line a run.
 set -eu
 scripts=$(cd "$(dirname "$0")" && pwd)
 cd "$scripts/../build/results"
 seeds=${SEEDS:-1}
+points=${POINTS:-10 50}
+[ "$seeds" -gt 1 ] && points=${POINTS:-2 10 20 50}
 bin=../../bin/dns-tui
 solvers=../../testdata/results
 models=../../testdata/models
@@ -73,7 +75,7 @@ runs() {
             echo lenet5_400x "$seed" lenet5 $models/lenet5_dense.caffemodel --target 400x
         fi
         if wanted fashion; then
-            for x in ${POINTS:-2 10 50}; do
+            for x in $points; do
                 of="$seed fashion $quick --target ${x}x"
                 echo fashion_soft_${x}x "$of"
                 echo fashion_seed_${x}x "$of" --target-rule seed --target-scale sigma --target-schedule one_shot
