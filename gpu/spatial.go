@@ -15,7 +15,8 @@ func (o *Conv) operands(v *operands) {
 	v.out("y", &o.Y, o.G.OutputLen())
 }
 
-// Conv sets y[n,o] = b[o] + Σ_c w[o,c] ⋆ x[n,c] (Caffe's Convolution: cross-correlation). b may be nil.
+// Conv sets y[n,o] = b[o] + Σ_c w[o,c] ⋆ x[n,c] (Caffe's Convolution: cross-correlation). b may be nil. Where w is
+// forward weights, a device may leave out what is pruned, here and in ConvBackwardData.
 func (d *Device) Conv(g *ConvGeometry, x, w, b, y *Tensor) {
 	describe(d, &d.ops.Conv, Conv{G: g, X: x, W: w, B: b, Y: y})
 }

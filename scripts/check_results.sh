@@ -5,7 +5,8 @@
 #   ONLY=name  one part: lenet5, lenet300, ablation, fashion; fashion_dense: the dense net of fashion, anew
 #   LANES=n    so many runs at a time, a thread each (2)
 #   POINTS=".." times smaller, of the Fashion-MNIST frontier ("10 50" for one seed, "2 10 20 50" for more)
-# What is measured already is not measured again: build/results/*.result has a line a run.
+# What is measured already is not measured again, unless its solver, net or flags have changed: build/results/*.result has
+# a line a run.
 set -eu
 scripts=$(cd "$(dirname "$0")" && pwd)
 cd "$scripts/../build/results"
@@ -33,8 +34,10 @@ measure() {
     weights=$4
     shift 4
     to=${result}_$seed
-    [ -s "$to.result" ] && return
     solver "$solver" "$seed" "$to"
+    { echo "$weights $*"; cat "$to.solver.prototxt" "$to.net.prototxt"; } > "$to.asked"
+    [ -s "$to.result" ] && cmp -s "$to.asked" "$to.done" && return
+    rm -f "$to.result"
     start=$(date +%s)
     "$bin" train --threads 1 --solver "$to.solver.prototxt" --weights "$weights" "$@" > "$to.log" 2>&1 || true
     seconds=$(($(date +%s) - start))
@@ -46,6 +49,7 @@ measure() {
     awk -v r="$result" -v n="$seed" -v a="$accuracy" -v t="$seconds" \
         '/^  all/ { k = $3; total = $5 } END { print r, n, k + 0, total + 0, a, t }' "$to.log" > "$to.part"
     mv "$to.part" "$to.result"
+    mv "$to.asked" "$to.done"
     rm -f "$to"_guard_iter_*
     cat "$to.result"
 }

@@ -1,6 +1,6 @@
 // Package host is the CPU device: matrix products by OpenBLAS where it is found and by gonum where it is not,
-// everything else in Go, spread over the cores, but for forward weights (soft_amd64.s). Results do not depend on the
-// number of threads.
+// everything else in Go, spread over the cores, but for what vectors do several times faster (*_amd64.s). Results do
+// not depend on the number of threads.
 package host
 
 import (
@@ -28,7 +28,7 @@ type back struct {
 	kernels      kernels
 	col          [][]float32    // im2col scratch of each worker
 	grads        []float32      // partial weight gradients of a convolution
-	packed       []float32      // operands of a product of kept entries alone
+	packed       []float32      // operands of a product of kept entries alone, or with them
 	taps         keptTaps       // of a convolution
 	combinations combinations   // of a convolution with pruned weights
 	gathered     []combinations // of each worker, of a product with pruned weights

@@ -28,7 +28,7 @@ func sizesOf(g *gpu.ConvGeometry) convSizes {
 }
 
 func (d *back) conv(o *gpu.Conv) {
-	if sparse(slice(o.W), convCrossover(o.G.O/o.G.Groups)) {
+	if sparse(slice(o.W), convCrossover(o.G)) {
 		d.convPruned(o)
 		return
 	}
@@ -76,7 +76,7 @@ func (d *back) columns(g *gpu.ConvGeometry, s *convSizes, x []float32, worker in
 }
 
 func (d *back) convBackwardData(o *gpu.ConvBackwardData) {
-	if sparse(slice(o.W), convCrossover(o.G.O/o.G.Groups)) {
+	if sparse(slice(o.W), convCrossover(o.G)) {
 		d.convBackwardDataPruned(o)
 		return
 	}

@@ -7,7 +7,8 @@ func (d *back) gemm(o *gpu.Gemm) {
 		d.gemmKept(o)
 		return
 	}
-	if o.Pruned && (o.TransB || o.B.N <= inCaches) && sparse(slice(o.B), productCrossover(o.M)) {
+	plain := !o.TransA && o.Alpha == 1 && o.Beta == 0
+	if o.Pruned && plain && (o.TransB || o.B.N <= inCaches) && sparse(slice(o.B), productCrossover(o.M)) {
 		d.gemmPruned(o)
 		return
 	}

@@ -115,7 +115,7 @@ func (k *convBackwardKeptKernel) run(lo, hi, worker int) {
 	g, l, t := k.l.g, &k.l, &k.d.taps
 	s := sizesOf(g)
 	gaps := roundUp(l.length)
-	scratch := k.d.scratch(worker, gaps+l.room())
+	scratch := k.d.scratch(worker, gaps+l.extent())
 	clear(scratch)
 	y, image := scratch[:l.length], scratch[gaps:]
 	for run := lo; run < hi; run++ {

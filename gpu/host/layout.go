@@ -39,8 +39,8 @@ func (l *layout) tap(s *convSizes, weight int) (channel, kh, kw int) {
 	return first + weight%s.rows/taps, weight % taps / g.KW, weight % g.KW
 }
 
-// room is how many elements an image takes that is laid out, where it isn't as it is.
-func (l *layout) room() int {
+// extent is how many elements an image takes that is laid out, where it isn't as it is.
+func (l *layout) extent() int {
 	if l.inPlace {
 		return 0
 	}

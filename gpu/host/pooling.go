@@ -119,9 +119,12 @@ func (k *maxPool2Kernel) run(lo, hi, _ int) {
 }
 
 // ordered maps a number to an integer, a multiple of 4, that orders as it does; fromOrdered maps it back. Adding 0
-// makes -0 the equal of 0.
+// makes -0 the equal of 0. NaN, whatever its sign, is above all.
 func ordered(f float32) int64 {
 	b := int32(math.Float32bits(f + 0))
+	if f != f {
+		b &= math.MaxInt32
+	}
 	return int64(b^int32(uint32(b>>31)>>1)) << 2
 }
 

@@ -14,7 +14,7 @@ import (
 func TestMaxPool(t *testing.T) {
 	inf := float32(math.Inf(1))
 	numbers := []float32{0, float32(math.Copysign(0, -1)), 1, 1, -1, inf, -inf, 1e-45, math.MaxFloat32,
-		-math.MaxFloat32, float32(math.NaN())}
+		-math.MaxFloat32, float32(math.NaN()), math.Float32frombits(0xffc00000)}
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.IntRange(1, 5)
 		g := gpu.PoolGeometry{

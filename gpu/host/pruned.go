@@ -31,7 +31,7 @@ func (k *convPrunedKernel) run(lo, hi, worker int) {
 	g, l := k.l.g, &k.l
 	s := sizesOf(g)
 	length := roundUp(l.length)
-	scratch := k.d.scratch(worker, g.O*length+l.room())
+	scratch := k.d.scratch(worker, g.O*length+l.extent())
 	gaps, image := scratch[:g.O*length], scratch[g.O*length:]
 	clear(image)
 	for n := lo; n < hi; n++ {
@@ -82,7 +82,7 @@ type convBackwardDataPrunedKernel struct {
 func (k *convBackwardDataPrunedKernel) run(lo, hi, worker int) {
 	g, l := k.l.g, &k.l
 	s := sizesOf(g)
-	scratch := k.d.scratch(worker, g.O*k.stride+l.room())
+	scratch := k.d.scratch(worker, g.O*k.stride+l.extent())
 	grads, image := scratch[:g.O*k.stride], scratch[g.O*k.stride:]
 	clear(grads)
 	for n := lo; n < hi; n++ {

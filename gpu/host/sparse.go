@@ -19,7 +19,13 @@ const gradientCrossover = 0.2
 // convCrossover is that of a convolution and of the gradient of its inputs. What a dense product needs beside its
 // multiplications, columns, is shared by few output channels where a group has few (BenchmarkPruned: 0.3 for 384,
 // about 1 for 20 to 50). Where all is kept it stays dense.
-func convCrossover(outputs int) float64 { return min(0.9, 0.2+15/float64(outputs)) }
+func convCrossover(g *gpu.ConvGeometry) float64 {
+	s := sizesOf(g)
+	if s.direct || s.cols < 32 { // no columns, or vectors so short that they take as long as those
+		return 0.2
+	}
+	return min(0.9, 0.2+15/float64(s.outPerGroup))
+}
 
 // productCrossover is that of an inner product, of vectors that are as long as the batch. Where they are short, looking
 // for the next entry that is kept takes longer than they do (0.005 for 16 images, 0.02 for 64, 0.08 for 256).

@@ -57,6 +57,7 @@ const (
 	leastIters       = 10
 	sensibleDescents = 1000
 	farFewer         = 20.0 // times: a layer whose part is so much smaller than the net's is about to be lost
+	leastShare       = 10.0 // entries: a layer whose share is less is too small to tell
 )
 
 // Descend derives what nobody has set from the run and its layers, whose limits it sets (Bind), and says why. The
@@ -179,8 +180,7 @@ func (d *Descent) span(f Facts) error {
 
 // scale finds how entries of different layers compare. Magnitude kept most accuracy of LeNet; but where a filler made
 // the weights of a layer small beside those of others, it prunes nearly all of that layer first. LAMP goes by a layer's
-// own weights. Magnitude is looked at where it would leave the target, or, as other weights win by the end of a long
-// descent, where it would leave mostStart.
+// own weights.
 func (d *Descent) scale(f Facts, layers []Layer) {
 	s := &d.Settings
 	if s.Scale != AutoScale {
@@ -192,25 +192,62 @@ func (d *Descent) scale(f Facts, layers []Layer) {
 		return
 	}
 	s.Scale = MagnitudeScale
-	why := "it leaves each layer a share; what kept most accuracy of LeNet"
 	b := d.Budget
-	b.Limit = max(b.Limit, b.Cost.Dense(layers)/mostStart)
+	b.Limit = max(b.Limit, b.Cost.Dense(layers)*nonZero(layers)/mostStart)
 	var find Solver
 	found, err := find.Solve(layers, b, MagnitudeScale)
 	if err != nil { // the target is refused later
 		return
 	}
-	kept, total := found.Kept, found.Total
-	least := float64(kept) / float64(total) / farFewer
-	for i, c := range found.Layers {
-		l := &layers[i]
-		if part := float64(c.Kept) / float64(l.Total); !l.Excluded && !l.Pinned && part < least {
-			least, s.Scale = part, LAMPScale
-			why = fmt.Sprintf("by magnitude %s would keep %s of %s entries when all keep %.3g %%: its weights are small "+
-				"beside others", l.Name, human.Count(c.Kept), human.Count(l.Total), 100*float64(kept)/float64(total))
+	at := b.Cost.Dense(layers) / b.Limit
+	if i := lost(layers, found); i >= 0 {
+		s.Scale = LAMPScale
+		d.derive("scale", s.Scale.String(), "by magnitude %s would keep %s of %s entries at %.4gx: its weights are "+
+			"small beside others", layers[i].Name, human.Count(found.Layers[i].Kept), human.Count(layers[i].Total), at)
+		return
+	}
+	d.derive("scale", s.Scale.String(), "at %.4gx it leaves each layer a share; what kept most accuracy of LeNet", at)
+}
+
+// nonZero is the part of entries that are not 0. A net that was pruned before is looked at within what it kept: by the
+// end of a long descent other weights win, so magnitude is looked at no further than mostStart times below it.
+func nonZero(layers []Layer) float64 {
+	zeros, total := 0, 0
+	for i := range layers {
+		if l := &layers[i]; !l.Excluded {
+			zeros, total = zeros+int(l.Counts[0]), total+l.Total
 		}
 	}
-	d.derive("scale", s.Scale.String(), "%s", why)
+	return 1 - float64(zeros)/float64(max(total, 1))
+}
+
+// lost returns the layer that keeps least of those whose part is farFewer times smaller than that of all, or -1. Layers
+// that limits keep as they are do not count; one that its floor holds would be empty.
+func lost(layers []Layer, found *Solution) int {
+	kept, total := 0, 0
+	free := func(i int) bool {
+		c := &found.Layers[i]
+		return c.Bound == Free || c.Bound == AtFloor && c.Kept <= DefaultFloor
+	}
+	for i := range layers {
+		if free(i) {
+			kept, total = kept+found.Layers[i].Kept, total+layers[i].Total
+		}
+	}
+	worst, least := -1, 1/farFewer
+	for i := range layers {
+		if !free(i) {
+			continue
+		}
+		keeps, share := float64(found.Layers[i].Kept), float64(layers[i].Total)*float64(kept)/float64(max(total, 1))
+		if found.Layers[i].Bound == AtFloor {
+			keeps = 0
+		}
+		if share >= leastShare && keeps/share < least {
+			worst, least = i, keeps/share
+		}
+	}
+	return worst
 }
 
 // interval finds how many iterations lie between surgeries.

@@ -134,7 +134,8 @@ func TestDescendProperties(t *testing.T) {
 			c.From < c.To || c.To != d.Budget.Limit || c.Interval < 1 {
 			t.Errorf("%+v in %+v", c, f)
 		}
-		if v := d.Settings; v.Start == Auto || v.End == Auto || v.Interval == Auto || v.Anneal == Auto || v.Scale == AutoScale ||
+		if v := d.Settings; v.Start == Auto || v.End == Auto || v.Interval == Auto || v.Anneal == Auto ||
+			v.Scale == AutoScale ||
 			s.Rule == SoftRule && (v.Theta == Auto || v.ThetaEvery == Auto || v.Exponent == Auto) {
 			t.Errorf("something is automatic still: %+v", v)
 		}
@@ -142,4 +143,67 @@ func TestDescendProperties(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Which scale is derived goes by layers that thresholds are free to prune: where magnitude leaves one of them next to
+// nothing, it is LAMP.
+func TestDerivedScale(t *testing.T) {
+	// pruned is CIFAR-10 quick, pruned to a fiftieth by LAMP before.
+	pruned := func() (layers []Layer) {
+		var entries [][]float32
+		for _, l := range nets["quick"] {
+			l, x := normalLayer(l.Name, l.Total, l.Positions, float64(l.Sigma), uint64(l.Total))
+			layers, entries = append(layers, l), append(entries, x)
+		}
+		var find Solver
+		found, err := find.Solve(layers, Budget{Cost: CountCost, Limit: 2306}, LAMPScale)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range found.Layers {
+			for j, v := range entries[i] {
+				if v <= c.Cut {
+					entries[i][j] = 0
+				}
+			}
+			layers[i] = layerOf(layers[i].Name, layers[i].Positions, entries[i])
+			layers[i].Kept = c.Kept
+		}
+		return layers
+	}
+	with := func(net string, change func(l []Layer)) []Layer {
+		l := append([]Layer(nil), nets[net]...)
+		change(l)
+		return l
+	}
+	for _, c := range []struct {
+		name, target string
+		layers       []Layer
+		edits        []Setting
+		want         Scale
+	}{
+		{"fillers that differ", "50x", nets["quick"], nil, LAMPScale},
+		{"enough is kept of all", "2x", nets["quick"], nil, MagnitudeScale},
+		{"LeNet-5", "310x", nets["lenet5"], nil, MagnitudeScale},
+		{"pruned before", "100x", pruned(), nil, LAMPScale},
+		{"a small layer", "50x", append([]Layer{normal("small", 390, 1, 1e-4)}, nets["lenet5"]...), nil, LAMPScale},
+		{"too small to tell", "50x", append([]Layer{normal("tiny", 20, 1, 1e-4)}, nets["lenet5"]...), nil,
+			MagnitudeScale},
+		{"a frozen layer", "50x", with("lenet5", func(l []Layer) { l[1].MaskFrozen, l[1].Kept = true, 60 }), nil,
+			MagnitudeScale},
+		{"a ceiling", "50x", nets["lenet5"], []Setting{{"ceiling", "conv2=0.2%"}}, MagnitudeScale},
+		{"a pin", "402500", nets["lenet5"], []Setting{{"pin", "ip1"}}, MagnitudeScale},
+		{"it is asked for", "50x", nets["quick"], []Setting{{"scale", "magnitude"}}, MagnitudeScale},
+	} {
+		s, err := DefaultSettings().With(append(c.edits, Setting{"target", c.target})...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := s.Descend(Facts{MaxIter: 10000, Trained: true}, append([]Layer(nil), c.layers...))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		} else if d.Settings.Scale != c.want {
+			t.Errorf("%s: %s; wanted %s: %v", c.name, d.Settings.Scale, c.want, d.Derived)
+		}
+	}
 }

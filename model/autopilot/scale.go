@@ -24,8 +24,7 @@ const (
 	// PositionScale: s = √P_l, with P_l the layer's positions, so that entries go by w² for each multiply-accumulate:
 	// under a budget of those, what is kept for the same is the most of Σ w².
 	PositionScale
-	// AutoScale: what Descend derives, MagnitudeScale or LAMPScale. A Solver takes it for MagnitudeScale, by which descents
-	// went that were saved before there was another.
+	// AutoScale: Descend derives MagnitudeScale or LAMPScale.
 	AutoScale
 )
 

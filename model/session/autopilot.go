@@ -62,6 +62,9 @@ func (a *Autopilot) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
+	if settings.Scale == autopilot.AutoScale { // of a version that did not derive it
+		settings.Scale = autopilot.MagnitudeScale
+	}
 	if err := l.Schedule.Validate(); err != nil {
 		return err
 	}

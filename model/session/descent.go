@@ -46,7 +46,12 @@ func (d *descent) asked() autopilot.Settings {
 // edited is how the file was edited since the snapshot that the run resumed from.
 func (d *descent) edited() ([]autopilot.Setting, error) {
 	then, err := autopilot.DefaultSettings().With(d.then...)
-	return then.Differences(d.inFile), err
+	edits := then.Differences(d.inFile)
+	if d.now != nil && then.Scale == autopilot.AutoScale && d.inFile.Scale == d.now.Descent.Settings.Scale {
+		// A version that did not derive the scale left magnitude out; and what was derived may be written down.
+		edits = slices.DeleteFunc(edits, func(e autopilot.Setting) bool { return e.Name == "scale" })
+	}
+	return edits, err
 }
 
 // current is what the autopilot is told; nil where it is off.
@@ -140,7 +145,7 @@ func (d *descent) saved() *savedDescent {
 
 // restore takes what a snapshot keeps; nil is that the autopilot was off. then is what the solver's file said.
 func (d *descent) restore(s *savedDescent, then []autopilot.Setting, random bool) {
-	d.then, d.random = then, random
+	d.then, d.random = then, d.random || random // a run that begins has no snapshot to tell
 	if s == nil {
 		s = &savedDescent{Hardened: -1}
 	}

@@ -76,6 +76,10 @@ func (p *planner) plan(asked autopilot.Settings) (*Autopilot, *autopilot.Solutio
 		return nil, nil, err
 	}
 	next.Descent = *d
+	if was := d.Settings.Scale; asked.Scale == autopilot.AutoScale && resolved.Target.Unit != autopilot.NoTarget &&
+		!slices.ContainsFunc(d.Derived, func(v autopilot.Derived) bool { return v.Name == "scale" }) {
+		left = append(left, autopilot.Derived{Name: "scale", Value: was.String(), Why: "as it was derived before"})
+	}
 	next.Descent.Derived = append(left, next.Descent.Derived...)
 	if s := &next.Descent.Schedule; now != nil {
 		if sameWay(now.Asked, asked) && !hardened {
@@ -135,7 +139,7 @@ func (p *planner) continued(s autopilot.Settings, now *Autopilot, hardened bool)
 	if now == nil || hardened {
 		return s
 	}
-	if s.Scale == autopilot.AutoScale && now.Asked.Scale == autopilot.AutoScale {
+	if s.Scale == autopilot.AutoScale && now.Asked.Scale == autopilot.AutoScale && s.Target == now.Asked.Target {
 		s.Scale = now.Descent.Settings.Scale
 	}
 	was := &now.Descent.Schedule

@@ -22,7 +22,8 @@ type savedSession struct {
 	Descent *savedDescent `json:"descent,omitempty"`
 	// What the solver's file said of the autopilot: one that was edited since is known by it.
 	AutopilotFile []autopilot.Setting `json:"autopilot_file,omitempty"`
-	// Random: the run began with weights that start random. One that was saved before it trained begins with them still.
+	// Random: the run began with weights that start random. One that was saved before it trained begins with them
+	// still.
 	Random bool `json:"random,omitempty"`
 }
 
