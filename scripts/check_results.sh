@@ -4,14 +4,14 @@
 #   SEEDS=n    seeds 1 to n of each (1)
 #   ONLY=name  one part: lenet5, lenet300, ablation, fashion; fashion_dense: the dense net of fashion, anew
 #   LANES=n    so many runs at a time, a thread each (2)
-#   POINTS=".." times smaller, of the Fashion-MNIST frontier ("10 50" for one seed, "2 10 20 50" for more)
+#   POINTS=".." times smaller, of the Fashion-MNIST frontier ("50" for one seed, "2 10 20 50" for more)
 # What is measured already is not measured again, unless its solver, net or flags have changed: build/results/*.result has
 # a line a run.
 set -eu
 scripts=$(cd "$(dirname "$0")" && pwd)
 cd "$scripts/../build/results"
 seeds=${SEEDS:-1}
-points=${POINTS:-10 50}
+points=${POINTS:-50}
 [ "$seeds" -gt 1 ] && points=${POINTS:-2 10 20 50}
 bin=../../bin/dns-tui
 solvers=../../testdata/results
