@@ -31,7 +31,7 @@ type back struct {
 	packed       []float32      // operands of a product of kept entries alone, or with them
 	taps         keptTaps       // of a convolution
 	combinations combinations   // of a convolution with pruned weights
-	gathered     []combinations // of each worker, of a product with pruned weights
+	perWorker    []combinations // of each worker, of a product with pruned weights
 	sums         []float64      // results of the pieces of a reduction
 	allocated    atomic.Int64
 	account      memory.Account
@@ -46,7 +46,7 @@ func NewBack(o Options) gpu.Back {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	d := &back{pool: newWorkers(n), blas: goBLAS{}, col: make([][]float32, n), gathered: make([]combinations, n)}
+	d := &back{pool: newWorkers(n), blas: goBLAS{}, col: make([][]float32, n), perWorker: make([]combinations, n)}
 	if !o.GoBLAS {
 		lib, err := loadOpenBLAS(n)
 		var room *roomError

@@ -17,29 +17,22 @@ func combineVectors(terms []term, x, y []float32) bool {
 	if !cpu.X86.HasAVX || len(y) < 8 {
 		return false
 	}
-	at, end := 0, len(y)
-	for end-at >= 64 {
-		combine64(&terms[0], len(terms), &x[at], &y[at])
-		at += 64
-	}
-	if end >= 64 && end-at > 32 {
-		combine64(&terms[0], len(terms), &x[end-64], &y[end-64])
-		return true
-	}
-	for end-at >= 32 {
-		combine32(&terms[0], len(terms), &x[at], &y[at])
-		at += 32
-	}
-	if end >= 32 && end-at > 8 {
-		combine32(&terms[0], len(terms), &x[end-32], &y[end-32])
-		return true
-	}
-	for end-at >= 8 {
-		combine8(&terms[0], len(terms), &x[at], &y[at])
-		at += 8
-	}
-	if end > at {
-		combine8(&terms[0], len(terms), &x[end-8], &y[end-8])
+	n, end := len(terms), len(y)
+	for at := 0; at < end; {
+		switch rest := end - at; {
+		case end >= 64 && rest > 32:
+			at = min(at, end-64)
+			combine64(&terms[0], n, &x[at], &y[at])
+			at += 64
+		case end >= 32 && rest > 8:
+			at = min(at, end-32)
+			combine32(&terms[0], n, &x[at], &y[at])
+			at += 32
+		default:
+			at = min(at, end-8)
+			combine8(&terms[0], n, &x[at], &y[at])
+			at += 8
+		}
 	}
 	return true
 }

@@ -18,6 +18,15 @@ GLOBL least<>(SB), RODATA|NOPTR, $4
 DATA none<>+0(SB)/4, $-1.0
 GLOBL none<>(SB), RODATA|NOPTR, $4
 
+// LARGER puts v, which is at X9, in the place of the largest so far, X2 at X8, where it is not less or equal and that is
+// a number: where it is larger, or the first NaN.
+#define LARGER(v) \
+	VCMPPS    $6, X2, v, X6  \
+	VCMPPS    $7, X2, X2, X7 \
+	VANDPS    X6, X7, X6     \
+	VBLENDVPS X6, v, X2, X2  \
+	VBLENDVPS X6, X9, X8, X8
+
 // func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)
 //
 // Four windows at a time, n times: elements of even and odd columns of both rows are compared in the order of their
@@ -48,26 +57,14 @@ loop:
 
 	VMOVAPS X15, X8           // X2: the largest so far, X8: where it is
 
-	VADDPS    X13, X15, X9
-	VCMPPS    $6, X2, X3, X6 // not less or equal
-	VCMPPS    $7, X2, X2, X7 // a number
-	VANDPS    X6, X7, X6
-	VBLENDVPS X6, X3, X2, X2
-	VBLENDVPS X6, X9, X8, X8
+	VADDPS X13, X15, X9
+	LARGER(X3)
 
-	VADDPS    X14, X15, X9
-	VCMPPS    $6, X2, X4, X6 // not less or equal
-	VCMPPS    $7, X2, X2, X7 // a number
-	VANDPS    X6, X7, X6
-	VBLENDVPS X6, X4, X2, X2
-	VBLENDVPS X6, X9, X8, X8
+	VADDPS X14, X15, X9
+	LARGER(X4)
 
-	VADDPS    X13, X9, X9
-	VCMPPS    $6, X2, X5, X6 // not less or equal
-	VCMPPS    $7, X2, X2, X7 // a number
-	VANDPS    X6, X7, X6
-	VBLENDVPS X6, X5, X2, X2
-	VBLENDVPS X6, X9, X8, X8
+	VADDPS X13, X9, X9
+	LARGER(X5)
 
 	VCMPPS    $2, X11, X2, X6 // nothing is above -FLT_MAX
 	VBLENDVPS X6, X11, X2, X2

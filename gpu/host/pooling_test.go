@@ -15,6 +15,8 @@ func TestMaxPool(t *testing.T) {
 	inf := float32(math.Inf(1))
 	numbers := []float32{0, float32(math.Copysign(0, -1)), 1, 1, -1, inf, -inf, 1e-45, math.MaxFloat32,
 		-math.MaxFloat32, float32(math.NaN()), math.Float32frombits(0xffc00000)}
+	d := New(Options{Threads: 1})
+	defer d.Close()
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.IntRange(1, 5)
 		g := gpu.PoolGeometry{
@@ -33,20 +35,19 @@ func TestMaxPool(t *testing.T) {
 		g.Resolve(rapid.Bool().Draw(t, "ceil"))
 		n, out := g.Planes*g.H*g.W, g.Planes*g.OutH*g.OutW
 		x := rapid.SliceOfN(rapid.SampledFrom(numbers), n, n).Draw(t, "x")
-		d := NewBack(Options{Threads: 1}).(*back)
-		defer d.Close()
 		tensor := func(v []float32) *gpu.Tensor {
-			m, err := d.Alloc(len(v))
+			x, err := gpu.NewTensor(d, len(v))
 			if err != nil {
 				t.Fatal(err)
 			}
-			tensor := &gpu.Tensor{Mem: m, N: len(v), Shape: []int{len(v)}}
-			d.Upload(tensor, v)
-			return tensor
+			d.Upload(x, v)
+			return x
 		}
-		ty, tat := tensor(make([]float32, out)), tensor(make([]float32, out))
-		d.maxPool(&gpu.MaxPool{G: &g, X: tensor(x), Y: ty, Argmax: tat})
-		y, argmax := slice(ty), slice(tat)
+		y, argmax := make([]float32, out), make([]float32, out)
+		ty, tat := tensor(y), tensor(argmax)
+		d.MaxPool(&g, tensor(x), ty, tat)
+		d.Download(y, ty)
+		d.Download(argmax, tat)
 		for i := range y {
 			want, at := largestOf(&g, x[i/(g.OutH*g.OutW)*g.H*g.W:], i%(g.OutH*g.OutW))
 			nan := want != want

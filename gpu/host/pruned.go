@@ -124,7 +124,7 @@ type gemmPrunedKernel struct {
 }
 
 func (k *gemmPrunedKernel) run(lo, hi, worker int) {
-	m, c := roundUp(k.m), &k.d.gathered[worker]
+	m, c := roundUp(k.m), &k.d.perWorker[worker]
 	c.begin()
 	if k.transB {
 		w := k.b[lo*k.k : hi*k.k]

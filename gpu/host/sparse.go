@@ -70,20 +70,24 @@ func allPruned(m *[8]float32) bool {
 	return (v[0]^pruned)|(v[1]^pruned)|(v[2]^pruned)|(v[3]^pruned) == 0
 }
 
-// sparse reports whether at most limit of m is kept, by a sample of it that depends on its length alone.
+// sparse reports whether at most limit of m is kept, by a sample of it that depends on its length alone. It counts no
+// further than it must, so that a layer where all is kept costs next to nothing.
 func sparse(m []float32, limit float64) bool {
 	const samples, length = 256, 64
-	kept, of := 0, min(len(m), samples*length)
-	if of == len(m) {
-		kept = countKept(m)
-	} else {
-		for i := range uint32(samples) {
+	of := min(len(m), samples*length)
+	most, whole := limit*float64(of), of == len(m)
+	kept := 0
+	for i := range (of + length - 1) / length {
+		at := i * length
+		if !whole {
 			// Multiples of the golden ratio, modulo 1, are spread evenly, and meet no period of a matrix.
-			at := uint64(i*0x9e3779b9) * uint64(len(m)-length) >> 32
-			kept += countKept(m[at : at+length])
+			at = int(uint64(uint32(i)*0x9e3779b9) * uint64(len(m)-length) >> 32)
+		}
+		if kept += countKept(m[at:min(at+length, len(m))]); float64(kept) > most {
+			return false
 		}
 	}
-	return float64(kept) <= limit*float64(of)
+	return true
 }
 
 func countKept(m []float32) int {

@@ -71,16 +71,13 @@ func (p *planner) plan(asked autopilot.Settings) (*Autopilot, *autopilot.Solutio
 		}
 	}
 	resolved, left := p.leaveOut(asked, now)
-	d, err := p.continued(resolved, now, hardened).Descend(p.facts(), layers)
+	resolved, as := p.continued(resolved, now, hardened)
+	d, err := resolved.Descend(p.facts(), layers)
 	if err != nil {
 		return nil, nil, err
 	}
 	next.Descent = *d
-	if was := d.Settings.Scale; asked.Scale == autopilot.AutoScale && resolved.Target.Unit != autopilot.NoTarget &&
-		!slices.ContainsFunc(d.Derived, func(v autopilot.Derived) bool { return v.Name == "scale" }) {
-		left = append(left, autopilot.Derived{Name: "scale", Value: was.String(), Why: "as it was derived before"})
-	}
-	next.Descent.Derived = append(left, next.Descent.Derived...)
+	next.Descent.Derived = slices.Concat(left, as, d.Derived)
 	if s := &next.Descent.Schedule; now != nil {
 		if sameWay(now.Asked, asked) && !hardened {
 			*s = now.Descent.Schedule
@@ -135,12 +132,16 @@ func missing(names, a, b []string) []string {
 }
 
 // continued has a descent under way keep its end and its scale, where nobody asks for others.
-func (p *planner) continued(s autopilot.Settings, now *Autopilot, hardened bool) autopilot.Settings {
+func (p *planner) continued(
+	s autopilot.Settings, now *Autopilot, hardened bool,
+) (autopilot.Settings, []autopilot.Derived) {
 	if now == nil || hardened {
-		return s
+		return s, nil
 	}
+	var as []autopilot.Derived
 	if s.Scale == autopilot.AutoScale && now.Asked.Scale == autopilot.AutoScale && s.Target == now.Asked.Target {
 		s.Scale = now.Descent.Settings.Scale
+		as = append(as, autopilot.Derived{Name: "scale", Value: s.Scale.String(), Why: "as it was derived before"})
 	}
 	was := &now.Descent.Schedule
 	if s.End == autopilot.Auto && was.End > p.Solver.Iter && now.Asked.End == autopilot.Auto {
@@ -152,7 +153,7 @@ func (p *planner) continued(s autopilot.Settings, now *Autopilot, hardened bool)
 	if s.Start != autopilot.Auto && s.Start < p.Solver.Iter && was.Begin <= p.Solver.Iter {
 		s.Start = autopilot.Auto
 	}
-	return s
+	return s, as
 }
 
 // sameWay reports whether two settings lead the same way to the same target.
