@@ -50,6 +50,7 @@ func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 		Back:        s.Back,
 		Trouble:     s.WriteProblem,
 		Unsaved:     int64(s.Unsaved),
+		Saving:      s.Saving,
 	}
 	v := s.Health
 	m.Health = &remotepb.Health{
@@ -152,6 +153,9 @@ func encodeLayer(l, before *session.LayerStats) *remotepb.Layer {
 		NormStep:     l.Norms.Step,
 		History:      encodeSeries(&l.History, &before.History),
 	}
+	if f := l.Forecast; f.Known {
+		m.Forecast = &remotepb.Forecast{Next: int64(f.Next), Chance: f.Chance}
+	}
 	if n := len(l.Operations); n != len(before.Operations) || n > 0 && l.Operations[n-1] != before.Operations[n-1] {
 		m.Operations = &remotepb.Operations{}
 		for _, o := range l.Operations {
@@ -207,7 +211,7 @@ func decodeSnapshot(m *remotepb.State, before *session.Snapshot) (*session.Snaps
 	s.Path, s.Prefix, s.Journal, s.Viewers = m.Path, m.Prefix, m.Journal, m.Viewers
 	s.Saved, s.SavedIter = m.Saved, int(m.SavedIter)
 	s.Published, s.Undo, s.Redo, s.Surgeries = time.Unix(0, m.PublishedNs), m.Undo, m.Redo, int(m.Surgeries)
-	s.Back, s.WriteProblem, s.Unsaved = m.Back, m.Trouble, int(m.Unsaved)
+	s.Back, s.WriteProblem, s.Unsaved, s.Saving = m.Back, m.Trouble, int(m.Unsaved), m.Saving
 	v := m.GetHealth()
 	s.Health = gpu.Health{
 		Phase:       v.GetPhase(),
@@ -357,6 +361,9 @@ func decodeLayer(m *remotepb.Layer, was session.LayerStats, l *session.LayerStat
 		History:    was.History,
 		Operations: was.Operations,
 		Histogram:  was.Histogram,
+	}
+	if f := m.Forecast; f != nil {
+		l.Forecast = solver.Forecast{Known: true, Next: int(f.Next), Chance: f.Chance}
 	}
 	if m.Operations != nil {
 		n := m.Operations.Numbers

@@ -11,3 +11,9 @@ func (t *Trainer) OnPass(f func()) {
 		return asked()
 	}
 }
+
+// OnSave calls f where a snapshot is about to be written, with what is published of it. It is for before Start.
+func (t *Trainer) OnSave(f func(saving bool)) {
+	publish := t.saver.Publish
+	t.saver.Publish = func() { publish(); f(t.Snapshot().Saving) }
+}

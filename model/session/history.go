@@ -267,6 +267,8 @@ func (c *curves) show(sn *Snapshot, s *solver.Solver, hist []*solver.Histogram) 
 	sn.Accuracy, sn.TestLoss = c.accuracy.view(), c.testLoss.view()
 	sn.Rates, sn.KeptFraction, sn.Speed = c.rate.view(), c.kept.view(), c.speed.view()
 	for i, p := range s.Layers() {
-		sn.Layers = append(sn.Layers, layerStats(p, s.Hyper().Layer(p.Name), hist[i], &c.layers[i]))
+		st := layerStats(p, s.Hyper().Layer(p.Name), hist[i], &c.layers[i])
+		st.Forecast = s.Forecast(p)
+		sn.Layers = append(sn.Layers, st)
 	}
 }

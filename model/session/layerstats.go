@@ -16,6 +16,7 @@ type LayerStats struct {
 	Pruned     int // in the last surgery
 	Spliced    int
 	LastIter   int // of the last surgery; -1 before the first
+	Forecast   solver.Forecast
 	Masked     bool
 	// Outputs are the filters or neurons; Dead of them have no weight left. Dead is -1 where that is not known.
 	Outputs, Dead int

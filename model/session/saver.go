@@ -26,6 +26,7 @@ type saver struct {
 	first        int // the least iteration at which the run began, or to which it went back
 	backoff      backoff
 	retryWhy     string // why the snapshot that failed was written
+	saving       bool   // a snapshot is being written
 }
 
 // saverParts are what a saver works with.
@@ -41,6 +42,8 @@ type saverParts struct {
 	Display  *display
 	Lock     *prefixLock
 	Opts     *Options
+	// Publish shows the run as it is: before something that takes long.
+	Publish func()
 }
 
 // newSaver returns the saver of a run that has saved nothing yet.
@@ -93,6 +96,9 @@ func (s *saver) saveAt(prefix, why string) error {
 
 // write writes a snapshot at a prefix.
 func (s *saver) write(prefix string) (string, error) {
+	s.saving = true
+	s.Publish()
+	defer func() { s.saving = false }()
 	name, err := s.Solver.Save(prefix, s.Settings.sessionData())
 	s.Display.interrupted()
 	return name, err
@@ -325,7 +331,7 @@ func (s *saver) release() { s.Lock.release() }
 func (s *saver) show(sn *Snapshot) {
 	sn.Path, sn.Prefix, sn.Journal = s.Run.SolverPath, s.Run.SnapshotPrefix(), s.Run.JournalPath()
 	sn.RestorePoints, sn.Saved, sn.SavedIter = s.points.view(), s.last, s.lastIter
-	sn.WriteProblem, sn.Unsaved = s.problemText(), s.unsaved()
+	sn.WriteProblem, sn.Unsaved, sn.Saving = s.problemText(), s.unsaved(), s.saving
 	if back := s.points.lastGood(s.Solver.Iter); back != nil {
 		sn.Back = back.Path
 	}

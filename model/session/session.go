@@ -174,7 +174,7 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 	t.saver = newSaver(saverParts{
 		Solver: s, Run: t.run, Rec: &t.rec, Events: &t.events, Hist: &t.hist, Settings: &t.settings, Curves: &t.curves,
 		Descent: &t.descent,
-		Display: &t.display, Lock: lock, Opts: &t.opts,
+		Display: &t.display, Lock: lock, Opts: &t.opts, Publish: t.publish,
 	})
 	t.prober = newProber(s, t.run, &t.hist, &t.events)
 	t.pilot = newPilot(pilotParts{

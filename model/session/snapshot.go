@@ -68,6 +68,7 @@ type Snapshot struct {
 	Prefix              string          // of snapshots
 	Journal             string          // where changes are recorded
 	Viewers             []string        // who watches, where the run is served
+	Saving              bool            // a snapshot is being written
 	Saved               string          // the last solverstate written
 	SavedIter           int
 	Exported            int64 // bytes of the caffemodel that export makes of the net

@@ -1,8 +1,6 @@
 package solver
 
 import (
-	"math"
-
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model"
@@ -35,6 +33,7 @@ type Layer struct {
 	extremes   outputExtremes
 	norms      Norms
 	driven     bool // see Solver.Drive
+	forecast   forecast
 	weighed    gpu.SurgeryResult
 }
 
@@ -60,10 +59,7 @@ const streamSurgery = 0x5EED5EED
 
 // Due reports whether surgery happens: (1 + gamma·i)^(-power) > r and i < stop, r in [0,1).
 func Due(iter int, gamma, power float64, stop int, r float32) bool {
-	if iter >= stop {
-		return false
-	}
-	return math.Pow(1+gamma*float64(iter), -power) > float64(r)
+	return Chance(iter, gamma, power, stop) > float64(r)
 }
 
 // due reports whether a layer's mask is redrawn in an iteration. The draw depends on seed, iteration and layer only.

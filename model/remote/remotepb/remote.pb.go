@@ -3680,6 +3680,7 @@ type State struct {
 	Tests       *TestResults      `protobuf:"bytes,48,opt,name=tests,proto3" json:"tests,omitempty"`
 	Autopilot   *AutopilotStateOf `protobuf:"bytes,49,opt,name=autopilot,proto3" json:"autopilot,omitempty"`
 	Search      *Search           `protobuf:"bytes,50,opt,name=search,proto3" json:"search,omitempty"`
+	Saving      bool              `protobuf:"varint,51,opt,name=saving,proto3" json:"saving,omitempty"`
 	// Those after the last that were sent.
 	Events []*Event `protobuf:"bytes,37,rep,name=events,proto3" json:"events,omitempty"`
 	// The run's curves in the order of session.Snapshot.
@@ -4004,6 +4005,13 @@ func (x *State) GetSearch() *Search {
 		return x.Search
 	}
 	return nil
+}
+
+func (x *State) GetSaving() bool {
+	if x != nil {
+		return x.Saving
+	}
+	return false
 }
 
 func (x *State) GetEvents() []*Event {
@@ -6055,8 +6063,10 @@ type Layer struct {
 	// The last surgeries, four numbers each: iteration, pruned, spliced, kept. Absent: as before.
 	Operations *Operations `protobuf:"bytes,21,opt,name=operations,proto3" json:"operations,omitempty"`
 	// Absent: as before.
-	Histogram     *Histogram `protobuf:"bytes,22,opt,name=histogram,proto3" json:"histogram,omitempty"`
-	Positions     int64      `protobuf:"varint,23,opt,name=positions,proto3" json:"positions,omitempty"`
+	Histogram *Histogram `protobuf:"bytes,22,opt,name=histogram,proto3" json:"histogram,omitempty"`
+	Positions int64      `protobuf:"varint,23,opt,name=positions,proto3" json:"positions,omitempty"`
+	// Absent: of a version that does not tell.
+	Forecast      *Forecast `protobuf:"bytes,24,opt,name=forecast,proto3" json:"forecast,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6252,6 +6262,66 @@ func (x *Layer) GetPositions() int64 {
 	return 0
 }
 
+func (x *Layer) GetForecast() *Forecast {
+	if x != nil {
+		return x.Forecast
+	}
+	return nil
+}
+
+// solver.Forecast.
+type Forecast struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Next          int64                  `protobuf:"varint,1,opt,name=next,proto3" json:"next,omitempty"`
+	Chance        float64                `protobuf:"fixed64,2,opt,name=chance,proto3" json:"chance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forecast) Reset() {
+	*x = Forecast{}
+	mi := &file_remote_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forecast) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forecast) ProtoMessage() {}
+
+func (x *Forecast) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forecast.ProtoReflect.Descriptor instead.
+func (*Forecast) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *Forecast) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *Forecast) GetChance() float64 {
+	if x != nil {
+		return x.Chance
+	}
+	return 0
+}
+
 type Operations struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Numbers       []int64                `protobuf:"varint,1,rep,packed,name=numbers,proto3" json:"numbers,omitempty"`
@@ -6261,7 +6331,7 @@ type Operations struct {
 
 func (x *Operations) Reset() {
 	*x = Operations{}
-	mi := &file_remote_proto_msgTypes[67]
+	mi := &file_remote_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6273,7 +6343,7 @@ func (x *Operations) String() string {
 func (*Operations) ProtoMessage() {}
 
 func (x *Operations) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[67]
+	mi := &file_remote_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6286,7 +6356,7 @@ func (x *Operations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operations.ProtoReflect.Descriptor instead.
 func (*Operations) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{67}
+	return file_remote_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Operations) GetNumbers() []int64 {
@@ -6311,7 +6381,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_remote_proto_msgTypes[68]
+	mi := &file_remote_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6323,7 +6393,7 @@ func (x *Histogram) String() string {
 func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[68]
+	mi := &file_remote_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6336,7 +6406,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{68}
+	return file_remote_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Histogram) GetRule() int32 {
@@ -6669,7 +6739,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x04iter\x18\x06 \x01(\x03R\x04iter\x12\x12\n" +
 	"\x04kept\x18\a \x01(\fR\x04kept\x12\x12\n" +
 	"\x04mean\x18\b \x01(\fR\x04mean\x12\x10\n" +
-	"\x03max\x18\t \x01(\x01R\x03max\"\xde\r\n" +
+	"\x03max\x18\t \x01(\x01R\x03max\"\xf6\r\n" +
 	"\x05State\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n" +
@@ -6714,7 +6784,8 @@ const file_remote_proto_rawDesc = "" +
 	"\vsensitivity\x18/ \x01(\v2\x1c.dnstui.remote.SensitivityOfR\vsensitivity\x120\n" +
 	"\x05tests\x180 \x01(\v2\x1a.dnstui.remote.TestResultsR\x05tests\x12=\n" +
 	"\tautopilot\x181 \x01(\v2\x1f.dnstui.remote.AutopilotStateOfR\tautopilot\x12-\n" +
-	"\x06search\x182 \x01(\v2\x15.dnstui.remote.SearchR\x06search\x12,\n" +
+	"\x06search\x182 \x01(\v2\x15.dnstui.remote.SearchR\x06search\x12\x16\n" +
+	"\x06saving\x183 \x01(\bR\x06saving\x12,\n" +
 	"\x06events\x18% \x03(\v2\x14.dnstui.remote.EventR\x06events\x12-\n" +
 	"\x06series\x18& \x03(\v2\x15.dnstui.remote.SeriesR\x06series\x12,\n" +
 	"\x06layers\x18' \x03(\v2\x14.dnstui.remote.LayerR\x06layers\x12\x1e\n" +
@@ -6884,7 +6955,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\rR\x04from\x12\x14\n" +
 	"\x05iters\x18\x03 \x03(\x03R\x05iters\x12\x16\n" +
-	"\x06values\x18\x04 \x03(\x01R\x06values\"\xa8\x05\n" +
+	"\x06values\x18\x04 \x03(\x01R\x06values\"\xdd\x05\n" +
 	"\x05Layer\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x12\n" +
@@ -6912,7 +6983,11 @@ const file_remote_proto_rawDesc = "" +
 	"operations\x18\x15 \x01(\v2\x19.dnstui.remote.OperationsR\n" +
 	"operations\x126\n" +
 	"\thistogram\x18\x16 \x01(\v2\x18.dnstui.remote.HistogramR\thistogram\x12\x1c\n" +
-	"\tpositions\x18\x17 \x01(\x03R\tpositions\"&\n" +
+	"\tpositions\x18\x17 \x01(\x03R\tpositions\x123\n" +
+	"\bforecast\x18\x18 \x01(\v2\x17.dnstui.remote.ForecastR\bforecast\"6\n" +
+	"\bForecast\x12\x12\n" +
+	"\x04next\x18\x01 \x01(\x03R\x04next\x12\x16\n" +
+	"\x06chance\x18\x02 \x01(\x01R\x06chance\"&\n" +
 	"\n" +
 	"Operations\x12\x18\n" +
 	"\anumbers\x18\x01 \x03(\x03R\anumbers\"\x89\x01\n" +
@@ -6958,7 +7033,7 @@ func file_remote_proto_rawDescGZIP() []byte {
 }
 
 var file_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
+var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
 var file_remote_proto_goTypes = []any{
 	(Param)(0),                 // 0: dnstui.remote.Param
 	(Fault_Code)(0),            // 1: dnstui.remote.Fault.Code
@@ -7029,8 +7104,9 @@ var file_remote_proto_goTypes = []any{
 	(*Told)(nil),               // 66: dnstui.remote.Told
 	(*Series)(nil),             // 67: dnstui.remote.Series
 	(*Layer)(nil),              // 68: dnstui.remote.Layer
-	(*Operations)(nil),         // 69: dnstui.remote.Operations
-	(*Histogram)(nil),          // 70: dnstui.remote.Histogram
+	(*Forecast)(nil),           // 69: dnstui.remote.Forecast
+	(*Operations)(nil),         // 70: dnstui.remote.Operations
+	(*Histogram)(nil),          // 71: dnstui.remote.Histogram
 }
 var file_remote_proto_depIdxs = []int32{
 	4,  // 0: dnstui.remote.Request.hello:type_name -> dnstui.remote.Hello
@@ -7125,13 +7201,14 @@ var file_remote_proto_depIdxs = []int32{
 	11, // 89: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
 	38, // 90: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
 	67, // 91: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
-	69, // 92: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
-	70, // 93: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
-	94, // [94:94] is the sub-list for method output_type
-	94, // [94:94] is the sub-list for method input_type
-	94, // [94:94] is the sub-list for extension type_name
-	94, // [94:94] is the sub-list for extension extendee
-	0,  // [0:94] is the sub-list for field type_name
+	70, // 92: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
+	71, // 93: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
+	69, // 94: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
+	95, // [95:95] is the sub-list for method output_type
+	95, // [95:95] is the sub-list for method input_type
+	95, // [95:95] is the sub-list for extension type_name
+	95, // [95:95] is the sub-list for extension extendee
+	0,  // [0:95] is the sub-list for field type_name
 }
 
 func init() { file_remote_proto_init() }
@@ -7200,7 +7277,7 @@ func file_remote_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_remote_proto_rawDesc), len(file_remote_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   69,
+			NumMessages:   70,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

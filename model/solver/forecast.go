@@ -1,0 +1,66 @@
+package solver
+
+import (
+	"math"
+
+	"dns-tui/config"
+	"dns-tui/gpu"
+)
+
+// Forecast says when a layer is operated on by itself. The draws depend on seed, iteration and layer alone, so it is
+// exact as long as no setting changes.
+type Forecast struct {
+	Known  bool    // false: of a version that does not tell
+	Next   int     // the iteration; -1: none in the next forecastHorizon
+	Chance float64 // of each iteration to come, by the settings of now, in [0, 1]; 1 where no dice are thrown
+}
+
+// forecastHorizon is how many iterations a forecast looks ahead.
+const forecastHorizon = 1024
+
+// forecast is a layer's last one: no surgery before scanned, under these settings.
+type forecast struct {
+	hyper   *config.Hyper
+	scanned int
+}
+
+// Chance is that of surgery in an iteration: (1 + gamma·i)^(-power) where i < stop, else 0.
+func Chance(iter int, gamma, power float64, stop int) float64 {
+	if iter >= stop {
+		return 0
+	}
+	return min(1, math.Pow(1+gamma*float64(iter), -power))
+}
+
+// Forecast says when a layer is operated on.
+func (s *Solver) Forecast(p *Layer) Forecast {
+	h, f := s.hyper, Forecast{Known: true, Next: -1}
+	l := h.Layer(p.Name)
+	switch {
+	case l == nil || !l.Prune || l.MaskFrozen:
+		return f
+	case p.driven:
+		if f.Chance = 1; s.surgeon.next >= s.Iter {
+			f.Next = s.surgeon.next
+		}
+		return f
+	case l.Rule == gpu.PaperRule:
+		f.Chance = Chance(s.Iter, l.Gamma, l.Power, l.Stop)
+	default:
+		f.Chance = Chance(s.Iter, h.Gamma, h.Power, h.Stop)
+	}
+	if f.Chance == 0 {
+		return f
+	}
+	c := &p.forecast
+	if c.hyper != h || c.scanned < s.Iter || c.scanned > s.Iter+forecastHorizon {
+		*c = forecast{h, s.Iter}
+	}
+	for c.scanned < s.Iter+forecastHorizon && !s.surgeon.due(p, h, l, c.scanned) {
+		c.scanned++
+	}
+	if c.scanned < s.Iter+forecastHorizon {
+		f.Next = c.scanned
+	}
+	return f
+}
