@@ -74,6 +74,14 @@ func (l LayerHyper) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(l))
 }
 
+// StopOf is the iteration from which a layer is not operated on: its own under the paper rule, else that of all.
+func (h *Hyper) StopOf(l *LayerHyper) int {
+	if l.Rule == gpu.PaperRule {
+		return l.Stop
+	}
+	return h.Stop
+}
+
 // Soft is what forward weights are under the settings, with the cut of the last surgery.
 func (l *LayerHyper) Soft(cut float32) gpu.Soft {
 	switch {

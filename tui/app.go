@@ -56,13 +56,16 @@ type App struct {
 	open    screenID
 	dialog  dialog // over the screen; nil where none is
 	line    *line  // that is typed; nil where none is
-	notice  notice // the answer to the last command, until the next key
+	notice  notice // the answer to the last command, for a while or until the next key
 
 	exit    exit
 	held    string // the frame that is held; "" where none is
 	blurred bool
 	slow    func() bool // whether the terminal lags; nil: not known
 	resizes int
+	clock   func() time.Time
+	news    time.Time // when the last snapshot came
+	told    time.Time // when the notice was made
 }
 
 // exit is how the run is being left.
@@ -90,7 +93,7 @@ func New(o Options) (*App, error) {
 		height:   24,
 	}
 	sel := &selection{env: e}
-	a := &App{env: e, opts: o, keys: keys, sel: sel}
+	a := &App{env: e, opts: o, keys: keys, sel: sel, clock: time.Now}
 	a.screens = [screenCount]screen{
 		mainID:        newMainScreen(e, keys, sel),
 		plotsID:       &plots{env: e, keys: &keys.Plots, plotter: plotter{e}},
@@ -146,9 +149,10 @@ type (
 	}
 	tickMsg struct{}
 	ackMsg  struct {
-		cmd session.Command
-		ack session.Ack
-		err error
+		flight int
+		cmd    session.Command
+		ack    session.Ack
+		err    error
 	}
 )
 
@@ -208,6 +212,9 @@ func (a *App) take(msg tea.Msg) tea.Cmd {
 			a.opts.NoColor = true
 			a.theme = newTheme(a.theme.tier, a.theme.light, true)
 		}
+	case tea.ResumeMsg: // after a suspension
+		a.look()
+		return tea.ClearScreen
 	case tea.FocusMsg:
 		a.blurred = false
 		a.look()
@@ -226,6 +233,7 @@ func (a *App) take(msg tea.Msg) tea.Cmd {
 	case tickMsg:
 		return a.ticked(m)
 	case ackMsg:
+		a.flights.end(m.flight)
 		cmd := a.answer(m)
 		a.look()
 		return cmd
@@ -256,6 +264,7 @@ func (a *App) pass(msg tea.Msg) tea.Cmd {
 func (a *App) ticked(m tickMsg) tea.Cmd {
 	a.ticks++
 	a.look()
+	a.forgetNotice()
 	if a.snap != nil {
 		ended := a.snap.State == session.Stopped || a.snap.State == session.Failed
 		if a.exit.leaving && ended || a.gone() {
@@ -281,8 +290,34 @@ func (a *App) gone() bool {
 
 // look takes the latest snapshot.
 func (a *App) look() {
-	if a.session != nil {
-		a.snap = a.session.Snapshot()
+	if a.session == nil {
+		return
+	}
+	before, now := a.snap, a.clock()
+	a.snap = a.session.Snapshot()
+	if a.snap == nil || before == nil || !a.snap.Published.Equal(before.Published) {
+		a.news = now
+	}
+	a.silence = now.Sub(a.news)
+}
+
+// How long the answer to a command stands in the last line, and a problem, if no key is pressed.
+const (
+	answerTime  = 4 * time.Second
+	problemTime = 15 * time.Second
+)
+
+// tell shows a notice.
+func (a *App) tell(n notice) { a.notice, a.told = n, a.clock() }
+
+// forgetNotice takes a notice away that has stood for its time. What is wrong with a line stays as long as the line.
+func (a *App) forgetNotice() {
+	stands := answerTime
+	if a.notice.bad {
+		stands = problemTime
+	}
+	if a.line == nil && !a.exit.leaving && a.clock().Sub(a.told) >= stands {
+		a.notice = notice{}
 	}
 }
 
@@ -304,9 +339,13 @@ func (a *App) do(c session.Command) tea.Cmd {
 	if s == nil {
 		return nil
 	}
+	id := 0
+	if !c.ReadsOnly() {
+		id = a.flights.begin(c)
+	}
 	return func() tea.Msg {
 		ack, err := s.Do(context.Background(), c)
-		return ackMsg{c, ack, err}
+		return ackMsg{id, c, ack, err}
 	}
 }
 
@@ -331,11 +370,11 @@ func (a *App) answer(m ackMsg) tea.Cmd {
 		return a.perform(a.screens[picturesID].Update(lookedAt{m.ack.Picture, m.err}))
 	case stop && ended, errors.Is(m.err, session.ErrReplaced), errors.Is(m.err, session.ErrUndone):
 	case m.err != nil:
-		a.notice = notice{fmt.Sprintf("%s: %v", m.cmd, m.err), true}
+		a.tell(notice{fmt.Sprintf("%s: %v", m.cmd, m.err), true})
 	case m.ack.Detail != "":
-		a.notice = notice{text: fmt.Sprintf("%d: %s", m.ack.Iter, m.ack.Detail)}
+		a.tell(notice{text: fmt.Sprintf("%d: %s", m.ack.Iter, m.ack.Detail)})
 	default:
-		a.notice = notice{text: fmt.Sprintf("%d: %s", m.ack.Iter, m.cmd)}
+		a.tell(notice{text: fmt.Sprintf("%d: %s", m.ack.Iter, m.cmd)})
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func defaultAutopilotKeys() autopilotKeys {
 		Type:    act("auto-type", "type the option, or the layer's floor", "enter", "e").footer("type").steer(),
 		Pause:   act("auto-pause", "pause the descent, or let it go on", "h").footer("pause descent").steer(),
 		Pin:     act("auto-pin", "pin the layer's threshold, or have it found again", "p").footer("pin").steer(),
-		Exclude: act("auto-exclude", "leave the layer out of the descent, or take it in", "x").steer(),
+		Exclude: act("auto-exclude", "leave the layer out of the descent, or take it in", "X").steer(),
 		Floor:   act("auto-floor", "type what the layer keeps at least", "f").steer(),
 		Ceiling: act("auto-ceiling", "type what the layer keeps at most", "c").steer(),
 		Off: act(
@@ -79,6 +79,8 @@ func (s *autopilotScreen) Update(msg tea.Msg) intent {
 		}
 	case predicted:
 		return s.answered(msg)
+	case travel:
+		s.move(msg.by(s.listRows()))
 	case action:
 		return s.act(msg.binding)
 	case tea.MouseMsg:
@@ -189,6 +191,19 @@ func (s *autopilotScreen) move(by int) {
 	} else {
 		s.form.move(by)
 	}
+}
+
+// listRows is how many lines the list has that keys move in.
+func (s *autopilotScreen) listRows() int {
+	for _, p := range s.panes {
+		switch {
+		case p.shows == layersPart && s.onLayers:
+			return layerRows(p.h)
+		case p.shows == formPart && !s.onLayers:
+			return formRows(p.h)
+		}
+	}
+	return 1
 }
 
 // pause pauses the descent, or lets it go on.

@@ -193,8 +193,8 @@ func TestAutopilotKeys(t *testing.T) {
 		// Before there is a target, what is typed waits for one.
 		{nil, append(letters("ajjjjjjjjje20000", "enter"), letters("kkkkkkkkke310x", "enter")...),
 			"autopilot target 310x end_iter 20000"},
-		{nil, append(letters("a", "tab", "p", "down", "x"), letters("D")...), ""},
-		{nil, append(letters("a", "tab", "p", "down", "x", "tab"), letters("e20x", "enter")...),
+		{nil, append(letters("a", "tab", "p", "down", "X"), letters("D")...), ""},
+		{nil, append(letters("a", "tab", "p", "down", "X", "tab"), letters("e20x", "enter")...),
 			"autopilot target 20x exclude conv2 pin conv1"},
 		{descending, letters("ah"), "autopilot pause"},
 		{pausedDescent, letters("ah"), "autopilot resume"},
@@ -204,8 +204,8 @@ func TestAutopilotKeys(t *testing.T) {
 		{descending, letters("ap"), ""}, // the layers are not on the screen
 		{descending, letters("app"), "autopilot pin conv1"},
 		{pausedDescent, letters("app"), "autopilot pin none"},
-		{descending, letters("a", "tab", "down", "x"), "autopilot exclude conv2"},
-		{annealing, append(letters("a", "tab", "down", "down", "down"), "x"), "autopilot exclude none"},
+		{descending, letters("a", "tab", "down", "X"), "autopilot exclude conv2"},
+		{annealing, append(letters("a", "tab", "down", "down", "down"), "X"), "autopilot exclude none"},
 		{descending, letters("a", "tab", "down", "f", "2", "%", "enter"), "autopilot floor conv2=2%"},
 		{descending, letters("a", "tab", "c", "9", "enter"), "autopilot ceiling conv1=9"},
 		{descending, letters("ae", "enter"), ""},
@@ -318,7 +318,7 @@ func TestDrivenLayers(t *testing.T) {
 	s.Hyper.Stop = 10
 	a, _ := open(t, s, look{})
 	text := screenText(a)
-	for _, want := range []string{"autopilot paused", "»1.960", "found", "310x by iteration 18,000"} {
+	for _, want := range []string{"autopilot paused", "»1.960", "found", "→ 310x"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -447,7 +447,7 @@ func TestTakeInByName(t *testing.T) {
 	descending(s)
 	s.Autopilot.Descent.Settings.Exclude = []string{"conv1"}
 	a, f := open(t, s, look{})
-	press(a, "a", "tab", "x")
+	press(a, "a", "tab", "X")
 	if len(f.got) != 1 || f.got[0].String() != "autopilot layers conv1 conv2 ip1 ip2" {
 		t.Errorf("sent %v", f.got)
 	}

@@ -57,6 +57,7 @@ type choices struct {
 	handle  handle             // what the arrows move
 	scope   scope              // what a choice is for
 	marks   map[string]bool    // layers
+	marked  string             // the layer that was marked last
 	draft   map[string]float64 // thresholds being chosen, by layer, not sent yet
 	copied  *copied
 }
@@ -86,10 +87,20 @@ func (c *choices) act(b *binding) intent {
 		}
 	case &k.Apply:
 		return c.apply()
+	case &k.ApplyAll:
+		return c.applyAll()
 	case &k.Drop:
 		return c.drop()
+	case &k.DropAll:
+		clear(c.draft)
 	case &k.Mark:
 		c.mark()
+	case &k.MarkUp:
+		c.markOn(-1)
+	case &k.MarkDown:
+		c.markOn(1)
+	case &k.MarkRange:
+		c.markRange()
 	case &k.Scope:
 		return c.nextScope()
 	case &k.Copy:
@@ -145,8 +156,12 @@ func (c *choices) pendingThreshold(l *session.LayerStats) (float64, bool) {
 	return c.snap.PendingValue(c.thresholdField(l))
 }
 
-// undrafted is the threshold without the draft: the one that is pending, or the one that is set.
+// undrafted is the threshold without the draft: the one that is on its way, the one that is pending, or the one that
+// is set.
 func (c *choices) undrafted(l *session.LayerStats) float64 {
+	if v, ok := c.sentValue(c.thresholdField(l)); ok {
+		return v
+	}
 	if v, ok := c.pendingThreshold(l); ok {
 		return v
 	}
@@ -250,10 +265,44 @@ func (c *choices) mark() {
 	if c.marks[l.Name] {
 		delete(c.marks, l.Name)
 	} else {
-		c.marks[l.Name] = true
+		c.marks[l.Name], c.marked = true, l.Name
 	}
 	if c.scope == markedLayers && len(c.marks) == 0 {
 		c.scope = thisLayer
+	}
+}
+
+// markOn marks the selected layer and the one that is so many further, and selects that.
+func (c *choices) markOn(by int) {
+	for range 2 {
+		if l := c.sel.layer(); l != nil {
+			c.marks[l.Name], c.marked = true, l.Name
+		}
+		c.sel.move(by)
+		by = 0
+	}
+}
+
+// markRange marks the layers as they are listed from the one that was marked last to the selected one.
+func (c *choices) markRange() {
+	from, to := -1, -1
+	for k, i := range c.sel.visible {
+		name := c.snap.Layers[i].Name
+		if name == c.marked {
+			from = k
+		}
+		if i == c.sel.index {
+			to = k
+		}
+	}
+	if to < 0 {
+		return
+	}
+	if from < 0 {
+		from = to
+	}
+	for k := min(from, to); k <= max(from, to); k++ {
+		c.marks[c.snap.Layers[c.sel.visible[k]].Name] = true
 	}
 }
 
@@ -298,6 +347,22 @@ func (c *choices) apply() intent {
 	}
 	if l := c.sel.layer(); l != nil {
 		take(l)
+	}
+	return set(edits...)
+}
+
+// applyAll sends all that was chosen, in whatever layer, as one change.
+func (c *choices) applyAll() intent {
+	var edits []config.Edit
+	for i := range c.snap.Layers {
+		l := &c.snap.Layers[i]
+		if v, ok := c.draft[l.Name]; ok {
+			edits = append(edits, config.Edit{Field: c.thresholdField(l), Value: v})
+		}
+	}
+	clear(c.draft)
+	if len(edits) == 0 {
+		return refuse("nothing is chosen")
 	}
 	return set(edits...)
 }

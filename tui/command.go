@@ -27,7 +27,7 @@ func steer(k *runKeys, e *env, b *binding) intent {
 	}
 	switch b {
 	case &k.Pause:
-		if s.State == session.Paused {
+		if e.pausing() {
 			return send{session.Command{Kind: session.Resume}}
 		}
 		return send{session.Command{Kind: session.Pause}}

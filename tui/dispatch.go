@@ -26,7 +26,7 @@ func (a *App) perform(i intent) tea.Cmd {
 		a.open = i.screen
 		return a.pass(openedScreen{})
 	case notice:
-		a.notice = i
+		a.tell(i)
 	case typeLine:
 		var cmd tea.Cmd
 		a.line, cmd = newLine(a.env, i)
@@ -47,6 +47,9 @@ func (a *App) perform(i intent) tea.Cmd {
 
 // key dispatches a key: to what is over the screen, else by the table to the program or a screen.
 func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
+	if k.String() == "alt+esc" { // esc twice
+		k = tea.KeyPressMsg{Code: tea.KeyEscape}
+	}
 	name := k.String()
 	if a.held != "" {
 		a.held = ""
@@ -54,6 +57,9 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	}
 	if name == "ctrl+c" {
 		return a.interrupt()
+	}
+	if key.Matches(k, a.keys.App.Suspend.Binding) {
+		return tea.Suspend
 	}
 	a.notice = notice{}
 	switch {
@@ -111,7 +117,7 @@ func (a *App) act(b *binding) tea.Cmd {
 	switch b {
 	case &k.Glyphs:
 		a.theme = newTheme((a.theme.tier+1)%tiers, a.theme.light, a.theme.mono)
-		a.notice = notice{text: "drawn with " + a.theme.tier.String()}
+		a.tell(notice{text: "drawn with " + a.theme.tier.String()})
 		return a.pass(glyphsChanged{})
 	case &k.Freeze:
 		a.held = a.frame()
@@ -124,6 +130,9 @@ func (a *App) act(b *binding) tea.Cmd {
 		return a.detach()
 	case &k.Quit:
 		return a.perform(askToLeave(a.env))
+	}
+	if j, ok := a.keys.travels(b); ok {
+		return a.pass(travel{j})
 	}
 	if to, ok := a.keys.opens(b); ok {
 		return a.perform(show{to})
@@ -156,7 +165,7 @@ func (a *App) stop(save bool) tea.Cmd {
 		return tea.Quit
 	}
 	a.exit.leaving = true
-	a.notice = notice{text: "stopping; ctrl+c once more leaves without waiting"}
+	a.tell(notice{text: "stopping; ctrl+c once more leaves without waiting"})
 	return a.do(session.Command{Kind: session.Stop, Save: save})
 }
 
@@ -164,7 +173,7 @@ func (a *App) stop(save bool) tea.Cmd {
 func (a *App) detach() tea.Cmd {
 	if s, ok := a.session.(interface{ Run() string }); !ok || s.Run() == "" {
 		if !a.exit.leaving {
-			a.notice = notice{"this run could not be attached to: it has no socket (the journal says why)", true}
+			a.tell(notice{"this run could not be attached to: it has no socket (the journal says why)", true})
 			return nil
 		}
 	}

@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"sort"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -72,8 +71,12 @@ func (d *editor) editorInfo(l *session.LayerStats, w, rows int) []string {
 			word = "⏎ sets it"
 		}
 		head += "  " + t.warn.Render(t.plain(word))
-	} else if _, ok := d.choices.pendingThreshold(l); ok {
-		head += "  " + t.warn.Render("pending")
+	} else if state, at := d.choices.state(l); state == sent || state == pending {
+		word := state.String()
+		if at >= 0 {
+			word += ", for the surgery at " + human.Count(at)
+		}
+		head += "  " + t.warn.Render(word)
 	}
 	lines := []string{head}
 	if s := d.deadOutputs(l); s != "" {
@@ -89,11 +92,7 @@ func (d *editor) deadOutputs(l *session.LayerStats) string {
 	if l.Kernel[0] > 0 {
 		kind = "filters"
 	}
-	would := 0
-	if h := l.Histogram; h != nil {
-		v := float32(d.choices.threshold(l))
-		would = sort.Search(len(h.DeathThresholds), func(i int) bool { return h.DeathThresholds[i] > v })
-	}
+	would := max(0, l.Dead) + d.choices.dying(l)
 	switch {
 	case would > max(0, l.Dead) && would == l.Outputs && l.Outputs > 0:
 		return t.warn.Render(fmt.Sprintf("! the layer would die: all %d %s lose their last weight", would, kind))

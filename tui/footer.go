@@ -11,13 +11,15 @@ import (
 var footerHints = []struct {
 	in          screenID
 	label, text string
+	steers      bool
 }{
-	{mainID, "↑↓", "layer"}, {mainID, "←→", "threshold"}, {mainID, "1-5", "presets"},
-	{plotsID, "←→", "cursor"}, {plotsID, "+-", "zoom"},
-	{picturesID, "↑↓←→", "scroll"}, {picturesID, "+-", "zoom"},
-	{sensitivityID, "↑↓", "layer"}, {sensitivityID, "←→", "point"},
-	{autopilotID, "↑↓", "choose"}, {frontierID, "↑↓", "branch"},
-	{settingsID, "↑↓", "field"}, {restoreID, "↑↓", "choose"}, {journalID, "↑↓", "scroll"}, {helpID, "↑↓", "scroll"},
+	{mainID, "↑↓", "layer", false}, {mainID, "←→", "threshold", true}, {mainID, "1-5", "presets", true},
+	{plotsID, "←→", "cursor", false}, {plotsID, "+-", "zoom", false},
+	{picturesID, "↑↓←→", "scroll", false}, {picturesID, "+-", "zoom", false},
+	{sensitivityID, "↑↓", "layer", false}, {sensitivityID, "←→", "point", false},
+	{autopilotID, "↑↓", "choose", false}, {frontierID, "↑↓", "branch", false},
+	{settingsID, "↑↓", "field", false}, {restoreID, "↑↓", "choose", false},
+	{journalID, "↑↓", "scroll", false}, {helpID, "↑↓", "scroll", false},
 }
 
 // footer is the last line: the line that is typed, the answer to the last command, a problem, or the keys.
@@ -42,22 +44,29 @@ func (a *App) footer() string {
 	case a.dialog != nil:
 		return a.dialog.footer(w)
 	}
-	return a.footerKeys(a.keys.table, a.open, w)
+	return a.footerKeys(a.keys, a.open, w)
 }
 
-// footerKeys names the keys of a screen, its own before those of several. Help and quit, or back, have the last word
-// where not everything fits.
-func (e *env) footerKeys(table []*binding, of screenID, w int) string {
+// footerKeys names the keys of a screen by their importance: on the main screen those of mainFooter, elsewhere its own
+// before those of several. Help and quit, or back, have the last word where not everything fits. A viewer that only
+// reads sees no key that it cannot use.
+func (e *env) footerKeys(keys *keyMap, of screenID, w int) string {
 	t := &e.theme
 	item := func(label, text string) string { return " " + t.title.Render(t.plain(label)) + " " + text + " " }
 	bound := func(b *binding) string { return item(strings.Fields(b.Help().Key)[0], b.short) }
-	var ends, own, others []*binding
-	for _, b := range table {
+	var ends, first, own, others []*binding
+	if of == mainID {
+		first = slices.DeleteFunc(
+			keys.mainFooter(),
+			func(b *binding) bool { return e.readOnly && b.steers || !b.Enabled() },
+		)
+	}
+	for _, b := range keys.table {
 		switch {
 		case !b.in.has(of) || b.short == "" || !b.Enabled():
 		case slices.Contains([]string{"help", "quit", "back"}, b.name):
 			ends = append(ends, b)
-		case e.readOnly && b.steers:
+		case e.readOnly && b.steers, slices.Contains(first, b):
 		case b.in == only(of):
 			own = append(own, b)
 		default:
@@ -79,8 +88,11 @@ func (e *env) footerKeys(table []*binding, of screenID, w int) string {
 	if e.readOnly && of == mainID {
 		add(t.warn.Render(" read-only "))
 	}
+	for _, b := range first {
+		add(bound(b))
+	}
 	for _, f := range footerHints {
-		if f.in == of {
+		if f.in == of && !(e.readOnly && f.steers) {
 			add(item(f.label, f.text))
 		}
 	}

@@ -56,6 +56,8 @@ func (f *frontier) Update(msg tea.Msg) intent {
 	switch msg := msg.(type) {
 	case openedScreen:
 		f.asked = 0
+	case travel:
+		f.move(msg.by(f.room()))
 	case action:
 		switch msg.binding {
 		case &f.keys.Up:

@@ -2,67 +2,145 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
-// header is the first line: net, data, progress, speed, state.
+// item is a part of the header. Where not all have room, those of the highest rank are left out first.
+type item struct {
+	text string
+	rank int
+}
+
+// header is the first line: net, data, progress, what the run does, speed, when surgery comes.
 func (e *env) header(w int) string {
-	s, t := e.snap, &e.theme
-	state := s.State.String()
-	switch s.State {
-	case session.Paused, session.Failed:
-		state = t.warn.Render(strings.ToUpper(state))
-	case session.Testing:
-		state = fmt.Sprintf("testing %d/%d", s.Tested, s.ToTest)
-	case session.Running:
-		state = ""
-	default:
-		state = t.good.Render(state)
+	t := &e.theme
+	items := slices.DeleteFunc(e.headerItems(w), func(i item) bool { return i.text == "" })
+	for {
+		left, right := t.title.Render("dns-tui")+"  "+t.text(e.snap.Net), make([]string, 0, len(items))
+		worst := 0
+		for k, i := range items {
+			if i.rank > items[worst].rank {
+				worst = k
+			}
+			if k == 0 && i.rank > 0 {
+				left += i.text // the data
+				continue
+			}
+			right = append(right, i.text)
+		}
+		line := t.plain(left + " " + strings.Join(right, "  "))
+		if items[worst].rank == 0 || ansi.StringWidth(line) <= w {
+			return t.fit(t.plain(t.ends(left, strings.Join(right, "  "), w)), w)
+		}
+		items = slices.Delete(items, worst, worst+1)
 	}
+}
+
+// headerItems are what the header says, in order.
+func (e *env) headerItems(w int) []item {
+	s, t := e.snap, &e.theme
 	done := 0.0
 	if s.MaxIter > 0 {
 		done = float64(s.Iter) / float64(s.MaxIter)
 	}
-	left := t.title.Render("dns-tui") + "  " + t.text(s.Net)
-	if s.Source != "" && w >= 90 {
-		left += " · " + t.text(base(s.Source))
+	source := ""
+	if s.Source != "" {
+		source = " · " + t.text(base(s.Source))
 	}
-	progress := human.Count(s.Iter) + "/" + human.Count(s.MaxIter)
-	right := []string{progress}
-	if w >= 60 {
-		right = append(right, t.glyph.barStart+t.bar(done, max(6, w/6), -1)+t.glyph.barEnd)
+	items := []item{
+		{source, 5},
+		{human.Count(s.Iter) + "/" + human.Count(s.MaxIter), 0},
+		{t.glyph.barStart + t.bar(done, max(6, min(20, w/6)), -1) + t.glyph.barEnd, 4},
+		{fmt.Sprintf("%.0f %%", 100*done), 0},
 	}
-	right = append(right, fmt.Sprintf("%.0f %%", 100*done))
-	switch {
-	case s.Health.Phase != "" && (s.State == session.Running || s.State == session.Testing):
-		right = append(right, t.good.Render(t.text(s.Health.Phase)))
-	case state != "":
-		right = append(right, state)
-	case w >= 50:
-		right = append(right, rate(s.PerSecond))
-		if v := s.ImagesPerSecond(); w >= 130 && v > 0 {
-			right = append(right, human.Count(int(v+0.5))+" img/s")
+	state := e.stateNow()
+	if state != "" {
+		items = append(items, item{state, 0})
+	} else {
+		images := ""
+		if v := s.ImagesPerSecond(); v > 0 {
+			images = human.Count(int(v+0.5)) + " img/s"
 		}
+		items = append(items, item{rate(s.PerSecond), 1}, item{images, 7})
 	}
-	if w >= 70 && s.Remaining > 0 && s.State == session.Running {
-		right = append(right, "ETA "+eta(s.Remaining))
+	if s.Remaining > 0 && s.State == session.Running && e.noNews() == "" {
+		items = append(items, item{"ETA " + eta(s.Remaining), 2})
 	}
 	if words := fewWords(s); words != "" && e.headerHasAutopilot() {
-		right = append(right, t.good.Render(words))
+		items = append(items, item{t.good.Render(words), 0})
 	}
+	items = append(items, item{e.surgeryWords(), 3})
 	if n := len(s.Viewers); n > 1 {
-		right = append(right, fmt.Sprintf("%d viewers", n))
+		items = append(items, item{fmt.Sprintf("%d viewers", n), 3})
 	}
-	if w >= 110 && (s.Autopilot == nil || w >= 130) {
-		right = append(right, fmt.Sprintf("lr %.3g", s.Rate))
+	return append(items, item{fmt.Sprintf("lr %.3g", s.Rate), 6}, item{t.text(device(s)), 8})
+}
+
+// stateNow says what the run does, other than to train: what it was told and has not answered, whether it is silent.
+func (e *env) stateNow() string {
+	s, t := e.snap, &e.theme
+	var words []string
+	doing := e.doing()
+	if s.Saving && doing == "" {
+		doing = "saving…"
 	}
-	if w >= 130 {
-		right = append(right, t.text(device(s)))
+	switch {
+	case doing != "":
+		words = append(words, t.marked.Render(doing))
+	case s.State == session.Testing:
+		words = append(words, fmt.Sprintf("testing %d/%d", s.Tested, s.ToTest))
+	case s.State == session.Paused, s.State == session.Failed:
+		words = append(words, t.warn.Render(strings.ToUpper(s.State.String())))
+	case s.State != session.Running:
+		words = append(words, t.good.Render(s.State.String()))
+	case s.Health.Phase != "":
+		words = append(words, t.good.Render(t.text(s.Health.Phase)))
 	}
-	return t.fit(t.plain(t.ends(left, strings.Join(right, "  "), w)), w)
+	if silent := e.noNews(); silent != "" {
+		words = append(words, t.warn.Render(silent))
+	}
+	return strings.Join(words, "  ")
+}
+
+// soon is within how many seconds the iteration of a surgery would change before it is read.
+const soon = 5
+
+// surgeryWords says when surgery comes next: at an iteration, where that can be read, or with which chance; "" where
+// no layer takes part.
+func (e *env) surgeryWords() string {
+	s := e.snap
+	next, chance, stopped := -1, 0.0, -1
+	for i := range s.Layers {
+		l := &s.Layers[i]
+		f, h := l.Forecast, s.Hyper.Layer(l.Name)
+		if !f.Known || e.drives(l.Name) { // of the descent's surgeries the words of the autopilot tell
+			return ""
+		}
+		if f.Next >= 0 && (next < 0 || f.Next < next) {
+			next = f.Next
+		}
+		chance = max(chance, f.Chance)
+		if h.Prune && !h.MaskFrozen && f.Chance == 0 {
+			stopped = max(stopped, s.Hyper.StopOf(h))
+		}
+	}
+	switch {
+	case s.State.Ended() || chance == 0 && stopped < 0:
+		return ""
+	case chance == 0:
+		return "surgery stopped at " + human.Count(stopped)
+	case chance == 1:
+		return "surgery each iteration"
+	case next >= 0 && (s.State == session.Paused || float64(next-s.Iter) > soon*s.PerSecond):
+		return "next surgery " + human.Count(next)
+	}
+	return fmt.Sprintf("surgery %s of iterations", percent(chance))
 }
 
 // headerHasAutopilot reports whether the first line has room for the autopilot.

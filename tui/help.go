@@ -17,22 +17,30 @@ var screenTitles = []struct {
 	{journalID, "Journal"},
 }
 
-// help shows the keys in as many columns as there is room for; where that is not enough it scrolls.
+// help shows what the signs mean and all keys, in as many columns as there is room for; where that is not enough it
+// scrolls.
 type help struct {
 	*env
-	keys  *keyMap
-	list  list
-	lines []string
-	cols  int
-	w, h  int
+	keys   *keyMap
+	search string
+	list   list
+	lines  []string
+	cols   int
+	w, h   int
 }
 
-// Update implements screen. Any key that does not scroll goes back.
+// Update implements screen. Any key that does not scroll or search goes back.
 func (s *help) Update(msg tea.Msg) intent {
 	switch msg := msg.(type) {
 	case openedScreen:
 		s.list.reset()
+		s.search = ""
+	case travel:
+		s.list.scroll(msg.by(s.rows()))
 	case action:
+		if msg.binding == &s.keys.Text.Search {
+			return typeLine{purpose: searchLine{text: &s.search, list: &s.list}, value: s.search}
+		}
 		s.keys.Text.scroll(&s.list, msg.binding)
 	case tea.MouseMsg:
 		scrollByWheel(&s.list, msg)
@@ -51,28 +59,57 @@ func (s *help) Arrange(w, h int) {
 
 func (s *help) rows() int { return max(1, s.h-2) }
 
-// text lists every key of the table, by screen: an action is told once, at the first that has it.
+// legend is what the signs of the main screen mean.
+func (s *help) legend() [][2]string {
+	g := &s.theme.glyph
+	return [][2]string{
+		{g.cursor + " " + g.on, "the selected layer, a marked one"},
+		{"→ next", "the sparsity after the next surgery; on a bar " + g.mark},
+		{"!3", "outputs without a weight, now or after the next surgery"},
+		{"ALL !", "the layer would keep nothing"},
+		{"preview", "chosen here, not sent; ? where there is no room"},
+		{"sent", "on its way: the run answers between two iterations"},
+		{"pending", "waits for the layer's next surgery, at an iteration; *"},
+		{"applied", "the threshold's last change, and its iteration"},
+		{"autopilot", "it finds the threshold; »1.224"},
+		{"stopped", "no surgery will come; since when"},
+		{"frozen, off", "the mask stays as it is; left out of surgery"},
+	}
+}
+
+// text is the legend and every key of the table, by screen, as far as they have the text that is searched. An action
+// is told once, at the first screen that has it; a viewer that only reads is told none that it cannot use.
 func (s *help) text() []string {
 	t := &s.theme
 	var lines []string
+	add := func(title string, entries [][2]string) {
+		var found []string
+		for _, e := range entries {
+			if strings.Contains(strings.ToLower(e[0]+" "+e[1]+" "+title), strings.ToLower(s.search)) {
+				found = append(found, " "+t.title.Render(t.fit(t.plain(e[0]), 11))+" "+t.plain(e[1]))
+			}
+		}
+		if len(found) > 0 {
+			lines = append(append(lines, t.title.Render(title)), found...)
+		}
+	}
+	add("Signs", s.legend())
 	told := map[*binding]bool{}
 	for _, group := range screenTitles {
-		lines = append(lines, t.title.Render(group.title))
+		var entries [][2]string
 		for _, b := range s.keys.table {
-			if !b.in.has(group.of) || told[b] || !b.Enabled() {
+			if !b.in.has(group.of) || told[b] || !b.Enabled() || s.readOnly && b.steers {
 				continue
 			}
 			told[b] = true
-			help := b.Help()
-			lines = append(lines, " "+t.title.Render(t.fit(t.plain(help.Key), 11))+" "+t.plain(help.Desc))
+			entries = append(entries, [2]string{b.Help().Key, b.Help().Desc})
 		}
+		add(group.title, entries)
 	}
-	return append(lines,
-		"",
-		t.dim.Render("In the table: ?95.0 % is predicted for the value that"),
-		t.dim.Render("you are choosing, *95.0 % for a pending one."),
-		t.dim.Render(t.plain("»1.224 is a threshold that the autopilot finds. On a bar")),
-		t.dim.Render(t.plain("the mark "+t.glyph.mark+" is that prediction; ! is a layer with dead outputs.")))
+	if len(lines) == 0 {
+		lines = append(lines, " nothing has this text")
+	}
+	return lines
 }
 
 // View implements screen.
@@ -90,5 +127,9 @@ func (s *help) View() []string {
 		}
 		lines = append(lines, line.String())
 	}
-	return s.theme.box(s.theme.plain("Keys  ↑↓ scrolls, any other key goes back"), lines, s.w, s.h)
+	title := "Signs and keys  / searches, ↑↓ scrolls, any other key goes back"
+	if s.search != "" {
+		title = "Signs and keys  /" + s.theme.text(s.search)
+	}
+	return s.theme.box(s.theme.plain(title), lines, s.w, s.h)
 }

@@ -66,9 +66,11 @@ func (j *journal) Update(msg tea.Msg) intent {
 	switch msg := msg.(type) {
 	case openedScreen:
 		j.list.reset()
+	case travel:
+		j.list.scroll(msg.by(j.h - 2))
 	case action:
 		if msg.binding == &j.keys.Search {
-			return typeLine{purpose: searchLine{journal: j}, value: j.search}
+			return typeLine{purpose: searchLine{text: &j.search, list: &j.list}, value: j.search}
 		}
 		j.keys.scroll(&j.list, msg.binding)
 	case tea.MouseMsg:
@@ -79,16 +81,11 @@ func (j *journal) Update(msg tea.Msg) intent {
 
 // scroll scrolls a text by its keys.
 func (k *textKeys) scroll(l *list, b *binding) {
-	const page = 10
 	switch b {
 	case &k.Up:
 		l.scroll(-1)
 	case &k.Down:
 		l.scroll(1)
-	case &k.PageUp:
-		l.scroll(-page)
-	case &k.PageDown:
-		l.scroll(page)
 	}
 }
 

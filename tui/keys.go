@@ -48,6 +48,7 @@ type keyMap struct {
 	Frontier    frontierKeys
 	Settings    settingsKeys
 	Restore     restoreKeys
+	Move        moveKeys
 	Text        textKeys
 	Presets     []binding // of the main screen: rows of the sigma table
 
@@ -66,16 +67,24 @@ type openKeys struct {
 
 // appKeys are of the program itself.
 type appKeys struct {
-	Glyphs, Freeze, Command, Palette, Detach, Help, Quit, Back binding
+	Glyphs, Freeze, Command, Palette, Detach, Suspend, Help, Quit, Back binding
+}
+
+// moveKeys move far in a list or a text.
+type moveKeys struct {
+	PageUp, PageDown, First, Last binding
 }
 
 // textKeys scroll a text, and filter the journal.
 type textKeys struct {
-	Up, Down, PageUp, PageDown, Search binding
+	Up, Down, Search binding
 }
 
 // runScreens are those on which keys steer the run. The settings and the help have other uses for keys.
 var runScreens = only(mainID, plotsID, picturesID, sensitivityID, autopilotID, frontierID, journalID, restoreID)
+
+// listScreens are those that scroll a list or a text.
+var listScreens = only(mainID, sensitivityID, autopilotID, frontierID, journalID, settingsID, restoreID, helpID)
 
 // newKeyMap returns the keys that come with the program.
 func newKeyMap() *keyMap {
@@ -91,12 +100,16 @@ func newKeyMap() *keyMap {
 		Frontier:    defaultFrontierKeys(),
 		Settings:    defaultSettingsKeys(),
 		Restore:     defaultRestoreKeys(),
-		Text: textKeys{
-			Up:       act("read-up", "up", "up", "k"),
-			Down:     act("read-down", "down", "down", "j"),
+		Move: moveKeys{
 			PageUp:   act("page-up", "a page up", "pgup"),
 			PageDown: act("page-down", "a page down", "pgdown"),
-			Search:   act("search", "show the lines that have a text", "/").footer("filter").on(only(journalID)),
+			First:    act("first", "to the first", "home"),
+			Last:     act("last", "to the last", "end"),
+		},
+		Text: textKeys{
+			Up:     act("read-up", "up", "up", "k"),
+			Down:   act("read-down", "down", "down", "j"),
+			Search: act("search", "show the lines that have a text", "/").footer("filter"),
 		},
 	}
 	for i, s := range config.SigmaTable {
@@ -130,10 +143,10 @@ func defaultRunKeys() runKeys {
 
 func defaultOpenKeys() openKeys {
 	return openKeys{
-		Settings:    act("settings", "every setting in one form", "o").on(runScreens),
+		Settings:    act("settings", "every setting in one form", "o"),
 		Plots:       act("plots", "plots, large: cursor, zoom, log scale", "v").footer("plots"),
 		Pictures:    act("picture", "the layer's filters, or a map of its mask", "i"),
-		Sensitivity: act("sensitivity", "accuracy against sparsity, of each layer", "x"),
+		Sensitivity: act("sensitivity", "accuracy against sparsity, of each layer", "x").footer("sensitivity"),
 		Autopilot:   act("autopilot", "thresholds for a target, found while training", "a").footer("autopilot"),
 		Frontier:    act("frontier", "a search: accuracy against size, and its branches", "A"),
 		Journal:     act("journal", "the journal, whole, with a filter", "J"),
@@ -143,11 +156,13 @@ func defaultOpenKeys() openKeys {
 
 func defaultAppKeys() appKeys {
 	return appKeys{
-		Glyphs:  act("glyphs", "draw with blocks, braille or ASCII", "g").on(runScreens),
-		Freeze:  act("freeze-screen", "hold the screen still, to select and copy; any key goes on", "F").on(runScreens),
-		Command: act("command", "set, plan or do anything: conv2.t 1.9, lr 0.001 at 20000", ":").steer().on(runScreens),
+		Glyphs: act("glyphs", "draw with blocks, braille or ASCII", "g").on(runScreens),
+		Freeze: act("freeze-screen", "hold the screen still, to select and copy; any key goes on", "F").on(runScreens),
+		Command: act("command", "set, plan or do anything: conv2.t 1.9, lr 0.001 at 20000", ":").footer("set").steer().
+			on(runScreens | only(settingsID)),
 		Palette: act("palette", "find an action by its name", "ctrl+p", "P").on(runScreens),
 		Detach:  act("detach", "leave the terminal; the run goes on", "d").footer("detach").on(runScreens),
+		Suspend: act("suspend", "suspend the viewer, not the run; `fg` brings it back", "ctrl+z").on(^screenSet(0)),
 		Help:    act("help", "this text", "?").footer("help").on(runScreens | only(settingsID)),
 		Quit:    act("quit", "stop with a snapshot, or without, or detach", "q").footer("quit").on(only(mainID)),
 		Back:    act("back", "back to the main screen", "esc", "q").footer("back").on(^only(mainID)),
@@ -188,7 +203,8 @@ func (k *keyMap) list() {
 		in   screenSet
 		keys any
 	}{
-		{only(mainID), &k.Main}, {runScreens, &k.Run}, {only(mainID), &k.Open}, {0, &k.App}, {only(plotsID), &k.Plots},
+		{only(mainID), &k.Main}, {runScreens, &k.Run}, {runScreens | only(settingsID), &k.Open}, {0, &k.App},
+		{listScreens, &k.Move}, {only(plotsID), &k.Plots},
 		{only(picturesID), &k.Pictures}, {only(sensitivityID), &k.Sensitivity}, {only(autopilotID), &k.Autopilot},
 		{only(frontierID), &k.Frontier}, {only(settingsID), &k.Settings}, {only(restoreID), &k.Restore},
 		{only(journalID, helpID), &k.Text},
@@ -197,6 +213,9 @@ func (k *keyMap) list() {
 			if b.in == 0 {
 				b.in = g.in
 			}
+			if to, ok := k.opens(b); ok && to != mainID {
+				b.in &^= only(to)
+			}
 			k.table = append(k.table, b)
 		}
 	}
@@ -204,6 +223,28 @@ func (k *keyMap) list() {
 		k.Presets[i].in = only(mainID)
 		k.table = append(k.table, &k.Presets[i])
 	}
+}
+
+// mainFooter are the actions that the footer of the main screen names first, the most important first.
+func (k *keyMap) mainFooter() []*binding {
+	return []*binding{
+		&k.Run.Pause, &k.Main.Apply, &k.Run.Undo, &k.App.Command, &k.Open.Plots, &k.Open.Sensitivity, &k.Open.Autopilot,
+	}
+}
+
+// travels is how far an action moves in a list.
+func (k *keyMap) travels(b *binding) (jump, bool) {
+	switch b {
+	case &k.Move.PageUp:
+		return pageUp, true
+	case &k.Move.PageDown:
+		return pageDown, true
+	case &k.Move.First:
+		return toFirst, true
+	case &k.Move.Last:
+		return toLast, true
+	}
+	return 0, false
 }
 
 // bindings yields the fields of a struct of them.

@@ -155,8 +155,8 @@ func effect(t *testing.T, m screenID, name, key string) string {
 		press(a, "pgdown")
 	case "sens-left":
 		press(a, "right", "right")
-	case "read-up", "page-up":
-		press(a, "j", "j")
+	case "read-up", "page-up", "first":
+		press(a, "down", "down")
 	case "auto-pin", "auto-exclude":
 		press(a, "tab")
 	}
@@ -205,7 +205,7 @@ func TestEachKey(t *testing.T) {
 				if got != first {
 					t.Errorf("%s: key %q does %q, key %q %q", b.name, b.Keys()[0], first, key, got)
 				}
-				if got == "" {
+				if got == "" && b.name != "suspend" {
 					t.Errorf("%s: key %q does nothing in %v", b.name, key, m)
 				}
 			}
@@ -241,7 +241,7 @@ func TestBind(t *testing.T) {
 	if len(f.got) != 1 || f.got[0].Kind != session.Pause {
 		t.Errorf("space and z sent %v", f.got)
 	}
-	if !strings.Contains(a.footerKeys(a.keys.table, mainID, 200), "z") {
+	if !strings.Contains(a.footerKeys(a.keys, mainID, 200), "z") {
 		t.Error("the footer does not know the new key")
 	}
 	p.Bind[0].Key = []string{"q"}

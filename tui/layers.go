@@ -3,137 +3,233 @@ package tui
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/human"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
 )
 
+// tableColumns are the widths of the table's columns; 0: there is no room for one.
+type tableColumns struct {
+	name, weights, kept, bar, sparsity, next, threshold, state int
+}
+
+// Widths of columns of the table: a percentage, a threshold, the longest state.
+const (
+	percentWidth   = 10
+	thresholdWidth = 10
+	stateWidth     = 16
+	nameWidth      = 10
+	cursorWidth    = 2
+	leastBar       = 9
+)
+
+// tableColumns lays the table out: now and next stand side by side in the same terms, what has no room is left out
+// from the least important on.
+func (m *mainScreen) tableColumns(inner int) tableColumns {
+	_, total := m.snap.Kept()
+	count := max(8, len(human.Count(total))) + 1
+	c := tableColumns{sparsity: percentWidth, next: percentWidth, threshold: thresholdWidth}
+	for _, i := range m.sel.visible {
+		c.name = max(c.name, ansi.StringWidth(m.theme.text(m.snap.Layers[i].Name))+1)
+	}
+	c.name = max(nameWidth, min(c.name, inner/4))
+	spare := inner - cursorWidth - c.name - c.sparsity - c.next - c.threshold
+	if spare < 0 {
+		c.name = max(1, c.name+spare)
+	}
+	for _, column := range []struct {
+		width      *int
+		wants, and int // and: room that must be left
+	}{{&c.kept, count, 0}, {&c.state, stateWidth, 0}, {&c.weights, count, leastBar}} {
+		if spare-column.wants >= column.and {
+			*column.width = column.wants
+			spare -= column.wants
+		}
+	}
+	if spare >= leastBar {
+		c.bar = min(spare, 40)
+	}
+	return c
+}
+
+// row is a line of the table.
+func (c *tableColumns) row(t *theme, cursor, name, weights, kept, bar, sparsity, next, threshold, state string) string {
+	var s strings.Builder
+	s.WriteString(t.fit(cursor, cursorWidth) + t.fit(name, c.name))
+	s.WriteString(t.fitRight(weights, c.weights) + t.fitRight(kept, c.kept))
+	if c.bar > 0 {
+		s.WriteString(t.fit(" "+bar, c.bar))
+	}
+	s.WriteString(t.fitRight(sparsity, c.sparsity) + t.fitRight(next, c.next) + t.fitRight(threshold, c.threshold))
+	if c.state > 0 {
+		s.WriteString(t.fit("  "+state, c.state))
+	}
+	return s.String()
+}
+
 // layers is the table: one line a layer, a line for all.
 func (m *mainScreen) layers(w, h int) []string {
-	t := &m.theme
-	inner := w - 2
-	kept, total := m.snap.Kept()
-	name, count := min(10, max(6, inner-29)), max(8, len(human.Count(total)))+1
-	visible := m.sel.visible
-	for _, i := range visible {
-		name = max(name, min(ansi.StringWidth(m.theme.text(m.snap.Layers[i].Name))+1, inner/4))
-	}
-	showCount := inner >= 64
-	rest := inner - 2 - name - 9 - 9 - 9 // cursor, name, kept, threshold, next
-	if showCount {
-		rest -= count + 1
-	}
-	barW := max(0, rest-4)
-	row := func(cursor, n, weights, kept, bar, thr, next string) string {
-		s := t.fit(cursor, 2) + t.fit(n, name)
-		if showCount {
-			s += t.fitRight(weights, count) + " "
-		}
-		s += t.fitRight(kept, 8) + " "
-		if barW >= 3 {
-			s += " " + bar + " "
-		}
-		return s + t.fitRight(thr, 9) + t.fitRight(next, 9)
-	}
-	head := row("", "layer", "weights", "kept", t.fit("sparsity", barW+2), "threshold", t.plain("→ next"))
+	t, inner := &m.theme, w-2
+	c, visible := m.tableColumns(inner), m.sel.visible
+	head := c.row(t, "", "layer", "weights", "kept", "", "sparsity", t.plain("→ next"), "threshold",
+		"state")
 	lines := []string{t.dim.Render(head)}
 	from, to := m.table.window(len(visible), m.tableRows(h))
 	for _, i := range visible[from:to] {
-		l := &m.snap.Layers[i]
-		kept := fraction(l.Kept, l.Weights)
-		cursor, n := " ", t.text(l.Name)
-		if m.choices.marks[l.Name] {
-			cursor = t.warn.Render(t.glyph.on)
-		}
-		if l.Dead > 0 {
-			n = t.fit(n, name-2) + t.warn.Render("!")
-		}
-		if i == m.sel.index {
-			cursor, n = t.marked.Render(t.glyph.cursor)+cursor, t.marked.Render(t.fit(n, name))
-		} else {
-			cursor = " " + cursor
-		}
-		mark := -1.0
-		if next, ok := m.choices.next(l); ok {
-			mark = next
-		}
-		bar := t.glyph.barStart + t.bar(1-kept, barW, mark) + t.glyph.barEnd
-		lines = append(lines,
-			row(cursor, n, human.Count(l.Weights), percent(kept), bar, m.thresholdCell(l), m.nextCell(l)))
+		lines = append(lines, m.layerRow(&c, i))
 	}
-	now, word, then := "dense", "", ""
-	if kept > 0 && kept < total {
-		now, word = fmt.Sprintf("%.1f ×", float64(total)/float64(kept)), " smaller"
-	}
-	isDue := func(l session.LayerStats) bool { _, ok := m.choices.next(&l); return ok }
-	due := slices.ContainsFunc(m.snap.Layers, isDue)
-	if a := m.snap.Autopilot; a != nil && !a.Done && len(m.choices.draft) == 0 {
-		then = " → " + targetWords(&a.Descent)
-	} else if n := m.choices.predictNet(); due && n.known && n.kept > 0 {
-		then = fmt.Sprintf(" → %s, %.1f ×", percent(fraction(n.kept, n.total)), float64(n.total)/float64(n.kept))
-		if inner >= 90 && m.snap.Exported > 0 {
-			then += ", exported " + human.ShortBytes(m.snap.Exported)
-		}
-	}
-	all := t.fit("", 2) + t.fit("all", name)
-	if showCount {
-		all += t.fitRight(human.Count(total), count) + " "
-	}
-	all += t.fitRight(percent(fraction(kept, total)), 8) + "  "
-	if ansi.StringWidth(all+t.plain(now+word+then)) > inner {
-		word = ""
-	}
-	lines = append(padded(lines, h-3), all+t.plain(now+word+then))
+	lines = append(padded(lines, h-3), m.allRow(&c))
+	return t.box(t.plain(m.layersTitle(w-6)), lines, w, h)
+}
+
+// layersTitle says what the table shows, and what is chosen in it.
+func (m *mainScreen) layersTitle(room int) string {
+	t := &m.theme
 	title := "Layers"
+	if place := m.table.position(m.tableRows(m.panes[0].h)); place != "" {
+		title += "  " + place
+	}
 	if a := m.snap.Autopilot; a != nil && !m.headerHasAutopilot() {
 		title += "  " + a.Descent.Settings.Target.String() + ": " + stateWords(m.snap)
 	}
 	if m.sel.filter != "" {
-		title += fmt.Sprintf("  /%s  %d of %d", m.sel.filter, len(visible), len(m.snap.Layers))
+		title += fmt.Sprintf("  /%s  %d of %d", t.text(m.sel.filter), len(m.sel.visible), len(m.snap.Layers))
+	}
+	if m.sel.order != inNet {
+		title += "  by " + m.sel.order.String()
 	}
 	if m.choices.scope != thisLayer {
 		title += "  changes are for " + m.choices.scope.String()
 	}
-	return t.box(t.plain(title), lines, w, h)
+	if text := m.previewWords(); text != "" {
+		title += "  " + text
+	}
+	return title
+}
+
+// previewWords count the thresholds that are chosen and not sent, say how to send or drop them all, and warn of what
+// all of them would do together.
+func (m *mainScreen) previewWords() string {
+	n, k := len(m.choices.draft), m.keys
+	if n == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%d %s", n, plural(n, "preview", "previews"))
+	if n > 1 && !m.readOnly {
+		text += fmt.Sprintf(": %s applies all, %s drops all", k.ApplyAll.Help().Key, k.DropAll.Help().Key)
+	}
+	die, layers := 0, 0
+	for i := range m.snap.Layers {
+		if d := m.choices.dying(&m.snap.Layers[i]); d > 0 {
+			die, layers = die+d, layers+1
+		}
+	}
+	if die > 0 {
+		text += fmt.Sprintf("  ! %d %s would die in %d %s", die, plural(die, "output", "outputs"), layers,
+			plural(layers, "layer", "layers"))
+	}
+	return text
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// layerRow is the line of a layer.
+func (m *mainScreen) layerRow(c *tableColumns, i int) string {
+	t, l := &m.theme, &m.snap.Layers[i]
+	kept := fraction(l.Kept, l.Weights)
+	cursor, name := " ", t.text(l.Name)
+	if m.choices.marks[l.Name] {
+		cursor = t.warn.Render(t.glyph.on)
+	}
+	if n := max(0, l.Dead) + m.choices.dying(l); n > 0 {
+		warning := fmt.Sprintf("!%d", n)
+		name = t.fit(name, max(0, c.name-len(warning)-1)) + t.warn.Render(warning)
+	}
+	if i == m.sel.index {
+		cursor, name = t.marked.Render(t.glyph.cursor)+cursor, t.marked.Render(t.fit(name, c.name))
+	} else {
+		cursor = " " + cursor
+	}
+	mark := -1.0
+	if next, ok := m.choices.next(l); ok {
+		mark = next
+	}
+	bar := ""
+	if c.bar > 0 {
+		bar = t.glyph.barStart + t.bar(1-kept, c.bar-3, mark) + t.glyph.barEnd
+	}
+	return c.row(t, cursor, name, human.Count(l.Weights), human.Count(l.Kept), bar, percent(1-kept),
+		m.nextCell(l, c.state > 0), m.thresholdCell(l, c.state > 0), m.stateCell(l))
+}
+
+// allRow is the line of the whole net, with all that is chosen and pending.
+func (m *mainScreen) allRow(c *tableColumns) string {
+	t := &m.theme
+	kept, total := m.snap.Kept()
+	now, next, times, then := percent(1-fraction(kept, total)), "", timesText(kept, total), ""
+	isDue := func(l session.LayerStats) bool { _, ok := m.choices.next(&l); return ok }
+	if a := m.snap.Autopilot; a != nil && !a.Done && len(m.choices.draft) == 0 {
+		then = " → " + a.Descent.Settings.Target.String()
+	} else if n := m.choices.predictNet(); n.known && n.kept > 0 && slices.ContainsFunc(m.snap.Layers, isDue) {
+		next = t.plain("→") + " " + percent(1-fraction(n.kept, n.total))
+		then = " → " + timesText(n.kept, n.total)
+	}
+	// What follows the percentages has the rest of the line.
+	short := *c
+	short.threshold, short.state = 0, 0
+	line := short.row(t, "", "all", human.Count(total), human.Count(kept), "", now, next, "", "")
+	room := max(0, c.threshold+c.state-2)
+	if both := t.plain(times + then); ansi.StringWidth(both) <= room {
+		times = both
+	}
+	return line + "  " + t.fit(t.plain(times), room)
+}
+
+// timesText is how many times smaller the weights kept are.
+func timesText(kept, total int) string {
+	if kept <= 0 || kept >= total {
+		return "dense"
+	}
+	return fmt.Sprintf("%.4g×", autopilot.TimesSmaller(kept, total))
 }
 
 func fraction(n, of int) float64 { return float64(n) / float64(max(1, of)) }
 
-// thresholdCell shows the threshold that is set, and marks one that is off or frozen.
-func (m *mainScreen) thresholdCell(l *session.LayerStats) string {
-	h := m.snap.Hyper.Layer(l.Name)
+// thresholdCell shows the threshold that the next surgery goes by: the one that is chosen, sent, pending or set.
+func (m *mainScreen) thresholdCell(l *session.LayerStats, words bool) string {
+	state, _ := m.choices.state(l)
+	text := fmt.Sprintf("%.3f", m.choices.threshold(l))
 	switch {
-	case !h.Prune:
-		return "off"
-	case h.MaskFrozen:
-		return "frozen"
-	case m.drives(l.Name):
-		return m.theme.plain(fmt.Sprintf("»%.3f", h.Threshold))
+	case state == driven:
+		return m.theme.plain("»" + text)
+	case !words && (state == off || state == frozen):
+		return state.String()
 	}
-	return fmt.Sprintf("%.3f", h.Threshold)
+	return text
 }
 
-// nextCell shows what next predicts.
-func (m *mainScreen) nextCell(l *session.LayerStats) string {
+// nextCell shows what next predicts; without a column for the state with a mark of it.
+func (m *mainScreen) nextCell(l *session.LayerStats, words bool) string {
 	next, ok := m.choices.next(l)
 	switch {
 	case !ok && m.drives(l.Name) && !m.snap.State.Ended():
 		return "found"
 	case !ok:
 		return "-"
-	}
-	_, drafted := m.choices.draft[l.Name]
-	_, pending := m.choices.pendingThreshold(l)
-	s := percent(next)
-	switch {
 	case next == 1:
 		return m.theme.warn.Render("ALL !") // the layer would keep nothing
-	case drafted:
-		return "?" + s
-	case pending:
-		return "*" + s
+	case words:
+		return percent(next)
 	}
-	return s
+	state, _ := m.choices.state(l)
+	return state.mark() + percent(next)
 }

@@ -178,20 +178,21 @@ func (f filterLine) typed(text string) (intent, error) {
 	return nil, nil
 }
 
-// searchLine is the filter of the journal.
+// searchLine is the filter of a text.
 type searchLine struct {
 	plainLine
-	journal *journal
+	text *string
+	list *list
 }
 
 func (searchLine) String() string                 { return "search" }
 func (searchLine) prompt() string                 { return "/" }
 func (searchLine) entered(string) (intent, error) { return nil, nil }
-func (s searchLine) canceled() intent             { s.journal.search = ""; return nil }
+func (s searchLine) canceled() intent             { *s.text = ""; return nil }
 
 func (s searchLine) typed(text string) (intent, error) {
-	s.journal.search = text
-	s.journal.list.reset()
+	*s.text = text
+	s.list.reset()
 	return nil, nil
 }
 

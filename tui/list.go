@@ -1,5 +1,7 @@
 package tui
 
+import "fmt"
+
 // list is a window onto more lines than there is room for. Every screen that scrolls has one, and what it selects and
 // shows is clamped here alone.
 type list struct {
@@ -46,4 +48,28 @@ func (l *list) reset() { l.chosen, l.top = 0, 0 }
 func (l *list) window(lines, room int) (from, to int) {
 	from = min(l.top, lines)
 	return from, min(from+max(0, room), lines)
+}
+
+// jump is a long way in a list.
+type jump int
+
+const (
+	pageUp jump = iota
+	pageDown
+	toFirst
+	toLast
+)
+
+// by is how far a jump goes, where so much is a page.
+func (j jump) by(page int) int {
+	const far = 1 << 30
+	return [...]int{-max(1, page), max(1, page), -far, far}[j]
+}
+
+// position says which of the entries is selected, where not all have room: "12 of 54".
+func (l *list) position(room int) string {
+	if l.count <= room || l.count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d", l.chosen+1, l.count)
 }

@@ -24,8 +24,8 @@ type mainScreen struct {
 
 // mainKeys are the main screen's own keys.
 type mainKeys struct {
-	Up, Down, Lower, Higher, MuchLower, MuchHigher, Handle, Type, Apply, Drop, Mark, Scope, Copy, Paste,
-	Filter, Prune, FreezeMask, FreezeWeights binding
+	Up, Down, Lower, Higher, MuchLower, MuchHigher, Handle, Type, Apply, ApplyAll, Drop, DropAll, Mark, MarkUp, MarkDown,
+	MarkRange, Scope, Copy, Paste, Filter, Order, Prune, FreezeMask, FreezeWeights binding
 }
 
 func defaultMainKeys() mainKeys {
@@ -39,14 +39,20 @@ func defaultMainKeys() mainKeys {
 		Handle:     act("handle", "the next handle: threshold, sparsity, weights kept", "tab"),
 		Type:       act("type", "type the handle's value; the others follow", "e", "=").footer("type").steer(),
 		Apply:      act("apply", "apply what was chosen, at the layers' next surgery", "enter").footer("apply").steer(),
+		ApplyAll:   act("apply-all", "apply all that was chosen, in whatever layer", "E").steer(),
 		Drop:       act("drop", "drop what was chosen; then the filter, then the marks", "esc"),
+		DropAll:    act("drop-all", "drop all that was chosen", "D"),
 		Mark:       act("mark", "mark this layer", "m"),
+		MarkUp:     act("mark-up", "mark this layer and the one above", "shift+up", "K"),
+		MarkDown:   act("mark-down", "mark this layer and the one below", "shift+down"),
+		MarkRange:  act("mark-range", "mark from the layer that was marked last to here", "V"),
 		Scope: act("scope",
 			"what a change is for: this layer, those marked, all convolutions, all inner products, all", "M",
 		).footer("scope"),
 		Copy:          act("copy", "copy this layer's threshold", "y"),
 		Paste:         act("paste", "choose the copied threshold here", "Y").steer(),
 		Filter:        act("filter", "show the layers whose name has a text", "/"),
+		Order:         act("order", "sort the layers: as in the net, by size, kept, change", "O"),
 		Prune:         act("prune", "prune, or leave out of surgery", "p").steer(),
 		FreezeMask:    act("freeze-mask", "freeze the mask, or let it go", "f").steer(),
 		FreezeWeights: act("freeze-weights", "freeze the weights, or let them train", "w").steer(),
@@ -67,10 +73,16 @@ func (m *mainScreen) Update(msg tea.Msg) intent {
 			m.sel.move(-1)
 		case &m.keys.Down:
 			m.sel.move(1)
+		case &m.keys.Order:
+			return notice{text: "layers " + m.sel.nextOrder()}
 		case &m.keys.Filter:
 			return typeLine{purpose: filterLine{sel: m.sel}, value: m.sel.filter}
 		default:
 			return m.choices.act(msg.binding)
+		}
+	case travel:
+		if !m.tiny() {
+			m.sel.move(msg.by(m.tableRows(m.panes[0].h)))
 		}
 	case choose:
 		if l := m.snap.Layer(msg.layer); l != nil {

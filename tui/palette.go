@@ -31,7 +31,7 @@ func (p *palette) find(text string) {
 	words := strings.Fields(strings.ToLower(text))
 	for _, b := range p.keys.table {
 		all := strings.ToLower(b.name + " " + b.Help().Desc)
-		ok := b != &p.keys.App.Palette
+		ok := b != &p.keys.App.Palette && !(p.readOnly && b.steers)
 		for _, w := range words {
 			ok = ok && strings.Contains(all, w)
 		}
@@ -62,6 +62,10 @@ func (p *palette) key(name, _ string) (bool, error) {
 		p.list.move(-1)
 	case "down", "ctrl+n":
 		p.list.move(1)
+	case "pgup":
+		p.list.move(pageUp.by(p.rows()))
+	case "pgdown":
+		p.list.move(pageDown.by(p.rows()))
 	default:
 		return false, nil
 	}

@@ -1,6 +1,10 @@
 package tui
 
-import "dns-tui/model/session"
+import (
+	"sort"
+
+	"dns-tui/model/session"
+)
 
 // noSurgery says why no surgery of a layer is due; "" where one is.
 func (e *env) noSurgery(l *session.LayerStats) string {
@@ -47,4 +51,15 @@ func (c *choices) predictNet() whatIf {
 		w.kept, w.total = w.kept+kept, w.total+total
 	}
 	return w
+}
+
+// dying is how many outputs would lose their last weight by the threshold of the next surgery.
+func (c *choices) dying(l *session.LayerStats) int {
+	h := l.Histogram
+	if h == nil {
+		return 0
+	}
+	v := float32(c.threshold(l))
+	would := sort.Search(len(h.DeathThresholds), func(i int) bool { return h.DeathThresholds[i] > v })
+	return max(0, would-max(0, l.Dead))
 }

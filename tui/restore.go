@@ -38,6 +38,8 @@ func (r *restorePoints) Update(msg tea.Msg) intent {
 	switch msg := msg.(type) {
 	case openedScreen:
 		r.list.reset()
+	case travel:
+		r.list.move(msg.by(r.h - 2))
 	case action:
 		switch msg.binding {
 		case &r.keys.Up:

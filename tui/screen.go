@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"time"
+
 	tea "charm.land/bubbletea/v2"
 
 	"dns-tui/config"
@@ -18,6 +20,8 @@ type env struct {
 	logScale      bool // of the loss
 	width, height int  // of the terminal
 	ticks         int  // looks at the session so far
+	flights       flights
+	silence       time.Duration // since the last snapshot came
 }
 
 // screenID names a screen.
@@ -72,6 +76,8 @@ type (
 	openedScreen struct{}
 	// action is the binding of a key that was pressed, or what was chosen in the palette.
 	action struct{ *binding }
+	// travel moves far in the screen's list or text.
+	travel struct{ jump }
 	// glyphsChanged says that there is another set of glyphs.
 	glyphsChanged struct{}
 )

@@ -40,6 +40,9 @@ func defaultSensitivityKeys() sensitivityKeys {
 
 // Update implements screen.
 func (s *sensitivity) Update(msg tea.Msg) intent {
+	if to, ok := msg.(travel); ok {
+		s.sel.move(to.by(s.rows()))
+	}
 	a, ok := msg.(action)
 	if !ok {
 		return nil

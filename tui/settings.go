@@ -37,6 +37,8 @@ func (s *settings) Update(msg tea.Msg) intent {
 	switch msg := msg.(type) {
 	case openedScreen:
 		s.list.reset()
+	case travel:
+		s.list.move(msg.by(s.rows()))
 	case action:
 		switch msg.binding {
 		case &s.keys.Up:

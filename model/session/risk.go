@@ -108,10 +108,10 @@ func NoSurgery(h *config.Hyper, layer string, iter int, finished bool) string {
 		return "left out of surgery: p prunes it"
 	case l.MaskFrozen:
 		return "its mask is frozen: f lets it go"
-	case l.Rule == gpu.PaperRule && iter >= l.Stop:
+	case iter < h.StopOf(l):
+		return ""
+	case l.Rule == gpu.PaperRule:
 		return fmt.Sprintf("iter_stop is %d: `:%s.stop never` resumes surgery, S redraws the masks once", l.Stop, layer)
-	case l.Rule != gpu.PaperRule && iter >= h.Stop:
-		return fmt.Sprintf("surgery_stop_iter is %d: `:stop never` resumes surgery, S redraws the masks once", h.Stop)
 	}
-	return ""
+	return fmt.Sprintf("surgery_stop_iter is %d: `:stop never` resumes surgery, S redraws the masks once", h.Stop)
 }

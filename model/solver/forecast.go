@@ -45,9 +45,9 @@ func (s *Solver) Forecast(p *Layer) Forecast {
 		}
 		return f
 	case l.Rule == gpu.PaperRule:
-		f.Chance = Chance(s.Iter, l.Gamma, l.Power, l.Stop)
+		f.Chance = Chance(s.Iter, l.Gamma, l.Power, h.StopOf(l))
 	default:
-		f.Chance = Chance(s.Iter, h.Gamma, h.Power, h.Stop)
+		f.Chance = Chance(s.Iter, h.Gamma, h.Power, h.StopOf(l))
 	}
 	if f.Chance == 0 {
 		return f
