@@ -87,6 +87,7 @@ func New(o Options) (*App, error) {
 	e := &env{
 		prefs:    o.Preferences,
 		compare:  o.Compare,
+		allKeys:  keys,
 		readOnly: o.ReadOnly,
 		logScale: o.Preferences.GetLogScale(),
 		width:    80,

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ func journalLines(e *env, n int) []string {
 	events, pending := e.snap.Events, e.snap.Pending
 	pending = pending[max(0, len(pending)-n):]
 	events = events[max(0, len(events)-(n-len(pending))):]
-	lines := make([]string, 0, len(events)+len(pending))
+	lines := make([]string, 0, len(events)+len(pending)+1)
 	add := func(iter int, status, text, by string) {
 		if by != "" && len(e.snap.Viewers) > 1 {
 			text += "  (" + by + ")"
@@ -37,11 +38,16 @@ func journalLines(e *env, n int) []string {
 			status = t.warn.Render("planned ")
 		}
 		add(ev.Iter, status, ev.What.String(), ev.By)
+		if begun, ok := ev.What.(session.RunBegun); ok {
+			if keys := e.firstKeys(begun); keys != "" {
+				add(ev.Iter, "", keys, "")
+			}
+		}
 	}
 	for _, c := range pending {
 		add(c.Iter, t.warn.Render("pending "), c.String(), c.By)
 	}
-	return lines
+	return lines[max(0, len(lines)-n):]
 }
 
 // journalPaneView is the newest lines, on the main screen.
@@ -102,7 +108,7 @@ func scrollByWheel(l *list, msg tea.MouseMsg) {
 
 // Arrange implements screen.
 func (j *journal) Arrange(w, h int) {
-	all := journalLines(j.env, len(j.snap.Events)+len(j.snap.Pending))
+	all := journalLines(j.env, math.MaxInt)
 	j.lines, j.entries, j.all, j.w, j.h = j.lines[:0], 0, len(all), w, h
 	search := strings.ToLower(j.search)
 	for _, l := range slices.Backward(all) {

@@ -16,6 +16,7 @@ type env struct {
 	theme         theme
 	prefs         *config.Preferences
 	compare       []Compared
+	allKeys       *keyMap // for texts that name keys of other screens
 	readOnly      bool
 	logScale      bool // of the loss
 	width, height int  // of the terminal

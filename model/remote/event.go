@@ -86,6 +86,12 @@ func encodeRunEvent(m *remotepb.Event, e *session.Event) {
 	case session.WentBack:
 		m.What = &remotepb.Event_WentBack{WentBack: &remotepb.WentBack{
 			From: int64(w.From), To: int64(w.To), Path: w.Path, Returns: w.Returns}}
+	case session.RunBegun:
+		m.What = &remotepb.Event_RunBegun{RunBegun: &remotepb.RunBegun{
+			Resumed: w.Resumed, Pruning: int32(w.Pruning), Layers: int64(w.Layers), Prunable: int64(w.Prunable),
+			Rule: w.Rule, Chance: w.Chance, Stop: int64(w.Stop), Target: w.Target, Interval: int64(w.Interval),
+			End: int64(w.End),
+		}}
 	case session.RunFinished:
 		m.What = &remotepb.Event_RunFinished{RunFinished: w.Unsaved}
 	case session.RunFailed:
@@ -94,7 +100,7 @@ func encodeRunEvent(m *remotepb.Event, e *session.Event) {
 		m.What = &remotepb.Event_Progress{Progress: &remotepb.Progress{
 			Iter: int64(w.Iter), Loss: w.Loss, Rate: w.Rate, PerSecond: w.PerSecond, Kept: int64(w.Kept),
 			Total: int64(w.Total), Outputs: encodeOutputs(w.Outputs), Seconds: w.Seconds, Iters: int64(w.Iters),
-			Last: w.Last,
+			Last: w.Last, MaxIter: int64(w.MaxIter), Surgeries: int64(w.Surgeries), Descent: w.Descent,
 		}}
 	case session.TextEvent:
 		m.What = &remotepb.Event_Told{Told: &remotepb.Told{Status: string(w.Status), Text: w.Text}}
@@ -190,6 +196,13 @@ func decodeRunEvent(m *remotepb.Event) session.Payload {
 	case *remotepb.Event_WentBack:
 		b := w.WentBack
 		return session.WentBack{From: int(b.GetFrom()), To: int(b.GetTo()), Path: b.GetPath(), Returns: b.GetReturns()}
+	case *remotepb.Event_RunBegun:
+		b := w.RunBegun
+		return session.RunBegun{
+			Resumed: b.GetResumed(), Pruning: session.Pruning(b.GetPruning()), Layers: int(b.GetLayers()),
+			Prunable: int(b.GetPrunable()), Rule: b.GetRule(), Chance: b.GetChance(), Stop: int(b.GetStop()),
+			Target: b.GetTarget(), Interval: int(b.GetInterval()), End: int(b.GetEnd()),
+		}
 	case *remotepb.Event_RunFinished:
 		return session.RunFinished{Unsaved: w.RunFinished}
 	case *remotepb.Event_RunFailed:
@@ -199,7 +212,8 @@ func decodeRunEvent(m *remotepb.Event) session.Payload {
 		return session.Progress{
 			Iter: int(p.GetIter()), Loss: p.GetLoss(), Rate: p.GetRate(), PerSecond: p.GetPerSecond(),
 			Kept: int(p.GetKept()), Total: int(p.GetTotal()), Outputs: decodeOutputs(p.GetOutputs()),
-			Seconds: p.GetSeconds(), Iters: int(p.GetIters()), Last: p.GetLast(),
+			Seconds: p.GetSeconds(), Iters: int(p.GetIters()), Last: p.GetLast(), MaxIter: int(p.GetMaxIter()),
+			Surgeries: int(p.GetSurgeries()), Descent: p.GetDescent(),
 		}
 	case *remotepb.Event_Told:
 		return session.TextEvent{Status: session.Status(w.Told.GetStatus()), Text: w.Told.GetText()}

@@ -51,7 +51,7 @@ func payloads(fill func(any)) []session.Payload {
 		session.SnapshotWritten{}, session.SnapshotFailed{}, session.JournalFailed{}, session.JournalWritten{},
 		session.TestDone{}, session.TestInterrupted{}, session.SensitivityMeasured{}, session.SensitivityFailed{},
 		session.GateClosed{}, session.Collapsed{}, session.SignalRestored{}, session.LayerEmptied{}, session.WentBack{},
-		session.RunFinished{}, session.RunFailed{}, session.Progress{}, session.TextEvent{},
+		session.RunBegun{}, session.RunFinished{}, session.RunFailed{}, session.Progress{}, session.TextEvent{},
 		session.AutopilotChanged{}, session.AutopilotDone{}, session.AutopilotRetreated{},
 	}
 	for i, w := range all {

@@ -73,6 +73,17 @@ func (d *descent) drivesLayer(name string) bool {
 // done reports whether the descent has ended, and its masks are frozen.
 func (d *descent) done() bool { return d.now != nil && d.hardened >= d.now.Descent.Schedule.End }
 
+// phase is where the descent stands, in words; "" where the autopilot is off.
+func (d *descent) phase() string {
+	switch {
+	case d.now == nil:
+		return ""
+	case d.now.Held >= 0 && !d.done():
+		return "paused"
+	}
+	return d.now.Descent.Schedule.Phase(d.solver.Iter).String()
+}
+
 // harden notes that the forward weights are the weights now.
 func (d *descent) harden(iter int) {
 	d.hardened = iter

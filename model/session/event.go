@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"dns-tui/model"
 	"dns-tui/model/autopilot"
@@ -167,6 +168,7 @@ type (
 	// Progress is what a display line says. Snapshots do not keep it.
 	Progress struct {
 		Iter      int
+		MaxIter   int
 		Loss      float64 // smoothed
 		Rate      float64
 		PerSecond float64
@@ -176,6 +178,10 @@ type (
 		// Seconds and Iters are the time and the iterations since the line before.
 		Seconds float64
 		Iters   int
+		// Surgeries is in how many iterations so far some layer was operated on, and Descent where the autopilot's
+		// descent stands (autopilot.Phase in words); "" without one.
+		Surgeries int
+		Descent   string
 		// Last is the line that ends a run: the loss after the last update, and nothing else.
 		Last bool
 	}
@@ -307,6 +313,14 @@ func (w RunFinished) String() string {
 func (w RunFailed) String() string { return "failed: " + w.Reason }
 
 func (w TextEvent) String() string { return w.Text }
+
+// Remaining is how long the run goes on at its present speed; 0 where that is not known.
+func (w Progress) Remaining() time.Duration {
+	if w.PerSecond <= 0 || w.MaxIter <= w.Iter {
+		return 0
+	}
+	return time.Duration(float64(w.MaxIter-1-w.Iter) / w.PerSecond * float64(time.Second))
+}
 
 func (w Progress) String() string {
 	return fmt.Sprintf("loss %.6g  lr %.4g", w.Loss, w.Rate)

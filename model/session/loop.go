@@ -222,7 +222,7 @@ func (t *Trainer) afterIteration(shown, saves bool) error {
 	}
 	t.rec.measure(false, d.lossNow(), d.perSecond())
 	if shown {
-		t.display.progress(t.solver, &t.events, t.saver.began())
+		t.progress()
 	}
 	if saves {
 		_ = t.saver.save("by the solver's schedule") // a failure is told, and tried again
@@ -357,7 +357,7 @@ func (t *Trainer) finish() bool {
 		return true
 	}
 	if !t.opts.CaffeEnd && !t.display.showed(t.solver.Iter-1) { // once
-		t.display.progress(t.solver, &t.events, t.saver.began())
+		t.progress()
 	}
 	t.control.State = Finished
 	if what := t.replay.verdict(); what != "" {

@@ -58,7 +58,7 @@ func (d *display) lossNow() float64 { return d.loss }
 func (d *display) line(s *solver.Solver, first int) Progress {
 	p := Progress{
 		Iter: s.Iter - 1, Loss: s.SmoothedLoss(), Rate: s.Rate(s.Iter - 1), PerSecond: d.speed.perSecond(),
-		Outputs: s.Net.Outputs(),
+		Outputs: s.Net.Outputs(), Surgeries: d.surgeries,
 	}
 	now := time.Now()
 	p.Seconds, p.Iters = now.Sub(d.shown).Seconds(), max(0, p.Iter-max(first, d.shownIter))
@@ -93,12 +93,14 @@ func (d *display) show(sn *Snapshot, s *solver.Solver, p *caffepb.SolverParamete
 	}
 }
 
-// progress tells what a display line says; first is where the run began.
-func (d *display) progress(s *solver.Solver, e *events, first int) {
-	if e.observed() {
-		line := d.line(s, first)
-		e.send(Event{Iter: line.Iter, What: line})
+// progress tells what a display line says.
+func (t *Trainer) progress() {
+	if !t.events.observed() {
+		return
 	}
+	line := t.display.line(t.solver, t.saver.began())
+	line.MaxIter, line.Descent = int(t.run.Solver.GetMaxIter()), t.descent.phase()
+	t.events.send(Event{Iter: line.Iter, What: line})
 }
 
 // lastLoss tells the loss of the weights after the last update, as Caffe does at the end of a run that shows its

@@ -271,8 +271,12 @@ func (t *Trainer) Notice(text string) {
 	t.publish()
 }
 
-// Start begins the loop.
-func (t *Trainer) Start() { go t.loop() }
+// Start begins the loop. The first that it tells is what prunes the run.
+func (t *Trainer) Start() {
+	t.note(t.begun())
+	t.publish()
+	go t.loop()
+}
 
 // Done is closed when the loop has ended; Err then tells why, where it failed.
 func (t *Trainer) Done() <-chan struct{} { return t.done }

@@ -4653,6 +4653,7 @@ type Event struct {
 	//	*Event_AutopilotChanged
 	//	*Event_AutopilotDone
 	//	*Event_AutopilotRetreated
+	//	*Event_RunBegun
 	What          isEvent_What `protobuf_oneof:"what"`
 	StatusV2      string       `protobuf:"bytes,3,opt,name=status_v2,json=statusV2,proto3" json:"status_v2,omitempty"`
 	TextV2        string       `protobuf:"bytes,4,opt,name=text_v2,json=textV2,proto3" json:"text_v2,omitempty"`
@@ -4998,6 +4999,15 @@ func (x *Event) GetAutopilotRetreated() *AutopilotRetreated {
 	return nil
 }
 
+func (x *Event) GetRunBegun() *RunBegun {
+	if x != nil {
+		if x, ok := x.What.(*Event_RunBegun); ok {
+			return x.RunBegun
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetStatusV2() string {
 	if x != nil {
 		return x.StatusV2
@@ -5147,6 +5157,10 @@ type Event_AutopilotRetreated struct {
 	AutopilotRetreated *AutopilotRetreated `protobuf:"bytes,40,opt,name=autopilot_retreated,json=autopilotRetreated,proto3,oneof"`
 }
 
+type Event_RunBegun struct {
+	RunBegun *RunBegun `protobuf:"bytes,41,opt,name=run_begun,json=runBegun,proto3,oneof"`
+}
+
 func (*Event_Notice) isEvent_What() {}
 
 func (*Event_Warning) isEvent_What() {}
@@ -5209,6 +5223,125 @@ func (*Event_AutopilotDone) isEvent_What() {}
 
 func (*Event_AutopilotRetreated) isEvent_What() {}
 
+func (*Event_RunBegun) isEvent_What() {}
+
+// session.RunBegun.
+type RunBegun struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resumed       bool                   `protobuf:"varint,1,opt,name=resumed,proto3" json:"resumed,omitempty"`
+	Pruning       int32                  `protobuf:"varint,2,opt,name=pruning,proto3" json:"pruning,omitempty"`
+	Layers        int64                  `protobuf:"varint,3,opt,name=layers,proto3" json:"layers,omitempty"`
+	Prunable      int64                  `protobuf:"varint,4,opt,name=prunable,proto3" json:"prunable,omitempty"`
+	Rule          string                 `protobuf:"bytes,5,opt,name=rule,proto3" json:"rule,omitempty"`
+	Chance        float64                `protobuf:"fixed64,6,opt,name=chance,proto3" json:"chance,omitempty"`
+	Stop          int64                  `protobuf:"varint,7,opt,name=stop,proto3" json:"stop,omitempty"`
+	Target        string                 `protobuf:"bytes,8,opt,name=target,proto3" json:"target,omitempty"`
+	Interval      int64                  `protobuf:"varint,9,opt,name=interval,proto3" json:"interval,omitempty"`
+	End           int64                  `protobuf:"varint,10,opt,name=end,proto3" json:"end,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunBegun) Reset() {
+	*x = RunBegun{}
+	mi := &file_remote_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunBegun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunBegun) ProtoMessage() {}
+
+func (x *RunBegun) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunBegun.ProtoReflect.Descriptor instead.
+func (*RunBegun) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *RunBegun) GetResumed() bool {
+	if x != nil {
+		return x.Resumed
+	}
+	return false
+}
+
+func (x *RunBegun) GetPruning() int32 {
+	if x != nil {
+		return x.Pruning
+	}
+	return 0
+}
+
+func (x *RunBegun) GetLayers() int64 {
+	if x != nil {
+		return x.Layers
+	}
+	return 0
+}
+
+func (x *RunBegun) GetPrunable() int64 {
+	if x != nil {
+		return x.Prunable
+	}
+	return 0
+}
+
+func (x *RunBegun) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *RunBegun) GetChance() float64 {
+	if x != nil {
+		return x.Chance
+	}
+	return 0
+}
+
+func (x *RunBegun) GetStop() int64 {
+	if x != nil {
+		return x.Stop
+	}
+	return 0
+}
+
+func (x *RunBegun) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *RunBegun) GetInterval() int64 {
+	if x != nil {
+		return x.Interval
+	}
+	return 0
+}
+
+func (x *RunBegun) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
 type AutopilotDone struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kept          int64                  `protobuf:"varint,1,opt,name=kept,proto3" json:"kept,omitempty"`
@@ -5220,7 +5353,7 @@ type AutopilotDone struct {
 
 func (x *AutopilotDone) Reset() {
 	*x = AutopilotDone{}
-	mi := &file_remote_proto_msgTypes[53]
+	mi := &file_remote_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5232,7 +5365,7 @@ func (x *AutopilotDone) String() string {
 func (*AutopilotDone) ProtoMessage() {}
 
 func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[53]
+	mi := &file_remote_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5245,7 +5378,7 @@ func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutopilotDone.ProtoReflect.Descriptor instead.
 func (*AutopilotDone) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{53}
+	return file_remote_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *AutopilotDone) GetKept() int64 {
@@ -5281,7 +5414,7 @@ type AutopilotRetreated struct {
 
 func (x *AutopilotRetreated) Reset() {
 	*x = AutopilotRetreated{}
-	mi := &file_remote_proto_msgTypes[54]
+	mi := &file_remote_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5293,7 +5426,7 @@ func (x *AutopilotRetreated) String() string {
 func (*AutopilotRetreated) ProtoMessage() {}
 
 func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[54]
+	mi := &file_remote_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5306,7 +5439,7 @@ func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutopilotRetreated.ProtoReflect.Descriptor instead.
 func (*AutopilotRetreated) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{54}
+	return file_remote_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *AutopilotRetreated) GetFrom() int64 {
@@ -5347,7 +5480,7 @@ type CommandRejected struct {
 
 func (x *CommandRejected) Reset() {
 	*x = CommandRejected{}
-	mi := &file_remote_proto_msgTypes[55]
+	mi := &file_remote_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5359,7 +5492,7 @@ func (x *CommandRejected) String() string {
 func (*CommandRejected) ProtoMessage() {}
 
 func (x *CommandRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[55]
+	mi := &file_remote_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5372,7 +5505,7 @@ func (x *CommandRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRejected.ProtoReflect.Descriptor instead.
 func (*CommandRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{55}
+	return file_remote_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *CommandRejected) GetCommand() string {
@@ -5399,7 +5532,7 @@ type PlanRejected struct {
 
 func (x *PlanRejected) Reset() {
 	*x = PlanRejected{}
-	mi := &file_remote_proto_msgTypes[56]
+	mi := &file_remote_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5411,7 +5544,7 @@ func (x *PlanRejected) String() string {
 func (*PlanRejected) ProtoMessage() {}
 
 func (x *PlanRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[56]
+	mi := &file_remote_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5424,7 +5557,7 @@ func (x *PlanRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRejected.ProtoReflect.Descriptor instead.
 func (*PlanRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{56}
+	return file_remote_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *PlanRejected) GetPlan() *Plan {
@@ -5453,7 +5586,7 @@ type SnapshotWritten struct {
 
 func (x *SnapshotWritten) Reset() {
 	*x = SnapshotWritten{}
-	mi := &file_remote_proto_msgTypes[57]
+	mi := &file_remote_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5465,7 +5598,7 @@ func (x *SnapshotWritten) String() string {
 func (*SnapshotWritten) ProtoMessage() {}
 
 func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[57]
+	mi := &file_remote_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5478,7 +5611,7 @@ func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotWritten.ProtoReflect.Descriptor instead.
 func (*SnapshotWritten) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{57}
+	return file_remote_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SnapshotWritten) GetPath() string {
@@ -5519,7 +5652,7 @@ type SnapshotFailed struct {
 
 func (x *SnapshotFailed) Reset() {
 	*x = SnapshotFailed{}
-	mi := &file_remote_proto_msgTypes[58]
+	mi := &file_remote_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5531,7 +5664,7 @@ func (x *SnapshotFailed) String() string {
 func (*SnapshotFailed) ProtoMessage() {}
 
 func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[58]
+	mi := &file_remote_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5544,7 +5677,7 @@ func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotFailed.ProtoReflect.Descriptor instead.
 func (*SnapshotFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{58}
+	return file_remote_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SnapshotFailed) GetReason() string {
@@ -5572,7 +5705,7 @@ type JournalFailed struct {
 
 func (x *JournalFailed) Reset() {
 	*x = JournalFailed{}
-	mi := &file_remote_proto_msgTypes[59]
+	mi := &file_remote_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5584,7 +5717,7 @@ func (x *JournalFailed) String() string {
 func (*JournalFailed) ProtoMessage() {}
 
 func (x *JournalFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[59]
+	mi := &file_remote_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5597,7 +5730,7 @@ func (x *JournalFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalFailed.ProtoReflect.Descriptor instead.
 func (*JournalFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{59}
+	return file_remote_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *JournalFailed) GetReason() string {
@@ -5631,7 +5764,7 @@ type Collapsed struct {
 
 func (x *Collapsed) Reset() {
 	*x = Collapsed{}
-	mi := &file_remote_proto_msgTypes[60]
+	mi := &file_remote_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5643,7 +5776,7 @@ func (x *Collapsed) String() string {
 func (*Collapsed) ProtoMessage() {}
 
 func (x *Collapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[60]
+	mi := &file_remote_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5656,7 +5789,7 @@ func (x *Collapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Collapsed.ProtoReflect.Descriptor instead.
 func (*Collapsed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{60}
+	return file_remote_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Collapsed) GetWhat() string {
@@ -5684,7 +5817,7 @@ type LayerEmptied struct {
 
 func (x *LayerEmptied) Reset() {
 	*x = LayerEmptied{}
-	mi := &file_remote_proto_msgTypes[61]
+	mi := &file_remote_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5696,7 +5829,7 @@ func (x *LayerEmptied) String() string {
 func (*LayerEmptied) ProtoMessage() {}
 
 func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[61]
+	mi := &file_remote_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5709,7 +5842,7 @@ func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerEmptied.ProtoReflect.Descriptor instead.
 func (*LayerEmptied) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{61}
+	return file_remote_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *LayerEmptied) GetLayer() string {
@@ -5745,7 +5878,7 @@ type WentBack struct {
 
 func (x *WentBack) Reset() {
 	*x = WentBack{}
-	mi := &file_remote_proto_msgTypes[62]
+	mi := &file_remote_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5757,7 +5890,7 @@ func (x *WentBack) String() string {
 func (*WentBack) ProtoMessage() {}
 
 func (x *WentBack) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[62]
+	mi := &file_remote_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5770,7 +5903,7 @@ func (x *WentBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WentBack.ProtoReflect.Descriptor instead.
 func (*WentBack) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{62}
+	return file_remote_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *WentBack) GetFrom() int64 {
@@ -5813,13 +5946,16 @@ type Progress struct {
 	Seconds       float64                `protobuf:"fixed64,8,opt,name=seconds,proto3" json:"seconds,omitempty"`
 	Iters         int64                  `protobuf:"varint,9,opt,name=iters,proto3" json:"iters,omitempty"`
 	Last          bool                   `protobuf:"varint,10,opt,name=last,proto3" json:"last,omitempty"`
+	MaxIter       int64                  `protobuf:"varint,11,opt,name=max_iter,json=maxIter,proto3" json:"max_iter,omitempty"`
+	Surgeries     int64                  `protobuf:"varint,12,opt,name=surgeries,proto3" json:"surgeries,omitempty"`
+	Descent       string                 `protobuf:"bytes,13,opt,name=descent,proto3" json:"descent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_remote_proto_msgTypes[63]
+	mi := &file_remote_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5831,7 +5967,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[63]
+	mi := &file_remote_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5844,7 +5980,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{63}
+	return file_remote_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Progress) GetIter() int64 {
@@ -5917,6 +6053,27 @@ func (x *Progress) GetLast() bool {
 	return false
 }
 
+func (x *Progress) GetMaxIter() int64 {
+	if x != nil {
+		return x.MaxIter
+	}
+	return 0
+}
+
+func (x *Progress) GetSurgeries() int64 {
+	if x != nil {
+		return x.Surgeries
+	}
+	return 0
+}
+
+func (x *Progress) GetDescent() string {
+	if x != nil {
+		return x.Descent
+	}
+	return ""
+}
+
 type Told struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        string                 `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
@@ -5927,7 +6084,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_remote_proto_msgTypes[64]
+	mi := &file_remote_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5939,7 +6096,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[64]
+	mi := &file_remote_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5952,7 +6109,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{64}
+	return file_remote_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Told) GetStatus() string {
@@ -5982,7 +6139,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_remote_proto_msgTypes[65]
+	mi := &file_remote_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5994,7 +6151,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[65]
+	mi := &file_remote_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6007,7 +6164,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{65}
+	return file_remote_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Series) GetEpoch() uint32 {
@@ -6073,7 +6230,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_remote_proto_msgTypes[66]
+	mi := &file_remote_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6085,7 +6242,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[66]
+	mi := &file_remote_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6098,7 +6255,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{66}
+	return file_remote_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Layer) GetName() string {
@@ -6280,7 +6437,7 @@ type Forecast struct {
 
 func (x *Forecast) Reset() {
 	*x = Forecast{}
-	mi := &file_remote_proto_msgTypes[67]
+	mi := &file_remote_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6292,7 +6449,7 @@ func (x *Forecast) String() string {
 func (*Forecast) ProtoMessage() {}
 
 func (x *Forecast) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[67]
+	mi := &file_remote_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6305,7 +6462,7 @@ func (x *Forecast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forecast.ProtoReflect.Descriptor instead.
 func (*Forecast) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{67}
+	return file_remote_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Forecast) GetNext() int64 {
@@ -6331,7 +6488,7 @@ type Operations struct {
 
 func (x *Operations) Reset() {
 	*x = Operations{}
-	mi := &file_remote_proto_msgTypes[68]
+	mi := &file_remote_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6343,7 +6500,7 @@ func (x *Operations) String() string {
 func (*Operations) ProtoMessage() {}
 
 func (x *Operations) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[68]
+	mi := &file_remote_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6356,7 +6513,7 @@ func (x *Operations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operations.ProtoReflect.Descriptor instead.
 func (*Operations) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{68}
+	return file_remote_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Operations) GetNumbers() []int64 {
@@ -6381,7 +6538,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_remote_proto_msgTypes[69]
+	mi := &file_remote_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6393,7 +6550,7 @@ func (x *Histogram) String() string {
 func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[69]
+	mi := &file_remote_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6406,7 +6563,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{69}
+	return file_remote_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Histogram) GetRule() int32 {
@@ -6852,7 +7009,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x06inside\x18\b \x01(\bR\x06inside\x12\x12\n" +
 	"\x04path\x18\t \x01(\tR\x04path\"M\n" +
 	"\rSensitivityOf\x12<\n" +
-	"\vsensitivity\x18\x01 \x01(\v2\x1a.dnstui.remote.SensitivityR\vsensitivity\"\xc5\x0e\n" +
+	"\vsensitivity\x18\x01 \x01(\v2\x1a.dnstui.remote.SensitivityR\vsensitivity\"\xfd\x0e\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x12\n" +
 	"\x04iter\x18\x02 \x01(\x03R\x04iter\x12\x0e\n" +
@@ -6891,11 +7048,24 @@ const file_remote_proto_rawDesc = "" +
 	"\x04told\x18% \x01(\v2\x13.dnstui.remote.ToldH\x00R\x04told\x12M\n" +
 	"\x11autopilot_changed\x18& \x01(\v2\x1e.dnstui.remote.AutopilotChangeH\x00R\x10autopilotChanged\x12E\n" +
 	"\x0eautopilot_done\x18' \x01(\v2\x1c.dnstui.remote.AutopilotDoneH\x00R\rautopilotDone\x12T\n" +
-	"\x13autopilot_retreated\x18( \x01(\v2!.dnstui.remote.AutopilotRetreatedH\x00R\x12autopilotRetreated\x12\x1b\n" +
+	"\x13autopilot_retreated\x18( \x01(\v2!.dnstui.remote.AutopilotRetreatedH\x00R\x12autopilotRetreated\x126\n" +
+	"\trun_begun\x18) \x01(\v2\x17.dnstui.remote.RunBegunH\x00R\brunBegun\x12\x1b\n" +
 	"\tstatus_v2\x18\x03 \x01(\tR\bstatusV2\x12\x17\n" +
 	"\atext_v2\x18\x04 \x01(\tR\x06textV2\x12\x19\n" +
 	"\bsaved_v2\x18\x06 \x01(\tR\asavedV2B\x06\n" +
-	"\x04what\"Q\n" +
+	"\x04what\"\xf8\x01\n" +
+	"\bRunBegun\x12\x18\n" +
+	"\aresumed\x18\x01 \x01(\bR\aresumed\x12\x18\n" +
+	"\apruning\x18\x02 \x01(\x05R\apruning\x12\x16\n" +
+	"\x06layers\x18\x03 \x01(\x03R\x06layers\x12\x1a\n" +
+	"\bprunable\x18\x04 \x01(\x03R\bprunable\x12\x12\n" +
+	"\x04rule\x18\x05 \x01(\tR\x04rule\x12\x16\n" +
+	"\x06chance\x18\x06 \x01(\x01R\x06chance\x12\x12\n" +
+	"\x04stop\x18\a \x01(\x03R\x04stop\x12\x16\n" +
+	"\x06target\x18\b \x01(\tR\x06target\x12\x1a\n" +
+	"\binterval\x18\t \x01(\x03R\binterval\x12\x10\n" +
+	"\x03end\x18\n" +
+	" \x01(\x03R\x03end\"Q\n" +
 	"\rAutopilotDone\x12\x12\n" +
 	"\x04kept\x18\x01 \x01(\x03R\x04kept\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x03R\x05total\x12\x16\n" +
@@ -6934,7 +7104,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x03R\x02to\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\x12\x18\n" +
-	"\areturns\x18\x04 \x01(\bR\areturns\"\x84\x02\n" +
+	"\areturns\x18\x04 \x01(\bR\areturns\"\xd7\x02\n" +
 	"\bProgress\x12\x12\n" +
 	"\x04iter\x18\x01 \x01(\x03R\x04iter\x12\x12\n" +
 	"\x04loss\x18\x02 \x01(\x01R\x04loss\x12\x12\n" +
@@ -6947,7 +7117,10 @@ const file_remote_proto_rawDesc = "" +
 	"\aseconds\x18\b \x01(\x01R\aseconds\x12\x14\n" +
 	"\x05iters\x18\t \x01(\x03R\x05iters\x12\x12\n" +
 	"\x04last\x18\n" +
-	" \x01(\bR\x04last\"2\n" +
+	" \x01(\bR\x04last\x12\x19\n" +
+	"\bmax_iter\x18\v \x01(\x03R\amaxIter\x12\x1c\n" +
+	"\tsurgeries\x18\f \x01(\x03R\tsurgeries\x12\x18\n" +
+	"\adescent\x18\r \x01(\tR\adescent\"2\n" +
 	"\x04Told\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"`\n" +
@@ -7033,7 +7206,7 @@ func file_remote_proto_rawDescGZIP() []byte {
 }
 
 var file_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
+var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_remote_proto_goTypes = []any{
 	(Param)(0),                 // 0: dnstui.remote.Param
 	(Fault_Code)(0),            // 1: dnstui.remote.Fault.Code
@@ -7090,23 +7263,24 @@ var file_remote_proto_goTypes = []any{
 	(*SearchBranch)(nil),       // 52: dnstui.remote.SearchBranch
 	(*SensitivityOf)(nil),      // 53: dnstui.remote.SensitivityOf
 	(*Event)(nil),              // 54: dnstui.remote.Event
-	(*AutopilotDone)(nil),      // 55: dnstui.remote.AutopilotDone
-	(*AutopilotRetreated)(nil), // 56: dnstui.remote.AutopilotRetreated
-	(*CommandRejected)(nil),    // 57: dnstui.remote.CommandRejected
-	(*PlanRejected)(nil),       // 58: dnstui.remote.PlanRejected
-	(*SnapshotWritten)(nil),    // 59: dnstui.remote.SnapshotWritten
-	(*SnapshotFailed)(nil),     // 60: dnstui.remote.SnapshotFailed
-	(*JournalFailed)(nil),      // 61: dnstui.remote.JournalFailed
-	(*Collapsed)(nil),          // 62: dnstui.remote.Collapsed
-	(*LayerEmptied)(nil),       // 63: dnstui.remote.LayerEmptied
-	(*WentBack)(nil),           // 64: dnstui.remote.WentBack
-	(*Progress)(nil),           // 65: dnstui.remote.Progress
-	(*Told)(nil),               // 66: dnstui.remote.Told
-	(*Series)(nil),             // 67: dnstui.remote.Series
-	(*Layer)(nil),              // 68: dnstui.remote.Layer
-	(*Forecast)(nil),           // 69: dnstui.remote.Forecast
-	(*Operations)(nil),         // 70: dnstui.remote.Operations
-	(*Histogram)(nil),          // 71: dnstui.remote.Histogram
+	(*RunBegun)(nil),           // 55: dnstui.remote.RunBegun
+	(*AutopilotDone)(nil),      // 56: dnstui.remote.AutopilotDone
+	(*AutopilotRetreated)(nil), // 57: dnstui.remote.AutopilotRetreated
+	(*CommandRejected)(nil),    // 58: dnstui.remote.CommandRejected
+	(*PlanRejected)(nil),       // 59: dnstui.remote.PlanRejected
+	(*SnapshotWritten)(nil),    // 60: dnstui.remote.SnapshotWritten
+	(*SnapshotFailed)(nil),     // 61: dnstui.remote.SnapshotFailed
+	(*JournalFailed)(nil),      // 62: dnstui.remote.JournalFailed
+	(*Collapsed)(nil),          // 63: dnstui.remote.Collapsed
+	(*LayerEmptied)(nil),       // 64: dnstui.remote.LayerEmptied
+	(*WentBack)(nil),           // 65: dnstui.remote.WentBack
+	(*Progress)(nil),           // 66: dnstui.remote.Progress
+	(*Told)(nil),               // 67: dnstui.remote.Told
+	(*Series)(nil),             // 68: dnstui.remote.Series
+	(*Layer)(nil),              // 69: dnstui.remote.Layer
+	(*Forecast)(nil),           // 70: dnstui.remote.Forecast
+	(*Operations)(nil),         // 71: dnstui.remote.Operations
+	(*Histogram)(nil),          // 72: dnstui.remote.Histogram
 }
 var file_remote_proto_depIdxs = []int32{
 	4,  // 0: dnstui.remote.Request.hello:type_name -> dnstui.remote.Hello
@@ -7172,43 +7346,44 @@ var file_remote_proto_depIdxs = []int32{
 	24, // 60: dnstui.remote.State.autopilot:type_name -> dnstui.remote.AutopilotStateOf
 	49, // 61: dnstui.remote.State.search:type_name -> dnstui.remote.Search
 	54, // 62: dnstui.remote.State.events:type_name -> dnstui.remote.Event
-	67, // 63: dnstui.remote.State.series:type_name -> dnstui.remote.Series
-	68, // 64: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
+	68, // 63: dnstui.remote.State.series:type_name -> dnstui.remote.Series
+	69, // 64: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
 	51, // 65: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
 	52, // 66: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
 	50, // 67: dnstui.remote.Search.trying:type_name -> dnstui.remote.SearchTry
 	34, // 68: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
 	12, // 69: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
-	57, // 70: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
+	58, // 70: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
 	11, // 71: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
 	11, // 72: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
-	58, // 73: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
+	59, // 73: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
 	11, // 74: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
 	11, // 75: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
 	11, // 76: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
-	59, // 77: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
-	60, // 78: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
-	61, // 79: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
+	60, // 77: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
+	61, // 78: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
+	62, // 79: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
 	42, // 80: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
-	62, // 81: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
-	63, // 82: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
-	64, // 83: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
-	65, // 84: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
-	66, // 85: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
+	63, // 81: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
+	64, // 82: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
+	65, // 83: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
+	66, // 84: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
+	67, // 85: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
 	20, // 86: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
-	55, // 87: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
-	56, // 88: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
-	11, // 89: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
-	38, // 90: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
-	67, // 91: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
-	70, // 92: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
-	71, // 93: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
-	69, // 94: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
-	95, // [95:95] is the sub-list for method output_type
-	95, // [95:95] is the sub-list for method input_type
-	95, // [95:95] is the sub-list for extension type_name
-	95, // [95:95] is the sub-list for extension extendee
-	0,  // [0:95] is the sub-list for field type_name
+	56, // 87: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
+	57, // 88: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
+	55, // 89: dnstui.remote.Event.run_begun:type_name -> dnstui.remote.RunBegun
+	11, // 90: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
+	38, // 91: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
+	68, // 92: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
+	71, // 93: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
+	72, // 94: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
+	70, // 95: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
+	96, // [96:96] is the sub-list for method output_type
+	96, // [96:96] is the sub-list for method input_type
+	96, // [96:96] is the sub-list for extension type_name
+	96, // [96:96] is the sub-list for extension extendee
+	0,  // [0:96] is the sub-list for field type_name
 }
 
 func init() { file_remote_proto_init() }
@@ -7270,6 +7445,7 @@ func file_remote_proto_init() {
 		(*Event_AutopilotChanged)(nil),
 		(*Event_AutopilotDone)(nil),
 		(*Event_AutopilotRetreated)(nil),
+		(*Event_RunBegun)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -7277,7 +7453,7 @@ func file_remote_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_remote_proto_rawDesc), len(file_remote_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   70,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
