@@ -358,6 +358,9 @@ func survey(path string, data []byte, md protoreflect.MessageDescriptor) (unknow
 	return unknown, types
 }
 
+// ErrIsNet is the cause of the error of a solver that is a net.
+var ErrIsNet = errors.New("a net, not a solver")
+
 // otherKind tells a net from a solver, where one was given for the other: its fields are no mistakes then.
 func otherKind(path string, md protoreflect.MessageDescriptor, unknown []unknownField) error {
 	const net, solver = "NetParameter", "SolverParameter"
@@ -369,6 +372,7 @@ func otherKind(path string, md protoreflect.MessageDescriptor, unknown []unknown
 				Line: u.fault.Line,
 				Msg: "this is a net, not a solver; a solver is a file of its own, which names the net by net: " +
 					"\"FILE\"",
+				Err: ErrIsNet,
 			}
 		case u.in == net && md.Name() == net && slices.Contains(
 			[]string{"base_lr", "lr_policy", "max_iter", "net", "train_net"}, u.name,

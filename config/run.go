@@ -49,8 +49,8 @@ const (
 
 // LoadSolver reads a solver prototxt and its nets, and reports every fault of the solver at once.
 func LoadSolver(path string) (*Run, error) {
-	r := &Run{SolverPath: path, Solver: &caffepb.SolverParameter{}}
-	if err := caffe.ReadPrototxt(path, r.Solver); err != nil {
+	r, err := readSolver(path)
+	if err != nil {
 		return nil, err
 	}
 	if err := r.loadNets(); err != nil {
@@ -58,6 +58,39 @@ func LoadSolver(path string) (*Run, error) {
 	}
 	r.findFolders()
 	return r, r.Validate()
+}
+
+// ReadSolver reads a solver prototxt alone: what it says, and where its snapshots go. It finds no fault with what it
+// says, and reads no net.
+func ReadSolver(path string) (*Run, error) {
+	r, err := readSolver(path)
+	if err == nil {
+		r.findFolders()
+	}
+	return r, err
+}
+
+func readSolver(path string) (*Run, error) {
+	r := &Run{SolverPath: path, Solver: &caffepb.SolverParameter{}}
+	if err := caffe.ReadPrototxt(path, r.Solver); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// NamesNet reports whether the solver says what it trains: a prototxt that does not is no solver.
+func (r *Run) NamesNet() bool {
+	s := r.Solver
+	return s.Net != nil || s.TrainNet != nil || s.NetParam != nil || s.TrainNetParam != nil
+}
+
+// TrainNetPath is the file of the net that the solver trains, where that is; "" of one that is within the solver.
+func (r *Run) TrainNetPath() string {
+	path := r.Solver.GetTrainNet()
+	if path == "" {
+		path = r.Solver.GetNet()
+	}
+	return Resolve(path, r.SolverPath)
 }
 
 // loadNets finds the train net and the test nets among net, net_param, train_net, train_net_param, test_net and

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"maps"
@@ -15,7 +14,6 @@ import (
 	"dns-tui/caffe/dataset"
 	"dns-tui/caffe/hdf5"
 	"dns-tui/escape"
-	"dns-tui/files"
 	"dns-tui/human"
 	"dns-tui/model"
 	"dns-tui/model/autopilot"
@@ -48,23 +46,15 @@ func runInspect(_ context.Context, e *env, args []string) error {
 	case st.Size() == 0:
 		return &caffe.FileError{Path: path, Msg: "is empty"}
 	}
-	head := make([]byte, 4096)
-	file, err := files.Open(path)
+	head, err := readHead(path)
 	if err != nil {
 		return &caffe.FileError{Path: path, Msg: caffe.Cause(err).Error(), Err: err}
 	}
-	n, _ := file.Read(head)
-	file.Close()
 	// A solverstate's first fields are a number and a name, a caffemodel's a name: prototxt is told by its text.
-	if isText(head[:n]) {
+	if isText(head) {
 		return inspectText(e, path, &f)
 	}
 	return inspectBinary(e, path)
-}
-
-func isText(b []byte) bool {
-	// Comments may be in any encoding; a message has a control character among its tags soon.
-	return !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' })
 }
 
 // inspectBinary tries the binary kinds, the most telling first.

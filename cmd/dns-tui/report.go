@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"dns-tui/caffe"
-	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/model/remote"
 	"dns-tui/model/report"
@@ -40,7 +39,7 @@ func runReport(ctx context.Context, e *env, args []string) error {
 	}
 	r, err := report.Read(journal)
 	if err != nil {
-		return err
+		return adviseReport(journal, err)
 	}
 	if r.Notice != "" {
 		escape.Fprintln(e.stderr, "dns-tui: "+r.Notice)
@@ -69,7 +68,7 @@ func runReport(ctx context.Context, e *env, args []string) error {
 // journalOf finds a run's journal: by the file, by its solver, or by the name of an active run.
 func journalOf(ctx context.Context, what string) (string, error) {
 	if strings.HasSuffix(what, ".prototxt") {
-		run, err := config.LoadSolver(what)
+		run, err := loadSolver(what, solverCommands["report"]...)
 		if err != nil {
 			return "", err
 		}

@@ -146,7 +146,7 @@ func (f *runFlags) load(name string, rest []string) (*config.Run, error) {
 			"%s: --resume is mutually exclusive with --weights and --snapshot: it finds the snapshot itself", name,
 		)
 	}
-	run, err := config.LoadSolver(f.solver)
+	run, err := loadSolver(f.solver, solverCommands[name]...)
 	if err != nil {
 		return nil, err
 	}
