@@ -46,9 +46,6 @@ func TestRunExplainsItself(t *testing.T) {
 	begins := begunScene(everyBegin[1])
 	a, _ := open(t, begins, look{})
 	golden(t, "begun_80x24", frame(a, 80, 24))
-	a, _ = open(t, begins, look{tier: asciiTier})
-	golden(t, "begun_ascii_120x40", frame(a, 120, 40))
-
 	a, _ = openWith(t, begins, look{}, Options{ReadOnly: true})
 	if got := journalLines(a.env, 10); len(got) != 1 {
 		t.Errorf("a viewer that only reads is told\n%s", strings.Join(got, "\n"))

@@ -120,9 +120,9 @@ func (w *RunBegun) bySchedule(h *config.Hyper, iter int) {
 	frozen, stopped := false, 0
 	for i := range h.Layers {
 		l := &h.Layers[i]
-		gamma, power, stop := h.Gamma, h.Power, h.Stop
+		gamma, power, stop := h.Gamma, h.Power, h.StopOf(l)
 		if l.Rule == gpu.PaperRule {
-			gamma, power, stop = l.Gamma, l.Power, l.Stop
+			gamma, power = l.Gamma, l.Power
 		}
 		switch {
 		case !l.Prune:
