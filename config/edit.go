@@ -190,19 +190,24 @@ func (h *Hyper) Get(f Field) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	return h.value(f), nil
+}
+
+// value is Get of a field that is there, by its full name.
+func (h *Hyper) value(f Field) float64 {
 	switch p := h.target(f).(type) {
 	case *float64:
-		return *p, nil
+		return *p
 	case *int:
-		return float64(*p), nil
+		return float64(*p)
 	case *gpu.Rule:
-		return float64(*p), nil
+		return float64(*p)
 	case *bool:
 		if *p {
-			return 1, nil
+			return 1
 		}
 	}
-	return 0, nil
+	return 0
 }
 
 // Text returns the value of a field as it is typed.

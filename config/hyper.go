@@ -238,44 +238,83 @@ func (h *Hyper) Validate() error {
 // alike.
 func (h *Hyper) Faults() []Fault {
 	var bad []Fault
-	check := func(f Field, v, lo, hi float64) {
-		if math.IsNaN(v) || v < lo || v > hi {
+	check := func(f Field) {
+		v := h.value(f)
+		lo, hi := h.Limits(f)
+		switch {
+		case v >= Never && (f.Param == Stop || f.Param == Exponent):
+		case f.Param == Stop && v < lo:
+			bad = append(bad, Fault{f, fmt.Sprintf("is %.0f, wanted an iteration from %.0f, or never", v, lo)})
+		case math.IsNaN(v) || v < lo || v > hi:
 			bad = append(bad, Fault{f, fmt.Sprintf("is %g, wanted %g to %g", v, lo, hi)})
 		}
 	}
-	check(Field{Param: BaseLR}, h.BaseLR, 0, 1e6)
-	check(Field{Param: LRMult}, h.LRMult, 0, 1e6)
-	check(Field{Param: Momentum}, h.Momentum, 0, 1)
-	check(Field{Param: WeightDecay}, h.WeightDecay, 0, 1e6)
-	check(Field{Param: Gamma}, h.Gamma, 0, 1e6)
-	check(Field{Param: Power}, h.Power, 0, 1e6)
-	stop := func(f Field, v, lo int) {
-		if v < lo {
-			bad = append(bad, Fault{f, fmt.Sprintf("is %d, wanted an iteration from %d, or never", v, lo)})
-		}
+	for _, p := range globalParams {
+		check(Field{Param: p})
 	}
-	stop(Field{Param: Stop}, h.Stop, 1)
 	for i := range h.Layers {
 		l := &h.Layers[i]
-		lo, hi := ThresholdRange(l.Rule)
-		check(Field{l.Name, l.ThresholdParam()}, l.Threshold, lo, hi)
-		switch l.Rule {
-		case gpu.SeedRule:
-		case gpu.PaperRule:
-			check(Field{l.Name, Gamma}, l.Gamma, 0, 1e6)
-			check(Field{l.Name, Power}, l.Power, 0, 1e6)
-			stop(Field{l.Name, Stop}, l.Stop, 0)
-		case gpu.SoftRule:
-			if l.Exponent < Never { // which stands for infinity
-				check(Field{l.Name, Exponent}, l.Exponent, 1, 100)
-			}
-			check(Field{l.Name, Theta}, l.Theta, 0, 100)
-			check(Field{l.Name, ThetaEvery}, float64(l.ThetaEvery), 1, MostThetaEvery)
-		default:
+		if _, known := ruleParams[l.Rule]; !known {
 			bad = append(bad, Fault{Field{l.Name, Rule}, fmt.Sprintf("is %d, wanted seed, paper or soft", l.Rule)})
+			continue
+		}
+		check(Field{l.Name, l.ThresholdParam()})
+		for _, p := range ruleParams[l.Rule] {
+			check(Field{l.Name, p})
 		}
 	}
 	return bad
+}
+
+// ruleParams are the settings of a layer that its rule alone has, beside the threshold.
+var ruleParams = map[gpu.Rule][]Param{
+	gpu.SeedRule:  nil,
+	gpu.PaperRule: {Gamma, Power, Stop},
+	gpu.SoftRule:  {Exponent, Theta, ThetaEvery},
+}
+
+// Limits are the least and the greatest value of a field that is a number. Beside them Stop may be Never, and so may
+// Exponent.
+func (h *Hyper) Limits(f Field) (lo, hi float64) {
+	switch f.Param {
+	case Momentum:
+		return 0, 1
+	case Stop:
+		if f.Layer == "" {
+			return 1, Never
+		}
+		return 0, Never
+	case Exponent:
+		return 1, 100
+	case Theta:
+		return 0, 100
+	case ThetaEvery:
+		return 1, MostThetaEvery
+	case Threshold, CRate, AnyThreshold:
+		if l := h.Layer(f.Layer); l != nil {
+			return ThresholdRange(l.Rule)
+		}
+		return ThresholdRange(gpu.SeedRule)
+	}
+	return 0, 1e6
+}
+
+// Range is what a field may be, as people read it: "0 to 1", "on or off", "from 1, or never".
+func (h *Hyper) Range(f Field) string {
+	lo, hi := h.Limits(f)
+	switch {
+	case f.IsSwitch():
+		return "on or off"
+	case f.Param == Rule:
+		return "seed, paper or soft"
+	case f.Param == Stop:
+		return fmt.Sprintf("from %g, or never", lo)
+	case f.Param == Exponent:
+		return fmt.Sprintf("%g to %g, or inf", lo, hi)
+	case hi >= 1e6:
+		return fmt.Sprintf("from %g", lo)
+	}
+	return fmt.Sprintf("%g to %g", lo, hi)
 }
 
 func hint(word string, candidates []string) string {

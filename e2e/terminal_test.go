@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 	// Sockets of its own: a person's runs are left alone.
 	os.Setenv("DNS_TUI_RUNTIME_DIR", filepath.Join(dir, "run"))
 	os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
+	os.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)

@@ -32,6 +32,10 @@ type Options struct {
 	Attached bool
 	// ReadOnly refuses what would change the run.
 	ReadOnly bool
+	// History are the commands that were entered before, oldest first; Remember keeps one for the next time, where it
+	// is set.
+	History  []string
+	Remember func(command string) error
 	// Compare are runs whose curves are drawn beside this one's.
 	Compare []Compared
 }
@@ -93,6 +97,7 @@ func New(o Options) (*App, error) {
 		width:    80,
 		height:   24,
 	}
+	e.history.lines = o.History
 	sel := &selection{env: e}
 	a := &App{env: e, opts: o, keys: keys, sel: sel, clock: time.Now}
 	a.screens = [screenCount]screen{
@@ -148,8 +153,9 @@ type (
 		session session.Session
 		err     error
 	}
-	tickMsg struct{}
-	ackMsg  struct {
+	notRemembered struct{ err error }
+	tickMsg       struct{}
+	ackMsg        struct {
 		flight int
 		cmd    session.Command
 		ack    session.Ack
@@ -238,6 +244,9 @@ func (a *App) take(msg tea.Msg) tea.Cmd {
 		cmd := a.answer(m)
 		a.look()
 		return cmd
+	case notRemembered:
+		a.tell(notice{"the command is not kept for the next run: " + m.err.Error(), true})
+		a.opts.Remember = nil // said once
 	case predicted:
 		return a.perform(a.screens[autopilotID].Update(m))
 	case tea.KeyPressMsg:
@@ -357,6 +366,20 @@ func (a *App) predict(settings []autopilot.Setting) tea.Cmd {
 	return func() tea.Msg {
 		ack, err := s.Do(context.Background(), session.Command{Kind: session.Steer, Autopilot: request})
 		return predicted{ack.Prediction, err}
+	}
+}
+
+// remember keeps a command, for this run and the next.
+func (a *App) remember(text string) tea.Cmd {
+	keep := a.opts.Remember
+	if !a.history.add(text) || keep == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		if err := keep(text); err != nil {
+			return notRemembered{err}
+		}
+		return nil
 	}
 }
 

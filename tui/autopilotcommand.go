@@ -66,7 +66,10 @@ func completeCommand(run *session.Snapshot, text string) []string {
 		for _, f := range run.Hyper.Fields() {
 			words = append(words, f.String())
 		}
-		return append(words, commandWords...)
+		for _, w := range commandWords {
+			words = append(words, w.word)
+		}
+		return words
 	}
 	done := strings.FieldsFunc(rest[:strings.LastIndexAny(" "+rest, " ,")], isBlank) // all words but the last
 	option, values := "", 0

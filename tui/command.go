@@ -3,7 +3,6 @@ package tui
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -69,10 +68,24 @@ var simpleCommands = map[string]session.Command{
 	"next-surgery": {Kind: session.StepSurgery},
 }
 
-// commandWords are offered for completion beside the names of settings.
-var commandWords = []string{
-	"surgery", "test", "snapshot", "pause", "resume", "undo", "redo", "back", "sensitivity", "next-surgery", "step",
-	"cancel", "snapshot_prefix", autopilotWord, targetWord, "quit",
+// commandWords are what can be typed beside the names of settings.
+var commandWords = []struct{ word, form, meaning string }{
+	{"surgery", "", "redraw all masks now"},
+	{"test", "", "evaluate the test nets"},
+	{"snapshot", "", "write a snapshot"},
+	{"pause", "", "after the iteration in hand"},
+	{"resume", "", "train on"},
+	{"undo", "", "undo the last change"},
+	{"redo", "", "redo what was undone"},
+	{"back", "[FILE]", "go back to a snapshot, or to the last good one, and pause"},
+	{"sensitivity", "", "measure how accuracy falls with each layer's sparsity"},
+	{"next-surgery", "", "train to the next surgery, then pause"},
+	{"step", "[N]", "train N iterations, then pause"},
+	{"cancel", "PLAN", "cancel a plan, by its number"},
+	{"snapshot_prefix", "DIR/NAME", "where snapshots and the journal go from now on"},
+	{autopilotWord, "TARGET OPTIONS", "thresholds for a target: 310x, 0.9%, 20KB; pause, resume, off"},
+	{targetWord, "TARGET", "the same: begins a descent, or changes its target"},
+	{"quit", "", "stop, or detach, after a question"},
 }
 
 var errQuit = errors.New("quit")
@@ -83,7 +96,7 @@ const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE o
 
 // parseCommand reads a command line for a run as it is; errQuit is its answer to "quit".
 //
-//	conv2.t 1.6                      now
+//	conv2.t 1.6                      now: see parseEdits
 //	lr 0.001 at 20000                at an iteration
 //	conv2.t 1.6 at +500              500 iterations from now
 //	conv2.t 0.9 to 1.6 over 2000     a ramp; "at" says where it begins, without a first value it begins where it is
@@ -127,11 +140,14 @@ func parseCommand(run *session.Snapshot, text string) (*session.Command, error) 
 		}
 		return &session.Command{Kind: kind, Count: n}, nil
 	case len(w) == 2:
-		e, err := parseEdit(run, w[0], w[1])
+		edits, err := parseEdits(run, w[0], w[1])
+		if err == nil { // what the run would reject is said while the text still stands
+			_, _, err = run.Hyper.Apply(edits...)
+		}
 		if err != nil {
 			return nil, err
 		}
-		set := session.SetOf(e)
+		set := session.SetOf(edits...)
 		return &set, nil
 	}
 	p, err := parsePlan(run, w)
@@ -139,44 +155,6 @@ func parseCommand(run *session.Snapshot, text string) (*session.Command, error) 
 		return nil, fmt.Errorf("%q: %w", text, err)
 	}
 	return &session.Command{Kind: session.Schedule, Plan: p}, nil
-}
-
-// parseEdit reads a field and its value; "95%", typed as a layer's threshold, is the threshold that gives that
-// sparsity.
-func parseEdit(run *session.Snapshot, field, value string) (config.Edit, error) {
-	if !strings.HasSuffix(strings.TrimSpace(value), "%") {
-		return run.Hyper.Parse(field, value)
-	}
-	f, err := run.Hyper.ParseField(field)
-	if err != nil {
-		return config.Edit{}, err
-	}
-	return parseValue(run, f, value)
-}
-
-// parseValue reads a value of a field, as parseEdit does.
-func parseValue(run *session.Snapshot, f config.Field, value string) (config.Edit, error) {
-	if text, ok := strings.CutSuffix(strings.TrimSpace(value), "%"); ok {
-		v, err := thresholdOf(run, f, strings.TrimSpace(text))
-		return config.Edit{Field: f, Value: v}, err
-	}
-	v, err := f.ParseValue(value)
-	return config.Edit{Field: f, Value: v}, err
-}
-
-// thresholdOf is the threshold that gives a sparsity in percent.
-func thresholdOf(run *session.Snapshot, f config.Field, percent string) (float64, error) {
-	l := run.Layer(f.Layer)
-	v, err := strconv.ParseFloat(percent, 64)
-	switch {
-	case l == nil || !f.WaitsForSurgery():
-		return 0, fmt.Errorf("%s: %s%% is a fraction; wanted a number", f, percent)
-	case err != nil || !(v >= 0 && v <= 100):
-		return 0, fmt.Errorf("%s: %q is not a sparsity; must be 0 to 100 %%", f, percent+"%")
-	case l.Histogram == nil:
-		return 0, fmt.Errorf("%s has not been measured yet", f.Layer)
-	}
-	return math.Round(1000*l.Histogram.Threshold(int(math.Round(v/100*float64(l.Histogram.Total()))))) / 1000, nil
 }
 
 // planWords are the words of FIELD [FROM] [to VALUE over N] [at N].
@@ -191,6 +169,9 @@ func parsePlan(run *session.Snapshot, w []string) (session.Plan, error) {
 	words, err := parsePlanWords(w[1:])
 	if err != nil {
 		return session.Plan{}, err
+	}
+	if layer, _ := splitField(w[0]); matching(run, layer) != nil {
+		return session.Plan{}, errSeveral
 	}
 	f, err := run.Hyper.ParseField(w[0])
 	if err != nil {

@@ -1,14 +1,17 @@
 package tui
 
 import (
-	"dns-tui/config"
-	"dns-tui/model/session"
 	"errors"
 	"testing"
+
+	"dns-tui/config"
+	"dns-tui/model/session"
 )
 
 func TestParseCommand(t *testing.T) {
-	run := &session.Snapshot{Hyper: &config.Hyper{Layers: []config.LayerHyper{{Name: "conv2"}}}}
+	run := &session.Snapshot{Hyper: &config.Hyper{
+		LRMult: 1, Stop: config.Never, Layers: []config.LayerHyper{{Name: "conv2"}},
+	}}
 	for _, c := range []struct{ in, want string }{
 		{"conv2.threshold 1.9", "conv2.threshold 1.9"},
 		{"set lr_mult = 0.5", "lr_mult 0.5"},
@@ -42,6 +45,7 @@ func TestParseCommand(t *testing.T) {
 		{"conv9.t 1", "error"},
 		{"conv2.heat 1", "error"},
 		{"lr fast", "error"},
+		{"momentum 2", "error"},
 		{"lr 1 to fast over 3", "error"},
 		{"lr 95%", "error"},
 		{"conv2.t 95% at 100", "error"},

@@ -27,6 +27,8 @@ func (a *App) perform(i intent) tea.Cmd {
 		return a.pass(openedScreen{})
 	case notice:
 		a.tell(i)
+	case remember:
+		return a.remember(i.text)
 	case typeLine:
 		var cmd tea.Cmd
 		a.line, cmd = newLine(a.env, i)
@@ -123,7 +125,7 @@ func (a *App) act(b *binding) tea.Cmd {
 		a.held = a.frame()
 		return nil
 	case &k.Command:
-		return a.perform(typeLine{purpose: commandLine{env: a.env}})
+		return a.perform(typeLine{purpose: newCommandLine(a.env)})
 	case &k.Palette:
 		return a.perform(typeLine{purpose: newPalette(a.env, a.keys, a.open)})
 	case &k.Detach:

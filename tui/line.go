@@ -1,9 +1,7 @@
 package tui
 
 import (
-	"errors"
 	"slices"
-	"strings"
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
@@ -11,7 +9,6 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/escape"
-	"dns-tui/model/session"
 )
 
 // purpose is what a line is typed for.
@@ -42,6 +39,12 @@ type boxed interface {
 type completing interface {
 	// complete returns whole lines that begin with the text, the likeliest first.
 	complete(text string) []string
+}
+
+// rewriting is a purpose with keys that put another text into the line.
+type rewriting interface {
+	// rewrite returns the text that takes the place of the one that stands there; false leaves the key to others.
+	rewrite(key, text string) (string, bool)
 }
 
 // line is the line at the bottom that is typed.
@@ -88,14 +91,22 @@ func (l *line) Update(msg tea.Msg) (i intent, open bool, cmd tea.Cmd) {
 			i, err := l.purpose.entered(text)
 			return orRefuse(i, err), err != nil, nil
 		}
+		if r, ok := l.purpose.(rewriting); ok {
+			if other, ok := r.rewrite(name, text); ok {
+				l.input.SetValue(other)
+				l.input.CursorEnd()
+				l.suggest()
+				return notice{}, true, nil
+			}
+		}
 		if handled, err := l.purpose.key(name, text); handled {
 			l.input.Prompt = l.theme.text(l.purpose.prompt())
 			return orRefuse(notice{}, err), true, nil
 		}
 	}
 	l.input, cmd = l.input.Update(msg)
-	l.suggest()
 	i, err := l.purpose.typed(l.input.Value())
+	l.suggest()
 	return orRefuse(intents{notice{}, i}, err), true, cmd
 }
 
@@ -129,37 +140,6 @@ func (l *line) Box(w int) []string {
 type plainLine struct{}
 
 func (plainLine) key(string, string) (bool, error) { return false, nil }
-
-// commandLine is a line that is a command.
-type commandLine struct {
-	plainLine
-	*env
-}
-
-func (commandLine) String() string               { return "command" }
-func (commandLine) prompt() string               { return ":" }
-func (commandLine) typed(string) (intent, error) { return nil, nil }
-func (commandLine) canceled() intent             { return nil }
-
-// complete implements completing.
-func (c commandLine) complete(text string) []string { return completeCommand(c.snap, text) }
-
-func (c commandLine) entered(text string) (intent, error) {
-	if strings.TrimSpace(text) == autopilotWord {
-		return show{autopilotID}, nil
-	}
-	cmd, err := parseCommand(c.snap, text)
-	if errors.Is(err, errQuit) {
-		return askToLeave(c.env), nil
-	}
-	switch {
-	case err != nil:
-		return refuse(err.Error()), nil
-	case cmd.Kind == session.GoBack:
-		return askBack(c.env, cmd.Path, ""), nil
-	}
-	return send{*cmd}, nil
-}
 
 // filterLine is the filter of the layers.
 type filterLine struct {

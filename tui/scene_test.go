@@ -224,6 +224,8 @@ func obey(a *App, cmd tea.Cmd) {
 	switch m := cmd().(type) {
 	case ackMsg:
 		a.Update(m)
+	case notRemembered:
+		a.Update(m)
 	case predicted:
 		_, next := a.Update(m)
 		obey(a, next)

@@ -22,6 +22,7 @@ type env struct {
 	width, height int  // of the terminal
 	ticks         int  // looks at the session so far
 	flights       flights
+	history       history       // of commands
 	silence       time.Duration // since the last snapshot came
 }
 
@@ -105,6 +106,8 @@ type (
 		purpose purpose
 		value   string
 	}
+	// remember keeps a command for the history.
+	remember struct{ text string }
 	// ask opens a dialog.
 	ask struct{ dialog }
 	// choose makes a threshold the choice for a layer on the main screen.

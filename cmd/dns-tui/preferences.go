@@ -19,6 +19,8 @@ func uiOptions(ascii bool, compare string) (tui.Options, error) {
 	}
 	// https://no-color.org: any value but the empty one.
 	o := tui.Options{Preferences: p, UTF8: !ascii && utf8Locale(), NoColor: os.Getenv("NO_COLOR") != ""}
+	h := historyFile()
+	o.History, o.Remember = h.read(), h.add
 	for _, path := range strings.FieldsFunc(compare, func(r rune) bool { return r == ',' }) {
 		lines, err := session.ReadJournal(path)
 		if err != nil {
