@@ -22,8 +22,36 @@ func caffeLine(e *env, place, format string, args ...any) {
 		append([]any{time.Now().Format("0102 15:04:05.000000"), os.Getpid(), place}, args...)...)
 }
 
-// printCaffe prints an event in the words of Caffe's solver, for tools that read its log (parse_log.py and its kin).
-func printCaffe(e *env, ev session.Event) {
+// caffeLog is the form of Caffe's log, in the words of its solver, for tools that read it (parse_log.py and its kin).
+type caffeLog struct {
+	*env
+	testLoss     bool // tests tell the objective (test_compute_loss)
+	display      int  // the solver's: a line tells of so many iterations
+	name, policy string
+}
+
+func (c *caffeLog) begin(*session.Snapshot, string) {
+	caffeLine(c.env, "solver.cpp:293", "Solving %s", c.name)
+	caffeLine(c.env, "solver.cpp:294", "Learning Rate Policy: %s", c.policy)
+}
+
+func (c *caffeLog) debug(line string) { caffeLine(c.env, "net.cpp:593", "%s", line) }
+
+func (c *caffeLog) end(s *session.Snapshot, err error, lost int) {
+	if lost > 0 {
+		escape.Fprintf(c.stdout, "%d lines were lost: the output was too slow\n", lost)
+	}
+	if err != nil {
+		return
+	}
+	if s.State == session.Stopped {
+		caffeLine(c.env, "solver.cpp:325", "Optimization stopped early.")
+	}
+	caffeLine(c.env, "caffe.cpp:254", "Optimization Done.")
+}
+
+func (c *caffeLog) event(ev session.Event) {
+	e := c.env
 	switch what := ev.What.(type) {
 	case session.Progress:
 		p := what
@@ -42,7 +70,7 @@ func printCaffe(e *env, ev session.Event) {
 			p.Iter,
 			perSecond,
 			p.Seconds,
-			e.display,
+			c.display,
 			p.Loss,
 		)
 		for i, o := range caffeOutputs(p.Outputs) {
@@ -52,7 +80,7 @@ func printCaffe(e *env, ev session.Event) {
 	case session.TestDone:
 		for _, t := range what.Results {
 			caffeLine(e, "solver.cpp:337", "Iteration %d, Testing net (#%d)", t.Iter, t.Net)
-			if e.testLoss {
+			if c.testLoss {
 				caffeLine(e, "solver.cpp:389", "Test loss: %.6g", t.Loss)
 			}
 			for i, o := range caffeOutputs(t.Outputs) {

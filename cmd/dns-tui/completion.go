@@ -34,6 +34,7 @@ var flagWords = map[string][]string{
 	"log":           {"plain", "caffe"},
 	"phase":         {"TRAIN", "TEST"},
 	"precision":     {"auto", "fp32", "tf32", "bf16"},
+	"progress":      {"lines", "json"},
 	"settings":      {"files", "snapshot"},
 	"sighup_effect": {"stop", "snapshot", "none"},
 	"sigint_effect": {"stop", "snapshot", "none"},

@@ -36,14 +36,8 @@ type env struct {
 	stdin  *os.File
 	stdout io.Writer
 	stderr io.Writer
-	// caffeLog makes progress lines those of Caffe.
-	caffeLog bool
 	// resumeFlags are the flags that the run wants again when it is resumed.
 	resumeFlags []string
-	// display is the solver's: a line of Caffe's log tells of so many iterations.
-	display int
-	// testLoss makes tests print the objective (test_compute_loss).
-	testLoss bool
 	// describe takes a command's flags in place of the printing of its help.
 	describe func(*flag.FlagSet)
 }

@@ -219,7 +219,7 @@ func (s *searchRun) lines(ctx context.Context, e *env, d *gpu.Device) error {
 		}
 		escape.Fprintf(e.stdout, "to watch and steer: %s\n", commandLine("attach", opts.Name))
 	}
-	announce(e, t)
+	announce(e, t.Snapshot())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	exitIfRepeated := exitOnRepeatedSIGTERM(e)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
@@ -194,6 +195,7 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	f.add(fs)
 	sigint := fs.String("sigint_effect", "stop", "what SIGINT does: stop (with a snapshot), snapshot, none")
 	log := fs.String("log", "plain", "form of the progress lines: plain, or caffe for tools that read Caffe's log")
+	progress := fs.String("progress", "lines", "progress for people (lines) or for programs (json): an object a line")
 	sighup := fs.String("sighup_effect", "snapshot", "what SIGHUP does: stop (with a snapshot), snapshot, none")
 	serve := fs.Bool("serve", false, "let terminals attach to the run (dns-tui attach)")
 	rest, err := parse(fs, args)
@@ -202,6 +204,12 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	}
 	if *log != "plain" && *log != "caffe" {
 		return usagef("train: --log is %q; wanted plain or caffe", *log)
+	}
+	switch {
+	case *progress != "lines" && *progress != "json":
+		return usagef("train: --progress is %q; wanted lines or json", *progress)
+	case *progress == "json" && *log == "caffe":
+		return usagef("train: --progress json and --log caffe are mutually exclusive: each is all that is printed")
 	}
 	for _, effect := range []string{*sigint, *sighup} {
 		if effect != "stop" && effect != "snapshot" && effect != "none" {
@@ -218,9 +226,15 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer d.Close()
-	e.caffeLog = *log == "caffe"
+	lines := plainForm
+	switch {
+	case *log == "caffe":
+		lines = caffeForm
+	case *progress == "json":
+		lines = jsonForm
+	}
 	return trainLines(ctx, e, run, d, linesOptions{
-		effects{*sigint, *sighup}, *serve, f.paused, f.stopOnCollapse, f.autopilot,
+		effects{*sigint, *sighup}, *serve, f.paused, f.stopOnCollapse, f.autopilot, lines,
 	})
 }
 
@@ -234,24 +248,41 @@ type linesOptions struct {
 	paused         bool // wait for one before the first iteration
 	stopOnCollapse bool
 	autopilot      []autopilot.Setting
+	form           formKind
+}
+
+// formKind names a form.
+type formKind int
+
+const (
+	plainForm formKind = iota
+	caffeForm
+	jsonForm
+)
+
+// newForm returns the form that a run tells of itself in.
+func newForm(e *env, kind formKind, run *config.Run) form {
+	switch kind {
+	case caffeForm:
+		return &caffeLog{env: e, testLoss: run.Solver.GetTestComputeLoss(), display: int(run.Solver.GetDisplay()),
+			name: run.Train.Net.GetName(), policy: run.Solver.GetLrPolicy()}
+	case jsonForm:
+		return &jsonLines{w: e.stdout, now: time.Now}
+	}
+	return &plainLines{env: e, testLoss: run.Solver.GetTestComputeLoss()}
 }
 
 // trainLines trains without a UI and prints progress lines.
 func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff linesOptions) error {
 	eff.serve = eff.serve || eff.paused // somebody must be able to let it continue
 	observer := session.NewObserver(1024, nil)
-	e.testLoss, e.display = run.Solver.GetTestComputeLoss(), int(run.Solver.GetDisplay())
-	out := &lockedWriter{w: e.stdout} // debug_info writes from the training loop
-	e.stdout = out
-	debug := func(line string) { escape.Fprintln(out, line) }
-	if e.caffeLog {
-		debug = func(line string) { caffeLine(e, "net.cpp:593", "%s", line) }
-	}
+	e.stdout = &lockedWriter{w: e.stdout} // debug_info writes from the training loop
+	lines := newForm(e, eff.form, run)
 	opts := session.Options{
 		Observers:      []*session.Observer{observer},
-		Debug:          debug,
+		Debug:          lines.debug,
 		Histograms:     eff.serve,
-		CaffeEnd:       e.caffeLog,
+		CaffeEnd:       eff.form == caffeForm,
 		Served:         eff.serve,
 		Paused:         eff.paused,
 		StopOnCollapse: eff.stopOnCollapse,
@@ -264,6 +295,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 	if err != nil {
 		return adviseInput(err)
 	}
+	attach := ""
 	if eff.serve {
 		name := opts.Name
 		server := remote.NewServer(t, name, version)
@@ -271,23 +303,16 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 			return err
 		}
 		defer server.Close()
-		if !e.caffeLog {
-			escape.Fprintf(e.stdout, "to watch and steer: %s\n", commandLine("attach", name))
-		}
+		attach = commandLine("attach", name)
 		if eff.paused {
 			escape.Fprintf(
 				e.stderr,
 				"dns-tui: paused before the first iteration: press space in %s to continue\n",
-				commandLine("attach", name),
+				attach,
 			)
 		}
 	}
-	if e.caffeLog {
-		caffeLine(e, "solver.cpp:293", "Solving %s", run.Train.Net.GetName())
-		caffeLine(e, "solver.cpp:294", "Learning Rate Policy: %s", run.Solver.GetLrPolicy())
-	} else {
-		announce(e, t)
-	}
+	lines.begin(t.Snapshot(), attach)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// The commands' answers come as events; a signal that comes too late finds a run that has ended.
@@ -313,22 +338,13 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 	for {
 		select {
 		case ev := <-observer.Events():
-			printEvent(e, ev)
+			lines.event(ev)
 		case <-t.Done():
-			drain(e, observer.Events())
-			if n := observer.Dropped(); n > 0 {
-				escape.Fprintf(e.stdout, "%d lines were lost: the output was too slow\n", n)
-			}
-			if err := t.Err(); err != nil {
+			drain(lines, observer.Events())
+			err := t.Err()
+			lines.end(t.Snapshot(), err, int(observer.Dropped()))
+			if err != nil {
 				return err
-			}
-			if e.caffeLog {
-				if t.Snapshot().State == session.Stopped {
-					caffeLine(e, "solver.cpp:325", "Optimization stopped early.")
-				}
-				caffeLine(e, "caffe.cpp:254", "Optimization Done.")
-			} else {
-				printSummary(e, "", t.Snapshot())
 			}
 			return stops.wait() // nil where a viewer stopped it
 		}
@@ -375,91 +391,14 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 	return l.w.Write(b)
 }
 
-// announce says what will be trained, on what, and from where.
-func announce(e *env, t *session.Trainer) {
-	s := t.Snapshot()
-	on := s.Device
-	if s.Source != "" { // a net may have no data but random numbers
-		on = s.Source + ", " + on
-	}
-	escape.Fprintf(e.stdout, "%s on %s: iteration %d of %d\n", s.Net, on, s.Iter, s.MaxIter)
-}
-
-func drain(e *env, events <-chan session.Event) {
+// drain tells the events that have come.
+func drain(lines form, events <-chan session.Event) {
 	for {
 		select {
 		case ev := <-events:
-			printEvent(e, ev)
+			lines.event(ev)
 		default:
 			return
 		}
-	}
-}
-
-func printEvent(e *env, ev session.Event) {
-	if e.caffeLog {
-		printCaffe(e, ev)
-		return
-	}
-	switch what := ev.What.(type) {
-	case session.Progress:
-		printProgress(e, what)
-		return
-	case session.TestDone:
-		escape.Fprintf(e.stdout, "iteration %d  %s\n", ev.Iter, ev)
-		for _, t := range what.Results {
-			if e.testLoss {
-				escape.Fprintf(e.stdout, "iteration %d  test loss %.6g\n", ev.Iter, t.Loss)
-			}
-		}
-	default:
-		escape.Fprintf(e.stdout, "iteration %d  %s\n", ev.Iter, ev)
-	}
-}
-
-func printProgress(e *env, p session.Progress) {
-	escape.Fprintf(e.stdout, "iteration %d  loss %.6g  lr %.4g", p.Iter, p.Loss, p.Rate)
-	if p.Total > 0 {
-		escape.Fprintf(e.stdout, "  kept %d of %d (%.2f %%)", p.Kept, p.Total, 100*float64(p.Kept)/float64(p.Total))
-	}
-	if p.PerSecond > 0 {
-		escape.Fprintf(e.stdout, "  %.1f it/s", p.PerSecond)
-	}
-	escape.Fprintln(e.stdout)
-}
-
-// printSummary ends the output with a table of the layers, and how to resume. dir is the working folder of the run, or
-// "".
-func printSummary(e *env, dir string, s *session.Snapshot) {
-	escape.Fprintf(e.stdout, "%s at iteration %d\n", s.State, s.Iter)
-	for _, l := range s.Layers {
-		escape.Fprintf(
-			e.stdout,
-			"  %-16s kept %9d of %9d  %6.2f %%\n",
-			l.Name,
-			l.Kept,
-			l.Weights,
-			100*float64(l.Kept)/float64(max(1, l.Weights)),
-		)
-	}
-	if kept, total := s.Kept(); total > 0 {
-		escape.Fprintf(
-			e.stdout,
-			"  %-16s kept %9d of %9d  %6.2f %%  %.1f times smaller\n",
-			"all",
-			kept,
-			total,
-			100*float64(kept)/float64(total),
-			autopilot.TimesSmaller(kept, total),
-		)
-	}
-	if s.Saved != "" {
-		escape.Fprintf(
-			e.stdout,
-			"go on with: %s\n",
-			commandLine(
-				append([]string{fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)}, e.resumeFlags...)...,
-			),
-		)
 	}
 }
