@@ -1,11 +1,7 @@
 package tui
 
 import (
-	"fmt"
-	"strings"
-
 	"charm.land/lipgloss/v2"
-	"github.com/guptarohit/asciigraph"
 
 	"dns-tui/human"
 	"dns-tui/model/autopilot"
@@ -15,7 +11,7 @@ import (
 // schedule draws what is to come beside what was kept so far, in a logarithmic scale.
 func (s *autopilotScreen) schedule(w, h int) []string {
 	t, o := &s.theme, &s.outlook
-	d := plotted{label: partLabel, span: 0.5, fraction: true}
+	d := plotted{unit: percentUnit, span: 0.5, fraction: true, nothing: "no values yet"}
 	title, words := "Schedule", "the curve to come is drawn here once there is a target"
 	win := steady(extent([]curve{{series: s.snap.KeptFraction}}))
 	if o.descent != nil {
@@ -26,15 +22,15 @@ func (s *autopilotScreen) schedule(w, h int) []string {
 			title += " so far, " + costWords(o.descent.Budget.Cost) + " to come"
 		}
 		words = scheduleWords(&plan)
-		d.curves = append(d.curves, curve{"to come", s.toCome(plan, win.to), t.warn, asciigraph.AnsiColor(214), "."})
-		d.axis = func(win window) []string { return s.scheduleAxis(win, plan) }
+		d.curves = append(d.curves, curve{name: "to come", series: s.toCome(plan, win.to), style: t.warn, char: "."})
+		d.ruler = func(win window) ruler { return s.scheduleRuler(win, plan) }
 	}
-	d.curves = append(d.curves, curve{"kept so far", s.snap.KeptFraction, t.accent, 75, "*"})
+	d.curves = append(d.curves, curve{name: "kept so far", series: s.snap.KeptFraction, style: t.accent, char: "*"})
 	rows := h - 2
 	if rows >= 7 {
 		rows--
 	}
-	lines := padded(s.plotter.draw(d, win, w-2, rows, true, true, -1), rows)
+	lines := padded(s.plotter.draw(d, win, area{w - 2, rows, true, true, -1}), rows)
 	if rows < h-2 {
 		lines = append(lines, " "+t.dim.Render(t.plain(words)))
 	}
@@ -88,35 +84,11 @@ func costWords(c autopilot.Cost) string {
 	return "multiply-accumulates"
 }
 
-// partLabel is a part of all in percent, in seven cells.
-func partLabel(v float64) string {
-	p := 100 * v
-	switch {
-	case p >= 9.95:
-		return fmt.Sprintf("%.0f %%", p)
-	case p >= 0.995:
-		return fmt.Sprintf("%.1f %%", p)
-	case p >= 0.0995:
-		return fmt.Sprintf("%.2f %%", p)
-	case p >= 0.00995:
-		return fmt.Sprintf("%.3f %%", p)
-	}
-	return fmt.Sprintf("%.0e", v)
-}
-
-// scheduleAxis has a tick where the descent begins and ends, where the anneal ends, and now, with the iterations below
+// scheduleRuler has a tick where the descent begins and ends, where the anneal ends, and now, with the iterations below
 // as far as they have room.
-func (s *autopilotScreen) scheduleAxis(win window, plan autopilot.Schedule) []string {
+func (s *autopilotScreen) scheduleRuler(win window, plan autopilot.Schedule) ruler {
 	t := &s.theme
-	ticks, labels := make([]string, win.cols), []rune(strings.Repeat(" ", win.cols))
-	for i := range ticks {
-		ticks[i] = t.dim.Render(t.glyph.ruler)
-	}
-	for _, c := range s.snap.Changes {
-		if col := win.column(c.Iter); col >= 0 {
-			ticks[col] = t.warn.Render(t.plain("▲"))
-		}
-	}
+	r := t.ruler(win.cols)
 	marked := map[int]bool{}
 	put := func(iter int, glyph string, style lipgloss.Style) {
 		col := win.column(iter)
@@ -124,19 +96,12 @@ func (s *autopilotScreen) scheduleAxis(win window, plan autopilot.Schedule) []st
 			return
 		}
 		marked[col] = true
-		ticks[col] = style.Render(glyph)
-		text := human.Count(iter)
-		at := clamp(col-len(text)/2, win.cols-len(text))
-		if len(text) > win.cols {
-			return
-		}
-		if free := string(labels[max(0, at-1):min(win.cols, at+len(text)+1)]); strings.TrimSpace(free) == "" {
-			copy(labels[at:], []rune(text))
-		}
+		r.mark(col, glyph, style)
+		r.label(col, human.Count(iter))
 	}
 	put(s.snap.Iter, t.glyph.handle, t.marked)
 	put(plan.End, t.glyph.tick, t.title)
 	put(s.outlook.descent.Schedule.Begin, t.glyph.tick, t.title)
 	put(plan.End+plan.Anneal, t.glyph.tick, t.title)
-	return []string{strings.Join(ticks, ""), t.dim.Render(string(labels))}
+	return r
 }

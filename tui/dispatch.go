@@ -37,6 +37,8 @@ func (a *App) perform(i intent) tea.Cmd {
 		a.dialog = i.dialog
 	case toggleLog:
 		a.logScale = !a.logScale
+	case smoothMore:
+		a.smoothing = (a.smoothing + 1) % smoothings
 	case choose:
 		return a.perform(a.screens[mainID].Update(i))
 	case stopRun:

@@ -116,3 +116,6 @@ func (a *App) overlay(lines, box []string) {
 		}
 	}
 }
+
+// firstLines are at most so many of some lines.
+func firstLines(lines []string, n int) []string { return lines[:max(0, min(n, len(lines)))] }

@@ -8,7 +8,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
-	"github.com/guptarohit/asciigraph"
 
 	"dns-tui/human"
 	"dns-tui/model/autopilot"
@@ -396,64 +395,45 @@ func (f *frontier) drawPlot(s *session.Search) []string {
 	for _, p := range s.Points {
 		win.to = max(win.to, octaves(p.Kept, p.Total))
 	}
-	d := plotted{fraction: true, span: max(plotDepthLeast/2, 2*s.Budget), axis: func(win window) []string {
-		return f.axis(s, win)
-	}}
+	d := plotted{fraction: true, still: true, nothing: "no values yet", span: max(plotDepthLeast/2, 2*s.Budget),
+		ruler: func(win window) ruler { return f.ruler(s, win) }}
 	if len(s.Branches) > 0 {
 		allowed.Add(win.from, s.Least())
 		allowed.Add(win.to, s.Least())
-		d.curves = []curve{{"budget", allowed, t.warn, asciigraph.AnsiColor(214), "-"},
-			{"accuracy", found, t.accent, 75, "*"}}
+		d.curves = []curve{{name: "budget", series: allowed, style: t.warn, char: "-"},
+			{name: "accuracy", series: found, style: t.accent, char: "*", dots: true}}
 	}
 	title := "Frontier  accuracy against times smaller"
 	if best := s.Best(); best != nil {
 		title += fmt.Sprintf("; %s within the budget", session.Smaller(best.Kept, best.Total))
 	}
-	return t.box(t.plain(title), f.plotter.draw(d, win, f.w-2, f.plot-2, false, false, -1), f.w, f.plot)
+	return t.box(t.plain(title), f.plotter.draw(d, win, area{f.w - 2, f.plot - 2, false, false, -1}), f.w, f.plot)
 }
 
-// axis has a tick at each branch, a dim one at each snapshot of the descent, marks at the selected branch and at the
+// ruler has a tick at each branch, a dim one at each snapshot of the descent, marks at the selected branch and at the
 // one that is being made, and numbers of times below.
-func (f *frontier) axis(s *session.Search, win window) []string {
+func (f *frontier) ruler(s *session.Search, win window) ruler {
 	t := &f.theme
-	ticks, labels := make([]string, win.cols), []rune(strings.Repeat(" ", win.cols))
-	for i := range ticks {
-		ticks[i] = t.dim.Render(t.glyph.ruler)
-	}
-	put := func(x int, glyph string, style lipgloss.Style) {
-		if col := win.column(x); col >= 0 {
-			ticks[col] = style.Render(glyph)
-		}
-	}
+	r := t.ruler(win.cols)
+	put := func(x int, glyph string, style lipgloss.Style) { r.mark(win.column(x), glyph, style) }
 	for _, p := range s.Points {
 		put(octaves(p.Kept, p.Total), t.glyph.tick, t.dim)
 	}
 	for i := range f.rows {
-		r := &f.rows[i]
+		b := &f.rows[i]
 		switch {
-		case r.branch != nil:
-			put(octaves(r.kept, r.total), t.glyph.tick, t.title)
-		case s.Trying != nil && r.asked == s.Trying.Asked:
-			put(octaves(r.kept, r.total), t.plain("▲"), t.warn)
+		case b.branch != nil:
+			put(octaves(b.kept, b.total), t.glyph.tick, t.title)
+		case s.Trying != nil && b.asked == s.Trying.Asked:
+			put(octaves(b.kept, b.total), t.plain("▲"), t.warn)
 		}
 	}
 	if f.list.chosen < len(f.rows) {
-		r := &f.rows[f.list.chosen]
-		put(octaves(r.kept, r.total), t.glyph.handle, t.marked)
+		b := &f.rows[f.list.chosen]
+		put(octaves(b.kept, b.total), t.glyph.handle, t.marked)
 	}
-	for decade := 1; ; decade *= 10 {
-		for _, n := range []int{1, 2, 5} {
-			times := n * decade
-			col := win.column(octaves(1, times))
-			if col < 0 {
-				return []string{strings.Join(ticks, ""), t.dim.Render(string(labels))}
-			}
-			text := fmt.Sprintf("%dx", times)
-			at := clamp(col-len(text)/2, win.cols-len(text))
-			free := string(labels[max(0, at-1):min(win.cols, at+len(text)+1)])
-			if len(text) <= win.cols && strings.TrimSpace(free) == "" {
-				copy(labels[at:], []rune(text))
-			}
-		}
+	for _, times := range timesTicks(math.Exp2(float64(win.to) / perOctave)) {
+		r.label(win.column(octaves(1, int(times))), fmt.Sprintf("%.0fx", times))
 	}
+	return r
 }

@@ -94,6 +94,7 @@ func state(a *App) []string {
 		fmt.Sprintf("plot from %d to %d", p.from, p.to),
 		fmt.Sprint("cursor ", p.cursor),
 		fmt.Sprint("log ", a.logScale),
+		fmt.Sprint("smoothing ", a.smoothing),
 		fmt.Sprintf("picture filters %t zoom %d row %d column %d", pic.filters, pic.zoom, pic.row.top, pic.col.top),
 		"line " + typed,
 		"says " + a.notice.text,

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/human"
 	"dns-tui/model/session"
@@ -25,7 +26,7 @@ type plots struct {
 
 // plotsKeys are the keys of the plots.
 type plotsKeys struct {
-	Next, Before, CursorLeft, CursorRight, PanLeft, PanRight, ZoomIn, ZoomOut, Whole, Log binding
+	Next, Before, CursorLeft, CursorRight, PanLeft, PanRight, ZoomIn, ZoomOut, Whole, Log, Smooth binding
 }
 
 func defaultPlotsKeys() plotsKeys {
@@ -40,6 +41,7 @@ func defaultPlotsKeys() plotsKeys {
 		ZoomOut:     act("zoom-out", "farther", "-"),
 		Whole:       act("whole", "the whole run", "0").footer("whole"),
 		Log:         act("log", "a logarithmic scale, or a plain one", "O").footer("log"),
+		Smooth:      act("smooth", "smooth the loss: more, as Caffe's average_loss, less", "e").footer("smooth"),
 	}
 }
 
@@ -77,6 +79,8 @@ func (p *plots) act(b *binding) intent {
 		p.from, p.to = 0, 0
 	case &k.Log:
 		return toggleLog{}
+	case &k.Smooth:
+		return smoothMore{}
 	}
 	return nil
 }
@@ -91,7 +95,12 @@ func (p *plots) kind() plotKind { return plotKinds[p.index] }
 func (p *plots) View() []string {
 	d := p.plotter.gather(p.kind())
 	win := p.window()
-	title := fmt.Sprintf("%s  %s", d.title, d.note)
+	title := d.title
+	for _, text := range []string{d.note, d.detail} {
+		if text != "" {
+			title += "  " + text
+		}
+	}
 	if p.logScale {
 		title += "  log"
 	}
@@ -103,7 +112,7 @@ func (p *plots) View() []string {
 		info = 0
 	}
 	rows := p.h - 2 - info
-	lines := padded(p.plotter.draw(d, win, p.w-2, rows, p.logScale, p.to == 0, p.cursor), rows)
+	lines := padded(p.plotter.draw(d, win, area{p.w - 2, rows, p.logScale, p.to == 0, p.cursor}), rows)
 	if info > 0 {
 		lines = append(lines, p.reading(d, win)...)
 	}
@@ -128,38 +137,71 @@ func (p *plots) extent() (from, to int) { return extent(p.plotter.gather(p.kind(
 func (p *plots) reading(d plotted, win window) []string {
 	t := &p.theme
 	if p.cursor < 0 {
-		var names []string
-		for i, c := range d.curves {
-			name := c.style.Render(c.name)
-			if t.ascii || t.mono && i < len(d.curves)-1 {
-				name = c.char + " " + c.name
-			}
-			names = append(names, name)
+		return []string{
+			" " + p.legend(&d, p.w-4), t.dim.Render(t.plain(" ←→ reads values; ▲ marks changes; ● was measured")),
 		}
-		return []string{" " + strings.Join(names, "   "), t.dim.Render(t.plain(" ←→ reads values; ▲ marks changes"))}
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, " at %s:", human.Count(p.cursor))
 	step := max(1, (win.to-win.from)/max(1, win.cols))
 	for _, c := range d.curves {
-		text.WriteString(c.reading(p.cursor, step))
+		text.WriteString(c.reading(p.cursor, step, d.reads()))
 	}
 	return []string{t.marked.Render(text.String()), t.text(p.nearestChange())}
 }
 
 // reading is the value of a curve at an iteration, where columns are so many iterations apart.
-func (c *curve) reading(iter, step int) string {
+func (c *curve) reading(iter, step int, reads func(float64) string) string {
 	iters := c.series.Iters
 	if i := nearest(iters, iter); i >= 0 && (iter-iters[i] > step || iters[i]-iter > step) {
 		// The line between two tests was not measured.
-		return fmt.Sprintf("  %s %s at %s", c.name, number(c.series.Values[i]), human.Count(iters[i]))
+		return fmt.Sprintf("  %s %s at %s", c.name, reads(c.series.Values[i]), human.Count(iters[i]))
 	}
-	v := window{iter - step, iter + step, 3}.sample(&c.series, 3)[1]
+	v := window{from: iter - step, to: iter + step, cols: 3}.sample(c)[1]
 	if math.IsNaN(v) {
 		return ""
 	}
-	return "  " + c.name + " " + number(v)
+	return "  " + c.name + " " + reads(v)
 }
+
+// reads is how a value of the plot reads, whole.
+func (d *plotted) reads() func(float64) string {
+	if d.unit == percentUnit {
+		return func(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) }
+	}
+	return number
+}
+
+// legend names the curves in so many cells, as many as have room.
+func (p *plots) legend(d *plotted, w int) string {
+	t := &p.theme
+	text, left := "", 0
+	for i := len(d.curves) - 1; i >= 0; i-- { // the last drawn is the first named
+		c := &d.curves[i]
+		if len(c.series.Values) == 0 {
+			continue
+		}
+		name := c.name
+		if t.ascii || t.mono || c.named {
+			name = c.char + " " + name
+		}
+		if ansi.StringWidth(text)+3+ansi.StringWidth(name) > w-moreRoom {
+			left++
+			continue
+		}
+		if text != "" {
+			text += "   "
+		}
+		text += c.style.Render(name)
+	}
+	if left > 0 {
+		text += fmt.Sprintf("   and %d more", left)
+	}
+	return text
+}
+
+// moreRoom is the room of a legend for how many curves it leaves out.
+const moreRoom = len("   and 99 more")
 
 // nearestChange is the change nearest to the cursor.
 func (p *plots) nearestChange() string {

@@ -19,8 +19,9 @@ type env struct {
 	allKeys       *keyMap // for texts that name keys of other screens
 	readOnly      bool
 	logScale      bool // of the loss
-	width, height int  // of the terminal
-	ticks         int  // looks at the session so far
+	smoothing     smoothing
+	width, height int // of the terminal
+	ticks         int // looks at the session so far
 	flights       flights
 	history       history       // of commands
 	silence       time.Duration // since the last snapshot came
@@ -117,6 +118,8 @@ type (
 	}
 	// toggleLog switches the scale of the loss.
 	toggleLog struct{}
+	// smoothMore turns to the next strength at which the loss is smoothed.
+	smoothMore struct{}
 	// stopRun ends run and UI.
 	stopRun struct{ save bool }
 	// detach ends the UI; the run goes on.

@@ -29,6 +29,7 @@ type theme struct {
 	ascii, mono, light                     bool
 	title, dim, accent, good, warn, marked lipgloss.Style
 	pos, neg                               color.Color // of weights
+	curves                                 []lipgloss.Style
 	glyph                                  glyphs
 }
 
@@ -76,6 +77,7 @@ func newTheme(tr tier, light, mono bool) theme {
 		t.glyph = asciiGlyphs
 	}
 	if mono {
+		t.curves = []lipgloss.Style{lipgloss.NewStyle()}
 		t.accent, t.good, t.warn, t.marked = lipgloss.NewStyle(), lipgloss.NewStyle(), t.title, t.title
 		return t
 	}
@@ -87,8 +89,19 @@ func newTheme(tr tier, light, mono bool) theme {
 	colour := func(c string) lipgloss.Style { return lipgloss.NewStyle().Foreground(lipgloss.Color(c)) }
 	t.accent, t.good, t.warn, t.marked = colour(blue), colour(green), colour(orange).Bold(true), colour(blue).Bold(true)
 	t.pos, t.neg = lipgloss.Color(blue), lipgloss.Color(orange)
+	// Okabe and Ito's, without their black; on white those that are lost there are darker.
+	curves := []string{blue, orange, "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2"}
+	if light {
+		curves = []string{blue, orange, green, "#A0527F", "#8A6D00", "#3F86AF", "#000000"}
+	}
+	for _, c := range curves {
+		t.curves = append(t.curves, colour(c))
+	}
 	return t
 }
+
+// distinct is the style of one of several curves; 0 is this run's.
+func (t *theme) distinct(i int) lipgloss.Style { return t.curves[i%len(t.curves)] }
 
 // plain turns text that a library or a file supplied into what the terminal can show.
 func (t *theme) plain(s string) string {
