@@ -48,7 +48,7 @@ const (
 // axis of so many lines.
 func newScale(lo, hi float64, within ends, log bool, u unit, rows int) scale {
 	s := scale{unit: u, log: log}
-	s.factor = factorOf(u, log, max(math.Abs(lo), math.Abs(hi)))
+	s.factor = factorOf(u, log && hi > lo*math.Pow(10, flatDecades), max(math.Abs(lo), math.Abs(hi)))
 	end := func(v float64) float64 {
 		if v *= s.factor; log {
 			v = math.Log10(max(0, v))
@@ -72,8 +72,9 @@ func round(lo, hi float64) (float64, float64) {
 	return math.Floor(lo/step+eps) * step, math.Ceil(hi/step-eps) * step
 }
 
-// factorOf is what values up to a largest are multiplied by to be those of their labels.
-func factorOf(u unit, log bool, largest float64) float64 {
+// factorOf is what values up to a largest are multiplied by to be those of their labels. Where they span decades,
+// small ones have to read as well.
+func factorOf(u unit, decades bool, largest float64) float64 {
 	switch {
 	case u == percentUnit:
 		return 100
@@ -81,8 +82,12 @@ func factorOf(u unit, log bool, largest float64) float64 {
 		return 1.0 / (1 << 30)
 	case u == byteUnit && largest >= 1<<20:
 		return 1.0 / (1 << 20)
-	case u == byteUnit || log:
+	case u == byteUnit && largest >= 1<<10:
+		return 1.0 / (1 << 10)
+	case u == byteUnit || decades:
 		return 1
+	case largest >= 1e11:
+		return 1e-9
 	case largest >= 1e8:
 		return 1e-6
 	case largest >= 1e5:
@@ -100,8 +105,12 @@ func (s *scale) suffix() string {
 		return " B"
 	case u == byteUnit && s.factor < 1e-8:
 		return " G"
-	case u == byteUnit:
+	case u == byteUnit && s.factor < 1e-5:
 		return " M"
+	case u == byteUnit:
+		return " K"
+	case s.factor == 1e-9:
+		return "G"
 	case s.factor == 1e-6:
 		return "M"
 	case s.factor == 1e-3:
@@ -290,9 +299,7 @@ func (s *scale) tells(step float64) bool {
 	if s.log {
 		largest = math.Pow(10, s.hi)
 	}
-	if largest == 0 {
-		return true
-	}
+	largest += step // an end may move by one
 	room := labelRoom - len(strings.TrimSpace(s.suffix()))
 	if s.lo < 0 && !s.log {
 		room--
@@ -325,6 +332,9 @@ func (s *scale) label(i int) string {
 	suffix := s.suffix()
 	if len(text)+len(suffix) > labelRoom {
 		suffix = strings.TrimSpace(suffix)
+	}
+	if len(text)+len(suffix) > labelRoom { // what a net has that diverges
+		text = short(v)
 	}
 	return text + suffix
 }
