@@ -347,10 +347,10 @@ func TestMNIST(t *testing.T) {
 	write("train-images-idx3-ubyte", []byte{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 9, 8, 7, 6})
 	write("train-labels-idx1-ubyte", []byte{0, 0, 8, 1, 0, 0, 0, 2, 3, 5})
 	out := filepath.Join(dir, "out")
-	if n, err := WriteMNIST(dir, MNISTTrain, out); err != nil || n != 2 {
+	if n, err := WriteMNIST(dir, MNISTTrain, out, nil); err != nil || n != 2 {
 		t.Fatalf("%d images, %v", n, err)
 	}
-	if _, err := WriteMNIST(dir, MNISTTrain, out); err == nil || !strings.Contains(err.Error(), "exists already") {
+	if _, err := WriteMNIST(dir, MNISTTrain, out, nil); err == nil || !strings.Contains(err.Error(), "exists already") {
 		t.Errorf("writing over a database: %v", err)
 	}
 	db, err := OpenLMDB(out)
@@ -364,12 +364,12 @@ func TestMNIST(t *testing.T) {
 		!bytes.Equal(d.Data, []byte{9, 8}) {
 		t.Errorf("first record %q: %+v, %v", key, d, err)
 	}
-	if _, err := WriteMNIST(dir, MNISTTest, filepath.Join(dir, "o2")); err == nil ||
+	if _, err := WriteMNIST(dir, MNISTTest, filepath.Join(dir, "o2"), nil); err == nil ||
 		!strings.Contains(err.Error(), "t10k-images") {
 		t.Errorf("missing files: %v", err)
 	}
 	write("t10k-images-idx3-ubyte", []byte{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 9})
-	if _, err := WriteMNIST(dir, MNISTTest, filepath.Join(dir, "o2")); err == nil ||
+	if _, err := WriteMNIST(dir, MNISTTest, filepath.Join(dir, "o2"), nil); err == nil ||
 		!strings.Contains(err.Error(), "is cut short: 1 bytes of pixels, wanted 4") {
 		t.Errorf("cut file: %v", err)
 	}

@@ -22,6 +22,16 @@ type ImagesetOptions struct {
 	Order     []int  // of the list's entries; nil: as they stand
 	Encoding  string // "": pixels; "jpg" or "png": pictures, as they are where nothing about them changes
 	CheckSize bool   // all pictures must have one size
+	Progress  Progress
+}
+
+// Progress is told, while something long goes on, how many records of how many are done; it may be nil.
+type Progress func(done, total int)
+
+func (p Progress) tell(done, total int) {
+	if p != nil {
+		p(done, total)
+	}
 }
 
 // jpegQuality is OpenCV's.
@@ -47,6 +57,7 @@ func WriteImages(l *ImageList, o ImagesetOptions, path string) error {
 	pictures := ahead(len(l.Entries), stop, func(i int) (*Datum, error) { return o.read(l, entry(i)) })
 	size := 0
 	return writeRecords(path, len(l.Entries), func(i int) (string, *Datum, error) {
+		o.Progress.tell(i, len(l.Entries))
 		r := <-<-pictures
 		if r.err != nil {
 			return "", nil, r.err
@@ -165,11 +176,16 @@ func writeRecords(path string, n int, next func(i int) (string, *Datum, error)) 
 }
 
 // Mean returns the mean image of a database (Caffe's compute_image_mean), in the old form that all versions of Caffe
-// read.
-func Mean(db Database) (*caffepb.BlobProto, error) {
+// read. progress may be nil.
+func Mean(db Database, progress Progress) (*caffepb.BlobProto, error) {
 	var sum []float64
 	var c, h, w, n int
-	err := ReadAll(db, func(i int, key []byte, d *Datum) error {
+	total, err := db.Count()
+	if err != nil {
+		return nil, err
+	}
+	err = ReadAll(db, func(i int, key []byte, d *Datum) error {
+		progress.tell(i, total)
 		if err := d.Decode(false, false); err != nil {
 			return fmt.Errorf("%s: record %q %w", db.Path(), key, err)
 		}

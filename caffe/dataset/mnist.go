@@ -30,8 +30,8 @@ const (
 )
 
 // WriteMNIST turns the idx files of one part of MNIST in dir (plain or .gz) into an LMDB at out that Caffe
-// reads. It returns the number of images.
-func WriteMNIST(dir string, split MNISTSplit, out string) (int, error) {
+// reads. It returns the number of images. progress may be nil.
+func WriteMNIST(dir string, split MNISTSplit, out string, progress Progress) (int, error) {
 	images, dims, err := readIdx(dir, string(split)+"-images", "idx3-ubyte", idxImages)
 	if err != nil {
 		return 0, err
@@ -45,6 +45,7 @@ func WriteMNIST(dir string, split MNISTSplit, out string) (int, error) {
 	}
 	size := dims[1] * dims[2]
 	err = WriteLMDB(out, dims[0], func(i int) (*Datum, error) {
+		progress.tell(i, dims[0])
 		return &Datum{
 			Channels: 1,
 			Height:   dims[1],

@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"dns-tui/caffe"
@@ -33,14 +37,18 @@ func runExport(_ context.Context, e *env, args []string) error {
 			return err
 		}
 	}
+	progress := newBar(e, "steps", 3)
+	defer progress.end()
 	n, err := caffe.ReadNet(rest[0])
 	if err != nil {
 		return err
 	}
+	progress.step(1)
 	removed, odd, err := model.ApplyMasks(n)
 	if err != nil {
 		return &caffe.FileError{Path: rest[0], Msg: err.Error(), Err: err}
 	}
+	progress.end()
 	if len(odd) > 0 {
 		escape.Fprintf(
 			e.stderr,
@@ -53,7 +61,10 @@ func runExport(_ context.Context, e *env, args []string) error {
 	if removed == 0 {
 		escape.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])
 	}
-	if err := caffe.WriteNet(rest[1], n); err != nil {
+	progress.step(2)
+	err = caffe.WriteNet(rest[1], n)
+	progress.end()
+	if err != nil {
 		return err
 	}
 	escape.Fprintf(e.noticeWriter(rest[1]), "%s: %d masks applied and dropped\n", rest[1], removed)
@@ -86,16 +97,59 @@ func runUpgrade(_ context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(rest) != 2 {
-		return usagef("upgrade: wanted a net and a name for the new one, found %s", count(len(rest), "argument"))
+	if len(rest) < 2 {
+		return usagef("upgrade: wanted a net and a name for the new one, or several and a folder for them, found %s",
+			count(len(rest), "argument"))
 	}
-	did, err := caffe.UpgradeFile(rest[0], rest[1])
+	to := rest[len(rest)-1]
+	st, err := os.Stat(to)
+	switch isFolder := err == nil && st.IsDir(); {
+	case isFolder:
+		return upgradeInto(e, rest[:len(rest)-1], to)
+	case len(rest) > 2:
+		return usagef("upgrade: %s is no folder; wanted one for %s", to, count(len(rest)-1, "file"))
+	}
+	did, err := caffe.UpgradeFile(rest[0], to)
 	if err != nil {
 		return err
 	}
+	printUpgraded(e.noticeWriter(to), to, did)
+	return nil
+}
+
+// upgradeInto upgrades files into a folder, each under its own name. Those that cannot be upgraded are told together,
+// after the others.
+func upgradeInto(e *env, paths []string, dir string) error {
+	taken := map[string]string{}
+	for _, path := range paths {
+		name := filepath.Base(path)
+		if before, ok := taken[name]; ok {
+			return usagef("upgrade: %s and %s would both be %s", before, path, filepath.Join(dir, name))
+		}
+		if taken[name] = path; sameFile(path, filepath.Join(dir, name)) {
+			return usagef("upgrade: %s is both a file to read and one to write", path)
+		}
+	}
+	progress := newBar(e, "files", len(paths))
+	out := progress.over(e.stdout)
+	var errs []error
+	for i, path := range paths {
+		progress.step(i)
+		to := filepath.Join(dir, filepath.Base(path))
+		did, err := caffe.UpgradeFile(path, to)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		printUpgraded(out, to, did)
+	}
+	progress.end()
+	return errors.Join(errs...)
+}
+
+func printUpgraded(w io.Writer, path string, did []string) {
 	if len(did) == 0 {
 		did = []string{"nothing to upgrade"}
 	}
-	escape.Fprintf(e.noticeWriter(rest[1]), "%s: %s\n", rest[1], strings.Join(did, "; "))
-	return nil
+	escape.Fprintf(w, "%s: %s\n", path, strings.Join(did, "; "))
 }

@@ -49,7 +49,9 @@ func writeMNIST(e *env, part string, rest []string) error {
 	default:
 		return usagef("dataset mnist: --split is %q; wanted train or test", part)
 	}
-	n, err := dataset.WriteMNIST(rest[0], split, rest[1])
+	b := newBar(e, "images", 0)
+	n, err := dataset.WriteMNIST(rest[0], split, rest[1], b.of)
+	b.end()
 	if err != nil {
 		return err
 	}
@@ -115,7 +117,11 @@ func (f *imageFlags) write(e *env, rest []string) error {
 			func(i, bound int) int { return int(uint64(key.Block(uint32(i))[0]) * uint64(bound) >> 32) },
 		)
 	}
-	if err := dataset.WriteImages(list, o, rest[2]); err != nil {
+	b := newBar(e, "images", len(list.Entries))
+	o.Progress = b.of
+	err = dataset.WriteImages(list, o, rest[2])
+	b.end()
+	if err != nil {
 		return err
 	}
 	escape.Fprintf(e.stdout, "%s: %s images\n", rest[2], human.Count(len(list.Entries)))
@@ -135,7 +141,9 @@ func runMean(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	defer db.Close()
-	mean, err := dataset.Mean(db)
+	b := newBar(e, "records", 0)
+	mean, err := dataset.Mean(db, b.of)
+	b.end()
 	if err != nil {
 		return err
 	}

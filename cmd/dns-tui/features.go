@@ -63,7 +63,10 @@ func extract(ctx context.Context, e *env, n *model.Net, d *gpu.Device, blobs, ou
 		}
 	}
 	counts := make([]int, len(blobs))
-	for range batches {
+	progress := newBar(e, "batches", batches)
+	defer progress.end()
+	for batch := range batches {
+		progress.step(batch)
 		if ctx.Err() != nil {
 			return model.ErrStopped
 		}
@@ -94,6 +97,7 @@ func extract(ctx context.Context, e *env, n *model.Net, d *gpu.Device, blobs, ou
 			}
 		}
 	}
+	progress.end()
 	var errs []error
 	for i, w := range writers {
 		if err := w.Commit(); err != nil {

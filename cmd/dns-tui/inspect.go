@@ -333,6 +333,8 @@ func inspectDatabase(e *env, path string) error {
 		return err
 	}
 	escape.Fprintf(e.stdout, "%s of %s records\n", db.Kind(), human.Count(n))
+	b := newBar(e, "records", n)
+	defer b.end()
 	labels, shapes := map[int]int{}, map[string]int{}
 	err = dataset.ReadAll(db, func(i int, key []byte, d *dataset.Datum) error {
 		shape := "encoded"
@@ -342,10 +344,12 @@ func inspectDatabase(e *env, path string) error {
 		if i == 0 {
 			escape.Fprintf(e.stdout, "  first: key %q, %s, label %d\n", key, shape, d.Label)
 		}
+		b.step(i)
 		shapes[shape]++
 		labels[d.Label]++
 		return nil
 	})
+	b.end()
 	if err != nil {
 		return err
 	}

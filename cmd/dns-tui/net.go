@@ -185,13 +185,19 @@ func runTest(ctx context.Context, e *env, args []string) error {
 		args,
 		func(ctx context.Context, n *model.Net, _ *gpu.Device, flags *netFlags) error {
 			batch := 0
+			progress := newBar(e, "batches", flags.iterations)
+			defer progress.end()
+			out := *e
+			out.stdout = progress.over(e.stdout)
 			r, err := solver.Evaluate(n, flags.iterations, func() bool {
 				if flags.log == "caffe" && batch > 0 {
-					logBatch(e, n, batch-1)
+					logBatch(&out, n, batch-1)
 				}
+				progress.step(batch)
 				batch++
 				return ctx.Err() != nil
 			})
+			progress.end()
 			if err != nil {
 				return err
 			}
@@ -234,12 +240,20 @@ func runTime(ctx context.Context, e *env, args []string) error {
 		netCommand{name: "time", phase: "TRAIN", backward: true},
 		args,
 		func(ctx context.Context, n *model.Net, d *gpu.Device, flags *netFlags) error {
-			stop := func() bool { return ctx.Err() != nil }
+			passes := 0
+			progress := newBar(e, "passes", flags.iterations)
+			defer progress.end()
+			stop := func() bool {
+				progress.step(max(0, passes-1)) // the first only allocates
+				passes++
+				return ctx.Err() != nil
+			}
 			if _, err := n.Time(1, stop); err != nil { // the first pass allocates
 				return err
 			}
 			begin := time.Now()
 			times, err := n.Time(flags.iterations, stop)
+			progress.end()
 			if err != nil {
 				return err
 			}

@@ -32,14 +32,20 @@ func runParity(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	defer d.Close()
-	results, err := parity.Dir(rest[0], d, e.stdout)
+	cases, err := parity.Cases(rest[0])
 	if err != nil {
 		return err
 	}
+	progress := newBar(e, "cases", len(cases))
+	out := progress.over(e.stdout)
 	count := map[parity.Status]int{}
-	for _, r := range results {
+	for i, c := range cases {
+		progress.step(i)
+		r := c.Run(d)
 		count[r.Status]++
+		escape.Fprintln(out, r)
 	}
+	progress.end()
 	escape.Fprintf(e.stdout, "%d agree, %d disagree\n", count[parity.Agrees], count[parity.Disagrees])
 	if count[parity.Disagrees] > 0 {
 		return errDisagree

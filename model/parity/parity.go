@@ -55,9 +55,15 @@ type Result struct {
 	Where  string // of the largest error, or what is wrong
 }
 
-// Dir runs every case in a folder and the folders below, and writes a line for each as it ends.
-func Dir(dir string, d *gpu.Device, w io.Writer) ([]Result, error) {
-	var results []Result
+// Case is a comparison: of a layer, or of a solver's run.
+type Case struct {
+	dir, name string
+	solver    bool
+}
+
+// Cases finds every case in a folder and the folders below.
+func Cases(dir string) ([]Case, error) {
+	var cases []Case
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -66,22 +72,36 @@ func Dir(dir string, d *gpu.Device, w io.Writer) ([]Result, error) {
 		if e.IsDir() || !prototxt {
 			return nil
 		}
-		var r Result
 		at := filepath.Dir(path)
-		switch solver, ok := strings.CutSuffix(name, ".solver"); {
-		case ok:
-			r = Solver(at, solver, d)
-		case !caffe.Exists(filepath.Join(at, name+".caffemodel")):
-			return nil // a net of a solver's, or one that comes without vectors
-		default:
-			r = Layer(at, name, d)
+		if solver, ok := strings.CutSuffix(name, ".solver"); ok {
+			cases = append(cases, Case{at, solver, true})
+		} else if caffe.Exists(filepath.Join(at, name+".caffemodel")) { // else a solver's net, or one without vectors
+			cases = append(cases, Case{at, name, false})
 		}
-		results = append(results, r)
-		escape.Fprintln(w, r)
 		return nil
 	})
-	if err == nil && len(results) == 0 {
+	if err == nil && len(cases) == 0 {
 		err = fmt.Errorf("%s: no case here: wanted NAME.prototxt with NAME.caffemodel, or NAME.solver.prototxt", dir)
+	}
+	return cases, err
+}
+
+// Run does the comparison.
+func (c Case) Run(d *gpu.Device) Result {
+	if c.solver {
+		return Solver(c.dir, c.name, d)
+	}
+	return Layer(c.dir, c.name, d)
+}
+
+// Dir runs every case in a folder and the folders below, and writes a line for each as it ends.
+func Dir(dir string, d *gpu.Device, w io.Writer) ([]Result, error) {
+	cases, err := Cases(dir)
+	var results []Result
+	for _, c := range cases {
+		r := c.Run(d)
+		results = append(results, r)
+		escape.Fprintln(w, r)
 	}
 	return results, err
 }
