@@ -280,7 +280,7 @@ func (s *autopilotScreen) options(w, h int) []string {
 	if n := explainLines(h); n > 0 {
 		lines = append(padded(lines, formRows(h)), s.explain(w, n)...)
 	}
-	return t.box("Settings", lines, w, h)
+	return t.box(titled("Settings", s.form.position(formRows(h))), lines, w, h)
 }
 
 // optionRow is the value of an option, and why it has that.

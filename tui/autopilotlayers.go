@@ -32,6 +32,7 @@ func (s *autopilotScreen) layers(w, h int) []string {
 		then := o.then()
 		atTarget, total = then.kept, then.total
 	}
+	title = titled(title, s.table.position(layerRows(h)))
 	lines := []string{t.dim.Render(c.row(t, "", "layer", "entries", "now", "target", "", t.fit("of all", c.bar+2), ""))}
 	from, to := s.table.window(len(s.sel.visible), layerRows(h))
 	for _, i := range s.sel.visible[from:to] {

@@ -221,10 +221,7 @@ func (c *commandLine) Box(w int) []string {
 	if len(c.entries) == 0 {
 		lines = append(lines, " nothing has this name; ⏎ says why")
 	}
-	title := "Set or do"
-	if place := c.list.position(c.rows()); place != "" {
-		title += "  " + place
-	}
+	title := titled("Set or do", c.list.position(c.rows()))
 	return t.centred(t.plain(title+"  tab completes, ↑ what was entered before"), lines, width, w)
 }
 

@@ -86,6 +86,9 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	return a.pass(k)
 }
 
+// choices counts the thresholds that are chosen and not sent.
+func (a *App) choices() int { return len(a.screens[mainID].(*mainScreen).choices.draft) }
+
 // interrupt asks how to leave; a second time it leaves.
 func (a *App) interrupt() tea.Cmd {
 	_, asked := a.dialog.(*quitDialog)
@@ -129,7 +132,7 @@ func (a *App) act(b *binding) tea.Cmd {
 	case &k.Command:
 		return a.perform(typeLine{purpose: newCommandLine(a.env)})
 	case &k.Palette:
-		return a.perform(typeLine{purpose: newPalette(a.env, a.keys, a.open)})
+		return a.perform(typeLine{purpose: newPalette(a.env, a.keys, a.open, a.choices())})
 	case &k.Detach:
 		return a.detach()
 	case &k.Quit:

@@ -248,7 +248,7 @@ func (f *frontier) View() []string {
 	if s.Images > 0 {
 		title += fmt.Sprintf("  accuracy on %s held-out images", human.Count(s.Images))
 	}
-	return append(lines, t.box(t.plain(title), f.table(s), f.w, f.h-f.plot)...)
+	return append(lines, t.box(t.plain(titled(title, f.list.position(f.room()))), f.table(s), f.w, f.h-f.plot)...)
 }
 
 // column is one of the table: its head, its width, and what a row has there.

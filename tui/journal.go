@@ -3,7 +3,6 @@ package tui
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -55,12 +54,14 @@ func journalPaneView(e *env, w, h int) []string {
 	return e.theme.box("Journal", journalLines(e, max(0, h-2)), w, h)
 }
 
-// journal is the whole journal, newest first, of the lines that a filter lets through; long ones go on below.
+// journal is the whole journal, oldest first, of the lines that a filter lets through; long ones go on below. It opens
+// at its end, and stays there as lines come, until one scrolls up.
 type journal struct {
 	*env
 	keys    *textKeys
 	search  string
 	list    list
+	follows bool
 	lines   []string // as they are shown
 	entries int      // that the filter lets through
 	all     int
@@ -72,15 +73,19 @@ func (j *journal) Update(msg tea.Msg) intent {
 	switch msg := msg.(type) {
 	case openedScreen:
 		j.list.reset()
+		j.follows = true
 	case travel:
 		j.list.scroll(msg.by(j.h - 2))
+		j.follows = j.list.top == j.list.last
 	case action:
 		if msg.binding == &j.keys.Search {
 			return typeLine{purpose: searchLine{text: &j.search, list: &j.list}, value: j.search}
 		}
 		j.keys.scroll(&j.list, msg.binding)
+		j.follows = j.list.top == j.list.last
 	case tea.MouseMsg:
 		scrollByWheel(&j.list, msg)
+		j.follows = j.list.top == j.list.last
 	}
 	return nil
 }
@@ -111,17 +116,20 @@ func (j *journal) Arrange(w, h int) {
 	all := journalLines(j.env, math.MaxInt)
 	j.lines, j.entries, j.all, j.w, j.h = j.lines[:0], 0, len(all), w, h
 	search := strings.ToLower(j.search)
-	for _, l := range slices.Backward(all) {
+	if n := j.snap.EventsDropped(); n > 0 && search == "" {
+		text := fmt.Sprintf(" %s earlier events are in the file alone", human.Count(n))
+		j.lines = append(j.lines, folded(j.theme.dim.Render(text), w-2)...)
+	}
+	for _, l := range all {
 		if search == "" || strings.Contains(strings.ToLower(ansi.Strip(l)), search) {
 			j.lines = append(j.lines, folded(l, w-2)...)
 			j.entries++
 		}
 	}
-	if n := j.snap.EventsDropped(); n > 0 && search == "" {
-		text := fmt.Sprintf(" %s earlier events are in the file alone", human.Count(n))
-		j.lines = append(j.lines, folded(j.theme.dim.Render(text), w-2)...)
+	j.list.reach(len(j.lines) - (h - 2))
+	if j.follows {
+		j.list.top = j.list.last
 	}
-	j.list.reach(len(j.lines) - 1) // the oldest may come to the top
 }
 
 // View implements screen.

@@ -126,7 +126,7 @@ func effect(t *testing.T, m screenID, name, key string) string {
 	conv1(s)
 	measured(s)
 	planned(s)
-	for range 10 { // so that the journal scrolls
+	for range 60 { // so that the journal scrolls
 		s.Events = append(s.Events, told(12470, "test"))
 	}
 	s.Changes = []session.Change{changed(6000, "base_lr", "0.1", "0.01")}
@@ -157,7 +157,13 @@ func effect(t *testing.T, m screenID, name, key string) string {
 	case "sens-left":
 		press(a, "right", "right")
 	case "read-up", "page-up", "first":
-		press(a, "down", "down")
+		if m != journalID { // which opens at its end
+			press(a, "down", "down")
+		}
+	case "read-down", "page-down", "last":
+		if m == journalID {
+			press(a, "home")
+		}
 	case "auto-pin", "auto-exclude":
 		press(a, "tab")
 	}

@@ -89,10 +89,7 @@ func (m *mainScreen) layers(w, h int) []string {
 // layersTitle says what the table shows, and what is chosen in it.
 func (m *mainScreen) layersTitle(room int) string {
 	t := &m.theme
-	title := "Layers"
-	if place := m.table.position(m.tableRows(m.panes[0].h)); place != "" {
-		title += "  " + place
-	}
+	title := titled("Layers", m.table.position(m.tableRows(m.panes[0].h)))
 	if a := m.snap.Autopilot; a != nil && !m.headerHasAutopilot() {
 		title += "  " + a.Descent.Settings.Target.String() + ": " + stateWords(m.snap)
 	}

@@ -66,6 +66,14 @@ func (j jump) by(page int) int {
 	return [...]int{-max(1, page), max(1, page), -far, far}[j]
 }
 
+// titled is a title with the place in a list.
+func titled(title, place string) string {
+	if place == "" {
+		return title
+	}
+	return title + "  " + place
+}
+
 // position says which of the entries is selected, where not all have room: "12 of 54".
 func (l *list) position(room int) string {
 	if l.count <= room || l.count == 0 {

@@ -1,20 +1,24 @@
 package tui
 
 import (
+	"slices"
 	"strings"
+
+	"dns-tui/model/session"
 )
 
 // palette finds an action by its name, with a box of those that fit above the line.
 type palette struct {
 	*env
-	keys  *keyMap
-	open  screenID
-	found []*binding
-	list  list
+	keys   *keyMap
+	open   screenID
+	moment []*binding // what fits the moment
+	found  []*binding
+	list   list
 }
 
-func newPalette(e *env, k *keyMap, open screenID) *palette {
-	p := &palette{env: e, keys: k, open: open}
+func newPalette(e *env, k *keyMap, open screenID, choices int) *palette {
+	p := &palette{env: e, keys: k, open: open, moment: k.moment(e.snap, choices)}
 	p.find("")
 	return p
 }
@@ -25,9 +29,31 @@ func (*palette) canceled() intent { return nil }
 
 func (p *palette) typed(text string) (intent, error) { p.find(text); return nil, nil }
 
-// find finds the actions whose name or help has every word of a text, those of this screen first.
+// moment are the actions that fit what the run is at, the likeliest first; choices are not sent yet.
+func (k *keyMap) moment(s *session.Snapshot, choices int) []*binding {
+	var out []*binding
+	add := func(fits bool, bindings ...*binding) {
+		if fits {
+			out = append(out, bindings...)
+		}
+	}
+	add(choices > 0, &k.Main.Apply)
+	add(choices > 1, &k.Main.ApplyAll, &k.Main.DropAll)
+	add(s.Problem != "" && s.Back != "", &k.Run.LastGood)
+	add(s.State == session.Paused, &k.Run.Pause, &k.Run.Step, &k.Run.StepSurgery)
+	add(s.WriteProblem != "", &k.App.Command, &k.Run.Snapshot)
+	add(s.Search != nil && s.Search.Running, &k.Open.Frontier)
+	add(s.Autopilot != nil && !s.Autopilot.Done, &k.Open.Autopilot)
+	add(s.State.Ended(), &k.Open.Journal, &k.Open.Plots)
+	add(s.Undo != "", &k.Run.Undo)
+	add(s.Redo != "", &k.Run.Redo)
+	return out
+}
+
+// find finds the actions whose name or help has every word of a text: those that fit the moment first, then those of
+// this screen.
 func (p *palette) find(text string) {
-	var here, elsewhere []*binding
+	var first, here, elsewhere []*binding
 	words := strings.Fields(strings.ToLower(text))
 	for _, b := range p.keys.table {
 		all := strings.ToLower(b.name + " " + b.Help().Desc)
@@ -37,13 +63,18 @@ func (p *palette) find(text string) {
 		}
 		switch {
 		case !ok:
+		case slices.Contains(p.moment, b):
+			first = append(first, b)
 		case b.in.has(p.open):
 			here = append(here, b)
 		case b.in.has(mainID):
 			elsewhere = append(elsewhere, b)
 		}
 	}
-	p.found = append(here, elsewhere...)
+	slices.SortStableFunc(first, func(a, b *binding) int {
+		return slices.Index(p.moment, a) - slices.Index(p.moment, b)
+	})
+	p.found = slices.Concat(first, here, elsewhere)
 	p.list.reset()
 	p.Arrange()
 }
@@ -94,5 +125,5 @@ func (p *palette) Box(w int) []string {
 	if len(p.found) == 0 {
 		lines = append(lines, " no action has this")
 	}
-	return t.centred("Actions", lines, min(w, 76), w)
+	return t.centred(titled("Actions", p.list.position(p.rows())), lines, min(w, 76), w)
 }

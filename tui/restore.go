@@ -123,7 +123,8 @@ func (r *restorePoints) View() []string {
 		lines = append(lines, entry(len(plans)+i, r.describe(p)))
 	}
 	from, to := r.list.window(r.lines, r.lines)
-	return t.box("Plans and restore points", lines[from:to], r.w, r.h)
+	room := r.h - 2 - (r.lines - r.list.count) // beside the headings
+	return t.box(titled("Plans and restore points", r.list.position(room)), lines[from:to], r.w, r.h)
 }
 
 // describe is a restore point in a line.

@@ -107,7 +107,7 @@ func (s *settings) View() []string {
 		meaning := s.fields[s.list.chosen].Meaning()
 		lines = append(padded(lines, s.rows()), " "+t.dim.Render(t.text(meaning)))
 	}
-	return t.box("Settings", lines, s.w, s.h)
+	return t.box(titled("Settings", s.list.position(s.rows())), lines, s.w, s.h)
 }
 
 // note is what is pending and planned for a field.

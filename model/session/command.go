@@ -62,6 +62,15 @@ func (c *Command) ReadsOnly() bool {
 	return c.Kind == Look || c.Kind == Steer && c.Autopilot.Action == AutopilotPredict
 }
 
+// tries reports a command that does something which may fail, whatever is asked: it writes, reads or computes.
+func (c *Command) tries() bool {
+	switch c.Kind {
+	case SurgeryNow, TestNow, SnapshotNow, Stop, GoBack, MovePrefix, TakeBranch:
+		return true
+	}
+	return false
+}
+
 // Command is what is asked of a session.
 type Command struct {
 	Kind  Kind

@@ -23,8 +23,8 @@ func (t *Trainer) carryOut(r request) {
 		r.Reply <- reply{ack, nil} // it changed nothing that a snapshot shows
 		return
 	}
-	// That one is rejected is no event.
-	quiet := c.Kind == Undo || c.Kind == Redo || c.ReadsOnly() || errors.Is(err, ErrHalted) || errors.Is(err, ErrTaken)
+	// What cannot be is told to who asked for it; what was tried and failed is told to all.
+	quiet := !c.tries() || errors.Is(err, ErrHalted) || errors.Is(err, ErrTaken)
 	if err != nil && !quiet {
 		t.events.note(Event{Iter: t.solver.Iter, By: c.By, What: CommandRejected{c.String(), err.Error()}})
 	}
