@@ -57,7 +57,7 @@ func DefaultPreferences() *Preferences {
 // ensureDefaults writes out what is not set, so that the effective preferences can be printed.
 func (p *Preferences) ensureDefaults() {
 	d := p.Preferences
-	d.Theme, d.Glyphs = d.GetTheme().Enum(), d.GetGlyphs().Enum()
+	d.Theme, d.Glyphs, d.Alert = d.GetTheme().Enum(), d.GetGlyphs().Enum(), d.GetAlert().Enum()
 	d.Refresh, d.Mouse, d.LogScale = proto.Int32(d.GetRefresh()), proto.Bool(d.GetMouse()), proto.Bool(d.GetLogScale())
 	if len(d.Plot) == 0 {
 		d.Plot = []configpb.Preferences_Plot{configpb.Preferences_LOSS, configpb.Preferences_ACCURACY}

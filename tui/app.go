@@ -62,6 +62,7 @@ type App struct {
 	line    *line  // that is typed; nil where none is
 	notice  notice // the answer to the last command, for a while or until the next key
 
+	alerts  alerts
 	exit    exit
 	held    string // the frame that is held; "" where none is
 	blurred bool
@@ -100,6 +101,7 @@ func New(o Options) (*App, error) {
 	e.history.lines = o.History
 	sel := &selection{env: e}
 	a := &App{env: e, opts: o, keys: keys, sel: sel, clock: time.Now}
+	a.alerts.by = o.Preferences.GetAlert()
 	a.screens = [screenCount]screen{
 		mainID:        newMainScreen(e, keys, sel),
 		plotsID:       &plots{env: e, keys: &keys.Plots, plotter: plotter{e}},
@@ -275,13 +277,17 @@ func (a *App) ticked(m tickMsg) tea.Cmd {
 	a.ticks++
 	a.look()
 	a.forgetNotice()
+	var alert tea.Cmd
 	if a.snap != nil {
+		if text := a.alerts.look(a.snap); text != "" {
+			alert = a.alerts.tell(text)
+		}
 		ended := a.snap.State == session.Stopped || a.snap.State == session.Failed
 		if a.exit.leaving && ended || a.gone() {
 			return tea.Quit
 		}
 	}
-	return tea.Batch(a.tick(), a.pass(m))
+	return tea.Batch(alert, a.pass(m), a.tick())
 }
 
 // gone reports whether a session in another process has ended, or its process has.

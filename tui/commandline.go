@@ -219,7 +219,7 @@ func (c *commandLine) Box(w int) []string {
 		lines = append(lines, s)
 	}
 	if len(c.entries) == 0 {
-		lines = append(lines, " nothing has this name; ⏎ says why")
+		lines = append(lines, t.plain(" nothing has this name; ⏎ says why"))
 	}
 	title := titled("Set or do", c.list.position(c.rows()))
 	return t.centred(t.plain(title+"  tab completes, ↑ what was entered before"), lines, width, w)

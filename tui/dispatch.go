@@ -27,6 +27,8 @@ func (a *App) perform(i intent) tea.Cmd {
 		return a.pass(openedScreen{})
 	case notice:
 		a.tell(i)
+	case clip:
+		return a.clip(i)
 	case remember:
 		return a.remember(i.text)
 	case typeLine:
@@ -65,7 +67,7 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	if key.Matches(k, a.keys.App.Suspend.Binding) {
 		return tea.Suspend
 	}
-	a.notice = notice{}
+	a.notice, a.alerts.headline = notice{}, ""
 	switch {
 	case a.session == nil:
 		return a.loadingKey(k)
@@ -128,6 +130,13 @@ func (a *App) act(b *binding) tea.Cmd {
 		return a.pass(glyphsChanged{})
 	case &k.Freeze:
 		a.held = a.frame()
+		return nil
+	case &k.CopyCell:
+		return a.perform(copyCell(a.screens[a.open]))
+	case &k.CopyTable:
+		return a.perform(copyTable(a.screens[a.open]))
+	case &k.Alert:
+		a.tell(notice{text: a.alerts.next()})
 		return nil
 	case &k.Command:
 		return a.perform(typeLine{purpose: newCommandLine(a.env)})

@@ -18,7 +18,7 @@ func (a *App) View() tea.View {
 		}
 	}
 	v.AltScreen, v.ReportFocus = true, true
-	v.WindowTitle = "dns-tui " + escape.Line(a.opts.Name)
+	v.WindowTitle = escape.Line(a.alerts.title(a.opts.Name))
 	return v
 }
 

@@ -67,7 +67,7 @@ type openKeys struct {
 
 // appKeys are of the program itself.
 type appKeys struct {
-	Glyphs, Freeze, Command, Palette, Detach, Suspend, Help, Quit, Back binding
+	Glyphs, Freeze, CopyCell, CopyTable, Alert, Command, Palette, Detach, Suspend, Help, Quit, Back binding
 }
 
 // moveKeys move far in a list or a text.
@@ -85,6 +85,9 @@ var runScreens = only(mainID, plotsID, picturesID, sensitivityID, autopilotID, f
 
 // listScreens are those that scroll a list or a text.
 var listScreens = only(mainID, sensitivityID, autopilotID, frontierID, journalID, settingsID, restoreID, helpID)
+
+// copyScreens are those with something to copy.
+var copyScreens = only(mainID, sensitivityID, frontierID, journalID, settingsID, restoreID)
 
 // newKeyMap returns the keys that come with the program.
 func newKeyMap() *keyMap {
@@ -158,6 +161,10 @@ func defaultAppKeys() appKeys {
 	return appKeys{
 		Glyphs: act("glyphs", "draw with blocks, braille or ASCII", "g").on(runScreens),
 		Freeze: act("freeze-screen", "hold the screen still, to select and copy; any key goes on", "F").on(runScreens),
+		CopyCell: act("copy-cell", "copy what is selected to your clipboard, as a command or a path (OSC 52)", "c").
+			on(copyScreens),
+		CopyTable: act("copy-table", "copy the table to your clipboard (OSC 52)", "C").on(copyScreens),
+		Alert:     act("alert", "tell when a test is done, the run ends, or it goes wrong: bell, title", "!").on(runScreens),
 		Command: act("command", "set, plan or do anything: conv2.t 1.9, lr 0.001 at 20000", ":").footer("set").steer().
 			on(runScreens | only(settingsID)),
 		Palette: act("palette", "find an action by its name", "ctrl+p", "P").on(runScreens),

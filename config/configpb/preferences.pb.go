@@ -218,6 +218,70 @@ func (Preferences_Plot) EnumDescriptor() ([]byte, []int) {
 	return file_preferences_proto_rawDescGZIP(), []int{0, 2}
 }
 
+// How somebody who looks elsewhere is told that a test is done, the run has ended, or something went wrong: by the
+// terminal's bell, or by its title until the next key.
+type Preferences_Alert int32
+
+const (
+	Preferences_NO_ALERT       Preferences_Alert = 0
+	Preferences_BELL           Preferences_Alert = 1
+	Preferences_TITLE          Preferences_Alert = 2
+	Preferences_BELL_AND_TITLE Preferences_Alert = 3
+)
+
+// Enum value maps for Preferences_Alert.
+var (
+	Preferences_Alert_name = map[int32]string{
+		0: "NO_ALERT",
+		1: "BELL",
+		2: "TITLE",
+		3: "BELL_AND_TITLE",
+	}
+	Preferences_Alert_value = map[string]int32{
+		"NO_ALERT":       0,
+		"BELL":           1,
+		"TITLE":          2,
+		"BELL_AND_TITLE": 3,
+	}
+)
+
+func (x Preferences_Alert) Enum() *Preferences_Alert {
+	p := new(Preferences_Alert)
+	*p = x
+	return p
+}
+
+func (x Preferences_Alert) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Preferences_Alert) Descriptor() protoreflect.EnumDescriptor {
+	return file_preferences_proto_enumTypes[3].Descriptor()
+}
+
+func (Preferences_Alert) Type() protoreflect.EnumType {
+	return &file_preferences_proto_enumTypes[3]
+}
+
+func (x Preferences_Alert) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *Preferences_Alert) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = Preferences_Alert(num)
+	return nil
+}
+
+// Deprecated: Use Preferences_Alert.Descriptor instead.
+func (Preferences_Alert) EnumDescriptor() ([]byte, []int) {
+	return file_preferences_proto_rawDescGZIP(), []int{0, 3}
+}
+
 type Preferences struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Theme  *Preferences_Theme     `protobuf:"varint,1,opt,name=theme,enum=dnstui.config.Preferences_Theme,def=0" json:"theme,omitempty"`
@@ -230,6 +294,7 @@ type Preferences struct {
 	// Loss on a logarithmic scale.
 	LogScale      *bool              `protobuf:"varint,6,opt,name=log_scale,json=logScale,def=0" json:"log_scale,omitempty"`
 	Bind          []*Preferences_Key `protobuf:"bytes,7,rep,name=bind" json:"bind,omitempty"`
+	Alert         *Preferences_Alert `protobuf:"varint,8,opt,name=alert,enum=dnstui.config.Preferences_Alert,def=0" json:"alert,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -241,6 +306,7 @@ const (
 	Default_Preferences_Refresh  = int32(200)
 	Default_Preferences_Mouse    = bool(true)
 	Default_Preferences_LogScale = bool(false)
+	Default_Preferences_Alert    = Preferences_NO_ALERT
 )
 
 func (x *Preferences) Reset() {
@@ -322,6 +388,13 @@ func (x *Preferences) GetBind() []*Preferences_Key {
 	return nil
 }
 
+func (x *Preferences) GetAlert() Preferences_Alert {
+	if x != nil && x.Alert != nil {
+		return *x.Alert
+	}
+	return Default_Preferences_Alert
+}
+
 // Keys of an action in place of its own. `dns-tui config` lists actions and keys.
 type Preferences_Key struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -379,7 +452,7 @@ var File_preferences_proto protoreflect.FileDescriptor
 
 const file_preferences_proto_rawDesc = "" +
 	"\n" +
-	"\x11preferences.proto\x12\rdnstui.config\"\xc0\x04\n" +
+	"\x11preferences.proto\x12\rdnstui.config\"\xc2\x05\n" +
 	"\vPreferences\x12<\n" +
 	"\x05theme\x18\x01 \x01(\x0e2 .dnstui.config.Preferences.Theme:\x04AUTOR\x05theme\x12?\n" +
 	"\x06glyphs\x18\x02 \x01(\x0e2!.dnstui.config.Preferences.Glyphs:\x04BESTR\x06glyphs\x12\x1d\n" +
@@ -387,7 +460,8 @@ const file_preferences_proto_rawDesc = "" +
 	"\x05mouse\x18\x04 \x01(\b:\x04trueR\x05mouse\x123\n" +
 	"\x04plot\x18\x05 \x03(\x0e2\x1f.dnstui.config.Preferences.PlotR\x04plot\x12\"\n" +
 	"\tlog_scale\x18\x06 \x01(\b:\x05falseR\blogScale\x122\n" +
-	"\x04bind\x18\a \x03(\v2\x1e.dnstui.config.Preferences.KeyR\x04bind\x1a/\n" +
+	"\x04bind\x18\a \x03(\v2\x1e.dnstui.config.Preferences.KeyR\x04bind\x12@\n" +
+	"\x05alert\x18\b \x01(\x0e2 .dnstui.config.Preferences.Alert:\bNO_ALERTR\x05alert\x1a/\n" +
 	"\x03Key\x12\x16\n" +
 	"\x06action\x18\x01 \x02(\tR\x06action\x12\x10\n" +
 	"\x03key\x18\x02 \x03(\tR\x03key\"0\n" +
@@ -407,7 +481,12 @@ const file_preferences_proto_rawDesc = "" +
 	"\x04RATE\x10\x02\x12\f\n" +
 	"\bSPARSITY\x10\x03\x12\t\n" +
 	"\x05SPEED\x10\x04\x12\r\n" +
-	"\tTEST_LOSS\x10\x05B\x19Z\x17dns-tui/config/configpb"
+	"\tTEST_LOSS\x10\x05\">\n" +
+	"\x05Alert\x12\f\n" +
+	"\bNO_ALERT\x10\x00\x12\b\n" +
+	"\x04BELL\x10\x01\x12\t\n" +
+	"\x05TITLE\x10\x02\x12\x12\n" +
+	"\x0eBELL_AND_TITLE\x10\x03B\x19Z\x17dns-tui/config/configpb"
 
 var (
 	file_preferences_proto_rawDescOnce sync.Once
@@ -421,25 +500,27 @@ func file_preferences_proto_rawDescGZIP() []byte {
 	return file_preferences_proto_rawDescData
 }
 
-var file_preferences_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_preferences_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_preferences_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_preferences_proto_goTypes = []any{
 	(Preferences_Theme)(0),  // 0: dnstui.config.Preferences.Theme
 	(Preferences_Glyphs)(0), // 1: dnstui.config.Preferences.Glyphs
 	(Preferences_Plot)(0),   // 2: dnstui.config.Preferences.Plot
-	(*Preferences)(nil),     // 3: dnstui.config.Preferences
-	(*Preferences_Key)(nil), // 4: dnstui.config.Preferences.Key
+	(Preferences_Alert)(0),  // 3: dnstui.config.Preferences.Alert
+	(*Preferences)(nil),     // 4: dnstui.config.Preferences
+	(*Preferences_Key)(nil), // 5: dnstui.config.Preferences.Key
 }
 var file_preferences_proto_depIdxs = []int32{
 	0, // 0: dnstui.config.Preferences.theme:type_name -> dnstui.config.Preferences.Theme
 	1, // 1: dnstui.config.Preferences.glyphs:type_name -> dnstui.config.Preferences.Glyphs
 	2, // 2: dnstui.config.Preferences.plot:type_name -> dnstui.config.Preferences.Plot
-	4, // 3: dnstui.config.Preferences.bind:type_name -> dnstui.config.Preferences.Key
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	5, // 3: dnstui.config.Preferences.bind:type_name -> dnstui.config.Preferences.Key
+	3, // 4: dnstui.config.Preferences.alert:type_name -> dnstui.config.Preferences.Alert
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_preferences_proto_init() }
@@ -452,7 +533,7 @@ func file_preferences_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_preferences_proto_rawDesc), len(file_preferences_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
