@@ -116,7 +116,7 @@ var asciiText = strings.NewReplacer(
 	"╰", "+", "╯", "+", "╴", "-", "╶", "-", "→", "->", "×", "x",
 	"σ", "s", "…", "~", "·", ".", "µ", "u", "↑", "^", "↓", "v",
 	"←", "<", "⏎", "enter", "└", "+", "┬", "+", "▲", "^", "≤", "<=",
-	"≥", ">=", "−", "-", "°", " ", "»", ">", "±", "+-",
+	"≥", ">=", "−", "-", "●", "o", "•", "*", "▸", ">", "°", " ", "»", ">", "±", "+-",
 )
 
 // text is a name, a value or a message that a file, a person or a run supplied, as the terminal may have it: see
