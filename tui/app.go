@@ -104,11 +104,11 @@ func New(o Options) (*App, error) {
 	a.alerts.by = o.Preferences.GetAlert()
 	a.screens = [screenCount]screen{
 		mainID:        newMainScreen(e, keys, sel),
-		plotsID:       &plots{env: e, keys: &keys.Plots, plotter: plotter{e}},
+		plotsID:       &plots{env: e, keys: &keys.Plots, plotter: plotter{e, sel}},
 		picturesID:    &pictures{env: e, keys: &keys.Pictures, sel: sel},
-		sensitivityID: &sensitivity{env: e, keys: &keys.Sensitivity, sel: sel},
+		sensitivityID: &sensitivity{env: e, keys: &keys.Sensitivity, sel: sel, plotter: plotter{e, sel}},
 		autopilotID:   newAutopilotScreen(e, keys, sel),
-		frontierID:    &frontier{env: e, keys: &keys.Frontier, plotter: plotter{e}},
+		frontierID:    &frontier{env: e, keys: &keys.Frontier, plotter: plotter{e, sel}},
 		journalID:     &journal{env: e, keys: &keys.Text},
 		settingsID:    &settings{env: e, keys: &keys.Settings},
 		restoreID:     &restorePoints{env: e, keys: &keys.Restore},

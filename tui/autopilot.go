@@ -61,7 +61,7 @@ func newAutopilotScreen(e *env, k *keyMap, sel *selection) *autopilotScreen {
 		env:     e,
 		keys:    &k.Autopilot,
 		sel:     sel,
-		plotter: plotter{e},
+		plotter: plotter{e, sel},
 		draft:   autopilot.DefaultSettings(),
 	}
 }

@@ -30,6 +30,9 @@ func (c *canvas) put(col, row int, char rune, style *lipgloss.Style) {
 	}
 }
 
+// at is the character of a cell; 0 is a blank.
+func (c *canvas) at(col, row int) rune { return c.cells[row*c.cols+col].char }
+
 // blank reports whether so many cells of a row are free.
 func (c *canvas) blank(col, row, n int) bool {
 	if col < 0 || row < 0 || row >= c.rows || col+n > c.cols {

@@ -19,6 +19,7 @@ var plotKinds = []plotKind{
 	configpb.Preferences_TEST_LOSS,
 	configpb.Preferences_RATE,
 	configpb.Preferences_SPARSITY,
+	configpb.Preferences_LAYERS,
 	configpb.Preferences_SPEED,
 }
 
@@ -27,10 +28,10 @@ type curve struct {
 	name   string
 	series session.Series
 	style  lipgloss.Style
-	char   string // what stands for it where no colour does
-	named  bool   // it stands at its end, whatever the colours
-	dots   bool   // each point was measured, and is a dot
-	gaps   bool   // where points are missing there is no line
+	char   string         // what stands for it where no colour does
+	named  bool           // it stands at its end, whatever the colours
+	dots   session.Series // points that are marked: those of a test, of now
+	gaps   bool           // where points are missing there is no line
 }
 
 // plotted is a plot's title, its curves, the last drawn on top, and what it says of now.
@@ -39,6 +40,7 @@ type plotted struct {
 	detail      string // how the curves were made
 	nothing     string // what is said where there are no values
 	curves      []curve
+	left        int // curves that are left out, where they are many
 	unit        unit
 	fraction    bool // no axis beyond 0 and 1
 
@@ -104,6 +106,7 @@ var plotDefs = map[plotKind]plotDef{
 		percentUnit,
 		false,
 	},
+	configpb.Preferences_LAYERS: {title: "Kept by layer", unit: percentUnit},
 	configpb.Preferences_SPEED: {
 		"Speed",
 		"it/s",
@@ -119,14 +122,18 @@ var plotDefs = map[plotKind]plotDef{
 func (p plotter) gather(k plotKind) plotted {
 	d := plotDefs[k]
 	out := plotted{title: d.title, unit: d.unit, fraction: d.unit == percentUnit, nothing: "no values yet"}
-	p.others(&out, &d)
-	if k == configpb.Preferences_LOSS {
+	switch k {
+	case configpb.Preferences_LAYERS:
+		p.layers(&out)
+		return out
+	case configpb.Preferences_LOSS:
+		p.others(&out, &d)
 		p.losses(&out)
 		return out
 	}
+	p.others(&out, &d)
 	own := d.of(p.snap)
-	out.curves = append(out.curves,
-		curve{name: d.curve, series: *own, style: p.theme.accent, char: "*", dots: d.tested})
+	out.curves = append(out.curves, d.tests(curve{name: d.curve, series: *own, style: p.theme.accent, char: "*"}))
 	if _, x, ok := own.Last(); ok {
 		out.note = d.format(x)
 	}
@@ -136,9 +143,17 @@ func (p plotter) gather(k plotKind) plotted {
 // others adds the curves of the runs that this one is compared with.
 func (p plotter) others(out *plotted, d *plotDef) {
 	for i, o := range p.compare {
-		out.curves = append(out.curves, curve{name: p.theme.text(o.Name), series: *d.ofOther(o.History),
-			style: p.theme.distinct(i + 1), char: letter(i), named: true, dots: d.tested})
+		out.curves = append(out.curves, d.tests(curve{name: p.theme.text(o.Name), series: *d.ofOther(o.History),
+			style: p.theme.distinct(i + 1), char: letter(i), named: true}))
 	}
+}
+
+// tests marks the points of a curve, where each was a test.
+func (d *plotDef) tests(c curve) curve {
+	if d.tested {
+		c.dots = c.series
+	}
+	return c
 }
 
 // letter stands for one of several curves.
@@ -150,7 +165,8 @@ func (p plotter) losses(out *plotted) {
 	smooth, how := p.smoothing.of(s)
 	out.curves = append(out.curves, curve{name: "raw", series: s.Losses, style: t.dim, char: ".", gaps: true})
 	if len(s.TestLoss.Values) > 0 {
-		out.curves = append(out.curves, curve{name: "test", series: s.TestLoss, style: t.distinct(1), char: "o", dots: true})
+		out.curves = append(out.curves, curve{name: "test", series: s.TestLoss, style: t.distinct(1), char: "o",
+			dots: s.TestLoss})
 	}
 	out.curves = append(out.curves, curve{name: "smoothed", series: smooth, style: t.accent, char: "*", gaps: true})
 	out.detail = how

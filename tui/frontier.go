@@ -401,7 +401,7 @@ func (f *frontier) drawPlot(s *session.Search) []string {
 		allowed.Add(win.from, s.Least())
 		allowed.Add(win.to, s.Least())
 		d.curves = []curve{{name: "budget", series: allowed, style: t.warn, char: "-"},
-			{name: "accuracy", series: found, style: t.accent, char: "*", dots: true}}
+			{name: "accuracy", series: found, style: t.accent, char: "*", dots: found}}
 	}
 	title := "Frontier  accuracy against times smaller"
 	if best := s.Best(); best != nil {

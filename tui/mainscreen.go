@@ -61,7 +61,7 @@ func defaultMainKeys() mainKeys {
 
 func newMainScreen(e *env, k *keyMap, sel *selection) *mainScreen {
 	c := newChoices(e, k, sel)
-	return &mainScreen{env: e, keys: &k.Main, sel: sel, choices: c, editor: editor{e, sel, c}, plotter: plotter{e}}
+	return &mainScreen{env: e, keys: &k.Main, sel: sel, choices: c, editor: editor{e, sel, c}, plotter: plotter{e, sel}}
 }
 
 // Update implements screen.

@@ -251,15 +251,16 @@ func (p *pictures) View() []string {
 	}
 	var lines []string
 	a := pic.Area
-	legend := " blank: pruned"
+	legend := ""
 	if hasFilters(l) && a.Cols == l.Kernel[0]*l.Kernel[1] && a.Width == a.Cols {
 		lines = t.drawFilters(l, pic, p.w-4)
 		title += fmt.Sprintf(" %d to %d of %d, input channel %d of %d, iteration %s",
 			a.Row+1, a.Row+a.Rows, l.Outputs, a.Col/max(1, a.Cols)+1, channels(l), human.Count(pic.Iter))
 		legend = " " + t.weightCell(1, 1) + " positive  " + t.weightCell(1, -1) + " negative  " +
 			t.weightCell(0, 0) + " pruned"
+		legend = t.dim.Render(legend)
 	} else {
-		lines = t.drawMap(pic)
+		lines, legend = t.drawMap(pic), t.mapLegend(t.shadingOf(pic))
 		title += fmt.Sprintf(", rows %d to %d of %d, columns %d to %d of %d, iteration %s",
 			a.Row+1, a.Row+a.Rows, pic.Rows, a.Col+1, a.Col+a.Cols, pic.Cols, human.Count(pic.Iter))
 	}
@@ -267,5 +268,5 @@ func (p *pictures) View() []string {
 		lines[i] = " " + lines[i]
 	}
 	room := p.h - 3
-	return t.box(title, append(padded(firstLines(lines, room), room), t.dim.Render(legend)), p.w, p.h)
+	return t.box(title, append(padded(firstLines(lines, room), room), legend), p.w, p.h)
 }

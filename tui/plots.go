@@ -138,7 +138,8 @@ func (p *plots) reading(d plotted, win window) []string {
 	t := &p.theme
 	if p.cursor < 0 {
 		return []string{
-			" " + p.legend(&d, p.w-4), t.dim.Render(t.plain(" ←→ reads values; ▲ marks changes; ● was measured")),
+			" " + p.legend(&d, p.w-4),
+			t.dim.Render(t.plain(" ←→ reads values; ▲ marks changes; ") + t.glyph.handle + " was measured"),
 		}
 	}
 	var text strings.Builder
@@ -175,9 +176,13 @@ func (d *plotted) reads() func(float64) string {
 // legend names the curves in so many cells, as many as have room.
 func (p *plots) legend(d *plotted, w int) string {
 	t := &p.theme
-	text, left := "", 0
-	for i := len(d.curves) - 1; i >= 0; i-- { // the last drawn is the first named
+	text, left := "", d.left
+	own := len(d.curves) - 1
+	for i := range d.curves {
 		c := &d.curves[i]
+		if own >= 0 && !d.curves[own].named { // this run's, which is drawn last, is named first
+			c = &d.curves[own-i]
+		}
 		if len(c.series.Values) == 0 {
 			continue
 		}

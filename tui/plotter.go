@@ -9,7 +9,10 @@ import (
 )
 
 // plotter draws plots.
-type plotter struct{ *env }
+type plotter struct {
+	*env
+	sel *selection
+}
 
 // area is the room of a plot, and how it is drawn.
 type area struct {
@@ -121,8 +124,8 @@ func (p plotter) draw(d plotted, win window, a area) []string {
 		}
 	}
 	t.trace(&c, d.curves, values)
-	p.names(&c, d.curves, values, win)
 	p.dots(&c, d.curves, &s, win)
+	p.names(&c, d.curves, values, win)
 	if clipped >= 0 {
 		t.sayClipped(&c, clipped/win.per, &d, win)
 	}
@@ -223,17 +226,14 @@ func (p plotter) marks(win window) (line string, any bool) {
 	return c.line(0), any
 }
 
-// dots marks the points that were measured.
+// dots marks points of curves.
 func (p plotter) dots(c *canvas, curves []curve, s *scale, win window) {
 	t := &p.theme
 	dot := []rune(t.glyph.handle)[0]
 	for i := range curves {
 		of := &curves[i]
-		if !of.dots {
-			continue
-		}
-		for k, iter := range of.series.Iters {
-			h := s.place(of.series.Values[k])
+		for k, iter := range of.dots.Iters {
+			h := s.place(of.dots.Values[k])
 			if col := win.column(iter); col >= 0 && h >= 0 && h <= 1 {
 				c.put(col, t.rowOf(h, c.rows), dot, &of.style)
 			}
@@ -241,10 +241,11 @@ func (p plotter) dots(c *canvas, curves []curve, s *scale, win window) {
 	}
 }
 
-// names puts a letter at the end of the curves that have one, or, where there is no other difference, of all.
+// names puts a letter at the end of the curves that have one, or, where there is no other difference, of all. A dot at
+// that place stays.
 func (p plotter) names(c *canvas, curves []curve, heights [][]float64, win window) {
 	t := &p.theme
-	taken := map[[2]int]bool{}
+	taken, dot := map[[2]int]bool{}, []rune(t.glyph.handle)[0]
 	for i := range curves {
 		of := &curves[i]
 		if t.ascii || !of.named && !(t.mono && len(curves) > 1) {
@@ -255,7 +256,7 @@ func (p plotter) names(c *canvas, curves []curve, heights [][]float64, win windo
 				continue
 			}
 			at := [2]int{k / win.per, t.rowOf(heights[i][k], c.rows)}
-			if !taken[at] {
+			if !taken[at] && c.at(at[0], at[1]) != dot {
 				taken[at] = true
 				c.put(at[0], at[1], []rune(of.char)[0], &of.style)
 				break

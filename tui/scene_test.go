@@ -308,6 +308,8 @@ var scenes = []struct {
 	{"filtered", nil, func(a *App) { press(a, "/", "i", "p", "enter") }},
 	{"plots", nil, func(a *App) { press(a, "v") }},
 	{"plot_cursor", nil, func(a *App) { press(a, "v", "O", "left", "left", "left", "+") }},
+	{"plot_layers", layerHistories, func(a *App) { press(a, "v", "tab", "tab", "tab", "tab", "tab") }},
+	{"plot_tests", tested, func(a *App) { press(a, "v", "left", "left") }},
 	{"filters", conv1, func(a *App) { press(a, "i") }},
 	{"map", conv1, func(a *App) { press(a, "i", "tab") }},
 	{"sensitivity_none", nil, func(a *App) { press(a, "x") }},
@@ -352,6 +354,25 @@ var scenes = []struct {
 }
 
 func conv1(s *session.Snapshot) { s.Layers[0].Outputs, s.Layers[0].Kernel = 20, [2]int{5, 5} }
+
+// layerHistories gives each layer a course of what it keeps.
+func layerHistories(s *session.Snapshot) {
+	for i := range s.Layers {
+		l := &s.Layers[i]
+		end := float64(l.Kept) / float64(l.Weights)
+		for k := range 100 {
+			l.History.Add(100*k, end+(1-end)*math.Exp(-float64(k)/float64(8+5*i)))
+		}
+	}
+}
+
+// tested gives the run test losses, and changes.
+func tested(s *session.Snapshot) {
+	for i := range 25 {
+		s.TestLoss.Add(500*i, 0.03+0.5*math.Exp(-float64(i)/2))
+	}
+	s.Changes = []session.Change{changed(6000, "base_lr", "0.1", "0.01"), changed(12440, "conv2.threshold", "1.64", "1.96")}
+}
 
 func measured(s *session.Snapshot) {
 	if len(s.Layers) == 0 {

@@ -2,6 +2,9 @@ package tui
 
 import (
 	"fmt"
+	"math"
+	"slices"
+	"sort"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -11,14 +14,18 @@ import (
 	"dns-tui/model/session"
 )
 
-// sensitivity shows a small plot for each layer, accuracy against sparsity, and the selected layer in numbers.
+// sensitivity shows accuracy against sparsity: a small plot for each layer, a large one of all, and the selected layer
+// in numbers.
 type sensitivity struct {
 	*env
-	keys  *sensitivityKeys
-	sel   *selection
-	list  list // of the layers
-	point int  // of the curves
-	w, h  int
+	keys    *sensitivityKeys
+	sel     *selection
+	plotter plotter
+	list    list // of the layers
+	point   int  // of the curves
+	rows    int  // of the layers that have room
+	plot    int  // lines of the plot; 0: it has no room
+	w, h    int
 }
 
 // sensitivityKeys are the keys of the sensitivity.
@@ -41,7 +48,7 @@ func defaultSensitivityKeys() sensitivityKeys {
 // Update implements screen.
 func (s *sensitivity) Update(msg tea.Msg) intent {
 	if to, ok := msg.(travel); ok {
-		s.sel.move(to.by(s.rows()))
+		s.sel.move(to.by(s.rows))
 	}
 	a, ok := msg.(action)
 	if !ok {
@@ -69,11 +76,21 @@ func (s *sensitivity) Update(msg tea.Msg) intent {
 // Arrange implements screen.
 func (s *sensitivity) Arrange(w, h int) {
 	s.w, s.h, s.list = w, h, s.sel.list
-	s.list.fit(len(s.sel.visible), s.rows())
+	layers := len(s.sel.visible)
+	room := h - 2 - 1 - 5 // the frame, the net as it is, the selected layer in numbers
+	s.rows, s.plot = max(1, min(room, layers)), room-layers
+	if s.plot < leastPlot && room >= 2*leastPlot { // of many layers as many as have room above a plot
+		s.plot = max(leastPlot, room/2)
+		s.rows = room - s.plot
+	}
+	if s.plot < leastPlot || s.snap.Sensitivity == nil {
+		s.rows, s.plot = max(1, room), 0
+	}
+	s.list.fit(layers, s.rows)
 }
 
-// rows is how many layers have room above the selected one in numbers.
-func (s *sensitivity) rows() int { return max(1, s.h-2-1-5) }
+// leastPlot is how many lines the plot has at least.
+const leastPlot = 8
 
 // holds is how much accuracy a layer may lose and still be said to hold.
 const holds = 0.005
@@ -154,11 +171,110 @@ func (s *sensitivity) View() []string {
 	for _, l := range m.Layers {
 		name = max(name, min(ansi.StringWidth(t.text(l.Name))+1, s.w/4))
 	}
-	from, to := s.list.window(len(s.sel.visible), s.rows())
+	from, to := s.list.window(len(s.sel.visible), s.rows)
+	drawn := map[int]layerCurve{}
+	if s.plot > 0 {
+		for _, c := range s.plotter.layerCurves() {
+			drawn[c.index] = c
+		}
+	}
 	for _, i := range s.sel.visible[from:to] {
-		lines = append(lines, s.line(&s.snap.Layers[i], m, name, i == s.sel.index))
+		key := ""
+		if c, ok := drawn[i]; ok {
+			key = c.style.Render(c.char) + " "
+		} else if s.plot > 0 {
+			key = "  "
+		}
+		lines = append(lines, s.line(&s.snap.Layers[i], m, key, name, i == s.sel.index))
+	}
+	if s.plot > 0 {
+		lines = append(padded(lines, 1+s.rows), padded(s.drawPlot(m), s.plot)...)
+		words := " ● where a layer is now   │ the point that is chosen"
+		if left := len(s.snap.Layers) - len(drawn); left > 0 {
+			words += fmt.Sprintf("   %s without a line", count(left, "layer"))
+		}
+		lines = append(lines, t.dim.Render(t.plain(strings.ReplaceAll(words, "●", t.glyph.handle))))
 	}
 	return t.box(title, append(padded(lines, s.h-2-4), s.numbers(m)...), s.w, s.h)
+}
+
+// perPart is how finely the plot's axis counts sparsity.
+const perPart = 10000
+
+// drawPlot draws accuracy, or the loss where there is none, against sparsity: a line a layer, with a dot where the layer
+// is now, and a cursor at the point that is chosen.
+func (s *sensitivity) drawPlot(m *session.Sensitivity) []string {
+	d := plotted{unit: percentUnit, fraction: true, still: true, nothing: "no point yet", ruler: s.theme.sparsities}
+	if m.Base.Accuracy < 0 {
+		d.unit, d.fraction = plainUnit, false
+	}
+	for _, c := range s.plotter.layerCurves() {
+		l := &s.snap.Layers[c.index]
+		line := measuredCurve(m, l.Name)
+		now := sparsityNow(l)
+		d.curves = append(d.curves, curve{name: l.Name, series: line, style: c.style, char: c.char, named: true,
+			dots: pointOn(&line, now)})
+	}
+	win := window{from: perPart, to: perPart}
+	for i := range d.curves {
+		for _, x := range append(slices.Clip(d.curves[i].series.Iters), d.curves[i].dots.Iters...) {
+			win.from = min(win.from, x)
+		}
+	}
+	cursor := -1
+	if c := s.curveOf(); c != nil && len(c.Points) > 0 {
+		cursor = axisOf(c.Points[clamp(s.point, len(c.Points)-1)].Sparsity)
+	}
+	win.from = min(win.from, perPart-1)
+	return s.plotter.draw(d, win, area{s.w - 2, s.plot, false, false, cursor})
+}
+
+// axisOf is where a sparsity stands on the plot's axis.
+func axisOf(sparsity float64) int { return int(math.Round(perPart * sparsity)) }
+
+func sparsityNow(l *session.LayerStats) int { return axisOf(1 - fraction(l.Kept, l.Weights)) }
+
+// measuredCurve is what was measured of a layer.
+func measuredCurve(m *session.Sensitivity, layer string) session.Series {
+	var out session.Series
+	for i := range m.Layers {
+		if m.Layers[i].Name != layer {
+			continue
+		}
+		for _, p := range m.Layers[i].Points {
+			if x, n := axisOf(p.Sparsity), len(out.Iters); n == 0 || x > out.Iters[n-1] {
+				out.Iters, out.Values = append(out.Iters, x), append(out.Values, score(m.Base, p))
+			}
+		}
+	}
+	return out
+}
+
+// pointOn is the point of a curve at a place, on the line between those that were measured, or at the nearer end of it.
+func pointOn(c *session.Series, at int) session.Series {
+	n := len(c.Iters)
+	if n == 0 {
+		return session.Series{}
+	}
+	at = max(c.Iters[0], min(at, c.Iters[n-1]))
+	k := max(1, sort.SearchInts(c.Iters, at))
+	v := c.Values[0]
+	if k < n {
+		part := float64(at-c.Iters[k-1]) / float64(c.Iters[k]-c.Iters[k-1])
+		v = c.Values[k-1] + part*(c.Values[k]-c.Values[k-1])
+	}
+	return session.Series{Iters: []int{at}, Values: []float64{v}}
+}
+
+// sparsities is the ruler of a plot whose columns are sparsities.
+func (t *theme) sparsities(win window) ruler {
+	r := t.ruler(win.cols)
+	for _, x := range countTicks(win.from, win.to, max(2, win.cols/tickWidth)) {
+		col := win.column(x)
+		r.mark(col, t.glyph.tick, t.dim)
+		r.label(col, fmt.Sprintf("%g %%", float64(x)*100/perPart))
+	}
+	return r
 }
 
 func scoreText(base, p session.SensitivityPoint) string {
@@ -168,7 +284,7 @@ func scoreText(base, p session.SensitivityPoint) string {
 	return number(p.Loss)
 }
 
-func (s *sensitivity) line(l *session.LayerStats, m *session.Sensitivity, name int, selected bool) string {
+func (s *sensitivity) line(l *session.LayerStats, m *session.Sensitivity, key string, name int, selected bool) string {
 	t := &s.theme
 	var points []session.SensitivityPoint
 	for i := range m.Layers {
@@ -189,7 +305,7 @@ func (s *sensitivity) line(l *session.LayerStats, m *session.Sensitivity, name i
 	for _, r := range t.spark(values, len(values)) {
 		bars.WriteString(strings.Repeat(string(r), 3))
 	}
-	text := cursor + n + t.accent.Render(t.fit(bars.String(), 24)) +
+	text := cursor + key + n + t.accent.Render(t.fit(bars.String(), 24)) +
 		"  now " + t.fitRight(percent(1-fraction(l.Kept, l.Weights)), 8)
 	if best, ok := holdsTo(m.Base, points); ok && len(points) > 1 {
 		text += "  holds to " + percent(best)

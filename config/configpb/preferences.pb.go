@@ -149,35 +149,51 @@ func (Preferences_Glyphs) EnumDescriptor() ([]byte, []int) {
 	return file_preferences_proto_rawDescGZIP(), []int{0, 1}
 }
 
-// Plots of the main screen, from the top.
+// Plots of the main screen, from the top. LOSS is the loss of training and of tests, LAYERS what each layer keeps,
+// GPU the use of the device in percent.
 type Preferences_Plot int32
 
 const (
-	Preferences_LOSS      Preferences_Plot = 0
-	Preferences_ACCURACY  Preferences_Plot = 1
-	Preferences_RATE      Preferences_Plot = 2
-	Preferences_SPARSITY  Preferences_Plot = 3
-	Preferences_SPEED     Preferences_Plot = 4
-	Preferences_TEST_LOSS Preferences_Plot = 5
+	Preferences_LOSS        Preferences_Plot = 0
+	Preferences_ACCURACY    Preferences_Plot = 1
+	Preferences_RATE        Preferences_Plot = 2
+	Preferences_SPARSITY    Preferences_Plot = 3
+	Preferences_SPEED       Preferences_Plot = 4
+	Preferences_TEST_LOSS   Preferences_Plot = 5
+	Preferences_LAYERS      Preferences_Plot = 6
+	Preferences_IMAGES      Preferences_Plot = 7
+	Preferences_GPU         Preferences_Plot = 8
+	Preferences_MEMORY      Preferences_Plot = 9
+	Preferences_TEMPERATURE Preferences_Plot = 10
 )
 
 // Enum value maps for Preferences_Plot.
 var (
 	Preferences_Plot_name = map[int32]string{
-		0: "LOSS",
-		1: "ACCURACY",
-		2: "RATE",
-		3: "SPARSITY",
-		4: "SPEED",
-		5: "TEST_LOSS",
+		0:  "LOSS",
+		1:  "ACCURACY",
+		2:  "RATE",
+		3:  "SPARSITY",
+		4:  "SPEED",
+		5:  "TEST_LOSS",
+		6:  "LAYERS",
+		7:  "IMAGES",
+		8:  "GPU",
+		9:  "MEMORY",
+		10: "TEMPERATURE",
 	}
 	Preferences_Plot_value = map[string]int32{
-		"LOSS":      0,
-		"ACCURACY":  1,
-		"RATE":      2,
-		"SPARSITY":  3,
-		"SPEED":     4,
-		"TEST_LOSS": 5,
+		"LOSS":        0,
+		"ACCURACY":    1,
+		"RATE":        2,
+		"SPARSITY":    3,
+		"SPEED":       4,
+		"TEST_LOSS":   5,
+		"LAYERS":      6,
+		"IMAGES":      7,
+		"GPU":         8,
+		"MEMORY":      9,
+		"TEMPERATURE": 10,
 	}
 )
 
@@ -452,7 +468,7 @@ var File_preferences_proto protoreflect.FileDescriptor
 
 const file_preferences_proto_rawDesc = "" +
 	"\n" +
-	"\x11preferences.proto\x12\rdnstui.config\"\xc2\x05\n" +
+	"\x11preferences.proto\x12\rdnstui.config\"\x81\x06\n" +
 	"\vPreferences\x12<\n" +
 	"\x05theme\x18\x01 \x01(\x0e2 .dnstui.config.Preferences.Theme:\x04AUTOR\x05theme\x12?\n" +
 	"\x06glyphs\x18\x02 \x01(\x0e2!.dnstui.config.Preferences.Glyphs:\x04BESTR\x06glyphs\x12\x1d\n" +
@@ -474,14 +490,23 @@ const file_preferences_proto_rawDesc = "" +
 	"\x04BEST\x10\x00\x12\v\n" +
 	"\aBRAILLE\x10\x01\x12\t\n" +
 	"\x05BLOCK\x10\x02\x12\t\n" +
-	"\x05ASCII\x10\x03\"P\n" +
+	"\x05ASCII\x10\x03\"\x8e\x01\n" +
 	"\x04Plot\x12\b\n" +
 	"\x04LOSS\x10\x00\x12\f\n" +
 	"\bACCURACY\x10\x01\x12\b\n" +
 	"\x04RATE\x10\x02\x12\f\n" +
 	"\bSPARSITY\x10\x03\x12\t\n" +
 	"\x05SPEED\x10\x04\x12\r\n" +
-	"\tTEST_LOSS\x10\x05\">\n" +
+	"\tTEST_LOSS\x10\x05\x12\n" +
+	"\n" +
+	"\x06LAYERS\x10\x06\x12\n" +
+	"\n" +
+	"\x06IMAGES\x10\a\x12\a\n" +
+	"\x03GPU\x10\b\x12\n" +
+	"\n" +
+	"\x06MEMORY\x10\t\x12\x0f\n" +
+	"\vTEMPERATURE\x10\n" +
+	"\">\n" +
 	"\x05Alert\x12\f\n" +
 	"\bNO_ALERT\x10\x00\x12\b\n" +
 	"\x04BELL\x10\x01\x12\t\n" +
