@@ -165,3 +165,28 @@ func (m images) count(near string) (n int, err error) {
 	first, end, err := dataset.Range(*m.records, n, source)
 	return end - first, err
 }
+
+// Reads is what a net reads its images from.
+type Reads struct {
+	Source string // the database or list, as it was found
+	Batch  int
+	Images int     // 0: it is not there
+	Scale  float64 // by which pixels are multiplied
+	Err    error   // why it cannot be read
+}
+
+// ImagesOf says what the first layer of a net that reads images, in a state, reads them from; nil where none does.
+func ImagesOf(f *caffe.NetFile, state *caffepb.NetState) *Reads {
+	layers := imageLayers(f, state)
+	if len(layers) == 0 {
+		return nil
+	}
+	l := proto.CloneOf(f.Net.Layer[layers[0]])
+	m := imagesOf(l)
+	r := &Reads{Batch: batchOf(l), Scale: caffe.Widen(l.GetTransformParam().GetScale())}
+	if *m.source != nil {
+		r.Source = Resolve(**m.source, f.Path)
+	}
+	r.Images, r.Err = m.count(f.Path)
+	return r
+}

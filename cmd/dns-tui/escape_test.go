@@ -195,6 +195,12 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 			{"export", at("x.caffemodel"), at("y.caffemodel")},
 			{"export", at("none"), at("y")},
 		},
+		"new": {
+			{"new", net, "--yes", "--out", at("n.prototxt")},
+			{"new", net, "--yes", "--out", at("n2.prototxt"), "--weights", weights},
+			{"new", net, "--yes", "--out", at("none/n.prototxt")},
+			{"new", bad, "--yes"}, {"new", evil}, {"new", net, "--yes", "--target", evil},
+		},
 		"upgrade": {
 			{"upgrade", net, at("u.prototxt")},
 			{"upgrade", bad, at("u2.prototxt")},

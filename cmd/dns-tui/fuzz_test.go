@@ -68,6 +68,7 @@ var readers = [][]string{
 	{"inspect", "IN"},
 	{"export", "IN", "OUT.caffemodel"},
 	{"upgrade", "IN", "OUT.prototxt"},
+	{"new", "IN", "--yes", "--out", "OUT.new.prototxt", "--force"},
 	{"draw", "IN", "OUT.svg"},
 }
 

@@ -24,12 +24,18 @@ import (
 
 var updateGolden = flag.Bool("update", false, "write the golden files anew")
 
+// testdata is the folder of golden files, also where a test has gone to another.
+var testdata = func() string {
+	dir, _ := os.Getwd()
+	return filepath.Join(dir, "testdata")
+}()
+
 // golden holds text against a file of testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
+	path := filepath.Join(testdata, name)
 	if *updateGolden {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
+		if err := os.MkdirAll(testdata, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {

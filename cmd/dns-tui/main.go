@@ -52,6 +52,7 @@ func subcommands() []subcommand {
 			"find the smallest net within an accuracy budget, on held-out images",
 			runSearch,
 		},
+		{"new", "NET", "ask five questions, and write a solver that fine-tunes and prunes a net", runNew},
 		{"runs", "", "list active runs, with or without a terminal", runRuns},
 		{"attach", "[RUN]", "open the UI on an active run", runAttach},
 		{
