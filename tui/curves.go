@@ -2,10 +2,12 @@ package tui
 
 import (
 	"fmt"
+	"strings"
 
 	"charm.land/lipgloss/v2"
 
 	"dns-tui/config/configpb"
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -21,6 +23,14 @@ var plotKinds = []plotKind{
 	configpb.Preferences_SPARSITY,
 	configpb.Preferences_LAYERS,
 	configpb.Preferences_SPEED,
+}
+
+// systemKinds are the plots of how the machine does, which the plot screen has on one page, after the others.
+var systemKinds = []plotKind{
+	configpb.Preferences_IMAGES,
+	configpb.Preferences_GPU,
+	configpb.Preferences_MEMORY,
+	configpb.Preferences_TEMPERATURE,
 }
 
 // curve is one line of a plot.
@@ -57,65 +67,95 @@ type plotDef struct {
 	ofOther      func(*session.History) *session.Series
 	format       func(float64) string
 	unit         unit
-	tested       bool // it has a value where a test was made
+	tested       bool                           // it has a value where a test was made
+	missing      func(*session.Snapshot) string // why there may be none; nil: there are none yet
 }
 
 var plotDefs = map[plotKind]plotDef{
 	configpb.Preferences_LOSS: {
-		"Loss",
-		"smoothed",
-		func(s *session.Snapshot) *session.Series { return &s.Smooth },
-		func(h *session.History) *session.Series { return &h.Loss },
-		number,
-		plainUnit,
-		false,
+		title: "Loss", curve: "smoothed",
+		of:      func(s *session.Snapshot) *session.Series { return &s.Smooth },
+		ofOther: func(h *session.History) *session.Series { return &h.Loss },
+		format:  number,
 	},
 	configpb.Preferences_ACCURACY: {
-		"Accuracy",
-		"accuracy",
-		func(s *session.Snapshot) *session.Series { return &s.Accuracy },
-		func(h *session.History) *session.Series { return &h.Accuracy },
-		func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) },
-		percentUnit,
-		true,
+		title: "Accuracy", curve: "accuracy",
+		of:      func(s *session.Snapshot) *session.Series { return &s.Accuracy },
+		ofOther: func(h *session.History) *session.Series { return &h.Accuracy },
+		format:  func(x float64) string { return fmt.Sprintf("%.2f %%", 100*x) }, unit: percentUnit, tested: true,
 	},
 	configpb.Preferences_TEST_LOSS: {
-		"Test loss",
-		"test loss",
-		func(s *session.Snapshot) *session.Series { return &s.TestLoss },
-		func(h *session.History) *session.Series { return &h.TestLoss },
-		number,
-		plainUnit,
-		true,
+		title: "Test loss", curve: "test loss",
+		of:      func(s *session.Snapshot) *session.Series { return &s.TestLoss },
+		ofOther: func(h *session.History) *session.Series { return &h.TestLoss },
+		format:  number, tested: true,
 	},
 	configpb.Preferences_RATE: {
-		"Learning rate",
-		"rate",
-		func(s *session.Snapshot) *session.Series { return &s.Rates },
-		func(h *session.History) *session.Series { return &h.Rate },
-		number,
-		plainUnit,
-		false,
+		title: "Learning rate", curve: "rate",
+		of:      func(s *session.Snapshot) *session.Series { return &s.Rates },
+		ofOther: func(h *session.History) *session.Series { return &h.Rate },
+		format:  number,
 	},
 	configpb.Preferences_SPARSITY: {
-		"Kept",
-		"kept",
-		func(s *session.Snapshot) *session.Series { return &s.KeptFraction },
-		func(h *session.History) *session.Series { return &h.Kept },
-		percent,
-		percentUnit,
-		false,
+		title: "Kept", curve: "kept",
+		of:      func(s *session.Snapshot) *session.Series { return &s.KeptFraction },
+		ofOther: func(h *session.History) *session.Series { return &h.Kept },
+		format:  percent, unit: percentUnit,
+	},
+	configpb.Preferences_IMAGES: {
+		title: "Images", curve: "images/s", of: imagesPerSecond,
+		format: func(v float64) string { return human.Count(int(v+0.5)) + " images/s" },
+		missing: func(s *session.Snapshot) string {
+			if s.BatchSize == 0 {
+				return "the batch size is not known"
+			}
+			return ""
+		},
+	},
+	configpb.Preferences_GPU: {
+		title: "GPU use", curve: "in use", unit: percentUnit, format: percent, missing: noHealth,
+		of: func(s *session.Snapshot) *session.Series { return &s.Utilization },
+	},
+	configpb.Preferences_MEMORY: {
+		title: "GPU memory", curve: "in use", unit: byteUnit, missing: noHealth,
+		of:     func(s *session.Snapshot) *session.Series { return &s.DeviceMemory },
+		format: func(v float64) string { return human.ShortBytes(int64(v)) },
+	},
+	configpb.Preferences_TEMPERATURE: {
+		title: "GPU temperature", curve: "°C", missing: noHealth,
+		of:     func(s *session.Snapshot) *session.Series { return &s.Temperature },
+		format: func(v float64) string { return fmt.Sprintf("%.0f °C", v) },
 	},
 	configpb.Preferences_LAYERS: {title: "Kept by layer", unit: percentUnit},
 	configpb.Preferences_SPEED: {
-		"Speed",
-		"it/s",
-		func(s *session.Snapshot) *session.Series { return &s.Speed },
-		func(h *session.History) *session.Series { return &h.Speed },
-		rate,
-		plainUnit,
-		false,
+		title: "Speed", curve: "it/s",
+		of:      func(s *session.Snapshot) *session.Series { return &s.Speed },
+		ofOther: func(h *session.History) *session.Series { return &h.Speed },
+		format:  rate,
 	},
+}
+
+// imagesPerSecond is the speed in images.
+func imagesPerSecond(s *session.Snapshot) *session.Series {
+	if s.BatchSize == 0 {
+		return &session.Series{}
+	}
+	out := &session.Series{Iters: s.Speed.Iters, Values: make([]float64, len(s.Speed.Values))}
+	for i, v := range s.Speed.Values {
+		out.Values[i] = v * float64(s.BatchSize)
+	}
+	return out
+}
+
+// noHealth says why nothing is known of a GPU's health.
+func noHealth(s *session.Snapshot) string {
+	switch {
+	case strings.HasPrefix(s.Device, "host"):
+		return "no GPU"
+	case !s.Health.Known:
+		return "this GPU does not tell it"
+	}
+	return ""
 }
 
 // gather collects the curves of a plot.
@@ -131,17 +171,25 @@ func (p plotter) gather(k plotKind) plotted {
 		p.losses(&out)
 		return out
 	}
+	if d.missing != nil {
+		if why := d.missing(p.snap); why != "" {
+			out.nothing = why
+		}
+	}
 	p.others(&out, &d)
 	own := d.of(p.snap)
-	out.curves = append(out.curves, d.tests(curve{name: d.curve, series: *own, style: p.theme.accent, char: "*"}))
+	out.curves = append(out.curves, d.tests(curve{name: p.theme.plain(d.curve), series: *own, style: p.theme.accent, char: "*"}))
 	if _, x, ok := own.Last(); ok {
-		out.note = d.format(x)
+		out.note = p.theme.plain(d.format(x))
 	}
 	return out
 }
 
 // others adds the curves of the runs that this one is compared with.
 func (p plotter) others(out *plotted, d *plotDef) {
+	if d.ofOther == nil {
+		return
+	}
 	for i, o := range p.compare {
 		out.curves = append(out.curves, d.tests(curve{name: p.theme.text(o.Name), series: *d.ofOther(o.History),
 			style: p.theme.distinct(i + 1), char: letter(i), named: true}))

@@ -18,7 +18,7 @@ type plots struct {
 	*env
 	keys     *plotsKeys
 	plotter  plotter
-	index    int // of plotKinds
+	index    int // of plotKinds; after them comes the page of systemKinds
 	from, to int // iterations; to of 0 is the whole run, as it grows
 	cursor   int // iteration; -1 is none
 	w, h     int
@@ -88,11 +88,22 @@ func (p *plots) act(b *binding) intent {
 // Arrange implements screen.
 func (p *plots) Arrange(w, h int) { p.w, p.h = w, h }
 
-// kind is the plot that is shown.
-func (p *plots) kind() plotKind { return plotKinds[p.index] }
+// kinds are the plots that are shown.
+func (p *plots) kinds() []plotKind {
+	if p.index < len(plotKinds) {
+		return plotKinds[p.index : p.index+1]
+	}
+	return systemKinds
+}
+
+// kind is the plot that is shown, or the first of several.
+func (p *plots) kind() plotKind { return p.kinds()[0] }
 
 // View implements screen.
 func (p *plots) View() []string {
+	if len(p.kinds()) > 1 {
+		return p.page()
+	}
 	d := p.plotter.gather(p.kind())
 	win := p.window()
 	title := d.title
@@ -131,7 +142,13 @@ func (p *plots) window() window {
 }
 
 // extent is the range of iterations of the plot's curves.
-func (p *plots) extent() (from, to int) { return extent(p.plotter.gather(p.kind()).curves) }
+func (p *plots) extent() (from, to int) {
+	var all []curve
+	for _, k := range p.kinds() {
+		all = append(all, p.plotter.gather(k).curves...)
+	}
+	return extent(all)
+}
 
 // reading says the values at the cursor and the change nearest to it; without a cursor, which line is which.
 func (p *plots) reading(d plotted, win window) []string {
@@ -167,8 +184,11 @@ func (c *curve) reading(iter, step int, reads func(float64) string) string {
 
 // reads is how a value of the plot reads, whole.
 func (d *plotted) reads() func(float64) string {
-	if d.unit == percentUnit {
+	switch d.unit {
+	case percentUnit:
 		return func(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) }
+	case byteUnit:
+		return d.value
 	}
 	return number
 }
@@ -233,7 +253,7 @@ func nearest(iters []int, at int) int {
 }
 
 func (p *plots) turn(by int) {
-	n := len(plotKinds)
+	n := len(plotKinds) + 1
 	p.index = (p.index + by + n) % n
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dns-tui/config/configpb"
+	"dns-tui/human"
 )
 
 // plotter draws plots.
@@ -305,6 +306,8 @@ func (d *plotted) value(v float64) string {
 	switch a := math.Abs(v); {
 	case d.unit == percentUnit:
 		return percent(v)
+	case d.unit == byteUnit:
+		return human.ShortBytes(int64(v))
 	case a >= 100 && a < 1e5:
 		return fmt.Sprintf("%.0f", v)
 	case a >= 10 && a < 1e5:

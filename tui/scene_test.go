@@ -310,6 +310,9 @@ var scenes = []struct {
 	{"plot_cursor", nil, func(a *App) { press(a, "v", "O", "left", "left", "left", "+") }},
 	{"plot_layers", layerHistories, func(a *App) { press(a, "v", "tab", "tab", "tab", "tab", "tab") }},
 	{"plot_tests", tested, func(a *App) { press(a, "v", "left", "left") }},
+	{"plot_system", onGPU, func(a *App) { press(a, "v", "shift+tab") }},
+	{"plot_system_cursor", onGPU, func(a *App) { press(a, "v", "shift+tab", "left", "left") }},
+	{"plot_system_none", nil, func(a *App) { press(a, "v", "shift+tab") }},
 	{"filters", conv1, func(a *App) { press(a, "i") }},
 	{"map", conv1, func(a *App) { press(a, "i", "tab") }},
 	{"sensitivity_none", nil, func(a *App) { press(a, "x") }},
@@ -363,6 +366,18 @@ func layerHistories(s *session.Snapshot) {
 		for k := range 100 {
 			l.History.Add(100*k, end+(1-end)*math.Exp(-float64(k)/float64(8+5*i)))
 		}
+	}
+}
+
+// onGPU is a run on a GPU whose health is known.
+func onGPU(s *session.Snapshot) {
+	s.Device, s.BatchSize = "NVIDIA H100 80GB HBM3", 64
+	s.Health = gpu.Health{Known: true, Utilization: 62, Memory: 1300 << 20, Temperature: 58}
+	for i := range 100 {
+		s.Speed.Add(120*i, 310+20*math.Sin(float64(i)/5))
+		s.Utilization.Add(120*i, 0.6+0.1*math.Sin(float64(i)/7))
+		s.DeviceMemory.Add(120*i, float64(int64(1200+i)<<20))
+		s.Temperature.Add(120*i, 58-20*math.Exp(-float64(i)/10))
 	}
 }
 

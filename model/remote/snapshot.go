@@ -16,6 +16,11 @@ func series(s *session.Snapshot) []*session.Series {
 	return []*session.Series{&s.Losses, &s.Smooth, &s.Accuracy, &s.TestLoss, &s.Rates, &s.KeptFraction, &s.Speed}
 }
 
+// deviceSeries lists those of the device, in the order of State.device_series.
+func deviceSeries(s *session.Snapshot) []*session.Series {
+	return []*session.Series{&s.Utilization, &s.DeviceMemory, &s.Temperature}
+}
+
 // encodeSnapshot turns a snapshot into a message, as far as it differs from the one that was sent before; nil sends
 // all.
 func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
@@ -103,6 +108,10 @@ func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 	then := series(o)
 	for i, c := range series(s) {
 		m.Series = append(m.Series, encodeSeries(c, then[i]))
+	}
+	then = deviceSeries(o)
+	for i, c := range deviceSeries(s) {
+		m.DeviceSeries = append(m.DeviceSeries, encodeSeries(c, then[i]))
 	}
 	for i := range s.Layers {
 		l, was := &s.Layers[i], &session.LayerStats{}
@@ -243,6 +252,15 @@ func decodeSnapshot(m *remotepb.State, before *session.Snapshot) (*session.Snaps
 	}
 	for i, c := range curves {
 		if err := decodeSeries(m.Series[i], c); err != nil {
+			return nil, err
+		}
+	}
+	curves = deviceSeries(s)
+	if n := len(m.DeviceSeries); n != 0 && n < len(curves) { // more are a newer program's
+		return nil, fmt.Errorf("%d curves of the device; wanted %d", n, len(curves))
+	}
+	for i, c := range curves[:min(len(curves), len(m.DeviceSeries))] {
+		if err := decodeSeries(m.DeviceSeries[i], c); err != nil {
 			return nil, err
 		}
 	}

@@ -194,6 +194,7 @@ func TestEveryFieldArrives(t *testing.T) {
 	}
 	for _, c := range []*session.Series{
 		&s.Losses, &s.Smooth, &s.Rates, &s.KeptFraction, &s.Speed, &s.Accuracy, &s.TestLoss,
+		&s.Utilization, &s.DeviceMemory, &s.Temperature,
 	} {
 		c.Values = c.Values[:len(c.Iters)]
 	}
@@ -221,6 +222,46 @@ func TestEveryFieldArrives(t *testing.T) {
 	}
 	if d := cmp.Diff(s, got, same...); d != "" {
 		t.Errorf("differs (-sent +arrived):\n%s", d)
+	}
+}
+
+// Curves of the device are sent as they grow, and a run of a program that has none is read without them, as its own are
+// passed over by a viewer that knows none.
+func TestDeviceCurves(t *testing.T) {
+	before := &session.Snapshot{Hyper: &config.Hyper{}}
+	before.Utilization.Add(1, 0.5)
+	before.DeviceMemory.Add(1, 1<<30)
+	before.Temperature.Add(1, 40)
+	after := *before
+	after.Utilization.Add(2, 0.75)
+	after.DeviceMemory.Add(2, 2<<30)
+	after.Temperature.Add(2, 41)
+	got, err := decodeSnapshot(encodeSnapshot(before, nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := encodeSnapshot(&after, before)
+	if n := len(m.DeviceSeries[0].Values); n != 1 {
+		t.Errorf("%d points are sent, of which one is new", n)
+	}
+	if got, err = decodeSnapshot(m, got); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range deviceSeries(got) {
+		want := deviceSeries(&after)[i]
+		if !cmp.Equal(c.Iters, want.Iters) || !cmp.Equal(c.Values, want.Values) {
+			t.Errorf("curve %d arrives as %v %v, wanted %v %v", i, c.Iters, c.Values, want.Iters, want.Values)
+		}
+	}
+	older := encodeSnapshot(before, nil)
+	older.DeviceSeries = nil
+	if got, err := decodeSnapshot(older, nil); err != nil || len(got.Utilization.Values) != 0 {
+		t.Errorf("a run without them: %v, %v", got, err)
+	}
+	cut := encodeSnapshot(before, nil)
+	cut.DeviceSeries = cut.DeviceSeries[:2]
+	if _, err := decodeSnapshot(cut, nil); err == nil {
+		t.Error("two of three are taken")
 	}
 }
 

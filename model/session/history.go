@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"dns-tui/config"
+	"dns-tui/gpu"
 	"dns-tui/model"
 	"dns-tui/model/solver"
 )
@@ -130,6 +131,7 @@ func (h *layerHistory) cut(iter int) {
 // curves are what a run's plots show.
 type curves struct {
 	loss, smoothed, accuracy, testLoss, rate, kept, speed Series
+	utilization, memory, temperature                      Series // of the device
 	layers                                                []layerHistory
 }
 
@@ -137,7 +139,8 @@ func newCurves(s *solver.Solver) curves { return curves{layers: make([]layerHist
 
 // all lists the curves of the whole run.
 func (c *curves) all() []*Series {
-	return []*Series{&c.loss, &c.smoothed, &c.accuracy, &c.testLoss, &c.rate, &c.kept, &c.speed}
+	return []*Series{&c.loss, &c.smoothed, &c.accuracy, &c.testLoss, &c.rate, &c.kept, &c.speed,
+		&c.utilization, &c.memory, &c.temperature}
 }
 
 // cut drops what came after an iteration.
@@ -246,10 +249,15 @@ func (c *curves) operated(s *solver.Solver) {
 	}
 }
 
-// ran takes in how fast the run is.
-func (c *curves) ran(iter int, perSecond float64) {
+// ran takes in how fast the run is, and how its device is.
+func (c *curves) ran(iter int, perSecond float64, h gpu.Health) {
 	if perSecond > 0 {
 		c.speed.Add(iter, perSecond)
+	}
+	if h.Known {
+		c.utilization.Add(iter, float64(h.Utilization)/100)
+		c.memory.Add(iter, float64(h.Memory))
+		c.temperature.Add(iter, float64(h.Temperature))
 	}
 }
 
@@ -266,6 +274,8 @@ func (c *curves) show(sn *Snapshot, s *solver.Solver, hist []*solver.Histogram) 
 	sn.Losses, sn.Smooth = c.loss.view(), c.smoothed.view()
 	sn.Accuracy, sn.TestLoss = c.accuracy.view(), c.testLoss.view()
 	sn.Rates, sn.KeptFraction, sn.Speed = c.rate.view(), c.kept.view(), c.speed.view()
+	sn.Utilization, sn.DeviceMemory = c.utilization.view(), c.memory.view()
+	sn.Temperature = c.temperature.view()
 	for i, p := range s.Layers() {
 		st := layerStats(p, s.Hyper().Layer(p.Name), hist[i], &c.layers[i])
 		st.Forecast = s.Forecast(p)

@@ -218,7 +218,7 @@ func (t *Trainer) endDescent() error {
 func (t *Trainer) afterIteration(shown, saves bool) error {
 	s, d := t.solver, &t.display
 	if d.ran(s.Iter) {
-		t.curves.ran(s.Iter, d.perSecond())
+		t.curves.ran(s.Iter, d.perSecond(), s.Device().Health())
 	}
 	t.rec.measure(false, d.lossNow(), d.perSecond())
 	if shown {

@@ -52,6 +52,9 @@ type Snapshot struct {
 	Speed               Series // iterations a second
 	Accuracy            Series
 	TestLoss            Series
+	Utilization         Series              // of the device, a fraction, where its health is known
+	DeviceMemory        Series              // bytes in use on it, by all programs
+	Temperature         Series              // °C
 	Tests               []solver.TestResult // the last of each test net
 	Tested, ToTest      int                 // batches, while Testing
 	Events              []Event             // oldest first

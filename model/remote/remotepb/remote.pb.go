@@ -3684,8 +3684,10 @@ type State struct {
 	// Those after the last that were sent.
 	Events []*Event `protobuf:"bytes,37,rep,name=events,proto3" json:"events,omitempty"`
 	// The run's curves in the order of session.Snapshot.
-	Series        []*Series `protobuf:"bytes,38,rep,name=series,proto3" json:"series,omitempty"`
-	Layers        []*Layer  `protobuf:"bytes,39,rep,name=layers,proto3" json:"layers,omitempty"`
+	Series []*Series `protobuf:"bytes,38,rep,name=series,proto3" json:"series,omitempty"`
+	Layers []*Layer  `protobuf:"bytes,39,rep,name=layers,proto3" json:"layers,omitempty"`
+	// Use, memory and temperature of the device. A run of an older program has none, and a viewer of one passes over them.
+	DeviceSeries  []*Series `protobuf:"bytes,60,rep,name=device_series,json=deviceSeries,proto3" json:"device_series,omitempty"`
 	HyperV2       []byte    `protobuf:"bytes,30,opt,name=hyper_v2,json=hyperV2,proto3,oneof" json:"hyper_v2,omitempty"`
 	PendingV2     []byte    `protobuf:"bytes,31,opt,name=pending_v2,json=pendingV2,proto3,oneof" json:"pending_v2,omitempty"`
 	PlansV2       []byte    `protobuf:"bytes,32,opt,name=plans_v2,json=plansV2,proto3,oneof" json:"plans_v2,omitempty"`
@@ -4031,6 +4033,13 @@ func (x *State) GetSeries() []*Series {
 func (x *State) GetLayers() []*Layer {
 	if x != nil {
 		return x.Layers
+	}
+	return nil
+}
+
+func (x *State) GetDeviceSeries() []*Series {
+	if x != nil {
+		return x.DeviceSeries
 	}
 	return nil
 }
@@ -6896,7 +6905,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x04iter\x18\x06 \x01(\x03R\x04iter\x12\x12\n" +
 	"\x04kept\x18\a \x01(\fR\x04kept\x12\x12\n" +
 	"\x04mean\x18\b \x01(\fR\x04mean\x12\x10\n" +
-	"\x03max\x18\t \x01(\x01R\x03max\"\xf6\r\n" +
+	"\x03max\x18\t \x01(\x01R\x03max\"\xb2\x0e\n" +
 	"\x05State\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n" +
@@ -6945,7 +6954,8 @@ const file_remote_proto_rawDesc = "" +
 	"\x06saving\x183 \x01(\bR\x06saving\x12,\n" +
 	"\x06events\x18% \x03(\v2\x14.dnstui.remote.EventR\x06events\x12-\n" +
 	"\x06series\x18& \x03(\v2\x15.dnstui.remote.SeriesR\x06series\x12,\n" +
-	"\x06layers\x18' \x03(\v2\x14.dnstui.remote.LayerR\x06layers\x12\x1e\n" +
+	"\x06layers\x18' \x03(\v2\x14.dnstui.remote.LayerR\x06layers\x12:\n" +
+	"\rdevice_series\x18< \x03(\v2\x15.dnstui.remote.SeriesR\fdeviceSeries\x12\x1e\n" +
 	"\bhyper_v2\x18\x1e \x01(\fH\x00R\ahyperV2\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"pending_v2\x18\x1f \x01(\fH\x01R\tpendingV2\x88\x01\x01\x12\x1e\n" +
@@ -7348,42 +7358,43 @@ var file_remote_proto_depIdxs = []int32{
 	54, // 62: dnstui.remote.State.events:type_name -> dnstui.remote.Event
 	68, // 63: dnstui.remote.State.series:type_name -> dnstui.remote.Series
 	69, // 64: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
-	51, // 65: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
-	52, // 66: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
-	50, // 67: dnstui.remote.Search.trying:type_name -> dnstui.remote.SearchTry
-	34, // 68: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
-	12, // 69: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
-	58, // 70: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
-	11, // 71: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
-	11, // 72: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
-	59, // 73: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
-	11, // 74: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
-	11, // 75: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
-	11, // 76: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
-	60, // 77: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
-	61, // 78: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
-	62, // 79: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
-	42, // 80: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
-	63, // 81: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
-	64, // 82: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
-	65, // 83: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
-	66, // 84: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
-	67, // 85: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
-	20, // 86: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
-	56, // 87: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
-	57, // 88: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
-	55, // 89: dnstui.remote.Event.run_begun:type_name -> dnstui.remote.RunBegun
-	11, // 90: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
-	38, // 91: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
-	68, // 92: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
-	71, // 93: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
-	72, // 94: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
-	70, // 95: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
-	96, // [96:96] is the sub-list for method output_type
-	96, // [96:96] is the sub-list for method input_type
-	96, // [96:96] is the sub-list for extension type_name
-	96, // [96:96] is the sub-list for extension extendee
-	0,  // [0:96] is the sub-list for field type_name
+	68, // 65: dnstui.remote.State.device_series:type_name -> dnstui.remote.Series
+	51, // 66: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
+	52, // 67: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
+	50, // 68: dnstui.remote.Search.trying:type_name -> dnstui.remote.SearchTry
+	34, // 69: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
+	12, // 70: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
+	58, // 71: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
+	11, // 72: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
+	11, // 73: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
+	59, // 74: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
+	11, // 75: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
+	11, // 76: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
+	11, // 77: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
+	60, // 78: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
+	61, // 79: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
+	62, // 80: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
+	42, // 81: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
+	63, // 82: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
+	64, // 83: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
+	65, // 84: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
+	66, // 85: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
+	67, // 86: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
+	20, // 87: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
+	56, // 88: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
+	57, // 89: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
+	55, // 90: dnstui.remote.Event.run_begun:type_name -> dnstui.remote.RunBegun
+	11, // 91: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
+	38, // 92: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
+	68, // 93: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
+	71, // 94: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
+	72, // 95: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
+	70, // 96: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
+	97, // [97:97] is the sub-list for method output_type
+	97, // [97:97] is the sub-list for method input_type
+	97, // [97:97] is the sub-list for extension type_name
+	97, // [97:97] is the sub-list for extension extendee
+	0,  // [0:97] is the sub-list for field type_name
 }
 
 func init() { file_remote_proto_init() }
