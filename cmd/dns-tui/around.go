@@ -175,6 +175,35 @@ func (a *around) solverOf(prefix string) *solverHere {
 	return found
 }
 
+// mostJournal is how large a journal may be that is read to find a run's solver.
+const mostJournal = 8 << 20
+
+// writerOf is the solver that a prefix's snapshots are of: the one here that writes there, or else the one that the
+// run's journal names; nil where neither is known.
+func (a *around) writerOf(prefix string) *solverHere {
+	if of := a.solverOf(prefix); of != nil {
+		return of
+	}
+	journal := prefix + ".journal"
+	if st, err := os.Stat(journal); err != nil || !st.Mode().IsRegular() || st.Size() > mostJournal {
+		return nil
+	}
+	lines, err := session.ReadJournal(journal)
+	if err != nil {
+		return nil
+	}
+	for _, c := range slices.Backward(lines) {
+		if c.Began == nil {
+			continue
+		}
+		if run, err := config.ReadSolver(c.Began.Solver); err == nil && run.NamesNet() {
+			return &solverHere{run}
+		}
+		return nil
+	}
+	return nil
+}
+
 // beginning is something that a person may begin with: what it is, what choosing it does, and the command for it.
 type beginning struct {
 	kind, name, what, does string
@@ -203,7 +232,7 @@ func beginnings(ctx context.Context, a *around) ([]beginning, error) {
 			"snapshot", s.path, "iteration " + human.Count(s.iter), "goes on from it",
 			[]string{someSolver, "--snapshot", s.path},
 		}
-		if of := a.solverOf(s.prefix); of != nil {
+		if of := a.writerOf(s.prefix); of != nil {
 			b.what += fmt.Sprintf(" of %s, %s", human.Count(int(of.run.Solver.GetMaxIter())), filepath.Base(of.path()))
 			b.words[0] = of.path()
 		} else {

@@ -25,7 +25,9 @@ func runHelp(ctx context.Context, e *env, args []string) error {
 	escape.Fprintf(
 		e.stdout,
 		"dns-tui trains Caffe networks and prunes them while they train (Dynamic Network Surgery).\n\n"+
-			"  dns-tui solver.prototxt      in a terminal: watch, and steer the pruning live\n\nCommands:\n",
+			"  dns-tui                      what is in this folder, to choose from: solvers, snapshots, active runs\n"+
+			"  dns-tui solver.prototxt      in a terminal: watch, and steer the pruning live\n"+
+			"  dns-tui new net.prototxt     five questions, and a solver for a net\n\nCommands:\n",
 	)
 	for _, c := range subcommands() {
 		escape.Fprintf(e.stdout, "  %-38s %s\n", c.name+" "+c.args, c.help)

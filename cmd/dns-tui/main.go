@@ -175,7 +175,7 @@ func crashReport(r any, stack []byte) string {
 // dispatch finds the command. A first argument that is no command but a file is a solver for the UI.
 func dispatch(ctx context.Context, e *env, args []string) error {
 	if len(args) == 0 {
-		return runHelp(ctx, e, nil)
+		return runStart(ctx, e)
 	}
 	name := args[0]
 	switch name {

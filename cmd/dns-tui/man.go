@@ -18,6 +18,8 @@ const manualPage = `.TH DNS\-TUI 1 "" "dns\-tui {{roff .Version}}" "User Command
 dns\-tui \- train Caffe networks and prune them while they train
 .SH SYNOPSIS
 .B dns\-tui
+.br
+.B dns\-tui
 .I SOLVER
 .br
 .B dns\-tui
@@ -28,6 +30,8 @@ dns\-tui \- train Caffe networks and prune them while they train
 dns\-tui trains networks of Caffe's prototxt files, on the CPU or on an NVIDIA GPU, and prunes them while they train by
 Dynamic Network Surgery: a pruned weight goes on receiving its gradient, and is spliced back when it grows important
 again.
+Without arguments it shows the solvers and snapshots of the working folder, and the runs that are active, to choose
+from.
 With a solver alone it opens a terminal UI, in which thresholds are chosen by what they would prune and changed while
 training runs.
 The run is a process of its own: the terminal can be left and attached again.

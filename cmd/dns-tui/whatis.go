@@ -197,7 +197,7 @@ func instead(path string, kind fileKind, command []string) []advice {
 		out = append(out, inspect)
 	case stateFile:
 		solver := someSolver
-		if s := near.solverOf(statePrefix(path)); s != nil {
+		if s := near.writerOf(statePrefix(path)); s != nil {
 			solver = s.path()
 		}
 		out = append(out, advice{"to go on from it", begin(solver, "--snapshot", path)}, inspect)

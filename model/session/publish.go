@@ -62,6 +62,9 @@ func (d *display) line(s *solver.Solver, first int) Progress {
 	}
 	now := time.Now()
 	p.Seconds, p.Iters = now.Sub(d.shown).Seconds(), max(0, p.Iter-max(first, d.shownIter))
+	if p.PerSecond == 0 && p.Iters > 0 && p.Seconds > 0 { // tests and snapshots began the measure anew
+		p.PerSecond = float64(p.Iters) / p.Seconds
+	}
 	d.shown, d.shownIter = now, p.Iter
 	for _, l := range s.Layers() {
 		p.Kept += l.Kept()
