@@ -17,12 +17,16 @@ type tableColumns struct {
 	name, weights, kept, bar, sparsity, next, threshold, state int
 }
 
-// Widths of columns of the table: a percentage, a threshold, the longest state.
+// Widths of columns of the table. A threshold has room for the one that is to come beside the one of now, where there
+// is room for words.
 const (
-	percentWidth   = 10
-	thresholdWidth = 10
-	stateWidth     = 16
-	nameWidth      = 10
+	sparsityWidth  = 9
+	nextWidth      = 10
+	thresholdWidth = 12
+	briefThreshold = 8
+	stateWidth     = 15
+	nameWidth      = 8
+	countWidth     = 8
 	cursorWidth    = 2
 	leastBar       = 9
 )
@@ -31,8 +35,11 @@ const (
 // from the least important on.
 func (m *mainScreen) tableColumns(inner int) tableColumns {
 	_, total := m.snap.Kept()
-	count := max(8, len(human.Count(total))) + 1
-	c := tableColumns{sparsity: percentWidth, next: percentWidth, threshold: thresholdWidth}
+	count := max(countWidth, len(human.Count(total))+1)
+	c := tableColumns{sparsity: sparsityWidth, next: nextWidth, threshold: thresholdWidth}
+	if inner < 60 {
+		c.threshold = briefThreshold
+	}
 	for _, i := range m.sel.visible {
 		c.name = max(c.name, ansi.StringWidth(m.theme.text(m.snap.Layers[i].Name))+1)
 	}
@@ -66,7 +73,7 @@ func (c *tableColumns) row(t *theme, cursor, name, weights, kept, bar, sparsity,
 	}
 	s.WriteString(t.fitRight(sparsity, c.sparsity) + t.fitRight(next, c.next) + t.fitRight(threshold, c.threshold))
 	if c.state > 0 {
-		s.WriteString(t.fit("  "+state, c.state))
+		s.WriteString(t.fit(" "+state, c.state))
 	}
 	return s.String()
 }
@@ -75,7 +82,11 @@ func (c *tableColumns) row(t *theme, cursor, name, weights, kept, bar, sparsity,
 func (m *mainScreen) layers(w, h int) []string {
 	t, inner := &m.theme, w-2
 	c, visible := m.tableColumns(inner), m.sel.visible
-	head := c.row(t, "", "layer", "weights", "kept", "", "sparsity", t.plain("→ next"), "threshold",
+	threshold := "threshold"
+	if c.threshold < len(threshold) {
+		threshold = "thresh."
+	}
+	head := c.row(t, "", "layer", "weights", "kept", "", "sparsity", t.plain("→ next"), threshold,
 		"state")
 	lines := []string{t.dim.Render(head)}
 	from, to := m.table.window(len(visible), m.tableRows(h))
@@ -201,17 +212,24 @@ func timesText(kept, total int) string {
 
 func fraction(n, of int) float64 { return float64(n) / float64(max(1, of)) }
 
-// thresholdCell shows the threshold that the next surgery goes by: the one that is chosen, sent, pending or set.
+// thresholdCell shows the threshold that is set, and the one that is chosen, sent or pending.
 func (m *mainScreen) thresholdCell(l *session.LayerStats, words bool) string {
+	t := &m.theme
 	state, _ := m.choices.state(l)
-	text := fmt.Sprintf("%.3f", m.choices.threshold(l))
+	now := fmt.Sprintf("%.3f", m.snap.Hyper.Layer(l.Name).Threshold)
 	switch {
 	case state == driven:
-		return m.theme.plain("»" + text)
+		return t.plain("»" + now)
 	case !words && (state == off || state == frozen):
 		return state.String()
+	case words && (state == preview || state == sent || state == pending):
+		then := fmt.Sprintf("%.3f", m.choices.threshold(l))
+		if both := t.plain(now + "→" + then); ansi.StringWidth(both) < thresholdWidth {
+			return both
+		}
+		return then
 	}
-	return text
+	return now
 }
 
 // nextCell shows what next predicts; without a column for the state with a mark of it.

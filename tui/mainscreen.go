@@ -273,7 +273,7 @@ const editorRoom = 16
 
 // wide places them in two columns.
 func (m *mainScreen) wide(w, h int) {
-	left := w * 3 / 5
+	left := w * 5 / 8
 	right := w - left
 	table := min(m.tableHeight(), h-7)
 	edit := min(h-table, editorRoom)

@@ -181,7 +181,7 @@ func testDim(t *testing.T, a *App, rule gpu.Rule) {
 		handle, dim, rest := histogram(t, a)
 		pruned := a.sel.layer().Histogram.Pruned(mainOf(a).choices.threshold(a.sel.layer()))
 		nearest := float64(pruned) / perBin * gpu.HistogramWidth // of those that stay
-		want := 5 + position(nearest, 0, 3, 50)
+		want := 5 + position(nearest, 0, 3, 52)
 		if rule == gpu.SeedRule && handle != want {
 			t.Errorf("the handle is at %d, weights are pruned up to cell %d", handle, want)
 		}
@@ -222,7 +222,7 @@ func histogram(t *testing.T, a *App) (handle, dim, rest int) {
 	t.Helper()
 	handle, dim, rest = -1, -1, 1000
 	for line := range strings.SplitSeq(a.View().Content, "\n") {
-		row := cells(line)[:60] // of the left column
+		row := cells(line)[:62] // of the left column
 		isSlider := func(c cell) bool { return c.text == a.theme.glyph.handle }
 		text := ansi.Strip(line)
 		switch at := slices.IndexFunc(row, isSlider); {
