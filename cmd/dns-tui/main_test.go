@@ -273,6 +273,7 @@ func TestMistakes(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("DNS_TUI_RUNTIME_DIR", filepath.Join(dir, "run")) // a person's runs are left alone
 	for _, c := range []struct {
 		args []string
 		want []string

@@ -28,7 +28,7 @@ func runStart(ctx context.Context, e *env) error {
 	switch {
 	case len(list) == 0:
 		printNothing(e)
-		return nil
+		return runHelp(ctx, e, nil)
 	case noTerminal(e) != "":
 		for _, line := range tui.Lines(offers(list)) {
 			escape.Fprintf(e.stdout, "%s\n", line)
@@ -56,10 +56,11 @@ func printNothing(e *env) {
 	for _, a := range []advice{
 		{"to write a solver for a net", []string{"new", someNet}},
 		{"to train by a solver elsewhere", []string{someSolver}},
-		{"all commands", []string{"help"}},
+		{"what there is to type", []string{"help"}},
 	} {
 		escape.Fprintf(e.stdout, "  %s\n", a.String())
 	}
+	escape.Fprintln(e.stdout)
 }
 
 // withSolver asks for the solver that a snapshot goes on with, and returns the command with it; nil where none was
