@@ -6,7 +6,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"dns-tui/config/configpb"
-	"dns-tui/model/session"
 )
 
 // mainScreen has the layers, the editor of the selected one, plots, and the newest of the journal.
@@ -180,8 +179,8 @@ func (m *mainScreen) smallest() []string {
 	s := m.snap
 	kept, total := s.Kept()
 	first := fmt.Sprintf("%d %s %s", s.Iter, number(s.Smoothed), percent(fraction(kept, total)))
-	if s.State != session.Running {
-		first = s.State.String() + " " + first
+	if state := m.stateNow(); state != "" {
+		first = state + " " + first
 	}
 	lines := []string{first}
 	for _, i := range m.sel.visible {

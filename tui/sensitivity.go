@@ -195,6 +195,7 @@ func (s *sensitivity) View() []string {
 		}
 		lines = append(lines, t.dim.Render(t.plain(strings.ReplaceAll(words, "●", t.glyph.handle))))
 	}
+	title = titled(title, s.list.position(s.rows))
 	return t.box(title, append(padded(lines, s.h-2-4), s.numbers(m)...), s.w, s.h)
 }
 
