@@ -38,12 +38,8 @@ type Options struct {
 	Remember func(command string) error
 	// Compare are runs whose curves are drawn beside this one's.
 	Compare []Compared
-}
-
-// Compared is another run, as its journal tells it.
-type Compared struct {
-	Name    string
-	History *session.History
+	// Journals finds more of them; without its functions there are no more.
+	Journals Journals
 }
 
 // App is the top-level Bubble Tea model: the session and its snapshots, the terminal, and which screen, dialog and line
@@ -249,6 +245,13 @@ func (a *App) take(msg tea.Msg) tea.Cmd {
 	case notRemembered:
 		a.tell(notice{"the command is not kept for the next run: " + m.err.Error(), true})
 		a.opts.Remember = nil // said once
+	case journalsListed, journalRead:
+		if read, ok := m.(journalRead); ok {
+			a.compared(read)
+		}
+		if c, ok := a.dialog.(*compareDialog); ok {
+			c.take(m)
+		}
 	case predicted:
 		return a.perform(a.screens[autopilotID].Update(m))
 	case tea.KeyPressMsg:

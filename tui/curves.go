@@ -168,6 +168,10 @@ func (p plotter) gather(k plotKind) plotted {
 		return out
 	case configpb.Preferences_LOSS:
 		p.others(&out, &d)
+		for i := range out.curves { // as this run's is, so that they compare
+			c := &out.curves[i]
+			c.series, c.gaps = p.smoothing.another(p.snap, c.series), true
+		}
 		p.losses(&out)
 		return out
 	}

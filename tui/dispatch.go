@@ -39,6 +39,12 @@ func (a *App) perform(i intent) tea.Cmd {
 		a.dialog = i.dialog
 	case toggleLog:
 		a.logScale = !a.logScale
+	case listJournals:
+		return a.listJournals()
+	case compareWith:
+		return a.readJournal(i.path)
+	case compareNot:
+		a.comparedNot(i.path)
 	case smoothMore:
 		a.smoothing = (a.smoothing + 1) % smoothings
 	case choose:

@@ -68,7 +68,7 @@ func TestScreens(t *testing.T) {
 	for i := range 100 {
 		other.Loss.Add(150*i, 0.2+0.5*math.Exp(-float64(i)/30))
 	}
-	a, _ = openWith(t, scene(), look{}, Options{Compare: []Compared{{"earlier", other}}})
+	a, _ = openWith(t, scene(), look{}, Options{Compare: []Compared{{Name: "earlier", History: other}}})
 	press(a, "v")
 	golden(t, "compare_80x24", frame(a, 80, 24))
 }

@@ -26,7 +26,8 @@ type plots struct {
 
 // plotsKeys are the keys of the plots.
 type plotsKeys struct {
-	Next, Before, CursorLeft, CursorRight, PanLeft, PanRight, ZoomIn, ZoomOut, Whole, Log, Smooth binding
+	Next, Before, CursorLeft, CursorRight, PanLeft, PanRight, ZoomIn, ZoomOut, Whole, Log, Smooth,
+	Compare binding
 }
 
 func defaultPlotsKeys() plotsKeys {
@@ -42,6 +43,7 @@ func defaultPlotsKeys() plotsKeys {
 		Whole:       act("whole", "the whole run", "0").footer("whole"),
 		Log:         act("log", "a logarithmic scale, or a plain one", "O").footer("log"),
 		Smooth:      act("smooth", "smooth the loss: more, as Caffe's average_loss, less", "e").footer("smooth"),
+		Compare:     act("compare", "curves of other runs, from the journals beside this one", "c").footer("compare"),
 	}
 }
 
@@ -81,6 +83,8 @@ func (p *plots) act(b *binding) intent {
 		return toggleLog{}
 	case &k.Smooth:
 		return smoothMore{}
+	case &k.Compare:
+		return askCompare(p.env)
 	}
 	return nil
 }

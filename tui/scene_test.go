@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -50,6 +51,28 @@ func (f *fake) Do(_ context.Context, c session.Command) (session.Ack, error) {
 
 // Run is the name under which the run is found again.
 func (f *fake) Run() string { return "solver-1" }
+
+// otherRuns are journals beside that of the scene.
+func otherRuns() Journals {
+	return Journals{
+		Beside: func(string) ([]string, error) {
+			return []string{"d/lenet_slow.journal", "d/lenet_seed2.journal", "d/broken.journal", "d/empty.journal"}, nil
+		},
+		Read: func(path string) (*session.History, error) {
+			h := &session.History{}
+			switch path {
+			case "d/broken.journal":
+				return nil, errors.New("d/broken.journal:1: is not a journal entry")
+			case "d/empty.journal":
+				return h, nil
+			}
+			for i := range 100 {
+				h.Loss.Add(120*i, float64(len(path))/100+0.5*math.Exp(-float64(i)/30))
+			}
+			return h, nil
+		},
+	}
+}
 
 // picture draws weights whose signs and masks make a pattern.
 func picture(c session.Command) *session.Picture {
@@ -141,6 +164,7 @@ func scene() *session.Snapshot {
 	s.RestorePoints = []session.RestorePoint{
 		{Path: "d/lenet_iter_12000.solverstate", Iter: 12000, Why: "asked for", Accuracy: 0.99},
 	}
+	s.Journal = "d/lenet.journal"
 	s.Back, s.Prefix, s.Unsaved = s.RestorePoints[0].Path, "d/lenet", 480
 	s.Pending = []session.Change{changed(12480, "ip1.threshold", "2.4", "2.1")}
 	return s
@@ -199,6 +223,9 @@ func openWith(t testing.TB, s *session.Snapshot, l look, o Options) (*App, *fake
 	f := &fake{snap: s}
 	o.Name, o.UTF8, o.NoColor = "solver.prototxt", true, l.noColor
 	o.Open = func() (session.Session, error) { return f, nil }
+	if o.Journals.Beside == nil {
+		o.Journals = otherRuns()
+	}
 	a, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -225,6 +252,8 @@ func obey(a *App, cmd tea.Cmd) {
 	case ackMsg:
 		a.Update(m)
 	case notRemembered:
+		a.Update(m)
+	case journalsListed, journalRead:
 		a.Update(m)
 	case predicted:
 		_, next := a.Update(m)
@@ -313,6 +342,8 @@ var scenes = []struct {
 	{"plot_system", onGPU, func(a *App) { press(a, "v", "shift+tab") }},
 	{"plot_system_cursor", onGPU, func(a *App) { press(a, "v", "shift+tab", "left", "left") }},
 	{"plot_system_none", nil, func(a *App) { press(a, "v", "shift+tab") }},
+	{"compare_choose", nil, func(a *App) { press(a, "v", "c", "space", "down") }},
+	{"compare_chosen", nil, func(a *App) { press(a, "v", "c", "space", "down", "enter", "esc") }},
 	{"filters", conv1, func(a *App) { press(a, "i") }},
 	{"map", conv1, func(a *App) { press(a, "i", "tab") }},
 	{"sensitivity_none", nil, func(a *App) { press(a, "x") }},

@@ -28,13 +28,29 @@ func (s smoothing) of(sn *session.Snapshot) (session.Series, string) {
 	if s == byCaffe {
 		return sn.Smooth, "average_loss"
 	}
-	raw := &sn.Losses
-	over := 1
-	if n := len(raw.Iters); n > 0 {
-		over = roundDown((raw.Iters[n-1] - raw.Iters[0]) / s.part())
+	over := s.over(sn)
+	return smoothed(&sn.Losses, over), "EMA " + human.Count(over)
+}
+
+// another is the smoothed loss of another run, as its journal tells it: over as many iterations as that of this one.
+func (s smoothing) another(sn *session.Snapshot, loss session.Series) session.Series {
+	if s == byCaffe {
+		return loss
 	}
-	out := session.Series{Iters: raw.Iters, Values: average(raw, float64(over))}
-	return out, "EMA " + human.Count(over)
+	return smoothed(&loss, s.over(sn))
+}
+
+// over is how many iterations a strength averages over.
+func (s smoothing) over(sn *session.Snapshot) int {
+	n := len(sn.Losses.Iters)
+	if n == 0 {
+		return 1
+	}
+	return roundDown((sn.Losses.Iters[n-1] - sn.Losses.Iters[0]) / s.part())
+}
+
+func smoothed(raw *session.Series, over int) session.Series {
+	return session.Series{Iters: raw.Iters, Values: average(raw, float64(over))}
 }
 
 // roundDown is 1, 2 or 5 times a power of ten, no more than a number of 1 or more: so that the average of a run that

@@ -50,6 +50,7 @@ func runAttach(ctx context.Context, e *env, args []string) error {
 	}
 	v := &viewer{}
 	opts.Name, opts.ReadOnly, opts.Attached = r.Name, *readOnly, true
+	opts.Journals = journals(v.folder)
 	opts.Open = func() (session.Session, error) {
 		c, err := remote.Dial(
 			ctx,

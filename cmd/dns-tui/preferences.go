@@ -7,7 +7,6 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/escape"
-	"dns-tui/model/session"
 	"dns-tui/tui"
 )
 
@@ -21,20 +20,8 @@ func uiOptions(ascii bool, compare string) (tui.Options, error) {
 	o := tui.Options{Preferences: p, UTF8: !ascii && utf8Locale(), NoColor: os.Getenv("NO_COLOR") != ""}
 	h := historyFile()
 	o.History, o.Remember = h.read(), h.add
-	for _, path := range strings.FieldsFunc(compare, func(r rune) bool { return r == ',' }) {
-		lines, err := session.ReadJournal(path)
-		if err != nil {
-			return o, err
-		}
-		o.Compare = append(
-			o.Compare,
-			tui.Compared{
-				Name:    strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".journal"),
-				History: session.NewHistory(lines),
-			},
-		)
-	}
-	return o, nil
+	o.Compare, err = compared(compare)
+	return o, err
 }
 
 // runConfig prints the preferences that apply, and the keys.

@@ -102,7 +102,7 @@ func driveHost(
 	if err != nil {
 		return err
 	}
-	opts.Name = filepath.Base(run.SolverPath)
+	opts.Name, opts.Journals = filepath.Base(run.SolverPath), journals(v.folder)
 	opts.Open = func() (session.Session, error) {
 		// In the background: the first frame waits for none of it.
 		defer close(v.opened)
@@ -160,6 +160,13 @@ func (v *viewer) set(c *remote.Client, process *exec.Cmd) {
 	if process == nil {
 		v.dir = folderOf(c.Pid())
 	}
+}
+
+// folder is the working folder of a run that another process started, "" of one that was started here.
+func (v *viewer) folder() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.dir
 }
 
 func (v *viewer) get() *remote.Client {
