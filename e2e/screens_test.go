@@ -61,12 +61,12 @@ func TestCapture(t *testing.T) {
 	e.keys("qjji\t")
 	e.wait("map of the mask, rows")
 	e.save("mask")
-	e.keys("qgv") // in braille
+	e.keys("qv")
 	e.wait("whole run")
 	e.keys("\x1b[D\x1b[D")
 	e.wait("nearest change")
 	e.save("plots")
-	e.keys("qgg:lr 0.001 at 20000\r")
+	e.keys("q:lr 0.001 at 20000\r")
 	e.keys("qaa")
 	e.end()
 }

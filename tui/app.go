@@ -26,6 +26,8 @@ type Options struct {
 	Preferences *config.Preferences
 	// UTF8 says that the locale is UTF-8: without it pictures are drawn in ASCII.
 	UTF8 bool
+	// NoBraille says that the terminal's font is likely to have no braille: it is drawn with only where it is asked for.
+	NoBraille bool
 	// NoColor keeps to the terminal's own colours.
 	NoColor bool
 	// Attached says that the run was there before: leaving while it does not answer leaves it as it is.
@@ -119,14 +121,15 @@ func (a *App) plain() bool {
 	return a.opts.NoColor || a.prefs.GetTheme() == configpb.Preferences_MONO
 }
 
+// firstTier is what is drawn with at the start: what the preferences say, as far as the terminal can, or the finest.
 func firstTier(o Options) tier {
 	switch g := o.Preferences.GetGlyphs(); {
 	case !o.UTF8, g == configpb.Preferences_ASCII:
 		return asciiTier
-	case g == configpb.Preferences_BRAILLE:
-		return brailleTier
+	case g == configpb.Preferences_BLOCK, g == configpb.Preferences_BEST && o.NoBraille:
+		return blockTier
 	}
-	return blockTier
+	return brailleTier
 }
 
 // Err returns why the session could not be made, after the program has ended.

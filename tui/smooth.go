@@ -12,16 +12,16 @@ type smoothing int
 
 // The strengths, in the order of their key.
 const (
-	overHundredth smoothing = iota
-	overThirtieth
+	overThirtieth smoothing = iota
 	overTenth
+	overThird
 	byCaffe
-	overThreeHundredth
+	overHundredth
 	smoothings
 )
 
 // part is what part of the run's iterations a strength averages over.
-func (s smoothing) part() int { return [...]int{100, 30, 10, 1, 300}[s] }
+func (s smoothing) part() int { return [...]int{30, 10, 3, 1, 100}[s] }
 
 // of is the smoothed loss of a run, and how that was made.
 func (s smoothing) of(sn *session.Snapshot) (session.Series, string) {

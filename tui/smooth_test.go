@@ -93,11 +93,11 @@ func TestSmoothKey(t *testing.T) {
 		titles = append(titles, strings.TrimSpace(title))
 		press(a, "e")
 	}
-	want := "0.0149  EMA 100; 0.0184  EMA 200; 0.0200  EMA 1,000; 0.0123  average_loss; 0.0032  EMA 20"
+	want := "0.0184  EMA 200; 0.0200  EMA 1,000; 0.0225  EMA 2,000; 0.0123  average_loss; 0.0149  EMA 100"
 	if got := strings.Join(titles, "; "); got != want {
 		t.Errorf("the titles say %s; wanted %s", got, want)
 	}
-	if a.smoothing != overHundredth {
+	if a.smoothing != overThirtieth {
 		t.Errorf("after all strengths it is %d", a.smoothing)
 	}
 }

@@ -90,6 +90,35 @@ func TestTheme(t *testing.T) {
 	}
 }
 
+// Braille is what is drawn with where it can be; what the preferences say goes before that.
+func TestFirstTier(t *testing.T) {
+	best, block := configpb.Preferences_BEST, configpb.Preferences_BLOCK
+	for _, c := range []struct {
+		glyphs          configpb.Preferences_Glyphs
+		utf8, noBraille bool
+		want            tier
+	}{
+		{best, true, false, brailleTier},
+		{best, true, true, blockTier},
+		{best, false, false, asciiTier},
+		{block, true, false, blockTier},
+		{block, false, false, asciiTier},
+		{configpb.Preferences_BRAILLE, true, true, brailleTier},
+		{configpb.Preferences_BRAILLE, false, false, asciiTier},
+		{configpb.Preferences_ASCII, true, false, asciiTier},
+	} {
+		p := config.DefaultPreferences()
+		p.Glyphs = c.glyphs.Enum()
+		a, err := New(Options{Preferences: p, UTF8: c.utf8, NoBraille: c.noBraille})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.theme.tier != c.want {
+			t.Errorf("%v, UTF-8 %t, no braille %t: %v, wanted %v", c.glyphs, c.utf8, c.noBraille, a.theme.tier, c.want)
+		}
+	}
+}
+
 // A screen that is held does not change, whatever happens, and leaves the mouse to the terminal; any key lets it go.
 func TestFreeze(t *testing.T) {
 	s := scene()

@@ -18,6 +18,7 @@ func uiOptions(ascii bool, compare string) (tui.Options, error) {
 	}
 	// https://no-color.org: any value but the empty one.
 	o := tui.Options{Preferences: p, UTF8: !ascii && utf8Locale(), NoColor: os.Getenv("NO_COLOR") != ""}
+	o.NoBraille = os.Getenv("TERM") == "linux"
 	h := historyFile()
 	o.History, o.Remember = h.read(), h.add
 	o.Compare, err = compared(compare)

@@ -86,7 +86,8 @@ func (Preferences_Theme) EnumDescriptor() ([]byte, []int) {
 	return file_preferences_proto_rawDescGZIP(), []int{0, 0}
 }
 
-// What plots and pictures are drawn with. BEST is BLOCK, or ASCII where the locale is not UTF-8.
+// What plots and pictures are drawn with. BEST is BRAILLE, but BLOCK on the console of Linux, whose font has no
+// braille, and ASCII where the locale is not UTF-8.
 type Preferences_Glyphs int32
 
 const (
