@@ -182,7 +182,10 @@ func (p plotter) gather(k plotKind) plotted {
 	}
 	p.others(&out, &d)
 	own := d.of(p.snap)
-	out.curves = append(out.curves, d.tests(curve{name: p.theme.plain(d.curve), series: *own, style: p.theme.accent, char: "*"}))
+	out.curves = append(
+		out.curves,
+		d.tests(curve{name: p.theme.plain(d.curve), series: *own, style: p.theme.accent, char: "*"}),
+	)
 	if _, x, ok := own.Last(); ok {
 		out.note = p.theme.plain(d.format(x))
 	}

@@ -251,7 +251,7 @@ func (p *pictures) View() []string {
 	}
 	var lines []string
 	a := pic.Area
-	legend := ""
+	var legend string
 	if hasFilters(l) && a.Cols == l.Kernel[0]*l.Kernel[1] && a.Width == a.Cols {
 		lines = t.drawFilters(l, pic, p.w-4)
 		title += fmt.Sprintf(" %d to %d of %d, input channel %d of %d, iteration %s",

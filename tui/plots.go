@@ -110,18 +110,14 @@ func (p *plots) View() []string {
 	}
 	d := p.plotter.gather(p.kind())
 	win := p.window()
-	title := d.title
-	for _, text := range []string{d.note, d.detail} {
-		if text != "" {
-			title += "  " + text
-		}
-	}
+	scale, part := "", ""
 	if p.logScale {
-		title += "  log"
+		scale = "log"
 	}
 	if p.to == 0 {
-		title += "  whole run"
+		part = "whole run"
 	}
+	title := titleOf(d.title, d.note, d.detail, scale, part)
 	info := 2
 	if p.h < 9 {
 		info = 0

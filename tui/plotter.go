@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"dns-tui/config/configpb"
@@ -26,15 +27,15 @@ type area struct {
 // box draws a plot in a frame, of the whole run.
 func (p plotter) box(k plotKind, w, h int, note string) []string {
 	d := p.gather(k)
-	title := d.title
-	for _, text := range []string{d.note, note, d.detail} {
-		if text != "" {
-			title += "  " + text
-		}
-	}
+	title := titleOf(d.title, d.note, note, d.detail)
 	from, to := extent(d.curves)
 	log := p.logScale && k == configpb.Preferences_LOSS
 	return p.theme.box(title, p.draw(d, steady(from, to), area{w - 2, h - 2, log, true, -1}), w, h)
+}
+
+// titleOf is the parts of a title that say something.
+func titleOf(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "  ")
 }
 
 // spikes is how many times the highest value of a curve's newer half a plot reaches: the first losses of a run would
@@ -207,24 +208,24 @@ func (p plotter) below(d *plotted, win window, h int) []string {
 	if h < rulerRoom {
 		lines = lines[1:]
 	}
-	if marks, any := p.marks(win); any && !d.still && h >= marksRoom {
+	if marks, some := p.marks(win); some && !d.still && h >= marksRoom {
 		lines = append([]string{blank + marks}, lines...)
 	}
 	return lines
 }
 
 // marks is the line that tells where something was changed, if anything was.
-func (p plotter) marks(win window) (line string, any bool) {
+func (p plotter) marks(win window) (line string, some bool) {
 	t := &p.theme
 	c := newCanvas(win.cols, 1)
 	mark := []rune(t.plain("▲"))[0]
 	for i := range p.snap.Changes {
 		if col := win.column(p.snap.Changes[i].Iter); col >= 0 {
 			c.put(col, 0, mark, &t.warn)
-			any = true
+			some = true
 		}
 	}
-	return c.line(0), any
+	return c.line(0), some
 }
 
 // dots marks points of curves.
@@ -252,11 +253,11 @@ func (p plotter) names(c *canvas, curves []curve, heights [][]float64, win windo
 		if t.ascii || !of.named && !(t.mono && len(curves) > 1) {
 			continue
 		}
-		for k := len(heights[i]) - 1; k >= 0; k-- {
-			if math.IsNaN(heights[i][k]) {
+		for k, h := range slices.Backward(heights[i]) {
+			if math.IsNaN(h) {
 				continue
 			}
-			at := [2]int{k / win.per, t.rowOf(heights[i][k], c.rows)}
+			at := [2]int{k / win.per, t.rowOf(h, c.rows)}
 			if !taken[at] && c.at(at[0], at[1]) != dot {
 				taken[at] = true
 				c.put(at[0], at[1], []rune(of.char)[0], &of.style)

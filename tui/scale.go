@@ -36,8 +36,8 @@ type scale struct {
 // ends are bounds that an axis does not go beyond, whatever would be round.
 type ends struct{ least, most float64 }
 
-// roomOfTicks is how many lines of a plot a tick takes, and mostTicks the most and leastTicks the fewest of an axis that
-// has the lines for them.
+// roomOfTicks is how many lines of a plot a tick takes, and mostTicks the most and leastTicks the fewest of an axis
+// that has the lines for them.
 const (
 	roomOfTicks = 2
 	mostTicks   = 6
@@ -275,7 +275,7 @@ func (g grid) between(lo, hi float64) (first, last int) {
 
 // above is the lowest tick that does not stand below a place.
 func (g grid) above(place float64) int {
-	k := 0
+	var k int
 	switch {
 	case g.mantissas != nil:
 		k = len(g.mantissas) * int(math.Floor(place))

@@ -98,7 +98,8 @@ func TestTicksOfAnything(t *testing.T) {
 			}
 			seen[k.label] = true
 			if digits := strings.Trim(strings.ReplaceAll(fmt.Sprintf("%.3e", math.Abs(k.value))[:5], ".", ""), "0"); i > 0 &&
-				len(digits) > 3 && hi < 2*(hi-lo) {
+				len(digits) > 3 &&
+				hi < 2*(hi-lo) {
 				t.Errorf("%g is not round: %s", k.value, s.labels())
 			}
 		}

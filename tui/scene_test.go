@@ -417,7 +417,10 @@ func tested(s *session.Snapshot) {
 	for i := range 25 {
 		s.TestLoss.Add(500*i, 0.03+0.5*math.Exp(-float64(i)/2))
 	}
-	s.Changes = []session.Change{changed(6000, "base_lr", "0.1", "0.01"), changed(12440, "conv2.threshold", "1.64", "1.96")}
+	s.Changes = []session.Change{
+		changed(6000, "base_lr", "0.1", "0.01"),
+		changed(12440, "conv2.threshold", "1.64", "1.96"),
+	}
 }
 
 func measured(s *session.Snapshot) {

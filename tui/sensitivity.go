@@ -202,8 +202,8 @@ func (s *sensitivity) View() []string {
 // perPart is how finely the plot's axis counts sparsity.
 const perPart = 10000
 
-// drawPlot draws accuracy, or the loss where there is none, against sparsity: a line a layer, with a dot where the layer
-// is now, and a cursor at the point that is chosen.
+// drawPlot draws accuracy, or the loss where there is none, against sparsity: a line a layer, with a dot where the
+// layer is now, and a cursor at the point that is chosen.
 func (s *sensitivity) drawPlot(m *session.Sensitivity) []string {
 	d := plotted{unit: percentUnit, fraction: true, still: true, nothing: "no point yet", ruler: s.theme.sparsities}
 	if m.Base.Accuracy < 0 {

@@ -72,7 +72,10 @@ func TestCurvesOfManyLayers(t *testing.T) {
 		}
 		return out
 	}
-	if got, want := names(), []string{"conv1", "conv2", "ip1", "ip2", "small23", "small24", "small25"}; !slices.Equal(got, want) {
+	if got, want := names(), []string{"conv1", "conv2", "ip1", "ip2", "small23", "small24", "small25"}; !slices.Equal(
+		got,
+		want,
+	) {
 		t.Errorf("%v have a line, wanted %v", got, want)
 	}
 	for range 6 {

@@ -123,7 +123,7 @@ func (t *theme) mapLegend(s shading) string {
 		return text + t.dim.Render(fmt.Sprintf("the more dots the more, all %g %%", 100*s.top))
 	}
 	for i := 1; i <= s.steps; i++ {
-		glyph := ""
+		var glyph string
 		switch {
 		case t.tier == asciiTier:
 			glyph = mapLetters[i-1]
@@ -166,8 +166,8 @@ func (t *theme) mapASCII(pic *session.Picture, s shading) []string {
 	return lines
 }
 
-// mapBraille has a dot where something is kept, in the colour of the densest point of its cell; without colours dots are
-// the denser the more is kept.
+// mapBraille has a dot where something is kept, in the colour of the densest point of its cell; without colours dots
+// are the denser the more is kept.
 func (t *theme) mapBraille(pic *session.Picture, s shading) []string {
 	var lines []string
 	for y := 0; y < pic.Area.Height; y += 4 {

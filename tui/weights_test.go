@@ -45,7 +45,7 @@ func TestMapShades(t *testing.T) {
 			legend := ansi.Strip(th.mapLegend(s))
 			_, rest, _ := strings.Cut(legend, "kept: ")
 			var numbers []string
-			for _, w := range strings.Fields(rest) {
+			for w := range strings.FieldsSeq(rest) {
 				if strings.ContainsAny(w, "0123456789") {
 					numbers = append(numbers, w)
 				}
