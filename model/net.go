@@ -273,6 +273,14 @@ func (n *Net) EachParam(f func(layer string, index int, p *layer.Param)) {
 // Blob returns a blob by name, or nil.
 func (n *Net) Blob(name string) *layer.Blob { return n.blobs[name] }
 
+// LayerParam returns the settings of a layer, as the net was built with them, or nil.
+func (n *Net) LayerParam(name string) *caffepb.LayerParameter {
+	if nd := n.byName[name]; nd != nil {
+		return nd.param
+	}
+	return nil
+}
+
 // BlobNames lists the blobs, sorted, without those that splits put in.
 func (n *Net) BlobNames() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(n.blobs)), isSplitName)

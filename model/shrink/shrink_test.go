@@ -1,0 +1,340 @@
+package shrink_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu/host"
+	"dns-tui/model"
+	"dns-tui/model/shrink"
+)
+
+var test = &caffepb.NetState{Phase: caffepb.Phase_TEST.Enum()}
+
+// built is a net with weights, on a device of its own.
+type built struct {
+	file *caffe.NetFile
+	net  *model.Net
+}
+
+func build(t rapid.TB, text string) built {
+	t.Helper()
+	f, err := caffe.ParseNetPrototxt("n.prototxt", []byte(text))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	n, err := model.NewNet(f, model.NetOptions{Device: host.New(host.Options{Threads: 1}), State: test, Seed: 1})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return built{f, n}
+}
+
+func (b built) close() {
+	d := b.net.Device()
+	b.net.Close()
+	d.Close()
+}
+
+// run computes an output for some input.
+func (b built) run(t rapid.TB, input []float32) []float32 {
+	t.Helper()
+	d := b.net.Device()
+	d.Upload(b.net.Blob("data").Data, input)
+	if _, err := b.net.Forward(); err != nil {
+		t.Fatal(err)
+	}
+	out := b.net.Blob("out").Data
+	v := make([]float32, out.N)
+	d.Download(v, out)
+	return v
+}
+
+// shrunk shrinks a net with weights, builds what comes of it, and compares both on random inputs.
+func shrunk(t rapid.TB, b built, w *caffepb.NetParameter) (*shrink.Result, float64) {
+	t.Helper()
+	if _, err := b.net.LoadWeights("w", w, model.LoadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := shrink.Shrink(b.file, b.net, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := caffe.FormatPrototxt(r.Net)
+	small := build(t, text)
+	defer small.close()
+	if _, err := small.net.LoadWeights("small", r.Weights, model.LoadOptions{}); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	worst := 0.0
+	for range 3 {
+		input := make([]float32, b.net.Blob("data").Data.N)
+		for i := range input {
+			input[i] = float32(random.NormFloat64())
+		}
+		before, after := b.run(t, input), small.run(t, input)
+		if len(before) != len(after) {
+			t.Fatalf("%d outputs, before %d\n%s", len(after), len(before), text)
+		}
+		largest := 1.0 // of the outputs: sums of many terms are rounded
+		for _, v := range before {
+			largest = max(largest, math.Abs(float64(v)))
+		}
+		for i := range before {
+			worst = max(worst, math.Abs(float64(before[i]-after[i]))/largest)
+		}
+	}
+	return r, worst
+}
+
+// weights are random ones of a net; zero says which entries of the first parameter of a layer are pruned.
+func weights(n *model.Net, random *rand.Rand, zero func(layer string, o, i int) bool) *caffepb.NetParameter {
+	out := &caffepb.NetParameter{}
+	for _, l := range n.Layers() {
+		if len(l.Params) == 0 {
+			continue
+		}
+		stored := &caffepb.LayerParameter{Name: &l.Name, Type: &l.Type}
+		for k, shape := range l.Params {
+			size := 1
+			for _, d := range shape {
+				size *= d
+			}
+			v := make([]float32, size)
+			for i := range v {
+				v[i] = float32(random.NormFloat64())
+				if l.Type == "BatchNorm" {
+					v[i] = float32(0.5 + random.Float64())
+				}
+			}
+			if k == 0 && len(shape) > 1 {
+				inputs, within := shape[1], size/(shape[0]*shape[1])
+				for i := range v {
+					if zero(l.Name, i/(inputs*within), i/within%inputs) {
+						v[i] = 0
+					}
+				}
+			}
+			stored.Blobs = append(stored.Blobs, caffe.NewBlob(shape, v))
+		}
+		out.Layer = append(out.Layer, stored)
+	}
+	return out
+}
+
+// What goes and what stays, by the kind of layer that is between.
+func TestWhatGoes(t *testing.T) {
+	const head = `layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } } }
+`
+	conv := func(name, bottom, top, more string) string {
+		return fmt.Sprintf("layer { name: %q type: \"Convolution\" bottom: %q top: %q convolution_param { %s } }\n",
+			name, bottom, top, more)
+	}
+	const out = `layer { name: "ip" type: "InnerProduct" bottom: "last" top: "out" inner_product_param { num_output: 4 } }
+`
+	a := conv("a", "data", "a", "num_output: 6 kernel_size: 3")
+	// Outputs 1 and 3 of layer a have no weights.
+	dead := func(layer string, o, _ int) bool { return layer == "a" && (o == 1 || o == 3) }
+	for _, c := range []struct {
+		name, text string
+		zero       func(layer string, o, i int) bool
+		left       map[string]int // outputs
+		kept       string
+	}{
+		{"a constant goes into an inner product", strings.Replace(a, `top: "a"`, `top: "last"`, 1), dead,
+			map[string]int{"a": 4}, ""},
+		{"through ReLU and pooling into a convolution without padding", a + `
+			layer { name: "r" type: "ReLU" bottom: "a" top: "a" }
+			layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { pool: MAX kernel_size: 2 stride: 2 pad: 1 } }` +
+			conv("b", "p", "last", "num_output: 5 kernel_size: 2"), dead, map[string]int{"a": 4, "b": 5}, ""},
+		{"not into one with padding", a + conv("b", "a", "last", "num_output: 5 kernel_size: 3 pad: 1"), dead,
+			map[string]int{"a": 6, "b": 5}, "a: 2 constant outputs stay: read by b, whose padding is 0 and not the constant"},
+		{"a constant 0 does", conv("a", "data", "a", "num_output: 6 kernel_size: 3 bias_term: false") +
+			conv("b", "a", "last", "num_output: 5 kernel_size: 3 pad: 1"), dead, map[string]int{"a": 4, "b": 5}, ""},
+		{"what nobody reads goes", a + conv("b", "a", "last", "num_output: 5 kernel_size: 3 pad: 1"),
+			func(layer string, _, i int) bool { return layer == "b" && i < 2 }, map[string]int{"a": 4, "b": 5}, ""},
+		{"through two layers", a + conv("b", "a", "b", "num_output: 5 kernel_size: 1") + conv("c", "b", "last",
+			"num_output: 3 kernel_size: 1"),
+			func(layer string, o, i int) bool { return layer == "c" && i != 2 || layer == "b" && i == 4 && o == 2 },
+			map[string]int{"a": 5, "b": 1, "c": 3}, ""},
+		{"coupled channels go together or not at all", a + conv("b", "data", "b", "num_output: 6 kernel_size: 3") + `
+			layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "last" }`,
+			func(layer string, o, _ int) bool { return o == 1 || layer == "a" && o == 3 }, map[string]int{"a": 5, "b": 5},
+			"a: 1 constant outputs stay: it meets, channel by channel, one that is not constant"},
+		{"through a concatenation", a + conv("b", "data", "b", "num_output: 2 kernel_size: 3") + `
+			layer { name: "cat" type: "Concat" bottom: "a" bottom: "b" top: "last" }`,
+			func(layer string, o, _ int) bool { return layer != "ip" && o == 1 }, map[string]int{"a": 5, "b": 1}, ""},
+		{"through a slice", a + `
+			layer { name: "cut" type: "Slice" bottom: "a" top: "x" top: "y" slice_param { slice_point: 2 } }
+			layer { name: "cat" type: "Concat" bottom: "y" bottom: "x" top: "last" }`, dead, map[string]int{"a": 4}, ""},
+		{"through normalization", a + `
+			layer { name: "n" type: "BatchNorm" bottom: "a" top: "a" }
+			layer { name: "s" type: "Scale" bottom: "a" top: "a" scale_param { bias_term: true } }
+			layer { name: "p" type: "PReLU" bottom: "a" top: "last" }`, dead, map[string]int{"a": 4}, ""},
+		{"with its filter of a depthwise convolution", a +
+			conv("d", "a", "last", "num_output: 6 group: 6 kernel_size: 3"), dead, map[string]int{"a": 4}, ""},
+		{"not across channels", a + `layer { name: "l" type: "LRN" bottom: "a" top: "last" }`, dead,
+			map[string]int{"a": 6}, "a: 2 constant outputs stay: read by l (LRN): it normalizes across channels"},
+		{"not in groups", a + conv("g", "a", "last", "num_output: 4 group: 2 kernel_size: 3"), dead, map[string]int{"a": 6},
+			"a: 2 constant outputs stay: read by g (Convolution): its channels are in groups"},
+		{"an output of the net stays", strings.Replace(a, `top: "a"`, `top: "last"`, 1),
+			func(layer string, o, _ int) bool { return layer == "ip" && o > 2 }, map[string]int{"a": 6, "ip": 4},
+			"ip: 1 constant outputs stay: an output of the net"},
+		{"the last of a blob stays", strings.Replace(a, `top: "a"`, `top: "last"`, 1),
+			func(layer string, _, _ int) bool { return layer == "a" }, map[string]int{"a": 1},
+			"a: 1 constant outputs stay: the last of a blob"},
+		{"after a Flatten", a + `layer { name: "f" type: "Flatten" bottom: "a" top: "last" }`, dead, map[string]int{"a": 4}, ""},
+		{"after a Reshape", a + `layer { name: "f" type: "Reshape" bottom: "a" top: "last" ` +
+			`reshape_param { shape { dim: 0 dim: -1 } } }`, dead, map[string]int{"a": 4}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := build(t, head+c.text+out)
+			defer b.close()
+			r, worst := shrunk(t, b, weights(b.net, rand.New(rand.NewPCG(3, 4)), c.zero))
+			if worst > 1e-5 {
+				t.Errorf("outputs differ by %g", worst)
+			}
+			for _, l := range r.Layers {
+				if want, ok := c.left[l.Name]; ok && l.OutputsLeft != want {
+					t.Errorf("%s has %d outputs, wanted %d", l.Name, l.OutputsLeft, want)
+				}
+			}
+			if kept := strings.Join(r.Kept, "; "); !strings.HasPrefix(kept, c.kept) || c.kept == "" && kept != "" {
+				t.Errorf("kept: %s, wanted %s", kept, c.kept)
+			}
+		})
+	}
+}
+
+// randomNet draws a net of layers of all kinds.
+func randomNet(t *rapid.T) string {
+	var s strings.Builder
+	channels, size, n := rapid.IntRange(1, 3).Draw(t, "channels"), 9, 0
+	fmt.Fprintf(&s, "layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 2 dim: %d dim: 9 dim: 9 } } }\n",
+		channels)
+	blob := "data"
+	next := func() string { n++; return fmt.Sprint("b", n) }
+	conv := func(bottom string, outputs, kernel, pad, group int, bias bool) string {
+		top := next()
+		fmt.Fprintf(&s, "layer { name: %q type: \"Convolution\" bottom: %q top: %q convolution_param { num_output: %d "+
+			"kernel_size: %d pad: %d group: %d bias_term: %t } }\n", "l"+top, bottom, top, outputs, kernel, pad, group, bias)
+		return top
+	}
+	layer := func(typ, more string, tops ...string) {
+		fmt.Fprintf(&s, "layer { name: %q type: %q bottom: %q top: %q %s }\n", fmt.Sprint("l", next()), typ, blob, tops[0], more)
+	}
+	for range rapid.IntRange(1, 8).Draw(t, "layers") {
+		switch rapid.SampledFrom([]string{"conv", "conv", "relu", "norm", "pool", "sum", "cat", "depth", "cut", "lrn", "group",
+			"prelu", "tanh"}).Draw(t, "layer") {
+		case "conv":
+			k := rapid.SampledFrom([]int{1, 3}).Draw(t, "kernel")
+			pad := rapid.IntRange(0, k/2).Draw(t, "pad")
+			if size+2*pad-k+1 < 2 {
+				continue
+			}
+			channels = rapid.IntRange(1, 6).Draw(t, "outputs")
+			blob = conv(blob, channels, k, pad, 1, rapid.Bool().Draw(t, "bias"))
+			size += 2*pad - k + 1
+		case "relu":
+			layer("ReLU", "", blob)
+		case "tanh":
+			layer("TanH", "", blob)
+		case "prelu":
+			layer("PReLU", "", blob)
+		case "norm":
+			layer("BatchNorm", "", blob)
+			layer("Scale", "scale_param { bias_term: true }", blob)
+		case "lrn":
+			top := next()
+			layer("LRN", "lrn_param { norm_region: WITHIN_CHANNEL local_size: 3 }", top)
+			blob = top
+		case "pool":
+			if size < 4 {
+				continue
+			}
+			top := next()
+			how := rapid.SampledFrom([]string{"MAX", "AVE"}).Draw(t, "pool")
+			pad := rapid.IntRange(0, 1).Draw(t, "pad")
+			fmt.Fprintf(&s, "layer { name: %q type: \"Pooling\" bottom: %q top: %q pooling_param { pool: %s kernel_size: 2 "+
+				"stride: 2 pad: %d } }\n", "l"+top, blob, top, how, pad)
+			if size = (size+2*pad-2+1)/2 + 1; pad > 0 && (size-1)*2 >= (size-1)*2+1 {
+				size--
+			}
+			blob, size = top, -1 // unknown from here
+		case "sum", "cat":
+			a, b := conv(blob, channels, 1, 0, 1, true), conv(blob, channels, 1, 0, 1, rapid.Bool().Draw(t, "bias"))
+			top := next()
+			typ := "Eltwise"
+			if rapid.Bool().Draw(t, "cat") {
+				typ = "Concat"
+				channels *= 2
+			}
+			fmt.Fprintf(&s, "layer { name: %q type: %q bottom: %q bottom: %q top: %q }\n", "l"+top, typ, a, b, top)
+			blob = top
+		case "depth":
+			blob = conv(blob, channels, 1, 0, channels, rapid.Bool().Draw(t, "bias"))
+		case "group":
+			if channels%2 == 0 {
+				blob = conv(blob, channels, 1, 0, 2, true)
+			}
+		case "cut":
+			if channels < 2 {
+				continue
+			}
+			x, y, top := next(), next(), next()
+			fmt.Fprintf(&s, "layer { name: %q type: \"Slice\" bottom: %q top: %q top: %q slice_param { slice_point: %d } }\n",
+				"l"+x, blob, x, y, rapid.IntRange(1, channels-1).Draw(t, "point"))
+			fmt.Fprintf(&s, "layer { name: %q type: \"Concat\" bottom: %q bottom: %q top: %q }\n", "l"+top, y, x, top)
+			blob = top
+		}
+		if size < 0 {
+			size = 3
+			if channels == 0 {
+				break
+			}
+		}
+	}
+	for i := range rapid.IntRange(0, 1).Draw(t, "hidden") {
+		top := next()
+		fmt.Fprintf(&s, "layer { name: %q type: \"InnerProduct\" bottom: %q top: %q inner_product_param { num_output: %d } }\n",
+			"l"+top, blob, top, 3+i)
+		blob = top
+	}
+	fmt.Fprintf(&s, "layer { name: \"last\" type: \"InnerProduct\" bottom: %q top: \"out\" inner_product_param { num_output: 3 } }\n", blob)
+	return s.String()
+}
+
+// A net that is made smaller computes the same, whatever its layers and wherever its zeros are.
+func TestShrinkAnything(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := randomNet(t)
+		b := build(t, text)
+		defer b.close()
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		rows, columns, entries := random.Float64(), random.Float64(), random.Float64()
+		kinds := map[string]bool{}
+		zero := func(layer string, o, i int) bool {
+			row, column := fmt.Sprint(layer, "o", o), fmt.Sprint(layer, "i", i)
+			for _, k := range []struct {
+				key  string
+				part float64
+			}{{row, rows}, {column, columns}} {
+				if _, ok := kinds[k.key]; !ok {
+					kinds[k.key] = random.Float64() < k.part
+				}
+			}
+			return kinds[row] || kinds[column] || random.Float64() < entries
+		}
+		if _, worst := shrunk(t, b, weights(b.net, random, zero)); worst > 1e-5 {
+			t.Fatalf("outputs differ by %g\n%s", worst, text)
+		}
+	})
+}
