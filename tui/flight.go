@@ -102,9 +102,13 @@ func (f *flight) doing(s *session.Snapshot) string {
 		return "testing…"
 	case session.SnapshotNow:
 		return "saving…"
-	case session.Undo:
-		return "undoing…"
-	case session.Redo:
+	case session.Undo, session.Redo:
+		switch {
+		case s.State == session.Paused && len(s.Pending) > 0: // a surgery to come answers it, as the row says
+			return ""
+		case f.cmd.Kind == session.Undo:
+			return "undoing…"
+		}
 		return "redoing…"
 	case session.GoBack, session.TakeBranch:
 		return "going back…"
@@ -134,7 +138,7 @@ func (e *env) noNews() string {
 	if s.PerSecond > 0 { // two iterations of a slow net
 		patience = max(patience, time.Duration(2/s.PerSecond*float64(time.Second)))
 	}
-	works := s.State == session.Running || s.State == session.Testing || len(e.flights.list) > 0
+	works := s.State == session.Running || s.State == session.Testing || e.doing() != ""
 	if e.silence < patience || !works || s.State.Ended() {
 		return ""
 	}

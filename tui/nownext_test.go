@@ -124,6 +124,18 @@ func TestTakenAtOnce(t *testing.T) {
 	}
 }
 
+// A paused run that answers a redo at its next surgery says that it is paused, and owes no news.
+func TestPausedOverPending(t *testing.T) {
+	a, _ := open(t, scene(), look{})
+	unsent(a, tea.KeyPressMsg{Code: 'U', Text: "U"})
+	s := *a.snap
+	s.State = session.Paused
+	a.snap, a.silence = &s, time.Minute
+	if h := lineWith(a, "dns-tui"); !strings.Contains(h, "PAUSED") || strings.Contains(h, "no news") {
+		t.Errorf("the header says %s", h)
+	}
+}
+
 // A second press of the key while a pause is on its way takes it back, and does not ask for it again.
 func TestPauseOnItsWay(t *testing.T) {
 	a, _ := open(t, scene(), look{})
