@@ -169,7 +169,7 @@ func (m *mainScreen) draw(p pane) []string {
 	}
 	note := ""
 	if _, v, ok := m.snap.Accuracy.Last(); ok && p.accuracy && p.plot != configpb.Preferences_ACCURACY {
-		note = fmt.Sprintf("  acc %.2f %%", 100*v)
+		note = fmt.Sprintf("acc %.2f %%", 100*v)
 	}
 	return m.plotter.box(p.plot, p.w, p.h, note)
 }

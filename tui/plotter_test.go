@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"pgregory.net/rapid"
 
+	"dns-tui/config"
 	"dns-tui/config/configpb"
 	"dns-tui/human"
 	"dns-tui/model/session"
@@ -134,6 +135,26 @@ func TestCurvesDifferWithoutColours(t *testing.T) {
 		plot, _, _ := strings.Cut(text, "earlier")
 		if !strings.Contains(plot, "a") || !strings.Contains(text, "a earlier") {
 			t.Errorf("%v: the other run has no letter:\n%s", per, text)
+		}
+	}
+}
+
+// Each plot that the preferences know is drawn on the main screen, whatever is known of the run.
+func TestEachPlotOnTheMainScreen(t *testing.T) {
+	for number, name := range configpb.Preferences_Plot_name {
+		for _, prepare := range []func(*session.Snapshot){
+			func(*session.Snapshot) {}, onGPU, func(s *session.Snapshot) { s.Layers, s.Hyper.Layers = nil, nil },
+			func(s *session.Snapshot) { layerHistories(s); tested(s) },
+		} {
+			s := scene()
+			prepare(s)
+			p := config.DefaultPreferences()
+			p.Plot = []configpb.Preferences_Plot{plotKind(number)}
+			a, _ := openWith(t, s, look{}, Options{Preferences: p})
+			text := ansi.Strip(frame(a, 120, 40))
+			if title := plotDefs[plotKind(number)].title; title == "" || !strings.Contains(text, "╭ "+title+" ") {
+				t.Errorf("%s is not drawn as %q:\n%s", name, title, text)
+			}
 		}
 	}
 }
