@@ -12,11 +12,15 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe/caffepb"
+	"dns-tui/caffe/compact"
 	"dns-tui/caffe/hdf5"
 )
 
-// ReadNet reads a caffemodel, in HDF5 and in the forms of 2013 and 2014 too.
+// ReadNet reads a caffemodel, in HDF5 and in the forms of 2013 and 2014 too, or a compact file.
 func ReadNet(path string) (*caffepb.NetParameter, error) {
+	if compact.Is(path) {
+		return readNetCompact(path)
+	}
 	n := &caffepb.NetParameter{}
 	if hdf5.Is(path) {
 		var err error

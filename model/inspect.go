@@ -68,8 +68,10 @@ func CountWeights(n *caffepb.NetParameter) ([]LayerWeights, error) {
 	return out, nil
 }
 
-// ApplyMasks replaces the weights of a stored net by W∘T and drops the masks. It returns how many masks there were,
-// and the layers whose masks are not 0 and 1.
+// ApplyMasks replaces the weights of a stored net by W∘T and drops the masks; a pruned weight is +0. It returns how
+// many masks there were, and the layers whose masks are not 0 and 1.
+//
+// A file of the authors' fork without masks has W∘T already, as a product: of a negative weight that is pruned, -0.
 func ApplyMasks(n *caffepb.NetParameter) (total int, odd []string, err error) {
 	for _, l := range n.Layer {
 		masks, soft := masksOf(l), storedSoft(l)
@@ -93,6 +95,11 @@ func ApplyMasks(n *caffepb.NetParameter) (total int, odd []string, err error) {
 			l.Blobs[i] = caffe.NewBlob(caffe.Shape(l.Blobs[i]), w)
 		}
 		l.Blobs = l.Blobs[:params]
+		if masks == 0 && (l.GetType() == "CConvolution" || l.GetType() == "CInnerProduct") {
+			for _, b := range l.Blobs {
+				dropSigns(caffe.Values(b))
+			}
+		}
 		if l.SoftSurgeryParam != nil {
 			l.SoftSurgeryParam.Cut = nil // weights are forward weights now
 		}

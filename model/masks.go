@@ -131,3 +131,12 @@ func isStatistics(l *caffepb.LayerParameter) bool {
 	return len(l.Blobs) == 3 && caffe.Count(caffe.Shape(l.Blobs[2])) == 1 && len(caffe.Shape(l.Blobs[0])) == 1 &&
 		slices.Equal(caffe.Shape(l.Blobs[0]), caffe.Shape(l.Blobs[1])) && caffe.Count(caffe.Shape(l.Blobs[0])) > 1
 }
+
+// dropSigns makes -0 a +0.
+func dropSigns(w []float32) {
+	for i, v := range w {
+		if v == 0 {
+			w[i] = 0
+		}
+	}
+}
