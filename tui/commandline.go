@@ -206,8 +206,19 @@ func (c *commandLine) Box(w int) []string {
 		limits = max(limits, min(ansi.StringWidth(e.limits)+2, 22))
 	}
 	row := func(e commandEntry) string {
-		return " " + t.fit(t.text(e.name), name) + t.fitRight(t.text(e.now), now) + "  " + t.fit(t.plain(e.limits), limits) +
-			t.text(e.meaning)
+		return " " + t.fit(
+			t.text(e.name),
+			name,
+		) + t.fitRight(
+			t.text(e.now),
+			now,
+		) + "  " + t.fit(
+			t.plain(e.limits),
+			limits,
+		) +
+			t.text(
+				e.meaning,
+			)
 	}
 	lines := []string{t.dim.Render(row(commandEntry{name: "name", now: "now", limits: "range", meaning: "meaning"}))}
 	from, to := c.list.window(len(c.entries), c.rows())

@@ -164,7 +164,11 @@ func defaultAppKeys() appKeys {
 		CopyCell: act("copy-cell", "copy what is selected to your clipboard, as a command or a path (OSC 52)", "c").
 			on(copyScreens),
 		CopyTable: act("copy-table", "copy the table to your clipboard (OSC 52)", "C").on(copyScreens),
-		Alert:     act("alert", "tell when a test is done, the run ends, or it goes wrong: bell, title", "!").on(runScreens),
+		Alert: act(
+			"alert",
+			"tell when a test is done, the run ends, or it goes wrong: bell, title",
+			"!",
+		).on(runScreens),
 		Command: act("command", "set, plan or do anything: conv2.t 1.9, lr 0.001 at 20000", ":").footer("set").steer().
 			on(runScreens | only(settingsID)),
 		Palette: act("palette", "find an action by its name", "ctrl+p", "P").on(runScreens),

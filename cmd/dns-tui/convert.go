@@ -16,11 +16,16 @@ import (
 func runExport(_ context.Context, e *env, args []string) error {
 	fs := newFlags(e, "export")
 	net := fs.String("model", "", "a net's prototxt: says which layers of it the weights do not fit")
+	shrinks := fs.Bool("shrink", false,
+		"leave out the filters and neurons that do nothing: a smaller dense net, with a prototxt beside it; wants --model")
 	var f shapeFlags
 	f.add(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
+	}
+	if *shrinks && *net == "" {
+		return usagef("export: --shrink wants the net's prototxt: --model net.prototxt")
 	}
 	if len(rest) != 2 {
 		return usagef("export: wanted a caffemodel and a name for the new one, found %s", count(len(rest), "argument"))
@@ -60,6 +65,9 @@ func runExport(_ context.Context, e *env, args []string) error {
 	}
 	if removed == 0 {
 		escape.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])
+	}
+	if *shrinks {
+		return f.shrinkNet(e, *net, n, rest[1])
 	}
 	progress.step(2)
 	err = caffe.WriteNet(rest[1], n)

@@ -53,7 +53,8 @@ func opOf(nd *node) op {
 	case "Pooling":
 		return poolingOf(nd)
 	case "LRN":
-		if p.GetLrnParam().GetNormRegion() != caffepb.LRNParameter_WITHIN_CHANNEL && p.GetLrnParam().GetLocalSize() != 1 {
+		if p.GetLrnParam().GetNormRegion() != caffepb.LRNParameter_WITHIN_CHANNEL &&
+			p.GetLrnParam().GetLocalSize() != 1 {
 			return opaque{"it normalizes across channels: each has its neighbours"}
 		}
 		return zeros{}
@@ -104,7 +105,10 @@ func (o opaque) flow(nd *node) []*blob {
 		if s := nd.Shapes[i]; len(s) > 1 {
 			n = s[1]
 		}
-		tops = append(tops, &blob{[]channel{{unit: &unit{pin: "made by " + nd.Name}, extent: n}}})
+		tops = append(
+			tops,
+			&blob{[]channel{{unit: &unit{pin: "made by " + nd.Name, source: len(nd.Bottom) == 0}, extent: n}}},
+		)
 	}
 	return tops
 }

@@ -21,14 +21,21 @@ func (g *graph) result(f *caffe.NetFile, w *caffepb.NetParameter) (*Result, erro
 		name := names.Next(l.GetName(), l.GetType())
 		inFile[name] = append(inFile[name], l)
 	}
+	before := map[*caffepb.LayerParameter][]*caffepb.LayerParameter{}
 	for _, nd := range g.nodes {
 		file := inFile[nd.Name]
 		if len(file) == 0 {
 			return nil, fmt.Errorf("layer %q is not in %s", nd.Name, f.Path)
 		}
 		var left []array
+		used := picks(nd)
 		for _, l := range file {
-			left = nd.op.shrink(nd, l)
+			if left = nd.op.shrink(nd, l); used != nil {
+				before[l] = pickBefore(l, used, len(left[0].values)/len(keptOutputs(nd)))
+			}
+		}
+		if used != nil {
+			left[0] = pickColumns(left[0], used, nd.param.GetInnerProductParam().GetTranspose())
 		}
 		if len(nd.blobs) == 0 {
 			continue
@@ -43,14 +50,19 @@ func (g *graph) result(f *caffe.NetFile, w *caffepb.NetParameter) (*Result, erro
 			stored.Blobs = append(stored.Blobs, caffe.NewBlob(a.shape, a.values))
 		}
 		r.Weights.Layer = append(r.Weights.Layer, stored)
-		r.add(g, nd, left)
+		r.add(nd, left, used)
 	}
+	var layers []*caffepb.LayerParameter
+	for _, l := range r.Net.Layer {
+		layers = append(append(layers, before[l]...), l)
+	}
+	r.Net.Layer = layers
 	r.Kept = g.kept()
 	return r, nil
 }
 
 // add takes in what became of a layer.
-func (r *Result) add(g *graph, nd *node, left []array) {
+func (r *Result) add(nd *node, left []array, used []int) {
 	l := Layer{Name: nd.Name, Type: nd.Type}
 	if len(nd.in) > 0 {
 		for _, c := range nd.in[0].channels {
@@ -59,6 +71,9 @@ func (r *Result) add(g *graph, nd *node, left []array) {
 				l.InputsLeft += c.extent
 			}
 		}
+	}
+	if used != nil { // of each value
+		l.Inputs, l.InputsLeft = len(nd.blobs[0])/len(nd.units), len(used)
 	}
 	l.Outputs, l.OutputsLeft = len(nd.units), len(keptOutputs(nd))
 	if nd.Type != "BatchNorm" { // whose blobs are statistics
@@ -83,7 +98,8 @@ func (g *graph) kept() []string {
 			continue
 		}
 		for _, c := range nd.in[0].channels {
-			if u := c.unit.root(); c.known && c.value != 0 && !rd.folds(nd) && rd.reads(nd, at, c.extent) && why[u] == "" {
+			if u := c.unit.root(); c.known && c.value != 0 && !rd.folds(nd) && rd.reads(nd, at, c.extent) &&
+				why[u] == "" {
 				why[u] = fmt.Sprintf("read by %s, whose padding is 0 and not the constant", nd.Name)
 			}
 			at += c.extent

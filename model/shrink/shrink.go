@@ -58,6 +58,7 @@ func Shrink(f *caffe.NetFile, n *model.Net, w *caffepb.NetParameter) (*Result, e
 type unit struct {
 	parent  *unit // nil: it stands for itself
 	pin     string
+	source  bool // it is the net's input
 	removed bool
 }
 
@@ -78,6 +79,7 @@ func join(a, b *unit) *unit {
 	if a.pin == "" {
 		a.pin = b.pin
 	}
+	a.source = a.source && b.source
 	return a
 }
 

@@ -191,6 +191,15 @@ func TestWhatGoes(t *testing.T) {
 		{"the last of a blob stays", strings.Replace(a, `top: "a"`, `top: "last"`, 1),
 			func(layer string, _, _ int) bool { return layer == "a" }, map[string]int{"a": 1},
 			"a: 1 constant outputs stay: the last of a blob"},
+		{"unread inputs are picked", `layer { name: "p" type: "InnerProduct" bottom: "data" top: "last" ` +
+			`inner_product_param { num_output: 6 } }`, func(layer string, _, i int) bool { return layer == "p" && i%7 < 3 },
+			map[string]int{"p": 6, "p inputs": 108}, ""},
+		{"but not for a few", `layer { name: "p" type: "InnerProduct" bottom: "data" top: "last" ` +
+			`inner_product_param { num_output: 6 transpose: true } }`,
+			func(layer string, i, _ int) bool { return layer == "p" && i < 8 }, map[string]int{"p": 6, "p inputs": 3}, ""},
+		{"also of transposed weights", `layer { name: "p" type: "InnerProduct" bottom: "data" top: "last" ` +
+			`inner_product_param { num_output: 6 transpose: true } }`,
+			func(layer string, i, _ int) bool { return layer == "p" && i < 80 }, map[string]int{"p": 6, "p inputs": 112}, ""},
 		{"after a Flatten", a + `layer { name: "f" type: "Flatten" bottom: "a" top: "last" }`, dead, map[string]int{"a": 4}, ""},
 		{"after a Reshape", a + `layer { name: "f" type: "Reshape" bottom: "a" top: "last" ` +
 			`reshape_param { shape { dim: 0 dim: -1 } } }`, dead, map[string]int{"a": 4}, ""},
@@ -203,6 +212,9 @@ func TestWhatGoes(t *testing.T) {
 				t.Errorf("outputs differ by %g", worst)
 			}
 			for _, l := range r.Layers {
+				if want, ok := c.left[l.Name+" inputs"]; ok && l.InputsLeft != want {
+					t.Errorf("%s reads %d inputs, wanted %d", l.Name, l.InputsLeft, want)
+				}
 				if want, ok := c.left[l.Name]; ok && l.OutputsLeft != want {
 					t.Errorf("%s has %d outputs, wanted %d", l.Name, l.OutputsLeft, want)
 				}
@@ -218,8 +230,11 @@ func TestWhatGoes(t *testing.T) {
 func randomNet(t *rapid.T) string {
 	var s strings.Builder
 	channels, size, n := rapid.IntRange(1, 3).Draw(t, "channels"), 9, 0
-	fmt.Fprintf(&s, "layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 2 dim: %d dim: 9 dim: 9 } } }\n",
-		channels)
+	fmt.Fprintf(
+		&s,
+		"layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 2 dim: %d dim: 9 dim: 9 } } }\n",
+		channels,
+	)
 	blob := "data"
 	next := func() string { n++; return fmt.Sprint("b", n) }
 	conv := func(bottom string, outputs, kernel, pad, group int, bias bool) string {
@@ -229,7 +244,15 @@ func randomNet(t *rapid.T) string {
 		return top
 	}
 	layer := func(typ, more string, tops ...string) {
-		fmt.Fprintf(&s, "layer { name: %q type: %q bottom: %q top: %q %s }\n", fmt.Sprint("l", next()), typ, blob, tops[0], more)
+		fmt.Fprintf(
+			&s,
+			"layer { name: %q type: %q bottom: %q top: %q %s }\n",
+			fmt.Sprint("l", next()),
+			typ,
+			blob,
+			tops[0],
+			more,
+		)
 	}
 	for range rapid.IntRange(1, 8).Draw(t, "layers") {
 		switch rapid.SampledFrom([]string{"conv", "conv", "relu", "norm", "pool", "sum", "cat", "depth", "cut", "lrn", "group",
@@ -263,8 +286,16 @@ func randomNet(t *rapid.T) string {
 			top := next()
 			how := rapid.SampledFrom([]string{"MAX", "AVE"}).Draw(t, "pool")
 			pad := rapid.IntRange(0, 1).Draw(t, "pad")
-			fmt.Fprintf(&s, "layer { name: %q type: \"Pooling\" bottom: %q top: %q pooling_param { pool: %s kernel_size: 2 "+
-				"stride: 2 pad: %d } }\n", "l"+top, blob, top, how, pad)
+			fmt.Fprintf(
+				&s,
+				"layer { name: %q type: \"Pooling\" bottom: %q top: %q pooling_param { pool: %s kernel_size: 2 "+
+					"stride: 2 pad: %d } }\n",
+				"l"+top,
+				blob,
+				top,
+				how,
+				pad,
+			)
 			if size = (size+2*pad-2+1)/2 + 1; pad > 0 && (size-1)*2 >= (size-1)*2+1 {
 				size--
 			}
@@ -290,8 +321,15 @@ func randomNet(t *rapid.T) string {
 				continue
 			}
 			x, y, top := next(), next(), next()
-			fmt.Fprintf(&s, "layer { name: %q type: \"Slice\" bottom: %q top: %q top: %q slice_param { slice_point: %d } }\n",
-				"l"+x, blob, x, y, rapid.IntRange(1, channels-1).Draw(t, "point"))
+			fmt.Fprintf(
+				&s,
+				"layer { name: %q type: \"Slice\" bottom: %q top: %q top: %q slice_param { slice_point: %d } }\n",
+				"l"+x,
+				blob,
+				x,
+				y,
+				rapid.IntRange(1, channels-1).Draw(t, "point"),
+			)
 			fmt.Fprintf(&s, "layer { name: %q type: \"Concat\" bottom: %q bottom: %q top: %q }\n", "l"+top, y, x, top)
 			blob = top
 		}
@@ -304,11 +342,21 @@ func randomNet(t *rapid.T) string {
 	}
 	for i := range rapid.IntRange(0, 1).Draw(t, "hidden") {
 		top := next()
-		fmt.Fprintf(&s, "layer { name: %q type: \"InnerProduct\" bottom: %q top: %q inner_product_param { num_output: %d } }\n",
-			"l"+top, blob, top, 3+i)
+		fmt.Fprintf(
+			&s,
+			"layer { name: %q type: \"InnerProduct\" bottom: %q top: %q inner_product_param { num_output: %d } }\n",
+			"l"+top,
+			blob,
+			top,
+			3+i,
+		)
 		blob = top
 	}
-	fmt.Fprintf(&s, "layer { name: \"last\" type: \"InnerProduct\" bottom: %q top: \"out\" inner_product_param { num_output: 3 } }\n", blob)
+	fmt.Fprintf(
+		&s,
+		"layer { name: \"last\" type: \"InnerProduct\" bottom: %q top: \"out\" inner_product_param { num_output: 3 } }\n",
+		blob,
+	)
 	return s.String()
 }
 

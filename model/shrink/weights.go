@@ -138,7 +138,8 @@ func (c convolution) weight(nd *node, o, place, within int) float32 {
 
 func padded(nd *node) bool {
 	p := nd.param.GetConvolutionParam()
-	any := p.GetPadH() != 0 || p.GetPadW() != 0 || p.GetPadL() != 0 || p.GetPadR() != 0 || p.GetPadT() != 0 || p.GetPadB() != 0
+	any := p.GetPadH() != 0 || p.GetPadW() != 0 || p.GetPadL() != 0 || p.GetPadR() != 0 || p.GetPadT() != 0 ||
+		p.GetPadB() != 0
 	for _, x := range p.Pad {
 		any = any || x != 0
 	}
@@ -202,7 +203,11 @@ func (depthwise) shrink(nd *node, p *caffepb.LayerParameter) []array {
 	for _, i := range left {
 		w.values = append(w.values, nd.blobs[0][i*size:(i+1)*size]...)
 	}
-	p.ConvolutionParam.NumOutput, p.ConvolutionParam.Group = proto.Uint32(uint32(len(left))), proto.Uint32(uint32(len(left)))
+	p.ConvolutionParam.NumOutput, p.ConvolutionParam.Group = proto.Uint32(
+		uint32(len(left)),
+	), proto.Uint32(
+		uint32(len(left)),
+	)
 	if len(nd.blobs) < 2 {
 		return []array{w}
 	}
