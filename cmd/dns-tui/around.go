@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"dns-tui/caffe"
 	"dns-tui/config"
@@ -210,14 +211,21 @@ type beginning struct {
 	words                  []string
 }
 
+// runsPatience is how long active runs may take to answer, all together: what else there is waits for them.
+const runsPatience = time.Second
+
 // beginnings lists what there is in the working folder, and the runs that are active: runs first, then what goes on,
 // then what begins.
 func beginnings(ctx context.Context, a *around) ([]beginning, error) {
+	ctx, cancel := context.WithTimeout(ctx, runsPatience)
+	defer cancel()
 	runs, err := remote.Runs(ctx)
 	var out []beginning
 	busy := map[string]bool{} // prefixes
 	for _, r := range runs {
 		if r.Err != nil {
+			does, words := "tries to attach", []string{"attach", r.Name}
+			out = append(out, beginning{"run", r.Name, "does not answer", does, words})
 			continue
 		}
 		s := r.Snapshot

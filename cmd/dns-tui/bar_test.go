@@ -15,10 +15,10 @@ import (
 	"dns-tui/model/modeltest"
 )
 
-// screenOf is what a terminal of a size shows of what was written, line by line.
-func screenOf(t *testing.T, w, h int, text string) string {
+// screenOf is what a terminal of a width and three lines shows of what was written, line by line.
+func screenOf(t *testing.T, w int, text string) string {
 	t.Helper()
-	v := vt.NewEmulator(w, h)
+	v := vt.NewEmulator(w, 3)
 	defer v.Close()
 	if _, err := v.WriteString(strings.ReplaceAll(text, "\n", "\r\n")); err != nil {
 		t.Fatal(err)
@@ -40,7 +40,10 @@ func TestBar(t *testing.T) {
 		want        string
 	}{
 		{"wide", 80, true, false, "██████░░░░░░░░░░░░░░░░░░  25 %  15,000 of 60,000 images  1500/s  ETA 0:30"},
-		{"ASCII, no colours", 80, false, true, "######..................  25 %  15,000 of 60,000 images  1500/s  ETA 0:30"},
+		{
+			"ASCII, no colours", 80, false, true,
+			"######..................  25 %  15,000 of 60,000 images  1500/s  ETA 0:30",
+		},
 		{"narrow", 40, true, false, "██████░░░░░░░░░░░░░░░░░░  25 %  15,000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,26 +65,26 @@ func TestBar(t *testing.T) {
 			}
 			now = now.Add(100 * time.Millisecond)
 			b.step(15150)
-			if got := screenOf(t, c.width, 3, out.String()); !strings.HasPrefix(got, c.want[:30]) {
+			if got := screenOf(t, c.width, out.String()); !strings.HasPrefix(got, c.want[:30]) {
 				t.Errorf("shows\n%s\nwanted\n%s", got, c.want)
 			}
 			now = time.Unix(10, 0)
 			out.Reset()
 			b.done = 15000
 			b.draw()
-			if got := screenOf(t, c.width, 3, out.String()); !strings.HasPrefix(got, c.want) {
+			if got := screenOf(t, c.width, out.String()); !strings.HasPrefix(got, c.want) {
 				t.Errorf("shows\n%s\nwanted\n%s", got, c.want)
 			}
 			if c.plain && strings.Contains(out.String(), "\x1b[3") {
 				t.Errorf("colours in %q", out.String())
 			}
 			fmt.Fprintln(b.over(&out), "a line")
-			if got := screenOf(t, c.width, 3, out.String()); !strings.HasPrefix(got, "a line\n"+c.want) {
+			if got := screenOf(t, c.width, out.String()); !strings.HasPrefix(got, "a line\n"+c.want) {
 				t.Errorf("with a line above it:\n%s", got)
 			}
 			b.end()
 			b.end()
-			if got := screenOf(t, c.width, 3, out.String()); got != "a line" {
+			if got := screenOf(t, c.width, out.String()); got != "a line" {
 				t.Errorf("at the end it shows %q", got)
 			}
 		})

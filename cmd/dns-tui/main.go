@@ -72,7 +72,7 @@ func subcommands() []subcommand {
 			"write pruned weights without masks: what another Caffe runs",
 			runExport,
 		},
-		{"upgrade", "IN… OUT", "write nets and solvers in Caffe's present form; of several, OUT is a folder", runUpgrade},
+		{"upgrade", "IN… OUT", "write nets and solvers in Caffe's present form; OUT may be a folder", runUpgrade},
 		{"dataset", "mnist|images …", "make a database that Caffe reads: of MNIST, of a list of images", runDataset},
 		{"mean", "DB OUT.binaryproto", "the mean image of a database", runMean},
 		{"features", "BLOB[,…] OUT…", "run --model with --weights and write blobs to databases", runFeatures},

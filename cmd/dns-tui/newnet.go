@@ -49,7 +49,8 @@ func lookAtNet(path string, input inputFlag, weights []string) (f *netFacts, not
 	if !hasLoss(file, train.netState()) {
 		return nil, nil, &caffe.FileError{
 			Path: path,
-			Msg:  "has no loss in phase TRAIN, so it cannot be trained: is it the net of a deployment? wanted the one with data and a loss",
+			Msg: "has no loss in phase TRAIN, so it cannot be trained: is it the net of a deployment? wanted the one " +
+				"with data and a loss",
 		}
 	}
 	f.layers, f.parameters = n.Prunable(), n.Count()
@@ -105,7 +106,7 @@ func (f *netFacts) lookAtTest(s *shapeFlags) {
 // adviseNet says of a file that is no net what it is.
 func adviseNet(path string, err error) error {
 	is := identify(path)
-	msg := ""
+	var msg string
 	switch is.kind {
 	case solverFile:
 		msg = "this is a solver already; to train by it: " + commandLine(path)

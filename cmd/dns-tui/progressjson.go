@@ -281,9 +281,9 @@ func (j *jsonLines) change(ev session.Event) {
 	}
 	if w, ok := ev.What.(session.ChangeApplied); ok {
 		for _, e := range w.Change.Edits {
-			edit := jsonEdit{Field: e.Field.String(), New: e.Field.Format(e.Value)}
+			edit := jsonEdit{Field: e.Field.String(), New: e.Format(e.Value)}
 			if e.OldKnown {
-				edit.Old = e.Field.Format(e.Old)
+				edit.Old = e.Format(e.Old)
 			}
 			c.Edits = append(c.Edits, edit)
 		}

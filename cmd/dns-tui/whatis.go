@@ -133,11 +133,11 @@ func adviseSolver(path string, err error, command ...string) error {
 	if is.kind == unknownFile || is.kind == solverFile {
 		return err
 	}
-	msg := wrongKind(is)
+	parts := []string{wrongKind(is)}
 	for _, a := range instead(path, is.kind, command) {
-		msg += "; " + a.String()
+		parts = append(parts, a.String())
 	}
-	return &caffe.FileError{Path: path, Msg: msg, Err: err}
+	return &caffe.FileError{Path: path, Msg: strings.Join(parts, "; "), Err: err}
 }
 
 // wrongKind is what a person is told of a file that is no solver.
@@ -240,16 +240,14 @@ func adviseReport(path string, err error) error {
 	if is.kind == folder {
 		dir = path
 	}
-	msg := fmt.Sprintf("is %s; wanted a journal, a solver, or the name of an active run", is.text)
+	parts := []string{"is " + is.text + "; wanted a journal, a solver, or the name of an active run"}
 	names, _ := namesIn(dir)
-	n := 0
 	for _, name := range names {
-		if strings.HasSuffix(name, ".journal") && n < mostAdvised {
-			msg += "; " + advice{"a journal there", []string{"report", inFolder(dir, name)}}.String()
-			n++
+		if strings.HasSuffix(name, ".journal") && len(parts) <= mostAdvised {
+			parts = append(parts, advice{"a journal there", []string{"report", inFolder(dir, name)}}.String())
 		}
 	}
-	return &caffe.FileError{Path: path, Msg: msg, Err: err}
+	return &caffe.FileError{Path: path, Msg: strings.Join(parts, "; "), Err: err}
 }
 
 // mostAdvised is how many files of a folder an error names.
