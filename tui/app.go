@@ -26,7 +26,7 @@ type Options struct {
 	Preferences *config.Preferences
 	// UTF8 says that the locale is UTF-8: without it pictures are drawn in ASCII.
 	UTF8 bool
-	// NoBraille says that the terminal's font is likely to have no braille: it is drawn with only where it is asked for.
+	// NoBraille says that the terminal's font is likely to have no braille: that is used only where it is asked for.
 	NoBraille bool
 	// NoColor keeps to the terminal's own colours.
 	NoColor bool

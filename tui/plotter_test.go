@@ -14,8 +14,7 @@ import (
 	"dns-tui/model/session"
 )
 
-// Under a plot round iterations stand below their ticks, the ticks where a curve has that iteration; labels keep a blank
-// between them.
+// Under a plot round iterations stand below their ticks, and these where a curve has that iteration.
 func TestIterationsUnderPlot(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from := rapid.IntRange(0, 500000).Draw(t, "from")
@@ -43,8 +42,8 @@ func TestIterationsUnderPlot(t *testing.T) {
 	})
 }
 
-// A change has its mark on a line of its own, above the ticks, in the column of its iteration; where nothing was changed
-// there is no such line.
+// A change has its mark on a line of its own, above the ticks, in the column of its iteration; where nothing was
+// changed there is no such line.
 func TestMarksOfChanges(t *testing.T) {
 	for _, per := range []tier{blockTier, brailleTier, asciiTier} {
 		s := scene()

@@ -75,7 +75,9 @@ func TestGapBefore(t *testing.T) {
 }
 
 func TestRoundDown(t *testing.T) {
-	for n, want := range map[int]int{-3: 1, 0: 1, 1: 1, 2: 2, 4: 2, 5: 5, 9: 5, 10: 10, 119: 100, 499: 200, 123456: 100000} {
+	for n, want := range map[int]int{
+		-3: 1, 0: 1, 1: 1, 2: 2, 4: 2, 5: 5, 9: 5, 10: 10, 119: 100, 499: 200, 123456: 100000,
+	} {
 		if got := roundDown(n); got != want {
 			t.Errorf("%d: %d, wanted %d", n, got, want)
 		}
