@@ -202,8 +202,8 @@ func (f *film) save(e *terminal, name string) {
 				if to == n {
 					end = total
 				}
-				row = fmt.Sprintf(`<g display="none">%s<animate attributeName="display" calcMode="discrete" dur="%.2fs" `+
-					`repeatCount="indefinite" values="none;inline;none" keyTimes="0;%.5f;%.5f"/></g>`,
+				row = fmt.Sprintf(`<g display="none">%s<animate attributeName="display" calcMode="discrete" `+
+					`dur="%.2fs" repeatCount="indefinite" values="none;inline;none" keyTimes="0;%.5f;%.5f"/></g>`,
 					row, total*frameTime, float64(from)/total, end/total)
 				if from == 0 {
 					row = strings.NewReplacer(`values="none;inline;none"`, `values="inline;inline;none"`,

@@ -70,12 +70,14 @@ func (a *alerts) tell(text string) tea.Cmd {
 func (a *alerts) next() string {
 	a.by = (a.by + 1) % configpb.Preferences_Alert(len(configpb.Preferences_Alert_name))
 	a.headline = ""
+	if a.by == configpb.Preferences_NO_ALERT {
+		return "no alerts"
+	}
 	return [...]string{
-		configpb.Preferences_NO_ALERT:       "no alerts",
-		configpb.Preferences_BELL:           "the bell rings when a test is done, the run ends, or something goes wrong",
-		configpb.Preferences_TITLE:          "the title says when a test is done, the run ends, or something goes wrong",
-		configpb.Preferences_BELL_AND_TITLE: "bell and title tell when a test is done, the run ends, or something goes wrong",
-	}[a.by]
+		configpb.Preferences_BELL:           "the bell rings",
+		configpb.Preferences_TITLE:          "the title says",
+		configpb.Preferences_BELL_AND_TITLE: "bell and title tell",
+	}[a.by] + " when a test is done, the run ends, or something goes wrong"
 }
 
 // title is the terminal's.

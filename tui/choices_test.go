@@ -41,7 +41,8 @@ func TestPredictionShows(t *testing.T) {
 	press(a, "down", "1")
 	frame := ansi.Strip(frame(a, 120, 40))
 	for _, want := range []string{
-		"preview", "50.0 %", "t 0.674", "sparsity 50.0 %", "⏎ applies", "96.4 %", "pending", "pending ip1.threshold 2.4 → 2.1",
+		"preview", "50.0 %", "t 0.674", "sparsity 50.0 %", "⏎ applies", "96.4 %", "pending",
+		"pending ip1.threshold 2.4 → 2.1",
 	} {
 		if !strings.Contains(frame, want) {
 			t.Errorf("no %q on the screen:\n%s", want, frame)

@@ -18,7 +18,6 @@ type commandLine struct {
 	history *history
 	entries []commandEntry // those that have what is typed
 	list    list
-	stem    string // what was typed before tab went through the list
 	cycling bool
 }
 

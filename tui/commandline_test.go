@@ -45,7 +45,7 @@ func TestParseEdits(t *testing.T) {
 		{"sparsity", "95", `no setting "sparsity"`},
 	} {
 		edits, err := parseEdits(s, c.field, c.value)
-		got := ""
+		var got string
 		if err != nil {
 			got = err.Error()
 		} else {

@@ -28,7 +28,8 @@ func TestCopying(t *testing.T) {
 		scene             func(*session.Snapshot)
 		keys              []string
 	}{
-		{"main", "conv2.threshold 1.96", "conv2\tConvolution\t25000\t770\t96.9 %\t95.0 %\t1.96\t\n", nil, []string{"down"}},
+		{"main", "conv2.threshold 1.96", "conv2\tConvolution\t25000\t770\t96.9 %\t95.0 %\t1.96\t\n", nil,
+			[]string{"down"}},
 		{"a choice", "conv1.threshold 1.644", "conv1\tConvolution\t500\t72\t85.6 %\t90.0 %\t1.644\tpreview\n", nil,
 			[]string{"4"}},
 		{"settings", "base_lr 0.01", "momentum\t0.9\t0 to 1\t", nil, []string{"o"}},

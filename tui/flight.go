@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"dns-tui/config"
@@ -40,11 +41,11 @@ func (f *flights) end(id int) {
 
 // sentValue is the value of a field in the newest command on its way; false where the run has it already, as a change
 // that is pending.
-func (e *env) sentValue(f config.Field) (float64, bool) {
-	for i := len(e.flights.list) - 1; i >= 0; i-- {
-		for _, edit := range e.flights.list[i].cmd.Edits {
-			if edit.Field == f {
-				pending, ok := e.snap.PendingValue(f)
+func (e *env) sentValue(of config.Field) (float64, bool) {
+	for _, f := range slices.Backward(e.flights.list) {
+		for _, edit := range f.cmd.Edits {
+			if edit.Field == of {
+				pending, ok := e.snap.PendingValue(of)
 				return edit.Value, !ok || pending != edit.Value
 			}
 		}
@@ -55,8 +56,8 @@ func (e *env) sentValue(f config.Field) (float64, bool) {
 // pausing reports whether the newest pause or resume on its way is a pause, or, where none is, whether the run is
 // paused.
 func (e *env) pausing() bool {
-	for i := len(e.flights.list) - 1; i >= 0; i-- {
-		switch e.flights.list[i].cmd.Kind {
+	for _, f := range slices.Backward(e.flights.list) {
+		switch f.cmd.Kind {
 		case session.Pause:
 			return true
 		case session.Resume, session.Step, session.StepSurgery:
@@ -68,8 +69,8 @@ func (e *env) pausing() bool {
 
 // doing says what the newest command on its way asks for; "" of none, and of one that the run shows itself.
 func (e *env) doing() string {
-	for i := len(e.flights.list) - 1; i >= 0; i-- {
-		if text := e.flights.list[i].doing(e.snap); text != "" {
+	for _, f := range slices.Backward(e.flights.list) {
+		if text := f.doing(e.snap); text != "" {
 			return text
 		}
 	}

@@ -94,11 +94,11 @@ func (m *mainScreen) layers(w, h int) []string {
 		lines = append(lines, m.layerRow(&c, i))
 	}
 	lines = append(padded(lines, h-3), m.allRow(&c))
-	return t.box(t.plain(m.layersTitle(w-6)), lines, w, h)
+	return t.box(t.plain(m.layersTitle()), lines, w, h)
 }
 
 // layersTitle says what the table shows, and what is chosen in it.
-func (m *mainScreen) layersTitle(room int) string {
+func (m *mainScreen) layersTitle() string {
 	t := &m.theme
 	title := titled("Layers", m.table.position(m.tableRows(m.panes[0].h)))
 	if a := m.snap.Autopilot; a != nil && !m.headerHasAutopilot() {

@@ -23,7 +23,8 @@ type mainScreen struct {
 
 // mainKeys are the main screen's own keys.
 type mainKeys struct {
-	Up, Down, Lower, Higher, MuchLower, MuchHigher, Handle, Type, Apply, ApplyAll, Drop, DropAll, Mark, MarkUp, MarkDown,
+	Up, Down, Lower, Higher, MuchLower, MuchHigher, Handle, Type, Apply, ApplyAll, Drop, DropAll, Mark, MarkUp,
+	MarkDown,
 	MarkRange, Scope, Copy, Paste, Filter, Order, Prune, FreezeMask, FreezeWeights binding
 }
 

@@ -342,7 +342,8 @@ func TestOrder(t *testing.T) {
 	s.Layers[3].Pruned = 2000
 	a, _ := open(t, s, look{})
 	press(a, "down")
-	for _, want := range []string{"ip1 conv2 ip2 conv1", "ip1 conv2 ip2 conv1", "ip2 conv1 conv2 ip1", "conv1 conv2 ip1 ip2"} {
+	for _, want := range []string{"ip1 conv2 ip2 conv1", "ip1 conv2 ip2 conv1", "ip2 conv1 conv2 ip1",
+		"conv1 conv2 ip1 ip2"} {
 		press(a, "O")
 		var names []string
 		for _, i := range a.sel.visible {

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,7 +61,7 @@ func TestJournalOrder(t *testing.T) {
 		t.Errorf("opened, the last line is %s", last())
 	}
 	more := *s
-	more.Events = append(more.Events[:len(more.Events):len(more.Events)], told(14000, "new"))
+	more.Events = append(slices.Clip(more.Events), told(14000, "new"))
 	f.snap = &more
 	a.Update(tickMsg{})
 	if !strings.Contains(last(), "14,000") {
@@ -68,7 +69,7 @@ func TestJournalOrder(t *testing.T) {
 	}
 	press(a, "up")
 	evenMore := more
-	evenMore.Events = append(more.Events[:len(more.Events):len(more.Events)], told(15000, "newer"))
+	evenMore.Events = append(slices.Clip(more.Events), told(15000, "newer"))
 	f.snap = &evenMore
 	a.Update(tickMsg{})
 	if !strings.Contains(last(), "13,099") {

@@ -8,12 +8,13 @@ import (
 	"testing"
 )
 
-// The journals beside a run's are listed without its own and without what is no journal; one that is broken, or gone, is
-// an error that names it, and a good one has its curves.
+// The journals beside a run's are listed without its own and without what is no journal; one that is broken, or gone,
+// is an error that names it, and a good one has its curves.
 func TestJournalsBeside(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"own.journal": "", "b.journal": `{"iter":5,"field":"measure","new":"","measure":{"loss":0.5}}` + "\n", "a.journal": "no journal\n",
+		"own.journal": "", "b.journal": `{"iter":5,"field":"measure","new":"","measure":{"loss":0.5}}` + "\n",
+		"a.journal":    "no journal\n",
 		"b.caffemodel": "", "notes.txt": "",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {

@@ -17,7 +17,7 @@ func runExport(_ context.Context, e *env, args []string) error {
 	fs := newFlags(e, "export")
 	net := fs.String("model", "", "a net's prototxt: says which layers of it the weights do not fit")
 	shrinks := fs.Bool("shrink", false,
-		"leave out the filters and neurons that do nothing: a smaller dense net, with a prototxt beside it; wants --model")
+		"leave out filters and neurons that do nothing: a smaller dense net, with its prototxt; wants --model")
 	var f shapeFlags
 	f.add(fs)
 	rest, err := parse(fs, args)

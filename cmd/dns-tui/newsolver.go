@@ -38,7 +38,8 @@ func (s *newSolver) text(place func(path string) string) string {
 	if s.target != noneText {
 		put(
 			"The autopilot finds each layer's threshold, again and again, until this is met; then the masks freeze,\n"+
-				"and the learning rate falls to 0. Its settings are derived from the run: docs/autopilot.md, `a` in the UI.",
+				"and the learning rate falls to 0. Its settings are derived from the run: docs/autopilot.md, "+
+				"`a` in the UI.",
 			"autopilot_param { target: %s }",
 			protoText(s.target),
 		)

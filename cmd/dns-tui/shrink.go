@@ -11,7 +11,6 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/escape"
-	"dns-tui/gpu"
 	"dns-tui/gpu/host"
 	"dns-tui/human"
 	"dns-tui/model"
@@ -104,7 +103,7 @@ func (f *shapeFlags) compareNets(e *env, before, after *caffe.NetFile, was, is *
 				o.Inputs = shape
 			}
 		}
-		difference, blob, err := compareOn(d, o, before, after, was, is)
+		difference, blob, err := compareOn(o, before, after, was, is)
 		var data *model.DataError
 		switch {
 		case own && errors.As(err, &data):
@@ -144,7 +143,7 @@ func (f *shapeFlags) inputOf(file *caffe.NetFile) (*config.Inputs, error) {
 
 // compareOn compares two nets on what options give as inputs.
 func compareOn(
-	d *gpu.Device, o model.NetOptions, before, after *caffe.NetFile, was, is *caffepb.NetParameter,
+	o model.NetOptions, before, after *caffe.NetFile, was, is *caffepb.NetParameter,
 ) (float64, string, error) {
 	var nets []*model.Net
 	for i, file := range []*caffe.NetFile{before, after} {

@@ -16,7 +16,8 @@ func TestExportShrink(t *testing.T) {
 	net, weights := modeltest.Root("nets", "lenet.prototxt"), modeltest.Root("models", "lenet5_sparse.caffemodel")
 	small := filepath.Join(dir, "small.caffemodel")
 	out := mustRun(t, "export", "--shrink", "--phase", "TEST", "--input", "1x28x28:10", "--model", net, weights, small)
-	for _, want := range []string{"largest difference on 3 batches of random inputs", "parameters", "times smaller, dense"} {
+	for _, want := range []string{"largest difference on 3 batches of random inputs", "parameters",
+		"times smaller, dense"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
@@ -52,7 +53,8 @@ func TestExportShrinkRejects(t *testing.T) {
 		want string
 	}{
 		{[]string{weights, "x.caffemodel"}, "--shrink wants the net's prototxt"},
-		{[]string{"--model", own, "--input", "1x28x28:10", weights, filepath.Join(dir, "net.caffemodel")}, "would write its net over"},
+		{[]string{"--model", own, "--input", "1x28x28:10", weights, filepath.Join(dir, "net.caffemodel")},
+			"would write its net over"},
 		{[]string{"--model", modeltest.Root("nets", "cifar10_quick.prototxt"), "--input", "3x32x32:10", weights,
 			filepath.Join(dir, "x.caffemodel")}, "the net wants"},
 	} {

@@ -138,7 +138,8 @@ func TestWhatGoes(t *testing.T) {
 		return fmt.Sprintf("layer { name: %q type: \"Convolution\" bottom: %q top: %q convolution_param { %s } }\n",
 			name, bottom, top, more)
 	}
-	const out = `layer { name: "ip" type: "InnerProduct" bottom: "last" top: "out" inner_product_param { num_output: 4 } }
+	const out = `layer { name: "ip" type: "InnerProduct" bottom: "last" top: "out"
+		inner_product_param { num_output: 4 } }
 `
 	a := conv("a", "data", "a", "num_output: 6 kernel_size: 3")
 	// Outputs 1 and 3 of layer a have no weights.
@@ -153,10 +154,12 @@ func TestWhatGoes(t *testing.T) {
 			map[string]int{"a": 4}, ""},
 		{"through ReLU and pooling into a convolution without padding", a + `
 			layer { name: "r" type: "ReLU" bottom: "a" top: "a" }
-			layer { name: "p" type: "Pooling" bottom: "a" top: "p" pooling_param { pool: MAX kernel_size: 2 stride: 2 pad: 1 } }` +
+			layer { name: "p" type: "Pooling" bottom: "a" top: "p"
+				pooling_param { pool: MAX kernel_size: 2 stride: 2 pad: 1 } }` +
 			conv("b", "p", "last", "num_output: 5 kernel_size: 2"), dead, map[string]int{"a": 4, "b": 5}, ""},
 		{"not into one with padding", a + conv("b", "a", "last", "num_output: 5 kernel_size: 3 pad: 1"), dead,
-			map[string]int{"a": 6, "b": 5}, "a: 2 constant outputs stay: read by b, whose padding is 0 and not the constant"},
+			map[string]int{"a": 6, "b": 5},
+			"a: 2 constant outputs stay: read by b, whose padding is 0 and not the constant"},
 		{"a constant 0 does", conv("a", "data", "a", "num_output: 6 kernel_size: 3 bias_term: false") +
 			conv("b", "a", "last", "num_output: 5 kernel_size: 3 pad: 1"), dead, map[string]int{"a": 4, "b": 5}, ""},
 		{"what nobody reads goes", a + conv("b", "a", "last", "num_output: 5 kernel_size: 3 pad: 1"),
@@ -167,14 +170,16 @@ func TestWhatGoes(t *testing.T) {
 			map[string]int{"a": 5, "b": 1, "c": 3}, ""},
 		{"coupled channels go together or not at all", a + conv("b", "data", "b", "num_output: 6 kernel_size: 3") + `
 			layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "last" }`,
-			func(layer string, o, _ int) bool { return o == 1 || layer == "a" && o == 3 }, map[string]int{"a": 5, "b": 5},
+			func(layer string, o, _ int) bool { return o == 1 || layer == "a" && o == 3 }, map[string]int{"a": 5,
+				"b": 5},
 			"a: 1 constant outputs stay: it meets, channel by channel, one that is not constant"},
 		{"through a concatenation", a + conv("b", "data", "b", "num_output: 2 kernel_size: 3") + `
 			layer { name: "cat" type: "Concat" bottom: "a" bottom: "b" top: "last" }`,
 			func(layer string, o, _ int) bool { return layer != "ip" && o == 1 }, map[string]int{"a": 5, "b": 1}, ""},
 		{"through a slice", a + `
 			layer { name: "cut" type: "Slice" bottom: "a" top: "x" top: "y" slice_param { slice_point: 2 } }
-			layer { name: "cat" type: "Concat" bottom: "y" bottom: "x" top: "last" }`, dead, map[string]int{"a": 4}, ""},
+			layer { name: "cat" type: "Concat" bottom: "y" bottom: "x" top: "last" }`,
+			dead, map[string]int{"a": 4}, ""},
 		{"through normalization", a + `
 			layer { name: "n" type: "BatchNorm" bottom: "a" top: "a" }
 			layer { name: "s" type: "Scale" bottom: "a" top: "a" scale_param { bias_term: true } }
@@ -183,7 +188,8 @@ func TestWhatGoes(t *testing.T) {
 			conv("d", "a", "last", "num_output: 6 group: 6 kernel_size: 3"), dead, map[string]int{"a": 4}, ""},
 		{"not across channels", a + `layer { name: "l" type: "LRN" bottom: "a" top: "last" }`, dead,
 			map[string]int{"a": 6}, "a: 2 constant outputs stay: read by l (LRN): it normalizes across channels"},
-		{"not in groups", a + conv("g", "a", "last", "num_output: 4 group: 2 kernel_size: 3"), dead, map[string]int{"a": 6},
+		{"not in groups", a + conv("g", "a", "last", "num_output: 4 group: 2 kernel_size: 3"), dead,
+			map[string]int{"a": 6},
 			"a: 2 constant outputs stay: read by g (Convolution): its channels are in groups"},
 		{"an output of the net stays", strings.Replace(a, `top: "a"`, `top: "last"`, 1),
 			func(layer string, o, _ int) bool { return layer == "ip" && o > 2 }, map[string]int{"a": 6, "ip": 4},
@@ -192,15 +198,21 @@ func TestWhatGoes(t *testing.T) {
 			func(layer string, _, _ int) bool { return layer == "a" }, map[string]int{"a": 1},
 			"a: 1 constant outputs stay: the last of a blob"},
 		{"unread inputs are picked", `layer { name: "p" type: "InnerProduct" bottom: "data" top: "last" ` +
-			`inner_product_param { num_output: 6 } }`, func(layer string, _, i int) bool { return layer == "p" && i%7 < 3 },
+			`inner_product_param { num_output: 6 } }`, func(layer string, _, i int) bool {
+			return layer == "p" &&
+				i%7 < 3
+		},
 			map[string]int{"p": 6, "p inputs": 108}, ""},
 		{"but not for a few", `layer { name: "p" type: "InnerProduct" bottom: "data" top: "last" ` +
 			`inner_product_param { num_output: 6 transpose: true } }`,
-			func(layer string, i, _ int) bool { return layer == "p" && i < 8 }, map[string]int{"p": 6, "p inputs": 3}, ""},
+			func(layer string, i, _ int) bool { return layer == "p" && i < 8 }, map[string]int{"p": 6, "p inputs": 3},
+			""},
 		{"also of transposed weights", `layer { name: "p" type: "InnerProduct" bottom: "data" top: "last" ` +
 			`inner_product_param { num_output: 6 transpose: true } }`,
-			func(layer string, i, _ int) bool { return layer == "p" && i < 80 }, map[string]int{"p": 6, "p inputs": 112}, ""},
-		{"after a Flatten", a + `layer { name: "f" type: "Flatten" bottom: "a" top: "last" }`, dead, map[string]int{"a": 4}, ""},
+			func(layer string, i, _ int) bool { return layer == "p" && i < 80 }, map[string]int{"p": 6,
+				"p inputs": 112}, ""},
+		{"after a Flatten", a + `layer { name: "f" type: "Flatten" bottom: "a" top: "last" }`, dead,
+			map[string]int{"a": 4}, ""},
 		{"after a Reshape", a + `layer { name: "f" type: "Reshape" bottom: "a" top: "last" ` +
 			`reshape_param { shape { dim: 0 dim: -1 } } }`, dead, map[string]int{"a": 4}, ""},
 	} {
@@ -232,7 +244,8 @@ func randomNet(t *rapid.T) string {
 	channels, size, n := rapid.IntRange(1, 3).Draw(t, "channels"), 9, 0
 	fmt.Fprintf(
 		&s,
-		"layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 2 dim: %d dim: 9 dim: 9 } } }\n",
+		"layer { name: \"data\" type: \"Input\" top: \"data\" "+
+			"input_param { shape { dim: 2 dim: %d dim: 9 dim: 9 } } }\n",
 		channels,
 	)
 	blob := "data"
@@ -240,7 +253,8 @@ func randomNet(t *rapid.T) string {
 	conv := func(bottom string, outputs, kernel, pad, group int, bias bool) string {
 		top := next()
 		fmt.Fprintf(&s, "layer { name: %q type: \"Convolution\" bottom: %q top: %q convolution_param { num_output: %d "+
-			"kernel_size: %d pad: %d group: %d bias_term: %t } }\n", "l"+top, bottom, top, outputs, kernel, pad, group, bias)
+			"kernel_size: %d pad: %d group: %d bias_term: %t } }\n", "l"+top, bottom, top, outputs, kernel, pad,
+			group, bias)
 		return top
 	}
 	layer := func(typ, more string, tops ...string) {
@@ -255,7 +269,8 @@ func randomNet(t *rapid.T) string {
 		)
 	}
 	for range rapid.IntRange(1, 8).Draw(t, "layers") {
-		switch rapid.SampledFrom([]string{"conv", "conv", "relu", "norm", "pool", "sum", "cat", "depth", "cut", "lrn", "group",
+		switch rapid.SampledFrom([]string{"conv", "conv", "relu", "norm", "pool", "sum", "cat", "depth", "cut", "lrn",
+			"group",
 			"prelu", "tanh"}).Draw(t, "layer") {
 		case "conv":
 			k := rapid.SampledFrom([]int{1, 3}).Draw(t, "kernel")
@@ -296,10 +311,7 @@ func randomNet(t *rapid.T) string {
 				how,
 				pad,
 			)
-			if size = (size+2*pad-2+1)/2 + 1; pad > 0 && (size-1)*2 >= (size-1)*2+1 {
-				size--
-			}
-			blob, size = top, -1 // unknown from here
+			blob, size = top, 3 // at least
 		case "sum", "cat":
 			a, b := conv(blob, channels, 1, 0, 1, true), conv(blob, channels, 1, 0, 1, rapid.Bool().Draw(t, "bias"))
 			top := next()
@@ -333,12 +345,6 @@ func randomNet(t *rapid.T) string {
 			fmt.Fprintf(&s, "layer { name: %q type: \"Concat\" bottom: %q bottom: %q top: %q }\n", "l"+top, y, x, top)
 			blob = top
 		}
-		if size < 0 {
-			size = 3
-			if channels == 0 {
-				break
-			}
-		}
 	}
 	for i := range rapid.IntRange(0, 1).Draw(t, "hidden") {
 		top := next()
@@ -354,7 +360,8 @@ func randomNet(t *rapid.T) string {
 	}
 	fmt.Fprintf(
 		&s,
-		"layer { name: \"last\" type: \"InnerProduct\" bottom: %q top: \"out\" inner_product_param { num_output: 3 } }\n",
+		"layer { name: \"last\" type: \"InnerProduct\" bottom: %q top: \"out\" "+
+			"inner_product_param { num_output: 3 } }\n",
 		blob,
 	)
 	return s.String()

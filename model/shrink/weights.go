@@ -1,6 +1,8 @@
 package shrink
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe/caffepb"
@@ -138,12 +140,13 @@ func (c convolution) weight(nd *node, o, place, within int) float32 {
 
 func padded(nd *node) bool {
 	p := nd.param.GetConvolutionParam()
-	any := p.GetPadH() != 0 || p.GetPadW() != 0 || p.GetPadL() != 0 || p.GetPadR() != 0 || p.GetPadT() != 0 ||
-		p.GetPadB() != 0
-	for _, x := range p.Pad {
-		any = any || x != 0
+	sides := []int32{
+		int32(p.GetPadH()), int32(p.GetPadW()), p.GetPadL(), p.GetPadR(), p.GetPadT(), p.GetPadB(),
 	}
-	return any
+	for _, x := range p.Pad {
+		sides = append(sides, int32(x))
+	}
+	return slices.ContainsFunc(sides, func(x int32) bool { return x != 0 })
 }
 
 func (convolution) folds(nd *node) bool { return !padded(nd) }
