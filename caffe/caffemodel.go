@@ -50,7 +50,7 @@ func ReadNet(path string) (*caffepb.NetParameter, error) {
 	return n, nil
 }
 
-// WriteNet writes a caffemodel, in HDF5 where the name says so.
+// WriteNet writes a caffemodel, or where the name says so the same in HDF5, a compact file or safetensors.
 func WriteNet(path string, n *caffepb.NetParameter) error {
 	p, err := PrepareNet(path, n)
 	if err != nil {
@@ -62,8 +62,13 @@ func WriteNet(path string, n *caffepb.NetParameter) error {
 
 // PrepareNet is WriteNet up to the rename.
 func PrepareNet(path string, n *caffepb.NetParameter) (*Prepared, error) {
-	if IsHDF5Name(path) {
+	switch {
+	case IsHDF5Name(path):
 		return prepareNetHDF5(path, n)
+	case IsCompactName(path):
+		return prepareCompact(path, n)
+	case IsSafetensorsName(path):
+		return prepareSafetensors(path, n, false)
 	}
 	data, err := marshal(path, n)
 	if err != nil {

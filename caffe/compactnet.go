@@ -1,7 +1,7 @@
 package caffe
 
 import (
-	"io"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -21,7 +21,7 @@ func CompactOf(n *caffepb.NetParameter, labels []string) *compact.File {
 		}
 		out := compact.Layer{Name: l.GetName(), Type: l.GetType()}
 		for _, b := range l.Blobs {
-			if b.Shape == nil && !IsLegacy(b) && len(b.Data)+len(b.DoubleData) == 0 {
+			if isAbsent(b) {
 				out.Blobs = append(out.Blobs, compact.Blob{Absent: true})
 				continue
 			}
@@ -30,6 +30,11 @@ func CompactOf(n *caffepb.NetParameter, labels []string) *compact.File {
 		f.Layers = append(f.Layers, out)
 	}
 	return f
+}
+
+// isAbsent tells a blob that Caffe left out of an HDF5 file because its layer shares it.
+func isAbsent(b *caffepb.BlobProto) bool {
+	return b.Shape == nil && !IsLegacy(b) && len(b.Data)+len(b.DoubleData) == 0
 }
 
 // netOf is the net of a compact file.
@@ -78,7 +83,17 @@ func readNetCompact(path string) (*caffepb.NetParameter, error) {
 	return netOf(f), nil
 }
 
-// WriteCompact writes a compact file.
-func WriteCompact(path string, p *compact.Plan) error {
-	return WriteFile(path, func(w io.Writer) error { return p.Write(w) })
+// IsCompactName reports whether a file of this name is written as a compact file.
+func IsCompactName(path string) bool { return strings.HasSuffix(path, ".dnz") }
+
+// prepareCompact writes a net without masks as a compact file, up to the rename.
+func prepareCompact(path string, n *caffepb.NetParameter) (*Prepared, error) {
+	p, err := compact.NewPlan(CompactOf(n, nil))
+	if err != nil {
+		return nil, &FileError{Path: path, Msg: "not written: " + err.Error(), Err: err}
+	}
+	return prepare(path, p.Write)
 }
+
+// WriteCompact writes a compact file.
+func WriteCompact(path string, p *compact.Plan) error { return WriteFile(path, p.Write) }

@@ -20,6 +20,8 @@ func runExport(_ context.Context, e *env, args []string) error {
 		"leave out filters and neurons that do nothing: a smaller dense net, with its prototxt; wants --model")
 	var f shapeFlags
 	f.add(fs)
+	var lossy lossyFlags
+	lossy.add(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -29,6 +31,9 @@ func runExport(_ context.Context, e *env, args []string) error {
 	}
 	if len(rest) != 2 {
 		return usagef("export: wanted a caffemodel and a name for the new one, found %s", count(len(rest), "argument"))
+	}
+	if err := lossy.check(fs, &f, rest[1], *shrinks); err != nil {
+		return err
 	}
 	if sameFile(rest[0], rest[1]) {
 		return usagef(
@@ -69,8 +74,11 @@ func runExport(_ context.Context, e *env, args []string) error {
 	if *shrinks {
 		return f.shrinkNet(e, *net, n, rest[1])
 	}
+	if err := lossy.apply(e, *net, &f, rest[0], n); err != nil {
+		return err
+	}
 	progress.step(2)
-	err = caffe.WriteNet(rest[1], n)
+	err = lossy.write(e, rest[1], n)
 	progress.end()
 	if err != nil {
 		return err

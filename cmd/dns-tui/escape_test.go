@@ -183,6 +183,8 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 			{"inspect", bad},
 			{"inspect", at("none")},
 			{"inspect", at("x.h5")},
+			{"inspect", at("x.dnz")},
+			{"inspect", at("y.dnz")},
 		},
 		"draw": {
 			{"draw", "--weights", weights, net, at("d.svg")},
@@ -192,6 +194,9 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 		"export": {
 			{"export", weights, at("x.caffemodel")},
 			{"export", weights, at("x.h5")},
+			{"export", weights, at("x.dnz")},
+			{"export", at("x.dnz"), at("x.safetensors")},
+			{"export", "--bits", "2", "--labels", list, at("x.dnz"), at("y.dnz")},
 			{"export", at("x.caffemodel"), at("y.caffemodel")},
 			{"export", at("none"), at("y")},
 		},

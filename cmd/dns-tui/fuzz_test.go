@@ -25,7 +25,7 @@ func smallFiles(t testing.TB) [][]byte {
 				caffe.NewBlob([]int{2, 2}, []float32{1, 0, 0.97, 0}),
 			}}},
 	}
-	for _, name := range []string{"w.caffemodel", "w.caffemodel.h5"} {
+	for _, name := range []string{"w.caffemodel", "w.caffemodel.h5", "w.dnz"} {
 		if err := caffe.WriteNet(filepath.Join(dir, name), net); err != nil {
 			t.Fatal(err)
 		}
@@ -67,6 +67,8 @@ func smallFiles(t testing.TB) [][]byte {
 var readers = [][]string{
 	{"inspect", "IN"},
 	{"export", "IN", "OUT.caffemodel"},
+	{"export", "--bits", "1", "IN", "OUT.dnz"},
+	{"export", "IN", "OUT.safetensors"},
 	{"upgrade", "IN", "OUT.prototxt"},
 	{"new", "IN", "--yes", "--out", "OUT.new.prototxt", "--force"},
 	{"draw", "IN", "OUT.svg"},

@@ -11,6 +11,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/caffe/compact"
 	"dns-tui/caffe/dataset"
 	"dns-tui/caffe/hdf5"
 	"dns-tui/escape"
@@ -61,6 +62,9 @@ func runInspect(_ context.Context, e *env, args []string) error {
 func inspectBinary(e *env, path string) error {
 	if s, err := caffe.ReadSolverState(path); err == nil && len(s.ProtoReflect().GetUnknown()) == 0 {
 		return inspectState(e, s)
+	}
+	if compact.Is(path) {
+		return inspectCompact(e, path)
 	}
 	n, err := caffe.ReadNet(path)
 	if err == nil {
@@ -136,6 +140,11 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 		human.Count(total),
 		autopilot.TimesSmaller(kept, total),
 	)
+	bytes, err := predictCompact(path, n)
+	if err != nil {
+		return err
+	}
+	escape.Fprintf(e.stdout, "export makes a compact file (.dnz) of %s bytes of it\n", human.Count(int(bytes)))
 	if len(odd) > 0 {
 		escape.Fprintf(e.stdout, "the masks of layers %s are %s\n", strings.Join(odd, ", "), model.OddMasks)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dns-tui/caffe"
+	"dns-tui/caffe/compact"
 	"dns-tui/caffe/dataset"
 	"dns-tui/config"
 	"dns-tui/files"
@@ -97,6 +98,12 @@ func identifyPrototxt(path string) identified {
 
 // identifyBinary tries the binary kinds, the most telling first.
 func identifyBinary(path string) identified {
+	if compact.Is(path) {
+		if f, _, err := caffe.ReadCompact(path); err == nil {
+			return identified{weightsFile, "a compact file, the weights of " + count(len(f.Layers), "layer")}
+		}
+		return identified{}
+	}
 	if s, err := caffe.ReadSolverState(path); err == nil && len(s.ProtoReflect().GetUnknown()) == 0 {
 		return identified{stateFile, fmt.Sprintf("a solverstate, of iteration %d", s.GetIter())}
 	}

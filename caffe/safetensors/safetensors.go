@@ -1,0 +1,69 @@
+// Package safetensors writes the files of that name which PyTorch and others read
+// (https://huggingface.co/docs/safetensors): eight bytes of length, low byte first, a JSON object of that length, and
+// the values.
+package safetensors
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/x448/float16"
+)
+
+// Tensor is a tensor of a file. Its values are written as float32, or as the nearest float16.
+type Tensor struct {
+	Name   string
+	Shape  []int
+	Values []float32
+	Half   bool
+}
+
+// entry is a tensor in the JSON object.
+type entry struct {
+	DType   string   `json:"dtype"`
+	Shape   []int    `json:"shape"`
+	Offsets [2]int64 `json:"data_offsets"` // behind the object
+}
+
+// alignment is that of the first value: the format wants the object filled up with spaces.
+const alignment = 8
+
+// Write writes tensors in their order, and a map of texts about the file. Two of one name are an error.
+func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
+	header := map[string]any{"__metadata__": metadata}
+	at := int64(0)
+	for _, t := range tensors {
+		if _, twice := header[t.Name]; twice {
+			return fmt.Errorf("two tensors would be called %q", t.Name)
+		}
+		e := entry{DType: "F32", Shape: append([]int{}, t.Shape...), Offsets: [2]int64{at, at + 4*int64(len(t.Values))}}
+		if t.Half {
+			e.DType, e.Offsets[1] = "F16", at+2*int64(len(t.Values))
+		}
+		header[t.Name], at = e, e.Offsets[1]
+	}
+	text, err := json.Marshal(header) // by name: the same bytes each time
+	if err != nil {
+		return err
+	}
+	for len(text)%alignment != 0 {
+		text = append(text, ' ')
+	}
+	b := bufio.NewWriterSize(w, 1<<16)
+	b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(text)))) // bufio keeps the first error for Flush
+	b.Write(text)
+	for _, t := range tensors {
+		for _, v := range t.Values {
+			if t.Half {
+				b.Write(binary.LittleEndian.AppendUint16(b.AvailableBuffer(), float16.Fromfloat32(v).Bits()))
+			} else {
+				b.Write(binary.LittleEndian.AppendUint32(b.AvailableBuffer(), math.Float32bits(v)))
+			}
+		}
+	}
+	return b.Flush()
+}
