@@ -9,7 +9,9 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -486,21 +488,38 @@ func BenchmarkCompact(b *testing.B) {
 			}
 		}
 		data := written(b, f)
+		// Of a processor's second: other work on the machine does not change it.
+		perProcessorSecond := func(b *testing.B, begin time.Duration) {
+			b.ReportMetric(4e-6*float64(len(values))*float64(b.N)/(processor(b)-begin).Seconds(), "MB/cpu-s")
+		}
 		b.Run("write/"+c.name, func(b *testing.B) {
 			b.SetBytes(4 * int64(len(values)))
+			begin := processor(b)
 			for b.Loop() {
 				if err := Write(io.Discard, f); err != nil {
 					b.Fatal(err)
 				}
 			}
+			perProcessorSecond(b, begin)
 		})
 		b.Run("read/"+c.name, func(b *testing.B) {
 			b.SetBytes(4 * int64(len(values)))
+			begin := processor(b)
 			for b.Loop() {
 				if _, _, err := Read(bytes.NewReader(data)); err != nil {
 					b.Fatal(err)
 				}
 			}
+			perProcessorSecond(b, begin)
 		})
 	}
+}
+
+// processor is the time of this process on its processors.
+func processor(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
