@@ -2,8 +2,10 @@ package compact
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -310,7 +312,7 @@ func TestForged(t *testing.T) {
 		{"symbols", Form{Kept: 2}, []int{2}, []byte{255, 1, 0x11}, "a code of the symbols 255 to 256; there are 256"},
 		{"an exponent of float16", Form{Kept: 2, Numbers: Float16}, []int{2}, []byte{31, 1, 0x11}, "there are 32"},
 		{"a codebook", Form{Kept: 2, Numbers: Codebook}, []int{2}, []byte{2}, "a codebook of 3 values for 2 entries"},
-		{"colors", Form{Kept: 2, Numbers: Codebook}, []int{2}, []byte{0, 0, 0, 0, 1, 1, 0}, "symbols 1 to 1; there are 1"},
+		{"colors", Form{Kept: 2, Numbers: Codebook}, []int{2}, []byte{0, 0, 0, 0, 1, 1, 0}, "symbols 1 to 1; there are"},
 		{"a gap", Form{Kept: 1, Positions: Gaps}, []int{2}, []byte{127, 0, 2, 0, 0, 0, 0}, "behind the last of 2"},
 		{"gaps' symbols", Form{Kept: 1, Positions: Gaps}, []int{2}, []byte{127, 0, 42, 0}, "there are 42"},
 		{"a bitmap", Form{Kept: 1, Positions: Bitmap}, []int{2}, []byte{127, 0, 0xc0}, "a bitmap of 2 kept entries"},
@@ -356,7 +358,8 @@ func TestErrors(t *testing.T) {
 		t.Errorf("a fault behind the end: %v", err)
 	}
 	for _, b := range []Blob{
-		{Shape: []int{3}, Values: []float32{1, 2}}, {Shape: make([]int, 33)}, {Shape: []int{-1, -2}, Values: []float32{1, 2}},
+		{Shape: []int{3}, Values: []float32{1, 2}}, {Shape: make([]int, 33)},
+		{Shape: []int{-1, -2}, Values: []float32{1, 2}},
 	} {
 		if _, err := NewPlan(&File{Layers: []Layer{{Name: "a", Blobs: []Blob{b}}}}); err == nil ||
 			!strings.Contains(err.Error(), `layer "a", blob 0 has`) {
@@ -435,12 +438,43 @@ func TestRoundHalf(t *testing.T) {
 	}
 }
 
+// sealed gives a file the checksums that its bytes want, so that what is fuzzed is what comes behind them.
+func sealed(data []byte) []byte {
+	data = bytes.Clone(data)
+	seal := func(from, to int64) bool {
+		if from < 0 || to < from || to > int64(len(data))-checksumBytes {
+			return false
+		}
+		binary.LittleEndian.PutUint32(data[to:], crc32.ChecksumIEEE(data[from:to]))
+		return true
+	}
+	head := len(magic) + 1
+	if len(data) < head {
+		return data
+	}
+	size, n := binary.Uvarint(data[head:])
+	if n <= 0 || size > uint64(len(data)) || !seal(0, int64(head+n)+int64(size)) {
+		return data
+	}
+	info, err := ReadInfo(bytes.NewReader(data))
+	if err != nil {
+		return data
+	}
+	for _, l := range info.Layers {
+		if !seal(l.Offset, l.Offset+l.Bytes-checksumBytes) {
+			break
+		}
+	}
+	return data
+}
+
 // FuzzDNZ reads anything; what it takes for a file is written again, and read as the same.
 func FuzzDNZ(f *testing.F) {
-	for _, file := range []*File{{}, sample(), netWith(pruned(300, 0.5)...), netWith(pruned(300, 1)...), netWith(1, 0, 2)} {
+	for _, file := range []*File{{}, sample(), netWith(pruned(300, 0.5)...), netWith(pruned(300, 1)...)} {
 		f.Add(written(f, file))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		data = sealed(data)
 		info, err := ReadInfo(bytes.NewReader(data))
 		if err != nil {
 			return

@@ -52,7 +52,8 @@ func TestPythonDecoder(t *testing.T) {
 	f := sample()
 	f.Labels = append(f.Labels, strings.Repeat("é", 100))
 	for name, values := range map[string][]float32{
-		"halves": halves, "few": few, "normal": pruned(3000, 1), "bitmap": pruned(3000, 0.5), "none": make([]float32, 9),
+		"halves": halves, "few": few, "normal": pruned(3000, 1), "bitmap": pruned(3000, 0.5),
+		"none":      make([]float32, 9),
 		"long gaps": append(make([]float32, 70000), pruned(50, 0.5)...), "nothing": nil,
 	} {
 		f.Layers = append(f.Layers, Layer{Name: name, Blobs: []Blob{

@@ -53,15 +53,15 @@ func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 	for len(text)%alignment != 0 {
 		text = append(text, ' ')
 	}
-	b := bufio.NewWriterSize(w, 1<<16)
-	b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(text)))) // bufio keeps the first error for Flush
-	b.Write(text)
+	b := bufio.NewWriterSize(w, 1<<16) // keeps the first error for Flush
+	_, _ = b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(text))))
+	_, _ = b.Write(text)
 	for _, t := range tensors {
 		for _, v := range t.Values {
 			if t.Half {
-				b.Write(binary.LittleEndian.AppendUint16(b.AvailableBuffer(), float16.Fromfloat32(v).Bits()))
+				_, _ = b.Write(binary.LittleEndian.AppendUint16(b.AvailableBuffer(), float16.Fromfloat32(v).Bits()))
 			} else {
-				b.Write(binary.LittleEndian.AppendUint32(b.AvailableBuffer(), math.Float32bits(v)))
+				_, _ = b.Write(binary.LittleEndian.AppendUint32(b.AvailableBuffer(), math.Float32bits(v)))
 			}
 		}
 	}
