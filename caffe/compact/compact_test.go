@@ -312,7 +312,7 @@ func TestForged(t *testing.T) {
 		{"symbols", Form{Kept: 2}, []int{2}, []byte{255, 1, 0x11}, "a code of the symbols 255 to 256; there are 256"},
 		{"an exponent of float16", Form{Kept: 2, Numbers: Float16}, []int{2}, []byte{31, 1, 0x11}, "there are 32"},
 		{"a codebook", Form{Kept: 2, Numbers: Codebook}, []int{2}, []byte{2}, "a codebook of 3 values for 2 entries"},
-		{"colors", Form{Kept: 2, Numbers: Codebook}, []int{2}, []byte{0, 0, 0, 0, 1, 1, 0}, "symbols 1 to 1; there are"},
+		{"colors", Form{Kept: 2, Numbers: Codebook}, []int{2}, []byte{0, 0, 0, 0, 1, 1, 0}, "symbols 1 to 1; there"},
 		{"a gap", Form{Kept: 1, Positions: Gaps}, []int{2}, []byte{127, 0, 2, 0, 0, 0, 0}, "behind the last of 2"},
 		{"gaps' symbols", Form{Kept: 1, Positions: Gaps}, []int{2}, []byte{127, 0, 42, 0}, "there are 42"},
 		{"a bitmap", Form{Kept: 1, Positions: Bitmap}, []int{2}, []byte{127, 0, 0xc0}, "a bitmap of 2 kept entries"},

@@ -177,7 +177,7 @@ func TestCompactErrors(t *testing.T) {
 		{[]string{"--labels", at("none"), lenet5x310(), at("x.dnz")}, 1, "no such file"},
 		{[]string{"--bits", "5", nan, at("x.dnz")}, 1, `layer "conv1", blob 0: it holds NaN`},
 		{[]string{"--float16", nan, at("x.dnz")}, 1, `layer "conv2", blob 0: it holds 1e+06`},
-		{[]string{cut, at("x.caffemodel")}, 1, `cut.dnz: is cut short: layer "ip2" goes to byte 5944, the file has 5844`},
+		{[]string{cut, at("x.caffemodel")}, 1, `is cut short: layer "ip2" goes to byte 5944, the file has 5844`},
 		{[]string{edited, at("x.caffemodel")}, 1, `edited.dnz: is damaged: the checksum of layer "conv2", bytes`},
 	} {
 		status, _, stderr := run(t, append([]string{"export"}, c.args...)...)

@@ -64,7 +64,12 @@ func subcommands() []subcommand {
 		{"config", "", "print the current preferences and all key bindings", runConfig},
 		{"test", "--model NET --weights FILE", "evaluate weights", runTest},
 		{"time", "--model NET", "measure each layer, forward and backward", runTime},
-		{"inspect", "FILE", "show what a caffemodel, compact file, solverstate, prototxt, binaryproto or database holds", runInspect},
+		{
+			"inspect",
+			"FILE",
+			"show what a caffemodel, compact file, solverstate, prototxt, binaryproto or database holds",
+			runInspect,
+		},
 		{"draw", "NET OUT.svg", "draw a net as SVG or DOT, with the sparsity of --weights", runDraw},
 		{
 			"export",
