@@ -28,6 +28,9 @@ type LayerInfo struct {
 	index       int     // in the file
 }
 
+// Index is the layer's place in the file.
+func (l *LayerInfo) Index() int { return l.index }
+
 // Layers describes the net, in the order in which it runs.
 func (n *Net) Layers() []LayerInfo {
 	var out []LayerInfo

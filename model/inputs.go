@@ -28,6 +28,12 @@ func dataBatch(l *caffepb.LayerParameter) (batch int, ok bool) {
 	return 0, false
 }
 
+// ReadsData reports whether layers of a type read data from files, or hand out what a program has.
+func ReadsData(typ string) bool {
+	_, ok := dataBatch(&caffepb.LayerParameter{Type: &typ})
+	return ok
+}
+
 // A DataError is about a data layer whose data cannot be read. Inputs can stand in for it.
 type DataError struct{ Err error }
 

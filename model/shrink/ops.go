@@ -1,6 +1,7 @@
 package shrink
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -39,6 +40,13 @@ func opOf(nd *node) op {
 	case "PReLU":
 		return prelu{}
 	case "BatchNorm":
+		global := nd.phase == caffepb.Phase_TEST
+		if b := p.GetBatchNormParam(); b != nil && b.UseGlobalStats != nil {
+			global = b.GetUseGlobalStats()
+		}
+		if !global {
+			return opaque{"it normalizes by the statistics of each batch"}
+		}
 		return batchNorm{}
 	case "Scale":
 		if len(nd.Bottom) != 1 || p.GetScaleParam().GetAxis() != 1 || p.GetScaleParam().GetNumAxes() != 1 {
@@ -105,10 +113,8 @@ func (o opaque) flow(nd *node) []*blob {
 		if s := nd.Shapes[i]; len(s) > 1 {
 			n = s[1]
 		}
-		tops = append(
-			tops,
-			&blob{[]channel{{unit: &unit{pin: "made by " + nd.Name, source: len(nd.Bottom) == 0}, extent: n}}},
-		)
+		u := &unit{pin: "made by " + nd.Name, source: len(nd.Bottom) == 0}
+		tops = append(tops, &blob{[]channel{{unit: u, extent: n}}})
 	}
 	return tops
 }
@@ -121,8 +127,10 @@ func through(nd *node, f func(c channel, at int) (float64, bool)) []*blob {
 	top := &blob{}
 	at := 0
 	for _, c := range nd.in[0].channels {
-		extent := c.extent
-		c.value, c.known = f(c, at)
+		extent, known := c.extent, c.known
+		if c.value, c.known = f(c, at); known && !c.known {
+			c.lost = fmt.Sprintf("%s (%s)", nd.Name, nd.Type)
+		}
 		top.channels = append(top.channels, c)
 		at += extent
 	}

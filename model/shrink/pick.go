@@ -3,6 +3,7 @@ package shrink
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -56,8 +57,8 @@ func runs(used []int, n int) (ends []int, usedFirst bool) {
 }
 
 // pickBefore returns the layers that pick what an inner product reads of n values, and has it read them.
-func pickBefore(p *caffepb.LayerParameter, used []int, n int) []*caffepb.LayerParameter {
-	name := p.GetName() + "_inputs"
+// Their names, and those of what they make, begin with name.
+func pickBefore(p *caffepb.LayerParameter, name string, used []int, n int) []*caffepb.LayerParameter {
 	layer := func(suffix, typ string, bottom, top []string) *caffepb.LayerParameter {
 		return &caffepb.LayerParameter{
 			Name:    proto.String(name + suffix),
@@ -89,6 +90,21 @@ func pickBefore(p *caffepb.LayerParameter, used []int, n int) []*caffepb.LayerPa
 	join := layer("", "Concat", read, []string{name})
 	p.Bottom = []string{name}
 	return []*caffepb.LayerParameter{flat, cut, layer("_unread", "Silence", unread, nil), join}
+}
+
+// freeName is a beginning of names that no layer and no blob of a net has: BASE, or BASE2, BASE3, ….
+func freeName(n *caffepb.NetParameter, base string) string {
+	taken := func(name string) bool {
+		has := func(s string) bool { return s == name || strings.HasPrefix(s, name+"_") }
+		return slices.ContainsFunc(n.Layer, func(l *caffepb.LayerParameter) bool {
+			return has(l.GetName()) || slices.ContainsFunc(l.Bottom, has) || slices.ContainsFunc(l.Top, has)
+		})
+	}
+	name := base
+	for i := 2; taken(name); i++ {
+		name = fmt.Sprint(base, i)
+	}
+	return name
 }
 
 // pickColumns are an inner product's weights for some of its inputs.

@@ -9,29 +9,25 @@ import (
 	"dns-tui/caffe/caffepb"
 )
 
-// result makes the smaller net of what is left. Layers of other phases than the one that was looked at stay as they
-// are: they have no weights of their own.
+// result makes the smaller net of what is left. Layers of another phase stay as they are, with their weights; those
+// that are the same as one of the net for another phase change with it.
 func (g *graph) result(f *caffe.NetFile, w *caffepb.NetParameter) (*Result, error) {
 	g.flow()
 	r := &Result{Net: proto.Clone(f.Net).(*caffepb.NetParameter), Weights: &caffepb.NetParameter{Name: w.Name}}
-	inFile := map[string][]*caffepb.LayerParameter{}
-	var names caffe.LayerNames
 	for _, l := range r.Net.Layer {
 		l.Blobs = nil
-		name := names.Next(l.GetName(), l.GetType())
-		inFile[name] = append(inFile[name], l)
 	}
-	before := map[*caffepb.LayerParameter][]*caffepb.LayerParameter{}
+	before := make([][]*caffepb.LayerParameter, len(r.Net.Layer)) // what is put before a layer
 	for _, nd := range g.nodes {
-		file := inFile[nd.Name]
-		if len(file) == 0 {
-			return nil, fmt.Errorf("layer %q is not in %s", nd.Name, f.Path)
-		}
 		var left []array
-		used := picks(nd)
-		for _, l := range file {
+		used, name := picks(nd), ""
+		if used != nil {
+			name = freeName(f.Net, nd.Name+"_inputs")
+		}
+		for _, i := range append([]int{nd.Index()}, nd.twins...) {
+			l := r.Net.Layer[i]
 			if left = nd.op.shrink(nd, l); used != nil {
-				before[l] = pickBefore(l, used, len(left[0].values)/len(keptOutputs(nd)))
+				before[i] = pickBefore(l, name, used, len(left[0].values)/len(keptOutputs(nd)))
 			}
 		}
 		if used != nil {
@@ -52,13 +48,35 @@ func (g *graph) result(f *caffe.NetFile, w *caffepb.NetParameter) (*Result, erro
 		r.Weights.Layer = append(r.Weights.Layer, stored)
 		r.add(nd, left, used)
 	}
+	g.addOthers(r, f, w)
 	var layers []*caffepb.LayerParameter
-	for _, l := range r.Net.Layer {
-		layers = append(append(layers, before[l]...), l)
+	for i, l := range r.Net.Layer {
+		layers = append(append(layers, before[i]...), l)
 	}
 	r.Net.Layer = layers
 	r.Kept = g.kept()
 	return r, nil
+}
+
+// addOthers takes in the weights of layers of another phase.
+func (g *graph) addOthers(r *Result, f *caffe.NetFile, w *caffepb.NetParameter) {
+	stored := map[string]bool{}
+	for _, l := range r.Weights.Layer {
+		stored[l.GetName()] = true
+	}
+	for _, i := range g.others {
+		name := f.Net.Layer[i].GetName()
+		if stored[name] {
+			continue
+		}
+		for _, l := range w.Layer {
+			if l.GetName() == name && len(l.Blobs) > 0 {
+				stored[name] = true
+				r.Weights.Layer = append(r.Weights.Layer,
+					&caffepb.LayerParameter{Name: l.Name, Type: l.Type, Blobs: l.Blobs})
+			}
+		}
+	}
 }
 
 // add takes in what became of a layer.
@@ -90,7 +108,14 @@ func (r *Result) add(nd *node, left []array, used []int) {
 
 // kept says why constant outputs stay.
 func (g *graph) kept() []string {
-	why := map[*unit]string{}
+	why, lost := map[*unit]string{}, map[*unit]string{}
+	for _, b := range g.tops {
+		for _, c := range b.channels {
+			if u := c.unit.root(); lost[u] == "" {
+				lost[u] = c.lost
+			}
+		}
+	}
 	for _, nd := range g.nodes {
 		rd, _ := nd.op.(reader)
 		at := 0
@@ -123,6 +148,8 @@ func (g *graph) kept() []string {
 				reason = u.pin
 			case reason == "" && g.isLast(u):
 				reason = "the last of a blob"
+			case reason == "" && lost[u] != "":
+				reason = "lost in " + lost[u]
 			case reason == "":
 				reason = "it meets, channel by channel, one that is not constant"
 			}

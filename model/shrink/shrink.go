@@ -11,12 +11,15 @@
 //     channel stays.
 //
 // Channels that meet in an elementwise layer go together or not at all. What layers do that are not known here is not
-// touched: what they read and what they make stays, and the result says so.
+// touched: what they read and what they make stays, and the result says so. So do the blobs that layers of another
+// phase read or make, of the same names: the smaller net is one for both.
 package shrink
 
 import (
 	"fmt"
 	"slices"
+
+	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -45,7 +48,7 @@ type Layer struct {
 // Shrink makes a net smaller whose file is f, and which n was built from, for the phase that is to be computed; w are
 // its weights, with the masks applied.
 func Shrink(f *caffe.NetFile, n *model.Net, w *caffepb.NetParameter) (*Result, error) {
-	g, err := newGraph(n, w)
+	g, err := newGraph(f, n, w)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +92,7 @@ type channel struct {
 	extent int     // how much of axis 1 it takes: more than 1 after a Flatten
 	known  bool    // it is constant
 	value  float64 // then
+	lost   string  // the layer behind which it is not known any more to be
 }
 
 // blob is what is known of one: its channels, in the order of axis 1.
@@ -103,6 +107,8 @@ type node struct {
 	in     []*blob // as it is read
 	shapes [][]int // of in
 	units  []*unit // of its outputs, where it makes some
+	phase  caffepb.Phase
+	twins  []int // in the file: the same layer for another phase
 }
 
 // op is what a kind of layer does to channels.
@@ -135,17 +141,19 @@ type graph struct {
 	nodes []*node
 	blobs map[string]*blob // the newest of a name
 	tops  []*blob          // all of them
+	// elsewhere says of blobs which layer of another phase reads or makes one of the name.
+	elsewhere map[string]string
+	others    []int // the layers of another phase, in the file
 }
 
-func newGraph(n *model.Net, w *caffepb.NetParameter) (*graph, error) {
-	g := &graph{}
+func newGraph(f *caffe.NetFile, n *model.Net, w *caffepb.NetParameter) (*graph, error) {
+	g := &graph{elsewhere: map[string]string{}}
 	weights := map[string]*caffepb.LayerParameter{}
 	for _, l := range w.Layer {
 		weights[l.GetName()] = l
 	}
-	shared := map[string]bool{}
 	for _, l := range n.Layers() {
-		nd := &node{LayerInfo: l, param: n.LayerParam(l.Name)}
+		nd := &node{LayerInfo: l, param: n.LayerParam(l.Name), phase: n.Phase}
 		for _, b := range l.Bottom {
 			nd.shapes = append(nd.shapes, n.Blob(b).Shape)
 		}
@@ -157,20 +165,22 @@ func newGraph(n *model.Net, w *caffepb.NetParameter) (*graph, error) {
 		if len(nd.blobs) < len(l.Params) && !l.Shared {
 			return nil, fmt.Errorf("layer %q has %d blobs of weights, wanted %d", l.Name, len(nd.blobs), len(l.Params))
 		}
+		if len(nd.blobs) > len(l.Params) {
+			return nil, fmt.Errorf("layer %q has %d blobs of weights, wanted %d", l.Name, len(nd.blobs), len(l.Params))
+		}
 		for i, p := range l.Params {
 			if i < len(nd.blobs) && len(nd.blobs[i]) != product(p) {
 				return nil, fmt.Errorf("layer %q, blob %d has %d values, wanted %s", l.Name, i, len(nd.blobs[i]),
 					caffe.FormatShape(p))
 			}
 		}
-		for _, p := range nd.param.Param {
-			shared[l.Name] = shared[l.Name] || p.GetName() != ""
-		}
-		if nd.op = opOf(nd); shared[l.Name] || l.Shared {
+		shared := slices.ContainsFunc(nd.param.Param, func(p *caffepb.ParamSpec) bool { return p.GetName() != "" })
+		if nd.op = opOf(nd); shared || l.Shared {
 			nd.op = opaque{"its weights are shared"}
 		}
 		g.nodes = append(g.nodes, nd)
 	}
+	g.findOthers(f)
 	for _, nd := range g.nodes {
 		if m, ok := nd.op.(maker); ok {
 			for range m.outputs(nd) {
@@ -182,20 +192,65 @@ func newGraph(n *model.Net, w *caffepb.NetParameter) (*graph, error) {
 	return g, nil
 }
 
+// findOthers finds the layers of the file that are not in the net. One that differs from a layer of its name by its
+// phase alone becomes what that becomes; what any other reads and makes stays.
+func (g *graph) findOthers(f *caffe.NetFile) {
+	inNet, named := map[int]bool{}, map[string]*node{}
+	for _, nd := range g.nodes {
+		inNet[nd.Index()] = true
+		if name := f.Net.Layer[nd.Index()].GetName(); name != "" {
+			named[name] = nd
+		}
+	}
+	for i, l := range f.Net.Layer {
+		if inNet[i] {
+			continue
+		}
+		if nd := named[l.GetName()]; nd != nil {
+			if sameLayer(l, f.Net.Layer[nd.Index()]) {
+				nd.twins = append(nd.twins, i)
+				continue
+			}
+			nd.op = opaque{"it is another layer in the other phase"}
+		}
+		g.others = append(g.others, i)
+		if l.GetType() == "Dropout" && slices.Equal(l.Bottom, l.Top) { // of any number of channels
+			continue
+		}
+		for _, b := range l.Bottom {
+			g.elsewhere[b] = fmt.Sprintf("read by %s in the other phase", l.GetName())
+		}
+		for _, t := range l.Top {
+			if g.elsewhere[t] == "" {
+				g.elsewhere[t] = fmt.Sprintf("made by %s in the other phase", l.GetName())
+			}
+		}
+	}
+}
+
+// sameLayer reports whether layers of two phases are the same but for how they train and what they normalize by.
+func sameLayer(a, b *caffepb.LayerParameter) bool {
+	plain := func(l *caffepb.LayerParameter) *caffepb.LayerParameter {
+		l = proto.CloneOf(l)
+		l.Include, l.Exclude, l.Phase, l.Param, l.LossWeight, l.PropagateDown = nil, nil, nil, nil, nil, nil
+		l.BatchNormParam, l.Blobs = nil, nil
+		return l
+	}
+	return proto.Equal(plain(a), plain(b))
+}
+
 // pinOutputs keeps what no layer reads: the net's outputs.
 func (g *graph) pinOutputs() {
 	g.flow()
-	read := map[string]int{}
+	last := map[string]int{} // the last reader
 	for i, nd := range g.nodes {
 		for _, b := range nd.Bottom {
-			read[b] = i + 1
+			last[b] = i
 		}
 	}
 	for i, nd := range g.nodes {
 		for _, t := range nd.Top {
-			if read[t] <= i+1 && !slices.ContainsFunc(g.nodes[i+1:], func(o *node) bool {
-				return slices.Contains(o.Bottom, t)
-			}) {
+			if last[t] <= i {
 				pin(g.blobs[t], "an output of the net")
 			}
 		}
@@ -230,6 +285,9 @@ func (g *graph) flow() {
 		for i, t := range nd.Top {
 			g.blobs[t] = tops[i]
 			g.tops = append(g.tops, tops[i])
+			if why := g.elsewhere[t]; why != "" {
+				pin(tops[i], why)
+			}
 		}
 	}
 }

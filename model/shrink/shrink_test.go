@@ -170,8 +170,8 @@ func TestWhatGoes(t *testing.T) {
 			map[string]int{"a": 5, "b": 1, "c": 3}, ""},
 		{"coupled channels go together or not at all", a + conv("b", "data", "b", "num_output: 6 kernel_size: 3") + `
 			layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "last" }`,
-			func(layer string, o, _ int) bool { return o == 1 || layer == "a" && o == 3 }, map[string]int{"a": 5,
-				"b": 5},
+			func(layer string, o, _ int) bool { return o == 1 || layer == "a" && o == 3 },
+			map[string]int{"a": 5, "b": 5},
 			"a: 1 constant outputs stay: it meets, channel by channel, one that is not constant"},
 		{"through a concatenation", a + conv("b", "data", "b", "num_output: 2 kernel_size: 3") + `
 			layer { name: "cat" type: "Concat" bottom: "a" bottom: "b" top: "last" }`,
@@ -198,10 +198,8 @@ func TestWhatGoes(t *testing.T) {
 			func(layer string, _, _ int) bool { return layer == "a" }, map[string]int{"a": 1},
 			"a: 1 constant outputs stay: the last of a blob"},
 		{"unread inputs are picked", `layer { name: "p" type: "InnerProduct" bottom: "data" top: "last" ` +
-			`inner_product_param { num_output: 6 } }`, func(layer string, _, i int) bool {
-			return layer == "p" &&
-				i%7 < 3
-		},
+			`inner_product_param { num_output: 6 } }`,
+			func(layer string, _, i int) bool { return layer == "p" && i%7 < 3 },
 			map[string]int{"p": 6, "p inputs": 108}, ""},
 		{"but not for a few", `layer { name: "p" type: "InnerProduct" bottom: "data" top: "last" ` +
 			`inner_product_param { num_output: 6 transpose: true } }`,
@@ -209,8 +207,26 @@ func TestWhatGoes(t *testing.T) {
 			""},
 		{"also of transposed weights", `layer { name: "p" type: "InnerProduct" bottom: "data" top: "last" ` +
 			`inner_product_param { num_output: 6 transpose: true } }`,
-			func(layer string, i, _ int) bool { return layer == "p" && i < 80 }, map[string]int{"p": 6,
-				"p inputs": 112}, ""},
+			func(layer string, i, _ int) bool { return layer == "p" && i < 80 },
+			map[string]int{"p": 6, "p inputs": 112}, ""},
+		{"under names that are free", `layer { name: "p_inputs" type: "InnerProduct" bottom: "data"
+			top: "p_inputs_1" inner_product_param { num_output: 2 } }
+			layer { name: "p" type: "InnerProduct" bottom: "data" top: "p" inner_product_param { num_output: 6 } }
+			layer { name: "cat" type: "Concat" bottom: "p_inputs_1" bottom: "p" top: "last" }`,
+			func(layer string, _, i int) bool { return layer == "p" && i%7 < 3 },
+			map[string]int{"p": 6, "p inputs": 108, "p_inputs": 2}, ""},
+		{"not where the statistics of a batch normalize", a + `
+			layer { name: "n" type: "BatchNorm" bottom: "a" top: "last" batch_norm_param { use_global_stats: false } }`,
+			dead, map[string]int{"a": 6},
+			"a: 2 constant outputs stay: read by n (BatchNorm): it normalizes by the statistics of each batch"},
+		{"what a padded average loses", a + `layer { name: "p" type: "Pooling" bottom: "a" top: "last"
+			pooling_param { pool: AVE kernel_size: 3 pad: 1 } }`, dead, map[string]int{"a": 6},
+			"a: 2 constant outputs stay: lost in p (Pooling)"},
+		{"what an ELU loses", a + `layer { name: "e" type: "ELU" bottom: "a" top: "last" }`, dead,
+			map[string]int{"a": 6}, "a: 2 constant outputs stay: lost in e (ELU)"},
+		{"what a Scale loses after a Flatten", a + `layer { name: "f" type: "Flatten" bottom: "a" top: "f" }
+			layer { name: "s" type: "Scale" bottom: "f" top: "last" }`, dead,
+			map[string]int{"a": 6}, "a: 2 constant outputs stay: lost in s (Scale)"},
 		{"after a Flatten", a + `layer { name: "f" type: "Flatten" bottom: "a" top: "last" }`, dead,
 			map[string]int{"a": 4}, ""},
 		{"after a Reshape", a + `layer { name: "f" type: "Reshape" bottom: "a" top: "last" ` +
@@ -238,16 +254,82 @@ func TestWhatGoes(t *testing.T) {
 	}
 }
 
+// The smaller net is one for both phases: what layers of the other read stays, and their weights.
+func TestOtherPhase(t *testing.T) {
+	const text = `layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 8 dim: 8 } } }
+layer { name: "a" type: "Convolution" bottom: "data" top: "a" convolution_param { num_output: 6 kernel_size: 3 } }
+layer { name: "drop" type: "Dropout" bottom: "a" top: "a" include { phase: TRAIN } }
+layer { name: "b" type: "Convolution" bottom: "a" top: "b" include { phase: TRAIN }
+	convolution_param { num_output: 6 kernel_size: 3 } param { lr_mult: 2 } }
+layer { name: "b" type: "Convolution" bottom: "a" top: "b" include { phase: TEST }
+	convolution_param { num_output: 6 kernel_size: 3 } }
+layer { name: "cut" type: "Slice" bottom: "b" top: "p" top: "q" include { phase: TRAIN }
+	slice_param { slice_point: 5 } }
+layer { name: "aux" type: "InnerProduct" bottom: "p" top: "aux" include { phase: TRAIN }
+	inner_product_param { num_output: 4 } }
+layer { name: "out" type: "InnerProduct" bottom: "b" top: "out" inner_product_param { num_output: 4 } }
+`
+	b := build(t, text)
+	defer b.close()
+	w := weights(b.net, rand.New(rand.NewPCG(3, 4)), func(l string, o, _ int) bool { return l != "out" && o < 4 })
+	aux, typ := "aux", "InnerProduct"
+	w.Layer = append(w.Layer, &caffepb.LayerParameter{Name: &aux, Type: &typ,
+		Blobs: []*caffepb.BlobProto{caffe.NewBlob([]int{4, 80}, make([]float32, 320)), caffe.NewBlob([]int{4},
+			[]float32{1, 2, 3, 4})}})
+	r, worst := shrunk(t, b, w)
+	if worst > 1e-5 {
+		t.Errorf("outputs differ by %g", worst)
+	}
+	if l := r.Layers[0]; l.OutputsLeft != 2 {
+		t.Errorf("a has %d outputs, wanted 2: only a Dropout reads it in the other phase", l.OutputsLeft)
+	}
+	if got := strings.Join(r.Kept, "; "); got != "b: 4 constant outputs stay: read by cut in the other phase" {
+		t.Errorf("kept: %s", got)
+	}
+	f, err := caffe.ParseNetPrototxt("small", []byte(caffe.FormatPrototxt(r.Net)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	state := &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}
+	train, err := model.NewNet(f, model.NetOptions{Device: d, State: state, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer train.Close()
+	if _, err := train.LoadWeights("small", r.Weights, model.LoadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range train.Weights().Layer {
+		if l.GetName() == "aux" && caffe.Values(l.Blobs[1])[3] != 4 {
+			t.Errorf("aux has the bias %v", caffe.Values(l.Blobs[1]))
+		}
+	}
+}
+
+// More blobs than a layer has are an error, as they are where weights are loaded.
+func TestBlobsTooMany(t *testing.T) {
+	b := build(t, `
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 4 dim: 8 dim: 8 } } }
+layer { name: "out" type: "Convolution" bottom: "data" top: "out"
+	convolution_param { num_output: 6 group: 2 kernel_size: 3 bias_term: false } }
+`)
+	defer b.close()
+	w := weights(b.net, rand.New(rand.NewPCG(3, 4)), func(string, int, int) bool { return false })
+	w.Layer[0].Blobs = append(w.Layer[0].Blobs, caffe.NewBlob([]int{6}, make([]float32, 6)))
+	_, err := shrink.Shrink(b.file, b.net, w)
+	if err == nil || !strings.Contains(err.Error(), `layer "out" has 2 blobs of weights, wanted 1`) {
+		t.Error(err)
+	}
+}
+
 // randomNet draws a net of layers of all kinds.
 func randomNet(t *rapid.T) string {
 	var s strings.Builder
 	channels, size, n := rapid.IntRange(1, 3).Draw(t, "channels"), 9, 0
-	fmt.Fprintf(
-		&s,
-		"layer { name: \"data\" type: \"Input\" top: \"data\" "+
-			"input_param { shape { dim: 2 dim: %d dim: 9 dim: 9 } } }\n",
-		channels,
-	)
+	fmt.Fprintf(&s, "layer { name: \"data\" type: \"Input\" top: \"data\" "+
+		"input_param { shape { dim: 2 dim: %d dim: 9 dim: 9 } } }\n", channels)
 	blob := "data"
 	next := func() string { n++; return fmt.Sprint("b", n) }
 	conv := func(bottom string, outputs, kernel, pad, group int, bias bool) string {
@@ -257,21 +339,12 @@ func randomNet(t *rapid.T) string {
 			group, bias)
 		return top
 	}
-	layer := func(typ, more string, tops ...string) {
-		fmt.Fprintf(
-			&s,
-			"layer { name: %q type: %q bottom: %q top: %q %s }\n",
-			fmt.Sprint("l", next()),
-			typ,
-			blob,
-			tops[0],
-			more,
-		)
+	layer := func(typ, more, top string) {
+		fmt.Fprintf(&s, "layer { name: %q type: %q bottom: %q top: %q %s }\n", "l"+next(), typ, blob, top, more)
 	}
 	for range rapid.IntRange(1, 8).Draw(t, "layers") {
 		switch rapid.SampledFrom([]string{"conv", "conv", "relu", "norm", "pool", "sum", "cat", "depth", "cut", "lrn",
-			"group",
-			"prelu", "tanh"}).Draw(t, "layer") {
+			"group", "prelu", "tanh"}).Draw(t, "layer") {
 		case "conv":
 			k := rapid.SampledFrom([]int{1, 3}).Draw(t, "kernel")
 			pad := rapid.IntRange(0, k/2).Draw(t, "pad")
@@ -301,16 +374,8 @@ func randomNet(t *rapid.T) string {
 			top := next()
 			how := rapid.SampledFrom([]string{"MAX", "AVE"}).Draw(t, "pool")
 			pad := rapid.IntRange(0, 1).Draw(t, "pad")
-			fmt.Fprintf(
-				&s,
-				"layer { name: %q type: \"Pooling\" bottom: %q top: %q pooling_param { pool: %s kernel_size: 2 "+
-					"stride: 2 pad: %d } }\n",
-				"l"+top,
-				blob,
-				top,
-				how,
-				pad,
-			)
+			fmt.Fprintf(&s, "layer { name: %q type: \"Pooling\" bottom: %q top: %q pooling_param { pool: %s "+
+				"kernel_size: 2 stride: 2 pad: %d } }\n", "l"+top, blob, top, how, pad)
 			blob, size = top, 3 // at least
 		case "sum", "cat":
 			a, b := conv(blob, channels, 1, 0, 1, true), conv(blob, channels, 1, 0, 1, rapid.Bool().Draw(t, "bias"))
@@ -333,37 +398,21 @@ func randomNet(t *rapid.T) string {
 				continue
 			}
 			x, y, top := next(), next(), next()
-			fmt.Fprintf(
-				&s,
-				"layer { name: %q type: \"Slice\" bottom: %q top: %q top: %q slice_param { slice_point: %d } }\n",
-				"l"+x,
-				blob,
-				x,
-				y,
-				rapid.IntRange(1, channels-1).Draw(t, "point"),
-			)
+			fmt.Fprintf(&s, "layer { name: %q type: \"Slice\" bottom: %q top: %q top: %q "+
+				"slice_param { slice_point: %d } }\n", "l"+x, blob, x, y,
+				rapid.IntRange(1, channels-1).Draw(t, "point"))
 			fmt.Fprintf(&s, "layer { name: %q type: \"Concat\" bottom: %q bottom: %q top: %q }\n", "l"+top, y, x, top)
 			blob = top
 		}
 	}
 	for i := range rapid.IntRange(0, 1).Draw(t, "hidden") {
 		top := next()
-		fmt.Fprintf(
-			&s,
-			"layer { name: %q type: \"InnerProduct\" bottom: %q top: %q inner_product_param { num_output: %d } }\n",
-			"l"+top,
-			blob,
-			top,
-			3+i,
-		)
+		fmt.Fprintf(&s, "layer { name: %q type: \"InnerProduct\" bottom: %q top: %q "+
+			"inner_product_param { num_output: %d } }\n", "l"+top, blob, top, 3+i)
 		blob = top
 	}
-	fmt.Fprintf(
-		&s,
-		"layer { name: \"last\" type: \"InnerProduct\" bottom: %q top: \"out\" "+
-			"inner_product_param { num_output: 3 } }\n",
-		blob,
-	)
+	fmt.Fprintf(&s, "layer { name: \"last\" type: \"InnerProduct\" bottom: %q top: \"out\" "+
+		"inner_product_param { num_output: 3 } }\n", blob)
 	return s.String()
 }
 

@@ -206,11 +206,8 @@ func (depthwise) shrink(nd *node, p *caffepb.LayerParameter) []array {
 	for _, i := range left {
 		w.values = append(w.values, nd.blobs[0][i*size:(i+1)*size]...)
 	}
-	p.ConvolutionParam.NumOutput, p.ConvolutionParam.Group = proto.Uint32(
-		uint32(len(left)),
-	), proto.Uint32(
-		uint32(len(left)),
-	)
+	p.ConvolutionParam.NumOutput = proto.Uint32(uint32(len(left)))
+	p.ConvolutionParam.Group = proto.Uint32(uint32(len(left)))
 	if len(nd.blobs) < 2 {
 		return []array{w}
 	}
