@@ -126,13 +126,16 @@ func writes(data []byte) func(io.Writer) error {
 
 // WriteFile gives path new content in one step, as files.Write does; an error names the file.
 func WriteFile(path string, fill func(io.Writer) error) error {
-	p, err := prepare(path, fill)
+	p, err := PrepareFile(path, fill)
 	if err != nil {
 		return err
 	}
 	defer p.Abort()
 	return p.Commit()
 }
+
+// PrepareFile is WriteFile up to the rename.
+func PrepareFile(path string, fill func(io.Writer) error) (*Prepared, error) { return prepare(path, fill) }
 
 // Prepared is new content for a path, on the disk under a temporary name: Commit is a rename. So several files that
 // belong together are first prepared, when much can go wrong, and then committed.

@@ -34,11 +34,12 @@ func (f *lossyFlags) add(fs *flag.FlagSet) {
 	fs.StringVar(&f.labels, "labels", "", "a text file with the name of a class in each line, to be kept in OUT.dnz")
 }
 
-// check reports flags that make no sense. The net that values are tested on is the test net, unless a phase is given.
+// check reports flags that make no sense. The net that values are tested on, or that is made smaller, is
+// the test net, unless a phase is given.
 func (f *lossyFlags) check(fs *flag.FlagSet, shapes *shapeFlags, out string, shrinks bool) error {
 	set := map[string]bool{}
 	fs.Visit(func(g *flag.Flag) { set[g.Name] = true })
-	if f.any() && !set["phase"] {
+	if (f.any() || shrinks) && !set["phase"] {
 		shapes.phase = "TEST"
 	}
 	switch {

@@ -18,8 +18,10 @@ func runExport(_ context.Context, e *env, args []string) error {
 	net := fs.String("model", "", "a net's prototxt: says which layers of it the weights do not fit")
 	shrinks := fs.Bool("shrink", false,
 		"leave out filters and neurons that do nothing: a smaller dense net, with its prototxt; wants --model")
+	force := fs.Bool("force", false, "with --shrink: replace another prototxt of the name that the smaller net gets")
 	var f shapeFlags
 	f.add(fs)
+	fs.Lookup("phase").Usage = "of a net: TRAIN or TEST (--shrink, --bits and --float16: TEST)"
 	var lossy lossyFlags
 	lossy.add(fs)
 	rest, err := parse(fs, args)
@@ -31,6 +33,10 @@ func runExport(_ context.Context, e *env, args []string) error {
 	}
 	if len(rest) != 2 {
 		return usagef("export: wanted a caffemodel and a name for the new one, found %s", count(len(rest), "argument"))
+	}
+	if *shrinks && filepath.Ext(rest[1]) == ".prototxt" {
+		return usagef("export: %s: wanted a name for the weights, such as %s; the net's prototxt is written beside them",
+			rest[1], strings.TrimSuffix(rest[1], ".prototxt")+".caffemodel")
 	}
 	if err := lossy.check(fs, &f, rest[1], *shrinks); err != nil {
 		return err
@@ -72,7 +78,7 @@ func runExport(_ context.Context, e *env, args []string) error {
 		escape.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])
 	}
 	if *shrinks {
-		return f.shrinkNet(e, *net, n, rest[1])
+		return f.shrinkNet(e, *net, n, rest[1], *force)
 	}
 	if err := lossy.apply(e, *net, &f, rest[0], n); err != nil {
 		return err

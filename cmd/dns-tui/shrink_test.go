@@ -3,9 +3,14 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
 	"dns-tui/model/modeltest"
 )
 
@@ -15,7 +20,7 @@ func TestExportShrink(t *testing.T) {
 	dir := t.TempDir()
 	net, weights := modeltest.Root("nets", "lenet.prototxt"), modeltest.Root("models", "lenet5_sparse.caffemodel")
 	small := filepath.Join(dir, "small.caffemodel")
-	out := mustRun(t, "export", "--shrink", "--phase", "TEST", "--input", "1x28x28:10", "--model", net, weights, small)
+	out := mustRun(t, "export", "--shrink", "--input", "1x28x28:10", "--model", net, weights, small)
 	for _, want := range []string{"largest difference on 3 batches of random inputs", "parameters",
 		"times smaller, dense"} {
 		if !strings.Contains(out, want) {
@@ -36,6 +41,98 @@ func TestExportShrink(t *testing.T) {
 	}
 }
 
+const deployNet = `layer { name: "data" type: "Input" top: "data"
+	input_param { shape { dim: 2 dim: 1 dim: 28 dim: 28 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+	convolution_param { num_output: 20 kernel_size: 5 } }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "conv2" type: "Convolution" bottom: "pool1" top: "conv2"
+	convolution_param { num_output: 50 kernel_size: 5 } }
+layer { name: "pool2" type: "Pooling" bottom: "conv2" top: "pool2" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "ip1" type: "InnerProduct" bottom: "pool2" top: "ip1" inner_product_param { num_output: 500 } }
+layer { name: "relu1" type: "ReLU" bottom: "ip1" top: "ip1" }
+layer { name: "drop" type: "Dropout" bottom: "ip1" top: "ip1" }
+layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2" inner_product_param { num_output: 10 } }
+layer { name: "prob" type: "Softmax" bottom: "ip2" top: "prob" }
+`
+
+// A net without data layers is compared, too: its Input layers get random numbers; what DummyData layers make is what
+// it is.
+func TestExportShrinkDeployNet(t *testing.T) {
+	dir := t.TempDir()
+	weights := modeltest.Root("models", "lenet5_sparse.caffemodel")
+	for _, c := range []struct{ name, net, on string }{
+		{"input", deployNet, "random inputs"},
+		{"old", strings.Replace(deployNet, deployNet[:strings.Index(deployNet, `layer { name: "conv1"`)],
+			"input: \"data\" input_dim: 2 input_dim: 1 input_dim: 28 input_dim: 28\n", 1), "random inputs"},
+		{"dummy", strings.NewReplacer(`"Input"`, `"DummyData"`, "input_param {",
+			`dummy_data_param { data_filler { type: "gaussian" std: 1 }`).Replace(deployNet), "random inputs"},
+	} {
+		net := write(t, dir, c.name+".prototxt", c.net)
+		small := filepath.Join(dir, c.name+"_small.caffemodel")
+		out := mustRun(t, "export", "--shrink", "--model", net, weights, small)
+		for _, want := range []string{"largest difference on 3 batches of " + c.on, " of 431,080 parameters"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: no %q in\n%s", c.name, want, out)
+			}
+		}
+		if strings.Contains(out, "largest difference on 3 batches of random inputs: 0 ") {
+			t.Errorf("%s: nothing was compared\n%s", c.name, out)
+		}
+	}
+}
+
+// Neither file of the result replaces another net, unless that is wanted; the same net is no other one.
+func TestExportShrinkReplaces(t *testing.T) {
+	dir := t.TempDir()
+	net, weights := write(t, dir, "net.prototxt", deployNet), modeltest.Root("models", "lenet5_sparse.caffemodel")
+	small, mine := filepath.Join(dir, "small.caffemodel"), write(t, dir, "small.prototxt", "name: \"mine\"")
+	status, _, errs := run(t, "export", "--shrink", "--model", net, weights, small)
+	if status == 0 || !strings.Contains(errs, mine+" exists already, and is another net; --force replaces it") {
+		t.Errorf("status %d: %s", status, errs)
+	}
+	if _, err := os.Stat(small); err == nil || readText(t, mine) != "name: \"mine\"" {
+		t.Error("something was written")
+	}
+	mustRun(t, "export", "--shrink", "--force", "--model", net, weights, small)
+	mustRun(t, "export", "--shrink", "--model", net, weights, small)
+}
+
+// The smaller net is one that trains, too: a slice of TRAIN alone still finds its channels, and the weights of an
+// auxiliary output are there.
+func TestExportShrinkOtherPhase(t *testing.T) {
+	dir := t.TempDir()
+	net := write(t, dir, "net.prototxt", deployNet+`layer { name: "cut" type: "Slice" bottom: "ip1" top: "p" top: "q"
+	include { phase: TRAIN } slice_param { slice_point: 499 } }
+layer { name: "aux" type: "InnerProduct" bottom: "ip1" top: "aux" include { phase: TRAIN }
+	inner_product_param { num_output: 4 } }
+`)
+	n, err := caffe.ReadNet(modeltest.Root("models", "lenet5_sparse.caffemodel"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aux, bias := make([]float32, 2000), []float32{1, 2, 3, 4}
+	n.Layer = append(n.Layer, &caffepb.LayerParameter{Name: proto.String("aux"), Type: proto.String("InnerProduct"),
+		Blobs: []*caffepb.BlobProto{caffe.NewBlob([]int{4, 500}, aux), caffe.NewBlob([]int{4}, bias)}})
+	weights, small := filepath.Join(dir, "w.caffemodel"), filepath.Join(dir, "small.caffemodel")
+	if err := caffe.WriteNet(weights, n); err != nil {
+		t.Fatal(err)
+	}
+	out := mustRun(t, "export", "--shrink", "--model", net, weights, small)
+	if want := "stay: read by aux in the other phase"; !strings.Contains(out, want) {
+		t.Errorf("no %q in\n%s", want, out)
+	}
+	mustRun(t, "time", "--phase", "TRAIN", "--iterations", "1", "--model", filepath.Join(dir, "small.prototxt"),
+		"--weights", small)
+	n, err = caffe.ReadNet(small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := n.Layer[len(n.Layer)-1]; l.GetName() != "aux" || !slices.Equal(caffe.Values(l.Blobs[1]), bias) {
+		t.Errorf("the last layer is %s with a bias of %v", l.GetName(), caffe.Values(l.Blobs[1]))
+	}
+}
+
 // What cannot be shrunk is said, and nothing is written.
 func TestExportShrinkRejects(t *testing.T) {
 	dir := t.TempDir()
@@ -48,6 +145,9 @@ func TestExportShrinkRejects(t *testing.T) {
 	if err := os.WriteFile(own, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	deploy := write(t, dir, "deploy.prototxt", deployNet)
+	noData := write(t, dir, "nodata.prototxt", strings.Replace(deployNet, `type: "Input" top: "data"`,
+		`type: "Data" top: "data" data_param { source: "nowhere" batch_size: 2 }`, 1))
 	for _, c := range []struct {
 		args []string
 		want string
@@ -57,8 +157,12 @@ func TestExportShrinkRejects(t *testing.T) {
 			"would write its net over"},
 		{[]string{"--model", modeltest.Root("nets", "cifar10_quick.prototxt"), "--input", "3x32x32:10", weights,
 			filepath.Join(dir, "x.caffemodel")}, "the net wants"},
+		{[]string{"--model", net, weights, filepath.Join(dir, "x.prototxt")}, "wanted a name for the weights, such as"},
+		{[]string{"--model", deploy, "--input", "1x28x28", weights, filepath.Join(dir, "x.caffemodel")},
+			"no data layer for phase TEST"},
+		{[]string{"--model", noData, weights, filepath.Join(dir, "x.caffemodel")}, "--input CxHxW"},
 	} {
-		status, _, errs := run(t, append([]string{"export", "--shrink", "--phase", "TEST"}, c.args...)...)
+		status, _, errs := run(t, append([]string{"export", "--shrink"}, c.args...)...)
 		if status == 0 || !strings.Contains(errs, c.want) {
 			t.Errorf("%v: status %d, %s, wanted %q", c.args, status, errs, c.want)
 		}
