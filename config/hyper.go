@@ -74,12 +74,18 @@ func (l LayerHyper) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(l))
 }
 
+// Dice are by which a layer's surgery is drawn: its own under the paper rule, else those of all.
+func (h *Hyper) Dice(l *LayerHyper) (gamma, power float64, stop int) {
+	if l.Rule == gpu.PaperRule {
+		return l.Gamma, l.Power, l.Stop
+	}
+	return h.Gamma, h.Power, h.Stop
+}
+
 // StopOf is the iteration from which a layer is not operated on: its own under the paper rule, else that of all.
 func (h *Hyper) StopOf(l *LayerHyper) int {
-	if l.Rule == gpu.PaperRule {
-		return l.Stop
-	}
-	return h.Stop
+	_, _, stop := h.Dice(l)
+	return stop
 }
 
 // Soft is what forward weights are under the settings, with the cut of the last surgery.

@@ -159,6 +159,7 @@ type (
 	ackMsg        struct {
 		flight int
 		cmd    session.Command
+		typed  string // in the command line; "" where it was not
 		ack    session.Ack
 		err    error
 	}
@@ -242,7 +243,7 @@ func (a *App) take(msg tea.Msg) tea.Cmd {
 		return a.ticked(m)
 	case ackMsg:
 		a.flights.end(m.flight)
-		cmd := a.answer(m)
+		cmd := tea.Batch(a.answer(m), a.retype(m))
 		a.look()
 		return cmd
 	case notRemembered:
@@ -318,9 +319,21 @@ func (a *App) look() {
 	before, now := a.snap, a.clock()
 	a.snap = a.session.Snapshot()
 	if a.snap == nil || before == nil || !a.snap.Published.Equal(before.Published) {
+		a.follow(before, now.Sub(a.news))
 		a.news = now
 	}
 	a.silence = now.Sub(a.news)
+}
+
+// follow takes in how long news took: what is usual of this run.
+func (a *App) follow(before *session.Snapshot, took time.Duration) {
+	if before == nil || before.State != session.Running && before.State != session.Testing {
+		return
+	}
+	a.pace = max(took, a.pace-a.pace/8)
+	if v := a.snap.PerSecond; v > 0 {
+		a.pace = max(a.pace, time.Duration(float64(time.Second)/v))
+	}
 }
 
 // How long the answer to a command stands in the last line, and a problem, if no key is pressed.
@@ -355,19 +368,19 @@ func (a *App) arrange() {
 	}
 }
 
-// do hands a command to the session; the answer comes as a message.
-func (a *App) do(c session.Command) tea.Cmd {
+// do hands a command to the session, which typed is the text of; the answer comes as a message.
+func (a *App) do(c session.Command, typed string) tea.Cmd {
 	s := a.session
 	if s == nil {
 		return nil
 	}
 	id := 0
 	if !c.ReadsOnly() {
-		id = a.flights.begin(c)
+		id = a.flights.begin(c, a.snap)
 	}
 	return func() tea.Msg {
 		ack, err := s.Do(context.Background(), c)
-		return ackMsg{id, c, ack, err}
+		return ackMsg{id, c, typed, ack, err}
 	}
 }
 
@@ -379,6 +392,23 @@ func (a *App) predict(settings []autopilot.Setting) tea.Cmd {
 		ack, err := s.Do(context.Background(), session.Command{Kind: session.Steer, Autopilot: request})
 		return predicted{ack.Prediction, err}
 	}
+}
+
+// retype puts a typed command that was rejected back into the line, with what is wrong beside it; one that was taken is
+// remembered.
+func (a *App) retype(m ackMsg) tea.Cmd {
+	switch {
+	case m.typed == "":
+		return nil
+	case m.err == nil || errors.Is(m.err, session.ErrUndone) || errors.Is(m.err, session.ErrReplaced):
+		return a.remember(m.typed)
+	case a.line != nil || a.dialog != nil || errors.Is(m.err, session.ErrEnded):
+		return nil
+	}
+	problem := a.notice
+	cmd := a.perform(typeLine{purpose: newCommandLine(a.env), value: m.typed})
+	a.tell(problem)
+	return cmd
 }
 
 // remember keeps a command, for this run and the next.

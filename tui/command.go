@@ -170,8 +170,13 @@ func parsePlan(run *session.Snapshot, w []string) (session.Plan, error) {
 	if err != nil {
 		return session.Plan{}, err
 	}
-	if layer, _ := splitField(w[0]); matching(run, layer) != nil {
+	layer, name := splitField(w[0])
+	switch {
+	case matching(run, layer) != nil:
 		return session.Plan{}, errSeveral
+	case run.Layer(layer) != nil && (name == sparsityWord || name == keptWord):
+		return session.Plan{}, fmt.Errorf("%s is of the weights of then, which are not known now; "+
+			"a plan wants the threshold itself: %s.t", name, layer)
 	}
 	f, err := run.Hyper.ParseField(w[0])
 	if err != nil {

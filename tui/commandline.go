@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/config"
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -76,20 +77,29 @@ func (c *commandLine) entered(text string) (intent, error) {
 	case cmd.Kind == session.GoBack:
 		return intents{askBack(c.env, cmd.Path, ""), remember{text}}, nil
 	}
-	return intents{send{*cmd}, remember{text}}, nil
+	return sendTyped{*cmd, text}, nil
 }
 
 // rewrite implements rewriting: up and down go through what was entered before, tab through the list.
 func (c *commandLine) rewrite(key, text string) (string, bool) {
 	switch key {
 	case "up", "ctrl+p":
-		return c.history.before(text)
+		return c.listed(c.history.before(text))
 	case "down", "ctrl+n":
-		return c.history.after()
+		return c.listed(c.history.after())
 	case "tab", "shift+tab":
 		return c.pick(key, text)
 	}
 	return "", false
+}
+
+// listed lists for a text that takes the place of what stood in the line.
+func (c *commandLine) listed(text string, ok bool) (string, bool) {
+	if ok {
+		c.cycling = false
+		c.find(text)
+	}
+	return text, ok
 }
 
 // pick puts the name of the next entry in place of what was typed of one.
@@ -173,13 +183,19 @@ func (c *commandLine) all() []commandEntry {
 	}
 	out := thresholds
 	if len(thresholds) > 0 {
-		l := thresholds[0].field.Layer
+		out = append(out, commandEntry{everyLayer + ".t", "", "", "of every layer; conv*.t: of those whose name is like that",
+			config.Field{}})
+	}
+	for _, e := range thresholds {
+		l := c.snap.Layer(e.field.Layer)
+		if l == nil {
+			continue
+		}
 		out = append(out,
-			commandEntry{l + "." + sparsityWord, "", "0 to 100", "the threshold that gives so many percent of zeros",
-				config.Field{}},
-			commandEntry{l + "." + keptWord, "", "from 0", "the threshold that keeps so many weights", config.Field{}},
-			commandEntry{everyLayer + ".t", "", "", "of every layer; conv*.t: of those whose name is like that",
-				config.Field{}})
+			commandEntry{l.Name + "." + sparsityWord, percent(1 - fraction(l.Kept, l.Weights)), "0 to 100",
+				"the threshold that gives so many percent of zeros", config.Field{}},
+			commandEntry{l.Name + "." + keptWord, human.Count(l.Kept), "0 to " + human.Count(l.Weights),
+				"the threshold that keeps so many weights", config.Field{}})
 	}
 	out = append(out, others...)
 	for _, w := range commandWords {

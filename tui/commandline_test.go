@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/config"
@@ -73,6 +74,7 @@ func TestCommandStays(t *testing.T) {
 		{"momentum 2", "momentum is 2, wanted 0 to 1"},
 		{"lr fast", `base_lr: "fast" is not a number`},
 		{"conv*.t 1 at 500", "a plan is for one field"},
+		{"conv2.sparsity 95 at 20000", "a plan wants the threshold itself: conv2.t"},
 		{"step far", "wanted a whole number"},
 		{"zzz", "wanted FIELD VALUE"},
 	} {
@@ -88,8 +90,8 @@ func TestCommandStays(t *testing.T) {
 // The list above the line has thresholds first, and goes by what is typed: names, Caffe's names, patterns, meanings.
 func TestCommandList(t *testing.T) {
 	for _, c := range []struct{ typed, want string }{
-		{"", "conv1.threshold conv2.threshold ip1.threshold ip2.threshold conv1.sparsity conv1.kept all.t base_lr"},
-		{"conv2", "conv2.threshold conv2.mask_frozen conv2.prune"},
+		{"", "conv1.threshold conv2.threshold ip1.threshold ip2.threshold all.t conv1.sparsity conv1.kept"},
+		{"conv2", "conv2.threshold conv2.sparsity conv2.kept conv2.mask_frozen conv2.prune"},
 		{"surgery_stop_iter", "stop"},
 		{"conv2.t 1.5", "conv2.threshold"},
 		{"conv*.t ", "conv1.threshold conv2.threshold"},
@@ -116,6 +118,47 @@ func TestCommandList(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
+	}
+}
+
+// A typed command that the run rejects comes back into the line, with the reason, and is not remembered.
+func TestRejectedComesBack(t *testing.T) {
+	var kept []string
+	a, f := openWith(t, scene(), look{}, Options{Remember: func(c string) error { kept = append(kept, c); return nil }})
+	f.err = errors.New("base_lr: iteration 3 has passed")
+	press(a, letters(":lr 0.001 at 3", "enter")...)
+	if a.line == nil || a.line.input.Value() != "lr 0.001 at 3" || !strings.Contains(a.notice.text, "has passed") ||
+		kept != nil || len(a.history.lines) != 0 {
+		t.Errorf("the line is %v, the UI says %q, kept %q", a.line, a.notice.text, kept)
+	}
+	f.err = nil
+	press(a, "backspace")
+	press(a, letters("5000", "enter")...)
+	if a.line != nil || !slices.Equal(kept, []string{"lr 0.001 at 5000"}) {
+		t.Errorf("mended: the line is %v, kept %q", a.line, kept)
+	}
+}
+
+// On a terminal of 40 columns what is wrong takes the line's place, until the next key.
+func TestMistakeOnANarrowTerminal(t *testing.T) {
+	a, _ := open(t, scene(), look{})
+	a.Update(tea.WindowSizeMsg{Width: 40, Height: 12})
+	press(a, letters(":nonsense 5", "enter")...)
+	if text := ansi.Strip(frame(a, 40, 12)); !strings.Contains(text, `no setting "nonsense"`) {
+		t.Errorf("the screen shows\n%s", text)
+	}
+	press(a, "x")
+	if text := ansi.Strip(frame(a, 40, 12)); !strings.Contains(text, ":nonsense 5x") {
+		t.Errorf("after a key the screen shows\n%s", text)
+	}
+}
+
+// What went up from the history is what the list is of.
+func TestListOfHistory(t *testing.T) {
+	a, _ := openWith(t, scene(), look{}, Options{History: []string{"momentum 0.5"}})
+	press(a, ":", "up")
+	if e := a.line.purpose.(*commandLine).entries; len(e) != 1 || e[0].name != "momentum" {
+		t.Errorf("the list has %v", e)
 	}
 }
 

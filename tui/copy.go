@@ -6,6 +6,9 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"dns-tui/escape"
+	"dns-tui/human"
 )
 
 // copies is a screen of which something can be copied to the clipboard of the person's own machine, by OSC 52, also
@@ -17,6 +20,9 @@ type copies interface {
 	clipRows() [][]string
 }
 
+// mostCopied is how much is copied at most: many terminals drop more without a word.
+const mostCopied = 64 << 10
+
 // clip is a copy to the clipboard.
 type clip struct{ text, what string }
 
@@ -24,6 +30,7 @@ type clip struct{ text, what string }
 func copyCell(s screen) intent {
 	if c, ok := s.(copies); ok {
 		if text := c.clipCell(); text != "" {
+			text = escape.Line(text) // a name may hold anything
 			return clip{text, text}
 		}
 	}
@@ -46,11 +53,16 @@ func copyTable(s screen) intent {
 			if i > 0 {
 				b.WriteByte('\t')
 			}
-			b.WriteString(strings.NewReplacer("\t", " ", "\n", " ").Replace(strings.TrimSpace(ansi.Strip(cell))))
+			b.WriteString(escape.Line(strings.TrimSpace(ansi.Strip(cell))))
 		}
 		b.WriteByte('\n')
 	}
-	return clip{b.String(), fmt.Sprintf("%d lines", len(rows))}
+	text := b.String()
+	if len(text) > mostCopied {
+		return refuse(fmt.Sprintf("the table has %s: more than the %s that terminals take; a filter makes it smaller",
+			human.Bytes(int64(len(text))), human.Bytes(mostCopied)))
+	}
+	return clip{text, fmt.Sprintf("%d lines", len(rows))}
 }
 
 // clip copies a text, and says so: the terminal does not tell whether it did.
@@ -69,7 +81,7 @@ func (m *mainScreen) clipCell() string {
 }
 
 func (m *mainScreen) clipRows() [][]string {
-	out := [][]string{{"layer", "type", "weights", "kept", "sparsity", "next", "threshold", "state"}}
+	out := [][]string{{"layer", "type", "weights", "kept", "sparsity", "next", "threshold", "chosen", "state"}}
 	for _, i := range m.sel.visible {
 		l := &m.snap.Layers[i]
 		next := "-"
@@ -78,7 +90,8 @@ func (m *mainScreen) clipRows() [][]string {
 		}
 		f := m.choices.thresholdField(l)
 		out = append(out, []string{l.Name, l.Type, fmt.Sprint(l.Weights), fmt.Sprint(l.Kept),
-			percent(1 - fraction(l.Kept, l.Weights)), next, f.Format(m.choices.threshold(l)), m.stateCell(l)})
+			percent(1 - fraction(l.Kept, l.Weights)), next, f.Format(m.snap.Hyper.Layer(l.Name).Threshold), f.Format(m.choices.threshold(l)),
+			m.stateCell(l)})
 	}
 	return out
 }

@@ -28,9 +28,9 @@ func TestCopying(t *testing.T) {
 		scene             func(*session.Snapshot)
 		keys              []string
 	}{
-		{"main", "conv2.threshold 1.96", "conv2\tConvolution\t25000\t770\t96.9 %\t95.0 %\t1.96\t\n", nil,
+		{"main", "conv2.threshold 1.96", "conv2\tConvolution\t25000\t770\t96.9 %\t95.0 %\t1.96\t1.96\t\n", nil,
 			[]string{"down"}},
-		{"a choice", "conv1.threshold 1.644", "conv1\tConvolution\t500\t72\t85.6 %\t90.0 %\t1.644\tpreview\n", nil,
+		{"a choice", "conv1.threshold 1.644", "conv1\tConvolution\t500\t72\t85.6 %\t90.0 %\t0.94\t1.644\tpreview\n", nil,
 			[]string{"4"}},
 		{"settings", "base_lr 0.01", "momentum\t0.9\t0 to 1\t", nil, []string{"o"}},
 		{"sensitivity", "conv1.t 0.300", "conv1\t0.3\t50.0 %\t", measured, []string{"x", "right"}},
@@ -53,7 +53,14 @@ func TestCopying(t *testing.T) {
 			t.Errorf("%s: C copies\n%s\nwithout %q", c.name, got, c.table)
 		}
 	}
-	a, _ := open(t, scene(), look{})
+	hostile := scene()
+	hostile.Layers[0].Name, hostile.Hyper.Layers[0].Name = "a\x1b]0;x\nrm", "a\x1b]0;x\nrm"
+	a, _ := open(t, hostile, look{})
+	for _, key := range []string{"c", "C"} {
+		if got := clipOf(a, key); strings.Contains(got, "\x1b") || strings.Count(strings.TrimSpace(got), "\n") > 4 {
+			t.Errorf("%s copies %q", key, got)
+		}
+	}
 	press(a, "x")
 	if got := clipOf(a, "C"); got != "" || !a.notice.bad {
 		t.Errorf("a table that is empty copies %q, says %q", got, a.notice.text)

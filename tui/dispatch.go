@@ -19,7 +19,9 @@ func (a *App) perform(i intent) tea.Cmd {
 	case action:
 		return a.act(i.binding)
 	case send:
-		return a.do(i.Command)
+		return a.do(i.Command, "")
+	case sendTyped:
+		return a.do(i.Command, i.text)
 	case predict:
 		return a.predict(i.settings)
 	case show:
@@ -70,7 +72,7 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	if name == "ctrl+c" {
 		return a.interrupt()
 	}
-	if key.Matches(k, a.keys.App.Suspend.Binding) {
+	if key.Matches(k, a.keys.App.Suspend.Binding) && (a.line == nil || k.Text == "") {
 		return tea.Suspend
 	}
 	a.notice, a.alerts.headline = notice{}, ""
@@ -188,7 +190,7 @@ func (a *App) stop(save bool) tea.Cmd {
 	}
 	a.exit.leaving = true
 	a.tell(notice{text: "stopping; ctrl+c once more leaves without waiting"})
-	return a.do(session.Command{Kind: session.Stop, Save: save})
+	return a.do(session.Command{Kind: session.Stop, Save: save}, "")
 }
 
 // detach leaves the run to itself.

@@ -12,8 +12,9 @@ import (
 // flight is a command that was sent and not answered yet. A run answers between two iterations, which may take seconds:
 // the screen shows at once that a key was taken.
 type flight struct {
-	id  int
-	cmd session.Command
+	id      int
+	cmd     session.Command
+	pending int // the newest change that was pending when it was sent
 }
 
 // flights are the commands on their way, oldest first.
@@ -23,10 +24,18 @@ type flights struct {
 }
 
 // begin takes in a command that is sent, and returns the number that its answer comes with.
-func (f *flights) begin(c session.Command) int {
+func (f *flights) begin(c session.Command, s *session.Snapshot) int {
 	f.last++
-	f.list = append(f.list, flight{f.last, c})
+	f.list = append(f.list, flight{f.last, c, newestPending(s)})
 	return f.last
+}
+
+// newestPending is the command of the newest change that waits for a surgery.
+func newestPending(s *session.Snapshot) int {
+	if s == nil || len(s.Pending) == 0 {
+		return 0
+	}
+	return s.Pending[len(s.Pending)-1].Seq
 }
 
 // end takes in its answer.
@@ -105,7 +114,7 @@ func (f *flight) doing(s *session.Snapshot) string {
 		return "saving…"
 	case session.Undo, session.Redo:
 		switch {
-		case s.State == session.Paused && len(s.Pending) > 0: // a surgery to come answers it, as the row says
+		case newestPending(s) != f.pending: // it was taken: a surgery to come answers it, as the row says
 			return ""
 		case f.cmd.Kind == session.Undo:
 			return "undoing…"
@@ -130,14 +139,19 @@ func isShown(s *session.Snapshot, e config.Edit) bool {
 	return waits && pending == e.Value || err == nil && now == e.Value
 }
 
-// quiet is how long a run may say nothing before the screen says so.
-const quiet = 3 * time.Second
+// How long a run may say nothing before the screen says so, at the least; one that has just begun, whose pace is not
+// known, and one that writes a snapshot.
+const (
+	quiet     = 3 * time.Second
+	quietBusy = 30 * time.Second
+)
 
-// noNews says for how long a run that trains, or owes an answer, has said nothing; "" where that is no wonder.
+// noNews says for how long a run that trains, or owes an answer, has said nothing; "" where that is no wonder: two of
+// its usual steps have not passed.
 func (e *env) noNews() string {
-	s, patience := e.snap, quiet
-	if s.PerSecond > 0 { // two iterations of a slow net
-		patience = max(patience, time.Duration(2/s.PerSecond*float64(time.Second)))
+	s, patience := e.snap, max(quiet, 2*e.pace)
+	if e.pace == 0 || s.Saving {
+		patience = max(patience, quietBusy)
 	}
 	works := s.State == session.Running || s.State == session.Testing || e.doing() != ""
 	if e.silence < patience || !works || s.State.Ended() {

@@ -29,6 +29,8 @@ func (a *App) footer() string {
 	switch {
 	case a.line != nil && a.notice.text != "" && w > 40: // what is wrong with what is typed
 		return t.fit(a.line.View(), w/2) + " " + t.warn.Render(t.text(a.notice.text))
+	case a.line != nil && a.notice.bad: // until the next key
+		return t.warn.Render(t.text(a.notice.text))
 	case a.line != nil:
 		return a.line.View()
 	case a.notice.text != "" && a.notice.bad:

@@ -9,6 +9,7 @@ import (
 
 	"dns-tui/human"
 	"dns-tui/model/session"
+	"dns-tui/model/solver"
 )
 
 // item is a part of the header. Where not all have room, those of the highest rank are left out first.
@@ -87,12 +88,13 @@ func (e *env) stateNow() string {
 	s, t := e.snap, &e.theme
 	var words []string
 	doing := e.doing()
-	if s.Saving && doing == "" {
-		doing = "saving…"
+	if s.Saving && doing != "saving…" {
+		words = append(words, t.marked.Render("saving…"))
 	}
 	switch {
 	case doing != "":
 		words = append(words, t.marked.Render(doing))
+	case s.Saving:
 	case s.State == session.Testing:
 		words = append(words, fmt.Sprintf("testing %d/%d", s.Tested, s.ToTest))
 	case s.State == session.Paused, s.State == session.Failed:
@@ -115,7 +117,8 @@ const soon = 5
 // no layer takes part.
 func (e *env) surgeryWords() string {
 	s := e.snap
-	next, chance, stopped := -1, 0.0, -1
+	next, stopped := -1, -1
+	var chances solver.AnyOf
 	for i := range s.Layers {
 		l := &s.Layers[i]
 		f, h := l.Forecast, s.Hyper.Layer(l.Name)
@@ -125,11 +128,12 @@ func (e *env) surgeryWords() string {
 		if f.Next >= 0 && (next < 0 || f.Next < next) {
 			next = f.Next
 		}
-		chance = max(chance, f.Chance)
+		chances.Add(l.Rule, f.Chance)
 		if h.Prune && !h.MaskFrozen && f.Chance == 0 {
 			stopped = max(stopped, s.Hyper.StopOf(h))
 		}
 	}
+	chance := chances.Chance()
 	switch {
 	case s.State.Ended() || chance == 0 && stopped < 0:
 		return ""

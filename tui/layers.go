@@ -37,14 +37,15 @@ func (m *mainScreen) tableColumns(inner int) tableColumns {
 	_, total := m.snap.Kept()
 	count := max(countWidth, len(human.Count(total))+1)
 	c := tableColumns{sparsity: sparsityWidth, next: nextWidth, threshold: thresholdWidth}
-	if inner < 60 {
-		c.threshold = briefThreshold
-	}
 	for _, i := range m.sel.visible {
 		c.name = max(c.name, ansi.StringWidth(m.theme.text(m.snap.Layers[i].Name))+1)
 	}
 	c.name = max(nameWidth, min(c.name, inner/4))
 	spare := inner - cursorWidth - c.name - c.sparsity - c.next - c.threshold
+	if spare < count+stateWidth { // words before the threshold of now beside the one to come
+		spare += c.threshold - briefThreshold
+		c.threshold = briefThreshold
+	}
 	if spare < 0 {
 		c.name = max(1, c.name+spare)
 	}
@@ -176,7 +177,7 @@ func (m *mainScreen) layerRow(c *tableColumns, i int) string {
 		bar = t.glyph.barStart + t.bar(1-kept, c.bar-3, mark) + t.glyph.barEnd
 	}
 	return c.row(t, cursor, name, human.Count(l.Weights), human.Count(l.Kept), bar, percent(1-kept),
-		m.nextCell(l, c.state > 0), m.thresholdCell(l, c.state > 0), m.stateCell(l))
+		m.nextCell(l, c.state > 0), m.thresholdCell(l, c.state > 0, c.threshold), m.stateCell(l))
 }
 
 // allRow is the line of the whole net, with all that is chosen and pending.
@@ -185,7 +186,7 @@ func (m *mainScreen) allRow(c *tableColumns) string {
 	kept, total := m.snap.Kept()
 	now, next, times, then := percent(1-fraction(kept, total)), "", timesText(kept, total), ""
 	isDue := func(l session.LayerStats) bool { _, ok := m.choices.next(&l); return ok }
-	if a := m.snap.Autopilot; a != nil && !a.Done && len(m.choices.draft) == 0 {
+	if a := m.snap.Autopilot; a != nil && !a.Done && !m.anyChosen() {
 		then = " → " + a.Descent.Settings.Target.String()
 	} else if n := m.choices.predictNet(); n.known && n.kept > 0 && slices.ContainsFunc(m.snap.Layers, isDue) {
 		next = t.plain("→") + " " + percent(1-fraction(n.kept, n.total))
@@ -202,6 +203,14 @@ func (m *mainScreen) allRow(c *tableColumns) string {
 	return line + "  " + t.fit(t.plain(times), room)
 }
 
+// anyChosen reports whether some threshold is chosen, sent or pending.
+func (m *mainScreen) anyChosen() bool {
+	return slices.ContainsFunc(m.snap.Layers, func(l session.LayerStats) bool {
+		state, _ := m.choices.state(&l)
+		return state == preview || state == sent || state == pending
+	})
+}
+
 // timesText is how many times smaller the weights kept are.
 func timesText(kept, total int) string {
 	if kept <= 0 || kept >= total {
@@ -213,7 +222,7 @@ func timesText(kept, total int) string {
 func fraction(n, of int) float64 { return float64(n) / float64(max(1, of)) }
 
 // thresholdCell shows the threshold that is set, and the one that is chosen, sent or pending.
-func (m *mainScreen) thresholdCell(l *session.LayerStats, words bool) string {
+func (m *mainScreen) thresholdCell(l *session.LayerStats, words bool, width int) string {
 	t := &m.theme
 	state, _ := m.choices.state(l)
 	now := fmt.Sprintf("%.3f", m.snap.Hyper.Layer(l.Name).Threshold)
@@ -224,7 +233,7 @@ func (m *mainScreen) thresholdCell(l *session.LayerStats, words bool) string {
 		return state.String()
 	case words && (state == preview || state == sent || state == pending):
 		then := fmt.Sprintf("%.3f", m.choices.threshold(l))
-		if both := t.plain(now + "→" + then); ansi.StringWidth(both) < thresholdWidth {
+		if both := t.plain(now + "→" + then); ansi.StringWidth(both) < width {
 			return both
 		}
 		return then

@@ -179,7 +179,7 @@ func (m *mainScreen) draw(p pane) []string {
 func (m *mainScreen) smallest() []string {
 	s := m.snap
 	kept, total := s.Kept()
-	first := fmt.Sprintf("%d %s %s", s.Iter, number(s.Smoothed), percent(fraction(kept, total)))
+	first := fmt.Sprintf("%d %s %s", s.Iter, number(s.Smoothed), percent(1-fraction(kept, total)))
 	if state := m.stateNow(); state != "" {
 		first = state + " " + first
 	}
@@ -190,7 +190,7 @@ func (m *mainScreen) smallest() []string {
 		if i == m.sel.index {
 			mark = m.theme.glyph.cursor
 		}
-		lines = append(lines, mark+m.theme.text(l.Name)+" "+percent(fraction(l.Kept, l.Weights)))
+		lines = append(lines, mark+m.theme.text(l.Name)+" "+percent(1-fraction(l.Kept, l.Weights)))
 	}
 	return lines
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/config"
+	"dns-tui/gpu"
 	"dns-tui/model/session"
 	"dns-tui/model/solver"
 )
@@ -129,7 +130,8 @@ func TestPausedOverPending(t *testing.T) {
 	a, _ := open(t, scene(), look{})
 	unsent(a, tea.KeyPressMsg{Code: 'U', Text: "U"})
 	s := *a.snap
-	s.State = session.Paused
+	s.State, s.Pending = session.Paused, slices.Clone(s.Pending)
+	s.Pending[0].Seq = 7 // the redo was taken
 	a.snap, a.silence = &s, time.Minute
 	if h := lineWith(a, "dns-tui"); !strings.Contains(h, "PAUSED") || strings.Contains(h, "no news") {
 		t.Errorf("the header says %s", h)
@@ -195,6 +197,8 @@ func TestNoNews(t *testing.T) {
 		{8 * time.Second, "", func(s *session.Snapshot) { s.State = session.Paused }},
 		{8 * time.Second, "", func(s *session.Snapshot) { s.State = session.Finished }},
 		{8 * time.Second, "", func(s *session.Snapshot) { s.PerSecond = 0.125 }},
+		{8 * time.Second, "", func(s *session.Snapshot) { s.Saving = true }},
+		{40 * time.Second, "no news for 40 s", func(s *session.Snapshot) { s.Saving = true }},
 		{20 * time.Second, "no news for 20 s", func(s *session.Snapshot) { s.PerSecond = 0.125 }},
 		{8 * time.Second, "no news for 8 s", func(s *session.Snapshot) { s.State = session.Testing }},
 	} {
@@ -220,7 +224,7 @@ func TestNoNews(t *testing.T) {
 	now := time.Unix(1000, 0)
 	a.clock = func() time.Time { return now }
 	a.look()
-	a.news = now
+	a.news, a.pace = now, time.Second
 	unsent(a, tea.KeyPressMsg{Code: 's', Text: "s"})
 	now = now.Add(9 * time.Second)
 	a.Update(tickMsg{})
@@ -457,5 +461,73 @@ func TestNudgeFromSent(t *testing.T) {
 	field := config.Field{Layer: "conv1", Param: config.Threshold}
 	if v, ok := a.sentValue(field); !ok || v != 1.644 || draftOf(a)["conv1"] != 1.654 {
 		t.Errorf("sent %g, chosen %v", v, draftOf(a))
+	}
+}
+
+// An undo that was taken, and that the surgery of its layer will answer, is not under way any longer.
+func TestUndoWaitsForSurgery(t *testing.T) {
+	a, f := open(t, scene(), look{})
+	unsent(a, tea.KeyPressMsg{Code: 'u', Text: "u"})
+	if h := lineWith(a, "dns-tui"); !strings.Contains(h, "undoing…") {
+		t.Errorf("sent: %s", h)
+	}
+	taken := *f.snap
+	back := changed(12480, "conv2.threshold", "1.96", "1.64")
+	back.Seq = 9
+	taken.Pending = append(slices.Clone(taken.Pending), back)
+	f.snap = &taken
+	a.Update(tickMsg{})
+	if h := lineWith(a, "dns-tui"); strings.Contains(h, "undoing…") || !strings.Contains(h, "it/s") {
+		t.Errorf("taken: %s", h)
+	}
+}
+
+// Where no surgery comes nothing is predicted, and nothing is warned of.
+func TestNothingComes(t *testing.T) {
+	for name, change := range map[string]func(*session.Snapshot){
+		"off":     func(s *session.Snapshot) { s.Hyper.Layers[0].Prune = false },
+		"frozen":  func(s *session.Snapshot) { s.Hyper.Layers[0].MaskFrozen = true },
+		"stopped": func(s *session.Snapshot) { s.Hyper.Stop = 6000 },
+	} {
+		s := scene()
+		h := *s.Layers[0].Histogram
+		h.DeathThresholds = []float32{0.1, 0.2, 0.3}
+		s.Layers[0].Histogram, s.Layers[0].Outputs, s.Layers[0].Dead = &h, 3, 0
+		change(s)
+		a, _ := open(t, s, look{})
+		press(a, "5")
+		row := lineWith(a, "conv1")
+		if !strings.Contains(row, "preview") || !strings.Contains(row, " - ") || strings.Contains(row, "!") {
+			t.Errorf("%s: %s", name, row)
+		}
+		if text := ansi.Strip(frame(a, 160, 45)); strings.Contains(text, "would") {
+			t.Errorf("%s: the screen warns\n%s", name, text)
+		}
+	}
+}
+
+// Layers of the paper rule have a draw each: that one of them is operated on is likelier than that a given one is.
+func TestChanceOfTheNet(t *testing.T) {
+	s := scene()
+	for i := range s.Layers {
+		s.Layers[i].Rule, s.Hyper.Layers[i].Rule, s.Hyper.Layers[i].Stop = gpu.PaperRule, gpu.PaperRule, config.Never
+		s.Layers[i].Forecast = solver.Forecast{Known: true, Next: 12481, Chance: 0.25}
+	}
+	a, _ := open(t, s, look{})
+	if h := lineWith(a, "dns-tui"); !strings.Contains(h, "surgery 68.4 % of iterations") {
+		t.Errorf("the header says %s", h)
+	}
+}
+
+// A row says its state in a word on each terminal that is not narrow.
+func TestStateHasRoom(t *testing.T) {
+	for w := 80; w < 240; w += 3 {
+		s := scene()
+		s.Layers[2].Name, s.Hyper.Layers[2].Name = "inception_3a/3x3_reduce", "inception_3a/3x3_reduce"
+		a, _ := open(t, s, look{})
+		press(a, "4")
+		if text := ansi.Strip(frame(a, w, 30)); !strings.Contains(text, "preview ") {
+			t.Errorf("%d columns:\n%s", w, text)
+		}
 	}
 }

@@ -21,8 +21,7 @@ func (c *choices) next(l *session.LayerStats) (float64, bool) {
 	if c.drives(l.Name) && !drafted { // the threshold of that surgery is yet to be found
 		return 0, false
 	}
-	off := !h.Prune || h.MaskFrozen // a choice may be looked at before it is switched on
-	if l.Histogram == nil || off && !drafted || !off && c.noSurgery(l) != "" {
+	if l.Histogram == nil || !h.Prune || h.MaskFrozen || c.noSurgery(l) != "" {
 		return 0, false
 	}
 	return l.Histogram.Sparsity(c.threshold(l)), true
@@ -53,10 +52,10 @@ func (c *choices) predictNet() whatIf {
 	return w
 }
 
-// dying is how many outputs would lose their last weight by the threshold of the next surgery.
+// dying is how many outputs would lose their last weight in the next surgery; 0 where none is known to come.
 func (c *choices) dying(l *session.LayerStats) int {
 	h := l.Histogram
-	if h == nil {
+	if _, comes := c.next(l); !comes {
 		return 0
 	}
 	v := float32(c.threshold(l))

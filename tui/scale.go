@@ -47,6 +47,7 @@ const (
 // newScale returns a scale from lo to hi or somewhat beyond, that few small changes of these move, with ticks for an
 // axis of so many lines.
 func newScale(lo, hi float64, within ends, log bool, u unit, rows int) scale {
+	lo, hi = tame(lo, hi, log)
 	s := scale{unit: u, log: log}
 	s.factor = factorOf(u, log && hi > lo*math.Pow(10, flatDecades), max(math.Abs(lo), math.Abs(hi)))
 	end := func(v float64) float64 {
@@ -64,6 +65,26 @@ func newScale(lo, hi float64, within ends, log bool, u unit, rows int) scale {
 		s.ticks[i].label = s.label(i)
 	}
 	return s
+}
+
+// Sizes that an axis can have: beyond them steps between its ticks have no room in a float64.
+const tiniestSize, largestSize = 1e-200, 1e200
+
+// tame brings bounds to sizes that an axis can have, one above the other.
+func tame(lo, hi float64, log bool) (float64, float64) {
+	one := func(v float64) float64 {
+		if !(math.Abs(v) >= tiniestSize) { // NaN too
+			return 0
+		}
+		return max(-largestSize, min(v, largestSize))
+	}
+	if lo, hi = one(lo), one(hi); log {
+		lo, hi = max(lo, tiniestSize), max(hi, tiniestSize)
+	}
+	if least := max(tiniestSize, 1e-12*max(math.Abs(lo), math.Abs(hi))); !(hi-lo >= least) {
+		hi = lo + max(least, 1e-6*math.Abs(lo))
+	}
+	return lo, hi
 }
 
 // round moves bounds outwards to multiples of a round number, so that they stay while values move a little.

@@ -142,3 +142,21 @@ func TestTimesTicks(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Bounds of any size, also those that are no numbers, give an axis, in no time to speak of.
+func TestScaleOfOddBounds(t *testing.T) {
+	odd := []float64{0, 1e-320, 5e-324, 1e-300, -1e-310, 1e-150, 1, 1 + 1e-16, 1e300, math.MaxFloat64, -math.MaxFloat64,
+		math.Inf(1), math.Inf(-1), math.NaN()}
+	for _, lo := range odd {
+		for _, hi := range odd {
+			for _, log := range []bool{false, true} {
+				for u := range byteUnit + 1 {
+					s := newScale(lo, hi, ends{math.Inf(-1), math.Inf(1)}, log, u, 20)
+					if !(s.hi > s.lo) || math.IsInf(s.hi-s.lo, 0) || len(s.ticks) > mostTicks {
+						t.Errorf("%g to %g, log %t: from %g to %g, %d ticks", lo, hi, log, s.lo, s.hi, len(s.ticks))
+					}
+				}
+			}
+		}
+	}
+}

@@ -250,7 +250,8 @@ func obey(a *App, cmd tea.Cmd) {
 	}
 	switch m := cmd().(type) {
 	case ackMsg:
-		a.Update(m)
+		_, next := a.Update(m)
+		obey(a, next)
 	case notRemembered:
 		a.Update(m)
 	case journalsListed, journalRead:

@@ -25,6 +25,7 @@ type env struct {
 	flights       flights
 	history       history       // of commands
 	silence       time.Duration // since the last snapshot came
+	pace          time.Duration // between two snapshots of a run that works, as it was of late
 }
 
 // screenID names a screen.
@@ -93,6 +94,11 @@ type (
 	intents []intent
 	// send gives a command to the session.
 	send struct{ session.Command }
+	// sendTyped gives a command that was typed: one that the run rejects comes back into the line, to be mended.
+	sendTyped struct {
+		session.Command
+		text string
+	}
 	// predict asks the session what settings of the autopilot would come to.
 	predict struct{ settings []autopilot.Setting }
 	// show opens a screen.

@@ -73,7 +73,7 @@ func (s *selection) nextOrder() string {
 	s.order = (s.order + 1) % layerOrders
 	s.arrange()
 	return [...]string{"as they are in the net", "by size, the largest first", "by weights kept, most first",
-		"by the share that the last surgery changed, most first"}[s.order]
+		"by the fraction that the last surgery changed, most first"}[s.order]
 }
 
 // layer is the selected layer; nil where the filter hides all.

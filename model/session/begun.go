@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"dns-tui/config"
-	"dns-tui/gpu"
 	"dns-tui/human"
 	"dns-tui/model/solver"
 )
@@ -118,12 +117,10 @@ func (t *Trainer) begun() RunBegun {
 // bySchedule says what the layers' own rules do.
 func (w *RunBegun) bySchedule(h *config.Hyper, iter int) {
 	frozen, stopped := false, 0
+	var chances solver.AnyOf
 	for i := range h.Layers {
 		l := &h.Layers[i]
-		gamma, power, stop := h.Gamma, h.Power, h.StopOf(l)
-		if l.Rule == gpu.PaperRule {
-			gamma, power = l.Gamma, l.Power
-		}
+		gamma, power, stop := h.Dice(l)
 		switch {
 		case !l.Prune:
 			continue
@@ -143,8 +140,9 @@ func (w *RunBegun) bySchedule(h *config.Hyper, iter int) {
 		}
 		w.Layers++
 		w.Stop = max(w.Stop, stop)
-		w.Chance = max(w.Chance, solver.Chance(iter, gamma, power, stop))
+		chances.Add(l.Rule, solver.Chance(iter, gamma, power, stop))
 	}
+	w.Chance = chances.Chance()
 	switch {
 	case w.Layers > 0:
 		w.Pruning = SchedulePrunes

@@ -98,9 +98,10 @@ func (s *saver) saveAt(prefix, why string) error {
 func (s *saver) write(prefix string) (string, error) {
 	s.saving = true
 	s.Publish()
-	defer func() { s.saving = false }()
 	name, err := s.Solver.Save(prefix, s.Settings.sessionData())
 	s.Display.interrupted()
+	s.saving = false
+	s.Publish()
 	return name, err
 }
 

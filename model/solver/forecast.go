@@ -32,6 +32,25 @@ func Chance(iter int, gamma, power float64, stop int) float64 {
 	return min(1, math.Pow(1+gamma*float64(iter), -power))
 }
 
+// AnyOf is the chance that some of several layers are operated on. Those of the seed and the soft rule share a draw,
+// those of the paper rule have one each.
+type AnyOf struct {
+	shared float64 // the largest chance of those that share a draw
+	none   float64 // that none of the others is, less one
+}
+
+// Add takes in a layer.
+func (a *AnyOf) Add(rule gpu.Rule, chance float64) {
+	if rule == gpu.PaperRule {
+		a.none = (1+a.none)*(1-chance) - 1
+	} else {
+		a.shared = max(a.shared, chance)
+	}
+}
+
+// Chance is that of any.
+func (a *AnyOf) Chance() float64 { return 1 - (1+a.none)*(1-a.shared) }
+
 // Forecast says when a layer is operated on.
 func (s *Solver) Forecast(p *Layer) Forecast {
 	h, f := s.hyper, Forecast{Known: true, Next: -1}
@@ -44,12 +63,9 @@ func (s *Solver) Forecast(p *Layer) Forecast {
 			f.Next = s.surgeon.next
 		}
 		return f
-	case l.Rule == gpu.PaperRule:
-		f.Chance = Chance(s.Iter, l.Gamma, l.Power, h.StopOf(l))
-	default:
-		f.Chance = Chance(s.Iter, h.Gamma, h.Power, h.StopOf(l))
 	}
-	if f.Chance == 0 {
+	gamma, power, stop := h.Dice(l)
+	if f.Chance = Chance(s.Iter, gamma, power, stop); f.Chance == 0 {
 		return f
 	}
 	c := &p.forecast

@@ -98,3 +98,26 @@ func TestForecast(t *testing.T) {
 		})
 	}
 }
+
+// Layers that share a draw are operated on together; those with one each more often than any of them.
+func TestAnyOf(t *testing.T) {
+	for _, c := range []struct {
+		rules   []gpu.Rule
+		chances []float64
+		want    float64
+	}{
+		{nil, nil, 0},
+		{[]gpu.Rule{gpu.SeedRule, gpu.SoftRule}, []float64{0.25, 0.5}, 0.5},
+		{[]gpu.Rule{gpu.PaperRule, gpu.PaperRule}, []float64{0.5, 0.5}, 0.75},
+		{[]gpu.Rule{gpu.SeedRule, gpu.PaperRule}, []float64{0.5, 0.5}, 0.75},
+		{[]gpu.Rule{gpu.PaperRule, gpu.SeedRule}, []float64{1, 0}, 1},
+	} {
+		var a solver.AnyOf
+		for i, r := range c.rules {
+			a.Add(r, c.chances[i])
+		}
+		if got := a.Chance(); got < c.want-1e-12 || got > c.want+1e-12 {
+			t.Errorf("%v %v: %g, wanted %g", c.rules, c.chances, got, c.want)
+		}
+	}
+}

@@ -70,12 +70,12 @@ func (s *Surgeon) due(p *Layer, h *config.Hyper, l *config.LayerHyper, iter int)
 	if p.driven {
 		return iter == s.next
 	}
-	if l.Rule != gpu.PaperRule {
-		r := gpu.Key{Seed: s.seed, Stream: streamSurgery, Iter: uint64(iter)}.Uniform(0)
-		return Due(iter, h.Gamma, h.Power, h.Stop, r)
+	stream := uint32(streamSurgery)
+	if l.Rule == gpu.PaperRule {
+		stream ^= layer.Stream(p.Name)
 	}
-	r := gpu.Key{Seed: s.seed, Stream: layer.Stream(p.Name) ^ streamSurgery, Iter: uint64(iter)}.Uniform(0)
-	return Due(iter, l.Gamma, l.Power, l.Stop, r)
+	gamma, power, stop := h.Dice(l)
+	return Due(iter, gamma, power, stop, gpu.Key{Seed: s.seed, Stream: stream, Iter: uint64(iter)}.Uniform(0))
 }
 
 // prepare gives forward weights to the layers that take part in surgery, and has them go by their rules.
