@@ -183,8 +183,8 @@ func (c *commandLine) all() []commandEntry {
 	}
 	out := thresholds
 	if len(thresholds) > 0 {
-		out = append(out, commandEntry{everyLayer + ".t", "", "", "of every layer; conv*.t: of those whose name is like that",
-			config.Field{}})
+		out = append(out, commandEntry{name: everyLayer + ".t",
+			meaning: "of every layer; conv*.t: of those whose name is like that"})
 	}
 	for _, e := range thresholds {
 		l := c.snap.Layer(e.field.Layer)

@@ -90,7 +90,8 @@ func (m *mainScreen) clipRows() [][]string {
 		}
 		f := m.choices.thresholdField(l)
 		out = append(out, []string{l.Name, l.Type, fmt.Sprint(l.Weights), fmt.Sprint(l.Kept),
-			percent(1 - fraction(l.Kept, l.Weights)), next, f.Format(m.snap.Hyper.Layer(l.Name).Threshold), f.Format(m.choices.threshold(l)),
+			percent(1 - fraction(l.Kept, l.Weights)), next, f.Format(m.snap.Hyper.Layer(l.Name).Threshold),
+			f.Format(m.choices.threshold(l)),
 			m.stateCell(l)})
 	}
 	return out

@@ -30,7 +30,8 @@ func TestCopying(t *testing.T) {
 	}{
 		{"main", "conv2.threshold 1.96", "conv2\tConvolution\t25000\t770\t96.9 %\t95.0 %\t1.96\t1.96\t\n", nil,
 			[]string{"down"}},
-		{"a choice", "conv1.threshold 1.644", "conv1\tConvolution\t500\t72\t85.6 %\t90.0 %\t0.94\t1.644\tpreview\n", nil,
+		{"a choice", "conv1.threshold 1.644", "conv1\tConvolution\t500\t72\t85.6 %\t90.0 %\t0.94\t1.644\tpreview\n",
+			nil,
 			[]string{"4"}},
 		{"settings", "base_lr 0.01", "momentum\t0.9\t0 to 1\t", nil, []string{"o"}},
 		{"sensitivity", "conv1.t 0.300", "conv1\t0.3\t50.0 %\t", measured, []string{"x", "right"}},
