@@ -3,7 +3,35 @@ package report
 import (
 	"strings"
 	"testing"
+
+	"dns-tui/config"
+	"dns-tui/model/session"
 )
+
+// A ramp that ends before its time is one row, which says when, and leaves the value that it had come to.
+func TestEndedRamp(t *testing.T) {
+	from := 0.9
+	plan := session.Plan{
+		ID: 1, Edit: config.Edit{Field: config.Field{Layer: "a", Param: config.Threshold}, Value: 1.6},
+		From: &from, At: 900, Over: 2000, Begun: true, Start: 0.9, Old: 0.9, OldKnown: true,
+	}
+	layer := session.StartLayer{Name: "a", Type: "Convolution", Rule: "seed", Weights: 10, Threshold: 0.9}
+	r, err := New("a.journal", []session.Change{
+		{Began: &session.Began{Solver: "s.prototxt", Start: &session.Start{Layers: []session.StartLayer{layer}}}},
+		{Iter: 900, Ramp: &session.Ramp{Plan: plan}},
+		{Iter: 1900, Ramp: &session.Ramp{Plan: plan, Ended: true}},
+		{Iter: 3000, Measure: &session.Measure{}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Changes) != 1 || !strings.HasSuffix(r.Changes[0].New, ", ended at 1900") {
+		t.Errorf("rows %+v", r.Changes)
+	}
+	if got := r.Layers[0].Threshold; got != "1.25" {
+		t.Errorf("the threshold is %s, wanted 1.25, half the way", got)
+	}
+}
 
 // A change of several fields is a row for each, a ramp a row; thresholds in force follow both, and lines that are no
 // entries are named.

@@ -121,7 +121,14 @@ func New(journal string, lines []session.Change) (*Report, error) {
 		threshold: map[config.Field]string{},
 		rule:      map[string]string{},
 	}
+	ramps := map[int]int{} // the rows of those under way, by number
 	for _, c := range h.Changes {
+		if c.Ramp != nil && c.Ramp.Ended && r.endRamp(&c, ramps) {
+			continue
+		}
+		if c.Ramp != nil {
+			ramps[c.Ramp.Plan.ID] = len(r.Changes)
+		}
 		r.Changes = append(r.Changes, rows(&c)...)
 		if c.Autopilot != nil {
 			r.findsThresholds(c.Autopilot)
@@ -144,6 +151,23 @@ func New(journal string, lines []session.Change) (*Report, error) {
 	r.addCurve(speedCurve, &h.Speed)
 	r.Recipe = recipe(journal, first)
 	return r, nil
+}
+
+// endRamp takes in that a ramp ended before its time: in its own row, and in the value that it had come to. It reports
+// whether the ramp has a row.
+func (r *Report) endRamp(c *session.Change, rows map[int]int) bool {
+	plan := c.Ramp.Plan
+	row, ok := rows[plan.ID]
+	if !ok {
+		return false
+	}
+	delete(rows, plan.ID)
+	r.Changes[row].New += fmt.Sprintf(", ended at %d", c.Iter)
+	begun := session.Change{Ramp: &session.Ramp{Plan: plan}}
+	for _, e := range begun.EditsAt(c.Iter) {
+		r.threshold[e.Field] = e.Text()
+	}
+	return true
 }
 
 // findsThresholds takes in that the autopilot finds thresholds from here on: no line has them.
