@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -254,13 +255,23 @@ func (s *newSolver) perEpoch() (int, error) {
 	return max(1, int(math.Ceil(float64(r.Images)/float64(r.Batch)))), nil
 }
 
+// A length is a number, perhaps with its thousands set off, and perhaps of epochs; a rate is a decimal number.
+var (
+	reLength = regexp.MustCompile(`^((?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?(?:[eE]\+?\d+)?) *(epochs?)?$`)
+	reRate   = regexp.MustCompile(`^(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$`)
+)
+
 func (s *newSolver) takeLength(answer string) error {
-	digits, epochs := strings.CutSuffix(strings.TrimSuffix(strings.TrimSpace(answer), "s"), "epoch")
-	v, err := strconv.ParseFloat(strings.ReplaceAll(strings.TrimSpace(digits), ",", ""), 64)
-	if err != nil || !(v > 0) {
-		return fmt.Errorf("%q; wanted a number of iterations, such as 6000, or of epochs: 10 epochs", answer)
+	wrong := fmt.Errorf("%q; wanted a number of iterations, such as 6000, or of epochs: 10 epochs", answer)
+	m := reLength.FindStringSubmatch(strings.TrimSpace(answer))
+	if m == nil {
+		return wrong
 	}
-	if epochs {
+	v, err := strconv.ParseFloat(strings.ReplaceAll(m[1], ",", ""), 64)
+	if err != nil || !(v > 0) {
+		return wrong
+	}
+	if m[2] != "" {
 		each, err := s.perEpoch()
 		if err != nil {
 			return err
@@ -293,7 +304,7 @@ func (s *newSolver) proposeRate() (value, why string) {
 
 func (s *newSolver) takeRate(answer string) error {
 	v, err := strconv.ParseFloat(answer, 32)
-	if err != nil || !(v > 0) || math.IsInf(v, 0) {
+	if err != nil || !(v > 0) || math.IsInf(v, 0) || !reRate.MatchString(answer) {
 		return fmt.Errorf("%q; wanted a number above 0, such as 0.001", answer)
 	}
 	s.rate = answer

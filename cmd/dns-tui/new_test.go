@@ -153,6 +153,34 @@ func TestNewMistakes(t *testing.T) {
 	}
 }
 
+// What is taken for a length and a rate, and what is not.
+func TestNewNumbers(t *testing.T) {
+	newFolder(t)
+	facts, _, err := lookAtNet("mini.prototxt", inputFlag{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &newSolver{net: facts, target: noneText}
+	for answer, want := range map[string]int{
+		"6000": 6000, "1,200": 1200, " 1,200,000 ": 1200000, "1e3": 1000, "2.5e2": 250, "2 epochs": 40, "1 epoch": 20,
+		"0.5epochs": 10, "2,5": 0, "1,20": 0, "12,34,567": 0, "10s": 0, "10 s": 0, "0x10": 0, "1_000": 0, "+5": 0, "-5": 0,
+		"0": 0, "": 0, "epochs": 0, "inf": 0, "NaN": 0, "1e400": 0,
+	} {
+		s.iters = 0
+		if err := s.takeLength(answer); (err == nil) != (want > 0) || s.iters != want {
+			t.Errorf("length %q: %d, %v; wanted %d", answer, s.iters, err, want)
+		}
+	}
+	for answer, good := range map[string]bool{
+		"0.001": true, "1e-3": true, ".5": true, "1": true, "0x1p-3": false, "1_0": false, "+1": false, "-1": false,
+		"0": false, "inf": false, "NaN": false, "": false, ".": false, "0,1": false,
+	} {
+		if err := s.takeRate(answer); (err == nil) != good {
+			t.Errorf("rate %q: %v", answer, err)
+		}
+	}
+}
+
 // The questions, with answers: enter takes what is proposed, a wrong one is asked again, the end of the input writes
 // nothing.
 func TestNewAsks(t *testing.T) {
