@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"dns-tui/files"
 )
 
@@ -56,6 +58,23 @@ func (h commandHistory) read() []string {
 	return lines[max(0, len(lines)-historyLines):]
 }
 
+// lock waits until no other UI is at the file, which one that shortens it replaces: so the lock is on a file beside it.
+func (h commandHistory) lock() (unlock func(), err error) {
+	f, err := os.OpenFile(h.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
 // add appends a line.
 func (h commandHistory) add(line string) (err error) {
 	if h.path == "" {
@@ -64,6 +83,11 @@ func (h commandHistory) add(line string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(h.path), 0o700); err != nil {
 		return err
 	}
+	unlock, err := h.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if s, err := os.Stat(h.path); err == nil && s.Size() > historyBytes {
 		kept := strings.Join(h.read(), "\n") + "\n"
 		fill := func(w io.Writer) error { _, err := io.WriteString(w, kept); return err }

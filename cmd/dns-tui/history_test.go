@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 )
 
@@ -39,5 +41,34 @@ func TestCommandHistoryFile(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", filepath.Join(h.path, "below a file"))
 	if err := historyFile().add("lr 1"); err == nil {
 		t.Error("a folder below a file was made")
+	}
+}
+
+// While one UI shortens the file, what others add is not lost.
+func TestCommandHistoryOfSeveral(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	long := strings.Repeat(strings.Repeat("x", 99)+"\n", historyBytes/100+1)
+	if err := os.MkdirAll(filepath.Dir(historyFile().path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 10 {
+		if err := os.WriteFile(historyFile().path, []byte(long), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				if err := historyFile().add(fmt.Sprint("lr ", i)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		got := historyFile().read()
+		for i := range 8 {
+			if !slices.Contains(got, fmt.Sprint("lr ", i)) {
+				t.Fatalf("round %d: lr %d is lost", round, i)
+			}
+		}
 	}
 }
