@@ -35,7 +35,7 @@ func (c *caffeLog) begin(*session.Snapshot, string) {
 	caffeLine(c.env, "solver.cpp:294", "Learning Rate Policy: %s", c.policy)
 }
 
-func (c *caffeLog) debug(line string) { caffeLine(c.env, "net.cpp:593", "%s", line) }
+func (c *caffeLog) debug(_ int, line string) { caffeLine(c.env, "net.cpp:593", "%s", line) }
 
 func (c *caffeLog) end(s *session.Snapshot, err error, lost int) {
 	if lost > 0 {

@@ -245,7 +245,7 @@ func newHosted(
 	if err == nil {
 		h.Trainer, err = open(d, session.Options{
 			Name: remote.RunName(run.SolverPath), Histograms: true, Notices: notices,
-			Debug: func(line string) { escape.Fprintln(debug, line) },
+			Debug: func(_ int, line string) { escape.Fprintln(debug, line) },
 		})
 	}
 	h.closeAll = func() {

@@ -20,8 +20,8 @@ type form interface {
 	event(ev session.Event)
 	// end comes last; err is why the run failed, or nil, and lost how many events found no room.
 	end(s *session.Snapshot, err error, lost int)
-	// debug is a line of the solver's debug_info.
-	debug(line string)
+	// debug is a line of the solver's debug_info, of an iteration.
+	debug(iter int, line string)
 }
 
 // plainLines are lines for people and logs: those of iterations have columns.
@@ -62,7 +62,7 @@ func (p *plainLines) event(ev session.Event) {
 	}
 }
 
-func (p *plainLines) debug(line string) { escape.Fprintln(p.stdout, line) }
+func (p *plainLines) debug(_ int, line string) { escape.Fprintln(p.stdout, line) }
 
 func (p *plainLines) end(s *session.Snapshot, err error, lost int) {
 	if lost > 0 {

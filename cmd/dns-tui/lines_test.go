@@ -118,7 +118,7 @@ func tell(f form, err error) {
 	for _, ev := range events {
 		f.event(ev)
 	}
-	f.debug("    [Forward] Layer conv1")
+	f.debug(41, "    [Forward] Layer conv1")
 	s.Iter, s.State, s.Saved = s.MaxIter, session.Finished, "run_iter_6000.solverstate"
 	s.Layers[0].Kept, s.Layers[1].Kept = 5, 40
 	f.end(s, err, 2)

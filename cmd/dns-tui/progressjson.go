@@ -291,7 +291,7 @@ func (j *jsonLines) change(ev session.Event) {
 	j.print(c)
 }
 
-func (j *jsonLines) debug(line string) { j.print(jsonMessage{j.head("debug", 0), line}) }
+func (j *jsonLines) debug(iter int, line string) { j.print(jsonMessage{j.head("debug", iter), line}) }
 
 func (j *jsonLines) end(s *session.Snapshot, err error, lost int) {
 	e := jsonEnd{

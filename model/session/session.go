@@ -47,8 +47,8 @@ type Options struct {
 	// CaffeEnd ends the run as Caffe does: with the loss of the weights after the last update, where the last
 	// iteration is one that is displayed, and with a test only where one is due.
 	CaffeEnd bool
-	// Debug gets the lines of the solver's debug_info. The loop waits for it.
-	Debug func(line string)
+	// Debug gets the lines of the solver's debug_info, each with its iteration. The loop waits for it.
+	Debug func(iter int, line string)
 }
 
 // Trainer is the Session of a solver.Solver in this process: its loop runs in a goroutine of its own.
@@ -151,7 +151,7 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 	s := t.solver
 	if t.run.Solver.GetDebugInfo() && t.opts.Debug != nil {
 		for _, n := range append([]*model.Net{s.Net}, s.Tests...) {
-			n.SetDebug(t.opts.Debug)
+			n.SetDebug(func(line string) { t.opts.Debug(s.Iter, line) })
 		}
 	}
 	s.OnSettled, s.Interrupted = t.settled, t.stopping.overdue
