@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/human"
 	"dns-tui/model/modeltest"
 )
 
@@ -170,4 +173,70 @@ func TestExportShrinkRejects(t *testing.T) {
 			t.Errorf("%v wrote %v", c.args, files)
 		}
 	}
+}
+
+// The nets of docs/results.md come out as small as README says, compute the same, and stay pruned while they train on.
+func TestExportShrinkOwnNets(t *testing.T) {
+	const input = "1x28x28:10"
+	for _, c := range []struct{ net, weights, want string }{
+		{"lenet.prototxt", "lenet5_310x.dnz", ": 27,390 of 431,080 parameters"},
+		{"lenet_300_100.prototxt", "lenet300_114x.dnz", ": 33,487 of 266,610 parameters"},
+	} {
+		dir := t.TempDir()
+		net, weights := modeltest.Root("nets", c.net), modeltest.Root("models", c.weights)
+		small, smallNet := filepath.Join(dir, "small.caffemodel"), filepath.Join(dir, "small.prototxt")
+		out := mustRun(t, "export", "--shrink", "--input", input, "--model", net, weights, small)
+		if !strings.Contains(out, c.want) {
+			t.Errorf("no %q in\n%s", c.want, out)
+		}
+		accuracy := func(net, weights string) string {
+			out := mustRun(t, "test", "--input", input, "--iterations", "3", "--model", net, "--weights", weights)
+			return strings.SplitN(out, "\n", 2)[0]
+		}
+		if before, after := accuracy(net, weights), accuracy(smallNet, small); before != after {
+			t.Errorf("%s: %s became %s", c.net, before, after)
+		}
+		said := regexp.MustCompile(`(?m)^([0-9,]+) of its weights are zero: train on with --masks-from-zeros$`)
+		m := said.FindStringSubmatch(out)
+		if m == nil {
+			t.Fatalf("no zeros in\n%s", out)
+		}
+		solver := write(t, dir, "solver.prototxt", fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 3 "+
+			"display: 1 snapshot_prefix: %q solver_mode: CPU", smallNet, filepath.Join(dir, "on")))
+		mustRun(t, "train", "--solver", solver, "--weights", small, "--masks-from-zeros", "--input", input)
+		trained := filepath.Join(dir, "trained.caffemodel")
+		mustRun(t, "export", filepath.Join(dir, "on_iter_3.caffemodel"), trained)
+		zeros, moved := 0, false
+		before, after := weightsOf(t, small), weightsOf(t, trained)
+		for layer, v := range before {
+			for i, w := range v {
+				if w == 0 {
+					zeros++
+					if after[layer][i] != 0 {
+						t.Fatalf("%s: %s has the weight %g where it had 0", c.net, layer, after[layer][i])
+					}
+				}
+				moved = moved || after[layer][i] != w
+			}
+		}
+		if human.Count(zeros) != m[1] || !moved {
+			t.Errorf("%d zeros, wanted %s; trained: %t", zeros, m[1], moved)
+		}
+	}
+}
+
+// weightsOf are the weights of a file's layers, without biases.
+func weightsOf(t *testing.T, path string) map[string][]float32 {
+	t.Helper()
+	n, err := caffe.ReadNet(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]float32{}
+	for _, l := range n.Layer {
+		if len(l.Blobs) > 0 {
+			out[l.GetName()] = caffe.Values(l.Blobs[0])
+		}
+	}
+	return out
 }
