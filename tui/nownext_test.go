@@ -531,3 +531,25 @@ func TestStateHasRoom(t *testing.T) {
 		}
 	}
 }
+
+// The accuracy of a restore point is that of the last test before it: where that was at another iteration, it says so.
+func TestAccuracyOfRestorePoints(t *testing.T) {
+	s := scene()
+	s.Accuracy = session.Series{}
+	s.Accuracy.Add(0, 0.9909)
+	s.Accuracy.Add(10000, 0.9772)
+	s.RestorePoints = []session.RestorePoint{
+		{Path: "a", Iter: 174, Accuracy: 0.9909, Smoothed: 0.02, Total: 10},
+		{Path: "b", Iter: 10000, Accuracy: 0.9772, Smoothed: 0.02, Total: 10},
+		{Path: "c", Iter: 0, Accuracy: -1, Total: 10},
+	}
+	a, _ := open(t, s, look{})
+	press(a, "b")
+	for _, c := range []struct{ row, want, not string }{
+		{"      174", "accuracy 99.09 % at 0", ""}, {"   10,000", "accuracy 97.72 %", " at "}, {"        0", "kept", "loss"},
+	} {
+		if l := lineWith(a, c.row); !strings.Contains(l, c.want) || c.not != "" && strings.Contains(l, c.not) {
+			t.Errorf("%s, wanted %q without %q", l, c.want, c.not)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package tui
 import (
 	"fmt"
 	"slices"
+	"sort"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -131,11 +132,11 @@ func (r *restorePoints) View() []string {
 func (r *restorePoints) describe(p session.RestorePoint) string {
 	t := &r.theme
 	text := t.fitRight(human.Count(p.Iter), 9)
-	if p.Total > 0 { // else the run did not write it, or not while its journal was there
+	if p.Total > 0 && p.Smoothed > 0 { // else it has no loss yet, or the run's journal did not tell of it
 		text += "  loss " + number(p.Smoothed)
 	}
 	if p.Accuracy >= 0 {
-		text += fmt.Sprintf("  accuracy %.2f %%", 100*p.Accuracy)
+		text += fmt.Sprintf("  accuracy %.2f %%", 100*p.Accuracy) + r.testedAt(p)
 	}
 	if p.Total > 0 {
 		text += "  kept " + percent(fraction(p.Kept, p.Total))
@@ -144,4 +145,18 @@ func (r *restorePoints) describe(p session.RestorePoint) string {
 		text += "  left behind"
 	}
 	return text + "  " + t.text(base(p.Path)+"  "+p.Why)
+}
+
+// testedAt says at which iteration the accuracy of a restore point was measured, where that is another than its own:
+// it is that of the last test before.
+func (r *restorePoints) testedAt(p session.RestorePoint) string {
+	iters := r.snap.Accuracy.Iters
+	i := sort.SearchInts(iters, p.Iter+1) - 1
+	switch {
+	case i >= 0 && iters[i] == p.Iter:
+		return ""
+	case i >= 0:
+		return " at " + human.Count(iters[i])
+	}
+	return " before"
 }
