@@ -546,7 +546,8 @@ func TestAccuracyOfRestorePoints(t *testing.T) {
 	a, _ := open(t, s, look{})
 	press(a, "b")
 	for _, c := range []struct{ row, want, not string }{
-		{"      174", "accuracy 99.09 % at 0", ""}, {"   10,000", "accuracy 97.72 %", " at "}, {"        0", "kept", "loss"},
+		{"      174", "accuracy 99.09 % at 0", ""}, {"   10,000", "accuracy 97.72 %", " at "}, {"        0", "kept",
+			"loss"},
 	} {
 		if l := lineWith(a, c.row); !strings.Contains(l, c.want) || c.not != "" && strings.Contains(l, c.not) {
 			t.Errorf("%s, wanted %q without %q", l, c.want, c.not)
