@@ -135,7 +135,9 @@ func WriteFile(path string, fill func(io.Writer) error) error {
 }
 
 // PrepareFile is WriteFile up to the rename.
-func PrepareFile(path string, fill func(io.Writer) error) (*Prepared, error) { return prepare(path, fill) }
+func PrepareFile(path string, fill func(io.Writer) error) (*Prepared, error) {
+	return prepare(path, fill)
+}
 
 // Prepared is new content for a path, on the disk under a temporary name: Commit is a rename. So several files that
 // belong together are first prepared, when much can go wrong, and then committed.

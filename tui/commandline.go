@@ -84,7 +84,7 @@ func (c *commandLine) entered(text string) (intent, error) {
 func (c *commandLine) rewrite(key, text string) (string, bool) {
 	switch key {
 	case "up", "ctrl+p":
-		return c.listed(c.history.before(text))
+		return c.listed(c.history.before(text), true)
 	case "down", "ctrl+n":
 		return c.listed(c.history.after())
 	case "tab", "shift+tab":
@@ -276,15 +276,15 @@ func (h *history) add(text string) bool {
 func (h *history) rewind() { h.at = len(h.lines) }
 
 // before is the line before the one that is shown.
-func (h *history) before(text string) (string, bool) {
+func (h *history) before(text string) string {
 	if h.at == len(h.lines) {
 		h.draft = text
 	}
 	if h.at == 0 {
-		return text, true
+		return text
 	}
 	h.at--
-	return h.lines[h.at], true
+	return h.lines[h.at]
 }
 
 // after is the line after it; after the newest what was typed.

@@ -35,7 +35,7 @@ func runExport(_ context.Context, e *env, args []string) error {
 		return usagef("export: wanted a caffemodel and a name for the new one, found %s", count(len(rest), "argument"))
 	}
 	if *shrinks && filepath.Ext(rest[1]) == ".prototxt" {
-		return usagef("export: %s: wanted a name for the weights, such as %s; the net's prototxt is written beside them",
+		return usagef("export: %s: wanted a name for the weights, such as %s; the prototxt is written beside them",
 			rest[1], strings.TrimSuffix(rest[1], ".prototxt")+".caffemodel")
 	}
 	if err := lossy.check(fs, &f, rest[1], *shrinks); err != nil {

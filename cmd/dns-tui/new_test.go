@@ -163,8 +163,9 @@ func TestNewNumbers(t *testing.T) {
 	s := &newSolver{net: facts, target: noneText}
 	for answer, want := range map[string]int{
 		"6000": 6000, "1,200": 1200, " 1,200,000 ": 1200000, "1e3": 1000, "2.5e2": 250, "2 epochs": 40, "1 epoch": 20,
-		"0.5epochs": 10, "2,5": 0, "1,20": 0, "12,34,567": 0, "10s": 0, "10 s": 0, "0x10": 0, "1_000": 0, "+5": 0, "-5": 0,
-		"0": 0, "": 0, "epochs": 0, "inf": 0, "NaN": 0, "1e400": 0,
+		"0.5epochs": 10, "2,5": 0, "1,20": 0, "12,34,567": 0, "10s": 0, "10 s": 0, "0x10": 0, "1_000": 0, "+5": 0,
+		"-5": 0,
+		"0":  0, "": 0, "epochs": 0, "inf": 0, "NaN": 0, "1e400": 0,
 	} {
 		s.iters = 0
 		if err := s.takeLength(answer); (err == nil) != (want > 0) || s.iters != want {

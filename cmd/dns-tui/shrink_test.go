@@ -201,8 +201,9 @@ func TestExportShrinkOwnNets(t *testing.T) {
 		if m == nil {
 			t.Fatalf("no zeros in\n%s", out)
 		}
-		solver := write(t, dir, "solver.prototxt", fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 3 "+
-			"display: 1 snapshot_prefix: %q solver_mode: CPU", smallNet, filepath.Join(dir, "on")))
+		solver := write(t, dir, "solver.prototxt",
+			fmt.Sprintf("net: %q base_lr: 0.01 lr_policy: \"fixed\" max_iter: 3 "+
+				"display: 1 snapshot_prefix: %q solver_mode: CPU", smallNet, filepath.Join(dir, "on")))
 		mustRun(t, "train", "--solver", solver, "--weights", small, "--masks-from-zeros", "--input", input)
 		trained := filepath.Join(dir, "trained.caffemodel")
 		mustRun(t, "export", filepath.Join(dir, "on_iter_3.caffemodel"), trained)
