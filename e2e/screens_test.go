@@ -48,7 +48,7 @@ func TestCapture(t *testing.T) {
 		func(s string) bool { return !strings.Contains(s, " of 33") && strings.Contains(s, "holds to") },
 	)
 	e.keys("jj")
-	e.wait("▸ ip1")
+	e.wait("▸ c ip1")
 	e.save("sensitivity")
 	e.keys(" ")
 	e.wait("it/s")
