@@ -23,15 +23,24 @@ type Preferences struct {
 
 // PreferencesPath is $XDG_CONFIG_HOME/dns-tui/preferences.prototxt, or that below ~/.config.
 func PreferencesPath() string {
-	dir := os.Getenv("XDG_CONFIG_HOME")
+	return userFile("XDG_CONFIG_HOME", ".config", "preferences.prototxt")
+}
+
+// HistoryPath is $XDG_STATE_HOME/dns-tui/history, or that below ~/.local/state: the commands that were typed.
+func HistoryPath() string { return userFile("XDG_STATE_HOME", ".local/state", "history") }
+
+// userFile is a file of the program's in the folder that a variable names, or in one below the user's home; "" where
+// there is neither.
+func userFile(variable, belowHome, name string) string {
+	dir := os.Getenv(variable)
 	if !filepath.IsAbs(dir) { // the XDG specification ignores relative paths
 		home, err := os.UserHomeDir()
 		if err != nil {
 			return ""
 		}
-		dir = filepath.Join(home, ".config")
+		dir = filepath.Join(home, belowHome)
 	}
-	return filepath.Join(dir, "dns-tui", "preferences.prototxt")
+	return filepath.Join(dir, "dns-tui", name)
 }
 
 // LoadPreferences reads the preferences file; where there is none, all is as it comes.

@@ -56,6 +56,21 @@ func IsRegular(path string) bool {
 	return err == nil && st.Mode().IsRegular()
 }
 
+// BeginsWith reports whether the file in path begins with a text by which its kind is told.
+func BeginsWith(path, magic string) bool {
+	if !IsRegular(path) { // a pipe is read once
+		return false
+	}
+	f, err := Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b := make([]byte, len(magic))
+	_, err = io.ReadFull(f, b)
+	return err == nil && string(b) == magic
+}
+
 // Read reads a file that is at most so long.
 func Read(path string, most int64) ([]byte, error) {
 	f, err := Open(path)

@@ -13,7 +13,6 @@ package compact
 
 import (
 	"fmt"
-	"io"
 
 	"dns-tui/files"
 )
@@ -121,19 +120,7 @@ func count(shape []int) int {
 }
 
 // Is reports whether the file in path begins as a compact file does.
-func Is(path string) bool {
-	if !files.IsRegular(path) { // a pipe is read once
-		return false
-	}
-	f, err := files.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	b := make([]byte, len(magic))
-	_, err = io.ReadFull(f, b)
-	return err == nil && string(b) == magic
-}
+func Is(path string) bool { return files.BeginsWith(path, magic) }
 
 // An Error says what is wrong with the bytes of a compact file, and where.
 type Error struct{ Msg string }

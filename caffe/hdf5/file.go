@@ -47,19 +47,7 @@ type File struct {
 }
 
 // Is reports whether the file in path starts as an HDF5 file does.
-func Is(path string) bool {
-	if !files.IsRegular(path) { // a pipe is read once
-		return false
-	}
-	f, err := files.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	b := make([]byte, len(signature))
-	_, err = io.ReadFull(f, b)
-	return err == nil && string(b) == signature
-}
+func Is(path string) bool { return files.BeginsWith(path, signature) }
 
 // Open opens the file in path.
 func Open(path string) (*File, error) {

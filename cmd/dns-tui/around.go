@@ -7,9 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"dns-tui/human"
 	"dns-tui/model/remote"
 	"dns-tui/model/session"
+	"dns-tui/model/solver"
 )
 
 // Bounds of the work in a folder: names that are read, prototxt files that are parsed, and how large one may be.
@@ -120,36 +119,27 @@ func absolute(path string) string {
 	return path
 }
 
-// reState takes the name of a solverstate apart: prefix and iteration.
-var reState = regexp.MustCompile(`^(.+)_iter_(\d+)\.solverstate(\.h5)?$`)
-
 // statePrefix is the prefix that a snapshot is of: that of its run, also where it was written before a risky change, or
 // by a search.
 func statePrefix(path string) string {
 	dir, name := filepath.Split(path)
-	m := reState.FindStringSubmatch(name)
-	if m == nil {
+	prefix, _, ok := solver.ParseStateName(name)
+	if !ok {
 		return ""
 	}
-	prefix := strings.TrimSuffix(strings.TrimSuffix(m[1], "_guard"), "_search")
-	return filepath.Join(dir, prefix)
+	return filepath.Join(dir, session.RunPrefix(prefix))
 }
 
 // addSnapshots takes in the last snapshot of each prefix among names; of one alone where only is not "".
 func (a *around) addSnapshots(dir string, names []string, only string) {
 	last := map[string]snapshotHere{}
 	for _, name := range names {
-		m := reState.FindStringSubmatch(name)
-		if m == nil || only != "" && m[1] != filepath.Base(only) ||
-			strings.HasSuffix(m[1], "_guard") || strings.HasSuffix(m[1], "_search") {
+		prefix, iter, ok := solver.ParseStateName(name)
+		if !ok || only != "" && prefix != filepath.Base(only) || session.RunPrefix(prefix) != prefix {
 			continue
 		}
-		iter, err := strconv.Atoi(m[2])
-		if err != nil {
-			continue
-		}
-		if was, ok := last[m[1]]; !ok || iter > was.iter {
-			last[m[1]] = snapshotHere{inFolder(dir, name), filepath.Join(dir, m[1]), iter}
+		if was, ok := last[prefix]; !ok || iter > was.iter {
+			last[prefix] = snapshotHere{inFolder(dir, name), filepath.Join(dir, prefix), iter}
 		}
 	}
 	for _, s := range last {

@@ -10,11 +10,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dns-tui/config"
 	"dns-tui/files"
 )
 
-// commandHistory is the file of the commands that were typed in the UI, a line each, oldest first:
-// $XDG_STATE_HOME/dns-tui/history, by default below ~/.local/state. Several UIs may add to it at once.
+// commandHistory is the file of the commands that were typed in the UI, a line each, oldest first. Several UIs may add to
+// it at once.
 type commandHistory struct{ path string } // "" where there is no place for one
 
 // The file is shortened to historyLines when it has grown to historyBytes.
@@ -23,17 +24,7 @@ const (
 	historyBytes = 64 << 10
 )
 
-func historyFile() commandHistory {
-	dir := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(dir) { // as the specification wants it
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return commandHistory{}
-		}
-		dir = filepath.Join(home, ".local", "state")
-	}
-	return commandHistory{filepath.Join(dir, "dns-tui", "history")}
-}
+func historyFile() commandHistory { return commandHistory{config.HistoryPath()} }
 
 // read returns the newest lines; none where the file is not there or cannot be read, which add tells.
 func (h commandHistory) read() []string {

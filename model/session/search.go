@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"dns-tui/caffe"
 	"dns-tui/files"
@@ -87,6 +88,12 @@ func SearchPath(prefix string) string { return prefix + ".search" }
 
 // SearchPrefix is the prefix of the snapshots that a search writes, of a run's.
 func SearchPrefix(prefix string) string { return prefix + searchSuffix }
+
+// RunPrefix is the prefix of the run that a snapshot's prefix belongs to: one that was written before a risky change, or
+// by a search, has a word more.
+func RunPrefix(prefix string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(prefix, guardSuffix), searchSuffix)
+}
 
 // ReadSearch reads the state of a search; nil where there is none.
 func ReadSearch(path string) (*Search, error) {

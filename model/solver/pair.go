@@ -76,6 +76,19 @@ type SnapshotFile struct {
 	Iter int
 }
 
+// ParseStateName takes the name of a solverstate apart, PREFIX_iter_N.solverstate with or without .h5; ok is false of
+// other names.
+func ParseStateName(name string) (prefix string, iter int, ok bool) {
+	name, ok = strings.CutSuffix(strings.TrimSuffix(name, ".h5"), ".solverstate")
+	const before = "_iter_"
+	i := strings.LastIndex(name, before)
+	if !ok || i <= 0 {
+		return "", 0, false
+	}
+	iter, err := strconv.Atoi(name[i+len(before):])
+	return name[:i], iter, err == nil && iter >= 0
+}
+
 // Snapshots lists the solverstates of a prefix, PREFIX_iter_N.solverstate with or without .h5, the highest N first. The
 // prefix is a name, not a pattern.
 func Snapshots(prefix string) ([]SnapshotFile, error) {
@@ -85,13 +98,9 @@ func Snapshots(prefix string) ([]SnapshotFile, error) {
 	}
 	var out []SnapshotFile
 	for _, e := range entries {
-		rest, ok := strings.CutPrefix(e.Name(), filepath.Base(prefix)+"_iter_")
-		digits, ok2 := strings.CutSuffix(strings.TrimSuffix(rest, ".h5"), ".solverstate")
-		n, err := strconv.Atoi(digits)
-		if !ok || !ok2 || err != nil || n < 0 {
-			continue
+		if of, n, ok := ParseStateName(e.Name()); ok && of == filepath.Base(prefix) {
+			out = append(out, SnapshotFile{filepath.Join(filepath.Dir(prefix), e.Name()), n})
 		}
-		out = append(out, SnapshotFile{filepath.Join(filepath.Dir(prefix), e.Name()), n})
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Iter > out[j].Iter })
 	return out, nil
