@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
 )
 
 // opOf is what is known of a layer.
@@ -16,27 +17,27 @@ func opOf(nd *node) op {
 		return convolutionOf(nd)
 	case "InnerProduct", "CInnerProduct":
 		if a := p.GetInnerProductParam().GetAxis(); a != 1 {
-			return opaque{"its axis is not 1"}
+			return opaque{why: "its axis is not 1"}
 		}
 		return product1{}
 	case "ReLU":
 		slope := float64(p.GetReluParam().GetNegativeSlope())
-		return pointwise{func(x float64) float64 {
+		return pointwise{f: func(x float64) float64 {
 			if x < 0 {
 				return slope * x
 			}
 			return x
 		}}
 	case "Sigmoid":
-		return pointwise{func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }}
+		return pointwise{f: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }}
 	case "TanH":
-		return pointwise{math.Tanh}
+		return pointwise{f: math.Tanh}
 	case "AbsVal":
-		return pointwise{math.Abs}
+		return pointwise{f: math.Abs}
 	case "Dropout":
-		return pointwise{func(x float64) float64 { return x }}
+		return same
 	case "ELU", "BNLL", "Power", "Exp", "Log", "Swish", "Clip", "Threshold": // not worth a formula
-		return pointwise{nil}
+		return pointwise{f: nil}
 	case "PReLU":
 		return prelu{}
 	case "BatchNorm":
@@ -45,17 +46,17 @@ func opOf(nd *node) op {
 			global = b.GetUseGlobalStats()
 		}
 		if !global {
-			return opaque{"it normalizes by the statistics of each batch"}
+			return opaque{why: "it normalizes by the statistics of each batch"}
 		}
 		return batchNorm{}
 	case "Scale":
 		if len(nd.Bottom) != 1 || p.GetScaleParam().GetAxis() != 1 || p.GetScaleParam().GetNumAxes() != 1 {
-			return opaque{"it does not scale channels by weights of its own"}
+			return opaque{why: "it does not scale channels by weights of its own"}
 		}
 		return scale{}
 	case "Bias":
 		if len(nd.Bottom) != 1 || p.GetBiasParam().GetAxis() != 1 || p.GetBiasParam().GetNumAxes() != 1 {
-			return opaque{"it does not add to channels weights of its own"}
+			return opaque{why: "it does not add to channels weights of its own"}
 		}
 		return scale{}
 	case "Pooling":
@@ -63,27 +64,27 @@ func opOf(nd *node) op {
 	case "LRN":
 		if p.GetLrnParam().GetNormRegion() != caffepb.LRNParameter_WITHIN_CHANNEL &&
 			p.GetLrnParam().GetLocalSize() != 1 {
-			return opaque{"it normalizes across channels: each has its neighbours"}
+			return opaque{why: "it normalizes across channels: each has its neighbours"}
 		}
 		return zeros{}
 	case "Flatten":
 		if f := p.GetFlattenParam(); f.GetAxis() != 1 || f.GetEndAxis() != -1 {
-			return opaque{"it does not flatten from axis 1 to the last"}
+			return opaque{why: "it does not flatten from axis 1 to the last"}
 		}
 		return flatten{}
 	case "Reshape":
 		if !isFlatten(nd) {
-			return opaque{"it reshapes otherwise than by flattening"}
+			return opaque{why: "it reshapes otherwise than by flattening"}
 		}
 		return flatten{}
 	case "Concat":
 		if a := p.GetConcatParam(); a.GetAxis() != 1 || a.GetConcatDim() != 1 {
-			return opaque{"it joins along another axis than that of channels"}
+			return opaque{why: "it joins along another axis than that of channels"}
 		}
 		return concat{}
 	case "Slice":
 		if a := p.GetSliceParam(); a.GetAxis() != 1 || a.GetSliceDim() != 1 {
-			return opaque{"it cuts along another axis than that of channels"}
+			return opaque{why: "it cuts along another axis than that of channels"}
 		}
 		return cut{}
 	case "Eltwise":
@@ -93,11 +94,14 @@ func opOf(nd *node) op {
 	case "Silence":
 		return silence{}
 	}
-	return opaque{""}
+	return opaque{why: ""}
 }
 
 // opaque is a layer of which nothing is known: what it reads stays as it is, and what it makes is not touched.
-type opaque struct{ why string }
+type opaque struct {
+	untouched
+	why string
+}
 
 func (o opaque) flow(nd *node) []*blob {
 	why := "read by " + nd.Name + " (" + nd.Type + ")"
@@ -119,26 +123,25 @@ func (o opaque) flow(nd *node) []*blob {
 	return tops
 }
 
-func (opaque) shrink(*node, *caffepb.LayerParameter) []array { return nil }
-
 // through are the channels of the first bottom, each with what becomes of its constant; f gets where the channel stands
 // among those of axis 1.
 func through(nd *node, f func(c channel, at int) (float64, bool)) []*blob {
 	top := &blob{}
-	at := 0
-	for _, c := range nd.in[0].channels {
-		extent, known := c.extent, c.known
+	for at, c := range nd.in[0].places() {
+		known := c.known
 		if c.value, c.known = f(c, at); known && !c.known {
 			c.lost = fmt.Sprintf("%s (%s)", nd.Name, nd.Type)
 		}
 		top.channels = append(top.channels, c)
-		at += extent
 	}
 	return []*blob{top}
 }
 
 // pointwise is a function of each value by itself; nil: one whose constants are not followed.
-type pointwise struct{ f func(float64) float64 }
+type pointwise struct {
+	untouched
+	f func(float64) float64
+}
 
 func (p pointwise) flow(nd *node) []*blob {
 	return through(nd, func(c channel, _ int) (float64, bool) {
@@ -149,29 +152,30 @@ func (p pointwise) flow(nd *node) []*blob {
 	})
 }
 
-func (pointwise) shrink(*node, *caffepb.LayerParameter) []array { return nil }
+// same leaves constants what they are.
+var same = pointwise{f: func(x float64) float64 { return x }}
 
 // zeros is a layer that works within channels, and of whose constants only 0 is followed.
-type zeros struct{}
+type zeros struct {
+	untouched
+}
 
 func (zeros) flow(nd *node) []*blob {
 	return through(nd, func(c channel, _ int) (float64, bool) { return 0, c.known && c.value == 0 })
 }
-
-func (zeros) shrink(*node, *caffepb.LayerParameter) []array { return nil }
 
 // poolingOf tells maxima and unpadded averages, of which constants stay what they are, from padded averages.
 func poolingOf(nd *node) op {
 	p := nd.param.GetPoolingParam()
 	switch {
 	case len(nd.Top) != 1:
-		return opaque{"it has a mask of maxima"}
+		return opaque{why: "it has a mask of maxima"}
 	case p.GetPool() == caffepb.PoolingParameter_MAX:
-		return pointwise{func(x float64) float64 { return x }}
+		return same
 	case p.GetPool() != caffepb.PoolingParameter_AVE:
-		return opaque{"it draws at random"}
+		return opaque{why: "it draws at random"}
 	case p.GetPad() == 0 && p.GetPadH() == 0 && p.GetPadW() == 0:
-		return pointwise{func(x float64) float64 { return x }}
+		return same
 	}
 	return zeros{}
 }
@@ -179,14 +183,12 @@ func poolingOf(nd *node) op {
 // leftOf are the places of axis 1 whose channel is left.
 func leftOf(b *blob) []int {
 	var out []int
-	at := 0
-	for _, c := range b.channels {
+	for at, c := range b.places() {
 		if !c.unit.root().removed {
 			for k := range c.extent {
 				out = append(out, at+k)
 			}
 		}
-		at += c.extent
 	}
 	return out
 }
@@ -300,7 +302,9 @@ func (scale) shrink(nd *node, _ *caffepb.LayerParameter) []array {
 }
 
 // copies hands its bottom to each top.
-type copies struct{}
+type copies struct {
+	untouched
+}
 
 func (copies) flow(nd *node) []*blob {
 	var tops []*blob
@@ -310,13 +314,12 @@ func (copies) flow(nd *node) []*blob {
 	return tops
 }
 
-func (copies) shrink(*node, *caffepb.LayerParameter) []array { return nil }
-
 // silence reads nothing.
-type silence struct{}
+type silence struct {
+	untouched
+}
 
-func (silence) flow(*node) []*blob                            { return nil }
-func (silence) shrink(*node, *caffepb.LayerParameter) []array { return nil }
+func (silence) flow(*node) []*blob { return nil }
 
 // isFlatten reports a Reshape to (0, -1), or to the very numbers of it.
 func isFlatten(nd *node) bool {
@@ -329,10 +332,7 @@ func isFlatten(nd *node) bool {
 type flatten struct{}
 
 func (flatten) flow(nd *node) []*blob {
-	inner := 1
-	for _, d := range nd.shapes[0][2:] {
-		inner *= d
-	}
+	inner := gpu.Elements(nd.shapes[0][2:])
 	top := &blob{}
 	for _, c := range nd.in[0].channels {
 		c.extent *= inner
@@ -349,7 +349,9 @@ func (flatten) shrink(nd *node, p *caffepb.LayerParameter) []array {
 }
 
 // concat puts channels after each other.
-type concat struct{}
+type concat struct {
+	untouched
+}
 
 func (concat) flow(nd *node) []*blob {
 	top := &blob{}
@@ -358,8 +360,6 @@ func (concat) flow(nd *node) []*blob {
 	}
 	return []*blob{top}
 }
-
-func (concat) shrink(*node, *caffepb.LayerParameter) []array { return nil }
 
 // cut divides channels among tops.
 type cut struct{}
@@ -380,16 +380,15 @@ func (s cut) flow(nd *node) []*blob {
 	for i := range tops {
 		tops[i] = &blob{}
 	}
-	at, k := 0, 0
-	for _, c := range nd.in[0].channels {
+	k := 0
+	for at, c := range nd.in[0].places() {
 		for k < len(ends)-1 && at >= ends[k] {
 			k++
 		}
 		if at+c.extent > ends[k] { // a channel that is cut in two stays
-			return opaque{"it cuts a flattened channel"}.flow(nd)
+			return opaque{why: "it cuts a flattened channel"}.flow(nd)
 		}
 		tops[k].channels = append(tops[k].channels, c)
-		at += c.extent
 	}
 	return tops
 }
@@ -408,13 +407,15 @@ func (s cut) shrink(nd *node, p *caffepb.LayerParameter) []array {
 }
 
 // eltwise couples the channels of its bottoms.
-type eltwise struct{}
+type eltwise struct {
+	untouched
+}
 
 func (eltwise) flow(nd *node) []*blob {
 	first := nd.in[0]
 	for _, b := range nd.in[1:] {
 		if !slices.EqualFunc(b.channels, first.channels, func(x, y channel) bool { return x.extent == y.extent }) {
-			return opaque{"its bottoms have different channels"}.flow(nd)
+			return opaque{why: "its bottoms have different channels"}.flow(nd)
 		}
 	}
 	e := nd.param.GetEltwiseParam()
@@ -453,5 +454,3 @@ func combined(e *caffepb.EltwiseParameter, v []float64) float64 {
 	}
 	return out
 }
-
-func (eltwise) shrink(*node, *caffepb.LayerParameter) []array { return nil }

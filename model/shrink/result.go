@@ -118,16 +118,14 @@ func (g *graph) kept() []string {
 	}
 	for _, nd := range g.nodes {
 		rd, _ := nd.op.(reader)
-		at := 0
 		if rd == nil {
 			continue
 		}
-		for _, c := range nd.in[0].channels {
+		for at, c := range nd.in[0].places() {
 			if u := c.unit.root(); c.known && c.value != 0 && !rd.folds(nd) && rd.reads(nd, at, c.extent) &&
 				why[u] == "" {
 				why[u] = fmt.Sprintf("read by %s, whose padding is 0 and not the constant", nd.Name)
 			}
-			at += c.extent
 		}
 	}
 	var out []string

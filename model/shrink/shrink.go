@@ -17,12 +17,14 @@ package shrink
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
 	"dns-tui/model"
 )
 
@@ -98,6 +100,19 @@ type channel struct {
 // blob is what is known of one: its channels, in the order of axis 1.
 type blob struct{ channels []channel }
 
+// places yields the channels, each with the place of axis 1 where it begins.
+func (b *blob) places() iter.Seq2[int, channel] {
+	return func(yield func(int, channel) bool) {
+		at := 0
+		for _, c := range b.channels {
+			if !yield(at, c) {
+				return
+			}
+			at += c.extent
+		}
+	}
+}
+
 // node is a layer of the net.
 type node struct {
 	model.LayerInfo
@@ -118,6 +133,11 @@ type op interface {
 	// shrink edits the layer for the channels that are left, and returns its weights.
 	shrink(nd *node, p *caffepb.LayerParameter) []array
 }
+
+// untouched is a layer that is the same for any number of channels.
+type untouched struct{}
+
+func (untouched) shrink(*node, *caffepb.LayerParameter) []array { return nil }
 
 // maker is a layer that makes channels: as many as it has outputs.
 type maker interface{ outputs(nd *node) int }
@@ -162,21 +182,18 @@ func newGraph(f *caffe.NetFile, n *model.Net, w *caffepb.NetParameter) (*graph, 
 				nd.blobs = append(nd.blobs, caffe.Values(b))
 			}
 		}
-		if len(nd.blobs) < len(l.Params) && !l.Shared {
-			return nil, fmt.Errorf("layer %q has %d blobs of weights, wanted %d", l.Name, len(nd.blobs), len(l.Params))
-		}
-		if len(nd.blobs) > len(l.Params) {
+		if n := len(nd.blobs); n > len(l.Params) || n < len(l.Params) && !l.Shared {
 			return nil, fmt.Errorf("layer %q has %d blobs of weights, wanted %d", l.Name, len(nd.blobs), len(l.Params))
 		}
 		for i, p := range l.Params {
-			if i < len(nd.blobs) && len(nd.blobs[i]) != product(p) {
+			if i < len(nd.blobs) && len(nd.blobs[i]) != gpu.Elements(p) {
 				return nil, fmt.Errorf("layer %q, blob %d has %d values, wanted %s", l.Name, i, len(nd.blobs[i]),
 					caffe.FormatShape(p))
 			}
 		}
 		shared := slices.ContainsFunc(nd.param.Param, func(p *caffepb.ParamSpec) bool { return p.GetName() != "" })
 		if nd.op = opOf(nd); shared || l.Shared {
-			nd.op = opaque{"its weights are shared"}
+			nd.op = opaque{why: "its weights are shared"}
 		}
 		g.nodes = append(g.nodes, nd)
 	}
@@ -211,7 +228,7 @@ func (g *graph) findOthers(f *caffe.NetFile) {
 				nd.twins = append(nd.twins, i)
 				continue
 			}
-			nd.op = opaque{"it is another layer in the other phase"}
+			nd.op = opaque{why: "it is another layer in the other phase"}
 		}
 		g.others = append(g.others, i)
 		if l.GetType() == "Dropout" && slices.Equal(l.Bottom, l.Top) { // of any number of channels
@@ -265,14 +282,6 @@ func pin(b *blob, why string) {
 	}
 }
 
-func product(shape []int) int {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	return n
-}
-
 // flow follows the channels through the net, with what is removed so far.
 func (g *graph) flow() {
 	g.blobs, g.tops = map[string]*blob{}, g.tops[:0]
@@ -304,12 +313,10 @@ func (g *graph) pass() bool {
 			}
 		}
 		for _, b := range nd.in {
-			at := 0
-			for _, c := range b.channels {
+			for at, c := range b.places() {
 				if u := c.unit.root(); r != nil && fits[u] {
 					fits[u] = !r.reads(nd, at, c.extent) || c.known && (c.value == 0 || r.folds(nd))
 				}
-				at += c.extent
 			}
 		}
 	}

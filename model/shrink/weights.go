@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
 )
 
 // Layers with weights that read channels and make others. Weights of a layer are [outputs][inputs][within a channel].
@@ -47,8 +48,7 @@ func bias(l linear, nd *node, o int) float64 {
 	if len(nd.blobs) > 1 {
 		sum = float64(nd.blobs[1][o])
 	}
-	at := 0
-	for _, c := range nd.in[0].channels {
+	for at, c := range nd.in[0].places() {
 		if c.unit.root().removed && c.known && c.value != 0 {
 			for p := at; p < at+c.extent; p++ {
 				for k := range l.within(nd) {
@@ -56,7 +56,6 @@ func bias(l linear, nd *node, o int) float64 {
 				}
 			}
 		}
-		at += c.extent
 	}
 	return sum
 }
@@ -66,14 +65,12 @@ func made(l linear, nd *node) []*blob {
 	top := &blob{}
 	for o, u := range nd.units {
 		c := channel{unit: u, extent: 1, known: true}
-		at := 0
-		for _, i := range nd.in[0].channels {
+		for at, i := range nd.in[0].places() {
 			gone := i.unit.root().removed && i.known
 			if !gone && touches(l, nd, o, at, i.extent) {
 				c.known = false
 				break
 			}
-			at += i.extent
 		}
 		if c.known {
 			c.value = bias(l, nd, o)
@@ -115,22 +112,22 @@ func convolutionOf(nd *node) op {
 	group := int(p.GetGroup())
 	switch {
 	case p.GetAxis() != 1:
-		return opaque{"its axis is not 1"}
+		return opaque{why: "its axis is not 1"}
 	case len(nd.Bottom) != 1:
-		return opaque{"it has several bottoms"}
+		return opaque{why: "it has several bottoms"}
 	case group == 1:
 		return convolution{}
 	case group == nd.Params[0][0] && group == nd.shapes[0][1]:
 		return depthwise{}
 	}
-	return opaque{"its channels are in groups, which must stay of one size"}
+	return opaque{why: "its channels are in groups, which must stay of one size"}
 }
 
 func (convolution) outputs(nd *node) int { return nd.Params[0][0] }
 
 func (convolution) within(nd *node) int {
 	s := nd.Params[0]
-	return product(s[2:])
+	return gpu.Elements(s[2:])
 }
 
 func (c convolution) weight(nd *node, o, place, within int) float32 {
@@ -224,7 +221,7 @@ func (product1) outputs(nd *node) int {
 	return nd.Params[0][0]
 }
 
-func (p product1) within(nd *node) int { return product(nd.shapes[0][2:]) }
+func (p product1) within(nd *node) int { return gpu.Elements(nd.shapes[0][2:]) }
 
 func (p product1) weight(nd *node, o, place, within int) float32 {
 	outputs := len(nd.units)
