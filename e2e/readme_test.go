@@ -238,8 +238,8 @@ var fiveMinutes = [][]span{
 	{{"enter", nil}},
 }
 
-// README's tutorial does what it says, line by line, on the program as it is: each word of it that is a key or a command
-// is in the table above, and is typed there; those with nothing to do are mentioned and not typed.
+// README's tutorial does what it says, line by line, on the program as it is: each word of it that is a key or a
+// command is in the table above, and is typed there; those with nothing to do are mentioned and not typed.
 func TestReadmeTutorial(t *testing.T) {
 	steps := readTutorial(t, "Five minutes")
 	if len(steps) != len(fiveMinutes) {

@@ -112,13 +112,34 @@ func New(o Options) (*App, error) {
 		restoreID:     &restorePoints{env: e, keys: &keys.Restore},
 		helpID:        &help{env: e, keys: keys},
 	}
-	a.theme = newTheme(firstTier(o), o.Preferences.GetTheme() == configpb.Preferences_LIGHT, a.plain())
+	a.theme = o.theme()
 	return a, nil
 }
 
 // plain reports whether no colour is wanted.
-func (a *App) plain() bool {
-	return a.opts.NoColor || a.prefs.GetTheme() == configpb.Preferences_MONO
+func (o *Options) plain() bool {
+	return o.NoColor || o.Preferences.GetTheme() == configpb.Preferences_MONO
+}
+
+// theme is the one to begin with, before the terminal has answered.
+func (o *Options) theme() theme {
+	return newTheme(firstTier(*o), o.Preferences.GetTheme() == configpb.Preferences_LIGHT, o.plain())
+}
+
+// adapt is a theme for what a terminal says of itself: its background, or how many colours it has.
+func (o *Options) adapt(t theme, msg tea.Msg) theme {
+	switch m := msg.(type) {
+	case tea.BackgroundColorMsg:
+		if o.Preferences.GetTheme() == configpb.Preferences_AUTO {
+			return newTheme(t.tier, !m.IsDark(), o.plain())
+		}
+	case tea.ColorProfileMsg:
+		if m.Profile != colorprofile.Unknown && m.Profile <= colorprofile.ASCII {
+			o.NoColor = true
+			return newTheme(t.tier, t.light, true)
+		}
+	}
+	return t
 }
 
 // firstTier is what is drawn with at the start: what the preferences say, as far as the terminal can, or the finest.
@@ -212,15 +233,8 @@ func (a *App) take(msg tea.Msg) tea.Cmd {
 		if int(m) == a.resizes {
 			return tea.ClearScreen
 		}
-	case tea.BackgroundColorMsg:
-		if a.prefs.GetTheme() == configpb.Preferences_AUTO {
-			a.theme = newTheme(a.theme.tier, !m.IsDark(), a.plain())
-		}
-	case tea.ColorProfileMsg:
-		if m.Profile != colorprofile.Unknown && m.Profile <= colorprofile.ASCII {
-			a.opts.NoColor = true
-			a.theme = newTheme(a.theme.tier, a.theme.light, true)
-		}
+	case tea.BackgroundColorMsg, tea.ColorProfileMsg:
+		a.theme = a.opts.adapt(a.theme, msg)
 	case tea.ResumeMsg: // after a suspension
 		a.look()
 		return tea.ClearScreen

@@ -461,10 +461,7 @@ func (c *choices) chooseTyped(text string) error {
 		return fmt.Errorf("%q is not a number", text)
 	}
 	for _, l := range c.targets() {
-		h := l.Histogram
-		if handle != byThreshold && h == nil {
-			return fmt.Errorf("%s has not been measured yet", l.Name)
-		}
+		h := l.Histogram // nil: thresholdPruning says so
 		switch {
 		case handle == byThreshold:
 			if _, _, err := c.snap.Hyper.Apply(config.Edit{Field: c.thresholdField(l), Value: v}); err != nil {
@@ -474,14 +471,20 @@ func (c *choices) chooseTyped(text string) error {
 			if v == c.undrafted(l) {
 				delete(c.draft, l.Name)
 			}
-		case handle == bySparsity && (v < 0 || v > 100):
+		case handle == bySparsity && h != nil && (v < 0 || v > 100):
 			return fmt.Errorf("sparsity is %g %%, wanted 0 to 100", v)
-		case handle == bySparsity:
-			c.choose(l, h.Threshold(int(math.Round(v/100*float64(h.Total())))))
-		case v < 0 || v > float64(h.Total()):
+		case handle == byKept && h != nil && (v < 0 || v > float64(h.Total())):
 			return fmt.Errorf("%g weights kept, wanted 0 to %s in %s", v, human.Count(h.Total()), l.Name)
 		default:
-			c.choose(l, h.Threshold(h.Total()-int(v)))
+			prunes := sparsely(v)
+			if handle == byKept {
+				prunes = keeping(int(v))
+			}
+			t, err := thresholdPruning(l, prunes)
+			if err != nil {
+				return err
+			}
+			c.choose(l, t)
 		}
 	}
 	return nil

@@ -67,19 +67,14 @@ func (*compareDialog) String() string { return "compare" }
 
 // Update implements dialog.
 func (c *compareDialog) Update(name string) (intent, bool) {
+	if to, ok := jumps[name]; ok {
+		c.move(to.by(c.room()))
+	}
 	switch name {
 	case "up", "k":
 		c.move(-1)
 	case "down", "j":
 		c.move(1)
-	case "pgup":
-		c.move(-c.room())
-	case "pgdown":
-		c.move(c.room())
-	case "home":
-		c.move(-len(c.paths))
-	case "end":
-		c.move(len(c.paths))
 	case "space", "enter":
 		return c.toggle(), true
 	case "esc", "q", "c":
@@ -90,7 +85,8 @@ func (c *compareDialog) Update(name string) (intent, bool) {
 
 // move selects another journal.
 func (c *compareDialog) move(by int) {
-	c.list.chosen += by
+	c.list.count = len(c.paths)
+	c.list.move(by)
 	c.list.fit(len(c.paths), c.room())
 }
 
@@ -181,8 +177,7 @@ func runName(path string) string { return strings.TrimSuffix(base(path), ".journ
 
 func (c *compareDialog) footer(w int) string {
 	t := &c.theme
-	item := func(key, text string) string { return " " + t.title.Render(t.plain(key)) + " " + text + " " }
-	return t.fit(item("↑↓", "choose")+item("space", "compare, or not")+item("esc", "back"), w)
+	return t.fit(t.hint("↑↓", "choose")+t.hint("space", "compare, or not")+t.hint("esc", "back"), w)
 }
 
 // listJournals asks which journals lie beside the run's.

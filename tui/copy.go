@@ -84,15 +84,15 @@ func (m *mainScreen) clipRows() [][]string {
 	out := [][]string{{"layer", "type", "weights", "kept", "sparsity", "next", "threshold", "chosen", "state"}}
 	for _, i := range m.sel.visible {
 		l := &m.snap.Layers[i]
-		next := "-"
-		if v, ok := m.choices.next(l); ok {
-			next = percent(v)
+		s, next := m.choices.standing(l), "-"
+		if s.comes {
+			next = percent(s.next)
 		}
 		f := m.choices.thresholdField(l)
 		out = append(out, []string{l.Name, l.Type, fmt.Sprint(l.Weights), fmt.Sprint(l.Kept),
 			percent(1 - fraction(l.Kept, l.Weights)), next, f.Format(m.snap.Hyper.Layer(l.Name).Threshold),
 			f.Format(m.choices.threshold(l)),
-			m.stateCell(l)})
+			s.String()})
 	}
 	return out
 }

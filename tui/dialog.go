@@ -168,14 +168,13 @@ func (q *quitDialog) View(w int) []string {
 
 func (q *quitDialog) footer(w int) string {
 	t := &q.theme
-	item := func(key, text string) string { return " " + t.title.Render(key) + " " + text + " " }
 	switch {
 	case q.readOnly:
-		return item("d", "leave") + item("c", "cancel")
+		return t.hint("d", "leave") + t.hint("c", "cancel")
 	case w < 42:
 		return " leave? s a d c"
 	}
-	return item("s", "save") + item("a", "abandon") + item("d", "detach") + item("c", "cancel")
+	return t.hint("s", "save") + t.hint("a", "abandon") + t.hint("d", "detach") + t.hint("c", "cancel")
 }
 
 // count is a number of things in words.

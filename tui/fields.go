@@ -123,8 +123,15 @@ func thresholdOf(run *session.Snapshot, f config.Field, percent string) (float64
 	case err != nil || !(v >= 0 && v <= 100):
 		return 0, fmt.Errorf("%s: %q is not a sparsity; must be 0 to 100 %%", f, percent+"%")
 	}
-	return thresholdPruning(l, func(total int) int { return int(math.Round(v / 100 * float64(total))) })
+	return thresholdPruning(l, sparsely(v))
 }
+
+// sparsely is how many of a layer's entries a sparsity in percent prunes, keeping how many a number of kept ones does.
+func sparsely(percent float64) func(total int) int {
+	return func(total int) int { return int(math.Round(percent / 100 * float64(total))) }
+}
+
+func keeping(n int) func(total int) int { return func(total int) int { return total - n } }
 
 // thresholdKeeping is the threshold that keeps so many weights of a layer.
 func thresholdKeeping(run *session.Snapshot, f config.Field, text string) (float64, error) {
@@ -137,7 +144,7 @@ func thresholdKeeping(run *session.Snapshot, f config.Field, text string) (float
 	if err != nil || n < 0 || n > l.Weights {
 		return 0, fmt.Errorf("%s: %q weights kept; must be 0 to %s", f.Layer, text, human.Count(l.Weights))
 	}
-	return thresholdPruning(l, func(total int) int { return total - n })
+	return thresholdPruning(l, keeping(n))
 }
 
 // thresholdPruning is the threshold, to three decimals, that prunes as many of a layer's entries as count says.

@@ -54,8 +54,7 @@ func (a *App) footer() string {
 // reads sees no key that it cannot use.
 func (e *env) footerKeys(keys *keyMap, of screenID, w int) string {
 	t := &e.theme
-	item := func(label, text string) string { return " " + t.title.Render(t.plain(label)) + " " + text + " " }
-	bound := func(b *binding) string { return item(strings.Fields(b.Help().Key)[0], b.short) }
+	bound := func(b *binding) string { return t.hint(strings.Fields(b.Help().Key)[0], b.short) }
 	var ends, first, own, others []*binding
 	if of == mainID {
 		first = slices.DeleteFunc(
@@ -95,7 +94,7 @@ func (e *env) footerKeys(keys *keyMap, of screenID, w int) string {
 	}
 	for _, f := range footerHints {
 		if f.in == of && !(e.readOnly && f.steers) {
-			add(item(f.label, f.text))
+			add(t.hint(f.label, f.text))
 		}
 	}
 	for _, b := range append(own, others...) {

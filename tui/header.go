@@ -110,9 +110,6 @@ func (e *env) stateNow() string {
 	return strings.Join(words, "  ")
 }
 
-// soon is within how many seconds the iteration of a surgery would change before it is read.
-const soon = 5
-
 // surgeryWords says when surgery comes next: at an iteration, where that can be read, or with which chance; "" where
 // no layer takes part.
 func (e *env) surgeryWords() string {
@@ -141,7 +138,7 @@ func (e *env) surgeryWords() string {
 		return "surgery stopped at " + human.Count(stopped)
 	case chance == 1:
 		return "surgery each iteration"
-	case next >= 0 && (s.State == session.Paused || float64(next-s.Iter) > soon*s.PerSecond):
+	case e.canBeRead(next):
 		return "next surgery " + human.Count(next)
 	}
 	return fmt.Sprintf("surgery %s of iterations", percent(chance))

@@ -154,7 +154,7 @@ func plural(n int, one, many string) string {
 // layerRow is the line of a layer.
 func (m *mainScreen) layerRow(c *tableColumns, i int) string {
 	t, l := &m.theme, &m.snap.Layers[i]
-	kept := fraction(l.Kept, l.Weights)
+	s, kept := m.choices.standing(l), fraction(l.Kept, l.Weights)
 	cursor, name := " ", t.text(l.Name)
 	if m.choices.marks[l.Name] {
 		cursor = t.warn.Render(t.glyph.on)
@@ -169,15 +169,15 @@ func (m *mainScreen) layerRow(c *tableColumns, i int) string {
 		cursor = " " + cursor
 	}
 	mark := -1.0
-	if next, ok := m.choices.next(l); ok {
-		mark = next
+	if s.comes {
+		mark = s.next
 	}
 	bar := ""
 	if c.bar > 0 {
 		bar = t.glyph.barStart + t.bar(1-kept, c.bar-3, mark) + t.glyph.barEnd
 	}
 	return c.row(t, cursor, name, human.Count(l.Weights), human.Count(l.Kept), bar, percent(1-kept),
-		m.nextCell(l, c.state > 0), m.thresholdCell(l, c.state > 0, c.threshold), m.stateCell(l))
+		m.nextCell(l, s, c), m.thresholdCell(l, s, c), m.stateCell(s))
 }
 
 // allRow is the line of the whole net, with all that is chosen and pending.
@@ -207,7 +207,7 @@ func (m *mainScreen) allRow(c *tableColumns) string {
 func (m *mainScreen) anyChosen() bool {
 	return slices.ContainsFunc(m.snap.Layers, func(l session.LayerStats) bool {
 		state, _ := m.choices.state(&l)
-		return state == preview || state == sent || state == pending
+		return state.isChosen()
 	})
 }
 
@@ -222,18 +222,17 @@ func timesText(kept, total int) string {
 func fraction(n, of int) float64 { return float64(n) / float64(max(1, of)) }
 
 // thresholdCell shows the threshold that is set, and the one that is chosen, sent or pending.
-func (m *mainScreen) thresholdCell(l *session.LayerStats, words bool, width int) string {
-	t := &m.theme
-	state, _ := m.choices.state(l)
+func (m *mainScreen) thresholdCell(l *session.LayerStats, s standing, c *tableColumns) string {
+	t, words := &m.theme, c.state > 0
 	now := fmt.Sprintf("%.3f", m.snap.Hyper.Layer(l.Name).Threshold)
 	switch {
-	case state == driven:
+	case s.state == driven:
 		return t.plain("»" + now)
-	case !words && (state == off || state == frozen):
-		return state.String()
-	case words && (state == preview || state == sent || state == pending):
+	case !words && (s.state == off || s.state == frozen):
+		return s.state.String()
+	case words && s.state.isChosen():
 		then := fmt.Sprintf("%.3f", m.choices.threshold(l))
-		if both := t.plain(now + "→" + then); ansi.StringWidth(both) < width {
+		if both := t.plain(now + "→" + then); ansi.StringWidth(both) < c.threshold {
 			return both
 		}
 		return then
@@ -242,18 +241,16 @@ func (m *mainScreen) thresholdCell(l *session.LayerStats, words bool, width int)
 }
 
 // nextCell shows what next predicts; without a column for the state with a mark of it.
-func (m *mainScreen) nextCell(l *session.LayerStats, words bool) string {
-	next, ok := m.choices.next(l)
+func (m *mainScreen) nextCell(l *session.LayerStats, s standing, c *tableColumns) string {
 	switch {
-	case !ok && m.drives(l.Name) && !m.snap.State.Ended():
+	case !s.comes && m.drives(l.Name) && !m.snap.State.Ended():
 		return "found"
-	case !ok:
+	case !s.comes:
 		return "-"
-	case next == 1:
+	case s.next == 1:
 		return m.theme.warn.Render("ALL !") // the layer would keep nothing
-	case words:
-		return percent(next)
+	case c.state > 0:
+		return percent(s.next)
 	}
-	state, _ := m.choices.state(l)
-	return state.mark() + percent(next)
+	return s.state.mark() + percent(s.next)
 }

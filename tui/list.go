@@ -60,6 +60,9 @@ const (
 	toLast
 )
 
+// jumps are the jumps by the names of their keys, for dialogs and lines, which no preference binds.
+var jumps = map[string]jump{"pgup": pageUp, "pgdown": pageDown, "home": toFirst, "end": toLast}
+
 // by is how far a jump goes, where so much is a page.
 func (j jump) by(page int) int {
 	const far = 1 << 30

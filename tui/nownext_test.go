@@ -66,7 +66,7 @@ func TestRowStates(t *testing.T) {
 		a, _ := open(t, s, look{})
 		m := a.screens[mainID].(*mainScreen)
 		a.Update(tea.WindowSizeMsg{Width: 160, Height: 45})
-		if got := ansi.Strip(m.stateCell(s.Layer(c.name))); got != c.want ||
+		if got := ansi.Strip(m.stateCell(m.choices.standing(s.Layer(c.name)))); got != c.want ||
 			!strings.Contains(lineWith(a, c.name), got) {
 			t.Errorf("%s is %q, wanted %q; its row: %s", c.name, got, c.want, lineWith(a, c.name))
 		}

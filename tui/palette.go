@@ -93,10 +93,8 @@ func (p *palette) key(name, _ string) (bool, error) {
 		p.list.move(-1)
 	case "down", "ctrl+n":
 		p.list.move(1)
-	case "pgup":
-		p.list.move(pageUp.by(p.rows()))
-	case "pgdown":
-		p.list.move(pageDown.by(p.rows()))
+	case "pgup", "pgdown": // home and end are the line's
+		p.list.move(jumps[name].by(p.rows()))
 	default:
 		return false, nil
 	}

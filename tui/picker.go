@@ -6,10 +6,8 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
-	"dns-tui/config/configpb"
 	"dns-tui/escape"
 )
 
@@ -54,13 +52,9 @@ func NewPicker(o Options, title, note string, offers []Offer) *Picker {
 			Quit:     act("pick-none", "begin nothing", "q", "esc", "ctrl+c").footer("quit"),
 		},
 	}
-	p.theme = newTheme(firstTier(o), o.Preferences.GetTheme() == configpb.Preferences_LIGHT, p.plain())
+	p.theme = o.theme()
 	p.arrange()
 	return p
-}
-
-func (p *Picker) plain() bool {
-	return p.opts.NoColor || p.opts.Preferences.GetTheme() == configpb.Preferences_MONO
 }
 
 // Picked is the number of the offer that was chosen; false where none was.
@@ -75,15 +69,8 @@ func (p *Picker) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch m := msg.(type) {
 	case tea.WindowSizeMsg:
 		p.width, p.height = m.Width, m.Height
-	case tea.BackgroundColorMsg:
-		if p.opts.Preferences.GetTheme() == configpb.Preferences_AUTO {
-			p.theme = newTheme(p.theme.tier, !m.IsDark(), p.plain())
-		}
-	case tea.ColorProfileMsg:
-		if m.Profile != colorprofile.Unknown && m.Profile <= colorprofile.ASCII {
-			p.opts.NoColor = true
-			p.theme = newTheme(p.theme.tier, p.theme.light, true)
-		}
+	case tea.BackgroundColorMsg, tea.ColorProfileMsg:
+		p.theme = p.opts.adapt(p.theme, msg)
 	case tea.KeyPressMsg:
 		cmd = p.press(m)
 	}
@@ -203,12 +190,11 @@ func (p *Picker) details() []string {
 // footer is the keys; those that leave have the last word.
 func (p *Picker) footer() string {
 	t := &p.theme
-	item := func(label, text string) string { return " " + t.title.Render(t.plain(label)) + " " + text + " " }
 	s := ""
 	for _, b := range slices.Backward([]*binding{&p.keys.Pick, &p.keys.Quit}) {
-		s = item(strings.Fields(b.Help().Key)[0], b.short) + s
+		s = t.hint(strings.Fields(b.Help().Key)[0], b.short) + s
 	}
-	if more := item("↑↓", "choose") + s; ansi.StringWidth(more) <= p.width {
+	if more := t.hint("↑↓", "choose") + s; ansi.StringWidth(more) <= p.width {
 		s = more
 	}
 	return s

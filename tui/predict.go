@@ -14,14 +14,17 @@ func (e *env) noSurgery(l *session.LayerStats) string {
 	return session.NoSurgery(e.snap.Hyper, l.Name, e.snap.Iter, e.snap.State.Ended())
 }
 
-// next predicts a layer's sparsity after its next surgery, with the threshold that is chosen, pending or set.
-func (c *choices) next(l *session.LayerStats) (float64, bool) {
+// comes reports whether a layer's next surgery goes by a threshold that is known here: the one of a descent is yet to
+// be found.
+func (c *choices) comes(l *session.LayerStats) bool {
 	h := c.snap.Hyper.Layer(l.Name)
 	_, drafted := c.draft[l.Name]
-	if c.drives(l.Name) && !drafted { // the threshold of that surgery is yet to be found
-		return 0, false
-	}
-	if l.Histogram == nil || !h.Prune || h.MaskFrozen || c.noSurgery(l) != "" {
+	return h.Prune && !h.MaskFrozen && c.noSurgery(l) == "" && (drafted || !c.drives(l.Name))
+}
+
+// next predicts a layer's sparsity after its next surgery, with the threshold that is chosen, pending or set.
+func (c *choices) next(l *session.LayerStats) (float64, bool) {
+	if l.Histogram == nil || !c.comes(l) {
 		return 0, false
 	}
 	return l.Histogram.Sparsity(c.threshold(l)), true
@@ -39,8 +42,7 @@ func (c *choices) predictNet() whatIf {
 	for i := range c.snap.Layers {
 		l := &c.snap.Layers[i]
 		kept, total := l.Kept, l.Weights
-		_, drafted := c.draft[l.Name]
-		if c.noSurgery(l) == "" && (drafted || !c.drives(l.Name)) {
+		if c.comes(l) {
 			if l.Histogram == nil {
 				w.known = false
 			} else {

@@ -30,6 +30,9 @@ func (r rowState) mark() string {
 	return [...]string{"", "?", "*", "*", "", "", "", "", ""}[r]
 }
 
+// isChosen reports a threshold that is to come in place of the one of now.
+func (r rowState) isChosen() bool { return r == preview || r == sent || r == pending }
+
 // state says where a layer's threshold stands, and the iteration that belongs to it: of the surgery that a pending one
 // waits for, of the change that was applied, of the stop; negative: none, or not known.
 func (c *choices) state(l *session.LayerStats) (rowState, int) {
@@ -63,11 +66,19 @@ func (c *choices) state(l *session.LayerStats) (rowState, int) {
 
 // nextSurgery is the iteration of a layer's next surgery, where it is so far off that it can be read; else -1.
 func (e *env) nextSurgery(l *session.LayerStats) int {
-	s, f := e.snap, l.Forecast
-	if f.Known && f.Next >= 0 && (s.State == session.Paused || float64(f.Next-s.Iter) > soon*s.PerSecond) {
+	if f := l.Forecast; f.Known && e.canBeRead(f.Next) {
 		return f.Next
 	}
 	return -1
+}
+
+// soon is within how many seconds the iteration of a surgery would change before it is read.
+const soon = 5
+
+// canBeRead reports whether an iteration to come stays long enough on the screen; a negative one is none.
+func (e *env) canBeRead(iter int) bool {
+	s := e.snap
+	return iter >= 0 && (s.State == session.Paused || float64(iter-s.Iter) > soon*s.PerSecond)
 }
 
 // lastChange is the iteration of the last change of a field that took effect; -1 of none.
@@ -80,21 +91,38 @@ func (e *env) lastChange(f config.Field) int {
 	return -1
 }
 
-// stateCell is the state in words.
-func (m *mainScreen) stateCell(l *session.LayerStats) string {
+// standing is where a layer stands, worked out once a row.
+type standing struct {
+	state rowState
+	at    int     // the iteration that belongs to the state; negative: none
+	next  float64 // the sparsity after the next surgery
+	comes bool    // next is known
+}
+
+func (c *choices) standing(l *session.LayerStats) (s standing) {
+	s.state, s.at = c.state(l)
+	s.next, s.comes = c.next(l)
+	return s
+}
+
+// String is the state in words.
+func (s standing) String() string {
+	if s.at >= 0 {
+		return s.state.String() + " " + human.Count(s.at)
+	}
+	return s.state.String()
+}
+
+// stateCell is the state in words, in their colour.
+func (m *mainScreen) stateCell(s standing) string {
 	t := &m.theme
-	state, at := m.choices.state(l)
-	text := state.String()
-	if at >= 0 {
-		text += " " + human.Count(at)
-	}
-	switch state {
+	switch s.state {
 	case preview, sent, pending:
-		return t.warn.Render(text)
+		return t.warn.Render(s.String())
 	case applied:
-		return t.good.Render(text)
+		return t.good.Render(s.String())
 	case driven:
-		return t.accent.Render(text)
+		return t.accent.Render(s.String())
 	}
-	return t.dim.Render(text)
+	return t.dim.Render(s.String())
 }

@@ -123,6 +123,11 @@ var asciiText = strings.NewReplacer(
 // escape.Line.
 func (t *theme) text(s string) string { return t.plain(escape.Line(s)) }
 
+// hint is a key of the last line, and what it does.
+func (t *theme) hint(key, does string) string {
+	return " " + t.title.Render(t.plain(key)) + " " + does + " "
+}
+
 // fit cuts or pads a line to exactly w cells.
 func (t *theme) fit(s string, w int) string {
 	if w <= 0 {

@@ -14,8 +14,8 @@ import (
 	"dns-tui/files"
 )
 
-// commandHistory is the file of the commands that were typed in the UI, a line each, oldest first. Several UIs may add to
-// it at once.
+// commandHistory is the file of the commands that were typed in the UI, a line each, oldest first. Several UIs may
+// add to it at once.
 type commandHistory struct{ path string } // "" where there is no place for one
 
 // The file is shortened to historyLines when it has grown to historyBytes.

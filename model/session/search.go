@@ -89,8 +89,8 @@ func SearchPath(prefix string) string { return prefix + ".search" }
 // SearchPrefix is the prefix of the snapshots that a search writes, of a run's.
 func SearchPrefix(prefix string) string { return prefix + searchSuffix }
 
-// RunPrefix is the prefix of the run that a snapshot's prefix belongs to: one that was written before a risky change, or
-// by a search, has a word more.
+// RunPrefix is the prefix of the run that a snapshot's prefix belongs to: one that was written before a risky change,
+// or by a search, has a word more.
 func RunPrefix(prefix string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(prefix, guardSuffix), searchSuffix)
 }
