@@ -127,7 +127,7 @@ func (m *mainScreen) previewWords() string {
 	if n == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%d %s", n, plural(n, "preview", "previews"))
+	text := count(n, "preview")
 	if n > 1 && !m.readOnly {
 		text += fmt.Sprintf(": %s applies all, %s drops all", k.ApplyAll.Help().Key, k.DropAll.Help().Key)
 	}
@@ -138,17 +138,9 @@ func (m *mainScreen) previewWords() string {
 		}
 	}
 	if die > 0 {
-		text += fmt.Sprintf("  ! %d %s would die in %d %s", die, plural(die, "output", "outputs"), layers,
-			plural(layers, "layer", "layers"))
+		text += fmt.Sprintf("  ! %s would die in %s", count(die, "output"), count(layers, "layer"))
 	}
 	return text
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }
 
 // layerRow is the line of a layer.

@@ -50,13 +50,16 @@ func (r *ruler) lines() []string {
 // tickWidth is how many columns an iteration under a plot takes at least.
 const tickWidth = 12
 
-// iterations is the ruler of a plot whose columns are iterations, at round ones.
-func (t *theme) iterations(win window) ruler {
+// iterations is the ruler of a plot whose columns are iterations.
+func (t *theme) iterations(win window) ruler { return t.roundTicks(win, human.Count) }
+
+// roundTicks is a ruler with ticks at round columns, and what label says of them.
+func (t *theme) roundTicks(win window, label func(at int) string) ruler {
 	r := t.ruler(win.cols)
-	for _, iter := range countTicks(win.from, win.to, max(2, win.cols/tickWidth)) {
-		col := win.column(iter)
+	for _, at := range countTicks(win.from, win.to, max(2, win.cols/tickWidth)) {
+		col := win.column(at)
 		r.mark(col, t.glyph.tick, t.dim)
-		r.label(col, human.Count(iter))
+		r.label(col, label(at))
 	}
 	return r
 }

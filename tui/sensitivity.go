@@ -101,12 +101,7 @@ func (s *sensitivity) curveOf() *session.LayerSensitivity {
 	if m == nil || l == nil {
 		return nil
 	}
-	for i := range m.Layers {
-		if m.Layers[i].Name == l.Name {
-			return &m.Layers[i]
-		}
-	}
-	return nil
+	return m.Layer(l.Name)
 }
 
 func (s *sensitivity) movePoint(by int) {
@@ -238,14 +233,13 @@ func sparsityNow(l *session.LayerStats) int { return axisOf(1 - fraction(l.Kept,
 // measuredCurve is what was measured of a layer.
 func measuredCurve(m *session.Sensitivity, layer string) session.Series {
 	var out session.Series
-	for i := range m.Layers {
-		if m.Layers[i].Name != layer {
-			continue
-		}
-		for _, p := range m.Layers[i].Points {
-			if x, n := axisOf(p.Sparsity), len(out.Iters); n == 0 || x > out.Iters[n-1] {
-				out.Iters, out.Values = append(out.Iters, x), append(out.Values, score(m.Base, p))
-			}
+	l := m.Layer(layer)
+	if l == nil {
+		return out
+	}
+	for _, p := range l.Points {
+		if x, n := axisOf(p.Sparsity), len(out.Iters); n == 0 || x > out.Iters[n-1] {
+			out.Iters, out.Values = append(out.Iters, x), append(out.Values, score(m.Base, p))
 		}
 	}
 	return out
@@ -269,13 +263,7 @@ func pointOn(c *session.Series, at int) session.Series {
 
 // sparsities is the ruler of a plot whose columns are sparsities.
 func (t *theme) sparsities(win window) ruler {
-	r := t.ruler(win.cols)
-	for _, x := range countTicks(win.from, win.to, max(2, win.cols/tickWidth)) {
-		col := win.column(x)
-		r.mark(col, t.glyph.tick, t.dim)
-		r.label(col, fmt.Sprintf("%g %%", float64(x)*100/perPart))
-	}
-	return r
+	return t.roundTicks(win, func(x int) string { return fmt.Sprintf("%g %%", float64(x)*100/perPart) })
 }
 
 func scoreText(base, p session.SensitivityPoint) string {
@@ -288,10 +276,8 @@ func scoreText(base, p session.SensitivityPoint) string {
 func (s *sensitivity) line(l *session.LayerStats, m *session.Sensitivity, key string, name int, selected bool) string {
 	t := &s.theme
 	var points []session.SensitivityPoint
-	for i := range m.Layers {
-		if m.Layers[i].Name == l.Name {
-			points = m.Layers[i].Points
-		}
+	if of := m.Layer(l.Name); of != nil {
+		points = of.Points
 	}
 	cursor, n := "  ", t.fit(t.text(l.Name), name)
 	if selected {

@@ -26,6 +26,16 @@ type Sensitivity struct {
 	Layers      []LayerSensitivity
 }
 
+// Layer returns a layer's curve by name, or nil.
+func (s *Sensitivity) Layer(name string) *LayerSensitivity {
+	for i := range s.Layers {
+		if s.Layers[i].Name == name {
+			return &s.Layers[i]
+		}
+	}
+	return nil
+}
+
 // LayerSensitivity is one layer's curve, by rising sparsity.
 type LayerSensitivity struct {
 	Name   string
