@@ -4,6 +4,7 @@ package human
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/dustin/go-humanize"
 )
@@ -38,4 +39,13 @@ func ShortBytes(n int64) string {
 		v /= 1024
 	}
 	return fmt.Sprintf("%.1f T", v)
+}
+
+// Clock is a duration as a clock counts it, to the second: 0:56, 12:03, 3:04:05.
+func Clock(d time.Duration) string {
+	s := int(d.Round(time.Second) / time.Second)
+	if s >= 3600 {
+		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }

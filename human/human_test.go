@@ -3,6 +3,7 @@ package human
 import (
 	"math"
 	"testing"
+	"time"
 )
 
 func TestCount(t *testing.T) {
@@ -34,5 +35,20 @@ func TestBytes(t *testing.T) {
 	}
 	if got := Bytes(-3 << 20); got != "-3.0 MiB" {
 		t.Errorf("negative: %s", got)
+	}
+}
+
+func TestClock(t *testing.T) {
+	for _, c := range []struct {
+		d    time.Duration
+		want string
+	}{
+		{0, "0:00"}, {56 * time.Second, "0:56"}, {723 * time.Second, "12:03"}, {59*time.Minute +
+			59600*time.Millisecond, "1:00:00"},
+		{11045 * time.Second, "3:04:05"},
+	} {
+		if got := Clock(c.d); got != c.want {
+			t.Errorf("%v: %s, wanted %s", c.d, got, c.want)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dns-tui/config"
+	"dns-tui/human"
 	"dns-tui/model/session"
 )
 
@@ -160,5 +161,5 @@ func (e *env) noNews() string {
 	if e.silence < 2*time.Minute {
 		return fmt.Sprintf("no news for %d s", int(e.silence.Seconds()))
 	}
-	return "no news for " + eta(e.silence)
+	return "no news for " + human.Clock(e.silence)
 }

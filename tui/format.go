@@ -3,7 +3,6 @@ package tui
 import (
 	"fmt"
 	"math"
-	"time"
 )
 
 // percent writes a fraction with as many decimals as its size needs.
@@ -28,15 +27,6 @@ func rate(r float64) string {
 		return fmt.Sprintf("%.2f it/s", r)
 	}
 	return fmt.Sprintf("%.0f it/s", r)
-}
-
-// eta writes a duration as 0:56, 12:03 or 3:04:05.
-func eta(d time.Duration) string {
-	s := int(d.Round(time.Second).Seconds())
-	if s >= 3600 {
-		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
-	}
-	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }
 
 // number writes a loss or an accuracy.

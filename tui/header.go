@@ -71,7 +71,7 @@ func (e *env) headerItems(w int) []item {
 		items = append(items, item{rate(s.PerSecond), 1}, item{images, 7})
 	}
 	if s.Remaining > 0 && s.State == session.Running && e.noNews() == "" {
-		items = append(items, item{"ETA " + eta(s.Remaining), 2})
+		items = append(items, item{"ETA " + human.Clock(s.Remaining), 2})
 	}
 	if words := fewWords(s); words != "" && e.headerHasAutopilot() {
 		items = append(items, item{t.good.Render(words), 0})

@@ -104,17 +104,9 @@ func (b *bar) line() string {
 		part = min(1, float64(b.done)/float64(b.total))
 	}
 	n := int(part * barWidth)
-	text := fmt.Sprintf(
-		"%s%s %3.0f %%  %s of %s %s",
-		b.colour.Render(
-			strings.Repeat(b.full, n),
-		),
-		strings.Repeat(b.empty, barWidth-n),
-		100*part,
-		human.Count(b.done),
-		human.Count(b.total),
-		escape.Line(b.what),
-	)
+	full, empty := b.colour.Render(strings.Repeat(b.full, n)), strings.Repeat(b.empty, barWidth-n)
+	text := fmt.Sprintf("%s%s %3.0f %%  %s of %s %s", full, empty, 100*part, human.Count(b.done), human.Count(b.total),
+		escape.Line(b.what))
 	elapsed := b.now().Sub(b.began)
 	if b.done == 0 || elapsed <= 0 {
 		return text

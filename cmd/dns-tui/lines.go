@@ -101,16 +101,13 @@ func perSecond(v float64) string {
 
 // shortTime is how long something takes: 1:23:45 or 2:05; a dash where that is not known, or none.
 func shortTime(d time.Duration) string {
-	s := int(d.Round(time.Second) / time.Second)
-	switch {
+	switch hours := int(d.Round(time.Second) / time.Hour); {
 	case d <= 0:
 		return "-"
-	case s >= 100*3600:
-		return human.Count(s/3600) + " h"
-	case s >= 3600:
-		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	case hours >= 100:
+		return human.Count(hours) + " h"
 	}
-	return fmt.Sprintf("%d:%02d", s/60, s%60)
+	return human.Clock(d)
 }
 
 // announce says what will be trained, on what, and from where.
