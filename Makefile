@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
-	demo-data check-lenet check-prune check-results check-kill check-faults check-ui check-cuda check-mutations help clean
+	demo-data check-lenet check-onnx check-prune check-results check-kill check-faults check-ui check-cuda check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -114,6 +114,8 @@ check-faults: openblas ## killed and failing at each system call of a snapshot, 
 	@mkdir -p build; rm -f build/faults.txt
 	@$(GO) test -tags faults -run TestFaults -count 1 -timeout $(PATIENCE) ./e2e; status=$$?; cat build/faults.txt; exit $$status
 	$(GO) test -run TestReplayOfAnything -count 1 -timeout $(PATIENCE) -v ./model/session -rapid.checks=120
+check-onnx: openblas ## ONNX graphs of all nets in testdata, run in onnxruntime from PyPI, against this program; SHORT=1 leaves out the largest
+	GO="$(GO)" PATIENCE="$(PATIENCE)" SHORT="$(SHORT)" sh scripts/check_onnx.sh
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
 	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e
 
@@ -151,11 +153,13 @@ fmt: ## files that gofmt would change are an error
 vet: ## go vet, of the CUDA device too where its header is found
 	$(GO) vet ./...
 	$(GO) vet -tags faults,long,screens ./e2e
+	$(GO) vet -tags onnx ./model/onnx
 	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(GO) vet -tags cuda $(CUDA_PACKAGES))
 
 staticcheck: ## staticcheck, of the CUDA device too where its header is found
 	$(TOOL) staticcheck ./...
 	$(TOOL) staticcheck -tags faults,long,screens ./e2e
+	$(TOOL) staticcheck -tags onnx ./model/onnx
 	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(TOOL) staticcheck -tags cuda $(CUDA_PACKAGES))
 
 golangci: ## golangci-lint by .golangci.yml, of the CUDA device too where its header is found
@@ -165,9 +169,10 @@ golangci: ## golangci-lint by .golangci.yml, of the CUDA device too where its he
 vulncheck: ## known vulnerabilities in what is called, of this program and of its modules (GOVULNDB names another database)
 	$(TOOL) govulncheck ./...
 
-proto: ## regenerate the packages of caffe.proto, remote.proto and preferences.proto; wants protoc
+proto: ## regenerate the packages of caffe.proto, onnx.proto, remote.proto and preferences.proto; wants protoc
 	$(GO) build -modfile=scripts/tools.mod -o build/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
 	PATH=$(CURDIR)/build:$$PATH protoc -I caffe --go_out=caffe/caffepb --go_opt=paths=source_relative caffe/caffe.proto
+	PATH=$(CURDIR)/build:$$PATH protoc -I model/onnx --go_out=model/onnx/onnxpb --go_opt=paths=source_relative model/onnx/onnx.proto
 	PATH=$(CURDIR)/build:$$PATH protoc -I model/remote --go_out=model/remote/remotepb --go_opt=paths=source_relative model/remote/remote.proto
 	PATH=$(CURDIR)/build:$$PATH protoc -I config --go_out=config/configpb --go_opt=paths=source_relative config/preferences.proto
 

@@ -95,11 +95,21 @@ func unmarshal(path, kind string, data []byte, m proto.Message) error {
 
 // WriteBinary writes m to path in one step: see WriteFile.
 func WriteBinary(path string, m proto.Message) error {
-	data, err := marshal(path, m)
+	p, err := PrepareBinary(path, m)
 	if err != nil {
 		return err
 	}
-	return WriteFile(path, writes(data))
+	defer p.Abort()
+	return p.Commit()
+}
+
+// PrepareBinary is WriteBinary up to the rename.
+func PrepareBinary(path string, m proto.Message) (*Prepared, error) {
+	data, err := marshal(path, m)
+	if err != nil {
+		return nil, err
+	}
+	return prepare(path, writes(data))
 }
 
 // marshal returns the bytes of m in the file at path.

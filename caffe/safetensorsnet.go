@@ -57,15 +57,16 @@ func tensorsOf(n *caffepb.NetParameter, half bool) ([]safetensors.Tensor, error)
 				return nil, fmt.Errorf("layer %q: %w", layer, err)
 			}
 			out = append(out, safetensors.Tensor{
-				Name: layer + "." + blobName(l, i), Shape: Shape(b), Values: Values(b), Half: half,
+				Name: layer + "." + BlobName(l.GetType(), i), Shape: Shape(b), Values: Values(b), Half: half,
 			})
 		}
 	}
 	return out, nil
 }
 
-func blobName(l *caffepb.LayerParameter, i int) string {
-	switch t := l.GetType(); {
+// BlobName is what blob i of a layer of a type is called where blobs have names: weight, bias, or blob2.
+func BlobName(t string, i int) string {
+	switch {
 	case t == "LSTM" || t == "RNN" || i > 1:
 		return fmt.Sprintf("blob%d", i)
 	case t == "Bias" || i == 1:

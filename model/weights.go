@@ -166,6 +166,31 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 	return nil
 }
 
+// ParamValues returns the values that a file without masks has for the parameters of the net, each once; path is for
+// errors. It is LoadWeights for a net on a device that allocates nothing.
+func (n *Net) ParamValues(path string, src *caffepb.NetParameter) (map[*layer.Param][]float32, *Loaded, error) {
+	values := map[*layer.Param][]float32{}
+	if len(n.params) == 0 { // LoadWeights would say that no layer of the file is one of the net's
+		return values, newLoaded(), nil
+	}
+	loaded, err := n.LoadWeights(path, src, LoadOptions{})
+	if err != nil {
+		return nil, nil, err
+	}
+	takers, _ := n.takers(path, src)
+	for i, l := range src.Layer {
+		if takers[i] == nil {
+			continue
+		}
+		for k, p := range takers[i].params { // several layers may share one: the last that has it
+			if !leftOut(l.Blobs[k]) {
+				values[p] = caffe.Values(l.Blobs[k])
+			}
+		}
+	}
+	return values, loaded, nil
+}
+
 // takers finds for each layer of a file that has blobs the layer of the net that takes them: the one of its name, by
 // Caffe's rule. Where file and net have several layers of one name, and the same number, they are taken in order, so
 // that what a net writes is what it reads. Where the numbers differ, the last of the net takes them, and keeps those

@@ -37,8 +37,7 @@ func (f *lossyFlags) add(fs *flag.FlagSet) {
 // check reports flags that make no sense. The net that values are tested on, or that is made smaller, is
 // the test net, unless a phase is given.
 func (f *lossyFlags) check(fs *flag.FlagSet, shapes *shapeFlags, out string, shrinks bool) error {
-	set := map[string]bool{}
-	fs.Visit(func(g *flag.Flag) { set[g.Name] = true })
+	set := given(fs)
 	if (f.any() || shrinks) && !set["phase"] {
 		shapes.phase = "TEST"
 	}
@@ -57,6 +56,13 @@ func (f *lossyFlags) check(fs *flag.FlagSet, shapes *shapeFlags, out string, shr
 		return usagef("export: safetensors have no codebooks, and --bits makes no such file smaller; wanted --float16")
 	}
 	return nil
+}
+
+// given are the flags that stand in a command.
+func given(fs *flag.FlagSet) map[string]bool {
+	set := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	return set
 }
 
 func (f *lossyFlags) any() bool { return f.bits > 0 || f.half }

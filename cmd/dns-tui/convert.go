@@ -11,6 +11,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/escape"
 	"dns-tui/model"
+	"dns-tui/model/onnx"
 )
 
 func runExport(_ context.Context, e *env, args []string) error {
@@ -21,9 +22,11 @@ func runExport(_ context.Context, e *env, args []string) error {
 	force := fs.Bool("force", false, "with --shrink: replace another prototxt of the name that the smaller net gets")
 	var f shapeFlags
 	f.add(fs)
-	fs.Lookup("phase").Usage = "of a net: TRAIN or TEST (--shrink, --bits and --float16: TEST)"
+	fs.Lookup("phase").Usage = "of a net: TRAIN or TEST (OUT.onnx, --shrink, --bits and --float16: TEST)"
 	var lossy lossyFlags
 	lossy.add(fs)
+	var graph onnxFlags
+	graph.add(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -41,6 +44,9 @@ func runExport(_ context.Context, e *env, args []string) error {
 	if err := lossy.check(fs, &f, rest[1], *shrinks); err != nil {
 		return err
 	}
+	if err := graph.check(fs, &f, *net, rest[1], *shrinks, &lossy); err != nil {
+		return err
+	}
 	if sameFile(rest[0], rest[1]) {
 		return usagef(
 			"export: %s is both the file to read and the one to write; what is pruned in it, and its masks, would "+
@@ -48,7 +54,7 @@ func runExport(_ context.Context, e *env, args []string) error {
 			rest[0],
 		)
 	}
-	if *net != "" {
+	if *net != "" && !onnx.IsName(rest[1]) {
 		if err := f.fits(e, *net, rest[0]); err != nil {
 			return err
 		}
@@ -76,6 +82,9 @@ func runExport(_ context.Context, e *env, args []string) error {
 	}
 	if removed == 0 {
 		escape.Fprintf(e.stderr, "dns-tui: %s holds no masks; its weights are written as they are\n", rest[0])
+	}
+	if onnx.IsName(rest[1]) {
+		return graph.write(e, &f, *net, rest[0], n, rest[1])
 	}
 	if *shrinks {
 		return f.shrinkNet(e, *net, n, rest[1], *force)

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -70,21 +69,20 @@ func runNew(_ context.Context, e *env, args []string) error {
 	if len(rest) != 1 {
 		return usagef("new: wanted the prototxt of a net, found %s", count(len(rest), "argument"))
 	}
-	given := map[string]bool{}
-	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	set := given(fs)
 	if s.net, _, err = lookAtNet(rest[0], input, nil); err != nil {
 		return err
 	}
 	if len(s.net.layers) == 0 {
 		return &caffe.FileError{Path: rest[0], Msg: errNothingToPrune.Error(), Err: errNothingToPrune}
 	}
-	asks := !*yes && slices.ContainsFunc(questions, func(q *question) bool { return !given[q.flag] })
+	asks := !*yes && slices.ContainsFunc(questions, func(q *question) bool { return !set[q.flag] })
 	if asks && !term.IsTerminal(int(e.stdin.Fd())) {
 		return usagef("new: standard input is not a terminal: --yes answers all questions as they propose")
 	}
 	s.net.describe(e)
 	in := bufio.NewReader(e.stdin)
-	if err := s.ask(e, in, questions, given, *yes); err != nil {
+	if err := s.ask(e, in, questions, set, *yes); err != nil {
 		return err
 	}
 	if caffe.Exists(s.out) && !*force {

@@ -27,7 +27,7 @@ var neurons = map[string]func(*caffepb.LayerParameter) (gpu.UnaryFunc, error){
 	"Exp": func(l *caffepb.LayerParameter) (gpu.UnaryFunc, error) {
 		// base^(shift + scale·x); base -1 is e.
 		p := l.GetExpParam()
-		ln, err := lnBase("exp_param", p.GetBase())
+		ln, err := LnBase("exp_param", p.GetBase())
 		return gpu.UnaryFunc{
 			Op: gpu.Exp,
 			A:  float32(ln * float64(p.GetScale())),
@@ -36,7 +36,7 @@ var neurons = map[string]func(*caffepb.LayerParameter) (gpu.UnaryFunc, error){
 	},
 	"Log": func(l *caffepb.LayerParameter) (gpu.UnaryFunc, error) {
 		p := l.GetLogParam()
-		ln, err := lnBase("log_param", p.GetBase())
+		ln, err := LnBase("log_param", p.GetBase())
 		return gpu.UnaryFunc{Op: gpu.Log, A: p.GetScale(), B: p.GetShift(), C: float32(1 / ln)}, err
 	},
 	"Power": func(l *caffepb.LayerParameter) (gpu.UnaryFunc, error) {
@@ -58,8 +58,8 @@ func init() {
 	register("PReLU", Arity{1, 1, 1, 1}, func() Layer { return &prelu{} })
 }
 
-// lnBase is the natural logarithm of a base, where -1 stands for e.
-func lnBase(param string, base float32) (float64, error) {
+// LnBase is the natural logarithm of a base, where -1 stands for e.
+func LnBase(param string, base float32) (float64, error) {
 	if base == -1 {
 		return 1, nil
 	}

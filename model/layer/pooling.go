@@ -189,6 +189,26 @@ func (l *pooler) backward(dy, dx *gpu.Tensor) {
 	}
 }
 
+// PoolingWindow returns the window of a Pooling over a bottom of a shape.
+func PoolingWindow(p *caffepb.PoolingParameter, shape []int) (Window, error) {
+	g, err := planes(&Blob{Shape: shape})
+	if err == nil {
+		err = poolWindow(p, &g)
+	}
+	if err != nil {
+		return Window{}, err
+	}
+	w := Window{
+		Kernel: []int{g.KH, g.KW}, Stride: []int{g.SH, g.SW}, Dilation: []int{1, 1},
+		Before: []int{g.PH, g.PW}, After: []int{g.PH, g.PW},
+	}
+	if p.PadL != nil || p.PadR != nil || p.PadT != nil || p.PadB != nil {
+		w.Before = []int{int(p.GetPadT()), int(p.GetPadL())}
+		w.After = []int{int(p.GetPadB()), int(p.GetPadR())}
+	}
+	return w, nil
+}
+
 // poolWindow reads kernel, stride and pad, as Caffe's PoolingLayer::LayerSetUp does.
 func poolWindow(p *caffepb.PoolingParameter, g *gpu.PoolGeometry) error {
 	pick := func(both *uint32, def uint32, h, w *uint32) (int, int) {

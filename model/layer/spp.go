@@ -71,12 +71,8 @@ func (l *spp) Setup(c *Context, bottom, top []*Blob) error {
 // middle.
 func (v *level) cut(c *Context, method caffepb.PoolingParameter_PoolMethod, g gpu.PoolGeometry, i int) error {
 	bins := 1 << i
-	fit := func(n int) (kernel, pad int) {
-		kernel = (n + bins - 1) / bins
-		return kernel, (kernel*bins - n + 1) / 2
-	}
-	g.KH, g.PH = fit(g.H)
-	g.KW, g.PW = fit(g.W)
+	g.KH, g.PH = PyramidWindow(g.H, bins)
+	g.KW, g.PW = PyramidWindow(g.W, bins)
 	g.SH, g.SW = g.KH, g.KW
 	if g.PH >= g.KH || g.PW >= g.KW {
 		return fmt.Errorf(
@@ -91,6 +87,12 @@ func (v *level) cut(c *Context, method caffepb.PoolingParameter_PoolMethod, g gp
 	}
 	g.Resolve(false)
 	return v.setup(c, method, g)
+}
+
+// PyramidWindow is the kernel, which is the stride too, and the padding with which an axis becomes so many bins.
+func PyramidWindow(n, bins int) (kernel, pad int) {
+	kernel = (n + bins - 1) / bins
+	return kernel, (kernel*bins - n + 1) / 2
 }
 
 // NoGradient implements Selective.

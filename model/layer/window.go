@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
@@ -14,6 +16,34 @@ type window struct {
 	axis                          int // of the channels
 	in                            []int
 	kernel, stride, pad, dilation []int
+}
+
+// Window is how a layer's kernel lies over spatial axes.
+type Window struct {
+	Kernel, Stride, Dilation []int
+	Before, After            []int // padding of each axis
+}
+
+// ConvolutionWindow returns the window of a Convolution, Deconvolution or Im2col over a bottom of a shape, and the axis
+// of the channels.
+func ConvolutionWindow(p *caffepb.ConvolutionParameter, shape []int) (w Window, axis int, err error) {
+	var after []int
+	if uneven(p) {
+		after = []int{int(p.GetPadB()), int(p.GetPadR())}
+		even := proto.CloneOf(p)
+		even.PadL, even.PadR, even.PadT, even.PadB = nil, nil, nil, nil
+		even.Pad = []uint32{uint32(p.GetPadT()), uint32(p.GetPadL())}
+		p = even
+	}
+	read, err := readWindow(p, &Blob{Shape: shape})
+	if err != nil {
+		return Window{}, 0, err
+	}
+	w = Window{read.kernel, read.stride, read.dilation, read.pad, read.pad}
+	if after != nil {
+		w.After = after
+	}
+	return w, read.axis, nil
 }
 
 // readWindow reads and checks the settings of Caffe's BaseConvolutionLayer::LayerSetUp for bottom.
