@@ -1,5 +1,7 @@
 package gpu
 
+import "time"
+
 // A Back is the part of a device that differs between kinds of devices: its memory, and how an Op is done. Its methods
 // are called from one goroutine at a time. It need not check sizes: the Device in front of it has.
 type Back interface {
@@ -44,7 +46,23 @@ type Capabilities struct {
 // A Mark is a point in the order of a device's operations.
 type Mark uint64
 
-// A Labeler is a Back that says in its errors what it was told that its kernels are for.
+// A Preparer is a Back that does products with weights which stay as they are in the way that is fastest for them.
+type Preparer interface {
+	// Prepare and Prepared are Device.Prepare and Device.Prepared.
+	Prepare(w *Tensor)
+	Prepared() []Prepared
+}
+
+// Prepared is how a product with prepared weights is done.
+type Prepared struct {
+	Label    string // what Device.Label named when it was done first: "conv1 forward"
+	Kept, Of int    // weights that are not zero, and all
+	Way      string // "dense", or a way that leaves zeros out
+	// Time is that of one product, Dense that of a dense one. Both are the least of several that took turns.
+	Time, Dense time.Duration
+}
+
+// A Labeler is a Back that is told what its kernels are for, and says it where it tells of them.
 type Labeler interface {
 	// Label names what the kernels from now on are for: "conv1 forward".
 	Label(name string)

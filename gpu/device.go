@@ -7,6 +7,7 @@ type Device struct {
 	back     Back
 	labeler  Labeler   // nil where the back end is none
 	monitor  Monitored // nil where the back end is none
+	preparer Preparer  // nil where the back end is none
 	check    operands
 	ops      ops
 	fallback fallback
@@ -19,6 +20,7 @@ func NewDevice(b Back, openHost func() Back) *Device {
 	d := &Device{back: b, fallback: fallback{open: openHost}}
 	d.labeler, _ = b.(Labeler)
 	d.monitor, _ = b.(Monitored)
+	d.preparer, _ = b.(Preparer)
 	return d
 }
 
@@ -38,7 +40,7 @@ func (d *Device) Close() error {
 	return d.back.Close()
 }
 
-// Label names what the kernels from now on are for: "conv1 forward". A failure says it.
+// Label names what the kernels from now on are for: "conv1 forward". A failure says it, and Prepared.
 func (d *Device) Label(name string) {
 	if d.labeler != nil {
 		d.labeler.Label(name)
@@ -52,6 +54,26 @@ func (d *Device) Health() Health {
 		return Health{}
 	}
 	return d.monitor.Health()
+}
+
+// Prepare promises that w, the weights of products (Conv, GemmPruned), stays as it is from now on, and reports whether
+// the device makes use of that: at the first product of each shape it tries the ways that it knows, some of which leave
+// out what is zero, measures each, and takes the fastest from then on. Ways differ in the order in which they add, so
+// results differ by rounding; and where a weight is zero, an input that is infinite or NaN may not show.
+func (d *Device) Prepare(w *Tensor) bool {
+	if d.preparer == nil {
+		return false
+	}
+	d.preparer.Prepare(w)
+	return true
+}
+
+// Prepared lists the products with prepared weights, in the order in which they were first done.
+func (d *Device) Prepared() []Prepared {
+	if d.preparer == nil {
+		return nil
+	}
+	return d.preparer.Prepared()
 }
 
 // Alloc returns n zeroed elements, or an error that says how much was wanted.

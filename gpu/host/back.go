@@ -30,8 +30,10 @@ type back struct {
 	grads        []float32      // partial weight gradients of a convolution
 	packed       []float32      // operands of a product of kept entries alone, or with them
 	taps         keptTaps       // of a convolution
-	combinations combinations   // of a convolution with pruned weights
+	sparseConv   sparseConv     // of a convolution with pruned weights
+	combinations combinations   // of its gradient
 	perWorker    []combinations // of each worker, of a product with pruned weights
+	preparation  preparation    // weights that stay as they are
 	sums         []float64      // results of the pieces of a reduction
 	allocated    atomic.Int64
 	account      memory.Account

@@ -61,22 +61,20 @@ const strip = 512
 // combine writes vectors of length elements, stride apart, to y: the sums of their terms, in their order. Each product
 // and each sum is rounded to a float32, so results have the same bits on every processor.
 func (c *combinations) combine(x, y []float32, stride, length int) {
-	_ = x[:c.reach+length] // no kernel reads beyond it
+	if len(c.terms) > 0 {
+		_ = x[:c.reach+length] // no kernel reads beyond it
+	}
 	for lo := 0; lo < length; lo += strip {
 		hi := min(lo+strip, length)
 		for v := range len(c.starts) - 1 {
-			combine(c.terms[c.starts[v]:c.starts[v+1]], x[lo:], y[v*stride+lo:v*stride+hi])
+			combine(c.terms[c.starts[v]:c.starts[v+1]], x[lo:], y[v*stride+lo:v*stride+hi], 0)
 		}
 	}
 }
 
-// combine sets y[i] to the sum of weight·x[at+i] over terms.
-func combine(terms []term, x, y []float32) {
-	if len(terms) == 0 {
-		clear(y)
-		return
-	}
-	if combineVectors(terms, x, y) {
+// combine sets y[i] to the sum of weight·x[at+i] over terms, in their order, plus last.
+func combine(terms []term, x, y []float32, last float32) {
+	if len(terms) > 0 && combineVectors(terms, x, y, last) {
 		return
 	}
 	clear(y)
@@ -84,6 +82,11 @@ func combine(terms []term, x, y []float32) {
 		x := x[t.at:][:len(y)]
 		for i, v := range x {
 			y[i] += float32(t.weight * v)
+		}
+	}
+	if last != 0 {
+		for i := range y {
+			y[i] += last
 		}
 	}
 }

@@ -5,7 +5,7 @@
 	MOVQ terms+0(FP), DI \
 	MOVQ n+8(FP), CX     \
 	MOVQ x+16(FP), SI    \
-	MOVQ y+24(FP), DX
+	MOVQ y+24(FP), DX   
 
 // TERM reads one: Y8 its weight, BX where its vector begins.
 #define TERM \
@@ -18,10 +18,10 @@
 	VMULPS offset(BX), Y8, product \
 	VADDPS product, sum, sum
 
-// func combine64(terms *term, n int, x, y *float32)
+// func combine64(terms *term, n int, x, y *float32, last float32)
 //
-// y[i] = the sum of weight·x[at+i] over n terms, one or more, for 64 elements. The sums are in registers.
-TEXT ·combine64(SB), NOSPLIT, $0-32
+// y[i] = the sum of weight·x[at+i] over n terms, one or more, and of last, for 64 elements. The sums are in registers.
+TEXT ·combine64(SB), NOSPLIT, $0-36
 	OPERANDS
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -46,19 +46,28 @@ loop:
 	DECQ CX
 	JNZ  loop
 
+	VBROADCASTSS last+32(FP), Y8
+	VADDPS  Y8, Y0, Y0
 	VMOVUPS Y0, (DX)
+	VADDPS  Y8, Y1, Y1
 	VMOVUPS Y1, 32(DX)
+	VADDPS  Y8, Y2, Y2
 	VMOVUPS Y2, 64(DX)
+	VADDPS  Y8, Y3, Y3
 	VMOVUPS Y3, 96(DX)
+	VADDPS  Y8, Y4, Y4
 	VMOVUPS Y4, 128(DX)
+	VADDPS  Y8, Y5, Y5
 	VMOVUPS Y5, 160(DX)
+	VADDPS  Y8, Y6, Y6
 	VMOVUPS Y6, 192(DX)
+	VADDPS  Y8, Y7, Y7
 	VMOVUPS Y7, 224(DX)
 	VZEROUPPER
 	RET
 
-// func combine32(terms *term, n int, x, y *float32)
-TEXT ·combine32(SB), NOSPLIT, $0-32
+// func combine32(terms *term, n int, x, y *float32, last float32)
+TEXT ·combine32(SB), NOSPLIT, $0-36
 	OPERANDS
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -75,15 +84,20 @@ loop:
 	DECQ CX
 	JNZ  loop
 
+	VBROADCASTSS last+32(FP), Y8
+	VADDPS  Y8, Y0, Y0
 	VMOVUPS Y0, (DX)
+	VADDPS  Y8, Y1, Y1
 	VMOVUPS Y1, 32(DX)
+	VADDPS  Y8, Y2, Y2
 	VMOVUPS Y2, 64(DX)
+	VADDPS  Y8, Y3, Y3
 	VMOVUPS Y3, 96(DX)
 	VZEROUPPER
 	RET
 
-// func combine8(terms *term, n int, x, y *float32)
-TEXT ·combine8(SB), NOSPLIT, $0-32
+// func combine8(terms *term, n int, x, y *float32, last float32)
+TEXT ·combine8(SB), NOSPLIT, $0-36
 	OPERANDS
 	VXORPS Y0, Y0, Y0
 
@@ -94,6 +108,8 @@ loop:
 	DECQ CX
 	JNZ  loop
 
+	VBROADCASTSS last+32(FP), Y8
+	VADDPS  Y8, Y0, Y0
 	VMOVUPS Y0, (DX)
 	VZEROUPPER
 	RET

@@ -3,4 +3,4 @@
 package host
 
 // combineVectors is for processors with AVX alone.
-func combineVectors([]term, []float32, []float32) bool { return false }
+func combineVectors([]term, []float32, []float32, float32) bool { return false }

@@ -28,10 +28,18 @@ func sizesOf(g *gpu.ConvGeometry) convSizes {
 }
 
 func (d *back) conv(o *gpu.Conv) {
+	if w := d.prepared(o.W); w != nil {
+		w.conv(d, o)
+		return
+	}
 	if sparse(slice(o.W), convCrossover(o.G)) {
 		d.convPruned(o)
 		return
 	}
+	d.convDense(o)
+}
+
+func (d *back) convDense(o *gpu.Conv) {
 	k := convKernel{d, o.G, slice(o.X), slice(o.W), slice(o.B), slice(o.Y)}
 	launch(d, &d.kernels.conv, k, o.G.N, 1)
 }
@@ -256,8 +264,9 @@ func copyRow(dst, src []float32) {
 		copy(dst, src)
 		return
 	}
-	for len(dst) >= 8 {
-		*(*[8]float32)(dst) = *(*[8]float32)(src)
+	for len(dst) >= 8 { // sixteen bytes at a time: the compiler moves more by memmove
+		*(*[4]float32)(dst) = *(*[4]float32)(src)
+		*(*[4]float32)(dst[4:]) = *(*[4]float32)(src[4:])
 		dst, src = dst[8:], src[8:]
 	}
 	for i := range dst {

@@ -8,10 +8,18 @@ func (d *back) gemm(o *gpu.Gemm) {
 		return
 	}
 	plain := !o.TransA && o.Alpha == 1 && o.Beta == 0
+	if w := d.prepared(o.B); w != nil && o.Pruned && plain {
+		w.product(d, o)
+		return
+	}
 	if o.Pruned && plain && (o.TransB || o.B.N <= inCaches) && sparse(slice(o.B), productCrossover(o.M)) {
 		d.gemmPruned(o)
 		return
 	}
+	d.gemmDense(o)
+}
+
+func (d *back) gemmDense(o *gpu.Gemm) {
 	k := gemmKernel{
 		blas: d.blas, transA: o.TransA, transB: o.TransB, m: o.M, n: o.N, k: o.K, lda: o.K, ldb: o.N,
 		alpha: o.Alpha, beta: o.Beta, a: slice(o.A), b: slice(o.B), c: slice(o.C), byRows: o.M > o.N,

@@ -193,7 +193,12 @@ type kernels struct {
 	pack                    packKernel
 	gemmPruned              gemmPrunedKernel
 	conv                    convKernel
-	convPruned              convPrunedKernel
+	sparseConv              sparseConvKernel
+	layOut                  layOutKernel
+	rows                    rowsKernel
+	columns                 columnsKernel
+	packUsed                packUsedKernel
+	batch                   batchKernel
 	convBackwardData        convBackwardDataKernel
 	convBackwardDataPruned  convBackwardDataPrunedKernel
 	convBackwardWeights     convBackwardWeightsKernel

@@ -52,20 +52,25 @@ func (l *layout) put(x, y []float32) []float32 {
 	if l.inPlace {
 		return x
 	}
-	g := l.g
-	for c := range g.C {
-		for h := range g.H {
-			row := x[(c*g.H+h)*g.W:][:g.W]
-			if g.SW == 1 {
-				copyRow(y[l.at(c, h+g.PH, g.PW):][:g.W], row)
-				continue
-			}
-			for w, v := range row {
-				y[l.at(c, h+g.PH, w+g.PW)] = v
-			}
-		}
+	for c := range l.g.C {
+		l.putChannel(x, y, c)
 	}
 	return y
+}
+
+// putChannel lays one channel of an image out, which is not inPlace.
+func (l *layout) putChannel(x, y []float32, c int) {
+	g := l.g
+	for h := range g.H {
+		row := x[(c*g.H+h)*g.W:][:g.W]
+		if g.SW == 1 {
+			copyRow(y[l.at(c, h+g.PH, g.PW):][:g.W], row)
+			continue
+		}
+		for w, v := range row {
+			y[l.at(c, h+g.PH, w+g.PW)] = v
+		}
+	}
 }
 
 // take writes an image that is laid out in y to x.

@@ -3,51 +3,7 @@ package host
 import "dns-tui/gpu"
 
 // Products with forward weights of which little is kept: what is pruned is left out. The gradients of kept weights are
-// in kept.go.
-
-// convPruned is conv of kept weights alone. Its floor is to read w once, 4·weights bytes, and for each image and kept
-// weight 2·places operations and 4·places bytes from the first cache.
-func (d *back) convPruned(o *gpu.Conv) {
-	l := layoutOf(o.G)
-	s, w, c := sizesOf(o.G), slice(o.W), &d.combinations
-	c.begin()
-	for at := nextKept(w, 0); at < len(w); at = nextKept(w, at+1) {
-		channel, kh, kw := l.tap(&s, at)
-		c.add(at/s.rows, l.input(channel, kh, kw), w[at])
-	}
-	c.end(o.G.O)
-	k := convPrunedKernel{d, l, slice(o.X), slice(o.B), slice(o.Y)}
-	launch(d, &d.kernels.convPruned, k, o.G.N, 1)
-}
-
-// convPrunedKernel does images. Outputs are made with the gaps of a gradient (see layout).
-type convPrunedKernel struct {
-	d          *back
-	l          layout
-	x, bias, y []float32
-}
-
-func (k *convPrunedKernel) run(lo, hi, worker int) {
-	g, l := k.l.g, &k.l
-	s := sizesOf(g)
-	length := roundUp(l.length)
-	scratch := k.d.scratch(worker, g.O*length+l.extent())
-	gaps, image := scratch[:g.O*length], scratch[g.O*length:]
-	clear(image)
-	for n := lo; n < hi; n++ {
-		k.d.combinations.combine(l.put(k.x[n*s.in:][:s.in], image), gaps, length, l.length)
-		for o := range g.O {
-			y := k.y[n*s.out+o*s.cols:][:s.cols]
-			l.gather(gaps[o*length:], y)
-			if k.bias != nil {
-				b := k.bias[o]
-				for i := range y {
-					y[i] += b
-				}
-			}
-		}
-	}
-}
+// in kept.go, convolutions in sparseconv.go.
 
 // convBackwardDataPruned is convBackwardData of kept weights alone. A phase of an input's channel (see layout) is the
 // sum of gradients of outputs, each moved by where its weight reads, with zeros around it.

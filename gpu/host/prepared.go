@@ -1,0 +1,153 @@
+package host
+
+import (
+	"math"
+	"time"
+
+	"dns-tui/gpu"
+)
+
+// Weights that stay as they are (gpu.Device.Prepare): a product with them is done in the way that measuring shows to be
+// the fastest. What a way needs, it makes once.
+
+// preparation is all that is known of prepared weights.
+type preparation struct {
+	weights map[*gpu.Tensor]*preparedWeights
+	label   string // of the layer at work
+	order   []gpu.Prepared
+}
+
+// preparedWeights are the plans of one array of weights, one for each shape of a product.
+type preparedWeights struct {
+	kept     int // that are not zero
+	convs    []convPlan
+	products []productPlan
+}
+
+type convPlan struct {
+	g gpu.ConvGeometry
+	plan[*gpu.Conv]
+}
+
+type productPlan struct {
+	m, n, k int
+	transB  bool
+	plan[*gpu.Gemm]
+}
+
+// plan is how a product is done.
+type plan[O any] struct{ do func(O) }
+
+// way is one way to do a product.
+type way[O any] struct {
+	name string
+	do   func(O)
+}
+
+// dense is the name of the way that multiplies zeros as well; it is the first of a product's ways.
+const dense = "dense"
+
+// Prepare implements gpu.Preparer.
+func (d *back) Prepare(w *gpu.Tensor) {
+	p := &d.preparation
+	if p.weights == nil {
+		p.weights = map[*gpu.Tensor]*preparedWeights{}
+	}
+	kept := 0
+	for _, v := range slice(w) {
+		if v != 0 {
+			kept++
+		}
+	}
+	p.weights[w] = &preparedWeights{kept: kept}
+}
+
+// Prepared implements gpu.Preparer.
+func (d *back) Prepared() []gpu.Prepared { return d.preparation.order }
+
+// Label implements gpu.Labeler.
+func (d *back) Label(name string) { d.preparation.label = name }
+
+// prepared returns what is known of weights, or nil where they are not prepared.
+func (d *back) prepared(w *gpu.Tensor) *preparedWeights {
+	if d.preparation.weights == nil {
+		return nil
+	}
+	return d.preparation.weights[w]
+}
+
+// conv does a convolution by its plan.
+func (w *preparedWeights) conv(d *back, o *gpu.Conv) {
+	for i := range w.convs {
+		if w.convs[i].g == *o.G {
+			w.convs[i].do(o)
+			return
+		}
+	}
+	ways := convWays(d, o)
+	if w.kept == o.W.N {
+		ways = ways[:1]
+	}
+	w.convs = append(w.convs, convPlan{*o.G, fastest(d, w, o.W.N, ways, o)})
+}
+
+// product does C = A·op(B) by its plan.
+func (w *preparedWeights) product(d *back, o *gpu.Gemm) {
+	for i := range w.products {
+		if p := &w.products[i]; p.m == o.M && p.n == o.N && p.k == o.K && p.transB == o.TransB {
+			p.do(o)
+			return
+		}
+	}
+	ways := productWays(d, o)
+	if w.kept == o.B.N {
+		ways = ways[:1]
+	}
+	w.products = append(w.products, productPlan{o.M, o.N, o.K, o.TransB, fastest(d, w, o.B.N, ways, o)})
+}
+
+// convWays are the ways of a convolution.
+func convWays(d *back, o *gpu.Conv) []way[*gpu.Conv] {
+	return []way[*gpu.Conv]{{dense, d.convDense}, {"sparse, direct", newSparseConv(d, o).do}}
+}
+
+// productWays are the ways of a product.
+func productWays(d *back, o *gpu.Gemm) []way[*gpu.Gemm] {
+	return append([]way[*gpu.Gemm]{{dense, d.gemmDense}}, sparseProducts(d, o)...)
+}
+
+// Ways take turns at least tries times, and until they have taken together as long as patience.
+const (
+	tries    = 3
+	most     = 200
+	patience = 20 * time.Millisecond
+)
+
+// fastest does a product in all of its ways, in turn, and returns the fastest as its plan. What the others have made is
+// dropped.
+func fastest[O any](d *back, w *preparedWeights, of int, ways []way[O], o O) plan[O] {
+	took := make([]time.Duration, len(ways))
+	for i, way := range ways {
+		way.do(o) // the first allocates
+		took[i] = math.MaxInt64
+	}
+	begin := time.Now()
+	for turn := 0; turn < tries || turn < most && time.Since(begin) < patience; turn++ {
+		for i, way := range ways {
+			start := time.Now()
+			way.do(o)
+			took[i] = min(took[i], time.Since(start))
+		}
+	}
+	best := 0
+	for i := range ways {
+		if took[i] < took[best] {
+			best = i
+		}
+	}
+	ways[best].do(o) // its result is the one that stays
+	p := &d.preparation
+	p.order = append(p.order, gpu.Prepared{Label: p.label, Kept: w.kept, Of: of, Way: ways[best].name, Time: took[best],
+		Dense: took[0]})
+	return plan[O]{ways[best].do}
+}
