@@ -68,6 +68,13 @@ func (d *Device) Prepare(w *Tensor) bool {
 	return true
 }
 
+// UsePrepared says whether products make use of Prepare, as they do at first.
+func (d *Device) UsePrepared(use bool) {
+	if d.preparer != nil {
+		d.preparer.UsePrepared(use)
+	}
+}
+
 // Prepared lists the products with prepared weights, in the order in which they were first done.
 func (d *Device) Prepared() []Prepared {
 	if d.preparer == nil {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"slices"
+	"strings"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -26,6 +27,20 @@ type LayerInfo struct {
 	Count       int     // their elements; running statistics are not counted
 	Shared      bool    // its parameters are another layer's too, and counted there
 	index       int     // in the file
+}
+
+// Labels are the blobs that layers read as numbers of classes: what accuracies and losses compare with, and words.
+func Labels(layers []LayerInfo) map[string]bool {
+	labels := map[string]bool{}
+	for _, l := range layers {
+		switch {
+		case l.Type == "Embed":
+			labels[l.Bottom[0]] = true
+		case (strings.HasSuffix(l.Type, "Loss") || l.Type == "Accuracy") && len(l.Bottom) > 1:
+			labels[l.Bottom[1]] = true
+		}
+	}
+	return labels
 }
 
 // Index is the layer's place in the file.

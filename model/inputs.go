@@ -154,3 +154,27 @@ func (n *Net) fillInputs(in *config.Inputs, replaced map[int]bool) {
 		}
 	}
 }
+
+// FillInputLayers sets the tops of Input layers, which nobody else fills, to random numbers in [-0.5, 0.5); what are
+// labels stays 0. It reports whether there are such tops.
+func (n *Net) FillInputLayers() bool {
+	labels, filled := Labels(n.Layers()), false
+	for _, nd := range n.nodes {
+		if nd.typ != "Input" {
+			continue
+		}
+		for k, t := range nd.top {
+			if labels[t.Name] {
+				continue
+			}
+			key := gpu.Key{Seed: n.seed, Stream: layer.Stream(nd.name) + uint32(k)}
+			v := make([]float32, t.Data.N)
+			for i := range v {
+				v[i] = key.Uniform(i) - 0.5
+			}
+			n.device.Upload(t.Data, v)
+			filled = true
+		}
+	}
+	return filled
+}

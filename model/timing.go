@@ -17,10 +17,7 @@ type LayerTime struct {
 // Time runs passes forward and backward and measures each layer (Caffe's `caffe time`). A device that works
 // asynchronously is waited for after every layer, so the sum is more than that of an undisturbed pass.
 func (n *Net) Time(passes int, stop func() bool) ([]LayerTime, error) {
-	times := make([]LayerTime, len(n.nodes))
-	for i, nd := range n.nodes {
-		times[i].Name, times[i].Type = nd.name, nd.typ
-	}
+	times := n.newTimes()
 	measure := func(sum *time.Duration, f func() error) error {
 		begin := time.Now()
 		if err := f(); err != nil {
@@ -50,4 +47,13 @@ func (n *Net) Time(passes int, stop func() bool) ([]LayerTime, error) {
 		}
 	}
 	return times, nil
+}
+
+// newTimes has a LayerTime for each layer.
+func (n *Net) newTimes() []LayerTime {
+	times := make([]LayerTime, len(n.nodes))
+	for i, nd := range n.nodes {
+		times[i].Name, times[i].Type = nd.name, nd.typ
+	}
+	return times
 }

@@ -38,7 +38,11 @@ func runFeatures(ctx context.Context, e *env, args []string) error {
 		}},
 		args,
 		func(ctx context.Context, n *model.Net, d *gpu.Device, flags *netFlags) error {
-			return extract(ctx, e, n, d, blobs, outs, flags.iterations)
+			err := extract(ctx, e, n, d, blobs, outs, flags.iterations)
+			if err == nil {
+				describePrepared(e.stdout, n.Prepared())
+			}
+			return err
 		},
 	)
 }

@@ -27,6 +27,7 @@ type netFlags struct {
 	stateFlags
 	log      string
 	input    inputFlag
+	sparse   bool
 	backward bool // gradients are wanted, of a net without a loss too
 }
 
@@ -66,6 +67,8 @@ func (f *netFlags) add(fs *flag.FlagSet, phase string) {
 	fs.IntVar(&f.iterations, "iterations", 50, "batches")
 	f.stateFlags.add(fs, phase)
 	f.input.add(fs)
+	fs.BoolVar(&f.sparse, "sparse", false, "leave out weights that are zero, layer by layer where that is faster, on "+
+		"the CPU; says where, and how much faster")
 	fs.StringVar(&f.log, "log", "plain", "form of the lines: plain, or caffe for tools that read Caffe's log")
 }
 
@@ -79,6 +82,10 @@ func (f *netFlags) check(name string, rest []string) error {
 		return usagef("%s: --iterations is %d; wanted at least 1", name, f.iterations)
 	case f.log != "plain" && f.log != "caffe":
 		return usagef("%s: --log is %q; wanted plain or caffe", name, f.log)
+	case f.sparse && f.weights == "":
+		return usagef("%s: --sparse wants weights of which some are zero: --weights is not given", name)
+	case f.sparse && f.device.device == "cuda":
+		return usagef("%s: --sparse and --device cuda are mutually exclusive: zeros are left out on the CPU", name)
 	}
 	return f.stateFlags.check(name)
 }
@@ -151,6 +158,9 @@ func withNet(
 	if err := flags.check(c.name, rest); err != nil {
 		return err
 	}
+	if flags.sparse {
+		flags.forwardOnly(fs)
+	}
 	if c.needsWeights && flags.weights == "" {
 		return usagef("%s: --weights is not given", c.name)
 	}
@@ -164,6 +174,9 @@ func withNet(
 		return err
 	}
 	defer func() { err = errors.Join(err, net.Close()) }()
+	if flags.sparse && !net.Prepare() {
+		return usagef("%s: --sparse is for the CPU, and this is the %s; wanted --device host", c.name, d.Name())
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	exitIfRepeated := exitOnRepeatedSIGTERM(e)
@@ -207,11 +220,13 @@ func runTest(ctx context.Context, e *env, args []string) error {
 				for _, o := range caffeOutputs(r.Outputs) {
 					caffeLine(e, "caffe.cpp:342", "%s", formatOutput(o))
 				}
+				describePrepared(e.stderr, n.Prepared())
 				return nil
 			}
 			for _, o := range r.Outputs {
 				escape.Fprintln(e.stdout, formatOutput(o))
 			}
+			describePrepared(e.stdout, n.Prepared())
 			return nil
 		},
 	)
@@ -240,6 +255,12 @@ func runTime(ctx context.Context, e *env, args []string) error {
 		netCommand{name: "time", phase: "TRAIN", backward: true},
 		args,
 		func(ctx context.Context, n *model.Net, d *gpu.Device, flags *netFlags) error {
+			if n.FillInputLayers() {
+				escape.Fprintln(e.stderr, "dns-tui: random numbers in place of what Input layers would be given")
+			}
+			if flags.sparse {
+				return timeSparse(ctx, e, n, d, flags)
+			}
 			passes := 0
 			progress := newBar(e, "passes", flags.iterations)
 			defer progress.end()

@@ -150,15 +150,7 @@ type comparison struct {
 // find looks where the net, of which n was built without data, has its inputs from.
 func (c *comparison) find(n *model.Net) {
 	layers := model.LayersOf(n, c.before)
-	labels := map[string]bool{} // they stay 0, the first class
-	for _, l := range layers {
-		switch {
-		case l.Type == "Embed":
-			labels[l.Bottom[0]] = true
-		case (strings.HasSuffix(l.Type, "Loss") || l.Type == "Accuracy") && len(l.Bottom) > 1:
-			labels[l.Bottom[1]] = true
-		}
-	}
+	labels := model.Labels(layers) // they stay 0, the first class
 	c.standIn = c.f.input.Inputs
 	for _, l := range layers {
 		switch {

@@ -25,8 +25,8 @@ func (k *addBiasKernel) run(lo, hi, _ int) {
 	for o := lo; o < hi; o++ {
 		y := k.y[o*s.Channels*s.Inner:][:s.Channels*s.Inner]
 		if s.Inner == 1 {
-			for c, b := range k.b {
-				y[c] += b
+			for c := addVectors(k.b, y); c < len(y); c++ {
+				y[c] += k.b[c]
 			}
 			continue
 		}

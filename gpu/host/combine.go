@@ -74,7 +74,7 @@ func (c *combinations) combine(x, y []float32, stride, length int) {
 
 // combine sets y[i] to the sum of weight·x[at+i] over terms, in their order, plus last.
 func combine(terms []term, x, y []float32, last float32) {
-	if len(terms) > 0 && combineVectors(terms, x, y, last) {
+	if combineVectors(terms, x, y, last) {
 		return
 	}
 	clear(y)

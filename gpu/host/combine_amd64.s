@@ -20,7 +20,7 @@
 
 // func combine64(terms *term, n int, x, y *float32, last float32)
 //
-// y[i] = the sum of weight·x[at+i] over n terms, one or more, and of last, for 64 elements. The sums are in registers.
+// y[i] = the sum of weight·x[at+i] over n terms, and of last, for 64 elements. The sums are in registers.
 TEXT ·combine64(SB), NOSPLIT, $0-36
 	OPERANDS
 	VXORPS Y0, Y0, Y0
@@ -31,6 +31,8 @@ TEXT ·combine64(SB), NOSPLIT, $0-36
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
+	TESTQ CX, CX
+	JZ    end
 
 loop:
 	TERM
@@ -46,6 +48,7 @@ loop:
 	DECQ CX
 	JNZ  loop
 
+end:
 	VBROADCASTSS last+32(FP), Y8
 	VADDPS  Y8, Y0, Y0
 	VMOVUPS Y0, (DX)
@@ -73,6 +76,8 @@ TEXT ·combine32(SB), NOSPLIT, $0-36
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
+	TESTQ CX, CX
+	JZ    end
 
 loop:
 	TERM
@@ -84,6 +89,7 @@ loop:
 	DECQ CX
 	JNZ  loop
 
+end:
 	VBROADCASTSS last+32(FP), Y8
 	VADDPS  Y8, Y0, Y0
 	VMOVUPS Y0, (DX)
@@ -100,6 +106,8 @@ loop:
 TEXT ·combine8(SB), NOSPLIT, $0-36
 	OPERANDS
 	VXORPS Y0, Y0, Y0
+	TESTQ CX, CX
+	JZ    end
 
 loop:
 	TERM
@@ -108,6 +116,7 @@ loop:
 	DECQ CX
 	JNZ  loop
 
+end:
 	VBROADCASTSS last+32(FP), Y8
 	VADDPS  Y8, Y0, Y0
 	VMOVUPS Y0, (DX)

@@ -2,7 +2,10 @@ package host
 
 import (
 	"fmt"
+	"math"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"dns-tui/gpu"
 	"dns-tui/gpu/devicetest"
@@ -70,4 +73,27 @@ func BenchmarkKernel(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Vector instructions make the bits that Go does, whatever the length.
+func TestElementwise(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		number := rapid.OneOf(rapid.Float32(), rapid.SampledFrom([]float32{0, float32(math.Copysign(0, -1)),
+			float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}))
+		n := rapid.IntRange(0, 40).Draw(t, "length")
+		x := rapid.SliceOfN(number, n, n).Draw(t, "x")
+		y := rapid.SliceOfN(number, n, n).Draw(t, "y")
+		same := func(name string, i int, have, want float32) {
+			if math.Float32bits(have) != math.Float32bits(want) && !(have != have && want != want) {
+				t.Fatalf("%s of %g and %g is %g, wanted %g", name, x[i], y[i], have, want)
+			}
+		}
+		sum, top := append([]float32(nil), y...), make([]float32, n)
+		for i := range addVectors(x, sum) {
+			same("the sum", i, sum[i], y[i]+x[i])
+		}
+		for i := range reluVectors(x, top) {
+			same("the larger of 0", i, top[i], max(x[i], 0))
+		}
+	})
 }

@@ -15,6 +15,7 @@ type preparation struct {
 	weights map[*gpu.Tensor]*preparedWeights
 	label   string // of the layer at work
 	order   []gpu.Prepared
+	unused  bool
 }
 
 // preparedWeights are the plans of one array of weights, one for each shape of a product.
@@ -62,18 +63,21 @@ func (d *back) Prepare(w *gpu.Tensor) {
 	p.weights[w] = &preparedWeights{kept: kept}
 }
 
+// UsePrepared implements gpu.Preparer.
+func (d *back) UsePrepared(use bool) { d.preparation.unused = !use }
+
 // Prepared implements gpu.Preparer.
 func (d *back) Prepared() []gpu.Prepared { return d.preparation.order }
 
 // Label implements gpu.Labeler.
 func (d *back) Label(name string) { d.preparation.label = name }
 
-// prepared returns what is known of weights, or nil where they are not prepared.
+// prepared returns what is known of weights, or nil where they are not prepared or it is not to be used.
 func (d *back) prepared(w *gpu.Tensor) *preparedWeights {
-	if d.preparation.weights == nil {
-		return nil
+	if p := &d.preparation; p.weights != nil && !p.unused {
+		return p.weights[w]
 	}
-	return d.preparation.weights[w]
+	return nil
 }
 
 // conv does a convolution by its plan.

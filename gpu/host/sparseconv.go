@@ -79,7 +79,7 @@ const fewImages = 8
 // cut appends to cuts where runs of a result's vectors begin, and the end: at most n runs, of about equal work. The
 // vectors have some length.
 func (c *combinations) cut(cuts []int, n, length int) []int {
-	const least = 1 << 14 // multiplications worth waking a thread
+	const least = 1 << 18 // multiplications worth waking a thread, some 20 µs
 	vectors := len(c.starts) - 1
 	n = min(n, max(1, len(c.terms)*length/least))
 	cuts = append(cuts, 0)

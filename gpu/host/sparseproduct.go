@@ -73,7 +73,7 @@ func newSparseRows(d *back, o *gpu.Gemm) *sparseRows {
 }
 
 func (r *sparseRows) do(o *gpu.Gemm) {
-	const least = 1 << 14 // weights worth waking a thread
+	const least = 1 << 16 // weights worth waking a thread, some 20 µs
 	work := max(1, len(r.w.values)*o.M/max(1, r.n))
 	launch(r.d, &r.d.kernels.rows, rowsKernel{r, slice(o.A), slice(o.C), o.M}, r.n, max(8, least/work))
 }

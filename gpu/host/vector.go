@@ -276,8 +276,8 @@ type reluKernel struct {
 func (k *reluKernel) run(lo, hi, _ int) {
 	x, y, slope := k.x[lo:hi], k.y[lo:hi], k.slope
 	if slope == 0 {
-		for i, v := range x {
-			y[i] = max(v, 0)
+		for i := reluVectors(x, y); i < len(y); i++ {
+			y[i] = max(x[i], 0)
 		}
 		return
 	}

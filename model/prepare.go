@@ -1,0 +1,107 @@
+package model
+
+import (
+	"slices"
+	"time"
+
+	"dns-tui/gpu"
+	"dns-tui/model/layer"
+)
+
+// Prepare promises that the weights of layers that can be pruned stay as they are from now on, and reports whether the
+// device makes use of that (gpu.Device.Prepare): the net is run, not trained.
+func (n *Net) Prepare() bool {
+	for _, nd := range n.nodes {
+		if p, ok := nd.layer.(layer.Prunable); ok {
+			if w, _ := p.Weights(); !n.device.Prepare(w.Forward()) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// PreparedProduct is how a layer's product with prepared weights is done.
+type PreparedProduct struct {
+	Layer string
+	gpu.Prepared
+}
+
+// Prepared lists the products with prepared weights, in the order of the net.
+func (n *Net) Prepared() []PreparedProduct {
+	var out []PreparedProduct
+	of := n.device.Prepared()
+	for _, nd := range n.nodes {
+		for _, p := range of {
+			if p.Label == nd.forwardName {
+				out = append(out, PreparedProduct{nd.name, p})
+			}
+		}
+	}
+	return out
+}
+
+// ForwardTimes are how long layers and passes took that ran forward alone. All are medians.
+type ForwardTimes struct {
+	Layers []LayerTime
+	// Pass is that of a pass in which nothing but the whole is measured, Dense that of a pass that makes no use of
+	// Prepare.
+	Pass, Dense time.Duration
+}
+
+// TimeForward measures passes forward of a prepared net: of each layer, and of whole passes, with and without use of
+// what was prepared, in turn. It runs passes of each kind.
+func (n *Net) TimeForward(passes int, stop func() bool) (*ForwardTimes, error) {
+	t := &ForwardTimes{Layers: n.newTimes()}
+	layers := make([][]time.Duration, len(n.nodes))
+	var whole [2][]time.Duration
+	defer n.device.UsePrepared(true)
+	for range passes {
+		if stop() {
+			return nil, ErrStopped
+		}
+		for i := range whole {
+			n.device.UsePrepared(i == 0)
+			if err := timed(&whole[i], func() error {
+				if err := n.Run(); err != nil {
+					return err
+				}
+				return n.device.Sync()
+			}); err != nil {
+				return nil, err
+			}
+		}
+		n.device.UsePrepared(true)
+		for i := range n.nodes {
+			if err := timed(&layers[i], func() error {
+				if err := n.forward(i); err != nil {
+					return err
+				}
+				return n.device.Sync()
+			}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i, took := range layers {
+		t.Layers[i].Forward = median(took)
+	}
+	t.Pass, t.Dense = median(whole[0]), median(whole[1])
+	return t, nil
+}
+
+// timed appends how long f took.
+func timed(to *[]time.Duration, f func() error) error {
+	begin := time.Now()
+	err := f()
+	*to = append(*to, time.Since(begin))
+	return err
+}
+
+func median(d []time.Duration) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	slices.Sort(d)
+	return d[len(d)/2]
+}
