@@ -5,7 +5,7 @@ package host
 
 // term is a kept weight and where the vector begins that it multiplies.
 type term struct {
-	at     int
+	at     int32
 	weight float32
 }
 
@@ -29,7 +29,7 @@ func (c *combinations) add(vector, at int, weight float32) {
 	if n := len(c.vectors); n > 0 && vector < c.vectors[n-1] {
 		c.sorted = false
 	}
-	c.vectors, c.added = append(c.vectors, vector), append(c.added, term{at, weight})
+	c.vectors, c.added = append(c.vectors, vector), append(c.added, term{int32(at), weight})
 	c.reach = max(c.reach, at)
 }
 

@@ -1,16 +1,20 @@
 #include "textflag.h"
 
-// OPERANDS reads those of all three: DI terms, CX how many, SI x, DX y.
-#define OPERANDS \
-	MOVQ terms+0(FP), DI \
-	MOVQ n+8(FP), CX     \
-	MOVQ x+16(FP), SI    \
-	MOVQ y+24(FP), DX   
+// masks<> has eight times all bits, then eight times none.
+DATA masks<>+0(SB)/8, $-1
+DATA masks<>+8(SB)/8, $-1
+DATA masks<>+16(SB)/8, $-1
+DATA masks<>+24(SB)/8, $-1
+DATA masks<>+32(SB)/8, $0
+DATA masks<>+40(SB)/8, $0
+DATA masks<>+48(SB)/8, $0
+DATA masks<>+56(SB)/8, $0
+GLOBL masks<>(SB), RODATA|NOPTR, $64
 
 // TERM reads one: Y8 its weight, BX where its vector begins.
 #define TERM \
-	MOVQ         (DI), AX    \
-	VBROADCASTSS 8(DI), Y8   \
+	MOVLQSX      (DI), AX    \
+	VBROADCASTSS 4(DI), Y8   \
 	LEAQ         (SI)(AX*4), BX
 
 // ADD adds the products of eight elements to a sum.
@@ -18,11 +22,22 @@
 	VMULPS offset(BX), Y8, product \
 	VADDPS product, sum, sum
 
-// func combine64(terms *term, n int, x, y *float32, last float32)
+// func combineAVX(terms *term, n int, x, y *float32, length int, last float32)
 //
-// y[i] = the sum of weight·x[at+i] over n terms, and of last, for 64 elements. The sums are in registers.
-TEXT ·combine64(SB), NOSPLIT, $0-36
-	OPERANDS
+// y[i] = the sum of weight·x[at+i] over n terms, and of last, for length elements. Sums are in registers, of 64 elements,
+// then of 32, of 8, and of the rest.
+TEXT ·combineAVX(SB), NOSPLIT, $0-44
+	MOVQ    terms+0(FP), R8
+	MOVQ    n+8(FP), R9
+	MOVQ    x+16(FP), SI
+	MOVQ    y+24(FP), DX
+	MOVQ    length+32(FP), R10
+
+blocks64:
+	CMPQ R10, $64
+	JL   less64
+	MOVQ R8, DI
+	MOVQ R9, CX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -32,9 +47,9 @@ TEXT ·combine64(SB), NOSPLIT, $0-36
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	TESTQ CX, CX
-	JZ    end
+	JZ    end64
 
-loop:
+loop64:
 	TERM
 	ADD(0, Y9, Y0)
 	ADD(32, Y10, Y1)
@@ -44,12 +59,12 @@ loop:
 	ADD(160, Y14, Y5)
 	ADD(192, Y15, Y6)
 	ADD(224, Y9, Y7)
-	ADDQ $16, DI
+	ADDQ $8, DI
 	DECQ CX
-	JNZ  loop
+	JNZ  loop64
 
-end:
-	VBROADCASTSS last+32(FP), Y8
+end64:
+	VBROADCASTSS last+40(FP), Y8
 	VADDPS  Y8, Y0, Y0
 	VMOVUPS Y0, (DX)
 	VADDPS  Y8, Y1, Y1
@@ -66,31 +81,37 @@ end:
 	VMOVUPS Y6, 192(DX)
 	VADDPS  Y8, Y7, Y7
 	VMOVUPS Y7, 224(DX)
-	VZEROUPPER
-	RET
+	ADDQ $256, SI
+	ADDQ $256, DX
+	SUBQ $64, R10
+	JMP  blocks64
 
-// func combine32(terms *term, n int, x, y *float32, last float32)
-TEXT ·combine32(SB), NOSPLIT, $0-36
-	OPERANDS
+less64:
+
+blocks32:
+	CMPQ R10, $32
+	JL   less32
+	MOVQ R8, DI
+	MOVQ R9, CX
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	TESTQ CX, CX
-	JZ    end
+	JZ    end32
 
-loop:
+loop32:
 	TERM
 	ADD(0, Y9, Y0)
 	ADD(32, Y10, Y1)
 	ADD(64, Y11, Y2)
 	ADD(96, Y12, Y3)
-	ADDQ $16, DI
+	ADDQ $8, DI
 	DECQ CX
-	JNZ  loop
+	JNZ  loop32
 
-end:
-	VBROADCASTSS last+32(FP), Y8
+end32:
+	VBROADCASTSS last+40(FP), Y8
 	VADDPS  Y8, Y0, Y0
 	VMOVUPS Y0, (DX)
 	VADDPS  Y8, Y1, Y1
@@ -99,26 +120,65 @@ end:
 	VMOVUPS Y2, 64(DX)
 	VADDPS  Y8, Y3, Y3
 	VMOVUPS Y3, 96(DX)
-	VZEROUPPER
-	RET
+	ADDQ $128, SI
+	ADDQ $128, DX
+	SUBQ $32, R10
+	JMP  blocks32
 
-// func combine8(terms *term, n int, x, y *float32, last float32)
-TEXT ·combine8(SB), NOSPLIT, $0-36
-	OPERANDS
+less32:
+
+blocks8:
+	CMPQ R10, $8
+	JL   less8
+	MOVQ R8, DI
+	MOVQ R9, CX
 	VXORPS Y0, Y0, Y0
 	TESTQ CX, CX
-	JZ    end
+	JZ    end8
 
-loop:
+loop8:
 	TERM
 	ADD(0, Y9, Y0)
-	ADDQ $16, DI
+	ADDQ $8, DI
 	DECQ CX
-	JNZ  loop
+	JNZ  loop8
 
-end:
-	VBROADCASTSS last+32(FP), Y8
+end8:
+	VBROADCASTSS last+40(FP), Y8
 	VADDPS  Y8, Y0, Y0
 	VMOVUPS Y0, (DX)
+	ADDQ $32, SI
+	ADDQ $32, DX
+	SUBQ $8, R10
+	JMP  blocks8
+
+less8:
+	TESTQ R10, R10
+	JZ    done
+	LEAQ  masks<>+32(SB), AX
+	SHLQ  $2, R10
+	SUBQ  R10, AX
+	VMOVUPS (AX), Y15 // Y15: as many as there are left
+	MOVQ  R9, CX
+	VXORPS Y0, Y0, Y0
+	TESTQ CX, CX
+	JZ    endRest
+
+loopRest:
+	MOVLQSX      (R8), AX
+	VBROADCASTSS 4(R8), Y8
+	VMASKMOVPS   (SI)(AX*4), Y15, Y9
+	VMULPS       Y9, Y8, Y9
+	VADDPS       Y9, Y0, Y0
+	ADDQ $8, R8
+	DECQ CX
+	JNZ  loopRest
+
+endRest:
+	VBROADCASTSS last+40(FP), Y8
+	VADDPS     Y8, Y0, Y0
+	VMASKMOVPS Y0, Y15, (DX)
+
+done:
 	VZEROUPPER
 	RET

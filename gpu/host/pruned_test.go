@@ -19,17 +19,19 @@ func TestCombine(t *testing.T) {
 		x := rapid.SliceOfN(value, length+reach, length+reach).Draw(t, "x")
 		var terms []term
 		for range rapid.IntRange(0, 5).Draw(t, "terms") {
-			terms = append(terms, term{rapid.IntRange(0, reach).Draw(t, "at"), value.Draw(t, "weight")})
+			terms = append(terms, term{int32(rapid.IntRange(0, reach).Draw(t, "at")), value.Draw(t, "weight")})
 		}
 		last := value.Draw(t, "last")
 		const guard = 7
 		y := make([]float32, length+1)
-		y[length] = guard
+		for i := range y {
+			y[i] = guard
+		}
 		combine(terms, x, y[:length], last)
 		for i, have := range y[:length] {
 			want := float32(0)
 			for _, c := range terms {
-				want += float32(c.weight * x[c.at+i])
+				want += float32(c.weight * x[int(c.at)+i])
 			}
 			want += last
 			if math.Float32bits(have) != math.Float32bits(want) && !(have != have && want != want) {

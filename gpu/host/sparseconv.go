@@ -15,7 +15,7 @@ type sparseConv struct {
 	read  []bool // of each input channel
 	used  []int  // input channels that are read
 	rows  int    // of outputs that are made together
-	gaps  int    // elements that they take
+	gaps  int    // elements that they take, of an output channel
 	cuts  []int  // where pieces of the output channels begin, and the end
 	laid  []float32
 }
@@ -41,9 +41,9 @@ func (c *sparseConv) end() {
 			c.used = append(c.used, i)
 		}
 	}
-	c.rows = max(1, strip/c.l.width)
+	c.rows = min(max(1, strip/c.l.width), c.l.g.OutH)
 	c.gaps = roundUp(c.rows * c.l.width)
-	c.cuts = c.terms.cut(c.cuts[:0], fewImages, c.l.g.OutH*c.l.g.OutW)
+	c.cut()
 }
 
 // newSparseConv leaves out what is zero.
@@ -76,19 +76,18 @@ func (d *back) convPruned(o *gpu.Conv) {
 // fewImages is up to how many images a pass does piece by piece: so many threads find work.
 const fewImages = 8
 
-// cut appends to cuts where runs of a result's vectors begin, and the end: at most n runs, of about equal work. The
-// vectors have some length.
-func (c *combinations) cut(cuts []int, n, length int) []int {
+// cut cuts the output channels into pieces of about equal work, for passes of few images.
+func (c *sparseConv) cut() {
 	const least = 1 << 18 // multiplications worth waking a thread, some 20 µs
-	vectors := len(c.starts) - 1
-	n = min(n, max(1, len(c.terms)*length/least))
-	cuts = append(cuts, 0)
-	for v := 1; v < vectors; v++ {
-		if c.starts[v]*n >= len(cuts)*len(c.terms) && len(cuts) < n && c.starts[v] > c.starts[cuts[len(cuts)-1]] {
-			cuts = append(cuts, v)
+	g, starts, terms := c.l.g, c.terms.starts, len(c.terms.terms)
+	n := min(fewImages, max(1, terms*g.OutH*g.OutW/least))
+	c.cuts = append(c.cuts[:0], 0)
+	for o := 1; o < g.O; o++ {
+		if starts[o]*n >= len(c.cuts)*terms && len(c.cuts) < n {
+			c.cuts = append(c.cuts, o)
 		}
 	}
-	return append(cuts, vectors)
+	c.cuts = append(c.cuts, g.O)
 }
 
 func (c *sparseConv) do(o *gpu.Conv) {
@@ -166,7 +165,9 @@ func (k *sparseConvKernel) run(lo, hi, worker int) {
 func (k *sparseConvKernel) outputs(x, gaps, y []float32, first, end int) {
 	l, t := &k.c.l, &k.c.terms
 	g := l.g
-	_ = x[:t.reach+l.length] // no kernel reads beyond it
+	if len(t.terms) > 0 {
+		_ = x[:t.reach+l.length] // no kernel reads beyond it
+	}
 	for row := 0; row < g.OutH; row += k.c.rows {
 		rows := min(k.c.rows, g.OutH-row)
 		length := (rows-1)*l.width + g.OutW
@@ -177,13 +178,16 @@ func (k *sparseConvKernel) outputs(x, gaps, y []float32, first, end int) {
 				bias = k.bias[o]
 			}
 			terms := t.terms[t.starts[o]:t.starts[o+1]]
-			if len(terms) == 0 || length == len(to) {
+			switch {
+			case len(terms) == 0:
+				combine(nil, nil, to, bias)
+			case length == len(to):
 				combine(terms, x[row*l.width:], to, bias)
-				continue
-			}
-			combine(terms, x[row*l.width:], gaps[:length], bias)
-			for r := range rows {
-				copyRow(to[r*g.OutW:][:g.OutW], gaps[r*l.width:])
+			default:
+				combine(terms, x[row*l.width:], gaps[:length], bias)
+				for r := range rows {
+					copyRow(to[r*g.OutW:][:g.OutW], gaps[r*l.width:])
+				}
 			}
 		}
 	}
