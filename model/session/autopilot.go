@@ -126,7 +126,7 @@ func (c *AutopilotChange) String() string {
 		return "autopilot " + c.New.String()
 	case c.New == nil:
 		return "autopilot off"
-	case c.Old.Held < 0 && c.New.Held >= 0:
+	case c.pauses():
 		return "autopilot paused"
 	case c.Old.Held >= 0 && c.New.Held < 0:
 		return "autopilot resumes, " + c.New.String()
@@ -148,6 +148,11 @@ func (c *AutopilotChange) String() string {
 		text += fmt.Sprintf(" and %d more", n)
 	}
 	return text
+}
+
+// pauses reports whether a descent pauses by it.
+func (c *AutopilotChange) pauses() bool {
+	return c.Old != nil && c.New != nil && c.Old.Held < 0 && c.New.Held >= 0
 }
 
 // AutopilotAction is what a command asks of the autopilot.

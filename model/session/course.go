@@ -22,6 +22,7 @@ type History struct {
 	Starts                                      []Change           // where it began and was resumed
 	Changes                                     []Change           // of settings, and surgeries asked for
 	Loss, Rate, Speed, Kept, Accuracy, TestLoss Series             // Kept is the fraction of all weights
+	Utilization, DeviceMemory, Temperature      Series             // of the device, as in a Snapshot
 	Layers                                      map[string]*Series // the fraction that each layer keeps
 	Last                                        Measure            // the newest of everything
 	LastIter                                    int
@@ -82,6 +83,12 @@ func (h *History) measure(iter int, m *Measure, start *Start) {
 			p.to.Add(iter, *p.from)
 			*p.last = p.from
 		}
+	}
+	if d := m.Device; d != nil {
+		h.Utilization.Add(iter, d.Use)
+		h.DeviceMemory.Add(iter, d.Memory)
+		h.Temperature.Add(iter, d.Temperature)
+		h.Last.Device = d
 	}
 	if m.State != "" {
 		h.Last.State = m.State

@@ -160,6 +160,7 @@ func (c *curves) load(past *Course, s *solver.Solver, iterChanges []Change) []Ch
 	for _, p := range []struct{ to, from *Series }{
 		{&c.loss, &h.Loss}, {&c.smoothed, &h.Loss}, {&c.rate, &h.Rate}, {&c.kept, &h.Kept}, {&c.speed, &h.Speed},
 		{&c.accuracy, &h.Accuracy}, {&c.testLoss, &h.TestLoss},
+		{&c.utilization, &h.Utilization}, {&c.memory, &h.DeviceMemory}, {&c.temperature, &h.Temperature},
 	} {
 		p.to.addUntil(p.from, s.Iter)
 	}
@@ -254,10 +255,10 @@ func (c *curves) ran(iter int, perSecond float64, h gpu.Health) {
 	if perSecond > 0 {
 		c.speed.Add(iter, perSecond)
 	}
-	if h.Known {
-		c.utilization.Add(iter, float64(h.Utilization)/100)
-		c.memory.Add(iter, float64(h.Memory))
-		c.temperature.Add(iter, float64(h.Temperature))
+	if d := deviceOf(h); d != nil {
+		c.utilization.Add(iter, d.Use)
+		c.memory.Add(iter, d.Memory)
+		c.temperature.Add(iter, d.Temperature)
 	}
 }
 

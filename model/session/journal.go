@@ -11,6 +11,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/files"
+	"dns-tui/gpu"
 )
 
 // Start is what a journal says of the run at its beginning.
@@ -47,13 +48,29 @@ type Measure struct {
 	Loss     *float64 `json:"loss,omitempty"` // smoothed over the iterations since the last measure
 	Rate     *float64 `json:"rate,omitempty"`
 	Speed    *float64 `json:"speed,omitempty"` // iterations a second
-	Kept     []int    `json:"kept,omitempty"`  // weights, of each layer of the start
+	Device   *Device  `json:"device,omitempty"`
+	Kept     []int    `json:"kept,omitempty"` // weights, of each layer of the start
 	Accuracy *float64 `json:"accuracy,omitempty"`
 	TestLoss *float64 `json:"test_loss,omitempty"`
 	State    string   `json:"state,omitempty"` // of a run that has ended
 	Saved    string   `json:"saved,omitempty"` // its last snapshot
 	// Snapshot tells of the one that was written at this iteration.
 	Snapshot *RestorePoint `json:"snapshot,omitempty"`
+}
+
+// Device is how a run's device does, where it tells.
+type Device struct {
+	Use         float64 `json:"use"`         // a fraction
+	Memory      float64 `json:"memory"`      // bytes in use on it, by all programs
+	Temperature float64 `json:"temperature"` // °C
+}
+
+// deviceOf is a device's health as curves and journals have it; nil where that is not known.
+func deviceOf(h gpu.Health) *Device {
+	if !h.Known {
+		return nil
+	}
+	return &Device{float64(h.Utilization) / 100, float64(h.Memory), float64(h.Temperature)}
 }
 
 // journal appends changes to a file, one JSON line each, at once. Lines that cannot be written wait in memory for the

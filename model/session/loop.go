@@ -122,7 +122,7 @@ func (t *Trainer) wait() error {
 	}
 	t.rec.measure(true, t.display.lossNow(), t.display.perSecond())
 	if t.opts.Histograms {
-		t.hist.refresh(true)
+		t.hist.refresh(true, true)
 	}
 	t.publish()
 	if t.prober.busy() {
@@ -237,7 +237,7 @@ func (t *Trainer) afterIteration(shown, saves bool) error {
 	}
 	if d.stale() {
 		if t.opts.Histograms {
-			t.hist.refresh(false)
+			t.hist.refresh(false, s.Operates())
 		}
 		t.publish()
 	}
@@ -349,15 +349,15 @@ func (t *Trainer) finish() bool {
 	}
 	t.control.State = Running
 	t.replayChanges()
+	if !t.opts.CaffeEnd && !t.display.showed(t.solver.Iter-1) { // before the snapshot and the test behind it
+		t.progress()
+	}
 	if err := t.finalSteps(); err != nil {
 		t.fail(err)
 		return false
 	}
 	if t.control.isStopping() {
 		return true
-	}
-	if !t.opts.CaffeEnd && !t.display.showed(t.solver.Iter-1) { // once
-		t.progress()
 	}
 	t.control.State = Finished
 	if what := t.replay.verdict(); what != "" {

@@ -13,11 +13,14 @@ type histograms struct {
 	index  map[string]int      // of a layer, by its name
 	layers []*solver.Histogram // in the order of solver.Layers; nil before the first
 	iter   int                 // of the last measurement
-	next   time.Time           // of the next; zero where something changed that they do not show yet
+	last   time.Time           // of it; zero where something changed that they do not show yet
+	cost   time.Duration       // of it
+	now    func() time.Time
 }
 
 func newHistograms(s *solver.Solver) histograms {
-	h := histograms{solver: s, index: map[string]int{}, layers: make([]*solver.Histogram, len(s.Layers()))}
+	h := histograms{solver: s, index: map[string]int{}, layers: make([]*solver.Histogram, len(s.Layers())),
+		now: time.Now}
 	for i, l := range s.Layers() {
 		h.index[l.Name] = i
 	}
@@ -38,27 +41,39 @@ func (h *histograms) measure() bool {
 	return true
 }
 
-// refresh measures the layers anew, at most once a second and for at most half a hundredth of the time; now does not
-// wait for its time.
-func (h *histograms) refresh(now bool) {
-	if !now && time.Now().Before(h.next) {
+// How many times as long as a measurement took passes before the next: half a hundredth of the time, or, before a surgery
+// that somebody may be looking at the prediction of, two hundredths.
+const (
+	restFactor     = 200
+	restBeforeNext = 50
+)
+
+// refresh measures the layers anew, at most once a second and for a small part of the time; now does not wait for its
+// time. Where the next iteration operates, it has less patience: what is predicted of a surgery is to be of the weights
+// that it meets, not of those that the surgery before met.
+func (h *histograms) refresh(now, operates bool) {
+	rest := max(time.Second, restFactor*h.cost)
+	if operates {
+		rest = restBeforeNext * h.cost
+	}
+	begin := h.now()
+	if !now && begin.Sub(h.last) < rest {
 		return
 	}
 	// While paused nothing moves but by surgery and pruning switched on, which make them stale.
-	if h.iter == h.solver.Iter && !h.next.IsZero() {
+	if h.iter == h.solver.Iter && !h.last.IsZero() {
 		return
 	}
-	begin := time.Now()
 	if !h.measure() {
 		return // the next iteration tells
 	}
 	h.solver.MeasureNorms()
-	cost := time.Since(begin)
-	h.next = time.Now().Add(max(time.Second, 200*cost))
+	h.last = h.now()
+	h.cost = h.last.Sub(begin)
 }
 
 // stale has the next refresh measure.
-func (h *histograms) stale() { h.next = time.Time{} }
+func (h *histograms) stale() { h.last = time.Time{} }
 
 // of measures a layer now; nil where it is none that can be pruned, or the device failed.
 func (h *histograms) of(name string) *solver.Histogram {

@@ -18,7 +18,8 @@ type pilot struct {
 	planner  planner
 	retreats retreats
 	atTarget *autopilot.Solution // what the weights of the last surgery would come to
-	note     string              // what it did last, or why it waits
+	note     string              // what it did last
+	why      string              // it paused the descent by itself
 }
 
 // pilotParts are what a pilot works with.
@@ -74,7 +75,7 @@ func (p *pilot) request(r AutopilotRequest, c *pendingCommand) (string, *Predict
 	if err := p.Settings.tellAutopilot(change, nil, c); err != nil {
 		return "", nil, err
 	}
-	p.note = ""
+	p.note, p.why = "", ""
 	return change.String(), nil, nil
 }
 
@@ -112,7 +113,7 @@ func (p *pilot) set(r AutopilotRequest, now *Autopilot, c *pendingCommand) (stri
 	if err := p.Settings.tellAutopilot(&AutopilotChange{Old: now, New: next}, edits, c); err != nil {
 		return "", nil, err
 	}
-	p.atTarget, p.note = found.Clone(), ""
+	p.atTarget, p.note, p.why = found.Clone(), "", ""
 	for _, w := range next.Descent.Warnings {
 		p.warn("autopilot: " + w)
 	}
@@ -257,19 +258,16 @@ func (p *pilot) aim(exact bool) error {
 // hold pauses the descent over a problem; one that is paused stays so.
 func (p *pilot) hold(problem string) error {
 	now := p.Descent.current()
-	p.note = problem
+	p.why = problem
 	if now.Held >= 0 {
 		return nil
 	}
 	next := *now
 	next.Held = p.Solver.Iter
-	return p.become(&next, nil)
-}
-
-// become has the autopilot go by another value, with edits of settings, on its own account.
-func (p *pilot) become(next *Autopilot, edits []config.Edit) error {
-	told := &AutopilotChange{Old: p.Descent.current(), New: next}
-	return p.Settings.tellAutopilot(told, edits, unanswered(autopilotName))
+	// What a person did last is what undo undoes; where that led to the pause, it ends with it.
+	c := unanswered(autopilotName)
+	c.Origin = byItself
+	return p.Settings.tellAutopilot(&AutopilotChange{Old: now, New: &next}, nil, c)
 }
 
 // harden ends the descent: the forward weights become the weights, and the masks stay.
@@ -339,7 +337,8 @@ func (p *pilot) slower(next *Autopilot) error {
 		}
 		edits = next.wanted(p.Solver.Hyper(), p.planner.driven(next), true)
 	}
-	return p.become(next, edits)
+	told := &AutopilotChange{Old: p.Descent.current(), New: next}
+	return p.Settings.tellAutopilot(told, edits, unanswered(autopilotName))
 }
 
 // did notes what a guard did.
@@ -373,6 +372,9 @@ func (p *pilot) show(sn *Snapshot) {
 		if a.Phase == autopilot.Annealing {
 			a.Progress = float64(iter-s.End) / float64(s.Anneal)
 		}
+	}
+	if now.Held >= 0 && p.why != "" {
+		a.Note = p.why
 	}
 	a.Now, a.Kept, a.Total = p.Descent.cost(now)
 	if p.atTarget != nil {

@@ -361,7 +361,7 @@ func (r *recorder) measure(now bool, loss, perSecond float64) {
 	if iter == r.measuredIter || !now && iter%every != 0 && time.Since(r.measuredAt) < recordEvery {
 		return
 	}
-	m := &Measure{}
+	m := &Measure{Device: deviceOf(r.solver.Device().Health())}
 	if r.n > 0 {
 		loss := r.loss / float64(r.n)
 		m.Loss = &loss

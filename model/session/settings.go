@@ -289,7 +289,7 @@ func (s *settings) undo(to chan reply, by string) (text string, waits bool, err 
 	}
 	text = s.resumeRamps(last.Ended)
 	if a := last.Autopilot; a != nil {
-		told := &AutopilotChange{Old: a.New, New: a.Old}
+		told := &AutopilotChange{Old: s.descent.current(), New: a.Old} // that has paused itself since, perhaps
 		s.record(told, by)
 		text = joined(told.String(), text)
 	}
@@ -541,8 +541,11 @@ func (s *settings) replayAutopilot(told *AutopilotChange, by string) error {
 	if err := s.descent.check(told.New); err != nil {
 		return err
 	}
-	again := &AutopilotChange{Old: s.descent.current(), New: told.New}
-	return s.tellAutopilot(again, editsOf(told.Edits), unanswered(by))
+	again, c := &AutopilotChange{Old: s.descent.current(), New: told.New}, unanswered(by)
+	if by == autopilotName && again.pauses() {
+		c.Origin = byItself
+	}
+	return s.tellAutopilot(again, editsOf(told.Edits), c)
 }
 
 // replayEdits makes a change of a replayed journal.

@@ -46,9 +46,10 @@ func (s step) back() []config.Edited {
 type origin uint8
 
 const (
-	asked  origin = iota // by a person or a plan
-	undone               // an undo: redo makes what it undid again
-	redone               // a redo
+	asked    origin = iota // by a person or a plan
+	undone                 // an undo: redo makes what it undid again
+	redone                 // a redo
+	byItself               // the autopilot, which no person asked for it: no step of undo
 )
 
 // pendingCommand is a command that sets something, until the last of its edits has taken effect: a threshold waits for
