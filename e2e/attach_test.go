@@ -130,6 +130,20 @@ func TestKilledProcesses(t *testing.T) {
 	if code := e.end(); code != 1 || !strings.Contains(e.sent(), "the connection to the run is lost at iteration") {
 		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
 	}
+	if !strings.Contains(e.sent(), "to begin anew:") || !strings.Contains(e.sent(), " solver.prototxt") {
+		t.Errorf("a run without a snapshot: %s", lastLines(e.sent()))
+	}
+	e = start(t, dir, 80, 24, "solver.prototxt")
+	e.wait("it/s")
+	e.keys("s")
+	e.wait("_iter_")
+	if err := exec.Command("pkill", "-9", "-f", binary+" host").Run(); err != nil {
+		t.Fatal(err)
+	}
+	if code := e.end(); code != 1 || !strings.Contains(e.sent(), "the run's process ended at iteration") ||
+		!strings.Contains(e.sent(), "go on with:") || !strings.Contains(e.sent(), "--resume") {
+		t.Errorf("exit status %d: %s", code, lastLines(e.sent()))
+	}
 	if out := dns(t, "runs"); !strings.Contains(out, "no active runs") {
 		t.Errorf("the dead run is still listed:\n%s", out)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,12 +146,23 @@ func printSummary(e *env, dir string, s *session.Snapshot) {
 		)
 	}
 	if s.Saved != "" {
-		escape.Fprintf(
-			e.stdout,
-			"go on with: %s\n",
-			commandLine(
-				append([]string{fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved)}, e.resumeFlags...)...,
-			),
-		)
+		e.printGoOn(fromHere(dir, s.Path), "--snapshot", fromHere(dir, s.Saved))
 	}
+}
+
+// printGoOn says what to type to go on with a run.
+func (e *env) printGoOn(words ...string) {
+	escape.Fprintf(e.stdout, "go on with: %s\n", commandLine(append(words, e.resumeFlags...)...))
+}
+
+// printResume says what to type to go on with a run that has ended without a word: from the newest snapshot that there
+// is, which may be newer than its terminal knows.
+func printResume(e *env, dir string, s *session.Snapshot) {
+	written := func(p session.RestorePoint) bool { return !p.Guard }
+	if s.Saved != "" || slices.ContainsFunc(s.RestorePoints, written) {
+		e.printGoOn(fromHere(dir, s.Path), "--resume")
+		return
+	}
+	escape.Fprintf(e.stdout, "it has left no snapshot; to begin anew: %s\n",
+		commandLine(append([]string{fromHere(dir, s.Path)}, e.resumeFlags...)...))
 }

@@ -208,10 +208,20 @@ func TestTrainProgressJSON(t *testing.T) {
 	}
 	stdout := mustRun(t, "train", "--solver", s("a.prototxt", ""), "--progress", "json")
 	var events []string
+	before, last := 0, 0
 	for line := range strings.Lines(stdout) {
 		var event, state string
+		var iter int
 		m := keysOf(t, line)
+		_ = json.Unmarshal(m["iter"], &iter)
+		if iter < before {
+			t.Errorf("iteration %d after %d: %s", iter, before, line)
+		}
+		before = iter
 		_ = json.Unmarshal(m["event"], &event)
+		if event == "progress" {
+			last = iter
+		}
 		if _ = json.Unmarshal(m["state"], &state); state != "" {
 			event += " " + state
 		}
@@ -221,6 +231,9 @@ func TestTrainProgressJSON(t *testing.T) {
 	if !strings.HasPrefix(got, "begin, pruning schedule, progress, ") || strings.Count(got, "progress") != 4 ||
 		!strings.HasSuffix(got, "end finished") || !strings.Contains(got, "snapshot, ") {
 		t.Errorf("events: %s", got)
+	}
+	if last != 5 || before != 6 {
+		t.Errorf("the last iteration that is told is %d, of a run that ends at %d", last, before)
 	}
 	status, stdout, stderr := run(t, "train", "--solver", s("b.prototxt", ""), "--progress", "json", "--weights",
 		write(t, dir, "bad.caffemodel", "no weights"))

@@ -47,6 +47,9 @@ type newSolver struct {
 	prefix  string
 	iters   int
 	gpu     bool
+
+	force    bool   // a file of the solver's name is replaced
+	replaces string // such a file, of which a person said so
 }
 
 // runNew asks five questions, and writes a solver that fine-tunes a net while it is pruned.
@@ -61,7 +64,7 @@ func runNew(_ context.Context, e *env, args []string) error {
 	var input inputFlag
 	fs.Var(&input, "input", "the images' shape, such as 3x227x227, where the data is not there to tell")
 	yes := fs.Bool("yes", false, "ask nothing: what no flag says is as the question would propose")
-	force := fs.Bool("force", false, "replace a file of the solver's name")
+	fs.BoolVar(&s.force, "force", false, "replace a file of the solver's name")
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -80,17 +83,35 @@ func runNew(_ context.Context, e *env, args []string) error {
 	if asks && !term.IsTerminal(int(e.stdin.Fd())) {
 		return usagef("new: standard input is not a terminal: --yes answers all questions as they propose")
 	}
-	s.net.describe(e)
 	in := bufio.NewReader(e.stdin)
+	out := ""
+	switch i := slices.IndexFunc(questions, func(q *question) bool { return q.flag == "out" }); {
+	case set["out"]:
+		out = questions[i].answer
+	case *yes:
+		out = s.usualOut()
+	}
+	if err := s.mayReplace(e, in, out, asks); err != nil {
+		return err
+	}
+	s.net.describe(e)
 	if err := s.ask(e, in, questions, set, *yes); err != nil {
 		return err
 	}
-	if caffe.Exists(s.out) && !*force {
-		if err := confirm(e, in, s.out, asks); err != nil {
-			return err
-		}
-	}
 	return s.write(e)
+}
+
+// mayReplace asks whether a file of the solver's name may be replaced, where that name is known before any question, and
+// there is such a file.
+func (s *newSolver) mayReplace(e *env, in *bufio.Reader, out string, asks bool) error {
+	if out == "" || s.force || !caffe.Exists(out) || sameFile(out, s.net.path) {
+		return nil
+	}
+	if err := confirm(e, in, out, asks); err != nil {
+		return err
+	}
+	s.replaces = out
+	return nil
 }
 
 // ask takes the answers of flags, and asks for the others, or takes what is proposed.
@@ -309,13 +330,27 @@ func (s *newSolver) takeRate(answer string) error {
 	return nil
 }
 
+// outEnding is that of the solvers that are written.
+const outEnding = ".prototxt"
+
+// usualOut is the name of a solver for the net.
+func (s *newSolver) usualOut() string {
+	return strings.TrimSuffix(filepath.Base(s.net.path), filepath.Ext(s.net.path)) + "_pruned" + outEnding
+}
+
+// proposeOut proposes a name that no file has.
 func (s *newSolver) proposeOut() (value, why string) {
-	base := strings.TrimSuffix(filepath.Base(s.net.path), filepath.Ext(s.net.path))
-	return base + "_pruned.prototxt", "in the working folder"
+	usual := s.usualOut()
+	value, why = usual, "in the working folder"
+	for n := 2; caffe.Exists(value) && !s.force; n++ {
+		value = fmt.Sprintf("%s_%d%s", strings.TrimSuffix(usual, outEnding), n, outEnding)
+		why = "in the working folder, which has " + usual + " already"
+	}
+	return value, why
 }
 
 func (s *newSolver) takeOut(answer string) error {
-	if filepath.Ext(answer) != ".prototxt" {
+	if filepath.Ext(answer) != outEnding {
 		return fmt.Errorf("%q; wanted a name that ends in .prototxt", answer)
 	}
 	if sameFile(answer, s.net.path) {
@@ -324,6 +359,10 @@ func (s *newSolver) takeOut(answer string) error {
 	if st, err := os.Stat(filepath.Dir(answer)); err != nil || !st.IsDir() {
 		return fmt.Errorf("%s: no such folder", filepath.Dir(answer))
 	}
+	if caffe.Exists(answer) && !s.force && s.replaces != answer {
+		s.replaces = answer
+		return fmt.Errorf("%s exists already; typed once more it is replaced", answer)
+	}
 	s.out = answer
 	return nil
 }
@@ -331,7 +370,7 @@ func (s *newSolver) takeOut(answer string) error {
 // write writes the solver, and looks that it reads.
 func (s *newSolver) write(e *env) error {
 	if s.prefix == "" {
-		s.prefix = strings.TrimSuffix(s.out, ".prototxt")
+		s.prefix = strings.TrimSuffix(s.out, outEnding)
 	}
 	if infos, err := cuda.Devices(); err == nil && len(infos) > 0 {
 		s.gpu = true

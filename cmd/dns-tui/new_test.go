@@ -50,9 +50,12 @@ func TestNewTrains(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, trained)
 		}
 	}
-	status, _, stderr := run(t, "new", "mini.prototxt", "--yes")
+	status, stdout, stderr := run(t, "new", "mini.prototxt", "--yes")
 	if status != 1 || !strings.Contains(stderr, "mini_pruned.prototxt exists already; --force replaces it") {
 		t.Errorf("over a file: status %d: %s", status, stderr)
+	}
+	if stdout != "" {
+		t.Errorf("a file of the name is noticed after %s", stdout)
 	}
 	mustRun(t, "new", "mini.prototxt", "--yes", "--force", "--target", "none", "--length", "2 epochs", "--lr", "0.02")
 	r, err := config.LoadSolver("mini_pruned.prototxt")
@@ -202,6 +205,22 @@ func TestNewAsks(t *testing.T) {
 	golden(t, "new_asks.txt", out.String())
 	if s.weights != "dense.caffemodel" || s.target != "30x" || s.iters != 60 || s.out != "mini_pruned.prototxt" {
 		t.Errorf("answers are taken as %+v", s)
+	}
+	// A file of the name is noticed as soon as that is known: another is proposed, and one that is typed is asked about.
+	write(t, ".", "mini_pruned.prototxt", "")
+	again, outQuestion := &newSolver{net: facts}, len(questions)-1
+	out.Reset()
+	in := bufio.NewReader(strings.NewReader("mini_pruned.prototxt\n\n"))
+	if err := again.ask(e, in, again.questions()[outQuestion:], nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if again.out != "mini_pruned_2.prototxt" || !strings.Contains(out.String(), "exists already; typed once more") {
+		t.Errorf("beside a file of the name: %s\n%s", again.out, out.String())
+	}
+	in = bufio.NewReader(strings.NewReader("mini_pruned.prototxt\nmini_pruned.prototxt\n"))
+	if err := again.ask(e, in, again.questions()[outQuestion:], nil, false); err != nil ||
+		again.out != "mini_pruned.prototxt" {
+		t.Errorf("typed twice: %s, %v", again.out, err)
 	}
 	err = s.ask(e, bufio.NewReader(strings.NewReader("\n")), questions, nil, false)
 	if err == nil || !strings.Contains(err.Error(), "nothing is written") {

@@ -54,9 +54,34 @@ func TestPrintedCommands(t *testing.T) {
 		config.Program = c.program
 		t.Chdir(c.from)
 		var out bytes.Buffer
-		printSummary(&env{stdout: &out}, c.dir, &session.Snapshot{Path: c.solver, Saved: c.saved})
+		s := &session.Snapshot{Path: c.solver, Saved: c.saved}
+		printSummary(&env{stdout: &out}, c.dir, s)
 		if want := "go on with: " + c.want + "\n"; !strings.HasSuffix(out.String(), want) {
 			t.Errorf("%s; wanted %s", out.String(), want)
+		}
+	}
+}
+
+// What a run that has ended without a word is told to go on with: its newest snapshot, where it has left one.
+func TestResumeAfterDeath(t *testing.T) {
+	old := config.Program
+	defer func() { config.Program = old }()
+	config.Program = "dns-tui"
+	point := func(guard bool) []session.RestorePoint { return []session.RestorePoint{{Path: "p", Guard: guard}} }
+	for _, c := range []struct {
+		s    session.Snapshot
+		want string
+	}{
+		{session.Snapshot{Saved: "x_iter_5.solverstate"}, "go on with: dns-tui s.prototxt --resume --input 1x28x28\n"},
+		{session.Snapshot{RestorePoints: point(false)}, "go on with: dns-tui s.prototxt --resume --input 1x28x28\n"},
+		{session.Snapshot{RestorePoints: point(true)},
+			"it has left no snapshot; to begin anew: dns-tui s.prototxt --input 1x28x28\n"},
+	} {
+		var out bytes.Buffer
+		c.s.Path = "s.prototxt"
+		printResume(&env{stdout: &out, resumeFlags: []string{"--input", "1x28x28"}}, "", &c.s)
+		if out.String() != c.want {
+			t.Errorf("%s; wanted %s", out.String(), c.want)
 		}
 	}
 }

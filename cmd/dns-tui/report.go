@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dns-tui/caffe"
+	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/model/remote"
 	"dns-tui/model/report"
@@ -68,9 +69,9 @@ func runReport(ctx context.Context, e *env, args []string) error {
 // journalOf finds a run's journal: by the file, by its solver, or by the name of an active run.
 func journalOf(ctx context.Context, what string) (string, error) {
 	if strings.HasSuffix(what, ".prototxt") {
-		run, err := loadSolver(what, solverCommands["report"]...)
+		run, err := config.LoadSolver(what)
 		if err != nil {
-			return "", err
+			return "", adviseReport(what, err)
 		}
 		return run.JournalPath(), nil
 	}

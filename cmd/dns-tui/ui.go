@@ -317,6 +317,9 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 		return stopErr
 	}
 	status := v.wait()
+	if s.State != session.Stopped {
+		v.sayGoOn(e, c.Pid(), c.Run(), s)
+	}
 	switch {
 	case s.State == session.Failed:
 		return problem(s.Problem)
@@ -329,6 +332,18 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 		return fmt.Errorf("the run's process ended at iteration %d (%v)%s", s.Iter, status, logTail(s.Prefix+".log"))
 	}
 	return fmt.Errorf("the connection to the run is lost at iteration %d: %v", s.Iter, c.Err())
+}
+
+// sayGoOn says how to go on with a run whose connection ended before it was stopped.
+func (v *viewer) sayGoOn(e *env, pid int, run string, s *session.Snapshot) {
+	switch alive := syscall.Kill(pid, 0) == nil; {
+	case v.process == nil && alive && s.State != session.Failed:
+		escape.Fprintf(e.stdout, "its process is there; come back with: %s\n", commandLine("attach", run))
+	case v.stopped != nil: // a search, which has a command of its own
+		escape.Fprintf(e.stdout, "the same command goes on with it\n")
+	default:
+		printResume(e, v.dir, s)
+	}
 }
 
 // wait waits for the process of a run whose connection has ended.

@@ -121,7 +121,6 @@ var solverCommands = map[string][]string{
 	"ui":     nil,
 	"train":  {"train", "--solver"},
 	"search": {"search", "--budget", "0.2%"},
-	"report": {"report"},
 }
 
 // loadSolver reads the solver that a command wants. Where the path leads to something else, the error says to what,
@@ -237,10 +236,11 @@ func isText(b []byte) bool {
 	return !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' })
 }
 
-// adviseReport adds to an error about what is no journal what it is, and which journals are beside it.
+// adviseReport adds to an error about what is neither journal nor solver what it is, which solvers train it, and which
+// journals are beside it.
 func adviseReport(path string, err error) error {
 	is := identify(path)
-	if is.kind == unknownFile || is.kind == journalFile {
+	if is.kind == unknownFile || is.kind == journalFile || is.kind == solverFile {
 		return err
 	}
 	dir := filepath.Dir(path)
@@ -248,11 +248,19 @@ func adviseReport(path string, err error) error {
 		dir = path
 	}
 	parts := []string{"is " + is.text + "; wanted a journal, a solver, or the name of an active run"}
+	for _, s := range lookAround(dir).solvers {
+		if is.kind == netFile && sameFile(s.run.TrainNetPath(), path) && caffe.Exists(s.run.JournalPath()) {
+			parts = append(parts, advice{"a solver that trained it", []string{"report", s.path()}}.String())
+		}
+	}
 	names, _ := namesIn(dir)
 	for _, name := range names {
 		if strings.HasSuffix(name, ".journal") && len(parts) <= mostAdvised {
 			parts = append(parts, advice{"a journal there", []string{"report", inFolder(dir, name)}}.String())
 		}
+	}
+	if len(parts) == 1 {
+		parts = append(parts, "no journal is beside it: a run writes one, named by its snapshot_prefix")
 	}
 	return &caffe.FileError{Path: path, Msg: strings.Join(parts, "; "), Err: err}
 }

@@ -80,6 +80,21 @@ func TestWhereASolverIsWanted(t *testing.T) {
 			}
 		}
 	}
+	_, _, ofNet := run(t, "report", "net.prototxt")
+	for _, want := range []string{
+		"net.prototxt: is a net of 11 layers; wanted a journal, a solver, or the name of an active run",
+		"a solver that trained it: dns-tui report s.prototxt", "a journal there: dns-tui report run.journal",
+	} {
+		if !strings.Contains(ofNet, want) {
+			t.Errorf("report of a net: no %q in %s", want, ofNet)
+		}
+	}
+	if _, _, lone := run(t, "report", filepath.Join("nets", "n.prototxt")); !strings.Contains(lone, "no journal is beside") {
+		t.Errorf("report of a net alone: %s", lone)
+	}
+	if _, _, typo := run(t, "report", "typo.prototxt"); !strings.Contains(typo, `unknown field "base_lrr"`) {
+		t.Errorf("report of a solver with a fault: %s", typo)
+	}
 	for _, file := range []string{"net.prototxt", "run_iter_10.caffemodel", "run_iter_10.solverstate", "."} {
 		status, _, stderr := run(t, "report", file)
 		if status != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "dns-tui report ") {
