@@ -66,6 +66,7 @@ type App struct {
 	blurred bool
 	slow    func() bool // whether the terminal lags; nil: not known
 	resizes int
+	frames  frames
 	clock   func() time.Time
 	news    time.Time // when the last snapshot came
 	told    time.Time // when the notice was made
@@ -175,6 +176,7 @@ type (
 		session session.Session
 		err     error
 	}
+	frameDue      struct{}
 	notRemembered struct{ err error }
 	tickMsg       struct{}
 	ackMsg        struct {
@@ -215,7 +217,7 @@ func (a *App) tick() tea.Cmd {
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	cmd := a.take(msg)
 	a.arrange()
-	return a, cmd
+	return a, tea.Batch(cmd, a.paceFrames(msg))
 }
 
 // take takes in a message.
@@ -447,7 +449,7 @@ func (a *App) answer(m ackMsg) tea.Cmd {
 	}
 	switch {
 	case m.cmd.Kind == session.Look:
-		return a.perform(a.screens[picturesID].Update(lookedAt{m.ack.Picture, m.err}))
+		return a.perform(a.screens[picturesID].Update(lookedAt{m.cmd.Layer, m.cmd.Area, m.ack.Picture, m.err}))
 	case stop && ended, errors.Is(m.err, session.ErrReplaced), errors.Is(m.err, session.ErrUndone):
 	case m.err != nil:
 		a.tell(notice{fmt.Sprintf("%s: %v", m.cmd, m.err), true})

@@ -235,7 +235,9 @@ func (s *autopilotScreen) handBack() intent {
 	if a.Done && a.RateFactor < 1 {
 		lines = append(lines, "The learning rate is the solver's again: the anneal ends.")
 	}
-	lines = append(lines, "u takes this back.")
+	if way := s.naming("%s takes this back.", &s.allKeys.Run.Undo); way != "" {
+		lines = append(lines, way)
+	}
 	return ask{&question{env: s.env, title: "Hand the thresholds back?", key: "D", yes: "hand them back",
 		lines: lines, do: steerAutopilot(session.AutopilotOff)}}
 }

@@ -473,13 +473,13 @@ func TestStarved(t *testing.T) {
 			)
 		}
 	}
-	if text := o.starved(); !strings.HasPrefix(text, "conv1 and 2 more would be starved") {
+	if text := o.starved(" (f)"); !strings.HasPrefix(text, "conv1 and 2 more would be starved") {
 		t.Errorf("the warning is %q", text)
 	}
 	for i, b := range []autopilot.Bound{autopilot.HeldPinned, autopilot.AtCeiling, autopilot.HeldFrozen} {
 		o.atTarget[i].Bound = b
 	}
-	if text := o.starved(); text != "" {
+	if text := o.starved(" (f)"); text != "" {
 		t.Errorf("the warning is %q", text)
 	}
 }

@@ -13,7 +13,7 @@ func (s *autopilotScreen) schedule(w, h int) []string {
 	t, o := &s.theme, &s.outlook
 	d := plotted{unit: percentUnit, span: 0.5, fraction: true, nothing: "no values yet"}
 	title, words := "Schedule", "the curve to come is drawn here once there is a target"
-	win := steady(extent([]curve{{series: s.snap.KeptFraction}}))
+	win := steady(extent(&s.snap.KeptFraction))
 	if o.descent != nil {
 		plan := s.plan()
 		end := plan.End + plan.Anneal

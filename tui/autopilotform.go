@@ -96,7 +96,7 @@ func (s *autopilotScreen) ofLayer(b *binding, do func(layer string) intent) inte
 		return refuse("no layer of this net can be pruned")
 	case !s.shows(layersPart):
 		s.onLayers = true
-		return notice{text: l.Name + " is selected: " + b.Help().Key + " once more does it"}
+		return notice{text: l.Name + " is selected: " + b.key() + " once more does it"}
 	}
 	return do(l.Name)
 }

@@ -55,7 +55,8 @@ func (s *autopilotScreen) arrangeState(room int, brief bool) {
 	}
 	switch {
 	case a == nil:
-		add(lipgloss.NewStyle(), "off: type a target, such as 20x, and the thresholds are found for you")
+		way := s.naming(": type (%s) a target, such as 20x, and the thresholds are found for you", &s.keys.Type)
+		add(lipgloss.NewStyle(), "off"+way)
 	case a.Held >= 0 && !a.Done:
 		add(t.warn, stateWords(s.snap))
 	default:
@@ -88,7 +89,7 @@ func (s *autopilotScreen) nowWords() string {
 // warnings are what a descent that is under way or asked about is warned of.
 func (s *autopilotScreen) warnings() []string {
 	var out []string
-	if text := s.outlook.starved(); text != "" {
+	if text := s.outlook.starved(aside(s.naming("%s", &s.keys.Floor))); text != "" {
 		out = append(out, text)
 	}
 	if a, d := s.snap.Autopilot, s.outlook.descent; d != nil && (s.outlook.asked || a != nil && !a.Done) {

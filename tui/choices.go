@@ -237,7 +237,8 @@ func (c *choices) preset(i int) intent {
 // tellNone says so for what was chosen.
 func (c *choices) tellNone() intent {
 	if c.takesFromAutopilot() {
-		return notice{text: "the autopilot finds this threshold: ⏎ takes it into your hands"}
+		way := c.naming(": %s takes it into your hands", &c.keys.Apply)
+		return notice{text: "the autopilot finds this threshold" + way}
 	}
 	for _, l := range c.targets() {
 		if why := c.noSurgery(l); why != "" {
@@ -319,7 +320,7 @@ func (c *choices) copyThreshold() intent {
 
 func (c *choices) pasteThreshold() intent {
 	if c.copied == nil {
-		return refuse("nothing is copied: y copies a layer's threshold")
+		return refuse("nothing is copied" + c.naming(": %s copies a layer's threshold", &c.keys.Copy))
 	}
 	for _, l := range c.targets() {
 		if l.Rule != c.copied.rule {

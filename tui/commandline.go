@@ -17,7 +17,9 @@ import (
 type commandLine struct {
 	*env
 	history *history
-	entries []commandEntry // those that have what is typed
+	known   []commandEntry    // all that can be typed
+	of      *session.Snapshot // what they tell of
+	entries []commandEntry    // those that have what is typed
 	list    list
 	cycling bool
 }
@@ -26,6 +28,7 @@ type commandLine struct {
 type commandEntry struct {
 	name, now, limits, meaning string
 	field                      config.Field // of a setting
+	searched                   string       // name and meaning, in small letters
 }
 
 func newCommandLine(e *env) *commandLine {
@@ -80,9 +83,15 @@ func (c *commandLine) entered(text string) (intent, error) {
 	return sendTyped{*cmd, text}, nil
 }
 
-// rewrite implements rewriting: up and down go through what was entered before, tab through the list.
+// rewrite implements rewriting: up and down go through what was entered before, tab through the list. Enter makes the
+// beginning of the only name in the list that name.
 func (c *commandLine) rewrite(key, text string) (string, bool) {
 	switch key {
+	case "enter":
+		if len(c.entries) != 1 || c.entries[0].name == text || !strings.HasPrefix(c.entries[0].name, text) {
+			return "", false
+		}
+		return c.pick("tab", text)
 	case "up", "ctrl+p":
 		return c.listed(c.history.before(text), true)
 	case "down", "ctrl+n":
@@ -126,17 +135,19 @@ func (c *commandLine) pick(key, text string) (string, bool) {
 func (c *commandLine) find(text string) {
 	text = strings.TrimPrefix(strings.TrimLeft(text, " "), "set ")
 	word, _, more := strings.Cut(strings.ReplaceAll(text, "=", " "), " ")
-	all := c.all()
-	named := c.named(word)
+	if c.of != c.snap {
+		c.known, c.of = c.all(), c.snap
+	}
+	named, small := c.named(word), strings.ToLower(word)
 	var begin, have []commandEntry
-	for _, e := range all {
+	for _, e := range c.known {
 		switch {
 		case slices.Contains(named, e.field) && e.field != (config.Field{}):
 			begin = append(begin, e)
 		case more && (len(named) > 0 || e.name != word):
 		case strings.HasPrefix(e.name, word):
 			begin = append(begin, e)
-		case strings.Contains(e.name+" "+strings.ToLower(e.meaning), strings.ToLower(word)):
+		case strings.Contains(e.searched, small):
 			have = append(have, e)
 		}
 	}
@@ -174,7 +185,7 @@ func (c *commandLine) all() []commandEntry {
 	var thresholds, others []commandEntry
 	for _, f := range h.Fields() {
 		now, _ := h.Text(f)
-		e := commandEntry{f.String(), now, h.Range(f), f.Meaning(), f}
+		e := commandEntry{name: f.String(), now: now, limits: h.Range(f), meaning: f.Meaning(), field: f}
 		if f.WaitsForSurgery() {
 			thresholds = append(thresholds, e)
 		} else {
@@ -192,14 +203,17 @@ func (c *commandLine) all() []commandEntry {
 			continue
 		}
 		out = append(out,
-			commandEntry{l.Name + "." + sparsityWord, percent(1 - fraction(l.Kept, l.Weights)), "0 to 100",
-				"the threshold that gives so many percent of zeros", config.Field{}},
-			commandEntry{l.Name + "." + keptWord, human.Count(l.Kept), "0 to " + human.Count(l.Weights),
-				"the threshold that keeps so many weights", config.Field{}})
+			commandEntry{name: l.Name + "." + sparsityWord, now: percent(1 - fraction(l.Kept, l.Weights)),
+				limits: "0 to 100", meaning: "the threshold that gives so many percent of zeros"},
+			commandEntry{name: l.Name + "." + keptWord, now: human.Count(l.Kept),
+				limits: "0 to " + human.Count(l.Weights), meaning: "the threshold that keeps so many weights"})
 	}
 	out = append(out, others...)
 	for _, w := range commandWords {
 		out = append(out, commandEntry{name: w.word, limits: w.form, meaning: w.meaning})
+	}
+	for i := range out {
+		out[i].searched = strings.ToLower(out[i].name + " " + out[i].meaning)
 	}
 	return out
 }
@@ -210,7 +224,8 @@ func (c *commandLine) rows() int { return max(1, min(c.height-8, 12)) }
 // Arrange implements boxed.
 func (c *commandLine) Arrange() { c.list.fit(len(c.entries), c.rows()) }
 
-// Box implements boxed.
+// Box implements boxed. It stays as high as it is at first, however few entries there are: it neither jumps nor seems
+// to go.
 func (c *commandLine) Box(w int) []string {
 	t := &c.theme
 	width := min(w, 110)
@@ -247,6 +262,7 @@ func (c *commandLine) Box(w int) []string {
 	if len(c.entries) == 0 {
 		lines = append(lines, t.plain(" nothing has this name; ⏎ says why"))
 	}
+	lines = padded(lines, 1+min(c.rows(), len(c.known)))
 	title := titled("Set or do", c.list.position(c.rows()))
 	return t.centred(t.plain(title+"  tab completes, ↑ what was entered before"), lines, width, w)
 }

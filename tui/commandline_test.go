@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
@@ -213,5 +214,43 @@ func TestCommandHistory(t *testing.T) {
 	press(b, letters(":lr 0.02", "enter")...)
 	if !b.notice.bad || !strings.Contains(b.notice.text, "disk full") {
 		t.Errorf("the UI says %q", b.notice.text)
+	}
+}
+
+// What is pasted into a terminal that does not say so comes as keys: however many, few frames are drawn, and the last
+// shows all of them.
+func TestPastedKeys(t *testing.T) {
+	a, _ := open(t, scene(), look{})
+	frame(a, 120, 40)
+	press(a, ":")
+	now := time.Now()
+	a.clock, a.frames.every = func() time.Time { return now }, time.Second/framesPerSecond
+	drawn, last := 0, ""
+	var due tea.Cmd
+	for i := range 3000 {
+		now = now.Add(100 * time.Microsecond)
+		_, cmd := a.Update(tea.KeyPressMsg{Code: 'x', Text: "x"})
+		if a.frames.shown != last {
+			drawn, last = drawn+1, a.frames.shown
+		}
+		if cmd != nil {
+			due = cmd
+		}
+		if i%200 == 199 { // a sixtieth of a second has passed
+			a.Update(frameDue{})
+		}
+	}
+	if drawn == 0 || drawn > 60 || due == nil {
+		t.Errorf("%d frames are drawn for 3,000 keys", drawn)
+	}
+	a.Update(frameDue{})
+	if line := a.line.input.Value(); len(line) != 200 || !strings.Contains(frame(a, 120, 40), line[:50]) {
+		t.Errorf("the line has %d letters", len(line))
+	}
+	// Keys that are typed are drawn each.
+	now = now.Add(time.Second)
+	press(a, "backspace")
+	if a.frames.shown != "" {
+		t.Error("a key that is typed waits")
 	}
 }

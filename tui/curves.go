@@ -114,17 +114,20 @@ var plotDefs = map[plotKind]plotDef{
 	},
 	configpb.Preferences_GPU: {
 		title: "GPU use", curve: "in use", unit: percentUnit, format: percent, missing: noHealth,
-		of: func(s *session.Snapshot) *session.Series { return &s.Utilization },
+		of:      func(s *session.Snapshot) *session.Series { return &s.Utilization },
+		ofOther: func(h *session.History) *session.Series { return &h.Utilization },
 	},
 	configpb.Preferences_MEMORY: {
 		title: "GPU memory", curve: "in use", unit: byteUnit, missing: noHealth,
-		of:     func(s *session.Snapshot) *session.Series { return &s.DeviceMemory },
-		format: func(v float64) string { return human.ShortBytes(int64(v)) },
+		of:      func(s *session.Snapshot) *session.Series { return &s.DeviceMemory },
+		ofOther: func(h *session.History) *session.Series { return &h.DeviceMemory },
+		format:  func(v float64) string { return human.ShortBytes(int64(v)) },
 	},
 	configpb.Preferences_TEMPERATURE: {
 		title: "GPU temperature", curve: "°C", missing: noHealth,
-		of:     func(s *session.Snapshot) *session.Series { return &s.Temperature },
-		format: func(v float64) string { return fmt.Sprintf("%.0f °C", v) },
+		of:      func(s *session.Snapshot) *session.Series { return &s.Temperature },
+		ofOther: func(h *session.History) *session.Series { return &h.Temperature },
+		format:  func(v float64) string { return fmt.Sprintf("%.0f °C", v) },
 	},
 	configpb.Preferences_LAYERS: {title: "Kept by layer", unit: percentUnit},
 	configpb.Preferences_SPEED: {

@@ -61,9 +61,7 @@ func (a *App) perform(i intent) tea.Cmd {
 
 // key dispatches a key: to what is over the screen, else by the table to the program or a screen.
 func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
-	if k.String() == "alt+esc" { // esc twice
-		k = tea.KeyPressMsg{Code: tea.KeyEscape}
-	}
+	k = escOnce(k)
 	name := k.String()
 	if a.held != "" {
 		a.held = ""
@@ -96,6 +94,14 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	return a.pass(k)
 }
 
+// escOnce is a key, or esc where that was pressed twice: terminals tell it as alt+esc.
+func escOnce(k tea.KeyPressMsg) tea.KeyPressMsg {
+	if k.String() == "alt+esc" {
+		return tea.KeyPressMsg{Code: tea.KeyEscape}
+	}
+	return k
+}
+
 // choices counts the thresholds that are chosen and not sent.
 func (a *App) choices() int { return len(a.screens[mainID].(*mainScreen).choices.draft) }
 
@@ -124,7 +130,7 @@ func (a *App) typed(msg tea.Msg) tea.Cmd {
 
 // act does an action, unless it steers and the viewer only reads.
 func (a *App) act(b *binding) tea.Cmd {
-	if b.steers && a.readOnly {
+	if !a.may(b) {
 		return a.perform(refuse("this session is read-only: attach without --read-only to steer"))
 	}
 	if i := steer(&a.keys.Run, a.env, b); i != nil {

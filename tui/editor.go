@@ -63,14 +63,14 @@ func (d *editor) editorInfo(l *session.LayerStats, w, rows int) []string {
 	}
 	head := strings.Join(parts, "  ")
 	if _, ok := d.choices.draft[l.Name]; ok {
-		word := "⏎ applies"
+		word := "%s applies"
 		switch {
 		case d.drives(l.Name):
-			word = "⏎ takes it from the autopilot"
+			word = "%s takes it from the autopilot"
 		case d.noSurgery(l) != "":
-			word = "⏎ sets it"
+			word = "%s sets it"
 		}
-		head += "  " + t.warn.Render(t.plain(word))
+		head += "  " + t.warn.Render(d.naming(word, &d.allKeys.Main.Apply))
 	} else if state, at := d.choices.state(l); state == sent || state == pending {
 		word := state.String()
 		if at >= 0 {
@@ -107,7 +107,7 @@ func (d *editor) deadOutputs(l *session.LayerStats) string {
 // surgeryInfo is what surgery did, newest first in words, the last ones as sparklines, and the sizes of gradient and
 // step.
 func (d *editor) surgeryInfo(l *session.LayerStats, w int) []string {
-	t := &d.theme
+	t, k := &d.theme, &d.allKeys.Main
 	h := d.snap.Hyper.Layer(l.Name)
 	second := "no surgery yet"
 	if l.LastIter >= 0 {
@@ -116,18 +116,19 @@ func (d *editor) surgeryInfo(l *session.LayerStats, w int) []string {
 	}
 	switch {
 	case !h.Prune:
-		second = "left out of surgery (p prunes it)"
+		second = "left out of surgery" + aside(d.naming("%s prunes it", &k.Prune))
 	case h.MaskFrozen:
-		second = "mask frozen (f lets it go)"
+		second = "mask frozen" + aside(d.naming("%s lets it go", &k.FreezeMask))
 	case d.drives(l.Name):
-		second = "driven by the autopilot: a threshold of yours, p or f ends that"
+		second = "driven by the autopilot" +
+			d.naming(": a threshold of yours, %s or %s ends that", &k.Prune, &k.FreezeMask)
 	default:
 		if why := d.noSurgery(l); why != "" {
 			second = "no surgery is due: " + t.text(why)
 		}
 	}
 	if h.WeightsFrozen {
-		second += ", weights frozen (w lets them train)"
+		second += ", weights frozen" + aside(d.naming("%s lets them train", &k.FreezeWeights))
 	}
 	lines := []string{t.dim.Render(second)}
 	if n := len(l.Operations); n > 1 {

@@ -77,14 +77,28 @@ func (e *env) pausing() bool {
 	return e.snap.State == session.Paused
 }
 
-// doing says what the newest command on its way asks for; "" of none, and of one that the run shows itself.
+// doing says what the newest command on its way asks for, and how many more there are: "pausing… +2"; "" of none. One
+// that the run shows itself does not count.
 func (e *env) doing() string {
+	newest, more := "", 0
 	for _, f := range slices.Backward(e.flights.list) {
-		if text := f.doing(e.snap); text != "" {
-			return text
+		switch text := f.doing(e.snap); {
+		case text == "":
+		case newest == "":
+			newest = text
+		default:
+			more++
 		}
 	}
-	return ""
+	if more == 0 {
+		return newest
+	}
+	return fmt.Sprintf("%s +%d", newest, more)
+}
+
+// saves reports whether a command that writes a snapshot is on its way.
+func (e *env) saves() bool {
+	return slices.ContainsFunc(e.flights.list, func(f flight) bool { return f.cmd.Kind == session.SnapshotNow })
 }
 
 func (f *flight) doing(s *session.Snapshot) string {

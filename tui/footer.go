@@ -2,7 +2,6 @@ package tui
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/charmbracelet/x/ansi"
 )
@@ -11,15 +10,23 @@ import (
 var footerHints = []struct {
 	in          screenID
 	label, text string
-	steers      bool
+	of          func(*keyMap) *binding // one of them: it is named where that can be done
 }{
-	{mainID, "↑↓", "layer", false}, {mainID, "←→", "threshold", true}, {mainID, "1-5", "presets", true},
-	{plotsID, "←→", "cursor", false}, {plotsID, "+-", "zoom", false},
-	{picturesID, "↑↓←→", "scroll", false}, {picturesID, "+-", "zoom", false},
-	{sensitivityID, "↑↓", "layer", false}, {sensitivityID, "←→", "point", false},
-	{autopilotID, "↑↓", "choose", false}, {frontierID, "↑↓", "branch", false},
-	{settingsID, "↑↓", "field", false}, {restoreID, "↑↓", "choose", false},
-	{journalID, "↑↓", "scroll", false}, {helpID, "↑↓", "scroll", false},
+	{mainID, "↑↓", "layer", func(k *keyMap) *binding { return &k.Main.Up }},
+	{mainID, "←→", "threshold", func(k *keyMap) *binding { return &k.Main.Lower }},
+	{mainID, "1-5", "presets", func(k *keyMap) *binding { return &k.Presets[0] }},
+	{plotsID, "←→", "cursor", func(k *keyMap) *binding { return &k.Plots.CursorLeft }},
+	{plotsID, "+-", "zoom", func(k *keyMap) *binding { return &k.Plots.ZoomIn }},
+	{picturesID, "↑↓←→", "scroll", func(k *keyMap) *binding { return &k.Pictures.Up }},
+	{picturesID, "+-", "zoom", func(k *keyMap) *binding { return &k.Pictures.Closer }},
+	{sensitivityID, "↑↓", "layer", func(k *keyMap) *binding { return &k.Sensitivity.Up }},
+	{sensitivityID, "←→", "point", func(k *keyMap) *binding { return &k.Sensitivity.Left }},
+	{autopilotID, "↑↓", "choose", func(k *keyMap) *binding { return &k.Autopilot.Up }},
+	{frontierID, "↑↓", "branch", func(k *keyMap) *binding { return &k.Frontier.Up }},
+	{settingsID, "↑↓", "field", func(k *keyMap) *binding { return &k.Settings.Up }},
+	{restoreID, "↑↓", "choose", func(k *keyMap) *binding { return &k.Restore.Up }},
+	{journalID, "↑↓", "scroll", func(k *keyMap) *binding { return &k.Text.Up }},
+	{helpID, "↑↓", "scroll", func(k *keyMap) *binding { return &k.Text.Up }},
 }
 
 // footer is the last line: the line that is typed, the answer to the last command, a problem, or the keys.
@@ -40,7 +47,8 @@ func (a *App) footer() string {
 	case a.snap.Problem != "":
 		return t.warn.Render(t.text(" " + a.snap.Problem))
 	case a.snap.WriteProblem != "" && idle:
-		return t.warn.Render(t.text(" " + a.snap.WriteProblem + "  (:snapshot_prefix DIR/NAME saves elsewhere)"))
+		way := aside(a.naming("%ssnapshot_prefix DIR/NAME saves elsewhere", &a.keys.App.Command))
+		return t.warn.Render(t.text(" " + a.snap.WriteProblem + way))
 	case a.readOnly && idle && w < 60:
 		return " read-only"
 	case a.dialog != nil:
@@ -54,20 +62,20 @@ func (a *App) footer() string {
 // reads sees no key that it cannot use.
 func (e *env) footerKeys(keys *keyMap, of screenID, w int) string {
 	t := &e.theme
-	bound := func(b *binding) string { return t.hint(strings.Fields(b.Help().Key)[0], b.short) }
+	bound := func(b *binding) string { return t.hint(b.key(), b.short) }
 	var ends, first, own, others []*binding
 	if of == mainID {
 		first = slices.DeleteFunc(
 			keys.mainFooter(),
-			func(b *binding) bool { return e.readOnly && b.steers || !b.Enabled() },
+			func(b *binding) bool { return !e.can(b) },
 		)
 	}
 	for _, b := range keys.table {
 		switch {
-		case !b.in.has(of) || b.short == "" || !b.Enabled():
+		case !b.in.has(of) || b.short == "" || !e.can(b):
 		case slices.Contains([]string{"help", "quit", "back"}, b.name):
 			ends = append(ends, b)
-		case e.readOnly && b.steers, slices.Contains(first, b):
+		case slices.Contains(first, b):
 		case b.in == only(of):
 			own = append(own, b)
 		default:
@@ -93,7 +101,7 @@ func (e *env) footerKeys(keys *keyMap, of screenID, w int) string {
 		add(bound(b))
 	}
 	for _, f := range footerHints {
-		if f.in == of && !(e.readOnly && f.steers) {
+		if f.in == of && e.can(f.of(keys)) {
 			add(t.hint(f.label, f.text))
 		}
 	}

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -12,7 +13,9 @@ import (
 func (a *App) View() tea.View {
 	v := tea.NewView(a.held)
 	if a.held == "" {
-		v.Content = a.frame()
+		if v.Content = a.frames.shown; v.Content == "" {
+			v.Content = a.frame()
+		}
 		if a.prefs.GetMouse() {
 			v.MouseMode = tea.MouseModeCellMotion
 		}
@@ -20,6 +23,34 @@ func (a *App) View() tea.View {
 	v.AltScreen, v.ReportFocus = true, true
 	v.WindowTitle = escape.Line(a.alerts.title(a.opts.Name))
 	return v
+}
+
+// frames bounds how many frames are drawn while keys come faster than anybody types, as those of a paste into a terminal
+// that does not say that it is one: Bubble Tea asks for a frame after each message.
+type frames struct {
+	every time.Duration // the least time between two; 0: a frame for each message
+	last  time.Time     // when the last key came
+	shown string        // the frame that stands until the next is due; "" where each message has one
+}
+
+// paceFrames has a frame stand where the last key came just before.
+func (a *App) paceFrames(msg tea.Msg) tea.Cmd {
+	f := &a.frames
+	switch msg.(type) {
+	case frameDue, tea.WindowSizeMsg:
+		f.shown = ""
+		return nil
+	case tea.KeyPressMsg:
+	default:
+		return nil
+	}
+	before := f.last
+	f.last = a.clock()
+	if f.shown != "" || f.last.Sub(before) >= f.every {
+		return nil
+	}
+	f.shown = a.frame()
+	return tea.Tick(f.every, func(time.Time) tea.Msg { return frameDue{} })
 }
 
 // frame is the whole screen, all lines of the terminal with all their cells.

@@ -115,8 +115,9 @@ func (f *frontier) take() intent {
 		lines = append(lines, "the search ends; its command goes on with it another time")
 	}
 	lines = append(lines,
-		"its masks are frozen and its anneal is done: `:autopilot off` trains it on at the solver's rate",
-		"what is now is saved first: B once more returns to it")
+		"its masks are frozen and its anneal is done"+
+			f.naming(": `%sautopilot off` trains it on at the solver's rate", &f.allKeys.App.Command),
+		"what is now is saved first"+f.naming(": %s once more returns to it", &f.allKeys.Run.LastGood))
 	return ask{&question{env: f.env, title: "Take this branch?", yes: "take it, and pause", lines: lines,
 		do: send{session.Command{Kind: session.TakeBranch, Path: b.Path}}}}
 }

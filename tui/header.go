@@ -88,7 +88,7 @@ func (e *env) stateNow() string {
 	s, t := e.snap, &e.theme
 	var words []string
 	doing := e.doing()
-	if s.Saving && doing != "saving…" {
+	if s.Saving && !e.saves() {
 		words = append(words, t.marked.Render("saving…"))
 	}
 	switch {

@@ -1,9 +1,11 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // screenTitles are the groups of the help.
@@ -50,19 +52,26 @@ func (s *help) Update(msg tea.Msg) intent {
 	return nil
 }
 
+// helpColumn is the least width of a column of the help, where there are several.
+const helpColumn = 58
+
 // Arrange implements screen.
 func (s *help) Arrange(w, h int) {
-	s.w, s.h, s.lines = w, h, s.text()
-	s.cols = max(1, (w-2)/58)
+	s.w, s.h = w, h
+	s.cols = max(1, (w-2)/helpColumn)
+	s.lines = s.text(s.columnWidth())
 	s.list.reach(len(s.lines) - s.rows()*s.cols)
 }
+
+// columnWidth is the width of a column, with the space behind it.
+func (s *help) columnWidth() int { return max(1, (s.w-2)/s.cols) }
 
 func (s *help) rows() int { return max(1, s.h-2) }
 
 // legend is what the signs of the main screen mean.
 func (s *help) legend() [][2]string {
 	g := &s.theme.glyph
-	return [][2]string{
+	signs := [][2]string{
 		{g.cursor + " " + g.on, "the selected layer, a marked one"},
 		{"→ next", "the sparsity after the next surgery; on a bar " + g.mark},
 		{"!3", "outputs without a weight, now or after the next surgery"},
@@ -71,22 +80,29 @@ func (s *help) legend() [][2]string {
 		{"sent", "on its way: the run answers between two iterations"},
 		{"pending", "waits for the layer's next surgery, at an iteration; *"},
 		{"applied", "the threshold's last change, and its iteration"},
+		{"ramping", "a plan moves the threshold, until that iteration"},
 		{"autopilot", "it finds the threshold; »1.224"},
 		{"stopped", "no surgery will come; since when"},
 		{"frozen, off", "the mask stays as it is; left out of surgery"},
 	}
+	if s.can(&s.keys.Main.Apply) {
+		return signs
+	}
+	ofChoices := []string{"preview", "sent"}
+	return slices.DeleteFunc(signs, func(e [2]string) bool { return slices.Contains(ofChoices, e[0]) })
 }
 
 // text is the legend and every key of the table, by screen, as far as they have the text that is searched. An action
-// is told once, at the first screen that has it; a viewer that only reads is told none that it cannot use.
-func (s *help) text() []string {
+// is told once, at the first screen that has it; a viewer that only reads is told none that it cannot use. What has no
+// room in a line of so many cells goes on below.
+func (s *help) text(width int) []string {
 	t := &s.theme
 	var lines []string
 	add := func(title string, entries [][2]string) {
 		var found []string
 		for _, e := range entries {
 			if strings.Contains(strings.ToLower(e[0]+" "+e[1]+" "+title), strings.ToLower(s.search)) {
-				found = append(found, " "+t.title.Render(t.fit(t.plain(e[0]), 11))+" "+t.plain(e[1]))
+				found = append(found, s.entry(t.plain(e[0]), t.plain(e[1]), width)...)
 			}
 		}
 		if len(found) > 0 {
@@ -98,7 +114,7 @@ func (s *help) text() []string {
 	for _, group := range screenTitles {
 		var entries [][2]string
 		for _, b := range s.keys.table {
-			if !b.in.has(group.of) || told[b] || !b.Enabled() || s.readOnly && b.steers {
+			if !b.in.has(group.of) || told[b] || !s.can(b) {
 				continue
 			}
 			told[b] = true
@@ -112,11 +128,33 @@ func (s *help) text() []string {
 	return lines
 }
 
+// helpKeys is the room of the keys.
+const helpKeys = 11
+
+// entry is keys and what they do, in as many lines as that takes.
+func (s *help) entry(keys, does string, width int) []string {
+	t := &s.theme
+	room := width - helpKeys - 3 // a space before and behind the keys, and behind the line
+	parts := []string{does}
+	if room >= 10 {
+		parts = strings.Split(ansi.Wrap(does, room, ""), "\n")
+	}
+	var lines []string
+	if ansi.StringWidth(keys) > helpKeys { // they have a line of their own
+		lines, keys = append(lines, " "+t.title.Render(keys)), ""
+	}
+	for _, p := range parts {
+		lines = append(lines, " "+t.title.Render(t.fit(keys, helpKeys))+" "+p)
+		keys = ""
+	}
+	return lines
+}
+
 // View implements screen.
 func (s *help) View() []string {
-	from, to := s.list.window(len(s.lines), len(s.lines))
+	from, to := s.list.window(len(s.lines), s.rows()*s.cols)
 	shown := s.lines[from:to]
-	rows, cw := s.rows(), max(1, (s.w-2)/s.cols)
+	rows, cw := s.rows(), s.columnWidth()
 	var lines []string
 	for r := range min(rows, len(shown)) {
 		var line strings.Builder
@@ -127,9 +165,12 @@ func (s *help) View() []string {
 		}
 		lines = append(lines, line.String())
 	}
-	title := "Signs and keys  / searches, ↑↓ scrolls, any other key goes back"
+	title := titled("Signs and keys", readTo(to, len(s.lines), len(s.lines) > rows*s.cols))
 	if s.search != "" {
-		title = "Signs and keys  /" + s.theme.text(s.search)
+		title += "  /" + s.theme.text(s.search)
+	} else {
+		k := &s.keys.Text
+		title += s.naming("  %s searches, %s%s scrolls, any other key goes back", &k.Search, &k.Up, &k.Down)
 	}
 	return s.theme.box(s.theme.plain(title), lines, s.w, s.h)
 }

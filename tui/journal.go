@@ -63,6 +63,7 @@ type journal struct {
 	list    list
 	follows bool
 	lines   []string // as they are shown
+	entry   []int    // of each of these, which entry it is of, from 1 on; 0: of none
 	entries int      // that the filter lets through
 	all     int
 	w, h    int
@@ -114,16 +115,22 @@ func scrollByWheel(l *list, msg tea.MouseMsg) {
 // Arrange implements screen.
 func (j *journal) Arrange(w, h int) {
 	all := journalLines(j.env, math.MaxInt)
-	j.lines, j.entries, j.all, j.w, j.h = j.lines[:0], 0, len(all), w, h
+	j.lines, j.entry, j.entries, j.all, j.w, j.h = j.lines[:0], j.entry[:0], 0, len(all), w, h
+	add := func(line string, entry int) {
+		j.lines = append(j.lines, folded(line, w-2)...)
+		for len(j.entry) < len(j.lines) {
+			j.entry = append(j.entry, entry)
+		}
+	}
 	search := strings.ToLower(j.search)
 	if n := j.snap.EventsDropped(); n > 0 && search == "" {
 		text := fmt.Sprintf(" %s earlier events are in the file alone", human.Count(n))
-		j.lines = append(j.lines, folded(j.theme.dim.Render(text), w-2)...)
+		add(j.theme.dim.Render(text), 0)
 	}
 	for _, l := range all {
 		if search == "" || strings.Contains(strings.ToLower(ansi.Strip(l)), search) {
-			j.lines = append(j.lines, folded(l, w-2)...)
 			j.entries++
+			add(l, j.entries)
 		}
 	}
 	j.list.reach(len(j.lines) - (h - 2))
@@ -134,14 +141,17 @@ func (j *journal) Arrange(w, h int) {
 
 // View implements screen.
 func (j *journal) View() []string {
-	title := fmt.Sprintf("Journal  %d lines", j.entries)
+	from, to := j.list.window(len(j.lines), j.h-2)
+	title := "Journal"
+	if to > 0 {
+		title = titled(title, readTo(j.entry[to-1], j.entries, j.list.last > 0))
+	}
 	if j.search != "" {
-		title = fmt.Sprintf("Journal  /%s  %d of %d lines", j.theme.text(j.search), j.entries, j.all)
+		title += fmt.Sprintf("  /%s  %s of %d", j.theme.text(j.search), count(j.entries, "line"), j.all)
 	}
 	if j.snap.Journal != "" {
 		title += "  " + j.theme.text(j.snap.Journal)
 	}
-	from, to := j.list.window(len(j.lines), len(j.lines))
 	return j.theme.box(title, j.lines[from:to], j.w, j.h)
 }
 

@@ -18,7 +18,7 @@ type binding struct {
 	name   string // in preferences and the palette
 	short  string // in the footer; "" keeps it out
 	in     screenSet
-	steers bool // it changes the run: not for viewers that only read
+	steers bool // it changes the run, or prepares a change: not for viewers that only read
 }
 
 // act is an action with its name, what it does, and its keys as Bubble Tea calls them.
@@ -29,7 +29,7 @@ func act(name, help string, keys ...string) binding {
 // footer is the action with a word for the footer.
 func (b binding) footer(short string) binding { b.short = short; return b }
 
-// steer is the action as one that changes the run.
+// steer is the action as one that changes the run, or prepares a change.
 func (b binding) steer() binding { b.steers = true; return b }
 
 // on is the action on other screens than those of its group.

@@ -128,8 +128,8 @@ func (m *mainScreen) previewWords() string {
 		return ""
 	}
 	text := count(n, "preview")
-	if n > 1 && !m.readOnly {
-		text += fmt.Sprintf(": %s applies all, %s drops all", k.ApplyAll.Help().Key, k.DropAll.Help().Key)
+	if way := m.naming(": %s applies all, %s drops all", &k.ApplyAll, &k.DropAll); n > 1 {
+		text += way
 	}
 	die, layers := 0, 0
 	for i := range m.snap.Layers {
@@ -151,9 +151,8 @@ func (m *mainScreen) layerRow(c *tableColumns, i int) string {
 	if m.choices.marks[l.Name] {
 		cursor = t.warn.Render(t.glyph.on)
 	}
-	if n := max(0, l.Dead) + m.choices.dying(l); n > 0 {
-		warning := fmt.Sprintf("!%d", n)
-		name = t.fit(name, max(0, c.name-len(warning)-1)) + t.warn.Render(warning)
+	if w := m.warning(l); w != "" {
+		name = t.fit(name, max(0, c.name-len(w))) + t.warn.Render(w)
 	}
 	if i == m.sel.index {
 		cursor, name = t.marked.Render(t.glyph.cursor)+cursor, t.marked.Render(t.fit(name, c.name))
@@ -170,6 +169,16 @@ func (m *mainScreen) layerRow(c *tableColumns, i int) string {
 	}
 	return c.row(t, cursor, name, human.Count(l.Weights), human.Count(l.Kept), bar, percent(1-kept),
 		m.nextCell(l, s, c), m.thresholdCell(l, s, c), m.stateCell(s))
+}
+
+// warning counts the outputs of a layer that have no weight, or would have none after the next surgery: it stands
+// behind the layer's name, with a space between; "" of none.
+func (m *mainScreen) warning(l *session.LayerStats) string {
+	n := max(0, l.Dead) + m.choices.dying(l)
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" !%d", n)
 }
 
 // allRow is the line of the whole net, with all that is chosen and pending.

@@ -84,12 +84,8 @@ func (l *line) suggest() {
 func (l *line) Update(msg tea.Msg) (i intent, open bool, cmd tea.Cmd) {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
 		name, text := k.String(), l.input.Value()
-		switch name {
-		case "esc":
+		if name == "esc" {
 			return l.purpose.canceled(), false, nil
-		case "enter":
-			i, err := l.purpose.entered(text)
-			return orRefuse(i, err), err != nil, nil
 		}
 		if r, ok := l.purpose.(rewriting); ok {
 			if other, ok := r.rewrite(name, text); ok {
@@ -98,6 +94,10 @@ func (l *line) Update(msg tea.Msg) (i intent, open bool, cmd tea.Cmd) {
 				l.suggest()
 				return notice{}, true, nil
 			}
+		}
+		if name == "enter" {
+			i, err := l.purpose.entered(text)
+			return orRefuse(i, err), err != nil, nil
 		}
 		if handled, err := l.purpose.key(name, text); handled {
 			l.input.Prompt = l.theme.text(l.purpose.prompt())

@@ -77,10 +77,15 @@ func titled(title, place string) string {
 	return title + "  " + place
 }
 
-// position says which of the entries is selected, where not all have room: "12 of 54".
-func (l *list) position(room int) string {
-	if l.count <= room || l.count == 0 {
+// readTo is the place in a text that scrolls: the last of its lines that is shown.
+func readTo(line, lines int, scrolls bool) string {
+	if !scrolls {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d", l.chosen+1, l.count)
+	return fmt.Sprintf("%d of %d", line, lines)
+}
+
+// position says which of the entries is selected, where not all have room: "12 of 54".
+func (l *list) position(room int) string {
+	return readTo(l.chosen+1, l.count, l.count > max(0, room))
 }

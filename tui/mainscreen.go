@@ -36,20 +36,20 @@ func defaultMainKeys() mainKeys {
 		Higher:     act("higher", "the handle a little up", "right", "l").steer(),
 		MuchLower:  act("much-lower", "the handle down, ten times as far", "shift+left", "H").steer(),
 		MuchHigher: act("much-higher", "the handle up, ten times as far", "shift+right", "L").steer(),
-		Handle:     act("handle", "the next handle: threshold, sparsity, weights kept", "tab"),
+		Handle:     act("handle", "the next handle: threshold, sparsity, weights kept", "tab").steer(),
 		Type:       act("type", "type the handle's value; the others follow", "e", "=").footer("type").steer(),
 		Apply:      act("apply", "apply what was chosen, at the layers' next surgery", "enter").footer("apply").steer(),
 		ApplyAll:   act("apply-all", "apply all that was chosen, in whatever layer", "E").steer(),
 		Drop:       act("drop", "drop what was chosen; then the filter, then the marks", "esc"),
-		DropAll:    act("drop-all", "drop all that was chosen", "D"),
-		Mark:       act("mark", "mark this layer", "m"),
-		MarkUp:     act("mark-up", "mark this layer and the one above", "shift+up", "K"),
-		MarkDown:   act("mark-down", "mark this layer and the one below", "shift+down"),
-		MarkRange:  act("mark-range", "mark from the layer that was marked last to here", "V"),
+		DropAll:    act("drop-all", "drop all that was chosen", "D").steer(),
+		Mark:       act("mark", "mark this layer", "m").steer(),
+		MarkUp:     act("mark-up", "mark this layer and the one above", "shift+up", "K").steer(),
+		MarkDown:   act("mark-down", "mark this layer and the one below", "shift+down").steer(),
+		MarkRange:  act("mark-range", "mark from the layer that was marked last to here", "V").steer(),
 		Scope: act("scope",
 			"what a change is for: this layer, those marked, all convolutions, all inner products, all", "M",
-		).footer("scope"),
-		Copy:          act("copy", "copy this layer's threshold", "y"),
+		).footer("scope").steer(),
+		Copy:          act("copy", "copy this layer's threshold", "y").steer(),
 		Paste:         act("paste", "choose the copied threshold here", "Y").steer(),
 		Filter:        act("filter", "show the layers whose name has a text", "/"),
 		Order:         act("order", "sort the layers: as in the net, by size, kept, change", "O"),
@@ -122,7 +122,7 @@ func (m *mainScreen) click(p pane, x, y int) {
 		if i := from + y - 2; y >= 2 && i < to { // below the frame and the head
 			m.sel.index = m.sel.visible[i]
 		}
-	case p.shows == editorPane && y == 1 && !m.readOnly:
+	case p.shows == editorPane && y == 1 && m.can(&m.keys.Lower):
 		m.editor.click(x-2, p.w-4) // inside the frame and the margin
 	}
 }

@@ -126,8 +126,8 @@ func (o *outlook) starves(i int) bool {
 	return false
 }
 
-// starved warns of such layers; "" of none.
-func (o *outlook) starved() string {
+// starved warns of such layers; "" of none. The key of a floor is named behind that word.
+func (o *outlook) starved(key string) string {
 	first, n := "", 0
 	for i := range o.layers {
 		if o.starves(i) {
@@ -137,8 +137,8 @@ func (o *outlook) starved() string {
 			n++
 		}
 	}
-	const way = " would be starved by the weights of now; " +
-		"where the descent leaves it so, a floor (f) or another scale helps"
+	way := " would be starved by the weights of now; where the descent leaves it so, a floor" + key +
+		" or another scale helps"
 	switch n {
 	case 0:
 		return ""

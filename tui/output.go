@@ -43,7 +43,7 @@ func (o *output) slow() bool {
 // ProgramOptions are how Bubble Tea should run the UI on a terminal.
 func (a *App) ProgramOptions(terminal *os.File) []tea.ProgramOption {
 	o := &output{File: terminal}
-	a.slow = o.slow
+	a.slow, a.frames.every = o.slow, time.Second/framesPerSecond
 	opts := []tea.ProgramOption{tea.WithOutput(o), tea.WithFPS(framesPerSecond)}
 	if a.opts.NoColor {
 		opts = append(opts, tea.WithColorProfile(colorprofile.ASCII))

@@ -57,7 +57,7 @@ func (p *palette) find(text string) {
 	words := strings.Fields(strings.ToLower(text))
 	for _, b := range p.keys.table {
 		all := strings.ToLower(b.name + " " + b.Help().Desc)
-		ok := b != &p.keys.App.Palette && !(p.readOnly && b.steers)
+		ok := b != &p.keys.App.Palette && p.may(b)
 		for _, w := range words {
 			ok = ok && strings.Contains(all, w)
 		}

@@ -34,7 +34,7 @@ type Picker struct {
 
 // pickerKeys are the picker's own: there is no run, and no preference for them.
 type pickerKeys struct {
-	Up, Down, PageUp, PageDown, First, Last, Pick, Quit binding
+	Up, Down, PageUp, PageDown, First, Last, Pick, Suspend, Quit binding
 }
 
 // NewPicker returns a picker under a title; note is said below the offers, or "".
@@ -49,6 +49,7 @@ func NewPicker(o Options, title, note string, offers []Offer) *Picker {
 			First:    act("pick-first", "the first", "home"),
 			Last:     act("pick-last", "the last", "end"),
 			Pick:     act("pick", "begin with it", "enter").footer("begin"),
+			Suspend:  act("pick-suspend", "suspend; `fg` comes back", "ctrl+z"),
 			Quit:     act("pick-none", "begin nothing", "q", "esc", "ctrl+c").footer("quit"),
 		},
 	}
@@ -71,8 +72,10 @@ func (p *Picker) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		p.width, p.height = m.Width, m.Height
 	case tea.BackgroundColorMsg, tea.ColorProfileMsg:
 		p.theme = p.opts.adapt(p.theme, msg)
+	case tea.ResumeMsg: // after a suspension
+		cmd = tea.ClearScreen
 	case tea.KeyPressMsg:
-		cmd = p.press(m)
+		cmd = p.press(escOnce(m))
 	}
 	p.arrange()
 	return p, cmd
@@ -98,6 +101,8 @@ func (p *Picker) press(m tea.KeyPressMsg) tea.Cmd {
 	case is(&k.Pick) && len(p.offers) > 0:
 		p.picked = true
 		return tea.Quit
+	case is(&k.Suspend):
+		return tea.Suspend
 	case is(&k.Quit):
 		return tea.Quit
 	}
@@ -192,7 +197,7 @@ func (p *Picker) footer() string {
 	t := &p.theme
 	s := ""
 	for _, b := range slices.Backward([]*binding{&p.keys.Pick, &p.keys.Quit}) {
-		s = t.hint(strings.Fields(b.Help().Key)[0], b.short) + s
+		s = t.hint(b.key(), b.short) + s
 	}
 	if more := t.hint("↑↓", "choose") + s; ansi.StringWidth(more) <= p.width {
 		s = more

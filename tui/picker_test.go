@@ -58,10 +58,17 @@ func TestPickerScreens(t *testing.T) {
 	}
 }
 
+// escTwice is esc, pressed twice, as a terminal tells it.
+const escTwice = rune(-1)
+
 func pick(p *Picker, keys ...rune) tea.Cmd {
 	var cmd tea.Cmd
 	for _, k := range keys {
-		_, cmd = p.Update(tea.KeyPressMsg{Code: k})
+		key := tea.KeyPressMsg{Code: k}
+		if k == escTwice {
+			key = tea.KeyPressMsg{Code: tea.KeyEscape, Mod: tea.ModAlt}
+		}
+		_, cmd = p.Update(key)
 	}
 	return cmd
 }
@@ -107,6 +114,7 @@ func TestPickerKeys(t *testing.T) {
 		{[]rune{tea.KeyEnd, tea.KeyHome, tea.KeyEnter}, 0, true},
 		{[]rune{tea.KeyDown, 'q'}, 1, false},
 		{[]rune{tea.KeyEscape}, 0, false},
+		{[]rune{tea.KeyDown, escTwice}, 1, false},
 	} {
 		p := pickerOn(manyOffers(54), look{}, 80, 24)
 		cmd := pick(p, c.keys...)
@@ -118,7 +126,18 @@ func TestPickerKeys(t *testing.T) {
 			t.Errorf("%q: %d, %t; wanted %d, %t", c.keys, got, picked, c.want, c.picked)
 		}
 	}
-	p := pickerOn(nil, look{}, 80, 24)
+	p := pickerOn(manyOffers(3), look{}, 80, 24)
+	_, cmd := p.Update(tea.KeyPressMsg{Code: 'z', Mod: tea.ModCtrl})
+	if cmd == nil {
+		t.Fatal("ctrl+z does nothing")
+	}
+	if _, ok := cmd().(tea.SuspendMsg); !ok {
+		t.Errorf("ctrl+z: %v", cmd())
+	}
+	if _, cmd = p.Update(tea.ResumeMsg{}); cmd == nil {
+		t.Error("after a suspension nothing is drawn anew")
+	}
+	p = pickerOn(nil, look{}, 80, 24)
 	if cmd := pick(p, tea.KeyEnter); cmd != nil {
 		t.Error("enter ends a picker of nothing")
 	}

@@ -19,7 +19,8 @@ type pictures struct {
 	row, col list // scrolled: of filters the first filter and the input channel, of the map a weight
 	waiting  bool
 	pic      *session.Picture
-	asked    string // what pic is of
+	asked    request // for what pic is, or for what comes in its place
+	has      request // what pic is of
 	problem  string
 	due      int // tick at which the weights are looked at again
 	w, h     int
@@ -44,8 +45,17 @@ func defaultPicturesKeys() picturesKeys {
 	}
 }
 
+// request is a picture that is asked for.
+type request struct {
+	layer   string
+	area    session.Area
+	filters bool // as pictures, and not as the map of the mask
+}
+
 // lookedAt is the session's answer to a look at the weights.
 type lookedAt struct {
+	layer   string
+	area    session.Area
 	picture *session.Picture
 	err     error
 }
@@ -64,12 +74,7 @@ func (p *pictures) Update(msg tea.Msg) intent {
 	case tickMsg:
 		return p.lookAgain()
 	case lookedAt:
-		p.waiting, p.problem = false, ""
-		if msg.err != nil {
-			p.problem = msg.err.Error()
-		} else {
-			p.pic = msg.picture
-		}
+		return p.take(msg)
 	case action:
 		return p.act(msg.binding)
 	}
@@ -102,15 +107,32 @@ func (p *pictures) act(b *binding) intent {
 	return p.look()
 }
 
+// take takes in an answer, unless it is one to what was asked before the screen was opened. Where another picture is
+// wanted by now, that is asked for.
+func (p *pictures) take(m lookedAt) intent {
+	if m.layer != p.asked.layer || m.area != p.asked.area {
+		return nil
+	}
+	p.waiting, p.problem = false, ""
+	if m.err != nil {
+		p.problem = m.err.Error()
+	} else {
+		p.pic, p.has = m.picture, p.asked
+	}
+	if l := p.sel.layer(); l != nil && p.wanted(l) != p.asked && m.err == nil {
+		return p.look()
+	}
+	return nil
+}
+
 // look asks for the weights that are shown.
 func (p *pictures) look() intent {
 	l := p.sel.layer()
 	if l == nil || p.waiting {
 		return nil
 	}
-	area, name := p.wanted(l)
-	p.waiting, p.asked, p.due = true, name, p.ticks+lookEvery
-	return send{session.Command{Kind: session.Look, Layer: l.Name, Area: area}}
+	p.waiting, p.asked, p.due = true, p.wanted(l), p.ticks+lookEvery
+	return send{session.Command{Kind: session.Look, Layer: l.Name, Area: p.asked.area}}
 }
 
 // lookAgain looks when the picture is old, or of something else than is shown.
@@ -119,8 +141,7 @@ func (p *pictures) lookAgain() intent {
 	if l == nil {
 		return nil
 	}
-	_, name := p.wanted(l)
-	if name != p.asked || p.ticks >= p.due && (p.pic == nil || p.pic.Iter != p.snap.Iter) {
+	if p.wanted(l) != p.asked || p.ticks >= p.due && (p.pic == nil || p.pic.Iter != p.snap.Iter) {
 		return p.look()
 	}
 	return nil
@@ -134,16 +155,19 @@ func channels(l *session.LayerStats) int {
 	return max(1, l.Weights/max(1, l.Outputs*l.Kernel[0]*l.Kernel[1]))
 }
 
-// wanted is the part of the weights that the screen has room for, and what it is called.
-func (p *pictures) wanted(l *session.LayerStats) (session.Area, string) {
+// showsFilters reports whether a layer is to be shown by its filters.
+func (p *pictures) showsFilters(l *session.LayerStats) bool { return p.filters && hasFilters(l) }
+
+// wanted is the part of the weights that the screen has room for.
+func (p *pictures) wanted(l *session.LayerStats) request {
 	w, h := p.room()
 	row, col := p.row.top, p.col.top
-	if p.filters && hasFilters(l) {
+	if p.showsFilters(l) {
 		size := l.Kernel[0] * l.Kernel[1]
 		across, down := filterGrid(l, w, h)
 		n := max(1, min(across*down, l.Outputs-row))
 		area := session.Area{Row: row, Col: col * size, Rows: n, Cols: size, Height: n, Width: size}
-		return area, fmt.Sprint(l.Name, row, col, n)
+		return request{l.Name, area, true}
 	}
 	rows := l.Outputs
 	cols := l.Weights / max(1, rows)
@@ -159,7 +183,7 @@ func (p *pictures) wanted(l *session.LayerStats) (session.Area, string) {
 	}
 	area.Rows, area.Cols = min(area.Rows, rows-area.Row), min(area.Cols, cols-area.Col)
 	area.Height, area.Width = max(1, min(h*high, area.Rows)), max(1, min(w*wide, area.Cols))
-	return area, fmt.Sprint(l.Name, "map", area)
+	return request{l.Name, area, false}
 }
 
 // cellPixels is how many cells of a picture one of the terminal shows, down and across.
@@ -188,7 +212,7 @@ func (p *pictures) scroll(down, right int) {
 	if l == nil {
 		return
 	}
-	if p.filters && hasFilters(l) {
+	if p.showsFilters(l) {
 		w, h := p.room()
 		across, _ := filterGrid(l, w, h)
 		p.row.reach((l.Outputs - 1) / across * across)
@@ -196,7 +220,7 @@ func (p *pictures) scroll(down, right int) {
 		p.col.reach(channels(l) - 1)
 		p.col.scroll(right)
 	} else if p.pic != nil {
-		area, _ := p.wanted(l)
+		area := p.wanted(l).area
 		p.row.reach(p.pic.Rows - area.Rows)
 		p.row.scroll(down * max(1, area.Rows/4))
 		p.col.reach(p.pic.Cols - area.Cols)
@@ -207,20 +231,20 @@ func (p *pictures) scroll(down, right int) {
 // magnify shows half as much of the map, or twice as much, around its middle.
 func (p *pictures) magnify(by int) intent {
 	l := p.sel.layer()
-	if l == nil || p.filters && hasFilters(l) || p.pic == nil {
+	if l == nil || p.showsFilters(l) || p.pic == nil {
 		return nil
 	}
 	deepest := 0
 	for max(p.pic.Rows, p.pic.Cols)>>deepest > 4 {
 		deepest++
 	}
-	before, _ := p.wanted(l)
+	before := p.wanted(l).area
 	p.zoom = clamp(p.zoom+by, deepest)
 	if p.zoom == 0 {
 		p.row, p.col = list{}, list{}
 		return p.look()
 	}
-	after, _ := p.wanted(l)
+	after := p.wanted(l).area
 	p.row.reach(p.pic.Rows - 1)
 	p.row.scroll((before.Rows - after.Rows) / 2)
 	p.col.reach(p.pic.Cols - 1)
@@ -238,7 +262,7 @@ func (p *pictures) View() []string {
 		return t.box("", []string{"no layer of this net can be pruned"}, p.w, p.h)
 	}
 	what := "map of the mask"
-	if p.filters && hasFilters(l) {
+	if p.showsFilters(l) {
 		what = "filters"
 	}
 	title := t.text(l.Name + "  " + what)
@@ -246,13 +270,13 @@ func (p *pictures) View() []string {
 	switch {
 	case p.problem != "":
 		return t.box(title, []string{t.warn.Render(" " + t.text(p.problem))}, p.w, p.h)
-	case pic == nil || pic.Layer != l.Name:
+	case pic == nil || p.has.layer != l.Name || p.has.filters != p.showsFilters(l):
 		return t.box(title, []string{" looking at the weights"}, p.w, p.h)
 	}
 	var lines []string
 	a := pic.Area
 	var legend string
-	if hasFilters(l) && a.Cols == l.Kernel[0]*l.Kernel[1] && a.Width == a.Cols {
+	if p.has.filters {
 		lines = t.drawFilters(l, pic, p.w-4)
 		title += fmt.Sprintf(" %d to %d of %d, input channel %d of %d, iteration %s",
 			a.Row+1, a.Row+a.Rows, l.Outputs, a.Col/max(1, a.Cols)+1, channels(l), human.Count(pic.Iter))

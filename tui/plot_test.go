@@ -89,3 +89,31 @@ func TestNoLossYet(t *testing.T) {
 		t.Errorf("the loss reads %q", p.note)
 	}
 }
+
+// Plots that stand together have one axis of iterations, that of all that there is of the run.
+func TestOneRangeOfIterations(t *testing.T) {
+	s := scene()
+	s.Accuracy = session.Series{Iters: []int{0, 6000}, Values: []float64{0.9, 0.95}}
+	s.Speed = session.Series{Iters: []int{9000, 13000}, Values: []float64{10, 11}}
+	a, _ := open(t, s, look{})
+	frame(a, 120, 40)
+	ruler := func(k configpb.Preferences_Plot) string {
+		box := mainOf(a).plotter.box(k, 80, 20, "")
+		return ansi.Strip(box[len(box)-2])
+	}
+	p := plotsOf(a)
+	want, win := ruler(configpb.Preferences_LOSS), p.window()
+	if !strings.Contains(want, "10,000") {
+		t.Fatalf("the axis is %s", want)
+	}
+	for i, k := range plotKinds {
+		p.index = i
+		some := k == configpb.Preferences_ACCURACY || k == configpb.Preferences_SPEED
+		if got := ruler(k); some && got != want {
+			t.Errorf("%v has the axis\n%s, the loss\n%s", k, got, want)
+		}
+		if p.window() != win {
+			t.Errorf("%v is shown from %d to %d, the first from %d to %d", k, p.window().from, p.window().to, win.from, win.to)
+		}
+	}
+}

@@ -132,7 +132,7 @@ func (p *plots) View() []string {
 
 // window is what is shown of the run.
 func (p *plots) window() window {
-	from, to := p.extent()
+	from, to := p.plotter.extent()
 	win := steady(from, to)
 	if p.to > 0 {
 		win = window{from: p.from, to: p.to}
@@ -141,22 +141,14 @@ func (p *plots) window() window {
 	return win
 }
 
-// extent is the range of iterations of the plot's curves.
-func (p *plots) extent() (from, to int) {
-	var all []curve
-	for _, k := range p.kinds() {
-		all = append(all, p.plotter.gather(k).curves...)
-	}
-	return extent(all)
-}
-
 // reading says the values at the cursor and the change nearest to it; without a cursor, which line is which.
 func (p *plots) reading(d plotted, win window) []string {
 	t := &p.theme
 	if p.cursor < 0 {
 		return []string{
 			" " + p.legend(&d, p.w-4),
-			t.dim.Render(t.plain(" ←→ reads values; ▲ marks changes; ") + t.glyph.handle + " was measured"),
+			t.dim.Render(p.naming(" %s%s reads values;", &p.keys.CursorLeft, &p.keys.CursorRight) +
+				t.plain(" ▲ marks changes; ") + t.glyph.handle + " was measured"),
 		}
 	}
 	var text strings.Builder
@@ -171,8 +163,11 @@ func (p *plots) reading(d plotted, win window) []string {
 // reading is the value of a curve at an iteration, where columns are so many iterations apart.
 func (c *curve) reading(iter, step int, reads func(float64) string) string {
 	iters := c.series.Iters
-	if i := nearest(iters, iter); i >= 0 && (iter-iters[i] > step || iters[i]-iter > step) {
-		// The line between two tests was not measured.
+	apart := step
+	if len(c.dots.Iters) > 0 { // the line between two tests was not measured
+		apart = 0
+	}
+	if i := nearest(iters, iter); i >= 0 && (iter-iters[i] > apart || iters[i]-iter > apart) {
 		return fmt.Sprintf("  %s %s at %s", c.name, reads(c.series.Values[i]), human.Count(iters[i]))
 	}
 	v := window{from: iter - step, to: iter + step, cols: 3}.sample(c)[1]
@@ -261,7 +256,7 @@ func (p *plots) turn(by int) {
 func (p *plots) moveCursor(by int) {
 	w := p.window()
 	if p.cursor < 0 {
-		_, last := p.extent()
+		_, last := p.plotter.extent()
 		p.cursor = min(w.to, last)
 		return
 	}
@@ -271,7 +266,7 @@ func (p *plots) moveCursor(by int) {
 // pan shows what is earlier, or later, by a quarter.
 func (p *plots) pan(by int) {
 	w := p.window()
-	from, to := p.extent()
+	from, to := p.plotter.extent()
 	d := by * max(1, (w.to-w.from)/4)
 	d = max(from-w.from, min(d, to-w.to))
 	p.from, p.to = w.from+d, w.to+d
@@ -280,7 +275,7 @@ func (p *plots) pan(by int) {
 // zoom halves what is shown, or doubles it; what is under the cursor stays where it is.
 func (p *plots) zoom(by int) {
 	w := p.window()
-	from, to := p.extent()
+	from, to := p.plotter.extent()
 	mid := (w.from + w.to) / 2
 	if p.cursor >= w.from && p.cursor <= w.to {
 		mid = p.cursor

@@ -28,7 +28,7 @@ type area struct {
 func (p plotter) box(k plotKind, w, h int, note string) []string {
 	d := p.gather(k)
 	title := titleOf(d.title, d.note, note, d.detail)
-	from, to := extent(d.curves)
+	from, to := p.extent()
 	log := p.logScale && k == configpb.Preferences_LOSS
 	return p.theme.box(title, p.draw(d, steady(from, to), area{w - 2, h - 2, log, true, -1}), w, h)
 }

@@ -60,7 +60,7 @@ func TestMarksOfChanges(t *testing.T) {
 		marks, ticks := []rune(got[len(got)-4]), []rune(got[len(got)-3])
 		mark := a.theme.plain("▲")
 		for _, tick := range []int{0, 5000} {
-			win := steady(extent(mainOf(a).plotter.gather(configpb.Preferences_LOSS).curves))
+			win := steady(mainOf(a).plotter.extent())
 			win.cols, win.per = 78-axisRoom, a.theme.perCell()
 			col := 1 + axisRoom + win.column(tick)
 			if string(marks[col]) != mark || string(ticks[col]) != a.theme.glyph.tick {

@@ -61,7 +61,7 @@ func (r *restorePoints) goBack() intent {
 	points := r.points()
 	i := r.list.chosen - len(r.snap.Plans)
 	if i < 0 || i >= len(points) {
-		return refuse("choose a restore point to go back to; D cancels a plan")
+		return refuse("choose a restore point to go back to" + r.naming("; %s cancels a plan", &r.keys.Cancel))
 	}
 	return askBack(r.env, points[i].Path, "")
 }
@@ -114,7 +114,8 @@ func (r *restorePoints) View() []string {
 		lines = append(lines, entry(i, text))
 	}
 	if len(plans) == 0 {
-		lines = append(lines, t.dim.Render("  none; `:lr 0.001 at 20000` makes one"))
+		way := r.naming("; `%slr 0.001 at 20000` makes one", &r.allKeys.App.Command)
+		lines = append(lines, t.dim.Render("  none"+way))
 	}
 	lines = append(lines, "", t.dim.Render(" Restore points"))
 	if len(points) == 0 {

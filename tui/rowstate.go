@@ -15,6 +15,7 @@ const (
 	sent               // on its way: not answered yet
 	pending            // taken, and waiting for the layer's next surgery
 	applied            // the last change, which took effect
+	ramping            // moved by a plan, step by step
 	driven             // found by the autopilot
 	stopped            // no surgery will come
 	frozen             // the mask is kept as it is
@@ -22,19 +23,19 @@ const (
 )
 
 func (r rowState) String() string {
-	return [...]string{"", "preview", "sent", "pending", "applied", "autopilot", "stopped", "frozen", "off"}[r]
+	return [...]string{"", "preview", "sent", "pending", "applied", "ramping", "autopilot", "stopped", "frozen", "off"}[r]
 }
 
 // mark stands before a prediction where there is no room for the word.
 func (r rowState) mark() string {
-	return [...]string{"", "?", "*", "*", "", "", "", "", ""}[r]
+	return [...]string{"", "?", "*", "*", "", "", "", "", "", ""}[r]
 }
 
 // isChosen reports a threshold that is to come in place of the one of now.
 func (r rowState) isChosen() bool { return r == preview || r == sent || r == pending }
 
 // state says where a layer's threshold stands, and the iteration that belongs to it: of the surgery that a pending one
-// waits for, of the change that was applied, of the stop; negative: none, or not known.
+// waits for, of the change that was applied, of the end of a ramp, of the stop; negative: none, or not known.
 func (c *choices) state(l *session.LayerStats) (rowState, int) {
 	h, field := c.snap.Hyper.Layer(l.Name), c.thresholdField(l)
 	_, drafted := c.draft[l.Name]
@@ -57,6 +58,9 @@ func (c *choices) state(l *session.LayerStats) (rowState, int) {
 		return stopped, -1
 	case c.snap.Iter >= c.snap.Hyper.StopOf(h):
 		return stopped, c.snap.Hyper.StopOf(h)
+	}
+	if p := c.ramp(field); p != nil {
+		return ramping, p.At + p.Over
 	}
 	if at := c.lastChange(field); at >= 0 {
 		return applied, at
@@ -91,6 +95,16 @@ func (e *env) lastChange(f config.Field) int {
 	return -1
 }
 
+// ramp is the plan that moves a field at the moment; nil of none.
+func (e *env) ramp(f config.Field) *session.Plan {
+	for i := range e.snap.Plans {
+		if p := &e.snap.Plans[i]; p.Begun && p.Field == f {
+			return p
+		}
+	}
+	return nil
+}
+
 // standing is where a layer stands, worked out once a row.
 type standing struct {
 	state rowState
@@ -121,7 +135,7 @@ func (m *mainScreen) stateCell(s standing) string {
 		return t.warn.Render(s.String())
 	case applied:
 		return t.good.Render(s.String())
-	case driven:
+	case driven, ramping:
 		return t.accent.Render(s.String())
 	}
 	return t.dim.Render(s.String())

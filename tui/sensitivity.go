@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -114,7 +115,7 @@ func (s *sensitivity) movePoint(by int) {
 func (s *sensitivity) choosePoint() intent {
 	c := s.curveOf()
 	if c == nil || len(c.Points) == 0 {
-		return refuse("this layer has not been measured: r measures")
+		return refuse("this layer has not been measured" + s.naming(": %s measures", &s.keys.Measure))
 	}
 	p := c.Points[clamp(s.point, len(c.Points)-1)] // the one that is marked
 	return intents{choose{c.Name, p.Threshold}, show{mainID}}
@@ -143,12 +144,7 @@ func holdsTo(base session.SensitivityPoint, points []session.SensitivityPoint) (
 func (s *sensitivity) View() []string {
 	t, m := &s.theme, s.snap.Sensitivity
 	if m == nil {
-		return t.box("Sensitivity", []string{
-			"",
-			" r measures how accuracy falls as each layer alone is pruned further,",
-			" on about a thousand images of the test net, beside the training.",
-			" Weights and masks stay as they are; it takes at most a fifth of the time.",
-		}, s.w, s.h)
+		return t.box("Sensitivity", s.unmeasured(), s.w, s.h)
 	}
 	title := fmt.Sprintf("Sensitivity at iteration %s, %d images", human.Count(m.Iter), m.Images)
 	switch {
@@ -322,6 +318,18 @@ func (s *sensitivity) numbers(m *session.Sensitivity) []string {
 		t.dim.Render(" measured ") + values.String(),
 		fmt.Sprintf(" %s: threshold %.3f gives %s sparsity and %s",
 			t.text(c.Name), p.Threshold, percent(p.Sparsity), scoreText(m.Base, p)),
-		t.dim.Render(t.plain(" ⏎ chooses this threshold; nothing changes until it is applied")),
+		t.dim.Render(s.naming(" %s chooses this threshold; nothing changes until it is applied", &s.keys.Choose)),
 	}
+}
+
+// unmeasured says what there is to measure, where nothing was.
+func (s *sensitivity) unmeasured() []string {
+	text := cmp.Or(s.naming("%s measures how accuracy falls", &s.keys.Measure), "Not measured so far: how accuracy falls") +
+		" as each layer alone is pruned further, on about a thousand images of the test net, beside the training. " +
+		"Weights and masks stay as they are; it takes at most a fifth of the time."
+	lines := []string{""}
+	for l := range strings.SplitSeq(ansi.Wrap(text, clamp(s.w-4, 72), ""), "\n") {
+		lines = append(lines, " "+l)
+	}
+	return lines
 }

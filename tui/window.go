@@ -3,6 +3,8 @@ package tui
 import (
 	"math"
 	"sort"
+
+	"dns-tui/model/session"
 )
 
 // window is the part of the run that a plot shows, in as many columns.
@@ -54,18 +56,34 @@ func (w window) sample(c *curve) []float64 {
 	return out
 }
 
-// extent is the range of iterations of some curves.
-func extent(curves []curve) (from, to int) {
+// extent is the range of iterations of some series.
+func extent(all ...*session.Series) (from, to int) {
 	from = math.MaxInt
-	for _, c := range curves {
-		if n := len(c.series.Iters); n > 0 {
-			from, to = min(from, c.series.Iters[0]), max(to, c.series.Iters[n-1])
+	for _, s := range all {
+		if n := len(s.Iters); n > 0 {
+			from, to = min(from, s.Iters[0]), max(to, s.Iters[n-1])
 		}
 	}
 	if from > to {
 		return 0, 0
 	}
 	return from, to
+}
+
+// extent is the range of iterations of all that is plotted, of this run and of those beside it: plots that stand
+// together, or one after the other, have one axis.
+func (p plotter) extent() (from, to int) {
+	s := p.snap
+	all := []*session.Series{&s.Losses, &s.Smooth, &s.Accuracy, &s.TestLoss, &s.Rates, &s.KeptFraction, &s.Speed,
+		&s.Utilization, &s.DeviceMemory, &s.Temperature}
+	for i := range s.Layers {
+		all = append(all, &s.Layers[i].History)
+	}
+	for _, o := range p.compare {
+		h := o.History
+		all = append(all, &h.Loss, &h.Accuracy, &h.TestLoss, &h.Rate, &h.Kept, &h.Speed)
+	}
+	return extent(all...)
 }
 
 // steady is a window that holds a growing run and seldom changes: its end moves in steps of a fifth, so that from one
