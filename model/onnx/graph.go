@@ -26,6 +26,8 @@ type graph struct {
 	values  map[string]bool
 	named   map[string]bool   // nodes
 	shared  map[string]string // constants that many nodes use, by what they hold
+	// statesIn and statesOut are inputs and outputs that the net has not: what passes from run to run.
+	statesIn, statesOut []*onnxpb.ValueInfoProto
 }
 
 func newGraph() *graph {
@@ -135,6 +137,9 @@ func (x extents) joined(from, to int) extents {
 	}
 	return extents{join(x.n), join(x.other)}
 }
+
+// part are some of the axes.
+func (x extents) part(from, to int) extents { return extents{x.n[from:to], x.other[from:to]} }
 
 // with are more axes behind.
 func (x extents) with(extent ...int) extents {

@@ -126,6 +126,7 @@ func build(p *plan, path string, batch int, o Options) (*Model, error) {
 	for _, b := range p.outputs {
 		net.Output = append(net.Output, b.shape.value(b.tensor, batch))
 	}
+	net.Input, net.Output = append(net.Input, g.statesIn...), append(net.Output, g.statesOut...)
 	net.Node, m.Nodes = g.nodes, len(g.nodes)
 	m.tensors = used(g)
 	m.Inputs, m.Outputs = described(net.Input), described(net.Output)
@@ -143,11 +144,18 @@ func build(p *plan, path string, batch int, o Options) (*Model, error) {
 // used leaves out constants that no node reads.
 func used(g *graph) []tensor {
 	read := map[string]bool{}
-	for _, n := range g.nodes {
-		for _, in := range n.Input {
-			read[in] = true
+	var look func(nodes []*onnxpb.NodeProto)
+	look = func(nodes []*onnxpb.NodeProto) {
+		for _, n := range nodes {
+			for _, in := range n.Input {
+				read[in] = true
+			}
+			for _, a := range n.Attribute {
+				look(a.GetG().GetNode())
+			}
 		}
 	}
+	look(g.nodes)
 	return slices.DeleteFunc(g.tensors, func(t tensor) bool { return !read[t.name] })
 }
 

@@ -40,9 +40,11 @@ var ops = map[string]op{
 	"Flatten":       {emit: flatten},
 	"Im2col":        {emit: im2col},
 	"InnerProduct":  {emit: innerProduct}, "CInnerProduct": {emit: innerProduct},
-	"Interp":    {emit: interp},
-	"Log":       {emit: logarithm},
-	"LRN":       {emit: lrn},
+	"Interp": {emit: interp},
+	"Log":    {emit: logarithm},
+	"LRN":    {emit: lrn},
+	"LSTM": {emit: lstm, note: "its states pass from run to run: LAYER.h0 and LAYER.c0 are inputs, zeros at first, " +
+		"LAYER.h and LAYER.c outputs"},
 	"LSTMUnit":  {emit: lstmUnit},
 	"MVN":       {emit: mvn},
 	"Normalize": {emit: normalize},
@@ -54,6 +56,7 @@ var ops = map[string]op{
 	"Reduction": {emit: reduction},
 	"ReLU":      {emit: relu},
 	"Reshape":   {emit: flatten},
+	"RNN":       {emit: rnn, note: "its state passes from run to run: LAYER.h0 is an input, zeros at first, LAYER.h an output"},
 	"Scale":     {emit: scale},
 	"Sigmoid":   {emit: unary("Sigmoid")},
 	"Slice":     {emit: slice},
@@ -78,8 +81,6 @@ var ops = map[string]op{
 	"Silence":                 {fate: cut, why: "it does nothing"},
 
 	"Filter": {why: "how many examples it lets through is not known before it runs"},
-	"LSTM":   {why: "its second bottom, which says where sequences go on, has no counterpart in ONNX's LSTM"},
-	"RNN":    {why: "its second bottom, which says where sequences go on, has no counterpart in ONNX's RNN"},
 }
 
 // opOf is what becomes of a layer.
@@ -88,6 +89,8 @@ func opOf(nd *node) op {
 	switch {
 	case isInput(nd.Type, nd.param):
 		return op{fate: input}
+	case o.note != "" && exposed(nd.param):
+		o.note = ""
 	case nd.Type == "Dropout" && nd.phase == caffepb.Phase_TRAIN:
 		return op{why: "it draws at random in phase TRAIN"}
 	case nd.Type == "SigmoidCrossEntropyLoss" && len(nd.Top) > 1:
@@ -418,30 +421,4 @@ func lrn(e *emitter) error {
 	e.chain(mean, by, append(steps, step{typ: "Pow", with: []string{e.scalar(p.GetBeta())}})...)
 	e.top("Div", []string{e.bottom(0), by})
 	return nil
-}
-
-// lstmUnit is one step: c = f·before + i·g, h = o·tanh(c), of gates i, f, o and g; f is times cont.
-func lstmUnit(e *emitter) error {
-	d := e.in[0].shape.n[2]
-	parts := make([]string, 4)
-	for i := range parts {
-		parts[i] = free(e.values, e.Name+"/gate")
-	}
-	e.add(e.Name+"/Split", "Split", []string{e.bottom(1), e.list(int64(d), int64(d), int64(d), int64(d))}, parts,
-		intOf("axis", 2))
-	c, h := e.cell(parts, e.bottom(0), e.value("Unsqueeze", []string{e.bottom(2), e.list(2)}))
-	e.to(e.out[0].tensor, "Identity", []string{c})
-	e.to(e.out[1].tensor, "Identity", []string{h})
-	return nil
-}
-
-// cell is what an LSTM's gates make of the cells before.
-func (e *emitter) cell(gates []string, before, cont string) (c, h string) {
-	sigmoid := func(i int) string { return e.value("Sigmoid", []string{gates[i]}) }
-	forget := e.value("Mul", []string{sigmoid(1), cont})
-	kept := e.value("Mul", []string{forget, before})
-	added := e.value("Mul", []string{sigmoid(0), e.value("Tanh", []string{gates[3]})})
-	c = e.value("Add", []string{kept, added})
-	h = e.value("Mul", []string{sigmoid(2), e.value("Tanh", []string{c})})
-	return c, h
 }

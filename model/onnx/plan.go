@@ -219,8 +219,9 @@ func (p *plan) dropUnused() {
 		switch {
 		case nd.fate == cut:
 			p.notes = append(p.notes, cutNote(nd))
-		case nd.op.loss && nd.op.note != "":
-			p.notes = append(p.notes, fmt.Sprintf("%s (%s): %s", nd.Name, nd.Type, nd.op.note))
+		case needed[nd] && nd.op.note != "":
+			note := strings.ReplaceAll(nd.op.note, "LAYER", nd.Name)
+			p.notes = append(p.notes, fmt.Sprintf("%s (%s): %s", nd.Name, nd.Type, note))
 		case !needed[nd] && nd.fate != input:
 			p.notes = append(p.notes, fmt.Sprintf("%s (%s) is cut: only labels come of it", nd.Name, nd.Type))
 			nd.fate = cut

@@ -17,6 +17,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
 	"dns-tui/gpu/host"
 	"dns-tui/model"
 	"dns-tui/model/modeltest"
@@ -204,16 +205,16 @@ func (c check) run(m *Model, larger int, w *writer) (*run, error) {
 	}
 	r := &run{Inputs: map[string]array{}, Blobs: map[string]array{}}
 	for _, in := range m.proto.Graph.Input {
-		b := n.Blob(in.GetName())
-		v := make([]float32, b.Data.N)
+		data, shape := tensorOf(n, in.GetName())
+		v := make([]float32, data.N)
 		most := c.whole(in.GetName())
 		for i := range v {
 			if v[i] = float32(c.random.NormFloat64()); most > 0 {
 				v[i] = float32(c.random.IntN(most))
 			}
 		}
-		d.Upload(b.Data, v)
-		if r.Inputs[in.GetName()], err = w.put(b.Shape, v); err != nil {
+		d.Upload(data, v)
+		if r.Inputs[in.GetName()], err = w.put(shape, v); err != nil {
 			return nil, err
 		}
 	}
@@ -232,15 +233,32 @@ func (c check) run(m *Model, larger int, w *writer) (*run, error) {
 		) {
 			blob, _, _ = strings.Cut(name, "@") // an input has the name that its blob had at first
 		}
-		if b := n.Blob(blob); b != nil && b.Data != nil {
-			v := make([]float32, b.Data.N)
-			d.Download(v, b.Data)
-			if r.Blobs[name], err = w.put(b.Shape, v); err != nil {
+		if data, shape := tensorOf(n, blob); data != nil {
+			v := make([]float32, data.N)
+			d.Download(v, data)
+			if r.Blobs[name], err = w.put(shape, v); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return r, nil
+}
+
+// tensorOf finds what a value of the graph is in this program's net: a blob, or a hidden state of a layer: LAYER.h0
+// before a run and LAYER.h after it are the same memory, and c is the second.
+func tensorOf(n *model.Net, name string) (*gpu.Tensor, []int) {
+	if b := n.Blob(name); b != nil && b.Data != nil {
+		return b.Data, b.Shape
+	}
+	for _, s := range n.States() {
+		for i, t := range s.Tensors {
+			if state := s.Layer + [...]string{".h", ".c"}[i]; name == state || name == state+"0" {
+				shape := n.Blob(n.LayerParam(s.Layer).Bottom[0]).Shape
+				return t, []int{shape[1], t.N / shape[1]}
+			}
+		}
+	}
+	return nil, nil
 }
 
 // whole is below what number the whole numbers of an input are, or 0 where it holds any.
