@@ -68,7 +68,7 @@ func PrepareNet(path string, n *caffepb.NetParameter) (*Prepared, error) {
 	case IsCompactName(path):
 		return prepareCompact(path, n)
 	case IsSafetensorsName(path):
-		return prepareSafetensors(path, n, false)
+		return prepareSafetensors(path, n, false, nil)
 	}
 	data, err := marshal(path, n)
 	if err != nil {

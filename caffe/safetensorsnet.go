@@ -12,9 +12,12 @@ import (
 // IsSafetensorsName reports whether a file of this name is written for PyTorch.
 func IsSafetensorsName(path string) bool { return strings.HasSuffix(path, ".safetensors") }
 
+// Masks are the masks of a net's layers, one for each of the first parameters; true is kept.
+type Masks map[*caffepb.LayerParameter][][]bool
+
 // prepareSafetensors writes the blobs of a net without masks as tensors, up to the rename.
-func prepareSafetensors(path string, n *caffepb.NetParameter, half bool) (*Prepared, error) {
-	tensors, err := tensorsOf(n, half)
+func prepareSafetensors(path string, n *caffepb.NetParameter, half bool, masks Masks) (*Prepared, error) {
+	tensors, err := tensorsOf(n, half, masks)
 	if err != nil {
 		return nil, &FileError{Path: path, Msg: "not written: " + err.Error(), Err: err}
 	}
@@ -23,9 +26,10 @@ func prepareSafetensors(path string, n *caffepb.NetParameter, half bool) (*Prepa
 }
 
 // WriteSafetensors writes a net without masks for PyTorch: tensors LAYER.weight and LAYER.bias, in Caffe's layout,
-// which is PyTorch's. Where half is set they are float16, but for statistics.
-func WriteSafetensors(path string, n *caffepb.NetParameter, half bool) error {
-	p, err := prepareSafetensors(path, n, half)
+// which is PyTorch's. Where half is set they are float16, but for statistics. masks are written as LAYER.weight.mask
+// and LAYER.bias.mask.
+func WriteSafetensors(path string, n *caffepb.NetParameter, half bool, masks Masks) error {
+	p, err := prepareSafetensors(path, n, half, masks)
 	if err != nil {
 		return err
 	}
@@ -36,8 +40,8 @@ func WriteSafetensors(path string, n *caffepb.NetParameter, half bool) error {
 // tensorsOf names the blobs of a net as PyTorch would: weight and bias; BatchNorm's are divided by the factor that
 // Caffe keeps in its third, and are running_mean and running_var. Blobs of LSTM and RNN layers have Caffe's order of
 // gates, and other names than PyTorch's, so that nobody takes them for its: blob0, blob1.
-func tensorsOf(n *caffepb.NetParameter, half bool) ([]safetensors.Tensor, error) {
-	var out []safetensors.Tensor
+func tensorsOf(n *caffepb.NetParameter, half bool, masks Masks) ([]safetensors.Tensor, error) {
+	var out, behind []safetensors.Tensor
 	var names LayerNames
 	for _, l := range n.Layer {
 		layer := names.Next(l.GetName(), l.GetType())
@@ -56,12 +60,14 @@ func tensorsOf(n *caffepb.NetParameter, half bool) ([]safetensors.Tensor, error)
 			if err := CheckBlob(b); err != nil {
 				return nil, fmt.Errorf("layer %q: %w", layer, err)
 			}
-			out = append(out, safetensors.Tensor{
-				Name: layer + "." + BlobName(l.GetType(), i), Shape: Shape(b), Values: Values(b), Half: half,
-			})
+			name := layer + "." + BlobName(l.GetType(), i)
+			out = append(out, safetensors.Tensor{Name: name, Shape: Shape(b), Values: Values(b), Half: half})
+			if m := masks[l]; i < len(m) {
+				behind = append(behind, safetensors.Tensor{Name: name + ".mask", Shape: Shape(b), Bools: m[i]})
+			}
 		}
 	}
-	return out, nil
+	return append(out, behind...), nil
 }
 
 // BlobName is what blob i of a layer of a type is called where blobs have names: weight, bias, or blob2.

@@ -56,6 +56,8 @@ func readSafetensors(
 				v, b = append(v, math.Float32frombits(binary.LittleEndian.Uint32(b))), b[4:]
 			case "F16":
 				v, b = append(v, float16.Frombits(binary.LittleEndian.Uint16(b)).Float32()), b[2:]
+			case "BOOL":
+				v, b = append(v, float32(b[0])), b[1:]
 			default:
 				t.Fatalf("%s is of type %s", name, e.DType)
 			}
@@ -95,8 +97,10 @@ func TestSafetensors(t *testing.T) {
 		"c/1.weight": four, "c/1.bias": {3, 4}, "bn.running_mean": {1, 2}, "bn.running_var": {3, 4}, "b.bias": {5, 6},
 		"l.blob0": {7}, "l.blob1": {8}, "l.blob2": {9}, "c/1#2.weight": {0.25},
 	}
+	masks := Masks{n.Layer[0]: {{true, false, true, false}, {false, true}}}
+	want["c/1.weight.mask"], want["c/1.bias.mask"] = []float32{1, 0, 1, 0}, []float32{0, 1}
 	for _, half := range []bool{false, true} {
-		if err := WriteSafetensors(path, n, half); err != nil {
+		if err := WriteSafetensors(path, n, half, masks); err != nil {
 			t.Fatal(err)
 		}
 		meta, shapes, values := readSafetensors(t, path)

@@ -68,19 +68,50 @@ func CountWeights(n *caffepb.NetParameter) ([]LayerWeights, error) {
 	return out, nil
 }
 
+// storedMasks reads the masks of a stored layer.
+func storedMasks(l *caffepb.LayerParameter) ([]*storedMask, error) {
+	masks := make([]*storedMask, masksOf(l))
+	params := len(l.Blobs) - len(masks)
+	for i := range masks {
+		var err error
+		if masks[i], err = readMask(caffe.Values(l.Blobs[i]), l.Blobs[params+i]); err != nil {
+			return nil, fmt.Errorf("layer %q, blob %d: %w", l.GetName(), params+i, err)
+		}
+	}
+	return masks, nil
+}
+
+// Masks returns the masks of a stored net, which ApplyMasks drops.
+func Masks(n *caffepb.NetParameter) (caffe.Masks, error) {
+	out := caffe.Masks{}
+	for _, l := range n.Layer {
+		masks, err := storedMasks(l)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range masks {
+			kept := make([]bool, len(m.mask))
+			for k, v := range m.mask {
+				kept[k] = v != 0
+			}
+			out[l] = append(out[l], kept)
+		}
+	}
+	return out, nil
+}
+
 // ApplyMasks replaces the weights of a stored net by W∘T and drops the masks; a pruned weight is +0. It returns how
 // many masks there were, and the layers whose masks are not 0 and 1.
 //
 // A file of the authors' fork without masks has W∘T already, as a product: of a negative weight that is pruned, -0.
 func ApplyMasks(n *caffepb.NetParameter) (total int, odd []string, err error) {
 	for _, l := range n.Layer {
-		masks, soft := masksOf(l), storedSoft(l)
-		params := len(l.Blobs) - masks
-		for i := range masks {
-			m, err := readMask(caffe.Values(l.Blobs[i]), l.Blobs[params+i])
-			if err != nil {
-				return 0, nil, fmt.Errorf("layer %q, blob %d: %w", l.GetName(), params+i, err)
-			}
+		soft := storedSoft(l)
+		masks, err := storedMasks(l)
+		if err != nil {
+			return 0, nil, err
+		}
+		for i, m := range masks {
 			if m.odd() {
 				odd = append(odd, l.GetName())
 			}
@@ -94,8 +125,8 @@ func ApplyMasks(n *caffepb.NetParameter) (total int, odd []string, err error) {
 			}
 			l.Blobs[i] = caffe.NewBlob(caffe.Shape(l.Blobs[i]), w)
 		}
-		l.Blobs = l.Blobs[:params]
-		if masks == 0 && (l.GetType() == "CConvolution" || l.GetType() == "CInnerProduct") {
+		l.Blobs = l.Blobs[:len(l.Blobs)-len(masks)]
+		if len(masks) == 0 && (l.GetType() == "CConvolution" || l.GetType() == "CInnerProduct") {
 			for _, b := range l.Blobs {
 				dropSigns(caffe.Values(b))
 			}
@@ -103,7 +134,7 @@ func ApplyMasks(n *caffepb.NetParameter) (total int, odd []string, err error) {
 		if l.SoftSurgeryParam != nil {
 			l.SoftSurgeryParam.Cut = nil // weights are forward weights now
 		}
-		total += masks
+		total += len(masks)
 	}
 	return total, slices.Compact(odd), nil
 }

@@ -14,12 +14,25 @@ import (
 	"github.com/x448/float16"
 )
 
-// Tensor is a tensor of a file. Its values are written as float32, or as the nearest float16.
+// Tensor is a tensor of a file. Its values are written as float32, or as the nearest float16; where there are Bools, as
+// these.
 type Tensor struct {
 	Name   string
 	Shape  []int
 	Values []float32
 	Half   bool
+	Bools  []bool
+}
+
+// dtype is the format's word for what the values are, and how many bytes they take.
+func (t *Tensor) dtype() (word string, bytes int64) {
+	switch {
+	case t.Bools != nil:
+		return "BOOL", int64(len(t.Bools))
+	case t.Half:
+		return "F16", 2 * int64(len(t.Values))
+	}
+	return "F32", 4 * int64(len(t.Values))
 }
 
 // entry is a tensor in the JSON object.
@@ -32,7 +45,8 @@ type entry struct {
 // alignment is that of the first value: the format wants the object filled up with spaces.
 const alignment = 8
 
-// Write writes tensors in their order, and a map of texts about the file. Two of one name are an error.
+// Write writes tensors in their order, and a map of texts about the file. Two of one name are an error. Bools stand
+// behind all numbers, whose places are then multiples of their size.
 func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 	header := map[string]any{"__metadata__": metadata}
 	at := int64(0)
@@ -40,11 +54,9 @@ func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 		if _, twice := header[t.Name]; twice {
 			return fmt.Errorf("two tensors would be called %q", t.Name)
 		}
-		e := entry{DType: "F32", Shape: append([]int{}, t.Shape...), Offsets: [2]int64{at, at + 4*int64(len(t.Values))}}
-		if t.Half {
-			e.DType, e.Offsets[1] = "F16", at+2*int64(len(t.Values))
-		}
-		header[t.Name], at = e, e.Offsets[1]
+		word, bytes := t.dtype()
+		header[t.Name] = entry{DType: word, Shape: append([]int{}, t.Shape...), Offsets: [2]int64{at, at + bytes}}
+		at += bytes
 	}
 	text, err := json.Marshal(header) // by name: the same bytes each time
 	if err != nil {
@@ -57,6 +69,13 @@ func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 	_, _ = b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(text))))
 	_, _ = b.Write(text)
 	for _, t := range tensors {
+		for _, v := range t.Bools {
+			bit := byte(0)
+			if v {
+				bit = 1
+			}
+			_ = b.WriteByte(bit)
+		}
 		for _, v := range t.Values {
 			if t.Half {
 				_, _ = b.Write(binary.LittleEndian.AppendUint16(b.AvailableBuffer(), float16.Fromfloat32(v).Bits()))

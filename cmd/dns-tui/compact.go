@@ -24,6 +24,8 @@ type lossyFlags struct {
 	half       bool
 	iterations int
 	labels     string
+	masks      bool
+	kept       caffe.Masks // with masks: those of the file that is read
 }
 
 func (f *lossyFlags) add(fs *flag.FlagSet) {
@@ -31,6 +33,7 @@ func (f *lossyFlags) add(fs *flag.FlagSet) {
 		"--model, accuracy before and after (default: every value as it is)")
 	fs.BoolVar(&f.half, "float16", false, "values rounded to float16; with --model, accuracy before and after")
 	fs.IntVar(&f.iterations, "iterations", 50, "batches on which --bits and --float16 are measured")
+	fs.BoolVar(&f.masks, "masks", false, "to OUT.safetensors: the masks, too, as booleans: LAYER.weight.mask")
 	fs.StringVar(&f.labels, "labels", "", "a text file with the name of a class in each line, to be kept in OUT.dnz")
 }
 
@@ -52,6 +55,9 @@ func (f *lossyFlags) check(fs *flag.FlagSet, shapes *shapeFlags, out string, shr
 		return usagef("export: --iterations is %d; wanted at least 1", f.iterations)
 	case f.labels != "" && !caffe.IsCompactName(out):
 		return usagef("export: --labels is kept in a compact file: a name that ends in .dnz in place of %s", out)
+	case f.masks && !caffe.IsSafetensorsName(out):
+		return usagef("export: --masks is for a name that ends in .safetensors, in place of %s; a snapshot of a run has "+
+			"masks for this program", out)
 	case f.bits > 0 && caffe.IsSafetensorsName(out):
 		return usagef("export: safetensors have no codebooks, and --bits makes no such file smaller; wanted --float16")
 	}
@@ -66,6 +72,20 @@ func given(fs *flag.FlagSet) map[string]bool {
 }
 
 func (f *lossyFlags) any() bool { return f.bits > 0 || f.half }
+
+// keep takes the masks of a file, which are dropped when they are applied.
+func (f *lossyFlags) keep(path string, n *caffepb.NetParameter) (err error) {
+	if !f.masks {
+		return nil
+	}
+	if f.kept, err = model.Masks(n); err == nil && len(f.kept) == 0 {
+		err = errors.New("holds no masks for --masks; in a net that was pruned elsewhere they are where weights are not 0")
+	}
+	if err != nil {
+		return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
+	}
+	return nil
+}
 
 // apply makes the values of a net without masks less exact, and measures what that does where there is a net.
 func (f *lossyFlags) apply(e *env, net string, shapes *shapeFlags, path string, n *caffepb.NetParameter) error {
@@ -141,7 +161,7 @@ func testWeights(
 func (f *lossyFlags) write(e *env, out string, n *caffepb.NetParameter) error {
 	switch {
 	case caffe.IsSafetensorsName(out):
-		return caffe.WriteSafetensors(out, n, f.half)
+		return caffe.WriteSafetensors(out, n, f.half, f.kept)
 	case !caffe.IsCompactName(out):
 		return caffe.WriteNet(out, n)
 	}

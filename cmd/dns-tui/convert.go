@@ -66,6 +66,9 @@ func runExport(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	progress.step(1)
+	if err := lossy.keep(rest[0], n); err != nil {
+		return err
+	}
 	removed, odd, err := model.ApplyMasks(n)
 	if err != nil {
 		return &caffe.FileError{Path: rest[0], Msg: err.Error(), Err: err}

@@ -17,9 +17,11 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/caffe/dataset"
 	"dns-tui/gpu"
 	"dns-tui/gpu/host"
 	"dns-tui/model"
+	"dns-tui/model/layer"
 	"dns-tui/model/modeltest"
 	"dns-tui/model/onnx/onnxpb"
 	"dns-tui/model/shrink"
@@ -78,7 +80,7 @@ func TestRuns(t *testing.T) {
 			continue
 		}
 		w := weightsOf(e.file, n, random)
-		c := check{t, dir, e.name, e.file, n, w, random, Options{State: testState}}
+		c := check{t, dir, e.name, e.file, n, w, random, Options{State: testState}, nil}
 		c.write()
 		if strings.Contains(e.name, "bn") || strings.Contains(e.name, "resnet") || strings.Contains(e.name, "fold") {
 			c.name, c.options.Fold = e.name+", folded", true
@@ -86,6 +88,75 @@ func TestRuns(t *testing.T) {
 		}
 	}
 	given(t, dir)
+	preprocessed(t, dir)
+}
+
+// preprocessed are graphs that begin with a transform_param: raw images go into them, and what the transformer of the
+// data layers makes of these into this program's net.
+func preprocessed(t *testing.T, dir string) {
+	for _, c := range []struct {
+		name, param string
+		stored      []int // an image
+		shape       []int // what is made of it
+	}{
+		{"crop, mean_value, scale", "crop_size: 8 mean_value: 104 mean_value: 117 mean_value: 123 scale: 0.017",
+			[]int{3, 13, 10}, []int{3, 8, 8}},
+		{"one mean_value", "mean_value: 128 mirror: false", []int{3, 8, 8}, []int{3, 8, 8}},
+		{"crop, mean_file", `crop_size: 21 mean_file: "mnist1280_mean.binaryproto"`, []int{1, 28, 28}, []int{1, 21, 21}},
+		{"mean_file, scale", `mean_file: "mnist1280_mean.binaryproto" scale: 0.004`, []int{1, 28, 28}, []int{1, 28, 28}},
+	} {
+		f, err := caffe.ParseNetPrototxt(modeltest.Root("oracle", "old", "n.prototxt"), []byte(`
+layer { name: "d" type: "Data" top: "data" data_param { source: "none" batch_size: 2 } transform_param { `+c.param+` } }
+layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 4 kernel_size: 3 } }`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := example{"preprocess/" + c.name, f, [][]int{c.shape}, 2}
+		n, err := e.build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		random := rand.New(rand.NewPCG(7, 8))
+		p := f.Net.Layer[0].TransformParam
+		if p.MeanFile != nil {
+			p.MeanFile = proto.String(modeltest.Root("oracle", "old", p.GetMeanFile()))
+		}
+		check{t, dir, e.name, f, n, weightsOf(f, n, random), random, Options{State: testState, Preprocess: true},
+			&images{c.stored, p}}.write()
+	}
+}
+
+// images are raw images.
+type images struct {
+	shape []int
+	param *caffepb.TransformationParameter
+}
+
+// put puts random images into a net, as the transformer gives them, and returns them as they were.
+func (i *images) put(n *model.Net, b *layer.Blob, random *rand.Rand) ([]int, []float32, error) {
+	tr, err := dataset.NewTransformer(i.param, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	var raw, made []float32
+	for range b.Shape[0] {
+		d := &dataset.Datum{Channels: i.shape[0], Height: i.shape[1], Width: i.shape[2]}
+		for range gpu.Elements(i.shape) {
+			d.Data = append(d.Data, byte(random.IntN(256)))
+			raw = append(raw, float32(d.Data[len(d.Data)-1]))
+		}
+		shape, err := tr.Infer(d)
+		if err != nil {
+			return nil, nil, err
+		}
+		one := make([]float32, gpu.Elements(shape))
+		if err := tr.Apply(d, dataset.Randoms{}, one); err != nil {
+			return nil, nil, err
+		}
+		made = append(made, one...)
+	}
+	n.Device().Upload(b.Data, made)
+	return append([]int{b.Shape[0]}, i.shape...), raw, nil
 }
 
 // given are nets with weights that somebody trained, and what is left of them when they are shrunk.
@@ -114,7 +185,7 @@ func given(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 		random := rand.New(rand.NewPCG(7, 7))
-		check{t, dir, c.weights, e.file, n, w, random, Options{State: testState}}.write()
+		check{t, dir, c.weights, e.file, n, w, random, Options{State: testState}, nil}.write()
 		if !c.shrunk {
 			continue
 		}
@@ -126,7 +197,7 @@ func given(t *testing.T, dir string) {
 		if n, err = e.build(); err != nil {
 			t.Fatal(err)
 		}
-		check{t, dir, c.weights + ", shrunk", e.file, n, small.Weights, random, Options{State: testState}}.write()
+		check{t, dir, c.weights + ", shrunk", e.file, n, small.Weights, random, Options{State: testState}, nil}.write()
 	}
 }
 
@@ -140,6 +211,7 @@ type check struct {
 	weights *caffepb.NetParameter
 	random  *rand.Rand
 	options Options
+	images  *images // that go into the graph
 }
 
 func (c check) write() {
@@ -148,7 +220,11 @@ func (c check) write() {
 		return // TestCorpus has them
 	}
 	base := filepath.Join(c.dir, strings.NewReplacer("/", "_", " ", "_").Replace(c.name))
-	if _, err := m.Write(base + ".onnx"); err != nil {
+	most := int64(caffe.MaxMessageBytes)
+	if c.name == "nets/lenet" {
+		most = 1e6 // its values are in a file beside it
+	}
+	if _, err := m.write(base+".onnx", most); err != nil {
 		c.t.Fatal(err)
 	}
 	f, err := os.Create(base + ".bin")
@@ -205,6 +281,16 @@ func (c check) run(m *Model, larger int, w *writer) (*run, error) {
 	}
 	r := &run{Inputs: map[string]array{}, Blobs: map[string]array{}}
 	for _, in := range m.proto.Graph.Input {
+		if c.images != nil {
+			shape, raw, err := c.images.put(n, n.Blob(in.GetName()), c.random)
+			if err != nil {
+				return nil, err
+			}
+			if r.Inputs[in.GetName()], err = w.put(shape, raw); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		data, shape := tensorOf(n, in.GetName())
 		v := make([]float32, data.N)
 		most := c.whole(in.GetName())
