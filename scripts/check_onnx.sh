@@ -22,3 +22,12 @@ if ! cmp -s "$wants" "$venv/installed.txt"; then
 fi
 ${GO:-go} test -tags onnx ${SHORT:+-short} -count 1 -timeout "${PATIENCE:-3h}" -run 'TestRuns' ./model/onnx
 "$venv/bin/python" scripts/check_onnx.py
+# README's lines, as they stand there.
+${GO:-go} run ./cmd/dns-tui export --masks testdata/oracle/solvers/dns_seed_mini_iter_60.caffemodel \
+    build/onnx/pruned.safetensors
+sed -n '/^```python$/,/^```$/{/^```/d;p}' README.md >build/onnx/readme.py
+(cd build/onnx && ../onnx-venv/bin/python readme.py) | tee build/onnx/readme.txt
+if [ "$(grep -c 'kept, all others 0: True' build/onnx/readme.txt)" -ne 2 ]; then
+    echo "check-onnx: README's lines say something else of two masks" >&2
+    exit 1
+fi

@@ -56,8 +56,7 @@ func (f *lossyFlags) check(fs *flag.FlagSet, shapes *shapeFlags, out string, shr
 	case f.labels != "" && !caffe.IsCompactName(out):
 		return usagef("export: --labels is kept in a compact file: a name that ends in .dnz in place of %s", out)
 	case f.masks && !caffe.IsSafetensorsName(out):
-		return usagef("export: --masks is for a name that ends in .safetensors, in place of %s; a snapshot of a run has "+
-			"masks for this program", out)
+		return usagef("export: --masks is for safetensors: a name that ends in .safetensors in place of %s", out)
 	case f.bits > 0 && caffe.IsSafetensorsName(out):
 		return usagef("export: safetensors have no codebooks, and --bits makes no such file smaller; wanted --float16")
 	}
@@ -79,7 +78,7 @@ func (f *lossyFlags) keep(path string, n *caffepb.NetParameter) (err error) {
 		return nil
 	}
 	if f.kept, err = model.Masks(n); err == nil && len(f.kept) == 0 {
-		err = errors.New("holds no masks for --masks; in a net that was pruned elsewhere they are where weights are not 0")
+		err = errors.New("holds no masks for --masks; of a net without them what is not 0 is kept")
 	}
 	if err != nil {
 		return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}

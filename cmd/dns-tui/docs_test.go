@@ -13,16 +13,12 @@ import (
 	"dns-tui/model/layer"
 )
 
-// section returns the text of docs/caffe.md under a heading.
-func section(t *testing.T, heading string) string {
+// section returns the text of a document under a heading.
+func section(t *testing.T, document, heading string) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "caffe.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, ok := strings.Cut(string(data), "\n## "+heading+"\n")
+	_, rest, ok := strings.Cut(readText(t, filepath.Join("..", "..", "docs", document)), "\n## "+heading+"\n")
 	if !ok {
-		t.Fatalf("docs/caffe.md has no section %q", heading)
+		t.Fatalf("docs/%s has no section %q", document, heading)
 	}
 	text, _, _ := strings.Cut(rest, "\n## ")
 	return text
@@ -39,21 +35,24 @@ func names(text string) []string {
 	return out
 }
 
-// The table of layers in docs/caffe.md is the registry, and Python.
-func TestCaffeTableOfLayers(t *testing.T) {
-	table := names(section(t, "Layers"))
+// The tables of layers in docs/caffe.md and docs/onnx.md are the registry, and Python.
+func TestTablesOfLayers(t *testing.T) {
 	want := append(layer.Types(), "Python")
-	slices.Sort(table)
 	slices.Sort(want)
-	if !slices.Equal(table, want) {
+	for _, document := range []string{"caffe.md", "onnx.md"} {
+		table := names(section(t, document, "Layers"))
+		slices.Sort(table)
+		if slices.Equal(table, want) {
+			continue
+		}
 		for _, n := range table {
 			if !slices.Contains(want, n) {
-				t.Errorf("docs/caffe.md has %s, the registry has not", n)
+				t.Errorf("docs/%s has %s, the registry has not", document, n)
 			}
 		}
 		for _, n := range want {
 			if !slices.Contains(table, n) {
-				t.Errorf("the registry has %s, docs/caffe.md has not", n)
+				t.Errorf("the registry has %s, docs/%s has not", n, document)
 			}
 		}
 	}
@@ -61,7 +60,7 @@ func TestCaffeTableOfLayers(t *testing.T) {
 
 // Its solvers are those that are built, and every field of Caffe's SolverParameter is spoken of.
 func TestCaffeTableOfSolvers(t *testing.T) {
-	text := section(t, "Solvers")
+	text := section(t, "caffe.md", "Solvers")
 	table := names(text)
 	for _, s := range config.SolverTypes {
 		if !slices.Contains(table, s) {
@@ -83,7 +82,7 @@ func TestCaffeTableOfSolvers(t *testing.T) {
 
 // Every flag of Caffe's is one of a command here.
 func TestCaffeFlags(t *testing.T) {
-	text := section(t, "Command line")
+	text := section(t, "caffe.md", "Command line")
 	for name, commands := range map[string][]string{
 		"solver": {"train"}, "model": {"test", "time"}, "weights": {"train", "test"}, "snapshot": {"train"},
 		"iterations": {"test", "time"}, "gpu": {"train", "test", "time"},

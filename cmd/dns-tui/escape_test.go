@@ -196,6 +196,7 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 			{"export", weights, at("x.h5")},
 			{"export", weights, at("x.dnz")},
 			{"export", at("x.dnz"), at("x.safetensors")},
+			{"export", "--model", net, weights, at("x.onnx")},
 			{"export", "--bits", "2", "--labels", list, at("x.dnz"), at("y.dnz")},
 			{"export", at("x.caffemodel"), at("y.caffemodel")},
 			{"export", at("none"), at("y")},

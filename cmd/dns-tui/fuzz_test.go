@@ -69,6 +69,7 @@ var readers = [][]string{
 	{"export", "IN", "OUT.caffemodel"},
 	{"export", "--bits", "1", "IN", "OUT.dnz"},
 	{"export", "IN", "OUT.safetensors"},
+	{"export", "--model", "IN", "IN", "OUT.onnx"},
 	{"upgrade", "IN", "OUT.prototxt"},
 	{"new", "IN", "--yes", "--out", "OUT.new.prototxt", "--force"},
 	{"draw", "IN", "OUT.svg"},

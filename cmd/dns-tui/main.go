@@ -73,8 +73,8 @@ func subcommands() []subcommand {
 		{"draw", "NET OUT.svg", "draw a net as SVG or DOT, with the sparsity of --weights", runDraw},
 		{
 			"export",
-			"IN OUT.caffemodel|OUT.dnz|OUT.safetensors",
-			"write pruned weights without masks: for another Caffe, in few bytes, for PyTorch",
+			"IN OUT.caffemodel|OUT.dnz|OUT.onnx|OUT.safetensors",
+			"write pruned weights without masks: for another Caffe, in few bytes, for any runtime, for PyTorch",
 			runExport,
 		},
 		{"upgrade", "IN… OUT", "write nets and solvers in Caffe's present form; OUT may be a folder", runUpgrade},

@@ -36,7 +36,16 @@ func TestExportONNX(t *testing.T) {
 		}
 	}
 	mustRun(t, "export", "--shrink", "--input", "1x28x28:10", "--model", net, lenet5Sparse(), at("small.caffemodel"))
-	mustRun(t, "export", "--input", "1x28x28", "--model", at("small.prototxt"), at("small.caffemodel"), at("small.onnx"))
+	mustRun(
+		t,
+		"export",
+		"--input",
+		"1x28x28",
+		"--model",
+		at("small.prototxt"),
+		at("small.caffemodel"),
+		at("small.onnx"),
+	)
 	whole, err := os.Stat(at("lenet.onnx"))
 	small, err2 := os.Stat(at("small.onnx"))
 	if err != nil || err2 != nil || 2*small.Size() > whole.Size() {
@@ -55,9 +64,14 @@ layer { name: "one" type: "Filter" bottom: "x" bottom: "s" top: "y" }
 layer { name: "drop" type: "Dropout" bottom: "y" top: "d" }
 layer { name: "two" type: "Filter" bottom: "x" bottom: "s" top: "z" }
 `)
-	more := write(t, dir, "more.prototxt", deployNet+`layer { name: "extra" type: "InnerProduct" bottom: "prob" top: "extra"
+	more := write(
+		t,
+		dir,
+		"more.prototxt",
+		deployNet+`layer { name: "extra" type: "InnerProduct" bottom: "prob" top: "extra"
 	inner_product_param { num_output: 2 } }
-`)
+`,
+	)
 	other := write(t, dir, "other.prototxt", strings.Replace(deployNet, "num_output: 20", "num_output: 21", 1))
 	losses := write(t, dir, "losses.prototxt", `layer { name: "in" type: "Input" top: "x" top: "y"
 	input_param { shape { dim: 4 dim: 3 } } }
@@ -119,7 +133,7 @@ func TestExportMasks(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		out:              "holds no masks for --masks",
-		out + ".compact": "--masks is for a name that ends in .safetensors",
+		out + ".compact": "--masks is for safetensors",
 	} {
 		status, _, stderr := run(t, "export", "--masks", lenet5x310(), args)
 		if status == 0 || !strings.Contains(stderr, want) {

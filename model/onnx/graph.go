@@ -129,12 +129,9 @@ func (x extents) axes() int { return len(x.n) }
 // varies reports whether an extent follows the batch.
 func (x extents) varies(axis int) bool { return x.n[axis] != x.other[axis] }
 
-// joined has one axis in place of those from and before to, which may be none.
-func (x extents) joined(from, to int) extents {
-	join := func(s []int) []int {
-		out := append(append([]int{}, s[:from]...), gpu.Elements(s[from:to]))
-		return append(out, s[to:]...)
-	}
+// joined has one axis in place of those before one, which may be none.
+func (x extents) joined(axes int) extents {
+	join := func(s []int) []int { return append([]int{gpu.Elements(s[:axes])}, s[axes:]...) }
 	return extents{join(x.n), join(x.other)}
 }
 

@@ -56,7 +56,10 @@ var ops = map[string]op{
 	"Reduction": {emit: reduction},
 	"ReLU":      {emit: relu},
 	"Reshape":   {emit: flatten},
-	"RNN":       {emit: rnn, note: "its state passes from run to run: LAYER.h0 is an input, zeros at first, LAYER.h an output"},
+	"RNN": {
+		emit: rnn,
+		note: "its state passes from run to run: LAYER.h0 is an input, zeros at first, LAYER.h an output",
+	},
 	"Scale":     {emit: scale},
 	"Sigmoid":   {emit: unary("Sigmoid")},
 	"Slice":     {emit: slice},

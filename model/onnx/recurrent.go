@@ -36,7 +36,7 @@ func recur(e *emitter, states, width int) (*recurrence, error) {
 	rows = e.value("Gemm", []string{rows, e.weight(0, nil), e.weight(1, nil)}, intOf("transB", 1))
 	whole := x.part(0, 2)
 	var err error
-	if r.z, err = e.reshaped(rows, whole.joined(0, 2).with(width), whole.with(width)); err != nil {
+	if r.z, err = e.reshaped(rows, whole.joined(2).with(width), whole.with(width)); err != nil {
 		return nil, err
 	}
 	given := e.in[2:]
@@ -72,7 +72,8 @@ func (r *recurrence) begin(names ...string) {
 }
 
 // scan runs over time what step adds: nodes that make the states behind a step of those before it, given the step's
-// gate inputs with those of the hidden state, and cont with an axis more. It gives the hidden states of all steps to all.
+// gate inputs with those of the hidden state, and cont with an axis more. The hidden states of all steps become the value
+// all.
 func (r *recurrence) scan(all string, names []string, step func(before []string, gates, cont string) []string) error {
 	r.begin(names...)
 	state := func(name string) *onnxpb.ValueInfoProto { return r.streams.with(r.size).value(name, 0) }
@@ -146,7 +147,7 @@ func rnn(e *emitter) error {
 	rows := e.value("Flatten", []string{hidden}, intOf("axis", 2))
 	rows = e.value("Gemm", []string{rows, e.weight(r.wh+1, nil), e.weight(r.wh+2, nil)}, intOf("transB", 1))
 	y := e.out[0].shape
-	return e.reshape(e.value("Tanh", []string{rows}), e.out[0].tensor, y.joined(0, 2), y)
+	return e.reshape(e.value("Tanh", []string{rows}), e.out[0].tensor, y.joined(2), y)
 }
 
 // gates cuts the gate inputs, along an axis, into those of i, f, o and g.

@@ -94,6 +94,7 @@ func TestRuns(t *testing.T) {
 // preprocessed are graphs that begin with a transform_param: raw images go into them, and what the transformer of the
 // data layers makes of these into this program's net.
 func preprocessed(t *testing.T, dir string) {
+	const mean = `mean_file: "mnist1280_mean.binaryproto"`
 	for _, c := range []struct {
 		name, param string
 		stored      []int // an image
@@ -102,8 +103,8 @@ func preprocessed(t *testing.T, dir string) {
 		{"crop, mean_value, scale", "crop_size: 8 mean_value: 104 mean_value: 117 mean_value: 123 scale: 0.017",
 			[]int{3, 13, 10}, []int{3, 8, 8}},
 		{"one mean_value", "mean_value: 128 mirror: false", []int{3, 8, 8}, []int{3, 8, 8}},
-		{"crop, mean_file", `crop_size: 21 mean_file: "mnist1280_mean.binaryproto"`, []int{1, 28, 28}, []int{1, 21, 21}},
-		{"mean_file, scale", `mean_file: "mnist1280_mean.binaryproto" scale: 0.004`, []int{1, 28, 28}, []int{1, 28, 28}},
+		{"crop, mean_file", "crop_size: 21 " + mean, []int{1, 28, 28}, []int{1, 21, 21}},
+		{"mean_file, scale", "scale: 0.004 " + mean, []int{1, 28, 28}, []int{1, 28, 28}},
 	} {
 		f, err := caffe.ParseNetPrototxt(modeltest.Root("oracle", "old", "n.prototxt"), []byte(`
 layer { name: "d" type: "Data" top: "data" data_param { source: "none" batch_size: 2 } transform_param { `+c.param+` } }

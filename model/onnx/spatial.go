@@ -26,7 +26,7 @@ func (e *emitter) convolved(typ string, w layer.Window, axis int, weights []stri
 		intsOf("pads", append(padded(w.Before, 0), padded(w.After, 0)...)...),
 	}
 	as := func(x extents) extents {
-		x = x.joined(0, axis)
+		x = x.joined(axis)
 		if x.axes() == 2 {
 			x = x.with(1)
 		}
@@ -124,7 +124,7 @@ func innerProduct(e *emitter) error {
 		e.top("Gemm", in, intOf("transB", transB))
 		return nil
 	}
-	return e.reshape(e.value("Gemm", in, intOf("transB", transB)), top.tensor, top.shape.joined(0, axis), top.shape)
+	return e.reshape(e.value("Gemm", in, intOf("transB", transB)), top.tensor, top.shape.joined(axis), top.shape)
 }
 
 // flatten is Flatten and Reshape.
