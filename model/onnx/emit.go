@@ -32,20 +32,22 @@ func (e *emitter) fix(why string) error {
 	return &fixedError{fmt.Sprintf("layer %s (%s) %s", e.Name, e.Type, why)}
 }
 
-// to adds a node that makes a value which has its name.
+// to adds a node that makes a value which has its name. The node that makes a top has the layer's name, or where another
+// top's has it the top's; others do not take a layer's.
 func (e *emitter) to(out, typ string, in []string, attrs ...*onnxpb.AttributeProto) {
 	name := e.Name
-	for _, b := range e.out {
-		if b.tensor == out && e.named[name] { // of several tops, or in a second copy
-			name = b.name
+	switch b := e.isTop(out); {
+	case b == nil:
+		for name += "/" + typ; e.layers[name]; {
+			name += "'"
 		}
-	}
-	if e.isTop(out) == nil {
-		name = e.Name + "/" + typ
+	case e.named[name]:
+		name = b.name
 	}
 	e.add(name, typ, in, []string{out}, attrs...)
 }
 
+// isTop returns the top that is a value, or nil.
 func (e *emitter) isTop(tensor string) *blob {
 	for _, b := range e.out {
 		if b.tensor == tensor {

@@ -25,13 +25,15 @@ type graph struct {
 	tensors []tensor
 	values  map[string]bool
 	named   map[string]bool   // nodes
+	layers  map[string]bool   // names that are for nodes of layers
 	shared  map[string]string // constants that many nodes use, by what they hold
 	// statesIn and statesOut are inputs and outputs that the net has not: what passes from run to run.
 	statesIn, statesOut []*onnxpb.ValueInfoProto
 }
 
 func newGraph() *graph {
-	return &graph{values: map[string]bool{}, named: map[string]bool{}, shared: map[string]string{}}
+	return &graph{values: map[string]bool{}, named: map[string]bool{}, layers: map[string]bool{},
+		shared: map[string]string{}}
 }
 
 // free makes a name one that taken has not yet, and takes it.

@@ -94,6 +94,9 @@ func build(p *plan, path string, batch int, o Options) (*Model, error) {
 	}
 	g := newGraph()
 	p.name(g)
+	for _, nd := range p.nodes {
+		g.layers[nd.Name] = true
+	}
 	m := &Model{Notes: p.notes}
 	net := &onnxpb.GraphProto{Name: proto.String(strings.ToValidUTF8(p.file.Net.GetName(), "\ufffd"))}
 	if net.GetName() == "" {

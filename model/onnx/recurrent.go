@@ -72,8 +72,7 @@ func (r *recurrence) begin(names ...string) {
 }
 
 // scan runs over time what step adds: nodes that make the states behind a step of those before it, given the step's
-// gate inputs with those of the hidden state, and cont with an axis more. The hidden states of all steps become the value
-// all.
+// gate inputs with those of the hidden state, and cont with an axis more. The hidden states of all steps become all.
 func (r *recurrence) scan(all string, names []string, step func(before []string, gates, cont string) []string) error {
 	r.begin(names...)
 	state := func(name string) *onnxpb.ValueInfoProto { return r.streams.with(r.size).value(name, 0) }

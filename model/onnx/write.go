@@ -60,9 +60,10 @@ func (m *Model) write(path string, most int64) (data string, err error) {
 	return data, graph.Commit()
 }
 
-// bytes is the size of the graph with its values, within a few bytes a value.
+// bytes is the size of the graph with its values, or a little more.
 func (m *Model) bytes() int64 {
-	const tensorHead = 64 // names are counted apart
+	const tensorHead = 128 // at most, names apart
+	m.proto.Graph.Initializer = nil
 	n := int64(proto.Size(m.proto))
 	for _, t := range m.tensors {
 		n += tensorHead + int64(len(t.name)+4*len(t.floats)+8*len(t.ints))
