@@ -88,6 +88,14 @@ func (h *Hyper) StopOf(l *LayerHyper) int {
 	return stop
 }
 
+// StopField is the setting that says so.
+func (h *Hyper) StopField(l *LayerHyper) Field {
+	if l.Rule == gpu.PaperRule {
+		return Field{Layer: l.Name, Param: Stop}
+	}
+	return Field{Param: Stop}
+}
+
 // Soft is what forward weights are under the settings, with the cut of the last surgery.
 func (l *LayerHyper) Soft(cut float32) gpu.Soft {
 	switch {

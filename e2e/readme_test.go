@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -129,13 +131,93 @@ type span struct {
 	do   func(d *tutorial)
 }
 
-// press types, and waits until the screen shows something.
+// press types, and waits until the screen shows something that it does not show before.
 func press(keys string, shows ...string) func(*tutorial) {
 	return func(d *tutorial) {
 		d.t.Helper()
+		before := d.screen()
+		if !slices.ContainsFunc(shows, func(s string) bool { return !strings.Contains(before, s) }) {
+			d.t.Fatalf("before %q is typed, the screen shows %q already:\n%s", keys, shows, before)
+		}
 		d.keys(keys)
 		d.wait(shows...)
 	}
+}
+
+// enter types a command, and waits until its line is gone and the screen shows what it did not show before. (That the
+// line has the text is no sign of it.)
+func enter(typed string, shows ...string) func(*tutorial) {
+	return func(d *tutorial) {
+		d.t.Helper()
+		press(":", "Set or do")(d)
+		before := d.screen()
+		d.keys(typed + "\r")
+		d.gone("Set or do")
+		d.wait(shows...)
+		if !slices.ContainsFunc(shows, func(s string) bool { return !strings.Contains(before, s) }) {
+			d.t.Fatalf("before %q is entered, the screen shows %q already:\n%s", typed, shows, before)
+		}
+	}
+}
+
+// reAt is the iteration in the first line.
+var reAt = regexp.MustCompile(`([\d,]+)/6,000`)
+
+// at is the iteration that the screen shows.
+func (d *tutorial) at() int {
+	m := reAt.FindStringSubmatch(d.screen())
+	if m == nil {
+		return -1
+	}
+	n, _ := strconv.Atoi(strings.ReplaceAll(m[1], ",", ""))
+	return n
+}
+
+// trains types a key that has a paused run train on, and pause again: by so many iterations, or, 0, by some.
+func trains(key string, iters int) func(*tutorial) {
+	return func(d *tutorial) {
+		d.t.Helper()
+		from := d.at()
+		d.keys(key)
+		d.until("the run paused again, further on", func(s string) bool {
+			by := d.at() - from
+			return strings.Contains(s, "PAUSED") && by > 0 && (iters == 0 || by == iters)
+		})
+	}
+}
+
+// untilApplied has a paused run train on from surgery to surgery, until that of conv2 has come.
+func (d *tutorial) untilApplied() {
+	d.t.Helper()
+	for range 100 {
+		trains("N", 0)(d)
+		if strings.Contains(d.line("▸ conv2"), "applied") {
+			return
+		}
+	}
+	d.t.Fatalf("the threshold of conv2 is not applied:\n%s", d.screen())
+}
+
+// marked waits until the lines of layers have a mark, and no other layer's has.
+func (d *tutorial) marked(layers ...string) {
+	d.t.Helper()
+	d.until(fmt.Sprint("marks of ", layers), func(string) bool {
+		for _, l := range []string{"conv1", "conv2", "ip1", "ip2"} {
+			if strings.Contains(d.line(l+" "), "•") != slices.Contains(layers, l) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// conv2 waits for what the row of conv2 has, and no longer has; "" is nothing.
+func (d *tutorial) conv2(has, hasNot string) {
+	d.t.Helper()
+	d.until("conv2 with "+has+", without "+hasNot, func(string) bool {
+		row := d.line("▸ conv2")
+		return strings.Contains(row, has) && (hasNot == "" || !strings.Contains(row, hasNot))
+	})
 }
 
 // gone waits until the screen does not show something any more.
@@ -162,6 +244,11 @@ func goBack(d *tutorial) {
 	d.wait("back to", "PAUSED")
 }
 
+// reThreshold is the threshold of now in the row of a layer, and one that is to come.
+var reThreshold = regexp.MustCompile(`\d\.\d\d\d(→\d\.\d\d\d)?`)
+
+func thresholdIn(row string) string { return reThreshold.FindString(row) }
+
 // fiveMinutes is what a person does at each step of README.md's "Five minutes".
 var fiveMinutes = [][]span{
 	{{"make run", (*tutorial).makeRun}},
@@ -169,6 +256,7 @@ var fiveMinutes = [][]span{
 	{
 		{"→", func(d *tutorial) {
 			d.until("the first surgery", func(s string) bool { return !strings.Contains(s, "»0.000") })
+			press(" ", "PAUSED")(d) // so that nothing here depends on how fast the run is
 			press(rightKey+rightKey, "1 preview", "⏎ takes it")(d)
 		}},
 		{"1", func(d *tutorial) {
@@ -179,7 +267,7 @@ var fiveMinutes = [][]span{
 			d.keys("5")
 			d.until("more chosen", func(string) bool { return !halfChosen.MatchString(d.line("▸ conv2")) })
 		}},
-		{"→ next", press("", "→ next")},
+		{"→ next", func(d *tutorial) { d.wait("→ next") }}, // it is spoken of, and stands there
 		{"tab", press("\t", "▸sparsity")},
 		{"e", press("e", "sparsity %:")},
 		{"M", func(d *tutorial) {
@@ -191,33 +279,96 @@ var fiveMinutes = [][]span{
 			d.keys("M")
 			d.gone("changes are for")
 		}},
-		{"m", nil}, {"shift+↓", nil},
+		{"m", func(d *tutorial) {
+			d.marked()
+			d.keys("m")
+			d.marked("conv2")
+		}},
+		{"shift+↓", func(d *tutorial) {
+			d.keys("\x1b[1;2B")
+			d.marked("conv2", "ip1")
+			d.keys("\x1b[A\x1b") // back to conv2, and the choice is dropped
+			d.conv2("", "preview")
+			d.keys("\x1b") // and the marks
+			d.marked()
+		}},
 	},
 	{
 		{"enter", func(d *tutorial) {
 			press("5", "preview")(d)
-			press("\r", "applied conv2.threshold")(d)
+			press("\r", "pending conv2.threshold")(d)
+			d.untilApplied()
+			d.wait("applied conv2.threshold")
 		}},
-		{"E", nil}, {"D", nil}, {"!3", nil},
+		{"E", func(d *tutorial) {
+			d.keys("4")
+			d.conv2("preview", "")
+			d.keys("E")
+			d.conv2("pending", "preview")
+			d.untilApplied()
+		}},
+		{"D", func(d *tutorial) {
+			d.keys("3")
+			d.conv2("preview", "")
+			d.keys("D")
+			d.conv2("applied", "preview")
+		}},
+		{"!3", func(d *tutorial) { // a threshold that leaves outputs without a weight
+			d.keys(strings.Repeat("L", 50))
+			d.conv2(" !", "")
+			d.keys("\x1b")
+			d.conv2("applied", "preview")
+		}},
 	},
 	{
-		{"u", press("u", "applied autopilot pin none")},
-		{"U", press("U", "applied autopilot pin conv2")},
-		{"space", press(" ", "PAUSED")},
-		{"n", press("n", "PAUSED")},
-		{"N", press("N", "PAUSED")},
-		{":", press(":", "Set or do", "conv2.threshold")},
-		{":lr_mult 0.5", press("lr_mult 0.5\r", "applied lr_mult 1 → 0.5")},
-		{":conv2.sparsity 95", press(":conv2.sparsity 95\r", "PAUSED")},
-		{":conv*.t 1.6", press(":conv*.t 1.6\r", "PAUSED")},
-		{":lr 0.001 at 5000", press(":lr 0.001 at 5000\r", "planned")},
-		{":conv2.t 0.9 to 1.6 over 2000", press(":conv2.t 0.9 to 1.6 over 2000\r", "0.9 to 1.6 over 2000")},
+		{"u", func(d *tutorial) {
+			row := d.line("▸ conv2")
+			d.keys("u")
+			d.until("the threshold of before", func(string) bool {
+				now := d.line("▸ conv2")
+				return thresholdIn(now) != thresholdIn(row) && strings.Contains(now, "pending")
+			})
+			press("u", "applied autopilot pin none")(d)
+		}},
+		{"U", func(d *tutorial) {
+			const text = "applied autopilot pin conv2"
+			n := strings.Count(d.screen(), text)
+			d.keys("U")
+			d.until("once more "+text, func(s string) bool { return strings.Count(s, text) > n })
+		}},
+		{"space", func(d *tutorial) {
+			from := d.at()
+			d.keys(" ")
+			d.until("the run goes on", func(s string) bool { return d.at() > from && !strings.Contains(s, "PAUSED") })
+			press(" ", "PAUSED")(d)
+		}},
+		{"n", trains("n", 1)},
+		{"N", trains("N", 0)},
+		{":", func(d *tutorial) {
+			press(":", "Set or do", "conv2.threshold")(d)
+			d.keys("\x1b")
+			d.gone("Set or do")
+		}},
+		{":lr_mult 0.5", enter("lr_mult 0.5", "applied lr_mult 1 → 0.5")},
+		{":conv2.sparsity 95", enter("conv2.sparsity 95", "pending conv2.threshold")},
+		{":conv*.t 1.6", enter("conv*.t 1.6", "pending conv1.threshold", "→ 1.6")},
+		{":lr 0.001 at 5000", enter("lr 0.001 at 5000", "planned plan 1: base_lr 0.001 at 5000")},
+		{":conv2.t 0.9 to 1.6 over 2000", enter("conv2.t 0.9 to 1.6 over 2000", "planned plan 2: conv2.threshold 0.9 to 1.6")},
 		{"B", goBack},
 		{"B", goBack}, // and that is undone
 		{"b", press("b", "restore points")},
-		{"M", press("q", "▸ conv2")},
-		{"u", nil},
-		{"95%", press(":conv2.t 95%\r", "conv2.threshold")},
+		{"M", func(d *tutorial) {
+			press("q", "▸ conv2")(d)
+			press("M", "changes are for all convolutions")(d)
+			press("5", "2 previews")(d)
+			press("\r", "pending conv1.threshold", "pending conv2.threshold")(d)
+		}},
+		{"u", func(d *tutorial) { // one for both
+			d.keys("u")
+			d.gone("pending conv1.threshold")
+			d.gone("pending conv2.threshold")
+		}},
+		{"95%", enter("conv2.t 95%", "pending conv2.threshold")},
 	},
 	{
 		{"d", func(d *tutorial) { detach(d.t, d.terminal) }},
@@ -239,7 +390,8 @@ var fiveMinutes = [][]span{
 }
 
 // README's tutorial does what it says, line by line, on the program as it is: each word of it that is a key or a
-// command is in the table above, and is typed there; those with nothing to do are mentioned and not typed.
+// command is in the table above, and is typed there, and the screen shows of each what it did not show before; those
+// with nothing to do are no keys of that step.
 func TestReadmeTutorial(t *testing.T) {
 	steps := readTutorial(t, "Five minutes")
 	if len(steps) != len(fiveMinutes) {

@@ -45,7 +45,7 @@ func (a *App) footer() string {
 	case a.notice.text != "":
 		return t.text(" " + a.notice.text)
 	case a.snap.Problem != "":
-		return t.warn.Render(t.text(" " + a.snap.Problem))
+		return t.warn.Render(t.text(" " + a.problem()))
 	case a.snap.WriteProblem != "" && idle:
 		way := aside(a.naming("%ssnapshot_prefix DIR/NAME saves elsewhere", &a.keys.App.Command))
 		return t.warn.Render(t.text(" " + a.snap.WriteProblem + way))

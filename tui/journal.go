@@ -36,7 +36,7 @@ func journalLines(e *env, n int) []string {
 		case session.Pending:
 			status = t.warn.Render("planned ")
 		}
-		add(ev.Iter, status, ev.What.String(), ev.By)
+		add(ev.Iter, status, e.eventText(ev.What), ev.By)
 		if begun, ok := ev.What.(session.RunBegun); ok {
 			if keys := e.firstKeys(begun); keys != "" {
 				add(ev.Iter, "", keys, "")
@@ -47,6 +47,14 @@ func journalLines(e *env, n int) []string {
 		add(c.Iter, t.warn.Render("pending "), c.String(), c.By)
 	}
 	return lines[max(0, len(lines)-n):]
+}
+
+// eventText is what happened, with the keys of this viewer.
+func (e *env) eventText(what session.Payload) string {
+	if w, ok := what.(session.SnapshotWritten); ok && w.Guard {
+		return w.Before() + e.naming(": %s goes back to it", &e.allKeys.Run.LastGood)
+	}
+	return what.String()
 }
 
 // journalPaneView is the newest lines, on the main screen.

@@ -28,7 +28,8 @@ const (
 	nameWidth      = 8
 	countWidth     = 8
 	cursorWidth    = 2
-	leastBar       = 9
+	leastBar       = 7
+	warningWidth   = 5 // " !269"
 )
 
 // tableColumns lays the table out: now and next stand side by side in the same terms, what has no room is left out
@@ -38,7 +39,7 @@ func (m *mainScreen) tableColumns(inner int) tableColumns {
 	count := max(countWidth, len(human.Count(total))+1)
 	c := tableColumns{sparsity: sparsityWidth, next: nextWidth, threshold: thresholdWidth}
 	for _, i := range m.sel.visible {
-		c.name = max(c.name, ansi.StringWidth(m.theme.text(m.snap.Layers[i].Name))+1)
+		c.name = max(c.name, ansi.StringWidth(m.theme.text(m.snap.Layers[i].Name))+warningWidth)
 	}
 	c.name = max(nameWidth, min(c.name, inner/4))
 	spare := inner - cursorWidth - c.name - c.sparsity - c.next - c.threshold

@@ -38,7 +38,12 @@ func TestReadOnlyNamesNoKeys(t *testing.T) {
 		func(s *session.Snapshot) { s.Hyper.Layers[0].MaskFrozen = true },
 		func(s *session.Snapshot) { s.Hyper.Layers[0].WeightsFrozen = true },
 		func(s *session.Snapshot) { s.WriteProblem = "not saved: no space left on device" },
-		func(s *session.Snapshot) { s.State, s.Problem = session.Paused, "the loss is NaN" },
+		func(s *session.Snapshot) {
+			s.State, s.Problem = session.Paused, "the loss is NaN"+session.BackHint
+			s.Events = []session.Event{{What: session.SnapshotWritten{Path: "a", Why: "lr 1 → 2", Guard: true}}}
+		},
+		func(s *session.Snapshot) { s.Hyper.Stop = 10 },
+		func(s *session.Snapshot) { s.State = session.Finished },
 		descending,
 		func(s *session.Snapshot) { measured(s); conv1(s) },
 	}
@@ -83,6 +88,21 @@ func TestReadOnlyNamesNoKeys(t *testing.T) {
 	}
 	if named < 1000 {
 		t.Errorf("who steers sees %d keys: the test sees nothing", named)
+	}
+	back := scene()
+	back.State, back.Problem, back.Hyper.Stop = session.Paused, "the loss is NaN"+session.BackHint, 10
+	back.Events = []session.Event{{What: session.SnapshotWritten{Path: "a", Why: "lr 1 → 2", Guard: true}}}
+	for _, c := range []struct {
+		readOnly bool
+		keys     bool
+	}{{false, true}, {true, false}} {
+		a, _ := openWith(t, back, look, Options{ReadOnly: c.readOnly})
+		text := screenText(a)
+		for _, want := range []string{"B goes back to it", "the loss is NaN; B goes back", "`:stop never`"} {
+			if strings.Contains(text, want) != c.keys {
+				t.Errorf("read-only %t: %q is said: %t\n%s", c.readOnly, want, !c.keys, text)
+			}
+		}
 	}
 	a, _ := openWith(t, scene(), look, Options{ReadOnly: true})
 	for _, c := range []struct{ keys, not string }{

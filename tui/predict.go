@@ -1,17 +1,46 @@
 package tui
 
 import (
+	"fmt"
 	"sort"
+	"strings"
 
 	"dns-tui/model/session"
 )
 
-// noSurgery says why no surgery of a layer is due; "" where one is.
+// noSurgery says why no surgery of a layer is due, and what would change that; "" where one is.
 func (e *env) noSurgery(l *session.LayerStats) string {
 	if e.drives(l.Name) && !e.snap.State.Ended() { // at the iterations of the descent, whatever the settings say
 		return ""
 	}
-	return session.NoSurgery(e.snap.Hyper, l.Name, e.snap.Iter, e.snap.State.Ended())
+	why := session.WhyNoSurgery(e.snap.Hyper, l.Name, e.snap.Iter, e.snap.State.Ended())
+	if why == "" {
+		return ""
+	}
+	h, k := e.snap.Hyper.Layer(l.Name), e.allKeys
+	switch {
+	case e.snap.State.Ended():
+		return why + e.naming(": %s redraws the masks", &k.Run.Surgery)
+	case !h.Prune:
+		return why + e.naming(": %s prunes it", &k.Main.Prune)
+	case h.MaskFrozen:
+		return why + e.naming(": %s lets it go", &k.Main.FreezeMask)
+	}
+	command, surgery := e.naming("%s", &k.App.Command), e.naming("%s", &k.Run.Surgery)
+	if command == "" || surgery == "" {
+		return why
+	}
+	return fmt.Sprintf("%s: `%s%s never` resumes surgery, %s redraws the masks once", why, command,
+		e.snap.Hyper.StopField(h), surgery)
+}
+
+// problem is what is wrong with the run, and how to go back.
+func (e *env) problem() string {
+	text, ok := strings.CutSuffix(e.snap.Problem, session.BackHint)
+	if ok {
+		text += e.naming("; %s goes back", &e.allKeys.Run.LastGood)
+	}
+	return text
 }
 
 // comes reports whether a layer's next surgery goes by a threshold that is known here: the one of a descent is yet to

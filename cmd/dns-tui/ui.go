@@ -336,7 +336,7 @@ func (v *viewer) end(e *env, c *remote.Client, app *tui.App) error {
 
 // sayGoOn says how to go on with a run whose connection ended before it was stopped.
 func (v *viewer) sayGoOn(e *env, pid int, run string, s *session.Snapshot) {
-	switch alive := syscall.Kill(pid, 0) == nil; {
+	switch alive := folderOf(pid) != ""; { // one that is killed and not yet buried has none
 	case v.process == nil && alive && s.State != session.Failed:
 		escape.Fprintf(e.stdout, "its process is there; come back with: %s\n", commandLine("attach", run))
 	case v.stopped != nil: // a search, which has a command of its own

@@ -225,10 +225,16 @@ func (w AutopilotRetreated) String() string {
 		w.Why, w.From, w.To, w.Left)
 }
 
+// Before says before what a guard was saved.
+func (w SnapshotWritten) Before() string { return "saved before " + w.Why }
+
+// BackHint ends the problem of a run that can go back.
+const BackHint = "; B goes back"
+
 func (w SnapshotWritten) String() string {
 	switch {
 	case w.Guard:
-		return fmt.Sprintf("saved before %s: B goes back to it", w.Why)
+		return w.Before() + ": B goes back to it"
 	case w.Retried:
 		return "snapshot " + w.Path + ", after a failure"
 	}

@@ -328,7 +328,7 @@ func (t *Trainer) collapsed(what string) error {
 	if pause {
 		problem := what
 		if t.saver.canGoBack() {
-			problem += "; B goes back"
+			problem += BackHint
 		}
 		t.control.pause(problem)
 	}

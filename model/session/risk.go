@@ -96,22 +96,39 @@ func surgeryWarnings(h *config.Hyper, g *histograms, edits []config.Edit) string
 	return strings.Join(out, "; ")
 }
 
-// NoSurgery says why a layer will not be operated on again by itself, and what would change that; "" where it will.
+// NoSurgery says why a layer will not be operated on again by itself, and which key would change that; "" where it will.
 func NoSurgery(h *config.Hyper, layer string, iter int, finished bool) string {
+	why := WhyNoSurgery(h, layer, iter, finished)
+	l := h.Layer(layer)
+	switch {
+	case why == "" || l == nil:
+		return why
+	case finished:
+		return why + ": S redraws the masks"
+	case !l.Prune:
+		return why + ": p prunes it"
+	case l.MaskFrozen:
+		return why + ": f lets it go"
+	}
+	return fmt.Sprintf("%s: `:%s never` resumes surgery, S redraws the masks once", why, h.StopField(l))
+}
+
+// WhyNoSurgery is the reason alone.
+func WhyNoSurgery(h *config.Hyper, layer string, iter int, finished bool) string {
 	l := h.Layer(layer)
 	switch {
 	case l == nil:
 		return "not a layer that can be pruned"
 	case finished:
-		return "the run is finished: S redraws the masks"
+		return "the run is finished"
 	case !l.Prune:
-		return "left out of surgery: p prunes it"
+		return "left out of surgery"
 	case l.MaskFrozen:
-		return "its mask is frozen: f lets it go"
+		return "its mask is frozen"
 	case iter < h.StopOf(l):
 		return ""
 	case l.Rule == gpu.PaperRule:
-		return fmt.Sprintf("iter_stop is %d: `:%s.stop never` resumes surgery, S redraws the masks once", l.Stop, layer)
+		return fmt.Sprintf("iter_stop is %d", l.Stop)
 	}
-	return fmt.Sprintf("surgery_stop_iter is %d: `:stop never` resumes surgery, S redraws the masks once", h.Stop)
+	return fmt.Sprintf("surgery_stop_iter is %d", h.Stop)
 }
