@@ -6,6 +6,7 @@ import (
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/config"
 	"dns-tui/escape"
@@ -125,8 +126,8 @@ func (l *line) Arrange() {
 	}
 }
 
-// View draws the line.
-func (l *line) View() string { return l.input.View() }
+// View draws the line. A suggestion makes it longer than it is to be, by blanks.
+func (l *line) View() string { return ansi.Truncate(l.input.View(), l.width, "") }
 
 // Box is what is drawn over the screen while the line is typed; nothing for most.
 func (l *line) Box(w int) []string {

@@ -156,7 +156,11 @@ func TestListOfOne(t *testing.T) {
 	}
 	for _, key := range []string{"enter", "tab"} {
 		a, f = open(t, scene(), look{})
-		press(a, letters(":conv2.thr", key)...)
+		press(a, letters(":conv2.thr")...)
+		if last := strings.TrimSpace(ansi.Strip(strings.Split(frame(a, 80, 24), "\n")[23])); last != ":conv2.threshold" {
+			t.Errorf("the line with a suggestion is %q", last)
+		}
+		press(a, key)
 		if a.line == nil || a.line.input.Value() != "conv2.threshold " || len(f.got) != 0 {
 			t.Fatalf("%s: the line is %v, sent %v", key, a.line, f.got)
 		}
