@@ -136,6 +136,7 @@ fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzReaders -fuzztime 60s -fuzzminimizetime 10x ./cmd/dns-tui
 	$(GO) test -run '^$$' -fuzz FuzzFile -fuzztime 60s -fuzzminimizetime 10x ./caffe/hdf5
 	$(GO) test -run '^$$' -fuzz FuzzDNZ -fuzztime 60s -fuzzminimizetime 10x ./caffe/compact
+	$(GO) test -run '^$$' -fuzz FuzzGraph -fuzztime 60s -fuzzminimizetime 10x ./model/onnx
 	$(GO) test -run '^$$' -fuzz FuzzDatum -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzLMDB -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzIdx -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset

@@ -147,7 +147,7 @@ func (p *plan) lossOutput(nd *node) {
 	}
 	name, alone := "prob", 0
 	for _, o := range p.nodes {
-		if o.Type == nd.Type {
+		if ops[o.Type].loss && len(o.out) < 2 {
 			alone++
 		}
 		if slices.Contains(o.Top, name) {
@@ -223,7 +223,7 @@ func (p *plan) dropUnused() {
 			note := strings.ReplaceAll(nd.op.note, "LAYER", nd.Name)
 			p.notes = append(p.notes, fmt.Sprintf("%s (%s): %s", nd.Name, nd.Type, note))
 		case !needed[nd] && nd.fate != input:
-			p.notes = append(p.notes, fmt.Sprintf("%s (%s) is cut: only labels come of it", nd.Name, nd.Type))
+			p.notes = append(p.notes, fmt.Sprintf("%s (%s) is cut: nothing that is left reads it", nd.Name, nd.Type))
 			nd.fate = cut
 		}
 		for k, b := range nd.in {
