@@ -16,7 +16,11 @@ import (
 
 func runExport(_ context.Context, e *env, args []string) error {
 	fs := newFlags(e, "export")
-	net := fs.String("model", "", "a net's prototxt: says which layers of it the weights do not fit; OUT.onnx and --shrink want it")
+	net := fs.String(
+		"model",
+		"",
+		"a net's prototxt: says which layers of it the weights do not fit; OUT.onnx and --shrink want it",
+	)
 	shrinks := fs.Bool("shrink", false,
 		"leave out filters and neurons that do nothing: a smaller dense net, with its prototxt; wants --model")
 	force := fs.Bool("force", false, "with --shrink: replace another prototxt of the name that the smaller net gets")

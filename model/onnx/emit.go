@@ -32,8 +32,8 @@ func (e *emitter) fix(why string) error {
 	return &fixedError{fmt.Sprintf("layer %s (%s) %s", e.Name, e.Type, why)}
 }
 
-// to adds a node that makes a value which has its name. The node that makes a top has the layer's name, or where another
-// top's has it the top's; others do not take a layer's.
+// to adds a node that makes a value which has its name. The node that makes a top has the layer's name, or where
+// another top's has it the top's; others do not take a layer's.
 func (e *emitter) to(out, typ string, in []string, attrs ...*onnxpb.AttributeProto) {
 	name := e.Name
 	switch b := e.isTop(out); {
