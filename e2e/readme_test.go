@@ -353,7 +353,10 @@ var fiveMinutes = [][]span{
 		{":conv2.sparsity 95", enter("conv2.sparsity 95", "pending conv2.threshold")},
 		{":conv*.t 1.6", enter("conv*.t 1.6", "pending conv1.threshold", "→ 1.6")},
 		{":lr 0.001 at 5000", enter("lr 0.001 at 5000", "planned plan 1: base_lr 0.001 at 5000")},
-		{":conv2.t 0.9 to 1.6 over 2000", enter("conv2.t 0.9 to 1.6 over 2000", "planned plan 2: conv2.threshold 0.9 to 1.6")},
+		{
+			":conv2.t 0.9 to 1.6 over 2000",
+			enter("conv2.t 0.9 to 1.6 over 2000", "planned plan 2: conv2.threshold 0.9 to 1.6"),
+		},
 		{"B", goBack},
 		{"B", goBack}, // and that is undone
 		{"b", press("b", "restore points")},

@@ -98,7 +98,10 @@ func askBack(e *env, path, key string) intent {
 	if to.Why != "" {
 		lines = append(lines, "the state "+to.Why)
 	}
-	lines = append(lines, "what is now is saved first"+e.naming(": %s once more returns to it", &e.allKeys.Run.LastGood))
+	lines = append(
+		lines,
+		"what is now is saved first"+e.naming(": %s once more returns to it", &e.allKeys.Run.LastGood),
+	)
 	return ask{&question{env: e, title: "Go back?", key: key, yes: "go back, and pause", lines: lines,
 		do: send{session.Command{Kind: session.GoBack, Path: path}}}}
 }

@@ -25,8 +25,8 @@ func (a *App) View() tea.View {
 	return v
 }
 
-// frames bounds how many frames are drawn while keys come faster than anybody types, as those of a paste into a terminal
-// that does not say that it is one: Bubble Tea asks for a frame after each message.
+// frames bounds how many frames are drawn while keys come faster than anybody types, as those of a paste into a
+// terminal that does not say that it is one: Bubble Tea asks for a frame after each message.
 type frames struct {
 	every time.Duration // the least time between two; 0: a frame for each message
 	last  time.Time     // when the last key came

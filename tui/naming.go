@@ -14,8 +14,8 @@ func (e *env) can(b *binding) bool { return e.may(b) && b.Enabled() && len(b.Key
 // key is the first key of an action, as people read it.
 func (b *binding) key() string { return strings.Fields(b.Help().Key)[0] }
 
-// naming is a text with keys: those of actions, in place of its verbs. Where this viewer cannot do all of them it is "",
-// so no text names a key that does nothing, or one that the preferences gave to something else.
+// naming is a text with keys: those of actions, in place of its verbs. Where this viewer cannot do all of them it is
+// "", so no text names a key that does nothing, or one that the preferences gave to something else.
 func (e *env) naming(format string, actions ...*binding) string {
 	keys := make([]any, len(actions))
 	for i, b := range actions {

@@ -157,7 +157,8 @@ func TestListOfOne(t *testing.T) {
 	for _, key := range []string{"enter", "tab"} {
 		a, f = open(t, scene(), look{})
 		press(a, letters(":conv2.thr")...)
-		if last := strings.TrimSpace(ansi.Strip(strings.Split(frame(a, 80, 24), "\n")[23])); last != ":conv2.threshold" {
+		lines := strings.Split(ansi.Strip(frame(a, 80, 24)), "\n")
+		if last := strings.TrimSpace(lines[23]); last != ":conv2.threshold" {
 			t.Errorf("the line with a suggestion is %q", last)
 		}
 		press(a, key)

@@ -423,7 +423,10 @@ func TestFooterPriority(t *testing.T) {
 		}
 	}
 	press(a, "?")
-	if text := strings.Join(a.screens[helpID].(*help).text(200), "\n"); strings.Contains(text, "halve the learning rate") {
+	if text := strings.Join(a.screens[helpID].(*help).text(200), "\n"); strings.Contains(
+		text,
+		"halve the learning rate",
+	) {
 		t.Error("the help of who only reads has keys that steer")
 	}
 	press(a, "esc", "ctrl+p", "u", "n", "d", "o")

@@ -113,7 +113,14 @@ func TestOneRangeOfIterations(t *testing.T) {
 			t.Errorf("%v has the axis\n%s, the loss\n%s", k, got, want)
 		}
 		if p.window() != win {
-			t.Errorf("%v is shown from %d to %d, the first from %d to %d", k, p.window().from, p.window().to, win.from, win.to)
+			t.Errorf(
+				"%v is shown from %d to %d, the first from %d to %d",
+				k,
+				p.window().from,
+				p.window().to,
+				win.from,
+				win.to,
+			)
 		}
 	}
 }

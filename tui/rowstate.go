@@ -23,7 +23,9 @@ const (
 )
 
 func (r rowState) String() string {
-	return [...]string{"", "preview", "sent", "pending", "applied", "ramping", "autopilot", "stopped", "frozen", "off"}[r]
+	return [...]string{
+		"", "preview", "sent", "pending", "applied", "ramping", "autopilot", "stopped", "frozen", "off",
+	}[r]
 }
 
 // mark stands before a prediction where there is no room for the word.

@@ -324,7 +324,10 @@ func (s *sensitivity) numbers(m *session.Sensitivity) []string {
 
 // unmeasured says what there is to measure, where nothing was.
 func (s *sensitivity) unmeasured() []string {
-	text := cmp.Or(s.naming("%s measures how accuracy falls", &s.keys.Measure), "Not measured so far: how accuracy falls") +
+	text := cmp.Or(
+		s.naming("%s measures how accuracy falls", &s.keys.Measure),
+		"Not measured so far: how accuracy falls",
+	) +
 		" as each layer alone is pruned further, on about a thousand images of the test net, beside the training. " +
 		"Weights and masks stay as they are; it takes at most a fifth of the time."
 	lines := []string{""}

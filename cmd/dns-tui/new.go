@@ -101,8 +101,8 @@ func runNew(_ context.Context, e *env, args []string) error {
 	return s.write(e)
 }
 
-// mayReplace asks whether a file of the solver's name may be replaced, where that name is known before any question, and
-// there is such a file.
+// mayReplace asks whether a file of the solver's name may be replaced, where that name is known before any question,
+// and there is such a file.
 func (s *newSolver) mayReplace(e *env, in *bufio.Reader, out string, asks bool) error {
 	if out == "" || s.force || !caffe.Exists(out) || sameFile(out, s.net.path) {
 		return nil

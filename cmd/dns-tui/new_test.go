@@ -206,7 +206,8 @@ func TestNewAsks(t *testing.T) {
 	if s.weights != "dense.caffemodel" || s.target != "30x" || s.iters != 60 || s.out != "mini_pruned.prototxt" {
 		t.Errorf("answers are taken as %+v", s)
 	}
-	// A file of the name is noticed as soon as that is known: another is proposed, and one that is typed is asked about.
+	// A file of the name is noticed as soon as that is known: another is proposed, and one that is typed is asked
+	// about.
 	write(t, ".", "mini_pruned.prototxt", "")
 	again, outQuestion := &newSolver{net: facts}, len(questions)-1
 	out.Reset()
@@ -217,7 +218,7 @@ func TestNewAsks(t *testing.T) {
 	if again.out != "mini_pruned_2.prototxt" || !strings.Contains(out.String(), "exists already; typed once more") {
 		t.Errorf("beside a file of the name: %s\n%s", again.out, out.String())
 	}
-	in = bufio.NewReader(strings.NewReader("mini_pruned.prototxt\nmini_pruned.prototxt\n"))
+	in = bufio.NewReader(strings.NewReader(strings.Repeat("mini_pruned.prototxt\n", 2)))
 	if err := again.ask(e, in, again.questions()[outQuestion:], nil, false); err != nil ||
 		again.out != "mini_pruned.prototxt" {
 		t.Errorf("typed twice: %s, %v", again.out, err)

@@ -89,7 +89,10 @@ func TestWhereASolverIsWanted(t *testing.T) {
 			t.Errorf("report of a net: no %q in %s", want, ofNet)
 		}
 	}
-	if _, _, lone := run(t, "report", filepath.Join("nets", "n.prototxt")); !strings.Contains(lone, "no journal is beside") {
+	if _, _, lone := run(t, "report", filepath.Join("nets", "n.prototxt")); !strings.Contains(
+		lone,
+		"no journal is beside",
+	) {
 		t.Errorf("report of a net alone: %s", lone)
 	}
 	if _, _, typo := run(t, "report", "typo.prototxt"); !strings.Contains(typo, `unknown field "base_lrr"`) {

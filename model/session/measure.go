@@ -41,8 +41,8 @@ func (h *histograms) measure() bool {
 	return true
 }
 
-// How many times as long as a measurement took passes before the next: half a hundredth of the time, or, before a surgery
-// that somebody may be looking at the prediction of, two hundredths.
+// How many times as long as a measurement took passes before the next: half a hundredth of the time, or, before a
+// surgery that somebody may be looking at the prediction of, two hundredths.
 const (
 	restFactor     = 200
 	restBeforeNext = 50

@@ -53,7 +53,13 @@ func TestPredictionIsOfTheNextSurgery(t *testing.T) {
 		clock = clock.Add(8 * time.Second)
 		for name, kept := range s.Kept() {
 			if predicted[name] != kept {
-				t.Errorf("iteration %d: %s keeps %d, and was predicted to keep %d", s.Iter-1, name, kept, predicted[name])
+				t.Errorf(
+					"iteration %d: %s keeps %d, and was predicted to keep %d",
+					s.Iter-1,
+					name,
+					kept,
+					predicted[name],
+				)
 			}
 		}
 	}

@@ -96,7 +96,8 @@ func surgeryWarnings(h *config.Hyper, g *histograms, edits []config.Edit) string
 	return strings.Join(out, "; ")
 }
 
-// NoSurgery says why a layer will not be operated on again by itself, and which key would change that; "" where it will.
+// NoSurgery says why a layer will not be operated on again by itself, and which key would change that; "" where it
+// will.
 func NoSurgery(h *config.Hyper, layer string, iter int, finished bool) string {
 	why := WhyNoSurgery(h, layer, iter, finished)
 	l := h.Layer(layer)
