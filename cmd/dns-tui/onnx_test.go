@@ -64,6 +64,10 @@ layer { name: "one" type: "Filter" bottom: "x" bottom: "s" top: "y" }
 layer { name: "drop" type: "Dropout" bottom: "y" top: "d" }
 layer { name: "two" type: "Filter" bottom: "x" bottom: "s" top: "z" }
 `)
+	draws := write(t, dir, "draws.prototxt", `layer { name: "in" type: "Input" top: "x"
+	input_param { shape { dim: 4 dim: 3 dim: 4 dim: 4 } } }
+layer { name: "pool" type: "Pooling" bottom: "x" top: "y" pooling_param { pool: STOCHASTIC kernel_size: 2 } }
+`)
 	more := write(
 		t,
 		dir,
@@ -90,6 +94,9 @@ layer { name: "l" type: "EuclideanLoss" bottom: "x" bottom: "y" top: "l" }
 			`filters.prototxt:3: layer "one": (Filter) has no counterpart in ONNX: how many`,
 			`filters.prototxt:4: layer "drop": (Dropout) has no counterpart in ONNX: it draws at random in phase TRAIN`,
 			`filters.prototxt:5: layer "two": (Filter) has no counterpart`,
+		}},
+		{[]string{"--phase", "TRAIN", "--model", draws, weights}, 1, []string{
+			`draws.prototxt:3: layer "pool": (Pooling) has no counterpart in ONNX: it draws at random in phase TRAIN`,
 		}},
 		{[]string{"--model", more, weights}, 1, []string{"has no weights for these layers of " + more + ": extra"}},
 		{[]string{"--model", other, weights}, 1, []string{

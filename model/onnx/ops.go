@@ -20,15 +20,16 @@ type op struct {
 
 // ops are all types of layers but those that isInput tells.
 var ops = map[string]op{
-	"AbsVal":       {emit: unary("Abs")},
-	"ArgMax":       {emit: argMax},
-	"BatchNorm":    {emit: batchNorm},
-	"BatchReindex": {emit: batchReindex},
-	"Bias":         {emit: bias},
-	"BNLL":         {emit: unary("Softplus")},
-	"Clip":         {emit: clip},
-	"Concat":       {emit: concat},
-	"Convolution":  {emit: convolution}, "CConvolution": {emit: convolution},
+	"AbsVal":        {emit: unary("Abs")},
+	"ArgMax":        {emit: argMax},
+	"BatchNorm":     {emit: batchNorm},
+	"BatchReindex":  {emit: batchReindex},
+	"Bias":          {emit: bias},
+	"BNLL":          {emit: unary("Softplus")},
+	"Clip":          {emit: clip},
+	"Concat":        {emit: concat},
+	"Convolution":   {emit: convolution},
+	"CConvolution":  {emit: convolution},
 	"Crop":          {emit: crop},
 	"Deconvolution": {emit: deconvolution},
 	"DummyData":     {emit: dummyData},
@@ -39,10 +40,11 @@ var ops = map[string]op{
 	"Exp":           {emit: exponential},
 	"Flatten":       {emit: flatten},
 	"Im2col":        {emit: im2col},
-	"InnerProduct":  {emit: innerProduct}, "CInnerProduct": {emit: innerProduct},
-	"Interp": {emit: interp},
-	"Log":    {emit: logarithm},
-	"LRN":    {emit: lrn},
+	"InnerProduct":  {emit: innerProduct},
+	"CInnerProduct": {emit: innerProduct},
+	"Interp":        {emit: interp},
+	"Log":           {emit: logarithm},
+	"LRN":           {emit: lrn},
 	"LSTM": {emit: lstm, note: "its states pass from run to run: LAYER.h0 and LAYER.c0 are inputs, zeros at first, " +
 		"LAYER.h and LAYER.c outputs"},
 	"LSTMUnit":  {emit: lstmUnit},
@@ -94,12 +96,25 @@ func opOf(nd *node) op {
 		return op{fate: input}
 	case o.note != "" && exposed(nd.param):
 		o.note = ""
-	case nd.Type == "Dropout" && nd.phase == caffepb.Phase_TRAIN:
+	case nd.phase == caffepb.Phase_TRAIN && draws(nd):
 		return op{why: "it draws at random in phase TRAIN"}
 	case nd.Type == "SigmoidCrossEntropyLoss" && len(nd.Top) > 1:
 		return op{emit: unary("Sigmoid"), loss: true, note: "the loss is cut, the sigmoid stays"}
 	}
 	return o
+}
+
+// draws reports a layer that draws at random in training.
+func draws(nd *node) bool {
+	switch nd.Type {
+	case "Dropout":
+		return true
+	case "Pooling":
+		return nd.param.GetPoolingParam().GetPool() == caffepb.PoolingParameter_STOCHASTIC
+	case "SPP":
+		return nd.param.GetSppParam().GetPool() == caffepb.SPPParameter_STOCHASTIC
+	}
+	return false
 }
 
 func unary(typ string) func(*emitter) error {
