@@ -1,6 +1,8 @@
 package model
 
 import (
+	"fmt"
+
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe"
@@ -66,6 +68,29 @@ func WithInputs(f *caffe.NetFile, batch int, shapes ...[]int) (*caffe.NetFile, e
 		n.Layer = append(n.Layer, in)
 	}
 	return f.Replace(n), nil
+}
+
+// NoShapesError says why a net's shapes are not known: there is nothing wrong with the net.
+type NoShapesError struct{ Err error }
+
+func (e *NoShapesError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *NoShapesError) Unwrap() error { return e.Err }
+
+// NewWithoutData builds a net for a state as WithInputs makes it, on a device that allocates nothing: what is known of
+// a net before it is run. The data is asked only for its shape, where nothing else tells it; where that is not there
+// either, the error is a NoShapesError. LayersOf has the types that stand in f.
+func NewWithoutData(f *caffe.NetFile, state *caffepb.NetState, shapes ...[]int) (*Net, error) {
+	without, err := WithInputs(f, 1, shapes...)
+	if err != nil {
+		without = f
+	}
+	n, buildErr := NewNet(without, NetOptions{Device: gpu.NewDry(nil), State: state})
+	if buildErr != nil && err != nil {
+		return nil, &NoShapesError{fmt.Errorf("%w, and that is not there: %w", err, buildErr)}
+	}
+	return n, buildErr
 }
 
 // inputLayer makes an Input layer in place of data layer i.

@@ -12,7 +12,6 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/escape"
-	"dns-tui/gpu"
 	"dns-tui/model"
 	"dns-tui/model/draw"
 )
@@ -67,8 +66,7 @@ func (f *shapeFlags) add(fs *flag.FlagSet) {
 	)
 }
 
-// shapes builds a net without its data, on a device that allocates nothing. The data is asked only for its shape, where
-// nothing else tells it.
+// shapes builds a net without its data, on a device that allocates nothing.
 func (f *shapeFlags) shapes(file *caffe.NetFile) (*model.Net, error) {
 	if err := f.check("inspect, draw"); err != nil {
 		return nil, err
@@ -77,21 +75,17 @@ func (f *shapeFlags) shapes(file *caffe.NetFile) (*model.Net, error) {
 	if f.input.Inputs != nil {
 		input = f.input.Shapes
 	}
-	without, err := model.WithInputs(file, 1, input...)
-	if err != nil {
-		without = file
+	n, err := model.NewWithoutData(file, f.netState(), input...)
+	if _, ok := errors.AsType[*model.NoShapesError](err); ok {
+		return nil, fmt.Errorf("%w; --input CxHxW says it", err)
 	}
-	n, buildErr := model.NewNet(without, model.NetOptions{Device: gpu.NewDry(nil), State: f.netState()})
-	if buildErr != nil && err != nil {
-		return nil, &noShapesError{fmt.Errorf("%w, and that is not there: %w; --input CxHxW says it", err, buildErr)}
-	}
-	return n, buildErr
+	return n, err
 }
 
 // layers describes a net to draw, without shapes where these are not known, which is said.
 func (f *shapeFlags) layers(e *env, file *caffe.NetFile) ([]model.LayerInfo, error) {
 	n, err := f.shapes(file)
-	if _, ok := errors.AsType[*noShapesError](err); ok {
+	if _, ok := errors.AsType[*model.NoShapesError](err); ok {
 		escape.Fprintf(e.stderr, "drawn without shapes: %v\n", err)
 		return model.LayersOfFile(file, f.netState())
 	}
@@ -101,9 +95,6 @@ func (f *shapeFlags) layers(e *env, file *caffe.NetFile) ([]model.LayerInfo, err
 	defer n.Close()
 	return model.LayersOf(n, file), nil
 }
-
-// noShapesError says why a net's shapes are not known: there is nothing wrong with the net.
-type noShapesError struct{ error }
 
 func runDraw(_ context.Context, e *env, args []string) error {
 	fs := newFlags(e, "draw")

@@ -279,7 +279,7 @@ func inspectLayers(e *env, file *caffe.NetFile, f *shapeFlags) error {
 		escape.Fprintf(e.stdout, "upgraded: %s\n", did)
 	}
 	n, err := f.shapes(file)
-	if _, ok := errors.AsType[*noShapesError](err); ok {
+	if _, ok := errors.AsType[*model.NoShapesError](err); ok {
 		escape.Fprintf(e.stdout, "net %q, %d layers\n", file.Net.GetName(), len(file.Net.Layer))
 		for i, l := range file.Net.Layer {
 			escape.Fprintf(
