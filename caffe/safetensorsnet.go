@@ -21,8 +21,12 @@ func prepareSafetensors(path string, n *caffepb.NetParameter, half bool, masks M
 	if err != nil {
 		return nil, &FileError{Path: path, Msg: "not written: " + err.Error(), Err: err}
 	}
-	about := map[string]string{"format": "pt", "net": n.GetName()}
-	return prepare(path, func(w io.Writer) error { return safetensors.Write(w, about, tensors) })
+	return prepare(path, func(w io.Writer) error { return safetensors.Write(w, about(n), tensors) })
+}
+
+// about is what a file for PyTorch says of itself.
+func about(n *caffepb.NetParameter) map[string]string {
+	return map[string]string{"format": "pt", "net": n.GetName()}
 }
 
 // WriteSafetensors writes a net without masks for PyTorch: tensors LAYER.weight and LAYER.bias, in Caffe's layout,

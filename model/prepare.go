@@ -27,13 +27,19 @@ type PreparedProduct struct {
 	gpu.Prepared
 }
 
-// Prepared lists the products with prepared weights, in the order of the net.
+// Prepared lists the products with prepared weights, in the order of the net. Those of other nets on the device are
+// left out.
 func (n *Net) Prepared() []PreparedProduct {
 	var out []PreparedProduct
 	of := n.device.Prepared()
 	for _, nd := range n.nodes {
+		l, ok := nd.layer.(layer.Prunable)
+		if !ok {
+			continue
+		}
+		w, _ := l.Weights()
 		for _, p := range of {
-			if p.Label == nd.forwardName {
+			if p.Label == nd.forwardName && p.Weights == w.Forward() {
 				out = append(out, PreparedProduct{nd.name, p})
 			}
 		}
@@ -54,24 +60,14 @@ type ForwardTimes struct {
 func (n *Net) TimeForward(passes int, stop func() bool) (*ForwardTimes, error) {
 	t := &ForwardTimes{Layers: n.newTimes()}
 	layers := make([][]time.Duration, len(n.nodes))
-	var whole [2][]time.Duration
-	defer n.device.UsePrepared(true)
+	var whole passTimes
 	for range passes {
 		if stop() {
 			return nil, ErrStopped
 		}
-		for i := range whole {
-			n.device.UsePrepared(i == 0)
-			if err := timed(&whole[i], func() error {
-				if err := n.Run(); err != nil {
-					return err
-				}
-				return n.device.Sync()
-			}); err != nil {
-				return nil, err
-			}
+		if err := whole.add(n); err != nil {
+			return nil, err
 		}
-		n.device.UsePrepared(true)
 		for i := range n.nodes {
 			if err := timed(&layers[i], func() error {
 				if err := n.forward(i); err != nil {
@@ -86,8 +82,48 @@ func (n *Net) TimeForward(passes int, stop func() bool) (*ForwardTimes, error) {
 	for i, took := range layers {
 		t.Layers[i].Forward = median(took)
 	}
-	t.Pass, t.Dense = median(whole[0]), median(whole[1])
+	t.Pass, t.Dense = median(whole.prepared), median(whole.dense)
 	return t, nil
+}
+
+// TimePasses measures whole passes forward of nets, prepared or not: passes of each net and kind, all of them in turn,
+// so that what else the machine does meets all. Of the result Layers is nil.
+func TimePasses(nets []*Net, passes int, stop func() bool) ([]ForwardTimes, error) {
+	whole, out := make([]passTimes, len(nets)), make([]ForwardTimes, len(nets))
+	for range passes {
+		if stop() {
+			return nil, ErrStopped
+		}
+		for i, n := range nets {
+			if err := whole[i].add(n); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i, w := range whole {
+		out[i].Pass, out[i].Dense = median(w.prepared), median(w.dense)
+	}
+	return out, nil
+}
+
+// passTimes are how long passes took that make use of what was prepared, and dense ones.
+type passTimes struct{ prepared, dense []time.Duration }
+
+// add measures one of each.
+func (t *passTimes) add(n *Net) error {
+	defer n.device.UsePrepared(true)
+	for _, to := range []*[]time.Duration{&t.prepared, &t.dense} {
+		n.device.UsePrepared(to == &t.prepared)
+		if err := timed(to, func() error {
+			if err := n.Run(); err != nil {
+				return err
+			}
+			return n.device.Sync()
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // timed appends how long f took.

@@ -45,25 +45,42 @@ type entry struct {
 // alignment is that of the first value: the format wants the object filled up with spaces.
 const alignment = 8
 
-// Write writes tensors in their order, and a map of texts about the file. Two of one name are an error. Bools stand
-// behind all numbers, whose places are then multiples of their size.
-func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
-	header := map[string]any{"__metadata__": metadata}
-	at := int64(0)
+// lengthBytes are those of the object's length.
+const lengthBytes = 8
+
+// head returns the JSON object of tensors and a map of texts about the file, filled up, and how many bytes of values
+// follow it. Two tensors of one name are an error.
+func head(metadata map[string]string, tensors []Tensor) (text []byte, values int64, err error) {
+	entries := map[string]any{"__metadata__": metadata}
 	for _, t := range tensors {
-		if _, twice := header[t.Name]; twice {
-			return fmt.Errorf("two tensors would be called %q", t.Name)
+		if _, twice := entries[t.Name]; twice {
+			return nil, 0, fmt.Errorf("two tensors would be called %q", t.Name)
 		}
 		word, bytes := t.dtype()
-		header[t.Name] = entry{DType: word, Shape: append([]int{}, t.Shape...), Offsets: [2]int64{at, at + bytes}}
-		at += bytes
+		entries[t.Name] = entry{DType: word, Shape: append([]int{}, t.Shape...), Offsets: [2]int64{values, values + bytes}}
+		values += bytes
 	}
-	text, err := json.Marshal(header) // by name: the same bytes each time
-	if err != nil {
-		return err
+	if text, err = json.Marshal(entries); err != nil { // by name: the same bytes each time
+		return nil, 0, err
 	}
 	for len(text)%alignment != 0 {
 		text = append(text, ' ')
+	}
+	return text, values, nil
+}
+
+// Size is how many bytes Write writes.
+func Size(metadata map[string]string, tensors []Tensor) (int64, error) {
+	text, values, err := head(metadata, tensors)
+	return int64(lengthBytes+len(text)) + values, err
+}
+
+// Write writes tensors in their order, and a map of texts about the file. Two of one name are an error. Bools stand
+// behind all numbers, whose places are then multiples of their size.
+func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
+	text, _, err := head(metadata, tensors)
+	if err != nil {
+		return err
 	}
 	b := bufio.NewWriterSize(w, 1<<16) // keeps the first error for Flush
 	_, _ = b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(text))))

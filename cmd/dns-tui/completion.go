@@ -30,7 +30,7 @@ type flagTable struct {
 var flagWords = map[string][]string{
 	"device":        {"host", "cuda"},
 	"encode_type":   {"png", "jpg"},
-	"format":        {"html", "md", "csv", "json"},
+	"format":        {"html", "md", "csv", "json", "text"}, // of report, and of compare
 	"log":           {"plain", "caffe"},
 	"phase":         {"TRAIN", "TEST"},
 	"precision":     {"auto", "fp32", "tf32", "bf16"},

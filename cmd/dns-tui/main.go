@@ -63,6 +63,12 @@ func subcommands() []subcommand {
 		},
 		{"config", "", "print the current preferences and all key bindings", runConfig},
 		{"test", "--model NET --weights FILE", "evaluate weights", runTest},
+		{
+			"compare",
+			"--model NET A B",
+			"two weights files on one net: accuracy, what each layer keeps, sizes, speed",
+			runCompare,
+		},
 		{"time", "--model NET", "measure each layer, forward and backward", runTime},
 		{
 			"inspect",
@@ -115,6 +121,9 @@ type usageError struct{ error }
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
+	}
+	if strings.HasSuffix(what, "s") || strings.HasSuffix(what, "ch") {
+		what += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -60,16 +60,22 @@ func (f *stateFlags) netState() *caffepb.NetState {
 }
 
 func (f *netFlags) add(fs *flag.FlagSet, phase string) {
+	f.addNet(fs, phase)
+	fs.StringVar(&f.weights, "weights", "", "caffemodels to load, separated by commas")
+	fs.StringVar(&f.log, "log", "plain", "form of the lines: plain, or caffe for tools that read Caffe's log")
+}
+
+// addNet adds the flags that say which net, on what, and how often it is run.
+func (f *netFlags) addNet(fs *flag.FlagSet, phase string) {
 	f.device.add(fs)
 	fs.StringVar(&f.model, "model", "", "the net's prototxt")
-	fs.StringVar(&f.weights, "weights", "", "caffemodels to load, separated by commas")
 	fs.BoolVar(&f.skipMismatched, "skip-mismatched", false, skipMismatchedUsage)
 	fs.IntVar(&f.iterations, "iterations", 50, "batches")
 	f.stateFlags.add(fs, phase)
 	f.input.add(fs)
 	fs.BoolVar(&f.sparse, "sparse", false, "leave out weights that are zero, layer by layer where that is faster, on "+
 		"the CPU; says where, and how much faster")
-	fs.StringVar(&f.log, "log", "plain", "form of the lines: plain, or caffe for tools that read Caffe's log")
+	f.log = "plain"
 }
 
 func (f *netFlags) check(name string, rest []string) error {
@@ -90,40 +96,45 @@ func (f *netFlags) check(name string, rest []string) error {
 	return f.stateFlags.check(name)
 }
 
-// load builds the net and loads its weights.
+// load builds the net and loads its weights. What is to be said of it comes on standard error.
 func (f *netFlags) load(e *env, d *gpu.Device) (*model.Net, error) {
+	n, notices, err := f.build(d)
+	for _, text := range notices {
+		escape.Fprintf(e.stderr, "dns-tui: %s\n", text)
+	}
+	return n, err
+}
+
+// build is load, with what is to be said.
+func (f *netFlags) build(d *gpu.Device) (net *model.Net, notices []string, err error) {
 	file, err := caffe.ReadNetPrototxt(f.model)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	net, err := model.NewNet(
+	net, err = model.NewNet(
 		file,
 		model.NetOptions{Device: d, State: f.netState(), Inputs: f.input.Inputs, Backward: f.backward},
 	)
 	if err != nil {
-		return nil, adviseInput(err)
+		return nil, nil, adviseInput(err)
 	}
-	for _, line := range net.Found() {
-		escape.Fprintf(e.stderr, "dns-tui: %s\n", line)
-	}
+	notices = net.Found()
 	if f.input.Inputs != nil {
-		escape.Fprintf(e.stderr, "dns-tui: random data in place of data layers (--input %s)\n", f.input.text)
+		notices = append(notices, fmt.Sprintf("random data in place of data layers (--input %s)", f.input.text))
 	}
 	if f.weights == "" {
-		return net, nil
+		return net, notices, nil
 	}
 	l, err := net.LoadFiles(strings.Split(f.weights, ","), model.LoadOptions{SkipMismatched: f.skipMismatched})
 	if err != nil {
 		net.Close()
-		return nil, err
+		return nil, notices, err
 	}
-	for _, n := range l.Notices {
-		escape.Fprintf(e.stderr, "dns-tui: %s\n", n)
-	}
+	notices = append(notices, l.Notices...)
 	if len(l.Untouched) > 0 {
-		escape.Fprintln(e.stderr, "dns-tui: the figures that follow come from untrained weights in part")
+		notices = append(notices, "the figures that follow come from untrained weights in part")
 	}
-	return net, nil
+	return net, notices, nil
 }
 
 // netCommand is a command on a net without a solver.
@@ -177,6 +188,11 @@ func withNet(
 	if flags.sparse && !net.Prepare() {
 		return usagef("%s: --sparse is for the CPU, and this is the %s; wanted --device host", c.name, d.Name())
 	}
+	return untilSignal(ctx, e, c.name, func(ctx context.Context) error { return f(ctx, net, d, &flags) })
+}
+
+// untilSignal calls f with a context that a signal ends.
+func untilSignal(ctx context.Context, e *env, name string, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	exitIfRepeated := exitOnRepeatedSIGTERM(e)
@@ -184,8 +200,9 @@ func withNet(
 		exitIfRepeated(s)
 		cancel()
 	}, func() {})
-	if err = f(ctx, net, d, &flags); errors.Is(err, model.ErrStopped) {
-		return fmt.Errorf("%s: interrupted", c.name)
+	err := f(ctx)
+	if errors.Is(err, model.ErrStopped) {
+		return fmt.Errorf("%s: interrupted", name)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"dns-tui/human"
 	"dns-tui/model"
 	"dns-tui/model/autopilot"
+	"dns-tui/model/ship"
 )
 
 // netFacts are what `new` knows of a net before it asks.
@@ -77,17 +78,7 @@ func lookAtNet(path string, input inputFlag, weights []string) (f *netFacts, not
 }
 
 // entries are the layers that can be pruned, as far as a target wants to know.
-func (f *netFacts) entries() []autopilot.Layer {
-	var out []autopilot.Layer
-	for _, l := range f.layers {
-		total := gpu.Elements(l.Weights.Shape)
-		if l.Bias != nil {
-			total += gpu.Elements(l.Bias.Shape)
-		}
-		out = append(out, autopilot.Layer{Name: l.Name, Total: total, Kept: total, Positions: l.Positions})
-	}
-	return out
-}
+func (f *netFacts) entries() []autopilot.Layer { return ship.Entries(f.layers, nil) }
 
 // lookAtTest finds whether the net can be tested: it builds in phase TEST, and has data of that phase.
 func (f *netFacts) lookAtTest(s *shapeFlags) {

@@ -44,7 +44,7 @@ func describePrepared(w io.Writer, products []model.PreparedProduct) {
 	}
 }
 
-func milliseconds(d time.Duration) float64 { return 1000 * d.Seconds() }
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // timeSparse measures passes forward that leave zeros out.
 func timeSparse(ctx context.Context, e *env, n *model.Net, d *gpu.Device, flags *netFlags) error {

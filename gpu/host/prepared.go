@@ -20,6 +20,7 @@ type preparation struct {
 
 // preparedWeights are the plans of one array of weights, one for each shape of a product.
 type preparedWeights struct {
+	values   *gpu.Tensor
 	kept     int // that are not zero
 	convs    []convPlan
 	products []productPlan
@@ -60,7 +61,7 @@ func (d *back) Prepare(w *gpu.Tensor) {
 			kept++
 		}
 	}
-	p.weights[w] = &preparedWeights{kept: kept}
+	p.weights[w] = &preparedWeights{values: w, kept: kept}
 }
 
 // UsePrepared implements gpu.Preparer.
@@ -151,7 +152,7 @@ func fastest[O any](d *back, w *preparedWeights, of int, ways []way[O], o O) pla
 	}
 	ways[best].do(o) // its result is the one that stays
 	p := &d.preparation
-	p.order = append(p.order, gpu.Prepared{Label: p.label, Kept: w.kept, Of: of, Way: ways[best].name, Time: took[best],
-		Dense: took[0]})
+	p.order = append(p.order, gpu.Prepared{Label: p.label, Weights: w.values, Kept: w.kept, Of: of,
+		Way: ways[best].name, Time: took[best], Dense: took[0]})
 	return plan[O]{ways[best].do}
 }
