@@ -55,10 +55,10 @@ func (c *comparedWeights) printOutputs(w io.Writer) {
 	}
 	if len(outputs) > 0 {
 		printColumns(w, 1, rows)
-		fmt.Fprintln(w)
+		escape.Fprintln(w)
 	}
 	if leftOut > 0 {
-		fmt.Fprint(w, "accuracy and loss are left out: on random data they mean nothing\n\n")
+		escape.Fprintf(w, "accuracy and loss are left out: on random data they mean nothing\n\n")
 	}
 }
 
@@ -95,7 +95,7 @@ func (c *comparedWeights) printSizes(w io.Writer) {
 		add("ms a pass, zeros left out", "%.4f", milliseconds(a.times.Pass), milliseconds(b.times.Pass))
 	}
 	printColumns(w, 1, rows)
-	fmt.Fprintln(w)
+	escape.Fprintln(w)
 }
 
 // totals are the parameters of both nets, and those that are not zero.
@@ -114,16 +114,16 @@ func (c *comparedWeights) printLayers(w io.Writer) {
 	rows := [][]string{{
 		"layer", "type", "entries", "kept A", "kept B", "B - A", "in both", "only A", "only B", "largest", "rms",
 	}}
-	var notCompared []string
-	for _, l := range c.layers {
-		rows = append(rows, layerRow(&l))
-		if l.Both == nil {
-			notCompared = append(notCompared, escape.Line(l.Name)+": "+l.Why)
+	var notCompared []*compare.Layer
+	for i := range c.layers {
+		l := &c.layers[i]
+		if rows = append(rows, layerRow(l)); l.Both == nil {
+			notCompared = append(notCompared, l)
 		}
 	}
 	printColumns(w, 2, rows)
-	for _, text := range notCompared {
-		fmt.Fprintf(w, "not compared: %s\n", text)
+	for _, l := range notCompared {
+		escape.Fprintf(w, "not compared: %s: %s\n", l.Name, l.Why)
 	}
 }
 
@@ -164,27 +164,29 @@ func entriesOf(l *compare.Layer) string {
 
 // printColumns prints rows of cells, the first columns to the left, all others to the right.
 func printColumns(w io.Writer, left int, rows [][]string) {
+	width := func(cell string) int { return len([]rune(escape.Line(cell))) }
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], len([]rune(escape.Line(cell))))
+			widths[i] = max(widths[i], width(cell))
 		}
 	}
 	for _, row := range rows {
-		var b strings.Builder
+		line := ""
 		for i, cell := range row {
 			if i > 0 {
-				b.WriteString("  ")
+				line += "  "
 			}
+			room := strings.Repeat(" ", widths[i]-width(cell))
 			if i < left {
-				fmt.Fprintf(&b, "%-*s", widths[i], escape.Line(cell))
+				line += cell + room
 			} else {
-				fmt.Fprintf(&b, "%*s", widths[i], escape.Line(cell))
+				line += room + cell
 			}
 		}
-		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+		escape.Fprintln(w, strings.TrimRight(line, " "))
 	}
 }

@@ -169,6 +169,12 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 			{"test", "--model", net, "--weights", weights, "--iterations", "2", "--log", "caffe"},
 			{"test", "--model", net, "--weights", net},
 		},
+		"compare": {
+			{"compare", "--sparse", "--device", "host", "--model", net, "--iterations", "1", weights, weights},
+			{"compare", "--format", "json", "--model", net, "--iterations", "1", weights, weights},
+			{"compare", "--model", net, "--iterations", "1", "--format", evil, weights, weights},
+			{"compare", "--model", net, weights, net}, {"compare", "--model", net, weights, at("none")},
+		},
 		"time": {
 			{"time", "--model", net, "--iterations", "1"},
 			{"time", "--model", net, "--iterations", "1", "--log", "caffe"},
