@@ -58,7 +58,7 @@ func subcommands() []subcommand {
 		{
 			"report",
 			"[--format html|md|csv|json] RUN",
-			"how a run went: plots, the final table, every change, the recipe to repeat it",
+			"how a run went: plots, the final table, what you ship, every change, the recipe to repeat it",
 			runReport,
 		},
 		{"config", "", "print the current preferences and all key bindings", runConfig},

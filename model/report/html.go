@@ -41,7 +41,13 @@ func (r *Report) HTML(w io.Writer) error {
 	if r.Search != nil {
 		rows, searched = r.searchRows(), r.searchText()
 	}
+	var ships map[string]any
+	if s := r.Ship; s != nil {
+		ships = map[string]any{"Notice": s.Notice, "Facts": s.facts(), "Head": shipHead, "Rows": s.rows(),
+			"Commands": s.Commands}
+	}
 	return page.Execute(w, map[string]any{
+		"Ship":     ships,
 		"Searched": searched, "Branches": rows,
 		"R": r, "Title": r.title(), "Facts": r.facts(), "Plots": plots, "Percent": percent,
 		"Fraction": float64(r.Kept) / float64(max(1, r.Weights)),

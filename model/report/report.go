@@ -48,6 +48,8 @@ type Report struct {
 	rule      map[string]string // of layers, as the autopilot set them
 	// Search is the search for the smallest net that steered the run, where one did.
 	Search *session.Search `json:"search,omitempty"`
+	// Ship is what a user ships of the run; nil in a report of lines alone.
+	Ship *Shipped `json:"ship,omitempty"`
 }
 
 // Layer is a row of the final table.
@@ -92,7 +94,7 @@ func Read(journal string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Notice = course.Notice()
+	r.Notice, r.Ship = course.Notice(), r.shipped()
 	r.Search, err = session.ReadSearch(session.SearchPath(strings.TrimSuffix(journal, ".journal")))
 	return r, err
 }
@@ -412,6 +414,9 @@ func (r *Report) Markdown(w io.Writer) error {
 			}
 			b.WriteString("|\n")
 		}
+	}
+	if r.Ship != nil {
+		b.WriteString(r.Ship.markdown())
 	}
 	b.WriteString("\n## Changes\n\n")
 	if len(r.Changes) == 0 {

@@ -49,20 +49,25 @@ func written(t *testing.T, r *Report, format string) string {
 func TestGolden(t *testing.T) {
 	for name := range formats {
 		t.Run(name, func(t *testing.T) {
-			got, path := written(t, sample(t), name), filepath.Join("testdata", "report."+name)
-			if *updateGolden {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("differs from %s; `go test ./model/report -update` writes it:\n%s", path, got)
-			}
+			compareGolden(t, filepath.Join("testdata", "report."+name), written(t, sample(t), name))
 		})
+	}
+}
+
+// compareGolden holds text against a golden file.
+func compareGolden(t *testing.T, path, got string) {
+	t.Helper()
+	if *updateGolden {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("differs from %s; `go test ./model/report -update` writes it:\n%s", path, got)
 	}
 }
 
