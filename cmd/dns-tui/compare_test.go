@@ -77,7 +77,8 @@ func TestCompareIsWhatOthersSay(t *testing.T) {
 				}
 			}
 			if s.File != path || s.Model != net || s.Bytes != fileSize(t, path) || s.DenseMS <= 0 || s.SparseMS == nil ||
-				len(s.Products) != 4 || s.Parameters != 431080 {
+				len(s.Products) != 4 ||
+				s.Parameters != 431080 {
 				t.Errorf("%+v", s)
 			}
 		}
@@ -166,8 +167,10 @@ func TestCompareFieldsAreDocumented(t *testing.T) {
 		{"--model-b", strings.TrimSuffix(small, "caffemodel") + "prototxt", lenet5x310(), small},
 	} {
 		var v any
-		out := mustRun(t, append([]string{"compare", "--format", "json", "--device", "host", "--model", net, "--iterations",
-			"1", "--input", "1x28x28:10"}, args...)...)
+		out := mustRun(
+			t,
+			append([]string{"compare", "--format", "json", "--device", "host", "--model", net, "--iterations",
+				"1", "--input", "1x28x28:10"}, args...)...)
 		if err := json.Unmarshal([]byte(out), &v); err != nil {
 			t.Fatal(err)
 		}

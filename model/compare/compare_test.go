@@ -35,7 +35,12 @@ func stored(name, typ string, blobs ...[]float32) *caffepb.LayerParameter {
 
 func build(t *testing.T, d *gpu.Device, text string, layers ...*caffepb.LayerParameter) *model.Net {
 	t.Helper()
-	n, err := modeltest.BuildOn(t, d, text, model.NetOptions{State: &caffepb.NetState{Phase: caffepb.Phase_TEST.Enum()}})
+	n, err := modeltest.BuildOn(
+		t,
+		d,
+		text,
+		model.NetOptions{State: &caffepb.NetState{Phase: caffepb.Phase_TEST.Enum()}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
