@@ -155,7 +155,16 @@ func TestPrepare(t *testing.T) {
 	defer d.Close()
 	o := operands{t, d, new(uint32)}
 	const outputs, inputs = 30, 40
-	w, other, c := o.forwardWeights(outputs*inputs, 0.1), o.forwardWeights(outputs*inputs, 0.1), o.forwardWeights(9, 0.5)
+	w, other, c := o.forwardWeights(
+		outputs*inputs,
+		0.1,
+	), o.forwardWeights(
+		outputs*inputs,
+		0.1,
+	), o.forwardWeights(
+		9,
+		0.5,
+	)
 	if !d.Prepare(w) || !d.Prepare(c) {
 		t.Fatal("the host has no use for weights that stay")
 	}
