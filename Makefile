@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
-	demo-data check-lenet check-onnx check-prune check-results check-kill check-faults check-ui check-cuda check-mutations help clean
+	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults check-ui check-cuda check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -114,6 +114,14 @@ check-faults: openblas ## killed and failing at each system call of a snapshot, 
 	@mkdir -p build; rm -f build/faults.txt
 	@$(GO) test -tags faults -run TestFaults -count 1 -timeout $(PATIENCE) ./e2e; status=$$?; cat build/faults.txt; exit $$status
 	$(GO) test -run TestReplayOfAnything -count 1 -timeout $(PATIENCE) -v ./model/session -rapid.checks=120
+bench-sparse: openblas build ## nets with zeros left out against onnxruntime and PyTorch (PyPI); ONLY=lenet5 a part
+	sh scripts/bench_sparse.sh
+
+check-export: openblas ## every net of testdata in every form and back: sizes and differences; onnxruntime's answers (PyPI)
+	@mkdir -p build
+	$(GO) test -tags exports -run TestForms -count 1 -timeout $(PATIENCE) ./cmd/dns-tui; status=$$?; cat build/exports.md; exit $$status
+	$(MAKE) check-onnx
+
 check-onnx: openblas ## ONNX graphs of all nets in testdata, run in onnxruntime from PyPI, against this program; SHORT=1 leaves out the largest
 	GO="$(GO)" PATIENCE="$(PATIENCE)" SHORT="$(SHORT)" sh scripts/check_onnx.sh
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
@@ -140,6 +148,7 @@ fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzDatum -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzLMDB -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
 	$(GO) test -run '^$$' -fuzz FuzzIdx -fuzztime 60s -fuzzminimizetime 10x ./caffe/dataset
+	$(GO) test -run '^$$' -fuzz FuzzShrink -fuzztime 60s -fuzzminimizetime 10x ./model/shrink
 	$(GO) test -run '^$$' -fuzz FuzzParseTarget -fuzztime 60s -fuzzminimizetime 10x ./model/autopilot
 	$(GO) test -run '^$$' -fuzz FuzzParseSetting -fuzztime 60s -fuzzminimizetime 10x ./model/autopilot
 	$(GO) test -run '^$$' -fuzz FuzzJournal -fuzztime 60s -fuzzminimizetime 10x ./model/session
@@ -155,12 +164,14 @@ vet: ## go vet, of the CUDA device too where its header is found
 	$(GO) vet ./...
 	$(GO) vet -tags faults,long,screens ./e2e
 	$(GO) vet -tags onnx ./model/onnx
+	$(GO) vet -tags exports ./cmd/dns-tui
 	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(GO) vet -tags cuda $(CUDA_PACKAGES))
 
 staticcheck: ## staticcheck, of the CUDA device too where its header is found
 	$(TOOL) staticcheck ./...
 	$(TOOL) staticcheck -tags faults,long,screens ./e2e
 	$(TOOL) staticcheck -tags onnx ./model/onnx
+	$(TOOL) staticcheck -tags exports ./cmd/dns-tui
 	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(TOOL) staticcheck -tags cuda $(CUDA_PACKAGES))
 
 golangci: ## golangci-lint by .golangci.yml, of the CUDA device too where its header is found

@@ -417,28 +417,31 @@ func randomNet(t *rapid.T) string {
 }
 
 // A net that is made smaller computes the same, whatever its layers and wherever its zeros are.
-func TestShrinkAnything(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		text := randomNet(t)
-		b := build(t, text)
-		defer b.close()
-		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-		rows, columns, entries := random.Float64(), random.Float64(), random.Float64()
-		kinds := map[string]bool{}
-		zero := func(layer string, o, i int) bool {
-			row, column := fmt.Sprint(layer, "o", o), fmt.Sprint(layer, "i", i)
-			for _, k := range []struct {
-				key  string
-				part float64
-			}{{row, rows}, {column, columns}} {
-				if _, ok := kinds[k.key]; !ok {
-					kinds[k.key] = random.Float64() < k.part
-				}
+func TestShrinkAnything(t *testing.T) { rapid.Check(t, shrinkAnything) }
+
+// FuzzShrink is TestShrinkAnything on nets that the fuzzer draws.
+func FuzzShrink(f *testing.F) { f.Fuzz(rapid.MakeFuzz(shrinkAnything)) }
+
+func shrinkAnything(t *rapid.T) {
+	text := randomNet(t)
+	b := build(t, text)
+	defer b.close()
+	random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+	rows, columns, entries := random.Float64(), random.Float64(), random.Float64()
+	kinds := map[string]bool{}
+	zero := func(layer string, o, i int) bool {
+		row, column := fmt.Sprint(layer, "o", o), fmt.Sprint(layer, "i", i)
+		for _, k := range []struct {
+			key  string
+			part float64
+		}{{row, rows}, {column, columns}} {
+			if _, ok := kinds[k.key]; !ok {
+				kinds[k.key] = random.Float64() < k.part
 			}
-			return kinds[row] || kinds[column] || random.Float64() < entries
 		}
-		if _, worst := shrunk(t, b, weights(b.net, random, zero)); worst > 1e-5 {
-			t.Fatalf("outputs differ by %g\n%s", worst, text)
-		}
-	})
+		return kinds[row] || kinds[column] || random.Float64() < entries
+	}
+	if _, worst := shrunk(t, b, weights(b.net, random, zero)); worst > 1e-5 {
+		t.Fatalf("outputs differ by %g\n%s", worst, text)
+	}
 }
