@@ -30,6 +30,30 @@ func dataBatch(l *caffepb.LayerParameter) (batch int, ok bool) {
 	return 0, false
 }
 
+// WithBatch returns the net with batches of at most n in its data layers.
+func WithBatch(f *caffe.NetFile, n int) *caffe.NetFile {
+	net := proto.CloneOf(f.Net)
+	for _, l := range net.Layer {
+		if own, _ := dataBatch(l); own <= n {
+			continue
+		}
+		batch := proto.Uint32(uint32(n))
+		switch l.GetType() {
+		case "Data":
+			l.DataParam.BatchSize = batch
+		case "ImageData":
+			l.ImageDataParam.BatchSize = batch
+		case "WindowData":
+			l.WindowDataParam.BatchSize = batch
+		case "MemoryData":
+			l.MemoryDataParam.BatchSize = batch
+		case "HDF5Data":
+			l.Hdf5DataParam.BatchSize = batch
+		}
+	}
+	return f.Replace(net)
+}
+
 // ReadsData reports whether layers of a type read data from files, or hand out what a program has.
 func ReadsData(typ string) bool {
 	_, ok := dataBatch(&caffepb.LayerParameter{Type: &typ})

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -496,5 +498,30 @@ layer { name: "l" type: "SoftmaxWithLoss" bottom: "s" bottom: "label" }`, caffep
 	p := n.Params()
 	if len(p) != 2 || p[0].LRMult != 0.5 || p[0].DecayMult != 0 || p[1].LRMult != 2 || p[1].DecayMult != 1 {
 		t.Errorf("%+v %+v", p[0], p[1])
+	}
+}
+
+// WithBatch cuts the batches of layers that read data, of every kind, and leaves smaller ones.
+func TestWithBatch(t *testing.T) {
+	const text = `
+layer { name: "a" type: "Data" top: "a" data_param { source: "x" batch_size: 64 } }
+layer { name: "b" type: "ImageData" top: "b" image_data_param { source: "x" batch_size: 64 } }
+layer { name: "c" type: "WindowData" top: "c" window_data_param { source: "x" batch_size: 64 } }
+layer { name: "d" type: "MemoryData" top: "d" top: "e" memory_data_param { batch_size: 64 channels: 1 height: 1 width: 1 } }
+layer { name: "f" type: "HDF5Data" top: "f" hdf5_data_param { source: "x" batch_size: 64 } }
+layer { name: "g" type: "Data" top: "g" data_param { source: "x" batch_size: 3 } }
+`
+	f, err := caffe.ParseNetPrototxt("net", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := model.WithBatch(f, 8)
+	sizes := regexp.MustCompile(`batch_size: \d+`).FindAllString(caffe.FormatPrototxt(small.Net), -1)
+	want := []string{"batch_size: 8", "batch_size: 8", "batch_size: 8", "batch_size: 8", "batch_size: 8", "batch_size: 3"}
+	if !slices.Equal(sizes, want) {
+		t.Errorf("%v, wanted %v", sizes, want)
+	}
+	if f.Net.Layer[0].GetDataParam().GetBatchSize() != 64 {
+		t.Error("the net itself was changed")
 	}
 }

@@ -22,6 +22,9 @@ import (
 // of the net's own.
 const shrinkPasses = 3
 
+// fewImages is how many images of a batch are enough for that.
+const fewImages = 8
+
 // mostDifference is how far they may differ, as a part of the largest value of a blob: sums are rounded in another
 // order.
 const mostDifference = 1e-4
@@ -230,7 +233,10 @@ func (c *comparison) compare(e *env) error {
 func (c *comparison) compareOn(e *env, o model.NetOptions, on string, random []string) error {
 	var nets []*model.Net
 	for i, file := range []*caffe.NetFile{c.before, c.after} {
-		n, err := model.NewNet(file, o)
+		n, err := model.NewNet(model.WithBatch(file, fewImages), o)
+		if err != nil { // a net whose layers know the batch
+			n, err = model.NewNet(file, o)
+		}
 		if err != nil {
 			return err
 		}
