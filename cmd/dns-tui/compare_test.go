@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"dns-tui/model"
 	"dns-tui/model/modeltest"
+	"dns-tui/model/solver"
 )
 
 // compareText runs compare, and puts words in place of what differs from machine to machine: folders, times, the
@@ -144,6 +146,46 @@ func TestCompareDeployNet(t *testing.T) {
 	if text := strings.Join(c.B.Notices, "\n"); !strings.Contains(text, "no weights for layer more") ||
 		!strings.Contains(text, "untrained weights in part") {
 		t.Errorf("%q", c.B.Notices)
+	}
+}
+
+// Outputs are paired by blob, and by place in it; one that a net alone has stands alone. On random data what labels
+// decide is left out.
+func TestCompareOutputs(t *testing.T) {
+	out := func(name, typ string, value, weight float64) model.Output {
+		return model.Output{Name: name, Type: typ, Value: value, LossWeight: weight}
+	}
+	a := []model.Output{out("acc", "Accuracy", 0.5, 0), out("prob", "Softmax", 1, 0), out("prob", "Softmax", 2, 0),
+		out("loss", "SoftmaxWithLoss", 3, 1)}
+	b := []model.Output{out("prob", "Softmax", 4, 0), out("prob", "Softmax", 5, 0), out("more", "Power", 6, 0),
+		out("sum", "Reduction", 7, 0.5), out("acc", "Accuracy", 0.75, 0)}
+	for _, c := range []struct {
+		random  bool
+		want    string
+		leftOut int
+	}{
+		{false, "acc 0.5 0.75, prob 1 4, prob 2 5, loss 3 -, more - 6, sum - 7", 0},
+		{true, "prob 1 4, prob 2 5, more - 6", 4},
+	} {
+		var w comparedWeights
+		w.random = c.random
+		w.sides[0].result, w.sides[1].result = &solver.TestResult{Outputs: a}, &solver.TestResult{Outputs: b}
+		outputs, leftOut := w.outputs()
+		var got []string
+		for _, o := range outputs {
+			text := o.Name
+			for _, v := range o.values {
+				if v == nil {
+					text += " -"
+				} else {
+					text += fmt.Sprintf(" %g", *v)
+				}
+			}
+			got = append(got, text)
+		}
+		if text := strings.Join(got, ", "); text != c.want || leftOut != c.leftOut {
+			t.Errorf("random %v: %s, %d left out; wanted %s, %d", c.random, text, leftOut, c.want, c.leftOut)
+		}
 	}
 }
 

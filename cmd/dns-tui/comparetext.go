@@ -49,7 +49,7 @@ func (c *comparedWeights) printOutputs(w io.Writer) {
 			}
 		}
 		if o.values[0] != nil && o.values[1] != nil {
-			row = append(row, fmt.Sprintf("%.6g", *o.values[1]-*o.values[0]))
+			row = append(row, fmt.Sprintf("%.4g", *o.values[1]-*o.values[0]))
 		}
 		rows = append(rows, row)
 	}
@@ -137,7 +137,7 @@ func layerRow(l *compare.Layer) []string {
 			}
 		}
 		if l.A != nil && l.B != nil {
-			row[5] = fmt.Sprintf("%+d", l.B.Kept-l.A.Kept)
+			row[5] = human.Count(l.B.Kept - l.A.Kept)
 		}
 	}
 	if b := l.Both; b != nil {
