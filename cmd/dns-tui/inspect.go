@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"maps"
 	"os"
 	"path/filepath"
@@ -20,10 +21,12 @@ import (
 	"dns-tui/model/autopilot"
 )
 
-func runInspect(_ context.Context, e *env, args []string) error {
+func runInspect(ctx context.Context, e *env, args []string) error {
 	var f shapeFlags
+	var x expectFlags
 	fs := newFlags(e, "inspect")
 	f.add(fs)
+	x.add(fs)
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -32,6 +35,17 @@ func runInspect(_ context.Context, e *env, args []string) error {
 		return usagef("inspect: wanted one file, found %s", count(len(rest), "argument"))
 	}
 	path := rest[0]
+	set := map[string]bool{}
+	fs.Visit(func(g *flag.Flag) { set[g.Name] = true })
+	if err := x.check(set); err != nil {
+		return err
+	}
+	if x.model != "" {
+		if !set["phase"] {
+			f.phase = "TEST" // as a net that is shipped
+		}
+		return x.expect(ctx, e, &f, path)
+	}
 	st, err := os.Stat(path)
 	if err != nil {
 		return &caffe.FileError{Path: path, Msg: "no such file", Err: err}

@@ -94,10 +94,7 @@ func Entries(layers []model.PrunableLayer, values func(*layer.Param) []float32) 
 	var out []autopilot.Layer
 	for _, l := range layers {
 		e := autopilot.Layer{Name: l.Name, Positions: l.Positions}
-		for _, p := range []*layer.Param{l.Weights, l.Bias} {
-			if p == nil {
-				continue
-			}
+		for _, p := range entriesOf(l) {
 			n := gpu.Elements(p.Shape)
 			e.Total += n
 			if values == nil {

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/config"
+	"dns-tui/escape"
+	"dns-tui/gpu"
+	"dns-tui/gpu/host"
+	"dns-tui/human"
+	"dns-tui/model"
+	"dns-tui/model/autopilot"
+	"dns-tui/model/ship"
+)
+
+// expectFlags are the flags of inspect that say what weights come to on a net.
+type expectFlags struct {
+	model  string
+	target string
+	passes int
+}
+
+func (f *expectFlags) add(fs *flag.FlagSet) {
+	fs.StringVar(
+		&f.model,
+		"model",
+		"",
+		"the weights' net: what they come to on it, and ms of a pass on the CPU, dense and "+
+			"with zeros left out",
+	)
+	fs.StringVar(&f.target, "target", "", "with --model, also what they would come to pruned to this, as they are: "+
+		autopilot.TargetForms)
+	fs.IntVar(&f.passes, "passes", 20, "with --model, passes of each kind that are timed; 0: none")
+}
+
+func (f *expectFlags) check(set map[string]bool) error {
+	switch {
+	case f.model == "" && (set["target"] || set["passes"]):
+		return usagef("inspect: --target and --passes want the weights' net: --model net.prototxt")
+	case f.passes < 0:
+		return usagef("inspect: --passes is %d; wanted at least 0", f.passes)
+	case f.target == "":
+		return nil
+	}
+	_, err := f.parsed()
+	return err
+}
+
+func (f *expectFlags) parsed() (autopilot.Target, error) {
+	t, err := autopilot.ParseTarget(f.target)
+	if err != nil {
+		return t, usagef("inspect: --target %v", err)
+	}
+	return t, nil
+}
+
+// expectation is what weights come to on a net, as they are or pruned to a target.
+type expectation struct {
+	title   string
+	stored  *caffepb.NetParameter
+	weights *ship.Weights
+	net     *ship.Net
+	times   model.ForwardTimes
+}
+
+// expect prints what weights come to on a net.
+func (f *expectFlags) expect(ctx context.Context, e *env, shapes *shapeFlags, path string) error {
+	w, err := caffe.ReadNet(path)
+	if err != nil {
+		return err
+	}
+	if _, _, err := model.ApplyMasks(w); err != nil {
+		return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
+	}
+	file, err := caffe.ReadNetPrototxt(f.model)
+	if err != nil {
+		return err
+	}
+	dry, err := shapes.shapes(file)
+	if err != nil {
+		return err
+	}
+	defer dry.Close()
+	all := []*expectation{{title: "now", stored: w}}
+	if f.target != "" {
+		target, err := f.parsed()
+		if err != nil {
+			return err
+		}
+		pruned, scale, err := ship.Pruned(dry, path, w, target)
+		if err != nil {
+			return fmt.Errorf("inspect: --target %s: %w", escape.Line(f.target), err)
+		}
+		if zerosOf(pruned) == zerosOf(w) {
+			escape.Fprintf(e.stdout, "at %s: the weights keep no more than that already\n", f.target)
+		} else {
+			escape.Fprintf(e.stdout,
+				"at %s: pruned at once, by the scale %s; a descent keeps as much, of other weights\n", f.target, scale)
+		}
+		all = append(all, &expectation{title: "at " + f.target, stored: pruned})
+	}
+	for _, x := range all {
+		if x.weights, err = ship.Of(x.stored); err == nil {
+			x.net, err = ship.On(file, dry, path, x.stored)
+		}
+		if err != nil {
+			return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
+		}
+	}
+	batch := 0
+	if f.passes > 0 {
+		if batch, err = f.time(ctx, e, shapes, file, path, all); err != nil {
+			return err
+		}
+	}
+	printExpectation(e, all, batch)
+	return nil
+}
+
+// time measures passes forward on random inputs, of all in turn, and returns their batch.
+func (f *expectFlags) time(
+	ctx context.Context, e *env, shapes *shapeFlags, file *caffe.NetFile, path string, all []*expectation,
+) (batch int, err error) {
+	d := host.New(host.Options{})
+	defer d.Close()
+	nets := make([]*model.Net, len(all))
+	for i, x := range all {
+		if nets[i], err = buildOnRandom(d, file, shapes); err != nil { // one image, where the net permits it
+			return 0, err
+		}
+		defer func() { err = errors.Join(err, nets[i].Close()) }()
+		if _, err := nets[i].LoadWeights(path, x.stored, model.LoadOptions{}); err != nil {
+			return 0, err
+		}
+		nets[i].FillInputLayers()
+		nets[i].Prepare() // the host does
+	}
+	stop := func() bool { return ctx.Err() != nil }
+	if _, err := model.TimePasses(nets, 1, stop); err != nil { // the first finds how products are done fastest
+		return 0, err
+	}
+	done := 0
+	progress := newBar(e, "passes", f.passes)
+	defer progress.end()
+	times, err := model.TimePasses(nets, f.passes, func() bool {
+		progress.step(done)
+		done++
+		return stop()
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i, x := range all {
+		x.times = times[i]
+	}
+	return nets[0].BatchSize(), nil
+}
+
+// buildOnRandom builds a net with random numbers in place of its data.
+func buildOnRandom(d *gpu.Device, file *caffe.NetFile, shapes *shapeFlags) (*model.Net, error) {
+	inputs := shapes.input.Inputs
+	if inputs == nil {
+		var err error
+		if inputs, err = standInFor(file, shapes); err != nil {
+			return nil, err
+		}
+	}
+	o := model.NetOptions{Device: d, State: shapes.netState(), Seed: 1, Inputs: inputs}
+	n, err := model.NewNet(model.WithBatch(file, 1), o)
+	if err != nil { // a net whose layers know the batch
+		n, err = model.NewNet(file, o)
+	}
+	return n, adviseInput(err)
+}
+
+// zerosOf counts the values of stored weights that are 0.
+func zerosOf(w *caffepb.NetParameter) int {
+	zeros := 0
+	for _, l := range w.Layer {
+		for _, b := range l.Blobs {
+			v := caffe.Values(b)
+			zeros += len(v) - ship.NonZero(v)
+		}
+	}
+	return zeros
+}
+
+// standInFor is random data of the shape that the data of a net has; nil where it has none.
+func standInFor(file *caffe.NetFile, shapes *shapeFlags) (*config.Inputs, error) {
+	dry, err := shapes.shapes(file)
+	if err != nil {
+		return nil, err
+	}
+	defer dry.Close()
+	for _, l := range model.LayersOf(dry, file) {
+		if model.ReadsData(l.Type) && len(l.Shapes) > 0 && len(l.Shapes[0]) > 1 {
+			return &config.Inputs{Shapes: [][]int{l.Shapes[0][1:]}, Classes: 1}, nil
+		}
+	}
+	return nil, nil
+}
+
+// printExpectation prints the figures of the whole net, and those of its layers.
+func printExpectation(e *env, all []*expectation, batch int) {
+	head := []string{""}
+	for _, x := range all {
+		head = append(head, x.title)
+	}
+	rows := [][]string{head}
+	add := func(name string, of func(*expectation) string) {
+		row := []string{name}
+		for _, x := range all {
+			row = append(row, of(x))
+		}
+		rows = append(rows, row)
+	}
+	number := func(name string, of func(*expectation) int) {
+		add(name, func(x *expectation) string { return human.Count(of(x)) })
+	}
+	number("parameters", func(x *expectation) int { return x.weights.Parameters })
+	number("parameters that are not zero", func(x *expectation) int { return x.weights.Kept })
+	number("bytes of export's caffemodel", func(x *expectation) int { return int(x.weights.Bytes.Caffemodel) })
+	number("bytes of export's compact file", func(x *expectation) int { return int(x.weights.Bytes.Compact) })
+	number("bytes of export's safetensors", func(x *expectation) int { return int(x.weights.Bytes.Safetensors) })
+	number("parameters of export --shrink's net", func(x *expectation) int { return x.net.Smaller })
+	number("multiply-accumulates an image", func(x *expectation) int { return int(x.net.MACs.Dense) })
+	number("without those of zeros", func(x *expectation) int { return int(x.net.MACs.Kept) })
+	if batch > 0 {
+		ms := func(name string, of func(*expectation) float64) {
+			add(name, func(x *expectation) string { return fmt.Sprintf("%.4f", of(x)) })
+		}
+		ms("ms a pass, dense", func(x *expectation) float64 { return milliseconds(x.times.Dense) })
+		ms("ms a pass, zeros left out", func(x *expectation) float64 { return milliseconds(x.times.Pass) })
+	}
+	printColumns(e.stdout, 1, rows)
+	if batch > 0 {
+		escape.Fprintf(e.stdout, "medians of passes forward on random numbers, batch %d\n", batch)
+	}
+	escape.Fprintln(e.stdout)
+	head = []string{"layer", "type", "entries", "outputs"}
+	for _, x := range all {
+		head = append(head, "kept "+x.title, "live "+x.title)
+	}
+	rows = [][]string{head}
+	for i, l := range all[0].net.Layers {
+		row := []string{l.Name, l.Type, human.Count(l.Entries), human.Count(l.Outputs)}
+		for _, x := range all {
+			row = append(row, human.Count(x.net.Layers[i].Kept), human.Count(x.net.Layers[i].Live))
+		}
+		rows = append(rows, row)
+	}
+	printColumns(e.stdout, 2, rows)
+}
