@@ -57,7 +57,11 @@ func head(metadata map[string]string, tensors []Tensor) (text []byte, values int
 			return nil, 0, fmt.Errorf("two tensors would be called %q", t.Name)
 		}
 		word, bytes := t.dtype()
-		entries[t.Name] = entry{DType: word, Shape: append([]int{}, t.Shape...), Offsets: [2]int64{values, values + bytes}}
+		entries[t.Name] = entry{
+			DType:   word,
+			Shape:   append([]int{}, t.Shape...),
+			Offsets: [2]int64{values, values + bytes},
+		}
 		values += bytes
 	}
 	if text, err = json.Marshal(entries); err != nil { // by name: the same bytes each time

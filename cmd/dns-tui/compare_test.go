@@ -78,7 +78,8 @@ func TestCompareIsWhatOthersSay(t *testing.T) {
 					t.Errorf("%s as %s has %d bytes, compare says %d", path, form, have, size)
 				}
 			}
-			if s.File != path || s.Model != net || s.Bytes != fileSize(t, path) || s.DenseMS <= 0 || s.SparseMS == nil ||
+			if s.File != path || s.Model != net || s.Bytes != fileSize(t, path) || s.DenseMS <= 0 ||
+				s.SparseMS == nil ||
 				len(s.Products) != 4 ||
 				s.Parameters != 431080 {
 				t.Errorf("%+v", s)

@@ -175,18 +175,13 @@ func printColumns(w io.Writer, left int, rows [][]string) {
 		}
 	}
 	for _, row := range rows {
-		line := ""
+		cells := make([]string, len(row))
 		for i, cell := range row {
-			if i > 0 {
-				line += "  "
-			}
 			room := strings.Repeat(" ", widths[i]-width(cell))
-			if i < left {
-				line += cell + room
-			} else {
-				line += room + cell
+			if cells[i] = room + cell; i < left {
+				cells[i] = cell + room
 			}
 		}
-		escape.Fprintln(w, strings.TrimRight(line, " "))
+		escape.Fprintln(w, strings.TrimRight(strings.Join(cells, "  "), " "))
 	}
 }

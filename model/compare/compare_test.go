@@ -57,23 +57,25 @@ func TestLayers(t *testing.T) {
 	withScale := inner + `layer { name: "s" type: "Scale" bottom: "y" top: "z" }
 `
 	nan := float32(math.NaN())
+	type file = []*caffepb.LayerParameter
+	same := Layer{Name: "ip", Type: ip, Prunable: true, A: &Side{6, 3}, B: &Side{6, 3}, Both: &Both{InBoth: 3}}
 	dense := stored("ip", ip, []float32{1, 2, 0, 0}, []float32{0.5, 0})
 	for _, c := range []struct {
 		name       string
 		netA, netB string
-		inA, inB   []*caffepb.LayerParameter
+		inA, inB   file
 		want       []Layer
 	}{
 		{
 			name: "the same", netA: inner, netB: inner,
-			inA: []*caffepb.LayerParameter{dense}, inB: []*caffepb.LayerParameter{dense},
-			want: []Layer{{Name: "ip", Type: ip, Prunable: true, A: &Side{6, 3}, B: &Side{6, 3}, Both: &Both{InBoth: 3}}},
+			inA: file{dense}, inB: file{dense},
+			want: []Layer{same},
 		},
 		{
 			name: "a mask", netA: inner, netB: inner,
-			inA: []*caffepb.LayerParameter{dense},
+			inA: file{dense},
 			// W∘T is 0, -2, 3, 0: a difference of 1, 4, 3, 0 and 0.5, 1
-			inB: []*caffepb.LayerParameter{stored("ip", ip, []float32{7, -2, 3, 9}, []float32{0, 1}, []float32{0, 1, 1, 0})},
+			inB: file{stored("ip", ip, []float32{7, -2, 3, 9}, []float32{0, 1}, []float32{0, 1, 1, 0})},
 			want: []Layer{{
 				Name: "ip", Type: ip, Prunable: true, A: &Side{6, 3}, B: &Side{6, 3},
 				Both: &Both{InBoth: 1, OnlyA: 2, OnlyB: 2, Largest: 4, RMS: math.Sqrt((1 + 16 + 9 + 0.25 + 1) / 6)},
@@ -81,8 +83,8 @@ func TestLayers(t *testing.T) {
 		},
 		{
 			name: "not a number", netA: inner, netB: inner,
-			inA: []*caffepb.LayerParameter{dense},
-			inB: []*caffepb.LayerParameter{stored("ip", ip, []float32{1, 2, nan, 0}, []float32{0.5, 0})},
+			inA: file{dense},
+			inB: file{stored("ip", ip, []float32{1, 2, nan, 0}, []float32{0.5, 0})},
 			want: []Layer{{
 				Name: "ip", Type: ip, Prunable: true, A: &Side{6, 3}, B: &Side{6, 4},
 				Both: &Both{InBoth: 3, OnlyB: 1, Largest: math.NaN(), RMS: math.NaN()},
@@ -90,17 +92,17 @@ func TestLayers(t *testing.T) {
 		},
 		{
 			name: "a layer of one net alone", netA: inner, netB: withScale,
-			inA: []*caffepb.LayerParameter{dense}, inB: []*caffepb.LayerParameter{dense, stored("s", scale, []float32{1, 2})},
+			inA: file{dense}, inB: file{dense, stored("s", scale, []float32{1, 2})},
 			want: []Layer{
-				{Name: "ip", Type: ip, Prunable: true, A: &Side{6, 3}, B: &Side{6, 3}, Both: &Both{InBoth: 3}},
+				same,
 				{Name: "s", Type: scale, B: &Side{2, 2}, Why: "A has no such layer with parameters"},
 			},
 		},
 		{
 			name: "the other way round", netA: withScale, netB: inner,
-			inA: []*caffepb.LayerParameter{dense, stored("s", scale, []float32{1, 0})}, inB: []*caffepb.LayerParameter{dense},
+			inA: file{dense, stored("s", scale, []float32{1, 0})}, inB: file{dense},
 			want: []Layer{
-				{Name: "ip", Type: ip, Prunable: true, A: &Side{6, 3}, B: &Side{6, 3}, Both: &Both{InBoth: 3}},
+				same,
 				{Name: "s", Type: scale, A: &Side{2, 1}, Why: "B has no such layer with parameters"},
 			},
 		},
@@ -109,8 +111,8 @@ func TestLayers(t *testing.T) {
 			netB: `layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 } } }
 layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 1 } }
 `,
-			inA: []*caffepb.LayerParameter{dense},
-			inB: []*caffepb.LayerParameter{{Name: proto.String("ip"), Type: proto.String(ip), Blobs: []*caffepb.BlobProto{
+			inA: file{dense},
+			inB: file{{Name: proto.String("ip"), Type: proto.String(ip), Blobs: []*caffepb.BlobProto{
 				caffe.NewBlob([]int{1, 2}, []float32{1, 0}), caffe.NewBlob([]int{1}, []float32{1})}}},
 			want: []Layer{{
 				Name: "ip", Type: ip, Prunable: true, A: &Side{6, 3}, B: &Side{3, 2}, Why: "2x2 in A, 1x2 in B",
