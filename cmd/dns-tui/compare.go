@@ -71,8 +71,8 @@ func (f *compareFlags) add(fs *flag.FlagSet) {
 		"Layers are then matched by name (default: that of --model)")
 	fs.StringVar(&f.format, "format", "text", "text or json: docs/formats.md says what each number is")
 	fs.Lookup("iterations").Usage = "batches of the test, and passes whose times have their median taken"
-	fs.Lookup("sparse").Usage = "the test leaves out weights that are zero, too, layer by layer where that is faster, " +
-		"on the CPU; says where, and how much faster"
+	fs.Lookup("sparse").Usage = "the test leaves out weights that are zero, too, layer by layer where that is " +
+		"faster, on the CPU; says where, and how much faster"
 }
 
 // check reports flags that make no sense, and takes the two files.
