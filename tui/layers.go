@@ -96,7 +96,7 @@ func (m *mainScreen) layers(w, h int) []string {
 		lines = append(lines, m.layerRow(&c, i))
 	}
 	lines = append(padded(lines, h-3), m.allRow(&c))
-	return t.box(t.plain(m.layersTitle()), lines, w, h)
+	return t.footed(t.box(t.plain(m.layersTitle()), lines, w, h), m.netCost(), w)
 }
 
 // layersTitle says what the table shows, and what is chosen in it.

@@ -190,6 +190,24 @@ func (t *theme) box(title string, lines []string, w, h int) []string {
 	return append(out, t.dim.Render(g.bl+strings.Repeat(g.h, w-2)+g.br))
 }
 
+// footed writes into the lower edge of a box, which is w cells wide, as many of some words as have room.
+func (t *theme) footed(box, words []string, w int) []string {
+	text := ""
+	for _, word := range words {
+		if with := text + "  " + t.plain(word); ansi.StringWidth(with) <= w-5 {
+			text = with
+		}
+	}
+	if text == "" || len(box) < 3 {
+		return box
+	}
+	g := &t.glyph
+	foot := text[1:] + " "
+	rest := strings.Repeat(g.h, w-3-ansi.StringWidth(foot))
+	box[len(box)-1] = t.dim.Render(g.bl + g.h + foot + rest + g.br)
+	return box
+}
+
 // centred is a box as high as its lines and of a width, in the middle of w cells.
 func (t *theme) centred(title string, lines []string, width, w int) []string {
 	box := t.box(title, lines, width, len(lines)+2)
