@@ -56,7 +56,7 @@ type Preparer interface {
 
 // Prepared is how a product with prepared weights is done.
 type Prepared struct {
-	Label    string // what Device.Label named when it was done first: "conv1 forward"
+	Label    string // what Device.Label had named: "conv1 forward"
 	Weights  *Tensor
 	Kept, Of int    // weights that are not zero, and all
 	Way      string // "dense", or a way that leaves zeros out

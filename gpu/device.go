@@ -56,10 +56,11 @@ func (d *Device) Health() Health {
 	return d.monitor.Health()
 }
 
-// Prepare promises that w, the weights of products (Conv, GemmPruned), stays as it is from now on, and reports whether
-// the device makes use of that: at the first product of each shape it tries the ways that it knows, some of which leave
-// out what is zero, measures each, and takes the fastest from then on. Ways differ in the order in which they add, so
-// results differ by rounding; and where a weight is zero, an input that is infinite or NaN may not show.
+// Prepare promises that w, the weights of products (Conv, GemmPruned), stays as it is from now on, and reports
+// whether the device makes use of that: at a layer's first product of each shape it tries the ways that it knows,
+// some of which leave out what is zero, measures each, and takes the fastest from then on. Ways differ in the order
+// in which they add, so results differ by rounding; and where a weight is zero, an input that is infinite or NaN may
+// not show, nor such a weight where the input is zero.
 func (d *Device) Prepare(w *Tensor) bool {
 	if d.preparer == nil {
 		return false

@@ -44,7 +44,9 @@ func TestInspectOnNet(t *testing.T) {
 			t.Errorf("%s is %q, wanted %q", name, have, want)
 		}
 	}
-	for _, want := range []string{"at 310x: pruned at once, by the scale ", "ms a pass, zeros left out  ", "batch 1\n"} {
+	for _, want := range []string{
+		"at 310x: pruned at once, by the scale ", "ms a pass, zeros left out  ", "batch 1\n",
+	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

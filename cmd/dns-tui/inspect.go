@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"maps"
 	"os"
 	"path/filepath"
@@ -35,8 +34,7 @@ func runInspect(ctx context.Context, e *env, args []string) error {
 		return usagef("inspect: wanted one file, found %s", count(len(rest), "argument"))
 	}
 	path := rest[0]
-	set := map[string]bool{}
-	fs.Visit(func(g *flag.Flag) { set[g.Name] = true })
+	set := given(fs)
 	if err := x.check(set); err != nil {
 		return err
 	}

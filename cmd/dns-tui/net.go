@@ -156,6 +156,7 @@ func withNet(
 	flags := netFlags{backward: c.backward}
 	fs := newFlags(e, c.name)
 	flags.add(fs, c.phase)
+	fs.Lookup("phase").Usage += "; with --sparse TEST, unless given"
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err

@@ -15,13 +15,9 @@ import (
 // TEST, unless one is given.
 func (f *netFlags) forwardOnly(fs *flag.FlagSet) {
 	f.backward = false
-	phase := "TEST"
-	fs.Visit(func(g *flag.Flag) {
-		if g.Name == "phase" {
-			phase = f.phase
-		}
-	})
-	f.phase = phase
+	if !given(fs)["phase"] {
+		f.phase = "TEST"
+	}
 	if f.device.gpu == "" {
 		f.device.device = "host"
 	}
@@ -48,13 +44,17 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 // timeSparse measures passes forward that leave zeros out.
 func timeSparse(ctx context.Context, e *env, n *model.Net, d *gpu.Device, flags *netFlags) error {
+	stop := func() bool { return ctx.Err() != nil }
+	if _, err := n.TimeForward(1, stop); err != nil { // the first finds how products are done fastest
+		return err
+	}
 	passes := 0
 	progress := newBar(e, "passes", flags.iterations)
 	defer progress.end()
 	times, err := n.TimeForward(flags.iterations, func() bool {
 		progress.step(passes)
 		passes++
-		return ctx.Err() != nil
+		return stop()
 	})
 	progress.end()
 	if err != nil {

@@ -24,8 +24,8 @@ func TestSparse(t *testing.T) {
 			}
 		}
 		for _, layer := range []string{"conv1", "conv2", "ip1", "ip2"} {
-			if !regexp.MustCompile(`(?m)^` + layer + ` +\d+\.\d\d% +[0-9.]+ ms +[0-9.]+ ms +[0-9.]+x  (dense|sparse, .*)$`).
-				MatchString(sparse) {
+			row := `(?m)^` + layer + ` +\d+\.\d\d% +[0-9.]+ ms +[0-9.]+ ms +[0-9.]+x  (dense|sparse, .*)$`
+			if !regexp.MustCompile(row).MatchString(sparse) {
 				t.Errorf("%s is not told of in\n%s", layer, sparse)
 			}
 		}
@@ -58,7 +58,9 @@ func TestTimeSparse(t *testing.T) {
 	if status != 0 || !strings.Contains(stderr, "random numbers in place of what Input layers would be given") {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
-	for _, want := range []string{"a pass ", " times faster\n", "\nconv2  ", "medians of 3 passes forward, batch 2, on the host"} {
+	for _, want := range []string{
+		"a pass ", " times faster\n", "\nconv2  ", "medians of 3 passes forward, batch 2, on the host",
+	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
@@ -97,7 +99,8 @@ func TestSparseErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"time", "--sparse", "--model", net}, "time: --sparse wants weights of which some are zero: --weights is not given"},
+		{[]string{"time", "--sparse", "--model", net},
+			"time: --sparse wants weights of which some are zero: --weights is not given"},
 		{[]string{"test", "--sparse", "--device", "cuda", "--model", net, "--weights", lenet5x310()},
 			"test: --sparse and --device cuda are mutually exclusive"},
 	} {

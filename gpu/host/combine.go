@@ -66,8 +66,9 @@ func (c *combinations) combine(x, y []float32, stride, length int) {
 	}
 	for lo := 0; lo < length; lo += strip {
 		hi := min(lo+strip, length)
+		x := x[min(lo, len(x)):] // where there are no terms x may be empty: nothing is read
 		for v := range len(c.starts) - 1 {
-			combine(c.terms[c.starts[v]:c.starts[v+1]], x[lo:], y[v*stride+lo:v*stride+hi], 0)
+			combine(c.terms[c.starts[v]:c.starts[v+1]], x, y[v*stride+lo:v*stride+hi], 0)
 		}
 	}
 }

@@ -24,8 +24,8 @@ GLOBL masks<>(SB), RODATA|NOPTR, $64
 
 // func combineAVX(terms *term, n int, x, y *float32, length int, last float32)
 //
-// y[i] = the sum of weight·x[at+i] over n terms, and of last, for length elements. Sums are in registers, of 64 elements,
-// then of 32, of 8, and of the rest.
+// y[i] = the sum of weight·x[at+i] over n terms, and of last, for length elements. Sums are in registers, of 64
+// elements, then of 32, of 8, and of the rest.
 TEXT ·combineAVX(SB), NOSPLIT, $0-44
 	MOVQ    terms+0(FP), R8
 	MOVQ    n+8(FP), R9

@@ -2,8 +2,8 @@
 
 // func relu8(x, y *float32, n int)
 //
-// y = max(x, 0) for n times eight elements. Of a NaN and 0, VMAXPS takes the NaN, which stands last; of -0 and 0 the -0,
-// which adding 0 makes 0.
+// y = max(x, 0) for n times eight elements. Of a NaN and 0, VMAXPS takes the NaN, which stands last; of -0 and 0 the
+// -0, which adding 0 makes 0.
 TEXT ·relu8(SB), NOSPLIT, $0-24
 	MOVQ   x+0(FP), SI
 	MOVQ   y+8(FP), DI

@@ -18,7 +18,8 @@ type preparation struct {
 	unused  bool
 }
 
-// preparedWeights are the plans of one array of weights, one for each shape of a product.
+// preparedWeights are the plans of one array of weights, one for each layer and shape of a product: layers may share
+// weights.
 type preparedWeights struct {
 	values   *gpu.Tensor
 	kept     int // that are not zero
@@ -27,11 +28,13 @@ type preparedWeights struct {
 }
 
 type convPlan struct {
-	g gpu.ConvGeometry
+	label string
+	g     gpu.ConvGeometry
 	plan[*gpu.Conv]
 }
 
 type productPlan struct {
+	label   string
 	m, n, k int
 	transB  bool
 	plan[*gpu.Gemm]
@@ -83,32 +86,35 @@ func (d *back) prepared(w *gpu.Tensor) *preparedWeights {
 
 // conv does a convolution by its plan.
 func (w *preparedWeights) conv(d *back, o *gpu.Conv) {
+	label := d.preparation.label
 	for i := range w.convs {
-		if w.convs[i].g == *o.G {
-			w.convs[i].do(o)
-			return
-		}
-	}
-	ways := convWays(d, o)
-	if w.kept == o.W.N {
-		ways = ways[:1]
-	}
-	w.convs = append(w.convs, convPlan{*o.G, fastest(d, w, o.W.N, ways, o)})
-}
-
-// product does C = A·op(B) by its plan.
-func (w *preparedWeights) product(d *back, o *gpu.Gemm) {
-	for i := range w.products {
-		if p := &w.products[i]; p.m == o.M && p.n == o.N && p.k == o.K && p.transB == o.TransB {
+		if p := &w.convs[i]; p.g == *o.G && p.label == label {
 			p.do(o)
 			return
 		}
 	}
-	ways := productWays(d, o)
-	if w.kept == o.B.N {
-		ways = ways[:1]
+	ways := []way[*gpu.Conv]{{dense, d.convDense}}
+	if w.kept < o.W.N {
+		ways = convWays(d, o)
 	}
-	w.products = append(w.products, productPlan{o.M, o.N, o.K, o.TransB, fastest(d, w, o.B.N, ways, o)})
+	w.convs = append(w.convs, convPlan{label, *o.G, fastest(d, w, o.W.N, ways, o)})
+}
+
+// product does C = A·op(B) by its plan.
+func (w *preparedWeights) product(d *back, o *gpu.Gemm) {
+	label := d.preparation.label
+	for i := range w.products {
+		p := &w.products[i]
+		if p.m == o.M && p.n == o.N && p.k == o.K && p.transB == o.TransB && p.label == label {
+			p.do(o)
+			return
+		}
+	}
+	ways := []way[*gpu.Gemm]{{dense, d.gemmDense}}
+	if w.kept < o.B.N {
+		ways = productWays(d, o)
+	}
+	w.products = append(w.products, productPlan{label, o.M, o.N, o.K, o.TransB, fastest(d, w, o.B.N, ways, o)})
 }
 
 // convWays are the ways of a convolution.
@@ -121,7 +127,7 @@ func productWays(d *back, o *gpu.Gemm) []way[*gpu.Gemm] {
 	return append([]way[*gpu.Gemm]{{dense, d.gemmDense}}, sparseProducts(d, o)...)
 }
 
-// Ways take turns at least tries times, and until they have taken together as long as patience.
+// Ways take turns at least tries times, and until they have taken together as long as patience, or most times.
 const (
 	tries    = 3
 	most     = 200

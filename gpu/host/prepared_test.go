@@ -125,6 +125,9 @@ func TestWaysOfConvolutions(t *testing.T) {
 func TestWaysOfProducts(t *testing.T) {
 	for _, c := range []struct{ outputs, inputs int }{{300, 200}, {10, 17}, {1, 1}, {1300, 70}, {3, 70000}} {
 		batches := []int{1, 5, 9, 64}
+		if c.outputs == 10 {
+			batches = append(batches, strip+9)
+		}
 		if c.inputs > 1000 {
 			batches = []int{1, 9}
 		}
@@ -149,22 +152,15 @@ func TestWaysOfProducts(t *testing.T) {
 	}
 }
 
-// What Prepare was told of is measured once for each shape, and listed with the layer's name; other weights are not.
+// What Prepare was told of is measured once for each layer and shape, and listed with the layer's name, of layers that
+// share weights too; other weights are not.
 func TestPrepare(t *testing.T) {
 	d := New(Options{Threads: 1})
 	defer d.Close()
 	o := operands{t, d, new(uint32)}
 	const outputs, inputs = 30, 40
-	w, other, c := o.forwardWeights(
-		outputs*inputs,
-		0.1,
-	), o.forwardWeights(
-		outputs*inputs,
-		0.1,
-	), o.forwardWeights(
-		9,
-		0.5,
-	)
+	w, other := o.forwardWeights(outputs*inputs, 0.1), o.forwardWeights(outputs*inputs, 0.1)
+	c := o.forwardWeights(9, 0.5)
 	if !d.Prepare(w) || !d.Prepare(c) {
 		t.Fatal("the host has no use for weights that stay")
 	}
@@ -175,11 +171,13 @@ func TestPrepare(t *testing.T) {
 		d.GemmPruned(true, 1, outputs, inputs, o.tensor(inputs), w, o.tensor(outputs))
 		d.GemmPruned(true, 9, outputs, inputs, o.tensor(9*inputs), w, o.tensor(9*outputs))
 		d.GemmPruned(true, 9, outputs, inputs, o.tensor(9*inputs), other, o.tensor(9*outputs))
+		d.Label("shared forward")
+		d.GemmPruned(true, 1, outputs, inputs, o.tensor(inputs), w, o.tensor(outputs))
 		d.Label("conv forward")
 		d.Conv(&g, o.tensor(25), c, nil, o.tensor(9))
 	}
 	have := d.Prepared()
-	want := []string{"ip forward", "ip forward", "conv forward"}
+	want := []string{"ip forward", "ip forward", "shared forward", "conv forward"}
 	if len(have) != len(want) {
 		t.Fatalf("%d products are listed, wanted %d: %+v", len(have), len(want), have)
 	}
@@ -187,6 +185,19 @@ func TestPrepare(t *testing.T) {
 		if p.Label != want[i] || p.Way == "" || p.Time <= 0 || p.Dense < p.Time || p.Kept == 0 || p.Kept >= p.Of {
 			t.Errorf("%+v", p)
 		}
+	}
+}
+
+// Weights without zeros have no way but the dense one: nothing is made for others.
+func TestPrepareFull(t *testing.T) {
+	d := New(Options{Threads: 1})
+	defer d.Close()
+	o := operands{t, d, new(uint32)}
+	w := o.tensor(1200)
+	d.Prepare(w)
+	d.GemmPruned(true, 1, 30, 40, o.tensor(40), w, o.tensor(30))
+	if p := d.Prepared(); len(p) != 1 || p[0].Way != dense || p[0].Kept != p[0].Of || p[0].Time != p[0].Dense {
+		t.Errorf("%+v", p)
 	}
 }
 
