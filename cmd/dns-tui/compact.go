@@ -51,6 +51,10 @@ func (f *lossyFlags) check(fs *flag.FlagSet, shapes *shapeFlags, out string, shr
 		return usagef("export: --bits and --float16 are mutually exclusive: values of a codebook are float32")
 	case f.any() && shrinks:
 		return usagef("export: --shrink is exact, --bits and --float16 are not: shrink first, then export the result")
+	case f.masks && shrinks:
+		return usagef("export: --masks and --shrink are mutually exclusive: the smaller net has none")
+	case f.labels != "" && shrinks:
+		return usagef("export: --shrink writes no labels: shrink first, then export the result with --labels")
 	case f.iterations < 1:
 		return usagef("export: --iterations is %d; wanted at least 1", f.iterations)
 	case f.labels != "" && !caffe.IsCompactName(out):

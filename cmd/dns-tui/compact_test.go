@@ -172,6 +172,8 @@ func TestCompactErrors(t *testing.T) {
 		{[]string{"--bits", "0", lenet5x310(), at("x.dnz")}, 2, "--bits is 0; wanted 1 to 8"},
 		{[]string{"--bits", "9", lenet5x310(), at("x.dnz")}, 2, "--bits is 9; wanted 1 to 8"},
 		{[]string{"--bits", "5", "--float16", lenet5x310(), at("x.dnz")}, 2, "mutually exclusive"},
+		{[]string{"--shrink", "--model", "n", "--labels", "l", lenet5x310(), at("x.dnz")}, 2, "writes no labels"},
+		{[]string{"--shrink", "--model", "n", "--masks", lenet5x310(), at("x.safetensors")}, 2, "net has none"},
 		{[]string{"--bits", "5", lenet5x310(), at("x.safetensors")}, 2, "no codebooks"},
 		{[]string{"--labels", "l", lenet5x310(), at("x.caffemodel")}, 2, ".dnz"},
 		{[]string{"--labels", at("none"), lenet5x310(), at("x.dnz")}, 1, "no such file"},
