@@ -507,7 +507,8 @@ func TestWithBatch(t *testing.T) {
 layer { name: "a" type: "Data" top: "a" data_param { source: "x" batch_size: 64 } }
 layer { name: "b" type: "ImageData" top: "b" image_data_param { source: "x" batch_size: 64 } }
 layer { name: "c" type: "WindowData" top: "c" window_data_param { source: "x" batch_size: 64 } }
-layer { name: "d" type: "MemoryData" top: "d" top: "e" memory_data_param { batch_size: 64 channels: 1 height: 1 width: 1 } }
+layer { name: "d" type: "MemoryData" top: "d" top: "e" memory_data_param { batch_size: 64 channels: 1
+	height: 1 width: 1 } }
 layer { name: "f" type: "HDF5Data" top: "f" hdf5_data_param { source: "x" batch_size: 64 } }
 layer { name: "g" type: "Data" top: "g" data_param { source: "x" batch_size: 3 } }
 `
@@ -517,7 +518,7 @@ layer { name: "g" type: "Data" top: "g" data_param { source: "x" batch_size: 3 }
 	}
 	small := model.WithBatch(f, 8)
 	sizes := regexp.MustCompile(`batch_size: \d+`).FindAllString(caffe.FormatPrototxt(small.Net), -1)
-	want := []string{"batch_size: 8", "batch_size: 8", "batch_size: 8", "batch_size: 8", "batch_size: 8", "batch_size: 3"}
+	want := append(slices.Repeat([]string{"batch_size: 8"}, 5), "batch_size: 3")
 	if !slices.Equal(sizes, want) {
 		t.Errorf("%v, wanted %v", sizes, want)
 	}

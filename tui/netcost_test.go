@@ -23,7 +23,8 @@ func TestNetCost(t *testing.T) {
 		want  string
 	}{
 		{"a pending threshold", 160, nil, "─ file about 19.5 KiB → 77.7 KiB ─"},
-		{"all that is known", 160, known, "─ file about 19.5 KiB → 77.7 KiB  39.8 KMAC → 167 KMAC  live outputs 164 of 200 ─"},
+		{"all that is known", 160, known,
+			"─ file about 19.5 KiB → 77.7 KiB  39.8 KMAC → 167 KMAC  live outputs 164 of 200 ─"},
 		{"no room for all", 40, known, "─ file about 19.5 KiB → 77.7 KiB ─"},
 		{"nothing to come", 160, func(s *session.Snapshot) {
 			known(s)

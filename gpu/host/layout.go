@@ -96,10 +96,3 @@ func (l *layout) spread(dy, y []float32) {
 		copyRow(y[h*l.width:][:l.g.OutW], dy[h*l.g.OutW:])
 	}
 }
-
-// gather writes what lies in y with gaps to x.
-func (l *layout) gather(y, x []float32) {
-	for h := range l.g.OutH {
-		copyRow(x[h*l.g.OutW:][:l.g.OutW], y[h*l.width:])
-	}
-}
