@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -38,10 +39,28 @@ func Create(path string) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pending{f: f, w: bufio.NewWriterSize(f, 1<<20), target: target}, nil
+	p := &Pending{f: f, w: bufio.NewWriterSize(f, 1<<20), target: target}
+	if target != "" {
+		temporary.Store(p, f.Name())
+	}
+	return p, nil
+}
+
+// temporary are the names of what is pending now, by its *Pending.
+var temporary sync.Map
+
+// RemovePending removes what has not been committed yet, for a process that ends at once.
+func RemovePending() {
+	temporary.Range(func(_, name any) bool {
+		os.Remove(name.(string))
+		return true
+	})
 }
 
 func create(path string) (f *os.File, target string, err error) {
+	if path == "" { // whose folder would be the working folder, and whose name none
+		return nil, "", &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
 	if fd, ok := ownDescriptor(path); ok {
 		f, err = duplicate(fd, path)
 		return f, "", err
@@ -95,6 +114,7 @@ func (p *Pending) Commit() error {
 		}
 	}
 	p.settled = true
+	temporary.Delete(p)
 	// Closed only now: with the file goes the lock that keeps Sweep away.
 	err := p.f.Close()
 	if p.target != "" && err == nil {
@@ -109,6 +129,7 @@ func (p *Pending) Abort() {
 		return
 	}
 	p.settled = true
+	temporary.Delete(p)
 	if p.target != "" {
 		os.Remove(p.f.Name())
 	}

@@ -269,3 +269,41 @@ func TestSweep(t *testing.T) {
 		t.Errorf("a name of 255 bytes: %v", err)
 	}
 }
+
+// No name is no file: nothing is written, in the working folder neither.
+func TestNoName(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := write(t, "", "text"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, wanted %v", err, fs.ErrNotExist)
+	}
+	if have := names(t, dir); have != "" {
+		t.Errorf("there is %s", have)
+	}
+}
+
+// A process that ends at once leaves nothing half-written behind; what was committed stays.
+func TestRemovePending(t *testing.T) {
+	dir := t.TempDir()
+	old, begun := filepath.Join(dir, "old"), filepath.Join(dir, "begun")
+	if err := write(t, old, "before"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{old, begun} {
+		p, err := Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Abort()
+		if _, err := p.Write([]byte("after")); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Finish(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	RemovePending()
+	if have := names(t, dir); have != "old" || content(t, old) != "before" {
+		t.Errorf("there is %s", have)
+	}
+}

@@ -201,3 +201,37 @@ func TestCompactErrors(t *testing.T) {
 		t.Errorf("a full disk: status %d: %s", status, stderr)
 	}
 }
+
+// What export reads it does not replace, and without a name it writes nothing.
+func TestExportReplacesNoInput(t *testing.T) {
+	dir := t.TempDir()
+	net, labels := filepath.Join(dir, "net.onnx"), filepath.Join(dir, "labels.dnz")
+	text, err := os.ReadFile(modeltest.Root("nets", "lenet.prototxt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{net, labels} {
+		if err := os.WriteFile(path, text, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"--model", net, "--input", "1x28x28", lenet5x310(), net}, 2, "is read, and would be replaced"},
+		{[]string{"--labels", labels, lenet5x310(), labels}, 2, "is read, and would be replaced"},
+		{[]string{lenet5x310(), ""}, 1, "cannot be written"},
+	} {
+		status, _, stderr := run(t, append([]string{"export"}, c.args...)...)
+		if status != c.status || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: status %d, %q; wanted %d, %q", c.args, status, stderr, c.status, c.want)
+		}
+	}
+	for _, path := range []string{net, labels} {
+		if have, err := os.ReadFile(path); err != nil || string(have) != string(text) {
+			t.Errorf("%s is another: %v", path, err)
+		}
+	}
+}

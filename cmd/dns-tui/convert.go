@@ -14,7 +14,10 @@ import (
 	"dns-tui/model/onnx"
 )
 
-func runExport(_ context.Context, e *env, args []string) error {
+func runExport(ctx context.Context, e *env, args []string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	removeOnSignal(ctx)
 	fs := newFlags(e, "export")
 	net := fs.String(
 		"model",
@@ -57,6 +60,11 @@ func runExport(_ context.Context, e *env, args []string) error {
 				"be lost",
 			rest[0],
 		)
+	}
+	for _, read := range []string{*net, lossy.labels} {
+		if sameFile(read, rest[1]) {
+			return usagef("export: %s is read, and would be replaced; wanted another name for what is written", rest[1])
+		}
 	}
 	if *net != "" && !onnx.IsName(rest[1]) {
 		if err := f.fits(e, *net, rest[0]); err != nil {

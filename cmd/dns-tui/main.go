@@ -311,6 +311,27 @@ func signals(ctx context.Context, stop func(os.Signal), hangup func()) {
 	}()
 }
 
+// removeOnSignal lets SIGINT and SIGTERM end the program as they do, but not before what it has begun to write is
+// removed. Where they are ignored (nohup, a job in the background) they stay so.
+func removeOnSignal(ctx context.Context) {
+	c := make(chan os.Signal, 1)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		if !signal.Ignored(s) {
+			signal.Notify(c, s)
+		}
+	}
+	go func() {
+		defer signal.Stop(c)
+		select {
+		case <-ctx.Done():
+		case s := <-c:
+			files.RemovePending()
+			signal.Reset(s)
+			_ = syscall.Kill(os.Getpid(), s.(syscall.Signal))
+		}
+	}()
+}
+
 // stopTimeout is how long a stop that SIGTERM asked for may take. What hangs, in a driver or on a disk, never comes
 // to it.
 const stopTimeout = 10 * time.Minute
