@@ -177,18 +177,25 @@ func (n *Net) ParamValues(path string, src *caffepb.NetParameter) (map[*layer.Pa
 	if err != nil {
 		return nil, nil, err
 	}
-	takers, _ := n.takers(path, src)
+	// Several layers may share one: the last that has it.
+	n.EachStored(src, func(b *caffepb.BlobProto, p *layer.Param) { values[p] = caffe.Values(b) })
+	return values, loaded, nil
+}
+
+// EachStored calls f for each blob of a file without masks that fits the net, with the parameter that takes it. Layers
+// that share a parameter have a blob each.
+func (n *Net) EachStored(src *caffepb.NetParameter, f func(*caffepb.BlobProto, *layer.Param)) {
+	takers, _ := n.takers("", src)
 	for i, l := range src.Layer {
 		if takers[i] == nil {
 			continue
 		}
-		for k, p := range takers[i].params { // several layers may share one: the last that has it
+		for k, p := range takers[i].params {
 			if !leftOut(l.Blobs[k]) {
-				values[p] = caffe.Values(l.Blobs[k])
+				f(l.Blobs[k], p)
 			}
 		}
 	}
-	return values, loaded, nil
 }
 
 // takers finds for each layer of a file that has blobs the layer of the net that takes them: the one of its name, by

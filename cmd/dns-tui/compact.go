@@ -95,7 +95,7 @@ func (f *lossyFlags) apply(e *env, net string, shapes *shapeFlags, path string, 
 	if !f.any() {
 		return nil
 	}
-	before, err := f.measure(net, shapes, path, n)
+	before, random, err := f.measure(net, shapes, path, n)
 	if err != nil {
 		return err
 	}
@@ -115,9 +115,12 @@ func (f *lossyFlags) apply(e *env, net string, shapes *shapeFlags, path string, 
 		escape.Fprintf(e.stderr, "dns-tui: values are less exact now; --model net.prototxt measures what that does\n")
 		return nil
 	}
-	after, err := f.measure(net, shapes, path, n)
+	after, _, err := f.measure(net, shapes, path, n)
 	if err != nil {
 		return err
+	}
+	if random {
+		escape.Fprintf(e.stderr, "dns-tui: %s\n", randomInputs)
 	}
 	escape.Fprintf(e.stdout, "%-16s %10s %10s   %s\n", "on the test net", "before", "after",
 		count(f.iterations, "batch")+" of "+escape.Line(net))
@@ -127,37 +130,40 @@ func (f *lossyFlags) apply(e *env, net string, shapes *shapeFlags, path string, 
 	return nil
 }
 
-// measure tests weights on a net; without a net there is nothing to measure.
+// measure tests weights on a net; without a net there is nothing to measure. random: its inputs are random numbers, and
+// no flag asked for that.
 func (f *lossyFlags) measure(
 	net string, shapes *shapeFlags, path string, n *caffepb.NetParameter,
-) (*solver.TestResult, error) {
+) (result *solver.TestResult, random bool, err error) {
 	if net == "" {
-		return nil, nil
+		return nil, false, nil
 	}
 	file, err := caffe.ReadNetPrototxt(net)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	d := host.New(host.Options{})
 	defer d.Close()
 	return testWeights(d, file, shapes, path, n, f.iterations)
 }
 
-// testWeights is what a net's test outputs are with such weights.
+// testWeights is what a net's test outputs are with such weights; random as of measure.
 func testWeights(
 	d *gpu.Device, file *caffe.NetFile, shapes *shapeFlags, path string, n *caffepb.NetParameter, batches int,
-) (*solver.TestResult, error) {
+) (result *solver.TestResult, random bool, err error) {
 	built, err := model.NewNet(
 		file, model.NetOptions{Device: d, State: shapes.netState(), Inputs: shapes.input.Inputs},
 	)
 	if err != nil {
-		return nil, adviseInput(err)
+		return nil, false, adviseInput(err)
 	}
 	defer built.Close()
 	if _, err := built.LoadWeights(path, n, model.LoadOptions{}); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return solver.Evaluate(built, batches, nil)
+	random = built.FillInputLayers() && shapes.input.Inputs == nil
+	result, err = solver.Evaluate(built, batches, nil)
+	return result, random, err
 }
 
 // write writes weights without masks in the form that the name says.
@@ -222,7 +228,7 @@ func describeCompact(e *env, info *compact.Info) {
 				form = "nothing kept"
 			}
 			if f.Values > 0 {
-				form = fmt.Sprintf("%s, %d values", f.Positions, f.Values)
+				form = fmt.Sprintf("%s, %s", f.Positions, count(f.Values, "value"))
 			}
 			each := ""
 			if f.Kept > 0 {

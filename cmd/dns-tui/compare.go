@@ -167,7 +167,7 @@ func (c *comparedWeights) build(e *env, f *compareFlags, d *gpu.Device) error {
 			return errors.Join(err, c.close())
 		}
 		if n.FillInputLayers() && f.input.Inputs == nil {
-			notices = append(notices, "random numbers in place of what Input layers would be given")
+			notices = append(notices, randomInputs)
 			c.random = true
 		}
 		s.net, s.notices = n, notices

@@ -109,7 +109,7 @@ func (f *expectFlags) expect(ctx context.Context, e *env, shapes *shapeFlags, pa
 			x.net, err = ship.On(file, dry, path, x.stored)
 		}
 		if err != nil {
-			return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
+			return fileError(path, err)
 		}
 	}
 	batch := 0
@@ -176,6 +176,14 @@ func buildOnRandom(d *gpu.Device, file *caffe.NetFile, shapes *shapeFlags) (*mod
 		n, err = model.NewNet(file, o)
 	}
 	return n, adviseInput(err)
+}
+
+// fileError says of which file an error is, where it does not say so itself.
+func fileError(path string, err error) error {
+	if f := new(caffe.FileError); errors.As(err, &f) {
+		return err
+	}
+	return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
 }
 
 // zerosOf counts the values of stored weights that are 0.

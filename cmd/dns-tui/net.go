@@ -186,11 +186,17 @@ func withNet(
 		return err
 	}
 	defer func() { err = errors.Join(err, net.Close()) }()
+	if net.FillInputLayers() && flags.input.Inputs == nil {
+		escape.Fprintf(e.stderr, "dns-tui: %s\n", randomInputs)
+	}
 	if flags.sparse && !net.Prepare() {
 		return usagef("%s: --sparse is for the CPU, and this is the %s; wanted --device host", c.name, d.Name())
 	}
 	return untilSignal(ctx, e, c.name, func(ctx context.Context) error { return f(ctx, net, d, &flags) })
 }
+
+// randomInputs says what Input layers hold, which nobody fills: zeros would hide what the first layers do.
+const randomInputs = "random numbers in place of what Input layers would be given"
 
 // untilSignal calls f with a context that a signal ends.
 func untilSignal(ctx context.Context, e *env, name string, f func(context.Context) error) error {
@@ -273,9 +279,6 @@ func runTime(ctx context.Context, e *env, args []string) error {
 		netCommand{name: "time", phase: "TRAIN", backward: true},
 		args,
 		func(ctx context.Context, n *model.Net, d *gpu.Device, flags *netFlags) error {
-			if n.FillInputLayers() {
-				escape.Fprintln(e.stderr, "dns-tui: random numbers in place of what Input layers would be given")
-			}
 			if flags.sparse {
 				return timeSparse(ctx, e, n, d, flags)
 			}

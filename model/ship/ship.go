@@ -80,8 +80,14 @@ func On(f *caffe.NetFile, n *model.Net, path string, w *caffepb.NetParameter) (*
 	out := &Net{MACs: MACsOf(entries), Smaller: small.After}
 	for i, e := range entries {
 		l := Layer{Name: e.Name, Type: prunable[i].Type, Entries: e.Total, Kept: e.Kept}
-		if b := became[e.Name]; b != nil {
-			l.Outputs, l.Live = b.Outputs, b.OutputsLeft
+		l.Outputs = prunable[i].Outputs.Outputs
+		l.Live = l.Outputs
+		switch b := became[e.Name]; {
+		case b == nil:
+		case b.Outputs > 0:
+			l.Live = b.OutputsLeft
+		case b.Params > 0: // outputs that go with inputs, as of a depthwise convolution, or that all stay
+			l.Live = l.Outputs * b.ParamsLeft / b.Params
 		}
 		out.Layers = append(out.Layers, l)
 	}
