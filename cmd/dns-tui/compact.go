@@ -24,6 +24,7 @@ type lossyFlags struct {
 	half       bool
 	iterations int
 	labels     string
+	own        []string // labels of the file that is read
 	masks      bool
 	kept       caffe.Masks // with masks: those of the file that is read
 }
@@ -76,8 +77,19 @@ func given(fs *flag.FlagSet) map[string]bool {
 
 func (f *lossyFlags) any() bool { return f.bits > 0 || f.half }
 
-// keep takes the masks of a file, which are dropped when they are applied.
-func (f *lossyFlags) keep(path string, n *caffepb.NetParameter) (err error) {
+// keep takes what a file has beside its weights: the names of classes, which go on into a compact file, and the masks,
+// which are dropped when they are applied.
+func (f *lossyFlags) keep(e *env, path, out string, n *caffepb.NetParameter) (err error) {
+	if f.labels == "" && compact.Is(path) {
+		c, _, err := caffe.ReadCompact(path)
+		if err != nil {
+			return err
+		}
+		if f.own = c.Labels; len(f.own) > 0 && !caffe.IsCompactName(out) {
+			escape.Fprintf(e.stderr, "dns-tui: %s of %s are left out: only a compact file (.dnz) has room for them\n",
+				count(len(f.own), "label"), path)
+		}
+	}
 	if !f.masks {
 		return nil
 	}
@@ -177,6 +189,9 @@ func (f *lossyFlags) write(e *env, out string, n *caffepb.NetParameter) error {
 	labels, err := readLabels(f.labels)
 	if err != nil {
 		return err
+	}
+	if labels == nil {
+		labels = f.own
 	}
 	p, err := compact.NewPlan(caffe.CompactOf(n, labels))
 	if err != nil {

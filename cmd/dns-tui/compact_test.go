@@ -235,3 +235,41 @@ func TestExportReplacesNoInput(t *testing.T) {
 		}
 	}
 }
+
+// The names of classes go on into another compact file; where there is no room for them, it is said.
+func TestLabelsGoOn(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	labels := write(t, dir, "labels.txt", "zero\none\n")
+	mustRun(t, "export", "--labels", labels, lenet5x310(), at("a.dnz"))
+	mustRun(t, "export", "--bits", "4", at("a.dnz"), at("b.dnz"))
+	if out := mustRun(t, "inspect", at("b.dnz")); !strings.Contains(out, "2 labels: zero to one") {
+		t.Errorf("no labels in\n%s", out)
+	}
+	status, _, stderr := run(t, "export", at("b.dnz"), at("c.caffemodel"))
+	if want := "2 labels of " + at("b.dnz") + " are left out"; status != 0 || !strings.Contains(stderr, want) {
+		t.Errorf("status %d, %q; wanted %q", status, stderr, want)
+	}
+}
+
+// Flags that would have no effect are refused.
+func TestExportIdleFlags(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "x.dnz")
+	net := modeltest.Root("nets", "lenet.prototxt")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--force"}, "--force goes with --shrink"},
+		{[]string{"--iterations", "3"}, "--iterations goes with --bits or --float16"},
+		{[]string{"--input", "1x28x28"}, "--input is of a net: wanted --model"},
+		{[]string{"--phase", "TEST"}, "--phase is of a net: wanted --model"},
+		{[]string{"--level", "1"}, "--level is of a net: wanted --model"},
+		{[]string{"--model", net, "--phase", "FOO"}, `export: --phase is "FOO"; wanted TRAIN or TEST`},
+	} {
+		status, _, stderr := run(t, append(append([]string{"export"}, c.args...), lenet5x310(), out)...)
+		if status != 2 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: status %d, %q; wanted %q", c.args, status, stderr, c.want)
+		}
+	}
+}

@@ -38,8 +38,8 @@ func runExport(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if *shrinks && *net == "" {
-		return usagef("export: --shrink wants the net's prototxt: --model net.prototxt")
+	if err := idleFlags(given(fs), *net != "", *shrinks, lossy.any()); err != nil {
+		return err
 	}
 	if len(rest) != 2 {
 		return usagef("export: wanted a caffemodel and a name for the new one, found %s", count(len(rest), "argument"))
@@ -78,7 +78,7 @@ func runExport(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	progress.step(1)
-	if err := lossy.keep(rest[0], n); err != nil {
+	if err := lossy.keep(e, rest[0], rest[1], n); err != nil {
 		return err
 	}
 	removed, odd, err := model.ApplyMasks(n)
@@ -114,6 +114,24 @@ func runExport(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	escape.Fprintf(e.noticeWriter(rest[1]), "%s: %d masks applied and dropped\n", rest[1], removed)
+	return nil
+}
+
+// idleFlags reports flags of export that would have no effect.
+func idleFlags(set map[string]bool, net, shrinks, lossy bool) error {
+	switch {
+	case shrinks && !net:
+		return usagef("export: --shrink wants the net's prototxt: --model net.prototxt")
+	case set["force"] && !shrinks:
+		return usagef("export: --force goes with --shrink; weights are replaced without it")
+	case set["iterations"] && !lossy:
+		return usagef("export: --iterations goes with --bits or --float16, which it measures")
+	}
+	for _, name := range []string{"input", "phase", "level", "stage"} {
+		if set[name] && !net {
+			return usagef("export: --%s is of a net: wanted --model net.prototxt", name)
+		}
+	}
 	return nil
 }
 

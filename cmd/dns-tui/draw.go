@@ -19,7 +19,8 @@ import (
 // shapeFlags say how a net is built that is only looked at.
 type shapeFlags struct {
 	stateFlags
-	input inputFlag
+	input   inputFlag
+	command string // whose flags they are
 }
 
 // inputFlag is --input: what stands in place of data layers.
@@ -57,6 +58,7 @@ func adviseInput(err error) error {
 }
 
 func (f *shapeFlags) add(fs *flag.FlagSet) {
+	f.command = fs.Name()
 	f.stateFlags.add(fs, "TRAIN")
 	fs.Var(
 		&f.input,
@@ -68,7 +70,7 @@ func (f *shapeFlags) add(fs *flag.FlagSet) {
 
 // shapes builds a net without its data, on a device that allocates nothing.
 func (f *shapeFlags) shapes(file *caffe.NetFile) (*model.Net, error) {
-	if err := f.check("inspect, draw"); err != nil {
+	if err := f.check(f.command); err != nil {
 		return nil, err
 	}
 	var input [][]int

@@ -52,7 +52,7 @@ func TestInspectOnNet(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"at 310x: pruned at once, by the scale ", "ms a pass, zeros left out  ", "batch 1\n",
+		"at 310x: pruned at once, by the scale lamp; ", "ms a pass, zeros left out  ", "batch 1\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)

@@ -39,7 +39,7 @@ func lookAtNet(path string, input inputFlag, weights []string) (f *netFacts, not
 	}
 	f = &netFacts{path: path, file: file, input: input}
 	phase := func(p caffepb.Phase) *shapeFlags {
-		return &shapeFlags{stateFlags: stateFlags{phase: p.String()}, input: input}
+		return &shapeFlags{stateFlags: stateFlags{phase: p.String()}, input: input, command: "new"}
 	}
 	train := phase(caffepb.Phase_TRAIN)
 	n, err := train.shapes(file)

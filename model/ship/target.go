@@ -15,8 +15,9 @@ import (
 
 // Pruned is a copy of stored weights, whose masks are applied, that is pruned to a target at once: by the autopilot's
 // search for thresholds on the weights as they are, under the soft rule, which prunes biases too. A descent ends at the
-// same size, but with other weights: while it trains, weights move. The scale that the autopilot would derive for a
-// trained net is returned with it. n is built as for On.
+// same size, but with other weights: while it trains, weights move, and layers keep other parts. The scale is the one
+// that the autopilot would derive for a trained net; where by magnitude a layer is left next to nothing of the weights
+// as they are, which training mends, it is LAMP. n is built as for On.
 func Pruned(
 	n *model.Net, path string, w *caffepb.NetParameter, target autopilot.Target,
 ) (*caffepb.NetParameter, autopilot.Scale, error) {
@@ -56,7 +57,12 @@ func Pruned(
 		return nil, 0, err
 	}
 	var find autopilot.Solver
-	found, err := find.SolveExact(layers, magnitudes, d.Budget, d.Settings.Scale)
+	scale := d.Settings.Scale
+	found, err := find.SolveExact(layers, magnitudes, d.Budget, scale)
+	if err == nil && scale == autopilot.MagnitudeScale && starves(layers, found) {
+		scale = autopilot.LAMPScale
+		found, err = find.SolveExact(layers, magnitudes, d.Budget, scale)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -70,7 +76,17 @@ func Pruned(
 		}
 	}
 	n.EachStored(w, func(b *caffepb.BlobProto, p *layer.Param) { b.Data = values[p] }) // in all layers that share it
-	return w, d.Settings.Scale, nil
+	return w, scale, nil
+}
+
+// starves reports whether a large layer is left less than one entry of ten thousand.
+func starves(layers []autopilot.Layer, found *autopilot.Solution) bool {
+	for i, l := range found.Layers {
+		if float64(l.Kept) <= 1e-4*float64(layers[i].Total) {
+			return true
+		}
+	}
+	return false
 }
 
 // entriesOf are the parameters of a layer that the soft rule prunes.
