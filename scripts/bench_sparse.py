@@ -1,9 +1,12 @@
 """Times nets with zeros left out against onnxruntime's and PyTorch's dense float32 of the same nets.
 
-bench_sparse.py DNS_TUI WORK MODELS: in each round the programs take turns; what is printed are medians over rounds, of
-each program's median pass, and of the quotients of a round.
+bench_sparse.py DNS_TUI WORK MODELS: in each round the programs take turns, each in a process of its own, for their
+threads would be in each other's way; what is printed are medians over rounds, of each program's median pass, and of the
+quotients of a round.
 """
 
+import contextlib
+import multiprocessing
 import os
 import re
 import statistics
@@ -114,7 +117,7 @@ def pruned(name, make):
     return weights
 
 
-def median_of(f, at_least=20, seconds=1.0):
+def median_of(f, at_least=20, seconds=0.5):
     for _ in range(5):
         f()
     took, begin = [], time.perf_counter()
@@ -141,40 +144,66 @@ class Ours:
         return sparse, dense
 
 
-def peers(net, batch, prototxt, weights, name):
-    """Sessions of onnxruntime and functions of PyTorch, by name."""
+def serve(pipe, kind, make, batch, name):
+    """Answers each message with the median pass of a peer, in a process of its own; first with an output."""
+    net = make()
+    x = np.random.default_rng(1).normal(size=(batch, *net.shape)).astype(np.float32)
+    if kind == "onnxruntime":
+        o = onnxruntime.SessionOptions()
+        o.intra_op_num_threads = THREADS
+        session = onnxruntime.InferenceSession(os.path.join(WORK, name + ".onnx"), o,
+                                               providers=["CPUExecutionProvider"])
+        inputs = {session.get_inputs()[0].name: x}
+
+        def run():
+            return session.run(None, inputs)[0]
+    else:
+        torch.set_num_threads(THREADS)
+        form = torch.channels_last if kind.endswith("channels_last") else torch.contiguous_format
+
+        def tensor(v):
+            return torch.from_numpy(v).contiguous(memory_format=form if v.ndim == 4 else torch.contiguous_format)
+
+        w = {k: tensor(v) for k, v in load_file(os.path.join(WORK, name + ".safetensors")).items()}
+        given = tensor(x)
+
+        def run():
+            with torch.inference_mode():
+                return net.run(given, w)
+    pipe.send(np.asarray(run()))
+    while pipe.recv():
+        pipe.send(median_of(run))
+
+
+@contextlib.contextmanager
+def peers(net, make, batch, prototxt, weights, name):
+    """Functions that measure onnxruntime and PyTorch, by name."""
     call("export", "--model", prototxt, weights, name + ".onnx")
     call("export", weights, name + ".safetensors")
-    o = onnxruntime.SessionOptions()
-    o.intra_op_num_threads = THREADS
-    session = onnxruntime.InferenceSession(os.path.join(WORK, name + ".onnx"), o, providers=["CPUExecutionProvider"])
-    x = np.random.default_rng(1).normal(size=(batch, *net.shape)).astype(np.float32)
-    inputs = {session.get_inputs()[0].name: x}
-    torch.set_num_threads(THREADS)
-    w = {k: torch.from_numpy(v) for k, v in load_file(os.path.join(WORK, name + ".safetensors")).items()}
-    tensor = torch.from_numpy(x)
+    kinds = ["onnxruntime", "PyTorch"] + (["PyTorch, channels_last"] if len(net.shape) == 3 else [])
+    context, pipes, outputs = multiprocessing.get_context("fork"), {}, {}
+    for kind in kinds:
+        pipes[kind], theirs = context.Pipe()
+        context.Process(target=serve, args=(theirs, kind, make, batch, name), daemon=True).start()
+        outputs[kind] = pipes[kind].recv()
+    for kind in kinds[1:]:
+        have, want = outputs[kind].reshape(outputs["onnxruntime"].shape), outputs["onnxruntime"]
+        if not np.allclose(have, want, atol=1e-3):
+            sys.exit(f"{name}: onnxruntime and {kind} differ by {np.abs(have - want).max()}")
 
-    def eager():
-        with torch.inference_mode():
-            return net.run(tensor, w)
+    def measure(kind):
+        pipes[kind].send(True)
+        return pipes[kind].recv()
 
-    all_peers = {"onnxruntime": lambda: session.run(None, inputs), "PyTorch": eager}
-    have, want = session.run(None, inputs)[0], eager().numpy()
-    if not np.allclose(have, want.reshape(have.shape), atol=1e-3):
-        sys.exit(f"{name}: onnxruntime and PyTorch differ by {np.abs(have - want.reshape(have.shape)).max()}")
-    if len(net.shape) == 3:
-        last = tensor.contiguous(memory_format=torch.channels_last)
-        wl = {k: v.contiguous(memory_format=torch.channels_last) if v.dim() == 4 else v for k, v in w.items()}
-
-        def channels_last():
-            with torch.inference_mode():
-                return net.run(last, wl)
-
-        all_peers["PyTorch, channels_last"] = channels_last
-    return all_peers
+    try:
+        yield {kind: (lambda kind=kind: measure(kind)) for kind in kinds}
+    finally:
+        for pipe in pipes.values():
+            pipe.send(False)
 
 
-def bench(title, net, batch, weights, ours_text=None, ours_weights=None):
+def bench(title, make, batch, weights, ours_text=None, ours_weights=None):
+    net = make()
     name = re.sub(r"\W+", "_", title)
     prototxt = os.path.join(WORK, name + ".prototxt")
     with open(prototxt, "w") as f:
@@ -185,12 +214,12 @@ def bench(title, net, batch, weights, ours_text=None, ours_weights=None):
         with open(own, "w") as f:
             f.write(ours_text)
         ours = Ours(own, ours_weights)
-    others = peers(net, batch, prototxt, weights, name)
     ours.measure()  # and how many passes are enough
     rounds = []
-    for _ in range(ROUNDS):
-        sparse, dense = ours.measure()
-        rounds.append({"sparse": sparse, "dense": dense, **{k: median_of(f) for k, f in others.items()}})
+    with peers(net, make, batch, prototxt, weights, name) as others:
+        for _ in range(ROUNDS):
+            sparse, dense = ours.measure()
+            rounds.append({"sparse": sparse, "dense": dense, **{k: f() for k, f in others.items()}})
     mid = {k: statistics.median(r[k] for r in rounds) for k in rounds[0]}
     best = min((k for k in mid if k.startswith("PyTorch")), key=lambda k: mid[k])
     faster = {k: statistics.median(r[k] / r["sparse"] for r in rounds) for k in ("dense", "onnxruntime", best)}
@@ -213,7 +242,7 @@ def main():
     print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for title, make, batch, weights in cases:
         if only in title:
-            bench(title, make(), batch, weights)
+            bench(title, make, batch, weights)
     for batch in (1, 64):
         title = f"lenet5 at 310x, shrunk, batch {batch}"
         if only in title:
@@ -224,11 +253,11 @@ def main():
             small = os.path.join(WORK, f"small{batch}.caffemodel")
             call("export", "--shrink", "--force", "--model", whole, weights, small)
             with open(os.path.join(WORK, f"small{batch}.prototxt")) as f:
-                bench(title, net, batch, weights, f.read(), small)
+                bench(title, lenet5, batch, weights, f.read(), small)
     title = "AlexNet fc6 to fc8, 90 %, batch 1"
     if only in title:
         weights = pruned("fc", lambda: alexnet_fc(1.645))
-        bench(title, alexnet_fc(), 1, weights)
+        bench(title, alexnet_fc, 1, weights)
     for channels, size in ((64, 56), (128, 28), (256, 14), (512, 7)):
         for sparsity, threshold in ((50, 0.6745), (70, 1.0364), (80, 1.2816), (90, 1.6449), (95, 1.96), (98, 2.3263)):
             title = f"conv 3x3, {channels} channels of {size}x{size}, {sparsity} %"
@@ -237,7 +266,7 @@ def main():
                     return Net((channels, size, size)).conv("conv", channels, 3, 1, threshold)
 
                 weights = pruned(f"conv{channels}_{sparsity}", lambda: make(threshold))
-                bench(title, make(), 1, weights)
+                bench(title, make, 1, weights)
 
 
 main()
