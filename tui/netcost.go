@@ -27,8 +27,8 @@ func (m *mainScreen) netCost() []string {
 	return out
 }
 
-// liveOutputs are the filters and neurons that have a weight left, and those that would have one after the next surgery;
-// "" where that is not known.
+// liveOutputs are the filters and neurons that have a weight left, and those that would have one after the next
+// surgery; "" where that is not known.
 func (m *mainScreen) liveOutputs() string {
 	live, dying, all := 0, 0, 0
 	for i := range m.snap.Layers {

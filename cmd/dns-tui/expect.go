@@ -100,8 +100,8 @@ func (f *expectFlags) expect(ctx context.Context, e *env, shapes *shapeFlags, pa
 			escape.Fprintf(e.stdout, "at %s: the weights keep no more than that already\n", f.target)
 		} else {
 			escape.Fprintf(e.stdout,
-				"at %s: pruned at once, by the scale %s; a descent keeps as much of the net, but of other weights, and its "+
-					"layers keep other parts of it\n", f.target, scale)
+				"at %s: pruned at once, by the scale %s; a descent keeps as much of the net, but of other weights, "+
+					"and its layers keep other parts of it\n", f.target, scale)
 		}
 		all = append(all, &expectation{title: "at " + f.target, stored: pruned})
 	}
