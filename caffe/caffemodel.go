@@ -18,9 +18,20 @@ import (
 
 // ReadNet reads a caffemodel, in HDF5 and in the forms of 2013 and 2014 too, or a compact file.
 func ReadNet(path string) (*caffepb.NetParameter, error) {
+	n, _, err := ReadLabelled(path)
+	return n, err
+}
+
+// ReadLabelled is ReadNet, and the names of classes that a compact file has.
+func ReadLabelled(path string) (n *caffepb.NetParameter, labels []string, err error) {
 	if compact.Is(path) {
 		return readNetCompact(path)
 	}
+	n, err = readCaffemodel(path)
+	return n, nil, err
+}
+
+func readCaffemodel(path string) (*caffepb.NetParameter, error) {
 	n := &caffepb.NetParameter{}
 	if hdf5.Is(path) {
 		var err error

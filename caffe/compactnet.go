@@ -72,15 +72,15 @@ func ReadCompact(path string) (*compact.File, *compact.Info, error) {
 	return f, info, nil
 }
 
-func readNetCompact(path string) (*caffepb.NetParameter, error) {
+func readNetCompact(path string) (n *caffepb.NetParameter, labels []string, err error) {
 	f, _, err := ReadCompact(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(f.Layers) == 0 {
-		return nil, &FileError{Path: path, Msg: "holds no layer"}
+		return nil, nil, &FileError{Path: path, Msg: "holds no layer"}
 	}
-	return netOf(f), nil
+	return netOf(f), f.Labels, nil
 }
 
 // IsCompactName reports whether a file of this name is written as a compact file.

@@ -54,6 +54,14 @@ func WithBatch(f *caffe.NetFile, n int) *caffe.NetFile {
 	return f.Replace(net)
 }
 
+// NewNetOfFew is NewNet with batches of at most n in the data layers, or as they are where other layers know the batch.
+func NewNetOfFew(f *caffe.NetFile, n int, o NetOptions) (*Net, error) {
+	if net, err := NewNet(WithBatch(f, n), o); err == nil {
+		return net, nil
+	}
+	return NewNet(f, o)
+}
+
 // ReadsData reports whether layers of a type read data from files, or hand out what a program has.
 func ReadsData(typ string) bool {
 	_, ok := dataBatch(&caffepb.LayerParameter{Type: &typ})

@@ -133,14 +133,13 @@ class Ours:
 
     def __init__(self, prototxt, weights):
         self.args = ("time", "--sparse", "--threads", str(THREADS), "--model", prototxt, "--weights", weights)
-        self.passes, self.ways = 50, ""
+        self.passes = 50
 
     def measure(self):
         out = call(*self.args, "--iterations", str(self.passes))
         m = re.search(r"a pass +([0-9.]+) ms, dense ([0-9.]+) ms", out)
         sparse, dense = float(m[1]), float(m[2])
         self.passes = int(min(5000, max(20, 1000 / (dense + sparse))))
-        self.ways = re.findall(r"(?m)^\S+ +([0-9.]+)% .*x  (.*)$", out)
         return sparse, dense
 
 

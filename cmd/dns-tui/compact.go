@@ -79,15 +79,11 @@ func (f *lossyFlags) any() bool { return f.bits > 0 || f.half }
 
 // keep takes what a file has beside its weights: the names of classes, which go on into a compact file, and the masks,
 // which are dropped when they are applied.
-func (f *lossyFlags) keep(e *env, path, out string, n *caffepb.NetParameter) (err error) {
-	if f.labels == "" && compact.Is(path) {
-		c, _, err := caffe.ReadCompact(path)
-		if err != nil {
-			return err
-		}
-		if f.own = c.Labels; len(f.own) > 0 && !caffe.IsCompactName(out) {
+func (f *lossyFlags) keep(e *env, path, out string, n *caffepb.NetParameter, labels []string) (err error) {
+	if f.labels == "" {
+		if f.own = labels; len(labels) > 0 && !caffe.IsCompactName(out) {
 			escape.Fprintf(e.stderr, "dns-tui: %s of %s are left out: only a compact file (.dnz) has room for them\n",
-				count(len(f.own), "label"), path)
+				count(len(labels), "label"), path)
 		}
 	}
 	if !f.masks {

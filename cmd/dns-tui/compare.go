@@ -244,17 +244,8 @@ func (c *comparedWeights) time(ctx context.Context, e *env, passes int) error {
 			return v
 		}))
 	}
-	stop := func() bool { return ctx.Err() != nil }
-	if _, err := model.TimePasses(nets, 1, stop); err != nil { // the first finds how products are done fastest
-		return err
-	}
-	done := 0
-	progress := newBar(e, "passes", passes)
-	defer progress.end()
-	times, err := model.TimePasses(nets, passes, func() bool {
-		progress.step(done)
-		done++
-		return stop()
+	times, err := timePasses(ctx, e, passes, func(passes int, stop func() bool) ([]model.ForwardTimes, error) {
+		return model.TimePasses(nets, passes, stop)
 	})
 	if err != nil {
 		return err

@@ -73,12 +73,12 @@ func runExport(ctx context.Context, e *env, args []string) error {
 	}
 	progress := newBar(e, "steps", 3)
 	defer progress.end()
-	n, err := caffe.ReadNet(rest[0])
+	n, labels, err := caffe.ReadLabelled(rest[0])
 	if err != nil {
 		return err
 	}
 	progress.step(1)
-	if err := lossy.keep(e, rest[0], rest[1], n); err != nil {
+	if err := lossy.keep(e, rest[0], rest[1], n, labels); err != nil {
 		return err
 	}
 	removed, odd, err := model.ApplyMasks(n)

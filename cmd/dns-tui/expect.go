@@ -8,9 +8,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
-	"dns-tui/config"
 	"dns-tui/escape"
-	"dns-tui/gpu"
 	"dns-tui/gpu/host"
 	"dns-tui/human"
 	"dns-tui/model"
@@ -22,6 +20,7 @@ import (
 type expectFlags struct {
 	model  string
 	target string
+	goal   autopilot.Target // target, as check reads it
 	passes int
 }
 
@@ -38,6 +37,7 @@ func (f *expectFlags) add(fs *flag.FlagSet) {
 	fs.IntVar(&f.passes, "passes", 20, "with --model, passes of each kind that are timed; 0: none")
 }
 
+// check reports flags that make no sense, and reads the target.
 func (f *expectFlags) check(set map[string]bool) error {
 	switch {
 	case f.model == "" && (set["target"] || set["passes"]):
@@ -47,16 +47,11 @@ func (f *expectFlags) check(set map[string]bool) error {
 	case f.target == "":
 		return nil
 	}
-	_, err := f.parsed()
-	return err
-}
-
-func (f *expectFlags) parsed() (autopilot.Target, error) {
-	t, err := autopilot.ParseTarget(f.target)
-	if err != nil {
-		return t, usagef("inspect: --target %v", err)
+	var err error
+	if f.goal, err = autopilot.ParseTarget(f.target); err != nil {
+		return usagef("inspect: --target %v", err)
 	}
-	return t, nil
+	return nil
 }
 
 // expectation is what weights come to on a net, as they are or pruned to a target.
@@ -87,21 +82,11 @@ func (f *expectFlags) expect(ctx context.Context, e *env, shapes *shapeFlags, pa
 	}
 	defer dry.Close()
 	all := []*expectation{{title: "now", stored: w}}
+	var scale autopilot.Scale
 	if f.target != "" {
-		target, err := f.parsed()
-		if err != nil {
-			return err
-		}
-		pruned, scale, err := ship.Pruned(dry, path, w, target)
-		if err != nil {
+		var pruned *caffepb.NetParameter
+		if pruned, scale, err = ship.Pruned(dry, path, w, f.goal); err != nil {
 			return fmt.Errorf("inspect: --target %s: %w", escape.Line(f.target), err)
-		}
-		if zerosOf(pruned) == zerosOf(w) {
-			escape.Fprintf(e.stdout, "at %s: the weights keep no more than that already\n", f.target)
-		} else {
-			escape.Fprintf(e.stdout,
-				"at %s: pruned at once, by the scale %s; a descent keeps as much of the net, but of other weights, "+
-					"and its layers keep other parts of it\n", f.target, scale)
 		}
 		all = append(all, &expectation{title: "at " + f.target, stored: pruned})
 	}
@@ -113,9 +98,22 @@ func (f *expectFlags) expect(ctx context.Context, e *env, shapes *shapeFlags, pa
 			return fileError(path, err)
 		}
 	}
+	switch {
+	case f.target == "":
+	case all[1].weights.Kept == all[0].weights.Kept:
+		escape.Fprintf(e.stdout, "at %s: the weights keep no more than that already\n", f.target)
+	default:
+		escape.Fprintf(e.stdout,
+			"at %s: pruned at once, by the scale %s; a descent keeps as much of the net, but of other weights, "+
+				"and its layers keep other parts of it\n", f.target, scale)
+	}
 	batch := 0
 	if f.passes > 0 {
-		if batch, err = f.time(ctx, e, shapes, file, path, all); err != nil {
+		o := model.NetOptions{State: shapes.netState(), Seed: 1, Inputs: shapes.input.Inputs}
+		if o.Inputs == nil {
+			o.Inputs = standIn(model.LayersOf(dry, file))
+		}
+		if batch, err = f.time(ctx, e, file, o, path, all); err != nil {
 			return err
 		}
 	}
@@ -125,14 +123,15 @@ func (f *expectFlags) expect(ctx context.Context, e *env, shapes *shapeFlags, pa
 
 // time measures passes forward on random inputs, of all in turn, and returns their batch.
 func (f *expectFlags) time(
-	ctx context.Context, e *env, shapes *shapeFlags, file *caffe.NetFile, path string, all []*expectation,
+	ctx context.Context, e *env, file *caffe.NetFile, o model.NetOptions, path string, all []*expectation,
 ) (batch int, err error) {
 	d := host.New(host.Options{})
 	defer d.Close()
+	o.Device = d
 	nets := make([]*model.Net, len(all))
 	for i, x := range all {
-		if nets[i], err = buildOnRandom(d, file, shapes); err != nil { // one image, where the net permits it
-			return 0, err
+		if nets[i], err = model.NewNetOfFew(file, 1, o); err != nil {
+			return 0, adviseInput(err)
 		}
 		defer func() { err = errors.Join(err, nets[i].Close()) }()
 		if _, err := nets[i].LoadWeights(path, x.stored, model.LoadOptions{}); err != nil {
@@ -141,17 +140,8 @@ func (f *expectFlags) time(
 		nets[i].FillInputLayers()
 		nets[i].Prepare() // the host does
 	}
-	stop := func() bool { return ctx.Err() != nil }
-	if _, err := model.TimePasses(nets, 1, stop); err != nil { // the first finds how products are done fastest
-		return 0, err
-	}
-	done := 0
-	progress := newBar(e, "passes", f.passes)
-	defer progress.end()
-	times, err := model.TimePasses(nets, f.passes, func() bool {
-		progress.step(done)
-		done++
-		return stop()
+	times, err := timePasses(ctx, e, f.passes, func(passes int, stop func() bool) ([]model.ForwardTimes, error) {
+		return model.TimePasses(nets, passes, stop)
 	})
 	if err != nil {
 		return 0, err
@@ -162,56 +152,12 @@ func (f *expectFlags) time(
 	return nets[0].BatchSize(), nil
 }
 
-// buildOnRandom builds a net with random numbers in place of its data.
-func buildOnRandom(d *gpu.Device, file *caffe.NetFile, shapes *shapeFlags) (*model.Net, error) {
-	inputs := shapes.input.Inputs
-	if inputs == nil {
-		var err error
-		if inputs, err = standInFor(file, shapes); err != nil {
-			return nil, err
-		}
-	}
-	o := model.NetOptions{Device: d, State: shapes.netState(), Seed: 1, Inputs: inputs}
-	n, err := model.NewNet(model.WithBatch(file, 1), o)
-	if err != nil { // a net whose layers know the batch
-		n, err = model.NewNet(file, o)
-	}
-	return n, adviseInput(err)
-}
-
 // fileError says of which file an error is, where it does not say so itself.
 func fileError(path string, err error) error {
 	if f := new(caffe.FileError); errors.As(err, &f) {
 		return err
 	}
 	return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
-}
-
-// zerosOf counts the values of stored weights that are 0.
-func zerosOf(w *caffepb.NetParameter) int {
-	zeros := 0
-	for _, l := range w.Layer {
-		for _, b := range l.Blobs {
-			v := caffe.Values(b)
-			zeros += len(v) - ship.NonZero(v)
-		}
-	}
-	return zeros
-}
-
-// standInFor is random data of the shape that the data of a net has; nil where it has none.
-func standInFor(file *caffe.NetFile, shapes *shapeFlags) (*config.Inputs, error) {
-	dry, err := shapes.shapes(file)
-	if err != nil {
-		return nil, err
-	}
-	defer dry.Close()
-	for _, l := range model.LayersOf(dry, file) {
-		if model.ReadsData(l.Type) && len(l.Shapes) > 0 && len(l.Shapes[0]) > 1 {
-			return &config.Inputs{Shapes: [][]int{l.Shapes[0][1:]}, Classes: 1}, nil
-		}
-	}
-	return nil, nil
 }
 
 // printExpectation prints the figures of the whole net, and those of its layers.

@@ -282,20 +282,16 @@ func runTime(ctx context.Context, e *env, args []string) error {
 			if flags.sparse {
 				return timeSparse(ctx, e, n, d, flags)
 			}
-			passes := 0
-			progress := newBar(e, "passes", flags.iterations)
-			defer progress.end()
-			stop := func() bool {
-				progress.step(max(0, passes-1)) // the first only allocates
-				passes++
-				return ctx.Err() != nil
-			}
-			if _, err := n.Time(1, stop); err != nil { // the first pass allocates
-				return err
-			}
-			begin := time.Now()
-			times, err := n.Time(flags.iterations, stop)
-			progress.end()
+			var begin time.Time
+			times, err := timePasses(
+				ctx,
+				e,
+				flags.iterations,
+				func(passes int, stop func() bool) ([]model.LayerTime, error) {
+					begin = time.Now()
+					return n.Time(passes, stop)
+				},
+			)
 			if err != nil {
 				return err
 			}
@@ -308,6 +304,25 @@ func runTime(ctx context.Context, e *env, args []string) error {
 			return nil
 		},
 	)
+}
+
+// timePasses measures a number of passes under a progress bar, after one that is not counted: it allocates, and finds
+// how products with prepared weights are done fastest.
+func timePasses[T any](
+	ctx context.Context, e *env, passes int, measure func(passes int, stop func() bool) (T, error),
+) (T, error) {
+	stop := func() bool { return ctx.Err() != nil }
+	if t, err := measure(1, stop); err != nil {
+		return t, err
+	}
+	done := 0
+	progress := newBar(e, "passes", passes)
+	defer progress.end()
+	return measure(passes, func() bool {
+		progress.step(done)
+		done++
+		return stop()
+	})
 }
 
 // printTimes prints the mean of each layer, and the sums.

@@ -168,11 +168,21 @@ func (c *comparison) find(n *model.Net) {
 			if len(l.Top) > 0 && !labels[l.Top[0]] {
 				c.images = append(c.images, l.Top[0])
 			}
-			if c.standIn == nil && len(l.Shapes) > 0 && len(l.Shapes[0]) > 1 {
-				c.standIn = &config.Inputs{Shapes: [][]int{l.Shapes[0][1:]}, Classes: 1}
-			}
 		}
 	}
+	if c.standIn == nil {
+		c.standIn = standIn(layers)
+	}
+}
+
+// standIn is random data of the shape that the data of a net has; nil where it has none.
+func standIn(layers []model.LayerInfo) *config.Inputs {
+	for _, l := range layers {
+		if model.ReadsData(l.Type) && len(l.Shapes) > 0 && len(l.Shapes[0]) > 1 {
+			return &config.Inputs{Shapes: [][]int{l.Shapes[0][1:]}, Classes: 1}
+		}
+	}
+	return nil
 }
 
 // build builds both nets for both phases, without data, and loads their weights. Where the original cannot be built for
@@ -233,10 +243,7 @@ func (c *comparison) compare(e *env) error {
 func (c *comparison) compareOn(e *env, o model.NetOptions, on string, random []string) error {
 	var nets []*model.Net
 	for i, file := range []*caffe.NetFile{c.before, c.after} {
-		n, err := model.NewNet(model.WithBatch(file, fewImages), o)
-		if err != nil { // a net whose layers know the batch
-			n, err = model.NewNet(file, o)
-		}
+		n, err := model.NewNetOfFew(file, fewImages, o)
 		if err != nil {
 			return err
 		}

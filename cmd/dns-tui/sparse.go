@@ -44,19 +44,7 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 // timeSparse measures passes forward that leave zeros out.
 func timeSparse(ctx context.Context, e *env, n *model.Net, d *gpu.Device, flags *netFlags) error {
-	stop := func() bool { return ctx.Err() != nil }
-	if _, err := n.TimeForward(1, stop); err != nil { // the first finds how products are done fastest
-		return err
-	}
-	passes := 0
-	progress := newBar(e, "passes", flags.iterations)
-	defer progress.end()
-	times, err := n.TimeForward(flags.iterations, func() bool {
-		progress.step(passes)
-		passes++
-		return stop()
-	})
-	progress.end()
+	times, err := timePasses(ctx, e, flags.iterations, n.TimeForward)
 	if err != nil {
 		return err
 	}
