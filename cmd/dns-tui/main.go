@@ -147,7 +147,22 @@ func guard(e *env, args []string) (status int) {
 	}()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	err := dispatch(ctx, e, args)
+	out := &output{w: e.stdout}
+	err := dispatch(ctx, &env{stdin: e.stdin, stdout: out, stderr: e.stderr}, args)
+	lost := out.failed()
+	if lost != nil && errors.Is(err, lost) {
+		err = nil // told below, in one line
+	}
+	status = statusOf(e, err)
+	if lost != nil {
+		escape.Fprintf(e.stderr, "dns-tui: %v\n", caffe.NotWritten("standard output", lost))
+		status = max(status, 1)
+	}
+	return status
+}
+
+// statusOf prints the error of a command, and returns the exit status.
+func statusOf(e *env, err error) (status int) {
 	var u usageError
 	var internal *session.InternalError
 	switch {

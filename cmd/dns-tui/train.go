@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync"
@@ -276,7 +275,6 @@ func newForm(e *env, kind formKind, run *config.Run) form {
 func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff linesOptions) error {
 	eff.serve = eff.serve || eff.paused // somebody must be able to let it continue
 	observer := session.NewObserver(1024, nil)
-	e.stdout = &lockedWriter{w: e.stdout} // debug_info writes from the training loop
 	lines := newForm(e, eff.form, run)
 	opts := session.Options{
 		Observers:      []*session.Observer{observer},
@@ -377,18 +375,6 @@ func (s *stopping) wait() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
-}
-
-// lockedWriter lets several goroutines write whole lines.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(b)
 }
 
 // drain tells the events that have come.

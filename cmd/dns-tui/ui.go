@@ -125,9 +125,9 @@ func driveHost(
 
 // noTerminal says why no UI can be drawn; "" where one can.
 func noTerminal(e *env) string {
-	out, ok := e.stdout.(*os.File)
+	out := fileOf(e.stdout)
 	switch {
-	case !ok || !term.IsTerminal(int(out.Fd())):
+	case out == nil || !term.IsTerminal(int(out.Fd())):
 		return "standard output is not a terminal"
 	case !term.IsTerminal(int(e.stdin.Fd())):
 		return "standard input is not a terminal"
