@@ -48,8 +48,9 @@ type Mark uint64
 
 // A Preparer is a Back that does products with weights which stay as they are in the way that is fastest for them.
 type Preparer interface {
-	// Prepare, UsePrepared and Prepared are those of Device.
+	// Prepare, Unread, UsePrepared and Prepared are those of Device.
 	Prepare(w *Tensor)
+	Unread(y *Tensor)
 	UsePrepared(use bool)
 	Prepared() []Prepared
 }

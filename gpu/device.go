@@ -69,6 +69,15 @@ func (d *Device) Prepare(w *Tensor) bool {
 	return true
 }
 
+// Unread promises that y, where a convolution with prepared weights writes it, is read by nothing but a ReLU in place
+// and one MaxPool, and that the places of its maxima are read by nothing. Then it need not be written, and holds
+// anything; the two may be done as one, when the pooling is asked for.
+func (d *Device) Unread(y *Tensor) {
+	if d.preparer != nil {
+		d.preparer.Unread(y)
+	}
+}
+
 // UsePrepared says whether products make use of Prepare, as they do at first.
 func (d *Device) UsePrepared(use bool) {
 	if d.preparer != nil {

@@ -47,7 +47,8 @@ type Net struct {
 	blobs  map[string]*layer.Blob
 	params []*layer.Param // each once, in order of layers
 	named  map[string]*layer.Param
-	outs   []output // blobs that no layer reads
+	outs   []output             // blobs that no layer reads
+	gone   map[*layer.Blob]bool // blobs that may hold anything after a pass: see Prepare
 	// gradients tells that the net runs backward.
 	gradients bool
 	debug     func(line string)
@@ -350,7 +351,7 @@ func (n *Net) FirstBad() error {
 			}
 		}
 		for _, t := range nd.top {
-			if n.device.Finite(t.Data) {
+			if n.gone[t] || n.device.Finite(t.Data) {
 				continue
 			}
 			if d, ok := nd.layer.(layer.Diagnoser); ok {

@@ -9,8 +9,9 @@ import (
 )
 
 // Prepare promises that the weights of layers that can be pruned stay as they are from now on, and reports whether the
-// device makes use of that (gpu.Device.Prepare): the net is run, not trained.
-func (n *Net) Prepare() bool {
+// device makes use of that (gpu.Device.Prepare): the net is run, not trained. Of its blobs only those are read after a
+// pass that no layer reads, and the named ones; others may hold anything.
+func (n *Net) Prepare(read ...string) bool {
 	for _, nd := range n.nodes {
 		if p, ok := nd.layer.(layer.Prunable); ok {
 			if w, _ := p.Weights(); !n.device.Prepare(w.Forward()) {
@@ -18,7 +19,36 @@ func (n *Net) Prepare() bool {
 			}
 		}
 	}
+	n.gone = map[*layer.Blob]bool{}
+	for i, nd := range n.nodes {
+		if n.onlyPooled(i) && !slices.Contains(read, nd.top[0].Name) {
+			n.gone[nd.top[0]] = true
+			n.device.Unread(nd.top[0].Data)
+		}
+	}
 	return true
+}
+
+// onlyPooled reports whether what a layer that can be pruned makes is read by a Pooling of its maxima, and by nothing
+// else but a ReLU in place.
+func (n *Net) onlyPooled(i int) bool {
+	if _, ok := n.nodes[i].layer.(layer.Prunable); !ok || len(n.nodes[i].top) != 1 || n.debug != nil {
+		return false
+	}
+	b, pooled := n.nodes[i].top[0], false
+	for _, nd := range n.nodes[i+1:] {
+		switch {
+		case !slices.Contains(nd.bottom, b):
+		case pooled:
+			return false
+		case nd.typ == "ReLU" && nd.top[0] == b:
+		case nd.typ == "Pooling" && len(nd.top) == 1:
+			pooled = true
+		default:
+			return false
+		}
+	}
+	return pooled
 }
 
 // PreparedProduct is how a layer's product with prepared weights is done.

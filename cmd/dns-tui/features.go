@@ -19,7 +19,7 @@ func runFeatures(ctx context.Context, e *env, args []string) error {
 	return withNet(
 		ctx,
 		e,
-		netCommand{name: "features", phase: "TEST", needsWeights: true, operands: func(rest []string) error {
+		netCommand{name: "features", phase: "TEST", needsWeights: true, read: &blobs, operands: func(rest []string) error {
 			if len(rest) < 2 {
 				return usagef(
 					"features: wanted the names of blobs, with commas between them, and a name for the LMDB of "+

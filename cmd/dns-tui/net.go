@@ -143,6 +143,7 @@ type netCommand struct {
 	needsWeights bool
 	backward     bool
 	operands     func(rest []string) error // checks what is no flag; nil: nothing may be left
+	read         *[]string                 // blobs that are read after a pass beside the net's outputs; nil: none
 }
 
 // withNet reads the flags of a command, builds its net, and calls f until a signal ends its context.
@@ -189,7 +190,11 @@ func withNet(
 	if net.FillInputLayers() && flags.input.Inputs == nil {
 		escape.Fprintf(e.stderr, "dns-tui: %s\n", randomInputs)
 	}
-	if flags.sparse && !net.Prepare() {
+	var read []string
+	if c.read != nil {
+		read = *c.read
+	}
+	if flags.sparse && !net.Prepare(read...) {
 		return usagef("%s: --sparse is for the CPU, and this is the %s; wanted --device host", c.name, d.Name())
 	}
 	return untilSignal(ctx, e, c.name, func(ctx context.Context) error { return f(ctx, net, d, &flags) })

@@ -71,25 +71,30 @@ func TestTimeSparse(t *testing.T) {
 	}
 }
 
+// What is asked for is there, of blobs too that are otherwise not written.
 func TestFeaturesSparse(t *testing.T) {
 	dir := t.TempDir()
-	out := mustRun(
-		t,
-		"features",
-		"--sparse",
-		"--input",
-		"1x28x28:10",
-		"--iterations",
-		"1",
-		"--weights",
-		lenet5x310(),
-		"--model",
-		modeltest.Root("nets", "lenet.prototxt"),
-		"ip1",
-		filepath.Join(dir, "db"),
-	)
-	if !strings.Contains(out, "\nip1 ") {
+	extract := func(to string, more ...string) string {
+		return mustRun(
+			t,
+			append(append([]string{"features"}, more...), "--input", "1x28x28:10", "--iterations", "1", "--weights",
+				lenet5x310(), "--model", modeltest.Root("nets", "lenet.prototxt"), "conv1,ip1",
+				filepath.Join(dir, to+"1"), filepath.Join(dir, to+"2"))...)
+	}
+	extract("plain")
+	if out := extract("sparse", "--sparse"); !strings.Contains(out, "\nip1 ") {
 		t.Errorf("nothing of the ways in\n%s", out)
+	}
+	for _, blob := range []string{"1", "2"} {
+		_, want := readAll(t, filepath.Join(dir, "plain"+blob))
+		_, have := readAll(t, filepath.Join(dir, "sparse"+blob))
+		for i, record := range want {
+			for j, v := range record.Float {
+				if math.Abs(float64(v-have[i].Float[j])) > 1e-5 {
+					t.Fatalf("blob %s, record %d: [%d] is %g, wanted %g", blob, i, j, have[i].Float[j], v)
+				}
+			}
+		}
 	}
 }
 

@@ -134,11 +134,13 @@ func slice(t *gpu.Tensor) []float32 {
 
 // Upload implements gpu.Back.
 func (d *back) Upload(dst *gpu.Tensor, src []float32) {
+	d.waitNoMore()
 	copy(slice(dst), src)
 }
 
 // Download implements gpu.Back.
 func (d *back) Download(dst []float32, src *gpu.Tensor) {
+	d.waitNoMore()
 	copy(dst, slice(src))
 }
 

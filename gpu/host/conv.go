@@ -29,6 +29,10 @@ func sizesOf(g *gpu.ConvGeometry) convSizes {
 
 func (d *back) conv(o *gpu.Conv) {
 	if w := d.prepared(o.W); w != nil {
+		if p := &d.preparation; p.unread[o.Y] {
+			p.waiting = waiting{is: true, label: p.label, conv: *o}
+			return
+		}
 		w.conv(d, o)
 		return
 	}

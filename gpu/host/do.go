@@ -7,6 +7,9 @@ func (d *back) Supports(gpu.Op) bool { return true }
 
 // Do implements gpu.Back.
 func (d *back) Do(op gpu.Op) {
+	if d.preparation.waiting.is && d.joins(op) {
+		return
+	}
 	switch o := op.(type) {
 	case *gpu.Fill:
 		d.fill(o)

@@ -80,3 +80,38 @@ loop:
 	DECQ    CX
 	JNZ     loop
 	RET
+
+// LARGER_OF puts the larger of a and b in to, where both are numbers, or else NaN.
+#define LARGER_OF(b, a, to) \
+	VCMPPS $3, b, a, X6  \
+	VMAXPS b, a, to      \
+	VORPS  X6, to, to
+
+// func maxima2Rows(r0, r1, y *float32, n int, floor float32)
+//
+// Four windows at a time, n times: first the larger of each column, then those of even and odd columns.
+TEXT ·maxima2Rows(SB), NOSPLIT, $0-36
+	MOVQ         r0+0(FP), SI
+	MOVQ         r1+8(FP), DX
+	MOVQ         y+16(FP), DI
+	MOVQ         n+24(FP), CX
+	VBROADCASTSS floor+32(FP), X15
+
+maxima:
+	VMOVUPS (SI), X0
+	VMOVUPS 16(SI), X1
+	VMOVUPS (DX), X2
+	VMOVUPS 16(DX), X3
+	LARGER_OF(X2, X0, X0)
+	LARGER_OF(X3, X1, X1)
+	VSHUFPS $0x88, X1, X0, X2
+	VSHUFPS $0xdd, X1, X0, X3
+	LARGER_OF(X3, X2, X2)
+	VMAXPS  X2, X15, X2 // the second where one is NaN
+	VMOVUPS X2, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DX
+	ADDQ    $16, DI
+	DECQ    CX
+	JNZ     maxima
+	RET

@@ -16,6 +16,8 @@ type preparation struct {
 	label   string // of the layer at work
 	order   []gpu.Prepared
 	unused  bool
+	unread  map[*gpu.Tensor]bool // outputs of convolutions
+	waiting waiting
 }
 
 // preparedWeights are the plans of one array of weights, one for each layer and shape of a product: layers may share
@@ -24,6 +26,7 @@ type preparedWeights struct {
 	values   *gpu.Tensor
 	kept     int // that are not zero
 	convs    []convPlan
+	poolings []pooledPlan
 	products []productPlan
 }
 
@@ -68,7 +71,10 @@ func (d *back) Prepare(w *gpu.Tensor) {
 }
 
 // UsePrepared implements gpu.Preparer.
-func (d *back) UsePrepared(use bool) { d.preparation.unused = !use }
+func (d *back) UsePrepared(use bool) {
+	d.waitNoMore()
+	d.preparation.unused = !use
+}
 
 // Prepared implements gpu.Preparer.
 func (d *back) Prepared() []gpu.Prepared { return d.preparation.order }

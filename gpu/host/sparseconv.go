@@ -91,8 +91,13 @@ func (c *sparseConv) cut() {
 }
 
 func (c *sparseConv) do(o *gpu.Conv) {
+	c.launch(sparseConvKernel{c: c, x: slice(o.X), bias: slice(o.B), y: slice(o.Y)})
+}
+
+// launch does a convolution by a kernel.
+func (c *sparseConv) launch(k sparseConvKernel) {
 	g, s, pieces := c.l.g, sizesOf(c.l.g), len(c.cuts)-1
-	k := sparseConvKernel{c: c, x: slice(o.X), bias: slice(o.B), y: slice(o.Y), pieces: 1}
+	k.pieces = 1
 	if g.N >= fewImages || pieces == 1 {
 		launch(c.d, &c.d.kernels.sparseConv, k, g.N, max(1, grain/max(1, len(c.terms.terms)*s.cols)))
 		return
@@ -126,7 +131,8 @@ func (k *layOutKernel) run(lo, hi, _ int) {
 type sparseConvKernel struct {
 	c                *sparseConv
 	x, bias, y, laid []float32
-	pieces           int // of an image
+	pieces           int         // of an image
+	pool             *pooledConv // makes the maxima of outputs; nil: the outputs are what is wanted
 }
 
 func (k *sparseConvKernel) run(lo, hi, worker int) {
@@ -155,6 +161,11 @@ func (k *sparseConvKernel) run(lo, hi, worker int) {
 		first, end := 0, g.O
 		if k.pieces > 1 {
 			first, end = c.cuts[piece], c.cuts[piece+1]
+		}
+		if p := k.pool; p != nil {
+			size := g.O * p.g.OutH * p.g.OutW
+			p.outputs(x, gaps, k.bias, k.y[n*size:][:size], first, end)
+			continue
 		}
 		k.outputs(x, gaps, k.y[n*s.out:][:s.out], first, end)
 	}
