@@ -23,6 +23,7 @@ type LoadOptions struct {
 	// forward weights that the soft rule left in the file become its weights.
 	Soft           func(layer string) bool
 	SkipMismatched bool // a layer whose blobs have another shape or number keeps the values that it has
+	CanSkip        bool // the command has a flag for that, which errors name
 	TellEdits      bool // say where the file's layers are not those of the net: the weights are of a snapshot of it
 }
 
@@ -107,14 +108,11 @@ func (n *Net) load(path string, src *caffepb.NetParameter, o LoadOptions, into *
 			continue
 		}
 		if err != nil {
-			errs = append(
-				errs,
-				&caffe.FileError{
-					Path: path,
-					Msg:  fmt.Sprintf("layer %q: %v (--skip-mismatched leaves such layers out)", l.GetName(), err),
-					Err:  err,
-				},
-			)
+			msg := fmt.Sprintf("layer %q: %v", l.GetName(), err)
+			if o.CanSkip {
+				msg += " (--skip-mismatched leaves such layers out)"
+			}
+			errs = append(errs, &caffe.FileError{Path: path, Msg: msg, Err: err})
 			continue
 		}
 		todo = append(todo, f)

@@ -117,6 +117,8 @@ func sameFile(a, b string) bool {
 // usageError is a mistake in the command line: exit status 2.
 type usageError struct{ error }
 
+func (u usageError) Unwrap() error { return u.error }
+
 // count is a number of things in words.
 func count(n int, what string) string {
 	if n == 1 {

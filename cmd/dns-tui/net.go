@@ -125,7 +125,8 @@ func (f *netFlags) build(d *gpu.Device) (net *model.Net, notices []string, err e
 	if f.weights == "" {
 		return net, notices, nil
 	}
-	l, err := net.LoadFiles(strings.Split(f.weights, ","), model.LoadOptions{SkipMismatched: f.skipMismatched})
+	l, err := net.LoadFiles(strings.Split(f.weights, ","),
+		model.LoadOptions{SkipMismatched: f.skipMismatched, CanSkip: true})
 	if err != nil {
 		net.Close()
 		return nil, notices, err

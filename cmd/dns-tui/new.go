@@ -121,7 +121,7 @@ func (s *newSolver) ask(
 	for i, q := range questions {
 		if given[q.flag] {
 			if err := q.check(q.answer); err != nil {
-				return usagef("new: --%s: %v", q.flag, err)
+				return usagef("new: --%s: %w", q.flag, err)
 			}
 			continue
 		}

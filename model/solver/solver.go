@@ -220,7 +220,7 @@ const manyZeros = 0.05
 // was edited in the net since.
 func (s *Solver) loadWeights(paths []string, ofSnapshot bool) (*model.Loaded, error) {
 	l, err := s.Net.LoadFiles(paths, model.LoadOptions{MasksFromZeros: s.run.MasksFromZeros,
-		SkipMismatched: s.run.SkipMismatched, TellEdits: ofSnapshot, Soft: s.isSoft})
+		SkipMismatched: s.run.SkipMismatched, CanSkip: true, TellEdits: ofSnapshot, Soft: s.isSoft})
 	if err != nil {
 		return nil, err
 	}
