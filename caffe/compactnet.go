@@ -1,8 +1,6 @@
 package caffe
 
 import (
-	"strings"
-
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe/caffepb"
@@ -84,7 +82,7 @@ func readNetCompact(path string) (n *caffepb.NetParameter, labels []string, err 
 }
 
 // IsCompactName reports whether a file of this name is written as a compact file.
-func IsCompactName(path string) bool { return strings.HasSuffix(path, ".dnz") }
+func IsCompactName(path string) bool { return files.HasExt(path, ".dnz") }
 
 // prepareCompact writes a net without masks as a compact file, up to the rename.
 func prepareCompact(path string, n *caffepb.NetParameter) (*Prepared, error) {

@@ -16,6 +16,7 @@ import (
 
 	"dns-tui/caffe/caffepb"
 	"dns-tui/caffe/hdf5"
+	"dns-tui/files"
 )
 
 // What Caffe's HDF5 snapshots hold: a caffemodel has data/LAYER/N for the N-th blob of each layer; a solverstate has
@@ -28,8 +29,8 @@ const (
 	hdf5Sum     = "dns_tui_sha256"
 )
 
-// IsHDF5Name reports whether a file of this name is written in HDF5, as Caffe decides it.
-func IsHDF5Name(path string) bool { return strings.HasSuffix(path, ".h5") }
+// IsHDF5Name reports whether a file of this name is written in HDF5. Caffe decides so, too, but takes .H5 for another.
+func IsHDF5Name(path string) bool { return files.HasExt(path, ".h5") }
 
 func openHDF5(path string) (*hdf5.File, *hdf5.Group, error) {
 	f, err := hdf5.Open(path)

@@ -1,16 +1,15 @@
 package caffe
 
 import (
-	"fmt"
-	"io"
-	"strings"
-
 	"dns-tui/caffe/caffepb"
 	"dns-tui/caffe/safetensors"
+	"dns-tui/files"
+	"fmt"
+	"io"
 )
 
 // IsSafetensorsName reports whether a file of this name is written for PyTorch.
-func IsSafetensorsName(path string) bool { return strings.HasSuffix(path, ".safetensors") }
+func IsSafetensorsName(path string) bool { return files.HasExt(path, ".safetensors") }
 
 // Masks are the masks of a net's layers, one for each of the first parameters; true is kept.
 type Masks map[*caffepb.LayerParameter][][]bool

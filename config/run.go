@@ -276,7 +276,7 @@ func (r *Run) validatePolicy() []error {
 // SnapshotPrefix returns where snapshots go: snapshot_prefix, or the solver's own name, as Caffe has it. A prefix that
 // is a folder gets the solver's name inside it.
 func (r *Run) SnapshotPrefix() string {
-	base := strings.TrimSuffix(filepath.Base(r.SolverPath), filepath.Ext(r.SolverPath))
+	base := files.TrimExt(filepath.Base(r.SolverPath))
 	p := r.Solver.GetSnapshotPrefix()
 	if p == "" {
 		return filepath.Join(filepath.Dir(r.SolverPath), base)

@@ -7,9 +7,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
-	"path/filepath"
 	"runtime"
-	"strings"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -101,8 +99,7 @@ func (o ImagesetOptions) read(l *ImageList, e ImageEntry) (*Datum, error) {
 }
 
 func sameKind(path, encoding string) bool {
-	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
-	return ext == encoding || ext == "jpeg" && encoding == "jpg"
+	return files.HasExt(path, "."+encoding) || files.HasExt(path, ".jpeg") && encoding == "jpg"
 }
 
 // encode makes pixels a picture.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 
 	"dns-tui/caffe"
 	"dns-tui/files"
@@ -81,7 +80,7 @@ func readIdxFile(path string, magic uint32) ([]byte, []int, error) {
 	}
 	defer f.Close()
 	var r io.Reader = bufio.NewReader(f)
-	if strings.HasSuffix(path, ".gz") {
+	if files.HasExt(path, ".gz") {
 		if r, err = gzip.NewReader(r); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}

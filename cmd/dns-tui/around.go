@@ -13,6 +13,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/config"
+	"dns-tui/files"
 	"dns-tui/human"
 	"dns-tui/model/remote"
 	"dns-tui/model/session"
@@ -55,7 +56,7 @@ func lookAround(dir string) *around {
 	parsed := 0
 	for _, name := range names {
 		path := inFolder(dir, name)
-		if filepath.Ext(name) != ".prototxt" {
+		if !files.HasExt(name, ".prototxt") {
 			continue
 		}
 		if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() || st.Size() > mostPrototxt {

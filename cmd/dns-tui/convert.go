@@ -10,6 +10,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/escape"
+	"dns-tui/files"
 	"dns-tui/model"
 	"dns-tui/model/onnx"
 )
@@ -44,9 +45,9 @@ func runExport(ctx context.Context, e *env, args []string) error {
 	if len(rest) != 2 {
 		return usagef("export: wanted a caffemodel and a name for the new one, found %s", count(len(rest), "argument"))
 	}
-	if *shrinks && filepath.Ext(rest[1]) == ".prototxt" {
+	if *shrinks && files.HasExt(rest[1], ".prototxt") {
 		return usagef("export: %s: wanted a name for the weights, such as %s; the prototxt is written beside them",
-			rest[1], strings.TrimSuffix(rest[1], ".prototxt")+".caffemodel")
+			rest[1], files.TrimExt(rest[1])+".caffemodel")
 	}
 	if err := lossy.check(fs, &f, rest[1], *shrinks); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/dataset"
 	"dns-tui/escape"
+	"dns-tui/files"
 	"dns-tui/gpu"
 	"dns-tui/human"
 )
@@ -106,7 +107,7 @@ func (f *imageFlags) write(e *env, rest []string) error {
 	if f.encodeType != "" {
 		o.Encoding = f.encodeType
 	} else if f.encoded {
-		if o.Encoding = "jpg"; strings.HasSuffix(strings.ToLower(list.Entries[0].Path), ".png") {
+		if o.Encoding = "jpg"; files.HasExt(list.Entries[0].Path, ".png") {
 			o.Encoding = "png"
 		}
 	}

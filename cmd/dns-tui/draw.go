@@ -6,12 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strings"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/escape"
+	"dns-tui/files"
 	"dns-tui/model"
 	"dns-tui/model/draw"
 )
@@ -107,7 +107,7 @@ func runDraw(_ context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(rest) != 2 || !strings.HasSuffix(rest[1], ".svg") && !strings.HasSuffix(rest[1], ".dot") {
+	if len(rest) != 2 || !files.HasExt(rest[1], ".svg") && !files.HasExt(rest[1], ".dot") {
 		return usagef("draw: wanted a net's prototxt and a name that ends in .svg or .dot")
 	}
 	path, err := netOf(rest[0])
@@ -134,7 +134,7 @@ func runDraw(_ context.Context, e *env, args []string) error {
 	}
 	g := draw.New(file.Net.GetName(), layers, kept)
 	return caffe.WriteFile(rest[1], func(w io.Writer) error {
-		if strings.HasSuffix(rest[1], ".dot") {
+		if files.HasExt(rest[1], ".dot") {
 			return g.DOT(w)
 		}
 		return g.SVG(w)

@@ -228,7 +228,7 @@ func dispatch(ctx context.Context, e *env, args []string) error {
 		}
 		names = append(names, c.name)
 	}
-	if _, err := os.Stat(name); err == nil || strings.HasSuffix(name, ".prototxt") || strings.HasPrefix(name, "-") {
+	if _, err := os.Stat(name); err == nil || files.HasExt(name, ".prototxt") || strings.HasPrefix(name, "-") {
 		return runUI(ctx, e, args)
 	}
 	if c := caffe.Closest(name, names); c != "" {

@@ -335,7 +335,7 @@ const outEnding = ".prototxt"
 
 // usualOut is the name of a solver for the net.
 func (s *newSolver) usualOut() string {
-	return strings.TrimSuffix(filepath.Base(s.net.path), filepath.Ext(s.net.path)) + "_pruned" + outEnding
+	return files.TrimExt(filepath.Base(s.net.path)) + "_pruned" + outEnding
 }
 
 // proposeOut proposes a name that no file has.
@@ -350,7 +350,7 @@ func (s *newSolver) proposeOut() (value, why string) {
 }
 
 func (s *newSolver) takeOut(answer string) error {
-	if filepath.Ext(answer) != outEnding {
+	if !files.HasExt(answer, outEnding) {
 		return fmt.Errorf("%q; wanted a name that ends in .prototxt", answer)
 	}
 	if sameFile(answer, s.net.path) {
@@ -370,7 +370,7 @@ func (s *newSolver) takeOut(answer string) error {
 // write writes the solver, and looks that it reads.
 func (s *newSolver) write(e *env) error {
 	if s.prefix == "" {
-		s.prefix = strings.TrimSuffix(s.out, outEnding)
+		s.prefix = files.TrimExt(s.out)
 	}
 	if infos, err := cuda.Devices(); err == nil && len(infos) > 0 {
 		s.gpu = true

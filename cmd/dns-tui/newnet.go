@@ -10,6 +10,7 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/escape"
+	"dns-tui/files"
 	"dns-tui/gpu"
 	"dns-tui/human"
 	"dns-tui/model"
@@ -132,7 +133,7 @@ func (f *netFacts) fitting() string {
 	found := ""
 	looked := 0
 	for _, name := range names {
-		if filepath.Ext(name) != ".caffemodel" || strings.Contains(name, "_iter_") { // snapshots are resumed
+		if !files.HasExt(name, ".caffemodel") || strings.Contains(name, "_iter_") { // snapshots are resumed
 			continue
 		}
 		if looked++; looked > mostAdvised {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"dns-tui/files"
 	"dns-tui/model/session"
 	"dns-tui/tui"
 )
@@ -34,7 +35,7 @@ func journalsBeside(own string) ([]string, error) {
 	}
 	var out []string
 	for _, e := range entries {
-		if name := e.Name(); !e.IsDir() && strings.HasSuffix(name, ".journal") && name != filepath.Base(own) {
+		if name := e.Name(); !e.IsDir() && files.HasExt(name, ".journal") && name != filepath.Base(own) {
 			out = append(out, filepath.Join(folder, name))
 		}
 	}

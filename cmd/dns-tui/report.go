@@ -11,6 +11,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/escape"
+	"dns-tui/files"
 	"dns-tui/model/remote"
 	"dns-tui/model/report"
 )
@@ -68,7 +69,7 @@ func runReport(ctx context.Context, e *env, args []string) error {
 
 // journalOf finds a run's journal: by the file, by its solver, or by the name of an active run.
 func journalOf(ctx context.Context, what string) (string, error) {
-	if strings.HasSuffix(what, ".prototxt") {
+	if files.HasExt(what, ".prototxt") {
 		run, err := config.LoadSolver(what)
 		if err != nil {
 			return "", adviseReport(what, err)

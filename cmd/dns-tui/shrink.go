@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/escape"
+	"dns-tui/files"
 	"dns-tui/gpu/host"
 	"dns-tui/human"
 	"dns-tui/model"
@@ -37,7 +36,7 @@ func (f *shapeFlags) shrinkNet(e *env, prototxt string, n *caffepb.NetParameter,
 	if err != nil {
 		return err
 	}
-	net := strings.TrimSuffix(out, filepath.Ext(out)) + ".prototxt"
+	net := files.TrimExt(out) + ".prototxt"
 	if sameFile(prototxt, net) {
 		return usagef("export: --shrink would write its net over %s: another name for %s", prototxt, out)
 	}

@@ -255,7 +255,7 @@ func adviseReport(path string, err error) error {
 	}
 	names, _ := namesIn(dir)
 	for _, name := range names {
-		if strings.HasSuffix(name, ".journal") && len(parts) <= mostAdvised {
+		if files.HasExt(name, ".journal") && len(parts) <= mostAdvised {
 			parts = append(parts, advice{"a journal there", []string{"report", inFolder(dir, name)}}.String())
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/files"
 	"dns-tui/model"
 	"dns-tui/model/layer"
 	"dns-tui/model/onnx/onnxpb"
@@ -30,7 +31,7 @@ const (
 )
 
 // IsName reports whether a file of this name is an ONNX graph.
-func IsName(path string) bool { return strings.HasSuffix(path, ".onnx") }
+func IsName(path string) bool { return files.HasExt(path, ".onnx") }
 
 // Options say how a graph is made.
 type Options struct {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"dns-tui/files"
 	"dns-tui/model/session"
 )
 
@@ -66,7 +67,7 @@ func checkPath(path string) error {
 
 // RunName makes a name for a run of a solver in this process: lenet_solver-4711.
 func RunName(solver string) string {
-	base := strings.TrimSuffix(filepath.Base(solver), filepath.Ext(solver))
+	base := files.TrimExt(filepath.Base(solver))
 	base = strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-', r == '.':
