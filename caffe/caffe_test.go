@@ -46,6 +46,7 @@ func TestPrototxtErrors(t *testing.T) {
 		{"unclosed brace", "layer {\n  name: \"a\"\n", `n.prototxt:2: ends too early`},
 		{"twice", "name: \"a\"\nname: \"b\"", `n.prototxt:2:`},
 		{"binary", "layer\x00", `n.prototxt:1: a zero byte`},
+		{"binary from the start", "\x89DNZ", `n.prototxt:1: it begins with the byte 0x89: this is a binary file`},
 		{
 			"enum",
 			"layer {\n  pooling_param { pool: MAXX } }",

@@ -149,6 +149,13 @@ func readable(path string, data []byte) ([]byte, Faults, error) {
 			Msg:  "is text in UTF-16; wanted UTF-8 (iconv -f UTF-16 -t UTF-8 converts it)",
 		}
 	}
+	if len(data) > 0 && !utf8.RuneStart(data[0]) {
+		return nil, nil, &FileError{
+			Path: path,
+			Line: 1,
+			Msg:  fmt.Sprintf("it begins with the byte %#x: this is a binary file, not a prototxt", data[0]),
+		}
+	}
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		return nil, nil, &FileError{
 			Path: path,

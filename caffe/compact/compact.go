@@ -13,6 +13,7 @@ package compact
 
 import (
 	"fmt"
+	"os"
 
 	"dns-tui/files"
 )
@@ -119,8 +120,14 @@ func count(shape []int) int {
 	return n
 }
 
-// Is reports whether the file in path begins as a compact file does.
-func Is(path string) bool { return files.BeginsWith(path, magic) }
+// Is reports whether the file in path begins as a compact file does, or would if it had not been cut within that.
+func Is(path string) bool {
+	if files.BeginsWith(path, magic) {
+		return true
+	}
+	st, err := os.Stat(path)
+	return err == nil && st.Size() > 0 && st.Size() < int64(len(magic)) && files.BeginsWith(path, magic[:st.Size()])
+}
 
 // An Error says what is wrong with the bytes of a compact file, and where.
 type Error struct{ Msg string }

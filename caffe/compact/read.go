@@ -83,11 +83,13 @@ func part(r *bitReader, what string, n int64) ([]byte, error) {
 
 // cut is the error of a file that ends before a part does.
 func (r *bitReader) cut(what string, end int64) error {
-	if errors.Is(r.err, io.EOF) || errors.Is(r.err, io.ErrUnexpectedEOF) {
+	if eof(r.err) {
 		return errorf("is cut short: %s goes to byte %d, the file has %d", what, end, r.done)
 	}
 	return fmt.Errorf("%s: %w", what, r.err)
 }
+
+func eof(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // checksum compares the sum of what was read since the last with what the file says.
 func (r *bitReader) checksum(what string, from int64) error {
@@ -106,8 +108,11 @@ func (r *bitReader) checksum(what string, from int64) error {
 const theDirectory = "its directory"
 
 func readInfo(r *bitReader) (*Info, error) {
-	head, err := part(r, "its first bytes", int64(len(magic))+1)
+	head, err := part(r, "what it begins with", int64(len(magic))+1)
 	switch {
+	case err != nil && eof(r.err):
+		return nil, errorf("is not a compact file (.dnz), or is cut short: it has %d of the %d bytes that one begins with",
+			r.done, len(magic)+1)
 	case err != nil:
 		return nil, err
 	case string(head[:len(magic)]) != magic:

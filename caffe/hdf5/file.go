@@ -131,6 +131,7 @@ func (f *File) superblock() error {
 		return f.errorf("is not an HDF5 file: it does not start with the signature")
 	}
 	d := &decoder{f: f, b: b, at: len(signature), what: "the superblock"}
+	var end uint64 // of the file
 	switch v := d.u8(); v {
 	case 0, 1:
 		d.skip(4) // versions of free space, root group; reserved; version of shared headers
@@ -144,7 +145,7 @@ func (f *File) superblock() error {
 		}
 		f.base = d.addr()
 		d.addr() // free space
-		d.addr() // end of file
+		end = d.addr()
 		d.addr() // driver
 		d.addr() // name of the root
 		f.root = d.addr()
@@ -156,10 +157,13 @@ func (f *File) superblock() error {
 		}
 		f.base = d.addr()
 		d.addr() // extension
-		d.addr() // end of file
+		end = d.addr()
 		f.root = d.addr()
 	default:
 		return f.errorf("has a superblock of version %d; wanted 0 to 3", v)
+	}
+	if d.err == nil && end != undefined && end > f.size { // as libhdf5 does; it counts from the file's start
+		return f.errorf("is damaged or cut short: it goes to byte %d, the file has %d", end, f.size)
 	}
 	return d.err
 }

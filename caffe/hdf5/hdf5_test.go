@@ -293,6 +293,31 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// A file that is cut anywhere is an error when it is opened, whatever is asked of it, and whoever wrote it: the
+// superblock says where it ends.
+func TestCutShort(t *testing.T) {
+	for _, path := range []string{
+		filepath.Join(oracle, "sample_data_2_gzip.h5"), filepath.Join("testdata", "variants_earliest.h5"),
+		filepath.Join("testdata", "variants_v108.h5"),
+	} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for cut := range data {
+			if _, err := NewFile("f.h5", bytes.NewReader(data[:cut]), int64(cut)); err == nil {
+				t.Errorf("%s: %d of %d bytes are a file", path, cut, len(data))
+			}
+		}
+		cut := len(data) - 1
+		_, err = NewFile("f.h5", bytes.NewReader(data[:cut]), int64(cut))
+		want := fmt.Sprintf("is damaged or cut short: it goes to byte %d, the file has %d", len(data), cut)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, wanted %q", path, err, want)
+		}
+	}
+}
+
 // No byte of a file, changed or missing, leads to a panic or to an endless read.
 func FuzzFile(f *testing.F) {
 	for _, pattern := range []string{filepath.Join(oracle, "*.h5"), "testdata/*.h5"} {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/caffe/compact"
@@ -271,6 +273,9 @@ func inspectText(e *env, path string, f *shapeFlags) error {
 	}
 	s := &caffepb.SolverParameter{}
 	solverErr := caffe.ReadPrototxt(path, s)
+	if solverErr == nil && proto.Size(s) == 0 {
+		return &caffe.FileError{Path: path, Msg: "is a text without a field of a net or a solver"}
+	}
 	if solverErr == nil {
 		escape.Fprintf(e.stdout, "solver\n%s", escape.Block(indent(caffe.FormatPrototxt(s))))
 		return nil

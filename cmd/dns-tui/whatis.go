@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/compact"
@@ -233,6 +234,9 @@ func instead(path string, kind fileKind, command []string) []advice {
 // isText reports whether the beginning of a file is that of a prototxt or a journal. Comments may be in any encoding; a
 // message has a control character among its tags soon.
 func isText(b []byte) bool {
+	if len(b) > 0 && !utf8.RuneStart(b[0]) { // the middle of a character: HDF5, PNG and compact files begin so
+		return false
+	}
 	return !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' })
 }
 
