@@ -72,12 +72,15 @@ func WriteNet(path string, n *caffepb.NetParameter) error {
 }
 
 // PrepareNet is WriteNet up to the rename.
-func PrepareNet(path string, n *caffepb.NetParameter) (*Prepared, error) {
+func PrepareNet(path string, n *caffepb.NetParameter) (*Prepared, error) { return PrepareLabelled(path, n, nil) }
+
+// PrepareLabelled is PrepareNet with the names of classes, for which a compact file alone has room.
+func PrepareLabelled(path string, n *caffepb.NetParameter, labels []string) (*Prepared, error) {
 	switch {
 	case IsHDF5Name(path):
 		return prepareNetHDF5(path, n)
 	case IsCompactName(path):
-		return prepareCompact(path, n)
+		return prepareCompact(path, n, labels)
 	case IsSafetensorsName(path):
 		return prepareSafetensors(path, n, false, nil)
 	}

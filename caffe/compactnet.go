@@ -85,8 +85,8 @@ func readNetCompact(path string) (n *caffepb.NetParameter, labels []string, err 
 func IsCompactName(path string) bool { return files.HasExt(path, ".dnz") }
 
 // prepareCompact writes a net without masks as a compact file, up to the rename.
-func prepareCompact(path string, n *caffepb.NetParameter) (*Prepared, error) {
-	p, err := compact.NewPlan(CompactOf(n, nil))
+func prepareCompact(path string, n *caffepb.NetParameter, labels []string) (*Prepared, error) {
+	p, err := compact.NewPlan(CompactOf(n, labels))
 	if err != nil {
 		return nil, &FileError{Path: path, Msg: "not written: " + err.Error(), Err: err}
 	}

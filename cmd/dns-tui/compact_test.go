@@ -243,12 +243,18 @@ func TestLabelsGoOn(t *testing.T) {
 	labels := write(t, dir, "labels.txt", "zero\none\n")
 	mustRun(t, "export", "--labels", labels, lenet5x310(), at("a.dnz"))
 	mustRun(t, "export", "--bits", "4", at("a.dnz"), at("b.dnz"))
-	if out := mustRun(t, "inspect", at("b.dnz")); !strings.Contains(out, "2 labels: zero to one") {
-		t.Errorf("no labels in\n%s", out)
+	shrink := []string{"--shrink", "--model", modeltest.Root("nets", "lenet.prototxt"), "--input", "1x28x28:10"}
+	mustRun(t, append([]string{"export", at("b.dnz"), at("small.dnz")}, shrink...)...)
+	for _, name := range []string{"b.dnz", "small.dnz"} {
+		if out := mustRun(t, "inspect", at(name)); !strings.Contains(out, "2 labels: zero to one") {
+			t.Errorf("no labels in %s:\n%s", name, out)
+		}
 	}
-	status, _, stderr := run(t, "export", at("b.dnz"), at("c.caffemodel"))
-	if want := "2 labels of " + at("b.dnz") + " are left out"; status != 0 || !strings.Contains(stderr, want) {
-		t.Errorf("status %d, %q; wanted %q", status, stderr, want)
+	for _, more := range [][]string{nil, shrink} {
+		status, _, stderr := run(t, append([]string{"export", at("b.dnz"), at("c.caffemodel")}, more...)...)
+		if want := "2 labels of " + at("b.dnz") + " are left out"; status != 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%q: status %d, %q; wanted %q", more, status, stderr, want)
+		}
 	}
 }
 

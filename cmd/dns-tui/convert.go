@@ -103,7 +103,7 @@ func runExport(ctx context.Context, e *env, args []string) error {
 		return graph.write(e, &f, *net, rest[0], n, rest[1])
 	}
 	if *shrinks {
-		return f.shrinkNet(e, *net, n, rest[1], *force)
+		return f.shrinkNet(e, *net, n, labels, rest[1], *force)
 	}
 	if err := lossy.apply(e, *net, &f, rest[0], n); err != nil {
 		return err

@@ -29,9 +29,11 @@ const fewImages = 8
 const mostDifference = 1e-4
 
 // shrinkNet writes a net without the outputs that do nothing, as a caffemodel and a prototxt of the same name. n are
-// its weights with the masks applied. Before anything is written the result is built for both phases, and compared with
-// the original.
-func (f *shapeFlags) shrinkNet(e *env, prototxt string, n *caffepb.NetParameter, out string, force bool) error {
+// its weights with the masks applied; labels, of outputs, which all stay, go on into a compact file. Before anything is
+// written the result is built for both phases, and compared with the original.
+func (f *shapeFlags) shrinkNet(
+	e *env, prototxt string, n *caffepb.NetParameter, labels []string, out string, force bool,
+) error {
 	file, err := caffe.ReadNetPrototxt(prototxt)
 	if err != nil {
 		return err
@@ -67,7 +69,7 @@ func (f *shapeFlags) shrinkNet(e *env, prototxt string, n *caffepb.NetParameter,
 	if err := c.compare(e); err != nil {
 		return fmt.Errorf("export: %w; nothing is written", err)
 	}
-	if err := writeBoth(out, r.Weights, net, text); err != nil {
+	if err := writeBoth(out, r.Weights, labels, net, text); err != nil {
 		return err
 	}
 	describeShrunk(e, r)
@@ -80,8 +82,8 @@ func (f *shapeFlags) shrinkNet(e *env, prototxt string, n *caffepb.NetParameter,
 }
 
 // writeBoth writes weights and a prototxt; neither gets its name before both are on the disk.
-func writeBoth(out string, weights *caffepb.NetParameter, net, text string) error {
-	w, err := caffe.PrepareNet(out, weights)
+func writeBoth(out string, weights *caffepb.NetParameter, labels []string, net, text string) error {
+	w, err := caffe.PrepareLabelled(out, weights, labels)
 	if err != nil {
 		return err
 	}
