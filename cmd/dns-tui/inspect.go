@@ -103,49 +103,14 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 		return &caffe.FileError{Path: path, Msg: err.Error(), Err: err}
 	}
 	escape.Fprintf(e.stdout, "caffemodel %q, %d layers\n", n.GetName(), len(n.Layer))
-	escape.Fprintf(
-		e.stdout,
-		"  %-16s %-14s %-24s %10s %10s %8s %s\n",
-		"layer",
-		"type",
-		"shapes",
-		"weights",
-		"kept",
-		"sparsity",
-		"masks",
-	)
+	printWeights(e, layers)
 	kept, total := 0, 0
 	var odd []string
 	for _, l := range layers {
+		kept, total = kept+l.Kept, total+l.Total
 		if l.OddMasks > 0 {
 			odd = append(odd, l.Name)
 		}
-		shapes := make([]string, len(l.Shapes))
-		for i, s := range l.Shapes {
-			shapes[i] = caffe.FormatShape(s)
-		}
-		if l.Statistics {
-			escape.Fprintf(
-				e.stdout,
-				"  %-16s %-14s %-24s statistics, no parameters\n",
-				l.Name,
-				l.Type,
-				strings.Join(shapes, " "),
-			)
-			continue
-		}
-		escape.Fprintf(
-			e.stdout,
-			"  %-16s %-14s %-24s %10d %10d %6.2f %% %5d\n",
-			l.Name,
-			l.Type,
-			strings.Join(shapes, " "),
-			l.Weights,
-			l.WeightsKept,
-			100*(1-float64(l.WeightsKept)/float64(max(1, l.Weights))),
-			l.Masks,
-		)
-		kept, total = kept+l.Kept, total+l.Total
 	}
 	escape.Fprintf(
 		e.stdout,
@@ -163,6 +128,34 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 		escape.Fprintf(e.stdout, "the masks of layers %s are %s\n", strings.Join(odd, ", "), model.OddMasks)
 	}
 	return nil
+}
+
+// printWeights prints a row for each layer of a caffemodel.
+func printWeights(e *env, layers []model.LayerWeights) {
+	escape.Fprintf(
+		e.stdout,
+		"  %-16s %-14s %-24s %10s %10s %8s %s\n",
+		"layer",
+		"type",
+		"shapes",
+		"weights",
+		"kept",
+		"sparsity",
+		"masks",
+	)
+	for _, l := range layers {
+		shapes := make([]string, len(l.Shapes))
+		for i, s := range l.Shapes {
+			shapes[i] = caffe.FormatShape(s)
+		}
+		escape.Fprintf(e.stdout, "  %-16s %-14s %-24s ", l.Name, l.Type, strings.Join(shapes, " "))
+		if l.Statistics {
+			escape.Fprintln(e.stdout, "statistics, no parameters")
+			continue
+		}
+		escape.Fprintf(e.stdout, "%10d %10d %6.2f %% %5d\n", l.Weights, l.WeightsKept,
+			100*(1-float64(l.WeightsKept)/float64(max(1, l.Weights))), l.Masks)
+	}
 }
 
 func inspectState(e *env, s *caffepb.SolverState) error {
