@@ -161,13 +161,13 @@ func writeUnusual(t *testing.T, scale float32, filters int) (net, weights string
 	return net, weights
 }
 
-// Outputs of groups are counted, those of a depthwise convolution go with its inputs, and weights that layers share
-// are pruned in all of them.
+// Outputs of groups go by as many of each, those of a depthwise convolution with its inputs, and weights that layers
+// share are pruned in all of them.
 func TestInspectOnUnusualNet(t *testing.T) {
 	net, weights := writeUnusual(t, 1, 1)
 	out := mustRun(t, "inspect", "--model", net, "--passes", "0", "--target", "9", weights)
 	for name, want := range map[string]string{
-		"g":  "Convolution 12 6 12 6 1 6",
+		"g":  "Convolution 12 6 12 6 1 2",
 		"pw": "Convolution 24 4 6 1 1 1",
 		"dw": "Convolution 36 4 36 1 5 1",
 		"a":  "InnerProduct 16 4 16 4 1 4",

@@ -20,7 +20,7 @@ const worthPicking = 0.125
 // picks are the values of its bottom that an inner product reads with the outputs that are left; nil where all stay.
 func picks(nd *node) []int {
 	l, ok := nd.op.(product1)
-	if !ok {
+	if !ok || nd.param.GetInnerProductParam().GetAxis() != 1 || nd.shared {
 		return nil
 	}
 	for _, c := range nd.in[0].channels {

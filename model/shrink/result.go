@@ -12,7 +12,6 @@ import (
 // result makes the smaller net of what is left. Layers of another phase stay as they are, with their weights; those
 // that are the same as one of the net for another phase change with it.
 func (g *graph) result(f *caffe.NetFile, w *caffepb.NetParameter) (*Result, error) {
-	g.flow()
 	r := &Result{Net: proto.Clone(f.Net).(*caffepb.NetParameter), Weights: &caffepb.NetParameter{Name: w.Name}}
 	for _, l := range r.Net.Layer {
 		l.Blobs = nil
@@ -31,7 +30,7 @@ func (g *graph) result(f *caffe.NetFile, w *caffepb.NetParameter) (*Result, erro
 			}
 		}
 		if used != nil {
-			left[0] = pickColumns(left[0], used, nd.param.GetInnerProductParam().GetTranspose())
+			left[0] = pickColumns(left[0], used, nd.op.(product1).transposed)
 		}
 		if len(nd.blobs) == 0 {
 			continue
@@ -46,7 +45,7 @@ func (g *graph) result(f *caffe.NetFile, w *caffepb.NetParameter) (*Result, erro
 			stored.Blobs = append(stored.Blobs, caffe.NewBlob(a.shape, a.values))
 		}
 		r.Weights.Layer = append(r.Weights.Layer, stored)
-		r.add(nd, left, used)
+		r.add(nd, left, used, g.shared)
 	}
 	g.addOthers(r, f, w)
 	var layers []*caffepb.LayerParameter
@@ -79,13 +78,13 @@ func (g *graph) addOthers(r *Result, f *caffe.NetFile, w *caffepb.NetParameter) 
 	}
 }
 
-// add takes in what became of a layer.
-func (r *Result) add(nd *node, left []array, used []int) {
+// add takes in what became of a layer. Parameters that layers share are those of the first.
+func (r *Result) add(nd *node, left []array, used []int, s shared) {
 	l := Layer{Name: nd.Name, Type: nd.Type}
 	if len(nd.in) > 0 {
 		for _, c := range nd.in[0].channels {
 			l.Inputs += c.extent
-			if !c.unit.root().removed {
+			if c.unit.root().stays {
 				l.InputsLeft += c.extent
 			}
 		}
@@ -96,67 +95,49 @@ func (r *Result) add(nd *node, left []array, used []int) {
 	l.Outputs, l.OutputsLeft = len(nd.units), len(keptOutputs(nd))
 	if nd.Type != "BatchNorm" { // whose blobs are statistics
 		for i := range nd.blobs {
-			l.Params += len(nd.blobs[i])
+			if !s.counted(nd, i) {
+				l.Params += len(nd.blobs[i])
+			}
 		}
-		for _, a := range left {
-			l.ParamsLeft += len(a.values)
+		for i, a := range left {
+			if !s.counted(nd, i) {
+				l.ParamsLeft += len(a.values)
+			}
 		}
 	}
 	r.Before, r.After = r.Before+l.Params, r.After+l.ParamsLeft
 	r.Layers = append(r.Layers, l)
 }
 
-// kept says why constant outputs stay.
+// kept says why outputs stay that are constant, or that nothing reads.
 func (g *graph) kept() []string {
-	why, lost := map[*unit]string{}, map[*unit]string{}
-	for _, b := range g.tops {
-		for _, c := range b.channels {
-			if u := c.unit.root(); lost[u] == "" {
-				lost[u] = c.lost
-			}
-		}
-	}
-	for _, nd := range g.nodes {
-		rd, _ := nd.op.(reader)
-		if rd == nil {
-			continue
-		}
-		for at, c := range nd.in[0].places() {
-			if u := c.unit.root(); c.known && c.value != 0 && !rd.folds(nd) && rd.reads(nd, at, c.extent) &&
-				why[u] == "" {
-				why[u] = fmt.Sprintf("read by %s, whose padding is 0 and not the constant", nd.Name)
-			}
-		}
-	}
 	var out []string
 	for _, nd := range g.nodes {
-		l, ok := nd.op.(linear)
-		if !ok {
+		if len(nd.units) == 0 {
 			continue
 		}
 		counts, order := map[string]int{}, []string{}
-		for _, c := range made(l, nd)[0].channels {
+		for _, c := range nd.out[0].channels {
 			u := c.unit.root()
-			if u.removed || !c.known {
+			if !u.stays || !c.known && !u.idle {
 				continue
 			}
-			reason := why[u]
+			what, why := "constant", u.why
 			switch {
-			case u.pin != "":
-				reason = u.pin
-			case reason == "" && g.isLast(u):
-				reason = "the last of a blob"
-			case reason == "" && lost[u] != "":
-				reason = "lost in " + lost[u]
-			case reason == "":
-				reason = "it meets, channel by channel, one that is not constant"
+			case !c.known:
+				what = "unread"
+			case why == "" && u.shared != "":
+				why = u.shared
+			case why == "":
+				why = "it meets, channel by channel, one that is not constant"
 			}
-			if counts[reason]++; counts[reason] == 1 {
-				order = append(order, reason)
+			line := fmt.Sprintf("%s outputs stay: %s", what, why)
+			if counts[line]++; counts[line] == 1 {
+				order = append(order, line)
 			}
 		}
-		for _, reason := range order {
-			out = append(out, fmt.Sprintf("%s: %d constant outputs stay: %s", nd.Name, counts[reason], reason))
+		for _, line := range order {
+			out = append(out, fmt.Sprintf("%s: %d %s", nd.Name, counts[line], line))
 		}
 	}
 	return out

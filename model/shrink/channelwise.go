@@ -1,0 +1,147 @@
+package shrink
+
+import (
+	"math"
+
+	"dns-tui/caffe/caffepb"
+)
+
+// zeros is a layer that works within channels, and of whose constants only 0 is followed.
+type zeros struct {
+	untouched
+}
+
+func (zeros) flow(nd *node) []*blob {
+	return through(nd, func(c channel, _ int) (float64, bool) { return 0, c.known && c.value == 0 })
+}
+
+// poolingOf tells maxima and unpadded averages, of which constants stay what they are, from padded averages.
+func poolingOf(nd *node) op {
+	p := nd.param.GetPoolingParam()
+	switch {
+	case len(nd.Top) != 1:
+		return opaque{why: "it has a mask of maxima"}
+	case p.GetPool() == caffepb.PoolingParameter_MAX:
+		return same
+	case p.GetPool() != caffepb.PoolingParameter_AVE:
+		return opaque{why: "it draws at random"}
+	case p.GetPad() == 0 && p.GetPadH() == 0 && p.GetPadW() == 0:
+		return same
+	}
+	return zeros{}
+}
+
+// prelu has a slope for each channel, or one for all.
+type prelu struct{}
+
+func (prelu) flow(nd *node) []*blob {
+	shared := nd.param.GetPreluParam().GetChannelShared()
+	return through(nd, func(c channel, at int) (float64, bool) {
+		if !c.known || c.extent > 1 && !shared {
+			return 0, c.known && c.value == 0
+		}
+		if c.value >= 0 {
+			return c.value, true
+		}
+		if shared {
+			at = 0
+		}
+		return c.value * float64(nd.blobs[0][at]), true
+	})
+}
+
+func (prelu) lines(nd *node, _ int) [][]*unit {
+	if nd.param.GetPreluParam().GetChannelShared() {
+		return nil
+	}
+	return [][]*unit{unitsOf(nd.in[0], 1)}
+}
+
+func (prelu) shrink(nd *node, _ *caffepb.LayerParameter) []array {
+	if nd.param.GetPreluParam().GetChannelShared() {
+		return nil
+	}
+	return []array{picked(nd.blobs[0], leftOf(nd.in[0]))}
+}
+
+// batchNorm subtracts running means and divides by running deviations: blobs mean, variance, and what both are
+// multiples of.
+type batchNorm struct{}
+
+func (batchNorm) flow(nd *node) []*blob {
+	factor := 0.0
+	if s := float64(nd.blobs[2][0]); s != 0 {
+		factor = 1 / s
+	}
+	eps := float64(nd.param.GetBatchNormParam().GetEps())
+	return through(nd, func(c channel, at int) (float64, bool) {
+		if !c.known || c.extent > 1 {
+			return 0, false
+		}
+		mean, variance := factor*float64(nd.blobs[0][at]), factor*float64(nd.blobs[1][at])
+		return (c.value - mean) / math.Sqrt(variance+eps), true
+	})
+}
+
+func (batchNorm) lines(nd *node, blob int) [][]*unit {
+	if blob == 2 {
+		return nil
+	}
+	return [][]*unit{unitsOf(nd.in[0], 1)}
+}
+
+func (batchNorm) shrink(nd *node, _ *caffepb.LayerParameter) []array {
+	left := leftOf(nd.in[0])
+	out := []array{picked(nd.blobs[0], left), picked(nd.blobs[1], left), {[]int{1}, nd.blobs[2]}}
+	for i := 3; i < len(nd.blobs); i++ { // scale and shift, of forks that have them here
+		out = append(out, picked(nd.blobs[i], left))
+	}
+	return out
+}
+
+// scale is Scale, with or without a bias, and Bias. A channel that is multiplied by 0 is constant.
+type scale struct{}
+
+func (scale) parts(nd *node) (gamma, beta []float32) {
+	if nd.Type == "Bias" {
+		return nil, nd.blobs[0]
+	}
+	if len(nd.blobs) > 1 {
+		beta = nd.blobs[1]
+	}
+	return nd.blobs[0], beta
+}
+
+func (s scale) flow(nd *node) []*blob {
+	gamma, beta := s.parts(nd)
+	return through(nd, func(c channel, at int) (float64, bool) {
+		g, b := 1.0, 0.0
+		if c.extent > 1 {
+			return 0, false
+		}
+		if gamma != nil {
+			g = float64(gamma[at])
+		}
+		if beta != nil {
+			b = float64(beta[at])
+		}
+		if !c.known && g != 0 {
+			return 0, false
+		}
+		if g == 0 {
+			return b, true
+		}
+		return g*c.value + b, true
+	})
+}
+
+func (scale) lines(nd *node, _ int) [][]*unit { return [][]*unit{unitsOf(nd.in[0], 1)} }
+
+func (scale) shrink(nd *node, _ *caffepb.LayerParameter) []array {
+	left := leftOf(nd.in[0])
+	var out []array
+	for _, v := range nd.blobs {
+		out = append(out, picked(v, left))
+	}
+	return out
+}
