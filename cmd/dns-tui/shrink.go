@@ -99,16 +99,25 @@ func writeBoth(out string, weights *caffepb.NetParameter, labels []string, net, 
 	return p.Commit()
 }
 
-// zerosIn counts the weights, without biases, that --masks-from-zeros would take for pruned.
+// zerosIn counts the weights, without biases, that --masks-from-zeros would take for pruned; those that layers share
+// once.
 func zerosIn(f *caffe.NetFile, weights *caffepb.NetParameter) int {
-	types := map[string]string{}
+	types, shared := map[string]string{}, map[string]string{}
 	for _, l := range f.Net.Layer {
 		types[l.GetName()] = l.GetType()
+		if len(l.Param) > 0 {
+			shared[l.GetName()] = l.Param[0].GetName()
+		}
 	}
-	zeros := 0
+	zeros, counted := 0, map[string]bool{}
 	for _, l := range weights.Layer {
 		switch types[l.GetName()] {
 		case "Convolution", "CConvolution", "InnerProduct", "CInnerProduct":
+			name := shared[l.GetName()]
+			if counted[name] {
+				continue
+			}
+			counted[name] = name != ""
 			for _, v := range caffe.Values(l.Blobs[0]) {
 				if v == 0 {
 					zeros++

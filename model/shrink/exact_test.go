@@ -163,9 +163,9 @@ func TestShrinkLRN(t *testing.T) {
 	}
 	for _, c := range []exact{
 		{name: "a constant that is not 0 stays, and what nobody reads in a sum", text: strings.Replace(net(5),
-			reluText("a"), "", 1), zeros: []string{"a 4", "ip * 0"},
+			reluText("a"), "", 1), zeros: []string{"a 4", "ip * 0-35"},
 			left: map[string]string{"a": "0 1 2 3 4 5 6 7 8 9 10 11"},
-			kept: []string{"a: 1 constant outputs stay: read by n (LRN): it normalizes across channels, " +
+			kept: []string{"a: 1 unread outputs stay: it is in the sums of others in n (LRN)", "a: 1 constant outputs stay: read by n (LRN): it normalizes across channels, " +
 				"and the constant is not 0"}},
 		{name: "within channels", text: strings.Replace(net(3), "alpha", "norm_region: WITHIN_CHANNEL alpha", 1),
 			zeros: []string{"a 3-7"}, left: map[string]string{"a": "0 1 2 8 9 10 11"}},
@@ -377,6 +377,26 @@ func TestShrinkCountsSharedOnce(t *testing.T) {
 	}
 	if want := 3*3 + 3 + 4*192 + 4; r.After != want {
 		t.Errorf("%d parameters are left, wanted %d", r.After, want)
+	}
+}
+
+// Of layers that share weights the last in the file that has them gives them to all; others may be left out of it.
+func TestShrinkSharedWeightsOnce(t *testing.T) {
+	text := images
+	for _, name := range []string{"a", "b"} {
+		text += layerText(name, "Convolution", "data", name,
+			`param { name: "w" } param { name: "v" } convolution_param { num_output: 4 kernel_size: 1 }`)
+	}
+	text += "layer { name: \"sum\" type: \"Eltwise\" bottom: \"a\" bottom: \"b\" top: \"last\" }\n" + last
+	for _, without := range []int{0, 1} {
+		b := build(t, text)
+		w := exact{zeros: []string{"a 1", "b 2"}}.weights(t, b)
+		w.Layer = slices.Delete(w.Layer, without, without+1)
+		r, worst := shrunk(t, b, w)
+		if want := []string{"0 1 3", "0 2 3"}[without]; numbers(r.Weights.Layer[0]) != want || worst > 1e-5 {
+			t.Errorf("the outputs %s, wanted %s; they differ by %g", numbers(r.Weights.Layer[0]), want, worst)
+		}
+		b.close()
 	}
 }
 

@@ -80,14 +80,16 @@ func (g *graph) take(w *caffepb.NetParameter) error {
 	}
 	for _, nd := range g.nodes {
 		blobs := stored[nd.Name].GetBlobs()
-		if n := len(blobs); n > len(nd.Params) || n < len(nd.Params) && !nd.Shared {
-			return fmt.Errorf("layer %q has %d blobs of weights, wanted %d", nd.Name, n, len(nd.Params))
+		wrong := len(blobs) > len(nd.Params)
+		for i := len(blobs); i < len(nd.Params); i++ {
+			wrong = wrong || last[paramName(nd.param, i)] == nil
+		}
+		if wrong {
+			return fmt.Errorf("layer %q has %d blobs of weights, wanted %d", nd.Name, len(blobs), len(nd.Params))
 		}
 		for i, p := range nd.Params {
-			var v []float32
-			if name := paramName(nd.param, i); name != "" {
-				v = last[name]
-			} else if i < len(blobs) {
+			v := last[paramName(nd.param, i)]
+			if v == nil {
 				v = caffe.Values(blobs[i])
 			}
 			if len(v) != gpu.Elements(p) {

@@ -62,11 +62,11 @@ func (l lrn) keepSeen(nd *node) bool {
 			if isZero(row[i]) {
 				continue
 			}
-			why := ""
+			why := "it is in the sums of others in " + nd.Name + " (LRN)"
 			if row[i].known {
 				why = across(nd)
 			}
-			some = stay(row[i].unit, why, false) || some
+			some = stay(row[i].unit, why, true) || some
 		}
 	}
 	return some

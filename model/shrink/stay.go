@@ -13,7 +13,7 @@ func (g *graph) retain() {
 			}
 		}
 	}
-	rules := []func() bool{g.keepRead, g.keepApart, g.keepAlike, g.keepOne}
+	rules := []func() bool{g.keepRead, g.keepSeen, g.keepApart, g.keepAlike, g.keepOne}
 	for i := 0; i < len(rules); {
 		if rules[i]() { // what is kept is read, or reads
 			i = 0
@@ -32,15 +32,12 @@ func stay(u *unit, why string, idle bool) bool {
 	return true
 }
 
-// keepRead keeps what layers read that stay themselves, from the net's outputs back.
+// keepRead keeps what layers read by weights that stay themselves, from the net's outputs back.
 func (g *graph) keepRead() bool {
 	some := false
 	for i := len(g.nodes) - 1; i >= 0; i-- {
-		switch nd := g.nodes[i]; l := nd.op.(type) {
-		case linear:
-			some = g.keepWeighed(nd, l) || some
-		case lrn:
-			some = l.keepSeen(nd) || some
+		if l, ok := g.nodes[i].op.(linear); ok {
+			some = g.keepWeighed(g.nodes[i], l) || some
 		}
 	}
 	return some
@@ -97,12 +94,17 @@ func sameSum(nd *node, u use, at int, c channel) bool {
 	return false
 }
 
+// keepSeen keeps what is in the sums of an LRN, of channels that stay.
+func (g *graph) keepSeen() bool { return g.eachLRN(lrn.keepSeen) }
+
 // keepApart keeps channels of 0 between those that do not see each other.
-func (g *graph) keepApart() bool {
+func (g *graph) keepApart() bool { return g.eachLRN(lrn.keepApart) }
+
+func (g *graph) eachLRN(keep func(lrn, *node) bool) bool {
 	some := false
 	for _, nd := range g.nodes {
 		if l, ok := nd.op.(lrn); ok {
-			some = l.keepApart(nd) || some
+			some = keep(l, nd) || some
 		}
 	}
 	return some
