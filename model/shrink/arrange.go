@@ -65,6 +65,11 @@ func (concat) flow(nd *node) []*blob {
 	return []*blob{top}
 }
 
+// crop cuts planes to the size of those of another blob, of which nothing else is read.
+type crop struct{ untouched }
+
+func (crop) flow(nd *node) []*blob { return nd.in[:1] }
+
 // cut divides channels among tops.
 type cut struct{}
 

@@ -361,6 +361,28 @@ func TestShrinkShared(t *testing.T) {
 	}
 }
 
+// As FCN is built: scores are made larger by a deconvolution with a filter a channel, cut to the size of other scores,
+// and added to them.
+func TestShrinkFCN(t *testing.T) {
+	const size = "num_output: 6 kernel_size: 1"
+	exact{
+		text: images + convText("a", "data", size) + reluText("a") +
+			layerText("half", "Pooling", "a", "half", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }") +
+			convText("b", "half", size) + reluText("b") +
+			layerText("up", "Deconvolution", "b", "up",
+				"convolution_param { num_output: 6 group: 6 kernel_size: 4 stride: 2 bias_term: false }") +
+			layerText("wide", "Interp", "up", "wide", "interp_param { zoom_factor: 2 }") +
+			`layer { name: "cut" type: "Crop" bottom: "wide" bottom: "a" top: "cut" crop_param { axis: -2 offset: 1 } }
+layer { name: "sum" type: "Eltwise" bottom: "cut" bottom: "a" top: "sum" }
+` + convText("c", "sum", "num_output: 4 kernel_size: 3 pad: 1") + strings.Replace(last, `"last"`, `"c"`, 1),
+		zeros: []string{"a 0-1", "b 1-2"},
+		left:  map[string]string{"a": "0 2 3 4 5", "b": "0 2 3 4 5", "w up": "5x1x4x4", "w c": "4x5x3x3"},
+		kept: []string{"a: 1 constant outputs stay: it meets, channel by channel, one that is not constant",
+			"b: 1 constant outputs stay: the groups of up must be alike",
+			"up: 1 constant outputs stay: it meets, channel by channel, one that is not constant"},
+	}.check(t)
+}
+
 // A parameter that layers share is counted once.
 func TestShrinkCountsSharedOnce(t *testing.T) {
 	text := images
@@ -402,8 +424,13 @@ func TestShrinkSharedWeightsOnce(t *testing.T) {
 
 // What a layer of the other phase shares stays whole.
 func TestSharedInOtherPhase(t *testing.T) {
-	text := images + layerText("a", "Convolution", "data", "last",
-		`param { name: "w" } convolution_param { num_output: 4 kernel_size: 1 }`) + layerText("aux", "Convolution", "data",
+	text := images + layerText(
+		"a",
+		"Convolution",
+		"data",
+		"last",
+		`param { name: "w" } convolution_param { num_output: 4 kernel_size: 1 }`,
+	) + layerText("aux", "Convolution", "data",
 		"aux", `param { name: "w" } convolution_param { num_output: 4 kernel_size: 1 } include { phase: TRAIN }`) + last
 	exact{text: text, zeros: []string{"a 1"}, left: map[string]string{"a": "0 1 2 3"},
 		kept: []string{"a: 1 constant outputs stay: a part of weights that aux shares in the other phase"}}.check(t)

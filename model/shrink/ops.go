@@ -17,8 +17,13 @@ func opOf(nd *node) op {
 			return opaque{why: "its axis is not 1"}
 		}
 		return product1{p.GetInnerProductParam().GetTranspose()}
-	case "Dropout":
+	case "Dropout", "Interp":
 		return same
+	case "Crop":
+		if a, rank := int(p.GetCropParam().GetAxis()), len(nd.shapes[0]); (a+rank)%rank < 2 {
+			return opaque{why: "it cuts channels"}
+		}
+		return crop{}
 	case "PReLU":
 		return prelu{}
 	case "BatchNorm":

@@ -67,8 +67,16 @@ func (r *randomNet) kernel() (kernel, pad, size int) {
 }
 
 func (r *randomNet) lrn(blob string) string {
-	return r.layer("LRN", fmt.Sprintf("lrn_param { norm_region: %s local_size: %s alpha: 2 }",
-		r.one("region", "ACROSS_CHANNELS", "ACROSS_CHANNELS", "WITHIN_CHANNEL"), r.one("local", "1", "3", "5", "5")), blob)
+	return r.layer("LRN", fmt.Sprintf(
+		"lrn_param { norm_region: %s local_size: %s alpha: 2 }",
+		r.one(
+			"region",
+			"ACROSS_CHANNELS",
+			"ACROSS_CHANNELS",
+			"WITHIN_CHANNEL",
+		),
+		r.one("local", "1", "3", "5", "5"),
+	), blob)
 }
 
 // groups makes as many channels as groups want, and a convolution in groups.
@@ -150,8 +158,15 @@ func (r *randomNet) cut() {
 		return
 	}
 	x, y := r.name(), r.name()
-	fmt.Fprintf(&r.text, "layer { name: %q type: \"Slice\" bottom: %q top: %q top: %q slice_param { slice_point: %d } }\n",
-		"l"+x, r.blob, x, y, r.int(1, r.channels-1, "point"))
+	fmt.Fprintf(
+		&r.text,
+		"layer { name: %q type: \"Slice\" bottom: %q top: %q top: %q slice_param { slice_point: %d } }\n",
+		"l"+x,
+		r.blob,
+		x,
+		y,
+		r.int(1, r.channels-1, "point"),
+	)
 	r.blob = r.layer("Concat", "", y, x)
 }
 
@@ -229,7 +244,11 @@ func (r *randomNet) end() {
 	case "(0, -1)":
 		r.blob = r.layer("Reshape", "reshape_param { shape { dim: 0 dim: -1 } }", r.blob)
 	case "(0, C, -1)":
-		r.blob = r.layer("Reshape", fmt.Sprintf("reshape_param { shape { dim: 0 dim: %d dim: -1 } }", r.channels), r.blob)
+		r.blob = r.layer(
+			"Reshape",
+			fmt.Sprintf("reshape_param { shape { dim: 0 dim: %d dim: -1 } }", r.channels),
+			r.blob,
+		)
 	case "hidden":
 		r.blob = r.layer("InnerProduct", "inner_product_param { num_output: 4 }", r.blob)
 	case "tied":
