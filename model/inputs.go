@@ -102,6 +102,16 @@ func WithInputs(f *caffe.NetFile, batch int, shapes ...[]int) (*caffe.NetFile, e
 	return f.Replace(n), nil
 }
 
+// StandIn is random data of the shape that the data of a net has; nil where it reads none, or that is not known.
+func StandIn(layers []LayerInfo) *config.Inputs {
+	for _, l := range layers {
+		if ReadsData(l.Type) && len(l.Shapes) > 0 && len(l.Shapes[0]) > 1 {
+			return &config.Inputs{Shapes: [][]int{l.Shapes[0][1:]}, Classes: 1}
+		}
+	}
+	return nil
+}
+
 // NoShapesError says why a net's shapes are not known: there is nothing wrong with the net.
 type NoShapesError struct{ Err error }
 

@@ -446,14 +446,18 @@ func wantedBlobs(nd *node, prunable bool) string {
 
 // Weights returns the net as a caffemodel with W and the masks: what training resumes from. ApplyMasks makes of it what
 // another program runs.
-func (n *Net) Weights() *caffepb.NetParameter {
+func (n *Net) Weights() *caffepb.NetParameter { return n.WeightsWith(nil) }
+
+// WeightsWith is Weights, but parameters of which instead has forward weights hold these, and their layers have no mask:
+// the weights as surgery would leave them that has not been done.
+func (n *Net) WeightsWith(instead map[*layer.Param]*gpu.Tensor) *caffepb.NetParameter {
 	out := &caffepb.NetParameter{Name: proto.String(n.Name)}
 	for _, nd := range n.nodes {
 		if nd.index < 0 {
 			continue
 		}
 		l := n.stored(nd)
-		l.Blobs = n.layerBlobs(nd)
+		l.Blobs = n.layerBlobs(nd, instead)
 		out.Layer = append(out.Layer, l)
 	}
 	return out
@@ -506,12 +510,28 @@ func (n *Net) ExportBytes() int64 {
 	return int64(total)
 }
 
-func (n *Net) layerBlobs(nd *node) []*caffepb.BlobProto {
+func (n *Net) layerBlobs(nd *node, instead map[*layer.Param]*gpu.Tensor) []*caffepb.BlobProto {
 	var blobs []*caffepb.BlobProto
+	operated := false
+	for _, p := range nd.params {
+		operated = operated || instead[p] != nil
+	}
 	for _, p := range nd.params {
 		v := make([]float32, p.Data.N)
-		n.device.Download(v, p.Data)
+		switch w := instead[p]; {
+		case w != nil:
+			n.device.Download(v, w)
+			dropSigns(v)
+		case operated: // without its mask, too
+			n.device.Download(v, p.Forward())
+			dropSigns(v)
+		default:
+			n.device.Download(v, p.Data)
+		}
 		blobs = append(blobs, caffe.NewBlob(p.Shape, v))
+	}
+	if operated {
+		return blobs
 	}
 	for _, p := range nd.maskSlots() {
 		blobs = append(blobs, caffe.NewBlob(p.Shape, p.Mask(n.device)))

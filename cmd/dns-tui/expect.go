@@ -9,7 +9,6 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/escape"
-	"dns-tui/gpu/host"
 	"dns-tui/human"
 	"dns-tui/model"
 	"dns-tui/model/autopilot"
@@ -111,7 +110,7 @@ func (f *expectFlags) expect(ctx context.Context, e *env, shapes *shapeFlags, pa
 	if f.passes > 0 {
 		o := model.NetOptions{State: shapes.netState(), Seed: 1, Inputs: shapes.input.Inputs}
 		if o.Inputs == nil {
-			o.Inputs = standIn(model.LayersOf(dry, file))
+			o.Inputs = model.StandIn(model.LayersOf(dry, file))
 		}
 		if batch, err = f.time(ctx, e, file, o, path, all); err != nil {
 			return err
@@ -125,31 +124,23 @@ func (f *expectFlags) expect(ctx context.Context, e *env, shapes *shapeFlags, pa
 func (f *expectFlags) time(
 	ctx context.Context, e *env, file *caffe.NetFile, o model.NetOptions, path string, all []*expectation,
 ) (batch int, err error) {
-	d := host.New(host.Options{})
-	defer d.Close()
-	o.Device = d
-	nets := make([]*model.Net, len(all))
-	for i, x := range all {
-		if nets[i], err = model.NewNetOfFew(file, 1, o); err != nil {
-			return 0, adviseInput(err)
-		}
-		defer func() { err = errors.Join(err, nets[i].Close()) }()
-		if _, err := nets[i].LoadWeights(path, x.stored, model.LoadOptions{}); err != nil {
-			return 0, err
-		}
-		nets[i].FillInputLayers()
-		nets[i].Prepare() // the host does
+	var weights []*caffepb.NetParameter
+	for _, x := range all {
+		weights = append(weights, x.stored)
 	}
-	times, err := timePasses(ctx, e, f.passes, func(passes int, stop func() bool) ([]model.ForwardTimes, error) {
-		return model.TimePasses(nets, passes, stop)
-	})
+	p, err := ship.NewPasses(file, o, path, weights...)
+	if err != nil {
+		return 0, adviseInput(err)
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	times, err := timePasses(ctx, e, f.passes, p.Time)
 	if err != nil {
 		return 0, err
 	}
 	for i, x := range all {
 		x.times = times[i]
 	}
-	return nets[0].BatchSize(), nil
+	return p.Batch(), nil
 }
 
 // fileError says of which file an error is, where it does not say so itself.

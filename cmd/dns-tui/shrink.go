@@ -181,18 +181,8 @@ func (c *comparison) find(n *model.Net) {
 		}
 	}
 	if c.standIn == nil {
-		c.standIn = standIn(layers)
+		c.standIn = model.StandIn(layers)
 	}
-}
-
-// standIn is random data of the shape that the data of a net has; nil where it has none.
-func standIn(layers []model.LayerInfo) *config.Inputs {
-	for _, l := range layers {
-		if model.ReadsData(l.Type) && len(l.Shapes) > 0 && len(l.Shapes[0]) > 1 {
-			return &config.Inputs{Shapes: [][]int{l.Shapes[0][1:]}, Classes: 1}
-		}
-	}
-	return nil
 }
 
 // build builds both nets for both phases, without data, and loads their weights. Where the original cannot be built for

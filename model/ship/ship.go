@@ -1,5 +1,5 @@
 // Package ship says what weights come to for who ships them: what they keep, the bytes of each form that export makes
-// of them, multiply-accumulates, and the smaller dense net. Nothing is written, and nothing is run.
+// of them, multiply-accumulates, the smaller dense net, and ms of a pass. Nothing is written.
 package ship
 
 import (
@@ -92,6 +92,14 @@ func On(f *caffe.NetFile, n *model.Net, path string, w *caffepb.NetParameter) (*
 		out.Layers = append(out.Layers, l)
 	}
 	return out, nil
+}
+
+// LiveOutputs sums the outputs of all layers, and those that are left in the smaller net.
+func (n *Net) LiveOutputs() (live, outputs int) {
+	for i := range n.Layers {
+		live, outputs = live+n.Layers[i].Live, outputs+n.Layers[i].Outputs
+	}
+	return live, outputs
 }
 
 // Entries are layers that can be pruned as the autopilot counts them where biases are pruned too. values gives the
