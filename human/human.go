@@ -41,6 +41,20 @@ func ShortBytes(n int64) string {
 	return fmt.Sprintf("%.1f T", v)
 }
 
+// Milliseconds is how long something took, in milliseconds: three digits, or all of those before the point.
+func Milliseconds(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	switch {
+	case ms >= 100:
+		return Count(int(ms + 0.5))
+	case ms >= 10:
+		return fmt.Sprintf("%.1f", ms)
+	case ms >= 1:
+		return fmt.Sprintf("%.2f", ms)
+	}
+	return fmt.Sprintf("%.3f", ms)
+}
+
 // Clock is a duration as a clock counts it, to the second: 0:56, 12:03, 3:04:05.
 func Clock(d time.Duration) string {
 	s := int(d.Round(time.Second) / time.Second)

@@ -450,7 +450,7 @@ func (n *Net) Weights() *caffepb.NetParameter { return n.WeightsWith(nil) }
 
 // WeightsWith is Weights, but parameters of which instead has forward weights hold these, and their layers have no mask:
 // the weights as surgery would leave them that has not been done.
-func (n *Net) WeightsWith(instead map[*layer.Param]*gpu.Tensor) *caffepb.NetParameter {
+func (n *Net) WeightsWith(instead map[*layer.Param][]float32) *caffepb.NetParameter {
 	out := &caffepb.NetParameter{Name: proto.String(n.Name)}
 	for _, nd := range n.nodes {
 		if nd.index < 0 {
@@ -510,23 +510,24 @@ func (n *Net) ExportBytes() int64 {
 	return int64(total)
 }
 
-func (n *Net) layerBlobs(nd *node, instead map[*layer.Param]*gpu.Tensor) []*caffepb.BlobProto {
+func (n *Net) layerBlobs(nd *node, instead map[*layer.Param][]float32) []*caffepb.BlobProto {
 	var blobs []*caffepb.BlobProto
 	operated := false
 	for _, p := range nd.params {
 		operated = operated || instead[p] != nil
 	}
 	for _, p := range nd.params {
-		v := make([]float32, p.Data.N)
-		switch w := instead[p]; {
-		case w != nil:
-			n.device.Download(v, w)
+		v := slices.Clone(instead[p])
+		if v == nil {
+			v = make([]float32, p.Data.N)
+			from := p.Data
+			if operated { // without its mask, too
+				from = p.Forward()
+			}
+			n.device.Download(v, from)
+		}
+		if operated {
 			dropSigns(v)
-		case operated: // without its mask, too
-			n.device.Download(v, p.Forward())
-			dropSigns(v)
-		default:
-			n.device.Download(v, p.Data)
 		}
 		blobs = append(blobs, caffe.NewBlob(p.Shape, v))
 	}

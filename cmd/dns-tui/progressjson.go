@@ -220,7 +220,7 @@ func (j *jsonLines) event(ev session.Event) {
 func messageKind(w session.Payload) string {
 	switch w.(type) {
 	case session.Warning, session.GateClosed, session.Collapsed, session.LayerEmptied, session.SnapshotFailed,
-		session.JournalFailed, session.RunFailed, session.SensitivityFailed:
+		session.JournalFailed, session.RunFailed, session.SensitivityFailed, session.MeasuringFailed:
 		return "warning"
 	}
 	return "notice"

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"dns-tui/config"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/remote/remotepb"
 	"dns-tui/model/session"
 )
@@ -22,6 +23,9 @@ func encodeCommand(id uint64, c session.Command) *remotepb.Command {
 	}
 	if c.Kind == session.Schedule {
 		m.Plan = encodePlan(&c.Plan)
+	}
+	if c.Target.Unit != autopilot.NoTarget {
+		m.Target = c.Target.String()
 	}
 	if c.Kind == session.Steer {
 		m.Autopilot = encodeRequest(c.Autopilot)
@@ -46,6 +50,12 @@ func decodeCommand(m *remotepb.Command) (session.Command, error) {
 	if k == session.Steer {
 		var err error
 		if c.Autopilot, err = decodeRequest(m.Autopilot); err != nil {
+			return c, err
+		}
+	}
+	if m.Target != "" {
+		var err error
+		if c.Target, err = autopilot.ParseTarget(m.Target); err != nil {
 			return c, err
 		}
 	}

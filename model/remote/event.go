@@ -74,6 +74,10 @@ func encodeRunEvent(m *remotepb.Event, e *session.Event) {
 		m.What = &remotepb.Event_SensitivityMeasured{SensitivityMeasured: int64(w.Layers)}
 	case session.SensitivityFailed:
 		m.What = &remotepb.Event_SensitivityFailed{SensitivityFailed: w.Reason}
+	case session.NetMeasured:
+		m.What = &remotepb.Event_NetMeasured{NetMeasured: encodeMeasured(&w.Measured)}
+	case session.MeasuringFailed:
+		m.What = &remotepb.Event_MeasuringFailed{MeasuringFailed: w.Reason}
 	case session.GateClosed:
 		m.What = &remotepb.Event_GateClosed{GateClosed: w.Reason}
 	case session.Collapsed:
@@ -184,6 +188,14 @@ func decodeRunEvent(m *remotepb.Event) session.Payload {
 		return session.SensitivityMeasured{Layers: int(w.SensitivityMeasured)}
 	case *remotepb.Event_SensitivityFailed:
 		return session.SensitivityFailed{Reason: w.SensitivityFailed}
+	case *remotepb.Event_NetMeasured:
+		m := session.NetMeasured{}
+		if measured := decodeMeasured(w.NetMeasured); measured != nil {
+			m.Measured = *measured
+		}
+		return m
+	case *remotepb.Event_MeasuringFailed:
+		return session.MeasuringFailed{Reason: w.MeasuringFailed}
 	case *remotepb.Event_GateClosed:
 		return session.GateClosed{Reason: w.GateClosed}
 	case *remotepb.Event_Collapsed:

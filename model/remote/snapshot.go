@@ -90,6 +90,9 @@ func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 	if s.Search != nil && (before == nil || s.Search != o.Search) {
 		m.Search = encodeSearch(s.Search)
 	}
+	if s.Shipped != nil && (before == nil || s.Shipped != o.Shipped) {
+		m.Shipped = encodeShipped(s.Shipped)
+	}
 	if before == nil || s.Autopilot != nil || o.Autopilot != nil {
 		m.Autopilot = &remotepb.AutopilotStateOf{Autopilot: encodeAutopilotState(s.Autopilot)}
 	}
@@ -318,6 +321,9 @@ func decodeLists(m *remotepb.State, s *session.Snapshot) (err error) {
 	}
 	if m.Search != nil {
 		s.Search = decodeSearch(m.Search)
+	}
+	if m.Shipped != nil {
+		s.Shipped = decodeShipped(m.Shipped)
 	}
 	if m.Autopilot != nil {
 		if s.Autopilot, err = decodeAutopilotState(m.Autopilot.Autopilot); err != nil {

@@ -50,7 +50,7 @@ func payloads(fill func(any)) []session.Payload {
 		session.PlanCanceled{}, session.PlanRejected{}, session.RampBegun{}, session.RampResumed{}, session.RampDone{},
 		session.SnapshotWritten{}, session.SnapshotFailed{}, session.JournalFailed{}, session.JournalWritten{},
 		session.TestDone{}, session.TestInterrupted{}, session.SensitivityMeasured{}, session.SensitivityFailed{},
-		session.GateClosed{}, session.Collapsed{}, session.SignalRestored{}, session.LayerEmptied{}, session.WentBack{},
+		session.NetMeasured{}, session.MeasuringFailed{}, session.GateClosed{}, session.Collapsed{}, session.SignalRestored{}, session.LayerEmptied{}, session.WentBack{},
 		session.RunBegun{}, session.RunFinished{}, session.RunFailed{}, session.Progress{}, session.TextEvent{},
 		session.AutopilotChanged{}, session.AutopilotDone{}, session.AutopilotRetreated{},
 	}
@@ -103,6 +103,9 @@ func (f *filler) value(v reflect.Value) {
 		v.Set(reflect.ValueOf(autopilot.Schedule{
 			Shape: autopilot.CyclicShape, Begin: f.n, End: f.n + 9, Interval: 3, From: 9.5, To: 2, Cycles: 2, Anneal: 5,
 		}))
+		return
+	case reflect.TypeFor[autopilot.Target]():
+		v.Set(reflect.ValueOf(autopilot.Target{Unit: autopilot.Times, Value: float64(f.n)}))
 		return
 	case reflect.TypeFor[session.AutopilotAction]():
 		v.Set(reflect.ValueOf(session.AutopilotPredict))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"dns-tui/config"
+	"dns-tui/model/autopilot"
 )
 
 // Kind is what a command asks for.
@@ -32,12 +33,14 @@ const (
 	Steer            // Autopilot: begins a descent, changes it, pauses it, or says what one would come to
 	MovePrefix       // snapshots, and a journal beside them, go to the prefix Path from now on
 	TakeBranch       // of a search, of the snapshot Path: it becomes the run; then pause
+	Weigh            // measure what is shipped: now, and pruned to Target or with the thresholds of Edits
 )
 
 // kindNames are short names of the kinds, for commands that are written down or sent.
 var kindNames = [...]string{
 	"set", "pause", "resume", "step", "surgery", "test", "snapshot", "undo", "stop", "next-surgery", "redo", "plan",
 	"cancel", "back", "sensitivity", "look", "autopilot", "move-prefix", "take-branch",
+	"weigh",
 }
 
 func (k Kind) String() string {
@@ -74,7 +77,7 @@ func (c *Command) tries() bool {
 // Command is what is asked of a session.
 type Command struct {
 	Kind  Kind
-	Edits []config.Edit // of Set
+	Edits []config.Edit // of Set and Weigh
 	Plan  Plan          // of Schedule
 	Count int           // of Step and Cancel
 	Save  bool          // of Stop
@@ -85,6 +88,8 @@ type Command struct {
 	By    string        // who asks
 
 	Autopilot AutopilotRequest // of Steer
+	// Target is that of Weigh; of none, and without Edits, it is the autopilot's, where a descent is under way.
+	Target autopilot.Target
 }
 
 // SetOf is the command that sets one field, or several as one change.
@@ -134,6 +139,11 @@ func (c Command) String() string {
 		return prefixField + " " + c.Path
 	case TakeBranch:
 		return "take the branch " + c.Path
+	case Weigh:
+		if c.Target.Unit != autopilot.NoTarget {
+			return "measure what you ship, at " + c.Target.String()
+		}
+		return "measure what you ship"
 	}
 	return c.Kind.String()
 }

@@ -124,6 +124,9 @@ const stopPatience = 2 * time.Second
 func (s *stopRequest) ask()   { s.asked.CompareAndSwap(0, time.Now().UnixNano()) }
 func (s *stopRequest) clear() { s.asked.Store(0) }
 
+// isAsked reports that a stop waits.
+func (s *stopRequest) isAsked() bool { return s.asked.Load() != 0 }
+
 // overdue reports whether a stop has waited long enough.
 func (s *stopRequest) overdue() bool {
 	at := s.asked.Load()

@@ -132,6 +132,11 @@ type (
 	// SensitivityFailed tells of one that could not be ended.
 	SensitivityFailed struct{ Reason string }
 
+	// NetMeasured tells what was measured of the net for who ships it.
+	NetMeasured struct{ Measured Measured }
+	// MeasuringFailed tells why it could not be.
+	MeasuringFailed struct{ Reason string }
+
 	// GateClosed tells of a loss that is not finite: nothing was updated with it.
 	GateClosed struct{ Reason string }
 	// Collapsed tells that a run can learn nothing more.
@@ -283,6 +288,19 @@ func (w SensitivityMeasured) String() string {
 }
 func (w SensitivityFailed) String() string { return "sensitivity: " + w.Reason }
 
+func (w NetMeasured) String() string {
+	m := &w.Measured
+	text := "what you ship: " + m.Now.words()
+	if m.Then != nil && m.Goal != "" {
+		text += "; at " + m.Goal + " " + m.Then.words()
+	} else if m.Then != nil {
+		text += "; with the thresholds chosen " + m.Then.words()
+	}
+	return text
+}
+
+func (w MeasuringFailed) String() string { return "what you ship could not be measured: " + w.Reason }
+
 func (w GateClosed) String() string { return "paused: " + w.Reason }
 
 func (w Collapsed) String() string {
@@ -354,6 +372,8 @@ func (TestDone) payload()            {}
 func (TestInterrupted) payload()     {}
 func (SensitivityMeasured) payload() {}
 func (SensitivityFailed) payload()   {}
+func (NetMeasured) payload()         {}
+func (MeasuringFailed) payload()     {}
 func (GateClosed) payload()          {}
 func (Collapsed) payload()           {}
 func (SignalRestored) payload()      {}

@@ -65,6 +65,7 @@ func (t *Trainer) end() {
 	t.publish()
 	t.rec.close()
 	t.saver.release()
+	t.weigher.close()
 	close(t.done)
 }
 
@@ -115,7 +116,8 @@ func (t *Trainer) handleRequests() error {
 	}
 }
 
-// wait waits for a command while nothing trains: it carries that out, measures sensitivity, or tries to save again.
+// wait waits for a command while nothing trains: it carries that out, measures sensitivity, takes in what was weighed,
+// or tries to save again.
 func (t *Trainer) wait() error {
 	if err := t.drain(); err != nil {
 		return err
@@ -124,11 +126,16 @@ func (t *Trainer) wait() error {
 	if t.opts.Histograms {
 		t.hist.refresh(true, true)
 	}
+	if t.weigher.due(true) {
+		t.weigher.begin()
+	}
 	t.publish()
 	if t.prober.busy() {
 		select {
 		case r := <-t.requests:
 			t.carryOut(r)
+		case j := <-t.weigher.untilFinished():
+			t.weighed(j)
 		default:
 			t.prober.step()
 			t.publish()
@@ -138,6 +145,8 @@ func (t *Trainer) wait() error {
 	select {
 	case r := <-t.requests:
 		t.carryOut(r)
+	case j := <-t.weigher.untilFinished():
+		t.weighed(j)
 	case <-t.saver.untilRetry():
 		t.saver.retry()
 	}
@@ -206,7 +215,7 @@ func (t *Trainer) endDescent() error {
 	t.saver.operated()
 	t.solver.OperateAll(layers)
 	t.curves.operated(t.solver)
-	t.hist.stale()
+	t.masksRedrawn()
 	if err := t.checkCollapse(true); err != nil || t.control.State == Paused {
 		return err
 	}
@@ -235,13 +244,35 @@ func (t *Trainer) afterIteration(shown, saves bool) error {
 		t.prober.step()
 		t.publish()
 	}
+	if j := t.weigher.finished(); j != nil {
+		if err := t.drain(); err != nil {
+			return err
+		}
+		t.weighed(j)
+	}
 	if d.stale() {
 		if t.opts.Histograms {
 			t.hist.refresh(false, s.Operates())
 		}
+		if t.weigher.due(false) {
+			if err := t.drain(); err != nil {
+				return err
+			}
+			t.weigher.begin()
+		}
 		t.publish()
 	}
 	return nil
+}
+
+// weighed takes in what was weighed beside the training; where passes of it are to be timed, the training waits.
+func (t *Trainer) weighed(j *weighing) {
+	if t.weigher.take(j) {
+		t.publish()
+		t.weigher.time(j, t.stopping.isAsked)
+		t.display.interrupted()
+	}
+	t.publish()
 }
 
 // due reports whether something that is done every so many iterations is done in this one; every 0 is never.
@@ -281,6 +312,7 @@ func (t *Trainer) settled(iter int, loss float64) {
 	if !operated {
 		return
 	}
+	t.weigher.redrawn()
 	for _, p := range t.solver.Layers() { // nothing passes a layer without any weight, forward or backward
 		if p.LastSurgery() == iter && p.Kept() == 0 && p.Pruned() > 0 {
 			l := t.solver.Hyper().Layer(p.Name)

@@ -129,6 +129,7 @@ func (t *Trainer) publish() {
 		Problem:     t.control.Problem,
 		Sensitivity: t.prober.result(),
 		Search:      t.search.Load(),
+		Shipped:     t.weigher.result(),
 	}
 	t.display.show(sn, t.solver, t.run.Solver)
 	t.settings.show(sn)

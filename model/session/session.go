@@ -31,7 +31,7 @@ type Session interface {
 type Options struct {
 	Name        string // by which dns-tui attach finds the run; "" where nobody can attach
 	Interactive bool   // stay for commands after the last iteration; pause on a bad loss instead of failing
-	Histograms  bool   // keep the layers' histograms fresh, for predictions
+	Histograms  bool   // somebody may watch: keep histograms, and what the net comes to for who ships it, fresh
 	Paused      bool   // wait for Resume before the first iteration
 	Served      bool   // commands can come: a run that is done but could not be saved waits for a place to save to
 	// StopOnCollapse ends a run that can learn nothing more with a CollapseError; without it that is told, and an
@@ -79,6 +79,7 @@ type Trainer struct {
 	descent  descent
 	pilot    pilot
 	prober   prober
+	weigher  weigher
 	pictures pictureReader
 }
 
@@ -177,6 +178,7 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 		Display: &t.display, Lock: lock, Opts: &t.opts, Publish: t.publish,
 	})
 	t.prober = newProber(s, t.run, &t.hist, &t.events)
+	t.weigher = newWeigher(s, t.run, &t.hist, &t.descent, &t.events, t.opts.Histograms)
 	t.pilot = newPilot(pilotParts{
 		Solver: s, Run: t.run, Settings: &t.settings, Events: &t.events, Saver: &t.saver, Descent: &t.descent,
 	})

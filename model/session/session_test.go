@@ -359,6 +359,8 @@ func drive(
 	case "next":
 		s := tr.Snapshot()
 		return fmt.Sprintf("undo: %s\nredo: %s\n", s.Undo, s.Redo)
+	case "weigh": // TARGET, or field=value for thresholds
+		return weigh(t, tr, d)
 	case "value":
 		h := tr.Snapshot().Hyper
 		f, err := h.ParseField(arg(0))

@@ -67,6 +67,7 @@ type Snapshot struct {
 	Autopilot           *AutopilotState // nil: off
 	Search              *Search         // nil: none was begun. Never changed
 	Sensitivity         *Sensitivity    // nil until it was asked for; never changed
+	Shipped             *Shipped        // nil: of a program that does not tell
 	Path                string          // the solver's file
 	Prefix              string          // of snapshots
 	Journal             string          // where changes are recorded

@@ -96,6 +96,8 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 		}
 	case Probe:
 		ack.Detail, err = t.prober.begin(c.Off)
+	case Weigh:
+		ack.Detail, err = t.weigher.ask(c)
 	case Look:
 		ack.Picture, err = t.pictures.read(t.solver, c.Layer, c.Area)
 	case Stop:
@@ -132,7 +134,7 @@ func (t *Trainer) surgeryNow(layers []string) error {
 	t.rec.surgery(layers)
 	t.note(SurgeryDone{t.solver.OperateAll(layers)})
 	t.curves.operated(t.solver)
-	t.hist.stale()
+	t.masksRedrawn()
 	var collapsed *CollapseError
 	if err := t.checkCollapse(true); errors.As(err, &collapsed) { // it was asked for: told, and no end
 		t.note(Collapsed{collapsed.What, false})
@@ -140,6 +142,12 @@ func (t *Trainer) surgeryNow(layers []string) error {
 		return err
 	}
 	return nil
+}
+
+// masksRedrawn has what is known of the masks measured anew.
+func (t *Trainer) masksRedrawn() {
+	t.hist.stale()
+	t.weigher.redrawn()
 }
 
 // goBack takes the run back to a snapshot, of this run or another of the same net; "" is the last good one. What is
@@ -183,7 +191,7 @@ func (t *Trainer) rewind(path string, state *caffepb.SolverState, from int) erro
 	t.rec.report(t.saver.wentBack(path, from))
 	t.collapse.restart()
 	t.pilot.rewound()
-	t.hist.stale()
+	t.masksRedrawn()
 	t.display.interrupted()
 	// the curves were those of the course that is left now
 	if past, err := ReadCourse(t.run.JournalPath()); t.rec.switchedCourse() && err == nil && iter > 0 {
@@ -283,7 +291,7 @@ func (t *Trainer) besideSearch(c Command) error {
 	case c.ReadsOnly():
 	default:
 		switch c.Kind {
-		case Pause, Resume, TestNow, SnapshotNow, Probe, TakeBranch, Stop:
+		case Pause, Resume, TestNow, SnapshotNow, Probe, Weigh, TakeBranch, Stop:
 		default:
 			return errSearching
 		}

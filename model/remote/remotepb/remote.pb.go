@@ -623,20 +623,22 @@ type Command struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// session.Kind by name: "set", "pause".
-	Kind          string            `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	Count         int64             `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
-	Save          bool              `protobuf:"varint,6,opt,name=save,proto3" json:"save,omitempty"`
-	Area          *Area             `protobuf:"bytes,8,opt,name=area,proto3" json:"area,omitempty"`
-	Edits         []*Edit           `protobuf:"bytes,10,rep,name=edits,proto3" json:"edits,omitempty"`
-	Plan          *Plan             `protobuf:"bytes,11,opt,name=plan,proto3" json:"plan,omitempty"`
-	Path          string            `protobuf:"bytes,12,opt,name=path,proto3" json:"path,omitempty"`
-	Layer         string            `protobuf:"bytes,13,opt,name=layer,proto3" json:"layer,omitempty"`
-	Off           bool              `protobuf:"varint,14,opt,name=off,proto3" json:"off,omitempty"`
-	Autopilot     *AutopilotRequest `protobuf:"bytes,15,opt,name=autopilot,proto3" json:"autopilot,omitempty"`
-	FieldV2       string            `protobuf:"bytes,3,opt,name=field_v2,json=fieldV2,proto3" json:"field_v2,omitempty"`
-	ValueV2       string            `protobuf:"bytes,4,opt,name=value_v2,json=valueV2,proto3" json:"value_v2,omitempty"`
-	PlanV2        []byte            `protobuf:"bytes,7,opt,name=plan_v2,json=planV2,proto3" json:"plan_v2,omitempty"`
-	EditsV2       []byte            `protobuf:"bytes,9,opt,name=edits_v2,json=editsV2,proto3" json:"edits_v2,omitempty"`
+	Kind      string            `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Count     int64             `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	Save      bool              `protobuf:"varint,6,opt,name=save,proto3" json:"save,omitempty"`
+	Area      *Area             `protobuf:"bytes,8,opt,name=area,proto3" json:"area,omitempty"`
+	Edits     []*Edit           `protobuf:"bytes,10,rep,name=edits,proto3" json:"edits,omitempty"`
+	Plan      *Plan             `protobuf:"bytes,11,opt,name=plan,proto3" json:"plan,omitempty"`
+	Path      string            `protobuf:"bytes,12,opt,name=path,proto3" json:"path,omitempty"`
+	Layer     string            `protobuf:"bytes,13,opt,name=layer,proto3" json:"layer,omitempty"`
+	Off       bool              `protobuf:"varint,14,opt,name=off,proto3" json:"off,omitempty"`
+	Autopilot *AutopilotRequest `protobuf:"bytes,15,opt,name=autopilot,proto3" json:"autopilot,omitempty"`
+	// autopilot.Target, as it is typed; "" of none.
+	Target        string `protobuf:"bytes,16,opt,name=target,proto3" json:"target,omitempty"`
+	FieldV2       string `protobuf:"bytes,3,opt,name=field_v2,json=fieldV2,proto3" json:"field_v2,omitempty"`
+	ValueV2       string `protobuf:"bytes,4,opt,name=value_v2,json=valueV2,proto3" json:"value_v2,omitempty"`
+	PlanV2        []byte `protobuf:"bytes,7,opt,name=plan_v2,json=planV2,proto3" json:"plan_v2,omitempty"`
+	EditsV2       []byte `protobuf:"bytes,9,opt,name=edits_v2,json=editsV2,proto3" json:"edits_v2,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -746,6 +748,13 @@ func (x *Command) GetAutopilot() *AutopilotRequest {
 		return x.Autopilot
 	}
 	return nil
+}
+
+func (x *Command) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
 }
 
 func (x *Command) GetFieldV2() string {
@@ -3681,6 +3690,7 @@ type State struct {
 	Autopilot   *AutopilotStateOf `protobuf:"bytes,49,opt,name=autopilot,proto3" json:"autopilot,omitempty"`
 	Search      *Search           `protobuf:"bytes,50,opt,name=search,proto3" json:"search,omitempty"`
 	Saving      bool              `protobuf:"varint,51,opt,name=saving,proto3" json:"saving,omitempty"`
+	Shipped     *Shipped          `protobuf:"bytes,52,opt,name=shipped,proto3" json:"shipped,omitempty"`
 	// Those after the last that were sent.
 	Events []*Event `protobuf:"bytes,37,rep,name=events,proto3" json:"events,omitempty"`
 	// The run's curves in the order of session.Snapshot.
@@ -4014,6 +4024,13 @@ func (x *State) GetSaving() bool {
 		return x.Saving
 	}
 	return false
+}
+
+func (x *State) GetShipped() *Shipped {
+	if x != nil {
+		return x.Shipped
+	}
+	return nil
 }
 
 func (x *State) GetEvents() []*Event {
@@ -4578,6 +4595,398 @@ func (x *SearchBranch) GetPath() string {
 	return ""
 }
 
+// session.Shipped.
+type Shipped struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Now           *Weighed               `protobuf:"bytes,1,opt,name=now,proto3" json:"now,omitempty"`
+	Redrawn       bool                   `protobuf:"varint,2,opt,name=redrawn,proto3" json:"redrawn,omitempty"`
+	Stage         int32                  `protobuf:"varint,3,opt,name=stage,proto3" json:"stage,omitempty"`
+	Measured      *Measured              `protobuf:"bytes,4,opt,name=measured,proto3" json:"measured,omitempty"`
+	Problem       string                 `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shipped) Reset() {
+	*x = Shipped{}
+	mi := &file_remote_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shipped) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shipped) ProtoMessage() {}
+
+func (x *Shipped) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shipped.ProtoReflect.Descriptor instead.
+func (*Shipped) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *Shipped) GetNow() *Weighed {
+	if x != nil {
+		return x.Now
+	}
+	return nil
+}
+
+func (x *Shipped) GetRedrawn() bool {
+	if x != nil {
+		return x.Redrawn
+	}
+	return false
+}
+
+func (x *Shipped) GetStage() int32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *Shipped) GetMeasured() *Measured {
+	if x != nil {
+		return x.Measured
+	}
+	return nil
+}
+
+func (x *Shipped) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+// session.Weighed.
+type Weighed struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Iter       int64                  `protobuf:"varint,1,opt,name=iter,proto3" json:"iter,omitempty"`
+	Parameters int64                  `protobuf:"varint,2,opt,name=parameters,proto3" json:"parameters,omitempty"`
+	Kept       int64                  `protobuf:"varint,3,opt,name=kept,proto3" json:"kept,omitempty"`
+	// Bytes of each form.
+	Caffemodel    int64       `protobuf:"varint,4,opt,name=caffemodel,proto3" json:"caffemodel,omitempty"`
+	Compact       int64       `protobuf:"varint,5,opt,name=compact,proto3" json:"compact,omitempty"`
+	Safetensors   int64       `protobuf:"varint,6,opt,name=safetensors,proto3" json:"safetensors,omitempty"`
+	Net           *WeighedNet `protobuf:"bytes,7,opt,name=net,proto3" json:"net,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Weighed) Reset() {
+	*x = Weighed{}
+	mi := &file_remote_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Weighed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Weighed) ProtoMessage() {}
+
+func (x *Weighed) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Weighed.ProtoReflect.Descriptor instead.
+func (*Weighed) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *Weighed) GetIter() int64 {
+	if x != nil {
+		return x.Iter
+	}
+	return 0
+}
+
+func (x *Weighed) GetParameters() int64 {
+	if x != nil {
+		return x.Parameters
+	}
+	return 0
+}
+
+func (x *Weighed) GetKept() int64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *Weighed) GetCaffemodel() int64 {
+	if x != nil {
+		return x.Caffemodel
+	}
+	return 0
+}
+
+func (x *Weighed) GetCompact() int64 {
+	if x != nil {
+		return x.Compact
+	}
+	return 0
+}
+
+func (x *Weighed) GetSafetensors() int64 {
+	if x != nil {
+		return x.Safetensors
+	}
+	return 0
+}
+
+func (x *Weighed) GetNet() *WeighedNet {
+	if x != nil {
+		return x.Net
+	}
+	return nil
+}
+
+type WeighedNet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	DenseMacs     float64                `protobuf:"fixed64,1,opt,name=dense_macs,json=denseMacs,proto3" json:"dense_macs,omitempty"`
+	KeptMacs      float64                `protobuf:"fixed64,2,opt,name=kept_macs,json=keptMacs,proto3" json:"kept_macs,omitempty"`
+	Smaller       int64                  `protobuf:"varint,3,opt,name=smaller,proto3" json:"smaller,omitempty"`
+	Live          int64                  `protobuf:"varint,4,opt,name=live,proto3" json:"live,omitempty"`
+	Outputs       int64                  `protobuf:"varint,5,opt,name=outputs,proto3" json:"outputs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WeighedNet) Reset() {
+	*x = WeighedNet{}
+	mi := &file_remote_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WeighedNet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WeighedNet) ProtoMessage() {}
+
+func (x *WeighedNet) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WeighedNet.ProtoReflect.Descriptor instead.
+func (*WeighedNet) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *WeighedNet) GetDenseMacs() float64 {
+	if x != nil {
+		return x.DenseMacs
+	}
+	return 0
+}
+
+func (x *WeighedNet) GetKeptMacs() float64 {
+	if x != nil {
+		return x.KeptMacs
+	}
+	return 0
+}
+
+func (x *WeighedNet) GetSmaller() int64 {
+	if x != nil {
+		return x.Smaller
+	}
+	return 0
+}
+
+func (x *WeighedNet) GetLive() int64 {
+	if x != nil {
+		return x.Live
+	}
+	return 0
+}
+
+func (x *WeighedNet) GetOutputs() int64 {
+	if x != nil {
+		return x.Outputs
+	}
+	return 0
+}
+
+// session.Measured.
+type Measured struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Now           *Timed                 `protobuf:"bytes,1,opt,name=now,proto3" json:"now,omitempty"`
+	Then          *Timed                 `protobuf:"bytes,2,opt,name=then,proto3" json:"then,omitempty"`
+	Goal          string                 `protobuf:"bytes,3,opt,name=goal,proto3" json:"goal,omitempty"`
+	Batch         int64                  `protobuf:"varint,4,opt,name=batch,proto3" json:"batch,omitempty"`
+	Passes        int64                  `protobuf:"varint,5,opt,name=passes,proto3" json:"passes,omitempty"`
+	WaitedNs      int64                  `protobuf:"varint,6,opt,name=waited_ns,json=waitedNs,proto3" json:"waited_ns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Measured) Reset() {
+	*x = Measured{}
+	mi := &file_remote_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Measured) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Measured) ProtoMessage() {}
+
+func (x *Measured) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Measured.ProtoReflect.Descriptor instead.
+func (*Measured) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *Measured) GetNow() *Timed {
+	if x != nil {
+		return x.Now
+	}
+	return nil
+}
+
+func (x *Measured) GetThen() *Timed {
+	if x != nil {
+		return x.Then
+	}
+	return nil
+}
+
+func (x *Measured) GetGoal() string {
+	if x != nil {
+		return x.Goal
+	}
+	return ""
+}
+
+func (x *Measured) GetBatch() int64 {
+	if x != nil {
+		return x.Batch
+	}
+	return 0
+}
+
+func (x *Measured) GetPasses() int64 {
+	if x != nil {
+		return x.Passes
+	}
+	return 0
+}
+
+func (x *Measured) GetWaitedNs() int64 {
+	if x != nil {
+		return x.WaitedNs
+	}
+	return 0
+}
+
+type Timed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Weighed       *Weighed               `protobuf:"bytes,1,opt,name=weighed,proto3" json:"weighed,omitempty"`
+	DenseNs       int64                  `protobuf:"varint,2,opt,name=dense_ns,json=denseNs,proto3" json:"dense_ns,omitempty"`
+	SparseNs      int64                  `protobuf:"varint,3,opt,name=sparse_ns,json=sparseNs,proto3" json:"sparse_ns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Timed) Reset() {
+	*x = Timed{}
+	mi := &file_remote_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Timed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Timed) ProtoMessage() {}
+
+func (x *Timed) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Timed.ProtoReflect.Descriptor instead.
+func (*Timed) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *Timed) GetWeighed() *Weighed {
+	if x != nil {
+		return x.Weighed
+	}
+	return nil
+}
+
+func (x *Timed) GetDenseNs() int64 {
+	if x != nil {
+		return x.DenseNs
+	}
+	return 0
+}
+
+func (x *Timed) GetSparseNs() int64 {
+	if x != nil {
+		return x.SparseNs
+	}
+	return 0
+}
+
 // Nothing, until sensitivity was asked for.
 type SensitivityOf struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4588,7 +4997,7 @@ type SensitivityOf struct {
 
 func (x *SensitivityOf) Reset() {
 	*x = SensitivityOf{}
-	mi := &file_remote_proto_msgTypes[51]
+	mi := &file_remote_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4600,7 +5009,7 @@ func (x *SensitivityOf) String() string {
 func (*SensitivityOf) ProtoMessage() {}
 
 func (x *SensitivityOf) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[51]
+	mi := &file_remote_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4613,7 +5022,7 @@ func (x *SensitivityOf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SensitivityOf.ProtoReflect.Descriptor instead.
 func (*SensitivityOf) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{51}
+	return file_remote_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SensitivityOf) GetSensitivity() *Sensitivity {
@@ -4663,6 +5072,8 @@ type Event struct {
 	//	*Event_AutopilotDone
 	//	*Event_AutopilotRetreated
 	//	*Event_RunBegun
+	//	*Event_NetMeasured
+	//	*Event_MeasuringFailed
 	What          isEvent_What `protobuf_oneof:"what"`
 	StatusV2      string       `protobuf:"bytes,3,opt,name=status_v2,json=statusV2,proto3" json:"status_v2,omitempty"`
 	TextV2        string       `protobuf:"bytes,4,opt,name=text_v2,json=textV2,proto3" json:"text_v2,omitempty"`
@@ -4673,7 +5084,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_remote_proto_msgTypes[52]
+	mi := &file_remote_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4685,7 +5096,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[52]
+	mi := &file_remote_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4698,7 +5109,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{52}
+	return file_remote_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Event) GetSeq() int64 {
@@ -5017,6 +5428,24 @@ func (x *Event) GetRunBegun() *RunBegun {
 	return nil
 }
 
+func (x *Event) GetNetMeasured() *Measured {
+	if x != nil {
+		if x, ok := x.What.(*Event_NetMeasured); ok {
+			return x.NetMeasured
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetMeasuringFailed() string {
+	if x != nil {
+		if x, ok := x.What.(*Event_MeasuringFailed); ok {
+			return x.MeasuringFailed
+		}
+	}
+	return ""
+}
+
 func (x *Event) GetStatusV2() string {
 	if x != nil {
 		return x.StatusV2
@@ -5170,6 +5599,14 @@ type Event_RunBegun struct {
 	RunBegun *RunBegun `protobuf:"bytes,41,opt,name=run_begun,json=runBegun,proto3,oneof"`
 }
 
+type Event_NetMeasured struct {
+	NetMeasured *Measured `protobuf:"bytes,42,opt,name=net_measured,json=netMeasured,proto3,oneof"`
+}
+
+type Event_MeasuringFailed struct {
+	MeasuringFailed string `protobuf:"bytes,43,opt,name=measuring_failed,json=measuringFailed,proto3,oneof"`
+}
+
 func (*Event_Notice) isEvent_What() {}
 
 func (*Event_Warning) isEvent_What() {}
@@ -5234,6 +5671,10 @@ func (*Event_AutopilotRetreated) isEvent_What() {}
 
 func (*Event_RunBegun) isEvent_What() {}
 
+func (*Event_NetMeasured) isEvent_What() {}
+
+func (*Event_MeasuringFailed) isEvent_What() {}
+
 // session.RunBegun.
 type RunBegun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -5253,7 +5694,7 @@ type RunBegun struct {
 
 func (x *RunBegun) Reset() {
 	*x = RunBegun{}
-	mi := &file_remote_proto_msgTypes[53]
+	mi := &file_remote_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5265,7 +5706,7 @@ func (x *RunBegun) String() string {
 func (*RunBegun) ProtoMessage() {}
 
 func (x *RunBegun) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[53]
+	mi := &file_remote_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5278,7 +5719,7 @@ func (x *RunBegun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunBegun.ProtoReflect.Descriptor instead.
 func (*RunBegun) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{53}
+	return file_remote_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RunBegun) GetResumed() bool {
@@ -5362,7 +5803,7 @@ type AutopilotDone struct {
 
 func (x *AutopilotDone) Reset() {
 	*x = AutopilotDone{}
-	mi := &file_remote_proto_msgTypes[54]
+	mi := &file_remote_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5374,7 +5815,7 @@ func (x *AutopilotDone) String() string {
 func (*AutopilotDone) ProtoMessage() {}
 
 func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[54]
+	mi := &file_remote_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5387,7 +5828,7 @@ func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutopilotDone.ProtoReflect.Descriptor instead.
 func (*AutopilotDone) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{54}
+	return file_remote_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *AutopilotDone) GetKept() int64 {
@@ -5423,7 +5864,7 @@ type AutopilotRetreated struct {
 
 func (x *AutopilotRetreated) Reset() {
 	*x = AutopilotRetreated{}
-	mi := &file_remote_proto_msgTypes[55]
+	mi := &file_remote_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5435,7 +5876,7 @@ func (x *AutopilotRetreated) String() string {
 func (*AutopilotRetreated) ProtoMessage() {}
 
 func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[55]
+	mi := &file_remote_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5448,7 +5889,7 @@ func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutopilotRetreated.ProtoReflect.Descriptor instead.
 func (*AutopilotRetreated) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{55}
+	return file_remote_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *AutopilotRetreated) GetFrom() int64 {
@@ -5489,7 +5930,7 @@ type CommandRejected struct {
 
 func (x *CommandRejected) Reset() {
 	*x = CommandRejected{}
-	mi := &file_remote_proto_msgTypes[56]
+	mi := &file_remote_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5501,7 +5942,7 @@ func (x *CommandRejected) String() string {
 func (*CommandRejected) ProtoMessage() {}
 
 func (x *CommandRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[56]
+	mi := &file_remote_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5514,7 +5955,7 @@ func (x *CommandRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRejected.ProtoReflect.Descriptor instead.
 func (*CommandRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{56}
+	return file_remote_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CommandRejected) GetCommand() string {
@@ -5541,7 +5982,7 @@ type PlanRejected struct {
 
 func (x *PlanRejected) Reset() {
 	*x = PlanRejected{}
-	mi := &file_remote_proto_msgTypes[57]
+	mi := &file_remote_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5553,7 +5994,7 @@ func (x *PlanRejected) String() string {
 func (*PlanRejected) ProtoMessage() {}
 
 func (x *PlanRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[57]
+	mi := &file_remote_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5566,7 +6007,7 @@ func (x *PlanRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRejected.ProtoReflect.Descriptor instead.
 func (*PlanRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{57}
+	return file_remote_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *PlanRejected) GetPlan() *Plan {
@@ -5595,7 +6036,7 @@ type SnapshotWritten struct {
 
 func (x *SnapshotWritten) Reset() {
 	*x = SnapshotWritten{}
-	mi := &file_remote_proto_msgTypes[58]
+	mi := &file_remote_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5607,7 +6048,7 @@ func (x *SnapshotWritten) String() string {
 func (*SnapshotWritten) ProtoMessage() {}
 
 func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[58]
+	mi := &file_remote_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5620,7 +6061,7 @@ func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotWritten.ProtoReflect.Descriptor instead.
 func (*SnapshotWritten) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{58}
+	return file_remote_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SnapshotWritten) GetPath() string {
@@ -5661,7 +6102,7 @@ type SnapshotFailed struct {
 
 func (x *SnapshotFailed) Reset() {
 	*x = SnapshotFailed{}
-	mi := &file_remote_proto_msgTypes[59]
+	mi := &file_remote_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5673,7 +6114,7 @@ func (x *SnapshotFailed) String() string {
 func (*SnapshotFailed) ProtoMessage() {}
 
 func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[59]
+	mi := &file_remote_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5686,7 +6127,7 @@ func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotFailed.ProtoReflect.Descriptor instead.
 func (*SnapshotFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{59}
+	return file_remote_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SnapshotFailed) GetReason() string {
@@ -5714,7 +6155,7 @@ type JournalFailed struct {
 
 func (x *JournalFailed) Reset() {
 	*x = JournalFailed{}
-	mi := &file_remote_proto_msgTypes[60]
+	mi := &file_remote_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5726,7 +6167,7 @@ func (x *JournalFailed) String() string {
 func (*JournalFailed) ProtoMessage() {}
 
 func (x *JournalFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[60]
+	mi := &file_remote_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5739,7 +6180,7 @@ func (x *JournalFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalFailed.ProtoReflect.Descriptor instead.
 func (*JournalFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{60}
+	return file_remote_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *JournalFailed) GetReason() string {
@@ -5773,7 +6214,7 @@ type Collapsed struct {
 
 func (x *Collapsed) Reset() {
 	*x = Collapsed{}
-	mi := &file_remote_proto_msgTypes[61]
+	mi := &file_remote_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5785,7 +6226,7 @@ func (x *Collapsed) String() string {
 func (*Collapsed) ProtoMessage() {}
 
 func (x *Collapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[61]
+	mi := &file_remote_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5798,7 +6239,7 @@ func (x *Collapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Collapsed.ProtoReflect.Descriptor instead.
 func (*Collapsed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{61}
+	return file_remote_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Collapsed) GetWhat() string {
@@ -5826,7 +6267,7 @@ type LayerEmptied struct {
 
 func (x *LayerEmptied) Reset() {
 	*x = LayerEmptied{}
-	mi := &file_remote_proto_msgTypes[62]
+	mi := &file_remote_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5838,7 +6279,7 @@ func (x *LayerEmptied) String() string {
 func (*LayerEmptied) ProtoMessage() {}
 
 func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[62]
+	mi := &file_remote_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5851,7 +6292,7 @@ func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerEmptied.ProtoReflect.Descriptor instead.
 func (*LayerEmptied) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{62}
+	return file_remote_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *LayerEmptied) GetLayer() string {
@@ -5887,7 +6328,7 @@ type WentBack struct {
 
 func (x *WentBack) Reset() {
 	*x = WentBack{}
-	mi := &file_remote_proto_msgTypes[63]
+	mi := &file_remote_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5899,7 +6340,7 @@ func (x *WentBack) String() string {
 func (*WentBack) ProtoMessage() {}
 
 func (x *WentBack) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[63]
+	mi := &file_remote_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5912,7 +6353,7 @@ func (x *WentBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WentBack.ProtoReflect.Descriptor instead.
 func (*WentBack) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{63}
+	return file_remote_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *WentBack) GetFrom() int64 {
@@ -5964,7 +6405,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_remote_proto_msgTypes[64]
+	mi := &file_remote_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5976,7 +6417,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[64]
+	mi := &file_remote_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5989,7 +6430,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{64}
+	return file_remote_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Progress) GetIter() int64 {
@@ -6093,7 +6534,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_remote_proto_msgTypes[65]
+	mi := &file_remote_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6105,7 +6546,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[65]
+	mi := &file_remote_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6118,7 +6559,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{65}
+	return file_remote_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Told) GetStatus() string {
@@ -6148,7 +6589,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_remote_proto_msgTypes[66]
+	mi := &file_remote_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6160,7 +6601,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[66]
+	mi := &file_remote_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6173,7 +6614,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{66}
+	return file_remote_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Series) GetEpoch() uint32 {
@@ -6239,7 +6680,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_remote_proto_msgTypes[67]
+	mi := &file_remote_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6251,7 +6692,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[67]
+	mi := &file_remote_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6264,7 +6705,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{67}
+	return file_remote_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Layer) GetName() string {
@@ -6446,7 +6887,7 @@ type Forecast struct {
 
 func (x *Forecast) Reset() {
 	*x = Forecast{}
-	mi := &file_remote_proto_msgTypes[68]
+	mi := &file_remote_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6458,7 +6899,7 @@ func (x *Forecast) String() string {
 func (*Forecast) ProtoMessage() {}
 
 func (x *Forecast) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[68]
+	mi := &file_remote_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6471,7 +6912,7 @@ func (x *Forecast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forecast.ProtoReflect.Descriptor instead.
 func (*Forecast) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{68}
+	return file_remote_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Forecast) GetNext() int64 {
@@ -6497,7 +6938,7 @@ type Operations struct {
 
 func (x *Operations) Reset() {
 	*x = Operations{}
-	mi := &file_remote_proto_msgTypes[69]
+	mi := &file_remote_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6509,7 +6950,7 @@ func (x *Operations) String() string {
 func (*Operations) ProtoMessage() {}
 
 func (x *Operations) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[69]
+	mi := &file_remote_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6522,7 +6963,7 @@ func (x *Operations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operations.ProtoReflect.Descriptor instead.
 func (*Operations) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{69}
+	return file_remote_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Operations) GetNumbers() []int64 {
@@ -6547,7 +6988,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_remote_proto_msgTypes[70]
+	mi := &file_remote_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6559,7 +7000,7 @@ func (x *Histogram) String() string {
 func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[70]
+	mi := &file_remote_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6572,7 +7013,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{70}
+	return file_remote_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Histogram) GetRule() int32 {
@@ -6646,7 +7087,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"'\n" +
 	"\x04Want\x12\x1f\n" +
 	"\vinterval_ms\x18\x01 \x01(\rR\n" +
-	"intervalMs\"\xb9\x03\n" +
+	"intervalMs\"\xd1\x03\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
@@ -6659,7 +7100,8 @@ const file_remote_proto_rawDesc = "" +
 	"\x04path\x18\f \x01(\tR\x04path\x12\x14\n" +
 	"\x05layer\x18\r \x01(\tR\x05layer\x12\x10\n" +
 	"\x03off\x18\x0e \x01(\bR\x03off\x12=\n" +
-	"\tautopilot\x18\x0f \x01(\v2\x1f.dnstui.remote.AutopilotRequestR\tautopilot\x12\x19\n" +
+	"\tautopilot\x18\x0f \x01(\v2\x1f.dnstui.remote.AutopilotRequestR\tautopilot\x12\x16\n" +
+	"\x06target\x18\x10 \x01(\tR\x06target\x12\x19\n" +
 	"\bfield_v2\x18\x03 \x01(\tR\afieldV2\x12\x19\n" +
 	"\bvalue_v2\x18\x04 \x01(\tR\avalueV2\x12\x17\n" +
 	"\aplan_v2\x18\a \x01(\fR\x06planV2\x12\x19\n" +
@@ -6905,7 +7347,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x04iter\x18\x06 \x01(\x03R\x04iter\x12\x12\n" +
 	"\x04kept\x18\a \x01(\fR\x04kept\x12\x12\n" +
 	"\x04mean\x18\b \x01(\fR\x04mean\x12\x10\n" +
-	"\x03max\x18\t \x01(\x01R\x03max\"\xb2\x0e\n" +
+	"\x03max\x18\t \x01(\x01R\x03max\"\xe4\x0e\n" +
 	"\x05State\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n" +
@@ -6951,7 +7393,8 @@ const file_remote_proto_rawDesc = "" +
 	"\x05tests\x180 \x01(\v2\x1a.dnstui.remote.TestResultsR\x05tests\x12=\n" +
 	"\tautopilot\x181 \x01(\v2\x1f.dnstui.remote.AutopilotStateOfR\tautopilot\x12-\n" +
 	"\x06search\x182 \x01(\v2\x15.dnstui.remote.SearchR\x06search\x12\x16\n" +
-	"\x06saving\x183 \x01(\bR\x06saving\x12,\n" +
+	"\x06saving\x183 \x01(\bR\x06saving\x120\n" +
+	"\ashipped\x184 \x01(\v2\x16.dnstui.remote.ShippedR\ashipped\x12,\n" +
 	"\x06events\x18% \x03(\v2\x14.dnstui.remote.EventR\x06events\x12-\n" +
 	"\x06series\x18& \x03(\v2\x15.dnstui.remote.SeriesR\x06series\x12,\n" +
 	"\x06layers\x18' \x03(\v2\x14.dnstui.remote.LayerR\x06layers\x12:\n" +
@@ -7017,9 +7460,46 @@ const file_remote_proto_rawDesc = "" +
 	"\baccuracy\x18\x06 \x01(\x01R\baccuracy\x12\x12\n" +
 	"\x04loss\x18\a \x01(\x01R\x04loss\x12\x16\n" +
 	"\x06inside\x18\b \x01(\bR\x06inside\x12\x12\n" +
-	"\x04path\x18\t \x01(\tR\x04path\"M\n" +
+	"\x04path\x18\t \x01(\tR\x04path\"\xb2\x01\n" +
+	"\aShipped\x12(\n" +
+	"\x03now\x18\x01 \x01(\v2\x16.dnstui.remote.WeighedR\x03now\x12\x18\n" +
+	"\aredrawn\x18\x02 \x01(\bR\aredrawn\x12\x14\n" +
+	"\x05stage\x18\x03 \x01(\x05R\x05stage\x123\n" +
+	"\bmeasured\x18\x04 \x01(\v2\x17.dnstui.remote.MeasuredR\bmeasured\x12\x18\n" +
+	"\aproblem\x18\x05 \x01(\tR\aproblem\"\xda\x01\n" +
+	"\aWeighed\x12\x12\n" +
+	"\x04iter\x18\x01 \x01(\x03R\x04iter\x12\x1e\n" +
+	"\n" +
+	"parameters\x18\x02 \x01(\x03R\n" +
+	"parameters\x12\x12\n" +
+	"\x04kept\x18\x03 \x01(\x03R\x04kept\x12\x1e\n" +
+	"\n" +
+	"caffemodel\x18\x04 \x01(\x03R\n" +
+	"caffemodel\x12\x18\n" +
+	"\acompact\x18\x05 \x01(\x03R\acompact\x12 \n" +
+	"\vsafetensors\x18\x06 \x01(\x03R\vsafetensors\x12+\n" +
+	"\x03net\x18\a \x01(\v2\x19.dnstui.remote.WeighedNetR\x03net\"\x90\x01\n" +
+	"\n" +
+	"WeighedNet\x12\x1d\n" +
+	"\n" +
+	"dense_macs\x18\x01 \x01(\x01R\tdenseMacs\x12\x1b\n" +
+	"\tkept_macs\x18\x02 \x01(\x01R\bkeptMacs\x12\x18\n" +
+	"\asmaller\x18\x03 \x01(\x03R\asmaller\x12\x12\n" +
+	"\x04live\x18\x04 \x01(\x03R\x04live\x12\x18\n" +
+	"\aoutputs\x18\x05 \x01(\x03R\aoutputs\"\xbb\x01\n" +
+	"\bMeasured\x12&\n" +
+	"\x03now\x18\x01 \x01(\v2\x14.dnstui.remote.TimedR\x03now\x12(\n" +
+	"\x04then\x18\x02 \x01(\v2\x14.dnstui.remote.TimedR\x04then\x12\x12\n" +
+	"\x04goal\x18\x03 \x01(\tR\x04goal\x12\x14\n" +
+	"\x05batch\x18\x04 \x01(\x03R\x05batch\x12\x16\n" +
+	"\x06passes\x18\x05 \x01(\x03R\x06passes\x12\x1b\n" +
+	"\twaited_ns\x18\x06 \x01(\x03R\bwaitedNs\"q\n" +
+	"\x05Timed\x120\n" +
+	"\aweighed\x18\x01 \x01(\v2\x16.dnstui.remote.WeighedR\aweighed\x12\x19\n" +
+	"\bdense_ns\x18\x02 \x01(\x03R\adenseNs\x12\x1b\n" +
+	"\tsparse_ns\x18\x03 \x01(\x03R\bsparseNs\"M\n" +
 	"\rSensitivityOf\x12<\n" +
-	"\vsensitivity\x18\x01 \x01(\v2\x1a.dnstui.remote.SensitivityR\vsensitivity\"\xfd\x0e\n" +
+	"\vsensitivity\x18\x01 \x01(\v2\x1a.dnstui.remote.SensitivityR\vsensitivity\"\xe8\x0f\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12\x12\n" +
 	"\x04iter\x18\x02 \x01(\x03R\x04iter\x12\x0e\n" +
@@ -7059,7 +7539,9 @@ const file_remote_proto_rawDesc = "" +
 	"\x11autopilot_changed\x18& \x01(\v2\x1e.dnstui.remote.AutopilotChangeH\x00R\x10autopilotChanged\x12E\n" +
 	"\x0eautopilot_done\x18' \x01(\v2\x1c.dnstui.remote.AutopilotDoneH\x00R\rautopilotDone\x12T\n" +
 	"\x13autopilot_retreated\x18( \x01(\v2!.dnstui.remote.AutopilotRetreatedH\x00R\x12autopilotRetreated\x126\n" +
-	"\trun_begun\x18) \x01(\v2\x17.dnstui.remote.RunBegunH\x00R\brunBegun\x12\x1b\n" +
+	"\trun_begun\x18) \x01(\v2\x17.dnstui.remote.RunBegunH\x00R\brunBegun\x12<\n" +
+	"\fnet_measured\x18* \x01(\v2\x17.dnstui.remote.MeasuredH\x00R\vnetMeasured\x12+\n" +
+	"\x10measuring_failed\x18+ \x01(\tH\x00R\x0fmeasuringFailed\x12\x1b\n" +
 	"\tstatus_v2\x18\x03 \x01(\tR\bstatusV2\x12\x17\n" +
 	"\atext_v2\x18\x04 \x01(\tR\x06textV2\x12\x19\n" +
 	"\bsaved_v2\x18\x06 \x01(\tR\asavedV2B\x06\n" +
@@ -7216,7 +7698,7 @@ func file_remote_proto_rawDescGZIP() []byte {
 }
 
 var file_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 76)
 var file_remote_proto_goTypes = []any{
 	(Param)(0),                 // 0: dnstui.remote.Param
 	(Fault_Code)(0),            // 1: dnstui.remote.Fault.Code
@@ -7271,130 +7753,143 @@ var file_remote_proto_goTypes = []any{
 	(*SearchTry)(nil),          // 50: dnstui.remote.SearchTry
 	(*SearchPoint)(nil),        // 51: dnstui.remote.SearchPoint
 	(*SearchBranch)(nil),       // 52: dnstui.remote.SearchBranch
-	(*SensitivityOf)(nil),      // 53: dnstui.remote.SensitivityOf
-	(*Event)(nil),              // 54: dnstui.remote.Event
-	(*RunBegun)(nil),           // 55: dnstui.remote.RunBegun
-	(*AutopilotDone)(nil),      // 56: dnstui.remote.AutopilotDone
-	(*AutopilotRetreated)(nil), // 57: dnstui.remote.AutopilotRetreated
-	(*CommandRejected)(nil),    // 58: dnstui.remote.CommandRejected
-	(*PlanRejected)(nil),       // 59: dnstui.remote.PlanRejected
-	(*SnapshotWritten)(nil),    // 60: dnstui.remote.SnapshotWritten
-	(*SnapshotFailed)(nil),     // 61: dnstui.remote.SnapshotFailed
-	(*JournalFailed)(nil),      // 62: dnstui.remote.JournalFailed
-	(*Collapsed)(nil),          // 63: dnstui.remote.Collapsed
-	(*LayerEmptied)(nil),       // 64: dnstui.remote.LayerEmptied
-	(*WentBack)(nil),           // 65: dnstui.remote.WentBack
-	(*Progress)(nil),           // 66: dnstui.remote.Progress
-	(*Told)(nil),               // 67: dnstui.remote.Told
-	(*Series)(nil),             // 68: dnstui.remote.Series
-	(*Layer)(nil),              // 69: dnstui.remote.Layer
-	(*Forecast)(nil),           // 70: dnstui.remote.Forecast
-	(*Operations)(nil),         // 71: dnstui.remote.Operations
-	(*Histogram)(nil),          // 72: dnstui.remote.Histogram
+	(*Shipped)(nil),            // 53: dnstui.remote.Shipped
+	(*Weighed)(nil),            // 54: dnstui.remote.Weighed
+	(*WeighedNet)(nil),         // 55: dnstui.remote.WeighedNet
+	(*Measured)(nil),           // 56: dnstui.remote.Measured
+	(*Timed)(nil),              // 57: dnstui.remote.Timed
+	(*SensitivityOf)(nil),      // 58: dnstui.remote.SensitivityOf
+	(*Event)(nil),              // 59: dnstui.remote.Event
+	(*RunBegun)(nil),           // 60: dnstui.remote.RunBegun
+	(*AutopilotDone)(nil),      // 61: dnstui.remote.AutopilotDone
+	(*AutopilotRetreated)(nil), // 62: dnstui.remote.AutopilotRetreated
+	(*CommandRejected)(nil),    // 63: dnstui.remote.CommandRejected
+	(*PlanRejected)(nil),       // 64: dnstui.remote.PlanRejected
+	(*SnapshotWritten)(nil),    // 65: dnstui.remote.SnapshotWritten
+	(*SnapshotFailed)(nil),     // 66: dnstui.remote.SnapshotFailed
+	(*JournalFailed)(nil),      // 67: dnstui.remote.JournalFailed
+	(*Collapsed)(nil),          // 68: dnstui.remote.Collapsed
+	(*LayerEmptied)(nil),       // 69: dnstui.remote.LayerEmptied
+	(*WentBack)(nil),           // 70: dnstui.remote.WentBack
+	(*Progress)(nil),           // 71: dnstui.remote.Progress
+	(*Told)(nil),               // 72: dnstui.remote.Told
+	(*Series)(nil),             // 73: dnstui.remote.Series
+	(*Layer)(nil),              // 74: dnstui.remote.Layer
+	(*Forecast)(nil),           // 75: dnstui.remote.Forecast
+	(*Operations)(nil),         // 76: dnstui.remote.Operations
+	(*Histogram)(nil),          // 77: dnstui.remote.Histogram
 }
 var file_remote_proto_depIdxs = []int32{
-	4,  // 0: dnstui.remote.Request.hello:type_name -> dnstui.remote.Hello
-	7,  // 1: dnstui.remote.Request.want:type_name -> dnstui.remote.Want
-	8,  // 2: dnstui.remote.Request.command:type_name -> dnstui.remote.Command
-	5,  // 3: dnstui.remote.Reply.welcome:type_name -> dnstui.remote.Welcome
-	6,  // 4: dnstui.remote.Reply.refused:type_name -> dnstui.remote.Refused
-	47, // 5: dnstui.remote.Reply.state:type_name -> dnstui.remote.State
-	44, // 6: dnstui.remote.Reply.answer:type_name -> dnstui.remote.Answer
-	43, // 7: dnstui.remote.Command.area:type_name -> dnstui.remote.Area
-	9,  // 8: dnstui.remote.Command.edits:type_name -> dnstui.remote.Edit
-	11, // 9: dnstui.remote.Command.plan:type_name -> dnstui.remote.Plan
-	13, // 10: dnstui.remote.Command.autopilot:type_name -> dnstui.remote.AutopilotRequest
-	0,  // 11: dnstui.remote.Edit.param:type_name -> dnstui.remote.Param
-	9,  // 12: dnstui.remote.Edited.edit:type_name -> dnstui.remote.Edit
-	9,  // 13: dnstui.remote.Plan.edit:type_name -> dnstui.remote.Edit
-	26, // 14: dnstui.remote.Change.edits:type_name -> dnstui.remote.Edits
-	27, // 15: dnstui.remote.Change.surgery:type_name -> dnstui.remote.Surgery
-	28, // 16: dnstui.remote.Change.ramp:type_name -> dnstui.remote.Ramp
-	29, // 17: dnstui.remote.Change.moved:type_name -> dnstui.remote.Moved
-	25, // 18: dnstui.remote.Change.unknown:type_name -> dnstui.remote.UnknownChange
-	20, // 19: dnstui.remote.Change.autopilot:type_name -> dnstui.remote.AutopilotChange
-	30, // 20: dnstui.remote.Change.taken:type_name -> dnstui.remote.Taken
-	14, // 21: dnstui.remote.AutopilotRequest.settings:type_name -> dnstui.remote.Setting
-	14, // 22: dnstui.remote.Autopilot.asked:type_name -> dnstui.remote.Setting
-	16, // 23: dnstui.remote.Autopilot.descent:type_name -> dnstui.remote.Descent
-	14, // 24: dnstui.remote.Descent.settings:type_name -> dnstui.remote.Setting
-	17, // 25: dnstui.remote.Descent.budget:type_name -> dnstui.remote.Budget
-	18, // 26: dnstui.remote.Descent.schedule:type_name -> dnstui.remote.Schedule
-	19, // 27: dnstui.remote.Descent.derived:type_name -> dnstui.remote.Derived
-	15, // 28: dnstui.remote.AutopilotChange.old:type_name -> dnstui.remote.Autopilot
-	15, // 29: dnstui.remote.AutopilotChange.new:type_name -> dnstui.remote.Autopilot
-	10, // 30: dnstui.remote.AutopilotChange.edits:type_name -> dnstui.remote.Edited
-	15, // 31: dnstui.remote.AutopilotState.autopilot:type_name -> dnstui.remote.Autopilot
-	22, // 32: dnstui.remote.AutopilotState.at_target:type_name -> dnstui.remote.LayerCut
-	16, // 33: dnstui.remote.Prediction.descent:type_name -> dnstui.remote.Descent
-	22, // 34: dnstui.remote.Prediction.cuts:type_name -> dnstui.remote.LayerCut
-	21, // 35: dnstui.remote.AutopilotStateOf.autopilot:type_name -> dnstui.remote.AutopilotState
-	10, // 36: dnstui.remote.Edits.edits:type_name -> dnstui.remote.Edited
-	11, // 37: dnstui.remote.Ramp.plan:type_name -> dnstui.remote.Plan
-	32, // 38: dnstui.remote.Hyper.layers:type_name -> dnstui.remote.LayerHyper
-	36, // 39: dnstui.remote.Sensitivity.base:type_name -> dnstui.remote.SensitivityPoint
-	35, // 40: dnstui.remote.Sensitivity.layers:type_name -> dnstui.remote.LayerSensitivity
-	36, // 41: dnstui.remote.LayerSensitivity.points:type_name -> dnstui.remote.SensitivityPoint
-	38, // 42: dnstui.remote.TestResult.outputs:type_name -> dnstui.remote.Output
-	12, // 43: dnstui.remote.Changes.list:type_name -> dnstui.remote.Change
-	11, // 44: dnstui.remote.Plans.list:type_name -> dnstui.remote.Plan
-	33, // 45: dnstui.remote.SavedStates.list:type_name -> dnstui.remote.SavedState
-	37, // 46: dnstui.remote.TestResults.list:type_name -> dnstui.remote.TestResult
-	46, // 47: dnstui.remote.Answer.picture:type_name -> dnstui.remote.Picture
-	45, // 48: dnstui.remote.Answer.fault:type_name -> dnstui.remote.Fault
-	23, // 49: dnstui.remote.Answer.prediction:type_name -> dnstui.remote.Prediction
-	1,  // 50: dnstui.remote.Fault.code:type_name -> dnstui.remote.Fault.Code
-	43, // 51: dnstui.remote.Picture.area:type_name -> dnstui.remote.Area
-	48, // 52: dnstui.remote.State.health:type_name -> dnstui.remote.Health
-	31, // 53: dnstui.remote.State.hyper:type_name -> dnstui.remote.Hyper
-	39, // 54: dnstui.remote.State.pending:type_name -> dnstui.remote.Changes
-	40, // 55: dnstui.remote.State.plans:type_name -> dnstui.remote.Plans
-	39, // 56: dnstui.remote.State.changes:type_name -> dnstui.remote.Changes
-	41, // 57: dnstui.remote.State.states:type_name -> dnstui.remote.SavedStates
-	53, // 58: dnstui.remote.State.sensitivity:type_name -> dnstui.remote.SensitivityOf
-	42, // 59: dnstui.remote.State.tests:type_name -> dnstui.remote.TestResults
-	24, // 60: dnstui.remote.State.autopilot:type_name -> dnstui.remote.AutopilotStateOf
-	49, // 61: dnstui.remote.State.search:type_name -> dnstui.remote.Search
-	54, // 62: dnstui.remote.State.events:type_name -> dnstui.remote.Event
-	68, // 63: dnstui.remote.State.series:type_name -> dnstui.remote.Series
-	69, // 64: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
-	68, // 65: dnstui.remote.State.device_series:type_name -> dnstui.remote.Series
-	51, // 66: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
-	52, // 67: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
-	50, // 68: dnstui.remote.Search.trying:type_name -> dnstui.remote.SearchTry
-	34, // 69: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
-	12, // 70: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
-	58, // 71: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
-	11, // 72: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
-	11, // 73: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
-	59, // 74: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
-	11, // 75: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
-	11, // 76: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
-	11, // 77: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
-	60, // 78: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
-	61, // 79: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
-	62, // 80: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
-	42, // 81: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
-	63, // 82: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
-	64, // 83: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
-	65, // 84: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
-	66, // 85: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
-	67, // 86: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
-	20, // 87: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
-	56, // 88: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
-	57, // 89: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
-	55, // 90: dnstui.remote.Event.run_begun:type_name -> dnstui.remote.RunBegun
-	11, // 91: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
-	38, // 92: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
-	68, // 93: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
-	71, // 94: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
-	72, // 95: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
-	70, // 96: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
-	97, // [97:97] is the sub-list for method output_type
-	97, // [97:97] is the sub-list for method input_type
-	97, // [97:97] is the sub-list for extension type_name
-	97, // [97:97] is the sub-list for extension extendee
-	0,  // [0:97] is the sub-list for field type_name
+	4,   // 0: dnstui.remote.Request.hello:type_name -> dnstui.remote.Hello
+	7,   // 1: dnstui.remote.Request.want:type_name -> dnstui.remote.Want
+	8,   // 2: dnstui.remote.Request.command:type_name -> dnstui.remote.Command
+	5,   // 3: dnstui.remote.Reply.welcome:type_name -> dnstui.remote.Welcome
+	6,   // 4: dnstui.remote.Reply.refused:type_name -> dnstui.remote.Refused
+	47,  // 5: dnstui.remote.Reply.state:type_name -> dnstui.remote.State
+	44,  // 6: dnstui.remote.Reply.answer:type_name -> dnstui.remote.Answer
+	43,  // 7: dnstui.remote.Command.area:type_name -> dnstui.remote.Area
+	9,   // 8: dnstui.remote.Command.edits:type_name -> dnstui.remote.Edit
+	11,  // 9: dnstui.remote.Command.plan:type_name -> dnstui.remote.Plan
+	13,  // 10: dnstui.remote.Command.autopilot:type_name -> dnstui.remote.AutopilotRequest
+	0,   // 11: dnstui.remote.Edit.param:type_name -> dnstui.remote.Param
+	9,   // 12: dnstui.remote.Edited.edit:type_name -> dnstui.remote.Edit
+	9,   // 13: dnstui.remote.Plan.edit:type_name -> dnstui.remote.Edit
+	26,  // 14: dnstui.remote.Change.edits:type_name -> dnstui.remote.Edits
+	27,  // 15: dnstui.remote.Change.surgery:type_name -> dnstui.remote.Surgery
+	28,  // 16: dnstui.remote.Change.ramp:type_name -> dnstui.remote.Ramp
+	29,  // 17: dnstui.remote.Change.moved:type_name -> dnstui.remote.Moved
+	25,  // 18: dnstui.remote.Change.unknown:type_name -> dnstui.remote.UnknownChange
+	20,  // 19: dnstui.remote.Change.autopilot:type_name -> dnstui.remote.AutopilotChange
+	30,  // 20: dnstui.remote.Change.taken:type_name -> dnstui.remote.Taken
+	14,  // 21: dnstui.remote.AutopilotRequest.settings:type_name -> dnstui.remote.Setting
+	14,  // 22: dnstui.remote.Autopilot.asked:type_name -> dnstui.remote.Setting
+	16,  // 23: dnstui.remote.Autopilot.descent:type_name -> dnstui.remote.Descent
+	14,  // 24: dnstui.remote.Descent.settings:type_name -> dnstui.remote.Setting
+	17,  // 25: dnstui.remote.Descent.budget:type_name -> dnstui.remote.Budget
+	18,  // 26: dnstui.remote.Descent.schedule:type_name -> dnstui.remote.Schedule
+	19,  // 27: dnstui.remote.Descent.derived:type_name -> dnstui.remote.Derived
+	15,  // 28: dnstui.remote.AutopilotChange.old:type_name -> dnstui.remote.Autopilot
+	15,  // 29: dnstui.remote.AutopilotChange.new:type_name -> dnstui.remote.Autopilot
+	10,  // 30: dnstui.remote.AutopilotChange.edits:type_name -> dnstui.remote.Edited
+	15,  // 31: dnstui.remote.AutopilotState.autopilot:type_name -> dnstui.remote.Autopilot
+	22,  // 32: dnstui.remote.AutopilotState.at_target:type_name -> dnstui.remote.LayerCut
+	16,  // 33: dnstui.remote.Prediction.descent:type_name -> dnstui.remote.Descent
+	22,  // 34: dnstui.remote.Prediction.cuts:type_name -> dnstui.remote.LayerCut
+	21,  // 35: dnstui.remote.AutopilotStateOf.autopilot:type_name -> dnstui.remote.AutopilotState
+	10,  // 36: dnstui.remote.Edits.edits:type_name -> dnstui.remote.Edited
+	11,  // 37: dnstui.remote.Ramp.plan:type_name -> dnstui.remote.Plan
+	32,  // 38: dnstui.remote.Hyper.layers:type_name -> dnstui.remote.LayerHyper
+	36,  // 39: dnstui.remote.Sensitivity.base:type_name -> dnstui.remote.SensitivityPoint
+	35,  // 40: dnstui.remote.Sensitivity.layers:type_name -> dnstui.remote.LayerSensitivity
+	36,  // 41: dnstui.remote.LayerSensitivity.points:type_name -> dnstui.remote.SensitivityPoint
+	38,  // 42: dnstui.remote.TestResult.outputs:type_name -> dnstui.remote.Output
+	12,  // 43: dnstui.remote.Changes.list:type_name -> dnstui.remote.Change
+	11,  // 44: dnstui.remote.Plans.list:type_name -> dnstui.remote.Plan
+	33,  // 45: dnstui.remote.SavedStates.list:type_name -> dnstui.remote.SavedState
+	37,  // 46: dnstui.remote.TestResults.list:type_name -> dnstui.remote.TestResult
+	46,  // 47: dnstui.remote.Answer.picture:type_name -> dnstui.remote.Picture
+	45,  // 48: dnstui.remote.Answer.fault:type_name -> dnstui.remote.Fault
+	23,  // 49: dnstui.remote.Answer.prediction:type_name -> dnstui.remote.Prediction
+	1,   // 50: dnstui.remote.Fault.code:type_name -> dnstui.remote.Fault.Code
+	43,  // 51: dnstui.remote.Picture.area:type_name -> dnstui.remote.Area
+	48,  // 52: dnstui.remote.State.health:type_name -> dnstui.remote.Health
+	31,  // 53: dnstui.remote.State.hyper:type_name -> dnstui.remote.Hyper
+	39,  // 54: dnstui.remote.State.pending:type_name -> dnstui.remote.Changes
+	40,  // 55: dnstui.remote.State.plans:type_name -> dnstui.remote.Plans
+	39,  // 56: dnstui.remote.State.changes:type_name -> dnstui.remote.Changes
+	41,  // 57: dnstui.remote.State.states:type_name -> dnstui.remote.SavedStates
+	58,  // 58: dnstui.remote.State.sensitivity:type_name -> dnstui.remote.SensitivityOf
+	42,  // 59: dnstui.remote.State.tests:type_name -> dnstui.remote.TestResults
+	24,  // 60: dnstui.remote.State.autopilot:type_name -> dnstui.remote.AutopilotStateOf
+	49,  // 61: dnstui.remote.State.search:type_name -> dnstui.remote.Search
+	53,  // 62: dnstui.remote.State.shipped:type_name -> dnstui.remote.Shipped
+	59,  // 63: dnstui.remote.State.events:type_name -> dnstui.remote.Event
+	73,  // 64: dnstui.remote.State.series:type_name -> dnstui.remote.Series
+	74,  // 65: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
+	73,  // 66: dnstui.remote.State.device_series:type_name -> dnstui.remote.Series
+	51,  // 67: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
+	52,  // 68: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
+	50,  // 69: dnstui.remote.Search.trying:type_name -> dnstui.remote.SearchTry
+	54,  // 70: dnstui.remote.Shipped.now:type_name -> dnstui.remote.Weighed
+	56,  // 71: dnstui.remote.Shipped.measured:type_name -> dnstui.remote.Measured
+	55,  // 72: dnstui.remote.Weighed.net:type_name -> dnstui.remote.WeighedNet
+	57,  // 73: dnstui.remote.Measured.now:type_name -> dnstui.remote.Timed
+	57,  // 74: dnstui.remote.Measured.then:type_name -> dnstui.remote.Timed
+	54,  // 75: dnstui.remote.Timed.weighed:type_name -> dnstui.remote.Weighed
+	34,  // 76: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
+	12,  // 77: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
+	63,  // 78: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
+	11,  // 79: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
+	11,  // 80: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
+	64,  // 81: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
+	11,  // 82: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
+	11,  // 83: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
+	11,  // 84: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
+	65,  // 85: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
+	66,  // 86: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
+	67,  // 87: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
+	42,  // 88: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
+	68,  // 89: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
+	69,  // 90: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
+	70,  // 91: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
+	71,  // 92: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
+	72,  // 93: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
+	20,  // 94: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
+	61,  // 95: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
+	62,  // 96: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
+	60,  // 97: dnstui.remote.Event.run_begun:type_name -> dnstui.remote.RunBegun
+	56,  // 98: dnstui.remote.Event.net_measured:type_name -> dnstui.remote.Measured
+	11,  // 99: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
+	38,  // 100: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
+	73,  // 101: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
+	76,  // 102: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
+	77,  // 103: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
+	75,  // 104: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
+	105, // [105:105] is the sub-list for method output_type
+	105, // [105:105] is the sub-list for method input_type
+	105, // [105:105] is the sub-list for extension type_name
+	105, // [105:105] is the sub-list for extension extendee
+	0,   // [0:105] is the sub-list for field type_name
 }
 
 func init() { file_remote_proto_init() }
@@ -7424,7 +7919,7 @@ func file_remote_proto_init() {
 		(*Change_Taken)(nil),
 	}
 	file_remote_proto_msgTypes[45].OneofWrappers = []any{}
-	file_remote_proto_msgTypes[52].OneofWrappers = []any{
+	file_remote_proto_msgTypes[57].OneofWrappers = []any{
 		(*Event_Notice)(nil),
 		(*Event_Warning)(nil),
 		(*Event_ChangeApplied)(nil),
@@ -7457,6 +7952,8 @@ func file_remote_proto_init() {
 		(*Event_AutopilotDone)(nil),
 		(*Event_AutopilotRetreated)(nil),
 		(*Event_RunBegun)(nil),
+		(*Event_NetMeasured)(nil),
+		(*Event_MeasuringFailed)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -7464,7 +7961,7 @@ func file_remote_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_remote_proto_rawDesc), len(file_remote_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   71,
+			NumMessages:   76,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
