@@ -108,6 +108,7 @@ func New(o Options) (*App, error) {
 		sensitivityID: &sensitivity{env: e, keys: &keys.Sensitivity, sel: sel, plotter: plotter{e, sel}},
 		autopilotID:   newAutopilotScreen(e, keys, sel),
 		frontierID:    &frontier{env: e, keys: &keys.Frontier, plotter: plotter{e, sel}},
+		shipID:        &shipped{env: e, keys: &keys.Shipped},
 		journalID:     &journal{env: e, keys: &keys.Text},
 		settingsID:    &settings{env: e, keys: &keys.Settings},
 		restoreID:     &restorePoints{env: e, keys: &keys.Restore},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dns-tui/config"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
 )
 
@@ -66,6 +67,7 @@ var simpleCommands = map[string]session.Command{
 	"back":         {Kind: session.GoBack},
 	"sensitivity":  {Kind: session.Probe},
 	"next-surgery": {Kind: session.StepSurgery},
+	weighWord:      {Kind: session.Weigh},
 }
 
 // commandWords are what can be typed beside the names of settings.
@@ -79,6 +81,7 @@ var commandWords = []struct{ word, form, meaning string }{
 	{"redo", "", "redo what was undone"},
 	{"back", "[FILE]", "go back to a snapshot, or to the last good one, and pause"},
 	{"sensitivity", "", "measure how accuracy falls with each layer's sparsity"},
+	{weighWord, "[TARGET]", "measure what you ship: bytes, the smaller net, ms of a pass"},
 	{"next-surgery", "", "train to the next surgery, then pause"},
 	{"step", "[N]", "train N iterations, then pause"},
 	{"cancel", "PLAN", "cancel a plan, by its number"},
@@ -88,10 +91,14 @@ var commandWords = []struct{ word, form, meaning string }{
 	{"quit", "", "stop, or detach, after a question"},
 }
 
+// weighWord measures what is shipped.
+const weighWord = "weigh"
+
 var errQuit = errors.New("quit")
 
 const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE over N [at N], step N, cancel PLAN, " +
-	"surgery, test, snapshot, pause, resume, undo, redo, back, next-surgery, sensitivity, snapshot_prefix DIR/NAME, " +
+	"surgery, test, snapshot, pause, resume, undo, redo, back, next-surgery, sensitivity, weigh [TARGET], " +
+	"snapshot_prefix DIR/NAME, " +
 	"autopilot TARGET or quit"
 
 // parseCommand reads a command line for a run as it is; errQuit is its answer to "quit".
@@ -100,11 +107,16 @@ const commandForms = "wanted FIELD VALUE [at N | at +N], FIELD [FROM] to VALUE o
 //	lr 0.001 at 20000                at an iteration
 //	conv2.t 1.6 at +500              500 iterations from now
 //	conv2.t 0.9 to 1.6 over 2000     a ramp; "at" says where it begins, without a first value it begins where it is
+//	weigh 310x                       what the net would come to for who ships it
 //	autopilot 310x end_iter 20000    a descent: see parseAutopilot
 func parseCommand(run *session.Snapshot, text string) (*session.Command, error) {
 	if word, rest := firstWord(text); word == autopilotWord || word == targetWord {
 		request, err := parseAutopilot(word, rest)
 		return &session.Command{Kind: session.Steer, Autopilot: request}, err
+	}
+	if word, rest := firstWord(text); word == weighWord && rest != "" {
+		target, err := autopilot.ParseTarget(rest)
+		return &session.Command{Kind: session.Weigh, Target: target}, err
 	}
 	w := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(text, "=", " "), " %", "%"))
 	if len(w) > 0 && w[0] == "set" {

@@ -9,6 +9,7 @@ import (
 
 	"dns-tui/config"
 	"dns-tui/human"
+	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
 )
 
@@ -77,6 +78,8 @@ func (c *commandLine) entered(text string) (intent, error) {
 		return askToLeave(c.env), nil
 	case err != nil:
 		return nil, err
+	case cmd.Kind == session.Weigh && cmd.Target.Unit == autopilot.NoTarget:
+		return measure{text}, nil
 	case cmd.Kind == session.GoBack:
 		return intents{askBack(c.env, cmd.Path, ""), remember{text}}, nil
 	}

@@ -39,6 +39,8 @@ func TestCopying(t *testing.T) {
 			[]string{"b", "down", "down"}},
 		{"journal", "12,480 pending ip1.threshold 2.4 → 2.1", "12,000 test  accuracy 0.9909  loss 0.0310\n", nil,
 			[]string{"J"}},
+		{"what is shipped", "16012", "bytes of the compact file\t16012\t5990\n", whatIsShipped,
+			[]string{"W", "down", "down", "down"}},
 		{"frontier", "d/lenet_iter_18877.solverstate", "kept", searching, []string{"A", "home"}},
 	} {
 		s := scene()

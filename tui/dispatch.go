@@ -49,7 +49,7 @@ func (a *App) perform(i intent) tea.Cmd {
 		a.comparedNot(i.path)
 	case smoothMore:
 		a.smoothing = (a.smoothing + 1) % smoothings
-	case choose:
+	case choose, measure:
 		return a.perform(a.screens[mainID].Update(i))
 	case stopRun:
 		return a.stop(i.save)

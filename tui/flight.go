@@ -54,7 +54,7 @@ func (f *flights) end(id int) {
 func (e *env) sentValue(of config.Field) (float64, bool) {
 	for _, f := range slices.Backward(e.flights.list) {
 		for _, edit := range f.cmd.Edits {
-			if edit.Field == of {
+			if edit.Field == of && f.cmd.Kind == session.Set {
 				pending, ok := e.snap.PendingValue(of)
 				return edit.Value, !ok || pending != edit.Value
 			}

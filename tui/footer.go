@@ -23,6 +23,7 @@ var footerHints = []struct {
 	{sensitivityID, "←→", "point", func(k *keyMap) *binding { return &k.Sensitivity.Left }},
 	{autopilotID, "↑↓", "choose", func(k *keyMap) *binding { return &k.Autopilot.Up }},
 	{frontierID, "↑↓", "branch", func(k *keyMap) *binding { return &k.Frontier.Up }},
+	{shipID, "↑↓", "row", func(k *keyMap) *binding { return &k.Shipped.Up }},
 	{settingsID, "↑↓", "field", func(k *keyMap) *binding { return &k.Settings.Up }},
 	{restoreID, "↑↓", "choose", func(k *keyMap) *binding { return &k.Restore.Up }},
 	{journalID, "↑↓", "scroll", func(k *keyMap) *binding { return &k.Text.Up }},

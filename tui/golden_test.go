@@ -151,6 +151,14 @@ func TestFramesFit(t *testing.T) {
 		}
 		measured(s)
 		planned(s)
+		switch rapid.IntRange(0, 3).Draw(rt, "shipped") {
+		case 0:
+			whatIsShipped(s)
+		case 1:
+			shippedByThresholds(s)
+		case 2:
+			s.Shipped = &session.Shipped{Problem: "what was asked for cannot be"}
+		}
 		a, _ := open(t, s, l)
 		a.Update(tea.WindowSizeMsg{Width: w, Height: h})
 		press(a, rapid.SliceOf(rapid.SampledFrom(everyKey())).Draw(rt, "keys")...)

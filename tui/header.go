@@ -94,6 +94,8 @@ func (e *env) stateNow() string {
 	switch {
 	case doing != "":
 		words = append(words, t.marked.Render(doing))
+	case s.Shipped != nil && s.Shipped.Stage == session.TimingPasses: // the training waits
+		words = append(words, t.marked.Render("timing passes…"))
 	case s.Saving:
 	case s.State == session.Testing:
 		words = append(words, fmt.Sprintf("testing %d/%d", s.Tested, s.ToTest))

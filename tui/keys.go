@@ -46,6 +46,7 @@ type keyMap struct {
 	Sensitivity sensitivityKeys
 	Autopilot   autopilotKeys
 	Frontier    frontierKeys
+	Shipped     shippedKeys
 	Settings    settingsKeys
 	Restore     restoreKeys
 	Move        moveKeys
@@ -62,7 +63,7 @@ type runKeys struct {
 
 // openKeys open a screen.
 type openKeys struct {
-	Settings, Plots, Pictures, Sensitivity, Autopilot, Frontier, Journal, Restore binding
+	Settings, Plots, Pictures, Sensitivity, Autopilot, Frontier, Ship, Journal, Restore binding
 }
 
 // appKeys are of the program itself.
@@ -81,13 +82,13 @@ type textKeys struct {
 }
 
 // runScreens are those on which keys steer the run. The settings and the help have other uses for keys.
-var runScreens = only(mainID, plotsID, picturesID, sensitivityID, autopilotID, frontierID, journalID, restoreID)
+var runScreens = only(mainID, plotsID, picturesID, sensitivityID, autopilotID, frontierID, shipID, journalID, restoreID)
 
 // listScreens are those that scroll a list or a text.
-var listScreens = only(mainID, sensitivityID, autopilotID, frontierID, journalID, settingsID, restoreID, helpID)
+var listScreens = only(mainID, sensitivityID, autopilotID, frontierID, shipID, journalID, settingsID, restoreID, helpID)
 
 // copyScreens are those with something to copy.
-var copyScreens = only(mainID, sensitivityID, frontierID, journalID, settingsID, restoreID)
+var copyScreens = only(mainID, sensitivityID, frontierID, shipID, journalID, settingsID, restoreID)
 
 // newKeyMap returns the keys that come with the program.
 func newKeyMap() *keyMap {
@@ -101,6 +102,7 @@ func newKeyMap() *keyMap {
 		Sensitivity: defaultSensitivityKeys(),
 		Autopilot:   defaultAutopilotKeys(),
 		Frontier:    defaultFrontierKeys(),
+		Shipped:     defaultShippedKeys(),
 		Settings:    defaultSettingsKeys(),
 		Restore:     defaultRestoreKeys(),
 		Move: moveKeys{
@@ -152,6 +154,7 @@ func defaultOpenKeys() openKeys {
 		Sensitivity: act("sensitivity", "accuracy against sparsity, of each layer", "x").footer("sensitivity"),
 		Autopilot:   act("autopilot", "thresholds for a target, found while training", "a").footer("autopilot"),
 		Frontier:    act("frontier", "a search: accuracy against size, and its branches", "A"),
+		Ship:        act("ship", "what you ship: bytes of each form, the smaller net, ms of a pass", "W"),
 		Journal:     act("journal", "the journal, whole, with a filter", "J"),
 		Restore:     act("states", "plans, and restore points", "b"),
 	}
@@ -199,6 +202,8 @@ func (k *keyMap) opens(b *binding) (screenID, bool) {
 		return autopilotID, true
 	case &k.Open.Frontier:
 		return frontierID, true
+	case &k.Open.Ship:
+		return shipID, true
 	case &k.Open.Journal:
 		return journalID, true
 	case &k.Open.Restore:
@@ -217,7 +222,7 @@ func (k *keyMap) list() {
 		{only(mainID), &k.Main}, {runScreens, &k.Run}, {runScreens | only(settingsID), &k.Open}, {0, &k.App},
 		{listScreens, &k.Move}, {only(plotsID), &k.Plots},
 		{only(picturesID), &k.Pictures}, {only(sensitivityID), &k.Sensitivity}, {only(autopilotID), &k.Autopilot},
-		{only(frontierID), &k.Frontier}, {only(settingsID), &k.Settings}, {only(restoreID), &k.Restore},
+		{only(frontierID), &k.Frontier}, {only(shipID), &k.Shipped}, {only(settingsID), &k.Settings}, {only(restoreID), &k.Restore},
 		{only(journalID, helpID), &k.Text},
 	} {
 		for b := range bindings(g.keys) {

@@ -21,6 +21,7 @@ var ways = map[screenID][]string{
 	sensitivityID: {"x", "j"},
 	autopilotID:   {"a", "j"},
 	frontierID:    {"A", "k"},
+	shipID:        {"W", "j"},
 	journalID:     {"J", "j"},
 	settingsID:    {"o", "j"},
 	restoreID:     {"b", "j"},
@@ -56,6 +57,8 @@ func scrolled(a *App) (top, chosen int) {
 	case *settings:
 		chosen = s.list.chosen
 	case *restorePoints:
+		chosen = s.list.chosen
+	case *shipped:
 		chosen = s.list.chosen
 	case *frontier:
 		chosen = s.list.chosen
@@ -126,6 +129,7 @@ func effect(t *testing.T, m screenID, name, key string) string {
 	conv1(s)
 	measured(s)
 	planned(s)
+	whatIsShipped(s)
 	for range 60 { // so that the journal scrolls
 		s.Events = append(s.Events, told(12470, "test"))
 	}

@@ -88,6 +88,8 @@ func (m *mainScreen) Update(msg tea.Msg) intent {
 		if l := m.snap.Layer(msg.layer); l != nil {
 			m.choices.choose(l, msg.threshold)
 		}
+	case measure:
+		return m.weigh(msg.typed)
 	case tea.MouseMsg:
 		m.mouse(msg)
 	}
@@ -181,7 +183,7 @@ func (m *mainScreen) smallest() []string {
 	kept, total := s.Kept()
 	first := fmt.Sprintf("%d %s %s", s.Iter, number(s.Smoothed), percent(1-fraction(kept, total)))
 	if state := m.stateNow(); state != "" {
-		first = state + " " + first
+		first = m.theme.plain(state) + " " + first
 	}
 	lines := []string{first}
 	for _, i := range m.sel.visible {

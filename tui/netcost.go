@@ -18,6 +18,12 @@ func (m *mainScreen) netCost() []string {
 		return s
 	}
 	out := []string{"file about " + text(autopilot.ByteCost, func(a amounts) float64 { return a.bytes })}
+	if exact := m.fileBytes(); exact != "" {
+		out[0] = "file " + exact
+		if known {
+			out[0] += " → about " + autopilot.ByteCost.Format(then.bytes)
+		}
+	}
 	if now.macs >= 0 {
 		out = append(out, text(autopilot.MACCost, func(a amounts) float64 { return a.macs }))
 	}
@@ -25,6 +31,20 @@ func (m *mainScreen) netCost() []string {
 		out = append(out, live)
 	}
 	return out
+}
+
+// fileBytes are the bytes of the compact file, to the byte, and of which iteration they are; "" where masks were redrawn
+// since, or that is not known.
+func (m *mainScreen) fileBytes() string {
+	x := m.snap.Shipped
+	if x == nil || x.Now == nil || x.Redrawn {
+		return ""
+	}
+	text := human.Count(int(x.Now.Bytes.Compact)) + " bytes"
+	if x.Now.Iter != m.snap.Iter {
+		text += " at " + human.Count(x.Now.Iter)
+	}
+	return text
 }
 
 // liveOutputs are the filters and neurons that have a weight left, and those that would have one after the next

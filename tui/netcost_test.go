@@ -30,6 +30,13 @@ func TestNetCost(t *testing.T) {
 			known(s)
 			s.Hyper.Stop, s.Pending = 6000, nil
 		}, "─ file about 19.5 KiB  39.8 KMAC  live outputs 164 of 200 ─"},
+		{"the file was weighed", 160, func(s *session.Snapshot) {
+			known(s)
+			unmeasured(s)
+			s.Shipped.Now.Iter = s.Iter
+		}, "─ file 16,012 bytes → about 77.7 KiB  39.8 KMAC → 167 KMAC  live outputs 164 of 200 ─"},
+		{"at an iteration before", 160, unmeasured, "─ file 16,012 bytes at 12,400 → about 77.7 KiB ─"},
+		{"masks were redrawn since", 160, whatIsShipped, "─ file about 19.5 KiB → 77.7 KiB ─"},
 		{"not known where outputs are dead", 160, func(s *session.Snapshot) {
 			known(s)
 			s.Layers[1].Dead = -1

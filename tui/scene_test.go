@@ -8,13 +8,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model/autopilot"
 	"dns-tui/model/session"
+	"dns-tui/model/ship"
 	"dns-tui/model/solver"
 )
 
@@ -372,6 +375,11 @@ var scenes = []struct {
 	{"frontier_taken", searchTaken, func(a *App) { press(a, "A") }},
 	{"frontier_cut_off", searchCutOff, func(a *App) { press(a, "A") }},
 	{"frontier_take", searching, func(a *App) { press(a, "A", "enter") }},
+	{"ship", whatIsShipped, func(a *App) { press(a, "W", "down", "down", "down") }},
+	{"ship_thresholds", shippedByThresholds, func(a *App) { press(a, "W") }},
+	{"ship_unmeasured", unmeasured, func(a *App) { press(a, "W") }},
+	{"ship_failed", shipFailed, func(a *App) { press(a, "W") }},
+	{"ship_older", nil, func(a *App) { press(a, "W") }},
 	{"journal", nil, func(a *App) { press(a, "J") }},
 	{"settings", nil, func(a *App) { press(a, "o", "down", "down") }},
 	{"settings_bad", nil, func(a *App) { press(a, "o", "down", "down", "enter", "9") }},
@@ -422,6 +430,45 @@ func tested(s *session.Snapshot) {
 		changed(6000, "base_lr", "0.1", "0.01"),
 		changed(12440, "conv2.threshold", "1.64", "1.96"),
 	}
+}
+
+// unmeasured has weighed the net by itself.
+func unmeasured(s *session.Snapshot) {
+	s.Shipped = &session.Shipped{Now: &session.Weighed{
+		Iter: 12400,
+		Weights: ship.Weights{Parameters: 431_080, Kept: 4_557,
+			Bytes: caffe.FormSizes{Caffemodel: 1_725_025, Compact: 16_012, Safetensors: 1_724_976}},
+		Net: &session.WeighedNet{
+			MACs: ship.MACs{Dense: 2_308_230, Kept: 151_320}, Smaller: 61_204, Live: 312, Outputs: 580},
+	}}
+}
+
+// whatIsShipped was measured now and at a target, with masks redrawn since; the training waits.
+func whatIsShipped(s *session.Snapshot) {
+	unmeasured(s)
+	now := *s.Shipped.Now
+	then, net := now, *now.Net
+	then.Kept, then.Bytes.Compact, then.Net = 1_390, 5_990, &net
+	net.MACs.Kept, net.Smaller, net.Live = 102_270, 27_390, 113
+	now.Iter, then.Iter = 12000, 12000
+	s.Shipped.Redrawn, s.Shipped.Stage = true, session.TimingPasses
+	s.Shipped.Measured = &session.Measured{
+		Now:  session.Timed{Weighed: now, Dense: 1_243 * time.Microsecond, Sparse: 412 * time.Microsecond},
+		Then: &session.Timed{Weighed: then, Dense: 1_251 * time.Microsecond, Sparse: 287_400 * time.Nanosecond},
+		Goal: "310x", Batch: 1, Passes: 50, Waited: 310 * time.Millisecond,
+	}
+}
+
+// shippedByThresholds was measured at the iteration that the run is at, with thresholds that are chosen.
+func shippedByThresholds(s *session.Snapshot) {
+	whatIsShipped(s)
+	s.Shipped.Redrawn, s.Shipped.Stage, s.Shipped.Measured.Goal = false, session.NoWeighing, ""
+	s.Shipped.Now.Iter, s.Shipped.Measured.Now.Iter, s.State = s.Iter, s.Iter, session.Paused
+}
+
+func shipFailed(s *session.Snapshot) {
+	unmeasured(s)
+	s.Shipped.Problem = "target 9999999 kept: the layers have 431,080 entries, and nothing would be pruned"
 }
 
 func measured(s *session.Snapshot) {

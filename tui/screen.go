@@ -38,6 +38,7 @@ const (
 	sensitivityID
 	autopilotID
 	frontierID
+	shipID
 	journalID
 	settingsID
 	restoreID
@@ -47,7 +48,7 @@ const (
 
 func (id screenID) String() string {
 	return [...]string{
-		"main", "plots", "picture", "sensitivity", "autopilot", "frontier", "journal", "settings", "states", "help",
+		"main", "plots", "picture", "sensitivity", "autopilot", "frontier", "ship", "journal", "settings", "states", "help",
 	}[id]
 }
 

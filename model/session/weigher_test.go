@@ -167,7 +167,10 @@ func TestWeighedIsWhatIsExported(t *testing.T) {
 			}
 			l := tr.Snapshot().Layers[0]
 			operateWith(t, tr, config.Edit{
-				Field: config.Field{Layer: l.Name, Param: tr.Snapshot().Hyper.Layer(l.Name).ThresholdParam()}, Value: 0.9,
+				Field: config.Field{
+					Layer: l.Name,
+					Param: tr.Snapshot().Hyper.Layer(l.Name).ThresholdParam(),
+				}, Value: 0.9,
 			})
 			if diff := cmp.Diff(exported(t, tr), weighed(t, tr).Bytes); diff != "" {
 				t.Errorf("after a surgery (-exported +weighed):\n%s", diff)
