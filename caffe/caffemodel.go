@@ -72,7 +72,9 @@ func WriteNet(path string, n *caffepb.NetParameter) error {
 }
 
 // PrepareNet is WriteNet up to the rename.
-func PrepareNet(path string, n *caffepb.NetParameter) (*Prepared, error) { return PrepareLabelled(path, n, nil) }
+func PrepareNet(path string, n *caffepb.NetParameter) (*Prepared, error) {
+	return PrepareLabelled(path, n, nil)
+}
 
 // PrepareLabelled is PrepareNet with the names of classes, for which a compact file alone has room.
 func PrepareLabelled(path string, n *caffepb.NetParameter, labels []string) (*Prepared, error) {

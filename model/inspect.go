@@ -17,6 +17,8 @@ type LayerWeights struct {
 	Statistics bool // running statistics, which are no parameters
 	Total      int  // parameters
 	Kept       int  // those that are neither zero nor pruned
+	// Shared and SharedKept are those of Total and Kept that a layer before has, too, by the names of the parameters.
+	Shared, SharedKept int
 	// Weights and WeightsKept count the first parameter alone.
 	Weights, WeightsKept int
 }
@@ -25,6 +27,7 @@ type LayerWeights struct {
 func CountWeights(n *caffepb.NetParameter) ([]LayerWeights, error) {
 	var out []LayerWeights
 	var names caffe.LayerNames
+	sizes := map[string]int{} // the number of values of a parameter, by its name
 	for _, l := range n.Layer {
 		name := names.Next(l.GetName(), l.GetType())
 		if len(l.Blobs) == 0 {
@@ -59,6 +62,13 @@ func CountWeights(n *caffepb.NetParameter) ([]LayerWeights, error) {
 			}
 			lw.Total += len(w)
 			lw.Kept += kept
+			if name := caffe.ParamName(l, i); name != "" {
+				if n, ok := sizes[name]; ok && n == len(w) {
+					lw.Shared, lw.SharedKept = lw.Shared+len(w), lw.SharedKept+kept
+				} else {
+					sizes[name] = len(w)
+				}
+			}
 			if i == 0 {
 				lw.Weights, lw.WeightsKept = len(w), kept
 			}
@@ -66,6 +76,14 @@ func CountWeights(n *caffepb.NetParameter) ([]LayerWeights, error) {
 		out = append(out, lw)
 	}
 	return out, nil
+}
+
+// SumWeights is how many parameters all layers have, and keep; shared ones count once.
+func SumWeights(layers []LayerWeights) (total, kept int) {
+	for _, l := range layers {
+		total, kept = total+l.Total-l.Shared, kept+l.Kept-l.SharedKept
+	}
+	return total, kept
 }
 
 // storedMasks reads the masks of a stored layer.

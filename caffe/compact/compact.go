@@ -7,7 +7,7 @@
 // What is written is what is read, bit for bit, -0, infinities and NaNs included. Who wants fewer bits changes the
 // values before: Cluster and RoundHalf. The writer sees that a blob has few values, or such as float16 has.
 //
-// The code is our own for the sake of that decoder, which has sixty lines: zstd or the Huffman codes of its libraries
+// The code is our own for the sake of that decoder, which has some seventy lines: zstd or the Huffman codes of its libraries
 // would be ten times as long in Python, whose standard library has neither.
 package compact
 
@@ -20,8 +20,9 @@ import (
 
 // magic begins every compact file; behind it is the version of the format.
 const (
-	magic   = "\x89DNZ"
-	version = 1
+	magic         = "\x89DNZ"
+	version       = 1 // what every program reads
+	sharedVersion = 2 // has blobs that are shared. Written only where there are some
 )
 
 // File is the content of a compact file.
@@ -45,7 +46,10 @@ type Blob struct {
 	Legacy bool
 	// Absent: the blob is shared with another layer, which has it. It has neither shape nor values.
 	Absent bool
-	Values []float32
+	// SharedWith is the number of the blob before that this one is, too, counted from 1 through all layers; 0: it is its
+	// own. It has the shape and the values of that.
+	SharedWith int
+	Values     []float32
 }
 
 // Positions are how a compact file says which entries of a blob are kept.
@@ -79,7 +83,9 @@ type Form struct {
 	Entries   int   // of the blob
 	Kept      int   // entries that are not +0
 	Values    int   // of the codebook
-	Bytes     int64 // of positions and values together
+	Bytes     int64 // of positions and values together; of a shared blob 0
+	// SharedWith is as of a Blob. The other fields are those of the blob that is shared.
+	SharedWith int
 }
 
 // LayerInfo is what a compact file says of a layer ahead of its values.

@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,7 +43,7 @@ func same(a, b *File) bool {
 		for _, l := range f.Layers {
 			n := Layer{Name: l.Name, Type: l.Type}
 			for _, b := range l.Blobs {
-				c := Blob{Shape: append([]int{}, b.Shape...), Legacy: b.Legacy, Absent: b.Absent}
+				c := Blob{Shape: append([]int{}, b.Shape...), Legacy: b.Legacy, Absent: b.Absent, SharedWith: b.SharedWith}
 				for _, v := range b.Values {
 					c.Values = append(c.Values, math.Float32frombits(math.Float32bits(v)))
 				}
@@ -177,10 +178,22 @@ func drawBlob(t *rapid.T) Blob {
 	return b
 }
 
+// shared is a blob, by its number, as another layer has it.
+func shared(layers []Layer, number int) Blob {
+	var all []Blob
+	for _, l := range layers {
+		all = append(all, l.Blobs...)
+	}
+	b := all[number-1]
+	b.SharedWith = number
+	return b
+}
+
 // What is written is what is read, bit for bit, for any values, and the size is the planned one.
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := &File{Net: rapid.String().Draw(rt, "net"), Labels: rapid.SliceOf(rapid.String()).Draw(rt, "labels")}
+		blobs, own := 0, []int(nil) // numbers of those that are not another's
 		for range rapid.IntRange(0, 3).Draw(rt, "layers") {
 			l := Layer{Name: rapid.String().Draw(rt, "name"), Type: rapid.String().Draw(rt, "type")}
 			for range rapid.IntRange(0, 3).Draw(rt, "blobs") {
@@ -190,6 +203,13 @@ func TestRoundTrip(t *testing.T) {
 					b.Shape, b.Legacy = []int{1, 1, 1, len(b.Values)}, true
 				case 1:
 					b = Blob{Absent: true}
+				case 2:
+					if len(own) > 0 {
+						b = shared(append(slices.Clip(f.Layers), l), rapid.SampledFrom(own).Draw(rt, "shared with"))
+					}
+				}
+				if blobs++; !b.Absent && b.SharedWith == 0 {
+					own = append(own, blobs)
 				}
 				l.Blobs = append(l.Blobs, b)
 			}
@@ -229,13 +249,63 @@ func TestSmallest(t *testing.T) {
 }
 
 func sample() *File {
-	return &File{Net: "net", Labels: []string{"zero", "one"}, Layers: []Layer{
+	f := &File{Net: "net", Labels: []string{"zero", "one"}, Layers: []Layer{
 		{Name: "conv", Type: "Convolution", Blobs: []Blob{
 			{Shape: []int{2, 1, 5, 5}, Values: pruned(50, 0.4)}, {Shape: []int{2}, Values: []float32{0, 1}}}},
 		{Name: "ip", Type: "InnerProduct", Blobs: []Blob{
 			{Shape: []int{10, 50}, Values: pruned(500, 0.05)}, {Absent: true}}},
 		{Name: "few", Type: "InnerProduct", Blobs: []Blob{{Shape: []int{40, 40}, Values: slicesOf(2, 1600)}}},
 	}}
+	f.Layers = append(f.Layers, Layer{Name: "twin", Type: "InnerProduct", Blobs: []Blob{shared(f.Layers, 3)}})
+	return f
+}
+
+// A blob that layers share is there once, and the file of a version that says so; all other files are those of before.
+func TestShared(t *testing.T) {
+	f := sample()
+	data := written(t, f)
+	twin := f.Layers[3].Blobs[0]
+	f.Layers[3].Blobs[0].SharedWith = 0
+	twice := written(t, f)
+	_, info, err := Read(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ip, of := info.Layers[1].Forms[0], info.Layers[3].Forms[0]
+	if data[4] != 2 || twice[4] != 1 || int64(len(twice)-len(data)) < ip.Bytes || of.Kept != ip.Kept || of.Bytes != 0 {
+		t.Errorf("versions %d and %d, %d and %d bytes, %+v and %+v", data[4], twice[4], len(data), len(twice), ip, of)
+	}
+	for _, c := range []struct {
+		number int
+		shape  []int
+		want   string
+	}{
+		{6, []int{10, 50}, `layer "twin", blob 0 is shared with blob 6 of the file, which is none of its own`},
+		{4, []int{10, 50}, `which is none of its own before it`}, // an absent one
+		{3, []int{50, 10}, `has the shape [50 10], and not that of the blob`},
+	} {
+		b := twin
+		b.SharedWith, b.Shape = c.number, c.shape
+		f.Layers[3].Blobs[0] = b
+		if _, err := NewPlan(f); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v; wanted %s", err, c.want)
+		}
+	}
+	// What no writer writes.
+	for _, c := range []struct {
+		version, number byte
+		want            string
+	}{
+		{2, 0, "is shared with blob 0"}, {2, 1, "is shared with blob 1"}, {1, 1, "65 axes, wanted at most 32"},
+	} {
+		directory := []byte{0, 0, 1, 1, 'a', 0, 1, shareBlob, c.number}
+		forged := append([]byte(magic), c.version, byte(len(directory)))
+		forged = append(forged, directory...)
+		forged = binary.LittleEndian.AppendUint32(forged, crc32.ChecksumIEEE(forged))
+		if _, _, err := Read(bytes.NewReader(forged)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
 }
 
 // A file that is cut anywhere, or has any bit flipped, is an error that says where.
@@ -325,7 +395,7 @@ func TestForged(t *testing.T) {
 	for _, c := range []struct{ data, want string }{
 		{"", "is cut short"},
 		{"\x89HDF\r\n", "is not a compact file"},
-		{magic + "\x02\x00", "version 2; this program reads 1"},
+		{magic + "\x03\x00", "version 3; this program reads 1 and 2"},
 		{magic + "\x01" + strings.Repeat("\xff", 20), "has no end"},
 		{magic + "\x01" + strings.Repeat("\xff", 7) + "\x01abc", "is cut short: its directory goes to byte"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"math/bits"
+	"slices"
 
 	"dns-tui/memory"
 )
@@ -117,8 +118,9 @@ func readInfo(r *bitReader) (*Info, error) {
 		return nil, err
 	case string(head[:len(magic)]) != magic:
 		return nil, errorf("is not a compact file (.dnz): it does not begin as one")
-	case head[len(magic)] != version:
-		return nil, errorf("is a compact file of version %d; this program reads %d", head[len(magic)], version)
+	case head[len(magic)] < version || head[len(magic)] > sharedVersion:
+		return nil, errorf("is a compact file of version %d; this program reads %d and %d", head[len(magic)], version,
+			sharedVersion)
 	}
 	var size uint64
 	for shift := 0; ; shift += 7 {
@@ -141,7 +143,7 @@ func readInfo(r *bitReader) (*Info, error) {
 		return nil, err
 	}
 	info := &Info{}
-	if err := info.parse(data); err != nil {
+	if err := info.parse(data, head[len(magic)]); err != nil {
 		return nil, fmt.Errorf("its directory: %w", err)
 	}
 	info.Bytes = info.place(int64(size))
@@ -153,9 +155,11 @@ const maxFileBytes = 1 << 50
 
 // fields reads what a directory has.
 type fields struct {
-	b     []byte
-	bytes int64 // of all blobs
-	err   error
+	b       []byte
+	version byte
+	blobs   []blobInfo // so far
+	bytes   int64      // of all blobs
+	err     error
 }
 
 func (f *fields) fail(format string, args ...any) {
@@ -200,8 +204,8 @@ func (f *fields) octet(what string) byte {
 	return c
 }
 
-func (i *Info) parse(b []byte) error {
-	f := &fields{b: b}
+func (i *Info) parse(b []byte, version byte) error {
+	f := &fields{b: b, version: version}
 	i.Net = f.text("the net's name")
 	for range f.some("the number of labels") {
 		i.Labels = append(i.Labels, f.text("a label"))
@@ -209,7 +213,9 @@ func (i *Info) parse(b []byte) error {
 	for range f.some("the number of layers") {
 		l := LayerInfo{Name: f.text("a layer's name"), Type: f.text("a layer's type"), Bytes: checksumBytes}
 		for k := range f.some("the number of blobs") {
-			l.parseBlob(f, fmt.Sprintf("layer %q, blob %d", l.Name, k))
+			b := f.blob(fmt.Sprintf("layer %q, blob %d", l.Name, k))
+			f.blobs = append(f.blobs, b)
+			l.add(&b)
 		}
 		if f.err != nil {
 			return f.err
@@ -222,26 +228,31 @@ func (i *Info) parse(b []byte) error {
 	return f.err
 }
 
-func (l *LayerInfo) parseBlob(f *fields, what string) {
+func (f *fields) blob(what string) (b blobInfo) {
 	first := f.octet(what)
-	absent, legacy := first == absentBlob, first&legacyBlob != 0
-	var form Form
-	var shape []int
-	if !absent {
-		axes := int(first &^ legacyBlob)
-		if axes > maxAxes {
-			f.fail("%s: %d axes, wanted at most %d", what, axes, maxAxes)
-			return
+	switch {
+	case first == absentBlob:
+		b.absent = true
+		return b
+	case first == shareBlob && f.version >= sharedVersion:
+		of, err := sharedBlob(f.blobs, f.number(what+": the number of a blob", maxFileBytes))
+		if err != nil {
+			f.fail("%s %v", what, err)
+			return blobInfo{}
 		}
-		shape = make([]int, axes)
-		for i := range shape {
-			shape[i] = f.number(what+": an extent", math.MaxInt64)
-		}
-		form = f.form(what, count(shape))
+		return *of
 	}
-	l.Shapes, l.Forms = append(l.Shapes, shape), append(l.Forms, form)
-	l.absent, l.legacy = append(l.absent, absent), append(l.legacy, legacy)
-	l.Bytes += form.Bytes
+	axes := int(first &^ legacyBlob)
+	if axes > maxAxes {
+		f.fail("%s: %d axes, wanted at most %d", what, axes, maxAxes)
+		return blobInfo{}
+	}
+	b.shape, b.legacy = make([]int, axes), first&legacyBlob != 0
+	for i := range b.shape {
+		b.shape[i] = f.number(what+": an extent", math.MaxInt64)
+	}
+	b.form = f.form(what, count(b.shape))
+	return b
 }
 
 func (f *fields) form(what string, entries int) Form {
@@ -267,7 +278,8 @@ type blobDecoder struct {
 	r            *bitReader
 	gaps, values decoder
 	colors       [maxColors]uint32
-	kept         []uint32 // the bitmap, the first entry of a word its highest bit
+	kept         []uint32    // the bitmap, the first entry of a word its highest bit
+	read         [][]float32 // the values of all blobs so far
 }
 
 // layer reads a layer. Where its checksum is wrong that is the error, whatever else is.
@@ -277,9 +289,13 @@ func (d *blobDecoder) layer(info *Info, i int) (*Layer, error) {
 	what := fmt.Sprintf("layer %q", li.Name)
 	var failed error
 	for k := range li.Forms {
-		b := Blob{Shape: li.Shapes[k], Legacy: li.legacy[k], Absent: li.absent[k]}
+		b := Blob{Shape: li.Shapes[k], Legacy: li.legacy[k], Absent: li.absent[k], SharedWith: li.Forms[k].SharedWith}
 		d.r.begin(li.Forms[k].Bytes)
-		if !b.Absent && failed == nil {
+		switch {
+		case failed != nil, b.Absent:
+		case b.SharedWith > 0:
+			b.Values = slices.Clone(d.read[b.SharedWith-1])
+		default:
 			b.Values = make([]float32, li.Forms[k].Entries)
 			if err := d.blob(&li.Forms[k], b.Values); err != nil {
 				failed = fmt.Errorf("%s, blob %d: %w", what, k, err)
@@ -289,7 +305,7 @@ func (d *blobDecoder) layer(info *Info, i int) (*Layer, error) {
 		if d.r.err != nil {
 			return nil, d.r.cut(what, li.Offset+li.Bytes)
 		}
-		l.Blobs = append(l.Blobs, b)
+		l.Blobs, d.read = append(l.Blobs, b), append(d.read, b.Values)
 	}
 	if err := d.r.checksum(what, li.Offset); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // Plan is how a compact file will be written: its size to the byte is known before anything is.
@@ -19,6 +20,7 @@ type Plan struct {
 // plan is written.
 func NewPlan(f *File) (*Plan, error) {
 	p := &Plan{file: f, Info: Info{Net: f.Net, Labels: f.Labels}}
+	var all []blobInfo
 	for _, l := range f.Layers {
 		li := LayerInfo{Name: l.Name, Type: l.Type, Bytes: checksumBytes}
 		var plans []*plan
@@ -38,11 +40,23 @@ func NewPlan(f *File) (*Plan, error) {
 				return nil, fmt.Errorf("layer %q, blob %d has %d values; its shape %v wants %d", l.Name, i,
 					len(b.Values), b.Shape, n)
 			}
-			bp := newPlan(b.Values)
-			plans = append(plans, bp)
-			li.Shapes, li.Forms = append(li.Shapes, b.Shape), append(li.Forms, bp.Form)
-			li.absent, li.legacy = append(li.absent, b.Absent), append(li.legacy, b.Legacy)
-			li.Bytes += bp.Bytes
+			info := blobInfo{shape: b.Shape, absent: b.Absent, legacy: b.Legacy}
+			var bp *plan
+			if b.SharedWith > 0 {
+				of, err := sharedBlob(all, b.SharedWith)
+				if err == nil && (!slices.Equal(of.shape, b.Shape) || of.legacy != b.Legacy) {
+					err = fmt.Errorf("has the shape %v, and not that of the blob that it is shared with, %v", b.Shape, of.shape)
+				}
+				if err != nil {
+					return nil, fmt.Errorf("layer %q, blob %d %w", l.Name, i, err)
+				}
+				info = *of
+			} else {
+				bp = newPlan(b.Values)
+				info.form = bp.Form
+			}
+			plans, all = append(plans, bp), append(all, info)
+			li.add(&info)
 		}
 		p.blobs = append(p.blobs, plans)
 		p.Layers = append(p.Layers, li)
@@ -50,6 +64,41 @@ func NewPlan(f *File) (*Plan, error) {
 	p.directory = p.appendDirectory(nil)
 	p.Bytes = p.place(int64(len(p.directory)))
 	return p, nil
+}
+
+// blobInfo is what a directory says of a blob.
+type blobInfo struct {
+	shape          []int
+	absent, legacy bool
+	form           Form
+}
+
+func (l *LayerInfo) add(b *blobInfo) {
+	l.Shapes, l.Forms = append(l.Shapes, b.shape), append(l.Forms, b.form)
+	l.absent, l.legacy = append(l.absent, b.absent), append(l.legacy, b.legacy)
+	l.Bytes += b.form.Bytes
+}
+
+// sharedBlob is a blob of a number, counted from 1, among those before, as one that shares it has it.
+func sharedBlob(before []blobInfo, number int) (*blobInfo, error) {
+	if number < 1 || number > len(before) || before[number-1].absent || before[number-1].form.SharedWith > 0 {
+		return nil, errorf("is shared with blob %d of the file, which is none of its own before it", number)
+	}
+	b := before[number-1]
+	b.form.Bytes, b.form.SharedWith = 0, number
+	return &b, nil
+}
+
+// version is that of the format that the file needs.
+func (i *Info) version() byte {
+	for _, l := range i.Layers {
+		for _, f := range l.Forms {
+			if f.SharedWith > 0 {
+				return sharedVersion
+			}
+		}
+	}
+	return version
 }
 
 // place sets where layers stand behind a directory of so many bytes, and returns where the last ends.
@@ -66,6 +115,7 @@ func (i *Info) place(directory int64) int64 {
 const (
 	legacyBlob = 0x80
 	absentBlob = 0x40
+	shareBlob  = 0x41 // the number of the blob that it is follows, and nothing else
 )
 
 func (i *Info) appendDirectory(b []byte) []byte {
@@ -84,6 +134,11 @@ func (i *Info) appendDirectory(b []byte) []byte {
 		for k, shape := range l.Shapes {
 			if l.absent[k] {
 				b = append(b, absentBlob)
+				continue
+			}
+			if n := l.Forms[k].SharedWith; n > 0 {
+				b = append(b, shareBlob)
+				number(int64(n))
 				continue
 			}
 			axes := byte(len(shape))
@@ -106,14 +161,16 @@ func (i *Info) appendDirectory(b []byte) []byte {
 // Write writes the file: Bytes bytes.
 func (p *Plan) Write(to io.Writer) error {
 	w := newBitWriter(to)
-	w.bytes(append([]byte(magic), version))
+	w.bytes(append([]byte(magic), p.version()))
 	w.bytes(binary.AppendUvarint(nil, uint64(len(p.directory))))
 	w.bytes(p.directory)
 	w.checksum()
 	for i, plans := range p.blobs {
 		for k, bp := range plans {
-			bp.write(w, p.file.Layers[i].Blobs[k].Values)
-			w.align()
+			if bp != nil { // nil: it is shared
+				bp.write(w, p.file.Layers[i].Blobs[k].Values)
+				w.align()
+			}
 			if w.err != nil {
 				return w.err
 			}

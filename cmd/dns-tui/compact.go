@@ -232,22 +232,28 @@ func describeCompact(e *env, info *compact.Info) {
 		"bits a kept entry",
 	)
 	entries, kept := 0, 0
+	var layers []string // of each blob so far
 	for _, l := range info.Layers {
 		for i, f := range l.Forms {
+			layers = append(layers, l.Name)
 			form := f.Positions.String() + ", " + f.Numbers.String()
-			if f.Kept == 0 {
+			switch {
+			case f.SharedWith > 0:
+				form = "that of " + layers[f.SharedWith-1]
+			case f.Kept == 0:
 				form = "nothing kept"
-			}
-			if f.Values > 0 {
+			case f.Values > 0:
 				form = fmt.Sprintf("%s, %s", f.Positions, count(f.Values, "value"))
 			}
 			each := ""
-			if f.Kept > 0 {
+			if f.Kept > 0 && f.SharedWith == 0 {
 				each = fmt.Sprintf("%.1f", 8*float64(f.Bytes)/float64(f.Kept))
 			}
 			escape.Fprintf(e.stdout, "  %-16s %-24s %10d %10d %-18s %10d %s\n", l.Name, caffe.FormatShape(l.Shapes[i]),
 				f.Entries, f.Kept, form, f.Bytes, each)
-			entries, kept = entries+f.Entries, kept+f.Kept
+			if f.SharedWith == 0 {
+				entries, kept = entries+f.Entries, kept+f.Kept
+			}
 		}
 	}
 	escape.Fprintf(e.stdout, "%s of %s entries in %s bytes; as float32 they take %s: %.1f times smaller\n",

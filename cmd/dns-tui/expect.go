@@ -99,7 +99,7 @@ func (f *expectFlags) expect(ctx context.Context, e *env, shapes *shapeFlags, pa
 	}
 	switch {
 	case f.target == "":
-	case all[1].weights.Kept == all[0].weights.Kept:
+	case all[1].net.Kept == all[0].net.Kept:
 		escape.Fprintf(e.stdout, "at %s: the weights keep no more than that already\n", f.target)
 	default:
 		escape.Fprintf(e.stdout,
@@ -168,8 +168,8 @@ func printExpectation(e *env, all []*expectation, batch int) {
 	number := func(name string, of func(*expectation) int) {
 		add(name, func(x *expectation) string { return human.Count(of(x)) })
 	}
-	number("parameters", func(x *expectation) int { return x.weights.Parameters })
-	number("parameters that are not zero", func(x *expectation) int { return x.weights.Kept })
+	number("parameters", func(x *expectation) int { return x.net.Parameters })
+	number("parameters that are not zero", func(x *expectation) int { return x.net.Kept })
 	number("bytes of export's caffemodel", func(x *expectation) int { return int(x.weights.Bytes.Caffemodel) })
 	number("bytes of export's compact file", func(x *expectation) int { return int(x.weights.Bytes.Compact) })
 	number("bytes of export's safetensors", func(x *expectation) int { return int(x.weights.Bytes.Safetensors) })

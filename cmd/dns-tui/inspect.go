@@ -104,14 +104,16 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 	}
 	escape.Fprintf(e.stdout, "caffemodel %q, %d layers\n", n.GetName(), len(n.Layer))
 	printWeights(e, layers)
-	kept, total := 0, 0
-	var odd []string
+	var odd, shared []string
 	for _, l := range layers {
-		kept, total = kept+l.Kept, total+l.Total
 		if l.OddMasks > 0 {
 			odd = append(odd, l.Name)
 		}
+		if l.Shared > 0 {
+			shared = append(shared, l.Name)
+		}
 	}
+	total, kept := model.SumWeights(layers)
 	escape.Fprintf(
 		e.stdout,
 		"non-zero parameters, biases counted: %s of %s (%.2f times smaller)\n",
@@ -119,6 +121,10 @@ func inspectNet(e *env, path string, n *caffepb.NetParameter) error {
 		human.Count(total),
 		autopilot.TimesSmaller(kept, total),
 	)
+	if len(shared) > 0 {
+		escape.Fprintf(e.stdout, "the parameters that %s shares with a layer before are counted once\n",
+			strings.Join(shared, ", "))
+	}
 	bytes, err := predictCompact(path, n)
 	if err != nil {
 		return err

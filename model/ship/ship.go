@@ -14,7 +14,8 @@ import (
 
 // Weights is what the weights of a file come to.
 type Weights struct {
-	// Parameters are all of the file; running statistics are not counted. Kept are those that are not zero.
+	// Parameters are all of the file, those that layers share once; running statistics are not counted. Kept are those
+	// that are not zero.
 	Parameters int             `json:"parameters"`
 	Kept       int             `json:"kept"`
 	Bytes      caffe.FormSizes `json:"bytes"`
@@ -27,17 +28,19 @@ func Of(w *caffepb.NetParameter) (*Weights, error) {
 		return nil, err
 	}
 	out := &Weights{}
-	for _, l := range layers {
-		out.Parameters, out.Kept = out.Parameters+l.Total, out.Kept+l.Kept
-	}
+	out.Parameters, out.Kept = model.SumWeights(layers)
 	out.Bytes, err = caffe.SizesOf(w)
 	return out, err
 }
 
 // Net is what a net comes to with its weights.
 type Net struct {
-	MACs   MACs    `json:"macs"`
-	Layers []Layer `json:"layers"` // those that can be pruned, in the order of the net
+	// Parameters are weights and biases of the net, shared ones once; Kept are those that are not zero. A report has
+	// those of Weights.
+	Parameters int     `json:"-"`
+	Kept       int     `json:"-"`
+	MACs       MACs    `json:"macs"`
+	Layers     []Layer `json:"layers"` // those that can be pruned, in the order of the net
 	// Smaller is how many parameters the dense net has that export --shrink makes.
 	Smaller int `json:"smaller_parameters"`
 }
@@ -77,7 +80,12 @@ func On(f *caffe.NetFile, n *model.Net, path string, w *caffepb.NetParameter) (*
 	for i := range small.Layers {
 		became[small.Layers[i].Name] = &small.Layers[i]
 	}
-	out := &Net{MACs: MACsOf(entries), Smaller: small.After}
+	out := &Net{Parameters: n.Count(), MACs: MACsOf(entries), Smaller: small.After}
+	for p, v := range values {
+		if !p.Statistics {
+			out.Kept += NonZero(v)
+		}
+	}
 	for i, e := range entries {
 		l := Layer{Name: e.Name, Type: prunable[i].Type, Entries: e.Total, Kept: e.Kept}
 		l.Outputs = prunable[i].Outputs.Outputs

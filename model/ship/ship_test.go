@@ -22,6 +22,7 @@ func TestWeightsOnNet(t *testing.T) {
 			"lenet", "lenet5_310x.dnz",
 			Weights{431080, 1389, caffe.FormSizes{Caffemodel: 1724527, Compact: 5944, Safetensors: 1724976}},
 			Net{
+				Parameters: 431080, Kept: 1389,
 				// 24·24 positions of conv1, 8·8 of conv2.
 				MACs:    MACs{520*576 + 25050*64 + 400500 + 5010, 144*576 + 287*64 + 757 + 201},
 				Smaller: 27390,
@@ -37,6 +38,7 @@ func TestWeightsOnNet(t *testing.T) {
 			"lenet_300_100", "lenet300_114x.dnz",
 			Weights{266610, 2337, caffe.FormSizes{Caffemodel: 1066594, Compact: 9357, Safetensors: 1066952}},
 			Net{
+				Parameters: 266610, Kept: 2337,
 				MACs: MACs{266610, 2337}, Smaller: 33487,
 				Layers: []Layer{
 					{"ip1", "InnerProduct", 235500, 1749, 300, 79},

@@ -72,7 +72,7 @@ func (g *graph) take(w *caffepb.NetParameter) error {
 				continue
 			}
 			for i, b := range l.Blobs {
-				if name := paramName(nd.param, i); name != "" && len(caffe.Values(b)) > 0 {
+				if name := caffe.ParamName(nd.param, i); name != "" && len(caffe.Values(b)) > 0 {
 					last[name] = caffe.Values(b)
 				}
 			}
@@ -82,13 +82,13 @@ func (g *graph) take(w *caffepb.NetParameter) error {
 		blobs := stored[nd.Name].GetBlobs()
 		wrong := len(blobs) > len(nd.Params)
 		for i := len(blobs); i < len(nd.Params); i++ {
-			wrong = wrong || last[paramName(nd.param, i)] == nil
+			wrong = wrong || last[caffe.ParamName(nd.param, i)] == nil
 		}
 		if wrong {
 			return fmt.Errorf("layer %q has %d blobs of weights, wanted %d", nd.Name, len(blobs), len(nd.Params))
 		}
 		for i, p := range nd.Params {
-			v := last[paramName(nd.param, i)]
+			v := last[caffe.ParamName(nd.param, i)]
 			if v == nil {
 				v = caffe.Values(blobs[i])
 			}
@@ -143,7 +143,7 @@ func sameLayer(a, b *caffepb.LayerParameter) bool {
 	plain := func(l *caffepb.LayerParameter) *caffepb.LayerParameter {
 		var names []*caffepb.ParamSpec // which parameters it shares
 		for i := range l.Param {
-			if name := paramName(l, i); name != "" {
+			if name := caffe.ParamName(l, i); name != "" {
 				names = append(names, &caffepb.ParamSpec{Name: proto.String(fmt.Sprintf("%d %s", i, name))})
 			}
 		}

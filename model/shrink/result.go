@@ -41,7 +41,10 @@ func (g *graph) result(f *caffe.NetFile, w *caffepb.NetParameter) (*Result, erro
 			}
 		}
 		stored := &caffepb.LayerParameter{Name: proto.String(nd.Name), Type: proto.String(nd.Type)}
-		for _, a := range left {
+		for i, a := range left {
+			if caffe.ParamName(nd.param, i) != "" {
+				stored.Param = nd.param.Param // with whom it is shared
+			}
 			stored.Blobs = append(stored.Blobs, caffe.NewBlob(a.shape, a.values))
 		}
 		r.Weights.Layer = append(r.Weights.Layer, stored)

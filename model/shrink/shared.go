@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 )
 
@@ -37,7 +38,7 @@ func findShared(nodes []*node) shared {
 	s := shared{uses: map[string][]use{}}
 	for _, nd := range nodes {
 		for i := range nd.Params {
-			name := paramName(nd.param, i)
+			name := caffe.ParamName(nd.param, i)
 			if name == "" {
 				continue
 			}
@@ -50,21 +51,13 @@ func findShared(nodes []*node) shared {
 	return s
 }
 
-// paramName is the name by which a parameter of a layer is shared, or "".
-func paramName(l *caffepb.LayerParameter, i int) string {
-	if i < len(l.Param) {
-		return l.Param[i].GetName()
-	}
-	return ""
-}
-
 // isPermissive reports whether a parameter may have another shape than where it is shared.
 func isPermissive(p *caffepb.ParamSpec) bool { return p.GetShareMode() == caffepb.ParamSpec_PERMISSIVE }
 
 // with are the uses of a layer's parameter in other layers.
 func (s shared) with(nd *node, blob int) []use {
 	var out []use
-	for _, u := range s.uses[paramName(nd.param, blob)] {
+	for _, u := range s.uses[caffe.ParamName(nd.param, blob)] {
 		if u.nd != nd {
 			out = append(out, u)
 		}
@@ -74,7 +67,7 @@ func (s shared) with(nd *node, blob int) []use {
 
 // counted reports whether a parameter is another layer's, before in the net, and counted there.
 func (s shared) counted(nd *node, blob int) bool {
-	uses := s.uses[paramName(nd.param, blob)]
+	uses := s.uses[caffe.ParamName(nd.param, blob)]
 	return len(uses) > 0 && uses[0] != use{nd, blob}
 }
 
@@ -150,7 +143,7 @@ func (s shared) pin(name, why string) {
 // pinElsewhere keeps what a layer of another phase shares.
 func (s shared) pinElsewhere(l *caffepb.LayerParameter) {
 	for i := range l.Param {
-		if name := paramName(l, i); name != "" {
+		if name := caffe.ParamName(l, i); name != "" {
 			for _, u := range s.uses[name] {
 				u.nd.shared = true
 			}

@@ -2,6 +2,8 @@ package shrink
 
 import (
 	"fmt"
+
+	"dns-tui/caffe"
 )
 
 // retain finds what stays: what is pinned, what is read by what stays, and what layers keep for the sake of that.
@@ -82,7 +84,7 @@ func (g *graph) refuses(nd *node, l linear, at int, c channel) string {
 func sameSum(nd *node, u use, at int, c channel) bool {
 	l, ok := u.nd.op.(linear)
 	if !ok || u.blob != 1 || len(u.nd.blobs) < 2 || len(nd.blobs) < 2 || l != nd.op || l.uneven(u.nd) != "" ||
-		paramName(nd.param, 0) == "" || paramName(u.nd.param, 0) != paramName(nd.param, 0) ||
+		caffe.ParamName(nd.param, 0) == "" || caffe.ParamName(u.nd.param, 0) != caffe.ParamName(nd.param, 0) ||
 		l.within(u.nd) != l.within(nd) {
 		return false
 	}
