@@ -132,8 +132,12 @@ func (f *lossyFlags) apply(e *env, net string, shapes *shapeFlags, path string, 
 	}
 	escape.Fprintf(e.stdout, "%-16s %10s %10s   %s\n", "on the test net", "before", "after",
 		count(f.iterations, "batch")+" of "+escape.Line(net))
-	for i, o := range before.Outputs {
-		escape.Fprintf(e.stdout, "%-16s %10.6g %10.6g\n", o.Name, o.Value, after.Outputs[i].Value)
+	for _, l := range model.List(model.BlobNames(before.Outputs), false) {
+		escape.Fprintf(e.stdout, "%-16s %10.6g %10.6g\n", l.Name, before.Outputs[l.Index].Value,
+			after.Outputs[l.Index].Value)
+		if l.More != "" {
+			escape.Fprintln(e.stdout, l.More)
+		}
 	}
 	return nil
 }

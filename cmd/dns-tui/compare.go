@@ -67,6 +67,7 @@ func runCompare(ctx context.Context, e *env, args []string) error {
 
 func (f *compareFlags) add(fs *flag.FlagSet) {
 	f.addNet(fs, "TEST")
+	f.addAll(fs)
 	fs.StringVar(&f.modelB, "model-b", "", "B's own net, where that is another one: a smaller net of export --shrink. "+
 		"Layers are then matched by name (default: that of --model)")
 	fs.StringVar(&f.format, "format", "text", "text or json: docs/formats.md says what each number is")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,7 +139,7 @@ func TestCompareDeployNet(t *testing.T) {
 		t.Errorf("two times prob adds up to %g", sum)
 	}
 	status, stdout, stderr := run(t, append([]string{"compare"}, args...)...)
-	if status != 0 || !strings.Contains(stdout, "\nprob ") || strings.Count(stderr, "random numbers in place") != 1 {
+	if status != 0 || !strings.Contains(stdout, "\nprob[0] ") || strings.Count(stderr, "random numbers in place") != 1 {
 		t.Errorf("status %d, %s\n%s", status, stdout, stderr)
 	}
 	short := write(t, t.TempDir(), "short.prototxt", deployNet+`layer { name: "more" type: "InnerProduct" bottom: "prob"
@@ -147,6 +148,39 @@ func TestCompareDeployNet(t *testing.T) {
 	if text := strings.Join(c.B.Notices, "\n"); !strings.Contains(text, "no weights for layer more") ||
 		!strings.Contains(text, "untrained weights in part") {
 		t.Errorf("%q", c.B.Notices)
+	}
+}
+
+// Of a blob of many numbers the first are listed, each with its place; programs, and what reads Caffe's log, get all.
+func TestManyOutputs(t *testing.T) {
+	net := write(t, t.TempDir(), "net.prototxt", deployNet)
+	flags := []string{"--model", net, "--iterations", "1"}
+	test := slices.Clip(append([]string{"test", "--weights", lenet5Sparse()}, flags...))
+	compare := slices.Clip(append([]string{"compare", lenet5Sparse(), lenet5x310()}, flags...))
+	for _, c := range []struct {
+		args          []string
+		line          string // of a number
+		lines, others int    // of these, and of those that say what is left out
+	}{
+		{test, `(?m)^prob\[[0-9]\] = `, 10, 1},
+		{append(test, "--all"), `(?m)^prob\[1?[0-9]\] = `, 20, 0},
+		{append(test, "--log", "caffe"), `(?m)\] prob = `, 20, 0},
+		{compare, `(?m)^prob\[[0-9]\]  `, 10, 1},
+		{append(compare, "--all"), `(?m)^prob\[1?[0-9]\]  `, 20, 0},
+		{append(compare, "--format", "json"), `"name": "prob",`, 20, 0},
+	} {
+		out := mustRun(t, c.args...)
+		lines := len(regexp.MustCompile(c.line).FindAllString(out, -1))
+		others := strings.Count(out, "\n10 more of prob; --all prints them\n")
+		if lines != c.lines || others != c.others || strings.Count(out, "more of") != c.others {
+			t.Errorf("%q: %d lines of prob, %d of what is left out, wanted %d and %d:\n%s", c.args, lines, others, c.lines,
+				c.others, out)
+		}
+	}
+	one := mustRun(t, "test", "--weights", lenet5Sparse(), "--model", modeltest.Root("nets", "lenet.prototxt"), "--input",
+		"1x28x28:10", "--iterations", "1")
+	if !strings.HasPrefix(one, "accuracy = ") || !strings.Contains(one, "\nloss = ") {
+		t.Errorf("blobs of one number are not as Caffe prints them:\n%s", one)
 	}
 }
 

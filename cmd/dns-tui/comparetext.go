@@ -8,6 +8,7 @@ import (
 	"dns-tui/escape"
 	"dns-tui/gpu"
 	"dns-tui/human"
+	"dns-tui/model"
 	"dns-tui/model/compare"
 	"dns-tui/model/ship"
 )
@@ -23,7 +24,7 @@ func (c *comparedWeights) print(w io.Writer, f *compareFlags, d *gpu.Device) {
 		escape.Fprintf(w, "%s: %s%s\n", "AB"[i:i+1], s.path, of)
 	}
 	escape.Fprintf(w, "net %q, phase %s, %s of %d\n\n", a.net.Name, f.phase, count(f.iterations, "batch"), c.batch)
-	c.printOutputs(w)
+	c.printOutputs(w, f.all)
 	c.printSizes(w)
 	c.printLayers(w)
 	if f.sparse {
@@ -36,11 +37,20 @@ func (c *comparedWeights) print(w io.Writer, f *compareFlags, d *gpu.Device) {
 		count(f.iterations, "pass"), d.Name())
 }
 
-func (c *comparedWeights) printOutputs(w io.Writer) {
+func (c *comparedWeights) printOutputs(w io.Writer, all bool) {
 	outputs, leftOut := c.outputs()
 	rows := [][]string{{"output", "A", "B", "B - A"}}
-	for _, o := range outputs {
-		row := []string{o.Name}
+	names := make([]string, len(outputs))
+	for i, o := range outputs {
+		names[i] = o.Name
+	}
+	var more []string
+	for _, l := range model.List(names, all) {
+		o := outputs[l.Index]
+		if l.More != "" {
+			more = append(more, l.More)
+		}
+		row := []string{l.Name}
 		for _, v := range o.values {
 			if v == nil {
 				row = append(row, "")
@@ -55,6 +65,9 @@ func (c *comparedWeights) printOutputs(w io.Writer) {
 	}
 	if len(outputs) > 0 {
 		printColumns(w, 1, rows)
+		for _, text := range more {
+			escape.Fprintln(w, text+allNumbers)
+		}
 		escape.Fprintln(w)
 	}
 	if leftOut > 0 {

@@ -207,13 +207,13 @@ func TestInputLayersAreFilled(t *testing.T) {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
 	first, _, _ := strings.Cut(out, "\n")
-	value := strings.TrimPrefix(first, "b = ")
+	value := strings.TrimPrefix(first, "b[0] = ")
 	compared := mustRun(t, "compare", "--model", net, "--iterations", "1", weights, weights)
-	if have := cells(compared, "b"); value == "0" || !strings.HasPrefix(have, value+" "+value+" ") {
+	if have := cells(compared, "b[0]"); value == "0" || !strings.HasPrefix(have, value+" "+value+" ") {
 		t.Errorf("compare prints %q, test %q", have, first)
 	}
 	status, out, stderr = run(t, "export", "--bits", "1", "--model", net, weights, filepath.Join(t.TempDir(), "o.dnz"))
-	if status != 0 || !strings.Contains(stderr, randomInputs) || !strings.HasPrefix(cells(out, "b"), value+" ") {
+	if status != 0 || !strings.Contains(stderr, randomInputs) || !strings.HasPrefix(cells(out, "b[0]"), value+" ") {
 		t.Errorf("status %d, %s%s", status, stderr, out)
 	}
 }

@@ -29,6 +29,7 @@ type netFlags struct {
 	input    inputFlag
 	sparse   bool
 	backward bool // gradients are wanted, of a net without a loss too
+	all      bool // every number of an output is listed
 }
 
 // stateFlags say which layers of a net are built.
@@ -76,6 +77,10 @@ func (f *netFlags) addNet(fs *flag.FlagSet, phase string) {
 	fs.BoolVar(&f.sparse, "sparse", false, "leave out weights that are zero, layer by layer where that is faster, on "+
 		"the CPU; says where, and how much faster")
 	f.log = "plain"
+}
+
+func (f *netFlags) addAll(fs *flag.FlagSet) {
+	fs.BoolVar(&f.all, "all", false, fmt.Sprintf("list all numbers of outputs that have more than %d", model.FewNumbers))
 }
 
 func (f *netFlags) check(name string, rest []string) error {
@@ -143,6 +148,7 @@ type netCommand struct {
 	name, phase  string
 	needsWeights bool
 	backward     bool
+	outputs      bool                      // are listed
 	operands     func(rest []string) error // checks what is no flag; nil: nothing may be left
 	read         *[]string                 // blobs that are read after a pass beside the net's outputs; nil: none
 }
@@ -158,6 +164,9 @@ func withNet(
 	flags := netFlags{backward: c.backward}
 	fs := newFlags(e, c.name)
 	flags.add(fs, c.phase)
+	if c.outputs {
+		flags.addAll(fs)
+	}
 	fs.Lookup("phase").Usage += "; with --sparse TEST, unless given"
 	rest, err := parse(fs, args)
 	if err != nil {
@@ -224,7 +233,7 @@ func runTest(ctx context.Context, e *env, args []string) error {
 	return withNet(
 		ctx,
 		e,
-		netCommand{name: "test", phase: "TEST", needsWeights: true},
+		netCommand{name: "test", phase: "TEST", needsWeights: true, outputs: true},
 		args,
 		func(ctx context.Context, n *model.Net, _ *gpu.Device, flags *netFlags) error {
 			batch := 0
@@ -253,9 +262,7 @@ func runTest(ctx context.Context, e *env, args []string) error {
 				describePrepared(e.stderr, n.Prepared())
 				return nil
 			}
-			for _, o := range r.Outputs {
-				escape.Fprintln(e.stdout, formatOutput(o))
-			}
+			printOutputs(e, r.Outputs, flags.all)
 			describePrepared(e.stdout, n.Prepared())
 			return nil
 		},
@@ -266,6 +273,21 @@ func runTest(ctx context.Context, e *env, args []string) error {
 func logBatch(e *env, n *model.Net, batch int) {
 	for _, o := range caffeOutputs(n.Outputs()) {
 		caffeLine(e, "caffe.cpp:318", "Batch %d, %s = %.6g", batch, o.Name, o.Value)
+	}
+}
+
+// allNumbers is what prints what the lists of test and compare leave out.
+const allNumbers = "; --all prints them"
+
+// printOutputs prints what a test gave: a line for each number, as Caffe does, but of a blob of many the first.
+func printOutputs(e *env, outputs []model.Output, all bool) {
+	for _, l := range model.List(model.BlobNames(outputs), all) {
+		o := outputs[l.Index]
+		o.Name = l.Name
+		escape.Fprintln(e.stdout, formatOutput(o))
+		if l.More != "" {
+			escape.Fprintln(e.stdout, l.More+allNumbers)
+		}
 	}
 }
 

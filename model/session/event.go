@@ -274,8 +274,11 @@ func (w TestDone) String() string {
 	var s strings.Builder
 	s.WriteString("test")
 	for _, r := range w.Results {
-		for _, o := range r.Outputs {
-			fmt.Fprintf(&s, "  %s %.4f", o.Name, o.Value)
+		for _, l := range model.List(model.BlobNames(r.Outputs), false) {
+			fmt.Fprintf(&s, "  %s %.4f", l.Name, r.Outputs[l.Index].Value)
+			if l.More != "" {
+				s.WriteString("  " + l.More)
+			}
 		}
 	}
 	return s.String()
