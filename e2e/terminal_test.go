@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 	os.Setenv("DNS_TUI_RUNTIME_DIR", filepath.Join(dir, "run"))
 	os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
 	os.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
+	os.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)

@@ -24,10 +24,8 @@ type deviceFlags struct {
 	goBLAS    bool
 	sync      bool
 	precision string
-
-	// kernels by a rule, not by what is measured: the same in every run on every machine
-	untuned bool
-	mode    *caffepb.SolverParameter // what the solver says of the device; nil without one
+	untuned   bool
+	mode      *caffepb.SolverParameter // what the solver says of the device; nil without one
 }
 
 func (f *deviceFlags) add(fs *flag.FlagSet) {
@@ -51,6 +49,12 @@ func (f *deviceFlags) add(fs *flag.FlagSet) {
 		"auto",
 		"how a GPU multiplies: fp32, tf32 or bf16; auto is tf32 where the GPU has it. Weights and masks are float32 "+
 			"always",
+	)
+	fs.BoolVar(
+		&f.untuned,
+		"untuned",
+		false,
+		"choose kernels by a rule, the same on every machine, not by what is measured",
 	)
 	fs.BoolVar(&f.sync, "gpu-sync", false, "wait after each kernel of the GPU, to find the one that fails; slow")
 }
@@ -129,7 +133,7 @@ func (f *deviceFlags) make() (d *gpu.Device, notices []string, err error) {
 		case f.device == "cuda", len(asked) > 0 && !none:
 			return nil, nil, err
 		}
-		d = host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})
+		d = f.host()
 		switch {
 		case len(asked) > 0:
 			notices = []string{fmt.Sprintf("-gpu %s: %v; continuing on the %s", f.gpu, err, d.Name())}
@@ -138,9 +142,13 @@ func (f *deviceFlags) make() (d *gpu.Device, notices []string, err error) {
 		}
 	}
 	if d == nil {
-		d = host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})
+		d = f.host()
 	}
 	return d, append(notices, d.Capabilities().Notices...), nil
+}
+
+func (f *deviceFlags) host() *gpu.Device {
+	return host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS, Tune: !f.untuned})
 }
 
 // open is check and make, with the notices on stderr.
@@ -168,7 +176,7 @@ func runDevices(_ context.Context, e *env, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	d := host.New(host.Options{Threads: f.threads, GoBLAS: f.goBLAS})
+	d := f.host()
 	defer d.Close()
 	c := d.Capabilities()
 	escape.Fprintf(e.stdout, "%s\n  matrix products: %s\n  threads: %d\n", d.Name(), c.BLAS, c.Threads)

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"dns-tui/config"
 	"dns-tui/files"
 )
@@ -49,23 +47,6 @@ func (h commandHistory) read() []string {
 	return lines[max(0, len(lines)-historyLines):]
 }
 
-// lock waits until no other UI is at the file, which one that shortens it replaces: so the lock is on a file beside it.
-func (h commandHistory) lock() (unlock func(), err error) {
-	f, err := os.OpenFile(h.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() { _ = f.Close() }, nil
-}
-
 // add appends a line.
 func (h commandHistory) add(line string) (err error) {
 	if h.path == "" {
@@ -74,7 +55,7 @@ func (h commandHistory) add(line string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(h.path), 0o700); err != nil {
 		return err
 	}
-	unlock, err := h.lock()
+	unlock, err := files.Lock(h.path)
 	if err != nil {
 		return err
 	}

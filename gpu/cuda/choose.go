@@ -6,19 +6,15 @@ package cuda
 import "C"
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"unsafe"
 
 	"gorgonia.org/cu"
 
-	"dns-tui/files"
 	"dns-tui/gpu"
+	"dns-tui/gpu/measured"
 )
 
 // Which kernel does a product: one of this program's, in a tile and a number of slices, or a library's. What a
@@ -37,7 +33,7 @@ type choices struct {
 	known  map[shape]choice
 	stored map[string]choice // of the file, for this GPU, driver, libraries and precision
 	dirty  bool
-	name   string // of this GPU's part of the file
+	file   *measured.File // nil: there is no place for one
 	from   cu.Event
 	to     cu.Event
 }
@@ -281,11 +277,6 @@ func (d *back) shapeName(w *work) string {
 	return fmt.Sprintf("conv %d: %+v", w.what, *w.g)
 }
 
-func (d *back) choicesFile() (string, error) {
-	dir, err := os.UserCacheDir()
-	return filepath.Join(dir, "dns-tui", "kernels.json"), err
-}
-
 // choicesName is what the choices in the file are for.
 func (d *back) choicesName() string {
 	return fmt.Sprintf("%s, driver %d, %s, %s", d.info.Name, d.driver, d.using(), sourceOf(compressedKernels))
@@ -293,60 +284,38 @@ func (d *back) choicesName() string {
 
 func (d *back) openChoices() (err error) {
 	c := &d.choices
-	c.known, c.name = map[shape]choice{}, d.choicesName()
+	c.known = map[shape]choice{}
 	if c.from, err = cu.MakeEvent(cu.DefaultEvent); err != nil {
 		return err
 	}
 	if c.to, err = cu.MakeEvent(cu.DefaultEvent); err != nil {
 		return err
 	}
-	if d.opts.Tune {
-		c.stored = readChoices(d)[c.name]
+	if !d.opts.Tune {
+		return nil
+	}
+	if c.file, err = measured.Open("kernels.json", d.choicesName()); err == nil {
+		c.stored = measured.Read[choice](c.file)
 	}
 	return nil
-}
-
-func readChoices(d *back) map[string]map[string]choice {
-	all := map[string]map[string]choice{}
-	if path, err := d.choicesFile(); err == nil {
-		if b, err := os.ReadFile(path); err == nil {
-			_ = json.Unmarshal(b, &all) // a file that cannot be read is made anew
-		}
-	}
-	return all
 }
 
 // saveChoices adds what was measured to the file. A cache that cannot be written costs the next run the time to
 // measure.
 func (d *back) saveChoices() {
 	c := &d.choices
-	if !c.dirty {
+	if !c.dirty || c.file == nil {
 		return
 	}
 	c.dirty = false
-	path, err := d.choicesFile()
-	if err != nil {
-		return
-	}
-	all := readChoices(d)
-	mine := all[c.name]
-	if mine == nil {
-		mine = map[string]choice{}
-		all[c.name] = mine
-	}
-	for s, how := range c.known {
-		w := &work{what: s.what, m: s.m, n: s.n, k: s.k}
-		if s.what >= convForward {
-			w.g = &s.g
+	_ = measured.Update(c.file, func(all map[string]choice) bool {
+		for s, how := range c.known {
+			w := &work{what: s.what, m: s.m, n: s.n, k: s.k}
+			if s.what >= convForward {
+				w.g = &s.g
+			}
+			all[d.shapeName(w)] = how
 		}
-		mine[d.shapeName(w)] = how
-	}
-	b, err := json.MarshalIndent(all, "", " ")
-	if err != nil || os.MkdirAll(filepath.Dir(path), 0o755) != nil {
-		return
-	}
-	_ = files.Write(path, func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
+		return true
 	})
 }

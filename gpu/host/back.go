@@ -18,6 +18,9 @@ import (
 type Options struct {
 	Threads int  // worker threads; 0: one a processor
 	GoBLAS  bool // use gonum even where OpenBLAS is found
+	// Tune measures from what sparsity on a product is faster without what is pruned, and keeps what it finds in the
+	// user's cache, for later runs to do the same. Without it a rule decides.
+	Tune bool
 }
 
 // back is the CPU.
@@ -34,6 +37,7 @@ type back struct {
 	combinations combinations   // of its gradient
 	perWorker    []combinations // of each worker, of a product with pruned weights
 	preparation  preparation    // weights that stay as they are
+	crossovers   crossovers     // from what sparsity on what is pruned is left out
 	sums         []float64      // results of the pieces of a reduction
 	allocated    atomic.Int64
 	account      memory.Account
@@ -64,6 +68,9 @@ func NewBack(o Options) gpu.Back {
 		default:
 			d.blas = lib
 		}
+	}
+	if o.Tune {
+		d.openCrossovers()
 	}
 	return d
 }

@@ -36,11 +36,8 @@ func (d *back) conv(o *gpu.Conv) {
 		w.conv(d, o)
 		return
 	}
-	if sparse(slice(o.W), convCrossover(o.G)) {
-		d.convPruned(o)
-		return
-	}
-	d.convDense(o)
+	key := productKey{what: "convolution", g: *o.G}
+	pick(d, key, slice(o.W), convCrossover(o.G), o, d.convPruned, d.convDense, nil)
 }
 
 func (d *back) convDense(o *gpu.Conv) {
@@ -88,10 +85,11 @@ func (d *back) columns(g *gpu.ConvGeometry, s *convSizes, x []float32, worker in
 }
 
 func (d *back) convBackwardData(o *gpu.ConvBackwardData) {
-	if sparse(slice(o.W), convCrossover(o.G)) {
-		d.convBackwardDataPruned(o)
-		return
-	}
+	key := productKey{what: "convolution's inputs' gradient", g: *o.G}
+	pick(d, key, slice(o.W), convCrossover(o.G), o, d.convBackwardDataPruned, d.convBackwardDataDense, nil)
+}
+
+func (d *back) convBackwardDataDense(o *gpu.ConvBackwardData) {
 	k := convBackwardDataKernel{d, o.G, slice(o.DY), slice(o.W), slice(o.DX)}
 	launch(d, &d.kernels.convBackwardData, k, o.G.N, 1)
 }
@@ -124,20 +122,26 @@ func (k *convBackwardDataKernel) run(lo, hi, worker int) {
 // maxPartialBytes bounds the partial weight gradients of convBackwardWeights.
 const maxPartialBytes = 64 << 20
 
-// convBackwardWeights cuts the images into at most 16 runs whose gradients are summed apart and then added in order, so
-// that the result does not depend on which worker took which.
 func (d *back) convBackwardWeights(o *gpu.ConvBackwardWeights) {
-	g, weights := o.G, o.G.WeightLen()
+	g := o.G
 	if o.DB != nil {
 		d.sumBias(gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: g.OutH * g.OutW}, o.DY, o.DB)
 	}
 	if o.DW == nil {
 		return
 	}
-	if o.Kept != nil && sparse(slice(o.Kept), gradientCrossover) {
-		d.convBackwardKept(o)
+	if o.Kept == nil {
+		d.convBackwardAll(o)
 		return
 	}
+	key := productKey{what: "convolution's weights' gradient", g: *g}
+	pick(d, key, slice(o.Kept), gradientCrossover, o, d.convBackwardKept, d.convBackwardAll, slice(o.DW))
+}
+
+// convBackwardAll adds the gradients of all weights to dw. It cuts the images into at most 16 runs whose gradients are
+// summed apart and then added in order, so that the result does not depend on which worker took which.
+func (d *back) convBackwardAll(o *gpu.ConvBackwardWeights) {
+	g, weights := o.G, o.G.WeightLen()
 	perRun, runs := runsOf(g.N, max(2, maxPartialBytes/4/weights))
 	grads := room(&d.grads, runs*weights)
 	k := convBackwardWeightsKernel{d, g, slice(o.X), slice(o.DY), grads, perRun, weights}

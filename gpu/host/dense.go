@@ -3,8 +3,13 @@ package host
 import "dns-tui/gpu"
 
 func (d *back) gemm(o *gpu.Gemm) {
-	if o.Kept != nil && sparse(slice(o.Kept), productCrossover(o.K)) {
-		d.gemmKept(o)
+	if o.Kept != nil {
+		var adds []float32
+		if o.Beta != 0 {
+			adds = slice(o.C)
+		}
+		key := productKey{what: "gradient of kept weights", m: o.M, n: o.N, k: o.K, transB: o.TransB}
+		pick(d, key, slice(o.Kept), productCrossover(o.K), o, d.gemmKept, d.gemmDense, adds)
 		return
 	}
 	plain := !o.TransA && o.Alpha == 1 && o.Beta == 0
@@ -12,8 +17,9 @@ func (d *back) gemm(o *gpu.Gemm) {
 		w.product(d, o)
 		return
 	}
-	if o.Pruned && plain && (o.TransB || o.B.N <= inCaches) && sparse(slice(o.B), productCrossover(o.M)) {
-		d.gemmPruned(o)
+	if o.Pruned && plain && (o.TransB || o.B.N <= inCaches) {
+		key := productKey{what: "product", m: o.M, n: o.N, k: o.K, transB: o.TransB}
+		pick(d, key, slice(o.B), productCrossover(o.M), o, d.gemmPruned, d.gemmDense, nil)
 		return
 	}
 	d.gemmDense(o)

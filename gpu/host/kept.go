@@ -86,7 +86,7 @@ func (t *keptTaps) find(l *layout, kept []float32) {
 	starts[g.O], t.taps = len(taps), taps
 }
 
-// convBackwardKept adds the gradients of kept weights to dw. As convBackwardWeights does, it cuts the images into runs
+// convBackwardKept adds the gradients of kept weights to dw. As convBackwardAll does, it cuts the images into runs
 // that are summed apart. Its floor is to read kept once, and for each image and kept weight 2·places operations and
 // 8·places bytes from the first cache.
 func (d *back) convBackwardKept(o *gpu.ConvBackwardWeights) {

@@ -12,6 +12,8 @@ import (
 // What little is kept of weights, forward weights and gradients, is computed alone. A dense product multiplies some ten
 // times faster, and looks for nothing, so it is better where much is kept.
 
+// The rules, where nothing is measured (see crossover).
+
 // gradientCrossover is the fraction kept up to which the gradients of kept weights alone are faster than a dense
 // product, for the convolutions of LeNet-5 and AlexNet (BenchmarkKeptOnly: 0.2 to 0.3).
 const gradientCrossover = 0.2
@@ -70,9 +72,13 @@ func allPruned(m *[8]float32) bool {
 	return (v[0]^pruned)|(v[1]^pruned)|(v[2]^pruned)|(v[3]^pruned) == 0
 }
 
-// sparse reports whether at most limit of m is kept, by a sample of it that depends on its length alone. It counts no
-// further than it must, so that a layer where all is kept costs next to nothing.
-func sparse(m []float32, limit float64) bool {
+// sparse reports whether at most limit of m is kept, by a sample.
+func sparse(m []float32, limit float64) bool { return keptFraction(m, limit) <= limit }
+
+// keptFraction is the fraction of m that is kept, by a sample of it that depends on its length alone. It counts no
+// further than it must to know that it is above a limit, and returns some number above it then, so that a layer where
+// all is kept costs next to nothing.
+func keptFraction(m []float32, limit float64) float64 {
 	const samples, length = 256, 64
 	of := min(len(m), samples*length)
 	most, whole := limit*float64(of), of == len(m)
@@ -84,10 +90,10 @@ func sparse(m []float32, limit float64) bool {
 			at = int(uint64(uint32(i)*0x9e3779b9) * uint64(len(m)-length) >> 32)
 		}
 		if kept += countKept(m[at:min(at+length, len(m))]); float64(kept) > most {
-			return false
+			break
 		}
 	}
-	return true
+	return float64(kept) / float64(max(1, of))
 }
 
 func countKept(m []float32) int {

@@ -170,6 +170,29 @@ func TestGoingBackKeepsWhatIsNow(t *testing.T) {
 	}
 }
 
+// What waits and what is planned is of what is now, too: going back and back again keeps it, though a snapshot of this
+// iteration was there before.
+func TestGoingBackKeepsWhatWaits(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	tr := startWith(t, run, 2, session.Options{Guard: 3})
+	stepTo(t, tr, 3)
+	must(t, tr, session.Command{Kind: session.SnapshotNow})
+	stepTo(t, tr, 6)
+	must(t, tr, session.Command{Kind: session.SnapshotNow})
+	layer := tr.Snapshot().Layers[0].Name
+	go func() { _, _ = tr.Do(context.Background(), set(layer+".threshold", "0.9")) }() // answered at its surgery
+	modeltest.Eventually(t, "the change waits", func() bool { return len(tr.Snapshot().Pending) == 1 })
+	plan := session.Plan{At: 300, Edit: edits("base_lr", "0.001")[0]}
+	must(t, tr, session.Command{Kind: session.Schedule, Plan: plan})
+	before := run.SnapshotPrefix() + "_iter_3.solverstate"
+	must(t, tr, session.Command{Kind: session.GoBack, Path: before})
+	must(t, tr, session.Command{Kind: session.GoBack})
+	s := tr.Snapshot()
+	if s.Iter != 6 || len(s.Pending) != 1 || len(s.Plans) != 1 {
+		t.Errorf("at %d, pending %v, plans %v", s.Iter, s.Pending, s.Plans)
+	}
+}
+
 // Going back, and a resume, keep what can be taken back.
 func TestUndoGoesOn(t *testing.T) {
 	run := mini(t, "dns_seed_mini", lasting)

@@ -59,7 +59,7 @@ func newRestorePoints() restorePoints {
 	return restorePoints{left: map[string]bool{}, origins: map[int]revision{}}
 }
 
-// edited counts a change of settings or masks.
+// edited counts a change of settings, of what waits or is planned, or of masks.
 func (r *restorePoints) edited() {
 	r.versions++
 	r.here.version = r.versions

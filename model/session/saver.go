@@ -300,7 +300,7 @@ func (s *saver) find(past *Course) {
 	s.points.find(past, s.Run.SnapshotPrefix(), s.Run.Snapshot, s.Solver.Iter)
 }
 
-// edited counts a change of settings, operated a surgery that was asked for: a snapshot before them is not of now.
+// edited counts a change of settings, of what waits or of what is planned, operated a surgery that was asked for: a snapshot before them is not of now.
 func (s *saver) edited()   { s.points.edited() }
 func (s *saver) operated() { s.points.operated() }
 

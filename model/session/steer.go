@@ -41,6 +41,7 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	switch c.Kind {
 	case Set:
 		ack, waits, err = t.settings.change(c.Edits, &pendingCommand{By: c.By, Reply: to}, 0)
+		t.saver.edited()
 		ack.Iter = iter
 		return ack, waits, err
 	case MovePrefix:
@@ -78,12 +79,16 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 		}
 	case Undo:
 		ack.Detail, waits, err = t.settings.undo(to, c.By)
+		t.saver.edited()
 	case Redo:
 		ack.Detail, waits, err = t.settings.redo(to, c.By)
+		t.saver.edited()
 	case Schedule:
 		ack.Detail, err = t.settings.schedule(c.Plan, c.By)
+		t.saver.edited()
 	case Cancel:
 		ack.Detail, err = t.settings.cancel(c.Count)
+		t.saver.edited()
 	case GoBack:
 		ack.Detail, err = t.goBack(c.Path)
 		iter = t.solver.Iter
@@ -93,6 +98,7 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	case Steer:
 		if err = t.control.running(); err == nil {
 			ack.Detail, ack.Prediction, err = t.pilot.request(c.Autopilot, &pendingCommand{By: c.By, Reply: to})
+			t.saver.edited()
 		}
 	case Probe:
 		ack.Detail, err = t.prober.begin(c.Off)

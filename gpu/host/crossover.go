@@ -1,0 +1,171 @@
+package host
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"dns-tui/gpu"
+	"dns-tui/gpu/measured"
+)
+
+// From what sparsity on a product is faster without what is pruned depends on its shape and on the machine: it is
+// measured (Options.Tune), by doing the product both ways, and again as the net empties. What was measured is kept in a
+// file, and never taken back: so a run that goes on, a replay and another number of threads choose the same, and
+// results have the same bits.
+//
+// For each shape two fractions are known: at Sparse kept, or fewer, leaving the rest out was faster; at Dense, or more,
+// it was not. Between the two nothing is known. There the product is measured where its fraction is at most again·Dense,
+// and the fraction becomes one of the two; above it is dense, unmeasured. Since Sparse only grows and Dense only
+// shrinks, what is chosen at a fraction stays chosen: if it was Dense, unmeasured, at q > again·Dense, then each
+// fraction that becomes Sparse later is at most again·Dense, less than q.
+type crossover struct{ Sparse, Dense float64 }
+
+// again is how much fewer must be kept before a product is measured again.
+const again = 0.8
+
+// around bounds what is measured: nothing at more than so many times the fraction that the rule has.
+const around = 4
+
+// productKey is what a crossover depends on.
+type productKey struct {
+	what    string
+	g       gpu.ConvGeometry
+	m, n, k int
+	transB  bool
+}
+
+func (k productKey) String() string {
+	if k.g.N > 0 {
+		return fmt.Sprintf("%s: %+v", k.what, k.g)
+	}
+	return fmt.Sprintf("%s: m %d n %d k %d transB %t", k.what, k.m, k.n, k.k, k.transB)
+}
+
+// choose says whether leaving out what is pruned pays at a fraction kept, and whether that is known.
+func (x crossover) choose(kept float64) (pays, known bool) {
+	return kept <= x.Sparse, kept <= x.Sparse || kept > again*x.Dense
+}
+
+// learn narrows what is known, at a fraction at which it is not, by whether leaving out what is pruned paid there.
+func (x *crossover) learn(kept float64, paid bool) {
+	if paid {
+		x.Sparse = kept
+	} else {
+		x.Dense = kept
+	}
+}
+
+// crossovers are what is known of the products of a device.
+type crossovers struct {
+	file   *measured.File // nil: a rule decides
+	stored map[string]crossover
+	known  map[productKey]crossover
+}
+
+// openCrossovers makes a device measure.
+func (d *back) openCrossovers() {
+	processor := cpuid.CPU.BrandName
+	if processor == "" {
+		processor = cpuid.CPU.VendorString
+	}
+	part := fmt.Sprintf("%s, %s, %s", processor, runtime.GOARCH, d.blas.name())
+	file, err := measured.Open("crossovers.json", part)
+	if err != nil {
+		d.decideByRule(err)
+		return
+	}
+	d.crossovers = crossovers{file, measured.Read[crossover](file), map[productKey]crossover{}}
+}
+
+// decideByRule ends measuring: what cannot be kept would be another tomorrow.
+func (d *back) decideByRule(err error) {
+	d.crossovers.file = nil
+	d.notices = append(d.notices, fmt.Sprintf("from what sparsity on zeros are left out is decided by a rule, not "+
+		"measured, since it cannot be kept: %v", err))
+}
+
+// pick does a product without what is pruned of m, or all of it, whichever is faster. rule is the fraction kept up to
+// which the former is, where nothing is measured. adds is what the product adds to; nil: nothing.
+func pick[O any](d *back, key productKey, m []float32, rule float64, o O, pruned, dense func(O), adds []float32) {
+	c := &d.crossovers
+	pays := false
+	if c.file == nil {
+		pays = sparse(m, rule)
+	} else {
+		x, ok := c.known[key]
+		if !ok {
+			x = c.remembered(key, rule)
+		}
+		var known bool
+		kept := keptFraction(m, x.Dense)
+		if pays, known = x.choose(kept); !known {
+			pays = learn(d, key, kept, rule, o, pruned, dense, adds)
+		}
+	}
+	if pays {
+		pruned(o)
+	} else {
+		dense(o)
+	}
+}
+
+// remembered is what the file says of a product.
+func (c *crossovers) remembered(key productKey, rule float64) crossover {
+	x, ok := c.stored[key.String()]
+	if !ok {
+		x = crossover{Dense: min(1, around*rule)} // where nothing is kept there is nothing to multiply
+	}
+	c.known[key] = x
+	return x
+}
+
+// learn finds out whether it pays to leave out what is pruned at a fraction kept at which that is not known: from what
+// another process has learned meanwhile, or by measuring.
+func learn[O any](
+	d *back, key productKey, kept, rule float64, o O, pruned, dense func(O), adds []float32,
+) (pays bool) {
+	c, name := &d.crossovers, key.String()
+	x := c.known[key]
+	err := measured.Update(c.file, func(all map[string]crossover) bool {
+		if theirs, ok := all[name]; ok {
+			x = theirs
+		}
+		var known bool
+		if pays, known = x.choose(kept); known {
+			return false
+		}
+		pays = faster(o, pruned, dense, adds)
+		x.learn(kept, pays)
+		all[name] = x
+		return true
+	})
+	if err != nil {
+		d.decideByRule(err)
+		return kept <= rule
+	}
+	c.known[key] = x
+	return pays
+}
+
+// faster reports whether a product takes less time one way than another: they take turns, as in fastest.
+func faster[O any](o O, one, other func(O), adds []float32) bool {
+	saved := slices.Clone(adds)
+	took := [2]time.Duration{math.MaxInt64, math.MaxInt64}
+	begin := time.Now()
+	for turn := 0; turn <= tries || turn <= most && time.Since(begin) < patience; turn++ {
+		for i, do := range []func(O){one, other} {
+			start := time.Now()
+			do(o)
+			if turn > 0 { // the first allocates
+				took[i] = min(took[i], time.Since(start))
+			}
+			copy(adds, saved)
+		}
+	}
+	return took[0] < took[1]
+}
