@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
-	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults check-ui check-cuda check-mutations help clean
+	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults check-ui check-cuda check-arm64 check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -124,6 +124,13 @@ check-export: openblas ## every net of testdata in every form and back: sizes an
 
 check-onnx: openblas ## ONNX graphs of all nets in testdata, run in onnxruntime from PyPI, against this program; SHORT=1 leaves out the largest
 	GO="$(GO)" PATIENCE="$(PATIENCE)" SHORT="$(SHORT)" sh scripts/check_onnx.sh
+
+check-arm64: ## the host's kernels for NEON, in qemu's arm64 (Debian: qemu-user-static, libc6-arm64-cross)
+	@mkdir -p build
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -c -o build/host_arm64.test ./gpu/host
+	cd gpu/host && qemu-aarch64-static -L /usr/aarch64-linux-gnu ../../build/host_arm64.test -test.timeout $(PATIENCE) \
+		-test.run "Combine|MaxPool|Maxima|Ways|Elementwise|Unread|Pruned|Kept|Prepare|Rows"
+
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
 	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e
 

@@ -75,12 +75,13 @@ func (c *combinations) combine(x, y []float32, stride, length int) {
 
 // combine sets y[i] to the sum of weight·x[at+i] over terms, in their order, plus last.
 func combine(terms []term, x, y []float32, last float32) {
-	if combineVectors(terms, x, y, last) {
+	done := combineVectors(terms, x, y, last)
+	if y = y[done:]; len(y) == 0 {
 		return
 	}
 	clear(y)
 	for _, t := range terms {
-		x := x[t.at:][:len(y)]
+		x := x[int(t.at)+done:][:len(y)]
 		for i, v := range x {
 			y[i] += float32(t.weight * v)
 		}

@@ -9,11 +9,11 @@ import (
 //go:noescape
 func combineAVX(terms *term, n int, x, y *float32, length int, last float32)
 
-// combineVectors is combine where the processor has AVX.
-func combineVectors(terms []term, x, y []float32, last float32) bool {
+// combineVectors is combine of as many elements of y as it returns: of all where the processor has AVX.
+func combineVectors(terms []term, x, y []float32, last float32) int {
 	if !cpu.X86.HasAVX {
-		return false
+		return 0
 	}
 	combineAVX(unsafe.SliceData(terms), len(terms), unsafe.SliceData(x), unsafe.SliceData(y), len(y), last)
-	return true
+	return len(y)
 }

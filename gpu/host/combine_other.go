@@ -1,6 +1,6 @@
-//go:build !amd64
+//go:build !amd64 && !arm64
 
 package host
 
-// combineVectors is for processors with AVX alone.
-func combineVectors([]term, []float32, []float32, float32) bool { return false }
+// combineVectors is for processors with AVX or NEON alone.
+func combineVectors([]term, []float32, []float32, float32) int { return 0 }

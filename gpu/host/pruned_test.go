@@ -65,7 +65,8 @@ func TestPruned(t *testing.T) {
 					bad, v[i] = bad+1, 0
 				}
 			}
-			if all := density > 0.1; (bad > 0) != all {
+			if all := density > 0.1; (bad > 0) != all &&
+				!(all && o.d.Capabilities().BLAS == "gonum") { // which passes over zeros, too
 				t.Errorf("operation %d at %g: %d results are NaN", len(out), density, bad)
 			}
 			out = append(out, v)
