@@ -68,6 +68,17 @@ func (prelu) shrink(nd *node, _ *caffepb.LayerParameter) []array {
 // multiples of.
 type batchNorm struct{}
 
+func batchNormOf(nd *node) op {
+	global := nd.phase == caffepb.Phase_TEST
+	if b := nd.param.GetBatchNormParam(); b != nil && b.UseGlobalStats != nil {
+		global = b.GetUseGlobalStats()
+	}
+	if !global {
+		return opaque{why: "it normalizes by the statistics of each batch"}
+	}
+	return batchNorm{}
+}
+
 func (batchNorm) flow(nd *node) []*blob {
 	factor := 0.0
 	if s := float64(nd.blobs[2][0]); s != 0 {
@@ -101,6 +112,19 @@ func (batchNorm) shrink(nd *node, _ *caffepb.LayerParameter) []array {
 
 // scale is Scale, with or without a bias, and Bias. A channel that is multiplied by 0 is constant.
 type scale struct{}
+
+func scaleOf(nd *node, p interface {
+	GetAxis() int32
+	GetNumAxes() int32
+}) op {
+	switch own := len(nd.Bottom) == 1 && isAxis1(p.GetAxis(), nd) && p.GetNumAxes() == 1; {
+	case own:
+		return scale{}
+	case nd.Type == "Bias":
+		return opaque{why: "it does not add to channels weights of its own"}
+	}
+	return opaque{why: "it does not scale channels by weights of its own"}
+}
 
 func (scale) parts(nd *node) (gamma, beta []float32) {
 	if nd.Type == "Bias" {

@@ -2,8 +2,6 @@ package shrink
 
 import (
 	"fmt"
-
-	"dns-tui/caffe/caffepb"
 )
 
 // opOf is what is known of a layer.
@@ -27,24 +25,11 @@ func opOf(nd *node) op {
 	case "PReLU":
 		return prelu{}
 	case "BatchNorm":
-		global := nd.phase == caffepb.Phase_TEST
-		if b := p.GetBatchNormParam(); b != nil && b.UseGlobalStats != nil {
-			global = b.GetUseGlobalStats()
-		}
-		if !global {
-			return opaque{why: "it normalizes by the statistics of each batch"}
-		}
-		return batchNorm{}
+		return batchNormOf(nd)
 	case "Scale":
-		if len(nd.Bottom) != 1 || !isAxis1(p.GetScaleParam().GetAxis(), nd) || p.GetScaleParam().GetNumAxes() != 1 {
-			return opaque{why: "it does not scale channels by weights of its own"}
-		}
-		return scale{}
+		return scaleOf(nd, p.GetScaleParam())
 	case "Bias":
-		if len(nd.Bottom) != 1 || !isAxis1(p.GetBiasParam().GetAxis(), nd) || p.GetBiasParam().GetNumAxes() != 1 {
-			return opaque{why: "it does not add to channels weights of its own"}
-		}
-		return scale{}
+		return scaleOf(nd, p.GetBiasParam())
 	case "Pooling":
 		return poolingOf(nd)
 	case "LRN":

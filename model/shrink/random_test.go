@@ -81,7 +81,7 @@ func (r *randomNet) lrn(blob string) string {
 
 // groups makes as many channels as groups want, and a convolution in groups.
 func (r *randomNet) groups() {
-	g, k, pad, size := r.int(2, 4, "groups"), 1, 0, r.size
+	g := r.int(2, 4, "groups")
 	if r.channels%g != 0 || r.flip("more") {
 		r.channels = g * r.int(1, 4, "inputs of a group")
 		r.blob = r.conv(r.blob, r.channels, 1, 0, 1, r.flip("bias"), "")
@@ -90,7 +90,7 @@ func (r *randomNet) groups() {
 			r.blob = r.lrn(r.blob)
 		}
 	}
-	k, pad, size = r.kernel()
+	k, pad, size := r.kernel()
 	r.channels, r.size = g*r.int(1, 3, "outputs of a group"), size
 	r.blob = r.conv(r.blob, r.channels, k, pad, g, r.flip("bias"), "")
 	if r.flip("relu") {
@@ -117,7 +117,7 @@ func (r *randomNet) twins() {
 			more += fmt.Sprintf(" param { name: \"b%s%d\" }", n, i)
 		}
 		x = r.conv(x, outputs, k, pad, group, r.flip("bias"), more)
-		y = r.conv(y, outputs, k, pad, group, strings.Count(more, "param") == 2 || r.flip("bias"), more)
+		y = r.conv(y, outputs, k, pad, group, r.flip("bias"), more)
 		r.channels, r.size = outputs, size
 		switch r.one("then", "ReLU", "PReLU", "Scale", "BatchNorm", "LRN") {
 		case "ReLU":

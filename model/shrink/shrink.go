@@ -3,9 +3,9 @@
 //
 // A channel (an output of a convolution or an inner product, and what layers that work channel by channel make of it)
 // does nothing where no weight reads it, or where it is constant, since it has no weight itself or reads only
-// constants, and each layer that reads it sees the same constant everywhere: then Σ w·c goes into that layer's bias. That
-// holds for an inner product, for a convolution without padding, and where the constant is 0. At a padded convolution
-// the border differs, and the channel stays.
+// constants, and each layer that reads it sees the same constant everywhere: then Σ w·c goes into that layer's bias.
+// That holds for an inner product, for a convolution without padding, and where the constant is 0. At a padded
+// convolution the border differs, and the channel stays.
 //
 // What stays is found from the net's outputs back: they stay, and so does what is read by what stays. Layers keep more
 // than that where the channels that are left must fit together:

@@ -255,8 +255,8 @@ func TestWhatGoes(t *testing.T) {
 			layer { name: "x" type: "Eltwise" bottom: "a" bottom: "b" top: "last" eltwise_param { operation: PROD } }`,
 			dead, map[string]int{"a": 4, "b": 4}, ""},
 		{"through a deconvolution where it is 0", strings.Replace(a, "num", "bias_term: false num", 1) +
-			strings.Replace(conv("d", "a", "last", "num_output: 3 kernel_size: 2 stride: 2"), "Conv", "Deconv", 1), dead,
-			map[string]int{"a": 4, "d": 3}, ""},
+			strings.Replace(conv("d", "a", "last", "num_output: 3 kernel_size: 2 stride: 2"), "Conv", "Deconv", 1),
+			dead, map[string]int{"a": 4, "d": 3}, ""},
 		{"not where it is not", a +
 			strings.Replace(conv("d", "a", "last", "num_output: 6 group: 6 kernel_size: 2"), "Conv", "Deconv", 1), dead,
 			map[string]int{"a": 6}, "a: 2 constant outputs stay: read by d, which spreads it unevenly"},

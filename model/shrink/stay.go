@@ -2,6 +2,7 @@ package shrink
 
 import (
 	"fmt"
+	"slices"
 
 	"dns-tui/caffe"
 )
@@ -37,9 +38,9 @@ func stay(u *unit, why string, idle bool) bool {
 // keepRead keeps what layers read by weights that stay themselves, from the net's outputs back.
 func (g *graph) keepRead() bool {
 	some := false
-	for i := len(g.nodes) - 1; i >= 0; i-- {
-		if l, ok := g.nodes[i].op.(linear); ok {
-			some = g.keepWeighed(g.nodes[i], l) || some
+	for _, nd := range slices.Backward(g.nodes) {
+		if l, ok := nd.op.(linear); ok {
+			some = g.keepWeighed(nd, l) || some
 		}
 	}
 	return some
@@ -70,6 +71,9 @@ func (g *graph) refuses(nd *node, l linear, at int, c channel) string {
 	}
 	if why := l.uneven(nd); why != "" {
 		return fmt.Sprintf("read by %s, %s", nd.Name, why)
+	}
+	if len(nd.blobs) < 2 && caffe.ParamName(nd.param, 1) != "" {
+		return fmt.Sprintf("read by %s, which would get a bias that has a name already", nd.Name)
 	}
 	for _, u := range g.shared.with(nd, 1) {
 		if !sameSum(nd, u, at, c) {

@@ -91,7 +91,8 @@ func keptOutputs(nd *node) []int {
 	return out
 }
 
-// biases are those of the outputs that are left, with the constants that are gone; whether there were some, or must be now.
+// biases are those of the outputs that are left, with the constants that are gone; whether there were some, or must be
+// now.
 func biases(l linear, nd *node) (array, bool) {
 	wanted := len(nd.blobs) > 1
 	out := array{}
