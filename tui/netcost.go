@@ -18,10 +18,10 @@ func (m *mainScreen) netCost() []string {
 		return s
 	}
 	out := []string{"file about " + text(autopilot.ByteCost, func(a amounts) float64 { return a.bytes })}
-	if exact := m.fileBytes(); exact != "" {
-		out[0] = "file " + exact
-		if known {
-			out[0] += " → about " + autopilot.ByteCost.Format(then.bytes)
+	if bytes, words := m.fileBytes(); words != "" {
+		out[0] = "file " + words
+		if known && now.bytes > 0 { // as far from the estimate as the file of now is
+			out[0] += " → about " + autopilot.ByteCost.Format(then.bytes*bytes/now.bytes)
 		}
 	}
 	if now.macs >= 0 {
@@ -33,18 +33,22 @@ func (m *mainScreen) netCost() []string {
 	return out
 }
 
-// fileBytes are the bytes of the compact file, to the byte, and of which iteration they are; "" where masks were redrawn
-// since, or that is not known.
-func (m *mainScreen) fileBytes() string {
-	x := m.snap.Shipped
-	if x == nil || x.Now == nil || x.Redrawn {
-		return ""
+// freshSeconds is how long what was weighed is shown after a surgery, while the run trains: where surgery follows upon
+// surgery, it is weighed again before that.
+const freshSeconds = 10
+
+// fileBytes are the bytes of the compact file, to the byte, and in words, with the iteration where it is one before; ""
+// where that is not known, or is of masks that are long gone.
+func (m *mainScreen) fileBytes() (bytes float64, words string) {
+	x, s := m.snap.Shipped, m.snap
+	if x == nil || x.Now == nil || x.Redrawn && float64(s.Iter-x.Now.Iter) > freshSeconds*s.PerSecond && s.PerSecond > 0 {
+		return 0, ""
 	}
-	text := human.Count(int(x.Now.Bytes.Compact)) + " bytes"
-	if x.Now.Iter != m.snap.Iter {
-		text += " at " + human.Count(x.Now.Iter)
+	words = human.Count(int(x.Now.Bytes.Compact)) + " bytes"
+	if x.Now.Iter != s.Iter {
+		words += " at " + human.Count(x.Now.Iter)
 	}
-	return text
+	return float64(x.Now.Bytes.Compact), words
 }
 
 // liveOutputs are the filters and neurons that have a weight left, and those that would have one after the next

@@ -102,12 +102,21 @@ func (s *shipped) room() int {
 	return max(1, room)
 }
 
-// goal is what stands above the second column.
-func goal(m *session.Measured) string {
-	if m.Goal != "" {
-		return "at " + m.Goal
+// goal is what stands above the second column, with the iteration of the weights where it is another than that of the
+// first, and that has room.
+func (s *shipped) goal(room bool) string {
+	x := s.snap.Shipped
+	words := "next"
+	if g := x.Measured.Goal; g != "" {
+		words = "at " + g
 	}
-	return "next"
+	if !room {
+		return words
+	}
+	if of := x.Measured.Now.Iter; x.Now != nil && of != x.Now.Iter {
+		words += " of " + human.Count(of)
+	}
+	return words
 }
 
 // table is what is known, a line each.
@@ -214,10 +223,7 @@ func (s *shipped) notes() []string {
 		m.Waited.Seconds(),
 	)
 	if m.Then != nil && m.Goal != "" {
-		text += " " + strings.ToUpper(
-			goal(m)[:1],
-		) + goal(m)[1:] + ": the weights of that iteration, pruned at once; a " +
-			"descent keeps as much, but of other weights."
+		text += " At " + m.Goal + ": those weights, pruned at once; a descent keeps as much, but of other weights."
 	} else if m.Then != nil {
 		text += " Next: those weights, as surgery by the thresholds would leave them."
 	}
@@ -259,13 +265,17 @@ func (s *shipped) View() []string {
 		wide, now = max(wide, ansi.StringWidth(r.name)), max(now, len(r.now))
 		then = max(then, len(r.then))
 	}
-	head := ""
-	if then > 0 {
-		head = t.text(goal(s.snap.Shipped.Measured))
-		then = max(then, 8, ansi.StringWidth(head))
-	}
 	const around = 2 + 2 // the frame and the cursor
-	gap, long := "  ", around+wide+2+now+2+then < s.w
+	head, values, gap, long := "", then, "  ", true
+	for _, long = range []bool{true, false} {
+		if then > 0 {
+			head = t.text(s.goal(long))
+			then = max(values, 8, ansi.StringWidth(head))
+		}
+		if around+wide+2+now+2+then < s.w {
+			break
+		}
+	}
 	if !long {
 		gap, wide = " ", min(12, s.w-around-1-now-1-then)
 	}
@@ -322,7 +332,7 @@ func (s *shipped) clipRows() [][]string {
 	}
 	out := [][]string{{"", "now", "then"}}
 	if x := s.snap.Shipped; x != nil && x.Measured != nil && x.Measured.Then != nil {
-		out[0][2] = goal(x.Measured)
+		out[0][2] = s.goal(true)
 	}
 	for _, r := range s.rows {
 		out = append(out, []string{r.name, strings.ReplaceAll(r.now, ",", ""), strings.ReplaceAll(r.then, ",", "")})

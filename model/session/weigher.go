@@ -349,7 +349,7 @@ func (j *weighing) describe() string {
 	case len(j.edits) > 0:
 		text += ", now and with the thresholds that are chosen"
 	}
-	return text + "; the training waits about a second while passes are timed"
+	return text
 }
 
 // weigh does what needs no device of the run's. A mistake of the program in it does not end the run.
