@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -12,8 +13,15 @@ import (
 	"dns-tui/model/session"
 )
 
-// The loop around an iteration allocates nothing: what it records and shows goes by time, not by iterations.
+// The loop around an iteration allocates nothing: what it records and shows, and what it weighs where somebody may
+// watch, goes by time, not by iterations.
 func TestLoopAllocatesNothing(t *testing.T) {
+	for _, watched := range []bool{false, true} {
+		t.Run(fmt.Sprintf("watched %t", watched), func(t *testing.T) { loopAllocates(t, watched) })
+	}
+}
+
+func loopAllocates(t *testing.T, watched bool) {
 	if modeltest.Race {
 		t.Skip("the race detector allocates")
 	}
@@ -35,7 +43,7 @@ func TestLoopAllocatesNothing(t *testing.T) {
 		d.Close()
 		t.Skip("without OpenBLAS, gonum's matrix product allocates for its own threads")
 	}
-	tr, err := session.NewTrainer(run, d, session.Options{Interactive: true, Paused: true})
+	tr, err := session.NewTrainer(run, d, session.Options{Interactive: true, Paused: true, Histograms: watched})
 	if err != nil {
 		t.Fatal(err)
 	}

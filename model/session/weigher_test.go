@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
 	"dns-tui/caffe/compact"
 	"dns-tui/config"
 	"dns-tui/model"
@@ -147,6 +148,10 @@ func TestWeighedIsWhatIsExported(t *testing.T) {
 		{"dns_official_mini", lively},
 		{"sgd_itersize_bn", lively},
 		{"dns_seed_mini", soft(1, 1, 1)},
+		{"dns_official_mini", func(r *config.Run) {
+			lively(r)
+			r.Solver.SnapshotFormat = caffepb.SolverParameter_HDF5.Enum()
+		}},
 		{"dns_seed_mini", soft(3, 0.5, 2)},
 		{"dns_seed_mini", func(r *config.Run) {
 			lively(r)
