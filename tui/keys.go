@@ -222,7 +222,8 @@ func (k *keyMap) list() {
 		{only(mainID), &k.Main}, {runScreens, &k.Run}, {runScreens | only(settingsID), &k.Open}, {0, &k.App},
 		{listScreens, &k.Move}, {only(plotsID), &k.Plots},
 		{only(picturesID), &k.Pictures}, {only(sensitivityID), &k.Sensitivity}, {only(autopilotID), &k.Autopilot},
-		{only(frontierID), &k.Frontier}, {only(shipID), &k.Shipped}, {only(settingsID), &k.Settings}, {only(restoreID), &k.Restore},
+		{only(frontierID), &k.Frontier}, {only(shipID), &k.Shipped},
+		{only(settingsID), &k.Settings}, {only(restoreID), &k.Restore},
 		{only(journalID, helpID), &k.Text},
 	} {
 		for b := range bindings(g.keys) {

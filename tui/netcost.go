@@ -41,7 +41,10 @@ const freshSeconds = 10
 // where that is not known, or is of masks that are long gone.
 func (m *mainScreen) fileBytes() (bytes float64, words string) {
 	x, s := m.snap.Shipped, m.snap
-	if x == nil || x.Now == nil || x.Redrawn && float64(s.Iter-x.Now.Iter) > freshSeconds*s.PerSecond && s.PerSecond > 0 {
+	if x == nil || x.Now == nil {
+		return 0, ""
+	}
+	if x.Redrawn && s.PerSecond > 0 && float64(s.Iter-x.Now.Iter) > freshSeconds*s.PerSecond {
 		return 0, ""
 	}
 	words = human.Count(int(x.Now.Bytes.Compact)) + " bytes"

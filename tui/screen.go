@@ -48,7 +48,8 @@ const (
 
 func (id screenID) String() string {
 	return [...]string{
-		"main", "plots", "picture", "sensitivity", "autopilot", "frontier", "ship", "journal", "settings", "states", "help",
+		"main", "plots", "picture", "sensitivity", "autopilot", "frontier", "ship", "journal", "settings", "states",
+		"help",
 	}[id]
 }
 

@@ -194,6 +194,11 @@ func ofOutputs(w *session.Weighed) string {
 	return " of " + human.Count(w.Net.Outputs)
 }
 
+// measuring says what is measured.
+const measuring = " forward on the CPU, dense and with zeros left out, now and as the net is to become: with the " +
+	"thresholds that are chosen or pending, or at the autopilot's target. The training waits about a second; nothing " +
+	"of it changes."
+
 // notes say of which iteration and how the figures are, and what can be measured.
 func (s *shipped) notes() []string {
 	x := s.snap.Shipped
@@ -208,12 +213,7 @@ func (s *shipped) notes() []string {
 	m := x.Measured
 	if m == nil {
 		way := cmp.Or(s.naming("%s measures ms of a pass", &s.keys.Measure), "Not measured so far: ms of a pass")
-		return append(
-			out,
-			way+" forward on the CPU, dense and with zeros left out, now and as the net is to become: with the thresholds "+
-				"that are chosen or pending, or at the autopilot's target. The training waits about a second; nothing of it "+
-				"changes.",
-		)
+		return append(out, way+measuring)
 	}
 	text := fmt.Sprintf(
 		"ms: medians of %d passes forward on the CPU, batch %d, at iteration %s; the training waited %.1f s.",

@@ -133,7 +133,8 @@ var themes = []struct {
 // Golden screens with their styles, in each theme.
 func TestStyles(t *testing.T) {
 	want := map[string]bool{"main": true, "drafted": true, "scoped": true, "dying": true, "filters": true,
-		"sensitivity": true, "journal": true, "autopilot_rejected": true, "autopilot_paused": true, "frontier": true, "ship": true,
+		"sensitivity": true, "journal": true, "autopilot_rejected": true, "autopilot_paused": true, "frontier": true,
+		"ship":     true,
 		"settings": true, "states": true, "palette": true, "quit": true}
 	for _, sc := range scenes {
 		if !want[sc.name] {

@@ -50,7 +50,8 @@ func payloads(fill func(any)) []session.Payload {
 		session.PlanCanceled{}, session.PlanRejected{}, session.RampBegun{}, session.RampResumed{}, session.RampDone{},
 		session.SnapshotWritten{}, session.SnapshotFailed{}, session.JournalFailed{}, session.JournalWritten{},
 		session.TestDone{}, session.TestInterrupted{}, session.SensitivityMeasured{}, session.SensitivityFailed{},
-		session.NetMeasured{}, session.MeasuringFailed{}, session.GateClosed{}, session.Collapsed{}, session.SignalRestored{}, session.LayerEmptied{}, session.WentBack{},
+		session.NetMeasured{}, session.MeasuringFailed{}, session.GateClosed{}, session.Collapsed{},
+		session.SignalRestored{}, session.LayerEmptied{}, session.WentBack{},
 		session.RunBegun{}, session.RunFinished{}, session.RunFailed{}, session.Progress{}, session.TextEvent{},
 		session.AutopilotChanged{}, session.AutopilotDone{}, session.AutopilotRetreated{},
 	}

@@ -75,9 +75,9 @@ func (t *Timed) words() string {
 		human.Count(int(t.Bytes.Compact)), human.Milliseconds(t.Sparse), human.Milliseconds(t.Dense))
 }
 
-// weigher says what the net comes to for who ships it: now and then by itself, where somebody may watch, and as it is to
-// become, with the time of a pass, where that was asked for. It takes a copy of the weights between two iterations, and
-// weighs that in a goroutine. Nothing of the run is changed.
+// weigher says what the net comes to for who ships it: now and then by itself, where somebody may watch, and as it is
+// to become, with the time of a pass, where that was asked for. It takes a copy of the weights between two iterations,
+// and weighs that in a goroutine. Nothing of the run is changed.
 type weigher struct {
 	solver  *solver.Solver
 	run     *config.Run

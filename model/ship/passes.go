@@ -72,7 +72,7 @@ const (
 	mostPasses  = 50
 )
 
-// TimeFor measures passes for about so long, behind two that are not counted, and returns how many of each kind it were.
+// TimeFor measures passes for about so long, behind two that are not counted, and returns how many of each kind.
 func (p *Passes) TimeFor(d time.Duration, stop func() bool) (times []model.ForwardTimes, passes int, err error) {
 	var one time.Duration
 	for range 2 {

@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func TestPasses(t *testing.T) {
 			}
 		}
 	}
-	if _, _, err := p.TimeFor(time.Hour, func() bool { return true }); err != model.ErrStopped {
+	if _, _, err := p.TimeFor(time.Hour, func() bool { return true }); !errors.Is(err, model.ErrStopped) {
 		t.Errorf("%v; wanted that it stopped", err)
 	}
 	if _, err := NewPasses(f, o, path, &caffepb.NetParameter{}); err == nil {
