@@ -275,7 +275,10 @@ func (w *weigher) untilFinished() <-chan *weighing { return w.done }
 
 // take takes in what is done, and reports whether passes of it are to be timed now.
 func (w *weigher) take(j *weighing) bool {
-	w.job, w.last, w.cost = nil, time.Now(), j.took
+	w.job, w.last = nil, time.Now()
+	if !j.asked { // what was asked for takes longer
+		w.cost = j.took
+	}
 	w.change(func(s *Shipped) {
 		if j.weighed != nil {
 			s.Now, s.Redrawn = j.weighed, j.of.redraws != w.redraws
