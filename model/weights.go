@@ -448,8 +448,8 @@ func wantedBlobs(nd *node, prunable bool) string {
 // another program runs.
 func (n *Net) Weights() *caffepb.NetParameter { return n.WeightsWith(nil) }
 
-// WeightsWith is Weights, but parameters of which instead has forward weights hold these, and their layers have no mask:
-// the weights as surgery would leave them that has not been done.
+// WeightsWith is Weights, but parameters of which instead has forward weights hold these, and their layers have no
+// mask: the weights as a surgery would leave them that has not been done.
 func (n *Net) WeightsWith(instead map[*layer.Param][]float32) *caffepb.NetParameter {
 	out := &caffepb.NetParameter{Name: proto.String(n.Name)}
 	for _, nd := range n.nodes {
