@@ -7,8 +7,8 @@
 // What is written is what is read, bit for bit, -0, infinities and NaNs included. Who wants fewer bits changes the
 // values before: Cluster and RoundHalf. The writer sees that a blob has few values, or such as float16 has.
 //
-// The code is our own for the sake of that decoder, which has some seventy lines: zstd or the Huffman codes of its libraries
-// would be ten times as long in Python, whose standard library has neither.
+// The code is our own for the sake of that decoder, which has some seventy lines: zstd or the Huffman codes of its
+// libraries would be ten times as long in Python, whose standard library has neither.
 package compact
 
 import (
@@ -46,8 +46,8 @@ type Blob struct {
 	Legacy bool
 	// Absent: the blob is shared with another layer, which has it. It has neither shape nor values.
 	Absent bool
-	// SharedWith is the number of the blob before that this one is, too, counted from 1 through all layers; 0: it is its
-	// own. It has the shape and the values of that.
+	// SharedWith is the number of the blob before that this one is, too, counted from 1 through all layers; 0: it is
+	// its own. It has the shape and the values of that.
 	SharedWith int
 	Values     []float32
 }

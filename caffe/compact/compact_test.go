@@ -43,7 +43,12 @@ func same(a, b *File) bool {
 		for _, l := range f.Layers {
 			n := Layer{Name: l.Name, Type: l.Type}
 			for _, b := range l.Blobs {
-				c := Blob{Shape: append([]int{}, b.Shape...), Legacy: b.Legacy, Absent: b.Absent, SharedWith: b.SharedWith}
+				c := Blob{
+					Shape:      append([]int{}, b.Shape...),
+					Legacy:     b.Legacy,
+					Absent:     b.Absent,
+					SharedWith: b.SharedWith,
+				}
 				for _, v := range b.Values {
 					c.Values = append(c.Values, math.Float32frombits(math.Float32bits(v)))
 				}

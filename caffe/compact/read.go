@@ -112,8 +112,11 @@ func readInfo(r *bitReader) (*Info, error) {
 	head, err := part(r, "what it begins with", int64(len(magic))+1)
 	switch {
 	case err != nil && eof(r.err):
-		return nil, errorf("is not a compact file (.dnz), or is cut short: it has %d of the %d bytes that one begins with",
-			r.done, len(magic)+1)
+		return nil, errorf(
+			"is not a compact file (.dnz), or is cut short: it has %d of the %d bytes that one begins with",
+			r.done,
+			len(magic)+1,
+		)
 	case err != nil:
 		return nil, err
 	case string(head[:len(magic)]) != magic:

@@ -45,7 +45,11 @@ func NewPlan(f *File) (*Plan, error) {
 			if b.SharedWith > 0 {
 				of, err := sharedBlob(all, b.SharedWith)
 				if err == nil && (!slices.Equal(of.shape, b.Shape) || of.legacy != b.Legacy) {
-					err = fmt.Errorf("has the shape %v, and not that of the blob that it is shared with, %v", b.Shape, of.shape)
+					err = fmt.Errorf(
+						"has the shape %v, and not that of the blob that it is shared with, %v",
+						b.Shape,
+						of.shape,
+					)
 				}
 				if err != nil {
 					return nil, fmt.Errorf("layer %q, blob %d %w", l.Name, i, err)

@@ -55,7 +55,9 @@ func (f *lossyFlags) check(fs *flag.FlagSet, shapes *shapeFlags, out string, shr
 	case f.masks && shrinks:
 		return usagef("export: --masks and --shrink are mutually exclusive: the smaller net has none")
 	case f.labels != "" && shrinks:
-		return usagef("export: --shrink writes no labels but those of IN: shrink first, then export the result with --labels")
+		return usagef(
+			"export: --shrink writes no labels but those of IN: shrink first, then export the result with --labels",
+		)
 	case f.iterations < 1:
 		return usagef("export: --iterations is %d; wanted at least 1", f.iterations)
 	case f.labels != "" && !caffe.IsCompactName(out):

@@ -173,12 +173,19 @@ func TestManyOutputs(t *testing.T) {
 		lines := len(regexp.MustCompile(c.line).FindAllString(out, -1))
 		others := strings.Count(out, "\n10 more of prob; --all prints them\n")
 		if lines != c.lines || others != c.others || strings.Count(out, "more of") != c.others {
-			t.Errorf("%q: %d lines of prob, %d of what is left out, wanted %d and %d:\n%s", c.args, lines, others, c.lines,
-				c.others, out)
+			t.Errorf(
+				"%q: %d lines of prob, %d of what is left out, wanted %d and %d:\n%s",
+				c.args,
+				lines,
+				others,
+				c.lines,
+				c.others,
+				out,
+			)
 		}
 	}
-	one := mustRun(t, "test", "--weights", lenet5Sparse(), "--model", modeltest.Root("nets", "lenet.prototxt"), "--input",
-		"1x28x28:10", "--iterations", "1")
+	one := mustRun(t, "test", "--weights", lenet5Sparse(), "--model", modeltest.Root("nets", "lenet.prototxt"),
+		"--input", "1x28x28:10", "--iterations", "1")
 	if !strings.HasPrefix(one, "accuracy = ") || !strings.Contains(one, "\nloss = ") {
 		t.Errorf("blobs of one number are not as Caffe prints them:\n%s", one)
 	}

@@ -71,8 +71,16 @@ func TestCutFiles(t *testing.T) {
 			for _, args := range [][]string{{"inspect", in}, {"export", in, out}} {
 				status, stdout, stderr := run(t, args...)
 				if status != 1 || stdout != "" || !strings.Contains(stderr, in+":") || caffe.Exists(out) {
-					t.Fatalf("%s of %.8q, %d of %d bytes: status %d, %s%s", args[0], data, cut, len(data), status, stdout,
-						stderr)
+					t.Fatalf(
+						"%s of %.8q, %d of %d bytes: status %d, %s%s",
+						args[0],
+						data,
+						cut,
+						len(data),
+						status,
+						stdout,
+						stderr,
+					)
 				}
 			}
 		}

@@ -80,7 +80,12 @@ func (f *netFlags) addNet(fs *flag.FlagSet, phase string) {
 }
 
 func (f *netFlags) addAll(fs *flag.FlagSet) {
-	fs.BoolVar(&f.all, "all", false, fmt.Sprintf("list all numbers of outputs that have more than %d", model.FewNumbers))
+	fs.BoolVar(
+		&f.all,
+		"all",
+		false,
+		fmt.Sprintf("list all numbers of outputs that have more than %d", model.FewNumbers),
+	)
 }
 
 func (f *netFlags) check(name string, rest []string) error {
