@@ -364,7 +364,9 @@ var fiveMinutes = [][]span{
 			press("q", "▸ conv2")(d)
 			press("M", "changes are for all convolutions")(d)
 			press("5", "2 previews")(d)
-			press("\r", "pending conv1.threshold", "pending conv2.threshold")(d)
+			d.keys("\r") // in place of what waits since ":conv*.t 1.6"
+			d.gone("2 previews")
+			d.wait("pending conv1.threshold", "pending conv2.threshold")
 		}},
 		{"u", func(d *tutorial) { // one for both
 			d.keys("u")
@@ -372,6 +374,11 @@ var fiveMinutes = [][]span{
 			d.gone("pending conv2.threshold")
 		}},
 		{"95%", enter("conv2.t 95%", "pending conv2.threshold")},
+		{"W", press("W", "What you ship", "bytes of the compact file")},
+		{"r", func(d *tutorial) {
+			press("r", "ms a pass, dense")(d)
+			press("q", "▸ conv2")(d)
+		}},
 	},
 	{
 		{"d", func(d *tutorial) { detach(d.t, d.terminal) }},

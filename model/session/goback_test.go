@@ -193,6 +193,20 @@ func TestGoingBackKeepsWhatWaits(t *testing.T) {
 	}
 }
 
+// A guard of the iteration at which the run still stands is what going back leads to: what is now is written elsewhere.
+func TestBackToAGuardOfNow(t *testing.T) {
+	run := mini(t, "dns_seed_mini", lasting)
+	tr := startWith(t, run, 2, session.Options{Guard: 3})
+	stepTo(t, tr, 6)
+	must(t, tr, set("lr_mult", "8"))
+	for i, want := range []float64{1, 8, 1} {
+		must(t, tr, session.Command{Kind: session.GoBack})
+		if s := tr.Snapshot(); s.Iter != 6 || s.Hyper.LRMult != want {
+			t.Errorf("back %d: at %d, lr_mult %g, wanted %g", i+1, s.Iter, s.Hyper.LRMult, want)
+		}
+	}
+}
+
 // Going back, and a resume, keep what can be taken back.
 func TestUndoGoesOn(t *testing.T) {
 	run := mini(t, "dns_seed_mini", lasting)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -54,8 +55,12 @@ func newSaver(p saverParts) saver {
 // descentGuards is how many snapshots a descent keeps, of a run that writes none before risky changes.
 const descentGuards = 3
 
-// guardSuffix is added to the prefix of the snapshots that are written before risky changes.
-const guardSuffix = "_guard"
+// guardSuffix is added to the prefix of the snapshots that are written before risky changes, and before going back;
+// presentSuffix where going back is to a guard of this iteration, which what is now must not replace.
+const (
+	guardSuffix   = "_guard"
+	presentSuffix = "_guard2"
+)
 
 // searchSuffix is added to the prefix of those that a search writes.
 const searchSuffix = "_search"
@@ -187,7 +192,11 @@ func (s *saver) keepPresent(target string) (string, error) {
 	if path := s.points.present(s.Solver.Iter); path != "" {
 		return path, nil
 	}
-	name, err := s.write(s.Run.SnapshotPrefix() + guardSuffix)
+	prefix := s.Run.SnapshotPrefix() + guardSuffix
+	if strings.HasPrefix(target, fmt.Sprintf("%s_iter_%d.", prefix, s.Solver.Iter)) {
+		prefix = s.Run.SnapshotPrefix() + presentSuffix
+	}
+	name, err := s.write(prefix)
 	if err != nil {
 		return "", err
 	}
@@ -300,7 +309,8 @@ func (s *saver) find(past *Course) {
 	s.points.find(past, s.Run.SnapshotPrefix(), s.Run.Snapshot, s.Solver.Iter)
 }
 
-// edited counts a change of settings, of what waits or of what is planned, operated a surgery that was asked for: a snapshot before them is not of now.
+// edited counts a change of settings, of what waits or of what is planned, operated a surgery that was asked for: a
+// snapshot before them is not of now.
 func (s *saver) edited()   { s.points.edited() }
 func (s *saver) operated() { s.points.operated() }
 

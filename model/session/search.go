@@ -92,7 +92,10 @@ func SearchPrefix(prefix string) string { return prefix + searchSuffix }
 // RunPrefix is the prefix of the run that a snapshot's prefix belongs to: one that was written before a risky change,
 // or by a search, has a word more.
 func RunPrefix(prefix string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(prefix, guardSuffix), searchSuffix)
+	for _, suffix := range []string{guardSuffix, presentSuffix, searchSuffix} {
+		prefix = strings.TrimSuffix(prefix, suffix)
+	}
+	return prefix
 }
 
 // ReadSearch reads the state of a search; nil where there is none.
