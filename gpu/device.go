@@ -11,6 +11,8 @@ type Device struct {
 	check    operands
 	ops      ops
 	fallback fallback
+
+	operations float64 // of products, so far
 }
 
 // NewDevice returns a device with a back end. Where an operation is asked for that the back end does not support, it is
@@ -136,6 +138,7 @@ func (d *Device) Sync() error { return d.Await(d.Mark()) }
 func (d *Device) do(op Op) {
 	d.check.op = op
 	op.operands(&d.check)
+	d.operations += operationsOf(op)
 	if d.back.Supports(op) {
 		d.back.Do(op)
 		return

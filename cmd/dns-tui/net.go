@@ -30,6 +30,7 @@ type netFlags struct {
 	sparse   bool
 	backward bool // gradients are wanted, of a net without a loss too
 	all      bool // every number of an output is listed
+	profile  bool // layers are held against their floors
 }
 
 // stateFlags say which layers of a net are built.
@@ -98,6 +99,10 @@ func (f *netFlags) check(name string, rest []string) error {
 		return usagef("%s: --iterations is %d; wanted at least 1", name, f.iterations)
 	case f.log != "plain" && f.log != "caffe":
 		return usagef("%s: --log is %q; wanted plain or caffe", name, f.log)
+	case f.profile && f.sparse:
+		return usagef("%s: --profile and --sparse are mutually exclusive: --sparse has a table of its own", name)
+	case f.profile && f.log == "caffe":
+		return usagef("%s: --profile and --log caffe are mutually exclusive", name)
 	case f.sparse && f.weights == "":
 		return usagef("%s: --sparse wants weights of which some are zero: --weights is not given", name)
 	case f.sparse && f.device.device == "cuda":
@@ -154,6 +159,7 @@ type netCommand struct {
 	needsWeights bool
 	backward     bool
 	outputs      bool                      // are listed
+	timed        bool                      // layers are
 	operands     func(rest []string) error // checks what is no flag; nil: nothing may be left
 	read         *[]string                 // blobs that are read after a pass beside the net's outputs; nil: none
 }
@@ -171,6 +177,15 @@ func withNet(
 	flags.add(fs, c.phase)
 	if c.outputs {
 		flags.addAll(fs)
+	}
+	if c.timed {
+		fs.BoolVar(
+			&flags.profile,
+			"profile",
+			false,
+			"also GFLOP/s and GB/s of each layer, and how far its time is from "+
+				"the least that the device could take",
+		)
 	}
 	fs.Lookup("phase").Usage += "; with --sparse TEST, unless given"
 	rest, err := parse(fs, args)
@@ -309,11 +324,14 @@ func runTime(ctx context.Context, e *env, args []string) error {
 	return withNet(
 		ctx,
 		e,
-		netCommand{name: "time", phase: "TRAIN", backward: true},
+		netCommand{name: "time", phase: "TRAIN", backward: true, timed: true},
 		args,
 		func(ctx context.Context, n *model.Net, d *gpu.Device, flags *netFlags) error {
 			if flags.sparse {
 				return timeSparse(ctx, e, n, d, flags)
+			}
+			if flags.profile {
+				return profile(ctx, e, n, d, flags)
 			}
 			var begin time.Time
 			times, err := timePasses(
