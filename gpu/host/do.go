@@ -209,6 +209,9 @@ type kernels struct {
 	convBackwardKept        convBackwardKeptKernel
 	addTaps                 addTapsKernel
 	maxPool                 maxPoolKernel
+	maxPoolTaps             maxPoolTapsKernel
+	avePoolTaps             avePoolTapsKernel
+	avePoolBackwardTaps     avePoolBackwardTapsKernel
 	maxPool2                maxPool2Kernel
 	maxPoolBackward         maxPoolBackwardKernel
 	avePool                 avePoolKernel

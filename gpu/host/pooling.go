@@ -16,6 +16,10 @@ func (d *back) maxPool(o *gpu.MaxPool) {
 		launch(d, &d.kernels.maxPool2, maxPool2Kernel(k), g.Planes, planeGrain(g))
 		return
 	}
+	if byTaps(g) {
+		launch(d, &d.kernels.maxPoolTaps, maxPoolTapsKernel{d, k}, g.Planes, planeGrain(g))
+		return
+	}
 	launch(d, &d.kernels.maxPool, k, g.Planes, planeGrain(g))
 }
 
@@ -169,7 +173,12 @@ func window(g *gpu.PoolGeometry, oh, ow int) (h0, h1, w0, w1 int, size float32) 
 }
 
 func (d *back) avePool(o *gpu.AvePool) {
-	launch(d, &d.kernels.avePool, avePoolKernel{o.G, slice(o.X), slice(o.Y)}, o.G.Planes, planeGrain(o.G))
+	k := avePoolKernel{o.G, slice(o.X), slice(o.Y)}
+	if byTaps(o.G) {
+		launch(d, &d.kernels.avePoolTaps, avePoolTapsKernel{d, k}, o.G.Planes, planeGrain(o.G))
+		return
+	}
+	launch(d, &d.kernels.avePool, k, o.G.Planes, planeGrain(o.G))
 }
 
 type avePoolKernel struct {
@@ -198,13 +207,12 @@ func (k *avePoolKernel) run(lo, hi, _ int) {
 }
 
 func (d *back) avePoolBackward(o *gpu.AvePoolBackward) {
-	launch(
-		d,
-		&d.kernels.avePoolBackward,
-		avePoolBackwardKernel{o.G, slice(o.DY), slice(o.DX)},
-		o.G.Planes,
-		planeGrain(o.G),
-	)
+	k := avePoolBackwardKernel{o.G, slice(o.DY), slice(o.DX)}
+	if byTaps(o.G) {
+		launch(d, &d.kernels.avePoolBackwardTaps, avePoolBackwardTapsKernel{d, k}, o.G.Planes, planeGrain(o.G))
+		return
+	}
+	launch(d, &d.kernels.avePoolBackward, k, o.G.Planes, planeGrain(o.G))
 }
 
 type avePoolBackwardKernel struct {

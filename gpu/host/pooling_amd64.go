@@ -30,3 +30,60 @@ func maxima2(r0, r1, y []float32, floor float32) int {
 	maxima2Rows(&r0[0], &r1[0], &y[0], n, floor)
 	return 4 * n
 }
+
+//go:noescape
+func largestRows(v, y, argmax *float32, vStride, yStride, rows, columns int, position, step, rowStep float32)
+
+//go:noescape
+func addRowsAVX(x, y *float32, xStride, yStride, rows, columns int)
+
+//go:noescape
+func split8(x, even, odd *float32, n int)
+
+//go:noescape
+func join8(even, odd, x *float32, n int)
+
+// largestVectors is poolTaps.largest of rows of at least eight. Positions are step apart, and rowStep from one row to the
+// next.
+func largestVectors(a *tapArea, step, rowStep int, laid, y, argmax []float32) bool {
+	if a.columns < 8 || !cpu.X86.HasAVX {
+		return false
+	}
+	v, y, argmax := laid[a.element:], y[a.output:], argmax[a.output:]
+	outputs := (a.rows-1)*a.outputs + a.columns
+	_, _, _ = v[:(a.rows-1)*a.elements+a.columns], y[:outputs], argmax[:outputs]
+	largestRows(&v[0], &y[0], &argmax[0], a.elements, a.outputs, a.rows, a.columns, float32(a.position), float32(step),
+		float32(rowStep))
+	return true
+}
+
+// addRowsVectors is addRows, whose slices are long enough.
+func addRowsVectors(x []float32, xStride int, y []float32, yStride, rows, columns int) bool {
+	if !cpu.X86.HasAVX {
+		return false
+	}
+	addRowsAVX(&x[0], &y[0], xStride, yStride, rows, columns)
+	return true
+}
+
+// splitVectors puts even and odd elements of x apart, sixteen at a time, and returns how many of each it did.
+func splitVectors(x, even, odd []float32) int {
+	n := len(x) / 16
+	if n == 0 || !cpu.X86.HasAVX {
+		return 0
+	}
+	_, _ = even[:8*n], odd[:8*n]
+	split8(&x[0], &even[0], &odd[0], n)
+	return 8 * n
+}
+
+// joinVectors is the reverse of splitVectors.
+func joinVectors(even, odd, x []float32) int {
+	n := len(x) / 16
+	if n == 0 || !cpu.X86.HasAVX {
+		return 0
+	}
+	_, _ = even[:8*n], odd[:8*n]
+	join8(&even[0], &odd[0], &x[0], n)
+	return 8 * n
+}

@@ -81,6 +81,194 @@ loop:
 	JNZ     loop
 	RET
 
+DATA eighths<>+0(SB)/4, $0.0
+DATA eighths<>+4(SB)/4, $1.0
+DATA eighths<>+8(SB)/4, $2.0
+DATA eighths<>+12(SB)/4, $3.0
+DATA eighths<>+16(SB)/4, $4.0
+DATA eighths<>+20(SB)/4, $5.0
+DATA eighths<>+24(SB)/4, $6.0
+DATA eighths<>+28(SB)/4, $7.0
+GLOBL eighths<>(SB), RODATA|NOPTR, $32
+
+// masks<> has eight times all bits, then eight times none.
+DATA masks<>+0(SB)/8, $-1
+DATA masks<>+8(SB)/8, $-1
+DATA masks<>+16(SB)/8, $-1
+DATA masks<>+24(SB)/8, $-1
+DATA masks<>+32(SB)/8, $0
+DATA masks<>+40(SB)/8, $0
+DATA masks<>+48(SB)/8, $0
+DATA masks<>+56(SB)/8, $0
+GLOBL masks<>(SB), RODATA|NOPTR, $64
+
+// LARGEST8 has eight elements of v, Y0, take the place of those of y, Y1, where they are larger or the first NaN, and
+// their positions, Y4, that of argmax: where v is not less or equal, and y is a number.
+#define LARGEST8 \
+	VMOVUPS   (SI)(AX*4), Y0 \
+	VMOVUPS   (DI)(AX*4), Y1 \
+	VCMPPS    $6, Y1, Y0, Y2 \
+	VCMPPS    $7, Y1, Y1, Y3 \
+	VANDPS    Y2, Y3, Y2     \
+	VBLENDVPS Y2, Y0, Y1, Y1 \
+	VMOVUPS   Y1, (DI)(AX*4) \
+	VMOVUPS   (BX)(AX*4), Y3 \
+	VBLENDVPS Y2, Y4, Y3, Y3 \
+	VMOVUPS   Y3, (BX)(AX*4)
+
+// func largestRows(v, y, argmax *float32, vStride, yStride, rows, columns int, position, step, rowStep float32)
+//
+// rows of columns elements, at least eight. The last eight of a row may overlap the eight before: an element is not
+// larger than itself.
+TEXT ·largestRows(SB), NOSPLIT, $0-68
+	MOVQ         v+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         argmax+16(FP), BX
+	MOVQ         vStride+24(FP), R8
+	MOVQ         yStride+32(FP), R9
+	MOVQ         rows+40(FP), CX
+	MOVQ         columns+48(FP), R10
+	SHLQ         $2, R8
+	SHLQ         $2, R9
+	SUBQ         $8, R10               // R10: where the last eight begin
+	VBROADCASTSS position+56(FP), Y7   // Y7: of the first of a row
+	VBROADCASTSS step+60(FP), Y5
+	VMULPS       eighths<>(SB), Y5, Y8 // Y8: from the first to eight
+	VBROADCASTSS eight<>(SB), Y6
+	VMULPS       Y6, Y5, Y6            // Y6: from eight to the next
+	VBROADCASTSS rowStep+64(FP), Y9
+	VCVTSI2SSQ   R10, X10, X10
+	VSHUFPS      $0, X10, X10, X10
+	VINSERTF128  $1, X10, Y10, Y10
+	VMULPS       Y5, Y10, Y10
+	VADDPS       Y8, Y10, Y10          // Y10: from the first to the last eight
+
+row:
+	VADDPS Y8, Y7, Y4
+	XORQ   AX, AX
+
+eights:
+	CMPQ AX, R10
+	JGE  last
+	LARGEST8
+	VADDPS Y6, Y4, Y4
+	ADDQ $8, AX
+	JMP  eights
+
+last:
+	MOVQ   R10, AX
+	VADDPS Y10, Y7, Y4
+	LARGEST8
+	VADDPS Y9, Y7, Y7
+	ADDQ   R8, SI
+	ADDQ   R9, DI
+	ADDQ   R9, BX
+	DECQ   CX
+	JNZ    row
+	VZEROUPPER
+	RET
+
+// func addRowsAVX(x, y *float32, xStride, yStride, rows, columns int)
+//
+// Rows of y += rows of x.
+TEXT ·addRowsAVX(SB), NOSPLIT, $0-48
+	MOVQ x+0(FP), SI
+	MOVQ y+8(FP), DI
+	MOVQ xStride+16(FP), R8
+	MOVQ yStride+24(FP), R9
+	MOVQ rows+32(FP), CX
+	MOVQ columns+40(FP), R10
+	SHLQ $2, R8
+	SHLQ $2, R9
+	MOVQ R10, R11
+	ANDQ $-8, R11             // R11: columns in whole vectors
+	ANDQ $7, R10              // R10: the rest
+	LEAQ masks<>+32(SB), DX
+	MOVQ R10, AX
+	SHLQ $2, AX
+	SUBQ AX, DX
+	VMOVUPS (DX), Y15         // Y15: as many as the rest
+
+addrow:
+	XORQ AX, AX
+
+addeights:
+	CMPQ    AX, R11
+	JGE     addrest
+	VMOVUPS (DI)(AX*4), Y0
+	VADDPS  (SI)(AX*4), Y0, Y0
+	VMOVUPS Y0, (DI)(AX*4)
+	ADDQ    $8, AX
+	JMP     addeights
+
+addrest:
+	TESTQ      R10, R10
+	JZ         addnext
+	VMASKMOVPS (DI)(AX*4), Y15, Y0
+	VMASKMOVPS (SI)(AX*4), Y15, Y1
+	VADDPS     Y1, Y0, Y0
+	VMASKMOVPS Y0, Y15, (DI)(AX*4)
+
+addnext:
+	ADDQ R8, SI
+	ADDQ R9, DI
+	DECQ CX
+	JNZ  addrow
+	VZEROUPPER
+	RET
+
+// func split8(x, even, odd *float32, n int)
+//
+// n times sixteen elements of x are put apart.
+TEXT ·split8(SB), NOSPLIT, $0-32
+	MOVQ x+0(FP), SI
+	MOVQ even+8(FP), DI
+	MOVQ odd+16(FP), BX
+	MOVQ n+24(FP), CX
+
+split:
+	VMOVUPS    (SI), Y0
+	VMOVUPS    32(SI), Y1
+	VPERM2F128 $0x20, Y1, Y0, Y2 // the first halves of both
+	VPERM2F128 $0x31, Y1, Y0, Y3
+	VSHUFPS    $0x88, Y3, Y2, Y0
+	VSHUFPS    $0xdd, Y3, Y2, Y1
+	VMOVUPS    Y0, (DI)
+	VMOVUPS    Y1, (BX)
+	ADDQ       $64, SI
+	ADDQ       $32, DI
+	ADDQ       $32, BX
+	DECQ       CX
+	JNZ        split
+	VZEROUPPER
+	RET
+
+// func join8(even, odd, x *float32, n int)
+//
+// n times sixteen elements are put together again.
+TEXT ·join8(SB), NOSPLIT, $0-32
+	MOVQ even+0(FP), DI
+	MOVQ odd+8(FP), BX
+	MOVQ x+16(FP), SI
+	MOVQ n+24(FP), CX
+
+join:
+	VMOVUPS    (DI), Y0
+	VMOVUPS    (BX), Y1
+	VUNPCKLPS  Y1, Y0, Y2
+	VUNPCKHPS  Y1, Y0, Y3
+	VPERM2F128 $0x20, Y3, Y2, Y0
+	VPERM2F128 $0x31, Y3, Y2, Y1
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    Y1, 32(SI)
+	ADDQ       $64, SI
+	ADDQ       $32, DI
+	ADDQ       $32, BX
+	DECQ       CX
+	JNZ        join
+	VZEROUPPER
+	RET
+
 // LARGER_OF puts the larger of a and b in to, where both are numbers, or else NaN.
 #define LARGER_OF(b, a, to) \
 	VCMPPS $3, b, a, X6  \

@@ -55,3 +55,9 @@ func maxima2(r0, r1, y []float32, floor float32) int {
 
 // maxPool2Vectors does no windows: their places are looked for in Go.
 func maxPool2Vectors(_, _, _, _ []float32, _ int) int { return 0 }
+
+// largestVectors, addRowsVectors, splitVectors and joinVectors do nothing here.
+func largestVectors(*tapArea, int, int, []float32, []float32, []float32) bool { return false }
+func addRowsVectors([]float32, int, []float32, int, int, int) bool            { return false }
+func splitVectors(_, _, _ []float32) int                                      { return 0 }
+func joinVectors(_, _, _ []float32) int                                       { return 0 }
