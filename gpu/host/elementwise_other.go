@@ -5,3 +5,9 @@ package host
 // reluVectors and addVectors are for processors with AVX or NEON alone.
 func reluVectors(_, _ []float32) int { return 0 }
 func addVectors(_, _ []float32) int  { return 0 }
+
+// These are for processors with AVX alone.
+func mulVectors(_, _, _ []float32) int                     { return 0 }
+func axpbyVectors(_, _ []float32, _, _ float32) int        { return 0 }
+func reluBackwardVectors(_, _, _ []float32, _ float32) int { return 0 }
+func powerVectors(_, _ []float32, _, _, _ float32) int     { return 0 }

@@ -92,6 +92,34 @@ func TestElementwise(t *testing.T) {
 		for i := range addVectors(x, sum) {
 			same("the sum", i, sum[i], y[i]+x[i])
 		}
+		for i := range mulVectors(x, y, top) {
+			same("the product", i, top[i], x[i]*y[i])
+		}
+		slope := number.Draw(t, "slope")
+		for i := range reluBackwardVectors(x, y, top, slope) {
+			want := y[i]
+			if !(x[i] > 0) {
+				want *= slope
+			}
+			same("the gradient of ReLU", i, top[i], want)
+		}
+		for _, b := range []float32{0, 1, number.Draw(t, "b")} {
+			copy(top, y)
+			for i := range axpbyVectors(x, top, slope, b) {
+				want := float32(slope * x[i])
+				if b != 0 {
+					want += float32(b * y[i])
+				}
+				same("the sum of multiples", i, top[i], want)
+			}
+		}
+		scale, shift := number.Draw(t, "scale"), number.Draw(t, "shift")
+		for _, e := range []float32{-0.75, -1.75, 0.5} {
+			powers(x, top, scale, shift, e)
+			for i, have := range top {
+				same(fmt.Sprintf("the power %g", e), i, have, pow(shift+float32(scale*x[i]), e))
+			}
+		}
 		for i := range reluVectors(x, top) {
 			same("the larger of 0", i, top[i], max(x[i], 0))
 		}

@@ -39,8 +39,10 @@ func (k *lrnKernel) run(lo, hi, _ int) {
 				}
 			}
 			x, y := k.x[base+c*g.Plane+a:], k.y[base+c*g.Plane+a:]
-			for i, v := range s {
-				y[i] = x[i] * pow(v, -g.Beta)
+			y = y[:len(s)]
+			powers(s, y, 1, 0, -g.Beta)
+			for i := range y {
+				y[i] *= x[i]
 			}
 		}
 	}
@@ -75,8 +77,9 @@ func (k *lrnBackwardKernel) run(lo, hi, worker int) {
 			}
 			at := base + c*g.Plane
 			x, z, dy, dx := k.x[at+a:at+b], k.scale[at+a:at+b], k.dy[at+a:at+b], k.dx[at+a:at+b]
+			powers(z, dx, 1, 0, -g.Beta)
 			for i, v := range s {
-				dx[i] = dy[i]*pow(z[i], -g.Beta) - f*x[i]*v
+				dx[i] = dy[i]*dx[i] - f*x[i]*v
 			}
 		}
 	}

@@ -51,7 +51,8 @@ type axpbyKernel struct {
 
 func (k *axpbyKernel) run(lo, hi, _ int) {
 	x, y, a, b := k.x[lo:hi], k.y[lo:hi], k.a, k.b
-	if b == 0 {
+	done := axpbyVectors(x, y, a, b)
+	if x, y = x[done:], y[done:]; b == 0 {
 		for i, v := range x {
 			y[i] = a * v
 		}
@@ -70,8 +71,8 @@ type mulKernel struct{ x, y, z []float32 }
 
 func (k *mulKernel) run(lo, hi, _ int) {
 	x, y, z := k.x[lo:hi], k.y[lo:hi], k.z[lo:hi]
-	for i, v := range x {
-		z[i] = v * y[i]
+	for i := mulVectors(x, y, z); i < len(z); i++ {
+		z[i] = x[i] * y[i]
 	}
 }
 
@@ -123,8 +124,22 @@ type powerKernel struct {
 
 func (k *powerKernel) run(lo, hi, _ int) {
 	x, y, scale, shift := k.x[lo:hi], k.y[lo:hi], k.scale, k.shift
-	for i, v := range x {
-		y[i] = pow(shift+scale*v, k.exponent)
+	if k.exponent == 1 {
+		for i, v := range x {
+			y[i] = shift + scale*v
+		}
+		return
+	}
+	powers(x, y, scale, shift, k.exponent)
+}
+
+// powers sets y to (shift + scale·x)^e.
+func powers(x, y []float32, scale, shift, e float32) {
+	for i := 0; i < len(x); {
+		i += powerVectors(x[i:], y[i:], scale, shift, e)
+		for end := min(i+4, len(x)); i < end; i++ {
+			y[i] = pow(shift+scale*x[i], e)
+		}
 	}
 }
 
@@ -298,9 +313,9 @@ type reluBackwardKernel struct {
 
 func (k *reluBackwardKernel) run(lo, hi, _ int) {
 	x, dy, dx, slope := k.x[lo:hi], k.dy[lo:hi], k.dx[lo:hi], k.slope
-	for i, v := range x {
+	for i := reluBackwardVectors(x, dy, dx, slope); i < len(dx); i++ {
 		g := dy[i]
-		if !(v > 0) {
+		if !(x[i] > 0) {
 			g *= slope
 		}
 		dx[i] = g

@@ -61,3 +61,9 @@ func largestVectors(*tapArea, int, int, []float32, []float32, []float32) bool { 
 func addRowsVectors([]float32, int, []float32, int, int, int) bool            { return false }
 func splitVectors(_, _, _ []float32) int                                      { return 0 }
 func joinVectors(_, _, _ []float32) int                                       { return 0 }
+
+// These do nothing here.
+func mulVectors(_, _, _ []float32) int                     { return 0 }
+func axpbyVectors(_, _ []float32, _, _ float32) int        { return 0 }
+func reluBackwardVectors(_, _, _ []float32, _ float32) int { return 0 }
+func powerVectors(_, _ []float32, _, _, _ float32) int     { return 0 }
