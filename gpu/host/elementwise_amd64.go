@@ -90,3 +90,31 @@ func reluBackwardVectors(x, dy, dx []float32, slope float32) int {
 	reluBackward8(&x[0], &dy[0], &dx[0], n, slope)
 	return 8 * n
 }
+
+//go:noescape
+func squares8(x, y *float32, n int, f float32)
+
+//go:noescape
+func ratios8(x, y, z, sum *float32, n int)
+
+// squaresVectors adds f·x² to y, eight elements at a time, and returns how many it did.
+func squaresVectors(x, y []float32, f float32) int {
+	n := len(y) / 8
+	if n == 0 || !cpu.X86.HasAVX {
+		return 0
+	}
+	_ = x[:8*n]
+	squares8(&x[0], &y[0], n, f)
+	return 8 * n
+}
+
+// ratiosVectors adds x·y/z to sum, eight elements at a time, and returns how many it did.
+func ratiosVectors(x, y, z, sum []float32) int {
+	n := len(sum) / 8
+	if n == 0 || !cpu.X86.HasAVX {
+		return 0
+	}
+	_, _, _ = x[:8*n], y[:8*n], z[:8*n]
+	ratios8(&x[0], &y[0], &z[0], &sum[0], n)
+	return 8 * n
+}

@@ -169,3 +169,48 @@ reluBack:
 	JNZ       reluBack
 	VZEROUPPER
 	RET
+
+// func squares8(x, y *float32, n int, f float32)
+//
+// y += f·x·x for n times eight elements.
+TEXT ·squares8(SB), NOSPLIT, $0-28
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS f+24(FP), Y8
+
+squares:
+	VMOVUPS (SI), Y0
+	VMULPS  Y0, Y8, Y1
+	VMULPS  Y0, Y1, Y1
+	VADDPS  (DI), Y1, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DI
+	DECQ    CX
+	JNZ     squares
+	VZEROUPPER
+	RET
+
+// func ratios8(x, y, z, sum *float32, n int)
+//
+// sum += x·y/z for n times eight elements.
+TEXT ·ratios8(SB), NOSPLIT, $0-40
+	MOVQ x+0(FP), SI
+	MOVQ y+8(FP), DX
+	MOVQ z+16(FP), BX
+	MOVQ sum+24(FP), DI
+	MOVQ n+32(FP), CX
+	XORQ AX, AX
+
+ratios:
+	VMOVUPS (SI)(AX*1), Y0
+	VMULPS  (DX)(AX*1), Y0, Y0
+	VDIVPS  (BX)(AX*1), Y0, Y0
+	VADDPS  (DI)(AX*1), Y0, Y0
+	VMOVUPS Y0, (DI)(AX*1)
+	ADDQ    $32, AX
+	DECQ    CX
+	JNZ     ratios
+	VZEROUPPER
+	RET

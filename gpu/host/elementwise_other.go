@@ -10,4 +10,6 @@ func addVectors(_, _ []float32) int  { return 0 }
 func mulVectors(_, _, _ []float32) int                     { return 0 }
 func axpbyVectors(_, _ []float32, _, _ float32) int        { return 0 }
 func reluBackwardVectors(_, _, _ []float32, _ float32) int { return 0 }
+func squaresVectors(_, _ []float32, _ float32) int         { return 0 }
+func ratiosVectors(_, _, _, _ []float32) int               { return 0 }
 func powerVectors(_, _ []float32, _, _, _ float32) int     { return 0 }

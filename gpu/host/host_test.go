@@ -96,6 +96,14 @@ func TestElementwise(t *testing.T) {
 			same("the product", i, top[i], x[i]*y[i])
 		}
 		slope := number.Draw(t, "slope")
+		copy(top, y)
+		for i := range squaresVectors(x, top, slope) {
+			same("the sum with a square", i, top[i], y[i]+float32(float32(slope*x[i])*x[i]))
+		}
+		copy(top, y)
+		for i := range ratiosVectors(x, y, x, top) {
+			same("the sum with a ratio", i, top[i], y[i]+float32(float32(x[i]*y[i])/x[i]))
+		}
 		for i := range reluBackwardVectors(x, y, top, slope) {
 			want := y[i]
 			if !(x[i] > 0) {

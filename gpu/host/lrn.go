@@ -34,14 +34,15 @@ func (k *lrnKernel) run(lo, hi, _ int) {
 				s[i] = g.K
 			}
 			for n := max(0, c-half); n <= min(g.C-1, c+half); n++ {
-				for i, v := range k.x[base+n*g.Plane+a : base+n*g.Plane+b] {
-					s[i] += f * v * v
+				x := k.x[base+n*g.Plane+a : base+n*g.Plane+b]
+				for i := squaresVectors(x, s, f); i < len(s); i++ {
+					s[i] += f * x[i] * x[i]
 				}
 			}
 			x, y := k.x[base+c*g.Plane+a:], k.y[base+c*g.Plane+a:]
 			y = y[:len(s)]
 			powers(s, y, 1, 0, -g.Beta)
-			for i := range y {
+			for i := mulVectors(y, x, y); i < len(y); i++ {
 				y[i] *= x[i]
 			}
 		}
@@ -71,7 +72,7 @@ func (k *lrnBackwardKernel) run(lo, hi, worker int) {
 			for n := max(0, c-half); n <= min(g.C-1, c+half); n++ {
 				at := base + n*g.Plane
 				y, z, dy := k.y[at+a:at+b], k.scale[at+a:at+b], k.dy[at+a:at+b]
-				for i := range s {
+				for i := ratiosVectors(dy, y, z, s); i < len(s); i++ {
 					s[i] += dy[i] * y[i] / z[i]
 				}
 			}

@@ -43,10 +43,10 @@ func split8(x, even, odd *float32, n int)
 //go:noescape
 func join8(even, odd, x *float32, n int)
 
-// largestVectors is poolTaps.largest of rows of at least eight. Positions are step apart, and rowStep from one row to the
+// largestVectors is poolTaps.largest. Positions are step apart, and rowStep from one row to the
 // next.
 func largestVectors(a *tapArea, step, rowStep int, laid, y, argmax []float32) bool {
-	if a.columns < 8 || !cpu.X86.HasAVX {
+	if !cpu.X86.HasAVX {
 		return false
 	}
 	v, y, argmax := laid[a.element:], y[a.output:], argmax[a.output:]

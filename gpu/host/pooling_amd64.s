@@ -118,8 +118,8 @@ GLOBL masks<>(SB), RODATA|NOPTR, $64
 
 // func largestRows(v, y, argmax *float32, vStride, yStride, rows, columns int, position, step, rowStep float32)
 //
-// rows of columns elements, at least eight. The last eight of a row may overlap the eight before: an element is not
-// larger than itself.
+// rows of columns elements. Of eight or more the last eight may overlap the eight before: an element is not larger than
+// itself.
 TEXT ·largestRows(SB), NOSPLIT, $0-68
 	MOVQ         v+0(FP), SI
 	MOVQ         y+8(FP), DI
@@ -130,10 +130,11 @@ TEXT ·largestRows(SB), NOSPLIT, $0-68
 	MOVQ         columns+48(FP), R10
 	SHLQ         $2, R8
 	SHLQ         $2, R9
-	SUBQ         $8, R10               // R10: where the last eight begin
 	VBROADCASTSS position+56(FP), Y7   // Y7: of the first of a row
 	VBROADCASTSS step+60(FP), Y5
 	VMULPS       eighths<>(SB), Y5, Y8 // Y8: from the first to eight
+	SUBQ         $8, R10               // R10: where the last eight begin
+	JL           few
 	VBROADCASTSS eight<>(SB), Y6
 	VMULPS       Y6, Y5, Y6            // Y6: from eight to the next
 	VBROADCASTSS rowStep+64(FP), Y9
@@ -165,6 +166,34 @@ last:
 	ADDQ   R9, BX
 	DECQ   CX
 	JNZ    row
+	VZEROUPPER
+	RET
+
+few:
+	VBROADCASTSS rowStep+64(FP), Y9
+	VADDPS       Y8, Y7, Y4
+	LEAQ         masks<>(SB), DX
+	NEGQ         R10
+	LEAQ         (DX)(R10*4), DX
+	VMOVUPS      (DX), Y15             // Y15: as many as there are
+
+fewrow:
+	VMASKMOVPS (SI), Y15, Y0
+	VMASKMOVPS (DI), Y15, Y1
+	VCMPPS     $6, Y1, Y0, Y2
+	VCMPPS     $7, Y1, Y1, Y3
+	VANDPS     Y2, Y3, Y2
+	VBLENDVPS  Y2, Y0, Y1, Y1
+	VMASKMOVPS Y1, Y15, (DI)
+	VMASKMOVPS (BX), Y15, Y3
+	VBLENDVPS  Y2, Y4, Y3, Y3
+	VMASKMOVPS Y3, Y15, (BX)
+	VADDPS     Y9, Y4, Y4
+	ADDQ       R8, SI
+	ADDQ       R9, DI
+	ADDQ       R9, BX
+	DECQ       CX
+	JNZ        fewrow
 	VZEROUPPER
 	RET
 

@@ -15,7 +15,7 @@ import (
 // sums, from the first cache.
 
 // byTaps reports whether pooling is done tap by tap. Of short rows little is left for vectors.
-func byTaps(g *gpu.PoolGeometry) bool { return g.SW <= 2 && g.OutW >= 8 }
+func byTaps(g *gpu.PoolGeometry) bool { return g.SW <= 2 && g.OutW >= 4 }
 
 // poolTaps is what pooling by taps knows of its planes.
 type poolTaps struct {

@@ -66,4 +66,6 @@ func joinVectors(_, _, _ []float32) int                                       { 
 func mulVectors(_, _, _ []float32) int                     { return 0 }
 func axpbyVectors(_, _ []float32, _, _ float32) int        { return 0 }
 func reluBackwardVectors(_, _, _ []float32, _ float32) int { return 0 }
+func squaresVectors(_, _ []float32, _ float32) int         { return 0 }
+func ratiosVectors(_, _, _, _ []float32) int               { return 0 }
 func powerVectors(_, _ []float32, _, _, _ float32) int     { return 0 }
