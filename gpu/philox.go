@@ -25,13 +25,14 @@ func (k Key) Block(n uint32) [4]uint32 {
 }
 
 func philox(c [4]uint32, k [2]uint32) [4]uint32 {
+	c0, c1, c2, c3, k0, k1 := c[0], c[1], c[2], c[3], k[0], k[1] // in registers, which an array is not
 	for range 10 {
-		p0, p1 := uint64(c[0])*philoxM0, uint64(c[2])*philoxM1
-		c = [4]uint32{uint32(p1>>32) ^ c[1] ^ k[0], uint32(p1), uint32(p0>>32) ^ c[3] ^ k[1], uint32(p0)}
-		k[0] += philoxW0
-		k[1] += philoxW1
+		p0, p1 := uint64(c0)*philoxM0, uint64(c2)*philoxM1
+		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
+		k0 += philoxW0
+		k1 += philoxW1
 	}
-	return c
+	return [4]uint32{c0, c1, c2, c3}
 }
 
 // Uniform returns the n-th number in [0, 1), a multiple of 2^-24.

@@ -338,11 +338,8 @@ func (k *dropoutKernel) run(lo, hi, _ int) {
 		// lo is a multiple of 4, as grain is.
 		block := k.key.Block(uint32(i >> 2))
 		for _, u := range block[:min(4, hi-i)] {
-			if gpu.UnitFloat(u) >= k.ratio {
-				k.y[i] = k.x[i] * scale
-			} else {
-				k.y[i] = 0
-			}
+			kept := -uint32(bit(gpu.UnitFloat(u) >= k.ratio)) // no branch: nobody can predict it
+			k.y[i] = math.Float32frombits(math.Float32bits(k.x[i]*scale) & kept)
 			i++
 		}
 	}
