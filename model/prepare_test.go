@@ -15,7 +15,8 @@ import (
 // Of a net that is prepared, what nothing reads but a pooling of maxima need not be there after a pass; all else is as
 // in a net that is not.
 func TestPrepareUnread(t *testing.T) {
-	const input = `layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 9 dim: 2 dim: 12 dim: 12 } } }
+	const input = `layer { name: "data" type: "Input" top: "data"
+			input_param { shape { dim: 9 dim: 2 dim: 12 dim: 12 } } }
 		layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
 			convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "gaussian" std: 1 }
 				bias_filler { type: "constant" value: 0.1 } } }
@@ -36,13 +37,16 @@ func TestPrepareUnread(t *testing.T) {
 		{"another is asked for", input + relu + pool, []string{"pool"}, "conv"},
 		{"the net's output", input + relu, nil, ""},
 		{"another reader", input + pool +
-			`layer { name: "sum" type: "Reduction" bottom: "conv" top: "sum" reduction_param { operation: SUM } }`, nil, ""},
+			`layer { name: "sum" type: "Reduction" bottom: "conv" top: "sum"
+				reduction_param { operation: SUM } }`, nil, ""},
 		{"a ReLU to another blob", input + `layer { name: "relu" type: "ReLU" bottom: "conv" top: "relu" }
-			layer { name: "pool" type: "Pooling" bottom: "relu" top: "pool" pooling_param { kernel_size: 2 stride: 2 } }`,
-			nil, ""},
+			layer { name: "pool" type: "Pooling" bottom: "relu" top: "pool"
+				pooling_param { kernel_size: 2 stride: 2 } }`, nil, ""},
 		{"the mean", input + strings.ReplaceAll(pool, "MAX", "AVE"), nil, ""},
-		{"the places of the maxima", input + strings.ReplaceAll(pool, `top: "pool"`, `top: "pool" top: "places"`), nil, ""},
-		{"another layer in place", input + `layer { name: "abs" type: "AbsVal" bottom: "conv" top: "conv" }` + pool, nil, ""},
+		{"the places of the maxima", input + strings.ReplaceAll(pool, `top: "pool"`, `top: "pool" top: "places"`),
+			nil, ""},
+		{"another layer in place", input + `layer { name: "abs" type: "AbsVal" bottom: "conv" top: "conv" }` + pool,
+			nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := host.New(host.Options{Threads: 1})

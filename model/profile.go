@@ -124,8 +124,8 @@ func (nd *node) backwardBytes() float64 {
 	return 4 * float64(elements)
 }
 
-// MeasurePeak measures what a device can do: a product of matrices of 1,024 rows and columns, and a sum of two arrays of
-// 64 MB. Both are the best of several.
+// MeasurePeak measures what a device can do: a product of matrices of 1,024 rows and columns, and a sum of two arrays
+// of 64 MB. Both are the best of several.
 func MeasurePeak(d *gpu.Device) (Peak, error) {
 	const side, long, tries = 1024, 16 << 20, 7
 	var x [3]*gpu.Tensor

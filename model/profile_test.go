@@ -14,7 +14,8 @@ import (
 func TestProfile(t *testing.T) {
 	n, err := modeltest.Build(t, `
 		layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 3 dim: 2 dim: 6 dim: 6 } } }
-		layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 4 kernel_size: 3 } }
+		layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+			convolution_param { num_output: 4 kernel_size: 3 } }
 		layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
 		layer { name: "group" type: "Convolution" bottom: "conv" top: "group"
 			convolution_param { num_output: 4 kernel_size: 2 group: 2 bias_term: false } }

@@ -19,23 +19,29 @@ func runFeatures(ctx context.Context, e *env, args []string) error {
 	return withNet(
 		ctx,
 		e,
-		netCommand{name: "features", phase: "TEST", needsWeights: true, read: &blobs, operands: func(rest []string) error {
-			if len(rest) < 2 {
-				return usagef(
-					"features: wanted the names of blobs, with commas between them, and a name for the LMDB of "+
-						"each, found %s",
-					count(len(rest), "argument"),
-				)
-			}
-			if blobs, outs = strings.Split(rest[0], ","), rest[1:]; len(blobs) != len(outs) {
-				return usagef(
-					"features: %s for %s; wanted one for each blob",
-					count(len(outs), "database"),
-					count(len(blobs), "blob"),
-				)
-			}
-			return nil
-		}},
+		netCommand{
+			name:         "features",
+			phase:        "TEST",
+			needsWeights: true,
+			read:         &blobs,
+			operands: func(rest []string) error {
+				if len(rest) < 2 {
+					return usagef(
+						"features: wanted the names of blobs, with commas between them, and a name for the LMDB of "+
+							"each, found %s",
+						count(len(rest), "argument"),
+					)
+				}
+				if blobs, outs = strings.Split(rest[0], ","), rest[1:]; len(blobs) != len(outs) {
+					return usagef(
+						"features: %s for %s; wanted one for each blob",
+						count(len(outs), "database"),
+						count(len(blobs), "blob"),
+					)
+				}
+				return nil
+			},
+		},
 		args,
 		func(ctx context.Context, n *model.Net, d *gpu.Device, flags *netFlags) error {
 			err := extract(ctx, e, n, d, blobs, outs, flags.iterations)

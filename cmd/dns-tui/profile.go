@@ -34,7 +34,9 @@ func profile(ctx context.Context, e *env, n *model.Net, d *gpu.Device, flags *ne
 	for _, l := range layers {
 		rows = append(rows, append([]string{l.Name, l.Type},
 			append(passCells(l.Forward, l.Forward.Floor(peak)), passCells(l.Backward, l.Backward.Floor(peak))...)...))
-		for i, p := range []struct{ sum, of *model.PassProfile }{{&all.Forward, &l.Forward}, {&all.Backward, &l.Backward}} {
+		for i, p := range []struct{ sum, of *model.PassProfile }{
+			{&all.Forward, &l.Forward}, {&all.Backward, &l.Backward},
+		} {
 			p.sum.Time += p.of.Time
 			p.sum.Operations += p.of.Operations
 			p.sum.Bytes += p.of.Bytes

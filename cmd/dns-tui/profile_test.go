@@ -21,7 +21,8 @@ func TestProfile(t *testing.T) {
 	}
 	out := mustRun(t, append(args, "--profile")...)
 	for _, row := range []string{
-		`(?m)^layer +type +forward ms +GFLOP/s +GB/s +floor ms +of floor +backward ms +GFLOP/s +GB/s +floor ms +of floor$`,
+		`(?m)^layer +type +forward ms +GFLOP/s +GB/s +floor ms +of floor ` +
+			`+backward ms +GFLOP/s +GB/s +floor ms +of floor$`,
 		`(?m)^mnist +Input +\d+\.\d{3}$`,
 		`(?m)^conv2 +Convolution( +\d+\.\d{3} +\d+\.\d +\d+\.\d +\d+\.\d{3} +\d+ %){2}$`,
 		`(?m)^relu1 +ReLU( +\d+\.\d{3} +\d+\.\d +\d+\.\d{3} +\d+ %){2}$`,

@@ -18,11 +18,11 @@ import (
 // file, and never taken back: so a run that goes on, a replay and another number of threads choose the same, and
 // results have the same bits.
 //
-// For each shape two fractions are known: at Sparse kept, or fewer, leaving the rest out was faster; at Dense, or more,
-// it was not. Between the two nothing is known. There the product is measured where its fraction is at most again·Dense,
-// and the fraction becomes one of the two; above it is dense, unmeasured. Since Sparse only grows and Dense only
-// shrinks, what is chosen at a fraction stays chosen: if it was Dense, unmeasured, at q > again·Dense, then each
-// fraction that becomes Sparse later is at most again·Dense, less than q.
+// For each shape two fractions are known: at Sparse kept, or fewer, leaving the rest out was faster; at Dense, or
+// more, it was not. Between the two nothing is known. There the product is measured where its fraction is at most
+// again·Dense, and the fraction becomes one of the two; above it is dense, unmeasured. Since Sparse only grows and
+// Dense only shrinks, what is chosen at a fraction stays chosen: if it was Dense, unmeasured, at q > again·Dense,
+// then each fraction that becomes Sparse later is at most again·Dense, less than q.
 type crossover struct{ Sparse, Dense float64 }
 
 // again is how much fewer must be kept before a product is measured again.
@@ -93,7 +93,7 @@ func (d *back) decideByRule(err error) {
 // which the former is, where nothing is measured. adds is what the product adds to; nil: nothing.
 func pick[O any](d *back, key productKey, m []float32, rule float64, o O, pruned, dense func(O), adds []float32) {
 	c := &d.crossovers
-	pays := false
+	var pays bool
 	if c.file == nil {
 		pays = sparse(m, rule)
 	} else {

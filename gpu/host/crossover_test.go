@@ -12,7 +12,8 @@ import (
 	"dns-tui/gpu"
 )
 
-// Whatever was measured, and in whatever order: what was chosen at a fraction stays chosen by all that is learned later.
+// Whatever was measured, and in whatever order: what was chosen at a fraction stays chosen by all that is learned
+// later.
 func TestCrossoverStays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		first := crossover{Dense: rapid.Float64Range(0.01, 1).Draw(t, "dense")}

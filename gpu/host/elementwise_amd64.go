@@ -79,8 +79,8 @@ func axpbyVectors(x, y []float32, a, b float32) int {
 	return 8 * n
 }
 
-// reluBackwardVectors sets dx to dy where x is above 0, else to slope·dy, eight elements at a time, and returns how many
-// it did.
+// reluBackwardVectors sets dx to dy where x is above 0, else to slope·dy, eight elements at a time, and returns how
+// many it did.
 func reluBackwardVectors(x, dy, dx []float32, slope float32) int {
 	n := len(dx) / 8
 	if n == 0 || !cpu.X86.HasAVX {

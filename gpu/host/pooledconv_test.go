@@ -19,7 +19,8 @@ func TestWaysOfPooledConvolutions(t *testing.T) {
 	}{
 		{gpu.ConvGeometry{C: 1, H: 28, W: 28, O: 20, KH: 5, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
 			gpu.PoolGeometry{KH: 2, KW: 2, SH: 2, SW: 2}},
-		{gpu.ConvGeometry{C: 16, H: 30, W: 33, O: 32, KH: 5, KW: 5, SH: 1, SW: 1, PH: 2, PW: 2, DH: 1, DW: 1, Groups: 1},
+		{gpu.ConvGeometry{C: 16, H: 30, W: 33, O: 32, KH: 5, KW: 5, SH: 1, SW: 1,
+			PH: 2, PW: 2, DH: 1, DW: 1, Groups: 1},
 			gpu.PoolGeometry{KH: 3, KW: 3, SH: 2, SW: 2}}, // output channels are divided among the threads
 		{gpu.ConvGeometry{C: 6, H: 39, W: 37, O: 30, KH: 5, KW: 3, SH: 2, SW: 1, PH: 2, PW: 1, DH: 1, DW: 2, Groups: 2},
 			gpu.PoolGeometry{KH: 3, KW: 3, SH: 2, SW: 2}},

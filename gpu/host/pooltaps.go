@@ -6,10 +6,10 @@ import (
 	"dns-tui/gpu"
 )
 
-// Windows whose stride along a row is 1 or 2 are pooled by vectors, tap by tap: a tap is a place in the window, and what
-// it reads for neighbouring outputs of a row lies side by side, for a stride of 2 in the even or in the odd columns of a
-// plane, which are put apart first. Taps come in the order of their positions, so maxima, places and sums are those of
-// one window after the other.
+// Windows whose stride along a row is 1 or 2 are pooled by vectors, tap by tap: a tap is a place in the window, and
+// what it reads for neighbouring outputs of a row lies side by side, for a stride of 2 in the even or in the odd
+// columns of a plane, which are put apart first. Taps come in the order of their positions, so maxima, places and
+// sums are those of one window after the other.
 //
 // The floor is to read the planes once and write the outputs; for each output and tap 3 operations of maxima or 1 of
 // sums, from the first cache.
@@ -150,8 +150,8 @@ func (p *poolTaps) sums(laid, y []float32) {
 	}
 }
 
-// spread adds a number for each window to all that the window reads. Taps come from the last to the first: so an element
-// meets the windows in their order.
+// spread adds a number for each window to all that the window reads. Taps come from the last to the first: so an
+// element meets the windows in their order.
 func (p *poolTaps) spread(v, laid []float32) {
 	for kh := p.g.KH - 1; kh >= 0; kh-- {
 		for kw := p.g.KW - 1; kw >= 0; kw-- {

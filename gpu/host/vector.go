@@ -338,7 +338,7 @@ func (k *dropoutKernel) run(lo, hi, _ int) {
 		// lo is a multiple of 4, as grain is.
 		block := k.key.Block(uint32(i >> 2))
 		for _, u := range block[:min(4, hi-i)] {
-			kept := -uint32(bit(gpu.UnitFloat(u) >= k.ratio)) // no branch: nobody can predict it
+			kept := -bit(gpu.UnitFloat(u) >= k.ratio) // no branch: nobody can predict it
 			k.y[i] = math.Float32frombits(math.Float32bits(k.x[i]*scale) & kept)
 			i++
 		}
