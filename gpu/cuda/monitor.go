@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/NVIDIA/go-nvml/pkg/nvml"
 	"gorgonia.org/cu"
 
 	"dns-tui/gpu"
@@ -29,34 +28,28 @@ func (d *back) openMonitor() error {
 		return err
 	}
 	uuid, err := dev.UUID()
-	if err != nil || nvml.Init() != nvml.SUCCESS {
+	if err != nil {
+		return nil
+	}
+	n, err := loadNVML()
+	if err != nil || n.initialize() != 0 {
 		return nil
 	}
 	// By its identity: NVML does not know of CUDA_VISIBLE_DEVICES.
-	h, status := nvml.DeviceGetHandleByUUID("GPU-" + uuid.String())
-	if status != nvml.SUCCESS {
-		_ = nvml.Shutdown()
+	var h uintptr
+	if n.handle("GPU-"+uuid.String(), &h) != 0 {
+		n.shutdown()
 		return nil
 	}
 	m := &d.monitor
 	m.stop, m.ended = make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(m.ended)
-		defer func() { _ = nvml.Shutdown() }()
+		defer n.shutdown()
 		tick := time.NewTicker(monitorEvery)
 		defer tick.Stop()
 		for {
-			v := &gpu.Health{}
-			if u, s := h.GetUtilizationRates(); s == nvml.SUCCESS {
-				v.Known, v.Utilization = true, int(u.Gpu)
-			}
-			if mem, s := h.GetMemoryInfo(); s == nvml.SUCCESS {
-				v.Known, v.Memory = true, int64(mem.Used)
-			}
-			if t, s := h.GetTemperature(nvml.TEMPERATURE_GPU); s == nvml.SUCCESS {
-				v.Known, v.Temperature = true, int(t)
-			}
-			m.latest.Store(v)
+			m.latest.Store(n.health(h))
 			select {
 			case <-m.stop:
 				return
@@ -65,6 +58,24 @@ func (d *back) openMonitor() error {
 		}
 	}()
 	return nil
+}
+
+// health asks for everything; what NVML does not tell is 0.
+func (n *nvml) health(device uintptr) *gpu.Health {
+	v := &gpu.Health{}
+	var rates nvmlUtilization
+	if n.utilization(device, &rates) == 0 {
+		v.Known, v.Utilization = true, int(rates.gpu)
+	}
+	var memory nvmlMemory
+	if n.memory(device, &memory) == 0 {
+		v.Known, v.Memory = true, int64(memory.used)
+	}
+	var degrees uint32
+	if n.temperature(device, nvmlTemperatureGPU, &degrees) == 0 {
+		v.Known, v.Temperature = true, int(degrees)
+	}
+	return v
 }
 
 // Health implements gpu.Monitored.
