@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -75,6 +76,44 @@ func TestCUDATrain(t *testing.T) {
 	solver, _ = shortSolver(t, "solver_mode: CPU")
 	if _, stdout, _ = run(t, "train", "--solver", solver); !strings.Contains(stdout, "host (") {
 		t.Errorf("under solver_mode: CPU it says\n%s", stdout)
+	}
+}
+
+// A command that needs no GPU does not load NVIDIA's driver, whose initialisation takes a second on a machine with
+// several GPUs; the first that asks for one does. In a process of its own, which has not asked before.
+func TestCUDADriverIsLoadedLate(t *testing.T) {
+	const child = "DNS_TUI_TEST_LATE"
+	if os.Getenv(child) == "" {
+		needGPU(t)
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command(self, "-test.run", "^TestCUDADriverIsLoadedLate$")
+		c.Env = append(os.Environ(), child+"=1")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	loaded := func() bool {
+		b, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(b), "/libcuda.so")
+	}
+	model := modeltest.Root("models", "lenet5_dense.caffemodel")
+	for _, args := range [][]string{{"help"}, {"version"}, {"inspect", model}, {"completion", "bash"}} {
+		if status, _, stderr := run(t, args...); status != 0 {
+			t.Errorf("%q: status %d: %s", args, status, stderr)
+		}
+		if loaded() {
+			t.Fatalf("%q loaded the driver", args)
+		}
+	}
+	if run(t, "devices"); !loaded() {
+		t.Error("devices did not load the driver")
 	}
 }
 

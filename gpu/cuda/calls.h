@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Of driver/trampoline.c.
+// Of driver/trampoline.c. cuda_driver_status comes first: it loads the driver.
 int cuda_driver_status(void);
 const char *cuda_driver_problem(void);
 int cuda_driver_found(void);

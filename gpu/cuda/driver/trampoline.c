@@ -1,10 +1,13 @@
 // Stands in for libcuda.so.1 when the program is linked, so that the program starts on a machine without NVIDIA's
-// driver. Each function is a jump through a table that cuInit fills with what it finds in the real library.
+// driver. Each function is a jump through a table that the first call of cuda_driver_status fills with what it finds in the
+// real library.
 //
-// gorgonia.org/cu calls cuInit when the program starts and exits where that fails. This cuInit keeps the failure for
-// cuda_driver_status and returns success; without a driver every function then returns CUDA_ERROR_NO_DEVICE.
+// gorgonia.org/cu calls cuInit when the program starts, whatever it was started for, and exits where that fails. This
+// cuInit does nothing: the driver is loaded and initialised when somebody asks for its status, which whoever wants a GPU
+// does first. Until then, and without a driver, every function returns CUDA_ERROR_NO_DEVICE.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +39,6 @@ static int status = no_device;
 static int found; // there is a driver, which may find no GPU
 static char problem[512];
 
-int cuda_driver_status(void) { return status; }
 const char *cuda_driver_problem(void) { return problem; }
 int cuda_driver_found(void) { return found; }
 
@@ -49,28 +51,36 @@ const char *cuda_driver_lacks(const char **names) {
 }
 
 int cuInit(unsigned int flags) {
-	static int tried;
-	if (tried) return 0;
-	tried = 1;
+	(void)flags;
+	return 0;
+}
+
+static void load(void) {
 	void *lib = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
 	if (!lib) {
 		snprintf(problem, sizeof problem, "%s", dlerror());
-		return 0;
+		return;
 	}
 	int (*real)(unsigned int) = (int (*)(unsigned int))dlsym(lib, "cuInit");
 	if (!real) {
 		snprintf(problem, sizeof problem, "libcuda.so.1 has no cuInit");
-		return 0;
+		return;
 	}
 	found = 1;
-	status = real(flags);
+	status = real(0);
 	if (status) {
 		snprintf(problem, sizeof problem, "cuInit failed with CUDA error %d", status);
-		return 0;
+		return;
 	}
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		void *f = dlsym(lib, table[i].name);
 		*table[i].slot = f ? (int (*)(void))f : lacking;
 	}
-	return 0;
+}
+
+// cuda_driver_status loads the driver at its first call; it returns what cuInit did.
+int cuda_driver_status(void) {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, load);
+	return status;
 }
