@@ -40,10 +40,24 @@ func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) e
 		shape = []int{1}
 	}
 	uniform := func(lo, hi float32) {
-		spread(out, func(i int) float32 { return lo + (hi-lo)*key.Uniform(i) })
+		spread(out, func(first int, out []float32) {
+			for i := 0; i < len(out); i += 4 {
+				block := key.Block(uint32((first + i) >> 2))
+				for j, u := range block[:min(4, len(out)-i)] {
+					out[i+j] = lo + (hi-lo)*gpu.UnitFloat(u)
+				}
+			}
+		})
 	}
 	gaussian := func(mean, std float32) {
-		spread(out, func(i int) float32 { return mean + std*float32(normal(key, i)) })
+		spread(out, func(first int, out []float32) {
+			for i := 0; i < len(out); i += 2 {
+				a, b := normals(key, (first+i)>>1)
+				if out[i] = mean + std*float32(a); i+1 < len(out) {
+					out[i+1] = mean + std*float32(b)
+				}
+			}
+		})
 	}
 	switch t := f.GetType(); t {
 	case "constant":
@@ -57,11 +71,16 @@ func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) e
 		if s := f.GetSparse(); s >= 0 {
 			key.Iter++ // numbers of their own for the choice
 			keep := float32(s) / float32(max(1, shape[0]))
-			for i := range out {
-				if key.Uniform(i) >= keep {
-					out[i] = 0
+			spread(out, func(first int, out []float32) {
+				for i := 0; i < len(out); i += 4 {
+					block := key.Block(uint32((first + i) >> 2))
+					for j, u := range block[:min(4, len(out)-i)] {
+						if gpu.UnitFloat(u) >= keep {
+							out[i+j] = 0
+						}
+					}
 				}
-			}
+			})
 		}
 	case "xavier":
 		s := float32(math.Sqrt(3 / fan(f, shape)))
@@ -127,8 +146,9 @@ func CheckFiller(f *caffepb.FillerParameter, shape []int) error {
 	return nil
 }
 
-// spread sets out[i] = f(i), on all processors: f depends on i alone.
-func spread(out []float32, f func(i int) float32) {
+// spread has f set pieces of out, on all processors: what it sets depends on the place alone, of which first is that of
+// a piece's first element, a multiple of 4.
+func spread(out []float32, f func(first int, out []float32)) {
 	const piece = 1 << 16
 	var wg sync.WaitGroup
 	free := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -137,24 +157,20 @@ func spread(out []float32, f func(i int) float32) {
 		wg.Add(1)
 		go func() {
 			defer func() { <-free; wg.Done() }()
-			for i := lo; i < min(lo+piece, len(out)); i++ {
-				out[i] = f(i)
-			}
+			f(lo, out[lo:min(lo+piece, len(out))])
 		}()
 	}
 	wg.Wait()
 }
 
-// normal is the i-th standard normal number of key: Box and Muller's transform of two uniform ones.
-func normal(key gpu.Key, i int) float64 {
-	b := key.Block(uint32(i >> 1))
-	u1 := (float64(b[0]) + 1) / (1 << 32) // in (0, 1]
-	u2 := float64(b[1]) / (1 << 32)
+// normals are the i-th pair of standard normal numbers of key: Box and Muller's transform of two uniform ones.
+func normals(key gpu.Key, i int) (a, b float64) {
+	block := key.Block(uint32(i))
+	u1 := (float64(block[0]) + 1) / (1 << 32) // in (0, 1]
+	u2 := float64(block[1]) / (1 << 32)
 	r := math.Sqrt(-2 * math.Log(u1))
-	if i&1 == 0 {
-		return r * math.Cos(2*math.Pi*u2)
-	}
-	return r * math.Sin(2*math.Pi*u2)
+	sin, cos := math.Sincos(2 * math.Pi * u2)
+	return r * cos, r * sin
 }
 
 func fan(f *caffepb.FillerParameter, shape []int) float64 {

@@ -74,6 +74,63 @@ func TestFillers(t *testing.T) {
 	}
 }
 
+// The n-th number depends on the key and n alone: those of another length are the same, and those that older versions
+// made.
+func TestFillersByPlace(t *testing.T) {
+	const n = 1<<16 + 4097
+	key := gpu.Key{Seed: 5, Stream: 3}
+	normal := func(i int) float64 {
+		b := key.Block(uint32(i >> 1))
+		r := math.Sqrt(-2 * math.Log((float64(b[0])+1)/(1<<32)))
+		if u := 2 * math.Pi * float64(b[1]) / (1 << 32); i&1 == 0 {
+			return r * math.Cos(u)
+		} else {
+			return r * math.Sin(u)
+		}
+	}
+	chosen := key
+	chosen.Iter++
+	for text, want := range map[string]func(i int) float32{
+		"type: 'uniform' min: -1 max: 3":    func(i int) float32 { return -1 + 4*key.Uniform(i) },
+		"type: 'gaussian' mean: 2 std: 0.5": func(i int) float32 { return 2 + 0.5*float32(normal(i)) },
+		"type: 'gaussian' std: 1 sparse: 3": func(i int) float32 {
+			if chosen.Uniform(i) >= 0.3 {
+				return 0
+			}
+			return float32(normal(i))
+		},
+	} {
+		f := &caffepb.FillerParameter{}
+		if err := caffe.ParsePrototxt("f", []byte(text), f); err != nil {
+			t.Fatal(err)
+		}
+		v := make([]float32, n)
+		if err := layer.Fill(f, []int{10, n / 10}, key, v); err != nil {
+			t.Fatal(err)
+		}
+		for i, have := range v {
+			if have != want(i) {
+				t.Fatalf("%s: [%d] is %g, wanted %g", text, i, have, want(i))
+			}
+		}
+	}
+}
+
+func BenchmarkFill(b *testing.B) {
+	v := make([]float32, 1<<22)
+	for _, t := range []string{"uniform", "gaussian"} {
+		b.Run(t, func(b *testing.B) {
+			f := &caffepb.FillerParameter{Type: proto.String(t), Std: proto.Float32(1)}
+			b.SetBytes(int64(4 * len(v)))
+			for b.Loop() {
+				if err := layer.Fill(f, []int{1024, 4096}, gpu.Key{Seed: 1}, v); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // What a filler makes is what Caffe's filler.hpp makes, or has its moments; what that refuses is refused.
 func TestBilinearFiller(t *testing.T) {
 	for w, want := range map[int][]float32{ // a row's factors, by Caffe
