@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ebitengine/purego"
+
 	"dns-tui/gpu"
 	"dns-tui/gpu/cuda"
 	"dns-tui/gpu/devicetest"
@@ -225,4 +227,74 @@ func TestLibrariesOfTwoDevices(t *testing.T) {
 		t.Error(err)
 	}
 	check("second alone", second)
+}
+
+// The first library whose handle can be made is used, and the notice names those before it.
+func TestLibrariesNextIsTried(t *testing.T) {
+	emulated(t)
+	withLibraries(t, cuda.Options{}).Close()
+	dir := filepath.Join(t.TempDir(), "lib64")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"libcublas.so.12", "libcudnn.so.9"} {
+		b, err := os.ReadFile("../../build/cuda/emulator/libraries/" + name)
+		if err != nil {
+			t.Skip("the stand-ins are not here")
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("CUDA_HOME", filepath.Dir(dir))
+	t.Setenv("EMULATOR_REFUSE", "/libraries/")
+	d := open(t, cuda.Options{Precision: cuda.FP32})
+	defer d.Close()
+	c := d.Capabilities()
+	if !strings.Contains(c.BLAS, "cuBLAS 12.2, cuDNN 9.14") {
+		t.Errorf("it uses %s", c.BLAS)
+	}
+	notices := strings.Join(c.Notices, "\n")
+	for _, want := range []string{
+		"libcublas.so.12 cannot be used: cublasCreate_v2: status 1; " + dir + "/libcublas.so.12 serves instead",
+		"libcudnn.so.9 cannot be used: cudnnCreate: status 1; " + dir + "/libcudnn.so.9 serves instead",
+	} {
+		if !strings.Contains(notices, want) {
+			t.Errorf("notices: %q, wanted %q", notices, want)
+		}
+	}
+}
+
+// A device that is closed has no handle left, of a library that it turned off neither.
+func TestLibrariesAreReleased(t *testing.T) {
+	emulated(t)
+	handles := func() (n int64) {
+		for _, name := range []string{"libcublas.so.12", "libcudnn.so.9"} {
+			lib, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
+			if err != nil {
+				t.Skip(err)
+			}
+			var count func() int64
+			purego.RegisterLibFunc(&count, lib, "emulator_handles")
+			n += count()
+		}
+		return n
+	}
+	before := handles()
+	for _, dnn := range []string{"", "wrong"} {
+		t.Setenv("EMULATOR_DNN", dnn)
+		d := withLibraries(t, cuda.Options{Precision: cuda.FP32})
+		if n := handles(); n != before+2 {
+			t.Errorf("an open device has %d handles, wanted 2", n-before)
+		}
+		if dnn != "" {
+			big(t, d) // which turns it off
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := handles(); n != before {
+			t.Errorf("%d handles are left of a closed device (cuDNN: %q)", n-before, dnn)
+		}
+	}
 }

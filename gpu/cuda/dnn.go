@@ -29,35 +29,28 @@ var dnnConvolutions = [...]string{
 	"cudnnConvolutionForward", "cudnnConvolutionBackwardData", "cudnnConvolutionBackwardFilter",
 }
 
-func (d *back) openDNN() error {
-	l, err := openLibrary([]string{"libcudnn.so.9", "libcudnn.so.8"}, dnnFunctions)
-	if l == nil {
+var dnn = kind{
+	names:     []string{"libcudnn.so.9", "libcudnn.so.8"},
+	functions: dnnFunctions,
+	create:    createDNN,
+	destroy:   "cudnnDestroy",
+}
+
+func createDNN(d *back, l *library) error {
+	if err := l.call("cudnnCreate", l.result()); err != nil {
 		return err
 	}
-	leave, err := d.enter()
-	if err != nil {
-		return err
-	}
-	defer leave()
-	err = l.call("cudnnCreate", l.result())
-	handle := l.out[0]
-	if err == nil {
-		err = l.call("cudnnSetStream", handle, d.streamWord())
-	}
-	if err == nil {
-		_, err = d.space()
-	}
-	if err != nil {
-		return fmt.Errorf("cuDNN of %s: %w", l.path, err)
-	}
+	l.handle, l.descriptors = l.out[0], map[gpu.ConvGeometry]*convDescriptors{}
 	version := l.status("cudnnGetVersion")
+	l.version = fmt.Sprintf("cuDNN %d.%d", version/1000, version/100%10)
 	if version >= 90000 {
 		l.version = fmt.Sprintf("cuDNN %d.%d", version/10000, version/100%100)
-	} else {
-		l.version = fmt.Sprintf("cuDNN %d.%d", version/1000, version/100%10)
 	}
-	d.libs.dnn, d.libs.handles[1] = l, handle
-	return nil
+	if err := l.call("cudnnSetStream", l.handle, d.streamWord()); err != nil {
+		return err
+	}
+	_, err := d.space()
+	return err
 }
 
 // convDescriptors are a convolution's shapes as cuDNN has them.
@@ -95,10 +88,11 @@ func (c *convDescriptors) destroy(l *library) {
 
 // describe returns the descriptors of a convolution, made at its first use.
 func (d *back) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
-	if c := d.libs.descriptors[*g]; c != nil {
+	l := d.libs.dnn
+	if c := l.descriptors[*g]; c != nil {
 		return c, nil
 	}
-	l, c := d.libs.dnn, &convDescriptors{}
+	c := &convDescriptors{}
 	math := dnnDefaultMath
 	if d.precision == FP32 {
 		math = dnnFMAMath
@@ -141,7 +135,7 @@ func (d *back) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
 		{"cudnnGetConvolutionBackwardDataWorkspaceSize", [4]uint64{c.w, c.y, c.conv, c.x}},
 		{"cudnnGetConvolutionBackwardFilterWorkspaceSize", [4]uint64{c.x, c.y, c.conv, c.w}},
 	} {
-		s := l.status(q.name, d.libs.handles[1], q.args[0], q.args[1], q.args[2], q.args[3], dnnAlgorithm, l.result())
+		s := l.status(q.name, l.handle, q.args[0], q.args[1], q.args[2], q.args[3], dnnAlgorithm, l.result())
 		bytes := l.out[0]
 		if s != 0 || bytes > workspaceBytes {
 			c.work[i] = -1
@@ -149,7 +143,7 @@ func (d *back) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
 		}
 		c.work[i] = int64(bytes)
 	}
-	d.libs.descriptors[*g] = c
+	l.descriptors[*g] = c
 	return c, nil
 }
 
@@ -173,7 +167,7 @@ func (d *back) dnnConv(what product, g *gpu.ConvGeometry, x, w, y address) bool 
 		d1, d2, d3, beta = c.x, c.y, c.w, 1
 	}
 	callLibrary(d, C.record_conv, C.dns_conv_args{
-		call: C.uint64_t(d.libs.dnn.functions[dnnConvolutions[i]]), handle: C.uint64_t(d.libs.handles[1]),
+		call: C.uint64_t(d.libs.dnn.functions[dnnConvolutions[i]]), handle: C.uint64_t(d.libs.dnn.handle),
 		d1: C.uint64_t(d1), p1: C.uint64_t(x), d2: C.uint64_t(d2), p2: C.uint64_t(w), conv: C.uint64_t(c.conv),
 		work: C.uint64_t(d.libs.workspace), bytes: C.uint64_t(c.work[i]), d3: C.uint64_t(d3), p3: C.uint64_t(y),
 		algo: dnnAlgorithm, beta: C.float(beta),

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -18,13 +19,34 @@ import (
 	"dns-tui/gpu"
 )
 
-// library is cuBLAS or cuDNN, whatever version the machine has.
+// library is cuBLAS or cuDNN, whatever version the machine has, with the handle that a device has of it.
 type library struct {
+	*loaded
+	handle      uint64
+	version     string
+	out         *[8]uint64                            // where its functions write: memory of C's, which does not move
+	descriptors map[gpu.ConvGeometry]*convDescriptors // cuDNN's
+}
+
+// loaded is a library as the process has it, once for all devices. It stays: what unloading it would take along is not
+// known.
+type loaded struct {
 	path      string
-	handle    uintptr
-	version   string
 	functions map[string]uintptr
-	out       *[8]uint64 // where its functions write: memory of C's, which does not move
+}
+
+// process has what was loaded, by path.
+var process struct {
+	mu     sync.Mutex
+	loaded map[string]*loaded
+}
+
+// kind is what the device knows of a library before it has one.
+type kind struct {
+	names     []string // newest first
+	functions []string
+	create    func(*back, *library) error // makes the device's handle, and finds the version out
+	destroy   string                      // the function that lets a handle go
 }
 
 // result is the address that a function writes its result to; out[0] is the result.
@@ -60,38 +82,97 @@ func libraryFolders() []string {
 	return dirs
 }
 
-// openLibrary finds a library by its names, newest first, and its functions. A library that lacks one is not used.
-func openLibrary(names, functions []string) (*library, error) {
-	var lacking error
+// load loads the library of a path with its functions.
+func load(path string, functions []string) (*loaded, error) {
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	if l := process.loaded[path]; l != nil {
+		return l, nil
+	}
+	h, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err != nil {
+		return nil, fmt.Errorf("%s does not load: %w", path, err)
+	}
+	l := &loaded{path: path, functions: map[string]uintptr{}}
+	for _, f := range functions {
+		if l.functions[f], err = purego.Dlsym(h, f); err != nil {
+			return nil, fmt.Errorf("%s lacks %s", path, f)
+		}
+	}
+	if process.loaded == nil {
+		process.loaded = map[string]*loaded{}
+	}
+	process.loaded[path] = l
+	return l, nil
+}
+
+// openLibrary opens the first library of a kind that works: it loads, has all functions, and makes a handle. Those before
+// it are in the notice; nil where there is none.
+func (d *back) openLibrary(k kind) (found *library, notice string) {
+	var failures []string
 	for _, dir := range libraryFolders() {
-		for _, name := range names {
+		for _, name := range k.names {
 			path := filepath.Join(dir, name)
 			if dir != "" {
 				if _, err := os.Stat(path); err != nil {
 					continue
 				}
 			}
-			h, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+			l, err := load(path, k.functions)
 			if err != nil {
-				if dir != "" {
-					lacking = fmt.Errorf("%s does not load: %w", path, err)
+				if dir != "" { // the loader's own path need not have it
+					failures = append(failures, err.Error())
 				}
 				continue
 			}
-			l := &library{path: path, handle: h, functions: map[string]uintptr{}, out: (*[8]uint64)(C.calloc(8, 8))}
-			for _, f := range functions {
-				if l.functions[f], err = purego.Dlsym(h, f); err != nil {
-					lacking = fmt.Errorf("%s lacks %s", path, f)
-					l = nil
-					break
-				}
+			u, err := d.use(k, l)
+			if err == nil {
+				return u, instead(failures, path)
 			}
-			if l != nil {
-				return l, nil
-			}
+			failures = append(failures, fmt.Sprintf("%s cannot be used: %v", path, err))
 		}
 	}
-	return nil, lacking
+	return nil, instead(failures, "the kernels of this program")
+}
+
+// instead says what serves where something failed; nothing where nothing did.
+func instead(failures []string, by string) string {
+	if len(failures) == 0 {
+		return ""
+	}
+	verb := "serve"
+	if filepath.IsAbs(by) || strings.HasPrefix(by, "lib") {
+		verb = "serves"
+	}
+	return fmt.Sprintf("%s; %s %s instead", strings.Join(failures, "; "), by, verb)
+}
+
+// use makes the device's handle of a library.
+func (d *back) use(k kind, l *loaded) (*library, error) {
+	leave, err := d.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	u := &library{loaded: l, out: (*[8]uint64)(C.calloc(8, 8))}
+	if err := k.create(d, u); err != nil {
+		u.close(k.destroy)
+		return nil, err
+	}
+	d.libs.opened = append(d.libs.opened, opened{u, k.destroy})
+	return u, nil
+}
+
+// close lets the handle go, and what was made with it.
+func (l *library) close(destroy string) {
+	for _, c := range l.descriptors {
+		c.destroy(l)
+	}
+	if l.handle != 0 {
+		_ = l.call(destroy, l.handle)
+	}
+	C.free(unsafe.Pointer(l.out))
+	l.out = nil
 }
 
 // call calls a function of the library that returns 0 for success.
@@ -125,10 +206,15 @@ func (l *library) ints(name string, first uint64, v ...int) error {
 
 // libraries are what the device found.
 type libraries struct {
-	blas, dnn   *library
-	workspace   address // of both: one kernel after the other uses it
-	handles     [2]uint64
-	descriptors map[gpu.ConvGeometry]*convDescriptors
+	blas, dnn *library // nil where there is none, or it is not trusted
+	opened    []opened // what is to be closed
+	workspace address  // of both: one kernel after the other uses it
+}
+
+// opened is a library and the function that lets its handle go.
+type opened struct {
+	*library
+	destroy string
 }
 
 // workspaceBytes is what cuBLAS wants on an H100 (its documentation of cublasSetWorkspace), and enough for the
@@ -149,10 +235,14 @@ func (d *back) openLibraries() error {
 	if d.opts.NoLibraries {
 		return nil
 	}
-	d.libs.descriptors = map[gpu.ConvGeometry]*convDescriptors{}
-	for _, open := range []func() error{d.openBLAS, d.openDNN} {
-		if err := open(); err != nil {
-			d.notices = append(d.notices, err.Error()+"; the kernels of this program serve instead")
+	for _, l := range []struct {
+		to   **library
+		kind kind
+	}{{&d.libs.blas, blas}, {&d.libs.dnn, dnn}} {
+		found, notice := d.openLibrary(l.kind)
+		*l.to = found
+		if notice != "" {
+			d.notices = append(d.notices, notice)
 		}
 	}
 	return nil
@@ -170,40 +260,34 @@ func (d *back) space() (address, error) {
 	return d.libs.workspace, nil
 }
 
-func (d *back) openBLAS() error {
-	l, err := openLibrary([]string{"libcublas.so.13", "libcublas.so.12", "libcublas.so.11"}, blasFunctions)
-	if l == nil {
-		return err
-	}
-	leave, err := d.enter()
-	if err != nil {
-		return err
-	}
-	defer leave()
+var blas = kind{
+	names:     []string{"libcublas.so.13", "libcublas.so.12", "libcublas.so.11"},
+	functions: blasFunctions,
+	create:    createBLAS,
+	destroy:   "cublasDestroy_v2",
+}
+
+func createBLAS(d *back, l *library) error {
 	if err := l.call("cublasCreate_v2", l.result()); err != nil {
-		return fmt.Errorf("cuBLAS of %s: %w", l.path, err)
+		return err
 	}
-	handle := l.out[0]
+	l.handle = l.out[0]
 	space, err := d.space()
 	if err == nil {
-		err = l.call("cublasSetStream_v2", handle, d.streamWord())
+		err = l.call("cublasSetStream_v2", l.handle, d.streamWord())
 	}
 	if err == nil {
-		err = l.call("cublasSetWorkspace_v2", handle, uint64(space), workspaceBytes)
+		err = l.call("cublasSetWorkspace_v2", l.handle, uint64(space), workspaceBytes)
 	}
 	if err == nil {
-		err = l.call("cublasGetVersion_v2", handle, l.result())
+		err = l.call("cublasGetVersion_v2", l.handle, l.result())
 	}
 	version := int(int32(l.out[0]))
-	if err != nil {
-		return fmt.Errorf("cuBLAS of %s: %w", l.path, err)
-	}
 	l.version = fmt.Sprintf("cuBLAS %d.%d", version/10000, version/100%100)
 	if version < 110000 { // before 11 a release was four digits
 		l.version = fmt.Sprintf("cuBLAS %d", version)
 	}
-	d.libs.blas, d.libs.handles[0] = l, handle
-	return nil
+	return err
 }
 
 func (d *back) streamWord() uint64 { return uint64(*(*uintptr)(unsafe.Pointer(&d.stream))) }
@@ -223,7 +307,7 @@ func (p Precision) compute() C.int32_t {
 func (d *back) blasGemm(w *work) {
 	l := d.libs.blas
 	callLibrary(d, C.record_gemm, C.dns_gemm_args{
-		call: C.uint64_t(l.functions["cublasGemmEx"]), handle: C.uint64_t(d.libs.handles[0]),
+		call: C.uint64_t(l.functions["cublasGemmEx"]), handle: C.uint64_t(l.handle),
 		m: C.int32_t(w.m), n: C.int32_t(w.n), k: C.int32_t(w.k), alpha: C.float(w.e.alpha), beta: C.float(w.e.beta),
 		trans_a: C.int32_t(w.what) >> 1 & 1, trans_b: C.int32_t(w.what) & 1, compute: d.precision.compute(),
 		a: C.uint64_t(w.x), b: C.uint64_t(w.w), c: C.uint64_t(w.y),
@@ -237,19 +321,12 @@ func callLibrary[A any](d *back, kind C.uint32_t, args A) {
 	}
 }
 
-// closeLibraries lets the libraries go.
+// closeLibraries lets the libraries go, those that were not trusted too.
 func (d *back) closeLibraries() {
-	l := &d.libs
-	if l.dnn != nil {
-		for _, c := range l.descriptors {
-			c.destroy(l.dnn)
-		}
-		_ = l.dnn.call("cudnnDestroy", l.handles[1])
+	for _, l := range d.libs.opened {
+		l.close(l.destroy)
 	}
-	if l.blas != nil {
-		_ = l.blas.call("cublasDestroy_v2", l.handles[0])
-	}
-	l.dnn, l.blas = nil, nil
+	d.libs = libraries{}
 }
 
 // using says what multiplies matrices.

@@ -17,8 +17,13 @@ static Sgemm sgemm() {
 
 extern "C" {
 
-int cublasCreate_v2(void **h) { *h = new Handle; return 0; }
-int cublasDestroy_v2(void *h) { delete (Handle *)h; return 0; }
+int cublasCreate_v2(void **h) {
+	if (refused()) return 1; // CUBLAS_STATUS_NOT_INITIALIZED
+	*h = new Handle;
+	handles++;
+	return 0;
+}
+int cublasDestroy_v2(void *h) { delete (Handle *)h; handles--; return 0; }
 int cublasSetStream_v2(void *h, void *s) { ((Handle *)h)->stream = s; return 0; }
 int cublasSetWorkspace_v2(void *, void *p, size_t bytes) { reads("cublasSetWorkspace", p, bytes / 4); return 0; }
 int cublasGetVersion_v2(void *, int *v) { *v = 120205; return 0; }

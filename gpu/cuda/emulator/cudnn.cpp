@@ -31,8 +31,13 @@ static size_t count(const Tensor &t) { return (size_t)t.n * t.c * t.h * t.w; }
 extern "C" {
 
 size_t cudnnGetVersion() { return 91400; }
-int cudnnCreate(void **h) { *h = new Handle; return 0; }
-int cudnnDestroy(void *h) { delete (Handle *)h; return 0; }
+int cudnnCreate(void **h) {
+	if (refused()) return 1; // CUDNN_STATUS_NOT_INITIALIZED
+	*h = new Handle;
+	handles++;
+	return 0;
+}
+int cudnnDestroy(void *h) { delete (Handle *)h; handles--; return 0; }
 int cudnnSetStream(void *h, void *s) { ((Handle *)h)->stream = s; return 0; }
 int cudnnCreateTensorDescriptor(void **d) { *d = new Tensor; return 0; }
 int cudnnCreateFilterDescriptor(void **d) { *d = new Tensor; return 0; }

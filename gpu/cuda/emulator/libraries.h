@@ -25,3 +25,16 @@ inline void reads(const char *what, const void *p, size_t floats) {
 		abort();
 	}
 }
+
+// refused reports whether this library is the one that EMULATOR_REFUSE, a part of a path, names: it makes no handles then.
+// It is static, as each library has its own.
+static bool refused() {
+	static const char here = 0;
+	Dl_info info;
+	const char *part = getenv("EMULATOR_REFUSE");
+	return part && *part && dladdr(&here, &info) && strstr(info.dli_fname, part);
+}
+
+// emulator_handles is how many handles of this library there are.
+static long handles;
+extern "C" long emulator_handles() { return handles; }
