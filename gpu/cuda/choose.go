@@ -285,10 +285,10 @@ func (d *back) choicesName() string {
 func (d *back) openChoices() (err error) {
 	c := &d.choices
 	c.known = map[shape]choice{}
-	if c.from, err = cu.MakeEvent(cu.DefaultEvent); err != nil {
+	if c.from, err = d.makeEvent(cu.DefaultEvent); err != nil {
 		return err
 	}
-	if c.to, err = cu.MakeEvent(cu.DefaultEvent); err != nil {
+	if c.to, err = d.makeEvent(cu.DefaultEvent); err != nil {
 		return err
 	}
 	if !d.opts.Tune {

@@ -7,7 +7,9 @@ import "C"
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
@@ -30,8 +32,10 @@ const lag = 2
 type back struct {
 	info      Info
 	driver    int
-	ctx       cu.CUContext
+	ctx       cu.CUContext // the primary one, which libraries of the process share
 	stream    cu.Stream
+	modules   []cu.Module
+	events    map[cu.Event]bool
 	opts      Options
 	sms       int       // multiprocessors
 	precision Precision // never Auto
@@ -188,8 +192,13 @@ func (d *back) open() error {
 	if err := d.choosePrecision(); err != nil {
 		return err
 	}
-	if d.ctx, err = dev.MakeContext(cu.SchedAuto); err != nil {
+	// Waits let the processor sleep. Where somebody else has the context already, theirs may not.
+	_ = dev.SetPrimaryCtxFlags(cu.SchedBlockingSync)
+	if d.ctx, err = dev.RetainPrimaryCtx(); err != nil {
 		return fmt.Errorf("no context: %w", err)
+	}
+	if err := cu.SetCurrentContext(d.ctx); err != nil {
+		return err
 	}
 	if d.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
 		return err
@@ -230,6 +239,7 @@ func (d *back) load(compressed []byte, from, to kernelID) error {
 	if err != nil {
 		return fmt.Errorf("the driver does not take the kernels: %w", err)
 	}
+	d.modules = append(d.modules, module)
 	for k := from; k < to; k++ {
 		f, err := module.Function(kernelNames[k])
 		if err != nil {
@@ -262,6 +272,37 @@ func (d *back) choosePrecision() error {
 // c and s are the context and the stream as C has them.
 func (d *back) c() C.CUcontext { return *(*C.CUcontext)(unsafe.Pointer(&d.ctx)) }
 func (d *back) s() C.CUstream  { return *(*C.CUstream)(unsafe.Pointer(&d.stream)) }
+
+// makeEvent makes an event. Who waits for it sleeps meanwhile, where a wait by default spins on a processor.
+func (d *back) makeEvent(flags cu.EventFlags) (cu.Event, error) {
+	leave, err := d.enter()
+	if err != nil {
+		return cu.Event{}, err
+	}
+	defer leave()
+	e, err := cu.MakeEvent(flags | cu.BlockingSyncEvent)
+	if err != nil {
+		return cu.Event{}, err
+	}
+	if d.events == nil {
+		d.events = map[cu.Event]bool{}
+	}
+	d.events[e] = true
+	return e, nil
+}
+
+// closeEvents destroys some events; all where none are given.
+func (d *back) closeEvents(some ...cu.Event) {
+	if len(some) == 0 {
+		some = slices.Collect(maps.Keys(d.events))
+	}
+	for _, e := range some {
+		if d.events[e] {
+			delete(d.events, e)
+			_ = cu.DestroyEvent(&e)
+		}
+	}
+}
 
 // during sets what the device says that it is about; the function that it returns ends it.
 func (d *back) during(phase string) (done func()) {
@@ -298,10 +339,18 @@ func (d *back) Close() error {
 	d.programs.free(d)
 	d.memory.free(d)
 	d.freePinned()
-	if d.stream != (cu.Stream{}) {
-		_ = d.stream.Destroy()
+	d.closeEvents()
+	for _, s := range []*cu.Stream{&d.stream, &d.staging.copies} {
+		if *s != (cu.Stream{}) {
+			_ = s.Destroy()
+		}
 	}
-	_ = d.ctx.Destroy()
+	for _, m := range d.modules {
+		C.cuModuleUnload(*(*C.CUmodule)(unsafe.Pointer(&m)))
+	}
+	d.modules = nil
+	// Others may still have the context, so all that was made in it was given back before.
+	_ = cu.Device(d.opts.Ordinal).ReleasePrimaryCtx()
 	d.ctx = cu.CUContext{}
 	return err
 }

@@ -11,6 +11,7 @@
 //	EMULATOR_CAPABILITY  compute capability times ten (90)
 //	EMULATOR_DRIVER      version of the driver (12020)
 //	EMULATOR_MEMORY      bytes of memory (4 GiB)
+//	EMULATOR_BLOCKS=n    blocks that run at once on a multiprocessor (2)
 //	EMULATOR_FAIL=x:n    the n-th x from then on fails: launch (a failed launch), alloc (no memory), lost (the device is gone)
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +53,11 @@ struct Node {
 struct Graph { std::vector<Node> nodes; };
 struct Exec { std::vector<Node> nodes; };
 
-struct Context { int device; };
+struct Context {
+	int device;
+	unsigned flags = 0;
+	int users = 0; // who retained it
+};
 struct Stream {
 	Context *context = nullptr; // whose it is
 	std::vector<Node> pending;
@@ -60,6 +65,7 @@ struct Stream {
 	Graph *capture = nullptr;
 };
 struct Event {
+	unsigned flags = 0;
 	Stream *stream = nullptr;
 	unsigned long after = 0;
 	double at = -1;
@@ -74,7 +80,8 @@ static thread_local Context *current;
 static long fail_at, fail_seen;
 static std::string fail_what;
 static long counts[8]; // see emulator_count
-enum { launches, graph_launches, kernels_run, pinned_bytes };
+enum { launches, graph_launches, kernels_run, pinned_bytes, objects, spins, host_marks };
+enum { sched_blocking_sync = 4, event_blocking_sync = 1 };
 
 #define LOCK std::lock_guard<std::recursive_mutex> lock(mu)
 #define ENTER \
@@ -138,7 +145,8 @@ static CUresult later(void *h, Node n) {
 extern "C" {
 
 // emulator_count returns how often something happened: 0 direct launches of kernels, 1 launches of graphs, 2 kernels run,
-// 3 bytes of pinned memory held.
+// 3 bytes of pinned memory held, 4 streams, events, modules, graphs and allocations that there are, 5 waits that would spin on a
+// processor, 6 kernels that noted in the host's memory that they began.
 long emulator_count(int what) {
 	LOCK;
 	return counts[what];
@@ -182,28 +190,44 @@ CUresult cuDeviceGetAttribute(int *v, int what, CUdevice) {
 	return success;
 }
 
-CUresult cuCtxCreate_v2(void **c, unsigned, CUdevice dev) {
+// The primary context of each device; its flags stay when it goes.
+static std::map<int, Context> primary;
+static std::map<int, unsigned> primary_flags;
+
+CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice dev, unsigned flags) {
 	LOCK;
-	if (!ready) return not_initialized;
-	const char *f = getenv("EMULATOR_FAIL");
-	std::string fail = f ? f : "";
-	size_t colon = fail.find(':');
-	fail_what = fail.substr(0, colon);
-	fail_at = colon == std::string::npos ? 0 : atol(fail.c_str() + colon + 1);
-	fail_seen = 0;
-	sticky = success;
-	set_memory(setting("EMULATOR_MEMORY", 4l << 30));
-	current = new Context{dev};
-	*c = current;
+	primary_flags[dev] = flags;
+	if (primary[dev].users) primary[dev].flags = flags;
 	return success;
 }
-CUresult cuCtxDestroy_v2(void *c) {
+CUresult cuDevicePrimaryCtxRetain(void **c, CUdevice dev) {
 	LOCK;
+	if (!ready) return not_initialized;
+	Context &p = primary[dev];
+	if (p.users++ == 0) {
+		const char *f = getenv("EMULATOR_FAIL");
+		std::string fail = f ? f : "";
+		size_t colon = fail.find(':');
+		fail_what = fail.substr(0, colon);
+		fail_at = colon == std::string::npos ? 0 : atol(fail.c_str() + colon + 1);
+		fail_seen = 0;
+		sticky = success;
+		set_memory(setting("EMULATOR_MEMORY", 4l << 30));
+		p.device = dev;
+		p.flags = primary_flags[dev];
+	}
+	*c = &p;
+	return success;
+}
+CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
+	LOCK;
+	Context &p = primary[dev];
+	if (p.users == 0) return invalid_context;
+	if (--p.users > 0) return success;
 	finish_all();
-	if (current == c) current = nullptr;
+	if (current == &p) current = nullptr;
 	sticky = success;
-	release_all(c);
-	delete (Context *)c;
+	release_all(&p);
 	return success;
 }
 CUresult cuCtxSetCurrent(void *c) { current = (Context *)c; return success; }
@@ -221,12 +245,15 @@ CUresult cuMemAlloc_v2(CUdeviceptr *p, size_t bytes) {
 	ENTER;
 	if (fails("alloc")) return out_of_memory;
 	*p = allocate(bytes, current);
+	counts[objects] += *p != 0;
 	return *p ? success : out_of_memory;
 }
 CUresult cuMemFree_v2(CUdeviceptr p) {
 	ENTER;
 	if (CUresult r = finish_all()) return r;
-	return release(p) ? success : invalid_value;
+	if (!release(p)) return invalid_value;
+	counts[objects]--;
+	return success;
 }
 CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total) { ENTER; memory_info(free_bytes, total); return success; }
 static std::map<void *, size_t> pinned;
@@ -329,9 +356,10 @@ CUresult cuModuleLoadData(void **m, const void *image) {
 		}
 	}
 	*m = mod;
+	counts[objects]++;
 	return success;
 }
-CUresult cuModuleUnload(void *m) { LOCK; delete (Module *)m; return success; }
+CUresult cuModuleUnload(void *m) { LOCK; delete (Module *)m; counts[objects]--; return success; }
 CUresult cuModuleGetFunction(void **f, void *m, const char *name) {
 	ENTER;
 	auto &entries = ((Module *)m)->entries;
@@ -345,6 +373,11 @@ CUresult cuModuleGetFunction(void **f, void *m, const char *name) {
 		return invalid_image;
 	}
 	*f = new Function{k};
+	return success;
+}
+CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *n, void *, int, size_t) {
+	ENTER;
+	*n = (int)setting("EMULATOR_BLOCKS", 2);
 	return success;
 }
 CUresult cuFuncGetAttribute(int *v, int, void *) { *v = 0; return success; }
@@ -368,6 +401,7 @@ CUresult cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned
 	if (!stream_of(h)->capture) counts[launches]++;
 	return later(h, {[=]() -> CUresult {
 		counts[kernels_run]++;
+		if (!owned(*(uintptr_t *)(*addresses)[0], 4)) counts[host_marks]++; // the first parameter is a Mark
 		run_kernel(k, {gx, gy, gz}, {bx, by, bz}, addresses->data());
 		(void)values;
 		if (fails("launch")) return launch_failed;
@@ -382,6 +416,7 @@ CUresult cuStreamCreate(void **h, unsigned) {
 	auto *s = new Stream;
 	s->context = current;
 	streams.push_back(s);
+	counts[objects]++;
 	*h = s;
 	return success;
 }
@@ -391,13 +426,31 @@ CUresult cuStreamDestroy_v2(void *h) {
 	for (size_t i = 0; i < streams.size(); i++)
 		if (streams[i] == h) streams.erase(streams.begin() + i);
 	delete (Stream *)h;
+	counts[objects]--;
 	return success;
 }
-CUresult cuStreamSynchronize(void *h) { ENTER; return finish(stream_of(h)); }
+CUresult cuStreamSynchronize(void *h) {
+	ENTER;
+	if (!stream_of(h)->pending.empty() && !(current->flags & sched_blocking_sync)) counts[spins]++;
+	return finish(stream_of(h));
+}
 CUresult cuStreamQuery(void *h) { ENTER; return finish(stream_of(h)); }
 
-CUresult cuEventCreate(void **e, unsigned) { ENTER; *e = new Event; return success; }
-CUresult cuEventDestroy_v2(void *e) { delete (Event *)e; return success; }
+CUresult cuEventCreate(void **e, unsigned flags) {
+	ENTER;
+	auto *ev = new Event;
+	ev->flags = flags;
+	*e = ev;
+	counts[objects]++;
+	return success;
+}
+CUresult cuEventDestroy_v2(void *e) {
+	LOCK;
+	finish_all(); // work that is queued has the event
+	delete (Event *)e;
+	counts[objects]--;
+	return success;
+}
 CUresult cuEventRecord(void *e, void *h) {
 	ENTER;
 	auto *ev = (Event *)e;
@@ -419,7 +472,10 @@ CUresult cuStreamWaitEvent(void *h, void *e, unsigned) {
 CUresult cuEventSynchronize(void *e) {
 	ENTER;
 	auto *ev = (Event *)e;
-	if (ev->stream && ev->after > ev->stream->done) run_next(ev->stream, ev->after - ev->stream->done);
+	if (ev->stream && ev->after > ev->stream->done) {
+		if (!(ev->flags & event_blocking_sync)) counts[spins]++;
+		run_next(ev->stream, ev->after - ev->stream->done);
+	}
 	return sticky;
 }
 CUresult cuEventQuery(void *e) {
@@ -444,9 +500,20 @@ CUresult cuStreamEndCapture(void *h, void **g) {
 	s->capture = nullptr;
 	return *g ? success : invalid_value;
 }
-CUresult cuGraphInstantiateWithFlags(void **x, void *g, unsigned long long) { ENTER; *x = new Exec{((Graph *)g)->nodes}; return success; }
+CUresult cuGraphInstantiateWithFlags(void **x, void *g, unsigned long long) {
+	ENTER;
+	*x = new Exec{((Graph *)g)->nodes};
+	counts[objects]++;
+	return success;
+}
 CUresult cuGraphDestroy(void *g) { delete (Graph *)g; return success; }
-CUresult cuGraphExecDestroy(void *x) { LOCK; finish_all(); delete (Exec *)x; return success; }
+CUresult cuGraphExecDestroy(void *x) {
+	LOCK;
+	finish_all();
+	delete (Exec *)x;
+	counts[objects]--;
+	return success;
+}
 CUresult cuGraphLaunch(void *x, void *h) {
 	ENTER;
 	counts[graph_launches]++;
