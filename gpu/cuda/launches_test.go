@@ -5,8 +5,6 @@ package cuda_test
 import (
 	"testing"
 
-	"github.com/ebitengine/purego"
-
 	"dns-tui/gpu"
 	"dns-tui/gpu/cuda"
 )
@@ -14,22 +12,16 @@ import (
 // counted returns how many graphs were launched, and how many kernels ran, while f ran.
 func counted(t *testing.T, d *gpu.Device, f func()) (graphs, kernels int) {
 	t.Helper()
-	lib, err := purego.Dlopen("libcuda.so.1", purego.RTLD_NOW|purego.RTLD_LOCAL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var count func(what int32) int64
-	purego.RegisterLibFunc(&count, lib, "emulator_count")
 	sync := func() {
 		if err := d.Sync(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	sync()
-	g, k := count(1), count(2)
+	g, k := count(t, 1), count(t, 2)
 	f()
 	sync()
-	return int(count(1) - g), int(count(2) - k)
+	return int(count(t, 1) - g), int(count(t, 2) - k)
 }
 
 // What belongs together is one kernel: a product with its bias and ReLU, BatchNorm with Scale and ReLU, the updates

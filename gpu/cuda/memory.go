@@ -132,7 +132,7 @@ func (m *memory) get(d *back, bytes int64) (block, error) {
 	}
 	var p C.uint64_t
 	r := C.dns_alloc(d.c(), &p, C.size_t(b.size))
-	if r == C.CUDA_ERROR_OUT_OF_MEMORY && m.release(d) {
+	for r == C.CUDA_ERROR_OUT_OF_MEMORY && (m.release(d) || d.freePair()) {
 		r = C.dns_alloc(d.c(), &p, C.size_t(b.size))
 	}
 	if r != 0 {

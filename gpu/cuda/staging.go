@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -27,15 +28,25 @@ type staging struct {
 	first, n   int // of trips
 
 	waited  cu.Event
-	copies  cu.Stream        // large uploads go beside the kernels
-	buffers map[int][]buffer // of large uploads, by their size
+	copies  cu.Stream // large uploads go beside the kernels
+	buffers []*pair   // of large uploads, those of the latest size last
 }
 
 // buffer is device memory that a large upload waits in until the kernels before it are done with where it goes.
 type buffer struct {
-	addr       address
+	block
 	full, free cu.Event
 }
+
+// pair is the two buffers for uploads of a size: one is filled while kernels read the other.
+type pair struct {
+	n       int // numbers
+	buffers [2]buffer
+}
+
+// maxPairs is how many sizes have buffers: data and labels of a train and a test net. Where shapes change all the time,
+// the size that was not used for the longest gives its memory back.
+const maxPairs = 4
 
 // largeUpload is the least size in bytes that takes the way through a buffer: the kernels of a small net do not take
 // longer than that way costs.
@@ -53,15 +64,14 @@ func (d *back) openStaging() error {
 		return err
 	}
 	d.staging.ring = unsafe.Slice((*byte)(p), stagingBytes)
-	d.staging.buffers = map[int][]buffer{}
 	if d.staging.copies, err = cu.MakeStream(cu.NonBlocking); err != nil {
 		return err
 	}
-	if d.staging.waited, err = cu.MakeEvent(cu.DisableTiming); err != nil {
+	if d.staging.waited, err = d.makeEvent(cu.DisableTiming); err != nil {
 		return err
 	}
 	for i := range d.staging.trips {
-		if d.staging.trips[i].done, err = cu.MakeEvent(cu.DisableTiming); err != nil {
+		if d.staging.trips[i].done, err = d.makeEvent(cu.DisableTiming); err != nil {
 			return err
 		}
 	}
@@ -126,41 +136,65 @@ func (d *back) buffer(n int) *buffer {
 	if 4*n < largeUpload || d.fault.err != nil {
 		return nil
 	}
-	pair, ok := s.buffers[n]
-	if !ok {
-		pair = make([]buffer, 2)
-		for i := range pair {
-			m, err := d.memory.get(d, 4*int64(n))
-			if err != nil {
-				pair = nil
-				break
-			}
-			pair[i].addr = m.addr
-			for _, e := range []*cu.Event{&pair[i].full, &pair[i].free} {
-				if *e, err = d.event(); err != nil {
-					return nil
-				}
-			}
-			// Kernels may still read what the memory was before.
-			d.check(C.dns_record(d.c(), event(pair[i].free), d.s()), "uploading")
-		}
-		s.buffers[n] = pair
-	}
-	if pair == nil {
+	at := slices.IndexFunc(s.buffers, func(p *pair) bool { return p.n == n })
+	var p *pair
+	if at >= 0 {
+		p = s.buffers[at]
+		s.buffers = slices.Delete(s.buffers, at, at+1)
+	} else if p = d.makePair(n); p == nil {
 		return nil
 	}
-	pair[0], pair[1] = pair[1], pair[0]
-	return &pair[0]
+	s.buffers = append(s.buffers, p)
+	p.buffers[0], p.buffers[1] = p.buffers[1], p.buffers[0]
+	return &p.buffers[0]
 }
 
-// event makes an event that measures no time.
-func (d *back) event() (cu.Event, error) {
-	leave, err := d.enter()
-	if err != nil {
-		return cu.Event{}, err
+// makePair makes the buffers of a size, in place of the oldest where there are too many; nil where there is no memory.
+func (d *back) makePair(n int) *pair {
+	for len(d.staging.buffers) >= maxPairs {
+		d.freePair()
 	}
-	defer leave()
-	return cu.MakeEvent(cu.DisableTiming)
+	p := &pair{n: n}
+	for i := range p.buffers {
+		b := &p.buffers[i]
+		m, err := d.memory.get(d, 4*int64(n))
+		if err == nil {
+			b.block = m
+			b.full, err = d.makeEvent(cu.DisableTiming)
+		}
+		if err == nil {
+			b.free, err = d.makeEvent(cu.DisableTiming)
+		}
+		if err != nil {
+			d.unmake(p)
+			return nil
+		}
+		// Kernels may still read what the memory was before.
+		d.check(C.dns_record(d.c(), event(b.free), d.s()), "uploading")
+	}
+	return p
+}
+
+// freePair gives the buffers back that were not used for the longest, and reports whether there were any. The kernels'
+// stream has waited for all that was copied to them, so whoever has the memory next comes after it.
+func (d *back) freePair() bool {
+	s := &d.staging
+	if len(s.buffers) == 0 {
+		return false
+	}
+	oldest := s.buffers[0]
+	s.buffers = slices.Delete(s.buffers, 0, 1)
+	d.unmake(oldest)
+	return true
+}
+
+func (d *back) unmake(p *pair) {
+	for _, b := range p.buffers {
+		if b.addr != 0 {
+			d.memory.put(d, b.block)
+		}
+		d.closeEvents(b.full, b.free)
+	}
 }
 
 // uploadBeside fills a buffer while kernels run, and has the stream copy it behind them to where it goes.
@@ -210,7 +244,7 @@ func (d *back) openFetches() error {
 	all := unsafe.Slice((*byte)(p), slotBytes*len(f.slots))
 	for i := range f.slots {
 		f.slots[i].memory = all[i*slotBytes : (i+1)*slotBytes]
-		if f.slots[i].done, err = cu.MakeEvent(cu.DisableTiming); err != nil {
+		if f.slots[i].done, err = d.makeEvent(cu.DisableTiming); err != nil {
 			return err
 		}
 	}
