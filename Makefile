@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
-	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults check-ui check-cuda check-arm64 check-mutations help clean
+	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -46,13 +46,13 @@ test-host: openblas ## every test that needs no CUDA header
 	$(GO) test -timeout $(PATIENCE) $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout $(PATIENCE) -count 1 ./e2e
 
-# Tests of many products, for the emulator that does not check each load.
+# Tests of many products, for the quick emulator: the kernels compiled from their source, not their PTX.
 WHOLE := Libraries|Choices|Tuned
 
-test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU: conformance, parity, a pruning run
+test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU: its PTX in conformance and every tile; parity, a pruning run
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export DNS_TUI_NEED_CUDA=1; set -ex; \
 	$(GO) vet -tags cuda $(CUDA_PACKAGES); \
-	LD_LIBRARY_PATH=$(EMULATOR)/checked $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -skip '$(WHOLE)' ./gpu/cuda; \
+	LD_LIBRARY_PATH=$(EMULATOR)/ptx $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -skip '$(WHOLE)' ./gpu/cuda; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run '$(WHOLE)' ./gpu/cuda; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDA ./model/layer ./model/session ./cmd/dns-tui; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDANotices ./model/session
@@ -142,7 +142,11 @@ check-cuda: openblas cuda-headers emulator ## all of Caffe's vectors on the emul
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; set -ex; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) run -tags cuda ./cmd/dns-tui parity --gpu 0 --precision fp32 testdata/oracle
 
-check-mutations: cuda-headers ## break kernels on purpose: the tests must see each (ONLY=soft: those whose names have the word)
+check-ptx: openblas cuda-headers emulator ## whole nets by the PTX on the emulated GPU: Caffe's vectors, LeNet with surgery, resuming
+	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export DNS_TUI_NEED_CUDA=1; set -ex; \
+	LD_LIBRARY_PATH=$(EMULATOR)/ptx $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -v -run CUDA ./model/layer ./model/session ./cmd/dns-tui
+
+check-mutations: openblas cuda-headers ## break kernels on purpose: the tests must see each (ONLY=soft: those whose names have the word)
 	sh scripts/check_mutations.sh $(ONLY)
 
 fuzz: ## every parser, a minute each

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Breaks kernels on purpose, one at a time, and wants `make test-cuda`'s tests to fail for each: a test that cannot fail
-# proves nothing. With a word, only the mutations whose names have it.
+# proves nothing. Sources are broken, and compiled by the C++ compiler; and the PTX is, in what ships and is run as it is.
+# With a word, only the mutations whose names have it.
 set -u
 only=${1:-}
 cd "$(dirname "$0")/.."
@@ -13,6 +14,21 @@ go test -c -tags cuda -o $work/cuda.test ./gpu/cuda && go test -c -tags cuda -o 
 emulator() { # checked or fast: the emulator of the mutant
     make -s -C $work/src/emulator OUT="$PWD/$work/emulator" "$PWD/$work/emulator/$1/libcuda.so.1" >/dev/null 2>&1
 }
+# wanted: name, and then the command whose tests must fail. What it prints is in out.txt.
+wanted() {
+    name=$1
+    shift
+    if "$@" >$work/out.txt 2>&1; then
+        echo "$name: SURVIVED"
+        survived=1
+    else
+        echo "$name: caught by $(grep -o -- '--- FAIL: [^ ]*' $work/out.txt | tail -n 1 | cut -c11-), $(grep -m 1 '_test.go:\|devicetest\|spatial.go\|training.go\|soft.go\|order.go\|emulator:' $work/out.txt | sed 's/^ *//' | cut -c1-150)"
+    fi
+}
+tests_of_source() {
+    (cd gpu/cuda && LD_LIBRARY_PATH=../../$work/emulator/checked ../../$work/cuda.test -test.failfast -test.run Conformance/Graphs) &&
+        emulator fast && (cd model/session && LD_LIBRARY_PATH=../../$work/emulator/fast ../../$work/model.test -test.failfast -test.run 'CUDA(LeNet|Surgery|SoftRule|Unstable)')
+}
 mutate() { # name, file, from, to
     case $1 in *"$only"*) ;; *) return ;; esac
     rm -rf $work/src $work/emulator/*/
@@ -23,13 +39,25 @@ mutate() { # name, file, from, to
     sed -i "s#$3#$4#" "$file"
     if [ "$before" = "$(cksum <"$file")" ]; then echo "$1: nothing changed"; survived=1; return; fi
     if ! emulator checked; then echo "$1: does not compile"; survived=1; return; fi
-    if (cd gpu/cuda && LD_LIBRARY_PATH=../../$work/emulator/checked ../../$work/cuda.test -test.failfast -test.run Conformance/Graphs) >$work/out.txt 2>&1 &&
-        emulator fast && (cd model/session && LD_LIBRARY_PATH=../../$work/emulator/fast ../../$work/model.test -test.failfast -test.run 'CUDA(LeNet|Surgery|SoftRule|Unstable)') >>$work/out.txt 2>&1; then
-        echo "$1: SURVIVED"
-        survived=1
-    else
-        echo "$1: caught by $(grep -o -- '--- FAIL: [^ ]*' $work/out.txt | tail -n 1 | cut -c11-), $(grep -m 1 '_test.go:\|devicetest\|spatial.go\|training.go\|soft.go\|order.go\|emulator:' $work/out.txt | sed 's/^ *//' | cut -c1-110)"
-    fi
+    wanted "$1" tests_of_source
+}
+tests_of_ptx() {
+    for tests in EveryTile Conformance/Graphs; do
+        (cd gpu/cuda && LD_LIBRARY_PATH=../../build/cuda/emulator/ptx ../../$work/ptx.test -test.failfast -test.run $tests) || return 1
+    done
+}
+# mutate_ptx changes the n-th line of a kernel that has a pattern; the program is built with that PTX in it.
+mutate_ptx() { # name, module, kernel, n, from, to
+    name="PTX: $1"
+    case $name in *"$only"*) ;; *) return ;; esac
+    gzip -dc gpu/cuda/kernels/$2.ptx.gz >$work/$2.ptx
+    line=$(KERNEL="entry $3(" FROM=$5 N=$4 awk 'index($0, ENVIRON["KERNEL"]) { on = 1 } /^}/ { on = 0 }
+        on && $0 ~ ENVIRON["FROM"] && ++n == ENVIRON["N"] { print NR; exit }' $work/$2.ptx)
+    if [ -z "$line" ]; then echo "$name: nothing changed"; survived=1; return; fi
+    sed "${line}s#$5#$6#" $work/$2.ptx | gzip -n >$work/$2.ptx.gz
+    echo "{\"Replace\": {\"$PWD/gpu/cuda/kernels/$2.ptx.gz\": \"$PWD/$work/$2.ptx.gz\"}}" >$work/overlay.json
+    if ! go test -c -tags cuda -overlay $work/overlay.json -o $work/ptx.test ./gpu/cuda; then echo "$name: does not compile"; survived=1; return; fi
+    wanted "$name" tests_of_ptx
 }
 mutate "update forgets momentum" train.cu 'u.rate \* g + m \* h;' 'u.rate * g;'
 mutate "surgery splices at the lower limit" train.cu 'a > high' 'a > low'
@@ -53,5 +81,18 @@ mutate "soft: nothing is rewritten" train.cu '(REDRAW | REWRITE)' 'REDRAW'
 mutate "soft: it is rewritten behind the gate" train.cu 'write = go \&\& p.flags' 'write = p.flags'
 mutate "bins by magnitude are one off" train.cu '>> 16) - base' '>> 16) - base + 1'
 mutate "bins by magnitude are about the mean" train.cu 's.rule == SEED_RULE ? r->mu : 0.0f' 'r->mu'
+make -s emulator
+mutate_ptx "a barrier of the tile of 32 is missing" kernels gemm_nn_32 3 'bar.sync.*' ''
+mutate_ptx "a barrier of bf16's tile of 128 is missing" tensor gemm_tn_bf16_128 3 'bar.sync.*' ''
+mutate_ptx "the barrier behind partial sums is missing" kernels dot 1 'bar.sync.*' ''
+mutate_ptx "a word of shared memory further" kernels conv_128 1 '\(st.shared.*[+][0-9]*\)\]' '\14]'
+mutate_ptx "a load from four bytes further" kernels relu 1 '\(ld.global.f32.*%rd[0-9]*\)\]' '\1+4]'
+mutate_ptx "the bound of a row is not looked at" kernels softmax_rows 2 '@%p' '@!%p'
+mutate_ptx "one element more than there are" kernels relu 1 'setp.ge.s32' 'setp.gt.s32'
+mutate_ptx "a sum with one lane twice" kernels dot 1 'mov.u32\(.*\), 16;' 'mov.u32\1, 8;'
+mutate_ptx "rows of a matrix fragment change places" tensor conv_tf32_128 1 '{\(%r[0-9]*\),\(%r[0-9]*\),\(%r[0-9]*,%r[0-9]*\)}' '{\2,\1,\3}'
+mutate_ptx "a half of two is the other's" tensor gemm_nt_bf16_64 1 'bf16x2.f32 \(%r[0-9]*\), \(%f[0-9]*\), \(%f[0-9]*\)' 'bf16x2.f32 \1, \3, \2'
+mutate_ptx "each block counts as two" kernels sum_squares 1 '\(atom.global.add.*\), 1;' '\1, 2;'
+mutate_ptx "a rounding the other way" kernels unary 1 'fma.rm' 'fma.rn'
 [ $survived = 0 ] && echo "ok: every mutation was caught"
 exit $survived

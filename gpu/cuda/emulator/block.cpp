@@ -1,33 +1,26 @@
-// Blocks and their threads. A block whose kernel has barriers or shuffles runs as fibers on one of the processor's
+// Blocks and their threads, of kernels that the C++ compiler made. A block whose kernel has barriers or shuffles runs as fibers on one of the processor's
 // threads: a switch saves the callee-saved registers and nothing else, so it costs a few nanoseconds.
 #include "block.h"
+#include "device.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-#include <vector>
 
 namespace emulator {
 
-thread_local Place here;
+static CompiledKernel *first;
 
-static Kernel *first;
-
-void Kernel::enlist(Kernel *k) {
+void CompiledKernel::enlist(CompiledKernel *k) {
 	k->next = first;
 	first = k;
 }
 
-const Kernel *find_kernel(const char *name) {
-	for (Kernel *k = first; k; k = k->next)
+// The kernels are in the driver itself; every image has them all.
+const void *load_image(const char *) { return &first; }
+
+const Kernel *find_kernel(const void *, const char *name) {
+	for (CompiledKernel *k = first; k; k = k->next)
 		if (!strcmp(k->name, name)) return k;
 	return nullptr;
 }
@@ -120,15 +113,20 @@ struct Worker {
 	unsigned generation;
 	int warp_alive[32], warp_arrived[32];
 	unsigned warp_generation[32];
-	const Kernel *kernel;
+	const CompiledKernel *kernel;
 	void **params;
 	bool in_fibers = false;
 };
 
 static thread_local Worker *worker;
-static thread_local const Kernel *kernel_here;
+static thread_local const CompiledKernel *kernel_here;
 
-const char *running_kernel() { return kernel_here ? kernel_here->name : "?"; }
+static const char *running_kernel() { return kernel_here ? kernel_here->name : "?"; }
+
+void describe(char *text, size_t bytes) {
+	snprintf(text, bytes, "kernel %s, block (%u,%u,%u), thread (%u,%u,%u)", running_kernel(), here.block.x, here.block.y, here.block.z,
+		here.thread.x, here.thread.y, here.thread.z);
+}
 
 static bool runnable(const Worker *w, int i) {
 	const Fiber &f = w->fibers[i];
@@ -229,7 +227,7 @@ static void fiber_main() {
 	abort(); // an ended thread never runs again
 }
 
-static void run_fibers(Worker *w, const Kernel *k, void **params) {
+static void run_fibers(Worker *w, const CompiledKernel *k, void **params) {
 	if (!w->stacks) {
 		w->stacks = (char *)mmap(nullptr, (size_t)max_threads * stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (w->stacks == MAP_FAILED) abort();
@@ -268,10 +266,12 @@ static void run_fibers(Worker *w, const Kernel *k, void **params) {
 	w->in_fibers = false;
 }
 
-static void run_block(Worker *w, const Kernel *k, void **params) {
+void run_block(const Kernel *kernel, void **params) {
+	auto *k = (const CompiledKernel *)kernel;
+	if (!worker) worker = new Worker;
 	kernel_here = k;
 	if (k->fibers) {
-		run_fibers(w, k, params);
+		run_fibers(worker, k, params);
 		return;
 	}
 	uint3 d = here.block_dim;
@@ -282,65 +282,5 @@ static void run_block(Worker *w, const Kernel *k, void **params) {
 				k->call(k, params);
 			}
 }
-
-// Team is the threads that run blocks.
-struct Team {
-	std::mutex mu;
-	std::condition_variable wake, done;
-	std::vector<std::thread> threads;
-	unsigned long call = 0;
-	int busy = 0;
-	const Kernel *kernel;
-	void **params;
-	uint3 grid, block;
-	std::atomic<unsigned long> next;
-	unsigned long total;
-
-	void start() {
-		long n = sysconf(_SC_NPROCESSORS_ONLN);
-		if (const char *e = getenv("EMULATOR_THREADS")) n = atol(e);
-		sigset_t all, old; // signals are for the program's own threads
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &old);
-		for (long i = 0; i < (n < 1 ? 1 : n); i++) threads.emplace_back([this] { loop(); });
-		pthread_sigmask(SIG_SETMASK, &old, nullptr);
-	}
-
-	void loop() {
-		worker = new Worker;
-		unsigned long seen = 0;
-		for (;;) {
-			{
-				std::unique_lock<std::mutex> l(mu);
-				wake.wait(l, [&] { return call != seen; });
-				seen = call;
-			}
-			here.block_dim = block;
-			here.grid_dim = grid;
-			for (unsigned long i; (i = next.fetch_add(1)) < total;) {
-				here.block = {(unsigned)(i % grid.x), (unsigned)(i / grid.x % grid.y), (unsigned)(i / grid.x / grid.y)};
-				run_block(worker, kernel, params);
-			}
-			std::lock_guard<std::mutex> l(mu);
-			if (--busy == 0) done.notify_one();
-		}
-	}
-
-	void run(const Kernel *k, uint3 g, uint3 b, void **p) {
-		std::unique_lock<std::mutex> l(mu);
-		if (threads.empty()) start();
-		kernel = k, params = p, grid = g, block = b;
-		next = 0;
-		total = (unsigned long)g.x * g.y * g.z;
-		busy = (int)threads.size();
-		call++;
-		wake.notify_all();
-		done.wait(l, [&] { return busy == 0; });
-	}
-};
-
-static Team *team = new Team; // never destroyed: its threads outlive main
-
-void run_kernel(const Kernel *k, uint3 grid, uint3 block, void **params) { team->run(k, grid, block, params); }
 
 } // namespace emulator

@@ -8,7 +8,8 @@
 #include <tuple>
 #include <utility>
 
-struct uint3 { unsigned x, y, z; };
+#include "kernel.h"
+
 struct alignas(8) float2 { float x, y; };
 struct alignas(16) float4 { float x, y, z, w; };
 struct alignas(8) uint2 { unsigned x, y; };
@@ -19,10 +20,6 @@ inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
 namespace emulator {
-
-// Where the running thread stands.
-struct Place { uint3 thread, block, block_dim, grid_dim; };
-extern thread_local Place here;
 
 // barrier is __syncthreads.
 void barrier();
@@ -49,27 +46,23 @@ template <int pack, class F> inline void multiply(float (&d)[4], const unsigned 
 	}
 }
 
-// A Kernel is an entry of the kernels, by name, with its parameters unpacked from kernelParams.
-struct Kernel {
-	const char *name;
-	int threads;      // launch bound
-	bool fibers;      // uses barriers or shuffles; else a block is a plain loop
-	int count;        // parameters
-	unsigned sizes[40];
-	void (*call)(const Kernel *, void **);
+// A CompiledKernel is an entry of the kernels, by name, with its parameters unpacked from kernelParams.
+struct CompiledKernel : Kernel {
+	bool fibers; // uses barriers or shuffles; else a block is a plain loop
+	void (*call)(const CompiledKernel *, void **);
 	void (*entry)();
-	Kernel *next;
+	CompiledKernel *next;
 
-	template <class... A> Kernel(const char *name, int threads, bool fibers, void (*f)(A...))
-		: name(name), threads(threads), fibers(fibers), count(sizeof...(A)), sizes{(unsigned)sizeof(A)...}, entry((void (*)())f) {
-		static_assert(sizeof...(A) <= 40, "too many parameters");
-		call = [](const Kernel *k, void **p) { unpack<A...>((void (*)(A...))k->entry, p, std::index_sequence_for<A...>{}); };
+	template <class... A> CompiledKernel(const char *name, int threads, bool fibers, void (*f)(A...))
+		: Kernel{name, threads, sizeof...(A), {(unsigned)sizeof(A)...}}, fibers(fibers), entry((void (*)())f) {
+		static_assert(sizeof...(A) <= max_params, "too many parameters");
+		call = [](const CompiledKernel *k, void **p) { unpack<A...>((void (*)(A...))k->entry, p, std::index_sequence_for<A...>{}); };
 		enlist(this);
 	}
 
 private:
 	template <class... A, size_t... I> static void unpack(void (*f)(A...), void **p, std::index_sequence<I...>) { f(*(A *)p[I]...); }
-	static void enlist(Kernel *);
+	static void enlist(CompiledKernel *);
 };
 
 } // namespace emulator
@@ -84,11 +77,11 @@ private:
 
 #define KERNEL(threads, name, ...) \
 	static void name(Mark mark, __VA_ARGS__); \
-	static emulator::Kernel kernel_##name(#name, threads, false, name); \
+	static emulator::CompiledKernel kernel_##name(#name, threads, false, name); \
 	static void name(Mark mark, __VA_ARGS__)
 #define BLOCK_KERNEL(threads, name, ...) \
 	static void name(Mark mark, __VA_ARGS__); \
-	static emulator::Kernel kernel_##name(#name, threads, true, name); \
+	static emulator::CompiledKernel kernel_##name(#name, threads, true, name); \
 	static void name(Mark mark, __VA_ARGS__)
 
 inline void __syncthreads() { emulator::barrier(); }

@@ -1,6 +1,6 @@
 // A stand-in for NVIDIA's driver, libcuda.so.1: as much of its interface as the CUDA device and gorgonia.org/cu use while
-// they train. Kernels are those of ../kernels, compiled for this machine; the PTX that a program loads is read for the
-// names and parameters of its kernels, which must be the same.
+// they train. Kernels are run as block.h says: as the PTX that a program loads, or as the C++ compiler made them of
+// ../kernels; then the PTX is read for the names and parameters of its kernels, which must be the same.
 //
 // A stream does its work as late as it may, when somebody waits for it. So a program that touches a buffer too early, or
 // forgets to wait, gets wrong numbers here too. EMULATOR_EAGER=1 does work at once.
@@ -43,7 +43,10 @@ enum {
 // What a kernel's parameters are, in the PTX.
 typedef std::map<std::string, std::vector<unsigned>> Entries;
 
-struct Module { Entries entries; };
+struct Module {
+	Entries entries;
+	const void *image; // of load_image
+};
 struct Function { const Kernel *kernel; };
 
 struct Node {
@@ -102,6 +105,14 @@ static double now() {
 	return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+// take_faulted takes the fault of what has just run, and keeps its words for emulator_fault.
+static std::string last_fault;
+static bool take_faulted() {
+	const char *f = take_fault();
+	if (f) last_fault = f;
+	return f;
+}
+
 static void run_next(Stream *s, size_t upto) {
 	// Nodes may be added while others run only by the same thread, which waits; so the list is stable.
 	std::vector<Node> todo(s->pending.begin(), s->pending.begin() + upto);
@@ -109,7 +120,7 @@ static void run_next(Stream *s, size_t upto) {
 	for (auto &n : todo) {
 		if (!sticky) {
 			CUresult r = n.run();
-			if (const char *f = take_fault()) (void)f, r = illegal_address;
+			if (take_faulted()) r = illegal_address;
 			if (r) sticky = r;
 		}
 		s->done++;
@@ -151,6 +162,9 @@ long emulator_count(int what) {
 	LOCK;
 	return counts[what];
 }
+
+// emulator_fault returns what the last fault was: which kernel, line, block and thread did what.
+const char *emulator_fault() { return last_fault.c_str(); }
 
 // emulator_later does a library's work in a stream's order; emulator_owned reports whether device memory holds so many bytes at p.
 int emulator_later(void *stream, void (*f)(void *), void *data) {
@@ -256,21 +270,23 @@ CUresult cuMemFree_v2(CUdeviceptr p) {
 	return success;
 }
 CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total) { ENTER; memory_info(free_bytes, total); return success; }
-static std::map<void *, size_t> pinned;
+static std::map<void *, size_t> pinned_buffers;
 CUresult cuMemHostAlloc(void **p, size_t bytes, unsigned) {
 	ENTER;
 	*p = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
 	memset(*p, 0xFF, bytes);
-	pinned[*p] = bytes;
+	pinned_buffers[*p] = bytes;
+	pin((uintptr_t)*p, bytes);
 	counts[pinned_bytes] += bytes;
 	return success;
 }
 CUresult cuMemFreeHost(void *p) {
 	LOCK;
 	finish_all();
-	if (!pinned.count(p)) return invalid_value;
-	counts[pinned_bytes] -= pinned[p];
-	pinned.erase(p);
+	if (!pinned_buffers.count(p)) return invalid_value;
+	counts[pinned_bytes] -= pinned_buffers[p];
+	pinned_buffers.erase(p);
+	unpin((uintptr_t)p);
 	free(p);
 	return success;
 }
@@ -341,7 +357,12 @@ CUresult cuModuleLoadData(void **m, const void *image) {
 	sscanf(version, ".version %d.%d", &major, &minor);
 	// PTX 7.8 came with CUDA 11.8, and so on backwards: 7.0 with 11.0.
 	if (major == 7 && setting("EMULATOR_DRIVER", 12020) < 11000 + 10 * minor) return unsupported_ptx;
-	auto *mod = new Module;
+	const void *loaded = load_image(text);
+	if (!loaded) {
+		take_faulted();
+		return invalid_image;
+	}
+	auto *mod = new Module{{}, loaded};
 	for (const char *at = text; (at = strstr(at, ".entry ")); at++) {
 		const char *name = at + 7, *open = strchr(name, '('), *close = strchr(name, ')');
 		if (!open || !close) continue;
@@ -362,9 +383,10 @@ CUresult cuModuleLoadData(void **m, const void *image) {
 CUresult cuModuleUnload(void *m) { LOCK; delete (Module *)m; counts[objects]--; return success; }
 CUresult cuModuleGetFunction(void **f, void *m, const char *name) {
 	ENTER;
-	auto &entries = ((Module *)m)->entries;
+	auto *mod = (Module *)m;
+	auto &entries = mod->entries;
 	auto it = entries.find(name);
-	const Kernel *k = find_kernel(name);
+	const Kernel *k = find_kernel(mod->image, name);
 	if (it == entries.end() || !k) return not_found;
 	bool same = (int)it->second.size() == k->count;
 	for (int i = 0; same && i < k->count; i++) same = it->second[i] == k->sizes[i];
@@ -521,7 +543,7 @@ CUresult cuGraphLaunch(void *x, void *h) {
 	return later(h, {[=]() -> CUresult {
 		for (auto &n : e->nodes) {
 			if (CUresult r = n.run()) return r;
-			if (take_fault()) return illegal_address;
+			if (take_faulted()) return illegal_address;
 		}
 		return success;
 	}, true});
