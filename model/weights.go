@@ -196,6 +196,19 @@ func (n *Net) EachStored(src *caffepb.NetParameter, f func(*caffepb.BlobProto, *
 	}
 }
 
+// Takers finds for each layer of a file without masks the layer of the net that takes its blobs, as where weights are
+// loaded: its place in the net's file, or -1.
+func (n *Net) Takers(src *caffepb.NetParameter) []int {
+	takers, _ := n.takers("", src)
+	out := make([]int, len(takers))
+	for i, nd := range takers {
+		if out[i] = -1; nd != nil {
+			out[i] = nd.index
+		}
+	}
+	return out
+}
+
 // takers finds for each layer of a file that has blobs the layer of the net that takes them: the one of its name, by
 // Caffe's rule. Where file and net have several layers of one name, and the same number, they are taken in order, so
 // that what a net writes is what it reads. Where the numbers differ, the last of the net takes them, and keeps those

@@ -63,6 +63,7 @@ func (x *crossover) learn(kept float64, paid bool) {
 // crossovers are what is known of the products of a device.
 type crossovers struct {
 	file   *measured.File // nil: a rule decides
+	sure   bool           // that it can be written
 	stored map[string]crossover
 	known  map[productKey]crossover
 }
@@ -79,7 +80,9 @@ func (d *back) openCrossovers() {
 		d.decideByRule(err)
 		return
 	}
-	d.crossovers = crossovers{file, measured.Read[crossover](file), map[productKey]crossover{}}
+	d.crossovers = crossovers{
+		file: file, stored: measured.Read[crossover](file), known: map[productKey]crossover{},
+	}
 }
 
 // decideByRule ends measuring: what cannot be kept would be another tomorrow.
@@ -93,24 +96,37 @@ func (d *back) decideByRule(err error) {
 // which the former is, where nothing is measured. adds is what the product adds to; nil: nothing.
 func pick[O any](d *back, key productKey, m []float32, rule float64, o O, pruned, dense func(O), adds []float32) {
 	c := &d.crossovers
-	var pays bool
-	if c.file == nil {
-		pays = sparse(m, rule)
-	} else {
+	var pays, known bool
+	if c.file != nil {
 		x, ok := c.known[key]
 		if !ok {
 			x = c.remembered(key, rule)
 		}
-		var known bool
 		kept := keptFraction(m, x.Dense)
-		if pays, known = x.choose(kept); !known {
-			pays = learn(d, key, kept, rule, o, pruned, dense, adds)
+		if kept <= x.Dense && !c.sure { // before anything is chosen otherwise than by the rule
+			d.makeSure()
 		}
+		if pays, known = x.choose(kept); !known && c.file != nil {
+			pays, known = learn(d, key, kept, o, pruned, dense, adds)
+		}
+	}
+	if c.file == nil || !known {
+		pays = sparse(m, rule)
 	}
 	if pays {
 		pruned(o)
 	} else {
 		dense(o)
+	}
+}
+
+// makeSure ends measuring where nothing can be kept.
+func (d *back) makeSure() {
+	c := &d.crossovers
+	if c.sure = true; c.file != nil {
+		if err := c.file.Writable(); err != nil {
+			d.decideByRule(err)
+		}
 	}
 }
 
@@ -125,17 +141,16 @@ func (c *crossovers) remembered(key productKey, rule float64) crossover {
 }
 
 // learn finds out whether it pays to leave out what is pruned at a fraction kept at which that is not known: from what
-// another process has learned meanwhile, or by measuring.
+// another process has learned meanwhile, or by measuring; known is false where that cannot be kept.
 func learn[O any](
-	d *back, key productKey, kept, rule float64, o O, pruned, dense func(O), adds []float32,
-) (pays bool) {
+	d *back, key productKey, kept float64, o O, pruned, dense func(O), adds []float32,
+) (pays, known bool) {
 	c, name := &d.crossovers, key.String()
 	x := c.known[key]
 	err := measured.Update(c.file, func(all map[string]crossover) bool {
 		if theirs, ok := all[name]; ok {
 			x = theirs
 		}
-		var known bool
 		if pays, known = x.choose(kept); known {
 			return false
 		}
@@ -146,10 +161,10 @@ func learn[O any](
 	})
 	if err != nil {
 		d.decideByRule(err)
-		return kept <= rule
+		return false, false
 	}
 	c.known[key] = x
-	return pays
+	return pays, true
 }
 
 // faster reports whether a product takes less time one way than another: they take turns, as in fastest.

@@ -117,22 +117,34 @@ func TestTune(t *testing.T) {
 	}
 }
 
-// Where nothing can be kept a rule decides, and that is said once.
+// Where nothing can be kept a rule decides, from the first product on, and that is said once.
 func TestTuneWithoutFile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("XDG_CACHE_HOME", file)
 	want, plain := emptying(t, Options{Threads: 1})
-	have, d := emptying(t, Options{Threads: 1, Tune: true})
-	for i, v := range have {
-		if math.Float32bits(v) != math.Float32bits(want[i]) {
-			t.Fatalf("[%d] is %g, by the rule %g", i, v, want[i])
-		}
-	}
-	if n := len(d.notices) - len(plain.notices); n != 1 {
-		t.Errorf("%d notices: %q", n, d.notices)
+	for name, make := range map[string]func(cache string) error{
+		"a file in place of the folder": func(cache string) error { return os.WriteFile(cache, nil, 0o600) },
+		"a folder in place of the file": func(cache string) error {
+			return os.MkdirAll(filepath.Join(cache, "dns-tui", "crossovers.json"), 0o700)
+		},
+		"a folder in place of the lock": func(cache string) error {
+			return os.MkdirAll(filepath.Join(cache, "dns-tui", "crossovers.json.lock"), 0o700)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache := filepath.Join(t.TempDir(), "cache")
+			if err := make(cache); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("XDG_CACHE_HOME", cache)
+			have, d := emptying(t, Options{Threads: 1, Tune: true})
+			for i, v := range have {
+				if math.Float32bits(v) != math.Float32bits(want[i]) {
+					t.Fatalf("[%d] is %g, by the rule %g", i, v, want[i])
+				}
+			}
+			if n := len(d.notices) - len(plain.notices); n != 1 {
+				t.Errorf("%d notices: %q", n, d.notices)
+			}
+		})
 	}
 }
 

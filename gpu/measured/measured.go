@@ -37,7 +37,7 @@ func Read[C any](f *File) map[string]C {
 
 func read[C any](f *File) (choices map[string]C, parts map[string]json.RawMessage) {
 	choices, parts = map[string]C{}, map[string]json.RawMessage{}
-	b, err := os.ReadFile(f.path)
+	b, err := f.content()
 	if err != nil || json.Unmarshal(b, &parts) != nil || parts == nil {
 		return choices, map[string]json.RawMessage{}
 	}
@@ -45,6 +45,23 @@ func read[C any](f *File) (choices map[string]C, parts map[string]json.RawMessag
 		choices = map[string]C{}
 	}
 	return choices, parts
+}
+
+func (f *File) content() ([]byte, error) {
+	r, err := files.Open(f.path) // no device, no FIFO that nobody writes to
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	return io.ReadAll(r)
+}
+
+// Writable reports why the file cannot be written; nil where it can. A file that is not there is made.
+func (f *File) Writable() error {
+	if s, err := os.Lstat(f.path); err == nil && s.IsDir() {
+		return fmt.Errorf("%s is a directory", f.path)
+	}
+	return Update(f, func(map[string]json.RawMessage) bool { return true })
 }
 
 // Update has change alter the choices as they are now, and writes them where it reports that it did. No other process

@@ -186,6 +186,20 @@ func TestGoingBackKeepsWhatWaits(t *testing.T) {
 	must(t, tr, session.Command{Kind: session.Schedule, Plan: plan})
 	before := run.SnapshotPrefix() + "_iter_3.solverstate"
 	must(t, tr, session.Command{Kind: session.GoBack, Path: before})
+	// What is refused, or asks alone, changes nothing: back once more still returns.
+	other := edits(layer+".threshold", "0.7")[0]
+	other.Layer = "perhaps"
+	for _, c := range []session.Command{
+		session.SetOf(other), {Kind: session.Redo}, {Kind: session.Cancel, Count: 99},
+		{Kind: session.Schedule, Plan: session.Plan{At: 1, Edit: plan.Edit}},
+		{Kind: session.Steer, Autopilot: session.AutopilotRequest{Action: session.AutopilotResume}},
+	} {
+		if _, err := tr.Do(context.Background(), c); err == nil {
+			t.Errorf("%+v was not refused", c)
+		}
+	}
+	must(t, tr, session.Command{Kind: session.Steer, Autopilot: session.AutopilotRequest{
+		Action: session.AutopilotPredict, Settings: []autopilot.Setting{{Name: "target", Value: "3x"}}}})
 	must(t, tr, session.Command{Kind: session.GoBack})
 	s := tr.Snapshot()
 	if s.Iter != 6 || len(s.Pending) != 1 || len(s.Plans) != 1 {

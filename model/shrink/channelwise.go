@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"dns-tui/caffe/caffepb"
+	"dns-tui/model/layer"
 )
 
 // zeros is a layer that works within channels, and of whose constants only 0 is followed.
@@ -15,20 +16,41 @@ func (zeros) flow(nd *node) []*blob {
 	return through(nd, func(c channel, _ int) (float64, bool) { return 0, c.known && c.value == 0 })
 }
 
-// poolingOf tells maxima and unpadded averages, of which constants stay what they are, from padded averages.
+// unfollowed is a layer that works within channels, and makes of a constant what is none.
+type unfollowed struct {
+	untouched
+}
+
+func (unfollowed) flow(nd *node) []*blob {
+	return through(nd, func(channel, int) (float64, bool) { return 0, false })
+}
+
+// poolingOf tells maxima and unpadded averages, of which constants stay what they are, from padded averages. A long
+// stride may put the last window outside: its maximum is -FLT_MAX, its mean 0.
 func poolingOf(nd *node) op {
 	p := nd.param.GetPoolingParam()
 	switch {
 	case len(nd.Top) != 1:
 		return opaque{why: "it has a mask of maxima"}
-	case p.GetPool() == caffepb.PoolingParameter_MAX:
-		return same
-	case p.GetPool() != caffepb.PoolingParameter_AVE:
+	case p.GetPool() == caffepb.PoolingParameter_STOCHASTIC:
 		return opaque{why: "it draws at random"}
-	case p.GetPad() == 0 && p.GetPadH() == 0 && p.GetPadW() == 0:
-		return same
 	}
-	return zeros{}
+	w, err := layer.PoolingWindow(p, nd.shapes[0])
+	if err != nil {
+		return opaque{why: err.Error()}
+	}
+	padded, empty := false, false
+	for i, size := range nd.shapes[0][2:] {
+		padded = padded || w.Before[i] > 0 || w.After[i] > 0
+		empty = empty || (nd.Shapes[0][2+i]-1)*w.Stride[i]-w.Before[i] >= size
+	}
+	switch {
+	case p.GetPool() == caffepb.PoolingParameter_MAX && empty:
+		return unfollowed{}
+	case p.GetPool() == caffepb.PoolingParameter_AVE && (padded || empty):
+		return zeros{}
+	}
+	return same
 }
 
 // prelu has a slope for each channel, or one for all.

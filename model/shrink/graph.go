@@ -33,7 +33,7 @@ func newGraph(f *caffe.NetFile, n *model.Net, w *caffepb.NetParameter) (*graph, 
 		g.nodes = append(g.nodes, nd)
 	}
 	g.shared = findShared(g.nodes)
-	if err := g.take(w); err != nil {
+	if err := g.take(w, n.Takers(w)); err != nil {
 		return nil, err
 	}
 	for _, nd := range g.nodes {
@@ -60,26 +60,27 @@ func newGraph(f *caffe.NetFile, n *model.Net, w *caffepb.NetParameter) (*graph, 
 
 // take gives the layers their weights. Layers that share a parameter have a copy each in a file; the last one counts,
 // as where weights are loaded.
-func (g *graph) take(w *caffepb.NetParameter) error {
-	stored := map[string]*caffepb.LayerParameter{}
-	for _, l := range w.Layer {
-		stored[l.GetName()] = l
+func (g *graph) take(w *caffepb.NetParameter, takers []int) error {
+	stored := map[int]*caffepb.LayerParameter{} // by the place in the net's file
+	at := map[int]*node{}
+	for _, nd := range g.nodes {
+		at[nd.Index()] = nd
 	}
 	last := map[string][]float32{} // of a shared parameter
-	for _, l := range w.Layer {
-		for _, nd := range g.nodes {
-			if nd.Name != l.GetName() || stored[nd.Name] != l {
-				continue
-			}
-			for i, b := range l.Blobs {
-				if name := caffe.ParamName(nd.param, i); name != "" && len(caffe.Values(b)) > 0 {
-					last[name] = caffe.Values(b)
-				}
+	for i, l := range w.Layer {
+		nd := at[takers[i]]
+		if takers[i] < 0 || nd == nil {
+			continue
+		}
+		stored[nd.Index()] = l
+		for k, b := range l.Blobs {
+			if name := caffe.ParamName(nd.param, k); name != "" && len(caffe.Values(b)) > 0 {
+				last[name] = caffe.Values(b)
 			}
 		}
 	}
 	for _, nd := range g.nodes {
-		blobs := stored[nd.Name].GetBlobs()
+		blobs := stored[nd.Index()].GetBlobs()
 		wrong := len(blobs) > len(nd.Params)
 		for i := len(blobs); i < len(nd.Params); i++ {
 			wrong = wrong || last[caffe.ParamName(nd.param, i)] == nil

@@ -176,6 +176,12 @@ func (r *randomNet) pool() {
 	if r.size < 4 {
 		return
 	}
+	if r.flip("the stride is longer than the window") { // the last window may be outside
+		r.blob = r.layer("Pooling", fmt.Sprintf("pooling_param { pool: %s kernel_size: %d stride: %d }",
+			r.one("pool", "MAX", "AVE"), r.int(1, 2, "kernel"), r.int(2, 4, "stride")), r.blob)
+		r.size = 1 // at least
+		return
+	}
 	r.blob = r.layer("Pooling", fmt.Sprintf("pooling_param { pool: %s kernel_size: 2 stride: 2 pad: %d }",
 		r.one("pool", "MAX", "AVE"), r.int(0, 1, "pad")), r.blob)
 	r.size = 3 // at least

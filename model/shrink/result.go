@@ -40,7 +40,8 @@ func (g *graph) result(f *caffe.NetFile, w *caffepb.NetParameter) (*Result, erro
 				left = append(left, array{nd.Params[i], v})
 			}
 		}
-		stored := &caffepb.LayerParameter{Name: proto.String(nd.Name), Type: proto.String(nd.Type)}
+		// By the name in the file, which several layers may have: they are taken in order.
+		stored := &caffepb.LayerParameter{Name: f.Net.Layer[nd.Index()].Name, Type: proto.String(nd.Type)}
 		for i, a := range left {
 			if caffe.ParamName(nd.param, i) != "" {
 				stored.Param = nd.param.Param // with whom it is shared
