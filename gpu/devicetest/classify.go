@@ -66,6 +66,41 @@ func softmax(b *bench) {
 	}
 }
 
+// A label that is NaN is no class, whatever label is ignored: processors make different integers of it, 0 and the
+// least one among them.
+func notALabel(b *bench) {
+	const rows, classes = 3, 2
+	nan := float32(math.NaN())
+	s := gpu.ChannelShape{Outer: rows, Channels: classes, Inner: 1}
+	prob, labels := b.tensor([]float32{0.5, 0.5, 0.25, 0.75, 0.5, 0.5}), b.tensor([]float32{0, nan, 1})
+	gain := b.tensor([]float32{1, 0, 0, 1})
+	for _, ignored := range []int{0, -1, 1, math.MinInt32, math.MaxInt32} {
+		ignore := gpu.Ignore{On: true, Label: ignored}
+		stat, out, y := b.empty(2), b.empty(1), b.empty(s.Len())
+		wantNaN := func(what string, t *gpu.Tensor) {
+			if v := b.values(t)[0]; v == v {
+				b.Errorf("%s of a label that is NaN, where %d is ignored, is %g, wanted NaN", what, ignored, v)
+			}
+		}
+		b.d.SoftmaxLoss(s, prob, labels, ignore, 1, stat)
+		wantNaN("SoftmaxLoss", stat)
+		b.d.Softmax(s, prob, y)
+		b.d.SoftmaxLoss(s, y, labels, ignore, 1, stat) // as one kernel
+		wantNaN("Softmax and SoftmaxLoss", stat)
+		b.d.InfogainLoss(s, prob, labels, gain, ignore, 1, stat)
+		wantNaN("InfogainLoss", stat)
+		b.d.SigmoidLoss(labels, labels, ignore, 1, stat)
+		wantNaN("SigmoidLoss", stat)
+		b.d.Accuracy(s, prob, labels, ignore, 1, out, nil)
+		wantNaN("Accuracy", out)
+	}
+	// Whatever is not 0 says that two are similar.
+	out, a, far := b.empty(1), b.tensor([]float32{0, 0}), b.tensor([]float32{3, 4})
+	pair := gpu.ChannelShape{Outer: 1, Channels: 2, Inner: 1}
+	b.d.ContrastiveLoss(pair, a, far, b.tensor([]float32{nan}), 1, false, out)
+	b.check("ContrastiveLoss of similarity NaN", out, []float64{12.5})
+}
+
 func (b *bench) labels(n, classes int) []float32 {
 	v := b.random(n)
 	for i := range v {

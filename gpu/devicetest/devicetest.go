@@ -42,6 +42,7 @@ func RunWithin(t *testing.T, tolerance float64, open func() *gpu.Device) {
 		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss},
 		{"HingeLoss", hingeLoss}, {"LogLoss", logLoss}, {"InfogainLoss", infogainLoss},
 		{"ContrastiveLoss", contrastiveLoss}, {"LSTMUnit", lstmUnit}, {"ArgMax", argMax}, {"Accuracy", accuracy},
+		{"NotALabel", notALabel},
 		{"Update", update}, {"Methods", methods}, {"SeedSurgery", seedSurgery},
 		{"PaperSurgery", paperSurgery}, {"SoftUpdate", softUpdate},
 		{"SoftSurgery", softSurgery}, {"Farthest", farthest}, {"Gates", gates}, {"Chains", chains},

@@ -72,8 +72,8 @@ func (k *softmaxBackwardKernel) run(lo, hi, _ int) {
 
 // class returns the label as a class; ok is false where it is none, skip where it is to be ignored.
 func class(label float32, s gpu.ChannelShape, ignore gpu.Ignore) (c int, ok, skip bool) {
-	c = int(label)
-	if ignore.On && c == ignore.Label {
+	c = truncated(label)
+	if ignored(label, ignore) {
 		return c, true, true
 	}
 	return c, c >= 0 && c < s.Channels && float32(c) == label, false
@@ -144,8 +144,10 @@ func (k *softmaxLossBackwardKernel) run(lo, hi, _ int) {
 	}
 }
 
-// ignored reports whether a target of SigmoidLoss does not count.
-func ignored(t float32, ignore gpu.Ignore) bool { return ignore.On && int(t) == ignore.Label }
+// ignored reports whether a label or target does not count. NaN is no label that could be named, so it counts.
+func ignored(t float32, ignore gpu.Ignore) bool {
+	return ignore.On && t == t && truncated(t) == ignore.Label
+}
 
 func sigmoidLoss(op *gpu.SigmoidLoss) {
 	target, out := slice(op.Target), slice(op.Stat)

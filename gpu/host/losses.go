@@ -14,6 +14,14 @@ func logOf(q float32) float64 {
 	return math.Log(float64(q))
 }
 
+// truncated is v without its fraction; -1 for NaN, of which processors make different integers.
+func truncated(v float32) int {
+	if v != v {
+		return -1
+	}
+	return int(v)
+}
+
 func logLoss(op *gpu.LogLoss) {
 	s, prob, loss := op.Shape, slice(op.Prob), 0.0
 	for o, v := range slice(op.Label) {
@@ -121,7 +129,7 @@ func contrastiveLoss(op *gpu.ContrastiveLoss) {
 	for o, similar := range slice(op.Similar) {
 		t := distance2(a[o*n:][:n], b[o*n:][:n])
 		switch {
-		case int(similar) != 0:
+		case truncated(similar) != 0:
 		case op.Legacy:
 			t = max(op.Margin-t, 0)
 		default:
@@ -153,7 +161,7 @@ func (k *contrastiveLossBackwardKernel) run(lo, hi, _ int) {
 	for o := lo; o < hi; o++ {
 		a, b, dx := k.a[o*n:][:n], k.b[o*n:][:n], k.dx[o*n:][:n]
 		f := k.factor
-		if int(k.similar[o]) == 0 {
+		if truncated(k.similar[o]) == 0 {
 			t := distance2(a, b)
 			if k.legacy {
 				f = -k.factor

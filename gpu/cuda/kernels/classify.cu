@@ -18,9 +18,13 @@ enum { COUNTS, IGNORED, NO_CLASS };
 struct Ignore {
 	int on, label;
 };
+// truncated is v without its fraction; -1 for NaN, whose conversion differs between processors.
+__device__ __forceinline__ int truncated(float v) { return v == v ? (int)v : -1; }
+// is_ignored: NaN is no label that could be named, so it is never ignored.
+__device__ __forceinline__ bool is_ignored(float v, const Ignore &ignore) { return ignore.on && v == v && (int)v == ignore.label; }
 __device__ __forceinline__ int class_of(float v, int channels, const Ignore &ignore, int &c) {
-	c = (int)v;
-	if (ignore.on && c == ignore.label) return IGNORED;
+	c = truncated(v);
+	if (is_ignored(v, ignore)) return IGNORED;
 	return c >= 0 && c < channels && (float)c == v ? COUNTS : NO_CLASS;
 }
 
@@ -151,7 +155,7 @@ BLOCK_KERNEL(256, sigmoid_loss, int n, const float *x, const float *target, floa
 	double v[3] = {0, 0, 0};
 	EXAMPLES(i, n) {
 		float t = target[i], u = x[i];
-		if (ignore.on && (int)t == ignore.label) continue;
+		if (is_ignored(t, ignore)) continue;
 		v[0] += (double)(fmaxf(u, 0.0f) - u * t) + (double)log1pf(expf(-fabsf(u)));
 		v[1] += 1;
 		if (u != u) v[2] += 1;
@@ -165,7 +169,7 @@ KERNEL(256, sigmoid_loss_backward, int n, const float *x, const float *target, f
 	float f = weight / stat[1];
 	EACH(i, n) {
 		float t = target[i];
-		dx[i] = ignore.on && (int)t == ignore.label ? 0.0f : f * (1.0f / (1.0f + expf(-x[i])) - t);
+		dx[i] = is_ignored(t, ignore) ? 0.0f : f * (1.0f / (1.0f + expf(-x[i])) - t);
 	}
 }
 
@@ -272,7 +276,7 @@ BLOCK_KERNEL(256, contrastive_loss, int rows, int width, const float *a, const f
 	double v[1] = {0};
 	EXAMPLES(e, rows) {
 		float t = distance2(a + (long long)e * width, b + (long long)e * width, width);
-		if ((int)similar[e] == 0) {
+		if (truncated(similar[e]) == 0) {
 			if (legacy) t = fmaxf(margin - t, 0.0f);
 			else {
 				t = fmaxf(margin - sqrtf(t), 0.0f);
@@ -291,7 +295,7 @@ KERNEL(256, contrastive_loss_backward, int rows, int width, const float *a, cons
 	if (e >= rows) return;
 	long long at = (long long)e * width;
 	float f = factor;
-	if ((int)similar[e] == 0) {
+	if (truncated(similar[e]) == 0) {
 		float t = distance2(a + at, b + at, width);
 		if (legacy) f = -factor;
 		else {
