@@ -69,7 +69,7 @@ cover: openblas ## build/coverage.html: which lines of the packages any test run
 emulator: ## stand-ins for NVIDIA's libraries: the kernels on the processor
 	@$(MAKE) -s -C gpu/cuda/emulator OUT=$(EMULATOR)
 
-ptx: ## compile the kernels to the PTX that is committed; wants nvcc
+ptx: ## compile the kernels to the PTX and the cubins that are committed; wants nvcc, and PTXAS of CUDA 12.8 for the newest
 	sh scripts/ptx.sh
 
 cuda-toolkit: ## NVIDIA's toolkit by Debian's packages (0.8 GB)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,7 @@ type deviceFlags struct {
 	precision string
 	untuned   bool
 	mode      *caffepb.SolverParameter // what the solver says of the device; nil without one
+	progress  io.Writer                // is told what takes long; may be nil
 }
 
 func (f *deviceFlags) add(fs *flag.FlagSet) {
@@ -122,6 +124,9 @@ func (f *deviceFlags) make() (d *gpu.Device, notices []string, err error) {
 		if len(asked) > 0 {
 			o.Ordinal = asked[0]
 		}
+		if f.progress != nil {
+			o.Compiling = func(i cuda.Info) { sayCompiling(f.progress, i) }
+		}
 		if len(asked) > 1 || f.gpu == "all" {
 			notices = append(notices, fmt.Sprintf("-gpu %s: one GPU is used, number %d", f.gpu, o.Ordinal))
 		}
@@ -156,6 +161,7 @@ func (f *deviceFlags) open(e *env) (*gpu.Device, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
+	f.progress = e.stderr
 	d, notices, err := f.make()
 	if err != nil {
 		return nil, err
@@ -164,6 +170,16 @@ func (f *deviceFlags) open(e *env) (*gpu.Device, error) {
 		escape.Fprintf(e.stderr, "dns-tui: %s\n", n)
 	}
 	return d, nil
+}
+
+// sayCompiling says why nothing happens for a while.
+func sayCompiling(w io.Writer, i cuda.Info) {
+	escape.Fprintf(
+		w,
+		"dns-tui: the driver compiles the kernels for GPU %d, %s: tens of seconds, the first time\n",
+		i.Ordinal,
+		i.Name,
+	)
 }
 
 func runDevices(_ context.Context, e *env, args []string) error {
@@ -212,7 +228,9 @@ func describeGPU(e *env, f *deviceFlags, g cuda.Info) error {
 	if err != nil {
 		return usageError{err}
 	}
-	d, err := cuda.Open(cuda.Options{Ordinal: g.Ordinal, Precision: precision})
+	d, err := cuda.Open(cuda.Options{
+		Ordinal: g.Ordinal, Precision: precision, Compiling: func(i cuda.Info) { sayCompiling(e.stderr, i) },
+	})
 	if err != nil {
 		escape.Fprintf(e.stdout, "  cannot be used: %v\n", err)
 		return nil

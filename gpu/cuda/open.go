@@ -3,9 +3,11 @@
 package cuda
 
 // #include "calls.h"
+// #include <stdlib.h>
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -218,26 +220,25 @@ func (d *back) open() error {
 	return d.sync()
 }
 
-// loadKernels has the driver compile the kernels for the GPU, which it remembers for the next time.
+// loadKernels loads the kernels that the precision wants.
 func (d *back) loadKernels() error {
-	if err := d.load(compressedKernels, 0, firstTensor); err != nil {
+	if err := d.load("kernels", compressedKernels, 0, firstTensor); err != nil {
 		return err
 	}
 	if d.precision == FP32 {
 		return nil
 	}
-	return d.load(compressedTensor, firstTensor, kernelCount)
+	return d.load("tensor", compressedTensor, firstTensor, kernelCount)
 }
 
-// load loads the module of some kernels.
-func (d *back) load(compressed []byte, from, to kernelID) error {
-	text, err := image(compressed)
+// load loads the module of some kernels: the cubin for the GPU, or where there is none that the driver takes the PTX,
+// which the driver compiles and remembers for the next time.
+func (d *back) load(name string, ptx []byte, from, to kernelID) error {
+	module, err := d.loadCubin(name)
 	if err != nil {
-		return err
-	}
-	module, err := cu.LoadData(text)
-	if err != nil {
-		return fmt.Errorf("the driver does not take the kernels: %w", err)
+		if module, err = d.compile(ptx); err != nil {
+			return fmt.Errorf("the driver does not take the kernels: %w", err)
+		}
 	}
 	d.modules = append(d.modules, module)
 	for k := from; k < to; k++ {
@@ -248,6 +249,40 @@ func (d *back) load(compressed []byte, from, to kernelID) error {
 		d.functions[k] = uint64(*(*uintptr)(unsafe.Pointer(&f)))
 	}
 	return nil
+}
+
+// errNoCubin says that the program has no cubin for a GPU.
+var errNoCubin = errors.New("no cubin")
+
+func (d *back) loadCubin(name string) (cu.Module, error) {
+	compressed := cubinOf(name, d.info.Major, d.info.Minor)
+	if compressed == nil {
+		return cu.Module{}, errNoCubin
+	}
+	binary, err := image(compressed)
+	if err != nil {
+		return cu.Module{}, err
+	}
+	var m C.CUmodule
+	at := C.CBytes([]byte(binary)) // cu.LoadData wants a text, without a 0 in its middle
+	defer C.free(at)
+	if r := C.cuModuleLoadData(&m, at); r != 0 {
+		return cu.Module{}, fmt.Errorf("cubin of %s: CUDA error %d", name, int(r))
+	}
+	return *(*cu.Module)(unsafe.Pointer(&m)), nil
+}
+
+// compile has the driver compile PTX.
+func (d *back) compile(ptx []byte) (cu.Module, error) {
+	defer d.during("compiling kernels")()
+	if d.opts.Compiling != nil {
+		d.opts.Compiling(d.info)
+	}
+	text, err := image(ptx)
+	if err != nil {
+		return cu.Module{}, err
+	}
+	return cu.LoadData(text)
 }
 
 // choosePrecision fixes the precision that was asked for.

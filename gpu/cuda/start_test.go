@@ -65,6 +65,7 @@ func count(t *testing.T, what int32) int64 {
 const (
 	countObjects = 4
 	countSpins   = 5
+	countCubins  = 7
 )
 
 // The device has the process's primary context, as libraries that share it expect. Where somebody else has it too,
@@ -151,5 +152,39 @@ func TestUploadBuffersAreFreed(t *testing.T) {
 	// What they hold is there for tensors.
 	if _, err := gpu.NewTensor(d, 35<<20); err != nil {
 		t.Error(err)
+	}
+}
+
+// A GPU gets the cubins of its generation, and PTX where there is none or the driver does not take it; only then the
+// driver compiles, which is said.
+func TestChoicesOfCubins(t *testing.T) {
+	emulated(t)
+	for _, c := range []struct {
+		name, capability, takes string
+		precision               cuda.Precision
+		cubins                  int64
+		compiled                int
+	}{
+		{"of the same number", "90", "1", cuda.TF32, 2, 0},
+		{"of the generation", "86", "1", cuda.BF16, 2, 0},
+		{"float32 alone", "75", "1", cuda.FP32, 1, 0},
+		{"a later generation", "130", "1", cuda.TF32, 0, 2},
+		{"a driver that does not take them", "90", "0", cuda.FP32, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("EMULATOR_CAPABILITY", c.capability)
+			t.Setenv("EMULATOR_CUBINS", c.takes)
+			before, compiled := count(t, countCubins), 0
+			d := open(t, cuda.Options{
+				NoLibraries: true, Precision: c.precision, Compiling: func(cuda.Info) { compiled++ },
+			})
+			defer d.Close()
+			if n := count(t, countCubins) - before; n != c.cubins || compiled != c.compiled {
+				t.Errorf("%d cubins, %d modules compiled; wanted %d and %d", n, compiled, c.cubins, c.compiled)
+			}
+			if err := relu(d); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -12,6 +12,7 @@
 //	EMULATOR_DRIVER      version of the driver (12020)
 //	EMULATOR_MEMORY      bytes of memory (4 GiB)
 //	EMULATOR_BLOCKS=n    blocks that run at once on a multiprocessor (2)
+//	EMULATOR_CUBINS=1    takes cubins of its architecture, without looking into them; else the PTX is what it loads
 //	EMULATOR_FAIL=x:n    the n-th x from then on fails: launch (a failed launch), alloc (no memory), lost (the device is gone)
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,7 @@ typedef std::map<std::string, std::vector<unsigned>> Entries;
 
 struct Module {
 	Entries entries;
-	const void *image; // of load_image
+	const void *image; // of load_image; null of a cubin, which has whatever the source has
 };
 struct Function { const Kernel *kernel; };
 
@@ -82,8 +83,8 @@ static std::vector<Stream *> streams{&null_stream};
 static thread_local Context *current;
 static long fail_at, fail_seen;
 static std::string fail_what;
-static long counts[8]; // see emulator_count
-enum { launches, graph_launches, kernels_run, pinned_bytes, objects, spins, host_marks };
+static long counts[16]; // see emulator_count
+enum { launches, graph_launches, kernels_run, pinned_bytes, objects, spins, host_marks, cubins };
 enum { sched_blocking_sync = 4, event_blocking_sync = 1 };
 
 #define LOCK std::lock_guard<std::recursive_mutex> lock(mu)
@@ -157,7 +158,7 @@ extern "C" {
 
 // emulator_count returns how often something happened: 0 direct launches of kernels, 1 launches of graphs, 2 kernels run,
 // 3 bytes of pinned memory held, 4 streams, events, modules, graphs and allocations that there are, 5 waits that would spin on a
-// processor, 6 kernels that noted in the host's memory that they began.
+// processor, 6 kernels that noted in the host's memory that they began, 7 cubins loaded.
 long emulator_count(int what) {
 	LOCK;
 	return counts[what];
@@ -347,9 +348,22 @@ static unsigned param_bytes(const std::string &line) {
 	return bytes;
 }
 
+// cubin takes a cubin's kernels as they are in the source: none is run. Without EMULATOR_CUBINS=1 it is refused, so that
+// the PTX is loaded; and so is that of another architecture (which the ELF header's flags have).
+static CUresult cubin(void **m, const unsigned char *elf) {
+	int arch = elf[7] == 0x33 ? elf[48] : elf[49];
+	int cc = (int)setting("EMULATOR_CAPABILITY", 90);
+	if (!setting("EMULATOR_CUBINS", 0) || arch / 10 != cc / 10 || arch > cc) return no_binary;
+	*m = new Module{{}, nullptr};
+	counts[objects]++;
+	counts[cubins]++;
+	return success;
+}
+
 CUresult cuModuleLoadData(void **m, const void *image) {
 	ENTER;
 	const char *text = (const char *)image;
+	if (!memcmp(text, "\177ELF", 4)) return cubin(m, (const unsigned char *)image);
 	const char *target = strstr(text, ".target sm_"), *version = strstr(text, ".version ");
 	if (!target || !version) return invalid_image;
 	if (atoi(target + 11) > setting("EMULATOR_CAPABILITY", 90)) return no_binary;
@@ -387,6 +401,10 @@ CUresult cuModuleGetFunction(void **f, void *m, const char *name) {
 	auto &entries = mod->entries;
 	auto it = entries.find(name);
 	const Kernel *k = find_kernel(mod->image, name);
+	if (k && !mod->image) {
+		*f = new Function{k};
+		return success;
+	}
 	if (it == entries.end() || !k) return not_found;
 	bool same = (int)it->second.size() == k->count;
 	for (int i = 0; same && i < k->count; i++) same = it->second[i] == k->sizes[i];

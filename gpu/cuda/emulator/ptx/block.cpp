@@ -253,6 +253,7 @@ const void *load_image(const char *text) {
 }
 
 const Kernel *find_kernel(const void *image, const char *name) {
+	if (!image) return nullptr; // a cubin
 	auto &kernels = ((const Image *)image)->kernels;
 	auto it = kernels.find(name);
 	return it == kernels.end() ? nullptr : &it->second;
