@@ -205,6 +205,41 @@ CUresult cuDeviceGetAttribute(int *v, int what, CUdevice) {
 	return success;
 }
 
+// begin makes a new context of what was there: the settings are read, and nothing has failed yet.
+static void begin(Context &c, CUdevice dev, unsigned flags) {
+	const char *f = getenv("EMULATOR_FAIL");
+	std::string fail = f ? f : "";
+	size_t colon = fail.find(':');
+	fail_what = fail.substr(0, colon);
+	fail_at = colon == std::string::npos ? 0 : atol(fail.c_str() + colon + 1);
+	fail_seen = 0;
+	sticky = success;
+	set_memory(setting("EMULATOR_MEMORY", 4l << 30));
+	c.device = dev;
+	c.flags = flags;
+}
+static void end(Context *c) {
+	finish_all();
+	if (current == c) current = nullptr;
+	sticky = success;
+	release_all(c);
+}
+
+CUresult cuCtxCreate_v2(void **c, unsigned flags, CUdevice dev) {
+	LOCK;
+	if (!ready) return not_initialized;
+	current = new Context{};
+	begin(*current, dev, flags);
+	*c = current;
+	return success;
+}
+CUresult cuCtxDestroy_v2(void *c) {
+	LOCK;
+	end((Context *)c);
+	delete (Context *)c;
+	return success;
+}
+
 // The primary context of each device; its flags stay when it goes.
 static std::map<int, Context> primary;
 static std::map<int, unsigned> primary_flags;
@@ -219,18 +254,7 @@ CUresult cuDevicePrimaryCtxRetain(void **c, CUdevice dev) {
 	LOCK;
 	if (!ready) return not_initialized;
 	Context &p = primary[dev];
-	if (p.users++ == 0) {
-		const char *f = getenv("EMULATOR_FAIL");
-		std::string fail = f ? f : "";
-		size_t colon = fail.find(':');
-		fail_what = fail.substr(0, colon);
-		fail_at = colon == std::string::npos ? 0 : atol(fail.c_str() + colon + 1);
-		fail_seen = 0;
-		sticky = success;
-		set_memory(setting("EMULATOR_MEMORY", 4l << 30));
-		p.device = dev;
-		p.flags = primary_flags[dev];
-	}
+	if (p.users++ == 0) begin(p, dev, primary_flags[dev]);
 	*c = &p;
 	return success;
 }
@@ -238,11 +262,7 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice dev) {
 	LOCK;
 	Context &p = primary[dev];
 	if (p.users == 0) return invalid_context;
-	if (--p.users > 0) return success;
-	finish_all();
-	if (current == &p) current = nullptr;
-	sticky = success;
-	release_all(&p);
+	if (--p.users == 0) end(&p);
 	return success;
 }
 CUresult cuCtxSetCurrent(void *c) { current = (Context *)c; return success; }
