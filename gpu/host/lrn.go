@@ -36,7 +36,7 @@ func (k *lrnKernel) run(lo, hi, _ int) {
 			for n := max(0, c-half); n <= min(g.C-1, c+half); n++ {
 				x := k.x[base+n*g.Plane+a : base+n*g.Plane+b]
 				for i := squaresVectors(x, s, f); i < len(s); i++ {
-					s[i] += f * x[i] * x[i]
+					s[i] += float32(f * x[i] * x[i])
 				}
 			}
 			x, y := k.x[base+c*g.Plane+a:], k.y[base+c*g.Plane+a:]
@@ -73,7 +73,7 @@ func (k *lrnBackwardKernel) run(lo, hi, worker int) {
 				at := base + n*g.Plane
 				y, z, dy := k.y[at+a:at+b], k.scale[at+a:at+b], k.dy[at+a:at+b]
 				for i := ratiosVectors(dy, y, z, s); i < len(s); i++ {
-					s[i] += dy[i] * y[i] / z[i]
+					s[i] += float32(dy[i] * y[i] / z[i])
 				}
 			}
 			at := base + c*g.Plane

@@ -59,7 +59,7 @@ func (k *axpbyKernel) run(lo, hi, _ int) {
 		return
 	}
 	for i, v := range x {
-		y[i] = a*v + b*y[i]
+		y[i] = float32(a*v) + float32(b*y[i]) // rounded, as vectors do
 	}
 }
 
@@ -126,7 +126,7 @@ func (k *powerKernel) run(lo, hi, _ int) {
 	x, y, scale, shift := k.x[lo:hi], k.y[lo:hi], k.scale, k.shift
 	if k.exponent == 1 {
 		for i, v := range x {
-			y[i] = shift + scale*v
+			y[i] = shift + float32(scale*v)
 		}
 		return
 	}
@@ -138,7 +138,7 @@ func powers(x, y []float32, scale, shift, e float32) {
 	for i := 0; i < len(x); {
 		i += powerVectors(x[i:], y[i:], scale, shift, e)
 		for end := min(i+4, len(x)); i < end; i++ {
-			y[i] = pow(shift+scale*x[i], e)
+			y[i] = pow(shift+float32(scale*x[i]), e)
 		}
 	}
 }
