@@ -54,7 +54,7 @@ mutate_ptx() { # name, module, kernel, n, from, to
     line=$(KERNEL="entry $3(" FROM=$5 N=$4 awk 'index($0, ENVIRON["KERNEL"]) { on = 1 } /^}/ { on = 0 }
         on && $0 ~ ENVIRON["FROM"] && ++n == ENVIRON["N"] { print NR; exit }' $work/$2.ptx)
     if [ -z "$line" ]; then echo "$name: nothing changed"; survived=1; return; fi
-    sed "${line}s#$5#$6#" $work/$2.ptx | gzip -n >$work/$2.ptx.gz
+    sed -E "${line}s#$5#$6#" $work/$2.ptx | gzip -n >$work/$2.ptx.gz
     echo "{\"Replace\": {\"$PWD/gpu/cuda/kernels/$2.ptx.gz\": \"$PWD/$work/$2.ptx.gz\"}}" >$work/overlay.json
     if ! go test -c -tags cuda -overlay $work/overlay.json -o $work/ptx.test ./gpu/cuda; then echo "$name: does not compile"; survived=1; return; fi
     wanted "$name" tests_of_ptx
@@ -85,14 +85,14 @@ make -s emulator
 mutate_ptx "a barrier of the tile of 32 is missing" kernels gemm_nn_32 3 'bar.sync.*' ''
 mutate_ptx "a barrier of bf16's tile of 128 is missing" tensor gemm_tn_bf16_128 3 'bar.sync.*' ''
 mutate_ptx "the barrier behind partial sums is missing" kernels dot 1 'bar.sync.*' ''
-mutate_ptx "a word of shared memory further" kernels conv_128 1 '\(st.shared.*[+][0-9]*\)\]' '\14]'
-mutate_ptx "a load from four bytes further" kernels relu 1 '\(ld.global.f32.*%rd[0-9]*\)\]' '\1+4]'
+mutate_ptx "a word of shared memory further" kernels conv_128 2 '(st.shared.*%r[0-9]+)\]' '\1+4]'
+mutate_ptx "a load from four bytes further" kernels relu 1 '(ld.global.f32.*%rd[0-9]+)\]' '\1+4]'
 mutate_ptx "the bound of a row is not looked at" kernels softmax_rows 2 '@%p' '@!%p'
 mutate_ptx "one element more than there are" kernels relu 1 'setp.ge.s32' 'setp.gt.s32'
-mutate_ptx "a sum with one lane twice" kernels dot 1 'mov.u32\(.*\), 16;' 'mov.u32\1, 8;'
-mutate_ptx "rows of a matrix fragment change places" tensor conv_tf32_128 1 '{\(%r[0-9]*\),\(%r[0-9]*\),\(%r[0-9]*,%r[0-9]*\)}' '{\2,\1,\3}'
-mutate_ptx "a half of two is the other's" tensor gemm_nt_bf16_64 1 'bf16x2.f32 \(%r[0-9]*\), \(%f[0-9]*\), \(%f[0-9]*\)' 'bf16x2.f32 \1, \3, \2'
-mutate_ptx "each block counts as two" kernels sum_squares 1 '\(atom.global.add.*\), 1;' '\1, 2;'
+mutate_ptx "a sum with one lane twice" kernels dot 1 '(mov.u32.*), 16;' '\1, 8;'
+mutate_ptx "rows of a matrix fragment change places" tensor conv_tf32_128 1 '(mma.*)[{](%r[0-9]+),(%r[0-9]+),(%r[0-9]+,%r[0-9]+)[}]' '\1{\3,\2,\4}'
+mutate_ptx "a half of two is the other's" tensor gemm_nt_bf16_64 1 '(bf16x2.f32 %r[0-9]+), (%f[0-9]+), (%f[0-9]+)' '\1, \3, \2'
+mutate_ptx "each block counts as two" kernels dot 1 '(atom.global.add.*), 1;' '\1, 2;'
 mutate_ptx "a rounding the other way" kernels unary 1 'fma.rm' 'fma.rn'
 [ $survived = 0 ] && echo "ok: every mutation was caught"
 exit $survived

@@ -18,8 +18,9 @@ import (
 // emulator is the driver that runs PTX on the processor (gpu/cuda/emulator/ptx), called as it is.
 type emulator struct {
 	initialise func(flags uint32) int32
-	newContext func(c *uintptr, flags uint32, device int32) int32
-	endContext func(c uintptr) int32
+	retain     func(c *uintptr, device int32) int32
+	release    func(device int32) int32
+	enter      func(c uintptr) int32
 	alloc      func(p *uintptr, bytes uintptr) int32
 	download   func(to unsafe.Pointer, from uintptr, bytes uintptr) int32
 	load       func(m *uintptr, text string) int32
@@ -41,8 +42,8 @@ func ptxEmulator() *emulator {
 	}
 	e := &emulator{}
 	for name, f := range map[string]any{
-		"cuInit": &e.initialise, "cuCtxCreate_v2": &e.newContext, "cuCtxDestroy_v2": &e.endContext,
-		"cuMemAlloc_v2": &e.alloc, "cuMemcpyDtoH_v2": &e.download, "cuModuleLoadData": &e.load,
+		"cuInit": &e.initialise, "cuDevicePrimaryCtxRetain": &e.retain, "cuDevicePrimaryCtxRelease_v2": &e.release,
+		"cuCtxSetCurrent": &e.enter, "cuMemAlloc_v2": &e.alloc, "cuMemcpyDtoH_v2": &e.download, "cuModuleLoadData": &e.load,
 		"cuModuleGetFunction": &e.function, "cuLaunchKernel": &e.launch, "cuCtxSynchronize": &e.wait,
 		"emulator_fault": &e.fault, "emulator_unreached": &e.unreached,
 	} {
@@ -104,8 +105,9 @@ func (e *emulator) run(t *testing.T, lines string) (out []uint32, fault string) 
 	}
 	var context, memory, module, f uintptr
 	ok("cuInit", e.initialise(0))
-	ok("cuCtxCreate", e.newContext(&context, 0, 0))
-	defer e.endContext(context)
+	ok("cuDevicePrimaryCtxRetain", e.retain(&context, 0))
+	defer e.release(0)
+	ok("cuCtxSetCurrent", e.enter(context))
 	if e.load(&module, fmt.Sprintf(ptxFrame, lines)) != 0 {
 		return nil, e.fault()
 	}
