@@ -334,8 +334,20 @@ func (d *back) using() string {
 	var parts []string
 	for _, l := range []*library{d.libs.blas, d.libs.dnn} {
 		if l != nil {
-			parts = append(parts, l.version)
+			parts = append(parts, l.version+d.roundingOf(l))
 		}
 	}
 	return strings.Join(append(parts, "kernels of this program"), ", ") + ", " + d.precision.String()
+}
+
+// roundingOf says how a library multiplies where that is not what was asked for. cuDNN's legacy interface multiplies
+// float32 numbers in TF32 at least; cuBLAS is allowed bf16 for them, and takes TF32 where it likes.
+func (d *back) roundingOf(l *library) string {
+	switch {
+	case d.precision != BF16:
+		return ""
+	case l == d.libs.dnn:
+		return " (in tf32)"
+	}
+	return " (in bf16 or tf32, as it chooses)"
 }
