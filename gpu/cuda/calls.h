@@ -48,8 +48,8 @@ int dns_call_ints(uint64_t f, uint64_t first, const int *v, int n);
 // dns_run starts the records in words on a stream, in order. On failure *failed is where the record begins that failed.
 CUresult dns_run(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, int blocking, size_t *failed);
 
-// dns_capture makes a graph of the records.
-CUresult dns_capture(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, CUgraphExec *exec, size_t *failed);
+// dns_capture makes a graph of the records. Most of their kernels note that they began at quiet_at, on the device.
+CUresult dns_capture(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, uint64_t quiet_at, CUgraphExec *exec, size_t *failed);
 CUresult dns_launch_graph(CUcontext ctx, CUgraphExec exec, CUstream stream);
 
 // dns_upload copies bytes from pinned memory to the device, in the stream's order; dns_fetch copies them back.
@@ -63,7 +63,7 @@ CUresult dns_wait(CUcontext ctx, CUevent e);
 CUresult dns_reached(CUcontext ctx, CUevent e);
 
 // dns_time runs the records a number of times and measures them.
-CUresult dns_time(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, int times, CUevent from, CUevent to, float *ms);
+CUresult dns_time(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, uint64_t quiet_at, int times, CUevent from, CUevent to, float *ms);
 
 // Memory of the device.
 CUresult dns_alloc(CUcontext ctx, uint64_t *at, size_t bytes);

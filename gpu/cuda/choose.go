@@ -91,7 +91,7 @@ const libraryWorth = 1 << 24
 
 // choose finds out how to do a product of a new shape.
 func (d *back) choose(w *work) choice {
-	p := d.planProduct(w.m, w.n, w.k, w.groups)
+	p := d.planProduct(w.what, w.m, w.n, w.k, w.groups)
 	own := choice{Tile: p.tile, Slices: p.slices}
 	if stored, ok := d.choices.stored[d.shapeName(w)]; ok && stored.Tile < len(tilesOf(d.precision)) &&
 		stored.Slices > 0 {
@@ -210,6 +210,7 @@ func (d *back) timed(words []uint64, times int) float64 {
 		d.c(),
 		d.s(),
 		C.uint64_t(d.fault.begunAddr),
+		C.uint64_t(d.scratch.quiet),
 		C.int(times),
 		event(d.choices.from),
 		event(d.choices.to),
@@ -227,6 +228,10 @@ func (d *back) timed(words []uint64, times int) float64 {
 
 // libraryFailed is library_failed of calls.c.
 const libraryFailed = 998
+
+// copiesFor is how many copies of a kernel are measured together, which took ms alone: twenty of a short one, as one of
+// 5 µs is less than the noise of a launch; fewer of one that takes long.
+func copiesFor(ms float64) int { return min(max(int(4/max(ms, 1e-3)), 3), 20) }
 
 // measure tries every way of doing a product and returns the fastest.
 func (d *back) measure(w *work, own choice, library bool) choice {
@@ -246,15 +251,16 @@ func (d *back) measure(w *work, own choice, library bool) choice {
 		if words == nil {
 			return
 		}
-		if first := d.timed(words, 1); first < 0 || first > 4*bestMS { // the first time is slower, but not by so much
+		first := d.timed(words, 1)
+		if first < 0 || first > 4*bestMS { // the first time is slower, but not by so much
 			return
 		}
-		if ms := d.timed(words, 3); ms >= 0 && ms < bestMS {
+		if ms := d.timed(words, copiesFor(first)); ms >= 0 && ms < bestMS {
 			best, bestMS = c, ms
 		}
 	}
 	for t := range tilesOf(d.precision) {
-		best := d.planTile(t, w.m, w.n, w.k, w.groups)
+		best := d.planTile(w.what, t, w.m, w.n, w.k, w.groups)
 		for _, slices := range []int{best.slices / 2, best.slices, best.slices * 2} {
 			c := choice{Tile: t, Slices: slices}
 			if slices < 1 || !sliceable(d.planAs(w, c), w.groups, slices) {

@@ -5,13 +5,21 @@ package cuda
 import "dns-tui/gpu"
 
 // Supports implements gpu.Back. There is a kernel for every operation; what these two keep in scratch memory is
-// bounded.
+// bounded, and so is the grid of a product.
 func (d *back) Supports(op gpu.Op) bool {
 	switch o := op.(type) {
 	case *gpu.Accuracy:
 		return o.PerClass == nil || hitWords(o.Shape.Channels) <= countWords
 	case *gpu.NormalizeBackward:
 		return 8*o.Shape.Channels <= partialBytes/2
+	case *gpu.Gemm:
+		return d.launchable(o.M, 1)
+	case *gpu.Conv:
+		return d.launchable(1, o.G.Groups)
+	case *gpu.ConvBackwardData:
+		return d.launchable(1, o.G.Groups)
+	case *gpu.ConvBackwardWeights:
+		return d.launchable(1, o.G.Groups)
 	}
 	return true
 }

@@ -84,13 +84,14 @@ const noMark = math.MaxUint32
 // describeMark says what a mark stands for.
 func (d *back) describeMark(mark uint32) string {
 	k, label := kernelID(mark&0xFFFF), mark>>16
-	if k >= kernelCount {
-		return "a kernel"
+	what := "a kernel" // one of several of a layer, in a graph
+	if k < kernelCount {
+		what = "kernel " + kernelNames[k]
 	}
 	if int(label) < len(d.fault.labels) && d.fault.labels[label] != "" {
-		return fmt.Sprintf("kernel %s of %s", kernelNames[k], d.fault.labels[label])
+		return what + " of " + d.fault.labels[label]
 	}
-	return "kernel " + kernelNames[k]
+	return what
 }
 
 // lostCodes are the errors after which a GPU does not come back: unavailable, ECC, hardware stack, unknown, MPS and

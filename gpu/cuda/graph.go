@@ -17,6 +17,8 @@ type programs struct {
 	known  map[uint64]*program
 	clock  uint64 // counts runs
 	graphs int
+
+	surgeries int // new queues with surgery
 }
 
 type program struct {
@@ -29,11 +31,50 @@ type program struct {
 // change all the time, the oldest go.
 const maxGraphs = 128
 
+// maxSurgeries is how many queues that differ in their surgery may be new before it is parted from them. Under the paper
+// rule each layer is operated on by chance, so that L layers make 2^L queues, which no cache has room for.
+const maxSurgeries = 8
+
 func (p *programs) run(d *back, words []uint64) {
 	if d.opts.NoGraphs || d.opts.Blocking || len(words) > 1<<20 {
 		d.runNow(words)
 		return
 	}
+	if p.surgeries <= maxSurgeries {
+		p.runWhole(d, words)
+		return
+	}
+	from, to := surgeryIn(words)
+	if from < to {
+		if from > 0 {
+			p.runWhole(d, words[:from])
+		}
+		d.runNow(words[from:to])
+		words = words[to:]
+	}
+	if len(words) > 0 {
+		p.runWhole(d, words)
+	}
+}
+
+// surgeryIn returns where the records of surgery begin and end; the same where there are none.
+func surgeryIn(words []uint64) (from, to int) {
+	for at := 0; at < len(words); {
+		h := headerAt(words, at)
+		next := at + headerWords + int(h.words)
+		if k := kernelID(h.mark & 0xFFFF); h.kind == C.record_kernel && (k == kSurgeryMeasure.id || k == kSurgeryRedraw.id) {
+			if to == 0 {
+				from = at
+			}
+			to = next
+		}
+		at = next
+	}
+	return from, to
+}
+
+// runWhole runs records as one graph, from the second time on that they come.
+func (p *programs) runWhole(d *back, words []uint64) {
 	if p.known == nil {
 		p.seed, p.known = maphash.MakeSeed(), map[uint64]*program{}
 	}
@@ -42,15 +83,20 @@ func (p *programs) run(d *back, words []uint64) {
 	known := p.known[h]
 	switch {
 	case known == nil: // the first time
+		if from, to := surgeryIn(words); from < to {
+			p.surgeries++
+		}
 		p.known[h] = &program{used: p.clock}
 		p.forget(d)
 		d.runNow(words)
 		return
 	case known.graph == nil:
+		known.used = p.clock
 		if !p.capture(d, known, words) {
 			d.runNow(words)
 			return
 		}
+		p.forget(d)
 	case !slices.Equal(known.words, words): // another queue with the same hash
 		d.runNow(words)
 		return
@@ -91,6 +137,7 @@ func (p *programs) capture(d *back, to *program, words []uint64) bool {
 		d.c(),
 		d.s(),
 		C.uint64_t(d.fault.begunAddr),
+		C.uint64_t(d.scratch.quiet),
 		&graph,
 		&failed,
 	)
@@ -107,14 +154,19 @@ func (p *programs) capture(d *back, to *program, words []uint64) bool {
 // forget drops what was used longest ago, where there is too much.
 func (p *programs) forget(d *back) {
 	const maxKnown = 4096
-	if p.graphs <= maxGraphs && len(p.known) <= maxKnown {
-		return
-	}
-	for h, k := range p.known {
-		if p.clock-k.used > maxGraphs/2 {
-			p.drop(k)
-			delete(p.known, h)
+	for p.graphs > maxGraphs || len(p.known) > maxKnown {
+		var oldest uint64
+		least := p.clock
+		for h, k := range p.known {
+			if k.used < least && (p.graphs <= maxGraphs || k.graph != nil) {
+				oldest, least = h, k.used
+			}
 		}
+		if least == p.clock {
+			return
+		}
+		p.drop(p.known[oldest])
+		delete(p.known, oldest)
 	}
 }
 

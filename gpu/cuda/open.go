@@ -44,6 +44,7 @@ type back struct {
 	ready     bool      // opened whole
 
 	functions [kernelCount]uint64
+	blocks    [kernelCount]int // of products: how many run at once on a multiprocessor; 0 where nobody asked
 	queue     queue
 	programs  programs
 	memory    memory
@@ -302,6 +303,11 @@ func (d *back) choosePrecision() error {
 		)
 	}
 	return nil
+}
+
+// function is a kernel as C has it.
+func (d *back) function(k kernelID) C.CUfunction {
+	return *(*C.CUfunction)(unsafe.Pointer(&d.functions[k]))
 }
 
 // c and s are the context and the stream as C has them.

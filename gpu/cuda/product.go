@@ -2,6 +2,9 @@
 
 package cuda
 
+// #include "calls.h"
+import "C"
+
 import "dns-tui/gpu"
 
 // tile is a size of product.cuh or tensor.cuh: a block makes size × size results, step deep at a time.
@@ -79,23 +82,58 @@ type plan struct {
 const leastSlice = 64
 
 // planProduct chooses the tile and the slices for a product of groups of m×n×k: as few steps one after another as the
-// multiprocessors allow, where two blocks run on each.
-func (d *back) planProduct(m, n, k, groups int) plan {
+// multiprocessors allow. There is none where the grid of every tile would be too large (see Supports).
+func (d *back) planProduct(what product, m, n, k, groups int) plan {
 	var best plan
 	for t := range tilesOf(d.precision) {
-		if p := d.planTile(t, m, n, k, groups); best.slices == 0 || p.cost < best.cost {
+		p := d.planTile(what, t, m, n, k, groups)
+		if p.slices > 0 && (best.slices == 0 || p.cost < best.cost) {
 			best = p
 		}
 	}
 	return best
 }
 
-// planTile chooses the slices for a tile.
-func (d *back) planTile(tile, m, n, k, groups int) plan {
+// blocksOf is how many blocks of a product's kernel run at once on a multiprocessor: as many as its registers and its
+// shared memory leave room for.
+func (d *back) blocksOf(what product, tile int) int {
+	k := kernelID(0)
+	if what >= convForward {
+		k = convKernel(what, d.precision, tile).id
+	} else {
+		k = gemmKernel(what, d.precision, tile).id
+	}
+	if d.blocks[k] == 0 {
+		d.blocks[k] = 1
+		if leave, err := d.enter(); err == nil {
+			defer leave()
+			var n C.int
+			if C.cuOccupancyMaxActiveBlocksPerMultiprocessor(&n, d.function(k), threads, 0) == 0 {
+				d.blocks[k] = max(1, int(n))
+			}
+		}
+	}
+	return d.blocks[k]
+}
+
+// maxGrid is how many blocks a grid may have in y and z.
+const maxGrid = 65535
+
+// launchable reports whether some tile's grid for m rows in groups is not too large.
+func (d *back) launchable(m, groups int) bool {
+	tiles := tilesOf(d.precision)
+	return groups <= maxGrid && m <= maxGrid*tiles[len(tiles)-1].size
+}
+
+// planTile chooses the slices for a tile; none where its grid would be too large.
+func (d *back) planTile(what product, tile, m, n, k, groups int) plan {
 	t := tilesOf(d.precision)[tile]
 	gx, gy := (n+t.size-1)/t.size, (m+t.size-1)/t.size
-	slots := 2 * d.sms
+	slots := d.blocksOf(what, tile) * d.sms
 	var best plan
+	if gy > maxGrid || groups > maxGrid {
+		return best
+	}
 	for slices := 1; slices <= 64; slices *= 2 {
 		length := (k + slices - 1) / slices
 		length = max(t.step, (length+t.step-1)/t.step*t.step)
@@ -120,7 +158,7 @@ func (d *back) planTile(tile, m, n, k, groups int) plan {
 func sliceable(p plan, groups, slices int) bool {
 	tiles := p.grid.x * p.grid.y * groups
 	return p.slices == 1 && slices == 1 ||
-		p.slices == slices && p.length >= leastSlice && tiles <= counterWords &&
+		p.slices == slices && groups*slices <= maxGrid && p.length >= leastSlice && tiles <= counterWords &&
 			4*int64(tiles*slices)*int64(p.size*p.size) <= 256<<20
 }
 

@@ -6,6 +6,7 @@ package cuda
 type scratch struct {
 	partial  address // sums of blocks: partialBytes
 	counters address // of blocks that are done; 0 between kernels: counterWords
+	quiet    address // where kernels of a graph note that they began, which nobody reads
 	result   address // a number that somebody waits for
 	counts   address // of Accuracy: countWords
 	bins     address // of histograms, of maxHistograms layers; 0 until one is asked for
@@ -25,7 +26,7 @@ func (d *back) openScratch() error {
 		at    *address
 		bytes int64
 	}{
-		{&d.scratch.partial, partialBytes}, {&d.scratch.counters, 4 * counterWords}, {&d.scratch.result, 8},
+		{&d.scratch.partial, partialBytes}, {&d.scratch.counters, 4 * counterWords}, {&d.scratch.result, 8}, {&d.scratch.quiet, 4},
 		{&d.scratch.counts, 4 * countWords},
 	} {
 		b, err := d.memory.get(d, a.bytes)
