@@ -19,8 +19,9 @@
 //
 // # Errors
 //
-// The first failure of the driver is kept, and everything after it does nothing; Sync and Await return it. Each kernel
-// notes in the host's memory that it has begun, so a failure names the kernel and the layer (faults.go).
+// The first failure of the driver is kept, and everything after it does nothing; Sync and Await return it. A kernel
+// notes in the host's memory that it has begun, in a graph the first of each layer, so a failure names the layer, and
+// where kernels are launched one by one the kernel (faults.go).
 package cuda
 
 //go:generate go run ./generate
