@@ -93,6 +93,6 @@ mutate_ptx "a sum with one lane twice" kernels dot 1 '(mov.u32.*), 16;' '\1, 8;'
 mutate_ptx "rows of a matrix fragment change places" tensor conv_tf32_128 1 '(mma.*)[{](%r[0-9]+),(%r[0-9]+),(%r[0-9]+,%r[0-9]+)[}]' '\1{\3,\2,\4}'
 mutate_ptx "a half of two is the other's" tensor gemm_nt_bf16_64 1 '(bf16x2.f32 %r[0-9]+), (%f[0-9]+), (%f[0-9]+)' '\1, \3, \2'
 mutate_ptx "each block counts as two" kernels dot 1 '(atom.global.add.*), 1;' '\1, 2;'
-mutate_ptx "a rounding the other way" kernels unary 1 'fma.rm' 'fma.rn'
+mutate_ptx "a logarithm for a power" kernels unary 1 'ex2.approx' 'lg2.approx'
 [ $survived = 0 ] && echo "ok: every mutation was caught"
 exit $survived

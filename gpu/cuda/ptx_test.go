@@ -25,7 +25,7 @@ type emulator struct {
 	download   func(to unsafe.Pointer, from uintptr, bytes uintptr) int32
 	load       func(m *uintptr, text string) int32
 	function   func(f *uintptr, m uintptr, name string) int32
-	launch     func(f uintptr, gx, gy, gz, bx, by, bz, shared uint32, stream uintptr, params, extra unsafe.Pointer) int32
+	launch     func(f uintptr, gx, gy, gz, x, y, z, shared uint32, stream uintptr, params, extra unsafe.Pointer) int32
 	wait       func() int32
 	fault      func() string
 	unreached  func() string // names of kernels that were loaded and have never run, a line each
@@ -43,7 +43,8 @@ func ptxEmulator() *emulator {
 	e := &emulator{}
 	for name, f := range map[string]any{
 		"cuInit": &e.initialise, "cuDevicePrimaryCtxRetain": &e.retain, "cuDevicePrimaryCtxRelease_v2": &e.release,
-		"cuCtxSetCurrent": &e.enter, "cuMemAlloc_v2": &e.alloc, "cuMemcpyDtoH_v2": &e.download, "cuModuleLoadData": &e.load,
+		"cuCtxSetCurrent": &e.enter, "cuMemAlloc_v2": &e.alloc, "cuMemcpyDtoH_v2": &e.download,
+		"cuModuleLoadData":    &e.load,
 		"cuModuleGetFunction": &e.function, "cuLaunchKernel": &e.launch, "cuCtxSynchronize": &e.wait,
 		"emulator_fault": &e.fault, "emulator_unreached": &e.unreached,
 	} {
@@ -155,7 +156,8 @@ func TestPTXInstructions(t *testing.T) {
 		{"mov.f32 %f1, 0f7F000000; cvt.rzi.s32.f32 %r0, %f1;", same(math.MaxInt32)},
 		{"mov.f32 %f1, 0f3F801000; cvt.rna.tf32.f32 %r0, %f1;", same(0x3F802000)},
 		{"cvt.rn.bf16x2.f32 %r0, 0f3F808000, 0f3F818000;", same(0x3F803F82)},
-		{"mov.b64 %rd4, {%r1, 9}; mov.b64 {%r4, %r5}, %rd4; sub.s32 %r0, %r5, %r4;", func(i uint32) uint32 { return 9 - i }},
+		{"mov.b64 %rd4, {%r1, 9}; mov.b64 {%r4, %r5}, %rd4; sub.s32 %r0, %r5, %r4;",
+			func(i uint32) uint32 { return 9 - i }},
 		{"st.shared.u8 [byte], 255; bar.sync 0; ld.shared.u8 %rs1, [byte]; cvt.u32.u16 %r0, %rs1;", nil}, // a race
 		{"atom.global.add.u32 %r4, [%rd1], 0; mov.u32 %r0, %ntid.x;", same(64)},
 		{"mov.u32 %r0, %laneid;", func(i uint32) uint32 { return i % 32 }},
@@ -167,11 +169,13 @@ func TestPTXInstructions(t *testing.T) {
 			return i
 		}},
 		// Lanes part, and meet before the shuffle.
-		{"setp.lt.u32 %p1, %r1, 7;\n@%p1 bra $small;\nadd.s32 %r4, %r1, 100;\nbra.uni $both;\n$small:\nmov.u32 %r4, %r1;\n" +
-			"$both:\nshfl.sync.idx.b32 %r0, %r4, 0, 31, -1;", func(i uint32) uint32 { return i / 32 * 132 }},
+		{"setp.lt.u32 %p1, %r1, 7;\n@%p1 bra $small;\nadd.s32 %r4, %r1, 100;\nbra.uni $both;\n" +
+			"$small:\nmov.u32 %r4, %r1;\n$both:\nshfl.sync.idx.b32 %r0, %r4, 0, 31, -1;",
+			func(i uint32) uint32 { return i / 32 * 132 }},
 		// Each as many times as its number is.
-		{"mov.u32 %r0, 0;\nmov.u32 %r4, %r1;\n$again:\nsetp.eq.s32 %p1, %r4, 0;\n@%p1 bra $done;\nadd.s32 %r0, %r0, %r4;\n" +
-			"sub.s32 %r4, %r4, 1;\nbra.uni $again;\n$done:", func(i uint32) uint32 { return i * (i + 1) / 2 }},
+		{"mov.u32 %r0, 0;\nmov.u32 %r4, %r1;\n$again:\nsetp.eq.s32 %p1, %r4, 0;\n@%p1 bra $done;\n" +
+			"add.s32 %r0, %r0, %r4;\nsub.s32 %r4, %r4, 1;\nbra.uni $again;\n$done:",
+			func(i uint32) uint32 { return i * (i + 1) / 2 }},
 		{"st.shared.u32 [%r2], %r1; bar.sync 0; xor.b32 %r4, %r1, 63; shl.b32 %r4, %r4, 2; mov.u32 %r5, left;\n" +
 			"add.s32 %r5, %r5, %r4; ld.shared.u32 %r0, [%r5];", func(i uint32) uint32 { return 63 - i }},
 	} {
@@ -210,7 +214,8 @@ add.s32 %r14, %r13, 12; cvt.rn.f32.s32 %f1, %r14; mov.b32 %r23, %f1;
 mad.lo.s32 %r15, %r11, 2, %r12; cvt.rn.f32.s32 %f1, %r15; mov.b32 %r24, %f1;
 add.s32 %r15, %r15, 4; cvt.rn.f32.s32 %f1, %r15; mov.b32 %r25, %f1;
 mov.f32 %f10, 0f3F800000; mov.f32 %f11, %f10; mov.f32 %f12, %f10; mov.f32 %f13, %f10;
-mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f10,%f11,%f12,%f13}, {%r20,%r21,%r22,%r23}, {%r24,%r25}, {%f10,%f11,%f12,%f13};
+mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32
+	{%f10,%f11,%f12,%f13}, {%r20,%r21,%r22,%r23}, {%r24,%r25}, {%f10,%f11,%f12,%f13};
 cvt.rzi.s32.f32 %r0, `
 	for register, at := range [][2]int{{0, 0}, {0, 1}, {8, 0}, {8, 1}} {
 		out, fault := e.run(t, lines+fmt.Sprintf("%%f%d;", 10+register))
@@ -238,25 +243,34 @@ func TestPTXFaults(t *testing.T) {
 	const third = "setp.eq.u32 %p1, %r1, 3;\nmov.u32 %r0, 0;\n"
 	for _, test := range []struct{ name, lines, want string }{
 		{"load outside", third + "@%p1 ld.global.u32 %r0, [%rd1+256];",
-			"line 19 of its PTX (@%p1 ld.global.u32 %r0, [%rd1+256]), block (0,0,0), thread (3,0,0): load of 4 bytes at "},
-		{"how far outside", third + "@%p1 ld.global.u32 %r0, [%rd1+256];", "256 bytes behind the start of an allocation of 256"},
+			"line 19 of its PTX (@%p1 ld.global.u32 %r0, [%rd1+256]), block (0,0,0), thread (3,0,0): load of 4 "},
+		{"how far outside", third + "@%p1 ld.global.u32 %r0, [%rd1+256];",
+			"256 bytes behind the start of an allocation of 256"},
 		{"store before", third + "@%p1 st.global.u32 [%rd1+-4], %r0;", "store of 4 bytes at"},
 		{"no memory at all", third + "@%p1 st.global.u32 [%rd2+4096], %r0;", "outside device memory"},
 		{"misaligned", third + "@%p1 ld.global.u32 %r0, [%rd3+2];", "is not a multiple of 4"},
 		{"vector misaligned", third + "@%p1 ld.global.v2.u32 {%r0, %r4}, [%rd3];", "is not a multiple of 8"},
-		{"behind an array", third + "@%p1 st.shared.u32 [left+256], %r0;", "at byte 256 of shared left, which has 256: outside the array"},
-		{"unwritten", third + "@%p1 ld.shared.u32 %r0, [left+8];", "thread (3,0,0): load of 4 bytes at byte 8 of shared left, which has 256: no thread of the block has written it"},
-		{"written, then read", third + "st.shared.u32 [%r2], %r1;\n@%p1 ld.shared.u32 %r0, [left];", "a race with thread 0, which wrote it since the last barrier"},
-		{"read, then written", third + "st.shared.u32 [%r2], %r1;\nbar.sync 0;\nld.shared.u32 %r0, [%r2];\n@%p1 st.shared.u32 [left], %r0;",
+		{"behind an array", third + "@%p1 st.shared.u32 [left+256], %r0;",
+			"at byte 256 of shared left, which has 256: outside the array"},
+		{"unwritten", third + "@%p1 ld.shared.u32 %r0, [left+8];",
+			"load of 4 bytes at byte 8 of shared left, which has 256: no thread of the block has written it"},
+		{"written, then read", third + "st.shared.u32 [%r2], %r1;\n@%p1 ld.shared.u32 %r0, [left];",
+			"a race with thread 0, which wrote it since the last barrier"},
+		{"read, then written", third +
+			"st.shared.u32 [%r2], %r1;\nbar.sync 0;\nld.shared.u32 %r0, [%r2];\n@%p1 st.shared.u32 [left], %r0;",
 			"a race with thread 0, which read it since the last barrier"},
-		{"written twice", third + "st.shared.u32 [left], %r1;", "thread (1,0,0): store of 4 bytes at byte 0 of shared left, which has 256: a race with thread 0"},
-		{"half a shuffle", "setp.lt.u32 %p1, %r1, 16;\n@%p1 bra $end;\nshfl.sync.bfly.b32 %r0, %r1, 1, 31, -1;\n$end:\nbar.sync 0;",
-			"line 19 of its PTX (shfl.sync.bfly.b32 %r0, %r1, 1, 31, -1), block (0,0,0), thread (16,0,0): it waits for ever"},
+		{"written twice", third + "st.shared.u32 [left], %r1;",
+			"thread (1,0,0): store of 4 bytes at byte 0 of shared left, which has 256: a race with thread 0"},
+		{"half a shuffle",
+			"setp.lt.u32 %p1, %r1, 16;\n@%p1 bra $end;\nshfl.sync.bfly.b32 %r0, %r1, 1, 31, -1;\n$end:\nbar.sync 0;",
+			"line 19 of its PTX (shfl.sync.bfly.b32 %r0, %r1, 1, 31, -1), block (0,0,0), thread (16,0,0): it waits for "},
 		{"two barriers", "setp.lt.u32 %p1, %r1, 16;\n@%p1 bra $end;\nbar.sync 0;\n$end:\nbar.sync 0;",
 			"thread (16,0,0): other threads of its warp are at another barrier, in line 21"},
 		{"parameter", "ld.param.u32 %r0, [out+8];", "at byte 8 of 8 of parameters"},
-		{"unknown instruction", "\nvadd.s32.s32.s32 %r0, %r1, %r2, 3;", "line 18 of the PTX: an instruction that the emulator does not have: vadd"},
-		{"unknown modifier", "add.sat.s32 %r0, %r1, %r2;", "line 17 of the PTX: an instruction that the emulator does not have: add.sat.s32"},
+		{"unknown instruction", "\nvadd.s32.s32.s32 %r0, %r1, %r2, 3;",
+			"line 18 of the PTX: an instruction that the emulator does not have: vadd"},
+		{"unknown modifier", "add.sat.s32 %r0, %r1, %r2;",
+			"line 17 of the PTX: an instruction that the emulator does not have: add.sat.s32"},
 		{"width", "add.s64 %rd4, %r1, %rd2;", "line 17 of the PTX: %r1 has 4 bytes, and 8 are wanted"},
 		{"operands", "add.s32 %r0, %r1;", "add.s32 has 2 operands, and 3 are wanted"},
 		{"no such register", "add.s32 %r0, %q1, 1;", "%q1"},

@@ -107,7 +107,16 @@ func (s *tileTest) conv(tile, slices int, g gpu.ConvGeometry) {
 	var out [2][3]*gpu.Tensor
 	for i, d := range []*gpu.Device{s.device, s.host} {
 		tx, tw, tdy := s.put(d, x), s.put(d, w), s.put(d, dy)
-		y, dx, dw := s.put(d, make([]float32, outputs)), s.put(d, make([]float32, inputs)), s.put(d, make([]float32, weights))
+		y, dx, dw := s.put(
+			d,
+			make([]float32, outputs),
+		), s.put(
+			d,
+			make([]float32, inputs),
+		), s.put(
+			d,
+			make([]float32, weights),
+		)
 		d.Conv(&g, tx, tw, s.put(d, b), y)
 		d.ConvBackwardData(&g, tdy, tw, dx)
 		d.ConvBackwardWeights(&g, tx, tdy, nil, dw, nil)

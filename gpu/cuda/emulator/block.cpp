@@ -1,11 +1,13 @@
-// Blocks and their threads, of kernels that the C++ compiler made. A block whose kernel has barriers or shuffles runs as fibers on one of the processor's
-// threads: a switch saves the callee-saved registers and nothing else, so it costs a few nanoseconds.
+// Blocks and their threads, of kernels that the C++ compiler made. A block whose kernel has barriers or shuffles runs as
+// fibers on one of the processor's threads: a switch saves the callee-saved registers and nothing else, so it costs a few
+// nanoseconds.
 #include "block.h"
-#include "device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+
+#include "device.h"
 
 namespace emulator {
 
