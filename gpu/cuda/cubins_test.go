@@ -21,8 +21,8 @@ func TestCubins(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, c := range []struct{ major, minor, want int }{
-		{7, 0, 70}, {7, 5, 70}, {8, 0, 80}, {8, 6, 80}, {8, 9, 80}, {9, 0, 90}, {10, 0, 100}, {10, 3, 100}, {12, 0, 120},
-		{6, 1, 0}, {11, 0, 0}, {13, 0, 0},
+		{7, 0, 70}, {7, 5, 70}, {8, 0, 80}, {8, 6, 80}, {8, 9, 80}, {9, 0, 90}, {10, 0, 100}, {10, 3, 100},
+		{12, 0, 120}, {6, 1, 0}, {11, 0, 0}, {13, 0, 0},
 	} {
 		for _, module := range []string{"kernels", "tensor"} {
 			compressed := cubinOf(module, c.major, c.minor)

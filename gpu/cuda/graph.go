@@ -31,8 +31,8 @@ type program struct {
 // change all the time, the oldest go.
 const maxGraphs = 128
 
-// maxSurgeries is how many queues that differ in their surgery may be new before it is parted from them. Under the paper
-// rule each layer is operated on by chance, so that L layers make 2^L queues, which no cache has room for.
+// maxSurgeries is how many queues that differ in their surgery may be new before it is parted from them. Under the
+// paper rule each layer is operated on by chance, so that L layers make 2^L queues, which no cache has room for.
 const maxSurgeries = 8
 
 func (p *programs) run(d *back, words []uint64) {
@@ -62,7 +62,8 @@ func surgeryIn(words []uint64) (from, to int) {
 	for at := 0; at < len(words); {
 		h := headerAt(words, at)
 		next := at + headerWords + int(h.words)
-		if k := kernelID(h.mark & 0xFFFF); h.kind == C.record_kernel && (k == kSurgeryMeasure.id || k == kSurgeryRedraw.id) {
+		if k := kernelID(h.mark & 0xFFFF); h.kind == C.record_kernel &&
+			(k == kSurgeryMeasure.id || k == kSurgeryRedraw.id) {
 			if to == 0 {
 				from = at
 			}

@@ -70,7 +70,8 @@ func TestGraphsOfSurgeryByChance(t *testing.T) {
 			}
 		}
 	}
-	// What is behind surgery has its live numbers behind those of surgery, whose place depends on how many layers there are.
+	// What is behind surgery has its live numbers behind those of surgery, whose place depends on how many layers
+	// there are.
 	if n := b.programs.graphs; n == 0 || n > layers+2 {
 		t.Errorf("%d graphs, wanted at most one before surgery, and one behind it for each number of layers", n)
 	}
@@ -105,8 +106,8 @@ func TestGraphsAreForgotten(t *testing.T) {
 	}
 }
 
-// In a graph one kernel a layer writes to the host's memory; a failure still names the layer, and the kernel where it is
-// alone.
+// In a graph one kernel a layer writes to the host's memory; a failure still names the layer, and the kernel where it
+// is alone.
 func TestMarksOfGraphs(t *testing.T) {
 	for _, c := range []struct {
 		fail int // which launch, of three in a round; the second round is captured

@@ -106,8 +106,8 @@ func load(path string, functions []string) (*loaded, error) {
 	return l, nil
 }
 
-// openLibrary opens the first library of a kind that works: it loads, has all functions, and makes a handle. Those before
-// it are in the notice; nil where there is none.
+// openLibrary opens the first library of a kind that works: it loads, has all functions, and makes a handle. Those
+// before it are in the notice; nil where there is none.
 func (d *back) openLibrary(k kind) (found *library, notice string) {
 	var failures []string
 	for _, dir := range libraryFolders() {
