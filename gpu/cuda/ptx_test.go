@@ -263,7 +263,7 @@ func TestPTXFaults(t *testing.T) {
 			"thread (1,0,0): store of 4 bytes at byte 0 of shared left, which has 256: a race with thread 0"},
 		{"half a shuffle",
 			"setp.lt.u32 %p1, %r1, 16;\n@%p1 bra $end;\nshfl.sync.bfly.b32 %r0, %r1, 1, 31, -1;\n$end:\nbar.sync 0;",
-			"line 19 of its PTX (shfl.sync.bfly.b32 %r0, %r1, 1, 31, -1), block (0,0,0), thread (16,0,0): it waits for "},
+			"line 19 of its PTX (shfl.sync.bfly.b32 %r0, %r1, 1, 31, -1), block (0,0,0), thread (16,0,0): it waits"},
 		{"two barriers", "setp.lt.u32 %p1, %r1, 16;\n@%p1 bra $end;\nbar.sync 0;\n$end:\nbar.sync 0;",
 			"thread (16,0,0): other threads of its warp are at another barrier, in line 21"},
 		{"parameter", "ld.param.u32 %r0, [out+8];", "at byte 8 of 8 of parameters"},
