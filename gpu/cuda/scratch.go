@@ -26,7 +26,8 @@ func (d *back) openScratch() error {
 		at    *address
 		bytes int64
 	}{
-		{&d.scratch.partial, partialBytes}, {&d.scratch.counters, 4 * counterWords}, {&d.scratch.result, 8}, {&d.scratch.quiet, 4},
+		{&d.scratch.partial, partialBytes}, {&d.scratch.counters, 4 * counterWords}, {&d.scratch.result, 8},
+		{&d.scratch.quiet, 4},
 		{&d.scratch.counts, 4 * countWords},
 	} {
 		b, err := d.memory.get(d, a.bytes)

@@ -120,7 +120,7 @@ func TestTune(t *testing.T) {
 // Where nothing can be kept a rule decides, from the first product on, and that is said once.
 func TestTuneWithoutFile(t *testing.T) {
 	want, plain := emptying(t, Options{Threads: 1})
-	for name, make := range map[string]func(cache string) error{
+	for name, spoil := range map[string]func(cache string) error{
 		"a file in place of the folder": func(cache string) error { return os.WriteFile(cache, nil, 0o600) },
 		"a folder in place of the file": func(cache string) error {
 			return os.MkdirAll(filepath.Join(cache, "dns-tui", "crossovers.json"), 0o700)
@@ -131,7 +131,7 @@ func TestTuneWithoutFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cache := filepath.Join(t.TempDir(), "cache")
-			if err := make(cache); err != nil {
+			if err := spoil(cache); err != nil {
 				t.Fatal(err)
 			}
 			t.Setenv("XDG_CACHE_HOME", cache)

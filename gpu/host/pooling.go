@@ -16,7 +16,7 @@ func (d *back) maxPool(o *gpu.MaxPool) {
 		launch(d, &d.kernels.maxPool2, maxPool2Kernel(k), g.Planes, planeGrain(g))
 		return
 	}
-	if byTaps(g) {
+	if byTaps(g, leastMaxima) {
 		launch(d, &d.kernels.maxPoolTaps, maxPoolTapsKernel{d, k}, g.Planes, planeGrain(g))
 		return
 	}
@@ -174,7 +174,7 @@ func window(g *gpu.PoolGeometry, oh, ow int) (h0, h1, w0, w1 int, size float32) 
 
 func (d *back) avePool(o *gpu.AvePool) {
 	k := avePoolKernel{o.G, slice(o.X), slice(o.Y)}
-	if byTaps(o.G) {
+	if byTaps(o.G, leastSums) {
 		launch(d, &d.kernels.avePoolTaps, avePoolTapsKernel{d, k}, o.G.Planes, planeGrain(o.G))
 		return
 	}
@@ -208,7 +208,7 @@ func (k *avePoolKernel) run(lo, hi, _ int) {
 
 func (d *back) avePoolBackward(o *gpu.AvePoolBackward) {
 	k := avePoolBackwardKernel{o.G, slice(o.DY), slice(o.DX)}
-	if byTaps(o.G) {
+	if byTaps(o.G, leastSums) {
 		launch(d, &d.kernels.avePoolBackwardTaps, avePoolBackwardTapsKernel{d, k}, o.G.Planes, planeGrain(o.G))
 		return
 	}

@@ -14,8 +14,15 @@ import (
 // The floor is to read the planes once and write the outputs; for each output and tap 3 operations of maxima or 1 of
 // sums, from the first cache.
 
-// byTaps reports whether pooling is done tap by tap. Of short rows little is left for vectors.
-func byTaps(g *gpu.PoolGeometry) bool { return g.SW <= 2 && g.OutW >= 4 }
+// byTaps reports whether pooling is done tap by tap. Of rows shorter than least little is left for vectors.
+func byTaps(g *gpu.PoolGeometry, least int) bool { return g.SW <= 2 && g.OutW >= least }
+
+// The least rows for which taps pay (LeNet, CIFAR-10 full and SqueezeNet under `time`): a window's maximum takes longer
+// than its sum.
+const (
+	leastMaxima = 4
+	leastSums   = 8
+)
 
 // poolTaps is what pooling by taps knows of its planes.
 type poolTaps struct {

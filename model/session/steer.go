@@ -125,8 +125,8 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	return ack, waits, err
 }
 
-// asked counts a command that has changed what waits or is planned, unless it was refused: a snapshot before it is not of
-// now. What is applied counts by itself.
+// asked counts a command that has changed what waits or is planned, unless it was refused: a snapshot before it is not
+// of now. What is applied counts by itself.
 func (t *Trainer) asked(err error) {
 	if err == nil {
 		t.saver.edited()

@@ -17,10 +17,14 @@ func TestShrinkLayersOfOneName(t *testing.T) {
 			}
 			return `name: "` + names[i] + `" `
 		}
-		text := images +
-			`layer { ` + name(0) + `type: "Convolution" bottom: "data" top: "one" convolution_param { num_output: 6 kernel_size: 3 } }
-			layer { ` + name(1) + `type: "Convolution" bottom: "one" top: "two" convolution_param { num_output: 6 kernel_size: 1 } }
-			layer { ` + name(2) + `type: "Convolution" bottom: "two" top: "out" convolution_param { num_output: 2 kernel_size: 1 } }`
+		conv := func(i int, bottom, top, more string) string {
+			return `layer { ` + name(i) + `type: "Convolution" bottom: "` + bottom + `" top: "` + top +
+				`" convolution_param { ` + more + ` } }
+			`
+		}
+		text := images + conv(0, "data", "one", "num_output: 6 kernel_size: 3") +
+			conv(1, "one", "two", "num_output: 6 kernel_size: 1") +
+			conv(2, "two", "out", "num_output: 2 kernel_size: 1")
 		b := build(t, text)
 		w := weights(b.net, rand.New(rand.NewPCG(3, 4)), func(string, int, int) bool { return false })
 		for i, l := range w.Layer {
