@@ -65,6 +65,15 @@ func (c *Command) ReadsOnly() bool {
 	return c.Kind == Look || c.Kind == Steer && c.Autopilot.Action == AutopilotPredict
 }
 
+// revises reports a command that changes settings, what waits, or what is planned: a snapshot before it is not of now.
+func (c *Command) revises() bool {
+	switch c.Kind {
+	case Set, Undo, Redo, Schedule, Cancel, Steer:
+		return !c.ReadsOnly()
+	}
+	return false
+}
+
 // tries reports a command that does something which may fail, whatever is asked: it writes, reads or computes.
 func (c *Command) tries() bool {
 	switch c.Kind {

@@ -15,6 +15,9 @@ import (
 func (t *Trainer) carryOut(r request) {
 	c := r.Command
 	ack, waits, err := t.do(c, r.Reply)
+	if err == nil && c.revises() {
+		t.saver.edited()
+	}
 	if waits {
 		t.publish()
 		return
@@ -41,7 +44,6 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	switch c.Kind {
 	case Set:
 		ack, waits, err = t.settings.change(c.Edits, &pendingCommand{By: c.By, Reply: to}, 0)
-		t.asked(err)
 		ack.Iter = iter
 		return ack, waits, err
 	case MovePrefix:
@@ -79,16 +81,12 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 		}
 	case Undo:
 		ack.Detail, waits, err = t.settings.undo(to, c.By)
-		t.asked(err)
 	case Redo:
 		ack.Detail, waits, err = t.settings.redo(to, c.By)
-		t.asked(err)
 	case Schedule:
 		ack.Detail, err = t.settings.schedule(c.Plan, c.By)
-		t.asked(err)
 	case Cancel:
 		ack.Detail, err = t.settings.cancel(c.Count)
-		t.asked(err)
 	case GoBack:
 		ack.Detail, err = t.goBack(c.Path)
 		iter = t.solver.Iter
@@ -98,9 +96,6 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	case Steer:
 		if err = t.control.running(); err == nil {
 			ack.Detail, ack.Prediction, err = t.pilot.request(c.Autopilot, &pendingCommand{By: c.By, Reply: to})
-			if c.Autopilot.Action != AutopilotPredict {
-				t.asked(err)
-			}
 		}
 	case Probe:
 		ack.Detail, err = t.prober.begin(c.Off)
@@ -123,14 +118,6 @@ func (t *Trainer) do(c Command, to chan reply) (ack Ack, waits bool, err error) 
 	}
 	ack.Iter = iter
 	return ack, waits, err
-}
-
-// asked counts a command that has changed what waits or is planned, unless it was refused: a snapshot before it is not
-// of now. What is applied counts by itself.
-func (t *Trainer) asked(err error) {
-	if err == nil {
-		t.saver.edited()
-	}
 }
 
 // surgeryNow redraws the masks of some layers, or of all, nil, between two iterations. Thresholds that wait for the
