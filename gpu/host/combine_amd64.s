@@ -1,15 +1,15 @@
 #include "textflag.h"
 
-// masks<> has eight times all bits, then eight times none.
-DATA masks<>+0(SB)/8, $-1
-DATA masks<>+8(SB)/8, $-1
-DATA masks<>+16(SB)/8, $-1
-DATA masks<>+24(SB)/8, $-1
-DATA masks<>+32(SB)/8, $0
-DATA masks<>+40(SB)/8, $0
-DATA masks<>+48(SB)/8, $0
-DATA masks<>+56(SB)/8, $0
-GLOBL masks<>(SB), RODATA|NOPTR, $64
+// masks has eight times all bits, then eight times none.
+DATA ·masks+0(SB)/8, $-1
+DATA ·masks+8(SB)/8, $-1
+DATA ·masks+16(SB)/8, $-1
+DATA ·masks+24(SB)/8, $-1
+DATA ·masks+32(SB)/8, $0
+DATA ·masks+40(SB)/8, $0
+DATA ·masks+48(SB)/8, $0
+DATA ·masks+56(SB)/8, $0
+GLOBL ·masks(SB), RODATA|NOPTR, $64
 
 // TERM reads one: Y8 its weight, BX where its vector begins.
 #define TERM \
@@ -155,7 +155,7 @@ end8:
 less8:
 	TESTQ R10, R10
 	JZ    done
-	LEAQ  masks<>+32(SB), AX
+	LEAQ  ·masks+32(SB), AX
 	SHLQ  $2, R10
 	SUBQ  R10, AX
 	VMOVUPS (AX), Y15 // Y15: as many as there are left

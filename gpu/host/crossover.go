@@ -2,10 +2,7 @@ package host
 
 import (
 	"fmt"
-	"math"
 	"runtime"
-	"slices"
-	"time"
 
 	"github.com/klauspost/cpuid/v2"
 
@@ -154,7 +151,8 @@ func learn[O any](
 		if pays, known = x.choose(kept); known {
 			return false
 		}
-		pays = faster(o, pruned, dense, adds)
+		took := leastTimes(o, []way[O]{{"pruned", pruned}, {"dense", dense}}, adds)
+		pays = took[0] < took[1]
 		x.learn(kept, pays)
 		all[name] = x
 		return true
@@ -165,22 +163,4 @@ func learn[O any](
 	}
 	c.known[key] = x
 	return pays, true
-}
-
-// faster reports whether a product takes less time one way than another: they take turns, as in fastest.
-func faster[O any](o O, one, other func(O), adds []float32) bool {
-	saved := slices.Clone(adds)
-	took := [2]time.Duration{math.MaxInt64, math.MaxInt64}
-	begin := time.Now()
-	for turn := 0; turn <= tries || turn <= most && time.Since(begin) < patience; turn++ {
-		for i, do := range []func(O){one, other} {
-			start := time.Now()
-			do(o)
-			if turn > 0 { // the first allocates
-				took[i] = min(took[i], time.Since(start))
-			}
-			copy(adds, saved)
-		}
-	}
-	return took[0] < took[1]
 }

@@ -8,10 +8,18 @@ func relu8(x, y *float32, n int)
 //go:noescape
 func add8(x, y *float32, n int)
 
+// vectors is how many whole vectors of some length x has; 0 where the processor has no AVX.
+func vectors(x []float32, length int) int {
+	if !cpu.X86.HasAVX {
+		return 0
+	}
+	return len(x) / length
+}
+
 // reluVectors sets y to max(x, 0), eight elements at a time, and returns how many it did.
 func reluVectors(x, y []float32) int {
-	n := len(y) / 8
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(y, 8)
+	if n == 0 {
 		return 0
 	}
 	_ = x[:8*n]
@@ -21,8 +29,8 @@ func reluVectors(x, y []float32) int {
 
 // addVectors adds x to y, eight elements at a time, and returns how many it did.
 func addVectors(x, y []float32) int {
-	n := len(y) / 8
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(y, 8)
+	if n == 0 {
 		return 0
 	}
 	_ = x[:8*n]
@@ -36,8 +44,8 @@ func power4(x, y *float32, n int, scale, shift float32, more int) (done int)
 // powerVectors sets y to (shift + scale·x)^e, four elements at a time, where e is -0.75 or -1.75, up to four of which
 // one is not above 0. It returns how many it did.
 func powerVectors(x, y []float32, scale, shift, e float32) int {
-	n := len(y) / 4
-	if n == 0 || e != -0.75 && e != -1.75 || !cpu.X86.HasAVX {
+	n := vectors(y, 4)
+	if n == 0 || e != -0.75 && e != -1.75 {
 		return 0
 	}
 	_ = x[:4*n]
@@ -59,8 +67,8 @@ func reluBackward8(x, dy, dx *float32, n int, slope float32)
 
 // mulVectors sets z to x·y, eight elements at a time, and returns how many it did.
 func mulVectors(x, y, z []float32) int {
-	n := len(z) / 8
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(z, 8)
+	if n == 0 {
 		return 0
 	}
 	_, _ = x[:8*n], y[:8*n]
@@ -70,8 +78,8 @@ func mulVectors(x, y, z []float32) int {
 
 // axpbyVectors sets y to a·x + b·y, eight elements at a time, and returns how many it did. y is not read where b is 0.
 func axpbyVectors(x, y []float32, a, b float32) int {
-	n := len(y) / 8
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(y, 8)
+	if n == 0 {
 		return 0
 	}
 	_ = x[:8*n]
@@ -82,8 +90,8 @@ func axpbyVectors(x, y []float32, a, b float32) int {
 // reluBackwardVectors sets dx to dy where x is above 0, else to slope·dy, eight elements at a time, and returns how
 // many it did.
 func reluBackwardVectors(x, dy, dx []float32, slope float32) int {
-	n := len(dx) / 8
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(dx, 8)
+	if n == 0 {
 		return 0
 	}
 	_, _ = x[:8*n], dy[:8*n]
@@ -99,8 +107,8 @@ func ratios8(x, y, z, sum *float32, n int)
 
 // squaresVectors adds f·x² to y, eight elements at a time, and returns how many it did.
 func squaresVectors(x, y []float32, f float32) int {
-	n := len(y) / 8
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(y, 8)
+	if n == 0 {
 		return 0
 	}
 	_ = x[:8*n]
@@ -110,8 +118,8 @@ func squaresVectors(x, y []float32, f float32) int {
 
 // ratiosVectors adds x·y/z to sum, eight elements at a time, and returns how many it did.
 func ratiosVectors(x, y, z, sum []float32) int {
-	n := len(sum) / 8
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(sum, 8)
+	if n == 0 {
 		return 0
 	}
 	_, _, _ = x[:8*n], y[:8*n], z[:8*n]

@@ -62,9 +62,6 @@ func TestWaysOfPooledConvolutions(t *testing.T) {
 
 // Maxima are those of maxPool, whatever the numbers: here the convolution has the weight 1.
 func TestMaximaOfPooledConvolutions(t *testing.T) {
-	inf := float32(math.Inf(1))
-	numbers := []float32{0, float32(math.Copysign(0, -1)), 1, 2, -1, inf, -inf, 1e-45, math.MaxFloat32,
-		-math.MaxFloat32, float32(math.NaN()), math.Float32frombits(0xffc00000)}
 	d := NewBack(Options{Threads: 1}).(*back)
 	defer d.Close()
 	rapid.Check(t, func(t *rapid.T) {
@@ -89,7 +86,7 @@ func TestMaximaOfPooledConvolutions(t *testing.T) {
 		w := &waiting{relu: relu, conv: gpu.Conv{G: &conv, X: tensor(g.InputLen()), W: tensor(1)},
 			pool: gpu.MaxPool{G: &g, Y: tensor(g.OutputLen())}}
 		slice(w.conv.W)[0] = 1
-		x := rapid.SliceOfN(rapid.SampledFrom(numbers), g.InputLen(), g.InputLen()).Draw(t, "x")
+		x := rapid.SliceOfN(rapid.SampledFrom(oddNumbers), g.InputLen(), g.InputLen()).Draw(t, "x")
 		copy(slice(w.conv.X), x)
 		newPooledConv(newSparseConv(d, &w.conv), w).do(w)
 		for i, have := range slice(w.pool.Y) {

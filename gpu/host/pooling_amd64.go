@@ -8,8 +8,8 @@ func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)
 // maxPool2Vectors does the windows of two rows, the first of which begins at the position first, four at a time. It
 // returns how many it did.
 func maxPool2Vectors(r0, r1, y, argmax []float32, first int) int {
-	n := len(y) / 4
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(y, 4)
+	if n == 0 {
 		return 0
 	}
 	_, _ = r1[:8*n], argmax[:4*n]
@@ -22,8 +22,8 @@ func maxima2Rows(r0, r1, y *float32, n int, floor float32)
 
 // maxima2 takes the largest of windows of 2×2 of two rows, and of floor, four at a time. It returns how many it did.
 func maxima2(r0, r1, y []float32, floor float32) int {
-	n := len(y) / 4
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(y, 4)
+	if n == 0 {
 		return 0
 	}
 	_, _ = r0[:8*n], r1[:8*n]
@@ -68,8 +68,8 @@ func addRowsVectors(x []float32, xStride int, y []float32, yStride, rows, column
 
 // splitVectors puts even and odd elements of x apart, sixteen at a time, and returns how many of each it did.
 func splitVectors(x, even, odd []float32) int {
-	n := len(x) / 16
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(x, 16)
+	if n == 0 {
 		return 0
 	}
 	_, _ = even[:8*n], odd[:8*n]
@@ -79,8 +79,8 @@ func splitVectors(x, even, odd []float32) int {
 
 // joinVectors is the reverse of splitVectors.
 func joinVectors(even, odd, x []float32) int {
-	n := len(x) / 16
-	if n == 0 || !cpu.X86.HasAVX {
+	n := vectors(x, 16)
+	if n == 0 {
 		return 0
 	}
 	_, _ = even[:8*n], odd[:8*n]

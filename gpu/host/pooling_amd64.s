@@ -91,17 +91,6 @@ DATA eighths<>+24(SB)/4, $6.0
 DATA eighths<>+28(SB)/4, $7.0
 GLOBL eighths<>(SB), RODATA|NOPTR, $32
 
-// masks<> has eight times all bits, then eight times none.
-DATA masks<>+0(SB)/8, $-1
-DATA masks<>+8(SB)/8, $-1
-DATA masks<>+16(SB)/8, $-1
-DATA masks<>+24(SB)/8, $-1
-DATA masks<>+32(SB)/8, $0
-DATA masks<>+40(SB)/8, $0
-DATA masks<>+48(SB)/8, $0
-DATA masks<>+56(SB)/8, $0
-GLOBL masks<>(SB), RODATA|NOPTR, $64
-
 // LARGEST8 has eight elements of v, Y0, take the place of those of y, Y1, where they are larger or the first NaN, and
 // their positions, Y4, that of argmax: where v is not less or equal, and y is a number.
 #define LARGEST8 \
@@ -172,7 +161,7 @@ last:
 few:
 	VBROADCASTSS rowStep+64(FP), Y9
 	VADDPS       Y8, Y7, Y4
-	LEAQ         masks<>(SB), DX
+	LEAQ         ·masks(SB), DX
 	NEGQ         R10
 	LEAQ         (DX)(R10*4), DX
 	VMOVUPS      (DX), Y15             // Y15: as many as there are
@@ -212,7 +201,7 @@ TEXT ·addRowsAVX(SB), NOSPLIT, $0-48
 	MOVQ R10, R11
 	ANDQ $-8, R11             // R11: columns in whole vectors
 	ANDQ $7, R10              // R10: the rest
-	LEAQ masks<>+32(SB), DX
+	LEAQ ·masks+32(SB), DX
 	MOVQ R10, AX
 	SHLQ $2, AX
 	SUBQ AX, DX
