@@ -141,8 +141,8 @@ const (
 	patience = 20 * time.Millisecond
 )
 
-// leastTimes does a product in several ways, in turn, and returns the least time of each. What the product adds to, adds,
-// is as before then.
+// leastTimes does a product in several ways, in turn, and returns the least time of each. What the product adds to,
+// adds, is as before then.
 func leastTimes[O any](o O, ways []way[O], adds []float32) []time.Duration {
 	saved := slices.Clone(adds)
 	took := make([]time.Duration, len(ways))
