@@ -223,4 +223,6 @@ type ops struct {
 	Update                  Update
 	Surgery                 Surgery
 	Farthest                Farthest
+	AllReduce               AllReduce
+	AwaitReduced            AwaitReduced
 }

@@ -41,6 +41,7 @@ type back struct {
 	sums         []float64      // results of the pieces of a reduction
 	allocated    atomic.Int64
 	account      memory.Account
+	ranks        ranks // that sums go over
 }
 
 // New returns the host device.
@@ -158,7 +159,7 @@ func (d *back) Fetch(dst []float32, src *gpu.Tensor) { d.Download(dst, src) }
 func (d *back) Mark() gpu.Mark { return 0 }
 
 // Await implements gpu.Back.
-func (d *back) Await(gpu.Mark) error { return nil }
+func (d *back) Await(gpu.Mark) error { return d.ranks.err }
 
 // scratch returns worker's im2col buffer of at least n elements.
 func (d *back) scratch(worker, n int) []float32 {

@@ -55,6 +55,10 @@ func (d *back) Do(op gpu.Op) {
 		d.surgery(o)
 	case *gpu.Farthest:
 		d.farthest(o)
+	case *gpu.AllReduce:
+		d.allReduce(o)
+	case *gpu.AwaitReduced:
+		d.awaitReduced()
 	default:
 		if !d.doSpatial(op) && !d.doChannels(op) && !d.doScores(op) {
 			panic("gpu: the host has no kernel for an operation")
