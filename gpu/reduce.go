@@ -11,6 +11,8 @@ type Joiner interface {
 	// Join has AllReduce sum over the ranks of g. It is called at most once, before the first operation that counts on
 	// it, by all ranks.
 	Join(g collective.Group) error
+	// Leave is Device.Leave.
+	Leave()
 }
 
 // Join has the device sum arrays over the ranks of g. Every rank's device joins. From then on Await returns the group's
@@ -45,3 +47,11 @@ func (o *AwaitReduced) operands(*operands) {}
 
 // AwaitReduced has the operations that come after it see the sums of all AllReduce before it.
 func (d *Device) AwaitReduced() { describe(d, &d.ops.AwaitReduced, AwaitReduced{}) }
+
+// Leave has Await tell no longer of a failure of the group that the device has joined: what is on the device can be read
+// then. Sums are not whole any more, and none may be started.
+func (d *Device) Leave() {
+	if j, ok := d.back.(Joiner); ok {
+		j.Leave()
+	}
+}

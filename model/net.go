@@ -52,8 +52,11 @@ type Net struct {
 	// gradients tells that the net runs backward.
 	gradients bool
 	debug     func(line string)
-	found     []string // files that were not where the net says, a line each
-	missing   string   // the file that was looked for last, where it is nowhere
+	apart     bool // see Apart
+	// onGradient is told of parameters whose gradients are whole; see OnGradient.
+	onGradient func(*layer.Param)
+	found      []string // files that were not where the net says, a line each
+	missing    string   // the file that was looked for last, where it is nowhere
 	// What Forward and fetchLosses use in each pass.
 	lossV       []float32
 	losses      []*layer.Blob
@@ -71,10 +74,12 @@ type node struct {
 	layer                     layer.Layer
 	bottom, top               []*layer.Blob
 	params                    []*layer.Param
-	weights                   []float32 // loss weights of the tops
-	weight                    float32   // of a loss: what its gradient is multiplied by
-	chained                   bool      // a loss whose gradient is multiplied by that of its top, too
-	need                      []bool    // bottoms that want a gradient
+	completes                 []*layer.Param // whose gradients are whole once this layer has run backward
+	apart                     []*gpu.Tensor  // of params: where a pass's gradients are until they are added; see Apart
+	weights                   []float32      // loss weights of the tops
+	weight                    float32        // of a loss: what its gradient is multiplied by
+	chained                   bool           // a loss whose gradient is multiplied by that of its top, too
+	need                      []bool         // bottoms that want a gradient
 	backward                  bool
 	data                      []*gpu.Tensor // of the bottoms, when the layer was set up
 	idle                      bool          // nothing to do: all bottoms are empty
@@ -217,11 +222,15 @@ func (n *Net) values(b *layer.Blob) []float32 {
 // Backward runs all layers that a gradient reaches, last to first.
 func (n *Net) Backward() {
 	for _, nd := range slices.Backward(n.nodes) {
-
 		if nd.backward {
 			n.backward(nd)
 			if n.debug != nil {
 				n.debugBackward(nd)
+			}
+		}
+		if n.onGradient != nil {
+			for _, p := range nd.completes {
+				n.onGradient(p)
 			}
 		}
 	}
@@ -243,7 +252,11 @@ func (n *Net) backward(nd *node) {
 			n.device.Fill(nd.top[j].Diff, w)
 		}
 	}
-	nd.layer.Backward(nd.top, nd.need, nd.bottom)
+	if n.apart {
+		n.backwardApart(nd)
+	} else {
+		nd.layer.Backward(nd.top, nd.need, nd.bottom)
+	}
 	if nd.chained {
 		for j, b := range nd.bottom {
 			if nd.need[j] {
@@ -255,6 +268,84 @@ func (n *Net) backward(nd *node) {
 					b.Diff,
 				)
 			}
+		}
+	}
+}
+
+// OnGradient has Backward tell of each parameter that is trained, as soon as its gradient is whole: when all layers that
+// have it have run backward. nil: of none.
+func (n *Net) OnGradient(f func(*layer.Param)) { n.onGradient = f }
+
+// GradientOrder returns the parameters that are trained, in the order in which Backward completes their gradients.
+func (n *Net) GradientOrder() []*layer.Param {
+	first := map[*layer.Param]*node{}
+	for _, nd := range slices.Backward(n.nodes) {
+		for _, p := range nd.params {
+			first[p] = nd
+		}
+	}
+	var order []*layer.Param
+	for _, nd := range slices.Backward(n.nodes) {
+		nd.completes = nd.completes[:0]
+		for _, p := range slices.Backward(nd.params) {
+			if p.Trained() && first[p] == nd && !slices.Contains(nd.completes, p) {
+				nd.completes, order = append(nd.completes, p), append(order, p)
+			}
+		}
+	}
+	return order
+}
+
+// MakeApart makes the room that Apart wants: as much as the gradients of the layer with the most.
+func (n *Net) MakeApart() error {
+	most, sums := 0, make([]int, len(n.nodes))
+	for i, nd := range n.nodes {
+		for _, p := range nd.params {
+			if p.Gradient() != nil {
+				sums[i] += p.Diff.N
+			}
+		}
+		most = max(most, sums[i])
+	}
+	if most == 0 {
+		return nil
+	}
+	room, err := gpu.NewTensor(n.device, most)
+	if err != nil {
+		return err
+	}
+	for _, nd := range n.nodes {
+		at := 0
+		nd.apart = make([]*gpu.Tensor, len(nd.params))
+		for i, p := range nd.params {
+			if p.Gradient() != nil && !slices.Contains(nd.params[:i], p) {
+				nd.apart[i] = room.View(at, p.Shape...)
+				at += p.Diff.N
+			}
+		}
+	}
+	return nil
+}
+
+// Apart says whether Backward computes a layer's gradients by themselves and then adds them to what is there, in place
+// of adding each product to it: so they are rounded as those of a rank of its own are. It wants MakeApart.
+func (n *Net) Apart(apart bool) { n.apart = apart }
+
+// backwardApart is a layer's Backward where its gradients are added as a whole.
+func (n *Net) backwardApart(nd *node) {
+	for i, t := range nd.apart {
+		if t != nil {
+			n.device.Fill(t, 0)
+			t, nd.params[i].Diff = nd.params[i].Diff, t
+			nd.apart[i] = t
+		}
+	}
+	nd.layer.Backward(nd.top, nd.need, nd.bottom)
+	for i, sum := range nd.apart {
+		if sum != nil {
+			p := nd.params[i]
+			n.device.Axpby(1, p.Diff, 1, sum)
+			p.Diff, nd.apart[i] = sum, p.Diff
 		}
 	}
 }

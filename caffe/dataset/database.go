@@ -20,6 +20,8 @@ type Database interface {
 	Next() (key, value []byte, err error)
 	// Seek makes the next record the n-th from the first, counted round the end.
 	Seek(n uint64) error
+	// Skip passes over the next n records without reading what is in them.
+	Skip(n uint64) error
 	// Count returns the number of records; it may have to read all keys.
 	Count() (int, error)
 	Close() error

@@ -3,6 +3,7 @@ package dataset
 import (
 	"bufio"
 	"fmt"
+	"hash/crc32"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -120,6 +121,7 @@ func FromImages(
 func (s *images) Path() string      { return s.list.path }
 func (s *images) Shape() []int      { return s.shape }
 func (s *images) Seek(uint64) error { return nil }
+func (s *images) Skip(uint64) error { return nil }
 func (s *images) Close() error      { return nil }
 func (s *images) Concurrent()       {}
 
@@ -164,4 +166,12 @@ func Shuffle(n int, below func(i, bound int) int) []int {
 		order[j] = i
 	}
 	return order
+}
+
+// Contents implements Source: names of files, without their folders, and labels.
+func (s *images) Contents() (records int, sum uint32, err error) {
+	for _, e := range s.list.Entries {
+		sum = crc32.Update(sum, crc32.IEEETable, fmt.Append(nil, filepath.Base(e.Path), e.Label, "\n"))
+	}
+	return len(s.list.Entries), sum, nil
 }

@@ -101,6 +101,16 @@ func (l *LevelDB) Seek(n uint64) error {
 	return nil
 }
 
+// Skip implements Database.
+func (l *LevelDB) Skip(n uint64) error {
+	for range n {
+		if _, _, err := l.Next(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Count implements Database.
 func (l *LevelDB) Count() (int, error) {
 	if l.count > 0 {

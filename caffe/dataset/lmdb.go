@@ -247,6 +247,11 @@ func (db *LMDB) record(p []byte, i int) (key, value []byte, err error) {
 // Seek implements Database.
 func (db *LMDB) Seek(n uint64) error {
 	db.stack = db.stack[:0]
+	return db.Skip(n)
+}
+
+// Skip implements Database.
+func (db *LMDB) Skip(n uint64) error {
 	for range n % uint64(db.n) {
 		if err := db.advance(); err != nil {
 			return fmt.Errorf("%s: %w", db.path, err)

@@ -23,7 +23,10 @@ type Loader struct {
 	batchSize int
 	workers   int
 
-	records uint64 // consumed by Next
+	// The batches are dealt out to ranks, one to each in turn, of which this loader reads those of one.
+	rank, ranks int
+
+	records uint64 // consumed by Next, and by the other ranks beside
 	start   uint64 // records before the first
 	free    chan *Batch
 	full    chan *Batch
@@ -41,7 +44,7 @@ func NewLoader(s Source, batchSize, slots int) (*Loader, error) {
 	if batchSize <= 0 {
 		return nil, fmt.Errorf("batch_size is %d; wanted at least 1", batchSize)
 	}
-	l := &Loader{source: s, batchSize: batchSize, workers: 1}
+	l := &Loader{source: s, batchSize: batchSize, workers: 1, ranks: 1}
 	if _, ok := s.(Concurrent); ok {
 		l.workers = min(runtime.GOMAXPROCS(0), maxWorkers, batchSize)
 	}
@@ -71,10 +74,20 @@ func NewLoader(s Source, batchSize, slots int) (*Loader, error) {
 // Shape returns the shape of the first image: channels, height, width.
 func (l *Loader) Shape() []int { return l.source.Shape() }
 
-// Records returns how many records Next has handed out since the start of the run.
+// Path names the source in errors.
+func (l *Loader) Path() string { return l.source.Path() }
+
+// Contents is the source's; it is asked before the first Next.
+func (l *Loader) Contents() (records int, sum uint32, err error) { return l.source.Contents() }
+
+// Deal has Next return the batches of one of several ranks: of those from the present place on, the first belongs to
+// rank 0, the second to rank 1, and round and round. It is called before the first Next, or before Seek.
+func (l *Loader) Deal(rank, ranks int) { l.rank, l.ranks = rank, ranks }
+
+// Records returns how many records Next has handed out since the start of the run, to all ranks.
 func (l *Loader) Records() uint64 { return l.records }
 
-// Seek sets the number of records consumed so far: the next batch begins there. What was read ahead is dropped. All
+// Seek sets the number of records consumed so far, by all ranks: the next batch of rank 0 begins there. What was read ahead is dropped. All
 // batches have been released.
 func (l *Loader) Seek(records uint64) {
 	if l.running && records == l.records {
@@ -109,7 +122,7 @@ func (l *Loader) Next() (*Batch, error) {
 	if !ok {
 		return nil, l.err
 	}
-	l.records += uint64(l.batchSize)
+	l.records += uint64(l.ranks * l.batchSize)
 	return b, nil
 }
 
@@ -127,10 +140,11 @@ func (l *Loader) Close() error {
 func (l *Loader) run() {
 	defer l.done.Done()
 	defer close(l.full)
-	if l.err = l.source.Seek(l.start); l.err != nil {
+	record := l.start + uint64(l.rank*l.batchSize)
+	if l.err = l.source.Seek(record); l.err != nil {
 		return
 	}
-	record := l.start
+	others := uint64((l.ranks - 1) * l.batchSize)
 	for {
 		var b *Batch
 		select {
@@ -142,7 +156,13 @@ func (l *Loader) run() {
 			l.free <- b
 			return
 		}
-		record += uint64(l.batchSize)
+		record += uint64(l.batchSize) + others
+		if others > 0 {
+			if l.err = l.source.Skip(others); l.err != nil {
+				l.free <- b
+				return
+			}
+		}
 		select {
 		case <-l.stop:
 			l.free <- b

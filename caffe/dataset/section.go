@@ -53,4 +53,13 @@ func (s *section) Seek(n uint64) error {
 	return nil
 }
 
+func (s *section) Skip(n uint64) error {
+	if !s.placed || s.next+n >= s.n {
+		s.next, s.placed = (s.next+n)%s.n, false
+		return nil
+	}
+	s.next += n
+	return s.Database.Skip(n)
+}
+
 func (s *section) Count() (int, error) { return int(s.n), nil }

@@ -60,3 +60,8 @@ func (s *shuffled) Seek(n uint64) error {
 	s.next = n
 	return nil
 }
+
+func (s *shuffled) Skip(n uint64) error {
+	s.next += n
+	return nil
+}

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"hash/crc32"
 
 	"dns-tui/caffe"
 	"dns-tui/memory"
@@ -16,8 +17,13 @@ type Source interface {
 	Shape() []int
 	// Seek says which record Read is called for next; from there on the numbers count up.
 	Seek(record uint64) error
+	// Skip says that Read is not called for the next n records.
+	Skip(n uint64) error
 	// Read puts a record into s.
 	Read(record uint64, s *Sample) error
+	// Contents says how many records the source holds, and a checksum: of the first, or of the list of them. It is asked
+	// before Seek.
+	Contents() (records int, sum uint32, err error)
 	Close() error
 }
 
@@ -87,7 +93,19 @@ func FromDatabase(db Database, t *Transformer, random Random) (Source, error) {
 func (r *records) Path() string             { return r.db.Path() }
 func (r *records) Shape() []int             { return r.shape }
 func (r *records) Seek(record uint64) error { return r.db.Seek(record) }
+func (r *records) Skip(n uint64) error      { return r.db.Skip(n) }
 func (r *records) Close() error             { return r.db.Close() }
+
+func (r *records) Contents() (n int, sum uint32, err error) {
+	if n, err = r.db.Count(); err != nil {
+		return 0, 0, err
+	}
+	if err := r.db.Seek(0); err != nil {
+		return 0, 0, err
+	}
+	key, value, err := r.db.Next()
+	return n, crc32.Update(crc32.ChecksumIEEE(key), crc32.IEEETable, value), err
+}
 
 // next reads and decodes a record.
 func (r *records) next() (key []byte, err error) {

@@ -3,7 +3,9 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
+	"path/filepath"
 	"sync"
 
 	"dns-tui/caffe"
@@ -121,6 +123,7 @@ func (s *windows) cutMean(t *Transformer) error {
 func (s *windows) Path() string      { return s.file.path }
 func (s *windows) Shape() []int      { return []int{s.channels, s.crop, s.crop} }
 func (s *windows) Seek(uint64) error { return nil }
+func (s *windows) Skip(uint64) error { return nil }
 func (s *windows) Close() error      { return nil }
 func (s *windows) Concurrent()       {}
 
@@ -235,4 +238,18 @@ func (s *windows) place(d *Datum, w Window, mirror bool) placement {
 	p.padX, p.padY = min(p.padX, s.crop-1), min(p.padY, s.crop-1)
 	p.width, p.height = max(1, min(p.width, s.crop-p.padX)), max(1, min(p.height, s.crop-p.padY))
 	return p
+}
+
+// Contents implements Source: names of files, without their folders, and windows.
+func (s *windows) Contents() (records int, sum uint32, err error) {
+	for _, p := range s.file.Pictures {
+		sum = crc32.Update(sum, crc32.IEEETable, fmt.Append(nil, filepath.Base(p.Path), p.Channels, p.Height, p.Width))
+	}
+	for _, list := range [][]Window{s.file.Foreground, s.file.Background} {
+		for _, w := range list {
+			sum = crc32.Update(sum, crc32.IEEETable, fmt.Append(nil, w))
+		}
+		records += len(list)
+	}
+	return records, sum, nil
 }

@@ -22,6 +22,9 @@ func (d *back) Join(g collective.Group) error {
 	return nil
 }
 
+// Leave implements gpu.Joiner.
+func (d *back) Leave() { d.ranks.err = nil }
+
 func (d *back) allReduce(o *gpu.AllReduce) { d.ranks.group.Reduce(slice(o.X), o.Exact) }
 
 func (d *back) awaitReduced() {

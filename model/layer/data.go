@@ -70,6 +70,15 @@ func (l *loaded) Reshaped() bool { return l.reshaped }
 func (l *loaded) Records() uint64     { return l.loader.Records() }
 func (l *loaded) Seek(records uint64) { l.loader.Seek(records) }
 
+// Contents implements Source.
+func (l *loaded) Contents() (Contents, error) {
+	n, sum, err := l.loader.Contents()
+	return Contents{l.loader.Path(), n, sum}, err
+}
+
+// Deal implements Source.
+func (l *loaded) Deal(rank, ranks int) { l.loader.Deal(rank, ranks) }
+
 func (l *loaded) Close() error {
 	if l.loader == nil {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -32,7 +33,9 @@ type hdf5Data struct {
 	shuffle bool
 	buf     [][]float32
 	batch   int
-	record  uint64 // rows handed out since the run began
+	record  uint64 // rows handed out since the run began, to all ranks
+	rank    int    // whose batches are read
+	ranks   int
 
 	round   uint64
 	order   []int // of the files in the round
@@ -258,7 +261,7 @@ func (l *hdf5Data) readAhead(p place) {
 
 func (l *hdf5Data) Forward(_, top []*Blob) error {
 	for i := range l.batch {
-		row, err := l.at(l.record + uint64(i))
+		row, err := l.at(l.record + uint64(l.rank*l.batch+i))
 		if err != nil {
 			return err
 		}
@@ -270,7 +273,7 @@ func (l *hdf5Data) Forward(_, top []*Blob) error {
 			copy(b[i*n:][:n], l.now.data[k][row*n:])
 		}
 	}
-	l.record += uint64(l.batch)
+	l.record += uint64(max(1, l.ranks) * l.batch)
 	for k, t := range top {
 		l.c.Device.Upload(t.Data, l.buf[k])
 	}
@@ -279,6 +282,15 @@ func (l *hdf5Data) Forward(_, top []*Blob) error {
 
 func (l *hdf5Data) Records() uint64     { return l.record }
 func (l *hdf5Data) Seek(records uint64) { l.record = records }
+
+// Contents implements Source.
+func (l *hdf5Data) Contents() (Contents, error) {
+	sum := crc32.ChecksumIEEE(fmt.Append(nil, l.rows, l.shapes))
+	return Contents{l.c.Param.GetHdf5DataParam().GetSource(), int(l.total), sum}, nil
+}
+
+// Deal implements Source.
+func (l *hdf5Data) Deal(rank, ranks int) { l.rank, l.ranks = rank, ranks }
 
 func (l *hdf5Data) Close() error {
 	if l.ahead != nil {

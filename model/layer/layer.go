@@ -29,10 +29,24 @@ type Loss interface {
 
 // Source is a layer that reads records and can go on from where a run stopped.
 type Source interface {
+	// Records is how many were handed out since the run began, to all ranks.
 	Records() uint64
 	Seek(records uint64)
+	// Deal has the layer read every ranks-th batch from its place on, the rank-th first (dataset.Loader.Deal).
+	Deal(rank, ranks int)
+	// Contents says what it reads from, for ranks to compare. It is asked before anything is read.
+	Contents() (Contents, error)
 	Close() error
 }
+
+// Contents is what a Source reads from.
+type Contents struct {
+	Path    string
+	Records int
+	Sum     uint32 // of its first record, or of the list of them
+}
+
+func (c Contents) String() string { return fmt.Sprintf("%d records (CRC-32 %08x)", c.Records, c.Sum) }
 
 // Selective is a layer some of whose bottoms have no gradient: labels, indices, a shape to crop to.
 type Selective interface {
@@ -88,7 +102,9 @@ func (c *Context) Train() bool { return c.Phase == caffepb.Phase_TRAIN }
 
 // Key returns the key of the layer's random numbers, of the current pass.
 func (c *Context) Key() gpu.Key {
-	return gpu.Key{Seed: c.Seed, Stream: Stream(c.Param.GetName()), Iter: c.Clock.Iter<<8 | c.Clock.Pass&0xff}
+	const wide = 8 // bits of the pass beside the iteration; what is above them stands at the other end
+	iter := c.Clock.Iter<<wide | c.Clock.Pass&(1<<wide-1)
+	return gpu.Key{Seed: c.Seed, Stream: Stream(c.Param.GetName()), Iter: iter ^ c.Clock.Pass>>wide<<48}
 }
 
 // Stream numbers a layer's random sequence by its name, so that it is the same wherever the layer stands.

@@ -11,6 +11,7 @@ import (
 // Drive has its caller, in place of the schedule, say when some layers are operated on: OperateNext. nil gives all back
 // to the schedule.
 func (s *Solver) Drive(layers []string) {
+	s.tell(driveOrder, layers)
 	for _, p := range s.surgeon.layers {
 		p.driven = slices.Contains(layers, p.Name)
 	}
@@ -18,10 +19,18 @@ func (s *Solver) Drive(layers []string) {
 }
 
 // OperateNext has the layers that are driven operated on in the next iteration.
-func (s *Solver) OperateNext() { s.surgeon.next = s.Iter }
+func (s *Solver) OperateNext() {
+	s.tell(nextOrder, nil)
+	s.surgeon.next = s.Iter
+}
 
 // SetRateFactor multiplies the rate of the solver's policy from the next iteration on; 1 leaves it as it is.
-func (s *Solver) SetRateFactor(f float64) { s.rateFactor = f }
+func (s *Solver) SetRateFactor(f float64) {
+	if f != s.rateFactor {
+		s.tell(rateOrder, f)
+	}
+	s.rateFactor = f
+}
 
 // Magnitudes is a layer's entries by their magnitude: its weights, and its biases where the rule prunes them.
 type Magnitudes struct {
@@ -66,11 +75,17 @@ func (s *Solver) Magnitudes(rule func(own gpu.Rule) gpu.Rule) ([]Magnitudes, err
 // KeepStatistics has layers whose rule goes by the statistics of their first surgery, and that had none yet, go by
 // those that Magnitudes found last. The caller operates on them next.
 func (s *Solver) KeepStatistics(layers []string) {
+	var taken []layerStatistics
 	for _, name := range layers {
 		p := s.surgeon.byName[name]
 		if !p.measured && !p.rule.Centered() {
-			p.takeStatistics(&p.weighed)
+			if p.takeStatistics(&p.weighed); p.measured {
+				taken = append(taken, layerStatistics{name, p.mu, p.sigma})
+			}
 		}
+	}
+	if taken != nil {
+		s.tell(statisticsOrder, taken)
 	}
 }
 
@@ -133,6 +148,7 @@ func (s *Solver) Harden(layers []string) error {
 	if err := s.Drain(); err != nil {
 		return err
 	}
+	s.tell(hardenOrder, layers)
 	for i, param := range s.Net.Params() {
 		if !slices.Contains(layers, param.Layer) {
 			continue

@@ -14,6 +14,7 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/gpu/collective"
 	"dns-tui/model"
 	"dns-tui/model/layer"
 )
@@ -45,6 +46,7 @@ type Solver struct {
 	// lastPass is the loss of the last of an iteration's iter_size passes.
 	lastPass float64
 	pipeline
+	ranks ranks
 	// sessionData is what the session put into the snapshot that the solver started from.
 	sessionData SessionData
 }
@@ -60,7 +62,11 @@ var methods = map[string]gpu.Method{
 }
 
 // New builds the nets of a run and loads what it starts from. Errors name the file.
-func New(run *config.Run, d *gpu.Device) (*Solver, error) {
+func New(run *config.Run, d *gpu.Device) (*Solver, error) { return NewRank(run, d, nil) }
+
+// NewRank is New for one of several ranks, all of which call it; a nil group is none. It compares what the ranks were
+// given to train. Where it fails the caller tells the others: End, or Group.Fail where there is no solver.
+func NewRank(run *config.Run, d *gpu.Device, g collective.Group) (*Solver, error) {
 	s := &Solver{
 		run:    run,
 		param:  run.Solver,
@@ -81,18 +87,27 @@ func New(run *config.Run, d *gpu.Device) (*Solver, error) {
 		s.Notices = append(s.Notices, "random data stands in place of the data layers (--input)")
 	}
 	var state *caffepb.SolverState
-	if run.Snapshot != "" {
+	if run.Snapshot != "" && (g == nil || g.Rank() == 0) {
 		var err error
 		if state, err = caffe.ReadSolverState(run.Snapshot); err != nil {
 			return nil, err
 		}
 		s.resumeSeed(state.RunState)
 	}
-	if err := s.build(); err != nil {
-		s.Close()
-		return nil, adviseMemory(run, err)
+	err := s.agreeOnRun(g)
+	if err == nil {
+		err = s.build()
 	}
-	if err := s.start(state); err != nil {
+	if err == nil {
+		err = s.agreeOnData(g)
+	}
+	if err == nil {
+		err = s.openRanks(g)
+	}
+	if err == nil {
+		err = s.start(state)
+	}
+	if err != nil {
 		s.Close()
 		return nil, adviseMemory(run, err)
 	}
@@ -162,6 +177,11 @@ func (s *Solver) build() error {
 		}
 		s.Tests = append(s.Tests, t)
 	}
+	if s.param.GetIterSize() > 1 {
+		if err := s.Net.MakeApart(); err != nil {
+			return err
+		}
+	}
 	for _, p := range s.Net.Params() {
 		var h [2]*gpu.Tensor
 		for i := range s.method.Histories() {
@@ -198,7 +218,7 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 	if err := s.surgeon.prepare(s.hyper); err != nil {
 		return err
 	}
-	if len(s.run.Weights) > 0 {
+	if len(s.run.Weights) > 0 && s.ranks.rank == 0 {
 		if _, err := s.loadWeights(s.run.Weights, false); err != nil {
 			return err
 		}
@@ -210,7 +230,7 @@ func (s *Solver) start(state *caffepb.SolverState) error {
 	}
 	s.surgeon.rewriteForward(s.hyper)
 	s.surgeon.examine(s.hyper, false)
-	return nil
+	return s.adopt()
 }
 
 // manyZeros is the fraction of exact zeros from which a file without masks looks like a net that was pruned elsewhere.
@@ -280,6 +300,9 @@ func (s *Solver) SessionData() SessionData { return s.sessionData }
 
 // SetHyper applies validated hyperparameters; it fails only where memory for a mask runs out.
 func (s *Solver) SetHyper(h *config.Hyper) error {
+	if h != s.hyper {
+		s.tell(settingsOrder, h)
+	}
 	if err := s.surgeon.prepare(h); err != nil {
 		return err
 	}

@@ -65,6 +65,13 @@ func (s *Solver) state(model string) (*caffepb.SolverState, error) {
 		}
 		st.History = append(st.History, caffe.NewBlob(slot.Param.Shape, v))
 	}
+	var err error
+	st.RunState, err = s.runState()
+	return st, err
+}
+
+// runState is what Caffe's solverstate has no place for.
+func (s *Solver) runState() (*caffepb.RunState, error) {
 	hyper, err := json.Marshal(s.hyper)
 	if err != nil {
 		return nil, err
@@ -115,8 +122,7 @@ func (s *Solver) state(model string) (*caffepb.SolverState, error) {
 			},
 		)
 	}
-	st.RunState = rs
-	return st, nil
+	return rs, nil
 }
 
 // slot is an entry of a solverstate's history.
@@ -228,33 +234,8 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 	if rs == nil {
 		return nil
 	}
-	s.eachSource(func(net, name string, src layer.Source) {
-		for _, d := range rs.Data {
-			if d.GetNet() == net && d.GetLayer() == name {
-				src.Seek(d.GetRecords())
-			}
-		}
-	})
-	if err := s.restoreStates(path, rs.States); err != nil {
-		return err
-	}
-	operated := make(map[string]*caffepb.LayerSurgery, len(rs.Surgery))
-	for _, l := range rs.Surgery {
-		operated[l.GetLayer()] = l
-	}
-	for _, p := range s.surgeon.layers {
-		if l := operated[p.Name]; l != nil {
-			p.measured, p.mu, p.sigma = l.GetMeasured(), l.GetMu(), l.GetSigma()
-			p.lastIter, p.pruned, p.spliced = int(l.GetLastIter()), int(l.GetPruned()), int(l.GetSpliced())
-			p.setSoft(s.hyper.Layer(p.Name).Soft(l.GetCut()))
-		}
-	}
 	s.sessionData = SessionData{rs.Pending, rs.Plans, rs.Session}
-	s.recent = append(s.recent[:0], rs.RecentLoss...)
-	if n := int(s.param.GetAverageLoss()); len(s.recent) > n {
-		s.recent = s.recent[len(s.recent)-n:]
-	}
-	return nil
+	return s.takeRunState(path, rs)
 }
 
 // Rewind takes a run that has begun back to a state of its own. Where that fails nothing has changed.
@@ -270,7 +251,7 @@ func (s *Solver) Rewind(path string, st *caffepb.SolverState) error {
 	}
 	s.surgeon.rewriteForward(s.hyper)
 	s.surgeon.examine(s.hyper, false)
-	return nil
+	return s.adopt()
 }
 
 // mergeSettings takes the hyperparameters of a snapshot, as far as they hold beside those of the files: config.Merge.

@@ -36,8 +36,9 @@ type pipeline struct {
 type iteration struct {
 	iter      int
 	mark      gpu.Mark
-	passes    int
-	losses    []float32 // of all passes
+	passes    int // of all ranks
+	losses    []float32 // of all passes, in their order
+	stamp     []float32 // of the sums over ranks
 	ops       []operation
 	positions []uint64 // of the sources when it began
 }
@@ -47,6 +48,7 @@ func (s *Solver) openPipeline() (err error) {
 	s.ring = make([]iteration, s.lag+1)
 	for i := range s.ring {
 		s.ring[i].ops = make([]operation, 0, len(s.surgeon.layers))
+		s.ring[i].stamp = make([]float32, 1)
 	}
 	s.sources = s.Net.Sources()
 	if s.lag == 0 {
@@ -73,35 +75,16 @@ func (s *Solver) Step() (float64, error) {
 // Advance starts one iteration, and settles those that the device is no longer to work on. An *UnstableError takes the
 // solver back to the iteration whose loss was not finite.
 func (s *Solver) Advance() error {
-	f := &s.ring[(s.first+s.inFlight)%len(s.ring)]
-	f.iter, f.passes = s.Iter, int(s.param.GetIterSize())
-	f.losses, f.ops, f.positions = f.losses[:0], f.ops[:0], f.positions[:0]
-	for _, src := range s.sources {
-		f.positions = append(f.positions, src.Records())
+	if err := s.tellAdvance(); err != nil {
+		return err
 	}
-	for _, p := range s.surgeon.layers {
-		if s.SurgeryDue(p) {
-			f.ops = append(f.ops, operation{})
-			s.surgeon.operate(p, s.hyper.Layer(p.Name), s.Iter, &f.ops[len(f.ops)-1])
-		}
+	f := s.begin()
+	run := s.runPasses
+	if s.ranks.group != nil {
+		run = s.runPassesOfRank
 	}
-	s.limitGradients()
-	for pass := range f.passes {
-		if pass > 0 && s.Interrupted != nil && s.Interrupted() {
-			return s.giveUp(f, pass)
-		}
-		s.clock.Iter, s.clock.Pass = uint64(s.Iter), uint64(pass)
-		if err := s.Net.Run(); err != nil {
-			return err
-		}
-		from := len(f.losses)
-		f.losses = s.Net.FetchLosses(f.losses)
-		if s.lag > 0 {
-			s.closeGate()
-		} else if l := s.Net.Objective(f.losses[from:]); !finite(l) {
-			return s.rewindTo(f, l)
-		}
-		s.Net.Backward()
+	if err := run(f); err != nil {
+		return err
 	}
 	s.update(1 / float32(f.passes))
 	f.mark = s.device.Mark()
@@ -115,8 +98,56 @@ func (s *Solver) Advance() error {
 	return nil
 }
 
+// begin begins an iteration: it draws which masks to redraw, and redraws them.
+func (s *Solver) begin() *iteration {
+	f := &s.ring[(s.first+s.inFlight)%len(s.ring)]
+	f.iter, f.passes = s.Iter, s.passes()
+	f.losses, f.ops, f.positions = f.losses[:0], f.ops[:0], f.positions[:0]
+	for _, src := range s.sources {
+		f.positions = append(f.positions, src.Records())
+	}
+	for _, p := range s.surgeon.layers {
+		if s.SurgeryDue(p) {
+			f.ops = append(f.ops, operation{})
+			s.surgeon.operate(p, s.hyper.Layer(p.Name), s.Iter, &f.ops[len(f.ops)-1])
+		}
+	}
+	s.limitGradients()
+	return f
+}
+
+// runPasses runs the passes of an iteration of a solver that is alone.
+func (s *Solver) runPasses(f *iteration) error {
+	for pass := range f.passes {
+		if pass > 0 && s.Interrupted != nil && s.Interrupted() {
+			return s.giveUp(f, pass)
+		}
+		s.setClock(pass)
+		if err := s.Net.Run(); err != nil {
+			return err
+		}
+		from := len(f.losses)
+		f.losses = s.Net.FetchLosses(f.losses)
+		if s.lag > 0 {
+			s.closeGate()
+		} else if l := s.Net.Objective(f.losses[from:]); !finite(l) {
+			return s.rewindTo(f, l)
+		}
+		s.Net.Apart(pass > 0)
+		s.Net.Backward()
+	}
+	return nil
+}
+
 // Drain settles every iteration that was started.
 func (s *Solver) Drain() error {
+	if s.inFlight > 0 {
+		s.tell(drainOrder, nil)
+	}
+	return s.drain()
+}
+
+func (s *Solver) drain() error {
 	for s.inFlight > 0 {
 		if err := s.settle(); err != nil {
 			return err
@@ -143,6 +174,9 @@ func (s *Solver) closeGate() {
 func (s *Solver) settle() error {
 	f := &s.ring[s.first]
 	if err := s.device.Await(f.mark); err != nil {
+		if s.ranks.group != nil && s.ranks.group.Err() != nil {
+			return s.abandon(nil, err)
+		}
 		s.inFlight = 0
 		return err
 	}
@@ -161,6 +195,9 @@ func (s *Solver) settle() error {
 		s.surgeon.record(&f.ops[i])
 	}
 	s.first, s.inFlight = (s.first+1)%len(s.ring), s.inFlight-1
+	if err := s.compareRanks(f); err != nil {
+		return err
+	}
 	s.smooth(loss)
 	s.settledLoss = loss
 	if s.OnSettled != nil {
@@ -179,7 +216,7 @@ func (e *GivenUpError) Error() string {
 
 // giveUp discards an iteration that has done some of its passes.
 func (s *Solver) giveUp(f *iteration, passes int) error {
-	if err := s.Drain(); err != nil {
+	if err := s.drain(); err != nil {
 		return err
 	}
 	if err := s.device.Sync(); err != nil {
@@ -187,6 +224,9 @@ func (s *Solver) giveUp(f *iteration, passes int) error {
 	}
 	s.discard(f)
 	s.seek(f)
+	if err := s.shareStatistics(); err != nil {
+		return err
+	}
 	return &GivenUpError{f.iter, passes, f.passes}
 }
 
@@ -218,7 +258,7 @@ func (s *Solver) seek(f *iteration) {
 // rewindTo goes back to an iteration whose loss was not finite. It returns an *UnstableError, which says which layer
 // was the first to be. What was started after it is discarded: behind the gate it changed nothing.
 func (s *Solver) rewindTo(f *iteration, loss float64) error {
-	late := s.inFlight > 0
+	late := s.inFlight > 0 || s.ranks.group != nil && s.param.GetIterSize() > 1
 	s.settledLoss = loss
 	err := &UnstableError{Iter: f.iter, Loss: loss}
 	s.discard(f)
@@ -227,10 +267,12 @@ func (s *Solver) rewindTo(f *iteration, loss float64) error {
 		if e := s.device.Sync(); e != nil {
 			return e
 		}
-		s.device.Fill(s.gate, 0)
+		if s.gate != nil {
+			s.device.Fill(s.gate, 0)
+		}
 		s.seek(f)
-		for pass := range f.passes { // as far as the pass that failed, whose blobs tell
-			s.clock.Iter, s.clock.Pass = uint64(s.Iter), uint64(pass)
+		for pass := range int(s.param.GetIterSize()) { // as far as the pass that failed, whose blobs tell
+			s.setClock(pass)
 			l, e := s.Net.Forward()
 			if e != nil {
 				return e
@@ -240,14 +282,18 @@ func (s *Solver) rewindTo(f *iteration, loss float64) error {
 			}
 		}
 	}
-	err.Cause = s.Net.FirstBad()
+	err.Cause = s.firstBad()
 	s.seek(f)
+	if e := s.shareStatistics(); e != nil {
+		return e
+	}
 	return err
 }
 
 // OperateAll redraws the masks of the layers that take part in surgery, due or not, and returns how many those are.
 // layers are the names of those that are meant; nil is all.
 func (s *Solver) OperateAll(layers []string) int {
+	s.tell(operateOrder, layers)
 	ops := make([]operation, 0, len(s.surgeon.layers))
 	for _, p := range s.surgeon.layers {
 		if l := s.hyper.Layer(p.Name); l.Prune && !l.MaskFrozen && (layers == nil || slices.Contains(layers, p.Name)) {
