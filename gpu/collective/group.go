@@ -16,6 +16,21 @@
 //
 // A rank that dies, stops to answer, or says Fail ends the group: every call that waits or comes after returns a
 // *RankError, the same on all ranks, and Failed is closed. Nothing leaves that state.
+//
+// # Who opens a group
+//
+// A process that a launcher has started, or rank 0 of ours:
+//
+//	place, err := collective.Launch()               // the environment's; place.Alone() where nobody says anything
+//	group, err := collective.Open(place, options)   // returns when all ranks are there
+//
+// A process that is to be rank 0 of n on this machine starts the others itself. They call Launch and Open, as above:
+//
+//	local, err := collective.StartLocal(n, func(rank int) *exec.Cmd { return exec.Command(self, arguments...) })
+//	group, err := collective.Open(local.Place(), options)
+//	…
+//	err = group.Close()           // or group.Fail(reason), and then Close
+//	ends, err := local.Wait(ctx)  // how the children ended, by rank
 package collective
 
 import (
@@ -34,8 +49,9 @@ type Group interface {
 	// Engine describes what carries the sums: "shared memory", "Open MPI 4.1.4", "TCP".
 	Engine() string
 
-	// Broadcast returns rank 0's message on all ranks; others may pass nil. There is no time-out for it: rank 0 may have
-	// nothing to say for days. Who waits notices nonetheless that rank 0 is gone.
+	// Broadcast returns rank 0's message on all ranks; others may pass nil. There is no time-out for it: rank 0 may
+	// have nothing to say for days. Who waits notices nonetheless that rank 0 is gone. What it returns is valid until
+	// the next call.
 	Broadcast(message []byte) ([]byte, error)
 	// Gather returns the messages of all ranks, by rank, on all ranks. What it returns is valid until the next call.
 	Gather(message []byte) ([][]byte, error)
@@ -109,6 +125,14 @@ type Options struct {
 	// Timeout is how long a rank waits for the others in Gather and Wait, and how long one may give no sign of life,
 	// before the group ends. 0 is DefaultTimeout.
 	Timeout time.Duration
+	// Version is the program's: ranks of different versions do not join each other.
+	Version string
+	// Device says what this rank computes on, for Members.
+	Device string
+	// Engine is "shared", "tcp" or "mpi" where the user chose; empty: Open chooses.
+	Engine string
+	// Log takes lines for a person: who was refused at the rendezvous, and why. It may be nil.
+	Log func(line string)
 }
 
 // DefaultTimeout is Options.Timeout where nothing is said: a first batch from a slow disk may take minutes.

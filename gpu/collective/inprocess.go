@@ -31,9 +31,8 @@ type meeting struct {
 
 type inProcess struct {
 	*meeting
-	rank   int
-	begun  []sum
-	status Status
+	rank  int
+	begun []sum
 }
 
 // sum is one that was started.

@@ -1,0 +1,789 @@
+package collective
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A star is the connections between rank 0 and each other rank, which are there for the whole of a group's life. Over
+// them go messages, signs of life, and what ends the group: rank 0 judges, and all others say what it says.
+type star struct {
+	rank, size int
+	timeout    time.Duration
+	interval   time.Duration // between signs of life
+	members    []Member
+	machines   []string
+	session    []byte  // what the ranks' own connections prove
+	peers      []*peer // of rank 0: all, by rank, nil its own; of others: rank 0 alone
+	log        func(string)
+	exited     func(rank int) string // how a child ended; may be nil
+
+	entered  atomic.Uint64 // collective calls
+	progress atomic.Uint64 // what says that a call goes on
+	waits    atomic.Int32  // calls that wait, and may wait for the time-out
+	waited   atomic.Int64  // ns
+
+	mu      sync.Mutex
+	cond    sync.Cond
+	started bool // all are there
+	err     *RankError
+	closed  bool
+	halt    func() // has an engine's calls return
+
+	failed chan struct{}
+	told   chan struct{} // closed when the others have been told of err, as far as they can be
+	quit   chan struct{}
+	tasks  sync.WaitGroup
+
+	sent, taken, acked uint64 // bytes of broadcasts: of rank 0; of this rank, and what rank 0 knows of it
+	all                [][]byte
+	reply              []byte
+}
+
+// peer is the other end of a connection.
+type peer struct {
+	s    *star
+	rank int
+	conn net.Conn
+
+	out    sync.Mutex // a frame at a time
+	broken bool       // a frame was cut off
+
+	heard atomic.Bool // since the monitor last looked
+
+	// Of the star's mutex:
+	inbox   []message
+	held    []byte // what a caller has, until its next call
+	free    []byte
+	seen    time.Time
+	silent  time.Duration
+	entered uint64
+	waiting time.Duration
+	taken   uint64
+	bye     bool
+	gone    bool
+}
+
+type message struct {
+	kind kind
+	body []byte
+}
+
+// window is how many bytes of broadcasts rank 0 sends before the others have taken them.
+const window = 64 << 20
+
+// grace is how long who has seen something wrong waits for rank 0's word about it.
+const grace = 5 * time.Second
+
+func newStar(rank, size int, o Options) *star {
+	s := &star{rank: rank, size: size, timeout: o.Timeout, log: o.Log, all: make([][]byte, size),
+		failed: make(chan struct{}), told: make(chan struct{}), quit: make(chan struct{})}
+	if s.timeout <= 0 {
+		s.timeout = DefaultTimeout
+	}
+	if s.log == nil {
+		s.log = func(string) {}
+	}
+	s.interval = min(max(s.timeout/10, 5*time.Millisecond), time.Second)
+	s.halt = func() {}
+	s.cond.L = &s.mu
+	return s
+}
+
+// start begins to exchange signs of life, when all are there.
+func (s *star) start() {
+	s.mu.Lock()
+	s.started = true
+	gone := -1
+	for _, p := range s.peers {
+		if p != nil {
+			p.seen = time.Now()
+			s.tasks.Go(p.beat)
+			if p.gone && gone < 0 {
+				gone = p.rank
+			}
+		}
+	}
+	s.tasks.Go(s.watch)
+	s.mu.Unlock()
+	if gone >= 0 {
+		s.end(gone, "has died")
+	}
+}
+
+func (s *star) Rank() int               { return s.rank }
+func (s *star) Size() int               { return s.size }
+func (s *star) Members() []Member       { return s.members }
+func (s *star) Failed() <-chan struct{} { return s.failed }
+
+func (s *star) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		return nil
+	}
+	return s.err
+}
+
+// heardReader notes that something has come: a long message is a sign of life.
+type heardReader struct{ p *peer }
+
+func (r heardReader) Read(b []byte) (int, error) {
+	n, err := r.p.conn.Read(b)
+	if n > 0 {
+		r.p.heard.Store(true)
+	}
+	return n, err
+}
+
+// write sends a frame.
+func (p *peer) write(k kind, flags uint8, body []byte) error {
+	p.out.Lock()
+	defer p.out.Unlock()
+	if p.broken {
+		return net.ErrClosed
+	}
+	err := writeFrame(p.conn, header{kind: k, flags: flags}, body)
+	p.broken = err != nil
+	return err
+}
+
+// send sends a message in pieces. That it cannot be sent is seen where the connection is read.
+func (p *peer) send(k kind, body []byte) {
+	for {
+		n := min(len(body), pieceSize)
+		flags := uint8(0)
+		if n == len(body) {
+			flags = last
+		}
+		if p.write(k, flags, body[:n]) != nil || flags == last {
+			return
+		}
+		body = body[n:]
+	}
+}
+
+// read takes in what comes until the connection ends.
+func (p *peer) read() error {
+	r := heardReader{p}
+	var head [headerSize]byte
+	var partial, scratch []byte
+	for {
+		if _, err := io.ReadFull(r, head[:]); err != nil {
+			return err
+		}
+		h, err := parseHeader(head[:], maxFrame)
+		if err != nil {
+			return &wrong{err}
+		}
+		if h.kind == kindBroadcast || h.kind == kindGather {
+			if partial == nil {
+				p.s.mu.Lock()
+				partial, p.free = p.free[:0], nil
+				p.s.mu.Unlock()
+			}
+			if partial, err = readMore(r, partial, h.size); err != nil {
+				return err
+			}
+			p.s.progress.Add(1)
+			if h.flags == last {
+				p.take(message{h.kind, partial})
+				partial = nil
+			}
+			continue
+		}
+		if scratch, err = readMore(r, scratch[:0], h.size); err != nil {
+			return err
+		}
+		if err := p.control(h.kind, scratch); err != nil {
+			return &wrong{err}
+		}
+	}
+}
+
+// wrong is what a rank sends that none would.
+type wrong struct{ error }
+
+// readMore appends n bytes of r to b, which grows as they come.
+func readMore(r io.Reader, b []byte, n int) ([]byte, error) {
+	for n > 0 {
+		piece := min(n, pieceSize)
+		from := len(b)
+		if cap(b)-from < piece {
+			b = append(make([]byte, 0, max(2*cap(b), from+piece)), b...)
+		}
+		b = b[:from+piece]
+		if _, err := io.ReadFull(r, b[from:]); err != nil {
+			return b, err
+		}
+		n -= piece
+	}
+	if b == nil {
+		b = []byte{}
+	}
+	return b, nil
+}
+
+func (p *peer) take(m message) {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	p.inbox = append(p.inbox, m)
+	p.s.cond.Broadcast()
+}
+
+// control does what a short frame says.
+func (p *peer) control(k kind, b []byte) error {
+	s := p.s
+	numbers := func(n int) ([]uint64, error) {
+		if len(b) != 8*n {
+			return nil, fmt.Errorf("sends %d bytes as %d: wanted %d", len(b), k, 8*n)
+		}
+		all := make([]uint64, n)
+		for i := range all {
+			all[i] = binary.LittleEndian.Uint64(b[8*i:])
+		}
+		return all, nil
+	}
+	switch k {
+	case kindBeat:
+		if len(b) != 16 {
+			return fmt.Errorf("sends %d bytes as a sign of life: wanted 16", len(b))
+		}
+		s.mu.Lock()
+		p.entered = binary.LittleEndian.Uint64(b)
+		p.waiting = time.Duration(binary.LittleEndian.Uint64(b[8:]))
+		s.mu.Unlock()
+	case kindTaken:
+		n, err := numbers(1)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		p.taken = n[0]
+		s.cond.Broadcast()
+		s.mu.Unlock()
+	case kindBye:
+		s.mu.Lock()
+		p.bye = true
+		s.cond.Broadcast()
+		s.mu.Unlock()
+	case kindLate:
+		n, err := numbers(2)
+		if err != nil {
+			return err
+		}
+		if s.rank == 0 {
+			s.mu.Lock()
+			p.entered = max(p.entered, n[0])
+			s.mu.Unlock()
+			s.late(p.rank, time.Duration(n[1]))
+		}
+	case kindAccuse, kindVerdict:
+		if len(b) < 8 {
+			return errors.New("sends no rank with a failure")
+		}
+		rank, reason := binary.LittleEndian.Uint64(b), clean(string(b[8:]))
+		if rank >= uint64(s.size) {
+			return fmt.Errorf("says that rank %d of %d failed", rank, s.size)
+		}
+		if (k == kindVerdict) != (s.rank != 0) {
+			return errors.New("judges, which rank 0 does")
+		}
+		s.end(int(rank), reason) // also of rank 0 itself, which was stopped and given up
+	default:
+		return fmt.Errorf("says %d where it cannot be", k)
+	}
+	return nil
+}
+
+// follow reads until the end, and judges that.
+func (p *peer) follow() {
+	err := p.read()
+	s := p.s
+	s.mu.Lock()
+	p.gone = true
+	over := p.bye || s.closed || s.err != nil || !s.started
+	s.cond.Broadcast()
+	s.mu.Unlock()
+	if over {
+		return
+	}
+	var bad *wrong
+	switch {
+	case errors.As(err, &bad):
+		s.end(p.rank, bad.Error())
+	case dead(err):
+		reason := "has died"
+		if s.exited != nil {
+			if how := s.exited(p.rank); how != "" {
+				reason += ": " + how
+			}
+		}
+		s.end(p.rank, reason)
+	default:
+		s.end(p.rank, fmt.Sprintf("cannot be reached: %v", err))
+	}
+}
+
+// beat sends signs of life. Where it cannot, the connection says so to who reads it.
+func (p *peer) beat() {
+	tick := time.NewTicker(p.s.interval)
+	defer tick.Stop()
+	var b [16]byte
+	for {
+		binary.LittleEndian.PutUint64(b[:], p.s.entered.Load())
+		binary.LittleEndian.PutUint64(b[8:], uint64(p.s.waited.Load()))
+		if p.write(kindBeat, 0, b[:]) != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-p.s.quit:
+			return
+		case <-p.s.failed:
+			return
+		}
+	}
+}
+
+// watch looks whether all give signs of life, and whether what is waited for comes. It counts time by its own ticks, of
+// which none counts for more than two intervals: a process that was stopped takes nobody else for dead when it goes on.
+func (s *star) watch() {
+	tick := time.NewTicker(s.interval)
+	defer tick.Stop()
+	before, progress, late := time.Now(), uint64(0), time.Duration(0)
+	for {
+		select {
+		case <-tick.C:
+		case <-s.quit:
+			return
+		case <-s.failed:
+			return
+		}
+		now := time.Now()
+		passed := min(now.Sub(before), 2*s.interval)
+		before = now
+		if r := s.silent(now, passed); r >= 0 {
+			s.end(r, fmt.Sprintf("gave no sign of life for %v", s.timeout))
+			return
+		}
+		if p := s.progress.Load(); p != progress || s.waits.Load() == 0 {
+			progress, late = p, 0
+			continue
+		}
+		// Longer than for a sign of life, so that who gives none is named for that.
+		if late += passed; late > s.timeout+2*s.interval {
+			late = 0
+			if s.rank == 0 {
+				s.late(0, s.timeout)
+				continue
+			}
+			var b [16]byte
+			binary.LittleEndian.PutUint64(b[:], s.entered.Load())
+			binary.LittleEndian.PutUint64(b[8:], uint64(s.timeout))
+			_ = s.peers[0].write(kindLate, 0, b[:])
+		}
+	}
+}
+
+// silent returns the rank that was not heard of for too long, or -1.
+func (s *star) silent(now time.Time, passed time.Duration) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		switch {
+		case p == nil || p.bye || p.gone:
+		case p.heard.Swap(false):
+			p.silent, p.seen = 0, now
+		default:
+			if p.silent += passed; p.silent > s.timeout {
+				return p.rank
+			}
+		}
+	}
+	return -1
+}
+
+// late judges, on rank 0, who keeps a rank waiting: the first of those that have entered the fewest calls.
+func (s *star) late(waits int, since time.Duration) {
+	s.mu.Lock()
+	entered := func(r int) uint64 {
+		if r == 0 {
+			return s.entered.Load()
+		}
+		return s.peers[r].entered
+	}
+	behind := 0
+	for r := 1; r < s.size; r++ {
+		if entered(r) < entered(behind) {
+			behind = r
+		}
+	}
+	mine, theirs := entered(waits), entered(behind)
+	s.mu.Unlock()
+	if theirs < mine {
+		s.end(behind, fmt.Sprintf("keeps the others waiting: rank %d waits for %v in collective call %d, it entered %d",
+			waits, since, mine, theirs))
+		return
+	}
+	s.end(
+		waits,
+		fmt.Sprintf("waits for %v in collective call %d, which all ranks have entered: nothing passes between them",
+			since, mine),
+	)
+}
+
+// end ends the group by what is wrong with a rank, unless it has ended already, and tells the others: rank 0 all,
+// others rank 0.
+func (s *star) end(rank int, reason string) {
+	reason = clean(reason)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || s.closed {
+		return
+	}
+	s.err = &RankError{Rank: rank, Member: s.member(rank), Reason: reason}
+	close(s.failed)
+	s.cond.Broadcast()
+	s.tasks.Go(s.halt)
+	s.tasks.Go(func() {
+		s.tell(rank, reason)
+		close(s.told)
+	})
+}
+
+func (s *star) member(rank int) Member {
+	if rank < len(s.members) {
+		return s.members[rank]
+	}
+	return Member{}
+}
+
+func failure(rank int, reason string) []byte {
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(rank)), reason...)
+}
+
+// tell tells the others of the end, and lets the connections run dry: what is closed while something is on its way to
+// it may take back what it has sent last.
+func (s *star) tell(rank int, reason string) {
+	k := kindVerdict
+	if s.rank != 0 {
+		k = kindAccuse
+	}
+	var tasks sync.WaitGroup
+	for _, p := range s.peers {
+		if p != nil {
+			tasks.Go(func() {
+				p.conn.SetWriteDeadline(time.Now().Add(grace / 2)) // who writes now stops, too
+				_ = p.write(k, 0, failure(rank, reason))
+				p.finish()
+			})
+		}
+	}
+	tasks.Wait()
+}
+
+// finish says that nothing more comes, and has the reader end soon.
+func (p *peer) finish() {
+	if c, ok := p.conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
+	p.conn.SetReadDeadline(time.Now().Add(grace))
+}
+
+// accuse has rank 0 judge that something is wrong with a rank, and waits for its word.
+func (s *star) accuse(rank int, reason string) {
+	if s.rank == 0 {
+		s.end(rank, reason)
+		return
+	}
+	// Where rank 0 does not take it in the watch says so; the write deadline is one of this frame alone.
+	p := s.peers[0]
+	p.conn.SetWriteDeadline(time.Now().Add(grace))
+	_ = p.write(kindAccuse, 0, failure(rank, reason))
+}
+
+// Fail implements Group.
+func (s *star) Fail(reason string) {
+	s.mu.Lock()
+	over := s.closed || s.err != nil
+	s.mu.Unlock()
+	if !over {
+		s.accuse(s.rank, reason)
+		select {
+		case <-s.failed:
+		case <-s.quit:
+		case <-time.After(grace):
+			s.end(s.rank, reason)
+		}
+	}
+	if s.Err() != nil {
+		<-s.told
+	}
+}
+
+// lost judges the end of a connection between two ranks that are not rank 0's star: a process that died is told of by
+// the star, and that comes first.
+func (s *star) lost(rank int, err error) {
+	select {
+	case <-s.failed:
+		return
+	case <-time.After(grace / 2):
+	}
+	s.accuse(rank, fmt.Sprintf("cannot be reached by rank %d: %v", s.rank, err))
+}
+
+// enter counts a collective call.
+func (s *star) enter() error {
+	s.entered.Add(1)
+	s.progress.Add(1)
+	return s.Err()
+}
+
+// await waits until done says so, with the mutex held, or the group has ended. timed says that it may take the
+// time-out.
+func (s *star) await(timed bool, done func() bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil && !done() {
+		began := time.Now()
+		if timed {
+			s.progress.Add(1)
+			s.waits.Add(1)
+			defer s.waits.Add(-1)
+		}
+		for s.err == nil && !done() {
+			s.cond.Wait()
+		}
+		s.waited.Add(int64(time.Since(began)))
+	}
+	if s.err != nil {
+		return s.err
+	}
+	return nil
+}
+
+// next waits for the next message of a peer. What it returned before is taken back.
+func (s *star) next(p *peer, k kind, timed bool) ([]byte, error) {
+	s.mu.Lock()
+	if p.held != nil && cap(p.held) <= 4*pieceSize {
+		p.free = p.held
+	}
+	p.held = nil
+	s.mu.Unlock()
+	var m message
+	err := s.await(timed, func() bool {
+		if len(p.inbox) == 0 {
+			return false
+		}
+		m = p.inbox[0]
+		n := copy(p.inbox, p.inbox[1:])
+		p.inbox = p.inbox[:n]
+		p.held = m.body
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	if m.kind != k {
+		s.accuse(
+			s.rank,
+			fmt.Sprintf("and rank %d make calls in another order: one broadcasts where the other gathers", p.rank),
+		)
+		<-s.failed
+		return nil, s.Err()
+	}
+	return m.body, nil
+}
+
+// Broadcast implements Group.
+func (s *star) Broadcast(message []byte) ([]byte, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	if s.rank != 0 {
+		b, err := s.next(s.peers[0], kindBroadcast, false)
+		if err != nil {
+			return nil, err
+		}
+		if s.taken += uint64(len(b)); s.taken-s.acked >= 1<<20 {
+			s.acked = s.taken
+			_ = s.peers[0].write(kindTaken, 0, binary.LittleEndian.AppendUint64(nil, s.taken))
+		}
+		return b, nil
+	}
+	if err := s.await(true, func() bool {
+		for _, p := range s.peers[1:] {
+			if s.sent-p.taken > window {
+				return false
+			}
+		}
+		return true
+	}); err != nil {
+		return nil, err
+	}
+	s.sent += uint64(len(message))
+	s.scatter(kindBroadcast, message)
+	return message, s.Err()
+}
+
+// scatter sends a message to all ranks, a piece at a time to each.
+func (s *star) scatter(k kind, message []byte) {
+	for body := message; ; {
+		n := min(len(body), pieceSize)
+		flags := uint8(0)
+		if n == len(body) {
+			flags = last
+		}
+		for _, p := range s.peers[1:] {
+			_ = p.write(k, flags, body[:n]) // the reader sees what is wrong with the connection
+		}
+		if flags == last {
+			return
+		}
+		body = body[n:]
+		s.progress.Add(1)
+	}
+}
+
+// Gather implements Group.
+func (s *star) Gather(message []byte) ([][]byte, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	if s.rank != 0 {
+		s.peers[0].send(kindGather, message)
+		b, err := s.next(s.peers[0], kindGather, true)
+		if err != nil {
+			return nil, err
+		}
+		if err := unpack(b, s.all); err != nil {
+			s.accuse(0, err.Error())
+			<-s.failed
+			return nil, s.Err()
+		}
+		return s.all, nil
+	}
+	s.reply = append(s.reply[:0], message...)
+	s.all[0] = s.reply
+	for r := 1; r < s.size; r++ {
+		b, err := s.next(s.peers[r], kindGather, true)
+		if err != nil {
+			return nil, err
+		}
+		s.all[r] = b
+	}
+	if s.size > 1 {
+		s.scatter(kindGather, pack(s.all))
+	}
+	return s.all, s.Err()
+}
+
+// pack is messages one after the other, each behind its length.
+func pack(all [][]byte) []byte {
+	n := 0
+	for _, m := range all {
+		n += 8 + len(m)
+	}
+	b := make([]byte, 0, n)
+	for _, m := range all {
+		b = append(binary.LittleEndian.AppendUint64(b, uint64(len(m))), m...)
+	}
+	return b
+}
+
+// unpack is its reverse, into a slice for each.
+func unpack(b []byte, all [][]byte) error {
+	for r := range all {
+		if len(b) < 8 {
+			return errors.New("sends messages that end early")
+		}
+		n := binary.LittleEndian.Uint64(b)
+		b = b[8:]
+		if n > uint64(len(b)) {
+			return fmt.Errorf("sends a message of %d bytes, of which %d came", n, len(b))
+		}
+		all[r], b = b[:n:n], b[n:]
+	}
+	if len(b) != 0 {
+		return fmt.Errorf("sends %d bytes behind the messages", len(b))
+	}
+	return nil
+}
+
+// Status implements Group.
+func (s *star) Status() []Status {
+	all := make([]Status, s.size)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		if p != nil {
+			seen := p.seen
+			if p.heard.Load() {
+				seen = time.Now()
+			}
+			all[p.rank] = Status{Seen: seen, Sums: p.entered, Waiting: p.waiting}
+		}
+	}
+	all[s.rank] = Status{Seen: time.Now(), Sums: s.entered.Load(), Waiting: time.Duration(s.waited.Load())}
+	return all
+}
+
+// leave waits until all ranks leave.
+func (s *star) leave() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	if s.rank != 0 {
+		_ = s.peers[0].write(kindBye, 0, nil)
+		return s.await(true, func() bool { return s.peers[0].bye })
+	}
+	err := s.await(true, func() bool {
+		for _, p := range s.peers[min(1, len(s.peers)):] {
+			if !p.bye {
+				return false
+			}
+		}
+		return true
+	})
+	if err == nil {
+		for _, p := range s.peers[min(1, len(s.peers)):] {
+			_ = p.write(kindBye, 0, nil)
+		}
+	}
+	return err
+}
+
+// shut ends the connections, when the group has ended in one way or the other.
+func (s *star) shut() {
+	s.mu.Lock()
+	already := s.closed
+	s.closed = true
+	ended := s.err != nil
+	s.cond.Broadcast()
+	s.mu.Unlock()
+	if already {
+		return
+	}
+	close(s.quit)
+	if ended {
+		<-s.told
+	}
+	for _, p := range s.peers {
+		if p != nil {
+			p.finish()
+		}
+	}
+	s.tasks.Wait()
+	for _, p := range s.peers {
+		if p != nil {
+			_ = p.conn.Close()
+		}
+	}
+}
