@@ -9388,6 +9388,8 @@ type RunState struct {
 	// written: a run that is resumed knows by it what was edited since.
 	Files      []byte `protobuf:"bytes,11,opt,name=files" json:"files,omitempty"`
 	RandomSeed *int64 `protobuf:"varint,12,opt,name=random_seed,json=randomSeed" json:"random_seed,omitempty"`
+	// How many ranks trained together when this was written; absent: 1. Only told: any number may go on.
+	Ranks *int32 `protobuf:"varint,13,opt,name=ranks" json:"ranks,omitempty"`
 	// The changes of this iteration, and what can be undone and redone, as JSON (model/session/savedsession.go).
 	Session       []byte `protobuf:"bytes,20,opt,name=session" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -9504,6 +9506,13 @@ func (x *RunState) GetFiles() []byte {
 func (x *RunState) GetRandomSeed() int64 {
 	if x != nil && x.RandomSeed != nil {
 		return *x.RandomSeed
+	}
+	return 0
+}
+
+func (x *RunState) GetRanks() int32 {
+	if x != nil && x.Ranks != nil {
+		return *x.Ranks
 	}
 	return 0
 }
@@ -10691,7 +10700,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\x05theta\x18\x02 \x01(\x02:\x011R\x05theta\x12\"\n" +
 	"\vtheta_every\x18\x03 \x01(\x05:\x011R\n" +
 	"thetaEvery\x12\x10\n" +
-	"\x03cut\x18\x04 \x01(\x02R\x03cut\"\x9b\x03\n" +
+	"\x03cut\x18\x04 \x01(\x02R\x03cut\"\xb1\x03\n" +
 	"\bRunState\x12\x12\n" +
 	"\x04seed\x18\x01 \x01(\x04R\x04seed\x12\x14\n" +
 	"\x05hyper\x18\x02 \x01(\fR\x05hyper\x12'\n" +
@@ -10707,7 +10716,8 @@ const file_caffe_proto_rawDesc = "" +
 	" \x01(\fR\rweightsSha256\x12\x14\n" +
 	"\x05files\x18\v \x01(\fR\x05files\x12\x1f\n" +
 	"\vrandom_seed\x18\f \x01(\x03R\n" +
-	"randomSeed\x12\x18\n" +
+	"randomSeed\x12\x14\n" +
+	"\x05ranks\x18\r \x01(\x05R\x05ranks\x12\x18\n" +
 	"\asession\x18\x14 \x01(\fR\asession\"\\\n" +
 	"\n" +
 	"LayerState\x12\x10\n" +

@@ -1,6 +1,8 @@
 package remote
 
 import (
+	"time"
+
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/model/remote/remotepb"
@@ -145,4 +147,24 @@ func encodePoint(p session.SensitivityPoint) *remotepb.SensitivityPoint {
 func decodePoint(m *remotepb.SensitivityPoint) session.SensitivityPoint {
 	return session.SensitivityPoint{
 		Threshold: m.GetThreshold(), Sparsity: m.GetSparsity(), Accuracy: m.GetAccuracy(), Loss: m.GetLoss()}
+}
+
+func encodeRanks(ranks []session.RankStats) *remotepb.Ranks {
+	m := &remotepb.Ranks{}
+	for _, r := range ranks {
+		m.Ranks = append(m.Ranks, &remotepb.Rank{
+			Host: r.Host, Pid: int64(r.PID), Device: r.Device, SilentNs: int64(r.Silent), Waiting: r.Waiting,
+		})
+	}
+	return m
+}
+
+func decodeRanks(m *remotepb.Ranks) []session.RankStats {
+	ranks := make([]session.RankStats, 0, len(m.Ranks))
+	for _, r := range m.Ranks {
+		ranks = append(ranks, session.RankStats{
+			Host: r.Host, PID: int(r.Pid), Device: r.Device, Silent: time.Duration(r.SilentNs), Waiting: r.Waiting,
+		})
+	}
+	return ranks
 }

@@ -56,6 +56,7 @@ func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 		Trouble:     s.WriteProblem,
 		Unsaved:     int64(s.Unsaved),
 		Saving:      s.Saving,
+		Engine:      s.Engine,
 	}
 	v := s.Health
 	m.Health = &remotepb.Health{
@@ -68,6 +69,9 @@ func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 	o := before
 	if o == nil {
 		o = &session.Snapshot{}
+	}
+	if len(s.Ranks) > 0 && (before == nil || !same(s.Ranks, o.Ranks)) {
+		m.Ranks = encodeRanks(s.Ranks)
 	}
 	if s.Hyper != o.Hyper || before == nil {
 		m.Hyper = encodeHyper(s.Hyper)
@@ -224,6 +228,10 @@ func decodeSnapshot(m *remotepb.State, before *session.Snapshot) (*session.Snaps
 	s.Saved, s.SavedIter = m.Saved, int(m.SavedIter)
 	s.Published, s.Undo, s.Redo, s.Surgeries = time.Unix(0, m.PublishedNs), m.Undo, m.Redo, int(m.Surgeries)
 	s.Back, s.WriteProblem, s.Unsaved, s.Saving = m.Back, m.Trouble, int(m.Unsaved), m.Saving
+	s.Engine = m.Engine
+	if m.Ranks != nil {
+		s.Ranks = decodeRanks(m.Ranks)
+	}
 	v := m.GetHealth()
 	s.Health = gpu.Health{
 		Phase:       v.GetPhase(),

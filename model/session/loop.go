@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dns-tui/escape"
+	"dns-tui/gpu/collective"
 	"dns-tui/model/solver"
 )
 
@@ -57,6 +58,7 @@ func (t *Trainer) loop() {
 func (t *Trainer) end() {
 	t.settings.runEnded()
 	t.rec.measure(true, t.display.lossNow(), t.display.perSecond())
+	t.solver.End(t.err)
 	t.rec.writeMeasure(&Measure{State: t.control.State.String(), Saved: t.saver.lastSaved()})
 	if err := t.solver.Close(); err != nil && t.err == nil { // a file that the net writes could not be finished
 		t.err = err
@@ -149,6 +151,8 @@ func (t *Trainer) wait() error {
 		t.weighed(j)
 	case <-t.saver.untilRetry():
 		t.saver.retry()
+	case <-t.team.failed():
+		return t.solver.Parted()
 	}
 	return nil
 }
@@ -283,8 +287,10 @@ func due(every, iter int) bool { return every > 0 && iter%every == 0 }
 func (t *Trainer) interrupt(err error) error {
 	var unstable *solver.UnstableError
 	var givenUp *solver.GivenUpError
+	var parted *collective.RankError
 	isUnstable, isGivenUp := errors.As(err, &unstable), errors.As(err, &givenUp)
-	if redrawn := t.solver.Redrawn(); (isUnstable || isGivenUp) && len(redrawn) > 0 {
+	discarded := isUnstable || isGivenUp || errors.As(err, &parted)
+	if redrawn := t.solver.Redrawn(); discarded && len(redrawn) > 0 {
 		// A run that resumes from here operates once more in this iteration, and so must its replay.
 		t.saver.operated()
 		t.rec.surgery(append([]string(nil), redrawn...))

@@ -13,6 +13,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/gpu/collective"
 	"dns-tui/model"
 	"dns-tui/model/autopilot"
 	"dns-tui/model/solver"
@@ -49,6 +50,9 @@ type Options struct {
 	CaffeEnd bool
 	// Debug gets the lines of the solver's debug_info, each with its iteration. The loop waits for it.
 	Debug func(iter int, line string)
+	// Group is the ranks that train together, of which this process is rank 0; nil where it is alone. The Trainer ends
+	// their run; its caller closes the group.
+	Group collective.Group
 }
 
 // Trainer is the Session of a solver.Solver in this process: its loop runs in a goroutine of its own.
@@ -81,6 +85,7 @@ type Trainer struct {
 	prober   prober
 	weigher  weigher
 	pictures pictureReader
+	team     team
 }
 
 // NewTrainer prepares a run: nets, weights, journal, and a check that snapshots can be written. Start begins it.
@@ -105,6 +110,9 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 	var j *journal
 	defer func() {
 		if err != nil {
+			if o.Group != nil {
+				o.Group.Fail("could not begin: " + err.Error())
+			}
 			abandon(t.solver, j, lock)
 		}
 	}()
@@ -118,7 +126,7 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 		return nil, err
 	}
 	notices = append(notices, read...)
-	if t.solver, err = solver.New(run, d); err != nil {
+	if t.solver, err = solver.NewRank(run, d, o.Group); err != nil {
 		return nil, err
 	}
 	notices = append(notices, t.replay.differs(run, startLayers(t.solver))...)
@@ -155,6 +163,7 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 			n.SetDebug(func(line string) { t.opts.Debug(s.Iter, line) })
 		}
 	}
+	t.team = newTeam(t.opts.Group)
 	s.OnSettled, s.Interrupted = t.settled, t.stopping.overdue
 	t.events, t.display, t.tests = newEvents(t.opts.Observers), newDisplay(s), newTests()
 	t.hist, t.curves, t.collapse = newHistograms(s), newCurves(s), newCollapse(s)
@@ -233,6 +242,9 @@ func (t *Trainer) reportStart(notices []string) {
 		!t.pilot.begins(t.opts.Autopilot) {
 		notices = append(notices,
 			"no surgery will be done: neither solver (surgery_iter_gamma) nor layers (threshold) ask for it")
+	}
+	if t.team.size() > 1 {
+		notices = append(notices, t.team.describe(s.Net.BatchSize(), int(run.Solver.GetIterSize())))
 	}
 	for _, n := range notices {
 		t.note(Notice{n})

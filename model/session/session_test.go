@@ -57,6 +57,9 @@ func startWith(t testing.TB, run *config.Run, threads int, o session.Options) *s
 	t.Helper()
 	d := host.New(host.Options{Threads: threads})
 	o.Interactive, o.Histograms, o.Paused = true, true, true
+	if n, _ := strconv.Atoi(os.Getenv("DNS_TUI_TEST_RANKS")); n > 1 && o.Group == nil {
+		o.Group = followed(t, run, n)
+	}
 	tr, err := session.NewTrainer(run, d, o)
 	if err != nil {
 		d.Close()

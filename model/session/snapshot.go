@@ -72,6 +72,8 @@ type Snapshot struct {
 	Prefix              string          // of snapshots
 	Journal             string          // where changes are recorded
 	Viewers             []string        // who watches, where the run is served
+	Ranks               []RankStats     // those that train together, by number; nil where the run is one process
+	Engine              string          // what carries the sums of several ranks
 	Saving              bool            // a snapshot is being written
 	Saved               string          // the last solverstate written
 	SavedIter           int

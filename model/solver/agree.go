@@ -106,9 +106,6 @@ var ownPlaces = []string{"net", "train_net", "test_net", "snapshot_prefix", "dev
 // runFacts are those of the solver and its nets.
 func (s *Solver) runFacts() []fact {
 	facts := []fact{{"device", "--gpu", s.device.Capabilities().Kind}}
-	if s.run.Seed != nil {
-		facts = append(facts, fact{"the seed", "--seed", fmt.Sprint(*s.run.Seed)})
-	}
 	solver := proto.CloneOf(s.param)
 	for _, name := range ownPlaces {
 		m := solver.ProtoReflect()

@@ -46,8 +46,13 @@ func (s *Solver) testShare(i int, stop func() bool) (*TestResult, error) {
 	var err error
 	if e.group == nil {
 		r, err = e.run()
-	} else if r, err = e.runShared(); e.group.Err() != nil {
-		return nil, s.abandon(nil, err)
+	} else {
+		s.holdOrders(true) // what a command changes meanwhile, the others hear afterwards
+		r, err = e.runShared()
+		s.holdOrders(false)
+		if e.group.Err() != nil {
+			return nil, s.abandon(nil, err)
+		}
 	}
 	if r != nil {
 		r.Net, r.Iter = i, s.Iter

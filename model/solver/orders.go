@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"dns-tui/config"
 	"dns-tui/model"
@@ -33,8 +34,10 @@ const (
 
 // told is rank 0's side: what it has said, and room to say it.
 type told struct {
-	room []byte
-	err  error // the first failure: what was not heard will not be done
+	room    []byte
+	err     error    // the first failure: what was not heard will not be done
+	holding bool     // a test is shared out: the others hear no order before it is done
+	held    [][]byte // orders for then
 }
 
 // leads reports whether this solver tells others what to do.
@@ -53,7 +56,23 @@ func (s *Solver) tell(o order, v any) {
 	}
 	t := &s.ranks.told
 	t.room = append(append(t.room[:0], byte(o)), body...)
+	if t.holding {
+		t.held = append(t.held, slices.Clone(t.room))
+		return
+	}
 	s.send(t.room)
+}
+
+// holdOrders keeps what is told for later; until it is called with false, which tells it.
+func (s *Solver) holdOrders(hold bool) {
+	t := &s.ranks.told
+	if t.holding = hold; hold {
+		return
+	}
+	for _, message := range t.held {
+		s.send(message)
+	}
+	t.held = nil
 }
 
 func (s *Solver) send(message []byte) {

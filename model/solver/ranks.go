@@ -113,6 +113,9 @@ func (s *Solver) gatherGradients() (err error) {
 	return nil
 }
 
+// maxLosses is how many losses an iteration may have, on all ranks.
+const maxLosses = 1 << 20
+
 // openExact makes room for what is summed without rounding.
 func (s *Solver) openExact() (err error) {
 	r, blobs := &s.ranks, s.Net.LossBlobs()
@@ -125,6 +128,10 @@ func (s *Solver) openExact() (err error) {
 		if p.Statistics {
 			moving, statistics = append(moving, p), statistics+p.Data.N
 		}
+	}
+	if most := maxLosses / max(1, r.perPass*r.size()); int(s.param.GetIterSize()) > most {
+		return fmt.Errorf("iter_size is %d; wanted at most %d for %d ranks, which tell each other the losses of all passes",
+			s.param.GetIterSize(), most, r.size())
 	}
 	losses := s.passes() * r.perPass
 	if r.exact, err = gpu.NewTensor(s.device, 1+losses+statistics); err != nil {
@@ -304,6 +311,14 @@ func (s *Solver) abandon(begun *iteration, err error) error {
 	}
 	s.seek(undone)
 	return err
+}
+
+// Parted takes in that the ranks have parted by a failure, which it returns: what this one has can be saved.
+func (s *Solver) Parted() error {
+	if g := s.ranks.group; g != nil && g.Err() != nil {
+		return s.abandon(nil, g.Err())
+	}
+	return nil
 }
 
 // firstBad says which layer was the first to be not finite, on the first rank that has one.

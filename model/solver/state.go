@@ -88,6 +88,9 @@ func (s *Solver) runState() (*caffepb.RunState, error) {
 		Files:      files,
 		RandomSeed: s.param.RandomSeed,
 	}
+	if n := s.ranks.size(); n > 1 {
+		rs.Ranks = proto.Int32(int32(n))
+	}
 	s.eachSource(func(net, name string, src layer.Source) {
 		rs.Data = append(
 			rs.Data,
@@ -214,6 +217,7 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 			return err
 		}
 	}
+	s.tellRanks(rs)
 	if id := rs.GetRunId(); id != "" {
 		s.ID = id
 	}
@@ -237,6 +241,26 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 	s.sessionData = SessionData{rs.Pending, rs.Plans, rs.Session}
 	return s.takeRunState(path, rs)
 }
+
+// tellRanks says where a snapshot is of another number of ranks: an iteration sees as many images more, or fewer.
+func (s *Solver) tellRanks(rs *caffepb.RunState) {
+	then, now := max(1, int(rs.GetRanks())), s.ranks.size()
+	if rs == nil || then == now {
+		return
+	}
+	s.Notices = append(s.Notices, fmt.Sprintf("the snapshot is of %s, this run of %s: an iteration has %d images, not %d",
+		rankWord(then), rankWord(now), s.imagesOf(now), s.imagesOf(then)))
+}
+
+func rankWord(n int) string {
+	if n == 1 {
+		return "1 rank"
+	}
+	return fmt.Sprintf("%d ranks", n)
+}
+
+// imagesOf is how many images an iteration of n ranks has.
+func (s *Solver) imagesOf(n int) int { return n * s.Net.BatchSize() * int(s.param.GetIterSize()) }
 
 // Rewind takes a run that has begun back to a state of its own. Where that fails nothing has changed.
 func (s *Solver) Rewind(path string, st *caffepb.SolverState) error {

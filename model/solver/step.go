@@ -36,7 +36,7 @@ type pipeline struct {
 type iteration struct {
 	iter      int
 	mark      gpu.Mark
-	passes    int // of all ranks
+	passes    int       // of all ranks
 	losses    []float32 // of all passes, in their order
 	stamp     []float32 // of the sums over ranks
 	ops       []operation

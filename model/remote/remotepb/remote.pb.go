@@ -3697,14 +3697,17 @@ type State struct {
 	Series []*Series `protobuf:"bytes,38,rep,name=series,proto3" json:"series,omitempty"`
 	Layers []*Layer  `protobuf:"bytes,39,rep,name=layers,proto3" json:"layers,omitempty"`
 	// Use, memory and temperature of the device. A run of an older program has none, and a viewer of one passes over them.
-	DeviceSeries  []*Series `protobuf:"bytes,60,rep,name=device_series,json=deviceSeries,proto3" json:"device_series,omitempty"`
-	HyperV2       []byte    `protobuf:"bytes,30,opt,name=hyper_v2,json=hyperV2,proto3,oneof" json:"hyper_v2,omitempty"`
-	PendingV2     []byte    `protobuf:"bytes,31,opt,name=pending_v2,json=pendingV2,proto3,oneof" json:"pending_v2,omitempty"`
-	PlansV2       []byte    `protobuf:"bytes,32,opt,name=plans_v2,json=plansV2,proto3,oneof" json:"plans_v2,omitempty"`
-	ChangesV2     []byte    `protobuf:"bytes,33,opt,name=changes_v2,json=changesV2,proto3,oneof" json:"changes_v2,omitempty"`
-	StatesV2      []byte    `protobuf:"bytes,34,opt,name=states_v2,json=statesV2,proto3,oneof" json:"states_v2,omitempty"`
-	SensitivityV2 []byte    `protobuf:"bytes,35,opt,name=sensitivity_v2,json=sensitivityV2,proto3,oneof" json:"sensitivity_v2,omitempty"`
-	TestsV2       []byte    `protobuf:"bytes,36,opt,name=tests_v2,json=testsV2,proto3,oneof" json:"tests_v2,omitempty"`
+	DeviceSeries []*Series `protobuf:"bytes,60,rep,name=device_series,json=deviceSeries,proto3" json:"device_series,omitempty"`
+	// Absent: as before.
+	Ranks         *Ranks `protobuf:"bytes,61,opt,name=ranks,proto3" json:"ranks,omitempty"`
+	Engine        string `protobuf:"bytes,62,opt,name=engine,proto3" json:"engine,omitempty"`
+	HyperV2       []byte `protobuf:"bytes,30,opt,name=hyper_v2,json=hyperV2,proto3,oneof" json:"hyper_v2,omitempty"`
+	PendingV2     []byte `protobuf:"bytes,31,opt,name=pending_v2,json=pendingV2,proto3,oneof" json:"pending_v2,omitempty"`
+	PlansV2       []byte `protobuf:"bytes,32,opt,name=plans_v2,json=plansV2,proto3,oneof" json:"plans_v2,omitempty"`
+	ChangesV2     []byte `protobuf:"bytes,33,opt,name=changes_v2,json=changesV2,proto3,oneof" json:"changes_v2,omitempty"`
+	StatesV2      []byte `protobuf:"bytes,34,opt,name=states_v2,json=statesV2,proto3,oneof" json:"states_v2,omitempty"`
+	SensitivityV2 []byte `protobuf:"bytes,35,opt,name=sensitivity_v2,json=sensitivityV2,proto3,oneof" json:"sensitivity_v2,omitempty"`
+	TestsV2       []byte `protobuf:"bytes,36,opt,name=tests_v2,json=testsV2,proto3,oneof" json:"tests_v2,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4061,6 +4064,20 @@ func (x *State) GetDeviceSeries() []*Series {
 	return nil
 }
 
+func (x *State) GetRanks() *Ranks {
+	if x != nil {
+		return x.Ranks
+	}
+	return nil
+}
+
+func (x *State) GetEngine() string {
+	if x != nil {
+		return x.Engine
+	}
+	return ""
+}
+
 func (x *State) GetHyperV2() []byte {
 	if x != nil {
 		return x.HyperV2
@@ -4110,6 +4127,127 @@ func (x *State) GetTestsV2() []byte {
 	return nil
 }
 
+type Ranks struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ranks         []*Rank                `protobuf:"bytes,1,rep,name=ranks,proto3" json:"ranks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ranks) Reset() {
+	*x = Ranks{}
+	mi := &file_remote_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ranks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ranks) ProtoMessage() {}
+
+func (x *Ranks) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ranks.ProtoReflect.Descriptor instead.
+func (*Ranks) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *Ranks) GetRanks() []*Rank {
+	if x != nil {
+		return x.Ranks
+	}
+	return nil
+}
+
+// session.RankStats.
+type Rank struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Host          string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	Pid           int64                  `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	Device        string                 `protobuf:"bytes,3,opt,name=device,proto3" json:"device,omitempty"`
+	SilentNs      int64                  `protobuf:"varint,4,opt,name=silent_ns,json=silentNs,proto3" json:"silent_ns,omitempty"`
+	Waiting       float64                `protobuf:"fixed64,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rank) Reset() {
+	*x = Rank{}
+	mi := &file_remote_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rank) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rank) ProtoMessage() {}
+
+func (x *Rank) ProtoReflect() protoreflect.Message {
+	mi := &file_remote_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rank.ProtoReflect.Descriptor instead.
+func (*Rank) Descriptor() ([]byte, []int) {
+	return file_remote_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *Rank) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Rank) GetPid() int64 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *Rank) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Rank) GetSilentNs() int64 {
+	if x != nil {
+		return x.SilentNs
+	}
+	return 0
+}
+
+func (x *Rank) GetWaiting() float64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
 type Health struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Phase         string                 `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"`
@@ -4123,7 +4261,7 @@ type Health struct {
 
 func (x *Health) Reset() {
 	*x = Health{}
-	mi := &file_remote_proto_msgTypes[46]
+	mi := &file_remote_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4135,7 +4273,7 @@ func (x *Health) String() string {
 func (*Health) ProtoMessage() {}
 
 func (x *Health) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[46]
+	mi := &file_remote_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4148,7 +4286,7 @@ func (x *Health) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health.ProtoReflect.Descriptor instead.
 func (*Health) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{46}
+	return file_remote_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Health) GetPhase() string {
@@ -4208,7 +4346,7 @@ type Search struct {
 
 func (x *Search) Reset() {
 	*x = Search{}
-	mi := &file_remote_proto_msgTypes[47]
+	mi := &file_remote_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4220,7 +4358,7 @@ func (x *Search) String() string {
 func (*Search) ProtoMessage() {}
 
 func (x *Search) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[47]
+	mi := &file_remote_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4233,7 +4371,7 @@ func (x *Search) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Search.ProtoReflect.Descriptor instead.
 func (*Search) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{47}
+	return file_remote_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Search) GetPhase() string {
@@ -4342,7 +4480,7 @@ type SearchTry struct {
 
 func (x *SearchTry) Reset() {
 	*x = SearchTry{}
-	mi := &file_remote_proto_msgTypes[48]
+	mi := &file_remote_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4354,7 +4492,7 @@ func (x *SearchTry) String() string {
 func (*SearchTry) ProtoMessage() {}
 
 func (x *SearchTry) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[48]
+	mi := &file_remote_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4367,7 +4505,7 @@ func (x *SearchTry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchTry.ProtoReflect.Descriptor instead.
 func (*SearchTry) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{48}
+	return file_remote_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SearchTry) GetAsked() int64 {
@@ -4431,7 +4569,7 @@ type SearchPoint struct {
 
 func (x *SearchPoint) Reset() {
 	*x = SearchPoint{}
-	mi := &file_remote_proto_msgTypes[49]
+	mi := &file_remote_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4443,7 +4581,7 @@ func (x *SearchPoint) String() string {
 func (*SearchPoint) ProtoMessage() {}
 
 func (x *SearchPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[49]
+	mi := &file_remote_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4456,7 +4594,7 @@ func (x *SearchPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchPoint.ProtoReflect.Descriptor instead.
 func (*SearchPoint) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{49}
+	return file_remote_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SearchPoint) GetIter() int64 {
@@ -4504,7 +4642,7 @@ type SearchBranch struct {
 
 func (x *SearchBranch) Reset() {
 	*x = SearchBranch{}
-	mi := &file_remote_proto_msgTypes[50]
+	mi := &file_remote_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4516,7 +4654,7 @@ func (x *SearchBranch) String() string {
 func (*SearchBranch) ProtoMessage() {}
 
 func (x *SearchBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[50]
+	mi := &file_remote_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4529,7 +4667,7 @@ func (x *SearchBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchBranch.ProtoReflect.Descriptor instead.
 func (*SearchBranch) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{50}
+	return file_remote_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SearchBranch) GetAsked() int64 {
@@ -4609,7 +4747,7 @@ type Shipped struct {
 
 func (x *Shipped) Reset() {
 	*x = Shipped{}
-	mi := &file_remote_proto_msgTypes[51]
+	mi := &file_remote_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4621,7 +4759,7 @@ func (x *Shipped) String() string {
 func (*Shipped) ProtoMessage() {}
 
 func (x *Shipped) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[51]
+	mi := &file_remote_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4634,7 +4772,7 @@ func (x *Shipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shipped.ProtoReflect.Descriptor instead.
 func (*Shipped) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{51}
+	return file_remote_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Shipped) GetNow() *Weighed {
@@ -4689,7 +4827,7 @@ type Weighed struct {
 
 func (x *Weighed) Reset() {
 	*x = Weighed{}
-	mi := &file_remote_proto_msgTypes[52]
+	mi := &file_remote_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4701,7 +4839,7 @@ func (x *Weighed) String() string {
 func (*Weighed) ProtoMessage() {}
 
 func (x *Weighed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[52]
+	mi := &file_remote_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4714,7 +4852,7 @@ func (x *Weighed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Weighed.ProtoReflect.Descriptor instead.
 func (*Weighed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{52}
+	return file_remote_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Weighed) GetIter() int64 {
@@ -4779,7 +4917,7 @@ type WeighedNet struct {
 
 func (x *WeighedNet) Reset() {
 	*x = WeighedNet{}
-	mi := &file_remote_proto_msgTypes[53]
+	mi := &file_remote_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4791,7 +4929,7 @@ func (x *WeighedNet) String() string {
 func (*WeighedNet) ProtoMessage() {}
 
 func (x *WeighedNet) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[53]
+	mi := &file_remote_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4804,7 +4942,7 @@ func (x *WeighedNet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WeighedNet.ProtoReflect.Descriptor instead.
 func (*WeighedNet) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{53}
+	return file_remote_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *WeighedNet) GetDenseMacs() float64 {
@@ -4857,7 +4995,7 @@ type Measured struct {
 
 func (x *Measured) Reset() {
 	*x = Measured{}
-	mi := &file_remote_proto_msgTypes[54]
+	mi := &file_remote_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4869,7 +5007,7 @@ func (x *Measured) String() string {
 func (*Measured) ProtoMessage() {}
 
 func (x *Measured) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[54]
+	mi := &file_remote_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4882,7 +5020,7 @@ func (x *Measured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Measured.ProtoReflect.Descriptor instead.
 func (*Measured) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{54}
+	return file_remote_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Measured) GetNow() *Timed {
@@ -4938,7 +5076,7 @@ type Timed struct {
 
 func (x *Timed) Reset() {
 	*x = Timed{}
-	mi := &file_remote_proto_msgTypes[55]
+	mi := &file_remote_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4950,7 +5088,7 @@ func (x *Timed) String() string {
 func (*Timed) ProtoMessage() {}
 
 func (x *Timed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[55]
+	mi := &file_remote_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4963,7 +5101,7 @@ func (x *Timed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timed.ProtoReflect.Descriptor instead.
 func (*Timed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{55}
+	return file_remote_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Timed) GetWeighed() *Weighed {
@@ -4997,7 +5135,7 @@ type SensitivityOf struct {
 
 func (x *SensitivityOf) Reset() {
 	*x = SensitivityOf{}
-	mi := &file_remote_proto_msgTypes[56]
+	mi := &file_remote_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5009,7 +5147,7 @@ func (x *SensitivityOf) String() string {
 func (*SensitivityOf) ProtoMessage() {}
 
 func (x *SensitivityOf) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[56]
+	mi := &file_remote_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5022,7 +5160,7 @@ func (x *SensitivityOf) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SensitivityOf.ProtoReflect.Descriptor instead.
 func (*SensitivityOf) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{56}
+	return file_remote_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SensitivityOf) GetSensitivity() *Sensitivity {
@@ -5084,7 +5222,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_remote_proto_msgTypes[57]
+	mi := &file_remote_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5096,7 +5234,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[57]
+	mi := &file_remote_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5109,7 +5247,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{57}
+	return file_remote_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Event) GetSeq() int64 {
@@ -5694,7 +5832,7 @@ type RunBegun struct {
 
 func (x *RunBegun) Reset() {
 	*x = RunBegun{}
-	mi := &file_remote_proto_msgTypes[58]
+	mi := &file_remote_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5706,7 +5844,7 @@ func (x *RunBegun) String() string {
 func (*RunBegun) ProtoMessage() {}
 
 func (x *RunBegun) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[58]
+	mi := &file_remote_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5719,7 +5857,7 @@ func (x *RunBegun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunBegun.ProtoReflect.Descriptor instead.
 func (*RunBegun) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{58}
+	return file_remote_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *RunBegun) GetResumed() bool {
@@ -5803,7 +5941,7 @@ type AutopilotDone struct {
 
 func (x *AutopilotDone) Reset() {
 	*x = AutopilotDone{}
-	mi := &file_remote_proto_msgTypes[59]
+	mi := &file_remote_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5815,7 +5953,7 @@ func (x *AutopilotDone) String() string {
 func (*AutopilotDone) ProtoMessage() {}
 
 func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[59]
+	mi := &file_remote_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5828,7 +5966,7 @@ func (x *AutopilotDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutopilotDone.ProtoReflect.Descriptor instead.
 func (*AutopilotDone) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{59}
+	return file_remote_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *AutopilotDone) GetKept() int64 {
@@ -5864,7 +6002,7 @@ type AutopilotRetreated struct {
 
 func (x *AutopilotRetreated) Reset() {
 	*x = AutopilotRetreated{}
-	mi := &file_remote_proto_msgTypes[60]
+	mi := &file_remote_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5876,7 +6014,7 @@ func (x *AutopilotRetreated) String() string {
 func (*AutopilotRetreated) ProtoMessage() {}
 
 func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[60]
+	mi := &file_remote_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5889,7 +6027,7 @@ func (x *AutopilotRetreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutopilotRetreated.ProtoReflect.Descriptor instead.
 func (*AutopilotRetreated) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{60}
+	return file_remote_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *AutopilotRetreated) GetFrom() int64 {
@@ -5930,7 +6068,7 @@ type CommandRejected struct {
 
 func (x *CommandRejected) Reset() {
 	*x = CommandRejected{}
-	mi := &file_remote_proto_msgTypes[61]
+	mi := &file_remote_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5942,7 +6080,7 @@ func (x *CommandRejected) String() string {
 func (*CommandRejected) ProtoMessage() {}
 
 func (x *CommandRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[61]
+	mi := &file_remote_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5955,7 +6093,7 @@ func (x *CommandRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRejected.ProtoReflect.Descriptor instead.
 func (*CommandRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{61}
+	return file_remote_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *CommandRejected) GetCommand() string {
@@ -5982,7 +6120,7 @@ type PlanRejected struct {
 
 func (x *PlanRejected) Reset() {
 	*x = PlanRejected{}
-	mi := &file_remote_proto_msgTypes[62]
+	mi := &file_remote_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5994,7 +6132,7 @@ func (x *PlanRejected) String() string {
 func (*PlanRejected) ProtoMessage() {}
 
 func (x *PlanRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[62]
+	mi := &file_remote_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6007,7 +6145,7 @@ func (x *PlanRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRejected.ProtoReflect.Descriptor instead.
 func (*PlanRejected) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{62}
+	return file_remote_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *PlanRejected) GetPlan() *Plan {
@@ -6036,7 +6174,7 @@ type SnapshotWritten struct {
 
 func (x *SnapshotWritten) Reset() {
 	*x = SnapshotWritten{}
-	mi := &file_remote_proto_msgTypes[63]
+	mi := &file_remote_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6048,7 +6186,7 @@ func (x *SnapshotWritten) String() string {
 func (*SnapshotWritten) ProtoMessage() {}
 
 func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[63]
+	mi := &file_remote_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6061,7 +6199,7 @@ func (x *SnapshotWritten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotWritten.ProtoReflect.Descriptor instead.
 func (*SnapshotWritten) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{63}
+	return file_remote_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SnapshotWritten) GetPath() string {
@@ -6102,7 +6240,7 @@ type SnapshotFailed struct {
 
 func (x *SnapshotFailed) Reset() {
 	*x = SnapshotFailed{}
-	mi := &file_remote_proto_msgTypes[64]
+	mi := &file_remote_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6114,7 +6252,7 @@ func (x *SnapshotFailed) String() string {
 func (*SnapshotFailed) ProtoMessage() {}
 
 func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[64]
+	mi := &file_remote_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6127,7 +6265,7 @@ func (x *SnapshotFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotFailed.ProtoReflect.Descriptor instead.
 func (*SnapshotFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{64}
+	return file_remote_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SnapshotFailed) GetReason() string {
@@ -6155,7 +6293,7 @@ type JournalFailed struct {
 
 func (x *JournalFailed) Reset() {
 	*x = JournalFailed{}
-	mi := &file_remote_proto_msgTypes[65]
+	mi := &file_remote_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6167,7 +6305,7 @@ func (x *JournalFailed) String() string {
 func (*JournalFailed) ProtoMessage() {}
 
 func (x *JournalFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[65]
+	mi := &file_remote_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6180,7 +6318,7 @@ func (x *JournalFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalFailed.ProtoReflect.Descriptor instead.
 func (*JournalFailed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{65}
+	return file_remote_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *JournalFailed) GetReason() string {
@@ -6214,7 +6352,7 @@ type Collapsed struct {
 
 func (x *Collapsed) Reset() {
 	*x = Collapsed{}
-	mi := &file_remote_proto_msgTypes[66]
+	mi := &file_remote_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6226,7 +6364,7 @@ func (x *Collapsed) String() string {
 func (*Collapsed) ProtoMessage() {}
 
 func (x *Collapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[66]
+	mi := &file_remote_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6239,7 +6377,7 @@ func (x *Collapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Collapsed.ProtoReflect.Descriptor instead.
 func (*Collapsed) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{66}
+	return file_remote_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Collapsed) GetWhat() string {
@@ -6267,7 +6405,7 @@ type LayerEmptied struct {
 
 func (x *LayerEmptied) Reset() {
 	*x = LayerEmptied{}
-	mi := &file_remote_proto_msgTypes[67]
+	mi := &file_remote_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6279,7 +6417,7 @@ func (x *LayerEmptied) String() string {
 func (*LayerEmptied) ProtoMessage() {}
 
 func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[67]
+	mi := &file_remote_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6292,7 +6430,7 @@ func (x *LayerEmptied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerEmptied.ProtoReflect.Descriptor instead.
 func (*LayerEmptied) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{67}
+	return file_remote_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *LayerEmptied) GetLayer() string {
@@ -6328,7 +6466,7 @@ type WentBack struct {
 
 func (x *WentBack) Reset() {
 	*x = WentBack{}
-	mi := &file_remote_proto_msgTypes[68]
+	mi := &file_remote_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6340,7 +6478,7 @@ func (x *WentBack) String() string {
 func (*WentBack) ProtoMessage() {}
 
 func (x *WentBack) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[68]
+	mi := &file_remote_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6353,7 +6491,7 @@ func (x *WentBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WentBack.ProtoReflect.Descriptor instead.
 func (*WentBack) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{68}
+	return file_remote_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *WentBack) GetFrom() int64 {
@@ -6405,7 +6543,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_remote_proto_msgTypes[69]
+	mi := &file_remote_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6417,7 +6555,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[69]
+	mi := &file_remote_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6430,7 +6568,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{69}
+	return file_remote_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Progress) GetIter() int64 {
@@ -6534,7 +6672,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_remote_proto_msgTypes[70]
+	mi := &file_remote_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6546,7 +6684,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[70]
+	mi := &file_remote_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6559,7 +6697,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{70}
+	return file_remote_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Told) GetStatus() string {
@@ -6589,7 +6727,7 @@ type Series struct {
 
 func (x *Series) Reset() {
 	*x = Series{}
-	mi := &file_remote_proto_msgTypes[71]
+	mi := &file_remote_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6601,7 +6739,7 @@ func (x *Series) String() string {
 func (*Series) ProtoMessage() {}
 
 func (x *Series) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[71]
+	mi := &file_remote_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6614,7 +6752,7 @@ func (x *Series) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Series.ProtoReflect.Descriptor instead.
 func (*Series) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{71}
+	return file_remote_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Series) GetEpoch() uint32 {
@@ -6680,7 +6818,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_remote_proto_msgTypes[72]
+	mi := &file_remote_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6692,7 +6830,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[72]
+	mi := &file_remote_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6705,7 +6843,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{72}
+	return file_remote_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Layer) GetName() string {
@@ -6887,7 +7025,7 @@ type Forecast struct {
 
 func (x *Forecast) Reset() {
 	*x = Forecast{}
-	mi := &file_remote_proto_msgTypes[73]
+	mi := &file_remote_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6899,7 +7037,7 @@ func (x *Forecast) String() string {
 func (*Forecast) ProtoMessage() {}
 
 func (x *Forecast) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[73]
+	mi := &file_remote_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6912,7 +7050,7 @@ func (x *Forecast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forecast.ProtoReflect.Descriptor instead.
 func (*Forecast) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{73}
+	return file_remote_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Forecast) GetNext() int64 {
@@ -6938,7 +7076,7 @@ type Operations struct {
 
 func (x *Operations) Reset() {
 	*x = Operations{}
-	mi := &file_remote_proto_msgTypes[74]
+	mi := &file_remote_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6950,7 +7088,7 @@ func (x *Operations) String() string {
 func (*Operations) ProtoMessage() {}
 
 func (x *Operations) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[74]
+	mi := &file_remote_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6963,7 +7101,7 @@ func (x *Operations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operations.ProtoReflect.Descriptor instead.
 func (*Operations) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{74}
+	return file_remote_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Operations) GetNumbers() []int64 {
@@ -6988,7 +7126,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_remote_proto_msgTypes[75]
+	mi := &file_remote_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7000,7 +7138,7 @@ func (x *Histogram) String() string {
 func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
-	mi := &file_remote_proto_msgTypes[75]
+	mi := &file_remote_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7013,7 +7151,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_remote_proto_rawDescGZIP(), []int{75}
+	return file_remote_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Histogram) GetRule() int32 {
@@ -7347,7 +7485,7 @@ const file_remote_proto_rawDesc = "" +
 	"\x04iter\x18\x06 \x01(\x03R\x04iter\x12\x12\n" +
 	"\x04kept\x18\a \x01(\fR\x04kept\x12\x12\n" +
 	"\x04mean\x18\b \x01(\fR\x04mean\x12\x10\n" +
-	"\x03max\x18\t \x01(\x01R\x03max\"\xe4\x0e\n" +
+	"\x03max\x18\t \x01(\x01R\x03max\"\xa8\x0f\n" +
 	"\x05State\x12\x10\n" +
 	"\x03net\x18\x01 \x01(\tR\x03net\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x16\n" +
@@ -7398,7 +7536,9 @@ const file_remote_proto_rawDesc = "" +
 	"\x06events\x18% \x03(\v2\x14.dnstui.remote.EventR\x06events\x12-\n" +
 	"\x06series\x18& \x03(\v2\x15.dnstui.remote.SeriesR\x06series\x12,\n" +
 	"\x06layers\x18' \x03(\v2\x14.dnstui.remote.LayerR\x06layers\x12:\n" +
-	"\rdevice_series\x18< \x03(\v2\x15.dnstui.remote.SeriesR\fdeviceSeries\x12\x1e\n" +
+	"\rdevice_series\x18< \x03(\v2\x15.dnstui.remote.SeriesR\fdeviceSeries\x12*\n" +
+	"\x05ranks\x18= \x01(\v2\x14.dnstui.remote.RanksR\x05ranks\x12\x16\n" +
+	"\x06engine\x18> \x01(\tR\x06engine\x12\x1e\n" +
 	"\bhyper_v2\x18\x1e \x01(\fH\x00R\ahyperV2\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"pending_v2\x18\x1f \x01(\fH\x01R\tpendingV2\x88\x01\x01\x12\x1e\n" +
@@ -7415,7 +7555,15 @@ const file_remote_proto_rawDesc = "" +
 	"\n" +
 	"_states_v2B\x11\n" +
 	"\x0f_sensitivity_v2B\v\n" +
-	"\t_tests_v2\"\x90\x01\n" +
+	"\t_tests_v2\"2\n" +
+	"\x05Ranks\x12)\n" +
+	"\x05ranks\x18\x01 \x03(\v2\x13.dnstui.remote.RankR\x05ranks\"{\n" +
+	"\x04Rank\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x10\n" +
+	"\x03pid\x18\x02 \x01(\x03R\x03pid\x12\x16\n" +
+	"\x06device\x18\x03 \x01(\tR\x06device\x12\x1b\n" +
+	"\tsilent_ns\x18\x04 \x01(\x03R\bsilentNs\x12\x18\n" +
+	"\awaiting\x18\x05 \x01(\x01R\awaiting\"\x90\x01\n" +
 	"\x06Health\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12 \n" +
@@ -7698,7 +7846,7 @@ func file_remote_proto_rawDescGZIP() []byte {
 }
 
 var file_remote_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 76)
+var file_remote_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
 var file_remote_proto_goTypes = []any{
 	(Param)(0),                 // 0: dnstui.remote.Param
 	(Fault_Code)(0),            // 1: dnstui.remote.Fault.Code
@@ -7748,36 +7896,38 @@ var file_remote_proto_goTypes = []any{
 	(*Fault)(nil),              // 45: dnstui.remote.Fault
 	(*Picture)(nil),            // 46: dnstui.remote.Picture
 	(*State)(nil),              // 47: dnstui.remote.State
-	(*Health)(nil),             // 48: dnstui.remote.Health
-	(*Search)(nil),             // 49: dnstui.remote.Search
-	(*SearchTry)(nil),          // 50: dnstui.remote.SearchTry
-	(*SearchPoint)(nil),        // 51: dnstui.remote.SearchPoint
-	(*SearchBranch)(nil),       // 52: dnstui.remote.SearchBranch
-	(*Shipped)(nil),            // 53: dnstui.remote.Shipped
-	(*Weighed)(nil),            // 54: dnstui.remote.Weighed
-	(*WeighedNet)(nil),         // 55: dnstui.remote.WeighedNet
-	(*Measured)(nil),           // 56: dnstui.remote.Measured
-	(*Timed)(nil),              // 57: dnstui.remote.Timed
-	(*SensitivityOf)(nil),      // 58: dnstui.remote.SensitivityOf
-	(*Event)(nil),              // 59: dnstui.remote.Event
-	(*RunBegun)(nil),           // 60: dnstui.remote.RunBegun
-	(*AutopilotDone)(nil),      // 61: dnstui.remote.AutopilotDone
-	(*AutopilotRetreated)(nil), // 62: dnstui.remote.AutopilotRetreated
-	(*CommandRejected)(nil),    // 63: dnstui.remote.CommandRejected
-	(*PlanRejected)(nil),       // 64: dnstui.remote.PlanRejected
-	(*SnapshotWritten)(nil),    // 65: dnstui.remote.SnapshotWritten
-	(*SnapshotFailed)(nil),     // 66: dnstui.remote.SnapshotFailed
-	(*JournalFailed)(nil),      // 67: dnstui.remote.JournalFailed
-	(*Collapsed)(nil),          // 68: dnstui.remote.Collapsed
-	(*LayerEmptied)(nil),       // 69: dnstui.remote.LayerEmptied
-	(*WentBack)(nil),           // 70: dnstui.remote.WentBack
-	(*Progress)(nil),           // 71: dnstui.remote.Progress
-	(*Told)(nil),               // 72: dnstui.remote.Told
-	(*Series)(nil),             // 73: dnstui.remote.Series
-	(*Layer)(nil),              // 74: dnstui.remote.Layer
-	(*Forecast)(nil),           // 75: dnstui.remote.Forecast
-	(*Operations)(nil),         // 76: dnstui.remote.Operations
-	(*Histogram)(nil),          // 77: dnstui.remote.Histogram
+	(*Ranks)(nil),              // 48: dnstui.remote.Ranks
+	(*Rank)(nil),               // 49: dnstui.remote.Rank
+	(*Health)(nil),             // 50: dnstui.remote.Health
+	(*Search)(nil),             // 51: dnstui.remote.Search
+	(*SearchTry)(nil),          // 52: dnstui.remote.SearchTry
+	(*SearchPoint)(nil),        // 53: dnstui.remote.SearchPoint
+	(*SearchBranch)(nil),       // 54: dnstui.remote.SearchBranch
+	(*Shipped)(nil),            // 55: dnstui.remote.Shipped
+	(*Weighed)(nil),            // 56: dnstui.remote.Weighed
+	(*WeighedNet)(nil),         // 57: dnstui.remote.WeighedNet
+	(*Measured)(nil),           // 58: dnstui.remote.Measured
+	(*Timed)(nil),              // 59: dnstui.remote.Timed
+	(*SensitivityOf)(nil),      // 60: dnstui.remote.SensitivityOf
+	(*Event)(nil),              // 61: dnstui.remote.Event
+	(*RunBegun)(nil),           // 62: dnstui.remote.RunBegun
+	(*AutopilotDone)(nil),      // 63: dnstui.remote.AutopilotDone
+	(*AutopilotRetreated)(nil), // 64: dnstui.remote.AutopilotRetreated
+	(*CommandRejected)(nil),    // 65: dnstui.remote.CommandRejected
+	(*PlanRejected)(nil),       // 66: dnstui.remote.PlanRejected
+	(*SnapshotWritten)(nil),    // 67: dnstui.remote.SnapshotWritten
+	(*SnapshotFailed)(nil),     // 68: dnstui.remote.SnapshotFailed
+	(*JournalFailed)(nil),      // 69: dnstui.remote.JournalFailed
+	(*Collapsed)(nil),          // 70: dnstui.remote.Collapsed
+	(*LayerEmptied)(nil),       // 71: dnstui.remote.LayerEmptied
+	(*WentBack)(nil),           // 72: dnstui.remote.WentBack
+	(*Progress)(nil),           // 73: dnstui.remote.Progress
+	(*Told)(nil),               // 74: dnstui.remote.Told
+	(*Series)(nil),             // 75: dnstui.remote.Series
+	(*Layer)(nil),              // 76: dnstui.remote.Layer
+	(*Forecast)(nil),           // 77: dnstui.remote.Forecast
+	(*Operations)(nil),         // 78: dnstui.remote.Operations
+	(*Histogram)(nil),          // 79: dnstui.remote.Histogram
 }
 var file_remote_proto_depIdxs = []int32{
 	4,   // 0: dnstui.remote.Request.hello:type_name -> dnstui.remote.Hello
@@ -7832,64 +7982,66 @@ var file_remote_proto_depIdxs = []int32{
 	23,  // 49: dnstui.remote.Answer.prediction:type_name -> dnstui.remote.Prediction
 	1,   // 50: dnstui.remote.Fault.code:type_name -> dnstui.remote.Fault.Code
 	43,  // 51: dnstui.remote.Picture.area:type_name -> dnstui.remote.Area
-	48,  // 52: dnstui.remote.State.health:type_name -> dnstui.remote.Health
+	50,  // 52: dnstui.remote.State.health:type_name -> dnstui.remote.Health
 	31,  // 53: dnstui.remote.State.hyper:type_name -> dnstui.remote.Hyper
 	39,  // 54: dnstui.remote.State.pending:type_name -> dnstui.remote.Changes
 	40,  // 55: dnstui.remote.State.plans:type_name -> dnstui.remote.Plans
 	39,  // 56: dnstui.remote.State.changes:type_name -> dnstui.remote.Changes
 	41,  // 57: dnstui.remote.State.states:type_name -> dnstui.remote.SavedStates
-	58,  // 58: dnstui.remote.State.sensitivity:type_name -> dnstui.remote.SensitivityOf
+	60,  // 58: dnstui.remote.State.sensitivity:type_name -> dnstui.remote.SensitivityOf
 	42,  // 59: dnstui.remote.State.tests:type_name -> dnstui.remote.TestResults
 	24,  // 60: dnstui.remote.State.autopilot:type_name -> dnstui.remote.AutopilotStateOf
-	49,  // 61: dnstui.remote.State.search:type_name -> dnstui.remote.Search
-	53,  // 62: dnstui.remote.State.shipped:type_name -> dnstui.remote.Shipped
-	59,  // 63: dnstui.remote.State.events:type_name -> dnstui.remote.Event
-	73,  // 64: dnstui.remote.State.series:type_name -> dnstui.remote.Series
-	74,  // 65: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
-	73,  // 66: dnstui.remote.State.device_series:type_name -> dnstui.remote.Series
-	51,  // 67: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
-	52,  // 68: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
-	50,  // 69: dnstui.remote.Search.trying:type_name -> dnstui.remote.SearchTry
-	54,  // 70: dnstui.remote.Shipped.now:type_name -> dnstui.remote.Weighed
-	56,  // 71: dnstui.remote.Shipped.measured:type_name -> dnstui.remote.Measured
-	55,  // 72: dnstui.remote.Weighed.net:type_name -> dnstui.remote.WeighedNet
-	57,  // 73: dnstui.remote.Measured.now:type_name -> dnstui.remote.Timed
-	57,  // 74: dnstui.remote.Measured.then:type_name -> dnstui.remote.Timed
-	54,  // 75: dnstui.remote.Timed.weighed:type_name -> dnstui.remote.Weighed
-	34,  // 76: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
-	12,  // 77: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
-	63,  // 78: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
-	11,  // 79: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
-	11,  // 80: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
-	64,  // 81: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
-	11,  // 82: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
-	11,  // 83: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
-	11,  // 84: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
-	65,  // 85: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
-	66,  // 86: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
-	67,  // 87: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
-	42,  // 88: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
-	68,  // 89: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
-	69,  // 90: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
-	70,  // 91: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
-	71,  // 92: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
-	72,  // 93: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
-	20,  // 94: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
-	61,  // 95: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
-	62,  // 96: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
-	60,  // 97: dnstui.remote.Event.run_begun:type_name -> dnstui.remote.RunBegun
-	56,  // 98: dnstui.remote.Event.net_measured:type_name -> dnstui.remote.Measured
-	11,  // 99: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
-	38,  // 100: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
-	73,  // 101: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
-	76,  // 102: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
-	77,  // 103: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
-	75,  // 104: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
-	105, // [105:105] is the sub-list for method output_type
-	105, // [105:105] is the sub-list for method input_type
-	105, // [105:105] is the sub-list for extension type_name
-	105, // [105:105] is the sub-list for extension extendee
-	0,   // [0:105] is the sub-list for field type_name
+	51,  // 61: dnstui.remote.State.search:type_name -> dnstui.remote.Search
+	55,  // 62: dnstui.remote.State.shipped:type_name -> dnstui.remote.Shipped
+	61,  // 63: dnstui.remote.State.events:type_name -> dnstui.remote.Event
+	75,  // 64: dnstui.remote.State.series:type_name -> dnstui.remote.Series
+	76,  // 65: dnstui.remote.State.layers:type_name -> dnstui.remote.Layer
+	75,  // 66: dnstui.remote.State.device_series:type_name -> dnstui.remote.Series
+	48,  // 67: dnstui.remote.State.ranks:type_name -> dnstui.remote.Ranks
+	49,  // 68: dnstui.remote.Ranks.ranks:type_name -> dnstui.remote.Rank
+	53,  // 69: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
+	54,  // 70: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
+	52,  // 71: dnstui.remote.Search.trying:type_name -> dnstui.remote.SearchTry
+	56,  // 72: dnstui.remote.Shipped.now:type_name -> dnstui.remote.Weighed
+	58,  // 73: dnstui.remote.Shipped.measured:type_name -> dnstui.remote.Measured
+	57,  // 74: dnstui.remote.Weighed.net:type_name -> dnstui.remote.WeighedNet
+	59,  // 75: dnstui.remote.Measured.now:type_name -> dnstui.remote.Timed
+	59,  // 76: dnstui.remote.Measured.then:type_name -> dnstui.remote.Timed
+	56,  // 77: dnstui.remote.Timed.weighed:type_name -> dnstui.remote.Weighed
+	34,  // 78: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
+	12,  // 79: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
+	65,  // 80: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
+	11,  // 81: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
+	11,  // 82: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
+	66,  // 83: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
+	11,  // 84: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
+	11,  // 85: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
+	11,  // 86: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
+	67,  // 87: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
+	68,  // 88: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
+	69,  // 89: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
+	42,  // 90: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
+	70,  // 91: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
+	71,  // 92: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
+	72,  // 93: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
+	73,  // 94: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
+	74,  // 95: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
+	20,  // 96: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
+	63,  // 97: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
+	64,  // 98: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
+	62,  // 99: dnstui.remote.Event.run_begun:type_name -> dnstui.remote.RunBegun
+	58,  // 100: dnstui.remote.Event.net_measured:type_name -> dnstui.remote.Measured
+	11,  // 101: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
+	38,  // 102: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
+	75,  // 103: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
+	78,  // 104: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
+	79,  // 105: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
+	77,  // 106: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
+	107, // [107:107] is the sub-list for method output_type
+	107, // [107:107] is the sub-list for method input_type
+	107, // [107:107] is the sub-list for extension type_name
+	107, // [107:107] is the sub-list for extension extendee
+	0,   // [0:107] is the sub-list for field type_name
 }
 
 func init() { file_remote_proto_init() }
@@ -7919,7 +8071,7 @@ func file_remote_proto_init() {
 		(*Change_Taken)(nil),
 	}
 	file_remote_proto_msgTypes[45].OneofWrappers = []any{}
-	file_remote_proto_msgTypes[57].OneofWrappers = []any{
+	file_remote_proto_msgTypes[59].OneofWrappers = []any{
 		(*Event_Notice)(nil),
 		(*Event_Warning)(nil),
 		(*Event_ChangeApplied)(nil),
@@ -7961,7 +8113,7 @@ func file_remote_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_remote_proto_rawDesc), len(file_remote_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   76,
+			NumMessages:   78,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,88 @@
+package session
+
+import (
+	"fmt"
+	"time"
+
+	"dns-tui/gpu/collective"
+)
+
+// RankStats is how one of several ranks does.
+type RankStats struct {
+	Host    string // the machine
+	PID     int
+	Device  string
+	Silent  time.Duration // since it was last heard of
+	Waiting float64       // the fraction of its time in which it waited for the others: the slowest waits least
+}
+
+// team is what a run shows of its ranks. Of a run that is one process it is the zero value.
+type team struct {
+	group collective.Group // nil
+	at    time.Time        // when stats were made
+	last  []collective.Status
+	stats []RankStats // never changed
+}
+
+func newTeam(g collective.Group) team { return team{group: g} }
+
+// teamEvery is the least time between two looks at the ranks: what they tell of themselves is not newer.
+const teamEvery = time.Second
+
+// size is how many ranks there are.
+func (t *team) size() int {
+	if t.group == nil {
+		return 1
+	}
+	return t.group.Size()
+}
+
+// failed is closed when the ranks have parted by a failure; nil where there are none.
+func (t *team) failed() <-chan struct{} {
+	if t.group == nil {
+		return nil
+	}
+	return t.group.Failed()
+}
+
+// show puts into a snapshot how the ranks do.
+func (t *team) show(sn *Snapshot, now time.Time) {
+	if t.group == nil {
+		return
+	}
+	if since := now.Sub(t.at); since >= teamEvery || t.stats == nil {
+		t.stats, t.last, t.at = t.look(since, now), t.group.Status(), now
+	}
+	sn.Ranks, sn.Engine = t.stats, t.group.Engine()
+	sn.BatchSize *= t.size()
+}
+
+func (t *team) look(since time.Duration, now time.Time) []RankStats {
+	members, status := t.group.Members(), t.group.Status()
+	stats := make([]RankStats, len(members))
+	for i, m := range members {
+		stats[i] = RankStats{Host: m.Host, PID: m.PID, Device: m.Device}
+		if i < len(status) && !status[i].Seen.IsZero() {
+			stats[i].Silent = max(0, now.Sub(status[i].Seen))
+		}
+		if i < len(status) && i < len(t.last) && since > 0 {
+			waited := status[i].Waiting - t.last[i].Waiting
+			stats[i].Waiting = max(0, min(1, float64(waited)/float64(since)))
+		}
+	}
+	return stats
+}
+
+// describe says who the ranks are, in one line.
+func (t *team) describe(perRank, iterSize int) string {
+	n := t.size()
+	hosts := map[string]bool{}
+	for _, m := range t.group.Members() {
+		hosts[m.Host] = true
+	}
+	where := ""
+	if len(hosts) > 1 {
+		where = fmt.Sprintf(" on %d machines", len(hosts))
+	}
+	return fmt.Sprintf("%d ranks%s, sums by %s: %d images an iteration", n, where, t.group.Engine(), n*perRank*iterSize)
+}
