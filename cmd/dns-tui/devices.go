@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,7 +36,8 @@ func (f *deviceFlags) add(fs *flag.FlagSet) {
 		&f.gpu,
 		"gpu",
 		"",
-		"GPU to use, by number, as CUDA_VISIBLE_DEVICES counts (default: the solver's device_id)",
+		"GPU to use, by number, as CUDA_VISIBLE_DEVICES counts (default: the solver's device_id); training takes "+
+			"several, 0,1 or all, each with the prototxt's batch",
 	)
 	fs.StringVar(
 		&f.device,
@@ -92,17 +94,38 @@ func (f *deviceFlags) ordinals() ([]int, error) {
 		return nil, nil
 	}
 	if f.gpu == "all" {
-		return []int{0}, nil
+		return allGPUs()
 	}
 	var out []int
 	for s := range strings.SplitSeq(f.gpu, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
 		if err != nil || n < 0 {
-			return nil, usagef("--gpu is %q; wanted a number from 0", f.gpu)
+			return nil, usagef("--gpu is %q; wanted numbers from 0, separated by commas, or all", f.gpu)
+		}
+		if slices.Contains(out, n) {
+			return nil, usagef("--gpu is %q: GPU %d is named twice", f.gpu, n)
 		}
 		out = append(out, n)
 	}
 	return out, nil
+}
+
+// allGPUs lists the GPUs of the machine; one that has none is left to make, which says so.
+func allGPUs() ([]int, error) {
+	found, err := cuda.Devices()
+	if err != nil || len(found) == 0 {
+		return []int{0}, nil
+	}
+	gpus := make([]int, len(found))
+	for i, g := range found {
+		gpus[i] = g.Ordinal
+	}
+	return gpus, nil
+}
+
+// onCPU reports whether the solver says solver_mode: CPU.
+func (f *deviceFlags) onCPU() bool {
+	return f.mode != nil && f.mode.SolverMode != nil && f.mode.GetSolverMode() == caffepb.SolverParameter_CPU
 }
 
 // make returns the device that the flags and the solver ask for, and what the user should know about it. A machine
@@ -113,9 +136,7 @@ func (f *deviceFlags) make() (d *gpu.Device, notices []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	onHost := f.device == "host" ||
-		f.device == "" && len(asked) == 0 && f.mode != nil && f.mode.SolverMode != nil &&
-			f.mode.GetSolverMode() == caffepb.SolverParameter_CPU
+	onHost := f.device == "host" || f.device == "" && len(asked) == 0 && f.onCPU()
 	if !onHost {
 		o := cuda.Options{Ordinal: int(f.mode.GetDeviceId()), Blocking: f.sync, Tune: !f.untuned}
 		if o.Precision, err = cuda.ParsePrecision(f.precision); err != nil {
@@ -127,7 +148,7 @@ func (f *deviceFlags) make() (d *gpu.Device, notices []string, err error) {
 		if f.progress != nil {
 			o.Compiling = func(i cuda.Info) { sayCompiling(f.progress, i) }
 		}
-		if len(asked) > 1 || f.gpu == "all" {
+		if len(asked) > 1 {
 			notices = append(notices, fmt.Sprintf("-gpu %s: one GPU is used, number %d", f.gpu, o.Ordinal))
 		}
 		d, err = cuda.Open(o)

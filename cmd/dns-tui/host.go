@@ -201,7 +201,7 @@ func openHost(e *env, args []string) (*hosted, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newHosted(&f.device, run, func(d *gpu.Device, o session.Options) (*session.Trainer, error) {
+	return newHosted(e, &f, "ui", args, run, func(d *gpu.Device, o session.Options) (*session.Trainer, error) {
 		o.Interactive, o.Paused, o.StopOnCollapse = true, f.paused, f.stopOnCollapse
 		o.Autopilot, o.Guard = f.autopilot, guards
 		t, err := session.NewTrainer(run, d, o)
@@ -215,7 +215,7 @@ func openSearchHost(e *env, args []string) (*hosted, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := newHosted(&s.device, s.run, s.open)
+	t, err := newHosted(e, &s.runFlags, "search", args, s.run, s.open)
 	if err != nil {
 		return nil, err
 	}
@@ -229,12 +229,26 @@ func openSearchHost(e *env, args []string) (*hosted, error) {
 
 // newHosted opens a device and what debug_info goes to, and makes a run on them.
 func newHosted(
-	f *deviceFlags,
+	e *env,
+	f *runFlags,
+	command string,
+	args []string,
 	run *config.Run,
 	open func(*gpu.Device, session.Options) (*session.Trainer, error),
 ) (*hosted, error) {
-	d, notices, err := f.make()
+	c, err := f.muster(command, args, e.stderr)
 	if err != nil {
+		return nil, err
+	}
+	if c.group != nil && c.local == nil {
+		c.group.Fail("has no terminal")
+		c.close()
+		return nil, usagef("%s has started %d ranks, and the UI is for one terminal: dns-tui train --serve trains, and "+
+			"dns-tui attach shows it", c.place.Launcher, c.place.Size)
+	}
+	d, notices, err := c.open(&f.device)
+	if err != nil {
+		c.close()
 		return nil, err
 	}
 	h := &hosted{}
@@ -244,12 +258,13 @@ func newHosted(
 	}
 	if err == nil {
 		h.Trainer, err = open(d, session.Options{
-			Name: remote.RunName(run.SolverPath), Histograms: true, Notices: notices,
+			Name: remote.RunName(run.SolverPath), Histograms: true, Notices: notices, Group: c.group,
 			Debug: func(_ int, line string) { escape.Fprintln(debug, line) },
 		})
 	}
 	h.closeAll = func() {
 		debug.Close()
+		c.close()
 		d.Close()
 	}
 	if err != nil {

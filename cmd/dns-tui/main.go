@@ -173,7 +173,7 @@ func statusOf(e *env, err error) (status int) {
 	case errors.As(err, &u):
 		escape.Fprintf(e.stderr, "dns-tui: %v\n", err)
 		return 2
-	case errors.Is(err, errDisagree):
+	case errors.Is(err, errDisagree), errors.Is(err, errParted):
 		return 1
 	case errors.As(err, &internal):
 		reportInternal(e, internal.Cause, internal.Stack)
@@ -216,6 +216,8 @@ func dispatch(ctx context.Context, e *env, args []string) error {
 		return runDevices(ctx, e, args[1:])
 	case runHostName: // the process of a run, started by ui
 		return runHost(ctx, e, args[1:])
+	case rankCommand: // started by a run of several ranks
+		return runRank(ctx, e, args[1:])
 	case searchHost: // started by search
 		return runSearchHost(ctx, e, args[1:])
 	case "-version", "--version":

@@ -101,8 +101,9 @@ func (f *searchFlags) check(fs *flag.FlagSet, run *config.Run) error {
 
 // searchRun is a search, as its command line says.
 type searchRun struct {
+	runFlags
 	flags    searchFlags
-	device   deviceFlags
+	args     []string
 	settings []autopilot.Setting
 	run      *config.Run
 	held     *config.HeldOut
@@ -111,8 +112,8 @@ type searchRun struct {
 
 // parseSearch reads the arguments of search, for the terminal and for the process of its run.
 func parseSearch(e *env, args []string) (*searchRun, error) {
-	var f runFlags
-	s := &searchRun{}
+	s := &searchRun{args: args}
+	f := &s.runFlags
 	fs := newFlags(e, "search")
 	f.add(fs)
 	s.flags.add(fs)
@@ -124,7 +125,7 @@ func parseSearch(e *env, args []string) (*searchRun, error) {
 	if s.run, err = f.load("search", rest); err != nil {
 		return nil, err
 	}
-	s.device, s.settings = f.device, f.autopilot
+	s.settings = f.autopilot
 	if err := s.flags.check(fs, s.run); err != nil {
 		return nil, err
 	}
@@ -193,17 +194,32 @@ func runSearch(ctx context.Context, e *env, args []string) error {
 		ended := func(sn *session.Snapshot) error { return s.printEnd(e, sn) }
 		return driveHost(ctx, e, s.run, s.ui, append([]string{searchHost}, args...), ended)
 	}
-	d, err := s.device.open(e)
+	return s.lines(ctx, e)
+}
+
+// lines searches without a UI.
+func (s *searchRun) lines(ctx context.Context, e *env) error {
+	c, err := s.muster("search", s.args, e.stderr)
+	if err != nil {
+		return err
+	}
+	if c.follows() {
+		return follow(ctx, e, &s.runFlags, s.run, c)
+	}
+	defer c.close()
+	if err := s.device.check(); err != nil {
+		return err
+	}
+	s.device.progress = e.stderr
+	d, notices, err := c.open(&s.device)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	return s.lines(ctx, e, d)
-}
-
-// lines searches without a UI.
-func (s *searchRun) lines(ctx context.Context, e *env, d *gpu.Device) error {
-	opts := session.Options{Histograms: s.flags.serve}
+	for _, n := range notices {
+		escape.Fprintf(e.stderr, "dns-tui: %s\n", n)
+	}
+	opts := session.Options{Histograms: s.flags.serve, Group: c.group}
 	if s.flags.serve {
 		opts.Name = remote.RunName(s.run.SolverPath)
 	}

@@ -14,6 +14,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/gpu"
+	"dns-tui/gpu/collective"
 	"dns-tui/model/autopilot"
 	"dns-tui/model/remote"
 	"dns-tui/model/session"
@@ -22,6 +23,7 @@ import (
 // runFlags are the flags that describe a run, of train and ui.
 type runFlags struct {
 	device         deviceFlags
+	rank           rankFlags
 	solver         string
 	weights        string
 	snapshot       string
@@ -60,6 +62,7 @@ const skipMismatchedUsage = "layers of the weights file whose blobs have another
 
 func (f *runFlags) add(fs *flag.FlagSet) {
 	f.device.add(fs)
+	f.rank.add(fs)
 	fs.StringVar(&f.solver, "solver", "", "the solver's prototxt")
 	fs.StringVar(&f.weights, "weights", "", "caffemodels to start from, separated by commas")
 	fs.StringVar(&f.snapshot, "snapshot", "", "solverstate to resume from")
@@ -117,10 +120,17 @@ func (f *runFlags) applyState(s *caffepb.SolverParameter) {
 
 // resumeFlags are the flags that a run wants again when it is resumed.
 func (f *runFlags) resumeFlags() []string {
-	if f.input.Inputs == nil {
-		return nil
+	var again []string
+	if f.input.Inputs != nil {
+		again = append(again, "--input", f.input.text)
 	}
-	return []string{"--input", f.input.text}
+	if f.rank.ranks > 1 {
+		again = append(again, "--ranks", fmt.Sprint(f.rank.ranks))
+	}
+	if several, err := f.device.ordinals(); err == nil && len(several) > 1 {
+		again = append(again, "--gpu", f.device.gpu)
+	}
+	return again
 }
 
 // load reads the run that the flags describe.
@@ -188,8 +198,16 @@ func (r *resumeFlag) Set(v string) error {
 	return nil
 }
 
-func runTrain(ctx context.Context, e *env, args []string) error {
-	var f runFlags
+// trainFlags are what train was called with.
+type trainFlags struct {
+	runFlags
+	run   *config.Run
+	lines linesOptions
+}
+
+// parseTrain reads the arguments of train.
+func parseTrain(e *env, args []string) (*trainFlags, error) {
+	f := &trainFlags{}
 	fs := newFlags(e, "train")
 	f.add(fs)
 	sigint := fs.String("sigint_effect", "stop", "what SIGINT does: stop (with a snapshot), snapshot, none")
@@ -199,42 +217,73 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 	serve := fs.Bool("serve", false, "let terminals attach to the run (dns-tui attach)")
 	rest, err := parse(fs, args)
 	if err != nil {
-		return err
+		return f, err
 	}
 	if *log != "plain" && *log != "caffe" {
-		return usagef("train: --log is %q; wanted plain or caffe", *log)
+		return f, usagef("train: --log is %q; wanted plain or caffe", *log)
 	}
 	switch {
 	case *progress != "lines" && *progress != "json":
-		return usagef("train: --progress is %q; wanted lines or json", *progress)
+		return f, usagef("train: --progress is %q; wanted lines or json", *progress)
 	case *progress == "json" && *log == "caffe":
-		return usagef("train: --progress json and --log caffe are mutually exclusive: each is all that is printed")
+		return f, usagef("train: --progress json and --log caffe are mutually exclusive: each is all that is printed")
 	}
 	for _, effect := range []string{*sigint, *sighup} {
 		if effect != "stop" && effect != "snapshot" && effect != "none" {
-			return usagef("train: effect of a signal is %q; wanted stop, snapshot or none", effect)
+			return f, usagef("train: effect of a signal is %q; wanted stop, snapshot or none", effect)
 		}
 	}
-	run, err := f.load("train", rest)
+	if f.run, err = f.load("train", rest); err != nil {
+		return f, err
+	}
+	f.lines = linesOptions{
+		effects: effects{*sigint, *sighup}, serve: *serve, paused: f.paused, stopOnCollapse: f.stopOnCollapse,
+		autopilot: f.autopilot, form: plainForm,
+	}
+	switch {
+	case *log == "caffe":
+		f.lines.form = caffeForm
+	case *progress == "json":
+		f.lines.form = jsonForm
+	}
+	return f, nil
+}
+
+func runTrain(ctx context.Context, e *env, args []string) error {
+	f, err := parseTrain(e, args)
 	if err != nil {
 		return err
 	}
 	e.resumeFlags = f.resumeFlags()
-	d, err := f.device.open(e)
+	return f.train(ctx, e, "train", args, f.run, f.lines)
+}
+
+// train trains without a UI, as one rank or one of several.
+func (f *runFlags) train(
+	ctx context.Context, e *env, command string, args []string, run *config.Run, o linesOptions,
+) error {
+	if err := f.device.check(); err != nil {
+		return err
+	}
+	c, err := f.muster(command, args, e.stderr)
+	if err != nil {
+		return err
+	}
+	if c.follows() {
+		return follow(ctx, e, f, run, c)
+	}
+	defer c.close()
+	f.device.progress = e.stderr
+	d, notices, err := c.open(&f.device)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	lines := plainForm
-	switch {
-	case *log == "caffe":
-		lines = caffeForm
-	case *progress == "json":
-		lines = jsonForm
+	for _, n := range notices {
+		escape.Fprintf(e.stderr, "dns-tui: %s\n", n)
 	}
-	return trainLines(ctx, e, run, d, linesOptions{
-		effects{*sigint, *sighup}, *serve, f.paused, f.stopOnCollapse, f.autopilot, lines,
-	})
+	o.group = c.group
+	return trainLines(ctx, e, run, d, o)
 }
 
 // effects are what SIGINT and SIGHUP do to a run without a UI: stop, snapshot or none. SIGTERM stops.
@@ -248,6 +297,7 @@ type linesOptions struct {
 	stopOnCollapse bool
 	autopilot      []autopilot.Setting
 	form           formKind
+	group          collective.Group // of several ranks; or nil
 }
 
 // formKind names a form.
@@ -285,6 +335,7 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 		Paused:         eff.paused,
 		StopOnCollapse: eff.stopOnCollapse,
 		Autopilot:      eff.autopilot,
+		Group:          eff.group,
 	}
 	if eff.serve {
 		opts.Guard, opts.Name = guards, remote.RunName(run.SolverPath)

@@ -63,21 +63,10 @@ func runUI(ctx context.Context, e *env, args []string) error {
 	}
 	if why := noTerminal(e); why != "" {
 		escape.Fprintf(e.stderr, "dns-tui: no UI, progress lines: %s\n", why)
-		d, err := f.device.open(e)
-		if err != nil {
-			return err
-		}
-		defer d.Close()
-		return trainLines(
-			ctx,
-			e,
-			run,
-			d,
-			linesOptions{
-				effects: effects{"stop", "snapshot"}, paused: f.paused, stopOnCollapse: f.stopOnCollapse,
-				autopilot: f.autopilot,
-			},
-		)
+		return f.train(ctx, e, "ui", args, run, linesOptions{
+			effects: effects{"stop", "snapshot"}, paused: f.paused, stopOnCollapse: f.stopOnCollapse,
+			autopilot: f.autopilot,
+		})
 	}
 	if err := f.device.check(); err != nil {
 		return err

@@ -73,6 +73,12 @@ func (t *Trainer) end() {
 
 // fail ends the run with an error; weights that are good are saved.
 func (t *Trainer) fail(err error) {
+	var parted *collective.RankError
+	if errors.As(err, &parted) && parted.Reason == collective.ToldToEnd {
+		if err = t.toldToEnd(parted); err == nil {
+			return
+		}
+	}
 	t.err = err
 	t.control.fail(escape.Error(err))
 	t.note(RunFailed{err.Error()})
@@ -84,6 +90,18 @@ func (t *Trainer) fail(err error) {
 	if last := t.saver.lastSaved(); t.saver.save("after a failure") != nil && last != "" {
 		t.note(Notice{"the last snapshot is " + last})
 	}
+}
+
+// toldToEnd ends a run of which another rank was told to end: as if it had been this one.
+func (t *Trainer) toldToEnd(parted *collective.RankError) error {
+	t.note(Notice{parted.Error()})
+	if !t.saver.savedThis() {
+		if err := t.saver.save("because a rank was told to end"); err != nil {
+			return fmt.Errorf("%w, and the weights could not be saved: %w", parted, err)
+		}
+	}
+	t.control.State = Stopped
+	return nil
 }
 
 // drain waits for the iterations that the device is at work on. Commands, tests and snapshots meet what they left.
