@@ -3,24 +3,60 @@ package devicetest
 import (
 	"fmt"
 	"math"
+	"testing"
 
 	"dns-tui/gpu"
 )
 
+// convs are convolutions with padding, strides, dilation, groups, and at the edges of what kernels do at once.
+var convs = []gpu.ConvGeometry{
+	{N: 1, C: 1, H: 5, W: 5, O: 1, KH: 3, KW: 3, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 3, C: 4, H: 9, W: 8, O: 6, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 2},
+	{N: 2, C: 3, H: 11, W: 9, O: 4, KH: 5, KW: 2, SH: 1, SW: 3, PH: 2, PW: 0, DH: 1, DW: 1, Groups: 1},
+	{N: 2, C: 4, H: 9, W: 8, O: 4, KH: 3, KW: 3, SH: 1, SW: 1, PH: 2, PW: 2, DH: 2, DW: 2, Groups: 1},
+	{N: 2, C: 5, H: 4, W: 6, O: 7, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 2, C: 2, H: 3, W: 3, O: 2, KH: 3, KW: 3, SH: 1, SW: 1, PH: 3, PW: 3, DH: 1, DW: 1, Groups: 1},
+	{N: 40, C: 1, H: 12, W: 12, O: 5, KH: 5, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 1, C: 3, H: 23, W: 23, O: 8, KH: 11, KW: 11, SH: 4, SW: 4, DH: 1, DW: 1, Groups: 1},
+	{N: 2, C: 6, H: 7, W: 7, O: 6, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 6},
+}
+
+// moreConvs are larger, or at the edges of tiles of outputs, channels and positions.
+var moreConvs = []gpu.ConvGeometry{
+	{N: 2, C: 1, H: 1, W: 1, O: 1, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 2, C: 9, H: 1, W: 1, O: 17, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 1, C: 16, H: 1, W: 17, O: 48, KH: 1, KW: 3, SH: 1, SW: 1, PW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 2, C: 7, H: 12, W: 13, O: 33, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 3, C: 10, H: 9, W: 8, O: 40, KH: 3, KW: 3, SH: 1, SW: 1, PH: 0, PW: 2, DH: 1, DW: 1, Groups: 1},
+	{N: 2, C: 4, H: 6, W: 6, O: 3, KH: 1, KW: 1, SH: 1, SW: 1, PH: 2, PW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 1, C: 2, H: 9, W: 10, O: 32, KH: 3, KW: 2, SH: 1, SW: 1, PH: 4, PW: 5, DH: 2, DW: 3, Groups: 2},
+	{N: 2, C: 40, H: 14, W: 9, O: 70, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 2},
+	{N: 1, C: 401, H: 5, W: 7, O: 20, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 1, C: 50, H: 40, W: 31, O: 19, KH: 5, KW: 5, SH: 1, SW: 1, PH: 2, PW: 2, DH: 1, DW: 1, Groups: 1},
+	{N: 3, C: 12, H: 17, W: 18, O: 24, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 2, DW: 2, Groups: 1},
+	{N: 2, C: 11, H: 16, W: 15, O: 11, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 11},
+	{N: 2, C: 9, H: 21, W: 20, O: 9, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 9},
+	{N: 2, C: 3, H: 10, W: 33, O: 6, KH: 5, KW: 3, SH: 1, SW: 2, PH: 2, PW: 1, DH: 1, DW: 2, Groups: 3},
+}
+
 func conv(b *bench) {
-	for _, g := range []gpu.ConvGeometry{
-		{N: 1, C: 1, H: 5, W: 5, O: 1, KH: 3, KW: 3, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
-		{N: 3, C: 4, H: 9, W: 8, O: 6, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 2},
-		{N: 2, C: 3, H: 11, W: 9, O: 4, KH: 5, KW: 2, SH: 1, SW: 3, PH: 2, PW: 0, DH: 1, DW: 1, Groups: 1},
-		{N: 2, C: 4, H: 9, W: 8, O: 4, KH: 3, KW: 3, SH: 1, SW: 1, PH: 2, PW: 2, DH: 2, DW: 2, Groups: 1},
-		{N: 2, C: 5, H: 4, W: 6, O: 7, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
-		{N: 2, C: 2, H: 3, W: 3, O: 2, KH: 3, KW: 3, SH: 1, SW: 1, PH: 3, PW: 3, DH: 1, DW: 1, Groups: 1},
-		{N: 40, C: 1, H: 12, W: 12, O: 5, KH: 5, KW: 5, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1},
-		{N: 1, C: 3, H: 23, W: 23, O: 8, KH: 11, KW: 11, SH: 4, SW: 4, DH: 1, DW: 1, Groups: 1},
-		{N: 2, C: 6, H: 7, W: 7, O: 6, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 6},
-	} {
+	for _, g := range convs {
 		g.Resolve()
 		convCase(b, &g)
+	}
+}
+
+// RunConvolutions runs what the suite has of convolutions, and more: for each of a device's ways to do them.
+func RunConvolutions(t *testing.T, open func() *gpu.Device) {
+	d := open()
+	t.Cleanup(func() { d.Close() })
+	b := &bench{T: t, tolerance: Tolerance, d: d, key: gpu.Key{Seed: 7}}
+	conv(b)
+	for _, g := range moreConvs {
+		g.Resolve()
+		x, dy := b.random(g.InputLen()), b.random(g.OutputLen())
+		convProducts(b, &g, x, dy, b.random(g.WeightLen()))
+		convGradients(b, &g, x, dy)
 	}
 }
 

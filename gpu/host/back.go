@@ -41,7 +41,18 @@ type back struct {
 	sums         []float64      // results of the pieces of a reduction
 	allocated    atomic.Int64
 	account      memory.Account
-	ranks        ranks // that sums go over
+	directs      map[gpu.ConvGeometry]*direct // convolutions without columns
+	convolutions convolutions                 // how they are done
+	byRule       bool                         // nothing is measured, since it cannot be kept
+	tiles        []tiles                      // of each worker
+	ranks        ranks                        // that sums go over
+}
+
+// tiles are a worker's arguments of kernels in assembler.
+type tiles struct {
+	direct   directTile
+	gradient gradientTile
+	_        [64]byte // a cache line of its own
 }
 
 // New returns the host device.
@@ -53,7 +64,13 @@ func NewBack(o Options) gpu.Back {
 	if n <= 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	d := &back{pool: newWorkers(n), blas: goBLAS{}, col: make([][]float32, n), perWorker: make([]combinations, n)}
+	d := &back{
+		pool:      newWorkers(n),
+		blas:      goBLAS{},
+		col:       make([][]float32, n),
+		perWorker: make([]combinations, n),
+		tiles:     make([]tiles, n),
+	}
 	if !o.GoBLAS {
 		lib, err := loadOpenBLAS(n)
 		var room *roomError
@@ -70,7 +87,8 @@ func NewBack(o Options) gpu.Back {
 			d.blas = lib
 		}
 	}
-	if o.Tune {
+	d.openConvolutions(o.Tune)
+	if o.Tune && !d.byRule {
 		d.openCrossovers()
 	}
 	return d

@@ -40,7 +40,7 @@ func (d *back) conv(o *gpu.Conv) {
 	pick(d, key, slice(o.W), convCrossover(o.G), o, d.convPruned, d.convDense, nil)
 }
 
-func (d *back) convDense(o *gpu.Conv) {
+func (d *back) convColumns(o *gpu.Conv) {
 	k := convKernel{d, o.G, slice(o.X), slice(o.W), slice(o.B), slice(o.Y)}
 	launch(d, &d.kernels.conv, k, o.G.N, 1)
 }
@@ -89,7 +89,7 @@ func (d *back) convBackwardData(o *gpu.ConvBackwardData) {
 	pick(d, key, slice(o.W), convCrossover(o.G), o, d.convBackwardDataPruned, d.convBackwardDataDense, nil)
 }
 
-func (d *back) convBackwardDataDense(o *gpu.ConvBackwardData) {
+func (d *back) convBackwardDataColumns(o *gpu.ConvBackwardData) {
 	k := convBackwardDataKernel{d, o.G, slice(o.DY), slice(o.W), slice(o.DX)}
 	launch(d, &d.kernels.convBackwardData, k, o.G.N, 1)
 }
@@ -138,9 +138,9 @@ func (d *back) convBackwardWeights(o *gpu.ConvBackwardWeights) {
 	pick(d, key, slice(o.Kept), gradientCrossover, o, d.convBackwardKept, d.convBackwardAll, slice(o.DW))
 }
 
-// convBackwardAll adds the gradients of all weights to dw. It cuts the images into at most 16 runs whose gradients are
+// convBackwardWeightsColumns adds the gradients of all weights to dw. It cuts the images into at most 16 runs whose gradients are
 // summed apart and then added in order, so that the result does not depend on which worker took which.
-func (d *back) convBackwardAll(o *gpu.ConvBackwardWeights) {
+func (d *back) convBackwardWeightsColumns(o *gpu.ConvBackwardWeights) {
 	g, weights := o.G, o.G.WeightLen()
 	perRun, runs := runsOf(g.N, max(2, maxPartialBytes/4/weights))
 	grads := room(&d.grads, runs*weights)

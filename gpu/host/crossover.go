@@ -2,9 +2,7 @@ package host
 
 import (
 	"fmt"
-	"runtime"
-
-	"github.com/klauspost/cpuid/v2"
+	"slices"
 
 	"dns-tui/gpu"
 	"dns-tui/gpu/measured"
@@ -67,12 +65,7 @@ type crossovers struct {
 
 // openCrossovers makes a device measure.
 func (d *back) openCrossovers() {
-	processor := cpuid.CPU.BrandName
-	if processor == "" {
-		processor = cpuid.CPU.VendorString
-	}
-	part := fmt.Sprintf("%s, %s, %s", processor, runtime.GOARCH, d.blas.name())
-	file, err := measured.Open("crossovers.json", part)
+	file, err := measured.Open("crossovers.json", d.processor())
 	if err != nil {
 		d.decideByRule(err)
 		return
@@ -84,9 +77,15 @@ func (d *back) openCrossovers() {
 
 // decideByRule ends measuring: what cannot be kept would be another tomorrow.
 func (d *back) decideByRule(err error) {
-	d.crossovers.file = nil
-	d.notices = append(d.notices, fmt.Sprintf("from what sparsity on zeros are left out is decided by a rule, not "+
-		"measured, since it cannot be kept: %v", err))
+	if d.byRule {
+		return
+	}
+	d.byRule, d.crossovers.file, d.convolutions.file = true, nil, nil
+	d.notices = append(
+		d.notices,
+		fmt.Sprintf("how products and convolutions are done, and from what sparsity on zeros are "+
+			"left out, is decided by a rule, not measured, since it cannot be kept: %v", err),
+	)
 }
 
 // pick does a product without what is pruned of m, or all of it, whichever is faster. rule is the fraction kept up to
@@ -143,6 +142,9 @@ func learn[O any](
 	d *back, key productKey, kept float64, o O, pruned, dense func(O), adds []float32,
 ) (pays, known bool) {
 	c, name := &d.crossovers, key.String()
+	saved := slices.Clone(adds)
+	dense(o) // which may have to be chosen first, and that is kept in the same file
+	copy(adds, saved)
 	x := c.known[key]
 	err := measured.Update(c.file, func(all map[string]crossover) bool {
 		if theirs, ok := all[name]; ok {

@@ -210,6 +210,10 @@ type kernels struct {
 	convBackwardDataPruned  convBackwardDataPrunedKernel
 	convBackwardWeights     convBackwardWeightsKernel
 	addRuns                 addRunsKernel
+	packPanels              packPanelsKernel
+	direct                  directKernel
+	directGradient          directGradientKernel
+	addPanels               addPanelsKernel
 	convBackwardKept        convBackwardKeptKernel
 	addTaps                 addTapsKernel
 	maxPool                 maxPoolKernel

@@ -1,0 +1,17 @@
+//go:build !amd64
+
+package host
+
+// The size of a tile: positions, or elements of a run, and panels of outputs.
+const (
+	tilePositions = 8
+	tileElements  = 8
+	tilePanels    = 1
+	hasFMA        = false // there is no assembler
+)
+
+func tileOfOutputs(t *directTile, panels int)     { tileOfOutputsGo(t, panels) }
+func tileOfGradients(t *gradientTile, panels int) { tileOfGradientsGo(t, panels) }
+
+// transposeVectors is for processors with AVX alone.
+func transposeVectors([]float32, int, []float32, int, int, int) bool { return false }

@@ -1,0 +1,179 @@
+package host
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"dns-tui/gpu"
+	"dns-tui/gpu/measured"
+)
+
+// A dense convolution, or a gradient of one, is done in one of several ways. Which is the fastest depends on its shape
+// and on the machine: it is measured where Options.Tune says so, and kept in the user's cache, as crossovers are. Else a
+// rule decides. Where one of the two cannot be kept, neither is.
+
+// convWay is a way of convolutions.
+type convWay[O any] struct {
+	name string
+	do   func(O)
+	can  func(*gpu.ConvGeometry) bool // whether it can do one
+	rule func(*gpu.ConvGeometry) bool // whether it is chosen where nothing is measured: the first for which it is true
+}
+
+// convolutions are the ways of a device, and what was chosen of them.
+type convolutions struct {
+	forward []convWay[*gpu.Conv]
+	data    []convWay[*gpu.ConvBackwardData]
+	weights []convWay[*gpu.ConvBackwardWeights]
+	chosen  map[productKey]int
+	file    *measured.File // nil: a rule decides
+	stored  map[string]string
+	sure    bool   // that it can be written
+	only    string // for tests: the way that does what it can
+}
+
+// openConvolutions makes the ways of a device, which are measured where tune is set.
+func (d *back) openConvolutions(tune bool) {
+	always := func(*gpu.ConvGeometry) bool { return true }
+	c := &d.convolutions
+	c.forward = []convWay[*gpu.Conv]{
+		{"direct", d.convDirect, always, directRule},
+		{"columns", d.convColumns, always, always},
+	}
+	c.data = []convWay[*gpu.ConvBackwardData]{
+		{"direct", d.convBackwardDataDirect, strideOne, directDataRule},
+		{"columns", d.convBackwardDataColumns, always, always},
+	}
+	c.weights = []convWay[*gpu.ConvBackwardWeights]{
+		{"direct", d.convBackwardWeightsDirect, always, directWeightsRule},
+		{"columns", d.convBackwardWeightsColumns, always, always},
+	}
+	c.chosen = map[productKey]int{}
+	if !tune {
+		return
+	}
+	file, err := measured.Open("crossovers.json", d.processor()+", convolutions")
+	if err != nil {
+		d.decideByRule(err)
+		return
+	}
+	c.file, c.stored = file, measured.Read[string](file)
+}
+
+// processor names what times depend on.
+func (d *back) processor() string {
+	processor := cpuid.CPU.BrandName
+	if processor == "" {
+		processor = cpuid.CPU.VendorString
+	}
+	return fmt.Sprintf("%s, %s, %s", processor, runtime.GOARCH, d.blas.name())
+}
+
+func strideOne(g *gpu.ConvGeometry) bool { return g.SH == 1 && g.SW == 1 }
+
+// directRule reports whether a convolution without columns is the faster, as a rule: where columns would be several
+// times the image, and tiles of outputs are filled. Its tiles want a processor for which they are in assembler.
+func directRule(g *gpu.ConvGeometry) bool {
+	return hasFMA && g.KH*g.KW > 1 && g.O/g.Groups >= panel
+}
+
+// directDataRule is directRule for the gradient of inputs, whose outputs are the convolution's inputs.
+func directDataRule(g *gpu.ConvGeometry) bool {
+	return hasFMA && g.KH*g.KW > 1 && g.C/g.Groups >= panel
+}
+
+// directWeightsRule is directRule for the gradient of weights, each of which is read and written once for each strip of
+// positions.
+func directWeightsRule(g *gpu.ConvGeometry) bool { return directRule(g) && g.OutH*g.OutW >= 100 }
+
+// convolve does a convolution in the way that was chosen for its key, or is chosen now. adds is what it adds to; nil:
+// nothing.
+func convolve[O any](d *back, key productKey, ways []convWay[O], o O, adds []float32) {
+	c := &d.convolutions
+	at, ok := c.chosen[key]
+	if !ok {
+		at = chooseWay(d, key, ways, o, adds)
+		c.chosen[key] = at
+	}
+	ways[at].do(o)
+}
+
+func chooseWay[O any](d *back, key productKey, ways []convWay[O], o O, adds []float32) int {
+	c := &d.convolutions
+	rule := -1
+	var open []way[O]
+	var places []int
+	for i, w := range ways {
+		if !w.can(&key.g) {
+			continue
+		}
+		if w.name == c.only {
+			return i
+		}
+		if rule < 0 && w.rule(&key.g) {
+			rule = i
+		}
+		open, places = append(open, way[O]{w.name, w.do}), append(places, i)
+	}
+	if c.file != nil && !c.sure {
+		if c.sure = true; len(open) > 1 {
+			if err := c.file.Writable(); err != nil {
+				d.decideByRule(err)
+			}
+		}
+	}
+	if c.file == nil || len(open) == 1 {
+		return rule
+	}
+	named := func(name string) (int, bool) {
+		for i, w := range open {
+			if w.name == name {
+				return places[i], true
+			}
+		}
+		return 0, false
+	}
+	name := key.String()
+	if at, ok := named(c.stored[name]); ok {
+		return at
+	}
+	best := 0
+	err := measured.Update(c.file, func(all map[string]string) bool {
+		if at, ok := named(all[name]); ok {
+			best = at
+			return false
+		}
+		took := leastTimes(o, open, adds)
+		least := 0
+		for i := range took {
+			if took[i] < took[least] {
+				least = i
+			}
+		}
+		best, all[name] = places[least], open[least].name
+		return true
+	})
+	if err != nil {
+		d.decideByRule(err)
+		return rule
+	}
+	return best
+}
+
+// convDense does a convolution with all of its weights.
+func (d *back) convDense(o *gpu.Conv) {
+	convolve(d, productKey{what: "convolution", g: *o.G}, d.convolutions.forward, o, nil)
+}
+
+// convBackwardDataDense makes the gradient of inputs of all weights.
+func (d *back) convBackwardDataDense(o *gpu.ConvBackwardData) {
+	convolve(d, productKey{what: "convolution's inputs' gradient", g: *o.G}, d.convolutions.data, o, nil)
+}
+
+// convBackwardAll adds the gradients of all weights to dw.
+func (d *back) convBackwardAll(o *gpu.ConvBackwardWeights) {
+	key := productKey{what: "convolution's weights' gradient", g: *o.G}
+	convolve(d, key, d.convolutions.weights, o, slice(o.DW))
+}
