@@ -165,6 +165,8 @@ fuzz: ## every parser, a minute each
 	$(GO) test -run '^$$' -fuzz FuzzJournal -fuzztime 60s -fuzzminimizetime 10x ./model/session
 	$(GO) test -run '^$$' -fuzz FuzzRequest -fuzztime 60s -fuzzminimizetime 10x ./model/remote
 	$(GO) test -run '^$$' -fuzz FuzzState -fuzztime 60s -fuzzminimizetime 10x ./model/remote
+	$(GO) test -run '^$$' -fuzz FuzzFrame -fuzztime 60s -fuzzminimizetime 10x ./gpu/collective
+	$(GO) test -run '^$$' -fuzz FuzzHello -fuzztime 60s -fuzzminimizetime 10x ./gpu/collective
 
 lint: fmt vet staticcheck golangci ## formatting and static checks
 

@@ -19,6 +19,10 @@ import (
 var makers = map[string]func(t testing.TB, n int, o Options) []Group{
 	"in-process": func(_ testing.TB, n int, _ Options) []Group { return InProcess(n) },
 	"shared":     sharedGroup,
+	"shared by address": func(t testing.TB, n int, o Options) []Group {
+		return addressGroup(t, n, o, "")
+	},
+	"tcp": func(t testing.TB, n int, o Options) []Group { return addressGroup(t, n, o, "tcp") },
 }
 
 func engines(t *testing.T, f func(t *testing.T, open func(t testing.TB, n int, o Options) []Group)) {
@@ -60,6 +64,27 @@ func sharedGroup(t testing.TB, n int, o Options) []Group {
 	}
 	places[0] = Place{Size: n, local: &localEnds{conns: ends, memory: memory}}
 	return openAll(t, places, func(int) Options { return o })
+}
+
+// addressGroup meets at a free port of this machine.
+func addressGroup(t testing.TB, n int, o Options, engine string) []Group {
+	t.Helper()
+	o.Engine = engine
+	places := make([]Place, n)
+	address := freePort(t)
+	for r := range places {
+		places[r] = Place{Rank: r, Size: n, Address: address}
+	}
+	return openAll(t, places, func(int) Options { return o })
+}
+
+func freePort(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 func openAll(t testing.TB, places []Place, o func(rank int) Options) []Group {
@@ -400,7 +425,8 @@ func TestLate(t *testing.T) {
 				})
 				for r, err := range errs {
 					var e *RankError
-					if !errors.As(err, &e) || e.Rank != late || !strings.Contains(e.Reason, "keeps the others waiting") ||
+					if !errors.As(err, &e) || e.Rank != late ||
+						!strings.Contains(e.Reason, "keeps the others waiting") ||
 						err.Error() != errs[0].Error() {
 						t.Errorf("rank %d: %v; wanted %d to be late", r, err, late)
 					}
