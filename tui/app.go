@@ -109,6 +109,7 @@ func New(o Options) (*App, error) {
 		autopilotID:   newAutopilotScreen(e, keys, sel),
 		frontierID:    &frontier{env: e, keys: &keys.Frontier, plotter: plotter{e, sel}},
 		shipID:        &shipped{env: e, keys: &keys.Shipped},
+		ranksID:       &ranks{env: e, keys: &keys.Ranks},
 		journalID:     &journal{env: e, keys: &keys.Text},
 		settingsID:    &settings{env: e, keys: &keys.Settings},
 		restoreID:     &restorePoints{env: e, keys: &keys.Restore},

@@ -24,6 +24,7 @@ var footerHints = []struct {
 	{autopilotID, "↑↓", "choose", func(k *keyMap) *binding { return &k.Autopilot.Up }},
 	{frontierID, "↑↓", "branch", func(k *keyMap) *binding { return &k.Frontier.Up }},
 	{shipID, "↑↓", "row", func(k *keyMap) *binding { return &k.Shipped.Up }},
+	{ranksID, "↑↓", "rank", func(k *keyMap) *binding { return &k.Ranks.Up }},
 	{settingsID, "↑↓", "field", func(k *keyMap) *binding { return &k.Settings.Up }},
 	{restoreID, "↑↓", "choose", func(k *keyMap) *binding { return &k.Restore.Up }},
 	{journalID, "↑↓", "scroll", func(k *keyMap) *binding { return &k.Text.Up }},

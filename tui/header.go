@@ -77,6 +77,9 @@ func (e *env) headerItems(w int) []item {
 		items = append(items, item{t.good.Render(words), 0})
 	}
 	items = append(items, item{e.surgeryWords(), 3})
+	if n := len(s.Ranks); n > 0 {
+		items = append(items, item{fmt.Sprintf("%d ranks", n), 2})
+	}
 	if n := len(s.Viewers); n > 1 {
 		items = append(items, item{fmt.Sprintf("%d viewers", n), 3})
 	}

@@ -14,7 +14,7 @@ var screenTitles = []struct {
 	title string
 }{
 	{mainID, "Main screen"}, {plotsID, "Plots"}, {picturesID, "Filters and masks"}, {sensitivityID, "Sensitivity"},
-	{autopilotID, "Autopilot"}, {frontierID, "Frontier"}, {shipID, "What you ship"},
+	{autopilotID, "Autopilot"}, {frontierID, "Frontier"}, {shipID, "What you ship"}, {ranksID, "Ranks"},
 	{settingsID, "Settings"}, {restoreID, "Plans and restore points"},
 	{journalID, "Journal"},
 }

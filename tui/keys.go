@@ -47,6 +47,7 @@ type keyMap struct {
 	Autopilot   autopilotKeys
 	Frontier    frontierKeys
 	Shipped     shippedKeys
+	Ranks       ranksKeys
 	Settings    settingsKeys
 	Restore     restoreKeys
 	Move        moveKeys
@@ -63,7 +64,7 @@ type runKeys struct {
 
 // openKeys open a screen.
 type openKeys struct {
-	Settings, Plots, Pictures, Sensitivity, Autopilot, Frontier, Ship, Journal, Restore binding
+	Settings, Plots, Pictures, Sensitivity, Autopilot, Frontier, Ship, Ranks, Journal, Restore binding
 }
 
 // appKeys are of the program itself.
@@ -82,13 +83,13 @@ type textKeys struct {
 }
 
 // runScreens are those on which keys steer the run. The settings and the help have other uses for keys.
-var runScreens = only(mainID, plotsID, picturesID, sensitivityID, autopilotID, frontierID, shipID, journalID, restoreID)
+var runScreens = only(mainID, plotsID, picturesID, sensitivityID, autopilotID, frontierID, shipID, ranksID, journalID, restoreID)
 
 // listScreens are those that scroll a list or a text.
-var listScreens = only(mainID, sensitivityID, autopilotID, frontierID, shipID, journalID, settingsID, restoreID, helpID)
+var listScreens = only(mainID, sensitivityID, autopilotID, frontierID, shipID, ranksID, journalID, settingsID, restoreID, helpID)
 
 // copyScreens are those with something to copy.
-var copyScreens = only(mainID, sensitivityID, frontierID, shipID, journalID, settingsID, restoreID)
+var copyScreens = only(mainID, sensitivityID, frontierID, shipID, ranksID, journalID, settingsID, restoreID)
 
 // newKeyMap returns the keys that come with the program.
 func newKeyMap() *keyMap {
@@ -103,6 +104,7 @@ func newKeyMap() *keyMap {
 		Autopilot:   defaultAutopilotKeys(),
 		Frontier:    defaultFrontierKeys(),
 		Shipped:     defaultShippedKeys(),
+		Ranks:       defaultRanksKeys(),
 		Settings:    defaultSettingsKeys(),
 		Restore:     defaultRestoreKeys(),
 		Move: moveKeys{
@@ -155,6 +157,7 @@ func defaultOpenKeys() openKeys {
 		Autopilot:   act("autopilot", "thresholds for a target, found while training", "a").footer("autopilot"),
 		Frontier:    act("frontier", "a search: accuracy against size, and its branches", "A"),
 		Ship:        act("ship", "what you ship: bytes of each form, the smaller net, ms of a pass", "W"),
+		Ranks:       act("ranks", "the ranks that train together: which is slowest, which is silent", "T"),
 		Journal:     act("journal", "the journal, whole, with a filter", "J"),
 		Restore:     act("states", "plans, and restore points", "b"),
 	}
@@ -204,6 +207,8 @@ func (k *keyMap) opens(b *binding) (screenID, bool) {
 		return frontierID, true
 	case &k.Open.Ship:
 		return shipID, true
+	case &k.Open.Ranks:
+		return ranksID, true
 	case &k.Open.Journal:
 		return journalID, true
 	case &k.Open.Restore:
@@ -222,7 +227,7 @@ func (k *keyMap) list() {
 		{only(mainID), &k.Main}, {runScreens, &k.Run}, {runScreens | only(settingsID), &k.Open}, {0, &k.App},
 		{listScreens, &k.Move}, {only(plotsID), &k.Plots},
 		{only(picturesID), &k.Pictures}, {only(sensitivityID), &k.Sensitivity}, {only(autopilotID), &k.Autopilot},
-		{only(frontierID), &k.Frontier}, {only(shipID), &k.Shipped},
+		{only(frontierID), &k.Frontier}, {only(shipID), &k.Shipped}, {only(ranksID), &k.Ranks},
 		{only(settingsID), &k.Settings}, {only(restoreID), &k.Restore},
 		{only(journalID, helpID), &k.Text},
 	} {

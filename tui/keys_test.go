@@ -22,6 +22,7 @@ var ways = map[screenID][]string{
 	autopilotID:   {"a", "j"},
 	frontierID:    {"A", "k"},
 	shipID:        {"W", "j"},
+	ranksID:       {"T", "j"},
 	journalID:     {"J", "j"},
 	settingsID:    {"o", "j"},
 	restoreID:     {"b", "j"},
@@ -59,6 +60,8 @@ func scrolled(a *App) (top, chosen int) {
 	case *restorePoints:
 		chosen = s.list.chosen
 	case *shipped:
+		chosen = s.list.chosen
+	case *ranks:
 		chosen = s.list.chosen
 	case *frontier:
 		chosen = s.list.chosen
@@ -130,6 +133,7 @@ func effect(t *testing.T, m screenID, name, key string) string {
 	measured(s)
 	planned(s)
 	whatIsShipped(s)
+	fourRanks(s)
 	for range 60 { // so that the journal scrolls
 		s.Events = append(s.Events, told(12470, "test"))
 	}

@@ -380,6 +380,9 @@ var scenes = []struct {
 	{"ship_unmeasured", unmeasured, func(a *App) { press(a, "W") }},
 	{"ship_failed", shipFailed, func(a *App) { press(a, "W") }},
 	{"ship_older", nil, func(a *App) { press(a, "W") }},
+	{"ranks", fourRanks, func(a *App) { press(a, "T", "down") }},
+	{"ranks_alone", nil, func(a *App) { press(a, "T") }},
+	{"main_ranks", fourRanks, nil},
 	{"journal", nil, func(a *App) { press(a, "J") }},
 	{"settings", nil, func(a *App) { press(a, "o", "down", "down") }},
 	{"settings_bad", nil, func(a *App) { press(a, "o", "down", "down", "enter", "9") }},
@@ -464,6 +467,17 @@ func shippedByThresholds(s *session.Snapshot) {
 	whatIsShipped(s)
 	s.Shipped.Redrawn, s.Shipped.Stage, s.Shipped.Measured.Goal = false, session.NoWeighing, ""
 	s.Shipped.Now.Iter, s.Shipped.Measured.Now.Iter, s.State = s.Iter, s.Iter, session.Paused
+}
+
+// fourRanks is a run of two machines, of which one rank is slow, and one has been silent for a while.
+func fourRanks(s *session.Snapshot) {
+	s.Engine, s.BatchSize = "Open MPI 4.1.4", 256
+	for i, waits := range []float64{0.31, 0.28, 0.02, 0.3} {
+		s.Ranks = append(s.Ranks, session.RankStats{
+			Host: fmt.Sprintf("node%02d", 1+i/2), PID: 4711 + i, Device: "host (8 threads, OpenBLAS 0.3.21)", Waiting: waits,
+		})
+	}
+	s.Ranks[3].Silent = 42 * time.Second
 }
 
 func shipFailed(s *session.Snapshot) {

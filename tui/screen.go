@@ -39,6 +39,7 @@ const (
 	autopilotID
 	frontierID
 	shipID
+	ranksID
 	journalID
 	settingsID
 	restoreID
@@ -48,7 +49,7 @@ const (
 
 func (id screenID) String() string {
 	return [...]string{
-		"main", "plots", "picture", "sensitivity", "autopilot", "frontier", "ship", "journal", "settings", "states",
+		"main", "plots", "picture", "sensitivity", "autopilot", "frontier", "ship", "ranks", "journal", "settings", "states",
 		"help",
 	}[id]
 }
