@@ -18,13 +18,14 @@ type RankStats struct {
 
 // team is what a run shows of its ranks. Of a run that is one process it is the zero value.
 type team struct {
-	group collective.Group // nil
-	at    time.Time        // when stats were made
-	last  []collective.Status
-	stats []RankStats // never changed
+	group   collective.Group // nil
+	devices []string
+	at      time.Time // when stats were made
+	last    []collective.Status
+	stats   []RankStats // never changed
 }
 
-func newTeam(g collective.Group) team { return team{group: g} }
+func newTeam(g collective.Group, devices []string) team { return team{group: g, devices: devices} }
 
 // teamEvery is the least time between two looks at the ranks: what they tell of themselves is not newer.
 const teamEvery = time.Second
@@ -61,7 +62,10 @@ func (t *team) look(since time.Duration, now time.Time) []RankStats {
 	members, status := t.group.Members(), t.group.Status()
 	stats := make([]RankStats, len(members))
 	for i, m := range members {
-		stats[i] = RankStats{Host: m.Host, PID: m.PID, Device: m.Device}
+		stats[i] = RankStats{Host: m.Host, PID: m.PID}
+		if i < len(t.devices) {
+			stats[i].Device = t.devices[i]
+		}
 		if i < len(status) && !status[i].Seen.IsZero() {
 			stats[i].Silent = max(0, now.Sub(status[i].Seen))
 		}

@@ -37,6 +37,13 @@ func (s *Solver) agreeOnRun(g collective.Group) error {
 	if err := agree(g, s.runFacts()); err != nil {
 		return err
 	}
+	names, err := g.Gather([]byte(s.device.Name()))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		s.ranks.devices = append(s.ranks.devices, string(name))
+	}
 	message, err := json.Marshal(start{s.Seed})
 	if err != nil {
 		return err

@@ -23,8 +23,9 @@ import (
 
 // ranks is what a solver has that is one of several. Its zero value is one that is alone.
 type ranks struct {
-	group collective.Group // nil: alone
-	rank  int
+	group   collective.Group // nil: alone
+	rank    int
+	devices []string // names, by rank
 	// gradients are those of all parameters, in the order in which the backward pass completes them; buckets are the
 	// parts of it that are summed as one.
 	gradients *gpu.Tensor
@@ -62,6 +63,9 @@ func (r *ranks) size() int {
 	}
 	return r.group.Size()
 }
+
+// RankDevices are the names of the ranks' devices; nil of a solver that is alone.
+func (s *Solver) RankDevices() []string { return s.ranks.devices }
 
 // passes is how many passes an iteration has, on all ranks.
 func (s *Solver) passes() int { return int(s.param.GetIterSize()) * s.ranks.size() }
