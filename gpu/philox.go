@@ -9,6 +9,8 @@ type Key struct {
 }
 
 const (
+	philoxRounds = 10
+
 	philoxM0 = 0xD2511F53
 	philoxM1 = 0xCD9E8D57
 	philoxW0 = 0x9E3779B9
@@ -24,9 +26,15 @@ func (k Key) Block(n uint32) [4]uint32 {
 	)
 }
 
+// Philox returns what a device makes Block's numbers of: how many rounds, the multipliers, and what is added to the keys
+// after each round.
+func Philox() (rounds int, multipliers, weyl [2]uint32) {
+	return philoxRounds, [2]uint32{philoxM0, philoxM1}, [2]uint32{philoxW0, philoxW1}
+}
+
 func philox(c [4]uint32, k [2]uint32) [4]uint32 {
 	c0, c1, c2, c3, k0, k1 := c[0], c[1], c[2], c[3], k[0], k[1] // in registers, which an array is not
-	for range 10 {
+	for range philoxRounds {
 		p0, p1 := uint64(c0)*philoxM0, uint64(c2)*philoxM1
 		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
 		k0 += philoxW0

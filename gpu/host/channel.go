@@ -32,7 +32,7 @@ func (k *addBiasKernel) run(lo, hi, _ int) {
 		}
 		for c, b := range k.b {
 			row := y[c*s.Inner:][:s.Inner]
-			for i := range row {
+			for i := scaleVectors(row, row, 1, b); i < len(row); i++ {
 				row[i] += b
 			}
 		}
@@ -60,13 +60,18 @@ func (k *sumBiasKernel) run(lo, hi, _ int) {
 	}
 }
 
-// sum32 sums in four float32 lanes a row of at most a few thousand, in float64 beyond.
+// summed is how many elements are summed in float32 lanes, four or more, before the sum goes on in float64.
+const summed = 2048
+
+// sum32 is Σ x.
 func sum32(x []float32) float64 {
 	var t float64
 	for len(x) > 0 {
-		piece := x[:min(len(x), 1024)]
+		piece := x[:min(len(x), summed)]
 		x = x[len(piece):]
-		var a, b, c, e float32
+		a, done := sumVectors(piece)
+		piece = piece[done:]
+		var b, c, e float32
 		for len(piece) >= 4 {
 			a += piece[0]
 			b += piece[1]
@@ -102,8 +107,9 @@ func (k *scaleKernel) run(lo, hi, _ int) {
 			if k.b != nil {
 				b = k.b[c]
 			}
-			for i, v := range k.x[at : at+s.Inner] {
-				y[i] = a*v + b
+			x := k.x[at : at+s.Inner]
+			for i := scaleVectors(x, y, a, b); i < len(x); i++ {
+				y[i] = a*x[i] + b
 			}
 		}
 	}
@@ -135,8 +141,8 @@ func (k *scaleBackwardKernel) run(lo, hi, _ int) {
 			}
 			if k.dx != nil {
 				dx := k.dx[at : at+s.Inner]
-				for i, g := range dy {
-					dx[i] = a * g
+				for i := axpbyVectors(dy, dx, a, 0); i < len(dy); i++ {
+					dx[i] = a * dy[i]
 				}
 			}
 		}
@@ -150,10 +156,11 @@ func (k *scaleBackwardKernel) run(lo, hi, _ int) {
 func dot32(x, y []float32) float64 {
 	var t float64
 	for len(x) > 0 {
-		n := min(len(x), 1024)
-		u, v := x[:n], y[:n]
+		n := min(len(x), summed)
+		a, done := dotVectors(x[:n], y[:n])
+		u, v := x[done:n], y[done:n]
 		x, y = x[n:], y[n:]
-		var a, b, c, e float32
+		var b, c, e float32
 		for len(u) >= 4 && len(v) >= 4 {
 			a += u[0] * v[0]
 			b += u[1] * v[1]
@@ -167,6 +174,24 @@ func dot32(x, y []float32) float64 {
 		t += float64((a + b) + (c + e))
 	}
 	return t
+}
+
+// sumDot32 is Σ y and Σ x·y with the summation of sum32.
+func sumDot32(x, y []float32) (sum, dot float64) {
+	for len(x) > 0 {
+		n := min(len(x), summed)
+		s, p, done := sumDotVectors(x[:n], y[:n])
+		if done == 0 {
+			return sum + sum32(y), dot + dot32(x, y)
+		}
+		for i, v := range y[done:n] {
+			s += v
+			p += v * x[done+i]
+		}
+		sum, dot = sum+float64(s), dot+float64(p)
+		x, y = x[n:], y[n:]
+	}
+	return sum, dot
 }
 
 func (d *back) prelu(o *gpu.PReLU) {
@@ -256,9 +281,11 @@ func (k *batchStatsKernel) run(lo, hi, _ int) {
 func squares32(x []float32, m float32) float64 {
 	var t float64
 	for len(x) > 0 {
-		u := x[:min(len(x), 1024)]
+		u := x[:min(len(x), summed)]
 		x = x[len(u):]
-		var a, b float32
+		a, done := deviationsVectors(u, m)
+		u = u[done:]
+		var b float32
 		for len(u) >= 2 {
 			p, q := u[0]-m, u[1]-m
 			a += p * p
@@ -299,8 +326,9 @@ func (k *normalizeKernel) run(lo, hi, _ int) {
 		for o := range s.Outer {
 			at := (o*s.Channels + c) * s.Inner
 			y := k.y[at : at+s.Inner]
-			for i, v := range k.x[at : at+s.Inner] {
-				y[i] = (v - m) * r
+			x := k.x[at : at+s.Inner]
+			for i := normalizeVectors(x, y, m, r); i < len(x); i++ {
+				y[i] = (x[i] - m) * r
 			}
 		}
 	}
@@ -339,15 +367,15 @@ func (k *normalizeBackwardKernel) run(lo, hi, _ int) {
 		var t, ty float64
 		for o := range s.Outer {
 			at := (o*s.Channels + c) * s.Inner
-			t += sum32(k.dy[at : at+s.Inner])
-			ty += dot32(k.y[at:at+s.Inner], k.dy[at:at+s.Inner])
+			sum, dot := sumDot32(k.y[at:at+s.Inner], k.dy[at:at+s.Inner])
+			t, ty = t+sum, ty+dot
 		}
 		m, my, r := float32(t/n), float32(ty/n), reciprocalStd(k.variance[c], k.eps)
 		for o := range s.Outer {
 			at := (o*s.Channels + c) * s.Inner
 			y, dy, dx := k.y[at:at+s.Inner], k.dy[at:at+s.Inner], k.dx[at:at+s.Inner]
-			for i, g := range dy {
-				dx[i] = (g - m - y[i]*my) * r
+			for i := normalizeBackwardVectors(y, dy, dx, m, my, r); i < len(dy); i++ {
+				dx[i] = (dy[i] - m - y[i]*my) * r
 			}
 		}
 	}
@@ -378,8 +406,9 @@ func (k *normalizeGlobalBackwardKernel) run(lo, hi, _ int) {
 		for o := range s.Outer {
 			at := (o*s.Channels + c) * s.Inner
 			dx := k.dx[at : at+s.Inner]
-			for i, g := range k.dy[at : at+s.Inner] {
-				dx[i] = g * r
+			dy := k.dy[at : at+s.Inner]
+			for i := axpbyVectors(dy, dx, r, 0); i < len(dy); i++ {
+				dx[i] = dy[i] * r
 			}
 		}
 	}

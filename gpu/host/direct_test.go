@@ -14,7 +14,7 @@ import (
 
 // Each way of convolutions passes the conformance suite, where it can do what is asked.
 func TestConvolutionWays(t *testing.T) {
-	for _, way := range []string{"columns", "direct"} {
+	for _, way := range []string{"columns", "direct", "depthwise"} {
 		for _, threads := range []int{1, 3} {
 			t.Run(fmt.Sprintf("%s,threads=%d", way, threads), func(t *testing.T) {
 				devicetest.RunConvolutions(t, func() *gpu.Device {
@@ -49,7 +49,14 @@ func BenchmarkConvolutions(b *testing.B) {
 		g.Resolve()
 		return g
 	}
+	deep := func(n, c, h, s int) gpu.ConvGeometry {
+		g := conv(n, c, h, c, 3, s, 1)
+		g.Groups = c
+		return g
+	}
 	for _, g := range []gpu.ConvGeometry{
+		deep(8, 32, 112, 1), deep(8, 64, 112, 2), deep(8, 128, 56, 1), deep(8, 256, 28, 1), deep(8, 512, 14, 1),
+		deep(8, 1024, 7, 1),
 		conv(64, 1, 28, 20, 5, 1, 0), conv(64, 20, 12, 50, 5, 1, 0),
 		conv(100, 3, 32, 32, 5, 1, 2), conv(100, 32, 16, 32, 5, 1, 2), conv(100, 32, 8, 64, 5, 1, 2),
 		conv(16, 3, 224, 96, 11, 4, 2), conv(16, 96, 27, 256, 5, 1, 2), conv(16, 256, 13, 384, 3, 1, 1),
@@ -60,7 +67,7 @@ func BenchmarkConvolutions(b *testing.B) {
 		conv(8, 512, 7, 512, 3, 1, 1), conv(8, 512, 7, 2048, 1, 1, 0), conv(8, 2048, 7, 512, 1, 1, 0),
 		conv(8, 16, 56, 64, 3, 1, 1), conv(8, 16, 56, 64, 1, 1, 0), conv(8, 64, 56, 16, 1, 1, 0),
 	} {
-		name := fmt.Sprintf("n%d,c%d,h%d,o%d,k%d,s%d", g.N, g.C, g.H, g.O, g.KH, g.SH)
+		name := fmt.Sprintf("n%d,c%d,h%d,o%d,k%d,s%d,g%d", g.N, g.C, g.H, g.O, g.KH, g.SH, g.Groups)
 		b.Run(name, func(b *testing.B) {
 			back := NewBack(Options{Threads: 1}).(*back)
 			d := gpu.NewDevice(back, nil)

@@ -214,6 +214,9 @@ type kernels struct {
 	direct                  directKernel
 	directGradient          directGradientKernel
 	addPanels               addPanelsKernel
+	depthwise               depthwiseKernel
+	depthwiseData           depthwiseDataKernel
+	depthwiseWeights        depthwiseWeightsKernel
 	convBackwardKept        convBackwardKeptKernel
 	addTaps                 addTapsKernel
 	maxPool                 maxPoolKernel

@@ -67,10 +67,40 @@ func (l *layout) putChannel(x, y []float32, c int) {
 			copyRow(y[l.at(c, h+g.PH, g.PW):][:g.W], row)
 			continue
 		}
-		for w, v := range row {
-			y[l.at(c, h+g.PH, w+g.PW)] = v
+		if g.SW == 2 && g.W > 1 {
+			n := split(row, y[l.at(c, h+g.PH, g.PW):], y[l.at(c, h+g.PH, g.PW+1):])
+			for w := 2 * n; w < g.W; w++ {
+				y[l.at(c, h+g.PH, g.PW+w)] = row[w]
+			}
+			continue
+		}
+		for r := range min(g.SW, g.W) {
+			part := y[l.at(c, h+g.PH, g.PW+r):]
+			for i, w := 0, r; w < g.W; i, w = i+1, w+g.SW {
+				part[i] = row[w]
+			}
 		}
 	}
+}
+
+// split writes the even and the odd elements of x to even and odd, as many pairs as it returns.
+func split(x, even, odd []float32) int {
+	n := len(x) / 2
+	i := splitVectors(x, even[:n], odd[:n])
+	for ; i < n; i++ {
+		even[i], odd[i] = x[2*i], x[2*i+1]
+	}
+	return n
+}
+
+// join is the inverse of split.
+func join(even, odd, x []float32) int {
+	n := len(x) / 2
+	i := joinVectors(even[:n], odd[:n], x)
+	for ; i < n; i++ {
+		x[2*i], x[2*i+1] = even[i], odd[i]
+	}
+	return n
 }
 
 // take writes an image that is laid out in y to x.
@@ -83,8 +113,18 @@ func (l *layout) take(y, x []float32) {
 				copyRow(row, y[l.at(c, h+g.PH, g.PW):])
 				continue
 			}
-			for w := range row {
-				row[w] = y[l.at(c, h+g.PH, w+g.PW)]
+			if g.SW == 2 && g.W > 1 {
+				n := join(y[l.at(c, h+g.PH, g.PW):], y[l.at(c, h+g.PH, g.PW+1):], row)
+				for w := 2 * n; w < g.W; w++ {
+					row[w] = y[l.at(c, h+g.PH, w+g.PW)]
+				}
+				continue
+			}
+			for r := range min(g.SW, g.W) {
+				part := y[l.at(c, h+g.PH, g.PW+r):]
+				for i, w := 0, r; w < g.W; i, w = i+1, w+g.SW {
+					row[w] = part[i]
+				}
 			}
 		}
 	}

@@ -334,7 +334,7 @@ type dropoutKernel struct {
 
 func (k *dropoutKernel) run(lo, hi, _ int) {
 	scale := 1 / (1 - k.ratio)
-	for i := lo; i < hi; {
+	for i := lo + dropoutVectors(k.x[lo:hi], k.y[lo:hi], lo, k.ratio, scale, k.key); i < hi; {
 		// lo is a multiple of 4, as grain is.
 		block := k.key.Block(uint32(i >> 2))
 		for _, u := range block[:min(4, hi-i)] {

@@ -39,14 +39,17 @@ func (d *back) openConvolutions(tune bool) {
 	always := func(*gpu.ConvGeometry) bool { return true }
 	c := &d.convolutions
 	c.forward = []convWay[*gpu.Conv]{
+		{"depthwise", d.convDepthwise, depthwise, always},
 		{"direct", d.convDirect, always, directRule},
 		{"columns", d.convColumns, always, always},
 	}
 	c.data = []convWay[*gpu.ConvBackwardData]{
+		{"depthwise", d.convBackwardDataDepthwise, depthwise, always},
 		{"direct", d.convBackwardDataDirect, strideOne, directDataRule},
 		{"columns", d.convBackwardDataColumns, always, always},
 	}
 	c.weights = []convWay[*gpu.ConvBackwardWeights]{
+		{"depthwise", d.convBackwardWeightsDepthwise, depthwise, always},
 		{"direct", d.convBackwardWeightsDirect, always, directWeightsRule},
 		{"columns", d.convBackwardWeightsColumns, always, always},
 	}
