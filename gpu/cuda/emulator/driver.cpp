@@ -14,16 +14,21 @@
 //	EMULATOR_BLOCKS=n    blocks that run at once on a multiprocessor (2)
 //	EMULATOR_CUBINS=1    takes cubins of its architecture, without looking into them; else the PTX is what it loads
 //	EMULATOR_FAIL=x:n    the n-th x from then on fails: launch (a failed launch), alloc (no memory), lost (the device is gone)
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "block.h"
@@ -53,6 +58,8 @@ struct Function { const Kernel *kernel; };
 struct Node {
 	std::function<CUresult()> run;
 	bool kernel;
+	bool elsewhere = false; // another process may wait for it
+	std::function<CUresult(void *stream)> launched; // of a graph: puts what to run into the stream that it is launched in
 };
 struct Graph { std::vector<Node> nodes; };
 struct Exec { std::vector<Node> nodes; };
@@ -85,7 +92,7 @@ static long fail_at, fail_seen;
 static std::string fail_what;
 static long counts[16]; // see emulator_count
 enum { launches, graph_launches, kernels_run, pinned_bytes, objects, spins, host_marks, cubins };
-enum { sched_blocking_sync = 4, event_blocking_sync = 1 };
+enum { sched_blocking_sync = 4, event_blocking_sync = 1, external = 1 };
 
 #define LOCK std::lock_guard<std::recursive_mutex> lock(mu)
 #define ENTER \
@@ -133,6 +140,44 @@ static CUresult finish(Stream *s) {
 	return sticky;
 }
 
+// Another process may wait for work that this one has no reason to do yet: a stream that has such work is given to a thread
+// which does it, if nobody has after a while. A GPU would have done it at once.
+struct Helper {
+	std::mutex mu;
+	std::condition_variable wake;
+	std::vector<Stream *> todo;
+	bool begun = false;
+
+	void loop() {
+		for (;;) {
+			std::vector<Stream *> mine;
+			{
+				std::unique_lock<std::mutex> l(mu);
+				wake.wait(l, [&] { return !todo.empty(); });
+				mine.swap(todo);
+			}
+			std::this_thread::sleep_for(std::chrono::milliseconds(20));
+			std::lock_guard<std::recursive_mutex> l(::mu);
+			for (auto *s : mine)
+				if (std::find(streams.begin(), streams.end(), s) != streams.end()) run_next(s, s->pending.size());
+		}
+	}
+
+	void take(Stream *s) {
+		std::lock_guard<std::mutex> l(mu);
+		todo.push_back(s);
+		wake.notify_one();
+		if (begun) return;
+		begun = true;
+		sigset_t all, old; // signals are for the program's own threads
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &old);
+		std::thread([this] { loop(); }).detach();
+		pthread_sigmask(SIG_SETMASK, &old, nullptr);
+	}
+};
+static Helper *helper = new Helper; // never destroyed: its thread outlives main
+
 static CUresult finish_all() {
 	for (auto *s : streams) finish(s);
 	return sticky;
@@ -148,6 +193,7 @@ static CUresult later(void *h, Node n) {
 		s->capture->nodes.push_back(std::move(n));
 		return success;
 	}
+	if (n.elsewhere) helper->take(s);
 	s->pending.push_back(std::move(n));
 	s->queued++;
 	if (getenv("EMULATOR_EAGER")) return finish(s);
@@ -172,6 +218,11 @@ int emulator_later(void *stream, void (*f)(void *), void *data) {
 	LOCK;
 	return later(stream, {[=]() -> CUresult { f(data); return success; }, true});
 }
+// emulator_meet is emulator_later for work that meets other processes'.
+int emulator_meet(void *stream, void (*f)(void *), void *data) {
+	LOCK;
+	return later(stream, {[=]() -> CUresult { f(data); return success; }, true, true});
+}
 int emulator_owned(uintptr_t p, size_t bytes) { return owned(p, bytes); }
 
 CUresult cuInit(unsigned) {
@@ -190,7 +241,11 @@ CUresult cuDeviceGet(CUdevice *d, int i) {
 }
 CUresult cuDeviceGetName(char *name, int len, CUdevice) { snprintf(name, len, "emulated GPU"); return success; }
 CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice) { *bytes = setting("EMULATOR_MEMORY", 4l << 30); return success; }
-CUresult cuDeviceGetUuid(char *uuid, CUdevice) { memset(uuid, 0, 16); return success; }
+CUresult cuDeviceGetUuid(char *uuid, CUdevice d) {
+	memset(uuid, 0, 16);
+	uuid[15] = (char)d;
+	return success;
+}
 CUresult cuDeviceGetAttribute(int *v, int what, CUdevice) {
 	int cc = (int)setting("EMULATOR_CAPABILITY", 90);
 	switch (what) {
@@ -480,6 +535,7 @@ CUresult cuStreamCreate(void **h, unsigned) {
 	*h = s;
 	return success;
 }
+CUresult cuStreamCreateWithPriority(void **h, unsigned flags, int) { return cuStreamCreate(h, flags); }
 CUresult cuStreamDestroy_v2(void *h) {
 	LOCK;
 	finish((Stream *)h);
@@ -511,23 +567,37 @@ CUresult cuEventDestroy_v2(void *e) {
 	counts[objects]--;
 	return success;
 }
-CUresult cuEventRecord(void *e, void *h) {
-	ENTER;
-	auto *ev = (Event *)e;
+// record and wait_for are what a stream does; in a graph they are done when it is launched, with the event as it is then.
+static CUresult record(Event *ev, void *h) {
 	Stream *s = stream_of(h);
 	CUresult r = later(h, {[=]() -> CUresult { ev->at = now(); return success; }, false});
 	ev->stream = s;
 	ev->after = s->queued;
 	return r;
 }
-CUresult cuStreamWaitEvent(void *h, void *e, unsigned) {
-	ENTER;
-	Stream *of = ((Event *)e)->stream;
-	unsigned long after = ((Event *)e)->after; // as it is recorded now
+static CUresult wait_for(void *h, Event *ev) {
+	Stream *of = ev->stream;
+	unsigned long after = ev->after; // as it is recorded now
 	return later(h, {[=]() -> CUresult {
 		if (of && after > of->done) run_next(of, after - of->done);
 		return sticky;
 	}, false});
+}
+// Events within a graph, which would join streams that are captured together, are not known here.
+CUresult cuEventRecordWithFlags(void *e, void *h, unsigned flags) {
+	ENTER;
+	auto *ev = (Event *)e;
+	if (!stream_of(h)->capture) return flags ? invalid_value : record(ev, h);
+	if (flags != external) return capture_unsupported;
+	return later(h, {nullptr, false, false, [=](void *stream) { return record(ev, stream); }});
+}
+CUresult cuEventRecord(void *e, void *h) { return cuEventRecordWithFlags(e, h, 0); }
+CUresult cuStreamWaitEvent(void *h, void *e, unsigned flags) {
+	ENTER;
+	auto *ev = (Event *)e;
+	if (!stream_of(h)->capture) return flags ? invalid_value : wait_for(h, ev);
+	if (flags != external) return capture_unsupported;
+	return later(h, {nullptr, false, false, [=](void *stream) { return wait_for(stream, ev); }});
 }
 CUresult cuEventSynchronize(void *e) {
 	ENTER;
@@ -578,13 +648,9 @@ CUresult cuGraphLaunch(void *x, void *h) {
 	ENTER;
 	counts[graph_launches]++;
 	auto *e = (Exec *)x;
-	return later(h, {[=]() -> CUresult {
-		for (auto &n : e->nodes) {
-			if (CUresult r = n.run()) return r;
-			if (take_faulted()) return illegal_address;
-		}
-		return success;
-	}, true});
+	for (auto &n : e->nodes)
+		if (CUresult r = n.launched ? n.launched(h) : later(h, n)) return r;
+	return success;
 }
 
 } // extern "C"

@@ -1,5 +1,5 @@
 // A stand-in for NVML, libnvidia-ml.so.1: a GPU that is used at 42 %, is 57 °C warm, and has 3 of 8 GiB in use. Its identity
-// is the one that the emulated driver gives.
+// is one that the emulated driver gives.
 #include <string.h>
 
 static int users;
@@ -11,7 +11,7 @@ int nvmlInit_v2() { return users++, 0; }
 int nvmlShutdown() { return users-- > 0 ? 0 : 1; }
 int nvmlDeviceGetHandleByUUID(const char *uuid, void **h) {
 	if (!users) return 1; // NVML_ERROR_UNINITIALIZED
-	if (strcmp(uuid, "GPU-00000000-0000-0000-0000-000000000000")) return 6; // NVML_ERROR_NOT_FOUND
+	if (strncmp(uuid, "GPU-00000000-0000-0000-0000-0000000000", 38)) return 6; // NVML_ERROR_NOT_FOUND
 	*h = &device;
 	return 0;
 }

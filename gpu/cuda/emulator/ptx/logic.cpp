@@ -11,6 +11,18 @@ static bool opposite(bool a) { return !a; }
 template <class T> static T shl(T a, uint32_t n) { return n >= 8 * sizeof(T) ? (T)0 : (T)(a << n); }
 template <class T> static T shr(T a, uint32_t n) { return n >= 8 * sizeof(T) ? (T)(a < 0 ? -1 : 0) : (T)(a >> n); }
 
+// prmt without a mode: each byte of the result is one of the eight of b and a, or the sign of one, as four bits of c say.
+static uint32_t permute(uint32_t a, uint32_t b, uint32_t c) {
+	uint64_t bytes = (uint64_t)b << 32 | a;
+	uint32_t out = 0;
+	for (int i = 0; i < 4; i++) {
+		uint32_t choice = c >> 4 * i & 15, byte = (uint32_t)(bytes >> 8 * (choice & 7)) & 0xFF;
+		if (choice & 8) byte = byte & 0x80 ? 0xFF : 0;
+		out |= byte << 8 * i;
+	}
+	return out;
+}
+
 #define BITS(bits) \
 	t.map<both<uint##bits##_t>>({"and.b" #bits}); \
 	t.map<either<uint##bits##_t>>({"or.b" #bits}); \
@@ -22,6 +34,7 @@ template <class T> static T shr(T a, uint32_t n) { return n >= 8 * sizeof(T) ? (
 
 void add_logic(Table &t) {
 	BITS(16) BITS(32) BITS(64)
+	t.map<permute>({"prmt.b32"});
 	t.map<both<bool>>({"and.pred"});
 	t.map<either<bool>>({"or.pred"});
 	t.map<one_of<bool>>({"xor.pred"});
