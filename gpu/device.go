@@ -1,5 +1,7 @@
 package gpu
 
+import "dns-tui/gpu/collective"
+
 // A Device runs operations on tensors of its own. Its methods are what layers call: each checks the sizes of its
 // operands, describes the operation as an Op, and has the Back do it; what the Back lacks is done on the host (see
 // NewDevice). Methods are called from one goroutine at a time.
@@ -11,6 +13,7 @@ type Device struct {
 	check    operands
 	ops      ops
 	fallback fallback
+	group    collective.Group // nil: joined to none
 
 	operations float64 // of products, so far
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # The report of a GPU: conformance, parity with the host over 200 iterations of LeNet with surgery, the benchmark table, a soak
-# of a minute. Runs in the folder that `make gpu-bundle` made; needs NVIDIA's driver and nothing else. Writes report.md
-# beside itself, and, from `make gpu-report`, into docs/benchmarks.md.
+# of a minute, and, where there are several GPUs, sums over them. Runs in the folder that `make gpu-bundle` made; needs
+# NVIDIA's driver and nothing else, and NCCL for sums. Writes report.md beside itself, and, from `make gpu-report`, into
+# docs/benchmarks.md.
 #
 #   DNS_TUI_BATCH=n       another batch, for the emulator
 #   REPORT_PARITY=200     iterations compared with the host
@@ -36,6 +37,8 @@ DNS_TUI_PARITY=${REPORT_PARITY:-200} run ./model.test -test.run CUDALongParity -
 longline=$(sed -n 's/^parity: //p' out.txt)
 DNS_TUI_SOAK=${REPORT_SOAK:-400000} run ./model.test -test.run CUDASoak -test.v -test.timeout 20m; soak=$(say $?)
 soakline=$(sed -n 's/^soak: //p' out.txt)
+run ./cuda.test -test.run RanksOnGPUs -test.v -test.timeout 20m; ranks=$(say $?)
+sums=$(sed -n 's/^.*sums: //p' out.txt)
 run ./model.test -test.run '^$' -test.bench CUDAStep -test.benchtime "${REPORT_BENCHTIME:-2s}" -test.timeout 20m
 
 {
@@ -44,6 +47,9 @@ run ./model.test -test.run '^$' -test.bench CUDAStep -test.benchtime "${REPORT_B
     echo "$(./dns-tui version). Matrix products: $libraries."
     echo
     echo "- conformance $conformance; Caffe's vectors and LeNet's training $parity; against the host $long: $longline; soak $soak: $soakline"
+    echo
+    echo "- sums over several GPUs $ranks:"
+    echo "$sums" | sed 's/^/  - /'
     echo
     echo "| net | precision | ms a step | images/s | MiB held |"
     echo "| --- | --- | --- | --- | --- |"

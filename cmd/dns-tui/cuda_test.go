@@ -60,6 +60,9 @@ func TestCUDATrain(t *testing.T) {
 		!strings.Contains(stdout, "fp32") && !strings.Contains(stdout, "tf32") {
 		t.Errorf("devices says\n%s", stdout)
 	}
+	if !strings.Contains(stdout, "several GPUs: by NCCL 2.") { // make test-cuda has it on the path
+		t.Errorf("devices says nothing of NCCL:\n%s", stdout)
+	}
 	solver, prefix := shortSolver(t, "")
 	status, stdout, stderr := run(t, "train", "--solver", solver)
 	if status != 0 || !strings.Contains(stdout, "iteration 2  loss ") || strings.Contains(stdout, "host (") {

@@ -240,7 +240,19 @@ func runDevices(_ context.Context, e *env, args []string) error {
 			return err
 		}
 	}
+	describeNCCL(e, len(gpus))
 	return nil
+}
+
+// describeNCCL says by what several GPUs are joined, or what to install for that.
+func describeNCCL(e *env, gpus int) {
+	name, path, err := cuda.NCCL()
+	switch {
+	case err == nil:
+		escape.Fprintf(e.stdout, "several GPUs: by %s, %s\n", name, path)
+	case gpus > 1:
+		escape.Fprintf(e.stdout, "several GPUs: %v\n", err)
+	}
 }
 
 // describeGPU says what is in use on a GPU.

@@ -12,3 +12,6 @@ func Open(Options) (*gpu.Device, error) { return nil, ErrAbsent }
 
 // Devices returns ErrAbsent.
 func Devices() ([]Info, error) { return nil, ErrAbsent }
+
+// NCCL returns ErrAbsent.
+func NCCL() (name, path string, err error) { return "", "", ErrAbsent }

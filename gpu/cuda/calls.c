@@ -31,7 +31,33 @@ static CUresult run_conv(const dns_conv_args *c) {
 	return status ? (CUresult)library_failed : CUDA_SUCCESS;
 }
 
-static CUresult run_one(const dns_header *r, CUstream stream, mark m) {
+// The types of NCCL's functions are those of nccl.h 2.12 to 2.32.
+typedef int (*all_reduce_function)(const void *from, void *to, size_t count, int type, int op, void *comm, CUstream stream);
+typedef int (*send_function)(const void *from, size_t count, int type, int peer, void *comm, CUstream stream);
+typedef int (*receive_function)(void *to, size_t count, int type, int peer, void *comm, CUstream stream);
+typedef int (*group_function)(void);
+
+static CUresult nccl_result(int result) { return result ? (CUresult)(dns_nccl_failed + result) : CUDA_SUCCESS; }
+
+static CUresult run_sum(const dns_sum_args *s, CUstream stream) {
+	enum { nccl_float32 = 7, nccl_sum = 0 };
+	return nccl_result(((all_reduce_function)s->call)((const void *)s->at, (void *)s->at, (size_t)s->n, nccl_float32, nccl_sum, (void *)s->comm, stream));
+}
+
+// run_exchange makes one group of all sends and receives, which so go on together.
+static CUresult run_exchange(const dns_exchange_args *x, CUstream stream) {
+	enum { nccl_int32 = 2 };
+	int result = ((group_function)x->start)();
+	if (result) return nccl_result(result);
+	for (int r = 0; r < x->ranks && !result; r++) {
+		result = ((send_function)x->send)((const char *)x->from + 4 * x->step * (size_t)r, (size_t)x->words, nccl_int32, r, (void *)x->comm, stream);
+		if (!result) result = ((receive_function)x->receive)((char *)x->to + 4 * x->words * (size_t)r, (size_t)x->words, nccl_int32, r, (void *)x->comm, stream);
+	}
+	int ended = ((group_function)x->end)();
+	return nccl_result(result ? result : ended);
+}
+
+static CUresult run_one(const dns_header *r, CUstream stream, mark m, int capturing) {
 	const void *args = r + 1;
 	switch (r->kind) {
 	case record_clear: {
@@ -40,6 +66,10 @@ static CUresult run_one(const dns_header *r, CUstream stream, mark m) {
 	}
 	case record_gemm: return run_gemm(args);
 	case record_conv: return run_conv(args);
+	case record_event: return cuEventRecordWithFlags((CUevent)((const dns_event_args *)args)->event, stream, capturing ? CU_EVENT_RECORD_EXTERNAL : 0);
+	case record_wait: return cuStreamWaitEvent(stream, (CUevent)((const dns_event_args *)args)->event, capturing ? CU_EVENT_WAIT_EXTERNAL : 0);
+	case record_sum: return run_sum(args, stream);
+	case record_exchange: return run_exchange(args, stream);
 	}
 	int kernel = (int)(r->mark & 0xFFFF);
 	void *params[1 + sizeof dns_params[0].offsets];
@@ -61,7 +91,7 @@ static int labelled(const uint64_t *words, size_t n, uint64_t label) {
 // run_all starts records. Where quiet_at is not 0, only the first of kernels in a row that are for the same layer writes to
 // mark_at, in the host's memory, which the end of a kernel waits for; it names the kernel only where it is alone. The others
 // write to quiet_at, on the device.
-static CUresult run_all(const uint64_t *words, size_t n, CUstream stream, uint64_t mark_at, uint64_t quiet_at, int blocking, size_t *failed) {
+static CUresult run_all(const uint64_t *words, size_t n, CUstream stream, uint64_t mark_at, uint64_t quiet_at, int blocking, int capturing, size_t *failed) {
 	uint64_t label = UINT64_MAX;
 	for (size_t at = 0; at < n;) {
 		const dns_header *r = (const dns_header *)(words + at);
@@ -73,7 +103,7 @@ static CUresult run_all(const uint64_t *words, size_t n, CUstream stream, uint64
 			else if (labelled(words + next, n - next, r->mark >> 16)) m.id |= 0xFFFF;
 			label = r->mark >> 16;
 		}
-		CUresult e = run_one(r, stream, m);
+		CUresult e = run_one(r, stream, m, capturing);
 		if (!e && blocking) e = cuStreamSynchronize(stream);
 		if (e) return e;
 		at = next;
@@ -84,7 +114,7 @@ static CUresult run_all(const uint64_t *words, size_t n, CUstream stream, uint64
 CUresult dns_run(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, int blocking, size_t *failed) {
 	*failed = 0;
 	CUresult e = cuCtxSetCurrent(ctx);
-	return e ? e : run_all(words, n, stream, mark_at, 0, blocking, failed);
+	return e ? e : run_all(words, n, stream, mark_at, 0, blocking, 0, failed);
 }
 
 // capture makes a graph of the records, a number of times one behind the other.
@@ -92,7 +122,7 @@ static CUresult capture(const uint64_t *words, size_t n, int times, CUstream str
 	CUresult e = cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
 	if (e) return e;
 	CUgraph graph = NULL;
-	for (int i = 0; i < times && !e; i++) e = run_all(words, n, stream, mark_at, quiet_at, 0, failed);
+	for (int i = 0; i < times && !e; i++) e = run_all(words, n, stream, mark_at, quiet_at, 0, 1, failed);
 	CUresult ended = cuStreamEndCapture(stream, &graph);
 	if (!e) e = ended;
 	if (!e) e = cuGraphInstantiateWithFlags(exec, graph, 0);
@@ -147,6 +177,8 @@ CUresult dns_reached(CUcontext ctx, CUevent ev) {
 	return e ? e : cuEventQuery(ev);
 }
 
+CUresult dns_elapsed(CUevent from, CUevent to, float *ms) { return cuEventElapsedTime(ms, from, to); }
+
 CUresult dns_alloc(CUcontext ctx, uint64_t *at, size_t bytes) {
 	CUdeviceptr p = 0;
 	CUresult e = cuCtxSetCurrent(ctx);
@@ -189,7 +221,7 @@ int dns_error_name(int code, char *name, size_t n) {
 const char *dns_missing(void) {
 	static const char *needed[] = {"cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease_v2", "cuCtxSetCurrent", "cuMemAlloc_v2", "cuMemFree_v2", "cuMemGetInfo_v2", "cuMemHostAlloc", "cuMemFreeHost",
 		"cuMemHostGetDevicePointer_v2", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuMemsetD32Async", "cuModuleLoadData", "cuModuleUnload", "cuModuleGetFunction", "cuOccupancyMaxActiveBlocksPerMultiprocessor",
-		"cuLaunchKernel", "cuStreamCreate", "cuStreamSynchronize", "cuStreamWaitEvent", "cuEventCreate", "cuEventDestroy_v2", "cuEventRecord", "cuEventSynchronize", "cuEventElapsedTime",
+		"cuLaunchKernel", "cuStreamCreate", "cuStreamCreateWithPriority", "cuStreamSynchronize", "cuStreamWaitEvent", "cuEventCreate", "cuEventDestroy_v2", "cuEventRecord", "cuEventRecordWithFlags", "cuEventSynchronize", "cuEventElapsedTime",
 		"cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags", "cuGraphLaunch", "cuGraphDestroy", "cuGraphExecDestroy", NULL};
 	return cuda_driver_lacks(needed);
 }
@@ -208,7 +240,7 @@ CUresult dns_time(const uint64_t *words, size_t n, CUcontext ctx, CUstream strea
 	}
 	if (!e) e = cuEventRecord(from, stream);
 	if (exec && !e) e = cuGraphLaunch(exec, stream);
-	for (int i = 0; !exec && i < times && !e; i++) e = run_all(words, n, stream, mark_at, quiet_at, 0, &failed);
+	for (int i = 0; !exec && i < times && !e; i++) e = run_all(words, n, stream, mark_at, quiet_at, 0, 0, &failed);
 	if (!e) e = cuEventRecord(to, stream);
 	if (!e) e = cuEventSynchronize(to);
 	if (!e) e = cuEventElapsedTime(ms, from, to);
@@ -225,3 +257,18 @@ int dns_call_ints(uint64_t f, uint64_t first, const int *v, int n) {
 	for (int i = 0; i < n && i < 9; i++) a[i] = v[i];
 	return ((int (*)(uint64_t, int, int, int, int, int, int, int, int, int))f)(first, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]);
 }
+
+typedef struct { char internal[128]; } nccl_id;
+typedef int (*init_function)(void **comm, int ranks, nccl_id id, int rank);
+
+int dns_nccl_init(uint64_t f, CUcontext ctx, uint64_t *comm, int ranks, const void *id, int rank) {
+	if (cuCtxSetCurrent(ctx)) return 1; // ncclUnhandledCudaError
+	nccl_id i;
+	memcpy(&i, id, sizeof i);
+	void *c = NULL;
+	int result = ((init_function)f)(&c, ranks, i, rank);
+	*comm = (uint64_t)c;
+	return result;
+}
+
+const char *dns_call_text(uint64_t f, uint64_t a) { return ((const char *(*)(uint64_t))f)(a); }

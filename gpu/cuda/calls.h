@@ -10,7 +10,7 @@ int cuda_driver_found(void);
 const char *cuda_driver_lacks(const char **names);
 
 // The kinds of records.
-enum { record_kernel, record_clear, record_gemm, record_conv };
+enum { record_kernel, record_clear, record_gemm, record_conv, record_event, record_wait, record_sum, record_exchange };
 
 // A record begins with a header; words of eight bytes behind it are its arguments: a kernel's, or one of the structs
 // below. None has bytes that belong to no field.
@@ -40,6 +40,26 @@ typedef struct {
 	float beta;
 } dns_conv_args;
 
+// The stream records an event, or waits for one; a graph does when it is launched, as a stream would then.
+typedef struct { uint64_t event; } dns_event_args;
+
+// ncclAllReduce of n float32, in place.
+typedef struct { uint64_t call, comm, at, n; } dns_sum_args;
+
+// ncclSend and ncclRecv, of words words each: to every rank r from + r·step, from it to + r·words.
+typedef struct {
+	uint64_t start, end, send, receive, comm, from, step, to, words;
+	int32_t ranks, unused;
+} dns_exchange_args;
+
+// Where NCCL fails its result is added to this.
+enum { dns_nccl_failed = 10000 };
+
+// dns_nccl_init is ncclCommInitRank, with its address f; id has 128 bytes.
+int dns_nccl_init(uint64_t f, CUcontext ctx, uint64_t *comm, int ranks, const void *id, int rank);
+// dns_call_text calls a function that returns a text.
+const char *dns_call_text(uint64_t f, uint64_t a);
+
 // dns_call calls one of a library's other functions, which all return a status and take integers and addresses.
 int dns_call(uint64_t f, const uint64_t *a);
 // dns_call_ints is for functions of a descriptor and up to nine int.
@@ -61,6 +81,7 @@ CUresult dns_copy(CUcontext ctx, uint64_t dst, uint64_t src, size_t bytes, CUstr
 CUresult dns_record(CUcontext ctx, CUevent e, CUstream stream);
 CUresult dns_wait(CUcontext ctx, CUevent e);
 CUresult dns_reached(CUcontext ctx, CUevent e);
+CUresult dns_elapsed(CUevent from, CUevent to, float *ms);
 
 // dns_time runs the records a number of times and measures them.
 CUresult dns_time(const uint64_t *words, size_t n, CUcontext ctx, CUstream stream, uint64_t mark_at, uint64_t quiet_at, int times, CUevent from, CUevent to, float *ms);

@@ -71,6 +71,10 @@ func (d *back) Do(op gpu.Op) {
 		d.surgery(o)
 	case *gpu.Farthest:
 		d.farthest(o)
+	case *gpu.AllReduce:
+		d.allReduce(o)
+	case *gpu.AwaitReduced:
+		d.awaitReduced()
 	default:
 		if !d.doSpatial(op) && !d.doChannels(op) && !d.doScores(op) {
 			panic("gpu: CUDA has no kernel for an operation")

@@ -12,6 +12,22 @@
 // that is copied before each launch, so a change needs no new capture. While records are queued, neighbours that belong
 // together become one kernel (fuse.go): a product with its bias and ReLU, all parameters' updates, all layers' surgery.
 //
+// # Several GPUs
+//
+// Each rank of a run is a process with a GPU of its own. They sum by NCCL (nccl.go, join.go), on a stream of its own
+// beside the kernels (ranks.go): where a gradient is whole the kernels' stream records an event, for which the sum
+// waits.
+//
+// What is summed how: in float32 by ncclAllReduce, in the order that NCCL adds in, which NCCL_ALGO and NCCL_PROTO fix
+// (Ring and Simple on one machine, Tree and Simple on several, unless the user has set them). Where gradients travel in
+// bf16, by ncclSend and ncclRecv and kernels of this package: with n ranks each rounds its gradient x_r to bf16, to the
+// nearest, ties to even; rank p gets the p-th of n pieces of all, adds ((x₀ + x₁) + x₂) + … in float32 in the order of
+// the ranks, rounds the sum to bf16, and gives it to all. ncclAllReduce of bf16 is not used, as it rounds at every
+// addition.
+//
+// When a rank is lost NCCL is aborted (join.go), so that whoever waits for a sum goes on; what was to be summed is then
+// as it was, or partly summed, and Await returns the group's failure.
+//
 // # Memory
 //
 // Freed memory is kept for the next allocation of its size (memory.go). Copies from and to the host go through pinned

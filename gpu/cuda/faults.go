@@ -147,6 +147,9 @@ func (d *back) failed(code C.CUresult, doing string) error {
 		}
 	}
 	d.fault.err = e
+	if d.ranks != nil {
+		d.ranks.group.Fail("has failed: " + e.Error())
+	}
 	return e
 }
 

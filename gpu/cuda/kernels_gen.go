@@ -64,73 +64,76 @@ var (
 	kGemmTt128                  = kernel[cGemmArgs]{53}
 	kLstmUnit                   = kernel[lstmUnitArgs]{54}
 	kLstmUnitBackward           = kernel[lstmUnitBackwardArgs]{55}
-	kMaxPool                    = kernel[maxPoolArgs]{56}
-	kMaxPoolBackward            = kernel[maxPoolBackwardArgs]{57}
-	kAvePool                    = kernel[avePoolArgs]{58}
-	kAvePoolBackward            = kernel[avePoolBackwardArgs]{59}
-	kStochasticPool             = kernel[stochasticPoolArgs]{60}
-	kExpectedPool               = kernel[expectedPoolArgs]{61}
-	kLrn                        = kernel[lrnArgs]{62}
-	kLrnBackward                = kernel[lrnBackwardArgs]{63}
-	kIm2col                     = kernel[im2colArgs]{64}
-	kCol2im                     = kernel[col2imArgs]{65}
-	kUpdate                     = kernel[updateArgs]{66}
-	kSurgeryMeasure             = kernel[surgeryMeasureArgs]{67}
-	kSurgeryRedraw              = kernel[surgeryRedrawArgs]{68}
-	kReach                      = kernel[reachArgs]{69}
-	kFill                       = kernel[fillArgs]{70}
-	kCopy                       = kernel[copyArgs]{71}
-	kAx                         = kernel[axArgs]{72}
-	kAxpby                      = kernel[axpbyArgs]{73}
-	kMul                        = kernel[mulArgs]{74}
-	kMaxUpdate                  = kernel[maxUpdateArgs]{75}
-	kMaxBackward                = kernel[maxBackwardArgs]{76}
-	kPower                      = kernel[powerArgs]{77}
-	kUnary                      = kernel[unaryArgs]{78}
-	kUnaryBackward              = kernel[unaryBackwardArgs]{79}
-	kCopy2d                     = kernel[copy2dArgs]{80}
-	kGather                     = kernel[gatherArgs]{81}
-	kScatterAdd                 = kernel[scatterAddArgs]{82}
-	kRelu                       = kernel[reluArgs]{83}
-	kReluBackward               = kernel[reluBackwardArgs]{84}
-	kDropout                    = kernel[dropoutArgs]{85}
-	kDot                        = kernel[dotArgs]{86}
-	kSumSquares                 = kernel[sumSquaresArgs]{87}
-	kCountBad                   = kernel[countBadArgs]{88}
-	kGemmNnTf3264               = kernel[cGemmArgs]{89}
-	kGemmNtTf3264               = kernel[cGemmArgs]{90}
-	kGemmTnTf3264               = kernel[cGemmArgs]{91}
-	kGemmTtTf3264               = kernel[cGemmArgs]{92}
-	kConvTf3264                 = kernel[cConvArgs]{93}
-	kConvBackwardDataTf3264     = kernel[cConvArgs]{94}
-	kConvBackwardWeightsTf3264  = kernel[cConvArgs]{95}
-	kGemmNnTf32128              = kernel[cGemmArgs]{96}
-	kGemmNtTf32128              = kernel[cGemmArgs]{97}
-	kGemmTnTf32128              = kernel[cGemmArgs]{98}
-	kGemmTtTf32128              = kernel[cGemmArgs]{99}
-	kConvTf32128                = kernel[cConvArgs]{100}
-	kConvBackwardDataTf32128    = kernel[cConvArgs]{101}
-	kConvBackwardWeightsTf32128 = kernel[cConvArgs]{102}
-	kGemmNnBf1664               = kernel[cGemmArgs]{103}
-	kGemmNtBf1664               = kernel[cGemmArgs]{104}
-	kGemmTnBf1664               = kernel[cGemmArgs]{105}
-	kGemmTtBf1664               = kernel[cGemmArgs]{106}
-	kConvBf1664                 = kernel[cConvArgs]{107}
-	kConvBackwardDataBf1664     = kernel[cConvArgs]{108}
-	kConvBackwardWeightsBf1664  = kernel[cConvArgs]{109}
-	kGemmNnBf16128              = kernel[cGemmArgs]{110}
-	kGemmNtBf16128              = kernel[cGemmArgs]{111}
-	kGemmTnBf16128              = kernel[cGemmArgs]{112}
-	kGemmTtBf16128              = kernel[cGemmArgs]{113}
-	kConvBf16128                = kernel[cConvArgs]{114}
-	kConvBackwardDataBf16128    = kernel[cConvArgs]{115}
-	kConvBackwardWeightsBf16128 = kernel[cConvArgs]{116}
+	kPackBf16                   = kernel[packBf16Args]{56}
+	kSumBf16                    = kernel[sumBf16Args]{57}
+	kUnpackBf16                 = kernel[unpackBf16Args]{58}
+	kMaxPool                    = kernel[maxPoolArgs]{59}
+	kMaxPoolBackward            = kernel[maxPoolBackwardArgs]{60}
+	kAvePool                    = kernel[avePoolArgs]{61}
+	kAvePoolBackward            = kernel[avePoolBackwardArgs]{62}
+	kStochasticPool             = kernel[stochasticPoolArgs]{63}
+	kExpectedPool               = kernel[expectedPoolArgs]{64}
+	kLrn                        = kernel[lrnArgs]{65}
+	kLrnBackward                = kernel[lrnBackwardArgs]{66}
+	kIm2col                     = kernel[im2colArgs]{67}
+	kCol2im                     = kernel[col2imArgs]{68}
+	kUpdate                     = kernel[updateArgs]{69}
+	kSurgeryMeasure             = kernel[surgeryMeasureArgs]{70}
+	kSurgeryRedraw              = kernel[surgeryRedrawArgs]{71}
+	kReach                      = kernel[reachArgs]{72}
+	kFill                       = kernel[fillArgs]{73}
+	kCopy                       = kernel[copyArgs]{74}
+	kAx                         = kernel[axArgs]{75}
+	kAxpby                      = kernel[axpbyArgs]{76}
+	kMul                        = kernel[mulArgs]{77}
+	kMaxUpdate                  = kernel[maxUpdateArgs]{78}
+	kMaxBackward                = kernel[maxBackwardArgs]{79}
+	kPower                      = kernel[powerArgs]{80}
+	kUnary                      = kernel[unaryArgs]{81}
+	kUnaryBackward              = kernel[unaryBackwardArgs]{82}
+	kCopy2d                     = kernel[copy2dArgs]{83}
+	kGather                     = kernel[gatherArgs]{84}
+	kScatterAdd                 = kernel[scatterAddArgs]{85}
+	kRelu                       = kernel[reluArgs]{86}
+	kReluBackward               = kernel[reluBackwardArgs]{87}
+	kDropout                    = kernel[dropoutArgs]{88}
+	kDot                        = kernel[dotArgs]{89}
+	kSumSquares                 = kernel[sumSquaresArgs]{90}
+	kCountBad                   = kernel[countBadArgs]{91}
+	kGemmNnTf3264               = kernel[cGemmArgs]{92}
+	kGemmNtTf3264               = kernel[cGemmArgs]{93}
+	kGemmTnTf3264               = kernel[cGemmArgs]{94}
+	kGemmTtTf3264               = kernel[cGemmArgs]{95}
+	kConvTf3264                 = kernel[cConvArgs]{96}
+	kConvBackwardDataTf3264     = kernel[cConvArgs]{97}
+	kConvBackwardWeightsTf3264  = kernel[cConvArgs]{98}
+	kGemmNnTf32128              = kernel[cGemmArgs]{99}
+	kGemmNtTf32128              = kernel[cGemmArgs]{100}
+	kGemmTnTf32128              = kernel[cGemmArgs]{101}
+	kGemmTtTf32128              = kernel[cGemmArgs]{102}
+	kConvTf32128                = kernel[cConvArgs]{103}
+	kConvBackwardDataTf32128    = kernel[cConvArgs]{104}
+	kConvBackwardWeightsTf32128 = kernel[cConvArgs]{105}
+	kGemmNnBf1664               = kernel[cGemmArgs]{106}
+	kGemmNtBf1664               = kernel[cGemmArgs]{107}
+	kGemmTnBf1664               = kernel[cGemmArgs]{108}
+	kGemmTtBf1664               = kernel[cGemmArgs]{109}
+	kConvBf1664                 = kernel[cConvArgs]{110}
+	kConvBackwardDataBf1664     = kernel[cConvArgs]{111}
+	kConvBackwardWeightsBf1664  = kernel[cConvArgs]{112}
+	kGemmNnBf16128              = kernel[cGemmArgs]{113}
+	kGemmNtBf16128              = kernel[cGemmArgs]{114}
+	kGemmTnBf16128              = kernel[cGemmArgs]{115}
+	kGemmTtBf16128              = kernel[cGemmArgs]{116}
+	kConvBf16128                = kernel[cConvArgs]{117}
+	kConvBackwardDataBf16128    = kernel[cConvArgs]{118}
+	kConvBackwardWeightsBf16128 = kernel[cConvArgs]{119}
 )
 
 // kernelCount is how many kernels there are. Those from firstTensor on are of the module for tensor cores.
 const (
-	firstTensor kernelID = 89
-	kernelCount kernelID = 117
+	firstTensor kernelID = 92
+	kernelCount kernelID = 120
 )
 
 // kernelNames are their names in the module.
@@ -191,6 +194,9 @@ var kernelNames = [kernelCount]string{
 	"gemm_tt_128",
 	"lstm_unit",
 	"lstm_unit_backward",
+	"pack_bf16",
+	"sum_bf16",
+	"unpack_bf16",
 	"max_pool",
 	"max_pool_backward",
 	"ave_pool",
@@ -878,6 +884,30 @@ type lstmUnitBackwardArgs struct {
 	gap0    [4]byte
 }
 
+// packBf16Args are the arguments of the kernel pack_bf16.
+type packBf16Args struct {
+	n     int32
+	words int32
+	x     address
+	y     address
+}
+
+// sumBf16Args are the arguments of the kernel sum_bf16.
+type sumBf16Args struct {
+	words int32
+	parts int32
+	x     address
+	y     address
+}
+
+// unpackBf16Args are the arguments of the kernel unpack_bf16.
+type unpackBf16Args struct {
+	n    int32
+	gap0 [4]byte
+	x    address
+	y    address
+}
+
 // maxPoolArgs are the arguments of the kernel max_pool.
 type maxPoolArgs struct {
 	x    address
@@ -1266,6 +1296,9 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(accuracyArgs{})-32]
 	_ = [1]int{}[unsafe.Sizeof(lstmUnitArgs{})-64]
 	_ = [1]int{}[unsafe.Sizeof(lstmUnitBackwardArgs{})-80]
+	_ = [1]int{}[unsafe.Sizeof(packBf16Args{})-24]
+	_ = [1]int{}[unsafe.Sizeof(sumBf16Args{})-24]
+	_ = [1]int{}[unsafe.Sizeof(unpackBf16Args{})-24]
 	_ = [1]int{}[unsafe.Sizeof(maxPoolArgs{})-120]
 	_ = [1]int{}[unsafe.Sizeof(maxPoolBackwardArgs{})-120]
 	_ = [1]int{}[unsafe.Sizeof(avePoolArgs{})-112]

@@ -59,6 +59,9 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{1, {0}}, // gemm_tt_128
 	{8, {0, 4, 8, 16, 24, 32, 40, 48}}, // lstm_unit
 	{10, {0, 4, 8, 16, 24, 32, 40, 48, 56, 64}}, // lstm_unit_backward
+	{4, {0, 4, 8, 16}}, // pack_bf16
+	{4, {0, 4, 8, 16}}, // sum_bf16
+	{3, {0, 8, 16}}, // unpack_bf16
 	{4, {0, 8, 16, 24}}, // max_pool
 	{4, {0, 8, 16, 24}}, // max_pool_backward
 	{3, {0, 8, 16}}, // ave_pool

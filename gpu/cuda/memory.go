@@ -44,6 +44,7 @@ type allocation struct {
 	block
 	n       int
 	dev     *back
+	summed  uint64 // the how manieth this was that was summed over the ranks; 0 for none
 	cleanup runtime.Cleanup
 }
 

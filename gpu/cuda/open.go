@@ -55,6 +55,7 @@ type back struct {
 	libs      libraries
 	choices   choices
 	monitor   monitor
+	ranks     *ranks // nil: joined to none
 	phase     atomic.Pointer[string]
 	notices   []string
 }
@@ -63,6 +64,8 @@ var (
 	_ gpu.Back      = (*back)(nil)
 	_ gpu.Labeler   = (*back)(nil)
 	_ gpu.Monitored = (*back)(nil)
+	_ gpu.Joiner    = (*back)(nil)
+	_ gpu.Bucketer  = (*back)(nil)
 )
 
 // driverError says why there is no driver, or nil.
@@ -359,7 +362,7 @@ func (d *back) Name() string { return d.info.Name }
 
 // Capabilities implements gpu.Back.
 func (d *back) Capabilities() gpu.Capabilities {
-	return gpu.Capabilities{Kind: "cuda", BLAS: d.using(), Lag: lag, Notices: d.notices}
+	return gpu.Capabilities{Kind: "cuda", BLAS: d.using(), Sums: d.sums(), Lag: lag, Notices: d.notices}
 }
 
 // Close implements gpu.Back.
@@ -376,6 +379,7 @@ func (d *back) Close() error {
 		defer leave()
 	}
 	d.saveChoices()
+	d.closeRanks()
 	d.closeLibraries()
 	d.programs.free(d)
 	d.memory.free(d)

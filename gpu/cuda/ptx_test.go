@@ -145,6 +145,8 @@ func TestPTXInstructions(t *testing.T) {
 		{"bfi.b32 %r0, %r1, 0x80000001, 4, 6;", func(i uint32) uint32 { return 0x80000001 | i<<4 }},
 		{"shr.s32 %r0, -16, 40;", same(0xFFFFFFFF)},
 		{"shl.b32 %r0, 1, 32;", same(0)},
+		{"mov.u32 %r4, 0x83828180; mov.u32 %r5, 0x07060504; prmt.b32 %r0, %r4, %r5, 0xF254;", same(0x00820504)},
+		{"mov.u32 %r4, 0x83020180; mov.u32 %r5, 0x07060504; prmt.b32 %r0, %r4, %r5, 0x18B3;", same(0x01FFFF83)},
 		{"mov.f32 %f1, 0f7FC00000; min.f32 %f2, %f1, 0f40000000; mov.b32 %r0, %f2;", float(2)},
 		{"max.f32 %f2, 0f80000000, 0f00000000; mov.b32 %r0, %f2;", same(0)},
 		{"fma.rm.f32 %f1, 0f3F800001, 0f3F800001, 0f00000000; mov.b32 %r0, %f1;", same(0x3F800002)},

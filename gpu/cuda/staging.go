@@ -306,6 +306,9 @@ func (d *back) Await(m gpu.Mark) error {
 	for d.fetches.oldest <= m && d.fetches.oldest < d.fetches.number {
 		d.deliver(d.fetches.oldest)
 	}
+	if d.fault.err == nil && d.ranks != nil {
+		return d.ranks.failure()
+	}
 	return d.fault.err
 }
 
@@ -313,7 +316,9 @@ func (d *back) Await(m gpu.Mark) error {
 func (d *back) deliver(m gpu.Mark) {
 	s := d.fetches.slot(m)
 	if d.fault.err == nil {
+		d.waiting(true)
 		d.check(C.dns_wait(d.c(), event(s.done)), "waiting for results")
+		d.waiting(false)
 	}
 	for _, f := range s.floats {
 		if d.fault.err != nil {
@@ -356,6 +361,8 @@ func (d *back) wait() {
 	if d.fault.err != nil {
 		return
 	}
+	d.waiting(true)
+	defer d.waiting(false)
 	r := C.dns_record(d.c(), event(d.staging.waited), d.s())
 	if r == 0 {
 		r = C.dns_wait(d.c(), event(d.staging.waited))

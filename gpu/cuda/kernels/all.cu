@@ -4,6 +4,7 @@
 #include "conv.cu"
 #include "gemm.cu"
 #include "recurrent.cu"
+#include "reduce.cu"
 #include "spatial.cu"
 #include "train.cu"
 #include "vector.cu"
