@@ -1,5 +1,7 @@
 package collective
 
+import "time"
+
 // A Watcher is a Group that watches over sums which pass beside it: a device's own, as NCCL's, which moves numbers from
 // GPU to GPU. Such a device asks it how gradients are to travel, and lets it know how far it is, so that the group
 // names who keeps others waiting, and ends where nothing has passed for too long.
@@ -18,4 +20,22 @@ func WireOf(g Group) Wire {
 		return w.Wire()
 	}
 	return Float32
+}
+
+// Wire implements Watcher.
+func (g *joined) Wire() Wire { return g.wire }
+
+// Entered implements Watcher.
+func (g *joined) Entered() { _ = g.enter() } // that the group has failed is told by Err
+
+// Waiting implements Watcher.
+func (g *joined) Waiting(on bool) {
+	if on {
+		g.beside = time.Now()
+		g.progress.Add(1)
+		g.waits.Add(1)
+		return
+	}
+	g.waits.Add(-1)
+	g.waited.Add(int64(time.Since(g.beside)))
 }

@@ -39,6 +39,7 @@ type joined struct {
 	*star
 	engine engine
 	wire   Wire
+	beside time.Time // when a wait for what passes beside the group began
 
 	// Of the star's mutex:
 	begun []sum
