@@ -13,3 +13,6 @@ func scaleVectors(_, _ []float32, _, _ float32) int                     { return
 func normalizeVectors(_, _ []float32, _, _ float32) int                 { return 0 }
 func normalizeBackwardVectors(_, _, _ []float32, _, _, _ float32) int   { return 0 }
 func dropoutVectors(_, _ []float32, _ int, _, _ float32, _ gpu.Key) int { return 0 }
+func expVectors(_, _ []float32, _ float32) int                          { return 0 }
+func sigmoidVectors(_, _ []float32) int                                 { return 0 }
+func tanhVectors(_, _ []float32) int                                    { return 0 }

@@ -31,6 +31,17 @@ func (k *softmaxKernel) run(lo, hi, _ int) {
 				top = max(top, x[c*s.Inner+i])
 			}
 			var t float32
+			if s.Inner == 1 {
+				row := y[:s.Channels]
+				exps(x[:s.Channels], row, top)
+				for _, e := range row {
+					t += e
+				}
+				for c := range row {
+					row[c] /= t
+				}
+				continue
+			}
 			for c := range s.Channels {
 				e := float32(math.Exp(float64(x[c*s.Inner+i] - top)))
 				y[c*s.Inner+i] = e

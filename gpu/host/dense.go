@@ -25,7 +25,24 @@ func (d *back) gemm(o *gpu.Gemm) {
 	d.gemmDense(o)
 }
 
+// gemmDense does a product of all entries.
 func (d *back) gemmDense(o *gpu.Gemm) {
+	if !canTile(o) {
+		d.gemmBLAS(o)
+		return
+	}
+	key := productKey{what: "dense product", m: o.M, n: o.N, k: o.K, transB: o.TransB}
+	if o.TransA {
+		key.what = "dense product, A transposed"
+	}
+	var adds []float32
+	if o.Beta != 0 {
+		adds = slice(o.C)
+	}
+	choose(d, key, d.convolutions.products, o, adds)
+}
+
+func (d *back) gemmBLAS(o *gpu.Gemm) {
 	k := gemmKernel{
 		blas: d.blas, transA: o.TransA, transB: o.TransB, m: o.M, n: o.N, k: o.K, lda: o.K, ldb: o.N,
 		alpha: o.Alpha, beta: o.Beta, a: slice(o.A), b: slice(o.B), c: slice(o.C), byRows: o.M > o.N,

@@ -9,7 +9,7 @@ import "dns-tui/gpu"
 // The floor is to read the input and write the output once; 2·KH·KW operations an output are done in the first cache.
 
 // depthwise reports whether a convolution is one.
-func depthwise(g *gpu.ConvGeometry) bool { return g.Groups == g.C && g.C > 1 }
+func depthwise(k *productKey) bool { return k.g.Groups == k.g.C && k.g.C > 1 }
 
 // channelGeometry is that of one group of one image.
 func channelGeometry(g *gpu.ConvGeometry) gpu.ConvGeometry {

@@ -103,7 +103,7 @@ func BenchmarkConvolutions(b *testing.B) {
 }
 
 // measure returns the processor's time of each way that can do a convolution, in one thread: the least of some turns.
-func measure[O any](ways []convWay[O], g *gpu.ConvGeometry, o O) (names []string, took []time.Duration) {
+func measure[O any](ways []denseWay[O], g *gpu.ConvGeometry, o O) (names []string, took []time.Duration) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	now := func() time.Duration {
@@ -114,14 +114,14 @@ func measure[O any](ways []convWay[O], g *gpu.ConvGeometry, o O) (names []string
 		return time.Duration(t.Nano())
 	}
 	for _, w := range ways {
-		if w.can(g) {
+		if w.can(&productKey{g: *g}) {
 			names, took = append(names, w.name), append(took, time.Hour)
 		}
 	}
 	for range 6 {
 		at := 0
 		for _, w := range ways {
-			if w.can(g) {
+			if w.can(&productKey{g: *g}) {
 				begin := now()
 				w.do(o)
 				took[at] = min(took[at], now()-begin)

@@ -214,6 +214,8 @@ type kernels struct {
 	direct                  directKernel
 	directGradient          directGradientKernel
 	addPanels               addPanelsKernel
+	tiles                   tilesKernel
+	outerTiles              outerTilesKernel
 	depthwise               depthwiseKernel
 	depthwiseData           depthwiseDataKernel
 	depthwiseWeights        depthwiseWeightsKernel

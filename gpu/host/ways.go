@@ -10,48 +10,53 @@ import (
 	"dns-tui/gpu/measured"
 )
 
-// A dense convolution, or a gradient of one, is done in one of several ways. Which is the fastest depends on its shape
+// A dense convolution, a gradient of one, and a dense product are done in one of several ways. Which is the fastest depends on its shape
 // and on the machine: it is measured where Options.Tune says so, and kept in the user's cache, as crossovers are. Else a
 // rule decides. Where one of the two cannot be kept, neither is.
 
-// convWay is a way of convolutions.
-type convWay[O any] struct {
+// denseWay is a way of convolutions, or of products.
+type denseWay[O any] struct {
 	name string
 	do   func(O)
-	can  func(*gpu.ConvGeometry) bool // whether it can do one
-	rule func(*gpu.ConvGeometry) bool // whether it is chosen where nothing is measured: the first for which it is true
+	can  func(*productKey) bool // whether it can do one
+	rule func(*productKey) bool // whether it is chosen where nothing is measured: the first for which it is true
 }
 
 // convolutions are the ways of a device, and what was chosen of them.
 type convolutions struct {
-	forward []convWay[*gpu.Conv]
-	data    []convWay[*gpu.ConvBackwardData]
-	weights []convWay[*gpu.ConvBackwardWeights]
-	chosen  map[productKey]int
-	file    *measured.File // nil: a rule decides
-	stored  map[string]string
-	sure    bool   // that it can be written
-	only    string // for tests: the way that does what it can
+	forward  []denseWay[*gpu.Conv]
+	data     []denseWay[*gpu.ConvBackwardData]
+	weights  []denseWay[*gpu.ConvBackwardWeights]
+	products []denseWay[*gpu.Gemm]
+	chosen   map[productKey]int
+	file     *measured.File // nil: a rule decides
+	stored   map[string]string
+	sure     bool   // that it can be written
+	only     string // for tests: the way that does what it can
 }
 
 // openConvolutions makes the ways of a device, which are measured where tune is set.
 func (d *back) openConvolutions(tune bool) {
-	always := func(*gpu.ConvGeometry) bool { return true }
+	always := func(*productKey) bool { return true }
 	c := &d.convolutions
-	c.forward = []convWay[*gpu.Conv]{
+	c.forward = []denseWay[*gpu.Conv]{
 		{"depthwise", d.convDepthwise, depthwise, always},
 		{"direct", d.convDirect, always, directRule},
 		{"columns", d.convColumns, always, always},
 	}
-	c.data = []convWay[*gpu.ConvBackwardData]{
+	c.data = []denseWay[*gpu.ConvBackwardData]{
 		{"depthwise", d.convBackwardDataDepthwise, depthwise, always},
 		{"direct", d.convBackwardDataDirect, strideOne, directDataRule},
 		{"columns", d.convBackwardDataColumns, always, always},
 	}
-	c.weights = []convWay[*gpu.ConvBackwardWeights]{
+	c.weights = []denseWay[*gpu.ConvBackwardWeights]{
 		{"depthwise", d.convBackwardWeightsDepthwise, depthwise, always},
 		{"direct", d.convBackwardWeightsDirect, always, directWeightsRule},
 		{"columns", d.convBackwardWeightsColumns, always, always},
+	}
+	c.products = []denseWay[*gpu.Gemm]{
+		{"tiles", d.gemmTiles, always, tilesRule},
+		{"BLAS", d.gemmBLAS, always, always},
 	}
 	c.chosen = map[productKey]int{}
 	if !tune {
@@ -74,26 +79,32 @@ func (d *back) processor() string {
 	return fmt.Sprintf("%s, %s, %s", processor, runtime.GOARCH, d.blas.name())
 }
 
-func strideOne(g *gpu.ConvGeometry) bool { return g.SH == 1 && g.SW == 1 }
+func strideOne(k *productKey) bool { return k.g.SH == 1 && k.g.SW == 1 }
 
 // directRule reports whether a convolution without columns is the faster, as a rule: where columns would be several
 // times the image, and tiles of outputs are filled. Its tiles want a processor for which they are in assembler.
-func directRule(g *gpu.ConvGeometry) bool {
+func directRule(k *productKey) bool {
+	g := &k.g
 	return hasFMA && g.KH*g.KW > 1 && g.O/g.Groups >= panel
 }
 
 // directDataRule is directRule for the gradient of inputs, whose outputs are the convolution's inputs.
-func directDataRule(g *gpu.ConvGeometry) bool {
+func directDataRule(k *productKey) bool {
+	g := &k.g
 	return hasFMA && g.KH*g.KW > 1 && g.C/g.Groups >= panel
 }
 
 // directWeightsRule is directRule for the gradient of weights, each of which is read and written once for each strip of
 // positions.
-func directWeightsRule(g *gpu.ConvGeometry) bool { return directRule(g) && g.OutH*g.OutW >= 100 }
+func directWeightsRule(k *productKey) bool { return directRule(k) && k.g.OutH*k.g.OutW >= 100 }
 
-// convolve does a convolution in the way that was chosen for its key, or is chosen now. adds is what it adds to; nil:
-// nothing.
-func convolve[O any](d *back, key productKey, ways []convWay[O], o O, adds []float32) {
+// tilesRule reports whether a product of tiles is the faster, as a rule: where B is read along its rows, and panels of it
+// are filled.
+func tilesRule(k *productKey) bool { return hasFMA && k.transB && k.n >= 64 && k.k >= 64 }
+
+// choose does a convolution or a product in the way that was chosen for its key, or is chosen
+// now. adds is what it adds to; nil: nothing.
+func choose[O any](d *back, key productKey, ways []denseWay[O], o O, adds []float32) {
 	c := &d.convolutions
 	at, ok := c.chosen[key]
 	if !ok {
@@ -103,19 +114,19 @@ func convolve[O any](d *back, key productKey, ways []convWay[O], o O, adds []flo
 	ways[at].do(o)
 }
 
-func chooseWay[O any](d *back, key productKey, ways []convWay[O], o O, adds []float32) int {
+func chooseWay[O any](d *back, key productKey, ways []denseWay[O], o O, adds []float32) int {
 	c := &d.convolutions
 	rule := -1
 	var open []way[O]
 	var places []int
 	for i, w := range ways {
-		if !w.can(&key.g) {
+		if !w.can(&key) {
 			continue
 		}
 		if w.name == c.only {
 			return i
 		}
-		if rule < 0 && w.rule(&key.g) {
+		if rule < 0 && w.rule(&key) {
 			rule = i
 		}
 		open, places = append(open, way[O]{w.name, w.do}), append(places, i)
@@ -167,16 +178,16 @@ func chooseWay[O any](d *back, key productKey, ways []convWay[O], o O, adds []fl
 
 // convDense does a convolution with all of its weights.
 func (d *back) convDense(o *gpu.Conv) {
-	convolve(d, productKey{what: "convolution", g: *o.G}, d.convolutions.forward, o, nil)
+	choose(d, productKey{what: "convolution", g: *o.G}, d.convolutions.forward, o, nil)
 }
 
 // convBackwardDataDense makes the gradient of inputs of all weights.
 func (d *back) convBackwardDataDense(o *gpu.ConvBackwardData) {
-	convolve(d, productKey{what: "convolution's inputs' gradient", g: *o.G}, d.convolutions.data, o, nil)
+	choose(d, productKey{what: "convolution's inputs' gradient", g: *o.G}, d.convolutions.data, o, nil)
 }
 
 // convBackwardAll adds the gradients of all weights to dw.
 func (d *back) convBackwardAll(o *gpu.ConvBackwardWeights) {
 	key := productKey{what: "convolution's weights' gradient", g: *o.G}
-	convolve(d, key, d.convolutions.weights, o, slice(o.DW))
+	choose(d, key, d.convolutions.weights, o, slice(o.DW))
 }

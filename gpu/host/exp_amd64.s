@@ -1,0 +1,146 @@
+#include "textflag.h"
+
+// The polynomials are those of Cephes' expf and tanhf (Moshier, 1989), in single precision.
+DATA ·expConstants+0(SB)/4, $0xc2aeac50  // -87.33655, whose power is the least that is normal
+DATA ·expConstants+4(SB)/4, $0x42b0c0a5  // 88.37626
+DATA ·expConstants+8(SB)/4, $0x3fb8aa3b  // log2 e
+DATA ·expConstants+12(SB)/4, $0x3f318000 // ln 2, its upper part
+DATA ·expConstants+16(SB)/4, $0xb95e8083 // and the rest
+DATA ·expConstants+20(SB)/4, $0x39506967 // 1.9875691500e-4
+DATA ·expConstants+24(SB)/4, $0x3ab743ce // 1.3981999507e-3
+DATA ·expConstants+28(SB)/4, $0x3c088908 // 8.3334519073e-3
+DATA ·expConstants+32(SB)/4, $0x3d2aa9c1 // 4.1665795894e-2
+DATA ·expConstants+36(SB)/4, $0x3e2aaaaa // 1.6666665459e-1
+DATA ·expConstants+40(SB)/4, $0x3f000000 // 5.0000001201e-1
+DATA ·expConstants+44(SB)/4, $0x3f800000 // 1
+DATA ·expConstants+48(SB)/4, $127
+DATA ·expConstants+52(SB)/4, $0x7fffffff // all but the sign
+DATA ·expConstants+56(SB)/4, $0x3f200000 // 0.625
+DATA ·expConstants+60(SB)/4, $0xbbbaf0ea // -5.70498872745e-3
+DATA ·expConstants+64(SB)/4, $0x3ca9134e // 2.06390887954e-2
+DATA ·expConstants+68(SB)/4, $0xbd5c1e2d // -5.37397155531e-2
+DATA ·expConstants+72(SB)/4, $0x3e088393 // 1.33314422036e-1
+DATA ·expConstants+76(SB)/4, $0xbeaaaa99 // -3.33332819422e-1
+GLOBL ·expConstants(SB), RODATA|NOPTR, $80
+
+#define EXPCONSTANTS \
+	LEAQ         ·expConstants(SB), R8 \
+	VBROADCASTSS 8(R8), Y8   \
+	VBROADCASTSS 12(R8), Y9  \
+	VBROADCASTSS 16(R8), Y10 \
+	VBROADCASTSS 44(R8), Y11 \
+	VBROADCASTSS 48(R8), Y12 \
+	VBROADCASTSS 0(R8), Y13  \
+	VBROADCASTSS 4(R8), Y14
+
+// STEP is one of a polynomial.
+#define STEP(offset, x, t, p) \
+	VBROADCASTSS offset(R8), t \
+	VFMADD213PS  t, x, p
+
+// EXP is e^x: 2^n times the power of what is left, |r| <= ln 2 / 2. A NaN stays one.
+#define EXP(x, n, p, t) \
+	VMAXPS       x, Y13, x       \
+	VMINPS       x, Y14, x       \
+	VMULPS       x, Y8, n        \
+	VROUNDPS     $8, n, n        \
+	VFNMADD231PS n, Y9, x        \
+	VFNMADD231PS n, Y10, x       \
+	VBROADCASTSS 20(R8), p       \
+	STEP(24, x, t, p)            \
+	STEP(28, x, t, p)            \
+	STEP(32, x, t, p)            \
+	STEP(36, x, t, p)            \
+	STEP(40, x, t, p)            \
+	VMULPS       x, x, t         \
+	VFMADD213PS  x, t, p         \
+	VADDPS       Y11, p, p       \
+	VCVTPS2DQ    n, n            \
+	VPADDD       Y12, n, n       \
+	VPSLLD       $23, n, n       \
+	VMULPS       n, p, x
+
+// func exp8(x, y *float32, n int, top float32)
+//
+// y = e^(x - top), for n vectors of eight elements.
+TEXT ·exp8(SB), NOSPLIT, $0-28
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS top+24(FP), Y15
+	EXPCONSTANTS
+
+expOne:
+	VMOVUPS (SI), Y0
+	VSUBPS  Y15, Y0, Y0
+	EXP(Y0, Y1, Y2, Y3)
+	VMOVUPS Y0, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DI
+	DECQ    CX
+	JNZ     expOne
+	VZEROUPPER
+	RET
+
+// func sigmoid8(x, y *float32, n int)
+//
+// y = 1/(1 + e^-x), for n vectors of eight elements.
+TEXT ·sigmoid8(SB), NOSPLIT, $0-24
+	MOVQ   x+0(FP), SI
+	MOVQ   y+8(FP), DI
+	MOVQ   n+16(FP), CX
+	VXORPS Y15, Y15, Y15
+	EXPCONSTANTS
+
+sigmoidOne:
+	VSUBPS  (SI), Y15, Y0
+	EXP(Y0, Y1, Y2, Y3)
+	VADDPS  Y11, Y0, Y0
+	VDIVPS  Y0, Y11, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DI
+	DECQ    CX
+	JNZ     sigmoidOne
+	VZEROUPPER
+	RET
+
+// func tanh8(x, y *float32, n int)
+//
+// y = tanh x, for n vectors of eight elements: below 0.625 a polynomial, from there on 1 - 2/(e^2|x| + 1).
+TEXT ·tanh8(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         n+16(FP), CX
+	EXPCONSTANTS
+	VBROADCASTSS 52(R8), Y15
+
+tanhOne:
+	VMOVUPS      (SI), Y4
+	VANDPS       Y15, Y4, Y5
+	VADDPS       Y5, Y5, Y0
+	EXP(Y0, Y1, Y2, Y3)
+	VADDPS       Y11, Y0, Y0
+	VADDPS       Y11, Y11, Y1
+	VDIVPS       Y0, Y1, Y0
+	VSUBPS       Y0, Y11, Y0
+	VANDNPS      Y4, Y15, Y1
+	VORPS        Y1, Y0, Y0
+	VMULPS       Y4, Y4, Y6
+	VBROADCASTSS 60(R8), Y2
+	STEP(64, Y6, Y3, Y2)
+	STEP(68, Y6, Y3, Y2)
+	STEP(72, Y6, Y3, Y2)
+	STEP(76, Y6, Y3, Y2)
+	VMULPS       Y6, Y2, Y2
+	VFMADD213PS  Y4, Y4, Y2
+	VBROADCASTSS 56(R8), Y3
+	VCMPPS       $0x01, Y3, Y5, Y3
+	VBLENDVPS    Y3, Y2, Y0, Y0
+	VMOVUPS      Y0, (DI)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	DECQ         CX
+	JNZ          tanhOne
+	VZEROUPPER
+	RET
