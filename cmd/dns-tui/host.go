@@ -236,7 +236,7 @@ func newHosted(
 	run *config.Run,
 	open func(*gpu.Device, session.Options) (*session.Trainer, error),
 ) (*hosted, error) {
-	c, err := f.muster(command, args, e.stderr)
+	c, err := f.joinRanks(command, args, e.stderr)
 	if err != nil {
 		return nil, err
 	}

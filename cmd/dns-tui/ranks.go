@@ -62,20 +62,20 @@ func (f *rankFlags) add(fs *flag.FlagSet) {
 	)
 }
 
-// crew is the ranks of a run, seen by one of them.
-type crew struct {
+// ranks is those of a run, seen by one of them.
+type ranks struct {
 	place collective.Place
 	group collective.Group  // nil: this process is alone
 	local *collective.Local // the other ranks, where this one has started them
 }
 
 // follows reports whether rank 0 is another process.
-func (c *crew) follows() bool { return c.group != nil && c.group.Rank() > 0 }
+func (c *ranks) follows() bool { return c.group != nil && c.group.Rank() > 0 }
 
-// muster finds out who trains together: the ranks that a launcher has started, or that the flags ask for, which are
+// joinRanks finds out who trains together: the ranks that a launcher has started, or that the flags ask for, which are
 // started with the command and the arguments of this process. stderr takes what the others have to say. It returns when
 // all are there.
-func (f *runFlags) muster(command string, args []string, stderr io.Writer) (*crew, error) {
+func (f *runFlags) joinRanks(command string, args []string, stderr io.Writer) (*ranks, error) {
 	place, err := collective.Launch()
 	if err != nil {
 		return nil, usageError{err}
@@ -84,7 +84,7 @@ func (f *runFlags) muster(command string, args []string, stderr io.Writer) (*cre
 	if err != nil {
 		return nil, err
 	}
-	c := &crew{place: place}
+	c := &ranks{place: place}
 	n := max(f.rank.ranks, len(gpus))
 	switch {
 	case f.rank.ranks < 0:
@@ -131,7 +131,7 @@ func (f *runFlags) startRanks(n int, command string, args []string, stderr io.Wr
 
 // open opens this rank's device: of several GPUs the one that is its own, of the host's threads its share. A rank that
 // has none ends all.
-func (c *crew) open(f *deviceFlags) (d *gpu.Device, notices []string, err error) {
+func (c *ranks) open(f *deviceFlags) (d *gpu.Device, notices []string, err error) {
 	if c.group != nil {
 		if err = c.choose(f); err != nil {
 			c.group.Fail("has no device: " + err.Error())
@@ -149,7 +149,7 @@ func (c *crew) open(f *deviceFlags) (d *gpu.Device, notices []string, err error)
 }
 
 // choose makes the flags of one rank of those of all.
-func (c *crew) choose(f *deviceFlags) error {
+func (c *ranks) choose(f *deviceFlags) error {
 	here := c.here()
 	gpus, err := f.ordinals()
 	if err != nil {
@@ -198,7 +198,7 @@ func visibleGPUs(f *deviceFlags) ([]int, error) {
 }
 
 // here is how many ranks are on this machine.
-func (c *crew) here() int {
+func (c *ranks) here() int {
 	if c.group == nil {
 		return 1
 	}
@@ -215,7 +215,7 @@ func (c *crew) here() int {
 const ranksLeave = 10 * time.Second
 
 // close leaves the group, and sees to it that no rank that this process has started is left behind.
-func (c *crew) close() {
+func (c *ranks) close() {
 	if c.group != nil {
 		_ = c.group.Close() // how the run ended is told
 	}
@@ -259,7 +259,7 @@ func runRank(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := f.muster(args[0], args[1:], e.stderr)
+	c, err := f.joinRanks(args[0], args[1:], e.stderr)
 	if err != nil {
 		return err
 	}
@@ -273,7 +273,7 @@ func runRank(ctx context.Context, e *env, args []string) error {
 var errParted = errors.New("another rank has ended the run")
 
 // follow trains as rank 0 says.
-func follow(ctx context.Context, e *env, f *runFlags, run *config.Run, c *crew) error {
+func follow(ctx context.Context, e *env, f *runFlags, run *config.Run, c *ranks) error {
 	defer c.close()
 	signals(ctx, func(s os.Signal) {
 		if s == syscall.SIGTERM { // Slurm, Kubernetes: rank 0 saves a snapshot, and all end
@@ -288,7 +288,7 @@ func follow(ctx context.Context, e *env, f *runFlags, run *config.Run, c *crew) 
 			c.group.Fail(err.Error())
 		}
 		return err
-	case parted.Rank == 0 && c.group.Rank() == 1: // who else would tell it
+	case parted.Rank == 0 && c.group.Rank() == 1 && c.place.Launcher != "dns-tui": // who else would tell it
 		return err
 	case parted.Reason == collective.ToldToEnd:
 		return nil
@@ -296,7 +296,7 @@ func follow(ctx context.Context, e *env, f *runFlags, run *config.Run, c *crew) 
 	return errParted
 }
 
-func (c *crew) follow(f *runFlags, run *config.Run) error {
+func (c *ranks) follow(f *runFlags, run *config.Run) error {
 	d, _, err := c.open(&f.device)
 	if err != nil {
 		return err

@@ -199,7 +199,7 @@ func runSearch(ctx context.Context, e *env, args []string) error {
 
 // lines searches without a UI.
 func (s *searchRun) lines(ctx context.Context, e *env) error {
-	c, err := s.muster("search", s.args, e.stderr)
+	c, err := s.joinRanks("search", s.args, e.stderr)
 	if err != nil {
 		return err
 	}

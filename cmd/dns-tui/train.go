@@ -265,7 +265,7 @@ func (f *runFlags) train(
 	if err := f.device.check(); err != nil {
 		return err
 	}
-	c, err := f.muster(command, args, e.stderr)
+	c, err := f.joinRanks(command, args, e.stderr)
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (t *Trainer) testAll() error {
 
 // betweenBatches looks at the commands between two batches of a test, and reports whether one ends it.
 func (t *Trainer) betweenBatches() bool {
-	t.tests.done = min(t.tests.done+t.team.size(), t.tests.total)
+	t.tests.done = min(t.tests.done+t.ranks.size(), t.tests.total)
 	if t.display.stale() {
 		t.publish()
 	}

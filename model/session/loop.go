@@ -169,7 +169,7 @@ func (t *Trainer) wait() error {
 		t.weighed(j)
 	case <-t.saver.untilRetry():
 		t.saver.retry()
-	case <-t.team.failed():
+	case <-t.ranks.failed():
 		return t.solver.Parted()
 	}
 	return nil

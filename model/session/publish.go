@@ -132,7 +132,7 @@ func (t *Trainer) publish() {
 		Shipped:     t.weigher.result(),
 	}
 	t.display.show(sn, t.solver, t.run.Solver)
-	t.team.show(sn, sn.Published)
+	t.ranks.show(sn, sn.Published)
 	t.settings.show(sn)
 	t.events.show(sn)
 	t.tests.show(sn)

@@ -16,8 +16,8 @@ type RankStats struct {
 	Waiting float64       // the fraction of its time in which it waited for the others: the slowest waits least
 }
 
-// team is what a run shows of its ranks. Of a run that is one process it is the zero value.
-type team struct {
+// ranks is what a run shows of its ranks. Of a run that is one process it is the zero value.
+type ranks struct {
 	group   collective.Group // nil
 	devices []string
 	at      time.Time // when stats were made
@@ -25,13 +25,13 @@ type team struct {
 	stats   []RankStats // never changed
 }
 
-func newTeam(g collective.Group, devices []string) team { return team{group: g, devices: devices} }
+func newRanks(g collective.Group, devices []string) ranks { return ranks{group: g, devices: devices} }
 
-// teamEvery is the least time between two looks at the ranks: what they tell of themselves is not newer.
-const teamEvery = time.Second
+// ranksEvery is the least time between two looks at the ranks: what they tell of themselves is not newer.
+const ranksEvery = time.Second
 
 // size is how many ranks there are.
-func (t *team) size() int {
+func (t *ranks) size() int {
 	if t.group == nil {
 		return 1
 	}
@@ -39,7 +39,7 @@ func (t *team) size() int {
 }
 
 // failed is closed when the ranks have parted by a failure; nil where there are none.
-func (t *team) failed() <-chan struct{} {
+func (t *ranks) failed() <-chan struct{} {
 	if t.group == nil {
 		return nil
 	}
@@ -47,18 +47,18 @@ func (t *team) failed() <-chan struct{} {
 }
 
 // show puts into a snapshot how the ranks do.
-func (t *team) show(sn *Snapshot, now time.Time) {
+func (t *ranks) show(sn *Snapshot, now time.Time) {
 	if t.group == nil {
 		return
 	}
-	if since := now.Sub(t.at); since >= teamEvery || t.stats == nil {
+	if since := now.Sub(t.at); since >= ranksEvery || t.stats == nil {
 		t.stats, t.last, t.at = t.look(since, now), t.group.Status(), now
 	}
 	sn.Ranks, sn.Engine = t.stats, t.group.Engine()
 	sn.BatchSize *= t.size()
 }
 
-func (t *team) look(since time.Duration, now time.Time) []RankStats {
+func (t *ranks) look(since time.Duration, now time.Time) []RankStats {
 	members, status := t.group.Members(), t.group.Status()
 	stats := make([]RankStats, len(members))
 	for i, m := range members {
@@ -78,7 +78,7 @@ func (t *team) look(since time.Duration, now time.Time) []RankStats {
 }
 
 // describe says who the ranks are, in one line.
-func (t *team) describe(perRank, iterSize int) string {
+func (t *ranks) describe(perRank, iterSize int) string {
 	n := t.size()
 	hosts := map[string]bool{}
 	for _, m := range t.group.Members() {

@@ -85,7 +85,7 @@ type Trainer struct {
 	prober   prober
 	weigher  weigher
 	pictures pictureReader
-	team     team
+	ranks    ranks
 }
 
 // NewTrainer prepares a run: nets, weights, journal, and a check that snapshots can be written. Start begins it.
@@ -163,7 +163,7 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 			n.SetDebug(func(line string) { t.opts.Debug(s.Iter, line) })
 		}
 	}
-	t.team = newTeam(t.opts.Group, s.RankDevices())
+	t.ranks = newRanks(t.opts.Group, s.RankDevices())
 	s.OnSettled, s.Interrupted = t.settled, t.stopping.overdue
 	t.events, t.display, t.tests = newEvents(t.opts.Observers), newDisplay(s), newTests()
 	t.hist, t.curves, t.collapse = newHistograms(s), newCurves(s), newCollapse(s)
@@ -243,8 +243,8 @@ func (t *Trainer) reportStart(notices []string) {
 		notices = append(notices,
 			"no surgery will be done: neither solver (surgery_iter_gamma) nor layers (threshold) ask for it")
 	}
-	if t.team.size() > 1 {
-		notices = append(notices, t.team.describe(s.Net.BatchSize(), int(run.Solver.GetIterSize())))
+	if t.ranks.size() > 1 {
+		notices = append(notices, t.ranks.describe(s.Net.BatchSize(), int(run.Solver.GetIterSize())))
 	}
 	for _, n := range notices {
 		t.note(Notice{n})
