@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
-	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
+	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults check-ranks check-rank-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -130,6 +130,12 @@ check-arm64: ## the host's kernels for NEON, in qemu's arm64 (Debian: qemu-user-
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -c -o build/host_arm64.test ./gpu/host
 	cd gpu/host && qemu-aarch64-static -L /usr/aarch64-linux-gnu ../../build/host_arm64.test -test.timeout $(PATIENCE) \
 		-test.run "Combine|MaxPool|Maxima|Ways|Elementwise|Unread|Pruned|Kept|Prepare|Rows"
+
+check-ranks: openblas build demo-data ## LeNet-5 with surgery: 2, 3, 4 ranks against one with as much iter_size, through each engine of this machine
+	sh scripts/check_ranks.sh
+
+check-rank-faults: openblas ## ranks killed, stopped, told to end, without room for files, at random (FAULTS=100 SEED=1 ENGINES=TCP)
+	$(GO) test -tags faults -run TestRankFaults -count 1 -timeout $(PATIENCE) -v ./e2e
 
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
 	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e

@@ -12,12 +12,11 @@ import (
 	"testing"
 )
 
-// childrenOf are the processes that a process has started and that are still there.
-func childrenOf(t testing.TB, pid int) []int {
-	t.Helper()
+// children are the processes that a process has started and that are still there.
+func children(pid int) []int {
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil || len(lists) == 0 {
-		t.Fatalf("process %d: no list of children: %v", pid, err)
+	if err != nil {
+		return nil
 	}
 	var pids []int
 	for _, l := range lists {
@@ -36,15 +35,11 @@ func childrenOf(t testing.TB, pid int) []int {
 
 // n processes are one with n times the iter_size: the same weights and masks, to the bit.
 func TestRanks(t *testing.T) {
-	const end = "max_iter: 30 test_iter: 3 test_interval: 10 test_initialization: false "
-	alone := folder(t, end+"iter_size: 3")
+	alone, ranks := folder(t, "max_iter: 30 iter_size: 3"), folder(t, "max_iter: 30")
 	train(t, alone)
-	for _, c := range []struct{ ranks, iterSize int }{{3, 1}} {
-		dir := folder(t, end+fmt.Sprintf("iter_size: %d", c.iterSize))
-		train(t, dir, "--ranks", fmt.Sprint(c.ranks))
-		if read(t, filepath.Join(dir, "run_iter_30.caffemodel")) != read(t, filepath.Join(alone, "run_iter_30.caffemodel")) {
-			t.Errorf("%d ranks of iter_size %d have other weights than one of iter_size 3", c.ranks, c.iterSize)
-		}
+	train(t, ranks, "--ranks", "3")
+	if read(t, filepath.Join(ranks, "run_iter_30.caffemodel")) != read(t, filepath.Join(alone, "run_iter_30.caffemodel")) {
+		t.Error("3 ranks have other weights than one of iter_size 3")
 	}
 }
 
@@ -77,7 +72,7 @@ func TestRankDies(t *testing.T) {
 			dir := folder(t, end)
 			cmd, lines := inBackground(t, dir, "train", "--solver", "solver.prototxt", "--ranks", "2")
 			poll(t, "it trains", func() bool { return strings.Contains(read(t, lines), "iteration 5 ") })
-			ranks := childrenOf(t, cmd.Process.Pid)
+			ranks := children(cmd.Process.Pid)
 			if len(ranks) != 1 {
 				t.Fatalf("it has started the processes %v, wanted one", ranks)
 			}
