@@ -29,7 +29,7 @@ endif
 CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
-	ptx screens install uninstall dist image image-cuda openblas cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
+	ptx screens install uninstall dist image image-cuda openblas mpi cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
 	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults check-ranks check-rank-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
@@ -41,7 +41,7 @@ run: openblas build demo-data ## the demo: LeNet on MNIST, taken to a hundredth 
 
 test: test-host test-cuda ## every test
 
-test-host: openblas ## every test that needs no CUDA header
+test-host: openblas mpi ## every test that needs no CUDA header
 	$(GO) vet ./...
 	$(GO) test -timeout $(PATIENCE) $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -timeout $(PATIENCE) -count 1 ./e2e
@@ -93,6 +93,10 @@ bench: openblas ## ms a training step, and the kernels
 # OpenBLAS comes from the system's package manager where that is allowed; without it gonum multiplies matrices.
 openblas:
 	@sh scripts/openblas.sh
+
+# Open MPI and MPICH, for the tests of ranks that they start; without them those tests are skipped.
+mpi:
+	@sh scripts/mpi.sh
 
 demo-data: build
 	@mkdir -p $(DEMO)

@@ -71,20 +71,29 @@ func addressGroup(t testing.TB, n int, o Options, engine string) []Group {
 	t.Helper()
 	o.Engine = engine
 	places := make([]Place, n)
-	address := freePort(t)
+	socket, address := listening(t)
 	for r := range places {
 		places[r] = Place{Rank: r, Size: n, Address: address}
 	}
+	places[0].socket = socket
 	return openAll(t, places, func(int) Options { return o })
 }
 
-func freePort(t testing.TB) string {
+// listening is a socket at which rank 0 of a test listens, so that nobody takes its port before.
+func listening(t testing.TB) (net.Listener, string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { _ = l.Close() })
+	return l, l.Addr().String()
+}
+
+// freePort is an address at which nobody listens.
+func freePort(t testing.TB) string {
+	l, address := listening(t)
+	_ = l.Close()
+	return address
 }
 
 func openAll(t testing.TB, places []Place, o func(rank int) Options) []Group {
@@ -146,23 +155,12 @@ func expected(n, i int, wire Wire) float32 {
 	return cut(total)
 }
 
+// sumSizes are around what engines cut arrays by.
+var sumSizes = []int{
+	0, 1, 2, 3, 15, 16, 17, 63, 1000, chunkSize - 1, chunkSize, chunkSize + 1, 2*chunkSize + 5, 5*chunkSize + 77,
+}
+
 func TestSums(t *testing.T) {
-	sizes := []int{
-		0,
-		1,
-		2,
-		3,
-		15,
-		16,
-		17,
-		63,
-		1000,
-		chunkSize - 1,
-		chunkSize,
-		chunkSize + 1,
-		2*chunkSize + 5,
-		5*chunkSize + 77,
-	}
 	engines(t, func(t *testing.T, open func(t testing.TB, n int, o Options) []Group) {
 		for _, n := range []int{1, 2, 3, 5} {
 			for _, wire := range []Wire{Float32, BFloat16} {
@@ -171,7 +169,7 @@ func TestSums(t *testing.T) {
 						t.Skip("has no wire")
 					}
 					groups := open(t, n, Options{Wire: wire})
-					each(n, func(r int) { sumAll(t, groups[r], sizes, wire) })
+					each(n, func(r int) { sumAll(t, groups[r], sumSizes, wire) })
 					closeAll(t, groups)
 				})
 			}
@@ -229,7 +227,7 @@ func TestMessages(t *testing.T) {
 	engines(t, func(t *testing.T, open func(t testing.TB, n int, o Options) []Group) {
 		const n = 3
 		groups := open(t, n, Options{Device: "abacus"})
-		sizes := []int{0, 1, pieceSize - 1, pieceSize, pieceSize + 1, 3 << 20, 64 << 20, 5}
+		sizes := []int{0, 1, pieceSize - 1, pieceSize, pieceSize + 1, 64 << 20, 3 << 20, 5}
 		each(n, func(r int) {
 			g := groups[r]
 			for _, size := range sizes {
@@ -265,10 +263,14 @@ func TestMessages(t *testing.T) {
 	})
 }
 
+// pattern is bytes that tell their places, and seeds from each other.
 func pattern(size, seed int) []byte {
 	b := make([]byte, size)
-	for i := range b {
+	for i := range min(size, 1000) {
 		b[i] = byte(i*7 + i>>8 + seed)
+	}
+	for n := 1000; n < size; n *= 2 {
+		copy(b[n:], b[:n])
 	}
 	return b
 }

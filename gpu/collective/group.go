@@ -102,8 +102,8 @@ func (e *RankError) Error() string {
 	return fmt.Sprintf("rank %d (%s, process %d) %s", e.Rank, e.Member.Host, e.Member.PID, e.Reason)
 }
 
-// ToldToEnd is the reason of a rank that was asked to end, as by a signal, and ends all in good order: rank 0 saves what
-// there is.
+// ToldToEnd is the reason of a rank that was asked to end, as by a signal, and ends all in good order: rank 0 saves
+// what there is.
 const ToldToEnd = "was told to end"
 
 // Wire is the format in which gradients travel between ranks. They are summed in float32 all the same.

@@ -24,8 +24,9 @@ type Place struct {
 	// MPI says that the launcher is one of MPI's, or offers what MPI libraries start from.
 	MPI bool
 
-	family string     // which MPI libraries know the launcher: "Open MPI", "MPICH"; empty: not known
-	local  *localEnds // rank 0's or a child's, of ranks that StartLocal started
+	family string       // which MPI libraries know the launcher: "Open MPI", "MPICH"; empty: not known
+	socket net.Listener // of rank 0, where it listens already
+	local  *localEnds   // rank 0's or a child's, of ranks that StartLocal started
 }
 
 // Alone says that no other ranks were started.

@@ -37,12 +37,25 @@ func Open(place Place, o Options) (Group, error) {
 	}
 	switch {
 	case place.local != nil:
+		if o.Engine == "tcp" || o.Engine == "mpi" {
+			return nil, fmt.Errorf(
+				"%s is %s: ranks that rank 0 starts itself have shared memory; a launcher starts others",
+				envEngine,
+				o.Engine,
+			)
+		}
 		return openLocal(place, o)
+	case o.Engine == "mpi", place.MPI && o.Engine == "":
+		return openMPI(place, o)
 	case place.Address != "":
 		return openAddress(place, o)
 	}
-	return nil, fmt.Errorf("%s started %d ranks, and MASTER_ADDR and MASTER_PORT do not say where rank 0 is to listen",
-		place.Launcher, place.Size)
+	return nil, fmt.Errorf(
+		"%s started %d ranks, and MASTER_ADDR and MASTER_PORT do not say where rank 0 is to listen, "+
+			"without MPI",
+		place.Launcher,
+		place.Size,
+	)
 }
 
 // openLocal joins a parent with its children.
@@ -93,15 +106,7 @@ func meetAt(place Place, o Options, key []byte) (Group, error) {
 			return nil, err
 		}
 	} else {
-		dial := func(ctx context.Context) (net.Conn, error) {
-			c, err := (&net.Dialer{}).DialContext(ctx, "tcp", place.Address)
-			if err == nil && len(key) == 0 && !loopback(c.RemoteAddr()) {
-				_ = c.Close()
-				return nil, unsafeError(noSecret(c.RemoteAddr()))
-			}
-			return c, err
-		}
-		if err := s.join(o, key, dial, place.Address); err != nil {
+		if err := s.join(o, key, dialer(place.Address, key), place.Address); err != nil {
 			return nil, err
 		}
 	}
@@ -113,8 +118,23 @@ func meetAt(place Place, o Options, key []byte) (Group, error) {
 	return newGroup(s, e, o), nil
 }
 
+// dialer dials rank 0.
+func dialer(address string, key []byte) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err == nil && len(key) == 0 && !loopback(c.RemoteAddr()) {
+			_ = c.Close()
+			return nil, unsafeError(noSecret(c.RemoteAddr()))
+		}
+		return c, err
+	}
+}
+
 // listen has rank 0 listen at its address, and nowhere else.
 func listen(place Place, key []byte) (net.Listener, error) {
+	if place.socket != nil {
+		return place.socket, nil
+	}
 	where := place.Address
 	if place.Listen != "" {
 		host, port, err := net.SplitHostPort(place.Listen)

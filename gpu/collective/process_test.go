@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,7 +40,7 @@ func perform(play string) int {
 		g, err = Open(place, benchmarkOptions())
 	}
 	if err != nil {
-		fmt.Println("no group:", err)
+		report(place.Rank, "no group: "+err.Error())
 		return 1
 	}
 	do := func() error { return act(g, play) }
@@ -47,19 +48,44 @@ func perform(play string) int {
 		do = func() error { return follow(g) }
 	}
 	if err := do(); err != nil {
-		fmt.Println("ended:", err)
+		report(place.Rank, "ended: "+err.Error())
 		_ = g.Close()
 		return 2
 	}
 	if err := g.Close(); err != nil {
-		fmt.Println("ended:", err)
+		report(place.Rank, "ended: "+err.Error())
 		return 2
 	}
 	if play != "benchmark" {
-		fmt.Println("well")
+		report(place.Rank, "well")
 	}
 	return 0
 }
+
+// report says how a rank ended: in a file where a launcher started it, whose output may have other lines, or lack some.
+func report(rank int, text string) {
+	folder := os.Getenv(envReports)
+	if folder == "" {
+		fmt.Println(text)
+	} else if err := os.WriteFile(filepath.Join(folder, strconv.Itoa(rank)), []byte(text), 0o600); err != nil {
+		panic(err)
+	}
+}
+
+// reports returns what the ranks of a launcher wrote.
+func reports(t *testing.T, folder string, n int) []string {
+	texts := make([]string, n)
+	for r := range texts {
+		b, err := os.ReadFile(filepath.Join(folder, strconv.Itoa(r)))
+		if err != nil && !os.IsNotExist(err) {
+			t.Error(err)
+		}
+		texts[r] = string(b)
+	}
+	return texts
+}
+
+const envReports = "COLLECTIVE_TEST_REPORTS"
 
 // playOptions are those of all processes of a play.
 func playOptions() Options {

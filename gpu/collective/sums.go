@@ -39,7 +39,8 @@ type joined struct {
 	*star
 	engine engine
 	wire   Wire
-	beside time.Time // when a wait for what passes beside the group began
+	beside time.Time    // when a wait for what passes beside the group began
+	after  func() error // when all have left in good order; may be nil
 
 	// Of the star's mutex:
 	begun []sum
@@ -167,6 +168,9 @@ func (g *joined) Close() error {
 	g.engine.halt()
 	g.shut()
 	g.engine.close()
+	if err == nil && g.after != nil {
+		err = g.after()
+	}
 	return err
 }
 
