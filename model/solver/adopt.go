@@ -54,7 +54,7 @@ func (s *Solver) adoptState() error {
 		}
 	}
 	for _, t := range s.arrays() {
-		if err := s.shareTensor(t); err != nil {
+		if err := s.sendTensor(t); err != nil {
 			return err
 		}
 	}
@@ -125,12 +125,12 @@ func (s *Solver) arrays() []*gpu.Tensor {
 	return all
 }
 
-// sharePiece is how many elements of a tensor a message has at most.
-const sharePiece = 4 << 20
+// sentPiece is how many elements of a tensor a message has at most.
+const sentPiece = 4 << 20
 
-// shareTensor gives all ranks what rank 0 has in a tensor.
-func (s *Solver) shareTensor(t *gpu.Tensor) error {
-	values := make([]float32, min(t.N, sharePiece))
+// sendTensor gives all ranks what rank 0 has in a tensor.
+func (s *Solver) sendTensor(t *gpu.Tensor) error {
+	values := make([]float32, min(t.N, sentPiece))
 	room := make([]byte, 4*len(values))
 	for at := 0; at < t.N; at += len(values) {
 		n := min(len(values), t.N-at)

@@ -269,7 +269,7 @@ func (s *Solver) checksum(tensors ...*gpu.Tensor) uint32 {
 		if t == nil {
 			continue
 		}
-		values := make([]float32, min(t.N, sharePiece))
+		values := make([]float32, min(t.N, sentPiece))
 		room := make([]byte, 4*len(values))
 		for at := 0; at < t.N; at += len(values) {
 			n := min(len(values), t.N-at)

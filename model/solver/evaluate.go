@@ -30,13 +30,13 @@ func (t *TestResult) Accuracy() (float64, bool) {
 }
 
 // Test evaluates test net i over test_iter batches. It changes no weight, mask, statistic or random number. stop is
-// asked between batches. Several ranks share the batches out; the figures are those of one, to the bit.
+// asked between batches. Several ranks divide the batches among them; the figures are those of one, to the bit.
 func (s *Solver) Test(i int, stop func() bool) (*TestResult, error) {
 	s.tell(testOrder, i)
-	return s.testShare(i, stop)
+	return s.testDealt(i, stop)
 }
 
-func (s *Solver) testShare(i int, stop func() bool) (*TestResult, error) {
+func (s *Solver) testDealt(i int, stop func() bool) (*TestResult, error) {
 	if s.ranks.told.err != nil {
 		return nil, s.abandon(nil, s.ranks.told.err)
 	}
@@ -48,7 +48,7 @@ func (s *Solver) testShare(i int, stop func() bool) (*TestResult, error) {
 		r, err = e.run()
 	} else {
 		s.holdOrders(true) // what a command changes meanwhile, the others hear afterwards
-		r, err = e.runShared()
+		r, err = e.runDealt()
 		s.holdOrders(false)
 		if e.group.Err() != nil {
 			return nil, s.abandon(nil, err)
@@ -60,9 +60,9 @@ func (s *Solver) testShare(i int, stop func() bool) (*TestResult, error) {
 	return r, err
 }
 
-// runShared is run for one of several ranks. In the last round some of them may have no batch, and go on from where the
+// runDealt is run for one of several ranks. In the last round some of them may have no batch, and go on from where the
 // others do all the same.
-func (e *evaluation) runShared() (*TestResult, error) {
+func (e *evaluation) runDealt() (*TestResult, error) {
 	sources := e.net.Sources()
 	from := make([]uint64, len(sources))
 	for i, src := range sources {
@@ -81,7 +81,7 @@ func Evaluate(n *model.Net, batches int, stop func() bool) (*TestResult, error) 
 	return (&evaluation{net: n, batches: batches, stop: stop}).run()
 }
 
-// evaluation is one that is under way. Where it is shared out, each round is a batch on each rank.
+// evaluation is one that is under way. Where it is divided among ranks, each round is a batch on each rank.
 type evaluation struct {
 	net     *model.Net
 	batches int

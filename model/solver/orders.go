@@ -36,7 +36,7 @@ const (
 type told struct {
 	room    []byte
 	err     error    // the first failure: what was not heard will not be done
-	holding bool     // a test is shared out: the others hear no order before it is done
+	holding bool     // ranks test together: the others hear no order before it is done
 	held    [][]byte // orders for then
 }
 
@@ -190,7 +190,7 @@ func (s *Solver) obey(o order, body []byte) error {
 		if err := json.Unmarshal(body, &net); err != nil {
 			return err
 		}
-		if _, err := s.testShare(net, nil); err != nil && !errors.Is(err, model.ErrStopped) {
+		if _, err := s.testDealt(net, nil); err != nil && !errors.Is(err, model.ErrStopped) {
 			return err
 		}
 	case adoptOrder:

@@ -350,11 +350,11 @@ func (s *Solver) firstBad() error {
 	return nil
 }
 
-// shareStatistics gives all ranks the running statistics of rank 0, after passes whose statistics were not summed.
-func (s *Solver) shareStatistics() error {
+// sendStatistics gives all ranks the running statistics of rank 0, after passes whose statistics were not summed.
+func (s *Solver) sendStatistics() error {
 	r := &s.ranks
 	if r.statistics == nil {
 		return nil
 	}
-	return s.shareTensor(r.statistics)
+	return s.sendTensor(r.statistics)
 }

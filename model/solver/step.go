@@ -224,7 +224,7 @@ func (s *Solver) giveUp(f *iteration, passes int) error {
 	}
 	s.discard(f)
 	s.seek(f)
-	if err := s.shareStatistics(); err != nil {
+	if err := s.sendStatistics(); err != nil {
 		return err
 	}
 	return &GivenUpError{f.iter, passes, f.passes}
@@ -284,7 +284,7 @@ func (s *Solver) rewindTo(f *iteration, loss float64) error {
 	}
 	err.Cause = s.firstBad()
 	s.seek(f)
-	if e := s.shareStatistics(); e != nil {
+	if e := s.sendStatistics(); e != nil {
 		return e
 	}
 	return err
