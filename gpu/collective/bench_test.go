@@ -58,7 +58,7 @@ func benchmark(b *testing.B, n, size int, engine string) {
 			if err := c.Start(); err != nil {
 				b.Fatal(err)
 			}
-			defer c.Wait()
+			defer func() { _ = c.Wait() }()
 		}
 		g, err = Open(Place{Size: n, Address: address}, benchmarkOptions())
 	} else {
@@ -66,7 +66,7 @@ func benchmark(b *testing.B, n, size int, engine string) {
 		if err2 != nil {
 			b.Fatal(err2)
 		}
-		defer l.Wait(context.Background())
+		defer func() { _, _ = l.Wait(context.Background()) }()
 		g, err = Open(l.Place(), benchmarkOptions())
 	}
 	if err != nil {
