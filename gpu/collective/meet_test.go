@@ -107,7 +107,7 @@ func TestAddresses(t *testing.T) {
 		{Place{Size: 2, Address: "0.0.0.0:0"}, "", "without a secret: set DNS_TUI_SECRET"},
 		{Place{Size: 2, Address: "192.0.2.1:5000"}, "", "without a secret: set DNS_TUI_SECRET"},
 		{Place{Size: 2, Address: "192.0.2.1:5000"}, testSecret, "is no address of this machine"},
-		{Place{Size: 2, Address: "no-such-host.invalid:5000"}, testSecret, "rank 0 is to listen at no-such-host.invalid:5000"},
+		{Place{Size: 2, Address: "no-such-host.invalid:5000"}, testSecret, "rank 0 is to listen at no-such-host"},
 		{Place{Size: 2, Address: "192.0.2.1:0", Listen: "127.0.0.1"}, "", ""},
 		{Place{Size: 2, Address: "192.0.2.1:5000", Listen: "[::1]:0"}, "", ""},
 		{Place{Size: 2, Address: "0.0.0.0:0"}, testSecret, ""},

@@ -68,8 +68,8 @@ func bind(path string, handle uintptr) (*library, error) {
 		}
 		return l, nil
 	}
-	if real, err := filepath.EvalSymlinks(path); strings.Contains(filepath.Base(path), "mpi_abi") ||
-		err == nil && strings.Contains(filepath.Base(real), "mpi_abi") {
+	if file, err := filepath.EvalSymlinks(path); strings.Contains(filepath.Base(path), "mpi_abi") ||
+		err == nil && strings.Contains(filepath.Base(file), "mpi_abi") {
 		l.world, l.byteType, l.returns, l.funneled = 0x101, 0x247, 0x143, 1024 // MPI 5.0, appendix A.1
 		return l, nil
 	}
