@@ -20,12 +20,19 @@ type RankStats struct {
 type ranks struct {
 	group   collective.Group // nil
 	devices []string
+	engine  string    // what carries the sums
 	at      time.Time // when stats were made
 	last    []collective.Status
 	stats   []RankStats // never changed
 }
 
-func newRanks(g collective.Group, devices []string) ranks { return ranks{group: g, devices: devices} }
+// newRanks is a group's ranks. sums is what carries sums where that is not the group; else it is empty.
+func newRanks(g collective.Group, devices []string, sums string) ranks {
+	if sums == "" && g != nil {
+		sums = g.Engine()
+	}
+	return ranks{group: g, devices: devices, engine: sums}
+}
 
 // ranksEvery is the least time between two looks at the ranks: what they tell of themselves is not newer.
 const ranksEvery = time.Second
@@ -54,7 +61,7 @@ func (t *ranks) show(sn *Snapshot, now time.Time) {
 	if since := now.Sub(t.at); since >= ranksEvery || t.stats == nil {
 		t.stats, t.last, t.at = t.look(since, now), t.group.Status(), now
 	}
-	sn.Ranks, sn.Engine = t.stats, t.group.Engine()
+	sn.Ranks, sn.Engine = t.stats, t.engine
 	sn.BatchSize *= t.size()
 }
 
@@ -88,5 +95,5 @@ func (t *ranks) describe(perRank, iterSize int) string {
 	if len(hosts) > 1 {
 		where = fmt.Sprintf(" on %d machines", len(hosts))
 	}
-	return fmt.Sprintf("%d ranks%s, sums by %s: %d images an iteration", n, where, t.group.Engine(), n*perRank*iterSize)
+	return fmt.Sprintf("%d ranks%s, sums by %s: %d images an iteration", n, where, t.engine, n*perRank*iterSize)
 }

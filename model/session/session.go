@@ -163,7 +163,7 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 			n.SetDebug(func(line string) { t.opts.Debug(s.Iter, line) })
 		}
 	}
-	t.ranks = newRanks(t.opts.Group, s.RankDevices())
+	t.ranks = newRanks(t.opts.Group, s.RankDevices(), s.Device().Capabilities().Sums)
 	s.OnSettled, s.Interrupted = t.settled, t.stopping.overdue
 	t.events, t.display, t.tests = newEvents(t.opts.Observers), newDisplay(s), newTests()
 	t.hist, t.curves, t.collapse = newHistograms(s), newCurves(s), newCollapse(s)
