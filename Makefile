@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas mpi cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
-	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults check-ranks check-rank-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
+	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults bench-ranks check-ranks check-rank-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -137,6 +137,9 @@ check-arm64: ## the host's kernels for NEON, in qemu's arm64 (Debian: qemu-user-
 
 check-ranks: openblas build demo-data ## LeNet-5 with surgery: 2, 3, 4 ranks against one with as much iter_size, through each engine of this machine
 	sh scripts/check_ranks.sh
+
+bench-ranks: openblas build demo-data ## weak scaling on this machine: ranks against one rank of as many threads
+	python3 scripts/bench_ranks.py bin/dns-tui $(DEMO) testdata/nets $(ROUNDS)
 
 check-rank-faults: openblas ## ranks killed, stopped, told to end, without room for files, at random (FAULTS=100 SEED=1 ENGINES=TCP)
 	$(GO) test -tags faults -run TestRankFaults -count 1 -timeout $(PATIENCE) -v ./e2e
