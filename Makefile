@@ -144,6 +144,9 @@ bench-ranks: openblas build demo-data ## weak scaling on this machine: ranks aga
 check-rank-faults: openblas ## ranks killed, stopped, told to end, without room for files, at random (FAULTS=100 SEED=1 ENGINES=TCP)
 	$(GO) test -tags faults -run TestRankFaults -count 1 -timeout $(PATIENCE) -v ./e2e
 
+check-machines: mpi ## two network namespaces as two machines: TCP, Open MPI, MPICH, a cut cable, speed against the cost model; root
+	$(GO) test -tags machines -run TestMachines -count 1 -v -timeout $(PATIENCE) ./gpu/collective
+
 check-ui: openblas build demo-data ## throughput with the UI open, with viewers and without; bytes sent; first frame; key latency
 	$(GO) test -tags long -run "TestThroughput|TestBytes|TestFirstFrame|TestKeyLatency" -count 1 -v -timeout 30m ./e2e
 
@@ -191,6 +194,7 @@ vet: ## go vet, of the CUDA device too where its header is found
 	$(GO) vet -tags faults,long,screens ./e2e
 	$(GO) vet -tags onnx ./model/onnx
 	$(GO) vet -tags exports ./cmd/dns-tui
+	$(GO) vet -tags machines ./gpu/collective
 	$(if $(CUDA_INCLUDE),$(CUDA_ENV) $(GO) vet -tags cuda $(CUDA_PACKAGES))
 
 staticcheck: ## staticcheck, of the CUDA device too where its header is found

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+	"time"
 )
 
 // BenchmarkSum is a sum by ranks that are processes: of LeNet's parameters, and of AlexNet-BN's. memcpy is a copy of as
@@ -119,4 +120,29 @@ func follow(g Group) error {
 			return err
 		}
 	}
+}
+
+// times reports how long a sum takes.
+func times(g Group) error {
+	size, err := strconv.Atoi(os.Getenv("COLLECTIVE_TEST_SIZE"))
+	if err != nil {
+		return err
+	}
+	sums, err := strconv.Atoi(os.Getenv("COLLECTIVE_TEST_SUMS"))
+	if err != nil {
+		return err
+	}
+	x := make([]float32, size)
+	var began time.Time
+	for i := range sums + 1 {
+		if i == 1 { // the first fills what is empty
+			began = time.Now()
+		}
+		g.Reduce(x, false)
+		if err := g.Wait(); err != nil {
+			return err
+		}
+	}
+	report(g.Rank(), (time.Since(began) / time.Duration(sums)).String())
+	return nil
 }

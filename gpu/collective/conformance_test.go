@@ -162,7 +162,11 @@ var sumSizes = []int{
 
 func TestSums(t *testing.T) {
 	engines(t, func(t *testing.T, open func(t testing.TB, n int, o Options) []Group) {
-		for _, n := range []int{1, 2, 3, 5} {
+		ranks := []int{1, 2, 3, 5}
+		if testing.Short() {
+			ranks = []int{3}
+		}
+		for _, n := range ranks {
 			for _, wire := range []Wire{Float32, BFloat16} {
 				t.Run(fmt.Sprintf("%d %v", n, wire), func(t *testing.T) {
 					if strings.Contains(t.Name(), "in-process") && wire == BFloat16 {
@@ -228,6 +232,9 @@ func TestMessages(t *testing.T) {
 		const n = 3
 		groups := open(t, n, Options{Device: "abacus"})
 		sizes := []int{0, 1, pieceSize - 1, pieceSize, pieceSize + 1, 64 << 20, 3 << 20, 5}
+		if testing.Short() {
+			sizes[5] = 5 << 20
+		}
 		each(n, func(r int) {
 			g := groups[r]
 			for _, size := range sizes {

@@ -62,6 +62,9 @@ type mpirun func(t *testing.T, n int, env []string, args ...string) (reported []
 func eachMPI(t *testing.T, f func(t *testing.T, engine string, run mpirun)) {
 	for _, m := range mpiruns {
 		t.Run(m.name, func(t *testing.T) {
+			if testing.Short() {
+				t.Skip("starts processes of its own")
+			}
 			path, err := exec.LookPath(m.name)
 			if err != nil {
 				t.Skipf("%s is not installed (make mpi)", m.name)

@@ -16,7 +16,7 @@ import (
 //
 // Each rank adds a slice of an array: all send it their part of that, and it sends all the sum. So a rank sends, and
 // receives, 2·(n−1)/n·B bytes of an array of B, as by a ring, and each number is added in the order of the ranks. It is
-// done in pieces: while one is added the next is on its way, and the sums of the one before.
+// done in pieces: while one is added the next are on their way, and the sums of those before.
 type mesh struct {
 	rank, size int
 	links      []*link // by rank; nil its own
@@ -50,9 +50,12 @@ type job struct {
 
 const (
 	meshPiece = 64 << 10 // numbers that a rank adds at once
-	// pieces is how many are under way: a rank is at most three before another, as it has what that one added of the
-	// piece before last.
-	pieces        = 4
+	// ahead is how many pieces a rank sends before it needs the others' first: the connections have something to carry
+	// while it adds.
+	ahead = 2
+	// pieces is how many have a buffer. What is in one is on its way until those for whom it is have added it, at the
+	// latest when the sums of 2·ahead pieces before have come.
+	pieces        = 2*ahead + 2
 	headerSumSize = 24
 )
 
@@ -277,16 +280,16 @@ func (e *mesh) add(x []float32, wire Wire) error {
 		from, to := slice(len(x), r, e.size)
 		n = max(n, (to-from+meshPiece-1)/meshPiece)
 	}
-	for k := 0; k < n+2 && err == nil; k++ {
+	for k := 0; k < n+2*ahead && err == nil; k++ {
 		e.flight[k%pieces].Wait()
 		if k < n {
 			e.scatter(x, k, wire)
 		}
-		if k >= 1 && k <= n {
-			err = e.sum(x, k-1, k, wire)
+		if j := k - ahead; j >= 0 && j < n {
+			err = e.sum(x, j, k, wire)
 		}
-		if k >= 2 && err == nil {
-			err = e.gather(x, k-2, wire)
+		if j := k - 2*ahead; j >= 0 && err == nil {
+			err = e.gather(x, j, wire)
 		}
 		e.progress.Add(1)
 	}
