@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +81,38 @@ func TestCUDATrain(t *testing.T) {
 	solver, _ = shortSolver(t, "solver_mode: CPU")
 	if _, stdout, _ = run(t, "train", "--solver", solver); !strings.Contains(stdout, "host (") {
 		t.Errorf("under solver_mode: CPU it says\n%s", stdout)
+	}
+}
+
+// n GPUs are one with n times the iter_size: the same weights and masks, to the bit where sums are added in the order of
+// the ranks, as the emulator's are. Without NCCL on the loader's path Join says what to install: gpu/cuda has that test.
+func TestCUDARanks(t *testing.T) {
+	needGPU(t)
+	for _, n := range []int{2, 3} {
+		t.Setenv("EMULATOR_DEVICES", fmt.Sprint(n))
+		if gpus, err := cuda.Devices(); err != nil || len(gpus) < n {
+			t.Skipf("wants %d GPUs, has %d (%v)", n, len(gpus), err)
+		}
+		var saved [2][]byte
+		for i, c := range []struct{ gpus, more, says string }{
+			{"0", fmt.Sprint("iter_size: ", n), ""},
+			{"0,1,2"[:2*n-1], "", fmt.Sprint(n, " ranks, sums by NCCL ")},
+		} {
+			solver, prefix := shortSolver(t, c.more)
+			args := []string{"train", "--solver", solver, "--gpu", c.gpus, "--precision", "fp32", "--untuned"}
+			status, stdout, stderr := run(t, args...)
+			if status != 0 || !strings.Contains(stdout, c.says) {
+				t.Fatalf("%v: status %d\n%s%s", args, status, stdout, stderr)
+			}
+			b, err := os.ReadFile(prefix + "_iter_3.caffemodel")
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved[i] = b
+		}
+		if !bytes.Equal(saved[0], saved[1]) {
+			t.Errorf("the weights of %d GPUs are not those of one with iter_size: %d", n, n)
+		}
 	}
 }
 
