@@ -36,6 +36,11 @@ var moreConvs = []gpu.ConvGeometry{
 	{N: 3, C: 12, H: 17, W: 18, O: 24, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 2, DW: 2, Groups: 1},
 	{N: 2, C: 11, H: 16, W: 15, O: 11, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 11},
 	{N: 2, C: 9, H: 21, W: 20, O: 9, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 9},
+	{N: 2, C: 8, H: 13, W: 14, O: 24, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 5, C: 16, H: 7, W: 7, O: 40, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 1, C: 24, H: 9, W: 6, O: 33, KH: 3, KW: 3, SH: 1, SW: 1, PH: 0, PW: 2, DH: 1, DW: 1, Groups: 1},
+	{N: 1, C: 192, H: 6, W: 56, O: 16, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1},
+	{N: 2, C: 32, H: 8, W: 12, O: 16, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 2},
 	{N: 2, C: 3, H: 10, W: 33, O: 6, KH: 5, KW: 3, SH: 1, SW: 2, PH: 2, PW: 1, DH: 1, DW: 2, Groups: 3},
 }
 

@@ -42,10 +42,11 @@ type back struct {
 	allocated    atomic.Int64
 	account      memory.Account
 	directs      map[gpu.ConvGeometry]*direct // convolutions without columns
-	convolutions convolutions                 // how they are done
-	byRule       bool                         // nothing is measured, since it cannot be kept
-	tiles        []tiles                      // of each worker
-	ranks        ranks                        // that sums go over
+	winograds    map[gpu.ConvGeometry]*winograd
+	convolutions convolutions // how they are done
+	byRule       bool         // nothing is measured, since it cannot be kept
+	tiles        []tiles      // of each worker
+	ranks        ranks        // that sums go over
 }
 
 // tiles are a worker's arguments of kernels in assembler.

@@ -214,6 +214,8 @@ type kernels struct {
 	direct                  directKernel
 	directGradient          directGradientKernel
 	addPanels               addPanelsKernel
+	winograd                winogradKernel
+	winogradWeights         winogradWeightsKernel
 	tiles                   tilesKernel
 	outerTiles              outerTilesKernel
 	depthwise               depthwiseKernel

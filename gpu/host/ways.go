@@ -41,11 +41,13 @@ func (d *back) openConvolutions(tune bool) {
 	c := &d.convolutions
 	c.forward = []denseWay[*gpu.Conv]{
 		{"depthwise", d.convDepthwise, depthwise, always},
+		{"Winograd", d.convWinograd, canWinograd, winogradRule},
 		{"direct", d.convDirect, always, directRule},
 		{"columns", d.convColumns, always, always},
 	}
 	c.data = []denseWay[*gpu.ConvBackwardData]{
 		{"depthwise", d.convBackwardDataDepthwise, depthwise, always},
+		{"Winograd", d.convBackwardDataWinograd, canWinogradData, winogradRule},
 		{"direct", d.convBackwardDataDirect, strideOne, directDataRule},
 		{"columns", d.convBackwardDataColumns, always, always},
 	}
@@ -97,6 +99,12 @@ func directDataRule(k *productKey) bool {
 // directWeightsRule is directRule for the gradient of weights, each of which is read and written once for each strip of
 // positions.
 func directWeightsRule(k *productKey) bool { return directRule(k) && k.g.OutH*k.g.OutW >= 100 }
+
+// winogradRule reports whether a convolution in the manner of Winograd is the faster, as a rule: where there are channels
+// enough for its transforms not to count.
+func winogradRule(k *productKey) bool {
+	return min(k.g.C, k.g.O)/k.g.Groups >= panel && k.g.OutH*k.g.OutW >= 49
+}
 
 // tilesRule reports whether a product of tiles is the faster, as a rule: where B is read along its rows, and panels of it
 // are filled.

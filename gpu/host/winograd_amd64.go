@@ -1,0 +1,10 @@
+package host
+
+//go:noescape
+func winogradInput(src *float32, rowStep, columnStep int, dst *float32, step, n int)
+
+//go:noescape
+func winogradOutput(src *float32, step int, bias, dst *float32, rowStep, columnStep, n int)
+
+//go:noescape
+func winogradWeights(src *float32, tapStep int, dst *float32, step, n int)

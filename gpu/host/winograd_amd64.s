@@ -1,0 +1,293 @@
+#include "textflag.h"
+
+// The matrices are those of F(4×4, 3×3) at the points 0, 1, -1, 2, -2 and infinity (Lavin and Gray, CVPR 2016).
+DATA ·winogradConstants+0(SB)/4, $0x40800000  // 4
+DATA ·winogradConstants+4(SB)/4, $0x40a00000  // 5
+DATA ·winogradConstants+8(SB)/4, $0x40000000  // 2
+DATA ·winogradConstants+12(SB)/4, $0x41000000 // 8
+DATA ·winogradConstants+16(SB)/4, $0x3e800000 // 1/4
+DATA ·winogradConstants+20(SB)/4, $0xbe2aaaab // -1/6
+DATA ·winogradConstants+24(SB)/4, $0x3d2aaaab // 1/24
+DATA ·winogradConstants+28(SB)/4, $0x3daaaaab // 1/12
+DATA ·winogradConstants+32(SB)/4, $0x3e2aaaab // 1/6
+GLOBL ·winogradConstants(SB), RODATA|NOPTR, $36
+
+// INPUTS transforms six values in Y0 to Y5: to Y6, Y7, Y8, Y9, Y10 and Y11. Y13, Y14 and Y15 have 4, 5 and 2.
+#define INPUTS \
+	VMOVAPS      Y4, Y6          \
+	VFMADD231PS  Y13, Y0, Y6     \
+	VFNMADD231PS Y14, Y2, Y6     \
+	VMOVAPS      Y4, Y9          \
+	VFNMADD231PS Y13, Y2, Y9     \
+	VMOVAPS      Y3, Y10         \
+	VFNMADD231PS Y13, Y1, Y10    \
+	VADDPS       Y10, Y9, Y7     \
+	VSUBPS       Y10, Y9, Y8     \
+	VSUBPS       Y2, Y4, Y4      \
+	VSUBPS       Y1, Y3, Y12     \
+	VMULPS       Y15, Y12, Y12   \
+	VADDPS       Y12, Y4, Y9     \
+	VSUBPS       Y12, Y4, Y10    \
+	VMOVAPS      Y5, Y11         \
+	VFMADD231PS  Y13, Y1, Y11    \
+	VFNMADD231PS Y14, Y3, Y11
+
+#define LOAD6(step) \
+	VMOVUPS (AX), Y0 \
+	ADDQ    step, AX \
+	VMOVUPS (AX), Y1 \
+	ADDQ    step, AX \
+	VMOVUPS (AX), Y2 \
+	ADDQ    step, AX \
+	VMOVUPS (AX), Y3 \
+	ADDQ    step, AX \
+	VMOVUPS (AX), Y4 \
+	ADDQ    step, AX \
+	VMOVUPS (AX), Y5
+
+// The values of a tile are on the stack in between: those of column j and row i at 32·(6·j + i).
+
+#define COLUMN_IN(j) \
+	LOAD6(R9)                     \
+	INPUTS                        \
+	VMOVUPS Y6, 192*j+0(SP)   \
+	VMOVUPS Y7, 192*j+32(SP)  \
+	VMOVUPS Y8, 192*j+64(SP)  \
+	VMOVUPS Y9, 192*j+96(SP)  \
+	VMOVUPS Y10, 192*j+128(SP) \
+	VMOVUPS Y11, 192*j+160(SP)
+
+#define ROW6(i) \
+	VMOVUPS 32*i+0(SP), Y0   \
+	VMOVUPS 32*i+192(SP), Y1 \
+	VMOVUPS 32*i+384(SP), Y2 \
+	VMOVUPS 32*i+576(SP), Y3 \
+	VMOVUPS 32*i+768(SP), Y4 \
+	VMOVUPS 32*i+960(SP), Y5
+
+#define PUT(y, step) \
+	VMOVUPS y, (AX) \
+	ADDQ    step, AX
+
+#define ROW_IN(i) \
+	ROW6(i)      \
+	INPUTS       \
+	PUT(Y6, R11) \
+	PUT(Y7, R11) \
+	PUT(Y8, R11) \
+	PUT(Y9, R11) \
+	PUT(Y10, R11) \
+	PUT(Y11, R11)
+
+// func winogradInput(src *float32, rowStep, columnStep int, dst *float32, step, n int)
+//
+// Bᵀ·d·B of a tile of 6×6 for n times eight channels. Steps are in bytes.
+TEXT ·winogradInput(SB), 0, $1152-48
+	MOVQ         src+0(FP), SI
+	MOVQ         rowStep+8(FP), R9
+	MOVQ         columnStep+16(FP), R10
+	MOVQ         dst+24(FP), DI
+	MOVQ         step+32(FP), R11
+	MOVQ         n+40(FP), CX
+	LEAQ         ·winogradConstants(SB), R8
+	VBROADCASTSS 0(R8), Y13
+	VBROADCASTSS 4(R8), Y14
+	VBROADCASTSS 8(R8), Y15
+
+inputOne:
+	MOVQ SI, BX
+	MOVQ BX, AX
+	COLUMN_IN(0)
+	ADDQ R10, BX
+	MOVQ BX, AX
+	COLUMN_IN(1)
+	ADDQ R10, BX
+	MOVQ BX, AX
+	COLUMN_IN(2)
+	ADDQ R10, BX
+	MOVQ BX, AX
+	COLUMN_IN(3)
+	ADDQ R10, BX
+	MOVQ BX, AX
+	COLUMN_IN(4)
+	ADDQ R10, BX
+	MOVQ BX, AX
+	COLUMN_IN(5)
+	MOVQ DI, AX
+	ROW_IN(0)
+	ROW_IN(1)
+	ROW_IN(2)
+	ROW_IN(3)
+	ROW_IN(4)
+	ROW_IN(5)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	DECQ CX
+	JNZ  inputOne
+	VZEROUPPER
+	RET
+
+// OUTPUTS transforms six values in Y0 to Y5: to Y0, Y1, Y2 and Y3. Y13, Y14 and Y15 have 2, 4 and 8.
+#define OUTPUTS \
+	VADDPS      Y2, Y1, Y6   \
+	VSUBPS      Y2, Y1, Y7   \
+	VADDPS      Y4, Y3, Y8   \
+	VSUBPS      Y4, Y3, Y9   \
+	VADDPS      Y6, Y0, Y0   \
+	VADDPS      Y8, Y0, Y0   \
+	VMOVAPS     Y7, Y1       \
+	VFMADD231PS Y13, Y9, Y1  \
+	VMOVAPS     Y6, Y2       \
+	VFMADD231PS Y14, Y8, Y2  \
+	VADDPS      Y5, Y7, Y3   \
+	VFMADD231PS Y15, Y9, Y3
+
+#define COLUMN_OUT(j) \
+	LOAD6(DX)                     \
+	OUTPUTS                       \
+	VMOVUPS Y0, 192*j+0(SP)   \
+	VMOVUPS Y1, 192*j+32(SP)  \
+	VMOVUPS Y2, 192*j+64(SP)  \
+	VMOVUPS Y3, 192*j+96(SP)
+
+#define ROW_OUT(i) \
+	ROW6(i)               \
+	OUTPUTS               \
+	VADDPS Y12, Y0, Y0    \
+	VADDPS Y12, Y1, Y1    \
+	VADDPS Y12, Y2, Y2    \
+	VADDPS Y12, Y3, Y3    \
+	MOVQ   BX, AX         \
+	PUT(Y0, R10)          \
+	PUT(Y1, R10)          \
+	PUT(Y2, R10)          \
+	PUT(Y3, R10)          \
+	ADDQ   R9, BX
+
+// func winogradOutput(src *float32, step int, bias, dst *float32, rowStep, columnStep, n int)
+//
+// Aᵀ·m·A + bias of a tile of 4×4 for n times eight outputs. Steps are in bytes.
+TEXT ·winogradOutput(SB), 0, $1152-56
+	MOVQ         src+0(FP), SI
+	MOVQ         step+8(FP), R11
+	MOVQ         bias+16(FP), R12
+	MOVQ         dst+24(FP), DI
+	MOVQ         rowStep+32(FP), R9
+	MOVQ         columnStep+40(FP), R10
+	MOVQ         n+48(FP), CX
+	LEAQ         ·winogradConstants(SB), R8
+	VBROADCASTSS 8(R8), Y13
+	VBROADCASTSS 0(R8), Y14
+	VBROADCASTSS 12(R8), Y15
+	LEAQ         (R11)(R11*2), DX
+	ADDQ         DX, DX            // from a row of a tile to the next: six steps
+
+outputOne:
+	VMOVUPS (R12), Y12
+	MOVQ SI, BX
+	MOVQ BX, AX
+	COLUMN_OUT(0)
+	ADDQ R11, BX
+	MOVQ BX, AX
+	COLUMN_OUT(1)
+	ADDQ R11, BX
+	MOVQ BX, AX
+	COLUMN_OUT(2)
+	ADDQ R11, BX
+	MOVQ BX, AX
+	COLUMN_OUT(3)
+	ADDQ R11, BX
+	MOVQ BX, AX
+	COLUMN_OUT(4)
+	ADDQ R11, BX
+	MOVQ BX, AX
+	COLUMN_OUT(5)
+	MOVQ DI, BX
+	ROW_OUT(0)
+	ROW_OUT(1)
+	ROW_OUT(2)
+	ROW_OUT(3)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	ADDQ $32, R12
+	DECQ CX
+	JNZ  outputOne
+	VZEROUPPER
+	RET
+
+// WEIGHTS transforms three values in Y0 to Y2: to Y6, Y7, Y8, Y9, Y10 and Y2. Y11 to Y15 have 1/4, -1/6, 1/24, 1/12 and
+// 1/6.
+#define WEIGHTS \
+	VMULPS      Y11, Y0, Y6   \
+	VADDPS      Y2, Y0, Y3    \
+	VADDPS      Y1, Y3, Y7    \
+	VMULPS      Y12, Y7, Y7   \
+	VSUBPS      Y1, Y3, Y8    \
+	VMULPS      Y12, Y8, Y8   \
+	VMULPS      Y13, Y0, Y4   \
+	VFMADD231PS Y15, Y2, Y4   \
+	VMULPS      Y14, Y1, Y5   \
+	VADDPS      Y5, Y4, Y9    \
+	VSUBPS      Y5, Y4, Y10
+
+#define COLUMN_WEIGHTS(j) \
+	VMOVUPS (BX), Y0          \
+	VMOVUPS (BX)(R10*1), Y1   \
+	VMOVUPS (BX)(R10*2), Y2   \
+	WEIGHTS                   \
+	VMOVUPS Y6, 192*j+0(SP)   \
+	VMOVUPS Y7, 192*j+32(SP)  \
+	VMOVUPS Y8, 192*j+64(SP)  \
+	VMOVUPS Y9, 192*j+96(SP)  \
+	VMOVUPS Y10, 192*j+128(SP) \
+	VMOVUPS Y2, 192*j+160(SP)
+
+#define ROW_WEIGHTS(i) \
+	VMOVUPS 32*i+0(SP), Y0   \
+	VMOVUPS 32*i+192(SP), Y1 \
+	VMOVUPS 32*i+384(SP), Y2 \
+	WEIGHTS                  \
+	PUT(Y6, R11)             \
+	PUT(Y7, R11)             \
+	PUT(Y8, R11)             \
+	PUT(Y9, R11)             \
+	PUT(Y10, R11)            \
+	PUT(Y2, R11)
+
+// func winogradWeights(src *float32, tapStep int, dst *float32, step, n int)
+//
+// G·g·Gᵀ of n times eight kernels of 3×3. Steps are in bytes.
+TEXT ·winogradWeights(SB), 0, $1152-40
+	MOVQ         src+0(FP), SI
+	MOVQ         tapStep+8(FP), R9
+	MOVQ         dst+16(FP), DI
+	MOVQ         step+24(FP), R11
+	MOVQ         n+32(FP), CX
+	LEAQ         ·winogradConstants(SB), R8
+	VBROADCASTSS 16(R8), Y11
+	VBROADCASTSS 20(R8), Y12
+	VBROADCASTSS 24(R8), Y13
+	VBROADCASTSS 28(R8), Y14
+	VBROADCASTSS 32(R8), Y15
+	LEAQ         (R9)(R9*2), R10 // from a row of taps to the next
+
+weightsOne:
+	MOVQ SI, BX
+	COLUMN_WEIGHTS(0)
+	ADDQ R9, BX
+	COLUMN_WEIGHTS(1)
+	ADDQ R9, BX
+	COLUMN_WEIGHTS(2)
+	MOVQ DI, AX
+	ROW_WEIGHTS(0)
+	ROW_WEIGHTS(1)
+	ROW_WEIGHTS(2)
+	ROW_WEIGHTS(3)
+	ROW_WEIGHTS(4)
+	ROW_WEIGHTS(5)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	DECQ CX
+	JNZ  weightsOne
+	VZEROUPPER
+	RET
