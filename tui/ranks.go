@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +85,15 @@ func (r *ranks) columns() []rankColumn {
 			}
 			return ""
 		}},
+		{"health", true, 3, func(_ int, s *session.RankStats) string {
+			switch h := s.Health; {
+			case h.Phase != "":
+				return r.theme.text(h.Phase)
+			case h.Known:
+				return fmt.Sprintf("%d %% %d °C %s", h.Utilization, h.Temperature, human.ShortBytes(h.Memory))
+			}
+			return ""
+		}},
 		{"machine", true, 2, func(_ int, s *session.RankStats) string { return r.theme.text(s.Host) }},
 		{"process", false, 4, func(_ int, s *session.RankStats) string { return fmt.Sprint(s.PID) }},
 		{"device", true, 3, func(_ int, s *session.RankStats) string { return r.theme.text(s.Device) }},
@@ -119,6 +129,11 @@ func (r *ranks) table() []string {
 		for i := range all {
 			cells[c] = append(cells[c], col.of(i, &all[i]))
 			wide[c] = max(wide[c], ansi.StringWidth(cells[c][i]))
+		}
+	}
+	for c := range columns { // a column in which nobody has anything
+		if columns[c].order > 0 && !slices.ContainsFunc(cells[c], func(v string) bool { return v != "" }) {
+			wide[c] = 0
 		}
 	}
 	for order := 4; order > 0 && around(wide) > r.w; order-- {

@@ -381,6 +381,7 @@ var scenes = []struct {
 	{"ship_failed", shipFailed, func(a *App) { press(a, "W") }},
 	{"ship_older", nil, func(a *App) { press(a, "W") }},
 	{"ranks", fourRanks, func(a *App) { press(a, "T", "down") }},
+	{"ranks_gpus", rankGPUs, func(a *App) { press(a, "T") }},
 	{"ranks_alone", nil, func(a *App) { press(a, "T") }},
 	{"main_ranks", fourRanks, nil},
 	{"journal", nil, func(a *App) { press(a, "J") }},
@@ -478,6 +479,18 @@ func fourRanks(s *session.Snapshot) {
 		})
 	}
 	s.Ranks[3].Silent = 42 * time.Second
+}
+
+// rankGPUs is a run of four GPUs of one machine, of which one still compiles.
+func rankGPUs(s *session.Snapshot) {
+	fourRanks(s)
+	s.Engine = "NCCL 2.21"
+	for i := range s.Ranks {
+		r := &s.Ranks[i]
+		r.Host, r.Silent, r.Device = "node01", 0, "NVIDIA H100 80GB HBM3"
+		r.Health = gpu.Health{Known: true, Utilization: 80 + i, Temperature: 60 + i, Memory: 1300 << 20}
+	}
+	s.Ranks[2].Health.Phase = "choosing kernels"
 }
 
 func shipFailed(s *session.Snapshot) {

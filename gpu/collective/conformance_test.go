@@ -265,6 +265,18 @@ func TestMessages(t *testing.T) {
 			if len(g.Members()) != n || g.Members()[1].PID != os.Getpid() || len(g.Status()) != n {
 				t.Errorf("rank %d: members %v, status %v", r, g.Members(), g.Status())
 			}
+			g.Tell(func() []byte { return fmt.Append(nil, "I am ", r) })
+			if string(g.Status()[r].Told) != fmt.Sprint("I am ", r) {
+				t.Errorf("rank %d tells of itself %q", r, g.Status()[r].Told)
+			}
+			if _, ok := g.(*inProcess); !ok && r == 0 { // the others' come with their signs of life
+				for g.Err() == nil && string(g.Status()[n-1].Told) != fmt.Sprint("I am ", n-1) {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			if _, err := g.Gather(nil); err != nil { // the others wait until it was heard
+				t.Errorf("rank %d: %v", r, err)
+			}
 		})
 		closeAll(t, groups)
 	})

@@ -70,6 +70,9 @@ type Group interface {
 	Err() error
 	// Status says how the ranks are, by rank, as far as this one knows: rank 0 knows all. From any goroutine.
 	Status() []Status
+	// Tell says what this rank tells of itself with its signs of life: up to 4 KiB, which become Status.Told. about may
+	// be called from any goroutine until Tell returns with another; nil tells nothing.
+	Tell(about func() []byte)
 	// Close leaves the group in good order: others do not take it for a failure. All ranks call it, or one calls Fail.
 	Close() error
 }
@@ -86,6 +89,7 @@ type Status struct {
 	Seen    time.Time     // when this rank heard of it last
 	Sums    uint64        // collective calls that it has entered
 	Waiting time.Duration // how long it has waited for others, all in all
+	Told    []byte        // what it tells of itself: see Group.Tell. Never changed
 }
 
 // RankError says at which rank a group ended, and why.

@@ -33,6 +33,7 @@ type inProcess struct {
 	*meeting
 	rank  int
 	begun []sum
+	told  about
 }
 
 // sum is one that was started.
@@ -139,7 +140,11 @@ func (g *inProcess) Err() error {
 }
 
 func (g *inProcess) Status() []Status {
-	return slices.Repeat([]Status{{Seen: time.Now()}}, g.Size())
+	all := slices.Repeat([]Status{{Seen: time.Now()}}, g.Size())
+	all[g.rank].Told = g.told.say()
+	return all
 }
+
+func (g *inProcess) Tell(of func() []byte) { g.told.Tell(of) }
 
 func (g *inProcess) Close() error { return nil }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type star struct {
 	progress atomic.Uint64 // what says that a call goes on
 	waits    atomic.Int32  // calls that wait, and may wait for the time-out
 	waited   atomic.Int64  // ns
+	about    about
 
 	mu      sync.Mutex
 	cond    sync.Cond
@@ -65,6 +67,7 @@ type peer struct {
 	silent  time.Duration
 	entered uint64
 	waiting time.Duration
+	told    []byte
 	taken   uint64
 	bye     bool
 	gone    bool
@@ -252,10 +255,11 @@ func (p *peer) control(k kind, b []byte) error {
 	}
 	switch k {
 	case kindBeat:
-		if len(b) != 16 {
-			return fmt.Errorf("sends %d bytes as a sign of life: wanted 16", len(b))
+		if len(b) < 16 || len(b) > 16+mostTold {
+			return fmt.Errorf("sends %d bytes as a sign of life: wanted 16, and %d more at most", len(b), mostTold)
 		}
 		s.mu.Lock()
+		p.told = slices.Clone(b[16:])
 		p.entered = binary.LittleEndian.Uint64(b)
 		p.waiting = time.Duration(binary.LittleEndian.Uint64(b[8:]))
 		s.mu.Unlock()
@@ -335,11 +339,12 @@ func (p *peer) follow() {
 func (p *peer) beat() {
 	tick := time.NewTicker(p.s.interval)
 	defer tick.Stop()
-	var b [16]byte
+	var b []byte
 	for {
-		binary.LittleEndian.PutUint64(b[:], p.s.entered.Load())
-		binary.LittleEndian.PutUint64(b[8:], uint64(p.s.waited.Load()))
-		if p.write(kindBeat, 0, b[:]) != nil {
+		b = binary.LittleEndian.AppendUint64(b[:0], p.s.entered.Load())
+		b = binary.LittleEndian.AppendUint64(b, uint64(p.s.waited.Load()))
+		b = append(b, p.s.about.say()...)
+		if p.write(kindBeat, 0, b) != nil {
 			return
 		}
 		select {
@@ -718,6 +723,37 @@ func unpack(b []byte, all [][]byte) error {
 }
 
 // Status implements Group.
+// mostTold is how many bytes a rank may tell of itself at a time.
+const mostTold = 4 << 10
+
+// about is what a rank tells of itself.
+type about struct {
+	mu sync.Mutex
+	of func() []byte // nil: nothing
+}
+
+// Tell implements Group.
+func (a *about) Tell(of func() []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.of = of
+}
+
+// say is what it tells now.
+func (a *about) say() []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.of == nil {
+		return nil
+	}
+	b := a.of()
+	return b[:min(len(b), mostTold)]
+}
+
+// Tell implements Group.
+func (s *star) Tell(of func() []byte) { s.about.Tell(of) }
+
+// Status implements Group.
 func (s *star) Status() []Status {
 	all := make([]Status, s.size)
 	s.mu.Lock()
@@ -728,10 +764,12 @@ func (s *star) Status() []Status {
 			if p.heard.Load() {
 				seen = time.Now()
 			}
-			all[p.rank] = Status{Seen: seen, Sums: p.entered, Waiting: p.waiting}
+			all[p.rank] = Status{Seen: seen, Sums: p.entered, Waiting: p.waiting, Told: p.told}
 		}
 	}
-	all[s.rank] = Status{Seen: time.Now(), Sums: s.entered.Load(), Waiting: time.Duration(s.waited.Load())}
+	all[s.rank] = Status{
+		Seen: time.Now(), Sums: s.entered.Load(), Waiting: time.Duration(s.waited.Load()), Told: s.about.say(),
+	}
 	return all
 }
 

@@ -154,6 +154,7 @@ func encodeRanks(ranks []session.RankStats) *remotepb.Ranks {
 	for _, r := range ranks {
 		m.Ranks = append(m.Ranks, &remotepb.Rank{
 			Host: r.Host, Pid: int64(r.PID), Device: r.Device, SilentNs: int64(r.Silent), Waiting: r.Waiting,
+			Health: encodeHealth(r.Health),
 		})
 	}
 	return m
@@ -164,7 +165,22 @@ func decodeRanks(m *remotepb.Ranks) []session.RankStats {
 	for _, r := range m.Ranks {
 		ranks = append(ranks, session.RankStats{
 			Host: r.Host, PID: int(r.Pid), Device: r.Device, Silent: time.Duration(r.SilentNs), Waiting: r.Waiting,
+			Health: decodeHealth(r.Health),
 		})
 	}
 	return ranks
+}
+
+func encodeHealth(h gpu.Health) *remotepb.Health {
+	return &remotepb.Health{
+		Phase: h.Phase, Known: h.Known, Utilization: int32(h.Utilization), Memory: h.Memory,
+		Temperature: int32(h.Temperature),
+	}
+}
+
+func decodeHealth(m *remotepb.Health) gpu.Health {
+	return gpu.Health{
+		Phase: m.GetPhase(), Known: m.GetKnown(), Utilization: int(m.GetUtilization()), Memory: m.GetMemory(),
+		Temperature: int(m.GetTemperature()),
+	}
 }

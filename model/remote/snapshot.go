@@ -58,14 +58,7 @@ func encodeSnapshot(s, before *session.Snapshot) *remotepb.State {
 		Saving:      s.Saving,
 		Engine:      s.Engine,
 	}
-	v := s.Health
-	m.Health = &remotepb.Health{
-		Phase:       v.Phase,
-		Known:       v.Known,
-		Utilization: int32(v.Utilization),
-		Memory:      v.Memory,
-		Temperature: int32(v.Temperature),
-	}
+	m.Health = encodeHealth(s.Health)
 	o := before
 	if o == nil {
 		o = &session.Snapshot{}
@@ -232,14 +225,7 @@ func decodeSnapshot(m *remotepb.State, before *session.Snapshot) (*session.Snaps
 	if m.Ranks != nil {
 		s.Ranks = decodeRanks(m.Ranks)
 	}
-	v := m.GetHealth()
-	s.Health = gpu.Health{
-		Phase:       v.GetPhase(),
-		Known:       v.GetKnown(),
-		Utilization: int(v.GetUtilization()),
-		Memory:      v.GetMemory(),
-		Temperature: int(v.GetTemperature()),
-	}
+	s.Health = decodeHealth(m.GetHealth())
 	if err := decodeLists(m, s); err != nil {
 		return nil, err
 	}

@@ -1,9 +1,11 @@
 package session
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
+	"dns-tui/gpu"
 	"dns-tui/gpu/collective"
 )
 
@@ -12,6 +14,7 @@ type RankStats struct {
 	Host    string // the machine
 	PID     int
 	Device  string
+	Health  gpu.Health    // of the device
 	Silent  time.Duration // since it was last heard of
 	Waiting float64       // the fraction of its time in which it waited for the others: the slowest waits least
 }
@@ -75,6 +78,9 @@ func (t *ranks) look(since time.Duration, now time.Time) []RankStats {
 		}
 		if i < len(status) && !status[i].Seen.IsZero() {
 			stats[i].Silent = max(0, now.Sub(status[i].Seen))
+		}
+		if i < len(status) && len(status[i].Told) > 0 {
+			_ = json.Unmarshal(status[i].Told, &stats[i].Health) // else it is not known
 		}
 		if i < len(status) && i < len(t.last) && since > 0 {
 			waited := status[i].Waiting - t.last[i].Waiting

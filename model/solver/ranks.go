@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -84,6 +85,10 @@ func (s *Solver) openRanks(g collective.Group) error {
 	if err := s.device.Join(g); err != nil {
 		return err
 	}
+	g.Tell(func() []byte {
+		health, _ := json.Marshal(s.device.Health()) // numbers and a word
+		return health
+	})
 	s.eachSource(func(_, _ string, src layer.Source) { src.Deal(r.rank, g.Size()) })
 	if err := s.gatherGradients(); err != nil {
 		return err

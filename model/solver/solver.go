@@ -495,6 +495,9 @@ func (s *Solver) LossNow() error {
 
 // Close stops the readers.
 func (s *Solver) Close() error {
+	if g := s.ranks.group; g != nil {
+		g.Tell(nil) // the device may be closed next
+	}
 	var errs []error
 	for _, n := range append([]*model.Net{s.Net}, s.Tests...) {
 		if n != nil {

@@ -4179,6 +4179,7 @@ type Rank struct {
 	Device        string                 `protobuf:"bytes,3,opt,name=device,proto3" json:"device,omitempty"`
 	SilentNs      int64                  `protobuf:"varint,4,opt,name=silent_ns,json=silentNs,proto3" json:"silent_ns,omitempty"`
 	Waiting       float64                `protobuf:"fixed64,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Health        *Health                `protobuf:"bytes,6,opt,name=health,proto3" json:"health,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4246,6 +4247,13 @@ func (x *Rank) GetWaiting() float64 {
 		return x.Waiting
 	}
 	return 0
+}
+
+func (x *Rank) GetHealth() *Health {
+	if x != nil {
+		return x.Health
+	}
+	return nil
 }
 
 type Health struct {
@@ -7557,13 +7565,14 @@ const file_remote_proto_rawDesc = "" +
 	"\x0f_sensitivity_v2B\v\n" +
 	"\t_tests_v2\"2\n" +
 	"\x05Ranks\x12)\n" +
-	"\x05ranks\x18\x01 \x03(\v2\x13.dnstui.remote.RankR\x05ranks\"{\n" +
+	"\x05ranks\x18\x01 \x03(\v2\x13.dnstui.remote.RankR\x05ranks\"\xaa\x01\n" +
 	"\x04Rank\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x03R\x03pid\x12\x16\n" +
 	"\x06device\x18\x03 \x01(\tR\x06device\x12\x1b\n" +
 	"\tsilent_ns\x18\x04 \x01(\x03R\bsilentNs\x12\x18\n" +
-	"\awaiting\x18\x05 \x01(\x01R\awaiting\"\x90\x01\n" +
+	"\awaiting\x18\x05 \x01(\x01R\awaiting\x12-\n" +
+	"\x06health\x18\x06 \x01(\v2\x15.dnstui.remote.HealthR\x06health\"\x90\x01\n" +
 	"\x06Health\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12 \n" +
@@ -7999,49 +8008,50 @@ var file_remote_proto_depIdxs = []int32{
 	75,  // 66: dnstui.remote.State.device_series:type_name -> dnstui.remote.Series
 	48,  // 67: dnstui.remote.State.ranks:type_name -> dnstui.remote.Ranks
 	49,  // 68: dnstui.remote.Ranks.ranks:type_name -> dnstui.remote.Rank
-	53,  // 69: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
-	54,  // 70: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
-	52,  // 71: dnstui.remote.Search.trying:type_name -> dnstui.remote.SearchTry
-	56,  // 72: dnstui.remote.Shipped.now:type_name -> dnstui.remote.Weighed
-	58,  // 73: dnstui.remote.Shipped.measured:type_name -> dnstui.remote.Measured
-	57,  // 74: dnstui.remote.Weighed.net:type_name -> dnstui.remote.WeighedNet
-	59,  // 75: dnstui.remote.Measured.now:type_name -> dnstui.remote.Timed
-	59,  // 76: dnstui.remote.Measured.then:type_name -> dnstui.remote.Timed
-	56,  // 77: dnstui.remote.Timed.weighed:type_name -> dnstui.remote.Weighed
-	34,  // 78: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
-	12,  // 79: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
-	65,  // 80: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
-	11,  // 81: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
-	11,  // 82: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
-	66,  // 83: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
-	11,  // 84: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
-	11,  // 85: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
-	11,  // 86: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
-	67,  // 87: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
-	68,  // 88: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
-	69,  // 89: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
-	42,  // 90: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
-	70,  // 91: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
-	71,  // 92: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
-	72,  // 93: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
-	73,  // 94: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
-	74,  // 95: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
-	20,  // 96: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
-	63,  // 97: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
-	64,  // 98: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
-	62,  // 99: dnstui.remote.Event.run_begun:type_name -> dnstui.remote.RunBegun
-	58,  // 100: dnstui.remote.Event.net_measured:type_name -> dnstui.remote.Measured
-	11,  // 101: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
-	38,  // 102: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
-	75,  // 103: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
-	78,  // 104: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
-	79,  // 105: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
-	77,  // 106: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
-	107, // [107:107] is the sub-list for method output_type
-	107, // [107:107] is the sub-list for method input_type
-	107, // [107:107] is the sub-list for extension type_name
-	107, // [107:107] is the sub-list for extension extendee
-	0,   // [0:107] is the sub-list for field type_name
+	50,  // 69: dnstui.remote.Rank.health:type_name -> dnstui.remote.Health
+	53,  // 70: dnstui.remote.Search.points:type_name -> dnstui.remote.SearchPoint
+	54,  // 71: dnstui.remote.Search.branches:type_name -> dnstui.remote.SearchBranch
+	52,  // 72: dnstui.remote.Search.trying:type_name -> dnstui.remote.SearchTry
+	56,  // 73: dnstui.remote.Shipped.now:type_name -> dnstui.remote.Weighed
+	58,  // 74: dnstui.remote.Shipped.measured:type_name -> dnstui.remote.Measured
+	57,  // 75: dnstui.remote.Weighed.net:type_name -> dnstui.remote.WeighedNet
+	59,  // 76: dnstui.remote.Measured.now:type_name -> dnstui.remote.Timed
+	59,  // 77: dnstui.remote.Measured.then:type_name -> dnstui.remote.Timed
+	56,  // 78: dnstui.remote.Timed.weighed:type_name -> dnstui.remote.Weighed
+	34,  // 79: dnstui.remote.SensitivityOf.sensitivity:type_name -> dnstui.remote.Sensitivity
+	12,  // 80: dnstui.remote.Event.change_applied:type_name -> dnstui.remote.Change
+	65,  // 81: dnstui.remote.Event.command_rejected:type_name -> dnstui.remote.CommandRejected
+	11,  // 82: dnstui.remote.Event.plan_made:type_name -> dnstui.remote.Plan
+	11,  // 83: dnstui.remote.Event.plan_canceled:type_name -> dnstui.remote.Plan
+	66,  // 84: dnstui.remote.Event.plan_rejected:type_name -> dnstui.remote.PlanRejected
+	11,  // 85: dnstui.remote.Event.ramp_begun:type_name -> dnstui.remote.Plan
+	11,  // 86: dnstui.remote.Event.ramp_resumed:type_name -> dnstui.remote.Plan
+	11,  // 87: dnstui.remote.Event.ramp_done:type_name -> dnstui.remote.Plan
+	67,  // 88: dnstui.remote.Event.snapshot_written:type_name -> dnstui.remote.SnapshotWritten
+	68,  // 89: dnstui.remote.Event.snapshot_failed:type_name -> dnstui.remote.SnapshotFailed
+	69,  // 90: dnstui.remote.Event.journal_failed:type_name -> dnstui.remote.JournalFailed
+	42,  // 91: dnstui.remote.Event.test_done:type_name -> dnstui.remote.TestResults
+	70,  // 92: dnstui.remote.Event.collapsed:type_name -> dnstui.remote.Collapsed
+	71,  // 93: dnstui.remote.Event.layer_emptied:type_name -> dnstui.remote.LayerEmptied
+	72,  // 94: dnstui.remote.Event.went_back:type_name -> dnstui.remote.WentBack
+	73,  // 95: dnstui.remote.Event.progress:type_name -> dnstui.remote.Progress
+	74,  // 96: dnstui.remote.Event.told:type_name -> dnstui.remote.Told
+	20,  // 97: dnstui.remote.Event.autopilot_changed:type_name -> dnstui.remote.AutopilotChange
+	63,  // 98: dnstui.remote.Event.autopilot_done:type_name -> dnstui.remote.AutopilotDone
+	64,  // 99: dnstui.remote.Event.autopilot_retreated:type_name -> dnstui.remote.AutopilotRetreated
+	62,  // 100: dnstui.remote.Event.run_begun:type_name -> dnstui.remote.RunBegun
+	58,  // 101: dnstui.remote.Event.net_measured:type_name -> dnstui.remote.Measured
+	11,  // 102: dnstui.remote.PlanRejected.plan:type_name -> dnstui.remote.Plan
+	38,  // 103: dnstui.remote.Progress.outputs:type_name -> dnstui.remote.Output
+	75,  // 104: dnstui.remote.Layer.history:type_name -> dnstui.remote.Series
+	78,  // 105: dnstui.remote.Layer.operations:type_name -> dnstui.remote.Operations
+	79,  // 106: dnstui.remote.Layer.histogram:type_name -> dnstui.remote.Histogram
+	77,  // 107: dnstui.remote.Layer.forecast:type_name -> dnstui.remote.Forecast
+	108, // [108:108] is the sub-list for method output_type
+	108, // [108:108] is the sub-list for method input_type
+	108, // [108:108] is the sub-list for extension type_name
+	108, // [108:108] is the sub-list for extension extendee
+	0,   // [0:108] is the sub-list for field type_name
 }
 
 func init() { file_remote_proto_init() }
