@@ -71,10 +71,6 @@ func (s *Solver) RankDevices() []string { return s.ranks.devices }
 // passes is how many passes an iteration has, on all ranks.
 func (s *Solver) passes() int { return int(s.param.GetIterSize()) * s.ranks.size() }
 
-// bucketOf is how many elements a bucket has at least: sums should start early, but not be so small that what each
-// costs by itself counts.
-const bucketOf = 4 << 20
-
 // openRanks prepares the sums over the ranks.
 func (s *Solver) openRanks(g collective.Group) error {
 	if g == nil {
@@ -109,12 +105,13 @@ func (s *Solver) gatherGradients() (err error) {
 	if r.gradients, err = gpu.NewTensor(s.device, n); err != nil {
 		return err
 	}
+	least := s.device.BucketSize()
 	at, from := 0, 0
 	for i, p := range order {
 		p.Diff.Mem.Free()
 		p.Diff = r.gradients.View(at, p.Shape...)
 		at += p.Diff.N
-		if at-from >= bucketOf || i == len(order)-1 {
+		if at-from >= least || i == len(order)-1 {
 			r.buckets = append(r.buckets, bucket{r.gradients.View(from, at-from), p})
 			from = at
 		}
