@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas mpi cuda-toolkit cuda-headers emulator gpu-bundle gpu-report \
-	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults bench-ranks check-ranks check-rank-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
+	demo-data check-lenet bench-sparse check-export check-onnx check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui

@@ -403,6 +403,7 @@ func (e *mesh) sum(x []float32, k, turn int, wire Wire) error {
 
 // gather takes in the sums of the others' pieces.
 func (e *mesh) gather(x []float32, k int, wire Wire) error {
+	e.flight[k%pieces].Wait() // what comes takes the place of what was sent
 	for r, l := range e.links {
 		if l == nil {
 			continue
