@@ -483,3 +483,20 @@ func TestUnequal(t *testing.T) {
 		})
 	}
 }
+
+// TestLostConnection has two ranks lose each other, of which neither is rank 0.
+func TestLostConnection(t *testing.T) {
+	groups := addressGroup(t, 3, Options{}, "tcp")
+	_ = groups[1].(*joined).engine.(*mesh).links[2].conn.Close()
+	errs := make([]error, 3)
+	each(3, func(r int) {
+		groups[r].Reduce(make([]float32, 1000), false)
+		errs[r] = groups[r].Wait()
+	})
+	for r, err := range errs {
+		if err == nil || !strings.Contains(err.Error(), "cannot be reached by rank") || err.Error() != errs[0].Error() {
+			t.Errorf("rank %d: %v, rank 0: %v", r, err, errs[0])
+		}
+	}
+	each(3, func(r int) { _ = groups[r].Close() })
+}

@@ -98,8 +98,11 @@ func launch(lookup func(string) (string, bool)) (Place, error) {
 			p.local = ends
 			return p, nil
 		}
-		if l.name == "Slurm" && get("PMIX_RANK") != "" { // srun --mpi=pmix: the libraries start from that
+		switch {
+		case l.name == "Slurm" && get("PMIX_RANK") != "": // srun --mpi=pmix: the libraries start from that
 			p.MPI = true
+		case l.name == "MPICH" && get("SLURM_STEP_ID") != "" && get(l.local) == "": // srun --mpi=pmi2: of either family
+			p.Launcher, p.family = "Slurm", ""
 		}
 		return p, p.address(get)
 	}

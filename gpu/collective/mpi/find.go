@@ -127,13 +127,10 @@ func load(family string) (*library, error) {
 	if kind == "" {
 		kind = "MPI"
 	}
-	return nil, fmt.Errorf(
-		"no library of %s (%s): %v; %s names one (Debian: %s)",
-		kind,
-		strings.Join(tried, ", "),
-		first,
-		EnvLibrary,
-		map[string]string{"MPICH": "apt-get install libmpich12"}[family]+
-			map[bool]string{true: "apt-get install libopenmpi3"}[family != "MPICH"],
-	)
+	debian := "libopenmpi3"
+	if family == "MPICH" {
+		debian = "libmpich12"
+	}
+	return nil, fmt.Errorf("no library of %s (%s): %v; %s names one (Debian: apt-get install %s), and DNS_TUI_ENGINE=tcp, "+
+		"with MASTER_ADDR and MASTER_PORT, needs none", kind, strings.Join(tried, ", "), first, EnvLibrary, debian)
 }
