@@ -42,13 +42,14 @@ func (f *rankFault) command(name string, args ...string) *exec.Cmd {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	defer out.Close()
 	c.Stdout, c.Stderr = out, out
 	return c
 }
 
 func (f *rankFault) run(c *exec.Cmd) *exec.Cmd {
-	if err := c.Start(); err != nil {
+	err := c.Start()
+	c.Stdout.(*os.File).Close()
+	if err != nil {
 		f.t.Fatal(err)
 	}
 	return c

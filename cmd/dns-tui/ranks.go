@@ -280,7 +280,7 @@ func follow(ctx context.Context, e *env, f *runFlags, run *config.Run, c *ranks)
 			c.group.Fail(collective.ToldToEnd)
 		}
 	}, func() {})
-	err := c.follow(f, run)
+	err := c.follow(e, f, run)
 	var parted *collective.RankError
 	switch {
 	case !errors.As(err, &parted):
@@ -296,12 +296,17 @@ func follow(ctx context.Context, e *env, f *runFlags, run *config.Run, c *ranks)
 	return errParted
 }
 
-func (c *ranks) follow(f *runFlags, run *config.Run) error {
-	d, _, err := c.open(&f.device)
+func (c *ranks) follow(e *env, f *runFlags, run *config.Run) error {
+	d, notices, err := c.open(&f.device)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
+	if c.place.Launcher != "dns-tui" { // else they are rank 0's own
+		for _, n := range notices {
+			escape.Fprintf(e.stderr, "dns-tui: rank %d: %s\n", c.group.Rank(), n)
+		}
+	}
 	s, err := solver.NewRank(run, d, c.group)
 	if err != nil {
 		return err

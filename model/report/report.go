@@ -25,6 +25,7 @@ type Report struct {
 	Journal   string           `json:"journal"`
 	Net       string           `json:"net,omitempty"`
 	Device    string           `json:"device,omitempty"`
+	Ranks     int              `json:"ranks,omitempty"` // that trained together; 0: one
 	Source    string           `json:"source,omitempty"`
 	Seed      uint64           `json:"seed"`
 	Begun     time.Time        `json:"begun,omitzero"`
@@ -213,7 +214,7 @@ func rows(c *session.Change) []Change {
 }
 
 func (r *Report) describe(s *session.Start, h *session.History) {
-	r.Net, r.Device, r.Source, r.MaxIter = s.Net, s.Device, s.Source, s.MaxIter
+	r.Net, r.Device, r.Source, r.MaxIter, r.Ranks = s.Net, s.Device, s.Source, s.MaxIter, s.Ranks
 	for i, l := range s.Layers {
 		out := Layer{
 			Name:      l.Name,
@@ -330,6 +331,9 @@ func (r *Report) facts() [][2]string {
 	add("solver", r.Solver)
 	add("data", r.Source)
 	add("device", r.Device)
+	if r.Ranks > 1 {
+		add("ranks", fmt.Sprint(r.Ranks))
+	}
 	state := r.State
 	if state == "" {
 		state = "active, or cut off"

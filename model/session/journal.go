@@ -21,6 +21,7 @@ type Start struct {
 	Device  string   `json:"device"`
 	Source  string   `json:"source,omitempty"`
 	Batch   int      `json:"batch,omitempty"`
+	Ranks   int      `json:"ranks,omitempty"` // that trained together; 0: one
 	MaxIter int      `json:"max_iter"`
 	Weights []string `json:"weights,omitempty"`  // caffemodels that it started from
 	From    string   `json:"snapshot,omitempty"` // or the solverstate

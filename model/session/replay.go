@@ -11,7 +11,7 @@ import (
 // otherThanReplayed says where a run that begins differs from the one that it replays, so that its weights will be
 // others: layers, and what it starts from. A seed that the files say too gives way to the replayed one, which is
 // said.
-func otherThanReplayed(changes []Change, run *config.Run, now []StartLayer) []string {
+func otherThanReplayed(changes []Change, run *config.Run, ranks int, now []StartLayer) []string {
 	var began *Change
 	for i := range changes {
 		if changes[i].start() != nil {
@@ -32,6 +32,10 @@ func otherThanReplayed(changes []Change, run *config.Run, now []StartLayer) []st
 				*s,
 			),
 		)
+	}
+	if then, now := max(1, began.Began.Ranks), max(1, ranks); then != now {
+		out = append(out, fmt.Sprintf("%s is of a run of %d ranks, and this one has %d: it is repeated only where iter_size "+
+			"makes up for it", run.Replay, then, now))
 	}
 	then := map[string]int{}
 	for _, l := range began.Began.Layers {
@@ -114,8 +118,8 @@ func (r *replay) read(run *config.Run) (notices []string, err error) {
 func (r *replay) settings() *config.Hyper { return beganWith(r.changes) }
 
 // differs says where the run that begins differs from the one that is repeated.
-func (r *replay) differs(run *config.Run, now []StartLayer) []string {
-	return otherThanReplayed(r.changes, run, now)
+func (r *replay) differs(run *config.Run, ranks int, now []StartLayer) []string {
+	return otherThanReplayed(r.changes, run, ranks, now)
 }
 
 // lastPlan is the highest id of the plans that are to be repeated.

@@ -180,7 +180,7 @@ func (s *Solver) agreeOnData(g collective.Group) error {
 		return nil
 	}
 	var facts []fact
-	var err error
+	err := s.checkOutputs()
 	s.eachSource(func(net, name string, src layer.Source) {
 		if err != nil {
 			return
@@ -199,6 +199,19 @@ func (s *Solver) agreeOnData(g collective.Group) error {
 		return err
 	}
 	return agree(g, facts)
+}
+
+// checkOutputs refuses layers that write what a net computes to a file: several ranks would write it over each other.
+func (s *Solver) checkOutputs() error {
+	for _, f := range append([]*caffe.NetFile{s.run.Train}, s.run.Tests...) {
+		for i, l := range f.Net.Layer {
+			if l.GetType() == "HDF5Output" {
+				return f.Errorf(i, "writes %s: several ranks would each write it; wanted one rank, or no such layer",
+					l.GetHdf5OutputParam().GetFileName())
+			}
+		}
+	}
+	return nil
 }
 
 // compareEvery is after how many iterations all weights and masks are compared.
