@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -91,7 +92,8 @@ func TestSession(t *testing.T) {
 		var tr *session.Trainer
 		var run *config.Run
 		waiting := map[string]chan string{}
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) (out string) {
+			defer func() { out = shortNumbers(out) }()
 			if d.Cmd == "run" {
 				run = mini(t, d.CmdArgs[0].Key, func(r *config.Run) {
 					for line := range strings.SplitSeq(strings.TrimSpace(d.Input), "\n") {
@@ -121,6 +123,20 @@ func TestSession(t *testing.T) {
 			}
 			return drive(t, tr, run, waiting, d)
 		})
+	})
+}
+
+// longNumber is a number with so many digits that the last of them are rounding, which differs from machine to machine.
+var longNumber = regexp.MustCompile(`\b\d+\.\d{9,}`)
+
+// shortNumbers gives long numbers five digits.
+func shortNumbers(text string) string {
+	return longNumber.ReplaceAllStringFunc(text, func(number string) string {
+		v, err := strconv.ParseFloat(number, 64)
+		if err != nil {
+			return number
+		}
+		return strconv.FormatFloat(v, 'g', 5, 64)
 	})
 }
 
