@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
