@@ -81,6 +81,9 @@ type message struct {
 // window is how many bytes of broadcasts rank 0 sends before the others have taken them.
 const window = 64 << 20
 
+// farewell is how long a rank that has ended waits for the other end of a connection to end, too.
+const farewell = 2 * time.Second
+
 // grace is how long who has seen something wrong waits for rank 0's word about it.
 const grace = 5 * time.Second
 
@@ -499,7 +502,7 @@ func (p *peer) finish() {
 	if c, ok := p.conn.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()
 	}
-	p.conn.SetReadDeadline(time.Now().Add(grace))
+	p.conn.SetReadDeadline(time.Now().Add(farewell))
 }
 
 // accuse has rank 0 judge that something is wrong with a rank, and waits for its word.
