@@ -34,6 +34,9 @@ func (s *Solver) agreeOnRun(g collective.Group) error {
 	if g == nil {
 		return nil
 	}
+	if err := s.checkOutputs(); err != nil {
+		return err
+	}
 	if err := agree(g, s.runFacts()); err != nil {
 		return err
 	}
@@ -180,7 +183,7 @@ func (s *Solver) agreeOnData(g collective.Group) error {
 		return nil
 	}
 	var facts []fact
-	err := s.checkOutputs()
+	var err error
 	s.eachSource(func(net, name string, src layer.Source) {
 		if err != nil {
 			return

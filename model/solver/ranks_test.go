@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -58,22 +59,29 @@ type test interface {
 	Fatal(args ...any)
 }
 
+// digits makes a database of n records at a path, where it is not there, and returns the path.
+func digits(t test, path string, n int) string {
+	t.Helper()
+	if caffe.Exists(path) {
+		return path
+	}
+	err := dataset.WriteLMDB(path, n, func(i int) (*dataset.Datum, error) {
+		pixels := make([]byte, 12*12)
+		for k := range pixels {
+			pixels[k] = byte(40*(i%4) + int(80*gpu.Key{Seed: 3, Iter: uint64(i)}.Uniform(k)))
+		}
+		return &dataset.Datum{Channels: 1, Height: 12, Width: 12, Data: pixels, Label: i % 4}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // ranksRun is a run over that net; iterSize is of each rank.
 func ranksRun(t test, dir string, iterSize int, norm bool) *config.Run {
 	t.Helper()
-	path := filepath.Join(dir, "lmdb")
-	if !caffe.Exists(path) {
-		err := dataset.WriteLMDB(path, 37, func(i int) (*dataset.Datum, error) {
-			pixels := make([]byte, 12*12)
-			for k := range pixels {
-				pixels[k] = byte(40*(i%4) + int(80*gpu.Key{Seed: 3, Iter: uint64(i)}.Uniform(k)))
-			}
-			return &dataset.Datum{Channels: 1, Height: 12, Width: 12, Data: pixels, Label: i % 4}, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	path := digits(t, filepath.Join(dir, "lmdb"), 37)
 	var between string
 	if norm {
 		between = ranksNorm
@@ -304,4 +312,95 @@ func TestFollow(t *testing.T) {
 			t.Errorf("settings differ: %+v and %+v", ends[0].settings, ends[1].settings)
 		}
 	})
+}
+
+// Ranks that were given different things to train say which, and where, all with the same words.
+func TestRanksDiffer(t *testing.T) {
+	layerOf := func(r *config.Run, name string) *caffepb.LayerParameter {
+		for _, l := range r.Train.Net.Layer {
+			if l.GetName() == name {
+				return l
+			}
+		}
+		t.Fatalf("no layer %q", name)
+		return nil
+	}
+	for _, c := range []struct {
+		name  string
+		ranks int
+		edit  func(rank int, r *config.Run)
+		says  string
+	}{
+		{"a field of the solver", 3, func(rank int, r *config.Run) {
+			if rank == 2 {
+				r.Solver.BaseLr = proto.Float32(0.07)
+			}
+		}, "rank 2 was given another run than rank 0: base_lr is 0.07 (solver.prototxt), on rank 0 0.05 (solver.prototxt)"},
+		{"a field that rank 0 lacks", 2, func(rank int, r *config.Run) {
+			if rank == 1 {
+				r.Solver.ClipGradients = proto.Float32(3)
+			}
+		}, "rank 1 was given another run than rank 0: it has clip_gradients (solver.prototxt), which rank 0 lacks"},
+		{"the seed", 2, func(rank int, r *config.Run) { r.Solver.RandomSeed = proto.Int64(int64(rank)) },
+			"random_seed is 1 (solver.prototxt), on rank 0 0 (solver.prototxt)"},
+		{"a layer", 2, func(rank int, r *config.Run) {
+			if rank == 1 {
+				layerOf(r, "ip1").InnerProductParam.NumOutput = proto.Uint32(21)
+			}
+		}, `layer "ip1" (number 6) of the train net is another in net.prototxt than in rank 0's net.prototxt`},
+		{"where the data is, is no difference", 2, func(rank int, r *config.Run) {
+			if p := layerOf(r, "data").DataParam; rank == 1 {
+				p.Source = proto.String(filepath.Join(p.GetSource(), "..", "lmdb"))
+			}
+		}, ""},
+		{"the data", 2, func(rank int, r *config.Run) {
+			if p := layerOf(r, "data").DataParam; rank == 1 {
+				p.Source = proto.String(digits(t, filepath.Join(filepath.Dir(p.GetSource()), "other"), 36))
+			}
+		}, `what layer "data" reads (train net) is 36 records`},
+		{"more ranks than records", 3, func(_ int, r *config.Run) {
+			for _, l := range r.Train.Net.Layer {
+				if p := l.DataParam; p != nil {
+					p.Source = proto.String(digits(t, filepath.Join(filepath.Dir(p.GetSource()), "few"), 2))
+				}
+			}
+		}, "holds 2 records, fewer than the 3 ranks"},
+		{"a layer that writes a file", 2, func(_ int, r *config.Run) {
+			r.Train.Net.Layer = append(r.Train.Net.Layer, &caffepb.LayerParameter{
+				Name: proto.String("out"), Type: proto.String("HDF5Output"), Bottom: []string{"ip2", "label"},
+				Hdf5OutputParam: &caffepb.HDF5OutputParameter{FileName: proto.String(filepath.Join(t.TempDir(), "x.h5"))},
+			})
+		}, "several ranks would each write it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			ranksRun(t, dir, 1, false)
+			runs := make([]*config.Run, c.ranks)
+			for rank := range runs {
+				runs[rank] = ranksRun(t, dir, 1, false)
+				c.edit(rank, runs[rank])
+			}
+			var wg sync.WaitGroup
+			for rank, g := range collective.InProcess(c.ranks) {
+				wg.Go(func() {
+					d := host.New(host.Options{Threads: 1})
+					defer d.Close()
+					s, err := solver.NewRank(runs[rank], d, g)
+					if err != nil {
+						g.Fail(err.Error())
+					}
+					switch {
+					case err == nil:
+						s.Close()
+						if c.says != "" {
+							t.Errorf("rank %d starts; wanted %q", rank, c.says)
+						}
+					case c.says == "" || !strings.Contains(err.Error(), c.says):
+						t.Errorf("rank %d: %v; wanted %q", rank, err, c.says)
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
 }
