@@ -360,9 +360,21 @@ func (d *back) Leave() {
 	r.left = true
 	if r.failed() && r.lib != nil {
 		r.dropRounds()
-		<-r.ended
+		r.awaitEnd()
 	}
 }
+
+// awaitEnd waits until nobody watches any more, and what was to be aborted is; but not for ever, as it is NCCL that
+// aborts.
+func (r *ranks) awaitEnd() {
+	select {
+	case <-r.ended:
+	case <-time.After(patience):
+	}
+}
+
+// patience is how long NCCL may take to abort, or to part in good order.
+const patience = 30 * time.Second
 
 // waiting tells the group's watcher that the device begins to wait, or has ceased to.
 func (d *back) waiting(on bool) {
@@ -380,7 +392,7 @@ func (d *back) closeRanks() {
 	}
 	r.dropRounds()
 	close(r.stop)
-	<-r.ended
+	r.awaitEnd()
 	if !r.aborted.Load() {
 		done := make(chan struct{})
 		go func() {
@@ -390,6 +402,7 @@ func (d *back) closeRanks() {
 		select {
 		case <-done:
 		case <-r.group.Failed(): // others may not come
+		case <-time.After(patience):
 		}
 	}
 	r.closeStream()

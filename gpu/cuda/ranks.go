@@ -112,11 +112,9 @@ func (d *back) allReduce(o *gpu.AllReduce) {
 
 // recordEvent queues that the stream records an event, or waits for it.
 func (d *back) recordEvent(kind uint16, e cu.Event) {
-	record(
-		d,
-		C.dns_header{kind: C.uint16_t(kind)},
-		C.dns_event_args{event: C.uint64_t(uintptr(unsafe.Pointer(event(e))))},
-	)
+	mark := C.uint64_t(d.fault.label<<16 | 0xFFFF) // no kernel's; a failure is told of the layer
+	at := C.uint64_t(uintptr(unsafe.Pointer(event(e))))
+	record(d, C.dns_header{kind: C.uint16_t(kind), mark: mark}, C.dns_event_args{event: at})
 }
 
 // s is the stream of sums as C has it.
@@ -154,7 +152,7 @@ func (d *back) launchRound() error {
 	r := d.ranks
 	known, first := r.find()
 	if !first && known.graph == nil && !known.bare && r.graphs {
-		if err := d.captureRound(known); err != nil {
+		if err := d.captureRound(known); err != nil || r.failed() {
 			return err
 		}
 	}
