@@ -99,7 +99,7 @@ func TestVectors(t *testing.T) {
 	})
 }
 
-// same says whether two numbers have the same bits, or are both none: which of two that are none a sum is is left open.
+// same says whether two numbers have the same bits, or are both none: which bits a sum has that is none is left open.
 func same(a, b float32) bool {
 	return math.Float32bits(a) == math.Float32bits(b) || a != a && b != b
 }

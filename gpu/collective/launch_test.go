@@ -50,8 +50,8 @@ func TestLaunch(t *testing.T) {
 			want: Place{Rank: 3, Size: 4, LocalRank: -1, Launcher: "Slurm", MPI: true}},
 		{name: "Slurm with PMI-2", env: "SLURM_STEP_ID=2 SLURM_PROCID=3 SLURM_STEP_NUM_TASKS=4 PMI_RANK=3 PMI_SIZE=4",
 			want: Place{Rank: 3, Size: 4, LocalRank: -1, Launcher: "Slurm", MPI: true}},
-		{name: "MPICH's mpirun in a job of Slurm", env: "SLURM_STEP_ID=2 SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 PMI_RANK=3 " +
-			"PMI_SIZE=4 MPI_LOCALRANKID=1",
+		{name: "MPICH's mpirun in a job of Slurm",
+			env:  "SLURM_STEP_ID=2 SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 PMI_RANK=3 PMI_SIZE=4 MPI_LOCALRANKID=1",
 			want: Place{Rank: 3, Size: 4, LocalRank: 1, Launcher: "MPICH", MPI: true, family: "MPICH"}},
 		{name: "a batch script of Slurm is no step", env: "SLURM_PROCID=0 SLURM_NTASKS=4", want: Place{Size: 1}},
 		{name: "where rank 0 listens", env: "RANK=0 WORLD_SIZE=2 MASTER_ADDR=a MASTER_PORT=1 DNS_TUI_LISTEN=10.0.0.1",

@@ -26,10 +26,11 @@ const (
 	addressOf = "10.77.0."
 )
 
-func command(t *testing.T, name string, args ...string) {
+// ip calls the program of that name.
+func ip(t *testing.T, args ...string) {
 	t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
 	}
 }
 
@@ -37,20 +38,17 @@ func connectMachines(t *testing.T) *twoMachines {
 	if os.Getuid() != 0 {
 		t.Skip("network namespaces want root")
 	}
-	clear := func() {
+	remove := func() {
 		for _, m := range []string{"a", "b"} {
 			_ = exec.Command("ip", "netns", "del", spaceOf+m).Run()
 			_ = os.RemoveAll("/etc/netns/" + spaceOf + m)
 		}
 	}
-	clear()
-	t.Cleanup(clear)
-	command(t, "ip", "netns", "add", spaceOf+"a")
-	command(t, "ip", "netns", "add", spaceOf+"b")
-	command(
-		t,
-		"ip",
-		"link",
+	remove()
+	t.Cleanup(remove)
+	ip(t, "netns", "add", spaceOf+"a")
+	ip(t, "netns", "add", spaceOf+"b")
+	ip(t, "link",
 		"add",
 		"cable",
 		"netns",
@@ -68,12 +66,13 @@ func connectMachines(t *testing.T) *twoMachines {
 		if err := os.MkdirAll(hosts, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(hosts+"/hosts", []byte("127.0.0.1 localhost\n10.77.0.1 a\n10.77.0.2 b\n"), 0o644); err != nil {
+		names := "127.0.0.1 localhost\n10.77.0.1 a\n10.77.0.2 b\n"
+		if err := os.WriteFile(hosts+"/hosts", []byte(names), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		command(t, "ip", "-n", spaceOf+m, "address", "add", fmt.Sprintf("%s%d/24", addressOf, i+1), "dev", "cable")
-		command(t, "ip", "-n", spaceOf+m, "link", "set", "cable", "up")
-		command(t, "ip", "-n", spaceOf+m, "link", "set", "lo", "up")
+		ip(t, "-n", spaceOf+m, "address", "add", fmt.Sprintf("%s%d/24", addressOf, i+1), "dev", "cable")
+		ip(t, "-n", spaceOf+m, "link", "set", "cable", "up")
+		ip(t, "-n", spaceOf+m, "link", "set", "lo", "up")
 	}
 	return &twoMachines{t, t.TempDir()}
 }
@@ -81,7 +80,7 @@ func connectMachines(t *testing.T) *twoMachines {
 // rate bounds what the cable carries each way.
 func (m *twoMachines) rate(rate string) {
 	for _, s := range []string{"a", "b"} {
-		command(m.t, "ip", "netns", "exec", spaceOf+s, "tc", "qdisc", "replace", "dev", "cable", "root", "tbf",
+		ip(m.t, "netns", "exec", spaceOf+s, "tc", "qdisc", "replace", "dev", "cable", "root", "tbf",
 			"rate", rate, "burst", "256kb", "latency", "1s")
 	}
 }
@@ -146,7 +145,7 @@ func TestMachines(t *testing.T) {
 		began := time.Now()
 		said := m.play(2, "adds for long", []string{secret, "COLLECTIVE_TEST_TIMEOUT=3s"}, func() {
 			time.Sleep(2 * time.Second)
-			command(t, "ip", "-n", spaceOf+"a", "link", "set", "cable", "down")
+			ip(t, "-n", spaceOf+"a", "link", "set", "cable", "down")
 		})
 		t.Logf(
 			"both ended %v after the start, of which 2 s were before the cut",
@@ -175,7 +174,7 @@ func TestMachines(t *testing.T) {
 				bytes := float64(m.sent()-sent) / (sums + 1)
 				model := float64(width(wire)*size) / (float64(rate) * 1e6 / 8) // 2·(n−1)/n·B each way, n = 2
 				t.Logf(
-					"%v, %d Mbit/s: %.3f s a sum of %d numbers, model %.3f s (%.2f times that); %.2f bytes sent a number",
+					"%v, %d Mbit/s: %.3f s a sum of %d numbers, model %.3f s (%.2f times that); %.2f bytes a number",
 					wire,
 					rate,
 					took.Seconds(),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -70,7 +71,7 @@ func eachMPI(t *testing.T, f func(t *testing.T, engine string, run mpirun)) {
 				t.Skipf("%s is not installed (make mpi)", m.name)
 			}
 			f(t, m.engine, func(t *testing.T, n int, env []string, args ...string) ([]string, string) {
-				return start(t, path, n, append(append([]string{}, m.flags...), append([]string{os.Args[0]}, args...)...), env)
+				return start(t, path, n, slices.Concat(m.flags, []string{os.Args[0]}, args), env)
 			})
 		})
 	}
@@ -81,7 +82,8 @@ func eachMPI(t *testing.T, f func(t *testing.T, engine string, run mpirun)) {
 func start(t *testing.T, path string, n int, args, env []string) ([]string, string) {
 	for try := 1; ; try++ {
 		folder := t.TempDir()
-		c := exec.Command("sh", append([]string{"-c", `ulimit -v 12000000; exec "$0" "$@"`, path, "-n", fmt.Sprint(n)}, args...)...)
+		bounded := []string{"-c", `ulimit -v 12000000; exec "$0" "$@"`, path, "-n", fmt.Sprint(n)}
+		c := exec.Command("sh", append(bounded, args...)...)
 		c.Env = append(append(os.Environ(), envReports+"="+folder, "OMPI_ALLOW_RUN_AS_ROOT=1",
 			"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"), env...)
 		out, err := c.CombinedOutput() // a rank that is to fail has mpirun fail, too: the ranks report

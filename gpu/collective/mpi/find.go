@@ -131,6 +131,6 @@ func load(family string) (*library, error) {
 	if family == "MPICH" {
 		debian = "libmpich12"
 	}
-	return nil, fmt.Errorf("no library of %s (%s): %v; %s names one (Debian: apt-get install %s), and DNS_TUI_ENGINE=tcp, "+
-		"with MASTER_ADDR and MASTER_PORT, needs none", kind, strings.Join(tried, ", "), first, EnvLibrary, debian)
+	return nil, fmt.Errorf("no library of %s (%s): %v; %s names one (Debian: apt-get install %s), "+
+		"and DNS_TUI_ENGINE=tcp, with MASTER_ADDR and MASTER_PORT, needs none", kind, strings.Join(tried, ", "), first, EnvLibrary, debian)
 }
