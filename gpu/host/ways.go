@@ -47,7 +47,7 @@ func (d *back) openConvolutions(tune bool) {
 	}
 	c.data = []denseWay[*gpu.ConvBackwardData]{
 		{"depthwise", d.convBackwardDataDepthwise, depthwise, always},
-		{"Winograd", d.convBackwardDataWinograd, canWinogradData, winogradRule},
+		{"Winograd", d.convBackwardDataWinograd, canWinogradData, winogradDataRule},
 		{"direct", d.convBackwardDataDirect, strideOne, directDataRule},
 		{"columns", d.convBackwardDataColumns, always, always},
 	}
@@ -84,16 +84,18 @@ func (d *back) processor() string {
 func strideOne(k *productKey) bool { return k.g.SH == 1 && k.g.SW == 1 }
 
 // directRule reports whether a convolution without columns is the faster, as a rule: where columns would be several
-// times the image, and tiles of outputs are filled. Its tiles want a processor for which they are in assembler.
+// times the image, tiles of outputs are filled, and a sum is long enough for what is done before and after it not to
+// count. Its tiles want a processor for which they are in assembler.
 func directRule(k *productKey) bool {
 	g := &k.g
-	return hasFMA && g.KH*g.KW > 1 && g.O/g.Groups >= panel
+	taps := g.KH * g.KW
+	return hasFMA && taps > 1 && g.O/g.Groups >= panel && g.C/g.Groups*taps >= 64
 }
 
-// directDataRule is directRule for the gradient of inputs, whose outputs are the convolution's inputs.
+// directDataRule is directRule for the gradient of inputs, which are its outputs. Where they are many more than the
+// outputs of the convolution, it multiplies zeros.
 func directDataRule(k *productKey) bool {
-	g := &k.g
-	return hasFMA && g.KH*g.KW > 1 && g.C/g.Groups >= panel
+	return directRule(&productKey{g: turned(&k.g)}) && 10*k.g.H*k.g.W <= 13*k.g.OutH*k.g.OutW
 }
 
 // directWeightsRule is directRule for the gradient of weights, each of which is read and written once for each strip of
@@ -105,6 +107,9 @@ func directWeightsRule(k *productKey) bool { return directRule(k) && k.g.OutH*k.
 func winogradRule(k *productKey) bool {
 	return min(k.g.C, k.g.O)/k.g.Groups >= panel && k.g.OutH*k.g.OutW >= 49
 }
+
+// winogradDataRule is that of the gradient of inputs.
+func winogradDataRule(k *productKey) bool { return winogradRule(k) && directDataRule(k) }
 
 // tilesRule reports whether a product of tiles is the faster, as a rule: where B is read along its rows, and panels of it
 // are filled.
