@@ -25,13 +25,16 @@ func (d *back) gemm(o *gpu.Gemm) {
 	d.gemmDense(o)
 }
 
+// denseProduct is what the keys of products say whose A is not transposed.
+const denseProduct = "dense product"
+
 // gemmDense does a product of all entries.
 func (d *back) gemmDense(o *gpu.Gemm) {
 	if !canTile(o) {
 		d.gemmBLAS(o)
 		return
 	}
-	key := productKey{what: "dense product", m: o.M, n: o.N, k: o.K, transB: o.TransB}
+	key := productKey{what: denseProduct, m: o.M, n: o.N, k: o.K, transB: o.TransB}
 	if o.TransA {
 		key.what = "dense product, A transposed"
 	}

@@ -3,8 +3,8 @@ package host
 import "dns-tui/gpu"
 
 // A convolution whose groups have one input channel each, as MobileNet's, has no product to speak of: an output is the
-// sum of the moved input times its few weights. A channel is laid out in a worker's scratch (see layout), and a vector of
-// outputs stays in registers while the weights pass, as in sparseConv.
+// sum of the moved input times its few weights. A channel is laid out in a worker's scratch (see layout), and a vector
+// of outputs stays in registers while the weights pass, as in sparseConv.
 //
 // The floor is to read the input and write the output once; 2·KH·KW operations an output are done in the first cache.
 

@@ -7,14 +7,14 @@ import (
 )
 
 // A convolution without columns. The part of an image that some rows of outputs see is laid out with the channels last
-// and zeros in the padding, in a worker's own scratch. What a position of the output sees is then some runs of
-// elements that lie one after another: the channels of a tap, or, where the kernel is not dilated, of a row of taps.
-// The sums of some positions and outputs, a tile, are made in registers: an element of a run, in all lanes, times the
-// weights of 16 outputs. A sum is made in the order of the runs, whatever the size of a tile and the processor.
+// and zeros in the padding, in a worker's own scratch. What a position of the output sees is then some runs of elements
+// that lie one after another: the channels of a tap, or, where the kernel is not dilated, of a row of taps. The sums of
+// some positions and outputs, a tile, are made in registers: an element of a run, in all lanes, times the weights of 16
+// outputs. A sum is made in the order of the runs, whatever the size of a tile and the processor.
 //
 // The gradient of the inputs of a convolution of stride 1 is one too: of the outputs' gradient, by the weights turned
-// around, with a padding of dilation·(kernel - 1) - padding. The gradient of the weights is made of tiles as well: eight
-// elements of a run, in all lanes, times the gradients of 16 outputs, summed over positions.
+// around, with a padding of dilation·(kernel - 1) - padding. The gradient of the weights is made of tiles as well:
+// eight elements of a run, in all lanes, times the gradients of 16 outputs, summed over positions.
 //
 // The floor is 2·N·O·OutH·OutW·K operations, K = C/groups·KH·KW, or the images read and written once.
 
@@ -220,7 +220,7 @@ func (p *direct) store(sums, y []float32, n int) {
 	}
 }
 
-// packKernel16 brings weights to panels: for each element that a position sees those of 16 outputs. It does panels of
+// packPanelsKernel brings weights to panels: for each element that a position sees those of 16 outputs. It does panels of
 // all groups.
 type packPanelsKernel struct {
 	d    *back
@@ -331,8 +331,8 @@ func (d *back) convBackwardWeightsDirect(o *gpu.ConvBackwardWeights) {
 	launch(d, &d.kernels.addPanels, add, p.g.Groups*p.panels, 1)
 }
 
-// directGradientKernel does runs of images. Their gradients lie in panels: for each run of elements, and each element of
-// it, those of 16 outputs.
+// directGradientKernel does runs of images. Their gradients lie in panels: for each run of elements, and each element
+// of it, those of 16 outputs.
 type directGradientKernel struct {
 	d            *back
 	p            *direct

@@ -5,8 +5,8 @@ import (
 )
 
 // A product of matrices by the tiles of a convolution (direct.go): C = A·op(B), where the rows of A are positions, and
-// C = Aᵀ·B, where its columns are elements of a run. Panels of op(B) are packed in a worker's scratch, a block of k at a
-// time, and are never in memory; so a product with few rows reads B once, at the memory's speed.
+// C = Aᵀ·B, where its columns are elements of a run. Panels of op(B) are packed in a worker's scratch, a block of k at
+// a time, and are never in memory; so a product with few rows reads B once, at the memory's speed.
 //
 // The floor is 2·m·n·k operations, or A, B and C read once and C written.
 
@@ -109,20 +109,21 @@ func copyTile(dst []float32, dstStep int, src []float32, srcStep, m, n int) {
 
 // pack brings columns of op(B) to panels of deep rows, from a row on.
 func (p *tilesKernel) pack(packed []float32, k0, deep, column, columns int) {
-	for at := 0; at < columns; at += panel {
-		y, n := packed[at*deep:][:panel*deep], min(panel, columns-at)
-		if n < panel {
-			clear(y)
-		}
-		if p.transB {
-			for j := 0; j < n; j += 8 {
-				transposeBlock(p.b[(column+at+j)*p.k+k0:], p.k, y[j:], panel, min(8, n-j), deep)
+	if columns%panel != 0 {
+		clear(packed[columns/panel*panel*deep:][:panel*deep])
+	}
+	if !p.transB {
+		for i := range deep { // a row at a time, which is in one piece
+			row := p.b[(k0+i)*p.n+column:][:columns]
+			for at := 0; at < columns; at += panel {
+				copyPanel(packed[at*deep+i*panel:], row[at:], min(panel, columns-at))
 			}
-			continue
 		}
-		for i := range deep {
-			copyPanel(y[i*panel:], p.b[(k0+i)*p.n+column+at:], n)
-		}
+		return
+	}
+	for j := 0; j < columns; j += 8 {
+		y := packed[j/panel*panel*deep+j%panel:]
+		transposeBlock(p.b[(column+j)*p.k+k0:], p.k, y, panel, min(8, columns-j), deep)
 	}
 }
 

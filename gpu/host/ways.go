@@ -10,9 +10,9 @@ import (
 	"dns-tui/gpu/measured"
 )
 
-// A dense convolution, a gradient of one, and a dense product are done in one of several ways. Which is the fastest depends on its shape
-// and on the machine: it is measured where Options.Tune says so, and kept in the user's cache, as crossovers are. Else a
-// rule decides. Where one of the two cannot be kept, neither is.
+// A dense convolution, a gradient of one, and a dense product are done in one of several ways. Which is the fastest
+// depends on its shape and on the machine: it is measured where Options.Tune says so, and kept in the user's cache, as
+// crossovers are. Else a rule decides. Where one of the two cannot be kept, neither is.
 
 // denseWay is a way of convolutions, or of products.
 type denseWay[O any] struct {
@@ -102,8 +102,8 @@ func directDataRule(k *productKey) bool {
 // positions.
 func directWeightsRule(k *productKey) bool { return directRule(k) && k.g.OutH*k.g.OutW >= 100 }
 
-// winogradRule reports whether a convolution in the manner of Winograd is the faster, as a rule: where there are channels
-// enough for its transforms not to count.
+// winogradRule reports whether a convolution in the manner of Winograd is the faster, as a rule: where there are
+// channels enough for its transforms not to count.
 func winogradRule(k *productKey) bool {
 	return min(k.g.C, k.g.O)/k.g.Groups >= panel && k.g.OutH*k.g.OutW >= 49
 }
@@ -111,12 +111,14 @@ func winogradRule(k *productKey) bool {
 // winogradDataRule is that of the gradient of inputs.
 func winogradDataRule(k *productKey) bool { return winogradRule(k) && directDataRule(k) }
 
-// tilesRule reports whether a product of tiles is the faster, as a rule: where B is read along its rows, and panels of it
-// are filled.
-func tilesRule(k *productKey) bool { return hasFMA && k.transB && k.n >= 64 && k.k >= 64 }
+// tilesRule reports whether a product of tiles is the faster, as a rule: where panels of B are filled, and B is read
+// along its rows, or packed for many rows of A.
+func tilesRule(k *productKey) bool {
+	return hasFMA && k.n >= 64 && k.k >= 64 && (k.transB || k.what == denseProduct && k.m >= 128)
+}
 
-// choose does a convolution or a product in the way that was chosen for its key, or is chosen
-// now. adds is what it adds to; nil: nothing.
+// choose does a convolution or a product in the way that was chosen for its key, or is chosen now. adds is what it adds
+// to; nil: nothing.
 func choose[O any](d *back, key productKey, ways []denseWay[O], o O, adds []float32) {
 	c := &d.convolutions
 	at, ok := c.chosen[key]

@@ -7,9 +7,9 @@ import "dns-tui/gpu"
 //
 //	Y = Aᵀ·(Σ_c (G·g·Gᵀ) ∘ (Bᵀ·d·B))·A
 //
-// where d are the 6×6 inputs that it sees and g the weights of a channel: 36 multiplications a channel for 144. For each
-// of the 36 the sum over channels is a product, tiles by channels times channels by outputs, made of the tiles of
-// direct.go. The transforms cost 2·36·(C + O)/(C·O) of that.
+// where d are the 6×6 inputs that it sees and g the weights of a channel: 36 multiplications a channel for 144. For
+// each of the 36 the sum over channels is a product, tiles by channels times channels by outputs, made of the tiles of
+// direct.go. What is transformed is shared: inputs by all outputs, outputs by all channels, weights by all tiles.
 //
 // Sums cancel in it; TestWinogradError holds the error against float64: it is twice that of a direct sum.
 
@@ -26,8 +26,7 @@ const winogradRoom = 1 << 20
 func canWinograd(k *productKey) bool {
 	g := &k.g
 	return hasFMA && g.KH == 3 && g.KW == 3 && g.SH == 1 && g.SW == 1 && g.DH == 1 && g.DW == 1 &&
-		g.C/g.Groups%8 == 0 &&
-		g.OutH*g.OutW >= 16
+		g.C/g.Groups%8 == 0 && g.OutH*g.OutW >= 16
 }
 
 // canWinogradData reports whether the gradient of a convolution's inputs can be.
