@@ -54,6 +54,68 @@ func train(t testing.TB, dir string, args ...string) string {
 	return string(out)
 }
 
+// Ranks that a launcher has started find each other by its variables, as the README has them.
+func TestLaunchers(t *testing.T) {
+	alone := folder(t, "max_iter: 20 iter_size: 2")
+	train(t, alone)
+	want := read(t, filepath.Join(alone, "run_iter_20.caffemodel"))
+	for i, c := range []struct {
+		name string
+		env  func(rank int) []string
+		args []string
+	}{
+		{"Kubernetes", func(rank int) []string {
+			return []string{"WORLD_SIZE=2", fmt.Sprint("RANK=", rank), "MASTER_ADDR=localhost", "MASTER_PORT=PORT"}
+		}, nil},
+		{"torchrun", func(rank int) []string {
+			return []string{
+				"WORLD_SIZE=2", fmt.Sprint("RANK=", rank), fmt.Sprint("LOCAL_RANK=", rank), "MASTER_ADDR=127.0.0.1",
+				"MASTER_PORT=PORT", "TORCHELASTIC_RUN_ID=none", "TORCHELASTIC_USE_AGENT_STORE=True",
+			}
+		}, []string{"--reduce", "float32"}},
+		{"srun", func(rank int) []string {
+			return []string{
+				"SLURM_JOB_ID=4711", "SLURM_STEP_ID=0", "SLURM_STEP_NUM_TASKS=2", fmt.Sprint("SLURM_PROCID=", rank),
+				fmt.Sprint("SLURM_LOCALID=", rank), "SLURM_STEP_NODELIST=node[1-2]", "MASTER_ADDR=127.0.0.1", "MASTER_PORT=PORT",
+			}
+		}, []string{"--resume=auto", "--serve"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := folder(t, "max_iter: 20")
+			port := fmt.Sprint(21000 + os.Getpid()%9000 + 10*i)
+			var ranks []*exec.Cmd
+			for rank := range 2 {
+				cmd := exec.Command(binary, append([]string{"train", "--solver", "solver.prototxt"}, c.args...)...)
+				cmd.Dir, cmd.Env = dir, append(os.Environ(), "DNS_TUI_SECRET=0123456789abcdef")
+				for _, v := range c.env(rank) {
+					cmd.Env = append(cmd.Env, strings.Replace(v, "=PORT", "="+port, 1))
+				}
+				out, err := os.Create(filepath.Join(dir, fmt.Sprint("rank", rank)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer out.Close()
+				cmd.Stdout, cmd.Stderr = out, out
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				ranks = append(ranks, cmd)
+			}
+			for rank, cmd := range ranks {
+				if err := cmd.Wait(); err != nil {
+					t.Errorf("rank %d: %v\n%s", rank, err, read(t, filepath.Join(dir, fmt.Sprint("rank", rank))))
+				}
+			}
+			if read(t, filepath.Join(dir, "run_iter_20.caffemodel")) != want {
+				t.Error("other weights than those of one rank with iter_size 2")
+			}
+			if text := read(t, filepath.Join(dir, "rank1")); text != "" {
+				t.Errorf("rank 1 says %q", text)
+			}
+		})
+	}
+}
+
 // A rank that dies ends the run on all, with one message and a snapshot; what goes on from there comes to what the run
 // would have come to. One that is told to end ends it in good order.
 func TestRankDies(t *testing.T) {

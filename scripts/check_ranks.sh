@@ -63,9 +63,9 @@ for n in ${RANKS:-2 3 4}; do
 		command -v "mpirun.$mpi" > /dev/null || { echo "| $n | $mpi | not on this machine |"; continue; }
 		solver "$n-$mpi" 1
 		root_flag=
-		test "$mpi" = openmpi && root_flag="--oversubscribe --allow-run-as-root"
+		test "$mpi" = openmpi && root_flag="--oversubscribe --allow-run-as-root --bind-to none"
 		# shellcheck disable=SC2086
-		"mpirun.$mpi" $root_flag -n "$n" "$dns" train --solver "$n-$mpi.prototxt" --weights "$weights" > "$n-$mpi.txt" 2>&1
+		(ulimit -v 8000000; exec "mpirun.$mpi" $root_flag -n "$n" "$dns" train --solver "$n-$mpi.prototxt" --weights "$weights" > "$n-$mpi.txt" 2>&1)
 		compare "$n" "$mpi"
 	done
 done

@@ -404,3 +404,39 @@ func TestRanksDiffer(t *testing.T) {
 		})
 	}
 }
+
+// A rank whose weights have become others ends the run, by name.
+func TestRankDiverges(t *testing.T) {
+	dir := t.TempDir()
+	ranksRun(t, dir, 1, false)
+	groups := collective.InProcess(2)
+	var wg sync.WaitGroup
+	for rank, g := range groups {
+		wg.Go(func() {
+			d := host.New(host.Options{Threads: 1})
+			defer d.Close()
+			s, err := solver.NewRank(ranksRun(t, dir, 1, false), d, g)
+			if err != nil {
+				t.Error(err)
+				g.Fail(err.Error())
+				return
+			}
+			defer s.Close()
+			if rank == 1 { // one weight of many, by very little
+				w := s.Net.Params()[0]
+				v := modeltest.Values(d, w.Data)
+				v[3] *= 1 + 1e-6
+				d.Upload(w.Data, v)
+				err = s.Follow()
+			} else {
+				_, err = s.Step()
+				s.End(nil)
+			}
+			const want = `rank 1 does not have the weights of rank 0 any more: `
+			if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), `layer "conv1"`) {
+				t.Errorf("rank %d: %v; wanted %s", rank, err, want)
+			}
+		})
+	}
+	wg.Wait()
+}
