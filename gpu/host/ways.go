@@ -164,7 +164,10 @@ func chooseWay[O any](d *back, key productKey, ways []denseWay[O], o O, adds []f
 		}
 		return 0, false
 	}
-	name := key.String()
+	name := key.String() + ":" // and the ways that there were: a version with others measures anew
+	for _, w := range open {
+		name += " " + w.name
+	}
 	if at, ok := named(c.stored[name]); ok {
 		return at
 	}
