@@ -87,8 +87,8 @@ func (l *Loader) Deal(rank, ranks int) { l.rank, l.ranks = rank, ranks }
 // Records returns how many records Next has handed out since the start of the run, to all ranks.
 func (l *Loader) Records() uint64 { return l.records }
 
-// Seek sets the number of records consumed so far, by all ranks: the next batch of rank 0 begins there. What was read ahead is dropped. All
-// batches have been released.
+// Seek sets the number of records consumed so far, by all ranks: the next batch of rank 0 begins there. What was read
+// ahead is dropped. All batches have been released.
 func (l *Loader) Seek(records uint64) {
 	if l.running && records == l.records {
 		return

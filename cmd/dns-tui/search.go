@@ -199,6 +199,9 @@ func runSearch(ctx context.Context, e *env, args []string) error {
 
 // lines searches without a UI.
 func (s *searchRun) lines(ctx context.Context, e *env) error {
+	if err := s.device.check(); err != nil {
+		return err
+	}
 	c, err := s.joinRanks("search", s.args, e.stderr)
 	if err != nil {
 		return err
@@ -207,9 +210,6 @@ func (s *searchRun) lines(ctx context.Context, e *env) error {
 		return follow(ctx, e, &s.runFlags, s.run, c)
 	}
 	defer c.close()
-	if err := s.device.check(); err != nil {
-		return err
-	}
 	s.device.progress = e.stderr
 	d, notices, err := c.open(&s.device)
 	if err != nil {

@@ -54,7 +54,7 @@ type exactRoom struct {
 	perPass    int             // losses of a pass
 	moved      *gpu.Tensor     // nil where the net has no running statistics
 	statistics *gpu.Tensor     // all of them
-	before     *gpu.Tensor     // as they were before the iteration, on all ranks alike
+	before     []*gpu.Tensor   // as they were, on all ranks alike, before the iteration, the one before it, … (lag + 1)
 }
 
 // size is how many ranks there are.
@@ -160,8 +160,12 @@ func (s *Solver) openExact() (err error) {
 	if r.statistics, err = gpu.NewTensor(s.device, statistics); err != nil {
 		return err
 	}
-	if r.before, err = gpu.NewTensor(s.device, statistics); err != nil {
-		return err
+	for range s.lag + 1 {
+		before, err := gpu.NewTensor(s.device, statistics)
+		if err != nil {
+			return err
+		}
+		r.before = append(r.before, before)
 	}
 	at := 0
 	for _, p := range moving { // side by side, so that a step moves all of them at once
@@ -181,8 +185,11 @@ func (s *Solver) beginSums() {
 	r.filled = 0
 	s.device.Fill(r.exact, 0)
 	s.device.Fill(r.stamp, 1)
+	for i := len(r.before) - 1; i > 0; i-- { // copies, no ring: a device repeats operations with the same addresses
+		s.device.Copy(r.before[i], r.before[i-1])
+	}
 	if r.before != nil {
-		s.device.Copy(r.before, r.statistics)
+		s.device.Copy(r.before[0], r.statistics)
 	}
 }
 
@@ -217,12 +224,12 @@ func (s *Solver) finishSums() {
 	r := &s.ranks
 	if r.moved != nil {
 		s.device.Copy(r.moved, r.statistics)
-		s.device.Axpby(-1, r.before, 1, r.moved)
+		s.device.Axpby(-1, r.before[0], 1, r.moved)
 	}
 	s.device.AllReduce(r.exact, true)
 	s.device.AwaitReduced()
 	if r.moved != nil { // a mean of differences: where nothing has moved, nothing is rounded either
-		s.device.Copy(r.statistics, r.before)
+		s.device.Copy(r.statistics, r.before[0])
 		s.device.Axpby(1/float32(r.size()), r.moved, 1, r.statistics)
 	}
 }
@@ -287,7 +294,8 @@ func (s *Solver) runPassesOfRank(f *iteration) error {
 }
 
 // abandon goes back to the first iteration that the ranks did not finish together, after the group has failed with err:
-// weights and masks are those before it, and can be saved. begun is an iteration that is not in flight yet, or nil.
+// weights and running statistics are those before it, masks those that it redrew (Redrawn), and can be saved. begun is an
+// iteration that is not in flight yet, or nil.
 func (s *Solver) abandon(begun *iteration, err error) error {
 	if e := s.ranks.group.Err(); e != nil {
 		err = e
@@ -297,7 +305,10 @@ func (s *Solver) abandon(begun *iteration, err error) error {
 		s.inFlight = 0
 		return err
 	}
-	undone := begun
+	undone, last := begun, s.Iter-1 // last is the iteration that was begun last
+	if begun != nil {
+		last = begun.iter
+	}
 	for s.inFlight > 0 {
 		if f := &s.ring[s.first]; f.stamp[0] != float32(s.ranks.size()) {
 			undone = f
@@ -314,6 +325,9 @@ func (s *Solver) abandon(begun *iteration, err error) error {
 	s.inFlight, s.Iter = 0, undone.iter
 	if s.gate != nil {
 		s.device.Fill(s.gate, 0)
+	}
+	if r := &s.ranks; r.before != nil {
+		s.device.Copy(r.statistics, r.before[last-undone.iter])
 	}
 	s.seek(undone)
 	return err
