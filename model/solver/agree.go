@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -231,48 +232,69 @@ func (s *Solver) compareRanks(f *iteration) error {
 	if len(f.ops) == 0 && !whole {
 		return nil
 	}
-	var sums []byte
-	var of []string
-	add := func(name string, sum uint32) {
-		sums, of = binary.LittleEndian.AppendUint32(sums, sum), append(of, name)
-	}
+	sums := s.ranks.sums[:0]
 	for i := range f.ops {
-		o := &f.ops[i]
-		add(fmt.Sprintf("the mask of layer %q", o.p.Name), surgerySum(&o.r))
+		sums = binary.LittleEndian.AppendUint32(sums, s.surgerySum(&f.ops[i].r))
 	}
 	if whole {
 		for _, p := range s.Net.Params() {
-			add(fmt.Sprintf("parameter %d of layer %q", p.Index, p.Layer), s.checksum(p.Data, p.Masked))
+			sums = binary.LittleEndian.AppendUint32(sums, s.checksum(p.Data, p.Masked))
 		}
 	}
+	s.ranks.sums = sums
 	all, err := g.Gather(sums)
 	if err != nil {
 		return s.abandon(nil, err)
 	}
 	for rank, m := range all {
-		for i := 0; i < len(all[0]); i += 4 {
-			if len(m) == len(all[0]) && binary.LittleEndian.Uint32(m[i:]) == binary.LittleEndian.Uint32(all[0][i:]) {
-				continue
-			}
-			if rank == s.ranks.rank {
-				g.Fail(fmt.Sprintf("does not have the weights of rank 0 any more: %s differs after iteration %d",
-					of[i/4], f.iter))
-			}
-			<-g.Failed()
-			return s.abandon(nil, g.Err())
+		at := firstOther(all[0], m)
+		if at < 0 {
+			continue
 		}
+		if rank == s.ranks.rank {
+			g.Fail(fmt.Sprintf("does not have the weights of rank 0 any more: %s differs after iteration %d",
+				s.compared(f, at), f.iter))
+		}
+		<-g.Failed()
+		return s.abandon(nil, g.Err())
 	}
 	return nil
 }
 
+// firstOther is the number of the first checksum of a that b does not have, too; -1 where all are the same.
+func firstOther(a, b []byte) int {
+	if bytes.Equal(a, b) {
+		return -1
+	}
+	for i := 0; i < len(a); i += 4 {
+		if i+4 > len(b) || !bytes.Equal(a[i:i+4], b[i:i+4]) {
+			return i / 4
+		}
+	}
+	return len(a) / 4
+}
+
+// compared says of what the i-th checksum of compareRanks is.
+func (s *Solver) compared(f *iteration, i int) string {
+	if i < len(f.ops) {
+		return fmt.Sprintf("the mask of layer %q", f.ops[i].p.Name)
+	}
+	if params := s.Net.Params(); i-len(f.ops) < len(params) {
+		p := params[i-len(f.ops)]
+		return fmt.Sprintf("parameter %d of layer %q", p.Index, p.Layer)
+	}
+	return "the number of masks" // that were redrawn
+}
+
 // surgerySum is a checksum of what a surgery found.
-func surgerySum(r *gpu.SurgeryResult) uint32 {
-	var b []byte
-	for _, n := range []int{r.Total, r.Kept, r.Pruned, r.Spliced} {
+func (s *Solver) surgerySum(r *gpu.SurgeryResult) uint32 {
+	b := s.ranks.found[:0]
+	for _, n := range [...]int{r.Total, r.Kept, r.Pruned, r.Spliced} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(n))
 	}
 	b = binary.LittleEndian.AppendUint32(b, math.Float32bits(r.Mu))
 	b = binary.LittleEndian.AppendUint32(b, math.Float32bits(r.Sigma))
+	s.ranks.found = b
 	return crc32.Checksum(b, castagnoli)
 }
 

@@ -36,6 +36,8 @@ type ranks struct {
 	exact *gpu.Tensor // what is summed without rounding: see exactRoom
 	exactRoom
 	told told // see orders.go
+
+	sums, found []byte // room of compareRanks
 }
 
 // bucket is neighbouring gradients. It is whole when that of last is.

@@ -90,7 +90,11 @@ func (s *Solver) Advance() error {
 	f.mark = s.device.Mark()
 	s.inFlight++
 	s.Iter++
-	for s.inFlight > s.lag {
+	lag := s.lag
+	if s.ranks.group != nil && f.iter%compareEvery == 0 {
+		lag = 0 // what is compared are the weights after this very iteration
+	}
+	for s.inFlight > lag {
 		if err := s.settle(); err != nil {
 			return err
 		}
