@@ -75,7 +75,12 @@ func (r *ranks) columns() []rankColumn {
 	slowest := slowestRank(r.snap.Ranks)
 	return []rankColumn{
 		{"rank", false, 0, func(i int, _ *session.RankStats) string { return fmt.Sprint(i) }},
-		{"waits", false, 1, func(_ int, s *session.RankStats) string { return fmt.Sprintf("%.0f %%", 100*s.Waiting) }},
+		{"waits", false, 1, func(_ int, s *session.RankStats) string {
+			if s.Waiting < 0 {
+				return ""
+			}
+			return fmt.Sprintf("%.0f %%", 100*s.Waiting)
+		}},
 		{"", true, 0, func(i int, s *session.RankStats) string {
 			switch {
 			case s.Silent >= silent:
@@ -112,7 +117,7 @@ func slowestRank(all []session.RankStats) int {
 			most = i
 		}
 	}
-	if len(all) == 0 || all[most].Waiting-all[least].Waiting < apart {
+	if len(all) == 0 || all[least].Waiting < 0 || all[most].Waiting-all[least].Waiting < apart {
 		return -1
 	}
 	return least

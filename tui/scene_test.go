@@ -487,7 +487,7 @@ func rankGPUs(s *session.Snapshot) {
 	s.Engine = "NCCL 2.21"
 	for i := range s.Ranks {
 		r := &s.Ranks[i]
-		r.Host, r.Silent, r.Device = "node01", 0, "NVIDIA H100 80GB HBM3"
+		r.Host, r.Silent, r.Device, r.Waiting = "node01", 0, "NVIDIA H100 80GB HBM3", -1
 		r.Health = gpu.Health{Known: true, Utilization: 80 + i, Temperature: 60 + i, Memory: 1300 << 20}
 	}
 	s.Ranks[2].Health.Phase = "choosing kernels"

@@ -1,7 +1,5 @@
 package collective
 
-import "time"
-
 // A Watcher is a Group that watches over sums which pass beside it: a device's own, as NCCL's, which moves numbers from
 // GPU to GPU. Such a device asks it how gradients are to travel, and lets it know how far it is, so that the group
 // names who keeps others waiting, and ends where nothing has passed for too long.
@@ -10,7 +8,8 @@ type Watcher interface {
 	Wire() Wire
 	// Entered counts a collective call that passes beside the group.
 	Entered()
-	// Waiting says that this rank begins to wait for what passes beside the group, or has ceased to.
+	// Waiting says that this rank begins to wait for what passes beside the group, or has ceased to. It is not counted
+	// in Status.Waiting: a device computes meanwhile.
 	Waiting(on bool)
 }
 
@@ -31,11 +30,9 @@ func (g *joined) Entered() { _ = g.enter() } // that the group has failed is tol
 // Waiting implements Watcher.
 func (g *joined) Waiting(on bool) {
 	if on {
-		g.beside = time.Now()
 		g.progress.Add(1)
 		g.waits.Add(1)
 		return
 	}
 	g.waits.Add(-1)
-	g.waited.Add(int64(time.Since(g.beside)))
 }

@@ -39,7 +39,6 @@ type joined struct {
 	*star
 	engine engine
 	wire   Wire
-	beside time.Time    // when a wait for what passes beside the group began
 	after  func() error // when all have left in good order; may be nil
 
 	// Of the star's mutex:

@@ -16,7 +16,7 @@ type RankStats struct {
 	Device  string
 	Health  gpu.Health    // of the device
 	Silent  time.Duration // since it was last heard of
-	Waiting float64       // the fraction of its time in which it waited for the others: the slowest waits least
+	Waiting float64       // the fraction of its time in which it waited for the others: the slowest waits least; -1: unknown
 }
 
 // ranks is what a run shows of its ranks. Of a run that is one process it is the zero value.
@@ -24,6 +24,7 @@ type ranks struct {
 	group   collective.Group // nil
 	devices []string
 	engine  string    // what carries the sums
+	beside  bool      // and that is not the group: it does not know who waits
 	at      time.Time // when stats were made
 	last    []collective.Status
 	stats   []RankStats // never changed
@@ -31,10 +32,11 @@ type ranks struct {
 
 // newRanks is a group's ranks. sums is what carries sums where that is not the group; else it is empty.
 func newRanks(g collective.Group, devices []string, sums string) ranks {
-	if sums == "" && g != nil {
-		sums = g.Engine()
+	r := ranks{group: g, devices: devices, engine: sums, beside: sums != ""}
+	if g != nil && !r.beside {
+		r.engine = g.Engine()
 	}
-	return ranks{group: g, devices: devices, engine: sums}
+	return r
 }
 
 // ranksEvery is the least time between two looks at the ranks: what they tell of themselves is not newer.
@@ -82,7 +84,9 @@ func (t *ranks) look(since time.Duration, now time.Time) []RankStats {
 		if i < len(status) && len(status[i].Told) > 0 {
 			_ = json.Unmarshal(status[i].Told, &stats[i].Health) // else it is not known
 		}
-		if i < len(status) && i < len(t.last) && since > 0 {
+		if t.beside {
+			stats[i].Waiting = -1
+		} else if i < len(status) && i < len(t.last) && since > 0 {
 			waited := status[i].Waiting - t.last[i].Waiting
 			stats[i].Waiting = max(0, min(1, float64(waited)/float64(since)))
 		}
