@@ -74,6 +74,9 @@ func NewLoader(s Source, batchSize, slots int) (*Loader, error) {
 // Shape returns the shape of the first image: channels, height, width.
 func (l *Loader) Shape() []int { return l.source.Shape() }
 
+// BatchSize is how many records a batch has.
+func (l *Loader) BatchSize() int { return l.batchSize }
+
 // Path names the source in errors.
 func (l *Loader) Path() string { return l.source.Path() }
 

@@ -69,6 +69,7 @@ func (l *loaded) Reshaped() bool { return l.reshaped }
 
 func (l *loaded) Records() uint64     { return l.loader.Records() }
 func (l *loaded) Seek(records uint64) { l.loader.Seek(records) }
+func (l *loaded) Batch() int          { return l.loader.BatchSize() }
 
 // Contents implements Source.
 func (l *loaded) Contents() (Contents, error) {

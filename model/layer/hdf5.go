@@ -282,6 +282,7 @@ func (l *hdf5Data) Forward(_, top []*Blob) error {
 
 func (l *hdf5Data) Records() uint64     { return l.record }
 func (l *hdf5Data) Seek(records uint64) { l.record = records }
+func (l *hdf5Data) Batch() int          { return l.batch }
 
 // Contents implements Source.
 func (l *hdf5Data) Contents() (Contents, error) {

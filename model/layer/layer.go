@@ -32,6 +32,8 @@ type Source interface {
 	// Records is how many were handed out since the run began, to all ranks.
 	Records() uint64
 	Seek(records uint64)
+	// Batch is how many a pass reads.
+	Batch() int
 	// Deal has the layer read every ranks-th batch from its place on, the rank-th first (dataset.Loader.Deal).
 	Deal(rank, ranks int)
 	// Contents says what it reads from, for ranks to compare. It is asked before anything is read.
@@ -43,7 +45,7 @@ type Source interface {
 type Contents struct {
 	Path    string
 	Records int
-	Sum     uint32 // of its first record, or of the list of them
+	Sum     uint32 // of its first record, of the list of them, or (HDF5) of their shapes
 }
 
 func (c Contents) String() string { return fmt.Sprintf("%d records (CRC-32 %08x)", c.Records, c.Sum) }

@@ -70,7 +70,7 @@ func (e *evaluation) runDealt() (*TestResult, error) {
 	}
 	r, err := e.run()
 	for i, src := range sources {
-		src.Seek(from[i] + uint64(e.settled*e.net.BatchSize()))
+		src.Seek(from[i] + uint64(e.settled*src.Batch()))
 	}
 	return r, err
 }

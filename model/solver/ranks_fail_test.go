@@ -2,9 +2,13 @@ package solver_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/config"
 	"dns-tui/gpu/collective"
 	"dns-tui/gpu/host"
 	"dns-tui/model/layer"
@@ -70,5 +74,43 @@ func TestRankFailsWithinIteration(t *testing.T) {
 			}
 			wg.Wait()
 		})
+	}
+}
+
+// A test that ranks divide leaves each source of its net where one rank leaves it, whatever the batches of the others.
+func TestRanksTestLeavesSources(t *testing.T) {
+	dir := t.TempDir()
+	run := func() *config.Run {
+		r := ranksRun(t, dir, 1, false)
+		test := *r.Tests[0]
+		test.Net = proto.CloneOf(test.Net)
+		first := proto.CloneOf(test.Net.Layer[1]) // the test data, in batches of 3
+		first.Name, first.Top = proto.String("first"), []string{"first"}
+		first.DataParam.BatchSize = proto.Uint32(2)
+		test.Net.Layer = slices.Insert(test.Net.Layer, 0, first)
+		r.Tests[0] = &test
+		return r
+	}
+	places := func(s *solver.Solver) (read []uint64) {
+		if _, err := s.Test(0, nil); err != nil {
+			t.Error(err)
+		}
+		for _, src := range s.Tests[0].Sources() {
+			read = append(read, src.Records())
+		}
+		return read
+	}
+	ranksRun(t, dir, 1, false)
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	alone, err := solver.New(run(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alone.Close()
+	want, got := places(alone), []uint64(nil)
+	together(t, 2, func(int) *config.Run { return run() }, func(s *solver.Solver) { got = places(s) })
+	if len(want) != 2 || !slices.Equal(got, want) {
+		t.Errorf("the sources have read %v records; wanted %v", got, want)
 	}
 }
