@@ -98,8 +98,10 @@ var rankEngines = []rankEngine{
 	{"Open MPI", "mpirun.openmpi", func(f *rankFault, n int) ([]*exec.Cmd, func() []int) {
 		// Version 4.1.4 takes all memory now and then, before it starts anything: then it is to fail by itself.
 		const bounded = `ulimit -v 8000000; exec mpirun.openmpi "$@"`
-		c := f.run(f.command("sh", "-c", bounded, "mpirun", "--oversubscribe", "--allow-run-as-root", "--bind-to", "none",
-			"-n", strconv.Itoa(n), binary))
+		c := f.run(
+			f.command("sh", "-c", bounded, "mpirun", "--oversubscribe", "--allow-run-as-root", "--bind-to", "none",
+				"-n", strconv.Itoa(n), binary),
+		)
 		return []*exec.Cmd{c}, underMPI(c)
 	}},
 	{"MPICH", "mpirun.mpich", func(f *rankFault, n int) ([]*exec.Cmd, func() []int) {

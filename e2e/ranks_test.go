@@ -24,7 +24,7 @@ func children(pid int) []int {
 		if err != nil {
 			continue // a thread that has ended
 		}
-		for _, f := range strings.Fields(string(text)) {
+		for f := range strings.FieldsSeq(string(text)) {
 			if child, err := strconv.Atoi(f); err == nil {
 				pids = append(pids, child)
 			}
@@ -38,7 +38,13 @@ func TestRanks(t *testing.T) {
 	alone, ranks := folder(t, "max_iter: 30 iter_size: 3"), folder(t, "max_iter: 30")
 	train(t, alone)
 	train(t, ranks, "--ranks", "3")
-	if read(t, filepath.Join(ranks, "run_iter_30.caffemodel")) != read(t, filepath.Join(alone, "run_iter_30.caffemodel")) {
+	if read(
+		t,
+		filepath.Join(ranks, "run_iter_30.caffemodel"),
+	) != read(
+		t,
+		filepath.Join(alone, "run_iter_30.caffemodel"),
+	) {
 		t.Error("3 ranks have other weights than one of iter_size 3")
 	}
 }
@@ -76,7 +82,8 @@ func TestLaunchers(t *testing.T) {
 		{"srun", func(rank int) []string {
 			return []string{
 				"SLURM_JOB_ID=4711", "SLURM_STEP_ID=0", "SLURM_STEP_NUM_TASKS=2", fmt.Sprint("SLURM_PROCID=", rank),
-				fmt.Sprint("SLURM_LOCALID=", rank), "SLURM_STEP_NODELIST=node[1-2]", "MASTER_ADDR=127.0.0.1", "MASTER_PORT=PORT",
+				fmt.Sprint("SLURM_LOCALID=", rank), "SLURM_STEP_NODELIST=node[1-2]",
+				"MASTER_ADDR=127.0.0.1", "MASTER_PORT=PORT",
 			}
 		}, []string{"--resume=auto", "--serve"}},
 	} {

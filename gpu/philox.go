@@ -1,7 +1,7 @@
 package gpu
 
-// Key names a sequence of random numbers: those of one stream (a layer, a data source) at one iteration of a run
-// with one seed. The n-th number depends on nothing else, so it is the same on every device and in every order.
+// Key names a sequence of random numbers: those of one stream (a layer, a data source) at one iteration of a run with
+// one seed. The n-th number depends on nothing else, so it is the same on every device and in every order.
 type Key struct {
 	Seed   uint64
 	Stream uint32
@@ -17,8 +17,8 @@ const (
 	philoxW1 = 0xBB67AE85
 )
 
-// Block returns the n-th block of four uniform 32-bit numbers: Philox4x32-10 (Salmon et al., SC 2011) with the
-// seed as key and (n, stream, iteration) as counter.
+// Block returns the n-th block of four uniform 32-bit numbers: Philox4x32-10 (Salmon et al., SC 2011) with the seed as
+// key and (n, stream, iteration) as counter.
 func (k Key) Block(n uint32) [4]uint32 {
 	return philox(
 		[4]uint32{n, k.Stream, uint32(k.Iter), uint32(k.Iter >> 32)},
@@ -26,8 +26,8 @@ func (k Key) Block(n uint32) [4]uint32 {
 	)
 }
 
-// Philox returns what a device makes Block's numbers of: how many rounds, the multipliers, and what is added to the keys
-// after each round.
+// Philox returns what a device makes Block's numbers of: how many rounds, the multipliers, and what is added to the
+// keys after each round.
 func Philox() (rounds int, multipliers, weyl [2]uint32) {
 	return philoxRounds, [2]uint32{philoxM0, philoxM1}, [2]uint32{philoxW0, philoxW1}
 }

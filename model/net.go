@@ -164,8 +164,8 @@ func (n *Net) LossBlobs() []*layer.Blob {
 	return n.losses
 }
 
-// FetchLosses starts to copy the losses of the last pass to the end of to, which it returns, grown. They are there
-// once the device has been waited for.
+// FetchLosses starts to copy the losses of the last pass to the end of to, which it returns, grown. They are there once
+// the device has been waited for.
 func (n *Net) FetchLosses(to []float32) []float32 {
 	from, blobs := len(to), n.LossBlobs()
 	for _, b := range blobs {
@@ -272,8 +272,8 @@ func (n *Net) backward(nd *node) {
 	}
 }
 
-// OnGradient has Backward tell of each parameter that is trained, as soon as its gradient is whole: when all layers that
-// have it have run backward. nil: of none.
+// OnGradient has Backward tell of each parameter that is trained, as soon as its gradient is whole: when all layers
+// that have it have run backward. nil: of none.
 func (n *Net) OnGradient(f func(*layer.Param)) { n.onGradient = f }
 
 // GradientOrder returns the parameters that are trained, in the order in which Backward completes their gradients.

@@ -83,10 +83,32 @@ type textKeys struct {
 }
 
 // runScreens are those on which keys steer the run. The settings and the help have other uses for keys.
-var runScreens = only(mainID, plotsID, picturesID, sensitivityID, autopilotID, frontierID, shipID, ranksID, journalID, restoreID)
+var runScreens = only(
+	mainID,
+	plotsID,
+	picturesID,
+	sensitivityID,
+	autopilotID,
+	frontierID,
+	shipID,
+	ranksID,
+	journalID,
+	restoreID,
+)
 
 // listScreens are those that scroll a list or a text.
-var listScreens = only(mainID, sensitivityID, autopilotID, frontierID, shipID, ranksID, journalID, settingsID, restoreID, helpID)
+var listScreens = only(
+	mainID,
+	sensitivityID,
+	autopilotID,
+	frontierID,
+	shipID,
+	ranksID,
+	journalID,
+	settingsID,
+	restoreID,
+	helpID,
+)
 
 // copyScreens are those with something to copy.
 var copyScreens = only(mainID, sensitivityID, frontierID, shipID, ranksID, journalID, settingsID, restoreID)

@@ -149,18 +149,18 @@ func (r *ranks) table() []string {
 		}
 	}
 	line := func(cell func(c int) string) string {
-		text := ""
+		var text strings.Builder
 		for c := range columns {
 			if wide[c] == 0 {
 				continue
 			}
+			fit := t.fitRight
 			if columns[c].left {
-				text += "  " + t.fit(t.plain(cell(c)), wide[c])
-			} else {
-				text += "  " + t.fitRight(t.plain(cell(c)), wide[c])
+				fit = t.fit
 			}
+			text.WriteString("  " + fit(t.plain(cell(c)), wide[c]))
 		}
-		return text
+		return text.String()
 	}
 	lines := []string{t.dim.Render(line(func(c int) string { return columns[c].head }))}
 	for i := range all {
@@ -198,16 +198,16 @@ func (r *ranks) title() string {
 }
 
 // alone is what stands where a run has no ranks.
-const alone = "This run is one process. `--ranks 4` trains with four on this machine, `--gpu 0,1` or `--gpu all` with " +
-	"one for each GPU, and `mpirun`, `srun` or `torchrun` with ranks on several machines: each reads its own batches, " +
-	"gradients are summed, and all of them prune alike."
+const alone = "This run is one process. `--ranks 4` trains with four on this machine, `--gpu 0,1` or `--gpu all` " +
+	"with one for each GPU, and `mpirun`, `srun` or `torchrun` with ranks on several machines: each reads its own " +
+	"batches, gradients are summed, and all of them prune alike."
 
 // View implements screen.
 func (r *ranks) View() []string {
 	t := &r.theme
 	if len(r.snap.Ranks) == 0 {
 		var lines []string
-		for _, l := range strings.Split(ansi.Wrap(t.text(alone), max(1, min(r.w-4, 76)), ""), "\n") {
+		for l := range strings.SplitSeq(ansi.Wrap(t.text(alone), max(1, min(r.w-4, 76)), ""), "\n") {
 			lines = append(lines, " "+t.dim.Render(l))
 		}
 		return t.box("Ranks", lines, r.w, r.h)

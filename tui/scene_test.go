@@ -475,7 +475,10 @@ func fourRanks(s *session.Snapshot) {
 	s.Engine, s.BatchSize = "Open MPI 4.1.4", 256
 	for i, waits := range []float64{0.31, 0.28, 0.02, 0.3} {
 		s.Ranks = append(s.Ranks, session.RankStats{
-			Host: fmt.Sprintf("node%02d", 1+i/2), PID: 4711 + i, Device: "host (8 threads, OpenBLAS 0.3.21)", Waiting: waits,
+			Host: fmt.Sprintf(
+				"node%02d",
+				1+i/2,
+			), PID: 4711 + i, Device: "host (8 threads, OpenBLAS 0.3.21)", Waiting: waits,
 		})
 	}
 	s.Ranks[3].Silent = 42 * time.Second

@@ -49,7 +49,8 @@ const (
 
 func (id screenID) String() string {
 	return [...]string{
-		"main", "plots", "picture", "sensitivity", "autopilot", "frontier", "ship", "ranks", "journal", "settings", "states",
+		"main", "plots", "picture", "sensitivity", "autopilot", "frontier", "ship", "ranks", "journal", "settings",
+		"states",
 		"help",
 	}[id]
 }

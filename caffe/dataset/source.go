@@ -21,8 +21,8 @@ type Source interface {
 	Skip(n uint64) error
 	// Read puts a record into s.
 	Read(record uint64, s *Sample) error
-	// Contents says how many records the source holds, and a checksum: of the first, or of the list of them. It is asked
-	// before Seek.
+	// Contents says how many records the source holds, and a checksum: of the first, or of the list of them. It is
+	// asked before Seek.
 	Contents() (records int, sum uint32, err error)
 	Close() error
 }

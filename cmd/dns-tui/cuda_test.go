@@ -53,8 +53,8 @@ snapshot_prefix: "` + prefix + `" random_seed: 3 surgery_iter_gamma: 0.0001 surg
 	return path, prefix
 }
 
-// The program trains on the GPU by default, says so, and goes on from its files there and on the CPU; solver_mode:
-// CPU keeps it off.
+// The program trains on the GPU by default, says so, and goes on from its files there and on the CPU; solver_mode: CPU
+// keeps it off.
 func TestCUDATrain(t *testing.T) {
 	needGPU(t)
 	_, stdout, _ := run(t, "devices")
@@ -84,8 +84,9 @@ func TestCUDATrain(t *testing.T) {
 	}
 }
 
-// n GPUs are one with n times the iter_size: the same weights and masks, to the bit where sums are added in the order of
-// the ranks, as the emulator's are. Without NCCL on the loader's path Join says what to install: gpu/cuda has that test.
+// n GPUs are one with n times the iter_size: the same weights and masks, to the bit where sums are added in the order
+// of the ranks, as the emulator's are. Without NCCL on the loader's path Join says what to install: gpu/cuda has that
+// test.
 func TestCUDARanks(t *testing.T) {
 	needGPU(t)
 	for _, n := range []int{2, 3} {

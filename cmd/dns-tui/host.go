@@ -243,8 +243,12 @@ func newHosted(
 	if c.group != nil && c.local == nil {
 		c.group.Fail("has no terminal")
 		c.close()
-		return nil, usagef("%s has started %d ranks, and the UI is for one terminal: dns-tui train --serve trains, and "+
-			"dns-tui attach shows it", c.place.Launcher, c.place.Size)
+		return nil, usagef(
+			"%s has started %d ranks, and the UI is for one terminal: dns-tui train --serve trains, and "+
+				"dns-tui attach shows it",
+			c.place.Launcher,
+			c.place.Size,
+		)
 	}
 	d, notices, err := c.open(&f.device)
 	if err != nil {

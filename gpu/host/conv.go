@@ -2,9 +2,9 @@ package host
 
 import "dns-tui/gpu"
 
-// Convolution is im2col and a matrix product, image by image, the images spread over the workers. The columns of
-// one image are made in a worker's own scratch, small enough to stay in its cache, and are made again for the
-// weight gradient: that costs less than keeping them.
+// Convolution is im2col and a matrix product, image by image, the images spread over the workers. The columns of one
+// image are made in a worker's own scratch, small enough to stay in its cache, and are made again for the weight
+// gradient: that costs less than keeping them.
 
 // convSizes are the extents of the matrices of one image and group.
 type convSizes struct {
@@ -138,8 +138,8 @@ func (d *back) convBackwardWeights(o *gpu.ConvBackwardWeights) {
 	pick(d, key, slice(o.Kept), gradientCrossover, o, d.convBackwardKept, d.convBackwardAll, slice(o.DW))
 }
 
-// convBackwardWeightsColumns adds the gradients of all weights to dw. It cuts the images into at most 16 runs whose gradients are
-// summed apart and then added in order, so that the result does not depend on which worker took which.
+// convBackwardWeightsColumns adds the gradients of all weights to dw. It cuts the images into at most 16 runs whose
+// gradients are summed apart and then added in order, so that the result does not depend on which worker took which.
 func (d *back) convBackwardWeightsColumns(o *gpu.ConvBackwardWeights) {
 	g, weights := o.G, o.G.WeightLen()
 	perRun, runs := runsOf(g.N, max(2, maxPartialBytes/4/weights))

@@ -220,8 +220,8 @@ func (p *direct) store(sums, y []float32, n int) {
 	}
 }
 
-// packPanelsKernel brings weights to panels: for each element that a position sees those of 16 outputs. It does panels of
-// all groups.
+// packPanelsKernel brings weights to panels: for each element that a position sees those of 16 outputs. It does panels
+// of all groups.
 type packPanelsKernel struct {
 	d    *back
 	p    *direct

@@ -11,12 +11,13 @@ import (
 
 // RankStats is how one of several ranks does.
 type RankStats struct {
-	Host    string // the machine
-	PID     int
-	Device  string
-	Health  gpu.Health    // of the device
-	Silent  time.Duration // since it was last heard of
-	Waiting float64       // the fraction of its time in which it waited for the others: the slowest waits least; -1: unknown
+	Host   string // the machine
+	PID    int
+	Device string
+	Health gpu.Health    // of the device
+	Silent time.Duration // since it was last heard of
+	// Waiting is the fraction of its time in which it waited for the others: the slowest waits least. -1: not known.
+	Waiting float64
 }
 
 // ranks is what a run shows of its ranks. Of a run that is one process it is the zero value.

@@ -34,8 +34,11 @@ func otherThanReplayed(changes []Change, run *config.Run, ranks int, now []Start
 		)
 	}
 	if then, now := max(1, began.Began.Ranks), max(1, ranks); then != now {
-		out = append(out, fmt.Sprintf("%s is of a run of %d ranks, and this one has %d: it is repeated only where iter_size "+
-			"makes up for it", run.Replay, then, now))
+		out = append(
+			out,
+			fmt.Sprintf("%s is of a run of %d ranks, and this one has %d: it is repeated only where iter_size "+
+				"makes up for it", run.Replay, then, now),
+		)
 	}
 	then := map[string]int{}
 	for _, l := range began.Began.Layers {

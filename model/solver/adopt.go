@@ -16,8 +16,8 @@ import (
 )
 
 // adopt gives the other ranks the whole state of rank 0, in two parts: what a solverstate has beside its arrays, then
-// the arrays as they are. So files of weights and snapshots are read by rank 0 alone, and need not be on the machines of
-// the others. It is done when a run starts and when it goes back to a snapshot.
+// the arrays as they are. So files of weights and snapshots are read by rank 0 alone, and need not be on the machines
+// of the others. It is done when a run starts and when it goes back to a snapshot.
 func (s *Solver) adopt() error {
 	if s.ranks.group == nil {
 		return nil

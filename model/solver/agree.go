@@ -194,7 +194,13 @@ func (s *Solver) agreeOnData(g collective.Group) error {
 			return
 		}
 		if c.Records < g.Size() && net == "train" {
-			err = fmt.Errorf("layer %q: %s holds %d records, fewer than the %d ranks", name, c.Path, c.Records, g.Size())
+			err = fmt.Errorf(
+				"layer %q: %s holds %d records, fewer than the %d ranks",
+				name,
+				c.Path,
+				c.Records,
+				g.Size(),
+			)
 		}
 		what := fmt.Sprintf("what layer %q reads (%s net)", name, net)
 		facts = append(facts, fact{what, c.Path, c.String()})

@@ -138,8 +138,12 @@ func (s *Solver) openExact() (err error) {
 		}
 	}
 	if most := maxLosses / max(1, r.perPass*r.size()); int(s.param.GetIterSize()) > most {
-		return fmt.Errorf("iter_size is %d; wanted at most %d for %d ranks, which tell each other the losses of all passes",
-			s.param.GetIterSize(), most, r.size())
+		return fmt.Errorf(
+			"iter_size is %d; wanted at most %d for %d ranks, which tell each other the losses of all passes",
+			s.param.GetIterSize(),
+			most,
+			r.size(),
+		)
 	}
 	losses := s.passes() * r.perPass
 	if r.exact, err = gpu.NewTensor(s.device, 1+losses+statistics); err != nil {
@@ -296,8 +300,8 @@ func (s *Solver) runPassesOfRank(f *iteration) error {
 }
 
 // abandon goes back to the first iteration that the ranks did not finish together, after the group has failed with err:
-// weights and running statistics are those before it, masks those that it redrew (Redrawn), and can be saved. begun is an
-// iteration that is not in flight yet, or nil.
+// weights and running statistics are those before it, masks those that it redrew (Redrawn), and can be saved. begun is
+// an iteration that is not in flight yet, or nil.
 func (s *Solver) abandon(begun *iteration, err error) error {
 	if e := s.ranks.group.Err(); e != nil {
 		err = e

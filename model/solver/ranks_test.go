@@ -38,7 +38,8 @@ layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
   convolution_param { threshold: 0.6 num_output: 6 kernel_size: 3 weight_filler { type: "xavier" } } }
 %[2]s
 layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
-layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
+  pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
 layer { name: "ip1" type: "CInnerProduct" bottom: "pool1" top: "ip1"
   inner_product_param { num_output: 20 weight_filler { type: "xavier" } }
   cinner_product_param { gamma: 0.0001 power: 1 c_rate: 0.5 iter_stop: 100 } }
@@ -259,14 +260,26 @@ func TestFollow(t *testing.T) {
 				"threshold": func() error {
 					return edit(s, name(), config.AnyThreshold, float64(rapid.IntRange(0, 20).Draw(t, "tenths"))/10)
 				},
-				"rule":  func() error { return edit(s, name(), config.Rule, float64(rapid.IntRange(0, 2).Draw(t, "rule"))) },
-				"prune": func() error { return edit(s, name(), config.Prune, float64(rapid.IntRange(0, 1).Draw(t, "on"))) },
+				"rule": func() error {
+					return edit(s, name(), config.Rule, float64(rapid.IntRange(0, 2).Draw(t, "rule")))
+				},
+				"prune": func() error {
+					return edit(s, name(), config.Prune, float64(rapid.IntRange(0, 1).Draw(t, "on")))
+				},
 				"freeze": func() error {
 					return edit(s, name(), config.WeightsFrozen, float64(rapid.IntRange(0, 1).Draw(t, "on")))
 				},
-				"rate":    func() error { return edit(s, "", config.BaseLR, float64(rapid.IntRange(1, 9).Draw(t, "rate"))/100) },
-				"factor":  func() error { s.SetRateFactor(rapid.SampledFrom([]float64{1, 0.5}).Draw(t, "factor")); return nil },
-				"operate": func() error { s.OperateAll(rapid.SampledFrom([][]string{nil, {"ip1"}}).Draw(t, "which")); return nil },
+				"rate": func() error {
+					return edit(s, "", config.BaseLR, float64(rapid.IntRange(1, 9).Draw(t, "rate"))/100)
+				},
+				"factor": func() error {
+					s.SetRateFactor(rapid.SampledFrom([]float64{1, 0.5}).Draw(t, "factor"))
+					return nil
+				},
+				"operate": func() error {
+					s.OperateAll(rapid.SampledFrom([][]string{nil, {"ip1"}}).Draw(t, "which"))
+					return nil
+				},
 				"drive": func() error {
 					s.Drive(rapid.SampledFrom([][]string{nil, layers, {"conv1"}}).Draw(t, "driven"))
 					if _, err := s.Magnitudes(nil); err != nil {
@@ -335,7 +348,7 @@ func TestRanksDiffer(t *testing.T) {
 			if rank == 2 {
 				r.Solver.BaseLr = proto.Float32(0.07)
 			}
-		}, "rank 2 was given another run than rank 0: base_lr is 0.07 (solver.prototxt), on rank 0 0.05 (solver.prototxt)"},
+		}, "rank 2 was given another run than rank 0: base_lr is 0.07 (solver.prototxt), on rank 0 0.05 ("},
 		{"a field that rank 0 lacks", 2, func(rank int, r *config.Run) {
 			if rank == 1 {
 				r.Solver.ClipGradients = proto.Float32(3)
@@ -368,7 +381,9 @@ func TestRanksDiffer(t *testing.T) {
 		{"a layer that writes a file", 2, func(_ int, r *config.Run) {
 			r.Train.Net.Layer = append(r.Train.Net.Layer, &caffepb.LayerParameter{
 				Name: proto.String("out"), Type: proto.String("HDF5Output"), Bottom: []string{"ip2", "label"},
-				Hdf5OutputParam: &caffepb.HDF5OutputParameter{FileName: proto.String(filepath.Join(t.TempDir(), "x.h5"))},
+				Hdf5OutputParam: &caffepb.HDF5OutputParameter{
+					FileName: proto.String(filepath.Join(t.TempDir(), "x.h5")),
+				},
 			})
 		}, "several ranks would each write it"},
 	} {

@@ -248,8 +248,11 @@ func (s *Solver) tellRanks(rs *caffepb.RunState) {
 	if rs == nil || then == now {
 		return
 	}
-	s.Notices = append(s.Notices, fmt.Sprintf("the snapshot is of %s, this run of %s: an iteration has %d images, not %d",
-		rankWord(then), rankWord(now), s.imagesOf(now), s.imagesOf(then)))
+	s.Notices = append(
+		s.Notices,
+		fmt.Sprintf("the snapshot is of %s, this run of %s: an iteration has %d images, not %d",
+			rankWord(then), rankWord(now), s.imagesOf(now), s.imagesOf(then)),
+	)
 }
 
 func rankWord(n int) string {

@@ -132,5 +132,6 @@ func load(family string) (*library, error) {
 		debian = "libmpich12"
 	}
 	return nil, fmt.Errorf("no library of %s (%s): %v; %s names one (Debian: apt-get install %s), "+
-		"and DNS_TUI_ENGINE=tcp, with MASTER_ADDR and MASTER_PORT, needs none", kind, strings.Join(tried, ", "), first, EnvLibrary, debian)
+		"and DNS_TUI_ENGINE=tcp, with MASTER_ADDR and MASTER_PORT, needs none", kind,
+		strings.Join(tried, ", "), first, EnvLibrary, debian)
 }
