@@ -18,6 +18,7 @@ import (
 	"dns-tui/escape"
 	"dns-tui/files"
 	"dns-tui/gpu"
+	"dns-tui/gpu/collective"
 	"dns-tui/model/remote"
 	"dns-tui/model/session"
 )
@@ -272,6 +273,9 @@ func newHosted(
 		d.Close()
 	}
 	if err != nil {
+		if c.group != nil {
+			c.group.Fail(collective.CannotGoOn + err.Error())
+		}
 		h.closeAll()
 		return nil, err
 	}

@@ -276,18 +276,20 @@ var errParted = errors.New("another rank has ended the run")
 func follow(ctx context.Context, e *env, f *runFlags, run *config.Run, c *ranks) error {
 	defer c.close()
 	signals(ctx, func(s os.Signal) {
-		if s == syscall.SIGTERM { // Slurm, Kubernetes: rank 0 saves a snapshot, and all end
+		// Slurm and Kubernetes send SIGTERM: rank 0 saves a snapshot, and all end. What a terminal sends to the ranks that
+		// rank 0 has started it has, too.
+		if s == syscall.SIGTERM || c.place.Launcher != "dns-tui" {
 			c.group.Fail(collective.ToldToEnd)
 		}
 	}, func() {})
 	err := c.follow(e, f, run)
 	var parted *collective.RankError
 	switch {
-	case !errors.As(err, &parted):
-		if err != nil {
-			c.group.Fail(err.Error())
-		}
-		return err
+	case err == nil:
+		return nil
+	case !errors.As(err, &parted): // rank 0 tells it
+		c.group.Fail(collective.CannotGoOn + err.Error())
+		return errParted
 	case parted.Rank == 0 && c.group.Rank() == 1 && c.place.Launcher != "dns-tui": // who else would tell it
 		return err
 	case parted.Reason == collective.ToldToEnd:

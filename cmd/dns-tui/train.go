@@ -349,6 +349,9 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 		name := opts.Name
 		server := remote.NewServer(t, name, version)
 		if err := server.Listen(); err != nil {
+			if eff.group != nil {
+				eff.group.Fail(collective.CannotGoOn + err.Error())
+			}
 			return err
 		}
 		defer server.Close()

@@ -110,6 +110,9 @@ func (e *RankError) Error() string {
 // what there is.
 const ToldToEnd = "was told to end"
 
+// CannotGoOn begins the reason of a rank that has failed by itself.
+const CannotGoOn = "cannot go on: "
+
 // Wire is the format in which gradients travel between ranks. They are summed in float32 all the same.
 type Wire int
 

@@ -111,7 +111,7 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 	defer func() {
 		if err != nil {
 			if o.Group != nil {
-				o.Group.Fail("could not begin: " + err.Error())
+				o.Group.Fail(collective.CannotGoOn + err.Error())
 			}
 			abandon(t.solver, j, lock)
 		}

@@ -49,6 +49,9 @@ func (s *Solver) testDealt(i int, stop func() bool) (*TestResult, error) {
 	} else {
 		s.holdOrders(true) // what a command changes meanwhile, the others hear afterwards
 		r, err = e.runDealt()
+		if err != nil && !errors.Is(err, model.ErrStopped) && r == nil {
+			s.ranks.told.held = nil // the others are elsewhere: the run ends
+		}
 		s.holdOrders(false)
 		if e.group.Err() != nil {
 			return nil, s.abandon(nil, err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"dns-tui/config"
+	"dns-tui/gpu/collective"
 	"dns-tui/model"
 )
 
@@ -226,7 +227,7 @@ func (s *Solver) End(failure error) {
 	switch {
 	case g == nil:
 	case failure != nil:
-		g.Fail(failure.Error())
+		g.Fail(collective.CannotGoOn + failure.Error())
 	case s.ranks.rank == 0 && g.Err() == nil:
 		s.send([]byte{byte(endOrder)})
 	}

@@ -270,10 +270,13 @@ func (s *Solver) runPassesOfRank(f *iteration) error {
 			}
 		}
 		s.setClock(pass)
-		if err := s.Net.Run(); err != nil {
-			return err
+		err := s.Net.Run()
+		if err == nil {
+			err = s.keepLosses(pass)
 		}
-		if err := s.keepLosses(pass); err != nil {
+		if err != nil { // the others wait in a sum
+			s.ranks.group.Fail(collective.CannotGoOn + err.Error())
+			_ = s.abandon(f, err)
 			return err
 		}
 		s.Net.Apart(pass > 0)

@@ -2,6 +2,7 @@ package solver
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -274,7 +275,7 @@ func (s *Solver) Rewind(path string, st *caffepb.SolverState) error {
 	s.sessionData = SessionData{}
 	if err := s.restore(path, st); err != nil {
 		s.hyper, s.Iter, s.sessionData = old.hyper, old.Iter, old.sessionData
-		return err
+		return errors.Join(err, s.adopt()) // what was loaded before it failed, the others get, too
 	}
 	s.surgeon.rewriteForward(s.hyper)
 	s.surgeon.examine(s.hyper, false)
