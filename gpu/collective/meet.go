@@ -397,6 +397,9 @@ func (s *star) join(o Options, secret []byte, dial func(context.Context) (net.Co
 			}
 			_ = c.Close()
 		}
+		if errors.Is(err, errOnce) && reason != nil { // a child has one connection: why it was of no use
+			return fmt.Errorf("no group with rank 0, %s: %w", where, reason)
+		}
 		if final(err) {
 			return err
 		}
@@ -428,7 +431,11 @@ var errOnce = errors.New("rank 0 has ended before all ranks had come")
 
 // introduce says who this rank is, and waits until all others have done so.
 func (s *star) introduce(c net.Conn, o Options, secret []byte) error {
-	c.SetDeadline(time.Now().Add(min(helloTime, s.timeout)))
+	patience := s.timeout // a child has no second connection, and its parent may take its time to begin
+	if !s.child {
+		patience = min(helloTime, s.timeout)
+	}
+	c.SetDeadline(time.Now().Add(patience))
 	challenge, err := readFrame(c, kindChallenge, nonceSize)
 	if err != nil {
 		return fmt.Errorf("what listens there is no rank 0: %w", err)

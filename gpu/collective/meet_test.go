@@ -3,8 +3,10 @@ package collective
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -61,6 +63,61 @@ func TestRanksText(t *testing.T) {
 		"ranks 1 and 2": {1, 2}, "ranks 1, 3 to 7 and 9": {1, 3, 4, 5, 6, 7, 9}} {
 		if got := ranksText(list); got != want {
 			t.Errorf("%v: %s, wanted %s", list, got, want)
+		}
+	}
+}
+
+// lateEnd is a connection on which nothing came before its deadline, which it keeps.
+type lateEnd struct {
+	net.Conn
+	deadline time.Time
+	written  int
+}
+
+func (c *lateEnd) SetDeadline(t time.Time) error {
+	c.deadline = t
+	return nil
+}
+
+func (c *lateEnd) SetWriteDeadline(time.Time) error { return nil }
+
+func (c *lateEnd) Write(b []byte) (int, error) {
+	c.written += len(b)
+	return len(b), nil
+}
+
+func (c *lateEnd) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+func (c *lateEnd) Close() error             { return nil }
+
+// A child has one connection, so it waits for its parent as long as for any rank; and why that was of no use is told.
+func TestParentTakesItsTime(t *testing.T) {
+	for _, child := range []bool{true, false} {
+		s, c := newStar(1, 2, Options{Timeout: time.Hour}), &lateEnd{}
+		s.child = child
+		began := time.Now()
+		ends := &localEnds{conns: []net.Conn{c}}
+		err := s.join(Options{}, nil, ends.dial, "its parent")
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("child %v: %v; wanted what the first try came to", child, err)
+		}
+		if got := c.deadline.Sub(began) >= time.Hour; got != child {
+			t.Errorf("child %v: waits for %v", child, c.deadline.Sub(began))
+		}
+	}
+}
+
+// A sum that the end of the group has halted is no reason of its own, of which rank 0 would hear first.
+func TestHaltedSumAccusesNobody(t *testing.T) {
+	for _, ended := range []bool{true, false} {
+		s, c := newStar(1, 2, Options{Timeout: time.Hour}), &lateEnd{}
+		s.peers = []*peer{{s: s, conn: c}}
+		if ended {
+			s.err = &RankError{Rank: 0, Reason: "gave no sign of life"}
+		}
+		close(s.failed)
+		(&joined{star: s}).judge(errHalted)
+		if silent := c.written == 0; silent != ended {
+			t.Errorf("group ended %v: %d bytes to rank 0", ended, c.written)
 		}
 	}
 }

@@ -70,6 +70,7 @@ func openLocal(place Place, o Options) (Group, error) {
 		err = s.lead(o, nil, nil, ends.conns)
 		ends.conns = make([]net.Conn, place.Size) // they are the star's
 	} else {
+		s.child = true
 		err = s.join(o, nil, ends.dial, "the process that started this one")
 	}
 	if err != nil {

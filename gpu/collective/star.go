@@ -24,6 +24,7 @@ type star struct {
 	peers      []*peer // of rank 0: all, by rank, nil its own; of others: rank 0 alone
 	log        func(string)
 	exited     func(rank int) string // how a child ended; may be nil
+	child      bool                  // rank 0 has started this process
 
 	entered  atomic.Uint64 // collective calls
 	progress atomic.Uint64 // what says that a call goes on

@@ -112,6 +112,9 @@ func (g *joined) one() {
 
 // judge has rank 0 judge why a sum cannot be, and waits for that.
 func (g *joined) judge(err error) {
+	if g.Err() != nil { // the sum was halted by what ended the group: that is the reason, and not the sum
+		return
+	}
 	var other *differs
 	var gone *apart
 	switch {
