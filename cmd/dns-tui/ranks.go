@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -24,20 +25,27 @@ import (
 // What follows is the command, and the arguments, of the one that did.
 const rankCommand = "rank"
 
+// mostRanks bounds the processes that are started on a machine: more is a slip of the finger.
+const mostRanks = 1024
+
 // rankFlags are the flags of a run of several ranks.
 type rankFlags struct {
-	ranks   int
+	ranks   int // 0: not given
 	timeout time.Duration
 	wire    collective.Wire
 }
 
 func (f *rankFlags) add(fs *flag.FlagSet) {
-	fs.IntVar(
-		&f.ranks,
+	fs.Func(
 		"ranks",
-		0,
 		"processes of this machine that train together on the host device, each with the prototxt's batch (default: "+
 			"1); several GPUs are several ranks: --gpu 0,1 or --gpu all",
+		func(text string) (err error) {
+			if f.ranks, err = strconv.Atoi(text); err != nil || f.ranks < 1 || f.ranks > mostRanks {
+				return fmt.Errorf("wanted a number, 1 to %d", mostRanks)
+			}
+			return nil
+		},
 	)
 	fs.DurationVar(
 		&f.timeout,
@@ -87,8 +95,6 @@ func (f *runFlags) joinRanks(command string, args []string, stderr io.Writer) (*
 	c := &ranks{place: place}
 	n := max(f.rank.ranks, len(gpus))
 	switch {
-	case f.rank.ranks < 0:
-		return nil, usagef("--ranks is %d; wanted at least 1", f.rank.ranks)
 	case f.rank.timeout <= 0:
 		return nil, usagef("--rank-timeout is %v; wanted more than 0", f.rank.timeout)
 	case f.rank.ranks > 0 && len(gpus) > 0 && f.rank.ranks != len(gpus):
@@ -103,6 +109,10 @@ func (f *runFlags) joinRanks(command string, args []string, stderr io.Writer) (*
 		c.place = c.local.Place()
 	case place.Alone():
 		return c, nil
+	}
+	if place.Address != "" && place.Rank == 0 {
+		escape.Fprintf(stderr, "dns-tui: rank 0 waits at %s for the other ranks, %d in all, up to %v\n", place.Address,
+			place.Size, f.rank.timeout)
 	}
 	c.group, err = collective.Open(c.place, collective.Options{
 		Wire: f.rank.wire, Timeout: f.rank.timeout, Version: version,

@@ -133,3 +133,17 @@ func TestRankFails(t *testing.T) {
 		})
 	}
 }
+
+// A run that cannot begin ends its other ranks with its reason.
+func TestRankZeroCannotBegin(t *testing.T) {
+	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.SnapshotPrefix = proto.String("nowhere/at/all/run") })
+	groups := collective.InProcess(2)
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	if _, err := session.NewTrainer(run, d, session.Options{Group: groups[0]}); err == nil {
+		t.Fatal("it begins without a folder for its snapshots")
+	}
+	if err := groups[1].Err(); err == nil || !strings.Contains(err.Error(), "rank 0 cannot go on: ") {
+		t.Errorf("rank 1 hears %v", err)
+	}
+}

@@ -90,6 +90,11 @@ type Trainer struct {
 
 // NewTrainer prepares a run: nets, weights, journal, and a check that snapshots can be written. Start begins it.
 func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err error) {
+	defer func() {
+		if err != nil && o.Group != nil {
+			o.Group.Fail(collective.CannotGoOn + err.Error())
+		}
+	}()
 	if err := run.CheckSnapshotFolder(); err != nil {
 		return nil, err
 	}
@@ -110,9 +115,6 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 	var j *journal
 	defer func() {
 		if err != nil {
-			if o.Group != nil {
-				o.Group.Fail(collective.CannotGoOn + err.Error())
-			}
 			abandon(t.solver, j, lock)
 		}
 	}()
