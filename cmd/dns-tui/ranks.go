@@ -286,8 +286,8 @@ var errParted = errors.New("another rank has ended the run")
 func follow(ctx context.Context, e *env, f *runFlags, run *config.Run, c *ranks) error {
 	defer c.close()
 	signals(ctx, func(s os.Signal) {
-		// Slurm and Kubernetes send SIGTERM: rank 0 saves a snapshot, and all end. What a terminal sends to the ranks that
-		// rank 0 has started it has, too.
+		// Slurm and Kubernetes send SIGTERM: rank 0 saves a snapshot, and all end. What a terminal sends to the ranks
+		// that rank 0 has started it has, too.
 		if s == syscall.SIGTERM || c.place.Launcher != "dns-tui" {
 			c.group.Fail(collective.ToldToEnd)
 		}

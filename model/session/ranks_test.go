@@ -105,6 +105,15 @@ func TestSessionOfRanks(t *testing.T) {
 	if len(s.Ranks) != n || len(of.Ranks) != 0 {
 		t.Errorf("%d ranks are shown, alone %d", len(s.Ranks), len(of.Ranks))
 	}
+	repeated := start(1) // by as many ranks
+	repeated.Replay = run.JournalPath()
+	again := startWith(t, repeated, 1, session.Options{Group: followed(t, repeated, n), Guard: 3})
+	must(t, again, session.Command{Kind: session.Step, Count: s.Iter})
+	settle(t, again)
+	must(t, again, session.Command{Kind: session.SnapshotNow})
+	if !bytes.Equal(read(t, fmt.Sprintf("%s_iter_%d.caffemodel", repeated.SnapshotPrefix(), s.Iter)), got) {
+		t.Error("the replay by as many ranks has other weights")
+	}
 }
 
 // A rank that fails ends the run, which says which it was, and saves what it has.
@@ -136,7 +145,9 @@ func TestRankFails(t *testing.T) {
 
 // A run that cannot begin ends its other ranks with its reason.
 func TestRankZeroCannotBegin(t *testing.T) {
-	run := mini(t, "dns_seed_mini", func(r *config.Run) { r.Solver.SnapshotPrefix = proto.String("nowhere/at/all/run") })
+	run := mini(t, "dns_seed_mini", func(r *config.Run) {
+		r.Solver.SnapshotPrefix = proto.String("nowhere/at/all/run")
+	})
 	groups := collective.InProcess(2)
 	d := host.New(host.Options{Threads: 1})
 	defer d.Close()
