@@ -116,11 +116,16 @@ func allGPUs() ([]int, error) {
 	if err != nil || len(found) == 0 {
 		return []int{0}, nil
 	}
+	return ordinalsOf(found), nil
+}
+
+// ordinalsOf are the numbers of GPUs.
+func ordinalsOf(found []cuda.Info) []int {
 	gpus := make([]int, len(found))
 	for i, g := range found {
 		gpus[i] = g.Ordinal
 	}
-	return gpus, nil
+	return gpus
 }
 
 // onCPU reports whether the solver says solver_mode: CPU.
@@ -187,10 +192,15 @@ func (f *deviceFlags) open(e *env) (*gpu.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range notices {
-		escape.Fprintf(e.stderr, "dns-tui: %s\n", n)
-	}
+	e.notice(notices)
 	return d, nil
+}
+
+// notice tells people what they should know, a line each.
+func (e *env) notice(lines []string) {
+	for _, l := range lines {
+		escape.Fprintf(e.stderr, "dns-tui: %s\n", l)
+	}
 }
 
 // sayCompiling says why nothing happens for a while.

@@ -114,9 +114,7 @@ func (f *netFlags) check(name string, rest []string) error {
 // load builds the net and loads its weights. What is to be said of it comes on standard error.
 func (f *netFlags) load(e *env, d *gpu.Device) (*model.Net, error) {
 	n, notices, err := f.build(d)
-	for _, text := range notices {
-		escape.Fprintf(e.stderr, "dns-tui: %s\n", text)
-	}
+	e.notice(notices)
 	return n, err
 }
 

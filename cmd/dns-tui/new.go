@@ -375,9 +375,7 @@ func (s *newSolver) write(e *env) error {
 	if infos, err := cuda.Devices(); err == nil && len(infos) > 0 {
 		s.gpu = true
 	}
-	for _, n := range s.net.notices {
-		escape.Fprintf(e.stderr, "dns-tui: %s\n", n)
-	}
+	e.notice(s.net.notices)
 	text, err := s.checked()
 	if err != nil {
 		return err

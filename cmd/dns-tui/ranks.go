@@ -194,17 +194,10 @@ func visibleGPUs(f *deviceFlags) ([]int, error) {
 		return nil, nil
 	}
 	found, err := cuda.Devices()
-	if err != nil {
-		if f.device == "cuda" {
-			return nil, err
-		}
-		return nil, nil // a machine without one trains on the host
+	if err != nil && f.device == "cuda" {
+		return nil, err
 	}
-	gpus := make([]int, len(found))
-	for i, g := range found {
-		gpus[i] = g.Ordinal
-	}
-	return gpus, nil
+	return ordinalsOf(found), nil // a machine without one trains on the host
 }
 
 // here is how many ranks are on this machine.
@@ -241,8 +234,9 @@ func (c *ranks) close() {
 
 // runRank is a rank that another process of this program has started.
 func runRank(ctx context.Context, e *env, args []string) error {
+	alone := usagef("rank: is started by a run of several ranks alone")
 	if len(args) == 0 {
-		return usagef("rank: is started by a run of several ranks alone")
+		return alone
 	}
 	parsers := map[string]func() (*runFlags, *config.Run, error){
 		"ui": func() (*runFlags, *config.Run, error) {
@@ -263,7 +257,7 @@ func runRank(ctx context.Context, e *env, args []string) error {
 	}
 	p, ok := parsers[args[0]]
 	if !ok {
-		return usagef("rank: is started by a run of several ranks alone")
+		return alone
 	}
 	f, run, err := p()
 	if err != nil {
@@ -274,9 +268,40 @@ func runRank(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	if !c.follows() {
-		return usagef("rank: is started by a run of several ranks alone")
+		return alone
 	}
 	return follow(ctx, e, f, run, c)
+}
+
+// asRank runs a command without a UI as one rank or one of several: rank 0 is lead's, the others follow. command and
+// args are those of this process.
+func (f *runFlags) asRank(
+	ctx context.Context, e *env, command string, args []string, run *config.Run,
+	lead func(*gpu.Device, collective.Group) error,
+) error {
+	if err := f.device.check(); err != nil {
+		return err
+	}
+	c, err := f.joinRanks(command, args, e.stderr)
+	if err != nil {
+		return err
+	}
+	if c.follows() {
+		return follow(ctx, e, f, run, c)
+	}
+	defer c.close()
+	f.device.progress = e.stderr
+	d, notices, err := c.open(&f.device)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	e.notice(notices)
+	err = lead(d, c.group)
+	if err != nil && c.group != nil { // where a session has not said so already
+		c.group.Fail(collective.CannotGoOn + err.Error())
+	}
+	return err
 }
 
 // errParted ends a rank whose failure rank 0 tells: exit status 1, and no word more.

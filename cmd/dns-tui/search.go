@@ -15,6 +15,7 @@ import (
 	"dns-tui/config"
 	"dns-tui/escape"
 	"dns-tui/gpu"
+	"dns-tui/gpu/collective"
 	"dns-tui/human"
 	"dns-tui/model/autopilot"
 	"dns-tui/model/remote"
@@ -199,27 +200,14 @@ func runSearch(ctx context.Context, e *env, args []string) error {
 
 // lines searches without a UI.
 func (s *searchRun) lines(ctx context.Context, e *env) error {
-	if err := s.device.check(); err != nil {
-		return err
-	}
-	c, err := s.joinRanks("search", s.args, e.stderr)
-	if err != nil {
-		return err
-	}
-	if c.follows() {
-		return follow(ctx, e, &s.runFlags, s.run, c)
-	}
-	defer c.close()
-	s.device.progress = e.stderr
-	d, notices, err := c.open(&s.device)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	for _, n := range notices {
-		escape.Fprintf(e.stderr, "dns-tui: %s\n", n)
-	}
-	opts := session.Options{Histograms: s.flags.serve, Group: c.group}
+	return s.asRank(ctx, e, "search", s.args, s.run, func(d *gpu.Device, g collective.Group) error {
+		return s.lead(ctx, e, d, g)
+	})
+}
+
+// lead searches as the only rank, or as rank 0 of a group.
+func (s *searchRun) lead(ctx context.Context, e *env, d *gpu.Device, g collective.Group) error {
+	opts := session.Options{Histograms: s.flags.serve, Group: g}
 	if s.flags.serve {
 		opts.Name = remote.RunName(s.run.SolverPath)
 	}

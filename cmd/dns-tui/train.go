@@ -262,28 +262,10 @@ func runTrain(ctx context.Context, e *env, args []string) error {
 func (f *runFlags) train(
 	ctx context.Context, e *env, command string, args []string, run *config.Run, o linesOptions,
 ) error {
-	if err := f.device.check(); err != nil {
-		return err
-	}
-	c, err := f.joinRanks(command, args, e.stderr)
-	if err != nil {
-		return err
-	}
-	if c.follows() {
-		return follow(ctx, e, f, run, c)
-	}
-	defer c.close()
-	f.device.progress = e.stderr
-	d, notices, err := c.open(&f.device)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	for _, n := range notices {
-		escape.Fprintf(e.stderr, "dns-tui: %s\n", n)
-	}
-	o.group = c.group
-	return trainLines(ctx, e, run, d, o)
+	return f.asRank(ctx, e, command, args, run, func(d *gpu.Device, g collective.Group) error {
+		o.group = g
+		return trainLines(ctx, e, run, d, o)
+	})
 }
 
 // effects are what SIGINT and SIGHUP do to a run without a UI: stop, snapshot or none. SIGTERM stops.
@@ -349,9 +331,6 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 		name := opts.Name
 		server := remote.NewServer(t, name, version)
 		if err := server.Listen(); err != nil {
-			if eff.group != nil {
-				eff.group.Fail(collective.CannotGoOn + err.Error())
-			}
 			return err
 		}
 		defer server.Close()

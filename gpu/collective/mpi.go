@@ -170,7 +170,7 @@ func (e *viaMPI) scatter(x []float32, k int, wire Wire) error {
 			}
 		}
 		p := e.piece(x, r, k)
-		b := bytesOf(p)
+		b := Bytes(p)
 		if wire == BFloat16 {
 			b = e.rounded[k%2][2*mpiPiece*r:][:2*len(p)]
 			round(halves(b), p)
@@ -216,7 +216,7 @@ func (e *viaMPI) combine(x []float32, k int, wire Wire) error {
 			}
 		}
 	}
-	b := bytesOf(mine)
+	b := Bytes(mine)
 	if wire == BFloat16 {
 		b = own
 		round(halves(b), total)
@@ -230,7 +230,7 @@ func (e *viaMPI) combine(x []float32, k int, wire Wire) error {
 			continue
 		}
 		p := e.piece(x, r, k)
-		into := bytesOf(p)
+		into := Bytes(p)
 		if wire == BFloat16 {
 			into = e.spread[k%2][2*mpiPiece*r:][:2*len(p)]
 		}

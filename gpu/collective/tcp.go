@@ -343,7 +343,7 @@ func (e *mesh) scatter(x []float32, k int, wire Wire) {
 			continue
 		}
 		p := e.piece(x, r, k)
-		b := bytesOf(p)
+		b := Bytes(p)
 		if wire == BFloat16 {
 			b = e.rounded[k%pieces][2*meshPiece*r:][:2*len(p)]
 			round(halves(b), p)
@@ -385,7 +385,7 @@ func (e *mesh) sum(x []float32, k, turn int, wire Wire) error {
 			addTo(total, total, other)
 		}
 	}
-	b := bytesOf(mine)
+	b := Bytes(mine)
 	if wire == BFloat16 {
 		b = e.rounded[turn%pieces][2*meshPiece*e.rank:][:2*len(mine)]
 		round(halves(b), total)
@@ -409,7 +409,7 @@ func (e *mesh) gather(x []float32, k int, wire Wire) error {
 			continue
 		}
 		p := e.piece(x, r, k)
-		b := bytesOf(p)
+		b := Bytes(p)
 		if wire == BFloat16 {
 			b = e.other[:2*len(p)]
 		}

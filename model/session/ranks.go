@@ -65,14 +65,15 @@ func (t *ranks) show(sn *Snapshot, now time.Time) {
 		return
 	}
 	if since := now.Sub(t.at); since >= ranksEvery || t.stats == nil {
-		t.stats, t.last, t.at = t.look(since, now), t.group.Status(), now
+		status := t.group.Status()
+		t.stats, t.last, t.at = t.look(status, since, now), status, now
 	}
 	sn.Ranks, sn.Engine = t.stats, t.engine
 	sn.BatchSize *= t.size()
 }
 
-func (t *ranks) look(since time.Duration, now time.Time) []RankStats {
-	members, status := t.group.Members(), t.group.Status()
+func (t *ranks) look(status []collective.Status, since time.Duration, now time.Time) []RankStats {
+	members := t.group.Members()
 	stats := make([]RankStats, len(members))
 	for i, m := range members {
 		stats[i] = RankStats{Host: m.Host, PID: m.PID}

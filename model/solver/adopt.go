@@ -1,10 +1,8 @@
 package solver
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -12,6 +10,7 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/gpu"
+	"dns-tui/gpu/collective"
 	"dns-tui/model/layer"
 )
 
@@ -131,30 +130,24 @@ const sentPiece = 4 << 20
 // sendTensor gives all ranks what rank 0 has in a tensor.
 func (s *Solver) sendTensor(t *gpu.Tensor) error {
 	values := make([]float32, min(t.N, sentPiece))
-	room := make([]byte, 4*len(values))
 	for at := 0; at < t.N; at += len(values) {
-		n := min(len(values), t.N-at)
-		view, message := t.View(at, n), room[:4*n]
+		piece := values[:min(len(values), t.N-at)]
+		view, room := t.View(at, len(piece)), collective.Bytes(piece)
 		if s.leads() {
-			s.device.Download(values[:n], view)
-			for i, v := range values[:n] {
-				binary.LittleEndian.PutUint32(message[4*i:], math.Float32bits(v))
-			}
+			s.device.Download(piece, view)
 		}
-		message, err := s.ranks.group.Broadcast(message)
+		message, err := s.ranks.group.Broadcast(room)
 		if err != nil {
 			return err
 		}
 		if s.leads() {
 			continue
 		}
-		if len(message) != 4*n {
-			return fmt.Errorf("rank 0 sent %d bytes of an array, wanted %d", len(message), 4*n)
+		if len(message) != len(room) {
+			return fmt.Errorf("rank 0 sent %d bytes of an array, wanted %d", len(message), len(room))
 		}
-		for i := range values[:n] {
-			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(message[4*i:]))
-		}
-		s.device.Upload(view, values[:n])
+		copy(room, message)
+		s.device.Upload(view, piece)
 	}
 	return s.device.Sync()
 }

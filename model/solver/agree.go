@@ -27,9 +27,6 @@ type fact struct {
 	Value string
 }
 
-// start is what rank 0 says before anybody builds a net.
-type start struct{ Seed uint64 }
-
 // agreeOnRun compares what the ranks were given to train, and gives all rank 0's seed.
 func (s *Solver) agreeOnRun(g collective.Group) error {
 	if g == nil {
@@ -48,17 +45,15 @@ func (s *Solver) agreeOnRun(g collective.Group) error {
 	for _, name := range names {
 		s.ranks.devices = append(s.ranks.devices, string(name))
 	}
-	message, err := json.Marshal(start{s.Seed})
+	message, err := g.Broadcast(binary.LittleEndian.AppendUint64(nil, s.Seed))
 	if err != nil {
 		return err
 	}
-	if message, err = g.Broadcast(message); err != nil {
-		return err
+	if len(message) != 8 {
+		return fmt.Errorf("rank 0 sent %d bytes as its seed, wanted 8", len(message))
 	}
-	var of start
-	err = json.Unmarshal(message, &of)
-	s.Seed = of.Seed
-	return err
+	s.Seed = binary.LittleEndian.Uint64(message)
+	return nil
 }
 
 // agree returns an error where a fact of some rank is not rank 0's: the same error on all ranks.
@@ -314,14 +309,10 @@ func (s *Solver) checksum(tensors ...*gpu.Tensor) uint32 {
 			continue
 		}
 		values := make([]float32, min(t.N, sentPiece))
-		room := make([]byte, 4*len(values))
 		for at := 0; at < t.N; at += len(values) {
-			n := min(len(values), t.N-at)
-			s.device.Download(values[:n], t.View(at, n))
-			for i, v := range values[:n] {
-				binary.LittleEndian.PutUint32(room[4*i:], math.Float32bits(v))
-			}
-			sum = crc32.Update(sum, castagnoli, room[:4*n])
+			piece := values[:min(len(values), t.N-at)]
+			s.device.Download(piece, t.View(at, len(piece)))
+			sum = crc32.Update(sum, castagnoli, collective.Bytes(piece))
 		}
 	}
 	return sum

@@ -185,9 +185,6 @@ func (s *Solver) openExact() (err error) {
 // beginSums begins the sums of an iteration.
 func (s *Solver) beginSums() {
 	r := &s.ranks
-	if r.group == nil {
-		return
-	}
 	r.filled = 0
 	s.device.Fill(r.exact, 0)
 	s.device.Fill(r.stamp, 1)
