@@ -53,6 +53,7 @@ type back struct {
 type tiles struct {
 	direct   directTile
 	gradient gradientTile
+	product  productTile
 	run      [1]int   // where the only run of a product begins
 	_        [64]byte // a cache line of its own
 }

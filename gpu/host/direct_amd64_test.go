@@ -32,11 +32,13 @@ func TestTilesOfProcessors(t *testing.T) {
 	}{{"AVX-512", true, true}, {"AVX2", false, true}, {"Go", false, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			withTiles(t, c.avx512, c.fma, func() {
-				devicetest.RunConvolutions(t, func() *gpu.Device {
-					b := NewBack(Options{Threads: 2, GoBLAS: true}).(*back)
-					b.convolutions.only = "direct"
-					return gpu.NewDevice(b, nil)
-				})
+				for _, way := range []string{"direct", "product"} {
+					devicetest.RunConvolutions(t, func() *gpu.Device {
+						b := NewBack(Options{Threads: 2, GoBLAS: true}).(*back)
+						b.convolutions.only = way
+						return gpu.NewDevice(b, nil)
+					})
+				}
 			})
 		})
 	}
@@ -84,6 +86,8 @@ func TestTilesMakeTheSameBits(t *testing.T) {
 		results := map[string]*gpu.Tensor{
 			"y": tensor(make([]float32, g.OutputLen())), "dx": tensor(make([]float32, g.InputLen())),
 			"dw": tensor(random(g.WeightLen(), 4)), "Winograd's y": tensor(make([]float32, g.OutputLen())),
+			"1×1, y": tensor(make([]float32, g.OutputLen())), "1×1, dx": tensor(make([]float32, g.InputLen())),
+			"1×1, dw":   tensor(random(50*45, 7)),
 			"a product": tensor(random(50*99, 5)), "an outer product": tensor(random(45*99, 6)),
 		}
 		b.convDirect(&gpu.Conv{G: &g, X: x, W: w, Y: results["y"]})
@@ -106,6 +110,13 @@ func TestTilesMakeTheSameBits(t *testing.T) {
 				C:      results["an outer product"],
 			},
 		)
+		one := gpu.ConvGeometry{
+			N: 3, C: 45, H: 11, W: 13, O: 50, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1,
+		}
+		one.Resolve()
+		b.convPointwise(&gpu.Conv{G: &one, X: x, W: w, Y: results["1×1, y"]})
+		b.convBackwardDataPointwise(&gpu.ConvBackwardData{G: &one, DY: dy, W: w, DX: results["1×1, dx"]})
+		b.convBackwardWeightsPointwise(&gpu.ConvBackwardWeights{G: &one, X: x, DY: dy, DW: results["1×1, dw"]})
 		values := map[string][]float32{}
 		for name, r := range results {
 			values[name] = make([]float32, r.N)

@@ -216,8 +216,8 @@ type kernels struct {
 	addPanels               addPanelsKernel
 	winograd                winogradKernel
 	winogradWeights         winogradWeightsKernel
-	tiles                   tilesKernel
-	outerTiles              outerTilesKernel
+	product                 productKernel
+	packRows                packRowsKernel
 	depthwise               depthwiseKernel
 	depthwiseData           depthwiseDataKernel
 	depthwiseWeights        depthwiseWeightsKernel

@@ -41,18 +41,21 @@ func (d *back) openConvolutions(tune bool) {
 	c := &d.convolutions
 	c.forward = []denseWay[*gpu.Conv]{
 		{"depthwise", d.convDepthwise, depthwise, always},
+		{"product", d.convPointwise, pointwise, productRule},
 		{"Winograd", d.convWinograd, canWinograd, winogradRule},
 		{"direct", d.convDirect, always, directRule},
 		{"columns", d.convColumns, always, always},
 	}
 	c.data = []denseWay[*gpu.ConvBackwardData]{
 		{"depthwise", d.convBackwardDataDepthwise, depthwise, always},
+		{"product", d.convBackwardDataPointwise, pointwise, productRule},
 		{"Winograd", d.convBackwardDataWinograd, canWinogradData, winogradDataRule},
 		{"direct", d.convBackwardDataDirect, strideOne, directDataRule},
 		{"columns", d.convBackwardDataColumns, always, always},
 	}
 	c.weights = []denseWay[*gpu.ConvBackwardWeights]{
 		{"depthwise", d.convBackwardWeightsDepthwise, depthwise, always},
+		{"product", d.convBackwardWeightsPointwise, pointwise, productRule},
 		{"direct", d.convBackwardWeightsDirect, always, directWeightsRule},
 		{"columns", d.convBackwardWeightsColumns, always, always},
 	}
@@ -102,6 +105,9 @@ func directDataRule(k *productKey) bool {
 // positions.
 func directWeightsRule(k *productKey) bool { return directRule(k) && k.g.OutH*k.g.OutW >= 100 }
 
+// productRule reports whether a convolution of 1×1 is the faster as one product, as a rule.
+func productRule(*productKey) bool { return hasFMA }
+
 // winogradRule reports whether a convolution in the manner of Winograd is the faster, as a rule: where there are
 // channels enough for its transforms not to count.
 func winogradRule(k *productKey) bool {
@@ -111,11 +117,9 @@ func winogradRule(k *productKey) bool {
 // winogradDataRule is that of the gradient of inputs.
 func winogradDataRule(k *productKey) bool { return winogradRule(k) && directDataRule(k) }
 
-// tilesRule reports whether a product of tiles is the faster, as a rule: where panels of B are filled, and B is read
-// along its rows, or packed for many rows of A.
-func tilesRule(k *productKey) bool {
-	return hasFMA && k.n >= 64 && k.k >= 64 && (k.transB || k.what == denseProduct && k.m >= 128)
-}
+// tilesRule reports whether a product of tiles is the faster, as a rule: where panels are filled, and a sum is long
+// enough for what is done before and after it not to count.
+func tilesRule(k *productKey) bool { return hasFMA && k.n >= 64 && k.k >= 64 }
 
 // choose does a convolution or a product in the way that was chosen for its key, or is chosen now. adds is what it adds
 // to; nil: nothing.
