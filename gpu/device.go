@@ -137,6 +137,10 @@ func (d *Device) Await(m Mark) error {
 // Sync is Await(Mark()).
 func (d *Device) Sync() error { return d.Await(d.Mark()) }
 
+// Has reports whether the device has a kernel of its own for an operation, with its shapes and settings; its tensors are
+// not looked at. What it has not a layer may compose of others, which is quicker than to have the host do it.
+func (d *Device) Has(op Op) bool { return d.back.Supports(op) }
+
 // do checks the sizes of an operation's operands and has it done.
 func (d *Device) do(op Op) {
 	d.check.op = op
@@ -195,6 +199,8 @@ type ops struct {
 	Col2im                  Col2im
 	LRN                     LRN
 	LRNBackward             LRNBackward
+	LRNWithin               LRNWithin
+	LRNWithinBackward       LRNWithinBackward
 	AddBias                 AddBias
 	SumBias                 SumBias
 	Scale                   Scale

@@ -233,6 +233,47 @@ func (o *LRNBackward) operands(v *operands) {
 func (d *Device) LRNBackward(g *LRNGeometry, x, y, scale, dy, dx *Tensor) {
 	describe(d, &d.ops.LRNBackward, LRNBackward{G: g, X: x, Y: y, Scale: scale, DY: dy, DX: dx})
 }
+
+// LRNWithin is the operation of Device.LRNWithin.
+type LRNWithin struct {
+	G           *PoolGeometry
+	Alpha, Beta float32
+	X, Scale, Y *Tensor
+}
+
+func (o *LRNWithin) operands(v *operands) {
+	v.in("x", &o.X, o.G.InputLen())
+	v.out("scale", &o.Scale, o.G.InputLen())
+	v.out("y", &o.Y, o.G.InputLen())
+}
+
+// LRNWithin normalises within channels: s = 1 + alpha·AvePool(x²), y = x·s^-beta, with windows of an odd size, stride 1
+// and padding that keeps the size. scale keeps s.
+func (d *Device) LRNWithin(g *PoolGeometry, alpha, beta float32, x, scale, y *Tensor) {
+	describe(d, &d.ops.LRNWithin, LRNWithin{G: g, Alpha: alpha, Beta: beta, X: x, Scale: scale, Y: y})
+}
+
+// LRNWithinBackward is the operation of Device.LRNWithinBackward.
+type LRNWithinBackward struct {
+	G                *PoolGeometry
+	Alpha, Beta      float32
+	X, Scale, DY, DX *Tensor
+}
+
+func (o *LRNWithinBackward) operands(v *operands) {
+	v.in("x", &o.X, o.G.InputLen())
+	v.in("scale", &o.Scale, o.G.InputLen())
+	v.in("dy", &o.DY, o.G.InputLen())
+	v.out("dx", &o.DX, o.G.InputLen())
+}
+
+// LRNWithinBackward sets dx = dy·s^-beta - 2·alpha·beta·x·AvePoolBackward(dy·x·s^(-beta-1)).
+func (d *Device) LRNWithinBackward(g *PoolGeometry, alpha, beta float32, x, scale, dy, dx *Tensor) {
+	describe(d, &d.ops.LRNWithinBackward, LRNWithinBackward{
+		G: g, Alpha: alpha, Beta: beta, X: x, Scale: scale, DY: dy, DX: dx,
+	})
+}
+
 func axes(v *operands, g *ColGeometry) {
 	if len(g.In) > MaxSpatialAxes {
 		panic("gpu: " + nameOf(v.op) + ": too many spatial axes")

@@ -4,14 +4,16 @@ package cuda
 
 import "dns-tui/gpu"
 
-// Supports implements gpu.Back. There is a kernel for every operation; what these two keep in scratch memory is
-// bounded, and so is the grid of a product.
+// Supports implements gpu.Back. There is a kernel for every operation but LRN within channels; what these two keep
+// in scratch memory is bounded, and so is the grid of a product.
 func (d *back) Supports(op gpu.Op) bool {
 	switch o := op.(type) {
 	case *gpu.Accuracy:
 		return o.PerClass == nil || hitWords(o.Shape.Channels) <= countWords
 	case *gpu.NormalizeBackward:
 		return 8*o.Shape.Channels <= partialBytes/2
+	case *gpu.LRNWithin, *gpu.LRNWithinBackward: // composed by the layer
+		return false
 	case *gpu.Gemm:
 		return d.launchable(o.M, 1)
 	case *gpu.Conv:

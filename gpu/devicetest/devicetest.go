@@ -38,7 +38,7 @@ func RunWithin(t *testing.T, tolerance float64, open func() *gpu.Device) {
 		{"Copy2D", copy2D}, {"Dropout", dropout},
 		{"Gemm", gemm}, {"GemmKept", gemmKept}, {"GemmPruned", gemmPruned}, {"Conv", conv},
 		{"MaxPool", maxPool}, {"AvePool", avePool}, {"StochasticPool", stochasticPool},
-		{"Im2col", im2col}, {"LRN", lrn}, {"Bias", bias}, {"Scale", scale}, {"PReLU", prelu}, {"BatchNorm", batchNorm},
+		{"Im2col", im2col}, {"LRN", lrn}, {"LRNWithin", lrnWithin}, {"Bias", bias}, {"Scale", scale}, {"PReLU", prelu}, {"BatchNorm", batchNorm},
 		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss},
 		{"HingeLoss", hingeLoss}, {"LogLoss", logLoss}, {"InfogainLoss", infogainLoss},
 		{"ContrastiveLoss", contrastiveLoss}, {"LSTMUnit", lstmUnit}, {"ArgMax", argMax}, {"Accuracy", accuracy},

@@ -268,3 +268,45 @@ func lrn(b *bench) {
 		}))
 	}
 }
+
+func lrnWithin(b *bench) {
+	for _, g := range []gpu.PoolGeometry{
+		{Planes: 3, H: 5, W: 9, KH: 3, KW: 3},
+		{Planes: 2, H: 8, W: 16, KH: 5, KW: 5},
+		{Planes: 70, H: 16, W: 16, KH: 3, KW: 3},
+		{Planes: 2, H: 2, W: 3, KH: 5, KW: 5},
+		{Planes: 1, H: 4, W: 4, KH: 1, KW: 1},
+	} {
+		g.SH, g.SW, g.PH, g.PW = 1, 1, g.KH/2, g.KW/2
+		g.Resolve(false)
+		for _, beta := range []float32{0.75, 0.6} {
+			const alpha = 0.9
+			n := g.InputLen()
+			x, dy := b.random(n), b.random(n)
+			mean := func(of func(i int) float64) []float64 {
+				return each(n, func(i int) float64 {
+					plane, h, w := i/(g.H*g.W)*g.H*g.W, i/g.W%g.H, i%g.W
+					var t float64
+					for y := max(0, h-g.PH); y <= min(g.H-1, h+g.PH); y++ {
+						for x := max(0, w-g.PW); x <= min(g.W-1, w+g.PW); x++ {
+							t += of(plane + y*g.W + x)
+						}
+					}
+					return t / float64(g.KH*g.KW)
+				})
+			}
+			squares := mean(func(i int) float64 { return float64(x[i]) * float64(x[i]) })
+			s := each(n, func(i int) float64 { return 1 + alpha*squares[i] })
+			power := func(i int) float64 { return math.Pow(s[i], -float64(beta)) }
+			tx, ts, ty, tdx := b.tensor(x), b.empty(n), b.empty(n), b.empty(n)
+			b.d.LRNWithin(&g, alpha, beta, tx, ts, ty)
+			b.check("LRNWithin scale", ts, s)
+			b.check("LRNWithin", ty, each(n, func(i int) float64 { return float64(x[i]) * power(i) }))
+			around := mean(func(i int) float64 { return float64(dy[i]) * float64(x[i]) * power(i) / s[i] })
+			b.d.LRNWithinBackward(&g, alpha, beta, tx, ts, b.tensor(dy), tdx)
+			b.check("LRNWithinBackward", tdx, each(n, func(i int) float64 {
+				return float64(dy[i])*power(i) - 2*alpha*float64(beta)*float64(x[i])*around[i]
+			}))
+		}
+	}
+}

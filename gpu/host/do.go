@@ -95,6 +95,10 @@ func (d *back) doSpatial(op gpu.Op) bool {
 		d.lrn(o)
 	case *gpu.LRNBackward:
 		d.lrnBackward(o)
+	case *gpu.LRNWithin:
+		d.lrnWithin(o)
+	case *gpu.LRNWithinBackward:
+		d.lrnWithinBackward(o)
 	default:
 		return false
 	}
@@ -225,6 +229,10 @@ type kernels struct {
 	addTaps                 addTapsKernel
 	maxPool                 maxPoolKernel
 	maxPoolTaps             maxPoolTapsKernel
+	maxPoolRows             maxPoolRowsKernel
+	avePoolRows             avePoolRowsKernel
+	avePoolWhole            avePoolWholeKernel
+	avePoolWholeBackward    avePoolWholeBackwardKernel
 	avePoolTaps             avePoolTapsKernel
 	avePoolBackwardTaps     avePoolBackwardTapsKernel
 	maxPool2                maxPool2Kernel
@@ -237,6 +245,8 @@ type kernels struct {
 	col2im                  col2imKernel
 	lrn                     lrnKernel
 	lrnBackward             lrnBackwardKernel
+	lrnWithin               lrnWithinKernel
+	lrnWithinBackward       lrnWithinBackwardKernel
 	addBias                 addBiasKernel
 	sumBias                 sumBiasKernel
 	scale                   scaleKernel

@@ -39,21 +39,21 @@ func addVectors(x, y []float32) int {
 }
 
 //go:noescape
-func power4(x, y *float32, n int, scale, shift float32, more int) (done int)
+func power8(x, y *float32, n int, scale, shift float32, more int) (done int)
 
-// powerVectors sets y to (shift + scale·x)^e, four elements at a time, where e is -0.75 or -1.75, up to four of which
+// powerVectors sets y to (shift + scale·x)^e, eight elements at a time, where e is -0.75 or -1.75, up to eight of which
 // one is not above 0. It returns how many it did.
 func powerVectors(x, y []float32, scale, shift, e float32) int {
-	n := vectors(y, 4)
+	n := vectors(y, 8)
 	if n == 0 || e != -0.75 && e != -1.75 {
 		return 0
 	}
-	_ = x[:4*n]
+	_ = x[:8*n]
 	more := 0
 	if e == -1.75 {
 		more = 1
 	}
-	return 4 * power4(&x[0], &y[0], n, scale, shift, more)
+	return 8 * power8(&x[0], &y[0], n, scale, shift, more)
 }
 
 //go:noescape
@@ -125,4 +125,68 @@ func ratiosVectors(x, y, z, sum []float32) int {
 	_, _, _ = x[:8*n], y[:8*n], z[:8*n]
 	ratios8(&x[0], &y[0], &z[0], &sum[0], n)
 	return 8 * n
+}
+
+//go:noescape
+func divide8(x, y, z *float32, n int)
+
+// divideVectors sets z to x/y, eight elements at a time, and returns how many it did.
+func divideVectors(x, y, z []float32) int {
+	n := vectors(z, 8)
+	if n == 0 {
+		return 0
+	}
+	_, _ = x[:8*n], y[:8*n]
+	divide8(&x[0], &y[0], &z[0], n)
+	return 8 * n
+}
+
+//go:noescape
+func normalizeWithin8(x, s, y *float32, n int, f float32)
+
+//go:noescape
+func withinGradients8(x, s, dy, dx, t *float32, n int)
+
+//go:noescape
+func subtractProducts8(x, y, z *float32, n int, f float32)
+
+//go:noescape
+func sumShifted8(x *float32, n, step, count int)
+
+// normalizeWithinVectors, withinGradientsVectors and subtractProductsVectors do eight elements at a time of what is
+// named so, the first two with a beta of 0.75, and return how many they did.
+func normalizeWithinVectors(x, s, y []float32, f float32) int {
+	n := vectors(y, 8)
+	if n > 0 {
+		_, _ = x[:8*n], s[:8*n]
+		normalizeWithin8(&x[0], &s[0], &y[0], n, f)
+	}
+	return 8 * n
+}
+
+func withinGradientsVectors(x, s, dy, dx, t []float32) int {
+	n := vectors(t, 8)
+	if n > 0 {
+		_, _, _, _ = x[:8*n], s[:8*n], dy[:8*n], dx[:8*n]
+		withinGradients8(&x[0], &s[0], &dy[0], &dx[0], &t[0], n)
+	}
+	return 8 * n
+}
+
+func subtractProductsVectors(x, y, z []float32, f float32) int {
+	n := vectors(z, 8)
+	if n > 0 {
+		_, _ = x[:8*n], y[:8*n]
+		subtractProducts8(&x[0], &y[0], &z[0], n, f)
+	}
+	return 8 * n
+}
+
+// sumShiftedVectors is sumShifted of vectors of eight, the last of which may reach beyond n.
+func sumShiftedVectors(x []float32, n, step, count int) int {
+	whole := vectors(x[:roundedUp(n)], 8)
+	if whole > 0 {
+		sumShifted8(&x[0], whole, 4*step, count)
+	}
+	return 8 * whole
 }

@@ -40,52 +40,158 @@ loop:
 	VZEROUPPER
 	RET
 
-DATA oneDouble<>+0(SB)/8, $1.0
-GLOBL oneDouble<>(SB), RODATA|NOPTR, $8
+DATA oneSingle<>+0(SB)/4, $1.0
+GLOBL oneSingle<>(SB), RODATA|NOPTR, $4
 
-// func power4(x, y *float32, n int, scale, shift float32, more int) (done int)
+// POWER makes of s, which is above 0, s^-0.75 in p: the reciprocal of its root times the root of that. Y10 has ones.
+#define POWER(s, p, t) \
+	VSQRTPS s, t       \
+	VSQRTPS t, p       \
+	VMULPS  p, t, p    \
+	VDIVPS  p, Y10, p
+
+// func power8(x, y *float32, n int, scale, shift float32, more int) (done int)
 //
-// y = (shift + scale·x)^-0.75, or with more ^-1.75, of n times four elements, by square roots in float64, as pow has
-// them; up to the first four of which one is not above 0.
-TEXT ·power4(SB), NOSPLIT, $0-48
+// y = (shift + scale·x)^-0.75, or with more ^-1.75, of n times eight elements, by square roots, as pow has them; up to
+// the first eight of which one is not above 0.
+TEXT ·power8(SB), NOSPLIT, $0-48
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
 	MOVQ         n+16(FP), CX
-	VBROADCASTSS scale+24(FP), X8
-	VBROADCASTSS shift+28(FP), X9
+	VBROADCASTSS scale+24(FP), Y8
+	VBROADCASTSS shift+28(FP), Y9
 	MOVQ         more+32(FP), DX
-	VBROADCASTSD oneDouble<>(SB), Y10
+	VBROADCASTSS oneSingle<>(SB), Y10
 	VXORPS       X11, X11, X11
 	XORQ         AX, AX
 
 power:
 	CMPQ      AX, CX
 	JGE       powered
-	VMULPS    (SI), X8, X0
-	VADDPS    X0, X9, X0
-	VCMPPS    $1, X0, X11, X1 // 0 is less
-	VMOVMSKPS X1, BX
-	CMPL      BX, $15
+	VMULPS    (SI), Y8, Y0
+	VADDPS    Y0, Y9, Y0
+	VCMPPS    $1, Y0, Y11, Y1 // 0 is less
+	VMOVMSKPS Y1, BX
+	CMPL      BX, $255
 	JNE       powered
-	VCVTPS2PD X0, Y0
-	VSQRTPD   Y0, Y1
-	VSQRTPD   Y1, Y2
+	POWER(Y0, Y1, Y2)
 	TESTQ     DX, DX
 	JZ        less
-	VMULPD    Y1, Y0, Y1
+	VDIVPS    Y0, Y1, Y1
 
 less:
-	VMULPD     Y2, Y1, Y1
-	VDIVPD     Y1, Y10, Y1
-	VCVTPD2PSY Y1, X1
-	VMOVUPS    X1, (DI)
-	ADDQ       $16, SI
-	ADDQ       $16, DI
-	INCQ       AX
-	JMP        power
+	VMOVUPS Y1, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DI
+	INCQ    AX
+	JMP     power
 
 powered:
 	MOVQ AX, done+40(FP)
+	VZEROUPPER
+	RET
+
+// func normalizeWithin8(x, s, y *float32, n int, f float32)
+//
+// s = 1 + f·s, y = x·s^-0.75, for n times eight elements.
+TEXT ·normalizeWithin8(SB), NOSPLIT, $0-36
+	MOVQ         x+0(FP), SI
+	MOVQ         s+8(FP), DX
+	MOVQ         y+16(FP), DI
+	MOVQ         n+24(FP), CX
+	VBROADCASTSS f+32(FP), Y8
+	VBROADCASTSS oneSingle<>(SB), Y10
+	XORQ         AX, AX
+
+within:
+	VMULPS  (DX)(AX*1), Y8, Y0
+	VADDPS  Y10, Y0, Y0
+	VMOVUPS Y0, (DX)(AX*1)
+	POWER(Y0, Y1, Y2)
+	VMULPS  (SI)(AX*1), Y1, Y1
+	VMOVUPS Y1, (DI)(AX*1)
+	ADDQ    $32, AX
+	DECQ    CX
+	JNZ     within
+	VZEROUPPER
+	RET
+
+// func withinGradients8(x, s, dy, dx, t *float32, n int)
+//
+// dx = dy·s^-0.75, t = dx·x/s, for n times eight elements.
+TEXT ·withinGradients8(SB), NOSPLIT, $0-48
+	MOVQ         x+0(FP), SI
+	MOVQ         s+8(FP), DX
+	MOVQ         dy+16(FP), BX
+	MOVQ         dx+24(FP), DI
+	MOVQ         t+32(FP), R8
+	MOVQ         n+40(FP), CX
+	VBROADCASTSS oneSingle<>(SB), Y10
+	XORQ         AX, AX
+
+withinBack:
+	VMOVUPS (DX)(AX*1), Y0
+	POWER(Y0, Y1, Y2)
+	VMULPS  (BX)(AX*1), Y1, Y1
+	VMOVUPS Y1, (DI)(AX*1)
+	VMULPS  (SI)(AX*1), Y1, Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (R8)(AX*1)
+	ADDQ    $32, AX
+	DECQ    CX
+	JNZ     withinBack
+	VZEROUPPER
+	RET
+
+// func subtractProducts8(x, y, z *float32, n int, f float32)
+//
+// z -= f·x·y, each rounded, for n times eight elements.
+TEXT ·subtractProducts8(SB), NOSPLIT, $0-36
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DX
+	MOVQ         z+16(FP), DI
+	MOVQ         n+24(FP), CX
+	VBROADCASTSS f+32(FP), Y8
+	XORQ         AX, AX
+
+subtract:
+	VMULPS  (SI)(AX*1), Y8, Y0
+	VMULPS  (DX)(AX*1), Y0, Y0
+	VMOVUPS (DI)(AX*1), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS Y1, (DI)(AX*1)
+	ADDQ    $32, AX
+	DECQ    CX
+	JNZ     subtract
+	VZEROUPPER
+	RET
+
+// func sumShifted8(x *float32, n, step, count int)
+//
+// x[i] = x[i] + x[i+step] + … of count elements, for n times eight elements; step is in bytes.
+TEXT ·sumShifted8(SB), NOSPLIT, $0-32
+	MOVQ x+0(FP), SI
+	MOVQ n+8(FP), CX
+	MOVQ step+16(FP), DX
+	MOVQ count+24(FP), R8
+
+shifted:
+	VMOVUPS (SI), Y0
+	MOVQ    SI, DI
+	MOVQ    R8, AX
+
+shift:
+	DECQ   AX
+	JZ     shiftedOne
+	ADDQ   DX, DI
+	VADDPS (DI), Y0, Y0
+	JMP    shift
+
+shiftedOne:
+	VMOVUPS Y0, (SI)
+	ADDQ    $32, SI
+	DECQ    CX
+	JNZ     shifted
 	VZEROUPPER
 	RET
 
@@ -212,5 +318,25 @@ ratios:
 	ADDQ    $32, AX
 	DECQ    CX
 	JNZ     ratios
+	VZEROUPPER
+	RET
+
+// func divide8(x, y, z *float32, n int)
+//
+// z = x/y for n times eight elements.
+TEXT ·divide8(SB), NOSPLIT, $0-32
+	MOVQ x+0(FP), SI
+	MOVQ y+8(FP), DX
+	MOVQ z+16(FP), DI
+	MOVQ n+24(FP), CX
+	XORQ AX, AX
+
+divide:
+	VMOVUPS (SI)(AX*1), Y0
+	VDIVPS  (DX)(AX*1), Y0, Y0
+	VMOVUPS Y0, (DI)(AX*1)
+	ADDQ    $32, AX
+	DECQ    CX
+	JNZ     divide
 	VZEROUPPER
 	RET

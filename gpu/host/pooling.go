@@ -16,6 +16,10 @@ func (d *back) maxPool(o *gpu.MaxPool) {
 		launch(d, &d.kernels.maxPool2, maxPool2Kernel(k), g.Planes, planeGrain(g))
 		return
 	}
+	if rows, ok := d.byRows(g); ok {
+		launch(d, &d.kernels.maxPoolRows, maxPoolRowsKernel{rows, k}, g.Planes, planeGrain(g))
+		return
+	}
 	if byTaps(g, leastMaxima) {
 		launch(d, &d.kernels.maxPoolTaps, maxPoolTapsKernel{d, k}, g.Planes, planeGrain(g))
 		return
@@ -174,6 +178,14 @@ func window(g *gpu.PoolGeometry, oh, ow int) (h0, h1, w0, w1 int, size float32) 
 
 func (d *back) avePool(o *gpu.AvePool) {
 	k := avePoolKernel{o.G, slice(o.X), slice(o.Y)}
+	if wholePlane(o.G) {
+		launch(d, &d.kernels.avePoolWhole, avePoolWholeKernel(k), o.G.Planes, planeGrain(o.G))
+		return
+	}
+	if rows, ok := d.byRows(o.G); ok {
+		launch(d, &d.kernels.avePoolRows, avePoolRowsKernel{rows, d, k}, o.G.Planes, planeGrain(o.G))
+		return
+	}
 	if byTaps(o.G, leastSums) {
 		launch(d, &d.kernels.avePoolTaps, avePoolTapsKernel{d, k}, o.G.Planes, planeGrain(o.G))
 		return
@@ -206,8 +218,40 @@ func (k *avePoolKernel) run(lo, hi, _ int) {
 	}
 }
 
+// wholePlane reports whether there is one window, which is the plane (global_pooling).
+func wholePlane(g *gpu.PoolGeometry) bool {
+	return g.KH == g.H && g.KW == g.W && g.PH == 0 && g.PW == 0 && g.OutH == 1 && g.OutW == 1
+}
+
+// avePoolWholeKernel is avePoolKernel for windows that are planes.
+type avePoolWholeKernel avePoolKernel
+
+func (k *avePoolWholeKernel) run(lo, hi, _ int) {
+	size := k.g.H * k.g.W
+	for n := lo; n < hi; n++ {
+		k.y[n] = float32(sum32(k.x[n*size:][:size]) / float64(size))
+	}
+}
+
+// avePoolWholeBackwardKernel is avePoolBackwardKernel for windows that are planes.
+type avePoolWholeBackwardKernel avePoolBackwardKernel
+
+func (k *avePoolWholeBackwardKernel) run(lo, hi, _ int) {
+	size := k.g.H * k.g.W
+	for n := lo; n < hi; n++ {
+		v, dx := k.dy[n]/float32(size), k.dx[n*size:][:size]
+		for i := range dx {
+			dx[i] = v
+		}
+	}
+}
+
 func (d *back) avePoolBackward(o *gpu.AvePoolBackward) {
 	k := avePoolBackwardKernel{o.G, slice(o.DY), slice(o.DX)}
+	if wholePlane(o.G) {
+		launch(d, &d.kernels.avePoolWholeBackward, avePoolWholeBackwardKernel(k), o.G.Planes, planeGrain(o.G))
+		return
+	}
 	if byTaps(o.G, leastSums) {
 		launch(d, &d.kernels.avePoolBackwardTaps, avePoolBackwardTapsKernel{d, k}, o.G.Planes, planeGrain(o.G))
 		return

@@ -183,17 +183,10 @@ func addRows(x []float32, xStride int, y []float32, yStride, rows, columns int) 
 	}
 }
 
-// sizes divides numbers of windows by their sizes, which count the padding.
-func (p *poolTaps) sizes(from, to []float32) {
-	g := p.g
-	for oh := range g.OutH {
-		from, to := from[oh*g.OutW:][:g.OutW], to[oh*g.OutW:][:g.OutW]
-		h0 := oh*g.SH - g.PH
-		height := min(h0+g.KH, g.H+g.PH) - h0
-		for i, v := range from {
-			w0 := i*g.SW - g.PW
-			to[i] = v / float32(max(1, height*(min(w0+g.KW, g.W+g.PW)-w0)))
-		}
+// divide divides numbers of windows by their sizes.
+func divide(from, sizes, to []float32) {
+	for i := divideVectors(from, sizes, to); i < len(to); i++ {
+		to[i] = from[i] / sizes[i]
 	}
 }
 
@@ -219,11 +212,14 @@ type avePoolTapsKernel struct {
 
 func (k *avePoolTapsKernel) run(lo, hi, worker int) {
 	g, p := k.g, newPoolTaps(k.g)
-	scratch, in, out := k.d.scratch(worker, p.scratch()), g.H*g.W, g.OutH*g.OutW
+	in, out := g.H*g.W, g.OutH*g.OutW
+	scratch := k.d.scratch(worker, out+p.scratch())
+	sizes, room := scratch[:out], scratch[out:]
+	windowSizes(g, sizes)
 	for n := lo; n < hi; n++ {
 		y := k.y[n*out:][:out]
-		p.sums(p.lay(k.x[n*in:][:in], scratch), y)
-		p.sizes(y, y)
+		p.sums(p.lay(k.x[n*in:][:in], room), y)
+		divide(y, sizes, y)
 	}
 }
 
@@ -236,8 +232,9 @@ type avePoolBackwardTapsKernel struct {
 func (k *avePoolBackwardTapsKernel) run(lo, hi, worker int) {
 	g, p := k.g, newPoolTaps(k.g)
 	in, out := g.H*g.W, g.OutH*g.OutW
-	scratch := k.d.scratch(worker, out+p.scratch())
-	v, room := scratch[:out], scratch[out:]
+	scratch := k.d.scratch(worker, 2*out+p.scratch())
+	sizes, v, room := scratch[:out], scratch[out:2*out], scratch[2*out:]
+	windowSizes(g, sizes)
 	for n := lo; n < hi; n++ {
 		dx := k.dx[n*in:][:in]
 		laid := dx
@@ -245,7 +242,7 @@ func (k *avePoolBackwardTapsKernel) run(lo, hi, worker int) {
 			laid = room[:in]
 		}
 		clear(laid)
-		p.sizes(k.dy[n*out:][:out], v)
+		divide(k.dy[n*out:][:out], sizes, v)
 		p.spread(v, laid)
 		if g.SW > 1 {
 			p.take(laid, dx)

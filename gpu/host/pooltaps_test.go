@@ -9,7 +9,7 @@ import (
 	"dns-tui/gpu"
 )
 
-// Means by taps, and their gradients, have the bits of those of one window after the other.
+// Means by taps, by rows, and their gradients, have the bits of those of one window after the other.
 func TestMeansByTaps(t *testing.T) {
 	d := NewBack(Options{Threads: 1}).(*back)
 	defer d.Close()
@@ -39,6 +39,11 @@ func TestMeansByTaps(t *testing.T) {
 		(&avePoolTapsKernel{d, avePoolKernel{&g, x, y}}).run(0, g.Planes, 0)
 		(&avePoolKernel{&g, x, want}).run(0, g.Planes, 0)
 		check("y", y, want)
+		if rows, ok := d.byRows(&g); ok {
+			y := make([]float32, out)
+			(&avePoolRowsKernel{rows, d, avePoolKernel{&g, x, y}}).run(0, g.Planes, 0)
+			check("y by rows", y, want)
+		}
 		dx, want := make([]float32, in), make([]float32, in)
 		(&avePoolBackwardTapsKernel{d, avePoolBackwardKernel{&g, dy, dx}}).run(0, g.Planes, 0)
 		(&avePoolBackwardKernel{&g, dy, want}).run(0, g.Planes, 0)

@@ -137,7 +137,7 @@ func (k *powerKernel) run(lo, hi, _ int) {
 func powers(x, y []float32, scale, shift, e float32) {
 	for i := 0; i < len(x); {
 		i += powerVectors(x[i:], y[i:], scale, shift, e)
-		for end := min(i+4, len(x)); i < end; i++ {
+		for end := min(i+8, len(x)); i < end; i++ {
 			y[i] = pow(shift+float32(scale*x[i]), e)
 		}
 	}
@@ -150,13 +150,13 @@ func pow(x, e float32) float32 {
 		return x
 	case -0.75:
 		if x > 0 {
-			r := math.Sqrt(float64(x))
-			return float32(1 / (r * math.Sqrt(r)))
+			r := sqrt(x)
+			return 1 / (r * sqrt(r))
 		}
 	case -1.75:
 		if x > 0 {
-			r := math.Sqrt(float64(x))
-			return float32(1 / (float64(x) * r * math.Sqrt(r)))
+			r := sqrt(x)
+			return 1 / (r * sqrt(r)) / x
 		}
 	}
 	return float32(math.Pow(float64(x), float64(e)))

@@ -23,7 +23,7 @@ type lrn struct {
 	scale  *gpu.Tensor // s
 
 	pool  gpu.PoolGeometry
-	t, u  *gpu.Tensor
+	t, u  *gpu.Tensor // of a device that has no LRNWithin; else nil
 	alpha float32
 	beta  float32
 }
@@ -70,7 +70,7 @@ func (l *lrn) Setup(c *Context, bottom, top []*Blob) (err error) {
 	if l.scale, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
 		return err
 	}
-	if !l.across {
+	if !l.across && !c.Device.Has(&gpu.LRNWithin{G: &l.pool}) {
 		if l.t, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
 			return err
 		}
@@ -85,6 +85,10 @@ func (l *lrn) Forward(bottom, top []*Blob) error {
 	d, x, y := l.c.Device, bottom[0].Data, top[0].Data
 	if l.across {
 		d.LRN(&l.geom, x, l.scale, y)
+		return nil
+	}
+	if l.t == nil {
+		d.LRNWithin(&l.pool, l.alpha, l.beta, x, l.scale, y)
 		return nil
 	}
 	d.Mul(x, x, l.t)
@@ -102,6 +106,10 @@ func (l *lrn) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	d, x, dy, dx := l.c.Device, bottom[0].Data, top[0].Diff, bottom[0].Diff
 	if l.across {
 		d.LRNBackward(&l.geom, x, top[0].Data, l.scale, dy, dx)
+		return
+	}
+	if l.t == nil {
+		d.LRNWithinBackward(&l.pool, l.alpha, l.beta, x, l.scale, dy, dx)
 		return
 	}
 	// dx = dy·s^-beta - 2·alpha·beta·x·AvePoolBackward(dy·x·s^(-beta-1))
