@@ -44,6 +44,7 @@ type back struct {
 	account      memory.Account
 	directs      map[gpu.ConvGeometry]*direct // convolutions without columns
 	winograds    map[gpu.ConvGeometry]*winograd
+	winogradSums map[gpu.ConvGeometry]*winogradSums
 	convolutions convolutions // how they are done
 	byRule       bool         // nothing is measured, since it cannot be kept
 	tiles        []tiles      // of each worker

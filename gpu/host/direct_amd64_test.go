@@ -32,7 +32,7 @@ func TestTilesOfProcessors(t *testing.T) {
 	}{{"AVX-512", true, true}, {"AVX2", false, true}, {"Go", false, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			withTiles(t, c.avx512, c.fma, func() {
-				for _, way := range []string{"direct", "product"} {
+				for _, way := range []string{"direct", "product", "Winograd"} {
 					devicetest.RunConvolutions(t, func() *gpu.Device {
 						b := NewBack(Options{Threads: 2, GoBLAS: true}).(*back)
 						b.convolutions.only = way
@@ -87,8 +87,9 @@ func TestTilesMakeTheSameBits(t *testing.T) {
 			"y": tensor(make([]float32, g.OutputLen())), "dx": tensor(make([]float32, g.InputLen())),
 			"dw": tensor(random(g.WeightLen(), 4)), "Winograd's y": tensor(make([]float32, g.OutputLen())),
 			"1×1, y": tensor(make([]float32, g.OutputLen())), "1×1, dx": tensor(make([]float32, g.InputLen())),
-			"1×1, dw":   tensor(random(50*45, 7)),
-			"a product": tensor(random(50*99, 5)), "an outer product": tensor(random(45*99, 6)),
+			"1×1, dw":       tensor(random(50*45, 7)),
+			"Winograd's dw": tensor(random(g.WeightLen(), 8)),
+			"a product":     tensor(random(50*99, 5)), "an outer product": tensor(random(45*99, 6)),
 		}
 		b.convDirect(&gpu.Conv{G: &g, X: x, W: w, Y: results["y"]})
 		b.convBackwardDataDirect(&gpu.ConvBackwardData{G: &g, DY: dy, W: w, DX: results["dx"]})
@@ -96,6 +97,8 @@ func TestTilesMakeTheSameBits(t *testing.T) {
 		many := g
 		many.C, many.O = 40, 33
 		b.convWinograd(&gpu.Conv{G: &many, X: x, W: w, Y: results["Winograd's y"]})
+		many.O = 40
+		b.convBackwardWeightsWinograd(&gpu.ConvBackwardWeights{G: &many, X: x, DY: dy, DW: results["Winograd's dw"]})
 		b.gemmTiles(&gpu.Gemm{M: 50, N: 99, K: 60, Alpha: 1, A: x, B: dy, Beta: 1, C: results["a product"]})
 		b.gemmTiles(
 			&gpu.Gemm{

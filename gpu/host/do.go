@@ -220,6 +220,8 @@ type kernels struct {
 	addPanels               addPanelsKernel
 	winograd                winogradKernel
 	winogradWeights         winogradWeightsKernel
+	winogradTiles           winogradTilesKernel
+	winogradSums            winogradSumsKernel
 	product                 productKernel
 	packRows                packRowsKernel
 	depthwise               depthwiseKernel

@@ -56,6 +56,7 @@ func (d *back) openConvolutions(tune bool) {
 	c.weights = []denseWay[*gpu.ConvBackwardWeights]{
 		{"depthwise", d.convBackwardWeightsDepthwise, depthwise, always},
 		{"product", d.convBackwardWeightsPointwise, pointwise, productRule},
+		{"Winograd", d.convBackwardWeightsWinograd, canWinogradWeights, winogradRule},
 		{"direct", d.convBackwardWeightsDirect, always, directWeightsRule},
 		{"columns", d.convBackwardWeightsColumns, always, always},
 	}

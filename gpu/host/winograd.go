@@ -11,7 +11,8 @@ import "dns-tui/gpu"
 // each of the 36 the sum over channels is a product, tiles by channels times channels by outputs, made of the tiles of
 // direct.go. What is transformed is shared: inputs by all outputs, outputs by all channels, weights by all tiles.
 //
-// Sums cancel in it; TestWinogradError holds the error against float64: it is twice that of a direct sum.
+// Sums cancel in it; TestWinogradError holds the error against float64: it is twice that of a direct sum. The gradient
+// of weights is in winogradweights.go.
 
 const (
 	winogradSide   = 4 // outputs of a tile

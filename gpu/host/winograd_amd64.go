@@ -8,3 +8,9 @@ func winogradOutput(src *float32, step int, bias, dst *float32, rowStep, columnS
 
 //go:noescape
 func winogradWeights(src *float32, tapStep int, dst *float32, step, n int)
+
+//go:noescape
+func winogradGradient(src *float32, rowStep, columnStep int, dst *float32, step, next, n int)
+
+//go:noescape
+func winogradKernels(src *float32, step int, dst *float32, tapStep, n int)

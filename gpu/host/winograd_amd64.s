@@ -291,3 +291,157 @@ weightsOne:
 	JNZ  weightsOne
 	VZEROUPPER
 	RET
+
+// SPREAD transforms four values in Y0 to Y3: to Y0, Y4, Y5, Y6, Y7 and Y3. Y13, Y14 and Y15 have 2, 4 and 8.
+#define SPREAD \
+	VADDPS      Y2, Y0, Y8   \
+	VADDPS      Y3, Y1, Y9   \
+	VADDPS      Y9, Y8, Y4   \
+	VSUBPS      Y9, Y8, Y5   \
+	VMOVAPS     Y0, Y10      \
+	VFMADD231PS Y14, Y2, Y10 \
+	VMULPS      Y13, Y1, Y11 \
+	VFMADD231PS Y15, Y3, Y11 \
+	VADDPS      Y11, Y10, Y6 \
+	VSUBPS      Y11, Y10, Y7
+
+#define COLUMN_SPREAD(j) \
+	MOVQ    BX, AX              \
+	VMOVUPS (AX), Y0            \
+	ADDQ    R9, AX              \
+	VMOVUPS (AX), Y1            \
+	ADDQ    R9, AX              \
+	VMOVUPS (AX), Y2            \
+	ADDQ    R9, AX              \
+	VMOVUPS (AX), Y3            \
+	SPREAD                      \
+	VMOVUPS Y0, 192*j+0(SP)     \
+	VMOVUPS Y4, 192*j+32(SP)    \
+	VMOVUPS Y5, 192*j+64(SP)    \
+	VMOVUPS Y6, 192*j+96(SP)    \
+	VMOVUPS Y7, 192*j+128(SP)   \
+	VMOVUPS Y3, 192*j+160(SP)
+
+#define ROW_SPREAD(i) \
+	VMOVUPS 32*i+0(SP), Y0   \
+	VMOVUPS 32*i+192(SP), Y1 \
+	VMOVUPS 32*i+384(SP), Y2 \
+	VMOVUPS 32*i+576(SP), Y3 \
+	SPREAD                   \
+	PUT(Y0, R11)             \
+	PUT(Y4, R11)             \
+	PUT(Y5, R11)             \
+	PUT(Y6, R11)             \
+	PUT(Y7, R11)             \
+	PUT(Y3, R11)
+
+// func winogradGradient(src *float32, rowStep, columnStep int, dst *float32, step, next, n int)
+//
+// A·e·Aᵀ of a tile of 4×4 for n times eight outputs, which lie next apart in dst. Steps are in bytes.
+TEXT ·winogradGradient(SB), 0, $1152-56
+	MOVQ         src+0(FP), SI
+	MOVQ         rowStep+8(FP), R9
+	MOVQ         columnStep+16(FP), R10
+	MOVQ         dst+24(FP), DI
+	MOVQ         step+32(FP), R11
+	MOVQ         next+40(FP), R12
+	MOVQ         n+48(FP), CX
+	LEAQ         ·winogradConstants(SB), R8
+	VBROADCASTSS 8(R8), Y13
+	VBROADCASTSS 0(R8), Y14
+	VBROADCASTSS 12(R8), Y15
+
+gradientOne:
+	MOVQ SI, BX
+	COLUMN_SPREAD(0)
+	ADDQ R10, BX
+	COLUMN_SPREAD(1)
+	ADDQ R10, BX
+	COLUMN_SPREAD(2)
+	ADDQ R10, BX
+	COLUMN_SPREAD(3)
+	MOVQ DI, AX
+	ROW_SPREAD(0)
+	ROW_SPREAD(1)
+	ROW_SPREAD(2)
+	ROW_SPREAD(3)
+	ROW_SPREAD(4)
+	ROW_SPREAD(5)
+	ADDQ $32, SI
+	ADDQ R12, DI
+	DECQ CX
+	JNZ  gradientOne
+	VZEROUPPER
+	RET
+
+// GATHERED transforms six values in Y0 to Y5: to Y6, Y7 and Y8. Y11 to Y15 have 1/4, -1/6, 1/24, 1/12 and 1/6.
+#define GATHERED \
+	VADDPS      Y2, Y1, Y9   \
+	VADDPS      Y4, Y3, Y10  \
+	VMULPS      Y11, Y0, Y6  \
+	VFMADD231PS Y12, Y9, Y6  \
+	VFMADD231PS Y13, Y10, Y6 \
+	VSUBPS      Y1, Y2, Y7   \
+	VMULPS      Y15, Y7, Y7  \
+	VSUBPS      Y4, Y3, Y8   \
+	VFMADD231PS Y14, Y8, Y7  \
+	VMOVAPS     Y5, Y8       \
+	VFMADD231PS Y12, Y9, Y8  \
+	VFMADD231PS Y15, Y10, Y8
+
+#define COLUMN_GATHERED(j) \
+	MOVQ BX, AX               \
+	LOAD6(DX)                 \
+	GATHERED                  \
+	VMOVUPS Y6, 192*j+0(SP)   \
+	VMOVUPS Y7, 192*j+32(SP)  \
+	VMOVUPS Y8, 192*j+64(SP)
+
+#define ROW_GATHERED(i) \
+	ROW6(i)      \
+	GATHERED     \
+	PUT(Y6, R10) \
+	PUT(Y7, R10) \
+	PUT(Y8, R10)
+
+// func winogradKernels(src *float32, step int, dst *float32, tapStep, n int)
+//
+// Gᵀ·u·G, kernels of 3×3, of n times eight. Steps are in bytes.
+TEXT ·winogradKernels(SB), 0, $1152-40
+	MOVQ         src+0(FP), SI
+	MOVQ         step+8(FP), R11
+	MOVQ         dst+16(FP), DI
+	MOVQ         tapStep+24(FP), R10
+	MOVQ         n+32(FP), CX
+	LEAQ         ·winogradConstants(SB), R8
+	VBROADCASTSS 16(R8), Y11
+	VBROADCASTSS 20(R8), Y12
+	VBROADCASTSS 24(R8), Y13
+	VBROADCASTSS 28(R8), Y14
+	VBROADCASTSS 32(R8), Y15
+	LEAQ         (R11)(R11*2), DX
+	ADDQ         DX, DX            // from a row of a tile to the next: six steps
+
+kernelsOne:
+	MOVQ SI, BX
+	COLUMN_GATHERED(0)
+	ADDQ R11, BX
+	COLUMN_GATHERED(1)
+	ADDQ R11, BX
+	COLUMN_GATHERED(2)
+	ADDQ R11, BX
+	COLUMN_GATHERED(3)
+	ADDQ R11, BX
+	COLUMN_GATHERED(4)
+	ADDQ R11, BX
+	COLUMN_GATHERED(5)
+	MOVQ DI, AX
+	ROW_GATHERED(0)
+	ROW_GATHERED(1)
+	ROW_GATHERED(2)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	DECQ CX
+	JNZ  kernelsOne
+	VZEROUPPER
+	RET

@@ -6,3 +6,5 @@ package host
 func winogradInput(*float32, int, int, *float32, int, int)            {}
 func winogradOutput(*float32, int, *float32, *float32, int, int, int) {}
 func winogradWeights(*float32, int, *float32, int, int)               {}
+func winogradGradient(*float32, int, int, *float32, int, int, int)    {}
+func winogradKernels(*float32, int, *float32, int, int)               {}

@@ -69,3 +69,66 @@ func TestWinogradError(t *testing.T) {
 		t.Errorf("Winograd's error is %g, a direct sum's %g, of the outputs' root mean square", manner, plain)
 	}
 }
+
+// The error of gradients of weights in the manner of Winograd, against float64: of inputs in [0, 1) and gradients
+// around 0, the largest is 1.4e-5 of the root of the mean square of gradients; that of direct sums, of four runs of 784
+// products each, is 1.6e-6.
+func TestWinogradWeightsError(t *testing.T) {
+	if !hasFMA {
+		t.Skip("the processor has no AVX2 and FMA")
+	}
+	const side, plane = 28, 28 * 28
+	g := gpu.ConvGeometry{
+		N: 4, C: 16, H: side, W: side, O: 16, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1,
+	}
+	g.Resolve()
+	b := NewBack(Options{Threads: 1, GoBLAS: true}).(*back)
+	d := gpu.NewDevice(b, nil)
+	defer d.Close()
+	key := gpu.Key{Seed: 6}
+	tensor := func(n int, less float32) (*gpu.Tensor, []float32) {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = key.Uniform(i) - less
+		}
+		key.Iter++
+		x, err := gpu.NewTensor(d, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Upload(x, v)
+		return x, v
+	}
+	tx, x := tensor(g.InputLen(), 0)
+	tdy, dy := tensor(g.OutputLen(), 0.5)
+	truth, square := make([]float64, g.WeightLen()), 0.0
+	for i := range truth {
+		o, c, kh, kw := i/9/g.C, i/9%g.C, i/3%3, i%3
+		for n := range g.N {
+			for h := range side {
+				for v := range side {
+					if h, w := h+kh-1, v+kw-1; h >= 0 && h < side && w >= 0 && w < side {
+						at := (n*g.O+o)*plane + (h-kh+1)*side + v
+						truth[i] += float64(x[(n*g.C+c)*plane+h*side+w]) * float64(dy[at])
+					}
+				}
+			}
+		}
+		square += truth[i] * truth[i]
+	}
+	largest := func(do func(*gpu.ConvBackwardWeights)) (e float64) {
+		tdw, dw := tensor(g.WeightLen(), 0)
+		d.Fill(tdw, 0)
+		do(&gpu.ConvBackwardWeights{G: &g, X: tx, DY: tdy, DW: tdw})
+		d.Download(dw, tdw)
+		for i, v := range dw {
+			e = max(e, math.Abs(float64(v)-truth[i]))
+		}
+		return e / math.Sqrt(square/float64(len(dw)))
+	}
+	manner, plain := largest(b.convBackwardWeightsWinograd), largest(b.convBackwardWeightsDirect)
+	t.Logf("Winograd's error is %.2g, a direct sum's %.2g", manner, plain)
+	if !(manner < 4e-5 && plain < 4e-6) {
+		t.Errorf("Winograd's error is %g, a direct sum's %g, of the gradients' root mean square", manner, plain)
+	}
+}
