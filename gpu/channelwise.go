@@ -151,6 +151,71 @@ func (d *Device) Normalize(s ChannelShape, x, mean, variance, weight *Tensor, ep
 	)
 }
 
+// After is what BatchNorm does to what it normalised, in the same pass: v = a[c]·norm + b[c], then where ReLU is set
+// max(v, 0) + slope·min(v, 0).
+type After struct {
+	A, B  *Tensor // nil: a is 1 and b is 0; b alone may be nil
+	ReLU  bool
+	Slope float32
+}
+
+// BatchNorm is the operation of Device.BatchNorm.
+type BatchNorm struct {
+	Shape                      ChannelShape
+	Eps                        float32
+	After                      After
+	X, Mean, Variance, Norm, Y *Tensor
+}
+
+func (o *BatchNorm) operands(v *operands) {
+	v.in("x", &o.X, o.Shape.Len())
+	v.inOptional("a", &o.After.A, o.Shape.Channels)
+	v.inOptional("b", &o.After.B, o.Shape.Channels)
+	v.out("mean", &o.Mean, o.Shape.Channels)
+	v.out("variance", &o.Variance, o.Shape.Channels)
+	v.out("norm", &o.Norm, o.Shape.Len())
+	v.out("y", &o.Y, o.Shape.Len())
+}
+
+// BatchNorm is BatchStats, Normalize by them to norm, and what comes after, to y, which may be x: as few passes over
+// memory as that takes.
+func (d *Device) BatchNorm(s ChannelShape, eps float32, after After, x, mean, variance, norm, y *Tensor) {
+	describe(d, &d.ops.BatchNorm, BatchNorm{
+		Shape: s, Eps: eps, After: after, X: x, Mean: mean, Variance: variance, Norm: norm, Y: y,
+	})
+}
+
+// BatchNormBackward is the operation of Device.BatchNormBackward.
+type BatchNormBackward struct {
+	Shape                             ChannelShape
+	Eps                               float32
+	After                             After
+	Y, Norm, Variance, DY, DX, DA, DB *Tensor
+}
+
+func (o *BatchNormBackward) operands(v *operands) {
+	v.inOptional("a", &o.After.A, o.Shape.Channels)
+	v.inOptional("b", &o.After.B, o.Shape.Channels)
+	v.in("y", &o.Y, o.Shape.Len())
+	v.in("norm", &o.Norm, o.Shape.Len())
+	v.in("variance", &o.Variance, o.Shape.Channels)
+	v.out("dy", &o.DY, o.Shape.Len())
+	v.out("dx", &o.DX, o.Shape.Len())
+	v.outOptional("da", &o.DA, o.Shape.Channels)
+	v.outOptional("db", &o.DB, o.Shape.Channels)
+}
+
+// BatchNormBackward sets dx to the gradient of x, given y, norm and variance of BatchNorm, and adds Σ g·norm to da[c]
+// and Σ g to db[c], where g is dy, or with a ReLU dy·(y > 0 ? 1 : slope); da and db may be nil. dx may be dy; else dy
+// becomes the gradient of norm.
+func (d *Device) BatchNormBackward(
+	s ChannelShape, eps float32, after After, y, norm, variance, dy, dx, da, db *Tensor,
+) {
+	describe(d, &d.ops.BatchNormBackward, BatchNormBackward{
+		Shape: s, Eps: eps, After: after, Y: y, Norm: norm, Variance: variance, DY: dy, DX: dx, DA: da, DB: db,
+	})
+}
+
 // NormalizeBackward is the operation of Device.NormalizeBackward.
 type NormalizeBackward struct {
 	Shape           ChannelShape

@@ -208,6 +208,8 @@ type ops struct {
 	PReLU                   PReLU
 	PReLUBackward           PReLUBackward
 	BatchStats              BatchStats
+	BatchNorm               BatchNorm
+	BatchNormBackward       BatchNormBackward
 	Normalize               Normalize
 	NormalizeBackward       NormalizeBackward
 	NormalizeGlobalBackward NormalizeGlobalBackward

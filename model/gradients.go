@@ -20,27 +20,37 @@ func (n *Net) GradientOrder() []*layer.Param {
 		}
 	}
 	var order []*layer.Param
-	for _, nd := range slices.Backward(n.nodes) {
+	for _, nd := range n.nodes {
 		nd.completes = nd.completes[:0]
+	}
+	for _, nd := range slices.Backward(n.nodes) {
+		runs := nd
+		if nd.first != nil {
+			runs = nd.first
+		}
 		for _, p := range slices.Backward(nd.params) {
-			if p.Trained() && first[p] == nd && !slices.Contains(nd.completes, p) {
-				nd.completes, order = append(nd.completes, p), append(order, p)
+			if p.Trained() && first[p] == nd && !slices.Contains(runs.completes, p) {
+				runs.completes, order = append(runs.completes, p), append(order, p)
 			}
 		}
 	}
 	return order
 }
 
-// MakeApart makes the room that Apart wants: as much as the gradients of the layer with the most.
+// MakeApart makes the room that Apart wants: as much as the gradients of the layer with the most, or of those that run
+// together.
 func (n *Net) MakeApart() error {
-	most, sums := 0, make([]int, len(n.nodes))
-	for i, nd := range n.nodes {
+	most, sum := 0, 0
+	for _, nd := range n.nodes {
+		if nd.first == nil {
+			sum = 0
+		}
 		for _, p := range nd.params {
 			if p.Gradient() != nil {
-				sums[i] += p.Diff.N
+				sum += p.Diff.N
 			}
 		}
-		most = max(most, sums[i])
+		most = max(most, sum)
 	}
 	if most == 0 {
 		return nil
@@ -49,8 +59,11 @@ func (n *Net) MakeApart() error {
 	if err != nil {
 		return err
 	}
+	at := 0
 	for _, nd := range n.nodes {
-		at := 0
+		if nd.first == nil {
+			at = 0
+		}
 		nd.apart = make([]*gpu.Tensor, len(nd.params))
 		for i, p := range nd.params {
 			if p.Gradient() != nil && !slices.Contains(nd.params[:i], p) {
@@ -68,14 +81,33 @@ func (n *Net) Apart(apart bool) { n.apart = apart }
 
 // backwardApart is a layer's Backward where its gradients are added as a whole.
 func (n *Net) backwardApart(nd *node) {
+	n.setApart(nd)
+	if n.together() {
+		for _, next := range nd.joined {
+			n.setApart(next)
+		}
+	}
+	n.backwardLayer(nd)
+	n.addApart(nd)
+	if n.together() {
+		for _, next := range nd.joined {
+			n.addApart(next)
+		}
+	}
+}
+
+// setApart has a layer's gradients begin at 0, in room of their own.
+func (n *Net) setApart(nd *node) {
 	for i, t := range nd.apart {
 		if t != nil {
 			n.device.Fill(t, 0)
-			t, nd.params[i].Diff = nd.params[i].Diff, t
-			nd.apart[i] = t
+			nd.apart[i], nd.params[i].Diff = nd.params[i].Diff, t
 		}
 	}
-	nd.layer.Backward(nd.top, nd.need, nd.bottom)
+}
+
+// addApart adds what a layer's gradients have become to what was there.
+func (n *Net) addApart(nd *node) {
 	for i, sum := range nd.apart {
 		if sum != nil {
 			p := nd.params[i]

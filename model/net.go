@@ -83,6 +83,8 @@ type node struct {
 	backward                  bool
 	data                      []*gpu.Tensor // of the bottoms, when the layer was set up
 	idle                      bool          // nothing to do: all bottoms are empty
+	joined                    []*node       // those right behind whose work it does: see joinLayers
+	first                     *node         // which does the work of this one, or nil
 }
 
 // NewNet builds the net of a file for one state. Every error names the file, the line and the layer.
@@ -122,6 +124,7 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 		n.Close()
 		return nil, err
 	}
+	n.joinLayers()
 	n.outs = n.unread()
 	if o.Inputs != nil {
 		n.fillInputs(o.Inputs, replaced)
@@ -197,11 +200,15 @@ func (n *Net) Objective(losses []float32) float64 {
 // forward runs one layer.
 func (n *Net) forward(i int) error {
 	nd := n.nodes[i]
-	if nd.idle {
+	if nd.idle || nd.first != nil && n.together() {
 		return nil
 	}
 	n.device.Label(nd.forwardName)
-	if err := nd.layer.Forward(nd.bottom, nd.top); err != nil {
+	run := nd.layer.Forward
+	if len(nd.joined) > 0 && n.together() {
+		run = nd.layer.(layer.Joiner).ForwardJoined
+	}
+	if err := run(nd.bottom, nd.top); err != nil {
 		return n.file.Errorf(nd.index, "(%s) %v", nd.typ, err)
 	}
 	if n.debug != nil {
@@ -242,7 +249,7 @@ func (n *Net) Backward() {
 // backward runs one layer backward. The gradient of a top that counts toward the objective starts at its weight; a loss
 // knows its own, or takes it from its top.
 func (n *Net) backward(nd *node) {
-	if nd.idle {
+	if nd.idle || nd.first != nil && n.together() {
 		return
 	}
 	n.device.Label(nd.backwardName)
@@ -255,7 +262,7 @@ func (n *Net) backward(nd *node) {
 	if n.apart {
 		n.backwardApart(nd)
 	} else {
-		nd.layer.Backward(nd.top, nd.need, nd.bottom)
+		n.backwardLayer(nd)
 	}
 	if nd.chained {
 		for j, b := range nd.bottom {
@@ -270,6 +277,15 @@ func (n *Net) backward(nd *node) {
 			}
 		}
 	}
+}
+
+// backwardLayer has a layer make its gradients, and those of the layers that it was joined with.
+func (n *Net) backwardLayer(nd *node) {
+	if len(nd.joined) > 0 && n.together() {
+		nd.layer.(layer.Joiner).BackwardJoined(nd.top, nd.need, nd.bottom)
+		return
+	}
+	nd.layer.Backward(nd.top, nd.need, nd.bottom)
 }
 
 // Params returns the parameters, each once.

@@ -32,6 +32,7 @@ func (n *Net) reshape(i int) error {
 		}
 		nd.idle = nd.empty()
 	}
+	n.joinLayers()
 	return nil
 }
 

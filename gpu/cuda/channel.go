@@ -108,3 +108,32 @@ func (d *back) normalizeGlobalBackward(o *gpu.NormalizeGlobalBackward) {
 		s: channels(o.Shape),
 	})
 }
+
+// batchNorm queues the statistics, and what the queue makes one kernel of.
+func (d *back) batchNorm(o *gpu.BatchNorm) {
+	d.batchStats(&gpu.BatchStats{Shape: o.Shape, X: o.X, Mean: o.Mean, Variance: o.Variance})
+	d.normalize(&gpu.Normalize{
+		Shape: o.Shape, X: o.X, Mean: o.Mean, Variance: o.Variance, Eps: o.Eps, Y: o.Norm,
+	})
+	d.copy(&gpu.Copy{Y: o.Y, X: o.Norm})
+	if o.After.A != nil {
+		d.scale(&gpu.Scale{Shape: o.Shape, X: o.Y, A: o.After.A, B: o.After.B, Y: o.Y})
+	}
+	if o.After.ReLU {
+		d.relu(&gpu.ReLU{X: o.Y, Y: o.Y, Slope: o.After.Slope})
+	}
+}
+
+func (d *back) batchNormBackward(o *gpu.BatchNormBackward) {
+	if o.After.ReLU {
+		d.reluBackward(&gpu.ReLUBackward{X: o.Y, DY: o.DY, DX: o.DY, Slope: o.After.Slope})
+	}
+	if o.After.A != nil {
+		d.scaleBackward(&gpu.ScaleBackward{
+			Shape: o.Shape, X: o.Norm, DY: o.DY, A: o.After.A, DX: o.DY, DA: o.DA, DB: o.DB,
+		})
+	}
+	d.normalizeBackward(&gpu.NormalizeBackward{
+		Shape: o.Shape, Y: o.Norm, DY: o.DY, Variance: o.Variance, Eps: o.Eps, DX: o.DX,
+	})
+}

@@ -10,6 +10,8 @@ func (d *back) Supports(op gpu.Op) bool {
 	switch o := op.(type) {
 	case *gpu.Accuracy:
 		return o.PerClass == nil || hitWords(o.Shape.Channels) <= countWords
+	case *gpu.BatchNormBackward:
+		return 8*o.Shape.Channels <= partialBytes/2
 	case *gpu.NormalizeBackward:
 		return 8*o.Shape.Channels <= partialBytes/2
 	case *gpu.LRNWithin, *gpu.LRNWithinBackward: // composed by the layer
@@ -136,6 +138,10 @@ func (d *back) doChannels(op gpu.Op) bool {
 		d.preluBackward(o)
 	case *gpu.BatchStats:
 		d.batchStats(o)
+	case *gpu.BatchNorm:
+		d.batchNorm(o)
+	case *gpu.BatchNormBackward:
+		d.batchNormBackward(o)
 	case *gpu.Normalize:
 		d.normalize(o)
 	case *gpu.NormalizeBackward:

@@ -39,6 +39,7 @@ func RunWithin(t *testing.T, tolerance float64, open func() *gpu.Device) {
 		{"Gemm", gemm}, {"GemmKept", gemmKept}, {"GemmPruned", gemmPruned}, {"Conv", conv},
 		{"MaxPool", maxPool}, {"AvePool", avePool}, {"StochasticPool", stochasticPool},
 		{"Im2col", im2col}, {"LRN", lrn}, {"LRNWithin", lrnWithin}, {"Bias", bias}, {"Scale", scale}, {"PReLU", prelu}, {"BatchNorm", batchNorm},
+		{"BatchNormAfter", batchNormAfter},
 		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss},
 		{"HingeLoss", hingeLoss}, {"LogLoss", logLoss}, {"InfogainLoss", infogainLoss},
 		{"ContrastiveLoss", contrastiveLoss}, {"LSTMUnit", lstmUnit}, {"ArgMax", argMax}, {"Accuracy", accuracy},

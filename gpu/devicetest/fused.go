@@ -181,3 +181,99 @@ func lossChain(b *bench) {
 		}
 	}
 }
+
+// batchNormAfter is BatchNorm with what comes after it, as one operation.
+func batchNormAfter(b *bench) {
+	const eps = 1e-5
+	for _, s := range append(
+		[]gpu.ChannelShape{{Outer: 5, Channels: 3, Inner: 49}, {Outer: 2, Channels: 2, Inner: 2055}}, shapes...,
+	) {
+		if s.Outer*s.Inner < 2 {
+			continue // the gradient of one value is 0/sqrt(eps)
+		}
+		for _, c := range []struct {
+			scaled, biased, relu bool
+			slope                float32
+		}{{}, {relu: true}, {scaled: true}, {scaled: true, biased: true, relu: true}, {true, true, true, 0.1}} {
+			afterCase(b, s, eps, c.scaled, c.biased, c.relu, c.slope)
+		}
+	}
+}
+
+func afterCase(b *bench, s gpu.ChannelShape, eps float32, scaled, biased, relu bool, slope float32) {
+	n, per := s.Len(), float64(s.Outer*s.Inner)
+	ch := func(i int) int { return i / s.Inner % s.Channels }
+	x, dy, a, c := b.random(n), b.random(n), b.random(s.Channels), b.random(s.Channels)
+	var after gpu.After
+	if after.ReLU, after.Slope = relu, slope; scaled {
+		after.A = b.tensor(a)
+	}
+	if biased {
+		after.B = b.tensor(c)
+	}
+	for i := range s.Channels {
+		if !scaled {
+			a[i] = 1
+		}
+		if !biased {
+			c[i] = 0
+		}
+	}
+	mean := perChannel(s, nil, func(i int) float64 { return float64(x[i]) / per })
+	variance := perChannel(s, nil, func(i int) float64 { return math.Pow(float64(x[i])-mean[ch(i)], 2) / per })
+	deviation := func(i int) float64 { return math.Sqrt(variance[ch(i)] + float64(eps)) }
+	norm := each(n, func(i int) float64 { return (float64(x[i]) - mean[ch(i)]) / deviation(i) })
+	v := each(n, func(i int) float64 { return float64(a[ch(i)])*norm[i] + float64(c[ch(i)]) })
+	y := each(n, func(i int) float64 {
+		if relu {
+			return rectified(v[i], slope)
+		}
+		return v[i]
+	})
+	tx, tm, tv, tn, ty := b.tensor(x), b.empty(s.Channels), b.empty(s.Channels), b.empty(n), b.empty(n)
+	b.d.BatchNorm(s, eps, after, tx, tm, tv, tn, ty)
+	what := fmt.Sprintf("BatchNorm %+v scaled %t biased %t relu %t %g", s, scaled, biased, relu, slope)
+	b.check(what+" mean", tm, mean)
+	b.check(what+" variance", tv, variance)
+	b.check(what+" norm", tn, norm)
+	b.check(what, ty, y)
+	b.d.BatchNorm(s, eps, after, tx, tm, tv, tn, tx)
+	b.check(what+" in place", tx, y)
+
+	g := each(n, func(i int) float64 {
+		if relu && !(v[i] > 0) {
+			return float64(dy[i]) * float64(slope)
+		}
+		return float64(dy[i])
+	})
+	da, db := b.random(s.Channels), b.random(s.Channels)
+	meanG := perChannel(s, nil, func(i int) float64 { return float64(a[ch(i)]) * g[i] / per })
+	meanGNorm := perChannel(s, nil, func(i int) float64 { return float64(a[ch(i)]) * g[i] * norm[i] / per })
+	dx := each(n, func(i int) float64 {
+		return (float64(a[ch(i)])*g[i] - meanG[ch(i)] - norm[i]*meanGNorm[ch(i)]) / deviation(i)
+	})
+	for _, inPlace := range []bool{false, true} {
+		tdy, tdx := b.tensor(dy), b.empty(n)
+		if inPlace {
+			tdx = tdy
+		}
+		var tda, tdb *gpu.Tensor
+		if scaled {
+			tda = b.tensor(da)
+		}
+		if biased {
+			tdb = b.tensor(db)
+		}
+		b.d.BatchNormBackward(s, eps, after, ty, tn, tv, tdy, tdx, tda, tdb)
+		b.check(what+" dx", tdx, dx)
+		if !inPlace {
+			b.check(what+" dy", tdy, each(n, func(i int) float64 { return float64(a[ch(i)]) * g[i] }))
+		}
+		if scaled {
+			b.check(what+" da", tda, perChannel(s, da, func(i int) float64 { return g[i] * norm[i] }))
+		}
+		if biased {
+			b.check(what+" db", tdb, perChannel(s, db, func(i int) float64 { return g[i] }))
+		}
+	}
+}

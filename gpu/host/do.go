@@ -122,6 +122,10 @@ func (d *back) doChannels(op gpu.Op) bool {
 		d.preluBackward(o)
 	case *gpu.BatchStats:
 		d.batchStats(o)
+	case *gpu.BatchNorm:
+		d.batchNorm(o)
+	case *gpu.BatchNormBackward:
+		d.batchNormBackward(o)
 	case *gpu.Normalize:
 		d.normalize(o)
 	case *gpu.NormalizeBackward:
@@ -256,6 +260,8 @@ type kernels struct {
 	prelu                   preluKernel
 	preluBackward           preluBackwardKernel
 	batchStats              batchStatsKernel
+	batchNorm               batchNormKernel
+	batchNormBackward       batchNormBackwardKernel
 	normalize               normalizeKernel
 	normalizeBackward       normalizeBackwardKernel
 	normalizeGlobalBackward normalizeGlobalBackwardKernel

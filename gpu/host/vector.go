@@ -288,8 +288,10 @@ type reluKernel struct {
 	slope float32
 }
 
-func (k *reluKernel) run(lo, hi, _ int) {
-	x, y, slope := k.x[lo:hi], k.y[lo:hi], k.slope
+func (k *reluKernel) run(lo, hi, _ int) { rectify(k.x[lo:hi], k.y[lo:hi], k.slope) }
+
+// rectify sets y to max(x, 0) + slope·min(x, 0).
+func rectify(x, y []float32, slope float32) {
 	if slope == 0 {
 		for i := reluVectors(x, y); i < len(y); i++ {
 			y[i] = max(x[i], 0)

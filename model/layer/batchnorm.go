@@ -22,6 +22,8 @@ type batchNorm struct {
 	one            *gpu.Tensor
 	norm           *gpu.Tensor // the output, kept because a later layer may work in place
 	sums           [3]*Param
+	scale          *scale // right behind, in place: see Joiner
+	relu           *relu
 }
 
 func (l *batchNorm) Setup(c *Context, bottom, top []*Blob) (err error) {
@@ -72,12 +74,18 @@ func (l *batchNorm) Setup(c *Context, bottom, top []*Blob) (err error) {
 }
 
 func (l *batchNorm) Forward(bottom, top []*Blob) error {
+	l.forward(bottom, top, gpu.After{})
+	return nil
+}
+
+// forward does what comes after, too, where it is not by global statistics.
+func (l *batchNorm) forward(bottom, top []*Blob, after gpu.After) {
 	d, x, y := l.c.Device, bottom[0].Data, top[0].Data
 	if l.global {
 		d.Normalize(l.shape, x, l.sums[0].Data, l.sums[1].Data, l.sums[2].Data, l.eps, y)
-		return nil
+		return
 	}
-	d.BatchStats(l.shape, x, l.mean, l.variance)
+	d.BatchNorm(l.shape, l.eps, after, x, l.mean, l.variance, l.norm, y)
 	correction := float32(1)
 	if m := float32(l.shape.Outer * l.shape.Inner); m > 1 {
 		correction = m / (m - 1)
@@ -85,9 +93,6 @@ func (l *batchNorm) Forward(bottom, top []*Blob) error {
 	d.Axpby(1, l.mean, l.fraction, l.sums[0].Data)
 	d.Axpby(correction, l.variance, l.fraction, l.sums[1].Data)
 	d.Axpby(1, l.one, l.fraction, l.sums[2].Data)
-	d.Normalize(l.shape, x, l.mean, l.variance, nil, l.eps, l.norm)
-	d.Copy(y, l.norm)
-	return nil
 }
 
 func (l *batchNorm) Backward(top []*Blob, need []bool, bottom []*Blob) {
@@ -98,4 +103,65 @@ func (l *batchNorm) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	default:
 		l.c.Device.NormalizeBackward(l.shape, l.norm, top[0].Diff, l.variance, l.eps, bottom[0].Diff)
 	}
+}
+
+// Leave implements Joiner.
+func (l *batchNorm) Leave() { l.scale, l.relu = nil, nil }
+
+// Join implements Joiner: of a Scale with a number for each channel, and a ReLU behind it. The Scale's copy of its input
+// is what BatchNorm keeps of its output.
+func (l *batchNorm) Join(next Layer) bool {
+	switch next := next.(type) {
+	case *scale:
+		if l.global || l.scale != nil || l.relu != nil || next.a == nil || next.shape != l.shape {
+			return false
+		}
+		if next.x != nil && next.x != l.norm {
+			next.x.Mem.Free()
+			next.x = l.norm
+		}
+		l.scale = next
+	case *relu:
+		if l.global || l.relu != nil {
+			return false
+		}
+		l.relu = next
+	default:
+		return false
+	}
+	return true
+}
+
+// after is what the joined layers do.
+func (l *batchNorm) after() (a gpu.After) {
+	if l.scale != nil {
+		a.A = l.scale.a.Data
+		if l.scale.b != nil {
+			a.B = l.scale.b.Data
+		}
+	}
+	if l.relu != nil {
+		a.ReLU, a.Slope = true, l.relu.slope
+	}
+	return a
+}
+
+// ForwardJoined implements Joiner.
+func (l *batchNorm) ForwardJoined(bottom, top []*Blob) error {
+	l.forward(bottom, top, l.after())
+	return nil
+}
+
+// BackwardJoined implements Joiner.
+func (l *batchNorm) BackwardJoined(top []*Blob, need []bool, bottom []*Blob) {
+	if !need[0] {
+		return
+	}
+	var da, db *gpu.Tensor
+	if l.scale != nil {
+		da, db = l.scale.a.Gradient(), l.scale.b.Gradient()
+	}
+	l.c.Device.BatchNormBackward(
+		l.shape, l.eps, l.after(), top[0].Data, l.norm, l.variance, top[0].Diff, bottom[0].Diff, da, db,
+	)
 }

@@ -281,3 +281,15 @@ func inRange(what string, n, lo, hi int) error {
 type noBackward struct{}
 
 func (noBackward) Backward([]*Blob, []bool, []*Blob) {}
+
+// Joiner is a layer that can do the work of layers right behind it, which work in place on its top, in its own passes
+// over memory. What the other layers would have kept for their own Backward is kept, too.
+type Joiner interface {
+	// Leave forgets the layers that it was told of.
+	Leave()
+	// Join reports whether it can do the work of next, besides that of the layers that it was told of before.
+	Join(next Layer) bool
+	// ForwardJoined and BackwardJoined are Forward and Backward of all of them.
+	ForwardJoined(bottom, top []*Blob) error
+	BackwardJoined(top []*Blob, need []bool, bottom []*Blob)
+}

@@ -1,0 +1,42 @@
+package model
+
+import "dns-tui/model/layer"
+
+// joinLayers finds layers that work in place right behind one that can do their work in its own passes over memory
+// (layer.Joiner). The first of them then runs for all, and the others have nothing to do, except where every layer is
+// described (SetDebug).
+func (n *Net) joinLayers() {
+	for _, nd := range n.nodes {
+		nd.first, nd.joined = nil, nil
+	}
+	for i := 0; i < len(n.nodes); i++ {
+		nd := n.nodes[i]
+		j, ok := nd.layer.(layer.Joiner)
+		if !ok || nd.idle {
+			continue
+		}
+		j.Leave()
+		for _, next := range n.nodes[i+1:] {
+			if !n.inPlaceBehind(nd, next) || !j.Join(next.layer) {
+				break
+			}
+			next.first, nd.joined = nd, append(nd.joined, next)
+			i++
+		}
+	}
+}
+
+// inPlaceBehind reports whether next works in place on what nd writes, and runs backward where nd does.
+func (n *Net) inPlaceBehind(nd, next *node) bool {
+	if len(nd.top) != 1 || len(next.bottom) != 1 || len(next.top) != 1 {
+		return false
+	}
+	top, weights := nd.top[0], nd.weights[0] != 0 || next.weights[0] != 0
+	if next.bottom[0] != top || next.top[0] != top || weights {
+		return false
+	}
+	return !n.gradients || nd.backward == next.backward && (!nd.backward || nd.need[0] && next.need[0])
+}
+
+// together reports whether layers that were joined run as one.
+func (n *Net) together() bool { return n.debug == nil }
