@@ -59,6 +59,7 @@ type gradientTile struct {
 type direct struct {
 	g             gpu.ConvGeometry
 	c, o          int   // channels of a group
+	planes        int   // of c that there are; where there are fewer, those that are laid out keep what they have behind them
 	panels        int   // of outputs of a group
 	width         int   // of a row that is laid out
 	k             int   // elements that a position sees
@@ -74,7 +75,7 @@ type direct struct {
 
 // newDirect plans a convolution without columns.
 func newDirect(g gpu.ConvGeometry) *direct {
-	d := &direct{g: g, c: g.C / g.Groups, o: g.O / g.Groups}
+	d := &direct{g: g, c: g.C / g.Groups, o: g.O / g.Groups, planes: g.C / g.Groups}
 	d.panels = (d.o + panel - 1) / panel
 	d.width = (g.OutW-1)*g.SW + g.DW*(g.KW-1) + 1
 	d.k = g.KH * g.KW * d.c
@@ -132,8 +133,8 @@ func (d *direct) lay(x, to []float32, first, rows int) {
 // layPlanes brings n elements of each channel's plane, which begin at x, to rows of channels.
 func (d *direct) layPlanes(x, to []float32, n int) {
 	plane := d.g.H * d.g.W
-	for c := 0; c < d.c; c += 8 {
-		transposeBlock(x[c*plane:], plane, to[c:], d.c, min(8, d.c-c), n)
+	for c := 0; c < d.planes; c += 8 {
+		transposeBlock(x[c*plane:], plane, to[c:], d.c, min(8, d.planes-c), n)
 	}
 }
 

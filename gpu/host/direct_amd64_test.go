@@ -87,9 +87,11 @@ func TestTilesMakeTheSameBits(t *testing.T) {
 			"y": tensor(make([]float32, g.OutputLen())), "dx": tensor(make([]float32, g.InputLen())),
 			"dw": tensor(random(g.WeightLen(), 4)), "Winograd's y": tensor(make([]float32, g.OutputLen())),
 			"1×1, y": tensor(make([]float32, g.OutputLen())), "1×1, dx": tensor(make([]float32, g.InputLen())),
-			"1×1, dw":       tensor(random(50*45, 7)),
-			"Winograd's dw": tensor(random(g.WeightLen(), 8)),
-			"a product":     tensor(random(50*99, 5)), "an outer product": tensor(random(45*99, 6)),
+			"1×1, dw":            tensor(random(50*45, 7)),
+			"Winograd's y, 5×5":  tensor(make([]float32, g.OutputLen())),
+			"Winograd's dw, 5×5": tensor(random(24*32*25, 9)),
+			"Winograd's dw":      tensor(random(g.WeightLen(), 8)),
+			"a product":          tensor(random(50*99, 5)), "an outer product": tensor(random(45*99, 6)),
 		}
 		b.convDirect(&gpu.Conv{G: &g, X: x, W: w, Y: results["y"]})
 		b.convBackwardDataDirect(&gpu.ConvBackwardData{G: &g, DY: dy, W: w, DX: results["dx"]})
@@ -97,6 +99,15 @@ func TestTilesMakeTheSameBits(t *testing.T) {
 		many := g
 		many.C, many.O = 40, 33
 		b.convWinograd(&gpu.Conv{G: &many, X: x, W: w, Y: results["Winograd's y"]})
+		five := gpu.ConvGeometry{
+			N: 3, C: 24, H: 11, W: 13, O: 33, KH: 5, KW: 5, SH: 1, SW: 1, PH: 2, PW: 2, DH: 1, DW: 1, Groups: 1,
+		}
+		five.Resolve()
+		b.convWinograd(&gpu.Conv{G: &five, X: x, W: w, Y: results["Winograd's y, 5×5"]})
+		five.O = 32
+		b.convBackwardWeightsWinograd(&gpu.ConvBackwardWeights{
+			G: &five, X: x, DY: dy, DW: results["Winograd's dw, 5×5"],
+		})
 		many.O = 40
 		b.convBackwardWeightsWinograd(&gpu.ConvBackwardWeights{G: &many, X: x, DY: dy, DW: results["Winograd's dw"]})
 		b.gemmTiles(&gpu.Gemm{M: 50, N: 99, K: 60, Alpha: 1, A: x, B: dy, Beta: 1, C: results["a product"]})

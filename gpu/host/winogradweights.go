@@ -2,50 +2,54 @@ package host
 
 import "dns-tui/gpu"
 
-// The gradient of the weights of a convolution of 3×3 in the manner of Winograd. With the matrices of winograd.go, and
-// e the gradient of a tile of 4×4 outputs, it is
+// The gradient of the weights of a convolution in the manner of Winograd. With the matrices of winograd.go, and e the
+// gradient of a tile of 4×4 outputs, it is
 //
 //	dg = Gᵀ·(Σ_tiles (A·e·Aᵀ) ∘ (Bᵀ·d·B))·G
 //
-// which is what differentiating Y gives: 36 multiplications a tile, channel and output for 144. For each of the 36 the
-// sum over tiles is a product, outputs by tiles times tiles by channels. Some images at a time, all tiles are
-// transformed and packed; then blocks of outputs and channels sum all 36 in a worker's scratch, transform the sums, and
-// add them to the gradients, so that the 36 sums of a weight, four times the weights, are never in memory.
+// which is what differentiating Y gives: 36 multiplications a tile, channel and output. For each of the 36 the sum over
+// tiles is a product, outputs by tiles times tiles by channels. Some images at a time, all tiles are transformed and
+// packed; then blocks of outputs and channels sum all 36 in a worker's scratch, transform the sums, and add them to the
+// gradients, so that the 36 sums of a weight, four times the weights, are never in memory.
 
 // winogradTogether is how many elements the transformed tiles of images may take that are done together.
 const winogradTogether = 2 << 20
 
 // canWinogradWeights reports whether the gradient of a convolution's weights can be made so.
-func canWinogradWeights(k *productKey) bool { return canWinograd(k) && k.g.O/k.g.Groups%8 == 0 }
+func canWinogradWeights(k *productKey) bool { return canWinograd(k) && k.g.O/k.g.Groups >= 8 }
 
 // winogradSums is what is known of a gradient of a geometry.
 type winogradSums struct {
+	side, taps       int     // outputs of a tile, weights of a kernel
 	x, dy            *direct // of the rows of a tile of inputs, and of outputs' gradients
 	across, down     int     // tiles of a row; rows of tiles of an image
 	images           int     // that are done together
 	tiles            int     // of these
 	rows, columns    int     // panels of outputs, of channels
 	width            int     // of a panel of channels
+	out, in          int     // from a place of outputs, of inputs, to the next
 	outputs, inputs  int     // elements of a group's transformed tiles
 	blockRows, block int     // panels of a block
 }
 
 func newWinogradSums(g gpu.ConvGeometry) *winogradSums {
-	w := &winogradSums{across: ceil(g.OutW, winogradSide), down: ceil(g.OutH, winogradSide), width: tilePanels * panel}
+	side := winogradSide(&g)
+	w := &winogradSums{side: side, taps: g.KH * g.KW, width: tilePanels * panel}
+	w.across, w.down = ceil(g.OutW, side), ceil(g.OutH, side)
 	rows := g
-	rows.OutW, rows.OutH = winogradSide*w.across, winogradSide
-	w.x = newDirect(rows)
-	w.dy = newDirect(gpu.ConvGeometry{
+	rows.OutW, rows.OutH = side*w.across, side
+	w.x = newPadded(rows)
+	w.dy = newPadded(gpu.ConvGeometry{
 		N: g.N, C: g.O, H: g.OutH, W: g.OutW, O: g.O, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: g.Groups,
 		OutH: rows.OutH, OutW: rows.OutW,
 	})
-	perImage := winogradPlaces * w.down * w.across * (g.C + g.O)
+	perImage := winogradPlaces * w.down * w.across * g.Groups * (w.x.c + w.dy.c)
 	w.images = min(max(1, winogradTogether/perImage), g.N)
 	w.images = ceil(g.N, ceil(g.N, w.images))
 	w.tiles = w.images * w.down * w.across
 	w.rows, w.columns = ceil(w.dy.c, tilePositions), ceil(w.x.c, w.width)
-	w.outputs = winogradPlaces * w.rows * tilePositions * w.tiles
-	w.inputs = winogradPlaces * w.columns * w.width * w.tiles
+	w.out, w.in = oddLines(w.rows*tilePositions*w.tiles), oddLines(w.columns*w.width*w.tiles)
+	w.outputs, w.inputs = winogradPlaces*w.out, winogradPlaces*w.in
 	w.blockRows, w.block = 64/tilePositions, max(1, 64/w.width)
 	for w.blockRows > 2 && g.Groups*ceil(w.rows, w.blockRows)*ceil(w.columns, w.block) < wantedPieces {
 		w.blockRows /= 2
@@ -94,40 +98,43 @@ type winogradTilesKernel struct {
 func (k *winogradTilesKernel) run(lo, hi, worker int) {
 	g, w := k.g, k.w
 	c, o := w.x.c, w.dy.c
-	xs, dys := winogradSeen*w.x.width*c, winogradSide*w.dy.width*o
+	xs, dys := winogradSeen*w.x.width*c, w.side*w.dy.width*o
+	transform := winogradGradient
+	if w.side == 2 {
+		transform = winogradGradient5
+	}
 	apart := 0 // transformed gradients that are packed after that
 	if tilePositions != 8 {
 		apart = winogradPlaces * w.across * o
 	}
 	scratch := k.d.scratch(worker, xs+dys+apart)
 	x, dy, es := scratch[:xs], scratch[xs:][:dys], scratch[xs+dys:]
+	clear(scratch[:xs+dys]) // behind the channels
 	for item := lo; item < hi; item++ {
 		group, row := item%g.Groups, item/g.Groups
 		n, down := k.first+row/w.down, row%w.down
-		w.x.lay(k.x[(n*g.C+group*c)*g.H*g.W:][:c*g.H*g.W], x, down*winogradSide, winogradSide)
+		w.x.lay(k.x[(n*g.C+group*w.x.planes)*g.H*g.W:][:w.x.planes*g.H*g.W], x, down*w.side, w.side)
 		plane := g.OutH * g.OutW
-		w.dy.lay(k.dy[(n*g.O+group*o)*plane:][:o*plane], dy, down*winogradSide, winogradSide)
+		w.dy.lay(k.dy[(n*g.O+group*w.dy.planes)*plane:][:w.dy.planes*plane], dy, down*w.side, w.side)
 		inputs, outputs := k.inputs[group*w.inputs:], k.outputs[group*w.outputs:]
-		step := 4 * w.columns * w.width * k.tiles
 		for i := range w.across {
 			tile := row*w.across + i
-			from := x[i*winogradSide*c:]
+			from := x[i*w.side*c:]
 			for at := 0; at < c; at += w.width {
 				to := &inputs[(at/w.width*k.tiles+tile)*w.width]
-				winogradInput(&from[at], 4*w.x.width*c, 4*c, to, step, min(w.width, c-at)/8)
+				winogradInput(&from[at], 4*w.x.width*c, 4*c, to, 4*w.in, min(w.width, c-at)/8)
 			}
-			from = dy[i*winogradSide*o:]
+			from = dy[i*w.side*o:]
 			if apart > 0 {
-				winogradGradient(&from[0], 4*w.dy.width*o, 4*o, &es[i*o], 4*w.across*o, 32, o/8)
+				transform(&from[0], 4*w.dy.width*o, 4*o, &es[i*o], 4*w.across*o, 32, o/8)
 				continue
 			}
-			to, step := &outputs[tile*8], 4*w.rows*8*k.tiles
-			winogradGradient(&from[0], 4*w.dy.width*o, 4*o, to, step, 32*k.tiles, o/8)
+			transform(&from[0], 4*w.dy.width*o, 4*o, &outputs[tile*8], 4*w.out, 32*k.tiles, o/8)
 		}
 		for place := range min(apart, winogradPlaces) {
 			for at := range w.rows {
 				from := es[place*w.across*o+at*tilePositions:]
-				to := outputs[((place*w.rows+at)*k.tiles+row*w.across)*tilePositions:]
+				to := outputs[place*w.out+(at*k.tiles+row*w.across)*tilePositions:]
 				copyRows(from, o, to, tilePositions, w.across, min(tilePositions, o-at*tilePositions))
 			}
 		}
@@ -141,9 +148,12 @@ type winogradSumsKernel struct {
 }
 
 func (k *winogradSumsKernel) run(lo, hi, worker int) {
-	const taps = 9
 	w := k.w
-	c, o := w.x.c, w.dy.c
+	taps, transform := w.taps, winogradKernels
+	if w.side == 2 {
+		transform = winogradKernels5
+	}
+	c, o := w.x.planes, w.dy.planes
 	rows, columns := w.blockRows*tilePositions, w.block*w.width
 	place := rows * columns
 	scratch := k.d.scratch(worker, winogradPlaces*place+2*taps*columns+8)
@@ -157,9 +167,10 @@ func (k *winogradSumsKernel) run(lo, hi, worker int) {
 		k.products(&k.d.tiles[worker].product, group, row, tall, column, wide, sums, zeros)
 		first, channels := column*w.width, min(wide*w.width, c-column*w.width)
 		for i := range min(tall*tilePositions, o-row*tilePositions) {
-			winogradKernels(&sums[i*columns], 4*place, &kernels[0], 4*columns, channels/8)
-			transposeBlock(kernels, columns, turned, taps, 8, channels)
-			transposeBlock(kernels[8*columns:], columns, turned[8:], taps, 1, channels)
+			transform(&sums[i*columns], 4*place, &kernels[0], 4*columns, ceil(channels, 8))
+			for tap := 0; tap < taps; tap += 8 {
+				transposeBlock(kernels[tap*columns:], columns, turned[tap:], taps, min(8, taps-tap), channels)
+			}
 			dw := k.dw[((group*o+row*tilePositions+i)*c+first)*taps:][:channels*taps]
 			for j := addVectors(turned, dw); j < len(dw); j++ {
 				dw[j] += turned[j]
@@ -176,8 +187,8 @@ func (k *winogradSumsKernel) products(t *productTile, group, row, tall, column, 
 	t.cStep, t.nextStep, t.line, t.rows = 4*columns, 0, 0, 1
 	block := ceil(k.tiles, ceil(k.tiles, deepest))
 	for at := range winogradPlaces {
-		inputs := k.inputs[group*w.inputs+(at*w.columns+column)*w.width*k.tiles:]
-		outputs := k.outputs[group*w.outputs+(at*w.rows+row)*tilePositions*k.tiles:]
+		inputs := k.inputs[group*w.inputs+at*w.in+column*w.width*k.tiles:]
+		outputs := k.outputs[group*w.outputs+at*w.out+row*tilePositions*k.tiles:]
 		for k0 := 0; k0 < k.tiles; k0 += block {
 			t.k = min(block, k.tiles-k0)
 			t.lines = t.k + 1
