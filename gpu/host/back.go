@@ -56,8 +56,10 @@ type tiles struct {
 	direct   directTile
 	gradient gradientTile
 	product  productTile
-	run      [1]int   // where the only run of a product begins
-	_        [64]byte // a cache line of its own
+	plane    depthwisePlane
+	lanes    [9 * 16]float64 // of a depthwise gradient
+	run      [1]int          // where the only run of a product begins
+	_        [64]byte        // a cache line of its own
 }
 
 // New returns the host device.

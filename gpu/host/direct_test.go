@@ -14,7 +14,7 @@ import (
 
 // Each way of convolutions passes the conformance suite, where it can do what is asked.
 func TestConvolutionWays(t *testing.T) {
-	for _, way := range []string{"columns", "direct", "depthwise", "Winograd", "product"} {
+	for _, way := range []string{"columns", "direct", "depthwise", "depthwise-3×3", "Winograd", "product"} {
 		for _, threads := range []int{1, 3} {
 			t.Run(fmt.Sprintf("%s,threads=%d", way, threads), func(t *testing.T) {
 				devicetest.RunConvolutions(t, func() *gpu.Device {

@@ -229,6 +229,9 @@ type kernels struct {
 	product                 productKernel
 	packRows                packRowsKernel
 	depthwise               depthwiseKernel
+	depthwise3              depthwise3Kernel
+	depthwiseData3          depthwiseData3Kernel
+	depthwiseWeights3       depthwiseWeights3Kernel
 	depthwiseData           depthwiseDataKernel
 	depthwiseWeights        depthwiseWeightsKernel
 	convBackwardKept        convBackwardKeptKernel

@@ -40,6 +40,7 @@ func (d *back) openConvolutions(tune bool) {
 	always := func(*productKey) bool { return true }
 	c := &d.convolutions
 	c.forward = []denseWay[*gpu.Conv]{
+		{"depthwise-3×3", d.convDepthwise3, depthwise3, always},
 		{"depthwise", d.convDepthwise, depthwise, always},
 		{"product", d.convPointwise, pointwise, productRule},
 		{"Winograd", d.convWinograd, canWinograd, winogradRule},
@@ -47,6 +48,7 @@ func (d *back) openConvolutions(tune bool) {
 		{"columns", d.convColumns, always, always},
 	}
 	c.data = []denseWay[*gpu.ConvBackwardData]{
+		{"depthwise-3×3", d.convBackwardDataDepthwise3, depthwise3, always},
 		{"depthwise", d.convBackwardDataDepthwise, depthwise, always},
 		{"product", d.convBackwardDataPointwise, pointwise, productRule},
 		{"Winograd", d.convBackwardDataWinograd, canWinogradData, winogradDataRule},
@@ -54,6 +56,7 @@ func (d *back) openConvolutions(tune bool) {
 		{"columns", d.convBackwardDataColumns, always, always},
 	}
 	c.weights = []denseWay[*gpu.ConvBackwardWeights]{
+		{"depthwise-3×3", d.convBackwardWeightsDepthwise3, depthwise3, always},
 		{"depthwise", d.convBackwardWeightsDepthwise, depthwise, always},
 		{"product", d.convBackwardWeightsPointwise, pointwise, productRule},
 		{"Winograd", d.convBackwardWeightsWinograd, canWinogradWeights, winogradRule},
