@@ -34,10 +34,12 @@ type Back interface {
 
 // Capabilities describes a device.
 type Capabilities struct {
-	Kind    string // "host" or "cuda"
-	BLAS    string // what multiplies matrices
-	Threads int    // of the host; 0 elsewhere
-	Sums    string // what sums over ranks, where it is not the group: "NCCL 2.23.4 (Ring, Simple)"
+	Kind string // "host" or "cuda"
+	BLAS string // what multiplies matrices
+	// Convolutions says what does them, on the host: "this program's kernels, or oneDNN 3.2.0 where that is the faster".
+	Convolutions string
+	Threads      int    // of the host; 0 elsewhere
+	Sums         string // what sums over ranks, where it is not the group: "NCCL 2.23.4 (Ring, Simple)"
 	// Lag is how many steps a training loop may be ahead of the results that it has read: 0 on a device that does all
 	// work when it is asked to.
 	Lag     int

@@ -226,7 +226,8 @@ func runDevices(_ context.Context, e *env, args []string) error {
 	d := f.host()
 	defer d.Close()
 	c := d.Capabilities()
-	escape.Fprintf(e.stdout, "%s\n  matrix products: %s\n  threads: %d\n", d.Name(), c.BLAS, c.Threads)
+	escape.Fprintf(e.stdout, "%s\n  matrix products: %s\n  convolutions: %s\n  threads: %d\n", d.Name(), c.BLAS,
+		c.Convolutions, c.Threads)
 	for _, n := range c.Notices {
 		escape.Fprintf(e.stdout, "  note: %s\n", n)
 	}

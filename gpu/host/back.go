@@ -49,6 +49,9 @@ type back struct {
 	byRule       bool         // nothing is measured, since it cannot be kept
 	tiles        []tiles      // of each worker
 	ranks        ranks        // that sums go over
+	dnn          *oneDNN      // nil: it is not there, or not to be used
+	dnnMissing   error        // why it is not
+	dnnPlans     map[dnnKey]*dnnPlan
 }
 
 // tiles are a worker's arguments of kernels in assembler.
@@ -87,12 +90,16 @@ func NewBack(o Options) gpu.Back {
 		case err != nil:
 			d.notices = append(
 				d.notices,
-				"OpenBLAS was not found ("+err.Error()+"); gonum multiplies matrices, several times slower. "+
+				"OpenBLAS was not found ("+err.Error()+"); gonum multiplies matrices, several times slower, where this "+
+					"program's tiles do not. "+
 					"Install it with the system's package manager (Debian: libopenblas0-pthread).",
 			)
 		default:
 			d.blas = lib
 		}
+	}
+	if !o.GoBLAS && o.Tune {
+		d.dnn, d.dnnMissing = loadOneDNN(n)
 	}
 	d.openConvolutions(o.Tune)
 	if o.Tune && !d.byRule {
@@ -103,17 +110,32 @@ func NewBack(o Options) gpu.Back {
 
 // Name implements gpu.Back.
 func (d *back) Name() string {
+	if d.dnn != nil {
+		return fmt.Sprintf("host (%d threads, %s, %s)", d.pool.n, d.blas.name(), d.dnn.title)
+	}
 	return fmt.Sprintf("host (%d threads, %s)", d.pool.n, d.blas.name())
 }
 
 // Capabilities implements gpu.Back.
 func (d *back) Capabilities() gpu.Capabilities {
-	return gpu.Capabilities{Kind: "host", BLAS: d.blas.name(), Threads: d.pool.n, Notices: d.notices}
+	convolutions := "this program's kernels"
+	switch {
+	case d.dnn != nil:
+		convolutions += ", or " + d.dnn.title + " where that is the faster"
+	case d.dnnMissing != nil:
+		convolutions += "; oneDNN is not used: " + d.dnnMissing.Error()
+	}
+	return gpu.Capabilities{
+		Kind: "host", BLAS: d.blas.name(), Convolutions: convolutions, Threads: d.pool.n, Notices: d.notices,
+	}
 }
 
 // Close implements gpu.Back.
 func (d *back) Close() error {
 	d.pool.close()
+	if d.dnn != nil {
+		d.dnn.close()
+	}
 	return nil
 }
 

@@ -228,6 +228,7 @@ type kernels struct {
 	winogradSums            winogradSumsKernel
 	product                 productKernel
 	packRows                packRowsKernel
+	dnn                     dnnKernel
 	depthwise               depthwiseKernel
 	depthwise3              depthwise3Kernel
 	depthwiseData3          depthwiseData3Kernel

@@ -46,6 +46,7 @@ func (d *back) openConvolutions(tune bool) {
 		{"Winograd", d.convWinograd, canWinograd, winogradRule},
 		{"direct", d.convDirect, always, directRule},
 		{"columns", d.convColumns, always, always},
+		{dnnName, d.convDNN, d.canDNN(dnnForward), always},
 	}
 	c.data = []denseWay[*gpu.ConvBackwardData]{
 		{"depthwise-3×3", d.convBackwardDataDepthwise3, depthwise3, always},
@@ -54,6 +55,7 @@ func (d *back) openConvolutions(tune bool) {
 		{"Winograd", d.convBackwardDataWinograd, canWinogradData, winogradDataRule},
 		{"direct", d.convBackwardDataDirect, strideOne, directDataRule},
 		{"columns", d.convBackwardDataColumns, always, always},
+		{dnnName, d.convBackwardDataDNN, d.canDNN(dnnData), always},
 	}
 	c.weights = []denseWay[*gpu.ConvBackwardWeights]{
 		{"depthwise-3×3", d.convBackwardWeightsDepthwise3, depthwise3, always},
@@ -62,6 +64,7 @@ func (d *back) openConvolutions(tune bool) {
 		{"Winograd", d.convBackwardWeightsWinograd, canWinogradWeights, winogradRule},
 		{"direct", d.convBackwardWeightsDirect, always, directWeightsRule},
 		{"columns", d.convBackwardWeightsColumns, always, always},
+		{dnnName, d.convBackwardWeightsDNN, d.canDNN(dnnWeights), always},
 	}
 	c.products = []denseWay[*gpu.Gemm]{
 		{"tiles", d.gemmTiles, always, tilesRule},
@@ -71,7 +74,11 @@ func (d *back) openConvolutions(tune bool) {
 	if !tune {
 		return
 	}
-	file, err := measured.Open("crossovers.json", d.processor()+", convolutions")
+	of := d.processor() + ", convolutions"
+	if d.dnn != nil {
+		of += ", " + d.dnn.title
+	}
+	file, err := measured.Open("crossovers.json", of)
 	if err != nil {
 		d.decideByRule(err)
 		return
