@@ -2,7 +2,7 @@ package gpu
 
 // NewDry returns a device that allocates nothing and runs nothing: to learn the shapes of a net, of any size, at no
 // cost. Only what a layer calls while it is set up works; other operations panic. Where held is not nil, the bytes that
-// are asked for are added to it.
+// are allocated and not freed are counted there.
 func NewDry(held *int64) *Device { return NewDevice(dry{held}, nil) }
 
 // Dry reports whether the device is one of NewDry's.
@@ -13,10 +13,19 @@ func (d *Device) Dry() bool {
 
 type dry struct{ held *int64 }
 
-type dryMemory int
+type dryMemory struct {
+	n    int
+	held *int64
+}
 
-func (m dryMemory) Len() int { return int(m) }
-func (dryMemory) Free()      {}
+func (m *dryMemory) Len() int { return m.n }
+
+func (m *dryMemory) Free() {
+	if m.held != nil {
+		*m.held -= 4 * int64(m.n)
+		m.held = nil
+	}
+}
 
 func (dry) Name() string               { return "dry" }
 func (dry) Capabilities() Capabilities { return Capabilities{Kind: "dry"} }
@@ -26,7 +35,7 @@ func (d dry) Alloc(n int) (Memory, error) {
 	if d.held != nil {
 		*d.held += 4 * int64(n)
 	}
-	return dryMemory(n), nil
+	return &dryMemory{n, d.held}, nil
 }
 
 func (dry) Allocated() int64            { return 0 }

@@ -40,7 +40,10 @@ func (b *memoryOnly) Alloc(n int) (gpu.Memory, error) {
 
 func (b *memoryOnly) Allocated() int64 { return b.allocated }
 
-func of(t *gpu.Tensor) []float32 { return t.Mem.(*numbers).values[t.Off : t.Off+t.N] }
+func of(t *gpu.Tensor) []float32 {
+	m, off := t.Place()
+	return m.(*numbers).values[off : off+t.N]
+}
 
 func (*memoryOnly) Upload(dst *gpu.Tensor, src []float32)   { copy(of(dst), src) }
 func (*memoryOnly) Download(dst []float32, src *gpu.Tensor) { copy(dst, of(src)) }

@@ -71,7 +71,7 @@ func (b *builder) add(p indexedLayer) error {
 		)
 	}
 	for i, name := range p.param.Top {
-		blob := &layer.Blob{Name: name}
+		blob := &layer.Blob{Name: name, Later: n.reuse && len(p.param.Bottom) > 0}
 		if i < len(p.param.Bottom) && p.param.Bottom[i] == name {
 			blob = nd.bottom[i] // in place
 		} else if old, ok := n.blobs[name]; ok && name != AutomaticTop {

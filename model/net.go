@@ -32,6 +32,12 @@ type NetOptions struct {
 	Backward bool
 	// Inputs, where it is not nil, stands in place of the data layers.
 	Inputs *config.Inputs
+	// Reuse gives the memory of a blob that no layer will read any more to those that come after it, data and gradients
+	// alike: a pass takes as much as is in use at one time. The net of Share, if it does so, too, has the same memory: the
+	// two run in turn. After a pass blobs can be read that count toward the objective, that no layer reads, that layers
+	// without a bottom make, and those of Keep; these with their gradients. With AllGradients it does nothing.
+	Reuse bool
+	Keep  []string
 }
 
 // Net is a network on a device.
@@ -57,6 +63,11 @@ type Net struct {
 	onGradient func(*layer.Param)
 	found      []string // files that were not where the net says, a line each
 	missing    string   // the file that was looked for last, where it is nowhere
+	reuse      bool
+	keep       []string
+	arena      *arena                 // nil without reuse
+	again      map[int]*arena         // of what stands below a layer whose tops changed their shapes
+	shared     map[*gpu.Reserved]bool // what lies in an arena
 	// What Forward and fetchLosses use in each pass.
 	lossV       []float32
 	losses      []*layer.Blob
@@ -109,6 +120,8 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 	n := &Net{Name: f.Net.GetName(), Phase: o.State.GetPhase(), file: f, device: o.Device, clock: o.Clock, seed: o.Seed,
 		blobs: map[string]*layer.Blob{}, named: map[string]*layer.Param{}, byName: map[string]*node{}}
 	n.gradients = n.Phase == caffepb.Phase_TRAIN || o.AllGradients || o.Backward
+	n.reuse, n.keep, n.shared = o.Reuse && !o.AllGradients, o.Keep, map[*gpu.Reserved]bool{}
+	n.again = map[int]*arena{}
 	b := &builder{net: n, opts: o, producer: map[*layer.Blob]string{}, specs: map[*layer.Param]*caffepb.ParamSpec{},
 		added: map[*layer.Param]bool{}}
 	if err := b.known(layers); err != nil {
@@ -125,6 +138,15 @@ func NewNet(f *caffe.NetFile, o NetOptions) (*Net, error) {
 		return nil, err
 	}
 	n.joinLayers()
+	if n.reuse {
+		if n.arena = newArena(o.Device); o.Share != nil && o.Share.reuse {
+			n.arena = o.Share.arena
+		}
+		if err := n.place(n.arena); err != nil {
+			n.Close()
+			return nil, err
+		}
+	}
 	n.outs = n.unread()
 	if o.Inputs != nil {
 		n.fillInputs(o.Inputs, replaced)
@@ -200,7 +222,11 @@ func (n *Net) Objective(losses []float32) float64 {
 // forward runs one layer.
 func (n *Net) forward(i int) error {
 	nd := n.nodes[i]
-	if nd.idle || nd.first != nil && n.together() {
+	if nd.idle {
+		n.clear(nd)
+		return nil
+	}
+	if nd.first != nil && n.together() {
 		return nil
 	}
 	n.device.Label(nd.forwardName)
@@ -218,6 +244,15 @@ func (n *Net) forward(i int) error {
 		return n.reshape(i)
 	}
 	return nil
+}
+
+// clear sets the tops of a layer that does not run to 0, where others had their memory.
+func (n *Net) clear(nd *node) {
+	for _, t := range nd.top {
+		if n.shared[reserved(t.Data)] && t.Data.N > 0 {
+			n.device.Fill(t.Data, 0)
+		}
+	}
 }
 
 func (n *Net) values(b *layer.Blob) []float32 {
@@ -253,9 +288,8 @@ func (n *Net) backward(nd *node) {
 		return
 	}
 	n.device.Label(nd.backwardName)
-	loss := isLoss(nd)
 	for j, w := range nd.weights {
-		if w != 0 && !(loss && j == 0) {
+		if nd.fills(j) {
 			n.device.Fill(nd.top[j].Diff, w)
 		}
 	}
@@ -300,8 +334,23 @@ func (n *Net) EachParam(f func(layer string, index int, p *layer.Param)) {
 	}
 }
 
-// Blob returns a blob by name, or nil.
-func (n *Net) Blob(name string) *layer.Blob { return n.blobs[name] }
+// Blob returns a blob by name, or nil. Of a net with NetOptions.Reuse it can be one that lasts beyond a pass; another
+// it refuses with a panic, and what it returns has no gradient where that does not last.
+func (n *Net) Blob(name string) *layer.Blob {
+	b := n.blobs[name]
+	if b == nil || !n.reuse {
+		return b
+	}
+	if n.shared[reserved(b.Data)] {
+		panic(fmt.Sprintf("model: blob %q is not kept after a pass; wanted one of NetOptions.Keep", name))
+	}
+	if n.shared[reserved(b.Diff)] {
+		kept := *b
+		kept.Diff = nil
+		return &kept
+	}
+	return b
+}
 
 // LayerParam returns the settings of a layer, as the net was built with them, or nil.
 func (n *Net) LayerParam(name string) *caffepb.LayerParameter {
@@ -371,12 +420,21 @@ type PrunableLayer struct {
 	Positions     int         // how often a pass multiplies a weight for one image, in all layers that share it
 }
 
-// FirstBad returns an error that names the first layer whose parameters or output hold a NaN or an infinity, or nil.
+// FirstBad returns an error that names the first layer whose parameters or output hold a NaN or an infinity after a
+// pass forward, or nil. Outputs that did not last are computed again.
 func (n *Net) FirstBad() error {
-	for _, nd := range n.nodes {
+	defer n.holdState()()
+	defer func(say func(string)) { n.debug = say }(n.debug)
+	n.debug = nil
+	for i, nd := range n.nodes {
 		for _, p := range nd.params {
 			if !n.device.Finite(p.Forward()) {
 				return fmt.Errorf("layer %q (%s): parameter %d holds NaN or Inf", nd.name, nd.typ, p.Index)
+			}
+		}
+		if n.reuse && len(nd.bottom) > 0 && slices.ContainsFunc(nd.top, n.passes) {
+			if err := n.forward(i); err != nil {
+				return err
 			}
 		}
 		for _, t := range nd.top {
@@ -394,8 +452,41 @@ func (n *Net) FirstBad() error {
 	return nil
 }
 
+// passes reports whether the memory of a blob is that of others, too.
+func (n *Net) passes(b *layer.Blob) bool { return n.shared[reserved(b.Data)] }
+
+// holdState returns a function that puts back what layers carry from pass to pass, which passes by themselves change.
+func (n *Net) holdState() (restore func()) {
+	if !n.reuse {
+		return func() {}
+	}
+	held := map[*gpu.Tensor][]float32{}
+	hold := func(t *gpu.Tensor) {
+		held[t] = make([]float32, t.N)
+		n.device.Download(held[t], t)
+	}
+	for _, p := range n.params {
+		if p.Statistics {
+			hold(p.Data)
+		}
+	}
+	for _, st := range n.States() {
+		for _, t := range st.Tensors {
+			hold(t)
+		}
+	}
+	return func() {
+		for t, v := range held {
+			n.device.Upload(t, v)
+		}
+	}
+}
+
 // Close stops the readers of the net, and finishes the files that it writes.
 func (n *Net) Close() error {
+	if n.arena != nil {
+		delete(n.arena.tenants, n)
+	}
 	var errs []error
 	for _, nd := range n.nodes {
 		if c, ok := nd.layer.(io.Closer); ok {

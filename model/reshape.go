@@ -33,7 +33,13 @@ func (n *Net) reshape(i int) error {
 		nd.idle = nd.empty()
 	}
 	n.joinLayers()
-	return nil
+	if !n.reuse {
+		return nil
+	}
+	if n.again[i] == nil {
+		n.again[i] = newArena(n.device)
+	}
+	return n.place(n.again[i])
 }
 
 // changed reports whether a bottom is another array than the layer was set up for.
@@ -59,7 +65,7 @@ func (nd *node) empty() bool {
 // renewDiffs gives the tops that had a gradient one of their new shape.
 func (n *Net) renewDiffs(nd *node) error {
 	for _, t := range nd.top {
-		if t.Diff == nil || t.Diff.N == t.Len() && !t.Aliased() {
+		if t.Diff == nil || t.Diff.N == t.Len() && !t.Aliased() && !n.reuse {
 			continue
 		}
 		t.Diff = nil

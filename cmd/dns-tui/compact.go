@@ -166,7 +166,7 @@ func testWeights(
 	d *gpu.Device, file *caffe.NetFile, shapes *shapeFlags, path string, n *caffepb.NetParameter, batches int,
 ) (result *solver.TestResult, random bool, err error) {
 	built, err := model.NewNet(
-		file, model.NetOptions{Device: d, State: shapes.netState(), Inputs: shapes.input.Inputs},
+		file, model.NetOptions{Device: d, State: shapes.netState(), Inputs: shapes.input.Inputs, Reuse: true},
 	)
 	if err != nil {
 		return nil, false, adviseInput(err)

@@ -28,9 +28,10 @@ type netFlags struct {
 	log      string
 	input    inputFlag
 	sparse   bool
-	backward bool // gradients are wanted, of a net without a loss too
-	all      bool // every number of an output is listed
-	profile  bool // layers are held against their floors
+	backward bool     // gradients are wanted, of a net without a loss too
+	all      bool     // every number of an output is listed
+	profile  bool     // layers are held against their floors
+	keep     []string // blobs that are read after a pass
 }
 
 // stateFlags say which layers of a net are built.
@@ -126,7 +127,8 @@ func (f *netFlags) build(d *gpu.Device) (net *model.Net, notices []string, err e
 	}
 	net, err = model.NewNet(
 		file,
-		model.NetOptions{Device: d, State: f.netState(), Inputs: f.input.Inputs, Backward: f.backward},
+		model.NetOptions{Device: d, State: f.netState(), Inputs: f.input.Inputs, Backward: f.backward,
+			Reuse: true, Keep: f.keep},
 	)
 	if err != nil {
 		return nil, nil, adviseInput(err)
@@ -210,6 +212,9 @@ func withNet(
 		return err
 	}
 	defer d.Close()
+	if c.read != nil {
+		flags.keep = *c.read
+	}
 	net, err := flags.load(e, d)
 	if err != nil {
 		return err
@@ -218,11 +223,7 @@ func withNet(
 	if net.FillInputLayers() && flags.input.Inputs == nil {
 		escape.Fprintf(e.stderr, "dns-tui: %s\n", randomInputs)
 	}
-	var read []string
-	if c.read != nil {
-		read = *c.read
-	}
-	if flags.sparse && !net.Prepare(read...) {
+	if flags.sparse && !net.Prepare(flags.keep...) {
 		return usagef("%s: --sparse is for the CPU, and this is the %s; wanted --device host", c.name, d.Name())
 	}
 	return untilSignal(ctx, e, c.name, func(ctx context.Context) error { return f(ctx, net, d, &flags) })

@@ -157,7 +157,8 @@ func (d *back) ptr(t *gpu.Tensor) address {
 	if t == nil {
 		return 0
 	}
-	return t.Mem.(*allocation).addr + 4*address(t.Off)
+	m, off := t.Place()
+	return m.(*allocation).addr + 4*address(off)
 }
 
 func flag(b bool) int32 {

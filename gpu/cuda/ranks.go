@@ -90,7 +90,8 @@ func (d *back) allReduce(o *gpu.AllReduce) {
 	if d.fault.err != nil || o.X.N == 0 || r.lib == nil {
 		return
 	}
-	a := o.X.Mem.(*allocation)
+	m, off := o.X.Place()
+	a := m.(*allocation)
 	if a.summed == 0 {
 		r.summed++
 		a.summed = r.summed
@@ -104,7 +105,7 @@ func (d *back) allReduce(o *gpu.AllReduce) {
 		r.ready = append(r.ready, e)
 	}
 	r.round = append(r.round, term{
-		a.summed, o.X.Off, d.ptr(o.X), o.X.N, r.wire == collective.BFloat16 && !o.Exact,
+		a.summed, off, d.ptr(o.X), o.X.N, r.wire == collective.BFloat16 && !o.Exact,
 	})
 	d.closeBatches()
 	d.recordEvent(C.record_event, r.ready[n])

@@ -184,7 +184,8 @@ func slice(t *gpu.Tensor) []float32 {
 	if t == nil {
 		return nil
 	}
-	return t.Mem.(*allocation).data[t.Off : t.Off+t.N : t.Off+t.N]
+	m, off := t.Place()
+	return m.(*allocation).data[off : off+t.N : off+t.N]
 }
 
 // Upload implements gpu.Back.

@@ -14,6 +14,7 @@ func init() {
 // (or as use_global_stats says). Its three parameters are running sums of mean and variance and their total weight;
 // no solver trains them.
 type batchNorm struct {
+	readsNothing
 	c              *Context
 	shape          gpu.ChannelShape
 	global         bool

@@ -16,6 +16,7 @@ func init() {
 
 // bias is y = x + b with b over the axes from axis on: a parameter, or a second bottom.
 type bias struct {
+	readsNothing
 	c     *Context
 	shape gpu.ChannelShape
 	b     *Param // nil where the second bottom holds it
@@ -69,6 +70,7 @@ func (l *bias) Backward(top []*Blob, need []bool, bottom []*Blob) {
 
 // tile repeats its bottom along one axis.
 type tile struct {
+	readsNothing
 	c            *Context
 	outer, inner int
 	tiles        int
@@ -142,6 +144,14 @@ func (l *reduction) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return top[0].Reshape(c.Device, b.Shape[:axis]...)
 }
 
+// ReadsBottom implements Reader.
+func (l *reduction) ReadsBottom(int) bool {
+	return l.op == caffepb.ReductionParameter_ASUM || l.op == caffepb.ReductionParameter_SUMSQ
+}
+
+// ReadsTop implements Reader.
+func (*reduction) ReadsTop(int) bool { return false }
+
 func (l *reduction) Forward(bottom, top []*Blob) error {
 	d, x, terms := l.c.Device, bottom[0].Data, l.t
 	switch l.op {
@@ -176,6 +186,7 @@ func (l *reduction) Backward(top []*Blob, need []bool, bottom []*Blob) {
 
 // parameter is a parameter as a blob.
 type parameter struct {
+	readsNothing
 	c *Context
 	p *Param
 }

@@ -15,6 +15,7 @@ func init() {
 
 // softmax is gpu.Device.Softmax over one axis.
 type softmax struct {
+	readsTops
 	c     *Context
 	shape gpu.ChannelShape
 }
@@ -143,6 +144,12 @@ func lossNorm(p *caffepb.LossParameter, s gpu.ChannelShape) float32 {
 	}
 	return 0
 }
+
+// ReadsBottom implements Reader.
+func (*softmaxLoss) ReadsBottom(i int) bool { return i > 0 }
+
+// ReadsTop implements Reader: a second top is the softmax.
+func (*softmaxLoss) ReadsTop(i int) bool { return i == 1 }
 
 func (l *softmaxLoss) Forward(bottom, top []*Blob) error {
 	l.c.Device.Softmax(l.shape, bottom[0].Data, l.prob)

@@ -11,6 +11,7 @@ func init() {
 // contrastiveLoss draws the rows of its first two bottoms together where the third says similar, and apart, up to
 // margin, where it does not (gpu.Device.ContrastiveLoss).
 type contrastiveLoss struct {
+	readsBottoms
 	c      *Context
 	shape  gpu.ChannelShape
 	margin float32

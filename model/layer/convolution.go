@@ -20,6 +20,7 @@ func init() {
 // convolution is Caffe's Convolution over any number of spatial axes, and the authors' CConvolution, which differs in
 // how it is pruned.
 type convolution struct {
+	readsBottoms
 	op      convolver
 	w, b    *Param
 	pruning Pruning
@@ -198,6 +199,7 @@ func (l *convolution) Backward(top []*Blob, need []bool, bottom []*Blob) {
 // deconvolution is Caffe's Deconvolution: the gradient of a convolution as a layer. Its window is that of the
 // convolution that would lead from the top to the bottom.
 type deconvolution struct {
+	readsBottoms
 	c    *Context
 	op   convolver
 	out  gpu.ChannelShape

@@ -12,6 +12,7 @@ func init() {
 
 // crop cuts its first bottom to the extents of its second, in the axes from axis on, at the given offsets.
 type crop struct {
+	readsNothing
 	labelSecond
 	c        *Context
 	in, size []int // extents of the bottom and of the top

@@ -9,6 +9,7 @@ func init() {
 // dropout zeroes each element with probability dropout_ratio while training and scales the others by
 // 1/(1-dropout_ratio). The mask is drawn again for the gradient, from the same key, so it needs no memory.
 type dropout struct {
+	readsNothing
 	c     *Context
 	ratio float32
 }

@@ -13,6 +13,7 @@ func init() {
 // filter is Caffe's Filter: of each bottom but the last, the examples where the last, the selector, is not 0. How many
 // they are shows in each pass, so its tops change their shapes.
 type filter struct {
+	readsNothing
 	c        *Context
 	rows     int       // examples of the bottoms
 	selector []float32 // of the last pass

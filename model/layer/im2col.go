@@ -13,6 +13,7 @@ func init() {
 // im2col is Caffe's Im2col: the matrix that a convolution of the same convolution_param would multiply its weights
 // with, as a blob of channels·kernel channels.
 type im2col struct {
+	readsNothing
 	c       *Context
 	g       gpu.ColGeometry
 	images  int

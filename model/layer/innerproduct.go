@@ -14,6 +14,7 @@ func init() {
 
 // innerProduct is Caffe's InnerProduct, y = x·Wᵀ + b over the axes from axis on, and the authors' CInnerProduct.
 type innerProduct struct {
+	readsBottoms
 	c          *Context
 	m, n, k    int // rows, outputs, inputs
 	transposed bool

@@ -15,6 +15,7 @@ func init() {
 // size, so that corners come on corners. With r = (in-1)/(out-1), place o of the output lies at o·r, between the
 // places i = ⌊o·r⌋ and i+1 of the input, and is (1-f)·x[i] + f·x[i+1], f = o·r - i, in both directions.
 type interp struct {
+	readsNothing
 	c          *Context
 	planes     int
 	h, w       int // of the input

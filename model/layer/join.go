@@ -2,6 +2,7 @@ package layer
 
 import (
 	"fmt"
+	"slices"
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
@@ -20,6 +21,7 @@ func init() {
 
 // concat joins its bottoms along one axis.
 type concat struct {
+	readsNothing
 	c     *Context
 	outer int
 	width []int // elements of each bottom in one row of the output
@@ -121,6 +123,12 @@ func (l *eltwise) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return sameShape(c, bottom[0], top[0])
 }
 
+// ReadsBottom implements Reader.
+func (l *eltwise) ReadsBottom(int) bool { return l.op == caffepb.EltwiseParameter_PROD }
+
+// ReadsTop implements Reader.
+func (*eltwise) ReadsTop(int) bool { return false }
+
 func (l *eltwise) Forward(bottom, top []*Blob) error {
 	d, y := l.c.Device, top[0].Data
 	switch l.op {
@@ -170,7 +178,10 @@ func (l *eltwise) Backward(top []*Blob, need []bool, bottom []*Blob) {
 }
 
 // split lets several layers read one blob; its gradient is the sum of theirs.
-type split struct{ c *Context }
+type split struct {
+	readsNothing
+	c *Context
+}
 
 func (l *split) Setup(c *Context, bottom, top []*Blob) error {
 	l.c = c
@@ -230,6 +241,7 @@ func (l *flatten) Forward([]*Blob, []*Blob) error { return nil }
 
 // slice cuts its bottom along one axis: at slice_point, or in equal parts.
 type slice struct {
+	readsNothing
 	c     *Context
 	outer int
 	width []int
@@ -310,6 +322,9 @@ func (l *slice) Backward(top []*Blob, need []bool, bottom []*Blob) {
 		return
 	}
 	at := 0
+	if slices.ContainsFunc(top, func(t *Blob) bool { return t.Diff == nil }) {
+		l.c.Device.Fill(bottom[0].Diff, 0)
+	}
 	for i, t := range top {
 		if t.Diff != nil {
 			l.c.Device.Copy2D(l.outer, l.width[i], t.Diff, 0, l.width[i], bottom[0].Diff, at, l.total)
@@ -390,7 +405,10 @@ func (l *reshape) Setup(c *Context, bottom, top []*Blob) error {
 func (l *reshape) Forward([]*Blob, []*Blob) error { return nil }
 
 // silence reads blobs so that they are no outputs of the net; their gradient is 0.
-type silence struct{ c *Context }
+type silence struct {
+	readsNothing
+	c *Context
+}
 
 func (l *silence) Setup(c *Context, _, _ []*Blob) error {
 	l.c = c

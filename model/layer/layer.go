@@ -122,7 +122,17 @@ type Blob struct {
 	Shape []int
 	Data  *gpu.Tensor
 	Diff  *gpu.Tensor // nil where nobody needs it
-	alias *Blob       // whose memory this one shows in another shape
+	// Later has data and gradient reserved (gpu.Reserve): the net gives them memory when all layers are set up.
+	Later bool
+	alias *Blob // whose memory this one shows in another shape
+}
+
+// tensor allocates an array of the blob, or reserves it.
+func (b *Blob) tensor(d *gpu.Device, shape ...int) (*gpu.Tensor, error) {
+	if b.Later {
+		return gpu.Reserve(shape...)
+	}
+	return gpu.NewTensor(d, shape...)
 }
 
 // Reshape allocates the blob.
@@ -130,7 +140,7 @@ func (b *Blob) Reshape(d *gpu.Device, shape ...int) error {
 	if len(shape) > caffe.MaxAxes {
 		return fmt.Errorf("top %q would have %d axes; wanted at most %d", b.Name, len(shape), caffe.MaxAxes)
 	}
-	t, err := gpu.NewTensor(d, shape...)
+	t, err := b.tensor(d, shape...)
 	if err != nil {
 		return err
 	}
@@ -163,7 +173,7 @@ func (b *Blob) NeedDiff(d *gpu.Device) error {
 		b.Diff = b.alias.Diff.View(0, b.Shape...)
 		return nil
 	}
-	t, err := gpu.NewTensor(d, b.Shape...)
+	t, err := b.tensor(d, b.Shape...)
 	b.Diff = t
 	return err
 }
@@ -278,7 +288,7 @@ func inRange(what string, n, lo, hi int) error {
 }
 
 // noBackward is embedded by layers without a gradient.
-type noBackward struct{}
+type noBackward struct{ readsNothing }
 
 func (noBackward) Backward([]*Blob, []bool, []*Blob) {}
 

@@ -16,6 +16,7 @@ func init() {
 // logLoss is Caffe's MultinomialLogisticLoss: the mean of -log of the probability that the first bottom gives the
 // label.
 type logLoss struct {
+	readsBottoms
 	labelSecond
 	c     *Context
 	shape gpu.ChannelShape
@@ -128,6 +129,12 @@ func (l *infogainLoss) matrix(bottom []*Blob) error {
 	}
 	return err
 }
+
+// ReadsBottom implements Reader.
+func (*infogainLoss) ReadsBottom(i int) bool { return i > 0 }
+
+// ReadsTop implements Reader: a second top is the softmax.
+func (*infogainLoss) ReadsTop(i int) bool { return i == 1 }
 
 func (l *infogainLoss) Forward(bottom, top []*Blob) error {
 	l.c.Device.Softmax(l.shape, bottom[0].Data, l.prob)

@@ -14,6 +14,7 @@ func init() {
 
 // embed is a table look-up: y = W[x] + b for whole numbers x below input_dim.
 type embed struct {
+	readsBottoms
 	c    *Context
 	rows gpu.ChannelShape // a looked-up row an outer
 	w, b *Param
@@ -78,6 +79,12 @@ func (l *batchReindex) Setup(c *Context, bottom, top []*Blob) error {
 	l.rows, l.width = bottom[0].Shape[0], bottom[0].Count(1, len(bottom[0].Shape))
 	return top[0].Reshape(c.Device, append([]int{bottom[1].Len()}, bottom[0].Shape[1:]...)...)
 }
+
+// ReadsBottom implements Reader.
+func (*batchReindex) ReadsBottom(i int) bool { return i == 1 }
+
+// ReadsTop implements Reader.
+func (*batchReindex) ReadsTop(int) bool { return false }
 
 func (l *batchReindex) Forward(bottom, top []*Blob) error {
 	l.c.Device.Gather(l.width, bottom[1].Data, bottom[0].Data, top[0].Data)

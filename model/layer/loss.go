@@ -13,6 +13,7 @@ func init() {
 
 // euclideanLoss is Σ (a - b)²/(2n) over n examples; both bottoms have a gradient.
 type euclideanLoss struct {
+	readsNothing
 	c    *Context
 	n    int
 	diff *gpu.Tensor
@@ -51,6 +52,7 @@ func (l *euclideanLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 
 // sigmoidLoss is the cross-entropy of sigmoid(x) and targets in [0, 1]; a second top gets sigmoid(x).
 type sigmoidLoss struct {
+	readsBottoms
 	labelSecond
 	c      *Context
 	ignore gpu.Ignore
@@ -106,6 +108,7 @@ func (l *sigmoidLoss) Backward(_ []*Blob, need []bool, bottom []*Blob) {
 
 // hingeLoss is one against the rest: Σ max(0, 1 - d·x), or its squares (norm L2), over the examples.
 type hingeLoss struct {
+	readsBottoms
 	labelSecond
 	c       *Context
 	shape   gpu.ChannelShape

@@ -81,6 +81,12 @@ func (l *lrn) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return top[0].Reshape(c.Device, b.Shape...)
 }
 
+// ReadsBottom implements Reader.
+func (*lrn) ReadsBottom(int) bool { return true }
+
+// ReadsTop implements Reader.
+func (l *lrn) ReadsTop(int) bool { return l.across }
+
 func (l *lrn) Forward(bottom, top []*Blob) error {
 	d, x, y := l.c.Device, bottom[0].Data, top[0].Data
 	if l.across {

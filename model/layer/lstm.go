@@ -138,6 +138,12 @@ func (l *lstmUnit) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return top[1].Reshape(c.Device, before.Shape...)
 }
 
+// ReadsBottom implements Reader: the cells before; the gates are a copy.
+func (*lstmUnit) ReadsBottom(i int) bool { return i == 0 }
+
+// ReadsTop implements Reader: the cells.
+func (*lstmUnit) ReadsTop(i int) bool { return i == 0 }
+
 func (l *lstmUnit) Forward(bottom, top []*Blob) error {
 	l.c.Device.Copy(l.gates, bottom[1].Data)
 	l.c.Device.LSTMUnit(l.n, l.size, bottom[0].Data, l.gates, bottom[2].Data, top[0].Data, top[1].Data)

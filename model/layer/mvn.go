@@ -52,6 +52,12 @@ func (l *mvn) center(x, y *gpu.Tensor) {
 	d.Normalize(l.shape, x, l.mean, l.variance, nil, 0, y)
 }
 
+// ReadsBottom implements Reader.
+func (*mvn) ReadsBottom(int) bool { return false }
+
+// ReadsTop implements Reader.
+func (l *mvn) ReadsTop(int) bool { return l.withVariance }
+
 func (l *mvn) Forward(bottom, top []*Blob) error {
 	d := l.c.Device
 	if !l.withVariance {

@@ -90,6 +90,12 @@ func (l *neuron) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return sameShape(c, bottom[0], top[0])
 }
 
+// ReadsBottom implements Reader: the slope is that of x, or its copy, where y does not give it.
+func (l *neuron) ReadsBottom(int) bool { return l.f.SlopeNeedsInput() && l.x == nil }
+
+// ReadsTop implements Reader.
+func (*neuron) ReadsTop(int) bool { return true }
+
 func (l *neuron) Forward(bottom, top []*Blob) error {
 	if l.x != nil {
 		l.c.Device.Copy(l.x, bottom[0].Data)
@@ -142,6 +148,12 @@ func (l *prelu) Setup(c *Context, bottom, top []*Blob) (err error) {
 	}
 	return sameShape(c, b, top[0])
 }
+
+// ReadsBottom implements Reader.
+func (l *prelu) ReadsBottom(int) bool { return l.x == nil }
+
+// ReadsTop implements Reader.
+func (*prelu) ReadsTop(int) bool { return false }
 
 func (l *prelu) Forward(bottom, top []*Blob) error {
 	if l.x != nil {

@@ -20,6 +20,7 @@ func init() {
 // The sum is over channels, and over space too under across_spatial. With du = a·dy, dx = (du - u·Σ(du·u)) / sqrt(Σ
 // x² + eps).
 type normalize struct {
+	readsNothing
 	c       *Context
 	a       *Param
 	shape   gpu.ChannelShape // what a is multiplied with

@@ -16,6 +16,7 @@ func init() {
 //
 //	y[i_0, i_1, ...] = x[j_0, j_1, ...] with j_order[k] = i_k
 type permute struct {
+	readsNothing
 	c            *Context
 	outer, block int // axes at the front that stay, times what is permuted below them
 	// Element k of a block of the top is element from[k] of the bottom's; to is the way back. They are nil where all

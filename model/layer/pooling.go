@@ -63,6 +63,12 @@ func (l *pooling) Setup(c *Context, bottom, top []*Blob) error {
 	return l.setup(c, p.GetPool(), g)
 }
 
+// ReadsBottom implements Reader.
+func (*pooling) ReadsBottom(int) bool { return false }
+
+// ReadsTop implements Reader: a second top has the places of the maxima.
+func (*pooling) ReadsTop(i int) bool { return i == 1 }
+
 func (l *pooling) Forward(bottom, top []*Blob) error {
 	x := bottom[0].Data
 	if l.pad != nil {

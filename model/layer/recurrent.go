@@ -16,6 +16,7 @@ type Stateful interface {
 // states that pass from one batch to the next, or are bottoms and tops of their own (expose_hidden). A gradient does
 // not leave the batch: exposed states have none.
 type recurrent struct {
+	readsBottoms
 	c           *Context
 	steps, n    int
 	in, fixed   int // inputs of a stream: at each step, and static (0: none)

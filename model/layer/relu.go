@@ -6,6 +6,7 @@ func init() {
 
 // relu is y = max(x, 0) + negative_slope·min(x, 0).
 type relu struct {
+	readsBottoms
 	c     *Context
 	slope float32
 }

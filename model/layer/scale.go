@@ -93,6 +93,12 @@ func spanned(axis, numAxes int, bottom []*Blob) (from int, extents []int, err er
 	return from, append([]int(nil), extents...), nil
 }
 
+// ReadsBottom implements Reader: in place the input is a copy; the factor may be a second bottom.
+func (l *scale) ReadsBottom(i int) bool { return i > 0 || l.x == nil }
+
+// ReadsTop implements Reader.
+func (*scale) ReadsTop(int) bool { return false }
+
 func (l *scale) factor(bottom []*Blob) *gpu.Tensor {
 	if l.a != nil {
 		return l.a.Data

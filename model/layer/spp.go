@@ -14,6 +14,7 @@ func init() {
 // spp is spatial pyramid pooling (He et al., ECCV 2014; Caffe's SPP): level p cuts the plane into 2^p × 2^p windows,
 // and the outputs of all levels stand one behind the other in axis 1.
 type spp struct {
+	readsNothing
 	c      *Context
 	levels []*level
 	images int

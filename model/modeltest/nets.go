@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -91,10 +92,10 @@ func ReadNet(tb testing.TB, name string, batch int) *caffe.NetFile {
 // classes.
 func FillInputs(d *gpu.Device, n *model.Net, classes int) {
 	for stream, name := range []string{"data", "pair_data", "label", "sim", "words", "cont"} {
-		b := n.Blob(name)
-		if b == nil {
+		if !isInput(n, name) {
 			continue
 		}
+		b := n.Blob(name)
 		v := make([]float32, b.Data.N)
 		key := gpu.Key{Seed: 42, Stream: uint32(stream)}
 		for i := range v {
@@ -109,6 +110,13 @@ func FillInputs(d *gpu.Device, n *model.Net, classes int) {
 		}
 		d.Upload(b.Data, v)
 	}
+}
+
+// isInput reports whether a layer without bottoms makes a blob: the two of a siamese net are cut from its data.
+func isInput(n *model.Net, blob string) bool {
+	return slices.ContainsFunc(n.File().Net.Layer, func(l *caffepb.LayerParameter) bool {
+		return len(l.Bottom) == 0 && slices.Contains(l.Top, blob)
+	})
 }
 
 // Solver returns a solver over a net of testdata/nets on random data, with surgery where the net asks for it. edit may

@@ -224,7 +224,7 @@ func (p *measurement) build(run *config.Run) (*model.Net, error) {
 	}
 	return model.NewNet(run.Tests[0], model.NetOptions{
 		Device: p.solver.Device(), State: run.TestState(0), Seed: p.solver.Seed, Clock: &layer.Clock{},
-		Share: p.solver.Net, Substitute: substitute, Inputs: run.Inputs,
+		Share: p.solver.Net, Substitute: substitute, Inputs: run.Inputs, Reuse: true,
 	})
 }
 

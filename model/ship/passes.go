@@ -41,7 +41,7 @@ func NewPasses(
 			err = errors.Join(err, p.Close())
 		}
 	}()
-	o.Device = p.device
+	o.Device, o.Reuse = p.device, true
 	for _, w := range weights {
 		n, err := model.NewNetOfFew(f, 1, o)
 		if err != nil {

@@ -157,6 +157,7 @@ func (s *Solver) build() error {
 	var err error
 	if s.Net, err = model.NewNet(s.run.Train, model.NetOptions{
 		Device: s.device, State: s.run.TrainState(), Seed: s.Seed, Clock: s.clock, Inputs: s.run.Inputs,
+		Reuse: true,
 	}); err != nil {
 		return err
 	}
@@ -169,6 +170,7 @@ func (s *Solver) build() error {
 				Seed:   s.Seed,
 				Clock:  s.clock,
 				Share:  s.Net,
+				Reuse:  true,
 				Inputs: s.run.Inputs,
 			},
 		)

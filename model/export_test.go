@@ -1,0 +1,79 @@
+package model
+
+import (
+	"math"
+
+	"dns-tui/gpu"
+	"dns-tui/model/layer"
+)
+
+// Poisoned runs a pass forward and one backward and fills each piece of shared memory with NaN before the first layer
+// of the pass that touches it, and after the last: whoever reads what is another's, or what nobody wrote, shows.
+func (n *Net) Poisoned() error {
+	first, last := map[int][]*gpu.Reserved{}, map[int][]*gpu.Reserved{}
+	from, until := map[*gpu.Reserved]int{}, map[*gpu.Reserved]int{}
+	touch := func(at int, t *gpu.Tensor) {
+		r := reserved(t)
+		if !n.shared[r] {
+			return
+		}
+		if _, ok := from[r]; !ok {
+			from[r] = at
+		}
+		until[r] = at
+	}
+	// When is found by the way of the uses, whose steps are coarser.
+	u := n.uses()
+	back := 2*len(n.nodes) - 1
+	for i, nd := range n.nodes {
+		for _, b := range append(append(nd.top[:0:0], nd.top...), nd.bottom...) {
+			touch(i, b.Data)
+		}
+	}
+	for i := len(n.nodes) - 1; i >= 0; i-- {
+		nd := n.nodes[i]
+		if !nd.backward {
+			continue
+		}
+		at := back - i
+		one := &uses{of: map[*gpu.Reserved]*use{}}
+		one.backward(nd)
+		for _, s := range one.list {
+			touch(at, &gpu.Tensor{Mem: s.memory})
+		}
+	}
+	for _, s := range u.list {
+		if n.shared[s.memory] {
+			first[from[s.memory]] = append(first[from[s.memory]], s.memory)
+			last[until[s.memory]] = append(last[until[s.memory]], s.memory)
+		}
+	}
+	poison := func(list []*gpu.Reserved) {
+		for _, r := range list {
+			n.device.Fill(&gpu.Tensor{Mem: r, N: r.Len(), Shape: []int{r.Len()}}, float32(math.NaN()))
+		}
+	}
+	for i := range n.nodes {
+		poison(first[i])
+		if err := n.forward(i); err != nil {
+			return err
+		}
+		poison(last[i])
+	}
+	for i := len(n.nodes) - 1; i >= 0; i-- {
+		if nd := n.nodes[i]; nd.backward {
+			poison(first[back-i])
+			n.backward(nd)
+			poison(last[back-i])
+		}
+	}
+	return nil
+}
+
+// Lasting is Blob that returns nil in place of a blob whose memory is shared.
+func (n *Net) Lasting(name string) *layer.Blob {
+	if b := n.blobs[name]; b == nil || n.shared[reserved(b.Data)] {
+		return nil
+	}
+	return n.Blob(name)
+}

@@ -1,0 +1,301 @@
+package model_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"dns-tui/caffe"
+	"dns-tui/caffe/caffepb"
+	"dns-tui/gpu"
+	"dns-tui/gpu/host"
+	"dns-tui/model"
+	"dns-tui/model/layer"
+	"dns-tui/model/modeltest"
+)
+
+var trainState = &caffepb.NetState{Phase: caffepb.Phase_TRAIN.Enum()}
+
+// passed is what passes of a net leave: losses and outputs, gradients of parameters and of what layers without bottoms
+// make.
+type passed map[string][]float32
+
+// differ says which arrays have other bits.
+func (p passed) differ(q passed) error {
+	for name, v := range p {
+		if w, ok := q[name]; !ok || !slices.EqualFunc(v, w, sameBits) {
+			return fmt.Errorf("%s is %v with memory shared, %v without", name, head(w), head(v))
+		}
+	}
+	if len(p) != len(q) {
+		return fmt.Errorf("%d arrays with memory shared, %d without", len(q), len(p))
+	}
+	return nil
+}
+
+func sameBits(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
+
+func head(v []float32) []float32 { return v[:min(len(v), 8)] }
+
+// runs builds a net, and runs passes of it; before each the tops of the layers without bottoms, that nobody else fills,
+// get the same numbers in all nets.
+func runs(tb rapid.TB, d *gpu.Device, f *caffe.NetFile, o model.NetOptions, passes int, run func(*model.Net) error) passed {
+	tb.Helper()
+	o.Device, o.State, o.Seed, o.Clock = d, trainState, 3, &layer.Clock{}
+	n, err := model.NewNet(f, o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer n.Close()
+	out := passed{}
+	for pass := range passes {
+		o.Clock.Iter = uint64(pass)
+		fill(d, n, f, pass)
+		if err := run(n); err != nil {
+			tb.Fatal(err)
+		}
+		for i, v := range n.FetchLosses(nil) {
+			out[fmt.Sprintf("pass %d, loss %d", pass, i)] = []float32{v}
+		}
+		for i, v := range n.Outputs() {
+			out[fmt.Sprintf("pass %d, output %d, %s", pass, i, v.Name)] = []float32{float32(v.Value)}
+		}
+	}
+	for _, p := range n.Params() {
+		if p.Gradient() != nil {
+			out[fmt.Sprintf("gradient of %s/%d", p.Layer, p.Index)] = modeltest.Values(d, p.Diff)
+		}
+	}
+	for _, l := range f.Net.Layer {
+		for _, top := range l.Top {
+			if b := n.Lasting(top); len(l.Bottom) == 0 && b != nil && b.Diff != nil {
+				out["gradient of "+top] = modeltest.Values(d, b.Diff)
+			}
+		}
+	}
+	return out
+}
+
+// fill sets inputs, of labels small whole numbers, and the gradients of outputs that stand for losses.
+func fill(d *gpu.Device, n *model.Net, f *caffe.NetFile, pass int) {
+	key := gpu.Key{Seed: 7, Iter: uint64(pass)}
+	for _, l := range f.Net.Layer {
+		if l.GetType() != "Input" {
+			continue
+		}
+		for _, top := range l.Top {
+			b := n.Blob(top)
+			v := make([]float32, b.Data.N)
+			key.Stream++
+			for i := range v {
+				v[i] = key.Uniform(i) - 0.5
+				classes := 0
+				if k, _ := fmt.Sscanf(top, "label%d", &classes); k == 1 {
+					v[i] = float32((i + pass) % classes)
+				}
+				if top == "sel" {
+					v[i] = float32((i + pass) % 2)
+				}
+			}
+			d.Upload(b.Data, v)
+		}
+	}
+	for _, o := range n.Outputs() {
+		if b := n.Lasting(o.Name); b != nil && b.Diff != nil {
+			d.Fill(b.Diff, 0.5)
+		}
+	}
+}
+
+func plainly(n *model.Net) error {
+	if _, err := n.Forward(); err != nil {
+		return err
+	}
+	n.Backward()
+	return nil
+}
+
+// between puts a Dropout that drops nothing, whose gradient reads no data, behind each input, and before the output y:
+// so all that the net's own layers read and write is shared.
+func between(net *caffepb.NetParameter) *caffepb.NetParameter {
+	n := proto.CloneOf(net)
+	n.ForceBackward = proto.Bool(true)
+	copyOf := func(from, to string) *caffepb.LayerParameter {
+		return &caffepb.LayerParameter{Name: proto.String("to " + to), Type: proto.String("Dropout"),
+			Bottom: []string{from}, Top: []string{to},
+			DropoutParam: &caffepb.DropoutParameter{DropoutRatio: proto.Float32(0)}}
+	}
+	var layers []*caffepb.LayerParameter
+	inputs := map[string]bool{}
+	made := ""
+	for _, l := range n.Layer {
+		for _, names := range [][]string{l.Bottom, l.Top} {
+			for i, name := range names {
+				if inputs[name] {
+					names[i] = "in " + name
+				}
+			}
+		}
+		layers = append(layers, l)
+		if len(l.Bottom) == 0 {
+			for _, top := range l.Top {
+				inputs[top] = true
+				layers = append(layers, copyOf(top, "in "+top))
+			}
+		}
+		if slices.Contains(l.Top, "y") {
+			made = l.GetType()
+		}
+	}
+	if made != "" && !layer.IsLoss(made) {
+		layers = append(layers, copyOf("y", "behind y"))
+	}
+	n.Layer = layers
+	return n
+}
+
+// Each layer computes the same where what it reads and writes is filled with NaN as soon as it has no part in it: so
+// its Backward reads what ReadsBottom and ReadsTop say, and all that it makes is made anew in each pass.
+func TestReuseOfEachLayer(t *testing.T) {
+	archive, err := txtar.ParseFile("layer/testdata/gradients.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	covered := map[string]bool{}
+	for _, c := range archive.Files {
+		t.Run(c.Name, func(t *testing.T) {
+			f, err := caffe.ParseNetPrototxt(c.Name, c.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range f.Net.Layer {
+				covered[l.GetType()] = true
+			}
+			f = f.Replace(between(f.Net))
+			d := host.New(host.Options{Threads: 1})
+			defer d.Close()
+			want := runs(t, d, f, model.NetOptions{Backward: true}, 3, plainly)
+			for what, run := range map[string]func(*model.Net) error{"": plainly, "poisoned: ": (*model.Net).Poisoned} {
+				o := model.NetOptions{Backward: true, Reuse: true}
+				if err := want.differ(runs(t, d, f, o, 3, run)); err != nil {
+					t.Errorf("%s%v", what, err)
+				}
+			}
+		})
+	}
+	if !covered["Convolution"] || !covered["LSTM"] || !covered["Filter"] {
+		t.Error("the nets of TestGradients are not what they were")
+	}
+}
+
+// exampleNets are nets of testdata, of all shapes, that train in no time.
+var exampleNets = []string{"lenet_dns", "cifar10_full", "squeezenet_1.1", "lstm", "autoencoder", "siamese"}
+
+// Passes of whole nets have the same bits with memory shared, and without.
+func TestReuseOfWholeNets(t *testing.T) {
+	names := exampleNets
+	if !testing.Short() {
+		names = append(slices.Clone(names), "googlenet", "resnet50", "mobilenet")
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			d := host.New(host.Options{})
+			defer d.Close()
+			f, classes := modeltest.ReadNet(t, name, 2), modeltest.Find(t, name).Classes
+			run := func(n *model.Net) error {
+				modeltest.FillInputs(d, n, classes)
+				return plainly(n)
+			}
+			want := runs(t, d, f, model.NetOptions{}, 1, run)
+			if err := want.differ(runs(t, d, f, model.NetOptions{Reuse: true}, 1, run)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// anyGraph draws a net of branches that part and meet, in place and not.
+func anyGraph(t *rapid.T) *caffe.NetFile {
+	var b strings.Builder
+	fmt.Fprint(&b, "name: \"random\" force_backward: true\n"+
+		"layer { name: \"in\" type: \"Input\" top: \"b0\" input_param { shape { dim: 2 dim: 4 dim: 5 dim: 5 } } }\n")
+	blobs := []string{"b0"} // all of one shape
+	inPlace := map[string]bool{}
+	for i := range rapid.IntRange(1, 14).Draw(t, "layers") {
+		top := fmt.Sprintf("b%d", i+1)
+		from := rapid.SampledFrom(blobs).Draw(t, "bottom")
+		other := rapid.SampledFrom(blobs).Draw(t, "other")
+		switch kind := rapid.SampledFrom([]string{
+			"conv", "relu", "sigmoid", "bn", "scale", "eltwise", "product", "reshape", "slice", "pool", "lrn", "dropout",
+			"place",
+		}).Draw(t, "kind"); kind {
+		case "conv":
+			fmt.Fprintf(&b, "layer { name: %q type: \"Convolution\" bottom: %q top: %q convolution_param { "+
+				"num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: \"xavier\" } } }\n", top, from, top)
+		case "eltwise", "product":
+			op := map[string]string{"eltwise": "SUM", "product": "PROD"}[kind]
+			fmt.Fprintf(&b, "layer { name: %q type: \"Eltwise\" bottom: %q bottom: %q top: %q "+
+				"eltwise_param { operation: %s } }\n", top, from, other, top, op)
+		case "reshape":
+			fmt.Fprintf(&b, "layer { name: \"%[1]s there\" type: \"Reshape\" bottom: %[2]q top: \"%[1]s flat\" "+
+				"reshape_param { shape { dim: 2 dim: -1 } } }\nlayer { name: %[1]q type: \"Reshape\" "+
+				"bottom: \"%[1]s flat\" top: %[1]q reshape_param { shape { dim: 2 dim: 4 dim: 5 dim: 5 } } }\n", top, from)
+		case "slice":
+			unused := ""
+			if rapid.Bool().Draw(t, "unused") {
+				unused = top + " u"
+			}
+			second := top + " v"
+			if unused != "" {
+				second = top + " w"
+			}
+			fmt.Fprintf(&b, "layer { name: \"%[1]s cut\" type: \"Slice\" bottom: %[2]q top: \"%[1]s u\" top: \"%[1]s v\" }\n"+
+				"layer { name: \"%[1]s pow\" type: \"Power\" bottom: \"%[1]s u\" top: \"%[1]s w\" power_param { power: 2 } }\n"+
+				"layer { name: %[1]q type: \"Concat\" bottom: \"%[1]s w\" bottom: %[3]q top: %[1]q }\n", top, from, second)
+		case "place":
+			if from == "b0" || inPlace[from] || strings.Contains(b.String(), fmt.Sprintf("bottom: %q", from)) {
+				continue // another reads it
+			}
+			inPlace[from] = true
+			fmt.Fprintf(&b, "layer { name: %q type: \"ReLU\" bottom: %q top: %q }\n", top, from, from)
+			continue
+		default:
+			typ := map[string]string{"relu": "ReLU", "sigmoid": "Sigmoid", "bn": "BatchNorm", "scale": "Scale",
+				"pool": "Pooling", "lrn": "LRN", "dropout": "Dropout"}[kind]
+			param := ""
+			if kind == "pool" {
+				param = "pooling_param { kernel_size: 3 stride: 1 pad: 1 }"
+			}
+			fmt.Fprintf(&b, "layer { name: %q type: %q bottom: %q top: %q %s }\n", top, typ, from, top, param)
+		}
+		blobs = append(blobs, top)
+	}
+	last := blobs[len(blobs)-1]
+	fmt.Fprintf(&b, "layer { name: \"loss\" type: \"EuclideanLoss\" bottom: %q bottom: \"b0\" top: \"loss\" }\n", last)
+	f, err := caffe.ParseNetPrototxt("random", []byte(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// Nets of any graph have the same bits with memory shared, poisoned where it is nobody's.
+func TestReuseOfRandomNets(t *testing.T) {
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	rapid.Check(t, func(t *rapid.T) {
+		f := anyGraph(t)
+		want := runs(t, d, f, model.NetOptions{}, 2, plainly)
+		for _, run := range []func(*model.Net) error{plainly, (*model.Net).Poisoned} {
+			if err := want.differ(runs(t, d, f, model.NetOptions{Reuse: true}, 2, run)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
