@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"math"
 
 	"dns-tui/gpu"
@@ -76,4 +77,27 @@ func (n *Net) Lasting(name string) *layer.Blob {
 		return nil
 	}
 	return n.Blob(name)
+}
+
+// Overlaps names two blobs that are in use at the same time and share memory; it returns nil where there are none.
+func (n *Net) Overlaps() error {
+	type piece struct {
+		*use
+		in   gpu.Memory
+		from int
+	}
+	var pieces []piece
+	for _, u := range n.uses().list {
+		in, from := (&gpu.Tensor{Mem: u.memory}).Place()
+		pieces = append(pieces, piece{u, in, from})
+	}
+	for i, a := range pieces {
+		for _, b := range pieces[:i] {
+			if a.in == b.in && a.from < b.from+b.memory.Len() && b.from < a.from+a.memory.Len() &&
+				a.first <= b.last && b.first <= a.last {
+				return fmt.Errorf("%q and %q are in use at once, and share memory", a.blob.Name, b.blob.Name)
+			}
+		}
+	}
+	return nil
 }

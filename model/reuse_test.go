@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -57,7 +58,7 @@ func runs(tb rapid.TB, d *gpu.Device, f *caffe.NetFile, o model.NetOptions, pass
 	for pass := range passes {
 		o.Clock.Iter = uint64(pass)
 		fill(d, n, f, pass)
-		if err := run(n); err != nil {
+		if err := cmp.Or(run(n), n.Overlaps()); err != nil {
 			tb.Fatal(err)
 		}
 		for i, v := range n.FetchLosses(nil) {
@@ -100,7 +101,7 @@ func fill(d *gpu.Device, n *model.Net, f *caffe.NetFile, pass int) {
 					v[i] = float32((i + pass) % classes)
 				}
 				if top == "sel" {
-					v[i] = float32((i + pass) % 2)
+					v[i] = float32(min(1, max(0, pass%4-(i+pass)%3)))
 				}
 			}
 			d.Upload(b.Data, v)
@@ -160,6 +161,22 @@ func between(net *caffepb.NetParameter) *caffepb.NetParameter {
 	return n
 }
 
+// more are nets of settings that TestGradients has no need of.
+const more = `
+-- Pooling with places --
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 dim: 7 dim: 6 } } }
+layer { name: "l" type: "Pooling" bottom: "x" top: "y" top: "at" pooling_param { kernel_size: 3 stride: 2 } }
+layer { name: "s" type: "Silence" bottom: "at" }
+-- SoftmaxWithLoss with its softmax --
+layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+layer { name: "l" type: "SoftmaxWithLoss" bottom: "x" bottom: "label3" top: "y" top: "p" }
+layer { name: "s" type: "Silence" bottom: "p" }
+-- Scale in place by a bottom --
+layer { name: "in" type: "Input" top: "x" top: "by" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 dim: 3 } } }
+layer { name: "d" type: "Dropout" bottom: "x" top: "y" dropout_param { dropout_ratio: 0 } }
+layer { name: "l" type: "Scale" bottom: "y" bottom: "by" top: "y" scale_param { axis: 0 } }
+`
+
 // Each layer computes the same where what it reads and writes is filled with NaN as soon as it has no part in it: so
 // its Backward reads what ReadsBottom and ReadsTop say, and all that it makes is made anew in each pass.
 func TestReuseOfEachLayer(t *testing.T) {
@@ -168,7 +185,7 @@ func TestReuseOfEachLayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	covered := map[string]bool{}
-	for _, c := range archive.Files {
+	for _, c := range append(archive.Files, txtar.Parse([]byte(more)).Files...) {
 		t.Run(c.Name, func(t *testing.T) {
 			f, err := caffe.ParseNetPrototxt(c.Name, c.Data)
 			if err != nil {
@@ -298,4 +315,216 @@ func TestReuseOfRandomNets(t *testing.T) {
 			}
 		}
 	})
+}
+
+const filtered = `force_backward: true
+layer { name: "in" type: "Input" top: "x" top: "sel" top: "label3"
+  input_param { shape { dim: 6 dim: 4 } shape { dim: 6 } shape { dim: 6 } } }
+layer { name: "before" type: "InnerProduct" bottom: "x" top: "u" inner_product_param { num_output: 5
+  weight_filler { type: "xavier" } } }
+layer { name: "sig" type: "Sigmoid" bottom: "u" top: "v" }
+layer { name: "filter" type: "Filter" bottom: "v" bottom: "label3" bottom: "sel" top: "some" top: "labels" }
+layer { name: "fc" type: "InnerProduct" bottom: "some" top: "w" inner_product_param { num_output: 3
+  weight_filler { type: "xavier" } } }
+layer { name: "tanh" type: "TanH" bottom: "w" top: "t" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "t" bottom: "labels" top: "loss" }
+layer { name: "other" type: "InnerProduct" bottom: "v" top: "r" inner_product_param { num_output: 3
+  weight_filler { type: "xavier" } } }
+layer { name: "euclid" type: "EuclideanLoss" bottom: "r" bottom: "r2" top: "loss2" }
+`
+
+// Where a layer's output changes its shape from pass to pass, to nothing and back, what stands below has other memory,
+// and the bits stay.
+func TestReuseReshapes(t *testing.T) {
+	text := strings.Replace(filtered, `bottom: "r2"`, `bottom: "half"`, 1)
+	text += `
+layer { name: "idle" type: "EuclideanLoss" bottom: "t" bottom: "w" top: "e" loss_weight: 0 }
+layer { name: "twice" type: "Power" bottom: "e" top: "e2" power_param { scale: 2 } loss_weight: 1 }
+`
+	text = strings.Replace(text, `layer { name: "euclid"`, `layer { name: "half" type: "Power" bottom: "r" top: "half"
+  power_param { scale: 0.5 } }
+layer { name: "euclid"`, 1)
+	f, err := caffe.ParseNetPrototxt("n", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	want := runs(t, d, f, model.NetOptions{}, 9, plainly)
+	if err := want.differ(runs(t, d, f, model.NetOptions{Reuse: true}, 9, plainly)); err != nil {
+		t.Error(err)
+	}
+}
+
+// chain is a net whose blobs, but for the input, the loss and what is kept, are in one memory.
+const chain = `force_backward: true
+layer { name: "in" type: "Input" top: "x" top: "label3" input_param { shape { dim: 6 dim: 4 } shape { dim: 6 } } }
+layer { name: "a" type: "InnerProduct" bottom: "x" top: "a" inner_product_param { num_output: 8
+  weight_filler { type: "xavier" } } }
+layer { name: "b" type: "Log" bottom: "a" top: "b" log_param { shift: 8 } }
+layer { name: "c" type: "BatchNorm" bottom: "b" top: "c" }
+layer { name: "d" type: "InnerProduct" bottom: "c" top: "d" inner_product_param { num_output: 3
+  weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "d" bottom: "label3" top: "loss" }
+`
+
+func chainNet(t *testing.T, d *gpu.Device, o model.NetOptions) *model.Net {
+	t.Helper()
+	if o.State == nil {
+		o.State = trainState
+	}
+	o.Seed = 3
+	n, err := modeltest.BuildOn(t, d, chain, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(d, n, n.File(), 1)
+	return n
+}
+
+// A blob whose memory has been given to others cannot be read, one that is kept can, with its gradient.
+func TestReuseKeeps(t *testing.T) {
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	plain := chainNet(t, d, model.NetOptions{})
+	n := chainNet(t, d, model.NetOptions{Reuse: true, Keep: []string{"b", "none"}})
+	for _, n := range []*model.Net{plain, n} {
+		if err := plainly(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pick := range []func(*layer.Blob) *gpu.Tensor{
+		func(b *layer.Blob) *gpu.Tensor { return b.Data }, func(b *layer.Blob) *gpu.Tensor { return b.Diff },
+	} {
+		for _, name := range []string{"b", "x"} {
+			want, got := modeltest.Values(d, pick(plain.Blob(name))), modeltest.Values(d, pick(n.Blob(name)))
+			if !slices.EqualFunc(want, got, sameBits) {
+				t.Errorf("%s: %v, wanted %v", name, head(got), head(want))
+			}
+		}
+	}
+	for _, name := range []string{"a", "c", "d"} {
+		func() {
+			defer func() {
+				if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), fmt.Sprintf("%q is not kept", name)) {
+					t.Errorf("blob %q: %v", name, r)
+				}
+			}()
+			n.Blob(name)
+		}()
+	}
+	if n.Blob("none") != nil {
+		t.Error("a blob that there is none of")
+	}
+	if s := n.Shared(); s.Bytes < s.Least || s.Least == 0 || s.Least >= s.Instead {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The first layer that is not finite is found, though what it made is gone; statistics stay as they are meanwhile.
+func TestReuseFirstBad(t *testing.T) {
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	for _, x := range []float32{0.5, -300, float32(math.Inf(1))} {
+		var want string
+		for _, reuse := range []bool{false, true} {
+			n := chainNet(t, d, model.NetOptions{Reuse: reuse})
+			var told int
+			n.SetDebug(func(string) { told++ })
+			for _, p := range n.Params() {
+				if p.Layer == "a" && p.Index == 0 {
+					d.Fill(p.Data, 1)
+				}
+			}
+			d.Fill(n.Blob("x").Data, x)
+			if _, err := n.Forward(); err != nil {
+				t.Fatal(err)
+			}
+			before, lines := modeltest.Values(d, n.Params()[2].Data), told
+			got := fmt.Sprint(n.FirstBad())
+			if !reuse {
+				want = got
+			}
+			if got != want {
+				t.Errorf("%g: %s, without memory shared %s", x, got, want)
+			}
+			if !n.Params()[2].Statistics || !slices.EqualFunc(before, modeltest.Values(d, n.Params()[2].Data), sameBits) ||
+				told != lines {
+				t.Errorf("%g: to look changed statistics, or was told of", x)
+			}
+		}
+		if clean := x == 0.5; clean != (want == "<nil>") {
+			t.Errorf("%g: %s", x, want)
+		}
+	}
+}
+
+// debug_info tells the same: each blob while it is there.
+func TestReuseDebugInfo(t *testing.T) {
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	var lines [2][]string
+	for i, reuse := range []bool{false, true} {
+		n := chainNet(t, d, model.NetOptions{Reuse: reuse})
+		n.SetDebug(func(line string) { lines[i] = append(lines[i], line) })
+		if err := plainly(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(lines[0]) < 10 || !slices.Equal(lines[0], lines[1]) {
+		t.Errorf("with memory shared:\n%s\nwithout:\n%s", strings.Join(lines[1], "\n"), strings.Join(lines[0], "\n"))
+	}
+}
+
+// Nets that run in turn have one memory, which grows to what the largest wants, and come to what each would by itself.
+func TestReuseInTurn(t *testing.T) {
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	train := chainNet(t, d, model.NetOptions{Reuse: true})
+	alone := chainNet(t, d, model.NetOptions{})
+	losses := func(n *model.Net) []float32 {
+		fill(d, n, n.File(), 1)
+		if err := plainly(n); err != nil {
+			t.Fatal(err)
+		}
+		v := n.FetchLosses(nil)
+		for _, p := range n.Params() {
+			if p.Gradient() != nil {
+				v = append(v, modeltest.Values(d, p.Diff)...)
+				d.Fill(p.Diff, 0)
+			}
+		}
+		return v
+	}
+	large := strings.Replace(strings.Replace(chain, "dim: 6 dim: 4", "dim: 60 dim: 4", 1), "dim: 6 }", "dim: 60 }", 1)
+	held := d.Allocated()
+	small := train.Shared().Bytes
+	var tests []*model.Net
+	for _, text := range []string{chain, large} {
+		n, err := modeltest.BuildOn(t, d, text, model.NetOptions{
+			State: &caffepb.NetState{Phase: caffepb.Phase_TEST.Enum()}, Share: train, Reuse: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests = append(tests, n)
+	}
+	if now := train.Shared().Bytes; now <= small || now != tests[0].Shared().Bytes || now != tests[1].Shared().Bytes {
+		t.Errorf("%d bytes became %d, and are %d and %d of the tests", small, now, tests[0].Shared().Bytes,
+			tests[1].Shared().Bytes)
+	}
+	if d.Allocated() <= held {
+		t.Error("a net without inputs of its own")
+	}
+	for range 3 {
+		want, got := losses(alone), losses(train)
+		if !slices.EqualFunc(want, got, sameBits) {
+			t.Errorf("%v, wanted %v", head(got), head(want))
+		}
+		for _, n := range tests {
+			fill(d, n, n.File(), 1)
+			if _, err := n.Forward(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
