@@ -3,7 +3,11 @@ package gpu
 // NewDry returns a device that allocates nothing and runs nothing: to learn the shapes of a net, of any size, at no
 // cost. Only what a layer calls while it is set up works; other operations panic. Where held is not nil, the bytes that
 // are allocated and not freed are counted there.
-func NewDry(held *int64) *Device { return NewDevice(dry{held}, nil) }
+func NewDry(held *int64) *Device { return NewDevice(dry{held: held}, nil) }
+
+// NewDryLike is NewDry of which layers and solvers ask for as much as of a device: it has the same operations (Has), and
+// works as far ahead.
+func NewDryLike(d *Device, held *int64) *Device { return NewDevice(dry{held, d.back}, nil) }
 
 // Dry reports whether the device is one of NewDry's.
 func (d *Device) Dry() bool {
@@ -11,7 +15,10 @@ func (d *Device) Dry() bool {
 	return ok
 }
 
-type dry struct{ held *int64 }
+type dry struct {
+	held *int64
+	like Back // or nil
+}
 
 type dryMemory struct {
 	n    int
@@ -27,9 +34,16 @@ func (m *dryMemory) Free() {
 	}
 }
 
-func (dry) Name() string               { return "dry" }
-func (dry) Capabilities() Capabilities { return Capabilities{Kind: "dry"} }
-func (dry) Close() error               { return nil }
+func (dry) Name() string { return "dry" }
+func (dry) Close() error { return nil }
+
+func (d dry) Capabilities() Capabilities {
+	c := Capabilities{Kind: "dry"}
+	if d.like != nil {
+		c.Lag = d.like.Capabilities().Lag
+	}
+	return c
+}
 
 func (d dry) Alloc(n int) (Memory, error) {
 	if d.held != nil {
@@ -45,7 +59,7 @@ func (dry) Fetch([]float32, *Tensor)    { panic("gpu: a dry device holds no numb
 func (dry) Do(Op)                       {}
 func (dry) Mark() Mark                  { return 0 }
 func (dry) Await(Mark) error            { return nil }
-func (dry) Supports(op Op) bool {
+func (d dry) Supports(op Op) bool {
 	_, ok := op.(*Fill)
-	return ok
+	return ok || d.like != nil && d.like.Supports(op)
 }

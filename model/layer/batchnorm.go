@@ -14,7 +14,6 @@ func init() {
 // (or as use_global_stats says). Its three parameters are running sums of mean and variance and their total weight;
 // no solver trains them.
 type batchNorm struct {
-	readsNothing
 	c              *Context
 	shape          gpu.ChannelShape
 	global         bool
@@ -73,6 +72,12 @@ func (l *batchNorm) Setup(c *Context, bottom, top []*Blob) (err error) {
 	}
 	return sameShape(c, b, top[0])
 }
+
+// ReadsBottom implements Reader.
+func (*batchNorm) ReadsBottom(int) bool { return false }
+
+// ReadsTop implements Reader: a ReLU that was joined has its slope by what it made.
+func (l *batchNorm) ReadsTop(int) bool { return l.relu != nil }
 
 func (l *batchNorm) Forward(bottom, top []*Blob) error {
 	l.forward(bottom, top, gpu.After{})

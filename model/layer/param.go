@@ -65,8 +65,9 @@ func (p *Param) EnsureMask(d *gpu.Device) error {
 	if err != nil {
 		return err
 	}
-	p.Masked = t
-	p.SetMask(d, nil)
+	if p.Masked = t; !d.Dry() {
+		p.SetMask(d, nil)
+	}
 	return nil
 }
 

@@ -21,19 +21,19 @@ type outOfMemory interface {
 
 // adviseMemory adds to the error of a device that was too small for a run how much the run needs, and which batch would
 // fit. Any other error it returns as it is.
-func adviseMemory(run *config.Run, err error) error {
+func adviseMemory(run *config.Run, d *gpu.Device, err error) error {
 	var full outOfMemory
 	if !errors.As(err, &full) {
 		return err
 	}
 	batch := trainBatch(run.Train)
-	need, e := memoryOf(run, batch)
+	need, e := memoryOf(run, d, batch)
 	if e != nil || batch == 0 {
 		return err
 	}
 	room := full.Room()
 	if batch > 1 {
-		small, e := memoryOf(run, 1)
+		small, e := memoryOf(run, d, 1)
 		if perImage := float64(need-small) / float64(batch-1); e == nil && perImage > 0 && room > small {
 			// A fifth stays for sizes that are rounded up and for shares of products.
 			if fits := 1 + int(0.8*float64(room-small)/perImage); fits < batch {
@@ -78,13 +78,43 @@ func batchField(l *caffepb.LayerParameter) **uint32 {
 }
 
 // memoryOf counts the bytes that a run takes on a device with a batch: nothing is allocated.
-func memoryOf(run *config.Run, batch int) (int64, error) {
+func memoryOf(run *config.Run, d *gpu.Device, batch int) (int64, error) {
+	m, err := MemoryOf(run, d, batch)
+	if err != nil {
+		return 0, err
+	}
+	return m.Total(), nil
+}
+
+// Memory is what a run takes on a device, in bytes. What the device itself needs is not in it: columns of convolutions,
+// parts of sums, workspaces of libraries.
+type Memory struct {
+	Weights   int64 // biases and running statistics, too
+	Gradients int64 // of weights
+	Forward   int64 // weights with what is pruned left out, of layers that surgery works on
+	History   int64 // of the update rule: two for each weight, one or none
+	Shared    int64 // what blobs of all nets lie in, data and gradients, one after the other
+	// Own is what blobs have by themselves (data, labels, outputs), and what layers keep from pass to pass.
+	Own int64
+	// Instead is what the blobs in Shared would take with memory of their own.
+	Instead int64
+	// Least is the most of the train net's blobs in Shared that is in use at one time: they cannot take less.
+	Least int64
+}
+
+// Total is the sum of what is taken.
+func (m *Memory) Total() int64 {
+	return m.Weights + m.Gradients + m.Forward + m.History + m.Shared + m.Own
+}
+
+// MemoryOf finds what a run takes on a device with a batch; 0 is its own. Nothing is allocated there.
+func MemoryOf(run *config.Run, d *gpu.Device, batch int) (*Memory, error) {
 	var held int64
 	small := *run
 	f := *run.Train
 	f.Net = proto.CloneOf(run.Train.Net)
 	for _, l := range f.Net.Layer {
-		if b := batchField(l); b != nil && *b != nil {
+		if b := batchField(l); batch > 0 && b != nil && *b != nil {
 			*b = proto.Uint32(uint32(batch))
 		}
 	}
@@ -92,18 +122,38 @@ func memoryOf(run *config.Run, batch int) (int64, error) {
 	s := &Solver{
 		run:    &small,
 		param:  run.Solver,
-		device: gpu.NewDry(&held),
+		device: gpu.NewDryLike(d, &held),
 		clock:  &layer.Clock{},
 		method: methods[caffe.SolverName(run.Solver)],
 	}
 	defer s.Close()
 	if err := s.build(); err != nil {
-		return 0, err
+		return nil, err
 	}
-	for _, p := range s.surgeon.layers { // forward weights
-		if s.hyper.Layer(p.Name).Prune {
-			held += 4 * int64(p.Weights.Data.N)
-		}
+	if err := s.surgeon.prepare(s.hyper); err != nil {
+		return nil, err
 	}
-	return held, nil
+	m := &Memory{}
+	for _, p := range s.Net.Params() {
+		m.Weights += bytesOf(p.Data)
+		m.Gradients += bytesOf(p.Diff)
+		m.Forward += bytesOf(p.Masked)
+	}
+	for _, h := range s.history {
+		m.History += bytesOf(h[0]) + bytesOf(h[1])
+	}
+	train := s.Net.Shared()
+	m.Shared, m.Instead, m.Least = train.Bytes, train.Instead, train.Least
+	for _, t := range s.Tests {
+		m.Instead += t.Shared().Instead
+	}
+	m.Own = held - m.Total()
+	return m, nil
+}
+
+func bytesOf(t *gpu.Tensor) int64 {
+	if t == nil {
+		return 0
+	}
+	return 4 * int64(t.N)
 }

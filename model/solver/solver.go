@@ -109,7 +109,7 @@ func NewRank(run *config.Run, d *gpu.Device, g collective.Group) (*Solver, error
 	}
 	if err != nil {
 		s.Close()
-		return nil, adviseMemory(run, err)
+		return nil, adviseMemory(run, d, err)
 	}
 	return s, nil
 }
