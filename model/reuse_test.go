@@ -216,11 +216,7 @@ var exampleNets = []string{"lenet_dns", "cifar10_full", "squeezenet_1.1", "lstm"
 
 // Passes of whole nets have the same bits with memory shared, and without.
 func TestReuseOfWholeNets(t *testing.T) {
-	names := exampleNets
-	if !testing.Short() {
-		names = append(slices.Clone(names), "googlenet", "resnet50", "mobilenet")
-	}
-	for _, name := range names {
+	for _, name := range exampleNets {
 		t.Run(name, func(t *testing.T) {
 			d := host.New(host.Options{})
 			defer d.Close()

@@ -28,6 +28,7 @@ func TestMemoryIsWhatIsAllocated(t *testing.T) {
 		{"squeezenet_1.1", "SGD", 1, 1},
 		{"lstm", "RMSProp", 0, 1},
 		{"siamese", "SGD", 0, 1},
+		{"mobilenet", "SGD", 1, 1},
 	} {
 		d := host.New(host.Options{})
 		var run *config.Run
