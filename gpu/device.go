@@ -229,6 +229,8 @@ type ops struct {
 	ContrastiveLossBackward ContrastiveLossBackward
 	ArgMax                  ArgMax
 	Accuracy                Accuracy
+	LSTM                    LSTM
+	LSTMBackward            LSTMBackward
 	LSTMUnit                LSTMUnit
 	LSTMUnitBackward        LSTMUnitBackward
 	Update                  Update

@@ -64,3 +64,64 @@ func (d *Device) LSTMUnitBackward(n, size int, before, gates, c, dc, dh, dbefore
 }
 func (o *LSTMUnit) cells() int         { return o.N * o.Size }
 func (o *LSTMUnitBackward) cells() int { return o.N * o.Size }
+
+// LSTMShape is that of an LSTM over time: steps of n streams with cells of size.
+type LSTMShape struct{ Steps, N, Size int }
+
+func (s LSTMShape) cells() int { return s.Steps * s.N * s.Size }
+
+// LSTM is the operation of Device.LSTM.
+type LSTM struct {
+	Shape                                      LSTMShape
+	W, Cont, First, FirstCell, X, Hidden, C, H *Tensor
+}
+
+func (o *LSTM) operands(v *operands) {
+	s := o.Shape
+	v.in("w", &o.W, 4*s.Size*s.Size)
+	v.in("cont", &o.Cont, s.Steps*s.N)
+	v.in("first", &o.First, s.N*s.Size)
+	v.in("firstCell", &o.FirstCell, s.N*s.Size)
+	v.out("x", &o.X, 4*s.cells())
+	v.out("hidden", &o.Hidden, s.cells())
+	v.out("c", &o.C, s.cells())
+	v.out("h", &o.H, s.cells())
+}
+
+// LSTM is, for each step t in turn, of h and c of the step before, or first and firstCell,
+//
+//	hidden[t] = cont[t]·h[t-1]
+//	x[t] += hidden[t]·wᵀ
+//	LSTMUnit of c[t-1], x[t] and cont[t], to c[t] and h[t]
+//
+// w has the rows of the gates, i, f, o and g. Where the device does not have it (Has), a layer goes step by step.
+func (d *Device) LSTM(s LSTMShape, w, cont, first, firstCell, x, hidden, c, h *Tensor) {
+	describe(d, &d.ops.LSTM, LSTM{
+		Shape: s, W: w, Cont: cont, First: first, FirstCell: firstCell, X: x, Hidden: hidden, C: c, H: h,
+	})
+}
+
+// LSTMBackward is the operation of Device.LSTMBackward.
+type LSTMBackward struct {
+	Shape                                LSTMShape
+	W, Cont, FirstCell, Gates, C, DH, DX *Tensor
+}
+
+func (o *LSTMBackward) operands(v *operands) {
+	s := o.Shape
+	v.in("w", &o.W, 4*s.Size*s.Size)
+	v.in("cont", &o.Cont, s.Steps*s.N)
+	v.in("firstCell", &o.FirstCell, s.N*s.Size)
+	v.in("gates", &o.Gates, 4*s.cells())
+	v.in("c", &o.C, s.cells())
+	v.inOptional("dh", &o.DH, s.cells())
+	v.out("dx", &o.DX, 4*s.cells())
+}
+
+// LSTMBackward sets dx to the gradient of what LSTM was given as x, given what it left there, gates, and the gradient of
+// h; dh nil is 0. No gradient comes from behind the last step.
+func (d *Device) LSTMBackward(s LSTMShape, w, cont, firstCell, gates, c, dh, dx *Tensor) {
+	describe(d, &d.ops.LSTMBackward, LSTMBackward{
+		Shape: s, W: w, Cont: cont, FirstCell: firstCell, Gates: gates, C: c, DH: dh, DX: dx,
+	})
+}

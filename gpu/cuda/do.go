@@ -4,7 +4,7 @@ package cuda
 
 import "dns-tui/gpu"
 
-// Supports implements gpu.Back. There is a kernel for every operation but LRN within channels; what these two keep
+// Supports implements gpu.Back. There is a kernel for every operation but those that layers compose; what these two keep
 // in scratch memory is bounded, and so is the grid of a product.
 func (d *back) Supports(op gpu.Op) bool {
 	switch o := op.(type) {
@@ -14,7 +14,7 @@ func (d *back) Supports(op gpu.Op) bool {
 		return 8*o.Shape.Channels <= partialBytes/2
 	case *gpu.NormalizeBackward:
 		return 8*o.Shape.Channels <= partialBytes/2
-	case *gpu.LRNWithin, *gpu.LRNWithinBackward: // composed by the layer
+	case *gpu.LRNWithin, *gpu.LRNWithinBackward, *gpu.LSTM, *gpu.LSTMBackward: // composed by the layer
 		return false
 	case *gpu.Gemm:
 		return d.launchable(o.M, 1)

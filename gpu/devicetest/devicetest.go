@@ -42,7 +42,7 @@ func RunWithin(t *testing.T, tolerance float64, open func() *gpu.Device) {
 		{"BatchNormAfter", batchNormAfter},
 		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss},
 		{"HingeLoss", hingeLoss}, {"LogLoss", logLoss}, {"InfogainLoss", infogainLoss},
-		{"ContrastiveLoss", contrastiveLoss}, {"LSTMUnit", lstmUnit}, {"ArgMax", argMax}, {"Accuracy", accuracy},
+		{"ContrastiveLoss", contrastiveLoss}, {"LSTMUnit", lstmUnit}, {"LSTM", lstm}, {"ArgMax", argMax}, {"Accuracy", accuracy},
 		{"NotALabel", notALabel},
 		{"Update", update}, {"Methods", methods}, {"SeedSurgery", seedSurgery},
 		{"PaperSurgery", paperSurgery}, {"SoftUpdate", softUpdate},

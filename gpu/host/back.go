@@ -40,6 +40,7 @@ type back struct {
 	crossovers   crossovers     // from what sparsity on what is pruned is left out
 	sums         []float64      // results of the pieces of a reduction
 	poolMasks    []uint64       // of a pooling by rows
+	recurrent    recurrent      // of an LSTM
 	allocated    atomic.Int64
 	account      memory.Account
 	directs      map[gpu.ConvGeometry]*direct // convolutions without columns

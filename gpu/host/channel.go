@@ -41,6 +41,10 @@ func (k *addBiasKernel) run(lo, hi, _ int) {
 
 func (d *back) sumBias(s gpu.ChannelShape, dy, db *gpu.Tensor) {
 	k := sumBiasKernel{s, slice(dy), slice(db)}
+	if s.Inner == 1 {
+		launch(d, &d.kernels.sumColumns, sumColumnsKernel(k), s.Channels, columnsTogether)
+		return
+	}
 	launch(d, &d.kernels.sumBias, k, s.Channels, channelGrain(s))
 }
 
@@ -57,6 +61,34 @@ func (k *sumBiasKernel) run(lo, hi, _ int) {
 			t += sum32(k.dy[(o*s.Channels+c)*s.Inner:][:s.Inner])
 		}
 		k.db[c] += float32(t)
+	}
+}
+
+// columnsTogether is how many columns are summed at once: four lines of the cache of each row.
+const columnsTogether = 64
+
+// sumColumnsKernel is sumBiasKernel of rows of one number a channel. Sums of rowsSummed rows, in float32, go on in
+// float64.
+type sumColumnsKernel sumBiasKernel
+
+const rowsSummed = 128
+
+func (k *sumColumnsKernel) run(lo, hi, _ int) {
+	for ; lo < hi; lo += columnsTogether {
+		n := min(columnsTogether, hi-lo)
+		var totals [columnsTogether]float64
+		for o := 0; o < k.s.Outer; o += rowsSummed {
+			var sums [columnsTogether]float32
+			for i := o; i < min(o+rowsSummed, k.s.Outer); i++ {
+				accumulate(k.dy[i*k.s.Channels+lo:][:n], sums[:n])
+			}
+			for c, v := range sums[:n] {
+				totals[c] += float64(v)
+			}
+		}
+		for c, t := range totals[:n] {
+			k.db[lo+c] += float32(t)
+		}
 	}
 }
 

@@ -25,23 +25,16 @@ func (k *softmaxKernel) run(lo, hi, _ int) {
 	s := k.s
 	for o := lo; o < hi; o++ {
 		x, y := k.x[o*s.Channels*s.Inner:], k.y[o*s.Channels*s.Inner:]
+		if s.Inner == 1 {
+			softmaxRow(x[:s.Channels], y[:s.Channels])
+			continue
+		}
 		for i := range s.Inner {
 			top := x[i]
 			for c := 1; c < s.Channels; c++ {
 				top = max(top, x[c*s.Inner+i])
 			}
 			var t float32
-			if s.Inner == 1 {
-				row := y[:s.Channels]
-				exps(x[:s.Channels], row, top)
-				for _, e := range row {
-					t += e
-				}
-				for c := range row {
-					row[c] /= t
-				}
-				continue
-			}
 			for c := range s.Channels {
 				e := float32(math.Exp(float64(x[c*s.Inner+i] - top)))
 				y[c*s.Inner+i] = e
@@ -52,6 +45,27 @@ func (k *softmaxKernel) run(lo, hi, _ int) {
 			}
 		}
 	}
+}
+
+// softmaxRow sets y to the softmax of x. A NaN makes all of it NaN by its sum, whether or not it is the largest.
+func softmaxRow(x, y []float32) {
+	exps(x, y, largest(x))
+	t := float32(sum32(y))
+	for i := axpbyVectors(y, y, 1/t, 0); i < len(y); i++ {
+		y[i] *= 1 / t
+	}
+}
+
+// largest is the largest of x; where some are NaN it may be any.
+func largest(x []float32) float32 {
+	top, done := largestVector(x)
+	if done == 0 {
+		top = x[0]
+	}
+	for _, v := range x[done:] {
+		top = max(top, v)
+	}
+	return top
 }
 
 func (d *back) softmaxBackward(o *gpu.SoftmaxBackward) {

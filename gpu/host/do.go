@@ -2,8 +2,15 @@ package host
 
 import "dns-tui/gpu"
 
-// Supports implements gpu.Back: the host does everything.
-func (d *back) Supports(gpu.Op) bool { return true }
+// Supports implements gpu.Back: the host does everything. Where tiles of products are not in assembler, an LSTM goes
+// step by step, by BLAS.
+func (d *back) Supports(op gpu.Op) bool {
+	switch op.(type) {
+	case *gpu.LSTM, *gpu.LSTMBackward:
+		return hasFMA
+	}
+	return true
+}
 
 // Do implements gpu.Back.
 func (d *back) Do(op gpu.Op) {
@@ -132,6 +139,10 @@ func (d *back) doChannels(op gpu.Op) bool {
 		d.normalizeBackward(o)
 	case *gpu.NormalizeGlobalBackward:
 		d.normalizeGlobalBackward(o)
+	case *gpu.LSTM:
+		d.lstm(o)
+	case *gpu.LSTMBackward:
+		d.lstmBackward(o)
 	case *gpu.LSTMUnit:
 		d.lstmUnit(o)
 	case *gpu.LSTMUnitBackward:
@@ -259,6 +270,7 @@ type kernels struct {
 	lrnWithinBackward       lrnWithinBackwardKernel
 	addBias                 addBiasKernel
 	sumBias                 sumBiasKernel
+	sumColumns              sumColumnsKernel
 	scale                   scaleKernel
 	scaleBackward           scaleBackwardKernel
 	prelu                   preluKernel
@@ -269,6 +281,10 @@ type kernels struct {
 	normalize               normalizeKernel
 	normalizeBackward       normalizeBackwardKernel
 	normalizeGlobalBackward normalizeGlobalBackwardKernel
+	lstm                    lstmKernel
+	lstmBackward            lstmBackwardKernel
+	packGates               packGatesKernel
+	packHidden              packHiddenKernel
 	lstmUnit                lstmUnitKernel
 	lstmUnitBackward        lstmUnitBackwardKernel
 	softmax                 softmaxKernel

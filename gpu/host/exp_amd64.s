@@ -144,3 +144,99 @@ tanhOne:
 	JNZ          tanhOne
 	VZEROUPPER
 	RET
+
+// func largest8(x *float32, n int) float32
+//
+// The largest of n vectors of eight elements.
+TEXT ·largest8(SB), NOSPLIT, $0-20
+	MOVQ    x+0(FP), SI
+	MOVQ    n+8(FP), CX
+	VMOVUPS (SI), Y0
+
+largestOne:
+	VMAXPS (SI), Y0, Y0
+	ADDQ   $32, SI
+	DECQ   CX
+	JNZ    largestOne
+
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0x0e, X0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0x01, X0, X1
+	VMAXSS       X1, X0, X0
+	VMOVSS       X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func cell8(x *cellOperands, n int)
+//
+// With dc + dh·o·(1 - t²) for dc: dbefore = dc·f, and the gradients of the gates' inputs dc·g·i·(1 - i),
+// dc·before·f·(1 - f), dh·t·o·(1 - o) and dc·i·(1 - g²), each operation rounded, of n vectors of eight cells.
+TEXT ·cell8(SB), NOSPLIT, $0-16
+	MOVQ         x+0(FP), DI
+	MOVQ         n+8(FP), CX
+	VBROADCASTSS ·expConstants+44(SB), Y15
+	XORQ         AX, AX
+
+cellOne:
+	MOVQ    0(DI), SI
+	VMOVUPS (SI)(AX*1), Y0 // i
+	MOVQ    8(DI), SI
+	VMOVUPS (SI)(AX*1), Y1 // f
+	MOVQ    16(DI), SI
+	VMOVUPS (SI)(AX*1), Y2 // o
+	MOVQ    24(DI), SI
+	VMOVUPS (SI)(AX*1), Y3 // g
+	MOVQ    32(DI), SI
+	VMOVUPS (SI)(AX*1), Y4 // t
+	MOVQ    40(DI), SI
+	VMOVUPS (SI)(AX*1), Y5 // dh
+	MOVQ    48(DI), SI
+	VMOVUPS (SI)(AX*1), Y6 // dc
+	MOVQ    56(DI), SI
+	VMOVUPS (SI)(AX*1), Y7 // before
+
+	VMULPS Y2, Y5, Y8
+	VMULPS Y4, Y4, Y9
+	VSUBPS Y9, Y15, Y9
+	VMULPS Y9, Y8, Y8
+	VADDPS Y8, Y6, Y6
+
+	VMULPS  Y1, Y6, Y8
+	MOVQ    64(DI), SI
+	VMOVUPS Y8, (SI)(AX*1)
+
+	VMULPS  Y3, Y6, Y8
+	VMULPS  Y0, Y8, Y8
+	VSUBPS  Y0, Y15, Y9
+	VMULPS  Y9, Y8, Y8
+	MOVQ    72(DI), SI
+	VMOVUPS Y8, (SI)(AX*1)
+
+	VMULPS  Y7, Y6, Y8
+	VMULPS  Y1, Y8, Y8
+	VSUBPS  Y1, Y15, Y9
+	VMULPS  Y9, Y8, Y8
+	MOVQ    80(DI), SI
+	VMOVUPS Y8, (SI)(AX*1)
+
+	VMULPS  Y4, Y5, Y8
+	VMULPS  Y2, Y8, Y8
+	VSUBPS  Y2, Y15, Y9
+	VMULPS  Y9, Y8, Y8
+	MOVQ    88(DI), SI
+	VMOVUPS Y8, (SI)(AX*1)
+
+	VMULPS  Y0, Y6, Y8
+	VMULPS  Y3, Y3, Y9
+	VSUBPS  Y9, Y15, Y9
+	VMULPS  Y9, Y8, Y8
+	MOVQ    96(DI), SI
+	VMOVUPS Y8, (SI)(AX*1)
+
+	ADDQ $32, AX
+	DECQ CX
+	JNZ  cellOne
+	VZEROUPPER
+	RET

@@ -55,28 +55,37 @@ type lstmUnitKernel struct {
 func (k *lstmUnitKernel) run(lo, hi, _ int) {
 	size := k.size
 	for s := lo; s < hi; s++ {
-		x, cont := k.x[s*4*size:][:4*size], k.cont[s]
-		before, c, h := k.before[s*size:][:size], k.c[s*size:][:size], k.h[s*size:][:size]
-		sigmoids(x[:3*size], x[:3*size])
-		tanhs(x[3*size:], x[3*size:])
-		i, f, o, g := x[:size], x[size:2*size], x[2*size:3*size], x[3*size:]
-		switch cont {
-		case 0:
-			clear(f) // whatever it was, a NaN too
-		case 1:
-		default:
-			for j := range f {
-				f[j] *= cont
-			}
-		}
-		products(f, before, c)
-		products(i, g, h)
-		for j := addVectors(h, c); j < size; j++ {
-			c[j] += h[j]
-		}
-		tanhs(c, h)
-		products(o, h, h)
+		cell := gatesOf(k.x[s*4*size:], size, 0, size)
+		cell.forward(k.before[s*size:][:size], k.c[s*size:][:size], k.h[s*size:][:size], k.cont[s])
 	}
+}
+
+// gates are those of some cells of a stream: of input, forgetting and output, and what comes in.
+type gates struct{ i, f, o, g []float32 }
+
+// gatesOf are those of n cells from first on, of a row of the gates of size cells.
+func gatesOf(x []float32, size, first, n int) gates {
+	return gates{x[first:][:n], x[size+first:][:n], x[2*size+first:][:n], x[3*size+first:][:n]}
+}
+
+// forward makes of the gates' inputs what they let through, and cells and hidden state of those before.
+func (x *gates) forward(before, c, h []float32, cont float32) {
+	sigmoids(x.i, x.i)
+	sigmoids(x.f, x.f)
+	sigmoids(x.o, x.o)
+	tanhs(x.g, x.g)
+	switch cont {
+	case 0:
+		clear(x.f) // whatever it was, a NaN too
+	case 1:
+	default:
+		scaled(x.f, x.f, cont)
+	}
+	products(x.f, before, c)
+	products(x.i, x.g, h)
+	accumulate(h, c)
+	tanhs(c, h)
+	products(x.o, h, h)
 }
 
 func (d *back) lstmUnitBackward(o *gpu.LSTMUnitBackward) {
@@ -95,21 +104,32 @@ type lstmUnitBackwardKernel struct {
 
 func (k *lstmUnitBackwardKernel) run(lo, hi, worker int) {
 	size := k.size
-	ts := k.d.scratch(worker, size)
+	room := k.d.scratch(worker, size)
 	for s := lo; s < hi; s++ {
-		gates, dx := k.gates[s*4*size:][:4*size], k.dx[s*4*size:][:4*size]
-		tanhs(k.c[s*size:][:size], ts)
-		for j := range size {
-			at := s*size + j
-			i, f, o, g := gates[j], gates[size+j], gates[2*size+j], gates[3*size+j]
-			t, dh := ts[j], k.dh[at]
-			dc := k.dc[at] + dh*o*(1-t*t)
-			before := k.before[at]
-			k.dbefore[at] = dc * f
-			dx[j] = dc * g * i * (1 - i)
-			dx[size+j] = dc * before * f * (1 - f)
-			dx[2*size+j] = dh * t * o * (1 - o)
-			dx[3*size+j] = dc * i * (1 - g*g)
-		}
+		cell, dcell := gatesOf(k.gates[s*4*size:], size, 0, size), gatesOf(k.dx[s*4*size:], size, 0, size)
+		of := func(x []float32) []float32 { return x[s*size:][:size] }
+		cell.backward(&dcell, of(k.before), of(k.c), of(k.dc), of(k.dh), of(k.dbefore), room)
+	}
+}
+
+// backward makes the gradients of the gates' inputs, which may be in the gates' place, and of the cells before, which
+// may be in that of dc. room is for as many numbers.
+func (x *gates) backward(d *gates, before, c, dc, dh, dbefore, room []float32) {
+	tanhs(c, room)
+	x.gradients(d, before, dc, dh, dbefore, room)
+}
+
+// gradients is backward, given tanh c.
+func (x *gates) gradients(d *gates, before, dc, dh, dbefore, tanh []float32) {
+	for j := cellVectors(x, d, before, dc, dh, dbefore, tanh); j < len(tanh); j++ {
+		i, f, o, g, t := x.i[j], x.f[j], x.o[j], x.g[j], tanh[j]
+		dh := dh[j]
+		dc := dc[j] + float32(float32(dh*o)*(1-float32(t*t)))
+		before := before[j]
+		dbefore[j] = dc * f
+		d.i[j] = float32(float32(dc*g)*i) * (1 - i)
+		d.f[j] = float32(float32(dc*before)*f) * (1 - f)
+		d.o[j] = float32(float32(dh*t)*o) * (1 - o)
+		d.g[j] = float32(dc*i) * (1 - float32(g*g))
 	}
 }

@@ -18,12 +18,14 @@ type lstm struct {
 	cells     series
 	firstCell *gpu.Tensor
 	dc        *gpu.Tensor
+	whole     bool // the device does all steps as one operation
 }
 
 func (l *lstm) Setup(c *Context, bottom, top []*Blob) (err error) {
 	if err := l.setup(c, 2, 4, bottom, top); err != nil {
 		return err
 	}
+	l.whole = c.Device.Has(&gpu.LSTM{Shape: l.shape()}) && c.Device.Has(&gpu.LSTMBackward{Shape: l.shape()})
 	if l.cells, err = newSeries(c.Device, l.steps, l.n*l.size); err != nil {
 		return err
 	}
@@ -47,6 +49,8 @@ func (l *lstm) cellBefore(t int) *gpu.Tensor {
 	return l.cells.step[t-1]
 }
 
+func (l *lstm) shape() gpu.LSTMShape { return gpu.LSTMShape{Steps: l.steps, N: l.n, Size: l.size} }
+
 func (l *lstm) Forward(bottom, top []*Blob) error {
 	d := l.c.Device
 	l.begin(bottom, 2)
@@ -55,7 +59,10 @@ func (l *lstm) Forward(bottom, top []*Blob) error {
 	} else {
 		d.Copy(l.firstCell, l.lastCell())
 	}
-	for t := range l.steps {
+	if l.whole {
+		d.LSTM(l.shape(), l.wh.Data, l.cont.all, l.first, l.firstCell, l.z.all, l.hc.all, l.cells.all, l.h.all)
+	}
+	for t := 0; t < l.steps && !l.whole; t++ {
 		l.recur(t)
 		d.LSTMUnit(l.n, l.size, l.cellBefore(t), l.z.step[t], l.cont.step[t], l.cells.step[t], l.h.step[t])
 	}
@@ -69,6 +76,13 @@ func (l *lstm) Forward(bottom, top []*Blob) error {
 
 func (l *lstm) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	d := l.c.Device
+	if l.whole {
+		d.LSTMBackward(
+			l.shape(), l.wh.Data, l.cont.all, l.firstCell, l.z.all, l.cells.all, top[0].Diff, l.dz.all,
+		)
+		l.finish(need, bottom)
+		return
+	}
 	d.Fill(l.carry, 0)
 	d.Fill(l.dc, 0)
 	for t := l.steps - 1; t >= 0; t-- {

@@ -1,0 +1,53 @@
+package host
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"dns-tui/gpu"
+)
+
+// Gradients of cells by vectors have the bits of those one by one.
+func TestCellVectors(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 30).Draw(t, "cells")
+		seed := rapid.Uint64().Draw(t, "seed")
+		random := func(stream uint32) []float32 {
+			v := make([]float32, n)
+			for i := range v {
+				v[i] = 2*gpu.Key{Seed: seed, Stream: stream}.Uniform(i) - 1
+			}
+			return v
+		}
+		x := gates{random(0), random(1), random(2), random(3)}
+		before, c, dc, dh, room := random(4), random(5), random(6), random(7), random(8)
+		var results [2][5][]float32
+		for way := range results {
+			r := &results[way]
+			for i := range r {
+				r[i] = make([]float32, n)
+			}
+			d := gates{r[0], r[1], r[2], r[3]}
+			step := n
+			if way == 1 {
+				step = 1
+			}
+			tanhs(c, room)
+			for at := 0; at < n; at += step {
+				one := func(v []float32) []float32 { return v[at : at+step] }
+				cut := func(g gates) *gates { return &gates{one(g.i), one(g.f), one(g.o), one(g.g)} }
+				t := append([]float32(nil), one(room)...)
+				cut(x).gradients(cut(d), one(before), one(dc), one(dh), one(r[4]), t)
+			}
+		}
+		for i, have := range results[0] {
+			for j, v := range have {
+				if want := results[1][i][j]; math.Float32bits(v) != math.Float32bits(want) {
+					t.Fatalf("result %d, cell %d of %d: %g, and %g alone", i, j, n, v, want)
+				}
+			}
+		}
+	})
+}
