@@ -125,14 +125,19 @@ func (d *direct) lay(x, to []float32, first, rows int) {
 			continue
 		}
 		clear(row[:lo*d.c])
-		clear(row[hi*d.c:])
-		d.layPlanes(x[h*g.W+lo-g.PW:], row[lo*d.c:], hi-lo)
+		d.layPlanes(x[h*g.W+lo-g.PW:], to[(r*d.width+lo)*d.c:], hi-lo)
+		clear(row[hi*d.c:]) // in which more may have been written
 	}
 }
 
-// layPlanes brings n elements of each channel's plane, which begin at x, to rows of channels.
+// layPlanes brings n elements of each channel's plane, which begin at x, to rows of channels. Where there are few, what
+// is behind the last may be written, too.
 func (d *direct) layPlanes(x, to []float32, n int) {
 	plane := d.g.H * d.g.W
+	if d.planes < 8 && d.c == d.planes {
+		transposeOver(x, plane, to, d.c, d.planes, n)
+		return
+	}
 	for c := 0; c < d.planes; c += 8 {
 		transposeBlock(x[c*plane:], plane, to[c:], d.c, min(8, d.planes-c), n)
 	}

@@ -21,7 +21,7 @@ func gradient16(t *gradientTile)
 func gradientAVX2(t *gradientTile)
 
 //go:noescape
-func transpose8(src *float32, srcStep int, dst *float32, dstStep int, m, n int)
+func transpose8(src *float32, srcStep int, dst *float32, dstStep int, m, n, over int)
 
 // The size of a tile: positions, or elements of a run, and panels of outputs.
 var (
@@ -72,6 +72,17 @@ func transposeVectors(src []float32, srcStep int, dst []float32, dstStep, m, n i
 	if !cpu.X86.HasAVX {
 		return false
 	}
-	transpose8(&src[0], 4*srcStep, &dst[0], 4*dstStep, m, n)
+	transpose8(&src[0], 4*srcStep, &dst[0], 4*dstStep, m, n, 0)
 	return true
+}
+
+// transposeOver is transposeBlock where eight elements may be written of each row of dst: a masked store takes as long as
+// ten others.
+func transposeOver(src []float32, srcStep int, dst []float32, dstStep, m, n int) {
+	if !cpu.X86.HasAVX || len(dst) < (n-1)*dstStep+8 {
+		transposeBlock(src, srcStep, dst, dstStep, m, n)
+		return
+	}
+	_ = src[(m-1)*srcStep+n-1]
+	transpose8(&src[0], 4*srcStep, &dst[0], 4*dstStep, m, n, 1)
 }

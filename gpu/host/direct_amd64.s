@@ -463,10 +463,11 @@ colY:
 	DECQ CX       \
 	JZ   done
 
-// func transpose8(src *float32, srcStep int, dst *float32, dstStep int, m, n int)
+// func transpose8(src *float32, srcStep int, dst *float32, dstStep int, m, n, over int)
 //
-// dst[j][i] = src[i][j] for i < m <= 8, j < n. Steps are in bytes.
-TEXT ·transpose8(SB), NOSPLIT, $0-48
+// dst[j][i] = src[i][j] for i < m <= 8, j < n. Steps are in bytes. Where over is not 0, eight elements are written of
+// each j, of which those from m on are of no use.
+TEXT ·transpose8(SB), NOSPLIT, $0-56
 	MOVQ src+0(FP), AX
 	MOVQ srcStep+8(FP), DX
 	MOVQ dst+16(FP), BX
@@ -484,8 +485,13 @@ TEXT ·transpose8(SB), NOSPLIT, $0-48
 	MOVQ m+32(FP), R15
 	SUBQ $8, DX
 	JL   tail
+	MOVQ over+48(FP), CX
+	ORQ  CX, CX
+	JNZ  begin
 	CMPQ R15, $8
 	JL   narrow
+
+begin:
 	MOVQ srcStep+8(FP), CX
 	SHLQ $3, CX
 

@@ -15,3 +15,8 @@ func tileOfGradients(t *gradientTile, panels int) { tileOfGradientsGo(t, panels)
 
 // transposeVectors is for processors with AVX alone.
 func transposeVectors([]float32, int, []float32, int, int, int) bool { return false }
+
+// transposeOver is for processors with AVX, too.
+func transposeOver(src []float32, srcStep int, dst []float32, dstStep, m, n int) {
+	transposeBlock(src, srcStep, dst, dstStep, m, n)
+}
