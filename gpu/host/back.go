@@ -31,6 +31,7 @@ type back struct {
 	kernels      kernels
 	col          [][]float32    // im2col scratch of each worker
 	grads        []float32      // partial weight gradients of a convolution
+	thinned      []float32      // what a convolution of 1×1 with a stride sees
 	packed       []float32      // operands of a product of kept entries alone, or with them
 	taps         keptTaps       // of a convolution
 	sparseConv   sparseConv     // of a convolution with pruned weights

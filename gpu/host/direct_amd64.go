@@ -76,8 +76,8 @@ func transposeVectors(src []float32, srcStep int, dst []float32, dstStep, m, n i
 	return true
 }
 
-// transposeOver is transposeBlock where eight elements may be written of each row of dst: a masked store takes as long as
-// ten others.
+// transposeOver is transposeBlock where eight elements may be written of each row of dst: a masked store takes as long
+// as ten others.
 func transposeOver(src []float32, srcStep int, dst []float32, dstStep, m, n int) {
 	if !cpu.X86.HasAVX || len(dst) < (n-1)*dstStep+8 {
 		transposeBlock(src, srcStep, dst, dstStep, m, n)

@@ -239,6 +239,8 @@ type kernels struct {
 	winogradSums            winogradSumsKernel
 	product                 productKernel
 	packRows                packRowsKernel
+	thin                    thinKernel
+	widen                   widenKernel
 	dnn                     dnnKernel
 	depthwise               depthwiseKernel
 	depthwise3              depthwise3Kernel

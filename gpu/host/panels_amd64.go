@@ -48,3 +48,29 @@ func copyRowsVectors(src []float32, srcStep int, dst []float32, dstStep, rows, n
 	}
 	return true
 }
+
+//go:noescape
+func thin8(src, dst *float32, n int)
+
+//go:noescape
+func widen8(src, dst *float32, n int)
+
+// thinVectors takes every other element of src, eight at a time, and returns how many it took.
+func thinVectors(src, dst []float32) int {
+	n := min(len(src)/16, len(dst)/8)
+	if !cpu.X86.HasAVX2 || n == 0 {
+		return 0
+	}
+	thin8(&src[0], &dst[0], n)
+	return 8 * n
+}
+
+// widenVectors puts a zero behind each element of src, eight at a time, and returns how many it did.
+func widenVectors(src, dst []float32) int {
+	n := min(len(src)/8, len(dst)/16)
+	if !cpu.X86.HasAVX2 || n == 0 {
+		return 0
+	}
+	widen8(&src[0], &dst[0], n)
+	return 8 * n
+}

@@ -510,3 +510,47 @@ rows1:
 copied:
 	VZEROUPPER
 	RET
+
+// func thin8(src, dst *float32, n int)
+//
+// Every other of 16·n elements.
+TEXT ·thin8(SB), NOSPLIT, $0-24
+	MOVQ src+0(FP), SI
+	MOVQ dst+8(FP), DI
+	MOVQ n+16(FP), CX
+
+thinOne:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VSHUFPS $0x88, Y1, Y0, Y2
+	VPERMPD $0xD8, Y2, Y2
+	VMOVUPS Y2, (DI)
+	ADDQ    $64, SI
+	ADDQ    $32, DI
+	DECQ    CX
+	JNZ     thinOne
+	VZEROUPPER
+	RET
+
+// func widen8(src, dst *float32, n int)
+//
+// 8·n elements, with a zero behind each.
+TEXT ·widen8(SB), NOSPLIT, $0-24
+	MOVQ   src+0(FP), SI
+	MOVQ   dst+8(FP), DI
+	MOVQ   n+16(FP), CX
+	VXORPS Y3, Y3, Y3
+
+widenOne:
+	VMOVUPS   (SI), Y0
+	VPERMPD   $0xD8, Y0, Y0
+	VUNPCKLPS Y3, Y0, Y1
+	VUNPCKHPS Y3, Y0, Y2
+	VMOVUPS   Y1, (DI)
+	VMOVUPS   Y2, 32(DI)
+	ADDQ      $32, SI
+	ADDQ      $64, DI
+	DECQ      CX
+	JNZ       widenOne
+	VZEROUPPER
+	RET

@@ -17,8 +17,9 @@ func TestPointwise(t *testing.T) {
 		channels := rapid.SampledFrom([]int{1, 7, 8, 33, 270})
 		g := gpu.ConvGeometry{
 			N: rapid.IntRange(1, 5).Draw(t, "images"), H: rapid.IntRange(1, 9).Draw(t, "height"),
-			C: groups * channels.Draw(t, "channels"), W: rapid.IntRange(1, 9).Draw(t, "width"),
-			O: groups * channels.Draw(t, "outputs"), KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: groups,
+			C: groups * channels.Draw(t, "channels"), W: rapid.IntRange(1, 40).Draw(t, "width"),
+			O: groups * channels.Draw(t, "outputs"), KH: 1, KW: 1, DH: 1, DW: 1, Groups: groups,
+			SH: rapid.IntRange(1, 3).Draw(t, "stride down"), SW: rapid.IntRange(1, 3).Draw(t, "stride along"),
 		}
 		g.Resolve()
 		key := gpu.Key{Seed: rapid.Uint64().Draw(t, "seed")}
@@ -81,14 +82,15 @@ func pointwiseInFloat64(g *gpu.ConvGeometry, x, w, bias, dy, dw []float32) (y, d
 	for i, v := range dw {
 		sums[i] = float64(v)
 	}
-	plane, c, o := g.H*g.W, g.C/g.Groups, g.O/g.Groups
+	plane, c, o := g.OutH*g.OutW, g.C/g.Groups, g.O/g.Groups
 	for n := range g.N {
 		for i := range g.O {
 			for p := range plane {
 				at := (n*g.O+i)*plane + p
 				y[at] = float64(bias[i])
 				for j := range c {
-					from, weight := (n*g.C+i/o*c+j)*plane+p, i*c+j
+					from := ((n*g.C+i/o*c+j)*g.H+p/g.OutW*g.SH)*g.W + p%g.OutW*g.SW
+					weight := i*c + j
 					y[at] += float64(w[weight]) * float64(x[from])
 					dx[from] += float64(w[weight]) * float64(dy[at])
 					sums[weight] += float64(x[from]) * float64(dy[at])
