@@ -159,16 +159,29 @@ type redrawSeedKernel struct{ redrawKernel }
 func (k *redrawSeedKernel) run(lo, hi, _ int) {
 	low, high := float32(k.low), float32(k.high)
 	w, masked := k.w[lo:hi], k.masked[lo:hi]
-	var keep, pruned, spliced uint32
-	for i, v := range w {
-		drop := bit(low < v) & bit(v < high)
-		was := bit(!gpu.IsPruned(masked[i]))
-		masked[i] = forward(v, drop)
-		keep += 1 - drop
-		pruned += drop & was
-		spliced += (1 - drop) &^ was
+	c, done := redrawSeedVectors(w, masked, low, high)
+	for i := done; i < len(w); i++ {
+		v := w[i]
+		c.redraw(&masked[i], v, bit(low < v)&bit(v < high))
 	}
-	k.count(lo, int(keep), int(pruned), int(spliced))
+	k.counted(lo, len(w), &c)
+}
+
+// redrawn counts entries that are pruned now, those of them that were not before, and those spliced.
+type redrawn struct{ dropped, pruned, spliced uint32 }
+
+// redraw prunes an entry v where drop is 1, and keeps it where it is 0.
+func (c *redrawn) redraw(masked *float32, v float32, drop uint32) {
+	was := bit(!gpu.IsPruned(*masked))
+	*masked = forward(v, drop)
+	c.dropped += drop
+	c.pruned += drop & was
+	c.spliced += (1 - drop) &^ was
+}
+
+// counted leaves the counts of a piece of n entries.
+func (k *redrawKernel) counted(lo, n int, c *redrawn) {
+	k.count(lo, n-int(c.dropped), int(c.pruned), int(c.spliced))
 }
 
 type redrawPaperKernel struct{ redrawKernel }
@@ -176,17 +189,13 @@ type redrawPaperKernel struct{ redrawKernel }
 func (k *redrawPaperKernel) run(lo, hi, _ int) {
 	low, high := k.low, k.high
 	w, masked := k.w[lo:hi], k.masked[lo:hi]
-	var keep, pruned, spliced uint32
+	var c redrawn
 	for i, v := range w {
 		abs := math.Abs(float64(v))
 		was := bit(!gpu.IsPruned(masked[i]))
-		drop := was&bit(abs <= low) | (1-was)&(1-bit(abs > high))
-		masked[i] = forward(v, drop)
-		keep += 1 - drop
-		pruned += drop & was
-		spliced += (1 - drop) &^ was
+		c.redraw(&masked[i], v, was&bit(abs <= low)|(1-was)&(1-bit(abs > high)))
 	}
-	k.count(lo, int(keep), int(pruned), int(spliced))
+	k.counted(lo, len(w), &c)
 }
 
 // redrawSoftKernel prunes entries up to the cut, and shrinks the others.
@@ -196,24 +205,21 @@ type redrawSoftKernel struct {
 }
 
 func (k *redrawSoftKernel) run(lo, hi, _ int) {
-	cut, piece := float32(k.low), lo
-	var keep, pruned, spliced uint32
+	cut, piece, n := float32(k.low), lo, hi-lo
+	var all redrawn
 	for ; lo < hi; lo += forwardPiece {
 		end := min(lo+forwardPiece, hi)
 		w, masked := k.w[lo:end], k.masked[lo:end]
-		for i, v := range w {
-			drop := bit(magnitude(v) <= cut)
-			was := bit(!gpu.IsPruned(masked[i]))
-			masked[i] = forward(v, drop)
-			keep += 1 - drop
-			pruned += drop & was
-			spliced += (1 - drop) &^ was
+		c, done := redrawCutVectors(w, masked, cut)
+		for i := done; i < len(w); i++ {
+			c.redraw(&masked[i], w[i], bit(magnitude(w[i]) <= cut))
 		}
+		all.dropped, all.pruned, all.spliced = all.dropped+c.dropped, all.pruned+c.pruned, all.spliced+c.spliced
 		if !k.soft.Hard() {
 			forwardKept(k.soft, masked, w)
 		}
 	}
-	k.count(piece, int(keep), int(pruned), int(spliced))
+	k.counted(piece, n, &all)
 }
 
 // rewriteKernel leaves the mask as it is, and writes the forward weights of what it keeps.

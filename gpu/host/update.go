@@ -142,7 +142,8 @@ func (k *updateKernel) sgd(lo, hi int) {
 		}
 		return
 	}
-	for i, v := range w {
+	for i := sgdVectors(w, grad, hist, u.Rate, u.Scale, u.Decay, u.Momentum, stay); i < len(w); i++ {
+		v := w[i]
 		h := u.Rate*(u.Scale*grad[i]+u.Decay*v) + u.Momentum*hist[i]
 		hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
 	}
