@@ -254,6 +254,7 @@ type kernels struct {
 	maxPoolTaps             maxPoolTapsKernel
 	maxPoolRows             maxPoolRowsKernel
 	avePoolRows             avePoolRowsKernel
+	avePoolBackwardRows     avePoolBackwardRowsKernel
 	avePoolWhole            avePoolWholeKernel
 	avePoolWholeBackward    avePoolWholeBackwardKernel
 	avePoolTaps             avePoolTapsKernel

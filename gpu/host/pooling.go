@@ -252,6 +252,11 @@ func (d *back) avePoolBackward(o *gpu.AvePoolBackward) {
 		launch(d, &d.kernels.avePoolWholeBackward, avePoolWholeBackwardKernel(k), o.G.Planes, planeGrain(o.G))
 		return
 	}
+	if rows, ok := d.spreadsByRows(o.G); ok {
+		kernel := avePoolBackwardRowsKernel{rows, d, k}
+		launch(d, &d.kernels.avePoolBackwardRows, kernel, o.G.Planes, planeGrain(o.G))
+		return
+	}
 	if byTaps(o.G, leastSums) {
 		launch(d, &d.kernels.avePoolBackwardTaps, avePoolBackwardTapsKernel{d, k}, o.G.Planes, planeGrain(o.G))
 		return

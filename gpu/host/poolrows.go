@@ -140,3 +140,59 @@ func (k *avePoolRowsKernel) run(lo, hi, worker int) {
 		}
 	}
 }
+
+// spreadsByRows is byRows for the gradient of means: a row of the plane is summed from the windows that have it. masks
+// has for each vector of sixteen of its elements and each column of a window, from the last to the first: which window
+// of a row has the first of the elements in that column (32 bits), which elements are in that column of one, and which
+// there are.
+func (d *back) spreadsByRows(g *gpu.PoolGeometry) (poolRows, bool) {
+	if !hasPoolRows() || g.SW > 2 || g.W < leastRow || g.Planes == 0 {
+		return poolRows{}, false
+	}
+	vectors := ceil(g.W, 16)
+	p := poolRows{g, room(&d.poolMasks, vectors*g.KW)}
+	for v := range vectors {
+		for j := range g.KW {
+			var m uint64
+			for i := range min(16, g.W-16*v) {
+				m |= 1 << (48 + i)
+				u := 16*v + i + g.PW - (g.KW - 1 - j)
+				if u < 0 || u%g.SW != 0 || u/g.SW >= g.OutW {
+					continue
+				}
+				if m>>32&0xffff == 0 {
+					m |= uint64(u / g.SW)
+				}
+				m |= 1 << (32 + i)
+			}
+			p.masks[v*g.KW+j] = m
+		}
+	}
+	return p, true
+}
+
+// avePoolBackwardRowsKernel is avePoolBackwardKernel by rows.
+type avePoolBackwardRowsKernel struct {
+	poolRows
+	d *back
+	avePoolBackwardKernel
+}
+
+func (k *avePoolBackwardRowsKernel) run(lo, hi, worker int) {
+	g := k.avePoolBackwardKernel.g
+	in, out := g.H*g.W, g.OutH*g.OutW
+	scratch := k.d.scratch(worker, 2*out)
+	sizes, v := scratch[:out], scratch[out:]
+	windowSizes(g, sizes)
+	r := poolRow{x: &v[0], masks: &k.masks[0], rowStep: 4 * g.OutW, kw: g.KW, vectors: ceil(g.W, 16)}
+	for n := lo; n < hi; n++ {
+		divide(k.dy[n*out:][:out], sizes, v)
+		dx := k.dx[n*in:][:in]
+		for h := range g.H {
+			first := max(0, h+g.PH-g.KH+g.SH) / g.SH // of the rows of windows that have this one
+			r.offset, r.kh = 4*first*g.OutW, max(0, min((h+g.PH)/g.SH+1, g.OutH)-first)
+			r.y = &dx[h*g.W]
+			spreadRow(&r)
+		}
+	}
+}

@@ -198,3 +198,49 @@ sumStore:
 	JNZ       sumVector
 	VZEROUPPER
 	RET
+
+// func spreadRow512(r *poolRow)
+//
+// A tap is what windows that lie side by side give to the elements in one of their columns.
+TEXT ·spreadRow512(SB), NOSPLIT, $0-8
+	MOVQ r+0(FP), DI
+	MOVQ P_x(DI), SI
+	ADDQ P_offset(DI), SI
+	MOVQ P_y(DI), R13
+	MOVQ P_masks(DI), R12
+	MOVQ P_rowStep(DI), R8
+	MOVQ P_kh(DI), R9
+	MOVQ P_kw(DI), R10
+	MOVQ P_vectors(DI), R11
+
+spreadVector:
+	VXORPS X0, X0, X0
+	MOVQ   SI, R15
+	MOVQ   R9, CX
+	TESTQ  CX, CX
+	JZ     spreadStore
+
+spreadTaps:
+	XORQ AX, AX
+
+spreadTap:
+	MOVL        (R12)(AX*8), DX
+	KMOVW       4(R12)(AX*8), K1
+	VEXPANDPS.Z (R15)(DX*4), K1, Z4
+	VADDPS      Z4, Z0, Z0
+	INCQ        AX
+	CMPQ        AX, R10
+	JL          spreadTap
+	ADDQ        R8, R15
+	DECQ        CX
+	JNZ         spreadTaps
+
+spreadStore:
+	KMOVW   6(R12), K5
+	VMOVUPS Z0, K5, (R13)
+	ADDQ    $64, R13
+	LEAQ    (R12)(R10*8), R12
+	DECQ    R11
+	JNZ     spreadVector
+	VZEROUPPER
+	RET

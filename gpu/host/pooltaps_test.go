@@ -48,5 +48,10 @@ func TestMeansByTaps(t *testing.T) {
 		(&avePoolBackwardTapsKernel{d, avePoolBackwardKernel{&g, dy, dx}}).run(0, g.Planes, 0)
 		(&avePoolBackwardKernel{&g, dy, want}).run(0, g.Planes, 0)
 		check("dx", dx, want)
+		if rows, ok := d.spreadsByRows(&g); ok {
+			dx := make([]float32, in)
+			(&avePoolBackwardRowsKernel{rows, d, avePoolBackwardKernel{&g, dy, dx}}).run(0, g.Planes, 0)
+			check("dx by rows", dx, want)
+		}
 	})
 }
