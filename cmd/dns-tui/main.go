@@ -70,6 +70,7 @@ func subcommands() []subcommand {
 			runCompare,
 		},
 		{"time", "--model NET", "measure each layer, forward and backward", runTime},
+		{"memory", "SOLVER", "what a run takes of a device's memory, before it runs", runMemory},
 		{
 			"inspect",
 			"FILE",

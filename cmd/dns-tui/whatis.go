@@ -121,6 +121,7 @@ func identifyBinary(path string) identified {
 var solverCommands = map[string][]string{
 	"ui":     nil,
 	"train":  {"train", "--solver"},
+	"memory": {"memory"},
 	"search": {"search", "--budget", "0.2%"},
 }
 
