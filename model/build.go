@@ -14,7 +14,6 @@ import (
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
 	"dns-tui/gpu"
-	"dns-tui/memory"
 	"dns-tui/model/layer"
 )
 
@@ -226,15 +225,9 @@ func (b *builder) fill(p *layer.Param, f *caffepb.FillerParameter, key gpu.Key) 
 	if b.opts.Device.Dry() {
 		return layer.CheckFiller(f, p.Shape)
 	}
-	if err := memory.Check("the values of a filler", 4*int64(p.Data.N)); err != nil {
-		return err
-	}
-	values := make([]float32, p.Data.N)
-	if err := layer.Fill(f, p.Shape, key, values); err != nil {
-		return err
-	}
-	b.opts.Device.Upload(p.Data, values)
-	return nil
+	return layer.FillPieces(f, p.Shape, key, func(first int, piece []float32) {
+		b.opts.Device.Upload(p.Data.View(first, len(piece)), piece)
+	})
 }
 
 // agree holds the multipliers of a layer that shares a parameter against those that were said before: the first that

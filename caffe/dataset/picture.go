@@ -44,8 +44,12 @@ func (d *Datum) Decode(forceColor, forceGray bool) error {
 	if !d.Encoded {
 		return nil
 	}
-	if err := checkSize(d.Data); err != nil {
+	c, head, err := checkSize(d.Data)
+	if err != nil {
 		return err
+	}
+	if head == "jpeg" && turbo().decode(d, c.Width, c.Height, forceColor, forceGray) {
+		return nil
 	}
 	img, format, err := image.Decode(bytes.NewReader(d.Data))
 	if err != nil {
@@ -71,15 +75,14 @@ func (d *Datum) Decode(forceColor, forceGray bool) error {
 var densest = map[string]int64{"png": 8 * 1032, "tiff": 8 * 4096, "bmp": 8}
 
 // checkSize holds what the head of a picture says of its size against the file and the memory, before its decoder
-// makes room for it.
-func checkSize(data []byte) error {
-	c, format, err := image.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		return nil // the decoder says what is wrong
+// makes room for it, and returns that, and the format, where the head can be read.
+func checkSize(data []byte) (c image.Config, format string, err error) {
+	if c, format, err = image.DecodeConfig(bytes.NewReader(data)); err != nil {
+		return c, "", nil // the decoder says what is wrong
 	}
 	pixels := memory.Product(int64(c.Width), int64(c.Height))
 	if most := densest[format]; most > 0 && pixels/most > int64(len(data)) {
-		return fmt.Errorf(
+		return c, format, fmt.Errorf(
 			"is a picture of %dx%d pixels by its head, and of %d bytes, which hold fewer: it is damaged or cut short",
 			c.Width,
 			c.Height,
@@ -87,7 +90,7 @@ func checkSize(data []byte) error {
 		)
 	}
 	// decoded, and as a Datum
-	return memory.Check(fmt.Sprintf("a picture of %dx%d pixels", c.Width, c.Height), memory.Product(pixels, 8))
+	return c, format, memory.Check(fmt.Sprintf("a picture of %dx%d pixels", c.Width, c.Height), memory.Product(pixels, 8))
 }
 
 // fromImage stores img as raw pixels: blue, green, red; or grey, which is the luma of a JPEG, and elsewhere what luma

@@ -180,6 +180,7 @@ layer { name: "acc" type: "Accuracy" bottom: %[2]s bottom: "label" top: %[4]s in
 			{"time", "--model", net, "--iterations", "1", "--log", "caffe"},
 			{"time", "--model", at("none")},
 		},
+		"memory": {{"memory", solver}, {"memory", net}, {"memory", bad}, {"memory", "--device", evil, solver}},
 		"inspect": {
 			{"inspect", net},
 			{"inspect", weights},

@@ -11,6 +11,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
+	"dns-tui/memory"
 )
 
 // constant is a filler that sets v.
@@ -33,6 +34,38 @@ var Fillers = []string{"constant", "gaussian", "uniform", "xavier", "msra", "pos
 //
 // n is count/shape[0] (FAN_IN), count/shape[1] (FAN_OUT) or their mean (AVERAGE).
 func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) error {
+	return fillPiece(f, shape, key, 0, out)
+}
+
+// pieceElements is how many elements FillPieces makes at a time.
+const pieceElements = 1 << 22
+
+// FillPieces is Fill that hands the array out piece by piece, from the front on: so it need not be in memory twice. A
+// piece is valid until give returns.
+func FillPieces(f *caffepb.FillerParameter, shape []int, key gpu.Key, give func(first int, piece []float32)) error {
+	n := gpu.Elements(shape)
+	size := min(n, pieceElements)
+	if t := f.GetType(); t == "positive_unitball" || t == "bilinear" { // whose elements depend on each other, or on place
+		size = n
+	}
+	if err := memory.Check("the values of a filler", 4*int64(size)); err != nil {
+		return err
+	}
+	buf := make([]float32, size)
+	for first := 0; first < n || first == 0; first += max(1, size) {
+		piece := buf[:min(size, n-first)]
+		if err := fillPiece(f, shape, key, first, piece); err != nil {
+			return err
+		}
+		if len(piece) > 0 {
+			give(first, piece)
+		}
+	}
+	return nil
+}
+
+// fillPiece makes the elements of an array from start on, a multiple of 4.
+func fillPiece(f *caffepb.FillerParameter, shape []int, key gpu.Key, start int, out []float32) error {
 	if err := CheckFiller(f, shape); err != nil {
 		return err
 	}
@@ -42,7 +75,7 @@ func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) e
 	uniform := func(lo, hi float32) {
 		spread(out, func(first int, out []float32) {
 			for i := 0; i < len(out); i += 4 {
-				block := key.Block(uint32((first + i) >> 2))
+				block := key.Block(uint32((start + first + i) >> 2))
 				for j, u := range block[:min(4, len(out)-i)] {
 					out[i+j] = lo + (hi-lo)*gpu.UnitFloat(u)
 				}
@@ -52,7 +85,7 @@ func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) e
 	gaussian := func(mean, std float32) {
 		spread(out, func(first int, out []float32) {
 			for i := 0; i < len(out); i += 2 {
-				a, b := normals(key, (first+i)>>1)
+				a, b := normals(key, (start+first+i)>>1)
 				if out[i] = mean + std*float32(a); i+1 < len(out) {
 					out[i+1] = mean + std*float32(b)
 				}
@@ -73,7 +106,7 @@ func Fill(f *caffepb.FillerParameter, shape []int, key gpu.Key, out []float32) e
 			keep := float32(s) / float32(max(1, shape[0]))
 			spread(out, func(first int, out []float32) {
 				for i := 0; i < len(out); i += 4 {
-					block := key.Block(uint32((first + i) >> 2))
+					block := key.Block(uint32((start + first + i) >> 2))
 					for j, u := range block[:min(4, len(out)-i)] {
 						if gpu.UnitFloat(u) >= keep {
 							out[i+j] = 0

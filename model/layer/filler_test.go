@@ -2,6 +2,7 @@ package layer_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,6 +177,43 @@ func TestFillersRefuse(t *testing.T) {
 		err := layer.Fill(f, c.shape, gpu.Key{}, make([]float32, gpu.Elements(c.shape)))
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, wanted %q", c.filler, err, c.want)
+		}
+	}
+}
+
+// An array that is filled piece by piece is the same as one that is filled at once, of each filler.
+func TestFillPieces(t *testing.T) {
+	for _, c := range []struct {
+		filler string
+		shape  []int
+	}{
+		{`type: "constant" value: 3`, []int{5}},
+		{`type: "gaussian" std: 0.1 mean: 1`, []int{5, 1<<20 + 7}},
+		{`type: "gaussian" std: 0.1 sparse: 2`, []int{5, 1<<20 + 7}},
+		{`type: "xavier"`, []int{3, 1<<21 + 1}},
+		{`type: "msra"`, []int{1 << 22}},
+		{`type: "uniform" min: -1 max: 2`, []int{1<<23 + 5}},
+		{`type: "positive_unitball"`, []int{5, 1<<20 + 7}},
+		{`type: "bilinear"`, []int{4, 1, 1030, 1030}},
+		{`type: "uniform"`, []int{0, 4}},
+		{`type: "uniform"`, nil},
+	} {
+		f := &caffepb.FillerParameter{}
+		if err := caffe.ParsePrototxt("f", []byte(c.filler), f); err != nil {
+			t.Fatal(err)
+		}
+		key := gpu.Key{Seed: 4, Stream: 2}
+		want, got := make([]float32, gpu.Elements(c.shape)), make([]float32, gpu.Elements(c.shape))
+		if err := layer.Fill(f, c.shape, key, want); err != nil {
+			t.Fatal(err)
+		}
+		if err := layer.FillPieces(f, c.shape, key, func(first int, piece []float32) {
+			copy(got[first:], piece)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(want, got) {
+			t.Errorf("%s of %v: not the same in pieces", c.filler, c.shape)
 		}
 	}
 }
