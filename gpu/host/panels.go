@@ -67,7 +67,7 @@ func (m *matrix) pack(to []float32, width int, along bool, first, count, k0, dee
 	if along {
 		for k := 0; k < deep; {
 			from, length := m.at(k0 + k)
-			length = min(length, deep-k)
+			length = min(length, deep-k, 128)
 			for at := 0; at < count; at += width {
 				y := to[at*deep+k*width:]
 				for r := at; r < min(at+width, count); r += 8 {
