@@ -170,6 +170,7 @@ type ops struct {
 	Fill                    Fill
 	Copy                    Copy
 	Axpby                   Axpby
+	Add                     Add
 	Mul                     Mul
 	MaxUpdate               MaxUpdate
 	MaxBackward             MaxBackward

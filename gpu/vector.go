@@ -50,6 +50,26 @@ func (d *Device) Axpby(a float32, x *Tensor, b float32, y *Tensor) {
 	describe(d, &d.ops.Axpby, Axpby{A: a, X: x, B: b, Y: y})
 }
 
+// Add is the operation of Device.Add.
+type Add struct {
+	A float32
+	X *Tensor
+	B float32
+	Y *Tensor
+	Z *Tensor
+}
+
+func (o *Add) operands(v *operands) {
+	v.in("x", &o.X, o.Z.N)
+	v.in("y", &o.Y, o.Z.N)
+	v.out("z", &o.Z, o.Z.N)
+}
+
+// Add sets z = a·x + b·y. z may be x, and not y.
+func (d *Device) Add(a float32, x *Tensor, b float32, y, z *Tensor) {
+	describe(d, &d.ops.Add, Add{A: a, X: x, B: b, Y: y, Z: z})
+}
+
 // Mul is the operation of Device.Mul.
 type Mul struct {
 	X, Y, Z *Tensor

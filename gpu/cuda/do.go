@@ -37,6 +37,8 @@ func (d *back) Do(op gpu.Op) {
 		d.copy(o)
 	case *gpu.Axpby:
 		d.axpby(o)
+	case *gpu.Add:
+		d.add(o)
 	case *gpu.Mul:
 		d.mul(o)
 	case *gpu.MaxUpdate:

@@ -32,6 +32,12 @@ func (d *back) axpby(o *gpu.Axpby) {
 	each(d, kAxpby, n, axpbyArgs{n: int32(n), a: o.A, x: d.ptr(o.X), b: o.B, y: d.ptr(o.Y)})
 }
 
+// add is two kernels.
+func (d *back) add(o *gpu.Add) {
+	d.axpby(&gpu.Axpby{A: o.A, X: o.X, Y: o.Z})
+	d.axpby(&gpu.Axpby{A: o.B, X: o.Y, B: 1, Y: o.Z})
+}
+
 func (d *back) mul(o *gpu.Mul) {
 	each(d, kMul, o.Z.N, mulArgs{n: int32(o.Z.N), x: d.ptr(o.X), y: d.ptr(o.Y), z: d.ptr(o.Z)})
 }

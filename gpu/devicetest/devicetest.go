@@ -224,6 +224,11 @@ func vector(b *bench) {
 	for _, n := range sizes {
 		x, y := b.random(n), b.random(n)
 		tx, ty, tz := b.tensor(x), b.tensor(y), b.empty(n)
+		b.d.Add(0.5, tx, -2, ty, tz)
+		b.check("Add", tz, each(n, func(i int) float64 { return 0.5*float64(x[i]) - 2*float64(y[i]) }))
+		tz = b.tensor(x)
+		b.d.Add(0.5, tz, -2, ty, tz)
+		b.check("Add in place", tz, each(n, func(i int) float64 { return 0.5*float64(x[i]) - 2*float64(y[i]) }))
 		b.d.Axpby(2, tx, -3, ty)
 		b.check("Axpby", ty, each(n, func(i int) float64 { return 2*float64(x[i]) - 3*float64(y[i]) }))
 		nan := b.tensor([]float32{float32(math.NaN())})

@@ -24,6 +24,8 @@ func (d *back) Do(op gpu.Op) {
 		d.copy(o)
 	case *gpu.Axpby:
 		d.axpby(o)
+	case *gpu.Add:
+		d.add(o)
 	case *gpu.Mul:
 		d.mul(o)
 	case *gpu.MaxUpdate:
@@ -199,6 +201,7 @@ type kernels struct {
 	fill                    fillKernel
 	copy                    copyKernel
 	axpby                   axpbyKernel
+	add                     addKernel
 	mul                     mulKernel
 	maxUpdate               maxUpdateKernel
 	maxBackward             maxBackwardKernel

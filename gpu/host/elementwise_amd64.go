@@ -190,3 +190,16 @@ func sumShiftedVectors(x []float32, n, step, count int) int {
 	}
 	return 8 * whole
 }
+
+//go:noescape
+func weighted8(x, y, z *float32, n int, a, b float32)
+
+// weightedVectors sets z to a·x + b·y, eight elements at a time, and returns how many it did.
+func weightedVectors(x, y, z []float32, a, b float32) int {
+	n := vectors(z, 8)
+	if n > 0 {
+		_, _ = x[:8*n], y[:8*n]
+		weighted8(&x[0], &y[0], &z[0], n, a, b)
+	}
+	return 8 * n
+}

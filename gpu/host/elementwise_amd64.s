@@ -340,3 +340,26 @@ divide:
 	JNZ     divide
 	VZEROUPPER
 	RET
+
+// func weighted8(x, y, z *float32, n int, a, b float32)
+//
+// z = a·x + b·y, each rounded, for n times eight elements.
+TEXT ·weighted8(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DX
+	MOVQ         z+16(FP), DI
+	MOVQ         n+24(FP), CX
+	VBROADCASTSS a+32(FP), Y8
+	VBROADCASTSS b+36(FP), Y9
+	XORQ         AX, AX
+
+weighted:
+	VMULPS  (SI)(AX*1), Y8, Y0
+	VMULPS  (DX)(AX*1), Y9, Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(AX*1)
+	ADDQ    $32, AX
+	DECQ    CX
+	JNZ     weighted
+	VZEROUPPER
+	RET

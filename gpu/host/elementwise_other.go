@@ -9,6 +9,7 @@ func addVectors(_, _ []float32) int  { return 0 }
 // These are for processors with AVX alone.
 func mulVectors(_, _, _ []float32) int                     { return 0 }
 func divideVectors(_, _, _ []float32) int                  { return 0 }
+func weightedVectors(_, _, _ []float32, _, _ float32) int  { return 0 }
 func axpbyVectors(_, _ []float32, _, _ float32) int        { return 0 }
 func reluBackwardVectors(_, _, _ []float32, _ float32) int { return 0 }
 func squaresVectors(_, _ []float32, _ float32) int         { return 0 }

@@ -63,6 +63,22 @@ func (k *axpbyKernel) run(lo, hi, _ int) {
 	}
 }
 
+func (d *back) add(o *gpu.Add) {
+	launch(d, &d.kernels.add, addKernel{slice(o.X), slice(o.Y), slice(o.Z), o.A, o.B}, o.Z.N, grain)
+}
+
+type addKernel struct {
+	x, y, z []float32
+	a, b    float32
+}
+
+func (k *addKernel) run(lo, hi, _ int) {
+	x, y, z, a, b := k.x[lo:hi], k.y[lo:hi], k.z[lo:hi], k.a, k.b
+	for i := weightedVectors(x, y, z, a, b); i < len(z); i++ {
+		z[i] = float32(a*x[i]) + float32(b*y[i])
+	}
+}
+
 func (d *back) mul(o *gpu.Mul) {
 	launch(d, &d.kernels.mul, mulKernel{slice(o.X), slice(o.Y), slice(o.Z)}, o.Z.N, grain)
 }

@@ -133,9 +133,13 @@ func (l *eltwise) Forward(bottom, top []*Blob) error {
 	d, y := l.c.Device, top[0].Data
 	switch l.op {
 	case caffepb.EltwiseParameter_SUM:
-		d.Axpby(l.coeff[0], bottom[0].Data, 0, y)
-		for i, b := range bottom[1:] {
-			d.Axpby(l.coeff[i+1], b.Data, 1, y)
+		if len(bottom) == 1 {
+			d.Axpby(l.coeff[0], bottom[0].Data, 0, y)
+			break
+		}
+		d.Add(l.coeff[0], bottom[0].Data, l.coeff[1], bottom[1].Data, y)
+		for i, b := range bottom[2:] {
+			d.Axpby(l.coeff[i+2], b.Data, 1, y)
 		}
 	case caffepb.EltwiseParameter_PROD:
 		d.Mul(bottom[0].Data, bottom[1].Data, y)
@@ -198,17 +202,23 @@ func (l *split) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	if !need[0] {
 		return
 	}
-	first := true
+	d, dx := l.c.Device, bottom[0].Diff
+	var first *gpu.Tensor // which the next is added to; behind a top without a gradient is nobody who has one
+	added := false
 	for _, t := range top {
-		if t.Diff == nil {
-			continue // nobody behind this top has a gradient
+		switch {
+		case t.Diff == nil:
+		case first == nil:
+			first = t.Diff
+		case !added:
+			d.Add(1, first, 1, t.Diff, dx)
+			added = true
+		default:
+			d.Axpby(1, t.Diff, 1, dx)
 		}
-		if first {
-			l.c.Device.Copy(bottom[0].Diff, t.Diff)
-			first = false
-		} else {
-			l.c.Device.Axpby(1, t.Diff, 1, bottom[0].Diff)
-		}
+	}
+	if first != nil && !added {
+		d.Copy(dx, first)
 	}
 }
 
