@@ -8,11 +8,11 @@ import "dns-tui/gpu"
 //	dg = Gᵀ·(Σ_tiles (A·e·Aᵀ) ∘ (Bᵀ·d·B))·G
 //
 // which is what differentiating Y gives: 36 multiplications a tile, channel and output. For each of the 36 the sum over
-// tiles is a product, outputs by tiles times tiles by channels. Some images at a time, all tiles are transformed and
+// tiles is a product, outputs by tiles times tiles by channels. Some rows of tiles at a time, they are transformed and
 // packed; then blocks of outputs and channels sum all 36 in a worker's scratch, transform the sums, and add them to the
 // gradients, so that the 36 sums of a weight, four times the weights, are never in memory.
 
-// winogradTogether is how many elements the transformed tiles of images may take that are done together.
+// winogradTogether is how many elements the transformed tiles may take that are done together.
 const winogradTogether = 2 << 20
 
 // canWinogradWeights reports whether the gradient of a convolution's weights can be made so.
@@ -23,7 +23,7 @@ type winogradSums struct {
 	side, taps       int     // outputs of a tile, weights of a kernel
 	x, dy            *direct // of the rows of a tile of inputs, and of outputs' gradients
 	across, down     int     // tiles of a row; rows of tiles of an image
-	images           int     // that are done together
+	together         int     // rows of tiles, of one image after another, that are done together
 	tiles            int     // of these
 	rows, columns    int     // panels of outputs, of channels
 	width            int     // of a panel of channels
@@ -43,10 +43,10 @@ func newWinogradSums(g gpu.ConvGeometry) *winogradSums {
 		N: g.N, C: g.O, H: g.OutH, W: g.OutW, O: g.O, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: g.Groups,
 		OutH: rows.OutH, OutW: rows.OutW,
 	})
-	perImage := winogradPlaces * w.down * w.across * g.Groups * (w.x.c + w.dy.c)
-	w.images = min(max(1, winogradTogether/perImage), g.N)
-	w.images = ceil(g.N, ceil(g.N, w.images))
-	w.tiles = w.images * w.down * w.across
+	perRow := winogradPlaces * w.across * g.Groups * (w.x.c + w.dy.c)
+	w.together = min(max(1, winogradTogether/perRow), g.N*w.down)
+	w.together = ceil(g.N*w.down, ceil(g.N*w.down, w.together))
+	w.tiles = w.together * w.across
 	w.rows, w.columns = ceil(w.dy.c, tilePositions), ceil(w.x.c, w.width)
 	w.out, w.in = oddLines(w.rows*tilePositions*w.tiles), oddLines(w.columns*w.width*w.tiles)
 	w.outputs, w.inputs = winogradPlaces*w.out, winogradPlaces*w.in
@@ -68,18 +68,18 @@ func (d *back) convBackwardWeightsWinograd(o *gpu.ConvBackwardWeights) {
 		d.winogradSums[*g] = w
 	}
 	packed := room(&d.packed, g.Groups*(w.outputs+w.inputs))
-	for first := 0; first < g.N; first += w.images {
-		images := min(w.images, g.N-first)
-		p := winogradPart{d, g, w, images * w.down * w.across, packed[:g.Groups*w.outputs], packed[g.Groups*w.outputs:]}
+	for first := 0; first < g.N*w.down; first += w.together {
+		rows := min(w.together, g.N*w.down-first)
+		p := winogradPart{d, g, w, rows * w.across, packed[:g.Groups*w.outputs], packed[g.Groups*w.outputs:]}
 		tiles := winogradTilesKernel{p, first, slice(o.X), slice(o.DY)}
-		launch(d, &d.kernels.winogradTiles, tiles, g.Groups*images*w.down, 1)
+		launch(d, &d.kernels.winogradTiles, tiles, g.Groups*rows, 1)
 		blocks := g.Groups * ceil(w.rows, w.blockRows) * ceil(w.columns, w.block)
 		launch(d, &d.kernels.winogradSums, winogradSumsKernel{p, slice(o.DW)}, blocks, 1)
 	}
 }
 
-// winogradPart is the tiles of some images, transformed and packed: for each place, panel of outputs or channels, and
-// tile those of the panel.
+// winogradPart is some rows of tiles, transformed and packed: for each place, panel of outputs or channels, and tile
+// those of the panel.
 type winogradPart struct {
 	d               *back
 	g               *gpu.ConvGeometry
@@ -91,7 +91,7 @@ type winogradPart struct {
 // winogradTilesKernel transforms rows of tiles of images' groups.
 type winogradTilesKernel struct {
 	winogradPart
-	first int // image
+	first int // row of tiles
 	x, dy []float32
 }
 
@@ -112,7 +112,7 @@ func (k *winogradTilesKernel) run(lo, hi, worker int) {
 	clear(scratch[:xs+dys]) // behind the channels
 	for item := lo; item < hi; item++ {
 		group, row := item%g.Groups, item/g.Groups
-		n, down := k.first+row/w.down, row%w.down
+		n, down := (k.first+row)/w.down, (k.first+row)%w.down
 		w.x.lay(k.x[(n*g.C+group*w.x.planes)*g.H*g.W:][:w.x.planes*g.H*g.W], x, down*w.side, w.side)
 		plane := g.OutH * g.OutW
 		w.dy.lay(k.dy[(n*g.O+group*w.dy.planes)*plane:][:w.dy.planes*plane], dy, down*w.side, w.side)
