@@ -104,7 +104,11 @@ func (p *packer) pack(order []int, narrowest bool) (places []int, size int) {
 	for _, i := range order {
 		places[i] = p.place(i, put, places, narrowest)
 		size = max(size, places[i]+p.lives[i].Size)
-		at, _ := slices.BinarySearchFunc(put, places[i], func(j, place int) int { return cmp.Compare(places[j], place) })
+		at, _ := slices.BinarySearchFunc(
+			put,
+			places[i],
+			func(j, place int) int { return cmp.Compare(places[j], place) },
+		)
 		put = slices.Insert(put, at, i)
 	}
 	return places, size

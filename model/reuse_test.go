@@ -46,7 +46,14 @@ func head(v []float32) []float32 { return v[:min(len(v), 8)] }
 
 // runs builds a net, and runs passes of it; before each the tops of the layers without bottoms, that nobody else fills,
 // get the same numbers in all nets.
-func runs(tb rapid.TB, d *gpu.Device, f *caffe.NetFile, o model.NetOptions, passes int, run func(*model.Net) error) passed {
+func runs(
+	tb rapid.TB,
+	d *gpu.Device,
+	f *caffe.NetFile,
+	o model.NetOptions,
+	passes int,
+	run func(*model.Net) error,
+) passed {
 	tb.Helper()
 	o.Device, o.State, o.Seed, o.Clock = d, trainState, 3, &layer.Clock{}
 	n, err := model.NewNet(f, o)
@@ -268,9 +275,15 @@ func anyGraph(t *rapid.T) *caffe.NetFile {
 			if unused != "" {
 				second = top + " w"
 			}
-			fmt.Fprintf(&b, "layer { name: \"%[1]s cut\" type: \"Slice\" bottom: %[2]q top: \"%[1]s u\" top: \"%[1]s v\" }\n"+
-				"layer { name: \"%[1]s pow\" type: \"Power\" bottom: \"%[1]s u\" top: \"%[1]s w\" power_param { power: 2 } }\n"+
-				"layer { name: %[1]q type: \"Concat\" bottom: \"%[1]s w\" bottom: %[3]q top: %[1]q }\n", top, from, second)
+			fmt.Fprintf(
+				&b,
+				"layer { name: \"%[1]s cut\" type: \"Slice\" bottom: %[2]q top: \"%[1]s u\" top: \"%[1]s v\" }\n"+
+					"layer { name: \"%[1]s pow\" type: \"Power\" bottom: \"%[1]s u\" top: \"%[1]s w\" power_param { power: 2 } }\n"+
+					"layer { name: %[1]q type: \"Concat\" bottom: \"%[1]s w\" bottom: %[3]q top: %[1]q }\n",
+				top,
+				from,
+				second,
+			)
 		case "place":
 			if from == "b0" || inPlace[from] || strings.Contains(b.String(), fmt.Sprintf("bottom: %q", from)) {
 				continue // another reads it
@@ -444,7 +457,8 @@ func TestReuseFirstBad(t *testing.T) {
 			if got != want {
 				t.Errorf("%g: %s, without memory shared %s", x, got, want)
 			}
-			if !n.Params()[2].Statistics || !slices.EqualFunc(before, modeltest.Values(d, n.Params()[2].Data), sameBits) ||
+			if !n.Params()[2].Statistics ||
+				!slices.EqualFunc(before, modeltest.Values(d, n.Params()[2].Data), sameBits) ||
 				told != lines {
 				t.Errorf("%g: to look changed statistics, or was told of", x)
 			}

@@ -37,7 +37,7 @@ type Loader struct {
 }
 
 // maxWorkers is how many goroutines read a source that allows it.
-const maxWorkers = 8
+const maxWorkers = 16
 
 // NewLoader reads nothing yet. slots is the number of batches in memory. Close closes the source.
 func NewLoader(s Source, batchSize, slots int) (*Loader, error) {

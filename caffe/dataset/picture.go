@@ -90,7 +90,10 @@ func checkSize(data []byte) (c image.Config, format string, err error) {
 		)
 	}
 	// decoded, and as a Datum
-	return c, format, memory.Check(fmt.Sprintf("a picture of %dx%d pixels", c.Width, c.Height), memory.Product(pixels, 8))
+	return c, format, memory.Check(
+		fmt.Sprintf("a picture of %dx%d pixels", c.Width, c.Height),
+		memory.Product(pixels, 8),
+	)
 }
 
 // fromImage stores img as raw pixels: blue, green, red; or grey, which is the luma of a JPEG, and elsewhere what luma
@@ -165,7 +168,7 @@ func (d *Datum) Resize(height, width int) {
 	}
 	xs, ys := taps(d.Width, width, true), taps(d.Height, height, false)
 	out := make([]byte, d.Channels*height*width)
-	row := [2][]int{make([]int, width), make([]int, width)}
+	row := [2][]int32{make([]int32, width), make([]int32, width)}
 	for c := range d.Channels {
 		plane := d.Data[c*d.Height*d.Width:][:d.Height*d.Width]
 		have := [2]int{-1, -1}
@@ -175,14 +178,21 @@ func (d *Datum) Resize(height, width int) {
 					continue
 				}
 				have[k] = at
-				in := plane[at*d.Width:][:d.Width]
-				for x, t := range xs {
-					row[k][x] = int(in[t.at])*t.w0 + int(in[min(t.at+1, d.Width-1)])*t.w1
+				if k == 0 && have[1] == at { // the lower row of the pair before
+					have[1] = -1
+					row[0], row[1] = row[1], row[0]
+					continue
+				}
+				in, to := plane[at*d.Width:][:d.Width], row[k][:len(xs)]
+				for x := range xs {
+					t := &xs[x]
+					to[x] = int32(in[t.at])*t.w0 + int32(in[t.next])*t.w1
 				}
 			}
 			dst := out[(c*height+y)*width:][:width]
+			above, below := row[0][:len(dst)], row[1][:len(dst)]
 			for x := range dst {
-				dst[x] = uint8((ty.w0*(row[0][x]>>4)>>16 + ty.w1*(row[1][x]>>4)>>16 + 2) >> 2)
+				dst[x] = uint8((ty.w0*(above[x]>>4)>>16 + ty.w1*(below[x]>>4)>>16 + 2) >> 2)
 			}
 		}
 	}
@@ -190,7 +200,10 @@ func (d *Datum) Resize(height, width int) {
 }
 
 // tap is what one pixel of the output takes: weights, that add up to 2048, of two neighbours.
-type tap struct{ at, w0, w1 int }
+type tap struct {
+	at, next int // next: the neighbour behind, or at where there is none
+	w0, w1   int32
+}
 
 // taps are those of one axis. At an edge OpenCV moves the weights of a row to the pixel that there is, but for
 // columns it takes that pixel twice, which rounds otherwise.
@@ -210,7 +223,7 @@ func taps(in, out int, atEdge bool) []tap {
 		case atEdge && at >= in-1:
 			at, f = in-1, 0
 		}
-		t[i] = tap{at, roundEven((1 - f) * 2048), roundEven(f * 2048)}
+		t[i] = tap{at, min(at+1, in-1), int32(roundEven((1 - f) * 2048)), int32(roundEven(f * 2048))}
 	}
 	return t
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"unsafe"
@@ -121,7 +122,14 @@ func (t *turboJPEG) decode(d *Datum, width, height int, forceColor, forceGray bo
 	if gray {
 		channels, format = 1, tjGray
 	}
-	pixels := make([]byte, channels*width*height)
+	room := interleaved.Get().(*[]byte)
+	defer interleaved.Put(room)
+	pixels := *room
+	if n := channels * width * height; channels == 1 {
+		pixels = make([]byte, n)
+	} else if pixels = slices.Grow(pixels[:0], n)[:n]; cap(pixels) <= roomKept {
+		*room = pixels
+	}
 	r, _, _ := purego.SyscallN(t.decompress, handle, in, uintptr(len(d.Data)),
 		uintptr(unsafe.Pointer(unsafe.SliceData(pixels))), uintptr(width), 0, uintptr(height), format, tjAccurateDCT)
 	runtime.KeepAlive(d.Data)
@@ -134,6 +142,12 @@ func (t *turboJPEG) decode(d *Datum, width, height int, forceColor, forceGray bo
 	}
 	return true
 }
+
+// interleaved has room for pixels of three channels, until they are taken apart.
+var interleaved = sync.Pool{New: func() any { return new([]byte) }}
+
+// roomKept is the largest room that is kept for the next picture.
+const roomKept = 16 << 20
 
 // planesOf takes pixels of three channels apart.
 func planesOf(pixels []byte) []byte {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"dns-tui/caffe/caffepb"
+	"dns-tui/caffe/dataset"
 	"dns-tui/escape"
 	"dns-tui/gpu"
 	"dns-tui/gpu/cuda"
@@ -228,6 +229,11 @@ func runDevices(_ context.Context, e *env, args []string) error {
 	c := d.Capabilities()
 	escape.Fprintf(e.stdout, "%s\n  matrix products: %s\n  convolutions: %s\n  threads: %d\n", d.Name(), c.BLAS,
 		c.Convolutions, c.Threads)
+	jpegs, why := dataset.JPEGDecoder()
+	if why != nil {
+		jpegs += ", which takes several times as long as libjpeg-turbo (Debian: libturbojpeg0): " + why.Error()
+	}
+	escape.Fprintf(e.stdout, "  JPEGs: %s\n", jpegs)
 	for _, n := range c.Notices {
 		escape.Fprintf(e.stdout, "  note: %s\n", n)
 	}

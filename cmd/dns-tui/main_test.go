@@ -302,7 +302,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"help", "train"}, []string{"-masks-from-zeros", "-gpu"}},
 		{[]string{"train", "-h"}, []string{"-resume"}},
 		{[]string{"version"}, []string{"dns-tui ", "devices: host"}},
-		{[]string{"devices"}, []string{"host (", "matrix products:", "convolutions: this program's kernels", "cuda"}},
+		{[]string{"devices"}, []string{"host (", "matrix products:", "convolutions: this program's kernels", "JPEGs: ", "cuda"}},
 		{
 			[]string{"inspect", modeltest.Root("models", "lenet5_sparse.caffemodel")},
 			[]string{"3,993 of 431,080 (107.96 times smaller)", "99.27 %"},

@@ -45,7 +45,8 @@ const pieceElements = 1 << 22
 func FillPieces(f *caffepb.FillerParameter, shape []int, key gpu.Key, give func(first int, piece []float32)) error {
 	n := gpu.Elements(shape)
 	size := min(n, pieceElements)
-	if t := f.GetType(); t == "positive_unitball" || t == "bilinear" { // whose elements depend on each other, or on place
+	if t := f.GetType(); t == "positive_unitball" ||
+		t == "bilinear" { // whose elements depend on each other, or on place
 		size = n
 	}
 	if err := memory.Check("the values of a filler", 4*int64(size)); err != nil {
