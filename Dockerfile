@@ -19,7 +19,7 @@ RUN make build NOCUDA=1 VERSION="$VERSION" \
 
 FROM debian:12.11-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libopenblas0-pthread \
+    && apt-get install -y --no-install-recommends ca-certificates libopenblas0-pthread libturbojpeg0 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 dns-tui
 COPY --from=build /out /
