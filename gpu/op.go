@@ -57,3 +57,14 @@ func wantLen(op, arg string, t *Tensor, n int) {
 
 // nameOf returns the name of the Device's method: "ReLU".
 func nameOf(op Op) string { return reflect.TypeOf(op).Elem().Name() }
+
+// A Visitor calls a function with the tensors of operations.
+type Visitor struct{ v operands }
+
+// NewVisitor returns one; f gets nil for an optional operand that an operation lacks.
+func NewVisitor(f func(*Tensor)) *Visitor {
+	return &Visitor{operands{visit: func(t **Tensor, _ bool) { f(*t) }}}
+}
+
+// Visit calls the function with each tensor of op.
+func (v *Visitor) Visit(op Op) { op.operands(&v.v) }

@@ -17,11 +17,12 @@ rm -rf $build/cubins
 mkdir -p $build/cubins
 nvcc $host -ptx -O3 -std=c++14 -arch=compute_70 all.cu -o $build/kernels.ptx
 nvcc $host -ptx -O3 -std=c++14 -arch=compute_80 tensor.cu -o $build/tensor.ptx
-for f in kernels tensor; do
+nvcc $host -ptx -O3 -std=c++14 -arch=compute_80 nhwc.cu -o $build/nhwc.ptx
+for f in kernels tensor nhwc; do
     { echo "// source $sum"; cat $build/$f.ptx; } | gzip -9n > $f.ptx.gz
 done
 
-# One of each generation, which newer chips of the same generation take too. The tensor kernels want 8.0.
+# One of each generation, which newer chips of the same generation take too. The others want 8.0.
 for arch in 70 80 90 100 120; do
     as=
     for p in ptxas ${PTXAS:-}; do
@@ -31,7 +32,7 @@ for arch in 70 80 90 100 120; do
         echo "no ptxas for sm_$arch (PTXAS names one): the cubins are not made again" >&2
         exit 0
     fi
-    for f in kernels tensor; do
+    for f in kernels tensor nhwc; do
         if [ $arch != 70 ] || [ $f = kernels ]; then
             echo "$f for sm_$arch" >&2
             "$as" -O3 -arch=sm_$arch $build/$f.ptx -o $build/cubins/$f.cubin

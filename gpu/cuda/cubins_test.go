@@ -24,9 +24,9 @@ func TestCubins(t *testing.T) {
 		{7, 0, 70}, {7, 5, 70}, {8, 0, 80}, {8, 6, 80}, {8, 9, 80}, {9, 0, 90}, {10, 0, 100}, {10, 3, 100},
 		{12, 0, 120}, {6, 1, 0}, {11, 0, 0}, {13, 0, 0},
 	} {
-		for _, module := range []string{"kernels", "tensor"} {
+		for _, module := range []string{"kernels", "tensor", "nhwc"} {
 			compressed := cubinOf(module, c.major, c.minor)
-			if c.want == 0 || c.want < 80 && module == "tensor" {
+			if c.want == 0 || c.want < 80 && module != "kernels" {
 				if compressed != nil {
 					t.Errorf("%s for %d.%d: there is one", module, c.major, c.minor)
 				}
@@ -65,11 +65,10 @@ func checkCubin(t *testing.T, module string, compressed []byte, want int) {
 	if int(arch) != want {
 		t.Errorf("%s is of sm_%d, wanted sm_%d", module, arch, want)
 	}
-	from, to := kernelID(0), firstTensor
-	if module == "tensor" {
-		from, to = firstTensor, kernelCount
-	}
-	for k := from; k < to; k++ {
+	of := map[string][2]kernelID{
+		"kernels": {0, firstTensor}, "tensor": {firstTensor, firstNhwc}, "nhwc": {firstNhwc, kernelCount},
+	}[module]
+	for k := of[0]; k < of[1]; k++ {
 		if !bytes.Contains(elf, []byte(".text."+kernelNames[k]+"\x00")) {
 			t.Errorf("%s of sm_%d has no kernel %s", module, want, kernelNames[k])
 		}

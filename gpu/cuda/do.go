@@ -30,6 +30,12 @@ func (d *back) Supports(op gpu.Op) bool {
 
 // Do implements gpu.Back.
 func (d *back) Do(op gpu.Op) {
+	if d.precision == BF16 {
+		if d.doChannelsLast(op) {
+			return
+		}
+		d.settleAll(op)
+	}
 	switch o := op.(type) {
 	case *gpu.Fill:
 		d.fill(o)

@@ -20,6 +20,8 @@ const (
 	convolved
 	normalized // and perhaps scaled
 	softmaxed
+	convolvedLast  // with channels last, as is the next
+	normalizedLast // and perhaps scaled
 )
 
 // lastOp is what is known of the record queued last.
@@ -36,6 +38,7 @@ type lastOp struct {
 	x              address            // of softmaxed: its input
 	norm           normalizeScaleArgs // of normalized: Normalize's operands, and what was fused since
 	copied, scaled bool
+	normLast       nhwcNormalizeArgs // of normalizedLast
 }
 
 // fusable notes what the record just queued is, for those that may be fused with it.

@@ -8,132 +8,163 @@ import "unsafe"
 
 // The kernels.
 var (
-	kAddBias                    = kernel[addBiasArgs]{0}
-	kScale                      = kernel[scaleArgs]{1}
-	kPrelu                      = kernel[preluArgs]{2}
-	kSumBias                    = kernel[sumBiasArgs]{3}
-	kSumBiasColumns             = kernel[sumBiasColumnsArgs]{4}
-	kScaleBackward              = kernel[scaleBackwardArgs]{5}
-	kPreluBackward              = kernel[preluBackwardArgs]{6}
-	kBatchStats                 = kernel[batchStatsArgs]{7}
-	kNormalize                  = kernel[normalizeArgs]{8}
-	kNormalizeScale             = kernel[normalizeScaleArgs]{9}
-	kNormalizeMeans             = kernel[normalizeMeansArgs]{10}
-	kNormalizeBackward          = kernel[normalizeBackwardArgs]{11}
-	kNormalizeGlobalBackward    = kernel[normalizeGlobalBackwardArgs]{12}
-	kSoftmaxColumns             = kernel[softmaxColumnsArgs]{13}
-	kSoftmaxRows                = kernel[softmaxRowsArgs]{14}
-	kSoftmaxBackwardColumns     = kernel[softmaxBackwardColumnsArgs]{15}
-	kSoftmaxBackwardRows        = kernel[softmaxBackwardRowsArgs]{16}
-	kSoftmaxLoss                = kernel[softmaxLossArgs]{17}
-	kSoftmaxWithLoss            = kernel[softmaxWithLossArgs]{18}
-	kSoftmaxLossBackward        = kernel[softmaxLossBackwardArgs]{19}
-	kSigmoidLoss                = kernel[sigmoidLossArgs]{20}
-	kSigmoidLossBackward        = kernel[sigmoidLossBackwardArgs]{21}
-	kHingeLoss                  = kernel[hingeLossArgs]{22}
-	kHingeLossBackward          = kernel[hingeLossBackwardArgs]{23}
-	kLogLoss                    = kernel[logLossArgs]{24}
-	kLogLossBackward            = kernel[logLossBackwardArgs]{25}
-	kInfogainLoss               = kernel[infogainLossArgs]{26}
-	kInfogainLossBackward       = kernel[infogainLossBackwardArgs]{27}
-	kContrastiveLoss            = kernel[contrastiveLossArgs]{28}
-	kContrastiveLossBackward    = kernel[contrastiveLossBackwardArgs]{29}
-	kArgMax                     = kernel[argMaxArgs]{30}
-	kCountHits                  = kernel[countHitsArgs]{31}
-	kAccuracy                   = kernel[accuracyArgs]{32}
-	kConv32                     = kernel[cConvArgs]{33}
-	kConv64                     = kernel[cConvArgs]{34}
-	kConv128                    = kernel[cConvArgs]{35}
-	kConvBackwardData32         = kernel[cConvArgs]{36}
-	kConvBackwardData64         = kernel[cConvArgs]{37}
-	kConvBackwardData128        = kernel[cConvArgs]{38}
-	kConvBackwardWeights32      = kernel[cConvArgs]{39}
-	kConvBackwardWeights64      = kernel[cConvArgs]{40}
-	kConvBackwardWeights128     = kernel[cConvArgs]{41}
-	kGemmNn32                   = kernel[cGemmArgs]{42}
-	kGemmNt32                   = kernel[cGemmArgs]{43}
-	kGemmTn32                   = kernel[cGemmArgs]{44}
-	kGemmTt32                   = kernel[cGemmArgs]{45}
-	kGemmNn64                   = kernel[cGemmArgs]{46}
-	kGemmNt64                   = kernel[cGemmArgs]{47}
-	kGemmTn64                   = kernel[cGemmArgs]{48}
-	kGemmTt64                   = kernel[cGemmArgs]{49}
-	kGemmNn128                  = kernel[cGemmArgs]{50}
-	kGemmNt128                  = kernel[cGemmArgs]{51}
-	kGemmTn128                  = kernel[cGemmArgs]{52}
-	kGemmTt128                  = kernel[cGemmArgs]{53}
-	kLstmUnit                   = kernel[lstmUnitArgs]{54}
-	kLstmUnitBackward           = kernel[lstmUnitBackwardArgs]{55}
-	kPackBf16                   = kernel[packBf16Args]{56}
-	kSumBf16                    = kernel[sumBf16Args]{57}
-	kUnpackBf16                 = kernel[unpackBf16Args]{58}
-	kMaxPool                    = kernel[maxPoolArgs]{59}
-	kMaxPoolBackward            = kernel[maxPoolBackwardArgs]{60}
-	kAvePool                    = kernel[avePoolArgs]{61}
-	kAvePoolBackward            = kernel[avePoolBackwardArgs]{62}
-	kStochasticPool             = kernel[stochasticPoolArgs]{63}
-	kExpectedPool               = kernel[expectedPoolArgs]{64}
-	kLrn                        = kernel[lrnArgs]{65}
-	kLrnBackward                = kernel[lrnBackwardArgs]{66}
-	kIm2col                     = kernel[im2colArgs]{67}
-	kCol2im                     = kernel[col2imArgs]{68}
-	kUpdate                     = kernel[updateArgs]{69}
-	kSurgeryMeasure             = kernel[surgeryMeasureArgs]{70}
-	kSurgeryRedraw              = kernel[surgeryRedrawArgs]{71}
-	kReach                      = kernel[reachArgs]{72}
-	kFill                       = kernel[fillArgs]{73}
-	kCopy                       = kernel[copyArgs]{74}
-	kAx                         = kernel[axArgs]{75}
-	kAxpby                      = kernel[axpbyArgs]{76}
-	kMul                        = kernel[mulArgs]{77}
-	kMaxUpdate                  = kernel[maxUpdateArgs]{78}
-	kMaxBackward                = kernel[maxBackwardArgs]{79}
-	kPower                      = kernel[powerArgs]{80}
-	kUnary                      = kernel[unaryArgs]{81}
-	kUnaryBackward              = kernel[unaryBackwardArgs]{82}
-	kCopy2d                     = kernel[copy2dArgs]{83}
-	kGather                     = kernel[gatherArgs]{84}
-	kScatterAdd                 = kernel[scatterAddArgs]{85}
-	kRelu                       = kernel[reluArgs]{86}
-	kReluBackward               = kernel[reluBackwardArgs]{87}
-	kDropout                    = kernel[dropoutArgs]{88}
-	kDot                        = kernel[dotArgs]{89}
-	kSumSquares                 = kernel[sumSquaresArgs]{90}
-	kCountBad                   = kernel[countBadArgs]{91}
-	kGemmNnTf3264               = kernel[cGemmArgs]{92}
-	kGemmNtTf3264               = kernel[cGemmArgs]{93}
-	kGemmTnTf3264               = kernel[cGemmArgs]{94}
-	kGemmTtTf3264               = kernel[cGemmArgs]{95}
-	kConvTf3264                 = kernel[cConvArgs]{96}
-	kConvBackwardDataTf3264     = kernel[cConvArgs]{97}
-	kConvBackwardWeightsTf3264  = kernel[cConvArgs]{98}
-	kGemmNnTf32128              = kernel[cGemmArgs]{99}
-	kGemmNtTf32128              = kernel[cGemmArgs]{100}
-	kGemmTnTf32128              = kernel[cGemmArgs]{101}
-	kGemmTtTf32128              = kernel[cGemmArgs]{102}
-	kConvTf32128                = kernel[cConvArgs]{103}
-	kConvBackwardDataTf32128    = kernel[cConvArgs]{104}
-	kConvBackwardWeightsTf32128 = kernel[cConvArgs]{105}
-	kGemmNnBf1664               = kernel[cGemmArgs]{106}
-	kGemmNtBf1664               = kernel[cGemmArgs]{107}
-	kGemmTnBf1664               = kernel[cGemmArgs]{108}
-	kGemmTtBf1664               = kernel[cGemmArgs]{109}
-	kConvBf1664                 = kernel[cConvArgs]{110}
-	kConvBackwardDataBf1664     = kernel[cConvArgs]{111}
-	kConvBackwardWeightsBf1664  = kernel[cConvArgs]{112}
-	kGemmNnBf16128              = kernel[cGemmArgs]{113}
-	kGemmNtBf16128              = kernel[cGemmArgs]{114}
-	kGemmTnBf16128              = kernel[cGemmArgs]{115}
-	kGemmTtBf16128              = kernel[cGemmArgs]{116}
-	kConvBf16128                = kernel[cConvArgs]{117}
-	kConvBackwardDataBf16128    = kernel[cConvArgs]{118}
-	kConvBackwardWeightsBf16128 = kernel[cConvArgs]{119}
+	kAddBias                      = kernel[addBiasArgs]{0}
+	kScale                        = kernel[scaleArgs]{1}
+	kPrelu                        = kernel[preluArgs]{2}
+	kSumBias                      = kernel[sumBiasArgs]{3}
+	kSumBiasColumns               = kernel[sumBiasColumnsArgs]{4}
+	kScaleBackward                = kernel[scaleBackwardArgs]{5}
+	kPreluBackward                = kernel[preluBackwardArgs]{6}
+	kBatchStats                   = kernel[batchStatsArgs]{7}
+	kNormalize                    = kernel[normalizeArgs]{8}
+	kNormalizeScale               = kernel[normalizeScaleArgs]{9}
+	kNormalizeMeans               = kernel[normalizeMeansArgs]{10}
+	kNormalizeBackward            = kernel[normalizeBackwardArgs]{11}
+	kNormalizeGlobalBackward      = kernel[normalizeGlobalBackwardArgs]{12}
+	kSoftmaxColumns               = kernel[softmaxColumnsArgs]{13}
+	kSoftmaxRows                  = kernel[softmaxRowsArgs]{14}
+	kSoftmaxBackwardColumns       = kernel[softmaxBackwardColumnsArgs]{15}
+	kSoftmaxBackwardRows          = kernel[softmaxBackwardRowsArgs]{16}
+	kSoftmaxLoss                  = kernel[softmaxLossArgs]{17}
+	kSoftmaxWithLoss              = kernel[softmaxWithLossArgs]{18}
+	kSoftmaxLossBackward          = kernel[softmaxLossBackwardArgs]{19}
+	kSigmoidLoss                  = kernel[sigmoidLossArgs]{20}
+	kSigmoidLossBackward          = kernel[sigmoidLossBackwardArgs]{21}
+	kHingeLoss                    = kernel[hingeLossArgs]{22}
+	kHingeLossBackward            = kernel[hingeLossBackwardArgs]{23}
+	kLogLoss                      = kernel[logLossArgs]{24}
+	kLogLossBackward              = kernel[logLossBackwardArgs]{25}
+	kInfogainLoss                 = kernel[infogainLossArgs]{26}
+	kInfogainLossBackward         = kernel[infogainLossBackwardArgs]{27}
+	kContrastiveLoss              = kernel[contrastiveLossArgs]{28}
+	kContrastiveLossBackward      = kernel[contrastiveLossBackwardArgs]{29}
+	kArgMax                       = kernel[argMaxArgs]{30}
+	kCountHits                    = kernel[countHitsArgs]{31}
+	kAccuracy                     = kernel[accuracyArgs]{32}
+	kConv32                       = kernel[cConvArgs]{33}
+	kConv64                       = kernel[cConvArgs]{34}
+	kConv128                      = kernel[cConvArgs]{35}
+	kConvBackwardData32           = kernel[cConvArgs]{36}
+	kConvBackwardData64           = kernel[cConvArgs]{37}
+	kConvBackwardData128          = kernel[cConvArgs]{38}
+	kConvBackwardWeights32        = kernel[cConvArgs]{39}
+	kConvBackwardWeights64        = kernel[cConvArgs]{40}
+	kConvBackwardWeights128       = kernel[cConvArgs]{41}
+	kGemmNn32                     = kernel[cGemmArgs]{42}
+	kGemmNt32                     = kernel[cGemmArgs]{43}
+	kGemmTn32                     = kernel[cGemmArgs]{44}
+	kGemmTt32                     = kernel[cGemmArgs]{45}
+	kGemmNn64                     = kernel[cGemmArgs]{46}
+	kGemmNt64                     = kernel[cGemmArgs]{47}
+	kGemmTn64                     = kernel[cGemmArgs]{48}
+	kGemmTt64                     = kernel[cGemmArgs]{49}
+	kGemmNn128                    = kernel[cGemmArgs]{50}
+	kGemmNt128                    = kernel[cGemmArgs]{51}
+	kGemmTn128                    = kernel[cGemmArgs]{52}
+	kGemmTt128                    = kernel[cGemmArgs]{53}
+	kLstmUnit                     = kernel[lstmUnitArgs]{54}
+	kLstmUnitBackward             = kernel[lstmUnitBackwardArgs]{55}
+	kPackBf16                     = kernel[packBf16Args]{56}
+	kSumBf16                      = kernel[sumBf16Args]{57}
+	kUnpackBf16                   = kernel[unpackBf16Args]{58}
+	kMaxPool                      = kernel[maxPoolArgs]{59}
+	kMaxPoolBackward              = kernel[maxPoolBackwardArgs]{60}
+	kAvePool                      = kernel[avePoolArgs]{61}
+	kAvePoolBackward              = kernel[avePoolBackwardArgs]{62}
+	kStochasticPool               = kernel[stochasticPoolArgs]{63}
+	kExpectedPool                 = kernel[expectedPoolArgs]{64}
+	kLrn                          = kernel[lrnArgs]{65}
+	kLrnBackward                  = kernel[lrnBackwardArgs]{66}
+	kIm2col                       = kernel[im2colArgs]{67}
+	kCol2im                       = kernel[col2imArgs]{68}
+	kUpdate                       = kernel[updateArgs]{69}
+	kSurgeryMeasure               = kernel[surgeryMeasureArgs]{70}
+	kSurgeryRedraw                = kernel[surgeryRedrawArgs]{71}
+	kReach                        = kernel[reachArgs]{72}
+	kFill                         = kernel[fillArgs]{73}
+	kCopy                         = kernel[copyArgs]{74}
+	kAx                           = kernel[axArgs]{75}
+	kAxpby                        = kernel[axpbyArgs]{76}
+	kMul                          = kernel[mulArgs]{77}
+	kMaxUpdate                    = kernel[maxUpdateArgs]{78}
+	kMaxBackward                  = kernel[maxBackwardArgs]{79}
+	kPower                        = kernel[powerArgs]{80}
+	kUnary                        = kernel[unaryArgs]{81}
+	kUnaryBackward                = kernel[unaryBackwardArgs]{82}
+	kCopy2d                       = kernel[copy2dArgs]{83}
+	kGather                       = kernel[gatherArgs]{84}
+	kScatterAdd                   = kernel[scatterAddArgs]{85}
+	kRelu                         = kernel[reluArgs]{86}
+	kReluBackward                 = kernel[reluBackwardArgs]{87}
+	kDropout                      = kernel[dropoutArgs]{88}
+	kDot                          = kernel[dotArgs]{89}
+	kSumSquares                   = kernel[sumSquaresArgs]{90}
+	kCountBad                     = kernel[countBadArgs]{91}
+	kGemmNnTf3264                 = kernel[cGemmArgs]{92}
+	kGemmNtTf3264                 = kernel[cGemmArgs]{93}
+	kGemmTnTf3264                 = kernel[cGemmArgs]{94}
+	kGemmTtTf3264                 = kernel[cGemmArgs]{95}
+	kConvTf3264                   = kernel[cConvArgs]{96}
+	kConvBackwardDataTf3264       = kernel[cConvArgs]{97}
+	kConvBackwardWeightsTf3264    = kernel[cConvArgs]{98}
+	kGemmNnTf32128                = kernel[cGemmArgs]{99}
+	kGemmNtTf32128                = kernel[cGemmArgs]{100}
+	kGemmTnTf32128                = kernel[cGemmArgs]{101}
+	kGemmTtTf32128                = kernel[cGemmArgs]{102}
+	kConvTf32128                  = kernel[cConvArgs]{103}
+	kConvBackwardDataTf32128      = kernel[cConvArgs]{104}
+	kConvBackwardWeightsTf32128   = kernel[cConvArgs]{105}
+	kGemmNnBf1664                 = kernel[cGemmArgs]{106}
+	kGemmNtBf1664                 = kernel[cGemmArgs]{107}
+	kGemmTnBf1664                 = kernel[cGemmArgs]{108}
+	kGemmTtBf1664                 = kernel[cGemmArgs]{109}
+	kConvBf1664                   = kernel[cConvArgs]{110}
+	kConvBackwardDataBf1664       = kernel[cConvArgs]{111}
+	kConvBackwardWeightsBf1664    = kernel[cConvArgs]{112}
+	kGemmNnBf16128                = kernel[cGemmArgs]{113}
+	kGemmNtBf16128                = kernel[cGemmArgs]{114}
+	kGemmTnBf16128                = kernel[cGemmArgs]{115}
+	kGemmTtBf16128                = kernel[cGemmArgs]{116}
+	kConvBf16128                  = kernel[cConvArgs]{117}
+	kConvBackwardDataBf16128      = kernel[cConvArgs]{118}
+	kConvBackwardWeightsBf16128   = kernel[cConvArgs]{119}
+	kNhwcFromPlanes               = kernel[nhwcFromPlanesArgs]{120}
+	kNhwcToPlanes                 = kernel[nhwcToPlanesArgs]{121}
+	kNhwcPlacesToPlanes           = kernel[nhwcPlacesToPlanesArgs]{122}
+	kNhwcFilters                  = kernel[nhwcFiltersArgs]{123}
+	kNhwcFiltersByInput           = kernel[nhwcFiltersByInputArgs]{124}
+	kBf16Relu                     = kernel[bf16ReluArgs]{125}
+	kBf16ReluBackward             = kernel[bf16ReluBackwardArgs]{126}
+	kBf16Axpby                    = kernel[bf16AxpbyArgs]{127}
+	kNhwcSumBias                  = kernel[nhwcSumBiasArgs]{128}
+	kNhwcStats                    = kernel[nhwcStatsArgs]{129}
+	kNhwcNormalize                = kernel[nhwcNormalizeArgs]{130}
+	kNhwcScale                    = kernel[nhwcScaleArgs]{131}
+	kNhwcScaleBackward            = kernel[nhwcScaleBackwardArgs]{132}
+	kNhwcNormalizeMeans           = kernel[nhwcNormalizeMeansArgs]{133}
+	kNhwcNormalizeBackward        = kernel[nhwcNormalizeBackwardArgs]{134}
+	kNhwcMaxPool                  = kernel[nhwcMaxPoolArgs]{135}
+	kNhwcMaxPoolBackward          = kernel[nhwcMaxPoolBackwardArgs]{136}
+	kNhwcAvePool                  = kernel[nhwcAvePoolArgs]{137}
+	kNhwcAvePoolBackward          = kernel[nhwcAvePoolBackwardArgs]{138}
+	kNhwcLrn                      = kernel[nhwcLrnArgs]{139}
+	kNhwcLrnBackward              = kernel[nhwcLrnBackwardArgs]{140}
+	kNhwcDepthwise                = kernel[nhwcDepthwiseArgs]{141}
+	kNhwcDepthwiseBackwardData    = kernel[nhwcDepthwiseBackwardDataArgs]{142}
+	kNhwcDepthwiseBackwardWeights = kernel[nhwcDepthwiseBackwardWeightsArgs]{143}
+	kNhwcConv64                   = kernel[cNhwcArgs]{144}
+	kNhwcConv128                  = kernel[cNhwcArgs]{145}
+	kNhwcConvBackwardData64       = kernel[cNhwcArgs]{146}
+	kNhwcConvBackwardData128      = kernel[cNhwcArgs]{147}
+	kNhwcConvBackwardWeights64    = kernel[cNhwcArgs]{148}
+	kNhwcConvBackwardWeights128   = kernel[cNhwcArgs]{149}
 )
 
-// kernelCount is how many kernels there are. Those from firstTensor on are of the module for tensor cores.
+// kernelCount is how many kernels there are. Those from firstTensor on are of the module for tensor cores, from firstNhwc on of that for channels last.
 const (
 	firstTensor kernelID = 92
-	kernelCount kernelID = 120
+	firstNhwc   kernelID = 120
+	kernelCount kernelID = 150
 )
 
 // kernelNames are their names in the module.
@@ -258,6 +289,36 @@ var kernelNames = [kernelCount]string{
 	"conv_bf16_128",
 	"conv_backward_data_bf16_128",
 	"conv_backward_weights_bf16_128",
+	"nhwc_from_planes",
+	"nhwc_to_planes",
+	"nhwc_places_to_planes",
+	"nhwc_filters",
+	"nhwc_filters_by_input",
+	"bf16_relu",
+	"bf16_relu_backward",
+	"bf16_axpby",
+	"nhwc_sum_bias",
+	"nhwc_stats",
+	"nhwc_normalize",
+	"nhwc_scale",
+	"nhwc_scale_backward",
+	"nhwc_normalize_means",
+	"nhwc_normalize_backward",
+	"nhwc_max_pool",
+	"nhwc_max_pool_backward",
+	"nhwc_ave_pool",
+	"nhwc_ave_pool_backward",
+	"nhwc_lrn",
+	"nhwc_lrn_backward",
+	"nhwc_depthwise",
+	"nhwc_depthwise_backward_data",
+	"nhwc_depthwise_backward_weights",
+	"nhwc_conv_64",
+	"nhwc_conv_128",
+	"nhwc_conv_backward_data_64",
+	"nhwc_conv_backward_data_128",
+	"nhwc_conv_backward_weights_64",
+	"nhwc_conv_backward_weights_128",
 }
 
 // cDivisor is the struct Divisor of the kernels.
@@ -478,6 +539,111 @@ type cSurgerySegment struct {
 	first  int32
 	layer  int32
 	rule   int32
+}
+
+// cFilterShape is the struct FilterShape of the kernels.
+type cFilterShape struct {
+	groups   int32
+	o        int32
+	c        int32
+	width    int32
+	taps     int32
+	byChunks cDivisor
+	byTaps   cDivisor
+}
+
+// cColumns8 is the struct Columns8 of the kernels.
+type cColumns8 struct {
+	rows     int32
+	channels int32
+	width    int32
+	byChunks cDivisor
+}
+
+// cNhwcPool is the struct NhwcPool of the kernels.
+type cNhwcPool struct {
+	g        cPool
+	channels int32
+	byChunks cDivisor
+}
+
+// cNhwcLRN is the struct NhwcLRN of the kernels.
+type cNhwcLRN struct {
+	n        int32
+	channels int32
+	size     int32
+	alpha    float32
+	beta     float32
+	k        float32
+	byChunks cDivisor
+}
+
+// cDepthwise is the struct Depthwise of the kernels.
+type cDepthwise struct {
+	n        int32
+	channels int32
+	h        int32
+	w        int32
+	kh       int32
+	kw       int32
+	sh       int32
+	sw       int32
+	ph       int32
+	pw       int32
+	dh       int32
+	dw       int32
+	outH     int32
+	outW     int32
+	byChunks cDivisor
+	byW      cDivisor
+	byH      cDivisor
+	byOutW   cDivisor
+	byOutH   cDivisor
+	bySh     cDivisor
+	bySw     cDivisor
+	byKw     cDivisor
+}
+
+// cNhwcGeometry is the struct NhwcGeometry of the kernels.
+type cNhwcGeometry struct {
+	n        int32
+	c        int32
+	h        int32
+	w        int32
+	o        int32
+	kh       int32
+	kw       int32
+	sh       int32
+	sw       int32
+	ph       int32
+	pw       int32
+	dh       int32
+	dw       int32
+	groups   int32
+	outH     int32
+	outW     int32
+	realC    int32
+	byPlaces cDivisor
+	byOutW   cDivisor
+	byPlane  cDivisor
+	byW      cDivisor
+	byKw     cDivisor
+	bySh     cDivisor
+	bySw     cDivisor
+	byC8     cDivisor
+	byO8     cDivisor
+}
+
+// cNhwcArgs is the struct NhwcArgs of the kernels.
+type cNhwcArgs struct {
+	x       address
+	w       address
+	y       address
+	bias    address
+	rectify int32
+	slope   float32
+	shares  cShares
+	g       cNhwcGeometry
 }
 
 // addBiasArgs are the arguments of the kernel add_bias.
@@ -1240,6 +1406,243 @@ type countBadArgs struct {
 	counter address
 }
 
+// nhwcFromPlanesArgs are the arguments of the kernel nhwc_from_planes.
+type nhwcFromPlanesArgs struct {
+	channels int32
+	plane    int32
+	width    int32
+	gap0     [4]byte
+	x        address
+	y        address
+}
+
+// nhwcToPlanesArgs are the arguments of the kernel nhwc_to_planes.
+type nhwcToPlanesArgs struct {
+	channels int32
+	plane    int32
+	x        address
+	y        address
+}
+
+// nhwcPlacesToPlanesArgs are the arguments of the kernel nhwc_places_to_planes.
+type nhwcPlacesToPlanesArgs struct {
+	channels int32
+	plane    int32
+	x        address
+	y        address
+}
+
+// nhwcFiltersArgs are the arguments of the kernel nhwc_filters.
+type nhwcFiltersArgs struct {
+	w    address
+	y    address
+	s    cFilterShape
+	gap0 [4]byte
+}
+
+// nhwcFiltersByInputArgs are the arguments of the kernel nhwc_filters_by_input.
+type nhwcFiltersByInputArgs struct {
+	w    address
+	y    address
+	s    cFilterShape
+	gap0 [4]byte
+}
+
+// bf16ReluArgs are the arguments of the kernel bf16_relu.
+type bf16ReluArgs struct {
+	n     int32
+	gap0  [4]byte
+	x     address
+	slope float32
+	gap1  [4]byte
+	y     address
+}
+
+// bf16ReluBackwardArgs are the arguments of the kernel bf16_relu_backward.
+type bf16ReluBackwardArgs struct {
+	n     int32
+	gap0  [4]byte
+	x     address
+	dy    address
+	slope float32
+	gap1  [4]byte
+	dx    address
+}
+
+// bf16AxpbyArgs are the arguments of the kernel bf16_axpby.
+type bf16AxpbyArgs struct {
+	n    int32
+	a    float32
+	x    address
+	b    float32
+	gap0 [4]byte
+	y    address
+}
+
+// nhwcSumBiasArgs are the arguments of the kernel nhwc_sum_bias.
+type nhwcSumBiasArgs struct {
+	dy       address
+	db       address
+	partial  address
+	counters address
+	s        cColumns8
+}
+
+// nhwcStatsArgs are the arguments of the kernel nhwc_stats.
+type nhwcStatsArgs struct {
+	x        address
+	mean     address
+	variance address
+	partial  address
+	counters address
+	s        cColumns8
+}
+
+// nhwcNormalizeArgs are the arguments of the kernel nhwc_normalize.
+type nhwcNormalizeArgs struct {
+	x        address
+	mean     address
+	variance address
+	weight   address
+	eps      float32
+	gap0     [4]byte
+	norm     address
+	a        address
+	b        address
+	norm2    address
+	y        address
+	rectify  int32
+	slope    float32
+	s        cColumns8
+}
+
+// nhwcScaleArgs are the arguments of the kernel nhwc_scale.
+type nhwcScaleArgs struct {
+	x address
+	a address
+	b address
+	y address
+	s cColumns8
+}
+
+// nhwcScaleBackwardArgs are the arguments of the kernel nhwc_scale_backward.
+type nhwcScaleBackwardArgs struct {
+	x        address
+	dy       address
+	a        address
+	dx       address
+	da       address
+	db       address
+	partial  address
+	counters address
+	s        cColumns8
+}
+
+// nhwcNormalizeMeansArgs are the arguments of the kernel nhwc_normalize_means.
+type nhwcNormalizeMeansArgs struct {
+	y        address
+	dy       address
+	means    address
+	partial  address
+	counters address
+	s        cColumns8
+}
+
+// nhwcNormalizeBackwardArgs are the arguments of the kernel nhwc_normalize_backward.
+type nhwcNormalizeBackwardArgs struct {
+	y        address
+	dy       address
+	means    address
+	variance address
+	weight   address
+	eps      float32
+	gap0     [4]byte
+	dx       address
+	s        cColumns8
+}
+
+// nhwcMaxPoolArgs are the arguments of the kernel nhwc_max_pool.
+type nhwcMaxPoolArgs struct {
+	x    address
+	y    address
+	at   address
+	p    cNhwcPool
+	gap0 [4]byte
+}
+
+// nhwcMaxPoolBackwardArgs are the arguments of the kernel nhwc_max_pool_backward.
+type nhwcMaxPoolBackwardArgs struct {
+	dy   address
+	at   address
+	dx   address
+	p    cNhwcPool
+	gap0 [4]byte
+}
+
+// nhwcAvePoolArgs are the arguments of the kernel nhwc_ave_pool.
+type nhwcAvePoolArgs struct {
+	x    address
+	y    address
+	p    cNhwcPool
+	gap0 [4]byte
+}
+
+// nhwcAvePoolBackwardArgs are the arguments of the kernel nhwc_ave_pool_backward.
+type nhwcAvePoolBackwardArgs struct {
+	dy   address
+	dx   address
+	p    cNhwcPool
+	gap0 [4]byte
+}
+
+// nhwcLrnArgs are the arguments of the kernel nhwc_lrn.
+type nhwcLrnArgs struct {
+	x     address
+	scale address
+	y     address
+	g     cNhwcLRN
+	gap0  [4]byte
+}
+
+// nhwcLrnBackwardArgs are the arguments of the kernel nhwc_lrn_backward.
+type nhwcLrnBackwardArgs struct {
+	x     address
+	y     address
+	scale address
+	dy    address
+	dx    address
+	g     cNhwcLRN
+	gap0  [4]byte
+}
+
+// nhwcDepthwiseArgs are the arguments of the kernel nhwc_depthwise.
+type nhwcDepthwiseArgs struct {
+	x    address
+	w    address
+	bias address
+	y    address
+	g    cDepthwise
+}
+
+// nhwcDepthwiseBackwardDataArgs are the arguments of the kernel nhwc_depthwise_backward_data.
+type nhwcDepthwiseBackwardDataArgs struct {
+	dy address
+	w  address
+	dx address
+	g  cDepthwise
+}
+
+// nhwcDepthwiseBackwardWeightsArgs are the arguments of the kernel nhwc_depthwise_backward_weights.
+type nhwcDepthwiseBackwardWeightsArgs struct {
+	x        address
+	dy       address
+	dw       address
+	partial  address
+	counters address
+	g        cDepthwise
+	s        cColumns8
+}
+
 // Go's sizes are C's, or this does not compile.
 var (
 	_ = [1]int{}[unsafe.Sizeof(cDivisor{})-12]
@@ -1261,6 +1664,13 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(cSurgeryParams{})-28]
 	_ = [1]int{}[unsafe.Sizeof(cSurgeryResult{})-48]
 	_ = [1]int{}[unsafe.Sizeof(cSurgerySegment{})-32]
+	_ = [1]int{}[unsafe.Sizeof(cFilterShape{})-44]
+	_ = [1]int{}[unsafe.Sizeof(cColumns8{})-24]
+	_ = [1]int{}[unsafe.Sizeof(cNhwcPool{})-108]
+	_ = [1]int{}[unsafe.Sizeof(cNhwcLRN{})-36]
+	_ = [1]int{}[unsafe.Sizeof(cDepthwise{})-152]
+	_ = [1]int{}[unsafe.Sizeof(cNhwcGeometry{})-176]
+	_ = [1]int{}[unsafe.Sizeof(cNhwcArgs{})-240]
 	_ = [1]int{}[unsafe.Sizeof(addBiasArgs{})-56]
 	_ = [1]int{}[unsafe.Sizeof(scaleArgs{})-72]
 	_ = [1]int{}[unsafe.Sizeof(preluArgs{})-64]
@@ -1332,4 +1742,28 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(dotArgs{})-48]
 	_ = [1]int{}[unsafe.Sizeof(sumSquaresArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(countBadArgs{})-40]
+	_ = [1]int{}[unsafe.Sizeof(nhwcFromPlanesArgs{})-32]
+	_ = [1]int{}[unsafe.Sizeof(nhwcToPlanesArgs{})-24]
+	_ = [1]int{}[unsafe.Sizeof(nhwcPlacesToPlanesArgs{})-24]
+	_ = [1]int{}[unsafe.Sizeof(nhwcFiltersArgs{})-64]
+	_ = [1]int{}[unsafe.Sizeof(nhwcFiltersByInputArgs{})-64]
+	_ = [1]int{}[unsafe.Sizeof(bf16ReluArgs{})-32]
+	_ = [1]int{}[unsafe.Sizeof(bf16ReluBackwardArgs{})-40]
+	_ = [1]int{}[unsafe.Sizeof(bf16AxpbyArgs{})-32]
+	_ = [1]int{}[unsafe.Sizeof(nhwcSumBiasArgs{})-56]
+	_ = [1]int{}[unsafe.Sizeof(nhwcStatsArgs{})-64]
+	_ = [1]int{}[unsafe.Sizeof(nhwcNormalizeArgs{})-112]
+	_ = [1]int{}[unsafe.Sizeof(nhwcScaleArgs{})-56]
+	_ = [1]int{}[unsafe.Sizeof(nhwcScaleBackwardArgs{})-88]
+	_ = [1]int{}[unsafe.Sizeof(nhwcNormalizeMeansArgs{})-64]
+	_ = [1]int{}[unsafe.Sizeof(nhwcNormalizeBackwardArgs{})-80]
+	_ = [1]int{}[unsafe.Sizeof(nhwcMaxPoolArgs{})-136]
+	_ = [1]int{}[unsafe.Sizeof(nhwcMaxPoolBackwardArgs{})-136]
+	_ = [1]int{}[unsafe.Sizeof(nhwcAvePoolArgs{})-128]
+	_ = [1]int{}[unsafe.Sizeof(nhwcAvePoolBackwardArgs{})-128]
+	_ = [1]int{}[unsafe.Sizeof(nhwcLrnArgs{})-64]
+	_ = [1]int{}[unsafe.Sizeof(nhwcLrnBackwardArgs{})-80]
+	_ = [1]int{}[unsafe.Sizeof(nhwcDepthwiseArgs{})-184]
+	_ = [1]int{}[unsafe.Sizeof(nhwcDepthwiseBackwardDataArgs{})-176]
+	_ = [1]int{}[unsafe.Sizeof(nhwcDepthwiseBackwardWeightsArgs{})-216]
 )

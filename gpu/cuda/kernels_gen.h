@@ -123,4 +123,34 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{1, {0}}, // conv_bf16_128
 	{1, {0}}, // conv_backward_data_bf16_128
 	{1, {0}}, // conv_backward_weights_bf16_128
+	{5, {0, 4, 8, 16, 24}}, // nhwc_from_planes
+	{4, {0, 4, 8, 16}}, // nhwc_to_planes
+	{4, {0, 4, 8, 16}}, // nhwc_places_to_planes
+	{3, {0, 8, 16}}, // nhwc_filters
+	{3, {0, 8, 16}}, // nhwc_filters_by_input
+	{4, {0, 8, 16, 24}}, // bf16_relu
+	{5, {0, 8, 16, 24, 32}}, // bf16_relu_backward
+	{5, {0, 4, 8, 16, 24}}, // bf16_axpby
+	{5, {0, 8, 16, 24, 32}}, // nhwc_sum_bias
+	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_stats
+	{13, {0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 84, 88}}, // nhwc_normalize
+	{5, {0, 8, 16, 24, 32}}, // nhwc_scale
+	{9, {0, 8, 16, 24, 32, 40, 48, 56, 64}}, // nhwc_scale_backward
+	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_normalize_means
+	{8, {0, 8, 16, 24, 32, 40, 48, 56}}, // nhwc_normalize_backward
+	{4, {0, 8, 16, 24}}, // nhwc_max_pool
+	{4, {0, 8, 16, 24}}, // nhwc_max_pool_backward
+	{3, {0, 8, 16}}, // nhwc_ave_pool
+	{3, {0, 8, 16}}, // nhwc_ave_pool_backward
+	{4, {0, 8, 16, 24}}, // nhwc_lrn
+	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_lrn_backward
+	{5, {0, 8, 16, 24, 32}}, // nhwc_depthwise
+	{4, {0, 8, 16, 24}}, // nhwc_depthwise_backward_data
+	{7, {0, 8, 16, 24, 32, 40, 192}}, // nhwc_depthwise_backward_weights
+	{1, {0}}, // nhwc_conv_64
+	{1, {0}}, // nhwc_conv_128
+	{1, {0}}, // nhwc_conv_backward_data_64
+	{1, {0}}, // nhwc_conv_backward_data_128
+	{1, {0}}, // nhwc_conv_backward_weights_64
+	{1, {0}}, // nhwc_conv_backward_weights_128
 };

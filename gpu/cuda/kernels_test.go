@@ -66,7 +66,7 @@ func TestPTX(t *testing.T) {
 	}
 	_, sum := source(t)
 	for name, c := range map[string][2]string{
-		"kernels": {"all.cu", "compute_70"}, "tensor": {"tensor.cu", "compute_80"},
+		"kernels": {"all.cu", "compute_70"}, "tensor": {"tensor.cu", "compute_80"}, "nhwc": {"nhwc.cu", "compute_80"},
 	} {
 		text := ptx(t, name)
 		first, rest, _ := strings.Cut(text, "\n")

@@ -56,6 +56,7 @@ type back struct {
 	choices   choices
 	monitor   monitor
 	ranks     *ranks // nil: joined to none
+	forms     forms
 	phase     atomic.Pointer[string]
 	notices   []string
 }
@@ -232,7 +233,13 @@ func (d *back) loadKernels() error {
 	if d.precision == FP32 {
 		return nil
 	}
-	return d.load("tensor", compressedTensor, firstTensor, kernelCount)
+	if err := d.load("tensor", compressedTensor, firstTensor, firstNhwc); err != nil {
+		return err
+	}
+	if d.precision == TF32 {
+		return nil
+	}
+	return d.load("nhwc", compressedNhwc, firstNhwc, kernelCount)
 }
 
 // load loads the module of some kernels: the cubin for the GPU, or where there is none that the driver takes the PTX,

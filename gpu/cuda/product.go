@@ -27,6 +27,13 @@ const (
 	products
 )
 
+// The products of convolutions with channels last: m and n of the first two are the other way round.
+const (
+	nhwcForward product = products + iota
+	nhwcBackwardData
+	nhwcBackwardWeights
+)
+
 // tilesOf lists the tiles of a precision.
 func tilesOf(p Precision) []tile {
 	switch p {
@@ -98,7 +105,9 @@ func (d *back) planProduct(what product, m, n, k, groups int) plan {
 // shared memory leave room for.
 func (d *back) blocksOf(what product, tile int) int {
 	k := kernelID(0)
-	if what >= convForward {
+	if what >= nhwcForward {
+		k = nhwcKernel(what, tile).id
+	} else if what >= convForward {
 		k = convKernel(what, d.precision, tile).id
 	} else {
 		k = gemmKernel(what, d.precision, tile).id
@@ -204,6 +213,10 @@ type work struct {
 // emit queues a product by a kernel of this program.
 func (d *back) emit(w *work, p plan) {
 	slices := d.slicesOf(&p)
+	if w.what >= nhwcForward {
+		d.emitNhwc(w, p, slices)
+		return
+	}
 	if w.g == nil {
 		launch(d, gemmKernel(w.what, d.precision, p.tile), p.grid, cGemmArgs{
 			m: int32(w.m), n: int32(w.n), k: int32(w.k), a: w.x, b: w.w, c: w.y, e: w.e, shares: slices,
@@ -224,7 +237,7 @@ func (d *back) emitLibrary(w *work) bool {
 		d.blasGemm(w)
 		return true
 	}
-	if d.libs.dnn == nil || !d.dnnConv(w.what, w.g, w.x, w.w, w.y) {
+	if w.what >= nhwcForward || d.libs.dnn == nil || !d.dnnConv(w.what, w.g, w.x, w.w, w.y) {
 		return false
 	}
 	if w.e.rowBias != 0 {

@@ -21,6 +21,9 @@ var compressedKernels []byte
 //go:embed kernels/tensor.ptx.gz
 var compressedTensor []byte
 
+//go:embed kernels/nhwc.ptx.gz
+var compressedNhwc []byte
+
 // The kernels as the GPUs of a generation run them, which nobody need compile: kernels/cubins/kernels.sm_80.gz.
 // source.txt says of which source they were made. There may be none.
 //

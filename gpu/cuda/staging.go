@@ -111,6 +111,7 @@ func (s *staging) send(d *back, dst address, piece []byte, stream C.CUstream) {
 
 // Upload implements gpu.Back.
 func (d *back) Upload(dst *gpu.Tensor, src []float32) {
+	d.overwrites(dst)
 	d.flush()
 	if b := d.buffer(len(src)); b != nil {
 		d.uploadBeside(d.ptr(dst), src, b)
@@ -280,6 +281,7 @@ func (d *back) Fetch(dst []float32, src *gpu.Tensor) {
 		d.Download(dst, src)
 		return
 	}
+	d.settle(src)
 	d.flush()
 	at := d.take(d.ptr(src), 4*len(dst))
 	s.floats = append(s.floats, fetched{at, dst})
@@ -340,6 +342,7 @@ func fillNaN(v []float32) {
 
 // Download implements gpu.Back. It goes through the staging ring, in pieces.
 func (d *back) Download(dst []float32, src *gpu.Tensor) {
+	d.settle(src)
 	d.flush()
 	at := d.ptr(src)
 	for len(dst) > 0 {

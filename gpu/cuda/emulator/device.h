@@ -46,6 +46,17 @@ template <int pack, class F> inline void multiply(float (&d)[4], const unsigned 
 	}
 }
 
+// load_matrices is ldmatrix with four matrices of 8×8 numbers of two bytes: lane l names row l % 8 of matrix l / 8.
+template <bool transposed> inline void load_matrices(unsigned (&r)[4], const void *row) {
+	int lane = (int)(here.thread.x & 31);
+	for (int i = 0; i < 4; i++) {
+		int first = 8 * i + (transposed ? 2 * (lane & 3) : lane >> 2);
+		auto *one = (const uint16_t *)exchange((uint64_t)(uintptr_t)row, first);
+		auto *two = (const uint16_t *)exchange((uint64_t)(uintptr_t)row, first + transposed);
+		r[i] = transposed ? one[lane >> 2] | (unsigned)two[lane >> 2] << 16 : one[2 * (lane & 3)] | (unsigned)one[2 * (lane & 3) + 1] << 16;
+	}
+}
+
 // A CompiledKernel is an entry of the kernels, by name, with its parameters unpacked from kernelParams.
 struct CompiledKernel : Kernel {
 	bool fibers; // uses barriers or shuffles; else a block is a plain loop

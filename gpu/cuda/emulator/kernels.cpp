@@ -3,3 +3,4 @@
 
 #include "../kernels/all.cu"
 #include "../kernels/tensor.cu"
+#include "../kernels/nhwc.cu"

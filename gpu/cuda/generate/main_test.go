@@ -54,6 +54,7 @@ KERNEL(256, add, int n, const Pair *p, double d,
 `,
 		"common.cuh": "",
 		"tensor.cu":  "#include \"common.cuh\"\nBLOCK_KERNEL(256, last, float f, unsigned *u) {\n",
+		"nhwc.cu":    "KERNEL(256, wide, const unsigned short *h, uint4 *v) {\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -71,10 +72,11 @@ KERNEL(256, add, int n, const Pair *p, double d,
 	for _, want := range []string{
 		"kFirst32 = kernel[cPair]{0} kSecond32 = kernel[cPair]{1}",
 		"kAdd = kernel[addArgs]{2} kLast = kernel[lastArgs]{3}",
-		"firstTensor kernelID = 3 kernelCount kernelID = 4",
-		`{ "first_32", "second_32", "add", "last", }`,
+		"firstTensor kernelID = 3 firstNhwc kernelID = 4 kernelCount kernelID = 5",
+		`{ "first_32", "second_32", "add", "last", "wide", }`,
 		"type cPair struct { a int32 gap0 [4]byte x address y address rest [3]uint32 gap1 [4]byte }",
 		"type addArgs struct { n int32 gap0 [4]byte p address d float64 byValue cPair }",
+		"type wideArgs struct { h address v address }",
 		"type lastArgs struct { f float32 gap0 [4]byte u address }",
 	} {
 		if !strings.Contains(have, want) {

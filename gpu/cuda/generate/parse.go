@@ -12,10 +12,10 @@ import (
 
 // source is what the kernels' sources declare.
 type source struct {
-	kernels     []kernel
-	firstTensor int // the first kernel of the module for tensor cores
-	structs     map[string]*structure
-	used        []*structure // those that kernels take, each behind those that it holds
+	kernels []kernel
+	first   map[string]int // the first kernel of each module
+	structs map[string]*structure
+	used    []*structure // those that kernels take, each behind those that it holds
 }
 
 // kernel is one, with its parameters behind the mark that each has.
@@ -43,11 +43,12 @@ type field struct {
 	offset, size, align int
 }
 
-// The two modules: their files in the order in which they are included.
-const (
-	plainModule  = "all.cu"
-	tensorModule = "tensor.cu"
-)
+// modules are the files that are compiled, in the order of their kernels, with what a kernel's number is compared to.
+var modules = []struct{ file, first string }{
+	{"all.cu", ""},
+	{"tensor.cu", "firstTensor"}, // tensor cores
+	{"nhwc.cu", "firstNhwc"},     // channels last
+}
 
 var (
 	includePattern = regexp.MustCompile(`(?m)^#include "([^"]+)"`)
@@ -57,11 +58,10 @@ var (
 
 // load reads the sources in a folder.
 func load(dir string) (*source, error) {
-	s := &source{structs: map[string]*structure{}}
-	for _, module := range []string{plainModule, tensorModule} {
-		if module == tensorModule {
-			s.firstTensor = len(s.kernels)
-		}
+	s := &source{structs: map[string]*structure{}, first: map[string]int{}}
+	for _, m := range modules {
+		module := m.file
+		s.first[m.first] = len(s.kernels)
 		text, err := included(dir, module, map[string]bool{})
 		if err != nil {
 			return nil, err
@@ -174,6 +174,7 @@ var declarator = regexp.MustCompile(`^(\**)\s*(\w+)(?:\[(\d+)\])?$`)
 
 // declaration reads "const float *a, *b" or "unsigned kept, pad[3]".
 func declaration(text string) ([]field, error) {
+	text = strings.ReplaceAll(text, "unsigned short", "ushort")
 	words := strings.Fields(strings.ReplaceAll(text, "*", " * "))
 	words = slices.DeleteFunc(words, func(w string) bool { return w == "const" })
 	var out []field
@@ -189,8 +190,8 @@ func declaration(text string) ([]field, error) {
 	return out, nil
 }
 
-// scalars are the sizes of C's types, which are their alignments too.
-var scalars = map[string]int{"int": 4, "unsigned": 4, "float": 4, "double": 8}
+// scalars are the sizes of C's types and CUDA's vectors, which are their alignments too.
+var scalars = map[string]int{"int": 4, "unsigned": 4, "float": 4, "double": 8, "ushort": 2, "uint4": 16, "float4": 16}
 
 // place gives fields their offsets, and returns where the last one ends and the largest alignment.
 func (s *source) place(fields []field) (end, align int, err error) {

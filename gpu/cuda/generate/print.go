@@ -86,9 +86,12 @@ func printGo(s *source) ([]byte, error) {
 		fmt.Fprintf(&b, "k%s = kernel[%s]{%d}\n", title(camel(k.name)), argumentsOf(k), i)
 	}
 	b.WriteString(")\n\n// kernelCount is how many kernels there are. ")
-	b.WriteString("Those from firstTensor on are of the module for tensor cores.\n")
-	fmt.Fprintf(&b, "const (\nfirstTensor kernelID = %d\nkernelCount kernelID = %d\n)\n\n",
-		s.firstTensor, len(s.kernels))
+	b.WriteString("Those from firstTensor on are of the module for tensor cores, from firstNhwc on of that for channels last.\n")
+	b.WriteString("const (\n")
+	for _, m := range modules[1:] {
+		fmt.Fprintf(&b, "%s kernelID = %d\n", m.first, s.first[m.first])
+	}
+	fmt.Fprintf(&b, "kernelCount kernelID = %d\n)\n\n", len(s.kernels))
 	b.WriteString("// kernelNames are their names in the module.\nvar kernelNames = [kernelCount]string{\n")
 	for _, k := range s.kernels {
 		fmt.Fprintf(&b, "%q,\n", k.name)

@@ -158,8 +158,7 @@ KERNEL(256, normalize_scale, const float *x, const float *mean, const float *var
 		norm[i] = v;
 		if (norm2) norm2[i] = v;
 		if (a) v = a[c] * v + (b ? b[c] : 0.0f);
-		if (rectify && !(v > 0)) v = slope == 0 ? (v == v ? 0.0f : v) : slope * v;
-		y[i] = v;
+		y[i] = rectify ? rectified(v, slope) : v;
 	}
 }
 

@@ -34,6 +34,7 @@ struct Mark {
 __device__ __forceinline__ bool is_pruned(float m) { return __float_as_uint(m) == PRUNED; }
 __device__ __forceinline__ float kept(float w) { return w + 0.0f; } // a zero loses its sign
 __device__ __forceinline__ float not_a_number() { return __uint_as_float(0x7FC00000u); }
+__device__ __forceinline__ float rectified(float v, float slope) { return v > 0 ? v : slope == 0 ? (v == v ? 0.0f : v) : slope * v; }
 __device__ __forceinline__ bool finite(float v) { return (__float_as_uint(v) & 0x7F800000u) != 0x7F800000u; }
 
 // Divisor divides by a number that is the same in a whole launch: q = (n·m >> 32 + n) >> s for 0 <= n < 2^31 (Granlund and
@@ -76,17 +77,21 @@ template <int K> __device__ __forceinline__ void block_sums(double (&v)[K]) {
 
 // last_block reports, to every thread, whether this block is the last of count to come here. What the blocks before it
 // wrote to memory is then visible. counter is 0 before, and after.
-__device__ __forceinline__ bool last_block(unsigned *counter, unsigned count) {
-	__shared__ bool last;
+// last is in shared memory.
+__device__ __forceinline__ bool last_block(unsigned *counter, unsigned count, bool *last) {
 	__threadfence();
 	__syncthreads();
 	if (threadIdx.x == 0) {
-		last = atomicAdd(counter, 1u) == count - 1;
-		if (last) *counter = 0;
+		*last = atomicAdd(counter, 1u) == count - 1;
+		if (*last) *counter = 0;
 	}
 	__syncthreads();
-	if (last) __threadfence();
-	return last;
+	if (*last) __threadfence();
+	return *last;
+}
+__device__ __forceinline__ bool last_block(unsigned *counter, unsigned count) {
+	__shared__ bool last;
+	return last_block(counter, count, &last);
 }
 
 // grid_sums leaves in thread 0 of the last block the sums of v over all threads of all blocks of a one-dimensional grid,

@@ -20,8 +20,7 @@ struct Epilogue {
 		if (beta != 0) v += beta * *y;
 		if (row_bias) v += row_bias[m];
 		if (column_bias) v += column_bias[n];
-		if (rectify && !(v > 0)) v = slope == 0 ? (v == v ? 0.0f : v) : slope * v;
-		return v;
+		return rectify ? rectified(v, slope) : v;
 	}
 };
 
@@ -86,13 +85,14 @@ template <int BM, int BN> __device__ __forceinline__ Slice slice_of(const Shares
 }
 
 // add_shares replaces a thread's results by their sums over the shares, and reports whether this block is the one that goes on
-// with them.
-template <int BM, int BN, int COUNT> __device__ __forceinline__ bool add_shares(float (&sum)[COUNT], const Slice &s, const Shares &shares) {
+// with them. last is in shared memory.
+template <int BM, int BN, int COUNT>
+__device__ __forceinline__ bool add_shares(float (&sum)[COUNT], const Slice &s, const Shares &shares, bool *last) {
 	if (shares.count <= 1) return true;
 	float *mine = shares.partial + ((long long)s.tile * shares.count + s.split) * (BM * BN) + threadIdx.x;
 #pragma unroll
 	for (int i = 0; i < COUNT; i++) mine[i * 256] = sum[i];
-	if (!last_block(shares.counters + s.tile, shares.count)) return false;
+	if (!last_block(shares.counters + s.tile, shares.count, last)) return false;
 	const float *all = shares.partial + (long long)s.tile * shares.count * (BM * BN) + threadIdx.x;
 #pragma unroll
 	for (int i = 0; i < COUNT; i++) {
@@ -114,6 +114,7 @@ template <int BM, int BN, int BK, int TM, int TN, class A, class B, class C>
 __device__ __forceinline__ void product(const A &a, const B &b, const C &c, int m, int n, int k, const Shares &shares) {
 	const int PAD = 4, LA = BM * BK / 256, LB = BN * BK / 256;
 	__shared__ float as[BK][BM + PAD], bs[BK][BN + PAD];
+	__shared__ bool last;
 	__shared__ typename A::Tap ataps[BK];
 	__shared__ typename B::Tap btaps[BK];
 	Slice s = slice_of<BM, BN>(shares, k);
@@ -155,7 +156,7 @@ __device__ __forceinline__ void product(const A &a, const B &b, const C &c, int 
 		}
 		__syncthreads();
 	}
-	if (!add_shares<BM, BN>(sum, s, shares)) return;
+	if (!add_shares<BM, BN>(sum, s, shares, &last)) return;
 #pragma unroll
 	for (int i = 0; i < TM * TN; i++) {
 		int mm = s.m0 + tm * TM + i / TN, nn = s.n0 + tn * TN + i % TN;

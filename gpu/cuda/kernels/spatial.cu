@@ -1,12 +1,6 @@
 // Pooling, local response normalisation, im2col: the parts of gpu.Spatial that are no matrix products. One thread an output,
 // so that what several windows share is added in one order without atomics.
-#include "common.cuh"
-
-// Pool is gpu.PoolGeometry.
-struct Pool {
-	int planes, h, w, kh, kw, sh, sw, ph, pw, out_h, out_w;
-	Divisor by_w, by_h, by_out_w, by_out_h;
-};
+#include "spatial.cuh"
 
 // Place is an element of a plane.
 struct PlaceOf {
@@ -23,24 +17,6 @@ __device__ __forceinline__ PlaceOf input_at(const Pool &g, int i) {
 	g.by_w.divmod(i, q, column);
 	g.by_h.divmod(q, plane, row);
 	return {(int)plane, (int)row, (int)column};
-}
-
-// Window is what an output sees of its plane; size counts the padding, but not what lies beyond it.
-struct Window {
-	int h0, h1, w0, w1, size;
-};
-__device__ __forceinline__ Window window_of(const Pool &g, int oh, int ow) {
-	Window v;
-	v.h0 = oh * g.sh - g.ph;
-	v.w0 = ow * g.sw - g.pw;
-	v.h1 = min(v.h0 + g.kh, g.h + g.ph);
-	v.w1 = min(v.w0 + g.kw, g.w + g.pw);
-	v.size = max(1, (v.h1 - v.h0) * (v.w1 - v.w0));
-	v.h1 = min(v.h1, g.h);
-	v.w1 = min(v.w1, g.w);
-	v.h0 = max(v.h0, 0);
-	v.w0 = max(v.w0, 0);
-	return v;
 }
 
 // y = the maximum of each window, at = its place in the plane, the first of equals. Moves in + 2·out.
@@ -64,13 +40,6 @@ KERNEL(256, max_pool, const float *x, float *y, float *at, Pool g) {
 		at[i] = (float)place;
 	}
 }
-
-// first_window and last_window bound the outputs whose windows may hold a row (or column).
-__device__ __forceinline__ int first_window(int at, int pad, int kernel, int stride) {
-	int d = at + pad - kernel + 1;
-	return d <= 0 ? 0 : (d + stride - 1) / stride;
-}
-__device__ __forceinline__ int last_window(int at, int pad, int stride, int out) { return min((at + pad) / stride, out - 1); }
 
 // dx = Σ dy over the windows whose maximum it is. Moves in + 2·out.
 KERNEL(256, max_pool_backward, const float *dy, const float *at, float *dx, Pool g) {
@@ -175,14 +144,6 @@ __device__ __forceinline__ int lrn_channel(const LRN &g, int i) {
 	unsigned q, c;
 	g.by_c.divmod(g.by_plane.div(i), q, c);
 	return (int)c;
-}
-// power_of_scale is s^-beta; by square roots for the exponent that nets have.
-__device__ __forceinline__ float power_of_scale(float s, float beta) {
-	if (beta == 0.75f) {
-		float r = sqrtf(s);
-		return 1.0f / (r * sqrtf(r));
-	}
-	return powf(s, -beta);
 }
 
 // scale = k + alpha/size · Σ_window x², y = x·scale^-beta. Moves 3n; the window's other reads come from the caches.

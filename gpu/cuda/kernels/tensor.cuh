@@ -66,6 +66,7 @@ __device__ __forceinline__ void tensor_product(const A &a, const B &b, const C &
 	const int PACK = W::PACK, PAD = 8; // a row of words is 8 off a multiple of 32: the lanes of a warp meet 32 banks
 	const int LA = BM * BK / PACK / 256, LB = BN * BK / PACK / 256, MF = BM / 32, NF = BN / 32; // pieces of a warp
 	__shared__ unsigned as[BK / PACK][BM + PAD], bs[BK / PACK][BN + PAD];
+	__shared__ bool last;
 	__shared__ typename A::Tap ataps[BK];
 	__shared__ typename B::Tap btaps[BK];
 	Slice s = slice_of<BM, BN>(shares, k);
@@ -119,7 +120,7 @@ __device__ __forceinline__ void tensor_product(const A &a, const B &b, const C &
 		}
 		__syncthreads();
 	}
-	if (!add_shares<BM, BN>(sum, s, shares)) return;
+	if (!add_shares<BM, BN>(sum, s, shares, &last)) return;
 #pragma unroll
 	for (int i = 0; i < MF * NF * 4; i++) {
 		int piece = i / 4, e = i % 4;

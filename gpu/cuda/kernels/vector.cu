@@ -158,7 +158,7 @@ KERNEL(256, relu, int n, const float *x, float slope, float *y) {
 	START;
 	EACH(i, n) {
 		float v = x[i];
-		y[i] = v > 0 ? v : slope == 0 ? (v == v ? 0.0f : v) : slope * v;
+		y[i] = rectified(v, slope);
 	}
 }
 

@@ -69,6 +69,7 @@ void Block::prepare(const Program &p, void **values) {
 		unsigned n = std::min(threads - w.first, (unsigned)lanes);
 		w.alive = n == lanes ? ~0u : (1u << n) - 1;
 		w.at_barrier = w.at_meeting = 0;
+		w.copies.clear();
 		std::fill(w.pc, w.pc + lanes, 0);
 		for (auto &s : p.specials)
 			for (int lane = 0; lane < lanes; lane++) w.at<uint32_t>(s.second)[lane] = number(s.first, w.thread(lane));

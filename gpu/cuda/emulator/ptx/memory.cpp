@@ -86,6 +86,68 @@ template <class Space> static void atomic_add(Warp &w, const Instruction &i, uin
 	}
 }
 
+// Asynchronous copies: cp.async of section 9.7.8.22. What is copied is read at once, and is in shared memory when the
+// thread has waited for it; until then there are NaNs, so that nobody reads what was there before.
+static void start_copy(Warp &w, const Instruction &i, uint32_t mask) {
+	w.copies.resize(lanes);
+	for (; mask; mask &= mask - 1) {
+		int lane = __builtin_ctz(mask);
+		uint32_t to = w.at<uint32_t>(i.operands[0])[lane], bytes = w.at<uint32_t>(i.operands[2])[lane], given = w.at<uint32_t>(i.operands[3])[lane];
+		uint64_t from = w.at<uint64_t>(i.operands[1])[lane];
+		if (bytes != 16 || (given != 0 && given != 16)) fail(w, lane, "a copy of %u of %u bytes: the emulator knows 0 and 16 of 16", given, bytes);
+		if (to % 16 || from % 16) fail(w, lane, "address %#llx is not a multiple of 16", (unsigned long long)(to % 16 ? to : from));
+		Copy c = {to, {0, 0, 0, 0}};
+		for (uint32_t k = 0; k < 4; k++) {
+			if (given) c.words[k] = Global::load<uint32_t>(w, lane, from + 4 * k);
+			InShared::store<uint32_t>(w, lane, to + 4 * k, 0xFFFFFFFFu);
+		}
+		auto &groups = w.copies[lane];
+		if (groups.empty()) groups.emplace_back();
+		groups.back().push_back(c);
+	}
+}
+
+static void commit_copies(Warp &w, const Instruction &, uint32_t mask) {
+	w.copies.resize(lanes);
+	for (; mask; mask &= mask - 1) {
+		auto &groups = w.copies[__builtin_ctz(mask)];
+		if (groups.empty()) groups.emplace_back();
+		groups.emplace_back();
+	}
+}
+
+// await_copies waits until at most as many groups as its operand says are under way.
+static void await_copies(Warp &w, const Instruction &i, uint32_t mask) {
+	w.copies.resize(lanes);
+	for (; mask; mask &= mask - 1) {
+		int lane = __builtin_ctz(mask);
+		auto &groups = w.copies[lane];
+		while (groups.size() > w.at<uint32_t>(i.operands[0])[lane] + 1) { // the last is open
+			for (auto &c : groups.front())
+				for (uint32_t k = 0; k < 4; k++) InShared::store<uint32_t>(w, lane, c.to + 4 * k, c.words[k]);
+			groups.pop_front();
+		}
+	}
+}
+
+// load_matrices is ldmatrix of four matrices of 8×8 numbers of two bytes (section 9.7.13.4.15): lane 8·k + r has the address
+// of row r of matrix k. Register k of a lane has columns 2·(lane % 4) and the next of row lane / 4; transposed, that of
+// column lane / 4.
+template <bool transposed> static void load_matrices(Warp &w, const Instruction &i, uint32_t mask) {
+	if (mask != ~0u) fail(w, __builtin_ctz(mask), "matrices want all lanes, and %#x are here", mask);
+	uint32_t rows[lanes][4];
+	for (int lane = 0; lane < lanes; lane++) {
+		uint32_t at = address<uint32_t>(w, i, lane, i.operands[4], 16);
+		for (uint32_t k = 0; k < 4; k++) rows[lane][k] = InShared::load<uint32_t>(w, lane, at + 4 * k);
+	}
+	auto half = [&](int matrix, int row, int column) { return rows[8 * matrix + row][column / 2] >> 16 * (column & 1) & 0xFFFF; };
+	for (int k = 0; k < 4; k++)
+		for (int lane = 0; lane < lanes; lane++) {
+			int a = lane / 4, b = 2 * (lane % 4);
+			w.at<uint32_t>(i.operands[k])[lane] = transposed ? half(k, b, a) | half(k, b + 1, a) << 16 : half(k, a, b) | half(k, a, b + 1) << 16;
+		}
+}
+
 static void fence(Warp &, const Instruction &, uint32_t) { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
 static std::string vector_of(int count) { return count == 1 ? "." : ".v" + std::to_string(count) + "."; }
@@ -152,6 +214,11 @@ void add_memory(Table &t) {
 		t.add(std::string("atom.add.") + type, {{4, 8, 4}, atomic_add<Global>});
 		t.add(std::string("atom.shared.add.") + type, {{4, 4, 4}, atomic_add<InShared>});
 	}
+	t.add("cp.async.cg.shared.global", {{4, 8, 4, 4}, start_copy});
+	t.add("cp.async.commit_group", {{}, commit_copies});
+	t.add("cp.async.wait_group", {{4}, await_copies});
+	t.add("ldmatrix.sync.aligned.m8n8.x4.shared.b16", {std::vector<uint8_t>(5, 4), load_matrices<false>, Flow::meet});
+	t.add("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", {std::vector<uint8_t>(5, 4), load_matrices<true>, Flow::meet});
 	for (auto *name : {"membar.gl", "membar.cta", "membar.sys", "fence.sc.gpu", "fence.acq_rel.gpu"}) t.add(name, {{}, fence});
 }
 

@@ -22,7 +22,7 @@ void add_movement(Table &t) {
 	t.map<same<uint16_t>>({"mov.b16", "mov.u16", "mov.s16"});
 	t.map<same<uint32_t>>({"mov.b32", "mov.u32", "mov.s32", "mov.f32"});
 	t.map<same<uint64_t>>({"mov.b64", "mov.u64", "mov.s64", "mov.f64"});
-	t.map<same<uint64_t>>({"cvta.global.u64", "cvta.to.global.u64"});
+	t.map<same<uint64_t>>({"cvta.global.u64", "cvta.to.global.u64", "cvta.shared.u64", "cvta.to.shared.u64"});
 	t.map<pack>({"mov.b64/pack"});
 	t.add("mov.b64/unpack", {{4, 4, 8}, unpack});
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <string.h>
 
+#include <deque>
 #include <tuple>
 #include <vector>
 
@@ -35,6 +36,12 @@ private:
 	void release();
 };
 
+// A Copy is one of 16 bytes to shared memory that is under way (cp.async).
+struct Copy {
+	uint32_t to;
+	uint32_t words[4];
+};
+
 struct Warp {
 	Block *block = nullptr;
 	uint8_t *registers = nullptr;
@@ -42,6 +49,7 @@ struct Warp {
 	uint32_t alive = 0, at_barrier = 0, at_meeting = 0; // lanes
 	uint32_t pc[lanes] = {};
 	const Instruction *running = nullptr;
+	std::vector<std::deque<std::vector<Copy>>> copies; // of each lane: its groups, the last of them open
 
 	template <class T> T *at(uint32_t place) { return (T *)(registers + place); }
 	uint16_t thread(int lane) const { return (uint16_t)(first + lane); }

@@ -1,0 +1,456 @@
+//go:build cuda
+
+package cuda
+
+import "dns-tui/gpu"
+
+// Operations on activations that are stored as bf16 with channels last (forms.go). Convolutions bring them into that form;
+// what lies between convolutions keeps it.
+
+// doChannelsLast does op where its input is stored so, or it is a convolution that there are such kernels for; else it
+// reports false, having done nothing.
+func (d *back) doChannelsLast(op gpu.Op) bool {
+	switch o := op.(type) {
+	case *gpu.Conv:
+		return d.nhwcConv(o)
+	case *gpu.ConvBackwardData:
+		return d.nhwcConvBackwardData(o)
+	case *gpu.ConvBackwardWeights:
+		return d.nhwcConvBackwardWeights(o)
+	}
+	if len(d.forms.list) == 0 {
+		return false
+	}
+	switch o := op.(type) {
+	case *gpu.Copy:
+		return d.nhwcCopy(o)
+	case *gpu.Copy2D:
+		return d.nhwcCopy2D(o)
+	case *gpu.Axpby:
+		return d.nhwcAxpby(o)
+	case *gpu.ReLU:
+		return d.nhwcReLU(o)
+	case *gpu.ReLUBackward:
+		return d.nhwcReLUBackward(o)
+	case *gpu.MaxPool:
+		return d.nhwcMaxPool(o)
+	case *gpu.MaxPoolBackward:
+		return d.nhwcMaxPoolBackward(o)
+	case *gpu.AvePool:
+		return d.nhwcAvePool(o)
+	case *gpu.AvePoolBackward:
+		return d.nhwcAvePoolBackward(o)
+	case *gpu.LRN:
+		return d.nhwcLRN(o)
+	case *gpu.LRNBackward:
+		return d.nhwcLRNBackward(o)
+	case *gpu.BatchStats:
+		return d.nhwcStats(o)
+	case *gpu.Normalize:
+		return d.nhwcNormalize(o)
+	case *gpu.NormalizeBackward:
+		return d.nhwcNormalizeBackward(o)
+	case *gpu.NormalizeGlobalBackward:
+		return d.nhwcNormalizeGlobalBackward(o)
+	case *gpu.Scale:
+		return d.nhwcScale(o)
+	case *gpu.ScaleBackward:
+		return d.nhwcScaleBackward(o)
+	}
+	return false
+}
+
+// columnsOf is an activation as its channels' columns.
+func columnsOf(p pixels) cColumns8 {
+	width := 1
+	for width < 32 && 2*width <= p.channels/8 {
+		width *= 2
+	}
+	return cColumns8{
+		rows: int32(p.images * p.plane), channels: int32(p.channels), width: int32(width),
+		byChunks: divisor(p.channels / 8),
+	}
+}
+
+// eachColumns returns the grid of a kernel that sums over columns, so many sums of each.
+func (d *back) eachColumns(s cColumns8, sums int) grid {
+	d.closeBatches()
+	blocks, lanes := (int(s.channels)/8+int(s.width)-1)/int(s.width), threads/int(s.width)
+	slices := max(1, min(64, int(s.rows)/(64*lanes), 4*d.sms/(blocks*sums)))
+	if blocks*sums > counterWords || 16*int(s.channels)*sums*slices > partialBytes/2 {
+		slices = 1
+	}
+	return grid{blocks, slices, sums}
+}
+
+// like returns the form of a tensor if that is bf16 with channels last; nil where it is not, or it lies elsewhere.
+func (d *back) like(t *gpu.Tensor) *form {
+	if f := d.forms.of(d.ptr(t), t.N); f != nil && f.layout == halves {
+		return f
+	}
+	return nil
+}
+
+// shaped is like, where the tensor has the shape of s.
+func (d *back) shaped(t *gpu.Tensor, s gpu.ChannelShape) (p pixels, at address) {
+	p = pixels{s.Outer, s.Channels, s.Inner}
+	return p, d.halvesOf(t, p)
+}
+
+func (d *back) nhwcCopy(o *gpu.Copy) bool {
+	f := d.like(o.X)
+	if f == nil || !alignedForm(d.ptr(o.Y), f.pixels) {
+		return false
+	}
+	x, n := f.at, o.Y.N/2
+	y := d.becomes(o.Y, halves, f.pixels)
+	if d.fuseCopyLast(o) {
+		return true
+	}
+	each(d, kCopy, n, copyArgs{n: int32(n), x: x, y: y})
+	return true
+}
+
+// nhwcCopy2D does those of Concat and Slice along the channels: rows are images, columns the channels of one array.
+func (d *back) nhwcCopy2D(o *gpu.Copy2D) bool {
+	from := d.like(o.Src)
+	if from == nil || from.images != o.Rows || o.Cols%from.plane != 0 {
+		return false
+	}
+	x, plane := from.at, from.plane
+	in := pixels{o.Rows, from.channels, plane}
+	out := pixels{o.Rows, o.DstStride / plane, plane}
+	first, second, count := o.SrcOff/plane, o.DstOff/plane, o.Cols/plane
+	if o.SrcStride != in.channels*plane || o.DstStride != out.channels*plane || o.Dst.N != out.count() ||
+		(o.SrcOff|o.DstOff)%plane != 0 || (first|second|count)%8 != 0 || !alignedForm(d.ptr(o.Dst), out) {
+		return false
+	}
+	var y address
+	if count == out.channels {
+		y = d.becomes(o.Dst, halves, out)
+	} else { // what else is in it stays
+		y = d.turn(o.Dst, out)
+	}
+	rows, words := o.Rows*plane, count/2
+	each(d, kCopy2d, rows*words, copy2dArgs{
+		rows: int32(rows), cols: int32(words), src: x + 2*address(first), srcStride: int32(in.channels / 2),
+		dst: y + 2*address(second), dstStride: int32(out.channels / 2), byCols: divisor(words),
+	})
+	return true
+}
+
+func (d *back) nhwcAxpby(o *gpu.Axpby) bool {
+	f := d.like(o.X)
+	if f == nil || !alignedForm(d.ptr(o.Y), f.pixels) || o.B != 0 && d.halvesOf(o.Y, f.pixels) == 0 {
+		return false
+	}
+	x, n := f.at, o.Y.N/8
+	y := d.becomes(o.Y, halves, f.pixels)
+	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.A, x: x, b: o.B, y: y})
+	return true
+}
+
+func (d *back) nhwcReLU(o *gpu.ReLU) bool {
+	f := d.like(o.X)
+	if f == nil || !alignedForm(d.ptr(o.Y), f.pixels) {
+		return false
+	}
+	if d.fuseReLULast(o) {
+		return true
+	}
+	x, n := f.at, o.Y.N/8
+	y := d.becomes(o.Y, halves, f.pixels)
+	each(d, kBf16Relu, n, bf16ReluArgs{n: int32(n), x: x, slope: o.Slope, y: y})
+	return true
+}
+
+func (d *back) nhwcReLUBackward(o *gpu.ReLUBackward) bool {
+	f := d.like(o.X)
+	if f == nil || !alignedForm(d.ptr(o.DX), f.pixels) {
+		return false
+	}
+	p, x, n := f.pixels, f.at, o.DX.N/8
+	dy := d.narrowed(o.DY, p, p.channels, &d.forms.first)
+	dx := d.becomes(o.DX, halves, p)
+	each(d, kBf16ReluBackward, n, bf16ReluBackwardArgs{n: int32(n), x: x, dy: dy, slope: o.Slope, dx: dx})
+	return true
+}
+
+// nhwcPool is g for n images.
+func nhwcPool(g *gpu.PoolGeometry, images int) cNhwcPool {
+	channels := g.Planes / images
+	p := cNhwcPool{g: pool(g), channels: int32(channels), byChunks: divisor(channels / 8)}
+	p.g.planes = int32(images)
+	return p
+}
+
+// pooled are the activations of a pooling whose input (or output, or their gradients) has a form.
+func pooled(g *gpu.PoolGeometry, f *form) (in, out pixels, ok bool) {
+	if g.Planes != f.images*f.channels {
+		return in, out, false
+	}
+	return pixels{f.images, f.channels, g.H * g.W}, pixels{f.images, f.channels, g.OutH * g.OutW}, true
+}
+
+func (d *back) nhwcMaxPool(o *gpu.MaxPool) bool {
+	f := d.like(o.X)
+	if f == nil {
+		return false
+	}
+	in, out, ok := pooled(o.G, f)
+	if !ok || f.pixels != in || !alignedForm(d.ptr(o.Y), out) || !alignedForm(d.ptr(o.Argmax), out) {
+		return false
+	}
+	x := f.at
+	y, at := d.becomes(o.Y, halves, out), d.becomes(o.Argmax, places, out)
+	each(d, kNhwcMaxPool, o.Y.N/8, nhwcMaxPoolArgs{x: x, y: y, at: at, p: nhwcPool(o.G, out.images)})
+	return true
+}
+
+func (d *back) nhwcMaxPoolBackward(o *gpu.MaxPoolBackward) bool {
+	f := d.forms.of(d.ptr(o.Argmax), o.Argmax.N)
+	if f == nil || f.layout != places {
+		return false
+	}
+	in, out, ok := pooled(o.G, f)
+	if !ok || f.pixels != out || !alignedForm(d.ptr(o.DX), in) {
+		return false
+	}
+	at := f.at
+	dy := d.narrowed(o.DY, out, out.channels, &d.forms.first)
+	dx := d.becomes(o.DX, halves, in)
+	each(d, kNhwcMaxPoolBackward, o.DX.N/8, nhwcMaxPoolBackwardArgs{
+		dy: dy, at: at, dx: dx, p: nhwcPool(o.G, in.images),
+	})
+	return true
+}
+
+func (d *back) nhwcAvePool(o *gpu.AvePool) bool {
+	f := d.like(o.X)
+	if f == nil {
+		return false
+	}
+	in, out, ok := pooled(o.G, f)
+	if !ok || f.pixels != in || !alignedForm(d.ptr(o.Y), out) {
+		return false
+	}
+	x := f.at
+	y := d.becomes(o.Y, halves, out)
+	each(d, kNhwcAvePool, o.Y.N/8, nhwcAvePoolArgs{x: x, y: y, p: nhwcPool(o.G, out.images)})
+	return true
+}
+
+func (d *back) nhwcAvePoolBackward(o *gpu.AvePoolBackward) bool {
+	f := d.like(o.DY)
+	if f == nil {
+		return false
+	}
+	in, out, ok := pooled(o.G, f)
+	if !ok || f.pixels != out || !alignedForm(d.ptr(o.DX), in) {
+		return false
+	}
+	dy := f.at
+	dx := d.becomes(o.DX, halves, in)
+	each(d, kNhwcAvePoolBackward, o.DX.N/8, nhwcAvePoolBackwardArgs{dy: dy, dx: dx, p: nhwcPool(o.G, in.images)})
+	return true
+}
+
+func nhwcLRNGeometry(g *gpu.LRNGeometry) cNhwcLRN {
+	return cNhwcLRN{
+		n: int32(g.Len() / 8), channels: int32(g.C), size: int32(g.Size), alpha: g.Alpha, beta: g.Beta, k: g.K,
+		byChunks: divisor(g.C / 8),
+	}
+}
+
+func (d *back) nhwcLRN(o *gpu.LRN) bool {
+	p := pixels{o.G.N, o.G.C, o.G.Plane}
+	x := d.halvesOf(o.X, p)
+	if x == 0 || !alignedForm(d.ptr(o.Y), p) || !alignedForm(d.ptr(o.Scale), p) {
+		return false
+	}
+	scale, y := d.becomes(o.Scale, halves, p), d.becomes(o.Y, halves, p)
+	each(d, kNhwcLrn, o.Y.N/8, nhwcLrnArgs{x: x, scale: scale, y: y, g: nhwcLRNGeometry(o.G)})
+	return true
+}
+
+func (d *back) nhwcLRNBackward(o *gpu.LRNBackward) bool {
+	p := pixels{o.G.N, o.G.C, o.G.Plane}
+	x, y, scale := d.halvesOf(o.X, p), d.halvesOf(o.Y, p), d.halvesOf(o.Scale, p)
+	if x == 0 || y == 0 || scale == 0 || !alignedForm(d.ptr(o.DX), p) {
+		return false
+	}
+	dy := d.narrowed(o.DY, p, p.channels, &d.forms.first)
+	dx := d.becomes(o.DX, halves, p)
+	each(d, kNhwcLrnBackward, o.DX.N/8, nhwcLrnBackwardArgs{
+		x: x, y: y, scale: scale, dy: dy, dx: dx, g: nhwcLRNGeometry(o.G),
+	})
+	return true
+}
+
+// BatchNorm and Scale.
+
+func (d *back) nhwcStats(o *gpu.BatchStats) bool {
+	p, x := d.shaped(o.X, o.Shape)
+	if x == 0 {
+		return false
+	}
+	d.settle(o.Mean)
+	d.settle(o.Variance)
+	s := columnsOf(p)
+	launch(d, kNhwcStats, d.eachColumns(s, 1), nhwcStatsArgs{
+		x: x, mean: d.ptr(o.Mean), variance: d.ptr(o.Variance), partial: d.scratch.partial,
+		counters: d.scratch.counters, s: s,
+	})
+	return true
+}
+
+func (d *back) nhwcNormalize(o *gpu.Normalize) bool {
+	p, x := d.shaped(o.X, o.Shape)
+	if x == 0 || !alignedForm(d.ptr(o.Y), p) {
+		return false
+	}
+	for _, t := range []*gpu.Tensor{o.Mean, o.Variance, o.Weight} {
+		d.settle(t)
+	}
+	y := d.becomes(o.Y, halves, p)
+	a := nhwcNormalizeArgs{
+		x: x, mean: d.ptr(o.Mean), variance: d.ptr(o.Variance), weight: d.ptr(o.Weight), eps: o.Eps, y: y,
+		s: columnsOf(p),
+	}
+	each(d, kNhwcNormalize, o.Y.N/8, a)
+	d.queue.fusable(lastOp{kind: normalizedLast, out: y, n: o.Y.N, shape: o.Shape, normLast: a})
+	return true
+}
+
+func (d *back) nhwcNormalizeBackward(o *gpu.NormalizeBackward) bool {
+	p, y := d.shaped(o.Y, o.Shape)
+	if y == 0 || !alignedForm(d.ptr(o.DX), p) || 8*p.channels > partialBytes/2 {
+		return false
+	}
+	d.settle(o.Variance)
+	means := d.scratch.partial + partialBytes/2 // behind the partial sums
+	dy := d.narrowed(o.DY, p, p.channels, &d.forms.first)
+	s := columnsOf(p)
+	launch(d, kNhwcNormalizeMeans, d.eachColumns(s, 1), nhwcNormalizeMeansArgs{
+		y: y, dy: dy, means: means, partial: d.scratch.partial, counters: d.scratch.counters, s: s,
+	})
+	dx := d.becomes(o.DX, halves, p)
+	each(d, kNhwcNormalizeBackward, o.DX.N/8, nhwcNormalizeBackwardArgs{
+		y: y, dy: dy, means: means, variance: d.ptr(o.Variance), eps: o.Eps, dx: dx, s: s,
+	})
+	return true
+}
+
+func (d *back) nhwcNormalizeGlobalBackward(o *gpu.NormalizeGlobalBackward) bool {
+	p, dy := d.shaped(o.DY, o.Shape)
+	if dy == 0 || !alignedForm(d.ptr(o.DX), p) {
+		return false
+	}
+	d.settle(o.Variance)
+	d.settle(o.Weight)
+	dx := d.becomes(o.DX, halves, p)
+	each(d, kNhwcNormalizeBackward, o.DX.N/8, nhwcNormalizeBackwardArgs{
+		dy: dy, variance: d.ptr(o.Variance), weight: d.ptr(o.Weight), eps: o.Eps, dx: dx, s: columnsOf(p),
+	})
+	return true
+}
+
+func (d *back) nhwcScale(o *gpu.Scale) bool {
+	p, x := d.shaped(o.X, o.Shape)
+	if x == 0 || !alignedForm(d.ptr(o.Y), p) {
+		return false
+	}
+	d.settle(o.A)
+	d.settle(o.B)
+	if d.fuseScaleLast(o) {
+		return true
+	}
+	y := d.becomes(o.Y, halves, p)
+	each(d, kNhwcScale, o.Y.N/8, nhwcScaleArgs{x: x, a: d.ptr(o.A), b: d.ptr(o.B), y: y, s: columnsOf(p)})
+	return true
+}
+
+func (d *back) nhwcScaleBackward(o *gpu.ScaleBackward) bool {
+	p, x := d.shaped(o.X, o.Shape)
+	if x == 0 || o.DX != nil && !alignedForm(d.ptr(o.DX), p) {
+		return false
+	}
+	for _, t := range []*gpu.Tensor{o.A, o.DA, o.DB} {
+		d.settle(t)
+	}
+	dy := d.narrowed(o.DY, p, p.channels, &d.forms.first)
+	dx := address(0)
+	if o.DX != nil {
+		dx = d.becomes(o.DX, halves, p)
+	}
+	s := columnsOf(p)
+	launch(d, kNhwcScaleBackward, d.eachColumns(s, 1), nhwcScaleBackwardArgs{
+		x: x, dy: dy, a: d.ptr(o.A), dx: dx, da: d.ptr(o.DA), db: d.ptr(o.DB),
+		partial: d.scratch.partial, counters: d.scratch.counters, s: s,
+	})
+	return true
+}
+
+// Fusing, as in fuse.go.
+
+// fuseReLULast makes y = relu(y) part of what made y.
+func (d *back) fuseReLULast(o *gpu.ReLU) bool {
+	y := d.ptr(o.Y)
+	if d.ptr(o.X) != y {
+		return false
+	}
+	if l := d.queue.before(y, o.Y.N, normalizedLast); l != nil && !l.rectified {
+		l.rectified, l.normLast.rectify, l.normLast.slope = true, 1, o.Slope
+		d.renormalizeLast(l)
+		return true
+	}
+	l := d.queue.before(y, o.Y.N, convolvedLast)
+	if l == nil || l.rectified {
+		return false
+	}
+	a := argumentsOf[cNhwcArgs](&d.queue, l.start)
+	a.rectify, a.slope = 1, o.Slope
+	l.rectified = true
+	return true
+}
+
+// fuseCopyLast makes a copy of what Normalize wrote part of it.
+func (d *back) fuseCopyLast(o *gpu.Copy) bool {
+	l := d.queue.before(d.ptr(o.X), o.X.N, normalizedLast)
+	if l == nil || l.rectified || l.scaled {
+		return false
+	}
+	switch a := &l.normLast; {
+	case a.norm == 0:
+		a.norm, a.y, l.out = a.y, d.ptr(o.Y), d.ptr(o.Y)
+	case a.norm2 == 0:
+		a.norm2 = d.ptr(o.Y)
+	default:
+		return false
+	}
+	d.renormalizeLast(l)
+	return true
+}
+
+// fuseScaleLast makes y = a·y + b part of the normalisation that made y.
+func (d *back) fuseScaleLast(o *gpu.Scale) bool {
+	y := d.ptr(o.Y)
+	if d.ptr(o.X) != y {
+		return false
+	}
+	l := d.queue.before(y, o.Y.N, normalizedLast)
+	if l == nil || l.scaled || l.rectified || o.Shape != l.shape {
+		return false
+	}
+	l.scaled, l.normLast.a, l.normLast.b = true, d.ptr(o.A), d.ptr(o.B)
+	d.renormalizeLast(l)
+	return true
+}
+
+// renormalizeLast queues a fused normalisation in place of what it was.
+func (d *back) renormalizeLast(l *lastOp) {
+	q, op := &d.queue, *l
+	q.words = q.words[:op.start]
+	launch(d, kNhwcNormalize, grid{(op.n/8 + 1023) / 1024, 1, 1}, op.normLast)
+	q.fusable(op)
+}

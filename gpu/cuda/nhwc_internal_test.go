@@ -1,0 +1,285 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"dns-tui/gpu"
+	"dns-tui/gpu/host"
+)
+
+// lastTest has the same done by a device that stores activations as bf16 with channels last, and by the host.
+type lastTest struct {
+	*tileTest
+	x [2]map[string]*gpu.Tensor // by the device
+}
+
+func newLastTest(t *testing.T) *lastTest {
+	b, err := openBack(Options{Precision: BF16, NoLibraries: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, h := gpu.NewDevice(b, nil), host.New(host.Options{})
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = h.Close()
+	})
+	s := &lastTest{tileTest: &tileTest{t: t, device: d, back: b, host: h, precision: BF16, key: gpu.Key{Seed: 5}}}
+	s.x = [2]map[string]*gpu.Tensor{{}, {}}
+	return s
+}
+
+// tensor makes a tensor of random numbers on both, under a name.
+func (s *lastTest) tensor(name string, n int) {
+	v := s.random(n)
+	for i, d := range []*gpu.Device{s.device, s.host} {
+		x, err := gpu.NewTensor(d, n)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		d.Upload(x, v)
+		s.x[i][name] = x
+	}
+}
+
+// both does the same on both.
+func (s *lastTest) both(f func(d *gpu.Device, x map[string]*gpu.Tensor)) {
+	for i, d := range []*gpu.Device{s.device, s.host} {
+		f(d, s.x[i])
+	}
+}
+
+// last fails where a tensor is not stored with channels last.
+func (s *lastTest) last(names ...string) {
+	s.t.Helper()
+	for _, n := range names {
+		t := s.x[0][n]
+		if s.back.forms.of(s.back.ptr(t), t.N) == nil {
+			s.t.Errorf("%s is in Caffe's order", n)
+		}
+	}
+}
+
+// equal fails where the device's numbers differ from the host's by more than rounding to bf16 makes.
+func (s *lastTest) equal(limit float64, names ...string) {
+	s.t.Helper()
+	for _, n := range names {
+		have, want := make([]float32, s.x[0][n].N), make([]float32, s.x[0][n].N)
+		s.device.Download(have, s.x[0][n])
+		s.host.Download(want, s.x[1][n])
+		if err := s.device.Sync(); err != nil {
+			s.t.Fatalf("%s: %v", n, err)
+		}
+		var difference, norm float64
+		for i, v := range want {
+			difference += float64(have[i]-v) * float64(have[i]-v)
+			norm += float64(v) * float64(v)
+		}
+		if d := math.Sqrt(difference / norm); !(d < limit) {
+			s.t.Errorf("%s differs by %.3g of its norm", n, d)
+		}
+	}
+}
+
+// Convolutions in every tile, k whole and in slices; channels that are filled up, groups, strides, holes.
+func TestChannelsLastConvolutions(t *testing.T) {
+	for tile, size := range tilesOf(BF16) {
+		for _, slices := range []int{1, 3} {
+			for name, g := range map[string]gpu.ConvGeometry{
+				"first": {N: 2, C: 3, H: 23, W: 21, O: 24, KH: 7, KW: 5, SH: 2, SW: 3, PH: 3, PW: 1},
+				"3x3":   {N: 1, C: 40, H: 13, W: 11, O: 144, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1},
+				"1x1":   {N: 2, C: 136, H: 9, W: 9, O: 32, KH: 1, KW: 1, SH: 1, SW: 1},
+				"groups": {
+					N: 2, C: 32, H: 12, W: 9, O: 48, KH: 5, KW: 4, SH: 2, SW: 1, PH: 2, PW: 3, DH: 1, DW: 2, Groups: 2,
+				},
+			} {
+				g.DH, g.DW, g.Groups = max(g.DH, 1), max(g.DW, 1), max(g.Groups, 1)
+				t.Run(fmt.Sprintf("%s/%d/%d", name, size.size, slices), func(t *testing.T) {
+					s := newLastTest(t)
+					g.Resolve()
+					s.choose(&g, choice{Tile: tile, Slices: slices})
+					s.tensor("x", g.InputLen())
+					s.tensor("w", g.WeightLen())
+					s.tensor("b", g.O)
+					s.tensor("y", g.OutputLen())
+					s.tensor("dy", g.OutputLen())
+					s.tensor("dx", g.InputLen())
+					s.tensor("dw", g.WeightLen())
+					s.tensor("db", g.O)
+					s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
+						d.Conv(&g, x["x"], x["w"], x["b"], x["y"])
+						d.ReLU(x["y"], x["y"], 0.25)
+						d.ConvBackwardData(&g, x["dy"], x["w"], x["dx"])
+						d.ConvBackwardWeights(&g, x["x"], x["dy"], nil, x["dw"], x["db"])
+					})
+					s.last("y")
+					if g.C%8 == 0 {
+						s.last("dx")
+					}
+					s.equal(8e-3, "y", "dx", "dw", "db")
+				})
+			}
+		}
+	}
+}
+
+// choose has the products of a convolution done in a way.
+func (s *lastTest) choose(g *gpu.ConvGeometry, how choice) {
+	in, out, width := inputOf(g), outputOf(g), widthOf(g)/g.Groups
+	for what, mnk := range map[product][3]int{
+		nhwcForward:         {out.images * out.plane, g.O / g.Groups, g.KH * g.KW * width},
+		nhwcBackwardData:    {in.images * in.plane, g.C / g.Groups, g.KH * g.KW * g.O / g.Groups},
+		nhwcBackwardWeights: {g.O / g.Groups, g.KH * g.KW * width, out.images * out.plane},
+	} {
+		s.back.choices.known[shape{what: what, m: mnk[0], n: mnk[1], k: mnk[2], groups: g.Groups, g: *g}] = how
+	}
+}
+
+// A chain between two convolutions stays as it is stored: all passes forward and backward, in place and not.
+func TestChannelsLastChain(t *testing.T) {
+	s := newLastTest(t)
+	g := gpu.ConvGeometry{
+		N: 3, C: 16, H: 14, W: 15, O: 40, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1,
+	}
+	g.Resolve()
+	n, shape := g.OutputLen(), gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: g.OutH * g.OutW}
+	p := gpu.PoolGeometry{Planes: g.N * g.O, H: g.OutH, W: g.OutW, KH: 3, KW: 3, SH: 2, SW: 2, PH: 1, PW: 0}
+	p.OutH, p.OutW = 7, 7
+	lrn := gpu.LRNGeometry{N: g.N, C: g.O, Plane: g.OutH * g.OutW, Size: 5, Alpha: 0.5, Beta: 0.75, K: 1}
+	s.tensor("x", g.InputLen())
+	s.tensor("w", g.WeightLen())
+	for _, name := range []string{"y", "norm", "bn", "save", "lrn", "scale", "sum", "dlrn", "dsum", "dbn", "dsc", "dy", "dave"} {
+		s.tensor(name, n)
+	}
+	for _, name := range []string{"mean", "variance", "a", "b", "da", "db"} {
+		s.tensor(name, g.O)
+	}
+	for _, name := range []string{"max", "at", "ave", "dmax", "davetop"} {
+		s.tensor(name, g.N*g.O*p.OutH*p.OutW)
+	}
+	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
+		d.Conv(&g, x["x"], x["w"], nil, x["y"])
+		d.BatchStats(shape, x["y"], x["mean"], x["variance"])
+		d.Normalize(shape, x["y"], x["mean"], x["variance"], nil, 1e-5, x["norm"])
+		d.Copy(x["bn"], x["norm"])
+		d.Copy(x["save"], x["bn"])
+		d.Scale(shape, x["bn"], x["a"], x["b"], x["bn"])
+		d.ReLU(x["bn"], x["bn"], 0)
+		d.LRN(&lrn, x["bn"], x["scale"], x["lrn"])
+		d.Axpby(0.5, x["lrn"], 0, x["sum"])
+		d.Axpby(2, x["bn"], 1, x["sum"])
+		d.AvePool(&p, x["sum"], x["ave"])
+	})
+	s.last("y", "norm", "bn", "save", "lrn", "scale", "sum", "ave")
+	s.equal(1e-2, "mean", "variance")
+	// Maxima are where the device's own numbers have them: the host is given those.
+	sum := make([]float32, n)
+	s.device.Download(sum, s.x[0]["sum"])
+	s.host.Upload(s.x[1]["sum"], sum)
+	s.device.Upload(s.x[0]["sum"], sum)
+	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
+		d.Axpby(1, x["lrn"], 0, x["lrn"])
+		d.MaxPool(&p, x["sum"], x["max"], x["at"])
+	})
+	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
+		d.MaxPoolBackward(&p, x["dmax"], x["at"], x["dsum"])
+		d.AvePoolBackward(&p, x["davetop"], x["dave"])
+		d.LRNBackward(&lrn, x["bn"], x["lrn"], x["scale"], x["dy"], x["dlrn"])
+		d.ReLUBackward(x["bn"], x["dsum"], x["dsum"], 0)
+		d.ScaleBackward(shape, x["save"], x["dsum"], x["a"], x["dsc"], x["da"], x["db"])
+		d.NormalizeBackward(shape, x["norm"], x["dsc"], x["variance"], 1e-5, x["dbn"])
+		d.ConvBackwardWeights(&g, x["x"], x["dbn"], nil, x["w"], nil)
+	})
+	s.equal(2e-2, "y", "norm", "bn", "save", "lrn", "scale", "ave", "max", "at", "dave", "dlrn", "dsum", "dsc", "da", "db", "dbn", "w")
+}
+
+// Depthwise convolutions between others; a place of Concat and Slice, whose pieces are eight channels or more; the gradient
+// of BatchNorm with running statistics.
+func TestChannelsLastPieces(t *testing.T) {
+	s := newLastTest(t)
+	g := gpu.ConvGeometry{N: 2, C: 8, H: 13, W: 12, O: 24, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}
+	g.Resolve()
+	e := gpu.ConvGeometry{
+		N: 2, C: 24, H: 13, W: 12, O: 24, KH: 3, KW: 2, SH: 2, SW: 1, PH: 1, PW: 1, DH: 1, DW: 2, Groups: 24,
+	}
+	e.Resolve()
+	plane := g.OutH * g.OutW
+	shape := gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: plane}
+	s.tensor("x", g.InputLen())
+	s.tensor("w", g.WeightLen())
+	s.tensor("f", e.WeightLen())
+	s.tensor("weight", 1)
+	for _, name := range []string{"y", "dx", "left", "right", "dbn"} {
+		s.tensor(name, g.OutputLen())
+	}
+	for _, name := range []string{"e", "de"} {
+		s.tensor(name, e.OutputLen())
+	}
+	for _, name := range []string{"b", "db", "variance"} {
+		s.tensor(name, g.O)
+	}
+	s.tensor("joined", 2*g.OutputLen())
+	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
+		d.Fill(x["variance"], 0.7)
+		d.Conv(&g, x["x"], x["w"], nil, x["y"])
+		d.Conv(&e, x["y"], x["f"], x["b"], x["e"])
+		d.ConvBackwardWeights(&e, x["y"], x["de"], nil, x["f"], x["db"])
+		d.Axpby(0.5, x["e"], 0, x["de"])
+		d.ConvBackwardData(&e, x["de"], x["f"], x["dx"])
+		n := g.O * plane
+		d.Copy2D(g.N, n, x["y"], 0, n, x["joined"], 0, 2*n)
+		d.Copy2D(g.N, n, x["dx"], 0, n, x["joined"], n, 2*n)
+		d.Copy2D(g.N, n, x["joined"], 0, 2*n, x["left"], 0, n)
+		d.Copy2D(g.N, n, x["joined"], n, 2*n, x["right"], 0, n)
+		d.NormalizeGlobalBackward(shape, x["left"], x["variance"], x["weight"], 1e-5, x["dbn"])
+	})
+	s.last("y", "e", "dx", "joined", "left", "right", "dbn")
+	s.equal(2e-2, "e", "f", "db", "dx", "joined", "left", "right", "dbn")
+}
+
+// A tensor that is read or written otherwise is in Caffe's order again, whole and in part; one whose memory is another's
+// now is forgotten.
+func TestForms(t *testing.T) {
+	s := newLastTest(t)
+	g := gpu.ConvGeometry{N: 2, C: 8, H: 6, W: 5, O: 16, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}
+	g.Resolve()
+	n := g.OutputLen()
+	s.tensor("x", g.InputLen())
+	s.tensor("w", g.WeightLen())
+	s.tensor("y", n)
+	s.tensor("z", n)
+	conv := func(d *gpu.Device, x map[string]*gpu.Tensor) { d.Conv(&g, x["x"], x["w"], nil, x["y"]) }
+	for name, then := range map[string]func(d *gpu.Device, x map[string]*gpu.Tensor){
+		"an operation": func(d *gpu.Device, x map[string]*gpu.Tensor) { d.Power(x["y"], 1, 2, 1, x["z"]) },
+		"a part is read": func(d *gpu.Device, x map[string]*gpu.Tensor) {
+			d.Copy(x["z"].View(7, n/2), x["y"].View(11, n/2))
+		},
+		"a part is written": func(d *gpu.Device, x map[string]*gpu.Tensor) { d.Fill(x["y"].View(5, 100), 3) },
+		"uploaded in part": func(d *gpu.Device, x map[string]*gpu.Tensor) {
+			d.Upload(x["y"].View(5, 3), []float32{1, 2, 3})
+		},
+		"another shape": func(d *gpu.Device, x map[string]*gpu.Tensor) {
+			d.Scale(gpu.ChannelShape{Outer: 4, Channels: 8, Inner: 30}, x["y"], x["x"].View(0, 8), nil, x["z"])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			s.both(conv)
+			s.last("y")
+			s.both(then)
+			s.equal(8e-3, "y", "z")
+		})
+	}
+	s.both(conv)
+	s.last("y")
+	at := s.back.ptr(s.x[0]["y"])
+	s.x[0]["y"].Mem.Free()
+	if f := s.back.forms.of(at, n); f != nil {
+		t.Errorf("memory that was freed still has the form %+v", *f)
+	}
+}
