@@ -207,7 +207,7 @@ func (o *BatchNormBackward) operands(v *operands) {
 
 // BatchNormBackward sets dx to the gradient of x, given y, norm and variance of BatchNorm, and adds Σ g·norm to da[c]
 // and Σ g to db[c], where g is dy, or with a ReLU dy·(y > 0 ? 1 : slope); da and db may be nil. dx may be dy; else dy
-// becomes the gradient of norm.
+// holds anything afterwards.
 func (d *Device) BatchNormBackward(
 	s ChannelShape, eps float32, after After, y, norm, variance, dy, dx, da, db *Tensor,
 ) {

@@ -44,11 +44,9 @@ func (d *back) sumBias(s gpu.ChannelShape, dy, db address) {
 }
 
 func (d *back) scale(o *gpu.Scale) {
-	if !d.fuseScale(o) {
-		each(d, kScale, o.Shape.Len(), scaleArgs{
-			x: d.ptr(o.X), a: d.ptr(o.A), b: d.ptr(o.B), y: d.ptr(o.Y), s: channels(o.Shape),
-		})
-	}
+	each(d, kScale, o.Shape.Len(), scaleArgs{
+		x: d.ptr(o.X), a: d.ptr(o.A), b: d.ptr(o.B), y: d.ptr(o.Y), s: channels(o.Shape),
+	})
 }
 
 func (d *back) scaleBackward(o *gpu.ScaleBackward) {
@@ -79,26 +77,15 @@ func (d *back) batchStats(o *gpu.BatchStats) {
 }
 
 func (d *back) normalize(o *gpu.Normalize) {
-	a := normalizeArgs{
+	each(d, kNormalize, o.Shape.Len(), normalizeArgs{
 		x: d.ptr(o.X), mean: d.ptr(o.Mean), variance: d.ptr(o.Variance), weight: d.ptr(o.Weight), eps: o.Eps,
 		y: d.ptr(o.Y), s: channels(o.Shape),
-	}
-	each(d, kNormalize, o.Shape.Len(), a)
-	if o.Weight == nil {
-		norm := normalizeScaleArgs{x: a.x, mean: a.mean, variance: a.variance, eps: a.eps, norm: a.y, s: a.s}
-		d.queue.fusable(lastOp{kind: normalized, out: a.y, n: o.Y.N, shape: o.Shape, norm: norm})
-	}
+	})
 }
 
 func (d *back) normalizeBackward(o *gpu.NormalizeBackward) {
-	// The means of a channel go behind the partial sums.
-	means := d.scratch.partial + partialBytes/2
-	s := channels(o.Shape)
-	eachChannel(d, kNormalizeMeans, o.Shape, normalizeMeansArgs{
-		y: d.ptr(o.Y), dy: d.ptr(o.DY), means: means, partial: d.scratch.partial, counters: d.scratch.counters, s: s,
-	})
-	each(d, kNormalizeBackward, o.Shape.Len(), normalizeBackwardArgs{
-		y: d.ptr(o.Y), dy: d.ptr(o.DY), means: means, variance: d.ptr(o.Variance), eps: o.Eps, dx: d.ptr(o.DX), s: s,
+	d.batchNormBackward(&gpu.BatchNormBackward{
+		Shape: o.Shape, Eps: o.Eps, Norm: o.Y, Variance: o.Variance, DY: o.DY, DX: o.DX,
 	})
 }
 
@@ -109,31 +96,30 @@ func (d *back) normalizeGlobalBackward(o *gpu.NormalizeGlobalBackward) {
 	})
 }
 
-// batchNorm queues the statistics, and what the queue makes one kernel of.
-func (d *back) batchNorm(o *gpu.BatchNorm) {
-	d.batchStats(&gpu.BatchStats{Shape: o.Shape, X: o.X, Mean: o.Mean, Variance: o.Variance})
-	d.normalize(&gpu.Normalize{
-		Shape: o.Shape, X: o.X, Mean: o.Mean, Variance: o.Variance, Eps: o.Eps, Y: o.Norm,
-	})
-	d.copy(&gpu.Copy{Y: o.Y, X: o.Norm})
-	if o.After.A != nil {
-		d.scale(&gpu.Scale{Shape: o.Shape, X: o.Y, A: o.After.A, B: o.After.B, Y: o.Y})
-	}
-	if o.After.ReLU {
-		d.relu(&gpu.ReLU{X: o.Y, Y: o.Y, Slope: o.After.Slope})
-	}
+// after is a as channel.cuh has it.
+func (d *back) after(a gpu.After) cAfter {
+	return cAfter{a: d.ptr(a.A), b: d.ptr(a.B), rectify: flag(a.ReLU), slope: a.Slope}
 }
 
+func (d *back) batchNorm(o *gpu.BatchNorm) {
+	d.batchStats(&gpu.BatchStats{Shape: o.Shape, X: o.X, Mean: o.Mean, Variance: o.Variance})
+	each(d, kBatchNorm, o.Shape.Len(), batchNormArgs{
+		x: d.ptr(o.X), mean: d.ptr(o.Mean), variance: d.ptr(o.Variance), eps: o.Eps, norm: d.ptr(o.Norm), y: d.ptr(o.Y),
+		after: d.after(o.After), s: channels(o.Shape),
+	})
+}
+
+// meansOf is where the means of a channel go in BatchNorm's gradient: behind the partial sums.
+func (d *back) meansOf() address { return d.scratch.partial + partialBytes/2 }
+
 func (d *back) batchNormBackward(o *gpu.BatchNormBackward) {
-	if o.After.ReLU {
-		d.reluBackward(&gpu.ReLUBackward{X: o.Y, DY: o.DY, DX: o.DY, Slope: o.After.Slope})
-	}
-	if o.After.A != nil {
-		d.scaleBackward(&gpu.ScaleBackward{
-			Shape: o.Shape, X: o.Norm, DY: o.DY, A: o.After.A, DX: o.DY, DA: o.DA, DB: o.DB,
-		})
-	}
-	d.normalizeBackward(&gpu.NormalizeBackward{
-		Shape: o.Shape, Y: o.Norm, DY: o.DY, Variance: o.Variance, Eps: o.Eps, DX: o.DX,
+	s, after := channels(o.Shape), d.after(o.After)
+	eachChannel(d, kBatchNormMeans, o.Shape, batchNormMeansArgs{
+		norm: d.ptr(o.Norm), dy: d.ptr(o.DY), means: d.meansOf(), da: d.ptr(o.DA), db: d.ptr(o.DB),
+		partial: d.scratch.partial, counters: d.scratch.counters, after: after, s: s,
+	})
+	each(d, kBatchNormBackward, o.Shape.Len(), batchNormBackwardArgs{
+		norm: d.ptr(o.Norm), dy: d.ptr(o.DY), means: d.meansOf(), variance: d.ptr(o.Variance), eps: o.Eps,
+		dx: d.ptr(o.DX), after: after, s: s,
 	})
 }

@@ -83,14 +83,15 @@ func big(t *testing.T, d *gpu.Device) (y, z []float32) {
 	return y, z
 }
 
-func near(t *testing.T, what string, have, want []float32) {
+// near fails where numbers differ by more than a part of the largest.
+func near(t *testing.T, what string, have, want []float32, part float32) {
 	t.Helper()
 	size := float32(0)
 	for _, v := range want {
 		size = max(size, v, -v)
 	}
 	for i, v := range want {
-		if e := have[i] - v; !(e < 1e-4*size && e > -1e-4*size) {
+		if e := have[i] - v; !(e < part*size && e > -part*size) {
 			t.Fatalf("%s[%d] is %g, wanted %g", what, i, have[i], v)
 		}
 	}
@@ -102,6 +103,7 @@ func TestLibraries(t *testing.T) {
 	own := open(t, cuda.Options{Precision: cuda.FP32, NoLibraries: true})
 	defer own.Close()
 	wantY, wantZ := big(t, own)
+	bf16 := cuda.Options{Precision: cuda.BF16}
 	for _, c := range []struct {
 		name, env, value string
 		options          cuda.Options
@@ -118,6 +120,8 @@ func TestLibraries(t *testing.T) {
 			"cuBLAS fails", "EMULATOR_BLAS", "fail", cuda.Options{Tune: true},
 			"cuBLAS 12.2 is not used: it failed in layer \"ip1\"",
 		},
+		{"used for bf16", "", "", bf16, ""},
+		{"cuDNN is wrong in bf16", "EMULATOR_DNN", "wrong", bf16, "cuDNN 9.14 is not used: its result differs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("XDG_CACHE_HOME", t.TempDir())
@@ -125,12 +129,15 @@ func TestLibraries(t *testing.T) {
 				emulated(t)
 				t.Setenv(c.env, c.value)
 			}
-			c.options.Precision = cuda.FP32
+			part := float32(2e-2)
+			if c.options.Precision != cuda.BF16 {
+				c.options.Precision, part = cuda.FP32, 1e-4
+			}
 			d := withLibraries(t, c.options)
 			defer d.Close()
 			y, z := big(t, d)
-			near(t, "product", y, wantY)
-			near(t, "convolution", z, wantZ)
+			near(t, "product", y, wantY, part)
+			near(t, "convolution", z, wantZ, part)
 			if notices := strings.Join(d.Capabilities().Notices, "; "); !strings.Contains(notices, c.notice) ||
 				c.notice == "" && notices != "" {
 				t.Errorf("notices: %q, wanted %q", notices, c.notice)
@@ -209,8 +216,8 @@ func TestLibrariesOfTwoDevices(t *testing.T) {
 	check := func(what string, d *gpu.Device) {
 		t.Helper()
 		y, z := big(t, d)
-		near(t, what+": product", y, wantY)
-		near(t, what+": convolution", z, wantZ)
+		near(t, what+": product", y, wantY, 1e-4)
+		near(t, what+": convolution", z, wantZ, 1e-4)
 		if n := d.Capabilities().Notices; len(n) > 0 {
 			t.Errorf("%s: %q", what, n)
 		}

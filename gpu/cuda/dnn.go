@@ -40,7 +40,7 @@ func createDNN(d *back, l *library) error {
 	if err := l.call("cudnnCreate", l.result()); err != nil {
 		return err
 	}
-	l.handle, l.descriptors = l.out[0], map[gpu.ConvGeometry]*convDescriptors{}
+	l.handle, l.descriptors = l.out[0], map[described]*convDescriptors{}
 	version := l.status("cudnnGetVersion")
 	l.version = fmt.Sprintf("cuDNN %d.%d", version/1000, version/100%10)
 	if version >= 90000 {
@@ -66,9 +66,12 @@ const dnnAlgorithm = 1
 // Enumerators of cudnn.h.
 const (
 	dnnNCHW             = 0
+	dnnNHWC             = 1
 	dnnFloat            = 0
+	dnnBFloat16         = 9
 	dnnCrossCorrelation = 1
 	dnnDefaultMath      = 0 // TF32 where the GPU has it
+	dnnTensorMath       = 1
 	dnnFMAMath          = 3
 )
 
@@ -86,16 +89,25 @@ func (c *convDescriptors) destroy(l *library) {
 	}
 }
 
-// describe returns the descriptors of a convolution, made at its first use.
-func (d *back) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
-	l := d.libs.dnn
-	if c := l.descriptors[*g]; c != nil {
+// described is a convolution of float32 arrays in Caffe's order, or of bf16 ones with channels last.
+type described struct {
+	g    gpu.ConvGeometry
+	last bool
+}
+
+// describeConv returns the descriptors of a convolution, made at its first use.
+func (d *back) describeConv(of described) (*convDescriptors, error) {
+	l, g := d.libs.dnn, &of.g
+	if c := l.descriptors[of]; c != nil {
 		return c, nil
 	}
 	c := &convDescriptors{}
-	math := dnnDefaultMath
+	math, format, kind, channels := dnnDefaultMath, dnnNCHW, dnnFloat, g.C
 	if d.precision == FP32 {
 		math = dnnFMAMath
+	}
+	if of.last {
+		math, format, kind, channels = dnnTensorMath, dnnNHWC, dnnBFloat16, widthOf(g)
 	}
 	create := func(name string, to *uint64) func() error {
 		return func() error {
@@ -109,12 +121,12 @@ func (d *back) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
 		create("cudnnCreateTensorDescriptor", &c.y),
 		create("cudnnCreateFilterDescriptor", &c.w),
 		create("cudnnCreateConvolutionDescriptor", &c.conv),
-		func() error { return l.ints("cudnnSetTensor4dDescriptor", c.x, dnnNCHW, dnnFloat, g.N, g.C, g.H, g.W) },
+		func() error { return l.ints("cudnnSetTensor4dDescriptor", c.x, format, kind, g.N, channels, g.H, g.W) },
 		func() error {
-			return l.ints("cudnnSetTensor4dDescriptor", c.y, dnnNCHW, dnnFloat, g.N, g.O, g.OutH, g.OutW)
+			return l.ints("cudnnSetTensor4dDescriptor", c.y, format, kind, g.N, g.O, g.OutH, g.OutW)
 		},
 		func() error {
-			return l.ints("cudnnSetFilter4dDescriptor", c.w, dnnFloat, dnnNCHW, g.O, g.C/g.Groups, g.KH, g.KW)
+			return l.ints("cudnnSetFilter4dDescriptor", c.w, kind, format, g.O, channels/g.Groups, g.KH, g.KW)
 		},
 		func() error {
 			return l.ints("cudnnSetConvolution2dDescriptor", c.conv,
@@ -143,17 +155,25 @@ func (d *back) describeConv(g *gpu.ConvGeometry) (*convDescriptors, error) {
 		}
 		c.work[i] = int64(bytes)
 	}
-	l.descriptors[*g] = c
+	l.descriptors[of] = c
 	return c, nil
 }
 
 // dnnConv queues a convolution by cuDNN: of the first operand and the second into the third. It reports false where
-// cuDNN has no such convolution.
+// cuDNN has no such convolution. With channels last weights are float32 in Caffe's order all the same, and are brought
+// into cuDNN's; and the gradient of weights is not cuDNN's, as it would be rounded to bf16.
 func (d *back) dnnConv(what product, g *gpu.ConvGeometry, x, w, y address) bool {
-	c, err := d.describeConv(g)
+	last := what >= nhwcForward
+	if last {
+		what += convForward - nhwcForward
+	}
+	c, err := d.describeConv(described{*g, last})
 	i := int(what - convForward)
-	if err != nil || c.work[i] < 0 {
+	if err != nil || c.work[i] < 0 || last && what == convBackwardWeights {
 		return false
+	}
+	if last {
+		w = d.filtersOf(g, w, false)
 	}
 	var d1, d2, d3 uint64
 	beta := float32(0)

@@ -8,9 +8,9 @@ import (
 	"dns-tui/gpu"
 )
 
-// Neighbours in the queue that become one kernel: a product or convolution and the bias and ReLU behind it;
-// BatchNorm, Scale and ReLU; softmax and its loss. Each later call changes the record that the first one left, as
-// long as nothing else was queued in between; what the calls write, the one kernel writes too.
+// Neighbours in the queue that become one kernel: a product or convolution and the bias and ReLU behind it; softmax
+// and its loss. Each later call changes the record that the first one left, as long as nothing else was queued in
+// between; what the calls write, the one kernel writes too.
 
 type opKind int
 
@@ -18,10 +18,8 @@ const (
 	other opKind = iota
 	multiplied
 	convolved
-	normalized // and perhaps scaled
+	convolvedLast // with channels last
 	softmaxed
-	convolvedLast  // with channels last, as is the next
-	normalizedLast // and perhaps scaled
 )
 
 // lastOp is what is known of the record queued last.
@@ -35,10 +33,7 @@ type lastOp struct {
 	plain             bool // beta is 0
 	biased, rectified bool
 
-	x              address            // of softmaxed: its input
-	norm           normalizeScaleArgs // of normalized: Normalize's operands, and what was fused since
-	copied, scaled bool
-	normLast       nhwcNormalizeArgs // of normalizedLast
+	x address // of softmaxed: its input
 }
 
 // fusable notes what the record just queued is, for those that may be fused with it.
@@ -87,61 +82,19 @@ func (d *back) fuseReLU(o *gpu.ReLU) bool {
 	if d.ptr(o.X) != y {
 		return false
 	}
-	if l := d.queue.before(y, o.Y.N, normalized); l != nil && l.copied && !l.rectified {
-		l.rectified, l.norm.rectify, l.norm.slope = true, 1, o.Slope
-		d.renormalize(l)
-		return true
-	}
-	l := d.queue.before(y, o.Y.N, multiplied, convolved)
+	l := d.queue.before(y, o.Y.N, multiplied, convolved, convolvedLast)
 	if l == nil || l.rectified {
 		return false
 	}
+	l.rectified = true
+	if l.kind == convolvedLast {
+		a := argumentsOf[cNhwcArgs](&d.queue, l.start)
+		a.rectify, a.slope = 1, o.Slope
+		return true
+	}
 	e := d.queue.epilogue(l)
 	e.rectify, e.slope = 1, o.Slope
-	l.rectified = true
 	return true
-}
-
-// fuseCopy makes a copy of what Normalize wrote part of it: BatchNorm keeps one, and so does a Scale that works in
-// place.
-func (d *back) fuseCopy(o *gpu.Copy) bool {
-	l := d.queue.before(d.ptr(o.X), o.X.N, normalized)
-	if l == nil || l.rectified || l.scaled {
-		return false
-	}
-	switch {
-	case !l.copied:
-		l.copied, l.out, l.norm.y = true, d.ptr(o.Y), d.ptr(o.Y)
-	case l.norm.norm2 == 0:
-		l.norm.norm2 = d.ptr(o.Y)
-	default:
-		return false
-	}
-	d.renormalize(l)
-	return true
-}
-
-// fuseScale makes y = a·y + b part of the normalisation that made y.
-func (d *back) fuseScale(o *gpu.Scale) bool {
-	y := d.ptr(o.Y)
-	if d.ptr(o.X) != y {
-		return false
-	}
-	l := d.queue.before(y, o.Y.N, normalized)
-	if l == nil || !l.copied || l.scaled || l.rectified || o.Shape != l.shape {
-		return false
-	}
-	l.scaled, l.norm.a, l.norm.b = true, d.ptr(o.A), d.ptr(o.B)
-	d.renormalize(l)
-	return true
-}
-
-// renormalize queues a fused normalisation in place of what it was.
-func (d *back) renormalize(l *lastOp) {
-	q, op := &d.queue, *l
-	q.words = q.words[:op.start]
-	launch(d, kNormalizeScale, grid{(op.n + 1023) / 1024, 1, 1}, op.norm)
-	q.fusable(op)
 }
 
 // fuseLoss makes the loss part of the softmax that it is of.

@@ -17,9 +17,9 @@ var (
 	kPreluBackward                = kernel[preluBackwardArgs]{6}
 	kBatchStats                   = kernel[batchStatsArgs]{7}
 	kNormalize                    = kernel[normalizeArgs]{8}
-	kNormalizeScale               = kernel[normalizeScaleArgs]{9}
-	kNormalizeMeans               = kernel[normalizeMeansArgs]{10}
-	kNormalizeBackward            = kernel[normalizeBackwardArgs]{11}
+	kBatchNorm                    = kernel[batchNormArgs]{9}
+	kBatchNormMeans               = kernel[batchNormMeansArgs]{10}
+	kBatchNormBackward            = kernel[batchNormBackwardArgs]{11}
 	kNormalizeGlobalBackward      = kernel[normalizeGlobalBackwardArgs]{12}
 	kSoftmaxColumns               = kernel[softmaxColumnsArgs]{13}
 	kSoftmaxRows                  = kernel[softmaxRowsArgs]{14}
@@ -136,35 +136,39 @@ var (
 	kBf16Relu                     = kernel[bf16ReluArgs]{125}
 	kBf16ReluBackward             = kernel[bf16ReluBackwardArgs]{126}
 	kBf16Axpby                    = kernel[bf16AxpbyArgs]{127}
-	kNhwcSumBias                  = kernel[nhwcSumBiasArgs]{128}
-	kNhwcStats                    = kernel[nhwcStatsArgs]{129}
-	kNhwcNormalize                = kernel[nhwcNormalizeArgs]{130}
-	kNhwcScale                    = kernel[nhwcScaleArgs]{131}
-	kNhwcScaleBackward            = kernel[nhwcScaleBackwardArgs]{132}
-	kNhwcNormalizeMeans           = kernel[nhwcNormalizeMeansArgs]{133}
-	kNhwcNormalizeBackward        = kernel[nhwcNormalizeBackwardArgs]{134}
-	kNhwcMaxPool                  = kernel[nhwcMaxPoolArgs]{135}
-	kNhwcMaxPoolBackward          = kernel[nhwcMaxPoolBackwardArgs]{136}
-	kNhwcAvePool                  = kernel[nhwcAvePoolArgs]{137}
-	kNhwcAvePoolBackward          = kernel[nhwcAvePoolBackwardArgs]{138}
-	kNhwcLrn                      = kernel[nhwcLrnArgs]{139}
-	kNhwcLrnBackward              = kernel[nhwcLrnBackwardArgs]{140}
-	kNhwcDepthwise                = kernel[nhwcDepthwiseArgs]{141}
-	kNhwcDepthwiseBackwardData    = kernel[nhwcDepthwiseBackwardDataArgs]{142}
-	kNhwcDepthwiseBackwardWeights = kernel[nhwcDepthwiseBackwardWeightsArgs]{143}
-	kNhwcConv64                   = kernel[cNhwcArgs]{144}
-	kNhwcConv128                  = kernel[cNhwcArgs]{145}
-	kNhwcConvBackwardData64       = kernel[cNhwcArgs]{146}
-	kNhwcConvBackwardData128      = kernel[cNhwcArgs]{147}
-	kNhwcConvBackwardWeights64    = kernel[cNhwcArgs]{148}
-	kNhwcConvBackwardWeights128   = kernel[cNhwcArgs]{149}
+	kNhwcDropout                  = kernel[nhwcDropoutArgs]{128}
+	kNhwcAddBias                  = kernel[nhwcAddBiasArgs]{129}
+	kNhwcSumBias                  = kernel[nhwcSumBiasArgs]{130}
+	kNhwcStats                    = kernel[nhwcStatsArgs]{131}
+	kNhwcNormalize                = kernel[nhwcNormalizeArgs]{132}
+	kNhwcBatchNorm                = kernel[nhwcBatchNormArgs]{133}
+	kNhwcScale                    = kernel[nhwcScaleArgs]{134}
+	kNhwcScaleBackward            = kernel[nhwcScaleBackwardArgs]{135}
+	kNhwcBatchNormMeans           = kernel[nhwcBatchNormMeansArgs]{136}
+	kNhwcBatchNormBackward        = kernel[nhwcBatchNormBackwardArgs]{137}
+	kNhwcNormalizeGlobalBackward  = kernel[nhwcNormalizeGlobalBackwardArgs]{138}
+	kNhwcMaxPool                  = kernel[nhwcMaxPoolArgs]{139}
+	kNhwcMaxPoolBackward          = kernel[nhwcMaxPoolBackwardArgs]{140}
+	kNhwcAvePool                  = kernel[nhwcAvePoolArgs]{141}
+	kNhwcAvePoolBackward          = kernel[nhwcAvePoolBackwardArgs]{142}
+	kNhwcLrn                      = kernel[nhwcLrnArgs]{143}
+	kNhwcLrnBackward              = kernel[nhwcLrnBackwardArgs]{144}
+	kNhwcDepthwise                = kernel[nhwcDepthwiseArgs]{145}
+	kNhwcDepthwiseBackwardData    = kernel[nhwcDepthwiseBackwardDataArgs]{146}
+	kNhwcDepthwiseBackwardWeights = kernel[nhwcDepthwiseBackwardWeightsArgs]{147}
+	kNhwcConv64                   = kernel[cNhwcArgs]{148}
+	kNhwcConv128                  = kernel[cNhwcArgs]{149}
+	kNhwcConvBackwardData64       = kernel[cNhwcArgs]{150}
+	kNhwcConvBackwardData128      = kernel[cNhwcArgs]{151}
+	kNhwcConvBackwardWeights64    = kernel[cNhwcArgs]{152}
+	kNhwcConvBackwardWeights128   = kernel[cNhwcArgs]{153}
 )
 
 // kernelCount is how many kernels there are. Those from firstTensor on are of the module for tensor cores, from firstNhwc on of that for channels last.
 const (
 	firstTensor kernelID = 92
 	firstNhwc   kernelID = 120
-	kernelCount kernelID = 150
+	kernelCount kernelID = 154
 )
 
 // kernelNames are their names in the module.
@@ -178,9 +182,9 @@ var kernelNames = [kernelCount]string{
 	"prelu_backward",
 	"batch_stats",
 	"normalize",
-	"normalize_scale",
-	"normalize_means",
-	"normalize_backward",
+	"batch_norm",
+	"batch_norm_means",
+	"batch_norm_backward",
 	"normalize_global_backward",
 	"softmax_columns",
 	"softmax_rows",
@@ -297,13 +301,17 @@ var kernelNames = [kernelCount]string{
 	"bf16_relu",
 	"bf16_relu_backward",
 	"bf16_axpby",
+	"nhwc_dropout",
+	"nhwc_add_bias",
 	"nhwc_sum_bias",
 	"nhwc_stats",
 	"nhwc_normalize",
+	"nhwc_batch_norm",
 	"nhwc_scale",
 	"nhwc_scale_backward",
-	"nhwc_normalize_means",
-	"nhwc_normalize_backward",
+	"nhwc_batch_norm_means",
+	"nhwc_batch_norm_backward",
+	"nhwc_normalize_global_backward",
 	"nhwc_max_pool",
 	"nhwc_max_pool_backward",
 	"nhwc_ave_pool",
@@ -336,6 +344,14 @@ type cChannels struct {
 	n          int32
 	byInner    cDivisor
 	byChannels cDivisor
+}
+
+// cAfter is the struct After of the kernels.
+type cAfter struct {
+	a       address
+	b       address
+	rectify int32
+	slope   float32
 }
 
 // cScores is the struct Scores of the kernels.
@@ -734,42 +750,42 @@ type normalizeArgs struct {
 	s        cChannels
 }
 
-// normalizeScaleArgs are the arguments of the kernel normalize_scale.
-type normalizeScaleArgs struct {
+// batchNormArgs are the arguments of the kernel batch_norm.
+type batchNormArgs struct {
 	x        address
 	mean     address
 	variance address
 	eps      float32
 	gap0     [4]byte
 	norm     address
-	a        address
-	b        address
-	norm2    address
 	y        address
-	rectify  int32
-	slope    float32
+	after    cAfter
 	s        cChannels
 }
 
-// normalizeMeansArgs are the arguments of the kernel normalize_means.
-type normalizeMeansArgs struct {
-	y        address
+// batchNormMeansArgs are the arguments of the kernel batch_norm_means.
+type batchNormMeansArgs struct {
+	norm     address
 	dy       address
 	means    address
+	da       address
+	db       address
 	partial  address
 	counters address
+	after    cAfter
 	s        cChannels
 }
 
-// normalizeBackwardArgs are the arguments of the kernel normalize_backward.
-type normalizeBackwardArgs struct {
-	y        address
+// batchNormBackwardArgs are the arguments of the kernel batch_norm_backward.
+type batchNormBackwardArgs struct {
+	norm     address
 	dy       address
 	means    address
 	variance address
 	eps      float32
 	gap0     [4]byte
 	dx       address
+	after    cAfter
 	s        cChannels
 }
 
@@ -1479,6 +1495,28 @@ type bf16AxpbyArgs struct {
 	y    address
 }
 
+// nhwcDropoutArgs are the arguments of the kernel nhwc_dropout.
+type nhwcDropoutArgs struct {
+	n        int32
+	channels int32
+	plane    int32
+	gap0     [4]byte
+	x        address
+	ratio    float32
+	keep     float32
+	key      address
+	y        address
+	byChunks cDivisor
+	byPlane  cDivisor
+}
+
+// nhwcAddBiasArgs are the arguments of the kernel nhwc_add_bias.
+type nhwcAddBiasArgs struct {
+	b address
+	y address
+	s cColumns8
+}
+
 // nhwcSumBiasArgs are the arguments of the kernel nhwc_sum_bias.
 type nhwcSumBiasArgs struct {
 	dy       address
@@ -1506,13 +1544,20 @@ type nhwcNormalizeArgs struct {
 	weight   address
 	eps      float32
 	gap0     [4]byte
-	norm     address
-	a        address
-	b        address
-	norm2    address
 	y        address
-	rectify  int32
-	slope    float32
+	s        cColumns8
+}
+
+// nhwcBatchNormArgs are the arguments of the kernel nhwc_batch_norm.
+type nhwcBatchNormArgs struct {
+	x        address
+	mean     address
+	variance address
+	eps      float32
+	gap0     [4]byte
+	norm     address
+	y        address
+	after    cAfter
 	s        cColumns8
 }
 
@@ -1538,21 +1583,35 @@ type nhwcScaleBackwardArgs struct {
 	s        cColumns8
 }
 
-// nhwcNormalizeMeansArgs are the arguments of the kernel nhwc_normalize_means.
-type nhwcNormalizeMeansArgs struct {
-	y        address
+// nhwcBatchNormMeansArgs are the arguments of the kernel nhwc_batch_norm_means.
+type nhwcBatchNormMeansArgs struct {
+	norm     address
 	dy       address
 	means    address
+	da       address
+	db       address
 	partial  address
 	counters address
+	after    cAfter
 	s        cColumns8
 }
 
-// nhwcNormalizeBackwardArgs are the arguments of the kernel nhwc_normalize_backward.
-type nhwcNormalizeBackwardArgs struct {
-	y        address
+// nhwcBatchNormBackwardArgs are the arguments of the kernel nhwc_batch_norm_backward.
+type nhwcBatchNormBackwardArgs struct {
+	norm     address
 	dy       address
 	means    address
+	variance address
+	eps      float32
+	gap0     [4]byte
+	dx       address
+	after    cAfter
+	s        cColumns8
+}
+
+// nhwcNormalizeGlobalBackwardArgs are the arguments of the kernel nhwc_normalize_global_backward.
+type nhwcNormalizeGlobalBackwardArgs struct {
+	dy       address
 	variance address
 	weight   address
 	eps      float32
@@ -1647,6 +1706,7 @@ type nhwcDepthwiseBackwardWeightsArgs struct {
 var (
 	_ = [1]int{}[unsafe.Sizeof(cDivisor{})-12]
 	_ = [1]int{}[unsafe.Sizeof(cChannels{})-40]
+	_ = [1]int{}[unsafe.Sizeof(cAfter{})-24]
 	_ = [1]int{}[unsafe.Sizeof(cScores{})-36]
 	_ = [1]int{}[unsafe.Sizeof(cIgnore{})-8]
 	_ = [1]int{}[unsafe.Sizeof(cEpilogue{})-32]
@@ -1680,9 +1740,9 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(preluBackwardArgs{})-96]
 	_ = [1]int{}[unsafe.Sizeof(batchStatsArgs{})-80]
 	_ = [1]int{}[unsafe.Sizeof(normalizeArgs{})-88]
-	_ = [1]int{}[unsafe.Sizeof(normalizeScaleArgs{})-120]
-	_ = [1]int{}[unsafe.Sizeof(normalizeMeansArgs{})-80]
-	_ = [1]int{}[unsafe.Sizeof(normalizeBackwardArgs{})-88]
+	_ = [1]int{}[unsafe.Sizeof(batchNormArgs{})-112]
+	_ = [1]int{}[unsafe.Sizeof(batchNormMeansArgs{})-120]
+	_ = [1]int{}[unsafe.Sizeof(batchNormBackwardArgs{})-112]
 	_ = [1]int{}[unsafe.Sizeof(normalizeGlobalBackwardArgs{})-80]
 	_ = [1]int{}[unsafe.Sizeof(softmaxColumnsArgs{})-56]
 	_ = [1]int{}[unsafe.Sizeof(softmaxRowsArgs{})-56]
@@ -1750,13 +1810,17 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(bf16ReluArgs{})-32]
 	_ = [1]int{}[unsafe.Sizeof(bf16ReluBackwardArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(bf16AxpbyArgs{})-32]
+	_ = [1]int{}[unsafe.Sizeof(nhwcDropoutArgs{})-72]
+	_ = [1]int{}[unsafe.Sizeof(nhwcAddBiasArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(nhwcSumBiasArgs{})-56]
 	_ = [1]int{}[unsafe.Sizeof(nhwcStatsArgs{})-64]
-	_ = [1]int{}[unsafe.Sizeof(nhwcNormalizeArgs{})-112]
+	_ = [1]int{}[unsafe.Sizeof(nhwcNormalizeArgs{})-72]
+	_ = [1]int{}[unsafe.Sizeof(nhwcBatchNormArgs{})-96]
 	_ = [1]int{}[unsafe.Sizeof(nhwcScaleArgs{})-56]
 	_ = [1]int{}[unsafe.Sizeof(nhwcScaleBackwardArgs{})-88]
-	_ = [1]int{}[unsafe.Sizeof(nhwcNormalizeMeansArgs{})-64]
-	_ = [1]int{}[unsafe.Sizeof(nhwcNormalizeBackwardArgs{})-80]
+	_ = [1]int{}[unsafe.Sizeof(nhwcBatchNormMeansArgs{})-104]
+	_ = [1]int{}[unsafe.Sizeof(nhwcBatchNormBackwardArgs{})-96]
+	_ = [1]int{}[unsafe.Sizeof(nhwcNormalizeGlobalBackwardArgs{})-64]
 	_ = [1]int{}[unsafe.Sizeof(nhwcMaxPoolArgs{})-136]
 	_ = [1]int{}[unsafe.Sizeof(nhwcMaxPoolBackwardArgs{})-136]
 	_ = [1]int{}[unsafe.Sizeof(nhwcAvePoolArgs{})-128]

@@ -12,9 +12,9 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{8, {0, 8, 16, 24, 32, 40, 48, 56}}, // prelu_backward
 	{6, {0, 8, 16, 24, 32, 40}}, // batch_stats
 	{7, {0, 8, 16, 24, 32, 40, 48}}, // normalize
-	{12, {0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 76, 80}}, // normalize_scale
-	{6, {0, 8, 16, 24, 32, 40}}, // normalize_means
-	{7, {0, 8, 16, 24, 32, 40, 48}}, // normalize_backward
+	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // batch_norm
+	{9, {0, 8, 16, 24, 32, 40, 48, 56, 80}}, // batch_norm_means
+	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // batch_norm_backward
 	{6, {0, 8, 16, 24, 32, 40}}, // normalize_global_backward
 	{3, {0, 8, 16}}, // softmax_columns
 	{3, {0, 8, 16}}, // softmax_rows
@@ -131,13 +131,17 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{4, {0, 8, 16, 24}}, // bf16_relu
 	{5, {0, 8, 16, 24, 32}}, // bf16_relu_backward
 	{5, {0, 4, 8, 16, 24}}, // bf16_axpby
+	{10, {0, 4, 8, 16, 24, 28, 32, 40, 48, 60}}, // nhwc_dropout
+	{3, {0, 8, 16}}, // nhwc_add_bias
 	{5, {0, 8, 16, 24, 32}}, // nhwc_sum_bias
 	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_stats
-	{13, {0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 84, 88}}, // nhwc_normalize
+	{7, {0, 8, 16, 24, 32, 40, 48}}, // nhwc_normalize
+	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm
 	{5, {0, 8, 16, 24, 32}}, // nhwc_scale
 	{9, {0, 8, 16, 24, 32, 40, 48, 56, 64}}, // nhwc_scale_backward
-	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_normalize_means
-	{8, {0, 8, 16, 24, 32, 40, 48, 56}}, // nhwc_normalize_backward
+	{9, {0, 8, 16, 24, 32, 40, 48, 56, 80}}, // nhwc_batch_norm_means
+	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm_backward
+	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_normalize_global_backward
 	{4, {0, 8, 16, 24}}, // nhwc_max_pool
 	{4, {0, 8, 16, 24}}, // nhwc_max_pool_backward
 	{3, {0, 8, 16}}, // nhwc_ave_pool

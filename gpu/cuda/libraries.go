@@ -16,7 +16,6 @@ import (
 
 	"github.com/ebitengine/purego"
 
-	"dns-tui/gpu"
 )
 
 // library is cuBLAS or cuDNN, whatever version the machine has, with the handle that a device has of it.
@@ -25,7 +24,7 @@ type library struct {
 	handle      uint64
 	version     string
 	out         *[8]uint64                            // where its functions write: memory of C's, which does not move
-	descriptors map[gpu.ConvGeometry]*convDescriptors // cuDNN's
+	descriptors map[described]*convDescriptors // cuDNN's
 }
 
 // loaded is a library as the process has it, once for all devices. It stays: what unloading it would take along is not
@@ -340,14 +339,14 @@ func (d *back) using() string {
 	return strings.Join(append(parts, "kernels of this program"), ", ") + ", " + d.precision.String()
 }
 
-// roundingOf says how a library multiplies where that is not what was asked for. cuDNN's legacy interface multiplies
+// roundingOf says how a library multiplies where that is not what was asked for. cuDNN multiplies
 // float32 numbers in TF32 at least; cuBLAS is allowed bf16 for them, and takes TF32 where it likes.
 func (d *back) roundingOf(l *library) string {
 	switch {
 	case d.precision != BF16:
 		return ""
 	case l == d.libs.dnn:
-		return " (in tf32)"
+		return " (in bf16 with channels last, else in tf32)"
 	}
 	return " (in bf16 or tf32, as it chooses)"
 }

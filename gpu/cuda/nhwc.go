@@ -32,6 +32,8 @@ func (d *back) doChannelsLast(op gpu.Op) bool {
 		return d.nhwcReLU(o)
 	case *gpu.ReLUBackward:
 		return d.nhwcReLUBackward(o)
+	case *gpu.Dropout:
+		return d.nhwcDropout(o)
 	case *gpu.MaxPool:
 		return d.nhwcMaxPool(o)
 	case *gpu.MaxPoolBackward:
@@ -46,6 +48,10 @@ func (d *back) doChannelsLast(op gpu.Op) bool {
 		return d.nhwcLRNBackward(o)
 	case *gpu.BatchStats:
 		return d.nhwcStats(o)
+	case *gpu.BatchNorm:
+		return d.nhwcBatchNorm(o)
+	case *gpu.BatchNormBackward:
+		return d.nhwcBatchNormBackward(o)
 	case *gpu.Normalize:
 		return d.nhwcNormalize(o)
 	case *gpu.NormalizeBackward:
@@ -104,9 +110,6 @@ func (d *back) nhwcCopy(o *gpu.Copy) bool {
 	}
 	x, n := f.at, o.Y.N/2
 	y := d.becomes(o.Y, halves, f.pixels)
-	if d.fuseCopyLast(o) {
-		return true
-	}
 	each(d, kCopy, n, copyArgs{n: int32(n), x: x, y: y})
 	return true
 }
@@ -155,7 +158,7 @@ func (d *back) nhwcReLU(o *gpu.ReLU) bool {
 	if f == nil || !alignedForm(d.ptr(o.Y), f.pixels) {
 		return false
 	}
-	if d.fuseReLULast(o) {
+	if d.fuseReLU(o) {
 		return true
 	}
 	x, n := f.at, o.Y.N/8
@@ -173,6 +176,20 @@ func (d *back) nhwcReLUBackward(o *gpu.ReLUBackward) bool {
 	dy := d.narrowed(o.DY, p, p.channels, &d.forms.first)
 	dx := d.becomes(o.DX, halves, p)
 	each(d, kBf16ReluBackward, n, bf16ReluBackwardArgs{n: int32(n), x: x, dy: dy, slope: o.Slope, dx: dx})
+	return true
+}
+
+func (d *back) nhwcDropout(o *gpu.Dropout) bool {
+	f := d.like(o.X)
+	if f == nil || !alignedForm(d.ptr(o.Y), f.pixels) {
+		return false
+	}
+	p, x, n := f.pixels, f.at, o.Y.N/8
+	y := d.becomes(o.Y, halves, p)
+	each(d, kNhwcDropout, n, nhwcDropoutArgs{
+		n: int32(n), channels: int32(p.channels), plane: int32(p.plane), x: x, ratio: o.Ratio, keep: 1 / (1 - o.Ratio),
+		key: d.liveKey(o.Key), y: y, byChunks: divisor(p.channels / 8), byPlane: divisor(p.plane),
+	})
 	return true
 }
 
@@ -309,34 +326,58 @@ func (d *back) nhwcNormalize(o *gpu.Normalize) bool {
 	if x == 0 || !alignedForm(d.ptr(o.Y), p) {
 		return false
 	}
-	for _, t := range []*gpu.Tensor{o.Mean, o.Variance, o.Weight} {
-		d.settle(t)
-	}
+	d.settle(o.Mean)
+	d.settle(o.Variance)
+	d.settle(o.Weight)
 	y := d.becomes(o.Y, halves, p)
-	a := nhwcNormalizeArgs{
+	each(d, kNhwcNormalize, o.Y.N/8, nhwcNormalizeArgs{
 		x: x, mean: d.ptr(o.Mean), variance: d.ptr(o.Variance), weight: d.ptr(o.Weight), eps: o.Eps, y: y,
 		s: columnsOf(p),
-	}
-	each(d, kNhwcNormalize, o.Y.N/8, a)
-	d.queue.fusable(lastOp{kind: normalizedLast, out: y, n: o.Y.N, shape: o.Shape, normLast: a})
+	})
 	return true
 }
 
 func (d *back) nhwcNormalizeBackward(o *gpu.NormalizeBackward) bool {
-	p, y := d.shaped(o.Y, o.Shape)
-	if y == 0 || !alignedForm(d.ptr(o.DX), p) || 8*p.channels > partialBytes/2 {
+	return d.nhwcBatchNormBackward(&gpu.BatchNormBackward{
+		Shape: o.Shape, Eps: o.Eps, Norm: o.Y, Variance: o.Variance, DY: o.DY, DX: o.DX,
+	})
+}
+
+func (d *back) nhwcBatchNorm(o *gpu.BatchNorm) bool {
+	p, x := d.shaped(o.X, o.Shape)
+	if x == 0 || !alignedForm(d.ptr(o.Y), p) || !alignedForm(d.ptr(o.Norm), p) {
+		return false
+	}
+	d.settle(o.After.A)
+	d.settle(o.After.B)
+	d.nhwcStats(&gpu.BatchStats{Shape: o.Shape, X: o.X, Mean: o.Mean, Variance: o.Variance})
+	norm, y := d.becomes(o.Norm, halves, p), d.becomes(o.Y, halves, p)
+	each(d, kNhwcBatchNorm, o.Y.N/8, nhwcBatchNormArgs{
+		x: x, mean: d.ptr(o.Mean), variance: d.ptr(o.Variance), eps: o.Eps, norm: norm, y: y,
+		after: d.after(o.After), s: columnsOf(p),
+	})
+	return true
+}
+
+func (d *back) nhwcBatchNormBackward(o *gpu.BatchNormBackward) bool {
+	p, norm := d.shaped(o.Norm, o.Shape)
+	if norm == 0 || !alignedForm(d.ptr(o.DX), p) {
 		return false
 	}
 	d.settle(o.Variance)
-	means := d.scratch.partial + partialBytes/2 // behind the partial sums
+	d.settle(o.DA)
+	d.settle(o.DB)
+	d.settle(o.After.A)
+	d.settle(o.After.B)
 	dy := d.narrowed(o.DY, p, p.channels, &d.forms.first)
-	s := columnsOf(p)
-	launch(d, kNhwcNormalizeMeans, d.eachColumns(s, 1), nhwcNormalizeMeansArgs{
-		y: y, dy: dy, means: means, partial: d.scratch.partial, counters: d.scratch.counters, s: s,
+	s, after := columnsOf(p), d.after(o.After)
+	launch(d, kNhwcBatchNormMeans, d.eachColumns(s, 1), nhwcBatchNormMeansArgs{
+		norm: norm, dy: dy, means: d.meansOf(), da: d.ptr(o.DA), db: d.ptr(o.DB),
+		partial: d.scratch.partial, counters: d.scratch.counters, after: after, s: s,
 	})
 	dx := d.becomes(o.DX, halves, p)
-	each(d, kNhwcNormalizeBackward, o.DX.N/8, nhwcNormalizeBackwardArgs{
-		y: y, dy: dy, means: means, variance: d.ptr(o.Variance), eps: o.Eps, dx: dx, s: s,
+	each(d, kNhwcBatchNormBackward, o.DX.N/8, nhwcBatchNormBackwardArgs{
+		norm: norm, dy: dy, means: d.meansOf(), variance: d.ptr(o.Variance), eps: o.Eps, dx: dx, after: after, s: s,
 	})
 	return true
 }
@@ -349,7 +390,7 @@ func (d *back) nhwcNormalizeGlobalBackward(o *gpu.NormalizeGlobalBackward) bool 
 	d.settle(o.Variance)
 	d.settle(o.Weight)
 	dx := d.becomes(o.DX, halves, p)
-	each(d, kNhwcNormalizeBackward, o.DX.N/8, nhwcNormalizeBackwardArgs{
+	each(d, kNhwcNormalizeGlobalBackward, o.DX.N/8, nhwcNormalizeGlobalBackwardArgs{
 		dy: dy, variance: d.ptr(o.Variance), weight: d.ptr(o.Weight), eps: o.Eps, dx: dx, s: columnsOf(p),
 	})
 	return true
@@ -362,9 +403,6 @@ func (d *back) nhwcScale(o *gpu.Scale) bool {
 	}
 	d.settle(o.A)
 	d.settle(o.B)
-	if d.fuseScaleLast(o) {
-		return true
-	}
 	y := d.becomes(o.Y, halves, p)
 	each(d, kNhwcScale, o.Y.N/8, nhwcScaleArgs{x: x, a: d.ptr(o.A), b: d.ptr(o.B), y: y, s: columnsOf(p)})
 	return true
@@ -389,68 +427,4 @@ func (d *back) nhwcScaleBackward(o *gpu.ScaleBackward) bool {
 		partial: d.scratch.partial, counters: d.scratch.counters, s: s,
 	})
 	return true
-}
-
-// Fusing, as in fuse.go.
-
-// fuseReLULast makes y = relu(y) part of what made y.
-func (d *back) fuseReLULast(o *gpu.ReLU) bool {
-	y := d.ptr(o.Y)
-	if d.ptr(o.X) != y {
-		return false
-	}
-	if l := d.queue.before(y, o.Y.N, normalizedLast); l != nil && !l.rectified {
-		l.rectified, l.normLast.rectify, l.normLast.slope = true, 1, o.Slope
-		d.renormalizeLast(l)
-		return true
-	}
-	l := d.queue.before(y, o.Y.N, convolvedLast)
-	if l == nil || l.rectified {
-		return false
-	}
-	a := argumentsOf[cNhwcArgs](&d.queue, l.start)
-	a.rectify, a.slope = 1, o.Slope
-	l.rectified = true
-	return true
-}
-
-// fuseCopyLast makes a copy of what Normalize wrote part of it.
-func (d *back) fuseCopyLast(o *gpu.Copy) bool {
-	l := d.queue.before(d.ptr(o.X), o.X.N, normalizedLast)
-	if l == nil || l.rectified || l.scaled {
-		return false
-	}
-	switch a := &l.normLast; {
-	case a.norm == 0:
-		a.norm, a.y, l.out = a.y, d.ptr(o.Y), d.ptr(o.Y)
-	case a.norm2 == 0:
-		a.norm2 = d.ptr(o.Y)
-	default:
-		return false
-	}
-	d.renormalizeLast(l)
-	return true
-}
-
-// fuseScaleLast makes y = a·y + b part of the normalisation that made y.
-func (d *back) fuseScaleLast(o *gpu.Scale) bool {
-	y := d.ptr(o.Y)
-	if d.ptr(o.X) != y {
-		return false
-	}
-	l := d.queue.before(y, o.Y.N, normalizedLast)
-	if l == nil || l.scaled || l.rectified || o.Shape != l.shape {
-		return false
-	}
-	l.scaled, l.normLast.a, l.normLast.b = true, d.ptr(o.A), d.ptr(o.B)
-	d.renormalizeLast(l)
-	return true
-}
-
-// renormalizeLast queues a fused normalisation in place of what it was.
-func (d *back) renormalizeLast(l *lastOp) {
-	q, op := &d.queue, *l
-	q.words = q.words[:op.start]
-	launch(d, kNhwcNormalize, grid{(op.n/8 + 1023) / 1024, 1, 1}, op.normLast)
-	q.fusable(op)
 }

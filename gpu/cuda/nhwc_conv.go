@@ -35,10 +35,9 @@ func nhwcGeometry(g *gpu.ConvGeometry) cNhwcGeometry {
 	}
 }
 
-// filters queues the conversion of weights to what kernels read, and returns where that is.
-func (d *back) filtersOf(g *gpu.ConvGeometry, w *gpu.Tensor, byInput bool) address {
+// filtersOf queues the conversion of weights to what kernels read, and returns where that is.
+func (d *back) filtersOf(g *gpu.ConvGeometry, w address, byInput bool) address {
 	width, o := widthOf(g)/g.Groups, g.O/g.Groups
-	d.settle(w)
 	bytes := 2 * int64(g.O) * int64(width*g.KH*g.KW)
 	to := d.forms.filters.room(d, bytes)
 	if to == 0 {
@@ -51,9 +50,9 @@ func (d *back) filtersOf(g *gpu.ConvGeometry, w *gpu.Tensor, byInput bool) addre
 	}
 	if byInput {
 		s.byChunks = divisor(o / 8)
-		each(d, kNhwcFiltersByInput, int(bytes/16), nhwcFiltersByInputArgs{w: d.ptr(w), y: to, s: s})
+		each(d, kNhwcFiltersByInput, int(bytes/16), nhwcFiltersByInputArgs{w: w, y: to, s: s})
 	} else {
-		each(d, kNhwcFilters, int(bytes/16), nhwcFiltersArgs{w: d.ptr(w), y: to, s: s})
+		each(d, kNhwcFilters, int(bytes/16), nhwcFiltersArgs{w: w, y: to, s: s})
 	}
 	return to
 }
@@ -66,13 +65,13 @@ func (d *back) nhwcConv(o *gpu.Conv) bool {
 	if !nhwcEligible(g) || !alignedForm(d.ptr(o.Y), out) {
 		return false
 	}
+	d.settle(o.W)
 	d.settle(o.B)
 	x := d.narrowed(o.X, inputOf(g), widthOf(g), &d.forms.first)
-	w := d.filtersOf(g, o.W, false)
 	y := d.becomes(o.Y, halves, out)
 	own := d.multiply(&work{
 		what: nhwcForward, g: g, m: out.images * out.plane, n: g.O / g.Groups, k: g.KH * g.KW * widthOf(g) / g.Groups,
-		groups: g.Groups, x: x, w: w, y: y, out: o.Y.N, e: cEpilogue{columnBias: d.ptr(o.B)},
+		groups: g.Groups, x: x, w: d.ptr(o.W), y: y, out: o.Y.N, e: cEpilogue{columnBias: d.ptr(o.B)},
 	})
 	if own {
 		d.queue.fusable(lastOp{kind: convolvedLast, out: y, n: o.Y.N})
@@ -88,11 +87,11 @@ func (d *back) nhwcConvBackwardData(o *gpu.ConvBackwardData) bool {
 	if !nhwcEligible(g) || widthOf(g) != g.C || !alignedForm(d.ptr(o.DX), in) {
 		return false
 	}
+	d.settle(o.W)
 	dy := d.narrowed(o.DY, outputOf(g), g.O, &d.forms.first)
-	w := d.filtersOf(g, o.W, true)
 	d.multiply(&work{
 		what: nhwcBackwardData, g: g, m: in.images * in.plane, n: g.C / g.Groups, k: g.KH * g.KW * g.O / g.Groups,
-		groups: g.Groups, x: dy, w: w, y: d.becomes(o.DX, halves, in), out: o.DX.N,
+		groups: g.Groups, x: dy, w: d.ptr(o.W), y: d.becomes(o.DX, halves, in), out: o.DX.N,
 	})
 	return true
 }
@@ -129,8 +128,12 @@ func (d *back) nhwcConvBackwardWeights(o *gpu.ConvBackwardWeights) bool {
 
 // emitNhwc queues a product of a convolution with channels last.
 func (d *back) emitNhwc(w *work, p plan, slices cShares) {
+	second := w.w
+	if w.what != nhwcBackwardWeights {
+		second = d.filtersOf(w.g, w.w, w.what == nhwcBackwardData)
+	}
 	launch(d, nhwcKernel(w.what, p.tile), p.grid, cNhwcArgs{
-		x: w.x, w: w.w, y: w.y, bias: w.e.columnBias, rectify: w.e.rectify, slope: w.e.slope, shares: slices,
+		x: w.x, w: second, y: w.y, bias: w.e.columnBias, rectify: w.e.rectify, slope: w.e.slope, shares: slices,
 		g: nhwcGeometry(w.g),
 	})
 }

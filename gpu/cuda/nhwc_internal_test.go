@@ -153,7 +153,7 @@ func TestChannelsLastChain(t *testing.T) {
 	lrn := gpu.LRNGeometry{N: g.N, C: g.O, Plane: g.OutH * g.OutW, Size: 5, Alpha: 0.5, Beta: 0.75, K: 1}
 	s.tensor("x", g.InputLen())
 	s.tensor("w", g.WeightLen())
-	for _, name := range []string{"y", "norm", "bn", "save", "lrn", "scale", "sum", "dlrn", "dsum", "dbn", "dsc", "dy", "dave"} {
+	for _, name := range []string{"y", "norm", "bn", "save", "lrn", "scale", "sum", "dlrn", "dsum", "dbn", "dsc", "dy", "dave", "dropped"} {
 		s.tensor(name, n)
 	}
 	for _, name := range []string{"mean", "variance", "a", "b", "da", "db"} {
@@ -165,17 +165,19 @@ func TestChannelsLastChain(t *testing.T) {
 	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
 		d.Conv(&g, x["x"], x["w"], nil, x["y"])
 		d.BatchStats(shape, x["y"], x["mean"], x["variance"])
-		d.Normalize(shape, x["y"], x["mean"], x["variance"], nil, 1e-5, x["norm"])
-		d.Copy(x["bn"], x["norm"])
+		d.Normalize(shape, x["y"], x["mean"], x["variance"], nil, 1e-5, x["bn"])
 		d.Copy(x["save"], x["bn"])
 		d.Scale(shape, x["bn"], x["a"], x["b"], x["bn"])
 		d.ReLU(x["bn"], x["bn"], 0)
+		after := gpu.After{A: x["a"], B: x["b"], ReLU: true, Slope: 0.25}
+		d.BatchNorm(shape, 1e-5, after, x["y"], x["mean"], x["variance"], x["norm"], x["y"])
 		d.LRN(&lrn, x["bn"], x["scale"], x["lrn"])
 		d.Axpby(0.5, x["lrn"], 0, x["sum"])
 		d.Axpby(2, x["bn"], 1, x["sum"])
 		d.AvePool(&p, x["sum"], x["ave"])
+		d.Dropout(x["sum"], x["dropped"], 0.3, gpu.Key{Seed: 1, Stream: 2, Iter: 3})
 	})
-	s.last("y", "norm", "bn", "save", "lrn", "scale", "sum", "ave")
+	s.last("dropped", "y", "norm", "bn", "save", "lrn", "scale", "sum", "ave")
 	s.equal(1e-2, "mean", "variance")
 	// Maxima are where the device's own numbers have them: the host is given those.
 	sum := make([]float32, n)
@@ -192,10 +194,12 @@ func TestChannelsLastChain(t *testing.T) {
 		d.LRNBackward(&lrn, x["bn"], x["lrn"], x["scale"], x["dy"], x["dlrn"])
 		d.ReLUBackward(x["bn"], x["dsum"], x["dsum"], 0)
 		d.ScaleBackward(shape, x["save"], x["dsum"], x["a"], x["dsc"], x["da"], x["db"])
-		d.NormalizeBackward(shape, x["norm"], x["dsc"], x["variance"], 1e-5, x["dbn"])
+		d.NormalizeBackward(shape, x["save"], x["dsc"], x["variance"], 1e-5, x["dbn"])
+		after := gpu.After{A: x["a"], B: x["b"], ReLU: true, Slope: 0.25}
+		d.BatchNormBackward(shape, 1e-5, after, x["y"], x["norm"], x["variance"], x["dbn"], x["dbn"], x["da"], x["db"])
 		d.ConvBackwardWeights(&g, x["x"], x["dbn"], nil, x["w"], nil)
 	})
-	s.equal(2e-2, "y", "norm", "bn", "save", "lrn", "scale", "ave", "max", "at", "dave", "dlrn", "dsum", "dsc", "da", "db", "dbn", "w")
+	s.equal(2e-2, "dropped", "y", "norm", "bn", "save", "lrn", "scale", "ave", "max", "at", "dave", "dlrn", "dsum", "dsc", "da", "db", "dbn", "w")
 }
 
 // Depthwise convolutions between others; a place of Concat and Slice, whose pieces are eight channels or more; the gradient

@@ -237,8 +237,12 @@ func (d *back) emitLibrary(w *work) bool {
 		d.blasGemm(w)
 		return true
 	}
-	if w.what >= nhwcForward || d.libs.dnn == nil || !d.dnnConv(w.what, w.g, w.x, w.w, w.y) {
+	if d.libs.dnn == nil || !d.dnnConv(w.what, w.g, w.x, w.w, w.y) {
 		return false
+	}
+	if w.what == nhwcForward && w.e.columnBias != 0 {
+		s := columnsOf(outputOf(w.g))
+		each(d, kNhwcAddBias, w.out/8, nhwcAddBiasArgs{b: w.e.columnBias, y: w.y, s: s})
 	}
 	if w.e.rowBias != 0 {
 		s := gpu.ChannelShape{Outer: w.g.N, Channels: w.g.O, Inner: w.g.OutH * w.g.OutW}

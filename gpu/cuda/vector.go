@@ -18,9 +18,7 @@ func (d *back) fill(o *gpu.Fill) {
 }
 
 func (d *back) copy(o *gpu.Copy) {
-	if !d.fuseCopy(o) {
-		each(d, kCopy, o.Y.N, copyArgs{n: int32(o.Y.N), x: d.ptr(o.X), y: d.ptr(o.Y)})
-	}
+	each(d, kCopy, o.Y.N, copyArgs{n: int32(o.Y.N), x: d.ptr(o.X), y: d.ptr(o.Y)})
 }
 
 func (d *back) axpby(o *gpu.Axpby) {

@@ -266,9 +266,6 @@ func afterCase(b *bench, s gpu.ChannelShape, eps float32, scaled, biased, relu b
 		}
 		b.d.BatchNormBackward(s, eps, after, ty, tn, tv, tdy, tdx, tda, tdb)
 		b.check(what+" dx", tdx, dx)
-		if !inPlace {
-			b.check(what+" dy", tdy, each(n, func(i int) float64 { return float64(a[ch(i)]) * g[i] }))
-		}
 		if scaled {
 			b.check(what+" da", tda, perChannel(s, da, func(i int) float64 { return g[i] * norm[i] }))
 		}

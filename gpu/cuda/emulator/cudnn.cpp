@@ -2,8 +2,41 @@
 // EMULATOR_DNN=fail makes convolutions fail, =wrong makes them wrong.
 #include "libraries.h"
 
+#include <vector>
+
 struct Handle { void *stream = nullptr; };
-struct Tensor { int n, c, h, w; };
+// A Tensor is an array of float32 in Caffe's order, or of bf16 with channels last.
+struct Tensor {
+	int n, c, h, w;
+	bool last;
+	size_t count() const { return (size_t)n * c * h * w; }
+	size_t bytes() const { return count() * (last ? 2 : 4); }
+	size_t at(int i, int j, int k, int l) const { return last ? (((size_t)i * h + k) * w + l) * c + j : (((size_t)i * c + j) * h + k) * w + l; }
+};
+
+static uint16_t to_bf16(float v) {
+	uint32_t u;
+	memcpy(&u, &v, 4);
+	return v != v ? 0x7FFF : (u + 0x7FFF + ((u >> 16) & 1)) >> 16;
+}
+static float of_bf16(uint16_t h) {
+	uint32_t u = (uint32_t)h << 16;
+	float v;
+	memcpy(&v, &u, 4);
+	return v;
+}
+// floats returns an array's numbers, and stored puts them back.
+static std::vector<float> floats(const Tensor &t, const void *p) {
+	std::vector<float> v(t.count());
+	for (size_t i = 0; i < v.size(); i++) v[i] = t.last ? of_bf16(((const uint16_t *)p)[i]) : ((const float *)p)[i];
+	return v;
+}
+static void stored(const Tensor &t, const std::vector<float> &v, void *p) {
+	for (size_t i = 0; i < v.size(); i++) {
+		if (t.last) ((uint16_t *)p)[i] = to_bf16(v[i]);
+		else ((float *)p)[i] = v[i];
+	}
+}
 struct Conv { int ph, pw, sh, sw, dh, dw, groups = 1, math = 0; };
 
 static bool asked(const char *v) {
@@ -23,10 +56,9 @@ template <class F> static void each(const Tensor &x, const Tensor &w, const Tens
 							for (int kw = 0; kw < w.w; kw++) {
 								int h = oh * v.sh - v.ph + kh * v.dh, i = ow * v.sw - v.pw + kw * v.dw;
 								if (h < 0 || i < 0 || h >= x.h || i >= x.w) continue;
-								f(((n * x.c + o / og * cg + c) * x.h + h) * x.w + i, ((o * cg + c) * w.h + kh) * w.w + kw, ((n * y.c + o) * y.h + oh) * y.w + ow);
+								f(x.at(n, o / og * cg + c, h, i), w.at(o, c, kh, kw), y.at(n, o, oh, ow));
 							}
 }
-static size_t count(const Tensor &t) { return (size_t)t.n * t.c * t.h * t.w; }
 
 extern "C" {
 
@@ -46,13 +78,13 @@ int cudnnDestroyTensorDescriptor(void *d) { delete (Tensor *)d; return 0; }
 int cudnnDestroyFilterDescriptor(void *d) { delete (Tensor *)d; return 0; }
 int cudnnDestroyConvolutionDescriptor(void *d) { delete (Conv *)d; return 0; }
 int cudnnSetTensor4dDescriptor(void *d, int format, int type, int n, int c, int h, int w) {
-	if (format || type) return 3;
-	*(Tensor *)d = {n, c, h, w};
+	if (type != 9 * format) return 3;
+	*(Tensor *)d = {n, c, h, w, format == 1};
 	return 0;
 }
 int cudnnSetFilter4dDescriptor(void *d, int type, int format, int k, int c, int h, int w) {
-	if (format || type) return 3;
-	*(Tensor *)d = {k, c, h, w};
+	if (type != 9 * format) return 3;
+	*(Tensor *)d = {k, c, h, w, format == 1};
 	return 0;
 }
 int cudnnSetConvolution2dDescriptor(void *d, int ph, int pw, int sh, int sw, int dh, int dw, int mode, int type) {
@@ -67,26 +99,29 @@ int cudnnGetConvolutionForwardWorkspaceSize(void *, void *, void *, void *, void
 int cudnnGetConvolutionBackwardDataWorkspaceSize(void *, void *, void *, void *, void *, int algo, size_t *n) { *n = 0; return algo == 1 ? 0 : 3; }
 int cudnnGetConvolutionBackwardFilterWorkspaceSize(void *, void *, void *, void *, void *, int algo, size_t *n) { *n = 4096; return algo == 1 ? 0 : 3; }
 
-#define CONV(name, XD, WD, YD, XP, WP, YP, OUT, WORK) \
+#define CONV(name, XD, WD, YD, XP, WP, YP, OUT, SUM, WORK) \
 	int name(void *handle, const float *alpha, const Tensor *d1, float *p1, const Tensor *d2, float *p2, const Conv *v, int algo, void *work, size_t bytes, const float *beta_, \
 		const Tensor *d3, float *p3) { \
 		if (*alpha != 1 || algo != 1 || bytes < WORK || asked("fail")) return 3; \
 		reads(#name " workspace", work, bytes / 4); \
 		Tensor x = *XD, w = *WD, y = *YD; \
 		Conv c = *v; \
-		float beta = *beta_, *xp = XP, *wp = WP, *yp = YP, *out = p3; \
-		size_t n = count(*d3); \
+		float beta = *beta_; \
+		void *xv = XP, *wv = WP, *yv = YP; \
+		Tensor result = *d3; \
 		return later(((Handle *)handle)->stream, [=] { \
-			reads(#name " x", xp, count(x)); \
-			reads(#name " w", wp, count(w)); \
-			reads(#name " y", yp, count(y)); \
-			for (size_t i = 0; i < n; i++) out[i] = beta == 0 ? 0 : beta * out[i]; \
-			each(x, w, y, c, [=](int i, int k, int o) { OUT; }); \
+			reads(#name " x", xv, x.bytes() / 4); \
+			reads(#name " w", wv, w.bytes() / 4); \
+			reads(#name " y", yv, y.bytes() / 4); \
+			std::vector<float> xp = floats(x, xv), wp = floats(w, wv), yp = floats(y, yv), &out = OUT; \
+			for (float &v : out) v = beta == 0 ? 0 : beta * v; \
+			each(x, w, y, c, [&](size_t i, size_t k, size_t o) { SUM; }); \
 			if (asked("wrong")) out[0] += 1000; \
+			stored(result, out, p3); \
 		}); \
 	}
-CONV(cudnnConvolutionForward, d1, d2, d3, p1, p2, p3, yp[o] += xp[i] * wp[k], 1024)
-CONV(cudnnConvolutionBackwardData, d3, d1, d2, p3, p1, p2, xp[i] += yp[o] * wp[k], 0)
-CONV(cudnnConvolutionBackwardFilter, d1, d3, d2, p1, p3, p2, wp[k] += yp[o] * xp[i], 4096)
+CONV(cudnnConvolutionForward, d1, d2, d3, p1, p2, p3, yp, yp[o] += xp[i] * wp[k], 1024)
+CONV(cudnnConvolutionBackwardData, d3, d1, d2, p3, p1, p2, xp, xp[i] += yp[o] * wp[k], 0)
+CONV(cudnnConvolutionBackwardFilter, d1, d3, d2, p1, p3, p2, wp, wp[k] += yp[o] * xp[i], 4096)
 
 } // extern "C"

@@ -1,5 +1,5 @@
 // Kernels over (outer, channels, inner) arrays with a number a channel: gpu.Channelwise.
-#include "common.cuh"
+#include "channel.cuh"
 
 // channel_of is the channel of element i.
 struct Channels {
@@ -130,13 +130,6 @@ BLOCK_KERNEL(256, batch_stats, const float *x, float *mean, float *variance, dou
 	variance[blockIdx.x] = (float)(q < 0 ? 0 : q); // NaN stays NaN
 }
 
-// weight_factor is f of gpu.Channelwise.Normalize.
-__device__ __forceinline__ float weight_factor(const float *weight) {
-	if (!weight) return 1.0f;
-	return *weight != 0 ? 1.0f / *weight : 0.0f;
-}
-__device__ __forceinline__ float reciprocal_std(float variance, float eps) { return 1.0f / sqrtf(variance + eps); }
-
 // y = (x - mean[c]·f)/√(variance[c]·f + eps). Moves 2n.
 KERNEL(256, normalize, const float *x, const float *mean, const float *variance, const float *weight, float eps, float *y, Channels s) {
 	START;
@@ -147,42 +140,45 @@ KERNEL(256, normalize, const float *x, const float *mean, const float *variance,
 	}
 }
 
-// BatchNorm, Scale and ReLU in one pass: norm = (x - mean[c])/√(variance[c] + eps), y = norm·a[c] + b[c], and where slope is not
-// negative infinity y = relu(y). norm2, if not null, gets norm too; a and b may be null. Moves 3n, or 4n with norm2.
-KERNEL(256, normalize_scale, const float *x, const float *mean, const float *variance, float eps, float *norm, const float *a, const float *b, float *norm2, float *y,
-	int rectify, float slope, Channels s) {
+// BatchNorm and what comes after it, behind its statistics: norm = (x - mean[c])/√(variance[c] + eps), y = after(norm). Moves
+// 3n.
+KERNEL(256, batch_norm, const float *x, const float *mean, const float *variance, float eps, float *norm, float *y, After after, Channels s) {
 	START;
 	EACH(i, s.n) {
 		int c = s.of(i);
 		float v = (x[i] - mean[c]) * reciprocal_std(variance[c], eps);
 		norm[i] = v;
-		if (norm2) norm2[i] = v;
-		if (a) v = a[c] * v + (b ? b[c] : 0.0f);
-		y[i] = rectify ? rectified(v, slope) : v;
+		y[i] = after.of(v, c);
 	}
 }
 
-// means[2c] = mean(dy), means[2c+1] = mean(dy∘y) of a channel: the first half of Normalize's gradient. Moves 2n.
-BLOCK_KERNEL(256, normalize_means, const float *y, const float *dy, float *means, double *partial, unsigned *counters, Channels s) {
+// means[2c] = mean(g), means[2c+1] = mean(g∘norm) of a channel, where g is dy behind the ReLU: the first half of BatchNorm's
+// gradient. da[c] += Σ g∘norm, db[c] += Σ g; both may be null. Moves 2n.
+BLOCK_KERNEL(256, batch_norm_means, const float *norm, const float *dy, float *means, float *da, float *db, double *partial, unsigned *counters, After after, Channels s) {
 	START;
 	double v[2];
+	int c = (int)blockIdx.x;
 	bool mine = sum_channel(s, v, partial, counters, [=](int i, double *v) {
-		double g = dy[i];
+		float u = norm[i];
+		double g = after.back(dy[i], u, c);
 		v[0] += g;
-		v[1] += g * y[i];
+		v[1] += g * u;
 	});
 	if (!mine) return;
 	double n = (double)s.outer * s.inner;
-	means[2 * blockIdx.x] = (float)(v[0] / n);
-	means[2 * blockIdx.x + 1] = (float)(v[1] / n);
+	means[2 * c] = (float)(v[0] / n);
+	means[2 * c + 1] = (float)(v[1] / n);
+	if (da) da[c] += (float)v[1];
+	if (db) db[c] += (float)v[0];
 }
 
-// dx = (dy - mean(dy) - y·mean(dy∘y))/√(variance[c] + eps), the second half. Moves 3n.
-KERNEL(256, normalize_backward, const float *y, const float *dy, const float *means, const float *variance, float eps, float *dx, Channels s) {
+// dx = a[c]·(g - mean(g) - norm·mean(g∘norm))/√(variance[c] + eps), the second half. Moves 3n.
+KERNEL(256, batch_norm_backward, const float *norm, const float *dy, const float *means, const float *variance, float eps, float *dx, After after, Channels s) {
 	START;
 	EACH(i, s.n) {
 		int c = s.of(i);
-		dx[i] = (dy[i] - means[2 * c] - y[i] * means[2 * c + 1]) * reciprocal_std(variance[c], eps);
+		float u = norm[i];
+		dx[i] = (after.back(dy[i], u, c) - means[2 * c] - u * means[2 * c + 1]) * (after.factor(c) * reciprocal_std(variance[c], eps));
 	}
 }
 

@@ -1,5 +1,6 @@
 // The passes over activations with channels last (nhwc.cu), but for convolutions: what vector.cu, channel.cu and spatial.cu
 // do with float32 in Caffe's order. A thread does a chunk of eight channels, 16 bytes.
+#include "channel.cuh"
 #include "nhwc.cuh"
 #include "spatial.cuh"
 
@@ -145,6 +146,22 @@ KERNEL(256, bf16_axpby, int n, float a, const uint4 *x, float b, uint4 *y) {
 	}
 }
 
+// y_i = x_i·keep where u_i >= ratio, else 0, as dropout of vector.cu: i counts in Caffe's order. Moves 2·n/2.
+KERNEL(256, nhwc_dropout, int n, int channels, int plane, const uint4 *x, float ratio, float keep, const Key *key, uint4 *y, Divisor by_chunks, Divisor by_plane) {
+	START;
+	Key k = *key;
+	EACH(i, n) {
+		unsigned pixel, chunk, image, place;
+		by_chunks.divmod(i, pixel, chunk);
+		by_plane.divmod(pixel, image, place);
+		int at = ((int)image * channels + (int)chunk * CHUNK) * plane + (int)place;
+		float v[CHUNK];
+		unpack(x[i], v);
+		EIGHT(j) v[j] = uniform(k, at + j * plane) >= ratio ? v[j] * keep : 0.0f;
+		y[i] = pack(v);
+	}
+}
+
 // Columns are the channels of an array with channels last: rows pixels of channels numbers. A block does width chunks of
 // channels, a power of two of at most 32, and 256/width rows at a time.
 struct Columns8 {
@@ -199,6 +216,19 @@ template <int K, class F> __device__ __forceinline__ int sum_columns(const Colum
 	return channel;
 }
 
+// y += b[c], behind a library's convolution. Moves 2·n/2.
+KERNEL(256, nhwc_add_bias, const float *b, uint4 *y, Columns8 s) {
+	START;
+	EACH(i, s.rows * (s.channels / CHUNK)) {
+		unsigned q, k;
+		s.by_chunks.divmod(i, q, k);
+		float v[CHUNK];
+		unpack(y[i], v);
+		EIGHT(j) v[j] += b[k * CHUNK + j];
+		y[i] = pack(v);
+	}
+}
+
 // db[c] += Σ dy. Moves n/2.
 BLOCK_KERNEL(256, nhwc_sum_bias, const uint4 *dy, float *db, double *partial, unsigned *counters, Columns8 s) {
 	START;
@@ -229,29 +259,37 @@ BLOCK_KERNEL(256, nhwc_stats, const uint4 *x, float *mean, float *variance, doub
 	variance[c] = (float)(q < 0 ? 0 : q);
 }
 
-// BatchNorm, Scale and ReLU in one pass, as normalize_scale: norm, norm2, a and b may be null. Moves 2·n/2, and n/2 for norm
-// and norm2 each.
-KERNEL(256, nhwc_normalize, const uint4 *x, const float *mean, const float *variance, const float *weight, float eps, uint4 *norm, const float *a, const float *b, uint4 *norm2,
-	uint4 *y, int rectify, float slope, Columns8 s) {
+// y = (x - mean[c]·f)/√(variance[c]·f + eps). Moves 2·n/2.
+KERNEL(256, nhwc_normalize, const uint4 *x, const float *mean, const float *variance, const float *weight, float eps, uint4 *y, Columns8 s) {
 	START;
-	float f = weight ? (*weight != 0 ? 1.0f / *weight : 0.0f) : 1.0f;
-	int chunks = s.channels / CHUNK;
-	EACH(i, s.rows * chunks) {
+	float f = weight_factor(weight);
+	EACH(i, s.rows * (s.channels / CHUNK)) {
 		unsigned q, k;
 		s.by_chunks.divmod(i, q, k);
 		float v[CHUNK];
 		unpack(x[i], v);
 		EIGHT(j) {
 			int c = (int)k * CHUNK + j;
-			v[j] = (v[j] - mean[c] * f) * (1.0f / sqrtf(variance[c] * f + eps));
+			v[j] = (v[j] - mean[c] * f) * reciprocal_std(variance[c] * f, eps);
 		}
-		if (norm) norm[i] = pack(v);
-		if (norm2) norm2[i] = pack(v);
+		y[i] = pack(v);
+	}
+}
+
+// BatchNorm and what comes after it, as batch_norm. Moves 3·n/2.
+KERNEL(256, nhwc_batch_norm, const uint4 *x, const float *mean, const float *variance, float eps, uint4 *norm, uint4 *y, After after, Columns8 s) {
+	START;
+	EACH(i, s.rows * (s.channels / CHUNK)) {
+		unsigned q, k;
+		s.by_chunks.divmod(i, q, k);
+		float v[CHUNK];
+		unpack(x[i], v);
 		EIGHT(j) {
 			int c = (int)k * CHUNK + j;
-			if (a) v[j] = a[c] * v[j] + (b ? b[c] : 0.0f);
-			if (rectify) v[j] = rectified(v[j], slope);
+			v[j] = (v[j] - mean[c]) * reciprocal_std(variance[c], eps);
 		}
+		norm[i] = pack(v);
+		EIGHT(j) v[j] = after.of(v[j], (int)k * CHUNK + j);
 		y[i] = pack(v);
 	}
 }
@@ -292,40 +330,55 @@ BLOCK_KERNEL(256, nhwc_scale_backward, const uint4 *x, const uint4 *dy, const fl
 	if (db) db[c] += (float)v[1];
 }
 
-// means[2c] = mean(dy), means[2c+1] = mean(dy∘y) of a channel: the first half of Normalize's gradient. Moves 2·n/2.
-BLOCK_KERNEL(256, nhwc_normalize_means, const uint4 *y, const uint4 *dy, float *means, double *partial, unsigned *counters, Columns8 s) {
+// The two halves of BatchNorm's gradient, as batch_norm_means and batch_norm_backward. Moves 2·n/2.
+BLOCK_KERNEL(256, nhwc_batch_norm_means, const uint4 *norm, const uint4 *dy, float *means, float *da, float *db, double *partial, unsigned *counters, After after, Columns8 s) {
 	START;
 	double v[2];
+	int first = ((int)blockIdx.x * s.width + (int)threadIdx.x % s.width) * CHUNK;
 	int c = sum_columns(s, v, partial, counters, [=](int i, float (&sums)[2][CHUNK]) {
 		float u[CHUNK], g[CHUNK];
-		unpack(y[i], u);
+		unpack(norm[i], u);
 		unpack(dy[i], g);
 		EIGHT(j) {
-			sums[0][j] += g[j];
-			sums[1][j] += g[j] * u[j];
+			float e = after.back(g[j], u[j], first + j);
+			sums[0][j] += e;
+			sums[1][j] += e * u[j];
 		}
 	});
 	if (c < 0) return;
 	means[2 * c] = (float)(v[0] / s.rows);
 	means[2 * c + 1] = (float)(v[1] / s.rows);
+	if (da) da[c] += (float)v[1];
+	if (db) db[c] += (float)v[0];
 }
 
-// dx = (dy - mean(dy) - y·mean(dy∘y))/√(variance[c]·f + eps), the second half; without the means, for running statistics,
-// where means is null, and then y is not read. Moves 3·n/2, or 2·n/2.
-KERNEL(256, nhwc_normalize_backward, const uint4 *y, const uint4 *dy, const float *means, const float *variance, const float *weight, float eps, uint4 *dx, Columns8 s) {
+// Moves 3·n/2.
+KERNEL(256, nhwc_batch_norm_backward, const uint4 *norm, const uint4 *dy, const float *means, const float *variance, float eps, uint4 *dx, After after, Columns8 s) {
 	START;
-	float f = weight ? (*weight != 0 ? 1.0f / *weight : 0.0f) : 1.0f;
 	EACH(i, s.rows * (s.channels / CHUNK)) {
 		unsigned q, k;
 		s.by_chunks.divmod(i, q, k);
 		float u[CHUNK], g[CHUNK];
-		if (means) unpack(y[i], u);
+		unpack(norm[i], u);
 		unpack(dy[i], g);
 		EIGHT(j) {
 			int c = (int)k * CHUNK + j;
-			if (means) g[j] -= means[2 * c] + u[j] * means[2 * c + 1];
-			g[j] *= 1.0f / sqrtf(variance[c] * f + eps);
+			g[j] = (after.back(g[j], u[j], c) - means[2 * c] - u[j] * means[2 * c + 1]) * (after.factor(c) * reciprocal_std(variance[c], eps));
 		}
+		dx[i] = pack(g);
+	}
+}
+
+// dx = dy/√(variance[c]·f + eps): the gradient of normalising by running statistics. Moves 2·n/2.
+KERNEL(256, nhwc_normalize_global_backward, const uint4 *dy, const float *variance, const float *weight, float eps, uint4 *dx, Columns8 s) {
+	START;
+	float f = weight_factor(weight);
+	EACH(i, s.rows * (s.channels / CHUNK)) {
+		unsigned q, k;
+		s.by_chunks.divmod(i, q, k);
+		float g[CHUNK];
+		unpack(dy[i], g);
+		EIGHT(j) g[j] *= reciprocal_std(variance[k * CHUNK + j] * f, eps);
 		dx[i] = pack(g);
 	}
 }
