@@ -36,6 +36,10 @@ const maxGraphs = 128
 const maxSurgeries = 8
 
 func (p *programs) run(d *back, words []uint64) {
+	if d.opts.Timeline != nil {
+		d.runTimed(words)
+		return
+	}
 	if d.opts.NoGraphs || d.opts.Blocking || len(words) > 1<<20 {
 		d.runNow(words)
 		return

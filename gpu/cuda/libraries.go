@@ -15,7 +15,6 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
-
 )
 
 // library is cuBLAS or cuDNN, whatever version the machine has, with the handle that a device has of it.
@@ -23,7 +22,7 @@ type library struct {
 	*loaded
 	handle      uint64
 	version     string
-	out         *[8]uint64                            // where its functions write: memory of C's, which does not move
+	out         *[8]uint64                     // where its functions write: memory of C's, which does not move
 	descriptors map[described]*convDescriptors // cuDNN's
 }
 

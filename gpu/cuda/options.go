@@ -25,6 +25,17 @@ type Options struct {
 	Compiling func(Info)
 	// Blocking waits after each kernel, so that a failure shows where it happens. Slow.
 	Blocking bool
+	// Timeline is called with each kernel's time, measured by itself. Each is run several times for that, so results
+	// are wrong. nil measures nothing.
+	Timeline func(Timed)
+}
+
+// Timed is one kernel of the queue, or a library's call, as it was measured by itself.
+type Timed struct {
+	For    string  // the layer and direction: `layer "conv1", forward`
+	Kernel string  // its name, or what it is of: cuBLAS, cuDNN
+	MS     float64 // of one launch
+	Blocks int     // of its grid; 0 of a library's call
 }
 
 // Precision is how matrix products and convolutions multiply. Weights, sums, statistics, losses and masks are float32
@@ -36,7 +47,7 @@ const (
 	Auto Precision = iota // TF32 where the GPU has it, FP32 elsewhere
 	FP32                  // float32
 	TF32                  // operands rounded to 10 bits of mantissa, on tensor cores; wants compute capability 8.0
-	BF16                  // operands rounded to 7 bits of mantissa, on tensor cores; wants compute capability 8.0
+	BF16                  // operands rounded to 7 bits of mantissa, and so are activations between convolutions; 8.0
 )
 
 // Precisions lists what may be asked for.

@@ -3,10 +3,14 @@
 package session_test
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"dns-tui/gpu/cuda"
@@ -54,6 +58,63 @@ func BenchmarkCUDAStep(b *testing.B) {
 				b.ReportMetric(float64(d.Allocated())/(1<<20), "MiB")
 			})
 		}
+	}
+}
+
+// DNS_TUI_TIMELINE is a number of lines: of a training step of AlexNet-BN (of DNS_TUI_NET, for the emulator) each kernel
+// is measured by itself, and those that take longest are printed, with the sum of all.
+func TestCUDATimeline(t *testing.T) {
+	lines := long(t, "DNS_TUI_TIMELINE")
+	batch := 200
+	if n, err := strconv.Atoi(os.Getenv("DNS_TUI_BATCH")); err == nil {
+		batch = n
+	}
+	net, classes := "alexnet_bn", 1000
+	if n := os.Getenv("DNS_TUI_NET"); n != "" {
+		net, classes = n, 10
+	}
+	for _, precision := range cuda.Precisions {
+		type sum struct {
+			cuda.Timed
+			launches int
+		}
+		all, measuring := map[[2]string]*sum{}, false
+		o := cuda.Options{Precision: precision, Timeline: func(k cuda.Timed) {
+			if !measuring {
+				return
+			}
+			key := [2]string{k.For, k.Kernel}
+			if all[key] == nil {
+				all[key] = &sum{Timed: cuda.Timed{For: k.For, Kernel: k.Kernel, Blocks: k.Blocks}}
+			}
+			all[key].MS += k.MS
+			all[key].launches++
+		}}
+		s := modeltest.Solver(t, modeltest.OpenCUDA(t, o), net, batch, classes)
+		for i := range 2 { // in the second nothing is allocated or chosen any more
+			measuring = i == 1
+			if err := s.Advance(); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Drain(); err != nil {
+				t.Log(err) // what is run several times makes nonsense of the loss
+			}
+		}
+		sums, whole := slices.Collect(maps.Values(all)), 0.0
+		for _, k := range sums {
+			whole += k.MS
+		}
+		if whole <= 0 {
+			t.Fatalf("%v: nothing was measured", precision)
+		}
+		slices.SortFunc(sums, func(a, b *sum) int { return cmp.Compare(b.MS, a.MS) })
+		for i, k := range sums {
+			if i < lines {
+				fmt.Printf("timeline: | %v | %s | %s | %d | %d | %.1f | %.1f %% |\n", precision, strings.ReplaceAll(
+					k.For, "|", "/"), k.Kernel, k.launches, k.Blocks, 1000*k.MS, 100*k.MS/whole)
+			}
+		}
+		fmt.Printf("timeline: | %v | all | | | | %.1f | 100 %% |\n", precision, 1000*whole)
 	}
 }
 
