@@ -42,7 +42,7 @@ mutate() { # name, file, from, to
     wanted "$1" tests_of_source
 }
 tests_of_ptx() {
-    for tests in EveryTile Conformance/Graphs; do
+    for tests in EveryTile ChannelsLast Conformance/Graphs; do
         (cd gpu/cuda && LD_LIBRARY_PATH=../../build/cuda/emulator/ptx ../../$work/ptx.test -test.failfast -test.run $tests) || return 1
     done
 }
@@ -92,6 +92,12 @@ mutate_ptx "one element more than there are" kernels relu 1 'setp.ge.s32' 'setp.
 mutate_ptx "a sum with one lane twice" kernels dot 1 '(mov.u32.*), 16;' '\1, 8;'
 mutate_ptx "rows of a matrix fragment change places" tensor conv_tf32_128 1 '(mma.*)[{](%r[0-9]+),(%r[0-9]+),(%r[0-9]+,%r[0-9]+)[}]' '\1{\3,\2,\4}'
 mutate_ptx "a half of two is the other's" tensor gemm_nt_bf16_64 1 '(bf16x2.f32 %r[0-9]+), (%f[0-9]+), (%f[0-9]+)' '\1, \3, \2'
+mutate_ptx "what is copied is not awaited" nhwc nhwc_conv_128 1 'cp.async.wait_group 1' 'cp.async.wait_group 2'
+mutate_ptx "the barrier behind copies is missing" nhwc nhwc_conv_64 1 'bar.sync.*' ''
+mutate_ptx "matrices are not transposed" nhwc nhwc_conv_backward_weights_64 1 'x4.trans' 'x4'
+mutate_ptx "padding is copied" nhwc nhwc_conv_64 1 'selp.b32(.*), 16, 0,' 'selp.b32\1, 16, 16,'
+mutate_ptx "a chunk lies eight bytes further" nhwc nhwc_conv_backward_data_64 1 '(ldmatrix.*%r[0-9]+)\]' '\1+8]'
+mutate_ptx "a chunk of channels is left out" nhwc nhwc_batch_norm 1 'setp.ge.s32' 'setp.gt.s32'
 mutate_ptx "each block counts as two" kernels dot 1 '(atom.global.add.*), 1;' '\1, 2;'
 mutate_ptx "a logarithm for a power" kernels unary 1 'ex2.approx' 'lg2.approx'
 [ $survived = 0 ] && echo "ok: every mutation was caught"

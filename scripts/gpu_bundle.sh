@@ -14,6 +14,7 @@ go test -c -tags cuda -trimpath -ldflags "-s -w" -o $out/model.test ./model/sess
 cp -r testdata/nets $out/testdata/
 cp -r testdata/oracle/layers testdata/oracle/solvers $out/testdata/oracle/
 cp scripts/gpu_report.sh $out/report.sh
+cp scripts/gpu_peers.py scripts/peer_nets.py $out/
 TAGS=cuda LISTFLAGS=-test sh scripts/licenses.sh $out/licenses ./cmd/dns-tui ./gpu/cuda ./model/session
 for text in "$(sh scripts/cuda_headers.sh)"/LICENSE.nvidia.txt; do # of the headers that it was built with
     [ ! -f "$text" ] || cp "$text" $out/licenses/

@@ -93,11 +93,10 @@ func TestLaunches(t *testing.T) {
 			d.ReLU(y, z, 0)
 		}, 2},
 		{"BatchNorm, Scale, ReLU", func() {
-			d.BatchStats(planes, x, mean, variance)
-			d.Normalize(planes, x, mean, variance, nil, 1e-5, y)
-			d.Copy(z, y)
-			d.Scale(planes, z, c, c, z)
-			d.ReLU(z, z, 0)
+			d.BatchNorm(planes, 1e-5, gpu.After{A: c, B: c, ReLU: true}, x, mean, variance, y, z)
+		}, 2},
+		{"their gradient", func() {
+			d.BatchNormBackward(planes, 1e-5, gpu.After{A: c, B: c, ReLU: true}, z, y, variance, x, x, c, c)
 		}, 2},
 		{"softmax, loss", func() {
 			d.Softmax(rows, x, y)
