@@ -183,9 +183,9 @@ func TestChannelsLastChain(t *testing.T) {
 	sum := make([]float32, n)
 	s.device.Download(sum, s.x[0]["sum"])
 	s.host.Upload(s.x[1]["sum"], sum)
-	s.device.Upload(s.x[0]["sum"], sum)
+	s.back.turn(s.x[0]["sum"], pixels{g.N, g.O, g.OutH * g.OutW})
+	s.back.turn(s.x[0]["davetop"], pixels{g.N, g.O, p.OutH * p.OutW})
 	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
-		d.Axpby(1, x["lrn"], 0, x["lrn"])
 		d.MaxPool(&p, x["sum"], x["max"], x["at"])
 	})
 	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
@@ -199,6 +199,7 @@ func TestChannelsLastChain(t *testing.T) {
 		d.BatchNormBackward(shape, 1e-5, after, x["y"], x["norm"], x["variance"], x["dbn"], x["dbn"], x["da"], x["db"])
 		d.ConvBackwardWeights(&g, x["x"], x["dbn"], nil, x["w"], nil)
 	})
+	s.last("max", "at", "dsum", "dave", "dlrn", "dsc", "dbn")
 	s.equal(2e-2, "dropped", "y", "norm", "bn", "save", "lrn", "scale", "ave", "max", "at", "dave", "dlrn", "dsum", "dsc", "da", "db", "dbn", "w")
 }
 
@@ -244,6 +245,18 @@ func TestChannelsLastPieces(t *testing.T) {
 	})
 	s.last("y", "e", "dx", "joined", "left", "right", "dbn")
 	s.equal(2e-2, "e", "f", "db", "dx", "joined", "left", "right", "dbn")
+}
+
+// The bias behind a library's convolution.
+func TestChannelsLastBias(t *testing.T) {
+	s := newLastTest(t)
+	p := pixels{3, 24, 35}
+	s.tensor("y", p.count())
+	s.tensor("b", p.channels)
+	y := s.back.turn(s.x[0]["y"], p)
+	each(s.back, kNhwcAddBias, p.count()/8, nhwcAddBiasArgs{b: s.back.ptr(s.x[0]["b"]), y: y, s: columnsOf(p)})
+	s.host.AddBias(gpu.ChannelShape{Outer: p.images, Channels: p.channels, Inner: p.plane}, s.x[1]["b"], s.x[1]["y"])
+	s.equal(8e-3, "y")
 }
 
 // A tensor that is read or written otherwise is in Caffe's order again, whole and in part; one whose memory is another's

@@ -361,9 +361,10 @@ KERNEL(256, nhwc_batch_norm_backward, const uint4 *norm, const uint4 *dy, const 
 		float u[CHUNK], g[CHUNK];
 		unpack(norm[i], u);
 		unpack(dy[i], g);
+		EIGHT(j) g[j] = after.back(g[j], u[j], (int)k * CHUNK + j);
 		EIGHT(j) {
 			int c = (int)k * CHUNK + j;
-			g[j] = (after.back(g[j], u[j], c) - means[2 * c] - u[j] * means[2 * c + 1]) * (after.factor(c) * reciprocal_std(variance[c], eps));
+			g[j] = (g[j] - means[2 * c] - u[j] * means[2 * c + 1]) * (after.factor(c) * reciprocal_std(variance[c], eps));
 		}
 		dx[i] = pack(g);
 	}
