@@ -181,8 +181,8 @@ func (d *back) trusted(w *work, own choice) bool {
 		return false
 	}
 	if p, ok := w.lastOutput(); ok {
-		d.toPlanes(form{at: a.addr, pixels: p})
-		d.toPlanes(form{at: b.addr, pixels: p})
+		d.toPlanes(layout{at: a.addr, pixels: p})
+		d.toPlanes(layout{at: b.addr, pixels: p})
 	}
 	difference := d.difference(a.addr, b.addr, w.out)
 	if limit := map[Precision]float64{FP32: 1e-4, TF32: 5e-3, BF16: 5e-2}[d.precision]; !(difference <= limit) {

@@ -151,7 +151,7 @@ func (m *memory) get(d *back, bytes int64) (block, error) {
 
 // put keeps a block for the next of its size.
 func (m *memory) put(d *back, b block) {
-	d.forms.forget(b.addr, int((b.bytes+3)/4))
+	d.layouts.forget(b.addr, int((b.bytes+3)/4))
 	m.used.Add(-b.bytes)
 	if m.owned[b.addr] == 0 {
 		return // the device was closed

@@ -4,7 +4,7 @@ package cuda
 
 import "dns-tui/gpu"
 
-// Operations on activations that are stored as bf16 with channels last (forms.go). Convolutions bring them into that form;
+// Operations on activations that are stored as bf16 with channels last (layouts.go). Convolutions bring them into that layout;
 // what lies between convolutions keeps it.
 
 // doChannelsLast does op where its input is stored so, or it is a convolution that there are such kernels for; else it
@@ -18,7 +18,7 @@ func (d *back) doChannelsLast(op gpu.Op) bool {
 	case *gpu.ConvBackwardWeights:
 		return d.nhwcConvBackwardWeights(o)
 	}
-	if len(d.forms.list) == 0 {
+	if len(d.layouts.list) == 0 {
 		return false
 	}
 	switch o := op.(type) {
@@ -89,9 +89,9 @@ func (d *back) eachColumns(s cColumns8, sums int) grid {
 	return grid{blocks, slices, sums}
 }
 
-// like returns the form of a tensor if that is bf16 with channels last; nil where it is not, or it lies elsewhere.
-func (d *back) like(t *gpu.Tensor) *form {
-	if f := d.forms.of(d.ptr(t), t.N); f != nil && f.layout == halves {
+// like returns the layout of a tensor if that is bf16 with channels last; nil where it is not, or it lies elsewhere.
+func (d *back) like(t *gpu.Tensor) *layout {
+	if f := d.layouts.of(d.ptr(t), t.N); f != nil && f.order == halves {
 		return f
 	}
 	return nil
@@ -105,7 +105,7 @@ func (d *back) shaped(t *gpu.Tensor, s gpu.ChannelShape) (p pixels, at address) 
 
 func (d *back) nhwcCopy(o *gpu.Copy) bool {
 	f := d.like(o.X)
-	if f == nil || !alignedForm(d.ptr(o.Y), f.pixels) {
+	if f == nil || !alignable(d.ptr(o.Y), f.pixels) {
 		return false
 	}
 	x, n := f.at, o.Y.N/2
@@ -125,7 +125,7 @@ func (d *back) nhwcCopy2D(o *gpu.Copy2D) bool {
 	out := pixels{o.Rows, o.DstStride / plane, plane}
 	first, second, count := o.SrcOff/plane, o.DstOff/plane, o.Cols/plane
 	if o.SrcStride != in.channels*plane || o.DstStride != out.channels*plane || o.Dst.N != out.count() ||
-		(o.SrcOff|o.DstOff)%plane != 0 || (first|second|count)%8 != 0 || !alignedForm(d.ptr(o.Dst), out) {
+		(o.SrcOff|o.DstOff)%plane != 0 || (first|second|count)%8 != 0 || !alignable(d.ptr(o.Dst), out) {
 		return false
 	}
 	var y address
@@ -144,7 +144,7 @@ func (d *back) nhwcCopy2D(o *gpu.Copy2D) bool {
 
 func (d *back) nhwcAxpby(o *gpu.Axpby) bool {
 	f := d.like(o.X)
-	if f == nil || !alignedForm(d.ptr(o.Y), f.pixels) || o.B != 0 && d.halvesOf(o.Y, f.pixels) == 0 {
+	if f == nil || !alignable(d.ptr(o.Y), f.pixels) || o.B != 0 && d.halvesOf(o.Y, f.pixels) == 0 {
 		return false
 	}
 	x, n := f.at, o.Y.N/8
@@ -155,7 +155,7 @@ func (d *back) nhwcAxpby(o *gpu.Axpby) bool {
 
 func (d *back) nhwcReLU(o *gpu.ReLU) bool {
 	f := d.like(o.X)
-	if f == nil || !alignedForm(d.ptr(o.Y), f.pixels) {
+	if f == nil || !alignable(d.ptr(o.Y), f.pixels) {
 		return false
 	}
 	if d.fuseReLU(o) {
@@ -169,11 +169,11 @@ func (d *back) nhwcReLU(o *gpu.ReLU) bool {
 
 func (d *back) nhwcReLUBackward(o *gpu.ReLUBackward) bool {
 	f := d.like(o.X)
-	if f == nil || !alignedForm(d.ptr(o.DX), f.pixels) {
+	if f == nil || !alignable(d.ptr(o.DX), f.pixels) {
 		return false
 	}
 	p, x, n := f.pixels, f.at, o.DX.N/8
-	dy := d.narrowed(o.DY, p, p.channels, &d.forms.first)
+	dy := d.narrowed(o.DY, p, p.channels, &d.layouts.first)
 	dx := d.becomes(o.DX, halves, p)
 	each(d, kBf16ReluBackward, n, bf16ReluBackwardArgs{n: int32(n), x: x, dy: dy, slope: o.Slope, dx: dx})
 	return true
@@ -181,7 +181,7 @@ func (d *back) nhwcReLUBackward(o *gpu.ReLUBackward) bool {
 
 func (d *back) nhwcDropout(o *gpu.Dropout) bool {
 	f := d.like(o.X)
-	if f == nil || !alignedForm(d.ptr(o.Y), f.pixels) {
+	if f == nil || !alignable(d.ptr(o.Y), f.pixels) {
 		return false
 	}
 	p, x, n := f.pixels, f.at, o.Y.N/8
@@ -201,8 +201,8 @@ func nhwcPool(g *gpu.PoolGeometry, images int) cNhwcPool {
 	return p
 }
 
-// pooled are the activations of a pooling whose input (or output, or their gradients) has a form.
-func pooled(g *gpu.PoolGeometry, f *form) (in, out pixels, ok bool) {
+// pooled are the activations of a pooling whose input (or output, or their gradients) has a layout.
+func pooled(g *gpu.PoolGeometry, f *layout) (in, out pixels, ok bool) {
 	if g.Planes != f.images*f.channels {
 		return in, out, false
 	}
@@ -215,7 +215,7 @@ func (d *back) nhwcMaxPool(o *gpu.MaxPool) bool {
 		return false
 	}
 	in, out, ok := pooled(o.G, f)
-	if !ok || f.pixels != in || !alignedForm(d.ptr(o.Y), out) || !alignedForm(d.ptr(o.Argmax), out) {
+	if !ok || f.pixels != in || !alignable(d.ptr(o.Y), out) || !alignable(d.ptr(o.Argmax), out) {
 		return false
 	}
 	x := f.at
@@ -225,16 +225,16 @@ func (d *back) nhwcMaxPool(o *gpu.MaxPool) bool {
 }
 
 func (d *back) nhwcMaxPoolBackward(o *gpu.MaxPoolBackward) bool {
-	f := d.forms.of(d.ptr(o.Argmax), o.Argmax.N)
-	if f == nil || f.layout != places {
+	f := d.layouts.of(d.ptr(o.Argmax), o.Argmax.N)
+	if f == nil || f.order != places {
 		return false
 	}
 	in, out, ok := pooled(o.G, f)
-	if !ok || f.pixels != out || !alignedForm(d.ptr(o.DX), in) {
+	if !ok || f.pixels != out || !alignable(d.ptr(o.DX), in) {
 		return false
 	}
 	at := f.at
-	dy := d.narrowed(o.DY, out, out.channels, &d.forms.first)
+	dy := d.narrowed(o.DY, out, out.channels, &d.layouts.first)
 	dx := d.becomes(o.DX, halves, in)
 	each(d, kNhwcMaxPoolBackward, o.DX.N/8, nhwcMaxPoolBackwardArgs{
 		dy: dy, at: at, dx: dx, p: nhwcPool(o.G, in.images),
@@ -248,7 +248,7 @@ func (d *back) nhwcAvePool(o *gpu.AvePool) bool {
 		return false
 	}
 	in, out, ok := pooled(o.G, f)
-	if !ok || f.pixels != in || !alignedForm(d.ptr(o.Y), out) {
+	if !ok || f.pixels != in || !alignable(d.ptr(o.Y), out) {
 		return false
 	}
 	x := f.at
@@ -263,7 +263,7 @@ func (d *back) nhwcAvePoolBackward(o *gpu.AvePoolBackward) bool {
 		return false
 	}
 	in, out, ok := pooled(o.G, f)
-	if !ok || f.pixels != out || !alignedForm(d.ptr(o.DX), in) {
+	if !ok || f.pixels != out || !alignable(d.ptr(o.DX), in) {
 		return false
 	}
 	dy := f.at
@@ -282,7 +282,7 @@ func nhwcLRNGeometry(g *gpu.LRNGeometry) cNhwcLRN {
 func (d *back) nhwcLRN(o *gpu.LRN) bool {
 	p := pixels{o.G.N, o.G.C, o.G.Plane}
 	x := d.halvesOf(o.X, p)
-	if x == 0 || !alignedForm(d.ptr(o.Y), p) || !alignedForm(d.ptr(o.Scale), p) {
+	if x == 0 || !alignable(d.ptr(o.Y), p) || !alignable(d.ptr(o.Scale), p) {
 		return false
 	}
 	scale, y := d.becomes(o.Scale, halves, p), d.becomes(o.Y, halves, p)
@@ -293,10 +293,10 @@ func (d *back) nhwcLRN(o *gpu.LRN) bool {
 func (d *back) nhwcLRNBackward(o *gpu.LRNBackward) bool {
 	p := pixels{o.G.N, o.G.C, o.G.Plane}
 	x, y, scale := d.halvesOf(o.X, p), d.halvesOf(o.Y, p), d.halvesOf(o.Scale, p)
-	if x == 0 || y == 0 || scale == 0 || !alignedForm(d.ptr(o.DX), p) {
+	if x == 0 || y == 0 || scale == 0 || !alignable(d.ptr(o.DX), p) {
 		return false
 	}
-	dy := d.narrowed(o.DY, p, p.channels, &d.forms.first)
+	dy := d.narrowed(o.DY, p, p.channels, &d.layouts.first)
 	dx := d.becomes(o.DX, halves, p)
 	each(d, kNhwcLrnBackward, o.DX.N/8, nhwcLrnBackwardArgs{
 		x: x, y: y, scale: scale, dy: dy, dx: dx, g: nhwcLRNGeometry(o.G),
@@ -323,7 +323,7 @@ func (d *back) nhwcStats(o *gpu.BatchStats) bool {
 
 func (d *back) nhwcNormalize(o *gpu.Normalize) bool {
 	p, x := d.shaped(o.X, o.Shape)
-	if x == 0 || !alignedForm(d.ptr(o.Y), p) {
+	if x == 0 || !alignable(d.ptr(o.Y), p) {
 		return false
 	}
 	d.settle(o.Mean)
@@ -345,7 +345,7 @@ func (d *back) nhwcNormalizeBackward(o *gpu.NormalizeBackward) bool {
 
 func (d *back) nhwcBatchNorm(o *gpu.BatchNorm) bool {
 	p, x := d.shaped(o.X, o.Shape)
-	if x == 0 || !alignedForm(d.ptr(o.Y), p) || !alignedForm(d.ptr(o.Norm), p) {
+	if x == 0 || !alignable(d.ptr(o.Y), p) || !alignable(d.ptr(o.Norm), p) {
 		return false
 	}
 	d.settle(o.After.A)
@@ -361,7 +361,7 @@ func (d *back) nhwcBatchNorm(o *gpu.BatchNorm) bool {
 
 func (d *back) nhwcBatchNormBackward(o *gpu.BatchNormBackward) bool {
 	p, norm := d.shaped(o.Norm, o.Shape)
-	if norm == 0 || !alignedForm(d.ptr(o.DX), p) {
+	if norm == 0 || !alignable(d.ptr(o.DX), p) {
 		return false
 	}
 	d.settle(o.Variance)
@@ -369,7 +369,7 @@ func (d *back) nhwcBatchNormBackward(o *gpu.BatchNormBackward) bool {
 	d.settle(o.DB)
 	d.settle(o.After.A)
 	d.settle(o.After.B)
-	dy := d.narrowed(o.DY, p, p.channels, &d.forms.first)
+	dy := d.narrowed(o.DY, p, p.channels, &d.layouts.first)
 	s, after := columnsOf(p), d.after(o.After)
 	launch(d, kNhwcBatchNormMeans, d.eachColumns(s, 1), nhwcBatchNormMeansArgs{
 		norm: norm, dy: dy, means: d.meansOf(), da: d.ptr(o.DA), db: d.ptr(o.DB),
@@ -384,7 +384,7 @@ func (d *back) nhwcBatchNormBackward(o *gpu.BatchNormBackward) bool {
 
 func (d *back) nhwcNormalizeGlobalBackward(o *gpu.NormalizeGlobalBackward) bool {
 	p, dy := d.shaped(o.DY, o.Shape)
-	if dy == 0 || !alignedForm(d.ptr(o.DX), p) {
+	if dy == 0 || !alignable(d.ptr(o.DX), p) {
 		return false
 	}
 	d.settle(o.Variance)
@@ -398,7 +398,7 @@ func (d *back) nhwcNormalizeGlobalBackward(o *gpu.NormalizeGlobalBackward) bool 
 
 func (d *back) nhwcScale(o *gpu.Scale) bool {
 	p, x := d.shaped(o.X, o.Shape)
-	if x == 0 || !alignedForm(d.ptr(o.Y), p) {
+	if x == 0 || !alignable(d.ptr(o.Y), p) {
 		return false
 	}
 	d.settle(o.A)
@@ -410,13 +410,13 @@ func (d *back) nhwcScale(o *gpu.Scale) bool {
 
 func (d *back) nhwcScaleBackward(o *gpu.ScaleBackward) bool {
 	p, x := d.shaped(o.X, o.Shape)
-	if x == 0 || o.DX != nil && !alignedForm(d.ptr(o.DX), p) {
+	if x == 0 || o.DX != nil && !alignable(d.ptr(o.DX), p) {
 		return false
 	}
 	for _, t := range []*gpu.Tensor{o.A, o.DA, o.DB} {
 		d.settle(t)
 	}
-	dy := d.narrowed(o.DY, p, p.channels, &d.forms.first)
+	dy := d.narrowed(o.DY, p, p.channels, &d.layouts.first)
 	dx := address(0)
 	if o.DX != nil {
 		dx = d.becomes(o.DX, halves, p)

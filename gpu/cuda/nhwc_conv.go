@@ -39,7 +39,7 @@ func nhwcGeometry(g *gpu.ConvGeometry) cNhwcGeometry {
 func (d *back) filtersOf(g *gpu.ConvGeometry, w address, byInput bool) address {
 	width, o := widthOf(g)/g.Groups, g.O/g.Groups
 	bytes := 2 * int64(g.O) * int64(width*g.KH*g.KW)
-	to := d.forms.filters.room(d, bytes)
+	to := d.layouts.filters.room(d, bytes)
 	if to == 0 {
 		d.outOfScratch(bytes)
 		return 0
@@ -62,12 +62,12 @@ func (d *back) nhwcConv(o *gpu.Conv) bool {
 	if depthwise(g) {
 		return d.nhwcDepthwise(o)
 	}
-	if !nhwcEligible(g) || !alignedForm(d.ptr(o.Y), out) {
+	if !nhwcEligible(g) || !alignable(d.ptr(o.Y), out) {
 		return false
 	}
 	d.settle(o.W)
 	d.settle(o.B)
-	x := d.narrowed(o.X, inputOf(g), widthOf(g), &d.forms.first)
+	x := d.narrowed(o.X, inputOf(g), widthOf(g), &d.layouts.first)
 	y := d.becomes(o.Y, halves, out)
 	own := d.multiply(&work{
 		what: nhwcForward, g: g, m: out.images * out.plane, n: g.O / g.Groups, k: g.KH * g.KW * widthOf(g) / g.Groups,
@@ -84,11 +84,11 @@ func (d *back) nhwcConvBackwardData(o *gpu.ConvBackwardData) bool {
 	if depthwise(g) {
 		return d.nhwcDepthwiseBackwardData(o)
 	}
-	if !nhwcEligible(g) || widthOf(g) != g.C || !alignedForm(d.ptr(o.DX), in) {
+	if !nhwcEligible(g) || widthOf(g) != g.C || !alignable(d.ptr(o.DX), in) {
 		return false
 	}
 	d.settle(o.W)
-	dy := d.narrowed(o.DY, outputOf(g), g.O, &d.forms.first)
+	dy := d.narrowed(o.DY, outputOf(g), g.O, &d.layouts.first)
 	d.multiply(&work{
 		what: nhwcBackwardData, g: g, m: in.images * in.plane, n: g.C / g.Groups, k: g.KH * g.KW * g.O / g.Groups,
 		groups: g.Groups, x: dy, w: d.ptr(o.W), y: d.becomes(o.DX, halves, in), out: o.DX.N,
@@ -104,7 +104,7 @@ func (d *back) nhwcConvBackwardWeights(o *gpu.ConvBackwardWeights) bool {
 	}
 	d.settle(o.DW)
 	d.settle(o.DB)
-	dy := d.narrowed(o.DY, out, g.O, &d.forms.second)
+	dy := d.narrowed(o.DY, out, g.O, &d.layouts.second)
 	if o.DB != nil {
 		s := columnsOf(out)
 		launch(d, kNhwcSumBias, d.eachColumns(s, 1), nhwcSumBiasArgs{
@@ -118,7 +118,7 @@ func (d *back) nhwcConvBackwardWeights(o *gpu.ConvBackwardWeights) bool {
 		d.nhwcDepthwiseBackwardWeights(g, d.ptr(o.X), dy, d.ptr(o.DW))
 		return true
 	}
-	x := d.narrowed(o.X, inputOf(g), widthOf(g), &d.forms.first)
+	x := d.narrowed(o.X, inputOf(g), widthOf(g), &d.layouts.first)
 	d.multiply(&work{
 		what: nhwcBackwardWeights, g: g, m: g.O / g.Groups, n: g.KH * g.KW * widthOf(g) / g.Groups,
 		k: out.images * out.plane, groups: g.Groups, x: x, w: dy, y: d.ptr(o.DW), out: o.DW.N,
@@ -162,13 +162,13 @@ func depthwiseOf(g *gpu.ConvGeometry) cDepthwise {
 
 // tapsOf queues the conversion of a depthwise convolution's weights to w[kh][kw][c].
 func (d *back) tapsOf(g *gpu.ConvGeometry, w *gpu.Tensor) address {
-	return d.narrowed(w, pixels{1, g.C, g.KH * g.KW}, g.C, &d.forms.filters)
+	return d.narrowed(w, pixels{1, g.C, g.KH * g.KW}, g.C, &d.layouts.filters)
 }
 
 func (d *back) nhwcDepthwise(o *gpu.Conv) bool {
 	g, out := o.G, outputOf(o.G)
 	x := d.halvesOf(o.X, inputOf(g))
-	if x == 0 || !alignedForm(d.ptr(o.Y), out) {
+	if x == 0 || !alignable(d.ptr(o.Y), out) {
 		return false
 	}
 	d.settle(o.B)
@@ -181,7 +181,7 @@ func (d *back) nhwcDepthwise(o *gpu.Conv) bool {
 func (d *back) nhwcDepthwiseBackwardData(o *gpu.ConvBackwardData) bool {
 	g, in := o.G, inputOf(o.G)
 	dy := d.halvesOf(o.DY, outputOf(g))
-	if dy == 0 || !alignedForm(d.ptr(o.DX), in) {
+	if dy == 0 || !alignable(d.ptr(o.DX), in) {
 		return false
 	}
 	w := d.tapsOf(g, o.W)

@@ -59,7 +59,7 @@ func (s *lastTest) last(names ...string) {
 	s.t.Helper()
 	for _, n := range names {
 		t := s.x[0][n]
-		if s.back.forms.of(s.back.ptr(t), t.N) == nil {
+		if s.back.layouts.of(s.back.ptr(t), t.N) == nil {
 			s.t.Errorf("%s is in Caffe's order", n)
 		}
 	}
@@ -200,7 +200,27 @@ func TestChannelsLastChain(t *testing.T) {
 		d.ConvBackwardWeights(&g, x["x"], x["dbn"], nil, x["w"], nil)
 	})
 	s.last("max", "at", "dsum", "dave", "dlrn", "dsc", "dbn")
-	s.equal(2e-2, "dropped", "y", "norm", "bn", "save", "lrn", "scale", "ave", "max", "at", "dave", "dlrn", "dsum", "dsc", "da", "db", "dbn", "w")
+	s.equal(
+		2e-2,
+		"dropped",
+		"y",
+		"norm",
+		"bn",
+		"save",
+		"lrn",
+		"scale",
+		"ave",
+		"max",
+		"at",
+		"dave",
+		"dlrn",
+		"dsum",
+		"dsc",
+		"da",
+		"db",
+		"dbn",
+		"w",
+	)
 }
 
 // Depthwise convolutions between others; a place of Concat and Slice, whose pieces are eight channels or more; the gradient
@@ -261,7 +281,7 @@ func TestChannelsLastBias(t *testing.T) {
 
 // A tensor that is read or written otherwise is in Caffe's order again, whole and in part; one whose memory is another's
 // now is forgotten.
-func TestForms(t *testing.T) {
+func TestLayouts(t *testing.T) {
 	s := newLastTest(t)
 	g := gpu.ConvGeometry{N: 2, C: 8, H: 6, W: 5, O: 16, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}
 	g.Resolve()
@@ -296,7 +316,7 @@ func TestForms(t *testing.T) {
 	s.last("y")
 	at := s.back.ptr(s.x[0]["y"])
 	s.x[0]["y"].Mem.Free()
-	if f := s.back.forms.of(at, n); f != nil {
-		t.Errorf("memory that was freed still has the form %+v", *f)
+	if f := s.back.layouts.of(at, n); f != nil {
+		t.Errorf("memory that was freed still has the layout %+v", *f)
 	}
 }

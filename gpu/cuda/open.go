@@ -56,7 +56,7 @@ type back struct {
 	choices   choices
 	monitor   monitor
 	ranks     *ranks // nil: joined to none
-	forms     forms
+	layouts   layouts
 	phase     atomic.Pointer[string]
 	notices   []string
 }

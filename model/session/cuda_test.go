@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,6 +89,50 @@ func lenet(t *testing.T, d *gpu.Device, batch, iters int) trained {
 	}
 	out.kept = s.Kept()
 	return out
+}
+
+// Activations that are stored as bf16 with channels last lead the same way as the host's float32, within what rounding
+// makes, and twice the same way, with graphs and without.
+func TestCUDABF16(t *testing.T) {
+	const batch, iters = 4, 6
+	run := func(d *gpu.Device) (losses []float64, weights [][]float32) {
+		s := modeltest.Solver(t, d, "cifar10_full", batch, 10)
+		s.OnSettled = func(_ int, loss float64) { losses = append(losses, loss) }
+		for range iters {
+			if err := s.Advance(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Drain(); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range s.Net.Params() {
+			v := make([]float32, p.Data.N)
+			d.Download(v, p.Data)
+			weights = append(weights, v)
+		}
+		return losses, weights
+	}
+	h := host.New(host.Options{})
+	defer h.Close()
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.BF16})
+	want, _ := run(h)
+	have, weights := run(d)
+	again, same := run(d)
+	single, bare := run(modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.BF16, NoGraphs: true}))
+	for i, v := range want {
+		if e := math.Abs(have[i] - v); !(e < 0.03*math.Abs(v)) {
+			t.Errorf("iteration %d: loss %g, the host's %g", i, have[i], v)
+		}
+	}
+	if !slices.Equal(have, again) || !slices.Equal(have, single) {
+		t.Errorf("losses %v, %v, and without graphs %v", have, again, single)
+	}
+	for i := range weights {
+		if !slices.Equal(weights[i], same[i]) || !slices.Equal(weights[i], bare[i]) {
+			t.Errorf("parameter %d differs from run to run", i)
+		}
+	}
 }
 
 // LeNet with surgery in every step goes the same way as on the host, and twice the same way.

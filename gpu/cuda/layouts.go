@@ -10,18 +10,18 @@ import (
 
 // With --precision bf16 the activations between convolutions, and their gradients, are stored as bf16 with channels last:
 // x[n][h][w][c]. Half the bytes, and what tensor cores read. Nobody outside knows: a tensor has the memory that it always
-// had, and forms keeps which tensors have their numbers in it in another form than float32 in Caffe's order. Operations
-// that have kernels for such activations (nhwc.go) leave them in that form; before any other operation, and before
+// had, and layouts keeps which tensors have their numbers in it in another layout than float32 in Caffe's order. Operations
+// that have kernels for such activations (nhwc.go) leave them in that layout; before any other operation, and before
 // anybody reads or writes a tensor from outside, it is brought back.
 //
 // What is stored so is rounded to 8 bits of mantissa. Weights, their gradients, masks, statistics and losses never are.
 
-// layout is how a tensor's numbers lie in its memory where it is not float32 in Caffe's order.
-type layout int
+// order is how a tensor's numbers lie in its memory where it is not float32 in Caffe's order.
+type order int
 
 const (
-	halves layout = iota // bf16, channels last, in the first half of the bytes
-	places               // of maxima: float32, channels last
+	halves order = iota // bf16, channels last, in the first half of the bytes
+	places              // of maxima: float32, channels last
 )
 
 // pixels is the shape of an activation.
@@ -29,20 +29,20 @@ type pixels struct{ images, channels, plane int }
 
 func (p pixels) count() int { return p.images * p.channels * p.plane }
 
-// form is a tensor whose numbers lie otherwise.
-type form struct {
-	at     address
-	layout layout
+// layout is a tensor whose numbers lie otherwise.
+type layout struct {
+	at    address
+	order order
 	pixels
 }
 
-func (f *form) end() address { return f.at + 4*address(f.count()) }
+func (f *layout) end() address { return f.at + 4*address(f.count()) }
 
-// forms are those of a device.
-type forms struct {
-	list []form // by address; none lies in another's memory
+// layouts are those of a device.
+type layouts struct {
+	list []layout // by address; none lies in another's memory
 
-	// Scratch memory for what is brought into another form: the two operands of an operation, and weights; and for what
+	// Scratch memory for what is brought into another layout: the two operands of an operation, and weights; and for what
 	// is brought back. It grows, and what was is kept: captured graphs have its address.
 	first, second, filters, settling growing
 
@@ -67,69 +67,81 @@ func (g *growing) room(d *back, bytes int64) address {
 	return g.at
 }
 
-// within returns which forms lie in n elements from an address on, at least in part.
-func (f *forms) within(at address, n int) (from, to int) {
+// within returns which layouts lie in n elements from an address on, at least in part.
+func (l *layouts) within(at address, n int) (from, to int) {
 	end := at + 4*address(n)
-	from, _ = slices.BinarySearchFunc(f.list, at, func(f form, at address) int {
+	from, _ = slices.BinarySearchFunc(l.list, at, func(f layout, at address) int {
 		if f.end() <= at {
 			return -1
 		}
 		return 1
 	})
-	for to = from; to < len(f.list) && f.list[to].at < end; to++ {
+	for to = from; to < len(l.list) && l.list[to].at < end; to++ {
 	}
 	return from, to
 }
 
-// of returns the form of exactly these elements; nil where they are float32 in Caffe's order.
-func (f *forms) of(at address, n int) *form {
-	if from, to := f.within(at, n); to == from+1 && f.list[from].at == at && f.list[from].count() == n {
-		return &f.list[from]
+// of returns the layout of exactly these elements; nil where they are float32 in Caffe's order.
+func (l *layouts) of(at address, n int) *layout {
+	if from, to := l.within(at, n); to == from+1 && l.list[from].at == at && l.list[from].count() == n {
+		return &l.list[from]
 	}
 	return nil
 }
 
 // forget is told that a piece of memory has no content any more.
-func (f *forms) forget(at address, n int) {
-	from, to := f.within(at, n)
-	f.list = slices.Delete(f.list, from, to)
+func (l *layouts) forget(at address, n int) {
+	from, to := l.within(at, n)
+	l.list = slices.Delete(l.list, from, to)
 }
 
 // settle brings a tensor, and all that lies in its memory, back to float32 in Caffe's order.
 func (d *back) settle(t *gpu.Tensor) {
-	if t == nil || len(d.forms.list) == 0 {
+	if t == nil || len(d.layouts.list) == 0 {
 		return
 	}
-	at := d.ptr(t)
-	from, to := d.forms.within(at, t.N)
-	for _, f := range d.forms.list[from:to] {
-		d.toPlanes(f)
-	}
-	d.forms.list = slices.Delete(d.forms.list, from, to)
+	d.settleWithin(d.ptr(t), t.N, func(layout) bool { return true })
 }
 
-// settleAll settles the operands of an operation that has no kernel for other forms.
+// settleWithin takes the layouts in n elements away, and brings those back that keep says of. A conversion may allocate,
+// and so take back memory whose layouts are forgotten: the list is looked at anew each time.
+func (d *back) settleWithin(at address, n int, keep func(layout) bool) {
+	l := &d.layouts
+	for {
+		from, to := l.within(at, n)
+		if from == to {
+			return
+		}
+		f := l.list[from]
+		l.list = slices.Delete(l.list, from, from+1)
+		if keep(f) {
+			d.toPlanes(f)
+		}
+	}
+}
+
+// settleAll settles the operands of an operation that has no kernel for other layouts.
 func (d *back) settleAll(op gpu.Op) {
-	if len(d.forms.list) == 0 {
+	if len(d.layouts.list) == 0 {
 		return
 	}
-	if d.forms.settler == nil {
-		d.forms.settler = gpu.NewVisitor(d.settle)
+	if d.layouts.settler == nil {
+		d.layouts.settler = gpu.NewVisitor(d.settle)
 	}
-	d.forms.settler.Visit(op)
+	d.layouts.settler.Visit(op)
 }
 
-// toPlanes brings the numbers of a form back.
-func (d *back) toPlanes(f form) {
+// toPlanes brings the numbers of a layout back.
+func (d *back) toPlanes(f layout) {
 	n := f.count()
-	scratch := d.forms.settling.room(d, 4*int64(n))
+	scratch := d.layouts.settling.room(d, 4*int64(n))
 	if scratch == 0 {
 		d.outOfScratch(4 * int64(n))
 		return
 	}
 	d.closeBatches()
 	g := grid{(f.plane + 31) / 32, (f.channels + 31) / 32, f.images}
-	if f.layout == places {
+	if f.order == places {
 		launch(d, kNhwcPlacesToPlanes, g, nhwcPlacesToPlanesArgs{
 			channels: int32(f.channels), plane: int32(f.plane), x: f.at, y: scratch,
 		})
@@ -141,15 +153,15 @@ func (d *back) toPlanes(f form) {
 	each(d, kCopy, n, copyArgs{n: int32(n), x: scratch, y: f.at})
 }
 
-// outOfScratch fails the device: an activation cannot be brought into the form that an operation wants.
+// outOfScratch fails the device: an activation cannot be brought into the layout that an operation wants.
 func (d *back) outOfScratch(bytes int64) {
 	if d.fault.err == nil {
 		_, d.fault.err = d.memory.get(d, bytes)
 	}
 }
 
-// alignedForm reports whether a tensor may be stored with channels last: kernels read 16 bytes at a time.
-func alignedForm(at address, p pixels) bool {
+// alignable reports whether a tensor may be stored with channels last: kernels read 16 bytes at a time.
+func alignable(at address, p pixels) bool {
 	return at%16 == 0 && p.channels%8 == 0 && p.images <= maxGrid && (p.channels+31)/32 <= maxGrid
 }
 
@@ -159,7 +171,7 @@ func (d *back) halvesOf(t *gpu.Tensor, p pixels) address {
 		return 0
 	}
 	at := d.ptr(t)
-	if f := d.forms.of(at, t.N); f != nil && f.layout == halves && f.pixels == p {
+	if f := d.layouts.of(at, t.N); f != nil && f.order == halves && f.pixels == p {
 		return at
 	}
 	return 0
@@ -190,12 +202,12 @@ func (d *back) fromPlanes(x address, p pixels, width int, to address) {
 	})
 }
 
-// turn brings a tensor itself into the form of bf16 with channels last, with the numbers that it has.
+// turn brings a tensor itself into the layout of bf16 with channels last, with the numbers that it has.
 func (d *back) turn(t *gpu.Tensor, p pixels) address {
 	if at := d.halvesOf(t, p); at != 0 {
 		return at
 	}
-	x, n := d.narrowed(t, p, p.channels, &d.forms.settling), t.N/2
+	x, n := d.narrowed(t, p, p.channels, &d.layouts.settling), t.N/2
 	at := d.becomes(t, halves, p)
 	each(d, kCopy, n, copyArgs{n: int32(n), x: x, y: at})
 	return at
@@ -203,29 +215,23 @@ func (d *back) turn(t *gpu.Tensor, p pixels) address {
 
 // overwrites is told that all of a tensor is written from outside, in Caffe's order.
 func (d *back) overwrites(t *gpu.Tensor) {
-	if len(d.forms.list) > 0 {
+	if len(d.layouts.list) > 0 {
 		d.vacate(d.ptr(t), t.N)
 	}
 }
 
-// vacate forgets the forms in n elements that are about to be written. What lies there in part only is settled.
+// vacate forgets the layouts in n elements that are about to be written. What lies there in part only is settled.
 func (d *back) vacate(at address, n int) {
-	f := &d.forms
-	from, to := f.within(at, n)
-	for _, o := range f.list[from:to] {
-		if o.at < at || o.end() > at+4*address(n) {
-			d.toPlanes(o)
-		}
-	}
-	f.list = slices.Delete(f.list, from, to)
+	end := at + 4*address(n)
+	d.settleWithin(at, n, func(f layout) bool { return f.at < at || f.end() > end })
 }
 
-// becomes notes that an operation writes all of a tensor in a form, and returns its address. It is called when the
+// becomes notes that an operation writes all of a tensor in a layout, and returns its address. It is called when the
 // operands are known, and before its kernel is queued.
-func (d *back) becomes(t *gpu.Tensor, l layout, p pixels) address {
+func (d *back) becomes(t *gpu.Tensor, o order, p pixels) address {
 	at := d.ptr(t)
 	d.vacate(at, t.N)
-	i, _ := d.forms.within(at, t.N)
-	d.forms.list = slices.Insert(d.forms.list, i, form{at: at, layout: l, pixels: p})
+	i, _ := d.layouts.within(at, t.N)
+	d.layouts.list = slices.Insert(d.layouts.list, i, layout{at: at, order: o, pixels: p})
 	return at
 }
