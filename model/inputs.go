@@ -203,6 +203,9 @@ func replaceData(f *caffe.NetFile, in *config.Inputs) (*caffe.NetFile, map[int]b
 // fillInputs sets the first top of each layer that was replaced to random numbers in [-0.5, 0.5), and the others to
 // 0, 1, 2, … below the number of classes. They are the same in each pass.
 func (n *Net) fillInputs(in *config.Inputs, replaced map[int]bool) {
+	if n.device.Dry() {
+		return // there is nothing to fill, however large it would be
+	}
 	for _, nd := range n.nodes {
 		if nd.index < 0 || !replaced[nd.index] {
 			continue

@@ -189,8 +189,17 @@ func (n *Net) LossBlobs() []*layer.Blob {
 	return n.losses
 }
 
+// LossLen is how many numbers FetchLosses adds.
+func (n *Net) LossLen() int {
+	count := 0
+	for _, b := range n.LossBlobs() {
+		count += b.Data.N
+	}
+	return count
+}
+
 // FetchLosses starts to copy the losses of the last pass to the end of to, which it returns, grown. They are there once
-// the device has been waited for.
+// the device has been waited for, and so to must not grow before that: it has room for all that are added until then.
 func (n *Net) FetchLosses(to []float32) []float32 {
 	from, blobs := len(to), n.LossBlobs()
 	for _, b := range blobs {

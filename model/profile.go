@@ -34,7 +34,8 @@ func (p PassProfile) Floor(of Peak) time.Duration {
 	return time.Duration(max(p.Operations/of.Operations, p.Bytes/of.Bytes) * float64(time.Second))
 }
 
-// Profile runs passes forward and backward and measures each layer, as Time does, beside what it has to do at least.
+// Profile runs passes forward and backward and measures each layer, as Time does, beside what it has to do at least. Of a
+// layer whose work another does in its own passes nothing is said: it is in the other's time.
 func (n *Net) Profile(passes int, stop func() bool) ([]LayerProfile, error) {
 	out := make([]LayerProfile, len(n.nodes))
 	operations := n.device.Operations()
@@ -49,11 +50,17 @@ func (n *Net) Profile(passes int, stop func() bool) ([]LayerProfile, error) {
 		if err := n.forward(i); err != nil {
 			return nil, err
 		}
+		if nd.first != nil && n.together() {
+			continue // another layer does its work: there it is measured
+		}
 		p.Forward.Operations, p.Forward.Bytes = since(), nd.forwardBytes()
 	}
 	for i, nd := range slices.Backward(n.nodes) {
 		if nd.backward {
 			n.backward(nd)
+			if nd.first != nil && n.together() {
+				continue
+			}
 			out[i].Backward.Operations, out[i].Backward.Bytes = since(), nd.backwardBytes()
 		}
 	}
@@ -62,6 +69,9 @@ func (n *Net) Profile(passes int, stop func() bool) ([]LayerProfile, error) {
 		return nil, err
 	}
 	for i, t := range times {
+		if n.nodes[i].first != nil && n.together() {
+			continue
+		}
 		out[i].Forward.Time = t.Forward / time.Duration(max(1, passes))
 		out[i].Backward.Time = t.Backward / time.Duration(max(1, passes))
 	}

@@ -1,6 +1,10 @@
 package model
 
-import "dns-tui/model/layer"
+import (
+	"slices"
+
+	"dns-tui/model/layer"
+)
 
 // joinLayers finds layers that work in place right behind one that can do their work in its own passes over memory
 // (layer.Joiner). The first of them then runs for all, and the others have nothing to do, except where every layer is
@@ -17,13 +21,22 @@ func (n *Net) joinLayers() {
 		}
 		j.Leave()
 		for _, next := range n.nodes[i+1:] {
-			if !n.inPlaceBehind(nd, next) || !j.Join(next.layer) {
+			if !n.inPlaceBehind(nd, next) || next.typ == "ReLU" && n.overwritten(nd.top[0], i+1) || !j.Join(next.layer) {
 				break
 			}
 			next.first, nd.joined = nd, append(nd.joined, next)
 			i++
 		}
 	}
+}
+
+// overwritten reports whether a layer behind that of index i works in place on what it wrote. A ReLU's gradient depends on
+// its top as it is then, as in Caffe, which a layer that did the ReLU's work would not know. Dropout changes no sign, and
+// where it makes a zero the gradient is 0.
+func (n *Net) overwritten(top *layer.Blob, i int) bool {
+	return slices.ContainsFunc(n.nodes[i+1:], func(nd *node) bool {
+		return nd.typ != "Dropout" && slices.Contains(nd.top, top)
+	})
 }
 
 // inPlaceBehind reports whether next works in place on what nd writes, and runs backward where nd does.

@@ -13,7 +13,8 @@ import (
 )
 
 // inPlaceNet has BatchNorm, Scale and ReLU in place, and all that keeps them from running as one: a reader between, a
-// Scale of another axis, no ReLU, a BatchNorm of running statistics; and BatchNorms that are not in place.
+// Scale of another axis, no ReLU, a BatchNorm of running statistics, a layer that overwrites what the ReLU made; and
+// BatchNorms that are not in place.
 const inPlaceNet = `
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 3 dim: 2 dim: 5 dim: 7 } } }
 layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 3 } } }
@@ -38,7 +39,11 @@ layer { name: "scale5" type: "Scale" bottom: "bn5" top: "bn5" }
 layer { name: "bn6" type: "BatchNorm" bottom: "bn5" top: "bn6" }
 layer { name: "scale6" type: "Scale" bottom: "bn6" top: "scale6" }
 layer { name: "sum" type: "Eltwise" bottom: "bn6" bottom: "scale6" top: "sum" }
-layer { name: "ip" type: "InnerProduct" bottom: "sum" top: "ip"
+layer { name: "bn7" type: "BatchNorm" bottom: "sum" top: "bn7" }
+layer { name: "scale7" type: "Scale" bottom: "bn7" top: "bn7" }
+layer { name: "relu7" type: "ReLU" bottom: "bn7" top: "bn7" }
+layer { name: "power7" type: "Power" bottom: "bn7" top: "bn7" power_param { scale: 0.7 shift: 0.4 } }
+layer { name: "ip" type: "InnerProduct" bottom: "bn7" top: "ip"
   inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }`
 
@@ -65,7 +70,7 @@ func TestLayersTogether(t *testing.T) {
 				joined = append(joined, nd.name)
 			}
 		}
-		if want := []string{"scale1", "relu1", "scale2", "relu2", "relu3"}; !slices.Equal(joined, want) {
+		if want := []string{"scale1", "relu1", "scale2", "relu2", "relu3", "scale7"}; !slices.Equal(joined, want) {
 			t.Fatalf("%q are done by the layer before them, wanted %q", joined, want)
 		}
 		if debug {

@@ -135,6 +135,30 @@ func TestCUDABF16(t *testing.T) {
 	}
 }
 
+// The losses of an iteration of several passes are those of all of them, from the first iteration on.
+func TestCUDAPasses(t *testing.T) {
+	h := host.New(host.Options{})
+	defer h.Close()
+	var losses [2][]float64
+	for i, d := range []*gpu.Device{h, modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})} {
+		s := modeltest.Solver(t, d, "lenet_dns", 2, 10, func(r *config.Run) { r.Solver.IterSize = proto.Int32(3) })
+		s.OnSettled = func(_ int, loss float64) { losses[i] = append(losses[i], loss) }
+		for range 3 {
+			if err := s.Advance(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Drain(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range losses[0] {
+		if e := math.Abs(losses[1][i] - want); !(e < 1e-3*math.Abs(want)) {
+			t.Errorf("iteration %d: loss %g, the host's %g", i, losses[1][i], want)
+		}
+	}
+}
+
 // LeNet with surgery in every step goes the same way as on the host, and twice the same way.
 func TestCUDALeNet(t *testing.T) {
 	const batch, iters = 8, 12

@@ -106,7 +106,8 @@ func (s *Solver) Advance() error {
 func (s *Solver) begin() *iteration {
 	f := &s.ring[(s.first+s.inFlight)%len(s.ring)]
 	f.iter, f.passes = s.Iter, s.passes()
-	f.losses, f.ops, f.positions = f.losses[:0], f.ops[:0], f.positions[:0]
+	f.losses = slices.Grow(f.losses[:0], f.passes*s.Net.LossLen()) // the device writes there, so it stays where it is
+	f.ops, f.positions = f.ops[:0], f.positions[:0]
 	for _, src := range s.sources {
 		f.positions = append(f.positions, src.Records())
 	}
