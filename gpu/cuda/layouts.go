@@ -55,11 +55,17 @@ type growing struct {
 	bytes int64
 }
 
-// room returns so many bytes, or 0 where there is no memory.
+// room returns so many bytes. Where there is no memory the device fails.
 func (g *growing) room(d *back, bytes int64) address {
 	if bytes > g.bytes {
 		b, err := d.memory.get(d, max(bytes, g.bytes+g.bytes/2))
 		if err != nil {
+			b, err = d.memory.get(d, bytes)
+		}
+		if err != nil { // an activation cannot be brought into the layout that an operation wants
+			if d.fault.err == nil {
+				d.fault.err = err
+			}
 			return 0
 		}
 		g.at, g.bytes = b.addr, b.bytes
@@ -136,7 +142,6 @@ func (d *back) toPlanes(f layout) {
 	n := f.count()
 	scratch := d.layouts.settling.room(d, 4*int64(n))
 	if scratch == 0 {
-		d.outOfScratch(4 * int64(n))
 		return
 	}
 	d.closeBatches()
@@ -151,13 +156,6 @@ func (d *back) toPlanes(f layout) {
 		})
 	}
 	each(d, kCopy, n, copyArgs{n: int32(n), x: scratch, y: f.at})
-}
-
-// outOfScratch fails the device: an activation cannot be brought into the layout that an operation wants.
-func (d *back) outOfScratch(bytes int64) {
-	if d.fault.err == nil {
-		_, d.fault.err = d.memory.get(d, bytes)
-	}
 }
 
 // alignable reports whether a tensor may be stored with channels last: kernels read 16 bytes at a time.
@@ -187,7 +185,6 @@ func (d *back) narrowed(t *gpu.Tensor, p pixels, width int, scratch *growing) ad
 	bytes := 2 * int64(p.images) * int64(p.plane) * int64(width)
 	to := scratch.room(d, bytes)
 	if to == 0 {
-		d.outOfScratch(bytes)
 		return 0
 	}
 	d.fromPlanes(d.ptr(t), p, width, to)

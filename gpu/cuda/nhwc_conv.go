@@ -9,6 +9,12 @@ import "dns-tui/gpu"
 // mostTaps is how many rows or columns a kernel may have: there is a bit for each (nhwc.cuh).
 const mostTaps = 32
 
+// mostPixels is how many rows of the large tile a grid has.
+const mostPixels = maxGrid * 128
+
+// rows is how many pixels there are.
+func (p pixels) rows() int { return p.images * p.plane }
+
 // inputOf and outputOf are the activations of a convolution.
 func inputOf(g *gpu.ConvGeometry) pixels  { return pixels{g.N, g.C, g.H * g.W} }
 func outputOf(g *gpu.ConvGeometry) pixels { return pixels{g.N, g.O, g.OutH * g.OutW} }
@@ -18,7 +24,7 @@ func outputOf(g *gpu.ConvGeometry) pixels { return pixels{g.N, g.O, g.OutH * g.O
 func nhwcEligible(g *gpu.ConvGeometry) bool {
 	const least = 16 // outputs: below, tiles are mostly empty
 	return g.O/g.Groups%8 == 0 && g.O/g.Groups >= least && (g.Groups == 1 || g.C/g.Groups%8 == 0) &&
-		g.KH <= mostTaps && g.KW <= mostTaps && g.N <= maxGrid
+		g.KH <= mostTaps && g.KW <= mostTaps && g.N <= maxGrid && max(inputOf(g).rows(), outputOf(g).rows()) <= mostPixels
 }
 
 // widthOf is how many channels the input has when it is filled up.
@@ -41,7 +47,6 @@ func (d *back) filtersOf(g *gpu.ConvGeometry, w address, byInput bool) address {
 	bytes := 2 * int64(g.O) * int64(width*g.KH*g.KW)
 	to := d.layouts.filters.room(d, bytes)
 	if to == 0 {
-		d.outOfScratch(bytes)
 		return 0
 	}
 	s := cFilterShape{

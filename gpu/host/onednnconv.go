@@ -441,6 +441,7 @@ func (d *back) checkDNN(key dnnKey, c *dnnConvolution) error {
 		clear(slice(w))
 		d.convBackwardWeightsColumns(&gpu.ConvBackwardWeights{G: g, X: x, DY: y, DW: w})
 	}
+	runtime.KeepAlive(room) // C had its address alone
 	if !ok {
 		return fmt.Errorf("%s: a convolution failed", d.dnn.title)
 	}
