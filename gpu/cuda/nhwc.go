@@ -26,6 +26,8 @@ func (d *back) doChannelsLast(op gpu.Op) bool {
 		return d.nhwcCopy(o)
 	case *gpu.Copy2D:
 		return d.nhwcCopy2D(o)
+	case *gpu.Add:
+		return d.nhwcAdd(o)
 	case *gpu.Axpby:
 		return d.nhwcAxpby(o)
 	case *gpu.ReLU:
@@ -150,6 +152,18 @@ func (d *back) nhwcAxpby(o *gpu.Axpby) bool {
 	x, n := f.at, o.Y.N/8
 	y := d.becomes(o.Y, halves, f.pixels)
 	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.A, x: x, b: o.B, y: y})
+	return true
+}
+
+func (d *back) nhwcAdd(o *gpu.Add) bool {
+	f := d.like(o.X)
+	if f == nil || d.halvesOf(o.Y, f.pixels) == 0 || !alignable(d.ptr(o.Z), f.pixels) {
+		return false
+	}
+	x, y, n := f.at, d.ptr(o.Y), o.Z.N/8
+	z := d.becomes(o.Z, halves, f.pixels) // it may be x
+	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.A, x: x, y: z})
+	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.B, x: y, b: 1, y: z})
 	return true
 }
 

@@ -153,7 +153,7 @@ func TestChannelsLastChain(t *testing.T) {
 	lrn := gpu.LRNGeometry{N: g.N, C: g.O, Plane: g.OutH * g.OutW, Size: 5, Alpha: 0.5, Beta: 0.75, K: 1}
 	s.tensor("x", g.InputLen())
 	s.tensor("w", g.WeightLen())
-	for _, name := range []string{"y", "norm", "bn", "save", "lrn", "scale", "sum", "dlrn", "dsum", "dbn", "dsc", "dy", "dave", "dropped"} {
+	for _, name := range []string{"y", "norm", "bn", "save", "lrn", "scale", "sum", "dlrn", "dsum", "dbn", "dsc", "dy", "dave", "dropped", "both"} {
 		s.tensor(name, n)
 	}
 	for _, name := range []string{"mean", "variance", "a", "b", "da", "db"} {
@@ -175,9 +175,11 @@ func TestChannelsLastChain(t *testing.T) {
 		d.Axpby(0.5, x["lrn"], 0, x["sum"])
 		d.Axpby(2, x["bn"], 1, x["sum"])
 		d.AvePool(&p, x["sum"], x["ave"])
+		d.Add(0.5, x["sum"], 2, x["lrn"], x["both"])
+		d.Add(1, x["both"], -1, x["bn"], x["both"])
 		d.Dropout(x["sum"], x["dropped"], 0.3, gpu.Key{Seed: 1, Stream: 2, Iter: 3})
 	})
-	s.last("dropped", "y", "norm", "bn", "save", "lrn", "scale", "sum", "ave")
+	s.last("both", "dropped", "y", "norm", "bn", "save", "lrn", "scale", "sum", "ave")
 	s.equal(1e-2, "mean", "variance")
 	// Maxima are where the device's own numbers have them: the host is given those.
 	sum := make([]float32, n)
