@@ -23,6 +23,41 @@
 	MOVQ R12, R9             \
 	MOVQ R8, R13
 
+// START goes to each where sums begin with a number a row, and not with what is in C.
+#define START(each) \
+	MOVQ  P_c(DI), CX     \
+	MOVQ  P_cStep(DI), DX \
+	MOVQ  P_init(DI), SI  \
+	TESTQ SI, SI          \
+	JNZ   each
+
+// BEGIN has the operands and their length, and AHEAD.
+#define BEGIN \
+	MOVQ P_a(DI), SI \
+	MOVQ P_b(DI), BX \
+	MOVQ P_k(DI), CX \
+	AHEAD
+
+// FETCH_AHEAD fetches a line of what comes next. Where a row of it ends it goes to next, which is NEXT_ROW: that begins the
+// following row, and behind the last fetches what is being multiplied, until its end.
+#define FETCH_AHEAD(next) \
+	PREFETCHT1 (R8) \
+	ADDQ R11, R8    \
+	DECQ R9         \
+	JZ   next
+
+#define NEXT_ROW(go) \
+	ADDQ R10, R13 \
+	MOVQ R13, R8  \
+	MOVQ R12, R9  \
+	DECQ R15      \
+	JNZ  go       \
+	MOVQ SI, R8   \
+	XORL R11, R11 \
+	MOVQ CX, R9   \
+	INCQ R9       \
+	JMP  go
+
 #define FETCH2 \
 	PREFETCHT0 (CX)   \
 	PREFETCHT0 64(CX) \
@@ -55,12 +90,8 @@
 //
 // Eight rows, 32 columns, by AVX-512.
 TEXT ·product32(SB), NOSPLIT, $0-8
-	MOVQ  t+0(FP), DI
-	MOVQ  P_c(DI), CX
-	MOVQ  P_cStep(DI), DX
-	MOVQ  P_init(DI), SI
-	TESTQ SI, SI
-	JNZ   each32
+	MOVQ t+0(FP), DI
+	START(each32)
 	LOADS2(Z0, Z1)
 	LOADS2(Z2, Z3)
 	LOADS2(Z4, Z5)
@@ -90,16 +121,10 @@ each32:
 	EACH2(28, Z14, Z15)
 
 begin32:
-	MOVQ P_a(DI), SI
-	MOVQ P_b(DI), BX
-	MOVQ P_k(DI), CX
-	AHEAD
+	BEGIN
 
 step32:
-	PREFETCHT1 (R8)
-	ADDQ R11, R8
-	DECQ R9
-	JZ   next32
+	FETCH_AHEAD(next32)
 
 go32:
 	VMOVUPS (BX), Z28
@@ -119,16 +144,7 @@ go32:
 	JMP  done32
 
 next32:
-	ADDQ    R10, R13
-	MOVQ    R13, R8
-	MOVQ    R12, R9
-	DECQ    R15
-	JNZ     go32
-	MOVQ    SI, R8
-	XORL    R11, R11
-	MOVQ    CX, R9
-	INCQ    R9
-	JMP     go32
+	NEXT_ROW(go32)
 
 done32:
 	MOVQ P_c(DI), CX
@@ -147,12 +163,8 @@ done32:
 //
 // The first four of eight rows, 32 columns, by AVX-512.
 TEXT ·product32Half(SB), NOSPLIT, $0-8
-	MOVQ  t+0(FP), DI
-	MOVQ  P_c(DI), CX
-	MOVQ  P_cStep(DI), DX
-	MOVQ  P_init(DI), SI
-	TESTQ SI, SI
-	JNZ   eachHalf
+	MOVQ t+0(FP), DI
+	START(eachHalf)
 	LOADS2(Z0, Z1)
 	LOADS2(Z2, Z3)
 	LOADS2(Z4, Z5)
@@ -166,16 +178,10 @@ eachHalf:
 	EACH2(12, Z6, Z7)
 
 beginHalf:
-	MOVQ P_a(DI), SI
-	MOVQ P_b(DI), BX
-	MOVQ P_k(DI), CX
-	AHEAD
+	BEGIN
 
 stepHalf:
-	PREFETCHT1 (R8)
-	ADDQ R11, R8
-	DECQ R9
-	JZ   nextHalf
+	FETCH_AHEAD(nextHalf)
 
 goHalf:
 	VMOVUPS (BX), Z28
@@ -191,16 +197,7 @@ goHalf:
 	JMP  doneHalf
 
 nextHalf:
-	ADDQ    R10, R13
-	MOVQ    R13, R8
-	MOVQ    R12, R9
-	DECQ    R15
-	JNZ     goHalf
-	MOVQ    SI, R8
-	XORL    R11, R11
-	MOVQ    CX, R9
-	INCQ    R9
-	JMP     goHalf
+	NEXT_ROW(goHalf)
 
 doneHalf:
 	MOVQ P_c(DI), CX
@@ -227,12 +224,8 @@ doneHalf:
 //
 // Eight rows, 16 columns, by AVX-512.
 TEXT ·product16(SB), NOSPLIT, $0-8
-	MOVQ  t+0(FP), DI
-	MOVQ  P_c(DI), CX
-	MOVQ  P_cStep(DI), DX
-	MOVQ  P_init(DI), SI
-	TESTQ SI, SI
-	JNZ   each16
+	MOVQ t+0(FP), DI
+	START(each16)
 	LOADS1(Z0)
 	LOADS1(Z1)
 	LOADS1(Z2)
@@ -254,16 +247,10 @@ each16:
 	VBROADCASTSS 28(SI), Z7
 
 begin16:
-	MOVQ P_a(DI), SI
-	MOVQ P_b(DI), BX
-	MOVQ P_k(DI), CX
-	AHEAD
+	BEGIN
 
 step16:
-	PREFETCHT1 (R8)
-	ADDQ R11, R8
-	DECQ R9
-	JZ   next16
+	FETCH_AHEAD(next16)
 
 go16:
 	VMOVUPS (BX), Z28
@@ -282,16 +269,7 @@ go16:
 	JMP  done16
 
 next16:
-	ADDQ    R10, R13
-	MOVQ    R13, R8
-	MOVQ    R12, R9
-	DECQ    R15
-	JNZ     go16
-	MOVQ    SI, R8
-	XORL    R11, R11
-	MOVQ    CX, R9
-	INCQ    R9
-	JMP     go16
+	NEXT_ROW(go16)
 
 done16:
 	MOVQ P_c(DI), CX
@@ -325,12 +303,8 @@ done16:
 //
 // Six rows, 16 columns, by AVX2 and FMA.
 TEXT ·productAVX2(SB), NOSPLIT, $0-8
-	MOVQ  t+0(FP), DI
-	MOVQ  P_c(DI), CX
-	MOVQ  P_cStep(DI), DX
-	MOVQ  P_init(DI), SI
-	TESTQ SI, SI
-	JNZ   eachY
+	MOVQ t+0(FP), DI
+	START(eachY)
 	LOADSY(Y0, Y1)
 	LOADSY(Y2, Y3)
 	LOADSY(Y4, Y5)
@@ -354,16 +328,10 @@ eachY:
 	EACH2(20, Y10, Y11)
 
 beginY:
-	MOVQ P_a(DI), SI
-	MOVQ P_b(DI), BX
-	MOVQ P_k(DI), CX
-	AHEAD
+	BEGIN
 
 stepY:
-	PREFETCHT1 (R8)
-	ADDQ R11, R8
-	DECQ R9
-	JZ   nextY
+	FETCH_AHEAD(nextY)
 
 goY:
 	VMOVUPS (BX), Y12
@@ -381,16 +349,7 @@ goY:
 	JMP  doneY
 
 nextY:
-	ADDQ    R10, R13
-	MOVQ    R13, R8
-	MOVQ    R12, R9
-	DECQ    R15
-	JNZ     goY
-	MOVQ    SI, R8
-	XORL    R11, R11
-	MOVQ    CX, R9
-	INCQ    R9
-	JMP     goY
+	NEXT_ROW(goY)
 
 doneY:
 	MOVQ P_c(DI), CX

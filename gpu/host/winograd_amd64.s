@@ -50,15 +50,19 @@ GLOBL ·winogradConstants(SB), RODATA|NOPTR, $44
 
 // The values of a tile are on the stack in between: those of column j and row i at 32·(6·j + i).
 
+// KEEP6 keeps the six values of column j.
+#define KEEP6(j, a, b, c, d, e, f) \
+	VMOVUPS a, 192*j+0(SP)   \
+	VMOVUPS b, 192*j+32(SP)  \
+	VMOVUPS c, 192*j+64(SP)  \
+	VMOVUPS d, 192*j+96(SP)  \
+	VMOVUPS e, 192*j+128(SP) \
+	VMOVUPS f, 192*j+160(SP)
+
 #define COLUMN_IN(j) \
 	LOAD6(R9)                     \
 	INPUTS                        \
-	VMOVUPS Y6, 192*j+0(SP)   \
-	VMOVUPS Y7, 192*j+32(SP)  \
-	VMOVUPS Y8, 192*j+64(SP)  \
-	VMOVUPS Y9, 192*j+96(SP)  \
-	VMOVUPS Y10, 192*j+128(SP) \
-	VMOVUPS Y11, 192*j+160(SP)
+	KEEP6(j, Y6, Y7, Y8, Y9, Y10, Y11)
 
 #define ROW6(i) \
 	VMOVUPS 32*i+0(SP), Y0   \
@@ -72,15 +76,19 @@ GLOBL ·winogradConstants(SB), RODATA|NOPTR, $44
 	VMOVUPS y, (AX) \
 	ADDQ    step, AX
 
+// PUT6 puts six values, steps apart.
+#define PUT6(step, a, b, c, d, e, f) \
+	PUT(a, step) \
+	PUT(b, step) \
+	PUT(c, step) \
+	PUT(d, step) \
+	PUT(e, step) \
+	PUT(f, step)
+
 #define ROW_IN(i) \
 	ROW6(i)      \
 	INPUTS       \
-	PUT(Y6, R11) \
-	PUT(Y7, R11) \
-	PUT(Y8, R11) \
-	PUT(Y9, R11) \
-	PUT(Y10, R11) \
-	PUT(Y11, R11)
+	PUT6(R11, Y6, Y7, Y8, Y9, Y10, Y11)
 
 // func winogradInput(src *float32, rowStep, columnStep int, dst *float32, step, n int)
 //
@@ -238,24 +246,14 @@ outputOne:
 	VMOVUPS (BX)(R10*1), Y1   \
 	VMOVUPS (BX)(R10*2), Y2   \
 	WEIGHTS                   \
-	VMOVUPS Y6, 192*j+0(SP)   \
-	VMOVUPS Y7, 192*j+32(SP)  \
-	VMOVUPS Y8, 192*j+64(SP)  \
-	VMOVUPS Y9, 192*j+96(SP)  \
-	VMOVUPS Y10, 192*j+128(SP) \
-	VMOVUPS Y2, 192*j+160(SP)
+	KEEP6(j, Y6, Y7, Y8, Y9, Y10, Y2)
 
 #define ROW_WEIGHTS(i) \
 	VMOVUPS 32*i+0(SP), Y0   \
 	VMOVUPS 32*i+192(SP), Y1 \
 	VMOVUPS 32*i+384(SP), Y2 \
 	WEIGHTS                  \
-	PUT(Y6, R11)             \
-	PUT(Y7, R11)             \
-	PUT(Y8, R11)             \
-	PUT(Y9, R11)             \
-	PUT(Y10, R11)            \
-	PUT(Y2, R11)
+	PUT6(R11, Y6, Y7, Y8, Y9, Y10, Y2)
 
 // func winogradWeights(src *float32, tapStep int, dst *float32, step, n int)
 //
@@ -318,12 +316,7 @@ weightsOne:
 	ADDQ    R9, AX              \
 	VMOVUPS (AX), Y3            \
 	SPREAD                      \
-	VMOVUPS Y0, 192*j+0(SP)     \
-	VMOVUPS Y4, 192*j+32(SP)    \
-	VMOVUPS Y5, 192*j+64(SP)    \
-	VMOVUPS Y6, 192*j+96(SP)    \
-	VMOVUPS Y7, 192*j+128(SP)   \
-	VMOVUPS Y3, 192*j+160(SP)
+	KEEP6(j, Y0, Y4, Y5, Y6, Y7, Y3)
 
 #define ROW_SPREAD(i) \
 	VMOVUPS 32*i+0(SP), Y0   \
@@ -331,12 +324,7 @@ weightsOne:
 	VMOVUPS 32*i+384(SP), Y2 \
 	VMOVUPS 32*i+576(SP), Y3 \
 	SPREAD                   \
-	PUT(Y0, R11)             \
-	PUT(Y4, R11)             \
-	PUT(Y5, R11)             \
-	PUT(Y6, R11)             \
-	PUT(Y7, R11)             \
-	PUT(Y3, R11)
+	PUT6(R11, Y0, Y4, Y5, Y6, Y7, Y3)
 
 // func winogradGradient(src *float32, rowStep, columnStep int, dst *float32, step, next, n int)
 //
@@ -555,12 +543,7 @@ outputOne5:
 	ADDQ    R10, AX   \
 	VMOVUPS (AX), Y4  \
 	WEIGHTS5          \
-	VMOVUPS Y0, 192*j+0(SP) \
-	VMOVUPS Y7, 192*j+32(SP) \
-	VMOVUPS Y8, 192*j+64(SP) \
-	VMOVUPS Y1, 192*j+96(SP) \
-	VMOVUPS Y2, 192*j+128(SP) \
-	VMOVUPS Y4, 192*j+160(SP)
+	KEEP6(j, Y0, Y7, Y8, Y1, Y2, Y4)
 
 #define ROW_WEIGHTS5(i) \
 	VMOVUPS 32*i+0(SP), Y0 \
@@ -569,12 +552,7 @@ outputOne5:
 	VMOVUPS 32*i+576(SP), Y3 \
 	VMOVUPS 32*i+768(SP), Y4 \
 	WEIGHTS5                 \
-	PUT(Y0, R11) \
-	PUT(Y7, R11) \
-	PUT(Y8, R11) \
-	PUT(Y1, R11) \
-	PUT(Y2, R11) \
-	PUT(Y4, R11)
+	PUT6(R11, Y0, Y7, Y8, Y1, Y2, Y4)
 
 // func winogradWeights5(src *float32, tapStep int, dst *float32, step, n int)
 //
@@ -633,23 +611,13 @@ weightsOne5:
 	VMOVUPS (BX), Y0        \
 	VMOVUPS (BX)(R9*1), Y1  \
 	SPREAD5                 \
-	VMOVUPS Y0, 192*j+0(SP) \
-	VMOVUPS Y2, 192*j+32(SP) \
-	VMOVUPS Y3, 192*j+64(SP) \
-	VMOVUPS Y4, 192*j+96(SP) \
-	VMOVUPS Y5, 192*j+128(SP) \
-	VMOVUPS Y1, 192*j+160(SP)
+	KEEP6(j, Y0, Y2, Y3, Y4, Y5, Y1)
 
 #define ROW_SPREAD5(i) \
 	VMOVUPS 32*i+0(SP), Y0 \
 	VMOVUPS 32*i+192(SP), Y1 \
 	SPREAD5                  \
-	PUT(Y0, R11) \
-	PUT(Y2, R11) \
-	PUT(Y3, R11) \
-	PUT(Y4, R11) \
-	PUT(Y5, R11) \
-	PUT(Y1, R11)
+	PUT6(R11, Y0, Y2, Y3, Y4, Y5, Y1)
 
 // func winogradGradient5(src *float32, rowStep, columnStep int, dst *float32, step, next, n int)
 //
