@@ -21,7 +21,8 @@ func (n *Net) joinLayers() {
 		}
 		j.Leave()
 		for _, next := range n.nodes[i+1:] {
-			if !n.inPlaceBehind(nd, next) || next.typ == "ReLU" && n.overwritten(nd.top[0], i+1) || !j.Join(next.layer) {
+			if !n.inPlaceBehind(nd, next) || readsInPlace(next) && n.overwritten(nd.top[0], i+1) ||
+				!j.Join(next.layer) {
 				break
 			}
 			next.first, nd.joined = nd, append(nd.joined, next)
@@ -30,9 +31,14 @@ func (n *Net) joinLayers() {
 	}
 }
 
-// overwritten reports whether a layer behind that of index i works in place on what it wrote. A ReLU's gradient depends on
-// its top as it is then, as in Caffe, which a layer that did the ReLU's work would not know. Dropout changes no sign, and
-// where it makes a zero the gradient is 0.
+// readsInPlace reports whether the gradient of a layer that works in place depends on its only blob.
+func readsInPlace(nd *node) bool {
+	return layer.ReadsBottom(nd.layer, 0) || layer.ReadsTop(nd.layer, 0)
+}
+
+// overwritten reports whether a layer behind that of index i works in place on what it wrote: the gradient of one that
+// reads it depends on what is there then, as in Caffe, which a layer that did its work would not know. Dropout changes
+// no sign, which is what a ReLU reads, and where it makes a zero the gradient is 0.
 func (n *Net) overwritten(top *layer.Blob, i int) bool {
 	return slices.ContainsFunc(n.nodes[i+1:], func(nd *node) bool {
 		return nd.typ != "Dropout" && slices.Contains(nd.top, top)

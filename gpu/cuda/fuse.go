@@ -65,6 +65,16 @@ func (q *queue) epilogue(l *lastOp) *cEpilogue {
 	return &argumentsOf[cGemmArgs](q, l.start).e
 }
 
+// rectifier returns where a product or convolution in the queue has whether a ReLU follows, and its slope.
+func (q *queue) rectifier(l *lastOp) (on *int32, slope *float32) {
+	if l.kind == convolvedLast {
+		a := argumentsOf[cNhwcArgs](q, l.start)
+		return &a.rectify, &a.slope
+	}
+	e := q.epilogue(l)
+	return &e.rectify, &e.slope
+}
+
 // fuseBias makes y += b[column] part of the product that made y.
 func (d *back) fuseBias(o *gpu.AddBias) bool {
 	l := d.queue.before(d.ptr(o.Y), o.Y.N, multiplied)
@@ -86,14 +96,9 @@ func (d *back) fuseReLU(o *gpu.ReLU) bool {
 	if l == nil || l.rectified {
 		return false
 	}
+	on, slope := d.queue.rectifier(l)
+	*on, *slope = 1, o.Slope
 	l.rectified = true
-	if l.kind == convolvedLast {
-		a := argumentsOf[cNhwcArgs](&d.queue, l.start)
-		a.rectify, a.slope = 1, o.Slope
-		return true
-	}
-	e := d.queue.epilogue(l)
-	e.rectify, e.slope = 1, o.Slope
 	return true
 }
 

@@ -4,8 +4,8 @@ package cuda
 
 import "dns-tui/gpu"
 
-// Operations on activations that are stored as bf16 with channels last (layouts.go). Convolutions bring them into that layout;
-// what lies between convolutions keeps it.
+// Operations on activations that are stored as bf16 with channels last (layouts.go). Convolutions bring them into that
+// layout; what lies between convolutions keeps it.
 
 // doChannelsLast does op where its input is stored so, or it is a convolution that there are such kernels for; else it
 // reports false, having done nothing.
@@ -99,6 +99,15 @@ func (d *back) like(t *gpu.Tensor) *layout {
 	return nil
 }
 
+// keeps returns where x lies and its shape, where it is bf16 with channels last and y can be so, too.
+func (d *back) keeps(x, y *gpu.Tensor) (at address, p pixels, ok bool) {
+	f := d.like(x)
+	if f == nil || !alignable(d.ptr(y), f.pixels) {
+		return 0, p, false
+	}
+	return f.at, f.pixels, true
+}
+
 // shaped is like, where the tensor has the shape of s.
 func (d *back) shaped(t *gpu.Tensor, s gpu.ChannelShape) (p pixels, at address) {
 	p = pixels{s.Outer, s.Channels, s.Inner}
@@ -106,13 +115,12 @@ func (d *back) shaped(t *gpu.Tensor, s gpu.ChannelShape) (p pixels, at address) 
 }
 
 func (d *back) nhwcCopy(o *gpu.Copy) bool {
-	f := d.like(o.X)
-	if f == nil || !alignable(d.ptr(o.Y), f.pixels) {
+	x, p, ok := d.keeps(o.X, o.Y)
+	if !ok {
 		return false
 	}
-	x, n := f.at, o.Y.N/2
-	y := d.becomes(o.Y, halves, f.pixels)
-	each(d, kCopy, n, copyArgs{n: int32(n), x: x, y: y})
+	n := o.Y.N / 2
+	each(d, kCopy, n, copyArgs{n: int32(n), x: x, y: d.becomes(o.Y, halves, p)})
 	return true
 }
 
@@ -145,61 +153,57 @@ func (d *back) nhwcCopy2D(o *gpu.Copy2D) bool {
 }
 
 func (d *back) nhwcAxpby(o *gpu.Axpby) bool {
-	f := d.like(o.X)
-	if f == nil || !alignable(d.ptr(o.Y), f.pixels) || o.B != 0 && d.halvesOf(o.Y, f.pixels) == 0 {
+	x, p, ok := d.keeps(o.X, o.Y)
+	if !ok || o.B != 0 && d.halvesOf(o.Y, p) == 0 {
 		return false
 	}
-	x, n := f.at, o.Y.N/8
-	y := d.becomes(o.Y, halves, f.pixels)
-	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.A, x: x, b: o.B, y: y})
+	n := o.Y.N / 8
+	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.A, x: x, b: o.B, y: d.becomes(o.Y, halves, p)})
 	return true
 }
 
 func (d *back) nhwcAdd(o *gpu.Add) bool {
-	f := d.like(o.X)
-	if f == nil || d.halvesOf(o.Y, f.pixels) == 0 || !alignable(d.ptr(o.Z), f.pixels) {
+	x, p, ok := d.keeps(o.X, o.Z)
+	y := d.halvesOf(o.Y, p)
+	if !ok || y == 0 {
 		return false
 	}
-	x, y, n := f.at, d.ptr(o.Y), o.Z.N/8
-	z := d.becomes(o.Z, halves, f.pixels) // it may be x
+	n, z := o.Z.N/8, d.becomes(o.Z, halves, p) // it may be x
 	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.A, x: x, y: z})
 	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.B, x: y, b: 1, y: z})
 	return true
 }
 
 func (d *back) nhwcReLU(o *gpu.ReLU) bool {
-	f := d.like(o.X)
-	if f == nil || !alignable(d.ptr(o.Y), f.pixels) {
+	x, p, ok := d.keeps(o.X, o.Y)
+	if !ok {
 		return false
 	}
 	if d.fuseReLU(o) {
 		return true
 	}
-	x, n := f.at, o.Y.N/8
-	y := d.becomes(o.Y, halves, f.pixels)
-	each(d, kBf16Relu, n, bf16ReluArgs{n: int32(n), x: x, slope: o.Slope, y: y})
+	n := o.Y.N / 8
+	each(d, kBf16Relu, n, bf16ReluArgs{n: int32(n), x: x, slope: o.Slope, y: d.becomes(o.Y, halves, p)})
 	return true
 }
 
 func (d *back) nhwcReLUBackward(o *gpu.ReLUBackward) bool {
-	f := d.like(o.X)
-	if f == nil || !alignable(d.ptr(o.DX), f.pixels) {
+	x, p, ok := d.keeps(o.X, o.DX)
+	if !ok {
 		return false
 	}
-	p, x, n := f.pixels, f.at, o.DX.N/8
-	dy := d.narrowed(o.DY, p, p.channels, &d.layouts.first)
+	n, dy := o.DX.N/8, d.narrowed(o.DY, p, p.channels, &d.layouts.first)
 	dx := d.becomes(o.DX, halves, p)
 	each(d, kBf16ReluBackward, n, bf16ReluBackwardArgs{n: int32(n), x: x, dy: dy, slope: o.Slope, dx: dx})
 	return true
 }
 
 func (d *back) nhwcDropout(o *gpu.Dropout) bool {
-	f := d.like(o.X)
-	if f == nil || !alignable(d.ptr(o.Y), f.pixels) {
+	x, p, ok := d.keeps(o.X, o.Y)
+	if !ok {
 		return false
 	}
-	p, x, n := f.pixels, f.at, o.Y.N/8
-	y := d.becomes(o.Y, halves, p)
+	n, y := o.Y.N/8, d.becomes(o.Y, halves, p)
 	each(d, kNhwcDropout, n, nhwcDropoutArgs{
 		n: int32(n), channels: int32(p.channels), plane: int32(p.plane), x: x, ratio: o.Ratio, keep: 1 / (1 - o.Ratio),
 		key: d.liveKey(o.Key), y: y, byChunks: divisor(p.channels / 8), byPlane: divisor(p.plane),

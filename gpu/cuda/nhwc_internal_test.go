@@ -4,11 +4,9 @@ package cuda
 
 import (
 	"fmt"
-	"math"
 	"testing"
 
 	"dns-tui/gpu"
-	"dns-tui/gpu/host"
 )
 
 // lastTest has the same done by a device that stores activations as bf16 with channels last, and by the host.
@@ -18,20 +16,7 @@ type lastTest struct {
 }
 
 func newLastTest(t *testing.T) *lastTest {
-	b, err := openBack(Options{Precision: BF16, NoLibraries: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, h := gpu.NewDevice(b, nil), host.New(host.Options{})
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-		_ = h.Close()
-	})
-	s := &lastTest{tileTest: &tileTest{t: t, device: d, back: b, host: h, precision: BF16, key: gpu.Key{Seed: 5}}}
-	s.x = [2]map[string]*gpu.Tensor{{}, {}}
-	return s
+	return &lastTest{newTileTest(t, BF16), [2]map[string]*gpu.Tensor{{}, {}}}
 }
 
 // tensor makes a tensor of random numbers on both, under a name.
@@ -69,18 +54,7 @@ func (s *lastTest) last(names ...string) {
 func (s *lastTest) equal(limit float64, names ...string) {
 	s.t.Helper()
 	for _, n := range names {
-		have, want := make([]float32, s.x[0][n].N), make([]float32, s.x[0][n].N)
-		s.device.Download(have, s.x[0][n])
-		s.host.Download(want, s.x[1][n])
-		if err := s.device.Sync(); err != nil {
-			s.t.Fatalf("%s: %v", n, err)
-		}
-		var difference, norm float64
-		for i, v := range want {
-			difference += float64(have[i]-v) * float64(have[i]-v)
-			norm += float64(v) * float64(v)
-		}
-		if d := math.Sqrt(difference / norm); !(d < limit) {
+		if d := s.difference(n, s.x[0][n], s.x[1][n]); !(d < limit) {
 			s.t.Errorf("%s differs by %.3g of its norm", n, d)
 		}
 	}
@@ -153,7 +127,10 @@ func TestChannelsLastChain(t *testing.T) {
 	lrn := gpu.LRNGeometry{N: g.N, C: g.O, Plane: g.OutH * g.OutW, Size: 5, Alpha: 0.5, Beta: 0.75, K: 1}
 	s.tensor("x", g.InputLen())
 	s.tensor("w", g.WeightLen())
-	for _, name := range []string{"y", "norm", "bn", "save", "lrn", "scale", "sum", "dlrn", "dsum", "dbn", "dsc", "dy", "dave", "dropped", "both"} {
+	for _, name := range []string{
+		"y", "norm", "bn", "save", "lrn", "scale", "sum", "dlrn", "dsum", "dbn", "dsc", "dy", "dave", "dropped",
+		"both",
+	} {
 		s.tensor(name, n)
 	}
 	for _, name := range []string{"mean", "variance", "a", "b", "da", "db"} {
@@ -225,8 +202,8 @@ func TestChannelsLastChain(t *testing.T) {
 	)
 }
 
-// Depthwise convolutions between others; a place of Concat and Slice, whose pieces are eight channels or more; the gradient
-// of BatchNorm with running statistics.
+// Depthwise convolutions between others; a place of Concat and Slice, whose pieces are eight channels or more; the
+// gradient of BatchNorm with running statistics.
 func TestChannelsLastPieces(t *testing.T) {
 	s := newLastTest(t)
 	g := gpu.ConvGeometry{N: 2, C: 8, H: 13, W: 12, O: 24, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}
@@ -253,6 +230,7 @@ func TestChannelsLastPieces(t *testing.T) {
 	s.tensor("joined", 2*g.OutputLen())
 	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
 		d.Fill(x["variance"], 0.7)
+		d.Fill(x["weight"], 1.5)
 		d.Conv(&g, x["x"], x["w"], nil, x["y"])
 		d.Conv(&e, x["y"], x["f"], x["b"], x["e"])
 		d.ConvBackwardWeights(&e, x["y"], x["de"], nil, x["f"], x["db"])
@@ -281,8 +259,8 @@ func TestChannelsLastBias(t *testing.T) {
 	s.equal(8e-3, "y")
 }
 
-// A tensor that is read or written otherwise is in Caffe's order again, whole and in part; one whose memory is another's
-// now is forgotten.
+// A tensor that is read or written otherwise is in Caffe's order again, whole and in part; one whose memory is
+// another's now is forgotten.
 func TestLayouts(t *testing.T) {
 	s := newLastTest(t)
 	g := gpu.ConvGeometry{N: 2, C: 8, H: 6, W: 5, O: 16, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}

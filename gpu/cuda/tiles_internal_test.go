@@ -57,8 +57,8 @@ func (s *tileTest) put(d *gpu.Device, v []float32) *gpu.Tensor {
 	return x
 }
 
-// same fails where the device's numbers are not the host's but for rounding.
-func (s *tileTest) same(what string, x, want *gpu.Tensor) {
+// difference is how far the device's numbers are from the host's, as a part of their norm.
+func (s *tileTest) difference(what string, x, want *gpu.Tensor) float64 {
 	s.t.Helper()
 	have, wanted := make([]float32, x.N), make([]float32, x.N)
 	s.device.Download(have, x)
@@ -71,8 +71,14 @@ func (s *tileTest) same(what string, x, want *gpu.Tensor) {
 		difference += float64(have[i]-v) * float64(have[i]-v)
 		norm += float64(v) * float64(v)
 	}
+	return math.Sqrt(difference / norm)
+}
+
+// same fails where the device's numbers are not the host's but for rounding.
+func (s *tileTest) same(what string, x, want *gpu.Tensor) {
+	s.t.Helper()
 	limit := map[Precision]float64{FP32: 2e-6, TF32: 1e-3, BF16: 8e-3}[s.precision]
-	if d := math.Sqrt(difference / norm); !(d < limit) {
+	if d := s.difference(what, x, want); !(d < limit) {
 		s.t.Errorf("%s differs by %.3g of its norm", what, d)
 	}
 }

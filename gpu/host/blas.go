@@ -94,37 +94,44 @@ func loadOpenBLAS(workers int) (*openBLAS, error) {
 	if os.Getenv("OPENBLAS_NUM_THREADS") == "" {
 		os.Setenv("OPENBLAS_NUM_THREADS", "1")
 	}
-	var first error
-	for _, name := range libraries() {
-		lib, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
-		if err != nil {
-			if first == nil {
-				first = err
-			}
-			continue
-		}
-		sgemm, err := purego.Dlsym(lib, "sgemm_")
-		if err != nil {
-			return nil, fmt.Errorf("%s has no sgemm_: %w", name, err)
-		}
-		o := &openBLAS{title: "OpenBLAS", sgemm: sgemm, calls: make([]gemmCall, workers)}
-		for i := range o.calls {
-			o.calls[i].prepare()
-		}
-		if set, err := purego.Dlsym(lib, "openblas_set_num_threads"); err == nil {
-			purego.SyscallN(set, 1)
-		}
-		if core, err := purego.Dlsym(lib, "openblas_get_corename"); err == nil {
-			var f func() string
-			purego.RegisterFunc(&f, core)
-			o.title = "OpenBLAS, " + f()
-		}
-		if err := reserve(lib, workers); err != nil {
-			return nil, err
-		}
-		return o, nil
+	lib, name, err := openFirst(libraries())
+	if err != nil {
+		return nil, err
 	}
-	return nil, first
+	sgemm, err := purego.Dlsym(lib, "sgemm_")
+	if err != nil {
+		return nil, fmt.Errorf("%s has no sgemm_: %w", name, err)
+	}
+	o := &openBLAS{title: "OpenBLAS", sgemm: sgemm, calls: make([]gemmCall, workers)}
+	for i := range o.calls {
+		o.calls[i].prepare()
+	}
+	if set, err := purego.Dlsym(lib, "openblas_set_num_threads"); err == nil {
+		purego.SyscallN(set, 1)
+	}
+	if core, err := purego.Dlsym(lib, "openblas_get_corename"); err == nil {
+		var f func() string
+		purego.RegisterFunc(&f, core)
+		o.title = "OpenBLAS, " + f()
+	}
+	if err := reserve(lib, workers); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// openFirst opens the first library of those that loads; where none does the error is the first's.
+func openFirst(names []string) (lib uintptr, name string, err error) {
+	for _, n := range names {
+		l, e := purego.Dlopen(n, purego.RTLD_NOW|purego.RTLD_LOCAL)
+		if e == nil {
+			return l, n, nil
+		}
+		if err == nil {
+			err = e
+		}
+	}
+	return 0, "", err
 }
 
 // Under a limit of address space OpenBLAS is used where there is room for it: when it cannot map a buffer it tries

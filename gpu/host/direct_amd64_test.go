@@ -74,14 +74,7 @@ func TestTilesMakeTheSameBits(t *testing.T) {
 		b := NewBack(Options{Threads: 2, GoBLAS: true}).(*back)
 		d := gpu.NewDevice(b, nil)
 		defer func() { _ = d.Close() }()
-		tensor := func(v []float32) *gpu.Tensor {
-			x, err := gpu.NewTensor(d, len(v))
-			if err != nil {
-				t.Fatal(err)
-			}
-			d.Upload(x, v)
-			return x
-		}
+		tensor := func(v []float32) *gpu.Tensor { return upload(t, d, v) }
 		x, w, dy := tensor(random(g.InputLen(), 1)), tensor(random(g.WeightLen(), 2)), tensor(random(g.OutputLen(), 3))
 		results := map[string]*gpu.Tensor{
 			"y": tensor(make([]float32, g.OutputLen())), "dx": tensor(make([]float32, g.InputLen())),

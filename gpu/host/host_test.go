@@ -133,3 +133,13 @@ func TestElementwise(t *testing.T) {
 		}
 	})
 }
+
+// upload makes a tensor of numbers.
+func upload(t interface{ Fatal(...any) }, d *gpu.Device, v []float32) *gpu.Tensor {
+	x, err := gpu.NewTensor(d, len(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Upload(x, v)
+	return x
+}

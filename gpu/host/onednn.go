@@ -106,22 +106,15 @@ type dnnVersion struct {
 
 // loadOneDNN finds oneDNN.
 func loadOneDNN(workers int) (*oneDNN, error) {
-	var first error
-	for _, name := range dnnLibraries() {
-		lib, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
-		if err != nil {
-			if first == nil {
-				first = err
-			}
-			continue
-		}
-		l, err := newOneDNN(lib, workers)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		return l, nil
+	lib, name, err := openFirst(dnnLibraries())
+	if err != nil {
+		return nil, err
 	}
-	return nil, first
+	l, err := newOneDNN(lib, workers)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return l, nil
 }
 
 func newOneDNN(lib uintptr, workers int) (*oneDNN, error) {

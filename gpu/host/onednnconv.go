@@ -499,14 +499,7 @@ func (d *back) layWeights(p *dnnPlan, w []float32) []float32 {
 func (d *back) convDNN(o *gpu.Conv) {
 	g := o.G
 	p := d.dnnPlanOf(g, dnnForward, o.B != nil)
-	if p != nil {
-		k := dnnKernel{
-			d, p, slice(o.X), slice(o.W), slice(o.B), slice(o.Y), d.layWeights(p, slice(o.W)),
-			p.per * g.C * g.H * g.W, 0, p.per * g.O * g.OutH * g.OutW,
-		}
-		launch(d, &d.kernels.dnn, k, p.calls, 1)
-	}
-	if p == nil || p.failed.Load() {
+	if !d.passDNN(p, slice(o.X), slice(o.W), slice(o.B), slice(o.Y), g.C*g.H*g.W, g.O*g.OutH*g.OutW) {
 		d.convColumns(o)
 	}
 }
@@ -514,16 +507,25 @@ func (d *back) convDNN(o *gpu.Conv) {
 func (d *back) convBackwardDataDNN(o *gpu.ConvBackwardData) {
 	g := o.G
 	p := d.dnnPlanOf(g, dnnData, false)
-	if p != nil {
-		k := dnnKernel{
-			d, p, slice(o.DY), slice(o.W), nil, slice(o.DX), d.layWeights(p, slice(o.W)),
-			p.per * g.O * g.OutH * g.OutW, 0, p.per * g.C * g.H * g.W,
-		}
-		launch(d, &d.kernels.dnn, k, p.calls, 1)
-	}
-	if p == nil || p.failed.Load() {
+	if !d.passDNN(p, slice(o.DY), slice(o.W), nil, slice(o.DX), g.O*g.OutH*g.OutW, g.C*g.H*g.W) {
 		d.convBackwardDataColumns(o)
 	}
+}
+
+// passDNN makes y of x by a plan, which may be nil, and reports whether that was done. An image has so many elements of
+// each.
+func (d *back) passDNN(p *dnnPlan, x, w, bias, y []float32, ofX, ofY int) bool {
+	if p == nil {
+		return false
+	}
+	launch(
+		d,
+		&d.kernels.dnn,
+		dnnKernel{d, p, x, w, bias, y, d.layWeights(p, w), p.per * ofX, 0, p.per * ofY},
+		p.calls,
+		1,
+	)
+	return !p.failed.Load()
 }
 
 // convBackwardWeightsDNN sums runs of images apart, as convBackwardColumns does.

@@ -38,14 +38,7 @@ func TestPointwise(t *testing.T) {
 		for _, threads := range []int{1, 3} {
 			back := NewBack(Options{Threads: threads, GoBLAS: true}).(*back)
 			d := gpu.NewDevice(back, nil)
-			tensor := func(v []float32) *gpu.Tensor {
-				x, err := gpu.NewTensor(d, len(v))
-				if err != nil {
-					t.Fatal(err)
-				}
-				d.Upload(x, v)
-				return x
-			}
+			tensor := func(v []float32) *gpu.Tensor { return upload(t, d, v) }
 			tx, tw, tdy := tensor(x), tensor(w), tensor(dy)
 			results := []*gpu.Tensor{tensor(random(len(dy))), tensor(random(len(x))), tensor(dw)}
 			back.convPointwise(&gpu.Conv{G: &g, X: tx, W: tw, B: tensor(bias), Y: results[0]})

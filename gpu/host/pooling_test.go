@@ -36,14 +36,7 @@ func TestMaxPool(t *testing.T) {
 		g.Resolve(rapid.Bool().Draw(t, "ceil"))
 		n, out := g.Planes*g.H*g.W, g.Planes*g.OutH*g.OutW
 		x := rapid.SliceOfN(rapid.SampledFrom(oddNumbers), n, n).Draw(t, "x")
-		tensor := func(v []float32) *gpu.Tensor {
-			x, err := gpu.NewTensor(d, len(v))
-			if err != nil {
-				t.Fatal(err)
-			}
-			d.Upload(x, v)
-			return x
-		}
+		tensor := func(v []float32) *gpu.Tensor { return upload(t, d, v) }
 		y, argmax := make([]float32, out), make([]float32, out)
 		ty, tat := tensor(y), tensor(argmax)
 		d.MaxPool(&g, tensor(x), ty, tat)

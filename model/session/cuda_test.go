@@ -52,6 +52,19 @@ type trained struct {
 }
 
 // lenet trains LeNet with surgery in every step, on random images.
+// advance runs iterations, and waits for the last.
+func advance(t *testing.T, s *solver.Solver, iters int) {
+	t.Helper()
+	for range iters {
+		if err := s.Advance(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Drain(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func lenet(t *testing.T, d *gpu.Device, batch, iters int) trained {
 	t.Helper()
 	s := modeltest.Solver(t, d, "lenet_dns", batch, 10, func(r *config.Run) {
@@ -72,14 +85,7 @@ func lenet(t *testing.T, d *gpu.Device, batch, iters int) trained {
 		}
 		out.losses = append(out.losses, loss)
 	}
-	for range iters {
-		if err := s.Advance(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := s.Drain(); err != nil {
-		t.Fatal(err)
-	}
+	advance(t, s, iters)
 	for _, p := range s.Net.Params() {
 		for _, tensor := range []*gpu.Tensor{p.Data, p.Forward()} {
 			v := make([]float32, tensor.N)
@@ -98,14 +104,7 @@ func TestCUDABF16(t *testing.T) {
 	run := func(d *gpu.Device) (losses []float64, weights [][]float32) {
 		s := modeltest.Solver(t, d, "cifar10_full", batch, 10)
 		s.OnSettled = func(_ int, loss float64) { losses = append(losses, loss) }
-		for range iters {
-			if err := s.Advance(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := s.Drain(); err != nil {
-			t.Fatal(err)
-		}
+		advance(t, s, iters)
 		for _, p := range s.Net.Params() {
 			v := make([]float32, p.Data.N)
 			d.Download(v, p.Data)
@@ -143,14 +142,7 @@ func TestCUDAPasses(t *testing.T) {
 	for i, d := range []*gpu.Device{h, modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.FP32})} {
 		s := modeltest.Solver(t, d, "lenet_dns", 2, 10, func(r *config.Run) { r.Solver.IterSize = proto.Int32(3) })
 		s.OnSettled = func(_ int, loss float64) { losses[i] = append(losses[i], loss) }
-		for range 3 {
-			if err := s.Advance(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := s.Drain(); err != nil {
-			t.Fatal(err)
-		}
+		advance(t, s, 3)
 	}
 	for i, want := range losses[0] {
 		if e := math.Abs(losses[1][i] - want); !(e < 1e-3*math.Abs(want)) {
