@@ -36,7 +36,8 @@ type Back interface {
 type Capabilities struct {
 	Kind string // "host" or "cuda"
 	BLAS string // what multiplies matrices
-	// Convolutions says what does them, on the host: "this program's kernels, or oneDNN 3.2.0 where that is the faster".
+	// Convolutions says what does them, on the host: "this program's kernels, or oneDNN 3.2.0 where that is the
+	// faster".
 	Convolutions string
 	Threads      int    // of the host; 0 elsewhere
 	Sums         string // what sums over ranks, where it is not the group: "NCCL 2.23.4 (Ring, Simple)"

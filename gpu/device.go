@@ -61,11 +61,11 @@ func (d *Device) Health() Health {
 	return d.monitor.Health()
 }
 
-// Prepare promises that w, the weights of products (Conv, GemmPruned), stays as it is from now on, and reports
-// whether the device makes use of that: at a layer's first product of each shape it tries the ways that it knows,
-// some of which leave out what is zero, measures each, and takes the fastest from then on. Ways differ in the order
-// in which they add, so results differ by rounding; and where a weight is zero, an input that is infinite or NaN may
-// not show, nor such a weight where the input is zero.
+// Prepare promises that w, the weights of products (Conv, GemmPruned), stays as it is from now on, and reports whether
+// the device makes use of that: at a layer's first product of each shape it tries the ways that it knows, some of which
+// leave out what is zero, measures each, and takes the fastest from then on. Ways differ in the order in which they
+// add, so results differ by rounding; and where a weight is zero, an input that is infinite or NaN may not show, nor
+// such a weight where the input is zero.
 func (d *Device) Prepare(w *Tensor) bool {
 	if d.preparer == nil {
 		return false
@@ -137,8 +137,8 @@ func (d *Device) Await(m Mark) error {
 // Sync is Await(Mark()).
 func (d *Device) Sync() error { return d.Await(d.Mark()) }
 
-// Has reports whether the device has a kernel of its own for an operation, with its shapes and settings; its tensors are
-// not looked at. What it has not a layer may compose of others, which is quicker than to have the host do it.
+// Has reports whether the device has a kernel of its own for an operation, with its shapes and settings; its tensors
+// are not looked at. What it has not a layer may compose of others, which is quicker than to have the host do it.
 func (d *Device) Has(op Op) bool { return d.back.Supports(op) }
 
 // do checks the sizes of an operation's operands and has it done.

@@ -5,8 +5,8 @@ package gpu
 // are allocated and not freed are counted there.
 func NewDry(held *int64) *Device { return NewDevice(dry{held: held}, nil) }
 
-// NewDryLike is NewDry of which layers and solvers ask for as much as of a device: it has the same operations (Has), and
-// works as far ahead.
+// NewDryLike is NewDry of which layers and solvers ask for as much as of a device: it has the same operations (Has),
+// and works as far ahead.
 func NewDryLike(d *Device, held *int64) *Device { return NewDevice(dry{held, d.back}, nil) }
 
 // Dry reports whether the device is one of NewDry's.

@@ -16,8 +16,8 @@ func (o *LSTMUnit) operands(v *operands) {
 	v.out("h", &o.H, o.cells())
 }
 
-// LSTMUnit is one time step of n streams with cells of size (Caffe's LSTMUnit): from the gates' inputs x, rows of
-// (i, f, o, g), the cells before and cont, a number a stream, 0 where a sequence begins,
+// LSTMUnit is one time step of n streams with cells of size (Caffe's LSTMUnit): from the gates' inputs x, rows of (i,
+// f, o, g), the cells before and cont, a number a stream, 0 where a sequence begins,
 //
 //	c = cont·σ(f)·before + σ(i)·tanh(g)
 //	h = σ(o)·tanh(c)
@@ -43,8 +43,8 @@ func (o *LSTMUnitBackward) operands(v *operands) {
 	v.out("dx", &o.DX, 4*o.cells())
 }
 
-// LSTMUnitBackward is its gradient, from those of c and h, and the gates that it left: it sets dx, the gradient
-// of the gates' inputs, and dbefore. dbefore may be dc, and dx the gates.
+// LSTMUnitBackward is its gradient, from those of c and h, and the gates that it left: it sets dx, the gradient of the
+// gates' inputs, and dbefore. dbefore may be dc, and dx the gates.
 func (d *Device) LSTMUnitBackward(n, size int, before, gates, c, dc, dh, dbefore, dx *Tensor) {
 	describe(
 		d,
@@ -118,8 +118,8 @@ func (o *LSTMBackward) operands(v *operands) {
 	v.out("dx", &o.DX, 4*s.cells())
 }
 
-// LSTMBackward sets dx to the gradient of what LSTM was given as x, given what it left there, gates, and the gradient of
-// h; dh nil is 0. No gradient comes from behind the last step.
+// LSTMBackward sets dx to the gradient of what LSTM was given as x, given what it left there, gates, and the gradient
+// of h; dh nil is 0. No gradient comes from behind the last step.
 func (d *Device) LSTMBackward(s LSTMShape, w, cont, firstCell, gates, c, dh, dx *Tensor) {
 	describe(d, &d.ops.LSTMBackward, LSTMBackward{
 		Shape: s, W: w, Cont: cont, FirstCell: firstCell, Gates: gates, C: c, DH: dh, DX: dx,

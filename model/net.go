@@ -33,9 +33,9 @@ type NetOptions struct {
 	// Inputs, where it is not nil, stands in place of the data layers.
 	Inputs *config.Inputs
 	// Reuse gives the memory of a blob that no layer will read any more to those that come after it, data and gradients
-	// alike: a pass takes as much as is in use at one time. The net of Share, if it does so, too, has the same memory: the
-	// two run in turn. After a pass blobs can be read that count toward the objective, that no layer reads, that layers
-	// without a bottom make, and those of Keep; these with their gradients. With AllGradients it does nothing.
+	// alike: a pass takes as much as is in use at one time. The net of Share, if it does so, too, has the same memory:
+	// the two run in turn. After a pass blobs can be read that count toward the objective, that no layer reads, that
+	// layers without a bottom make, and those of Keep; these with their gradients. With AllGradients it does nothing.
 	Reuse bool
 	Keep  []string
 }

@@ -34,8 +34,8 @@ func (p PassProfile) Floor(of Peak) time.Duration {
 	return time.Duration(max(p.Operations/of.Operations, p.Bytes/of.Bytes) * float64(time.Second))
 }
 
-// Profile runs passes forward and backward and measures each layer, as Time does, beside what it has to do at least. Of a
-// layer whose work another does in its own passes nothing is said: it is in the other's time.
+// Profile runs passes forward and backward and measures each layer, as Time does, beside what it has to do at least. Of
+// a layer whose work another does in its own passes nothing is said: it is in the other's time.
 func (n *Net) Profile(passes int, stop func() bool) ([]LayerProfile, error) {
 	out := make([]LayerProfile, len(n.nodes))
 	operations := n.device.Operations()

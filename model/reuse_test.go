@@ -252,7 +252,8 @@ func anyGraph(t *rapid.T) *caffe.NetFile {
 		from := rapid.SampledFrom(blobs).Draw(t, "bottom")
 		other := rapid.SampledFrom(blobs).Draw(t, "other")
 		switch kind := rapid.SampledFrom([]string{
-			"conv", "relu", "sigmoid", "bn", "scale", "eltwise", "product", "reshape", "slice", "pool", "lrn", "dropout",
+			"conv", "relu", "sigmoid", "bn", "scale", "eltwise", "product", "reshape", "slice", "pool", "lrn",
+			"dropout",
 			"place",
 		}).Draw(t, "kind"); kind {
 		case "conv":
@@ -265,7 +266,8 @@ func anyGraph(t *rapid.T) *caffe.NetFile {
 		case "reshape":
 			fmt.Fprintf(&b, "layer { name: \"%[1]s there\" type: \"Reshape\" bottom: %[2]q top: \"%[1]s flat\" "+
 				"reshape_param { shape { dim: 2 dim: -1 } } }\nlayer { name: %[1]q type: \"Reshape\" "+
-				"bottom: \"%[1]s flat\" top: %[1]q reshape_param { shape { dim: 2 dim: 4 dim: 5 dim: 5 } } }\n", top, from)
+				"bottom: \"%[1]s flat\" top: %[1]q "+
+				"reshape_param { shape { dim: 2 dim: 4 dim: 5 dim: 5 } } }\n", top, from)
 		case "slice":
 			unused := ""
 			if rapid.Bool().Draw(t, "unused") {
@@ -278,7 +280,8 @@ func anyGraph(t *rapid.T) *caffe.NetFile {
 			fmt.Fprintf(
 				&b,
 				"layer { name: \"%[1]s cut\" type: \"Slice\" bottom: %[2]q top: \"%[1]s u\" top: \"%[1]s v\" }\n"+
-					"layer { name: \"%[1]s pow\" type: \"Power\" bottom: \"%[1]s u\" top: \"%[1]s w\" power_param { power: 2 } }\n"+
+					"layer { name: \"%[1]s pow\" type: \"Power\" bottom: \"%[1]s u\" top: \"%[1]s w\" "+
+					"power_param { power: 2 } }\n"+
 					"layer { name: %[1]q type: \"Concat\" bottom: \"%[1]s w\" bottom: %[3]q top: %[1]q }\n",
 				top,
 				from,

@@ -177,7 +177,10 @@ func (f *deviceFlags) make() (d *gpu.Device, notices []string, err error) {
 		d = f.host()
 	}
 	if f.precision == "tf32" || f.precision == "bf16" {
-		notices = append(notices, fmt.Sprintf("--precision %s has no effect: the host computes in float32", f.precision))
+		notices = append(
+			notices,
+			fmt.Sprintf("--precision %s has no effect: the host computes in float32", f.precision),
+		)
 	}
 	return d, append(notices, d.Capabilities().Notices...), nil
 }

@@ -302,7 +302,10 @@ func TestCommands(t *testing.T) {
 		{[]string{"help", "train"}, []string{"-masks-from-zeros", "-gpu"}},
 		{[]string{"train", "-h"}, []string{"-resume"}},
 		{[]string{"version"}, []string{"dns-tui ", "devices: host"}},
-		{[]string{"devices"}, []string{"host (", "matrix products:", "convolutions: this program's kernels", "JPEGs: ", "cuda"}},
+		{
+			[]string{"devices"},
+			[]string{"host (", "matrix products:", "convolutions: this program's kernels", "JPEGs: ", "cuda"},
+		},
 		{
 			[]string{"inspect", modeltest.Root("models", "lenet5_sparse.caffemodel")},
 			[]string{"3,993 of 431,080 (107.96 times smaller)", "99.27 %"},
@@ -516,9 +519,8 @@ snapshot_prefix: %q random_seed: 1`,
 }
 
 // --log caffe ends as Caffe's log does: the loss after the last update where the last iteration is displayed, a test
-// where one
-// is due, no line twice; outputs are numbered in the order of their names, and a split has the name that Caffe gives
-// it.
+// where one is due, no line twice; outputs are numbered in the order of their names, and a split has the name that
+// Caffe gives it.
 func TestCaffeLogEnds(t *testing.T) {
 	const net = `layer {
   name: "in" type: "DummyData" top: "x" top: "label"

@@ -51,7 +51,8 @@ func runMemory(_ context.Context, e *env, args []string) error {
 		{"gradients of weights", m.Gradients, ""},
 		{"history", m.History, "of the update rule"},
 		{"forward weights", m.Forward, "of layers that surgery works on"},
-		{"blobs", m.Shared, fmt.Sprintf("of all nets, data and gradients, in turn: %s with memory of their own, as in Caffe",
+		{"blobs", m.Shared, fmt.Sprintf(
+			"of all nets, data and gradients, in turn: %s with memory of their own, as in Caffe",
 			human.Bytes(m.Instead))},
 		{"the rest", m.Own, "data, outputs, and what layers keep from forward to backward"},
 	} {

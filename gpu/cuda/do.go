@@ -4,8 +4,8 @@ package cuda
 
 import "dns-tui/gpu"
 
-// Supports implements gpu.Back. There is a kernel for every operation but those that layers compose; what these two keep
-// in scratch memory is bounded, and so is the grid of a product.
+// Supports implements gpu.Back. There is a kernel for every operation but those that layers compose; what these two
+// keep in scratch memory is bounded, and so is the grid of a product.
 func (d *back) Supports(op gpu.Op) bool {
 	switch o := op.(type) {
 	case *gpu.Accuracy:

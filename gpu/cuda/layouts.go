@@ -8,11 +8,11 @@ import (
 	"dns-tui/gpu"
 )
 
-// With --precision bf16 the activations between convolutions, and their gradients, are stored as bf16 with channels last:
-// x[n][h][w][c]. Half the bytes, and what tensor cores read. Nobody outside knows: a tensor has the memory that it always
-// had, and layouts keeps which tensors have their numbers in it in another layout than float32 in Caffe's order. Operations
-// that have kernels for such activations (nhwc.go) leave them in that layout; before any other operation, and before
-// anybody reads or writes a tensor from outside, it is brought back.
+// With --precision bf16 the activations between convolutions, and their gradients, are stored as bf16 with channels
+// last: x[n][h][w][c]. Half the bytes, and what tensor cores read. Nobody outside knows: a tensor has the memory that
+// it always had, and layouts keeps which tensors have their numbers in it in another layout than float32 in Caffe's
+// order. Operations that have kernels for such activations (nhwc.go) leave them in that layout; before any other
+// operation, and before anybody reads or writes a tensor from outside, it is brought back.
 //
 // What is stored so is rounded to 8 bits of mantissa. Weights, their gradients, masks, statistics and losses never are.
 
@@ -42,8 +42,8 @@ func (f *layout) end() address { return f.at + 4*address(f.count()) }
 type layouts struct {
 	list []layout // by address; none lies in another's memory
 
-	// Scratch memory for what is brought into another layout: the two operands of an operation, and weights; and for what
-	// is brought back. It grows, and what was is kept: captured graphs have its address.
+	// Scratch memory for what is brought into another layout: the two operands of an operation, and weights; and for
+	// what is brought back. It grows, and what was is kept: captured graphs have its address.
 	first, second, filters, settling growing
 
 	settler *gpu.Visitor // of settleAll
@@ -109,8 +109,8 @@ func (d *back) settle(t *gpu.Tensor) {
 	d.settleWithin(d.ptr(t), t.N, func(layout) bool { return true })
 }
 
-// settleWithin takes the layouts in n elements away, and brings those back that keep says of. A conversion may allocate,
-// and so take back memory whose layouts are forgotten: the list is looked at anew each time.
+// settleWithin takes the layouts in n elements away, and brings those back that keep says of. A conversion may
+// allocate, and so take back memory whose layouts are forgotten: the list is looked at anew each time.
 func (d *back) settleWithin(at address, n int, keep func(layout) bool) {
 	l := &d.layouts
 	for {

@@ -24,7 +24,8 @@ func outputOf(g *gpu.ConvGeometry) pixels { return pixels{g.N, g.O, g.OutH * g.O
 func nhwcEligible(g *gpu.ConvGeometry) bool {
 	const least = 16 // outputs: below, tiles are mostly empty
 	return g.O/g.Groups%8 == 0 && g.O/g.Groups >= least && (g.Groups == 1 || g.C/g.Groups%8 == 0) &&
-		g.KH <= mostTaps && g.KW <= mostTaps && g.N <= maxGrid && max(inputOf(g).rows(), outputOf(g).rows()) <= mostPixels
+		g.KH <= mostTaps && g.KW <= mostTaps && g.N <= maxGrid &&
+		max(inputOf(g).rows(), outputOf(g).rows()) <= mostPixels
 }
 
 // widthOf is how many channels the input has when it is filled up.

@@ -92,7 +92,8 @@ func NewBack(o Options) gpu.Back {
 		case err != nil:
 			d.notices = append(
 				d.notices,
-				"OpenBLAS was not found ("+err.Error()+"); gonum multiplies matrices, several times slower, where this "+
+				"OpenBLAS was not found ("+err.Error()+
+					"); gonum multiplies matrices, several times slower, where this "+
 					"program's tiles do not. "+
 					"Install it with the system's package manager (Debian: libopenblas0-pthread).",
 			)

@@ -59,7 +59,7 @@ type gradientTile struct {
 type direct struct {
 	g             gpu.ConvGeometry
 	c, o          int   // channels of a group
-	planes        int   // of c that there are; where there are fewer, those that are laid out keep what they have behind them
+	planes        int   // of c that there are; of fewer, those laid out keep what they have behind them
 	panels        int   // of outputs of a group
 	width         int   // of a row that is laid out
 	k             int   // elements that a position sees

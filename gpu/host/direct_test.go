@@ -65,7 +65,8 @@ func BenchmarkConvolutions(b *testing.B) {
 		conv(8, 128, 28, 128, 3, 1, 1), conv(8, 512, 28, 128, 1, 1, 0), conv(8, 512, 28, 1024, 1, 2, 0),
 		conv(8, 256, 14, 256, 3, 1, 1), conv(8, 1024, 14, 256, 1, 1, 0),
 		conv(8, 512, 7, 512, 3, 1, 1), conv(8, 512, 7, 2048, 1, 1, 0), conv(8, 2048, 7, 512, 1, 1, 0),
-		conv(8, 3, 227, 64, 3, 2, 0), conv(8, 16, 56, 64, 3, 1, 1), conv(8, 16, 56, 64, 1, 1, 0), conv(8, 64, 56, 16, 1, 1, 0),
+		conv(8, 3, 227, 64, 3, 2, 0), conv(8, 16, 56, 64, 3, 1, 1), conv(8, 16, 56, 64, 1, 1, 0),
+		conv(8, 64, 56, 16, 1, 1, 0),
 	} {
 		name := fmt.Sprintf("n%d,c%d,h%d,o%d,k%d,s%d,g%d", g.N, g.C, g.H, g.O, g.KH, g.SH, g.Groups)
 		b.Run(name, func(b *testing.B) {

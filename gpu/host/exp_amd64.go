@@ -47,7 +47,8 @@ func fusedVectors(x, y []float32) int {
 //go:noescape
 func largest8(x *float32, n int) float32
 
-// largestVector is the largest of as many elements as it returns, a multiple of eight; where some are NaN it may be any.
+// largestVector is the largest of as many elements as it returns, a multiple of eight; where some are NaN it may be
+// any.
 func largestVector(x []float32) (top float32, done int) {
 	n := vectors(x, 8)
 	if n == 0 {

@@ -45,7 +45,8 @@ func (l *lstm) units(item int) (first, n int) {
 	return first, min(l.width, l.s.Size-first)
 }
 
-// pack brings n elements of every stream, in rows that are step apart, to elements from k on of what is multiplied next.
+// pack brings n elements of every stream, in rows that are step apart, to elements from k on of what is multiplied
+// next.
 func (l *lstm) pack(x []float32, step, k, n int) {
 	for i := 0; i < l.s.N; i += tilePositions {
 		to := l.after[i*l.deep+k*tilePositions:]

@@ -158,7 +158,8 @@ func (k *winogradSumsKernel) run(lo, hi, worker int) {
 	place := rows * columns
 	scratch := k.d.scratch(worker, winogradPlaces*place+2*taps*columns+8)
 	sums, kernels := scratch[:winogradPlaces*place], scratch[winogradPlaces*place:][:taps*columns]
-	turned, zeros := scratch[winogradPlaces*place+taps*columns:][:taps*columns], scratch[winogradPlaces*place+2*taps*columns:]
+	turned := scratch[winogradPlaces*place+taps*columns:][:taps*columns]
+	zeros := scratch[winogradPlaces*place+2*taps*columns:]
 	clear(zeros)
 	down, across := ceil(w.rows, w.blockRows), ceil(w.columns, w.block)
 	for item := lo; item < hi; item++ {

@@ -10,9 +10,9 @@ func init() {
 	register("BatchNorm", Arity{1, 1, 1, 1}, func() Layer { return &batchNorm{} })
 }
 
-// batchNorm is Caffe's BatchNorm: normalisation by the batch's statistics while training, by running ones in a test
-// (or as use_global_stats says). Its three parameters are running sums of mean and variance and their total weight;
-// no solver trains them.
+// batchNorm is Caffe's BatchNorm: normalisation by the batch's statistics while training, by running ones in a test (or
+// as use_global_stats says). Its three parameters are running sums of mean and variance and their total weight; no
+// solver trains them.
 type batchNorm struct {
 	c              *Context
 	shape          gpu.ChannelShape
@@ -114,8 +114,8 @@ func (l *batchNorm) Backward(top []*Blob, need []bool, bottom []*Blob) {
 // Leave implements Joiner.
 func (l *batchNorm) Leave() { l.scale, l.relu = nil, nil }
 
-// Join implements Joiner: of a Scale with a number for each channel, and a ReLU behind it. The Scale's copy of its input
-// is what BatchNorm keeps of its output.
+// Join implements Joiner: of a Scale with a number for each channel, and a ReLU behind it. The Scale's copy of its
+// input is what BatchNorm keeps of its output.
 func (l *batchNorm) Join(next Layer) bool {
 	switch next := next.(type) {
 	case *scale:

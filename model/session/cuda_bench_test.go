@@ -61,8 +61,8 @@ func BenchmarkCUDAStep(b *testing.B) {
 	}
 }
 
-// DNS_TUI_TIMELINE is a number of lines: of a training step of AlexNet-BN (of DNS_TUI_NET, for the emulator) each kernel
-// is measured by itself, and those that take longest are printed, with the sum of all.
+// DNS_TUI_TIMELINE is a number of lines: of a training step of AlexNet-BN (of DNS_TUI_NET, for the emulator) each
+// kernel is measured by itself, and those that take longest are printed, with the sum of all.
 func TestCUDATimeline(t *testing.T) {
 	lines := long(t, "DNS_TUI_TIMELINE")
 	batch := 200

@@ -50,8 +50,8 @@ func argumentsOf(k *kernel) string {
 	return camel(k.name) + "Args"
 }
 
-// printFields prints the fields of a struct of so many bytes. What C leaves empty between them has a name too: Go
-// then sets it to 0, so that the same arguments have the same bytes.
+// printFields prints the fields of a struct of so many bytes. What C leaves empty between them has a name too: Go then
+// sets it to 0, so that the same arguments have the same bytes.
 func printFields(b *bytes.Buffer, fields []field, size int) {
 	at, gaps := 0, 0
 	gap := func(to int) {
@@ -86,7 +86,9 @@ func printGo(s *source) ([]byte, error) {
 		fmt.Fprintf(&b, "k%s = kernel[%s]{%d}\n", title(camel(k.name)), argumentsOf(k), i)
 	}
 	b.WriteString(")\n\n// kernelCount is how many kernels there are. ")
-	b.WriteString("Those from firstTensor on are of the module for tensor cores, from firstNhwc on of that for channels last.\n")
+	b.WriteString(
+		"Those from firstTensor on are of the module for tensor cores, from firstNhwc on of that for channels last.\n",
+	)
 	b.WriteString("const (\n")
 	for _, m := range modules[1:] {
 		fmt.Fprintf(&b, "%s kernelID = %d\n", m.first, s.first[m.first])
