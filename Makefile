@@ -47,7 +47,7 @@ test-host: openblas mpi ## every test that needs no CUDA header
 	$(GO) test -timeout $(PATIENCE) -count 1 ./e2e
 
 # Tests of many products, for the quick emulator: the kernels compiled from their source, not their PTX.
-WHOLE := Libraries|Choices|Tuned
+WHOLE := Libraries|Choices|Tuned|Sets
 
 test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU: its PTX in conformance and every tile; parity, a pruning run
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export DNS_TUI_NEED_CUDA=1; set -ex; \

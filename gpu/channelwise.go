@@ -44,7 +44,7 @@ func (o *Scale) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
 	v.in("a", &o.A, o.Shape.Channels)
 	v.inOptional("b", &o.B, o.Shape.Channels)
-	v.out("y", &o.Y, o.Shape.Len())
+	v.set("y", &o.Y, o.Shape.Len())
 }
 
 // Scale sets y = a[c]·x + b[c]; b may be nil.
@@ -62,7 +62,7 @@ func (o *ScaleBackward) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
 	v.in("dy", &o.DY, o.Shape.Len())
 	v.in("a", &o.A, o.Shape.Channels)
-	v.outOptional("dx", &o.DX, o.Shape.Len())
+	v.setOptional("dx", &o.DX, o.Shape.Len())
 	v.outOptional("da", &o.DA, o.Shape.Channels)
 	v.outOptional("db", &o.DB, o.Shape.Channels)
 }
@@ -81,7 +81,7 @@ type PReLU struct {
 func (o *PReLU) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
 	v.in("a", &o.A, o.Shape.Channels)
-	v.out("y", &o.Y, o.Shape.Len())
+	v.set("y", &o.Y, o.Shape.Len())
 }
 
 // PReLU sets y = max(x, 0) + a[c]·min(x, 0).
@@ -99,7 +99,7 @@ func (o *PReLUBackward) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
 	v.in("dy", &o.DY, o.Shape.Len())
 	v.in("a", &o.A, o.Shape.Channels)
-	v.outOptional("dx", &o.DX, o.Shape.Len())
+	v.setOptional("dx", &o.DX, o.Shape.Len())
 	v.outOptional("da", &o.DA, o.Shape.Channels)
 }
 
@@ -116,8 +116,8 @@ type BatchStats struct {
 
 func (o *BatchStats) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
-	v.out("mean", &o.Mean, o.Shape.Channels)
-	v.out("variance", &o.Variance, o.Shape.Channels)
+	v.set("mean", &o.Mean, o.Shape.Channels)
+	v.set("variance", &o.Variance, o.Shape.Channels)
 }
 
 // BatchStats sets mean[c] and variance[c] (of the population) of x.
@@ -138,7 +138,7 @@ func (o *Normalize) operands(v *operands) {
 	v.in("mean", &o.Mean, o.Shape.Channels)
 	v.in("variance", &o.Variance, o.Shape.Channels)
 	v.inOptional("weight", &o.Weight, 1)
-	v.out("y", &o.Y, o.Shape.Len())
+	v.set("y", &o.Y, o.Shape.Len())
 }
 
 // Normalize sets y = (x - mean[c]·f)/sqrt(variance[c]·f + eps). f is 1 where weight is nil, else 1/weight[0], or 0
@@ -171,10 +171,10 @@ func (o *BatchNorm) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
 	v.inOptional("a", &o.After.A, o.Shape.Channels)
 	v.inOptional("b", &o.After.B, o.Shape.Channels)
-	v.out("mean", &o.Mean, o.Shape.Channels)
-	v.out("variance", &o.Variance, o.Shape.Channels)
-	v.out("norm", &o.Norm, o.Shape.Len())
-	v.out("y", &o.Y, o.Shape.Len())
+	v.set("mean", &o.Mean, o.Shape.Channels)
+	v.set("variance", &o.Variance, o.Shape.Channels)
+	v.set("norm", &o.Norm, o.Shape.Len())
+	v.set("y", &o.Y, o.Shape.Len())
 }
 
 // BatchNorm is BatchStats, Normalize by them to norm, and what comes after, to y, which may be x: as few passes over
@@ -200,7 +200,7 @@ func (o *BatchNormBackward) operands(v *operands) {
 	v.in("norm", &o.Norm, o.Shape.Len())
 	v.in("variance", &o.Variance, o.Shape.Channels)
 	v.out("dy", &o.DY, o.Shape.Len())
-	v.out("dx", &o.DX, o.Shape.Len())
+	v.set("dx", &o.DX, o.Shape.Len())
 	v.outOptional("da", &o.DA, o.Shape.Channels)
 	v.outOptional("db", &o.DB, o.Shape.Channels)
 }
@@ -228,7 +228,7 @@ func (o *NormalizeBackward) operands(v *operands) {
 	v.in("y", &o.Y, o.Shape.Len())
 	v.in("dy", &o.DY, o.Shape.Len())
 	v.in("variance", &o.Variance, o.Shape.Channels)
-	v.out("dx", &o.DX, o.Shape.Len())
+	v.set("dx", &o.DX, o.Shape.Len())
 }
 
 // NormalizeBackward is the gradient of Normalize with BatchStats' own mean and variance, from its output y:
@@ -253,7 +253,7 @@ func (o *NormalizeGlobalBackward) operands(v *operands) {
 	v.in("dy", &o.DY, o.Shape.Len())
 	v.in("variance", &o.Variance, o.Shape.Channels)
 	v.inOptional("weight", &o.Weight, 1)
-	v.out("dx", &o.DX, o.Shape.Len())
+	v.set("dx", &o.DX, o.Shape.Len())
 }
 
 // NormalizeGlobalBackward is its gradient with fixed statistics: dx = dy/sqrt(variance[c]·f + eps),

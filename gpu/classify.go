@@ -10,7 +10,7 @@ type Softmax struct {
 
 func (o *Softmax) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
-	v.out("y", &o.Y, o.Shape.Len())
+	v.set("y", &o.Y, o.Shape.Len())
 }
 
 // Softmax sets y[o,:,i] = exp(x - max x)/Σ exp(x - max x).
@@ -27,7 +27,7 @@ type SoftmaxBackward struct {
 func (o *SoftmaxBackward) operands(v *operands) {
 	v.in("y", &o.Y, o.Shape.Len())
 	v.in("dy", &o.DY, o.Shape.Len())
-	v.out("dx", &o.DX, o.Shape.Len())
+	v.set("dx", &o.DX, o.Shape.Len())
 }
 
 // SoftmaxBackward sets dx = y∘(dy - Σ_c dy∘y).
@@ -47,7 +47,7 @@ type SoftmaxLoss struct {
 func (o *SoftmaxLoss) operands(v *operands) {
 	v.in("prob", &o.Prob, o.Shape.Len())
 	v.in("label", &o.Label, o.Shape.Outer*o.Shape.Inner)
-	v.out("stat", &o.Stat, 2)
+	v.set("stat", &o.Stat, 2)
 }
 
 // SoftmaxLoss sets stat[0] = Σ -log(max(prob[label], FLT_MIN))/z and stat[1] = z, over the (o,i) whose label
@@ -74,7 +74,7 @@ func (o *SoftmaxLossBackward) operands(v *operands) {
 	v.in("prob", &o.Prob, o.Shape.Len())
 	v.in("label", &o.Label, o.Shape.Outer*o.Shape.Inner)
 	v.in("stat", &o.Stat, 2)
-	v.out("dx", &o.DX, o.Shape.Len())
+	v.set("dx", &o.DX, o.Shape.Len())
 }
 
 // SoftmaxLossBackward sets dx = weight/stat[1] · (prob - onehot(label)), and 0 where the label is ignored.
@@ -103,7 +103,7 @@ type SigmoidLoss struct {
 func (o *SigmoidLoss) operands(v *operands) {
 	v.in("x", &o.X, o.X.N)
 	v.in("target", &o.Target, o.X.N)
-	v.out("stat", &o.Stat, 2)
+	v.set("stat", &o.Stat, 2)
 }
 
 // SigmoidLoss sets stat[0] = Σ (log(1 + exp(x)) - x·t)/z, the cross-entropy of sigmoid(x) and the target t, and
@@ -125,7 +125,7 @@ func (o *SigmoidLossBackward) operands(v *operands) {
 	v.in("x", &o.X, o.DX.N)
 	v.in("target", &o.Target, o.DX.N)
 	v.in("stat", &o.Stat, 2)
-	v.out("dx", &o.DX, o.DX.N)
+	v.set("dx", &o.DX, o.DX.N)
 }
 
 // SigmoidLossBackward sets dx = weight/stat[1] · (sigmoid(x) - t), and 0 where the target is ignored.
@@ -148,7 +148,7 @@ type HingeLoss struct {
 func (o *HingeLoss) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
 	v.in("label", &o.Label, o.Shape.Outer*o.Shape.Inner)
-	v.out("out", &o.Out, 1)
+	v.set("out", &o.Out, 1)
 }
 
 // HingeLoss sets out[0] = Σ m/outer, or Σ m²/outer where squared, with m = max(0, 1 - d·x) and d = 1 for the
@@ -169,7 +169,7 @@ type HingeLossBackward struct {
 func (o *HingeLossBackward) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
 	v.in("label", &o.Label, o.Shape.Outer*o.Shape.Inner)
-	v.out("dx", &o.DX, o.Shape.Len())
+	v.set("dx", &o.DX, o.Shape.Len())
 }
 
 // HingeLossBackward sets dx = weight/outer · (-d) · (m > 0 ? 1 : 0), or · 2m where squared.
@@ -190,7 +190,7 @@ type LogLoss struct {
 func (o *LogLoss) operands(v *operands) {
 	v.in("prob", &o.Prob, o.Shape.Len())
 	v.in("label", &o.Label, o.Shape.Outer)
-	v.out("out", &o.Out, 1)
+	v.set("out", &o.Out, 1)
 }
 
 // LogLoss sets out[0] = Σ -log(max(prob[label], LogFloor))/outer. A label that is no class makes it NaN.
@@ -209,7 +209,7 @@ type LogLossBackward struct {
 func (o *LogLossBackward) operands(v *operands) {
 	v.in("prob", &o.Prob, o.Shape.Len())
 	v.in("label", &o.Label, o.Shape.Outer)
-	v.out("dx", &o.DX, o.Shape.Len())
+	v.set("dx", &o.DX, o.Shape.Len())
 }
 
 // LogLossBackward sets dx = -weight/outer/max(prob, LogFloor) at the label, else 0.
@@ -230,7 +230,7 @@ func (o *InfogainLoss) operands(v *operands) {
 	v.in("prob", &o.Prob, o.Shape.Len())
 	v.in("label", &o.Label, o.Shape.Outer*o.Shape.Inner)
 	v.in("h", &o.H, o.Shape.Channels*o.Shape.Channels)
-	v.out("stat", &o.Stat, 2)
+	v.set("stat", &o.Stat, 2)
 }
 
 // InfogainLoss sets stat[0] = Σ -Σ_c h[label,c]·log(max(prob[c], LogFloor))/z and stat[1] = z, over the (o,i)
@@ -258,7 +258,7 @@ func (o *InfogainLossBackward) operands(v *operands) {
 	v.in("label", &o.Label, o.Shape.Outer*o.Shape.Inner)
 	v.in("h", &o.H, o.Shape.Channels*o.Shape.Channels)
 	v.in("stat", &o.Stat, 2)
-	v.out("dx", &o.DX, o.Shape.Len())
+	v.set("dx", &o.DX, o.Shape.Len())
 }
 
 // InfogainLossBackward sets dx[c] = weight/stat[1] · (prob[c]·Σ_k h[label,k] - h[label,c]), the gradient through
@@ -300,7 +300,7 @@ func (o *ContrastiveLoss) operands(v *operands) {
 	v.in("a", &o.A, o.Shape.Len())
 	v.in("b", &o.B, o.Shape.Len())
 	v.in("similar", &o.Similar, o.Shape.Outer)
-	v.out("out", &o.Out, 1)
+	v.set("out", &o.Out, 1)
 }
 
 // ContrastiveLoss compares the rows of a and b: with d² = Σ (a-b)², out[0] = Σ l/(2·outer), where l is d² in the
@@ -329,7 +329,7 @@ func (o *ContrastiveLossBackward) operands(v *operands) {
 	v.in("a", &o.A, o.Shape.Len())
 	v.in("b", &o.B, o.Shape.Len())
 	v.in("similar", &o.Similar, o.Shape.Outer)
-	v.out("dx", &o.DX, o.Shape.Len())
+	v.set("dx", &o.DX, o.Shape.Len())
 }
 
 // ContrastiveLossBackward sets dx = weight/outer · (a-b) in similar rows, -weight/outer · (margin-d)/(d+1e-4) ·
@@ -369,8 +369,8 @@ type ArgMax struct {
 
 func (o *ArgMax) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
-	v.outOptional("index", &o.Index, o.Shape.Outer*o.Shape.Inner*o.K)
-	v.outOptional("value", &o.Value, o.Shape.Outer*o.Shape.Inner*o.K)
+	v.setOptional("index", &o.Index, o.Shape.Outer*o.Shape.Inner*o.K)
+	v.setOptional("value", &o.Value, o.Shape.Outer*o.Shape.Inner*o.K)
 }
 
 // ArgMax sets row r of index and of value, k wide, to the channels and the values of the k largest of the channels
@@ -392,7 +392,7 @@ type Accuracy struct {
 func (o *Accuracy) operands(v *operands) {
 	v.in("x", &o.X, o.Shape.Len())
 	v.in("label", &o.Label, o.Shape.Outer*o.Shape.Inner)
-	v.out("out", &o.Out, 1)
+	v.set("out", &o.Out, 1)
 	v.outOptional("perClass", &o.PerClass, o.Shape.Channels)
 }
 

@@ -17,7 +17,7 @@ type Gemm struct {
 func (o *Gemm) operands(v *operands) {
 	v.in("a", &o.A, o.M*o.K)
 	v.in("b", &o.B, o.K*o.N)
-	v.out("c", &o.C, o.M*o.N)
+	v.to("c", &o.C, o.M*o.N, o.Beta != 0 || o.Kept != nil)
 	v.inOptional("kept", &o.Kept, o.M*o.N)
 }
 

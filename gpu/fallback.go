@@ -56,7 +56,7 @@ func (f *fallback) do(b Back, op Op) {
 		}
 		return nil
 	}
-	op.operands(&operands{visit: func(t **Tensor, _ bool) {
+	op.operands(&operands{visit: func(t **Tensor, _ Access) {
 		c := find((*t).Mem)
 		if c == nil {
 			c = &copied{device: (*t).Mem, from: (*t).Off, to: (*t).Off}
@@ -78,10 +78,10 @@ func (f *fallback) do(b Back, op Op) {
 	}
 	type written struct{ host, device *Tensor }
 	var out []written
-	op.operands(&operands{visit: func(t **Tensor, writes bool) {
+	op.operands(&operands{visit: func(t **Tensor, how Access) {
 		device, c := *t, find((*t).Mem)
 		*t = &Tensor{Mem: c.host, Off: device.Off - c.from, N: device.N, Shape: device.Shape}
-		if writes {
+		if how != Reads {
 			out = append(out, written{*t, device})
 		}
 	}})

@@ -15,12 +15,22 @@ type Op interface {
 // operands goes over the tensors of an operation. It checks their sizes, or where visit is set calls that instead.
 type operands struct {
 	op    Op
-	visit func(t **Tensor, written bool)
+	visit func(t **Tensor, how Access)
 }
 
-func (v *operands) operand(name string, t **Tensor, n int, written bool) {
+// Access is what an operation does with an operand.
+type Access int
+
+// The accesses.
+const (
+	Reads   Access = iota // its numbers, and nothing else
+	Updates               // writes it, and reads it or leaves some of it as it was
+	Sets                  // writes all of it; what it held before is not read, unless it is another operand too
+)
+
+func (v *operands) operand(name string, t **Tensor, n int, how Access) {
 	if v.visit != nil {
-		v.visit(t, written)
+		v.visit(t, how)
 		return
 	}
 	if *t == nil || (*t).N != n {
@@ -28,19 +38,36 @@ func (v *operands) operand(name string, t **Tensor, n int, written bool) {
 	}
 }
 
-// in shows an operand that is read, out one that is written, and perhaps read. The optional ones may be nil.
-func (v *operands) in(name string, t **Tensor, n int)  { v.operand(name, t, n, false) }
-func (v *operands) out(name string, t **Tensor, n int) { v.operand(name, t, n, true) }
+// in shows an operand that is read, out one that is written in part or read before that, and set one that is written
+// whole and not read. The optional ones may be nil.
+func (v *operands) in(name string, t **Tensor, n int)  { v.operand(name, t, n, Reads) }
+func (v *operands) out(name string, t **Tensor, n int) { v.operand(name, t, n, Updates) }
+func (v *operands) set(name string, t **Tensor, n int) { v.operand(name, t, n, Sets) }
+
+// to is set, or out where what was there counts.
+func (v *operands) to(name string, t **Tensor, n int, counts bool) {
+	if counts {
+		v.out(name, t, n)
+	} else {
+		v.set(name, t, n)
+	}
+}
 
 func (v *operands) inOptional(name string, t **Tensor, n int) {
 	if *t != nil {
-		v.operand(name, t, n, false)
+		v.in(name, t, n)
 	}
 }
 
 func (v *operands) outOptional(name string, t **Tensor, n int) {
 	if *t != nil {
-		v.operand(name, t, n, true)
+		v.out(name, t, n)
+	}
+}
+
+func (v *operands) setOptional(name string, t **Tensor, n int) {
+	if *t != nil {
+		v.set(name, t, n)
 	}
 }
 
@@ -61,10 +88,10 @@ func nameOf(op Op) string { return reflect.TypeOf(op).Elem().Name() }
 // A Visitor calls a function with the tensors of operations.
 type Visitor struct{ v operands }
 
-// NewVisitor returns one; f gets nil for an optional operand that an operation lacks.
-func NewVisitor(f func(*Tensor)) *Visitor {
-	return &Visitor{operands{visit: func(t **Tensor, _ bool) { f(*t) }}}
+// NewVisitor returns one. Optional operands that an operation lacks are passed over.
+func NewVisitor(f func(*Tensor, Access)) *Visitor {
+	return &Visitor{operands{visit: func(t **Tensor, how Access) { f(*t, how) }}}
 }
 
-// Visit calls the function with each tensor of op.
+// Visit calls the function with each tensor of op, and what op does with it.
 func (v *Visitor) Visit(op Op) { op.operands(&v.v) }

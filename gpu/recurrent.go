@@ -12,8 +12,8 @@ func (o *LSTMUnit) operands(v *operands) {
 	v.in("before", &o.Before, o.cells())
 	v.out("x", &o.X, 4*o.cells())
 	v.in("cont", &o.Cont, o.N)
-	v.out("c", &o.C, o.cells())
-	v.out("h", &o.H, o.cells())
+	v.set("c", &o.C, o.cells())
+	v.set("h", &o.H, o.cells())
 }
 
 // LSTMUnit is one time step of n streams with cells of size (Caffe's LSTMUnit): from the gates' inputs x, rows of (i,
@@ -39,8 +39,8 @@ func (o *LSTMUnitBackward) operands(v *operands) {
 	v.in("c", &o.C, o.cells())
 	v.in("dc", &o.DC, o.cells())
 	v.in("dh", &o.DH, o.cells())
-	v.out("dbefore", &o.DBefore, o.cells())
-	v.out("dx", &o.DX, 4*o.cells())
+	v.set("dbefore", &o.DBefore, o.cells())
+	v.set("dx", &o.DX, 4*o.cells())
 }
 
 // LSTMUnitBackward is its gradient, from those of c and h, and the gates that it left: it sets dx, the gradient of the
@@ -115,7 +115,7 @@ func (o *LSTMBackward) operands(v *operands) {
 	v.in("gates", &o.Gates, 4*s.cells())
 	v.in("c", &o.C, s.cells())
 	v.inOptional("dh", &o.DH, s.cells())
-	v.out("dx", &o.DX, 4*s.cells())
+	v.set("dx", &o.DX, 4*s.cells())
 }
 
 // LSTMBackward sets dx to the gradient of what LSTM was given as x, given what it left there, gates, and the gradient

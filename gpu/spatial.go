@@ -12,7 +12,7 @@ func (o *Conv) operands(v *operands) {
 	v.in("x", &o.X, o.G.InputLen())
 	v.in("w", &o.W, o.G.WeightLen())
 	v.inOptional("b", &o.B, o.G.O)
-	v.out("y", &o.Y, o.G.OutputLen())
+	v.set("y", &o.Y, o.G.OutputLen())
 }
 
 // Conv sets y[n,o] = b[o] + Σ_c w[o,c] ⋆ x[n,c] (Caffe's Convolution: cross-correlation). b may be nil. Where w is
@@ -30,7 +30,7 @@ type ConvBackwardData struct {
 func (o *ConvBackwardData) operands(v *operands) {
 	v.in("dy", &o.DY, o.G.OutputLen())
 	v.in("w", &o.W, o.G.WeightLen())
-	v.out("dx", &o.DX, o.G.InputLen())
+	v.set("dx", &o.DX, o.G.InputLen())
 }
 
 // ConvBackwardData sets dx to the gradient of x.
@@ -66,8 +66,8 @@ type MaxPool struct {
 
 func (o *MaxPool) operands(v *operands) {
 	v.in("x", &o.X, o.G.InputLen())
-	v.out("y", &o.Y, o.G.OutputLen())
-	v.out("argmax", &o.Argmax, o.G.OutputLen())
+	v.set("y", &o.Y, o.G.OutputLen())
+	v.set("argmax", &o.Argmax, o.G.OutputLen())
 }
 
 // MaxPool sets y to the maximum of each window and argmax to its position in the plane (row·W + column; the
@@ -85,7 +85,7 @@ type MaxPoolBackward struct {
 func (o *MaxPoolBackward) operands(v *operands) {
 	v.in("dy", &o.DY, o.G.OutputLen())
 	v.in("argmax", &o.Argmax, o.G.OutputLen())
-	v.out("dx", &o.DX, o.G.InputLen())
+	v.set("dx", &o.DX, o.G.InputLen())
 }
 
 // MaxPoolBackward sets dx[argmax] = Σ dy.
@@ -101,7 +101,7 @@ type AvePool struct {
 
 func (o *AvePool) operands(v *operands) {
 	v.in("x", &o.X, o.G.InputLen())
-	v.out("y", &o.Y, o.G.OutputLen())
+	v.set("y", &o.Y, o.G.OutputLen())
 }
 
 // AvePool sets y to the sum of each window over its size; the size counts padding, but not what lies
@@ -118,7 +118,7 @@ type AvePoolBackward struct {
 
 func (o *AvePoolBackward) operands(v *operands) {
 	v.in("dy", &o.DY, o.G.OutputLen())
-	v.out("dx", &o.DX, o.G.InputLen())
+	v.set("dx", &o.DX, o.G.InputLen())
 }
 
 // AvePoolBackward is its gradient.
@@ -135,8 +135,8 @@ type StochasticPool struct {
 
 func (o *StochasticPool) operands(v *operands) {
 	v.in("x", &o.X, o.G.InputLen())
-	v.out("y", &o.Y, o.G.OutputLen())
-	v.out("argmax", &o.Argmax, o.G.OutputLen())
+	v.set("y", &o.Y, o.G.OutputLen())
+	v.set("argmax", &o.Argmax, o.G.OutputLen())
 }
 
 // StochasticPool sets y to one element of each window, x with probability x/Σx, and argmax to its position in the
@@ -155,7 +155,7 @@ type ExpectedPool struct {
 
 func (o *ExpectedPool) operands(v *operands) {
 	v.in("x", &o.X, o.G.InputLen())
-	v.out("y", &o.Y, o.G.OutputLen())
+	v.set("y", &o.Y, o.G.OutputLen())
 }
 
 // ExpectedPool sets y to what StochasticPool gives on average: Σx²/Σx, or 0 where Σx is not positive.
@@ -172,7 +172,7 @@ type Im2col struct {
 func (o *Im2col) operands(v *operands) {
 	axes(v, o.G)
 	v.in("x", &o.X, o.G.InputLen())
-	v.out("col", &o.Col, o.G.ColumnLen())
+	v.set("col", &o.Col, o.G.ColumnLen())
 }
 
 // Im2col sets col, (channels·kernel) × output, to the elements of x that each position of the output sees, 0 in the
@@ -190,7 +190,7 @@ type Col2im struct {
 func (o *Col2im) operands(v *operands) {
 	axes(v, o.G)
 	v.in("col", &o.Col, o.G.ColumnLen())
-	v.out("x", &o.X, o.G.InputLen())
+	v.set("x", &o.X, o.G.InputLen())
 }
 
 // Col2im sets each element of x to the sum of those of col that Im2col takes from it.
@@ -206,8 +206,8 @@ type LRN struct {
 
 func (o *LRN) operands(v *operands) {
 	v.in("x", &o.X, o.G.Len())
-	v.out("scale", &o.Scale, o.G.Len())
-	v.out("y", &o.Y, o.G.Len())
+	v.set("scale", &o.Scale, o.G.Len())
+	v.set("y", &o.Y, o.G.Len())
 }
 
 // LRN normalises across channels: s = k + alpha/size · Σ_window x², y = x·s^-beta. scale keeps s.
@@ -226,7 +226,7 @@ func (o *LRNBackward) operands(v *operands) {
 	v.in("y", &o.Y, o.G.Len())
 	v.in("scale", &o.Scale, o.G.Len())
 	v.in("dy", &o.DY, o.G.Len())
-	v.out("dx", &o.DX, o.G.Len())
+	v.set("dx", &o.DX, o.G.Len())
 }
 
 // LRNBackward sets dx = dy·s^-beta - 2·alpha·beta/size · x · Σ_window dy·y/s.
@@ -243,8 +243,8 @@ type LRNWithin struct {
 
 func (o *LRNWithin) operands(v *operands) {
 	v.in("x", &o.X, o.G.InputLen())
-	v.out("scale", &o.Scale, o.G.InputLen())
-	v.out("y", &o.Y, o.G.InputLen())
+	v.set("scale", &o.Scale, o.G.InputLen())
+	v.set("y", &o.Y, o.G.InputLen())
 }
 
 // LRNWithin normalises within channels: s = 1 + alpha·AvePool(x²), y = x·s^-beta, with windows of an odd size, stride 1
@@ -264,7 +264,7 @@ func (o *LRNWithinBackward) operands(v *operands) {
 	v.in("x", &o.X, o.G.InputLen())
 	v.in("scale", &o.Scale, o.G.InputLen())
 	v.in("dy", &o.DY, o.G.InputLen())
-	v.out("dx", &o.DX, o.G.InputLen())
+	v.set("dx", &o.DX, o.G.InputLen())
 }
 
 // LRNWithinBackward sets dx = dy·s^-beta - 2·alpha·beta·x·AvePoolBackward(dy·x·s^(-beta-1)).

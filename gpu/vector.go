@@ -9,7 +9,7 @@ type Fill struct {
 }
 
 func (o *Fill) operands(v *operands) {
-	v.out("y", &o.Y, o.Y.N)
+	v.set("y", &o.Y, o.Y.N)
 }
 
 // Fill sets y = v.
@@ -23,7 +23,7 @@ type Copy struct {
 }
 
 func (o *Copy) operands(v *operands) {
-	v.out("y", &o.Y, o.Y.N)
+	v.set("y", &o.Y, o.Y.N)
 	v.in("x", &o.X, o.Y.N)
 }
 
@@ -42,7 +42,7 @@ type Axpby struct {
 
 func (o *Axpby) operands(v *operands) {
 	v.in("x", &o.X, o.Y.N)
-	v.out("y", &o.Y, o.Y.N)
+	v.to("y", &o.Y, o.Y.N, o.B != 0)
 }
 
 // Axpby sets y = a·x + b·y; y is not read where b is 0.
@@ -62,7 +62,7 @@ type Add struct {
 func (o *Add) operands(v *operands) {
 	v.in("x", &o.X, o.Z.N)
 	v.in("y", &o.Y, o.Z.N)
-	v.out("z", &o.Z, o.Z.N)
+	v.set("z", &o.Z, o.Z.N)
 }
 
 // Add sets z = a·x + b·y. z may be x, and not y.
@@ -78,7 +78,7 @@ type Mul struct {
 func (o *Mul) operands(v *operands) {
 	v.in("x", &o.X, o.Z.N)
 	v.in("y", &o.Y, o.Z.N)
-	v.out("z", &o.Z, o.Z.N)
+	v.set("z", &o.Z, o.Z.N)
 }
 
 // Mul sets z = x∘y.
@@ -114,7 +114,7 @@ type MaxBackward struct {
 func (o *MaxBackward) operands(v *operands) {
 	v.in("dy", &o.DY, o.DX.N)
 	v.in("which", &o.Which, o.DX.N)
-	v.out("dx", &o.DX, o.DX.N)
+	v.set("dx", &o.DX, o.DX.N)
 }
 
 // MaxBackward sets dx = dy where which = index, else 0.
@@ -131,7 +131,7 @@ type Power struct {
 
 func (o *Power) operands(v *operands) {
 	v.in("x", &o.X, o.Y.N)
-	v.out("y", &o.Y, o.Y.N)
+	v.set("y", &o.Y, o.Y.N)
 }
 
 // Power sets y = (shift + scale·x)^power.
@@ -147,7 +147,7 @@ type Unary struct {
 
 func (o *Unary) operands(v *operands) {
 	v.in("x", &o.X, o.Y.N)
-	v.out("y", &o.Y, o.Y.N)
+	v.set("y", &o.Y, o.Y.N)
 }
 
 // Unary sets y = f(x).
@@ -165,7 +165,7 @@ func (o *UnaryBackward) operands(v *operands) {
 	v.in("x", &o.X, o.DX.N)
 	v.in("y", &o.Y, o.DX.N)
 	v.in("dy", &o.DY, o.DX.N)
-	v.out("dx", &o.DX, o.DX.N)
+	v.set("dx", &o.DX, o.DX.N)
 }
 
 // UnaryBackward sets dx = dy·f'(x), given y = f(x).
@@ -182,7 +182,7 @@ type Dot struct {
 func (o *Dot) operands(v *operands) {
 	v.in("x", &o.X, o.X.N)
 	v.in("y", &o.Y, o.X.N)
-	v.out("out", &o.Out, 1)
+	v.set("out", &o.Out, 1)
 }
 
 // Dot sets out[0] = alpha·Σ x·y.
@@ -234,7 +234,7 @@ type Gather struct {
 func (o *Gather) operands(v *operands) {
 	v.in("index", &o.Index, o.Index.N)
 	v.in("src", &o.Src, o.Src.N)
-	v.out("dst", &o.Dst, o.Index.N*o.Width)
+	v.set("dst", &o.Dst, o.Index.N*o.Width)
 }
 
 // Gather sets row r of dst to row index[r] of src, rows of width elements. An index that is no row of src makes the
@@ -268,7 +268,7 @@ type ReLU struct {
 
 func (o *ReLU) operands(v *operands) {
 	v.in("x", &o.X, o.Y.N)
-	v.out("y", &o.Y, o.Y.N)
+	v.set("y", &o.Y, o.Y.N)
 }
 
 // ReLU sets y = max(x, 0) + slope·min(x, 0).
@@ -285,7 +285,7 @@ type ReLUBackward struct {
 func (o *ReLUBackward) operands(v *operands) {
 	v.in("x", &o.X, o.DX.N)
 	v.in("dy", &o.DY, o.DX.N)
-	v.out("dx", &o.DX, o.DX.N)
+	v.set("dx", &o.DX, o.DX.N)
 }
 
 // ReLUBackward sets dx = dy·(x > 0 ? 1 : slope). x may be the output where slope >= 0.
@@ -302,7 +302,7 @@ type Dropout struct {
 
 func (o *Dropout) operands(v *operands) {
 	v.in("x", &o.X, o.Y.N)
-	v.out("y", &o.Y, o.Y.N)
+	v.set("y", &o.Y, o.Y.N)
 }
 
 // Dropout sets y_i = x_i/(1-ratio) where u_i >= ratio, else 0; u_i is Uniform of key at i. The same call on dy

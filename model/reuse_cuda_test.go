@@ -3,9 +3,12 @@
 package model_test
 
 import (
+	"cmp"
+	"strings"
 	"testing"
 
 	"golang.org/x/tools/txtar"
+	"pgregory.net/rapid"
 
 	"dns-tui/caffe"
 	"dns-tui/gpu/cuda"
@@ -46,6 +49,76 @@ func TestReuseCUDA(t *testing.T) {
 			if err := want.differ(runs(t, d, f, model.NetOptions{Reuse: true}, 3, run)); err != nil {
 				t.Error(err)
 			}
+		})
+	}
+}
+
+// With activations as bf16 with channels last, too: what lies in shared memory in that layout is forgotten with the blob
+// that it was of.
+func TestReuseCUDAChannelsLast(t *testing.T) {
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.BF16})
+	rapid.Check(t, func(t *rapid.T) {
+		f := anyGraph(t, 16)
+		want := runs(t, d, f, model.NetOptions{}, 2, plainly)
+		if err := want.differ(runs(t, d, f, model.NetOptions{Reuse: true}, 2, plainly)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// turns is a net whose blobs in the one layout are given the memory of those in the other: a branch of kernels for
+// channels last, and one of Sigmoid, which has none for them.
+const turns = `force_backward: true
+layer { name: "in" type: "Input" top: "x" top: "label5" input_param { shape { dim: 2 dim: 16 dim: 8 dim: 8 }
+  shape { dim: 2 } } }
+layer { name: "a" type: "Convolution" bottom: "x" top: "a" convolution_param { num_output: 32 kernel_size: 3 pad: 1
+  weight_filler { type: "xavier" } } }
+layer { name: "bn" type: "BatchNorm" bottom: "a" top: "bn" }
+layer { name: "sc" type: "Scale" bottom: "bn" top: "sc" scale_param { bias_term: true } }
+layer { name: "relu" type: "ReLU" bottom: "sc" top: "sc" }
+layer { name: "pool" type: "Pooling" bottom: "sc" top: "pool" pooling_param { kernel_size: 3 stride: 2 } }
+layer { name: "one" type: "Convolution" bottom: "pool" top: "one" convolution_param { num_output: 16 kernel_size: 1
+  weight_filler { type: "xavier" } } }
+layer { name: "two" type: "Convolution" bottom: "pool" top: "two" convolution_param { num_output: 24 kernel_size: 3
+  pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "both" type: "Concat" bottom: "one" bottom: "two" top: "both" }
+layer { name: "b" type: "Convolution" bottom: "both" top: "b" convolution_param { num_output: 16 kernel_size: 3
+  weight_filler { type: "xavier" } } }
+layer { name: "drop" type: "Dropout" bottom: "b" top: "b" }
+layer { name: "sig" type: "Sigmoid" bottom: "b" top: "sig" }
+layer { name: "fc" type: "InnerProduct" bottom: "sig" top: "fc" inner_product_param { num_output: 20
+  weight_filler { type: "xavier" } } }
+layer { name: "relu2" type: "ReLU" bottom: "fc" top: "fc" }
+layer { name: "last" type: "InnerProduct" bottom: "fc" top: "last" inner_product_param { num_output: 5
+  weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "last" bottom: "label5" top: "loss" }
+`
+
+// No activation is brought back to Caffe's order that nobody reads: one that Sigmoid reads is, once a pass, and with
+// memory shared no other.
+func TestReuseCUDAConversions(t *testing.T) {
+	f, err := caffe.ParseNetPrototxt("turns", []byte(turns))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]model.NetOptions{"own": {}, "shared": {Reuse: true}} {
+		t.Run(name, func(t *testing.T) {
+			var conversions []string
+			d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.BF16, Timeline: func(k cuda.Timed) {
+				if strings.HasSuffix(k.Kernel, "_to_planes") {
+					conversions = append(conversions, k.Kernel+" for "+k.For)
+				}
+			}})
+			runs(t, d, f, o, 3, func(n *model.Net) error {
+				conversions = conversions[:0] // but for what was read of the pass before
+				if err := cmp.Or(plainly(n), d.Sync()); err != nil {
+					return err
+				}
+				if len(conversions) != 1 {
+					t.Errorf("%d conversions in a pass: %q", len(conversions), conversions)
+				}
+				return nil
+			})
 		})
 	}
 }

@@ -240,11 +240,12 @@ func TestReuseOfWholeNets(t *testing.T) {
 	}
 }
 
-// anyGraph draws a net of branches that part and meet, in place and not.
-func anyGraph(t *rapid.T) *caffe.NetFile {
+// anyGraph draws a net of branches that part and meet, in place and not, whose blobs have so many channels.
+func anyGraph(t *rapid.T, channels int) *caffe.NetFile {
 	var b strings.Builder
-	fmt.Fprint(&b, "name: \"random\" force_backward: true\n"+
-		"layer { name: \"in\" type: \"Input\" top: \"b0\" input_param { shape { dim: 2 dim: 4 dim: 5 dim: 5 } } }\n")
+	fmt.Fprintf(&b, "name: \"random\" force_backward: true\n"+
+		"layer { name: \"in\" type: \"Input\" top: \"b0\" input_param { shape { dim: 2 dim: %d dim: 5 dim: 5 } } }\n",
+		channels)
 	blobs := []string{"b0"} // all of one shape
 	inPlace := map[string]bool{}
 	for i := range rapid.IntRange(1, 14).Draw(t, "layers") {
@@ -258,7 +259,7 @@ func anyGraph(t *rapid.T) *caffe.NetFile {
 		}).Draw(t, "kind"); kind {
 		case "conv":
 			fmt.Fprintf(&b, "layer { name: %q type: \"Convolution\" bottom: %q top: %q convolution_param { "+
-				"num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: \"xavier\" } } }\n", top, from, top)
+				"num_output: %d kernel_size: 3 pad: 1 weight_filler { type: \"xavier\" } } }\n", top, from, top, channels)
 		case "eltwise", "product":
 			op := map[string]string{"eltwise": "SUM", "product": "PROD"}[kind]
 			fmt.Fprintf(&b, "layer { name: %q type: \"Eltwise\" bottom: %q bottom: %q top: %q "+
@@ -267,7 +268,7 @@ func anyGraph(t *rapid.T) *caffe.NetFile {
 			fmt.Fprintf(&b, "layer { name: \"%[1]s there\" type: \"Reshape\" bottom: %[2]q top: \"%[1]s flat\" "+
 				"reshape_param { shape { dim: 2 dim: -1 } } }\nlayer { name: %[1]q type: \"Reshape\" "+
 				"bottom: \"%[1]s flat\" top: %[1]q "+
-				"reshape_param { shape { dim: 2 dim: 4 dim: 5 dim: 5 } } }\n", top, from)
+				"reshape_param { shape { dim: 2 dim: %[3]d dim: 5 dim: 5 } } }\n", top, from, channels)
 		case "slice":
 			unused := ""
 			if rapid.Bool().Draw(t, "unused") {
@@ -319,7 +320,7 @@ func TestReuseOfRandomNets(t *testing.T) {
 	d := host.New(host.Options{Threads: 1})
 	defer d.Close()
 	rapid.Check(t, func(t *rapid.T) {
-		f := anyGraph(t)
+		f := anyGraph(t, 4)
 		want := runs(t, d, f, model.NetOptions{}, 2, plainly)
 		for _, run := range []func(*model.Net) error{plainly, (*model.Net).Poisoned} {
 			if err := want.differ(runs(t, d, f, model.NetOptions{Reuse: true}, 2, run)); err != nil {

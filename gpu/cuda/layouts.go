@@ -34,6 +34,18 @@ type layout struct {
 	at    address
 	order order
 	pixels
+	in gpu.Memory // whose they are
+}
+
+// foreign reports whether a layout is not of the memory to, and both are gpu.Reserved: of two with a place in common one
+// at most is in use at a time.
+func (f *layout) foreign(to gpu.Memory) bool {
+	if f.in == to {
+		return false
+	}
+	_, was := f.in.(*gpu.Reserved)
+	_, is := to.(*gpu.Reserved)
+	return was && is
 }
 
 func (f *layout) end() address { return f.at + 4*address(f.count()) }
@@ -46,7 +58,7 @@ type layouts struct {
 	// what is brought back. It grows, and what was is kept: captured graphs have its address.
 	first, second, filters, settling growing
 
-	settler *gpu.Visitor // of settleAll
+	settler, overwriter *gpu.Visitor // of settleAll
 }
 
 // growing is a piece of scratch memory.
@@ -101,40 +113,63 @@ func (l *layouts) forget(at address, n int) {
 	l.list = slices.Delete(l.list, from, to)
 }
 
-// settle brings a tensor, and all that lies in its memory, back to float32 in Caffe's order.
-func (d *back) settle(t *gpu.Tensor) {
-	if t == nil || len(d.layouts.list) == 0 {
+// settle brings a tensor, and all that lies in its memory, back to float32 in Caffe's order, for an operation that reads
+// it. What is foreign stays as it is: the tensor is an operand by name only, whose numbers count for nothing.
+func (d *back) settle(t *gpu.Tensor) { d.settleWithin(t, false, false) }
+
+// overwrites forgets the layouts in a tensor all of which is about to be written. What lies there in part only is
+// settled.
+func (d *back) overwrites(t *gpu.Tensor) { d.settleWithin(t, true, true) }
+
+// settleWithin takes the layouts in a tensor's elements away, and brings those back whose numbers may still be read:
+// not foreign ones where the tensor is written, and where it is written whole none that lies in it. A conversion may
+// allocate, and so take back memory whose layouts are forgotten: the list is looked at anew each time.
+func (d *back) settleWithin(t *gpu.Tensor, written, whole bool) {
+	l := &d.layouts
+	if t == nil || len(l.list) == 0 {
 		return
 	}
-	d.settleWithin(d.ptr(t), t.N, func(layout) bool { return true })
-}
-
-// settleWithin takes the layouts in n elements away, and brings those back that keep says of. A conversion may
-// allocate, and so take back memory whose layouts are forgotten: the list is looked at anew each time.
-func (d *back) settleWithin(at address, n int, keep func(layout) bool) {
-	l := &d.layouts
-	for {
-		from, to := l.within(at, n)
-		if from == to {
+	at := d.ptr(t)
+	end := at + 4*address(t.N)
+	for passed := 0; ; {
+		from, to := l.within(at, t.N)
+		if from += passed; from >= to {
 			return
 		}
 		f := l.list[from]
+		foreign := f.foreign(t.Mem)
+		if foreign && !written {
+			passed++
+			continue
+		}
 		l.list = slices.Delete(l.list, from, from+1)
-		if keep(f) {
+		if !foreign && (!whole || f.at < at || f.end() > end) {
 			d.toPlanes(f)
 		}
 	}
 }
 
-// settleAll settles the operands of an operation that has no kernel for other layouts.
+// settleAll settles the operands of an operation that has no kernel for other layouts: those that it reads first, as an
+// operand may be one that it overwrites, too.
 func (d *back) settleAll(op gpu.Op) {
-	if len(d.layouts.list) == 0 {
+	l := &d.layouts
+	if len(l.list) == 0 {
 		return
 	}
-	if d.layouts.settler == nil {
-		d.layouts.settler = gpu.NewVisitor(d.settle)
+	if l.settler == nil {
+		l.settler = gpu.NewVisitor(func(t *gpu.Tensor, how gpu.Access) {
+			if how != gpu.Sets {
+				d.settleWithin(t, how == gpu.Updates, false)
+			}
+		})
+		l.overwriter = gpu.NewVisitor(func(t *gpu.Tensor, how gpu.Access) {
+			if how == gpu.Sets {
+				d.overwrites(t)
+			}
+		})
 	}
-	d.layouts.settler.Visit(op)
+	l.settler.Visit(op)
+	l.overwriter.Visit(op)
 }
 
 // toPlanes brings the numbers of a layout back.
@@ -202,6 +237,7 @@ func (d *back) fromPlanes(x address, p pixels, width int, to address) {
 // turn brings a tensor itself into the layout of bf16 with channels last, with the numbers that it has.
 func (d *back) turn(t *gpu.Tensor, p pixels) address {
 	if at := d.halvesOf(t, p); at != 0 {
+		d.layouts.of(at, t.N).in = t.Mem // of another until now: what is not written yet is nobody's
 		return at
 	}
 	x, n := d.narrowed(t, p, p.channels, &d.layouts.settling), t.N/2
@@ -210,25 +246,12 @@ func (d *back) turn(t *gpu.Tensor, p pixels) address {
 	return at
 }
 
-// overwrites is told that all of a tensor is written from outside, in Caffe's order.
-func (d *back) overwrites(t *gpu.Tensor) {
-	if len(d.layouts.list) > 0 {
-		d.vacate(d.ptr(t), t.N)
-	}
-}
-
-// vacate forgets the layouts in n elements that are about to be written. What lies there in part only is settled.
-func (d *back) vacate(at address, n int) {
-	end := at + 4*address(n)
-	d.settleWithin(at, n, func(f layout) bool { return f.at < at || f.end() > end })
-}
-
 // becomes notes that an operation writes all of a tensor in a layout, and returns its address. It is called when the
 // operands are known, and before its kernel is queued.
 func (d *back) becomes(t *gpu.Tensor, o order, p pixels) address {
 	at := d.ptr(t)
-	d.vacate(at, t.N)
+	d.overwrites(t)
 	i, _ := d.layouts.within(at, t.N)
-	d.layouts.list = slices.Insert(d.layouts.list, i, layout{at: at, order: o, pixels: p})
+	d.layouts.list = slices.Insert(d.layouts.list, i, layout{at: at, order: o, pixels: p, in: t.Mem})
 	return at
 }

@@ -300,3 +300,82 @@ func TestLayouts(t *testing.T) {
 		t.Errorf("memory that was freed still has the layout %+v", *f)
 	}
 }
+
+// What lies in a layout is forgotten where another array of shared memory is written over it, whole or in part, and left
+// where another is read; an operand that is overwritten whole is forgotten, unless it is read, too.
+func TestLayoutsOfSharedMemory(t *testing.T) {
+	s := newLastTest(t)
+	p := pixels{2, 16, 30}
+	n := p.count()
+	s.tensor("y", n)
+	s.device.Fill(s.x[0]["y"], 0)
+	block, err := gpu.NewTensor(s.device, 2*n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reserve := func(n, at int) *gpu.Tensor {
+		x, err := gpu.Reserve(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Mem.(*gpu.Reserved).Give(block.Mem, at)
+		return x
+	}
+	a, over, part := reserve(n, 0), reserve(n, 0), reserve(n, n/2)
+	away := reserve(n/2, n+n/2)
+	turned := func() bool { return s.back.layouts.of(s.back.ptr(a), n) != nil }
+	values, held := s.random(n), make([]float32, n)
+	for _, c := range []struct {
+		name string
+		do   func()
+		kept bool // as it is
+		back bool // brought back
+	}{
+		{"itself is read", func() { s.device.Copy(away, a.View(0, n/2)) }, false, true},
+		{"itself is read and written", func() { s.device.Power(a, 1, 1, 0, a) }, false, true},
+		{"itself is updated", func() {
+			s.device.AddBias(gpu.ChannelShape{Outer: 1, Channels: 1, Inner: n},
+				s.x[0]["y"].View(0, 1), a)
+		}, false, true},
+		{"another is read", func() { s.device.Copy(away, part.View(0, n/2)) }, true, false},
+		{"another is written", func() { s.device.Fill(over, 3) }, false, false},
+		{"another is written, but not here", func() { s.device.Fill(part.View(n/2, 8), 3) }, true, false},
+		{"another is written here in part", func() { s.device.Fill(part.View(n/4, 8), 3) }, false, false},
+		{"another is updated", func() { s.device.Axpby(1, s.x[0]["y"], 1, over) }, false, false},
+		{"itself is overwritten", func() { s.device.Fill(a, 3) }, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s.device.Upload(a, values)
+			s.back.turn(a, p)
+			s.device.Download(held, a)
+			s.back.turn(a, p)
+			if s.device.Sync() != nil || !turned() {
+				t.Fatal("it has no layout")
+			}
+			c.do()
+			if turned() != c.kept {
+				t.Errorf("it has its layout: %t, wanted %t", turned(), c.kept)
+			}
+			conversions := 0
+			for at := 0; at < len(s.back.queue.words); {
+				h := headerAt(s.back.queue.words, at)
+				if kernelID(h.mark&0xFFFF) == kNhwcToPlanes.id {
+					conversions++
+				}
+				at += headerWords + int(h.words)
+			}
+			if (conversions > 0) != c.back {
+				t.Errorf("%d conversions", conversions)
+			}
+			if c.back {
+				now := make([]float32, n)
+				s.device.Download(now, a)
+				for i := range now {
+					if now[i] != held[i] {
+						t.Fatalf("element %d is %g, wanted %g", i, now[i], held[i])
+					}
+				}
+			}
+		})
+	}
+}
