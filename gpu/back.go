@@ -39,6 +39,7 @@ type Capabilities struct {
 	// Convolutions says what does them, on the host: "this program's kernels, or oneDNN 3.2.0 where that is the
 	// faster".
 	Convolutions string
+	Vectors      string // the host's set of vector instructions, and how many kernels have them; "" elsewhere
 	Threads      int    // of the host; 0 elsewhere
 	Sums         string // what sums over ranks, where it is not the group: "NCCL 2.23.4 (Ring, Simple)"
 	// Lag is how many steps a training loop may be ahead of the results that it has read: 0 on a device that does all

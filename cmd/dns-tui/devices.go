@@ -85,6 +85,9 @@ func (f *deviceFlags) check() error {
 	if _, err := cuda.ParsePrecision(f.precision); err != nil {
 		return usageError{fmt.Errorf("--%w", err)}
 	}
+	if err := host.CheckVectors(); err != nil {
+		return usageError{err}
+	}
 	_, err := f.ordinals()
 	return err
 }
@@ -233,8 +236,8 @@ func runDevices(_ context.Context, e *env, args []string) error {
 	d := f.host()
 	defer d.Close()
 	c := d.Capabilities()
-	escape.Fprintf(e.stdout, "%s\n  matrix products: %s\n  convolutions: %s\n  threads: %d\n", d.Name(), c.BLAS,
-		c.Convolutions, c.Threads)
+	escape.Fprintf(e.stdout, "%s\n  matrix products: %s\n  convolutions: %s\n  vectors: %s\n  threads: %d\n", d.Name(),
+		c.BLAS, c.Convolutions, c.Vectors, c.Threads)
 	jpegs, why := dataset.JPEGDecoder()
 	if why != nil {
 		jpegs += ", which takes several times as long as libjpeg-turbo (Debian: libturbojpeg0): " + why.Error()

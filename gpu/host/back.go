@@ -1,6 +1,6 @@
 // Package host is the CPU device: matrix products by OpenBLAS where it is found and by gonum where it is not,
-// everything else in Go, spread over the cores, but for what vectors do several times faster (*_amd64.s). Results do
-// not depend on the number of threads.
+// everything else in Go, spread over the cores, but for what vectors do several times faster: vectortable.go has those
+// kernels, vectors.go chooses the set of instructions. Results do not depend on the number of threads.
 package host
 
 import (
@@ -129,7 +129,8 @@ func (d *back) Capabilities() gpu.Capabilities {
 		convolutions += "; oneDNN is not used: " + d.dnnMissing.Error()
 	}
 	return gpu.Capabilities{
-		Kind: "host", BLAS: d.blas.name(), Convolutions: convolutions, Threads: d.pool.n, Notices: d.notices,
+		Kind: "host", BLAS: d.blas.name(), Convolutions: convolutions, Vectors: describeVectors(), Threads: d.pool.n,
+		Notices: d.notices,
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 )
 
 // Sums by vector instructions are those in float64 but for rounding; the rest has the bits that Go makes.
-func TestChannelVectors(t *testing.T) {
+func TestChannelVectors(t *testing.T) { eachSet(t, checkChannelVectors) }
+
+func checkChannelVectors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.SampledFrom([]int{1, 3, 8, 31, 32, 47, 64, 2048, 2055, 5000}).Draw(t, "length")
 		key := gpu.Key{Seed: rapid.Uint64().Draw(t, "seed")}
@@ -57,7 +59,9 @@ func TestChannelVectors(t *testing.T) {
 }
 
 // Powers, sigmoids and hyperbolic tangents by vector instructions are within a few units of the last place.
-func TestExps(t *testing.T) {
+func TestExps(t *testing.T) { eachSet(t, checkExps) }
+
+func checkExps(t *testing.T) {
 	var x []float32
 	for v := -110.0; v < 88; v += 0.0137 {
 		x = append(x, float32(v), float32(v/100), float32(v/1e6))

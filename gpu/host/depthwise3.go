@@ -11,7 +11,7 @@ import "dns-tui/gpu"
 // depthwise3 reports whether a convolution is one of these.
 func depthwise3(k *productKey) bool {
 	g := &k.g
-	return hasAVX512 && depthwise(k) && g.O == g.C && g.KH == 3 && g.KW == 3 && g.DH == 1 && g.DW == 1 &&
+	return has(vecDepthwise) && depthwise(k) && g.O == g.C && g.KH == 3 && g.KW == 3 && g.DH == 1 && g.DW == 1 &&
 		g.SH == g.SW && (g.SH == 1 || g.SH == 2) && g.PH <= 2 && g.PW <= 2
 }
 

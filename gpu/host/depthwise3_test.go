@@ -12,7 +12,7 @@ import (
 // Depthwise convolutions of 3×3 and their gradients are those of moved channels but for rounding, whatever the plane,
 // padding and stride.
 func TestDepthwise3(t *testing.T) {
-	if !hasAVX512 {
+	if !has(vecDepthwise) {
 		t.Skip("the processor has no AVX-512")
 	}
 	b := NewBack(Options{Threads: 1, GoBLAS: true}).(*back)

@@ -7,7 +7,7 @@ import "dns-tui/gpu"
 func (d *back) Supports(op gpu.Op) bool {
 	switch op.(type) {
 	case *gpu.LSTM, *gpu.LSTMBackward:
-		return hasFMA
+		return has(vecProduct)
 	}
 	return true
 }

@@ -17,6 +17,12 @@ func TestConformance(t *testing.T) {
 			devicetest.Run(t, func() *gpu.Device { return New(o) })
 		})
 	}
+	sets := processorSets()
+	for _, s := range sets[:len(sets)-1] {
+		t.Run("vectors="+s.String(), func(t *testing.T) {
+			withSet(s, func() { devicetest.Run(t, func() *gpu.Device { return New(Options{Threads: 2}) }) })
+		})
+	}
 }
 
 func TestMissingOpenBLASIsSaid(t *testing.T) {
@@ -76,7 +82,9 @@ func BenchmarkKernel(b *testing.B) {
 }
 
 // Vector instructions make the bits that Go does, whatever the length.
-func TestElementwise(t *testing.T) {
+func TestElementwise(t *testing.T) { eachSet(t, checkElementwise) }
+
+func checkElementwise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.OneOf(rapid.Float32(), rapid.SampledFrom([]float32{0, float32(math.Copysign(0, -1)),
 			float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}))

@@ -10,7 +10,9 @@ import (
 )
 
 // What LRN within channels does by vectors has the bits of what it does one by one.
-func TestLRNWithinVectors(t *testing.T) {
+func TestLRNWithinVectors(t *testing.T) { eachSet(t, checkLRNWithinVectors) }
+
+func checkLRNWithinVectors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 40).Draw(t, "length")
 		key := gpu.Key{Seed: rapid.Uint64().Draw(t, "seed")}

@@ -10,7 +10,9 @@ import (
 )
 
 // Gradients of cells by vectors have the bits of those one by one.
-func TestCellVectors(t *testing.T) {
+func TestCellVectors(t *testing.T) { eachSet(t, checkCellVectors) }
+
+func checkCellVectors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 30).Draw(t, "cells")
 		seed := rapid.Uint64().Draw(t, "seed")

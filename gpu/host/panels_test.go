@@ -11,7 +11,9 @@ import (
 
 // A convolution of 1×1 and its gradients, done as products of all images, are those in float64 but for rounding, at
 // every edge of tiles and images, and have the same bits on any number of threads.
-func TestPointwise(t *testing.T) {
+func TestPointwise(t *testing.T) { eachSet(t, checkPointwise) }
+
+func checkPointwise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		groups := rapid.SampledFrom([]int{1, 1, 2}).Draw(t, "groups")
 		channels := rapid.SampledFrom([]int{1, 7, 8, 33, 270})

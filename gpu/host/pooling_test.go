@@ -15,7 +15,9 @@ var oddNumbers = []float32{0, float32(math.Copysign(0, -1)), 1, 1, 2, -1, float3
 
 // The kernels that look for the largest of a window without branches find what is found by comparing one after the
 // other, whatever the numbers. Where some of a window are NaN, that is its maximum.
-func TestMaxPool(t *testing.T) {
+func TestMaxPool(t *testing.T) { eachSet(t, checkMaxPool) }
+
+func checkMaxPool(t *testing.T) {
 	d := New(Options{Threads: 1})
 	defer d.Close()
 	rapid.Check(t, func(t *rapid.T) {

@@ -45,7 +45,7 @@ type poolRows struct {
 
 // byRows reports whether pooling is done by rows, and by what.
 func (d *back) byRows(g *gpu.PoolGeometry) (poolRows, bool) {
-	if !hasPoolRows() || g.SW > 2 || g.OutW < leastRow || g.Planes == 0 {
+	if !has(vecPoolRows) || g.SW > 2 || g.OutW < leastRow || g.Planes == 0 {
 		return poolRows{}, false
 	}
 	vectors := ceil(g.OutW, 16)
@@ -104,7 +104,7 @@ func (k *maxPoolRowsKernel) run(lo, hi, _ int) {
 		for oh := range g.OutH {
 			r.at(g, oh)
 			r.y, r.argmax = &y[oh*g.OutW], &argmax[oh*g.OutW]
-			maxRow(&r)
+			maxRow512(&r)
 		}
 	}
 }
@@ -136,7 +136,7 @@ func (k *avePoolRowsKernel) run(lo, hi, worker int) {
 		for oh := range g.OutH {
 			r.at(g, oh)
 			r.y, r.sizes = &y[oh*g.OutW], &sizes[oh*g.OutW]
-			sumRow(&r)
+			sumRow512(&r)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (k *avePoolRowsKernel) run(lo, hi, worker int) {
 // of a row has the first of the elements in that column (32 bits), which elements are in that column of one, and which
 // there are.
 func (d *back) spreadsByRows(g *gpu.PoolGeometry) (poolRows, bool) {
-	if !hasPoolRows() || g.SW > 2 || g.W < leastRow || g.Planes == 0 {
+	if !has(vecPoolRows) || g.SW > 2 || g.W < leastRow || g.Planes == 0 {
 		return poolRows{}, false
 	}
 	vectors := ceil(g.W, 16)
@@ -192,7 +192,7 @@ func (k *avePoolBackwardRowsKernel) run(lo, hi, worker int) {
 			first := max(0, h+g.PH-g.KH+g.SH) / g.SH // of the rows of windows that have this one
 			r.offset, r.kh = 4*first*g.OutW, max(0, min((h+g.PH)/g.SH+1, g.OutH)-first)
 			r.y = &dx[h*g.W]
-			spreadRow(&r)
+			spreadRow512(&r)
 		}
 	}
 }

@@ -10,7 +10,9 @@ import (
 )
 
 // Means by taps, by rows, and their gradients, have the bits of those of one window after the other.
-func TestMeansByTaps(t *testing.T) {
+func TestMeansByTaps(t *testing.T) { eachSet(t, checkMeansByTaps) }
+
+func checkMeansByTaps(t *testing.T) {
 	d := NewBack(Options{Threads: 1}).(*back)
 	defer d.Close()
 	rapid.Check(t, func(t *rapid.T) {

@@ -11,7 +11,9 @@ import (
 )
 
 // Vector instructions make the bits that Go does, of rows of any length.
-func TestRowsOfWeights(t *testing.T) {
+func TestRowsOfWeights(t *testing.T) { eachSet(t, checkRowsOfWeights) }
+
+func checkRowsOfWeights(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.Float32()
 		inputs := rapid.IntRange(1, 100).Draw(t, "inputs")

@@ -11,7 +11,9 @@ import (
 )
 
 // Vector instructions make the bits that Go does, whatever the length, and write nothing else.
-func TestCombine(t *testing.T) {
+func TestCombine(t *testing.T) { eachSet(t, checkCombine) }
+
+func checkCombine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.Float32()
 		length := rapid.IntRange(0, 300).Draw(t, "length")

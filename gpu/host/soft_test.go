@@ -11,7 +11,9 @@ import (
 
 // Forward weights of arrays have the bits that gpu.Soft gives each entry: of all kinds of numbers, next to the cut, in
 // whole vectors and in what is left of them.
-func TestForwardKept(t *testing.T) {
+func TestForwardKept(t *testing.T) { eachSet(t, checkForwardKept) }
+
+func checkForwardKept(t *testing.T) {
 	const stride = 9973 // of the bits of a float32
 	for _, s := range []gpu.Soft{
 		{}, {Cut: 0.3, Exponent: 3}, {Cut: 1e-3, Exponent: 3}, {Cut: 1e-15, Exponent: 3}, {Cut: 1e-30, Exponent: 3},

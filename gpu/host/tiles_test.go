@@ -12,7 +12,9 @@ import (
 
 // Products of tiles are those in float64 but for rounding, at every edge of tiles, and have the same bits on any number
 // of threads.
-func TestTiles(t *testing.T) {
+func TestTiles(t *testing.T) { eachSet(t, checkTiles) }
+
+func checkTiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.SampledFrom([]int{1, 2, 7, 8, 15, 16, 17, 33, 64, 250, 300})
 		m, n, k := size.Draw(t, "m"), size.Draw(t, "n"), size.Draw(t, "k")

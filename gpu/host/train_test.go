@@ -10,7 +10,9 @@ import (
 )
 
 // Updates and surgery by vectors do to all entries what they do to each alone, NaN and both zeros too.
-func TestTrainVectors(t *testing.T) {
+func TestTrainVectors(t *testing.T) { eachSet(t, checkTrainVectors) }
+
+func checkTrainVectors(t *testing.T) {
 	number := rapid.OneOf(rapid.Float32Range(-2, 2), rapid.SampledFrom(oddNumbers))
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 40).Draw(t, "entries")

@@ -92,7 +92,11 @@ func (d *back) processor() string {
 	if processor == "" {
 		processor = cpuid.CPU.VendorString
 	}
-	return fmt.Sprintf("%s, %s, %s", processor, runtime.GOARCH, d.blas.name())
+	name := fmt.Sprintf("%s, %s, %s", processor, runtime.GOARCH, d.blas.name())
+	if sets := processorSets(); usedSet != sets[len(sets)-1] {
+		name += ", vectors " + usedSet.String()
+	}
+	return name
 }
 
 func strideOne(k *productKey) bool { return k.g.SH == 1 && k.g.SW == 1 }
@@ -103,7 +107,7 @@ func strideOne(k *productKey) bool { return k.g.SH == 1 && k.g.SW == 1 }
 func directRule(k *productKey) bool {
 	g := &k.g
 	taps := g.KH * g.KW
-	return hasFMA && taps > 1 && g.O/g.Groups >= panel && g.C/g.Groups*taps >= 64
+	return has(vecDirect) && taps > 1 && g.O/g.Groups >= panel && g.C/g.Groups*taps >= 64
 }
 
 // directDataRule is directRule for the gradient of inputs, which are its outputs. Where they are many more than the
@@ -117,7 +121,7 @@ func directDataRule(k *productKey) bool {
 func directWeightsRule(k *productKey) bool { return directRule(k) && k.g.OutH*k.g.OutW >= 100 }
 
 // productRule reports whether a convolution of 1×1 is the faster as one product, as a rule.
-func productRule(*productKey) bool { return hasFMA }
+func productRule(*productKey) bool { return has(vecProduct) }
 
 // winogradRule reports whether a convolution in the manner of Winograd is the faster, as a rule: where there are
 // channels enough for its transforms not to count.
@@ -130,7 +134,7 @@ func winogradDataRule(k *productKey) bool { return winogradRule(k) && directData
 
 // tilesRule reports whether a product of tiles is the faster, as a rule: where panels are filled, and a sum is long
 // enough for what is done before and after it not to count.
-func tilesRule(k *productKey) bool { return hasFMA && k.n >= 64 && k.k >= 64 }
+func tilesRule(k *productKey) bool { return has(vecProduct) && k.n >= 64 && k.k >= 64 }
 
 // choose does a convolution or a product in the way that was chosen for its key, or is chosen now. adds is what it adds
 // to; nil: nothing.

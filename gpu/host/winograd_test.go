@@ -11,7 +11,7 @@ import (
 // weights around 0, the largest is 1.7e-5 of the root of the mean square of outputs for 3×3 and 256 channels, and 9e-6
 // for 5×5 and 96; those of direct sums, of 2,304 and 2,400 products in their order, are 1e-5 and 6e-6.
 func TestWinogradError(t *testing.T) {
-	if !hasFMA {
+	if !has(vecWinograd) {
 		t.Skip("the processor has no AVX2 and FMA")
 	}
 	for _, c := range []struct{ side, channels int }{{3, 256}, {5, 96}} {
@@ -67,7 +67,7 @@ func TestWinogradError(t *testing.T) {
 // around 0, the largest is 1.4e-5 of the root of the mean square of gradients; that of direct sums, of four runs of 784
 // products each, is 1.6e-6.
 func TestWinogradWeightsError(t *testing.T) {
-	if !hasFMA {
+	if !has(vecWinograd) {
 		t.Skip("the processor has no AVX2 and FMA")
 	}
 	const side, plane = 28, 28 * 28

@@ -1,14 +1,9 @@
 package host
 
-import "golang.org/x/sys/cpu"
-
-//go:noescape
-func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)
-
 // maxPool2Vectors does the windows of two rows, the first of which begins at the position first, four at a time. It
 // returns how many it did.
 func maxPool2Vectors(r0, r1, y, argmax []float32, first int) int {
-	n := vectors(y, 4)
+	n := vectorsOf(vecMaxPool2, y, 4)
 	if n == 0 {
 		return 0
 	}
@@ -17,12 +12,9 @@ func maxPool2Vectors(r0, r1, y, argmax []float32, first int) int {
 	return 4 * n
 }
 
-//go:noescape
-func maxima2Rows(r0, r1, y *float32, n int, floor float32)
-
 // maxima2 takes the largest of windows of 2×2 of two rows, and of floor, four at a time. It returns how many it did.
 func maxima2(r0, r1, y []float32, floor float32) int {
-	n := vectors(y, 4)
+	n := vectorsOf(vecMaxima2, y, 4)
 	if n == 0 {
 		return 0
 	}
@@ -31,22 +23,10 @@ func maxima2(r0, r1, y []float32, floor float32) int {
 	return 4 * n
 }
 
-//go:noescape
-func largestRows(v, y, argmax *float32, vStride, yStride, rows, columns int, position, step, rowStep float32)
-
-//go:noescape
-func addRowsAVX(x, y *float32, xStride, yStride, rows, columns int)
-
-//go:noescape
-func split8(x, even, odd *float32, n int)
-
-//go:noescape
-func join8(even, odd, x *float32, n int)
-
 // largestVectors is poolTaps.largest. Positions are step apart, and rowStep from one row to the
 // next.
 func largestVectors(a *tapArea, step, rowStep int, laid, y, argmax []float32) bool {
-	if !cpu.X86.HasAVX {
+	if !has(vecLargestRows) {
 		return false
 	}
 	v, y, argmax := laid[a.element:], y[a.output:], argmax[a.output:]
@@ -59,7 +39,7 @@ func largestVectors(a *tapArea, step, rowStep int, laid, y, argmax []float32) bo
 
 // addRowsVectors is addRows, whose slices are long enough.
 func addRowsVectors(x []float32, xStride int, y []float32, yStride, rows, columns int) bool {
-	if !cpu.X86.HasAVX {
+	if !has(vecAddRows) {
 		return false
 	}
 	addRowsAVX(&x[0], &y[0], xStride, yStride, rows, columns)
@@ -68,7 +48,7 @@ func addRowsVectors(x []float32, xStride int, y []float32, yStride, rows, column
 
 // splitVectors puts even and odd elements of x apart, sixteen at a time, and returns how many of each it did.
 func splitVectors(x, even, odd []float32) int {
-	n := vectors(x, 16)
+	n := vectorsOf(vecSplit, x, 16)
 	if n == 0 {
 		return 0
 	}
@@ -79,7 +59,7 @@ func splitVectors(x, even, odd []float32) int {
 
 // joinVectors is the reverse of splitVectors.
 func joinVectors(even, odd, x []float32) int {
-	n := vectors(x, 16)
+	n := vectorsOf(vecSplit, x, 16)
 	if n == 0 {
 		return 0
 	}

@@ -1,13 +1,8 @@
 package host
 
-import "golang.org/x/sys/cpu"
-
-//go:noescape
-func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32)
-
 // rowsVectors is multiply where the processor has AVX.
 func rowsVectors(w *weightRows, lo, hi int, x, y []float32) bool {
-	if !cpu.X86.HasAVX || len(w.values) == 0 || lo == hi {
+	if !has(vecRows) || len(w.values) == 0 || lo == hi {
 		return false
 	}
 	_ = y[lo:hi]

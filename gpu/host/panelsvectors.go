@@ -1,35 +1,15 @@
 package host
 
-import "golang.org/x/sys/cpu"
-
-//go:noescape
-func product32(t *productTile)
-
-//go:noescape
-func product32Half(t *productTile)
-
-//go:noescape
-func product16(t *productTile)
-
-//go:noescape
-func productAVX2(t *productTile)
-
-//go:noescape
-func copyRows32(src *float32, srcStep int, dst *float32, dstStep, rows int)
-
-//go:noescape
-func copyRowsOf(src *float32, srcStep int, dst *float32, dstStep, rows, n int)
-
 // tileOfProduct makes the sums of tilePositions rows, of which the first rows are wanted, and 16·panels columns.
 func tileOfProduct(t *productTile, rows, panels int) {
-	switch {
-	case hasAVX512 && panels == 2 && rows <= 4:
+	switch set := best[vecProduct]; {
+	case set == AVX512Set && panels == 2 && rows <= 4:
 		product32Half(t)
-	case hasAVX512 && panels == 2:
+	case set == AVX512Set && panels == 2:
 		product32(t)
-	case hasAVX512:
+	case set == AVX512Set:
 		product16(t)
-	case hasFMA:
+	case set == AVX2Set:
 		productAVX2(t)
 	default:
 		tileOfProductGo(t, panels)
@@ -38,7 +18,7 @@ func tileOfProduct(t *productTile, rows, panels int) {
 
 // copyRowsVectors is copyRows where the processor has AVX.
 func copyRowsVectors(src []float32, srcStep int, dst []float32, dstStep, rows, n int) bool {
-	if !cpu.X86.HasAVX {
+	if !has(vecCopyRows) {
 		return false
 	}
 	if n == 32 {
@@ -49,16 +29,10 @@ func copyRowsVectors(src []float32, srcStep int, dst []float32, dstStep, rows, n
 	return true
 }
 
-//go:noescape
-func thin8(src, dst *float32, n int)
-
-//go:noescape
-func widen8(src, dst *float32, n int)
-
 // thinVectors takes every other element of src, eight at a time, and returns how many it took.
 func thinVectors(src, dst []float32) int {
 	n := min(len(src)/16, len(dst)/8)
-	if !cpu.X86.HasAVX2 || n == 0 {
+	if !has(vecThin) || n == 0 {
 		return 0
 	}
 	thin8(&src[0], &dst[0], n)
@@ -68,7 +42,7 @@ func thinVectors(src, dst []float32) int {
 // widenVectors puts a zero behind each element of src, eight at a time, and returns how many it did.
 func widenVectors(src, dst []float32) int {
 	n := min(len(src)/8, len(dst)/16)
-	if !cpu.X86.HasAVX2 || n == 0 {
+	if !has(vecThin) || n == 0 {
 		return 0
 	}
 	widen8(&src[0], &dst[0], n)

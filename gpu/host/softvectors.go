@@ -1,24 +1,16 @@
 package host
 
 import (
-	"golang.org/x/sys/cpu"
-
 	"dns-tui/gpu"
 )
 
 // lanes is how many entries forward3 and forwardHard do at once; their arrays are a multiple of it long.
 const lanes = 8
 
-//go:noescape
-func forward3(masked, w []float32, cut float32)
-
-//go:noescape
-func forwardHard(masked, w []float32)
-
 // forwardVectors is forwardKept of vectors of entries, from the first on, where the processor has AVX2. It returns how
 // many entries it did.
 func forwardVectors(s gpu.Soft, masked, w []float32) int {
-	if !cpu.X86.HasAVX2 {
+	if !has(vecForward) {
 		return 0
 	}
 	whole := len(w) / lanes * lanes

@@ -1,24 +1,8 @@
 package host
 
-import "golang.org/x/sys/cpu"
-
-//go:noescape
-func relu8(x, y *float32, n int)
-
-//go:noescape
-func add8(x, y *float32, n int)
-
-// vectors is how many whole vectors of some length x has; 0 where the processor has no AVX.
-func vectors(x []float32, length int) int {
-	if !cpu.X86.HasAVX {
-		return 0
-	}
-	return len(x) / length
-}
-
 // reluVectors sets y to max(x, 0), eight elements at a time, and returns how many it did.
 func reluVectors(x, y []float32) int {
-	n := vectors(y, 8)
+	n := vectorsOf(vecReLU, y, 8)
 	if n == 0 {
 		return 0
 	}
@@ -29,7 +13,7 @@ func reluVectors(x, y []float32) int {
 
 // addVectors adds x to y, eight elements at a time, and returns how many it did.
 func addVectors(x, y []float32) int {
-	n := vectors(y, 8)
+	n := vectorsOf(vecAdd, y, 8)
 	if n == 0 {
 		return 0
 	}
@@ -38,13 +22,10 @@ func addVectors(x, y []float32) int {
 	return 8 * n
 }
 
-//go:noescape
-func power8(x, y *float32, n int, scale, shift float32, more int) (done int)
-
 // powerVectors sets y to (shift + scale·x)^e, eight elements at a time, where e is -0.75 or -1.75, up to eight of which
 // one is not above 0. It returns how many it did.
 func powerVectors(x, y []float32, scale, shift, e float32) int {
-	n := vectors(y, 8)
+	n := vectorsOf(vecPowers, y, 8)
 	if n == 0 || e != -0.75 && e != -1.75 {
 		return 0
 	}
@@ -56,18 +37,9 @@ func powerVectors(x, y []float32, scale, shift, e float32) int {
 	return 8 * power8(&x[0], &y[0], n, scale, shift, more)
 }
 
-//go:noescape
-func mul8(x, y, z *float32, n int)
-
-//go:noescape
-func axpby8(x, y *float32, n int, a, b float32)
-
-//go:noescape
-func reluBackward8(x, dy, dx *float32, n int, slope float32)
-
 // mulVectors sets z to x·y, eight elements at a time, and returns how many it did.
 func mulVectors(x, y, z []float32) int {
-	n := vectors(z, 8)
+	n := vectorsOf(vecMul, z, 8)
 	if n == 0 {
 		return 0
 	}
@@ -78,7 +50,7 @@ func mulVectors(x, y, z []float32) int {
 
 // axpbyVectors sets y to a·x + b·y, eight elements at a time, and returns how many it did. y is not read where b is 0.
 func axpbyVectors(x, y []float32, a, b float32) int {
-	n := vectors(y, 8)
+	n := vectorsOf(vecAxpby, y, 8)
 	if n == 0 {
 		return 0
 	}
@@ -90,7 +62,7 @@ func axpbyVectors(x, y []float32, a, b float32) int {
 // reluBackwardVectors sets dx to dy where x is above 0, else to slope·dy, eight elements at a time, and returns how
 // many it did.
 func reluBackwardVectors(x, dy, dx []float32, slope float32) int {
-	n := vectors(dx, 8)
+	n := vectorsOf(vecReLUBackward, dx, 8)
 	if n == 0 {
 		return 0
 	}
@@ -99,15 +71,9 @@ func reluBackwardVectors(x, dy, dx []float32, slope float32) int {
 	return 8 * n
 }
 
-//go:noescape
-func squares8(x, y *float32, n int, f float32)
-
-//go:noescape
-func ratios8(x, y, z, sum *float32, n int)
-
 // squaresVectors adds f·x² to y, eight elements at a time, and returns how many it did.
 func squaresVectors(x, y []float32, f float32) int {
-	n := vectors(y, 8)
+	n := vectorsOf(vecSquares, y, 8)
 	if n == 0 {
 		return 0
 	}
@@ -118,7 +84,7 @@ func squaresVectors(x, y []float32, f float32) int {
 
 // ratiosVectors adds x·y/z to sum, eight elements at a time, and returns how many it did.
 func ratiosVectors(x, y, z, sum []float32) int {
-	n := vectors(sum, 8)
+	n := vectorsOf(vecRatios, sum, 8)
 	if n == 0 {
 		return 0
 	}
@@ -127,12 +93,9 @@ func ratiosVectors(x, y, z, sum []float32) int {
 	return 8 * n
 }
 
-//go:noescape
-func divide8(x, y, z *float32, n int)
-
 // divideVectors sets z to x/y, eight elements at a time, and returns how many it did.
 func divideVectors(x, y, z []float32) int {
-	n := vectors(z, 8)
+	n := vectorsOf(vecDivide, z, 8)
 	if n == 0 {
 		return 0
 	}
@@ -141,22 +104,10 @@ func divideVectors(x, y, z []float32) int {
 	return 8 * n
 }
 
-//go:noescape
-func normalizeWithin8(x, s, y *float32, n int, f float32)
-
-//go:noescape
-func withinGradients8(x, s, dy, dx, t *float32, n int)
-
-//go:noescape
-func subtractProducts8(x, y, z *float32, n int, f float32)
-
-//go:noescape
-func sumShifted8(x *float32, n, step, count int)
-
 // normalizeWithinVectors, withinGradientsVectors and subtractProductsVectors do eight elements at a time of what is
 // named so, the first two with a beta of 0.75, and return how many they did.
 func normalizeWithinVectors(x, s, y []float32, f float32) int {
-	n := vectors(y, 8)
+	n := vectorsOf(vecNormalizeWithin, y, 8)
 	if n > 0 {
 		_, _ = x[:8*n], s[:8*n]
 		normalizeWithin8(&x[0], &s[0], &y[0], n, f)
@@ -165,7 +116,7 @@ func normalizeWithinVectors(x, s, y []float32, f float32) int {
 }
 
 func withinGradientsVectors(x, s, dy, dx, t []float32) int {
-	n := vectors(t, 8)
+	n := vectorsOf(vecWithinGradients, t, 8)
 	if n > 0 {
 		_, _, _, _ = x[:8*n], s[:8*n], dy[:8*n], dx[:8*n]
 		withinGradients8(&x[0], &s[0], &dy[0], &dx[0], &t[0], n)
@@ -174,7 +125,7 @@ func withinGradientsVectors(x, s, dy, dx, t []float32) int {
 }
 
 func subtractProductsVectors(x, y, z []float32, f float32) int {
-	n := vectors(z, 8)
+	n := vectorsOf(vecSubtractProducts, z, 8)
 	if n > 0 {
 		_, _ = x[:8*n], y[:8*n]
 		subtractProducts8(&x[0], &y[0], &z[0], n, f)
@@ -184,19 +135,16 @@ func subtractProductsVectors(x, y, z []float32, f float32) int {
 
 // sumShiftedVectors is sumShifted of vectors of eight, the last of which may reach beyond n.
 func sumShiftedVectors(x []float32, n, step, count int) int {
-	whole := vectors(x[:roundedUp(n)], 8)
+	whole := vectorsOf(vecSumShifted, x[:roundedUp(n)], 8)
 	if whole > 0 {
 		sumShifted8(&x[0], whole, 4*step, count)
 	}
 	return 8 * whole
 }
 
-//go:noescape
-func weighted8(x, y, z *float32, n int, a, b float32)
-
 // weightedVectors sets z to a·x + b·y, eight elements at a time, and returns how many it did.
 func weightedVectors(x, y, z []float32, a, b float32) int {
-	n := vectors(z, 8)
+	n := vectorsOf(vecWeighted, z, 8)
 	if n > 0 {
 		_, _ = x[:8*n], y[:8*n]
 		weighted8(&x[0], &y[0], &z[0], n, a, b)

@@ -1,25 +1,14 @@
 package host
 
-import "golang.org/x/sys/cpu"
-
 // sgdNumbers are those of an update by SGD. The assembler knows their order.
 type sgdNumbers struct {
 	rate, scale, decay, momentum float32
 	stay                         uint32 // all bits, where the step stays in the gradient
 }
 
-//go:noescape
-func sgd8(w, grad, history *float32, n int, u *sgdNumbers)
-
-//go:noescape
-func redrawSeed8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32)
-
-//go:noescape
-func redrawCut8(w, masked *float32, n int, cut float32) (drop, pruned, spliced uint32)
-
 // sgdVectors is updateKernel.sgd without L1 of eight elements at a time. It returns how many it did.
 func sgdVectors(w, grad, history []float32, rate, scale, decay, momentum float32, stay uint32) int {
-	n := vectors(w, 8)
+	n := vectorsOf(vecSGD, w, 8)
 	if n > 0 {
 		_, _ = grad[:8*n], history[:8*n]
 		sgd8(&w[0], &grad[0], &history[0], n, &sgdNumbers{rate, scale, decay, momentum, stay})
@@ -31,7 +20,7 @@ func sgdVectors(w, grad, history []float32, rate, scale, decay, momentum float32
 // time. They return what they counted, and how many they did.
 func redrawSeedVectors(w, masked []float32, low, high float32) (c redrawn, done int) {
 	n := len(w) / 8
-	if n == 0 || !cpu.X86.HasAVX2 {
+	if n == 0 || !has(vecRedrawSeed) {
 		return c, 0
 	}
 	_ = masked[:8*n]
@@ -41,7 +30,7 @@ func redrawSeedVectors(w, masked []float32, low, high float32) (c redrawn, done 
 
 func redrawCutVectors(w, masked []float32, cut float32) (c redrawn, done int) {
 	n := len(w) / 8
-	if n == 0 || !cpu.X86.HasAVX2 {
+	if n == 0 || !has(vecRedrawCut) {
 		return c, 0
 	}
 	_ = masked[:8*n]

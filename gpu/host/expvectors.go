@@ -1,56 +1,37 @@
 package host
 
-//go:noescape
-func exp8(x, y *float32, n int, top float32)
-
-//go:noescape
-func sigmoid8(x, y *float32, n int)
-
-//go:noescape
-func tanh8(x, y *float32, n int)
-
 // expVectors, sigmoidVectors and tanhVectors do eight elements at a time, and return how many they did.
 func expVectors(x, y []float32, top float32) int {
-	n := fusedVectors(x, y)
+	n := vectorsOf(vecExp, y, 8)
 	if n > 0 {
+		_ = x[:8*n]
 		exp8(&x[0], &y[0], n, top)
 	}
 	return 8 * n
 }
 
 func sigmoidVectors(x, y []float32) int {
-	n := fusedVectors(x, y)
+	n := vectorsOf(vecSigmoid, y, 8)
 	if n > 0 {
+		_ = x[:8*n]
 		sigmoid8(&x[0], &y[0], n)
 	}
 	return 8 * n
 }
 
 func tanhVectors(x, y []float32) int {
-	n := fusedVectors(x, y)
+	n := vectorsOf(vecTanH, y, 8)
 	if n > 0 {
+		_ = x[:8*n]
 		tanh8(&x[0], &y[0], n)
 	}
 	return 8 * n
 }
 
-// fusedVectors is how many vectors of eight elements y has, and x too; 0 where the processor has no AVX2 and FMA.
-func fusedVectors(x, y []float32) int {
-	if !hasFMA {
-		return 0
-	}
-	n := len(y) / 8
-	_ = x[:8*n]
-	return n
-}
-
-//go:noescape
-func largest8(x *float32, n int) float32
-
 // largestVector is the largest of as many elements as it returns, a multiple of eight; where some are NaN it may be
 // any.
 func largestVector(x []float32) (top float32, done int) {
-	n := vectors(x, 8)
+	n := vectorsOf(vecLargest, x, 8)
 	if n == 0 {
 		return 0, 0
 	}
@@ -62,12 +43,9 @@ type cellOperands struct {
 	i, f, o, g, t, dh, dc, before, dbefore, di, df, do, dg *float32
 }
 
-//go:noescape
-func cell8(x *cellOperands, n int)
-
 // cellVectors is gates.backward of eight cells at a time, of which t has tanh c. It returns how many it did.
 func cellVectors(x, d *gates, before, dc, dh, dbefore, t []float32) int {
-	n := vectors(t, 8)
+	n := vectorsOf(vecCell, t, 8)
 	if n == 0 {
 		return 0
 	}

@@ -1,39 +1,13 @@
 package host
 
 import (
-	"golang.org/x/sys/cpu"
-
 	"dns-tui/gpu"
 )
-
-//go:noescape
-func sum8(x *float32, n int) float32
-
-//go:noescape
-func dot8(x, y *float32, n int) float32
-
-//go:noescape
-func deviations8(x *float32, n int, m float32) float32
-
-//go:noescape
-func sumDot8(x, y *float32, n int) (sum, dot float32)
-
-//go:noescape
-func scale8(x, y *float32, n int, a, b float32)
-
-//go:noescape
-func normalize8(x, y *float32, n int, m, r float32)
-
-//go:noescape
-func normalizeBackward8(y, dy, dx *float32, n int, m, my, r float32)
-
-//go:noescape
-func dropout16(x, y *float32, n int, a *dropoutNumbers)
 
 // The functions below do eight elements at a time, and return how many they did.
 
 func sumVectors(x []float32) (sum float32, done int) {
-	n := vectors(x, 8)
+	n := vectorsOf(vecSum, x, 8)
 	if n == 0 {
 		return 0, 0
 	}
@@ -41,7 +15,7 @@ func sumVectors(x []float32) (sum float32, done int) {
 }
 
 func dotVectors(x, y []float32) (dot float32, done int) {
-	n := vectors(y, 8)
+	n := vectorsOf(vecDot, y, 8)
 	if n == 0 {
 		return 0, 0
 	}
@@ -50,7 +24,7 @@ func dotVectors(x, y []float32) (dot float32, done int) {
 }
 
 func deviationsVectors(x []float32, m float32) (sum float32, done int) {
-	n := vectors(x, 8)
+	n := vectorsOf(vecDeviations, x, 8)
 	if n == 0 {
 		return 0, 0
 	}
@@ -58,7 +32,7 @@ func deviationsVectors(x []float32, m float32) (sum float32, done int) {
 }
 
 func sumDotVectors(x, y []float32) (sum, dot float32, done int) {
-	n := vectors(y, 8)
+	n := vectorsOf(vecSumDot, y, 8)
 	if n == 0 {
 		return 0, 0, 0
 	}
@@ -68,7 +42,7 @@ func sumDotVectors(x, y []float32) (sum, dot float32, done int) {
 }
 
 func scaleVectors(x, y []float32, a, b float32) int {
-	n := vectors(y, 8)
+	n := vectorsOf(vecScale, y, 8)
 	if n > 0 {
 		_ = x[:8*n]
 		scale8(&x[0], &y[0], n, a, b)
@@ -77,7 +51,7 @@ func scaleVectors(x, y []float32, a, b float32) int {
 }
 
 func normalizeVectors(x, y []float32, m, r float32) int {
-	n := vectors(y, 8)
+	n := vectorsOf(vecNormalize, y, 8)
 	if n > 0 {
 		_ = x[:8*n]
 		normalize8(&x[0], &y[0], n, m, r)
@@ -86,7 +60,7 @@ func normalizeVectors(x, y []float32, m, r float32) int {
 }
 
 func normalizeBackwardVectors(y, dy, dx []float32, m, my, r float32) int {
-	n := vectors(dx, 8)
+	n := vectorsOf(vecNormalizeBackward, dx, 8)
 	if n > 0 {
 		_, _ = y[:8*n], dy[:8*n]
 		normalizeBackward8(&y[0], &dy[0], &dx[0], n, m, my, r)
@@ -110,7 +84,7 @@ type dropoutNumbers struct {
 // dropoutVectors does elements from the one of a number on, a multiple of 4.
 func dropoutVectors(x, y []float32, first int, ratio, scale float32, key gpu.Key) int {
 	n := len(y) / 16
-	if n == 0 || !cpu.X86.HasAVX2 {
+	if n == 0 || !has(vecDropout) {
 		return 0
 	}
 	_ = x[:16*n]

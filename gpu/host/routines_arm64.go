@@ -1,0 +1,6 @@
+package host
+
+// What assembler of arm64 alone has; vectors.go says what each is for.
+
+//go:noescape
+func combineNEON(terms *term, n int, x, y *float32, length int, last float32)

@@ -1,0 +1,172 @@
+package host
+
+// vectorKernel is a kernel that assembler does for some processors.
+type vectorKernel int
+
+// routines are a kernel's, in assembler, by what set has them.
+type routines map[VectorSet]string
+
+// tableRow says of a kernel what it computes, its floor, and its routines. All arrays are of float32, four bytes an
+// element. The floor is what must be read and written once, a number of bytes for each element of the result, or the
+// operations that a product takes.
+type tableRow struct {
+	id              vectorKernel
+	name            string
+	computes, floor string
+	by              routines
+}
+
+// The kernels, in the order of vectorTable.
+const (
+	vecAdd vectorKernel = iota
+	vecReLU
+	vecReLUBackward
+	vecMul
+	vecDivide
+	vecAxpby
+	vecWeighted
+	vecSquares
+	vecRatios
+	vecPowers
+	vecNormalizeWithin
+	vecWithinGradients
+	vecSubtractProducts
+	vecSumShifted
+	vecExp
+	vecSigmoid
+	vecTanH
+	vecLargest
+	vecCell
+	vecSGD
+	vecRedrawSeed
+	vecRedrawCut
+	vecForward
+	vecSum
+	vecDot
+	vecDeviations
+	vecSumDot
+	vecScale
+	vecNormalize
+	vecNormalizeBackward
+	vecNormalizeScale
+	vecGradientSums
+	vecGradients
+	vecDropout
+	vecCombine
+	vecRows
+	vecProduct
+	vecCopyRows
+	vecThin
+	vecTranspose
+	vecDirect
+	vecGradient
+	vecWinograd
+	vecDepthwise
+	vecPoolRows
+	vecMaxPool2
+	vecMaxima2
+	vecLargestRows
+	vecAddRows
+	vecSplit
+	vecCount
+)
+
+// vectorTable has every kernel of which there is assembler. What none of the sets in use has is done in Go, by the
+// function that calls it.
+var vectorTable = [vecCount]tableRow{
+	{vecAdd, "sum", "y += x", "12 bytes", routines{AVXSet: "add8", NEONSet: "add8"}},
+	{vecReLU, "ReLU", "y = max(x, 0)", "8 bytes", routines{AVXSet: "relu8", NEONSet: "relu8"}},
+	{vecReLUBackward, "gradient of ReLU", "dx = x > 0 ? dy : slope·dy", "12 bytes", routines{
+		AVXSet: "reluBackward8",
+	}},
+	{vecMul, "product of elements", "z = x·y", "12 bytes", routines{AVXSet: "mul8"}},
+	{vecDivide, "quotient", "z = x/y", "12 bytes", routines{AVXSet: "divide8"}},
+	{vecAxpby, "sum of multiples, in place", "y = a·x + b·y", "12 bytes, 8 where b is 0", routines{AVXSet: "axpby8"}},
+	{vecWeighted, "sum of multiples", "z = a·x + b·y", "12 bytes", routines{AVXSet: "weighted8"}},
+	{vecSquares, "sum with squares", "y += f·x²", "12 bytes", routines{AVXSet: "squares8"}},
+	{vecRatios, "sum with ratios", "s += x·y/z", "20 bytes", routines{AVXSet: "ratios8"}},
+	{vecPowers, "powers of LRN", "y = (shift + scale·x)^-0.75, or ^-1.75", "8 bytes", routines{AVXSet: "power8"}},
+	{vecNormalizeWithin, "LRN within channels", "s = 1 + f·s, y = x·s^-0.75", "16 bytes", routines{
+		AVXSet: "normalizeWithin8",
+	}},
+	{vecWithinGradients, "its gradient, before sums", "dx = dy·s^-0.75, t = dx·x/s", "20 bytes", routines{
+		AVXSet: "withinGradients8",
+	}},
+	{vecSubtractProducts, "its gradient, with sums", "z -= f·x·y", "16 bytes", routines{AVXSet: "subtractProducts8"}},
+	{vecSumShifted, "sums of shifted rows", "x[i] = Σ x[i + j·step]", "8 bytes", routines{AVXSet: "sumShifted8"}},
+	{vecExp, "exponential", "y = e^(x - top)", "8 bytes", routines{AVX2Set: "exp8"}},
+	{vecSigmoid, "sigmoid", "y = 1/(1 + e^-x)", "8 bytes", routines{AVX2Set: "sigmoid8"}},
+	{vecTanH, "hyperbolic tangent", "y = tanh x", "8 bytes", routines{AVX2Set: "tanh8"}},
+	{vecLargest, "largest element", "max x", "4 bytes", routines{AVXSet: "largest8"}},
+	{vecCell, "gradient of an LSTM's cells", "gates.backward", "52 bytes", routines{AVXSet: "cell8"}},
+	{vecSGD, "update by SGD", "h = rate·(scale·g + decay·w) + momentum·h, w -= h", "24 bytes", routines{
+		AVXSet: "sgd8",
+	}},
+	{vecRedrawSeed, "mask of the seed rule", "pruned where low < w < high", "12 bytes", routines{
+		AVX2Set: "redrawSeed8",
+	}},
+	{vecRedrawCut, "mask of the soft rule", "pruned where abs w <= cut", "12 bytes", routines{AVX2Set: "redrawCut8"}},
+	{vecForward, "forward weights", "kept w, shrunk by the soft rule", "12 bytes", routines{
+		AVX2Set: "forward3 forwardHard",
+	}},
+	{vecSum, "sum of elements", "Σ x", "4 bytes", routines{AVXSet: "sum8"}},
+	{vecDot, "dot product", "Σ x·y", "8 bytes", routines{AVXSet: "dot8"}},
+	{vecDeviations, "squares of deviations", "Σ (x - m)²", "4 bytes", routines{AVXSet: "deviations8"}},
+	{vecSumDot, "sum and dot product", "Σ y, Σ x·y", "8 bytes", routines{AVXSet: "sumDot8"}},
+	{vecScale, "factor and term", "y = a·x + b", "8 bytes", routines{AVXSet: "scale8"}},
+	{vecNormalize, "normalization", "y = (x - m)·r", "8 bytes", routines{AVXSet: "normalize8"}},
+	{vecNormalizeBackward, "its gradient", "dx = (dy - m - y·my)·r", "12 bytes", routines{
+		AVXSet: "normalizeBackward8",
+	}},
+	{
+		vecNormalizeScale,
+		"BatchNorm with Scale and ReLU",
+		"norm = (x - m)·r, y = max(a·norm + b, floor)",
+		"12 bytes",
+		routines{
+			AVXSet: "normalizeScale8",
+		},
+	},
+	{vecGradientSums, "sums of its gradient", "Σ g, Σ g·norm", "8 bytes", routines{AVXSet: "gradientSums8"}},
+	{vecGradients, "its gradient", "dx of norm and dy", "12 bytes", routines{AVXSet: "gradients8"}},
+	{vecDropout, "dropout", "y = u < ratio ? 0 : scale·x, u by Philox", "8 bytes", routines{AVX2Set: "dropout16"}},
+	{vecCombine, "sum of moved arrays", "y[i] = Σ weight·x[at + i] + last", "8 bytes", routines{
+		AVXSet: "combineAVX", NEONSet: "combineNEON",
+	}},
+	{vecRows, "product of rows of kept weights", "y[i] = Σ value·x[input]", "6 bytes a kept weight", routines{
+		AVXSet: "rows",
+	}},
+	{vecProduct, "tile of a product of packed matrices", "c += a·b", "2·k operations", routines{
+		AVX2Set: "productAVX2", AVX512Set: "product16 product32 product32Half",
+	}},
+	{vecCopyRows, "copy of rows", "rows of up to 32 elements", "8 bytes", routines{AVXSet: "copyRows32 copyRowsOf"}},
+	{vecThin, "every other element", "y[i] = x[2i], or y[2i] = x[i]", "12 bytes", routines{AVX2Set: "thin8 widen8"}},
+	{vecTranspose, "transposition", "y[j, i] = x[i, j] of up to 8 rows", "8 bytes", routines{AVXSet: "transpose8"}},
+	{vecDirect, "tile of a convolution without columns", "out += x·w", "2·k operations", routines{
+		AVX2Set: "directAVX2", AVX512Set: "direct16 direct32",
+	}},
+	{vecGradient, "tile of gradients of its weights", "dw += x·dy", "2·positions operations", routines{
+		AVX2Set: "gradientAVX2", AVX512Set: "gradient16 gradient32",
+	}},
+	{
+		vecWinograd,
+		"transforms of Winograd's convolutions",
+		"F(4×4, 3×3), F(2×2, 5×5), gradients",
+		"8 bytes a transformed element",
+		routines{
+			AVX2Set: "winogradInput winogradOutput winogradWeights winogradGradient winogradKernels " +
+				"winogradOutput5 winogradWeights5 winogradGradient5 winogradKernels5",
+		},
+	},
+	{vecDepthwise, "depthwise convolutions of 3×3", "sums of nine, and their gradients", "8 bytes", routines{
+		AVX512Set: "depthwiseSums depthwiseSums2 depthwiseDots depthwiseDots2 copyPlane spreadPlane",
+	}},
+	{vecPoolRows, "pooling by rows", "maxima, means, and their gradients", "8 bytes, 12 with places", routines{
+		AVX512Set: "maxRow512 sumRow512 spreadRow512",
+	}},
+	{vecMaxPool2, "maxima of 2×2 and their places", "y = max, argmax", "24 bytes", routines{AVXSet: "maxPool2Rows"}},
+	{vecMaxima2, "maxima of 2×2", "y = max", "20 bytes", routines{AVXSet: "maxima2Rows", NEONSet: "maxima2Rows"}},
+	{vecLargestRows, "maxima by taps", "y = max(y, v), with places", "20 bytes", routines{AVXSet: "largestRows"}},
+	{vecAddRows, "sums of rows", "y += x", "12 bytes", routines{AVXSet: "addRowsAVX"}},
+	{vecSplit, "even and odd elements", "apart, or together", "8 bytes", routines{AVXSet: "split8 join8"}},
+}
