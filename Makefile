@@ -54,7 +54,7 @@ test-cuda: openblas cuda-headers emulator ## the CUDA device on an emulated GPU:
 	$(GO) vet -tags cuda $(CUDA_PACKAGES); \
 	LD_LIBRARY_PATH=$(EMULATOR)/ptx:$(EMULATOR)/nccl $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -skip '$(WHOLE)' ./gpu/cuda; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run '$(WHOLE)' ./gpu/cuda; \
-	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/nccl $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDA ./model ./model/layer ./model/session ./cmd/dns-tui; \
+	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/nccl $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDA ./model ./model/layer ./model/solver ./model/session ./cmd/dns-tui; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries $(GO) test -timeout $(PATIENCE) -tags cuda -count 1 -run CUDANotices ./model/session
 
 race: openblas ## the tests under the race detector, without the long comparisons with Caffe and the largest nets

@@ -7,7 +7,30 @@ func NewDry(held *int64) *Device { return NewDevice(dry{held: held}, nil) }
 
 // NewDryLike is NewDry of which layers and solvers ask for as much as of a device: it has the same operations (Has),
 // and works as far ahead.
-func NewDryLike(d *Device, held *int64) *Device { return NewDevice(dry{held, d.back}, nil) }
+//
+// Of a device whose own work takes memory (Rehearser) it counts that, too, in Allocated, and what is not set up only but
+// run as well (Rehearses).
+func NewDryLike(d *Device, held *int64) *Device {
+	b := dry{held: held, like: d.back}
+	if r, ok := d.back.(Rehearser); ok {
+		b.stage = r.Rehearse()
+	}
+	return NewDevice(b, nil)
+}
+
+// A Rehearser is a Back whose own work takes memory: scratch space, copies in another layout.
+type Rehearser interface {
+	// Rehearse returns a back end that allocates and computes nothing, and whose Allocated is what this one's would be:
+	// at first what that was when it was opened. What it downloads is 0.
+	Rehearse() Back
+}
+
+// Rehearses reports whether the device is a dry one on which operations can be called, to count the memory that they
+// would take.
+func (d *Device) Rehearses() bool {
+	b, ok := d.back.(dry)
+	return ok && b.stage != nil
+}
 
 // Dry reports whether the device is one of NewDry's.
 func (d *Device) Dry() bool {
@@ -16,8 +39,9 @@ func (d *Device) Dry() bool {
 }
 
 type dry struct {
-	held *int64
-	like Back // or nil
+	held  *int64
+	like  Back // or nil
+	stage Back // nil: nothing can be run
 }
 
 type dryMemory struct {
@@ -46,19 +70,48 @@ func (d dry) Capabilities() Capabilities {
 }
 
 func (d dry) Alloc(n int) (Memory, error) {
+	if d.stage != nil {
+		return d.stage.Alloc(n)
+	}
 	if d.held != nil {
 		*d.held += 4 * int64(n)
 	}
 	return &dryMemory{n, d.held}, nil
 }
 
-func (dry) Allocated() int64            { return 0 }
-func (dry) Upload(*Tensor, []float32)   {}
-func (dry) Download([]float32, *Tensor) { panic("gpu: a dry device holds no numbers") }
-func (dry) Fetch([]float32, *Tensor)    { panic("gpu: a dry device holds no numbers") }
-func (dry) Do(Op)                       {}
-func (dry) Mark() Mark                  { return 0 }
-func (dry) Await(Mark) error            { return nil }
+func (d dry) Allocated() int64 {
+	switch {
+	case d.stage != nil:
+		return d.stage.Allocated()
+	case d.held != nil:
+		return *d.held
+	}
+	return 0
+}
+
+func (d dry) Upload(dst *Tensor, src []float32) {
+	if d.stage != nil {
+		d.stage.Upload(dst, src)
+	}
+}
+
+func (d dry) Download(dst []float32, src *Tensor) {
+	if d.stage == nil {
+		panic("gpu: a dry device holds no numbers")
+	}
+	d.stage.Download(dst, src)
+}
+
+func (d dry) Fetch(dst []float32, src *Tensor) { d.Download(dst, src) }
+
+func (d dry) Do(op Op) {
+	if d.stage != nil {
+		d.stage.Do(op)
+	}
+}
+
+func (dry) Mark() Mark       { return 0 }
+func (dry) Await(Mark) error { return nil }
 func (d dry) Supports(op Op) bool {
 	_, ok := op.(*Fill)
 	return ok || d.like != nil && d.like.Supports(op)

@@ -168,6 +168,11 @@ func (n *Net) Forward() (float64, error) {
 
 // Run runs all layers; their results may still be on their way.
 func (n *Net) Run() error {
+	if n.arena != nil {
+		if err := n.arena.ready(); err != nil {
+			return err
+		}
+	}
 	for i := range n.nodes {
 		if err := n.forward(i); err != nil {
 			return err
@@ -494,7 +499,7 @@ func (n *Net) holdState() (restore func()) {
 // Close stops the readers of the net, and finishes the files that it writes.
 func (n *Net) Close() error {
 	if n.arena != nil {
-		delete(n.arena.tenants, n)
+		n.arena.leave(n)
 	}
 	var errs []error
 	for _, nd := range n.nodes {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"fmt"
 
 	"dns-tui/caffe"
 	"dns-tui/gpu"
@@ -145,7 +146,7 @@ const (
 // place gives memory to all blobs that have none yet: some that of the arena, in turn, the others some of their own.
 func (n *Net) place(a *arena) error {
 	lasting := n.lasting()
-	for _, t := range a.tenants[n] { // whose blobs have others now
+	for _, t := range a.tenants[n].tenants { // whose blobs have others now
 		delete(n.shared, t.memory)
 	}
 	var shared []*use
@@ -158,7 +159,7 @@ func (n *Net) place(a *arena) error {
 		case lasting[u.memory] || !u.written || size == 0 || size > blockElements:
 			t, err := gpu.NewTensor(n.device, u.memory.Len())
 			if err != nil {
-				return n.noRoom(u, err)
+				return n.noRoom(u, false, err)
 			}
 			u.memory.Give(t.Mem, 0)
 		default:
@@ -179,15 +180,19 @@ func (n *Net) place(a *arena) error {
 		}
 	}
 	if err := a.let(n, tenants, size); err != nil {
-		return n.noRoom(largest, err)
+		return n.noRoom(largest, true, err)
 	}
 	return nil
 }
 
-// noRoom says what there was no memory for.
-func (n *Net) noRoom(u *use, err error) error {
-	e := n.file.Errorf(u.node.index, "(%s) blob %q, %s, takes most of the memory that blobs share, %s: %v", u.node.typ,
-		u.blob.Name, u.blob.FormatShape(), human.Bytes(4*int64(u.memory.Len())), err)
+// noRoom says what there was no memory for: one blob's own, or of those that share memory the largest.
+func (n *Net) noRoom(u *use, shared bool, err error) error {
+	takes := "wants memory of its own"
+	if shared {
+		takes = "takes most of the memory that blobs share"
+	}
+	e := n.file.Errorf(u.node.index, "(%s) blob %q, %s, %s, %s: %v", u.node.typ,
+		u.blob.Name, u.blob.FormatShape(), takes, human.Bytes(4*int64(u.memory.Len())), err)
 	if f, ok := errors.AsType[*caffe.FileError](e); ok {
 		f.Err = err
 	}
@@ -200,7 +205,13 @@ type arena struct {
 	device  *gpu.Device
 	blocks  []*gpu.Tensor
 	size    int // elements
-	tenants map[*Net][]tenant
+	tenants map[*Net]lease
+}
+
+// lease is what of an arena is a net's, from its beginning on.
+type lease struct {
+	tenants []tenant
+	size    int // elements
 }
 
 // tenant is memory with its place in an arena.
@@ -209,7 +220,7 @@ type tenant struct {
 	at     int
 }
 
-func newArena(d *gpu.Device) *arena { return &arena{device: d, tenants: map[*Net][]tenant{}} }
+func newArena(d *gpu.Device) *arena { return &arena{device: d, tenants: map[*Net]lease{}} }
 
 // let gives a net's memory its places in the arena, which grows to a size. What lies there is lost where it does.
 func (a *arena) let(n *Net, tenants []tenant, size int) error {
@@ -218,7 +229,7 @@ func (a *arena) let(n *Net, tenants []tenant, size int) error {
 			return err
 		}
 	}
-	a.tenants[n] = tenants
+	a.tenants[n] = lease{tenants, size}
 	a.give(tenants)
 	return nil
 }
@@ -229,7 +240,8 @@ func (a *arena) give(tenants []tenant) {
 	}
 }
 
-// grow makes new blocks, and frees the old: before that only where there is not room for both.
+// grow makes new blocks, and frees the old: before that only where there is not room for both. Where there is none for
+// the new alone the old are had again; if not now, before the next pass (ready).
 func (a *arena) grow(size int) error {
 	blocks, err := newBlocks(a.device, size)
 	if err != nil && a.size > 0 {
@@ -249,14 +261,59 @@ func (a *arena) grow(size int) error {
 	return nil
 }
 
+// wanted is the size that the largest of the nets needs.
+func (a *arena) wanted() int {
+	size := 0
+	for _, l := range a.tenants {
+		size = max(size, l.size)
+	}
+	return size
+}
+
+// ready sees to it that the nets have their memory. They lack it where it was given back to make room for more, and
+// another had taken it by then.
+func (a *arena) ready() error {
+	size := a.wanted()
+	if a.size >= size {
+		return nil
+	}
+	blocks, err := newBlocks(a.device, size)
+	if err != nil {
+		return fmt.Errorf(
+			"the memory that blobs share, %s, was given back for a larger net, and is not to be had again: %w",
+			human.Bytes(4*int64(size)),
+			err,
+		)
+	}
+	a.take(blocks, size)
+	return nil
+}
+
+// leave takes a net out, which does not run any more. The arena is then no larger than the others need.
+func (a *arena) leave(n *Net) {
+	if _, ok := a.tenants[n]; !ok {
+		return
+	}
+	delete(a.tenants, n)
+	if size := a.wanted(); size > 0 && size < a.size {
+		a.free()
+		_ = a.ready() // else before the next pass
+	}
+}
+
 func (a *arena) take(blocks []*gpu.Tensor, size int) {
 	a.blocks, a.size = blocks, size
-	for _, tenants := range a.tenants {
-		a.give(tenants)
+	for _, l := range a.tenants {
+		a.give(l.tenants)
 	}
 }
 
 func (a *arena) free() {
+	for _, l := range a.tenants {
+		for _, t := range l.tenants {
+			t.memory.Free()
+		}
+	}
 	for _, b := range a.blocks {
 		b.Mem.Free()
 	}

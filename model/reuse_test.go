@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -541,4 +542,95 @@ func TestReuseInTurn(t *testing.T) {
 			}
 		}
 	}
+	if err := tests[1].Close(); err != nil {
+		t.Error(err)
+	}
+	if now := train.Shared().Bytes; now != max(small, tests[0].Shared().Bytes) {
+		t.Errorf("%d bytes are left when the large net is closed, wanted %d", now, small)
+	}
+	if want, got := losses(alone), losses(train); !slices.EqualFunc(want, got, sameBits) {
+		t.Errorf("afterwards %v, wanted %v", head(got), head(want))
+	}
+}
+
+// full is a host that has no memory left while that is set.
+type full struct {
+	gpu.Back
+	now bool
+}
+
+func (f *full) Alloc(n int) (gpu.Memory, error) {
+	if f.now {
+		return nil, errors.New("the device is full")
+	}
+	return f.Back.Alloc(n)
+}
+
+// A net that there is no room for leaves the nets that run in turn with it as they are: where their memory was given
+// back for it and is gone, they say so, and run again as soon as there is some.
+func TestReuseWithoutRoom(t *testing.T) {
+	b := &full{Back: host.NewBack(host.Options{Threads: 1})}
+	d := gpu.NewDevice(b, nil)
+	defer d.Close()
+	train := chainNet(t, d, model.NetOptions{Reuse: true})
+	losses := func() []float32 {
+		fill(d, train, train.File(), 1)
+		if err := plainly(train); err != nil {
+			t.Fatal(err)
+		}
+		return train.FetchLosses(nil)
+	}
+	want := losses()
+	large := strings.Replace(strings.Replace(chain, "dim: 6 dim: 4", "dim: 60 dim: 4", 1), "dim: 6 }", "dim: 60 }", 1)
+	build := func() (*model.Net, error) {
+		return modeltest.BuildOn(t, d, large, model.NetOptions{
+			State: &caffepb.NetState{Phase: caffepb.Phase_TEST.Enum()}, Share: train, Reuse: true})
+	}
+	n, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := d.Allocated()
+	n.Close()
+	// As much as the net's own blobs take, and no more.
+	room := &limited{Back: b.Back, most: own - 1}
+	b.Back = room
+	if _, err := build(); err == nil || !strings.Contains(err.Error(), "takes most of the memory that blobs share") {
+		t.Errorf("%v", err)
+	}
+	if got := losses(); !slices.EqualFunc(want, got, sameBits) {
+		t.Errorf("%v, wanted %v", head(got), head(want))
+	}
+	room.after = true
+	if _, err := build(); err == nil || !strings.Contains(err.Error(), "takes most of the memory that blobs share") {
+		t.Errorf("%v", err)
+	}
+	if _, err := train.Forward(); err == nil || !strings.Contains(err.Error(), "given back for a larger net") {
+		t.Errorf("%v", err)
+	}
+	room.after, room.failed = false, false
+	if got := losses(); !slices.EqualFunc(want, got, sameBits) {
+		t.Errorf("%v, wanted %v", head(got), head(want))
+	}
+	b.now = true
+	if _, err := build(); err == nil || !strings.Contains(err.Error(), "the device is full") ||
+		strings.Contains(err.Error(), "blobs share") {
+		t.Errorf("%v", err)
+	}
+}
+
+// limited is a host that has so many bytes; where after is set, none any more from the first time on that they do not
+// suffice.
+type limited struct {
+	gpu.Back
+	most          int64
+	after, failed bool
+}
+
+func (l *limited) Alloc(n int) (gpu.Memory, error) {
+	if l.failed || l.Allocated()+4*int64(n) > l.most {
+		l.failed = l.after
+		return nil, errors.New("the device is full")
+	}
+	return l.Back.Alloc(n)
 }

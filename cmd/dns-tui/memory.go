@@ -55,13 +55,25 @@ func runMemory(_ context.Context, e *env, args []string) error {
 			"of all nets, data and gradients, in turn: %s with memory of their own, as in Caffe",
 			human.Bytes(m.Instead))},
 		{"the rest", m.Own, "data, outputs, and what layers keep from forward to backward"},
+		{"the GPU's own work", m.Opened + m.Work, fmt.Sprintf(
+			"%s from the first on; slices of products, and copies in other layouts", human.Bytes(m.Opened))},
 	} {
 		if row.bytes > 0 {
 			escape.Fprintf(e.stdout, "  %-22s %10s  %s\n", row.what, human.Bytes(row.bytes), row.note)
 		}
 	}
-	escape.Fprintf(e.stdout, "  %-22s %10s  on the %s, which needs some more for its own work\n", "in all",
-		human.Bytes(m.Total()), d.Name())
+	more := "which needs some more for its own work"
+	if m.Opened > 0 {
+		more = "and up to an eighth more, as sizes are rounded up; other slices where kernels are measured"
+	}
+	escape.Fprintf(
+		e.stdout,
+		"  %-22s %10s  on the %s, %s\n",
+		"in all",
+		human.Bytes(m.Total()+m.Opened+m.Work),
+		d.Name(),
+		more,
+	)
 	if room := memory.Left(); d.Capabilities().Kind == "host" && room.Bytes < m.Total() {
 		escape.Fprintf(e.stdout, "  that is more than the %s that are left %s\n", human.Bytes(room.Bytes), room.Bound)
 	}

@@ -95,10 +95,13 @@ func (d *back) choose(w *work) choice {
 	own := choice{Tile: p.tile, Slices: p.slices}
 	if stored, ok := d.choices.stored[d.shapeName(w)]; ok && stored.Tile < len(tilesOf(d.precision)) &&
 		stored.Slices > 0 {
-		if !stored.Library || d.trusted(w, own) {
+		if !stored.Library || d.dry || d.trusted(w, own) {
 			return stored
 		}
 		return own
+	}
+	if d.dry {
+		return own // where a library does it, it takes no more
 	}
 	worth := float64(w.m)*float64(w.n)*float64(w.k)*float64(w.groups) >= libraryWorth
 	if d.opts.Tune {

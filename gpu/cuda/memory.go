@@ -25,8 +25,10 @@ type memory struct {
 	spare map[int64][]address // by size
 	owned map[address]int64   // every block of the driver's
 	held  int64               // bytes owned
-	own   int64               // of them, what the device itself needs
+	own   int64               // of them, what the device itself needed when it was opened
 	used  atomic.Int64        // bytes handed out, as asked for
+
+	opened int64 // of them, when the device was opened
 
 	mu      sync.Mutex
 	dropped []block // by tensors that nobody freed; taken back at the next allocation
@@ -119,6 +121,9 @@ func (m *memory) reclaim(d *back) {
 
 func (m *memory) get(d *back, bytes int64) (block, error) {
 	m.reclaim(d)
+	if d.dry {
+		return m.pretend(bytes), nil
+	}
 	b := block{size: bytes, bytes: bytes}
 	if !d.opts.NoCache {
 		b.size = sizeClass(bytes)

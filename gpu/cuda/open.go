@@ -42,6 +42,7 @@ type back struct {
 	sms       int       // multiprocessors
 	precision Precision // never Auto
 	ready     bool      // opened whole
+	dry       bool      // a rehearsal: nothing is handed over
 
 	functions [kernelCount]uint64
 	blocks    [kernelCount]int // of products: how many run at once on a multiprocessor; 0 where nobody asked
@@ -221,7 +222,7 @@ func (d *back) open() error {
 			return err
 		}
 	}
-	d.memory.own, d.ready = d.memory.held, true
+	d.memory.own, d.memory.opened, d.ready = d.memory.held, d.memory.used.Load(), true
 	return d.sync()
 }
 

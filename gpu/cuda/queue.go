@@ -139,7 +139,7 @@ func (d *back) flush() {
 	d.closeBatches()
 	q := &d.queue
 	defer func() { q.words, q.live, q.last = q.words[:0], q.live[:0], lastOp{} }()
-	if len(q.words) == 0 || d.fault.err != nil {
+	if len(q.words) == 0 || d.fault.err != nil || d.dry {
 		return
 	}
 	if len(q.live) > 0 {

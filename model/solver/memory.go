@@ -35,7 +35,7 @@ func adviseMemory(run *config.Run, d *gpu.Device, err error) error {
 	if batch > 1 {
 		small, e := memoryOf(run, d, 1)
 		if perImage := float64(need-small) / float64(batch-1); e == nil && perImage > 0 && room > small {
-			// A fifth stays for sizes that are rounded up and for shares of products.
+			// A fifth stays for sizes that are rounded up, for buffers of uploads, and for slices that are measured.
 			if fits := 1 + int(0.8*float64(room-small)/perImage); fits < batch {
 				return fmt.Errorf(
 					"%w; the run needs about %s with a batch of %d, and a batch of %d would fit",
@@ -77,17 +77,18 @@ func batchField(l *caffepb.LayerParameter) **uint32 {
 	return nil
 }
 
-// memoryOf counts the bytes that a run takes on a device with a batch: nothing is allocated.
+// memoryOf counts the bytes that a run takes on a device with a batch, beside what the device had taken before: nothing
+// is allocated.
 func memoryOf(run *config.Run, d *gpu.Device, batch int) (int64, error) {
 	m, err := MemoryOf(run, d, batch)
 	if err != nil {
 		return 0, err
 	}
-	return m.Total(), nil
+	return m.Total() + m.Work, nil
 }
 
-// Memory is what a run takes on a device, in bytes. What the device itself needs is not in it: columns of convolutions,
-// parts of sums, workspaces of libraries.
+// Memory is what a run takes on a device, in bytes. What the host needs for its own work is not in it: columns of
+// convolutions, parts of sums, workspaces of libraries.
 type Memory struct {
 	Weights   int64 // biases and running statistics, too
 	Gradients int64 // of weights
@@ -100,9 +101,16 @@ type Memory struct {
 	Instead int64
 	// Least is the most of the train net's blobs in Shared that is in use at one time: they cannot take less.
 	Least int64
+
+	// Opened is what a GPU takes for its own work when it is opened: workspaces of libraries, parts of sums. Work is what
+	// comes to it as the run goes on: slices of products, and copies in other layouts. Neither is known of other devices
+	// (0), nor all of Work of a net that takes shapes from data. Both are what is asked for, to the byte where kernels
+	// are not measured; where they are, slices may be others than were counted. The driver is asked for up to an eighth
+	// more, as sizes are rounded up. Buffers of uploads are not counted, as they are given back where memory is short.
+	Opened, Work int64
 }
 
-// Total is the sum of what is taken.
+// Total is the sum of what nets and the solver take.
 func (m *Memory) Total() int64 {
 	return m.Weights + m.Gradients + m.Forward + m.History + m.Shared + m.Own
 }
@@ -110,6 +118,8 @@ func (m *Memory) Total() int64 {
 // MemoryOf finds what a run takes on a device with a batch; 0 is its own. Nothing is allocated there.
 func MemoryOf(run *config.Run, d *gpu.Device, batch int) (*Memory, error) {
 	var held int64
+	dry := gpu.NewDryLike(d, &held)
+	opened := dry.Allocated()
 	small := *run
 	f := *run.Train
 	f.Net = proto.CloneOf(run.Train.Net)
@@ -122,7 +132,7 @@ func MemoryOf(run *config.Run, d *gpu.Device, batch int) (*Memory, error) {
 	s := &Solver{
 		run:    &small,
 		param:  run.Solver,
-		device: gpu.NewDryLike(d, &held),
+		device: dry,
 		clock:  &layer.Clock{},
 		method: methods[caffe.SolverName(run.Solver)],
 	}
@@ -133,7 +143,8 @@ func MemoryOf(run *config.Run, d *gpu.Device, batch int) (*Memory, error) {
 	if err := s.surgeon.prepare(s.hyper); err != nil {
 		return nil, err
 	}
-	m := &Memory{}
+	m := &Memory{Opened: opened}
+	held = dry.Allocated() - opened
 	for _, p := range s.Net.Params() {
 		m.Weights += bytesOf(p.Data)
 		m.Gradients += bytesOf(p.Diff)
@@ -148,6 +159,13 @@ func MemoryOf(run *config.Run, d *gpu.Device, batch int) (*Memory, error) {
 		m.Instead += t.Shared().Instead
 	}
 	m.Own = held - m.Total()
+	if dry.Rehearses() {
+		s.Net.Rehearse(true)
+		for _, t := range s.Tests {
+			t.Rehearse(false)
+		}
+		m.Work = dry.Allocated() - opened - held
+	}
 	return m, nil
 }
 

@@ -1,0 +1,73 @@
+//go:build cuda
+
+package cuda
+
+import "dns-tui/gpu"
+
+// A rehearsal is a GPU's back end that does all that the real one does on the host, and hands nothing over to the GPU:
+// it plans products, keeps layouts, and counts what scratch memory would grow to. Its memory has addresses that nobody
+// uses.
+type rehearsal struct{ *back }
+
+var _ gpu.Rehearser = (*back)(nil)
+
+// Rehearse implements gpu.Rehearser. Products are done as they were measured before, else as planned: where measuring
+// finds other slices, their memory is another's.
+func (d *back) Rehearse() gpu.Back {
+	r := &back{
+		info: d.info, driver: d.driver, ctx: d.ctx, opts: d.opts, sms: d.sms, precision: d.precision, dry: true,
+		functions: d.functions, blocks: d.blocks, libs: d.libs, scratch: d.scratch,
+	}
+	r.scratch.tiles, r.scratch.tileBytes, r.scratch.bins = 0, 0, 0
+	r.choices.known, r.choices.stored = map[shape]choice{}, d.choices.stored
+	r.fault.numbers = map[string]uint32{}
+	r.memory.used.Store(d.memory.opened)
+	return rehearsal{r}
+}
+
+// pretend is memory.get of a rehearsal.
+func (m *memory) pretend(bytes int64) block {
+	const least = 1 << 20 // an address of 0 is none
+	b := block{addr: address(least + m.held), size: sizeClass(bytes), bytes: bytes}
+	m.held += b.size
+	m.used.Add(bytes)
+	return b
+}
+
+// Close implements gpu.Back.
+func (rehearsal) Close() error { return nil }
+
+// Download and Fetch implement gpu.Back.
+func (r rehearsal) Download(dst []float32, src *gpu.Tensor) {
+	r.settle(src)
+	r.flush()
+	clear(dst)
+}
+
+func (r rehearsal) Fetch(dst []float32, src *gpu.Tensor) { r.Download(dst, src) }
+
+// Upload implements gpu.Back. The buffers of uploads are not counted: they are given back where memory is short.
+func (r rehearsal) Upload(dst *gpu.Tensor, _ []float32) { r.overwrites(dst) }
+
+// Mark and Await implement gpu.Back.
+func (r rehearsal) Mark() gpu.Mark     { r.flush(); return 0 }
+func (rehearsal) Await(gpu.Mark) error { return nil }
+
+// Do implements gpu.Back. What waits for a result finds 0.
+func (r rehearsal) Do(op gpu.Op) {
+	switch o := op.(type) {
+	case *gpu.SumSquares:
+		r.settle(o.X)
+		o.Sum = 0
+	case *gpu.Finite:
+		r.settle(o.X)
+		o.Yes = true
+	case *gpu.Surgery:
+		if o.Params.Histogram {
+			r.binsAt(0)
+		}
+	case *gpu.AllReduce, *gpu.AwaitReduced: // ranks have memory of their own
+	default:
+		r.back.Do(op)
+	}
+}
