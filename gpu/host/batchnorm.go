@@ -162,7 +162,7 @@ func (n *channelNumbers) sums(norm, dy []float32) (sum, dot float64) {
 // gradient writes the gradient of x to dx, and where that is not dy the gradient of norm to dy.
 func (n *channelNumbers) gradient(norm, dy, dx []float32) {
 	for i := gradientsVectors(norm, dy, dx, n); i < len(dx); i++ {
-		g := n.a * n.of(norm[i], dy[i])
+		g := float32(n.a * n.of(norm[i], dy[i])) // rounded, as vectors do
 		dy[i] = g
 		dx[i] = (g - n.meanG - float32(norm[i]*n.meanGNorm)) * n.reciprocal
 	}

@@ -141,7 +141,7 @@ func (k *scaleKernel) run(lo, hi, _ int) {
 			}
 			x := k.x[at : at+s.Inner]
 			for i := scaleVectors(x, y, a, b); i < len(x); i++ {
-				y[i] = a*x[i] + b
+				y[i] = float32(a*x[i]) + b // rounded, as vectors do
 			}
 		}
 	}
@@ -407,7 +407,7 @@ func (k *normalizeBackwardKernel) run(lo, hi, _ int) {
 			at := (o*s.Channels + c) * s.Inner
 			y, dy, dx := k.y[at:at+s.Inner], k.dy[at:at+s.Inner], k.dx[at:at+s.Inner]
 			for i := normalizeBackwardVectors(y, dy, dx, m, my, r); i < len(dy); i++ {
-				dx[i] = (dy[i] - m - y[i]*my) * r
+				dx[i] = (dy[i] - m - float32(y[i]*my)) * r
 			}
 		}
 	}

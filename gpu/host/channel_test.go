@@ -2,6 +2,7 @@ package host
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -55,6 +56,54 @@ func checkChannelVectors(t *testing.T) {
 			}
 			return 0
 		})
+	})
+}
+
+// BatchNorm's passes by vectors have the bits of Go, but for the sums of its gradient, which are those in float64 but
+// for rounding.
+func TestBatchNormVectors(t *testing.T) { eachSet(t, checkBatchNormVectors) }
+
+func checkBatchNormVectors(t *testing.T) {
+	number := rapid.OneOf(rapid.Float32Range(-2, 2), rapid.SampledFrom(oddNumbers))
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 50).Draw(t, "length")
+		random := func(name string) []float32 { return rapid.SliceOfN(number, n, n).Draw(t, name) }
+		of := channelNumbers{floor: rapid.SampledFrom([]float32{0, float32(math.Inf(-1))}).Draw(t, "floor")}
+		for _, v := range []*float32{
+			&of.mean, &of.reciprocal, &of.a, &of.b, &of.slope, &of.meanG, &of.meanGNorm,
+		} {
+			*v = rapid.Float32Range(-2, 2).Draw(t, "number")
+		}
+		x, dy := random("x"), random("dy")
+		run := func() (all [][]float32) {
+			norm, y, dx, dNorm := make([]float32, n), make([]float32, n), make([]float32, n), slices.Clone(dy)
+			of.normalize(x, norm, y)
+			of.gradient(norm, dNorm, dx)
+			inPlace := slices.Clone(dy)
+			of.gradient(norm, inPlace, inPlace)
+			return [][]float32{norm, y, dx, dNorm, inPlace}
+		}
+		have := run()
+		var want [][]float32
+		withSet(GoSet, func() { want = run() })
+		for i, v := range want {
+			for j, w := range v {
+				if h := have[i][j]; math.Float32bits(h) != math.Float32bits(w) && (h == h || w == w) {
+					t.Fatalf("result %d: [%d] of %d is %g, wanted %g", i, j, n, h, w)
+				}
+			}
+		}
+		norm := rapid.SliceOfN(rapid.Float32Range(-2, 2), n, n).Draw(t, "norm")
+		dy = rapid.SliceOfN(rapid.Float32Range(-2, 2), n, n).Draw(t, "finite dy")
+		sum, dot := of.sums(norm, dy)
+		var wantSum, wantDot float64
+		for i, v := range norm {
+			g := float64(of.of(v, dy[i]))
+			wantSum, wantDot = wantSum+g, wantDot+g*float64(v)
+		}
+		if math.Abs(sum-wantSum) > 1e-4 || math.Abs(dot-wantDot) > 1e-4 {
+			t.Fatalf("sums are %g and %g, wanted %g and %g", sum, dot, wantSum, wantDot)
+		}
 	})
 }
 

@@ -4,22 +4,14 @@ package host
 
 // What assembler of amd64 alone has: vectors.go has none of it here, so nobody calls it.
 
-func normalizeScale8(x, norm, y *float32, n int, of *channelNumbers)                { panic(absent) }
-func gradientSums8(norm, dy *float32, n int, of *channelNumbers) (sum, dot float32) { panic(absent) }
-func gradients8(norm, dy, dx *float32, n int, of *channelNumbers)                   { panic(absent) }
-func sum8(x *float32, n int) float32                                                { panic(absent) }
-func dot8(x, y *float32, n int) float32                                             { panic(absent) }
-func deviations8(x *float32, n int, m float32) float32                              { panic(absent) }
-func sumDot8(x, y *float32, n int) (sum, dot float32)                               { panic(absent) }
-func scale8(x, y *float32, n int, a, b float32)                                     { panic(absent) }
-func normalize8(x, y *float32, n int, m, r float32)                                 { panic(absent) }
-func normalizeBackward8(y, dy, dx *float32, n int, m, my, r float32)                { panic(absent) }
-func dropout16(x, y *float32, n int, a *dropoutNumbers)                             { panic(absent) }
-func combineAVX(terms *term, n int, x, y *float32, length int, last float32)        { panic(absent) }
-func depthwiseSums(t *depthwisePlane)                                               { panic(absent) }
-func depthwiseSums2(t *depthwisePlane)                                              { panic(absent) }
-func depthwiseDots(t *depthwisePlane)                                               { panic(absent) }
-func depthwiseDots2(t *depthwisePlane)                                              { panic(absent) }
+func normalize8(x, y *float32, n int, m, r float32)                          { panic(absent) }
+func normalizeBackward8(y, dy, dx *float32, n int, m, my, r float32)         { panic(absent) }
+func dropout16(x, y *float32, n int, a *dropoutNumbers)                      { panic(absent) }
+func combineAVX(terms *term, n int, x, y *float32, length int, last float32) { panic(absent) }
+func depthwiseSums(t *depthwisePlane)                                        { panic(absent) }
+func depthwiseSums2(t *depthwisePlane)                                       { panic(absent) }
+func depthwiseDots(t *depthwisePlane)                                        { panic(absent) }
+func depthwiseDots2(t *depthwisePlane)                                       { panic(absent) }
 func copyPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int, next, also *float32) {
 	panic(absent)
 }
@@ -32,9 +24,6 @@ func gradient16(t *gradientTile)                                                
 func gradientAVX2(t *gradientTile)                                                    { panic(absent) }
 func transpose8(src *float32, srcStep int, dst *float32, dstStep int, m, n, over int) { panic(absent) }
 func power8(x, y *float32, n int, scale, shift float32, more int) (done int)          { panic(absent) }
-func mul8(x, y, z *float32, n int)                                                    { panic(absent) }
-func axpby8(x, y *float32, n int, a, b float32)                                       { panic(absent) }
-func reluBackward8(x, dy, dx *float32, n int, slope float32)                          { panic(absent) }
 func squares8(x, y *float32, n int, f float32)                                        { panic(absent) }
 func ratios8(x, y, z, sum *float32, n int)                                            { panic(absent) }
 func divide8(x, y, z *float32, n int)                                                 { panic(absent) }
@@ -42,7 +31,6 @@ func normalizeWithin8(x, s, y *float32, n int, f float32)                       
 func withinGradients8(x, s, dy, dx, t *float32, n int)                                { panic(absent) }
 func subtractProducts8(x, y, z *float32, n int, f float32)                            { panic(absent) }
 func sumShifted8(x *float32, n, step, count int)                                      { panic(absent) }
-func weighted8(x, y, z *float32, n int, a, b float32)                                 { panic(absent) }
 func exp8(x, y *float32, n int, top float32)                                          { panic(absent) }
 func sigmoid8(x, y *float32, n int)                                                   { panic(absent) }
 func tanh8(x, y *float32, n int)                                                      { panic(absent) }
@@ -60,21 +48,16 @@ func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)      
 func largestRows(v, y, argmax *float32, vStride, yStride, rows, columns int, position, step, rowStep float32) {
 	panic(absent)
 }
-func addRowsAVX(x, y *float32, xStride, yStride, rows, columns int)     { panic(absent) }
-func split8(x, even, odd *float32, n int)                               { panic(absent) }
-func join8(even, odd, x *float32, n int)                                { panic(absent) }
-func maxRow512(r *poolRow)                                              { panic(absent) }
-func sumRow512(r *poolRow)                                              { panic(absent) }
-func spreadRow512(r *poolRow)                                           { panic(absent) }
-func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32) { panic(absent) }
-func forward3(masked, w []float32, cut float32)                         { panic(absent) }
-func forwardHard(masked, w []float32)                                   { panic(absent) }
-func sgd8(w, grad, history *float32, n int, u *sgdNumbers)              { panic(absent) }
-func redrawSeed8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32) {
-	panic(absent)
-}
-func redrawCut8(w, masked *float32, n int, cut float32) (drop, pruned, spliced uint32) { panic(absent) }
-func winogradInput(src *float32, rowStep, columnStep int, dst *float32, step, n int)   { panic(absent) }
+func addRowsAVX(x, y *float32, xStride, yStride, rows, columns int)                  { panic(absent) }
+func split8(x, even, odd *float32, n int)                                            { panic(absent) }
+func join8(even, odd, x *float32, n int)                                             { panic(absent) }
+func maxRow512(r *poolRow)                                                           { panic(absent) }
+func sumRow512(r *poolRow)                                                           { panic(absent) }
+func spreadRow512(r *poolRow)                                                        { panic(absent) }
+func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32)              { panic(absent) }
+func forward3(masked, w []float32, cut float32)                                      { panic(absent) }
+func forwardHard(masked, w []float32)                                                { panic(absent) }
+func winogradInput(src *float32, rowStep, columnStep int, dst *float32, step, n int) { panic(absent) }
 func winogradOutput(src *float32, step int, bias, dst *float32, rowStep, columnStep, n int) {
 	panic(absent)
 }

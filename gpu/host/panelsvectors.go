@@ -11,6 +11,8 @@ func tileOfProduct(t *productTile, rows, panels int) {
 		product16(t)
 	case set == AVX2Set:
 		productAVX2(t)
+	case set == NEONSet:
+		productNEON(t)
 	default:
 		tileOfProductGo(t, panels)
 	}

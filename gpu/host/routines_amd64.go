@@ -3,30 +3,6 @@ package host
 // What assembler of amd64 alone has; vectors.go says what each is for.
 
 //go:noescape
-func normalizeScale8(x, norm, y *float32, n int, of *channelNumbers)
-
-//go:noescape
-func gradientSums8(norm, dy *float32, n int, of *channelNumbers) (sum, dot float32)
-
-//go:noescape
-func gradients8(norm, dy, dx *float32, n int, of *channelNumbers)
-
-//go:noescape
-func sum8(x *float32, n int) float32
-
-//go:noescape
-func dot8(x, y *float32, n int) float32
-
-//go:noescape
-func deviations8(x *float32, n int, m float32) float32
-
-//go:noescape
-func sumDot8(x, y *float32, n int) (sum, dot float32)
-
-//go:noescape
-func scale8(x, y *float32, n int, a, b float32)
-
-//go:noescape
 func normalize8(x, y *float32, n int, m, r float32)
 
 //go:noescape
@@ -81,15 +57,6 @@ func transpose8(src *float32, srcStep int, dst *float32, dstStep int, m, n, over
 func power8(x, y *float32, n int, scale, shift float32, more int) (done int)
 
 //go:noescape
-func mul8(x, y, z *float32, n int)
-
-//go:noescape
-func axpby8(x, y *float32, n int, a, b float32)
-
-//go:noescape
-func reluBackward8(x, dy, dx *float32, n int, slope float32)
-
-//go:noescape
 func squares8(x, y *float32, n int, f float32)
 
 //go:noescape
@@ -109,9 +76,6 @@ func subtractProducts8(x, y, z *float32, n int, f float32)
 
 //go:noescape
 func sumShifted8(x *float32, n, step, count int)
-
-//go:noescape
-func weighted8(x, y, z *float32, n int, a, b float32)
 
 //go:noescape
 func exp8(x, y *float32, n int, top float32)
@@ -184,15 +148,6 @@ func forward3(masked, w []float32, cut float32)
 
 //go:noescape
 func forwardHard(masked, w []float32)
-
-//go:noescape
-func sgd8(w, grad, history *float32, n int, u *sgdNumbers)
-
-//go:noescape
-func redrawSeed8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32)
-
-//go:noescape
-func redrawCut8(w, masked *float32, n int, cut float32) (drop, pruned, spliced uint32)
 
 //go:noescape
 func winogradInput(src *float32, rowStep, columnStep int, dst *float32, step, n int)

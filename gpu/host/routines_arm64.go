@@ -4,3 +4,6 @@ package host
 
 //go:noescape
 func combineNEON(terms *term, n int, x, y *float32, length int, last float32)
+
+//go:noescape
+func productNEON(t *productTile)

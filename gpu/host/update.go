@@ -144,7 +144,7 @@ func (k *updateKernel) sgd(lo, hi int) {
 	}
 	for i := sgdVectors(w, grad, hist, u.Rate, u.Scale, u.Decay, u.Momentum, stay); i < len(w); i++ {
 		v := w[i]
-		h := u.Rate*(u.Scale*grad[i]+u.Decay*v) + u.Momentum*hist[i]
+		h := float32(u.Rate*(float32(u.Scale*grad[i])+float32(u.Decay*v))) + float32(u.Momentum*hist[i])
 		hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
 	}
 }

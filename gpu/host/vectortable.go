@@ -77,12 +77,16 @@ var vectorTable = [vecCount]tableRow{
 	{vecAdd, "sum", "y += x", "12 bytes", routines{AVXSet: "add8", NEONSet: "add8"}},
 	{vecReLU, "ReLU", "y = max(x, 0)", "8 bytes", routines{AVXSet: "relu8", NEONSet: "relu8"}},
 	{vecReLUBackward, "gradient of ReLU", "dx = x > 0 ? dy : slope·dy", "12 bytes", routines{
-		AVXSet: "reluBackward8",
+		AVXSet: "reluBackward8", NEONSet: "reluBackward8",
 	}},
-	{vecMul, "product of elements", "z = x·y", "12 bytes", routines{AVXSet: "mul8"}},
+	{vecMul, "product of elements", "z = x·y", "12 bytes", routines{AVXSet: "mul8", NEONSet: "mul8"}},
 	{vecDivide, "quotient", "z = x/y", "12 bytes", routines{AVXSet: "divide8"}},
-	{vecAxpby, "sum of multiples, in place", "y = a·x + b·y", "12 bytes, 8 where b is 0", routines{AVXSet: "axpby8"}},
-	{vecWeighted, "sum of multiples", "z = a·x + b·y", "12 bytes", routines{AVXSet: "weighted8"}},
+	{vecAxpby, "sum of multiples, in place", "y = a·x + b·y", "12 bytes, 8 where b is 0", routines{
+		AVXSet: "axpby8", NEONSet: "axpby8",
+	}},
+	{vecWeighted, "sum of multiples", "z = a·x + b·y", "12 bytes", routines{
+		AVXSet: "weighted8", NEONSet: "weighted8",
+	}},
 	{vecSquares, "sum with squares", "y += f·x²", "12 bytes", routines{AVXSet: "squares8"}},
 	{vecRatios, "sum with ratios", "s += x·y/z", "20 bytes", routines{AVXSet: "ratios8"}},
 	{vecPowers, "powers of LRN", "y = (shift + scale·x)^-0.75, or ^-1.75", "8 bytes", routines{AVXSet: "power8"}},
@@ -100,20 +104,24 @@ var vectorTable = [vecCount]tableRow{
 	{vecLargest, "largest element", "max x", "4 bytes", routines{AVXSet: "largest8"}},
 	{vecCell, "gradient of an LSTM's cells", "gates.backward", "52 bytes", routines{AVXSet: "cell8"}},
 	{vecSGD, "update by SGD", "h = rate·(scale·g + decay·w) + momentum·h, w -= h", "24 bytes", routines{
-		AVXSet: "sgd8",
+		AVXSet: "sgd8", NEONSet: "sgd8",
 	}},
 	{vecRedrawSeed, "mask of the seed rule", "pruned where low < w < high", "12 bytes", routines{
-		AVX2Set: "redrawSeed8",
+		AVX2Set: "redrawSeed8", NEONSet: "redrawSeed8",
 	}},
-	{vecRedrawCut, "mask of the soft rule", "pruned where abs w <= cut", "12 bytes", routines{AVX2Set: "redrawCut8"}},
+	{vecRedrawCut, "mask of the soft rule", "pruned where abs w <= cut", "12 bytes", routines{
+		AVX2Set: "redrawCut8", NEONSet: "redrawCut8",
+	}},
 	{vecForward, "forward weights", "kept w, shrunk by the soft rule", "12 bytes", routines{
 		AVX2Set: "forward3 forwardHard",
 	}},
-	{vecSum, "sum of elements", "Σ x", "4 bytes", routines{AVXSet: "sum8"}},
-	{vecDot, "dot product", "Σ x·y", "8 bytes", routines{AVXSet: "dot8"}},
-	{vecDeviations, "squares of deviations", "Σ (x - m)²", "4 bytes", routines{AVXSet: "deviations8"}},
-	{vecSumDot, "sum and dot product", "Σ y, Σ x·y", "8 bytes", routines{AVXSet: "sumDot8"}},
-	{vecScale, "factor and term", "y = a·x + b", "8 bytes", routines{AVXSet: "scale8"}},
+	{vecSum, "sum of elements", "Σ x", "4 bytes", routines{AVXSet: "sum8", NEONSet: "sum8"}},
+	{vecDot, "dot product", "Σ x·y", "8 bytes", routines{AVXSet: "dot8", NEONSet: "dot8"}},
+	{vecDeviations, "squares of deviations", "Σ (x - m)²", "4 bytes", routines{
+		AVXSet: "deviations8", NEONSet: "deviations8",
+	}},
+	{vecSumDot, "sum and dot product", "Σ y, Σ x·y", "8 bytes", routines{AVXSet: "sumDot8", NEONSet: "sumDot8"}},
+	{vecScale, "factor and term", "y = a·x + b", "8 bytes", routines{AVXSet: "scale8", NEONSet: "scale8"}},
 	{vecNormalize, "normalization", "y = (x - m)·r", "8 bytes", routines{AVXSet: "normalize8"}},
 	{vecNormalizeBackward, "its gradient", "dx = (dy - m - y·my)·r", "12 bytes", routines{
 		AVXSet: "normalizeBackward8",
@@ -124,11 +132,15 @@ var vectorTable = [vecCount]tableRow{
 		"norm = (x - m)·r, y = max(a·norm + b, floor)",
 		"12 bytes",
 		routines{
-			AVXSet: "normalizeScale8",
+			AVXSet: "normalizeScale8", NEONSet: "normalizeScale8",
 		},
 	},
-	{vecGradientSums, "sums of its gradient", "Σ g, Σ g·norm", "8 bytes", routines{AVXSet: "gradientSums8"}},
-	{vecGradients, "its gradient", "dx of norm and dy", "12 bytes", routines{AVXSet: "gradients8"}},
+	{vecGradientSums, "sums of its gradient", "Σ g, Σ g·norm", "8 bytes", routines{
+		AVXSet: "gradientSums8", NEONSet: "gradientSums8",
+	}},
+	{vecGradients, "its gradient", "dx of norm and dy", "12 bytes", routines{
+		AVXSet: "gradients8", NEONSet: "gradients8",
+	}},
 	{vecDropout, "dropout", "y = u < ratio ? 0 : scale·x, u by Philox", "8 bytes", routines{AVX2Set: "dropout16"}},
 	{vecCombine, "sum of moved arrays", "y[i] = Σ weight·x[at + i] + last", "8 bytes", routines{
 		AVXSet: "combineAVX", NEONSet: "combineNEON",
@@ -137,7 +149,7 @@ var vectorTable = [vecCount]tableRow{
 		AVXSet: "rows",
 	}},
 	{vecProduct, "tile of a product of packed matrices", "c += a·b", "2·k operations", routines{
-		AVX2Set: "productAVX2", AVX512Set: "product16 product32 product32Half",
+		AVX2Set: "productAVX2", AVX512Set: "product16 product32 product32Half", NEONSet: "productNEON",
 	}},
 	{vecCopyRows, "copy of rows", "rows of up to 32 elements", "8 bytes", routines{AVXSet: "copyRows32 copyRowsOf"}},
 	{vecThin, "every other element", "y[i] = x[2i], or y[2i] = x[i]", "12 bytes", routines{AVX2Set: "thin8 widen8"}},

@@ -29,7 +29,8 @@ func winogradSide(g *gpu.ConvGeometry) int { return winogradSeen + 1 - g.KH }
 // canWinograd reports whether a convolution can be done so.
 func canWinograd(k *productKey) bool {
 	g := &k.g
-	return has(vecWinograd) && (g.KH == 3 || g.KH == 5) && g.KW == g.KH && g.SH == 1 && g.SW == 1 && g.DH == 1 && g.DW == 1 &&
+	return has(vecWinograd) && (g.KH == 3 || g.KH == 5) && g.KW == g.KH && g.SH == 1 && g.SW == 1 && g.DH == 1 &&
+		g.DW == 1 &&
 		g.C/g.Groups >= 8 &&
 		g.OutH*g.OutW >= 16
 }
