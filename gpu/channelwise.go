@@ -131,6 +131,7 @@ type Normalize struct {
 	X, Mean, Variance, Weight *Tensor
 	Eps                       float32
 	Y                         *Tensor
+	After                     After
 }
 
 func (o *Normalize) operands(v *operands) {
@@ -139,6 +140,8 @@ func (o *Normalize) operands(v *operands) {
 	v.in("variance", &o.Variance, o.Shape.Channels)
 	v.inOptional("weight", &o.Weight, 1)
 	v.set("y", &o.Y, o.Shape.Len())
+	v.inOptional("a", &o.After.A, o.Shape.Channels)
+	v.inOptional("b", &o.After.B, o.Shape.Channels)
 }
 
 // Normalize sets y = (x - mean[c]·f)/sqrt(variance[c]·f + eps). f is 1 where weight is nil, else 1/weight[0], or 0
@@ -149,6 +152,16 @@ func (d *Device) Normalize(s ChannelShape, x, mean, variance, weight *Tensor, ep
 		&d.ops.Normalize,
 		Normalize{Shape: s, X: x, Mean: mean, Variance: variance, Weight: weight, Eps: eps, Y: y},
 	)
+}
+
+// NormalizeAfter is Normalize, and what comes after, in the same pass. Where the device does not have that (Has of a
+// Normalize with what comes after), a layer does one after the other.
+func (d *Device) NormalizeAfter(
+	s ChannelShape, x, mean, variance, weight *Tensor, eps float32, after After, y *Tensor,
+) {
+	describe(d, &d.ops.Normalize, Normalize{
+		Shape: s, X: x, Mean: mean, Variance: variance, Weight: weight, Eps: eps, Y: y, After: after,
+	})
 }
 
 // After is what BatchNorm does to what it normalised, in the same pass: v = a[c]·norm + b[c], then where ReLU is set
@@ -187,16 +200,15 @@ func (d *Device) BatchNorm(s ChannelShape, eps float32, after After, x, mean, va
 
 // BatchNormBackward is the operation of Device.BatchNormBackward.
 type BatchNormBackward struct {
-	Shape                             ChannelShape
-	Eps                               float32
-	After                             After
-	Y, Norm, Variance, DY, DX, DA, DB *Tensor
+	Shape                          ChannelShape
+	Eps                            float32
+	After                          After
+	Norm, Variance, DY, DX, DA, DB *Tensor
 }
 
 func (o *BatchNormBackward) operands(v *operands) {
 	v.inOptional("a", &o.After.A, o.Shape.Channels)
 	v.inOptional("b", &o.After.B, o.Shape.Channels)
-	v.in("y", &o.Y, o.Shape.Len())
 	v.in("norm", &o.Norm, o.Shape.Len())
 	v.in("variance", &o.Variance, o.Shape.Channels)
 	v.out("dy", &o.DY, o.Shape.Len())
@@ -205,14 +217,14 @@ func (o *BatchNormBackward) operands(v *operands) {
 	v.outOptional("db", &o.DB, o.Shape.Channels)
 }
 
-// BatchNormBackward sets dx to the gradient of x, given y, norm and variance of BatchNorm, and adds Σ g·norm to da[c]
-// and Σ g to db[c], where g is dy, or with a ReLU dy·(y > 0 ? 1 : slope); da and db may be nil. dx may be dy; else dy
-// holds anything afterwards.
+// BatchNormBackward sets dx to the gradient of x, given norm and variance of BatchNorm, and adds Σ g·norm to da[c] and
+// Σ g to db[c], where g is dy, or with a ReLU dy·(v > 0 ? 1 : slope), v made again of norm; da and db may be nil. dx may
+// be dy; else dy holds anything afterwards.
 func (d *Device) BatchNormBackward(
-	s ChannelShape, eps float32, after After, y, norm, variance, dy, dx, da, db *Tensor,
+	s ChannelShape, eps float32, after After, norm, variance, dy, dx, da, db *Tensor,
 ) {
 	describe(d, &d.ops.BatchNormBackward, BatchNormBackward{
-		Shape: s, Eps: eps, After: after, Y: y, Norm: norm, Variance: variance, DY: dy, DX: dx, DA: da, DB: db,
+		Shape: s, Eps: eps, After: after, Norm: norm, Variance: variance, DY: dy, DX: dx, DA: da, DB: db,
 	})
 }
 

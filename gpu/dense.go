@@ -12,6 +12,8 @@ type Gemm struct {
 	C              *Tensor
 	Kept           *Tensor // see Device.GemmKept; nil: all of C is wanted
 	Pruned         bool    // see Device.GemmPruned: C = A·op(B), B forward weights
+	Bias           *Tensor // see Device.InnerProduct
+	Then           Rectifier
 }
 
 func (o *Gemm) operands(v *operands) {
@@ -19,6 +21,7 @@ func (o *Gemm) operands(v *operands) {
 	v.in("b", &o.B, o.K*o.N)
 	v.to("c", &o.C, o.M*o.N, o.Beta != 0 || o.Kept != nil)
 	v.inOptional("kept", &o.Kept, o.M*o.N)
+	v.inOptional("bias", &o.Bias, o.N)
 }
 
 // Gemm sets C = alpha·op(A)·op(B) + beta·C for row-major C (m×n), op(A) (m×k), op(B) (k×n), where op
@@ -52,4 +55,13 @@ func (d *Device) GemmKept(
 // layer in both directions: a device may leave out what is pruned, which is 0.
 func (d *Device) GemmPruned(transB bool, m, n, k int, a, b, c *Tensor) {
 	describe(d, &d.ops.Gemm, Gemm{TransB: transB, M: m, N: n, K: k, Alpha: 1, A: a, B: b, C: c, Pruned: true})
+}
+
+// InnerProduct is GemmPruned, then AddBias of a number for each column, where bias is not nil, and then a ReLU in place
+// where then has one, in the same pass. Where the device does not have that (Has of a Gemm with a Rectifier that is
+// on), a layer does one after the other.
+func (d *Device) InnerProduct(transB bool, m, n, k int, a, b, bias, c *Tensor, then Rectifier) {
+	describe(d, &d.ops.Gemm, Gemm{
+		TransB: transB, M: m, N: n, K: k, Alpha: 1, A: a, B: b, C: c, Pruned: true, Bias: bias, Then: then,
+	})
 }

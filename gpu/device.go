@@ -202,6 +202,8 @@ type ops struct {
 	LRNBackward             LRNBackward
 	LRNWithin               LRNWithin
 	LRNWithinBackward       LRNWithinBackward
+	AddBackward             AddBackward
+	ReLUBias                ReLUBias
 	AddBias                 AddBias
 	SumBias                 SumBias
 	Scale                   Scale

@@ -6,6 +6,7 @@ package gpu
 type Conv struct {
 	G          *ConvGeometry
 	X, W, B, Y *Tensor
+	Then       Rectifier
 }
 
 func (o *Conv) operands(v *operands) {
@@ -56,6 +57,12 @@ func (o *ConvBackwardWeights) operands(v *operands) {
 // not nil, the gradients of the weights that it prunes are of no account, so a device adds them or leaves them out.
 func (d *Device) ConvBackwardWeights(g *ConvGeometry, x, dy, kept, dw, db *Tensor) {
 	describe(d, &d.ops.ConvBackwardWeights, ConvBackwardWeights{G: g, X: x, DY: dy, Kept: kept, DW: dw, DB: db})
+}
+
+// ConvReLU is Conv and a ReLU in place behind it, in the same pass. Where the device does not have that (Has), a layer
+// does one after the other.
+func (d *Device) ConvReLU(g *ConvGeometry, x, w, b, y *Tensor, slope float32) {
+	describe(d, &d.ops.Conv, Conv{G: g, X: x, W: w, B: b, Y: y, Then: Rectifier{On: true, Slope: slope}})
 }
 
 // MaxPool is the operation of Device.MaxPool.

@@ -57,6 +57,8 @@ type Add struct {
 	B float32
 	Y *Tensor
 	Z *Tensor
+
+	Then Rectifier
 }
 
 func (o *Add) operands(v *operands) {
@@ -68,6 +70,36 @@ func (o *Add) operands(v *operands) {
 // Add sets z = a·x + b·y. z may be x, and not y.
 func (d *Device) Add(a float32, x *Tensor, b float32, y, z *Tensor) {
 	describe(d, &d.ops.Add, Add{A: a, X: x, B: b, Y: y, Z: z})
+}
+
+// AddReLU is Add and a ReLU in place behind it, in the same pass. Where the device does not have that (Has), a layer
+// does one after the other.
+func (d *Device) AddReLU(a float32, x *Tensor, b float32, y, z *Tensor, slope float32) {
+	describe(d, &d.ops.Add, Add{A: a, X: x, B: b, Y: y, Z: z, Then: Rectifier{On: true, Slope: slope}})
+}
+
+// AddBackward is the operation of Device.AddBackward.
+type AddBackward struct {
+	Then  Rectifier
+	Z, DZ *Tensor
+	A     float32
+	DX    *Tensor
+	B     float32
+	DY    *Tensor
+}
+
+func (o *AddBackward) operands(v *operands) {
+	v.inOptional("z", &o.Z, o.DZ.N)
+	v.in("dz", &o.DZ, o.DZ.N)
+	v.setOptional("dx", &o.DX, o.DZ.N)
+	v.setOptional("dy", &o.DY, o.DZ.N)
+}
+
+// AddBackward is the gradient of AddReLU, given what it made, z, and the gradient of that, or of Add where then is not
+// on; z may be nil then. It sets dx = a·g and dy = b·g in one pass, where g is dz·(z > 0 ? 1 : slope), or dz; either
+// may be nil.
+func (d *Device) AddBackward(then Rectifier, z, dz *Tensor, a float32, dx *Tensor, b float32, dy *Tensor) {
+	describe(d, &d.ops.AddBackward, AddBackward{Then: then, Z: z, DZ: dz, A: a, DX: dx, B: b, DY: dy})
 }
 
 // Mul is the operation of Device.Mul.
@@ -291,6 +323,32 @@ func (o *ReLUBackward) operands(v *operands) {
 // ReLUBackward sets dx = dy·(x > 0 ? 1 : slope). x may be the output where slope >= 0.
 func (d *Device) ReLUBackward(x, dy, dx *Tensor, slope float32) {
 	describe(d, &d.ops.ReLUBackward, ReLUBackward{X: x, DY: dy, DX: dx, Slope: slope})
+}
+
+// A Rectifier is a ReLU that another operation does in its own pass: max(v, 0) + Slope·min(v, 0) where it is on.
+type Rectifier struct {
+	On    bool
+	Slope float32
+}
+
+// ReLUBias is the operation of Device.ReLUBias.
+type ReLUBias struct {
+	Shape ChannelShape
+	Y, DY *Tensor
+	Slope float32
+	DB    *Tensor
+}
+
+func (o *ReLUBias) operands(v *operands) {
+	v.in("y", &o.Y, o.Shape.Len())
+	v.out("dy", &o.DY, o.Shape.Len())
+	v.outOptional("db", &o.DB, o.Shape.Channels)
+}
+
+// ReLUBias is ReLUBackward of a ReLU in place whose output is y, in place on dy, and SumBias of what that leaves, where
+// db is not nil, in one pass.
+func (d *Device) ReLUBias(s ChannelShape, y, dy *Tensor, slope float32, db *Tensor) {
+	describe(d, &d.ops.ReLUBias, ReLUBias{Shape: s, Y: y, DY: dy, Slope: slope, DB: db})
 }
 
 // Dropout is the operation of Device.Dropout.

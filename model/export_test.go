@@ -101,3 +101,14 @@ func (n *Net) Overlaps() error {
 	}
 	return nil
 }
+
+// Joined is how many layers another does.
+func (n *Net) Joined() int {
+	count := 0
+	for _, nd := range n.nodes {
+		if nd.first != nil {
+			count++
+		}
+	}
+	return count
+}

@@ -331,6 +331,37 @@ func TestReuseOfRandomNets(t *testing.T) {
 	})
 }
 
+// Layers that run as one make the bits that they make one after the other, in nets of any graph; but for those behind
+// BatchNorm, whose gradients are summed in another order.
+func TestTogetherOfRandomNets(t *testing.T) {
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	joined := 0
+	rapid.Check(t, func(t *rapid.T) {
+		f := anyGraph(t, 4)
+		for _, l := range f.Net.Layer {
+			if l.GetType() == "BatchNorm" {
+				l.Type = proto.String("AbsVal")
+			}
+		}
+		apart := runs(t, d, f, model.NetOptions{}, 2, func(n *model.Net) error {
+			n.SetDebug(func(string) {})
+			return plainly(n)
+		})
+		for _, reuse := range []bool{false, true} {
+			if err := apart.differ(runs(t, d, f, model.NetOptions{Reuse: reuse}, 2, func(n *model.Net) error {
+				joined += n.Joined()
+				return plainly(n)
+			})); err != nil {
+				t.Errorf("together: %v", err)
+			}
+		}
+	})
+	if joined == 0 {
+		t.Error("no layers ran as one")
+	}
+}
+
 const filtered = `force_backward: true
 layer { name: "in" type: "Input" top: "x" top: "sel" top: "label3"
   input_param { shape { dim: 6 dim: 4 } shape { dim: 6 } shape { dim: 6 } } }

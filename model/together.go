@@ -21,8 +21,8 @@ func (n *Net) joinLayers() {
 		}
 		j.Leave()
 		for _, next := range n.nodes[i+1:] {
-			if !n.inPlaceBehind(nd, next) || readsInPlace(next) && n.overwritten(nd.top[0], i+1) ||
-				!j.Join(next.layer) {
+			if !n.inPlaceBehind(nd, next) || next.backward && readsInPlace(next) && n.overwritten(nd.top[0], i+1) ||
+				!j.Join(next.layer, n.needed(nd)) {
 				break
 			}
 			next.first, nd.joined = nd, append(nd.joined, next)
@@ -54,7 +54,15 @@ func (n *Net) inPlaceBehind(nd, next *node) bool {
 	if next.bottom[0] != top || next.top[0] != top || weights {
 		return false
 	}
-	return !n.gradients || nd.backward == next.backward && (!nd.backward || nd.need[0] && next.need[0])
+	return !n.gradients || nd.backward == next.backward && (!nd.backward || next.need[0])
+}
+
+// needed is which bottoms of a layer want a gradient, or nil where it does not run backward.
+func (n *Net) needed(nd *node) []bool {
+	if !n.gradients || !nd.backward {
+		return nil
+	}
+	return nd.need
 }
 
 // together reports whether layers that were joined run as one.

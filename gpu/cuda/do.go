@@ -4,8 +4,9 @@ package cuda
 
 import "dns-tui/gpu"
 
-// Supports implements gpu.Back. There is a kernel for every operation but those that layers compose; what these two
-// keep in scratch memory is bounded, and so is the grid of a product.
+// Supports implements gpu.Back. There is a kernel for every operation but those that layers compose: a ReLU behind a
+// product joins it in the queue (fuse.go). What BatchNorm's gradients keep in scratch memory is bounded, and so is the
+// grid of a product.
 func (d *back) Supports(op gpu.Op) bool {
 	switch o := op.(type) {
 	case *gpu.Accuracy:
@@ -14,12 +15,16 @@ func (d *back) Supports(op gpu.Op) bool {
 		return 8*o.Shape.Channels <= partialBytes/2
 	case *gpu.NormalizeBackward:
 		return 8*o.Shape.Channels <= partialBytes/2
-	case *gpu.LRNWithin, *gpu.LRNWithinBackward, *gpu.LSTM, *gpu.LSTMBackward: // composed by the layer
-		return false
+	case *gpu.LRNWithin, *gpu.LRNWithinBackward, *gpu.LSTM, *gpu.LSTMBackward, *gpu.AddBackward, *gpu.ReLUBias:
+		return false // composed by the layer
 	case *gpu.Gemm:
-		return d.launchable(o.M, 1)
+		return d.launchable(o.M, 1) && o.Bias == nil && !o.Then.On
 	case *gpu.Conv:
-		return d.launchable(1, o.G.Groups)
+		return d.launchable(1, o.G.Groups) && !o.Then.On
+	case *gpu.Add:
+		return !o.Then.On
+	case *gpu.Normalize:
+		return o.After == gpu.After{}
 	case *gpu.ConvBackwardData:
 		return d.launchable(1, o.G.Groups)
 	case *gpu.ConvBackwardWeights:

@@ -96,7 +96,7 @@ func TestLaunches(t *testing.T) {
 			d.BatchNorm(planes, 1e-5, gpu.After{A: c, B: c, ReLU: true}, x, mean, variance, y, z)
 		}, 2},
 		{"their gradient", func() {
-			d.BatchNormBackward(planes, 1e-5, gpu.After{A: c, B: c, ReLU: true}, z, y, variance, x, x, c, c)
+			d.BatchNormBackward(planes, 1e-5, gpu.After{A: c, B: c, ReLU: true}, y, variance, x, x, c, c)
 		}, 2},
 		{"softmax, loss", func() {
 			d.Softmax(rows, x, y)

@@ -175,7 +175,7 @@ func TestChannelsLastChain(t *testing.T) {
 		d.ScaleBackward(shape, x["save"], x["dsum"], x["a"], x["dsc"], x["da"], x["db"])
 		d.NormalizeBackward(shape, x["save"], x["dsc"], x["variance"], 1e-5, x["dbn"])
 		after := gpu.After{A: x["a"], B: x["b"], ReLU: true, Slope: 0.25}
-		d.BatchNormBackward(shape, 1e-5, after, x["y"], x["norm"], x["variance"], x["dbn"], x["dbn"], x["da"], x["db"])
+		d.BatchNormBackward(shape, 1e-5, after, x["norm"], x["variance"], x["dbn"], x["dbn"], x["da"], x["db"])
 		d.ConvBackwardWeights(&g, x["x"], x["dbn"], nil, x["w"], nil)
 	})
 	s.last("max", "at", "dsum", "dave", "dlrn", "dsc", "dbn")

@@ -41,6 +41,7 @@ func RunWithin(t *testing.T, tolerance float64, open func() *gpu.Device) {
 		{"Im2col", im2col}, {"LRN", lrn}, {"LRNWithin", lrnWithin}, {"Bias", bias}, {"Scale", scale}, {"PReLU", prelu},
 		{"BatchNorm", batchNorm},
 		{"BatchNormAfter", batchNormAfter},
+		{"Rectifiers", rectifiers},
 		{"Softmax", softmax}, {"SoftmaxLoss", softmaxLoss}, {"SigmoidLoss", sigmoidLoss},
 		{"HingeLoss", hingeLoss}, {"LogLoss", logLoss}, {"InfogainLoss", infogainLoss},
 		{"ContrastiveLoss", contrastiveLoss}, {"LSTMUnit", lstmUnit}, {"LSTM", lstm}, {"ArgMax", argMax},

@@ -264,7 +264,7 @@ func afterCase(b *bench, s gpu.ChannelShape, eps float32, scaled, biased, relu b
 		if biased {
 			tdb = b.tensor(db)
 		}
-		b.d.BatchNormBackward(s, eps, after, ty, tn, tv, tdy, tdx, tda, tdb)
+		b.d.BatchNormBackward(s, eps, after, tn, tv, tdy, tdx, tda, tdb)
 		b.check(what+" dx", tdx, dx)
 		if scaled {
 			b.check(what+" da", tda, perChannel(s, da, func(i int) float64 { return g[i] * norm[i] }))

@@ -116,6 +116,7 @@ func convProducts(b *bench, g *gpu.ConvGeometry, x, dy, w []float32) {
 	plane := g.OutH * g.OutW
 	b.d.Conv(g, tx, tw, tc, ty)
 	b.check("Conv "+name, ty, each(len(y), func(i int) float64 { return y[i] + float64(c[i/plane%g.O]) }))
+	rectifiedConv(b, g, tx, tw, tc, ty)
 	b.d.ConvBackwardData(g, tdy, tw, tdx)
 	b.check("ConvBackwardData "+name, tdx, dx)
 }

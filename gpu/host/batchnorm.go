@@ -61,23 +61,30 @@ func (k *batchNormKernel) run(lo, hi, _ int) {
 	stats := batchStatsKernel{s, k.x, k.mean, k.variance}
 	for c := lo; c < hi; c++ {
 		stats.run(c, c+1, 0)
-		n := channelNumbers{
-			mean:       k.mean[c],
-			reciprocal: reciprocalStd(k.variance[c], k.eps),
-			floor:      float32(math.Inf(-1)),
-		}
-		n.a, n.b = k.after.factors(c)
-		if k.after.relu && k.after.slope == 0 {
-			n.floor = 0
-		}
+		n := k.after.numbers(c, k.mean[c], reciprocalStd(k.variance[c], k.eps))
 		for o := range s.Outer {
 			at := (o*s.Channels + c) * s.Inner
 			y := k.y[at:][:s.Inner]
 			n.normalize(k.x[at:][:s.Inner], k.norm[at:][:s.Inner], y)
-			if k.after.relu && k.after.slope != 0 {
-				rectify(y, y, k.after.slope)
-			}
+			k.after.bend(y)
 		}
+	}
+}
+
+// numbers are those of a channel forward.
+func (a *after) numbers(c int, mean, reciprocal float32) channelNumbers {
+	n := channelNumbers{mean: mean, reciprocal: reciprocal, floor: float32(math.Inf(-1))}
+	n.a, n.b = a.factors(c)
+	if a.relu && a.slope == 0 {
+		n.floor = 0
+	}
+	return n
+}
+
+// bend does a ReLU that channelNumbers.floor does not.
+func (a *after) bend(y []float32) {
+	if a.relu && a.slope != 0 {
+		rectify(y, y, a.slope)
 	}
 }
 

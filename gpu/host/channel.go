@@ -76,19 +76,42 @@ const rowsSummed = 128
 func (k *sumColumnsKernel) run(lo, hi, _ int) {
 	for ; lo < hi; lo += columnsTogether {
 		n := min(columnsTogether, hi-lo)
-		var totals [columnsTogether]float64
-		for o := 0; o < k.s.Outer; o += rowsSummed {
-			var sums [columnsTogether]float32
-			for i := o; i < min(o+rowsSummed, k.s.Outer); i++ {
-				accumulate(k.dy[i*k.s.Channels+lo:][:n], sums[:n])
-			}
-			for c, v := range sums[:n] {
-				totals[c] += float64(v)
-			}
+		sums := columnSums{db: k.db[lo:][:n]}
+		for o := range k.s.Outer {
+			sums.add(k.dy[o*k.s.Channels+lo:][:n])
 		}
-		for c, t := range totals[:n] {
-			k.db[lo+c] += float32(t)
-		}
+		sums.end()
+	}
+}
+
+// columnSums adds the sums of columns to db, at most columnsTogether.
+type columnSums struct {
+	db     []float32
+	rows   int
+	sums   [columnsTogether]float32
+	totals [columnsTogether]float64
+}
+
+func (s *columnSums) add(row []float32) {
+	accumulate(row, s.sums[:len(row)])
+	if s.rows++; s.rows == rowsSummed {
+		s.carry()
+	}
+}
+
+func (s *columnSums) carry() {
+	for c, v := range s.sums[:len(s.db)] {
+		s.totals[c] += float64(v)
+	}
+	s.rows, s.sums = 0, [columnsTogether]float32{}
+}
+
+func (s *columnSums) end() {
+	if s.rows > 0 {
+		s.carry()
+	}
+	for c, t := range s.totals[:len(s.db)] {
+		s.db[c] += float32(t)
 	}
 }
 
@@ -333,6 +356,10 @@ func squares32(x []float32, m float32) float64 {
 }
 
 func (d *back) normalize(o *gpu.Normalize) {
+	if (o.After != gpu.After{}) {
+		d.normalizeAfter(o)
+		return
+	}
 	k := normalizeKernel{
 		o.Shape,
 		slice(o.X),
@@ -362,6 +389,35 @@ func (k *normalizeKernel) run(lo, hi, _ int) {
 			for i := normalizeVectors(x, y, m, r); i < len(x); i++ {
 				y[i] = (x[i] - m) * r
 			}
+		}
+	}
+}
+
+func (d *back) normalizeAfter(o *gpu.Normalize) {
+	k := normalizeAfterKernel{
+		normalizeKernel{
+			o.Shape, slice(o.X), slice(o.Mean), slice(o.Variance), slice(o.Y), inverseWeight(o.Weight), o.Eps,
+		},
+		afterOf(&o.After),
+	}
+	launch(d, &d.kernels.normalizeAfter, k, o.Shape.Channels, channelGrain(o.Shape))
+}
+
+// normalizeAfterKernel is normalizeKernel with what comes after. Its floor is 2n: x read and y written.
+type normalizeAfterKernel struct {
+	normalizeKernel
+	after after
+}
+
+func (k *normalizeAfterKernel) run(lo, hi, _ int) {
+	s := k.s
+	for c := lo; c < hi; c++ {
+		n := k.after.numbers(c, k.mean[c]*k.factor, reciprocalStd(k.variance[c]*k.factor, k.eps))
+		for o := range s.Outer {
+			at := (o*s.Channels + c) * s.Inner
+			y := k.y[at:][:s.Inner]
+			n.normalize(k.x[at:][:s.Inner], y, y) // the normalised values are overwritten
+			k.after.bend(y)
 		}
 	}
 }

@@ -29,19 +29,31 @@ func sizesOf(g *gpu.ConvGeometry) convSizes {
 
 func (d *back) conv(o *gpu.Conv) {
 	if w := d.prepared(o.W); w != nil {
-		if p := &d.preparation; p.unread[o.Y] {
-			p.waiting = waiting{is: true, label: p.label, conv: *o}
-			return
+		then := o.Then
+		o.Then = gpu.Rectifier{}
+		d.convPrepared(w, o)
+		if o.Then = then; then.On {
+			r := &d.preparation.relu
+			*r = gpu.ReLU{X: o.Y, Y: o.Y, Slope: then.Slope}
+			d.Do(r)
 		}
-		w.conv(d, o)
 		return
 	}
 	key := productKey{what: "convolution", g: *o.G}
 	pick(d, key, slice(o.W), convCrossover(o.G), o, d.convPruned, d.convDense, nil)
 }
 
+// convPrepared is a convolution with prepared weights, which may wait for the pooling of its output.
+func (d *back) convPrepared(w *preparedWeights, o *gpu.Conv) {
+	if p := &d.preparation; p.unread[o.Y] {
+		p.waiting = waiting{is: true, label: p.label, conv: *o}
+		return
+	}
+	w.conv(d, o)
+}
+
 func (d *back) convColumns(o *gpu.Conv) {
-	k := convKernel{d, o.G, slice(o.X), slice(o.W), slice(o.B), slice(o.Y)}
+	k := convKernel{d, o.G, slice(o.X), slice(o.W), slice(o.B), slice(o.Y), o.Then}
 	launch(d, &d.kernels.conv, k, o.G.N, 1)
 }
 
@@ -50,6 +62,7 @@ type convKernel struct {
 	d             *back
 	g             *gpu.ConvGeometry
 	x, w, bias, y []float32
+	then          gpu.Rectifier
 }
 
 func (k *convKernel) run(lo, hi, worker int) {
@@ -71,6 +84,7 @@ func (k *convKernel) run(lo, hi, worker int) {
 			d.blas.gemm(worker, false, false, s.outPerGroup, s.cols, s.rows, 1, k.w[grp*s.weightPerGrp:], s.rows,
 				col, s.cols, beta, y[grp*s.outPerGroup*s.cols:], s.cols)
 		}
+		rectified(y, k.then)
 	}
 }
 

@@ -14,7 +14,11 @@ func (d *back) gemm(o *gpu.Gemm) {
 	}
 	plain := !o.TransA && o.Alpha == 1 && o.Beta == 0
 	if w := d.prepared(o.B); w != nil && o.Pruned && plain {
+		bias, then := o.Bias, o.Then
+		o.Bias, o.Then = nil, gpu.Rectifier{}
 		w.product(d, o)
+		o.Bias, o.Then = bias, then
+		d.finish(o)
 		return
 	}
 	if o.Pruned && plain && (o.TransB || o.B.N <= inCaches) {
@@ -49,6 +53,7 @@ func (d *back) gemmBLAS(o *gpu.Gemm) {
 	k := gemmKernel{
 		blas: d.blas, transA: o.TransA, transB: o.TransB, m: o.M, n: o.N, k: o.K, lda: o.K, ldb: o.N,
 		alpha: o.Alpha, beta: o.Beta, a: slice(o.A), b: slice(o.B), c: slice(o.C), byRows: o.M > o.N,
+		ends: ends{slice(o.Bias), o.Then},
 	}
 	if o.TransA {
 		k.lda = o.M
@@ -76,10 +81,11 @@ type gemmKernel struct {
 	alpha, beta       float32
 	a, b, c           []float32
 	byRows            bool
+	ends              ends
 }
 
 func (p *gemmKernel) run(lo, hi, worker int) {
-	a, b, c, m, n := p.a, p.b, p.c, p.m, p.n
+	a, b, c, m, n, first := p.a, p.b, p.c, p.m, p.n, 0
 	if p.byRows {
 		if m = hi - lo; p.transA {
 			a = a[lo:]
@@ -93,7 +99,8 @@ func (p *gemmKernel) run(lo, hi, worker int) {
 		} else {
 			b = b[lo:]
 		}
-		c = c[lo:]
+		c, first = c[lo:], lo
 	}
 	p.blas.gemm(worker, p.transA, p.transB, m, n, p.k, p.alpha, a, p.lda, b, p.ldb, p.beta, c, p.n)
+	p.ends.do(c, p.n, m, first, n)
 }

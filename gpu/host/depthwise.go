@@ -19,7 +19,7 @@ func channelGeometry(g *gpu.ConvGeometry) gpu.ConvGeometry {
 }
 
 func (d *back) convDepthwise(o *gpu.Conv) {
-	k := depthwiseKernel{d, channelGeometry(o.G), slice(o.X), slice(o.W), slice(o.B), slice(o.Y)}
+	k := depthwiseKernel{d, channelGeometry(o.G), slice(o.X), slice(o.W), slice(o.B), slice(o.Y), o.Then}
 	launch(d, &d.kernels.depthwise, k, o.G.N*o.G.C, channelPiece(o.G))
 }
 
@@ -31,6 +31,7 @@ type depthwiseKernel struct {
 	d             *back
 	g             gpu.ConvGeometry // of one
 	x, w, bias, y []float32
+	then          gpu.Rectifier
 }
 
 func (k *depthwiseKernel) run(lo, hi, worker int) {
@@ -62,12 +63,14 @@ func (k *depthwiseKernel) run(lo, hi, worker int) {
 			y := k.y[(item*g.O+o)*plane:][:plane]
 			if l.length == plane {
 				combine(c.terms, x, y, bias)
+				rectified(y, k.then)
 				continue
 			}
 			combine(c.terms, x, made, bias)
 			for h := range g.OutH {
 				copyRow(y[h*g.OutW:][:g.OutW], made[h*l.width:])
 			}
+			rectified(y, k.then)
 		}
 	}
 }

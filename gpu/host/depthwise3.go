@@ -52,7 +52,7 @@ func nextPlane(x []float32, item, plane int) *float32 {
 }
 
 func (d *back) convDepthwise3(o *gpu.Conv) {
-	k := depthwise3Kernel{d, o.G, slice(o.X), slice(o.W), slice(o.B), slice(o.Y)}
+	k := depthwise3Kernel{d, o.G, slice(o.X), slice(o.W), slice(o.B), slice(o.Y), o.Then}
 	launch(d, &d.kernels.depthwise3, k, o.G.N*o.G.C, channelPiece(o.G))
 }
 
@@ -61,6 +61,7 @@ type depthwise3Kernel struct {
 	d             *back
 	g             *gpu.ConvGeometry
 	x, w, bias, y []float32
+	then          gpu.Rectifier
 }
 
 func (k *depthwise3Kernel) run(lo, hi, worker int) {
@@ -83,6 +84,7 @@ func (k *depthwise3Kernel) run(lo, hi, worker int) {
 		} else {
 			depthwiseSums2(t)
 		}
+		rectified(k.y[item*g.OutH*g.OutW:][:g.OutH*g.OutW], k.then)
 	}
 }
 

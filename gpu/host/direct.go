@@ -161,6 +161,7 @@ type directKernel struct {
 	d             *back
 	p             *direct
 	x, w, bias, y []float32 // w is packed
+	then          gpu.Rectifier
 }
 
 func (k *directKernel) run(lo, hi, worker int) {
@@ -179,6 +180,7 @@ func (k *directKernel) run(lo, hi, worker int) {
 		}
 		t := &k.d.tiles[worker].direct
 		p.products(t, laid, k.w[group*p.panels*p.k*panel:], bias, sums, rows*g.OutW)
+		rectified(sums[:rows*g.OutW*p.panels*panel], k.then)
 		p.store(sums, k.y[(n*g.O+group*p.o)*g.OutH*g.OutW+first*g.OutW:], rows*g.OutW)
 	}
 }
@@ -303,13 +305,13 @@ func (d *back) directOf(g *gpu.ConvGeometry) *direct {
 }
 
 func (d *back) convDirect(o *gpu.Conv) {
-	d.direct(d.directOf(o.G), slice(o.X), slice(o.W), slice(o.B), slice(o.Y), false)
+	d.direct(d.directOf(o.G), slice(o.X), slice(o.W), slice(o.B), slice(o.Y), false, o.Then)
 }
 
-func (d *back) direct(p *direct, x, w, bias, y []float32, turn bool) {
+func (d *back) direct(p *direct, x, w, bias, y []float32, turn bool, then gpu.Rectifier) {
 	packed := room(&d.packed, p.weights)
 	launch(d, &d.kernels.packPanels, packPanelsKernel{d, p, w, packed, turn}, p.g.Groups*p.panels, 1)
-	launch(d, &d.kernels.direct, directKernel{d, p, x, packed, bias, y}, p.g.N*p.g.Groups*p.strips, 1)
+	launch(d, &d.kernels.direct, directKernel{d, p, x, packed, bias, y, then}, p.g.N*p.g.Groups*p.strips, 1)
 }
 
 // turned is the geometry of a convolution of stride 1 that makes the gradient of another's inputs.
@@ -322,7 +324,7 @@ func turned(g *gpu.ConvGeometry) gpu.ConvGeometry {
 
 func (d *back) convBackwardDataDirect(o *gpu.ConvBackwardData) {
 	g := turned(o.G)
-	d.direct(d.directOf(&g), slice(o.DY), slice(o.W), nil, slice(o.DX), true)
+	d.direct(d.directOf(&g), slice(o.DY), slice(o.W), nil, slice(o.DX), true, gpu.Rectifier{})
 }
 
 // convBackwardWeightsDirect adds the gradients of weights to dw. As convBackwardColumns does, it cuts the images into

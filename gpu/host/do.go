@@ -26,6 +26,8 @@ func (d *back) Do(op gpu.Op) {
 		d.axpby(o)
 	case *gpu.Add:
 		d.add(o)
+	case *gpu.AddBackward:
+		d.addBackward(o)
 	case *gpu.Mul:
 		d.mul(o)
 	case *gpu.MaxUpdate:
@@ -119,6 +121,8 @@ func (d *back) doChannels(op gpu.Op) bool {
 	switch o := op.(type) {
 	case *gpu.AddBias:
 		d.addBias(o)
+	case *gpu.ReLUBias:
+		d.reluBias(o)
 	case *gpu.SumBias:
 		d.sumBias(o.Shape, o.DY, o.DB)
 	case *gpu.Scale:
@@ -202,6 +206,10 @@ type kernels struct {
 	copy                    copyKernel
 	axpby                   axpbyKernel
 	add                     addKernel
+	addBackward             addBackwardKernel
+	reluBias                reluBiasKernel
+	reluColumns             reluColumnsKernel
+	rectifyRows             rectifyRowsKernel
 	mul                     mulKernel
 	maxUpdate               maxUpdateKernel
 	maxBackward             maxBackwardKernel
@@ -285,6 +293,7 @@ type kernels struct {
 	batchNorm               batchNormKernel
 	batchNormBackward       batchNormBackwardKernel
 	normalize               normalizeKernel
+	normalizeAfter          normalizeAfterKernel
 	normalizeBackward       normalizeBackwardKernel
 	normalizeGlobalBackward normalizeGlobalBackwardKernel
 	lstm                    lstmKernel

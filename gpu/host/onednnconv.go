@@ -465,6 +465,7 @@ type dnnKernel struct {
 	x, w, bias, y    []float32
 	laid             []float32
 	perX, perW, perY int // elements of a call; perW is 0 for weights
+	then             gpu.Rectifier
 }
 
 func (k *dnnKernel) run(lo, hi, worker int) {
@@ -476,6 +477,9 @@ func (k *dnnKernel) run(lo, hi, worker int) {
 		room := k.d.scratch(worker, c.scratch+panel)
 		if !c.run(k.d.dnn, worker, k.x[call*k.perX:], k.w[call*k.perW:], k.laid, k.bias, k.y[call*k.perY:], room) {
 			k.p.failed.Store(true)
+		}
+		if y := k.y[call*k.perY:]; k.then.On {
+			rectified(y[:min(k.perY, len(y))], k.then)
 		}
 	}
 }
@@ -499,7 +503,7 @@ func (d *back) layWeights(p *dnnPlan, w []float32) []float32 {
 func (d *back) convDNN(o *gpu.Conv) {
 	g := o.G
 	p := d.dnnPlanOf(g, dnnForward, o.B != nil)
-	if !d.passDNN(p, slice(o.X), slice(o.W), slice(o.B), slice(o.Y), g.C*g.H*g.W, g.O*g.OutH*g.OutW) {
+	if !d.passDNN(p, slice(o.X), slice(o.W), slice(o.B), slice(o.Y), g.C*g.H*g.W, g.O*g.OutH*g.OutW, o.Then) {
 		d.convColumns(o)
 	}
 }
@@ -507,21 +511,21 @@ func (d *back) convDNN(o *gpu.Conv) {
 func (d *back) convBackwardDataDNN(o *gpu.ConvBackwardData) {
 	g := o.G
 	p := d.dnnPlanOf(g, dnnData, false)
-	if !d.passDNN(p, slice(o.DY), slice(o.W), nil, slice(o.DX), g.O*g.OutH*g.OutW, g.C*g.H*g.W) {
+	if !d.passDNN(p, slice(o.DY), slice(o.W), nil, slice(o.DX), g.O*g.OutH*g.OutW, g.C*g.H*g.W, gpu.Rectifier{}) {
 		d.convBackwardDataColumns(o)
 	}
 }
 
 // passDNN makes y of x by a plan, which may be nil, and reports whether that was done. An image has so many elements of
 // each.
-func (d *back) passDNN(p *dnnPlan, x, w, bias, y []float32, ofX, ofY int) bool {
+func (d *back) passDNN(p *dnnPlan, x, w, bias, y []float32, ofX, ofY int, then gpu.Rectifier) bool {
 	if p == nil {
 		return false
 	}
 	launch(
 		d,
 		&d.kernels.dnn,
-		dnnKernel{d, p, x, w, bias, y, d.layWeights(p, w), p.per * ofX, 0, p.per * ofY},
+		dnnKernel{d, p, x, w, bias, y, d.layWeights(p, w), p.per * ofX, 0, p.per * ofY, then},
 		p.calls,
 		1,
 	)
@@ -538,6 +542,7 @@ func (d *back) convBackwardWeightsDNN(o *gpu.ConvBackwardWeights) {
 		k := dnnKernel{
 			d, p, slice(o.X), slice(o.DY), nil, grads, nil,
 			p.per * g.C * g.H * g.W, p.per * g.O * g.OutH * g.OutW, weights,
+			gpu.Rectifier{},
 		}
 		launch(d, &d.kernels.dnn, k, p.calls, 1)
 		if !p.failed.Load() {

@@ -131,6 +131,7 @@ type product struct {
 	cGroup         int
 	runs           int // pieces of k, whose sums are apart
 	cRun           int // from the sums of a run to the next
+	ends           ends
 }
 
 // cut is how a product is cut into pieces, which depends on its sizes alone.
@@ -249,6 +250,19 @@ func (p *productKernel) run(lo, hi, worker int) {
 			w.sum(tile)
 			w.first = false
 		}
+		if !p.ends.none() {
+			p.finish(&t)
+		}
+	}
+}
+
+// finish does what comes after a piece of C, which the second cache has.
+func (p *productKernel) finish(t *piece) {
+	for done := 0; done < t.columns; {
+		at, n := t.c.at(t.column + done)
+		n = min(n, t.columns-done)
+		p.ends.do(t.c.data[at+t.row*t.c.step:], t.c.step, t.rows, t.column+done, n)
+		done += n
 	}
 }
 

@@ -87,7 +87,7 @@ func (d *back) convPointwise(o *gpu.Conv) {
 	p.a, p.alongA, p.aGroup = plain(slice(o.W), p.k), true, p.m*p.k
 	p.b, p.bGroup = planes(d.seen(g, slice(o.X)), g.C, plane), p.k*plane
 	p.c, p.cGroup = planes(slice(o.Y), g.O, plane), p.m*plane
-	p.bias = slice(o.B)
+	p.bias, p.ends.then = slice(o.B), o.Then
 	d.multiply(p, true)
 }
 

@@ -19,6 +19,7 @@ type preparation struct {
 	unused  bool
 	unread  map[*gpu.Tensor]bool // outputs of convolutions
 	waiting waiting
+	relu    gpu.ReLU // behind a convolution
 }
 
 // preparedWeights are the plans of one array of weights, one for each layer and shape of a product: layers may share

@@ -68,6 +68,7 @@ func (d *back) gemmPruned(o *gpu.Gemm) {
 		least = max(128, (o.N+15)/16) // long pieces of the rows of B
 	}
 	launch(d, &d.kernels.gemmPruned, k, o.N, max(least, grain/o.K))
+	d.finish(o)
 }
 
 // gemmPrunedKernel does columns of C.

@@ -71,6 +71,9 @@ func (d *back) convPruned(o *gpu.Conv) {
 	}
 	c.end()
 	c.do(o)
+	if o.Then.On {
+		launch(d, &d.kernels.relu, reluKernel{slice(o.Y), slice(o.Y), o.Then.Slope}, o.Y.N, grain)
+	}
 }
 
 // fewImages is up to how many images a pass does piece by piece: so many threads find work.

@@ -16,6 +16,7 @@ func (d *back) gemmTiles(o *gpu.Gemm) {
 	if p.alongB = o.TransB; o.TransB {
 		p.b.step = o.K
 	}
+	p.ends = ends{slice(o.Bias), o.Then}
 	d.multiply(p, p.alongA)
 }
 

@@ -101,21 +101,21 @@ func (d *back) winogradOf(g *gpu.ConvGeometry) *winograd {
 }
 
 func (d *back) convWinograd(o *gpu.Conv) {
-	d.winograd(o.G, slice(o.X), slice(o.W), slice(o.B), slice(o.Y), false)
+	d.winograd(o.G, slice(o.X), slice(o.W), slice(o.B), slice(o.Y), false, o.Then)
 }
 
 func (d *back) convBackwardDataWinograd(o *gpu.ConvBackwardData) {
 	g := turned(o.G)
-	d.winograd(&g, slice(o.DY), slice(o.W), nil, slice(o.DX), true)
+	d.winograd(&g, slice(o.DY), slice(o.W), nil, slice(o.DX), true, gpu.Rectifier{})
 }
 
-func (d *back) winograd(g *gpu.ConvGeometry, x, weights, bias, y []float32, turn bool) {
+func (d *back) winograd(g *gpu.ConvGeometry, x, weights, bias, y []float32, turn bool, then gpu.Rectifier) {
 	p, w := d.directOf(g), d.winogradOf(g)
 	packed := room(&d.packed, p.weights+g.Groups*w.weights)
 	packed, changed := packed[:p.weights], packed[p.weights:]
 	launch(d, &d.kernels.packPanels, packPanelsKernel{d, p, weights, packed, turn}, g.Groups*p.panels, 1)
 	launch(d, &d.kernels.winogradWeights, winogradWeightsKernel{p, w, packed, changed}, g.Groups*p.panels, 1)
-	k := winogradKernel{d, p, w, x, changed, bias, y}
+	k := winogradKernel{d, p, w, x, changed, bias, y, then}
 	launch(d, &d.kernels.winograd, k, g.Groups*ceil(g.N*w.down, w.together), 1)
 }
 
@@ -150,6 +150,7 @@ type winogradKernel struct {
 	p             *direct
 	w             *winograd
 	x, u, bias, y []float32 // u are the transformed weights
+	then          gpu.Rectifier
 }
 
 func (k *winogradKernel) run(lo, hi, worker int) {
@@ -203,6 +204,7 @@ func (k *winogradKernel) run(lo, hi, worker int) {
 				to := y[i*w.side*outputs:]
 				transform(&from[0], 4*w.out, &bias[0], &to[0], 4*line*outputs, 4*outputs, outputs/8)
 			}
+			rectified(y, k.then)
 			k.store(y, line, row/w.down, group, row%w.down*w.side)
 		}
 	}

@@ -43,17 +43,15 @@ func TestWinogradError(t *testing.T) {
 			square += truth[i] * truth[i]
 		}
 		d := NewBack(Options{Threads: 1, GoBLAS: true}).(*back)
-		largest := func(do func(*gpu.ConvGeometry, []float32, []float32, []float32, []float32, bool)) (e float64) {
-			do(&g, x, w, nil, y, false)
+		largest := func(do func()) (e float64) {
+			do()
 			for i, v := range y {
 				e = max(e, math.Abs(float64(v)-truth[i]))
 			}
 			return e / math.Sqrt(square/float64(len(y)))
 		}
-		manner := largest(d.winograd)
-		plain := largest(func(g *gpu.ConvGeometry, x, w, bias, y []float32, turn bool) {
-			d.direct(d.directOf(g), x, w, bias, y, turn)
-		})
+		manner := largest(func() { d.winograd(&g, x, w, nil, y, false, gpu.Rectifier{}) })
+		plain := largest(func() { d.direct(d.directOf(&g), x, w, nil, y, false, gpu.Rectifier{}) })
 		_ = d.Close()
 		t.Logf("%d×%d: Winograd's error is %.2g, a direct sum's %.2g", c.side, c.side, manner, plain)
 		if !(manner < 4e-5 && plain < 2e-5) {

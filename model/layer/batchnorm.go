@@ -76,19 +76,24 @@ func (l *batchNorm) Setup(c *Context, bottom, top []*Blob) (err error) {
 // ReadsBottom implements Reader.
 func (*batchNorm) ReadsBottom(int) bool { return false }
 
-// ReadsTop implements Reader: a ReLU that was joined has its slope by what it made.
-func (l *batchNorm) ReadsTop(int) bool { return l.relu != nil }
+// ReadsTop implements Reader: what a ReLU that was joined let through is made again of norm.
+func (*batchNorm) ReadsTop(int) bool { return false }
 
 func (l *batchNorm) Forward(bottom, top []*Blob) error {
 	l.forward(bottom, top, gpu.After{})
 	return nil
 }
 
-// forward does what comes after, too, where it is not by global statistics.
+// forward does what comes after, too.
 func (l *batchNorm) forward(bottom, top []*Blob, after gpu.After) {
 	d, x, y := l.c.Device, bottom[0].Data, top[0].Data
 	if l.global {
-		d.Normalize(l.shape, x, l.sums[0].Data, l.sums[1].Data, l.sums[2].Data, l.eps, y)
+		mean, variance, weight := l.sums[0].Data, l.sums[1].Data, l.sums[2].Data
+		if (after == gpu.After{}) {
+			d.Normalize(l.shape, x, mean, variance, weight, l.eps, y)
+		} else {
+			d.NormalizeAfter(l.shape, x, mean, variance, weight, l.eps, after, y)
+		}
 		return
 	}
 	d.BatchNorm(l.shape, l.eps, after, x, l.mean, l.variance, l.norm, y)
@@ -115,11 +120,18 @@ func (l *batchNorm) Backward(top []*Blob, need []bool, bottom []*Blob) {
 func (l *batchNorm) Leave() { l.scale, l.relu = nil, nil }
 
 // Join implements Joiner: of a Scale with a number for each channel, and a ReLU behind it. The Scale's copy of its
-// input is what BatchNorm keeps of its output.
-func (l *batchNorm) Join(next Layer) bool {
+// input is what BatchNorm keeps of its output. By global statistics it keeps none, and is joined in a net alone that
+// does not run backward.
+func (l *batchNorm) Join(next Layer, need []bool) bool {
+	if need != nil && (l.global || !need[0]) || l.global && !l.hasAfter() {
+		return false
+	}
 	switch next := next.(type) {
 	case *scale:
-		if l.global || l.scale != nil || l.relu != nil || next.a == nil || next.shape != l.shape {
+		if l.scale != nil || l.relu != nil || next.a == nil || next.shape != l.shape {
+			return false
+		}
+		if l.global && next.x != nil { // a copy that somebody is to have
 			return false
 		}
 		if next.x != nil && next.x != l.norm {
@@ -128,7 +140,7 @@ func (l *batchNorm) Join(next Layer) bool {
 		}
 		l.scale = next
 	case *relu:
-		if l.global || l.relu != nil {
+		if l.relu != nil {
 			return false
 		}
 		l.relu = next
@@ -136,6 +148,11 @@ func (l *batchNorm) Join(next Layer) bool {
 		return false
 	}
 	return true
+}
+
+// hasAfter reports whether the device has normalisation by global statistics with what comes after.
+func (l *batchNorm) hasAfter() bool {
+	return l.c.Device.Has(&gpu.Normalize{Shape: l.shape, After: gpu.After{ReLU: true}})
 }
 
 // after is what the joined layers do.
@@ -168,6 +185,6 @@ func (l *batchNorm) BackwardJoined(top []*Blob, need []bool, bottom []*Blob) {
 		da, db = l.scale.a.Gradient(), l.scale.b.Gradient()
 	}
 	l.c.Device.BatchNormBackward(
-		l.shape, l.eps, l.after(), top[0].Data, l.norm, l.variance, top[0].Diff, bottom[0].Diff, da, db,
+		l.shape, l.eps, l.after(), l.norm, l.variance, top[0].Diff, bottom[0].Diff, da, db,
 	)
 }

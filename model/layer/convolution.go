@@ -25,6 +25,7 @@ type convolution struct {
 	w, b    *Param
 	pruning Pruning
 	pad     *padding // sides that are padded differently
+	relu    *relu    // right behind, in place: see Joiner
 
 	positions int // places of all outputs
 }
@@ -172,6 +173,38 @@ func (l *convolution) Forward(bottom, top []*Blob) error {
 	return nil
 }
 
+// Leave implements Joiner.
+func (l *convolution) Leave() { l.relu = nil }
+
+// Join implements Joiner: of a ReLU.
+func (l *convolution) Join(next Layer, _ []bool) bool {
+	r, ok := next.(*relu)
+	p, planar := l.op.(*planar)
+	if !ok || !planar || l.relu != nil || !p.d.Has(&gpu.Conv{G: &p.g, Then: r.rectifier()}) {
+		return false
+	}
+	l.relu = r
+	return true
+}
+
+// ReadsTop implements Reader: a ReLU that was joined has its slope by what it made.
+func (l *convolution) ReadsTop(int) bool { return l.relu != nil }
+
+// ForwardJoined implements Joiner.
+func (l *convolution) ForwardJoined(bottom, top []*Blob) error {
+	p := l.op.(*planar)
+	p.d.ConvReLU(&p.g, l.input(bottom[0]), l.w.Forward(), forwardOf(l.b), top[0].Data, l.relu.slope)
+	return nil
+}
+
+// BackwardJoined implements Joiner.
+func (l *convolution) BackwardJoined(top []*Blob, need []bool, bottom []*Blob) {
+	p := l.op.(*planar)
+	s := gpu.ChannelShape{Outer: p.g.N, Channels: p.g.O, Inner: p.g.OutH * p.g.OutW}
+	p.d.ReLUBias(s, top[0].Data, top[0].Diff, l.relu.slope, l.b.Gradient())
+	l.backward(top, need, bottom, nil)
+}
+
 // input is what the kernel reads of a bottom.
 func (l *convolution) input(b *Blob) *gpu.Tensor {
 	if l.pad == nil {
@@ -181,8 +214,12 @@ func (l *convolution) input(b *Blob) *gpu.Tensor {
 }
 
 func (l *convolution) Backward(top []*Blob, need []bool, bottom []*Blob) {
+	l.backward(top, need, bottom, l.b.Gradient())
+}
+
+func (l *convolution) backward(top []*Blob, need []bool, bottom []*Blob, db *gpu.Tensor) {
 	for i := range top {
-		if dw, db := l.w.Gradient(), l.b.Gradient(); dw != nil || db != nil {
+		if dw := l.w.Gradient(); dw != nil || db != nil {
 			l.op.backwardWeights(l.input(bottom[i]), top[i].Diff, l.w.gradientsOf(), dw, db)
 		}
 		switch {

@@ -20,7 +20,9 @@ type innerProduct struct {
 	transposed bool
 	w, b       *Param
 	pruning    Pruning
-	positions  int // rows of one image
+	positions  int   // rows of one image
+	joins      bool  // the device does a bias and a ReLU in the product's own pass
+	relu       *relu // right behind, in place: see Joiner
 }
 
 func (l *innerProduct) Pruning() Pruning       { return l.pruning }
@@ -38,6 +40,7 @@ func (l *innerProduct) Setup(c *Context, bottom, top []*Blob) (err error) {
 	if l.n < 1 {
 		return fmt.Errorf("inner_product_param: num_output is %d; wanted at least 1", l.n)
 	}
+	l.joins = c.Device.Has(&gpu.Gemm{M: l.m, N: l.n, K: l.k, Then: gpu.Rectifier{On: true}})
 	l.positions = 1
 	if axis > 0 {
 		l.positions = bottom[0].Count(1, axis)
@@ -61,8 +64,55 @@ func (l *innerProduct) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return top[0].Reshape(c.Device, append(append([]int(nil), bottom[0].Shape[:axis]...), l.n)...)
 }
 
+// Leave implements Joiner.
+func (l *innerProduct) Leave() { l.relu = nil }
+
+// Join implements Joiner: of a ReLU.
+func (l *innerProduct) Join(next Layer, _ []bool) bool {
+	r, ok := next.(*relu)
+	if !ok || l.relu != nil || !l.joins {
+		return false
+	}
+	l.relu = r
+	return true
+}
+
+// ReadsTop implements Reader: a ReLU that was joined has its slope by what it made.
+func (l *innerProduct) ReadsTop(int) bool { return l.relu != nil }
+
+// ForwardJoined implements Joiner.
+func (l *innerProduct) ForwardJoined(bottom, top []*Blob) error {
+	l.product(bottom, top, l.relu.rectifier())
+	return nil
+}
+
+// product is a pass forward in one operation.
+func (l *innerProduct) product(bottom, top []*Blob, then gpu.Rectifier) {
+	l.c.Device.InnerProduct(
+		!l.transposed,
+		l.m,
+		l.n,
+		l.k,
+		bottom[0].Data,
+		l.w.Forward(),
+		forwardOf(l.b),
+		top[0].Data,
+		then,
+	)
+}
+
+// BackwardJoined implements Joiner.
+func (l *innerProduct) BackwardJoined(top []*Blob, need []bool, bottom []*Blob) {
+	l.c.Device.ReLUBias(l.outputs(), top[0].Data, top[0].Diff, l.relu.slope, l.b.Gradient())
+	l.backward(top, need, bottom)
+}
+
 func (l *innerProduct) Forward(bottom, top []*Blob) error {
 	d := l.c.Device
+	if l.b != nil && l.joins {
+		l.product(bottom, top, gpu.Rectifier{})
+		return nil
+	}
 	d.GemmPruned(!l.transposed, l.m, l.n, l.k, bottom[0].Data, l.w.Forward(), top[0].Data)
 	if l.b != nil {
 		d.AddBias(l.outputs(), l.b.Forward(), top[0].Data)
@@ -75,6 +125,14 @@ func (l *innerProduct) outputs() gpu.ChannelShape {
 }
 
 func (l *innerProduct) Backward(top []*Blob, need []bool, bottom []*Blob) {
+	if db := l.b.Gradient(); db != nil {
+		l.c.Device.SumBias(l.outputs(), top[0].Diff, db)
+	}
+	l.backward(top, need, bottom)
+}
+
+// backward makes the gradients of weights and inputs.
+func (l *innerProduct) backward(top []*Blob, need []bool, bottom []*Blob) {
 	d := l.c.Device
 	if dw := l.w.Gradient(); dw != nil {
 		if l.transposed {
@@ -82,9 +140,6 @@ func (l *innerProduct) Backward(top []*Blob, need []bool, bottom []*Blob) {
 		} else {
 			d.GemmKept(true, false, l.n, l.k, l.m, 1, top[0].Diff, bottom[0].Data, 1, dw, l.w.gradientsOf())
 		}
-	}
-	if db := l.b.Gradient(); db != nil {
-		d.SumBias(l.outputs(), top[0].Diff, db)
 	}
 	if need[0] {
 		d.GemmPruned(l.transposed, l.m, l.k, l.n, top[0].Diff, l.w.Forward(), bottom[0].Diff)

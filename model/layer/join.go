@@ -90,6 +90,8 @@ type eltwise struct {
 	op    caffepb.EltwiseParameter_EltwiseOp
 	coeff []float32
 	which *gpu.Tensor // MAX: the bottom that won
+	joins bool        // a sum of two whose gradient, and a ReLU behind it, the device does in one pass
+	relu  *relu       // right behind, in place: see Joiner
 }
 
 func (l *eltwise) Setup(c *Context, bottom, top []*Blob) (err error) {
@@ -115,6 +117,8 @@ func (l *eltwise) Setup(c *Context, bottom, top []*Blob) (err error) {
 			l.coeff[i] = coeff[i]
 		}
 	}
+	l.joins = l.op == caffepb.EltwiseParameter_SUM && len(bottom) == 2 && c.Device.Has(&gpu.AddBackward{}) &&
+		c.Device.Has(&gpu.Add{Then: gpu.Rectifier{On: true}})
 	if l.op == caffepb.EltwiseParameter_MAX {
 		if l.which, err = gpu.NewTensor(c.Device, bottom[0].Shape...); err != nil {
 			return err
@@ -126,8 +130,44 @@ func (l *eltwise) Setup(c *Context, bottom, top []*Blob) (err error) {
 // ReadsBottom implements Reader.
 func (l *eltwise) ReadsBottom(int) bool { return l.op == caffepb.EltwiseParameter_PROD }
 
-// ReadsTop implements Reader.
-func (*eltwise) ReadsTop(int) bool { return false }
+// ReadsTop implements Reader: a ReLU that was joined has its slope by what it made.
+func (l *eltwise) ReadsTop(int) bool { return l.relu != nil }
+
+// Leave implements Joiner.
+func (l *eltwise) Leave() { l.relu = nil }
+
+// Join implements Joiner: of a ReLU behind a sum of two.
+func (l *eltwise) Join(next Layer, _ []bool) bool {
+	r, ok := next.(*relu)
+	if !ok || l.relu != nil || !l.joins {
+		return false
+	}
+	l.relu = r
+	return true
+}
+
+// ForwardJoined implements Joiner.
+func (l *eltwise) ForwardJoined(bottom, top []*Blob) error {
+	a, b := bottom[0].Data, bottom[1].Data
+	l.c.Device.AddReLU(l.coeff[0], a, l.coeff[1], b, top[0].Data, l.relu.slope)
+	return nil
+}
+
+// BackwardJoined implements Joiner.
+func (l *eltwise) BackwardJoined(top []*Blob, need []bool, bottom []*Blob) {
+	l.sumBackward(l.relu.rectifier(), top[0].Data, top, need, bottom)
+}
+
+// sumBackward is the gradient of a sum of two, of which z is what a ReLU behind it made, or nil.
+func (l *eltwise) sumBackward(then gpu.Rectifier, z *gpu.Tensor, top []*Blob, need []bool, bottom []*Blob) {
+	var dx [2]*gpu.Tensor
+	for i := range dx {
+		if need[i] {
+			dx[i] = bottom[i].Diff
+		}
+	}
+	l.c.Device.AddBackward(then, z, top[0].Diff, l.coeff[0], dx[0], l.coeff[1], dx[1])
+}
 
 func (l *eltwise) Forward(bottom, top []*Blob) error {
 	d, y := l.c.Device, top[0].Data
@@ -160,6 +200,10 @@ func (l *eltwise) Forward(bottom, top []*Blob) error {
 
 func (l *eltwise) Backward(top []*Blob, need []bool, bottom []*Blob) {
 	d, dy := l.c.Device, top[0].Diff
+	if l.joins {
+		l.sumBackward(gpu.Rectifier{}, nil, top, need, bottom)
+		return
+	}
 	for i, b := range bottom {
 		if !need[i] {
 			continue

@@ -12,8 +12,8 @@ import (
 	"dns-tui/gpu"
 )
 
-// A Layer is one layer of a net. Setup fixes the shapes of its tops and makes its parameters; Forward and Backward
-// then run it. Backward overwrites the gradient of each bottom that need selects, and adds to those of parameters.
+// A Layer is one layer of a net. Setup fixes the shapes of its tops and makes its parameters; Forward and Backward then
+// run it. Backward overwrites the gradient of each bottom that need selects, and adds to those of parameters.
 type Layer interface {
 	Setup(c *Context, bottom, top []*Blob) error
 	Forward(bottom, top []*Blob) error
@@ -293,12 +293,14 @@ type noBackward struct{ readsNothing }
 func (noBackward) Backward([]*Blob, []bool, []*Blob) {}
 
 // Joiner is a layer that can do the work of layers right behind it, which work in place on its top, in its own passes
-// over memory. What the other layers would have kept for their own Backward is kept, too.
+// over memory. What the other layers would have kept for their own Backward is kept, too. The gradient of the top holds
+// anything afterwards.
 type Joiner interface {
 	// Leave forgets the layers that it was told of.
 	Leave()
-	// Join reports whether it can do the work of next, besides that of the layers that it was told of before.
-	Join(next Layer) bool
+	// Join reports whether it can do the work of next, besides that of the layers that it was told of before. need
+	// tells of which of its own bottoms a gradient is wanted; nil: it does not run backward.
+	Join(next Layer, need []bool) bool
 	// ForwardJoined and BackwardJoined are Forward and Backward of all of them.
 	ForwardJoined(bottom, top []*Blob) error
 	BackwardJoined(top []*Blob, need []bool, bottom []*Blob)

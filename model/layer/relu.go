@@ -1,5 +1,7 @@
 package layer
 
+import "dns-tui/gpu"
+
 func init() {
 	register("ReLU", Arity{1, 1, 1, 1}, func() Layer { return &relu{} })
 }
@@ -15,6 +17,9 @@ func (l *relu) Setup(c *Context, bottom, top []*Blob) error {
 	l.c, l.slope = c, c.Param.GetReluParam().GetNegativeSlope()
 	return sameShape(c, bottom[0], top[0])
 }
+
+// rectifier is the ReLU as another operation does it.
+func (l *relu) rectifier() gpu.Rectifier { return gpu.Rectifier{On: true, Slope: l.slope} }
 
 // sameShape shapes a top like its bottom; in place they are one blob already.
 func sameShape(c *Context, bottom, top *Blob) error {
