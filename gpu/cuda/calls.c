@@ -249,7 +249,7 @@ CUresult dns_time(const uint64_t *words, size_t n, CUcontext ctx, CUstream strea
 }
 
 int dns_call(uint64_t f, const uint64_t *a) {
-	return ((int (*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t))f)(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+	return ((int (*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t))f)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
 }
 
 int dns_call_ints(uint64_t f, uint64_t first, const int *v, int n) {

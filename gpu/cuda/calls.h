@@ -60,7 +60,7 @@ int dns_nccl_init(uint64_t f, CUcontext ctx, uint64_t *comm, int ranks, const vo
 // dns_call_text calls a function that returns a text.
 const char *dns_call_text(uint64_t f, uint64_t a);
 
-// dns_call calls one of a library's other functions, which all return a status and take integers and addresses.
+// dns_call calls one of a library's other functions, which all return a status and take up to eight integers and addresses.
 int dns_call(uint64_t f, const uint64_t *a);
 // dns_call_ints is for functions of a descriptor and up to nine int.
 int dns_call_ints(uint64_t f, uint64_t first, const int *v, int n);

@@ -25,7 +25,12 @@ type choice struct {
 	Library bool
 	Tile    int
 	Slices  int `json:"Shares"` // as the file has called them from the first
+	// Algorithm is cuDNN's, plus 1; 0 for the default.
+	Algorithm int `json:",omitempty"`
 }
+
+// library is the default of the library, where a kernel of this program would do a product so.
+func (c choice) library() choice { return choice{Library: true, Tile: c.Tile, Slices: c.Slices} }
 
 // choices are what was chosen, by product and shape. They are kept in a file, so that a run that goes on tomorrow
 // adds its numbers up in the same order as today.
@@ -63,7 +68,7 @@ func (d *back) multiply(w *work) bool {
 		how = d.choose(w)
 		c.known[s] = how
 	}
-	if how.Library && d.emitLibrary(w) {
+	if how.Library && d.emitLibrary(w, how) {
 		return false
 	}
 	d.emit(w, d.planAs(w, how))
@@ -95,7 +100,7 @@ func (d *back) choose(w *work) choice {
 	own := choice{Tile: p.tile, Slices: p.slices}
 	if stored, ok := d.choices.stored[d.shapeName(w)]; ok && stored.Tile < len(tilesOf(d.precision)) &&
 		stored.Slices > 0 {
-		if !stored.Library || d.dry || d.trusted(w, own) {
+		if !stored.Library || d.dry || d.trusted(w, own, stored) {
 			return stored
 		}
 		return own
@@ -110,8 +115,8 @@ func (d *back) choose(w *work) choice {
 		d.choices.dirty = true
 		return best
 	}
-	if worth && d.trusted(w, own) {
-		return choice{Library: true, Tile: own.Tile, Slices: own.Slices}
+	if worth && d.trusted(w, own, own.library()) {
+		return own.library()
 	}
 	return own
 }
@@ -149,9 +154,9 @@ func (w *work) lastOutput() (p pixels, ok bool) {
 	return p, false
 }
 
-// trusted reports whether the library's result for a product is that of a kernel of this program. Where it is not, or
-// it fails, the library is not used any more.
-func (d *back) trusted(w *work, own choice) bool {
+// trusted reports whether the library's result for a product, done in a way, is that of a kernel of this program. Where
+// by its default it is not, or it fails, the library is not used any more; another way of a wrong result is not taken.
+func (d *back) trusted(w *work, own, how choice) bool {
 	if w.g != nil && d.libs.dnn == nil || w.g == nil && d.libs.blas == nil {
 		return false
 	}
@@ -172,7 +177,7 @@ func (d *back) trusted(w *work, own choice) bool {
 	d.clear(b.addr, int64(w.out))
 	d.flush()
 	mine := d.try(func() bool { d.emit(w.into(a.addr), d.planAs(w, own)); return true })
-	theirs := d.try(func() bool { return d.emitLibrary(w.into(b.addr)) })
+	theirs := d.try(func() bool { return d.emitLibrary(w.into(b.addr), how) })
 	if theirs == nil {
 		return false
 	}
@@ -180,7 +185,7 @@ func (d *back) trusted(w *work, own choice) bool {
 		return false
 	}
 	if d.timed(theirs, 1) < 0 {
-		d.distrust(w, "it failed")
+		d.distrust(w, how, "it failed")
 		return false
 	}
 	if p, ok := w.lastOutput(); ok {
@@ -189,7 +194,7 @@ func (d *back) trusted(w *work, own choice) bool {
 	}
 	difference := d.difference(a.addr, b.addr, w.out)
 	if limit := map[Precision]float64{FP32: 1e-4, TF32: 5e-3, BF16: 5e-2}[d.precision]; !(difference <= limit) {
-		d.distrust(w, fmt.Sprintf("its result differs by %.2g of the norm", difference))
+		d.distrust(w, how, fmt.Sprintf("its result differs by %.2g of the norm", difference))
 		return false
 	}
 	return true
@@ -202,8 +207,11 @@ func (d *back) difference(a, b address, n int) float64 {
 	return math.Sqrt(d.sumSquares(a, n) / math.Max(whole, 1e-30))
 }
 
-// distrust turns a library off.
-func (d *back) distrust(w *work, why string) {
+// distrust turns a library off, whose default failed.
+func (d *back) distrust(w *work, how choice, why string) {
+	if how != how.library() {
+		return
+	}
 	l := &d.libs.blas
 	if w.g != nil {
 		l = &d.libs.dnn
@@ -287,8 +295,12 @@ func (d *back) measure(w *work, own choice, library bool) choice {
 			consider(c, func() bool { d.emit(v, d.planAs(w, c)); return true })
 		}
 	}
-	if library && d.trusted(w, own) {
-		consider(choice{Library: true, Tile: best.Tile, Slices: best.Slices}, func() bool { return d.emitLibrary(v) })
+	if library && d.trusted(w, own, own.library()) {
+		for _, c := range append([]choice{best.library()}, d.alternatives(w, best)...) {
+			if c == c.library() || d.trusted(w, own, c) {
+				consider(c, func() bool { return d.emitLibrary(v, c) })
+			}
+		}
 	}
 	return best
 }

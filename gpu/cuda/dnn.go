@@ -32,6 +32,7 @@ var dnnConvolutions = [...]string{
 var dnn = kind{
 	names:     []string{"libcudnn.so.9", "libcudnn.so.8"},
 	functions: dnnFunctions,
+	optional:  algorithmFunctions[:],
 	create:    createDNN,
 	destroy:   "cudnnDestroy",
 }
@@ -57,10 +58,11 @@ func createDNN(d *back, l *library) error {
 type convDescriptors struct {
 	x, y, w, conv uint64
 	work          [3]int64 // bytes of workspace of forward, data and weights; -1 where cuDNN has no such convolution
+	algorithms    [3]algorithms
 }
 
-// The algorithms that are the same in every run: CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, BWD_DATA_ALGO_1 and
-// BWD_FILTER_ALGO_1.
+// The algorithms that are used where nothing is measured, the same in every run:
+// CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, BWD_DATA_ALGO_1 and BWD_FILTER_ALGO_1.
 const dnnAlgorithm = 1
 
 // Enumerators of cudnn.h.
@@ -159,17 +161,37 @@ func (d *back) describeConv(of described) (*convDescriptors, error) {
 	return c, nil
 }
 
+// dnnOf returns the descriptors of a convolution, which of the three products it is, and whether it is one with channels
+// last; nil where cuDNN is not to do it.
+func (d *back) dnnOf(p *work) (c *convDescriptors, what product, last bool) {
+	if d.libs.dnn == nil {
+		return nil, what, last
+	}
+	if what, last = p.what, p.what >= nhwcForward; last {
+		what += convForward - nhwcForward
+	}
+	c, err := d.describeConv(described{*p.g, last})
+	if err != nil || last && what == convBackwardWeights {
+		return nil, what, last
+	}
+	return c, what, last
+}
+
 // dnnConv queues a convolution by cuDNN: of the first operand and the second into the third. It reports false where
 // cuDNN has no such convolution. With channels last weights are float32 in Caffe's order all the same, and are brought
 // into cuDNN's; and the gradient of weights is not cuDNN's, as it would be rounded to bf16.
-func (d *back) dnnConv(what product, g *gpu.ConvGeometry, x, w, y address) bool {
-	last := what >= nhwcForward
-	if last {
-		what += convForward - nhwcForward
+func (d *back) dnnConv(p *work, how choice) bool {
+	g, x, w, y := p.g, p.x, p.w, p.y
+	c, what, last := d.dnnOf(p)
+	if c == nil {
+		return false
 	}
-	c, err := d.describeConv(described{*g, last})
 	i := int(what - convForward)
-	if err != nil || c.work[i] < 0 || last && what == convBackwardWeights {
+	use := algorithm{dnnAlgorithm, c.work[i]}
+	if how.Algorithm > 0 {
+		use = d.algorithm(c, i, how.Algorithm-1)
+	}
+	if use.bytes < 0 {
 		return false
 	}
 	if last {
@@ -189,8 +211,8 @@ func (d *back) dnnConv(what product, g *gpu.ConvGeometry, x, w, y address) bool 
 	callLibrary(d, C.record_conv, C.dns_conv_args{
 		call: C.uint64_t(d.libs.dnn.functions[dnnConvolutions[i]]), handle: C.uint64_t(d.libs.dnn.handle),
 		d1: C.uint64_t(d1), p1: C.uint64_t(x), d2: C.uint64_t(d2), p2: C.uint64_t(w), conv: C.uint64_t(c.conv),
-		work: C.uint64_t(d.libs.workspace), bytes: C.uint64_t(c.work[i]), d3: C.uint64_t(d3), p3: C.uint64_t(y),
-		algo: dnnAlgorithm, beta: C.float(beta),
+		work: C.uint64_t(d.libs.workspace), bytes: C.uint64_t(use.bytes), d3: C.uint64_t(d3), p3: C.uint64_t(y),
+		algo: C.int32_t(use.number), beta: C.float(beta),
 	})
 	return true
 }

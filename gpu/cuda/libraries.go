@@ -30,7 +30,7 @@ type library struct {
 // known.
 type loaded struct {
 	path      string
-	functions map[string]uintptr
+	functions map[string]uintptr // 0: one that it lacks
 }
 
 // process has what was loaded, by path.
@@ -43,6 +43,7 @@ var process struct {
 type kind struct {
 	names     []string // newest first
 	functions []string
+	optional  []string // functions that a library may lack
 	create    func(*back, *library) error // makes the device's handle, and finds the version out
 	destroy   string                      // the function that lets a handle go
 }
@@ -80,8 +81,8 @@ func libraryFolders() []string {
 	return dirs
 }
 
-// load loads the library of a path with its functions.
-func load(path string, functions []string) (*loaded, error) {
+// load loads the library of a path with its functions, and the optional ones that it has.
+func load(path string, functions, optional []string) (*loaded, error) {
 	process.mu.Lock()
 	defer process.mu.Unlock()
 	if l := process.loaded[path]; l != nil {
@@ -96,6 +97,9 @@ func load(path string, functions []string) (*loaded, error) {
 		if l.functions[f], err = purego.Dlsym(h, f); err != nil {
 			return nil, fmt.Errorf("%s lacks %s", path, f)
 		}
+	}
+	for _, f := range optional {
+		l.functions[f], _ = purego.Dlsym(h, f)
 	}
 	if process.loaded == nil {
 		process.loaded = map[string]*loaded{}
@@ -116,7 +120,7 @@ func (d *back) openLibrary(k kind) (found *library, notice string) {
 					continue
 				}
 			}
-			l, err := load(path, k.functions)
+			l, err := load(path, k.functions, k.optional)
 			if err != nil {
 				if dir != "" { // the loader's own path need not have it
 					failures = append(failures, err.Error())
@@ -181,9 +185,9 @@ func (l *library) call(name string, args ...uint64) error {
 	return nil
 }
 
-// status calls a function of up to seven integers and addresses.
+// status calls a function of up to eight integers and addresses.
 func (l *library) status(name string, args ...uint64) int {
-	var a [7]C.uint64_t
+	var a [8]C.uint64_t
 	for i, v := range args {
 		a[i] = C.uint64_t(v)
 	}

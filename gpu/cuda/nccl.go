@@ -65,7 +65,7 @@ func findNCCL(driver int) (*nccl, error) {
 				continue
 			}
 		}
-		l, err := load(path, ncclFunctions)
+		l, err := load(path, ncclFunctions, nil)
 		switch {
 		case err == nil:
 			n := &nccl{loaded: l}

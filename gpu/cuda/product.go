@@ -228,8 +228,8 @@ func (d *back) emit(w *work, p plan) {
 	})
 }
 
-// emitLibrary queues a product by cuBLAS or cuDNN, and reports whether they have it.
-func (d *back) emitLibrary(w *work) bool {
+// emitLibrary queues a product by cuBLAS or cuDNN in a way, and reports whether they have it.
+func (d *back) emitLibrary(w *work, how choice) bool {
 	if w.g == nil {
 		if d.libs.blas == nil {
 			return false
@@ -237,7 +237,7 @@ func (d *back) emitLibrary(w *work) bool {
 		d.blasGemm(w)
 		return true
 	}
-	if d.libs.dnn == nil || !d.dnnConv(w.what, w.g, w.x, w.w, w.y) {
+	if d.libs.dnn == nil || !d.dnnConv(w, how) {
 		return false
 	}
 	if w.what == nhwcForward && w.e.columnBias != 0 {

@@ -22,7 +22,11 @@ type tileTest struct {
 }
 
 func newTileTest(t *testing.T, p Precision) *tileTest {
-	b, err := openBack(Options{Precision: p, NoLibraries: true})
+	return newTileTestOf(t, Options{Precision: p, NoLibraries: true})
+}
+
+func newTileTestOf(t *testing.T, o Options) *tileTest {
+	b, err := openBack(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +37,7 @@ func newTileTest(t *testing.T, p Precision) *tileTest {
 		}
 		_ = h.Close()
 	})
-	return &tileTest{t: t, device: d, back: b, host: h, precision: p, key: gpu.Key{Seed: 3}}
+	return &tileTest{t: t, device: d, back: b, host: h, precision: o.Precision, key: gpu.Key{Seed: 3}}
 }
 
 // random returns numbers of -1 to 1.

@@ -1,5 +1,5 @@
 // A stand-in for cuDNN: as much of its legacy interface as the CUDA device uses, by loops.
-// EMULATOR_DNN=fail makes convolutions fail, =wrong makes them wrong.
+// EMULATOR_DNN=fail makes convolutions fail, =wrong makes them wrong. EMULATOR_DNN_WRONG=n makes algorithm n wrong.
 #include "libraries.h"
 
 #include <vector>
@@ -42,6 +42,35 @@ struct Conv { int ph, pw, sh, sw, dh, dw, groups = 1, math = 0; };
 static bool asked(const char *v) {
 	const char *e = getenv("EMULATOR_DNN");
 	return e && !strcmp(e, v);
+}
+
+static bool is(const char *variable, int n) {
+	const char *e = getenv(variable);
+	return e && atoi(e) == n;
+}
+
+// An Algorithm is one that a convolution has.
+struct Algorithm { int number; size_t bytes; bool deterministic; };
+static const Algorithm forward_algorithms[] = {{6, 2048, true}, {1, 1024, true}, {0, 0, true}, {4, (size_t)1 << 40, true}};
+static const Algorithm data_algorithms[] = {{0, 0, false}, {1, 0, true}, {4, 512, true}};
+static const Algorithm weights_algorithms[] = {{3, 0, false}, {1, 4096, true}, {5, 8192, true}};
+
+// bytes_of returns the workspace of an algorithm, or SIZE_MAX where there is none that is the same in every run.
+template <int N> static size_t bytes_of(const Algorithm (&list)[N], int number) {
+	for (const Algorithm &a : list)
+		if (a.number == number && a.deterministic) return a.bytes;
+	return SIZE_MAX;
+}
+
+// Performance is cudnnConvolutionFwdAlgoPerf_t.
+struct Performance { int algo, status; float time; size_t memory; int determinism, math, reserved[3]; };
+static_assert(sizeof(Performance) == 48, "cudnn_cnn.h has it so");
+
+template <int N> static int list_of(const Algorithm (&list)[N], const Conv *conv, int wanted, int *found, Performance *to) {
+	*found = 0;
+	for (const Algorithm &a : list)
+		if (*found < wanted) to[(*found)++] = {a.number, 0, 1, a.bytes, a.deterministic, conv->math, {}};
+	return 0;
 }
 
 // each calls f(x, w, y) for every product of a convolution.
@@ -95,14 +124,20 @@ int cudnnSetConvolution2dDescriptor(void *d, int ph, int pw, int sh, int sw, int
 int cudnnSetConvolutionGroupCount(void *d, int n) { ((Conv *)d)->groups = n; return 0; }
 int cudnnSetConvolutionMathType(void *d, int m) { ((Conv *)d)->math = m; return 0; }
 
-int cudnnGetConvolutionForwardWorkspaceSize(void *, void *, void *, void *, void *, int algo, size_t *n) { *n = 1024; return algo == 1 ? 0 : 3; }
-int cudnnGetConvolutionBackwardDataWorkspaceSize(void *, void *, void *, void *, void *, int algo, size_t *n) { *n = 0; return algo == 1 ? 0 : 3; }
-int cudnnGetConvolutionBackwardFilterWorkspaceSize(void *, void *, void *, void *, void *, int algo, size_t *n) { *n = 4096; return algo == 1 ? 0 : 3; }
+#define QUERIES(name, list) \
+	int cudnnGetConvolution##name##WorkspaceSize(void *, void *, void *, void *, void *, int algo, size_t *n) { \
+		*n = bytes_of(list, algo); \
+		return *n == SIZE_MAX ? 3 : 0; \
+	} \
+	int cudnnGetConvolution##name##Algorithm_v7(void *, void *, void *, Conv *conv, void *, int wanted, int *found, Performance *to) { return list_of(list, conv, wanted, found, to); }
+QUERIES(Forward, forward_algorithms)
+QUERIES(BackwardData, data_algorithms)
+QUERIES(BackwardFilter, weights_algorithms)
 
-#define CONV(name, XD, WD, YD, XP, WP, YP, OUT, SUM, WORK) \
+#define CONV(name, XD, WD, YD, XP, WP, YP, OUT, SUM, LIST) \
 	int name(void *handle, const float *alpha, const Tensor *d1, float *p1, const Tensor *d2, float *p2, const Conv *v, int algo, void *work, size_t bytes, const float *beta_, \
 		const Tensor *d3, float *p3) { \
-		if (*alpha != 1 || algo != 1 || bytes < WORK || asked("fail")) return 3; \
+		if (*alpha != 1 || bytes_of(LIST, algo) > bytes || asked("fail")) return 3; \
 		reads(#name " workspace", work, bytes / 4); \
 		Tensor x = *XD, w = *WD, y = *YD; \
 		Conv c = *v; \
@@ -116,12 +151,12 @@ int cudnnGetConvolutionBackwardFilterWorkspaceSize(void *, void *, void *, void 
 			std::vector<float> xp = floats(x, xv), wp = floats(w, wv), yp = floats(y, yv), &out = OUT; \
 			for (float &v : out) v = beta == 0 ? 0 : beta * v; \
 			each(x, w, y, c, [&](size_t i, size_t k, size_t o) { SUM; }); \
-			if (asked("wrong")) out[0] += 1000; \
+			if (asked("wrong") || is("EMULATOR_DNN_WRONG", algo)) out[0] += 1000; \
 			stored(result, out, p3); \
 		}); \
 	}
-CONV(cudnnConvolutionForward, d1, d2, d3, p1, p2, p3, yp, yp[o] += xp[i] * wp[k], 1024)
-CONV(cudnnConvolutionBackwardData, d3, d1, d2, p3, p1, p2, xp, xp[i] += yp[o] * wp[k], 0)
-CONV(cudnnConvolutionBackwardFilter, d1, d3, d2, p1, p3, p2, wp, wp[k] += yp[o] * xp[i], 4096)
+CONV(cudnnConvolutionForward, d1, d2, d3, p1, p2, p3, yp, yp[o] += xp[i] * wp[k], forward_algorithms)
+CONV(cudnnConvolutionBackwardData, d3, d1, d2, p3, p1, p2, xp, xp[i] += yp[o] * wp[k], data_algorithms)
+CONV(cudnnConvolutionBackwardFilter, d1, d3, d2, p1, p3, p2, wp, wp[k] += yp[o] * xp[i], weights_algorithms)
 
 } // extern "C"
