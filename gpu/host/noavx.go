@@ -74,3 +74,13 @@ func winogradGradient5(src *float32, rowStep, columnStep int, dst *float32, step
 	panic(absent)
 }
 func winogradKernels5(src *float32, step int, dst *float32, tapStep, n int) { panic(absent) }
+func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32) {
+	panic(absent)
+}
+func paperSums8(w, masked *float32, n int, lanes *float64) (count uint32) { panic(absent) }
+func stepSGD8(a *stepArrays, n int, u *stepNumbers)                       { panic(absent) }
+func stepNesterov8(a *stepArrays, n int, u *stepNumbers)                  { panic(absent) }
+func stepAdaGrad8(a *stepArrays, n int, u *stepNumbers)                   { panic(absent) }
+func stepRMSProp8(a *stepArrays, n int, u *stepNumbers)                   { panic(absent) }
+func stepAdaDelta8(a *stepArrays, n int, u *stepNumbers)                  { panic(absent) }
+func stepAdam8(a *stepArrays, n int, u *stepNumbers)                      { panic(absent) }

@@ -175,3 +175,27 @@ func winogradGradient5(src *float32, rowStep, columnStep int, dst *float32, step
 
 //go:noescape
 func winogradKernels5(src *float32, step int, dst *float32, tapStep, n int)
+
+//go:noescape
+func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32)
+
+//go:noescape
+func paperSums8(w, masked *float32, n int, lanes *float64) (count uint32)
+
+//go:noescape
+func stepSGD8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func stepNesterov8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func stepAdaGrad8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func stepRMSProp8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func stepAdaDelta8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func stepAdam8(a *stepArrays, n int, u *stepNumbers)

@@ -85,23 +85,26 @@ func (d *back) paperStats(o *gpu.Surgery) (mu, sigma float32) {
 	return float32(m), float32(math.Sqrt(max(sq/n-m*m, 0)))
 }
 
-// paperSumsKernel leaves the number, Σ |w| and Σ w² of the entries of each piece that count under the paper rule.
+// paperSumsKernel leaves the number, Σ |w| and Σ w² of the entries of each piece that count under the paper rule. They
+// are summed in eight lanes, in one order on every processor.
 type paperSumsKernel struct {
 	w, masked []float32
 	sums      []float64 // three a piece
 }
 
 func (k *paperSumsKernel) run(lo, hi, _ int) {
-	var n, s, sq float64
-	for i := lo; i < hi; i++ {
-		if v := float64(k.w[i]); v != 0 && !gpu.IsPruned(k.masked[i]) {
+	var lanes paperLanes
+	w, masked := k.w[lo:hi], k.masked[lo:hi]
+	n, done := paperSumsVectors(w, masked, &lanes)
+	for i := done; i < len(w); i++ {
+		if v := float64(w[i]); v != 0 && !gpu.IsPruned(masked[i]) {
 			n++
-			s += math.Abs(v)
-			sq += v * v
+			lanes[i%8] += math.Abs(v)
+			lanes[8+i%8] += v * v // exact, so it does not matter whether the processor rounds it
 		}
 	}
 	at := 3 * (lo / grain)
-	k.sums[at], k.sums[at+1], k.sums[at+2] = n, s, sq
+	k.sums[at], k.sums[at+1], k.sums[at+2] = float64(n), sum(lanes[:8]), sum(lanes[8:])
 }
 
 // redraw counts one array's entries, and redraws its mask where p asks for it.
@@ -187,15 +190,26 @@ func (k *redrawKernel) counted(lo, n int, c *redrawn) {
 type redrawPaperKernel struct{ redrawKernel }
 
 func (k *redrawPaperKernel) run(lo, hi, _ int) {
-	low, high := k.low, k.high
+	// A magnitude is a float32, so it compares with the float32 below a limit as with the limit.
+	low, high := below(k.low), below(k.high)
 	w, masked := k.w[lo:hi], k.masked[lo:hi]
-	var c redrawn
-	for i, v := range w {
-		abs := math.Abs(float64(v))
+	c, done := redrawPaperVectors(w, masked, low, high)
+	for i := done; i < len(w); i++ {
+		v := w[i]
+		abs := magnitude(v)
 		was := bit(!gpu.IsPruned(masked[i]))
 		c.redraw(&masked[i], v, was&bit(abs <= low)|(1-was)&(1-bit(abs > high)))
 	}
 	k.counted(lo, len(w), &c)
+}
+
+// below is the largest float32 that is not above x; NaN is itself.
+func below(x float64) float32 {
+	v := float32(x)
+	if float64(v) > x {
+		v = math.Nextafter32(v, float32(math.Inf(-1)))
+	}
+	return v
 }
 
 // redrawSoftKernel prunes entries up to the cut, and shrinks the others.

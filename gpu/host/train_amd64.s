@@ -120,3 +120,73 @@ cut:
 	MOVL    AX, spliced+40(FP)
 	VZEROUPPER
 	RET
+
+// func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32)
+//
+// What was kept is pruned up to a magnitude of low, and what was pruned stays so unless above high, of n vectors of
+// eight.
+TEXT ·redrawPaper8(SB), NOSPLIT, $0-44
+	VBROADCASTSS low+24(FP), Y13
+	VBROADCASTSS high+28(FP), Y14
+	REDRAW
+
+paper:
+	VMOVUPS  (SI)(AX*1), Y0
+	VANDNPS  Y0, Y8, Y1
+	VPCMPEQD (DI)(AX*1), Y8, Y2
+	VCMPPS   $2, Y13, Y1, Y3 // less or equal
+	VCMPPS   $1, Y1, Y14, Y1 // high is less
+	VPANDN   Y2, Y1, Y1
+	VPANDN   Y3, Y2, Y3
+	VPOR     Y3, Y1, Y1
+	DECIDED
+	JNZ      paper
+	COUNTED(Y10, X10)
+	MOVL     AX, drop+32(FP)
+	COUNTED(Y11, X11)
+	MOVL     AX, pruned+36(FP)
+	COUNTED(Y12, X12)
+	MOVL     AX, spliced+40(FP)
+	VZEROUPPER
+	RET
+
+// func paperSums8(w, masked *float32, n int, lanes *float64) (count uint32)
+//
+// Adds |w| to eight lanes, and w² to the eight behind them, and counts, where an entry is neither 0 nor pruned, of n
+// vectors of eight. A square of a float32 is exact in float64.
+TEXT ·paperSums8(SB), NOSPLIT, $0-36
+	MOVQ    lanes+24(FP), R8
+	VMOVUPD (R8), Y4
+	VMOVUPD 32(R8), Y5
+	VMOVUPD 64(R8), Y6
+	VMOVUPD 96(R8), Y7
+	REDRAW
+
+sums:
+	VMOVUPS      (SI)(AX*1), Y0
+	VPCMPEQD     (DI)(AX*1), Y8, Y2
+	VCMPPS       $4, Y9, Y0, Y1 // not equal, or NaN
+	VPANDN       Y1, Y2, Y1
+	VPSUBD       Y1, Y10, Y10
+	VANDNPS      Y0, Y8, Y0
+	VANDPS       Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VCVTPS2PD    X0, Y0
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y0, Y4, Y4
+	VADDPD       Y1, Y5, Y5
+	VMULPD       Y0, Y0, Y0
+	VMULPD       Y1, Y1, Y1
+	VADDPD       Y0, Y6, Y6
+	VADDPD       Y1, Y7, Y7
+	ADDQ         $32, AX
+	DECQ         CX
+	JNZ          sums
+	VMOVUPD      Y4, (R8)
+	VMOVUPD      Y5, 32(R8)
+	VMOVUPD      Y6, 64(R8)
+	VMOVUPD      Y7, 96(R8)
+	COUNTED(Y10, X10)
+	MOVL         AX, count+32(FP)
+	VZEROUPPER
+	RET

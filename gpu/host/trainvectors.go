@@ -37,3 +37,27 @@ func redrawCutVectors(w, masked []float32, cut float32) (c redrawn, done int) {
 	c.dropped, c.pruned, c.spliced = redrawCut8(&w[0], &masked[0], n, cut)
 	return c, 8 * n
 }
+
+// redrawPaperVectors is redrawPaperKernel of eight entries at a time, with limits that are float32's.
+func redrawPaperVectors(w, masked []float32, low, high float32) (c redrawn, done int) {
+	n := vectorsOf(vecRedrawPaper, w, 8)
+	if n == 0 {
+		return c, 0
+	}
+	_ = masked[:8*n]
+	c.dropped, c.pruned, c.spliced = redrawPaper8(&w[0], &masked[0], n, low, high)
+	return c, 8 * n
+}
+
+// paperLanes are Σ |w| and Σ w² of every eighth entry.
+type paperLanes [16]float64
+
+// paperSumsVectors adds eight entries at a time, and returns how many counted, and how many it did.
+func paperSumsVectors(w, masked []float32, lanes *paperLanes) (count, done int) {
+	n := vectorsOf(vecPaperSums, w, 8)
+	if n == 0 {
+		return 0, 0
+	}
+	_ = masked[:8*n]
+	return int(paperSums8(&w[0], &masked[0], n, &lanes[0])), 8 * n
+}

@@ -47,7 +47,8 @@ func (k *updateAnyKernel) run(lo, hi, _ int) {
 	u := k.params
 	w, grad, history := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi]
 	stay := keepBits(u.KeepStep)
-	for i, v := range w {
+	for i := k.stepVectors(lo, hi); i < len(w); i++ {
+		v := w[i]
 		g := u.Scale * grad[i]
 		if k.masked != nil && gpu.IsPruned(k.masked[lo+i]) {
 			if u.Rest {
@@ -59,7 +60,7 @@ func (k *updateAnyKernel) run(lo, hi, _ int) {
 		if u.L1 {
 			g += decayTerm(&u, v)
 		} else {
-			g += u.Decay * v
+			g += float32(u.Decay * v)
 		}
 		var second *float32
 		if k.second != nil {
@@ -74,28 +75,29 @@ func (k *updateAnyKernel) run(lo, hi, _ int) {
 	}
 }
 
-// step returns what a method takes off a weight with gradient g, and moves its history on. See gpu.Method.
+// step returns what a method takes off a weight with gradient g, and moves its history on. See gpu.Method. Products are
+// rounded before they are added, on every processor, as vectors do.
 func step(u *gpu.UpdateParams, g float32, h, h2 *float32) float32 {
 	m := u.Momentum
 	switch u.Method {
 	case gpu.Nesterov:
 		before := *h
-		*h = u.Rate*g + m*before
-		return (1+m)**h - m*before
+		*h = float32(u.Rate*g) + float32(m*before)
+		return float32((1+m)**h) - float32(m*before)
 	case gpu.AdaGrad:
-		*h += g * g
+		*h += float32(g * g)
 		return u.Rate * g / (sqrt(*h) + u.Delta)
 	case gpu.RMSProp:
-		*h = u.Decay2**h + (1-u.Decay2)*g*g
+		*h = float32(u.Decay2**h) + float32((1-u.Decay2)*g*g)
 		return u.Rate * g / (sqrt(*h) + u.Delta)
 	case gpu.AdaDelta:
-		*h = m**h + (1-m)*g*g
+		*h = float32(m**h) + float32((1-m)*g*g)
 		d := g * sqrt((*h2+u.Delta)/(*h+u.Delta))
-		*h2 = m**h2 + (1-m)*d*d
+		*h2 = float32(m**h2) + float32((1-m)*d*d)
 		return u.Rate * d
 	case gpu.Adam:
-		*h = m**h + (1-m)*g
-		*h2 = u.Decay2**h2 + (1-u.Decay2)*g*g
+		*h = float32(m**h) + float32((1-m)*g)
+		*h2 = float32(u.Decay2**h2) + float32((1-u.Decay2)*g*g)
 		return u.Rate * u.Correction * *h / (sqrt(*h2) + u.Delta)
 	}
 	panic("gpu: Update: unknown method")
@@ -136,8 +138,11 @@ func (k *updateKernel) sgd(lo, hi int) {
 	w, grad, hist := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi]
 	stay := keepBits(u.KeepStep)
 	if u.L1 {
-		for i, v := range w {
-			h := u.Rate*(u.Scale*grad[i]+decayTerm(u, v)) + u.Momentum*hist[i]
+		unmasked := *k
+		unmasked.masked = nil
+		for i := unmasked.stepVectors(lo, hi); i < len(w); i++ {
+			v := w[i]
+			h := float32(u.Rate*(float32(u.Scale*grad[i])+decayTerm(u, v))) + float32(u.Momentum*hist[i])
 			hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
 		}
 		return
@@ -155,12 +160,13 @@ func (k *updateKernel) sgdTheta(lo, hi int) {
 	w, grad, hist, masked := k.w[lo:hi], k.grad[lo:hi], k.history[lo:hi], k.masked[lo:hi]
 	stay := keepBits(u.KeepStep)
 	scales := [2]float32{u.Scale, u.Scale * u.Theta}
-	for i, v := range w {
-		dec := u.Decay * v
+	for i := k.stepVectors(lo, hi); i < len(w); i++ {
+		v := w[i]
+		dec := float32(u.Decay * v)
 		if u.L1 {
 			dec = decayTerm(u, v)
 		}
-		h := u.Rate*(scales[bit(gpu.IsPruned(masked[i]))]*grad[i]+dec) + u.Momentum*hist[i]
+		h := float32(u.Rate*(float32(scales[bit(gpu.IsPruned(masked[i]))]*grad[i])+dec)) + float32(u.Momentum*hist[i])
 		hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
 	}
 }
@@ -177,7 +183,7 @@ func (k *updateKernel) sgdKept(lo, hi int) {
 			continue
 		}
 		v := w[i]
-		h := u.Rate*(u.Scale*grad[i]+decayTerm(u, v)) + u.Momentum*hist[i]
+		h := float32(u.Rate*(float32(u.Scale*grad[i])+decayTerm(u, v))) + float32(u.Momentum*hist[i])
 		hist[i], w[i], grad[i] = h, v-h, keep(h, stay)
 	}
 }

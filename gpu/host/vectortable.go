@@ -38,8 +38,11 @@ const (
 	vecLargest
 	vecCell
 	vecSGD
+	vecStep
 	vecRedrawSeed
 	vecRedrawCut
+	vecRedrawPaper
+	vecPaperSums
 	vecForward
 	vecSum
 	vecDot
@@ -106,12 +109,33 @@ var vectorTable = [vecCount]tableRow{
 	{vecSGD, "update by SGD", "h = rate·(scale·g + decay·w) + momentum·h, w -= h", "24 bytes", routines{
 		AVXSet: "sgd8", NEONSet: "sgd8",
 	}},
+	{
+		vecStep,
+		"update by any method, with theta, L1 and rest",
+		"the steps of gpu.Method",
+		"24 bytes, 4 with a mask, 8 with a second history",
+		routines{
+			AVX2Set: "stepSGD8 stepNesterov8 stepAdaGrad8 stepRMSProp8 stepAdaDelta8 stepAdam8",
+		},
+	},
 	{vecRedrawSeed, "mask of the seed rule", "pruned where low < w < high", "12 bytes", routines{
 		AVX2Set: "redrawSeed8", NEONSet: "redrawSeed8",
 	}},
 	{vecRedrawCut, "mask of the soft rule", "pruned where abs w <= cut", "12 bytes", routines{
 		AVX2Set: "redrawCut8", NEONSet: "redrawCut8",
 	}},
+	{vecRedrawPaper, "mask of the paper rule", "kept up to low: pruned; pruned above high: kept", "12 bytes", routines{
+		AVX2Set: "redrawPaper8",
+	}},
+	{
+		vecPaperSums,
+		"statistics of the paper rule",
+		"Σ abs w, Σ w², how many, of what is kept and not 0",
+		"8 bytes",
+		routines{
+			AVX2Set: "paperSums8",
+		},
+	},
 	{vecForward, "forward weights", "kept w, shrunk by the soft rule", "12 bytes", routines{
 		AVX2Set: "forward3 forwardHard",
 	}},
