@@ -27,6 +27,7 @@ MULTIPLICATIONS = {
     "HMMA.16816": (4, 989, "bf16"),
 }
 
+PRODUCT = r"(gemm|staged_gemm|conv|nhwc_conv)_"
 INSTRUCTION = re.compile(r"/\*([0-9a-f]{4,5})\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)([^;]*);")
 
 
@@ -82,7 +83,7 @@ def bytes_of(body):
 
 
 def row(name, code, resources, moves):
-    product = re.match(r"(gemm|conv|nhwc_conv)_", name)
+    product = re.match(PRODUCT, name)
     weight = multiplications if product else bytes_of
     body = max(loops(code) or [code], key=weight)
     if weight(body) == 0:
@@ -115,11 +116,13 @@ def comments():
     for path in sorted(glob.glob(os.path.join(SOURCES, "*.cu"))):
         with open(path) as f:
             text = f.read()
-        for m in re.finditer(r"((?:^//[^\n]*\n)+)(?:BLOCK_)?KERNEL\(\d+, (\w+),", text, re.M):
+        for m in re.finditer(r"((?:^//[^\n]*\n)+)(?:BLOCK_)?KERNEL\(\d+, (?:LAST\()?(\w+)\)?,", text, re.M):
             said = " ".join(line.lstrip("/ ") for line in m[1].splitlines())
             if moves := re.search(r"[Mm]oves ((?:[^.;]|\.(?=\d))+)", said):
                 text_of = moves[1].strip()
-                found[m[2]] = text_of + ")" * (text_of.count("(") - text_of.count(")"))
+                # Kernels of activations with channels last are there for two kinds of numbers.
+                for name in (m[2], f"nhwc_{m[2]}_bf16", f"nhwc_{m[2]}_f32"):
+                    found[name] = text_of + ")" * (text_of.count("(") - text_of.count(")"))
     return found
 
 
@@ -128,7 +131,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(CUBINS, "*.sm_90.gz"))):
         kernels, resources = disassemble(path)
         for name, code in kernels.items():
-            rows[name] = row(name, code, resources.get(name, ""), moves.get(name, "its product's operands and result" if re.match("(gemm|conv|nhwc_conv)_", name) else "see its comment"))
+            rows[name] = row(name, code, resources.get(name, ""), moves.get(name, "its product's operands and result" if re.match(PRODUCT, name) else "see its comment"))
     print(f"""# The kernels' instructions
 
 `make kernel-counts` makes this of the committed cubins for sm_90; nothing is run. Products: how many instructions of
@@ -136,7 +139,8 @@ the inner loop multiply, and what that allows on an H100 at most, if nothing els
 cores keeps its pipe busy for four cycles, so a quarter of the instructions is enough. The others: the bytes that an
 instruction of a warp moves on average, in the innermost loop with most of them; from {MEMORY / SLOTS:.1f} on memory is
 the bound, and not instructions (of `unary`, `power` and `update` the loop is within a function, which is the worst that
-there is: exponents that nets seldom have). What a kernel moves at least is counted in numbers of four bytes.
+there is: exponents that nets seldom have). What a kernel moves at least is counted in numbers of four bytes;
+where its name has bf16, in activations' numbers of two.
 **Measured**: not measured, for want of a GPU; `make gpu-report` measures the kernels of a training step.
 """)
     print("| kernel | registers, shared memory | instructions of the inner loop | multiplications, or bytes | of the loop, "

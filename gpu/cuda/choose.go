@@ -143,7 +143,7 @@ func (w *work) into(y address) *work {
 	return &v
 }
 
-// lastOutput returns the shape of a result that is bf16 with channels last.
+// lastOutput returns the shape of a result that is stored with channels last.
 func (w *work) lastOutput() (p pixels, ok bool) {
 	switch w.what {
 	case nhwcForward:
@@ -189,8 +189,8 @@ func (d *back) trusted(w *work, own, how choice) bool {
 		return false
 	}
 	if p, ok := w.lastOutput(); ok {
-		d.toPlanes(layout{at: a.addr, pixels: p})
-		d.toPlanes(layout{at: b.addr, pixels: p})
+		d.toPlanes(layout{at: a.addr, order: d.stored(), pixels: p})
+		d.toPlanes(layout{at: b.addr, order: d.stored(), pixels: p})
 	}
 	difference := d.difference(a.addr, b.addr, w.out)
 	if limit := map[Precision]float64{FP32: 1e-4, TF32: 5e-3, BF16: 5e-2}[d.precision]; !(difference <= limit) {
@@ -347,7 +347,7 @@ func (d *back) saveChoices() {
 	_ = measured.Update(c.file, func(all map[string]choice) bool {
 		for s, how := range c.known {
 			w := &work{what: s.what, m: s.m, n: s.n, k: s.k}
-			if s.what >= convForward {
+			if s.what.convolves() {
 				w.g = &s.g
 			}
 			all[d.shapeName(w)] = how

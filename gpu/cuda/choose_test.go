@@ -103,7 +103,7 @@ func TestLibraries(t *testing.T) {
 	own := open(t, cuda.Options{Precision: cuda.FP32, NoLibraries: true})
 	defer own.Close()
 	wantY, wantZ := big(t, own)
-	bf16 := cuda.Options{Precision: cuda.BF16}
+	bf16, tf32 := cuda.Options{Precision: cuda.BF16}, cuda.Options{Precision: cuda.TF32}
 	for _, c := range []struct {
 		name, env, value string
 		options          cuda.Options
@@ -120,6 +120,8 @@ func TestLibraries(t *testing.T) {
 			"cuBLAS fails", "EMULATOR_BLAS", "fail", cuda.Options{Tune: true},
 			"cuBLAS 12.2 is not used: it failed in layer \"ip1\"",
 		},
+		{"used for tf32", "", "", tf32, ""},
+		{"cuDNN is wrong in tf32", "EMULATOR_DNN", "wrong", tf32, "cuDNN 9.14 is not used: its result differs"},
 		{"used for bf16", "", "", bf16, ""},
 		{"cuDNN is wrong in bf16", "EMULATOR_DNN", "wrong", bf16, "cuDNN 9.14 is not used: its result differs"},
 	} {
@@ -129,10 +131,10 @@ func TestLibraries(t *testing.T) {
 				emulated(t)
 				t.Setenv(c.env, c.value)
 			}
-			part := float32(2e-2)
-			if c.options.Precision != cuda.BF16 {
-				c.options.Precision, part = cuda.FP32, 1e-4
+			if c.options.Precision == cuda.Auto {
+				c.options.Precision = cuda.FP32
 			}
+			part := map[cuda.Precision]float32{cuda.FP32: 1e-4, cuda.TF32: 5e-3, cuda.BF16: 2e-2}[c.options.Precision]
 			d := withLibraries(t, c.options)
 			defer d.Close()
 			y, z := big(t, d)

@@ -91,7 +91,7 @@ func (c *convDescriptors) destroy(l *library) {
 	}
 }
 
-// described is a convolution of float32 arrays in Caffe's order, or of bf16 ones with channels last.
+// described is a convolution of float32 arrays in Caffe's order, or of such as are stored with channels last.
 type described struct {
 	g    gpu.ConvGeometry
 	last bool
@@ -109,7 +109,10 @@ func (d *back) describeConv(of described) (*convDescriptors, error) {
 		math = dnnFMAMath
 	}
 	if of.last {
-		math, format, kind, channels = dnnTensorMath, dnnNHWC, dnnBFloat16, widthOf(g)
+		format, channels = dnnNHWC, d.widthOf(g)
+		if d.precision == BF16 {
+			math, kind = dnnTensorMath, dnnBFloat16
+		}
 	}
 	create := func(name string, to *uint64) func() error {
 		return func() error {
@@ -167,7 +170,7 @@ func (d *back) dnnOf(p *work) (c *convDescriptors, what product, last bool) {
 	if d.libs.dnn == nil {
 		return nil, what, last
 	}
-	if what, last = p.what, p.what >= nhwcForward; last {
+	if what, last = p.what, p.what.lastly(); last {
 		what += convForward - nhwcForward
 	}
 	c, err := d.describeConv(described{*p.g, last})
@@ -179,7 +182,8 @@ func (d *back) dnnOf(p *work) (c *convDescriptors, what product, last bool) {
 
 // dnnConv queues a convolution by cuDNN: of the first operand and the second into the third. It reports false where
 // cuDNN has no such convolution. With channels last weights are float32 in Caffe's order all the same, and are brought
-// into cuDNN's; and the gradient of weights is not cuDNN's, as it would be rounded to bf16.
+// into cuDNN's; and the gradient of weights is not cuDNN's, as it would have to be brought back, and of bf16
+// be rounded.
 func (d *back) dnnConv(p *work, how choice) bool {
 	g, x, w, y := p.g, p.x, p.w, p.y
 	c, what, last := d.dnnOf(p)

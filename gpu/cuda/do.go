@@ -35,11 +35,13 @@ func (d *back) Supports(op gpu.Op) bool {
 
 // Do implements gpu.Back.
 func (d *back) Do(op gpu.Op) {
-	if d.precision == BF16 {
+	if d.precision != FP32 {
 		if d.doChannelsLast(op) {
 			return
 		}
-		d.settleAll(op)
+		if !d.keepsOrder(op) {
+			d.settleAll(op)
+		}
 	}
 	switch o := op.(type) {
 	case *gpu.Fill:

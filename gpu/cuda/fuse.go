@@ -9,7 +9,7 @@ import (
 )
 
 // Neighbours in the queue that become one kernel: a product or convolution and the bias and ReLU behind it; softmax
-// and its loss. Each later call changes the record that the first one left, as long as nothing else was queued in
+// and its loss; sums of small arrays (vector.go). Each later call changes the record that the first one left, as long as nothing else was queued in
 // between; what the calls write, the one kernel writes too.
 
 type opKind int
@@ -20,6 +20,7 @@ const (
 	convolved
 	convolvedLast // with channels last
 	softmaxed
+	summed // n small arrays
 )
 
 // lastOp is what is known of the record queued last.

@@ -8,167 +8,209 @@ import "unsafe"
 
 // The kernels.
 var (
-	kAddBias                      = kernel[addBiasArgs]{0}
-	kScale                        = kernel[scaleArgs]{1}
-	kPrelu                        = kernel[preluArgs]{2}
-	kSumBias                      = kernel[sumBiasArgs]{3}
-	kSumBiasColumns               = kernel[sumBiasColumnsArgs]{4}
-	kScaleBackward                = kernel[scaleBackwardArgs]{5}
-	kPreluBackward                = kernel[preluBackwardArgs]{6}
-	kBatchStats                   = kernel[batchStatsArgs]{7}
-	kNormalize                    = kernel[normalizeArgs]{8}
-	kBatchNorm                    = kernel[batchNormArgs]{9}
-	kBatchNormMeans               = kernel[batchNormMeansArgs]{10}
-	kBatchNormBackward            = kernel[batchNormBackwardArgs]{11}
-	kNormalizeGlobalBackward      = kernel[normalizeGlobalBackwardArgs]{12}
-	kSoftmaxColumns               = kernel[softmaxColumnsArgs]{13}
-	kSoftmaxRows                  = kernel[softmaxRowsArgs]{14}
-	kSoftmaxBackwardColumns       = kernel[softmaxBackwardColumnsArgs]{15}
-	kSoftmaxBackwardRows          = kernel[softmaxBackwardRowsArgs]{16}
-	kSoftmaxLoss                  = kernel[softmaxLossArgs]{17}
-	kSoftmaxWithLoss              = kernel[softmaxWithLossArgs]{18}
-	kSoftmaxLossBackward          = kernel[softmaxLossBackwardArgs]{19}
-	kSigmoidLoss                  = kernel[sigmoidLossArgs]{20}
-	kSigmoidLossBackward          = kernel[sigmoidLossBackwardArgs]{21}
-	kHingeLoss                    = kernel[hingeLossArgs]{22}
-	kHingeLossBackward            = kernel[hingeLossBackwardArgs]{23}
-	kLogLoss                      = kernel[logLossArgs]{24}
-	kLogLossBackward              = kernel[logLossBackwardArgs]{25}
-	kInfogainLoss                 = kernel[infogainLossArgs]{26}
-	kInfogainLossBackward         = kernel[infogainLossBackwardArgs]{27}
-	kContrastiveLoss              = kernel[contrastiveLossArgs]{28}
-	kContrastiveLossBackward      = kernel[contrastiveLossBackwardArgs]{29}
-	kArgMax                       = kernel[argMaxArgs]{30}
-	kCountHits                    = kernel[countHitsArgs]{31}
-	kAccuracy                     = kernel[accuracyArgs]{32}
-	kConv32                       = kernel[cConvArgs]{33}
-	kConv64                       = kernel[cConvArgs]{34}
-	kConv128                      = kernel[cConvArgs]{35}
-	kConvBackwardData32           = kernel[cConvArgs]{36}
-	kConvBackwardData64           = kernel[cConvArgs]{37}
-	kConvBackwardData128          = kernel[cConvArgs]{38}
-	kConvBackwardWeights32        = kernel[cConvArgs]{39}
-	kConvBackwardWeights64        = kernel[cConvArgs]{40}
-	kConvBackwardWeights128       = kernel[cConvArgs]{41}
-	kGemmNn32                     = kernel[cGemmArgs]{42}
-	kGemmNt32                     = kernel[cGemmArgs]{43}
-	kGemmTn32                     = kernel[cGemmArgs]{44}
-	kGemmTt32                     = kernel[cGemmArgs]{45}
-	kGemmNn64                     = kernel[cGemmArgs]{46}
-	kGemmNt64                     = kernel[cGemmArgs]{47}
-	kGemmTn64                     = kernel[cGemmArgs]{48}
-	kGemmTt64                     = kernel[cGemmArgs]{49}
-	kGemmNn128                    = kernel[cGemmArgs]{50}
-	kGemmNt128                    = kernel[cGemmArgs]{51}
-	kGemmTn128                    = kernel[cGemmArgs]{52}
-	kGemmTt128                    = kernel[cGemmArgs]{53}
-	kLstmUnit                     = kernel[lstmUnitArgs]{54}
-	kLstmUnitBackward             = kernel[lstmUnitBackwardArgs]{55}
-	kPackBf16                     = kernel[packBf16Args]{56}
-	kSumBf16                      = kernel[sumBf16Args]{57}
-	kUnpackBf16                   = kernel[unpackBf16Args]{58}
-	kMaxPool                      = kernel[maxPoolArgs]{59}
-	kMaxPoolBackward              = kernel[maxPoolBackwardArgs]{60}
-	kAvePool                      = kernel[avePoolArgs]{61}
-	kAvePoolBackward              = kernel[avePoolBackwardArgs]{62}
-	kStochasticPool               = kernel[stochasticPoolArgs]{63}
-	kExpectedPool                 = kernel[expectedPoolArgs]{64}
-	kLrn                          = kernel[lrnArgs]{65}
-	kLrnBackward                  = kernel[lrnBackwardArgs]{66}
-	kIm2col                       = kernel[im2colArgs]{67}
-	kCol2im                       = kernel[col2imArgs]{68}
-	kUpdate                       = kernel[updateArgs]{69}
-	kSurgeryMeasure               = kernel[surgeryMeasureArgs]{70}
-	kSurgeryRedraw                = kernel[surgeryRedrawArgs]{71}
-	kReach                        = kernel[reachArgs]{72}
-	kFill                         = kernel[fillArgs]{73}
-	kCopy                         = kernel[copyArgs]{74}
-	kAx                           = kernel[axArgs]{75}
-	kAxpby                        = kernel[axpbyArgs]{76}
-	kMul                          = kernel[mulArgs]{77}
-	kMaxUpdate                    = kernel[maxUpdateArgs]{78}
-	kMaxBackward                  = kernel[maxBackwardArgs]{79}
-	kPower                        = kernel[powerArgs]{80}
-	kUnary                        = kernel[unaryArgs]{81}
-	kUnaryBackward                = kernel[unaryBackwardArgs]{82}
-	kCopy2d                       = kernel[copy2dArgs]{83}
-	kGather                       = kernel[gatherArgs]{84}
-	kScatterAdd                   = kernel[scatterAddArgs]{85}
-	kRelu                         = kernel[reluArgs]{86}
-	kReluBackward                 = kernel[reluBackwardArgs]{87}
-	kDropout                      = kernel[dropoutArgs]{88}
-	kDot                          = kernel[dotArgs]{89}
-	kSumSquares                   = kernel[sumSquaresArgs]{90}
-	kCountBad                     = kernel[countBadArgs]{91}
-	kGemmNnTf3264                 = kernel[cGemmArgs]{92}
-	kGemmNtTf3264                 = kernel[cGemmArgs]{93}
-	kGemmTnTf3264                 = kernel[cGemmArgs]{94}
-	kGemmTtTf3264                 = kernel[cGemmArgs]{95}
-	kConvTf3264                   = kernel[cConvArgs]{96}
-	kConvBackwardDataTf3264       = kernel[cConvArgs]{97}
-	kConvBackwardWeightsTf3264    = kernel[cConvArgs]{98}
-	kGemmNnTf32128                = kernel[cGemmArgs]{99}
-	kGemmNtTf32128                = kernel[cGemmArgs]{100}
-	kGemmTnTf32128                = kernel[cGemmArgs]{101}
-	kGemmTtTf32128                = kernel[cGemmArgs]{102}
-	kConvTf32128                  = kernel[cConvArgs]{103}
-	kConvBackwardDataTf32128      = kernel[cConvArgs]{104}
-	kConvBackwardWeightsTf32128   = kernel[cConvArgs]{105}
-	kGemmNnBf1664                 = kernel[cGemmArgs]{106}
-	kGemmNtBf1664                 = kernel[cGemmArgs]{107}
-	kGemmTnBf1664                 = kernel[cGemmArgs]{108}
-	kGemmTtBf1664                 = kernel[cGemmArgs]{109}
-	kConvBf1664                   = kernel[cConvArgs]{110}
-	kConvBackwardDataBf1664       = kernel[cConvArgs]{111}
-	kConvBackwardWeightsBf1664    = kernel[cConvArgs]{112}
-	kGemmNnBf16128                = kernel[cGemmArgs]{113}
-	kGemmNtBf16128                = kernel[cGemmArgs]{114}
-	kGemmTnBf16128                = kernel[cGemmArgs]{115}
-	kGemmTtBf16128                = kernel[cGemmArgs]{116}
-	kConvBf16128                  = kernel[cConvArgs]{117}
-	kConvBackwardDataBf16128      = kernel[cConvArgs]{118}
-	kConvBackwardWeightsBf16128   = kernel[cConvArgs]{119}
-	kNhwcFromPlanes               = kernel[nhwcFromPlanesArgs]{120}
-	kNhwcToPlanes                 = kernel[nhwcToPlanesArgs]{121}
-	kNhwcPlacesToPlanes           = kernel[nhwcPlacesToPlanesArgs]{122}
-	kNhwcFilters                  = kernel[nhwcFiltersArgs]{123}
-	kNhwcFiltersByInput           = kernel[nhwcFiltersByInputArgs]{124}
-	kBf16Relu                     = kernel[bf16ReluArgs]{125}
-	kBf16ReluBackward             = kernel[bf16ReluBackwardArgs]{126}
-	kBf16Axpby                    = kernel[bf16AxpbyArgs]{127}
-	kNhwcDropout                  = kernel[nhwcDropoutArgs]{128}
-	kNhwcAddBias                  = kernel[nhwcAddBiasArgs]{129}
-	kNhwcSumBias                  = kernel[nhwcSumBiasArgs]{130}
-	kNhwcStats                    = kernel[nhwcStatsArgs]{131}
-	kNhwcNormalize                = kernel[nhwcNormalizeArgs]{132}
-	kNhwcBatchNorm                = kernel[nhwcBatchNormArgs]{133}
-	kNhwcScale                    = kernel[nhwcScaleArgs]{134}
-	kNhwcScaleBackward            = kernel[nhwcScaleBackwardArgs]{135}
-	kNhwcBatchNormMeans           = kernel[nhwcBatchNormMeansArgs]{136}
-	kNhwcBatchNormBackward        = kernel[nhwcBatchNormBackwardArgs]{137}
-	kNhwcNormalizeGlobalBackward  = kernel[nhwcNormalizeGlobalBackwardArgs]{138}
-	kNhwcMaxPool                  = kernel[nhwcMaxPoolArgs]{139}
-	kNhwcMaxPoolBackward          = kernel[nhwcMaxPoolBackwardArgs]{140}
-	kNhwcAvePool                  = kernel[nhwcAvePoolArgs]{141}
-	kNhwcAvePoolBackward          = kernel[nhwcAvePoolBackwardArgs]{142}
-	kNhwcLrn                      = kernel[nhwcLrnArgs]{143}
-	kNhwcLrnBackward              = kernel[nhwcLrnBackwardArgs]{144}
-	kNhwcDepthwise                = kernel[nhwcDepthwiseArgs]{145}
-	kNhwcDepthwiseBackwardData    = kernel[nhwcDepthwiseBackwardDataArgs]{146}
-	kNhwcDepthwiseBackwardWeights = kernel[nhwcDepthwiseBackwardWeightsArgs]{147}
-	kNhwcConv64                   = kernel[cNhwcArgs]{148}
-	kNhwcConv128                  = kernel[cNhwcArgs]{149}
-	kNhwcConvBackwardData64       = kernel[cNhwcArgs]{150}
-	kNhwcConvBackwardData128      = kernel[cNhwcArgs]{151}
-	kNhwcConvBackwardWeights64    = kernel[cNhwcArgs]{152}
-	kNhwcConvBackwardWeights128   = kernel[cNhwcArgs]{153}
+	kAddBias                          = kernel[addBiasArgs]{0}
+	kScale                            = kernel[scaleArgs]{1}
+	kPrelu                            = kernel[preluArgs]{2}
+	kSumBias                          = kernel[sumBiasArgs]{3}
+	kSumBiasColumns                   = kernel[sumBiasColumnsArgs]{4}
+	kScaleBackward                    = kernel[scaleBackwardArgs]{5}
+	kPreluBackward                    = kernel[preluBackwardArgs]{6}
+	kBatchStats                       = kernel[batchStatsArgs]{7}
+	kNormalize                        = kernel[normalizeArgs]{8}
+	kBatchNorm                        = kernel[batchNormArgs]{9}
+	kBatchNormMeans                   = kernel[batchNormMeansArgs]{10}
+	kBatchNormBackward                = kernel[batchNormBackwardArgs]{11}
+	kNormalizeGlobalBackward          = kernel[normalizeGlobalBackwardArgs]{12}
+	kSoftmaxColumns                   = kernel[softmaxColumnsArgs]{13}
+	kSoftmaxRows                      = kernel[softmaxRowsArgs]{14}
+	kSoftmaxBackwardColumns           = kernel[softmaxBackwardColumnsArgs]{15}
+	kSoftmaxBackwardRows              = kernel[softmaxBackwardRowsArgs]{16}
+	kSoftmaxLoss                      = kernel[softmaxLossArgs]{17}
+	kSoftmaxWithLoss                  = kernel[softmaxWithLossArgs]{18}
+	kSoftmaxLossBackward              = kernel[softmaxLossBackwardArgs]{19}
+	kSigmoidLoss                      = kernel[sigmoidLossArgs]{20}
+	kSigmoidLossBackward              = kernel[sigmoidLossBackwardArgs]{21}
+	kHingeLoss                        = kernel[hingeLossArgs]{22}
+	kHingeLossBackward                = kernel[hingeLossBackwardArgs]{23}
+	kLogLoss                          = kernel[logLossArgs]{24}
+	kLogLossBackward                  = kernel[logLossBackwardArgs]{25}
+	kInfogainLoss                     = kernel[infogainLossArgs]{26}
+	kInfogainLossBackward             = kernel[infogainLossBackwardArgs]{27}
+	kContrastiveLoss                  = kernel[contrastiveLossArgs]{28}
+	kContrastiveLossBackward          = kernel[contrastiveLossBackwardArgs]{29}
+	kArgMax                           = kernel[argMaxArgs]{30}
+	kCountHits                        = kernel[countHitsArgs]{31}
+	kAccuracy                         = kernel[accuracyArgs]{32}
+	kConv32                           = kernel[cConvArgs]{33}
+	kConv64                           = kernel[cConvArgs]{34}
+	kConv128                          = kernel[cConvArgs]{35}
+	kConvBackwardData32               = kernel[cConvArgs]{36}
+	kConvBackwardData64               = kernel[cConvArgs]{37}
+	kConvBackwardData128              = kernel[cConvArgs]{38}
+	kConvBackwardWeights32            = kernel[cConvArgs]{39}
+	kConvBackwardWeights64            = kernel[cConvArgs]{40}
+	kConvBackwardWeights128           = kernel[cConvArgs]{41}
+	kGemmNn32                         = kernel[cGemmArgs]{42}
+	kGemmNt32                         = kernel[cGemmArgs]{43}
+	kGemmTn32                         = kernel[cGemmArgs]{44}
+	kGemmTt32                         = kernel[cGemmArgs]{45}
+	kGemmNn64                         = kernel[cGemmArgs]{46}
+	kGemmNt64                         = kernel[cGemmArgs]{47}
+	kGemmTn64                         = kernel[cGemmArgs]{48}
+	kGemmTt64                         = kernel[cGemmArgs]{49}
+	kGemmNn128                        = kernel[cGemmArgs]{50}
+	kGemmNt128                        = kernel[cGemmArgs]{51}
+	kGemmTn128                        = kernel[cGemmArgs]{52}
+	kGemmTt128                        = kernel[cGemmArgs]{53}
+	kLstmUnit                         = kernel[lstmUnitArgs]{54}
+	kLstmUnitBackward                 = kernel[lstmUnitBackwardArgs]{55}
+	kPackBf16                         = kernel[packBf16Args]{56}
+	kSumBf16                          = kernel[sumBf16Args]{57}
+	kUnpackBf16                       = kernel[unpackBf16Args]{58}
+	kMaxPool                          = kernel[maxPoolArgs]{59}
+	kMaxPoolBackward                  = kernel[maxPoolBackwardArgs]{60}
+	kAvePool                          = kernel[avePoolArgs]{61}
+	kAvePoolBackward                  = kernel[avePoolBackwardArgs]{62}
+	kStochasticPool                   = kernel[stochasticPoolArgs]{63}
+	kExpectedPool                     = kernel[expectedPoolArgs]{64}
+	kLrn                              = kernel[lrnArgs]{65}
+	kLrnBackward                      = kernel[lrnBackwardArgs]{66}
+	kIm2col                           = kernel[im2colArgs]{67}
+	kCol2im                           = kernel[col2imArgs]{68}
+	kUpdate                           = kernel[updateArgs]{69}
+	kSurgeryMeasure                   = kernel[surgeryMeasureArgs]{70}
+	kSurgeryRedraw                    = kernel[surgeryRedrawArgs]{71}
+	kReach                            = kernel[reachArgs]{72}
+	kFill                             = kernel[fillArgs]{73}
+	kCopy                             = kernel[copyArgs]{74}
+	kAx                               = kernel[axArgs]{75}
+	kAxpby                            = kernel[axpbyArgs]{76}
+	kAxpbyFew                         = kernel[cFewSums]{77}
+	kMul                              = kernel[mulArgs]{78}
+	kMaxUpdate                        = kernel[maxUpdateArgs]{79}
+	kMaxBackward                      = kernel[maxBackwardArgs]{80}
+	kPower                            = kernel[powerArgs]{81}
+	kUnary                            = kernel[unaryArgs]{82}
+	kUnaryBackward                    = kernel[unaryBackwardArgs]{83}
+	kCopy2d                           = kernel[copy2dArgs]{84}
+	kGather                           = kernel[gatherArgs]{85}
+	kScatterAdd                       = kernel[scatterAddArgs]{86}
+	kRelu                             = kernel[reluArgs]{87}
+	kReluBackward                     = kernel[reluBackwardArgs]{88}
+	kDropout                          = kernel[dropoutArgs]{89}
+	kDot                              = kernel[dotArgs]{90}
+	kSumSquares                       = kernel[sumSquaresArgs]{91}
+	kCountBad                         = kernel[countBadArgs]{92}
+	kGemmNnTf3264                     = kernel[cGemmArgs]{93}
+	kGemmNtTf3264                     = kernel[cGemmArgs]{94}
+	kGemmTnTf3264                     = kernel[cGemmArgs]{95}
+	kGemmTtTf3264                     = kernel[cGemmArgs]{96}
+	kConvTf3264                       = kernel[cConvArgs]{97}
+	kConvBackwardDataTf3264           = kernel[cConvArgs]{98}
+	kConvBackwardWeightsTf3264        = kernel[cConvArgs]{99}
+	kGemmNnTf32128                    = kernel[cGemmArgs]{100}
+	kGemmNtTf32128                    = kernel[cGemmArgs]{101}
+	kGemmTnTf32128                    = kernel[cGemmArgs]{102}
+	kGemmTtTf32128                    = kernel[cGemmArgs]{103}
+	kConvTf32128                      = kernel[cConvArgs]{104}
+	kConvBackwardDataTf32128          = kernel[cConvArgs]{105}
+	kConvBackwardWeightsTf32128       = kernel[cConvArgs]{106}
+	kGemmNnBf1664                     = kernel[cGemmArgs]{107}
+	kGemmNtBf1664                     = kernel[cGemmArgs]{108}
+	kGemmTnBf1664                     = kernel[cGemmArgs]{109}
+	kGemmTtBf1664                     = kernel[cGemmArgs]{110}
+	kConvBf1664                       = kernel[cConvArgs]{111}
+	kConvBackwardDataBf1664           = kernel[cConvArgs]{112}
+	kConvBackwardWeightsBf1664        = kernel[cConvArgs]{113}
+	kGemmNnBf16128                    = kernel[cGemmArgs]{114}
+	kGemmNtBf16128                    = kernel[cGemmArgs]{115}
+	kGemmTnBf16128                    = kernel[cGemmArgs]{116}
+	kGemmTtBf16128                    = kernel[cGemmArgs]{117}
+	kConvBf16128                      = kernel[cConvArgs]{118}
+	kConvBackwardDataBf16128          = kernel[cConvArgs]{119}
+	kConvBackwardWeightsBf16128       = kernel[cConvArgs]{120}
+	kStagedGemmNnTf3264               = kernel[cGemmArgs]{121}
+	kStagedGemmNtTf3264               = kernel[cGemmArgs]{122}
+	kStagedGemmTnTf3264               = kernel[cGemmArgs]{123}
+	kStagedGemmNnTf32128              = kernel[cGemmArgs]{124}
+	kStagedGemmNtTf32128              = kernel[cGemmArgs]{125}
+	kStagedGemmTnTf32128              = kernel[cGemmArgs]{126}
+	kStagedGemmNnBf1664               = kernel[cGemmArgs]{127}
+	kStagedGemmNtBf1664               = kernel[cGemmArgs]{128}
+	kStagedGemmTnBf1664               = kernel[cGemmArgs]{129}
+	kStagedGemmNnBf16128              = kernel[cGemmArgs]{130}
+	kStagedGemmNtBf16128              = kernel[cGemmArgs]{131}
+	kStagedGemmTnBf16128              = kernel[cGemmArgs]{132}
+	kNhwcFromPlanesBf16               = kernel[nhwcFromPlanesArgs]{133}
+	kNhwcToPlanesBf16                 = kernel[nhwcToPlanesArgs]{134}
+	kNhwcFiltersBf16                  = kernel[nhwcFiltersArgs]{135}
+	kNhwcFiltersByInputBf16           = kernel[nhwcFiltersByInputArgs]{136}
+	kNhwcDropoutBf16                  = kernel[nhwcDropoutArgs]{137}
+	kNhwcAddBiasBf16                  = kernel[nhwcAddBiasArgs]{138}
+	kNhwcSumBiasBf16                  = kernel[nhwcSumBiasArgs]{139}
+	kNhwcStatsBf16                    = kernel[nhwcStatsArgs]{140}
+	kNhwcNormalizeBf16                = kernel[nhwcNormalizeArgs]{141}
+	kNhwcBatchNormBf16                = kernel[nhwcBatchNormArgs]{142}
+	kNhwcScaleBf16                    = kernel[nhwcScaleArgs]{143}
+	kNhwcScaleBackwardBf16            = kernel[nhwcScaleBackwardArgs]{144}
+	kNhwcBatchNormMeansBf16           = kernel[nhwcBatchNormMeansArgs]{145}
+	kNhwcBatchNormBackwardBf16        = kernel[nhwcBatchNormBackwardArgs]{146}
+	kNhwcNormalizeGlobalBackwardBf16  = kernel[nhwcNormalizeGlobalBackwardArgs]{147}
+	kNhwcMaxPoolBf16                  = kernel[nhwcMaxPoolArgs]{148}
+	kNhwcMaxPoolBackwardBf16          = kernel[nhwcMaxPoolBackwardArgs]{149}
+	kNhwcAvePoolBf16                  = kernel[nhwcAvePoolArgs]{150}
+	kNhwcAvePoolBackwardBf16          = kernel[nhwcAvePoolBackwardArgs]{151}
+	kNhwcLrnBf16                      = kernel[nhwcLrnArgs]{152}
+	kNhwcLrnBackwardBf16              = kernel[nhwcLrnBackwardArgs]{153}
+	kNhwcDepthwiseBf16                = kernel[nhwcDepthwiseArgs]{154}
+	kNhwcDepthwiseBackwardDataBf16    = kernel[nhwcDepthwiseBackwardDataArgs]{155}
+	kNhwcDepthwiseBackwardWeightsBf16 = kernel[nhwcDepthwiseBackwardWeightsArgs]{156}
+	kNhwcFromPlanesF32                = kernel[nhwcFromPlanesArgs]{157}
+	kNhwcToPlanesF32                  = kernel[nhwcToPlanesArgs]{158}
+	kNhwcFiltersF32                   = kernel[nhwcFiltersArgs]{159}
+	kNhwcFiltersByInputF32            = kernel[nhwcFiltersByInputArgs]{160}
+	kNhwcDropoutF32                   = kernel[nhwcDropoutArgs]{161}
+	kNhwcAddBiasF32                   = kernel[nhwcAddBiasArgs]{162}
+	kNhwcSumBiasF32                   = kernel[nhwcSumBiasArgs]{163}
+	kNhwcStatsF32                     = kernel[nhwcStatsArgs]{164}
+	kNhwcNormalizeF32                 = kernel[nhwcNormalizeArgs]{165}
+	kNhwcBatchNormF32                 = kernel[nhwcBatchNormArgs]{166}
+	kNhwcScaleF32                     = kernel[nhwcScaleArgs]{167}
+	kNhwcScaleBackwardF32             = kernel[nhwcScaleBackwardArgs]{168}
+	kNhwcBatchNormMeansF32            = kernel[nhwcBatchNormMeansArgs]{169}
+	kNhwcBatchNormBackwardF32         = kernel[nhwcBatchNormBackwardArgs]{170}
+	kNhwcNormalizeGlobalBackwardF32   = kernel[nhwcNormalizeGlobalBackwardArgs]{171}
+	kNhwcMaxPoolF32                   = kernel[nhwcMaxPoolArgs]{172}
+	kNhwcMaxPoolBackwardF32           = kernel[nhwcMaxPoolBackwardArgs]{173}
+	kNhwcAvePoolF32                   = kernel[nhwcAvePoolArgs]{174}
+	kNhwcAvePoolBackwardF32           = kernel[nhwcAvePoolBackwardArgs]{175}
+	kNhwcLrnF32                       = kernel[nhwcLrnArgs]{176}
+	kNhwcLrnBackwardF32               = kernel[nhwcLrnBackwardArgs]{177}
+	kNhwcDepthwiseF32                 = kernel[nhwcDepthwiseArgs]{178}
+	kNhwcDepthwiseBackwardDataF32     = kernel[nhwcDepthwiseBackwardDataArgs]{179}
+	kNhwcDepthwiseBackwardWeightsF32  = kernel[nhwcDepthwiseBackwardWeightsArgs]{180}
+	kBf16Relu                         = kernel[bf16ReluArgs]{181}
+	kBf16ReluBackward                 = kernel[bf16ReluBackwardArgs]{182}
+	kBf16Axpby                        = kernel[bf16AxpbyArgs]{183}
+	kNhwcConvTf3264                   = kernel[cNhwcArgs]{184}
+	kNhwcConvBackwardDataTf3264       = kernel[cNhwcArgs]{185}
+	kNhwcConvBackwardWeightsTf3264    = kernel[cNhwcArgs]{186}
+	kNhwcConvTf32128                  = kernel[cNhwcArgs]{187}
+	kNhwcConvBackwardDataTf32128      = kernel[cNhwcArgs]{188}
+	kNhwcConvBackwardWeightsTf32128   = kernel[cNhwcArgs]{189}
+	kNhwcConvBf1664                   = kernel[cNhwcArgs]{190}
+	kNhwcConvBackwardDataBf1664       = kernel[cNhwcArgs]{191}
+	kNhwcConvBackwardWeightsBf1664    = kernel[cNhwcArgs]{192}
+	kNhwcConvBf16128                  = kernel[cNhwcArgs]{193}
+	kNhwcConvBackwardDataBf16128      = kernel[cNhwcArgs]{194}
+	kNhwcConvBackwardWeightsBf16128   = kernel[cNhwcArgs]{195}
 )
 
 // kernelCount is how many kernels there are. Those from firstTensor on are of the module for tensor cores, from firstNhwc on of that for channels last.
 const (
-	firstTensor kernelID = 92
-	firstNhwc   kernelID = 120
-	kernelCount kernelID = 154
+	firstTensor kernelID = 93
+	firstNhwc   kernelID = 133
+	kernelCount kernelID = 196
 )
 
 // kernelNames are their names in the module.
@@ -250,6 +292,7 @@ var kernelNames = [kernelCount]string{
 	"copy",
 	"ax",
 	"axpby",
+	"axpby_few",
 	"mul",
 	"max_update",
 	"max_backward",
@@ -293,40 +336,81 @@ var kernelNames = [kernelCount]string{
 	"conv_bf16_128",
 	"conv_backward_data_bf16_128",
 	"conv_backward_weights_bf16_128",
-	"nhwc_from_planes",
-	"nhwc_to_planes",
-	"nhwc_places_to_planes",
-	"nhwc_filters",
-	"nhwc_filters_by_input",
+	"staged_gemm_nn_tf32_64",
+	"staged_gemm_nt_tf32_64",
+	"staged_gemm_tn_tf32_64",
+	"staged_gemm_nn_tf32_128",
+	"staged_gemm_nt_tf32_128",
+	"staged_gemm_tn_tf32_128",
+	"staged_gemm_nn_bf16_64",
+	"staged_gemm_nt_bf16_64",
+	"staged_gemm_tn_bf16_64",
+	"staged_gemm_nn_bf16_128",
+	"staged_gemm_nt_bf16_128",
+	"staged_gemm_tn_bf16_128",
+	"nhwc_from_planes_bf16",
+	"nhwc_to_planes_bf16",
+	"nhwc_filters_bf16",
+	"nhwc_filters_by_input_bf16",
+	"nhwc_dropout_bf16",
+	"nhwc_add_bias_bf16",
+	"nhwc_sum_bias_bf16",
+	"nhwc_stats_bf16",
+	"nhwc_normalize_bf16",
+	"nhwc_batch_norm_bf16",
+	"nhwc_scale_bf16",
+	"nhwc_scale_backward_bf16",
+	"nhwc_batch_norm_means_bf16",
+	"nhwc_batch_norm_backward_bf16",
+	"nhwc_normalize_global_backward_bf16",
+	"nhwc_max_pool_bf16",
+	"nhwc_max_pool_backward_bf16",
+	"nhwc_ave_pool_bf16",
+	"nhwc_ave_pool_backward_bf16",
+	"nhwc_lrn_bf16",
+	"nhwc_lrn_backward_bf16",
+	"nhwc_depthwise_bf16",
+	"nhwc_depthwise_backward_data_bf16",
+	"nhwc_depthwise_backward_weights_bf16",
+	"nhwc_from_planes_f32",
+	"nhwc_to_planes_f32",
+	"nhwc_filters_f32",
+	"nhwc_filters_by_input_f32",
+	"nhwc_dropout_f32",
+	"nhwc_add_bias_f32",
+	"nhwc_sum_bias_f32",
+	"nhwc_stats_f32",
+	"nhwc_normalize_f32",
+	"nhwc_batch_norm_f32",
+	"nhwc_scale_f32",
+	"nhwc_scale_backward_f32",
+	"nhwc_batch_norm_means_f32",
+	"nhwc_batch_norm_backward_f32",
+	"nhwc_normalize_global_backward_f32",
+	"nhwc_max_pool_f32",
+	"nhwc_max_pool_backward_f32",
+	"nhwc_ave_pool_f32",
+	"nhwc_ave_pool_backward_f32",
+	"nhwc_lrn_f32",
+	"nhwc_lrn_backward_f32",
+	"nhwc_depthwise_f32",
+	"nhwc_depthwise_backward_data_f32",
+	"nhwc_depthwise_backward_weights_f32",
 	"bf16_relu",
 	"bf16_relu_backward",
 	"bf16_axpby",
-	"nhwc_dropout",
-	"nhwc_add_bias",
-	"nhwc_sum_bias",
-	"nhwc_stats",
-	"nhwc_normalize",
-	"nhwc_batch_norm",
-	"nhwc_scale",
-	"nhwc_scale_backward",
-	"nhwc_batch_norm_means",
-	"nhwc_batch_norm_backward",
-	"nhwc_normalize_global_backward",
-	"nhwc_max_pool",
-	"nhwc_max_pool_backward",
-	"nhwc_ave_pool",
-	"nhwc_ave_pool_backward",
-	"nhwc_lrn",
-	"nhwc_lrn_backward",
-	"nhwc_depthwise",
-	"nhwc_depthwise_backward_data",
-	"nhwc_depthwise_backward_weights",
-	"nhwc_conv_64",
-	"nhwc_conv_128",
-	"nhwc_conv_backward_data_64",
-	"nhwc_conv_backward_data_128",
-	"nhwc_conv_backward_weights_64",
-	"nhwc_conv_backward_weights_128",
+	"nhwc_conv_tf32_64",
+	"nhwc_conv_backward_data_tf32_64",
+	"nhwc_conv_backward_weights_tf32_64",
+	"nhwc_conv_tf32_128",
+	"nhwc_conv_backward_data_tf32_128",
+	"nhwc_conv_backward_weights_tf32_128",
+	"nhwc_conv_bf16_64",
+	"nhwc_conv_backward_data_bf16_64",
+	"nhwc_conv_backward_weights_bf16_64",
+	"nhwc_conv_bf16_128",
+	"nhwc_conv_backward_data_bf16_128",
+	"nhwc_conv_backward_weights_bf16_128",
 }
 
 // cDivisor is the struct Divisor of the kernels.
@@ -557,6 +641,15 @@ type cSurgerySegment struct {
 	rule   int32
 }
 
+// cFewSums is the struct FewSums of the kernels.
+type cFewSums struct {
+	n [4]int32
+	a [4]float32
+	b [4]float32
+	x [4]address
+	y [4]address
+}
+
 // cFilterShape is the struct FilterShape of the kernels.
 type cFilterShape struct {
 	groups   int32
@@ -573,14 +666,14 @@ type cColumns8 struct {
 	rows     int32
 	channels int32
 	width    int32
-	byChunks cDivisor
+	byPieces cDivisor
 }
 
 // cNhwcPool is the struct NhwcPool of the kernels.
 type cNhwcPool struct {
 	g        cPool
 	channels int32
-	byChunks cDivisor
+	byPieces cDivisor
 }
 
 // cNhwcLRN is the struct NhwcLRN of the kernels.
@@ -591,7 +684,7 @@ type cNhwcLRN struct {
 	alpha    float32
 	beta     float32
 	k        float32
-	byChunks cDivisor
+	byPieces cDivisor
 }
 
 // cDepthwise is the struct Depthwise of the kernels.
@@ -610,7 +703,7 @@ type cDepthwise struct {
 	dw       int32
 	outH     int32
 	outW     int32
-	byChunks cDivisor
+	byPieces cDivisor
 	byW      cDivisor
 	byH      cDivisor
 	byOutW   cDivisor
@@ -622,32 +715,32 @@ type cDepthwise struct {
 
 // cNhwcGeometry is the struct NhwcGeometry of the kernels.
 type cNhwcGeometry struct {
-	n        int32
-	c        int32
-	h        int32
-	w        int32
-	o        int32
-	kh       int32
-	kw       int32
-	sh       int32
-	sw       int32
-	ph       int32
-	pw       int32
-	dh       int32
-	dw       int32
-	groups   int32
-	outH     int32
-	outW     int32
-	realC    int32
-	byPlaces cDivisor
-	byOutW   cDivisor
-	byPlane  cDivisor
-	byW      cDivisor
-	byKw     cDivisor
-	bySh     cDivisor
-	bySw     cDivisor
-	byC8     cDivisor
-	byO8     cDivisor
+	n         int32
+	c         int32
+	h         int32
+	w         int32
+	o         int32
+	kh        int32
+	kw        int32
+	sh        int32
+	sw        int32
+	ph        int32
+	pw        int32
+	dh        int32
+	dw        int32
+	groups    int32
+	outH      int32
+	outW      int32
+	realC     int32
+	byPlaces  cDivisor
+	byOutW    cDivisor
+	byPlane   cDivisor
+	byW       cDivisor
+	byKw      cDivisor
+	bySh      cDivisor
+	bySw      cDivisor
+	byCChunks cDivisor
+	byOChunks cDivisor
 }
 
 // cNhwcArgs is the struct NhwcArgs of the kernels.
@@ -1422,7 +1515,7 @@ type countBadArgs struct {
 	counter address
 }
 
-// nhwcFromPlanesArgs are the arguments of the kernel nhwc_from_planes.
+// nhwcFromPlanesArgs are the arguments of the kernel nhwc_from_planes_bf16.
 type nhwcFromPlanesArgs struct {
 	channels int32
 	plane    int32
@@ -1432,7 +1525,7 @@ type nhwcFromPlanesArgs struct {
 	y        address
 }
 
-// nhwcToPlanesArgs are the arguments of the kernel nhwc_to_planes.
+// nhwcToPlanesArgs are the arguments of the kernel nhwc_to_planes_bf16.
 type nhwcToPlanesArgs struct {
 	channels int32
 	plane    int32
@@ -1440,15 +1533,7 @@ type nhwcToPlanesArgs struct {
 	y        address
 }
 
-// nhwcPlacesToPlanesArgs are the arguments of the kernel nhwc_places_to_planes.
-type nhwcPlacesToPlanesArgs struct {
-	channels int32
-	plane    int32
-	x        address
-	y        address
-}
-
-// nhwcFiltersArgs are the arguments of the kernel nhwc_filters.
+// nhwcFiltersArgs are the arguments of the kernel nhwc_filters_bf16.
 type nhwcFiltersArgs struct {
 	w    address
 	y    address
@@ -1456,12 +1541,219 @@ type nhwcFiltersArgs struct {
 	gap0 [4]byte
 }
 
-// nhwcFiltersByInputArgs are the arguments of the kernel nhwc_filters_by_input.
+// nhwcFiltersByInputArgs are the arguments of the kernel nhwc_filters_by_input_bf16.
 type nhwcFiltersByInputArgs struct {
 	w    address
 	y    address
 	s    cFilterShape
 	gap0 [4]byte
+}
+
+// nhwcDropoutArgs are the arguments of the kernel nhwc_dropout_bf16.
+type nhwcDropoutArgs struct {
+	n        int32
+	channels int32
+	plane    int32
+	gap0     [4]byte
+	x        address
+	ratio    float32
+	keep     float32
+	key      address
+	y        address
+	byPieces cDivisor
+	byPlane  cDivisor
+}
+
+// nhwcAddBiasArgs are the arguments of the kernel nhwc_add_bias_bf16.
+type nhwcAddBiasArgs struct {
+	b address
+	y address
+	s cColumns8
+}
+
+// nhwcSumBiasArgs are the arguments of the kernel nhwc_sum_bias_bf16.
+type nhwcSumBiasArgs struct {
+	dy       address
+	db       address
+	partial  address
+	counters address
+	s        cColumns8
+}
+
+// nhwcStatsArgs are the arguments of the kernel nhwc_stats_bf16.
+type nhwcStatsArgs struct {
+	x        address
+	mean     address
+	variance address
+	partial  address
+	counters address
+	s        cColumns8
+}
+
+// nhwcNormalizeArgs are the arguments of the kernel nhwc_normalize_bf16.
+type nhwcNormalizeArgs struct {
+	x        address
+	mean     address
+	variance address
+	weight   address
+	eps      float32
+	gap0     [4]byte
+	y        address
+	s        cColumns8
+}
+
+// nhwcBatchNormArgs are the arguments of the kernel nhwc_batch_norm_bf16.
+type nhwcBatchNormArgs struct {
+	x        address
+	mean     address
+	variance address
+	eps      float32
+	gap0     [4]byte
+	norm     address
+	y        address
+	after    cAfter
+	s        cColumns8
+}
+
+// nhwcScaleArgs are the arguments of the kernel nhwc_scale_bf16.
+type nhwcScaleArgs struct {
+	x address
+	a address
+	b address
+	y address
+	s cColumns8
+}
+
+// nhwcScaleBackwardArgs are the arguments of the kernel nhwc_scale_backward_bf16.
+type nhwcScaleBackwardArgs struct {
+	x        address
+	dy       address
+	a        address
+	dx       address
+	da       address
+	db       address
+	partial  address
+	counters address
+	s        cColumns8
+}
+
+// nhwcBatchNormMeansArgs are the arguments of the kernel nhwc_batch_norm_means_bf16.
+type nhwcBatchNormMeansArgs struct {
+	norm     address
+	dy       address
+	means    address
+	da       address
+	db       address
+	partial  address
+	counters address
+	after    cAfter
+	s        cColumns8
+}
+
+// nhwcBatchNormBackwardArgs are the arguments of the kernel nhwc_batch_norm_backward_bf16.
+type nhwcBatchNormBackwardArgs struct {
+	norm     address
+	dy       address
+	means    address
+	variance address
+	eps      float32
+	gap0     [4]byte
+	dx       address
+	after    cAfter
+	s        cColumns8
+}
+
+// nhwcNormalizeGlobalBackwardArgs are the arguments of the kernel nhwc_normalize_global_backward_bf16.
+type nhwcNormalizeGlobalBackwardArgs struct {
+	dy       address
+	variance address
+	weight   address
+	eps      float32
+	gap0     [4]byte
+	dx       address
+	s        cColumns8
+}
+
+// nhwcMaxPoolArgs are the arguments of the kernel nhwc_max_pool_bf16.
+type nhwcMaxPoolArgs struct {
+	x    address
+	y    address
+	at   address
+	p    cNhwcPool
+	gap0 [4]byte
+}
+
+// nhwcMaxPoolBackwardArgs are the arguments of the kernel nhwc_max_pool_backward_bf16.
+type nhwcMaxPoolBackwardArgs struct {
+	dy   address
+	at   address
+	dx   address
+	p    cNhwcPool
+	gap0 [4]byte
+}
+
+// nhwcAvePoolArgs are the arguments of the kernel nhwc_ave_pool_bf16.
+type nhwcAvePoolArgs struct {
+	x    address
+	y    address
+	p    cNhwcPool
+	gap0 [4]byte
+}
+
+// nhwcAvePoolBackwardArgs are the arguments of the kernel nhwc_ave_pool_backward_bf16.
+type nhwcAvePoolBackwardArgs struct {
+	dy   address
+	dx   address
+	p    cNhwcPool
+	gap0 [4]byte
+}
+
+// nhwcLrnArgs are the arguments of the kernel nhwc_lrn_bf16.
+type nhwcLrnArgs struct {
+	x     address
+	scale address
+	y     address
+	g     cNhwcLRN
+	gap0  [4]byte
+}
+
+// nhwcLrnBackwardArgs are the arguments of the kernel nhwc_lrn_backward_bf16.
+type nhwcLrnBackwardArgs struct {
+	x     address
+	y     address
+	scale address
+	dy    address
+	dx    address
+	g     cNhwcLRN
+	gap0  [4]byte
+}
+
+// nhwcDepthwiseArgs are the arguments of the kernel nhwc_depthwise_bf16.
+type nhwcDepthwiseArgs struct {
+	x    address
+	w    address
+	bias address
+	y    address
+	g    cDepthwise
+}
+
+// nhwcDepthwiseBackwardDataArgs are the arguments of the kernel nhwc_depthwise_backward_data_bf16.
+type nhwcDepthwiseBackwardDataArgs struct {
+	dy address
+	w  address
+	dx address
+	g  cDepthwise
+}
+
+// nhwcDepthwiseBackwardWeightsArgs are the arguments of the kernel nhwc_depthwise_backward_weights_bf16.
+type nhwcDepthwiseBackwardWeightsArgs struct {
+	x        address
+	dy       address
+	dw       address
+	partial  address
+	counters address
+	g        cDepthwise
+	s        cColumns8
 }
 
 // bf16ReluArgs are the arguments of the kernel bf16_relu.
@@ -1495,213 +1787,6 @@ type bf16AxpbyArgs struct {
 	y    address
 }
 
-// nhwcDropoutArgs are the arguments of the kernel nhwc_dropout.
-type nhwcDropoutArgs struct {
-	n        int32
-	channels int32
-	plane    int32
-	gap0     [4]byte
-	x        address
-	ratio    float32
-	keep     float32
-	key      address
-	y        address
-	byChunks cDivisor
-	byPlane  cDivisor
-}
-
-// nhwcAddBiasArgs are the arguments of the kernel nhwc_add_bias.
-type nhwcAddBiasArgs struct {
-	b address
-	y address
-	s cColumns8
-}
-
-// nhwcSumBiasArgs are the arguments of the kernel nhwc_sum_bias.
-type nhwcSumBiasArgs struct {
-	dy       address
-	db       address
-	partial  address
-	counters address
-	s        cColumns8
-}
-
-// nhwcStatsArgs are the arguments of the kernel nhwc_stats.
-type nhwcStatsArgs struct {
-	x        address
-	mean     address
-	variance address
-	partial  address
-	counters address
-	s        cColumns8
-}
-
-// nhwcNormalizeArgs are the arguments of the kernel nhwc_normalize.
-type nhwcNormalizeArgs struct {
-	x        address
-	mean     address
-	variance address
-	weight   address
-	eps      float32
-	gap0     [4]byte
-	y        address
-	s        cColumns8
-}
-
-// nhwcBatchNormArgs are the arguments of the kernel nhwc_batch_norm.
-type nhwcBatchNormArgs struct {
-	x        address
-	mean     address
-	variance address
-	eps      float32
-	gap0     [4]byte
-	norm     address
-	y        address
-	after    cAfter
-	s        cColumns8
-}
-
-// nhwcScaleArgs are the arguments of the kernel nhwc_scale.
-type nhwcScaleArgs struct {
-	x address
-	a address
-	b address
-	y address
-	s cColumns8
-}
-
-// nhwcScaleBackwardArgs are the arguments of the kernel nhwc_scale_backward.
-type nhwcScaleBackwardArgs struct {
-	x        address
-	dy       address
-	a        address
-	dx       address
-	da       address
-	db       address
-	partial  address
-	counters address
-	s        cColumns8
-}
-
-// nhwcBatchNormMeansArgs are the arguments of the kernel nhwc_batch_norm_means.
-type nhwcBatchNormMeansArgs struct {
-	norm     address
-	dy       address
-	means    address
-	da       address
-	db       address
-	partial  address
-	counters address
-	after    cAfter
-	s        cColumns8
-}
-
-// nhwcBatchNormBackwardArgs are the arguments of the kernel nhwc_batch_norm_backward.
-type nhwcBatchNormBackwardArgs struct {
-	norm     address
-	dy       address
-	means    address
-	variance address
-	eps      float32
-	gap0     [4]byte
-	dx       address
-	after    cAfter
-	s        cColumns8
-}
-
-// nhwcNormalizeGlobalBackwardArgs are the arguments of the kernel nhwc_normalize_global_backward.
-type nhwcNormalizeGlobalBackwardArgs struct {
-	dy       address
-	variance address
-	weight   address
-	eps      float32
-	gap0     [4]byte
-	dx       address
-	s        cColumns8
-}
-
-// nhwcMaxPoolArgs are the arguments of the kernel nhwc_max_pool.
-type nhwcMaxPoolArgs struct {
-	x    address
-	y    address
-	at   address
-	p    cNhwcPool
-	gap0 [4]byte
-}
-
-// nhwcMaxPoolBackwardArgs are the arguments of the kernel nhwc_max_pool_backward.
-type nhwcMaxPoolBackwardArgs struct {
-	dy   address
-	at   address
-	dx   address
-	p    cNhwcPool
-	gap0 [4]byte
-}
-
-// nhwcAvePoolArgs are the arguments of the kernel nhwc_ave_pool.
-type nhwcAvePoolArgs struct {
-	x    address
-	y    address
-	p    cNhwcPool
-	gap0 [4]byte
-}
-
-// nhwcAvePoolBackwardArgs are the arguments of the kernel nhwc_ave_pool_backward.
-type nhwcAvePoolBackwardArgs struct {
-	dy   address
-	dx   address
-	p    cNhwcPool
-	gap0 [4]byte
-}
-
-// nhwcLrnArgs are the arguments of the kernel nhwc_lrn.
-type nhwcLrnArgs struct {
-	x     address
-	scale address
-	y     address
-	g     cNhwcLRN
-	gap0  [4]byte
-}
-
-// nhwcLrnBackwardArgs are the arguments of the kernel nhwc_lrn_backward.
-type nhwcLrnBackwardArgs struct {
-	x     address
-	y     address
-	scale address
-	dy    address
-	dx    address
-	g     cNhwcLRN
-	gap0  [4]byte
-}
-
-// nhwcDepthwiseArgs are the arguments of the kernel nhwc_depthwise.
-type nhwcDepthwiseArgs struct {
-	x    address
-	w    address
-	bias address
-	y    address
-	g    cDepthwise
-}
-
-// nhwcDepthwiseBackwardDataArgs are the arguments of the kernel nhwc_depthwise_backward_data.
-type nhwcDepthwiseBackwardDataArgs struct {
-	dy address
-	w  address
-	dx address
-	g  cDepthwise
-}
-
-// nhwcDepthwiseBackwardWeightsArgs are the arguments of the kernel nhwc_depthwise_backward_weights.
-type nhwcDepthwiseBackwardWeightsArgs struct {
-	x        address
-	dy       address
-	dw       address
-	partial  address
-	counters address
-	g        cDepthwise
-	s        cColumns8
-}
-
 // Go's sizes are C's, or this does not compile.
 var (
 	_ = [1]int{}[unsafe.Sizeof(cDivisor{})-12]
@@ -1724,6 +1809,7 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(cSurgeryParams{})-28]
 	_ = [1]int{}[unsafe.Sizeof(cSurgeryResult{})-48]
 	_ = [1]int{}[unsafe.Sizeof(cSurgerySegment{})-32]
+	_ = [1]int{}[unsafe.Sizeof(cFewSums{})-112]
 	_ = [1]int{}[unsafe.Sizeof(cFilterShape{})-44]
 	_ = [1]int{}[unsafe.Sizeof(cColumns8{})-24]
 	_ = [1]int{}[unsafe.Sizeof(cNhwcPool{})-108]
@@ -1804,12 +1890,8 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(countBadArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(nhwcFromPlanesArgs{})-32]
 	_ = [1]int{}[unsafe.Sizeof(nhwcToPlanesArgs{})-24]
-	_ = [1]int{}[unsafe.Sizeof(nhwcPlacesToPlanesArgs{})-24]
 	_ = [1]int{}[unsafe.Sizeof(nhwcFiltersArgs{})-64]
 	_ = [1]int{}[unsafe.Sizeof(nhwcFiltersByInputArgs{})-64]
-	_ = [1]int{}[unsafe.Sizeof(bf16ReluArgs{})-32]
-	_ = [1]int{}[unsafe.Sizeof(bf16ReluBackwardArgs{})-40]
-	_ = [1]int{}[unsafe.Sizeof(bf16AxpbyArgs{})-32]
 	_ = [1]int{}[unsafe.Sizeof(nhwcDropoutArgs{})-72]
 	_ = [1]int{}[unsafe.Sizeof(nhwcAddBiasArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(nhwcSumBiasArgs{})-56]
@@ -1830,4 +1912,7 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(nhwcDepthwiseArgs{})-184]
 	_ = [1]int{}[unsafe.Sizeof(nhwcDepthwiseBackwardDataArgs{})-176]
 	_ = [1]int{}[unsafe.Sizeof(nhwcDepthwiseBackwardWeightsArgs{})-216]
+	_ = [1]int{}[unsafe.Sizeof(bf16ReluArgs{})-32]
+	_ = [1]int{}[unsafe.Sizeof(bf16ReluBackwardArgs{})-40]
+	_ = [1]int{}[unsafe.Sizeof(bf16AxpbyArgs{})-32]
 )

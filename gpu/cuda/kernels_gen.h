@@ -80,6 +80,7 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{3, {0, 8, 16}}, // copy
 	{4, {0, 4, 8, 16}}, // ax
 	{5, {0, 4, 8, 16, 24}}, // axpby
+	{1, {0}}, // axpby_few
 	{4, {0, 8, 16, 24}}, // mul
 	{5, {0, 8, 16, 24, 32}}, // max_update
 	{5, {0, 8, 16, 24, 32}}, // max_backward
@@ -123,38 +124,79 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{1, {0}}, // conv_bf16_128
 	{1, {0}}, // conv_backward_data_bf16_128
 	{1, {0}}, // conv_backward_weights_bf16_128
-	{5, {0, 4, 8, 16, 24}}, // nhwc_from_planes
-	{4, {0, 4, 8, 16}}, // nhwc_to_planes
-	{4, {0, 4, 8, 16}}, // nhwc_places_to_planes
-	{3, {0, 8, 16}}, // nhwc_filters
-	{3, {0, 8, 16}}, // nhwc_filters_by_input
+	{1, {0}}, // staged_gemm_nn_tf32_64
+	{1, {0}}, // staged_gemm_nt_tf32_64
+	{1, {0}}, // staged_gemm_tn_tf32_64
+	{1, {0}}, // staged_gemm_nn_tf32_128
+	{1, {0}}, // staged_gemm_nt_tf32_128
+	{1, {0}}, // staged_gemm_tn_tf32_128
+	{1, {0}}, // staged_gemm_nn_bf16_64
+	{1, {0}}, // staged_gemm_nt_bf16_64
+	{1, {0}}, // staged_gemm_tn_bf16_64
+	{1, {0}}, // staged_gemm_nn_bf16_128
+	{1, {0}}, // staged_gemm_nt_bf16_128
+	{1, {0}}, // staged_gemm_tn_bf16_128
+	{5, {0, 4, 8, 16, 24}}, // nhwc_from_planes_bf16
+	{4, {0, 4, 8, 16}}, // nhwc_to_planes_bf16
+	{3, {0, 8, 16}}, // nhwc_filters_bf16
+	{3, {0, 8, 16}}, // nhwc_filters_by_input_bf16
+	{10, {0, 4, 8, 16, 24, 28, 32, 40, 48, 60}}, // nhwc_dropout_bf16
+	{3, {0, 8, 16}}, // nhwc_add_bias_bf16
+	{5, {0, 8, 16, 24, 32}}, // nhwc_sum_bias_bf16
+	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_stats_bf16
+	{7, {0, 8, 16, 24, 32, 40, 48}}, // nhwc_normalize_bf16
+	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm_bf16
+	{5, {0, 8, 16, 24, 32}}, // nhwc_scale_bf16
+	{9, {0, 8, 16, 24, 32, 40, 48, 56, 64}}, // nhwc_scale_backward_bf16
+	{9, {0, 8, 16, 24, 32, 40, 48, 56, 80}}, // nhwc_batch_norm_means_bf16
+	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm_backward_bf16
+	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_normalize_global_backward_bf16
+	{4, {0, 8, 16, 24}}, // nhwc_max_pool_bf16
+	{4, {0, 8, 16, 24}}, // nhwc_max_pool_backward_bf16
+	{3, {0, 8, 16}}, // nhwc_ave_pool_bf16
+	{3, {0, 8, 16}}, // nhwc_ave_pool_backward_bf16
+	{4, {0, 8, 16, 24}}, // nhwc_lrn_bf16
+	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_lrn_backward_bf16
+	{5, {0, 8, 16, 24, 32}}, // nhwc_depthwise_bf16
+	{4, {0, 8, 16, 24}}, // nhwc_depthwise_backward_data_bf16
+	{7, {0, 8, 16, 24, 32, 40, 192}}, // nhwc_depthwise_backward_weights_bf16
+	{5, {0, 4, 8, 16, 24}}, // nhwc_from_planes_f32
+	{4, {0, 4, 8, 16}}, // nhwc_to_planes_f32
+	{3, {0, 8, 16}}, // nhwc_filters_f32
+	{3, {0, 8, 16}}, // nhwc_filters_by_input_f32
+	{10, {0, 4, 8, 16, 24, 28, 32, 40, 48, 60}}, // nhwc_dropout_f32
+	{3, {0, 8, 16}}, // nhwc_add_bias_f32
+	{5, {0, 8, 16, 24, 32}}, // nhwc_sum_bias_f32
+	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_stats_f32
+	{7, {0, 8, 16, 24, 32, 40, 48}}, // nhwc_normalize_f32
+	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm_f32
+	{5, {0, 8, 16, 24, 32}}, // nhwc_scale_f32
+	{9, {0, 8, 16, 24, 32, 40, 48, 56, 64}}, // nhwc_scale_backward_f32
+	{9, {0, 8, 16, 24, 32, 40, 48, 56, 80}}, // nhwc_batch_norm_means_f32
+	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm_backward_f32
+	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_normalize_global_backward_f32
+	{4, {0, 8, 16, 24}}, // nhwc_max_pool_f32
+	{4, {0, 8, 16, 24}}, // nhwc_max_pool_backward_f32
+	{3, {0, 8, 16}}, // nhwc_ave_pool_f32
+	{3, {0, 8, 16}}, // nhwc_ave_pool_backward_f32
+	{4, {0, 8, 16, 24}}, // nhwc_lrn_f32
+	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_lrn_backward_f32
+	{5, {0, 8, 16, 24, 32}}, // nhwc_depthwise_f32
+	{4, {0, 8, 16, 24}}, // nhwc_depthwise_backward_data_f32
+	{7, {0, 8, 16, 24, 32, 40, 192}}, // nhwc_depthwise_backward_weights_f32
 	{4, {0, 8, 16, 24}}, // bf16_relu
 	{5, {0, 8, 16, 24, 32}}, // bf16_relu_backward
 	{5, {0, 4, 8, 16, 24}}, // bf16_axpby
-	{10, {0, 4, 8, 16, 24, 28, 32, 40, 48, 60}}, // nhwc_dropout
-	{3, {0, 8, 16}}, // nhwc_add_bias
-	{5, {0, 8, 16, 24, 32}}, // nhwc_sum_bias
-	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_stats
-	{7, {0, 8, 16, 24, 32, 40, 48}}, // nhwc_normalize
-	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm
-	{5, {0, 8, 16, 24, 32}}, // nhwc_scale
-	{9, {0, 8, 16, 24, 32, 40, 48, 56, 64}}, // nhwc_scale_backward
-	{9, {0, 8, 16, 24, 32, 40, 48, 56, 80}}, // nhwc_batch_norm_means
-	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm_backward
-	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_normalize_global_backward
-	{4, {0, 8, 16, 24}}, // nhwc_max_pool
-	{4, {0, 8, 16, 24}}, // nhwc_max_pool_backward
-	{3, {0, 8, 16}}, // nhwc_ave_pool
-	{3, {0, 8, 16}}, // nhwc_ave_pool_backward
-	{4, {0, 8, 16, 24}}, // nhwc_lrn
-	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_lrn_backward
-	{5, {0, 8, 16, 24, 32}}, // nhwc_depthwise
-	{4, {0, 8, 16, 24}}, // nhwc_depthwise_backward_data
-	{7, {0, 8, 16, 24, 32, 40, 192}}, // nhwc_depthwise_backward_weights
-	{1, {0}}, // nhwc_conv_64
-	{1, {0}}, // nhwc_conv_128
-	{1, {0}}, // nhwc_conv_backward_data_64
-	{1, {0}}, // nhwc_conv_backward_data_128
-	{1, {0}}, // nhwc_conv_backward_weights_64
-	{1, {0}}, // nhwc_conv_backward_weights_128
+	{1, {0}}, // nhwc_conv_tf32_64
+	{1, {0}}, // nhwc_conv_backward_data_tf32_64
+	{1, {0}}, // nhwc_conv_backward_weights_tf32_64
+	{1, {0}}, // nhwc_conv_tf32_128
+	{1, {0}}, // nhwc_conv_backward_data_tf32_128
+	{1, {0}}, // nhwc_conv_backward_weights_tf32_128
+	{1, {0}}, // nhwc_conv_bf16_64
+	{1, {0}}, // nhwc_conv_backward_data_bf16_64
+	{1, {0}}, // nhwc_conv_backward_weights_bf16_64
+	{1, {0}}, // nhwc_conv_bf16_128
+	{1, {0}}, // nhwc_conv_backward_data_bf16_128
+	{1, {0}}, // nhwc_conv_backward_weights_bf16_128
 };

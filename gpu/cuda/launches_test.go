@@ -95,6 +95,16 @@ func TestLaunches(t *testing.T) {
 		{"BatchNorm, Scale, ReLU", func() {
 			d.BatchNorm(planes, 1e-5, gpu.After{A: c, B: c, ReLU: true}, x, mean, variance, y, z)
 		}, 2},
+		{"its running statistics", func() {
+			d.Axpby(1, mean, 0.9, c)
+			d.Axpby(1.1, variance, 0.9, w.View(0, 4))
+			d.Axpby(1, x.View(0, 1), 0.9, w.View(4, 1))
+		}, 1},
+		{"sums of which one reads another", func() {
+			d.Axpby(1, mean, 0.9, c)
+			d.Axpby(1, c, 0.9, variance)
+			d.Axpby(1, x.View(0, 4), 0.9, c)
+		}, 3},
 		{"their gradient", func() {
 			d.BatchNormBackward(planes, 1e-5, gpu.After{A: c, B: c, ReLU: true}, y, variance, x, x, c, c)
 		}, 2},

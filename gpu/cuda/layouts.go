@@ -8,21 +8,47 @@ import (
 	"dns-tui/gpu"
 )
 
-// With --precision bf16 the activations between convolutions, and their gradients, are stored as bf16 with channels
-// last: x[n][h][w][c]. Half the bytes, and what tensor cores read. Nobody outside knows: a tensor has the memory that
-// it always had, and layouts keeps which tensors have their numbers in it in another layout than float32 in Caffe's
-// order. Operations that have kernels for such activations (nhwc.go) leave them in that layout; before any other
-// operation, and before anybody reads or writes a tensor from outside, it is brought back.
+// Where products are on tensor cores, the activations between convolutions, and their gradients, are stored with channels
+// last: x[n][h][w][c], as those read them; with --precision bf16 as bf16, which are half the bytes. Nobody outside knows:
+// a tensor has the memory that it always had, and layouts keeps which tensors have their numbers in it in another layout
+// than float32 in Caffe's order. Operations that have kernels for such activations (nhwc.go) leave them in that layout;
+// before any other operation, and before anybody reads or writes a tensor from outside, it is brought back.
 //
-// What is stored so is rounded to 8 bits of mantissa. Weights, their gradients, masks, statistics and losses never are.
+// What is stored as bf16 is rounded to 8 bits of mantissa. Weights, their gradients, masks, statistics and losses never
+// are.
 
 // order is how a tensor's numbers lie in its memory where it is not float32 in Caffe's order.
 type order int
 
 const (
-	halves order = iota // bf16, channels last, in the first half of the bytes
-	places              // of maxima: float32, channels last
+	halves  order = iota // bf16, channels last, in the first half of the bytes
+	singles              // float32, channels last; the places of maxima always
 )
+
+// size is how many bytes a number has.
+func (o order) size() int64 { return [...]int64{2, 4}[o] }
+
+// chunk is how many numbers are 16 bytes.
+func (o order) chunk() int { return 16 / int(o.size()) }
+
+// stored is how activations are, where they have channels last.
+func (d *back) stored() order {
+	if d.precision == BF16 {
+		return halves
+	}
+	return singles
+}
+
+// lastKernel is the kernel for the kind of numbers that is stored. What is given is that for bf16; those for float32
+// are in the same order.
+func lastKernel[A any](d *back, k kernel[A]) kernel[A] { return kernelFor(d.stored(), k) }
+
+func kernelFor[A any](o order, k kernel[A]) kernel[A] {
+	if o == singles {
+		k.id += kNhwcFromPlanesF32.id - kNhwcFromPlanesBf16.id
+	}
+	return k
+}
 
 // pixels is the shape of an activation.
 type pixels struct{ images, channels, plane int }
@@ -181,15 +207,9 @@ func (d *back) toPlanes(f layout) {
 	}
 	d.closeBatches()
 	g := grid{(f.plane + 31) / 32, (f.channels + 31) / 32, f.images}
-	if f.order == places {
-		launch(d, kNhwcPlacesToPlanes, g, nhwcPlacesToPlanesArgs{
-			channels: int32(f.channels), plane: int32(f.plane), x: f.at, y: scratch,
-		})
-	} else {
-		launch(d, kNhwcToPlanes, g, nhwcToPlanesArgs{
-			channels: int32(f.channels), plane: int32(f.plane), x: f.at, y: scratch,
-		})
-	}
+	launch(d, kernelFor(f.order, kNhwcToPlanesBf16), g, nhwcToPlanesArgs{
+		channels: int32(f.channels), plane: int32(f.plane), x: f.at, y: scratch,
+	})
 	each(d, kCopy, n, copyArgs{n: int32(n), x: scratch, y: f.at})
 }
 
@@ -198,26 +218,26 @@ func alignable(at address, p pixels) bool {
 	return at%16 == 0 && p.channels%8 == 0 && p.images <= maxGrid && (p.channels+31)/32 <= maxGrid
 }
 
-// halvesOf returns where a tensor is as bf16 with channels last and of this shape; 0 where it is not.
-func (d *back) halvesOf(t *gpu.Tensor, p pixels) address {
+// lastAt returns where a tensor is stored with channels last and of this shape; 0 where it is not.
+func (d *back) lastAt(t *gpu.Tensor, p pixels) address {
 	if t == nil {
 		return 0
 	}
 	at := d.ptr(t)
-	if f := d.layouts.of(at, t.N); f != nil && f.order == halves && f.pixels == p {
+	if f := d.layouts.of(at, t.N); f != nil && f.order == d.stored() && f.pixels == p {
 		return at
 	}
 	return 0
 }
 
-// narrowed returns a tensor as bf16 with channels last, its own memory where it is that, and else a copy in scratch
-// memory, with channels filled up to width.
-func (d *back) narrowed(t *gpu.Tensor, p pixels, width int, scratch *growing) address {
-	if at := d.halvesOf(t, p); at != 0 && width == p.channels {
+// channelsLast returns where a tensor is with channels last: its own memory where it is stored so, and else a copy in
+// scratch memory, with channels filled up to width.
+func (d *back) channelsLast(t *gpu.Tensor, p pixels, width int, scratch *growing) address {
+	if at := d.lastAt(t, p); at != 0 && width == p.channels {
 		return at
 	}
 	d.settle(t)
-	bytes := 2 * int64(p.images) * int64(p.plane) * int64(width)
+	bytes := d.stored().size() * int64(p.images) * int64(p.plane) * int64(width)
 	to := scratch.room(d, bytes)
 	if to == 0 {
 		return 0
@@ -226,24 +246,31 @@ func (d *back) narrowed(t *gpu.Tensor, p pixels, width int, scratch *growing) ad
 	return to
 }
 
-// fromPlanes queues a copy of float32 numbers in Caffe's order as bf16 with channels last.
+// fromPlanes queues a copy with channels last of float32 numbers in Caffe's order.
 func (d *back) fromPlanes(x address, p pixels, width int, to address) {
 	d.closeBatches()
-	launch(d, kNhwcFromPlanes, grid{(p.plane + 31) / 32, (width + 31) / 32, p.images}, nhwcFromPlanesArgs{
+	g := grid{(p.plane + 31) / 32, (width + 31) / 32, p.images}
+	launch(d, lastKernel(d, kNhwcFromPlanesBf16), g, nhwcFromPlanesArgs{
 		channels: int32(p.channels), plane: int32(p.plane), width: int32(width), x: x, y: to,
 	})
 }
 
-// turn brings a tensor itself into the layout of bf16 with channels last, with the numbers that it has.
+// turn stores a tensor with channels last, with the numbers that it has.
 func (d *back) turn(t *gpu.Tensor, p pixels) address {
-	if at := d.halvesOf(t, p); at != 0 {
+	if at := d.lastAt(t, p); at != 0 {
 		d.layouts.of(at, t.N).in = t.Mem // of another until now: what is not written yet is nobody's
 		return at
 	}
-	x, n := d.narrowed(t, p, p.channels, &d.layouts.settling), t.N/2
-	at := d.becomes(t, halves, p)
-	each(d, kCopy, n, copyArgs{n: int32(n), x: x, y: at})
-	return at
+	x := d.channelsLast(t, p, p.channels, &d.layouts.settling)
+	y := d.becomes(t, d.stored(), p)
+	d.copyLast(t.N, x, y)
+	return y
+}
+
+// copyLast copies n numbers that are stored with channels last.
+func (d *back) copyLast(n int, x, y address) {
+	words := int(int64(n) * d.stored().size() / 4)
+	each(d, kCopy, words, copyArgs{n: int32(words), x: x, y: y})
 }
 
 // becomes notes that an operation writes all of a tensor in a layout, and returns its address. It is called when the

@@ -43,7 +43,7 @@ var process struct {
 type kind struct {
 	names     []string // newest first
 	functions []string
-	optional  []string // functions that a library may lack
+	optional  []string                    // functions that a library may lack
 	create    func(*back, *library) error // makes the device's handle, and finds the version out
 	destroy   string                      // the function that lets a handle go
 }
@@ -308,10 +308,11 @@ func (p Precision) compute() C.int32_t {
 // blasGemm queues a product by cuBLAS.
 func (d *back) blasGemm(w *work) {
 	l := d.libs.blas
+	transA, transB := w.what.transposed()
 	callLibrary(d, C.record_gemm, C.dns_gemm_args{
 		call: C.uint64_t(l.functions["cublasGemmEx"]), handle: C.uint64_t(l.handle),
 		m: C.int32_t(w.m), n: C.int32_t(w.n), k: C.int32_t(w.k), alpha: C.float(w.e.alpha), beta: C.float(w.e.beta),
-		trans_a: C.int32_t(w.what) >> 1 & 1, trans_b: C.int32_t(w.what) & 1, compute: d.precision.compute(),
+		trans_a: C.int32_t(flag(transA)), trans_b: C.int32_t(flag(transB)), compute: d.precision.compute(),
 		a: C.uint64_t(w.x), b: C.uint64_t(w.w), c: C.uint64_t(w.y),
 	})
 }

@@ -4,8 +4,8 @@ package cuda
 
 import "dns-tui/gpu"
 
-// Operations on activations that are stored as bf16 with channels last (layouts.go). Convolutions bring them into that
-// layout; what lies between convolutions keeps it.
+// Operations on activations that are stored with channels last (layouts.go). Convolutions bring them into that layout;
+// what lies between convolutions keeps it.
 
 // doChannelsLast does op where its input is stored so, or it is a convolution that there are such kernels for; else it
 // reports false, having done nothing.
@@ -68,6 +68,37 @@ func (d *back) doChannelsLast(op gpu.Op) bool {
 	return false
 }
 
+// keepsOrder reports whether the plain kernel of an elementwise operation does it in the layout of its operands, which
+// its result then has: all of them are float32 with channels last, and of one shape.
+func (d *back) keepsOrder(op gpu.Op) bool {
+	if d.stored() != singles || len(d.layouts.list) == 0 {
+		return false
+	}
+	switch o := op.(type) {
+	case *gpu.Mul:
+		return d.keepOrder(o.Z, o.X, o.Y)
+	case *gpu.Power:
+		return d.keepOrder(o.Y, o.X)
+	case *gpu.Unary:
+		return d.keepOrder(o.Y, o.X)
+	case *gpu.UnaryBackward:
+		return d.keepOrder(o.DX, o.DY, o.X, o.Y)
+	}
+	return false
+}
+
+// keepOrder gives y the layout of the operands, which may be nil, if they have one.
+func (d *back) keepOrder(y *gpu.Tensor, operands ...*gpu.Tensor) bool {
+	_, p, ok := d.keeps(operands[0], y)
+	for _, x := range operands[1:] {
+		ok = ok && (x == nil || d.lastAt(x, p) != 0)
+	}
+	if ok {
+		d.becomes(y, singles, p)
+	}
+	return ok
+}
+
 // columnsOf is an activation as its channels' columns.
 func columnsOf(p pixels) cColumns8 {
 	width := 1
@@ -76,7 +107,7 @@ func columnsOf(p pixels) cColumns8 {
 	}
 	return cColumns8{
 		rows: int32(p.images * p.plane), channels: int32(p.channels), width: int32(width),
-		byChunks: divisor(p.channels / 8),
+		byPieces: divisor(p.channels / 8),
 	}
 }
 
@@ -91,15 +122,15 @@ func (d *back) eachColumns(s cColumns8, sums int) grid {
 	return grid{blocks, slices, sums}
 }
 
-// like returns the layout of a tensor if that is bf16 with channels last; nil where it is not, or it lies elsewhere.
+// like returns the layout of a tensor that is stored with channels last; nil where it is not, or lies elsewhere.
 func (d *back) like(t *gpu.Tensor) *layout {
-	if f := d.layouts.of(d.ptr(t), t.N); f != nil && f.order == halves {
+	if f := d.layouts.of(d.ptr(t), t.N); f != nil && f.order == d.stored() {
 		return f
 	}
 	return nil
 }
 
-// keeps returns where x lies and its shape, where it is bf16 with channels last and y can be so, too.
+// keeps returns where x lies and its shape, where it is stored with channels last and y can be so, too.
 func (d *back) keeps(x, y *gpu.Tensor) (at address, p pixels, ok bool) {
 	f := d.like(x)
 	if f == nil || !alignable(d.ptr(y), f.pixels) {
@@ -111,7 +142,7 @@ func (d *back) keeps(x, y *gpu.Tensor) (at address, p pixels, ok bool) {
 // shaped is like, where the tensor has the shape of s.
 func (d *back) shaped(t *gpu.Tensor, s gpu.ChannelShape) (p pixels, at address) {
 	p = pixels{s.Outer, s.Channels, s.Inner}
-	return p, d.halvesOf(t, p)
+	return p, d.lastAt(t, p)
 }
 
 func (d *back) nhwcCopy(o *gpu.Copy) bool {
@@ -119,8 +150,7 @@ func (d *back) nhwcCopy(o *gpu.Copy) bool {
 	if !ok {
 		return false
 	}
-	n := o.Y.N / 2
-	each(d, kCopy, n, copyArgs{n: int32(n), x: x, y: d.becomes(o.Y, halves, p)})
+	d.copyLast(o.Y.N, x, d.becomes(o.Y, d.stored(), p))
 	return true
 }
 
@@ -140,37 +170,51 @@ func (d *back) nhwcCopy2D(o *gpu.Copy2D) bool {
 	}
 	var y address
 	if count == out.channels {
-		y = d.becomes(o.Dst, halves, out)
+		y = d.becomes(o.Dst, d.stored(), out)
 	} else { // what else is in it stays
 		y = d.turn(o.Dst, out)
 	}
-	rows, words := o.Rows*plane, count/2
-	each(d, kCopy2d, rows*words, copy2dArgs{
-		rows: int32(rows), cols: int32(words), src: x + 2*address(first), srcStride: int32(in.channels / 2),
-		dst: y + 2*address(second), dstStride: int32(out.channels / 2), byCols: divisor(words),
+	size := int(d.stored().size())
+	words := func(numbers int) int { return numbers * size / 4 }
+	rows, columns := o.Rows*plane, words(count)
+	each(d, kCopy2d, rows*columns, copy2dArgs{
+		rows: int32(rows), cols: int32(columns), src: x + address(size*first), srcStride: int32(words(in.channels)),
+		dst: y + address(size*second), dstStride: int32(words(out.channels)), byCols: divisor(columns),
 	})
 	return true
 }
 
 func (d *back) nhwcAxpby(o *gpu.Axpby) bool {
 	x, p, ok := d.keeps(o.X, o.Y)
-	if !ok || o.B != 0 && d.halvesOf(o.Y, p) == 0 {
+	if !ok || o.B != 0 && d.lastAt(o.Y, p) == 0 {
 		return false
 	}
-	n := o.Y.N / 8
-	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.A, x: x, b: o.B, y: d.becomes(o.Y, halves, p)})
+	d.lastAxpby(o.Y.N, o.A, x, o.B, d.becomes(o.Y, d.stored(), p))
 	return true
+}
+
+// lastAxpby queues y = a·x + b·y of n numbers that are stored with channels last.
+func (d *back) lastAxpby(n int, a float32, x address, b float32, y address) {
+	switch {
+	case d.stored() == halves:
+		n /= 8
+		each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: a, x: x, b: b, y: y})
+	case b == 0:
+		each(d, kAx, n, axArgs{n: int32(n), a: a, x: x, y: y})
+	default:
+		each(d, kAxpby, n, axpbyArgs{n: int32(n), a: a, x: x, b: b, y: y})
+	}
 }
 
 func (d *back) nhwcAdd(o *gpu.Add) bool {
 	x, p, ok := d.keeps(o.X, o.Z)
-	y := d.halvesOf(o.Y, p)
+	y := d.lastAt(o.Y, p)
 	if !ok || y == 0 {
 		return false
 	}
-	n, z := o.Z.N/8, d.becomes(o.Z, halves, p) // it may be x
-	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.A, x: x, y: z})
-	each(d, kBf16Axpby, n, bf16AxpbyArgs{n: int32(n), a: o.B, x: y, b: 1, y: z})
+	z := d.becomes(o.Z, d.stored(), p) // it may be x
+	d.lastAxpby(o.Z.N, o.A, x, 0, z)
+	d.lastAxpby(o.Z.N, o.B, y, 1, z)
 	return true
 }
 
@@ -182,8 +226,12 @@ func (d *back) nhwcReLU(o *gpu.ReLU) bool {
 	if d.fuseReLU(o) {
 		return true
 	}
-	n := o.Y.N / 8
-	each(d, kBf16Relu, n, bf16ReluArgs{n: int32(n), x: x, slope: o.Slope, y: d.becomes(o.Y, halves, p)})
+	n, y := o.Y.N, d.becomes(o.Y, d.stored(), p)
+	if d.stored() == singles {
+		each(d, kRelu, n, reluArgs{n: int32(n), x: x, slope: o.Slope, y: y})
+	} else {
+		each(d, kBf16Relu, n/8, bf16ReluArgs{n: int32(n / 8), x: x, slope: o.Slope, y: y})
+	}
 	return true
 }
 
@@ -192,9 +240,14 @@ func (d *back) nhwcReLUBackward(o *gpu.ReLUBackward) bool {
 	if !ok {
 		return false
 	}
-	n, dy := o.DX.N/8, d.narrowed(o.DY, p, p.channels, &d.layouts.first)
-	dx := d.becomes(o.DX, halves, p)
-	each(d, kBf16ReluBackward, n, bf16ReluBackwardArgs{n: int32(n), x: x, dy: dy, slope: o.Slope, dx: dx})
+	n, dy := o.DX.N, d.channelsLast(o.DY, p, p.channels, &d.layouts.first)
+	dx := d.becomes(o.DX, d.stored(), p)
+	if d.stored() == singles {
+		each(d, kReluBackward, n, reluBackwardArgs{n: int32(n), x: x, dy: dy, slope: o.Slope, dx: dx})
+	} else {
+		n /= 8
+		each(d, kBf16ReluBackward, n, bf16ReluBackwardArgs{n: int32(n), x: x, dy: dy, slope: o.Slope, dx: dx})
+	}
 	return true
 }
 
@@ -203,10 +256,10 @@ func (d *back) nhwcDropout(o *gpu.Dropout) bool {
 	if !ok {
 		return false
 	}
-	n, y := o.Y.N/8, d.becomes(o.Y, halves, p)
-	each(d, kNhwcDropout, n, nhwcDropoutArgs{
+	n, y := o.Y.N/8, d.becomes(o.Y, d.stored(), p)
+	each(d, lastKernel(d, kNhwcDropoutBf16), n, nhwcDropoutArgs{
 		n: int32(n), channels: int32(p.channels), plane: int32(p.plane), x: x, ratio: o.Ratio, keep: 1 / (1 - o.Ratio),
-		key: d.liveKey(o.Key), y: y, byChunks: divisor(p.channels / 8), byPlane: divisor(p.plane),
+		key: d.liveKey(o.Key), y: y, byPieces: divisor(p.channels / 8), byPlane: divisor(p.plane),
 	})
 	return true
 }
@@ -214,7 +267,7 @@ func (d *back) nhwcDropout(o *gpu.Dropout) bool {
 // nhwcPool is g for n images.
 func nhwcPool(g *gpu.PoolGeometry, images int) cNhwcPool {
 	channels := g.Planes / images
-	p := cNhwcPool{g: pool(g), channels: int32(channels), byChunks: divisor(channels / 8)}
+	p := cNhwcPool{g: pool(g), channels: int32(channels), byPieces: divisor(channels / 8)}
 	p.g.planes = int32(images)
 	return p
 }
@@ -237,14 +290,14 @@ func (d *back) nhwcMaxPool(o *gpu.MaxPool) bool {
 		return false
 	}
 	x := f.at
-	y, at := d.becomes(o.Y, halves, out), d.becomes(o.Argmax, places, out)
-	each(d, kNhwcMaxPool, o.Y.N/8, nhwcMaxPoolArgs{x: x, y: y, at: at, p: nhwcPool(o.G, out.images)})
+	y, at := d.becomes(o.Y, d.stored(), out), d.becomes(o.Argmax, singles, out)
+	each(d, lastKernel(d, kNhwcMaxPoolBf16), o.Y.N/8, nhwcMaxPoolArgs{x: x, y: y, at: at, p: nhwcPool(o.G, out.images)})
 	return true
 }
 
 func (d *back) nhwcMaxPoolBackward(o *gpu.MaxPoolBackward) bool {
 	f := d.layouts.of(d.ptr(o.Argmax), o.Argmax.N)
-	if f == nil || f.order != places {
+	if f == nil || f.order != singles {
 		return false
 	}
 	in, out, ok := pooled(o.G, f)
@@ -252,9 +305,9 @@ func (d *back) nhwcMaxPoolBackward(o *gpu.MaxPoolBackward) bool {
 		return false
 	}
 	at := f.at
-	dy := d.narrowed(o.DY, out, out.channels, &d.layouts.first)
-	dx := d.becomes(o.DX, halves, in)
-	each(d, kNhwcMaxPoolBackward, o.DX.N/8, nhwcMaxPoolBackwardArgs{
+	dy := d.channelsLast(o.DY, out, out.channels, &d.layouts.first)
+	dx := d.becomes(o.DX, d.stored(), in)
+	each(d, lastKernel(d, kNhwcMaxPoolBackwardBf16), o.DX.N/8, nhwcMaxPoolBackwardArgs{
 		dy: dy, at: at, dx: dx, p: nhwcPool(o.G, in.images),
 	})
 	return true
@@ -270,8 +323,8 @@ func (d *back) nhwcAvePool(o *gpu.AvePool) bool {
 		return false
 	}
 	x := f.at
-	y := d.becomes(o.Y, halves, out)
-	each(d, kNhwcAvePool, o.Y.N/8, nhwcAvePoolArgs{x: x, y: y, p: nhwcPool(o.G, out.images)})
+	y := d.becomes(o.Y, d.stored(), out)
+	each(d, lastKernel(d, kNhwcAvePoolBf16), o.Y.N/8, nhwcAvePoolArgs{x: x, y: y, p: nhwcPool(o.G, out.images)})
 	return true
 }
 
@@ -285,38 +338,43 @@ func (d *back) nhwcAvePoolBackward(o *gpu.AvePoolBackward) bool {
 		return false
 	}
 	dy := f.at
-	dx := d.becomes(o.DX, halves, in)
-	each(d, kNhwcAvePoolBackward, o.DX.N/8, nhwcAvePoolBackwardArgs{dy: dy, dx: dx, p: nhwcPool(o.G, in.images)})
+	dx := d.becomes(o.DX, d.stored(), in)
+	each(
+		d,
+		lastKernel(d, kNhwcAvePoolBackwardBf16),
+		o.DX.N/8,
+		nhwcAvePoolBackwardArgs{dy: dy, dx: dx, p: nhwcPool(o.G, in.images)},
+	)
 	return true
 }
 
 func nhwcLRNGeometry(g *gpu.LRNGeometry) cNhwcLRN {
 	return cNhwcLRN{
 		n: int32(g.Len() / 8), channels: int32(g.C), size: int32(g.Size), alpha: g.Alpha, beta: g.Beta, k: g.K,
-		byChunks: divisor(g.C / 8),
+		byPieces: divisor(g.C / 8),
 	}
 }
 
 func (d *back) nhwcLRN(o *gpu.LRN) bool {
 	p := pixels{o.G.N, o.G.C, o.G.Plane}
-	x := d.halvesOf(o.X, p)
+	x := d.lastAt(o.X, p)
 	if x == 0 || !alignable(d.ptr(o.Y), p) || !alignable(d.ptr(o.Scale), p) {
 		return false
 	}
-	scale, y := d.becomes(o.Scale, halves, p), d.becomes(o.Y, halves, p)
-	each(d, kNhwcLrn, o.Y.N/8, nhwcLrnArgs{x: x, scale: scale, y: y, g: nhwcLRNGeometry(o.G)})
+	scale, y := d.becomes(o.Scale, d.stored(), p), d.becomes(o.Y, d.stored(), p)
+	each(d, lastKernel(d, kNhwcLrnBf16), o.Y.N/8, nhwcLrnArgs{x: x, scale: scale, y: y, g: nhwcLRNGeometry(o.G)})
 	return true
 }
 
 func (d *back) nhwcLRNBackward(o *gpu.LRNBackward) bool {
 	p := pixels{o.G.N, o.G.C, o.G.Plane}
-	x, y, scale := d.halvesOf(o.X, p), d.halvesOf(o.Y, p), d.halvesOf(o.Scale, p)
+	x, y, scale := d.lastAt(o.X, p), d.lastAt(o.Y, p), d.lastAt(o.Scale, p)
 	if x == 0 || y == 0 || scale == 0 || !alignable(d.ptr(o.DX), p) {
 		return false
 	}
-	dy := d.narrowed(o.DY, p, p.channels, &d.layouts.first)
-	dx := d.becomes(o.DX, halves, p)
-	each(d, kNhwcLrnBackward, o.DX.N/8, nhwcLrnBackwardArgs{
+	dy := d.channelsLast(o.DY, p, p.channels, &d.layouts.first)
+	dx := d.becomes(o.DX, d.stored(), p)
+	each(d, lastKernel(d, kNhwcLrnBackwardBf16), o.DX.N/8, nhwcLrnBackwardArgs{
 		x: x, y: y, scale: scale, dy: dy, dx: dx, g: nhwcLRNGeometry(o.G),
 	})
 	return true
@@ -332,7 +390,7 @@ func (d *back) nhwcStats(o *gpu.BatchStats) bool {
 	d.settle(o.Mean)
 	d.settle(o.Variance)
 	s := columnsOf(p)
-	launch(d, kNhwcStats, d.eachColumns(s, 1), nhwcStatsArgs{
+	launch(d, lastKernel(d, kNhwcStatsBf16), d.eachColumns(s, 1), nhwcStatsArgs{
 		x: x, mean: d.ptr(o.Mean), variance: d.ptr(o.Variance), partial: d.scratch.partial,
 		counters: d.scratch.counters, s: s,
 	})
@@ -347,8 +405,8 @@ func (d *back) nhwcNormalize(o *gpu.Normalize) bool {
 	d.settle(o.Mean)
 	d.settle(o.Variance)
 	d.settle(o.Weight)
-	y := d.becomes(o.Y, halves, p)
-	each(d, kNhwcNormalize, o.Y.N/8, nhwcNormalizeArgs{
+	y := d.becomes(o.Y, d.stored(), p)
+	each(d, lastKernel(d, kNhwcNormalizeBf16), o.Y.N/8, nhwcNormalizeArgs{
 		x: x, mean: d.ptr(o.Mean), variance: d.ptr(o.Variance), weight: d.ptr(o.Weight), eps: o.Eps, y: y,
 		s: columnsOf(p),
 	})
@@ -369,8 +427,8 @@ func (d *back) nhwcBatchNorm(o *gpu.BatchNorm) bool {
 	d.settle(o.After.A)
 	d.settle(o.After.B)
 	d.nhwcStats(&gpu.BatchStats{Shape: o.Shape, X: o.X, Mean: o.Mean, Variance: o.Variance})
-	norm, y := d.becomes(o.Norm, halves, p), d.becomes(o.Y, halves, p)
-	each(d, kNhwcBatchNorm, o.Y.N/8, nhwcBatchNormArgs{
+	norm, y := d.becomes(o.Norm, d.stored(), p), d.becomes(o.Y, d.stored(), p)
+	each(d, lastKernel(d, kNhwcBatchNormBf16), o.Y.N/8, nhwcBatchNormArgs{
 		x: x, mean: d.ptr(o.Mean), variance: d.ptr(o.Variance), eps: o.Eps, norm: norm, y: y,
 		after: d.after(o.After), s: columnsOf(p),
 	})
@@ -387,14 +445,14 @@ func (d *back) nhwcBatchNormBackward(o *gpu.BatchNormBackward) bool {
 	d.settle(o.DB)
 	d.settle(o.After.A)
 	d.settle(o.After.B)
-	dy := d.narrowed(o.DY, p, p.channels, &d.layouts.first)
+	dy := d.channelsLast(o.DY, p, p.channels, &d.layouts.first)
 	s, after := columnsOf(p), d.after(o.After)
-	launch(d, kNhwcBatchNormMeans, d.eachColumns(s, 1), nhwcBatchNormMeansArgs{
+	launch(d, lastKernel(d, kNhwcBatchNormMeansBf16), d.eachColumns(s, 1), nhwcBatchNormMeansArgs{
 		norm: norm, dy: dy, means: d.meansOf(), da: d.ptr(o.DA), db: d.ptr(o.DB),
 		partial: d.scratch.partial, counters: d.scratch.counters, after: after, s: s,
 	})
-	dx := d.becomes(o.DX, halves, p)
-	each(d, kNhwcBatchNormBackward, o.DX.N/8, nhwcBatchNormBackwardArgs{
+	dx := d.becomes(o.DX, d.stored(), p)
+	each(d, lastKernel(d, kNhwcBatchNormBackwardBf16), o.DX.N/8, nhwcBatchNormBackwardArgs{
 		norm: norm, dy: dy, means: d.meansOf(), variance: d.ptr(o.Variance), eps: o.Eps, dx: dx, after: after, s: s,
 	})
 	return true
@@ -407,8 +465,8 @@ func (d *back) nhwcNormalizeGlobalBackward(o *gpu.NormalizeGlobalBackward) bool 
 	}
 	d.settle(o.Variance)
 	d.settle(o.Weight)
-	dx := d.becomes(o.DX, halves, p)
-	each(d, kNhwcNormalizeGlobalBackward, o.DX.N/8, nhwcNormalizeGlobalBackwardArgs{
+	dx := d.becomes(o.DX, d.stored(), p)
+	each(d, lastKernel(d, kNhwcNormalizeGlobalBackwardBf16), o.DX.N/8, nhwcNormalizeGlobalBackwardArgs{
 		dy: dy, variance: d.ptr(o.Variance), weight: d.ptr(o.Weight), eps: o.Eps, dx: dx, s: columnsOf(p),
 	})
 	return true
@@ -421,8 +479,13 @@ func (d *back) nhwcScale(o *gpu.Scale) bool {
 	}
 	d.settle(o.A)
 	d.settle(o.B)
-	y := d.becomes(o.Y, halves, p)
-	each(d, kNhwcScale, o.Y.N/8, nhwcScaleArgs{x: x, a: d.ptr(o.A), b: d.ptr(o.B), y: y, s: columnsOf(p)})
+	y := d.becomes(o.Y, d.stored(), p)
+	each(
+		d,
+		lastKernel(d, kNhwcScaleBf16),
+		o.Y.N/8,
+		nhwcScaleArgs{x: x, a: d.ptr(o.A), b: d.ptr(o.B), y: y, s: columnsOf(p)},
+	)
 	return true
 }
 
@@ -434,13 +497,13 @@ func (d *back) nhwcScaleBackward(o *gpu.ScaleBackward) bool {
 	for _, t := range []*gpu.Tensor{o.A, o.DA, o.DB} {
 		d.settle(t)
 	}
-	dy := d.narrowed(o.DY, p, p.channels, &d.layouts.first)
+	dy := d.channelsLast(o.DY, p, p.channels, &d.layouts.first)
 	dx := address(0)
 	if o.DX != nil {
-		dx = d.becomes(o.DX, halves, p)
+		dx = d.becomes(o.DX, d.stored(), p)
 	}
 	s := columnsOf(p)
-	launch(d, kNhwcScaleBackward, d.eachColumns(s, 1), nhwcScaleBackwardArgs{
+	launch(d, lastKernel(d, kNhwcScaleBackwardBf16), d.eachColumns(s, 1), nhwcScaleBackwardArgs{
 		x: x, dy: dy, a: d.ptr(o.A), dx: dx, da: d.ptr(o.DA), db: d.ptr(o.DB),
 		partial: d.scratch.partial, counters: d.scratch.counters, s: s,
 	})

@@ -9,14 +9,21 @@ import (
 	"dns-tui/gpu"
 )
 
-// lastTest has the same done by a device that stores activations as bf16 with channels last, and by the host.
+// lastTest has the same done by a device that stores activations with channels last, and by the host.
 type lastTest struct {
 	*tileTest
 	x [2]map[string]*gpu.Tensor // by the device
 }
 
-func newLastTest(t *testing.T) *lastTest {
-	return &lastTest{newTileTest(t, BF16), [2]map[string]*gpu.Tensor{{}, {}}}
+func newLastTest(t *testing.T, p Precision) *lastTest {
+	return &lastTest{newTileTest(t, p), [2]map[string]*gpu.Tensor{{}, {}}}
+}
+
+// eachLast runs a test for the two kinds of numbers.
+func eachLast(t *testing.T, f func(t *testing.T, p Precision)) {
+	for _, p := range []Precision{TF32, BF16} {
+		t.Run(p.String(), func(t *testing.T) { f(t, p) })
+	}
 }
 
 // tensor makes a tensor of random numbers on both, under a name.
@@ -50,9 +57,12 @@ func (s *lastTest) last(names ...string) {
 	}
 }
 
-// equal fails where the device's numbers differ from the host's by more than rounding to bf16 makes.
+// equal fails where the device's numbers differ from the host's by more than rounding to bf16 makes, or to TF32.
 func (s *lastTest) equal(limit float64, names ...string) {
 	s.t.Helper()
+	if s.precision == TF32 { // three bits more
+		limit /= 8
+	}
 	for _, n := range names {
 		if d := s.difference(n, s.x[0][n], s.x[1][n]); !(d < limit) {
 			s.t.Errorf("%s differs by %.3g of its norm", n, d)
@@ -61,8 +71,10 @@ func (s *lastTest) equal(limit float64, names ...string) {
 }
 
 // Convolutions in every tile, k whole and in slices; channels that are filled up, groups, strides, holes.
-func TestChannelsLastConvolutions(t *testing.T) {
-	for tile, size := range tilesOf(BF16) {
+func TestChannelsLastConvolutions(t *testing.T) { eachLast(t, channelsLastConvolutions) }
+
+func channelsLastConvolutions(t *testing.T, p Precision) {
+	for tile, size := range tilesOf(p) {
 		for _, slices := range []int{1, 3} {
 			for name, g := range map[string]gpu.ConvGeometry{
 				"first": {N: 2, C: 3, H: 23, W: 21, O: 24, KH: 7, KW: 5, SH: 2, SW: 3, PH: 3, PW: 1},
@@ -74,7 +86,7 @@ func TestChannelsLastConvolutions(t *testing.T) {
 			} {
 				g.DH, g.DW, g.Groups = max(g.DH, 1), max(g.DW, 1), max(g.Groups, 1)
 				t.Run(fmt.Sprintf("%s/%d/%d", name, size.size, slices), func(t *testing.T) {
-					s := newLastTest(t)
+					s := newLastTest(t, p)
 					g.Resolve()
 					s.choose(&g, choice{Tile: tile, Slices: slices})
 					s.tensor("x", g.InputLen())
@@ -104,7 +116,7 @@ func TestChannelsLastConvolutions(t *testing.T) {
 
 // choose has the products of a convolution done in a way.
 func (s *lastTest) choose(g *gpu.ConvGeometry, how choice) {
-	in, out, width := inputOf(g), outputOf(g), widthOf(g)/g.Groups
+	in, out, width := inputOf(g), outputOf(g), s.back.widthOf(g)/g.Groups
 	for what, mnk := range map[product][3]int{
 		nhwcForward:         {out.images * out.plane, g.O / g.Groups, g.KH * g.KW * width},
 		nhwcBackwardData:    {in.images * in.plane, g.C / g.Groups, g.KH * g.KW * g.O / g.Groups},
@@ -115,8 +127,10 @@ func (s *lastTest) choose(g *gpu.ConvGeometry, how choice) {
 }
 
 // A chain between two convolutions stays as it is stored: all passes forward and backward, in place and not.
-func TestChannelsLastChain(t *testing.T) {
-	s := newLastTest(t)
+func TestChannelsLastChain(t *testing.T) { eachLast(t, channelsLastChain) }
+
+func channelsLastChain(t *testing.T, precision Precision) {
+	s := newLastTest(t, precision)
 	g := gpu.ConvGeometry{
 		N: 3, C: 16, H: 14, W: 15, O: 40, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1,
 	}
@@ -204,8 +218,10 @@ func TestChannelsLastChain(t *testing.T) {
 
 // Depthwise convolutions between others; a place of Concat and Slice, whose pieces are eight channels or more; the
 // gradient of BatchNorm with running statistics.
-func TestChannelsLastPieces(t *testing.T) {
-	s := newLastTest(t)
+func TestChannelsLastPieces(t *testing.T) { eachLast(t, channelsLastPieces) }
+
+func channelsLastPieces(t *testing.T, precision Precision) {
+	s := newLastTest(t, precision)
 	g := gpu.ConvGeometry{N: 2, C: 8, H: 13, W: 12, O: 24, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}
 	g.Resolve()
 	e := gpu.ConvGeometry{
@@ -247,22 +263,58 @@ func TestChannelsLastPieces(t *testing.T) {
 	s.equal(2e-2, "e", "f", "db", "dx", "joined", "left", "right", "dbn")
 }
 
+// Elementwise operations keep float32 with channels last; bf16 is brought back for them.
+func TestChannelsLastElementwise(t *testing.T) { eachLast(t, channelsLastElementwise) }
+
+func channelsLastElementwise(t *testing.T, precision Precision) {
+	s := newLastTest(t, precision)
+	g := gpu.ConvGeometry{N: 2, C: 8, H: 6, W: 5, O: 16, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}
+	g.Resolve()
+	s.tensor("x", g.InputLen())
+	s.tensor("w", g.WeightLen())
+	results := []string{"square", "product", "sigmoid", "gradient"}
+	for _, name := range append(results, "y") {
+		s.tensor(name, g.OutputLen())
+	}
+	sigmoid := gpu.UnaryFunc{Op: gpu.Sigmoid}
+	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
+		d.Conv(&g, x["x"], x["w"], nil, x["y"])
+		d.Power(x["y"], 2, 1, 0.5, x["square"])
+		d.Mul(x["square"], x["y"], x["product"])
+		d.Unary(sigmoid, x["y"], x["sigmoid"])
+		d.UnaryBackward(sigmoid, x["y"], x["sigmoid"], x["product"], x["gradient"])
+	})
+	if precision == TF32 {
+		s.last(results...)
+	}
+	s.equal(2e-2, results...)
+}
+
 // The bias behind a library's convolution.
-func TestChannelsLastBias(t *testing.T) {
-	s := newLastTest(t)
+func TestChannelsLastBias(t *testing.T) { eachLast(t, channelsLastBias) }
+
+func channelsLastBias(t *testing.T, precision Precision) {
+	s := newLastTest(t, precision)
 	p := pixels{3, 24, 35}
 	s.tensor("y", p.count())
 	s.tensor("b", p.channels)
 	y := s.back.turn(s.x[0]["y"], p)
-	each(s.back, kNhwcAddBias, p.count()/8, nhwcAddBiasArgs{b: s.back.ptr(s.x[0]["b"]), y: y, s: columnsOf(p)})
+	each(
+		s.back,
+		lastKernel(s.back, kNhwcAddBiasBf16),
+		p.count()/8,
+		nhwcAddBiasArgs{b: s.back.ptr(s.x[0]["b"]), y: y, s: columnsOf(p)},
+	)
 	s.host.AddBias(gpu.ChannelShape{Outer: p.images, Channels: p.channels, Inner: p.plane}, s.x[1]["b"], s.x[1]["y"])
 	s.equal(8e-3, "y")
 }
 
 // A tensor that is read or written otherwise is in Caffe's order again, whole and in part; one whose memory is
 // another's now is forgotten.
-func TestLayouts(t *testing.T) {
-	s := newLastTest(t)
+func TestLayouts(t *testing.T) { eachLast(t, layoutsAreLeft) }
+
+func layoutsAreLeft(t *testing.T, precision Precision) {
+	s := newLastTest(t, precision)
 	g := gpu.ConvGeometry{N: 2, C: 8, H: 6, W: 5, O: 16, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}
 	g.Resolve()
 	n := g.OutputLen()
@@ -272,7 +324,9 @@ func TestLayouts(t *testing.T) {
 	s.tensor("z", n)
 	conv := func(d *gpu.Device, x map[string]*gpu.Tensor) { d.Conv(&g, x["x"], x["w"], nil, x["y"]) }
 	for name, then := range map[string]func(d *gpu.Device, x map[string]*gpu.Tensor){
-		"an operation": func(d *gpu.Device, x map[string]*gpu.Tensor) { d.Power(x["y"], 1, 2, 1, x["z"]) },
+		"an operation": func(d *gpu.Device, x map[string]*gpu.Tensor) {
+			d.Softmax(gpu.ChannelShape{Outer: 2, Channels: 16, Inner: 30}, x["y"], x["z"])
+		},
 		"a part is read": func(d *gpu.Device, x map[string]*gpu.Tensor) {
 			d.Copy(x["z"].View(7, n/2), x["y"].View(11, n/2))
 		},
@@ -304,7 +358,7 @@ func TestLayouts(t *testing.T) {
 // What lies in a layout is forgotten where another array of shared memory is written over it, whole or in part, and left
 // where another is read; an operand that is overwritten whole is forgotten, unless it is read, too.
 func TestLayoutsOfSharedMemory(t *testing.T) {
-	s := newLastTest(t)
+	s := newLastTest(t, BF16)
 	p := pixels{2, 16, 30}
 	n := p.count()
 	s.tensor("y", n)
@@ -359,7 +413,7 @@ func TestLayoutsOfSharedMemory(t *testing.T) {
 			conversions := 0
 			for at := 0; at < len(s.back.queue.words); {
 				h := headerAt(s.back.queue.words, at)
-				if kernelID(h.mark&0xFFFF) == kNhwcToPlanes.id {
+				if kernelID(h.mark&0xFFFF) == kNhwcToPlanesBf16.id {
 					conversions++
 				}
 				at += headerWords + int(h.words)

@@ -237,9 +237,6 @@ func (d *back) loadKernels() error {
 	if err := d.load("tensor", compressedTensor, firstTensor, firstNhwc); err != nil {
 		return err
 	}
-	if d.precision == TF32 {
-		return nil
-	}
 	return d.load("nhwc", compressedNhwc, firstNhwc, kernelCount)
 }
 

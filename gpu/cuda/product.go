@@ -34,6 +34,25 @@ const (
 	nhwcBackwardWeights
 )
 
+// The products of matrices whose rows begin at 16 bytes, on tensor cores.
+const (
+	stagedNN product = nhwcBackwardWeights + 1 + iota
+	stagedNT
+	stagedTN
+)
+
+// convolves reports whether it is of a convolution; lastly, whether of one with channels last.
+func (p product) convolves() bool { return p >= convForward && p < stagedNN }
+func (p product) lastly() bool    { return p >= nhwcForward && p < stagedNN }
+
+// transposed reports whether A and B of a product of matrices are.
+func (p product) transposed() (a, b bool) {
+	if p >= stagedNN {
+		p -= stagedNN
+	}
+	return p&2 != 0, p&1 != 0
+}
+
 // tilesOf lists the tiles of a precision.
 func tilesOf(p Precision) []tile {
 	switch p {
@@ -54,6 +73,12 @@ var (
 func gemmKernel(p product, precision Precision, t int) kernel[cGemmArgs] {
 	if precision == FP32 {
 		return kernel[cGemmArgs]{kGemmNn32.id + 4*kernelID(t) + kernelID(p)}
+	}
+	if p >= stagedNN {
+		if precision == BF16 {
+			t += 2
+		}
+		return kernel[cGemmArgs]{kStagedGemmNnTf3264.id + kernelID(3*t) + kernelID(p-stagedNN)}
 	}
 	return kernel[cGemmArgs]{tensorKernel(p, precision, t)}
 }
@@ -105,9 +130,9 @@ func (d *back) planProduct(what product, m, n, k, groups int) plan {
 // shared memory leave room for.
 func (d *back) blocksOf(what product, tile int) int {
 	k := kernelID(0)
-	if what >= nhwcForward {
-		k = nhwcKernel(what, tile).id
-	} else if what >= convForward {
+	if what.lastly() {
+		k = nhwcKernel(what, d.precision, tile).id
+	} else if what.convolves() {
 		k = convKernel(what, d.precision, tile).id
 	} else {
 		k = gemmKernel(what, d.precision, tile).id
@@ -190,13 +215,29 @@ func (d *back) gemm(o *gpu.Gemm) {
 	}
 	d.closeBatches()
 	w := work{
-		what: product(2*flag(o.TransA) + flag(o.TransB)), m: o.M, n: o.N, k: o.K, groups: 1,
+		what: d.gemmOf(o), m: o.M, n: o.N, k: o.K, groups: 1,
 		x: d.ptr(o.A), w: d.ptr(o.B), y: d.ptr(o.C), out: o.C.N, e: cEpilogue{alpha: o.Alpha, beta: o.Beta},
 	}
 	if d.multiply(&w) {
 		shape := gpu.ChannelShape{Outer: o.M, Channels: o.N, Inner: 1}
 		d.queue.fusable(lastOp{kind: multiplied, out: w.y, n: w.out, shape: shape, plain: o.Beta == 0})
 	}
+}
+
+// gemmOf is which product of matrices one is.
+func (d *back) gemmOf(o *gpu.Gemm) product {
+	what := product(2*flag(o.TransA) + flag(o.TransB))
+	alongA, alongB := o.K, o.N // numbers of a row in memory
+	if o.TransA {
+		alongA = o.M
+	}
+	if o.TransB {
+		alongB = o.K
+	}
+	if d.precision == FP32 || what == gemmTT || (alongA|alongB)%4 != 0 || o.K == 0 || (d.ptr(o.A)|d.ptr(o.B))%16 != 0 {
+		return what
+	}
+	return what + stagedNN
 }
 
 // work is one product: what product.cuh is given. x, w and y are A, B and C of a gemm.
@@ -213,7 +254,7 @@ type work struct {
 // emit queues a product by a kernel of this program.
 func (d *back) emit(w *work, p plan) {
 	slices := d.slicesOf(&p)
-	if w.what >= nhwcForward {
+	if w.what.lastly() {
 		d.emitNhwc(w, p, slices)
 		return
 	}
@@ -242,7 +283,7 @@ func (d *back) emitLibrary(w *work, how choice) bool {
 	}
 	if w.what == nhwcForward && w.e.columnBias != 0 {
 		s := columnsOf(outputOf(w.g))
-		each(d, kNhwcAddBias, w.out/8, nhwcAddBiasArgs{b: w.e.columnBias, y: w.y, s: s})
+		each(d, lastKernel(d, kNhwcAddBiasBf16), w.out/8, nhwcAddBiasArgs{b: w.e.columnBias, y: w.y, s: s})
 	}
 	if w.e.rowBias != 0 {
 		s := gpu.ChannelShape{Outer: w.g.N, Channels: w.g.O, Inner: w.g.OutH * w.g.OutW}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -29,6 +30,7 @@ type emulator struct {
 	wait       func() int32
 	fault      func() string
 	unreached  func() string // names of kernels that were loaded and have never run, a line each
+	conflicts  func() string // of kernels that ran: name, accesses to shared memory, cycles lost in its banks
 }
 
 // ptxEmulator finds it; nil where the driver is another.
@@ -47,13 +49,20 @@ func ptxEmulator() *emulator {
 		"cuModuleLoadData":    &e.load,
 		"cuModuleGetFunction": &e.function, "cuLaunchKernel": &e.launch, "cuCtxSynchronize": &e.wait,
 		"emulator_fault": &e.fault, "emulator_unreached": &e.unreached,
+		"emulator_conflicts": &e.conflicts,
 	} {
 		purego.RegisterLibFunc(f, lib, name)
 	}
 	return e
 }
 
-// Every kernel that ships has run when all tests have.
+// withoutConflicts are the kernels whose warps never wait for a bank of shared memory: products on tensor cores that are
+// copied there in chunks, and the large tiles of float32.
+var withoutConflicts = regexp.MustCompile(
+	`^((staged_gemm|nhwc_conv)_\w+|(gemm_..|conv|conv_backward_data|conv_backward_weights)_128) `,
+)
+
+// Every kernel that ships has run when all tests have, and none of those lost a cycle.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
@@ -62,6 +71,12 @@ func TestMain(m *testing.M) {
 		if names := strings.Fields(e.unreached()); len(names) > 0 {
 			fmt.Fprintf(os.Stderr, "no test runs these kernels: %s\n", strings.Join(names, " "))
 			code = 1
+		}
+		for line := range strings.Lines(e.conflicts()) {
+			if withoutConflicts.MatchString(line) && !strings.HasSuffix(line, " 0\n") {
+				fmt.Fprintf(os.Stderr, "kernel, accesses to shared memory, cycles lost in its banks: %s", line)
+				code = 1
+			}
 		}
 	}
 	os.Exit(code)

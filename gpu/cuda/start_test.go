@@ -165,10 +165,10 @@ func TestChoicesOfCubins(t *testing.T) {
 		cubins                  int64
 		compiled                int
 	}{
-		{"of the same number", "90", "1", cuda.TF32, 2, 0},
+		{"of the same number", "90", "1", cuda.TF32, 3, 0},
 		{"of the generation", "86", "1", cuda.BF16, 3, 0},
 		{"float32 alone", "75", "1", cuda.FP32, 1, 0},
-		{"a later generation", "130", "1", cuda.TF32, 0, 2},
+		{"a later generation", "130", "1", cuda.TF32, 0, 3},
 		{"a driver that does not take them", "90", "0", cuda.FP32, 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

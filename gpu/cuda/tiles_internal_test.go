@@ -99,6 +99,30 @@ func (s *tileTest) gemm(tile, slices int, what product, m, n, k int) {
 	s.same(fmt.Sprintf("gemm %d of %d×%d×%d", what, m, n, k), out[0], out[1])
 }
 
+// staged multiplies matrices whose rows begin at 16 bytes.
+func (s *tileTest) staged(tile, slices int, what product, m, n, k int) {
+	a, b, c := s.random(m*k), s.random(k*n), s.random(m*n)
+	s.back.choices.known[shape{what: what, m: m, n: n, k: k, groups: 1}] = choice{Tile: tile, Slices: slices}
+	var out [2]*gpu.Tensor
+	for i, d := range []*gpu.Device{s.device, s.host} {
+		var x [3]*gpu.Tensor
+		for j, v := range [][]float32{a, b, c} {
+			var err error
+			if x[j], err = gpu.NewTensor(d, len(v)); err != nil {
+				s.t.Fatal(err)
+			}
+			d.Upload(x[j], v)
+		}
+		transA, transB := what.transposed()
+		d.Gemm(transA, transB, m, n, k, 0.5, x[0], x[1], 2, x[2])
+		out[i] = x[2]
+	}
+	if _, ok := s.back.choices.known[shape{what: what - stagedNN, m: m, n: n, k: k, groups: 1}]; ok {
+		s.t.Errorf("product %d of %d×%d×%d was not taken for one whose rows begin at 16 bytes", what, m, n, k)
+	}
+	s.same(fmt.Sprintf("staged gemm %d of %d×%d×%d", what, m, n, k), out[0], out[1])
+}
+
 // conv does the three products of a convolution in a tile.
 func (s *tileTest) conv(tile, slices int, g gpu.ConvGeometry) {
 	g.Resolve()
@@ -147,6 +171,14 @@ func TestEveryTile(t *testing.T) {
 				for what := gemmNN; what <= gemmTT; what++ {
 					s.gemm(tile, 1, what, 130, 141, 77)
 					s.gemm(tile, 3, what, 5, 131, 200)
+				}
+				if p != FP32 {
+					s.staged(tile, 1, stagedNN, 130, 140, 76)
+					s.staged(tile, 3, stagedNN, 5, 132, 200)
+					s.staged(tile, 1, stagedNT, 130, 141, 76)
+					s.staged(tile, 3, stagedNT, 133, 5, 200)
+					s.staged(tile, 1, stagedTN, 132, 140, 77)
+					s.staged(tile, 3, stagedTN, 8, 12, 203)
 				}
 				s.conv(tile, 1, gpu.ConvGeometry{
 					N: 1, C: 7, H: 13, W: 11, O: 140, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1,

@@ -2,6 +2,9 @@
 
 package cuda
 
+// #include "calls.h"
+import "C"
+
 import (
 	"math"
 	"unsafe"
@@ -27,7 +30,55 @@ func (d *back) axpby(o *gpu.Axpby) {
 		each(d, kAx, n, axArgs{n: int32(n), a: o.A, x: d.ptr(o.X), y: d.ptr(o.Y)})
 		return
 	}
+	if n <= fewNumbers {
+		d.axpbyFew(o)
+		return
+	}
 	each(d, kAxpby, n, axpbyArgs{n: int32(n), a: o.A, x: d.ptr(o.X), b: o.B, y: d.ptr(o.Y)})
+}
+
+// fewNumbers is up to how many numbers a sum of two arrays waits for others of its kind: a launch takes longer.
+const fewNumbers = 8192
+
+// mostSums is how many sums become one launch.
+const mostSums = len(cFewSums{}.n)
+
+// axpbyFew queues a sum of two small arrays, as a part of the sums queued last if it was them, and neither reads what
+// the other writes.
+func (d *back) axpbyFew(o *gpu.Axpby) {
+	q, n, x, y := &d.queue, o.Y.N, d.ptr(o.X), d.ptr(o.Y)
+	blocks := (n + 1023) / 1024
+	if l := &q.last; l.kind == summed && l.n < mostSums && !q.batch.open() &&
+		apart(argumentsOf[cFewSums](q, l.start), l.n, n, x, y) {
+		argumentsOf[cFewSums](q, l.start).set(l.n, o, x, y)
+		l.n++
+		h := headerAt(q.words, l.start)
+		h.grid_x, h.grid_y = max(h.grid_x, C.uint32_t(blocks)), C.uint32_t(l.n)
+		return
+	}
+	var s cFewSums
+	s.set(0, o, x, y)
+	d.closeBatches()
+	launch(d, kAxpbyFew, grid{blocks, 1, 1}, s)
+	q.fusable(lastOp{kind: summed, n: 1})
+}
+
+func (s *cFewSums) set(i int, o *gpu.Axpby, x, y address) {
+	s.n[i], s.a[i], s.b[i], s.x[i], s.y[i] = int32(o.Y.N), o.A, o.B, x, y
+}
+
+// apart reports whether a sum of n numbers neither reads nor writes what the first count sums write, nor writes what
+// they read.
+func apart(s *cFewSums, count, n int, x, y address) bool {
+	bytes := 4 * address(n)
+	for i := range count {
+		other := 4 * address(s.n[i])
+		meet := func(a, b address) bool { return a < b+other && b < a+bytes }
+		if meet(x, s.y[i]) || meet(y, s.y[i]) || meet(y, s.x[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // add is two kernels.

@@ -5,12 +5,12 @@
 #include <vector>
 
 struct Handle { void *stream = nullptr; };
-// A Tensor is an array of float32 in Caffe's order, or of bf16 with channels last.
+// A Tensor is an array of float32, in Caffe's order or with channels last, or of bf16 with channels last.
 struct Tensor {
 	int n, c, h, w;
-	bool last;
+	bool last, half;
 	size_t count() const { return (size_t)n * c * h * w; }
-	size_t bytes() const { return count() * (last ? 2 : 4); }
+	size_t bytes() const { return count() * (half ? 2 : 4); }
 	size_t at(int i, int j, int k, int l) const { return last ? (((size_t)i * h + k) * w + l) * c + j : (((size_t)i * c + j) * h + k) * w + l; }
 };
 
@@ -28,12 +28,12 @@ static float of_bf16(uint16_t h) {
 // floats returns an array's numbers, and stored puts them back.
 static std::vector<float> floats(const Tensor &t, const void *p) {
 	std::vector<float> v(t.count());
-	for (size_t i = 0; i < v.size(); i++) v[i] = t.last ? of_bf16(((const uint16_t *)p)[i]) : ((const float *)p)[i];
+	for (size_t i = 0; i < v.size(); i++) v[i] = t.half ? of_bf16(((const uint16_t *)p)[i]) : ((const float *)p)[i];
 	return v;
 }
 static void stored(const Tensor &t, const std::vector<float> &v, void *p) {
 	for (size_t i = 0; i < v.size(); i++) {
-		if (t.last) ((uint16_t *)p)[i] = to_bf16(v[i]);
+		if (t.half) ((uint16_t *)p)[i] = to_bf16(v[i]);
 		else ((float *)p)[i] = v[i];
 	}
 }
@@ -107,13 +107,13 @@ int cudnnDestroyTensorDescriptor(void *d) { delete (Tensor *)d; return 0; }
 int cudnnDestroyFilterDescriptor(void *d) { delete (Tensor *)d; return 0; }
 int cudnnDestroyConvolutionDescriptor(void *d) { delete (Conv *)d; return 0; }
 int cudnnSetTensor4dDescriptor(void *d, int format, int type, int n, int c, int h, int w) {
-	if (type != 9 * format) return 3;
-	*(Tensor *)d = {n, c, h, w, format == 1};
+	if (format > 1 || (type && (type != 9 || !format))) return 3;
+	*(Tensor *)d = {n, c, h, w, format == 1, type == 9};
 	return 0;
 }
 int cudnnSetFilter4dDescriptor(void *d, int type, int format, int k, int c, int h, int w) {
-	if (type != 9 * format) return 3;
-	*(Tensor *)d = {k, c, h, w, format == 1};
+	if (format > 1 || (type && (type != 9 || !format))) return 3;
+	*(Tensor *)d = {k, c, h, w, format == 1, type == 9};
 	return 0;
 }
 int cudnnSetConvolution2dDescriptor(void *d, int ph, int pw, int sh, int sw, int dh, int dw, int mode, int type) {

@@ -85,14 +85,13 @@ private:
 #define __device__
 #define __forceinline__ inline
 #define __shared__ static thread_local
+#define __align__(n) __attribute__((aligned(n)))
 
-#define KERNEL(threads, name, ...) \
+#define KERNEL(threads, name, ...) COMPILED_KERNEL(threads, false, name, __VA_ARGS__)
+#define BLOCK_KERNEL(threads, name, ...) COMPILED_KERNEL(threads, true, name, __VA_ARGS__)
+#define COMPILED_KERNEL(threads, fibers, name, ...) \
 	static void name(Mark mark, __VA_ARGS__); \
-	static emulator::CompiledKernel kernel_##name(#name, threads, false, name); \
-	static void name(Mark mark, __VA_ARGS__)
-#define BLOCK_KERNEL(threads, name, ...) \
-	static void name(Mark mark, __VA_ARGS__); \
-	static emulator::CompiledKernel kernel_##name(#name, threads, true, name); \
+	static emulator::CompiledKernel kernel_##name(#name, threads, fibers, name); \
 	static void name(Mark mark, __VA_ARGS__)
 
 inline void __syncthreads() { emulator::barrier(); }

@@ -5,29 +5,50 @@ import (
 	"strings"
 )
 
-// A macro is one with parameters. The kernels' sources make families of kernels by them.
+// A macro of the kernels' sources, which make families of kernels by them.
 type macro struct {
-	params []string
+	params []string // nil: it has none, and stands for a type
 	body   string
 }
 
 var (
-	definition = regexp.MustCompile(`(?m)^#define (\w+)\(([^)]*)\) ((?:.*\\\n)*.*)$`)
 	directive  = regexp.MustCompile(`(?m)^#(?:.*\\\n)*.*$`)
+	definition = regexp.MustCompile(`^#define (\w+)\(([^)]*)\) ((?:.*\\\n)*.*)$`)
+	typeName   = regexp.MustCompile(`^#define (\w+) ([a-z][a-z ]*)$`)
+	removal    = regexp.MustCompile(`^#undef (\w+)$`)
 	pasting    = regexp.MustCompile(`\s*##\s*`)
 	word       = regexp.MustCompile(`\w+`)
 )
 
-// expand replaces the calls of the macros that a text defines, but KERNEL, by what they stand for.
+// expand replaces the calls of the macros that a text defines by what they stand for, each from its definition on: those
+// that make kernels, but KERNEL itself, those that make names, and types' names.
 func expand(text string) string {
 	macros := map[string]macro{}
-	for _, m := range definition.FindAllStringSubmatch(text, -1) {
-		if strings.HasSuffix(m[1], "KERNEL") || !strings.Contains(m[3], "KERNEL") && !calls(m[3], macros) {
-			continue // it makes no kernels
+	var out strings.Builder
+	for {
+		at := directive.FindStringIndex(text)
+		if at == nil {
+			out.WriteString(apply(text, macros))
+			return out.String()
 		}
-		macros[m[1]] = macro{arguments(m[2]), strings.ReplaceAll(m[3], "\\\n", "\n")}
+		out.WriteString(apply(text[:at[0]], macros))
+		define(text[at[0]:at[1]], macros)
+		text = text[at[1]:]
 	}
-	return apply(directive.ReplaceAllString(text, ""), macros)
+}
+
+// define does what a directive says to the macros.
+func define(line string, macros map[string]macro) {
+	if m := removal.FindStringSubmatch(line); m != nil {
+		delete(macros, m[1])
+	} else if m := typeName.FindStringSubmatch(line); m != nil {
+		macros[m[1]] = macro{nil, m[2]}
+	} else if m := definition.FindStringSubmatch(line); m != nil {
+		makes := strings.Contains(m[3], "KERNEL") || strings.Contains(m[3], "##") || calls(m[3], macros)
+		if makes && !strings.HasSuffix(m[1], "KERNEL") {
+			macros[m[1]] = macro{arguments(m[2]), strings.ReplaceAll(m[3], "\\\n", "\n")}
+		}
+	}
 }
 
 // calls reports whether a text has one of the macros' names.
@@ -46,6 +67,11 @@ func apply(text string, macros map[string]macro) string {
 		found := false
 		for _, at := range word.FindAllStringIndex(text, -1) {
 			m, ok := macros[text[at[0]:at[1]]]
+			if ok && m.params == nil {
+				out.WriteString(text[:at[0]])
+				text, found = m.body+text[at[1]:], true
+				break
+			}
 			if !ok || !strings.HasPrefix(text[at[1]:], "(") {
 				continue
 			}

@@ -52,9 +52,20 @@ KERNEL(256, add, int n, const Pair *p, double d,
 	EACH(i, n) {}
 }
 `,
-		"common.cuh": "",
+		"common.cuh": "#pragma once\n",
 		"tensor.cu":  "#include \"common.cuh\"\nBLOCK_KERNEL(256, last, float f, unsigned *u) {\n",
-		"nhwc.cu":    "KERNEL(256, wide, const unsigned short *h, uint4 *v) {\n",
+		"nhwc.cu": `#define NUMBER unsigned short
+#define LAST(name) name##_bf16
+#include "twice.cu"
+#undef NUMBER
+#undef LAST
+#define NUMBER float
+#define LAST(name) name##_f32
+#include "twice.cu"
+`,
+		"twice.cu": `#include "common.cuh"
+KERNEL(256, LAST(wide), const NUMBER *h, uint4 *v) {
+`,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -71,9 +82,10 @@ KERNEL(256, add, int n, const Pair *p, double d,
 	have := strings.Join(strings.Fields(string(text)), " ")
 	for _, want := range []string{
 		"kFirst32 = kernel[cPair]{0} kSecond32 = kernel[cPair]{1}",
+		"kWideBf16 = kernel[wideArgs]{4} kWideF32 = kernel[wideArgs]{5}",
 		"kAdd = kernel[addArgs]{2} kLast = kernel[lastArgs]{3}",
-		"firstTensor kernelID = 3 firstNhwc kernelID = 4 kernelCount kernelID = 5",
-		`{ "first_32", "second_32", "add", "last", "wide", }`,
+		"firstTensor kernelID = 3 firstNhwc kernelID = 4 kernelCount kernelID = 6",
+		`{ "first_32", "second_32", "add", "last", "wide_bf16", "wide_f32", }`,
 		"type cPair struct { a int32 gap0 [4]byte x address y address rest [3]uint32 gap1 [4]byte }",
 		"type addArgs struct { n int32 gap0 [4]byte p address d float64 byValue cPair }",
 		"type wideArgs struct { h address v address }",

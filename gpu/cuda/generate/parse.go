@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -78,26 +79,36 @@ func load(dir string) (*source, error) {
 	return s, nil
 }
 
-// included returns a file with what it includes, each once, without comments.
+// included returns a file with what it includes where it includes it, without comments.
 func included(dir, name string, seen map[string]bool) (string, error) {
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		return "", err
 	}
+	if bytes.Contains(b, []byte("#pragma once")) {
+		if seen[name] {
+			return "", nil
+		}
+		seen[name] = true
+	}
 	var text strings.Builder
-	for _, m := range includePattern.FindAllStringSubmatch(string(b), -1) {
-		if other := m[1]; !seen[other] && !strings.Contains(other, "/") { // not the emulator's
-			seen[other] = true
+	rest := comment.ReplaceAllString(string(b), "") + "\n"
+	for {
+		m := includePattern.FindStringSubmatchIndex(rest)
+		if m == nil {
+			text.WriteString(rest)
+			return text.String(), nil
+		}
+		text.WriteString(rest[:m[0]])
+		if other := rest[m[2]:m[3]]; !strings.Contains(other, "/") { // not the emulator's
 			t, err := included(dir, other, seen)
 			if err != nil {
 				return "", err
 			}
 			text.WriteString(t)
 		}
+		rest = rest[m[1]:]
 	}
-	text.WriteString(comment.ReplaceAllString(string(b), ""))
-	text.WriteByte('\n')
-	return text.String(), nil
 }
 
 // findStructs keeps the structs of a text.
@@ -191,7 +202,7 @@ func declaration(text string) ([]field, error) {
 }
 
 // scalars are the sizes of C's types and CUDA's vectors, which are their alignments too.
-var scalars = map[string]int{"int": 4, "unsigned": 4, "float": 4, "double": 8, "ushort": 2, "uint4": 16, "float4": 16}
+var scalars = map[string]int{"int": 4, "unsigned": 4, "float": 4, "double": 8, "ushort": 2, "void": 1, "uint4": 16, "float4": 16}
 
 // place gives fields their offsets, and returns where the last one ends and the largest alignment.
 func (s *source) place(fields []field) (end, align int, err error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
+	"slices"
 	"strings"
 )
 
@@ -42,12 +43,21 @@ func camel(name string) string {
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// argumentsOf is the type of a kernel's arguments: the struct where it takes just one.
-func argumentsOf(k *kernel) string {
+// argumentsOf is the type of a kernel's arguments: the struct where it takes just one. Kernels of two kinds of numbers,
+// that have the same name but for its end, have one.
+func (s *source) argumentsOf(k *kernel) string {
 	if p := k.params[0]; len(k.params) == 1 && !p.ptr && goTypes[p.typ] == "" {
 		return structName(p.typ)
 	}
+	if base := strings.TrimSuffix(strings.TrimSuffix(k.name, "_bf16"), "_f32"); s.has(base+"_bf16") && s.has(base+"_f32") {
+		return camel(base) + "Args"
+	}
 	return camel(k.name) + "Args"
+}
+
+// has reports whether there is a kernel of a name.
+func (s *source) has(name string) bool {
+	return slices.ContainsFunc(s.kernels, func(k kernel) bool { return k.name == name })
 }
 
 // printFields prints the fields of a struct of so many bytes. What C leaves empty between them has a name too: Go then
@@ -83,7 +93,7 @@ func printGo(s *source) ([]byte, error) {
 	b.WriteString(goStart + "// The kernels.\nvar (\n")
 	for i := range s.kernels {
 		k := &s.kernels[i]
-		fmt.Fprintf(&b, "k%s = kernel[%s]{%d}\n", title(camel(k.name)), argumentsOf(k), i)
+		fmt.Fprintf(&b, "k%s = kernel[%s]{%d}\n", title(camel(k.name)), s.argumentsOf(k), i)
 	}
 	b.WriteString(")\n\n// kernelCount is how many kernels there are. ")
 	b.WriteString(
@@ -109,12 +119,14 @@ func printGo(s *source) ([]byte, error) {
 	for _, st := range s.used {
 		structure(structName(st.name), "is the struct "+st.name+" of the kernels", st.fields, st.size)
 	}
+	done := map[string]bool{}
 	for i := range s.kernels {
 		k := &s.kernels[i]
-		name := argumentsOf(k)
-		if name == structName(k.params[0].typ) {
+		name := s.argumentsOf(k)
+		if name == structName(k.params[0].typ) || done[name] {
 			continue
 		}
+		done[name] = true
 		end, align, err := s.place(k.params)
 		if err != nil {
 			return nil, err

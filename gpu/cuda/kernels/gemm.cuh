@@ -34,3 +34,18 @@ struct GemmArgs {
 	Epilogue e;
 	Shares shares;
 };
+
+// MatrixPairs puts neighbours of a row of C.
+struct MatrixPairs {
+	Matrix c;
+	int n;
+	__device__ __forceinline__ MatrixPairs(const GemmArgs &g) : n(g.n) {
+		c.p = g.c;
+		c.stride = g.n;
+		c.e = g.e;
+	}
+	__device__ __forceinline__ void put(int group, int m, int column, float low, float high) const {
+		c.put(group, m, column, low);
+		if (column + 1 < n) c.put(group, m, column + 1, high);
+	}
+};

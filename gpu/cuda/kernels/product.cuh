@@ -109,16 +109,30 @@ struct Plain {
 	__device__ __forceinline__ static float word(const float *r) { return *r; }
 };
 
+// take loads neighbours from shared memory: two or four.
+template <int N> __device__ __forceinline__ void take(float *to, const float *from) {
+	if (N == 4) {
+		float4 v = *(const float4 *)from;
+		to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+	} else {
+		float2 v = *(const float2 *)from;
+		to[0] = v.x, to[1] = v.y;
+	}
+}
+
 // A tile's block is (blockIdx.x, blockIdx.y): n and m. group, an argument of A, B and C, is for grouped convolutions.
 template <int BM, int BN, int BK, int TM, int TN, class A, class B, class C>
 __device__ __forceinline__ void product(const A &a, const B &b, const C &c, int m, int n, int k, const Shares &shares) {
 	const int PAD = 4, LA = BM * BK / 256, LB = BN * BK / 256;
-	__shared__ float as[BK][BM + PAD], bs[BK][BN + PAD];
+	__shared__ __align__(16) float as[BK][BM + PAD], bs[BK][BN + PAD];
 	__shared__ bool last;
 	__shared__ typename A::Tap ataps[BK];
 	__shared__ typename B::Tap btaps[BK];
 	Slice s = slice_of<BM, BN>(shares, k);
 	int tm = threadIdx.x / (BN / TN), tn = threadIdx.x % (BN / TN);
+	// A thread's results are TM rows and TN columns, in pieces of at most four: neighbours have neighbouring pieces, so what they
+	// load of a step is one piece of shared memory, and they do not meet in its banks.
+	const int FM = TM < 4 ? TM : 4, FN = TN < 4 ? TN : 4;
 	float sum[TM * TN], ra[LA], rb[LB];
 #pragma unroll
 	for (int i = 0; i < TM * TN; i++) sum[i] = 0;
@@ -146,9 +160,9 @@ __device__ __forceinline__ void product(const A &a, const B &b, const C &c, int 
 		for (int kk = 0; kk < BK; kk++) {
 			float x[TM], y[TN];
 #pragma unroll
-			for (int i = 0; i < TM; i++) x[i] = as[kk][tm * TM + i];
+			for (int i = 0; i < TM; i += FM) take<FM>(x + i, &as[kk][i / FM * (BM / TM * FM) + tm * FM]);
 #pragma unroll
-			for (int j = 0; j < TN; j++) y[j] = bs[kk][tn * TN + j];
+			for (int j = 0; j < TN; j += FN) take<FN>(y + j, &bs[kk][j / FN * (BN / TN * FN) + tn * FN]);
 #pragma unroll
 			for (int i = 0; i < TM; i++)
 #pragma unroll
@@ -159,7 +173,8 @@ __device__ __forceinline__ void product(const A &a, const B &b, const C &c, int 
 	if (!add_shares<BM, BN>(sum, s, shares, &last)) return;
 #pragma unroll
 	for (int i = 0; i < TM * TN; i++) {
-		int mm = s.m0 + tm * TM + i / TN, nn = s.n0 + tn * TN + i % TN;
+		int r = i / TN, q = i % TN;
+		int mm = s.m0 + r / FM * (BM / TM * FM) + tm * FM + r % FM, nn = s.n0 + q / FN * (BN / TN * FN) + tn * FN + q % FN;
 		if (mm < m && nn < n) c.put(s.group, mm, nn, sum[i]);
 	}
 }

@@ -1,6 +1,7 @@
 // The products of gemm.cu and conv.cu on tensor cores. Of their own module: they want compute capability 8.0.
 #include "conv.cuh"
 #include "gemm.cuh"
+#include "staged.cuh"
 #include "tensor.cuh"
 
 #define TENSOR_GEMM(name, ta, tb, W, BM, BK) \
@@ -45,3 +46,35 @@ TENSOR(tf32, Tf32, 64, 16)
 TENSOR(tf32, Tf32, 128, 16)
 TENSOR(bf16, Bf16, 64, 32)
 TENSOR(bf16, Bf16, 128, 32)
+
+// Matrices whose rows begin at a chunk: the lengths of those that lie along memory are multiples of four. A is m×k, or k×m
+// for tn; B is k×n, or n×k for nt.
+#define STAGED_GEMM(kind, K, BM) \
+	BLOCK_KERNEL(256, staged_gemm_nn_##kind##_##BM, GemmArgs g) { \
+		START; \
+		__shared__ uint4 tiles[TILE_CHUNKS(BM)]; \
+		Slice s = slice_of<BM, BM>(g.shares, g.k); \
+		Rows<float, BM / 64> a(g.a, g.k, s.m0 + Along<float, BM>::row(), g.m, 64); \
+		Steps<float> b(g.b, g.n, s.n0 + Across<float, BM>::column(), g.n); \
+		staged_product<K, Along, Across, BM>(tiles, a, b, MatrixPairs(g), s, g.m, g.n, g.shares); \
+	} \
+	BLOCK_KERNEL(256, staged_gemm_nt_##kind##_##BM, GemmArgs g) { \
+		START; \
+		__shared__ uint4 tiles[TILE_CHUNKS(BM)]; \
+		Slice s = slice_of<BM, BM>(g.shares, g.k); \
+		Rows<float, BM / 64> a(g.a, g.k, s.m0 + Along<float, BM>::row(), g.m, 64); \
+		Rows<float, BM / 64> b(g.b, g.k, s.n0 + Along<float, BM>::row(), g.n, 64); \
+		staged_product<K, Along, Along, BM>(tiles, a, b, MatrixPairs(g), s, g.m, g.n, g.shares); \
+	} \
+	BLOCK_KERNEL(256, staged_gemm_tn_##kind##_##BM, GemmArgs g) { \
+		START; \
+		__shared__ uint4 tiles[TILE_CHUNKS(BM)]; \
+		Slice s = slice_of<BM, BM>(g.shares, g.k); \
+		Steps<float> a(g.a, g.m, s.m0 + Across<float, BM>::column(), g.m); \
+		Steps<float> b(g.b, g.n, s.n0 + Across<float, BM>::column(), g.n); \
+		staged_product<K, Across, Across, BM>(tiles, a, b, MatrixPairs(g), s, g.m, g.n, g.shares); \
+	}
+STAGED_GEMM(tf32, Singles<false>, 64)
+STAGED_GEMM(tf32, Singles<false>, 128)
+STAGED_GEMM(bf16, Narrowed, 64)
+STAGED_GEMM(bf16, Narrowed, 128)

@@ -25,6 +25,20 @@ KERNEL(256, axpby, int n, float a, const float *x, float b, float *y) {
 	EACH(i, n) y[i] = a * x[i] + b * y[i];
 }
 
+// The same of few small arrays, with blocks in a row for each: BatchNorm's running statistics. Moves 3n of each.
+struct FewSums {
+	int n[4];
+	float a[4], b[4];
+	const float *x[4];
+	float *y[4];
+};
+KERNEL(256, axpby_few, FewSums s) {
+	START;
+#pragma unroll // parameters are not indexed by what is known at run time only: that would be a copy of them
+	for (int k = 0; k < 4; k++)
+		if ((int)blockIdx.y == k) EACH(i, s.n[k]) s.y[k][i] = s.a[k] * s.x[k][i] + s.b[k] * s.y[k][i];
+}
+
 // z = x∘y. Moves 3n.
 KERNEL(256, mul, int n, const float *x, const float *y, float *z) {
 	START;

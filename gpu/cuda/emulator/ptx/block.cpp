@@ -87,6 +87,9 @@ void Block::run(const Program &p, void **values) {
 		}
 		if (alive) release();
 	}
+	p.accesses += shared.banks.accesses;
+	p.conflicts += shared.banks.conflicts;
+	shared.banks = {};
 }
 
 // release lets all threads go on from a barrier, at which all that have not ended must be: those of a warp at the same
@@ -285,6 +288,22 @@ const char *emulator_unreached() {
 		for (auto &k : i.kernels)
 			if (!k.second.ran && k.first != "test") names += k.first + "\n";
 	return names.c_str();
+}
+
+// emulator_conflicts returns of each kernel that has run its name, how often its warps went to shared memory, and how many
+// cycles more that took because lanes met in a bank, a line each.
+const char *emulator_conflicts() {
+	static std::string lines;
+	std::map<std::string, std::pair<long, long>> all;
+	for (auto &i : images())
+		for (auto &k : i.kernels)
+			if (k.second.ran && k.first != "test") {
+				all[k.first].first += k.second.accesses;
+				all[k.first].second += k.second.conflicts;
+			}
+	lines.clear();
+	for (auto &k : all) lines += k.first + " " + std::to_string(k.second.first) + " " + std::to_string(k.second.second) + "\n";
+	return lines.c_str();
 }
 
 } // extern "C"

@@ -4,6 +4,7 @@
 #include "../memory.h"
 
 #include <atomic>
+#include <type_traits>
 
 #include "table.h"
 
@@ -55,9 +56,18 @@ template <class A> static inline A address(Warp &w, const Instruction &i, int la
 	return at;
 }
 
+// meet counts how the lanes of an access to shared memory meet in its banks.
+template <class Space> static void meet(Warp &w, const Instruction &i, uint32_t mask, uint32_t place, unsigned size) {
+	if (!std::is_same<Space, InShared>::value) return;
+	uint32_t at[lanes];
+	for (int lane = 0; lane < lanes; lane++) at[lane] = w.at<uint32_t>(place)[lane] + (uint32_t)i.offset;
+	w.block->shared.banks.access(at, mask, size);
+}
+
 // load reads count numbers T into registers R: d, ... [address].
 template <class Space, class T, class R, int count> static void load(Warp &w, const Instruction &i, uint32_t mask) {
 	typedef typename Space::Address A;
+	meet<Space>(w, i, mask, i.operands[count], count * sizeof(T));
 	for (; mask; mask &= mask - 1) {
 		int lane = __builtin_ctz(mask);
 		A at = address<A>(w, i, lane, i.operands[count], count * sizeof(T));
@@ -68,6 +78,7 @@ template <class Space, class T, class R, int count> static void load(Warp &w, co
 // store writes count numbers T from registers R: [address] a, ...
 template <class Space, class T, class R, int count> static void store(Warp &w, const Instruction &i, uint32_t mask) {
 	typedef typename Space::Address A;
+	meet<Space>(w, i, mask, i.operands[0], count * sizeof(T));
 	for (; mask; mask &= mask - 1) {
 		int lane = __builtin_ctz(mask);
 		A at = address<A>(w, i, lane, i.operands[0], count * sizeof(T));
@@ -89,6 +100,7 @@ template <class Space> static void atomic_add(Warp &w, const Instruction &i, uin
 // Asynchronous copies: cp.async of section 9.7.8.22. What is copied is read at once, and is in shared memory when the
 // thread has waited for it; until then there are NaNs, so that nobody reads what was there before.
 static void start_copy(Warp &w, const Instruction &i, uint32_t mask) {
+	meet<InShared>(w, i, mask, i.operands[0], 16);
 	w.copies.resize(lanes);
 	for (; mask; mask &= mask - 1) {
 		int lane = __builtin_ctz(mask);
@@ -135,6 +147,7 @@ static void await_copies(Warp &w, const Instruction &i, uint32_t mask) {
 // column lane / 4.
 template <bool transposed> static void load_matrices(Warp &w, const Instruction &i, uint32_t mask) {
 	if (mask != ~0u) fail(w, __builtin_ctz(mask), "matrices want all lanes, and %#x are here", mask);
+	meet<InShared>(w, i, mask, i.operands[4], 16);
 	uint32_t rows[lanes][4];
 	for (int lane = 0; lane < lanes; lane++) {
 		uint32_t at = address<uint32_t>(w, i, lane, i.operands[4], 16);

@@ -64,6 +64,8 @@ struct Program : Kernel {
 	std::vector<Variable> params, shared;
 	unsigned param_bytes = 0, shared_bytes = 0;
 	mutable std::atomic<bool> ran{false};
+	// How often warps went to shared memory, and how often it took a cycle more because two lanes met in a bank.
+	mutable std::atomic<long> accesses{0}, conflicts{0};
 };
 
 // An Image is a module, with its text.

@@ -37,6 +37,27 @@ void Shared::refuse(Warp &w, int lane, uint32_t at, unsigned size, const char *w
 	fail(w, lane, "%s: a race with %s, which %s it since the last barrier", place, other, written ? "wrote" : "read");
 }
 
+void Shared::Banks::access(const uint32_t *at, uint32_t mask, unsigned size) {
+	const int words = size < 4 ? 1 : (int)size / 4, group = lanes / words;
+	for (int first = 0; first < lanes; first += group) {
+		uint32_t seen[lanes][lanes]; // words of each bank
+		int count[lanes] = {}, most = 0;
+		for (int lane = first; lane < first + group; lane++) {
+			if (!(mask >> lane & 1)) continue;
+			for (int k = 0; k < words; k++) {
+				uint32_t word = at[lane] / 4 + k, bank = word % lanes;
+				int n = 0;
+				while (n < count[bank] && seen[bank][n] != word) n++;
+				if (n < count[bank]) continue;
+				seen[bank][count[bank]++] = word;
+				most = std::max(most, count[bank]);
+			}
+		}
+		accesses += most > 0;
+		conflicts += std::max(0, most - 1);
+	}
+}
+
 uint32_t Shared::add(Warp &w, int lane, uint16_t me, uint32_t at, uint32_t value) {
 	if (!inside(at, 4)) refuse(w, lane, at, 4, "atomic addition", true);
 	Word &word = words[at / 4];

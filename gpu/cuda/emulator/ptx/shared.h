@@ -64,6 +64,13 @@ public:
 		memcpy(bytes.data() + at, &v, sizeof v);
 	}
 
+	// Banks counts accesses of warps, and the cycles that they wait for a bank. A bank has every 32nd word, and gives one of them
+	// a cycle; accesses of 8 and 16 bytes are done by a half and a quarter of a warp at a time.
+	struct Banks {
+		long accesses = 0, conflicts = 0;
+		void access(const uint32_t *at, uint32_t mask, unsigned size);
+	} banks;
+
 	// add is atomic: no race with another.
 	uint32_t add(Warp &w, int lane, uint16_t me, uint32_t at, uint32_t value);
 };
