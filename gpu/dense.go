@@ -57,6 +57,12 @@ func (d *Device) GemmPruned(transB bool, m, n, k int, a, b, c *Tensor) {
 	describe(d, &d.ops.Gemm, Gemm{TransB: transB, M: m, N: n, K: k, Alpha: 1, A: a, B: b, C: c, Pruned: true})
 }
 
+// GemmBias sets C = A·op(B), plus a number for each column, in one pass: where the device has that (Has of a
+// Gemm with a Rectifier that is on).
+func (d *Device) GemmBias(transB bool, m, n, k int, a, b, bias, c *Tensor) {
+	describe(d, &d.ops.Gemm, Gemm{TransB: transB, M: m, N: n, K: k, Alpha: 1, A: a, B: b, C: c, Bias: bias})
+}
+
 // InnerProduct is GemmPruned, then AddBias of a number for each column, where bias is not nil, and then a ReLU in place
 // where then has one, in the same pass. Where the device does not have that (Has of a Gemm with a Rectifier that is
 // on), a layer does one after the other.

@@ -27,6 +27,40 @@ type lstm struct {
 	width, deep int       // of a panel; what is summed over
 }
 
+// later are rows of a panel's units that a piece reads and writes behind its products. They lie far apart, so that no
+// processor sees them coming: they are fetched meanwhile, one of the areas beside each tile of the last streams.
+type later struct {
+	areas [maxAreas]rowsLater
+	n, at int // how many there are; those before at are fetched
+}
+
+const maxAreas = 8
+
+type rowsLater struct {
+	x          []float32 // of the first row
+	step, rows int
+}
+
+// add adds rows that are step apart.
+func (l *later) add(x []float32, step, rows int) {
+	for most := deepest / 2; rows > 0 && l.n < len(l.areas); rows -= most { // two lines a row, and one a step of k
+		l.areas[l.n] = rowsLater{x, step, min(rows, most)}
+		if l.n++; rows > most {
+			x = x[most*step:]
+		}
+	}
+}
+
+// fetch has a tile fetch the next area.
+func (l *later) fetch(t *productTile) {
+	if l.at == l.n {
+		return
+	}
+	a := &l.areas[l.at]
+	l.at++
+	t.next, t.nextStep, t.line, t.lines, t.rows = &a.x[0], 4*a.step, cacheLine, tilePanels*panel*4/cacheLine, a.rows
+}
+
 // newLSTM makes room for panels of weights that sum over deep elements.
 func (d *back) newLSTM(s gpu.LSTMShape, cont *gpu.Tensor, deep, panels int) lstm {
 	r, width := &d.recurrent, tilePanels*panel
@@ -56,19 +90,25 @@ func (l *lstm) pack(x []float32, step, k, n int) {
 
 // sum adds the product of what is multiplied now and a panel to n columns of c, whose rows are step apart. room is that
 // of a tile.
-func (l *lstm) sum(t *productTile, packed, c []float32, step, n int, room []float32) {
+func (l *lstm) sum(t *productTile, packed, c []float32, step, n int, room []float32, behind *later) {
+	tiles := ceil(l.s.N, tilePositions)
+	if tiles > 1 { // the last fetches what is needed later
+		tiles--
+	}
 	for k := 0; k < l.deep; k += deepest {
 		t.k, t.b, t.init = min(deepest, l.deep-k), &packed[k*l.width], nil
 		lines, next := 0, packed
 		if end := (k + t.k) * l.width; end < len(packed) { // the panel's next block is fetched meanwhile
 			next = packed[end:]
-			lines = ceil(min(deepest*l.width, len(next))/16, ceil(l.s.N, tilePositions))
+			lines = ceil(min(deepest*l.width, len(next))/16, tiles)
 		}
 		for i := 0; i < l.s.N; i += tilePositions {
 			m := min(tilePositions, l.s.N-i)
 			t.a = &l.now[i*l.deep+k*tilePositions]
 			t.next, t.nextStep, t.line, t.lines, t.rows = t.a, 0, 0, t.k+1, 1
-			if at := i / tilePositions * lines * 16; lines > 0 && at < len(next) {
+			if i/tilePositions == tiles {
+				behind.fetch(t)
+			} else if at := i / tilePositions * lines * 16; lines > 0 && at < len(next) {
 				t.next, t.line, t.lines = &next[at], cacheLine, lines
 			}
 			whole := m == tilePositions && n == l.width
@@ -150,9 +190,10 @@ func (k *lstmKernel) run(lo, hi, worker int) {
 	t, room := &k.d.tiles[worker].product, k.d.scratch(worker, k.tileRoom())
 	for item := lo; item < hi; item++ {
 		first, units := k.units(item)
+		behind := k.behind(item, x, c, h)
 		for gate := range 4 {
 			packed := k.weights[(4*item+gate)*k.width*size:][:k.width*size]
-			k.sum(t, packed, x[gate*size+first:], 4*size, units, room)
+			k.sum(t, packed, x[gate*size+first:], 4*size, units, room, &behind)
 		}
 		for i := range n {
 			from := i*size + first
@@ -169,6 +210,25 @@ func (k *lstmKernel) run(lo, hi, worker int) {
 		}
 		k.pack(hidden[first:], size, first, units)
 	}
+}
+
+// behind is what the products of a piece, and its cells, are about to touch.
+func (k *lstmKernel) behind(item int, x, c, h []float32) (l later) {
+	n, size := k.s.N, k.s.Size
+	first, _ := k.units(item)
+	for gate := range 3 {
+		l.add(x[(gate+1)*size+first:], 4*size, n)
+	}
+	l.add(c[first:], size, n)
+	l.add(k.cells[first:], size, n)
+	l.add(h[first:], size, n)
+	if k.t+1 < k.s.Steps {
+		l.add(k.hidden[(k.t+1)*n*size+first:], size, n)
+	}
+	if first += k.width; first < size {
+		l.add(x[first:], 4*size, n)
+	}
+	return l
 }
 
 func (d *back) lstmBackward(o *gpu.LSTMBackward) {
@@ -221,7 +281,15 @@ func (k *lstmBackwardKernel) run(lo, hi, worker int) {
 		clear(dhs)
 		if !last {
 			packed := k.weights[item*k.width*k.deep:][:k.width*k.deep]
-			k.sum(t, packed, dhs, k.width, units, tile)
+			var behind later
+			behind.add(gates[first:], size, 4*n) // of a stream, one gate's rows after the other's
+			behind.add(dx[first:], size, 4*n)
+			behind.add(c[first:], size, n)
+			behind.add(before[first:], size, n)
+			if k.dh != nil {
+				behind.add(k.dh[at+first:], size, n)
+			}
+			k.sum(t, packed, dhs, k.width, units, tile, &behind)
 		}
 		for i := range n {
 			from := i*size + first

@@ -32,6 +32,7 @@ type recurrent struct {
 	zs, dzs       *gpu.Tensor // W_s·static, and its gradient
 	dh, carry     *gpu.Tensor // gradients of a hidden state: at a step; from the step after
 	tops          cuts
+	biases        bool // the device adds biases in the product's own pass
 }
 
 // series is an array over time, whole and step by step.
@@ -80,6 +81,7 @@ func (l *recurrent) setup(c *Context, states, width int, bottom, top []*Blob) er
 		)
 	}
 	l.steps, l.n, l.in = x.Shape[0], x.Shape[1], x.Count(2, len(x.Shape))
+	l.biases = c.Device.Has(&gpu.Gemm{M: l.steps * l.n, N: l.width, K: l.in, Then: gpu.Rectifier{On: true}})
 	if l.steps < 1 || l.n < 1 { // of a Filter that lets nothing through; Caffe refuses any change of the steps
 		return fmt.Errorf(
 			"bottom %q has the shape %s; wanted at least 1 time step and 1 stream",
@@ -199,8 +201,12 @@ func (l *recurrent) allocate(cont *Blob) (err error) {
 // begin sets z to what the inputs give, and the first hidden state.
 func (l *recurrent) begin(bottom []*Blob, states int) {
 	d, rows := l.c.Device, l.steps*l.n
-	d.Gemm(false, true, rows, l.width, l.in, 1, bottom[0].Data, l.wx.Data, 0, l.z.all)
-	d.AddBias(gpu.ChannelShape{Outer: rows, Channels: l.width, Inner: 1}, l.b.Data, l.z.all)
+	if l.biases {
+		d.GemmBias(true, rows, l.width, l.in, bottom[0].Data, l.wx.Data, l.b.Data, l.z.all)
+	} else {
+		d.Gemm(false, true, rows, l.width, l.in, 1, bottom[0].Data, l.wx.Data, 0, l.z.all)
+		d.AddBias(gpu.ChannelShape{Outer: rows, Channels: l.width, Inner: 1}, l.b.Data, l.z.all)
+	}
 	if l.fixed > 0 {
 		d.Gemm(false, true, l.n, l.width, l.fixed, 1, bottom[2].Data, l.ws.Data, 0, l.zs)
 		for _, z := range l.z.step {
