@@ -117,7 +117,14 @@ func (f UnaryFunc) SlopeNeedsInput() bool {
 	return true
 }
 
-func sigmoid(x float64) float64 { return 0.5*math.Tanh(0.5*x) + 0.5 }
+// sigmoid is 1/(1 + e^-x), as exact where it is near 0 as where it is near 1.
+func sigmoid(x float64) float64 {
+	e := math.Exp(-math.Abs(x))
+	if x < 0 {
+		return e / (1 + e)
+	}
+	return 1 / (1 + e)
+}
 
 // power is x^e, exact for the exponents that nets use most.
 func power(x, e float64) float64 {

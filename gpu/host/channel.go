@@ -264,10 +264,7 @@ func (k *preluKernel) run(lo, hi, _ int) {
 	for o := range s.Outer {
 		for c := lo; c < hi; c++ {
 			at := (o*s.Channels + c) * s.Inner
-			y, a := k.y[at:at+s.Inner], k.a[c]
-			for i, v := range k.x[at : at+s.Inner] {
-				y[i] = max(v, 0) + a*min(v, 0)
-			}
+			leaky(k.x[at:at+s.Inner], k.y[at:at+s.Inner], k.a[c])
 		}
 	}
 }
@@ -288,21 +285,35 @@ func (k *preluBackwardKernel) run(lo, hi, _ int) {
 		var t float64
 		for o := range s.Outer {
 			at := (o*s.Channels + c) * s.Inner
-			for i := at; i < at+s.Inner; i++ {
-				x, g := k.x[i], k.dy[i]
-				if !(x > 0) {
-					t += float64(g * x)
-					g *= k.a[c]
-				}
-				if k.dx != nil {
-					k.dx[i] = g
-				}
+			x, dy := k.x[at:at+s.Inner], k.dy[at:at+s.Inner]
+			if k.da != nil {
+				t += dotBelow(x, dy)
+			}
+			if k.dx != nil {
+				(&reluBackwardKernel{x, dy, k.dx[at : at+s.Inner], k.a[c]}).run(0, len(x), 0)
 			}
 		}
 		if k.da != nil {
 			k.da[c] += float32(t)
 		}
 	}
+}
+
+// dotBelow is Σ x·y where x is not above 0. Vectors' lanes are summed as sum32's.
+func dotBelow(x, y []float32) float64 {
+	var t float64
+	for len(x) > 0 {
+		n := min(len(x), summed)
+		dot, done := dotBelowVectors(x[:n], y[:n])
+		t += float64(dot)
+		for i := done; i < n; i++ {
+			if !(x[i] > 0) {
+				t += float64(x[i] * y[i])
+			}
+		}
+		x, y = x[n:], y[n:]
+	}
+	return t
 }
 
 func (d *back) batchStats(o *gpu.BatchStats) {

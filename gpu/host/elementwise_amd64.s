@@ -363,3 +363,59 @@ weighted:
 	JNZ     weighted
 	VZEROUPPER
 	RET
+
+// func leaky8(x, y *float32, n int, slope float32)
+//
+// y = max(x, 0) + slope·min(x, 0), each rounded, for n times eight elements. The maximum of -0 is made 0, as relu8's.
+TEXT ·leaky8(SB), NOSPLIT, $0-28
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS slope+24(FP), Y8
+	VXORPS       Y9, Y9, Y9
+
+leaky:
+	VMOVUPS (SI), Y0
+	VMAXPS  Y0, Y9, Y1
+	VADDPS  Y9, Y1, Y1
+	VMINPS  Y0, Y9, Y0
+	VMULPS  Y8, Y0, Y0
+	VADDPS  Y0, Y1, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DI
+	DECQ    CX
+	JNZ     leaky
+	VZEROUPPER
+	RET
+
+// func dotBelow8(x, y *float32, n int) float32
+//
+// Σ x·y where x is not above 0, of n times eight elements, in eight lanes.
+TEXT ·dotBelow8(SB), NOSPLIT, $0-28
+	MOVQ   x+0(FP), SI
+	MOVQ   y+8(FP), DI
+	MOVQ   n+16(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y9, Y9, Y9
+
+dotBelow:
+	VMOVUPS (SI), Y1
+	VCMPPS  $1, Y1, Y9, Y2 // 0 is less
+	VMULPS  (DI), Y1, Y1
+	VANDNPS Y1, Y2, Y1
+	VADDPS  Y1, Y0, Y0
+	ADDQ    $32, SI
+	ADDQ    $32, DI
+	DECQ    CX
+	JNZ     dotBelow
+
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x0e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x01, X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, ret+24(FP)
+	VZEROUPPER
+	RET

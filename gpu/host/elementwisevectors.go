@@ -151,3 +151,23 @@ func weightedVectors(x, y, z []float32, a, b float32) int {
 	}
 	return 8 * n
 }
+
+// leakyVectors sets y to max(x, 0) + slope·min(x, 0), eight elements at a time, and returns how many it did.
+func leakyVectors(x, y []float32, slope float32) int {
+	n := vectorsOf(vecLeaky, y, 8)
+	if n > 0 {
+		_ = x[:8*n]
+		leaky8(&x[0], &y[0], n, slope)
+	}
+	return 8 * n
+}
+
+// dotBelowVectors is Σ x·y where x is not above 0, of as many elements as it returns, a multiple of eight.
+func dotBelowVectors(x, y []float32) (dot float32, done int) {
+	n := vectorsOf(vecDotBelow, x, 8)
+	if n == 0 {
+		return 0, 0
+	}
+	_ = y[:8*n]
+	return dotBelow8(&x[0], &y[0], n), 8 * n
+}

@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "exp_amd64.h"
 
 // The polynomials are those of Cephes' expf and tanhf (Moshier, 1989), in single precision.
 DATA ·expConstants+0(SB)/4, $0xc2aeac50  // -87.33655, whose power is the least that is normal
@@ -22,43 +23,6 @@ DATA ·expConstants+68(SB)/4, $0xbd5c1e2d // -5.37397155531e-2
 DATA ·expConstants+72(SB)/4, $0x3e088393 // 1.33314422036e-1
 DATA ·expConstants+76(SB)/4, $0xbeaaaa99 // -3.33332819422e-1
 GLOBL ·expConstants(SB), RODATA|NOPTR, $80
-
-#define EXPCONSTANTS \
-	LEAQ         ·expConstants(SB), R8 \
-	VBROADCASTSS 8(R8), Y8   \
-	VBROADCASTSS 12(R8), Y9  \
-	VBROADCASTSS 16(R8), Y10 \
-	VBROADCASTSS 44(R8), Y11 \
-	VBROADCASTSS 48(R8), Y12 \
-	VBROADCASTSS 0(R8), Y13  \
-	VBROADCASTSS 4(R8), Y14
-
-// STEP is one of a polynomial.
-#define STEP(offset, x, t, p) \
-	VBROADCASTSS offset(R8), t \
-	VFMADD213PS  t, x, p
-
-// EXP is e^x: 2^n times the power of what is left, |r| <= ln 2 / 2. A NaN stays one.
-#define EXP(x, n, p, t) \
-	VMAXPS       x, Y13, x       \
-	VMINPS       x, Y14, x       \
-	VMULPS       x, Y8, n        \
-	VROUNDPS     $8, n, n        \
-	VFNMADD231PS n, Y9, x        \
-	VFNMADD231PS n, Y10, x       \
-	VBROADCASTSS 20(R8), p       \
-	STEP(24, x, t, p)            \
-	STEP(28, x, t, p)            \
-	STEP(32, x, t, p)            \
-	STEP(36, x, t, p)            \
-	STEP(40, x, t, p)            \
-	VMULPS       x, x, t         \
-	VFMADD213PS  x, t, p         \
-	VADDPS       Y11, p, p       \
-	VCVTPS2DQ    n, n            \
-	VPADDD       Y12, n, n       \
-	VPSLLD       $23, n, n       \
-	VMULPS       n, p, x
 
 // func exp8(x, y *float32, n int, top float32)
 //

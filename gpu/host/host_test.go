@@ -136,6 +136,9 @@ func checkElementwise(t *testing.T) {
 				same(fmt.Sprintf("the power %g", e), i, have, pow(shift+float32(scale*x[i]), e))
 			}
 		}
+		for i := range leakyVectors(x, top, slope) {
+			same("ReLU with a slope", i, top[i], max(x[i], 0)+float32(slope*min(x[i], 0)))
+		}
 		for i := range reluVectors(x, top) {
 			same("the larger of 0", i, top[i], max(x[i], 0))
 		}

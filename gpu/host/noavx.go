@@ -77,10 +77,35 @@ func winogradKernels5(src *float32, step int, dst *float32, tapStep, n int) { pa
 func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32) {
 	panic(absent)
 }
-func paperSums8(w, masked *float32, n int, lanes *float64) (count uint32) { panic(absent) }
-func stepSGD8(a *stepArrays, n int, u *stepNumbers)                       { panic(absent) }
-func stepNesterov8(a *stepArrays, n int, u *stepNumbers)                  { panic(absent) }
-func stepAdaGrad8(a *stepArrays, n int, u *stepNumbers)                   { panic(absent) }
-func stepRMSProp8(a *stepArrays, n int, u *stepNumbers)                   { panic(absent) }
-func stepAdaDelta8(a *stepArrays, n int, u *stepNumbers)                  { panic(absent) }
-func stepAdam8(a *stepArrays, n int, u *stepNumbers)                      { panic(absent) }
+func paperSums8(w, masked *float32, n int, lanes *float64) (count uint32)    { panic(absent) }
+func stepSGD8(a *stepArrays, n int, u *stepNumbers)                          { panic(absent) }
+func stepNesterov8(a *stepArrays, n int, u *stepNumbers)                     { panic(absent) }
+func stepAdaGrad8(a *stepArrays, n int, u *stepNumbers)                      { panic(absent) }
+func stepRMSProp8(a *stepArrays, n int, u *stepNumbers)                      { panic(absent) }
+func stepAdaDelta8(a *stepArrays, n int, u *stepNumbers)                     { panic(absent) }
+func stepAdam8(a *stepArrays, n int, u *stepNumbers)                         { panic(absent) }
+func leaky8(x, y *float32, n int, slope float32)                             { panic(absent) }
+func dotBelow8(x, y *float32, n int) float32                                 { panic(absent) }
+func abs8(x, y *float32, n int, u *unaryNumbers) (done int)                  { panic(absent) }
+func bnll8(x, y *float32, n int, u *unaryNumbers) (done int)                 { panic(absent) }
+func elu8(x, y *float32, n int, u *unaryNumbers) (done int)                  { panic(absent) }
+func expOf8(x, y *float32, n int, u *unaryNumbers) (done int)                { panic(absent) }
+func logOf8(x, y *float32, n int, u *unaryNumbers) (done int)                { panic(absent) }
+func swish8(x, y *float32, n int, u *unaryNumbers) (done int)                { panic(absent) }
+func square8(x, y *float32, n int, u *unaryNumbers) (done int)               { panic(absent) }
+func cube8(x, y *float32, n int, u *unaryNumbers) (done int)                 { panic(absent) }
+func root8(x, y *float32, n int, u *unaryNumbers) (done int)                 { panic(absent) }
+func inverseRoot8(x, y *float32, n int, u *unaryNumbers) (done int)          { panic(absent) }
+func inverse8(x, y *float32, n int, u *unaryNumbers) (done int)              { panic(absent) }
+func sigmoidSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int) { panic(absent) }
+func tanhSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
+func absSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)     { panic(absent) }
+func bnllSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
+func eluSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)     { panic(absent) }
+func expSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)     { panic(absent) }
+func logSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)     { panic(absent) }
+func swishSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)   { panic(absent) }
+func squareSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)  { panic(absent) }
+func cubeSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
+func rootSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
+func inverseSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int) { panic(absent) }

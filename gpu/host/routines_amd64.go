@@ -199,3 +199,78 @@ func stepAdaDelta8(a *stepArrays, n int, u *stepNumbers)
 
 //go:noescape
 func stepAdam8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func leaky8(x, y *float32, n int, slope float32)
+
+//go:noescape
+func dotBelow8(x, y *float32, n int) float32
+
+//go:noescape
+func abs8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func bnll8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func elu8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func expOf8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func logOf8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func swish8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func square8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func cube8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func root8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func inverseRoot8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func inverse8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func sigmoidSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func tanhSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func absSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func bnllSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func eluSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func expSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func logSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func swishSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func squareSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func cubeSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func rootSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func inverseSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)

@@ -184,38 +184,6 @@ func pow(x, e float32) float32 {
 	return float32(math.Pow(float64(x), float64(e)))
 }
 
-func (d *back) unary(o *gpu.Unary) {
-	launch(d, &d.kernels.unary, unaryKernel{slice(o.X), slice(o.Y), o.Func}, o.Y.N, grain/4)
-}
-
-type unaryKernel struct {
-	x, y []float32
-	f    gpu.UnaryFunc
-}
-
-func (k *unaryKernel) run(lo, hi, _ int) {
-	y, f := k.y[lo:hi], k.f
-	for i, v := range k.x[lo:hi] {
-		y[i] = f.At(v)
-	}
-}
-
-func (d *back) unaryBackward(o *gpu.UnaryBackward) {
-	k := unaryBackwardKernel{slice(o.X), slice(o.Y), slice(o.DY), slice(o.DX), o.Func}
-	launch(d, &d.kernels.unaryBackward, k, o.DX.N, grain/4)
-}
-
-type unaryBackwardKernel struct {
-	x, y, dy, dx []float32
-	f            gpu.UnaryFunc
-}
-
-func (k *unaryBackwardKernel) run(lo, hi, _ int) {
-	for i := lo; i < hi; i++ {
-		k.dx[i] = k.dy[i] * k.f.Slope(k.x[i], k.y[i])
-	}
-}
-
 func (d *back) dot(o *gpu.Dot) {
 	sums := d.partials(pieces(o.X.N))
 	launch(d, &d.kernels.dot, dotKernel{slice(o.X), slice(o.Y), sums}, o.X.N, grain)
@@ -320,8 +288,13 @@ func rectify(x, y []float32, slope float32) {
 		}
 		return
 	}
-	for i, v := range x {
-		y[i] = max(v, 0) + slope*min(v, 0)
+	leaky(x, y, slope)
+}
+
+// leaky is rectify of any slope; of 0 times an infinity it makes NaN, as PReLU does.
+func leaky(x, y []float32, slope float32) {
+	for i := leakyVectors(x, y, slope); i < len(y); i++ {
+		y[i] = max(x[i], 0) + float32(slope*min(x[i], 0))
 	}
 }
 

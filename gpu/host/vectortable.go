@@ -21,6 +21,8 @@ const (
 	vecAdd vectorKernel = iota
 	vecReLU
 	vecReLUBackward
+	vecLeaky
+	vecDotBelow
 	vecMul
 	vecDivide
 	vecAxpby
@@ -35,6 +37,8 @@ const (
 	vecExp
 	vecSigmoid
 	vecTanH
+	vecUnary
+	vecUnarySlope
 	vecLargest
 	vecCell
 	vecSGD
@@ -82,6 +86,8 @@ var vectorTable = [vecCount]tableRow{
 	{vecReLUBackward, "gradient of ReLU", "dx = x > 0 ? dy : slope·dy", "12 bytes", routines{
 		AVXSet: "reluBackward8", NEONSet: "reluBackward8",
 	}},
+	{vecLeaky, "ReLU with a slope", "y = max(x, 0) + slope·min(x, 0)", "8 bytes", routines{AVXSet: "leaky8"}},
+	{vecDotBelow, "gradient of the slope of PReLU", "Σ x·dy where x <= 0", "8 bytes", routines{AVXSet: "dotBelow8"}},
 	{vecMul, "product of elements", "z = x·y", "12 bytes", routines{AVXSet: "mul8", NEONSet: "mul8"}},
 	{vecDivide, "quotient", "z = x/y", "12 bytes", routines{AVXSet: "divide8"}},
 	{vecAxpby, "sum of multiples, in place", "y = a·x + b·y", "12 bytes, 8 where b is 0", routines{
@@ -104,6 +110,13 @@ var vectorTable = [vecCount]tableRow{
 	{vecExp, "exponential", "y = e^(x - top)", "8 bytes", routines{AVX2Set: "exp8"}},
 	{vecSigmoid, "sigmoid", "y = 1/(1 + e^-x)", "8 bytes", routines{AVX2Set: "sigmoid8"}},
 	{vecTanH, "hyperbolic tangent", "y = tanh x", "8 bytes", routines{AVX2Set: "tanh8"}},
+	{vecUnary, "elementwise functions", "y = f(x), of gpu.UnaryFunc", "8 bytes", routines{
+		AVX2Set: "abs8 bnll8 elu8 expOf8 logOf8 swish8 square8 cube8 root8 inverseRoot8 inverse8",
+	}},
+	{vecUnarySlope, "their gradients", "dx = dy·f'(x)", "12 bytes, 16 where x and y are read", routines{
+		AVX2Set: "sigmoidSlope8 tanhSlope8 absSlope8 bnllSlope8 eluSlope8 expSlope8 logSlope8 " +
+			"swishSlope8 squareSlope8 cubeSlope8 rootSlope8 inverseSlope8",
+	}},
 	{vecLargest, "largest element", "max x", "4 bytes", routines{AVXSet: "largest8"}},
 	{vecCell, "gradient of an LSTM's cells", "gates.backward", "52 bytes", routines{AVXSet: "cell8"}},
 	{vecSGD, "update by SGD", "h = rate·(scale·g + decay·w) + momentum·h, w -= h", "24 bytes", routines{
