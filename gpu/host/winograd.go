@@ -67,7 +67,7 @@ func newWinograd(g gpu.ConvGeometry) *winograd {
 	w.lay = newPadded(rows)
 	c, panels := w.lay.c, w.lay.panels
 	perRow := winogradPlaces * w.across * (c + panels*panel)
-	w.together = min(max(1, winogradRoom/perRow), g.N*w.down)
+	w.together = evenly(g.N*w.down, max(1, winogradRoom/perRow), w.across, g.Groups)
 	n := w.together * w.across
 	w.product = direct{c: c, o: w.lay.o, panels: panels, k: c, length: c, offsets: []int{0}}
 	for i := range ceil(n, tilePositions) * tilePositions {
@@ -76,6 +76,16 @@ func newWinograd(g gpu.ConvGeometry) *winograd {
 	w.in, w.out = oddLines(len(w.product.positions)*c), oddLines(len(w.product.positions)*panels*panel)
 	w.weights = winogradPlaces * panels * c * panel
 	return w
+}
+
+// evenly is how many of rows of across tiles make a piece, at most most. Two threads get as much each: so pieces are of
+// one size, and an even number of all groups, unless they would be of a few tiles.
+func evenly(rows, most, across, groups int) int {
+	pieces := ceil(rows, most)
+	if pieces*groups%2 != 0 && ceil(rows, pieces+1)*across >= 2*tilePositions {
+		pieces++
+	}
+	return ceil(rows, pieces)
 }
 
 // newPadded is newDirect with channels of a group filled up to a multiple of eight.

@@ -123,3 +123,15 @@ func TestWinogradWeightsError(t *testing.T) {
 		t.Errorf("Winograd's error is %g, a direct sum's %g, of the gradients' root mean square", manner, plain)
 	}
 }
+
+// Pieces of rows of tiles are as large as they may be, as many on two threads, and of one size but for the last.
+func TestWinogradEvenly(t *testing.T) {
+	for _, c := range []struct{ rows, most, across, groups, want int }{
+		{16, 14, 2, 1, 8}, {32, 14, 4, 1, 8}, {56, 16, 7, 1, 14}, {112, 16, 14, 1, 14}, {384, 55, 6, 1, 48},
+		{16, 100, 2, 1, 8}, {4, 100, 2, 1, 4}, {4, 100, 2, 2, 4}, {1, 1, 50, 1, 1}, {30, 10, 8, 2, 10},
+	} {
+		if have := evenly(c.rows, c.most, c.across, c.groups); have != c.want {
+			t.Errorf("%+v: %d rows", c, have)
+		}
+	}
+}
