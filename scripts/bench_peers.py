@@ -3,6 +3,8 @@
 bench_peers.py DNS_TUI WORK NETS: in each round the programs take turns, each in a process of its own, for their threads
 would be in each other's way; what is printed are medians over rounds, of each program's median (PyTorch) or mean
 (dns-tui and Caffe) of some passes, and of the quotients of a round. A net of PyTorch is made of the prototxt itself.
+What a pass takes is held against its floor too: the sum over layers of the larger of their operations over what a
+product does here, and their bytes over what a copy moves (`dns-tui time --profile`).
 """
 
 import datetime
@@ -17,6 +19,7 @@ import time
 
 import torch
 
+import caffe_peer
 from peer_nets import Net
 
 BINARY, WORK, NETS = (os.path.abspath(p) for p in sys.argv[1:4])
@@ -143,11 +146,13 @@ def call(*args, **more):
 
 
 def ours(net, file, threads):
+    """ms of a pass forward and backward, and its floor."""
     time.sleep(1)  # threads of the others spin for a while
-    out = call(BINARY, "time", "--model", file, "--input", CASES[net][2], "--device", "host", "--threads", str(threads),
-               "--iterations", str(CASES[net][3])).stdout
-    m = re.search(r"^all +([0-9.]+) ms +([0-9.]+) ms", out, re.M)
-    return float(m[1]) + float(m[2])
+    out = call(BINARY, "time", "--profile", "--model", file, "--input", CASES[net][2], "--device", "host", "--threads",
+               str(threads), "--iterations", str(CASES[net][3])).stdout
+    one = r" +([0-9.]+) +[0-9.]+ +[0-9.]+ +([0-9.]+) +[0-9]+ %"  # ms, GFLOP/s, GB/s, floor, of floor
+    m = [float(x) for x in re.search("^all" + one + one, out, re.M).groups()]
+    return m[0] + m[2], m[1] + m[3]
 
 
 def our_steps(net, file, threads):
@@ -165,18 +170,36 @@ def our_steps(net, file, threads):
     return 1000 * (times[2 * passes] - times[passes]).total_seconds() / passes
 
 
-def caffe(file, passes, threads):
-    env = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
-    err = call(CAFFE, "time", "-model", file, "-iterations", str(passes), env=env).stderr
-    return float(re.search(r"Average Forward-Backward: ([0-9.]+)", err)[1])
+def shapes_of(net):
+    """The shapes of what a net reads, and a number for each that is in its range."""
+    batch, shapes = CASES[net][1], CASES[net][2]
+    if net == "lstm":
+        return [[int(n) for n in s.split("x")] for s in shapes.split(",")], [1, 1, 1]
+    return [[batch, *(int(n) for n in shapes.split(":")[0].split("x"))], [batch]], [0.5, 1]
+
+
+def caffe_of(net, text, threads, faults):
+    """Caffe with the net, which has done a pass and some steps; None where there is none, or it does not."""
+    if not CAFFE:
+        return None
+    try:
+        peer = caffe_peer.Caffe(CAFFE, WORK, net, text, *shapes_of(net), threads)
+        peer.passes(1)
+        peer.steps(1)
+        return peer
+    except caffe_peer.Fault as e:
+        faults.append(f"{CASES[net][0]}, Caffe: {e}")
+        return None
 
 
 def bench(net, threads):
     title, batch, shapes, passes = CASES[net]
     file = os.path.join(WORK, net + ".prototxt")
+    text = prototxt(net)
     with open(file, "w") as f:
-        f.write(prototxt(net))
+        f.write(text)
     peers, faults = {}, []
+    their_caffe = caffe_of(net, text, threads, faults)
     for mode in MODES:
         t = Torch(net, mode, threads)
         if t.fault is not None:
@@ -187,12 +210,14 @@ def bench(net, threads):
     ours(net, file, threads)  # measures what it does not know yet
     rounds = []
     for _ in range(ROUNDS):
-        r = {"ours": ours(net, file, threads)}
-        if CAFFE:
-            r["caffe"] = caffe(file, passes, threads)
+        r = dict(zip(("ours", "floor"), ours(net, file, threads)))
+        if their_caffe:
+            r["caffe"] = their_caffe.passes(passes)
         r.update({mode: t.measure("passes") for mode, t in peers.items()})
         if net != "lstm":  # random words are no words, and training says so
             r["our steps"] = our_steps(net, file, threads)
+            if their_caffe:
+                r["caffe steps"] = their_caffe.steps(passes)
             r.update({mode + " steps": t.measure("steps") for mode, t in peers.items()})
         rounds.append(r)
     for t in peers.values():
@@ -204,23 +229,26 @@ def bench(net, threads):
 
     best = min(peers, key=lambda k: mid[k])
     steps = "– | –"
+    caffes = "– | –"
+    if their_caffe:
+        caffes = f"{quotient('caffe', 'ours'):.2f} | "
+        caffes += f"{quotient('caffe steps', 'our steps'):.2f}" if "caffe steps" in mid else "–"
     if "our steps" in mid:
         best_steps = min((mode + " steps" for mode in peers), key=lambda k: mid[k])
         steps = f"{mid['our steps']:.2f} | {quotient(best_steps, 'our steps'):.2f} ({best_steps.split()[0]})"
     cells = " | ".join(f"{mid[m]:.2f}" if m in mid else "–" for m in MODES)
-    print(f"| {title}, {batch} | {threads} | {mid['ours']:.2f} | {cells} | "
-          f"{format(quotient('caffe', 'ours'), '.2f') if CAFFE else '–'} | {quotient(best, 'ours'):.2f} ({best}) | "
-          f"{steps} |", flush=True)
+    print(f"| {title}, {batch} | {threads} | {mid['ours']:.2f} | {quotient('ours', 'floor'):.2f} | {cells} | "
+          f"{quotient(best, 'ours'):.2f} ({best}) | {steps} | {caffes} |", flush=True)
     return faults
 
 
 def main():
     os.makedirs(WORK, exist_ok=True)
     print(f"PyTorch {torch.__version__}, {ROUNDS} rounds; {call(BINARY, 'version').stdout.strip()}\n")
-    print("| net, batch | threads | dns-tui, ms | " + " | ".join(f"PyTorch {m}, ms" for m in MODES)
-          + " | Caffe / dns-tui | PyTorch's best / dns-tui | dns-tui's step with surgery, ms | "
-          "PyTorch's best step / dns-tui |")
-    print("| --- " * (7 + len(MODES)) + "|", flush=True)
+    print("| net, batch | threads | dns-tui, ms | of its floor | " + " | ".join(f"PyTorch {m}, ms" for m in MODES)
+          + " | PyTorch's best / dns-tui | dns-tui's step with surgery, ms | PyTorch's best step / dns-tui | "
+          "Caffe / dns-tui | Caffe's step without surgery / dns-tui's with |")
+    print("| --- " * (9 + len(MODES)) + "|", flush=True)
     faults = []
     for threads in THREADS:
         for net in CASES:

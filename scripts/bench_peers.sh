@@ -5,7 +5,7 @@
 #   ROUNDS=n       so many rounds of all programs (3)
 #   THREADS="2 1"  with so many threads each
 #   MODES="..."    of PyTorch: eager, channels_last, compile
-#   CAFFE=path     Caffe's binary, to be measured too
+#   CAFFE=path     a binary of Caffe's, to be measured too: `caffe time` and `caffe train` of the same nets, in turn
 set -eu
 cd "$(dirname "$0")/.."
 venv=build/peers
