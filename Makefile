@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas mpi cuda-toolkit cuda-headers emulator gpu-bundle gpu-report kernel-counts \
-	demo-data check-lenet bench-sparse bench-peers check-export check-onnx check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
+	demo-data check-lenet bench-sparse bench-peers bench-loading check-export check-onnx check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -126,6 +126,13 @@ bench-sparse: openblas build ## nets with zeros left out against onnxruntime and
 
 bench-peers: openblas build ## training passes and steps with surgery against PyTorch (PyPI), and Caffe where CAFFE names its binary; ONLY=lenet a part
 	sh scripts/bench_peers.sh
+
+bench-loading: ## JPEGs as nets read them, images/s of a thread, against OpenCV and Pillow (PyPI)
+	@mkdir -p build
+	$(GO) test -c -o build/dataset.test ./caffe/dataset
+	@test -d build/loading || { python3 -m venv build/loading && \
+		build/loading/bin/pip install -q opencv-python-headless pillow numpy; }
+	cd caffe/dataset && ../../build/loading/bin/python ../../scripts/bench_loading.py ../../build/dataset.test
 
 check-export: openblas ## every net of testdata in every form and back: sizes and differences; onnxruntime's answers (PyPI)
 	@mkdir -p build

@@ -11,6 +11,9 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
+	"dns-tui/caffe/caffepb"
 	"dns-tui/caffe/dataset"
 )
 
@@ -155,4 +158,38 @@ func BenchmarkJPEG(b *testing.B) {
 			c.Resize(256, 256)
 		}
 	})
+}
+
+// BenchmarkLoading makes of a JPEG what a net reads: decoded, a random crop of 227×227, mirrored or not, without the
+// mean of its channels. scripts/bench_loading.py compares it with OpenCV and Pillow.
+func BenchmarkLoading(b *testing.B) {
+	data := encoded(b, smooth(500, 375, false))
+	if path := os.Getenv("JPEG"); path != "" {
+		var err error
+		if data, err = os.ReadFile(path); err != nil {
+			b.Fatal(err)
+		}
+	}
+	t, err := dataset.NewTransformer(&caffepb.TransformationParameter{
+		CropSize: proto.Uint32(227), Mirror: proto.Bool(true), MeanValue: []float32{104, 117, 123},
+	}, true)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := t.Infer(decoded(b, data, true, false)); err != nil {
+		b.Fatal(err)
+	}
+	out := make([]float32, 3*227*227)
+	r := rand.New(rand.NewPCG(1, 2))
+	b.ReportAllocs()
+	for b.Loop() {
+		d := &dataset.Datum{Encoded: true, Data: data}
+		if err := t.Decode(d); err != nil {
+			b.Fatal(err)
+		}
+		if err := t.Apply(d, dataset.Randoms{r.Uint32(), r.Uint32(), r.Uint32()}, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
 }
