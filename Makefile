@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas mpi cuda-toolkit cuda-headers emulator gpu-bundle gpu-report kernel-counts \
-	demo-data check-lenet bench-sparse bench-peers bench-loading check-export check-onnx check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui check-cuda check-ptx check-arm64 check-mutations help clean
+	demo-data check-lenet bench-sparse bench-peers bench-loading check-export check-onnx check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui check-cuda check-cudnn check-ptx check-arm64 check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -170,6 +170,10 @@ screens: build demo-data ## docs/screens, from the demo itself
 check-cuda: openblas cuda-headers emulator ## all of Caffe's vectors on the emulated GPU: layers, and every solver's run
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; set -ex; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) run -tags cuda ./cmd/dns-tui parity --gpu 0 --precision fp32 testdata/oracle
+
+check-cudnn: cuda-headers ## descriptors of cuDNN's graphs against CUDNN=.../libcudnn.so.9 itself, and its headers; no GPU is needed
+	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; set -ex; \
+	DNS_TUI_CUDNN=$(abspath $(CUDNN)) $(GO) test -tags cuda -count 1 -v -run 'LibrariesDescriptors|LibrariesEnumerators' ./gpu/cuda
 
 check-ptx: openblas cuda-headers emulator ## whole nets by the PTX on the emulated GPU: Caffe's vectors, LeNet with surgery, resuming
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; export DNS_TUI_NEED_CUDA=1; set -ex; \

@@ -107,5 +107,12 @@ func (d *back) alternatives(w *work, own choice) (list []choice) {
 			list = append(list, choice{Library: true, Tile: own.Tile, Slices: own.Slices, Algorithm: a.number + 1})
 		}
 	}
+	p, ok := d.plannedOf(w, false)
+	if !ok {
+		return list
+	}
+	for _, one := range d.plansOf(p) {
+		list = append(list, choice{Library: true, Tile: own.Tile, Slices: own.Slices, Engine: one.name})
+	}
 	return list
 }

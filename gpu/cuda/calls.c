@@ -31,6 +31,28 @@ static CUresult run_conv(const dns_conv_args *c) {
 	return status ? (CUresult)library_failed : CUDA_SUCCESS;
 }
 
+typedef int (*create_function)(int kind, void **descriptor);
+typedef int (*set_function)(void *descriptor, int name, int type, int64_t count, const void *values);
+typedef int (*descriptor_function)(void *descriptor);
+typedef int (*execute_function)(void *handle, void *plan, void *pack);
+
+// run_plan makes the variant pack that names a plan's tensors for this run: cuDNN is done with it when it has started the
+// kernels.
+static CUresult run_plan(const dns_plan_args *p) {
+	enum { variant_pack = 16, unique_ids = 1000, data_pointers = 1001, workspace = 1003, int64 = 3, pointer = 6 };
+	static const int64_t ids[] = {1, 2, 3, 4};
+	void *pack = NULL;
+	int status = ((create_function)p->create)(variant_pack, &pack);
+	if (status) return (CUresult)library_failed;
+	status = ((set_function)p->set)(pack, unique_ids, int64, p->count, ids);
+	if (!status) status = ((set_function)p->set)(pack, data_pointers, pointer, p->count, p->at);
+	if (!status) status = ((set_function)p->set)(pack, workspace, pointer, 1, &p->work);
+	if (!status) status = ((descriptor_function)p->finalize)(pack);
+	if (!status) status = ((execute_function)p->execute)((void *)p->handle, (void *)p->plan, pack);
+	((descriptor_function)p->destroy)(pack);
+	return status ? (CUresult)library_failed : CUDA_SUCCESS;
+}
+
 // The types of NCCL's functions are those of nccl.h 2.12 to 2.32.
 typedef int (*all_reduce_function)(const void *from, void *to, size_t count, int type, int op, void *comm, CUstream stream);
 typedef int (*send_function)(const void *from, size_t count, int type, int peer, void *comm, CUstream stream);
@@ -66,6 +88,7 @@ static CUresult run_one(const dns_header *r, CUstream stream, mark m, int captur
 	}
 	case record_gemm: return run_gemm(args);
 	case record_conv: return run_conv(args);
+	case record_plan: return run_plan(args);
 	case record_event: return cuEventRecordWithFlags((CUevent)((const dns_event_args *)args)->event, stream, capturing ? CU_EVENT_RECORD_EXTERNAL : 0);
 	case record_wait: return cuStreamWaitEvent(stream, (CUevent)((const dns_event_args *)args)->event, capturing ? CU_EVENT_WAIT_EXTERNAL : 0);
 	case record_sum: return run_sum(args, stream);

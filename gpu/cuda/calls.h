@@ -10,7 +10,7 @@ int cuda_driver_found(void);
 const char *cuda_driver_lacks(const char **names);
 
 // The kinds of records.
-enum { record_kernel, record_clear, record_gemm, record_conv, record_event, record_wait, record_sum, record_exchange };
+enum { record_kernel, record_clear, record_gemm, record_conv, record_event, record_wait, record_sum, record_exchange, record_plan };
 
 // A record begins with a header; words of eight bytes behind it are its arguments: a kernel's, or one of the structs
 // below. None has bytes that belong to no field.
@@ -39,6 +39,12 @@ typedef struct {
 	int32_t algo;
 	float beta;
 } dns_conv_args;
+
+// cudnnBackendExecute of a plan, with the functions that make what it takes; the tensors at have the identifiers 1 to count.
+typedef struct {
+	uint64_t create, set, finalize, destroy, execute, handle, plan, work, at[4];
+	int64_t count;
+} dns_plan_args;
 
 // The stream records an event, or waits for one; a graph does when it is launched, as a stream would then.
 typedef struct { uint64_t event; } dns_event_args;

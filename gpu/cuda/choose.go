@@ -27,6 +27,9 @@ type choice struct {
 	Slices  int `json:"Shares"` // as the file has called them from the first
 	// Algorithm is cuDNN's, plus 1; 0 for the default.
 	Algorithm int `json:",omitempty"`
+	// Engine is that of cuDNN's graphs, with its settings; Rectified is one that does a ReLU, too.
+	Engine    string `json:",omitempty"`
+	Rectified string `json:",omitempty"`
 }
 
 // library is the default of the library, where a kernel of this program would do a product so.
@@ -69,6 +72,9 @@ func (d *back) multiply(w *work) bool {
 		c.known[s] = how
 	}
 	if how.Library && d.emitLibrary(w, how) {
+		if p, _ := d.plannedOf(w, true); how.Rectified != "" {
+			d.queue.fusable(lastOp{kind: byPlan, out: w.y, n: w.out, rectifier: d.plan(p, how.Rectified)})
+		}
 		return false
 	}
 	d.emit(w, d.planAs(w, how))
@@ -101,6 +107,13 @@ func (d *back) choose(w *work) choice {
 	if stored, ok := d.choices.stored[d.shapeName(w)]; ok && stored.Tile < len(tilesOf(d.precision)) &&
 		stored.Slices > 0 {
 		if !stored.Library || d.dry || d.trusted(w, own, stored) {
+			if stored.Rectified != "" && !d.dry {
+				r := d.referRectified(w, own)
+				defer r.free()
+				if !r.rectifies(stored.Rectified) {
+					stored.Rectified = ""
+				}
+			}
 			return stored
 		}
 		return own
@@ -157,54 +170,88 @@ func (w *work) lastOutput() (p pixels, ok bool) {
 // trusted reports whether the library's result for a product, done in a way, is that of a kernel of this program. Where
 // by its default it is not, or it fails, the library is not used any more; another way of a wrong result is not taken.
 func (d *back) trusted(w *work, own, how choice) bool {
-	if w.g != nil && d.libs.dnn == nil || w.g == nil && d.libs.blas == nil {
-		return false
-	}
-	d.flush()
-	a, errA := d.memory.get(d, 4*int64(w.out))
-	b, errB := d.memory.get(d, 4*int64(w.out))
-	defer func() {
-		for _, x := range []block{a, b} {
-			if x.addr != 0 {
-				d.memory.put(d, x)
-			}
-		}
-	}()
-	if errA != nil || errB != nil || d.fault.err != nil {
-		return false
-	}
-	d.clear(a.addr, int64(w.out))
-	d.clear(b.addr, int64(w.out))
-	d.flush()
-	mine := d.try(func() bool { d.emit(w.into(a.addr), d.planAs(w, own)); return true })
-	theirs := d.try(func() bool { return d.emitLibrary(w.into(b.addr), how) })
-	if theirs == nil {
-		return false
-	}
-	if d.timed(mine, 1) < 0 {
-		return false
-	}
-	if d.timed(theirs, 1) < 0 {
-		d.distrust(w, how, "it failed")
-		return false
-	}
-	if p, ok := w.lastOutput(); ok {
-		d.toPlanes(layout{at: a.addr, order: d.stored(), pixels: p})
-		d.toPlanes(layout{at: b.addr, order: d.stored(), pixels: p})
-	}
-	difference := d.difference(a.addr, b.addr, w.out)
-	if limit := map[Precision]float64{FP32: 1e-4, TF32: 5e-3, BF16: 5e-2}[d.precision]; !(difference <= limit) {
-		d.distrust(w, how, fmt.Sprintf("its result differs by %.2g of the norm", difference))
-		return false
-	}
-	return true
+	r := d.refer(w, own)
+	defer r.free()
+	return r.trusts(how)
 }
 
-// difference is ‖a-b‖/‖a‖; it spends a.
-func (d *back) difference(a, b address, n int) float64 {
-	whole := d.sumSquares(a, n)
-	each(d, kAxpby, n, axpbyArgs{n: int32(n), a: -1, x: b, b: 1, y: a})
-	return math.Sqrt(d.sumSquares(a, n) / math.Max(whole, 1e-30))
+// reference is a product's result by a kernel of this program, which those of libraries are held against.
+type reference struct {
+	*back
+	w             *work
+	result, other block
+	norm          float64 // ‖result‖²
+	failed        bool    // there is no memory, or the device failed
+}
+
+// refer does a product by a kernel of this program.
+func (d *back) refer(w *work, own choice) *reference {
+	r := &reference{back: d, w: w}
+	d.flush()
+	var errA, errB error
+	r.result, errA = d.memory.get(d, 4*int64(w.out))
+	r.other, errB = d.memory.get(d, 4*int64(w.out))
+	if r.failed = errA != nil || errB != nil || d.fault.err != nil; r.failed {
+		return r
+	}
+	d.clear(r.result.addr, int64(w.out))
+	d.flush()
+	mine := d.try(func() bool { d.emit(w.into(r.result.addr), d.planAs(w, own)); return true })
+	if r.failed = d.timed(mine, 1) < 0; r.failed {
+		return r
+	}
+	if p, ok := w.lastOutput(); ok {
+		d.toPlanes(layout{at: r.result.addr, order: d.stored(), pixels: p})
+	}
+	r.norm = d.sumSquares(r.result.addr, w.out)
+	return r
+}
+
+// free gives the reference's memory back.
+func (r *reference) free() {
+	for _, x := range []block{r.result, r.other} {
+		if x.addr != 0 {
+			r.memory.put(r.back, x)
+		}
+	}
+}
+
+// trusts is trusted, for the product of the reference.
+func (r *reference) trusts(how choice) bool {
+	if r.w.g != nil && r.libs.dnn == nil || r.w.g == nil && r.libs.blas == nil {
+		return false
+	}
+	same, why := r.same(func(w *work) bool { return r.emitLibrary(w, how) })
+	if why != "" {
+		r.distrust(r.w, how, why)
+	}
+	return same
+}
+
+// same reports whether a library comes to the same, or else what is wrong; "" where that is not known.
+func (r *reference) same(library func(*work) bool) (same bool, why string) {
+	d, n := r.back, r.w.out
+	if r.failed || d.fault.err != nil {
+		return false, ""
+	}
+	d.clear(r.other.addr, int64(n))
+	d.flush()
+	theirs := d.try(func() bool { return library(r.w.into(r.other.addr)) })
+	if theirs == nil {
+		return false, ""
+	}
+	if d.timed(theirs, 1) < 0 {
+		return false, "it failed"
+	}
+	if p, ok := r.w.lastOutput(); ok {
+		d.toPlanes(layout{at: r.other.addr, order: d.stored(), pixels: p})
+	}
+	each(d, kAxpby, n, axpbyArgs{n: int32(n), a: -1, x: r.result.addr, b: 1, y: r.other.addr})
+	difference := math.Sqrt(d.sumSquares(r.other.addr, n) / math.Max(r.norm, 1e-30))
+	if limit := map[Precision]float64{FP32: 1e-4, TF32: 5e-3, BF16: 5e-2}[d.precision]; !(difference <= limit) {
+		return false, fmt.Sprintf("its result differs by %.2g of the norm", difference)
+	}
+	return true, ""
 }
 
 // distrust turns a library off, whose default failed.
@@ -273,15 +320,7 @@ func (d *back) measure(w *work, own choice, library bool) choice {
 	v := w.into(out.addr)
 	bestMS := math.Inf(1)
 	consider := func(c choice, emit func() bool) {
-		words := d.try(emit)
-		if words == nil {
-			return
-		}
-		first := d.timed(words, 1)
-		if first < 0 || first > 4*bestMS { // the first time is slower, but not by so much
-			return
-		}
-		if ms := d.timed(words, copiesFor(first)); ms >= 0 && ms < bestMS {
+		if ms := d.fastest(emit, bestMS); ms >= 0 && ms < bestMS {
 			best, bestMS = c, ms
 		}
 	}
@@ -295,14 +334,42 @@ func (d *back) measure(w *work, own choice, library bool) choice {
 			consider(c, func() bool { d.emit(v, d.planAs(w, c)); return true })
 		}
 	}
-	if library && d.trusted(w, own, own.library()) {
-		for _, c := range append([]choice{best.library()}, d.alternatives(w, best)...) {
-			if c == c.library() || d.trusted(w, own, c) {
-				consider(c, func() bool { return d.emitLibrary(v, c) })
-			}
-		}
+	if library {
+		d.measureLibrary(w, own, best, func(c choice) { consider(c, func() bool { return d.emitLibrary(v, c) }) })
+	}
+	if best.Engine != "" {
+		best.Rectified = d.rectified(v, own, best)
 	}
 	return best
+}
+
+// measureLibrary calls consider with the ways of a library that come to what a kernel of this program does.
+func (d *back) measureLibrary(w *work, own, best choice, consider func(choice)) {
+	r := d.refer(w, own)
+	defer r.free()
+	if !r.trusts(own.library()) {
+		return
+	}
+	consider(best.library())
+	for _, c := range d.alternatives(w, best) {
+		if r.trusts(c) {
+			consider(c)
+		}
+	}
+}
+
+// fastest measures what emit queues; -1 where it queues nothing or fails. What the first time takes longer than four
+// times as much as another is not measured again: the first time is slower, but not by so much.
+func (d *back) fastest(emit func() bool, other float64) float64 {
+	words := d.try(emit)
+	if words == nil {
+		return -1
+	}
+	first := d.timed(words, 1)
+	if first < 0 || first > 4*other {
+		return first
+	}
+	return d.timed(words, copiesFor(first))
 }
 
 // shapeName names a product and its shape in the file.

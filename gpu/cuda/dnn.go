@@ -11,7 +11,7 @@ import (
 	"dns-tui/gpu"
 )
 
-// cuDNN's convolutions, by its legacy interface: the one that cuDNN 8 and 9 have in common.
+// cuDNN's convolutions, by its legacy interface. plans.go does them by its graphs.
 
 var dnnFunctions = []string{
 	"cudnnGetVersion", "cudnnCreate", "cudnnDestroy", "cudnnSetStream",
@@ -32,7 +32,7 @@ var dnnConvolutions = [...]string{
 var dnn = kind{
 	names:     []string{"libcudnn.so.9", "libcudnn.so.8"},
 	functions: dnnFunctions,
-	optional:  algorithmFunctions[:],
+	optional:  append(algorithmFunctions[:], backendFunctions...),
 	create:    createDNN,
 	destroy:   "cudnnDestroy",
 }
@@ -41,7 +41,7 @@ func createDNN(d *back, l *library) error {
 	if err := l.call("cudnnCreate", l.result()); err != nil {
 		return err
 	}
-	l.handle, l.descriptors = l.out[0], map[described]*convDescriptors{}
+	l.handle, l.descriptors, l.plans = l.out[0], map[described]*convDescriptors{}, map[planned]*planSet{}
 	version := l.status("cudnnGetVersion")
 	l.version = fmt.Sprintf("cuDNN %d.%d", version/1000, version/100%10)
 	if version >= 90000 {

@@ -2,6 +2,9 @@
 
 package cuda
 
+// #include "calls.h"
+import "C"
+
 import (
 	"slices"
 
@@ -21,6 +24,7 @@ const (
 	convolvedLast // with channels last
 	softmaxed
 	summed // n small arrays
+	byPlan // a convolution by cuDNN's graph
 )
 
 // lastOp is what is known of the record queued last.
@@ -35,6 +39,8 @@ type lastOp struct {
 	biased, rectified bool
 
 	x address // of softmaxed: its input
+
+	rectifier uint64 // of byPlan: the plan that does a ReLU, too
 }
 
 // fusable notes what the record just queued is, for those that may be fused with it.
@@ -93,9 +99,17 @@ func (d *back) fuseReLU(o *gpu.ReLU) bool {
 	if d.ptr(o.X) != y {
 		return false
 	}
-	l := d.queue.before(y, o.Y.N, multiplied, convolved, convolvedLast)
+	l := d.queue.before(y, o.Y.N, multiplied, convolved, convolvedLast, byPlan)
 	if l == nil || l.rectified {
 		return false
+	}
+	if l.kind == byPlan {
+		if o.Slope != 0 || l.rectifier == 0 {
+			return false
+		}
+		argumentsOf[C.dns_plan_args](&d.queue, l.start).plan = C.uint64_t(l.rectifier)
+		l.rectified = true
+		return true
 	}
 	on, slope := d.queue.rectifier(l)
 	*on, *slope = 1, o.Slope

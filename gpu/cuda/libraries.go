@@ -22,8 +22,9 @@ type library struct {
 	*loaded
 	handle      uint64
 	version     string
-	out         *[8]uint64                     // where its functions write: memory of C's, which does not move
+	out         *[64]uint64                    // where its functions write: memory of C's, which does not move
 	descriptors map[described]*convDescriptors // cuDNN's
+	plans       map[planned]*planSet           // cuDNN's
 }
 
 // loaded is a library as the process has it, once for all devices. It stays: what unloading it would take along is not
@@ -156,7 +157,7 @@ func (d *back) use(k kind, l *loaded) (*library, error) {
 		return nil, err
 	}
 	defer leave()
-	u := &library{loaded: l, out: (*[8]uint64)(C.calloc(8, 8))}
+	u := &library{loaded: l, out: (*[64]uint64)(C.calloc(64, 8))}
 	if err := k.create(d, u); err != nil {
 		u.close(k.destroy)
 		return nil, err
@@ -167,6 +168,9 @@ func (d *back) use(k kind, l *loaded) (*library, error) {
 
 // close lets the handle go, and what was made with it.
 func (l *library) close(destroy string) {
+	for _, s := range l.plans {
+		s.destroy()
+	}
 	for _, c := range l.descriptors {
 		c.destroy(l)
 	}
@@ -211,6 +215,7 @@ type libraries struct {
 	blas, dnn *library // nil where there is none, or it is not trusted
 	opened    []opened // what is to be closed
 	workspace address  // of both: one kernel after the other uses it
+	told      bool     // that a graph is not used
 }
 
 // opened is a library and the function that lets its handle go.

@@ -278,6 +278,9 @@ func (d *back) emitLibrary(w *work, how choice) bool {
 		d.blasGemm(w)
 		return true
 	}
+	if how.Engine != "" {
+		return d.emitPlan(w, how.Engine, false)
+	}
 	if d.libs.dnn == nil || !d.dnnConv(w, how) {
 		return false
 	}

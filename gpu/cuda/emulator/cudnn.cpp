@@ -1,4 +1,5 @@
-// A stand-in for cuDNN: as much of its legacy interface as the CUDA device uses, by loops.
+// A stand-in for cuDNN: as much of its legacy interface, and of its graphs (cudnn_graph.h), as the CUDA device uses, by
+// loops.
 // EMULATOR_DNN=fail makes convolutions fail, =wrong makes them wrong. EMULATOR_DNN_WRONG=n makes algorithm n wrong.
 #include "libraries.h"
 
@@ -73,20 +74,24 @@ template <int N> static int list_of(const Algorithm (&list)[N], const Conv *conv
 	return 0;
 }
 
-// each calls f(x, w, y) for every product of a convolution.
+// each calls f(x, w, y) for every product of a convolution, in the order of y's columns last: they are beside each other.
 template <class F> static void each(const Tensor &x, const Tensor &w, const Tensor &y, const Conv &v, F f) {
 	int cg = x.c / v.groups, og = w.n / v.groups;
+	size_t along_x = (x.last ? x.c : 1) * (size_t)v.sw, along_y = y.last ? y.c : 1;
 	for (int n = 0; n < y.n; n++)
 		for (int o = 0; o < y.c; o++)
 			for (int oh = 0; oh < y.h; oh++)
-				for (int ow = 0; ow < y.w; ow++)
-					for (int c = 0; c < cg; c++)
-						for (int kh = 0; kh < w.h; kh++)
-							for (int kw = 0; kw < w.w; kw++) {
-								int h = oh * v.sh - v.ph + kh * v.dh, i = ow * v.sw - v.pw + kw * v.dw;
-								if (h < 0 || i < 0 || h >= x.h || i >= x.w) continue;
-								f(x.at(n, o / og * cg + c, h, i), w.at(o, c, kh, kw), y.at(n, o, oh, ow));
-							}
+				for (int c = 0; c < cg; c++)
+					for (int kh = 0; kh < w.h; kh++)
+						for (int kw = 0; kw < w.w; kw++) {
+							int h = oh * v.sh - v.ph + kh * v.dh, i = kw * v.dw - v.pw; // the row, and the column of output 0
+							if (h < 0 || h >= x.h) continue;
+							int from = i < 0 ? (-i + v.sw - 1) / v.sw : 0, to = i >= x.w ? 0 : (x.w - 1 - i) / v.sw + 1;
+							if (to > y.w) to = y.w;
+							size_t xs = x.at(n, o / og * cg + c, h, 0), ws = w.at(o, c, kh, kw), ys = y.at(n, o, oh, 0);
+							size_t begin = xs + (size_t)(i * (long)(along_x / v.sw)); // wraps where i < 0, and back below
+							for (int ow = from; ow < to; ow++) f(begin + ow * along_x, ws, ys + ow * along_y);
+						}
 }
 
 extern "C" {
@@ -160,3 +165,5 @@ CONV(cudnnConvolutionBackwardData, d3, d1, d2, p3, p1, p2, xp, xp[i] += yp[o] * 
 CONV(cudnnConvolutionBackwardFilter, d1, d3, d2, p1, p3, p2, wp, wp[k] += yp[o] * xp[i], weights_algorithms)
 
 } // extern "C"
+
+#include "cudnn_graph.h"
