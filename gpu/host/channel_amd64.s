@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "philox_amd64.h"
 
 // REDUCE sums the eight lanes of four registers, of which the first keeps the sum.
 #define REDUCE(a, b, c, d, low, t) \
@@ -256,20 +257,6 @@ backwardOne:
 	VZEROUPPER
 	RET
 
-// ROUND is one of Philox: four blocks, a number in each 64 bits, of which the upper half is of no account. Y12 and Y13
-// have the multipliers, SI+at the keys.
-#define ROUND(c0, c1, c2, c3, p0, p1, at) \
-	VPMULUDQ     c0, Y12, p0        \
-	VPMULUDQ     c2, Y13, p1        \
-	VPSRLQ       $32, p1, c0        \
-	VPXOR        c1, c0, c0         \
-	VPXOR        at+0(R8), c0, c0   \
-	VPSRLQ       $32, p0, c2        \
-	VPXOR        c3, c2, c2         \
-	VPXOR        at+32(R8), c2, c2  \
-	VMOVDQA      p1, c1             \
-	VMOVDQA      p0, c3
-
 // KEEP8 writes eight elements, of those whose number is at least the ratio.
 #define KEEP8(u, offset, t) \
 	VPSRLD    $8, u, u            \
@@ -280,7 +267,7 @@ backwardOne:
 	VANDPS    u, t, t             \
 	VMOVUPS   t, offset(DI)
 
-// func dropout16(x, y *float32, n int, a *dropoutNumbers)
+// func dropout16(x, y *float32, n int, a *philoxNumbers)
 //
 // y = x·scale where the element's number is at least the ratio, else 0, for n times four blocks of four numbers.
 TEXT ·dropout16(SB), NOSPLIT, $0-32
@@ -300,16 +287,7 @@ dropoutOne:
 	VMOVDQU 736(R8), Y1
 	VMOVDQU 768(R8), Y2
 	VMOVDQU 800(R8), Y3
-	ROUND(Y0, Y1, Y2, Y3, Y4, Y5, 0)
-	ROUND(Y0, Y1, Y2, Y3, Y4, Y5, 64)
-	ROUND(Y0, Y1, Y2, Y3, Y4, Y5, 128)
-	ROUND(Y0, Y1, Y2, Y3, Y4, Y5, 192)
-	ROUND(Y0, Y1, Y2, Y3, Y4, Y5, 256)
-	ROUND(Y0, Y1, Y2, Y3, Y4, Y5, 320)
-	ROUND(Y0, Y1, Y2, Y3, Y4, Y5, 384)
-	ROUND(Y0, Y1, Y2, Y3, Y4, Y5, 448)
-	ROUND(Y0, Y1, Y2, Y3, Y4, Y5, 512)
-	ROUND(Y0, Y1, Y2, Y3, Y4, Y5, 576)
+	ROUNDS(Y0, Y1, Y2, Y3, Y4, Y5)
 	VPSLLQ     $32, Y1, Y1
 	VPSLLQ     $32, Y3, Y3
 	VPBLENDD   $0xAA, Y1, Y0, Y0

@@ -68,9 +68,9 @@ func normalizeBackwardVectors(y, dy, dx []float32, m, my, r float32) int {
 	return 8 * n
 }
 
-// dropoutNumbers is what four blocks of numbers are made of, each number in 64 bits, four times. The assembler knows
-// its offsets.
-type dropoutNumbers struct {
+// philoxNumbers is what four blocks of numbers are made of, each number in 64 bits, four times; unit, ratio and scale are
+// dropout's. The assembler knows its offsets.
+type philoxNumbers struct {
 	keys        [10][2][4]uint64
 	multipliers [2][4]uint64
 	counter     [4][4]uint64
@@ -88,7 +88,14 @@ func dropoutVectors(x, y []float32, first int, ratio, scale float32, key gpu.Key
 		return 0
 	}
 	_ = x[:16*n]
-	a := dropoutNumbers{unit: 1.0 / (1 << 24), ratio: ratio, scale: scale}
+	a := newPhilox(key, first/4)
+	a.unit, a.ratio, a.scale = 1.0/(1<<24), ratio, scale
+	dropout16(&x[0], &y[0], n, &a)
+	return 16 * n
+}
+
+// newPhilox is what blocks from the one of a number on are made of.
+func newPhilox(key gpu.Key, first int) (a philoxNumbers) {
 	rounds, multipliers, weyl := gpu.Philox()
 	k := [2]uint32{uint32(key.Seed), uint32(key.Seed >> 32)}
 	for r := range rounds {
@@ -97,15 +104,14 @@ func dropoutVectors(x, y []float32, first int, ratio, scale float32, key gpu.Key
 			k[i] += weyl[i]
 		}
 	}
-	block := uint64(first / 4)
+	block := uint64(first)
 	for i := range 4 {
 		a.counter[0][i] = block + uint64(i)
 	}
 	a.multipliers = [2][4]uint64{four(uint64(multipliers[0])), four(uint64(multipliers[1]))}
 	a.counter[1], a.counter[2] = four(uint64(key.Stream)), four(uint64(uint32(key.Iter)))
 	a.counter[3], a.next = four(key.Iter>>32), four(4)
-	dropout16(&x[0], &y[0], n, &a)
-	return 16 * n
+	return a
 }
 
 func four(v uint64) [4]uint64 { return [4]uint64{v, v, v, v} }

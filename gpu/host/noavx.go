@@ -6,7 +6,7 @@ package host
 
 func normalize8(x, y *float32, n int, m, r float32)                          { panic(absent) }
 func normalizeBackward8(y, dy, dx *float32, n int, m, my, r float32)         { panic(absent) }
-func dropout16(x, y *float32, n int, a *dropoutNumbers)                      { panic(absent) }
+func dropout16(x, y *float32, n int, a *philoxNumbers)                       { panic(absent) }
 func combineAVX(terms *term, n int, x, y *float32, length int, last float32) { panic(absent) }
 func depthwiseSums(t *depthwisePlane)                                        { panic(absent) }
 func depthwiseSums2(t *depthwisePlane)                                       { panic(absent) }
@@ -109,3 +109,4 @@ func squareSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)  { p
 func cubeSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
 func rootSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
 func inverseSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int) { panic(absent) }
+func normals8(y *float32, n int, a *normalNumbers)                           { panic(absent) }

@@ -9,7 +9,7 @@ func normalize8(x, y *float32, n int, m, r float32)
 func normalizeBackward8(y, dy, dx *float32, n int, m, my, r float32)
 
 //go:noescape
-func dropout16(x, y *float32, n int, a *dropoutNumbers)
+func dropout16(x, y *float32, n int, a *philoxNumbers)
 
 //go:noescape
 func combineAVX(terms *term, n int, x, y *float32, length int, last float32)
@@ -274,3 +274,6 @@ func rootSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
 
 //go:noescape
 func inverseSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func normals8(y *float32, n int, a *normalNumbers)

@@ -59,6 +59,7 @@ const (
 	vecGradientSums
 	vecGradients
 	vecDropout
+	vecNormals
 	vecCombine
 	vecRows
 	vecProduct
@@ -179,6 +180,15 @@ var vectorTable = [vecCount]tableRow{
 		AVXSet: "gradients8", NEONSet: "gradients8",
 	}},
 	{vecDropout, "dropout", "y = u < ratio ? 0 : scale·x, u by Philox", "8 bytes", routines{AVX2Set: "dropout16"}},
+	{
+		vecNormals,
+		"normal numbers",
+		"y = mean + std·N(0, 1), by Philox, Box and Muller",
+		"4 bytes; half a log, a sine and a cosine",
+		routines{
+			AVX2Set: "normals8",
+		},
+	},
 	{vecCombine, "sum of moved arrays", "y[i] = Σ weight·x[at + i] + last", "8 bytes", routines{
 		AVXSet: "combineAVX", NEONSet: "combineNEON",
 	}},

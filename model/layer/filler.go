@@ -11,6 +11,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/gpu"
+	"dns-tui/gpu/host"
 	"dns-tui/memory"
 )
 
@@ -85,12 +86,7 @@ func fillPiece(f *caffepb.FillerParameter, shape []int, key gpu.Key, start int, 
 	}
 	gaussian := func(mean, std float32) {
 		spread(out, func(first int, out []float32) {
-			for i := 0; i < len(out); i += 2 {
-				a, b := normals(key, (start+first+i)>>1)
-				if out[i] = mean + std*float32(a); i+1 < len(out) {
-					out[i+1] = mean + std*float32(b)
-				}
-			}
+			host.FillNormals(key, start+first, mean, std, out)
 		})
 	}
 	switch t := f.GetType(); t {
@@ -195,16 +191,6 @@ func spread(out []float32, f func(first int, out []float32)) {
 		}()
 	}
 	wg.Wait()
-}
-
-// normals are the i-th pair of standard normal numbers of key: Box and Muller's transform of two uniform ones.
-func normals(key gpu.Key, i int) (a, b float64) {
-	block := key.Block(uint32(i))
-	u1 := (float64(block[0]) + 1) / (1 << 32) // in (0, 1]
-	u2 := float64(block[1]) / (1 << 32)
-	r := math.Sqrt(-2 * math.Log(u1))
-	sin, cos := math.Sincos(2 * math.Pi * u2)
-	return r * cos, r * sin
 }
 
 func fan(f *caffepb.FillerParameter, shape []int) float64 {

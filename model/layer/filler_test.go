@@ -217,3 +217,14 @@ func TestFillPieces(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkGaussian fills 75 million weights, on all processors.
+func BenchmarkGaussian(b *testing.B) {
+	shape := []int{75, 1000, 1000}
+	f := &caffepb.FillerParameter{Type: proto.String("gaussian"), Std: proto.Float32(0.01)}
+	for b.Loop() {
+		if err := layer.FillPieces(f, shape, gpu.Key{Seed: 1}, func(int, []float32) {}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
