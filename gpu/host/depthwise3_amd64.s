@@ -49,6 +49,50 @@ GLOBL ·odds(SB), RODATA|NOPTR, $64
 	MOVQ DI, BX       \
 	MOVQ R13, DX
 
+// NEXT_BLOCK goes on to the next 16 outputs of a row, for which what is read moves by bytes; NEXT_ROW to the next row,
+// NEXT_ROW2 where it reads two rows further on.
+#define NEXT_BLOCK(bytes, block) \
+	ADDQ $bytes, R8  \
+	ADDQ $bytes, R9  \
+	ADDQ $bytes, R10 \
+	ADDQ $64, BX     \
+	SUBQ $16, DX     \
+	JG   block
+
+#define NEXT_ROW(row) \
+	ADDQ R11, SI \
+	ADDQ R12, DI \
+	DECQ R14     \
+	JNZ  row
+
+#define NEXT_ROW2(row) \
+	LEAQ (SI)(R11*2), SI \
+	ADDQ R12, DI         \
+	DECQ R14             \
+	JNZ  row
+
+// SUM3OF adds a row's three taps, times their weights, to the outputs, Z10; DOTS3OF the outputs' gradients, Z10, times
+// what the taps read, to their sums. SUM3 and DOTS3 do with what APART loaded.
+#define SUM3OF(p, a, b, c) \
+	VFMADD231PS (p), a, Z10  \
+	VFMADD231PS 4(p), b, Z10 \
+	VFMADD231PS 8(p), c, Z10
+
+#define SUM3(a, b, c) \
+	VFMADD231PS Z11, a, Z10 \
+	VFMADD231PS Z12, b, Z10 \
+	VFMADD231PS Z13, c, Z10
+
+#define DOTS3OF(p, a, b, c) \
+	VFMADD231PS (p), Z10, a  \
+	VFMADD231PS 4(p), Z10, b \
+	VFMADD231PS 8(p), Z10, c
+
+#define DOTS3(a, b, c) \
+	VFMADD231PS Z11, Z10, a \
+	VFMADD231PS Z12, Z10, b \
+	VFMADD231PS Z13, Z10, c
+
 #define WEIGHTS9 \
 	MOVQ         D_w(R15), AX  \
 	VBROADCASTSS 0(AX), Z0     \
@@ -84,26 +128,12 @@ sumsRow:
 sumsBlock:
 	MASK(DX)
 	VMOVAPS     Z9, Z10
-	VFMADD231PS (R8), Z0, Z10
-	VFMADD231PS 4(R8), Z1, Z10
-	VFMADD231PS 8(R8), Z2, Z10
-	VFMADD231PS (R9), Z3, Z10
-	VFMADD231PS 4(R9), Z4, Z10
-	VFMADD231PS 8(R9), Z5, Z10
-	VFMADD231PS (R10), Z6, Z10
-	VFMADD231PS 4(R10), Z7, Z10
-	VFMADD231PS 8(R10), Z8, Z10
+	SUM3OF(R8, Z0, Z1, Z2)
+	SUM3OF(R9, Z3, Z4, Z5)
+	SUM3OF(R10, Z6, Z7, Z8)
 	VMOVUPS     Z10, K1, (BX)
-	ADDQ        $64, R8
-	ADDQ        $64, R9
-	ADDQ        $64, R10
-	ADDQ        $64, BX
-	SUBQ        $16, DX
-	JG          sumsBlock
-	ADDQ        R11, SI
-	ADDQ        R12, DI
-	DECQ        R14
-	JNZ         sumsRow
+	NEXT_BLOCK(64, sumsBlock)
+	NEXT_ROW(sumsRow)
 	VZEROUPPER
 	RET
 
@@ -136,28 +166,14 @@ sums2Block:
 	MASK(DX)
 	VMOVAPS     Z9, Z10
 	APART(R8)
-	VFMADD231PS Z11, Z0, Z10
-	VFMADD231PS Z12, Z1, Z10
-	VFMADD231PS Z13, Z2, Z10
+	SUM3(Z0, Z1, Z2)
 	APART(R9)
-	VFMADD231PS Z11, Z3, Z10
-	VFMADD231PS Z12, Z4, Z10
-	VFMADD231PS Z13, Z5, Z10
+	SUM3(Z3, Z4, Z5)
 	APART(R10)
-	VFMADD231PS Z11, Z6, Z10
-	VFMADD231PS Z12, Z7, Z10
-	VFMADD231PS Z13, Z8, Z10
+	SUM3(Z6, Z7, Z8)
 	VMOVUPS     Z10, K1, (BX)
-	ADDQ        $128, R8
-	ADDQ        $128, R9
-	ADDQ        $128, R10
-	ADDQ        $64, BX
-	SUBQ        $16, DX
-	JG          sums2Block
-	LEAQ        (SI)(R11*2), SI
-	ADDQ        R12, DI
-	DECQ        R14
-	JNZ         sums2Row
+	NEXT_BLOCK(128, sums2Block)
+	NEXT_ROW2(sums2Row)
 	VZEROUPPER
 	RET
 
@@ -207,25 +223,11 @@ dotsRow:
 dotsBlock:
 	MASK(DX)
 	VMOVUPS.Z   (BX), K1, Z10
-	VFMADD231PS (R8), Z10, Z0
-	VFMADD231PS 4(R8), Z10, Z1
-	VFMADD231PS 8(R8), Z10, Z2
-	VFMADD231PS (R9), Z10, Z3
-	VFMADD231PS 4(R9), Z10, Z4
-	VFMADD231PS 8(R9), Z10, Z5
-	VFMADD231PS (R10), Z10, Z6
-	VFMADD231PS 4(R10), Z10, Z7
-	VFMADD231PS 8(R10), Z10, Z8
-	ADDQ        $64, R8
-	ADDQ        $64, R9
-	ADDQ        $64, R10
-	ADDQ        $64, BX
-	SUBQ        $16, DX
-	JG          dotsBlock
-	ADDQ        R11, SI
-	ADDQ        R12, DI
-	DECQ        R14
-	JNZ         dotsRow
+	DOTS3OF(R8, Z0, Z1, Z2)
+	DOTS3OF(R9, Z3, Z4, Z5)
+	DOTS3OF(R10, Z6, Z7, Z8)
+	NEXT_BLOCK(64, dotsBlock)
+	NEXT_ROW(dotsRow)
 	LANES9
 	VZEROUPPER
 	RET
@@ -245,27 +247,13 @@ dots2Block:
 	MASK(DX)
 	VMOVUPS.Z   (BX), K1, Z10
 	APART(R8)
-	VFMADD231PS Z11, Z10, Z0
-	VFMADD231PS Z12, Z10, Z1
-	VFMADD231PS Z13, Z10, Z2
+	DOTS3(Z0, Z1, Z2)
 	APART(R9)
-	VFMADD231PS Z11, Z10, Z3
-	VFMADD231PS Z12, Z10, Z4
-	VFMADD231PS Z13, Z10, Z5
+	DOTS3(Z3, Z4, Z5)
 	APART(R10)
-	VFMADD231PS Z11, Z10, Z6
-	VFMADD231PS Z12, Z10, Z7
-	VFMADD231PS Z13, Z10, Z8
-	ADDQ        $128, R8
-	ADDQ        $128, R9
-	ADDQ        $128, R10
-	ADDQ        $64, BX
-	SUBQ        $16, DX
-	JG          dots2Block
-	LEAQ        (SI)(R11*2), SI
-	ADDQ        R12, DI
-	DECQ        R14
-	JNZ         dots2Row
+	DOTS3(Z6, Z7, Z8)
+	NEXT_BLOCK(128, dots2Block)
+	NEXT_ROW2(dots2Row)
 	LANES9
 	VZEROUPPER
 	RET
@@ -300,10 +288,7 @@ planeBlock:
 	ADDQ      $64, BX
 	SUBQ      $16, DX
 	JG        planeBlock
-	ADDQ      R11, SI
-	ADDQ      R12, DI
-	DECQ      R14
-	JNZ       planeRow
+	NEXT_ROW(planeRow)
 	VZEROUPPER
 	RET
 
@@ -341,9 +326,6 @@ spreadLast:
 	ADDQ $128, BX
 	SUBQ $16, DX
 	JG   spreadBlock
-	ADDQ R11, SI
-	ADDQ R12, DI
-	DECQ R14
-	JNZ  spreadRow
+	NEXT_ROW(spreadRow)
 	VZEROUPPER
 	RET

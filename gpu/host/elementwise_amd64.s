@@ -1,44 +1,60 @@
 #include "textflag.h"
 
+// NEXT writes eight elements, goes on with the next, of which AX is the offset, and returns behind the last; NEXT2 where
+// SI and DI move.
+#define NEXT(v, loop) \
+	VMOVUPS v, (DI)(AX*1) \
+	ADDQ    $32, AX       \
+	DECQ    CX            \
+	JNZ     loop          \
+	VZEROUPPER            \
+	RET
+
+#define NEXT2(v, loop) \
+	VMOVUPS v, (DI) \
+	ADDQ    $32, SI \
+	ADDQ    $32, DI \
+	DECQ    CX      \
+	JNZ     loop    \
+	VZEROUPPER      \
+	RET
+
+// THREE has the arrays x, y and z of z = x∘y, their vectors and offset; TWO has two that move.
+#define THREE \
+	MOVQ x+0(FP), SI  \
+	MOVQ y+8(FP), DX  \
+	MOVQ z+16(FP), DI \
+	MOVQ n+24(FP), CX \
+	XORQ AX, AX
+
+#define TWO \
+	MOVQ x+0(FP), SI  \
+	MOVQ y+8(FP), DI  \
+	MOVQ n+16(FP), CX
+
 // func relu8(x, y *float32, n int)
 //
 // y = max(x, 0) for n times eight elements. Of a NaN and 0, VMAXPS takes the NaN, which stands last; of -0 and 0 the
 // -0, which adding 0 makes 0.
 TEXT ·relu8(SB), NOSPLIT, $0-24
-	MOVQ   x+0(FP), SI
-	MOVQ   y+8(FP), DI
-	MOVQ   n+16(FP), CX
+	TWO
 	VXORPS Y0, Y0, Y0
 
 loop:
 	VMAXPS  (SI), Y0, Y1
 	VADDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DI)
-	ADDQ    $32, SI
-	ADDQ    $32, DI
-	DECQ    CX
-	JNZ     loop
-	VZEROUPPER
-	RET
+	NEXT2(Y1, loop)
 
 // func add8(x, y *float32, n int)
 //
 // y += x for n times eight elements.
 TEXT ·add8(SB), NOSPLIT, $0-24
-	MOVQ x+0(FP), SI
-	MOVQ y+8(FP), DI
-	MOVQ n+16(FP), CX
+	TWO
 
 loop:
 	VMOVUPS (DI), Y0
 	VADDPS  (SI), Y0, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ    $32, SI
-	ADDQ    $32, DI
-	DECQ    CX
-	JNZ     loop
-	VZEROUPPER
-	RET
+	NEXT2(Y0, loop)
 
 DATA oneSingle<>+0(SB)/4, $1.0
 GLOBL oneSingle<>(SB), RODATA|NOPTR, $4
@@ -55,9 +71,7 @@ GLOBL oneSingle<>(SB), RODATA|NOPTR, $4
 // y = (shift + scale·x)^-0.75, or with more ^-1.75, of n times eight elements, by square roots, as pow has them; up to
 // the first eight of which one is not above 0.
 TEXT ·power8(SB), NOSPLIT, $0-48
-	MOVQ         x+0(FP), SI
-	MOVQ         y+8(FP), DI
-	MOVQ         n+16(FP), CX
+	TWO
 	VBROADCASTSS scale+24(FP), Y8
 	VBROADCASTSS shift+28(FP), Y9
 	MOVQ         more+32(FP), DX
@@ -109,12 +123,7 @@ within:
 	VMOVUPS Y0, (DX)(AX*1)
 	POWER(Y0, Y1, Y2)
 	VMULPS  (SI)(AX*1), Y1, Y1
-	VMOVUPS Y1, (DI)(AX*1)
-	ADDQ    $32, AX
-	DECQ    CX
-	JNZ     within
-	VZEROUPPER
-	RET
+	NEXT(Y1, within)
 
 // func withinGradients8(x, s, dy, dx, t *float32, n int)
 //
@@ -159,12 +168,7 @@ subtract:
 	VMULPS  (DX)(AX*1), Y0, Y0
 	VMOVUPS (DI)(AX*1), Y1
 	VSUBPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DI)(AX*1)
-	ADDQ    $32, AX
-	DECQ    CX
-	JNZ     subtract
-	VZEROUPPER
-	RET
+	NEXT(Y1, subtract)
 
 // func sumShifted8(x *float32, n, step, count int)
 //
@@ -199,29 +203,18 @@ shiftedOne:
 //
 // z = x·y for n times eight elements.
 TEXT ·mul8(SB), NOSPLIT, $0-32
-	MOVQ x+0(FP), SI
-	MOVQ y+8(FP), DX
-	MOVQ z+16(FP), DI
-	MOVQ n+24(FP), CX
-	XORQ AX, AX
+	THREE
 
 mul:
 	VMOVUPS (SI)(AX*1), Y0
 	VMULPS  (DX)(AX*1), Y0, Y0
-	VMOVUPS Y0, (DI)(AX*1)
-	ADDQ    $32, AX
-	DECQ    CX
-	JNZ     mul
-	VZEROUPPER
-	RET
+	NEXT(Y0, mul)
 
 // func axpby8(x, y *float32, n int, a, b float32)
 //
 // y = a·x + b·y for n times eight elements; y is not read where b is 0.
 TEXT ·axpby8(SB), NOSPLIT, $0-32
-	MOVQ         x+0(FP), SI
-	MOVQ         y+8(FP), DI
-	MOVQ         n+16(FP), CX
+	TWO
 	VBROADCASTSS a+24(FP), Y8
 	VBROADCASTSS b+28(FP), Y9
 	VXORPS       X0, X0, X0
@@ -233,23 +226,11 @@ both:
 	VMULPS  (DI), Y9, Y1
 	VMULPS  (SI), Y8, Y0
 	VADDPS  Y1, Y0, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ    $32, SI
-	ADDQ    $32, DI
-	DECQ    CX
-	JNZ     both
-	VZEROUPPER
-	RET
+	NEXT2(Y0, both)
 
 scale:
 	VMULPS  (SI), Y8, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ    $32, SI
-	ADDQ    $32, DI
-	DECQ    CX
-	JNZ     scale
-	VZEROUPPER
-	RET
+	NEXT2(Y0, scale)
 
 // func reluBackward8(x, dy, dx *float32, n int, slope float32)
 //
@@ -269,20 +250,13 @@ reluBack:
 	VMOVUPS   (DX)(AX*1), Y1
 	VMULPS    Y1, Y8, Y2
 	VBLENDVPS Y0, Y1, Y2, Y1
-	VMOVUPS   Y1, (DI)(AX*1)
-	ADDQ      $32, AX
-	DECQ      CX
-	JNZ       reluBack
-	VZEROUPPER
-	RET
+	NEXT(Y1, reluBack)
 
 // func squares8(x, y *float32, n int, f float32)
 //
 // y += f·x·x for n times eight elements.
 TEXT ·squares8(SB), NOSPLIT, $0-28
-	MOVQ         x+0(FP), SI
-	MOVQ         y+8(FP), DI
-	MOVQ         n+16(FP), CX
+	TWO
 	VBROADCASTSS f+24(FP), Y8
 
 squares:
@@ -290,13 +264,7 @@ squares:
 	VMULPS  Y0, Y8, Y1
 	VMULPS  Y0, Y1, Y1
 	VADDPS  (DI), Y1, Y1
-	VMOVUPS Y1, (DI)
-	ADDQ    $32, SI
-	ADDQ    $32, DI
-	DECQ    CX
-	JNZ     squares
-	VZEROUPPER
-	RET
+	NEXT2(Y1, squares)
 
 // func ratios8(x, y, z, sum *float32, n int)
 //
@@ -314,32 +282,18 @@ ratios:
 	VMULPS  (DX)(AX*1), Y0, Y0
 	VDIVPS  (BX)(AX*1), Y0, Y0
 	VADDPS  (DI)(AX*1), Y0, Y0
-	VMOVUPS Y0, (DI)(AX*1)
-	ADDQ    $32, AX
-	DECQ    CX
-	JNZ     ratios
-	VZEROUPPER
-	RET
+	NEXT(Y0, ratios)
 
 // func divide8(x, y, z *float32, n int)
 //
 // z = x/y for n times eight elements.
 TEXT ·divide8(SB), NOSPLIT, $0-32
-	MOVQ x+0(FP), SI
-	MOVQ y+8(FP), DX
-	MOVQ z+16(FP), DI
-	MOVQ n+24(FP), CX
-	XORQ AX, AX
+	THREE
 
 divide:
 	VMOVUPS (SI)(AX*1), Y0
 	VDIVPS  (DX)(AX*1), Y0, Y0
-	VMOVUPS Y0, (DI)(AX*1)
-	ADDQ    $32, AX
-	DECQ    CX
-	JNZ     divide
-	VZEROUPPER
-	RET
+	NEXT(Y0, divide)
 
 // func weighted8(x, y, z *float32, n int, a, b float32)
 //
@@ -357,20 +311,13 @@ weighted:
 	VMULPS  (SI)(AX*1), Y8, Y0
 	VMULPS  (DX)(AX*1), Y9, Y1
 	VADDPS  Y1, Y0, Y0
-	VMOVUPS Y0, (DI)(AX*1)
-	ADDQ    $32, AX
-	DECQ    CX
-	JNZ     weighted
-	VZEROUPPER
-	RET
+	NEXT(Y0, weighted)
 
 // func leaky8(x, y *float32, n int, slope float32)
 //
 // y = max(x, 0) + slope·min(x, 0), each rounded, for n times eight elements. The maximum of -0 is made 0, as relu8's.
 TEXT ·leaky8(SB), NOSPLIT, $0-28
-	MOVQ         x+0(FP), SI
-	MOVQ         y+8(FP), DI
-	MOVQ         n+16(FP), CX
+	TWO
 	VBROADCASTSS slope+24(FP), Y8
 	VXORPS       Y9, Y9, Y9
 
@@ -381,21 +328,13 @@ leaky:
 	VMINPS  Y0, Y9, Y0
 	VMULPS  Y8, Y0, Y0
 	VADDPS  Y0, Y1, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ    $32, SI
-	ADDQ    $32, DI
-	DECQ    CX
-	JNZ     leaky
-	VZEROUPPER
-	RET
+	NEXT2(Y0, leaky)
 
 // func dotBelow8(x, y *float32, n int) float32
 //
 // Σ x·y where x is not above 0, of n times eight elements, in eight lanes.
 TEXT ·dotBelow8(SB), NOSPLIT, $0-28
-	MOVQ   x+0(FP), SI
-	MOVQ   y+8(FP), DI
-	MOVQ   n+16(FP), CX
+	TWO
 	VXORPS Y0, Y0, Y0
 	VXORPS Y9, Y9, Y9
 
