@@ -36,7 +36,9 @@ func TestNormals(t *testing.T) {
 
 // The logarithm, sine and cosine are those of package math at the ends, too.
 func TestNormalsFunctions(t *testing.T) {
-	for _, u := range []float64{0x1p-32, 0x2p-32, 0x3p-32, 0.25, math.Sqrt2 / 2, 0.7071067811865475, 0.75, 1 - 0x1p-32, 1} {
+	for _, u := range []float64{
+		0x1p-32, 0x2p-32, 0x3p-32, 0.25, math.Sqrt2 / 2, 0.7071067811865475, 0.75, 1 - 0x1p-32, 1,
+	} {
 		if have, want := logOf(u), math.Log(u); math.Abs(have-want) > 1e-16*math.Max(1e-9, math.Abs(2*want)) {
 			t.Errorf("log %g is %.17g, wanted %.17g", u, have, want)
 		}

@@ -304,7 +304,9 @@ func TestCommands(t *testing.T) {
 		{[]string{"version"}, []string{"dns-tui ", "devices: host"}},
 		{
 			[]string{"devices"},
-			[]string{"host (", "matrix products:", "convolutions: this program's kernels", "vectors: ", "JPEGs: ", "cuda"},
+			[]string{
+				"host (", "matrix products:", "convolutions: this program's kernels", "vectors: ", "JPEGs: ", "cuda",
+			},
 		},
 		{
 			[]string{"inspect", modeltest.Root("models", "lenet5_sparse.caffemodel")},

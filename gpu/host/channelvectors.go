@@ -68,8 +68,8 @@ func normalizeBackwardVectors(y, dy, dx []float32, m, my, r float32) int {
 	return 8 * n
 }
 
-// philoxNumbers is what four blocks of numbers are made of, each number in 64 bits, four times; unit, ratio and scale are
-// dropout's. The assembler knows its offsets.
+// philoxNumbers is what four blocks of numbers are made of, each number in 64 bits, four times; unit, ratio and scale
+// are dropout's. The assembler knows its offsets.
 type philoxNumbers struct {
 	keys        [10][2][4]uint64
 	multipliers [2][4]uint64

@@ -110,3 +110,4 @@ func cubeSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { p
 func rootSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
 func inverseSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int) { panic(absent) }
 func normals8(y *float32, n int, a *normalNumbers)                           { panic(absent) }
+func uniforms16(y *float32, n int, a *philoxNumbers)                         { panic(absent) }

@@ -242,3 +242,42 @@ normals:
 	JNZ          normals
 	VZEROUPPER
 	RET
+
+// UNIFORM8 writes eight numbers of u.
+#define UNIFORM8(u, offset) \
+	VPSRLD    $8, u, u    \
+	VCVTDQ2PS u, u        \
+	VMULPS    Y14, u, u   \
+	VMULPS    Y11, u, u   \
+	VADDPS    Y15, u, u   \
+	VMOVUPS   u, offset(DI)
+
+// func uniforms16(y *float32, n int, a *philoxNumbers)
+//
+// y = low + width·u of n times four blocks of four numbers u, multiples of 2^-24, each operation rounded.
+TEXT ·uniforms16(SB), NOSPLIT, $0-24
+	MOVQ         y+0(FP), DI
+	MOVQ         n+8(FP), CX
+	MOVQ         a+16(FP), R8
+	VMOVDQU      640(R8), Y12
+	VMOVDQU      672(R8), Y13
+	VMOVDQU      704(R8), Y10 // numbers of blocks
+	VBROADCASTSS 832(R8), Y14 // 2^-24
+	VBROADCASTSS 836(R8), Y15 // low
+	VBROADCASTSS 840(R8), Y11 // width
+
+uniforms:
+	VMOVDQA Y10, Y0
+	VMOVDQU 736(R8), Y1
+	VMOVDQU 768(R8), Y2
+	VMOVDQU 800(R8), Y3
+	ROUNDS(Y0, Y1, Y2, Y3, Y4, Y5)
+	INORDER(Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7)
+	UNIFORM8(Y6, 0)
+	UNIFORM8(Y7, 32)
+	VPADDQ  848(R8), Y10, Y10
+	ADDQ    $64, DI
+	DECQ    CX
+	JNZ     uniforms
+	VZEROUPPER
+	RET

@@ -277,3 +277,6 @@ func inverseSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
 
 //go:noescape
 func normals8(y *float32, n int, a *normalNumbers)
+
+//go:noescape
+func uniforms16(y *float32, n int, a *philoxNumbers)

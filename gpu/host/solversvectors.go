@@ -17,8 +17,8 @@ type stepArrays struct{ w, grad, history, second, masked *float32 }
 
 func eight(v float32) [8]float32 { return [8]float32{v, v, v, v, v, v, v, v} }
 
-// bitsIf has all bits where is is true.
-func bitsIf(is bool) [8]float32 { return eight(math.Float32frombits(-bit(is))) }
+// bitsIf has all bits where it is asked for them.
+func bitsIf(wanted bool) [8]float32 { return eight(math.Float32frombits(-bit(wanted))) }
 
 func newStepNumbers(u *gpu.UpdateParams, masked bool) stepNumbers {
 	n := stepNumbers{

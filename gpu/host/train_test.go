@@ -219,8 +219,8 @@ func benchmarkTrain(b *testing.B, set string) {
 	} {
 		b.Run(c.name+"/"+set, func(b *testing.B) {
 			p := gpu.UpdateParams{
-				Method: c.method, Rate: 1e-3, Momentum: 0.9, Decay2: 0.99, Delta: 1e-8, Scale: 1, Theta: 1, Correction: 1,
-				KeepStep: true,
+				Method: c.method, Rate: 1e-3, Momentum: 0.9, Decay2: 0.99, Delta: 1e-8, Scale: 1, Theta: 1,
+				Correction: 1, KeepStep: true,
 			}
 			second := h2
 			if c.method.Histories() < 2 {

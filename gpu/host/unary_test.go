@@ -90,11 +90,12 @@ func checkUnaryVectors(t *testing.T) {
 		var worst, worstSlope float64
 		check := func(what string, i int, have float32, want, relative, absolute float64) float64 {
 			t.Helper()
-			h, off := float64(have), 0.0
+			h := float64(have)
 			if same := float64(float32(want)); h == same || h != h && same != same {
 				return 0
 			}
-			if off = math.Abs(h - want); !(off <= relative*math.Abs(want)+absolute) {
+			off := math.Abs(h - want)
+			if !(off <= relative*math.Abs(want)+absolute) {
 				t.Fatalf("%s%+v of %g is %g, wanted %g", what, c.f, x[i], have, want)
 			}
 			return off / math.Abs(want)

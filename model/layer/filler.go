@@ -76,12 +76,7 @@ func fillPiece(f *caffepb.FillerParameter, shape []int, key gpu.Key, start int, 
 	}
 	uniform := func(lo, hi float32) {
 		spread(out, func(first int, out []float32) {
-			for i := 0; i < len(out); i += 4 {
-				block := key.Block(uint32((start + first + i) >> 2))
-				for j, u := range block[:min(4, len(out)-i)] {
-					out[i+j] = lo + (hi-lo)*gpu.UnitFloat(u)
-				}
-			}
+			host.FillUniform(key, start+first, lo, hi, out)
 		})
 	}
 	gaussian := func(mean, std float32) {
