@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// NEXT writes eight elements, goes on with the next, of which AX is the offset, and returns behind the last; NEXT2 where
-// SI and DI move.
+// NEXT writes eight elements, goes on with the next, of which AX is the offset, and returns behind the last; NEXT2
+// where SI and DI move.
 #define NEXT(v, loop) \
 	VMOVUPS v, (DI)(AX*1) \
 	ADDQ    $32, AX       \

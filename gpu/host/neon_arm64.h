@@ -1,5 +1,5 @@
-// Go's assembler has no names for arithmetic of vectors of four floats. These have the names of Arm's manual (C7.2), and
-// take the numbers of registers in Go's order: the result is the last.
+// Go's assembler has no names for arithmetic of vectors of four floats. These have the names of Arm's manual (C7.2),
+// and take the numbers of registers in Go's order: the result is the last.
 
 #define FADD(m, n, d) WORD $(0x4e20d400 | (m)<<16 | (n)<<5 | (d))  // d = n + m
 #define FSUB(m, n, d) WORD $(0x4ea0d400 | (m)<<16 | (n)<<5 | (d))  // d = n - m

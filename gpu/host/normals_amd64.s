@@ -104,7 +104,8 @@ GLOBL ·normalConstants(SB), RODATA|NOPTR, $288
 
 // func normals8(y *float32, n int, a *normalNumbers)
 //
-// n times four pairs of normal numbers, as gpu.Key.Normals makes them, each operation rounded as there: mean + std·them.
+// n times four pairs of normal numbers, as gpu.Key.Normals makes them, each operation rounded as there: mean + std·them
+// is written.
 TEXT ·normals8(SB), NOSPLIT, $0-24
 	MOVQ    y+0(FP), DI
 	MOVQ    n+8(FP), CX

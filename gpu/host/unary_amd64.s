@@ -551,7 +551,8 @@ bnllSlopeOne:
 
 // func swishSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
 //
-// dx = dy·(a·y + s·(1 - a·y)), s = 1/(1 + e^-(a·x)), up to the first eight of which one has |a·x| of 87 or more, or NaN.
+// dx = dy·(a·y + s·(1 - a·y)), s = 1/(1 + e^-(a·x)), up to the first eight of which one has |a·x| of 87 or more, or
+// NaN.
 TEXT ·swishSlope8(SB), NOSPLIT, $0-56
 	BACKWARD
 	EXPCONSTANTS
