@@ -68,7 +68,8 @@ func (d *back) multiply(w *work) bool {
 	s := w.shape()
 	how, ok := c.known[s]
 	if !ok {
-		how = d.choose(w)
+		v := *w // what is kept of it while ways are compared is a copy: w stays with the caller, who allocates nothing
+		how = d.choose(&v)
 		c.known[s] = how
 	}
 	if how.Library && d.emitLibrary(w, how) {
