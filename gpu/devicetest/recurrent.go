@@ -13,7 +13,7 @@ func lstm(b *bench) {
 	}
 	for _, s := range []gpu.LSTMShape{
 		{Steps: 1, N: 1, Size: 1}, {Steps: 3, N: 3, Size: 5}, {Steps: 4, N: 17, Size: 70}, {Steps: 2, N: 9, Size: 32},
-		{Steps: 3, N: 8, Size: 300},
+		{Steps: 3, N: 8, Size: 300}, {Steps: 2, N: 40, Size: 45},
 	} {
 		if s.Size > 8 && !b.d.Has(&gpu.LSTM{Shape: s}) {
 			continue // the host does it, and what it is compared with takes long on an emulator
