@@ -167,3 +167,32 @@ func TestLaunches(t *testing.T) {
 		}
 	}
 }
+
+// An iteration is one graph, though its loss is fetched in its middle.
+func TestIterationIsOneGraph(t *testing.T) {
+	emulated(t)
+	d := open(t, cuda.Options{})
+	defer d.Close()
+	var x [4]*gpu.Tensor
+	for i := range x {
+		var err error
+		if x[i], err = gpu.NewTensor(d, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	losses, batch := make([]float32, 3), make([]float32, 100)
+	for i := range 5 {
+		batch[7] = float32(i)
+		graphs, _ := counted(t, d, func() {
+			d.Upload(x[0], batch)
+			d.Dropout(x[0], x[1], 0, gpu.Key{Iter: uint64(i)})
+			d.Fetch(losses[:2], x[1].View(6, 2))
+			d.Axpby(1, x[0], 0, x[1])
+			d.Fetch(losses[2:], x[0].View(7, 1))
+			d.Update(gpu.UpdateParams{Rate: float32(i), Scale: 1}, x[1], x[2], x[3], nil, nil)
+		})
+		if graphs != min(i, 1) || losses[1] != float32(i) || losses[2] != float32(i) {
+			t.Errorf("iteration %d: %d graphs, fetched %g", i, graphs, losses)
+		}
+	}
+}

@@ -8,6 +8,7 @@ type scratch struct {
 	counters address // of blocks that are done; 0 between kernels: counterWords
 	quiet    address // where kernels of a graph note that they began, which nobody reads
 	result   address // a number that somebody waits for
+	fetched  address // numbers on their way to the host at the next mark: slotBytes/2
 	counts   address // of Accuracy: countWords
 	bins     address // of histograms, of maxHistograms layers; 0 until one is asked for
 
@@ -27,7 +28,7 @@ func (d *back) openScratch() error {
 		bytes int64
 	}{
 		{&d.scratch.partial, partialBytes}, {&d.scratch.counters, 4 * counterWords}, {&d.scratch.result, 8},
-		{&d.scratch.quiet, 4},
+		{&d.scratch.quiet, 4}, {&d.scratch.fetched, slotBytes / 2},
 		{&d.scratch.counts, 4 * countWords},
 	} {
 		b, err := d.memory.get(d, a.bytes)

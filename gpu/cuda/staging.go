@@ -212,7 +212,9 @@ func (d *back) uploadBeside(at address, src []float32, b *buffer) {
 	d.check(C.dns_record(d.c(), event(b.free), d.s()), "uploading")
 }
 
-// fetches are copies from the device that nobody waits for yet. Each mark has its own pinned memory.
+// fetches are copies from the device that nobody waits for yet. Each mark has its own pinned memory. Numbers are first
+// copied to a place of their own on the device, by a kernel in the queue, and from there at the mark: so they do not part
+// the queue, and an iteration is one graph.
 type fetches struct {
 	slots  [8]slot
 	number gpu.Mark // of the slot that is being filled
@@ -276,23 +278,26 @@ func (d *back) fetchInto(piece []byte, src address) {
 
 // Fetch implements gpu.Back.
 func (d *back) Fetch(dst []float32, src *gpu.Tensor) {
-	s := d.fetches.slot(d.fetches.number)
-	if s.used+4*len(dst) > slotBytes/2 { // the other half is for results of surgery
+	s, n := d.fetches.slot(d.fetches.number), len(dst)
+	if s.used+4*n > slotBytes/2 { // the other half is for results of surgery
 		d.Download(dst, src)
 		return
 	}
 	d.settle(src)
-	d.flush()
-	at := d.take(d.ptr(src), 4*len(dst))
-	s.floats = append(s.floats, fetched{at, dst})
+	each(d, kCopy, n, copyArgs{n: int32(n), x: d.ptr(src), y: d.scratch.fetched + address(s.used)})
+	s.floats = append(s.floats, fetched{s.used, dst})
+	s.used += (4*n + 15) &^ 15
 }
 
 // Mark implements gpu.Back.
 func (d *back) Mark() gpu.Mark {
 	d.flush()
 	f := &d.fetches
-	d.takeSurgery()
 	m := f.number
+	if s := f.slot(m); s.used > 0 {
+		d.fetchInto(s.memory[:s.used], d.scratch.fetched)
+	}
+	d.takeSurgery()
 	if d.fault.err == nil {
 		d.check(C.dns_record(d.c(), event(f.slot(m).done), d.s()), "marking")
 	}

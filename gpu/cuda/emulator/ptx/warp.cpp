@@ -49,6 +49,8 @@ static float float_of(uint32_t u) {
 // mma.m16n8k8" with .tf32, ".m16n8k16" with .bf16): a lane has group = lane / 4 and place = lane % 4.
 struct Tf32 {
 	enum { depth = 8 };
+	// valid reports whether a register has a number of .tf32: of others the result is undefined (section 9.7.13).
+	static bool valid(uint32_t u) { return (u & 0x1FFFu) == 0 || (u & 0x7F800000u) == 0x7F800000u; }
 	// a[row][k]: in register 0 or 1 (row + 8), 2 or 3 (k + 4), of the lane of group row % 8, place k % 4.
 	static float a(const uint32_t *const r[4], int row, int k) { return float_of(r[(row >> 3) + 2 * (k >> 2)][(row & 7) * 4 + (k & 3)] & ~0x1FFFu); }
 	// b[k][column]: in register 0 or 1 (k + 4) of the lane of group column, place k % 4.
@@ -56,6 +58,7 @@ struct Tf32 {
 };
 struct Bf16 {
 	enum { depth = 16 };
+	static bool valid(uint32_t) { return true; }
 	// Two numbers a register, the lower first, of the lane of place k % 8 / 2; k + 8 is in the later registers.
 	static float half(uint32_t u, int k) { return float_of(k & 1 ? u & 0xFFFF0000u : u << 16); }
 	static float a(const uint32_t *const r[4], int row, int k) { return half(r[(row >> 3) + 2 * (k >> 3)][(row & 7) * 4 + ((k & 7) >> 1)], k); }
@@ -70,6 +73,9 @@ template <class F> static void multiply(Warp &w, const Instruction &i, uint32_t 
 	const uint32_t *a_registers[4], *b_registers[2];
 	for (int k = 0; k < 4; k++) a_registers[k] = w.at<uint32_t>(o[4 + k]);
 	for (int k = 0; k < 2; k++) b_registers[k] = w.at<uint32_t>(o[8 + k]);
+	for (int k = 0; k < 6; k++)
+		for (int lane = 0; lane < lanes; lane++)
+			if (!F::valid(w.at<uint32_t>(o[4 + k])[lane])) fail(w, lane, "an operand is not rounded to TF32: %#x", w.at<uint32_t>(o[4 + k])[lane]);
 	float a[16][F::depth], b[F::depth][8], d[4][lanes];
 	for (int row = 0; row < 16; row++)
 		for (int k = 0; k < F::depth; k++) a[row][k] = F::a(a_registers, row, k);
