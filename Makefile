@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas mpi cuda-toolkit cuda-headers emulator gpu-bundle gpu-report kernel-counts \
-	demo-data check-lenet bench-sparse bench-peers bench-loading check-export check-onnx check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui check-cuda check-cudnn check-ptx check-arm64 check-mutations help clean
+	demo-data check-lenet bench-sparse bench-peers bench-loading check-export check-onnx check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui check-cuda check-cudnn check-report check-ptx check-arm64 check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -82,6 +82,9 @@ gpu-report: ## on a machine with a GPU: conformance, parity, benchmarks, into do
 	@test -d build/gpu-bundle || $(MAKE) gpu-bundle
 	sh build/gpu-bundle/report.sh
 	{ echo; cat build/gpu-bundle/report.md; } >> docs/benchmarks.md
+
+check-report: openblas cuda-headers emulator gpu-bundle ## the GPU's report from end to end on the emulated GPU, with small sizes
+	LD_LIBRARY_PATH=$(EMULATOR)/fast:$(EMULATOR)/libraries:$(EMULATOR)/nccl REPORT_QUICK=1 sh build/gpu-bundle/report.sh
 
 kernel-counts: ## docs/kernels.md: the instructions of the kernels' inner loops; wants cuobjdump of NVIDIA's toolkit
 	python3 scripts/kernel_counts.py gpu/cuda/kernels/cubins gpu/cuda/kernels > docs/kernels.md

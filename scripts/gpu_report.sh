@@ -5,7 +5,9 @@
 # NVIDIA's driver and nothing else, and NCCL for sums. Writes report.md beside itself, and, from `make gpu-report`, into
 # docs/benchmarks.md.
 #
+#   REPORT_QUICK=1        small sizes and few tests, for the emulator (`make check-report`)
 #   DNS_TUI_BATCH=n       another batch, for the emulator
+#   DNS_TUI_NET=net       of the timeline, and the only one of the table
 #   REPORT_PARITY=200     iterations compared with the host
 #   REPORT_SOAK=400000    steps of the soak: about a minute on an H100
 #   REPORT_BENCHTIME=2s   per line of the table
@@ -14,6 +16,12 @@
 #   DNS_TUI_TESTDATA=dir  testdata elsewhere than beside this script
 set -u
 cd "$(dirname "$0")"
+conform=Conformance kept='CUDA(Oracle|LeNet|Surgery|Unstable|Step|Resume)' faulty='Fault|Lost|ChannelsLast|EveryTile|TensorCores'
+if [ -n "${REPORT_QUICK:-}" ]; then
+    : "${DNS_TUI_BATCH:=2}" "${DNS_TUI_NET:=lenet_dns}" "${REPORT_PARITY:=2}" "${REPORT_SOAK:=3}" "${REPORT_LINES:=2}" "${REPORT_BENCHTIME:=1x}"
+    export DNS_TUI_BATCH DNS_TUI_NET
+    conform=Conformance/Graphs kept=CUDASurgery faulty='TestFaults/(no|a_launch|old)|Lost'
+fi
 export DNS_TUI_TESTDATA="${DNS_TUI_TESTDATA:-$PWD/testdata}" DNS_TUI_NEED_CUDA=1
 # The host device wants OpenBLAS; it serves without.
 status=0
@@ -34,15 +42,17 @@ gpu=$(sed -n 's/^cuda 0: //p' devices.txt)
 driver=$(sed -n 's/^  driver: //p' devices.txt | head -n 1)
 libraries=$(sed -n 's/^  matrix products: //p' devices.txt | tail -n 1)
 
-run ./cuda.test -test.run Conformance -test.timeout 20m; conformance=$(say $?)
-run ./model.test -test.run 'CUDA(Oracle|LeNet|Surgery|Unstable|Step|Resume)' -test.timeout 20m; parity=$(say $?)
+run ./cuda.test -test.run "$conform" -test.timeout 20m; conformance=$(say $?)
+run ./model.test -test.run "$kept" -test.timeout 20m; parity=$(say $?)
 DNS_TUI_PARITY=${REPORT_PARITY:-200} run ./model.test -test.run CUDALongParity -test.v -test.timeout 20m; long=$(say $?)
 longline=$(sed -n 's/^parity: //p' out.txt)
 DNS_TUI_SOAK=${REPORT_SOAK:-400000} run ./model.test -test.run CUDASoak -test.v -test.timeout 20m; soak=$(say $?)
 soakline=$(sed -n 's/^soak: //p' out.txt)
 run ./cuda.test -test.run RanksOnGPUs -test.v -test.timeout 20m; ranks=$(say $?)
 sums=$(sed -n 's/^.*sums: //p' out.txt)
-run ./cuda.test -test.run 'Fault|Lost|ChannelsLast|EveryTile|TensorCores' -test.timeout 20m; faults=$(say $?)
+run ./cuda.test -test.run "$faulty" -test.timeout 20m; faults=$(say $?)
+run ./cuda.test -test.run 'Libraries(Plans|Algorithms|WithoutGraphs|OfTwo)' -test.v -test.timeout 20m; ways=$(say $?)
+plans=$(sed -n 's/^.*go:[0-9]*: plans: //p' out.txt)
 DNS_TUI_TIMELINE=${REPORT_LINES:-15} run ./model.test -test.run CUDATimeline -test.v -test.timeout 20m; timeline=$(say $?)
 sed -n 's/^timeline: //p' out.txt >timeline.txt
 python=${REPORT_PYTHON:-python3}
@@ -56,7 +66,7 @@ fi
 run ./model.test -test.run '^$' -test.bench CUDAStep -test.benchtime "${REPORT_BENCHTIME:-2s}" -test.timeout 20m
 
 {
-    echo "### $gpu, driver $driver, $(date -u +%Y-%m-%d)"
+    echo "### $gpu, driver $driver, $(date -u +%Y-%m-%d)${REPORT_QUICK:+, quick: of small sizes}"
     echo
     echo "$(./dns-tui version). Matrix products: $libraries."
     echo
@@ -65,12 +75,15 @@ run ./model.test -test.run '^$' -test.bench CUDAStep -test.benchtime "${REPORT_B
     echo "- sums over several GPUs $ranks:"
     echo "$sums" | sed 's/^/  - /'
     echo
+    echo "- ways of cuDNN $ways; plans of its graphs, of a small convolution forward, of its inputs and of its weights:"
+    echo "${plans:-none}" | sed 's/^/  - /'
+    echo
     echo "- tiles, tensor cores, channels last, faults $faults; timeline $timeline; PyTorch $peers"
     echo
     # The budgets of docs/performance.md in images/s, for an H100; none elsewhere.
     echo "| net | precision | ms a step | images/s | budget on an H100 | PyTorch, images/s | MiB held |"
     echo "| --- | --- | --- | --- | --- | --- | --- |"
-    awk 'FILENAME == "peers.txt" { gsub(/ /, ""); split($0, p, "|"); peer[p[2], p[3]] = p[5]; next }
+    awk 'FILENAME == "peers.txt" { gsub(/ /, ""); split($0, cell, "|"); peer[cell[2], cell[3]] = cell[5]; next }
     BEGIN { budget["alexnet_bn", "fp32"] = 7633; budget["alexnet_bn", "tf32"] = 16703; budget["alexnet_bn", "bf16"] = 24374 }
     /^BenchmarkCUDAStep/ {
         split($1, name, "/"); sub(/-[0-9]+$/, "", name[3])
@@ -82,7 +95,7 @@ run ./model.test -test.run '^$' -test.bench CUDAStep -test.benchtime "${REPORT_B
         if (p != "not measured" && img < p) print net, name[3], "PyTorch", img / p >"behind.txt"
     }' peers.txt out.txt
     echo
-    echo "A training step of AlexNet-BN, kernel by kernel, each measured by itself:"
+    echo "A training step of ${DNS_TUI_NET:-alexnet_bn}, kernel by kernel, each measured by itself:"
     echo
     echo "| precision | for | kernel | launches | blocks | µs | share |"
     echo "| --- | --- | --- | --- | --- | --- | --- |"
@@ -90,7 +103,7 @@ run ./model.test -test.run '^$' -test.bench CUDAStep -test.benchtime "${REPORT_B
     echo
     echo "What to do next:"
     echo
-    for part in "conformance:$conformance" "parity:$parity" "long parity:$long" "soak:$soak" "faults:$faults"; do
+    for part in "conformance:$conformance" "parity:$parity" "long parity:$long" "soak:$soak" "faults:$faults" "ways of cuDNN:$ways"; do
         case $part in *FAILS) echo "- ${part%:*} fails: see what was printed on standard error; nothing else counts before that" ;; esac
     done
     [ ! -s behind.txt ] || while read -r net precision what part; do

@@ -41,6 +41,7 @@ func TestLibrariesPlans(t *testing.T) {
 			if have := fmt.Sprint(list); s.emulated() && have != fmt.Sprintf("[%s %[1]s %[1]s]", want) {
 				t.Errorf("plans: %s", have)
 			}
+			t.Logf("plans: %v: %q", precision, list)
 			own := choice{Slices: 1}
 			for i, w := range s.works() {
 				for _, name := range list[i] {

@@ -19,13 +19,16 @@ import (
 )
 
 // Whole training steps on the GPU with images that are there already: surgery where it is due, forward, backward,
-// update. DNS_TUI_BATCH sets another batch, for the emulator.
+// update. DNS_TUI_BATCH sets another batch and DNS_TUI_NET names one net alone, for the emulator.
 func BenchmarkCUDAStep(b *testing.B) {
 	for _, c := range []struct {
 		net     string
 		batch   int
 		classes int
 	}{{"lenet_300_100", 64, 10}, {"lenet_dns", 64, 10}, {"alexnet_bn", 200, 1000}} {
+		if only := os.Getenv("DNS_TUI_NET"); only != "" && only != c.net {
+			continue
+		}
 		for _, precision := range cuda.Precisions {
 			b.Run(c.net+"/"+precision.String(), func(b *testing.B) {
 				batch := c.batch
