@@ -243,8 +243,8 @@ func (o *NormalizeBackward) operands(v *operands) {
 	v.set("dx", &o.DX, o.Shape.Len())
 }
 
-// NormalizeBackward is the gradient of Normalize with BatchStats' own mean and variance, from its output y:
-// dx = (dy - mean(dy) - y·mean(dy∘y))/sqrt(variance[c] + eps).
+// NormalizeBackward is the gradient of Normalize with BatchStats' own mean and variance, from its output y: dx = (dy -
+// mean(dy) - y·mean(dy∘y))/sqrt(variance[c] + eps).
 func (d *Device) NormalizeBackward(s ChannelShape, y, dy, variance *Tensor, eps float32, dx *Tensor) {
 	describe(
 		d,
@@ -268,8 +268,7 @@ func (o *NormalizeGlobalBackward) operands(v *operands) {
 	v.set("dx", &o.DX, o.Shape.Len())
 }
 
-// NormalizeGlobalBackward is its gradient with fixed statistics: dx = dy/sqrt(variance[c]·f + eps),
-// f as in Normalize.
+// NormalizeGlobalBackward is its gradient with fixed statistics: dx = dy/sqrt(variance[c]·f + eps), f as in Normalize.
 func (d *Device) NormalizeGlobalBackward(s ChannelShape, dy, variance, weight *Tensor, eps float32, dx *Tensor) {
 	describe(
 		d,

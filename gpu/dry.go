@@ -8,8 +8,8 @@ func NewDry(held *int64) *Device { return NewDevice(dry{held: held}, nil) }
 // NewDryLike is NewDry of which layers and solvers ask for as much as of a device: it has the same operations (Has),
 // and works as far ahead.
 //
-// Of a device whose own work takes memory (Rehearser) it counts that, too, in Allocated, and what is not set up only but
-// run as well (Rehearses).
+// Of a device whose own work takes memory (Rehearser) it counts that, too, in Allocated, and what is not set up only
+// but run as well (Rehearses).
 func NewDryLike(d *Device, held *int64) *Device {
 	b := dry{held: held, like: d.back}
 	if r, ok := d.back.(Rehearser); ok {

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"dns-tui/gpu"
 	"dns-tui/model/layer"
@@ -31,8 +32,7 @@ func (n *Net) Poisoned() error {
 			touch(i, b.Data)
 		}
 	}
-	for i := len(n.nodes) - 1; i >= 0; i-- {
-		nd := n.nodes[i]
+	for i, nd := range slices.Backward(n.nodes) {
 		if !nd.backward {
 			continue
 		}
@@ -61,8 +61,8 @@ func (n *Net) Poisoned() error {
 		}
 		poison(last[i])
 	}
-	for i := len(n.nodes) - 1; i >= 0; i-- {
-		if nd := n.nodes[i]; nd.backward {
+	for i, nd := range slices.Backward(n.nodes) {
+		if nd.backward {
 			poison(first[back-i])
 			n.backward(nd)
 			poison(last[back-i])

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"dns-tui/caffe"
 	"dns-tui/gpu"
@@ -49,8 +50,8 @@ func (n *Net) uses() *uses {
 			u.touch(nd, t, t.Data, true)
 		}
 	}
-	for i := len(n.nodes) - 1; i >= 0; i-- {
-		if nd := n.nodes[i]; nd.backward {
+	for _, nd := range slices.Backward(n.nodes) {
+		if nd.backward {
 			u.backward(nd)
 		}
 	}

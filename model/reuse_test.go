@@ -259,8 +259,9 @@ func anyGraph(t *rapid.T, channels int) *caffe.NetFile {
 			"place",
 		}).Draw(t, "kind"); kind {
 		case "conv":
-			fmt.Fprintf(&b, "layer { name: %q type: \"Convolution\" bottom: %q top: %q convolution_param { "+
-				"num_output: %d kernel_size: 3 pad: 1 weight_filler { type: \"xavier\" } } }\n", top, from, top, channels)
+			fmt.Fprintf(&b, "layer { name: %q type: \"Convolution\" bottom: %q top: %q "+
+				"convolution_param { num_output: %d kernel_size: 3 pad: 1 weight_filler { type: \"xavier\" } } }\n",
+				top, from, top, channels)
 		case "eltwise", "product":
 			op := map[string]string{"eltwise": "SUM", "product": "PROD"}[kind]
 			fmt.Fprintf(&b, "layer { name: %q type: \"Eltwise\" bottom: %q bottom: %q top: %q "+

@@ -16,8 +16,10 @@ func rectifiers(b *bench) {
 		for _, n := range []int{1, 7, 2048, 2049, 40003} {
 			rectifiedSum(b, n, on)
 		}
-		for _, s := range append([]gpu.ChannelShape{{Outer: 5, Channels: 3, Inner: 49}, {Outer: 300, Channels: 70, Inner: 1},
-			{Outer: 2, Channels: 3, Inner: 6000}}, shapes...) {
+		for _, s := range append([]gpu.ChannelShape{
+			{Outer: 5, Channels: 3, Inner: 49}, {Outer: 300, Channels: 70, Inner: 1},
+			{Outer: 2, Channels: 3, Inner: 6000},
+		}, shapes...) {
 			rectifiedBias(b, s, slope)
 			normalizedAfter(b, s, slope)
 		}

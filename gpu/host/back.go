@@ -63,7 +63,6 @@ type tiles struct {
 	product  productTile
 	plane    depthwisePlane
 	lanes    [9 * 16]float64 // of a depthwise gradient
-	run      [1]int          // where the only run of a product begins
 	_        [64]byte        // a cache line of its own
 }
 

@@ -99,9 +99,10 @@ func fileThere(path string) bool {
 
 // dnnVersion is dnnl_version_t.
 type dnnVersion struct {
-	major, minor, patch    int32
-	hash                   uintptr
-	cpuRuntime, gpuRuntime uint32
+	major, minor, patch int32
+	_                   uintptr // hash
+	cpuRuntime          uint32
+	_                   uint32 // gpu_runtime
 }
 
 // loadOneDNN finds oneDNN.

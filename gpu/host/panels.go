@@ -148,7 +148,7 @@ func (p *product) cut() cut {
 	return c
 }
 
-// runsOfProduct is into how many pieces k is cut where C has few, and sums of runs are at most most elements.
+// runsOfProduct is into how many pieces k is cut where C has few, and sums of runs are no more elements than most.
 func runsOfProduct(m, n, k, groups, most int) int {
 	of := groups * ceil(m, pieceRows) * ceil(n, pieceColumns)
 	runs := max(1, min(ceil(wantedPieces, 2*of), most/(m*n*groups), k/(2*deepest)))

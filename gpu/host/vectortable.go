@@ -124,9 +124,15 @@ var vectorTable = [vecCount]tableRow{
 	{vecSGD, "update by SGD", "h = rate·(scale·g + decay·w) + momentum·h, w -= h", "24 bytes", routines{
 		AVXSet: "sgd8", NEONSet: "sgd8",
 	}},
-	{vecStep, "update by any method, with theta, L1 and rest", "the steps of gpu.Method", "24 bytes, 4 with a mask, 8 with a second history", routines{
-		AVX2Set: "stepSGD8 stepNesterov8 stepAdaGrad8 stepRMSProp8 stepAdaDelta8 stepAdam8",
-	}},
+	{
+		vecStep,
+		"update by any method, with theta, L1 and rest",
+		"the steps of gpu.Method",
+		"24 bytes, 4 with a mask, 8 with a second history",
+		routines{
+			AVX2Set: "stepSGD8 stepNesterov8 stepAdaGrad8 stepRMSProp8 stepAdaDelta8 stepAdam8",
+		},
+	},
 	{vecRedrawSeed, "mask of the seed rule", "pruned where low < w < high", "12 bytes", routines{
 		AVX2Set: "redrawSeed8", NEONSet: "redrawSeed8",
 	}},
@@ -136,9 +142,15 @@ var vectorTable = [vecCount]tableRow{
 	{vecRedrawPaper, "mask of the paper rule", "kept up to low: pruned; pruned above high: kept", "12 bytes", routines{
 		AVX2Set: "redrawPaper8",
 	}},
-	{vecPaperSums, "statistics of the paper rule", "Σ abs w, Σ w², how many, of what is kept and not 0", "8 bytes", routines{
-		AVX2Set: "paperSums8",
-	}},
+	{
+		vecPaperSums,
+		"statistics of the paper rule",
+		"Σ abs w, Σ w², how many, of what is kept and not 0",
+		"8 bytes",
+		routines{
+			AVX2Set: "paperSums8",
+		},
+	},
 	{vecForward, "forward weights", "kept w, shrunk by the soft rule", "12 bytes", routines{
 		AVX2Set: "forward3 forwardHard",
 	}},
@@ -153,9 +165,15 @@ var vectorTable = [vecCount]tableRow{
 	{vecNormalizeBackward, "its gradient", "dx = (dy - m - y·my)·r", "12 bytes", routines{
 		AVXSet: "normalizeBackward8",
 	}},
-	{vecNormalizeScale, "BatchNorm with Scale and ReLU", "norm = (x - m)·r, y = max(a·norm + b, floor)", "12 bytes", routines{
-		AVXSet: "normalizeScale8", NEONSet: "normalizeScale8",
-	}},
+	{
+		vecNormalizeScale,
+		"BatchNorm with Scale and ReLU",
+		"norm = (x - m)·r, y = max(a·norm + b, floor)",
+		"12 bytes",
+		routines{
+			AVXSet: "normalizeScale8", NEONSet: "normalizeScale8",
+		},
+	},
 	{vecGradientSums, "sums of its gradient", "Σ g, Σ g·norm", "8 bytes", routines{
 		AVXSet: "gradientSums8", NEONSet: "gradientSums8",
 	}},
@@ -163,9 +181,15 @@ var vectorTable = [vecCount]tableRow{
 		AVXSet: "gradients8", NEONSet: "gradients8",
 	}},
 	{vecDropout, "dropout", "y = u < ratio ? 0 : scale·x, u by Philox", "8 bytes", routines{AVX2Set: "dropout16"}},
-	{vecNormals, "normal numbers", "y = mean + std·N(0, 1), by Philox, Box and Muller", "4 bytes; half a log, a sine and a cosine", routines{
-		AVX2Set: "normals8",
-	}},
+	{
+		vecNormals,
+		"normal numbers",
+		"y = mean + std·N(0, 1), by Philox, Box and Muller",
+		"4 bytes; half a log, a sine and a cosine",
+		routines{
+			AVX2Set: "normals8",
+		},
+	},
 	{vecUniforms, "uniform numbers", "y = low + width·u, by Philox", "4 bytes; a quarter of a block", routines{
 		AVX2Set: "uniforms16",
 	}},
@@ -187,10 +211,16 @@ var vectorTable = [vecCount]tableRow{
 	{vecGradient, "tile of gradients of its weights", "dw += x·dy", "2·positions operations", routines{
 		AVX2Set: "gradientAVX2", AVX512Set: "gradient16 gradient32",
 	}},
-	{vecWinograd, "transforms of Winograd's convolutions", "F(4×4, 3×3), F(2×2, 5×5), gradients", "8 bytes a transformed element", routines{
-		AVX2Set: "winogradInput winogradOutput winogradWeights winogradGradient winogradKernels " +
-			"winogradOutput5 winogradWeights5 winogradGradient5 winogradKernels5",
-	}},
+	{
+		vecWinograd,
+		"transforms of Winograd's convolutions",
+		"F(4×4, 3×3), F(2×2, 5×5), gradients",
+		"8 bytes a transformed element",
+		routines{
+			AVX2Set: "winogradInput winogradOutput winogradWeights winogradGradient winogradKernels " +
+				"winogradOutput5 winogradWeights5 winogradGradient5 winogradKernels5",
+		},
+	},
 	{vecDepthwise, "depthwise convolutions of 3×3", "sums of nine, and their gradients", "8 bytes", routines{
 		AVX512Set: "depthwiseSums depthwiseSums2 depthwiseDots depthwiseDots2 copyPlane spreadPlane",
 	}},

@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/klauspost/cpuid/v2"
 
@@ -183,10 +184,11 @@ func chooseWay[O any](d *back, key productKey, ways []denseWay[O], o O, adds []f
 		}
 		return 0, false
 	}
-	name := key.String() + ":" // and the ways that there were: a version with others measures anew
+	names := []string{key.String() + ":"} // and the ways that there were: a version with others measures anew
 	for _, w := range open {
-		name += " " + w.name
+		names = append(names, w.name)
 	}
+	name := strings.Join(names, " ")
 	if at, ok := named(c.stored[name]); ok {
 		return at
 	}

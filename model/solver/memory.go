@@ -102,11 +102,12 @@ type Memory struct {
 	// Least is the most of the train net's blobs in Shared that is in use at one time: they cannot take less.
 	Least int64
 
-	// Opened is what a GPU takes for its own work when it is opened: workspaces of libraries, parts of sums. Work is what
-	// comes to it as the run goes on: slices of products, and copies in other layouts. Neither is known of other devices
-	// (0), nor all of Work of a net that takes shapes from data. Both are what is asked for, to the byte where kernels
-	// are not measured; where they are, slices may be others than were counted. The driver is asked for up to an eighth
-	// more, as sizes are rounded up. Buffers of uploads are not counted, as they are given back where memory is short.
+	// Opened is what a GPU takes for its own work when it is opened: workspaces of libraries, parts of sums. Work is
+	// what comes to it as the run goes on: slices of products, and copies in other layouts. Neither is known of other
+	// devices (0), nor all of Work of a net that takes shapes from data. Both are what is asked for, to the byte where
+	// kernels are not measured; where they are, slices may be others than were counted. The driver is asked for up to
+	// an eighth more, as sizes are rounded up. Buffers of uploads are not counted, as they are given back where memory
+	// is short.
 	Opened, Work int64
 }
 

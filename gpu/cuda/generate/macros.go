@@ -20,8 +20,8 @@ var (
 	word       = regexp.MustCompile(`\w+`)
 )
 
-// expand replaces the calls of the macros that a text defines by what they stand for, each from its definition on: those
-// that make kernels, but KERNEL itself, those that make names, and types' names.
+// expand replaces the calls of the macros that a text defines by what they stand for, each from its definition on:
+// those that make kernels, but KERNEL itself, those that make names, and types' names.
 func expand(text string) string {
 	macros := map[string]macro{}
 	var out strings.Builder

@@ -202,7 +202,16 @@ func declaration(text string) ([]field, error) {
 }
 
 // scalars are the sizes of C's types and CUDA's vectors, which are their alignments too.
-var scalars = map[string]int{"int": 4, "unsigned": 4, "float": 4, "double": 8, "ushort": 2, "void": 1, "uint4": 16, "float4": 16}
+var scalars = map[string]int{
+	"int":      4,
+	"unsigned": 4,
+	"float":    4,
+	"double":   8,
+	"ushort":   2,
+	"void":     1,
+	"uint4":    16,
+	"float4":   16,
+}
 
 // place gives fields their offsets, and returns where the last one ends and the largest alignment.
 func (s *source) place(fields []field) (end, align int, err error) {

@@ -49,7 +49,8 @@ func (s *source) argumentsOf(k *kernel) string {
 	if p := k.params[0]; len(k.params) == 1 && !p.ptr && goTypes[p.typ] == "" {
 		return structName(p.typ)
 	}
-	if base := strings.TrimSuffix(strings.TrimSuffix(k.name, "_bf16"), "_f32"); s.has(base+"_bf16") && s.has(base+"_f32") {
+	if base := strings.TrimSuffix(strings.TrimSuffix(k.name, "_bf16"), "_f32"); s.has(base+"_bf16") &&
+		s.has(base+"_f32") {
 		return camel(base) + "Args"
 	}
 	return camel(k.name) + "Args"
