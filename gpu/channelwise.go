@@ -218,8 +218,8 @@ func (o *BatchNormBackward) operands(v *operands) {
 }
 
 // BatchNormBackward sets dx to the gradient of x, given norm and variance of BatchNorm, and adds Σ g·norm to da[c] and
-// Σ g to db[c], where g is dy, or with a ReLU dy·(v > 0 ? 1 : slope), v made again of norm; da and db may be nil. dx may
-// be dy; else dy holds anything afterwards.
+// Σ g to db[c], where g is dy, or with a ReLU dy·(v > 0 ? 1 : slope), v made again of norm; da and db may be nil. dx
+// may be dy; else dy holds anything afterwards.
 func (d *Device) BatchNormBackward(
 	s ChannelShape, eps float32, after After, norm, variance, dy, dx, da, db *Tensor,
 ) {

@@ -328,7 +328,7 @@ func TestCUDAStepAllocatesNothing(t *testing.T) {
 	for range 4 {
 		step()
 	}
-	if n := testing.AllocsPerRun(10, step); n > 0 {
+	if n := modeltest.Allocations(10, step); n > 0 {
 		t.Errorf("%g allocations an iteration", n)
 	}
 }

@@ -729,7 +729,7 @@ func TestStepAllocatesNothing(t *testing.T) {
 	if modeltest.Race {
 		t.Skip("the race detector allocates")
 	}
-	if n := testing.AllocsPerRun(20, step); n > 0 {
+	if n := modeltest.Allocations(20, step); n > 0 {
 		t.Errorf("%g allocations an iteration", n)
 	}
 }
