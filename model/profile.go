@@ -12,6 +12,7 @@ import (
 // LayerProfile is what a layer does in a pass forward and one backward, and how long that takes.
 type LayerProfile struct {
 	Name, Type        string
+	In                string // the layer that does its work in its own passes, where all of it is measured; or ""
 	Forward, Backward PassProfile
 }
 
@@ -35,7 +36,7 @@ func (p PassProfile) Floor(of Peak) time.Duration {
 }
 
 // Profile runs passes forward and backward and measures each layer, as Time does, beside what it has to do at least. Of
-// a layer whose work another does in its own passes nothing is said: it is in the other's time.
+// a layer whose work another does in its own passes only that is said: it is in the other's time.
 func (n *Net) Profile(passes int, stop func() bool) ([]LayerProfile, error) {
 	out := make([]LayerProfile, len(n.nodes))
 	operations := n.device.Operations()
@@ -51,14 +52,15 @@ func (n *Net) Profile(passes int, stop func() bool) ([]LayerProfile, error) {
 			return nil, err
 		}
 		if nd.first != nil && n.together() {
-			continue // another layer does its work: there it is measured
+			p.In = nd.first.name
+			continue
 		}
 		p.Forward.Operations, p.Forward.Bytes = since(), nd.forwardBytes()
 	}
 	for i, nd := range slices.Backward(n.nodes) {
 		if nd.backward {
 			n.backward(nd)
-			if nd.first != nil && n.together() {
+			if out[i].In != "" {
 				continue
 			}
 			out[i].Backward.Operations, out[i].Backward.Bytes = since(), nd.backwardBytes()
@@ -69,7 +71,7 @@ func (n *Net) Profile(passes int, stop func() bool) ([]LayerProfile, error) {
 		return nil, err
 	}
 	for i, t := range times {
-		if n.nodes[i].first != nil && n.together() {
+		if out[i].In != "" {
 			continue
 		}
 		out[i].Forward.Time = t.Forward / time.Duration(max(1, passes))

@@ -32,6 +32,10 @@ func profile(ctx context.Context, e *env, n *model.Net, d *gpu.Device, flags *ne
 	var floors [2]time.Duration
 	all.Name = "all"
 	for _, l := range layers {
+		if l.In != "" {
+			rows = append(rows, []string{l.Name, l.Type, "in " + l.In})
+			continue
+		}
 		rows = append(rows, append([]string{l.Name, l.Type},
 			append(passCells(l.Forward, l.Forward.Floor(peak)), passCells(l.Backward, l.Backward.Floor(peak))...)...))
 		for i, p := range []struct{ sum, of *model.PassProfile }{
