@@ -174,7 +174,7 @@ func (d *back) dnnOf(p *work) (c *convDescriptors, what product, last bool) {
 		what += convForward - nhwcForward
 	}
 	c, err := d.describeConv(described{*p.g, last})
-	if err != nil || last && what == convBackwardWeights {
+	if err != nil {
 		return nil, what, last
 	}
 	return c, what, last
@@ -182,8 +182,7 @@ func (d *back) dnnOf(p *work) (c *convDescriptors, what product, last bool) {
 
 // dnnConv queues a convolution by cuDNN: of the first operand and the second into the third. It reports false where
 // cuDNN has no such convolution. With channels last weights are float32 in Caffe's order all the same, and are brought
-// into cuDNN's; and the gradient of weights is not cuDNN's, as it would have to be brought back, and of bf16
-// be rounded.
+// into cuDNN's, and gradients of weights back; those of bf16 this interface would round.
 func (d *back) dnnConv(p *work, how choice) bool {
 	g, x, w, y := p.g, p.x, p.w, p.y
 	c, what, last := d.dnnOf(p)
@@ -195,10 +194,11 @@ func (d *back) dnnConv(p *work, how choice) bool {
 	if how.Algorithm > 0 {
 		use = d.algorithm(c, i, how.Algorithm-1)
 	}
-	if use.bytes < 0 {
+	weights := what == convBackwardWeights
+	if use.bytes < 0 || last && weights && d.precision == BF16 {
 		return false
 	}
-	if last {
+	if last && !weights {
 		w = d.filtersOf(g, w, false)
 	}
 	var d1, d2, d3 uint64
@@ -211,6 +211,9 @@ func (d *back) dnnConv(p *work, how choice) bool {
 		x, w = w, x
 	case convBackwardWeights: // of x and dy, which is w here
 		d1, d2, d3, beta = c.x, c.y, c.w, 1
+		if last {
+			y, beta = d.gradientsRoom(g), 0
+		}
 	}
 	callLibrary(d, C.record_conv, C.dns_conv_args{
 		call: C.uint64_t(d.libs.dnn.functions[dnnConvolutions[i]]), handle: C.uint64_t(d.libs.dnn.handle),
@@ -218,5 +221,8 @@ func (d *back) dnnConv(p *work, how choice) bool {
 		work: C.uint64_t(d.libs.workspace), bytes: C.uint64_t(use.bytes), d3: C.uint64_t(d3), p3: C.uint64_t(y),
 		algo: C.int32_t(use.number), beta: C.float(beta),
 	})
+	if last && weights {
+		d.addGradients(g, y, p.y)
+	}
 	return true
 }

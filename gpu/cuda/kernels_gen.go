@@ -153,64 +153,69 @@ var (
 	kNhwcBatchNormBf16                = kernel[nhwcBatchNormArgs]{142}
 	kNhwcScaleBf16                    = kernel[nhwcScaleArgs]{143}
 	kNhwcScaleBackwardBf16            = kernel[nhwcScaleBackwardArgs]{144}
-	kNhwcBatchNormMeansBf16           = kernel[nhwcBatchNormMeansArgs]{145}
-	kNhwcBatchNormBackwardBf16        = kernel[nhwcBatchNormBackwardArgs]{146}
-	kNhwcNormalizeGlobalBackwardBf16  = kernel[nhwcNormalizeGlobalBackwardArgs]{147}
-	kNhwcMaxPoolBf16                  = kernel[nhwcMaxPoolArgs]{148}
-	kNhwcMaxPoolBackwardBf16          = kernel[nhwcMaxPoolBackwardArgs]{149}
-	kNhwcAvePoolBf16                  = kernel[nhwcAvePoolArgs]{150}
-	kNhwcAvePoolBackwardBf16          = kernel[nhwcAvePoolBackwardArgs]{151}
-	kNhwcLrnBf16                      = kernel[nhwcLrnArgs]{152}
-	kNhwcLrnBackwardBf16              = kernel[nhwcLrnBackwardArgs]{153}
-	kNhwcDepthwiseBf16                = kernel[nhwcDepthwiseArgs]{154}
-	kNhwcDepthwiseBackwardDataBf16    = kernel[nhwcDepthwiseBackwardDataArgs]{155}
-	kNhwcDepthwiseBackwardWeightsBf16 = kernel[nhwcDepthwiseBackwardWeightsArgs]{156}
-	kNhwcFromPlanesF32                = kernel[nhwcFromPlanesArgs]{157}
-	kNhwcToPlanesF32                  = kernel[nhwcToPlanesArgs]{158}
-	kNhwcFiltersF32                   = kernel[nhwcFiltersArgs]{159}
-	kNhwcFiltersByInputF32            = kernel[nhwcFiltersByInputArgs]{160}
-	kNhwcDropoutF32                   = kernel[nhwcDropoutArgs]{161}
-	kNhwcAddBiasF32                   = kernel[nhwcAddBiasArgs]{162}
-	kNhwcSumBiasF32                   = kernel[nhwcSumBiasArgs]{163}
-	kNhwcStatsF32                     = kernel[nhwcStatsArgs]{164}
-	kNhwcNormalizeF32                 = kernel[nhwcNormalizeArgs]{165}
-	kNhwcBatchNormF32                 = kernel[nhwcBatchNormArgs]{166}
-	kNhwcScaleF32                     = kernel[nhwcScaleArgs]{167}
-	kNhwcScaleBackwardF32             = kernel[nhwcScaleBackwardArgs]{168}
-	kNhwcBatchNormMeansF32            = kernel[nhwcBatchNormMeansArgs]{169}
-	kNhwcBatchNormBackwardF32         = kernel[nhwcBatchNormBackwardArgs]{170}
-	kNhwcNormalizeGlobalBackwardF32   = kernel[nhwcNormalizeGlobalBackwardArgs]{171}
-	kNhwcMaxPoolF32                   = kernel[nhwcMaxPoolArgs]{172}
-	kNhwcMaxPoolBackwardF32           = kernel[nhwcMaxPoolBackwardArgs]{173}
-	kNhwcAvePoolF32                   = kernel[nhwcAvePoolArgs]{174}
-	kNhwcAvePoolBackwardF32           = kernel[nhwcAvePoolBackwardArgs]{175}
-	kNhwcLrnF32                       = kernel[nhwcLrnArgs]{176}
-	kNhwcLrnBackwardF32               = kernel[nhwcLrnBackwardArgs]{177}
-	kNhwcDepthwiseF32                 = kernel[nhwcDepthwiseArgs]{178}
-	kNhwcDepthwiseBackwardDataF32     = kernel[nhwcDepthwiseBackwardDataArgs]{179}
-	kNhwcDepthwiseBackwardWeightsF32  = kernel[nhwcDepthwiseBackwardWeightsArgs]{180}
-	kBf16Relu                         = kernel[bf16ReluArgs]{181}
-	kBf16ReluBackward                 = kernel[bf16ReluBackwardArgs]{182}
-	kBf16Axpby                        = kernel[bf16AxpbyArgs]{183}
-	kNhwcConvTf3264                   = kernel[cNhwcArgs]{184}
-	kNhwcConvBackwardDataTf3264       = kernel[cNhwcArgs]{185}
-	kNhwcConvBackwardWeightsTf3264    = kernel[cNhwcArgs]{186}
-	kNhwcConvTf32128                  = kernel[cNhwcArgs]{187}
-	kNhwcConvBackwardDataTf32128      = kernel[cNhwcArgs]{188}
-	kNhwcConvBackwardWeightsTf32128   = kernel[cNhwcArgs]{189}
-	kNhwcConvBf1664                   = kernel[cNhwcArgs]{190}
-	kNhwcConvBackwardDataBf1664       = kernel[cNhwcArgs]{191}
-	kNhwcConvBackwardWeightsBf1664    = kernel[cNhwcArgs]{192}
-	kNhwcConvBf16128                  = kernel[cNhwcArgs]{193}
-	kNhwcConvBackwardDataBf16128      = kernel[cNhwcArgs]{194}
-	kNhwcConvBackwardWeightsBf16128   = kernel[cNhwcArgs]{195}
+	kNhwcPreluBf16                    = kernel[nhwcPreluArgs]{145}
+	kNhwcPreluBackwardBf16            = kernel[nhwcPreluBackwardArgs]{146}
+	kNhwcBatchNormMeansBf16           = kernel[nhwcBatchNormMeansArgs]{147}
+	kNhwcBatchNormBackwardBf16        = kernel[nhwcBatchNormBackwardArgs]{148}
+	kNhwcNormalizeGlobalBackwardBf16  = kernel[nhwcNormalizeGlobalBackwardArgs]{149}
+	kNhwcMaxPoolBf16                  = kernel[nhwcMaxPoolArgs]{150}
+	kNhwcMaxPoolBackwardBf16          = kernel[nhwcMaxPoolBackwardArgs]{151}
+	kNhwcAvePoolBf16                  = kernel[nhwcAvePoolArgs]{152}
+	kNhwcAvePoolBackwardBf16          = kernel[nhwcAvePoolBackwardArgs]{153}
+	kNhwcLrnBf16                      = kernel[nhwcLrnArgs]{154}
+	kNhwcLrnBackwardBf16              = kernel[nhwcLrnBackwardArgs]{155}
+	kNhwcDepthwiseBf16                = kernel[nhwcDepthwiseArgs]{156}
+	kNhwcDepthwiseBackwardDataBf16    = kernel[nhwcDepthwiseBackwardDataArgs]{157}
+	kNhwcDepthwiseBackwardWeightsBf16 = kernel[nhwcDepthwiseBackwardWeightsArgs]{158}
+	kNhwcFromPlanesF32                = kernel[nhwcFromPlanesArgs]{159}
+	kNhwcToPlanesF32                  = kernel[nhwcToPlanesArgs]{160}
+	kNhwcFiltersF32                   = kernel[nhwcFiltersArgs]{161}
+	kNhwcFiltersByInputF32            = kernel[nhwcFiltersByInputArgs]{162}
+	kNhwcDropoutF32                   = kernel[nhwcDropoutArgs]{163}
+	kNhwcAddBiasF32                   = kernel[nhwcAddBiasArgs]{164}
+	kNhwcSumBiasF32                   = kernel[nhwcSumBiasArgs]{165}
+	kNhwcStatsF32                     = kernel[nhwcStatsArgs]{166}
+	kNhwcNormalizeF32                 = kernel[nhwcNormalizeArgs]{167}
+	kNhwcBatchNormF32                 = kernel[nhwcBatchNormArgs]{168}
+	kNhwcScaleF32                     = kernel[nhwcScaleArgs]{169}
+	kNhwcScaleBackwardF32             = kernel[nhwcScaleBackwardArgs]{170}
+	kNhwcPreluF32                     = kernel[nhwcPreluArgs]{171}
+	kNhwcPreluBackwardF32             = kernel[nhwcPreluBackwardArgs]{172}
+	kNhwcBatchNormMeansF32            = kernel[nhwcBatchNormMeansArgs]{173}
+	kNhwcBatchNormBackwardF32         = kernel[nhwcBatchNormBackwardArgs]{174}
+	kNhwcNormalizeGlobalBackwardF32   = kernel[nhwcNormalizeGlobalBackwardArgs]{175}
+	kNhwcMaxPoolF32                   = kernel[nhwcMaxPoolArgs]{176}
+	kNhwcMaxPoolBackwardF32           = kernel[nhwcMaxPoolBackwardArgs]{177}
+	kNhwcAvePoolF32                   = kernel[nhwcAvePoolArgs]{178}
+	kNhwcAvePoolBackwardF32           = kernel[nhwcAvePoolBackwardArgs]{179}
+	kNhwcLrnF32                       = kernel[nhwcLrnArgs]{180}
+	kNhwcLrnBackwardF32               = kernel[nhwcLrnBackwardArgs]{181}
+	kNhwcDepthwiseF32                 = kernel[nhwcDepthwiseArgs]{182}
+	kNhwcDepthwiseBackwardDataF32     = kernel[nhwcDepthwiseBackwardDataArgs]{183}
+	kNhwcDepthwiseBackwardWeightsF32  = kernel[nhwcDepthwiseBackwardWeightsArgs]{184}
+	kBf16Relu                         = kernel[bf16ReluArgs]{185}
+	kBf16ReluBackward                 = kernel[bf16ReluBackwardArgs]{186}
+	kBf16Axpby                        = kernel[bf16AxpbyArgs]{187}
+	kNhwcAddFilters                   = kernel[nhwcAddFiltersArgs]{188}
+	kNhwcConvTf3264                   = kernel[cNhwcArgs]{189}
+	kNhwcConvBackwardDataTf3264       = kernel[cNhwcArgs]{190}
+	kNhwcConvBackwardWeightsTf3264    = kernel[cNhwcArgs]{191}
+	kNhwcConvTf32128                  = kernel[cNhwcArgs]{192}
+	kNhwcConvBackwardDataTf32128      = kernel[cNhwcArgs]{193}
+	kNhwcConvBackwardWeightsTf32128   = kernel[cNhwcArgs]{194}
+	kNhwcConvBf1664                   = kernel[cNhwcArgs]{195}
+	kNhwcConvBackwardDataBf1664       = kernel[cNhwcArgs]{196}
+	kNhwcConvBackwardWeightsBf1664    = kernel[cNhwcArgs]{197}
+	kNhwcConvBf16128                  = kernel[cNhwcArgs]{198}
+	kNhwcConvBackwardDataBf16128      = kernel[cNhwcArgs]{199}
+	kNhwcConvBackwardWeightsBf16128   = kernel[cNhwcArgs]{200}
 )
 
 // kernelCount is how many kernels there are. Those from firstTensor on are of the module for tensor cores, from firstNhwc on of that for channels last.
 const (
 	firstTensor kernelID = 93
 	firstNhwc   kernelID = 133
-	kernelCount kernelID = 196
+	kernelCount kernelID = 201
 )
 
 // kernelNames are their names in the module.
@@ -360,6 +365,8 @@ var kernelNames = [kernelCount]string{
 	"nhwc_batch_norm_bf16",
 	"nhwc_scale_bf16",
 	"nhwc_scale_backward_bf16",
+	"nhwc_prelu_bf16",
+	"nhwc_prelu_backward_bf16",
 	"nhwc_batch_norm_means_bf16",
 	"nhwc_batch_norm_backward_bf16",
 	"nhwc_normalize_global_backward_bf16",
@@ -384,6 +391,8 @@ var kernelNames = [kernelCount]string{
 	"nhwc_batch_norm_f32",
 	"nhwc_scale_f32",
 	"nhwc_scale_backward_f32",
+	"nhwc_prelu_f32",
+	"nhwc_prelu_backward_f32",
 	"nhwc_batch_norm_means_f32",
 	"nhwc_batch_norm_backward_f32",
 	"nhwc_normalize_global_backward_f32",
@@ -399,6 +408,7 @@ var kernelNames = [kernelCount]string{
 	"bf16_relu",
 	"bf16_relu_backward",
 	"bf16_axpby",
+	"nhwc_add_filters",
 	"nhwc_conv_tf32_64",
 	"nhwc_conv_backward_data_tf32_64",
 	"nhwc_conv_backward_weights_tf32_64",
@@ -659,6 +669,7 @@ type cFilterShape struct {
 	taps     int32
 	byChunks cDivisor
 	byTaps   cDivisor
+	byC      cDivisor
 }
 
 // cColumns8 is the struct Columns8 of the kernels.
@@ -1535,18 +1546,16 @@ type nhwcToPlanesArgs struct {
 
 // nhwcFiltersArgs are the arguments of the kernel nhwc_filters_bf16.
 type nhwcFiltersArgs struct {
-	w    address
-	y    address
-	s    cFilterShape
-	gap0 [4]byte
+	w address
+	y address
+	s cFilterShape
 }
 
 // nhwcFiltersByInputArgs are the arguments of the kernel nhwc_filters_by_input_bf16.
 type nhwcFiltersByInputArgs struct {
-	w    address
-	y    address
-	s    cFilterShape
-	gap0 [4]byte
+	w address
+	y address
+	s cFilterShape
 }
 
 // nhwcDropoutArgs are the arguments of the kernel nhwc_dropout_bf16.
@@ -1632,6 +1641,26 @@ type nhwcScaleBackwardArgs struct {
 	dx       address
 	da       address
 	db       address
+	partial  address
+	counters address
+	s        cColumns8
+}
+
+// nhwcPreluArgs are the arguments of the kernel nhwc_prelu_bf16.
+type nhwcPreluArgs struct {
+	x address
+	a address
+	y address
+	s cColumns8
+}
+
+// nhwcPreluBackwardArgs are the arguments of the kernel nhwc_prelu_backward_bf16.
+type nhwcPreluBackwardArgs struct {
+	x        address
+	dy       address
+	a        address
+	dx       address
+	da       address
 	partial  address
 	counters address
 	s        cColumns8
@@ -1787,6 +1816,13 @@ type bf16AxpbyArgs struct {
 	y    address
 }
 
+// nhwcAddFiltersArgs are the arguments of the kernel nhwc_add_filters.
+type nhwcAddFiltersArgs struct {
+	g  address
+	dw address
+	s  cFilterShape
+}
+
 // Go's sizes are C's, or this does not compile.
 var (
 	_ = [1]int{}[unsafe.Sizeof(cDivisor{})-12]
@@ -1810,7 +1846,7 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(cSurgeryResult{})-48]
 	_ = [1]int{}[unsafe.Sizeof(cSurgerySegment{})-32]
 	_ = [1]int{}[unsafe.Sizeof(cFewSums{})-112]
-	_ = [1]int{}[unsafe.Sizeof(cFilterShape{})-44]
+	_ = [1]int{}[unsafe.Sizeof(cFilterShape{})-56]
 	_ = [1]int{}[unsafe.Sizeof(cColumns8{})-24]
 	_ = [1]int{}[unsafe.Sizeof(cNhwcPool{})-108]
 	_ = [1]int{}[unsafe.Sizeof(cNhwcLRN{})-36]
@@ -1890,8 +1926,8 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(countBadArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(nhwcFromPlanesArgs{})-32]
 	_ = [1]int{}[unsafe.Sizeof(nhwcToPlanesArgs{})-24]
-	_ = [1]int{}[unsafe.Sizeof(nhwcFiltersArgs{})-64]
-	_ = [1]int{}[unsafe.Sizeof(nhwcFiltersByInputArgs{})-64]
+	_ = [1]int{}[unsafe.Sizeof(nhwcFiltersArgs{})-72]
+	_ = [1]int{}[unsafe.Sizeof(nhwcFiltersByInputArgs{})-72]
 	_ = [1]int{}[unsafe.Sizeof(nhwcDropoutArgs{})-72]
 	_ = [1]int{}[unsafe.Sizeof(nhwcAddBiasArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(nhwcSumBiasArgs{})-56]
@@ -1900,6 +1936,8 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(nhwcBatchNormArgs{})-96]
 	_ = [1]int{}[unsafe.Sizeof(nhwcScaleArgs{})-56]
 	_ = [1]int{}[unsafe.Sizeof(nhwcScaleBackwardArgs{})-88]
+	_ = [1]int{}[unsafe.Sizeof(nhwcPreluArgs{})-48]
+	_ = [1]int{}[unsafe.Sizeof(nhwcPreluBackwardArgs{})-80]
 	_ = [1]int{}[unsafe.Sizeof(nhwcBatchNormMeansArgs{})-104]
 	_ = [1]int{}[unsafe.Sizeof(nhwcBatchNormBackwardArgs{})-96]
 	_ = [1]int{}[unsafe.Sizeof(nhwcNormalizeGlobalBackwardArgs{})-64]
@@ -1915,4 +1953,5 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(bf16ReluArgs{})-32]
 	_ = [1]int{}[unsafe.Sizeof(bf16ReluBackwardArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(bf16AxpbyArgs{})-32]
+	_ = [1]int{}[unsafe.Sizeof(nhwcAddFiltersArgs{})-72]
 )

@@ -148,6 +148,8 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm_bf16
 	{5, {0, 8, 16, 24, 32}}, // nhwc_scale_bf16
 	{9, {0, 8, 16, 24, 32, 40, 48, 56, 64}}, // nhwc_scale_backward_bf16
+	{4, {0, 8, 16, 24}}, // nhwc_prelu_bf16
+	{8, {0, 8, 16, 24, 32, 40, 48, 56}}, // nhwc_prelu_backward_bf16
 	{9, {0, 8, 16, 24, 32, 40, 48, 56, 80}}, // nhwc_batch_norm_means_bf16
 	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm_backward_bf16
 	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_normalize_global_backward_bf16
@@ -172,6 +174,8 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm_f32
 	{5, {0, 8, 16, 24, 32}}, // nhwc_scale_f32
 	{9, {0, 8, 16, 24, 32, 40, 48, 56, 64}}, // nhwc_scale_backward_f32
+	{4, {0, 8, 16, 24}}, // nhwc_prelu_f32
+	{8, {0, 8, 16, 24, 32, 40, 48, 56}}, // nhwc_prelu_backward_f32
 	{9, {0, 8, 16, 24, 32, 40, 48, 56, 80}}, // nhwc_batch_norm_means_f32
 	{8, {0, 8, 16, 24, 32, 40, 48, 72}}, // nhwc_batch_norm_backward_f32
 	{6, {0, 8, 16, 24, 32, 40}}, // nhwc_normalize_global_backward_f32
@@ -187,6 +191,7 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{4, {0, 8, 16, 24}}, // bf16_relu
 	{5, {0, 8, 16, 24, 32}}, // bf16_relu_backward
 	{5, {0, 4, 8, 16, 24}}, // bf16_axpby
+	{3, {0, 8, 16}}, // nhwc_add_filters
 	{1, {0}}, // nhwc_conv_tf32_64
 	{1, {0}}, // nhwc_conv_backward_data_tf32_64
 	{1, {0}}, // nhwc_conv_backward_weights_tf32_64

@@ -64,6 +64,10 @@ func (d *back) doChannelsLast(op gpu.Op) bool {
 		return d.nhwcScale(o)
 	case *gpu.ScaleBackward:
 		return d.nhwcScaleBackward(o)
+	case *gpu.PReLU:
+		return d.nhwcPReLU(o)
+	case *gpu.PReLUBackward:
+		return d.nhwcPReLUBackward(o)
 	}
 	return false
 }
@@ -505,6 +509,37 @@ func (d *back) nhwcScaleBackward(o *gpu.ScaleBackward) bool {
 	s := columnsOf(p)
 	launch(d, lastKernel(d, kNhwcScaleBackwardBf16), d.eachColumns(s, 1), nhwcScaleBackwardArgs{
 		x: x, dy: dy, a: d.ptr(o.A), dx: dx, da: d.ptr(o.DA), db: d.ptr(o.DB),
+		partial: d.scratch.partial, counters: d.scratch.counters, s: s,
+	})
+	return true
+}
+
+func (d *back) nhwcPReLU(o *gpu.PReLU) bool {
+	p, x := d.shaped(o.X, o.Shape)
+	if x == 0 || !alignable(d.ptr(o.Y), p) {
+		return false
+	}
+	d.settle(o.A)
+	y := d.becomes(o.Y, d.stored(), p)
+	each(d, lastKernel(d, kNhwcPreluBf16), o.Y.N/8, nhwcPreluArgs{x: x, a: d.ptr(o.A), y: y, s: columnsOf(p)})
+	return true
+}
+
+func (d *back) nhwcPReLUBackward(o *gpu.PReLUBackward) bool {
+	p, x := d.shaped(o.X, o.Shape)
+	if x == 0 || o.DX != nil && !alignable(d.ptr(o.DX), p) {
+		return false
+	}
+	d.settle(o.A)
+	d.settle(o.DA)
+	dy := d.channelsLast(o.DY, p, p.channels, &d.layouts.first)
+	dx := address(0)
+	if o.DX != nil {
+		dx = d.becomes(o.DX, d.stored(), p)
+	}
+	s := columnsOf(p)
+	launch(d, lastKernel(d, kNhwcPreluBackwardBf16), d.eachColumns(s, 1), nhwcPreluBackwardArgs{
+		x: x, dy: dy, a: d.ptr(o.A), dx: dx, da: d.ptr(o.DA),
 		partial: d.scratch.partial, counters: d.scratch.counters, s: s,
 	})
 	return true

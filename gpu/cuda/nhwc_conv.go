@@ -46,6 +46,27 @@ func (d *back) nhwcGeometry(g *gpu.ConvGeometry) cNhwcGeometry {
 	}
 }
 
+// filterShape is that of the weights of a convolution, with whole chunks of channels.
+func (d *back) filterShape(g *gpu.ConvGeometry) cFilterShape {
+	width, taps := d.widthOf(g)/g.Groups, g.KH*g.KW
+	return cFilterShape{
+		groups: int32(g.Groups), o: int32(g.O / g.Groups), c: int32(g.C / g.Groups), width: int32(width),
+		taps: int32(taps), byChunks: divisor(width / d.stored().chunk()), byTaps: divisor(taps),
+		byC: divisor(g.C / g.Groups),
+	}
+}
+
+// gradientsRoom is scratch memory for a gradient of weights by a library: float32, dw[o][tap][c] with whole chunks of c.
+func (d *back) gradientsRoom(g *gpu.ConvGeometry) address {
+	return d.layouts.filters.room(d, 4*int64(g.O)*int64(d.widthOf(g)/g.Groups*g.KH*g.KW))
+}
+
+// addGradients queues that it is added to dw.
+func (d *back) addGradients(g *gpu.ConvGeometry, from, dw address) {
+	s := d.filterShape(g)
+	each(d, kNhwcAddFilters, int(s.groups*s.o*s.c*s.taps), nhwcAddFiltersArgs{g: from, dw: dw, s: s})
+}
+
 // filtersOf queues the conversion of weights to what kernels read, and returns where that is.
 func (d *back) filtersOf(g *gpu.ConvGeometry, w address, byInput bool) address {
 	width, o := d.widthOf(g)/g.Groups, g.O/g.Groups
@@ -54,10 +75,7 @@ func (d *back) filtersOf(g *gpu.ConvGeometry, w address, byInput bool) address {
 	if to == 0 {
 		return 0
 	}
-	s := cFilterShape{
-		groups: int32(g.Groups), o: int32(o), c: int32(g.C / g.Groups), width: int32(width), taps: int32(g.KH * g.KW),
-		byChunks: divisor(width / chunk), byTaps: divisor(g.KH * g.KW),
-	}
+	s := d.filterShape(g)
 	if byInput {
 		s.byChunks = divisor(o / chunk)
 		each(d, lastKernel(d, kNhwcFiltersByInputBf16), int(bytes/16), nhwcFiltersByInputArgs{w: w, y: to, s: s})

@@ -157,6 +157,7 @@ func channelsLastChain(t *testing.T, precision Precision) {
 		d.Conv(&g, x["x"], x["w"], nil, x["y"])
 		d.BatchStats(shape, x["y"], x["mean"], x["variance"])
 		d.Normalize(shape, x["y"], x["mean"], x["variance"], nil, 1e-5, x["bn"])
+		d.PReLU(shape, x["bn"], x["b"], x["bn"])
 		d.Copy(x["save"], x["bn"])
 		d.Scale(shape, x["bn"], x["a"], x["b"], x["bn"])
 		d.ReLU(x["bn"], x["bn"], 0)
@@ -187,6 +188,7 @@ func channelsLastChain(t *testing.T, precision Precision) {
 		d.LRNBackward(&lrn, x["bn"], x["lrn"], x["scale"], x["dy"], x["dlrn"])
 		d.ReLUBackward(x["bn"], x["dsum"], x["dsum"], 0)
 		d.ScaleBackward(shape, x["save"], x["dsum"], x["a"], x["dsc"], x["da"], x["db"])
+		d.PReLUBackward(shape, x["save"], x["dsc"], x["b"], x["dsc"], x["a"])
 		d.NormalizeBackward(shape, x["save"], x["dsc"], x["variance"], 1e-5, x["dbn"])
 		after := gpu.After{A: x["a"], B: x["b"], ReLU: true, Slope: 0.25}
 		d.BatchNormBackward(shape, 1e-5, after, x["norm"], x["variance"], x["dbn"], x["dbn"], x["da"], x["db"])
@@ -288,6 +290,27 @@ func channelsLastElementwise(t *testing.T, precision Precision) {
 		s.last(results...)
 	}
 	s.equal(2e-2, results...)
+}
+
+// The variance of numbers that lie close together far from 0 is theirs, not that of roundings.
+func TestChannelsLastFarFromZero(t *testing.T) {
+	s := newLastTest(t, TF32)
+	g := gpu.ConvGeometry{N: 5, C: 8, H: 16, W: 15, O: 16, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}
+	g.Resolve()
+	shape := gpu.ChannelShape{Outer: g.N, Channels: g.O, Inner: g.H * g.W}
+	s.tensor("x", g.InputLen())
+	s.tensor("w", g.WeightLen())
+	s.tensor("y", g.OutputLen())
+	for _, name := range []string{"b", "mean", "variance"} {
+		s.tensor(name, g.O)
+	}
+	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
+		d.Fill(x["b"], 3000)
+		d.Conv(&g, x["x"], x["w"], x["b"], x["y"])
+		d.BatchStats(shape, x["y"], x["mean"], x["variance"])
+	})
+	s.last("y")
+	s.equal(1e-2, "mean", "variance")
 }
 
 // The bias behind a library's convolution.

@@ -217,9 +217,13 @@ func operationsOf(b *descriptors, p planned) []uint64 {
 		dy := imagesOf(b, firstID, kind, p.last, false, g.N, g.O, g.OutH, g.OutW)
 		ops[0] = operationOf(b, backwardDataDescriptor, dataAlpha, 0, convolutionOf(b, g), w, dx, dy)
 	case convBackwardWeights:
-		dw := imagesOf(b, outID, kind, p.last, false, g.O, channels/g.Groups, g.KH, g.KW)
+		beta := float32(1)
+		if p.last { // it is brought back to Caffe's order, and added there
+			beta = 0
+		}
+		dw := imagesOf(b, outID, dnnFloat, p.last, false, g.O, channels/g.Groups, g.KH, g.KW)
 		dy := imagesOf(b, secondID, kind, p.last, false, g.N, g.O, g.OutH, g.OutW)
-		ops[0] = operationOf(b, backwardFilterDescriptor, filterAlpha, 1, convolutionOf(b, g), dw, x, dy)
+		ops[0] = operationOf(b, backwardFilterDescriptor, filterAlpha, beta, convolutionOf(b, g), dw, x, dy)
 	}
 	return ops
 }
@@ -349,8 +353,10 @@ func (d *back) emitPlan(w *work, name string, relu bool) bool {
 			return false
 		}
 	}
-	weights := w.w
-	if p.last {
+	weights, out := w.w, w.y
+	if p.last && p.what == convBackwardWeights {
+		out = d.gradientsRoom(w.g)
+	} else if p.last {
 		weights = d.filtersOf(w.g, w.w, false)
 	}
 	if weights%alignment != 0 {
@@ -363,11 +369,14 @@ func (d *back) emitPlan(w *work, name string, relu bool) bool {
 		execute: f("Execute"), handle: C.uint64_t(l.handle), plan: C.uint64_t(at),
 		work: C.uint64_t(d.libs.workspace), count: 3,
 	}
-	args.at = [4]C.uint64_t{C.uint64_t(w.x), C.uint64_t(weights), C.uint64_t(w.y)}
+	args.at = [4]C.uint64_t{C.uint64_t(w.x), C.uint64_t(weights), C.uint64_t(out)}
 	if p.bias {
 		args.at[3], args.count = C.uint64_t(w.e.rowBias|w.e.columnBias), 4
 	}
 	callLibrary(d, C.record_plan, args)
+	if out != w.y {
+		d.addGradients(w.g, out, w.y)
+	}
 	return true
 }
 

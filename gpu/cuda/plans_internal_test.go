@@ -129,7 +129,7 @@ func TestLibrariesPlansRectify(t *testing.T) {
 	}
 }
 
-// Convolutions with channels last by plans: forward with a bias and a ReLU, and gradients of inputs.
+// Convolutions with channels last by plans: forward with a bias and a ReLU, and gradients.
 func TestLibrariesPlansChannelsLast(t *testing.T) { eachLast(t, plansChannelsLast) }
 
 func plansChannelsLast(t *testing.T, precision Precision) {
@@ -146,19 +146,24 @@ func plansChannelsLast(t *testing.T, precision Precision) {
 			g.Resolve()
 			s.t = t
 			for what, n := range map[string]int{"x": g.InputLen(), "w": g.WeightLen(), "b": g.O, "y": g.OutputLen(),
-				"dy": g.OutputLen(), "dx": g.InputLen()} {
+				"dy": g.OutputLen(), "dx": g.InputLen(), "dw": g.WeightLen()} {
 				s.tensor(what, n)
 			}
 			s.choose(&g, choice{Slices: 1})
 			planned := 0
 			for shape, how := range s.back.choices.known {
+				if shape.g != g {
+					continue
+				}
 				w := work{what: shape.what, g: &g, e: cEpilogue{columnBias: 1}}
 				p, ok := s.back.plannedOf(&w, false)
 				if !ok {
-					continue // gradients of weights
+					t.Errorf("product %d has no graph", shape.what)
 				}
 				for _, one := range s.back.plansOf(p) {
 					how.Library, how.Engine = true, one.name
+				}
+				if how.Engine != "" {
 					planned++
 				}
 				if how.Engine != "" && shape.what == nhwcForward {
@@ -167,16 +172,17 @@ func plansChannelsLast(t *testing.T, precision Precision) {
 				}
 				s.back.choices.known[shape] = how
 			}
-			if s.back.info.Name == "emulated GPU" && planned == 0 {
-				t.Error("no plan")
+			if s.back.info.Name == "emulated GPU" && planned != 3 {
+				t.Errorf("%d products have plans, wanted 3", planned)
 			}
 			s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
 				d.Conv(&g, x["x"], x["w"], x["b"], x["y"])
 				d.ReLU(x["y"], x["y"], 0)
 				d.ConvBackwardData(&g, x["dy"], x["w"], x["dx"])
+				d.ConvBackwardWeights(&g, x["x"], x["dy"], nil, x["dw"], nil)
 			})
 			s.last("y")
-			s.equal(8e-3, "y", "dx")
+			s.equal(8e-3, "y", "dx", "dw")
 		})
 	}
 }

@@ -149,7 +149,8 @@ static int finalize_graph(Descriptor &d) {
 		end = o.one<Descriptor *>(753);
 	}
 	if (end->has(907) && end->one<bool>(907)) return bad_param; // the result is nowhere
-	if (!tensor_of(*end, &v->y) || v->x.half != v->y.half || v->w.half != v->x.half) return not_supported;
+	if (!tensor_of(*end, &v->y) || v->x.half != v->y.half) return not_supported;
+	if (v->w.half != v->x.half && (c.kind != backward_filter || v->w.half)) return not_supported; // a gradient of weights may be float32
 	v->first = c.at(c.kind == backward_data ? y : x).one<int64_t>(906);
 	v->second = c.at(c.kind == backward_filter ? y : w).one<int64_t>(906);
 	v->out = c.kind == forward ? end->one<int64_t>(906) : c.at(c.kind == backward_data ? x : w).one<int64_t>(906);

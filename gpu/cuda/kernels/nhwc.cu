@@ -51,6 +51,17 @@ KERNEL(256, bf16_axpby, int n, float a, const unsigned short *x, float b, unsign
 	}
 }
 
+// dw[o][c][tap] += g[o][tap][c]: a gradient of weights by a library, float32. Moves 3n.
+KERNEL(256, nhwc_add_filters, const float *g, float *dw, FilterShape s) {
+	START;
+	EACH(i, s.groups * s.o * s.c * s.taps) {
+		unsigned q, t, o, c;
+		s.by_taps.divmod(i, q, t);
+		s.by_c.divmod(q, o, c);
+		dw[i] += g[((long long)o * s.taps + t) * s.width + c];
+	}
+}
+
 // y = relu(w ⋆ x + b). m = n·places, n = o, k = kh·kw·c. Moves x, w and y.
 #define NHWC_CONV(kind, K, T, BM) \
 	BLOCK_KERNEL(256, nhwc_conv_##kind##_##BM, NhwcArgs p) { \

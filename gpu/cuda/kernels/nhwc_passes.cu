@@ -118,21 +118,27 @@ BLOCK_KERNEL(256, LAST(sum_bias), const NUMBER *dy, float *db, double *partial, 
 	if (c >= 0) db[c] += (float)v[0];
 }
 
-// mean[c] and variance[c] of the population. Moves n.
+// mean[c] and variance[c] of the population. Moves n. Sums are of x less the first pixel's: of numbers that lie close together
+// far from 0, E[x²] - mean² in float32 would leave nothing.
 BLOCK_KERNEL(256, LAST(stats), const NUMBER *x, float *mean, float *variance, double *partial, unsigned *counters, Columns8 s) {
 	START;
 	double v[2];
+	int piece = (int)blockIdx.x * s.width + (int)threadIdx.x % s.width;
+	float base[PIECE];
+	EIGHT(j) base[j] = 0;
+	if (piece < s.channels / PIECE) load(x, piece, base);
 	int c = sum_columns(s, v, partial, counters, [=](int i, float (&sums)[2][PIECE]) {
 		float u[PIECE];
 		load(x, i, u);
 		EIGHT(j) {
+			u[j] -= base[j];
 			sums[0][j] += u[j];
 			sums[1][j] += u[j] * u[j];
 		}
 	});
 	if (c < 0) return;
 	double m = v[0] / s.rows, q = v[1] / s.rows - m * m;
-	mean[c] = (float)m;
+	mean[c] = (float)(m + number_at(x, c));
 	variance[c] = (float)(q < 0 ? 0 : q);
 }
 
@@ -206,6 +212,40 @@ BLOCK_KERNEL(256, LAST(scale_backward), const NUMBER *x, const NUMBER *dy, const
 	if (c < 0) return;
 	if (da) da[c] += (float)v[0];
 	if (db) db[c] += (float)v[1];
+}
+
+// y = max(x, 0) + a[c]·min(x, 0). Moves 2n.
+KERNEL(256, LAST(prelu), const NUMBER *x, const float *a, NUMBER *y, Columns8 s) {
+	START;
+	EACH(i, s.rows * (s.channels / PIECE)) {
+		unsigned q, k;
+		s.by_pieces.divmod(i, q, k);
+		float v[PIECE];
+		load(x, i, v);
+		EIGHT(j) v[j] = v[j] > 0 ? v[j] : a[k * PIECE + j] * v[j];
+		store(y, i, v);
+	}
+}
+
+// dx = dy·(x > 0 ? 1 : a[c]), da[c] += Σ dy·min(x, 0), in one pass. dx and da may be null. Moves 3n.
+BLOCK_KERNEL(256, LAST(prelu_backward), const NUMBER *x, const NUMBER *dy, const float *a, NUMBER *dx, float *da, double *partial, unsigned *counters, Columns8 s) {
+	START;
+	double v[1];
+	int first = ((int)blockIdx.x * s.width + (int)threadIdx.x % s.width) * PIECE;
+	float m[PIECE];
+	EIGHT(j) m[j] = first < s.channels ? a[first + j] : 0.0f;
+	int c = sum_columns(s, v, partial, counters, [=](int i, float (&sums)[1][PIECE]) {
+		float u[PIECE], g[PIECE];
+		load(x, i, u);
+		load(dy, i, g);
+		EIGHT(j)
+			if (!(u[j] > 0)) {
+				sums[0][j] += g[j] * u[j];
+				g[j] *= m[j];
+			}
+		if (dx) store(dx, i, g);
+	});
+	if (c >= 0 && da) da[c] += (float)v[0];
 }
 
 // The two halves of BatchNorm's gradient, as batch_norm_means and batch_norm_backward. Moves 2n.

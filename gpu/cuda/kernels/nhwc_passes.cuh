@@ -60,7 +60,7 @@ __device__ __forceinline__ float2 pair_at(const float *x, long long i) { return 
 // FilterShape is that of weights: of all groups o filters of c channels, which are filled up to width, and taps.
 struct FilterShape {
 	int groups, o, c, width, taps;
-	Divisor by_chunks, by_taps;
+	Divisor by_chunks, by_taps, by_c;
 };
 
 // Columns are the channels of an array with channels last: rows pixels of channels numbers. A block does width pieces of
