@@ -313,6 +313,26 @@ func TestChannelsLastFarFromZero(t *testing.T) {
 	s.equal(1e-2, "mean", "variance")
 }
 
+// A library's gradients of weights are added in Caffe's order.
+func TestChannelsLastGradients(t *testing.T) {
+	s := newLastTest(t, TF32)
+	g := gpu.ConvGeometry{N: 1, C: 3, H: 5, W: 5, O: 16, KH: 3, KW: 2, SH: 1, SW: 1, DH: 1, DW: 1, Groups: 1}
+	g.Resolve()
+	taps, width := g.KH*g.KW, s.back.widthOf(&g)
+	s.tensor("last", g.O*taps*width)
+	s.tensor("dw", g.WeightLen())
+	from, sums := make([]float32, g.O*taps*width), make([]float32, g.WeightLen())
+	s.host.Download(from, s.x[1]["last"])
+	s.host.Download(sums, s.x[1]["dw"])
+	for i := range sums {
+		o, c, tap := i/(g.C*taps), i/taps%g.C, i%taps
+		sums[i] += from[(o*taps+tap)*width+c]
+	}
+	s.host.Upload(s.x[1]["dw"], sums)
+	s.back.addGradients(&g, s.back.ptr(s.x[0]["last"]), s.back.ptr(s.x[0]["dw"]))
+	s.equal(1e-6, "dw")
+}
+
 // The bias behind a library's convolution.
 func TestChannelsLastBias(t *testing.T) { eachLast(t, channelsLastBias) }
 
