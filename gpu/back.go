@@ -41,7 +41,10 @@ type Capabilities struct {
 	Convolutions string
 	Vectors      string // the host's set of vector instructions, and how many kernels have them; "" elsewhere
 	Threads      int    // of the host; 0 elsewhere
-	Sums         string // what sums over ranks, where it is not the group: "NCCL 2.23.4 (Ring, Simple)"
+	// ComputedBy is what the last bits of results depend on beside this program: libraries with their versions, the
+	// host's vector instructions, a GPU and its precision. It shrinks where a library is turned off.
+	ComputedBy []string
+	Sums       string // what sums over ranks, where it is not the group: "NCCL 2.23.4 (Ring, Simple)"
 	// Lag is how many steps a training loop may be ahead of the results that it has read: 0 on a device that does all
 	// work when it is asked to.
 	Lag     int

@@ -9390,6 +9390,9 @@ type RunState struct {
 	RandomSeed *int64 `protobuf:"varint,12,opt,name=random_seed,json=randomSeed" json:"random_seed,omitempty"`
 	// How many ranks trained together when this was written; absent: 1. Only told: any number may go on.
 	Ranks *int32 `protobuf:"varint,13,opt,name=ranks" json:"ranks,omitempty"`
+	// What the last bits of results depend on beside this program, as it is told to people: libraries with their versions,
+	// vectors of the host, the GPU and its precision, what decodes JPEGs. Only told, where the run goes on with others.
+	ComputedBy []string `protobuf:"bytes,14,rep,name=computed_by,json=computedBy" json:"computed_by,omitempty"`
 	// The changes of this iteration, and what can be undone and redone, as JSON (model/session/savedsession.go).
 	Session       []byte `protobuf:"bytes,20,opt,name=session" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -9515,6 +9518,13 @@ func (x *RunState) GetRanks() int32 {
 		return *x.Ranks
 	}
 	return 0
+}
+
+func (x *RunState) GetComputedBy() []string {
+	if x != nil {
+		return x.ComputedBy
+	}
+	return nil
 }
 
 func (x *RunState) GetSession() []byte {
@@ -10700,7 +10710,7 @@ const file_caffe_proto_rawDesc = "" +
 	"\x05theta\x18\x02 \x01(\x02:\x011R\x05theta\x12\"\n" +
 	"\vtheta_every\x18\x03 \x01(\x05:\x011R\n" +
 	"thetaEvery\x12\x10\n" +
-	"\x03cut\x18\x04 \x01(\x02R\x03cut\"\xb1\x03\n" +
+	"\x03cut\x18\x04 \x01(\x02R\x03cut\"\xd2\x03\n" +
 	"\bRunState\x12\x12\n" +
 	"\x04seed\x18\x01 \x01(\x04R\x04seed\x12\x14\n" +
 	"\x05hyper\x18\x02 \x01(\fR\x05hyper\x12'\n" +
@@ -10717,7 +10727,9 @@ const file_caffe_proto_rawDesc = "" +
 	"\x05files\x18\v \x01(\fR\x05files\x12\x1f\n" +
 	"\vrandom_seed\x18\f \x01(\x03R\n" +
 	"randomSeed\x12\x14\n" +
-	"\x05ranks\x18\r \x01(\x05R\x05ranks\x12\x18\n" +
+	"\x05ranks\x18\r \x01(\x05R\x05ranks\x12\x1f\n" +
+	"\vcomputed_by\x18\x0e \x03(\tR\n" +
+	"computedBy\x12\x18\n" +
 	"\asession\x18\x14 \x01(\fR\asession\"\\\n" +
 	"\n" +
 	"LayerState\x12\x10\n" +

@@ -48,8 +48,11 @@ func (d *Datum) Decode(forceColor, forceGray bool) error {
 	if err != nil {
 		return err
 	}
-	if head == "jpeg" && turbo().decode(d, c.Width, c.Height, forceColor, forceGray) {
-		return nil
+	if head == "jpeg" {
+		jpegsRead.Store(true)
+		if turbo().decode(d, c.Width, c.Height, forceColor, forceGray) {
+			return nil
+		}
 	}
 	img, format, err := image.Decode(bytes.NewReader(d.Data))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -34,6 +35,18 @@ func JPEGDecoder() (name string, why error) {
 		return "Go", t.fault
 	}
 	return "libjpeg-turbo", nil
+}
+
+// jpegsRead tells that this process has decoded a JPEG.
+var jpegsRead atomic.Bool
+
+// JPEGsReadBy is what has decoded the JPEGs that this process has read; "" where it has read none.
+func JPEGsReadBy() string {
+	if !jpegsRead.Load() {
+		return ""
+	}
+	name, _ := JPEGDecoder()
+	return name
 }
 
 // turboLibraries are the names that the library goes by, in the order tried. DNS_TUI_TURBOJPEG names another; "none" is

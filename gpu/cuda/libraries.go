@@ -348,6 +348,16 @@ func (d *back) using() string {
 	return strings.Join(append(parts, "kernels of this program"), ", ") + ", " + d.precision.String()
 }
 
+// computedBy are the libraries in use, and the precision.
+func (d *back) computedBy() (parts []string) {
+	for _, l := range []*library{d.libs.blas, d.libs.dnn} {
+		if l != nil {
+			parts = append(parts, l.version)
+		}
+	}
+	return append(parts, d.precision.String())
+}
+
 // roundingOf says how a library multiplies where that is not what was asked for. cuDNN multiplies
 // float32 numbers in TF32 at least; cuBLAS is allowed bf16 for them, and takes TF32 where it likes.
 func (d *back) roundingOf(l *library) string {

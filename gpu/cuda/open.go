@@ -367,7 +367,10 @@ func (d *back) Name() string { return d.info.Name }
 
 // Capabilities implements gpu.Back.
 func (d *back) Capabilities() gpu.Capabilities {
-	return gpu.Capabilities{Kind: "cuda", BLAS: d.using(), Sums: d.sums(), Lag: lag, Notices: d.notices}
+	return gpu.Capabilities{
+		Kind: "cuda", BLAS: d.using(), Sums: d.sums(), Lag: lag, Notices: d.notices,
+		ComputedBy: append([]string{d.info.Name}, d.computedBy()...),
+	}
 }
 
 // Close implements gpu.Back.

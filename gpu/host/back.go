@@ -129,8 +129,17 @@ func (d *back) Capabilities() gpu.Capabilities {
 	}
 	return gpu.Capabilities{
 		Kind: "host", BLAS: d.blas.name(), Convolutions: convolutions, Vectors: describeVectors(), Threads: d.pool.n,
-		Notices: d.notices,
+		ComputedBy: d.computedBy(), Notices: d.notices,
 	}
+}
+
+// computedBy is gpu.Capabilities.ComputedBy.
+func (d *back) computedBy() []string {
+	parts := []string{d.blas.version()}
+	if d.dnn != nil {
+		parts = append(parts, d.dnn.title)
+	}
+	return append(parts, "vectors "+usedSet.String())
 }
 
 // Close implements gpu.Back.

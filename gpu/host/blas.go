@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -18,6 +19,7 @@ import (
 // calling thread. worker tells calls that may run at the same time apart.
 type multiplier interface {
 	name() string
+	version() string // its name, and which it is: "OpenBLAS 0.3.21 (Cooperlake)"
 	gemm(
 		worker int,
 		transA, transB bool,
@@ -37,6 +39,7 @@ type multiplier interface {
 // address, so a call needs no float registers and no reflection: nothing is allocated.
 type openBLAS struct {
 	title string
+	exact string // its version
 	sgemm uintptr
 	calls []gemmCall // one a worker
 }
@@ -102,17 +105,28 @@ func loadOpenBLAS(workers int) (*openBLAS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s has no sgemm_: %w", name, err)
 	}
-	o := &openBLAS{title: "OpenBLAS", sgemm: sgemm, calls: make([]gemmCall, workers)}
+	o := &openBLAS{title: "OpenBLAS", exact: "OpenBLAS", sgemm: sgemm, calls: make([]gemmCall, workers)}
 	for i := range o.calls {
 		o.calls[i].prepare()
 	}
 	if set, err := purego.Dlsym(lib, "openblas_set_num_threads"); err == nil {
 		purego.SyscallN(set, 1)
 	}
-	if core, err := purego.Dlsym(lib, "openblas_get_corename"); err == nil {
+	told := func(function string) string {
+		at, err := purego.Dlsym(lib, function)
+		if err != nil {
+			return ""
+		}
 		var f func() string
-		purego.RegisterFunc(&f, core)
-		o.title = "OpenBLAS, " + f()
+		purego.RegisterFunc(&f, at)
+		return f()
+	}
+	// "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."; older ones begin with how they were built.
+	if words := strings.Fields(told("openblas_get_config")); len(words) > 1 && words[0] == "OpenBLAS" {
+		o.exact += " " + words[1]
+	}
+	if core := told("openblas_get_corename"); core != "" {
+		o.title, o.exact = "OpenBLAS, "+core, o.exact+" ("+core+")"
 	}
 	if err := reserve(lib, workers); err != nil {
 		return nil, err
@@ -194,6 +208,8 @@ func reserve(lib uintptr, workers int) error {
 
 func (o *openBLAS) name() string { return o.title }
 
+func (o *openBLAS) version() string { return o.exact }
+
 func (o *openBLAS) gemm(
 	worker int,
 	transA, transB bool,
@@ -232,6 +248,8 @@ func fortranTrans(t bool) byte {
 type goBLAS struct{}
 
 func (goBLAS) name() string { return "gonum" }
+
+func (g goBLAS) version() string { return g.name() }
 
 func (goBLAS) gemm(
 	_ int,

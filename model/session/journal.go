@@ -16,16 +16,18 @@ import (
 
 // Start is what a journal says of the run at its beginning.
 type Start struct {
-	Run     string   `json:"run,omitempty"` // its id, as its snapshots have it
-	Net     string   `json:"net"`
-	Device  string   `json:"device"`
-	Source  string   `json:"source,omitempty"`
-	Batch   int      `json:"batch,omitempty"`
-	Ranks   int      `json:"ranks,omitempty"` // that trained together; 0: one
-	MaxIter int      `json:"max_iter"`
-	Weights []string `json:"weights,omitempty"`  // caffemodels that it started from
-	From    string   `json:"snapshot,omitempty"` // or the solverstate
-	Back    int      `json:"back,omitempty"`     // the iteration that was left for it, by going back
+	Run    string `json:"run,omitempty"` // its id, as its snapshots have it
+	Net    string `json:"net"`
+	Device string `json:"device"`
+	// ComputedBy is what the last bits of results depend on beside this program (solver.Solver.ComputedBy).
+	ComputedBy []string `json:"computed_by,omitempty"`
+	Source     string   `json:"source,omitempty"`
+	Batch      int      `json:"batch,omitempty"`
+	Ranks      int      `json:"ranks,omitempty"` // that trained together; 0: one
+	MaxIter    int      `json:"max_iter"`
+	Weights    []string `json:"weights,omitempty"`  // caffemodels that it started from
+	From       string   `json:"snapshot,omitempty"` // or the solverstate
+	Back       int      `json:"back,omitempty"`     // the iteration that was left for it, by going back
 	// solverstates, by base name, that are of a course that the run has left
 	Left   []string     `json:"left,omitempty"`
 	Layers []StartLayer `json:"layers"`

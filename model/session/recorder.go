@@ -126,8 +126,8 @@ func (r *recorder) begin(from string, back int, left []string, planned []Plan, t
 	s := r.solver
 	source, batch := s.Net.DataSource()
 	st := &Start{
-		Run: s.ID, Net: s.Net.Name, Device: s.Device().Name(), Source: source, Batch: batch,
-		Ranks:   len(s.RankDevices()),
+		Run: s.ID, Net: s.Net.Name, Device: s.Device().Name(), ComputedBy: s.ComputedBy(), Source: source,
+		Batch: batch, Ranks: len(s.RankDevices()),
 		MaxIter: int(r.run.Solver.GetMaxIter()), Weights: r.run.Weights, From: from, Back: back,
 		Settings: s.FileHyper(), Layers: startLayers(s),
 	}

@@ -6,12 +6,15 @@ import (
 	"strings"
 
 	"dns-tui/config"
+	"dns-tui/model/solver"
 )
 
 // otherThanReplayed says where a run that begins differs from the one that it replays, so that its weights will be
 // others: layers, and what it starts from. A seed that the files say too gives way to the replayed one, which is
 // said.
-func otherThanReplayed(changes []Change, run *config.Run, ranks int, now []StartLayer) []string {
+func otherThanReplayed(
+	changes []Change, run *config.Run, ranks int, now []StartLayer, computedBy []string,
+) []string {
 	var began *Change
 	for i := range changes {
 		if changes[i].start() != nil {
@@ -39,6 +42,9 @@ func otherThanReplayed(changes []Change, run *config.Run, ranks int, now []Start
 			fmt.Sprintf("%s is of a run of %d ranks, and this one has %d: it is repeated only where iter_size "+
 				"makes up for it", run.Replay, then, now),
 		)
+	}
+	if other := solver.OtherComputedBy(began.Began.ComputedBy, computedBy); other != "" {
+		out = append(out, fmt.Sprintf("what computes, since %s: %s", run.Replay, other))
 	}
 	then := map[string]int{}
 	for _, l := range began.Began.Layers {
@@ -121,8 +127,8 @@ func (r *replay) read(run *config.Run) (notices []string, err error) {
 func (r *replay) settings() *config.Hyper { return beganWith(r.changes) }
 
 // differs says where the run that begins differs from the one that is repeated.
-func (r *replay) differs(run *config.Run, ranks int, now []StartLayer) []string {
-	return otherThanReplayed(r.changes, run, ranks, now)
+func (r *replay) differs(run *config.Run, ranks int, now []StartLayer, computedBy []string) []string {
+	return otherThanReplayed(r.changes, run, ranks, now, computedBy)
 }
 
 // lastPlan is the highest id of the plans that are to be repeated.

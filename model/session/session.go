@@ -131,7 +131,8 @@ func NewTrainer(run *config.Run, d *gpu.Device, o Options) (_ *Trainer, err erro
 	if t.solver, err = solver.NewRank(run, d, o.Group); err != nil {
 		return nil, err
 	}
-	notices = append(notices, t.replay.differs(run, len(t.solver.RankDevices()), startLayers(t.solver))...)
+	notices = append(notices,
+		t.replay.differs(run, len(t.solver.RankDevices()), startLayers(t.solver), t.solver.ComputedBy())...)
 	if began := t.replay.settings(); began != nil && run.Snapshot == "" {
 		if err := t.solver.StartAs(began); err != nil {
 			return nil, fmt.Errorf("%s: %w", run.Replay, err)

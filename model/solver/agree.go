@@ -45,6 +45,9 @@ func (s *Solver) agreeOnRun(g collective.Group) error {
 	for _, name := range names {
 		s.ranks.devices = append(s.ranks.devices, string(name))
 	}
+	if err := s.compareComputedBy(g); err != nil {
+		return err
+	}
 	message, err := g.Broadcast(binary.LittleEndian.AppendUint64(nil, s.Seed))
 	if err != nil {
 		return err

@@ -455,3 +455,47 @@ func TestRankDiverges(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Ranks that do not compute by the same say so at the start, once.
+func TestRanksThatComputeByOthers(t *testing.T) {
+	dir := t.TempDir()
+	digits(t, filepath.Join(dir, "lmdb"), 37)
+	for _, goBLAS := range []bool{false, true} {
+		var wg sync.WaitGroup
+		var notices [2][]string
+		var by [2][]string
+		for rank, g := range collective.InProcess(2) {
+			wg.Go(func() {
+				d := host.New(host.Options{Threads: 1, GoBLAS: goBLAS && rank == 1})
+				defer d.Close()
+				s, err := solver.NewRank(ranksRun(t, dir, 1, false), d, g)
+				if err != nil {
+					g.Fail(err.Error())
+					t.Errorf("rank %d: %v", rank, err)
+					return
+				}
+				defer s.Close()
+				notices[rank], by[rank] = s.Notices, d.Capabilities().ComputedBy
+				if rank == 0 {
+					s.End(nil)
+				} else if err := s.Follow(); err != nil {
+					t.Errorf("rank %d: %v", rank, err)
+				}
+			})
+		}
+		wg.Wait()
+		told := 0
+		for _, n := range notices[0] {
+			if strings.HasPrefix(n, "the ranks do not compute by the same: rank 0 by ") {
+				told++
+			}
+		}
+		want := 0
+		if !slices.Equal(by[0], by[1]) {
+			want = 1
+		}
+		if told != want || !goBLAS && want > 0 {
+			t.Errorf("ranks by %q: told %d times, in %q", by, told, notices[0])
+		}
+	}
+}

@@ -88,6 +88,7 @@ func (s *Solver) runState() (*caffepb.RunState, error) {
 		RunId:      proto.String(s.ID),
 		Files:      files,
 		RandomSeed: s.param.RandomSeed,
+		ComputedBy: s.ComputedBy(),
 	}
 	if n := s.ranks.size(); n > 1 {
 		rs.Ranks = proto.Int32(int32(n))
@@ -219,6 +220,7 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 		}
 	}
 	s.tellRanks(rs)
+	s.tellComputedBy(rs.GetComputedBy())
 	if id := rs.GetRunId(); id != "" {
 		s.ID = id
 	}
