@@ -45,6 +45,36 @@
 	TWOTO(n)               \
 	VMULPS n, p, x
 
+// SIGMOID is 1/(1 + e^-x) of the vector at x, in Y0; zero is a vector of zeros.
+#define SIGMOID(x, zero) \
+	VSUBPS x, zero, Y0  \
+	EXP(Y0, Y1, Y2, Y3) \
+	VADDPS Y11, Y0, Y0  \
+	VDIVPS Y0, Y11, Y0
+
+// TANH is tanh of Y4 in Y0: below 0.625 a polynomial, from there on 1 - 2/(e^2|x| + 1). Y15 is all but the sign.
+#define TANH \
+	VANDPS       Y15, Y4, Y5        \
+	VADDPS       Y5, Y5, Y0         \
+	EXP(Y0, Y1, Y2, Y3)             \
+	VADDPS       Y11, Y0, Y0        \
+	VADDPS       Y11, Y11, Y1       \
+	VDIVPS       Y0, Y1, Y0         \
+	VSUBPS       Y0, Y11, Y0        \
+	VANDNPS      Y4, Y15, Y1        \
+	VORPS        Y1, Y0, Y0         \
+	VMULPS       Y4, Y4, Y6         \
+	VBROADCASTSS 60(R8), Y2         \
+	STEP(64, Y6, Y3, Y2)            \
+	STEP(68, Y6, Y3, Y2)            \
+	STEP(72, Y6, Y3, Y2)            \
+	STEP(76, Y6, Y3, Y2)            \
+	VMULPS       Y6, Y2, Y2         \
+	VFMADD213PS  Y4, Y4, Y2         \
+	VBROADCASTSS 56(R8), Y3         \
+	VCMPPS       $0x01, Y3, Y5, Y3  \
+	VBLENDVPS    Y3, Y2, Y0, Y0
+
 // EXPM1 is e^x - 1 in p: 2^n·(e^r - 1) + (2^n - 1).
 #define EXPM1(x, n, p, t) \
 	EXPREST(x, n, p, t)    \

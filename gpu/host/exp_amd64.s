@@ -57,10 +57,7 @@ TEXT ·sigmoid8(SB), NOSPLIT, $0-24
 	EXPCONSTANTS
 
 sigmoidOne:
-	VSUBPS  (SI), Y15, Y0
-	EXP(Y0, Y1, Y2, Y3)
-	VADDPS  Y11, Y0, Y0
-	VDIVPS  Y0, Y11, Y0
+	SIGMOID((SI), Y15)
 	VMOVUPS Y0, (DI)
 	ADDQ    $32, SI
 	ADDQ    $32, DI
@@ -71,7 +68,7 @@ sigmoidOne:
 
 // func tanh8(x, y *float32, n int)
 //
-// y = tanh x, for n vectors of eight elements: below 0.625 a polynomial, from there on 1 - 2/(e^2|x| + 1).
+// y = tanh x, for n vectors of eight elements.
 TEXT ·tanh8(SB), NOSPLIT, $0-24
 	MOVQ         x+0(FP), SI
 	MOVQ         y+8(FP), DI
@@ -81,26 +78,7 @@ TEXT ·tanh8(SB), NOSPLIT, $0-24
 
 tanhOne:
 	VMOVUPS      (SI), Y4
-	VANDPS       Y15, Y4, Y5
-	VADDPS       Y5, Y5, Y0
-	EXP(Y0, Y1, Y2, Y3)
-	VADDPS       Y11, Y0, Y0
-	VADDPS       Y11, Y11, Y1
-	VDIVPS       Y0, Y1, Y0
-	VSUBPS       Y0, Y11, Y0
-	VANDNPS      Y4, Y15, Y1
-	VORPS        Y1, Y0, Y0
-	VMULPS       Y4, Y4, Y6
-	VBROADCASTSS 60(R8), Y2
-	STEP(64, Y6, Y3, Y2)
-	STEP(68, Y6, Y3, Y2)
-	STEP(72, Y6, Y3, Y2)
-	STEP(76, Y6, Y3, Y2)
-	VMULPS       Y6, Y2, Y2
-	VFMADD213PS  Y4, Y4, Y2
-	VBROADCASTSS 56(R8), Y3
-	VCMPPS       $0x01, Y3, Y5, Y3
-	VBLENDVPS    Y3, Y2, Y0, Y0
+	TANH
 	VMOVUPS      Y0, (DI)
 	ADDQ         $32, SI
 	ADDQ         $32, DI
@@ -130,6 +108,49 @@ largestOne:
 	VPERMILPS    $0x01, X0, X1
 	VMAXSS       X1, X0, X0
 	VMOVSS       X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func cellForward8(x *forwardOperands, n int)
+//
+// i, f, o and g become sigmoids of themselves, g its tanh; c = f·before + i·g and h = o·tanh c, each operation rounded,
+// of n vectors of eight cells.
+TEXT ·cellForward8(SB), NOSPLIT, $0-16
+	MOVQ         x+0(FP), DI
+	MOVQ         n+8(FP), CX
+	MOVQ         0(DI), SI  // i
+	MOVQ         8(DI), R9  // f
+	MOVQ         16(DI), R10 // o
+	MOVQ         24(DI), R11 // g
+	MOVQ         32(DI), R12 // before
+	MOVQ         40(DI), R13 // c
+	MOVQ         48(DI), DX // h
+	XORQ         AX, AX
+	VXORPS       Y7, Y7, Y7
+	EXPCONSTANTS
+	VBROADCASTSS 52(R8), Y15
+
+cellForwardOne:
+	SIGMOID((SI)(AX*1), Y7)
+	VMOVUPS Y0, (SI)(AX*1)
+	SIGMOID((R9)(AX*1), Y7)
+	VMOVUPS Y0, (R9)(AX*1)
+	SIGMOID((R10)(AX*1), Y7)
+	VMOVUPS Y0, (R10)(AX*1)
+	VMOVUPS (R11)(AX*1), Y4
+	TANH
+	VMOVUPS Y0, (R11)(AX*1)
+	VMULPS  (SI)(AX*1), Y0, Y0
+	VMOVUPS (R9)(AX*1), Y1
+	VMULPS  (R12)(AX*1), Y1, Y1
+	VADDPS  Y0, Y1, Y4
+	VMOVUPS Y4, (R13)(AX*1)
+	TANH
+	VMULPS  (R10)(AX*1), Y0, Y0
+	VMOVUPS Y0, (DX)(AX*1)
+	ADDQ    $32, AX
+	DECQ    CX
+	JNZ     cellForwardOne
 	VZEROUPPER
 	RET
 

@@ -38,6 +38,22 @@ func largestVector(x []float32) (top float32, done int) {
 	return largest8(&x[0], n), 8 * n
 }
 
+// forwardOperands are those of gates.forward. The assembler knows their order.
+type forwardOperands struct{ i, f, o, g, before, c, h *float32 }
+
+// cellForwardVectors is gates.forward, of streams that go on, of eight cells at a time. It returns how many it did.
+func cellForwardVectors(x *gates, before, c, h []float32) int {
+	n := vectorsOf(vecCellForward, h, 8)
+	if n == 0 {
+		return 0
+	}
+	for _, s := range [][]float32{x.i, x.f, x.o, x.g, before, c} {
+		_ = s[:8*n]
+	}
+	cellForward8(&forwardOperands{&x.i[0], &x.f[0], &x.o[0], &x.g[0], &before[0], &c[0], &h[0]}, n)
+	return 8 * n
+}
+
 // cellOperands are those of gates.backward. The assembler knows their order.
 type cellOperands struct {
 	i, f, o, g, t, dh, dc, before, dbefore, di, df, do, dg *float32

@@ -294,7 +294,7 @@ func (k *lstmBackwardKernel) run(lo, hi, worker int) {
 		for i := range n {
 			from := i*size + first
 			dh := dhs[i*k.width:][:units]
-			if !last {
+			if !last && k.cont[(k.t+1)*n+i] != 1 {
 				scaled(dh, dh, k.cont[(k.t+1)*n+i])
 			}
 			if k.dh != nil {

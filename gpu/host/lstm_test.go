@@ -2,6 +2,7 @@ package host
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -52,4 +53,41 @@ func checkCellVectors(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The cells of streams that go on are done in one pass, to the bits of passes one after another.
+func TestCellsInOnePass(t *testing.T) { eachSet(t, cellsInOnePass) }
+
+func cellsInOnePass(t *testing.T) {
+	const n = 37
+	key := gpu.Key{Seed: 4}
+	random := func() []float32 {
+		key.Iter++
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = 6*key.Uniform(i) - 3
+		}
+		return v
+	}
+	i, f, o, g, before := random(), random(), random(), random(), random()
+	c, h := make([]float32, n), make([]float32, n)
+	x := gates{slices.Clone(i), slices.Clone(f), slices.Clone(o), slices.Clone(g)}
+	x.forward(before, c, h, 1)
+	sigmoids(i, i)
+	sigmoids(f, f)
+	sigmoids(o, o)
+	tanhs(g, g)
+	cells, hidden := make([]float32, n), make([]float32, n)
+	for j := range n {
+		cells[j] = float32(f[j]*before[j]) + float32(i[j]*g[j])
+	}
+	tanhs(cells, hidden)
+	products(o, hidden, hidden)
+	for name, v := range map[string][2][]float32{
+		"i": {x.i, i}, "f": {x.f, f}, "o": {x.o, o}, "g": {x.g, g}, "c": {c, cells}, "h": {h, hidden},
+	} {
+		if !slices.Equal(v[0], v[1]) {
+			t.Errorf("%s is %g, wanted %g", name, v[0], v[1])
+		}
+	}
 }

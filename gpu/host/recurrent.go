@@ -70,6 +70,11 @@ func gatesOf(x []float32, size, first, n int) gates {
 
 // forward makes of the gates' inputs what they let through, and cells and hidden state of those before.
 func (x *gates) forward(before, c, h []float32, cont float32) {
+	if cont == 1 {
+		n := cellForwardVectors(x, before, c, h)
+		before, c, h = before[n:], c[n:], h[n:]
+		x = &gates{x.i[n:], x.f[n:], x.o[n:], x.g[n:]}
+	}
 	sigmoids(x.i, x.i)
 	sigmoids(x.f, x.f)
 	sigmoids(x.o, x.o)

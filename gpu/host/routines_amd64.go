@@ -93,6 +93,9 @@ func largest8(x *float32, n int) float32
 func cell8(x *cellOperands, n int)
 
 //go:noescape
+func cellForward8(x *forwardOperands, n int)
+
+//go:noescape
 func product32(t *productTile)
 
 //go:noescape

@@ -40,6 +40,7 @@ const (
 	vecUnary
 	vecUnarySlope
 	vecLargest
+	vecCellForward
 	vecCell
 	vecSGD
 	vecStep
@@ -120,6 +121,9 @@ var vectorTable = [vecCount]tableRow{
 			"swishSlope8 squareSlope8 cubeSlope8 rootSlope8 inverseSlope8",
 	}},
 	{vecLargest, "largest element", "max x", "4 bytes", routines{AVXSet: "largest8"}},
+	{vecCellForward, "an LSTM's cells", "gates.forward where the stream goes on", "44 bytes", routines{
+		AVX2Set: "cellForward8",
+	}},
 	{vecCell, "gradient of an LSTM's cells", "gates.backward", "52 bytes", routines{AVXSet: "cell8"}},
 	{vecSGD, "update by SGD", "h = rate·(scale·g + decay·w) + momentum·h, w -= h", "24 bytes", routines{
 		AVXSet: "sgd8", NEONSet: "sgd8",
