@@ -47,23 +47,63 @@ func CountFaults(err error) int {
 	return 1
 }
 
-// maxFaults is how many faults of a file are told.
-const maxFaults = 30
+// Up to maxFaults faults of a file are told, all of them. One that has more is another kind of file, mostly: then a few.
+const (
+	maxFaults = 30
+	fewFaults = 5
+)
 
-// asError returns the faults as an error, the first ones where there are many.
+// asError returns the faults as an error, the first ones where there are many, and once what is said of several lines.
 func (f Faults) asError() error {
 	slices.SortStableFunc(f, func(a, b *FileError) int { return a.Line - b.Line })
-	switch n := len(f) - maxFaults; {
-	case len(f) == 0:
+	f = f.joined()
+	switch n := len(f); {
+	case n == 0:
 		return nil
-	case len(f) == 1:
+	case n == 1:
 		return f[0]
-	case n > 0:
-		last := *f[maxFaults-1]
-		last.Msg += fmt.Sprintf(" (and %d more faults)", n)
-		f = append(f[:maxFaults-1:maxFaults-1], &last)
+	case n > maxFaults:
+		last := *f[fewFaults-1]
+		last.Msg += fmt.Sprintf(" (and %d more faults)", n-fewFaults)
+		f = append(f[:fewFaults-1:fewFaults-1], &last)
 	}
 	return f
+}
+
+// joined are the faults, those of one text told where the first is, with the other lines.
+func (f Faults) joined() Faults {
+	const named = 3
+	type text struct{ path, msg string }
+	lines := map[text][]int{}
+	for _, e := range f {
+		t := text{e.Path, e.Msg}
+		lines[t] = append(lines[t], e.Line)
+	}
+	var out Faults
+	for _, e := range f {
+		t := text{e.Path, e.Msg}
+		all, ok := lines[t]
+		if !ok {
+			continue // told
+		}
+		delete(lines, t)
+		// A line may have it twice.
+		others := slices.DeleteFunc(slices.Compact(all), func(line int) bool { return line == e.Line })
+		if len(others) > 0 {
+			words, more := make([]string, 0, named), ""
+			for _, line := range others[:min(named, len(others))] {
+				words = append(words, fmt.Sprint(line))
+			}
+			if n := len(others) - named; n > 0 {
+				more = fmt.Sprintf(" and %d more", n)
+			}
+			first := *e
+			first.Msg += fmt.Sprintf(" (also in line %s%s)", strings.Join(words, ", "), more)
+			e = &first
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // ReadPrototxt reads the text message in path into m. An error is a *FileError with the line, or Faults; a field that

@@ -2,6 +2,7 @@ package caffe
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -82,10 +83,23 @@ layer {
 			t.Errorf("fault %d: %v, wanted %s", i, faults[i], want[i])
 		}
 	}
-	many := strings.Repeat("nonsense: 1\n", 100)
-	if err := ParsePrototxt("n", []byte(many), &caffepb.NetParameter{}); CountFaults(err) != maxFaults ||
-		!strings.HasSuffix(err.Error(), "(and 70 more faults)") {
-		t.Errorf("%d faults told: %v", CountFaults(err), err)
+	same, other := strings.Repeat("nonsense: 1\n", 100), ""
+	for i := range 100 {
+		other += fmt.Sprintf("nonsense%d: 1\n", i)
+	}
+	for _, c := range []struct {
+		text string
+		told int
+		end  string
+	}{
+		{same, 1, `n:1: unknown field "nonsense" in NetParameter (also in line 2, 3, 4 and 96 more)`},
+		{"wrong: 1\nfalse: 2\nwrong: 1", 2, `(also in line 3)` + "\n" + `n:2: unknown field "false" in NetParameter`},
+		{other, fewFaults, `unknown field "nonsense4" in NetParameter (and 95 more faults)`},
+	} {
+		err := ParsePrototxt("n", []byte(c.text), &caffepb.NetParameter{})
+		if CountFaults(err) != c.told || !strings.HasSuffix(err.Error(), c.end) {
+			t.Errorf("%d faults told: %v, wanted %d, and at the end %s", CountFaults(err), err, c.told, c.end)
+		}
 	}
 }
 

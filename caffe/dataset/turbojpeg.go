@@ -49,10 +49,31 @@ func JPEGsReadBy() string {
 	return name
 }
 
+// turboVariable names the library to use.
+const turboVariable = "DNS_TUI_TURBOJPEG"
+
+// JPEGNotice says that the library which DNS_TUI_TURBOJPEG names does not decode the JPEGs that this process reads; ""
+// where it does, where none is named, and where no JPEG was read.
+func JPEGNotice() string {
+	path := os.Getenv(turboVariable)
+	if !jpegsRead.Load() {
+		return ""
+	}
+	return jpegNotice(path, turbo().fault)
+}
+
+func jpegNotice(path string, fault error) string {
+	if path == "" || path == "none" || fault == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s names %s, which is not used: %v; Go decodes JPEGs, which takes several times as long",
+		turboVariable, path, fault)
+}
+
 // turboLibraries are the names that the library goes by, in the order tried. DNS_TUI_TURBOJPEG names another; "none" is
 // no library.
 func turboLibraries() []string {
-	if path := os.Getenv("DNS_TUI_TURBOJPEG"); path != "" {
+	if path := os.Getenv(turboVariable); path != "" {
 		return []string{path}
 	}
 	if runtime.GOOS == "darwin" {
@@ -64,31 +85,39 @@ func turboLibraries() []string {
 	return []string{"libturbojpeg.so.0", "libturbojpeg.so"}
 }
 
-func loadTurboJPEG() *turboJPEG {
-	t := &turboJPEG{free: make(chan uintptr, 64)}
+func loadTurboJPEG() *turboJPEG { return openTurboJPEG(turboLibraries()) }
+
+// openTurboJPEG opens the first of some libraries that has all that is called.
+func openTurboJPEG(names []string) *turboJPEG {
 	var tried []string
-	for _, name := range turboLibraries() {
-		lib, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
-		if err != nil {
-			tried = append(tried, err.Error())
-			continue
+	for _, name := range names {
+		t := &turboJPEG{free: make(chan uintptr, 64)}
+		if t.fault = t.load(name); t.fault == nil {
+			return t
 		}
-		t.fault = nil
-		for _, f := range []struct {
-			to   *uintptr
-			name string
-		}{
-			{&t.open, "tjInitDecompress"}, {&t.header, "tjDecompressHeader3"}, {&t.decompress, "tjDecompress2"},
-			{&t.close, "tjDestroy"},
-		} {
-			if *f.to, err = purego.Dlsym(lib, f.name); err != nil {
-				t.fault = fmt.Errorf("%s has no %s", name, f.name)
-			}
-		}
-		return t
+		tried = append(tried, t.fault.Error())
 	}
-	t.fault = fmt.Errorf("libjpeg-turbo was not found (%s)", strings.Join(tried, "; "))
-	return t
+	return &turboJPEG{fault: fmt.Errorf("libjpeg-turbo was not found (%s)", strings.Join(tried, "; "))}
+}
+
+// load takes the functions of a library.
+func (t *turboJPEG) load(name string) error {
+	lib, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		to   *uintptr
+		name string
+	}{
+		{&t.open, "tjInitDecompress"}, {&t.header, "tjDecompressHeader3"}, {&t.decompress, "tjDecompress2"},
+		{&t.close, "tjDestroy"},
+	} {
+		if *f.to, err = purego.Dlsym(lib, f.name); err != nil {
+			return fmt.Errorf("%s has no %s", name, f.name)
+		}
+	}
+	return nil
 }
 
 // Of turbojpeg.h.

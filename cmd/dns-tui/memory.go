@@ -23,8 +23,10 @@ func runMemory(_ context.Context, e *env, args []string) error {
 		return err
 	}
 	switch {
-	case len(rest) != 1:
+	case len(rest) == 0:
 		return usagef("memory: wanted a solver's prototxt")
+	case len(rest) > 1:
+		return usagef("memory: unexpected argument %q; wanted one solver's prototxt", rest[1])
 	case *batch < 0:
 		return usagef("memory: --batch is %d; wanted at least 1", *batch)
 	}

@@ -35,6 +35,7 @@ func TestMemory(t *testing.T) {
 		want string
 	}{
 		{[]string{"memory"}, "wanted a solver's prototxt"},
+		{[]string{"memory", "a", "b"}, `unexpected argument "b"; wanted one solver's prototxt`},
 		{[]string{"memory", "--batch", "-1", path}, "--batch is -1"},
 		{[]string{"memory", modeltest.Root("nets", "lenet.prototxt")}, "a net"},
 		{[]string{"memory", "--device", "host", path}, "--input"},

@@ -6,6 +6,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
@@ -89,19 +90,16 @@ func NewBack(o Options) gpu.Back {
 		case errors.As(err, &room):
 			d.notices = append(d.notices, err.Error()+"; gonum multiplies matrices, several times slower")
 		case err != nil:
-			d.notices = append(
-				d.notices,
-				"OpenBLAS was not found ("+err.Error()+
-					"); gonum multiplies matrices, several times slower, where this "+
-					"program's tiles do not. "+
-					"Install it with the system's package manager (Debian: libopenblas0-pthread).",
-			)
+			d.notices = append(d.notices, blasNotice(os.Getenv(blasVariable), err))
 		default:
 			d.blas = lib
 		}
 	}
 	if !o.GoBLAS && o.Tune {
 		d.dnn, d.dnnMissing = loadOneDNN(n)
+		if notice := dnnNotice(os.Getenv(dnnVariable), d.dnnMissing); notice != "" {
+			d.notices = append(d.notices, notice)
+		}
 	}
 	d.openConvolutions(o.Tune)
 	if o.Tune && !d.byRule {
@@ -112,10 +110,14 @@ func NewBack(o Options) gpu.Back {
 
 // Name implements gpu.Back.
 func (d *back) Name() string {
-	if d.dnn != nil {
-		return fmt.Sprintf("host (%d threads, %s, %s)", d.pool.n, d.blas.name(), d.dnn.title)
+	threads := "1 thread"
+	if d.pool.n > 1 {
+		threads = fmt.Sprintf("%d threads", d.pool.n)
 	}
-	return fmt.Sprintf("host (%d threads, %s)", d.pool.n, d.blas.name())
+	if d.dnn != nil {
+		return fmt.Sprintf("host (%s, %s, %s)", threads, d.blas.name(), d.dnn.title)
+	}
+	return fmt.Sprintf("host (%s, %s)", threads, d.blas.name())
 }
 
 // Capabilities implements gpu.Back.

@@ -73,9 +73,22 @@ func (g *gemmCall) prepare() {
 
 func addressOf[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
 
+// blasVariable names the library to use.
+const blasVariable = "DNS_TUI_OPENBLAS"
+
+// blasNotice says why OpenBLAS is not used, and what to do: another name where one was given, at path.
+func blasNotice(path string, err error) string {
+	const instead = "gonum multiplies matrices, several times slower, where this program's tiles do not"
+	if path != "" {
+		return fmt.Sprintf("%s names %s, which is not used: %v; %s", blasVariable, path, err, instead)
+	}
+	return fmt.Sprintf("OpenBLAS was not found (%v); %s. Install it with the system's package manager (Debian: "+
+		"libopenblas0-pthread).", err, instead)
+}
+
 // libraries are the names that OpenBLAS goes by, in the order tried.
 func libraries() []string {
-	if path := os.Getenv("DNS_TUI_OPENBLAS"); path != "" {
+	if path := os.Getenv(blasVariable); path != "" {
 		return []string{path}
 	}
 	if runtime.GOOS == "darwin" {

@@ -73,9 +73,20 @@ type dnnOwned struct {
 	destroy string
 }
 
+// dnnVariable names the library to use; "none" is none.
+const dnnVariable = "DNS_TUI_ONEDNN"
+
+// dnnNotice says that the library which DNS_TUI_ONEDNN names is not used; "" where none is named.
+func dnnNotice(path string, why error) string {
+	if path == "" || path == "none" || why == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s names %s, which is not used: %v", dnnVariable, path, why)
+}
+
 // dnnLibraries are the names that oneDNN goes by, in the order tried.
 func dnnLibraries() []string {
-	if path := os.Getenv("DNS_TUI_ONEDNN"); path != "" {
+	if path := os.Getenv(dnnVariable); path != "" {
 		return []string{path}
 	}
 	names := []string{"libdnnl.so.3", "libdnnl.so.2", "libdnnl.so"}

@@ -12,6 +12,7 @@ import (
 
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
+	"dns-tui/caffe/dataset"
 	"dns-tui/config"
 	"dns-tui/gpu"
 	"dns-tui/gpu/collective"
@@ -110,6 +111,9 @@ func NewRank(run *config.Run, d *gpu.Device, g collective.Group) (*Solver, error
 	if err != nil {
 		s.Close()
 		return nil, adviseMemory(run, d, err)
+	}
+	if n := dataset.JPEGNotice(); n != "" { // the shapes of data are those of their first records, which were read
+		s.Notices = append(s.Notices, n)
 	}
 	return s, nil
 }
