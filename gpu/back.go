@@ -63,6 +63,14 @@ type Preparer interface {
 	Prepared() []Prepared
 }
 
+// A Measurer is a Back that finds out by measuring how to do an operation, when it meets one of its shape first. All of
+// a net's can take a minute.
+type Measurer interface {
+	// HurryWhen and Hurried are those of Device.
+	HurryWhen(asked func() bool)
+	Hurried() bool
+}
+
 // Prepared is how a product with prepared weights is done.
 type Prepared struct {
 	Label    string // what Device.Label had named: "conv1 forward"

@@ -10,6 +10,7 @@ type Device struct {
 	labeler  Labeler   // nil where the back end is none
 	monitor  Monitored // nil where the back end is none
 	preparer Preparer  // nil where the back end is none
+	measurer Measurer  // nil where the back end is none
 	check    operands
 	ops      ops
 	fallback fallback
@@ -26,6 +27,7 @@ func NewDevice(b Back, openHost func() Back) *Device {
 	d.labeler, _ = b.(Labeler)
 	d.monitor, _ = b.(Monitored)
 	d.preparer, _ = b.(Preparer)
+	d.measurer, _ = b.(Measurer)
 	return d
 }
 
@@ -60,6 +62,18 @@ func (d *Device) Health() Health {
 	}
 	return d.monitor.Health()
 }
+
+// HurryWhen has the device ask, before each time that it measures something, whether somebody waits: then it leaves off,
+// keeps what it has found out, and does by a rule what it has not. asked is called where operations are.
+func (d *Device) HurryWhen(asked func() bool) {
+	if d.measurer != nil {
+		d.measurer.HurryWhen(asked)
+	}
+}
+
+// Hurried reports whether, since it was asked last, the device has done something by a rule since it was in a hurry:
+// another time it may do that in another way, with other last bits.
+func (d *Device) Hurried() bool { return d.measurer != nil && d.measurer.Hurried() }
 
 // Prepare promises that w, the weights of products (Conv, GemmPruned), stays as it is from now on, and reports whether
 // the device makes use of that: at a layer's first product of each shape it tries the ways that it knows, some of which

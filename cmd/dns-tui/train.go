@@ -366,10 +366,17 @@ func trainLines(ctx context.Context, e *env, run *config.Run, d *gpu.Device, eff
 		perform(effect)
 	}, func() { perform(eff.sighup) })
 	t.Start()
+	var phase phases
+	look := time.NewTicker(phasesEvery)
+	defer look.Stop()
 	for {
 		select {
 		case ev := <-observer.Events():
 			lines.event(ev)
+		case <-look.C:
+			if text := phase.look(t.Snapshot().Health.Phase); text != "" {
+				escape.Fprintf(e.stderr, "dns-tui: %s\n", text)
+			}
 		case <-t.Done():
 			drain(lines, observer.Events())
 			err := t.Err()

@@ -52,8 +52,9 @@ type back struct {
 	byRule       bool         // nothing is measured, since it cannot be kept
 	tiles        []tiles      // of each worker
 	ranks        ranks        // that sums go over
-	dnn          *oneDNN      // nil: it is not there, or not to be used
-	dnnMissing   error        // why it is not
+	measuring    measuring
+	dnn          *oneDNN // nil: it is not there, or not to be used
+	dnnMissing   error   // why it is not
 	dnnPlans     map[dnnKey]*dnnPlan
 }
 

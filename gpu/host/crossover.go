@@ -153,7 +153,10 @@ func learn[O any](
 		if pays, known = x.choose(kept); known {
 			return false
 		}
-		took := leastTimes(o, []way[O]{{"pruned", pruned}, {"dense", dense}}, adds)
+		took := measureWays(d, o, []way[O]{{"pruned", pruned}, {"dense", dense}}, adds)
+		if took == nil {
+			return false // what known is
+		}
 		pays = took[0] < took[1]
 		x.learn(kept, pays)
 		all[name] = x

@@ -143,11 +143,14 @@ const (
 )
 
 // leastTimes does a product in several ways, in turn, and returns the least time of each. What the product adds to,
-// adds, is as before then.
-func leastTimes[O any](o O, ways []way[O], adds []float32) []time.Duration {
+// adds, is as before then. Before each, leave is asked whether to leave off, where it is not nil: then nil is returned.
+func leastTimes[O any](o O, ways []way[O], adds []float32, leave func() bool) []time.Duration {
 	saved := slices.Clone(adds)
 	took := make([]time.Duration, len(ways))
 	for i, way := range ways {
+		if leave != nil && leave() {
+			return nil
+		}
 		way.do(o) // the first allocates
 		copy(adds, saved)
 		took[i] = math.MaxInt64
@@ -155,6 +158,9 @@ func leastTimes[O any](o O, ways []way[O], adds []float32) []time.Duration {
 	begin := time.Now()
 	for turn := 0; turn < tries || turn < most && time.Since(begin) < patience; turn++ {
 		for i, way := range ways {
+			if leave != nil && leave() {
+				return nil
+			}
 			start := time.Now()
 			way.do(o)
 			took[i] = min(took[i], time.Since(start))
@@ -167,7 +173,7 @@ func leastTimes[O any](o O, ways []way[O], adds []float32) []time.Duration {
 // fastest does a product in all of its ways, in turn, and returns the fastest as its plan. What the others have made is
 // dropped.
 func fastest[O any](d *back, w *preparedWeights, of int, ways []way[O], o O) plan[O] {
-	took := leastTimes(o, ways, nil)
+	took := leastTimes(o, ways, nil, nil)
 	best := 0
 	for i := range ways {
 		if took[i] < took[best] {

@@ -143,13 +143,18 @@ func choose[O any](d *back, key productKey, ways []denseWay[O], o O, adds []floa
 	c := &d.convolutions
 	at, ok := c.chosen[key]
 	if !ok {
-		at = chooseWay(d, key, ways, o, adds)
-		c.chosen[key] = at
+		var known bool
+		if at, known = chooseWay(d, key, ways, o, adds); known {
+			c.chosen[key] = at
+		}
 	}
 	ways[at].do(o)
 }
 
-func chooseWay[O any](d *back, key productKey, ways []denseWay[O], o O, adds []float32) int {
+// chooseWay is the number of a way. known is false where a rule says it only since there was no time to measure.
+func chooseWay[O any](
+	d *back, key productKey, ways []denseWay[O], o O, adds []float32,
+) (at int, known bool) {
 	c := &d.convolutions
 	rule := -1
 	var open []way[O]
@@ -159,7 +164,7 @@ func chooseWay[O any](d *back, key productKey, ways []denseWay[O], o O, adds []f
 			continue
 		}
 		if w.name == c.only {
-			return i
+			return i, true
 		}
 		if rule < 0 && w.rule(&key) {
 			rule = i
@@ -174,7 +179,7 @@ func chooseWay[O any](d *back, key productKey, ways []denseWay[O], o O, adds []f
 		}
 	}
 	if c.file == nil || len(open) == 1 {
-		return rule
+		return rule, true
 	}
 	named := func(name string) (int, bool) {
 		for i, w := range open {
@@ -190,15 +195,18 @@ func chooseWay[O any](d *back, key productKey, ways []denseWay[O], o O, adds []f
 	}
 	name := strings.Join(names, " ")
 	if at, ok := named(c.stored[name]); ok {
-		return at
+		return at, true
 	}
-	best := 0
+	best, known := rule, true
 	err := measured.Update(c.file, func(all map[string]string) bool {
 		if at, ok := named(all[name]); ok {
 			best = at
 			return false
 		}
-		took := leastTimes(o, open, adds)
+		took := measureWays(d, o, open, adds)
+		if known = took != nil; !known {
+			return false
+		}
 		least := 0
 		for i := range took {
 			if took[i] < took[least] {
@@ -210,9 +218,9 @@ func chooseWay[O any](d *back, key productKey, ways []denseWay[O], o O, adds []f
 	})
 	if err != nil {
 		d.decideByRule(err)
-		return rule
+		return rule, true
 	}
-	return best
+	return best, known
 }
 
 // convDense does a convolution with all of its weights.

@@ -168,6 +168,9 @@ func (t *Trainer) connect(j *journal, lock *prefixLock) {
 	}
 	t.ranks = newRanks(t.opts.Group, s.RankDevices(), s.Device().Capabilities().Sums)
 	s.OnSettled, s.Interrupted = t.settled, t.stopping.overdue
+	if t.opts.Group == nil { // ranks give no iteration up by themselves
+		s.Device().HurryWhen(t.stopping.isAsked)
+	}
 	t.events, t.display, t.tests = newEvents(t.opts.Observers), newDisplay(s), newTests()
 	t.hist, t.curves, t.collapse = newHistograms(s), newCurves(s), newCollapse(s)
 	t.rec = newRecorder(s, t.run, &t.events, j)

@@ -78,6 +78,7 @@ func (s *Solver) Advance() error {
 	if err := s.tellAdvance(); err != nil {
 		return err
 	}
+	s.device.Hurried() // in what was before
 	f := s.begin()
 	run := s.runPasses
 	if s.ranks.group != nil {
@@ -85,6 +86,9 @@ func (s *Solver) Advance() error {
 	}
 	if err := run(f); err != nil {
 		return err
+	}
+	if s.ranks.group == nil && s.device.Hurried() { // another time it would have other bits
+		return s.giveUp(f, f.passes)
 	}
 	s.update(1 / float32(f.passes))
 	f.mark = s.device.Mark()
