@@ -56,14 +56,18 @@ func TestReuseCUDA(t *testing.T) {
 // With activations as bf16 with channels last, too: what lies in shared memory in that layout is forgotten with the blob
 // that it was of.
 func TestReuseCUDAChannelsLast(t *testing.T) {
-	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.BF16})
-	rapid.Check(t, func(t *rapid.T) {
-		f := anyGraph(t, 16)
-		want := runs(t, d, f, model.NetOptions{}, 2, plainly)
-		if err := want.differ(runs(t, d, f, model.NetOptions{Reuse: true}, 2, plainly)); err != nil {
-			t.Error(err)
-		}
-	})
+	for _, p := range []cuda.Precision{cuda.TF32, cuda.BF16} {
+		t.Run(p.String(), func(t *testing.T) {
+			d := modeltest.OpenCUDA(t, cuda.Options{Precision: p})
+			rapid.Check(t, func(t *rapid.T) {
+				f := anyGraph(t, 16)
+				want := runs(t, d, f, model.NetOptions{}, 2, plainly)
+				if err := want.differ(runs(t, d, f, model.NetOptions{Reuse: true}, 2, plainly)); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
 
 // turns is a net whose blobs in the one layout are given the memory of those in the other: a branch of kernels for
@@ -101,21 +105,32 @@ func TestReuseCUDAConversions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, o := range map[string]model.NetOptions{"own": {}, "shared": {Reuse: true}} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		options   model.NetOptions
+		precision cuda.Precision
+		wanted    int
+	}{
+		{"own, bf16", model.NetOptions{}, cuda.BF16, 1},
+		{"shared, bf16", model.NetOptions{Reuse: true}, cuda.BF16, 1},
+		// TF32 keeps the layout through Sigmoid: what the product reads is brought back, and its gradient is another's.
+		{"own, tf32", model.NetOptions{}, cuda.TF32, 2},
+		{"shared, tf32", model.NetOptions{Reuse: true}, cuda.TF32, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			var conversions []string
-			d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.BF16, Timeline: func(k cuda.Timed) {
+			d := modeltest.OpenCUDA(t, cuda.Options{Precision: c.precision, Timeline: func(k cuda.Timed) {
 				if strings.Contains(k.Kernel, "_to_planes_") {
 					conversions = append(conversions, k.Kernel+" for "+k.For)
 				}
 			}})
-			runs(t, d, f, o, 3, func(n *model.Net) error {
+			runs(t, d, f, c.options, 3, func(n *model.Net) error {
 				conversions = conversions[:0] // but for what was read of the pass before
 				if err := cmp.Or(plainly(n), d.Sync()); err != nil {
 					return err
 				}
-				if len(conversions) != 1 {
-					t.Errorf("%d conversions in a pass: %q", len(conversions), conversions)
+				if len(conversions) != c.wanted {
+					t.Errorf("%d conversions in a pass, wanted %d: %q", len(conversions), c.wanted, conversions)
 				}
 				return nil
 			})

@@ -50,11 +50,12 @@ type choices struct {
 type shape struct {
 	what            product
 	m, n, k, groups int
+	biased          bool // of a convolution: a bias behind it, which a library's graph may add
 	g               gpu.ConvGeometry
 }
 
 func (w *work) shape() shape {
-	s := shape{what: w.what, m: w.m, n: w.n, k: w.k, groups: w.groups}
+	s := shape{what: w.what, m: w.m, n: w.n, k: w.k, groups: w.groups, biased: w.e.rowBias|w.e.columnBias != 0}
 	if w.g != nil {
 		s.g = *w.g
 	}
@@ -105,7 +106,7 @@ const libraryWorth = 1 << 24
 func (d *back) choose(w *work) choice {
 	p := d.planProduct(w.what, w.m, w.n, w.k, w.groups)
 	own := choice{Tile: p.tile, Slices: p.slices}
-	if stored, ok := d.choices.stored[d.shapeName(w)]; ok && stored.Tile < len(tilesOf(d.precision)) &&
+	if stored, ok := d.choices.stored[w.name()]; ok && stored.Tile < len(tilesOf(d.precision)) &&
 		stored.Slices > 0 {
 		if !stored.Library || d.dry || d.trusted(w, own, stored) {
 			if stored.Rectified != "" && !d.dry {
@@ -157,20 +158,25 @@ func (w *work) into(y address) *work {
 	return &v
 }
 
-// lastOutput returns the shape of a result that is stored with channels last.
-func (w *work) lastOutput() (p pixels, ok bool) {
-	switch w.what {
-	case nhwcForward:
-		return outputOf(w.g), true
-	case nhwcBackwardData:
-		return inputOf(w.g), true
+// narrow reports whether the result of a product is bf16.
+func (d *back) narrow(w *work) bool {
+	return (w.what == nhwcForward || w.what == nhwcBackwardData) && d.stored() == halves
+}
+
+// served reports whether there is a library for a product.
+func (d *back) served(w *work) bool {
+	if w.g == nil {
+		return d.libs.blas != nil
 	}
-	return p, false
+	return d.libs.dnn != nil
 }
 
 // trusted reports whether the library's result for a product, done in a way, is that of a kernel of this program. Where
 // by its default it is not, or it fails, the library is not used any more; another way of a wrong result is not taken.
 func (d *back) trusted(w *work, own, how choice) bool {
+	if !d.served(w) {
+		return false
+	}
 	r := d.refer(w, own)
 	defer r.free()
 	return r.trusts(how)
@@ -181,6 +187,7 @@ type reference struct {
 	*back
 	w             *work
 	result, other block
+	halves        block   // where a result of bf16 is made
 	norm          float64 // ‖result‖²
 	failed        bool    // there is no memory, or the device failed
 }
@@ -189,28 +196,47 @@ type reference struct {
 func (d *back) refer(w *work, own choice) *reference {
 	r := &reference{back: d, w: w}
 	d.flush()
-	var errA, errB error
+	var errA, errB, errC error
 	r.result, errA = d.memory.get(d, 4*int64(w.out))
 	r.other, errB = d.memory.get(d, 4*int64(w.out))
-	if r.failed = errA != nil || errB != nil || d.fault.err != nil; r.failed {
+	if d.narrow(w) {
+		r.halves, errC = d.memory.get(d, 2*int64(w.out))
+	}
+	if r.failed = errA != nil || errB != nil || errC != nil || d.fault.err != nil; r.failed {
 		return r
 	}
-	d.clear(r.result.addr, int64(w.out))
-	d.flush()
-	mine := d.try(func() bool { d.emit(w.into(r.result.addr), d.planAs(w, own)); return true })
-	if r.failed = d.timed(mine, 1) < 0; r.failed {
+	if ms := r.make(r.result.addr, func(w *work) bool { d.emit(w, d.planAs(w, own)); return true }); ms < 0 {
+		r.failed = true
 		return r
-	}
-	if p, ok := w.lastOutput(); ok {
-		d.toPlanes(layout{at: r.result.addr, order: d.stored(), pixels: p})
 	}
 	r.norm = d.sumSquares(r.result.addr, w.out)
 	return r
 }
 
+// noWay is what make returns where there is no such way; a negative number else is a failure.
+const noWay = -2
+
+// make does the product in a way that emit queues, with its result at an address as float32, in whatever order it has.
+func (r *reference) make(at address, emit func(*work) bool) (ms float64) {
+	d, n, to := r.back, r.w.out, at
+	if r.halves.addr != 0 {
+		to = r.halves.addr
+	}
+	d.clear(at, int64(n))
+	d.flush()
+	records := d.try(func() bool { return emit(r.w.into(to)) })
+	if records == nil {
+		return noWay
+	}
+	if ms = d.timed(records, 1); ms >= 0 && to != at {
+		each(d, kUnpackBf16, n, unpackBf16Args{n: int32(n), x: to, y: at})
+	}
+	return ms
+}
+
 // free gives the reference's memory back.
 func (r *reference) free() {
-	for _, x := range []block{r.result, r.other} {
+	for _, x := range []block{r.result, r.other, r.halves} {
 		if x.addr != 0 {
 			r.memory.put(r.back, x)
 		}
@@ -219,7 +245,7 @@ func (r *reference) free() {
 
 // trusts is trusted, for the product of the reference.
 func (r *reference) trusts(how choice) bool {
-	if r.w.g != nil && r.libs.dnn == nil || r.w.g == nil && r.libs.blas == nil {
+	if !r.served(r.w) {
 		return false
 	}
 	same, why := r.same(func(w *work) bool { return r.emitLibrary(w, how) })
@@ -235,17 +261,11 @@ func (r *reference) same(library func(*work) bool) (same bool, why string) {
 	if r.failed || d.fault.err != nil {
 		return false, ""
 	}
-	d.clear(r.other.addr, int64(n))
-	d.flush()
-	theirs := d.try(func() bool { return library(r.w.into(r.other.addr)) })
-	if theirs == nil {
+	switch ms := r.make(r.other.addr, library); {
+	case ms == noWay:
 		return false, ""
-	}
-	if d.timed(theirs, 1) < 0 {
+	case ms < 0:
 		return false, "it failed"
-	}
-	if p, ok := r.w.lastOutput(); ok {
-		d.toPlanes(layout{at: r.other.addr, order: d.stored(), pixels: p})
 	}
 	each(d, kAxpby, n, axpbyArgs{n: int32(n), a: -1, x: r.result.addr, b: 1, y: r.other.addr})
 	difference := math.Sqrt(d.sumSquares(r.other.addr, n) / math.Max(r.norm, 1e-30))
@@ -266,7 +286,7 @@ func (d *back) distrust(w *work, how choice, why string) {
 	}
 	d.notices = append(
 		d.notices,
-		fmt.Sprintf("%s is not used: %s in %s", (*l).version, why, d.fault.labels[d.fault.label]),
+		fmt.Sprintf("%s is not used: %s in %s", (*l).version, why, d.describeLabel()),
 	)
 	*l = nil
 }
@@ -346,6 +366,9 @@ func (d *back) measure(w *work, own choice, library bool) choice {
 
 // measureLibrary calls consider with the ways of a library that come to what a kernel of this program does.
 func (d *back) measureLibrary(w *work, own, best choice, consider func(choice)) {
+	if !d.served(w) {
+		return
+	}
 	r := d.refer(w, own)
 	defer r.free()
 	if !r.trusts(own.library()) {
@@ -373,12 +396,21 @@ func (d *back) fastest(emit func() bool, other float64) float64 {
 	return d.timed(words, copiesFor(first))
 }
 
-// shapeName names a product and its shape in the file.
-func (d *back) shapeName(w *work) string {
-	if w.g == nil {
-		return fmt.Sprintf("gemm %d: %d %d %d", w.what, w.m, w.n, w.k)
+// name names the shape of a product in the file.
+func (w *work) name() string {
+	s := w.shape()
+	return s.name()
+}
+
+// name names a product and its shape in the file.
+func (s *shape) name() string {
+	switch {
+	case !s.what.convolves():
+		return fmt.Sprintf("gemm %d: %d %d %d", s.what, s.m, s.n, s.k)
+	case s.biased:
+		return fmt.Sprintf("conv %d: %+v, bias", s.what, s.g)
 	}
-	return fmt.Sprintf("conv %d: %+v", w.what, *w.g)
+	return fmt.Sprintf("conv %d: %+v", s.what, s.g)
 }
 
 // choicesName is what the choices in the file are for.
@@ -414,11 +446,7 @@ func (d *back) saveChoices() {
 	c.dirty = false
 	_ = measured.Update(c.file, func(all map[string]choice) bool {
 		for s, how := range c.known {
-			w := &work{what: s.what, m: s.m, n: s.n, k: s.k}
-			if s.what.convolves() {
-				w.g = &s.g
-			}
-			all[d.shapeName(w)] = how
+			all[s.name()] = how
 		}
 		return true
 	})

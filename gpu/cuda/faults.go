@@ -75,6 +75,14 @@ func (d *back) Label(name string) {
 	f.label = n & 0xFFFF
 }
 
+// describeLabel says what kernels are for now: a layer and a direction; "" where that is not known.
+func (d *back) describeLabel() string {
+	if f := &d.fault; int(f.label) < len(f.labels) {
+		return f.labels[f.label]
+	}
+	return ""
+}
+
 // markOf is what a kernel writes when it begins.
 func (d *back) markOf(k kernelID) uint64 { return uint64(d.fault.label<<16 | uint32(k)) }
 

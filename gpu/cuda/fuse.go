@@ -45,7 +45,7 @@ type lastOp struct {
 
 // fusable notes what the record just queued is, for those that may be fused with it.
 func (q *queue) fusable(op lastOp) {
-	if len(q.words) == 0 {
+	if len(q.words) == 0 || q.start == nothing {
 		return // handed over already, or nothing to do
 	}
 	op.start = q.start

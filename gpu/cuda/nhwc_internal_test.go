@@ -122,7 +122,12 @@ func (s *lastTest) choose(g *gpu.ConvGeometry, how choice) {
 		nhwcBackwardData:    {in.images * in.plane, g.C / g.Groups, g.KH * g.KW * g.O / g.Groups},
 		nhwcBackwardWeights: {g.O / g.Groups, g.KH * g.KW * width, out.images * out.plane},
 	} {
-		s.back.choices.known[shape{what: what, m: mnk[0], n: mnk[1], k: mnk[2], groups: g.Groups, g: *g}] = how
+		of := shape{what: what, m: mnk[0], n: mnk[1], k: mnk[2], groups: g.Groups, g: *g}
+		s.back.choices.known[of] = how
+		if what == nhwcForward {
+			of.biased = true
+			s.back.choices.known[of] = how
+		}
 	}
 }
 

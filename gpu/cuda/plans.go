@@ -71,8 +71,11 @@ func (d *back) plansOf(p planned) []dnnPlan {
 	}
 	s := &planSet{descriptors: descriptors{library: l}}
 	l.plans[p] = s
-	if l.functions["cudnnBackendExecute"] == 0 {
-		return nil
+	for _, f := range backendFunctions {
+		if l.functions[f] == 0 {
+			d.withoutGraph("it has no " + f)
+			return nil
+		}
 	}
 	d.makePlans(s, p)
 	if len(s.list) == 0 {
@@ -93,7 +96,7 @@ func (d *back) withoutGraph(why string) {
 	}
 	d.libs.told = true
 	d.notices = append(d.notices, fmt.Sprintf("%s has no graph for %s (%s); its legacy interface serves instead",
-		d.libs.dnn.version, d.fault.labels[d.fault.label], why))
+		d.libs.dnn.version, d.describeLabel(), why))
 }
 
 // makePlans makes those of a graph.
@@ -106,6 +109,8 @@ func (d *back) makePlans(s *planSet, p planned) {
 		if mode == heuristicsFallback && len(s.list) > 0 {
 			break
 		}
+		err := s.err // what one heuristic or engine lacks another may have
+		s.err = nil
 		h := s.create(heuristicsDescriptor)
 		s.attribute(h, heuristicsGraph, descriptorType, g)
 		s.attribute(h, heuristicsMode, heuristicsType, uint64(mode))
@@ -116,9 +121,12 @@ func (d *back) makePlans(s *planSet, p planned) {
 			}
 			d.makePlan(s, config)
 		}
-		if len(s.list) > 0 {
-			s.err = nil // what one heuristic or engine lacks another has
+		if err != nil {
+			s.err = err // the first says more than the last
 		}
+	}
+	if len(s.list) > 0 {
+		s.err = nil
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/ebitengine/purego"
 
@@ -129,6 +130,33 @@ func TestLibrariesPlansRectify(t *testing.T) {
 	}
 }
 
+// Where one of cuDNN's heuristics fails the next ones are asked.
+func TestLibrariesPlansOfOtherHeuristics(t *testing.T) {
+	s := newDNNTest(t, TF32)
+	if !s.emulated() {
+		t.Skip("wants the emulator")
+	}
+	l := s.back.libs.dnn
+	const name = "cudnnBackendSetAttribute"
+	set := l.functions[name]
+	defer func() { l.functions[name] = set }()
+	l.functions[name] = purego.NewCallback(func(d, attribute, kind, count, at uintptr) uintptr {
+		if attribute == heuristicsMode && *(*int32)(*(*unsafe.Pointer)(unsafe.Pointer(&at))) == heuristicsA {
+			return 3000 // CUDNN_STATUS_NOT_SUPPORTED
+		}
+		r, _, _ := purego.SyscallN(set, d, attribute, kind, count, at)
+		return r
+	})
+	for i, list := range s.plans() {
+		if len(list) == 0 {
+			t.Errorf("product %d has no plan", i)
+		}
+	}
+	if len(s.back.notices) > 0 {
+		t.Errorf("notices: %q", s.back.notices)
+	}
+}
+
 // Convolutions with channels last by plans: forward with a bias and a ReLU, and gradients.
 func TestLibrariesPlansChannelsLast(t *testing.T) { eachLast(t, plansChannelsLast) }
 
@@ -152,7 +180,7 @@ func plansChannelsLast(t *testing.T, precision Precision) {
 			s.choose(&g, choice{Slices: 1})
 			planned := 0
 			for shape, how := range s.back.choices.known {
-				if shape.g != g {
+				if shape.g != g || shape.what == nhwcForward && !shape.biased {
 					continue
 				}
 				w := work{what: shape.what, g: &g, e: cEpilogue{columnBias: 1}}

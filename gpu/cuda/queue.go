@@ -57,7 +57,9 @@ const threads = 256
 
 // launch queues a kernel.
 func launch[A any](d *back, k kernel[A], g grid, args A) {
+	d.closeBatches()
 	if d.fault.err != nil || g.x <= 0 || g.y <= 0 || g.z <= 0 {
+		d.queue.start, d.queue.last = nothing, lastOp{}
 		return
 	}
 	record(d, C.dns_header{
@@ -65,6 +67,9 @@ func launch[A any](d *back, k kernel[A], g grid, args A) {
 		grid_x: C.uint32_t(g.x), grid_y: C.uint32_t(g.y), grid_z: C.uint32_t(g.z), mark: C.uint64_t(d.markOf(k.id)),
 	}, args)
 }
+
+// nothing is where the record queued last begins when there was nothing to queue.
+const nothing = -1
 
 // record queues a record.
 func record[A any](d *back, h C.dns_header, args A) {

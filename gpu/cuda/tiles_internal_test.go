@@ -135,7 +135,7 @@ func (s *tileTest) conv(tile, slices int, g gpu.ConvGeometry) {
 		convBackwardData:    {g.C / g.Groups, g.N * g.H * g.W, g.O / g.Groups * taps},
 		convBackwardWeights: {g.O / g.Groups, g.C / g.Groups * taps, g.N * places},
 	} {
-		of := shape{what: what, m: mnk[0], n: mnk[1], k: mnk[2], groups: g.Groups, g: g}
+		of := shape{what: what, m: mnk[0], n: mnk[1], k: mnk[2], groups: g.Groups, g: g, biased: what == convForward}
 		s.back.choices.known[of] = choice{Tile: tile, Slices: slices}
 	}
 	var out [2][3]*gpu.Tensor

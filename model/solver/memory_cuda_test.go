@@ -18,13 +18,13 @@ import (
 
 const spacious = `layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: %[1]d dim: 3 dim: 17 dim: 17 }
   shape { dim: %[1]d } } }
-layer { name: "a" type: "Convolution" bottom: "x" top: "a" convolution_param { num_output: 32 kernel_size: 3 pad: 1
+layer { name: "a" type: "Convolution" bottom: "x" top: "a" convolution_param { num_output: 56 kernel_size: 3 pad: 1
   weight_filler { type: "xavier" } } }
 layer { name: "bn" type: "BatchNorm" bottom: "a" top: "a" }
 layer { name: "relu" type: "ReLU" bottom: "a" top: "a" }
 layer { name: "pool" type: "Pooling" bottom: "a" top: "pool" pooling_param { kernel_size: 3 stride: 2 } }
 layer { name: "sig" type: "Sigmoid" bottom: "pool" top: "sig" }
-layer { name: "b" type: "Convolution" bottom: "sig" top: "b" convolution_param { num_output: 16 kernel_size: 3
+layer { name: "b" type: "Convolution" bottom: "sig" top: "b" convolution_param { num_output: 64 kernel_size: 3
   weight_filler { type: "xavier" } } }
 layer { name: "fc" type: "InnerProduct" bottom: "b" top: "fc" inner_product_param { num_output: 5
   weight_filler { type: "xavier" } } }
@@ -40,6 +40,7 @@ func TestMemoryOfCUDA(t *testing.T) {
 		test      bool
 	}{
 		{cuda.FP32, 2, false}, {cuda.FP32, 9, true}, {cuda.TF32, 9, false}, {cuda.BF16, 9, false}, {cuda.BF16, 3, true},
+		{cuda.TF32, 36, false}, {cuda.BF16, 36, false}, // products that are large enough for a library
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			d := modeltest.OpenCUDA(t, cuda.Options{Precision: c.precision})
