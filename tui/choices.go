@@ -416,12 +416,27 @@ func (c *choices) handleValue(h handle, l *session.LayerStats) string {
 	switch {
 	case h == byThreshold:
 		return fmt.Sprintf("%.3f", c.threshold(l))
+	case c.staysAsItIs(l) && h == bySparsity:
+		return percent(1 - fraction(l.Kept, l.Weights))
+	case c.staysAsItIs(l):
+		return human.Count(l.Kept)
 	case l.Histogram == nil:
 		return "-"
 	case h == bySparsity:
 		return percent(l.Histogram.Sparsity(c.threshold(l)))
 	}
 	return human.Count(l.Histogram.Total() - l.Histogram.Pruned(c.threshold(l)))
+}
+
+// staysAsItIs reports whether surgery passes over a layer, and nothing is chosen, sent or pending for it: then its
+// threshold tells nothing of what it keeps.
+func (c *choices) staysAsItIs(l *session.LayerStats) bool {
+	if _, chosen := c.draft[l.Name]; chosen {
+		return false
+	}
+	state, _ := c.state(l)
+	h := c.snap.Hyper.Layer(l.Name)
+	return state != sent && state != pending && (h.MaskFrozen || !h.Prune)
 }
 
 // prompt asks for the value of the handle.

@@ -7,6 +7,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"dns-tui/gpu"
+	"dns-tui/model/session"
 	"dns-tui/model/solver"
 )
 
@@ -46,6 +47,27 @@ func TestPredictionShows(t *testing.T) {
 	} {
 		if !strings.Contains(frame, want) {
 			t.Errorf("no %q on the screen:\n%s", want, frame)
+		}
+	}
+}
+
+// The editor of a layer that surgery passes over shows what the layer's row does, until something is chosen.
+func TestEditorOfAFrozenLayer(t *testing.T) {
+	for name, change := range map[string]func(*session.Snapshot){
+		"frozen": func(s *session.Snapshot) { s.Hyper.Layers[0].MaskFrozen = true },
+		"off":    func(s *session.Snapshot) { s.Hyper.Layers[0].Prune = false },
+	} {
+		s := scene()
+		s.Layers[0].Kept = 123
+		change(s)
+		a, _ := open(t, s, look{})
+		row := "sparsity " + percent(1-fraction(123, s.Layers[0].Weights)) + "  kept 123"
+		if screen := ansi.Strip(frame(a, 120, 40)); !strings.Contains(screen, row) {
+			t.Errorf("%s: no %q on the screen:\n%s", name, row, screen)
+		}
+		press(a, "1") // a threshold that is chosen is about what it would do
+		if screen := ansi.Strip(frame(a, 120, 40)); strings.Contains(screen, row) {
+			t.Errorf("%s: a choice shows as %q:\n%s", name, row, screen)
 		}
 	}
 }

@@ -125,7 +125,11 @@ func (d *back) choose(w *work) choice {
 	}
 	worth := float64(w.m)*float64(w.n)*float64(w.k)*float64(w.groups) >= libraryWorth
 	if d.opts.Tune {
-		defer d.during("choosing kernels")()
+		phase := "choosing kernels"
+		if of := d.fault.labels[d.fault.label]; of != "" {
+			phase += ": " + of
+		}
+		defer d.during(phase)()
 		best := d.measure(w, own, worth)
 		d.choices.dirty = true
 		return best
