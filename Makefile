@@ -145,8 +145,9 @@ check-export: openblas ## every net of testdata in every form and back: sizes an
 check-onnx: openblas ## ONNX graphs of all nets in testdata, run in onnxruntime from PyPI, against this program; SHORT=1 leaves out the largest
 	GO="$(GO)" PATIENCE="$(PATIENCE)" SHORT="$(SHORT)" sh scripts/check_onnx.sh
 
-check-arm64: ## the host's kernels for NEON, in qemu's arm64 (Debian: qemu-user-static, libc6-arm64-cross)
+check-arm64: ## the host's kernels for NEON, in qemu's arm64 (Debian: qemu-user-static, libc6-arm64-cross); no sum is fused
 	@mkdir -p build
+	GO="$(GO)" sh scripts/check_fused.sh
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -c -o build/host_arm64.test ./gpu/host
 	cd gpu/host && qemu-aarch64-static -L /usr/aarch64-linux-gnu ../../build/host_arm64.test -test.timeout $(PATIENCE) \
 		-test.skip TilesOfSets -test.run "Tiles|Pointwise|Exps|Normals|Uniforms|DotBelow|Vector|Set|ConvolutionWays|Combine|MaxPool|Means|Maxima|Ways|Elementwise|Unread|Pruned|Kept|Prepare|Rows"
@@ -174,7 +175,9 @@ check-cuda: openblas cuda-headers emulator ## all of Caffe's vectors on the emul
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; set -ex; \
 	LD_LIBRARY_PATH=$(EMULATOR)/fast $(GO) run -tags cuda ./cmd/dns-tui parity --gpu 0 --precision fp32 testdata/oracle
 
-check-cudnn: cuda-headers ## descriptors of cuDNN's graphs against CUDNN=.../libcudnn.so.9 itself, and its headers; no GPU is needed
+check-cudnn: ## descriptors of cuDNN's graphs against CUDNN=.../libcudnn.so.9 itself, and its headers; no GPU is needed
+	@test -f "$(CUDNN)" || { echo "check-cudnn: CUDNN is \"$(CUDNN)\", no file; wanted cuDNN's library: make check-cudnn CUDNN=.../libcudnn.so.9" >&2; exit 1; }
+	@$(MAKE) cuda-headers
 	@eval "export $$(sh scripts/cuda_env.sh $$(sh scripts/cuda_headers.sh))"; set -ex; \
 	DNS_TUI_CUDNN=$(abspath $(CUDNN)) $(GO) test -tags cuda -count 1 -v -run 'LibrariesDescriptors|LibrariesEnumerators' ./gpu/cuda
 

@@ -138,11 +138,11 @@ func Kept(w float32) float32 {
 func (p *SurgeryParams) Limits(mu, sigma float32) (low, high float64) {
 	switch p.Rule {
 	case SeedRule:
-		return float64(mu - p.Threshold*sigma), float64(mu + p.Threshold*sigma)
+		return float64(mu - float32(p.Threshold*sigma)), float64(mu + float32(p.Threshold*sigma))
 	case SoftRule:
 		return float64(p.Soft.Cut), float64(p.Soft.Cut)
 	}
-	c := float64(max(mu+p.Threshold*sigma, 0))
+	c := float64(max(mu+float32(p.Threshold*sigma), 0))
 	return 0.9 * c, 1.1 * c
 }
 

@@ -44,9 +44,9 @@ func (f UnaryFunc) At(x float32) float32 {
 	case Exp:
 		return float32(b * math.Exp(a*v))
 	case Log:
-		return float32(c * math.Log(a*v+b))
+		return float32(c * math.Log(float64(a*v)+b))
 	case Pow:
-		return float32(power(c+b*v, a))
+		return float32(power(c+float64(b*v), a))
 	case Sigmoid:
 		return float32(sigmoid(v))
 	case Swish:
@@ -89,19 +89,19 @@ func (f UnaryFunc) Slope(x, y float32) float32 {
 	case Exp:
 		return float32(a * w)
 	case Log:
-		return float32(c * a / (a*v + b))
+		return float32(c * a / (float64(a*v) + b))
 	case Pow:
 		if a == 0 || b == 0 {
 			return 0
 		}
-		return float32(a * b * power(c+b*v, a-1))
+		return float32(a * b * power(c+float64(b*v), a-1))
 	case Sigmoid:
 		return float32(w * (1 - w))
 	case Swish:
 		s := sigmoid(a * v)
-		return float32(a*w + s*(1-a*w))
+		return float32(float64(a*w) + float64(s*(1-float64(a*w))))
 	case TanH:
-		return float32(1 - w*w)
+		return float32(1 - float64(w*w))
 	case Threshold:
 		return 0
 	}

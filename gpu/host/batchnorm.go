@@ -158,7 +158,7 @@ func (n *channelNumbers) sums(norm, dy []float32) (sum, dot float64) {
 		for i, v := range dy[done:size] {
 			g := n.of(norm[done+i], v)
 			s += g
-			p += g * norm[done+i]
+			p += float32(g * norm[done+i])
 		}
 		sum, dot = sum+float64(s), dot+float64(p)
 		norm, dy = norm[size:], dy[size:]

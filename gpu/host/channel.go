@@ -217,14 +217,14 @@ func dot32(x, y []float32) float64 {
 		x, y = x[n:], y[n:]
 		var b, c, e float32
 		for len(u) >= 4 && len(v) >= 4 {
-			a += u[0] * v[0]
-			b += u[1] * v[1]
-			c += u[2] * v[2]
-			e += u[3] * v[3]
+			a += float32(u[0] * v[0])
+			b += float32(u[1] * v[1])
+			c += float32(u[2] * v[2])
+			e += float32(u[3] * v[3])
 			u, v = u[4:], v[4:]
 		}
 		for i, w := range u {
-			a += w * v[i]
+			a += float32(w * v[i])
 		}
 		t += float64((a + b) + (c + e))
 	}
@@ -241,7 +241,7 @@ func sumDot32(x, y []float32) (sum, dot float64) {
 		}
 		for i, v := range y[done:n] {
 			s += v
-			p += v * x[done+i]
+			p += float32(v * x[done+i])
 		}
 		sum, dot = sum+float64(s), dot+float64(p)
 		x, y = x[n:], y[n:]
@@ -354,12 +354,12 @@ func squares32(x []float32, m float32) float64 {
 		var b float32
 		for len(u) >= 2 {
 			p, q := u[0]-m, u[1]-m
-			a += p * p
-			b += q * q
+			a += float32(p * p)
+			b += float32(q * q)
 			u = u[2:]
 		}
 		for _, v := range u {
-			a += (v - m) * (v - m)
+			a += float32((v - m) * (v - m))
 		}
 		t += float64(a + b)
 	}
@@ -392,7 +392,7 @@ type normalizeKernel struct {
 func (k *normalizeKernel) run(lo, hi, _ int) {
 	s := k.s
 	for c := lo; c < hi; c++ {
-		m, r := k.mean[c]*k.factor, reciprocalStd(k.variance[c]*k.factor, k.eps)
+		m, r := float32(k.mean[c]*k.factor), reciprocalStd(float32(k.variance[c]*k.factor), k.eps)
 		for o := range s.Outer {
 			at := (o*s.Channels + c) * s.Inner
 			y := k.y[at : at+s.Inner]
@@ -423,7 +423,7 @@ type normalizeAfterKernel struct {
 func (k *normalizeAfterKernel) run(lo, hi, _ int) {
 	s := k.s
 	for c := lo; c < hi; c++ {
-		n := k.after.numbers(c, k.mean[c]*k.factor, reciprocalStd(k.variance[c]*k.factor, k.eps))
+		n := k.after.numbers(c, float32(k.mean[c]*k.factor), reciprocalStd(float32(k.variance[c]*k.factor), k.eps))
 		for o := range s.Outer {
 			at := (o*s.Channels + c) * s.Inner
 			y := k.y[at:][:s.Inner]
@@ -444,6 +444,7 @@ func inverseWeight(weight *gpu.Tensor) float32 {
 	return 0
 }
 
+// reciprocalStd wants a variance that is rounded: a product in its call would be fused with the sum.
 func reciprocalStd(variance, eps float32) float32 {
 	return float32(1 / math.Sqrt(float64(variance+eps)))
 }
@@ -501,7 +502,7 @@ type normalizeGlobalBackwardKernel struct {
 func (k *normalizeGlobalBackwardKernel) run(lo, hi, _ int) {
 	s := k.s
 	for c := lo; c < hi; c++ {
-		r := reciprocalStd(k.variance[c]*k.factor, k.eps)
+		r := reciprocalStd(float32(k.variance[c]*k.factor), k.eps)
 		for o := range s.Outer {
 			at := (o*s.Channels + c) * s.Inner
 			dx := k.dx[at : at+s.Inner]

@@ -83,8 +83,8 @@ type philoxNumbers struct {
 
 // dropoutVectors does elements from the one of a number on, a multiple of 4.
 func dropoutVectors(x, y []float32, first int, ratio, scale float32, key gpu.Key) int {
-	n := len(y) / 16
-	if n == 0 || !has(vecDropout) {
+	n := vectorsOf(vecDropout, y, 16)
+	if n == 0 {
 		return 0
 	}
 	_ = x[:16*n]

@@ -85,7 +85,7 @@ func (k *softmaxBackwardKernel) run(lo, hi, _ int) {
 		for i := range s.Inner {
 			var t float32
 			for c := range s.Channels {
-				t += k.y[base+c*s.Inner+i] * k.dy[base+c*s.Inner+i]
+				t += float32(k.y[base+c*s.Inner+i] * k.dy[base+c*s.Inner+i])
 			}
 			for c := range s.Channels {
 				at := base + c*s.Inner + i
@@ -185,7 +185,7 @@ func sigmoidLoss(op *gpu.SigmoidLoss) {
 		valid++
 		// log(1 + exp(x)) - x·t, without overflow.
 		w := float64(v)
-		loss += math.Max(w, 0) + math.Log1p(math.Exp(-math.Abs(w))) - w*float64(target[i])
+		loss += math.Max(w, 0) + math.Log1p(math.Exp(-math.Abs(w))) - float64(w*float64(target[i]))
 	}
 	norm := op.Norm
 	if norm == 0 {

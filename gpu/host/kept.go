@@ -53,9 +53,9 @@ func (p *gemmKeptKernel) run(lo, hi, _ int) {
 	for i := lo; i < hi; i++ {
 		a, kept, c := p.a[i*p.k:][:p.k], p.kept[i*p.n:][:p.n], p.c[i*p.n:][:p.n]
 		for j := nextKept(kept, 0); j < len(kept); j = nextKept(kept, j+1) {
-			v := p.alpha * dot(a, p.b[j*p.k:][:p.k])
+			v := float32(p.alpha * dot(a, p.b[j*p.k:][:p.k]))
 			if p.beta != 0 {
-				v += p.beta * c[j]
+				v += float32(p.beta * c[j])
 			}
 			c[j] = v
 		}

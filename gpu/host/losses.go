@@ -62,7 +62,7 @@ func infogainLoss(op *gpu.InfogainLoss) {
 			valid++
 			for c, g := range gain[k*s.Channels:][:s.Channels] {
 				if g != 0 {
-					loss -= float64(g) * logOf(prob[(o*s.Channels+c)*s.Inner+i])
+					loss -= float64(float64(g) * logOf(prob[(o*s.Channels+c)*s.Inner+i]))
 				}
 			}
 		}
@@ -108,7 +108,7 @@ func (k *infogainLossBackwardKernel) run(lo, hi, _ int) {
 			}
 			for c, g := range gain {
 				at := (o*s.Channels+c)*s.Inner + i
-				k.dx[at] = k.factor * (k.prob[at]*sum - g)
+				k.dx[at] = k.factor * (float32(k.prob[at]*sum) - g)
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func (k *infogainLossBackwardKernel) run(lo, hi, _ int) {
 func distance2(a, b []float32) float32 {
 	var t float32
 	for i, v := range a {
-		t += (v - b[i]) * (v - b[i])
+		t += float32((v - b[i]) * (v - b[i]))
 	}
 	return t
 }

@@ -80,7 +80,7 @@ func (k *lrnBackwardKernel) run(lo, hi, worker int) {
 			x, z, dy, dx := k.x[at+a:at+b], k.scale[at+a:at+b], k.dy[at+a:at+b], k.dx[at+a:at+b]
 			powers(z, dx, 1, 0, -g.Beta)
 			for i, v := range s {
-				dx[i] = dy[i]*dx[i] - f*x[i]*v
+				dx[i] = float32(dy[i]*dx[i]) - float32(f*x[i]*v)
 			}
 		}
 	}

@@ -447,7 +447,7 @@ func (d *back) checkDNN(key dnnKey, c *dnnConvolution) error {
 	}
 	square := 0.0
 	for _, v := range slice(want) {
-		square += float64(v) * float64(v)
+		square += float64(float64(v) * float64(v))
 	}
 	most := 1e-4 * (1e-6 + math.Sqrt(square/float64(len(have))))
 	for i, v := range slice(want) {

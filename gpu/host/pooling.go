@@ -368,7 +368,7 @@ func (k *expectedPoolKernel) run(lo, hi, _ int) {
 				for h := h0; h < h1; h++ {
 					for _, v := range x[h*g.W+w0 : h*g.W+w1] {
 						sum += v
-						squares += v * v
+						squares += float32(v * v)
 					}
 				}
 				if sum > 0 {

@@ -82,7 +82,7 @@ func (d *back) paperStats(o *gpu.Surgery) (mu, sigma float32) {
 		return 0, 0
 	}
 	m := s / n
-	return float32(m), float32(math.Sqrt(max(sq/n-m*m, 0)))
+	return float32(m), float32(math.Sqrt(max(sq/n-float64(m*m), 0)))
 }
 
 // paperSumsKernel leaves the number, Σ |w| and Σ w² of the entries of each piece that count under the paper rule. They
@@ -100,7 +100,7 @@ func (k *paperSumsKernel) run(lo, hi, _ int) {
 		if v := float64(w[i]); v != 0 && !gpu.IsPruned(masked[i]) {
 			n++
 			lanes[i%8] += math.Abs(v)
-			lanes[8+i%8] += v * v // exact, so it does not matter whether the processor rounds it
+			lanes[8+i%8] += float64(v * v)
 		}
 	}
 	at := 3 * (lo / grain)

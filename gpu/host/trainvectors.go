@@ -19,8 +19,8 @@ func sgdVectors(w, grad, history []float32, rate, scale, decay, momentum float32
 // redrawSeedVectors prunes entries between low and high, redrawCutVectors those of a magnitude up to cut, eight at a
 // time. They return what they counted, and how many they did.
 func redrawSeedVectors(w, masked []float32, low, high float32) (c redrawn, done int) {
-	n := len(w) / 8
-	if n == 0 || !has(vecRedrawSeed) {
+	n := vectorsOf(vecRedrawSeed, w, 8)
+	if n == 0 {
 		return c, 0
 	}
 	_ = masked[:8*n]
@@ -29,8 +29,8 @@ func redrawSeedVectors(w, masked []float32, low, high float32) (c redrawn, done 
 }
 
 func redrawCutVectors(w, masked []float32, cut float32) (c redrawn, done int) {
-	n := len(w) / 8
-	if n == 0 || !has(vecRedrawCut) {
+	n := vectorsOf(vecRedrawCut, w, 8)
+	if n == 0 {
 		return c, 0
 	}
 	_ = masked[:8*n]

@@ -357,7 +357,7 @@ type sumSquaresKernel struct {
 func (k *sumSquaresKernel) run(lo, hi, _ int) {
 	var s float64
 	for _, v := range k.x[lo:hi] {
-		s += float64(v) * float64(v)
+		s += float64(float64(v) * float64(v))
 	}
 	k.sums[lo/grain] = s
 }
