@@ -47,7 +47,8 @@ func CountFaults(err error) int {
 	return 1
 }
 
-// Up to maxFaults faults of a file are told, all of them. One that has more is another kind of file, mostly: then a few.
+// Up to maxFaults faults of a file are told, all of them. One that has more is another kind of file, mostly: then a
+// few.
 const (
 	maxFaults = 30
 	fewFaults = 5
@@ -116,8 +117,8 @@ func ReadPrototxt(path string, m proto.Message) error {
 	return ParsePrototxt(path, data, m)
 }
 
-// ParsePrototxt is ReadPrototxt on text that is already in memory; path is for errors. Fields of a layer whose type
-// is none of LayerTypes are passed over: what builds a net names the layer.
+// ParsePrototxt is ReadPrototxt on text that is already in memory; path is for errors. Fields of a layer whose type is
+// none of LayerTypes are passed over: what builds a net names the layer.
 func ParsePrototxt(path string, data []byte, m proto.Message) error {
 	_, err := parseText(path, data, m)
 	return err

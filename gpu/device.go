@@ -63,8 +63,8 @@ func (d *Device) Health() Health {
 	return d.monitor.Health()
 }
 
-// HurryWhen has the device ask, before each time that it measures something, whether somebody waits: then it leaves off,
-// keeps what it has found out, and does by a rule what it has not. asked is called where operations are.
+// HurryWhen has the device ask, before each time that it measures something, whether somebody waits: then it leaves
+// off, keeps what it has found out, and does by a rule what it has not. asked is called where operations are.
 func (d *Device) HurryWhen(asked func() bool) {
 	if d.measurer != nil {
 		d.measurer.HurryWhen(asked)

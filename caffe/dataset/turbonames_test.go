@@ -31,8 +31,8 @@ func TestJPEGNotice(t *testing.T) {
 		told  bool
 	}{{"", fault, false}, {"none", fault, false}, {"x.so", nil, false}, {"x.so", fault, true}} {
 		have := jpegNotice(c.path, c.fault)
-		if told := strings.HasPrefix(have, "DNS_TUI_TURBOJPEG names x.so, which is not used: cannot open"); told != c.told ||
-			!told && have != "" {
+		told := strings.HasPrefix(have, "DNS_TUI_TURBOJPEG names x.so, which is not used: cannot open")
+		if told != c.told || !told && have != "" {
 			t.Errorf("%+v: %q", c, have)
 		}
 	}

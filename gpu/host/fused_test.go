@@ -28,9 +28,15 @@ func TestVectorBits(t *testing.T) {
 		of   func(n int) []float32
 	}{
 		{"sum", 0x2799cc2e6ee18d1d, func(n int) []float32 { return singles(sum32(random(1, n))) }},
-		{"dot product", 0xb8f79130abb9737a, func(n int) []float32 { return singles(dot32(random(1, n), random(2, n))) }},
-		{"sum and dot product", 0xe1fbb8b16139cd41, func(n int) []float32 { return singles(sumDot32(random(1, n), random(2, n))) }},
-		{"squares of deviations", 0x2d3cf5f2bf5e1042, func(n int) []float32 { return singles(squares32(random(1, n), 0.3)) }},
+		{"dot product", 0xb8f79130abb9737a, func(n int) []float32 {
+			return singles(dot32(random(1, n), random(2, n)))
+		}},
+		{"sum and dot product", 0xe1fbb8b16139cd41, func(n int) []float32 {
+			return singles(sumDot32(random(1, n), random(2, n)))
+		}},
+		{"squares of deviations", 0x2d3cf5f2bf5e1042, func(n int) []float32 {
+			return singles(squares32(random(1, n), 0.3))
+		}},
 		{"BatchNorm", 0xd724d915bd6a54d8, func(n int) []float32 { return batchNormBits(n, random) }},
 		{"normalization", 0x37acc9d767a6ce73, func(n int) []float32 {
 			y := make([]float32, n)

@@ -54,7 +54,7 @@ func TestComputedBy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if have := course.Changes[0].Began.Start.ComputedBy; !slices.Equal(have, with) {
+	if have := course.Changes[0].Began.ComputedBy; !slices.Equal(have, with) {
 		t.Errorf("the journal has %q, wanted %q", have, with)
 	}
 	for _, goBLAS := range []bool{false, true} {

@@ -11,7 +11,8 @@ import (
 	"dns-tui/model/session"
 )
 
-// A run that is told to stop while kernels are chosen gives its iteration up, and goes on to the bits of one that was not.
+// A run that is told to stop while kernels are chosen gives its iteration up, and goes on to the bits of one that was
+// not.
 func TestStopWhileChoosingKernels(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	tuned := func(resume string, iters int, stop bool) (*session.Snapshot, []byte) {
@@ -30,7 +31,7 @@ func TestStopWhileChoosingKernels(t *testing.T) {
 			d.HurryWhen(func() bool { // the loop asks, so the command must come from elsewhere
 				if stop {
 					stop = false
-					go tr.Do(t.Context(), session.Command{Kind: session.Stop, Save: true})
+					go func() { _, _ = tr.Do(t.Context(), session.Command{Kind: session.Stop, Save: true}) }()
 				}
 				return true
 			})
