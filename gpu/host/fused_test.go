@@ -41,7 +41,8 @@ func TestVectorBits(t *testing.T) {
 		{"normalization", 0x37acc9d767a6ce73, func(n int) []float32 {
 			y := make([]float32, n)
 			k := normalizeKernel{
-				gpu.ChannelShape{Outer: 1, Channels: 1, Inner: n}, random(1, n), random(2, 1), []float32{1.7}, y, 0.7, 1e-5,
+				gpu.ChannelShape{Outer: 1, Channels: 1, Inner: n},
+				random(1, n), random(2, 1), []float32{1.7}, y, 0.7, 1e-5,
 			}
 			k.run(0, 1, 0)
 			return y
