@@ -45,8 +45,8 @@ type performance struct {
 // mostAlgorithms is how many algorithms cuDNN has of each, twice over: it lists one for each kind of multiplication.
 const mostAlgorithms = 16
 
-// algorithmsOf lists the algorithms for forward (0), data (1) or weights (2) that give the same bits in every run, fit in
-// the workspace and round no more than the precision does.
+// algorithmsOf lists the algorithms for forward (0), data (1) or weights (2) that give the same bits in every run, fit
+// in the workspace and round no more than the precision does.
 func (d *back) algorithmsOf(c *convDescriptors, i int) []algorithm {
 	a, l := &c.algorithms[i], d.libs.dnn
 	if a.asked || l.functions[algorithmFunctions[i]] == 0 {

@@ -164,8 +164,8 @@ func (d *back) describeConv(of described) (*convDescriptors, error) {
 	return c, nil
 }
 
-// dnnOf returns the descriptors of a convolution, which of the three products it is, and whether it is one with channels
-// last; nil where cuDNN is not to do it.
+// dnnOf returns the descriptors of a convolution, which of the three products it is, and whether it is one with
+// channels last; nil where cuDNN is not to do it.
 func (d *back) dnnOf(p *work) (c *convDescriptors, what product, last bool) {
 	if d.libs.dnn == nil {
 		return nil, what, last

@@ -11,9 +11,9 @@ import (
 	"dns-tui/gpu"
 )
 
-// Neighbours in the queue that become one kernel: a product or convolution and the bias and ReLU behind it; softmax
-// and its loss; sums of small arrays (vector.go). Each later call changes the record that the first one left, as long as nothing else was queued in
-// between; what the calls write, the one kernel writes too.
+// Neighbours in the queue that become one kernel: a product or convolution and the bias and ReLU behind it; softmax and
+// its loss; sums of small arrays (vector.go). Each later call changes the record that the first one left, as long as
+// nothing else was queued in between; what the calls write, the one kernel writes too.
 
 type opKind int
 

@@ -8,11 +8,12 @@ import (
 	"dns-tui/gpu"
 )
 
-// Where products are on tensor cores, the activations between convolutions, and their gradients, are stored with channels
-// last: x[n][h][w][c], as those read them; with --precision bf16 as bf16, which are half the bytes. Nobody outside knows:
-// a tensor has the memory that it always had, and layouts keeps which tensors have their numbers in it in another layout
-// than float32 in Caffe's order. Operations that have kernels for such activations (nhwc.go) leave them in that layout;
-// before any other operation, and before anybody reads or writes a tensor from outside, it is brought back.
+// Where products are on tensor cores, the activations between convolutions, and their gradients, are stored with
+// channels last: x[n][h][w][c], as those read them; with --precision bf16 as bf16, which are half the bytes. Nobody
+// outside knows: a tensor has the memory that it always had, and layouts keeps which tensors have their numbers in it
+// in another layout than float32 in Caffe's order. Operations that have kernels for such activations (nhwc.go) leave
+// them in that layout; before any other operation, and before anybody reads or writes a tensor from outside, it is
+// brought back.
 //
 // What is stored as bf16 is rounded to 8 bits of mantissa. Weights, their gradients, masks, statistics and losses never
 // are.
@@ -63,8 +64,8 @@ type layout struct {
 	in gpu.Memory // whose they are
 }
 
-// foreign reports whether a layout is not of the memory to, and both are gpu.Reserved: of two with a place in common one
-// at most is in use at a time.
+// foreign reports whether a layout is not of the memory to, and both are gpu.Reserved: of two with a place in common
+// one at most is in use at a time.
 func (f *layout) foreign(to gpu.Memory) bool {
 	if f.in == to {
 		return false
@@ -139,8 +140,8 @@ func (l *layouts) forget(at address, n int) {
 	l.list = slices.Delete(l.list, from, to)
 }
 
-// settle brings a tensor, and all that lies in its memory, back to float32 in Caffe's order, for an operation that reads
-// it. What is foreign stays as it is: the tensor is an operand by name only, whose numbers count for nothing.
+// settle brings a tensor, and all that lies in its memory, back to float32 in Caffe's order, for an operation that
+// reads it. What is foreign stays as it is: the tensor is an operand by name only, whose numbers count for nothing.
 func (d *back) settle(t *gpu.Tensor) { d.settleWithin(t, false, false) }
 
 // overwrites forgets the layouts in a tensor all of which is about to be written. What lies there in part only is

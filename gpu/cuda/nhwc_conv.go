@@ -56,7 +56,8 @@ func (d *back) filterShape(g *gpu.ConvGeometry) cFilterShape {
 	}
 }
 
-// gradientsRoom is scratch memory for a gradient of weights by a library: float32, dw[o][tap][c] with whole chunks of c.
+// gradientsRoom is scratch memory for a gradient of weights by a library: float32, dw[o][tap][c] with whole chunks of
+// c.
 func (d *back) gradientsRoom(g *gpu.ConvGeometry) address {
 	return d.layouts.filters.room(d, 4*int64(g.O)*int64(d.widthOf(g)/g.Groups*g.KH*g.KW))
 }
@@ -166,8 +167,8 @@ func (d *back) emitNhwc(w *work, p plan, slices cShares) {
 	})
 }
 
-// nhwcKernel is the kernel of a product for tile number t of a precision: they are in the order of precisions, tiles and
-// the enumeration product.
+// nhwcKernel is the kernel of a product for tile number t of a precision: they are in the order of precisions, tiles
+// and the enumeration product.
 func nhwcKernel(p product, precision Precision, t int) kernel[cNhwcArgs] {
 	if precision == BF16 {
 		t += 2

@@ -403,8 +403,8 @@ func layoutsAreLeft(t *testing.T, precision Precision) {
 	}
 }
 
-// What lies in a layout is forgotten where another array of shared memory is written over it, whole or in part, and left
-// where another is read; an operand that is overwritten whole is forgotten, unless it is read, too.
+// What lies in a layout is forgotten where another array of shared memory is written over it, whole or in part, and
+// left where another is read; an operand that is overwritten whole is forgotten, unless it is read, too.
 func TestLayoutsOfSharedMemory(t *testing.T) {
 	s := newLastTest(t, BF16)
 	p := pixels{2, 16, 30}

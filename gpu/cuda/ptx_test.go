@@ -56,8 +56,8 @@ func ptxEmulator() *emulator {
 	return e
 }
 
-// withoutConflicts are the kernels whose warps never wait for a bank of shared memory: products on tensor cores that are
-// copied there in chunks, and the large tiles of float32.
+// withoutConflicts are the kernels whose warps never wait for a bank of shared memory: products on tensor cores that
+// are copied there in chunks, and the large tiles of float32.
 var withoutConflicts = regexp.MustCompile(
 	`^((staged_gemm|nhwc_conv)_\w+|(gemm_..|conv|conv_backward_data|conv_backward_weights)_128) `,
 )

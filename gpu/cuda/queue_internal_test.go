@@ -17,7 +17,9 @@ func TestNothingQueued(t *testing.T) {
 				C: 16, H: 4, W: 4, O: 16, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1,
 				OutH: 4, OutW: 4,
 			}
-			for name, n := range map[string]int{"none": 0, "nothing": 0, "w": 16 * 16 * 9, "a": 4, "b": 4, "c": 4, "f": 5} {
+			for name, n := range map[string]int{
+				"none": 0, "nothing": 0, "w": 16 * 16 * 9, "a": 4, "b": 4, "c": 4, "f": 5,
+			} {
 				s.tensor(name, n)
 			}
 			s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {

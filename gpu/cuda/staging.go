@@ -213,8 +213,8 @@ func (d *back) uploadBeside(at address, src []float32, b *buffer) {
 }
 
 // fetches are copies from the device that nobody waits for yet. Each mark has its own pinned memory. Numbers are first
-// copied to a place of their own on the device, by a kernel in the queue, and from there at the mark: so they do not part
-// the queue, and an iteration is one graph.
+// copied to a place of their own on the device, by a kernel in the queue, and from there at the mark: so they do not
+// part the queue, and an iteration is one graph.
 type fetches struct {
 	slots  [8]slot
 	number gpu.Mark // of the slot that is being filled
