@@ -15,7 +15,6 @@ func channels(s gpu.ChannelShape) cChannels {
 // eachChannel queues a kernel that sums over channels. A channel is divided among several blocks, a slice each, where
 // there are few channels.
 func eachChannel[A any](d *back, k kernel[A], s gpu.ChannelShape, args A) {
-	d.closeBatches()
 	per := s.Outer * s.Inner
 	slices := max(1, min(64, per/4096, 4*d.sms/max(1, s.Channels)))
 	if s.Channels > counterWords || 16*s.Channels*slices > partialBytes {
@@ -32,7 +31,6 @@ func (d *back) addBias(o *gpu.AddBias) {
 
 func (d *back) sumBias(s gpu.ChannelShape, dy, db address) {
 	if s.Inner == 1 {
-		d.closeBatches()
 		launch(d, kSumBiasColumns, grid{(s.Channels + 31) / 32, 1, 1}, sumBiasColumnsArgs{
 			rows: int32(s.Outer), columns: int32(s.Channels), dy: dy, db: db,
 		})

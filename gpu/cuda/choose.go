@@ -74,7 +74,8 @@ func (d *back) multiply(w *work) bool {
 		c.known[s] = how
 	}
 	if how.Library && d.emitLibrary(w, how) {
-		if p, _ := d.plannedOf(w, true); how.Rectified != "" {
+		if how.Rectified != "" {
+			p, _ := d.plannedOf(w, true)
 			d.queue.fusable(lastOp{kind: byPlan, out: w.y, n: w.out, rectifier: d.plan(p, how.Rectified)})
 		}
 		return false
@@ -106,7 +107,7 @@ const libraryWorth = 1 << 24
 func (d *back) choose(w *work) choice {
 	p := d.planProduct(w.what, w.m, w.n, w.k, w.groups)
 	own := choice{Tile: p.tile, Slices: p.slices}
-	if stored, ok := d.choices.stored[w.name()]; ok && stored.Tile < len(tilesOf(d.precision)) &&
+	if stored, ok := d.choices.stored[w.shape().name()]; ok && stored.Tile < len(tilesOf(d.precision)) &&
 		stored.Slices > 0 {
 		if !stored.Library || d.dry || d.trusted(w, own, stored) {
 			if stored.Rectified != "" && !d.dry {
@@ -126,7 +127,7 @@ func (d *back) choose(w *work) choice {
 	worth := float64(w.m)*float64(w.n)*float64(w.k)*float64(w.groups) >= libraryWorth
 	if d.opts.Tune {
 		phase := "choosing kernels"
-		if of := d.fault.labels[d.fault.label]; of != "" {
+		if of := d.labelled(d.fault.label); of != "" {
 			phase += ": " + of
 		}
 		defer d.during(phase)()
@@ -249,9 +250,6 @@ func (r *reference) free() {
 
 // trusts is trusted, for the product of the reference.
 func (r *reference) trusts(how choice) bool {
-	if !r.served(r.w) {
-		return false
-	}
 	same, why := r.same(func(w *work) bool { return r.emitLibrary(w, how) })
 	if why != "" {
 		r.distrust(r.w, how, why)
@@ -290,7 +288,7 @@ func (d *back) distrust(w *work, how choice, why string) {
 	}
 	d.notices = append(
 		d.notices,
-		fmt.Sprintf("%s is not used: %s in %s", (*l).version, why, d.describeLabel()),
+		fmt.Sprintf("%s is not used: %s in %s", (*l).version, why, d.labelled(d.fault.label)),
 	)
 	*l = nil
 }
@@ -400,14 +398,8 @@ func (d *back) fastest(emit func() bool, other float64) float64 {
 	return d.timed(words, copiesFor(first))
 }
 
-// name names the shape of a product in the file.
-func (w *work) name() string {
-	s := w.shape()
-	return s.name()
-}
-
 // name names a product and its shape in the file.
-func (s *shape) name() string {
+func (s shape) name() string {
 	switch {
 	case !s.what.convolves():
 		return fmt.Sprintf("gemm %d: %d %d %d", s.what, s.m, s.n, s.k)

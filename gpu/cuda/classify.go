@@ -21,7 +21,6 @@ func ignored(i gpu.Ignore) cIgnore {
 
 // warps queues a kernel of a warp an example.
 func warps[A any](d *back, k kernel[A], examples int, args A) {
-	d.closeBatches()
 	launch(d, k, grid{(examples + 7) / 8, 1, 1}, args)
 }
 

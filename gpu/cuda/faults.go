@@ -75,10 +75,10 @@ func (d *back) Label(name string) {
 	f.label = n & 0xFFFF
 }
 
-// describeLabel says what kernels are for now: a layer and a direction; "" where that is not known.
-func (d *back) describeLabel() string {
-	if f := &d.fault; int(f.label) < len(f.labels) {
-		return f.labels[f.label]
+// labelled says what the kernels of a label are for: a layer and a direction; "" where that is not known.
+func (d *back) labelled(label uint32) string {
+	if f := &d.fault; int(label) < len(f.labels) {
+		return f.labels[label]
 	}
 	return ""
 }
@@ -96,8 +96,8 @@ func (d *back) describeMark(mark uint32) string {
 	if k < kernelCount {
 		what = "kernel " + kernelNames[k]
 	}
-	if int(label) < len(d.fault.labels) && d.fault.labels[label] != "" {
-		return what + " of " + d.fault.labels[label]
+	if of := d.labelled(label); of != "" {
+		return what + " of " + of
 	}
 	return what
 }

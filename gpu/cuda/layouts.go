@@ -206,7 +206,6 @@ func (d *back) toPlanes(f layout) {
 	if scratch == 0 {
 		return
 	}
-	d.closeBatches()
 	g := grid{(f.plane + 31) / 32, (f.channels + 31) / 32, f.images}
 	launch(d, kernelFor(f.order, kNhwcToPlanesBf16), g, nhwcToPlanesArgs{
 		channels: int32(f.channels), plane: int32(f.plane), x: f.at, y: scratch,
@@ -249,7 +248,6 @@ func (d *back) channelsLast(t *gpu.Tensor, p pixels, width int, scratch *growing
 
 // fromPlanes queues a copy with channels last of float32 numbers in Caffe's order.
 func (d *back) fromPlanes(x address, p pixels, width int, to address) {
-	d.closeBatches()
 	g := grid{(p.plane + 31) / 32, (width + 31) / 32, p.images}
 	launch(d, lastKernel(d, kNhwcFromPlanesBf16), g, nhwcFromPlanesArgs{
 		channels: int32(p.channels), plane: int32(p.plane), width: int32(width), x: x, y: to,

@@ -324,7 +324,6 @@ func (d *back) blasGemm(w *work) {
 
 // callLibrary queues a library's work. Its kernels write no mark; the one before it shows in a failure.
 func callLibrary[A any](d *back, kind C.uint32_t, args A) {
-	d.closeBatches()
 	if d.fault.err == nil {
 		record(d, C.dns_header{kind: C.uint16_t(kind), mark: C.uint64_t(d.markOf(kFill.id))}, args)
 	}

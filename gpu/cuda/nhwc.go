@@ -117,7 +117,6 @@ func columnsOf(p pixels) cColumns8 {
 
 // eachColumns returns the grid of a kernel that sums over columns, so many sums of each.
 func (d *back) eachColumns(s cColumns8, sums int) grid {
-	d.closeBatches()
 	blocks, lanes := (int(s.channels)/8+int(s.width)-1)/int(s.width), threads/int(s.width)
 	slices := max(1, min(64, int(s.rows)/(64*lanes), 4*d.sms/(blocks*sums)))
 	if blocks*sums > counterWords || 16*int(s.channels)*sums*slices > partialBytes/2 {

@@ -96,7 +96,7 @@ func (d *back) withoutGraph(why string) {
 	}
 	d.libs.told = true
 	d.notices = append(d.notices, fmt.Sprintf("%s has no graph for %s (%s); its legacy interface serves instead",
-		d.libs.dnn.version, d.describeLabel(), why))
+		d.libs.dnn.version, d.labelled(d.fault.label), why))
 }
 
 // makePlans makes those of a graph.

@@ -213,7 +213,6 @@ func (d *back) gemm(o *gpu.Gemm) {
 	if o.M == 0 || o.N == 0 {
 		return
 	}
-	d.closeBatches()
 	w := work{
 		what: d.gemmOf(o), m: o.M, n: o.N, k: o.K, groups: 1,
 		x: d.ptr(o.A), w: d.ptr(o.B), y: d.ptr(o.C), out: o.C.N, e: cEpilogue{alpha: o.Alpha, beta: o.Beta},
@@ -308,7 +307,6 @@ func geometry(g *gpu.ConvGeometry) cGeometry {
 
 // convolve queues one of the three products of a convolution, and reports whether a kernel of this program does it.
 func (d *back) convolve(w work) bool {
-	d.closeBatches()
 	w.groups, w.e.alpha = w.g.Groups, 1
 	return d.multiply(&w)
 }

@@ -57,7 +57,6 @@ const threads = 256
 
 // launch queues a kernel.
 func launch[A any](d *back, k kernel[A], g grid, args A) {
-	d.closeBatches()
 	if d.fault.err != nil || g.x <= 0 || g.y <= 0 || g.z <= 0 {
 		d.queue.start, d.queue.last = nothing, lastOp{}
 		return
@@ -71,8 +70,9 @@ func launch[A any](d *back, k kernel[A], g grid, args A) {
 // nothing is where the record queued last begins when there was nothing to queue.
 const nothing = -1
 
-// record queues a record.
+// record queues a record, behind what waits for more of its kind.
 func record[A any](d *back, h C.dns_header, args A) {
+	d.closeBatches()
 	q := &d.queue
 	n := int(unsafe.Sizeof(args)+7) / 8
 	q.start, q.last = len(q.words), lastOp{}
@@ -93,7 +93,6 @@ func argumentsOf[A any](q *queue, start int) *A {
 
 // clear queues setting n words of four bytes to 0.
 func (d *back) clear(at address, n int64) {
-	d.closeBatches()
 	if d.fault.err == nil {
 		record(d, C.dns_header{kind: C.record_clear}, C.dns_clear_args{at: C.uint64_t(at), n: C.uint64_t(n)})
 	}
@@ -101,13 +100,11 @@ func (d *back) clear(at address, n int64) {
 
 // each queues an elementwise kernel over n elements.
 func each[A any](d *back, k kernel[A], n int, args A) {
-	d.closeBatches()
 	launch(d, k, grid{(n + 1023) / 1024, 1, 1}, args)
 }
 
 // rows queues a kernel of one thread an item.
 func rows[A any](d *back, k kernel[A], n int, args A) {
-	d.closeBatches()
 	launch(d, k, grid{(n + threads - 1) / threads, 1, 1}, args)
 }
 
@@ -116,7 +113,6 @@ const maxSumBlocks = 1024
 
 // sums queues a kernel that sums over n items in scratch memory.
 func sums[A any](d *back, k kernel[A], n int, args A) {
-	d.closeBatches()
 	launch(d, k, grid{max(1, min(maxSumBlocks, (n+1023)/1024)), 1, 1}, args)
 }
 

@@ -107,7 +107,6 @@ func (d *back) allReduce(o *gpu.AllReduce) {
 	r.round = append(r.round, term{
 		a.summed, off, d.ptr(o.X), o.X.N, r.wire == collective.BFloat16 && !o.Exact,
 	})
-	d.closeBatches()
 	d.recordEvent(C.record_event, r.ready[n])
 }
 

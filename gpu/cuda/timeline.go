@@ -21,10 +21,7 @@ func (d *back) runTimed(words []uint64) {
 		at = next
 		d.runNow(record)
 		d.wait()
-		t := Timed{Kernel: recordNames[uint16(h.kind)]}
-		if label := uint32(h.mark) >> 16; int(label) < len(d.fault.labels) {
-			t.For = d.fault.labels[label]
-		}
+		t := Timed{Kernel: recordNames[uint16(h.kind)], For: d.labelled(uint32(h.mark) >> 16)}
 		switch h.kind {
 		case C.record_event, C.record_wait, C.record_sum, C.record_exchange:
 			continue // of several ranks, which would all have to do it again

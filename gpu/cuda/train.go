@@ -114,7 +114,6 @@ func softOf(s gpu.Soft) cSoft {
 }
 
 func (d *back) farthest(o *gpu.Farthest) {
-	d.closeBatches()
 	across, along := o.G.Inputs, 1
 	if o.G.Transposed {
 		across, along = 1, o.G.Outputs

@@ -58,7 +58,6 @@ func (d *back) axpbyFew(o *gpu.Axpby) {
 	}
 	var s cFewSums
 	s.set(0, o, x, y)
-	d.closeBatches()
 	launch(d, kAxpbyFew, grid{blocks, 1, 1}, s)
 	q.fusable(lastOp{kind: summed, n: 1})
 }
