@@ -21,11 +21,11 @@ func init() {
 // how it is pruned.
 type convolution struct {
 	readsBottoms
+	rectified
 	op      convolver
 	w, b    *Param
 	pruning Pruning
 	pad     *padding // sides that are padded differently
-	relu    *relu    // right behind, in place: see Joiner
 
 	positions int // places of all outputs
 }
@@ -173,18 +173,10 @@ func (l *convolution) Forward(bottom, top []*Blob) error {
 	return nil
 }
 
-// Leave implements Joiner.
-func (l *convolution) Leave() { l.relu = nil }
-
 // Join implements Joiner: of a ReLU.
 func (l *convolution) Join(next Layer, _ []bool) bool {
-	r, ok := next.(*relu)
-	p, planar := l.op.(*planar)
-	if !ok || !planar || l.relu != nil || !p.d.Has(&gpu.Conv{G: &p.g, Then: r.rectifier()}) {
-		return false
-	}
-	l.relu = r
-	return true
+	p, ok := l.op.(*planar)
+	return ok && l.join(next, func(r gpu.Rectifier) bool { return p.d.Has(&gpu.Conv{G: &p.g, Then: r}) })
 }
 
 // ReadsTop implements Reader: a ReLU that was joined has its slope by what it made.

@@ -15,14 +15,14 @@ func init() {
 // innerProduct is Caffe's InnerProduct, y = x·Wᵀ + b over the axes from axis on, and the authors' CInnerProduct.
 type innerProduct struct {
 	readsBottoms
+	rectified
 	c          *Context
 	m, n, k    int // rows, outputs, inputs
 	transposed bool
 	w, b       *Param
 	pruning    Pruning
-	positions  int   // rows of one image
-	joins      bool  // the device does a bias and a ReLU in the product's own pass
-	relu       *relu // right behind, in place: see Joiner
+	positions  int  // rows of one image
+	joins      bool // the device does a bias and a ReLU in the product's own pass
 }
 
 func (l *innerProduct) Pruning() Pruning       { return l.pruning }
@@ -64,17 +64,9 @@ func (l *innerProduct) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return top[0].Reshape(c.Device, append(append([]int(nil), bottom[0].Shape[:axis]...), l.n)...)
 }
 
-// Leave implements Joiner.
-func (l *innerProduct) Leave() { l.relu = nil }
-
 // Join implements Joiner: of a ReLU.
 func (l *innerProduct) Join(next Layer, _ []bool) bool {
-	r, ok := next.(*relu)
-	if !ok || l.relu != nil || !l.joins {
-		return false
-	}
-	l.relu = r
-	return true
+	return l.join(next, func(gpu.Rectifier) bool { return l.joins })
 }
 
 // ReadsTop implements Reader: a ReLU that was joined has its slope by what it made.

@@ -86,12 +86,12 @@ func (l *concat) Backward(top []*Blob, need []bool, bottom []*Blob) {
 
 // eltwise is the product, weighted sum or maximum of its bottoms.
 type eltwise struct {
+	rectified
 	c     *Context
 	op    caffepb.EltwiseParameter_EltwiseOp
 	coeff []float32
 	which *gpu.Tensor // MAX: the bottom that won
 	joins bool        // a sum of two whose gradient, and a ReLU behind it, the device does in one pass
-	relu  *relu       // right behind, in place: see Joiner
 }
 
 func (l *eltwise) Setup(c *Context, bottom, top []*Blob) (err error) {
@@ -133,17 +133,9 @@ func (l *eltwise) ReadsBottom(int) bool { return l.op == caffepb.EltwiseParamete
 // ReadsTop implements Reader: a ReLU that was joined has its slope by what it made.
 func (l *eltwise) ReadsTop(int) bool { return l.relu != nil }
 
-// Leave implements Joiner.
-func (l *eltwise) Leave() { l.relu = nil }
-
 // Join implements Joiner: of a ReLU behind a sum of two.
 func (l *eltwise) Join(next Layer, _ []bool) bool {
-	r, ok := next.(*relu)
-	if !ok || l.relu != nil || !l.joins {
-		return false
-	}
-	l.relu = r
-	return true
+	return l.join(next, func(gpu.Rectifier) bool { return l.joins })
 }
 
 // ForwardJoined implements Joiner.

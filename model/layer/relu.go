@@ -21,6 +21,22 @@ func (l *relu) Setup(c *Context, bottom, top []*Blob) error {
 // rectifier is the ReLU as another operation does it.
 func (l *relu) rectifier() gpu.Rectifier { return gpu.Rectifier{On: true, Slope: l.slope} }
 
+// rectified is the part of a Joiner that joins a ReLU right behind, in place, and nothing else.
+type rectified struct{ relu *relu }
+
+// Leave implements Joiner.
+func (l *rectified) Leave() { l.relu = nil }
+
+// join takes a layer that is a ReLU, where does says that the device does one in the layer's own pass.
+func (l *rectified) join(next Layer, does func(gpu.Rectifier) bool) bool {
+	r, ok := next.(*relu)
+	if !ok || l.relu != nil || !does(r.rectifier()) {
+		return false
+	}
+	l.relu = r
+	return true
+}
+
 // sameShape shapes a top like its bottom; in place they are one blob already.
 func sameShape(c *Context, bottom, top *Blob) error {
 	if top == bottom {
