@@ -59,21 +59,31 @@ func (s *Solver) agreeOnRun(g collective.Group) error {
 	return nil
 }
 
-// agree returns an error where a fact of some rank is not rank 0's: the same error on all ranks.
-func agree(g collective.Group, facts []fact) error {
-	message, err := json.Marshal(facts)
+// gather gives each rank what all of them have, in the order of ranks; what names it in an error: "a result of
+// rank %d".
+func gather[T any](g collective.Group, mine T, what string) ([]T, error) {
+	message, err := json.Marshal(mine)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	all, err := g.Gather(message)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	lists := make([][]fact, len(all))
+	lists := make([]T, len(all))
 	for r, m := range all {
 		if err := json.Unmarshal(m, &lists[r]); err != nil {
-			return fmt.Errorf("what rank %d was given to train: %w", r, err)
+			return nil, fmt.Errorf("%s: %w", fmt.Sprintf(what, r), err)
 		}
+	}
+	return lists, nil
+}
+
+// agree returns an error where a fact of some rank is not rank 0's: the same error on all ranks.
+func agree(g collective.Group, facts []fact) error {
+	lists, err := gather(g, facts, "what rank %d was given to train")
+	if err != nil {
+		return err
 	}
 	for r, l := range lists[1:] {
 		if d := firstDifference(lists[0], l); d != "" {

@@ -1,7 +1,6 @@
 package solver
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,19 +51,9 @@ func (s *Solver) tellComputedBy(then []string) {
 
 // compareComputedBy gathers what computes on each rank, and says where that is not the same on all.
 func (s *Solver) compareComputedBy(g collective.Group) error {
-	message, err := json.Marshal(s.device.Capabilities().ComputedBy)
+	lists, err := gather(g, s.device.Capabilities().ComputedBy, "what computes on rank %d")
 	if err != nil {
 		return err
-	}
-	all, err := g.Gather(message)
-	if err != nil {
-		return err
-	}
-	lists := make([][]string, len(all))
-	for r, m := range all {
-		if err := json.Unmarshal(m, &lists[r]); err != nil {
-			return fmt.Errorf("what computes on rank %d: %w", r, err)
-		}
 	}
 	if line := ranksComputedBy(lists); line != "" {
 		s.Notices = append(s.Notices, line)

@@ -168,20 +168,12 @@ func (e *evaluation) settle() error {
 		return e.add(b)
 	}
 	b.Stop = e.group.Rank() == 0 && e.stop != nil && e.stop()
-	message, err := json.Marshal(b)
-	if err != nil {
-		return err
-	}
-	all, err := e.group.Gather(message)
+	all, err := gather(e.group, b, "a test result of rank %d")
 	if err != nil {
 		return err
 	}
 	stop := false
-	for rank, m := range all {
-		var b batch
-		if err := json.Unmarshal(m, &b); err != nil {
-			return fmt.Errorf("a test result of rank %d: %w", rank, err)
-		}
+	for rank, b := range all {
 		stop = stop || rank == 0 && b.Stop
 		if e.settled < e.batches {
 			if err := e.add(b); err != nil {
