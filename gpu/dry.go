@@ -20,9 +20,17 @@ func NewDryLike(d *Device, held *int64) *Device {
 
 // A Rehearser is a Back whose own work takes memory: scratch space, copies in another layout.
 type Rehearser interface {
-	// Rehearse returns a back end that allocates and computes nothing, and whose Allocated is what this one's would be:
-	// at first what that was when it was opened. What it downloads is 0.
-	Rehearse() Back
+	Rehearse() Rehearsal
+}
+
+// A Rehearsal is the part of a Back that a dry device calls: it allocates and computes nothing. Its Allocated is what
+// the Back's would be: at first what that was when it was opened. What it downloads is 0.
+type Rehearsal interface {
+	Alloc(n int) (Memory, error)
+	Allocated() int64
+	Upload(dst *Tensor, src []float32)
+	Download(dst []float32, src *Tensor)
+	Do(op Op)
 }
 
 // Rehearses reports whether the device is a dry one on which operations can be called, to count the memory that they
@@ -40,8 +48,8 @@ func (d *Device) Dry() bool {
 
 type dry struct {
 	held  *int64
-	like  Back // or nil
-	stage Back // nil: nothing can be run
+	like  Back      // or nil
+	stage Rehearsal // nil: nothing can be run
 }
 
 type dryMemory struct {

@@ -13,7 +13,7 @@ var _ gpu.Rehearser = (*back)(nil)
 
 // Rehearse implements gpu.Rehearser. Products are done as they were measured before, else as planned: where measuring
 // finds other slices, their memory is another's.
-func (d *back) Rehearse() gpu.Back {
+func (d *back) Rehearse() gpu.Rehearsal {
 	r := &back{
 		info: d.info, driver: d.driver, ctx: d.ctx, opts: d.opts, sms: d.sms, precision: d.precision, dry: true,
 		functions: d.functions, blocks: d.blocks, libs: d.libs, scratch: d.scratch,
@@ -34,26 +34,17 @@ func (m *memory) pretend(bytes int64) block {
 	return b
 }
 
-// Close implements gpu.Back.
-func (rehearsal) Close() error { return nil }
-
-// Download and Fetch implement gpu.Back.
+// Download implements gpu.Rehearsal.
 func (r rehearsal) Download(dst []float32, src *gpu.Tensor) {
 	r.settle(src)
 	r.flush()
 	clear(dst)
 }
 
-func (r rehearsal) Fetch(dst []float32, src *gpu.Tensor) { r.Download(dst, src) }
-
-// Upload implements gpu.Back. The buffers of uploads are not counted: they are given back where memory is short.
+// Upload implements gpu.Rehearsal. The buffers of uploads are not counted: they are given back where memory is short.
 func (r rehearsal) Upload(dst *gpu.Tensor, _ []float32) { r.overwrites(dst) }
 
-// Mark and Await implement gpu.Back.
-func (r rehearsal) Mark() gpu.Mark     { r.flush(); return 0 }
-func (rehearsal) Await(gpu.Mark) error { return nil }
-
-// Do implements gpu.Back. What waits for a result finds 0.
+// Do implements gpu.Rehearsal. What waits for a result finds 0.
 func (r rehearsal) Do(op gpu.Op) {
 	switch o := op.(type) {
 	case *gpu.SumSquares:
