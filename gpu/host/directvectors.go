@@ -9,6 +9,8 @@ func tileOfOutputs(t *directTile, panels int) {
 		direct16(t)
 	case set == AVX2Set:
 		directAVX2(t)
+	case set == NEONSet:
+		directNEON(t)
 	default:
 		tileOfOutputsGo(t, panels)
 	}
@@ -23,12 +25,14 @@ func tileOfGradients(t *gradientTile, panels int) {
 		gradient16(t)
 	case set == AVX2Set:
 		gradientAVX2(t)
+	case set == NEONSet:
+		gradientNEON(t)
 	default:
 		tileOfGradientsGo(t, panels)
 	}
 }
 
-// transposeVectors is transposeBlock where the processor has AVX.
+// transposeVectors is transposeBlock where the processor has AVX or NEON.
 func transposeVectors(src []float32, srcStep int, dst []float32, dstStep, m, n int) bool {
 	if !has(vecTranspose) {
 		return false

@@ -1,18 +1,59 @@
 // Go's assembler has no names for arithmetic of vectors of four floats. These have the names of Arm's manual (C7.2),
-// and take the numbers of registers in Go's order: the result is the last.
+// with a V behind those that are other instructions in Go's assembler, and behind FMLA, of which the manual has two.
+// They take the numbers of registers in Go's order: the result is the last.
 
 #define FADD(m, n, d) WORD $(0x4e20d400 | (m)<<16 | (n)<<5 | (d))  // d = n + m
 #define FSUB(m, n, d) WORD $(0x4ea0d400 | (m)<<16 | (n)<<5 | (d))  // d = n - m
 #define FMUL(m, n, d) WORD $(0x6e20dc00 | (m)<<16 | (n)<<5 | (d))  // d = n·m
+#define FDIV(m, n, d) WORD $(0x6e20fc00 | (m)<<16 | (n)<<5 | (d))  // d = n/m
+#define FMLAV(m, n, d) WORD $(0x4e20cc00 | (m)<<16 | (n)<<5 | (d)) // d += n·m, rounded once
+#define FMLS(m, n, d) WORD $(0x4ea0cc00 | (m)<<16 | (n)<<5 | (d))  // d -= n·m, rounded once
 #define FMAX(m, n, d) WORD $(0x4e20f400 | (m)<<16 | (n)<<5 | (d))  // d = max(n, m), NaN where one is
+#define FMIN(m, n, d) WORD $(0x4ea0f400 | (m)<<16 | (n)<<5 | (d))  // d = min(n, m), NaN where one is
 #define FADDP(m, n, d) WORD $(0x6e20d400 | (m)<<16 | (n)<<5 | (d)) // d = sums of neighbours of n, then of m
 #define FCMGT(m, n, d) WORD $(0x6ea0e400 | (m)<<16 | (n)<<5 | (d)) // d = all bits where n > m
 #define FCMGE(m, n, d) WORD $(0x6e20e400 | (m)<<16 | (n)<<5 | (d)) // d = all bits where n >= m
+#define FCMEQ(m, n, d) WORD $(0x4e20e400 | (m)<<16 | (n)<<5 | (d)) // d = all bits where n = m
 #define FABS(n, d) WORD $(0x4ea0f800 | (n)<<5 | (d))               // d = |n|
-#define BIC(m, n, d) WORD $(0x4e601c00 | (m)<<16 | (n)<<5 | (d))   // d = n without the bits of m
+#define FNEG(n, d) WORD $(0x6ea0f800 | (n)<<5 | (d))               // d = -n
+#define FSQRT(n, d) WORD $(0x6ea1f800 | (n)<<5 | (d))              // d = √n
+#define FRINTN(n, d) WORD $(0x4e218800 | (n)<<5 | (d))             // d = n, rounded to the nearest even integer
+#define FCVTNS(n, d) WORD $(0x4e21a800 | (n)<<5 | (d))             // d = n as such an integer
+#define SCVTF(n, d) WORD $(0x4e21d800 | (n)<<5 | (d))              // d = the number of an integer n
+#define UCVTF(n, d) WORD $(0x6e21d800 | (n)<<5 | (d))              // d = the number of an integer n without a sign
+#define FMAXV(n, d) WORD $(0x6e30f800 | (n)<<5 | (d))              // d = the largest of n, NaN where one is
+#define ANDV(m, n, d) WORD $(0x4e201c00 | (m)<<16 | (n)<<5 | (d))   // d = n and m
+#define ORRV(m, n, d) WORD $(0x4ea01c00 | (m)<<16 | (n)<<5 | (d))   // d = n or m
+#define EORV(m, n, d) WORD $(0x6e201c00 | (m)<<16 | (n)<<5 | (d))   // d = n exclusive or m
+#define BICV(m, n, d) WORD $(0x4e601c00 | (m)<<16 | (n)<<5 | (d))   // d = n without the bits of m
+#define BIT(m, n, d) WORD $(0x6ea01c00 | (m)<<16 | (n)<<5 | (d))   // d = n where m has bits
+#define BSL(m, n, d) WORD $(0x6e601c00 | (m)<<16 | (n)<<5 | (d))   // d = n where d has bits, else m
 
-// FMLA adds to d n times a lane of m, rounded once.
+// Of two float64, with a D for the F.
+
+#define DADD(m, n, d) WORD $(0x4e60d400 | (m)<<16 | (n)<<5 | (d))  // d = n + m
+#define DSUB(m, n, d) WORD $(0x4ee0d400 | (m)<<16 | (n)<<5 | (d))  // d = n - m
+#define DMUL(m, n, d) WORD $(0x6e60dc00 | (m)<<16 | (n)<<5 | (d))  // d = n·m
+#define DDIV(m, n, d) WORD $(0x6e60fc00 | (m)<<16 | (n)<<5 | (d))  // d = n/m
+#define DSQRT(n, d) WORD $(0x6ee1f800 | (n)<<5 | (d))              // d = √n
+#define DCMGT(m, n, d) WORD $(0x6ee0e400 | (m)<<16 | (n)<<5 | (d)) // d = all bits where n > m
+#define FCVTL(n, d) WORD $(0x0e617800 | (n)<<5 | (d))              // d = the first two of n, from float32
+#define FCVTL2(n, d) WORD $(0x4e617800 | (n)<<5 | (d))             // d = the last two of n, from float32
+#define FCVTN(n, d) WORD $(0x0e616800 | (n)<<5 | (d))              // d = n as two float32, and 0
+#define FCVTN2(n, d) WORD $(0x4e616800 | (n)<<5 | (d))             // the last two of d = n as float32
+
+// FMLA adds n times a lane of m to d, rounded once.
 #define FMLA(lane, m, n, d) WORD $(0x4f801000 | ((lane)&1)<<21 | ((lane)>>1)<<11 | (m)<<16 | (n)<<5 | (d))
+
+// DUP is a lane of n, four times.
+#define DUP(lane, n, d) WORD $(0x4e040400 | (lane)<<19 | (n)<<5 | (d))
+
+// LOAD and STORE are of four floats, at an offset from general register r: a multiple of 16, up to 65520.
+#define LOAD(offset, r, d) WORD $(0x3dc00000 | (offset)<<6 | (r)<<5 | (d))
+#define STORE(n, offset, r) WORD $(0x3d800000 | (offset)<<6 | (r)<<5 | (n))
+
+// MOV copies a register.
+#define MOV(n, d) ORRV(n, n, d)
 
 #define TO4(from, f, v) \
 	FMOVS from, f \

@@ -15,66 +15,44 @@ func depthwiseDots2(t *depthwisePlane)                                       { p
 func copyPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int, next, also *float32) {
 	panic(absent)
 }
-func spreadPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int)    { panic(absent) }
-func direct32(t *directTile)                                                          { panic(absent) }
-func direct16(t *directTile)                                                          { panic(absent) }
-func directAVX2(t *directTile)                                                        { panic(absent) }
-func gradient32(t *gradientTile)                                                      { panic(absent) }
-func gradient16(t *gradientTile)                                                      { panic(absent) }
-func gradientAVX2(t *gradientTile)                                                    { panic(absent) }
-func transpose8(src *float32, srcStep int, dst *float32, dstStep int, m, n, over int) { panic(absent) }
-func power8(x, y *float32, n int, scale, shift float32, more int) (done int)          { panic(absent) }
-func squares8(x, y *float32, n int, f float32)                                        { panic(absent) }
-func ratios8(x, y, z, sum *float32, n int)                                            { panic(absent) }
-func divide8(x, y, z *float32, n int)                                                 { panic(absent) }
-func normalizeWithin8(x, s, y *float32, n int, f float32)                             { panic(absent) }
-func withinGradients8(x, s, dy, dx, t *float32, n int)                                { panic(absent) }
-func subtractProducts8(x, y, z *float32, n int, f float32)                            { panic(absent) }
-func sumShifted8(x *float32, n, step, count int)                                      { panic(absent) }
-func exp8(x, y *float32, n int, top float32)                                          { panic(absent) }
-func sigmoid8(x, y *float32, n int)                                                   { panic(absent) }
-func tanh8(x, y *float32, n int)                                                      { panic(absent) }
-func largest8(x *float32, n int) float32                                              { panic(absent) }
-func cellForward8(x *forwardOperands, n int)                                          { panic(absent) }
-func cell8(x *cellOperands, n int)                                                    { panic(absent) }
-func product32(t *productTile)                                                        { panic(absent) }
-func product32Half(t *productTile)                                                    { panic(absent) }
-func product16(t *productTile)                                                        { panic(absent) }
-func productAVX2(t *productTile)                                                      { panic(absent) }
-func copyRows32(src *float32, srcStep int, dst *float32, dstStep, rows int)           { panic(absent) }
-func copyRowsOf(src *float32, srcStep int, dst *float32, dstStep, rows, n int)        { panic(absent) }
-func thin8(src, dst *float32, n int)                                                  { panic(absent) }
-func widen8(src, dst *float32, n int)                                                 { panic(absent) }
-func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)            { panic(absent) }
+func spreadPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int) { panic(absent) }
+func direct32(t *directTile)                                                       { panic(absent) }
+func direct16(t *directTile)                                                       { panic(absent) }
+func directAVX2(t *directTile)                                                     { panic(absent) }
+func gradient32(t *gradientTile)                                                   { panic(absent) }
+func gradient16(t *gradientTile)                                                   { panic(absent) }
+func gradientAVX2(t *gradientTile)                                                 { panic(absent) }
+func power8(x, y *float32, n int, scale, shift float32, more int) (done int)       { panic(absent) }
+func squares8(x, y *float32, n int, f float32)                                     { panic(absent) }
+func ratios8(x, y, z, sum *float32, n int)                                         { panic(absent) }
+func divide8(x, y, z *float32, n int)                                              { panic(absent) }
+func normalizeWithin8(x, s, y *float32, n int, f float32)                          { panic(absent) }
+func withinGradients8(x, s, dy, dx, t *float32, n int)                             { panic(absent) }
+func subtractProducts8(x, y, z *float32, n int, f float32)                         { panic(absent) }
+func sumShifted8(x *float32, n, step, count int)                                   { panic(absent) }
+func exp8(x, y *float32, n int, top float32)                                       { panic(absent) }
+func sigmoid8(x, y *float32, n int)                                                { panic(absent) }
+func tanh8(x, y *float32, n int)                                                   { panic(absent) }
+func largest8(x *float32, n int) float32                                           { panic(absent) }
+func cellForward8(x *forwardOperands, n int)                                       { panic(absent) }
+func cell8(x *cellOperands, n int)                                                 { panic(absent) }
+func product32(t *productTile)                                                     { panic(absent) }
+func product32Half(t *productTile)                                                 { panic(absent) }
+func product16(t *productTile)                                                     { panic(absent) }
+func productAVX2(t *productTile)                                                   { panic(absent) }
+func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)         { panic(absent) }
 func largestRows(v, y, argmax *float32, vStride, yStride, rows, columns int, position, step, rowStep float32) {
 	panic(absent)
 }
-func addRowsAVX(x, y *float32, xStride, yStride, rows, columns int)                  { panic(absent) }
-func split8(x, even, odd *float32, n int)                                            { panic(absent) }
-func join8(even, odd, x *float32, n int)                                             { panic(absent) }
-func maxRow512(r *poolRow)                                                           { panic(absent) }
-func sumRow512(r *poolRow)                                                           { panic(absent) }
-func spreadRow512(r *poolRow)                                                        { panic(absent) }
-func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32)              { panic(absent) }
-func forward3(masked, w []float32, cut float32)                                      { panic(absent) }
-func forwardHard(masked, w []float32)                                                { panic(absent) }
-func winogradInput(src *float32, rowStep, columnStep int, dst *float32, step, n int) { panic(absent) }
-func winogradOutput(src *float32, step int, bias, dst *float32, rowStep, columnStep, n int) {
-	panic(absent)
-}
-func winogradWeights(src *float32, tapStep int, dst *float32, step, n int) { panic(absent) }
-func winogradGradient(src *float32, rowStep, columnStep int, dst *float32, step, next, n int) {
-	panic(absent)
-}
-func winogradKernels(src *float32, step int, dst *float32, tapStep, n int) { panic(absent) }
-func winogradOutput5(src *float32, step int, bias, dst *float32, rowStep, columnStep, n int) {
-	panic(absent)
-}
-func winogradWeights5(src *float32, tapStep int, dst *float32, step, n int) { panic(absent) }
-func winogradGradient5(src *float32, rowStep, columnStep int, dst *float32, step, next, n int) {
-	panic(absent)
-}
-func winogradKernels5(src *float32, step int, dst *float32, tapStep, n int) { panic(absent) }
+func addRowsAVX(x, y *float32, xStride, yStride, rows, columns int)     { panic(absent) }
+func split8(x, even, odd *float32, n int)                               { panic(absent) }
+func join8(even, odd, x *float32, n int)                                { panic(absent) }
+func maxRow512(r *poolRow)                                              { panic(absent) }
+func sumRow512(r *poolRow)                                              { panic(absent) }
+func spreadRow512(r *poolRow)                                           { panic(absent) }
+func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32) { panic(absent) }
+func forward3(masked, w []float32, cut float32)                         { panic(absent) }
+func forwardHard(masked, w []float32)                                   { panic(absent) }
 func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32) {
 	panic(absent)
 }

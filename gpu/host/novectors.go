@@ -24,3 +24,25 @@ func redrawSeed8(w, masked *float32, n int, low, high float32) (drop, pruned, sp
 	panic(absent)
 }
 func redrawCut8(w, masked *float32, n int, cut float32) (drop, pruned, spliced uint32) { panic(absent) }
+func transpose8(src *float32, srcStep int, dst *float32, dstStep int, m, n, over int)  { panic(absent) }
+func copyRows32(src *float32, srcStep int, dst *float32, dstStep, rows int)            { panic(absent) }
+func copyRowsOf(src *float32, srcStep int, dst *float32, dstStep, rows, n int)         { panic(absent) }
+func thin8(src, dst *float32, n int)                                                   { panic(absent) }
+func widen8(src, dst *float32, n int)                                                  { panic(absent) }
+func winogradInput(src *float32, rowStep, columnStep int, dst *float32, step, n int)   { panic(absent) }
+func winogradOutput(src *float32, step int, bias, dst *float32, rowStep, columnStep, n int) {
+	panic(absent)
+}
+func winogradWeights(src *float32, tapStep int, dst *float32, step, n int) { panic(absent) }
+func winogradGradient(src *float32, rowStep, columnStep int, dst *float32, step, next, n int) {
+	panic(absent)
+}
+func winogradKernels(src *float32, step int, dst *float32, tapStep, n int) { panic(absent) }
+func winogradOutput5(src *float32, step int, bias, dst *float32, rowStep, columnStep, n int) {
+	panic(absent)
+}
+func winogradWeights5(src *float32, tapStep int, dst *float32, step, n int) { panic(absent) }
+func winogradGradient5(src *float32, rowStep, columnStep int, dst *float32, step, next, n int) {
+	panic(absent)
+}
+func winogradKernels5(src *float32, step int, dst *float32, tapStep, n int) { panic(absent) }

@@ -18,7 +18,7 @@ func tileOfProduct(t *productTile, rows, panels int) {
 	}
 }
 
-// copyRowsVectors is copyRows where the processor has AVX.
+// copyRowsVectors is copyRows where the processor has AVX or NEON.
 func copyRowsVectors(src []float32, srcStep int, dst []float32, dstStep, rows, n int) bool {
 	if !has(vecCopyRows) {
 		return false

@@ -51,9 +51,6 @@ func gradient16(t *gradientTile)
 func gradientAVX2(t *gradientTile)
 
 //go:noescape
-func transpose8(src *float32, srcStep int, dst *float32, dstStep int, m, n, over int)
-
-//go:noescape
 func power8(x, y *float32, n int, scale, shift float32, more int) (done int)
 
 //go:noescape
@@ -108,18 +105,6 @@ func product16(t *productTile)
 func productAVX2(t *productTile)
 
 //go:noescape
-func copyRows32(src *float32, srcStep int, dst *float32, dstStep, rows int)
-
-//go:noescape
-func copyRowsOf(src *float32, srcStep int, dst *float32, dstStep, rows, n int)
-
-//go:noescape
-func thin8(src, dst *float32, n int)
-
-//go:noescape
-func widen8(src, dst *float32, n int)
-
-//go:noescape
 func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)
 
 //go:noescape
@@ -151,33 +136,6 @@ func forward3(masked, w []float32, cut float32)
 
 //go:noescape
 func forwardHard(masked, w []float32)
-
-//go:noescape
-func winogradInput(src *float32, rowStep, columnStep int, dst *float32, step, n int)
-
-//go:noescape
-func winogradOutput(src *float32, step int, bias, dst *float32, rowStep, columnStep, n int)
-
-//go:noescape
-func winogradWeights(src *float32, tapStep int, dst *float32, step, n int)
-
-//go:noescape
-func winogradGradient(src *float32, rowStep, columnStep int, dst *float32, step, next, n int)
-
-//go:noescape
-func winogradKernels(src *float32, step int, dst *float32, tapStep, n int)
-
-//go:noescape
-func winogradOutput5(src *float32, step int, bias, dst *float32, rowStep, columnStep, n int)
-
-//go:noescape
-func winogradWeights5(src *float32, tapStep int, dst *float32, step, n int)
-
-//go:noescape
-func winogradGradient5(src *float32, rowStep, columnStep int, dst *float32, step, next, n int)
-
-//go:noescape
-func winogradKernels5(src *float32, step int, dst *float32, tapStep, n int)
 
 //go:noescape
 func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32)

@@ -7,3 +7,9 @@ func combineNEON(terms *term, n int, x, y *float32, length int, last float32)
 
 //go:noescape
 func productNEON(t *productTile)
+
+//go:noescape
+func directNEON(t *directTile)
+
+//go:noescape
+func gradientNEON(t *gradientTile)

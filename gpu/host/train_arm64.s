@@ -19,9 +19,9 @@
 	VLD1  (R1), [V2.S4]           \
 	VCMEQ V16.S4, V2.S4, V2.S4    \
 	VSUB  V1.S4, V18.S4, V18.S4   \
-	BIC(2, 1, 3)                  \
+	BICV(2, 1, 3)                  \
 	VSUB  V3.S4, V19.S4, V19.S4   \
-	BIC(1, 2, 3)                  \
+	BICV(1, 2, 3)                  \
 	VSUB  V3.S4, V20.S4, V20.S4   \
 	FADD(17, 0, 0)                \
 	VBIT  V1.B16, V16.B16, V0.B16 \

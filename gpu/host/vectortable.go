@@ -206,14 +206,32 @@ var vectorTable = [vecCount]tableRow{
 	{vecProduct, "tile of a product of packed matrices", "c += a·b", "2·k operations", routines{
 		AVX2Set: "productAVX2", AVX512Set: "product16 product32 product32Half", NEONSet: "productNEON",
 	}},
-	{vecCopyRows, "copy of rows", "rows of up to 32 elements", "8 bytes", routines{AVXSet: "copyRows32 copyRowsOf"}},
-	{vecThin, "every other element", "y[i] = x[2i], or y[2i] = x[i]", "12 bytes", routines{AVX2Set: "thin8 widen8"}},
-	{vecTranspose, "transposition", "y[j, i] = x[i, j] of up to 8 rows", "8 bytes", routines{AVXSet: "transpose8"}},
+	{
+		vecCopyRows,
+		"copy of rows",
+		"rows of up to 32 elements",
+		"8 bytes",
+		routines{AVXSet: "copyRows32 copyRowsOf", NEONSet: "copyRows32 copyRowsOf"},
+	},
+	{
+		vecThin,
+		"every other element",
+		"y[i] = x[2i], or y[2i] = x[i]",
+		"12 bytes",
+		routines{AVX2Set: "thin8 widen8", NEONSet: "thin8 widen8"},
+	},
+	{
+		vecTranspose,
+		"transposition",
+		"y[j, i] = x[i, j] of up to 8 rows",
+		"8 bytes",
+		routines{AVXSet: "transpose8", NEONSet: "transpose8"},
+	},
 	{vecDirect, "tile of a convolution without columns", "out += x·w", "2·k operations", routines{
-		AVX2Set: "directAVX2", AVX512Set: "direct16 direct32",
+		AVX2Set: "directAVX2", AVX512Set: "direct16 direct32", NEONSet: "directNEON",
 	}},
 	{vecGradient, "tile of gradients of its weights", "dw += x·dy", "2·positions operations", routines{
-		AVX2Set: "gradientAVX2", AVX512Set: "gradient16 gradient32",
+		AVX2Set: "gradientAVX2", AVX512Set: "gradient16 gradient32", NEONSet: "gradientNEON",
 	}},
 	{
 		vecWinograd,
@@ -222,6 +240,8 @@ var vectorTable = [vecCount]tableRow{
 		"8 bytes a transformed element",
 		routines{
 			AVX2Set: "winogradInput winogradOutput winogradWeights winogradGradient winogradKernels " +
+				"winogradOutput5 winogradWeights5 winogradGradient5 winogradKernels5",
+			NEONSet: "winogradInput winogradOutput winogradWeights winogradGradient winogradKernels " +
 				"winogradOutput5 winogradWeights5 winogradGradient5 winogradKernels5",
 		},
 	},

@@ -113,3 +113,133 @@ done:
 	STORES(V16, V17, V18, V19)
 	STORES(V20, V21, V22, V23)
 	RET
+
+// func copyRows32(src *float32, srcStep int, dst *float32, dstStep, rows int)
+//
+// Rows of 32 elements. Steps are in bytes. What follows in a row will be wanted next.
+TEXT ·copyRows32(SB), NOSPLIT, $0-40
+	MOVD src+0(FP), R0
+	MOVD srcStep+8(FP), R1
+	MOVD dst+16(FP), R2
+	MOVD dstStep+24(FP), R3
+	MOVD rows+32(FP), R4
+
+rows32:
+	ADD  $64, R0, R5
+	ADD  $64, R2, R6
+	VLD1 (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
+	VLD1 (R5), [V4.S4, V5.S4, V6.S4, V7.S4]
+	PRFM 128(R0), PLDL1KEEP
+	PRFM 192(R0), PLDL1KEEP
+	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R2)
+	VST1 [V4.S4, V5.S4, V6.S4, V7.S4], (R6)
+	ADD  R1, R0
+	ADD  R3, R2
+	SUB  $1, R4
+	CBNZ R4, rows32
+	RET
+
+// func copyRowsOf(src *float32, srcStep int, dst *float32, dstStep, rows, n int)
+//
+// Rows of n elements, at most 32. Steps are in bytes.
+TEXT ·copyRowsOf(SB), NOSPLIT, $0-48
+	MOVD src+0(FP), R0
+	MOVD srcStep+8(FP), R1
+	MOVD dst+16(FP), R2
+	MOVD dstStep+24(FP), R3
+	MOVD rows+32(FP), R4
+	MOVD n+40(FP), R5
+
+columns8:
+	MOVD R0, R6
+	MOVD R2, R7
+	MOVD R4, R8
+	SUBS $8, R5
+	BLT  last
+
+rows8:
+	VLD1.P (R6)(R1), [V0.S4, V1.S4]
+	VST1.P [V0.S4, V1.S4], (R7)(R3)
+	SUB    $1, R8
+	CBNZ   R8, rows8
+	ADD    $32, R0
+	ADD    $32, R2
+	B      columns8
+
+last:
+	TBZ $2, R5, last2
+
+rows4:
+	VLD1.P (R6)(R1), [V0.S4]
+	VST1.P [V0.S4], (R7)(R3)
+	SUB    $1, R8
+	CBNZ   R8, rows4
+	ADD    $16, R0
+	ADD    $16, R2
+	MOVD   R0, R6
+	MOVD   R2, R7
+	MOVD   R4, R8
+
+last2:
+	TBZ $1, R5, last1
+
+rows2:
+	VLD1.P (R6)(R1), [V0.S2]
+	VST1.P [V0.S2], (R7)(R3)
+	SUB    $1, R8
+	CBNZ   R8, rows2
+	ADD    $8, R0
+	ADD    $8, R2
+	MOVD   R0, R6
+	MOVD   R2, R7
+	MOVD   R4, R8
+
+last1:
+	TBZ $0, R5, copied
+
+rows1:
+	FMOVS (R6), F0
+	FMOVS F0, (R7)
+	ADD   R1, R6
+	ADD   R3, R7
+	SUB   $1, R8
+	CBNZ  R8, rows1
+
+copied:
+	RET
+
+// func thin8(src, dst *float32, n int)
+//
+// Every other of 16·n elements.
+TEXT ·thin8(SB), NOSPLIT, $0-24
+	MOVD src+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD n+16(FP), R2
+
+thinOne:
+	VLD2.P 32(R0), [V0.S4, V1.S4]
+	VLD2.P 32(R0), [V2.S4, V3.S4]
+	VST1.P [V0.S4], 16(R1)
+	VST1.P [V2.S4], 16(R1)
+	SUB    $1, R2
+	CBNZ   R2, thinOne
+	RET
+
+// func widen8(src, dst *float32, n int)
+//
+// 8·n elements, with a zero behind each.
+TEXT ·widen8(SB), NOSPLIT, $0-24
+	MOVD src+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD n+16(FP), R2
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V3.B16, V3.B16, V3.B16
+
+widenOne:
+	VLD1.P 16(R0), [V0.S4]
+	VLD1.P 16(R0), [V2.S4]
+	VST2.P [V0.S4, V1.S4], 32(R1)
+	VST2.P [V2.S4, V3.S4], 32(R1)
+	SUB    $1, R2
+	CBNZ   R2, widenOne
+	RET
