@@ -16,13 +16,6 @@
 	NONE(g) \
 	NONE(h)
 
-// LANES sums the eight lanes of registers a and b, of which the first, v, keeps the sum: halves, then every other.
-#define LANES(a, b, v) \
-	FADD(b, a, a)                      \
-	VEXT $8, v.B16, v.B16, V31.B16     \
-	FADD(31, a, a)                     \
-	FADDP(a, a, a)
-
 // REDUCE sums the 32 lanes of eight registers from a on, v, which keeps the sum.
 #define REDUCE(a, v) \
 	FADD(a+2, a, a)     \
@@ -224,6 +217,55 @@ scale:
 	VST1.P [V0.S4, V1.S4], 32(R1)
 	SUB  $1, R2
 	CBNZ R2, scale
+	RET
+
+// func normalize8(x, y *float32, n int, m, r float32)
+//
+// y = (x - m)·r, each rounded, of n times eight elements.
+TEXT ·normalize8(SB), NOSPLIT, $0-32
+	MOVD x+0(FP), R0
+	MOVD y+8(FP), R1
+	MOVD n+16(FP), R2
+	TO4(m+24(FP), F16, V16)
+	TO4(r+28(FP), F17, V17)
+
+normalizeOne:
+	VLD1.P 32(R0), [V0.S4, V1.S4]
+	FSUB(16, 0, 0)
+	FSUB(16, 1, 1)
+	FMUL(17, 0, 0)
+	FMUL(17, 1, 1)
+	VST1.P [V0.S4, V1.S4], 32(R1)
+	SUB  $1, R2
+	CBNZ R2, normalizeOne
+	RET
+
+// func normalizeBackward8(y, dy, dx *float32, n int, m, my, r float32)
+//
+// dx = (dy - m - y·my)·r, each rounded, of n times eight elements.
+TEXT ·normalizeBackward8(SB), NOSPLIT, $0-44
+	MOVD y+0(FP), R0
+	MOVD dy+8(FP), R1
+	MOVD dx+16(FP), R2
+	MOVD n+24(FP), R3
+	TO4(m+32(FP), F16, V16)
+	TO4(my+36(FP), F17, V17)
+	TO4(r+40(FP), F18, V18)
+
+backwardOne:
+	VLD1.P 32(R0), [V0.S4, V1.S4]
+	VLD1.P 32(R1), [V2.S4, V3.S4]
+	FSUB(16, 2, 2)
+	FSUB(16, 3, 3)
+	FMUL(17, 0, 0)
+	FMUL(17, 1, 1)
+	FSUB(0, 2, 2)
+	FSUB(1, 3, 3)
+	FMUL(18, 2, 2)
+	FMUL(18, 3, 3)
+	VST1.P [V2.S4, V3.S4], 32(R2)
+	SUB  $1, R3
+	CBNZ R3, backwardOne
 	RET
 
 // The numbers of a channel, channelNumbers, by their order.

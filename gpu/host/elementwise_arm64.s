@@ -137,29 +137,6 @@ add:
 	CBNZ R2, add
 	RET
 
-// func maxima2Rows(r0, r1, y *float32, n int, floor float32)
-//
-// Four windows at a time, n times: even and odd columns of both rows. FMAX gives NaN where one is.
-TEXT ·maxima2Rows(SB), NOSPLIT, $0-36
-	MOVD  r0+0(FP), R0
-	MOVD  r1+8(FP), R1
-	MOVD  y+16(FP), R2
-	MOVD  n+24(FP), R3
-	FMOVS floor+32(FP), F5
-	VDUP  V5.S[0], V5.S4
-
-maxima:
-	VLD2.P 32(R0), [V0.S4, V1.S4]
-	VLD2.P 32(R1), [V2.S4, V3.S4]
-	FMAX(1, 0, 0)
-	FMAX(3, 2, 2)
-	FMAX(2, 0, 0)
-	FMAX(5, 0, 0)
-	VST1.P [V0.S4], 16(R2)
-	SUB  $1, R3
-	CBNZ R3, maxima
-	RET
-
 // func mul8(x, y, z *float32, n int)
 //
 // z = x·y of n times eight elements.
@@ -262,4 +239,76 @@ reluBack:
 	VST1.P [V4.S4, V5.S4], 32(R2)
 	SUB  $1, R3
 	CBNZ R3, reluBack
+	RET
+
+// func divide8(x, y, z *float32, n int)
+//
+// z = x/y of n times eight elements.
+TEXT ·divide8(SB), NOSPLIT, $0-32
+	MOVD x+0(FP), R0
+	MOVD y+8(FP), R1
+	MOVD z+16(FP), R2
+	MOVD n+24(FP), R3
+
+divide:
+	VLD1.P 32(R0), [V0.S4, V1.S4]
+	VLD1.P 32(R1), [V2.S4, V3.S4]
+	FDIV(2, 0, 0)
+	FDIV(3, 1, 1)
+	VST1.P [V0.S4, V1.S4], 32(R2)
+	SUB  $1, R3
+	CBNZ R3, divide
+	RET
+
+// func leaky8(x, y *float32, n int, slope float32)
+//
+// y = max(x, 0) + slope·min(x, 0), each rounded, of n times eight elements.
+TEXT ·leaky8(SB), NOSPLIT, $0-28
+	MOVD x+0(FP), R0
+	MOVD y+8(FP), R1
+	MOVD n+16(FP), R2
+	TO4(slope+24(FP), F16, V16)
+	VEOR V17.B16, V17.B16, V17.B16
+
+leaky:
+	VLD1.P 32(R0), [V0.S4, V1.S4]
+	FMAX(17, 0, 2)
+	FMAX(17, 1, 3)
+	FMIN(17, 0, 0)
+	FMIN(17, 1, 1)
+	FMUL(16, 0, 0)
+	FMUL(16, 1, 1)
+	FADD(0, 2, 2)
+	FADD(1, 3, 3)
+	VST1.P [V2.S4, V3.S4], 32(R1)
+	SUB  $1, R2
+	CBNZ R2, leaky
+	RET
+
+// func dotBelow8(x, y *float32, n int) float32
+//
+// Σ x·y where x is not above 0, of n times eight elements, in eight lanes.
+TEXT ·dotBelow8(SB), NOSPLIT, $0-28
+	MOVD x+0(FP), R0
+	MOVD y+8(FP), R1
+	MOVD n+16(FP), R2
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V17.B16, V17.B16, V17.B16
+
+dotBelow:
+	VLD1.P 32(R0), [V2.S4, V3.S4]
+	VLD1.P 32(R1), [V4.S4, V5.S4]
+	FCMGT(17, 2, 6)
+	FCMGT(17, 3, 7)
+	FMUL(4, 2, 2)
+	FMUL(5, 3, 3)
+	BICV(6, 2, 2)
+	BICV(7, 3, 3)
+	FADD(2, 0, 0)
+	FADD(3, 1, 1)
+	SUB  $1, R2
+	CBNZ R2, dotBelow
+	LANES(0, 1, V0)
+	FMOVS F0, ret+24(FP)
 	RET

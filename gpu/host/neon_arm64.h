@@ -55,6 +55,23 @@
 // MOV copies a register.
 #define MOV(n, d) ORRV(n, n, d)
 
+// Of four integers; shifts are by 0 to 31 bits to the left, by 1 to 32 to the right.
+
+#define ADD4(m, n, d) WORD $(0x4ea08400 | (m)<<16 | (n)<<5 | (d))    // d = n + m
+#define SUB4(m, n, d) WORD $(0x6ea08400 | (m)<<16 | (n)<<5 | (d))    // d = n - m
+#define SHL4(by, n, d) WORD $(0x4f205400 | (by)<<16 | (n)<<5 | (d))  // d = n<<by
+#define SSHR4(by, n, d) WORD $(0x4f400400 - (by)<<16 | (n)<<5 | (d)) // d = n>>by, of numbers with signs
+
+// UMINV is the least of n's four integers without signs, in the first lane of d.
+#define UMINV(n, d) WORD $(0x6eb1a800 | (n)<<5 | (d))
+
+// LANES sums the eight lanes of registers a and b, of which the first, v, keeps the sum: halves, then every other.
+#define LANES(a, b, v) \
+	FADD(b, a, a)                      \
+	VEXT $8, v.B16, v.B16, V31.B16     \
+	FADD(31, a, a)                     \
+	FADDP(a, a, a)
+
 #define TO4(from, f, v) \
 	FMOVS from, f \
 	VDUP  v.S[0], v.S4

@@ -4,8 +4,6 @@ package host
 
 // What assembler of amd64 alone has: vectors.go has none of it here, so nobody calls it.
 
-func normalize8(x, y *float32, n int, m, r float32)                          { panic(absent) }
-func normalizeBackward8(y, dy, dx *float32, n int, m, my, r float32)         { panic(absent) }
 func dropout16(x, y *float32, n int, a *philoxNumbers)                       { panic(absent) }
 func combineAVX(terms *term, n int, x, y *float32, length int, last float32) { panic(absent) }
 func depthwiseSums(t *depthwisePlane)                                        { panic(absent) }
@@ -22,37 +20,16 @@ func directAVX2(t *directTile)                                                  
 func gradient32(t *gradientTile)                                                   { panic(absent) }
 func gradient16(t *gradientTile)                                                   { panic(absent) }
 func gradientAVX2(t *gradientTile)                                                 { panic(absent) }
-func power8(x, y *float32, n int, scale, shift float32, more int) (done int)       { panic(absent) }
-func squares8(x, y *float32, n int, f float32)                                     { panic(absent) }
-func ratios8(x, y, z, sum *float32, n int)                                         { panic(absent) }
-func divide8(x, y, z *float32, n int)                                              { panic(absent) }
-func normalizeWithin8(x, s, y *float32, n int, f float32)                          { panic(absent) }
-func withinGradients8(x, s, dy, dx, t *float32, n int)                             { panic(absent) }
-func subtractProducts8(x, y, z *float32, n int, f float32)                         { panic(absent) }
-func sumShifted8(x *float32, n, step, count int)                                   { panic(absent) }
-func exp8(x, y *float32, n int, top float32)                                       { panic(absent) }
-func sigmoid8(x, y *float32, n int)                                                { panic(absent) }
-func tanh8(x, y *float32, n int)                                                   { panic(absent) }
-func largest8(x *float32, n int) float32                                           { panic(absent) }
-func cellForward8(x *forwardOperands, n int)                                       { panic(absent) }
-func cell8(x *cellOperands, n int)                                                 { panic(absent) }
 func product32(t *productTile)                                                     { panic(absent) }
 func product32Half(t *productTile)                                                 { panic(absent) }
 func product16(t *productTile)                                                     { panic(absent) }
 func productAVX2(t *productTile)                                                   { panic(absent) }
-func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)         { panic(absent) }
-func largestRows(v, y, argmax *float32, vStride, yStride, rows, columns int, position, step, rowStep float32) {
-	panic(absent)
-}
-func addRowsAVX(x, y *float32, xStride, yStride, rows, columns int)     { panic(absent) }
-func split8(x, even, odd *float32, n int)                               { panic(absent) }
-func join8(even, odd, x *float32, n int)                                { panic(absent) }
-func maxRow512(r *poolRow)                                              { panic(absent) }
-func sumRow512(r *poolRow)                                              { panic(absent) }
-func spreadRow512(r *poolRow)                                           { panic(absent) }
-func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32) { panic(absent) }
-func forward3(masked, w []float32, cut float32)                         { panic(absent) }
-func forwardHard(masked, w []float32)                                   { panic(absent) }
+func maxRow512(r *poolRow)                                                         { panic(absent) }
+func sumRow512(r *poolRow)                                                         { panic(absent) }
+func spreadRow512(r *poolRow)                                                      { panic(absent) }
+func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32)            { panic(absent) }
+func forward3(masked, w []float32, cut float32)                                    { panic(absent) }
+func forwardHard(masked, w []float32)                                              { panic(absent) }
 func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32) {
 	panic(absent)
 }
@@ -63,8 +40,6 @@ func stepAdaGrad8(a *stepArrays, n int, u *stepNumbers)                      { p
 func stepRMSProp8(a *stepArrays, n int, u *stepNumbers)                      { panic(absent) }
 func stepAdaDelta8(a *stepArrays, n int, u *stepNumbers)                     { panic(absent) }
 func stepAdam8(a *stepArrays, n int, u *stepNumbers)                         { panic(absent) }
-func leaky8(x, y *float32, n int, slope float32)                             { panic(absent) }
-func dotBelow8(x, y *float32, n int) float32                                 { panic(absent) }
 func abs8(x, y *float32, n int, u *unaryNumbers) (done int)                  { panic(absent) }
 func bnll8(x, y *float32, n int, u *unaryNumbers) (done int)                 { panic(absent) }
 func elu8(x, y *float32, n int, u *unaryNumbers) (done int)                  { panic(absent) }

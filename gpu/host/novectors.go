@@ -46,3 +46,28 @@ func winogradGradient5(src *float32, rowStep, columnStep int, dst *float32, step
 	panic(absent)
 }
 func winogradKernels5(src *float32, step int, dst *float32, tapStep, n int) { panic(absent) }
+func divide8(x, y, z *float32, n int)                                       { panic(absent) }
+func leaky8(x, y *float32, n int, slope float32)                            { panic(absent) }
+func dotBelow8(x, y *float32, n int) float32                                { panic(absent) }
+func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)  { panic(absent) }
+func largestRows(v, y, argmax *float32, vStride, yStride, rows, columns int, position, step, rowStep float32) {
+	panic(absent)
+}
+func addRows8(x, y *float32, xStride, yStride, rows, columns int)            { panic(absent) }
+func split8(x, even, odd *float32, n int)                                    { panic(absent) }
+func join8(even, odd, x *float32, n int)                                     { panic(absent) }
+func squares8(x, y *float32, n int, f float32)                               { panic(absent) }
+func ratios8(x, y, z, sum *float32, n int)                                   { panic(absent) }
+func power8(x, y *float32, n int, scale, shift float32, more int) (done int) { panic(absent) }
+func normalizeWithin8(x, s, y *float32, n int, f float32)                    { panic(absent) }
+func withinGradients8(x, s, dy, dx, t *float32, n int)                       { panic(absent) }
+func subtractProducts8(x, y, z *float32, n int, f float32)                   { panic(absent) }
+func sumShifted8(x *float32, n, step, count int)                             { panic(absent) }
+func normalize8(x, y *float32, n int, m, r float32)                          { panic(absent) }
+func normalizeBackward8(y, dy, dx *float32, n int, m, my, r float32)         { panic(absent) }
+func exp8(x, y *float32, n int, top float32)                                 { panic(absent) }
+func sigmoid8(x, y *float32, n int)                                          { panic(absent) }
+func tanh8(x, y *float32, n int)                                             { panic(absent) }
+func largest8(x *float32, n int) float32                                     { panic(absent) }
+func cellForward8(x *forwardOperands, n int)                                 { panic(absent) }
+func cell8(x *cellOperands, n int)                                           { panic(absent) }

@@ -186,10 +186,10 @@ fewrow:
 	VZEROUPPER
 	RET
 
-// func addRowsAVX(x, y *float32, xStride, yStride, rows, columns int)
+// func addRows8(x, y *float32, xStride, yStride, rows, columns int)
 //
 // Rows of y += rows of x.
-TEXT ·addRowsAVX(SB), NOSPLIT, $0-48
+TEXT ·addRows8(SB), NOSPLIT, $0-48
 	MOVQ x+0(FP), SI
 	MOVQ y+8(FP), DI
 	MOVQ xStride+16(FP), R8

@@ -42,7 +42,7 @@ func addRowsVectors(x []float32, xStride int, y []float32, yStride, rows, column
 	if !has(vecAddRows) {
 		return false
 	}
-	addRowsAVX(&x[0], &y[0], xStride, yStride, rows, columns)
+	addRows8(&x[0], &y[0], xStride, yStride, rows, columns)
 	return true
 }
 

@@ -3,12 +3,6 @@ package host
 // What assembler of amd64 alone has; vectors.go says what each is for.
 
 //go:noescape
-func normalize8(x, y *float32, n int, m, r float32)
-
-//go:noescape
-func normalizeBackward8(y, dy, dx *float32, n int, m, my, r float32)
-
-//go:noescape
 func dropout16(x, y *float32, n int, a *philoxNumbers)
 
 //go:noescape
@@ -51,48 +45,6 @@ func gradient16(t *gradientTile)
 func gradientAVX2(t *gradientTile)
 
 //go:noescape
-func power8(x, y *float32, n int, scale, shift float32, more int) (done int)
-
-//go:noescape
-func squares8(x, y *float32, n int, f float32)
-
-//go:noescape
-func ratios8(x, y, z, sum *float32, n int)
-
-//go:noescape
-func divide8(x, y, z *float32, n int)
-
-//go:noescape
-func normalizeWithin8(x, s, y *float32, n int, f float32)
-
-//go:noescape
-func withinGradients8(x, s, dy, dx, t *float32, n int)
-
-//go:noescape
-func subtractProducts8(x, y, z *float32, n int, f float32)
-
-//go:noescape
-func sumShifted8(x *float32, n, step, count int)
-
-//go:noescape
-func exp8(x, y *float32, n int, top float32)
-
-//go:noescape
-func sigmoid8(x, y *float32, n int)
-
-//go:noescape
-func tanh8(x, y *float32, n int)
-
-//go:noescape
-func largest8(x *float32, n int) float32
-
-//go:noescape
-func cell8(x *cellOperands, n int)
-
-//go:noescape
-func cellForward8(x *forwardOperands, n int)
-
-//go:noescape
 func product32(t *productTile)
 
 //go:noescape
@@ -103,21 +55,6 @@ func product16(t *productTile)
 
 //go:noescape
 func productAVX2(t *productTile)
-
-//go:noescape
-func maxPool2Rows(r0, r1, y, argmax *float32, n int, first, width float32)
-
-//go:noescape
-func largestRows(v, y, argmax *float32, vStride, yStride, rows, columns int, position, step, rowStep float32)
-
-//go:noescape
-func addRowsAVX(x, y *float32, xStride, yStride, rows, columns int)
-
-//go:noescape
-func split8(x, even, odd *float32, n int)
-
-//go:noescape
-func join8(even, odd, x *float32, n int)
 
 //go:noescape
 func maxRow512(r *poolRow)
@@ -160,12 +97,6 @@ func stepAdaDelta8(a *stepArrays, n int, u *stepNumbers)
 
 //go:noescape
 func stepAdam8(a *stepArrays, n int, u *stepNumbers)
-
-//go:noescape
-func leaky8(x, y *float32, n int, slope float32)
-
-//go:noescape
-func dotBelow8(x, y *float32, n int) float32
 
 //go:noescape
 func abs8(x, y *float32, n int, u *unaryNumbers) (done int)
