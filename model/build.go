@@ -122,8 +122,7 @@ func (n *Net) setUp(nd *node, newParam func(layer.ParamSpec) (*layer.Param, erro
 	}
 	err := nd.layer.Setup(&layer.Context{
 		Param: nd.param, Device: n.device, Phase: n.Phase, Seed: n.seed, Clock: n.clock, NewParam: newParam,
-		Weight: &nd.weight, Backward: n.gradients,
-		Resolve: n.resolve,
+		Weight: &nd.weight, Backward: n.gradients, Later: n.reuse, Resolve: n.resolve,
 	}, nd.bottom, nd.top)
 	if err != nil {
 		return err

@@ -14,34 +14,31 @@ import (
 func (n *Net) Poisoned() error {
 	first, last := map[int][]*gpu.Reserved{}, map[int][]*gpu.Reserved{}
 	from, until := map[*gpu.Reserved]int{}, map[*gpu.Reserved]int{}
-	touch := func(at int, t *gpu.Tensor) {
-		r := reserved(t)
-		if !n.shared[r] {
-			return
+	touch := func(at int, pass func(u *uses)) {
+		one := &uses{of: map[*gpu.Reserved]*use{}}
+		pass(one)
+		for _, s := range one.list {
+			r := s.memory
+			if !n.shared[r] {
+				continue
+			}
+			if _, ok := from[r]; !ok {
+				from[r] = at
+			}
+			until[r] = at
 		}
-		if _, ok := from[r]; !ok {
-			from[r] = at
-		}
-		until[r] = at
 	}
 	// When is found by the way of the uses, whose steps are coarser.
 	u := n.uses()
 	back := 2*len(n.nodes) - 1
 	for i, nd := range n.nodes {
-		for _, b := range append(append(nd.top[:0:0], nd.top...), nd.bottom...) {
-			touch(i, b.Data)
-		}
+		touch(i, func(u *uses) { u.forward(nd) })
 	}
 	for i, nd := range slices.Backward(n.nodes) {
 		if !nd.backward {
 			continue
 		}
-		at := back - i
-		one := &uses{of: map[*gpu.Reserved]*use{}}
-		one.backward(nd)
-		for _, s := range one.list {
-			touch(at, &gpu.Tensor{Mem: s.memory})
-		}
+		touch(back-i, func(u *uses) { u.backward(nd) })
 	}
 	for _, s := range u.list {
 		if n.shared[s.memory] {
@@ -93,7 +90,7 @@ func (n *Net) Overlaps() error {
 	}
 	for i, a := range pieces {
 		for _, b := range pieces[:i] {
-			if a.in == b.in && a.from < b.from+b.memory.Len() && b.from < a.from+a.memory.Len() &&
+			if a.in == b.in && a.from < b.from+b.memory.Words() && b.from < a.from+a.memory.Words() &&
 				a.first <= b.last && b.first <= a.last {
 				return fmt.Errorf("%q and %q are in use at once, and share memory", a.blob.Name, b.blob.Name)
 			}

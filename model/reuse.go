@@ -14,9 +14,9 @@ import (
 
 // Blobs of a net with NetOptions.Reuse lie in one block of memory, each as long as something is to read it: data from
 // the layer that makes them to the last that reads them, in the pass forward or, where a layer's gradient depends on it
-// (layer.Reader), backward; a gradient from the layer that sets it to the one that reads it. Which lies where is found
-// once, by the net alone (memory.Pack). A device does its operations in order, so one that writes where others read
-// before needs no wait.
+// (layer.Reader), backward; a gradient from the layer that sets it to the one that reads it. What a layer keeps
+// (layer.Keeper) lies there, too, from its Forward to its Backward. Which lies where is found once, by the net alone
+// (memory.Pack). A device does its operations in order, so one that writes where others read before needs no wait.
 //
 // Steps count layers that take new memory; others (in place, a view) are part of the step before. Each blob stays for
 // one step more than it is read: a device may do a layer's operation with that of the layer before (gpu/cuda/fuse.go,
@@ -42,13 +42,7 @@ type uses struct {
 func (n *Net) uses() *uses {
 	u := &uses{of: map[*gpu.Reserved]*use{}}
 	for _, nd := range n.nodes {
-		u.begin(nd.top, false, nil)
-		for _, b := range nd.bottom {
-			u.touch(nd, b, b.Data, false)
-		}
-		for _, t := range nd.top {
-			u.touch(nd, t, t.Data, true)
-		}
+		u.forward(nd)
 	}
 	for _, nd := range slices.Backward(n.nodes) {
 		if nd.backward {
@@ -58,10 +52,23 @@ func (n *Net) uses() *uses {
 	return u
 }
 
+// forward goes through a layer's Forward.
+func (u *uses) forward(nd *node) {
+	u.begin(nd.top, false, nil)
+	for _, b := range nd.bottom {
+		u.touch(nd, b, b.Data, false)
+	}
+	for _, t := range nd.top {
+		u.touch(nd, t, t.Data, true)
+	}
+	u.keep(nd)
+}
+
 // backward goes through a layer's Backward.
 func (u *uses) backward(nd *node) {
 	u.begin(nd.top, true, nil)
 	u.begin(nd.bottom, true, nd.need)
+	u.keep(nd)
 	for j, t := range nd.top {
 		u.touch(nd, t, t.Diff, nd.fills(j))
 		if layer.ReadsTop(nd.layer, j) {
@@ -90,6 +97,19 @@ func (u *uses) begin(blobs []*layer.Blob, gradients bool, need []bool) {
 		if r := reserved(t); r != nil && u.of[r] == nil {
 			u.step++
 			return
+		}
+	}
+}
+
+// keep goes through what a layer keeps from its Forward to its Backward.
+func (u *uses) keep(nd *node) {
+	k, ok := nd.layer.(layer.Keeper)
+	if !ok {
+		return
+	}
+	for _, t := range k.Kept() {
+		if t != nil {
+			u.touch(nd, &layer.Blob{Name: "kept by " + nd.name, Shape: t.Shape}, t, true)
 		}
 	}
 }
@@ -152,13 +172,17 @@ func (n *Net) place(a *arena) error {
 	}
 	var shared []*use
 	var lives []memory.Life
-	for _, u := range n.uses().list {
-		size := (u.memory.Len() + aligned - 1) / aligned * aligned
+	all := n.uses().list
+	if err := n.narrow(all); err != nil {
+		return err
+	}
+	for _, u := range all {
+		size := (u.memory.Words() + aligned - 1) / aligned * aligned
 		switch {
 		case u.memory.Given():
 		// A gradient that nobody sets is 0.
 		case lasting[u.memory] || !u.written || size == 0 || size > blockElements:
-			t, err := gpu.NewTensor(n.device, u.memory.Len())
+			t, err := gpu.NewTensor(n.device, u.memory.Words())
 			if err != nil {
 				return n.noRoom(u, false, err)
 			}
@@ -176,7 +200,7 @@ func (n *Net) place(a *arena) error {
 	for i, u := range shared {
 		tenants[i] = tenant{u.memory, places[i]}
 		n.shared[u.memory] = true
-		if u.memory.Len() > largest.memory.Len() {
+		if u.memory.Words() > largest.memory.Words() {
 			largest = u
 		}
 	}
@@ -186,6 +210,20 @@ func (n *Net) place(a *arena) error {
 	return nil
 }
 
+// narrow has a device that stores activations as bf16 find which of the memory that has none yet needs half the bytes.
+func (n *Net) narrow(all []*use) error {
+	var later []*gpu.Reserved
+	for _, u := range all {
+		if !u.memory.Given() {
+			later = append(later, u.memory)
+		}
+	}
+	debug, onGradient := n.debug, n.onGradient
+	defer func() { n.debug, n.onGradient = debug, onGradient }()
+	n.debug, n.onGradient = nil, nil // nobody is told of a rehearsal
+	return n.device.Narrow(later, func() { n.Rehearse(n.gradients) })
+}
+
 // noRoom says what there was no memory for: one blob's own, or of those that share memory the largest.
 func (n *Net) noRoom(u *use, shared bool, err error) error {
 	takes := "wants memory of its own"
@@ -193,7 +231,7 @@ func (n *Net) noRoom(u *use, shared bool, err error) error {
 		takes = "takes most of the memory that blobs share"
 	}
 	e := n.file.Errorf(u.node.index, "(%s) blob %q, %s, %s, %s: %v", u.node.typ,
-		u.blob.Name, u.blob.FormatShape(), takes, human.Bytes(4*int64(u.memory.Len())), err)
+		u.blob.Name, u.blob.FormatShape(), takes, human.Bytes(4*int64(u.memory.Words())), err)
 	if f, ok := errors.AsType[*caffe.FileError](e); ok {
 		f.Err = err
 	}
@@ -336,9 +374,9 @@ func newBlocks(d *gpu.Device, size int) ([]*gpu.Tensor, error) {
 	return blocks, nil
 }
 
-// Shared is what the blobs of a net with NetOptions.Reuse take: bytes of the memory that they share with each other,
-// and with nets that run in turn with it, and what they would take otherwise. The blobs that have memory of their own
-// are in neither.
+// Shared is what the blobs of a net with NetOptions.Reuse take, and what layers keep: bytes of the memory that they
+// share with each other, and with nets that run in turn with it, and what they would take otherwise. The blobs that
+// have memory of their own are in neither.
 type Shared struct {
 	Bytes   int64
 	Instead int64
@@ -357,7 +395,7 @@ func (n *Net) Shared() Shared {
 	for _, u := range n.uses().list {
 		if n.shared[u.memory] {
 			s.Instead += 4 * int64(u.memory.Len())
-			lives = append(lives, memory.Life{Size: u.memory.Len(), First: u.first, Last: u.last})
+			lives = append(lives, memory.Life{Size: u.memory.Words(), First: u.first, Last: u.last})
 		}
 	}
 	s.Least = 4 * int64(memory.Peak(lives))

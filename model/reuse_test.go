@@ -291,6 +291,9 @@ func anyGraph(t *rapid.T, channels int) *caffe.NetFile {
 				second,
 			)
 		case "place":
+			if rapid.Bool().Draw(t, "right behind") {
+				from = blobs[len(blobs)-1]
+			}
 			if from == "b0" || inPlace[from] || strings.Contains(b.String(), fmt.Sprintf("bottom: %q", from)) {
 				continue // another reads it
 			}

@@ -54,9 +54,9 @@ func runMemory(_ context.Context, e *env, args []string) error {
 		{"history", m.History, "of the update rule"},
 		{"forward weights", m.Forward, "of layers that surgery works on"},
 		{"blobs", m.Shared, fmt.Sprintf(
-			"of all nets, data and gradients, in turn: %s with memory of their own, as in Caffe",
+			"of all nets, data and gradients, and what layers keep, in turn: %s with memory of their own, as in Caffe",
 			human.Bytes(m.Instead))},
-		{"the rest", m.Own, "data, outputs, and what layers keep from forward to backward"},
+		{"the rest", m.Own, "data, outputs, and what layers have for themselves"},
 		{"the GPU's own work", m.Opened + m.Work, fmt.Sprintf(
 			"%s from the first on; slices of products, and copies in other layouts", human.Bytes(m.Opened))},
 	} {

@@ -93,12 +93,8 @@ func (d *back) fuseBias(o *gpu.AddBias) bool {
 	return true
 }
 
-// fuseReLU makes y = relu(y) part of what made y.
-func (d *back) fuseReLU(o *gpu.ReLU) bool {
-	y := d.ptr(o.Y)
-	if d.ptr(o.X) != y {
-		return false
-	}
+// fuseReLU makes a ReLU in place, of what lies at y, part of what made y.
+func (d *back) fuseReLU(o *gpu.ReLU, y address) bool {
 	l := d.queue.before(y, o.Y.N, multiplied, convolved, convolvedLast, byPlan)
 	if l == nil || l.rectified {
 		return false

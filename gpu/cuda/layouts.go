@@ -10,10 +10,13 @@ import (
 
 // Where products are on tensor cores, the activations between convolutions, and their gradients, are stored with
 // channels last: x[n][h][w][c], as those read them; with --precision bf16 as bf16, which are half the bytes. Nobody
-// outside knows: a tensor has the memory that it always had, and layouts keeps which tensors have their numbers in it
-// in another layout than float32 in Caffe's order. Operations that have kernels for such activations (nhwc.go) leave
-// them in that layout; before any other operation, and before anybody reads or writes a tensor from outside, it is
-// brought back.
+// outside knows: layouts keeps which tensors have their numbers in their memory in another layout than float32 in
+// Caffe's order. Operations that have kernels for such activations (nhwc.go) leave them in that layout; before any
+// other operation, and before anybody reads or writes a tensor from outside, it is brought back.
+//
+// A tensor has memory for float32, in which it is brought back, too; but for those of narrow memory (gpu.Reserved),
+// which have as much as bf16 takes: all operations that a net does with them leave them so. Where one does not after
+// all, the numbers go to memory aside, which is allocated then.
 //
 // What is stored as bf16 is rounded to 8 bits of mantissa. Weights, their gradients, masks, statistics and losses never
 // are.
@@ -22,7 +25,7 @@ import (
 type order int
 
 const (
-	halves  order = iota // bf16, channels last, in the first half of the bytes
+	halves  order = iota // bf16, channels last, in the first half of the bytes, or in all that there are
 	singles              // float32, channels last; the places of maxima always
 )
 
@@ -58,10 +61,61 @@ func (p pixels) count() int { return p.images * p.channels * p.plane }
 
 // layout is a tensor whose numbers lie otherwise.
 type layout struct {
-	at    address
+	span
 	order order
 	pixels
 	in gpu.Memory // whose they are
+}
+
+// span is a piece of memory.
+type span struct {
+	at    address
+	bytes int64
+}
+
+func (s span) end() address { return s.at + address(s.bytes) }
+
+// home is the memory in which a tensor is where it has another layout; it has no bytes for a part of narrow memory,
+// which is never stored so.
+func (d *back) home(t *gpu.Tensor) span {
+	m, off := t.Place()
+	at := m.(*allocation).addr
+	r := narrow(t)
+	switch {
+	case r == nil:
+		return span{at + 4*address(off), 4 * int64(t.N)}
+	case t.Off != 0 || t.N != r.Len():
+		return span{}
+	}
+	return span{at + 4*address(off), 4 * int64(r.Words())}
+}
+
+// around is the memory whose layouts concern a tensor: its home, or that of the narrow memory of which it is a part.
+func (d *back) around(t *gpu.Tensor) span {
+	if r := narrow(t); r != nil {
+		return d.home(&gpu.Tensor{Mem: r, N: r.Len()})
+	}
+	return d.home(t)
+}
+
+// narrow is a tensor's memory, where that is narrow; or nil.
+func narrow(t *gpu.Tensor) *gpu.Reserved {
+	if r, ok := t.Mem.(*gpu.Reserved); ok && r.Narrow() {
+		return r
+	}
+	return nil
+}
+
+// aside is where narrow memory is where it is not bf16.
+func (d *back) aside(r *gpu.Reserved) address {
+	m, err := r.Aside(d.Alloc)
+	if err != nil {
+		if d.fault.err == nil {
+			d.fault.err = err
+		}
+		return 0
+	}
+	return m.(*allocation).addr
 }
 
 // foreign reports whether a layout is not of the memory to, and both are gpu.Reserved: of two with a place in common
@@ -74,8 +128,6 @@ func (f *layout) foreign(to gpu.Memory) bool {
 	_, is := to.(*gpu.Reserved)
 	return was && is
 }
-
-func (f *layout) end() address { return f.at + 4*address(f.count()) }
 
 // layouts are those of a device.
 type layouts struct {
@@ -112,31 +164,31 @@ func (g *growing) room(d *back, bytes int64) address {
 	return g.at
 }
 
-// within returns which layouts lie in n elements from an address on, at least in part.
-func (l *layouts) within(at address, n int) (from, to int) {
-	end := at + 4*address(n)
-	from, _ = slices.BinarySearchFunc(l.list, at, func(f layout, at address) int {
+// within returns which layouts lie in a piece of memory, at least in part.
+func (l *layouts) within(s span) (from, to int) {
+	from, _ = slices.BinarySearchFunc(l.list, s.at, func(f layout, at address) int {
 		if f.end() <= at {
 			return -1
 		}
 		return 1
 	})
-	for to = from; to < len(l.list) && l.list[to].at < end; to++ {
+	for to = from; to < len(l.list) && l.list[to].at < s.end(); to++ {
 	}
 	return from, to
 }
 
-// of returns the layout of exactly these elements; nil where they are float32 in Caffe's order.
-func (l *layouts) of(at address, n int) *layout {
-	if from, to := l.within(at, n); to == from+1 && l.list[from].at == at && l.list[from].count() == n {
+// layoutOf returns the layout of exactly a tensor's elements; nil where they are float32 in Caffe's order.
+func (d *back) layoutOf(t *gpu.Tensor) *layout {
+	l, home := &d.layouts, d.home(t)
+	if from, to := l.within(home); to == from+1 && l.list[from].span == home && l.list[from].count() == t.N {
 		return &l.list[from]
 	}
 	return nil
 }
 
 // forget is told that a piece of memory has no content any more.
-func (l *layouts) forget(at address, n int) {
-	from, to := l.within(at, n)
+func (l *layouts) forget(s span) {
+	from, to := l.within(s)
 	l.list = slices.Delete(l.list, from, to)
 }
 
@@ -156,10 +208,9 @@ func (d *back) settleWithin(t *gpu.Tensor, written, whole bool) {
 	if t == nil || len(l.list) == 0 {
 		return
 	}
-	at := d.ptr(t)
-	end := at + 4*address(t.N)
+	home, around := d.home(t), d.around(t)
 	for passed := 0; ; {
-		from, to := l.within(at, t.N)
+		from, to := l.within(around)
 		if from += passed; from >= to {
 			return
 		}
@@ -170,7 +221,7 @@ func (d *back) settleWithin(t *gpu.Tensor, written, whole bool) {
 			continue
 		}
 		l.list = slices.Delete(l.list, from, from+1)
-		if !foreign && (!whole || f.at < at || f.end() > end) {
+		if !foreign && (!whole || f.at < home.at || f.end() > home.end()) {
 			d.toPlanes(f)
 		}
 	}
@@ -201,21 +252,55 @@ func (d *back) settleAll(op gpu.Op) {
 
 // toPlanes brings the numbers of a layout back.
 func (d *back) toPlanes(f layout) {
+	if r, ok := f.in.(*gpu.Reserved); ok && r.Narrow() {
+		if to := d.aside(r); to != 0 {
+			d.planes(f, to)
+		}
+		return
+	}
 	n := f.count()
 	scratch := d.layouts.settling.room(d, 4*int64(n))
 	if scratch == 0 {
 		return
 	}
-	g := grid{(f.plane + 31) / 32, (f.channels + 31) / 32, f.images}
-	launch(d, kernelFor(f.order, kNhwcToPlanesBf16), g, nhwcToPlanesArgs{
-		channels: int32(f.channels), plane: int32(f.plane), x: f.at, y: scratch,
-	})
+	d.planes(f, scratch)
 	each(d, kCopy, n, copyArgs{n: int32(n), x: scratch, y: f.at})
 }
 
+// planes queues that the numbers of a layout are copied as float32, in Caffe's order.
+func (d *back) planes(f layout, to address) {
+	g := grid{(f.plane + 31) / 32, (f.channels + 31) / 32, f.images}
+	launch(d, kernelFor(f.order, kNhwcToPlanesBf16), g, nhwcToPlanesArgs{
+		channels: int32(f.channels), plane: int32(f.plane), x: f.at, y: to,
+	})
+}
+
+// planesOf is where a tensor is as float32 in Caffe's order, for who reads it from outside: that leaves narrow memory
+// as it is.
+func (d *back) planesOf(t *gpu.Tensor) address {
+	if narrow(t) != nil {
+		if f := d.layoutOf(t); f != nil {
+			to := d.layouts.settling.room(d, 4*int64(t.N))
+			if to != 0 {
+				d.planes(*f, to)
+			}
+			return to
+		}
+	}
+	d.settle(t)
+	return d.ptr(t)
+}
+
 // alignable reports whether a tensor may be stored with channels last: kernels read 16 bytes at a time.
-func alignable(at address, p pixels) bool {
-	return at%16 == 0 && p.channels%8 == 0 && p.images <= maxGrid && (p.channels+31)/32 <= maxGrid
+func (d *back) alignable(t *gpu.Tensor, p pixels) bool { return d.alignableAs(t, d.stored(), p) }
+
+func (d *back) alignableAs(t *gpu.Tensor, o order, p pixels) bool {
+	if r := narrow(t); r != nil && o != halves && d.dry {
+		r.Widen()
+	}
+	home := d.home(t)
+	return home.at%16 == 0 && home.bytes >= o.size()*int64(t.N) && p.channels%8 == 0 && p.images <= maxGrid &&
+		(p.channels+31)/32 <= maxGrid
 }
 
 // lastAt returns where a tensor is stored with channels last and of this shape; 0 where it is not.
@@ -223,9 +308,8 @@ func (d *back) lastAt(t *gpu.Tensor, p pixels) address {
 	if t == nil {
 		return 0
 	}
-	at := d.ptr(t)
-	if f := d.layouts.of(at, t.N); f != nil && f.order == d.stored() && f.pixels == p {
-		return at
+	if f := d.layoutOf(t); f != nil && f.order == d.stored() && f.pixels == p {
+		return f.at
 	}
 	return 0
 }
@@ -257,8 +341,11 @@ func (d *back) fromPlanes(x address, p pixels, width int, to address) {
 // turn stores a tensor with channels last, with the numbers that it has.
 func (d *back) turn(t *gpu.Tensor, p pixels) address {
 	if at := d.lastAt(t, p); at != 0 {
-		d.layouts.of(at, t.N).in = t.Mem // of another until now: what is not written yet is nobody's
+		d.layoutOf(t).in = t.Mem // of another until now: what is not written yet is nobody's
 		return at
+	}
+	if r := narrow(t); r != nil && !r.Written() { // nor is this
+		return d.becomes(t, d.stored(), p)
 	}
 	x := d.channelsLast(t, p, p.channels, &d.layouts.settling)
 	y := d.becomes(t, d.stored(), p)
@@ -275,9 +362,12 @@ func (d *back) copyLast(n int, x, y address) {
 // becomes notes that an operation writes all of a tensor in a layout, and returns its address. It is called when the
 // operands are known, and before its kernel is queued.
 func (d *back) becomes(t *gpu.Tensor, o order, p pixels) address {
-	at := d.ptr(t)
+	home := d.home(t)
 	d.overwrites(t)
-	i, _ := d.layouts.within(at, t.N)
-	d.layouts.list = slices.Insert(d.layouts.list, i, layout{at: at, order: o, pixels: p, in: t.Mem})
-	return at
+	if r := narrow(t); r != nil {
+		r.Store()
+	}
+	i, _ := d.layouts.within(home)
+	d.layouts.list = slices.Insert(d.layouts.list, i, layout{span: home, order: o, pixels: p, in: t.Mem})
+	return home.at
 }

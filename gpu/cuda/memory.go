@@ -30,6 +30,8 @@ type memory struct {
 
 	opened int64 // of them, when the device was opened
 
+	pretended address // of a rehearsal: where its memory begins
+
 	mu      sync.Mutex
 	dropped []block // by tensors that nobody freed; taken back at the next allocation
 }
@@ -156,7 +158,7 @@ func (m *memory) get(d *back, bytes int64) (block, error) {
 
 // put keeps a block for the next of its size.
 func (m *memory) put(d *back, b block) {
-	d.layouts.forget(b.addr, int((b.bytes+3)/4))
+	d.layouts.forget(span{b.addr, b.bytes})
 	m.used.Add(-b.bytes)
 	if m.owned[b.addr] == 0 {
 		return // the device was closed

@@ -127,7 +127,7 @@ func (d *back) eachColumns(s cColumns8, sums int) grid {
 
 // like returns the layout of a tensor that is stored with channels last; nil where it is not, or lies elsewhere.
 func (d *back) like(t *gpu.Tensor) *layout {
-	if f := d.layouts.of(d.ptr(t), t.N); f != nil && f.order == d.stored() {
+	if f := d.layoutOf(t); f != nil && f.order == d.stored() {
 		return f
 	}
 	return nil
@@ -136,7 +136,7 @@ func (d *back) like(t *gpu.Tensor) *layout {
 // keeps returns where x lies and its shape, where it is stored with channels last and y can be so, too.
 func (d *back) keeps(x, y *gpu.Tensor) (at address, p pixels, ok bool) {
 	f := d.like(x)
-	if f == nil || !alignable(d.ptr(y), f.pixels) {
+	if f == nil || !d.alignable(y, f.pixels) {
 		return 0, p, false
 	}
 	return f.at, f.pixels, true
@@ -168,7 +168,7 @@ func (d *back) nhwcCopy2D(o *gpu.Copy2D) bool {
 	out := pixels{o.Rows, o.DstStride / plane, plane}
 	first, second, count := o.SrcOff/plane, o.DstOff/plane, o.Cols/plane
 	if o.SrcStride != in.channels*plane || o.DstStride != out.channels*plane || o.Dst.N != out.count() ||
-		(o.SrcOff|o.DstOff)%plane != 0 || (first|second|count)%8 != 0 || !alignable(d.ptr(o.Dst), out) {
+		(o.SrcOff|o.DstOff)%plane != 0 || (first|second|count)%8 != 0 || !d.alignable(o.Dst, out) {
 		return false
 	}
 	var y address
@@ -226,7 +226,7 @@ func (d *back) nhwcReLU(o *gpu.ReLU) bool {
 	if !ok {
 		return false
 	}
-	if d.fuseReLU(o) {
+	if y := d.home(o.Y); d.home(o.X) == y && d.fuseReLU(o, y.at) {
 		return true
 	}
 	n, y := o.Y.N, d.becomes(o.Y, d.stored(), p)
@@ -289,7 +289,7 @@ func (d *back) nhwcMaxPool(o *gpu.MaxPool) bool {
 		return false
 	}
 	in, out, ok := pooled(o.G, f)
-	if !ok || f.pixels != in || !alignable(d.ptr(o.Y), out) || !alignable(d.ptr(o.Argmax), out) {
+	if !ok || f.pixels != in || !d.alignable(o.Y, out) || !d.alignableAs(o.Argmax, singles, out) {
 		return false
 	}
 	x := f.at
@@ -299,12 +299,12 @@ func (d *back) nhwcMaxPool(o *gpu.MaxPool) bool {
 }
 
 func (d *back) nhwcMaxPoolBackward(o *gpu.MaxPoolBackward) bool {
-	f := d.layouts.of(d.ptr(o.Argmax), o.Argmax.N)
+	f := d.layoutOf(o.Argmax)
 	if f == nil || f.order != singles {
 		return false
 	}
 	in, out, ok := pooled(o.G, f)
-	if !ok || f.pixels != out || !alignable(d.ptr(o.DX), in) {
+	if !ok || f.pixels != out || !d.alignable(o.DX, in) {
 		return false
 	}
 	at := f.at
@@ -322,7 +322,7 @@ func (d *back) nhwcAvePool(o *gpu.AvePool) bool {
 		return false
 	}
 	in, out, ok := pooled(o.G, f)
-	if !ok || f.pixels != in || !alignable(d.ptr(o.Y), out) {
+	if !ok || f.pixels != in || !d.alignable(o.Y, out) {
 		return false
 	}
 	x := f.at
@@ -337,7 +337,7 @@ func (d *back) nhwcAvePoolBackward(o *gpu.AvePoolBackward) bool {
 		return false
 	}
 	in, out, ok := pooled(o.G, f)
-	if !ok || f.pixels != out || !alignable(d.ptr(o.DX), in) {
+	if !ok || f.pixels != out || !d.alignable(o.DX, in) {
 		return false
 	}
 	dy := f.at
@@ -361,7 +361,7 @@ func nhwcLRNGeometry(g *gpu.LRNGeometry) cNhwcLRN {
 func (d *back) nhwcLRN(o *gpu.LRN) bool {
 	p := pixels{o.G.N, o.G.C, o.G.Plane}
 	x := d.lastAt(o.X, p)
-	if x == 0 || !alignable(d.ptr(o.Y), p) || !alignable(d.ptr(o.Scale), p) {
+	if x == 0 || !d.alignable(o.Y, p) || !d.alignable(o.Scale, p) {
 		return false
 	}
 	scale, y := d.becomes(o.Scale, d.stored(), p), d.becomes(o.Y, d.stored(), p)
@@ -372,7 +372,7 @@ func (d *back) nhwcLRN(o *gpu.LRN) bool {
 func (d *back) nhwcLRNBackward(o *gpu.LRNBackward) bool {
 	p := pixels{o.G.N, o.G.C, o.G.Plane}
 	x, y, scale := d.lastAt(o.X, p), d.lastAt(o.Y, p), d.lastAt(o.Scale, p)
-	if x == 0 || y == 0 || scale == 0 || !alignable(d.ptr(o.DX), p) {
+	if x == 0 || y == 0 || scale == 0 || !d.alignable(o.DX, p) {
 		return false
 	}
 	dy := d.channelsLast(o.DY, p, p.channels, &d.layouts.first)

@@ -23,7 +23,7 @@ func (d *back) nhwcStats(o *gpu.BatchStats) bool {
 
 func (d *back) nhwcNormalize(o *gpu.Normalize) bool {
 	p, x := d.shaped(o.X, o.Shape)
-	if x == 0 || !alignable(d.ptr(o.Y), p) {
+	if x == 0 || !d.alignable(o.Y, p) {
 		return false
 	}
 	d.settle(o.Mean)
@@ -45,7 +45,7 @@ func (d *back) nhwcNormalizeBackward(o *gpu.NormalizeBackward) bool {
 
 func (d *back) nhwcBatchNorm(o *gpu.BatchNorm) bool {
 	p, x := d.shaped(o.X, o.Shape)
-	if x == 0 || !alignable(d.ptr(o.Y), p) || !alignable(d.ptr(o.Norm), p) {
+	if x == 0 || !d.alignable(o.Y, p) || !d.alignable(o.Norm, p) {
 		return false
 	}
 	d.settle(o.After.A)
@@ -61,7 +61,7 @@ func (d *back) nhwcBatchNorm(o *gpu.BatchNorm) bool {
 
 func (d *back) nhwcBatchNormBackward(o *gpu.BatchNormBackward) bool {
 	p, norm := d.shaped(o.Norm, o.Shape)
-	if norm == 0 || !alignable(d.ptr(o.DX), p) {
+	if norm == 0 || !d.alignable(o.DX, p) {
 		return false
 	}
 	d.settle(o.Variance)
@@ -84,7 +84,7 @@ func (d *back) nhwcBatchNormBackward(o *gpu.BatchNormBackward) bool {
 
 func (d *back) nhwcNormalizeGlobalBackward(o *gpu.NormalizeGlobalBackward) bool {
 	p, dy := d.shaped(o.DY, o.Shape)
-	if dy == 0 || !alignable(d.ptr(o.DX), p) {
+	if dy == 0 || !d.alignable(o.DX, p) {
 		return false
 	}
 	d.settle(o.Variance)
@@ -98,7 +98,7 @@ func (d *back) nhwcNormalizeGlobalBackward(o *gpu.NormalizeGlobalBackward) bool 
 
 func (d *back) nhwcScale(o *gpu.Scale) bool {
 	p, x := d.shaped(o.X, o.Shape)
-	if x == 0 || !alignable(d.ptr(o.Y), p) {
+	if x == 0 || !d.alignable(o.Y, p) {
 		return false
 	}
 	d.settle(o.A)
@@ -115,7 +115,7 @@ func (d *back) nhwcScale(o *gpu.Scale) bool {
 
 func (d *back) nhwcScaleBackward(o *gpu.ScaleBackward) bool {
 	p, x := d.shaped(o.X, o.Shape)
-	if x == 0 || o.DX != nil && !alignable(d.ptr(o.DX), p) {
+	if x == 0 || o.DX != nil && !d.alignable(o.DX, p) {
 		return false
 	}
 	for _, t := range []*gpu.Tensor{o.A, o.DA, o.DB} {
@@ -136,7 +136,7 @@ func (d *back) nhwcScaleBackward(o *gpu.ScaleBackward) bool {
 
 func (d *back) nhwcPReLU(o *gpu.PReLU) bool {
 	p, x := d.shaped(o.X, o.Shape)
-	if x == 0 || !alignable(d.ptr(o.Y), p) {
+	if x == 0 || !d.alignable(o.Y, p) {
 		return false
 	}
 	d.settle(o.A)
@@ -147,7 +147,7 @@ func (d *back) nhwcPReLU(o *gpu.PReLU) bool {
 
 func (d *back) nhwcPReLUBackward(o *gpu.PReLUBackward) bool {
 	p, x := d.shaped(o.X, o.Shape)
-	if x == 0 || o.DX != nil && !alignable(d.ptr(o.DX), p) {
+	if x == 0 || o.DX != nil && !d.alignable(o.DX, p) {
 		return false
 	}
 	d.settle(o.A)

@@ -91,7 +91,7 @@ func (d *back) nhwcConv(o *gpu.Conv) bool {
 	if depthwise(g) {
 		return d.nhwcDepthwise(o)
 	}
-	if !nhwcEligible(g) || !alignable(d.ptr(o.Y), out) {
+	if !nhwcEligible(g) || !d.alignable(o.Y, out) {
 		return false
 	}
 	d.settle(o.W)
@@ -113,7 +113,7 @@ func (d *back) nhwcConvBackwardData(o *gpu.ConvBackwardData) bool {
 	if depthwise(g) {
 		return d.nhwcDepthwiseBackwardData(o)
 	}
-	if !nhwcEligible(g) || d.widthOf(g) != g.C || !alignable(d.ptr(o.DX), in) {
+	if !nhwcEligible(g) || d.widthOf(g) != g.C || !d.alignable(o.DX, in) {
 		return false
 	}
 	d.settle(o.W)
@@ -144,7 +144,7 @@ func (d *back) nhwcConvBackwardWeights(o *gpu.ConvBackwardWeights) bool {
 		return true
 	}
 	if separate {
-		d.nhwcDepthwiseBackwardWeights(g, d.ptr(o.X), dy, d.ptr(o.DW))
+		d.nhwcDepthwiseBackwardWeights(g, d.lastAt(o.X, inputOf(g)), dy, d.ptr(o.DW))
 		return true
 	}
 	x := d.channelsLast(o.X, inputOf(g), d.widthOf(g), &d.layouts.first)
@@ -200,7 +200,7 @@ func (d *back) tapsOf(g *gpu.ConvGeometry, w *gpu.Tensor) address {
 func (d *back) nhwcDepthwise(o *gpu.Conv) bool {
 	g, out := o.G, outputOf(o.G)
 	x := d.lastAt(o.X, inputOf(g))
-	if x == 0 || !alignable(d.ptr(o.Y), out) {
+	if x == 0 || !d.alignable(o.Y, out) {
 		return false
 	}
 	d.settle(o.B)
@@ -218,7 +218,7 @@ func (d *back) nhwcDepthwise(o *gpu.Conv) bool {
 func (d *back) nhwcDepthwiseBackwardData(o *gpu.ConvBackwardData) bool {
 	g, in := o.G, inputOf(o.G)
 	dy := d.lastAt(o.DY, outputOf(g))
-	if dy == 0 || !alignable(d.ptr(o.DX), in) {
+	if dy == 0 || !d.alignable(o.DX, in) {
 		return false
 	}
 	w := d.tapsOf(g, o.W)

@@ -51,7 +51,7 @@ func (s *lastTest) last(names ...string) {
 	s.t.Helper()
 	for _, n := range names {
 		t := s.x[0][n]
-		if s.back.layouts.of(s.back.ptr(t), t.N) == nil {
+		if s.back.layoutOf(t) == nil {
 			s.t.Errorf("%s is in Caffe's order", n)
 		}
 	}
@@ -396,10 +396,10 @@ func layoutsAreLeft(t *testing.T, precision Precision) {
 	}
 	s.both(conv)
 	s.last("y")
-	at := s.back.ptr(s.x[0]["y"])
+	home := s.back.home(s.x[0]["y"])
 	s.x[0]["y"].Mem.Free()
-	if f := s.back.layouts.of(at, n); f != nil {
-		t.Errorf("memory that was freed still has the layout %+v", *f)
+	if from, to := s.back.layouts.within(home); from < to {
+		t.Errorf("memory that was freed still has the layout %+v", s.back.layouts.list[from])
 	}
 }
 
@@ -425,7 +425,7 @@ func TestLayoutsOfSharedMemory(t *testing.T) {
 	}
 	a, over, part := reserve(n, 0), reserve(n, 0), reserve(n, n/2)
 	away := reserve(n/2, n+n/2)
-	turned := func() bool { return s.back.layouts.of(s.back.ptr(a), n) != nil }
+	turned := func() bool { return s.back.layoutOf(a) != nil }
 	values, held := s.random(n), make([]float32, n)
 	for _, c := range []struct {
 		name string

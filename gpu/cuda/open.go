@@ -60,6 +60,8 @@ type back struct {
 	layouts   layouts
 	phase     atomic.Pointer[string]
 	notices   []string
+
+	rehearsals int // so far
 }
 
 var (

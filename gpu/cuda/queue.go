@@ -158,8 +158,10 @@ func (d *back) ptr(t *gpu.Tensor) address {
 	if t == nil {
 		return 0
 	}
-	m, off := t.Place()
-	return m.(*allocation).addr + 4*address(off)
+	if r := narrow(t); r != nil {
+		return d.aside(r) + 4*address(t.Off)
+	}
+	return d.home(t).at
 }
 
 func flag(b bool) int32 {

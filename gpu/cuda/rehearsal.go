@@ -9,7 +9,10 @@ import "dns-tui/gpu"
 // uses.
 type rehearsal struct{ *back }
 
-var _ gpu.Rehearser = (*back)(nil)
+var _ gpu.Narrower = (*back)(nil)
+
+// Narrows implements gpu.Narrower.
+func (d *back) Narrows() bool { return d.precision == BF16 }
 
 // Rehearse implements gpu.Rehearser. Products are done as they were measured before, else as planned: where measuring
 // finds other slices, their memory is another's.
@@ -20,15 +23,18 @@ func (d *back) Rehearse() gpu.Rehearsal {
 	}
 	r.scratch.tiles, r.scratch.tileBytes, r.scratch.bins = 0, 0, 0
 	r.choices.known, r.choices.stored = map[shape]choice{}, d.choices.stored
+	d.rehearsals++
+	r.memory.pretended = address(d.rehearsals) << 48
+	r.queue.live = make([]uint32, 0, liveWords)
 	r.fault.numbers = map[string]uint32{}
 	r.memory.used.Store(d.memory.opened)
 	return rehearsal{r}
 }
 
-// pretend is memory.get of a rehearsal.
+// pretend is memory.get of a rehearsal. The addresses are neither a GPU's nor another rehearsal's, whose arrays may be
+// operands, too.
 func (m *memory) pretend(bytes int64) block {
-	const least = 1 << 20 // an address of 0 is none
-	b := block{addr: address(least + m.held), size: sizeClass(bytes), bytes: bytes}
+	b := block{addr: m.pretended + address(m.held), size: sizeClass(bytes), bytes: bytes}
 	m.held += b.size
 	m.used.Add(bytes)
 	return b
@@ -36,13 +42,16 @@ func (m *memory) pretend(bytes int64) block {
 
 // Download implements gpu.Rehearsal.
 func (r rehearsal) Download(dst []float32, src *gpu.Tensor) {
-	r.settle(src)
+	r.planesOf(src)
 	r.flush()
 	clear(dst)
 }
 
 // Upload implements gpu.Rehearsal. The buffers of uploads are not counted: they are given back where memory is short.
-func (r rehearsal) Upload(dst *gpu.Tensor, _ []float32) { r.overwrites(dst) }
+func (r rehearsal) Upload(dst *gpu.Tensor, _ []float32) {
+	r.overwrites(dst)
+	r.ptr(dst) // which takes memory where that is narrow
+}
 
 // Do implements gpu.Rehearsal. What waits for a result finds 0.
 func (r rehearsal) Do(op gpu.Op) {

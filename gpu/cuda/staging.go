@@ -283,8 +283,7 @@ func (d *back) Fetch(dst []float32, src *gpu.Tensor) {
 		d.Download(dst, src)
 		return
 	}
-	d.settle(src)
-	each(d, kCopy, n, copyArgs{n: int32(n), x: d.ptr(src), y: d.scratch.fetched + address(s.used)})
+	each(d, kCopy, n, copyArgs{n: int32(n), x: d.planesOf(src), y: d.scratch.fetched + address(s.used)})
 	s.floats = append(s.floats, fetched{s.used, dst})
 	s.used += (4*n + 15) &^ 15
 }
@@ -347,9 +346,8 @@ func fillNaN(v []float32) {
 
 // Download implements gpu.Back. It goes through the staging ring, in pieces.
 func (d *back) Download(dst []float32, src *gpu.Tensor) {
-	d.settle(src)
+	at := d.planesOf(src)
 	d.flush()
-	at := d.ptr(src)
 	for len(dst) > 0 {
 		n := min(len(dst), stagingBytes/8)
 		piece := d.staging.room(d, 4*n)

@@ -153,8 +153,9 @@ func (d *back) scatterAdd(o *gpu.ScatterAdd) {
 }
 
 func (d *back) relu(o *gpu.ReLU) {
-	if !d.fuseReLU(o) {
-		each(d, kRelu, o.Y.N, reluArgs{n: int32(o.Y.N), x: d.ptr(o.X), slope: o.Slope, y: d.ptr(o.Y)})
+	x, y := d.ptr(o.X), d.ptr(o.Y)
+	if x != y || !d.fuseReLU(o, y) {
+		each(d, kRelu, o.Y.N, reluArgs{n: int32(o.Y.N), x: x, slope: o.Slope, y: y})
 	}
 }
 

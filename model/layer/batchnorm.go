@@ -66,12 +66,15 @@ func (l *batchNorm) Setup(c *Context, bottom, top []*Blob) (err error) {
 	}
 	c.Device.Fill(l.one, 1)
 	if !l.global {
-		if l.norm, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
+		if l.norm, err = c.Room(b.Shape...); err != nil {
 			return err
 		}
 	}
 	return sameShape(c, b, top[0])
 }
+
+// Kept implements Keeper.
+func (l *batchNorm) Kept() []*gpu.Tensor { return []*gpu.Tensor{l.norm} }
 
 // ReadsBottom implements Reader.
 func (*batchNorm) ReadsBottom(int) bool { return false }

@@ -110,6 +110,9 @@ func (l *softmaxLoss) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return err
 }
 
+// Kept implements Keeper.
+func (l *softmaxLoss) Kept() []*gpu.Tensor { return []*gpu.Tensor{l.prob} }
+
 // lossTops shapes the tops of a loss over a softmax: the loss, a view of stat, which keeps its divisor too; and the
 // softmax's output, where there is a second top.
 func lossTops(c *Context, b *Blob, top []*Blob) (prob, stat *gpu.Tensor, err error) {
@@ -121,7 +124,7 @@ func lossTops(c *Context, b *Blob, top []*Blob) (prob, stat *gpu.Tensor, err err
 		err = top[1].Reshape(c.Device, b.Shape...)
 		return top[1].Data, stat, err
 	}
-	prob, err = gpu.NewTensor(c.Device, b.Shape...)
+	prob, err = c.Room(b.Shape...)
 	return prob, stat, err
 }
 

@@ -120,12 +120,15 @@ func (l *eltwise) Setup(c *Context, bottom, top []*Blob) (err error) {
 	l.joins = l.op == caffepb.EltwiseParameter_SUM && len(bottom) == 2 && c.Device.Has(&gpu.AddBackward{}) &&
 		c.Device.Has(&gpu.Add{Then: gpu.Rectifier{On: true}})
 	if l.op == caffepb.EltwiseParameter_MAX {
-		if l.which, err = gpu.NewTensor(c.Device, bottom[0].Shape...); err != nil {
+		if l.which, err = c.Room(bottom[0].Shape...); err != nil {
 			return err
 		}
 	}
 	return sameShape(c, bottom[0], top[0])
 }
+
+// Kept implements Keeper.
+func (l *eltwise) Kept() []*gpu.Tensor { return []*gpu.Tensor{l.which} }
 
 // ReadsBottom implements Reader.
 func (l *eltwise) ReadsBottom(int) bool { return l.op == caffepb.EltwiseParameter_PROD }

@@ -67,6 +67,12 @@ type Dynamic interface {
 	Reshaped() bool
 }
 
+// A Keeper is a layer that keeps arrays from its Forward to its Backward, other than its blobs (Context.Room).
+type Keeper interface {
+	// Kept are those arrays. Some may be nil.
+	Kept() []*gpu.Tensor
+}
+
 // Diagnoser is a layer that can say what in its inputs made its output NaN.
 type Diagnoser interface {
 	Diagnose(bottom []*Blob) error
@@ -97,6 +103,19 @@ type Context struct {
 	Weight *float32
 	// Backward reports that gradients will be asked for; layers keep then what these need.
 	Backward bool
+	// Later has the memory of Room reserved: the net gives it when all layers are set up.
+	Later bool
+}
+
+// Room allocates, or reserves, an array for what a Keeper keeps. It is written in Forward before it is read, and holds
+// anything when Backward has returned, or in a net that does not run backward, Forward.
+func (c *Context) Room(shape ...int) (*gpu.Tensor, error) { return room(c.Device, c.Later, shape) }
+
+func room(d *gpu.Device, later bool, shape []int) (*gpu.Tensor, error) {
+	if later {
+		return gpu.Reserve(shape...)
+	}
+	return gpu.NewTensor(d, shape...)
 }
 
 // Train reports whether the net is a train net.
@@ -129,10 +148,7 @@ type Blob struct {
 
 // tensor allocates an array of the blob, or reserves it.
 func (b *Blob) tensor(d *gpu.Device, shape ...int) (*gpu.Tensor, error) {
-	if b.Later {
-		return gpu.Reserve(shape...)
-	}
-	return gpu.NewTensor(d, shape...)
+	return room(d, b.Later, shape)
 }
 
 // Reshape allocates the blob.

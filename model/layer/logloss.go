@@ -90,6 +90,9 @@ func (l *infogainLoss) Setup(c *Context, bottom, top []*Blob) (err error) {
 	return err
 }
 
+// Kept implements Keeper.
+func (l *infogainLoss) Kept() []*gpu.Tensor { return []*gpu.Tensor{l.prob} }
+
 // matrix finds H, classes × classes.
 func (l *infogainLoss) matrix(bottom []*Blob) error {
 	n := l.shape.Channels

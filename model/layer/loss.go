@@ -28,11 +28,14 @@ func (l *euclideanLoss) Setup(c *Context, bottom, top []*Blob) (err error) {
 		return mismatch(bottom[0], bottom[1])
 	}
 	l.n = bottom[0].Shape[0]
-	if l.diff, err = gpu.NewTensor(c.Device, bottom[0].Shape...); err != nil {
+	if l.diff, err = c.Room(bottom[0].Shape...); err != nil {
 		return err
 	}
 	return top[0].Reshape(c.Device)
 }
+
+// Kept implements Keeper.
+func (l *euclideanLoss) Kept() []*gpu.Tensor { return []*gpu.Tensor{l.diff} }
 
 func (l *euclideanLoss) Forward(bottom, top []*Blob) error {
 	d := l.c.Device

@@ -67,19 +67,22 @@ func (l *lrn) Setup(c *Context, bottom, top []*Blob) (err error) {
 		PW:     size / 2,
 	}
 	l.pool.Resolve(false)
-	if l.scale, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
+	if l.scale, err = c.Room(b.Shape...); err != nil {
 		return err
 	}
 	if !l.across && !c.Device.Has(&gpu.LRNWithin{G: &l.pool}) {
-		if l.t, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
+		if l.t, err = c.Room(b.Shape...); err != nil {
 			return err
 		}
-		if l.u, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
+		if l.u, err = c.Room(b.Shape...); err != nil {
 			return err
 		}
 	}
 	return top[0].Reshape(c.Device, b.Shape...)
 }
+
+// Kept implements Keeper.
+func (l *lrn) Kept() []*gpu.Tensor { return []*gpu.Tensor{l.scale, l.t, l.u} }
 
 // ReadsBottom implements Reader.
 func (*lrn) ReadsBottom(int) bool { return true }

@@ -83,12 +83,15 @@ func (l *neuron) Setup(c *Context, bottom, top []*Blob) (err error) {
 		return err
 	}
 	if top[0] == bottom[0] && l.f.SlopeNeedsInput() {
-		if l.x, err = gpu.NewTensor(c.Device, bottom[0].Shape...); err != nil {
+		if l.x, err = c.Room(bottom[0].Shape...); err != nil {
 			return err
 		}
 	}
 	return sameShape(c, bottom[0], top[0])
 }
+
+// Kept implements Keeper.
+func (l *neuron) Kept() []*gpu.Tensor { return []*gpu.Tensor{l.x} }
 
 // ReadsBottom implements Reader: the slope is that of x, or its copy, where y does not give it.
 func (l *neuron) ReadsBottom(int) bool { return l.f.SlopeNeedsInput() && l.x == nil }
@@ -142,12 +145,15 @@ func (l *prelu) Setup(c *Context, bottom, top []*Blob) (err error) {
 		return err
 	}
 	if top[0] == b {
-		if l.x, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
+		if l.x, err = c.Room(b.Shape...); err != nil {
 			return err
 		}
 	}
 	return sameShape(c, b, top[0])
 }
+
+// Kept implements Keeper.
+func (l *prelu) Kept() []*gpu.Tensor { return []*gpu.Tensor{l.x} }
 
 // ReadsBottom implements Reader.
 func (l *prelu) ReadsBottom(int) bool { return l.x == nil }

@@ -162,7 +162,7 @@ func (l *pooler) setup(c *Context, method caffepb.PoolingParameter_PoolMethod, g
 		return fmt.Errorf("pooling_param: pad is %dx%d; pool STOCHASTIC wants 0", g.PH, g.PW)
 	}
 	if l.at == nil && method != caffepb.PoolingParameter_AVE {
-		l.at, err = gpu.NewTensor(c.Device, g.Planes, g.OutH, g.OutW)
+		l.at, err = c.Room(g.Planes, g.OutH, g.OutW)
 	}
 	return err
 }
@@ -172,6 +172,9 @@ func (l *pooler) setup(c *Context, method caffepb.PoolingParameter_PoolMethod, g
 func (l *pooler) NoGradient(int) bool {
 	return l.method == caffepb.PoolingParameter_STOCHASTIC && !l.c.Train()
 }
+
+// Kept implements Keeper.
+func (l *pooler) Kept() []*gpu.Tensor { return []*gpu.Tensor{l.at} }
 
 func (l *pooler) forward(x, y *gpu.Tensor, key gpu.Key) {
 	d := l.c.Device

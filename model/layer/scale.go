@@ -47,7 +47,7 @@ func (l *scale) Setup(c *Context, bottom, top []*Blob) (err error) {
 		}
 	}
 	if top[0] == b && c.Backward {
-		if l.x, err = gpu.NewTensor(c.Device, b.Shape...); err != nil {
+		if l.x, err = c.Room(b.Shape...); err != nil {
 			return err
 		}
 	}
@@ -92,6 +92,9 @@ func spanned(axis, numAxes int, bottom []*Blob) (from int, extents []int, err er
 	}
 	return from, append([]int(nil), extents...), nil
 }
+
+// Kept implements Keeper.
+func (l *scale) Kept() []*gpu.Tensor { return []*gpu.Tensor{l.x} }
 
 // ReadsBottom implements Reader: in place the input is a copy; the factor may be a second bottom.
 func (l *scale) ReadsBottom(i int) bool { return i > 0 || l.x == nil }

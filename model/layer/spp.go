@@ -99,6 +99,15 @@ func PyramidWindow(n, bins int) (kernel, pad int) {
 // NoGradient implements Selective.
 func (l *spp) NoGradient(bottom int) bool { return l.levels[0].NoGradient(bottom) }
 
+// Kept implements Keeper.
+func (l *spp) Kept() []*gpu.Tensor {
+	var all []*gpu.Tensor
+	for _, v := range l.levels {
+		all = append(all, v.Kept()...)
+	}
+	return all
+}
+
 func (l *spp) Forward(bottom, top []*Blob) error {
 	at, key := 0, l.c.Key()
 	for _, v := range l.levels {

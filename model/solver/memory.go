@@ -94,8 +94,9 @@ type Memory struct {
 	Gradients int64 // of weights
 	Forward   int64 // weights with what is pruned left out, of layers that surgery works on
 	History   int64 // of the update rule: two for each weight, one or none
-	Shared    int64 // what blobs of all nets lie in, data and gradients, one after the other
-	// Own is what blobs have by themselves (data, labels, outputs), and what layers keep from pass to pass.
+	// Shared is what blobs of all nets lie in, data and gradients, and what layers keep, one after the other.
+	Shared int64
+	// Own is what blobs have by themselves (data, labels, outputs), and what layers have for themselves for good.
 	Own int64
 	// Instead is what the blobs in Shared would take with memory of their own.
 	Instead int64

@@ -28,7 +28,8 @@ layer { name: "b" type: "Convolution" bottom: "sig" top: "b" convolution_param {
   weight_filler { type: "xavier" } } }
 layer { name: "fc" type: "InnerProduct" bottom: "b" top: "fc" inner_product_param { num_output: 5
   weight_filler { type: "xavier" } } }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+layer { name: "drop" type: "Dropout" bottom: "fc" top: "drop" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "drop" bottom: "label" top: "loss" }
 `
 
 // On a GPU, too, what MemoryOf says is what is allocated, to the byte: what the device has taken for its own work, and

@@ -1,0 +1,125 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"testing"
+
+	"dns-tui/gpu"
+)
+
+// Memory that all operations of a rehearsal leave as bf16 is narrow; what is done with it later that was not rehearsed
+// is done right all the same, by memory aside.
+func TestNarrowMemory(t *testing.T) {
+	s := newLastTest(t, BF16)
+	g := gpu.ConvGeometry{
+		N:      2,
+		C:      16,
+		H:      6,
+		W:      5,
+		O:      24,
+		KH:     3,
+		KW:     3,
+		SH:     1,
+		SW:     1,
+		PH:     1,
+		PW:     1,
+		DH:     1,
+		DW:     1,
+		Groups: 1,
+	}
+	g.Resolve()
+	pool := gpu.PoolGeometry{Planes: g.N * g.O, H: g.OutH, W: g.OutW, KH: 2, KW: 2, SH: 2, SW: 2}
+	pool.Resolve(false)
+	n, pooled := g.OutputLen(), pool.Planes*pool.OutH*pool.OutW
+	s.tensor("x", g.InputLen())
+	s.tensor("w", g.WeightLen())
+	all := map[string]*gpu.Reserved{}
+	for _, r := range []struct {
+		name string
+		n    int
+	}{
+		{"y", n}, {"z", n}, {"places", pooled}, {"pooled", pooled}, {"planes", pooled}, {"unused", n},
+	} {
+		x, err := gpu.Reserve(r.n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[r.name] = x.Mem.(*gpu.Reserved)
+		s.tensor(r.name, r.n)
+		s.x[0][r.name] = x
+	}
+	net := func(d *gpu.Device, x map[string]*gpu.Tensor) {
+		d.Conv(&g, x["x"], x["w"], nil, x["y"])
+		d.ReLU(x["y"], x["y"], 0.25)
+		d.Copy(x["z"], x["y"])
+		d.MaxPool(&pool, x["y"], x["pooled"], x["places"])
+		d.Power(x["pooled"], 1, 2, 3, x["planes"])
+	}
+	var memories []*gpu.Reserved
+	for _, r := range all {
+		memories = append(memories, r)
+	}
+	if err := s.device.Narrow(memories, func() { net(s.device, s.x[0]) }); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{
+		"y": true, "z": true, "places": false, "pooled": false, "planes": false, "unused": false,
+	} {
+		if r := all[name]; r.Narrow() != want || r.Given() || r.Written() {
+			t.Errorf("%s is narrow: %t, wanted %t; given %t, aside %t", name, r.Narrow(), want, r.Given(), r.Written())
+		}
+		block, err := gpu.NewTensor(s.device, all[name].Words())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name].Give(block.Mem, 0)
+	}
+	before := s.device.Allocated()
+	s.both(net)
+	if more := s.device.Allocated() - before; all["y"].Written() || all["z"].Written() {
+		t.Errorf("%d bytes aside for what was rehearsed", more)
+	}
+	s.equal(8e-3, "y", "z", "pooled", "planes") // read from outside
+	if all["y"].Written() {
+		t.Error("who reads it has it brought aside")
+	}
+
+	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
+		d.Copy(x["z"].View(n/2, n/2), x["y"].View(0, n/2)) // parts of both
+		d.Unary(gpu.UnaryFunc{Op: gpu.Abs}, x["z"], x["z"])
+	})
+	if !all["y"].Written() || !all["z"].Written() {
+		t.Error("parts of narrow memory are not aside")
+	}
+	s.equal(8e-3, "y", "z")
+	s.both(func(d *gpu.Device, x map[string]*gpu.Tensor) {
+		d.Conv(&g, x["x"], x["w"], nil, x["y"]) // again as it was rehearsed
+		d.Axpby(1, x["z"], 1, x["y"])
+		d.Fill(x["z"].View(3, 5), 7)
+	})
+	s.equal(8e-3, "y", "z")
+	values := s.random(n)
+	for i, d := range []*gpu.Device{s.device, s.host} {
+		d.Upload(s.x[i]["y"], values)
+	}
+	s.equal(1e-7, "y")
+	s.both(net)
+	s.equal(8e-3, "y", "z", "pooled", "planes")
+}
+
+// No other precision has narrow memory.
+func TestNarrowMemoryOfPrecisions(t *testing.T) {
+	for _, p := range []Precision{FP32, TF32} {
+		s := newLastTest(t, p)
+		x, err := gpu.Reserve(64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := x.Mem.(*gpu.Reserved)
+		if err := s.device.Narrow([]*gpu.Reserved{r}, func() { t.Errorf("%s: a rehearsal", p) }); err != nil ||
+			r.Narrow() {
+			t.Errorf("%s: narrow %t, %v", p, r.Narrow(), err)
+		}
+	}
+}
