@@ -87,9 +87,7 @@ power:
 	FCMGT(18, 0, 2)
 	FCMGT(18, 1, 3)
 	ANDV(3, 2, 2)
-	UMINV(2, 2)
-	VMOV   V2.S[0], R5
-	CBZW   R5, powered
+	ALL(2, powered)
 	POWER(0, 2, 4)
 	POWER(1, 3, 5)
 	CBZ    R3, less

@@ -62,8 +62,22 @@
 #define SHL4(by, n, d) WORD $(0x4f205400 | (by)<<16 | (n)<<5 | (d))  // d = n<<by
 #define SSHR4(by, n, d) WORD $(0x4f400400 - (by)<<16 | (n)<<5 | (d)) // d = n>>by, of numbers with signs
 
+// UMULL are the products, of 64 bits, of the first two of four integers without signs, UMULL2 of the last two.
+#define UMULL(m, n, d) WORD $(0x2ea0c000 | (m)<<16 | (n)<<5 | (d))
+#define UMULL2(m, n, d) WORD $(0x6ea0c000 | (m)<<16 | (n)<<5 | (d))
+
 // UMINV is the least of n's four integers without signs, in the first lane of d.
 #define UMINV(n, d) WORD $(0x6eb1a800 | (n)<<5 | (d))
+
+// LANE0 brings the first of n's four integers to general register r.
+#define LANE0(n, r) WORD $(0x0e043c00 | (n)<<5 | (r))
+
+// ALL goes to stop unless all bits of a are set; R25 is used.
+#define ALL(a, stop) \
+	UMINV(a, a)      \
+	LANE0(a, 25)     \
+	CMNW $1, R25     \
+	BNE  stop
 
 // LANES sums the eight lanes of registers a and b, of which the first, v, keeps the sum: halves, then every other.
 #define LANES(a, b, v) \

@@ -71,3 +71,38 @@ func tanh8(x, y *float32, n int)                                             { p
 func largest8(x *float32, n int) float32                                     { panic(absent) }
 func cellForward8(x *forwardOperands, n int)                                 { panic(absent) }
 func cell8(x *cellOperands, n int)                                           { panic(absent) }
+func abs8(x, y *float32, n int, u *unaryNumbers) (done int)                  { panic(absent) }
+func bnll8(x, y *float32, n int, u *unaryNumbers) (done int)                 { panic(absent) }
+func elu8(x, y *float32, n int, u *unaryNumbers) (done int)                  { panic(absent) }
+func expOf8(x, y *float32, n int, u *unaryNumbers) (done int)                { panic(absent) }
+func logOf8(x, y *float32, n int, u *unaryNumbers) (done int)                { panic(absent) }
+func swish8(x, y *float32, n int, u *unaryNumbers) (done int)                { panic(absent) }
+func square8(x, y *float32, n int, u *unaryNumbers) (done int)               { panic(absent) }
+func cube8(x, y *float32, n int, u *unaryNumbers) (done int)                 { panic(absent) }
+func root8(x, y *float32, n int, u *unaryNumbers) (done int)                 { panic(absent) }
+func inverseRoot8(x, y *float32, n int, u *unaryNumbers) (done int)          { panic(absent) }
+func inverse8(x, y *float32, n int, u *unaryNumbers) (done int)              { panic(absent) }
+func sigmoidSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int) { panic(absent) }
+func tanhSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
+func absSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)     { panic(absent) }
+func bnllSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
+func eluSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)     { panic(absent) }
+func expSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)     { panic(absent) }
+func logSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)     { panic(absent) }
+func swishSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)   { panic(absent) }
+func squareSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)  { panic(absent) }
+func cubeSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
+func rootSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)    { panic(absent) }
+func inverseSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int) { panic(absent) }
+func stepSGD8(a *stepArrays, n int, u *stepNumbers)                          { panic(absent) }
+func stepNesterov8(a *stepArrays, n int, u *stepNumbers)                     { panic(absent) }
+func stepAdaGrad8(a *stepArrays, n int, u *stepNumbers)                      { panic(absent) }
+func stepRMSProp8(a *stepArrays, n int, u *stepNumbers)                      { panic(absent) }
+func stepAdaDelta8(a *stepArrays, n int, u *stepNumbers)                     { panic(absent) }
+func stepAdam8(a *stepArrays, n int, u *stepNumbers)                         { panic(absent) }
+func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32) {
+	panic(absent)
+}
+func paperSums8(w, masked *float32, n int, lanes *float64) (count uint32) { panic(absent) }
+func forward3(masked, w []float32, cut float32)                           { panic(absent) }
+func forwardHard(masked, w []float32)                                     { panic(absent) }

@@ -168,3 +168,102 @@ func cellForward8(x *forwardOperands, n int)
 
 //go:noescape
 func cell8(x *cellOperands, n int)
+
+//go:noescape
+func abs8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func bnll8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func elu8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func expOf8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func logOf8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func swish8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func square8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func cube8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func root8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func inverseRoot8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func inverse8(x, y *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func sigmoidSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func tanhSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func absSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func bnllSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func eluSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func expSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func logSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func swishSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func squareSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func cubeSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func rootSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func inverseSlope8(x, y, dy, dx *float32, n int, u *unaryNumbers) (done int)
+
+//go:noescape
+func stepSGD8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func stepNesterov8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func stepAdaGrad8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func stepRMSProp8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func stepAdaDelta8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func stepAdam8(a *stepArrays, n int, u *stepNumbers)
+
+//go:noescape
+func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32)
+
+//go:noescape
+func paperSums8(w, masked *float32, n int, lanes *float64) (count uint32)
+
+//go:noescape
+func forward3(masked, w []float32, cut float32)
+
+//go:noescape
+func forwardHard(masked, w []float32)

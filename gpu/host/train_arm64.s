@@ -119,3 +119,82 @@ cut:
 	COUNTED(V20)
 	MOVW R4, spliced+40(FP)
 	RET
+
+// func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, spliced uint32)
+//
+// What was kept is pruned up to a magnitude of low, and what was pruned stays so unless above high, of n vectors of
+// eight.
+TEXT ·redrawPaper8(SB), NOSPLIT, $0-44
+	TO4(low+24(FP), F21, V21)
+	TO4(high+28(FP), F22, V22)
+	REDRAW
+
+paper:
+	VLD1.P 16(R0), [V0.S4]
+	VLD1  (R1), [V2.S4]
+	VCMEQ V16.S4, V2.S4, V2.S4
+	FABS(0, 3)
+	FCMGE(3, 21, 4)
+	FCMGT(22, 3, 1)
+	BICV(1, 2, 1)
+	BICV(2, 4, 4)
+	ORRV(4, 1, 1)
+	DECIDED
+	CBNZ R2, paper
+	COUNTED(V18)
+	MOVW R4, drop+32(FP)
+	COUNTED(V19)
+	MOVW R4, pruned+36(FP)
+	COUNTED(V20)
+	MOVW R4, spliced+40(FP)
+	RET
+
+// DOUBLES adds four magnitudes to two registers of float64 from a on, and their squares to those from b on.
+#define DOUBLES(v, a, b) \
+	FCVTL(v, 4)        \
+	FCVTL2(v, 5)       \
+	DADD(4, a, a)      \
+	DADD(5, a+1, a+1)  \
+	DMUL(4, 4, 4)      \
+	DMUL(5, 5, 5)      \
+	DADD(4, b, b)      \
+	DADD(5, b+1, b+1)
+
+// MAGNITUDES makes of entries v their magnitudes, or 0 where they are pruned, as forward weights m say, or 0, and
+// counts.
+#define MAGNITUDES(v, m) \
+	FCMEQ(17, v, 6)     \
+	VCMEQ V16.S4, m.S4, m.S4 \
+	VORR  m.B16, V6.B16, V6.B16 \
+	BICV(6, 21, 6)      \
+	VSUB  V6.S4, V18.S4, V18.S4 \
+	FABS(v, v)          \
+	ANDV(6, v, v)
+
+// func paperSums8(w, masked *float32, n int, lanes *float64) (count uint32)
+//
+// Adds |w| to eight lanes, and w² to the eight behind them, and counts, where an entry is neither 0 nor pruned, of n
+// vectors of eight. A square of a float32 is exact in float64.
+TEXT ·paperSums8(SB), NOSPLIT, $0-36
+	MOVD   lanes+24(FP), R5
+	REDRAW
+	LSR    $1, R2
+	MOVD   R5, R6
+	VLD1.P 64(R6), [V24.D2, V25.D2, V26.D2, V27.D2]
+	VLD1   (R6), [V28.D2, V29.D2, V30.D2, V31.D2]
+	VCMEQ  V17.S4, V17.S4, V21.S4 // V21: all bits
+
+sums:
+	VLD1.P 32(R0), [V0.S4, V1.S4]
+	VLD1.P 32(R1), [V2.S4, V3.S4]
+	MAGNITUDES(0, V2)
+	MAGNITUDES(1, V3)
+	DOUBLES(0, 24, 28)
+	DOUBLES(1, 26, 30)
+	SUB    $1, R2
+	CBNZ   R2, sums
+	VST1.P [V24.D2, V25.D2, V26.D2, V27.D2], 64(R5)
+	VST1   [V28.D2, V29.D2, V30.D2, V31.D2], (R5)
+	COUNTED(V18)
+	MOVW   R4, count+32(FP)
+	RET

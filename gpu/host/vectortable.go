@@ -145,9 +145,12 @@ var vectorTable = [vecCount]tableRow{
 	{vecTanH, "hyperbolic tangent", "y = tanh x", "8 bytes", routines{AVX2Set: "tanh8", NEONSet: "tanh8"}},
 	{vecUnary, "elementwise functions", "y = f(x), of gpu.UnaryFunc", "8 bytes", routines{
 		AVX2Set: "abs8 bnll8 elu8 expOf8 logOf8 swish8 square8 cube8 root8 inverseRoot8 inverse8",
+		NEONSet: "abs8 bnll8 elu8 expOf8 logOf8 swish8 square8 cube8 root8 inverseRoot8 inverse8",
 	}},
 	{vecUnarySlope, "their gradients", "dx = dy·f'(x)", "12 bytes, 16 where x and y are read", routines{
 		AVX2Set: "sigmoidSlope8 tanhSlope8 absSlope8 bnllSlope8 eluSlope8 expSlope8 logSlope8 " +
+			"swishSlope8 squareSlope8 cubeSlope8 rootSlope8 inverseSlope8",
+		NEONSet: "sigmoidSlope8 tanhSlope8 absSlope8 bnllSlope8 eluSlope8 expSlope8 logSlope8 " +
 			"swishSlope8 squareSlope8 cubeSlope8 rootSlope8 inverseSlope8",
 	}},
 	{vecLargest, "largest element", "max x", "4 bytes", routines{AVXSet: "largest8", NEONSet: "largest8"}},
@@ -164,7 +167,7 @@ var vectorTable = [vecCount]tableRow{
 		"the steps of gpu.Method",
 		"24 bytes, 4 with a mask, 8 with a second history",
 		routines{
-			AVX2Set: "stepSGD8 stepNesterov8 stepAdaGrad8 stepRMSProp8 stepAdaDelta8 stepAdam8",
+			AVX2Set: "stepSGD8 stepNesterov8 stepAdaGrad8 stepRMSProp8 stepAdaDelta8 stepAdam8", NEONSet: "stepSGD8 stepNesterov8 stepAdaGrad8 stepRMSProp8 stepAdaDelta8 stepAdam8",
 		},
 	},
 	{vecRedrawSeed, "mask of the seed rule", "pruned where low < w < high", "12 bytes", routines{
@@ -174,7 +177,7 @@ var vectorTable = [vecCount]tableRow{
 		AVX2Set: "redrawCut8", NEONSet: "redrawCut8",
 	}},
 	{vecRedrawPaper, "mask of the paper rule", "kept up to low: pruned; pruned above high: kept", "12 bytes", routines{
-		AVX2Set: "redrawPaper8",
+		AVX2Set: "redrawPaper8", NEONSet: "redrawPaper8",
 	}},
 	{
 		vecPaperSums,
@@ -182,11 +185,11 @@ var vectorTable = [vecCount]tableRow{
 		"Σ abs w, Σ w², how many, of what is kept and not 0",
 		"8 bytes",
 		routines{
-			AVX2Set: "paperSums8",
+			AVX2Set: "paperSums8", NEONSet: "paperSums8",
 		},
 	},
 	{vecForward, "forward weights", "kept w, shrunk by the soft rule", "12 bytes", routines{
-		AVX2Set: "forward3 forwardHard",
+		AVX2Set: "forward3 forwardHard", NEONSet: "forward3 forwardHard",
 	}},
 	{vecSum, "sum of elements", "Σ x", "4 bytes", routines{AVXSet: "sum8", NEONSet: "sum8"}},
 	{vecDot, "dot product", "Σ x·y", "8 bytes", routines{AVXSet: "dot8", NEONSet: "dot8"}},
