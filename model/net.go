@@ -435,7 +435,8 @@ type PrunableLayer struct {
 }
 
 // FirstBad returns an error that names the first layer whose parameters or output hold a NaN or an infinity after a
-// pass forward, or nil. Outputs that did not last are computed again.
+// pass forward, or nil. Outputs are computed again where blobs share memory: one may be gone, or overwritten by a layer
+// that works in place on a view of it.
 func (n *Net) FirstBad() error {
 	defer n.holdState()()
 	defer func(say func(string)) { n.debug = say }(n.debug)
@@ -446,7 +447,7 @@ func (n *Net) FirstBad() error {
 				return fmt.Errorf("layer %q (%s): parameter %d holds NaN or Inf", nd.name, nd.typ, p.Index)
 			}
 		}
-		if n.reuse && len(nd.bottom) > 0 && slices.ContainsFunc(nd.top, n.passes) {
+		if n.reuse && len(nd.bottom) > 0 && len(nd.top) > 0 {
 			if err := n.forward(i); err != nil {
 				return err
 			}
@@ -465,9 +466,6 @@ func (n *Net) FirstBad() error {
 	}
 	return nil
 }
-
-// passes reports whether the memory of a blob is that of others, too.
-func (n *Net) passes(b *layer.Blob) bool { return n.shared[reserved(b.Data)] }
 
 // holdState returns a function that puts back what layers carry from pass to pass, which passes by themselves change.
 func (n *Net) holdState() (restore func()) {

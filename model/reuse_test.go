@@ -509,6 +509,30 @@ func TestReuseFirstBad(t *testing.T) {
 	}
 }
 
+// What was not finite is found where a ReLU in place, of a view that lasts, made it finite again.
+func TestReuseFirstBadOverwritten(t *testing.T) {
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	n, err := modeltest.BuildOn(t, d, `
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 3 dim: 3 } } }
+layer { name: "a" type: "Power" bottom: "x" top: "a" power_param { scale: 1e38 } }
+layer { name: "b" type: "Convolution" bottom: "a" top: "b" convolution_param { num_output: 2 kernel_size: 1
+  weight_filler { type: "xavier" } } }
+layer { name: "c" type: "Flatten" bottom: "a" top: "c" }
+layer { name: "relu" type: "ReLU" bottom: "c" top: "c" }`, model.NetOptions{Reuse: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Fill(n.Blob("x").Data, -100)
+	if _, err := n.Forward(); err != nil {
+		t.Fatal(err)
+	}
+	const want = `layer "a" (Power): blob "a" holds NaN or Inf`
+	if got := fmt.Sprint(n.FirstBad()); got != want {
+		t.Errorf("%s, wanted %s", got, want)
+	}
+}
+
 // debug_info tells the same: each blob while it is there.
 func TestReuseDebugInfo(t *testing.T) {
 	d := host.New(host.Options{Threads: 1})

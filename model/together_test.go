@@ -14,7 +14,7 @@ import (
 
 // inPlaceNet has BatchNorm, Scale and ReLU in place, ReLUs behind convolutions, products and sums, and all that keeps
 // them from running as one: a reader between, a Scale of another axis, no ReLU, a BatchNorm of running statistics, a
-// layer that overwrites what the ReLU made, a ReLU that is not in place, a sum of three, a maximum; and
+// layer that overwrites what the ReLU made, a slope below 0, a ReLU that is not in place, a sum of three, a maximum; and
 // BatchNorms that are not in place.
 const inPlaceNet = `
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 3 dim: 2 dim: 5 dim: 7 } } }
@@ -31,7 +31,7 @@ layer { name: "bn2" type: "BatchNorm" bottom: "conv2" top: "bn2" }
 layer { name: "scale2" type: "Scale" bottom: "bn2" top: "bn2" }
 layer { name: "relu2" type: "ReLU" bottom: "bn2" top: "bn2" relu_param { negative_slope: 0.2 } }
 layer { name: "bn3" type: "BatchNorm" bottom: "bn2" top: "bn3" }
-layer { name: "relu3" type: "ReLU" bottom: "bn3" top: "bn3" }
+layer { name: "relu3" type: "ReLU" bottom: "bn3" top: "bn3" relu_param { negative_slope: -0.3 } }
 layer { name: "bn4" type: "BatchNorm" bottom: "bn3" top: "bn4" }
 layer { name: "scale4" type: "Scale" bottom: "bn4" top: "bn4" scale_param { axis: 2 } }
 layer { name: "relu4" type: "ReLU" bottom: "bn4" top: "bn4" }
@@ -141,7 +141,7 @@ func TestLayersTogether(t *testing.T) {
 	}
 	for phase, joined := range map[caffepb.Phase][]string{
 		caffepb.Phase_TRAIN: {
-			"scale1", "relu1", "scale2", "relu2", "relu3", "scale7", "relu8", "relu9", "relus9", "relu13", "relu14",
+			"scale1", "relu1", "scale2", "relu2", "scale7", "relu8", "relu9", "relus9", "relu13", "relu14",
 		},
 		caffepb.Phase_TEST: { // by global statistics; what overwrites is no matter without gradients
 			"scale1", "relu1", "scale2", "relu2", "relu3", "scale5", "scale7", "relu7", "relu8", "relu9", "relus9",

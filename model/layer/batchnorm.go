@@ -143,7 +143,9 @@ func (l *batchNorm) Join(next Layer, need []bool) bool {
 		}
 		l.scale = next
 	case *relu:
-		if l.relu != nil {
+		// Backward knows what went into the ReLU. In Caffe it goes by what is in the blob then, which came out, and has
+		// another sign where the slope is below 0.
+		if l.relu != nil || next.slope < 0 && need != nil {
 			return false
 		}
 		l.relu = next
