@@ -21,8 +21,8 @@ func launch[K any, P interface {
 	*room = none
 }
 
-// workers runs kernels over ranges. How a range is cut depends on the call alone, never on the number of
-// workers, so results do not depend on it either.
+// workers runs kernels over ranges. How a range is cut depends on the call alone, never on the number of workers, so
+// results do not depend on it either.
 //
 // Kernels of a small net take microseconds, and waking a sleeping thread takes as long as many of them. So a helper
 // that has nothing to do looks for the next call for a while before it sleeps, and a call does not wait for a helper
@@ -38,6 +38,7 @@ type workers struct {
 	inside atomic.Int64  // helpers at work, and the bit closed between calls
 	helper []helper
 	ended  atomic.Bool
+	yield  int
 }
 
 // helper is a worker's place to sleep.
@@ -50,14 +51,19 @@ type helper struct {
 // closed is the bit of workers.inside that is set while there is no call to join.
 const closed = 1 << 40
 
-// A helper looks spins times, some 50 µs, before it sleeps, and lets other goroutines run after every yield.
+// A helper looks spins times, some 50 µs, before it sleeps, and who waits lets other goroutines run after every yield.
+// That is seldom: the goroutine of a run is bound to its thread, so to let others run is to wake another thread, which
+// wakes this one again, some 20 µs each time and a processor that somebody else had.
 const (
-	spins = 1 << 13
-	yield = 1 << 7
+	spins = 1 << 10
+	yield = 1 << 12
 )
 
 func newWorkers(n int) *workers {
-	w := &workers{n: n, helper: make([]helper, n)}
+	w := &workers{n: n, helper: make([]helper, n), yield: yield}
+	if n > runtime.GOMAXPROCS(0) { // who is waited for may want this one's processor
+		w.yield = 1
+	}
 	w.inside.Store(closed)
 	for i := 1; i < n; i++ {
 		w.helper[i].wake = make(chan struct{}, 1)
@@ -84,7 +90,7 @@ func (w *workers) await(id int, seen uint64) uint64 {
 		if c := w.call.Load(); c != seen {
 			return c
 		}
-		if i%yield == 0 {
+		if relax(); i%w.yield == 0 {
 			runtime.Gosched()
 		}
 		if i < spins {
@@ -126,7 +132,7 @@ func (w *workers) run(total, grain int, do kernel) {
 	w.work(0)
 	w.inside.Or(closed)
 	for i := 1; w.inside.Load() != closed; i++ {
-		if i%yield == 0 {
+		if relax(); i%w.yield == 0 {
 			runtime.Gosched()
 		}
 	}
