@@ -62,6 +62,16 @@
 #define SHL4(by, n, d) WORD $(0x4f205400 | (by)<<16 | (n)<<5 | (d))  // d = n<<by
 #define SSHR4(by, n, d) WORD $(0x4f400400 - (by)<<16 | (n)<<5 | (d)) // d = n>>by, of numbers with signs
 
+// Of two integers of 64 bits; shifts by 0 to 63 bits to the left, by 1 to 64 to the right.
+
+#define ADD2(m, n, d) WORD $(0x4ee08400 | (m)<<16 | (n)<<5 | (d))    // d = n + m
+#define SUB2(m, n, d) WORD $(0x6ee08400 | (m)<<16 | (n)<<5 | (d))    // d = n - m
+#define SHL2(by, n, d) WORD $(0x4f405400 | (by)<<16 | (n)<<5 | (d))  // d = n<<by
+#define SSHR2(by, n, d) WORD $(0x4f800400 - (by)<<16 | (n)<<5 | (d)) // d = n>>by, of numbers with signs
+#define SCVTF2(n, d) WORD $(0x4e61d800 | (n)<<5 | (d))               // d = the float64 of an integer n
+#define UCVTF2(n, d) WORD $(0x6e61d800 | (n)<<5 | (d))               // d = the float64 of an integer n without a sign
+#define FCVTZS2(n, d) WORD $(0x4ee1b800 | (n)<<5 | (d))              // d = a float64 n as an integer, towards 0
+
 // UMULL are the products, of 64 bits, of the first two of four integers without signs, UMULL2 of the last two.
 #define UMULL(m, n, d) WORD $(0x2ea0c000 | (m)<<16 | (n)<<5 | (d))
 #define UMULL2(m, n, d) WORD $(0x6ea0c000 | (m)<<16 | (n)<<5 | (d))

@@ -4,7 +4,6 @@ package host
 
 // What assembler of amd64 alone has: vectors.go has none of it here, so nobody calls it.
 
-func dropout16(x, y *float32, n int, a *philoxNumbers)                       { panic(absent) }
 func combineAVX(terms *term, n int, x, y *float32, length int, last float32) { panic(absent) }
 func depthwiseSums(t *depthwisePlane)                                        { panic(absent) }
 func depthwiseSums2(t *depthwisePlane)                                       { panic(absent) }
@@ -27,6 +26,3 @@ func productAVX2(t *productTile)                                                
 func maxRow512(r *poolRow)                                                         { panic(absent) }
 func sumRow512(r *poolRow)                                                         { panic(absent) }
 func spreadRow512(r *poolRow)                                                      { panic(absent) }
-func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32)            { panic(absent) }
-func normals8(y *float32, n int, a *normalNumbers)                                 { panic(absent) }
-func uniforms16(y *float32, n int, a *philoxNumbers)                               { panic(absent) }

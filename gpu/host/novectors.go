@@ -106,3 +106,7 @@ func redrawPaper8(w, masked *float32, n int, low, high float32) (drop, pruned, s
 func paperSums8(w, masked *float32, n int, lanes *float64) (count uint32) { panic(absent) }
 func forward3(masked, w []float32, cut float32)                           { panic(absent) }
 func forwardHard(masked, w []float32)                                     { panic(absent) }
+func normals8(y *float32, n int, a *normalNumbers)                        { panic(absent) }
+func uniforms16(y *float32, n int, a *philoxNumbers)                      { panic(absent) }
+func dropout16(x, y *float32, n int, a *philoxNumbers)                    { panic(absent) }
+func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32)   { panic(absent) }

@@ -267,3 +267,15 @@ func forward3(masked, w []float32, cut float32)
 
 //go:noescape
 func forwardHard(masked, w []float32)
+
+//go:noescape
+func normals8(y *float32, n int, a *normalNumbers)
+
+//go:noescape
+func uniforms16(y *float32, n int, a *philoxNumbers)
+
+//go:noescape
+func dropout16(x, y *float32, n int, a *philoxNumbers)
+
+//go:noescape
+func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32)

@@ -3,9 +3,6 @@ package host
 // What assembler of amd64 alone has; vectors.go says what each is for.
 
 //go:noescape
-func dropout16(x, y *float32, n int, a *philoxNumbers)
-
-//go:noescape
 func combineAVX(terms *term, n int, x, y *float32, length int, last float32)
 
 //go:noescape
@@ -64,12 +61,3 @@ func sumRow512(r *poolRow)
 
 //go:noescape
 func spreadRow512(r *poolRow)
-
-//go:noescape
-func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32)
-
-//go:noescape
-func normals8(y *float32, n int, a *normalNumbers)
-
-//go:noescape
-func uniforms16(y *float32, n int, a *philoxNumbers)

@@ -217,24 +217,30 @@ var vectorTable = [vecCount]tableRow{
 	{vecGradients, "its gradient", "dx of norm and dy", "12 bytes", routines{
 		AVXSet: "gradients8", NEONSet: "gradients8",
 	}},
-	{vecDropout, "dropout", "y = u < ratio ? 0 : scale·x, u by Philox", "8 bytes", routines{AVX2Set: "dropout16"}},
+	{
+		vecDropout,
+		"dropout",
+		"y = u < ratio ? 0 : scale·x, u by Philox",
+		"8 bytes",
+		routines{AVX2Set: "dropout16", NEONSet: "dropout16"},
+	},
 	{
 		vecNormals,
 		"normal numbers",
 		"y = mean + std·N(0, 1), by Philox, Box and Muller",
 		"4 bytes; half a log, a sine and a cosine",
 		routines{
-			AVX2Set: "normals8",
+			AVX2Set: "normals8", NEONSet: "normals8",
 		},
 	},
 	{vecUniforms, "uniform numbers", "y = low + width·u, by Philox", "4 bytes; a quarter of a block", routines{
-		AVX2Set: "uniforms16",
+		AVX2Set: "uniforms16", NEONSet: "uniforms16",
 	}},
 	{vecCombine, "sum of moved arrays", "y[i] = Σ weight·x[at + i] + last", "8 bytes", routines{
 		AVXSet: "combineAVX", NEONSet: "combineNEON",
 	}},
 	{vecRows, "product of rows of kept weights", "y[i] = Σ value·x[input]", "6 bytes a kept weight", routines{
-		AVXSet: "rows",
+		AVXSet: "rows", NEONSet: "rows",
 	}},
 	{vecProduct, "tile of a product of packed matrices", "c += a·b", "2·k operations", routines{
 		AVX2Set: "productAVX2", AVX512Set: "product16 product32 product32Half", NEONSet: "productNEON",
