@@ -181,58 +181,6 @@ func (n *Net) Run() error {
 	return nil
 }
 
-// LossBlobs are the tops that count toward the objective. The list is overwritten by the next call.
-func (n *Net) LossBlobs() []*layer.Blob {
-	n.losses, n.lossWeights = n.losses[:0], n.lossWeights[:0]
-	for _, nd := range n.nodes {
-		for j, w := range nd.weights {
-			if w != 0 {
-				n.losses, n.lossWeights = append(n.losses, nd.top[j]), append(n.lossWeights, float64(w))
-			}
-		}
-	}
-	return n.losses
-}
-
-// LossLen is how many numbers FetchLosses adds.
-func (n *Net) LossLen() int {
-	count := 0
-	for _, b := range n.LossBlobs() {
-		count += b.Data.N
-	}
-	return count
-}
-
-// FetchLosses starts to copy the losses of the last pass to the end of to, which it returns, grown. They are there once
-// the device has been waited for, and so to must not grow before that: it has room for all that are added until then.
-func (n *Net) FetchLosses(to []float32) []float32 {
-	from, blobs := len(to), n.LossBlobs()
-	for _, b := range blobs {
-		for range b.Data.N {
-			to = append(to, 0)
-		}
-	}
-	for _, b := range blobs { // after to has grown to where it stays
-		n.device.Fetch(to[from:from+b.Data.N], b.Data)
-		from += b.Data.N
-	}
-	return to
-}
-
-// Objective is what losses, as FetchLosses copied them, come to: Σ loss_weight · loss.
-func (n *Net) Objective(losses []float32) float64 {
-	var sum float64
-	for i, b := range n.LossBlobs() {
-		var s float64
-		for _, v := range losses[:b.Data.N] {
-			s += float64(v)
-		}
-		losses = losses[b.Data.N:]
-		sum += n.lossWeights[i] * s
-	}
-	return sum
-}
-
 // forward runs one layer.
 func (n *Net) forward(i int) error {
 	nd := n.nodes[i]
@@ -432,66 +380,6 @@ type PrunableLayer struct {
 	Weights, Bias *layer.Param
 	Outputs       gpu.Outputs // of Weights
 	Positions     int         // how often a pass multiplies a weight for one image, in all layers that share it
-}
-
-// FirstBad returns an error that names the first layer whose parameters or output hold a NaN or an infinity after a
-// pass forward, or nil. Outputs are computed again where blobs share memory: one may be gone, or overwritten by a layer
-// that works in place on a view of it.
-func (n *Net) FirstBad() error {
-	defer n.holdState()()
-	defer func(say func(string)) { n.debug = say }(n.debug)
-	n.debug = nil
-	for i, nd := range n.nodes {
-		for _, p := range nd.params {
-			if !n.device.Finite(p.Forward()) {
-				return fmt.Errorf("layer %q (%s): parameter %d holds NaN or Inf", nd.name, nd.typ, p.Index)
-			}
-		}
-		if n.reuse && len(nd.bottom) > 0 && len(nd.top) > 0 {
-			if err := n.forward(i); err != nil {
-				return err
-			}
-		}
-		for _, t := range nd.top {
-			if n.gone[t] || n.device.Finite(t.Data) {
-				continue
-			}
-			if d, ok := nd.layer.(layer.Diagnoser); ok {
-				if err := d.Diagnose(nd.bottom); err != nil {
-					return fmt.Errorf("layer %q (%s): %w", nd.name, nd.typ, err)
-				}
-			}
-			return fmt.Errorf("layer %q (%s): blob %q holds NaN or Inf", nd.name, nd.typ, t.Name)
-		}
-	}
-	return nil
-}
-
-// holdState returns a function that puts back what layers carry from pass to pass, which passes by themselves change.
-func (n *Net) holdState() (restore func()) {
-	if !n.reuse {
-		return func() {}
-	}
-	held := map[*gpu.Tensor][]float32{}
-	hold := func(t *gpu.Tensor) {
-		held[t] = make([]float32, t.N)
-		n.device.Download(held[t], t)
-	}
-	for _, p := range n.params {
-		if p.Statistics {
-			hold(p.Data)
-		}
-	}
-	for _, st := range n.States() {
-		for _, t := range st.Tensors {
-			hold(t)
-		}
-	}
-	return func() {
-		for t, v := range held {
-			n.device.Upload(t, v)
-		}
-	}
 }
 
 // Close stops the readers of the net, and finishes the files that it writes.
