@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"dns-tui/escape"
+	"dns-tui/gpu"
 	"dns-tui/human"
 	"dns-tui/memory"
 	"dns-tui/model/solver"
@@ -44,6 +45,12 @@ func runMemory(_ context.Context, e *env, args []string) error {
 	if err != nil {
 		return adviseInput(err)
 	}
+	tellMemory(e, d, m)
+	return nil
+}
+
+// tellMemory prints what takes memory, and how much it is in all.
+func tellMemory(e *env, d *gpu.Device, m *solver.Memory) {
 	for _, row := range []struct {
 		what  string
 		bytes int64
@@ -79,5 +86,4 @@ func runMemory(_ context.Context, e *env, args []string) error {
 	if room := memory.Left(); d.Capabilities().Kind == "host" && room.Bytes < m.Total() {
 		escape.Fprintf(e.stdout, "  that is more than the %s that are left %s\n", human.Bytes(room.Bytes), room.Bound)
 	}
-	return nil
 }
