@@ -69,7 +69,26 @@ func (l *recurrent) setup(c *Context, states, width int, bottom, top []*Blob) er
 	p := c.Param.GetRecurrentParam()
 	l.size, l.expose = int(p.GetNumOutput()), p.GetExposeHidden()
 	l.width = l.size * width
-	x, cont := bottom[0], bottom[1]
+	if err := l.sequence(bottom[0], bottom[1]); err != nil {
+		return err
+	}
+	if !l.expose {
+		states = 0
+	}
+	if err := l.states(states, bottom, top); err != nil {
+		return err
+	}
+	if err := top[0].Reshape(c.Device, l.steps, l.n, l.size); err != nil {
+		return err
+	}
+	if err := l.makeParams(); err != nil {
+		return err
+	}
+	return l.allocate(bottom[1])
+}
+
+// sequence takes the steps and streams of the input, and checks that cont says of each whether it goes on.
+func (l *recurrent) sequence(x, cont *Blob) error {
 	if l.size < 1 {
 		return fmt.Errorf("recurrent_param: num_output is %d; wanted at least 1", l.size)
 	}
@@ -81,7 +100,7 @@ func (l *recurrent) setup(c *Context, states, width int, bottom, top []*Blob) er
 		)
 	}
 	l.steps, l.n, l.in = x.Shape[0], x.Shape[1], x.Count(2, len(x.Shape))
-	l.biases = c.Device.Has(&gpu.Gemm{M: l.steps * l.n, N: l.width, K: l.in, Then: gpu.Rectifier{On: true}})
+	l.biases = l.c.Device.Has(&gpu.Gemm{M: l.steps * l.n, N: l.width, K: l.in, Then: gpu.Rectifier{On: true}})
 	if l.steps < 1 || l.n < 1 { // of a Filter that lets nothing through; Caffe refuses any change of the steps
 		return fmt.Errorf(
 			"bottom %q has the shape %s; wanted at least 1 time step and 1 stream",
@@ -98,9 +117,11 @@ func (l *recurrent) setup(c *Context, states, width int, bottom, top []*Blob) er
 			l.n,
 		)
 	}
-	if !l.expose {
-		states = 0
-	}
+	return nil
+}
+
+// states checks the static input and the hidden states before and after, where the net has them.
+func (l *recurrent) states(states int, bottom, top []*Blob) error {
 	switch len(bottom) - 2 - states {
 	case 0:
 	case 1:
@@ -135,17 +156,11 @@ func (l *recurrent) setup(c *Context, states, width int, bottom, top []*Blob) er
 				l.size,
 			)
 		}
-		if err := top[1+i].Reshape(c.Device, 1, l.n, l.size); err != nil {
+		if err := top[1+i].Reshape(l.c.Device, 1, l.n, l.size); err != nil {
 			return err
 		}
 	}
-	if err := top[0].Reshape(c.Device, l.steps, l.n, l.size); err != nil {
-		return err
-	}
-	if err := l.makeParams(); err != nil {
-		return err
-	}
-	return l.allocate(cont)
+	return nil
 }
 
 func (l *recurrent) makeParams() (err error) {
