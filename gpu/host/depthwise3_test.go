@@ -1,6 +1,8 @@
 package host
 
 import (
+	"encoding/binary"
+	"hash/fnv"
 	"math"
 	"testing"
 
@@ -13,7 +15,7 @@ import (
 // padding and stride.
 func TestDepthwise3(t *testing.T) {
 	if !has(vecDepthwise) {
-		t.Skip("the processor has no AVX-512")
+		t.Skip("the processor has neither AVX-512 nor NEON")
 	}
 	b := NewBack(Options{Threads: 1, GoBLAS: true}).(*back)
 	d := gpu.NewDevice(b, nil)
@@ -71,4 +73,47 @@ func TestDepthwise3(t *testing.T) {
 				b.convBackwardWeightsDepthwise(&gpu.ConvBackwardWeights{G: &g, X: x, DY: dy, DW: dw})
 			})
 	})
+}
+
+// Depthwise convolutions have the same bits by AVX-512 and NEON: the hashes are of both.
+func TestDepthwise3Bits(t *testing.T) {
+	want := map[int]uint64{1: 0xf6d880321809767d, 2: 0xa8b1be9f82f65909}
+	for _, set := range processorSets() {
+		withSet(set, func() {
+			if !has(vecDepthwise) {
+				return
+			}
+			b := NewBack(Options{Threads: 2, GoBLAS: true}).(*back)
+			d := gpu.NewDevice(b, nil)
+			defer d.Close()
+			for stride, hash := range want {
+				h := fnv.New64a()
+				for width := 3; width < 45; width++ {
+					g := gpu.ConvGeometry{
+						N: 2, C: 3, O: 3, Groups: 3, H: 11, W: width, KH: 3, KW: 3, DH: 1, DW: 1, PH: 1, PW: width % 3,
+						SH: stride, SW: stride,
+					}
+					g.Resolve()
+					tensor := func(n int, stream uint32) *gpu.Tensor {
+						v := make([]float32, n)
+						for i := range v {
+							v[i] = gpu.Key{Seed: 1, Stream: stream}.Uniform(i) - 0.5
+						}
+						return upload(t, d, v)
+					}
+					x, w, dy := tensor(g.InputLen(), 1), tensor(g.WeightLen(), 2), tensor(g.OutputLen(), 3)
+					y, dx, dw := tensor(g.OutputLen(), 4), tensor(g.InputLen(), 5), tensor(g.WeightLen(), 6)
+					b.convDepthwise3(&gpu.Conv{G: &g, X: x, W: w, Y: y})
+					b.convBackwardDataDepthwise3(&gpu.ConvBackwardData{G: &g, DY: dy, W: w, DX: dx})
+					b.convBackwardWeightsDepthwise3(&gpu.ConvBackwardWeights{G: &g, X: x, DY: dy, DW: dw})
+					for _, r := range []*gpu.Tensor{y, dx, dw} {
+						_ = binary.Write(h, binary.LittleEndian, slice(r))
+					}
+				}
+				if h.Sum64() != hash {
+					t.Errorf("stride %d by %s: the bits have the hash %#x, wanted %#x", stride, set, h.Sum64(), hash)
+				}
+			}
+		})
+	}
 }

@@ -52,6 +52,9 @@
 #define LOAD(offset, r, d) WORD $(0x3dc00000 | (offset)<<6 | (r)<<5 | (d))
 #define STORE(n, offset, r) WORD $(0x3d800000 | (offset)<<6 | (r)<<5 | (n))
 
+// LOADU is LOAD at any offset up to 255.
+#define LOADU(offset, r, d) WORD $(0x3cc00000 | (offset)<<12 | (r)<<5 | (d))
+
 // MOV copies a register.
 #define MOV(n, d) ORRV(n, n, d)
 

@@ -5,24 +5,16 @@ package host
 // What assembler of amd64 alone has: vectors.go has none of it here, so nobody calls it.
 
 func combineAVX(terms *term, n int, x, y *float32, length int, last float32) { panic(absent) }
-func depthwiseSums(t *depthwisePlane)                                        { panic(absent) }
-func depthwiseSums2(t *depthwisePlane)                                       { panic(absent) }
-func depthwiseDots(t *depthwisePlane)                                        { panic(absent) }
-func depthwiseDots2(t *depthwisePlane)                                       { panic(absent) }
-func copyPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int, next, also *float32) {
-	panic(absent)
-}
-func spreadPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int) { panic(absent) }
-func direct32(t *directTile)                                                       { panic(absent) }
-func direct16(t *directTile)                                                       { panic(absent) }
-func directAVX2(t *directTile)                                                     { panic(absent) }
-func gradient32(t *gradientTile)                                                   { panic(absent) }
-func gradient16(t *gradientTile)                                                   { panic(absent) }
-func gradientAVX2(t *gradientTile)                                                 { panic(absent) }
-func product32(t *productTile)                                                     { panic(absent) }
-func product32Half(t *productTile)                                                 { panic(absent) }
-func product16(t *productTile)                                                     { panic(absent) }
-func productAVX2(t *productTile)                                                   { panic(absent) }
-func maxRow512(r *poolRow)                                                         { panic(absent) }
-func sumRow512(r *poolRow)                                                         { panic(absent) }
-func spreadRow512(r *poolRow)                                                      { panic(absent) }
+func direct32(t *directTile)                                                 { panic(absent) }
+func direct16(t *directTile)                                                 { panic(absent) }
+func directAVX2(t *directTile)                                               { panic(absent) }
+func gradient32(t *gradientTile)                                             { panic(absent) }
+func gradient16(t *gradientTile)                                             { panic(absent) }
+func gradientAVX2(t *gradientTile)                                           { panic(absent) }
+func product32(t *productTile)                                               { panic(absent) }
+func product32Half(t *productTile)                                           { panic(absent) }
+func product16(t *productTile)                                               { panic(absent) }
+func productAVX2(t *productTile)                                             { panic(absent) }
+func maxRow512(r *poolRow)                                                   { panic(absent) }
+func sumRow512(r *poolRow)                                                   { panic(absent) }
+func spreadRow512(r *poolRow)                                                { panic(absent) }

@@ -110,3 +110,11 @@ func normals8(y *float32, n int, a *normalNumbers)                        { pani
 func uniforms16(y *float32, n int, a *philoxNumbers)                      { panic(absent) }
 func dropout16(x, y *float32, n int, a *philoxNumbers)                    { panic(absent) }
 func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32)   { panic(absent) }
+func depthwiseSums(t *depthwisePlane)                                     { panic(absent) }
+func depthwiseSums2(t *depthwisePlane)                                    { panic(absent) }
+func depthwiseDots(t *depthwisePlane)                                     { panic(absent) }
+func depthwiseDots2(t *depthwisePlane)                                    { panic(absent) }
+func copyPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int, next, also *float32) {
+	panic(absent)
+}
+func spreadPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int) { panic(absent) }

@@ -279,3 +279,21 @@ func dropout16(x, y *float32, n int, a *philoxNumbers)
 
 //go:noescape
 func rows(starts *uint32, n int, inputs *uint16, values, x, y *float32)
+
+//go:noescape
+func depthwiseSums(t *depthwisePlane)
+
+//go:noescape
+func depthwiseSums2(t *depthwisePlane)
+
+//go:noescape
+func depthwiseDots(t *depthwisePlane)
+
+//go:noescape
+func depthwiseDots2(t *depthwisePlane)
+
+//go:noescape
+func copyPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int, next, also *float32)
+
+//go:noescape
+func spreadPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int)

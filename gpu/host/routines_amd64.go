@@ -6,24 +6,6 @@ package host
 func combineAVX(terms *term, n int, x, y *float32, length int, last float32)
 
 //go:noescape
-func depthwiseSums(t *depthwisePlane)
-
-//go:noescape
-func depthwiseSums2(t *depthwisePlane)
-
-//go:noescape
-func depthwiseDots(t *depthwisePlane)
-
-//go:noescape
-func depthwiseDots2(t *depthwisePlane)
-
-//go:noescape
-func copyPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int, next, also *float32)
-
-//go:noescape
-func spreadPlane(src *float32, srcStep int, dst *float32, dstStep, rows, cols int)
-
-//go:noescape
 func direct32(t *directTile)
 
 //go:noescape

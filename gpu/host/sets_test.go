@@ -172,7 +172,9 @@ func TestVectorTable(t *testing.T) {
 		}
 		_, processor, _ := strings.Cut(strings.TrimSuffix(name, ".s"), "_")
 		for _, m := range regexp.MustCompile(`(?m)^TEXT ·(\w+)\(SB\)`).FindAllStringSubmatch(string(source), -1) {
-			found[processor+" "+m[1]] = 0
+			if m[1] != "relax" { // which is no kernel: every processor of an architecture has it
+				found[processor+" "+m[1]] = 0
+			}
 		}
 	}
 	for i, k := range vectorTable {
