@@ -130,11 +130,11 @@ bench-sparse: openblas build ## nets with zeros left out against onnxruntime and
 bench-peers: openblas build ## training passes and steps with surgery against PyTorch (PyPI), and Caffe where CAFFE names its binary; ONLY=lenet a part
 	sh scripts/bench_peers.sh
 
-bench-loading: ## JPEGs as nets read them, images/s of a thread, against OpenCV and Pillow (PyPI)
+bench-loading: ## JPEGs as nets read them, images/s of a thread, against OpenCV, Pillow and torchvision (PyPI)
 	@mkdir -p build
 	$(GO) test -c -o build/dataset.test ./caffe/dataset
-	@test -d build/loading || { python3 -m venv build/loading && \
-		build/loading/bin/pip install -q opencv-python-headless pillow numpy; }
+	@build/loading/bin/python -c 'import torchvision' 2>/dev/null || { python3 -m venv build/loading && \
+		build/loading/bin/pip install -q -r scripts/bench_loading_requirements.txt; }
 	cd caffe/dataset && ../../build/loading/bin/python ../../scripts/bench_loading.py ../../build/dataset.test
 
 check-export: openblas ## every net of testdata in every form and back: sizes and differences; onnxruntime's answers (PyPI)

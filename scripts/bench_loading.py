@@ -1,8 +1,14 @@
 """Images a second that one thread makes of a JPEG as large as ImageNet's are on average, as a net reads them: decoded, a
-random crop of 227×227, mirrored or not, without the mean, as float32 in Caffe's order. bench_loading.py TEST: in each
-round TEST, the compiled tests of caffe/dataset (`go test -c`), OpenCV and Pillow take turns; medians are printed.
+random crop of 227×227, mirrored or not, without the mean, as float32 in Caffe's order; and the same scaled to 256×256
+before the crop. bench_loading.py TEST: in each round TEST, the compiled tests of caffe/dataset (`go test -c`), OpenCV,
+Pillow and torchvision take turns; medians are printed. Seconds are those of the processor, so that what else runs
+counts little.
 
-Wants opencv-python-headless, Pillow and numpy from PyPI."""
+torchvision is asked twice: its own decoder and transforms of tensors, and Pillow with transforms of its images, as its
+ImageFolder reads them. Both scale from RGB to 0 to 1, as ToTensor does, before they take the mean. Resize of a tensor
+is without antialiasing here, as OpenCV's is, and Caffe's; Pillow's has no such choice, and does more for it.
+
+Wants what bench_loading_requirements.txt names, from PyPI."""
 
 import io
 import os
@@ -15,10 +21,14 @@ import time
 
 import cv2
 import numpy
+import torch
+import torchvision
 from PIL import Image
+from torchvision.transforms import v2
 
-ROUNDS, CROP = int(os.environ.get("ROUNDS", "5")), 227
+ROUNDS, CROP, SCALED = int(os.environ.get("ROUNDS", "5")), 227, 256
 MEAN = numpy.float32([104, 117, 123])
+KINDS = {"crop": "crop", "resize": f"{SCALED}×{SCALED}, crop"}
 
 
 def picture():
@@ -44,43 +54,81 @@ def finished(pixels, random):
     return numpy.ascontiguousarray((pixels.astype(numpy.float32) - MEAN).transpose(2, 0, 1))
 
 
-def opencv(data, random):
-    return finished(cv2.imdecode(numpy.frombuffer(data, numpy.uint8), cv2.IMREAD_COLOR), random)
+def opencv(data, kind, random):
+    pixels = cv2.imdecode(numpy.frombuffer(data, numpy.uint8), cv2.IMREAD_COLOR)
+    if kind == "resize":
+        pixels = cv2.resize(pixels, (SCALED, SCALED), interpolation=cv2.INTER_LINEAR)
+    return finished(pixels, random)
 
 
-def pillow(data, random):
-    return finished(numpy.asarray(Image.open(io.BytesIO(data)).convert("RGB"))[..., ::-1], random)
+def pillow(data, kind, random):
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    if kind == "resize":
+        image = image.resize((SCALED, SCALED), Image.Resampling.BILINEAR)
+    return finished(numpy.asarray(image)[..., ::-1], random)
 
 
-def rate(f, data, seconds=1.5):
+def transforms(kind, scale):
+    return v2.Compose([
+        *([scale] if kind == "resize" else []), v2.RandomCrop(CROP), v2.RandomHorizontalFlip(), v2.ToImage(),
+        v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.482, 0.459, 0.408], [1, 1, 1]),
+    ])
+
+
+OF_TENSORS = {k: transforms(k, v2.Resize((SCALED, SCALED), antialias=False)) for k in KINDS}
+OF_PILLOW = {k: transforms(k, v2.Resize((SCALED, SCALED))) for k in KINDS}
+
+
+def tensors(data, kind, random):
+    bytes_of = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    return OF_TENSORS[kind](torchvision.io.decode_jpeg(bytes_of, torchvision.io.ImageReadMode.RGB))
+
+
+def image_folder(data, kind, random):
+    return OF_PILLOW[kind](Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+PEERS = {
+    f"OpenCV {cv2.__version__}": opencv, f"Pillow {Image.__version__}": pillow,
+    f"torchvision {torchvision.__version__}, tensors": tensors, "torchvision, Pillow": image_folder,
+}
+
+
+def rate(f, data, kind, seconds=1.5):
     random = numpy.random.default_rng(2)
-    f(data, random)
-    count, begin = 0, time.perf_counter()
-    while (took := time.perf_counter() - begin) < seconds:
-        f(data, random)
+    f(data, kind, random)
+    count, begin = 0, time.process_time()
+    while (took := time.process_time() - begin) < seconds:
+        f(data, kind, random)
         count += 1
     return count / took
 
 
-def ours(test, path):
-    out = subprocess.run([test, "-test.run", "^$", "-test.bench", "Loading", "-test.benchtime", "1.5s"], check=True,
-                         env={**os.environ, "JPEG": path, "GOMAXPROCS": "1"}, capture_output=True, text=True).stdout
+def ours(test, path, kind):
+    out = subprocess.run([test, "-test.run", "^$", "-test.bench", f"Loading/^{kind}$", "-test.benchtime", "1.5s"],
+                         check=True, env={**os.environ, "JPEG": path, "GOMAXPROCS": "1"}, capture_output=True,
+                         text=True).stdout
     return float(re.search(r"([0-9.]+) images/s", out)[1])
 
 
 def main():
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     data = picture()
     test = os.path.abspath(sys.argv[1])
+    print(f"a JPEG of {len(data)} bytes, {ROUNDS} rounds; images/s of a thread, and dns-tui's over theirs\n")
+    print("| | dns-tui | " + " | ".join(PEERS) + " |\n| --- " + "| ---: " * (1 + len(PEERS)) + "|")
     with tempfile.NamedTemporaryFile(suffix=".jpg") as f:
         f.write(data)
         f.flush()
-        rounds = [(ours(test, f.name), rate(opencv, data), rate(pillow, data)) for _ in range(ROUNDS)]
-    print(f"a JPEG of {len(data)} bytes, {ROUNDS} rounds, OpenCV {cv2.__version__}, Pillow {Image.__version__}\n")
-    print("| images/s of a thread: dns-tui | OpenCV | Pillow | dns-tui / OpenCV | dns-tui / Pillow |\n"
-          "| ---: | ---: | ---: | ---: | ---: |")
-    print("| " + " | ".join(f"{statistics.median(r[i] for r in rounds):.0f}" for i in range(3)) + " | "
-          + " | ".join(f"{statistics.median(r[0] / r[i] for r in rounds):.2f}" for i in (1, 2)) + " |")
+        for kind, title in KINDS.items():
+            rounds = [(ours(test, f.name, kind), *(rate(p, data, kind) for p in PEERS.values()))
+                      for _ in range(ROUNDS)]
+            cells = [f"{statistics.median(r[0] for r in rounds):.0f}"]
+            for i in range(1, 1 + len(PEERS)):
+                cells.append(f"{statistics.median(r[i] for r in rounds):.0f} "
+                             f"({statistics.median(r[0] / r[i] for r in rounds):.2f})")
+            print(f"| {title} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
