@@ -84,10 +84,13 @@ func (t *Trainer) fail(err error) {
 	t.note(RunFailed{err.Error()})
 	var unstable *solver.UnstableError
 	var collapsed *CollapseError
-	if errors.As(err, &unstable) || errors.As(err, &collapsed) || t.saver.savedThis() {
+	// What led to a loss that is not finite would lead there again: a run that goes on from the newest snapshot would
+	// end where this one did.
+	useless := errors.As(err, &unstable) || errors.As(err, &collapsed)
+	if !useless && t.saver.savedThis() {
 		return
 	}
-	if last := t.saver.lastSaved(); t.saver.save("after a failure") != nil && last != "" {
+	if last := t.saver.lastSaved(); (useless || t.saver.save("after a failure") != nil) && last != "" {
 		t.note(Notice{"the last snapshot is " + last})
 	}
 }

@@ -593,6 +593,34 @@ func TestUnstableLossPauses(t *testing.T) {
 	}
 }
 
+// A run by itself whose loss goes wrong ends, and says which snapshot is the last; it writes none, from which it would
+// end the same way.
+func TestUnstableLossEnds(t *testing.T) {
+	run := mini(t, "sgd_inv", func(r *config.Run) {
+		r.Solver.BaseLr, r.Solver.Snapshot = proto.Float32(1e6), proto.Int32(1)
+	})
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	o := session.NewObserver(1000, nil)
+	tr, err := session.NewTrainer(run, d, session.Options{Observers: []*session.Observer{o}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Start()
+	var unstable *solver.UnstableError
+	if !errors.As(tr.Err(), &unstable) {
+		t.Fatal(tr.Err())
+	}
+	saved := tr.Snapshot().Saved
+	if _, err := caffe.ReadSolverState(saved); err != nil || unstable.Iter < 2 {
+		t.Fatalf("failed in iteration %d, saved %q: %v", unstable.Iter, saved, err)
+	}
+	events := happened(o)
+	if last := events[len(events)-1].What.String(); !strings.Contains(last, "the last snapshot is "+saved) {
+		t.Errorf("told last: %s", last)
+	}
+}
+
 func TestBadLabel(t *testing.T) {
 	run := mini(t, "sgd_inv", nil)
 	for _, l := range run.Train.Net.Layer {
