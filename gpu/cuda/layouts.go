@@ -106,8 +106,18 @@ func narrow(t *gpu.Tensor) *gpu.Reserved {
 	return nil
 }
 
+// owns reports whether narrow memory is this back end's. Operands of a rehearsal may be another's, which it leaves as
+// they are.
+func (d *back) owns(r *gpu.Reserved) bool {
+	m, _ := (&gpu.Tensor{Mem: r}).Place()
+	return m.(*allocation).dev == d
+}
+
 // aside is where narrow memory is where it is not bf16.
 func (d *back) aside(r *gpu.Reserved) address {
+	if !d.owns(r) {
+		return d.memory.pretended
+	}
 	m, err := r.Aside(d.Alloc)
 	if err != nil {
 		if d.fault.err == nil {
@@ -295,7 +305,7 @@ func (d *back) planesOf(t *gpu.Tensor) address {
 func (d *back) alignable(t *gpu.Tensor, p pixels) bool { return d.alignableAs(t, d.stored(), p) }
 
 func (d *back) alignableAs(t *gpu.Tensor, o order, p pixels) bool {
-	if r := narrow(t); r != nil && o != halves && d.dry {
+	if r := narrow(t); r != nil && o != halves && d.dry && d.owns(r) {
 		r.Widen()
 	}
 	home := d.home(t)

@@ -108,6 +108,50 @@ func TestNarrowMemory(t *testing.T) {
 	s.equal(8e-3, "y", "z", "pooled", "planes")
 }
 
+// A rehearsal leaves memory that is not its own as it is.
+func TestNarrowMemoryOfAnother(t *testing.T) {
+	s := newLastTest(t, BF16)
+	g := gpu.ConvGeometry{
+		N: 1, C: 8, H: 6, W: 5, O: 16, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1,
+	}
+	g.Resolve()
+	s.tensor("x", g.InputLen())
+	s.tensor("w", g.WeightLen())
+	var y [2]*gpu.Tensor
+	for i := range y {
+		var err error
+		if y[i], err = gpu.Reserve(g.OutputLen()); err != nil {
+			t.Fatal(err)
+		}
+		r := y[i].Mem.(*gpu.Reserved)
+		conv := func() { s.device.Conv(&g, s.x[0]["x"], s.x[0]["w"], nil, y[i]) }
+		if err := s.device.Narrow([]*gpu.Reserved{r}, func() {
+			conv()
+			if i > 0 { // which is not narrow
+				s.device.Power(y[0], 1, 2, 3, y[0])
+				s.device.Copy(y[1], y[0])
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		block, err := gpu.NewTensor(s.device, r.Words())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Give(block.Mem, 0)
+		conv()
+	}
+	first, second := y[0].Mem.(*gpu.Reserved), y[1].Mem.(*gpu.Reserved)
+	if !first.Narrow() || first.Written() || second.Narrow() {
+		t.Errorf("narrow %t and %t, wanted only the first; aside %t", first.Narrow(), second.Narrow(), first.Written())
+	}
+	s.x[0]["y"], s.x[0]["z"] = y[0], y[1]
+	s.tensor("want", g.OutputLen())
+	s.host.Conv(&g, s.x[1]["x"], s.x[1]["w"], nil, s.x[1]["want"])
+	s.x[1]["y"], s.x[1]["z"] = s.x[1]["want"], s.x[1]["want"]
+	s.equal(8e-3, "y", "z")
+}
+
 // No other precision has narrow memory.
 func TestNarrowMemoryOfPrecisions(t *testing.T) {
 	for _, p := range []Precision{FP32, TF32} {
