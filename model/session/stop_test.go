@@ -3,7 +3,6 @@ package session_test
 import (
 	"bytes"
 	"context"
-	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +29,7 @@ func TestStopWithinAnIteration(t *testing.T) {
 			stop(tr)
 			endless := mini(t, name, func(r *config.Run) {
 				change(r)
-				r.Solver.IterSize = proto.Int32(math.MaxInt32)
+				r.Solver.IterSize = proto.Int32(1 << 20) // hours
 				r.Weights, r.Snapshot = nil, state
 				r.Solver.SnapshotPrefix = proto.String(run.SnapshotPrefix())
 			})
