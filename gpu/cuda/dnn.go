@@ -181,8 +181,7 @@ func (d *back) dnnOf(p *work) (c *convDescriptors, what product, last bool) {
 }
 
 // dnnConv queues a convolution by cuDNN: of the first operand and the second into the third. It reports false where
-// cuDNN has no such convolution. With channels last weights are float32 in Caffe's order all the same, and are brought
-// into cuDNN's, and gradients of weights back; those of bf16 this interface would round.
+// cuDNN has no such convolution. With channels last gradients of weights are brought back to Caffe's order; those of bf16 this interface would round.
 func (d *back) dnnConv(p *work, how choice) bool {
 	g, x, w, y := p.g, p.x, p.w, p.y
 	c, what, last := d.dnnOf(p)
@@ -197,9 +196,6 @@ func (d *back) dnnConv(p *work, how choice) bool {
 	weights := what == convBackwardWeights
 	if use.bytes < 0 || last && weights && d.precision == BF16 {
 		return false
-	}
-	if last && !weights {
-		w = d.filtersOf(g, w, false)
 	}
 	var d1, d2, d3 uint64
 	beta := float32(0)

@@ -36,6 +36,11 @@ func (d *back) Supports(op gpu.Op) bool {
 // Do implements gpu.Back.
 func (d *back) Do(op gpu.Op) {
 	if d.precision != FP32 {
+		switch op.(type) {
+		case *gpu.Update, *gpu.Surgery: // they keep copies (keeping)
+		default:
+			d.wrote(op)
+		}
 		if d.doChannelsLast(op) {
 			return
 		}

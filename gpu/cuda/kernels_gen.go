@@ -50,172 +50,169 @@ var (
 	kConvBackwardWeights32            = kernel[cConvArgs]{39}
 	kConvBackwardWeights64            = kernel[cConvArgs]{40}
 	kConvBackwardWeights128           = kernel[cConvArgs]{41}
-	kGemmNn32                         = kernel[cGemmArgs]{42}
-	kGemmNt32                         = kernel[cGemmArgs]{43}
-	kGemmTn32                         = kernel[cGemmArgs]{44}
-	kGemmTt32                         = kernel[cGemmArgs]{45}
-	kGemmNn64                         = kernel[cGemmArgs]{46}
-	kGemmNt64                         = kernel[cGemmArgs]{47}
-	kGemmTn64                         = kernel[cGemmArgs]{48}
-	kGemmTt64                         = kernel[cGemmArgs]{49}
-	kGemmNn128                        = kernel[cGemmArgs]{50}
-	kGemmNt128                        = kernel[cGemmArgs]{51}
-	kGemmTn128                        = kernel[cGemmArgs]{52}
-	kGemmTt128                        = kernel[cGemmArgs]{53}
-	kLstmUnit                         = kernel[lstmUnitArgs]{54}
-	kLstmUnitBackward                 = kernel[lstmUnitBackwardArgs]{55}
-	kPackBf16                         = kernel[packBf16Args]{56}
-	kSumBf16                          = kernel[sumBf16Args]{57}
-	kUnpackBf16                       = kernel[unpackBf16Args]{58}
-	kMaxPool                          = kernel[maxPoolArgs]{59}
-	kMaxPoolBackward                  = kernel[maxPoolBackwardArgs]{60}
-	kAvePool                          = kernel[avePoolArgs]{61}
-	kAvePoolBackward                  = kernel[avePoolBackwardArgs]{62}
-	kStochasticPool                   = kernel[stochasticPoolArgs]{63}
-	kExpectedPool                     = kernel[expectedPoolArgs]{64}
-	kLrn                              = kernel[lrnArgs]{65}
-	kLrnBackward                      = kernel[lrnBackwardArgs]{66}
-	kIm2col                           = kernel[im2colArgs]{67}
-	kCol2im                           = kernel[col2imArgs]{68}
-	kUpdate                           = kernel[updateArgs]{69}
-	kSurgeryMeasure                   = kernel[surgeryMeasureArgs]{70}
-	kSurgeryRedraw                    = kernel[surgeryRedrawArgs]{71}
-	kReach                            = kernel[reachArgs]{72}
-	kFill                             = kernel[fillArgs]{73}
-	kCopy                             = kernel[copyArgs]{74}
-	kAx                               = kernel[axArgs]{75}
-	kAxpby                            = kernel[axpbyArgs]{76}
-	kAxpbyFew                         = kernel[cFewSums]{77}
-	kMul                              = kernel[mulArgs]{78}
-	kMaxUpdate                        = kernel[maxUpdateArgs]{79}
-	kMaxBackward                      = kernel[maxBackwardArgs]{80}
-	kPower                            = kernel[powerArgs]{81}
-	kUnary                            = kernel[unaryArgs]{82}
-	kUnaryBackward                    = kernel[unaryBackwardArgs]{83}
-	kCopy2d                           = kernel[copy2dArgs]{84}
-	kGather                           = kernel[gatherArgs]{85}
-	kScatterAdd                       = kernel[scatterAddArgs]{86}
-	kRelu                             = kernel[reluArgs]{87}
-	kReluBackward                     = kernel[reluBackwardArgs]{88}
-	kDropout                          = kernel[dropoutArgs]{89}
-	kDot                              = kernel[dotArgs]{90}
-	kSumSquares                       = kernel[sumSquaresArgs]{91}
-	kCountBad                         = kernel[countBadArgs]{92}
-	kGemmNnTf3264                     = kernel[cGemmArgs]{93}
-	kGemmNtTf3264                     = kernel[cGemmArgs]{94}
-	kGemmTnTf3264                     = kernel[cGemmArgs]{95}
-	kGemmTtTf3264                     = kernel[cGemmArgs]{96}
-	kConvTf3264                       = kernel[cConvArgs]{97}
-	kConvBackwardDataTf3264           = kernel[cConvArgs]{98}
-	kConvBackwardWeightsTf3264        = kernel[cConvArgs]{99}
-	kGemmNnTf32128                    = kernel[cGemmArgs]{100}
-	kGemmNtTf32128                    = kernel[cGemmArgs]{101}
-	kGemmTnTf32128                    = kernel[cGemmArgs]{102}
-	kGemmTtTf32128                    = kernel[cGemmArgs]{103}
-	kConvTf32128                      = kernel[cConvArgs]{104}
-	kConvBackwardDataTf32128          = kernel[cConvArgs]{105}
-	kConvBackwardWeightsTf32128       = kernel[cConvArgs]{106}
-	kGemmNnBf1664                     = kernel[cGemmArgs]{107}
-	kGemmNtBf1664                     = kernel[cGemmArgs]{108}
-	kGemmTnBf1664                     = kernel[cGemmArgs]{109}
-	kGemmTtBf1664                     = kernel[cGemmArgs]{110}
-	kConvBf1664                       = kernel[cConvArgs]{111}
-	kConvBackwardDataBf1664           = kernel[cConvArgs]{112}
-	kConvBackwardWeightsBf1664        = kernel[cConvArgs]{113}
-	kGemmNnBf16128                    = kernel[cGemmArgs]{114}
-	kGemmNtBf16128                    = kernel[cGemmArgs]{115}
-	kGemmTnBf16128                    = kernel[cGemmArgs]{116}
-	kGemmTtBf16128                    = kernel[cGemmArgs]{117}
-	kConvBf16128                      = kernel[cConvArgs]{118}
-	kConvBackwardDataBf16128          = kernel[cConvArgs]{119}
-	kConvBackwardWeightsBf16128       = kernel[cConvArgs]{120}
-	kStagedGemmNnTf3264               = kernel[cGemmArgs]{121}
-	kStagedGemmNtTf3264               = kernel[cGemmArgs]{122}
-	kStagedGemmTnTf3264               = kernel[cGemmArgs]{123}
-	kStagedGemmNnTf32128              = kernel[cGemmArgs]{124}
-	kStagedGemmNtTf32128              = kernel[cGemmArgs]{125}
-	kStagedGemmTnTf32128              = kernel[cGemmArgs]{126}
-	kStagedGemmNnBf1664               = kernel[cGemmArgs]{127}
-	kStagedGemmNtBf1664               = kernel[cGemmArgs]{128}
-	kStagedGemmTnBf1664               = kernel[cGemmArgs]{129}
-	kStagedGemmNnBf16128              = kernel[cGemmArgs]{130}
-	kStagedGemmNtBf16128              = kernel[cGemmArgs]{131}
-	kStagedGemmTnBf16128              = kernel[cGemmArgs]{132}
-	kNhwcFromPlanesBf16               = kernel[nhwcFromPlanesArgs]{133}
-	kNhwcToPlanesBf16                 = kernel[nhwcToPlanesArgs]{134}
-	kNhwcFiltersBf16                  = kernel[nhwcFiltersArgs]{135}
-	kNhwcFiltersByInputBf16           = kernel[nhwcFiltersByInputArgs]{136}
-	kNhwcDropoutBf16                  = kernel[nhwcDropoutArgs]{137}
-	kNhwcAddBiasBf16                  = kernel[nhwcAddBiasArgs]{138}
-	kNhwcSumBiasBf16                  = kernel[nhwcSumBiasArgs]{139}
-	kNhwcStatsBf16                    = kernel[nhwcStatsArgs]{140}
-	kNhwcNormalizeBf16                = kernel[nhwcNormalizeArgs]{141}
-	kNhwcBatchNormBf16                = kernel[nhwcBatchNormArgs]{142}
-	kNhwcScaleBf16                    = kernel[nhwcScaleArgs]{143}
-	kNhwcScaleBackwardBf16            = kernel[nhwcScaleBackwardArgs]{144}
-	kNhwcPreluBf16                    = kernel[nhwcPreluArgs]{145}
-	kNhwcPreluBackwardBf16            = kernel[nhwcPreluBackwardArgs]{146}
-	kNhwcBatchNormMeansBf16           = kernel[nhwcBatchNormMeansArgs]{147}
-	kNhwcBatchNormBackwardBf16        = kernel[nhwcBatchNormBackwardArgs]{148}
-	kNhwcNormalizeGlobalBackwardBf16  = kernel[nhwcNormalizeGlobalBackwardArgs]{149}
-	kNhwcMaxPoolBf16                  = kernel[nhwcMaxPoolArgs]{150}
-	kNhwcMaxPoolBackwardBf16          = kernel[nhwcMaxPoolBackwardArgs]{151}
-	kNhwcAvePoolBf16                  = kernel[nhwcAvePoolArgs]{152}
-	kNhwcAvePoolBackwardBf16          = kernel[nhwcAvePoolBackwardArgs]{153}
-	kNhwcLrnBf16                      = kernel[nhwcLrnArgs]{154}
-	kNhwcLrnBackwardBf16              = kernel[nhwcLrnBackwardArgs]{155}
-	kNhwcDepthwiseBf16                = kernel[nhwcDepthwiseArgs]{156}
-	kNhwcDepthwiseBackwardDataBf16    = kernel[nhwcDepthwiseBackwardDataArgs]{157}
-	kNhwcDepthwiseBackwardWeightsBf16 = kernel[nhwcDepthwiseBackwardWeightsArgs]{158}
-	kNhwcFromPlanesF32                = kernel[nhwcFromPlanesArgs]{159}
-	kNhwcToPlanesF32                  = kernel[nhwcToPlanesArgs]{160}
-	kNhwcFiltersF32                   = kernel[nhwcFiltersArgs]{161}
-	kNhwcFiltersByInputF32            = kernel[nhwcFiltersByInputArgs]{162}
-	kNhwcDropoutF32                   = kernel[nhwcDropoutArgs]{163}
-	kNhwcAddBiasF32                   = kernel[nhwcAddBiasArgs]{164}
-	kNhwcSumBiasF32                   = kernel[nhwcSumBiasArgs]{165}
-	kNhwcStatsF32                     = kernel[nhwcStatsArgs]{166}
-	kNhwcNormalizeF32                 = kernel[nhwcNormalizeArgs]{167}
-	kNhwcBatchNormF32                 = kernel[nhwcBatchNormArgs]{168}
-	kNhwcScaleF32                     = kernel[nhwcScaleArgs]{169}
-	kNhwcScaleBackwardF32             = kernel[nhwcScaleBackwardArgs]{170}
-	kNhwcPreluF32                     = kernel[nhwcPreluArgs]{171}
-	kNhwcPreluBackwardF32             = kernel[nhwcPreluBackwardArgs]{172}
-	kNhwcBatchNormMeansF32            = kernel[nhwcBatchNormMeansArgs]{173}
-	kNhwcBatchNormBackwardF32         = kernel[nhwcBatchNormBackwardArgs]{174}
-	kNhwcNormalizeGlobalBackwardF32   = kernel[nhwcNormalizeGlobalBackwardArgs]{175}
-	kNhwcMaxPoolF32                   = kernel[nhwcMaxPoolArgs]{176}
-	kNhwcMaxPoolBackwardF32           = kernel[nhwcMaxPoolBackwardArgs]{177}
-	kNhwcAvePoolF32                   = kernel[nhwcAvePoolArgs]{178}
-	kNhwcAvePoolBackwardF32           = kernel[nhwcAvePoolBackwardArgs]{179}
-	kNhwcLrnF32                       = kernel[nhwcLrnArgs]{180}
-	kNhwcLrnBackwardF32               = kernel[nhwcLrnBackwardArgs]{181}
-	kNhwcDepthwiseF32                 = kernel[nhwcDepthwiseArgs]{182}
-	kNhwcDepthwiseBackwardDataF32     = kernel[nhwcDepthwiseBackwardDataArgs]{183}
-	kNhwcDepthwiseBackwardWeightsF32  = kernel[nhwcDepthwiseBackwardWeightsArgs]{184}
-	kBf16Relu                         = kernel[bf16ReluArgs]{185}
-	kBf16ReluBackward                 = kernel[bf16ReluBackwardArgs]{186}
-	kBf16Axpby                        = kernel[bf16AxpbyArgs]{187}
-	kNhwcAddFilters                   = kernel[nhwcAddFiltersArgs]{188}
-	kNhwcConvTf3264                   = kernel[cNhwcArgs]{189}
-	kNhwcConvBackwardDataTf3264       = kernel[cNhwcArgs]{190}
-	kNhwcConvBackwardWeightsTf3264    = kernel[cNhwcArgs]{191}
-	kNhwcConvTf32128                  = kernel[cNhwcArgs]{192}
-	kNhwcConvBackwardDataTf32128      = kernel[cNhwcArgs]{193}
-	kNhwcConvBackwardWeightsTf32128   = kernel[cNhwcArgs]{194}
-	kNhwcConvBf1664                   = kernel[cNhwcArgs]{195}
-	kNhwcConvBackwardDataBf1664       = kernel[cNhwcArgs]{196}
-	kNhwcConvBackwardWeightsBf1664    = kernel[cNhwcArgs]{197}
-	kNhwcConvBf16128                  = kernel[cNhwcArgs]{198}
-	kNhwcConvBackwardDataBf16128      = kernel[cNhwcArgs]{199}
-	kNhwcConvBackwardWeightsBf16128   = kernel[cNhwcArgs]{200}
+	kCopyFilters                      = kernel[copyFiltersArgs]{42}
+	kGemmNn32                         = kernel[cGemmArgs]{43}
+	kGemmNt32                         = kernel[cGemmArgs]{44}
+	kGemmTn32                         = kernel[cGemmArgs]{45}
+	kGemmTt32                         = kernel[cGemmArgs]{46}
+	kGemmNn64                         = kernel[cGemmArgs]{47}
+	kGemmNt64                         = kernel[cGemmArgs]{48}
+	kGemmTn64                         = kernel[cGemmArgs]{49}
+	kGemmTt64                         = kernel[cGemmArgs]{50}
+	kGemmNn128                        = kernel[cGemmArgs]{51}
+	kGemmNt128                        = kernel[cGemmArgs]{52}
+	kGemmTn128                        = kernel[cGemmArgs]{53}
+	kGemmTt128                        = kernel[cGemmArgs]{54}
+	kLstmUnit                         = kernel[lstmUnitArgs]{55}
+	kLstmUnitBackward                 = kernel[lstmUnitBackwardArgs]{56}
+	kPackBf16                         = kernel[packBf16Args]{57}
+	kSumBf16                          = kernel[sumBf16Args]{58}
+	kUnpackBf16                       = kernel[unpackBf16Args]{59}
+	kMaxPool                          = kernel[maxPoolArgs]{60}
+	kMaxPoolBackward                  = kernel[maxPoolBackwardArgs]{61}
+	kAvePool                          = kernel[avePoolArgs]{62}
+	kAvePoolBackward                  = kernel[avePoolBackwardArgs]{63}
+	kStochasticPool                   = kernel[stochasticPoolArgs]{64}
+	kExpectedPool                     = kernel[expectedPoolArgs]{65}
+	kLrn                              = kernel[lrnArgs]{66}
+	kLrnBackward                      = kernel[lrnBackwardArgs]{67}
+	kIm2col                           = kernel[im2colArgs]{68}
+	kCol2im                           = kernel[col2imArgs]{69}
+	kUpdate                           = kernel[updateArgs]{70}
+	kSurgeryMeasure                   = kernel[surgeryMeasureArgs]{71}
+	kSurgeryRedraw                    = kernel[surgeryRedrawArgs]{72}
+	kReach                            = kernel[reachArgs]{73}
+	kFill                             = kernel[fillArgs]{74}
+	kCopy                             = kernel[copyArgs]{75}
+	kAx                               = kernel[axArgs]{76}
+	kAxpby                            = kernel[axpbyArgs]{77}
+	kAxpbyFew                         = kernel[cFewSums]{78}
+	kMul                              = kernel[mulArgs]{79}
+	kMaxUpdate                        = kernel[maxUpdateArgs]{80}
+	kMaxBackward                      = kernel[maxBackwardArgs]{81}
+	kPower                            = kernel[powerArgs]{82}
+	kUnary                            = kernel[unaryArgs]{83}
+	kUnaryBackward                    = kernel[unaryBackwardArgs]{84}
+	kCopy2d                           = kernel[copy2dArgs]{85}
+	kGather                           = kernel[gatherArgs]{86}
+	kScatterAdd                       = kernel[scatterAddArgs]{87}
+	kRelu                             = kernel[reluArgs]{88}
+	kReluBackward                     = kernel[reluBackwardArgs]{89}
+	kDropout                          = kernel[dropoutArgs]{90}
+	kDot                              = kernel[dotArgs]{91}
+	kSumSquares                       = kernel[sumSquaresArgs]{92}
+	kCountBad                         = kernel[countBadArgs]{93}
+	kGemmNnTf3264                     = kernel[cGemmArgs]{94}
+	kGemmNtTf3264                     = kernel[cGemmArgs]{95}
+	kGemmTnTf3264                     = kernel[cGemmArgs]{96}
+	kGemmTtTf3264                     = kernel[cGemmArgs]{97}
+	kConvTf3264                       = kernel[cConvArgs]{98}
+	kConvBackwardDataTf3264           = kernel[cConvArgs]{99}
+	kConvBackwardWeightsTf3264        = kernel[cConvArgs]{100}
+	kGemmNnTf32128                    = kernel[cGemmArgs]{101}
+	kGemmNtTf32128                    = kernel[cGemmArgs]{102}
+	kGemmTnTf32128                    = kernel[cGemmArgs]{103}
+	kGemmTtTf32128                    = kernel[cGemmArgs]{104}
+	kConvTf32128                      = kernel[cConvArgs]{105}
+	kConvBackwardDataTf32128          = kernel[cConvArgs]{106}
+	kConvBackwardWeightsTf32128       = kernel[cConvArgs]{107}
+	kGemmNnBf1664                     = kernel[cGemmArgs]{108}
+	kGemmNtBf1664                     = kernel[cGemmArgs]{109}
+	kGemmTnBf1664                     = kernel[cGemmArgs]{110}
+	kGemmTtBf1664                     = kernel[cGemmArgs]{111}
+	kConvBf1664                       = kernel[cConvArgs]{112}
+	kConvBackwardDataBf1664           = kernel[cConvArgs]{113}
+	kConvBackwardWeightsBf1664        = kernel[cConvArgs]{114}
+	kGemmNnBf16128                    = kernel[cGemmArgs]{115}
+	kGemmNtBf16128                    = kernel[cGemmArgs]{116}
+	kGemmTnBf16128                    = kernel[cGemmArgs]{117}
+	kGemmTtBf16128                    = kernel[cGemmArgs]{118}
+	kConvBf16128                      = kernel[cConvArgs]{119}
+	kConvBackwardDataBf16128          = kernel[cConvArgs]{120}
+	kConvBackwardWeightsBf16128       = kernel[cConvArgs]{121}
+	kStagedGemmNnTf3264               = kernel[cGemmArgs]{122}
+	kStagedGemmNtTf3264               = kernel[cGemmArgs]{123}
+	kStagedGemmTnTf3264               = kernel[cGemmArgs]{124}
+	kStagedGemmNnTf32128              = kernel[cGemmArgs]{125}
+	kStagedGemmNtTf32128              = kernel[cGemmArgs]{126}
+	kStagedGemmTnTf32128              = kernel[cGemmArgs]{127}
+	kStagedGemmNnBf1664               = kernel[cGemmArgs]{128}
+	kStagedGemmNtBf1664               = kernel[cGemmArgs]{129}
+	kStagedGemmTnBf1664               = kernel[cGemmArgs]{130}
+	kStagedGemmNnBf16128              = kernel[cGemmArgs]{131}
+	kStagedGemmNtBf16128              = kernel[cGemmArgs]{132}
+	kStagedGemmTnBf16128              = kernel[cGemmArgs]{133}
+	kNhwcFromPlanesBf16               = kernel[nhwcFromPlanesArgs]{134}
+	kNhwcToPlanesBf16                 = kernel[nhwcToPlanesArgs]{135}
+	kNhwcDropoutBf16                  = kernel[nhwcDropoutArgs]{136}
+	kNhwcAddBiasBf16                  = kernel[nhwcAddBiasArgs]{137}
+	kNhwcSumBiasBf16                  = kernel[nhwcSumBiasArgs]{138}
+	kNhwcStatsBf16                    = kernel[nhwcStatsArgs]{139}
+	kNhwcNormalizeBf16                = kernel[nhwcNormalizeArgs]{140}
+	kNhwcBatchNormBf16                = kernel[nhwcBatchNormArgs]{141}
+	kNhwcScaleBf16                    = kernel[nhwcScaleArgs]{142}
+	kNhwcScaleBackwardBf16            = kernel[nhwcScaleBackwardArgs]{143}
+	kNhwcPreluBf16                    = kernel[nhwcPreluArgs]{144}
+	kNhwcPreluBackwardBf16            = kernel[nhwcPreluBackwardArgs]{145}
+	kNhwcBatchNormMeansBf16           = kernel[nhwcBatchNormMeansArgs]{146}
+	kNhwcBatchNormBackwardBf16        = kernel[nhwcBatchNormBackwardArgs]{147}
+	kNhwcNormalizeGlobalBackwardBf16  = kernel[nhwcNormalizeGlobalBackwardArgs]{148}
+	kNhwcMaxPoolBf16                  = kernel[nhwcMaxPoolArgs]{149}
+	kNhwcMaxPoolBackwardBf16          = kernel[nhwcMaxPoolBackwardArgs]{150}
+	kNhwcAvePoolBf16                  = kernel[nhwcAvePoolArgs]{151}
+	kNhwcAvePoolBackwardBf16          = kernel[nhwcAvePoolBackwardArgs]{152}
+	kNhwcLrnBf16                      = kernel[nhwcLrnArgs]{153}
+	kNhwcLrnBackwardBf16              = kernel[nhwcLrnBackwardArgs]{154}
+	kNhwcDepthwiseBf16                = kernel[nhwcDepthwiseArgs]{155}
+	kNhwcDepthwiseBackwardDataBf16    = kernel[nhwcDepthwiseBackwardDataArgs]{156}
+	kNhwcDepthwiseBackwardWeightsBf16 = kernel[nhwcDepthwiseBackwardWeightsArgs]{157}
+	kNhwcFromPlanesF32                = kernel[nhwcFromPlanesArgs]{158}
+	kNhwcToPlanesF32                  = kernel[nhwcToPlanesArgs]{159}
+	kNhwcDropoutF32                   = kernel[nhwcDropoutArgs]{160}
+	kNhwcAddBiasF32                   = kernel[nhwcAddBiasArgs]{161}
+	kNhwcSumBiasF32                   = kernel[nhwcSumBiasArgs]{162}
+	kNhwcStatsF32                     = kernel[nhwcStatsArgs]{163}
+	kNhwcNormalizeF32                 = kernel[nhwcNormalizeArgs]{164}
+	kNhwcBatchNormF32                 = kernel[nhwcBatchNormArgs]{165}
+	kNhwcScaleF32                     = kernel[nhwcScaleArgs]{166}
+	kNhwcScaleBackwardF32             = kernel[nhwcScaleBackwardArgs]{167}
+	kNhwcPreluF32                     = kernel[nhwcPreluArgs]{168}
+	kNhwcPreluBackwardF32             = kernel[nhwcPreluBackwardArgs]{169}
+	kNhwcBatchNormMeansF32            = kernel[nhwcBatchNormMeansArgs]{170}
+	kNhwcBatchNormBackwardF32         = kernel[nhwcBatchNormBackwardArgs]{171}
+	kNhwcNormalizeGlobalBackwardF32   = kernel[nhwcNormalizeGlobalBackwardArgs]{172}
+	kNhwcMaxPoolF32                   = kernel[nhwcMaxPoolArgs]{173}
+	kNhwcMaxPoolBackwardF32           = kernel[nhwcMaxPoolBackwardArgs]{174}
+	kNhwcAvePoolF32                   = kernel[nhwcAvePoolArgs]{175}
+	kNhwcAvePoolBackwardF32           = kernel[nhwcAvePoolBackwardArgs]{176}
+	kNhwcLrnF32                       = kernel[nhwcLrnArgs]{177}
+	kNhwcLrnBackwardF32               = kernel[nhwcLrnBackwardArgs]{178}
+	kNhwcDepthwiseF32                 = kernel[nhwcDepthwiseArgs]{179}
+	kNhwcDepthwiseBackwardDataF32     = kernel[nhwcDepthwiseBackwardDataArgs]{180}
+	kNhwcDepthwiseBackwardWeightsF32  = kernel[nhwcDepthwiseBackwardWeightsArgs]{181}
+	kBf16Relu                         = kernel[bf16ReluArgs]{182}
+	kBf16ReluBackward                 = kernel[bf16ReluBackwardArgs]{183}
+	kBf16Axpby                        = kernel[bf16AxpbyArgs]{184}
+	kNhwcAddFilters                   = kernel[nhwcAddFiltersArgs]{185}
+	kNhwcConvTf3264                   = kernel[cNhwcArgs]{186}
+	kNhwcConvBackwardDataTf3264       = kernel[cNhwcArgs]{187}
+	kNhwcConvBackwardWeightsTf3264    = kernel[cNhwcArgs]{188}
+	kNhwcConvTf32128                  = kernel[cNhwcArgs]{189}
+	kNhwcConvBackwardDataTf32128      = kernel[cNhwcArgs]{190}
+	kNhwcConvBackwardWeightsTf32128   = kernel[cNhwcArgs]{191}
+	kNhwcConvBf1664                   = kernel[cNhwcArgs]{192}
+	kNhwcConvBackwardDataBf1664       = kernel[cNhwcArgs]{193}
+	kNhwcConvBackwardWeightsBf1664    = kernel[cNhwcArgs]{194}
+	kNhwcConvBf16128                  = kernel[cNhwcArgs]{195}
+	kNhwcConvBackwardDataBf16128      = kernel[cNhwcArgs]{196}
+	kNhwcConvBackwardWeightsBf16128   = kernel[cNhwcArgs]{197}
 )
 
 // kernelCount is how many kernels there are. Those from firstTensor on are of the module for tensor cores, from firstNhwc on of that for channels last.
 const (
-	firstTensor kernelID = 93
-	firstNhwc   kernelID = 133
-	kernelCount kernelID = 201
+	firstTensor kernelID = 94
+	firstNhwc   kernelID = 134
+	kernelCount kernelID = 198
 )
 
 // kernelNames are their names in the module.
@@ -262,6 +259,7 @@ var kernelNames = [kernelCount]string{
 	"conv_backward_weights_32",
 	"conv_backward_weights_64",
 	"conv_backward_weights_128",
+	"copy_filters",
 	"gemm_nn_32",
 	"gemm_nt_32",
 	"gemm_tn_32",
@@ -355,8 +353,6 @@ var kernelNames = [kernelCount]string{
 	"staged_gemm_tn_bf16_128",
 	"nhwc_from_planes_bf16",
 	"nhwc_to_planes_bf16",
-	"nhwc_filters_bf16",
-	"nhwc_filters_by_input_bf16",
 	"nhwc_dropout_bf16",
 	"nhwc_add_bias_bf16",
 	"nhwc_sum_bias_bf16",
@@ -381,8 +377,6 @@ var kernelNames = [kernelCount]string{
 	"nhwc_depthwise_backward_weights_bf16",
 	"nhwc_from_planes_f32",
 	"nhwc_to_planes_f32",
-	"nhwc_filters_f32",
-	"nhwc_filters_by_input_f32",
 	"nhwc_dropout_f32",
 	"nhwc_add_bias_f32",
 	"nhwc_sum_bias_f32",
@@ -519,6 +513,22 @@ type cConvArgs struct {
 	g      cGeometry
 }
 
+// cFilterCopy is the struct FilterCopy of the kernels.
+type cFilterCopy struct {
+	forward   address
+	byInput   address
+	kind      int32
+	outputs   int32
+	channels  int32
+	taps      int32
+	width     int32
+	across    int32
+	byAcross  cDivisor
+	byTaps    cDivisor
+	byOutputs cDivisor
+	gap0      [4]byte
+}
+
 // cGemmArgs is the struct GemmArgs of the kernels.
 type cGemmArgs struct {
 	m      int32
@@ -616,6 +626,7 @@ type cUpdateSegment struct {
 	h      address
 	h2     address
 	masked address
+	copy   cFilterCopy
 	n      int32
 	first  int32
 }
@@ -645,6 +656,7 @@ type cSurgeryResult struct {
 type cSurgerySegment struct {
 	w      address
 	masked address
+	copy   cFilterCopy
 	n      int32
 	first  int32
 	layer  int32
@@ -658,18 +670,6 @@ type cFewSums struct {
 	b [4]float32
 	x [4]address
 	y [4]address
-}
-
-// cFilterShape is the struct FilterShape of the kernels.
-type cFilterShape struct {
-	groups   int32
-	o        int32
-	c        int32
-	width    int32
-	taps     int32
-	byChunks cDivisor
-	byTaps   cDivisor
-	byC      cDivisor
 }
 
 // cColumns8 is the struct Columns8 of the kernels.
@@ -722,6 +722,17 @@ type cDepthwise struct {
 	bySh     cDivisor
 	bySw     cDivisor
 	byKw     cDivisor
+}
+
+// cFilterShape is the struct FilterShape of the kernels.
+type cFilterShape struct {
+	groups int32
+	o      int32
+	c      int32
+	width  int32
+	taps   int32
+	byTaps cDivisor
+	byC    cDivisor
 }
 
 // cNhwcGeometry is the struct NhwcGeometry of the kernels.
@@ -1142,6 +1153,14 @@ type accuracyArgs struct {
 	perClass address
 }
 
+// copyFiltersArgs are the arguments of the kernel copy_filters.
+type copyFiltersArgs struct {
+	n    int32
+	gap0 [4]byte
+	w    address
+	copy cFilterCopy
+}
+
 // lstmUnitArgs are the arguments of the kernel lstm_unit.
 type lstmUnitArgs struct {
 	n      int32
@@ -1544,20 +1563,6 @@ type nhwcToPlanesArgs struct {
 	y        address
 }
 
-// nhwcFiltersArgs are the arguments of the kernel nhwc_filters_bf16.
-type nhwcFiltersArgs struct {
-	w address
-	y address
-	s cFilterShape
-}
-
-// nhwcFiltersByInputArgs are the arguments of the kernel nhwc_filters_by_input_bf16.
-type nhwcFiltersByInputArgs struct {
-	w address
-	y address
-	s cFilterShape
-}
-
 // nhwcDropoutArgs are the arguments of the kernel nhwc_dropout_bf16.
 type nhwcDropoutArgs struct {
 	n        int32
@@ -1818,9 +1823,10 @@ type bf16AxpbyArgs struct {
 
 // nhwcAddFiltersArgs are the arguments of the kernel nhwc_add_filters.
 type nhwcAddFiltersArgs struct {
-	g  address
-	dw address
-	s  cFilterShape
+	g    address
+	dw   address
+	s    cFilterShape
+	gap0 [4]byte
 }
 
 // Go's sizes are C's, or this does not compile.
@@ -1834,6 +1840,7 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(cShares{})-24]
 	_ = [1]int{}[unsafe.Sizeof(cGeometry{})-160]
 	_ = [1]int{}[unsafe.Sizeof(cConvArgs{})-240]
+	_ = [1]int{}[unsafe.Sizeof(cFilterCopy{})-80]
 	_ = [1]int{}[unsafe.Sizeof(cGemmArgs{})-96]
 	_ = [1]int{}[unsafe.Sizeof(cPool{})-92]
 	_ = [1]int{}[unsafe.Sizeof(cKey{})-20]
@@ -1841,16 +1848,16 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(cCol{})-212]
 	_ = [1]int{}[unsafe.Sizeof(cSoft{})-12]
 	_ = [1]int{}[unsafe.Sizeof(cUpdateParams{})-48]
-	_ = [1]int{}[unsafe.Sizeof(cUpdateSegment{})-48]
+	_ = [1]int{}[unsafe.Sizeof(cUpdateSegment{})-128]
 	_ = [1]int{}[unsafe.Sizeof(cSurgeryParams{})-28]
 	_ = [1]int{}[unsafe.Sizeof(cSurgeryResult{})-48]
-	_ = [1]int{}[unsafe.Sizeof(cSurgerySegment{})-32]
+	_ = [1]int{}[unsafe.Sizeof(cSurgerySegment{})-112]
 	_ = [1]int{}[unsafe.Sizeof(cFewSums{})-112]
-	_ = [1]int{}[unsafe.Sizeof(cFilterShape{})-56]
 	_ = [1]int{}[unsafe.Sizeof(cColumns8{})-24]
 	_ = [1]int{}[unsafe.Sizeof(cNhwcPool{})-108]
 	_ = [1]int{}[unsafe.Sizeof(cNhwcLRN{})-36]
 	_ = [1]int{}[unsafe.Sizeof(cDepthwise{})-152]
+	_ = [1]int{}[unsafe.Sizeof(cFilterShape{})-44]
 	_ = [1]int{}[unsafe.Sizeof(cNhwcGeometry{})-176]
 	_ = [1]int{}[unsafe.Sizeof(cNhwcArgs{})-240]
 	_ = [1]int{}[unsafe.Sizeof(addBiasArgs{})-56]
@@ -1886,6 +1893,7 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(argMaxArgs{})-72]
 	_ = [1]int{}[unsafe.Sizeof(countHitsArgs{})-80]
 	_ = [1]int{}[unsafe.Sizeof(accuracyArgs{})-32]
+	_ = [1]int{}[unsafe.Sizeof(copyFiltersArgs{})-96]
 	_ = [1]int{}[unsafe.Sizeof(lstmUnitArgs{})-64]
 	_ = [1]int{}[unsafe.Sizeof(lstmUnitBackwardArgs{})-80]
 	_ = [1]int{}[unsafe.Sizeof(packBf16Args{})-24]
@@ -1926,8 +1934,6 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(countBadArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(nhwcFromPlanesArgs{})-32]
 	_ = [1]int{}[unsafe.Sizeof(nhwcToPlanesArgs{})-24]
-	_ = [1]int{}[unsafe.Sizeof(nhwcFiltersArgs{})-72]
-	_ = [1]int{}[unsafe.Sizeof(nhwcFiltersByInputArgs{})-72]
 	_ = [1]int{}[unsafe.Sizeof(nhwcDropoutArgs{})-72]
 	_ = [1]int{}[unsafe.Sizeof(nhwcAddBiasArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(nhwcSumBiasArgs{})-56]
@@ -1953,5 +1959,5 @@ var (
 	_ = [1]int{}[unsafe.Sizeof(bf16ReluArgs{})-32]
 	_ = [1]int{}[unsafe.Sizeof(bf16ReluBackwardArgs{})-40]
 	_ = [1]int{}[unsafe.Sizeof(bf16AxpbyArgs{})-32]
-	_ = [1]int{}[unsafe.Sizeof(nhwcAddFiltersArgs{})-72]
+	_ = [1]int{}[unsafe.Sizeof(nhwcAddFiltersArgs{})-64]
 )

@@ -45,6 +45,7 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{1, {0}}, // conv_backward_weights_32
 	{1, {0}}, // conv_backward_weights_64
 	{1, {0}}, // conv_backward_weights_128
+	{3, {0, 8, 16}}, // copy_filters
 	{1, {0}}, // gemm_nn_32
 	{1, {0}}, // gemm_nt_32
 	{1, {0}}, // gemm_tn_32
@@ -138,8 +139,6 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{1, {0}}, // staged_gemm_tn_bf16_128
 	{5, {0, 4, 8, 16, 24}}, // nhwc_from_planes_bf16
 	{4, {0, 4, 8, 16}}, // nhwc_to_planes_bf16
-	{3, {0, 8, 16}}, // nhwc_filters_bf16
-	{3, {0, 8, 16}}, // nhwc_filters_by_input_bf16
 	{10, {0, 4, 8, 16, 24, 28, 32, 40, 48, 60}}, // nhwc_dropout_bf16
 	{3, {0, 8, 16}}, // nhwc_add_bias_bf16
 	{5, {0, 8, 16, 24, 32}}, // nhwc_sum_bias_bf16
@@ -164,8 +163,6 @@ static const struct { unsigned char count, offsets[15]; } dns_params[] = {
 	{7, {0, 8, 16, 24, 32, 40, 192}}, // nhwc_depthwise_backward_weights_bf16
 	{5, {0, 4, 8, 16, 24}}, // nhwc_from_planes_f32
 	{4, {0, 4, 8, 16}}, // nhwc_to_planes_f32
-	{3, {0, 8, 16}}, // nhwc_filters_f32
-	{3, {0, 8, 16}}, // nhwc_filters_by_input_f32
 	{10, {0, 4, 8, 16, 24, 28, 32, 40, 48, 60}}, // nhwc_dropout_f32
 	{3, {0, 8, 16}}, // nhwc_add_bias_f32
 	{5, {0, 8, 16, 24, 32}}, // nhwc_sum_bias_f32

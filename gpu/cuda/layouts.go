@@ -143,9 +143,9 @@ func (f *layout) foreign(to gpu.Memory) bool {
 type layouts struct {
 	list []layout // by address; none lies in another's memory
 
-	// Scratch memory for what is brought into another layout: the two operands of an operation, and weights; and for
-	// what is brought back. It grows, and what was is kept: captured graphs have its address.
-	first, second, filters, settling growing
+	// Scratch memory for what is brought into another layout: the two operands of an operation, and gradients of weights
+	// by a library; and for what is brought back. It grows, and what was is kept: captured graphs have its address.
+	first, second, gradients, settling growing
 
 	settler, overwriter *gpu.Visitor // of settleAll
 }
@@ -164,9 +164,7 @@ func (g *growing) room(d *back, bytes int64) address {
 			b, err = d.memory.get(d, bytes)
 		}
 		if err != nil { // an activation cannot be brought into the layout that an operation wants
-			if d.fault.err == nil {
-				d.fault.err = err
-			}
+			d.lacks(err)
 			return 0
 		}
 		g.at, g.bytes = b.addr, b.bytes

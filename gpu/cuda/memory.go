@@ -159,6 +159,7 @@ func (m *memory) get(d *back, bytes int64) (block, error) {
 // put keeps a block for the next of its size.
 func (m *memory) put(d *back, b block) {
 	d.layouts.forget(span{b.addr, b.bytes})
+	d.copies.drop(d, b.addr, int((b.bytes+3)/4))
 	m.used.Add(-b.bytes)
 	if m.owned[b.addr] == 0 {
 		return // the device was closed

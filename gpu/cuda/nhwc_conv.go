@@ -51,39 +51,20 @@ func (d *back) filterShape(g *gpu.ConvGeometry) cFilterShape {
 	width, taps := d.widthOf(g)/g.Groups, g.KH*g.KW
 	return cFilterShape{
 		groups: int32(g.Groups), o: int32(g.O / g.Groups), c: int32(g.C / g.Groups), width: int32(width),
-		taps: int32(taps), byChunks: divisor(width / d.stored().chunk()), byTaps: divisor(taps),
-		byC: divisor(g.C / g.Groups),
+		taps: int32(taps), byTaps: divisor(taps), byC: divisor(g.C / g.Groups),
 	}
 }
 
 // gradientsRoom is scratch memory for a gradient of weights by a library: float32, dw[o][tap][c] with whole chunks of
 // c.
 func (d *back) gradientsRoom(g *gpu.ConvGeometry) address {
-	return d.layouts.filters.room(d, 4*int64(g.O)*int64(d.widthOf(g)/g.Groups*g.KH*g.KW))
+	return d.layouts.gradients.room(d, 4*int64(g.O)*int64(d.widthOf(g)/g.Groups*g.KH*g.KW))
 }
 
 // addGradients queues that it is added to dw.
 func (d *back) addGradients(g *gpu.ConvGeometry, from, dw address) {
 	s := d.filterShape(g)
 	each(d, kNhwcAddFilters, int(s.groups*s.o*s.c*s.taps), nhwcAddFiltersArgs{g: from, dw: dw, s: s})
-}
-
-// filtersOf queues the conversion of weights to what kernels read, and returns where that is.
-func (d *back) filtersOf(g *gpu.ConvGeometry, w address, byInput bool) address {
-	width, o := d.widthOf(g)/g.Groups, g.O/g.Groups
-	bytes, chunk := d.stored().size()*int64(g.O)*int64(width*g.KH*g.KW), d.stored().chunk()
-	to := d.layouts.filters.room(d, bytes)
-	if to == 0 {
-		return 0
-	}
-	s := d.filterShape(g)
-	if byInput {
-		s.byChunks = divisor(o / chunk)
-		each(d, lastKernel(d, kNhwcFiltersByInputBf16), int(bytes/16), nhwcFiltersByInputArgs{w: w, y: to, s: s})
-	} else {
-		each(d, lastKernel(d, kNhwcFiltersBf16), int(bytes/16), nhwcFiltersArgs{w: w, y: to, s: s})
-	}
-	return to
 }
 
 func (d *back) nhwcConv(o *gpu.Conv) bool {
@@ -94,13 +75,13 @@ func (d *back) nhwcConv(o *gpu.Conv) bool {
 	if !nhwcEligible(g) || !d.alignable(o.Y, out) {
 		return false
 	}
-	d.settle(o.W)
+	w := d.filtersOf(g, o.W, false)
 	d.settle(o.B)
 	x := d.channelsLast(o.X, inputOf(g), d.widthOf(g), &d.layouts.first)
 	y := d.becomes(o.Y, d.stored(), out)
 	own := d.multiply(&work{
 		what: nhwcForward, g: g, m: out.images * out.plane, n: g.O / g.Groups, k: g.KH * g.KW * d.widthOf(g) / g.Groups,
-		groups: g.Groups, x: x, w: d.ptr(o.W), y: y, out: o.Y.N, e: cEpilogue{columnBias: d.ptr(o.B)},
+		groups: g.Groups, x: x, w: w, y: y, out: o.Y.N, e: cEpilogue{columnBias: d.ptr(o.B)},
 	})
 	if own {
 		d.queue.fusable(lastOp{kind: convolvedLast, out: y, n: o.Y.N})
@@ -116,12 +97,18 @@ func (d *back) nhwcConvBackwardData(o *gpu.ConvBackwardData) bool {
 	if !nhwcEligible(g) || d.widthOf(g) != g.C || !d.alignable(o.DX, in) {
 		return false
 	}
-	d.settle(o.W)
 	dy := d.channelsLast(o.DY, outputOf(g), g.O, &d.layouts.first)
-	d.multiply(&work{
+	w := work{
 		what: nhwcBackwardData, g: g, m: in.images * in.plane, n: g.C / g.Groups, k: g.KH * g.KW * g.O / g.Groups,
-		groups: g.Groups, x: dy, w: d.ptr(o.W), y: d.becomes(o.DX, d.stored(), in), out: o.DX.N,
-	})
+		groups: g.Groups, x: dy, w: d.filtersOf(g, o.W, false), out: o.DX.N,
+	}
+	if how, known := d.choices.known[w.shape()]; !known || !how.Library {
+		w.byInput = d.filtersOf(g, o.W, true)
+	}
+	w.y = d.becomes(o.DX, d.stored(), in)
+	if d.multiply(&w); d.choices.known[w.shape()].Library {
+		d.withoutByInput(g, o.W)
+	}
 	return true
 }
 
@@ -158,8 +145,8 @@ func (d *back) nhwcConvBackwardWeights(o *gpu.ConvBackwardWeights) bool {
 // emitNhwc queues a product of a convolution with channels last.
 func (d *back) emitNhwc(w *work, p plan, slices cShares) {
 	second := w.w
-	if w.what != nhwcBackwardWeights {
-		second = d.filtersOf(w.g, w.w, w.what == nhwcBackwardData)
+	if w.what == nhwcBackwardData {
+		second = w.byInput
 	}
 	launch(d, nhwcKernel(w.what, d.precision, p.tile), p.grid, cNhwcArgs{
 		x: w.x, w: second, y: w.y, bias: w.e.columnBias, rectify: w.e.rectify, slope: w.e.slope, shares: slices,
@@ -190,11 +177,6 @@ func depthwiseOf(g *gpu.ConvGeometry) cDepthwise {
 		outH: int32(g.OutH), outW: int32(g.OutW), byPieces: divisor(g.C / 8), byW: divisor(g.W), byH: divisor(g.H),
 		byOutW: divisor(g.OutW), byOutH: divisor(g.OutH), bySh: divisor(g.SH), bySw: divisor(g.SW), byKw: divisor(g.KW),
 	}
-}
-
-// tapsOf queues the conversion of a depthwise convolution's weights to w[kh][kw][c].
-func (d *back) tapsOf(g *gpu.ConvGeometry, w *gpu.Tensor) address {
-	return d.channelsLast(w, pixels{1, g.C, g.KH * g.KW}, g.C, &d.layouts.filters)
 }
 
 func (d *back) nhwcDepthwise(o *gpu.Conv) bool {

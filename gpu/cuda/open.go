@@ -58,6 +58,7 @@ type back struct {
 	monitor   monitor
 	ranks     *ranks // nil: joined to none
 	layouts   layouts
+	copies    copies
 	phase     atomic.Pointer[string]
 	notices   []string
 

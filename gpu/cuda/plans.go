@@ -357,18 +357,13 @@ func (d *back) emitPlan(w *work, name string, relu bool) bool {
 	}
 	at := uint64(0)
 	if !d.dry {
-		if at = d.plan(p, name); at == 0 || (w.x|w.y|w.e.rowBias|w.e.columnBias)%alignment != 0 {
+		if at = d.plan(p, name); at == 0 || (w.x|w.w|w.y|w.e.rowBias|w.e.columnBias)%alignment != 0 {
 			return false
 		}
 	}
-	weights, out := w.w, w.y
+	out := w.y
 	if p.last && p.what == convBackwardWeights {
 		out = d.gradientsRoom(w.g)
-	} else if p.last {
-		weights = d.filtersOf(w.g, w.w, false)
-	}
-	if weights%alignment != 0 {
-		return false
 	}
 	l := d.libs.dnn
 	f := func(name string) C.uint64_t { return C.uint64_t(l.functions["cudnnBackend"+name]) }
@@ -377,7 +372,7 @@ func (d *back) emitPlan(w *work, name string, relu bool) bool {
 		execute: f("Execute"), handle: C.uint64_t(l.handle), plan: C.uint64_t(at),
 		work: C.uint64_t(d.libs.workspace), count: 3,
 	}
-	args.at = [4]C.uint64_t{C.uint64_t(w.x), C.uint64_t(weights), C.uint64_t(out)}
+	args.at = [4]C.uint64_t{C.uint64_t(w.x), C.uint64_t(w.w), C.uint64_t(out)}
 	if p.bias {
 		args.at[3], args.count = C.uint64_t(w.e.rowBias|w.e.columnBias), 4
 	}

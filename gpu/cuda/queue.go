@@ -34,7 +34,7 @@ type kernelID int
 type kernel[A any] struct{ id kernelID }
 
 // liveWords is the room for live numbers, in words of four bytes.
-const liveWords = 16 << 10
+const liveWords = 24 << 10
 
 const headerWords = int(unsafe.Sizeof(C.dns_header{}) / 8)
 

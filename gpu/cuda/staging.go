@@ -112,6 +112,7 @@ func (s *staging) send(d *back, dst address, piece []byte, stream C.CUstream) {
 // Upload implements gpu.Back.
 func (d *back) Upload(dst *gpu.Tensor, src []float32) {
 	d.overwrites(dst)
+	d.copies.outdate(d.ptr(dst), dst.N)
 	d.flush()
 	if b := d.buffer(len(src)); b != nil {
 		d.uploadBeside(d.ptr(dst), src, b)

@@ -24,17 +24,24 @@ type batches struct {
 
 func (b *batches) open() bool { return len(b.updates) > 0 || len(b.surgery) > 0 }
 
-// maxSegments is how many arrays one launch takes: their table goes with the live numbers.
-const maxSegments = 400
+// maxSegments is how many arrays one launch takes: their table goes with the live numbers, of which there is room for so
+// many, as the compiler checks.
+const (
+	maxSegments = 400
+	_           = uint(4*liveWords - maxSegments*(unsafe.Sizeof(cUpdateSegment{})+unsafe.Sizeof(cUpdateParams{})))
+	_           = uint(4*liveWords - maxSegments*(unsafe.Sizeof(cSurgerySegment{})+unsafe.Sizeof(cSurgeryParams{})))
+)
 
 type updateSegment struct {
 	w, grad, h, h2, masked address
+	copy                   cFilterCopy
 	n                      int
 	p                      gpu.UpdateParams
 }
 
 type surgerySegment struct {
 	w, masked      address
+	copy           cFilterCopy
 	n, layer, rule int
 }
 
@@ -72,6 +79,12 @@ func (d *back) update(o *gpu.Update) {
 	if o.Params.Method.Histories() > 1 {
 		s.h2 = d.ptr(o.H2)
 	}
+	forward := o.W
+	if o.Masked != nil {
+		forward = o.Masked
+		d.copies.drop(d, s.w, s.n) // of the time before the layer was pruned
+	}
+	s.copy = d.keeping(o, forward)
 	b.updates = append(b.updates, s)
 }
 
@@ -98,9 +111,9 @@ func (d *back) closeUpdates() {
 			flags: flag(p.L1) | flag(p.KeepStep)<<1 | flag(p.Rest)<<2,
 		}
 		segments[i] = cUpdateSegment{
-			w: s.w, grad: s.grad, h: s.h, h2: s.h2, masked: s.masked, n: int32(s.n), first: int32(blocks),
+			w: s.w, grad: s.grad, h: s.h, h2: s.h2, masked: s.masked, copy: s.copy, n: int32(s.n), first: int32(blocks),
 		}
-		blocks += (s.n + 1023) / 1024
+		blocks += piecesOf(&s.copy, s.n)
 	}
 	launch(d, kUpdate, grid{blocks, 1, 1}, updateArgs{
 		params: at + address(4*words[cUpdateSegment]()*len(list)), gate: b.gate, segments: at,
@@ -151,10 +164,12 @@ func (d *back) surgery(o *gpu.Surgery) {
 	q.gate, q.bins = gate, p.Histogram
 	layer := len(q.layers)
 	q.layers = append(q.layers, *p)
-	q.surgery = append(q.surgery, surgerySegment{d.ptr(o.W), masked, o.W.N, layer, int(p.Rule)})
+	q.surgery = append(q.surgery, surgerySegment{d.ptr(o.W), masked, d.keeping(o, o.Masked), o.W.N, layer, int(p.Rule)})
 	total := o.W.N
 	if p.Rule.PrunesBias() && o.B != nil {
-		q.surgery = append(q.surgery, surgerySegment{d.ptr(o.B), d.ptr(o.MaskedB), o.B.N, layer, int(p.Rule)})
+		q.surgery = append(q.surgery, surgerySegment{
+			w: d.ptr(o.B), masked: d.ptr(o.MaskedB), n: o.B.N, layer: layer, rule: int(p.Rule),
+		})
 		total += o.B.N
 	}
 	*r = gpu.SurgeryResult{KeptAt: r.KeptAt, PrunedAt: r.PrunedAt, Total: total}
@@ -184,9 +199,10 @@ func (d *back) closeSurgery() {
 	blocks := 0
 	for i, s := range list {
 		segments[i] = cSurgerySegment{
-			w: s.w, masked: s.masked, n: int32(s.n), first: int32(blocks), layer: int32(s.layer), rule: int32(s.rule),
+			w: s.w, masked: s.masked, copy: s.copy, n: int32(s.n), first: int32(blocks), layer: int32(s.layer),
+			rule: int32(s.rule),
 		}
-		blocks += (s.n + 4095) / 4096
+		blocks += (piecesOf(&s.copy, s.n) + 3) / 4
 	}
 	numbers := at + address(4*words[cSurgerySegment]()*len(list))
 	results, n := d.resultsAt(q.results), int32(len(list))

@@ -2,6 +2,7 @@
 #include "channel.cu"
 #include "classify.cu"
 #include "conv.cu"
+#include "filters.cu"
 #include "gemm.cu"
 #include "recurrent.cu"
 #include "reduce.cu"

@@ -125,7 +125,7 @@ template <class T> struct TapRows {
 		g.by_out_w.divmod(place, oh, ow);
 		int row = (int)oh * g.sh + h, column = (int)ow * g.sw + w;
 		inside = inside && any && (unsigned)row < (unsigned)g.h && (unsigned)column < (unsigned)g.w;
-		return x + (inside ? (((long long)image * g.h + row) * g.w + column) * (g.c * g.groups) : 0);
+		return x + (long long)(((int)image * g.h + row) * g.w + column) * (g.c * g.groups);
 	}
 };
 

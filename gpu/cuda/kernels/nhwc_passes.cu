@@ -42,41 +42,6 @@ BLOCK_KERNEL(256, LAST(to_planes), int channels, int plane, const NUMBER *x, flo
 	}
 }
 
-// y[o][tap][c] = w[o][c][tap]: forward weights of a convolution. What is pruned stays -0. Float32 is rounded to TF32
-// here, once. A thread does a chunk. Moves 2n.
-KERNEL(256, LAST(filters), const float *w, NUMBER *y, FilterShape s) {
-	START;
-	const int CHUNK = Last<NUMBER>::CHUNK;
-	EACH(i, s.groups * s.o * s.taps * (s.width / CHUNK)) {
-		unsigned q, k, o, t;
-		s.by_chunks.divmod(i, q, k);
-		s.by_taps.divmod(q, o, t);
-		float v[CHUNK];
-#pragma unroll
-		for (int j = 0; j < CHUNK; j++) {
-			int c = (int)k * CHUNK + j;
-			v[j] = c < s.c ? as_operand(y, w[((long long)o * s.c + c) * s.taps + t]) : 0.0f;
-		}
-		store(y, i, v);
-	}
-}
-
-// y[group][c][tap][o] = w[group][o][c][tap]: what the gradient of the input reads. Moves 2n.
-KERNEL(256, LAST(filters_by_input), const float *w, NUMBER *y, FilterShape s) {
-	START;
-	const int CHUNK = Last<NUMBER>::CHUNK;
-	EACH(i, s.groups * s.c * s.taps * (s.o / CHUNK)) {
-		unsigned q, k, row, t;
-		s.by_chunks.divmod(i, q, k);
-		s.by_taps.divmod(q, row, t);
-		int group = (int)row / s.c, c = (int)row % s.c;
-		float v[CHUNK];
-#pragma unroll
-		for (int j = 0; j < CHUNK; j++) v[j] = as_operand(y, w[((long long)(group * s.o + (int)k * CHUNK + j) * s.c + c) * s.taps + t]);
-		store(y, i, v);
-	}
-}
-
 // y_i = x_i·keep where u_i >= ratio, else 0, as dropout of vector.cu: i counts in Caffe's order. Moves 2n.
 KERNEL(256, LAST(dropout), int n, int channels, int plane, const NUMBER *x, float ratio, float keep, const Key *key, NUMBER *y, Divisor by_pieces, Divisor by_plane) {
 	START;

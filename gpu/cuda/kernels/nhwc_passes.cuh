@@ -38,10 +38,6 @@ __device__ __forceinline__ void store(float *y, int i, const float (&v)[8]) {
 __device__ __forceinline__ void as_stored(const unsigned short *, float (&v)[8]) { unpack(pack(v), v); }
 __device__ __forceinline__ void as_stored(const float *, float (&)[8]) {}
 
-// as_operand is v as tensor cores take it. Bf16 is rounded where it is stored.
-__device__ __forceinline__ float as_operand(const unsigned short *, float v) { return v; }
-__device__ __forceinline__ float as_operand(const float *, float v) { return __uint_as_float(tf32(v)); }
-
 // number_at is one number.
 __device__ __forceinline__ float number_at(const unsigned short *x, long long i) { return __uint_as_float((unsigned)x[i] << 16); }
 __device__ __forceinline__ float number_at(const float *x, long long i) { return x[i]; }
@@ -60,7 +56,7 @@ __device__ __forceinline__ float2 pair_at(const float *x, long long i) { return 
 // FilterShape is that of weights: of all groups o filters of c channels, which are filled up to width, and taps.
 struct FilterShape {
 	int groups, o, c, width, taps;
-	Divisor by_chunks, by_taps, by_c;
+	Divisor by_taps, by_c;
 };
 
 // Columns are the channels of an array with channels last: rows pixels of channels numbers. A block does width pieces of

@@ -4,9 +4,9 @@
 //
 // A block of eight warps makes a tile of BM×BM, as in tensor.cuh, in steps of four chunks along k. Copies are asynchronous
 // and STAGES steps deep: while one step is multiplied the next two are under way. ldmatrix takes fragments from shared
-// memory; where float would have to be transposed, which it cannot, loads of a word do. Chunks lie in an order in which none of
-// these meets a bank twice: chunk c of a row is at c ^ (row / 2 % 4) where a row is a step of k (four chunks); where it is BM
-// wide, at c ^ (k % 8) for bf16 and c ^ 2·(k % 4) for float. The tests count the meetings.
+// memory; where float would have to be transposed, which it cannot, loads of a word or two do. Chunks lie in an order in
+// which none of these meets a bank twice: chunk c of a row is at c ^ (row / 2 % 4) where a row is a step of k (four chunks);
+// where it is BM wide, at c ^ (k % 8) for bf16 and c ^ 2·(k % 4) for float. The tests count the meetings.
 //
 // Floor: m·n·k multiplications and additions; moves 2·BM·k numbers a tile.
 #pragma once
@@ -61,7 +61,8 @@ template <bool ACROSS> __device__ __forceinline__ void load_matrices(unsigned (&
 }
 
 // An operand's rows are spread over the threads: thread t copies chunk t % 4 of rows t / 4, t / 4 + 64, ... in each step.
-// at(i, k, inside) is where the chunk of row i lies that begins with element k.
+// at(i, inside) is where the chunk of row i lies that to(k) named. Where it is not inside nothing is read, and the address may be
+// any.
 
 // Rows has rows of numbers along k, that lie stride apart.
 template <class T, int ROWS> struct Rows {
@@ -97,7 +98,7 @@ template <class T> struct Steps {
 	}
 	__device__ __forceinline__ const T *at(int k, bool &inside) const {
 		inside = inside && any;
-		return first + (long long)(inside ? k : 0) * stride;
+		return first + (long long)k * stride;
 	}
 };
 
@@ -120,40 +121,60 @@ template <class T, int BX> struct Along {
 	}
 	// Fragments of A are matrices (rows, k), (rows + 8, k), (rows, next chunk), (rows + 8, next chunk); of B (k is the other way
 	// round) (rows, k), (rows, next chunk), (rows + 8, k), (rows + 8, next chunk).
-	template <bool A> __device__ __forceinline__ static void read(unsigned (&r)[4], const uint4 *tile, int row, int k) {
+	template <bool A, int F> __device__ __forceinline__ static void read(unsigned (&r)[F][4], const uint4 *tile, int row, int k) {
 		int lane = threadIdx.x & 31, up = lane >> 3 & 1, far = lane >> 4;
-		int at = row + (lane & 7) + 8 * (A ? up : far), c = k / CHUNK + (A ? far : up);
-		load_matrices<false>(r, tile + at * CHUNKS + (c ^ (at >> 1 & 3)));
-	}
-};
-// read_across reads a fragment of a tile with a row for each k: chunks[k][row / CHUNK].
-template <bool A> __device__ __forceinline__ void read_across(unsigned (&r)[4], const uint4 *tile, int chunks, int row, int k, unsigned short) {
-	int lane = threadIdx.x & 31, up = lane >> 3 & 1, far = lane >> 4;
-	int at = k + (lane & 7) + 8 * (A ? far : up), c = row / 8 + (A ? up : far);
-	load_matrices<true>(r, tile + at * chunks + (c ^ (at & 7)));
-}
-template <bool A> __device__ __forceinline__ void read_across(unsigned (&r)[4], const uint4 *tile, int chunks, int row, int k, float) {
-	int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
 #pragma unroll
-	for (int i = 0; i < 4; i++) {
-		int far = A ? i >> 1 : i & 1, up = A ? i & 1 : i >> 1, c = row / 4 + 2 * up + (g >> 2);
-		r[i] = ((const unsigned *)(tile + (k + t + 4 * far) * chunks + (c ^ 2 * t)))[g & 3]; // k is a multiple of eight
+		for (int i = 0; i < F; i++) {
+			int at = row + 16 * i + (lane & 7) + 8 * (A ? up : far), c = k / CHUNK + (A ? far : up);
+			load_matrices<false>(r[i], tile + at * CHUNKS + (c ^ (at >> 1 & 3)));
+		}
+	}
+	static const bool IN_ORDER = true;
+};
+
+// read_across reads the fragments of a tile with a row for each k: chunks[k][row / CHUNK]. k is a multiple of eight, and row of
+// all rows that the fragments have: so a fragment's chunk differs from the first's in bits that are 0 there.
+template <bool A, int F> __device__ __forceinline__ void read_across(unsigned (&r)[F][4], const uint4 *tile, int chunks, int row, int k, unsigned short) {
+	int lane = threadIdx.x & 31, up = lane >> 3 & 1, far = lane >> 4, first = (row / 8 + (A ? up : far)) ^ (lane & 7);
+	const uint4 *line = tile + (k + (lane & 7) + 8 * (A ? far : up)) * chunks;
+#pragma unroll
+	for (int i = 0; i < F; i++) load_matrices<true>(r[i], line + (first ^ 2 * i));
+}
+
+// Of float32 a lane takes words. Which rows of A the pieces of eight of a warp's part are does not matter, as long as results
+// are put there: of each 16, one piece has the even and one the odd, so that two words are neighbours, as registers want them.
+template <bool A, int F> __device__ __forceinline__ void read_across(unsigned (&r)[F][4], const uint4 *tile, int chunks, int row, int k, float) {
+	int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3, first = (row / 4 + (A ? g >> 1 : g >> 2)) ^ 2 * t;
+#pragma unroll
+	for (int far = 0; far < 2; far++) {
+		const uint4 *line = tile + (k + t + 4 * far) * chunks;
+#pragma unroll
+		for (int i = 0; i < F; i++)
+#pragma unroll
+			for (int up = 0; up < (A ? 1 : 2); up++) {
+				const int C = 4 * i + 2 * up;
+				const unsigned *from = (const unsigned *)(line + ((first ^ (C & 7)) + (C & ~7)));
+				if (A) {
+					uint2 u = ((const uint2 *)from)[g & 1];
+					r[i][2 * far] = u.x, r[i][2 * far + 1] = u.y;
+				} else r[i][far + 2 * up] = from[g & 3];
+			}
 	}
 }
 template <class T, int BX> struct Across {
 	static const int ROWS = BX / 64, CHUNK = Last<T>::CHUNK, CHUNKS = BX / CHUNK, STEP = 256 / CHUNKS;
+	static const bool IN_ORDER = CHUNK == 8;
 	__device__ __forceinline__ static int column() { return (int)threadIdx.x % CHUNKS * CHUNK; }
-	__device__ __forceinline__ static int swizzle(int k) { return CHUNK == 8 ? k & 7 : 2 * (k & 3); }
 	template <class X> __device__ __forceinline__ static void copy(uint4 *tile, X &x, int from, int to) {
 #pragma unroll
 		for (int i = 0; i < ROWS; i++) {
 			int k = (int)threadIdx.x / CHUNKS + STEP * i;
 			bool inside = from + k < to;
 			const T *p = x.at(from + k, inside);
-			copy_chunk(tile + k * CHUNKS + (column() / CHUNK ^ swizzle(k)), p, inside);
+			copy_chunk(tile + k * CHUNKS + (column() / CHUNK ^ (CHUNK == 8 ? k & 7 : 2 * (k & 3))), p, inside);
 		}
 	}
-	template <bool A> __device__ __forceinline__ static void read(unsigned (&r)[4], const uint4 *tile, int row, int k) {
+	template <bool A, int F> __device__ __forceinline__ static void read(unsigned (&r)[F][4], const uint4 *tile, int row, int k) {
 		read_across<A>(r, tile, CHUNKS, row, k, T());
 	}
 };
@@ -251,10 +272,8 @@ __device__ __forceinline__ void staged_product(uint4 *tiles, A &a, B &b, const C
 			unsigned x[WORDS][MF][4], y[WORDS][NF / 2][4];
 #pragma unroll
 			for (int w = 0; w < WORDS; w++) {
-#pragma unroll
-				for (int i = 0; i < MF; i++) WayA::template read<true>(x[w][i], as, wm + 16 * i, k + 2 * w * CHUNK);
-#pragma unroll
-				for (int j = 0; j < NF / 2; j++) WayB::template read<false>(y[w][j], bs, wn + 16 * j, k + 2 * w * CHUNK);
+				WayA::template read<true, MF>(x[w], as, wm, k + 2 * w * CHUNK);
+				WayB::template read<false, NF / 2>(y[w], bs, wn, k + 2 * w * CHUNK);
 			}
 			KIND::template multiply<MF, NF>(sum, x, y);
 		}
@@ -265,8 +284,12 @@ __device__ __forceinline__ void staged_product(uint4 *tiles, A &a, B &b, const C
 	__syncthreads();
 	if (!add_shares<BM, BM>(sum, s, shares, (bool *)tiles)) return;
 #pragma unroll
-	for (int i = 0; i < MF * NF * 4; i += 2) {
-		int piece = i / 4, mm = s.m0 + wm + 16 * (piece / NF) + g + (i >> 1 & 1) * 8, nn = s.n0 + wn + 8 * (piece % NF) + 2 * t;
-		if (mm < m && nn < n) c.put(s.group, mm, nn, sum[i], sum[i + 1]);
+	for (int i = 0; i < 2 * MF; i++) { // pieces of 8 rows
+		int mm = s.m0 + wm + (WayA::IN_ORDER ? 8 * i + g : i / 2 * 16 + 2 * g + i % 2);
+#pragma unroll
+		for (int j = 0; j < NF; j++) {
+			int at = (i / 2 * NF + j) * 4 + i % 2 * 2, nn = s.n0 + wn + 8 * j + 2 * t;
+			if (mm < m && nn < n) c.put(s.group, mm, nn, sum[at], sum[at + 1]);
+		}
 	}
 }

@@ -1,6 +1,6 @@
 // The two kernels that this program is about: gpu.Train. All parameters of a net in one launch of update, all layers that are
 // operated on in at most two launches: surgery_measure and surgery_redraw.
-#include "common.cuh"
+#include "filters.cuh"
 
 // The methods, as gpu.Method numbers them.
 enum { SGD, NESTEROV, ADAGRAD, RMSPROP, ADADELTA, ADAM };
@@ -52,6 +52,7 @@ enum { L1 = 1, KEEP_STEP = 2, REST = 4 };
 // UpdateSegment is one parameter: n elements, from block first on.
 struct UpdateSegment {
 	float *w, *grad, *h, *h2, *masked;
+	FilterCopy copy; // of masked, or where there is none of w
 	int n, first;
 };
 
@@ -104,15 +105,16 @@ __device__ __forceinline__ float step_of(int method, const UpdateParams &u, floa
 // Where w was pruned, REST leaves all but grad as it is, and the step is 0.
 //
 // Where *gate is not finite, only the gradients are set to 0. A block does 1024 elements of one parameter; params has
-// one entry a segment. Moves 6n (8n with a mask; 2n more for a second history).
+// one entry a segment. Moves 6n (8n with a mask; 2n more for a second history; n more for copies as bf16, 2n as float32).
 KERNEL(256, update, const UpdateParams *params, const float *gate, const UpdateSegment *segments, int count, int method) {
 	START;
 	int at = segment_of(segments, count);
 	UpdateSegment s = segments[at];
 	UpdateParams u = params[at];
 	bool go = !gate || finite(*gate);
-	int from = ((int)blockIdx.x - s.first) * PER_BLOCK, to = min(s.n, from + PER_BLOCK);
-	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
+	int piece = (int)blockIdx.x - s.first;
+	Four four = s.copy.four(piece, s.n);
+	for (int e = 0, i = four.first; e < 4 && i < s.n; e++, i += four.step) {
 		if (go) {
 			bool pruned = s.masked && is_pruned(s.masked[i]);
 			if (pruned && u.flags & REST) {
@@ -129,6 +131,7 @@ KERNEL(256, update, const UpdateParams *params, const float *gate, const UpdateS
 			s.grad[i] = u.flags & KEEP_STEP ? step : 0.0f;
 		} else s.grad[i] = 0;
 	}
+	if (go) s.copy.write(s.masked ? s.masked : s.w, piece, s.n);
 }
 
 // The rules, as gpu.Rule numbers them.
@@ -157,9 +160,10 @@ struct SurgeryResult {
 struct SurgerySegment {
 	const float *w;
 	float *masked;
+	FilterCopy copy; // of masked
 	int n, first, layer, rule;
 };
-#define SURGERY_BLOCK 4096 // elements a block
+#define SURGERY_BLOCK (4 * PER_BLOCK) // elements a block
 
 // The statistics of every layer, and the limits that follow from them. Sums are float64, in a fixed order: each block's
 // go to partial, and the last block of all, one layer a warp, adds them up. Moves n, 2n under the paper rule, and nothing
@@ -242,7 +246,8 @@ __device__ __forceinline__ int magnitude_bin(float x) {
 // Redraws the masks where REDRAW is set, writes the forward weights where it or REWRITE is, and counts. Where *gate is not finite
 // it counts only. Where bins is not null it also counts the entries by their distance, |w - mu|/sigma or |x|/sigma in bins of a
 // thousandth, or under BY_MAGNITUDE by the magnitude_bin of w - mu or x: of layer l kept ones from bins[2·l·HISTOGRAM_BINS] on,
-// pruned ones behind them; bins is 0 before. A block does 4096 elements. Moves 3n; 2n where it only counts.
+// pruned ones behind them; bins is 0 before. A block does 4096 elements. Moves 3n, and n more for copies as bf16, 2n as
+// float32; 2n where it only counts.
 BLOCK_KERNEL(256, surgery_redraw, const SurgeryParams *params, SurgeryResult *results, const float *gate, unsigned *bins, const SurgerySegment *segments,
 	int count) {
 	START;
@@ -254,33 +259,37 @@ BLOCK_KERNEL(256, surgery_redraw, const SurgeryParams *params, SurgeryResult *re
 	SurgeryResult *r = results + s.layer;
 	double low = r->low, high = r->high;
 	bool go = !gate || finite(*gate), redraw = go && p.flags & REDRAW, write = go && p.flags & (REDRAW | REWRITE);
-	int from = ((int)blockIdx.x - s.first) * SURGERY_BLOCK, to = min(s.n, from + SURGERY_BLOCK);
 	float mu = s.rule == SEED_RULE ? r->mu : 0.0f;
 	double per_bin = r->sigma > 0 ? 1 / ((double)r->sigma * HISTOGRAM_WIDTH) : 0.0;
 	if (bins) bins += 2 * s.layer * HISTOGRAM_BINS;
 	unsigned keeps = 0, pruned = 0, spliced = 0;
-	for (int i = from + (int)threadIdx.x; i < to; i += 256) {
-		float w = s.w[i];
-		bool was = !is_pruned(s.masked[i]), keep = was;
-		if (redraw) {
-			if (s.rule == SEED_RULE) keep = !(low < w && w < high);
-			else if (s.rule == SOFT_RULE) keep = !(fabsf(w) <= p.soft.cut);
-			else {
-				double a = fabs((double)w);
-				keep = was ? !(a <= low) : a > high;
+	for (int k = 0; k < 4; k++) {
+		int piece = 4 * ((int)blockIdx.x - s.first) + k;
+		Four four = s.copy.four(piece, s.n);
+		for (int e = 0, i = four.first; e < 4 && i < s.n; e++, i += four.step) {
+			float w = s.w[i];
+			bool was = !is_pruned(s.masked[i]), keep = was;
+			if (redraw) {
+				if (s.rule == SEED_RULE) keep = !(low < w && w < high);
+				else if (s.rule == SOFT_RULE) keep = !(fabsf(w) <= p.soft.cut);
+				else {
+					double a = fabs((double)w);
+					keep = was ? !(a <= low) : a > high;
+				}
 			}
+			if (write) s.masked[i] = keep ? p.soft.forward(w) : __uint_as_float(PRUNED);
+			if (bins) {
+				int bin = HISTOGRAM_BINS - 1;
+				double at = fabs((double)w - mu) * per_bin;
+				if (p.flags & BY_MAGNITUDE) bin = magnitude_bin(w - mu);
+				else if (at < HISTOGRAM_BINS) bin = min((int)at, bin); // not where it is NaN
+				atomicAdd(bins + (keep ? 0 : HISTOGRAM_BINS) + bin, 1u);
+			}
+			keeps += keep;
+			pruned += was && !keep;
+			spliced += !was && keep;
 		}
-		if (write) s.masked[i] = keep ? p.soft.forward(w) : __uint_as_float(PRUNED);
-		if (bins) {
-			int bin = HISTOGRAM_BINS - 1;
-			double at = fabs((double)w - mu) * per_bin;
-			if (p.flags & BY_MAGNITUDE) bin = magnitude_bin(w - mu);
-			else if (at < HISTOGRAM_BINS) bin = min((int)at, bin); // not where it is NaN
-			atomicAdd(bins + (keep ? 0 : HISTOGRAM_BINS) + bin, 1u);
-		}
-		keeps += keep;
-		pruned += was && !keep;
-		spliced += !was && keep;
+		if (write) s.copy.write(s.masked, piece, s.n);
 	}
 	atomicAdd(counts, keeps);
 	atomicAdd(counts + 1, pruned);
