@@ -27,6 +27,7 @@ wanted() {
 }
 tests_of_source() {
     (cd gpu/cuda && LD_LIBRARY_PATH=../../$work/emulator/checked ../../$work/cuda.test -test.failfast -test.run Conformance/Graphs) &&
+        (cd gpu/cuda && LD_LIBRARY_PATH=../../$work/emulator/checked ../../$work/cuda.test -test.failfast -test.run CopiesOfFilters) &&
         emulator fast && (cd model/session && LD_LIBRARY_PATH=../../$work/emulator/fast ../../$work/model.test -test.failfast -test.run 'CUDA(LeNet|Surgery|SoftRule|Unstable)')
 }
 mutate() { # name, file, from, to
@@ -42,7 +43,7 @@ mutate() { # name, file, from, to
     wanted "$1" tests_of_source
 }
 tests_of_ptx() {
-    for tests in EveryTile ChannelsLast Conformance/Graphs; do
+    for tests in EveryTile ChannelsLast CopiesOfFilters Conformance/Graphs; do
         (cd gpu/cuda && LD_LIBRARY_PATH=../../build/cuda/emulator/ptx ../../$work/ptx.test -test.failfast -test.run $tests) || return 1
     done
 }
@@ -79,6 +80,11 @@ mutate "soft: the bias is measured too" train.cu 'if (rule == SOFT_RULE) break;'
 mutate "soft: what is known is measured" train.cu 'flags & MEASURED' 'false'
 mutate "soft: nothing is rewritten" train.cu '(REDRAW | REWRITE)' 'REDRAW'
 mutate "soft: it is rewritten behind the gate" train.cu 'write = go \&\& p.flags' 'write = p.flags'
+mutate "copies: update leaves them" train.cu 'if (go) s.copy.write(' 'if (false) s.copy.write('
+mutate "copies: a fourth of an update is left out" train.cu 'e < 4 \&\& i < s.n' 'e < 3 \&\& i < s.n'
+mutate "copies: surgery leaves them" train.cu 'if (write) s.copy.write(' 'if (false) s.copy.write('
+mutate "copies: groups lie elsewhere" filters.cuh '(long long)group \* channels + c' '(long long)c'
+mutate "copies: -0 loses its sign" filters.cuh 'unsigned u = __float_as_uint(v);' 'unsigned u = __float_as_uint(v + 0.0f);'
 mutate "bins by magnitude are one off" train.cu '>> 16) - base' '>> 16) - base + 1'
 mutate "bins by magnitude are about the mean" train.cu 's.rule == SEED_RULE ? r->mu : 0.0f' 'r->mu'
 make -s emulator
@@ -99,7 +105,7 @@ mutate_ptx "padding is copied" nhwc nhwc_conv_bf16_64 1 'selp.b32(.*), 0, 16,' '
 mutate_ptx "a chunk lies eight bytes further" nhwc nhwc_conv_backward_data_bf16_64 1 '(ldmatrix.*%r[0-9]+)\]' '\1+8]'
 mutate_ptx "the mean of a channel is added" nhwc nhwc_batch_norm_f32 1 'sub.f32' 'add.f32'
 mutate_ptx "float32 is not awaited" nhwc nhwc_conv_tf32_64 1 'cp.async.wait_group 1' 'cp.async.wait_group 2'
-mutate_ptx "filters are not rounded" nhwc nhwc_filters_f32 1 'cvt.rna.tf32.f32 (%r[0-9]+), (%f[0-9]+)' 'mov.b32 \1, \2'
+mutate_ptx "copies of filters are not rounded to nearest" kernels copy_filters 1 'add.s32(.*), 4096;' 'add.s32\1, 0;'
 mutate_ptx "operands are not rounded" nhwc nhwc_conv_tf32_64 1 'cvt.rna.tf32.f32 (%r[0-9]+), (%f[0-9]+)' 'mov.b32 \1, \2'
 mutate_ptx "words across lie elsewhere" nhwc nhwc_conv_backward_weights_tf32_64 3 '(ld.shared.f32.*%r[0-9]+)\]' '\1+16]'
 mutate_ptx "two words of a row are one" tensor staged_gemm_nn_bf16_64 1 '(bf16x2.f32 %r[0-9]+), (%f[0-9]+), (%f[0-9]+)' '\1, \2, \2'
