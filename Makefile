@@ -30,7 +30,7 @@ CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
 	ptx screens install uninstall dist image image-cuda openblas mpi cuda-toolkit cuda-headers emulator gpu-bundle gpu-report kernel-counts \
-	demo-data check-lenet bench-sparse bench-peers bench-loading check-export check-onnx check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui check-cuda check-cudnn check-report check-ptx check-arm64 check-mutations help clean
+	demo-data check-lenet bench-sparse bench-peers bench-loading check-export check-onnx check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui check-cuda check-cudnn check-report check-ptx check-arm64 check-arm64-bits check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -153,6 +153,9 @@ check-arm64: ## the host's kernels for NEON, in qemu's arm64 (Debian: qemu-user-
 		-test.skip TilesOfSets -test.run "Tiles|Fused|Winograd|Pointwise|Exps|Normals|Uniforms|DotBelow|LRN|Vector|Set|ConvolutionWays|Combine|MaxPool|Means|Maxima|Ways|Elementwise|Unread|Pruned|Kept|Prepare|Rows|Exp|Cell|Forward"
 	cd gpu/host && qemu-aarch64-static -L /usr/aarch64-linux-gnu ../../build/host_arm64.test -test.timeout $(PATIENCE) \
 		-test.run Conformance/threads=2
+
+check-arm64-bits: ## a net trains to the same bits here, by AVX2 or more, and on arm64, in qemu (Debian: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user-static)
+	GO="$(GO)" sh scripts/check_arm64_bits.sh
 
 check-ranks: openblas build demo-data ## LeNet-5 with surgery: 2, 3, 4 ranks against one with as much iter_size, through each engine of this machine
 	sh scripts/check_ranks.sh

@@ -4,7 +4,8 @@ import (
 	"unsafe"
 )
 
-// combineVectors is combine of as many elements of y as it returns: of all where the processor has AVX.
+// combineVectors is combine of as many elements of y as it returns: of all where the processor has AVX, of fours where
+// it has NEON.
 func combineVectors(terms []term, x, y []float32, last float32) int {
 	if !has(vecCombine) {
 		return 0

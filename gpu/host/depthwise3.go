@@ -2,9 +2,9 @@ package host
 
 import "dns-tui/gpu"
 
-// Depthwise convolutions of 3×3 by AVX-512 or NEON, of stride 1 or 2: a plane is copied between zeros, and a vector of outputs
-// is nine sums of what lies around it. The gradient of inputs is one, too, of the gradient of outputs, spread apart for
-// stride 2; the gradient of weights keeps nine sums of lanes in registers while a plane passes.
+// Depthwise convolutions of 3×3 by AVX-512 or NEON, of stride 1 or 2: a plane is copied between zeros, and a vector of
+// outputs is nine sums of what lies around it. The gradient of inputs is one, too, of the gradient of outputs, spread
+// apart for stride 2; the gradient of weights keeps nine sums of lanes in registers while a plane passes.
 //
 // The floor is that of depthwise.go: the input and the output read and written once.
 

@@ -1,6 +1,6 @@
 package host
 
-// rowsVectors is multiply where the processor has AVX.
+// rowsVectors is multiply where the processor has AVX or NEON.
 func rowsVectors(w *weightRows, lo, hi int, x, y []float32) bool {
 	if !has(vecRows) || len(w.values) == 0 || lo == hi {
 		return false

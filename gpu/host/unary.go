@@ -2,8 +2,8 @@ package host
 
 import "dns-tui/gpu"
 
-// Elementwise functions go by AVX2, in float32 but for powers, which are the float64 of gpu.UnaryFunc. The largest
-// errors, relative to the function where no other is said, are those of TestUnaryVectors:
+// Elementwise functions go by AVX2 or NEON, in float32 but for powers, which are the float64 of gpu.UnaryFunc. The
+// largest errors, relative to the function where no other is said, are those of TestUnaryVectors:
 //
 //	Sigmoid, BNLL        3e-7; from -87 down absolute, 1e-37
 //	TanH                 2e-7
