@@ -150,9 +150,9 @@ check-arm64: ## the host's kernels for NEON, in qemu's arm64 (Debian: qemu-user-
 	GO="$(GO)" sh scripts/check_fused.sh
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -c -o build/host_arm64.test ./gpu/host
 	cd gpu/host && qemu-aarch64-static -L /usr/aarch64-linux-gnu ../../build/host_arm64.test -test.timeout $(PATIENCE) \
-		-test.skip TilesOfSets -test.run "Tiles|Fused|Winograd|Pointwise|Exps|Normals|Uniforms|DotBelow|LRN|Vector|Set|ConvolutionWays|Combine|MaxPool|Means|Maxima|Ways|Elementwise|Unread|Pruned|Kept|Prepare|Rows|Exp|Cell|Forward"
+		-test.skip TilesOfSets -test.run "Tiles|Fused|Depthwise|Winograd|Pointwise|Exps|Normals|Uniforms|DotBelow|LRN|Vector|Set|ConvolutionWays|Combine|MaxPool|Means|Maxima|Ways|Elementwise|Unread|Pruned|Kept|Prepare|Rows|Exp|Cell|Forward"
 	cd gpu/host && qemu-aarch64-static -L /usr/aarch64-linux-gnu ../../build/host_arm64.test -test.timeout $(PATIENCE) \
-		-test.run Conformance/threads=2
+		-test.run 'Conformance/threads=2|TilesOfSets/NEON'
 
 check-arm64-bits: ## a net trains to the same bits here, by AVX2 or more, and on arm64, in qemu (Debian: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user-static)
 	GO="$(GO)" sh scripts/check_arm64_bits.sh
