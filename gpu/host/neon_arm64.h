@@ -20,14 +20,12 @@
 #define FRINTN(n, d) WORD $(0x4e218800 | (n)<<5 | (d))             // d = n, rounded to the nearest even integer
 #define FCVTNS(n, d) WORD $(0x4e21a800 | (n)<<5 | (d))             // d = n as such an integer
 #define SCVTF(n, d) WORD $(0x4e21d800 | (n)<<5 | (d))              // d = the number of an integer n
-#define UCVTF(n, d) WORD $(0x6e21d800 | (n)<<5 | (d))              // d = the number of an integer n without a sign
 #define FMAXV(n, d) WORD $(0x6e30f800 | (n)<<5 | (d))              // d = the largest of n, NaN where one is
 #define ANDV(m, n, d) WORD $(0x4e201c00 | (m)<<16 | (n)<<5 | (d))   // d = n and m
 #define ORRV(m, n, d) WORD $(0x4ea01c00 | (m)<<16 | (n)<<5 | (d))   // d = n or m
 #define EORV(m, n, d) WORD $(0x6e201c00 | (m)<<16 | (n)<<5 | (d))   // d = n exclusive or m
 #define BICV(m, n, d) WORD $(0x4e601c00 | (m)<<16 | (n)<<5 | (d))   // d = n without the bits of m
 #define BIT(m, n, d) WORD $(0x6ea01c00 | (m)<<16 | (n)<<5 | (d))   // d = n where m has bits
-#define BSL(m, n, d) WORD $(0x6e601c00 | (m)<<16 | (n)<<5 | (d))   // d = n where d has bits, else m
 
 // Of two float64, with a D for the F.
 
@@ -63,14 +61,14 @@
 #define ADD4(m, n, d) WORD $(0x4ea08400 | (m)<<16 | (n)<<5 | (d))    // d = n + m
 #define SUB4(m, n, d) WORD $(0x6ea08400 | (m)<<16 | (n)<<5 | (d))    // d = n - m
 #define SHL4(by, n, d) WORD $(0x4f205400 | (by)<<16 | (n)<<5 | (d))  // d = n<<by
-#define SSHR4(by, n, d) WORD $(0x4f400400 - (by)<<16 | (n)<<5 | (d)) // d = n>>by, of numbers with signs
+#define SSHR4(by, n, d) WORD $((0x4f400400 - ((by)<<16)) | (n)<<5 | (d)) // d = n>>by, of numbers with signs
 
 // Of two integers of 64 bits; shifts by 0 to 63 bits to the left, by 1 to 64 to the right.
 
 #define ADD2(m, n, d) WORD $(0x4ee08400 | (m)<<16 | (n)<<5 | (d))    // d = n + m
 #define SUB2(m, n, d) WORD $(0x6ee08400 | (m)<<16 | (n)<<5 | (d))    // d = n - m
 #define SHL2(by, n, d) WORD $(0x4f405400 | (by)<<16 | (n)<<5 | (d))  // d = n<<by
-#define SSHR2(by, n, d) WORD $(0x4f800400 - (by)<<16 | (n)<<5 | (d)) // d = n>>by, of numbers with signs
+#define SSHR2(by, n, d) WORD $((0x4f800400 - ((by)<<16)) | (n)<<5 | (d)) // d = n>>by, of numbers with signs
 #define SCVTF2(n, d) WORD $(0x4e61d800 | (n)<<5 | (d))               // d = the float64 of an integer n
 #define UCVTF2(n, d) WORD $(0x6e61d800 | (n)<<5 | (d))               // d = the float64 of an integer n without a sign
 #define FCVTZS2(n, d) WORD $(0x4ee1b800 | (n)<<5 | (d))              // d = a float64 n as an integer, towards 0
