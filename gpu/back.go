@@ -71,6 +71,12 @@ type Measurer interface {
 	Hurried() bool
 }
 
+// A Recoverer is a Back that may lack memory for an operation, and can go on after it.
+type Recoverer interface {
+	// Shortage is that of Device.
+	Shortage() error
+}
+
 // Prepared is how a product with prepared weights is done.
 type Prepared struct {
 	Label    string // what Device.Label had named: "conv1 forward"

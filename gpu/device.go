@@ -75,6 +75,15 @@ func (d *Device) HurryWhen(asked func() bool) {
 // another time it may do that in another way, with other last bits.
 func (d *Device) Hurried() bool { return d.measurer != nil && d.measurer.Hurried() }
 
+// Shortage returns an error where the device lacked memory for an operation since it was asked last, and then takes it
+// back into use: from that operation on nothing was done of what was asked for. Without, Await returns it.
+func (d *Device) Shortage() error {
+	if r, ok := d.back.(Recoverer); ok {
+		return r.Shortage()
+	}
+	return nil
+}
+
 // Prepare promises that w, the weights of products (Conv, GemmPruned), stays as it is from now on, and reports whether
 // the device makes use of that: at a layer's first product of each shape it tries the ways that it knows, some of which
 // leave out what is zero, measures each, and takes the fastest from then on. Ways differ in the order in which they

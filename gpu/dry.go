@@ -21,6 +21,8 @@ func NewDryLike(d *Device, held *int64) *Device {
 // A Rehearser is a Back whose own work takes memory: scratch space, copies in another layout.
 type Rehearser interface {
 	Rehearse() Rehearsal
+	// Provide is that of Device.
+	Provide(sizes []int64) error
 }
 
 // A Rehearsal is the part of a Back that a dry device calls: it allocates and computes nothing. Its Allocated is what
@@ -31,6 +33,26 @@ type Rehearsal interface {
 	Upload(dst *Tensor, src []float32)
 	Download(dst []float32, src *Tensor)
 	Do(op Op)
+	// Sizes lists the bytes of all that is taken and cannot be done without, the oldest first.
+	Sizes() []int64
+}
+
+// Sizes lists, on a dry device that rehearses, the bytes of each piece of memory that is taken and cannot be done
+// without, the oldest first.
+func (d *Device) Sizes() []int64 {
+	if b, ok := d.back.(dry); ok && b.stage != nil {
+		return b.stage.Sizes()
+	}
+	return nil
+}
+
+// Provide has the device keep pieces of memory of such sizes for its own work, or returns an error where there is no
+// room for all of them.
+func (d *Device) Provide(sizes []int64) error {
+	if r, ok := d.back.(Rehearser); ok {
+		return r.Provide(sizes)
+	}
+	return nil
 }
 
 // Rehearses reports whether the device is a dry one on which operations can be called, to count the memory that they

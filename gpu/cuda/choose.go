@@ -105,6 +105,8 @@ const libraryWorth = 1 << 24
 
 // choose finds out how to do a product of a new shape.
 func (d *back) choose(w *work) choice {
+	d.memory.trying = true
+	defer func() { d.memory.trying = false }()
 	p := d.planProduct(w.what, w.m, w.n, w.k, w.groups)
 	own := choice{Tile: p.tile, Slices: p.slices}
 	if stored, ok := d.choices.stored[w.shape().name()]; ok && stored.Tile < len(tilesOf(d.precision)) &&

@@ -213,13 +213,6 @@ func (d *back) copyOf(w *gpu.Tensor, o filterOrder, byInput bool) address {
 	return want.addr
 }
 
-// lacks has the device fail for want of memory.
-func (d *back) lacks(err error) {
-	if d.fault.err == nil {
-		d.fault.err = err
-	}
-}
-
 // orderOf is how copies are made of a convolution's weights.
 func (d *back) orderOf(g *gpu.ConvGeometry) filterOrder {
 	o := filterOrder{copyTF32, g.O / g.Groups, g.C / g.Groups, g.KH * g.KW, d.widthOf(g) / g.Groups}

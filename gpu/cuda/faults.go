@@ -19,6 +19,7 @@ import (
 // fault is what is known of failures.
 type fault struct {
 	err       error   // the first; everything after it does nothing
+	short     bool    // err is a want of memory: what was handed over before is done
 	begun     *uint32 // pinned: the label and the number of the kernel that began last
 	begunAddr address // where kernels write it
 	labels    []string
@@ -159,6 +160,33 @@ func (d *back) failed(code C.CUresult, doing string) error {
 		d.ranks.group.Fail("has failed: " + e.Error())
 	}
 	return e
+}
+
+// lacks has the device fail for want of memory, until somebody is told of it (Shortage).
+func (d *back) lacks(err error) {
+	if d.fault.err != nil {
+		return
+	}
+	if of := d.labelled(d.fault.label); of != "" {
+		err = fmt.Errorf("%w, for %s", err, of)
+	}
+	d.fault.err, d.fault.short = err, true
+}
+
+// Shortage implements gpu.Recoverer. What was asked for before is done; of what was afterwards nothing is, though it was
+// noted as stored in other layouts: that is forgotten.
+func (d *back) Shortage() error {
+	if !d.fault.short {
+		return nil
+	}
+	d.layouts.list = d.layouts.list[:0]
+	for _, c := range d.copies.list {
+		c.current = false
+	}
+	err := d.fault.err
+	d.fault.err, d.fault.short = nil, false
+	d.flush()
+	return err
 }
 
 // errorNames are what users may see, where the driver does not name them.

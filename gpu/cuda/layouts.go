@@ -120,9 +120,7 @@ func (d *back) aside(r *gpu.Reserved) address {
 	}
 	m, err := r.Aside(d.Alloc)
 	if err != nil {
-		if d.fault.err == nil {
-			d.fault.err = err
-		}
+		d.lacks(err)
 		return 0
 	}
 	return m.(*allocation).addr

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/bits"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -29,6 +30,11 @@ type memory struct {
 	used  atomic.Int64        // bytes handed out, as asked for
 
 	opened int64 // of them, when the device was opened
+
+	taken []block // of a rehearsal: all that is handed out
+
+	promised map[int64]int // spare blocks that the run will want (Provide), by size
+	trying   bool          // what is wanted can be done without, and gets no promised memory
 
 	pretended address // of a rehearsal: where its memory begins
 
@@ -130,8 +136,15 @@ func (m *memory) get(d *back, bytes int64) (block, error) {
 	if !d.opts.NoCache {
 		b.size = sizeClass(bytes)
 	}
-	if list := m.spare[b.size]; len(list) > 0 {
+	kept := 0
+	if m.trying {
+		kept = m.promised[b.size]
+	}
+	if list := m.spare[b.size]; len(list) > kept {
 		b.addr, m.spare[b.size] = list[len(list)-1], list[:len(list)-1]
+		if m.promised[b.size] > 0 && !m.trying {
+			m.promised[b.size]--
+		}
 		m.used.Add(bytes)
 		return b, nil
 	}
@@ -140,11 +153,11 @@ func (m *memory) get(d *back, bytes int64) (block, error) {
 	}
 	var p C.uint64_t
 	r := C.dns_alloc(d.c(), &p, C.size_t(b.size))
-	for r == C.CUDA_ERROR_OUT_OF_MEMORY && (m.release(d) || d.freePair()) {
+	for r == C.CUDA_ERROR_OUT_OF_MEMORY && (m.release(d) || d.freePair() || m.breakPromises(d)) {
 		r = C.dns_alloc(d.c(), &p, C.size_t(b.size))
 	}
 	if r != 0 {
-		return block{}, m.refused(d, bytes, r)
+		return block{}, m.refused(d, b.size, r)
 	}
 	at := address(p)
 	if m.owned == nil {
@@ -156,11 +169,24 @@ func (m *memory) get(d *back, bytes int64) (block, error) {
 	return b, nil
 }
 
+// spared is get of what can be done without: nothing is promised of it, nor does it get what is.
+func (m *memory) spared(d *back, bytes int64) (block, error) {
+	was := m.trying
+	m.trying = true
+	defer func() { m.trying = was }()
+	b, err := m.get(d, bytes)
+	if d.dry && err == nil {
+		m.taken = m.taken[:len(m.taken)-1]
+	}
+	return b, err
+}
+
 // put keeps a block for the next of its size.
 func (m *memory) put(d *back, b block) {
 	d.layouts.forget(span{b.addr, b.bytes})
 	d.copies.drop(d, b.addr, int((b.bytes+3)/4))
 	m.used.Add(-b.bytes)
+	m.taken = slices.DeleteFunc(m.taken, func(t block) bool { return t == b })
 	if m.owned[b.addr] == 0 {
 		return // the device was closed
 	}
@@ -170,37 +196,75 @@ func (m *memory) put(d *back, b block) {
 	}
 }
 
-// release gives what is not in use back to the driver, and reports whether that was anything.
+// Provide implements gpu.Rehearser.
+func (d *back) Provide(sizes []int64) error {
+	var blocks []block
+	var err error
+	for _, bytes := range sizes {
+		var b block
+		if b, err = d.memory.get(d, bytes); err != nil {
+			break
+		}
+		blocks = append(blocks, b)
+	}
+	if err == nil && !d.opts.NoCache {
+		d.memory.promised = map[int64]int{}
+		for _, b := range blocks {
+			d.memory.promised[b.size]++
+		}
+	}
+	for _, b := range blocks {
+		d.memory.put(d, b)
+	}
+	return err
+}
+
+// breakPromises is release of what was promised, too, which the run may not need after all.
+func (m *memory) breakPromises(d *back) bool {
+	if m.trying || len(m.promised) == 0 {
+		return false
+	}
+	m.promised = nil
+	return m.release(d)
+}
+
+// release gives what is not in use back to the driver, but for what is promised, and reports whether that was anything.
 func (m *memory) release(d *back) bool {
 	d.flush() // kernels that wait in the queue may still use it
 	before := m.held
 	for size, list := range m.spare {
-		for _, at := range list {
+		kept := min(m.promised[size], len(list))
+		for _, at := range list[kept:] {
 			C.dns_free(d.c(), C.uint64_t(at))
 			delete(m.owned, at)
 			m.held -= size
 		}
+		m.spare[size] = list[:kept]
 	}
-	clear(m.spare)
 	return m.held < before
 }
 
 // OutOfMemoryError says that an allocation did not fit.
 type OutOfMemoryError struct {
 	Device      string
-	Wanted      int64 // bytes
+	Wanted      int64 // bytes, as the driver is asked for them: sizes are rounded up
 	Held        int64 // by this program
 	Free, Total int64 // on the device
 	Own         int64 // of what is held, the device's own scratch memory
 }
 
 func (e *OutOfMemoryError) Error() string {
+	pieces := ""
+	if e.Free >= e.Wanted {
+		pieces = ", in pieces"
+	}
 	return fmt.Sprintf(
-		"%s is out of memory: wanted %s more, %s are free of %s, this program holds %s",
+		"%s is out of memory: wanted %s more, %s are free of %s%s, this program holds %s",
 		e.Device,
 		human.Bytes(e.Wanted),
 		human.Bytes(e.Free),
 		human.Bytes(e.Total),
+		pieces,
 		human.Bytes(e.Held),
 	)
 }

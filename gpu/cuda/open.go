@@ -71,6 +71,7 @@ var (
 	_ gpu.Monitored = (*back)(nil)
 	_ gpu.Joiner    = (*back)(nil)
 	_ gpu.Bucketer  = (*back)(nil)
+	_ gpu.Recoverer = (*back)(nil)
 )
 
 // driverError says why there is no driver, or nil.
@@ -289,6 +290,7 @@ func (d *back) compile(ptx []byte) (cu.Module, error) {
 	defer d.during("compiling kernels")()
 	if d.opts.Compiling != nil {
 		d.opts.Compiling(d.info)
+		d.opts.Compiling = nil // it is said once, of all modules
 	}
 	text, err := image(ptx)
 	if err != nil {

@@ -37,7 +37,17 @@ func (m *memory) pretend(bytes int64) block {
 	b := block{addr: m.pretended + address(m.held), size: sizeClass(bytes), bytes: bytes}
 	m.held += b.size
 	m.used.Add(bytes)
+	m.taken = append(m.taken, b)
 	return b
+}
+
+// Sizes implements gpu.Rehearsal.
+func (r rehearsal) Sizes() []int64 {
+	var sizes []int64
+	for _, b := range r.memory.taken {
+		sizes = append(sizes, b.bytes)
+	}
+	return sizes
 }
 
 // Download implements gpu.Rehearsal.

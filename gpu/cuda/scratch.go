@@ -44,7 +44,7 @@ func (d *back) openScratch() error {
 // tiles returns memory for the slices of a product. It grows, and what was is kept: captured graphs have its address.
 func (d *back) tiles(bytes int64) (address, bool) {
 	if bytes > d.scratch.tileBytes {
-		b, err := d.memory.get(d, max(bytes, 2*d.scratch.tileBytes))
+		b, err := d.memory.spared(d, max(bytes, 2*d.scratch.tileBytes))
 		if err != nil {
 			return 0, false // one slice then
 		}

@@ -159,7 +159,7 @@ func (d *back) makePair(n int) *pair {
 	p := &pair{n: n}
 	for i := range p.buffers {
 		b := &p.buffers[i]
-		m, err := d.memory.get(d, 4*int64(n))
+		m, err := d.memory.spared(d, 4*int64(n))
 		if err == nil {
 			b.block = m
 			b.full, err = d.makeEvent(cu.DisableTiming)

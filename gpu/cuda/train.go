@@ -66,6 +66,9 @@ func (d *back) closeBatches() {
 
 // update waits for more of its kind: they become one launch.
 func (d *back) update(o *gpu.Update) {
+	if d.fault.err != nil {
+		return
+	}
 	b := &d.queue.batch
 	gate := d.ptr(o.Params.Gate)
 	if len(b.surgery) > 0 || len(b.updates) == maxSegments ||
@@ -150,6 +153,9 @@ func (d *back) resultsAt(number int) address {
 
 // surgery waits for more of its kind: they become one measurement and one redrawing of all their layers.
 func (d *back) surgery(o *gpu.Surgery) {
+	if d.fault.err != nil {
+		return
+	}
 	p, r := &o.Params, o.Result
 	q := &d.queue.batch
 	gate, masked := d.ptr(p.Gate), d.ptr(o.Masked)

@@ -82,6 +82,7 @@ func (t *Trainer) fail(err error) {
 	t.err = err
 	t.control.fail(escape.Error(err))
 	t.note(RunFailed{err.Error()})
+	_ = t.solver.Device().Shortage() // that is the error; the weights can be saved
 	var unstable *solver.UnstableError
 	var collapsed *CollapseError
 	// What led to a loss that is not finite would lead there again: a run that goes on from the newest snapshot would
@@ -309,8 +310,9 @@ func (t *Trainer) interrupt(err error) error {
 	var unstable *solver.UnstableError
 	var givenUp *solver.GivenUpError
 	var parted *collective.RankError
+	var short *solver.ShortError
 	isUnstable, isGivenUp := errors.As(err, &unstable), errors.As(err, &givenUp)
-	discarded := isUnstable || isGivenUp || errors.As(err, &parted)
+	discarded := isUnstable || isGivenUp || errors.As(err, &parted) || errors.As(err, &short)
 	if redrawn := t.solver.Redrawn(); discarded && len(redrawn) > 0 {
 		// A run that resumes from here operates once more in this iteration, and so must its replay.
 		t.saver.operated()

@@ -110,6 +110,8 @@ type Memory struct {
 	// an eighth more, as sizes are rounded up. Buffers of uploads are not counted, as they are given back where memory
 	// is short.
 	Opened, Work int64
+
+	work []int64 // the pieces of Work
 }
 
 // Total is the sum of what nets and the solver take.
@@ -162,13 +164,31 @@ func MemoryOf(run *config.Run, d *gpu.Device, batch int) (*Memory, error) {
 	}
 	m.Own = held - m.Total()
 	if dry.Rehearses() {
+		before := len(dry.Sizes())
 		s.Net.Rehearse(true)
 		for _, t := range s.Tests {
 			t.Rehearse(false)
 		}
-		m.Work = dry.Allocated() - opened - held
+		sizes := dry.Sizes()
+		m.Work, m.work = dry.Allocated()-opened-held, sizes[min(before, len(sizes)):]
 	}
 	return m, nil
+}
+
+// provide has a device whose own work takes memory keep that from the start, so that a run for which there is not enough
+// does not begin.
+func (s *Solver) provide() error {
+	if d := gpu.NewDryLike(s.device, new(int64)); !d.Rehearses() {
+		return nil
+	}
+	m, err := MemoryOf(s.run, s.device, 0)
+	if err != nil {
+		return nil //nolint:nilerror // what cannot be rehearsed is tried
+	}
+	if err := s.device.Provide(m.work); err != nil {
+		return fmt.Errorf("scratch memory for the run: %w", err)
+	}
+	return nil
 }
 
 func bytesOf(t *gpu.Tensor) int64 {

@@ -4,6 +4,10 @@ package solver_test
 
 import (
 	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -11,6 +15,7 @@ import (
 	"dns-tui/caffe"
 	"dns-tui/caffe/caffepb"
 	"dns-tui/config"
+	"dns-tui/gpu"
 	"dns-tui/gpu/cuda"
 	"dns-tui/model/modeltest"
 	"dns-tui/model/solver"
@@ -87,5 +92,93 @@ func TestMemoryOfCUDA(t *testing.T) {
 				t.Errorf("%d bytes of the device's own work, by MemoryOf %d", have, m.Work)
 			}
 		})
+	}
+}
+
+// A run for whose own work a GPU has too little memory is refused at the start; one that is begun has it.
+func TestCUDAMemoryAtTheStart(t *testing.T) {
+	first := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.BF16})
+	if first.Name() != "emulated GPU" {
+		t.Skip("wants the emulator")
+	}
+	first.Close() // the emulator's memory is of the size that it has when a device is opened, and none is open
+	refused, ran := 0, 0
+	for megabytes := 11.5; megabytes < 13; megabytes += 0.25 {
+		t.Setenv("EMULATOR_MEMORY", fmt.Sprint(int(megabytes*1e6)))
+		d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.BF16, NoLibraries: true})
+		f, err := caffe.ParseNetPrototxt("spacious", fmt.Appendf(nil, spacious, 12))
+		if err != nil {
+			t.Fatal(err)
+		}
+		param := &caffepb.SolverParameter{BaseLr: proto.Float32(0.001), LrPolicy: proto.String("fixed")}
+		s, err := solver.New(&config.Run{SolverPath: "solver.prototxt", Train: f, Solver: param}, d)
+		if err != nil {
+			if refused++; ran > 0 || !strings.Contains(err.Error(), "is out of memory: wanted ") {
+				t.Errorf("%.1f MB: %v", megabytes, err)
+			}
+			if strings.HasPrefix(err.Error(), "scratch memory for the run: ") {
+				refused += 100
+			}
+			d.Close()
+			continue
+		}
+		ran++
+		if _, err := s.Step(); err != nil {
+			t.Errorf("%.1f MB: %v", megabytes, err)
+		}
+		s.Close()
+		d.Close()
+	}
+	if refused < 100 || ran == 0 {
+		t.Errorf("%d refused (100 for each that lacked scratch memory), %d ran", refused, ran)
+	}
+}
+
+// Where memory runs out all the same the error says for which layer and in which iteration, and the weights are those
+// before it: they can be saved, and with memory the run goes on to the bits of one that had it.
+func TestCUDAShortage(t *testing.T) {
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.TF32, NoLibraries: true})
+	if d.Name() != "emulated GPU" {
+		t.Skip("wants the emulator")
+	}
+	whole := turningSolver(t, d, 0.01)
+	step(t, whole)
+	step(t, whole)
+	wanted, _ := forwardBits(whole)
+	whole.Close()
+	d.Close()
+	t.Setenv("EMULATOR_MEMORY", fmt.Sprint(12<<20))
+	small := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.TF32, NoLibraries: true})
+	s := turningSolver(t, small, 0.01)
+	before := make([]float32, s.Net.Params()[0].Data.N)
+	small.Download(before, s.Net.Params()[0].Data)
+	after := slices.Clone(before)
+	var taken []*gpu.Tensor
+	for n := 1 << 20; n > 0; {
+		x, err := gpu.NewTensor(small, n)
+		if err != nil {
+			n /= 2
+			continue
+		}
+		taken = append(taken, x)
+	}
+	_, err := s.Step()
+	if err == nil ||
+		!regexp.MustCompile(`^iteration 0: .* out of memory: wanted .*, for layer "`).MatchString(err.Error()) {
+		t.Fatalf("got %v", err)
+	}
+	if small.Download(after, s.Net.Params()[0].Data); !slices.Equal(before, after) || s.Iter != 0 {
+		t.Errorf("other weights, in iteration %d", s.Iter)
+	}
+	if _, err := s.Save(filepath.Join(t.TempDir(), "x"), solver.SessionData{}); err != nil {
+		t.Error(err)
+	}
+	for _, x := range taken {
+		x.Mem.Free()
+	}
+	step(t, s)
+	step(t, s)
+	if have, _ := forwardBits(s); !slices.Equal(have, wanted) {
+		t.Error("it went on to other weights")
 	}
 }

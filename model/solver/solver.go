@@ -108,6 +108,9 @@ func NewRank(run *config.Run, d *gpu.Device, g collective.Group) (*Solver, error
 	if err == nil {
 		err = s.start(state)
 	}
+	if err == nil {
+		err = s.provide()
+	}
 	if err != nil {
 		s.Close()
 		return nil, adviseMemory(run, d, err)

@@ -87,6 +87,9 @@ func (s *Solver) Advance() error {
 	if err := run(f); err != nil {
 		return err
 	}
+	if err := s.device.Shortage(); err != nil {
+		return s.fallShort(f, err)
+	}
 	if s.ranks.group == nil && s.device.Hurried() { // another time it would have other bits
 		return s.giveUp(f, f.passes)
 	}
@@ -237,6 +240,30 @@ func (s *Solver) giveUp(f *iteration, passes int) error {
 		return err
 	}
 	return &GivenUpError{f.iter, passes, f.passes}
+}
+
+// ShortError is a device's want of memory in an iteration, which was given up: weights and history are those before it,
+// and the data begins where it did; masks that it redrew stay.
+type ShortError struct {
+	Iter int
+	Err  error
+}
+
+func (e *ShortError) Error() string { return fmt.Sprintf("iteration %d: %v", e.Iter, e.Err) }
+
+func (e *ShortError) Unwrap() error { return e.Err }
+
+// fallShort gives up an iteration for which the device had no memory.
+func (s *Solver) fallShort(f *iteration, short error) error {
+	if err := s.drain(); err != nil {
+		return err
+	}
+	if err := s.device.Sync(); err != nil {
+		return err
+	}
+	s.discard(f)
+	s.seek(f)
+	return &ShortError{f.iter, short}
 }
 
 // discard takes in the surgery of an iteration that is given up, and forgets its gradients.
