@@ -53,8 +53,8 @@ func TestReuseCUDA(t *testing.T) {
 	}
 }
 
-// With activations as bf16 with channels last, too: what lies in shared memory in that layout is forgotten with the blob
-// that it was of.
+// With activations as bf16 with channels last, too: what lies in shared memory in that layout is forgotten with the
+// blob that it was of.
 func TestReuseCUDAChannelsLast(t *testing.T) {
 	for _, p := range []cuda.Precision{cuda.TF32, cuda.BF16} {
 		t.Run(p.String(), func(t *testing.T) {

@@ -6,6 +6,7 @@ package cuda
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -44,7 +45,23 @@ type choices struct {
 	file   *measured.File // nil: there is no place for one
 	from   cu.Event
 	to     cu.Event
+
+	asked   func() bool // whether somebody waits, who does not want to wait for what is measured; nil: nobody ever does
+	hurried bool        // that something was not measured
 }
+
+// HurryWhen implements gpu.Measurer.
+func (d *back) HurryWhen(asked func() bool) { d.choices.asked = asked }
+
+// Hurried implements gpu.Measurer.
+func (d *back) Hurried() bool {
+	was := d.choices.hurried
+	d.choices.hurried = false
+	return was
+}
+
+// errHurried says that a choice was not made.
+var errHurried = errors.New("somebody waits")
 
 // shape is what a choice depends on.
 type shape struct {
@@ -70,8 +87,10 @@ func (d *back) multiply(w *work) bool {
 	how, ok := c.known[s]
 	if !ok {
 		v := *w // what is kept of it while ways are compared is a copy: w stays with the caller, who allocates nothing
-		how = d.choose(&v)
-		c.known[s] = how
+		var err error
+		if how, err = d.choose(&v); err == nil {
+			c.known[s] = how
+		}
 	}
 	if how.Library && d.emitLibrary(w, how) {
 		if how.Rectified != "" {
@@ -103,8 +122,9 @@ func (d *back) planAs(w *work, how choice) plan {
 // long as its launch, and a kernel of this program adds the bias and the ReLU in the same one.
 const libraryWorth = 1 << 24
 
-// choose finds out how to do a product of a new shape.
-func (d *back) choose(w *work) choice {
+// choose finds out how to do a product of a new shape. Where somebody does not want to wait for it, it is done as it is
+// planned, which is an error: the next one finds out.
+func (d *back) choose(w *work) (choice, error) {
 	d.memory.trying = true
 	defer func() { d.memory.trying = false }()
 	p := d.planProduct(w.what, w.m, w.n, w.k, w.groups)
@@ -119,12 +139,12 @@ func (d *back) choose(w *work) choice {
 					stored.Rectified = ""
 				}
 			}
-			return stored
+			return stored, nil
 		}
-		return own
+		return own, nil
 	}
 	if d.dry {
-		return own // where a library does it, it takes no more
+		return own, nil // where a library does it, it takes no more
 	}
 	worth := float64(w.m)*float64(w.n)*float64(w.k)*float64(w.groups) >= libraryWorth
 	if d.opts.Tune {
@@ -133,14 +153,18 @@ func (d *back) choose(w *work) choice {
 			phase += ": " + of
 		}
 		defer d.during(phase)()
-		best := d.measure(w, own, worth)
+		best, err := d.measure(w, own, worth)
+		if err != nil {
+			d.choices.hurried = true
+			return own, err
+		}
 		d.choices.dirty = true
-		return best
+		return best, nil
 	}
 	if worth && d.trusted(w, own, own.library()) {
-		return own.library()
+		return own.library(), nil
 	}
-	return own
+	return own, nil
 }
 
 // try returns the records that emit queues.
@@ -331,13 +355,13 @@ const libraryFailed = 998
 // 5 µs is less than the noise of a launch; fewer of one that takes long.
 func copiesFor(ms float64) int { return min(max(int(4/max(ms, 1e-3)), 3), 20) }
 
-// measure tries every way of doing a product and returns the fastest.
-func (d *back) measure(w *work, own choice, library bool) choice {
-	best := own
+// measure tries every way of doing a product and returns the fastest. Before each it asks whether somebody waits.
+func (d *back) measure(w *work, own choice, library bool) (choice, error) {
+	best, left := own, false
 	d.flush()
 	out, err := d.memory.get(d, 4*int64(w.out))
 	if err != nil {
-		return best
+		return best, nil
 	}
 	defer d.memory.put(d, out)
 	d.clear(out.addr, int64(w.out))
@@ -345,6 +369,9 @@ func (d *back) measure(w *work, own choice, library bool) choice {
 	v := w.into(out.addr)
 	bestMS := math.Inf(1)
 	consider := func(c choice, emit func() bool) {
+		if left = left || d.choices.asked != nil && d.choices.asked(); left {
+			return
+		}
 		if ms := d.fastest(emit, bestMS); ms >= 0 && ms < bestMS {
 			best, bestMS = c, ms
 		}
@@ -359,13 +386,16 @@ func (d *back) measure(w *work, own choice, library bool) choice {
 			consider(c, func() bool { d.emit(v, d.planAs(w, c)); return true })
 		}
 	}
-	if library {
+	if library && !left {
 		d.measureLibrary(w, own, best, func(c choice) { consider(c, func() bool { return d.emitLibrary(v, c) }) })
+	}
+	if left {
+		return own, errHurried
 	}
 	if best.Engine != "" {
 		best.Rectified = d.rectified(v, own, best)
 	}
-	return best
+	return best, nil
 }
 
 // measureLibrary calls consider with the ways of a library that come to what a kernel of this program does.

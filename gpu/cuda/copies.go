@@ -9,10 +9,10 @@ import (
 )
 
 // Convolutions with channels last read forward weights in two orders of their own, rounded, as bf16 or float32: forward
-// as [o][tap][c], for the gradient of the inputs as [group][c][tap][o]. What a device holds is w[o][c][tap], float32. So
-// weights have copies, which are made where a convolution wants them first, and when something has written the weights:
-// an upload, a copy, any operation but two. The kernels of update and surgery, which write weights in each iteration,
-// write the copies in the same pass. So neither a training iteration nor a test converts weights.
+// as [o][tap][c], for the gradient of the inputs as [group][c][tap][o]. What a device holds is w[o][c][tap], float32.
+// So weights have copies, which are made where a convolution wants them first, and when something has written the
+// weights: an upload, a copy, any operation but two. The kernels of update and surgery, which write weights in each
+// iteration, write the copies in the same pass. So neither a training iteration nor a test converts weights.
 
 // filterKind is what the numbers of a copy are, as filters.cuh has it.
 type filterKind int32
@@ -222,8 +222,8 @@ func (d *back) orderOf(g *gpu.ConvGeometry) filterOrder {
 	return o
 }
 
-// filtersOf returns where the forward weights of a convolution are for its product forward, and for a library's gradient
-// of its inputs; with byInput, for ours.
+// filtersOf returns where the forward weights of a convolution are for its product forward, and for a library's
+// gradient of its inputs; with byInput, for ours.
 func (d *back) filtersOf(g *gpu.ConvGeometry, w *gpu.Tensor, byInput bool) address {
 	return d.copyOf(w, d.orderOf(g), byInput)
 }
@@ -237,8 +237,8 @@ func (d *back) withoutByInput(g *gpu.ConvGeometry, w *gpu.Tensor) {
 	}
 }
 
-// tapsOf returns where the weights of a depthwise convolution are as w[tap][c]: its channels are outputs, here. They are
-// not multiplied on tensor cores, so float32 is not rounded.
+// tapsOf returns where the weights of a depthwise convolution are as w[tap][c]: its channels are outputs, here. They
+// are not multiplied on tensor cores, so float32 is not rounded.
 func (d *back) tapsOf(g *gpu.ConvGeometry, w *gpu.Tensor) address {
 	o := filterOrder{copyF32, g.C, 1, g.KH * g.KW, 1}
 	if d.stored() == halves {

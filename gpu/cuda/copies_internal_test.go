@@ -230,7 +230,8 @@ func copiesOfFilters(t *rapid.T, whole *tileTest) {
 			"reading": func() { s.device.Copy(s.grad, s.forward()) },
 		}
 		name := rapid.SampledFrom([]string{
-			"upload", "part", "sum", "gradient of it", "update", "surgery", "update and surgery", "failed gate", "reading",
+			"upload", "part", "sum", "gradient of it", "update", "surgery", "update and surgery", "failed gate",
+			"reading",
 		}).Draw(t, "write")
 		do, outdates := fresh[name]
 		if !outdates {

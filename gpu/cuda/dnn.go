@@ -181,7 +181,8 @@ func (d *back) dnnOf(p *work) (c *convDescriptors, what product, last bool) {
 }
 
 // dnnConv queues a convolution by cuDNN: of the first operand and the second into the third. It reports false where
-// cuDNN has no such convolution. With channels last gradients of weights are brought back to Caffe's order; those of bf16 this interface would round.
+// cuDNN has no such convolution. With channels last gradients of weights are brought back to Caffe's order; those of
+// bf16 this interface would round.
 func (d *back) dnnConv(p *work, how choice) bool {
 	g, x, w, y := p.g, p.x, p.w, p.y
 	c, what, last := d.dnnOf(p)

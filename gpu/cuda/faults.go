@@ -103,8 +103,8 @@ func (d *back) describeMark(mark uint32) string {
 	return what
 }
 
-// lostCodes are the errors after which a GPU does not come back: unavailable, ECC, hardware stack, unknown, MPS and
-// so on.
+// lostCodes are the errors after which a GPU does not come back: unavailable, ECC, hardware stack, unknown, MPS and so
+// on.
 var lostCodes = map[int]bool{46: true, 214: true, 215: true, 714: true, 721: true, 999: true}
 
 // asynchronous errors tell of a kernel that ran before.
@@ -173,8 +173,8 @@ func (d *back) lacks(err error) {
 	d.fault.err, d.fault.short = err, true
 }
 
-// Shortage implements gpu.Recoverer. What was asked for before is done; of what was afterwards nothing is, though it was
-// noted as stored in other layouts: that is forgotten.
+// Shortage implements gpu.Recoverer. What was asked for before is done; of what was afterwards nothing is, though it
+// was noted as stored in other layouts: that is forgotten.
 func (d *back) Shortage() error {
 	if !d.fault.short {
 		return nil

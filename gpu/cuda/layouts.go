@@ -141,8 +141,9 @@ func (f *layout) foreign(to gpu.Memory) bool {
 type layouts struct {
 	list []layout // by address; none lies in another's memory
 
-	// Scratch memory for what is brought into another layout: the two operands of an operation, and gradients of weights
-	// by a library; and for what is brought back. It grows, and what was is kept: captured graphs have its address.
+	// Scratch memory for what is brought into another layout: the two operands of an operation, and gradients of
+	// weights by a library; and for what is brought back. It grows, and what was is kept: captured graphs have its
+	// address.
 	first, second, gradients, settling growing
 
 	settler, overwriter *gpu.Visitor // of settleAll

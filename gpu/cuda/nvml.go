@@ -20,11 +20,11 @@ type nvml struct {
 	temperature func(device uintptr, sensor int32, degrees *uint32) int32
 }
 
-// nvmlUtilization is nvmlUtilization_t: percent of the last sample period.
-type nvmlUtilization struct{ gpu, memory uint32 }
+// nvmlUtilization is nvmlUtilization_t: percent of the last sample period, of kernels and of the memory.
+type nvmlUtilization struct{ gpu, _ uint32 }
 
-// nvmlMemory is nvmlMemory_t: bytes.
-type nvmlMemory struct{ total, free, used uint64 }
+// nvmlMemory is nvmlMemory_t: bytes, all and free ones before those in use.
+type nvmlMemory struct{ _, _, used uint64 }
 
 // nvmlTemperatureGPU is NVML_TEMPERATURE_GPU.
 const nvmlTemperatureGPU = 0

@@ -72,6 +72,7 @@ var (
 	_ gpu.Joiner    = (*back)(nil)
 	_ gpu.Bucketer  = (*back)(nil)
 	_ gpu.Recoverer = (*back)(nil)
+	_ gpu.Measurer  = (*back)(nil)
 )
 
 // driverError says why there is no driver, or nil.

@@ -81,7 +81,8 @@ func TestLibrariesWithoutGraphs(t *testing.T) {
 	if list := fmt.Sprint(s.plans()); list != "[[] [] []]" {
 		t.Errorf("plans: %s", list)
 	}
-	want := "cuDNN 9.14 has no graph for conv1 forward (descriptor 17: status 3000); its legacy interface serves instead"
+	want := "cuDNN 9.14 has no graph for conv1 forward (descriptor 17: status 3000); " +
+		"its legacy interface serves instead"
 	if have := strings.Join(s.back.notices, "\n"); have != want {
 		t.Errorf("notices: %q, wanted %q", have, want)
 	}
@@ -277,9 +278,13 @@ func TestLibrariesDescriptors(t *testing.T) {
 					b.attribute(x, tensorStrides, int64Type, 24, 12, 4)
 					b.finalize(x, "tensor")
 				},
-				"no type":             func(b *descriptors) { b.finalize(b.create(backendTensorDescriptor), "tensor") },
-				"another's attribute": func(b *descriptors) { b.attribute(b.create(backendTensorDescriptor), convolutionDims, int64Type, 2) },
-				"another type":        func(b *descriptors) { b.attribute(b.create(backendTensorDescriptor), tensorID, booleanType, 1) },
+				"no type": func(b *descriptors) { b.finalize(b.create(backendTensorDescriptor), "tensor") },
+				"another's attribute": func(b *descriptors) {
+					b.attribute(b.create(backendTensorDescriptor), convolutionDims, int64Type, 2)
+				},
+				"another type": func(b *descriptors) {
+					b.attribute(b.create(backendTensorDescriptor), tensorID, booleanType, 1)
+				},
 				"images that do not fit": func(b *descriptors) {
 					g := geometries[0]
 					g.Resolve()
@@ -384,8 +389,9 @@ func TestLibrariesEnumerators(t *testing.T) {
 		"ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW":        filterAlpha + 3,
 		"ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X":         filterAlpha + 4,
 		"ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY":        filterAlpha + 5,
-		"ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR":          pointwiseOpMode, "ATTR_OPERATION_POINTWISE_XDESC": pointwiseOpX,
-		"ATTR_OPERATION_POINTWISE_BDESC": pointwiseOpB, "ATTR_OPERATION_POINTWISE_YDESC": pointwiseOpY,
+		"ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR":          pointwiseOpMode,
+		"ATTR_OPERATION_POINTWISE_XDESC":                  pointwiseOpX,
+		"ATTR_OPERATION_POINTWISE_BDESC":                  pointwiseOpB, "ATTR_OPERATION_POINTWISE_YDESC": pointwiseOpY,
 		"ATTR_OPERATIONGRAPH_HANDLE": graphHandle, "ATTR_OPERATIONGRAPH_OPS": graphOps,
 		"ATTR_TENSOR_BYTE_ALIGNMENT": tensorAlignment, "ATTR_TENSOR_DATA_TYPE": tensorType,
 		"ATTR_TENSOR_DIMENSIONS": tensorDims, "ATTR_TENSOR_STRIDES": tensorStrides, "ATTR_TENSOR_UNIQUE_ID": tensorID,
@@ -408,7 +414,7 @@ func enumerators(text string, into map[string]int) {
 	text = strings.ReplaceAll(regexp.MustCompile(`(?m)#.*$`).ReplaceAllString(text, ""), "CUDNN_DEPRECATED_ENUM", "")
 	for _, body := range regexp.MustCompile(`(?s)enum\s*\{(.*?)\}`).FindAllStringSubmatch(text, -1) {
 		next := 0
-		for _, one := range strings.Split(body[1], ",") {
+		for one := range strings.SplitSeq(body[1], ",") {
 			name, value, given := strings.Cut(one, "=")
 			if name = strings.TrimSpace(name); name == "" {
 				continue

@@ -245,7 +245,7 @@ type work struct {
 	m, n, k int
 	groups  int
 	x, w, y address
-	byInput address // of the gradient of inputs with channels last: the weights in the order of our kernels; w is for libraries
+	byInput address // of the gradient of inputs with channels last: the weights for our kernels; w is for libraries
 	out     int     // elements of y
 	e       cEpilogue
 	g       *gpu.ConvGeometry // nil for a gemm

@@ -7,8 +7,8 @@ import "C"
 
 // names of what is no kernel of this program, by the kind of the record.
 var recordNames = map[uint16]string{
-	C.record_clear: "clear", C.record_gemm: "cuBLAS", C.record_conv: "cuDNN", C.record_plan: "cuDNN's graph", C.record_event: "event",
-	C.record_wait: "wait", C.record_sum: "NCCL", C.record_exchange: "NCCL",
+	C.record_clear: "clear", C.record_gemm: "cuBLAS", C.record_conv: "cuDNN", C.record_plan: "cuDNN's graph",
+	C.record_event: "event", C.record_wait: "wait", C.record_sum: "NCCL", C.record_exchange: "NCCL",
 }
 
 // runTimed runs records one by one, and then each several times more, to measure it: what kernels add to is wrong from

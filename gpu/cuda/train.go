@@ -24,8 +24,8 @@ type batches struct {
 
 func (b *batches) open() bool { return len(b.updates) > 0 || len(b.surgery) > 0 }
 
-// maxSegments is how many arrays one launch takes: their table goes with the live numbers, of which there is room for so
-// many, as the compiler checks.
+// maxSegments is how many arrays one launch takes: their table goes with the live numbers, of which there is room for
+// so many, as the compiler checks.
 const (
 	maxSegments = 400
 	_           = uint(4*liveWords - maxSegments*(unsafe.Sizeof(cUpdateSegment{})+unsafe.Sizeof(cUpdateParams{})))

@@ -59,9 +59,9 @@ func turningSolver(t *testing.T, d *gpu.Device, rate float32) *solver.Solver {
 	return s
 }
 
-// Weights are converted for convolutions once: then an iteration with surgery and several passes converts none, nor does
-// a test. What update and surgery leave in the copies is what a conversion makes: the bits of a run whose weights are
-// written anew before each iteration, and so converted, are the same.
+// Weights are converted for convolutions once: then an iteration with surgery and several passes converts none, nor
+// does a test. What update and surgery leave in the copies is what a conversion makes: the bits of a run whose weights
+// are written anew before each iteration, and so converted, are the same.
 func TestCUDACopiesOfWeights(t *testing.T) {
 	for _, p := range []cuda.Precision{cuda.TF32, cuda.BF16} {
 		t.Run(p.String(), func(t *testing.T) {

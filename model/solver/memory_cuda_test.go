@@ -21,8 +21,8 @@ import (
 	"dns-tui/model/solver"
 )
 
-const spacious = `layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: %[1]d dim: 3 dim: 17 dim: 17 }
-  shape { dim: %[1]d } } }
+const spacious = `layer { name: "in" type: "Input" top: "x" top: "label"
+  input_param { shape { dim: %[1]d dim: 3 dim: 17 dim: 17 } shape { dim: %[1]d } } }
 layer { name: "a" type: "Convolution" bottom: "x" top: "a" convolution_param { num_output: 56 kernel_size: 3 pad: 1
   weight_filler { type: "xavier" } } }
 layer { name: "bn" type: "BatchNorm" bottom: "a" top: "a" }
