@@ -8,8 +8,8 @@ import (
 	"dns-tui/gpu"
 )
 
-// A device that is in a hurry leaves off before the next way, does the product as it is planned, and chooses when it has
-// time.
+// A device that is in a hurry leaves off before the next way, does the product as it is planned, and chooses when it
+// has time.
 func TestTunedInAHurry(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	s := newTileTestOf(t, Options{Precision: FP32, NoLibraries: true, Tune: true})

@@ -20,8 +20,8 @@ type Options struct {
 	NoGraphs bool
 	// NoCache gives freed memory back at once, and rounds no size up: so that a checker sees each tensor's bounds.
 	NoCache bool
-	// Compiling is called once, before the driver compiles kernels, which takes it tens of seconds unless it remembers them;
-	// the device is not open then. nil calls nothing.
+	// Compiling is called once, before the driver compiles kernels, which takes it tens of seconds unless it remembers
+	// them; the device is not open then. nil calls nothing.
 	Compiling func(Info)
 	// Blocking waits after each kernel, so that a failure shows where it happens. Slow.
 	Blocking bool

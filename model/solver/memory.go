@@ -175,15 +175,15 @@ func MemoryOf(run *config.Run, d *gpu.Device, batch int) (*Memory, error) {
 	return m, nil
 }
 
-// provide has a device whose own work takes memory keep that from the start, so that a run for which there is not enough
-// does not begin.
+// provide has a device whose own work takes memory keep that from the start, so that a run for which there is not
+// enough does not begin.
 func (s *Solver) provide() error {
 	if d := gpu.NewDryLike(s.device, new(int64)); !d.Rehearses() {
 		return nil
 	}
 	m, err := MemoryOf(s.run, s.device, 0)
 	if err != nil {
-		return nil //nolint:nilerror // what cannot be rehearsed is tried
+		return nil // what cannot be rehearsed is tried
 	}
 	if err := s.device.Provide(m.work); err != nil {
 		return fmt.Errorf("scratch memory for the run: %w", err)
