@@ -173,6 +173,10 @@ func (d *Device) do(op Op) {
 		d.back.Do(op)
 		return
 	}
+	if b, is := d.back.(dry); is && b.stage != nil {
+		b.copied(op)
+		return
+	}
 	d.fallback.do(d.back, op)
 }
 

@@ -140,6 +140,21 @@ func (d dry) Do(op Op) {
 	}
 }
 
+// copied is what a rehearsal does of an operation that the host does: its operands are read there, and its results come
+// back.
+func (d dry) copied(op Op) {
+	for _, reads := range []bool{true, false} {
+		op.operands(&operands{visit: func(t **Tensor, how Access) {
+			switch {
+			case reads:
+				d.stage.Download(nil, *t)
+			case how != Reads:
+				d.stage.Upload(*t, nil)
+			}
+		}})
+	}
+}
+
 func (dry) Mark() Mark       { return 0 }
 func (dry) Await(Mark) error { return nil }
 func (d dry) Supports(op Op) bool {

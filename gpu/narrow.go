@@ -15,10 +15,10 @@ type Narrower interface {
 //
 // Where the device is asked for something else later, narrow memory serves as well, but then the device takes the
 // four bytes an element beside it (Reserved.Aside).
-func (d *Device) Narrow(all []*Reserved, pass func()) error {
+func (d *Device) Narrow(all []*Reserved, pass func()) {
 	n, ok := d.narrower()
 	if !ok || len(all) == 0 {
-		return nil
+		return
 	}
 	stage := n.Rehearse()
 	back, labeler, operations := d.back, d.labeler, d.operations
@@ -27,8 +27,11 @@ func (d *Device) Narrow(all []*Reserved, pass func()) error {
 	for _, r := range all {
 		r.setNarrow(true)
 		m, err := stage.Alloc(r.Len()) // as it may become wide
-		if err != nil {
-			return err
+		if err != nil {                // an array that is too large, which whoever gives it memory says better
+			for _, r := range all {
+				r.setNarrow(false)
+			}
+			return
 		}
 		r.Give(m, 0)
 	}
@@ -36,7 +39,6 @@ func (d *Device) Narrow(all []*Reserved, pass func()) error {
 	for _, r := range all {
 		r.setNarrow(r.narrow && r.stored && r.aside == nil)
 	}
-	return nil
 }
 
 // narrower is the back end, or that which a dry device is like.

@@ -17,6 +17,9 @@ func (n *Net) FirstBad() error {
 	for i, nd := range n.nodes {
 		for _, p := range nd.params {
 			if !n.device.Finite(p.Forward()) {
+				if err := n.device.Sync(); err != nil { // a device that failed says so of anything
+					return err
+				}
 				return fmt.Errorf("layer %q (%s): parameter %d holds NaN or Inf", nd.name, nd.typ, p.Index)
 			}
 		}
@@ -28,6 +31,9 @@ func (n *Net) FirstBad() error {
 		for _, t := range nd.top {
 			if n.gone[t] || n.device.Finite(t.Data) {
 				continue
+			}
+			if err := n.device.Sync(); err != nil {
+				return err
 			}
 			if d, ok := nd.layer.(layer.Diagnoser); ok {
 				if err := d.Diagnose(nd.bottom); err != nil {

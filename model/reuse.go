@@ -25,7 +25,7 @@ import (
 // use is when the memory of a blob, or of several that are views of it, is in use.
 type use struct {
 	memory      *gpu.Reserved
-	blob        *layer.Blob // the first that has it
+	blob        *layer.Blob // the first that has it; without a name where it is what a layer keeps
 	node        *node       // that touches it first
 	first, last int
 	written     bool // by the first that touches it
@@ -109,7 +109,7 @@ func (u *uses) keep(nd *node) {
 	}
 	for _, t := range k.Kept() {
 		if t != nil {
-			u.touch(nd, &layer.Blob{Name: "kept by " + nd.name, Shape: t.Shape}, t, true)
+			u.touch(nd, &layer.Blob{Shape: t.Shape}, t, true)
 		}
 	}
 }
@@ -173,9 +173,7 @@ func (n *Net) place(a *arena) error {
 	var shared []*use
 	var lives []memory.Life
 	all := n.uses().list
-	if err := n.narrow(all); err != nil {
-		return err
-	}
+	n.narrow(all)
 	for _, u := range all {
 		size := (u.memory.Words() + aligned - 1) / aligned * aligned
 		switch {
@@ -211,7 +209,7 @@ func (n *Net) place(a *arena) error {
 }
 
 // narrow has a device that stores activations as bf16 find which of the memory that has none yet needs half the bytes.
-func (n *Net) narrow(all []*use) error {
+func (n *Net) narrow(all []*use) {
 	var later []*gpu.Reserved
 	for _, u := range all {
 		if !u.memory.Given() {
@@ -221,7 +219,7 @@ func (n *Net) narrow(all []*use) error {
 	debug, onGradient := n.debug, n.onGradient
 	defer func() { n.debug, n.onGradient = debug, onGradient }()
 	n.debug, n.onGradient = nil, nil // nobody is told of a rehearsal
-	return n.device.Narrow(later, func() { n.Rehearse(n.gradients) })
+	n.device.Narrow(later, func() { n.Rehearse(n.gradients) })
 }
 
 // noRoom says what there was no memory for: one blob's own, or of those that share memory the largest.
@@ -230,8 +228,12 @@ func (n *Net) noRoom(u *use, shared bool, err error) error {
 	if shared {
 		takes = "takes most of the memory that blobs share"
 	}
-	e := n.file.Errorf(u.node.index, "(%s) blob %q, %s, %s, %s: %v", u.node.typ,
-		u.blob.Name, u.blob.FormatShape(), takes, human.Bytes(4*int64(u.memory.Words())), err)
+	what := "what it keeps for its gradient"
+	if u.blob.Name != "" {
+		what = fmt.Sprintf("blob %q", u.blob.Name)
+	}
+	e := n.file.Errorf(u.node.index, "(%s) %s, %s, %s, %s: %v", u.node.typ, what, u.blob.FormatShape(),
+		takes, human.Bytes(4*int64(u.memory.Words())), err)
 	if f, ok := errors.AsType[*caffe.FileError](e); ok {
 		f.Err = err
 	}

@@ -137,3 +137,26 @@ func TestReuseCUDAConversions(t *testing.T) {
 		})
 	}
 }
+
+// To look for what is not finite takes little memory, though most blobs have two bytes an element.
+func TestReuseCUDAFirstBad(t *testing.T) {
+	f, err := caffe.ParseNetPrototxt("turns", []byte(turns))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: cuda.BF16})
+	const largest = 4 * 2 * 32 * 8 * 8 // of the blobs, as float32
+	runs(t, d, f, model.NetOptions{Reuse: true}, 2, func(n *model.Net) error {
+		if err := plainly(n); err != nil {
+			return err
+		}
+		before := d.Allocated()
+		if err := n.FirstBad(); err != nil {
+			return err
+		}
+		if more := d.Allocated() - before; more > largest {
+			t.Errorf("%d bytes more, wanted at most %d", more, largest)
+		}
+		return nil
+	})
+}

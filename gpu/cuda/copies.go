@@ -126,7 +126,7 @@ func (d *back) wrote(op gpu.Op) {
 	}
 	if s.visitor == nil {
 		s.visitor = gpu.NewVisitor(func(t *gpu.Tensor, how gpu.Access) {
-			if how != gpu.Reads && narrow(t) == nil { // an activation's, of which there are no copies
+			if how != gpu.Reads && narrowOf(t) == nil { // an activation's, of which there are no copies
 				s.outdate(d.ptr(t), t.N)
 			}
 		})

@@ -44,8 +44,12 @@ func (d *back) Do(op gpu.Op) {
 		if d.doChannelsLast(op) {
 			return
 		}
-		if !d.keepsOrder(op) {
-			d.settleAll(op)
+		switch op.(type) {
+		case *gpu.SumSquares, *gpu.Finite: // they read as who reads from outside (inPlanes)
+		default:
+			if !d.keepsOrder(op) {
+				d.settleAll(op)
+			}
 		}
 	}
 	switch o := op.(type) {
@@ -84,9 +88,11 @@ func (d *back) Do(op gpu.Op) {
 	case *gpu.Dropout:
 		d.dropout(o)
 	case *gpu.SumSquares:
-		o.Sum = d.sumSquares(d.ptr(o.X), o.X.N)
+		o.Sum = 0
+		d.inPlanes(o.X, func(at address, n int) { o.Sum += d.sumSquares(at, n) })
 	case *gpu.Finite:
-		o.Yes = d.countBad(d.ptr(o.X), o.X.N) == 0
+		o.Yes = true
+		d.inPlanes(o.X, func(at address, n int) { o.Yes = o.Yes && d.countBad(at, n) == 0 })
 	case *gpu.Gemm:
 		d.gemm(o)
 	case *gpu.Update:

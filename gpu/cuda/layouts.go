@@ -80,7 +80,7 @@ func (s span) end() address { return s.at + address(s.bytes) }
 func (d *back) home(t *gpu.Tensor) span {
 	m, off := t.Place()
 	at := m.(*allocation).addr
-	r := narrow(t)
+	r := narrowOf(t)
 	switch {
 	case r == nil:
 		return span{at + 4*address(off), 4 * int64(t.N)}
@@ -92,14 +92,14 @@ func (d *back) home(t *gpu.Tensor) span {
 
 // around is the memory whose layouts concern a tensor: its home, or that of the narrow memory of which it is a part.
 func (d *back) around(t *gpu.Tensor) span {
-	if r := narrow(t); r != nil {
+	if r := narrowOf(t); r != nil {
 		return d.home(&gpu.Tensor{Mem: r, N: r.Len()})
 	}
 	return d.home(t)
 }
 
-// narrow is a tensor's memory, where that is narrow; or nil.
-func narrow(t *gpu.Tensor) *gpu.Reserved {
+// narrowOf is a tensor's memory, where that is narrow; or nil.
+func narrowOf(t *gpu.Tensor) *gpu.Reserved {
 	if r, ok := t.Mem.(*gpu.Reserved); ok && r.Narrow() {
 		return r
 	}
@@ -282,17 +282,46 @@ func (d *back) planes(f layout, to address) {
 	})
 }
 
-// planesOf is where a tensor is as float32 in Caffe's order, for who reads it from outside: that leaves narrow memory
-// as it is.
-func (d *back) planesOf(t *gpu.Tensor) address {
-	if narrow(t) != nil {
-		if f := d.layoutOf(t); f != nil {
-			to := d.layouts.settling.room(d, 4*int64(t.N))
-			if to != 0 {
-				d.planes(*f, to)
-			}
-			return to
+// inPlanes hands out a tensor as float32 in Caffe's order, in pieces and in order, for who reads it from outside: that
+// leaves narrow memory as it is, and takes little.
+func (d *back) inPlanes(t *gpu.Tensor, read func(at address, n int)) {
+	f := d.narrowLayout(t)
+	if f == nil {
+		d.settle(t)
+		read(d.ptr(t), t.N)
+		return
+	}
+	all, image := *f, f.channels*f.plane
+	images := int(max(1, d.layouts.settling.bytes/(4*int64(image))))
+	for i := 0; i < all.images; i += images {
+		piece := all
+		piece.at += address(all.order.size()) * address(i*image)
+		piece.images = min(images, all.images-i)
+		to := d.layouts.settling.room(d, 4*int64(piece.count()))
+		if to == 0 {
+			return
 		}
+		d.planes(piece, to)
+		read(to, piece.count())
+	}
+}
+
+// narrowLayout is the layout of narrow memory, where it has one.
+func (d *back) narrowLayout(t *gpu.Tensor) *layout {
+	if narrowOf(t) == nil {
+		return nil
+	}
+	return d.layoutOf(t)
+}
+
+// planesOf is inPlanes of all at once.
+func (d *back) planesOf(t *gpu.Tensor) address {
+	if f := d.narrowLayout(t); f != nil {
+		to := d.layouts.settling.room(d, 4*int64(t.N))
+		if to != 0 {
+			d.planes(*f, to)
+		}
+		return to
 	}
 	d.settle(t)
 	return d.ptr(t)
@@ -302,7 +331,7 @@ func (d *back) planesOf(t *gpu.Tensor) address {
 func (d *back) alignable(t *gpu.Tensor, p pixels) bool { return d.alignableAs(t, d.stored(), p) }
 
 func (d *back) alignableAs(t *gpu.Tensor, o order, p pixels) bool {
-	if r := narrow(t); r != nil && o != halves && d.dry && d.owns(r) {
+	if r := narrowOf(t); r != nil && o != halves && d.dry && d.owns(r) {
 		r.Widen()
 	}
 	home := d.home(t)
@@ -351,7 +380,7 @@ func (d *back) turn(t *gpu.Tensor, p pixels) address {
 		d.layoutOf(t).in = t.Mem // of another until now: what is not written yet is nobody's
 		return at
 	}
-	if r := narrow(t); r != nil && !r.Written() { // nor is this
+	if r := narrowOf(t); r != nil && !r.Written() { // nor is this
 		return d.becomes(t, d.stored(), p)
 	}
 	x := d.channelsLast(t, p, p.channels, &d.layouts.settling)
@@ -371,7 +400,7 @@ func (d *back) copyLast(n int, x, y address) {
 func (d *back) becomes(t *gpu.Tensor, o order, p pixels) address {
 	home := d.home(t)
 	d.overwrites(t)
-	if r := narrow(t); r != nil {
+	if r := narrowOf(t); r != nil {
 		r.Store()
 	}
 	i, _ := d.layouts.within(home)

@@ -158,7 +158,7 @@ func (d *back) ptr(t *gpu.Tensor) address {
 	if t == nil {
 		return 0
 	}
-	if r := narrow(t); r != nil {
+	if r := narrowOf(t); r != nil {
 		return d.aside(r) + 4*address(t.Off)
 	}
 	return d.home(t).at

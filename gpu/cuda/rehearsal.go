@@ -24,12 +24,15 @@ func (d *back) Rehearse() gpu.Rehearsal {
 	r.scratch.tiles, r.scratch.tileBytes, r.scratch.bins = 0, 0, 0
 	r.choices.known, r.choices.stored = map[shape]choice{}, d.choices.stored
 	d.rehearsals++
-	r.memory.pretended = address(d.rehearsals) << 48
+	r.memory.pretended = address(1+d.rehearsals%mostRehearsals) << 48
 	r.queue.live = make([]uint32, 0, liveWords)
 	r.fault.numbers = map[string]uint32{}
 	r.memory.used.Store(d.memory.opened)
 	return rehearsal{r}
 }
+
+// mostRehearsals is how many there may be at a time whose addresses differ.
+const mostRehearsals = 1 << 15
 
 // pretend is memory.get of a rehearsal. The addresses are neither a GPU's nor another rehearsal's, whose arrays may be
 // operands, too.
@@ -52,7 +55,7 @@ func (r rehearsal) Sizes() []int64 {
 
 // Download implements gpu.Rehearsal.
 func (r rehearsal) Download(dst []float32, src *gpu.Tensor) {
-	r.planesOf(src)
+	r.inPlanes(src, func(address, int) {})
 	r.flush()
 	clear(dst)
 }
@@ -67,10 +70,10 @@ func (r rehearsal) Upload(dst *gpu.Tensor, _ []float32) {
 func (r rehearsal) Do(op gpu.Op) {
 	switch o := op.(type) {
 	case *gpu.SumSquares:
-		r.settle(o.X)
+		r.inPlanes(o.X, func(address, int) {})
 		o.Sum = 0
 	case *gpu.Finite:
-		r.settle(o.X)
+		r.inPlanes(o.X, func(address, int) {})
 		o.Yes = true
 	case *gpu.Surgery:
 		if o.Params.Histogram {

@@ -347,7 +347,16 @@ func fillNaN(v []float32) {
 
 // Download implements gpu.Back. It goes through the staging ring, in pieces.
 func (d *back) Download(dst []float32, src *gpu.Tensor) {
-	at := d.planesOf(src)
+	d.inPlanes(src, func(at address, n int) {
+		d.download(dst[:n], at)
+		dst = dst[n:]
+	})
+	if d.fault.err != nil { // a piece that there was no memory for
+		fillNaN(dst)
+	}
+}
+
+func (d *back) download(dst []float32, at address) {
 	d.flush()
 	for len(dst) > 0 {
 		n := min(len(dst), stagingBytes/8)

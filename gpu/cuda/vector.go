@@ -178,8 +178,9 @@ func (d *back) liveKey(k gpu.Key) address {
 }
 
 func (d *back) dropout(o *gpu.Dropout) {
+	x, y := d.ptr(o.X), d.ptr(o.Y) // before the live numbers: an allocation may hand the queue over
 	each(d, kDropout, o.Y.N, dropoutArgs{
-		n: int32(o.Y.N), x: d.ptr(o.X), ratio: o.Ratio, keep: 1 / (1 - o.Ratio), key: d.liveKey(o.Key), y: d.ptr(o.Y),
+		n: int32(o.Y.N), x: x, ratio: o.Ratio, keep: 1 / (1 - o.Ratio), key: d.liveKey(o.Key), y: y,
 	})
 }
 
