@@ -88,7 +88,7 @@ func (d *back) multiply(w *work) bool {
 	if !ok {
 		v := *w // what is kept of it while ways are compared is a copy: w stays with the caller, who allocates nothing
 		var err error
-		if how, err = d.choose(&v); err == nil {
+		if how, err = d.choose(&v); err == nil && d.fault.err == nil { // a device that fails compares nothing
 			c.known[s] = how
 		}
 	}
@@ -98,6 +98,9 @@ func (d *back) multiply(w *work) bool {
 			d.queue.fusable(lastOp{kind: byPlan, out: w.y, n: w.out, rectifier: d.plan(p, how.Rectified)})
 		}
 		return false
+	}
+	if w.what == nhwcBackwardData && w.byInput == 0 { // a library was to do it, which is not used any more
+		w.byInput = d.filtersOf(w.g, w.weights, true)
 	}
 	d.emit(w, d.planAs(w, how))
 	return true

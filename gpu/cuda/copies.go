@@ -175,8 +175,12 @@ func (s *copies) find(at address, n int, o filterOrder) *filterCopy {
 }
 
 // copyOf returns where the copy of weights is in one of the two orders, and queues that all copies of them are written
-// where they are not current. Where there is no memory the device fails.
+// where they are not current. Where there is no memory the device fails. One that has failed makes none: nothing would
+// be written to it.
 func (d *back) copyOf(w *gpu.Tensor, o filterOrder, byInput bool) address {
+	if d.fault.err != nil {
+		return 0
+	}
 	at := d.ptr(w)
 	c := d.copies.find(at, w.N, o)
 	want, per := &c.forward, int64(o.width)

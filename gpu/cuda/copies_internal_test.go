@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"math"
 	"testing"
 	"unsafe"
@@ -271,5 +272,48 @@ func TestCopiesOfPruned(t *testing.T) {
 	if left := s.back.copies.list; len(left) != 1 || left[0].of != s.back.ptr(masked) || !left[0].current ||
 		s.device.Allocated() != before {
 		t.Errorf("%d copies, %d bytes more than one copy", len(left), s.device.Allocated()-before)
+	}
+}
+
+// A copy that a convolution wants of a device that lacks memory is made when that is over, with zeros where it is
+// filled up.
+func TestCopiesAfterShortage(t *testing.T) {
+	s := newTileTest(t, BF16)
+	g := gpu.ConvGeometry{
+		N: 2, C: 3, H: 9, W: 9, O: 16, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1,
+	}
+	g.Resolve()
+	var x [2][3]*gpu.Tensor
+	for k, n := range []int{g.InputLen(), g.WeightLen(), g.OutputLen()} {
+		v := s.random(n)
+		x[0][k], x[1][k] = s.aligned(s.device, v), s.aligned(s.host, v)
+	}
+	var used []*gpu.Tensor // memory of the copy's size that has been something else
+	for range 8 {
+		n, err := gpu.NewTensor(s.device, g.WeightLen()/g.C*8/2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.device.Fill(n, float32(math.NaN()))
+		used = append(used, n)
+	}
+	for _, n := range used {
+		n.Mem.Free()
+	}
+	if err := s.device.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	s.back.lacks(errors.New("no memory"))
+	s.device.Conv(&g, x[0][0], x[0][1], nil, x[0][2])
+	if err := s.device.Shortage(); err == nil {
+		t.Fatal("no shortage")
+	}
+	if n := len(s.back.choices.known); n != 0 {
+		t.Errorf("%d ways were chosen while nothing could be compared", n)
+	}
+	s.device.Conv(&g, x[0][0], x[0][1], nil, x[0][2])
+	s.host.Conv(&g, x[1][0], x[1][1], nil, x[1][2])
+	if d := s.difference("y", x[0][2], x[1][2]); !(d < 1e-2) {
+		t.Errorf("after a shortage the convolution differs by %g", d)
 	}
 }

@@ -209,7 +209,9 @@ func (d *back) dnnConv(p *work, how choice) bool {
 	case convBackwardWeights: // of x and dy, which is w here
 		d1, d2, d3, beta = c.x, c.y, c.w, 1
 		if last {
-			y, beta = d.gradientsRoom(g), 0
+			if y, beta = d.gradientsRoom(g), 0; y == 0 {
+				return false
+			}
 		}
 	}
 	callLibrary(d, C.record_conv, C.dns_conv_args{

@@ -155,7 +155,8 @@ type growing struct {
 	bytes int64
 }
 
-// room returns so many bytes. Where there is no memory the device fails.
+// room returns so many bytes. Where there is no memory it returns 0, and the device fails; but not where a way of a
+// product is only tried, which is passed over.
 func (g *growing) room(d *back, bytes int64) address {
 	if bytes > g.bytes {
 		b, err := d.memory.get(d, max(bytes, g.bytes+g.bytes/2))
@@ -163,7 +164,9 @@ func (g *growing) room(d *back, bytes int64) address {
 			b, err = d.memory.get(d, bytes)
 		}
 		if err != nil { // an activation cannot be brought into the layout that an operation wants
-			d.lacks(err)
+			if !d.memory.trying {
+				d.lacks(err)
+			}
 			return 0
 		}
 		g.at, g.bytes = b.addr, b.bytes

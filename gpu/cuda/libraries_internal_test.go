@@ -123,3 +123,110 @@ func TestLibrariesAlgorithms(t *testing.T) {
 		t.Errorf("an algorithm that is wrong: cuDNN %v, notices %q", s.back.libs.dnn, s.back.notices)
 	}
 }
+
+// conv3x3 is a convolution that is large enough for a library, with channels last in tf32.
+func conv3x3() *gpu.ConvGeometry {
+	g := &gpu.ConvGeometry{
+		N: 4, C: 32, H: 24, W: 24, O: 32, KH: 3, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1, Groups: 1,
+	}
+	g.Resolve()
+	return g
+}
+
+// Once cuDNN is turned off, gradients of inputs that it was chosen for are our kernel's: of a layer that gave its copy
+// of weights for that kernel up, and of one of the same shape that never had it.
+func TestLibrariesGone(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	s := newTileTestOf(t, Options{Precision: TF32})
+	if s.back.libs.dnn == nil {
+		t.Skip("no cuDNN")
+	}
+	g := conv3x3()
+	values := [][]float32{
+		s.random(g.WeightLen()), s.random(g.WeightLen()), s.random(g.OutputLen()), s.random(g.InputLen()),
+	}
+	var x [2][4]*gpu.Tensor
+	for i, d := range []*gpu.Device{s.device, s.host} {
+		for k, v := range values {
+			x[i][k] = s.aligned(d, v)
+		}
+		d.ConvBackwardData(g, x[i][2], x[i][0], x[i][3])
+	}
+	if d := s.difference("dx", x[0][3], x[1][3]); !(d < 1e-2) {
+		t.Errorf("with cuDNN the gradient differs by %g", d)
+	}
+	library := false
+	for _, how := range s.back.choices.known {
+		library = library || how.Library
+	}
+	if !library {
+		t.Fatal("cuDNN was not chosen")
+	}
+	s.back.distrust(&work{g: g}, choice{}.library(), "a test has it fail")
+	if s.back.libs.dnn != nil {
+		t.Fatal("cuDNN is still used")
+	}
+	for layer := range 2 {
+		for i, d := range []*gpu.Device{s.device, s.host} {
+			d.ConvBackwardData(g, x[i][2], x[i][layer], x[i][3])
+		}
+		if d := s.difference("dx", x[0][3], x[1][3]); !(d < 1e-2) {
+			t.Errorf("layer %d: without cuDNN the gradient differs by %g", layer, d)
+		}
+	}
+	if err := s.device.Sync(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A library that wants more memory than there is, is passed over: a run that has all that its rehearsal wants goes on.
+func TestLibrariesLackMemory(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("EMULATOR_MEMORY", "300000000")
+	s := newTileTestOf(t, Options{Precision: TF32})
+	if s.back.libs.dnn == nil || !(&dnnTest{tileTest: s}).emulated() {
+		t.Skip("wants the emulator with cuDNN's stand-in")
+	}
+	g := conv3x3()
+	x, dy := s.aligned(s.device, s.random(g.InputLen())), s.aligned(s.device, s.random(g.OutputLen()))
+	dw := s.aligned(s.device, make([]float32, g.WeightLen()))
+	rehearsal := s.back.Rehearse().(rehearsal)
+	rehearsal.Do(&gpu.ConvBackwardWeights{G: g, X: x, DY: dy, DW: dw})
+	m := &s.back.memory
+	// What the rehearsal wants, and the two results that are compared.
+	sizes := rehearsal.Sizes()
+	wanted := len(sizes)
+	sizes = append(sizes, 4*int64(g.WeightLen()), 4*int64(g.WeightLen()))
+	var own []block
+	promised := map[int64]int{}
+	for i, bytes := range sizes {
+		b, err := m.get(s.back, bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if own = append(own, b); i < wanted {
+			promised[b.size]++
+		}
+	}
+	for n := 1 << 22; n > 0; {
+		if _, err := gpu.NewTensor(s.device, n); err != nil {
+			n /= 2
+		}
+	}
+	m.promised = promised
+	for _, b := range own {
+		m.put(s.back, b)
+	}
+	s.device.ConvBackwardWeights(g, x, dy, nil, dw, nil)
+	if err := s.device.Sync(); err != nil {
+		t.Error(err)
+	}
+	for shape, how := range s.back.choices.known {
+		if how.Library {
+			t.Errorf("cuDNN was chosen for %s", shape.name())
+		}
+	}
+	if len(s.back.notices) > 0 || s.back.libs.dnn == nil {
+		t.Errorf("cuDNN is not used any more: %q", s.back.notices)
+	}
+}

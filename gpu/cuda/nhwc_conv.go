@@ -56,7 +56,7 @@ func (d *back) filterShape(g *gpu.ConvGeometry) cFilterShape {
 }
 
 // gradientsRoom is scratch memory for a gradient of weights by a library: float32, dw[o][tap][c] with whole chunks of
-// c.
+// c; 0 where there is none.
 func (d *back) gradientsRoom(g *gpu.ConvGeometry) address {
 	return d.layouts.gradients.room(d, 4*int64(g.O)*int64(d.widthOf(g)/g.Groups*g.KH*g.KW))
 }
@@ -100,13 +100,13 @@ func (d *back) nhwcConvBackwardData(o *gpu.ConvBackwardData) bool {
 	dy := d.channelsLast(o.DY, outputOf(g), g.O, &d.layouts.first)
 	w := work{
 		what: nhwcBackwardData, g: g, m: in.images * in.plane, n: g.C / g.Groups, k: g.KH * g.KW * g.O / g.Groups,
-		groups: g.Groups, x: dy, w: d.filtersOf(g, o.W, false), out: o.DX.N,
+		groups: g.Groups, x: dy, w: d.filtersOf(g, o.W, false), weights: o.W, out: o.DX.N,
 	}
 	if how, known := d.choices.known[w.shape()]; !known || !how.Library {
 		w.byInput = d.filtersOf(g, o.W, true)
 	}
 	w.y = d.becomes(o.DX, d.stored(), in)
-	if d.multiply(&w); d.choices.known[w.shape()].Library {
+	if !d.multiply(&w) {
 		d.withoutByInput(g, o.W)
 	}
 	return true

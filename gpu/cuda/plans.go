@@ -363,7 +363,9 @@ func (d *back) emitPlan(w *work, name string, relu bool) bool {
 	}
 	out := w.y
 	if p.last && p.what == convBackwardWeights {
-		out = d.gradientsRoom(w.g)
+		if out = d.gradientsRoom(w.g); out == 0 {
+			return false
+		}
 	}
 	l := d.libs.dnn
 	f := func(name string) C.uint64_t { return C.uint64_t(l.functions["cudnnBackend"+name]) }

@@ -245,8 +245,9 @@ type work struct {
 	m, n, k int
 	groups  int
 	x, w, y address
-	byInput address // of the gradient of inputs with channels last: the weights for our kernels; w is for libraries
-	out     int     // elements of y
+	byInput address     // of the gradient of inputs with channels last: the weights for our kernels; w is for libraries
+	weights *gpu.Tensor // what byInput is a copy of, which is made where a kernel of ours wants it after all
+	out     int         // elements of y
 	e       cEpilogue
 	g       *gpu.ConvGeometry // nil for a gemm
 }

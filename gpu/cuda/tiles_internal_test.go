@@ -61,6 +61,16 @@ func (s *tileTest) put(d *gpu.Device, v []float32) *gpu.Tensor {
 	return x
 }
 
+// aligned is a tensor that begins where memory does, so that it may be stored with channels last.
+func (s *tileTest) aligned(d *gpu.Device, v []float32) *gpu.Tensor {
+	x, err := gpu.NewTensor(d, len(v))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	d.Upload(x, v)
+	return x
+}
+
 // difference is how far the device's numbers are from the host's, as a part of their norm.
 func (s *tileTest) difference(what string, x, want *gpu.Tensor) float64 {
 	s.t.Helper()
