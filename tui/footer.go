@@ -2,6 +2,9 @@ package tui
 
 import (
 	"slices"
+	"strings"
+
+	"dns-tui/model/session"
 
 	"github.com/charmbracelet/x/ansi"
 )
@@ -37,7 +40,11 @@ func (a *App) footer() string {
 	idle := a.open == mainID && a.dialog == nil
 	switch {
 	case a.line != nil && a.notice.text != "" && w > 40: // what is wrong with what is typed
-		return t.fit(a.line.View(), w/2) + " " + t.warn.Render(t.text(a.notice.text))
+		line := a.line.View()
+		if typed := ansi.StringWidth(strings.TrimRight(ansi.Strip(line), " ")) + 1; typed < w/2 { // and the cursor
+			line = ansi.Truncate(line, typed, "")
+		}
+		return t.fit(line, min(ansi.StringWidth(line), w/2)) + " " + t.warn.Render(t.text(a.notice.text))
 	case a.line != nil && a.notice.bad: // until the next key
 		return t.warn.Render(t.text(a.notice.text))
 	case a.line != nil:
@@ -64,7 +71,12 @@ func (a *App) footer() string {
 // reads sees no key that it cannot use.
 func (e *env) footerKeys(keys *keyMap, of screenID, w int) string {
 	t := &e.theme
-	bound := func(b *binding) string { return t.hint(b.key(), b.short) }
+	bound := func(b *binding) string {
+		if b == &keys.Run.Pause && e.snap.State == session.Paused {
+			return t.hint(b.key(), "go on")
+		}
+		return t.hint(b.key(), b.short)
+	}
 	var ends, first, own, others []*binding
 	if of == mainID {
 		first = slices.DeleteFunc(

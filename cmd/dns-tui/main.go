@@ -53,7 +53,7 @@ func subcommands() []subcommand {
 			runSearch,
 		},
 		{"new", "NET", "ask five questions, and write a solver that fine-tunes and prunes a net", runNew},
-		{"runs", "", "list active runs, with or without a terminal", runRuns},
+		{"runs", "", "list active runs that can be attached", runRuns},
 		{"attach", "[RUN]", "open the UI on an active run", runAttach},
 		{
 			"report",
