@@ -2,7 +2,9 @@ package host
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A kernel is a small struct of named operands that does the items [lo, hi) of a call. worker tells the scratch space
@@ -38,7 +40,8 @@ type workers struct {
 	inside atomic.Int64  // helpers at work, and the bit closed between calls
 	helper []helper
 	ended  atomic.Bool
-	yield  int
+	spins  int // looks before a helper sleeps
+	yield  int // looks before others are let run
 }
 
 // helper is a worker's place to sleep.
@@ -51,18 +54,48 @@ type helper struct {
 // closed is the bit of workers.inside that is set while there is no call to join.
 const closed = 1 << 40
 
-// A helper looks spins times, some 50 µs, before it sleeps, and who waits lets other goroutines run after every yield.
-// That is seldom: the goroutine of a run is bound to its thread, so to let others run is to wake another thread, which
+// A helper looks for sleepAfter before it sleeps, and who waits lets other goroutines run every four times that. The
+// latter is seldom: the goroutine of a run is bound to its thread, so to let others run is to wake another thread, which
 // wakes this one again, some 20 µs each time and a processor that somebody else had.
 const (
-	spins = 1 << 10
-	yield = 1 << 12
+	sleepAfter = 25 * time.Microsecond
+	tried      = 1 << 8  // looks whose time is taken
+	fewLooks   = 1 << 8  // at least: the time may be of a processor that somebody else had
+	manyLooks  = 1 << 16 // at most: the clock may not see so short a time
 )
 
+// looks is how many looks take about sleepAfter: a look takes a nanosecond on one processor and 50 on another, and a
+// clock that is read in each would take as long. The fastest of some tries is right, some 30 µs in all on an EPYC. Only
+// when threads sleep depends on it, and no result.
+var looks = sync.OnceValue(func() int {
+	var call atomic.Uint64
+	best := time.Duration(1<<63 - 1)
+	for range 4 {
+		start := time.Now()
+		for range tried {
+			if call.Load() != 0 {
+				break
+			}
+			relax()
+		}
+		best = min(best, time.Since(start))
+	}
+	return looksAt(best)
+})
+
+// looksAt is how many looks take about sleepAfter where tried looks take so long.
+func looksAt(took time.Duration) int {
+	return int(min(max(tried*sleepAfter/max(took, 1), fewLooks), manyLooks))
+}
+
 func newWorkers(n int) *workers {
-	w := &workers{n: n, helper: make([]helper, n), yield: yield}
-	if n > runtime.GOMAXPROCS(0) { // who is waited for may want this one's processor
-		w.yield = 1
+	w := &workers{n: n, helper: make([]helper, n)}
+	switch {
+	case n > runtime.GOMAXPROCS(0): // who is waited for may want this one's processor, so others run at every look
+		w.spins, w.yield = 1<<10, 1
+	case n > 1:
+		w.spins = looks()
+		w.yield = 4 * w.spins
 	}
 	w.inside.Store(closed)
 	for i := 1; i < n; i++ {
@@ -93,7 +126,7 @@ func (w *workers) await(id int, seen uint64) uint64 {
 		if relax(); i%w.yield == 0 {
 			runtime.Gosched()
 		}
-		if i < spins {
+		if i < w.spins {
 			continue
 		}
 		h.asleep.Store(true)

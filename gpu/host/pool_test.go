@@ -3,6 +3,7 @@ package host
 import (
 	"runtime"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -36,4 +37,27 @@ func TestWorkers(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Helpers sleep after the same time, whatever a look takes, and whatever the clock says of it.
+func TestLooks(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		took time.Duration
+		want int
+	}{
+		{"PAUSE of an EPYC, 25 ns", 6400 * time.Nanosecond, 1000},
+		{"PAUSE of 50 ns", 12800 * time.Nanosecond, 500},
+		{"YIELD, 1 ns", 256 * time.Nanosecond, 25000},
+		{"a clock that stood", 0, manyLooks},
+		{"a clock that went back", -time.Second, manyLooks},
+		{"a processor that was taken away", time.Second, fewLooks},
+	} {
+		if got := looksAt(c.took); got != c.want {
+			t.Errorf("%s: %d looks take %v, so a helper looks %d times, wanted %d", c.name, tried, c.took, got, c.want)
+		}
+	}
+	if n := looks(); n < fewLooks || n > manyLooks {
+		t.Errorf("here a helper looks %d times, wanted %d to %d", n, fewLooks, manyLooks)
+	}
 }
