@@ -29,8 +29,10 @@ endif
 CUDA_PACKAGES := ./gpu/cuda ./model/... ./cmd/dns-tui
 
 .PHONY: build run test test-host test-cuda race cover bench fuzz lint fmt vet staticcheck golangci vulncheck generated proto \
-	ptx screens install uninstall dist image image-cuda openblas mpi cuda-toolkit cuda-headers emulator gpu-bundle gpu-report kernel-counts \
-	demo-data check-lenet bench-sparse bench-peers bench-loading check-export check-onnx check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui check-cuda check-cudnn check-report check-ptx check-arm64 check-arm64-bits check-mutations help clean
+	ptx screens install uninstall dist image image-cuda openblas mpi cuda-toolkit cuda-headers emulator gpu-bundle \
+	gpu-report kernel-counts demo-data check-lenet bench-sparse bench-peers bench-loading check-export check-onnx \
+	check-prune check-results check-kill check-faults check-machines bench-ranks check-ranks check-rank-faults check-ui \
+	check-cuda check-cudnn check-report check-ptx check-arm64 check-arm64-bits check-mutations help clean
 
 build: ## bin/dns-tui, with the CUDA device where a toolkit is found
 	@$(CUDA_ENV) set -x; $(GO) build $(CUDA_TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/dns-tui ./cmd/dns-tui
@@ -145,16 +147,21 @@ check-export: openblas ## every net of testdata in every form and back: sizes an
 check-onnx: openblas ## ONNX graphs of all nets in testdata, run in onnxruntime from PyPI, against this program; SHORT=1 leaves out the largest
 	GO="$(GO)" PATIENCE="$(PATIENCE)" SHORT="$(SHORT)" sh scripts/check_onnx.sh
 
+# The host's tests that are of kernels in NEON.
+ON_NEON := Tiles Fused Depthwise Winograd Pointwise Exps Normals Uniforms DotBelow LRN Vector Set ConvolutionWays \
+	Combine MaxPool Means Maxima Ways Elementwise Unread Pruned Kept Prepare Rows Exp Cell Forward
+
 check-arm64: ## the host's kernels for NEON, in qemu's arm64 (Debian: qemu-user-static, libc6-arm64-cross); no sum is fused
 	@mkdir -p build
 	GO="$(GO)" sh scripts/check_fused.sh
 	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -c -o build/host_arm64.test ./gpu/host
 	cd gpu/host && qemu-aarch64-static -L /usr/aarch64-linux-gnu ../../build/host_arm64.test -test.timeout $(PATIENCE) \
-		-test.skip TilesOfSets -test.run "Tiles|Fused|Depthwise|Winograd|Pointwise|Exps|Normals|Uniforms|DotBelow|LRN|Vector|Set|ConvolutionWays|Combine|MaxPool|Means|Maxima|Ways|Elementwise|Unread|Pruned|Kept|Prepare|Rows|Exp|Cell|Forward"
+		-test.skip TilesOfSets -test.run "$$(echo $(ON_NEON) | tr ' ' '|')"
 	cd gpu/host && qemu-aarch64-static -L /usr/aarch64-linux-gnu ../../build/host_arm64.test -test.timeout $(PATIENCE) \
 		-test.run 'Conformance/threads=2|TilesOfSets/NEON'
 
-check-arm64-bits: ## a net trains to the same bits here, by AVX2 or more, and on arm64, in qemu (Debian: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user-static)
+# Debian: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user-static.
+check-arm64-bits: ## a net trains to the same bits here, by AVX2 or more, and on arm64, in qemu
 	GO="$(GO)" sh scripts/check_arm64_bits.sh
 
 check-ranks: openblas build demo-data ## LeNet-5 with surgery: 2, 3, 4 ranks against one with as much iter_size, through each engine of this machine
@@ -266,7 +273,7 @@ image-cuda: ## a container image with the CUDA device, NVIDIA's cuBLAS and cuDNN
 	docker build --build-arg VERSION=$(VERSION) -t dns-tui:$(VERSION)-cuda -f Dockerfile.cuda .
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{ printf "  %-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{ printf "  %-16s %s\n", $$1, $$2 }'
 
 clean: ## removes what was built
 	rm -rf bin build

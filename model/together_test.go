@@ -14,8 +14,8 @@ import (
 
 // inPlaceNet has BatchNorm, Scale and ReLU in place, ReLUs behind convolutions, products and sums, and all that keeps
 // them from running as one: a reader between, a Scale of another axis, no ReLU, a BatchNorm of running statistics, a
-// layer that overwrites what the ReLU made, a slope below 0, a ReLU that is not in place, a sum of three, a maximum; and
-// BatchNorms that are not in place.
+// layer that overwrites what the ReLU made, a slope below 0, a ReLU that is not in place, a sum of three, a maximum;
+// and BatchNorms that are not in place.
 const inPlaceNet = `
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 3 dim: 2 dim: 5 dim: 7 } } }
 layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 3 } } }

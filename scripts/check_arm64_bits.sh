@@ -14,7 +14,8 @@ layer { name: "mnist" type: "Data" top: "data" top: "label" transform_param { sc
   data_param { source: "mnist1280_lmdb" batch_size: 64 backend: LMDB } }
 layer { name: "ip1" type: "InnerProduct" bottom: "data" top: "i1"
   inner_product_param { num_output: 1600 weight_filler { type: "gaussian" std: 0.05 } } }
-layer { name: "planes" type: "Reshape" bottom: "i1" top: "r" reshape_param { shape { dim: 0 dim: 16 dim: 10 dim: 10 } } }
+layer { name: "planes" type: "Reshape" bottom: "i1" top: "r"
+  reshape_param { shape { dim: 0 dim: 16 dim: 10 dim: 10 } } }
 layer { name: "conv1" type: "Convolution" bottom: "r" top: "c"
   convolution_param { num_output: 32 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
 layer { name: "norm" type: "BatchNorm" bottom: "c" top: "c" }
@@ -44,7 +45,10 @@ cp -r testdata/oracle/solvers/mnist1280_lmdb "$work"
 trained() {
 	binary=$1
 	shift
-	(cd "$work" && "$@" "$binary" train --device host --untuned --go-blas --solver solver.prototxt) >"$work/log" 2>&1 || {
+	(
+		cd "$work" &&
+			"$@" "$binary" train --device host --untuned --go-blas --solver solver.prototxt
+	) >"$work/log" 2>&1 || {
 		cat "$work/log" >&2
 		exit 1
 	}

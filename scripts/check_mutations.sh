@@ -27,7 +27,8 @@ wanted() {
 }
 tests_of_source() {
     (cd gpu/cuda && LD_LIBRARY_PATH=../../$work/emulator/checked ../../$work/cuda.test -test.failfast -test.run Conformance/Graphs) &&
-        (cd gpu/cuda && LD_LIBRARY_PATH=../../$work/emulator/checked ../../$work/cuda.test -test.failfast -test.run CopiesOfFilters) &&
+        (cd gpu/cuda && LD_LIBRARY_PATH=../../$work/emulator/checked \
+            ../../$work/cuda.test -test.failfast -test.run CopiesOfFilters) &&
         emulator fast && (cd model/session && LD_LIBRARY_PATH=../../$work/emulator/fast ../../$work/model.test -test.failfast -test.run 'CUDA(LeNet|Surgery|SoftRule|Unstable)')
 }
 mutate() { # name, file, from, to
@@ -84,7 +85,8 @@ mutate "copies: update leaves them" train.cu 'if (go) s.copy.write(' 'if (false)
 mutate "copies: a fourth of an update is left out" train.cu 'e < 4 \&\& i < s.n' 'e < 3 \&\& i < s.n'
 mutate "copies: surgery leaves them" train.cu 'if (write) s.copy.write(' 'if (false) s.copy.write('
 mutate "copies: groups lie elsewhere" filters.cuh '(long long)group \* channels + c' '(long long)c'
-mutate "copies: -0 loses its sign" filters.cuh 'unsigned u = __float_as_uint(v);' 'unsigned u = __float_as_uint(v + 0.0f);'
+mutate "copies: -0 loses its sign" filters.cuh \
+    'unsigned u = __float_as_uint(v);' 'unsigned u = __float_as_uint(v + 0.0f);'
 mutate "bins by magnitude are one off" train.cu '>> 16) - base' '>> 16) - base + 1'
 mutate "bins by magnitude are about the mean" train.cu 's.rule == SEED_RULE ? r->mu : 0.0f' 'r->mu'
 make -s emulator
