@@ -10,8 +10,17 @@ import (
 // FirstBad returns an error that names the first layer whose parameters or output hold a NaN or an infinity after a
 // pass forward, or nil. Outputs are computed again where blobs share memory: one may be gone, or overwritten by a layer
 // that works in place on a view of it.
-func (n *Net) FirstBad() error {
-	defer n.holdState()()
+func (n *Net) FirstBad() (bad error) {
+	if err := n.device.Sync(); err != nil { // nothing that it would hold is right
+		return err
+	}
+	restore := n.holdState()
+	defer func() {
+		if err := n.device.Shortage(); bad == nil { // of what was computed again; else nothing is put back
+			bad = err
+		}
+		restore()
+	}()
 	defer func(say func(string)) { n.debug = say }(n.debug)
 	n.debug = nil
 	for i, nd := range n.nodes {

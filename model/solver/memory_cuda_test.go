@@ -153,15 +153,7 @@ func TestCUDAShortage(t *testing.T) {
 	before := make([]float32, s.Net.Params()[0].Data.N)
 	small.Download(before, s.Net.Params()[0].Data)
 	after := slices.Clone(before)
-	var taken []*gpu.Tensor
-	for n := 1 << 20; n > 0; {
-		x, err := gpu.NewTensor(small, n)
-		if err != nil {
-			n /= 2
-			continue
-		}
-		taken = append(taken, x)
-	}
+	taken := takeAll(small)
 	_, err := s.Step()
 	if err == nil ||
 		!regexp.MustCompile(`^iteration 0: .* out of memory: wanted .*, for layer "`).MatchString(err.Error()) {
@@ -181,4 +173,152 @@ func TestCUDAShortage(t *testing.T) {
 	if have, _ := forwardBits(s); !slices.Equal(have, wanted) {
 		t.Error("it went on to other weights")
 	}
+}
+
+// takeAll takes all the memory that a device has left.
+func takeAll(d *gpu.Device) (taken []*gpu.Tensor) {
+	for n := 1 << 20; n > 0; {
+		x, err := gpu.NewTensor(d, n)
+		if err != nil {
+			n /= 2
+			continue
+		}
+		taken = append(taken, x)
+	}
+	return taken
+}
+
+// normal has running statistics before the first convolution, whose copies of weights memory is wanted for.
+const normal = `layer { name: "in" type: "Input" top: "x" top: "label"
+  input_param { shape { dim: 4 dim: 8 dim: 16 dim: 16 } shape { dim: 4 } } }
+layer { name: "bn" type: "BatchNorm" bottom: "x" top: "bn" }
+layer { name: "a" type: "Convolution" bottom: "bn" top: "a" convolution_param { num_output: 32 kernel_size: 3 pad: 1
+  weight_filler { type: "xavier" } } }
+layer { name: "b" type: "Convolution" bottom: "a" top: "b" convolution_param { num_output: 32 kernel_size: 3 pad: 1
+  weight_filler { type: "xavier" } } }
+layer { name: "fc" type: "InnerProduct" bottom: "b" top: "fc" inner_product_param { num_output: 5
+  weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+`
+
+// normalSolver returns a solver of it on the emulator with so much memory.
+func normalSolver(t *testing.T, p cuda.Precision, bytes int) *solver.Solver {
+	t.Helper()
+	t.Setenv("EMULATOR_MEMORY", fmt.Sprint(bytes))
+	d := modeltest.OpenCUDA(t, cuda.Options{Precision: p, NoLibraries: true})
+	if d.Name() != "emulated GPU" {
+		t.Skip("wants the emulator")
+	}
+	f, err := caffe.ParseNetPrototxt("normal", []byte(normal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	param := &caffepb.SolverParameter{BaseLr: proto.Float32(0.01), LrPolicy: proto.String("fixed"),
+		Momentum: proto.Float32(0.9), MaxIter: proto.Int32(99), RandomSeed: proto.Int64(1)}
+	s, err := solver.New(&config.Run{SolverPath: "solver.prototxt", Train: f, Solver: param}, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	modeltest.FillInputs(d, s.Net, 5)
+	return s
+}
+
+// lackMemory takes all memory and has the device want more, outside an iteration.
+func lackMemory(t *testing.T, s *solver.Solver) (taken []*gpu.Tensor) {
+	t.Helper()
+	d := s.Device()
+	for _, p := range s.Net.Params() { // in other memory, so that copies have to be made anew
+		if len(p.Shape) == 4 {
+			old := p.Data
+			x, err := gpu.NewTensor(d, old.Shape...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Copy(x, old)
+			p.Data = x
+			old.Mem.Free()
+		}
+	}
+	taken = takeAll(d)
+	if _, err := s.Net.Forward(); err == nil || !strings.Contains(err.Error(), "out of memory") {
+		t.Fatalf("got %v, wanted a want of memory", err)
+	}
+	return taken
+}
+
+// An iteration that is given up for want of memory keeps the weights; running statistics have moved as far as its pass
+// came, as ShortError says: they are numbers, and weights and statistics can be saved.
+func TestCUDAShortageStatistics(t *testing.T) {
+	s := normalSolver(t, cuda.TF32, 14<<20)
+	values := func() (all [][]float32) {
+		for _, p := range s.Net.Params() {
+			v := make([]float32, p.Data.N)
+			s.Device().Download(v, p.Data)
+			all = append(all, v)
+		}
+		return all
+	}
+	before := values()
+	takeAll(s.Device())
+	_, err := s.Step()
+	if err == nil || !strings.Contains(err.Error(), "for layer") || strings.Contains(err.Error(), `"bn"`) {
+		t.Fatalf("got %v, wanted a want of memory in a layer behind the first", err)
+	}
+	moved := 0
+	for i, v := range values() {
+		switch p := s.Net.Params()[i]; {
+		case !p.Statistics && !slices.Equal(before[i], v):
+			t.Errorf("parameter %d of layer %q has changed", p.Index, p.Layer)
+		case p.Statistics && !slices.Equal(before[i], v):
+			moved++
+		}
+		for _, x := range v {
+			if x != x {
+				t.Fatalf("parameter %d of layer %q is NaN", s.Net.Params()[i].Index, s.Net.Params()[i].Layer)
+			}
+		}
+	}
+	if moved == 0 {
+		t.Error("no running statistics have moved: ShortError says that they do")
+	}
+	if _, err := s.Save(filepath.Join(t.TempDir(), "x"), solver.SessionData{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// What memory lacked for outside an iteration is charged to none, and does not keep a run from going back.
+func TestCUDAShortageOutside(t *testing.T) {
+	s := normalSolver(t, cuda.TF32, 14<<20)
+	step(t, s)
+	path, err := s.Save(filepath.Join(t.TempDir(), "x"), solver.SessionData{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := caffe.ReadSolverState(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, _ := forwardBits(s)
+	step(t, s)
+	for _, x := range lackMemory(t, s) {
+		x.Mem.Free()
+	}
+	_, err = s.Step()
+	if err == nil || !strings.HasPrefix(err.Error(), "before iteration 2: ") || s.Iter != 2 {
+		t.Errorf("an iteration after a want of memory: %v, now at %d", err, s.Iter)
+	}
+	for _, x := range lackMemory(t, s) {
+		x.Mem.Free()
+	}
+	if err := s.Rewind(path, state); err != nil {
+		t.Fatal(err)
+	}
+	if have, _ := forwardBits(s); !slices.Equal(have, saved) || s.Iter != 1 {
+		t.Errorf("after going back the weights are not those of the snapshot, or it stands at iteration %d", s.Iter)
+	}
+	if !strings.Contains(strings.Join(s.Notices, " "), "before going back: ") {
+		t.Errorf("notices: %q", s.Notices)
+	}
+	step(t, s)
 }

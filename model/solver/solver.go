@@ -48,6 +48,7 @@ type Solver struct {
 	lastPass float64
 	pipeline
 	ranks ranks
+	torn  error // see Rewind
 	// sessionData is what the session put into the snapshot that the solver started from.
 	sessionData SessionData
 }

@@ -27,6 +27,9 @@ type SessionData struct {
 // snapshot_format is HDF5. When it returns, both are on the disk; at any moment before, a pair that they replace is
 // whole. It returns the name of the solverstate.
 func (s *Solver) Save(prefix string, data SessionData) (string, error) {
+	if s.torn != nil {
+		return "", s.torn
+	}
 	base, ext := fmt.Sprintf("%s_iter_%d", prefix, s.Iter), ""
 	if s.param.GetSnapshotFormat() == caffepb.SolverParameter_HDF5 {
 		ext = ".h5"
@@ -268,19 +271,34 @@ func rankWord(n int) string {
 // imagesOf is how many images an iteration of n ranks has.
 func (s *Solver) imagesOf(n int) int { return n * s.Net.BatchSize() * int(s.param.GetIterSize()) }
 
-// Rewind takes a run that has begun back to a state of its own. Where that fails nothing has changed.
+// Rewind takes a run that has begun back to a state of its own. Where that fails nothing has changed; but where the
+// device fails while it is given the state, weights are partly those and partly these: then no iteration begins and
+// nothing is saved until a Rewind succeeds.
 func (s *Solver) Rewind(path string, st *caffepb.SolverState) error {
 	if err := s.Drain(); err != nil {
 		return err
 	}
+	// What a want of memory before has left undone is replaced; but while it lasts nothing is done.
+	if err := s.device.Shortage(); err != nil {
+		s.Notices = append(s.Notices, fmt.Sprintf("before going back: %v", err))
+	}
 	old := *s
 	s.sessionData = SessionData{}
-	if err := s.restore(path, st); err != nil {
+	err := s.restore(path, st)
+	if err == nil {
+		s.surgeon.rewriteForward(s.hyper)
+		s.surgeon.examine(s.hyper, false)
+	}
+	if e := s.device.Sync(); e != nil && (s.ranks.group == nil || s.ranks.group.Err() == nil) {
+		s.torn = fmt.Errorf("going back to %s failed half-way, and the weights are of no one iteration: %w", path, e)
+		err = errors.Join(err, s.torn)
+	} else if err == nil {
+		s.torn = nil
+	}
+	if err != nil {
 		s.hyper, s.Iter, s.sessionData = old.hyper, old.Iter, old.sessionData
 		return errors.Join(err, s.adopt()) // what was loaded before it failed, the others get, too
 	}
-	s.surgeon.rewriteForward(s.hyper)
-	s.surgeon.examine(s.hyper, false)
 	return s.adopt()
 }
 

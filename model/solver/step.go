@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"dns-tui/gpu"
+	"dns-tui/gpu/collective"
 	"dns-tui/model"
 )
 
@@ -75,6 +76,12 @@ func (s *Solver) Step() (float64, error) {
 // Advance starts one iteration, and settles those that the device is no longer to work on. An *UnstableError takes the
 // solver back to the iteration whose loss was not finite.
 func (s *Solver) Advance() error {
+	if s.torn != nil {
+		return s.torn
+	}
+	if err := s.device.Shortage(); err != nil { // of what was done since the last
+		return &ShortError{Iter: s.Iter, Before: true, Err: err}
+	}
 	if err := s.tellAdvance(); err != nil {
 		return err
 	}
@@ -243,18 +250,32 @@ func (s *Solver) giveUp(f *iteration, passes int) error {
 }
 
 // ShortError is a device's want of memory in an iteration, which was given up: weights and history are those before it,
-// and the data begins where it did; masks that it redrew stay.
+// and the data begins where it did; masks that it redrew stay, and so do running statistics and what recurrent layers
+// carry, as far as its passes came; of several ranks running statistics are those before it, too. Before says that it
+// was before the iteration, in what was done since the last one, some of which was not done.
 type ShortError struct {
-	Iter int
-	Err  error
+	Iter   int
+	Before bool
+	Err    error
 }
 
-func (e *ShortError) Error() string { return fmt.Sprintf("iteration %d: %v", e.Iter, e.Err) }
+func (e *ShortError) Error() string {
+	if e.Before {
+		return fmt.Sprintf("before iteration %d: %v", e.Iter, e.Err)
+	}
+	return fmt.Sprintf("iteration %d: %v", e.Iter, e.Err)
+}
 
 func (e *ShortError) Unwrap() error { return e.Err }
 
-// fallShort gives up an iteration for which the device had no memory.
+// fallShort gives up an iteration for which the device had no memory. Where there are several ranks all end there: the
+// others wait for sums that this one does not have.
 func (s *Solver) fallShort(f *iteration, short error) error {
+	if s.ranks.group != nil {
+		s.ranks.group.Fail(collective.CannotGoOn + short.Error())
+		_ = s.abandon(f, short) // that is the error
+		return &ShortError{Iter: f.iter, Err: short}
+	}
 	if err := s.drain(); err != nil {
 		return err
 	}
@@ -263,7 +284,7 @@ func (s *Solver) fallShort(f *iteration, short error) error {
 	}
 	s.discard(f)
 	s.seek(f)
-	return &ShortError{f.iter, short}
+	return &ShortError{Iter: f.iter, Err: short}
 }
 
 // discard takes in the surgery of an iteration that is given up, and forgets its gradients.
