@@ -56,9 +56,10 @@ def multiplication(name):
 
 
 def moved(name):
-    """The bytes that a warp's load or store of global memory moves."""
+    """The bytes that a warp's load or store of global memory moves: also by LD and ST, which go by pointers that the
+    kernel has read from memory (the segments of update and surgery)."""
     parts = name.split(".")
-    if parts[0] not in ("LDG", "STG", "LDGSTS"):
+    if parts[0] not in ("LDG", "STG", "LDGSTS", "LD", "ST"):
         return 0
     width = next((w for p, w in (("128", 16), ("64", 8), ("U16", 2), ("S16", 2), ("U8", 1), ("S8", 1)) if p in parts), 4)
     return 32 * width
@@ -79,7 +80,10 @@ def multiplications(body):
 
 
 def bytes_of(body):
-    return sum(moved(n) for _, n, _ in body)
+    """The bytes that a warp moves in a loop, without partial sums and what is made of them: these are the only doubles
+    in global memory, a few for each block, and who adds them up is done soon."""
+    adds_doubles = any(n.split(".")[0] == "DADD" for _, n, _ in body)
+    return sum(moved(n) for _, n, _ in body if not (adds_doubles and "64" in n.split(".")))
 
 
 def row(name, code, resources, moves):
@@ -131,16 +135,18 @@ def main():
     for path in sorted(glob.glob(os.path.join(CUBINS, "*.sm_90.gz"))):
         kernels, resources = disassemble(path)
         for name, code in kernels.items():
-            rows[name] = row(name, code, resources.get(name, ""), moves.get(name, "its product's operands and result" if re.match(PRODUCT, name) else "see its comment"))
+            otherwise = "its product's operands and result" if re.match(PRODUCT, name) else "see its comment"
+            rows[name] = row(name, code, resources.get(name, ""), moves.get(name, otherwise))
     print(f"""# The kernels' instructions
 
 `make kernel-counts` makes this of the committed cubins for sm_90; nothing is run. Products: how many instructions of
 the inner loop multiply, and what that allows on an H100 at most, if nothing else held it up. A multiplication by tensor
 cores keeps its pipe busy for four cycles, so a quarter of the instructions is enough. The others: the bytes that an
 instruction of a warp moves on average, in the innermost loop with most of them; from {MEMORY / SLOTS:.1f} on memory is
-the bound, and not instructions (of `unary`, `power` and `update` the loop is within a function, which is the worst that
-there is: exponents that nets seldom have). What a kernel moves at least is counted in numbers of four bytes;
-where its name has bf16, in activations' numbers of two.
+the bound, and not instructions (of `unary` and `power` the loop is within a function, which is the worst that there is:
+exponents that nets seldom have; of `update` and `surgery_redraw` it has the instructions and the bytes of all solvers
+and rules, of which a segment needs one). Partial sums, which a last block adds up, are left out. What a kernel moves at
+least is counted in numbers of four bytes; where its name has bf16, in activations' numbers of two.
 **Measured**: not measured, for want of a GPU; `make gpu-report` measures the kernels of a training step.
 """)
     print("| kernel | registers, shared memory | instructions of the inner loop | multiplications, or bytes | of the loop, "
