@@ -371,8 +371,12 @@ func (d *back) measure(w *work, own choice, library bool) (choice, error) {
 	d.flush()
 	v := w.into(out.addr)
 	bestMS := math.Inf(1)
+	waits := func() bool {
+		left = left || d.choices.asked != nil && d.choices.asked()
+		return left
+	}
 	consider := func(c choice, emit func() bool) {
-		if left = left || d.choices.asked != nil && d.choices.asked(); left {
+		if waits() {
 			return
 		}
 		if ms := d.fastest(emit, bestMS); ms >= 0 && ms < bestMS {
@@ -390,20 +394,23 @@ func (d *back) measure(w *work, own choice, library bool) (choice, error) {
 		}
 	}
 	if library && !left {
-		d.measureLibrary(w, own, best, func(c choice) { consider(c, func() bool { return d.emitLibrary(v, c) }) })
+		d.measureLibrary(w, own, best, waits, func(c choice) {
+			consider(c, func() bool { return d.emitLibrary(v, c) })
+		})
+	}
+	if best.Engine != "" && !left {
+		best.Rectified = d.rectified(v, own, best, waits)
 	}
 	if left {
 		return own, errHurried
 	}
-	if best.Engine != "" {
-		best.Rectified = d.rectified(v, own, best)
-	}
 	return best, nil
 }
 
-// measureLibrary calls consider with the ways of a library that come to what a kernel of this program does.
-func (d *back) measureLibrary(w *work, own, best choice, consider func(choice)) {
-	if !d.served(w) {
+// measureLibrary calls consider with the ways of a library that come to what a kernel of this program does. Before it
+// compares one it asks whether somebody waits.
+func (d *back) measureLibrary(w *work, own, best choice, waits func() bool, consider func(choice)) {
+	if !d.served(w) || waits() {
 		return
 	}
 	r := d.refer(w, own)
@@ -413,6 +420,9 @@ func (d *back) measureLibrary(w *work, own, best choice, consider func(choice)) 
 	}
 	consider(best.library())
 	for _, c := range d.alternatives(w, best) {
+		if waits() {
+			return
+		}
 		if r.trusts(c) {
 			consider(c)
 		}

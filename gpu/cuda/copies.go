@@ -12,7 +12,9 @@ import (
 // as [o][tap][c], for the gradient of the inputs as [group][c][tap][o]. What a device holds is w[o][c][tap], float32.
 // So weights have copies, which are made where a convolution wants them first, and when something has written the
 // weights: an upload, a copy, any operation but two. The kernels of update and surgery, which write weights in each
-// iteration, write the copies in the same pass. So neither a training iteration nor a test converts weights.
+// iteration, write the copies in the same pass. So neither a training iteration nor a test converts weights, but for
+// such as convolutions share that read them in different orders (share_mode: PERMISSIVE; other groups, or depthwise): a
+// pass writes the copies of one order, and those of the others are made at their next use.
 
 // filterKind is what the numbers of a copy are, as filters.cuh has it.
 type filterKind int32

@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"fmt"
 	"testing"
 
 	"dns-tui/gpu"
@@ -41,5 +42,32 @@ func TestTunedInAHurry(t *testing.T) {
 	product()
 	if asked != 0 {
 		t.Errorf("asked %d times for what was chosen", asked)
+	}
+}
+
+// No way of a library is compared once somebody waits.
+func TestLibrariesInAHurry(t *testing.T) {
+	s := newDNNTest(t, FP32)
+	if !s.emulated() {
+		t.Skip("wants the emulator")
+	}
+	w, own := s.works()[0], choice{Slices: 1}
+	measure := func(patience int) (asked, considered int) {
+		waits := func() bool { asked++; return asked > patience }
+		s.back.measureLibrary(w, own, own, waits, func(choice) { considered++ })
+		return asked, considered
+	}
+	if _, n := measure(99); n < 3 {
+		t.Errorf("with time %d ways were considered", n)
+	}
+	if asked, n := measure(1); asked != 2 || n != 1 {
+		t.Errorf("asked %d times, considered %d ways; wanted the default alone", asked, n)
+	}
+	t.Setenv("EMULATOR_DNN_WRONG", fmt.Sprint(dnnAlgorithm))
+	if asked, n := measure(0); asked != 1 || n != 0 || s.back.libs.dnn == nil {
+		t.Errorf("asked %d times, considered %d ways, %q; wanted nothing compared", asked, n, s.back.notices)
+	}
+	if _, n := measure(99); n != 0 || s.back.libs.dnn != nil {
+		t.Errorf("%d ways of a library that is wrong were considered", n)
 	}
 }

@@ -398,8 +398,9 @@ func (r *reference) rectifies(name string) bool {
 	return same
 }
 
-// rectified finds the plan that does a ReLU, too, and is faster than one without and a ReLU behind it; "" for none.
-func (d *back) rectified(w *work, own, how choice) string {
+// rectified finds the plan that does a ReLU, too, and is faster than one without and a ReLU behind it; "" for none. It
+// leaves off where somebody waits.
+func (d *back) rectified(w *work, own, how choice, waits func() bool) string {
 	p, ok := d.plannedOf(w, true)
 	if !ok || p.what != convForward {
 		return ""
@@ -418,6 +419,9 @@ func (d *back) rectified(w *work, own, how choice) string {
 	r := d.referRectified(w, own)
 	defer r.free()
 	for _, plan := range d.plansOf(p) {
+		if waits() {
+			return ""
+		}
 		if !r.rectifies(plan.name) {
 			continue
 		}

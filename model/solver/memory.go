@@ -183,7 +183,8 @@ func (s *Solver) provide() error {
 	}
 	m, err := MemoryOf(s.run, s.device, 0)
 	if err != nil {
-		return nil // what cannot be rehearsed is tried
+		s.Notices = append(s.Notices, fmt.Sprintf("the scratch memory that the run will want is not known: %v", err))
+		return nil // it is tried
 	}
 	if err := s.device.Provide(m.work); err != nil {
 		return fmt.Errorf("scratch memory for the run: %w", err)
