@@ -286,9 +286,9 @@ func (d *back) planes(f layout, to address) {
 }
 
 // inPlanes hands out a tensor as float32 in Caffe's order, in pieces and in order, for who reads it from outside: that
-// leaves narrow memory as it is, and takes little.
+// leaves the tensor as it is, so that no result depends on who looks on, and takes little memory.
 func (d *back) inPlanes(t *gpu.Tensor, read func(at address, n int)) {
-	f := d.narrowLayout(t)
+	f := d.layoutOf(t)
 	if f == nil {
 		d.settle(t)
 		read(d.ptr(t), t.N)
@@ -309,17 +309,9 @@ func (d *back) inPlanes(t *gpu.Tensor, read func(at address, n int)) {
 	}
 }
 
-// narrowLayout is the layout of narrow memory, where it has one.
-func (d *back) narrowLayout(t *gpu.Tensor) *layout {
-	if narrowOf(t) == nil {
-		return nil
-	}
-	return d.layoutOf(t)
-}
-
 // planesOf is inPlanes of all at once.
 func (d *back) planesOf(t *gpu.Tensor) address {
-	if f := d.narrowLayout(t); f != nil {
+	if f := d.layoutOf(t); f != nil {
 		to := d.layouts.settling.room(d, 4*int64(t.N))
 		if to != 0 {
 			d.planes(*f, to)
