@@ -182,6 +182,9 @@ func (t *Trainer) goBack(path string) (string, error) {
 
 // rewind takes the run back to a snapshot, and has every part of it stand there. from is the iteration that is left.
 func (t *Trainer) rewind(path string, state *caffepb.SolverState, from int) error {
+	if err := t.solver.Device().Shortage(); err != nil { // which Rewind would note where nobody looks any more
+		t.note(Warning{"before going back: " + err.Error()})
+	}
 	if err := t.solver.Rewind(path, state); err != nil {
 		return err
 	}

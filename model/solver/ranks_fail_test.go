@@ -1,14 +1,17 @@
 package solver_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
 	"dns-tui/config"
+	"dns-tui/gpu"
 	"dns-tui/gpu/collective"
 	"dns-tui/gpu/host"
 	"dns-tui/model/layer"
@@ -75,6 +78,70 @@ func TestRankFailsWithinIteration(t *testing.T) {
 			wg.Wait()
 		})
 	}
+}
+
+// scarce is the host as a device that says that it lacked memory, the second time that it is asked from now on: within
+// an iteration.
+type scarce struct {
+	gpu.Back
+	gpu.Joiner
+	asked int // 0: it has memory
+}
+
+func (b *scarce) Shortage() error {
+	if b.asked == 0 {
+		return nil
+	}
+	if b.asked--; b.asked > 0 {
+		return nil
+	}
+	return errors.New("no memory for a test")
+}
+
+// A rank that lacks memory ends the run of all, and has the weights and the running statistics before the iteration.
+func TestRankFallsShort(t *testing.T) {
+	dir := t.TempDir()
+	ranksRun(t, dir, 1, true)
+	var wg sync.WaitGroup
+	for rank, g := range collective.InProcess(2) {
+		wg.Go(func() {
+			back := host.NewBack(host.Options{Threads: 1})
+			b := &scarce{Back: back, Joiner: back.(gpu.Joiner)}
+			d := gpu.NewDevice(b, nil)
+			defer d.Close()
+			s, err := solver.NewRank(ranksRun(t, dir, 1, true), d, g)
+			if err != nil {
+				t.Error(err)
+				g.Fail(err.Error())
+				return
+			}
+			defer s.Close()
+			if rank == 1 {
+				if err := s.Follow(); err == nil || !strings.Contains(err.Error(), "no memory for a test") {
+					t.Errorf("the other rank ends with %v", err)
+				}
+				return
+			}
+			for range 2 {
+				if _, err := s.Step(); err != nil {
+					t.Error(err)
+				}
+			}
+			weights, statistics, read := dataOf(s, false), dataOf(s, true), s.Net.Sources()[0].Records()
+			b.asked = 2
+			var short *solver.ShortError
+			if _, err := s.Step(); !errors.As(err, &short) || short.Iter != 2 || short.Before {
+				t.Errorf("got %v", err)
+			}
+			if !slices.Equal(dataOf(s, false), weights) || !slices.Equal(dataOf(s, true), statistics) {
+				t.Error("weights or running statistics are not those before the iteration")
+			}
+			if n := s.Net.Sources()[0].Records(); n != read || s.Iter != 2 {
+				t.Errorf("at iteration %d and record %d; wanted 2, %d", s.Iter, n, read)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // A test that ranks divide leaves each source of its net where one rank leaves it, whatever the batches of the others.

@@ -275,12 +275,12 @@ func (s *Solver) imagesOf(n int) int { return n * s.Net.BatchSize() * int(s.para
 // device fails while it is given the state, weights are partly those and partly these: then no iteration begins and
 // nothing is saved until a Rewind succeeds.
 func (s *Solver) Rewind(path string, st *caffepb.SolverState) error {
-	if err := s.Drain(); err != nil {
-		return err
-	}
-	// What a want of memory before has left undone is replaced; but while it lasts nothing is done.
+	// What a want of memory before has left undone is replaced; but until it is asked for nothing is done.
 	if err := s.device.Shortage(); err != nil {
 		s.Notices = append(s.Notices, fmt.Sprintf("before going back: %v", err))
+	}
+	if err := s.Drain(); err != nil {
+		return err
 	}
 	old := *s
 	s.sessionData = SessionData{}
