@@ -2,6 +2,8 @@
 
 package cuda
 
+import "fmt"
+
 // scratch is memory that kernels need while they run. One run after the other uses it, so one of each is enough.
 type scratch struct {
 	partial  address // sums of blocks: partialBytes
@@ -14,6 +16,7 @@ type scratch struct {
 
 	tiles     address // of the slices of products
 	tileBytes int64
+	told      bool // that there was no room for them
 }
 
 const (
@@ -41,12 +44,25 @@ func (d *back) openScratch() error {
 	return nil
 }
 
+// inOneSlice says, once for a device, that a product is not done in the slices that it would have where there is room.
+func (d *back) inOneSlice() {
+	if !d.scratch.told && !d.memory.trying {
+		d.scratch.told = true
+		d.notices = append(d.notices, fmt.Sprintf("GPU memory is short: %s is done in one slice, and so may be others; "+
+			"last bits differ from those of a run that has room", d.labelled(d.fault.label)))
+	}
+}
+
 // tiles returns memory for the slices of a product. It grows, and what was is kept: captured graphs have its address.
 func (d *back) tiles(bytes int64) (address, bool) {
 	if bytes > d.scratch.tileBytes {
 		b, err := d.memory.spared(d, max(bytes, 2*d.scratch.tileBytes))
 		if err != nil {
-			return 0, false // one slice then
+			b, err = d.memory.spared(d, bytes)
+		}
+		if err != nil {
+			d.inOneSlice()
+			return 0, false
 		}
 		d.scratch.tiles, d.scratch.tileBytes = b.addr, b.bytes
 	}
