@@ -328,7 +328,7 @@ func (n *Net) planLoad(nd *node, l *caffepb.LayerParameter, o LoadOptions, into 
 		}
 	}
 	soft := storedSoft(l)
-	if masks > 0 && !soft.Hard() && !o.soft(nd.name, pruned) {
+	if masks > 0 && !soft.Hard() && !n.goesSoft(o, pruned) {
 		for _, m := range stored {
 			m.harden(soft)
 		}
@@ -377,10 +377,16 @@ func (n *Net) planLoad(nd *node, l *caffepb.LayerParameter, o LoadOptions, into 
 	}, nil
 }
 
-// soft reports whether a layer goes on by the soft rule.
-func (o *LoadOptions) soft(name string, l layer.Prunable) bool {
+// goesSoft reports whether a layer goes on by the soft rule: by the rule of the first layer with its weights.
+func (n *Net) goesSoft(o LoadOptions, l layer.Prunable) bool {
+	w, _ := l.Weights()
 	if o.Soft != nil {
-		return o.Soft(name)
+		return o.Soft(w.Layer)
+	}
+	if first := n.node(w.Layer); first != nil {
+		if p, ok := first.layer.(layer.Prunable); ok {
+			l = p
+		}
 	}
 	return l.Pruning().Rule == gpu.SoftRule
 }
