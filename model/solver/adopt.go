@@ -107,7 +107,8 @@ func (s *Solver) takeScalars(message []byte) error {
 			}
 		}
 	}
-	s.ID, s.Iter = rs.GetRunId(), int(st.GetIter())
+	s.ID = rs.GetRunId()
+	s.standAt(int(st.GetIter()))
 	return s.takeRunState("", rs)
 }
 

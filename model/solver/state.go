@@ -240,12 +240,21 @@ func (s *Solver) restore(path string, st *caffepb.SolverState) error {
 	if err := s.restoreHistory(path, st, loaded); err != nil {
 		return err
 	}
-	s.Iter = int(st.GetIter())
+	s.standAt(int(st.GetIter()))
 	if rs == nil {
 		return nil
 	}
 	s.sessionData = SessionData{rs.Pending, rs.Plans, rs.Session}
 	return s.takeRunState(path, rs)
+}
+
+// standAt takes the iteration to go on with. The clock is as after the last pass before it, which a test now goes by.
+func (s *Solver) standAt(iter int) {
+	s.Iter = iter
+	*s.clock = layer.Clock{}
+	if iter > 0 {
+		s.clock.Iter, s.clock.Pass = uint64(iter-1), uint64(s.passes()-1)
+	}
 }
 
 // tellRanks says where a snapshot is of another number of ranks: an iteration sees as many images more, or fewer.

@@ -1,6 +1,7 @@
 package solver_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -68,5 +69,59 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "label" top: "l
 				t.Errorf("resumed at 2 it has other weights at iteration %d", resumed.Iter)
 			}
 		})
+	}
+}
+
+// The first test after going on has the random data, and so the result, that it has in a run without a break.
+func TestResumedTestHasItsData(t *testing.T) {
+	net := func(phase string) *caffe.NetFile {
+		f, err := caffe.ParseNetPrototxt(phase, []byte(`
+layer { name: "data" type: "DummyData" top: "x" top: "label" dummy_data_param { data_filler { type: "gaussian" std: 1 }
+  data_filler { type: "constant" value: 1 } shape { dim: 2 dim: 8 } shape { dim: 2 } } }
+layer { name: "a" type: "InnerProduct" bottom: "x" top: "a"
+  inner_product_param { num_output: 8 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "a" bottom: "label" top: "loss" }`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	d := host.New(host.Options{Threads: 1})
+	defer d.Close()
+	open := func(snapshot string) *solver.Solver {
+		s, err := solver.New(&config.Run{
+			SolverPath: "solver.prototxt", Train: net("train"), Tests: []*caffe.NetFile{net("test")}, Snapshot: snapshot,
+			Solver: &caffepb.SolverParameter{
+				BaseLr: proto.Float32(0.02), LrPolicy: proto.String("fixed"), MaxIter: proto.Int32(9),
+				IterSize: proto.Int32(2), RandomSeed: proto.Int64(5), TestIter: []int32{2},
+			},
+		}, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	test := func(s *solver.Solver) string {
+		scores, err := s.Test(0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(*scores)
+	}
+	s := open("")
+	at0 := test(s)
+	for range 2 {
+		if _, err := s.Step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path, err := s.Save(filepath.Join(t.TempDir(), "x"), solver.SessionData{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := test(s)
+	if got := test(open(path)); got != want || want == at0 {
+		t.Errorf("the test gives %s, without a break %s, at iteration 0 %s", got, want, at0)
 	}
 }
