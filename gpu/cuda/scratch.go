@@ -48,8 +48,11 @@ func (d *back) openScratch() error {
 func (d *back) inOneSlice() {
 	if !d.scratch.told && !d.memory.trying {
 		d.scratch.told = true
-		d.notices = append(d.notices, fmt.Sprintf("GPU memory is short: %s is done in one slice, and so may be others; "+
-			"last bits differ from those of a run that has room", d.labelled(d.fault.label)))
+		d.notices = append(
+			d.notices,
+			fmt.Sprintf("GPU memory is short: %s is done in one slice, and so may be others; "+
+				"last bits differ from those of a run that has room", d.labelled(d.fault.label)),
+		)
 	}
 }
 

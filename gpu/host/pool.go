@@ -55,8 +55,8 @@ type helper struct {
 const closed = 1 << 40
 
 // A helper looks for sleepAfter before it sleeps, and who waits lets other goroutines run every four times that. The
-// latter is seldom: the goroutine of a run is bound to its thread, so to let others run is to wake another thread, which
-// wakes this one again, some 20 µs each time and a processor that somebody else had.
+// latter is seldom: the goroutine of a run is bound to its thread, so to let others run is to wake another thread,
+// which wakes this one again, some 20 µs each time and a processor that somebody else had.
 const (
 	sleepAfter = 25 * time.Microsecond
 	tried      = 1 << 8  // looks whose time is taken

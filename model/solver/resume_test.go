@@ -38,8 +38,9 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "label" top: "l
 				run := &config.Run{
 					SolverPath: "solver.prototxt", Train: f, Snapshot: snapshot, Solver: &caffepb.SolverParameter{
 						BaseLr: proto.Float32(0.02), LrPolicy: proto.String("fixed"), MaxIter: proto.Int32(9),
-						RandomSeed: proto.Int64(5), SurgeryIterGamma: proto.Float32(0), SurgeryIterPower: proto.Float32(1),
-						SurgeryStopIter: proto.Int32(100),
+						RandomSeed: proto.Int64(5), SurgeryIterGamma: proto.Float32(0),
+						SurgeryIterPower: proto.Float32(1),
+						SurgeryStopIter:  proto.Int32(100),
 					},
 				}
 				s, err := solver.New(run, d)
@@ -90,7 +91,8 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "a" bottom: "label" top: "l
 	defer d.Close()
 	open := func(snapshot string) *solver.Solver {
 		s, err := solver.New(&config.Run{
-			SolverPath: "solver.prototxt", Train: net("train"), Tests: []*caffe.NetFile{net("test")}, Snapshot: snapshot,
+			SolverPath: "solver.prototxt", Snapshot: snapshot,
+			Train: net("train"), Tests: []*caffe.NetFile{net("test")},
 			Solver: &caffepb.SolverParameter{
 				BaseLr: proto.Float32(0.02), LrPolicy: proto.String("fixed"), MaxIter: proto.Int32(9),
 				IterSize: proto.Int32(2), RandomSeed: proto.Int64(5), TestIter: []int32{2},
