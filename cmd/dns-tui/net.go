@@ -281,7 +281,6 @@ func runTest(ctx context.Context, e *env, args []string) error {
 				describePrepared(e.stderr, n.Prepared())
 				return nil
 			}
-			escape.Fprintf(e.stderr, "%d batches of %d; --iterations N takes others\n", flags.iterations, n.BatchSize())
 			printOutputs(e, r.Outputs, flags.all)
 			describePrepared(e.stdout, n.Prepared())
 			return nil

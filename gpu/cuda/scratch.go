@@ -2,7 +2,10 @@
 
 package cuda
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // scratch is memory that kernels need while they run. One run after the other uses it, so one of each is enough.
 type scratch struct {
@@ -51,7 +54,7 @@ func (d *back) inOneSlice() {
 		d.notices = append(
 			d.notices,
 			fmt.Sprintf("GPU memory is short: %s is done in one slice, and so may be others; "+
-				"last bits differ from those of a run that has room", d.labelled(d.fault.label)),
+				"last bits differ from those of a run that has room", cmp.Or(d.labelled(d.fault.label), "a product")),
 		)
 	}
 }
