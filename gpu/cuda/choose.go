@@ -45,19 +45,6 @@ type choices struct {
 	file   *measured.File // nil: there is no place for one
 	from   cu.Event
 	to     cu.Event
-
-	asked   func() bool // whether somebody waits, who does not want to wait for what is measured; nil: nobody ever does
-	hurried bool        // that something was not measured
-}
-
-// HurryWhen implements gpu.Measurer.
-func (d *back) HurryWhen(asked func() bool) { d.choices.asked = asked }
-
-// Hurried implements gpu.Measurer.
-func (d *back) Hurried() bool {
-	was := d.choices.hurried
-	d.choices.hurried = false
-	return was
 }
 
 // errHurried says that a choice was not made.
@@ -158,7 +145,7 @@ func (d *back) choose(w *work) (choice, error) {
 		defer d.during(phase)()
 		best, err := d.measure(w, own, worth)
 		if err != nil {
-			d.choices.hurried = true
+			d.LeaveOff()
 			return own, err
 		}
 		d.choices.dirty = true
@@ -372,7 +359,7 @@ func (d *back) measure(w *work, own choice, library bool) (choice, error) {
 	v := w.into(out.addr)
 	bestMS := math.Inf(1)
 	waits := func() bool {
-		left = left || d.choices.asked != nil && d.choices.asked()
+		left = left || d.Waits()
 		return left
 	}
 	consider := func(c choice, emit func() bool) {

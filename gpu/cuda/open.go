@@ -32,6 +32,8 @@ const lag = 2
 
 // back is a GPU.
 type back struct {
+	gpu.Hurry
+
 	info      Info
 	driver    int
 	ctx       cu.CUContext // the primary one, which libraries of the process share

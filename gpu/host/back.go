@@ -26,6 +26,8 @@ type Options struct {
 
 // back is the CPU.
 type back struct {
+	gpu.Hurry
+
 	pool         *workers
 	blas         multiplier
 	notices      []string

@@ -8,12 +8,10 @@ import (
 	"dns-tui/gpu"
 )
 
-// measuring is what the device measures, and for whom it leaves off.
+// measuring is what the device measures.
 type measuring struct {
-	phase   atomic.Pointer[string] // what it is about; nil: nothing
-	done    int                    // that were measured
-	asked   func() bool            // whether somebody waits; nil: nobody ever does
-	hurried bool                   // that something was not measured
+	phase atomic.Pointer[string] // what it is about; nil: nothing
+	done  int                    // that were measured
 }
 
 // Health implements gpu.Monitored: of the host only what it measures is told.
@@ -22,16 +20,6 @@ func (d *back) Health() gpu.Health {
 		return gpu.Health{Phase: *p}
 	}
 	return gpu.Health{}
-}
-
-// HurryWhen implements gpu.Measurer.
-func (d *back) HurryWhen(asked func() bool) { d.measuring.asked = asked }
-
-// Hurried implements gpu.Measurer.
-func (d *back) Hurried() bool {
-	was := d.measuring.hurried
-	d.measuring.hurried = false
-	return was
 }
 
 // measureWays is leastTimes, told of while it lasts; nil where somebody does not want to wait for it.
@@ -44,9 +32,9 @@ func measureWays[O any](d *back, o O, ways []way[O], adds []float32) []time.Dura
 	phase := fmt.Sprintf("choosing kernels: %s (%d chosen)", of, m.done)
 	m.phase.Store(&phase)
 	defer m.phase.Store(nil)
-	took := leastTimes(o, ways, adds, m.asked)
+	took := leastTimes(o, ways, adds, d.Waits)
 	if took == nil {
-		m.hurried = true
+		d.LeaveOff()
 		return nil
 	}
 	m.done++
