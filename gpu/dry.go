@@ -37,13 +37,25 @@ type Rehearsal interface {
 	Sizes() []int64
 }
 
-// Sizes lists, on a dry device that rehearses, the bytes of each piece of memory that is taken and cannot be done
-// without, the oldest first.
-func (d *Device) Sizes() []int64 {
-	if b, ok := d.back.(dry); ok && b.stage != nil {
-		return b.stage.Sizes()
+// Rehearse has what pass does rehearsed by the device, with its tensors as they are: nothing is computed. It returns
+// the bytes of each piece of memory that the device would take for its own work and cannot do without, the oldest first;
+// none of a device whose own work takes no memory.
+func (d *Device) Rehearse(pass func()) (sizes []int64) {
+	r, ok := d.back.(Rehearser)
+	if !ok {
+		return nil
 	}
-	return nil
+	stage := r.Rehearse()
+	d.standIn(d.back, stage, pass)
+	return stage.Sizes()
+}
+
+// standIn puts a rehearsal of a back end in place of the device's own while pass runs.
+func (d *Device) standIn(like Back, stage Rehearsal, pass func()) {
+	back, labeler, operations := d.back, d.labeler, d.operations
+	defer func() { d.back, d.labeler, d.operations = back, labeler, operations }()
+	d.back, d.labeler = dry{like: like, stage: stage}, nil
+	pass()
 }
 
 // Provide has the device keep pieces of memory of such sizes for its own work, or returns an error where there is no

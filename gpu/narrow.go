@@ -21,9 +21,6 @@ func (d *Device) Narrow(all []*Reserved, pass func()) {
 		return
 	}
 	stage := n.Rehearse()
-	back, labeler, operations := d.back, d.labeler, d.operations
-	d.back, d.labeler = dry{like: n, stage: stage}, nil
-	defer func() { d.back, d.labeler, d.operations = back, labeler, operations }()
 	for _, r := range all {
 		r.setNarrow(true)
 		m, err := stage.Alloc(r.Len()) // as it may become wide
@@ -35,7 +32,7 @@ func (d *Device) Narrow(all []*Reserved, pass func()) {
 		}
 		r.Give(m, 0)
 	}
-	pass()
+	d.standIn(n, stage, pass)
 	for _, r := range all {
 		r.setNarrow(r.narrow && r.stored && r.aside == nil)
 	}

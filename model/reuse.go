@@ -216,9 +216,6 @@ func (n *Net) narrow(all []*use) {
 			later = append(later, u.memory)
 		}
 	}
-	debug, onGradient := n.debug, n.onGradient
-	defer func() { n.debug, n.onGradient = debug, onGradient }()
-	n.debug, n.onGradient = nil, nil // nobody is told of a rehearsal
 	n.device.Narrow(later, func() { n.Rehearse(n.gradients) })
 }
 

@@ -110,8 +110,6 @@ type Memory struct {
 	// an eighth more, as sizes are rounded up. Buffers of uploads are not counted, as they are given back where memory
 	// is short.
 	Opened, Work int64
-
-	work []int64 // the pieces of Work
 }
 
 // Total is the sum of what nets and the solver take.
@@ -164,13 +162,8 @@ func MemoryOf(run *config.Run, d *gpu.Device, batch int) (*Memory, error) {
 	}
 	m.Own = held - m.Total()
 	if dry.Rehearses() {
-		before := len(dry.Sizes())
-		s.Net.Rehearse(true)
-		for _, t := range s.Tests {
-			t.Rehearse(false)
-		}
-		sizes := dry.Sizes()
-		m.Work, m.work = dry.Allocated()-opened-held, sizes[min(before, len(sizes)):]
+		s.rehearse()
+		m.Work = dry.Allocated() - opened - held
 	}
 	return m, nil
 }
@@ -178,18 +171,18 @@ func MemoryOf(run *config.Run, d *gpu.Device, batch int) (*Memory, error) {
 // provide has a device whose own work takes memory keep that from the start, so that a run for which there is not
 // enough does not begin.
 func (s *Solver) provide() error {
-	if d := gpu.NewDryLike(s.device, new(int64)); !d.Rehearses() {
-		return nil
-	}
-	m, err := MemoryOf(s.run, s.device, 0)
-	if err != nil {
-		s.Notices = append(s.Notices, fmt.Sprintf("the scratch memory that the run will want is not known: %v", err))
-		return nil // it is tried
-	}
-	if err := s.device.Provide(m.work); err != nil {
+	if err := s.device.Provide(s.device.Rehearse(s.rehearse)); err != nil {
 		return fmt.Errorf("scratch memory for the run: %w", err)
 	}
 	return nil
+}
+
+// rehearse goes through the passes of an iteration, and of its tests.
+func (s *Solver) rehearse() {
+	s.Net.Rehearse(true)
+	for _, t := range s.Tests {
+		t.Rehearse(false)
+	}
 }
 
 func bytesOf(t *gpu.Tensor) int64 {
