@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"cmp"
 	"slices"
 
 	"dns-tui/gpu"
@@ -32,16 +33,13 @@ type filterOrder struct {
 	outputs, channels, taps, width int
 }
 
-// filterCopy are the copies of n weights. Of each order there is one, if it was ever wanted.
+// filterCopy are the copies of weights. Of each order there is one, if it was ever wanted.
 type filterCopy struct {
-	of               address
-	n                int
+	span             // of the weights
 	order            filterOrder
 	forward, byInput block
 	current          bool // they hold what the weights are, when all that is queued is done
 }
-
-func (c *filterCopy) end() address { return c.of + 4*address(c.n) }
 
 // size is how many bytes a number of a copy has.
 func (o filterOrder) size() int64 {
@@ -51,18 +49,10 @@ func (o filterOrder) size() int64 {
 	return 4
 }
 
-// pieces is how many blocks of 1024 elements the kernels do, where n weights have copies; across how many for eight
-// outputs.
-func (o filterOrder) pieces(n int) (pieces, across int) {
-	length := o.channels * o.taps
-	across = (length + 127) / 128
-	return n / length / 8 * across, across
-}
-
 // args is what kernels are told of copies.
 func (c *filterCopy) args(forward, byInput address) cFilterCopy {
 	o := c.order
-	_, across := o.pieces(c.n)
+	across := (o.channels*o.taps + 127) / 128 // blocks of 1024 elements for eight outputs
 	return cFilterCopy{
 		forward: forward, byInput: byInput, kind: int32(o.kind), outputs: int32(o.outputs), channels: int32(o.channels),
 		taps: int32(o.taps), width: int32(o.width), across: int32(across),
@@ -84,32 +74,22 @@ type copies struct {
 	visitor *gpu.Visitor  // of wrote
 }
 
-// within returns which copies are of n weights from an address on, at least in part.
-func (s *copies) within(at address, n int) []*filterCopy {
-	end := at + 4*address(n)
-	from, _ := slices.BinarySearchFunc(s.list, at, func(c *filterCopy, at address) int {
-		if c.end() <= at {
-			return -1
-		}
-		return 1
-	})
-	to := from
-	for to < len(s.list) && s.list[to].of < end {
-		to++
-	}
+// within returns which copies are of weights in a piece of memory, at least in part.
+func (s *copies) within(weights span) []*filterCopy {
+	from, to := overlapping(s.list, weights)
 	return s.list[from:to]
 }
 
-// outdate is told that n numbers were written otherwise than to their copies.
-func (s *copies) outdate(at address, n int) {
-	for _, c := range s.within(at, n) {
+// outdate is told that numbers were written otherwise than to their copies.
+func (s *copies) outdate(weights span) {
+	for _, c := range s.within(weights) {
 		c.current = false
 	}
 }
 
 // drop gives up the copies of numbers that are no weights any more.
-func (s *copies) drop(d *back, at address, n int) {
-	for found := s.within(at, n); len(found) > 0; found = s.within(at, n) {
+func (s *copies) drop(d *back, weights span) {
+	for found := s.within(weights); len(found) > 0; found = s.within(weights) {
 		c := found[0]
 		s.list = slices.DeleteFunc(s.list, func(other *filterCopy) bool { return other == c })
 		for _, b := range []block{c.forward, c.byInput} {
@@ -129,7 +109,7 @@ func (d *back) wrote(op gpu.Op) {
 	if s.visitor == nil {
 		s.visitor = gpu.NewVisitor(func(t *gpu.Tensor, how gpu.Access) {
 			if how != gpu.Reads && narrowOf(t) == nil { // an activation's, of which there are no copies
-				s.outdate(d.ptr(t), t.N)
+				s.outdate(spanOf(d.ptr(t), t.N))
 			}
 		})
 	}
@@ -142,10 +122,10 @@ func (d *back) keeping(op gpu.Op, w *gpu.Tensor) cFilterCopy {
 	if len(d.copies.list) == 0 {
 		return cFilterCopy{}
 	}
-	at := d.ptr(w)
+	weights := spanOf(d.ptr(w), w.N)
 	var keep *filterCopy
-	for _, c := range d.copies.within(at, w.N) {
-		if c.current && c.of == at && c.n == w.N {
+	for _, c := range d.copies.within(weights) {
+		if c.current && c.span == weights {
 			keep = c
 			break
 		}
@@ -159,19 +139,18 @@ func (d *back) keeping(op gpu.Op, w *gpu.Tensor) cFilterCopy {
 }
 
 // find returns the copies of weights made in an order, which are made now if there are none.
-func (s *copies) find(at address, n int, o filterOrder) *filterCopy {
-	for _, c := range s.within(at, n) {
-		if c.of == at && c.n == n && c.order == o {
+func (s *copies) find(weights span, o filterOrder) *filterCopy {
+	for _, c := range s.within(weights) {
+		if c.span == weights && c.order == o {
 			return c
 		}
 	}
-	c := &filterCopy{of: at, n: n, order: o}
-	i, _ := slices.BinarySearchFunc(s.list, at, func(c *filterCopy, at address) int {
-		if c.of < at {
-			return -1
-		}
-		return 1
-	})
+	c := &filterCopy{span: weights, order: o}
+	i, _ := slices.BinarySearchFunc(
+		s.list,
+		weights.at,
+		func(c *filterCopy, at address) int { return cmp.Compare(c.at, at) },
+	)
 	s.list = slices.Insert(s.list, i, c)
 	return c
 }
@@ -184,7 +163,7 @@ func (d *back) copyOf(w *gpu.Tensor, o filterOrder, byInput bool) address {
 		return 0
 	}
 	at := d.ptr(w)
-	c := d.copies.find(at, w.N, o)
+	c := d.copies.find(spanOf(at, w.N), o)
 	want, per := &c.forward, int64(o.width)
 	if byInput {
 		want, per = &c.byInput, int64(o.channels)
@@ -201,22 +180,23 @@ func (d *back) copyOf(w *gpu.Tensor, o filterOrder, byInput bool) address {
 			d.clear(b.addr, bytes/4)
 		}
 	}
-	pieces, _ := o.pieces(w.N)
 	switch {
 	case !c.current:
 		d.settle(w)
-		launch(d, kCopyFilters, grid{pieces, 1, 1}, copyFiltersArgs{
-			n: int32(w.N), w: at, copy: c.args(c.forward.addr, c.byInput.addr),
-		})
+		d.copyFilters(c, c.forward.addr, c.byInput.addr)
 		c.current = true
+	case fresh && byInput:
+		d.copyFilters(c, 0, want.addr)
 	case fresh:
-		args := copyFiltersArgs{n: int32(w.N), w: at, copy: c.args(0, want.addr)}
-		if !byInput {
-			args.copy = c.args(want.addr, 0)
-		}
-		launch(d, kCopyFilters, grid{pieces, 1, 1}, args)
+		d.copyFilters(c, want.addr, 0)
 	}
 	return want.addr
+}
+
+// copyFilters queues that copies are made at two addresses; 0 is for none.
+func (d *back) copyFilters(c *filterCopy, forward, byInput address) {
+	args := copyFiltersArgs{n: int32(c.bytes / 4), w: c.at, copy: c.args(forward, byInput)}
+	launch(d, kCopyFilters, grid{piecesOf(&args.copy, int(args.n)), 1, 1}, args)
 }
 
 // orderOf is how copies are made of a convolution's weights.
@@ -236,7 +216,7 @@ func (d *back) filtersOf(g *gpu.ConvGeometry, w *gpu.Tensor, byInput bool) addre
 
 // withoutByInput gives up the copy for our gradient of the inputs, where a library was chosen for it.
 func (d *back) withoutByInput(g *gpu.ConvGeometry, w *gpu.Tensor) {
-	c := d.copies.find(d.ptr(w), w.N, d.orderOf(g))
+	c := d.copies.find(spanOf(d.ptr(w), w.N), d.orderOf(g))
 	if b := c.byInput; b.addr != 0 {
 		c.byInput = block{}
 		d.memory.put(d, b)

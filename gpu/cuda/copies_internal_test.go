@@ -128,8 +128,8 @@ func (s *copyTest) check(t *rapid.T, after string) {
 		if !c.current {
 			continue
 		}
-		x, w := s.forward(), make([]float32, c.n)
-		if c.of != s.back.ptr(x) {
+		x, w := s.forward(), make([]float32, c.bytes/4)
+		if c.at != s.back.ptr(x) {
 			t.Fatalf("after %s there is a current copy of something else", after)
 		}
 		s.device.Download(w, x)
@@ -269,7 +269,7 @@ func TestCopiesOfPruned(t *testing.T) {
 		t.Errorf("a copy has %d bytes", more)
 	}
 	s.device.Update(gpu.UpdateParams{Scale: 1}, w, grad, h, nil, masked)
-	if left := s.back.copies.list; len(left) != 1 || left[0].of != s.back.ptr(masked) || !left[0].current ||
+	if left := s.back.copies.list; len(left) != 1 || left[0].at != s.back.ptr(masked) || !left[0].current ||
 		s.device.Allocated() != before {
 		t.Errorf("%d copies, %d bytes more than one copy", len(left), s.device.Allocated()-before)
 	}

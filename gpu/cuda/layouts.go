@@ -75,27 +75,42 @@ type span struct {
 
 func (s span) end() address { return s.at + address(s.bytes) }
 
+func (s span) extent() span { return s }
+
+// spanOf is the memory of n numbers of four bytes.
+func spanOf(at address, n int) span { return span{at, 4 * int64(n)} }
+
+// overlapping returns which of a list lie in a piece of memory, at least in part. The list is by address, and so are its
+// ends.
+func overlapping[T interface{ extent() span }](list []T, s span) (from, to int) {
+	from, _ = slices.BinarySearchFunc(list, s.at, func(e T, at address) int {
+		if e.extent().end() <= at {
+			return -1
+		}
+		return 1
+	})
+	for to = from; to < len(list) && list[to].extent().at < s.end(); to++ {
+	}
+	return from, to
+}
+
 // home is the memory in which a tensor is where it has another layout; it has no bytes for a part of narrow memory,
 // which is never stored so.
 func (d *back) home(t *gpu.Tensor) span {
-	m, off := t.Place()
-	at := m.(*allocation).addr
-	r := narrowOf(t)
-	switch {
-	case r == nil:
-		return span{at + 4*address(off), 4 * int64(t.N)}
-	case t.Off != 0 || t.N != r.Len():
+	if r := narrowOf(t); r != nil && (t.Off != 0 || t.N != r.Len()) {
 		return span{}
 	}
-	return span{at + 4*address(off), 4 * int64(r.Words())}
+	return d.around(t)
 }
 
 // around is the memory whose layouts concern a tensor: its home, or that of the narrow memory of which it is a part.
 func (d *back) around(t *gpu.Tensor) span {
+	m, off := t.Place()
+	at := m.(*allocation).addr
 	if r := narrowOf(t); r != nil {
-		return d.home(&gpu.Tensor{Mem: r, N: r.Len()})
+		return spanOf(at+4*address(off-t.Off), r.Words())
 	}
-	return d.home(t)
+	return spanOf(at+4*address(off), t.N)
 }
 
 // narrowOf is a tensor's memory, where that is narrow; or nil.
@@ -175,17 +190,7 @@ func (g *growing) room(d *back, bytes int64) address {
 }
 
 // within returns which layouts lie in a piece of memory, at least in part.
-func (l *layouts) within(s span) (from, to int) {
-	from, _ = slices.BinarySearchFunc(l.list, s.at, func(f layout, at address) int {
-		if f.end() <= at {
-			return -1
-		}
-		return 1
-	})
-	for to = from; to < len(l.list) && l.list[to].at < s.end(); to++ {
-	}
-	return from, to
-}
+func (l *layouts) within(s span) (from, to int) { return overlapping(l.list, s) }
 
 // layoutOf returns the layout of exactly a tensor's elements; nil where they are float32 in Caffe's order.
 func (d *back) layoutOf(t *gpu.Tensor) *layout {
@@ -307,19 +312,6 @@ func (d *back) inPlanes(t *gpu.Tensor, read func(at address, n int)) {
 		d.planes(piece, to)
 		read(to, piece.count())
 	}
-}
-
-// planesOf is inPlanes of all at once.
-func (d *back) planesOf(t *gpu.Tensor) address {
-	if f := d.layoutOf(t); f != nil {
-		to := d.layouts.settling.room(d, 4*int64(t.N))
-		if to != 0 {
-			d.planes(*f, to)
-		}
-		return to
-	}
-	d.settle(t)
-	return d.ptr(t)
 }
 
 // alignable reports whether a tensor may be stored with channels last: kernels read 16 bytes at a time.

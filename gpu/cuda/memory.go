@@ -184,7 +184,7 @@ func (m *memory) spared(d *back, bytes int64) (block, error) {
 // put keeps a block for the next of its size.
 func (m *memory) put(d *back, b block) {
 	d.layouts.forget(span{b.addr, b.bytes})
-	d.copies.drop(d, b.addr, int((b.bytes+3)/4))
+	d.copies.drop(d, span{b.addr, b.bytes})
 	m.used.Add(-b.bytes)
 	m.taken = slices.DeleteFunc(m.taken, func(t block) bool { return t == b })
 	if m.owned[b.addr] == 0 {

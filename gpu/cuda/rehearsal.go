@@ -63,7 +63,7 @@ func (r rehearsal) Download(dst []float32, src *gpu.Tensor) {
 // Upload implements gpu.Rehearsal. The buffers of uploads are not counted: they are given back where memory is short.
 func (r rehearsal) Upload(dst *gpu.Tensor, _ []float32) {
 	r.overwrites(dst)
-	r.copies.outdate(r.ptr(dst), dst.N) // whose place is memory aside where it is narrow
+	r.copies.outdate(spanOf(r.ptr(dst), dst.N)) // whose place is memory aside where it is narrow
 }
 
 // Do implements gpu.Rehearsal. What waits for a result finds 0.

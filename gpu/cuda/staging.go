@@ -112,7 +112,7 @@ func (s *staging) send(d *back, dst address, piece []byte, stream C.CUstream) {
 // Upload implements gpu.Back.
 func (d *back) Upload(dst *gpu.Tensor, src []float32) {
 	d.overwrites(dst)
-	d.copies.outdate(d.ptr(dst), dst.N)
+	d.copies.outdate(spanOf(d.ptr(dst), dst.N))
 	d.flush()
 	if b := d.buffer(len(src)); b != nil {
 		d.uploadBeside(d.ptr(dst), src, b)
@@ -284,7 +284,11 @@ func (d *back) Fetch(dst []float32, src *gpu.Tensor) {
 		d.Download(dst, src)
 		return
 	}
-	each(d, kCopy, n, copyArgs{n: int32(n), x: d.planesOf(src), y: d.scratch.fetched + address(s.used)})
+	to := d.scratch.fetched + address(s.used)
+	d.inPlanes(src, func(at address, n int) {
+		each(d, kCopy, n, copyArgs{n: int32(n), x: at, y: to})
+		to += 4 * address(n)
+	})
 	s.floats = append(s.floats, fetched{s.used, dst})
 	s.used += (4*n + 15) &^ 15
 }

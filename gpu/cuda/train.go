@@ -85,7 +85,7 @@ func (d *back) update(o *gpu.Update) {
 	forward := o.W
 	if o.Masked != nil {
 		forward = o.Masked
-		d.copies.drop(d, s.w, s.n) // of the time before the layer was pruned
+		d.copies.drop(d, spanOf(s.w, s.n)) // of the time before the layer was pruned
 	}
 	s.copy = d.keeping(o, forward)
 	b.updates = append(b.updates, s)
