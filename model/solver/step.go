@@ -235,6 +235,17 @@ func (e *GivenUpError) Error() string {
 
 // giveUp discards an iteration that has done some of its passes.
 func (s *Solver) giveUp(f *iteration, passes int) error {
+	if err := s.takeBack(f); err != nil {
+		return err
+	}
+	if err := s.sendStatistics(); err != nil {
+		return err
+	}
+	return &GivenUpError{f.iter, passes, f.passes}
+}
+
+// takeBack settles the iterations before one that is given up, and forgets what of that was done.
+func (s *Solver) takeBack(f *iteration) error {
 	if err := s.drain(); err != nil {
 		return err
 	}
@@ -243,10 +254,7 @@ func (s *Solver) giveUp(f *iteration, passes int) error {
 	}
 	s.discard(f)
 	s.seek(f)
-	if err := s.sendStatistics(); err != nil {
-		return err
-	}
-	return &GivenUpError{f.iter, passes, f.passes}
+	return nil
 }
 
 // ShortError is a device's want of memory in an iteration, which was given up: weights and history are those before it,
@@ -276,14 +284,9 @@ func (s *Solver) fallShort(f *iteration, short error) error {
 		_ = s.abandon(f, short) // that is the error
 		return &ShortError{Iter: f.iter, Err: short}
 	}
-	if err := s.drain(); err != nil {
+	if err := s.takeBack(f); err != nil {
 		return err
 	}
-	if err := s.device.Sync(); err != nil {
-		return err
-	}
-	s.discard(f)
-	s.seek(f)
 	return &ShortError{Iter: f.iter, Err: short}
 }
 
