@@ -38,8 +38,8 @@ type Rehearsal interface {
 }
 
 // Rehearse has what pass does rehearsed by the device, with its tensors as they are: nothing is computed. It returns
-// the bytes of each piece of memory that the device would take for its own work and cannot do without, the oldest first;
-// none of a device whose own work takes no memory.
+// the bytes of each piece of memory that the device would take for its own work and cannot do without, the oldest
+// first; none of a device whose own work takes no memory.
 func (d *Device) Rehearse(pass func()) (sizes []int64) {
 	r, ok := d.back.(Rehearser)
 	if !ok {

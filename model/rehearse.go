@@ -3,8 +3,9 @@ package model
 import "dns-tui/model/layer"
 
 // Rehearse goes through a pass forward, and one backward where that is asked for, on a device that only counts what
-// memory it would take (gpu.Device.Rehearses, or within Rehearse); nobody is told of it. Layers without bottoms or without tops, which read and write files, are
-// passed over. It ends before a layer that takes its shape from its bottoms' data, which there are none of.
+// memory it would take (gpu.Device.Rehearses, or within Rehearse); nobody is told of it. Layers without bottoms or
+// without tops, which read and write files, are passed over. It ends before a layer that takes its shape from its
+// bottoms' data, which there are none of.
 func (n *Net) Rehearse(backward bool) {
 	debug, onGradient := n.debug, n.onGradient
 	defer func() { n.debug, n.onGradient = debug, onGradient }()

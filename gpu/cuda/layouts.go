@@ -80,8 +80,8 @@ func (s span) extent() span { return s }
 // spanOf is the memory of n numbers of four bytes.
 func spanOf(at address, n int) span { return span{at, 4 * int64(n)} }
 
-// overlapping returns which of a list lie in a piece of memory, at least in part. The list is by address, and so are its
-// ends.
+// overlapping returns which of a list lie in a piece of memory, at least in part. The list is by address, and so are
+// its ends.
 func overlapping[T interface{ extent() span }](list []T, s span) (from, to int) {
 	from, _ = slices.BinarySearchFunc(list, s.at, func(e T, at address) int {
 		if e.extent().end() <= at {
